@@ -1,0 +1,32 @@
+/**
+ * What the client's half of the protocol asks of its transport: one connection to one server at a time, messages in order.
+ * In memory it is a pair of queues; over TCP, a socket with framing and jute.
+ */
+import type { ClientMessage, ServerMessage } from './records.ts'
+
+/** What a channel tells its owner. Nothing comes after `onClose`, which comes exactly once, also after `close()`. */
+export interface ChannelListener {
+  onMessage(message: ServerMessage): void
+  onClose(): void
+}
+
+/** One connection to one server. Messages sent on it arrive in order or not at all, and never after it closed. */
+export interface Channel {
+  /** Which server, for people and logs. */
+  readonly server: string
+  /** Sends a message; dropped silently once the channel is closed. */
+  send(message: ClientMessage): void
+  /** Closes the connection; what was sent may or may not have arrived. `onClose` follows, not within this call. */
+  close(): void
+}
+
+/** Opens channels. */
+export interface Dialer {
+  /** How many servers there are to try. */
+  readonly serverCount: number
+  /**
+   * Opens a connection to the next server in turn. It may fail at any later time by `onClose`; an unreachable server does so
+   * without a message.
+   */
+  dial(listener: ChannelListener): Channel
+}

@@ -1,0 +1,101 @@
+/**
+ * ZooKeeper's numbers: operations, create flags, event types, errors.
+ *
+ * Source    ZooDefs.java, CreateMode.java, Watcher.java, KeeperException.java of ZooKeeper 3.8.
+ */
+import type { ErrorCode } from '../../core/errors.ts'
+
+/** Operation codes of requests and transactions. */
+export const OpCode = {
+  notification: 0,
+  create: 1,
+  delete: 2,
+  exists: 3,
+  getData: 4,
+  setData: 5,
+  getChildren: 8,
+  sync: 9,
+  ping: 11,
+  getChildren2: 12,
+  check: 13,
+  multi: 14,
+  create2: 15,
+  removeWatches: 18,
+  createContainer: 19,
+  deleteContainer: 20,
+  createTTL: 21,
+  setWatches: 101,
+  createSession: -10,
+  closeSession: -11,
+  error: -1,
+} as const
+
+/** xids that are not requests of an application. */
+export const Xid = { notification: -1, ping: -2, setWatches: -8 } as const
+
+/** The flags of a create request. */
+export const CreateFlag = {
+  persistent: 0,
+  ephemeral: 1,
+  persistentSequential: 2,
+  ephemeralSequential: 3,
+  container: 4,
+  persistentWithTtl: 5,
+  persistentSequentialWithTtl: 6,
+} as const
+
+/** What a watch event is about. */
+export const EventType = { nodeCreated: 1, nodeDeleted: 2, nodeDataChanged: 3, nodeChildrenChanged: 4 } as const
+
+/** The state that stands in a watch event of a live session. */
+export const SYNC_CONNECTED = 3
+
+/** Which watches a removeWatches is about. */
+export const WatcherType = { children: 1, data: 2, any: 3 } as const
+
+/** Error numbers in replies. */
+export const Err = {
+  ok: 0,
+  systemError: -1,
+  runtimeInconsistency: -2,
+  connectionLoss: -4,
+  marshallingError: -5,
+  unimplemented: -6,
+  operationTimeout: -7,
+  badArguments: -8,
+  noNode: -101,
+  noAuth: -102,
+  badVersion: -103,
+  noChildrenForEphemerals: -108,
+  nodeExists: -110,
+  notEmpty: -111,
+  sessionExpired: -112,
+  invalidAcl: -114,
+  sessionMoved: -118,
+  noWatcher: -121,
+} as const
+
+const CODE_OF_ERR: ReadonlyMap<number, ErrorCode> = new Map([
+  [Err.marshallingError, 'BAD_ARGUMENTS'],
+  [Err.unimplemented, 'UNSUPPORTED'],
+  [Err.badArguments, 'BAD_ARGUMENTS'],
+  [Err.noNode, 'NO_NODE'],
+  [Err.noAuth, 'NO_AUTH'],
+  [Err.badVersion, 'BAD_VERSION'],
+  [Err.noChildrenForEphemerals, 'NO_CHILDREN_FOR_EPHEMERALS'],
+  [Err.nodeExists, 'NODE_EXISTS'],
+  [Err.notEmpty, 'NOT_EMPTY'],
+  [Err.sessionExpired, 'SESSION_EXPIRED'],
+  [Err.invalidAcl, 'INVALID_ACL'],
+  [Err.sessionMoved, 'SESSION_MOVED'],
+])
+
+/**
+ * The stable name for an error number of the wire.
+ *
+ * @param err - the number in a reply's header
+ * @returns the code; `SYSTEM_ERROR` for numbers without one of their own
+ */
+export function errorCodeOf(err: number): ErrorCode {
+  return CODE_OF_ERR.get(err) ?? 'SYSTEM_ERROR'
+}

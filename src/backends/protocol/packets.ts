@@ -1,0 +1,79 @@
+/**
+ * What servers say to each other: notifications of the election, and the packets between a leader and its learners.
+ *
+ * Quorum packets travel on links. A link is one connection that a learner opened to the server that it believes to lead;
+ * packets of a link arrive in order or not at all, and a new attempt is a new link, so that nothing of an earlier attempt can
+ * be mistaken for the present one. Notifications are datagrams: any may be lost, none overtakes another of the same pair.
+ *
+ * Source    FastLeaderElection.Notification; Leader.java and Learner.java (packet types in comments).
+ */
+
+/** Where a server stands in the election. */
+export type PeerState = 'LOOKING' | 'FOLLOWING' | 'LEADING' | 'OBSERVING'
+
+/** A vote for a leader, as compared: by peer epoch, then zxid, then id. */
+export interface Vote {
+  /** myid of the server voted for. */
+  readonly leader: number
+  /** zxid of the last transaction in its log. */
+  readonly zxid: bigint
+  /** Its current epoch. */
+  readonly peerEpoch: number
+}
+
+/** One message of the election: the sender's vote, round and state. */
+export interface Notification extends Vote {
+  readonly type: 'NOTIFICATION'
+  /** The sender's logical clock: which round of the election it is in. */
+  readonly electionEpoch: number
+  /** The sender's state. */
+  readonly state: PeerState
+}
+
+/** A session that was heard of, and the time-out it has. */
+export interface SessionTouch {
+  readonly sessionId: bigint
+  readonly timeoutMs: number
+}
+
+/** The packets of a link; each names its number in ZooKeeper. */
+export type Packet =
+  /** 11, learner -> leader: opens a link of a voter. */
+  | { readonly type: 'FOLLOWERINFO'; readonly acceptedEpoch: number }
+  /** 16, learner -> leader: opens a link of an observer. */
+  | { readonly type: 'OBSERVERINFO'; readonly acceptedEpoch: number }
+  /** 17, leader -> learner: the epoch that it proposes. */
+  | { readonly type: 'LEADERINFO'; readonly epoch: number }
+  /** 18, learner -> leader: epoch accepted; -1 if it had accepted this epoch before. */
+  | { readonly type: 'ACKEPOCH'; readonly currentEpoch: number; readonly lastZxid: bigint }
+  /** 13, leader -> learner: your log is a prefix of mine; the missing proposals follow. */
+  | { readonly type: 'DIFF'; readonly zxid: bigint }
+  /** 14: cut your log behind this zxid; then as DIFF. */
+  | { readonly type: 'TRUNC'; readonly zxid: bigint }
+  /** 15: drop what you have; this is the state at this zxid. Then as DIFF. */
+  | { readonly type: 'SNAP'; readonly zxid: bigint; readonly state: Uint8Array }
+  /** 2, leader -> follower (and observer while it synchronises). */
+  | { readonly type: 'PROPOSAL'; readonly zxid: bigint; readonly txn: Uint8Array }
+  /** 3, follower -> leader: durable up to here. Of NEWLEADER's zxid: synchronised, epoch durable. */
+  | { readonly type: 'ACK'; readonly zxid: bigint }
+  /** 4, leader -> follower: a majority has it. */
+  | { readonly type: 'COMMIT'; readonly zxid: bigint }
+  /** 8, leader -> observer: a proposal and its commit in one. */
+  | { readonly type: 'INFORM'; readonly zxid: bigint; readonly txn: Uint8Array }
+  /** 10, leader -> learner: the end of the synchronisation; zxid = epoch << 32. */
+  | { readonly type: 'NEWLEADER'; readonly zxid: bigint }
+  /** 12, leader -> learner: a majority is synchronised; serve. */
+  | { readonly type: 'UPTODATE'; readonly zxid: bigint }
+  /** 5, both ways: alive. A learner's answer carries the sessions that were heard of since the last one. */
+  | { readonly type: 'PING'; readonly touched: readonly SessionTouch[] }
+  /** 6, learner -> leader: a client wants to move its session here. */
+  | { readonly type: 'REVALIDATE'; readonly sessionId: bigint; readonly timeoutMs: number; readonly passwd: Uint8Array }
+  /** 6, leader -> learner: the answer. */
+  | { readonly type: 'REVALIDATED'; readonly sessionId: bigint; readonly valid: boolean; readonly timeoutMs: number }
+  /** 1, learner -> leader: a write of a client. The consensus layer does not look into it. */
+  | { readonly type: 'REQUEST'; readonly request: unknown }
+  /** 7, learner -> leader and back: every write acknowledged before this was sent has reached you when it returns. */
+  | { readonly type: 'SYNC'; readonly syncId: number }
+
+/** What one server sends another: a notification, or a packet on a link. */
+export type PeerMessage = Notification | { readonly type: 'PACKET'; readonly link: number; readonly packet: Packet }

@@ -1,0 +1,136 @@
+/**
+ * Transactions: what the leader made of a request, and what every server applies. They are idempotent facts ("the node is now
+ * this"), not wishes, so they can be refused no more.
+ *
+ * Encoding  TxnHeader, then the body that belongs to its type: ZooKeeper 3.8's log format. One field is ours: the password
+ *           behind CreateSessionTxn, since ours cannot be computed from the session's id (docs/decisions/0001).
+ * Source    zookeeper.jute (module org.apache.zookeeper.txn), SerializeUtils.java.
+ */
+import { OpCode } from './codes.ts'
+import { Reader, Writer, bool, buffer, int32, int64, millis, record, ustring, vector, violation } from './jute.ts'
+import type { Codec, Infer } from './jute.ts'
+import { Acl } from './records.ts'
+
+/** Who asked (session and xid), where it stands in the order, and when the leader took it. */
+export const TxnHeader = record({ clientId: int64, cxid: int32, zxid: int64, time: millis, type: int32 })
+export type TxnHeader = Infer<typeof TxnHeader>
+
+export const CreateTxn = record({
+  path: ustring,
+  data: buffer,
+  acl: vector(Acl),
+  ephemeral: bool,
+  /** The parent's count of child creates behind this one. */
+  parentCVersion: int32,
+})
+export type CreateTxn = Infer<typeof CreateTxn>
+export const CreateContainerTxn = record({ path: ustring, data: buffer, acl: vector(Acl), parentCVersion: int32 })
+export type CreateContainerTxn = Infer<typeof CreateContainerTxn>
+export const CreateTtlTxn = record({
+  path: ustring,
+  data: buffer,
+  acl: vector(Acl),
+  parentCVersion: int32,
+  ttl: int64,
+})
+export type CreateTtlTxn = Infer<typeof CreateTtlTxn>
+export const DeleteTxn = record({ path: ustring })
+export type DeleteTxn = Infer<typeof DeleteTxn>
+export const SetDataTxn = record({ path: ustring, data: buffer, version: int32 })
+export type SetDataTxn = Infer<typeof SetDataTxn>
+export const CheckVersionTxn = record({ path: ustring, version: int32 })
+export type CheckVersionTxn = Infer<typeof CheckVersionTxn>
+export const CreateSessionTxn = record({ timeOut: int32, passwd: buffer })
+export type CreateSessionTxn = Infer<typeof CreateSessionTxn>
+export const CloseSessionTxn = record({ paths2Delete: vector(ustring) })
+export type CloseSessionTxn = Infer<typeof CloseSessionTxn>
+export const ErrorTxn = record({ err: int32 })
+export type ErrorTxn = Infer<typeof ErrorTxn>
+
+/** A transaction's body with its type. `deleteContainer` is a server's own removal of an empty container or expired node. */
+export type TxnBody =
+  | { readonly type: typeof OpCode.create | typeof OpCode.create2; readonly body: CreateTxn }
+  | { readonly type: typeof OpCode.createContainer; readonly body: CreateContainerTxn }
+  | { readonly type: typeof OpCode.createTTL; readonly body: CreateTtlTxn }
+  | { readonly type: typeof OpCode.delete | typeof OpCode.deleteContainer; readonly body: DeleteTxn }
+  | { readonly type: typeof OpCode.setData; readonly body: SetDataTxn }
+  | { readonly type: typeof OpCode.check; readonly body: CheckVersionTxn }
+  | { readonly type: typeof OpCode.createSession; readonly body: CreateSessionTxn }
+  | { readonly type: typeof OpCode.closeSession; readonly body: CloseSessionTxn }
+  | { readonly type: typeof OpCode.error; readonly body: ErrorTxn }
+  | { readonly type: typeof OpCode.multi; readonly body: readonly TxnBody[] }
+
+/** A whole transaction. `header.type` equals `txn.type`. */
+export interface Transaction {
+  readonly header: TxnHeader
+  readonly txn: TxnBody
+}
+
+const CODECS: ReadonlyMap<number, unknown> = new Map<number, unknown>([
+  [OpCode.create, CreateTxn],
+  [OpCode.create2, CreateTxn],
+  [OpCode.createContainer, CreateContainerTxn],
+  [OpCode.createTTL, CreateTtlTxn],
+  [OpCode.delete, DeleteTxn],
+  [OpCode.deleteContainer, DeleteTxn],
+  [OpCode.setData, SetDataTxn],
+  [OpCode.check, CheckVersionTxn],
+  [OpCode.createSession, CreateSessionTxn],
+  [OpCode.closeSession, CloseSessionTxn],
+  [OpCode.error, ErrorTxn],
+])
+
+/** Encodes a transaction. */
+export function encodeTransaction({ header, txn }: Transaction): Uint8Array {
+  const writer = new Writer()
+  TxnHeader.write(writer, header)
+  writeBody(writer, txn)
+  return writer.finish()
+}
+
+/**
+ * Decodes a transaction.
+ *
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if the bytes are not exactly one transaction
+ */
+export function decodeTransaction(bytes: Uint8Array): Transaction {
+  const reader = new Reader(bytes)
+  const header = TxnHeader.read(reader)
+  const txn = readBody(reader, header.type)
+  reader.end()
+  return { header, txn }
+}
+
+function writeBody(writer: Writer, txn: TxnBody): void {
+  if (txn.type !== OpCode.multi) {
+    codecOf(txn.type).write(writer, txn.body as never)
+    return
+  }
+  writer.int32(txn.body.length)
+  for (const part of txn.body) {
+    const nested = new Writer()
+    writeBody(nested, part)
+    writer.int32(part.type)
+    buffer.write(writer, nested.finish())
+  }
+}
+
+function readBody(reader: Reader, type: number): TxnBody {
+  if (type !== OpCode.multi) return { type, body: codecOf(type).read(reader) } as TxnBody
+  const count = reader.int32()
+  const parts: TxnBody[] = []
+  for (let i = 0; i < count; i++) {
+    const partType = reader.int32()
+    if (partType === OpCode.multi) throw violation('a multi inside a multi')
+    const nested = new Reader(buffer.read(reader) ?? new Uint8Array())
+    parts.push(readBody(nested, partType))
+    nested.end()
+  }
+  return { type, body: parts }
+}
+
+function codecOf(type: number): Codec<unknown> {
+  const codec = CODECS.get(type)
+  if (codec === undefined) throw violation(`transaction type ${type}`)
+  return codec as Codec<unknown>
+}

@@ -1,0 +1,248 @@
+/**
+ * The contract between what people use (the client and the recipes) and what does the work (a backend).
+ *
+ * Model     a tree of nodes, each with data and (unless ephemeral) children, changed by operations in one total order;
+ *           one-shot watches; sessions whose end removes their ephemeral nodes.
+ * Order     a session's operations take effect and are answered in the order in which they were called. Writes are
+ *           linearizable; reads are sequentially consistent, and linearizable after `sync`.
+ * Growth    an engine that cannot give something says so in {@link Capabilities}; this interface is not widened for one.
+ * Source    ZooKeeper Programmer's Guide; docs/architecture.md.
+ */
+
+/** What kind of node a create makes. The sequential kinds append a ten-digit counter of the parent to the name. */
+export type CreateMode =
+  | 'persistent'
+  | 'ephemeral'
+  | 'persistent-sequential'
+  | 'ephemeral-sequential'
+  /** Removed by the servers some time after its last child is gone. */
+  | 'container'
+  /** Removed by the servers some time after it has had no children and no change for `ttlMs`. */
+  | 'persistent-with-ttl'
+
+/** What is known of a node besides its data. On engines other than ZooKeeper, their revision stands in zxid's place. */
+export interface Stat {
+  /** zxid of the transaction that created the node. */
+  readonly czxid: bigint
+  /** zxid of the transaction that last changed its data. */
+  readonly mzxid: bigint
+  /** zxid of the transaction that last created or deleted a child of it. */
+  readonly pzxid: bigint
+  /** Wall-clock time of its creation, in milliseconds since 1970, by the leader's clock. */
+  readonly ctime: number
+  /** Wall-clock time of the last change of its data, likewise. */
+  readonly mtime: number
+  /** Number of changes of its data. */
+  readonly version: number
+  /** Number of creations and deletions of children. */
+  readonly cversion: number
+  /** Number of changes of its access control list. */
+  readonly aversion: number
+  /** The session that owns it if it is ephemeral, otherwise 0n. */
+  readonly ephemeralOwner: bigint
+  /** Length of its data in bytes. */
+  readonly dataLength: number
+  /** Number of its children. */
+  readonly numChildren: number
+}
+
+/** What a watch tells: a hint that there is something to read, never the news itself. */
+export interface WatchEvent {
+  /** `children` is the addition or removal of a child; the others concern the node itself. */
+  readonly type: 'created' | 'changed' | 'deleted' | 'children'
+  /** The node that the watch was set on. */
+  readonly path: string
+}
+
+/** A one-shot callback. It is called at most once, from the session's ordered queue; what it throws is reported, no more. */
+export type Watcher = (event: WatchEvent) => void
+
+/** Options of a create. */
+export interface CreateOptions {
+  /** What kind of node to make. */
+  readonly mode: CreateMode
+  /** With mode `persistent-with-ttl` only: its time to live in milliseconds, 1 to 2^40 - 1. */
+  readonly ttlMs?: number
+}
+
+/** What a create answers. */
+export interface Created {
+  /** The path of the new node; for a sequential mode with the counter appended. */
+  readonly path: string
+  /** Its stat as it was made. `ephemeralOwner` is the session that made it, if it is ephemeral. */
+  readonly stat: Stat
+}
+
+/** What a get answers. */
+export interface NodeData {
+  /** The node's data; do not modify. */
+  readonly data: Uint8Array
+  /** The stat that goes with exactly these data. */
+  readonly stat: Stat
+}
+
+/** What a children read answers. */
+export interface Children {
+  /** Names (not paths) of the children, sorted by code unit. */
+  readonly names: readonly string[]
+  /** The parent's stat. */
+  readonly stat: Stat
+}
+
+/** One part of a {@link Session.multi}. */
+export type Operation =
+  | {
+      readonly type: 'create'
+      readonly path: string
+      readonly data: Uint8Array
+      readonly mode: CreateMode
+      readonly ttlMs?: number
+    }
+  | { readonly type: 'set'; readonly path: string; readonly data: Uint8Array; readonly version: number }
+  | { readonly type: 'delete'; readonly path: string; readonly version: number }
+  /** Refuses the whole multi unless the node exists and has this version (-1: any). */
+  | { readonly type: 'check'; readonly path: string; readonly version: number }
+
+/** What one part of a successful multi answers, at the index of its operation. */
+export type OperationResult =
+  | { readonly type: 'create'; readonly path: string; readonly stat: Stat }
+  | { readonly type: 'set'; readonly stat: Stat }
+  | { readonly type: 'delete' }
+  | { readonly type: 'check' }
+
+/**
+ * Where a session stands.
+ *
+ * - `connected`: a server answers for it.
+ * - `suspended`: no server is in touch; it lives on and may be picked up again. After `deadlineMs` (on `performance.now()`)
+ *   this process can no longer be sure that the servers have not ended it.
+ * - `expired`: it is over, and its ephemeral nodes with it. Final.
+ * - `closed`: it was closed from here. Final.
+ */
+export type SessionState =
+  | { readonly status: 'connected' }
+  | { readonly status: 'suspended'; readonly deadlineMs: number }
+  | { readonly status: 'expired' }
+  | { readonly status: 'closed' }
+
+/**
+ * One session with the servers: the node model in ten methods, and the end of watches.
+ *
+ * Arguments arrive validated and with their defaults filled in by the client; paths are absolute. Every method may reject
+ * with `CONNECTION_LOSS` (outcome `not-sent` or, for a write, `unknown`), `SESSION_EXPIRED` (outcome `session-over`; `unknown`
+ * for a write that was in flight) or `CLIENT_CLOSED` (outcome `not-sent`; `unknown` for a write that was in flight).
+ *
+ * A `watch` is a one-shot callback, armed atomically with the read it rides on. It fires at most once, before this session
+ * can read the state that fired it: `exists` -> created, changed, deleted; `get` -> changed, deleted; `children` -> children
+ * changed, deleted. Changes to a child's data, or to grandchildren, do not fire a children watch. To keep watching, read
+ * again. One function given to several reads of one path is armed, and called, once per read that armed it. A watch outlives
+ * a change of server; it dies silently with the session, so a watcher listens to the state too.
+ */
+export interface Session {
+  /** The session's id, as it stands in `ephemeralOwner`. */
+  readonly id: bigint
+  /** The negotiated session time-out in milliseconds. */
+  readonly timeoutMs: number
+  /** Where the session stands now. */
+  readonly state: SessionState
+  /**
+   * The instant on `performance.now()` up to which the servers cannot have ended this session. Each answered request moves
+   * it: it counts from when the request was *sent*. A lease on this session must not be trusted beyond it.
+   */
+  readonly leaseDeadlineMs: number
+  /**
+   * Listens to changes of the state, in order, from the session's ordered queue.
+   *
+   * @param listener - called with each new state
+   * @returns a function that ends the listening
+   */
+  onState(listener: (state: SessionState) => void): () => void
+  /**
+   * Creates a node.
+   *
+   * @throws `NODE_EXISTS`, `NO_NODE` (the parent is missing), `NO_CHILDREN_FOR_EPHEMERALS`
+   */
+  create(path: string, data: Uint8Array, options: CreateOptions): Promise<Created>
+  /**
+   * Reads a node's data.
+   *
+   * @throws `NO_NODE`; then the watch is not armed
+   */
+  get(path: string, watch?: Watcher): Promise<NodeData>
+  /** Reads a node's stat, or null if there is none; the watch is armed either way. */
+  exists(path: string, watch?: Watcher): Promise<Stat | null>
+  /**
+   * Reads the names of a node's children.
+   *
+   * @throws `NO_NODE`; then the watch is not armed
+   */
+  children(path: string, watch?: Watcher): Promise<Children>
+  /**
+   * Replaces a node's data if its version is the one given; -1 stands for any.
+   *
+   * @throws `NO_NODE`, `BAD_VERSION`
+   */
+  set(path: string, data: Uint8Array, version: number): Promise<Stat>
+  /**
+   * Deletes a node that has no children if its version is the one given; -1 stands for any.
+   *
+   * @throws `NO_NODE`, `BAD_VERSION`, `NOT_EMPTY`
+   */
+  delete(path: string, version: number): Promise<void>
+  /**
+   * Does all of the operations at one zxid, or none.
+   *
+   * @returns one result an operation, in order
+   * @throws the error of the first operation that was refused, with its `index`
+   */
+  multi(operations: readonly Operation[]): Promise<OperationResult[]>
+  /** Resolves when every write that was acknowledged to anyone before this call is visible to later reads of this session. */
+  sync(path: string): Promise<void>
+  /**
+   * Forgets watches: drops this callback from every read of this path that it rode on, and disarms the server when no
+   * callback is left on the path. Idempotent; it never rejects, and may be called in any state.
+   */
+  unwatch(path: string, watch: Watcher): void
+  /** Ends the session and its ephemeral nodes. Idempotent. Resolves when the servers have confirmed or cannot be reached. */
+  close(): Promise<void>
+}
+
+/** What an engine can and cannot give. Recipes ask this; nothing outside backends/ asks an engine's name. */
+export interface Capabilities {
+  /** What an acknowledged write survives: the end of all servers (`disk`), of a minority (`memory`), or of none (`best-effort`). */
+  readonly durability: 'disk' | 'memory' | 'best-effort'
+  /** Whether a read after `sync` is linearizable even while leadership changes. */
+  readonly linearizableSync: boolean
+  /** Whether `container` nodes exist; where not, recipes make persistent parents. */
+  readonly containers: boolean
+  /** Granularity of time to live in milliseconds, or null if there is none. */
+  readonly ttlGranularityMs: number | null
+  /** Whether nodes carry access control lists. */
+  readonly acl: boolean
+  /** Longest data of one node in bytes. */
+  readonly dataBytesMax: number
+}
+
+/** Options of {@link Backend.open}. */
+export interface OpenOptions {
+  /** The session time-out to ask for, in milliseconds; the engine may clamp it. Its own default if absent. */
+  readonly sessionTimeoutMs?: number
+  /** Ends the attempt. */
+  readonly signal?: AbortSignal
+  /** Where errors go that have no caller to reject to, such as a watcher that throws. */
+  readonly onError: (error: unknown) => void
+}
+
+/** An engine that can open sessions. */
+export interface Backend {
+  /** For people and logs; no code may branch on it. */
+  readonly name: string
+  /** What this engine can and cannot give. */
+  readonly capabilities: Capabilities
+  /**
+   * Opens a new session. One attempt with the engine's own hosts in turn; the client repeats it.
+   *
+   * @throws `CONNECTION_LOSS` with outcome `not-sent` if no server that serves was found
+   */
+  open(options: OpenOptions): Promise<Session>
+}

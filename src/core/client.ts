@@ -1,0 +1,171 @@
+/**
+ * The client: what an application holds. It validates and fills in defaults, keeps a session open, repeats what is safe to
+ * repeat, and ends what was opened through it.
+ */
+import type { Backend, Capabilities, Children, Created, CreateMode, NodeData, Operation, OperationResult, Stat, Watcher } from './backend.ts'
+
+/** What a node can be filled with: bytes, or a string that is stored as UTF-8. */
+export type Data = Uint8Array | string
+
+/**
+ * Where the client stands. Unlike a session, a client outlives an expiry: it opens a new session and tells its id.
+ *
+ * - `connected`: session `sessionId` is answered by a server. After `expired` the id is a new one.
+ * - `suspended`: no server is in touch; leases are good until `deadlineMs` on `performance.now()`.
+ * - `expired`: session `sessionId` is over with its ephemeral nodes; a new one is being opened.
+ * - `closed`: final.
+ */
+export type ClientState =
+  | { readonly status: 'connected'; readonly sessionId: bigint }
+  | { readonly status: 'suspended'; readonly sessionId: bigint; readonly deadlineMs: number }
+  | { readonly status: 'expired'; readonly sessionId: bigint }
+  | { readonly status: 'closed' }
+
+/** What every call that waits takes. */
+export interface WaitOptions {
+  /** Ends the wait; the call rejects with `ABORTED`, whose `cause` is the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+/** Options of {@link Client.create}. */
+export interface ClientCreateOptions extends WaitOptions {
+  /** What kind of node; `persistent` by default. */
+  readonly mode?: CreateMode
+  /** With mode `persistent-with-ttl` only: milliseconds to live. */
+  readonly ttlMs?: number
+}
+
+/** Options of the three reads. */
+export interface ReadOptions extends WaitOptions {
+  /** One-shot callback, armed with this read; see {@link Session}. */
+  readonly watch?: Watcher
+}
+
+/** Options of {@link Client.set} and {@link Client.delete}. */
+export interface VersionOptions extends WaitOptions {
+  /** The version that the node must have; -1, the default, stands for any. */
+  readonly version?: number
+}
+
+/** Something that was opened through a client and must end before it: a lease, a membership, a subscription. */
+export interface OwnedResource {
+  /** Ends it; called once, by `client.close()`. */
+  close(): Promise<void>
+}
+
+/** A client; made by {@link connect}. All paths are relative to its namespace, and absolute within it. */
+export interface Client extends AsyncDisposable {
+  /** The path under which everything of this client lives; `/` if it has no namespace. */
+  readonly namespace: string
+  /** What the engine can give. */
+  readonly capabilities: Capabilities
+  /** Where the client stands now. */
+  readonly state: ClientState
+  /** Id of the live session, or null while there is none. Compare a node's `ephemeralOwner` with it. */
+  readonly sessionId: bigint | null
+  /** The negotiated time-out of the live (or last) session in milliseconds. */
+  readonly sessionTimeoutMs: number
+  /** The instant on `performance.now()` up to which the live session cannot have ended; `-Infinity` while there is none. */
+  readonly leaseDeadlineMs: number
+  /**
+   * Listens to changes of the state, in order.
+   *
+   * @param listener - called with each new state; what it throws goes to `onError`
+   * @returns a function that ends the listening
+   */
+  onState(listener: (state: ClientState) => void): () => void
+  /**
+   * Creates a node. Not repeated when its outcome is unknown: see the recipes for creates that are.
+   *
+   * @param path - where; for the sequential modes a prefix, which may end in `/`
+   * @param data - its first data; empty by default
+   * @throws CoordinationError `NODE_EXISTS`, `NO_NODE` (no parent), `NO_CHILDREN_FOR_EPHEMERALS`, `PAYLOAD_TOO_LARGE`,
+   * `CONNECTION_LOSS` (outcome `unknown` or `not-sent`), `SESSION_EXPIRED`
+   */
+  create(path: string, data?: Data, options?: ClientCreateOptions): Promise<Created>
+  /**
+   * Reads a node's data. Repeated over connection losses.
+   *
+   * @throws CoordinationError `NO_NODE`, and then the watch is not armed
+   */
+  get(path: string, options?: ReadOptions): Promise<NodeData>
+  /** Reads a node's stat, or null if there is none; the watch is armed either way. Repeated over connection losses. */
+  exists(path: string, options?: ReadOptions): Promise<Stat | null>
+  /**
+   * Reads the names of a node's children, sorted. Repeated over connection losses.
+   *
+   * @throws CoordinationError `NO_NODE`, and then the watch is not armed
+   */
+  children(path: string, options?: ReadOptions): Promise<Children>
+  /**
+   * Replaces a node's data.
+   *
+   * @throws CoordinationError `NO_NODE`, `BAD_VERSION`, `PAYLOAD_TOO_LARGE`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
+   */
+  set(path: string, data: Data, options?: VersionOptions): Promise<Stat>
+  /**
+   * Deletes a node that has no children.
+   *
+   * @throws CoordinationError `NO_NODE`, `BAD_VERSION`, `NOT_EMPTY`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
+   */
+  delete(path: string, options?: VersionOptions): Promise<void>
+  /**
+   * Does all of the operations at one zxid, or none.
+   *
+   * @throws the error of the first operation that was refused, with its `index`
+   */
+  multi(operations: readonly Operation[], options?: WaitOptions): Promise<OperationResult[]>
+  /**
+   * Makes later reads of this client see every write that was acknowledged to anyone before this call.
+   *
+   * @param path - `/` by default; engines with one order for all paths ignore it
+   */
+  sync(path?: string, options?: WaitOptions): Promise<void>
+  /** Forgets a watch on a path; see {@link Session.unwatch}. Idempotent, never throws. */
+  unwatch(path: string, watch: Watcher): void
+  /**
+   * Makes a node and its missing ancestors, all with empty data. It is no error if they are there.
+   *
+   * @param mode - `container` by default, which the servers remove when they are empty again; `persistent` on engines
+   * without containers
+   */
+  makePath(path: string, options?: WaitOptions & { readonly mode?: 'container' | 'persistent' }): Promise<void>
+  /**
+   * Hands something to the client that must end before it does.
+   *
+   * @returns a function that takes it back, to be called when it ended by itself
+   */
+  own(resource: OwnedResource): () => void
+  /** Tells the `onError` of this client about an error that has no caller to reject to. */
+  report(error: unknown): void
+  /**
+   * Ends everything that was opened through this client, then its session, and resolves when that is done. Calls in flight
+   * reject with `CLIENT_CLOSED`. Idempotent.
+   */
+  close(): Promise<void>
+}
+
+/** Options of {@link connect}. */
+export interface ConnectOptions {
+  /** Prefix of every path of this client, such as `/app`; made if it is missing. Default `/`. */
+  readonly namespace?: string
+  /** The session time-out to ask for in milliseconds; the engine's default if absent. */
+  readonly sessionTimeoutMs?: number
+  /** How long `connect` tries before it rejects with `TIMEOUT`, in milliseconds. */
+  readonly connectTimeoutMs?: number
+  /** How long a read is repeated over connection losses, in milliseconds. */
+  readonly operationTimeoutMs?: number
+  /** Ends the connecting. */
+  readonly signal?: AbortSignal
+  /** Gets errors that have no caller, such as a listener that throws. By default they are emitted as process warnings. */
+  readonly onError?: (error: unknown) => void
+}
+
+/**
+ * Connects to an engine.
+ *
+ * @param backend - the engine, such as `embedded({ servers: 3 })`
+ * @throws CoordinationError `TIMEOUT` or `ABORTED` if there was no session in time
+ * @throws TypeError or RangeError for a wrong option
+ */
+export declare function connect(backend: Backend, options?: ConnectOptions): Promise<Client>
