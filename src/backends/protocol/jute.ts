@@ -15,12 +15,17 @@ const INITIAL_WRITER_BYTES = 256
 /** Reads jute from bytes, in order. */
 export class Reader {
   readonly #bytes: Uint8Array
+  readonly #buffer: Buffer
   readonly #view: DataView
   #offset = 0
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const { buffer, byteOffset, byteLength } = bytes
+    // What is read must be plain bytes whatever comes in: slice() of a Buffer would be a view where a copy is meant.
+    const isBuffer = Buffer.isBuffer(bytes)
+    this.#bytes = isBuffer ? new Uint8Array(buffer, byteOffset, byteLength) : bytes
+    this.#buffer = isBuffer ? bytes : Buffer.from(buffer, byteOffset, byteLength)
+    this.#view = new DataView(buffer, byteOffset, byteLength)
   }
 
   /** Bytes not read yet. */
@@ -44,6 +49,12 @@ export class Reader {
   bytes(length: number): Uint8Array {
     const start = this.#take(length)
     return this.#bytes.subarray(start, start + length)
+  }
+
+  /** The next bytes as UTF-8. What is none reads as U+FFFD, which no path may contain; a byte order mark stays. */
+  text(length: number): string {
+    const start = this.#take(length)
+    return this.#buffer.toString('utf8', start, start + length)
   }
 
   /** Fails unless everything was read. */
@@ -94,9 +105,11 @@ export class Writer {
     this.#bytes.write(value, at)
   }
 
-  /** What was written, as a copy of its own. */
+  /** What was written, as a copy of its own: plain bytes, no Buffer. */
   finish(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.#bytes, 0, this.#offset)
+    const copy = new Uint8Array(this.#offset)
+    copy.set(this.#bytes.subarray(0, this.#offset))
+    return copy
   }
 
   #reserve(length: number): number {
@@ -161,12 +174,10 @@ export const buffer: Codec<Uint8Array | null> = {
   },
 }
 
-const utf8 = new TextDecoder()
-
 /** A string that must be there; null on the wire is refused. */
 export const ustring: Codec<string> = {
   write: (writer, value) => writer.text(value),
-  read: (reader) => utf8.decode(reader.bytes(reader.int32())),
+  read: (reader) => reader.text(reader.int32()),
 }
 
 /** The least bytes that any element takes: bounds a vector's count by the bytes that are there. */

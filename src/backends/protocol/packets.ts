@@ -56,14 +56,14 @@ export type Packet =
   | { readonly type: 'PROPOSAL'; readonly zxid: bigint; readonly txn: Uint8Array }
   /** 3, follower -> leader: durable up to here. Of NEWLEADER's zxid: synchronised, epoch durable. */
   | { readonly type: 'ACK'; readonly zxid: bigint }
-  /** 4, leader -> follower: a majority has it. */
+  /** 4, leader -> learner: a majority has everything up to here. */
   | { readonly type: 'COMMIT'; readonly zxid: bigint }
   /** 8, leader -> observer: a proposal and its commit in one. */
   | { readonly type: 'INFORM'; readonly zxid: bigint; readonly txn: Uint8Array }
   /** 10, leader -> learner: the end of the synchronisation; zxid = epoch << 32. */
   | { readonly type: 'NEWLEADER'; readonly zxid: bigint }
   /** 12, leader -> learner: a majority is synchronised; serve. */
-  | { readonly type: 'UPTODATE'; readonly zxid: bigint }
+  | { readonly type: 'UPTODATE' }
   /** 5, both ways: alive. A learner's answer carries the sessions that were heard of since the last one. */
   | { readonly type: 'PING'; readonly touched: readonly SessionTouch[] }
   /** 6, learner -> leader: a client wants to move its session here. */

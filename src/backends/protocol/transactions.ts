@@ -80,6 +80,18 @@ const CODECS: ReadonlyMap<number, unknown> = new Map<number, unknown>([
   [OpCode.error, ErrorTxn],
 ])
 
+/** What may be part of a multi: changes of nodes, and the errors that a refused multi consists of. */
+const PART_TYPES: ReadonlySet<number> = new Set([
+  OpCode.create,
+  OpCode.create2,
+  OpCode.createContainer,
+  OpCode.createTTL,
+  OpCode.delete,
+  OpCode.setData,
+  OpCode.check,
+  OpCode.error,
+])
+
 /** Encodes a transaction. */
 export function encodeTransaction({ header, txn }: Transaction): Uint8Array {
   const writer = new Writer()
@@ -118,10 +130,13 @@ function writeBody(writer: Writer, txn: TxnBody): void {
 function readBody(reader: Reader, type: number): TxnBody {
   if (type !== OpCode.multi) return { type, body: codecOf(type).read(reader) } as TxnBody
   const count = reader.int32()
+  if (count < 0 || count > reader.remaining) {
+    throw violation(`a multi of ${count} parts where ${reader.remaining} bytes are left`)
+  }
   const parts: TxnBody[] = []
   for (let i = 0; i < count; i++) {
     const partType = reader.int32()
-    if (partType === OpCode.multi) throw violation('a multi inside a multi')
+    if (!PART_TYPES.has(partType)) throw violation(`a transaction of type ${partType} inside a multi`)
     const nested = new Reader(buffer.read(reader) ?? new Uint8Array())
     parts.push(readBody(nested, partType))
     nested.end()

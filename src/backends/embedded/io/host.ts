@@ -1,0 +1,235 @@
+/**
+ * Drives one server: collects the inputs of a turn of the event loop, persists once for all of them, sends, answers.
+ *
+ * Order     as server.ts asks: what may go at once, then the disk, then what waited for it. While the disk is busy the server
+ *           goes on; what is to be persisted meanwhile becomes one batch (group commit).
+ * Turns     inputs are handled in setImmediate callbacks, so that timers and sockets get their turn however busy it is.
+ * Time      a tick that comes late is one tick: a process that was stopped for a while finds that little time has passed, not
+ *           that everybody is dead. Before it is counted, two turns pass, so that what is in the sockets is read first.
+ * Failure   an error out of the machine or its storage ends this server (not the others), and is told to `onFailure`.
+ */
+import type { PeerMessage } from '../../protocol/packets.ts'
+import type { ClientMessage, ServerMessage } from '../../protocol/records.ts'
+import type { ServerConfig } from '../server/config.ts'
+import type { RandomSource } from '../server/random.ts'
+import type { Ready, ServerEvent, ServerStatus } from '../server/ready.ts'
+import { Server } from '../server/server.ts'
+import type { Storage } from './storage.ts'
+
+/** A tick later than this was held up by something, and others were too. */
+const STALL_MS = 50
+
+/** What a host needs from outside. */
+export interface HostOptions {
+  readonly config: ServerConfig
+  readonly storage: Storage
+  readonly random: RandomSource
+  /** Sends a message to another server. */
+  send(to: number, message: PeerMessage): void
+  /** Closes a link to another server. */
+  closeLink(peer: number, link: number): void
+  onEvent(event: ServerEvent): void
+  /** The server has ended by itself. */
+  onFailure(error: unknown): void
+}
+
+/** A client's end of a connection. */
+export interface ClientEnd {
+  onMessage(message: ServerMessage): void
+  /** The server closed the connection, or is gone. */
+  onClose(): void
+}
+
+/** One running server. */
+export class Host {
+  readonly #options: HostOptions
+  readonly #server: Server
+  readonly #clients = new Map<number, ClientEnd>()
+  #lastConnection = 0
+  #inputs: (() => void)[] = []
+  #isScheduled = false
+  #isStopped = false
+  /** Taken from the server, sent as far as possible, not durable yet. */
+  #unpersisted: Ready[] = []
+  #isPersisting = false
+  #tickTimer: NodeJS.Timeout | undefined
+  #tickDueMs = 0
+
+  constructor(options: HostOptions) {
+    this.#options = options
+    this.#server = new Server(options.config, options.storage.load(), options.random, Date.now())
+    this.#schedule()
+    this.#tickDueMs = performance.now()
+    this.#armTick()
+  }
+
+  /** Where the server stands. */
+  status(): ServerStatus {
+    return this.#server.status()
+  }
+
+  /** A message of another server. */
+  receivePeer(from: number, message: PeerMessage): void {
+    this.#input(() => {
+      this.#server.receivePeer(from, message)
+    })
+  }
+
+  /** A link to another server has ended. */
+  disconnectPeer(peer: number, link: number): void {
+    this.#input(() => {
+      this.#server.disconnectPeer(peer, link)
+    })
+  }
+
+  /**
+   * Opens a connection of a client.
+   *
+   * @returns its number
+   */
+  openClient(client: ClientEnd): number {
+    this.#lastConnection += 1
+    this.#clients.set(this.#lastConnection, client)
+    return this.#lastConnection
+  }
+
+  /** A message of a client. */
+  receiveClient(connection: number, message: ClientMessage): void {
+    this.#input(() => {
+      if (this.#clients.has(connection)) this.#server.receiveClient(connection, message)
+    })
+  }
+
+  /** The client closed its connection. */
+  closeClient(connection: number): void {
+    if (!this.#clients.delete(connection)) return
+    this.#input(() => {
+      this.#server.disconnectClient(connection)
+    })
+  }
+
+  /** Ends the server between two turns, as a crash would. Connections of clients are closed. Idempotent. */
+  stop(): void {
+    if (this.#isStopped) return
+    this.#isStopped = true
+    clearTimeout(this.#tickTimer)
+    this.#inputs = []
+    this.#unpersisted = []
+    const clients = [...this.#clients.values()]
+    this.#clients.clear()
+    for (const client of clients) client.onClose()
+  }
+
+  #input(input: () => void): void {
+    if (this.#isStopped) return
+    this.#inputs.push(input)
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      if (!this.#isStopped) this.#guard(() => this.#turn())
+    })
+  }
+
+  #turn(): void {
+    this.#server.setWallTime(Date.now())
+    const inputs = this.#inputs
+    this.#inputs = []
+    for (const input of inputs) input()
+    this.#drain()
+  }
+
+  #drain(): void {
+    for (let ready = this.#server.ready(); ready !== null; ready = this.#server.ready()) {
+      for (const { to, message } of ready.sendNow) this.#options.send(to, message)
+      for (const { connection, message } of ready.replies) this.#clients.get(connection)?.onMessage(message)
+      for (const connection of ready.close) this.#closeClient(connection)
+      for (const event of ready.events) this.#options.onEvent(event)
+      this.#unpersisted.push(ready)
+      this.#persist()
+    }
+  }
+
+  /** Makes everything that waits durable, in one go, and then does what waited for it. */
+  #persist(): void {
+    if (this.#isPersisting) return
+    const batch = this.#unpersisted
+    this.#unpersisted = []
+    const operations = batch.flatMap((ready) => ready.persist)
+    const persisting = operations.length === 0 ? undefined : this.#options.storage.persist(operations)
+    if (persisting === undefined) {
+      this.#persisted(batch)
+      return
+    }
+    this.#isPersisting = true
+    persisting.then(
+      () => {
+        this.#isPersisting = false
+        if (this.#isStopped) return
+        this.#guard(() => {
+          this.#persisted(batch)
+          if (this.#unpersisted.length > 0) this.#persist()
+          this.#drain()
+        })
+      },
+      (error: unknown) => {
+        this.#fail(error)
+      },
+    )
+  }
+
+  #persisted(batch: readonly Ready[]): void {
+    for (const ready of batch) {
+      for (const { to, message } of ready.sendAfterPersist) this.#options.send(to, message)
+      for (const { peer, link } of ready.closeLinks) this.#options.closeLink(peer, link)
+      this.#server.advance(ready)
+    }
+  }
+
+  #closeClient(connection: number): void {
+    const client = this.#clients.get(connection)
+    this.#clients.delete(connection)
+    client?.onClose()
+  }
+
+  #armTick(): void {
+    const { tickMs } = this.#options.config
+    this.#tickDueMs += tickMs
+    this.#tickTimer = setTimeout(() => {
+      const lateMs = performance.now() - this.#tickDueMs
+      if (lateMs <= STALL_MS) this.#tick()
+      else {
+        this.#tickDueMs += lateMs
+        setImmediate(() => setImmediate(() => this.#tick()))
+      }
+    }, Math.max(0, this.#tickDueMs - performance.now()))
+    // A server alone does not keep its process alive; what its clients wait for does.
+    this.#tickTimer.unref()
+  }
+
+  #tick(): void {
+    if (this.#isStopped) return
+    this.#input(() => {
+      this.#server.tick()
+    })
+    this.#armTick()
+  }
+
+  #guard(step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isStopped) return
+    this.stop()
+    this.#options.onFailure(error)
+  }
+}

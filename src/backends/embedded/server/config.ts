@@ -1,0 +1,38 @@
+/**
+ * What a server has to be told, and what it is told by default.
+ *
+ * Limits are counted in ticks, so that a process that was stopped for a while does not find that everything has timed out.
+ */
+import type { ZabConfig } from './zab.ts'
+
+/** Everything a server has to be told. Durations are in milliseconds or in ticks of `tickMs`, as their names say. */
+export interface ServerConfig extends ZabConfig {
+  /** What one call of `tick()` stands for. */
+  readonly tickMs: number
+  readonly minSessionTimeoutMs: number
+  readonly maxSessionTimeoutMs: number
+  /** Sessions end at multiples of this. */
+  readonly sessionBucketTicks: number
+  /** How often the leader looks for containers and nodes whose time is over. */
+  readonly containerCheckTicks: number
+  /** How many transactions lie between two snapshots. */
+  readonly snapCount: number
+}
+
+/** The defaults of everything but who a server is: for servers on a fast network, or in one process. */
+export const SERVER_DEFAULTS = Object.freeze({
+  tickMs: 50,
+  electionWaitTicks: 2,
+  notificationTicksMin: 2,
+  notificationTicksMax: 40,
+  initLimitTicks: 60,
+  syncLimitTicks: 20,
+  pingTicks: 4,
+  commitLogCount: 500,
+  epochCounterMax: 0xffff_ffff,
+  sessionBucketTicks: 2,
+  minSessionTimeoutMs: 100,
+  maxSessionTimeoutMs: 60_000,
+  containerCheckTicks: 200,
+  snapCount: 100_000,
+}) satisfies Omit<ServerConfig, 'myid' | 'voters' | 'bootstrap'>

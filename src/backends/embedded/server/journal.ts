@@ -1,0 +1,226 @@
+/**
+ * What a server has promised to remember: its two epochs, the newest snapshot's place, and the transaction log behind it.
+ *
+ * The journal is the image in memory of what the host makes durable. A change takes effect here at once and is queued as a
+ * persist operation; the messages that depend on it wait in `sendAfterPersist`. Three marks say where it stands:
+ *
+ *     base <= applied <= durable <= last       and       applied <= committed
+ *
+ * Invariants (asserted): counters of one epoch are contiguous and epochs never fall along the log; neither epoch ever falls;
+ * currentEpoch <= acceptedEpoch; what was applied is never cut off.
+ */
+import { assert } from '../../../core/assert.ts'
+import { counterOf, epochOf, formatZxid } from './zab.ts'
+import type { LogEntry } from './zab.ts'
+
+/** What the host has to make durable, in order; after a crash a prefix of it is there. Each one is atomic. */
+export type PersistOperation =
+  | { readonly type: 'append'; readonly entries: readonly LogEntry[] }
+  /** Cuts off every entry behind this zxid. */
+  | { readonly type: 'truncate'; readonly zxid: bigint }
+  /** The state at this zxid. The log goes on; entries up to it are no longer needed. */
+  | { readonly type: 'snapshot'; readonly zxid: bigint; readonly state: Uint8Array }
+  /** Replaces snapshot and log: the state at this zxid and an empty log. */
+  | { readonly type: 'install'; readonly zxid: bigint; readonly state: Uint8Array }
+  | { readonly type: 'epochs'; readonly acceptedEpoch: number; readonly currentEpoch: number }
+
+/** What a host found in its storage when it started. */
+export interface Recovered {
+  /** Highest epoch that this server promised to a prospective leader. */
+  readonly acceptedEpoch: number
+  /** Epoch of the last leader it was synchronised with. */
+  readonly currentEpoch: number
+  /** The newest snapshot, if any. */
+  readonly snapshot: { readonly zxid: bigint; readonly state: Uint8Array } | null
+  /** The log behind the snapshot. */
+  readonly entries: readonly LogEntry[]
+}
+
+/** A storage in which nothing is. */
+export const NOTHING_RECOVERED: Recovered = Object.freeze({
+  acceptedEpoch: 0,
+  currentEpoch: 0,
+  snapshot: null,
+  entries: Object.freeze([]),
+})
+
+/** What is durable once a batch is. */
+export interface DurableMark {
+  readonly zxid: bigint
+  readonly acceptedEpoch: number
+  readonly currentEpoch: number
+}
+
+/** The journal of one server. */
+export class Journal {
+  #acceptedEpoch: number
+  #currentEpoch: number
+  /** zxid before the first entry in memory. */
+  #base: bigint
+  #entries: LogEntry[]
+  #durable: DurableMark
+  #operations: PersistOperation[] = []
+  #appended: LogEntry[] = []
+
+  constructor(recovered: Recovered) {
+    this.#acceptedEpoch = recovered.acceptedEpoch
+    this.#currentEpoch = recovered.currentEpoch
+    this.#base = recovered.snapshot?.zxid ?? 0n
+    this.#entries = []
+    this.#durable = { zxid: this.#base, acceptedEpoch: this.#acceptedEpoch, currentEpoch: this.#currentEpoch }
+    for (const entry of recovered.entries) this.append(entry)
+    this.#appended = []
+    this.#durable = this.mark
+  }
+
+  /** Highest epoch that was promised to a prospective leader. */
+  get acceptedEpoch(): number {
+    return this.#acceptedEpoch
+  }
+
+  /** Epoch of the last leader that this server was synchronised with. */
+  get currentEpoch(): number {
+    return this.#currentEpoch
+  }
+
+  /** zxid of the last entry. */
+  get lastZxid(): bigint {
+    return this.#entries.at(-1)?.zxid ?? this.#base
+  }
+
+  /** Where the entries in memory begin: entries behind this zxid can be had. */
+  get base(): bigint {
+    return this.#base
+  }
+
+  /** What is durable now. */
+  get durable(): DurableMark {
+    return this.#durable
+  }
+
+  /** What will be durable once everything queued so far is. */
+  get mark(): DurableMark {
+    return { zxid: this.lastZxid, acceptedEpoch: this.#acceptedEpoch, currentEpoch: this.#currentEpoch }
+  }
+
+  /** Whether anything waits to be persisted. */
+  get dirty(): boolean {
+    return this.#operations.length > 0 || this.#appended.length > 0
+  }
+
+  /** Adds the next entry. */
+  append(entry: LogEntry): void {
+    const last = this.lastZxid
+    assert(follows(last, entry.zxid), () => `the log ends at ${formatZxid(last)}; ${formatZxid(entry.zxid)} leaves a gap`)
+    this.#entries.push(entry)
+    this.#appended.push(entry)
+  }
+
+  /** Cuts off every entry behind `zxid`, which must be the zxid of an entry or the base. */
+  truncate(zxid: bigint, appliedZxid: bigint): void {
+    assert(zxid >= appliedZxid, () => `a cut at ${formatZxid(zxid)} would undo ${formatZxid(appliedZxid)}, which is applied`)
+    assert(this.covers(zxid), () => `a cut at ${formatZxid(zxid)}, which is not in the log`)
+    this.#entries.length = this.#indexBehind(zxid)
+    this.#queue({ type: 'truncate', zxid })
+  }
+
+  /** Replaces everything by a snapshot. */
+  install(zxid: bigint, state: Uint8Array): void {
+    this.#base = zxid
+    this.#entries = []
+    this.#queue({ type: 'install', zxid, state })
+  }
+
+  /** Queues a snapshot of the applied state. */
+  snapshot(zxid: bigint, state: Uint8Array): void {
+    this.#queue({ type: 'snapshot', zxid, state })
+  }
+
+  /** Promises never to follow a leader of an earlier epoch. */
+  acceptEpoch(epoch: number): void {
+    assert(epoch > this.#acceptedEpoch, () => `accepted epoch ${this.#acceptedEpoch} cannot become ${epoch}`)
+    this.#acceptedEpoch = epoch
+    this.#queueEpochs()
+  }
+
+  /** Notes that the history before this is that of the leader of `epoch`. */
+  enterEpoch(epoch: number): void {
+    assert(epoch >= this.#currentEpoch, () => `current epoch ${this.#currentEpoch} cannot become ${epoch}`)
+    assert(epoch <= this.#acceptedEpoch, () => `epoch ${epoch} was not accepted: ${this.#acceptedEpoch} was`)
+    if (epoch === this.#currentEpoch) return
+    this.#currentEpoch = epoch
+    this.#queueEpochs()
+  }
+
+  /** Whether `zxid` is the base or an entry in memory. */
+  covers(zxid: bigint): boolean {
+    if (zxid === this.#base) return true
+    return this.#entries[this.#indexBehind(zxid) - 1]?.zxid === zxid
+  }
+
+  /** The greatest zxid in memory that is not greater than `zxid`; the base if there is none. */
+  floor(zxid: bigint): bigint {
+    return this.#entries[this.#indexBehind(zxid) - 1]?.zxid ?? this.#base
+  }
+
+  /** The entries behind `after` up to and with `through`. */
+  range(after: bigint, through: bigint): readonly LogEntry[] {
+    assert(after >= this.#base, () => `entries behind ${formatZxid(after)} are no longer in memory`)
+    return this.#entries.slice(this.#indexBehind(after), this.#indexBehind(through))
+  }
+
+  /** Forgets (in memory) all but the last `keep` entries up to `appliedZxid`; lazily, so that the cost stays small. */
+  trim(appliedZxid: bigint, keep: number): void {
+    if (this.#entries.length <= 2 * keep) return
+    const excess = this.#indexBehind(appliedZxid) - keep
+    if (excess <= keep) return
+    const removed = this.#entries.splice(0, excess)
+    this.#base = removed.at(-1)?.zxid ?? this.#base
+  }
+
+  /** Takes what is to be persisted. */
+  take(): readonly PersistOperation[] {
+    this.#flushAppended()
+    const operations = this.#operations
+    this.#operations = []
+    return operations
+  }
+
+  /** Learns what the host has made durable. */
+  persisted(mark: DurableMark): void {
+    this.#durable = mark
+  }
+
+  #queue(operation: PersistOperation): void {
+    this.#flushAppended()
+    this.#operations.push(operation)
+  }
+
+  #queueEpochs(): void {
+    this.#queue({ type: 'epochs', acceptedEpoch: this.#acceptedEpoch, currentEpoch: this.#currentEpoch })
+  }
+
+  #flushAppended(): void {
+    if (this.#appended.length === 0) return
+    this.#operations.push({ type: 'append', entries: this.#appended })
+    this.#appended = []
+  }
+
+  /** How many entries are not behind `zxid`. */
+  #indexBehind(zxid: bigint): number {
+    let low = 0
+    let high = this.#entries.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#entries[middle] as LogEntry).zxid <= zxid) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+/** Whether `next` may stand right behind `last`: the next of its epoch, or the first of a later one. */
+export function follows(last: bigint, next: bigint): boolean {
+  if (epochOf(next) === epochOf(last)) return next === last + 1n
+  return epochOf(next) > epochOf(last) && counterOf(next) === 1
+}

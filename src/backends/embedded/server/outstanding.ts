@@ -1,0 +1,173 @@
+/**
+ * What the leader has decided and not applied yet: the tree and the sessions as they will be.
+ *
+ * Model     a layer over the applied state. A look-up sees the latest decision about a node or session, or else what is applied;
+ *           a decision leaves the layer when the last transaction that touched the same thing has been applied.
+ * Multi     its decisions go to a draft above the layer, which is kept or dropped as a whole, so that a refused multi leaves
+ *           nothing behind, no parent's counter either (ZOOKEEPER-1624).
+ * Source    ChangeRecord and outstandingChanges of PrepRequestProcessor.java.
+ */
+import { assert } from '../../../core/assert.ts'
+import type { Ownership } from './node.ts'
+import type { SessionTable } from './sessions.ts'
+import type { Tree } from './tree.ts'
+
+/** What of a node later requests are judged by. */
+export interface NodeFacts {
+  readonly ownership: Ownership
+  readonly version: number
+  /** How often a child was created, as an int32 that wraps. */
+  readonly childCreates: number
+  readonly numChildren: number
+  /** Milliseconds since 1970 of the last change of the data. */
+  readonly mtime: number
+}
+
+interface Decision {
+  readonly zxid: bigint
+}
+
+interface NodeDecision extends Decision {
+  readonly path: string
+  /** Null: deleted. */
+  readonly facts: NodeFacts | null
+}
+
+interface SessionDecision extends Decision {
+  readonly id: bigint
+  readonly isOpen: boolean
+}
+
+/** Decided ones that have been dropped stay in the queue's array until there are this many. */
+const DROPPED_MAX = 1024
+
+/** The nodes and sessions as they will be when all that was decided has been applied. */
+export class Outstanding {
+  readonly #tree: Tree
+  readonly #sessions: SessionTable
+  readonly #latestNodes = new Map<string, NodeDecision>()
+  readonly #latestSessions = new Map<bigint, SessionDecision>()
+  /** By owner, the decisions about ephemeral nodes that are in force or were replaced by later ones. */
+  readonly #ephemerals = new Map<bigint, Set<NodeDecision>>()
+  readonly #nodeQueue = new DecisionQueue<NodeDecision>()
+  readonly #sessionQueue = new DecisionQueue<SessionDecision>()
+  #draft: Map<string, NodeDecision> | null = null
+
+  constructor(tree: Tree, sessions: SessionTable) {
+    this.#tree = tree
+    this.#sessions = sessions
+  }
+
+  /** Number of nodes that wait for a transaction to be applied. */
+  get nodeCount(): number {
+    return this.#latestNodes.size
+  }
+
+  /** The node that will be at a path, or undefined if there will be none. */
+  node(path: string): NodeFacts | undefined {
+    const decision = this.#draft?.get(path) ?? this.#latestNodes.get(path)
+    return decision === undefined ? this.#tree.get(path) : (decision.facts ?? undefined)
+  }
+
+  /** Notes what a node will be; null: it will be gone. */
+  setNode(path: string, facts: NodeFacts | null, zxid: bigint): void {
+    const decision: NodeDecision = { zxid, path, facts }
+    if (this.#draft === null) this.#keep(decision)
+    else this.#draft.set(path, decision)
+  }
+
+  /** Whether a session will be open. */
+  isOpen(id: bigint): boolean {
+    return this.#latestSessions.get(id)?.isOpen ?? this.#sessions.has(id)
+  }
+
+  /** Notes that a session will be open or over. */
+  setSession(id: bigint, isOpen: boolean, zxid: bigint): void {
+    const decision: SessionDecision = { zxid, id, isOpen }
+    this.#latestSessions.set(id, decision)
+    this.#sessionQueue.push(decision)
+  }
+
+  /** Paths of the ephemeral nodes that a session will own, sorted by code unit. */
+  ephemeralsOf(id: bigint): string[] {
+    const paths: string[] = []
+    for (const path of this.#tree.ephemeralsOf(id)) if (!this.#latestNodes.has(path)) paths.push(path)
+    for (const decision of this.#ephemerals.get(id) ?? []) {
+      if (this.#latestNodes.get(decision.path) === decision) paths.push(decision.path)
+    }
+    return paths.sort()
+  }
+
+  /** Begins a draft. */
+  begin(): void {
+    assert(this.#draft === null, 'one multi at a time')
+    this.#draft = new Map()
+  }
+
+  /** Keeps what was decided since the draft began. */
+  commit(): void {
+    const draft = this.#draft
+    assert(draft !== null, 'a draft to keep')
+    this.#draft = null
+    for (const decision of draft.values()) this.#keep(decision)
+  }
+
+  /** Drops what was decided since the draft began. */
+  rollback(): void {
+    assert(this.#draft !== null, 'a draft to drop')
+    this.#draft = null
+  }
+
+  /** Drops what the tree knows by itself, now that the transactions up to this zxid have been applied. */
+  applied(zxid: bigint): void {
+    this.#nodeQueue.drop(zxid, (decision) => {
+      if (this.#latestNodes.get(decision.path) === decision) this.#latestNodes.delete(decision.path)
+      this.#forgetEphemeral(decision)
+    })
+    this.#sessionQueue.drop(zxid, (decision) => {
+      if (this.#latestSessions.get(decision.id) === decision) this.#latestSessions.delete(decision.id)
+    })
+  }
+
+  #keep(decision: NodeDecision): void {
+    this.#latestNodes.set(decision.path, decision)
+    this.#nodeQueue.push(decision)
+    const ownership = decision.facts?.ownership
+    if (ownership?.kind !== 'ephemeral') return
+    const decisions = this.#ephemerals.get(ownership.owner)
+    if (decisions === undefined) this.#ephemerals.set(ownership.owner, new Set([decision]))
+    else decisions.add(decision)
+  }
+
+  #forgetEphemeral(decision: NodeDecision): void {
+    const ownership = decision.facts?.ownership
+    if (ownership?.kind !== 'ephemeral') return
+    const decisions = this.#ephemerals.get(ownership.owner)
+    decisions?.delete(decision)
+    if (decisions?.size === 0) this.#ephemerals.delete(ownership.owner)
+  }
+}
+
+/** Decisions in the order of their zxids, dropped from the front. */
+class DecisionQueue<D extends Decision> {
+  #items: D[] = []
+  #head = 0
+
+  push(decision: D): void {
+    this.#items.push(decision)
+  }
+
+  /** Drops every decision up to this zxid, and tells of each. */
+  drop(zxid: bigint, onDrop: (decision: D) => void): void {
+    for (;;) {
+      const decision = this.#items[this.#head]
+      if (decision === undefined || decision.zxid > zxid) break
+      this.#head += 1
+      onDrop(decision)
+    }
+    if (this.#head > DROPPED_MAX) {
+      this.#items = this.#items.slice(this.#head)
+      this.#head = 0
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * What comes out of a server: what its host has to do, and what there is to know.
+ */
+import type { Vote } from '../../protocol/packets.ts'
+import type { ConnectionReply } from './connections.ts'
+import type { DurableMark, PersistOperation } from './journal.ts'
+import type { LinkEnd, Outgoing } from './zab.ts'
+
+/** What a host has to do; see server.ts for the order. */
+export interface Ready {
+  readonly sendNow: readonly Outgoing[]
+  readonly persist: readonly PersistOperation[]
+  readonly sendAfterPersist: readonly Outgoing[]
+  readonly replies: readonly ConnectionReply[]
+  /** Connections of clients to close, behind their replies. */
+  readonly close: readonly number[]
+  /** Links to peers to close, behind what is sent on them. */
+  readonly closeLinks: readonly LinkEnd[]
+  /** What happened, for people and tests. */
+  readonly events: readonly ServerEvent[]
+  /** What is durable once `persist` is. */
+  readonly mark: DurableMark
+}
+
+/** Something in the life of a server that an operator wants to know. */
+export type ServerEvent =
+  | { readonly type: 'looking'; readonly round: number; readonly reason: string }
+  | { readonly type: 'elected'; readonly vote: Vote; readonly supporters: readonly number[]; readonly round: number }
+  | { readonly type: 'synchronised'; readonly mode: 'DIFF' | 'TRUNC' | 'SNAP'; readonly from: bigint }
+  | { readonly type: 'serving'; readonly role: 'LEADING' | 'FOLLOWING' | 'OBSERVING'; readonly epoch: number }
+  | { readonly type: 'expired'; readonly sessionId: bigint }
+
+/** Where a server stands. */
+export interface ServerStatus {
+  readonly myid: number
+  readonly role: 'LOOKING' | 'LEADING' | 'FOLLOWING' | 'OBSERVING'
+  /** The server that it follows or is; null while it is looking. */
+  readonly leader: number | null
+  /** Whether clients are served. */
+  readonly serving: boolean
+  /** Epoch of the last leader it was synchronised with. */
+  readonly epoch: number
+  /** zxid of the last transaction that it has applied. */
+  readonly zxid: bigint
+  /** zxid of the last transaction in its log. */
+  readonly loggedZxid: bigint
+  /** Sessions of the whole ensemble, as far as this server knows. */
+  readonly sessions: number
+  /** Clients that are connected here. */
+  readonly connections: number
+  /** Watches that are armed here. */
+  readonly watches: number
+  readonly nodes: number
+}

@@ -1,0 +1,491 @@
+/**
+ * One server of an ensemble as a pure machine: inputs are methods, output is data.
+ *
+ *     ticks, peers' messages, clients' requests  ->  Server  ->  Ready: what to send, persist, answer, close
+ *
+ * There is no timer, socket, file, clock or source of chance in here, so the same inputs give the same output, in production
+ * and in the simulator alike. This file joins the two halves, which do not know each other: consensus (election, leader,
+ * learner, journal), to which a transaction is opaque bytes, and state (tree, sessions, watches, prepare, connections), which
+ * knows nothing of peers.
+ *
+ * Host        calls the inputs, then takes `ready()` until it is null. `sendNow`, `replies`, `close` may go at once; then
+ *             `persist`, in order; then `sendAfterPersist`; then `advance(ready)`, for each ready in the order it was taken.
+ *             An AssertionError means that the machine is broken: the host must stop it and use it no more.
+ * Source      design of etcd-io/raft (RawNode and Ready); ZooKeeper's request processors.
+ */
+import { assert } from '../../../core/assert.ts'
+import { Err, OpCode } from '../../protocol/codes.ts'
+import type { Packet, PeerMessage, SessionTouch } from '../../protocol/packets.ts'
+import type { ClientMessage } from '../../protocol/records.ts'
+import { decodeTransaction, encodeTransaction } from '../../protocol/transactions.ts'
+import type { Transaction } from '../../protocol/transactions.ts'
+import type { ServerConfig } from './config.ts'
+import { Connections } from './connections.ts'
+import { Election, NOBODY } from './election.ts'
+import type { Elected } from './election.ts'
+import { Journal } from './journal.ts'
+import type { Recovered } from './journal.ts'
+import { Leader } from './leader.ts'
+import { Learner } from './learner.ts'
+import { Preparer } from './prepare.ts'
+import type { WriteRequest } from './prepare.ts'
+import type { RandomSource } from './random.ts'
+import type { Ready, ServerEvent, ServerStatus } from './ready.ts'
+import { SessionTracker, samePassword } from './sessions.ts'
+import { State } from './state.ts'
+import { Outbox } from './zab.ts'
+import type { LogEntry } from './zab.ts'
+
+/** Containers and expired nodes that one check removes at most. */
+const REAPED_PER_CHECK_MAX = 100
+/** myid that stands for the leader's own requests, such as the end of an expired session. */
+const ITSELF = 0
+
+/** One server. */
+export class Server {
+  readonly #config: ServerConfig
+  readonly #random: RandomSource
+  readonly #journal: Journal
+  readonly #outbox = new Outbox()
+  readonly #election: Election
+  readonly #connections: Connections
+  #state: State
+  #preparer: Preparer
+  #tracker: SessionTracker | null = null
+  #leader: Leader | null = null
+  #learner: Learner | null = null
+  #mayVote: boolean
+  /** A server that lost its storage votes again when this sync is confirmed. */
+  #amnesiaSync = false
+  #serving = false
+  /** The leader's own proposals that are not applied yet: they need not be decoded again. */
+  #proposed: Transaction[] = []
+  #touched = new Map<bigint, SessionTouch>()
+  /** Syncs that the leader has confirmed, and the zxid that must be applied here before the client may be told. */
+  #confirmedSyncs: { readonly syncId: number; readonly zxid: bigint }[] = []
+  /** FOLLOWERINFOs and OBSERVERINFOs that came while this server was still looking. */
+  #early = new Map<number, { readonly link: number; readonly packet: Packet }>()
+  #epochFloor = 0
+  #lookInTicks = 0
+  #ticks = 0
+  #appliedSinceSnapshot = 0
+  #wallTimeMs: number
+  #events: ServerEvent[] = []
+
+  /**
+   * Makes a server that starts to look for a leader.
+   *
+   * @param config - its configuration
+   * @param recovered - what its storage holds
+   * @param random - source of chance
+   * @param wallTimeMs - wall clock, milliseconds since 1970
+   */
+  constructor(config: ServerConfig, recovered: Recovered, random: RandomSource, wallTimeMs: number) {
+    this.#config = config
+    this.#random = random
+    this.#wallTimeMs = wallTimeMs
+    this.#journal = new Journal(recovered)
+    this.#state = recovered.snapshot === null ? new State() : State.restore(recovered.snapshot.state)
+    this.#preparer = new Preparer(this.#state)
+    this.#election = new Election(config, this.#outbox)
+    this.#mayVote = config.voters.includes(config.myid) && (config.bootstrap || recovered.currentEpoch > 0)
+    this.#connections = this.#makeConnections()
+    this.#look('start')
+  }
+
+  // Inputs
+
+  /** Sets the wall clock for the inputs that follow. It is stamped into transactions and decides nothing but a node's time to live. */
+  setWallTime(wallTimeMs: number): void {
+    this.#wallTimeMs = wallTimeMs
+  }
+
+  /** Lets one tick of logical time pass. */
+  tick(): void {
+    this.#ticks += 1
+    if (this.#lookInTicks > 0) {
+      this.#lookInTicks -= 1
+      if (this.#lookInTicks === 0) this.#startElection()
+    }
+    this.#election.tick()
+    this.#leader?.tick()
+    this.#learner?.tick()
+    if (this.#leader?.isEstablished === true) this.#leaderTick()
+    this.#settle()
+  }
+
+  /** Receives a message of another server. */
+  receivePeer(from: number, message: PeerMessage): void {
+    if (message.type === 'NOTIFICATION') this.#election.receive(from, message)
+    else if (this.#leader !== null) this.#leader.receive(from, message.link, message.packet)
+    else if (message.packet.type === 'FOLLOWERINFO' || message.packet.type === 'OBSERVERINFO') {
+      this.#receiveEarly(from, message.link, message.packet)
+    } else this.#learner?.receive(from, message.link, message.packet)
+    this.#settle()
+  }
+
+  /** A link to or from another server is closed. */
+  disconnectPeer(peer: number, link: number): void {
+    this.#leader?.linkClosed(peer, link)
+    this.#learner?.linkClosed(peer, link)
+    if (this.#early.get(peer)?.link === link) this.#early.delete(peer)
+    this.#settle()
+  }
+
+  /** Receives a message of a client on a connection; the first message opens it. */
+  receiveClient(connection: number, message: ClientMessage): void {
+    this.#connections.receive(connection, message)
+    this.#settle()
+  }
+
+  /** A connection of a client is closed. */
+  disconnectClient(connection: number): void {
+    this.#connections.disconnect(connection)
+  }
+
+  // Output
+
+  /** What there is to do, or null. May be called again before the last one is advanced. */
+  ready(): Ready | null {
+    this.#leader?.flush()
+    this.#settle()
+    const { hasOutput } = this.#connections
+    if (this.#outbox.empty && !hasOutput && !this.#journal.dirty && this.#events.length === 0) return null
+    const { sendNow, sendAfterPersist, closeLinks } = this.#outbox
+    this.#outbox.sendNow = []
+    this.#outbox.sendAfterPersist = []
+    this.#outbox.closeLinks = []
+    const { replies, closes } = this.#connections.take()
+    const events = this.#events
+    this.#events = []
+    const mark = this.#journal.mark
+    return { sendNow, persist: this.#journal.take(), sendAfterPersist, replies, close: closes, closeLinks, events, mark }
+  }
+
+  /** Learns that everything of this ready is done, and what was to be persisted is durable. */
+  advance(ready: Ready): void {
+    if (ready.persist.length === 0) return
+    this.#journal.persisted(ready.mark)
+    this.#leader?.persisted()
+    this.#settle()
+  }
+
+  /** Where this server stands. */
+  status(): ServerStatus {
+    return {
+      myid: this.#config.myid,
+      role: this.#role,
+      leader: this.#leader === null ? (this.#learner?.leader ?? null) : this.#config.myid,
+      serving: this.#serving,
+      epoch: this.#journal.currentEpoch,
+      zxid: this.#state.lastZxid,
+      loggedZxid: this.#journal.lastZxid,
+      sessions: this.#state.sessions.size,
+      connections: this.#connections.count,
+      watches: this.#connections.watchCount,
+      nodes: this.#state.tree.nodeCount,
+    }
+  }
+
+  /** The applied state as a snapshot: equal states give equal bytes. */
+  snapshot(): Uint8Array {
+    return this.#state.snapshot()
+  }
+
+  get #role(): ServerStatus['role'] {
+    if (this.#leader !== null) return 'LEADING'
+    if (this.#learner === null) return 'LOOKING'
+    return this.#mayVote ? 'FOLLOWING' : 'OBSERVING'
+  }
+
+  // Roles
+
+  /** Draws the conclusions of an input: an election that is decided, an attempt that is over, transactions to apply. */
+  #settle(): void {
+    const elected = this.#election.takeElected()
+    if (elected !== null) this.#join(elected)
+    const abdication = this.#leader?.abdication ?? null
+    if (abdication !== null) {
+      this.#epochFloor = Math.max(this.#epochFloor, abdication.epochFloor)
+      this.#look(abdication.reason)
+    }
+    const failure = this.#learner?.failure ?? null
+    if (failure !== null) this.#look(failure)
+    this.#applyCommitted()
+  }
+
+  /** Leaves the present role, if any, and looks for a leader: at once if it had one, otherwise with the next tick. */
+  #look(reason: string): void {
+    const hadService = this.#serving || (this.#leader === null && this.#learner === null)
+    this.#leader?.close()
+    this.#learner?.close()
+    this.#leader = null
+    this.#learner = null
+    this.#tracker = null
+    this.#serving = false
+    this.#proposed = []
+    this.#amnesiaSync = false
+    this.#confirmedSyncs = []
+    this.#preparer.reset()
+    this.#connections.closeAll()
+    this.#events.push({ type: 'looking', round: this.#election.logicalClock + 1, reason })
+    // An attempt that failed before it served is repeated by the clock, not by messages, so that two cannot spin.
+    if (hadService) this.#startElection()
+    else this.#lookInTicks = 1
+  }
+
+  #startElection(): void {
+    this.#lookInTicks = 0
+    const { currentEpoch, lastZxid } = this.#journal
+    this.#election.look(this.#mayVote ? { peerEpoch: currentEpoch, zxid: lastZxid } : null)
+  }
+
+  #join({ vote, supporters }: Elected): void {
+    this.#events.push({ type: 'elected', vote, supporters, round: this.#election.logicalClock })
+    assert(vote.leader !== NOBODY, 'nobody was elected')
+    if (vote.leader === this.#config.myid) this.#lead()
+    else this.#learn(vote.leader)
+    for (const [from, { link, packet }] of [...this.#early].sort(([a], [b]) => a - b)) {
+      if (this.#leader === null) this.#outbox.close(from, link)
+      else this.#leader.receive(from, link, packet)
+    }
+    this.#early.clear()
+  }
+
+  #receiveEarly(from: number, link: number, packet: Packet): void {
+    if (this.#learner !== null) this.#outbox.close(from, link)
+    else this.#early.set(from, { link, packet })
+  }
+
+  #lead(): void {
+    this.#election.settle('LEADING')
+    const start = { committedZxid: this.#state.lastZxid, epochFloor: this.#epochFloor }
+    this.#leader = new Leader(this.#config, this.#journal, this.#outbox, {
+      snapshot: () => ({ zxid: this.#state.lastZxid, state: this.#state.snapshot() }),
+      established: () => {
+        this.#election.enterEpoch(this.#journal.currentEpoch)
+        this.#applyCommitted()
+        this.#beginToLead()
+      },
+      request: (from, request) => {
+        this.#prepare(request as WriteRequest, from)
+      },
+      revalidate: (from, packet) => this.#revalidate(packet, from),
+      touched: (sessions) => {
+        for (const { sessionId } of sessions) this.#tracker?.touch(sessionId)
+      },
+      synced: (syncId) => {
+        this.#synced(syncId)
+      },
+    }, start)
+  }
+
+  /** The whole history is applied; from here on this server proposes. */
+  #beginToLead(): void {
+    assert(this.#state.lastZxid === this.#journal.lastZxid, 'a leader has applied its history before it proposes')
+    const { tickMs, sessionBucketTicks } = this.#config
+    this.#tracker = new SessionTracker({ tickMs, bucketTicks: sessionBucketTicks })
+    for (const [id, { timeoutMs }] of this.#state.sessions.entries()) this.#tracker.track(id, timeoutMs, null)
+    this.#epochFloor = 0
+    this.#serve('LEADING')
+  }
+
+  #learn(leader: number): void {
+    this.#election.settle(this.#mayVote ? 'FOLLOWING' : 'OBSERVING')
+    const votes = this.#mayVote
+    const start = { leader, link: this.#random.u32(), votes, committedZxid: this.#state.lastZxid }
+    this.#learner = new Learner(this.#config, this.#journal, this.#outbox, {
+      installSnapshot: (zxid, state) => {
+        this.#state = State.restore(state)
+        this.#preparer = new Preparer(this.#state)
+        this.#appliedSinceSnapshot = 0
+        assert(this.#state.lastZxid === zxid, 'a snapshot that is not of the zxid it was sent for')
+      },
+      appliedZxid: () => this.#state.lastZxid,
+      synchronised: (mode, from) => {
+        this.#events.push({ type: 'synchronised', mode, from })
+      },
+      enteredEpoch: (epoch) => {
+        this.#election.enterEpoch(epoch)
+      },
+      upToDate: () => {
+        this.#applyCommitted()
+        this.#upToDate(leader)
+      },
+      revalidated: (packet) => {
+        this.#connections.revalidated(packet)
+      },
+      synced: (syncId) => {
+        this.#synced(syncId)
+      },
+      takeTouched: () => this.#takeTouched(),
+    }, start)
+  }
+
+  #upToDate(leader: number): void {
+    const isVoter = this.#config.voters.includes(this.#config.myid)
+    if (isVoter && !this.#mayVote) {
+      // It came back without its storage. Once a majority that does not count this server confirms the leader, everything that
+      // this server may have promised before is either here or void, and it can vote again.
+      this.#amnesiaSync = true
+      this.#learner?.send({ type: 'SYNC', syncId: 0 })
+      return
+    }
+    assert(leader !== this.#config.myid, 'a learner of itself')
+    this.#serve(this.#mayVote ? 'FOLLOWING' : 'OBSERVING')
+  }
+
+  #serve(role: 'LEADING' | 'FOLLOWING' | 'OBSERVING'): void {
+    this.#serving = true
+    this.#events.push({ type: 'serving', role, epoch: this.#journal.currentEpoch })
+  }
+
+  #synced(syncId: number): void {
+    if (this.#amnesiaSync) {
+      this.#mayVote = true
+      this.#look('caught up; votes again')
+      return
+    }
+    this.#confirmedSyncs.push({ syncId, zxid: this.#committed })
+    this.#answerSyncs()
+  }
+
+  #answerSyncs(): void {
+    while (true) {
+      const first = this.#confirmedSyncs[0]
+      if (first === undefined || first.zxid > this.#state.lastZxid) return
+      this.#confirmedSyncs.shift()
+      this.#connections.synced(first.syncId)
+    }
+  }
+
+  get #committed(): bigint {
+    return this.#leader?.committedZxid ?? this.#learner?.committedZxid ?? 0n
+  }
+
+  // Requests
+
+  #makeConnections(): Connections {
+    const server = this
+    return new Connections({
+      myid: this.#config.myid,
+      minSessionTimeoutMs: this.#config.minSessionTimeoutMs,
+      maxSessionTimeoutMs: this.#config.maxSessionTimeoutMs,
+      get state() {
+        return server.#state
+      },
+      get isServing() {
+        return server.#serving
+      },
+      submit: (request) => {
+        if (this.#leader === null) this.#learner?.send({ type: 'REQUEST', request })
+        else this.#prepare(request, this.#config.myid)
+      },
+      sync: (syncId) => {
+        if (this.#leader === null) this.#learner?.send({ type: 'SYNC', syncId })
+        else this.#leader.sync(syncId)
+      },
+      revalidate: (packet) => {
+        if (this.#leader === null) this.#learner?.send(packet)
+        else this.#connections.revalidated(this.#revalidate(packet, this.#config.myid))
+      },
+      touch: (sessionId) => {
+        this.#touch(sessionId)
+      },
+    }, this.#random)
+  }
+
+  #touch(sessionId: bigint): void {
+    if (this.#tracker !== null) {
+      this.#tracker.touch(sessionId)
+      return
+    }
+    if (this.#touched.has(sessionId)) return
+    this.#touched.set(sessionId, { sessionId, timeoutMs: this.#state.sessions.get(sessionId)?.timeoutMs ?? 0 })
+  }
+
+  #takeTouched(): readonly SessionTouch[] {
+    if (this.#touched.size === 0) return []
+    const touched = [...this.#touched.values()]
+    this.#touched.clear()
+    return touched
+  }
+
+  /** Makes a transaction of a request and proposes it. A refused request becomes a transaction too, that says so. */
+  #prepare(request: WriteRequest, from: number): void {
+    const leader = this.#leader
+    const tracker = this.#tracker
+    if (leader?.isEstablished !== true || tracker === null) return
+    let refusal: number = Err.ok
+    if (request.op === OpCode.createSession) tracker.track(request.sessionId, request.body.timeOut, from)
+    else if (from !== ITSELF) {
+      refusal = tracker.check(request.sessionId, from)
+      tracker.touch(request.sessionId)
+    }
+    const zxid = leader.nextZxid
+    const transaction = this.#preparer.prepare(request, zxid, this.#wallTimeMs, refusal)
+    if (transaction.txn.type === OpCode.closeSession) tracker.markClosing(request.sessionId)
+    this.#proposed.push(transaction)
+    leader.propose(encodeTransaction(transaction))
+  }
+
+  #revalidate(
+    { sessionId, passwd }: Extract<Packet, { type: 'REVALIDATE' }>,
+    from: number,
+  ): Extract<Packet, { type: 'REVALIDATED' }> {
+    const session = this.#state.sessions.get(sessionId)
+    const tracker = this.#tracker
+    const valid = session !== undefined && samePassword(session.passwd, passwd)
+    if (!valid || tracker?.setOwner(sessionId, from) !== true) {
+      return { type: 'REVALIDATED', sessionId, valid: false, timeoutMs: 0 }
+    }
+    tracker.touch(sessionId)
+    return { type: 'REVALIDATED', sessionId, valid: true, timeoutMs: session.timeoutMs }
+  }
+
+  /** What the leader does of its own: ends sessions that are due, and removes nodes whose time is over. */
+  #leaderTick(): void {
+    for (const sessionId of this.#tracker?.tick() ?? []) {
+      this.#events.push({ type: 'expired', sessionId })
+      this.#prepare({ sessionId, xid: 0, op: OpCode.closeSession, body: null }, ITSELF)
+    }
+    if (this.#ticks % this.#config.containerCheckTicks !== 0) return
+    for (const path of this.#state.reapable(this.#wallTimeMs, REAPED_PER_CHECK_MAX)) {
+      this.#prepare({ sessionId: 0n, xid: 0, op: OpCode.deleteContainer, body: { path } }, ITSELF)
+    }
+  }
+
+  // State
+
+  /** Applies, in order, what is committed and durable here: what a client has seen, this server cannot forget. */
+  #applyCommitted(): void {
+    const isUpToDate = this.#leader?.isEstablished ?? this.#learner?.isUpToDate ?? false
+    if (!isUpToDate) return
+    const committed = this.#committed
+    const durable = this.#journal.durable.zxid
+    const end = committed < durable ? committed : durable
+    if (end <= this.#state.lastZxid) return
+    for (const entry of this.#journal.range(this.#state.lastZxid, end)) this.#apply(entry)
+    this.#answerSyncs()
+    this.#journal.trim(this.#state.lastZxid, this.#config.commitLogCount)
+    if (this.#appliedSinceSnapshot < this.#config.snapCount) return
+    this.#appliedSinceSnapshot = 0
+    this.#journal.snapshot(this.#state.lastZxid, this.#state.snapshot())
+  }
+
+  #apply({ zxid, txn }: LogEntry): void {
+    const proposed = this.#proposed[0]
+    let transaction: Transaction
+    if (proposed?.header.zxid === zxid) {
+      transaction = proposed
+      this.#proposed.shift()
+    } else transaction = decodeTransaction(txn)
+    const applied = this.#state.apply(transaction)
+    this.#appliedSinceSnapshot += 1
+    if (this.#leader !== null) {
+      this.#preparer.applied(zxid)
+      if (applied.endedSession !== null) this.#tracker?.remove(applied.endedSession)
+    }
+    this.#connections.applied(transaction, applied)
+  }
+}

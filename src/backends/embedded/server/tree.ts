@@ -1,0 +1,223 @@
+/**
+ * The tree of nodes: what every server of the ensemble agrees on, and what reads are answered from.
+ *
+ * Model     nodes by path. The tree does what it is told and only asserts; who may do what is decided before, by prepare.ts.
+ * Start     `/`, `/zookeeper`, `/zookeeper/quota` and `/zookeeper/config` are there from the beginning, and cannot be deleted.
+ * Cost      create, change, delete, read: a few look-ups by path. Names of children are sorted when they are read, once a change.
+ * Source    DataTree.java of ZooKeeper 3.8.
+ */
+import { assert } from '../../../core/assert.ts'
+import { nameOf, parentOf } from '../../../core/path.ts'
+import { OPEN_ACL } from '../../protocol/records.ts'
+import type { Acl, StatRecord } from '../../protocol/records.ts'
+import { PERSISTENT, TreeNode } from './node.ts'
+import type { Ownership } from './node.ts'
+
+/** The instant of a transaction: its zxid, and the leader's wall clock in milliseconds since 1970. */
+export interface Moment {
+  readonly zxid: bigint
+  readonly time: number
+}
+
+/** The nodes that are always there, parents first. */
+export const SPECIAL_PATHS: readonly string[] = Object.freeze([
+  '/',
+  '/zookeeper',
+  '/zookeeper/config',
+  '/zookeeper/quota',
+])
+
+const READ_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: 1, scheme: 'world', id: 'anyone' })])
+const NO_PATHS: ReadonlySet<string> = new Set()
+
+/** The nodes of one server. */
+export class Tree {
+  readonly #nodes = new Map<string, TreeNode>()
+  /** Paths of ephemeral nodes by their session. */
+  readonly #ephemerals = new Map<bigint, Set<string>>()
+  /** Paths of container and TTL nodes. */
+  readonly #mortals = new Set<string>()
+
+  /** Makes the tree that every ensemble begins with. */
+  constructor() {
+    for (const path of SPECIAL_PATHS) {
+      this.insert(path, new TreeNode(new Uint8Array(), OPEN_ACL, PERSISTENT, 0n, 0))
+    }
+    // As in the reference, which sets this list by its own setACL with version -1.
+    const config = this.#existing('/zookeeper/config')
+    config.acl = READ_ACL
+    config.aversion = -1
+  }
+
+  /** Number of nodes. */
+  get nodeCount(): number {
+    return this.#nodes.size
+  }
+
+  /** Number of ephemeral nodes. */
+  get ephemeralCount(): number {
+    let count = 0
+    for (const paths of this.#ephemerals.values()) count += paths.size
+    return count
+  }
+
+  /** The node at a path, to be read only. */
+  get(path: string): TreeNode | undefined {
+    return this.#nodes.get(path)
+  }
+
+  /** What an exists request answers, or null if there is no such node. */
+  stat(path: string): StatRecord | null {
+    return this.#nodes.get(path)?.stat() ?? null
+  }
+
+  /** What a getData request answers, or null if there is no such node. */
+  data(path: string): { readonly data: Uint8Array | null; readonly stat: StatRecord } | null {
+    const node = this.#nodes.get(path)
+    return node === undefined ? null : { data: node.data, stat: node.stat() }
+  }
+
+  /** What a getChildren2 request answers (names sorted by code unit), or null if there is no such node. */
+  children(path: string): { readonly children: readonly string[]; readonly stat: StatRecord } | null {
+    const node = this.#nodes.get(path)
+    return node === undefined ? null : { children: node.children, stat: node.stat() }
+  }
+
+  /** Paths of a session's ephemeral nodes, in no order that means anything. */
+  ephemeralsOf(sessionId: bigint): ReadonlySet<string> {
+    return this.#ephemerals.get(sessionId) ?? NO_PATHS
+  }
+
+  /**
+   * Creates a node below an existing one.
+   *
+   * @param childCreates - the parent's count of child creates behind this one
+   * @throws AssertionError if the parent is missing, ephemeral or at another count, or the node is there
+   */
+  create(
+    path: string,
+    content: { readonly data: Uint8Array | null; readonly acl: readonly Acl[]; readonly ownership: Ownership },
+    childCreates: number,
+    at: Moment,
+  ): TreeNode {
+    const parentPath = parentOf(path)
+    const parent = this.#existing(parentPath)
+    assert(parent.ownership.kind !== 'ephemeral', () => `a child below the ephemeral ${parentPath}`)
+    assert(childCreates === ((parent.childCreates + 1) | 0), () => {
+      return `create ${path} as child create ${childCreates} of ${parentPath}, which has had ${parent.childCreates}`
+    })
+    const node = new TreeNode(content.data, shareOpenAcl(content.acl), content.ownership, at.zxid, at.time)
+    this.insert(path, node)
+    parent.childCreates = childCreates
+    parent.pzxid = at.zxid
+    return node
+  }
+
+  /**
+   * Replaces a node's data.
+   *
+   * @param version - the version that it has from now on
+   * @throws AssertionError if it is not there
+   */
+  setData(path: string, data: Uint8Array | null, version: number, at: Moment): TreeNode {
+    const node = this.#existing(path)
+    node.data = data
+    node.version = version
+    node.mzxid = at.zxid
+    node.mtime = at.time
+    return node
+  }
+
+  /**
+   * Deletes a node.
+   *
+   * @throws AssertionError if it is not there, has children or is one of {@link SPECIAL_PATHS}
+   */
+  delete(path: string, at: Moment): void {
+    const node = this.#existing(path)
+    assert(node.numChildren === 0, () => `delete of ${path}, which has ${node.numChildren} children`)
+    assert(!SPECIAL_PATHS.includes(path), () => `delete of ${path}`)
+    const parent = this.#existing(parentOf(path))
+    parent.removeChild(nameOf(path))
+    parent.pzxid = at.zxid
+    this.#nodes.delete(path)
+    if (node.ownership.kind === 'persistent') return
+    if (node.ownership.kind === 'ephemeral') this.#forgetEphemeral(node.ownership.owner, path)
+    else this.#mortals.delete(path)
+  }
+
+  /**
+   * Puts a node with its stat in its place; for {@link Tree.create} and for what reads snapshots, which sets the rest.
+   *
+   * @throws AssertionError if the parent is missing or the node is there
+   */
+  insert(path: string, node: TreeNode): void {
+    assert(!this.#nodes.has(path), () => `create of ${path}, which is there`)
+    if (path !== '/') this.#existing(parentOf(path)).addChild(nameOf(path))
+    this.#nodes.set(path, node)
+    if (node.ownership.kind === 'persistent') return
+    if (node.ownership.kind === 'ephemeral') this.#noteEphemeral(node.ownership.owner, path)
+    else this.#mortals.add(path)
+  }
+
+  /** Takes every node out, so that a snapshot's can be put in. */
+  clear(): void {
+    this.#nodes.clear()
+    this.#ephemerals.clear()
+    this.#mortals.clear()
+  }
+
+  /**
+   * Nodes whose time is over: containers that have had children and have none, and nodes with a time to live without children
+   * and without a change for that long.
+   *
+   * @param nowMs - the wall clock in milliseconds since 1970
+   * @param limit - longest list wanted
+   * @returns paths, sorted by code unit
+   */
+  reapable(nowMs: number, limit: number): readonly string[] {
+    const paths: string[] = []
+    for (const path of this.#mortals) if (isReapable(this.#existing(path), nowMs)) paths.push(path)
+    return paths.sort().slice(0, limit)
+  }
+
+  #existing(path: string): TreeNode {
+    const node = this.#nodes.get(path)
+    assert(node !== undefined, () => `no node ${path}`)
+    return node
+  }
+
+  #noteEphemeral(owner: bigint, path: string): void {
+    const paths = this.#ephemerals.get(owner)
+    if (paths === undefined) this.#ephemerals.set(owner, new Set([path]))
+    else paths.add(path)
+  }
+
+  #forgetEphemeral(owner: bigint, path: string): void {
+    const paths = this.#ephemerals.get(owner)
+    paths?.delete(path)
+    if (paths?.size === 0) this.#ephemerals.delete(owner)
+  }
+}
+
+/** Almost every list is this one: nodes share it instead of keeping what was decoded for each. */
+function shareOpenAcl(acl: readonly Acl[]): readonly Acl[] {
+  const only = acl[0]
+  const isOpen = acl.length === 1 && only?.perms === 31 && only.scheme === 'world' && only.id === 'anyone'
+  return isOpen ? OPEN_ACL : acl
+}
+
+/** What of a node decides whether its time is over. */
+export interface Mortality {
+  readonly ownership: Ownership
+  readonly numChildren: number
+  readonly childCreates: number
+  readonly mtime: number
+}
+
+/** Whether the time of a container or of a node with a time to live is over; see {@link Tree.reapable}. */
+export function isReapable(node: Mortality, nowMs: number): boolean {
+  if (node.numChildren !== 0) return false
+  if (node.ownership.kind === 'container') return node.childCreates !== 0
+  return node.ownership.kind === 'ttl' && nowMs - node.mtime > node.ownership.ttlMs
+}

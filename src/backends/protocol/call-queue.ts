@@ -1,0 +1,82 @@
+/**
+ * The calls of one session that have no answer yet: in flight on the present connection, or waiting for the next one.
+ *
+ * Invariant  xids grow from front to back of those in flight, and replies come in that order.
+ */
+import { Fifo } from '../../core/fifo.ts'
+import type { Call, CallFailure } from './client-calls.ts'
+import type { ClientWatches } from './client-watches.ts'
+
+/** Calls without an answer that one session holds, in flight and waiting; more are refused as not sent. */
+export const CALLS_MAX = 65_536
+
+const XID_MAX = 2 ** 31 - 1
+
+/** The calls of one session; see the head of this file. */
+export class CallQueue {
+  readonly #watches: ClientWatches
+  readonly #inFlight = new Fifo<Call>()
+  readonly #waiting = new Fifo<Call>()
+  #lastXid = 0
+
+  /**
+   * Makes an empty queue.
+   *
+   * @param watches - is told of reads that arm a watch
+   */
+  constructor(watches: ClientWatches) {
+    this.#watches = watches
+  }
+
+  /** Whether no further call is taken. */
+  get full(): boolean {
+    return this.#inFlight.length + this.#waiting.length >= CALLS_MAX
+  }
+
+  /** The next xid: it grows over reconnects, and starts again from 1 behind the largest int32, as negative ones mean other things. */
+  nextXid(): number {
+    this.#lastXid = this.#lastXid === XID_MAX ? 1 : this.#lastXid + 1
+    return this.#lastXid
+  }
+
+  /** Takes a call that waits for a connection. */
+  wait(call: Call): void {
+    this.#waiting.push(call)
+  }
+
+  /** Takes a call that is sent now. */
+  sent(call: Call): void {
+    call.sentAtMs = performance.now()
+    this.#inFlight.push(call)
+  }
+
+  /** Takes out the calls that waited, in order. */
+  takeWaiting(): Call[] {
+    return this.#waiting.takeAll()
+  }
+
+  /**
+   * Takes out the call that a reply answers.
+   *
+   * @returns undefined if it is not the turn of this xid
+   */
+  takeAnswered(xid: number): Call | undefined {
+    return this.#inFlight.peek()?.request.xid === xid ? this.#inFlight.shift() : undefined
+  }
+
+  /** Fails what is in flight. */
+  failInFlight(failure: CallFailure): void {
+    for (const call of this.#inFlight.takeAll()) this.#fail(call, failure, true)
+  }
+
+  /** Fails everything. */
+  failAll(failure: CallFailure): void {
+    this.failInFlight(failure)
+    for (const call of this.#waiting.takeAll()) this.#fail(call, failure, false)
+  }
+
+  #fail(call: Call, failure: CallFailure, sent: boolean): void {
+    if (call.arms) this.#watches.answered(call, null)
+    call.fail(failure, sent)
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * One call of the session interface on its way: the request that it became, what its reply means, and what its failure means.
+ */
+import type { Children, CreateMode, Created, NodeData, Operation, OperationResult, Stat, Watcher } from '../../core/backend.ts'
+import { CoordinationError } from '../../core/errors.ts'
+import type { ErrorCode, Outcome } from '../../core/errors.ts'
+import { CreateFlag, Err, OpCode, errorCodeOf } from './codes.ts'
+import type { WatchTable } from './client-watches.ts'
+import { OPEN_ACL } from './records.ts'
+import type { CreateRequest, CreateTtlRequest, MultiOperation, Reply, ReplyBodies, Request } from './records.ts'
+
+/** Operations that change nothing on the servers: when their answer is lost, nothing is unknown. */
+const READS: ReadonlySet<number> = new Set([OpCode.exists, OpCode.getData, OpCode.getChildren2, OpCode.sync, OpCode.removeWatches])
+
+const NO_BYTES = new Uint8Array()
+
+/** The create operations, each with its body. */
+export type CreateCall =
+  | { readonly op: typeof OpCode.create2 | typeof OpCode.createContainer; readonly body: CreateRequest }
+  | { readonly op: typeof OpCode.createTTL; readonly body: CreateTtlRequest }
+
+/** What calls fail with. */
+export interface CallFailure {
+  /** What happened. */
+  readonly code: ErrorCode
+  /** A sentence for people. */
+  readonly message: string
+  /** The outcome of what was not sent, or changes nothing; a write that was sent is `unknown`. */
+  readonly outcome: Outcome
+}
+
+/** How a call ends well. The types of the three belong together; the generic method that makes the call sees to that. */
+export interface CallEnd {
+  /** Makes the caller's answer of a successful reply's body. */
+  readonly read: (body: never) => unknown
+  /** Fulfils the caller's promise. */
+  readonly resolve: (value: never) => void
+  /** Rejects it. */
+  readonly reject: (error: unknown) => void
+}
+
+/** A request with the caller that waits for its reply. */
+export class Call {
+  /** What is sent. */
+  readonly request: Request
+  /** The path that the caller named; empty for a multi. */
+  readonly path: string
+  /** When it was sent, on `performance.now()`. */
+  sentAtMs = 0
+  /** The callback that the read will arm; null if there is none, or once it was unwatched. */
+  watch: Watcher | null
+  readonly #arms: boolean
+  readonly #end: CallEnd
+
+  /**
+   * Makes a call that is not sent yet.
+   *
+   * @param watch - the callback that the read arms, if any
+   */
+  constructor(request: Request, path: string, watch: Watcher | undefined, end: CallEnd) {
+    this.request = request
+    this.path = path
+    this.watch = watch ?? null
+    this.#arms = watch !== undefined
+    this.#end = end
+  }
+
+  /** Whether it asks the server to watch; it still does when the callback was unwatched after it was called. */
+  get arms(): boolean {
+    return this.#arms
+  }
+
+  /** Whether it may have changed something on the servers once it was sent. */
+  get isWrite(): boolean {
+    return !READS.has(this.request.op)
+  }
+
+  /** Gives the caller what the reply says. The owner has checked that it is the reply to this request. */
+  settle(reply: Reply): void {
+    if (reply.err === Err.ok) this.#settleOk(reply.body)
+    else if (reply.err === Err.noNode && this.request.op === OpCode.exists) this.#end.resolve(null as never)
+    else this.#end.reject(refusal(reply.err, this.path))
+  }
+
+  /**
+   * Rejects the call without a reply.
+   *
+   * @param sent - whether it may have reached a server; a write is then of unknown outcome
+   */
+  fail({ code, message, outcome }: CallFailure, sent: boolean): void {
+    const path = this.path === '' ? {} : { path: this.path }
+    this.#end.reject(new CoordinationError(code, message, { outcome: sent && this.isWrite ? 'unknown' : outcome, ...path }))
+  }
+
+  /**
+   * Where the server armed the watch of a call.
+   *
+   * @returns null if it armed none
+   */
+  armedBy(reply: Reply): WatchTable | null {
+    const { op } = this.request
+    if (reply.err === Err.ok) return op === OpCode.getChildren2 ? 'child' : 'data'
+    return reply.err === Err.noNode && op === OpCode.exists ? 'exist' : null
+  }
+
+  #settleOk(body: Reply['body']): void {
+    const { op, body: asked } = this.request
+    const error = op === OpCode.multi ? refusedPart(body as ReplyBodies[typeof OpCode.multi], asked) : null
+    if (error === null) this.#end.resolve(this.#end.read(body as never) as never)
+    else this.#end.reject(error)
+  }
+}
+
+/**
+ * The create request for a mode.
+ *
+ * @param ttlMs - milliseconds to live; there with mode `persistent-with-ttl` only
+ */
+export function createCall(path: string, data: Uint8Array, mode: CreateMode, ttlMs: number | undefined): CreateCall {
+  const body = { path, data, acl: OPEN_ACL, flags: FLAGS[mode] }
+  if (mode === 'persistent-with-ttl') return { op: OpCode.createTTL, body: { ...body, ttl: BigInt(ttlMs ?? 0) } }
+  return { op: mode === 'container' ? OpCode.createContainer : OpCode.create2, body }
+}
+
+/** The part of a multi request for an operation. */
+export function multiOperation(operation: Operation): MultiOperation {
+  switch (operation.type) {
+    case 'create':
+      return createCall(operation.path, operation.data, operation.mode, operation.ttlMs)
+    case 'set':
+      return { op: OpCode.setData, body: { path: operation.path, data: operation.data, version: operation.version } }
+    case 'delete':
+      return { op: OpCode.delete, body: { path: operation.path, version: operation.version } }
+    case 'check':
+      return { op: OpCode.check, body: { path: operation.path, version: operation.version } }
+  }
+}
+
+/** What a create answers. */
+export function readCreated({ path, stat }: { readonly path: string; readonly stat: Stat }): Created {
+  return { path, stat }
+}
+
+/** What a get answers; a node without data reads as empty. */
+export function readData({ data, stat }: ReplyBodies[typeof OpCode.getData]): NodeData {
+  return { data: data ?? NO_BYTES, stat }
+}
+
+/** What an exists or a set answers. */
+export function readStat({ stat }: { readonly stat: Stat }): Stat {
+  return stat
+}
+
+/** What a children read answers; servers give names in no particular order. */
+export function readChildren({ children, stat }: ReplyBodies[typeof OpCode.getChildren2]): Children {
+  return { names: [...children].sort(), stat }
+}
+
+/** What a delete or a sync answers. */
+export function readNothing(): void {
+  // Its success is all there is to know.
+}
+
+/** What a multi answers; it has no refused part. */
+export function readResults(results: ReplyBodies[typeof OpCode.multi]): OperationResult[] {
+  return results.map((result): OperationResult => {
+    switch (result.op) {
+      case OpCode.create2:
+        return { type: 'create', path: result.path, stat: result.stat }
+      case OpCode.setData:
+        return { type: 'set', stat: result.stat }
+      case OpCode.delete:
+        return { type: 'delete' }
+      case OpCode.check:
+        return { type: 'check' }
+      case OpCode.error:
+        throw new CoordinationError('PROTOCOL_VIOLATION', 'a refused part in a multi that succeeded', { outcome: 'corrupt' })
+    }
+  })
+}
+
+const FLAGS: Readonly<Record<CreateMode, number>> = {
+  persistent: CreateFlag.persistent,
+  ephemeral: CreateFlag.ephemeral,
+  'persistent-sequential': CreateFlag.persistentSequential,
+  'ephemeral-sequential': CreateFlag.ephemeralSequential,
+  container: CreateFlag.container,
+  'persistent-with-ttl': CreateFlag.persistentWithTtl,
+}
+
+/** On failure the parts before the refused one are 0 and the ones behind it -2; the refused one has its own number. */
+function refusedPart(results: ReplyBodies[typeof OpCode.multi], operations: readonly MultiOperation[]): CoordinationError | null {
+  for (const [index, result] of results.entries()) {
+    if (result.op !== OpCode.error || result.err === Err.ok || result.err === Err.runtimeInconsistency) continue
+    return refusal(result.err, operations[index]?.body.path ?? '', index)
+  }
+  return null
+}
+
+function refusal(err: number, path: string, index?: number): CoordinationError {
+  const code = errorCodeOf(err)
+  return new CoordinationError(code, `${code} (${err}) on ${path === '' ? 'a multi' : path}`, {
+    outcome: code === 'SESSION_EXPIRED' ? 'session-over' : 'rejected',
+    ...(path === '' ? {} : { path }),
+    ...(index === undefined ? {} : { index }),
+  })
+}

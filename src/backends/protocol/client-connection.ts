@@ -1,0 +1,138 @@
+/**
+ * One connection of a client's session to one server: the handshake, the pings, and the judgement that the server is silent.
+ *
+ * Model     a connection is attached once the server has answered the ConnectRequest, and lost once; nothing comes after that.
+ * Liveness  a ping goes out when nothing was sent for a third of the session time-out; a server that says nothing for two
+ *           thirds of it is taken for dead (frozen, cut off), which leaves a third to attach to another one.
+ * Source    ClientCnxn.java (SendThread) of ZooKeeper 3.8.
+ */
+import { Deadline } from '../../core/async.ts'
+import { Fifo } from '../../core/fifo.ts'
+import type { Channel, ChannelListener, Dialer } from './channel.ts'
+import { OpCode, Xid } from './codes.ts'
+import type { ConnectRequest, ConnectResponse, Request, ServerMessage } from './records.ts'
+
+/** A ping is sent when nothing was sent for this part of the session time-out. */
+const PING_AFTER = 1 / 3
+
+/** A server that was silent for this part of the session time-out is given up. */
+const SILENCE_AFTER = 2 / 3
+
+/** What a connection tells the session that it serves. */
+export interface ConnectionOwner {
+  /** The server answered the ConnectRequest; the owner calls `attached` or `close` on the connection. */
+  onConnectResponse(connection: Connection, response: ConnectResponse): void
+  /** Any other message, in order. Answers to pings come too, as every reply tells the server's zxid. */
+  onMessage(connection: Connection, message: ServerMessage): void
+  /** The connection is gone; comes once, and not after `close()`. */
+  onLost(connection: Connection, reason: string): void
+}
+
+/** One connection; see the head of this file. */
+export class Connection implements ChannelListener {
+  /** When the ConnectRequest was sent, on `performance.now()`. */
+  readonly connectSentMs: number
+  readonly #owner: ConnectionOwner
+  readonly #channel: Channel
+  readonly #attempt: Deadline
+  readonly #ping: Deadline
+  readonly #silence: Deadline
+  /** When each ping without an answer was sent; bounded, since a silent server is given up after the second. */
+  readonly #pingsSentMs = new Fifo<number>()
+  #timeoutMs = 0
+  #lastSendMs: number
+  #lastHeardMs: number
+  #lost = false
+
+  /**
+   * Dials the next server and sends the ConnectRequest.
+   *
+   * @param attemptMs - how long the server has to answer it, in milliseconds
+   */
+  constructor(dialer: Dialer, request: ConnectRequest, attemptMs: number, owner: ConnectionOwner) {
+    const now = performance.now()
+    this.connectSentMs = now
+    this.#lastSendMs = now
+    this.#lastHeardMs = now
+    this.#owner = owner
+    this.#attempt = new Deadline(() => now + attemptMs, () => {
+      this.#lose(`no answer to the connect request within ${attemptMs} ms`)
+    })
+    this.#ping = new Deadline(() => this.#lastSendMs + this.#timeoutMs * PING_AFTER, () => {
+      this.#sendPing()
+    })
+    this.#silence = new Deadline(() => this.#lastHeardMs + this.#timeoutMs * SILENCE_AFTER, () => {
+      this.#lose(`no message for ${this.#timeoutMs * SILENCE_AFTER} ms`)
+    })
+    this.#channel = dialer.dial(this)
+    this.#channel.send({ kind: 'connect', request })
+    this.#attempt.start()
+  }
+
+  /** Which server, for people and logs. */
+  get server(): string {
+    return this.#channel.server
+  }
+
+  /**
+   * The owner has accepted the server's answer: from now on requests may be sent, and the server is watched over.
+   *
+   * @param timeoutMs - the negotiated session time-out
+   */
+  attached(timeoutMs: number): void {
+    this.#attempt.stop()
+    this.#timeoutMs = timeoutMs
+    this.#ping.start()
+    this.#silence.start()
+  }
+
+  /** Sends a request. */
+  send(request: Request): void {
+    this.#lastSendMs = performance.now()
+    this.#channel.send({ kind: 'request', request })
+  }
+
+  /** When the ping that is answered now was sent, or null if none was. */
+  takePingSentMs(): number | null {
+    return this.#pingsSentMs.shift() ?? null
+  }
+
+  /** Closes it; the owner hears nothing more. Idempotent. */
+  close(): void {
+    if (this.#lost) return
+    this.#end()
+    this.#channel.close()
+  }
+
+  onMessage(message: ServerMessage): void {
+    if (this.#lost) return
+    this.#lastHeardMs = performance.now()
+    if (message.kind === 'connect') this.#owner.onConnectResponse(this, message.response)
+    else this.#owner.onMessage(this, message)
+  }
+
+  onClose(): void {
+    if (this.#lost) return
+    this.#end()
+    this.#owner.onLost(this, 'the connection was closed')
+  }
+
+  #sendPing(): void {
+    this.#pingsSentMs.push(performance.now())
+    this.send({ xid: Xid.ping, op: OpCode.ping, body: null })
+    this.#ping.start()
+  }
+
+  #lose(reason: string): void {
+    this.#end()
+    this.#channel.close()
+    this.#owner.onLost(this, reason)
+  }
+
+  #end(): void {
+    this.#lost = true
+    this.#attempt.stop()
+    this.#ping.stop()
+    this.#silence.stop()
+  }
+}

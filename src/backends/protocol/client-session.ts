@@ -1,0 +1,484 @@
+/**
+ * The client's half of a session: matches replies with requests, keeps the session attached to some server, and delivers watches.
+ *
+ * Model     one session, at most one connection at a time. Calls made while no server is in touch wait for the next one; calls in
+ *           flight when a connection is lost fail, since nobody can tell what became of them.
+ * Order     replies come in the order of the requests; a watch callback is called before the reply of any later read resolves.
+ *           For that, everything that arrives behind an event queues up behind it (core/event-queue.ts); while no event waits,
+ *           a reply resolves its promise directly.
+ * Lease     the servers end a session when they have heard nothing for its time-out T, counted from when they *received*
+ *           something, which is not before we sent it. So up to T after the sending of an answered request it lives. The lease
+ *           deadline takes 2/3 T: clocks that differ by a tenth still leave a fifth of T to stop the work in.
+ * Expiry    after 4/3 T without an answer the session is given up here, whatever the network does, and never attached again.
+ * Source    ClientCnxn.java of ZooKeeper 3.8; ZOOKEEPER-4508 (local expiry).
+ */
+import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
+import type { Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
+import { Deadline, abortedError, deferred } from '../../core/async.ts'
+import { CoordinationError } from '../../core/errors.ts'
+import { EventQueue } from '../../core/event-queue.ts'
+import { fullJitterMs } from '../../core/retry.ts'
+import { CALLS_MAX, CallQueue } from './call-queue.ts'
+import type { Dialer } from './channel.ts'
+import { Call, createCall, multiOperation } from './client-calls.ts'
+import { readChildren, readCreated, readData, readNothing, readResults, readStat } from './client-calls.ts'
+import type { CallFailure } from './client-calls.ts'
+import { Connection } from './client-connection.ts'
+import type { ConnectionOwner } from './client-connection.ts'
+import { ClientWatches } from './client-watches.ts'
+import { Err, OpCode, WatcherType, Xid } from './codes.ts'
+import type { ConnectResponse, Reply, ReplyBodies, Request, RequestBodies, ServerMessage } from './records.ts'
+
+/** Part of the session time-out, from the sending of the last answered request, for which a lease is good. */
+const LEASE_PART = 2 / 3
+
+/** Part of the session time-out, from the sending of the last answered request, after which the session is given up. */
+const EXPIRY_PART = 4 / 3
+
+/** Shortest time that a server has to answer a ConnectRequest, in milliseconds. */
+const ATTEMPT_MS_MIN = 100
+
+/** Back-off between rounds over all the servers is at most this part of the session time-out. */
+const BACK_OFF_PART = 1 / 8
+
+/** A connection that was attached for less than this, in milliseconds, counts as one more failed attempt. */
+const STABLE_MS = 1_000
+
+/** Longest wait for the answer to closeSession, in milliseconds. */
+const CLOSE_WAIT_MS = 2_000
+
+/** Length of a session's password in bytes; all zero while there is none. */
+const PASSWD_BYTES = 16
+
+const EXPIRED: CallFailure = { code: 'SESSION_EXPIRED', message: 'the session has expired', outcome: 'session-over' }
+const CLOSED: CallFailure = { code: 'CLIENT_CLOSED', message: 'the session was closed', outcome: 'not-sent' }
+const FULL: CallFailure = {
+  code: 'CONNECTION_LOSS',
+  message: `${CALLS_MAX} calls of this session wait for their answers`,
+  outcome: 'not-sent',
+}
+
+/** Options of {@link openClientSession}. */
+export interface ClientSessionOptions {
+  /** The session time-out to ask for, in milliseconds; the servers may clamp it. */
+  readonly sessionTimeoutMs: number
+  /** How long one server has to answer while the session is opened, in milliseconds; by default its share of the time-out. */
+  readonly connectTimeoutMs?: number
+  /** Ends the attempt. */
+  readonly signal?: AbortSignal
+  /** Gets errors that have no caller, such as a watcher that throws or a server that breaks the protocol. */
+  readonly onError: (error: unknown) => void
+}
+
+/**
+ * Opens a new session: asks each server once, until one answers.
+ *
+ * @param dialer - reaches the servers
+ * @returns the session, attached
+ * @throws CoordinationError `CONNECTION_LOSS` with outcome `not-sent` if none answered; `ABORTED` if the signal was aborted
+ */
+export async function openClientSession(dialer: Dialer, options: ClientSessionOptions): Promise<Session> {
+  const { signal } = options
+  if (signal?.aborted === true) throw abortedError(signal)
+  const session = new ClientSession(dialer, options)
+  const onAbort = (): void => {
+    if (signal !== undefined) session.abandon(abortedError(signal))
+  }
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    await session.open()
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+  }
+  return session
+}
+
+type Phase = 'opening' | 'attached' | 'detached' | 'over'
+
+class ClientSession implements Session, ConnectionOwner {
+  readonly #dialer: Dialer
+  readonly #queue: EventQueue
+  readonly #watches: ClientWatches
+  readonly #opened = deferred<undefined>()
+  readonly #calls: CallQueue
+  readonly #listeners = new Set<(state: SessionState) => void>()
+  readonly #expiry = new Deadline(
+    () => this.#answeredSentMs + this.#timeoutMs * EXPIRY_PART,
+    () => {
+      this.#expire()
+    },
+  )
+
+  #id = 0n
+  #passwd: Uint8Array = new Uint8Array(PASSWD_BYTES)
+  #timeoutMs: number
+  #lastZxidSeen = 0n
+  /** When the latest request that was answered was sent. */
+  #answeredSentMs = -Infinity
+  /** How it is linked: `opening` until the first server answers, `over` once expired or closed. */
+  #phase: Phase = 'opening'
+  #state: SessionState = { status: 'connected' }
+  #connection: Connection | null = null
+  #attachedAtMs = -Infinity
+  /** Connections that came to nothing since the last one that was stable. */
+  #failures = 0
+  readonly #connectTimeoutMs: number | undefined
+  #backOff: ReturnType<typeof setTimeout> | undefined
+  #closing: { readonly xid: number; readonly end: () => void } | null = null
+  #closed: Promise<void> | null = null
+
+  constructor(dialer: Dialer, options: ClientSessionOptions) {
+    this.#dialer = dialer
+    this.#timeoutMs = options.sessionTimeoutMs
+    this.#connectTimeoutMs = options.connectTimeoutMs
+    this.#queue = new EventQueue(options.onError)
+    this.#watches = new ClientWatches((path) => {
+      this.#disarm(path)
+    })
+    this.#calls = new CallQueue(this.#watches)
+  }
+
+  get id(): bigint {
+    return this.#id
+  }
+
+  get timeoutMs(): number {
+    return this.#timeoutMs
+  }
+
+  get state(): SessionState {
+    return this.#state
+  }
+
+  get leaseDeadlineMs(): number {
+    return this.#phase === 'over' ? -Infinity : this.#answeredSentMs + this.#timeoutMs * LEASE_PART
+  }
+
+  onState(listener: (state: SessionState) => void): () => void {
+    // A function of its own, so that one listener may listen twice and end each listening by itself.
+    const entry = (state: SessionState): void => {
+      listener(state)
+    }
+    this.#listeners.add(entry)
+    return () => {
+      this.#listeners.delete(entry)
+    }
+  }
+
+  create(path: string, data: Uint8Array, options: CreateOptions): Promise<Created> {
+    const { op, body } = createCall(path, data, options.mode, options.ttlMs)
+    return this.#call(op, body, path, readCreated)
+  }
+
+  get(path: string, watch?: Watcher): Promise<NodeData> {
+    return this.#call(OpCode.getData, { path, watch: watch !== undefined }, path, readData, watch)
+  }
+
+  exists(path: string, watch?: Watcher): Promise<Stat | null> {
+    return this.#call(OpCode.exists, { path, watch: watch !== undefined }, path, readStat, watch)
+  }
+
+  children(path: string, watch?: Watcher): Promise<Children> {
+    return this.#call(OpCode.getChildren2, { path, watch: watch !== undefined }, path, readChildren, watch)
+  }
+
+  set(path: string, data: Uint8Array, version: number): Promise<Stat> {
+    return this.#call(OpCode.setData, { path, data, version }, path, readStat)
+  }
+
+  delete(path: string, version: number): Promise<void> {
+    return this.#call(OpCode.delete, { path, version }, path, readNothing)
+  }
+
+  multi(operations: readonly Operation[]): Promise<OperationResult[]> {
+    return this.#call(OpCode.multi, operations.map(multiOperation), '', readResults)
+  }
+
+  sync(path: string): Promise<void> {
+    return this.#call(OpCode.sync, { path }, path, readNothing)
+  }
+
+  unwatch(path: string, watch: Watcher): void {
+    this.#watches.unwatch(path, watch)
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  /** Asks the servers in turn, each once; see {@link openClientSession}. */
+  open(): Promise<undefined> {
+    this.#dial()
+    return this.#opened.promise
+  }
+
+  /** Gives up an opening that is under way; without effect once it is open. */
+  abandon(error: CoordinationError): void {
+    if (this.#phase !== 'opening') return
+    this.#unlink('over')
+    this.#opened.reject(error)
+  }
+
+  onConnectResponse(connection: Connection, response: ConnectResponse): void {
+    this.#inOrder(() => {
+      if (connection === this.#connection) this.#onConnectResponse(connection, response)
+    })
+  }
+
+  onMessage(connection: Connection, message: ServerMessage): void {
+    // The hot path: no closure for a reply while no event waits.
+    if (message.kind === 'reply' && this.#queue.idle) {
+      this.#onReply(connection, message.reply)
+      return
+    }
+    this.#queue.push(() => {
+      if (message.kind === 'reply') this.#onReply(connection, message.reply)
+      else if (message.kind === 'event') this.#onEvent(connection, message.event.type, message.event.path)
+    })
+  }
+
+  onLost(connection: Connection, reason: string): void {
+    this.#inOrder(() => {
+      if (connection === this.#connection) this.#onLost(reason)
+    })
+  }
+
+  /** Does something behind every event that has arrived before. */
+  #inOrder(task: () => void): void {
+    if (this.#queue.idle) task()
+    else this.#queue.push(task)
+  }
+
+  #call<O extends keyof RequestBodies, T>(
+    op: O,
+    body: RequestBodies[O],
+    path: string,
+    read: (body: ReplyBodies[O]) => T,
+    watch?: Watcher,
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const request = { xid: this.#calls.nextXid(), op, body } as Request
+      this.#submit(new Call(request, path, watch, { read, resolve, reject }))
+    })
+  }
+
+  #submit(call: Call): void {
+    if (this.#phase === 'over') {
+      call.fail(this.#closed === null ? EXPIRED : CLOSED, false)
+      return
+    }
+    if (this.#calls.full) {
+      call.fail(FULL, false)
+      return
+    }
+    if (call.arms) this.#watches.reading(call)
+    if (this.#phase === 'attached') this.#send(call)
+    else this.#calls.wait(call)
+  }
+
+  #send(call: Call): void {
+    this.#calls.sent(call)
+    this.#connection?.send(call.request)
+  }
+
+  #disarm(path: string): void {
+    if (this.#phase !== 'attached') return
+    const body = { path, type: WatcherType.any }
+    // Its error is of no interest: the server had nothing armed.
+    this.#call(OpCode.removeWatches, body, path, readNothing).catch(readNothing)
+  }
+
+  #onReply(connection: Connection, reply: Reply): void {
+    if (connection !== this.#connection) return
+    if (this.#closing !== null) {
+      if (reply.xid === this.#closing.xid) this.#closing.end()
+      return
+    }
+    if (reply.zxid > this.#lastZxidSeen) this.#lastZxidSeen = reply.zxid
+    if (reply.xid === Xid.ping) {
+      this.#answered(connection.takePingSentMs() ?? -Infinity)
+      return
+    }
+    if (reply.xid === Xid.setWatches) {
+      if (reply.err !== Err.ok) this.#violated(`setWatches was refused with error ${reply.err}`)
+      return
+    }
+    const call = this.#calls.takeAnswered(reply.xid)
+    if (call === undefined) {
+      this.#violated(`a reply to request ${reply.xid} out of turn`)
+      return
+    }
+    this.#answered(call.sentAtMs)
+    if (call.arms) this.#watches.answered(call, call.armedBy(reply))
+    call.settle(reply)
+    if (reply.err === Err.sessionExpired) this.#expire()
+    else if (reply.err === Err.sessionMoved) this.#drop('the session has moved to another server')
+  }
+
+  #onEvent(connection: Connection, type: number, path: string): void {
+    if (connection !== this.#connection) return
+    this.#watches.fire(type, path, (callback) => {
+      this.#queue.call(callback)
+    })
+  }
+
+  #answered(sentMs: number): void {
+    if (sentMs > this.#answeredSentMs) this.#answeredSentMs = sentMs
+  }
+
+  #violated(what: string): void {
+    const message = `server ${this.#connection?.server ?? ''} broke the protocol: ${what}`
+    this.#queue.report(new CoordinationError('PROTOCOL_VIOLATION', message, { outcome: 'corrupt' }))
+    this.#drop(message)
+  }
+
+  /** Leaves a connection that is of no use any more. */
+  #drop(reason: string): void {
+    this.#connection?.close()
+    this.#onLost(reason)
+  }
+
+  #dial(): void {
+    const share = Math.max(ATTEMPT_MS_MIN, this.#timeoutMs / this.#dialer.serverCount)
+    const attemptMs = this.#phase === 'opening' ? this.#connectTimeoutMs ?? share : share
+    const request = {
+      protocolVersion: 0,
+      lastZxidSeen: this.#lastZxidSeen,
+      timeOut: this.#timeoutMs,
+      sessionId: this.#id,
+      passwd: this.#passwd,
+      readOnly: false,
+    }
+    this.#connection = new Connection(this.#dialer, request, attemptMs, this)
+  }
+
+  #onConnectResponse(connection: Connection, response: ConnectResponse): void {
+    if (this.#closing !== null) return
+    if (this.#phase === 'attached') {
+      this.#violated('a second answer to the connect request')
+    } else if (response.timeOut <= 0) {
+      if (this.#phase === 'opening') this.#drop('the server opened no session')
+      else this.#expire()
+    } else if (this.#phase === 'detached' && response.sessionId !== this.#id) {
+      this.#violated('it attached another session')
+    } else {
+      this.#attach(connection, response)
+    }
+  }
+
+  #attach(connection: Connection, response: ConnectResponse): void {
+    const opening = this.#phase === 'opening'
+    this.#id = response.sessionId
+    this.#timeoutMs = response.timeOut
+    this.#passwd = response.passwd ?? this.#passwd
+    this.#phase = 'attached'
+    this.#attachedAtMs = performance.now()
+    this.#answered(connection.connectSentMs)
+    this.#expiry.start()
+    connection.attached(response.timeOut)
+    // ClientCnxn's order: watches first, so that what fires is told before any answer to what waited.
+    for (const body of this.#watches.toRearm(this.#lastZxidSeen)) {
+      connection.send({ xid: Xid.setWatches, op: OpCode.setWatches, body })
+    }
+    if (opening) this.#opened.resolve(undefined)
+    else this.#setState({ status: 'connected' })
+    for (const call of this.#calls.takeWaiting()) this.#send(call)
+  }
+
+  #onLost(reason: string): void {
+    this.#connection = null
+    if (this.#closing !== null) {
+      this.#closing.end()
+      return
+    }
+    if (this.#phase === 'attached') {
+      this.#phase = 'detached'
+      this.#calls.failInFlight({ code: 'CONNECTION_LOSS', message: `lost connection: ${reason}`, outcome: 'not-sent' })
+      this.#watches.disconnected()
+      this.#setState({ status: 'suspended', deadlineMs: this.leaseDeadlineMs })
+      if (performance.now() - this.#attachedAtMs >= STABLE_MS) this.#failures = 0
+      else this.#failures += 1
+    } else {
+      this.#failures += 1
+    }
+    this.#dialNext(reason)
+  }
+
+  /** Goes on with the next server; behind each round over all of them, after a pause. */
+  #dialNext(reason: string): void {
+    const { serverCount } = this.#dialer
+    if (this.#phase === 'opening' && this.#failures >= serverCount) {
+      this.#unlink('over')
+      const message = `none of ${serverCount} servers opened a session; the last: ${reason}`
+      this.#opened.reject(new CoordinationError('CONNECTION_LOSS', message, { outcome: 'not-sent' }))
+    } else if (this.#failures > 0 && this.#failures % serverCount === 0) {
+      const pauseMs = fullJitterMs(this.#failures / serverCount, this.#timeoutMs * BACK_OFF_PART)
+      this.#backOff = setTimeout(() => {
+        this.#dial()
+      }, pauseMs)
+    } else {
+      this.#dial()
+    }
+  }
+
+  /** Leaves the servers for good, or for the moment, without a word to them. */
+  #unlink(phase: Phase): void {
+    this.#phase = phase
+    this.#connection?.close()
+    this.#connection = null
+    this.#expiry.stop()
+    clearTimeout(this.#backOff)
+  }
+
+  #expire(): void {
+    this.#unlink('over')
+    this.#calls.failAll(EXPIRED)
+    this.#watches.clear()
+    this.#setState({ status: 'expired' })
+  }
+
+  async #close(): Promise<void> {
+    if (this.#phase === 'over') return
+    const connection = this.#phase === 'attached' ? this.#connection : null
+    this.#phase = 'over'
+    this.#expiry.stop()
+    this.#calls.failAll(CLOSED)
+    this.#watches.clear()
+    this.#setState({ status: 'closed' })
+    // Without a server in touch nobody can be told: the servers end the session at its time-out.
+    if (connection !== null) await this.#tellClose(connection)
+    this.#unlink('over')
+  }
+
+  /** Resolves when the server has answered, when the connection is lost, or when it took too long. */
+  async #tellClose(connection: Connection): Promise<void> {
+    const { promise, resolve } = deferred<undefined>()
+    const sentMs = performance.now()
+    const limit = new Deadline(() => sentMs + CLOSE_WAIT_MS, () => {
+      resolve(undefined)
+    })
+    const xid = this.#calls.nextXid()
+    this.#closing = {
+      xid,
+      end: () => {
+        resolve(undefined)
+      },
+    }
+    limit.start()
+    connection.send({ xid, op: OpCode.closeSession, body: null })
+    await promise
+    limit.stop()
+  }
+
+  #setState(state: SessionState): void {
+    this.#state = state
+    const listeners = [...this.#listeners]
+    this.#queue.push(() => {
+      for (const listener of listeners) {
+        // One that was called before may have ended it.
+        if (this.#listeners.has(listener)) this.#queue.call(() => listener(state))
+      }
+    })
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * The client's half of watches: which callbacks wait for an event of which path, and what the server has to be told so that its
+ * one watch per connection, path and table stands exactly while a callback waits.
+ *
+ * Model     three tables by path: `data` (reads of a node that was there), `exist` (exists reads of a node that was not) and
+ *           `child`. A callback stands once for each read that armed it.
+ * Order     the owner calls every method in the order in which requests were sent and messages arrived.
+ * Source    ZKWatchManager.java, ClientCnxn.java (SetWatches) of ZooKeeper 3.8.
+ */
+import type { WatchEvent, Watcher } from '../../core/backend.ts'
+import { EventType } from './codes.ts'
+import type { SetWatchesRequest } from './records.ts'
+
+/** Where a callback waits. */
+export type WatchTable = 'data' | 'exist' | 'child'
+
+/** A read that will arm a watch if it succeeds. */
+export interface ArmingRead {
+  readonly path: string
+  /** The callback; null once it was unwatched before the reply came. */
+  watch: Watcher | null
+}
+
+interface Entry {
+  readonly watch: Watcher
+  /** False once it was called or unwatched; it may still stand in the list of a delivery that is under way. */
+  live: boolean
+}
+
+type Table = Map<string, Entry[]>
+
+/** The longest message of watches to arm again, in characters of their paths. */
+export const SET_WATCHES_CHARS_MAX = 128 * 1024
+
+const DELIVERY: ReadonlyMap<number, { readonly type: WatchEvent['type']; readonly tables: readonly WatchTable[] }> = new Map([
+  [EventType.nodeCreated, { type: 'created', tables: ['data', 'exist'] }],
+  [EventType.nodeDataChanged, { type: 'changed', tables: ['data', 'exist'] }],
+  [EventType.nodeDeleted, { type: 'deleted', tables: ['data', 'exist', 'child'] }],
+  [EventType.nodeChildrenChanged, { type: 'children', tables: ['child'] }],
+])
+
+/** The watches of one session; see the head of this file. */
+export class ClientWatches {
+  readonly #tables: Readonly<Record<WatchTable, Table>> = { data: new Map(), exist: new Map(), child: new Map() }
+  /** Reads without an answer that will arm a watch, by path. */
+  readonly #arming = new Map<string, Set<ArmingRead>>()
+  /** Paths that the server may watch for nobody, to be looked at when their last arming read is answered. */
+  readonly #disarmOwed = new Set<string>()
+  /** What the delivery that is under way has still to call. */
+  #firing: readonly Entry[] = []
+  readonly #disarm: (path: string) => void
+
+  /**
+   * Makes empty tables.
+   *
+   * @param disarm - tells the server to forget every watch of this connection on a path
+   */
+  constructor(disarm: (path: string) => void) {
+    this.#disarm = disarm
+  }
+
+  /** Notes a read with a watch that was called; it may have to wait for a connection before it is sent. */
+  reading(read: ArmingRead): void {
+    const reads = this.#arming.get(read.path)
+    if (reads === undefined) this.#arming.set(read.path, new Set([read]))
+    else reads.add(read)
+  }
+
+  /**
+   * Notes the end of a read with a watch.
+   *
+   * @param read - as given to `reading`
+   * @param table - where the server armed it; null if it did not
+   */
+  answered(read: ArmingRead, table: WatchTable | null): void {
+    const reads = this.#arming.get(read.path)
+    if (reads === undefined || !reads.delete(read)) return
+    if (table !== null && read.watch !== null) this.#add(table, read.path, { watch: read.watch, live: true })
+    if (reads.size > 0) return
+    this.#arming.delete(read.path)
+    if (this.#disarmOwed.delete(read.path) && !this.#waits(read.path)) this.#disarm(read.path)
+  }
+
+  /**
+   * Drops a callback from a path. A scenario to get right: (1) a read with watch A is in flight, (2) the last waiting callback B
+   * is unwatched. To disarm now would reach the server behind the read and take A's watch away, so it waits until the read
+   * is answered.
+   */
+  unwatch(path: string, watch: Watcher): void {
+    const reads = this.#arming.get(path)
+    for (const read of reads ?? []) {
+      if (read.watch !== watch) continue
+      read.watch = null
+      this.#disarmOwed.add(path)
+    }
+    for (const entry of this.#firing) if (entry.watch === watch) entry.live = false
+    if (!this.#drop(path, watch) || this.#waits(path)) return
+    if (reads === undefined) this.#disarm(path)
+    else this.#disarmOwed.add(path)
+  }
+
+  /**
+   * Delivers an event of the server: takes the callbacks that waited for it and calls each.
+   *
+   * @param eventType - its number on the wire; an unknown one is ignored
+   * @param call - calls one callback and sees to what it throws
+   */
+  fire(eventType: number, path: string, call: (callback: () => unknown) => void): void {
+    const delivery = DELIVERY.get(eventType)
+    if (delivery === undefined) return
+    const event: WatchEvent = { type: delivery.type, path }
+    const entries = delivery.tables.flatMap((table) => this.#take(table, path))
+    this.#firing = entries
+    for (const entry of entries) {
+      // A callback that ran before it may have unwatched it.
+      if (!entry.live) continue
+      entry.live = false
+      call(() => entry.watch(event))
+    }
+    this.#firing = []
+  }
+
+  /** The watches to arm on a new connection, in messages of bounded length, paths in order. */
+  toRearm(relativeZxid: bigint): SetWatchesRequest[] {
+    const messages: SetWatchesRequest[] = []
+    let lists = { data: [] as string[], exist: [] as string[], child: [] as string[] }
+    let chars = 0
+    const flush = (): void => {
+      if (chars === 0) return
+      messages.push({ relativeZxid, dataWatches: lists.data, existWatches: lists.exist, childWatches: lists.child })
+      lists = { data: [], exist: [], child: [] }
+      chars = 0
+    }
+    for (const table of ['data', 'exist', 'child'] as const) {
+      for (const path of [...this.#tables[table].keys()].sort()) {
+        if (chars + path.length > SET_WATCHES_CHARS_MAX) flush()
+        lists[table].push(path)
+        chars += path.length
+      }
+    }
+    flush()
+    return messages
+  }
+
+  /** The connection is gone, and with it what the server watched; the owner has ended the reads that were in flight. */
+  disconnected(): void {
+    this.#disarmOwed.clear()
+  }
+
+  /** Drops everything: the session is over. */
+  clear(): void {
+    this.#arming.clear()
+    this.#disarmOwed.clear()
+    for (const table of Object.values(this.#tables)) table.clear()
+    for (const entry of this.#firing) entry.live = false
+  }
+
+  #add(table: WatchTable, path: string, entry: Entry): void {
+    const entries = this.#tables[table].get(path)
+    if (entries === undefined) this.#tables[table].set(path, [entry])
+    else entries.push(entry)
+  }
+
+  #take(table: WatchTable, path: string): Entry[] {
+    const entries = this.#tables[table].get(path) ?? []
+    this.#tables[table].delete(path)
+    return entries
+  }
+
+  /** @returns whether the callback was there */
+  #drop(path: string, watch: Watcher): boolean {
+    let found = false
+    for (const table of Object.values(this.#tables)) {
+      const entries = table.get(path)
+      if (entries === undefined) continue
+      const kept = entries.filter((entry) => entry.watch !== watch)
+      if (kept.length === entries.length) continue
+      found = true
+      if (kept.length === 0) table.delete(path)
+      else table.set(path, kept)
+    }
+    return found
+  }
+
+  #waits(path: string): boolean {
+    return Object.values(this.#tables).some((table) => table.has(path))
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * What stands between a request and the state on a leader, in one piece: prepare, encode, decode, apply. Applies may lag.
+ */
+import { CreateFlag, OpCode } from '../../../../src/backends/protocol/codes.ts'
+import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
+import type { MultiOperation } from '../../../../src/backends/protocol/records.ts'
+import { decodeTransaction, encodeTransaction } from '../../../../src/backends/protocol/transactions.ts'
+import type { Transaction } from '../../../../src/backends/protocol/transactions.ts'
+import { Preparer } from '../../../../src/backends/embedded/server/prepare.ts'
+import type { WriteOperation } from '../../../../src/backends/embedded/server/prepare.ts'
+import { State } from '../../../../src/backends/embedded/server/state.ts'
+import type { Applied } from '../../../../src/backends/embedded/server/state.ts'
+
+/** The session that requests are of unless they say otherwise. */
+export const SESSION = 0x100n
+
+/** A request without the session that asks for it. */
+export type Wish = WriteOperation
+
+/** A leader's preparer and one server's state. */
+export class Pipeline {
+  readonly state: State
+  readonly preparer: Preparer
+  /** Every transaction that was prepared, in order. */
+  readonly log: Transaction[] = []
+  #applied = 0
+  #zxid: bigint
+
+  constructor(state = new State()) {
+    this.state = state
+    this.preparer = new Preparer(state)
+    this.#zxid = state.lastZxid
+  }
+
+  /** A pipeline in which {@link SESSION} is open. */
+  static withSession(): Pipeline {
+    const pipeline = new Pipeline()
+    pipeline.run(openSession())
+    return pipeline
+  }
+
+  /** The zxid of the last request. */
+  get zxid(): bigint {
+    return this.#zxid
+  }
+
+  /** Prepares a request and leaves it in the log. */
+  prepare(wish: Wish, { sessionId = SESSION, timeMs = 1000, refusal = 0 } = {}): Transaction {
+    this.#zxid += 1n
+    const request = { sessionId, xid: Number(this.#zxid), ...wish }
+    const transaction = this.preparer.prepare(request, this.#zxid, timeMs, refusal)
+    this.log.push(decodeTransaction(encodeTransaction(transaction)))
+    return transaction
+  }
+
+  /** Applies the oldest transaction that is not applied yet; undefined if there is none. */
+  applyNext(): Applied | undefined {
+    const transaction = this.log[this.#applied]
+    if (transaction === undefined) return undefined
+    this.#applied += 1
+    const applied = this.state.apply(transaction)
+    this.preparer.applied(transaction.header.zxid)
+    return applied
+  }
+
+  /** Prepares a request, applies it and all before it, and answers with what it did. */
+  run(wish: Wish, options: { sessionId?: bigint; timeMs?: number; refusal?: number } = {}): Applied {
+    this.prepare(wish, options)
+    let last: Applied | undefined
+    for (let next = this.applyNext(); next !== undefined; next = this.applyNext()) last = next
+    if (last === undefined) throw new Error('nothing was applied')
+    return last
+  }
+
+  /** The path of what a create made. */
+  created(wish: Wish, options: { sessionId?: bigint; timeMs?: number } = {}): string {
+    const { err, body } = this.run(wish, options)
+    if (err !== 0 || body === null || !('path' in body)) throw new Error(`create was refused with ${err}`)
+    return body.path
+  }
+}
+
+export function openSession(): Wish {
+  return { op: OpCode.createSession, body: { timeOut: 4000, passwd: Uint8Array.of(1, 2, 3) } }
+}
+
+export function closeSession(): Wish {
+  return { op: OpCode.closeSession, body: null }
+}
+
+type CreateWish = Extract<MultiOperation, { op: typeof OpCode.create2 | typeof OpCode.createContainer }>
+
+export function create(path: string, flags: number = CreateFlag.persistent, data: Uint8Array | null = null): CreateWish {
+  return { op: OpCode.create2, body: { path, data, acl: OPEN_ACL, flags } }
+}
+
+export function createContainer(path: string): CreateWish {
+  return { op: OpCode.createContainer, body: { path, data: null, acl: OPEN_ACL, flags: CreateFlag.container } }
+}
+
+export function createTtl(
+  path: string,
+  ttl: bigint,
+  flags: number = CreateFlag.persistentWithTtl,
+): Extract<MultiOperation, { op: typeof OpCode.createTTL }> {
+  return { op: OpCode.createTTL, body: { path, data: null, acl: OPEN_ACL, flags, ttl } }
+}
+
+export function setData(
+  path: string,
+  data: Uint8Array | null = null,
+  version = -1,
+): Extract<MultiOperation, { op: typeof OpCode.setData }> {
+  return { op: OpCode.setData, body: { path, data, version } }
+}
+
+export function remove(path: string, version = -1): Extract<MultiOperation, { op: typeof OpCode.delete }> {
+  return { op: OpCode.delete, body: { path, version } }
+}
+
+export function check(path: string, version: number): Extract<MultiOperation, { op: typeof OpCode.check }> {
+  return { op: OpCode.check, body: { path, version } }
+}
+
+export function multi(...body: MultiOperation[]): Wish {
+  return { op: OpCode.multi, body }
+}
+
+export function deleteContainer(path: string): Wish {
+  return { op: OpCode.deleteContainer, body: { path } }
+}
