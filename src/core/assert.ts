@@ -35,5 +35,5 @@ export function assert(condition: boolean, message: string | (() => string)): as
  * @throws AssertionError always
  */
 export function unreachable(value: never, what: string): never {
-  throw new AssertionError(`unexpected ${what}: ${JSON.stringify(value)}`)
+  throw new AssertionError(`unexpected ${what}: ${String(value)}`)
 }

@@ -1,8 +1,11 @@
 /**
- * The client: what an application holds. It validates and fills in defaults, keeps a session open, repeats what is safe to
- * repeat, and ends what was opened through it.
+ * The client: what an application holds. It validates and fills in defaults, keeps a session open, repeats what is
+ * safe to repeat, and ends what was opened through it.
  */
-import type { Backend, Capabilities, Children, Created, CreateMode, NodeData, Operation, OperationResult, Stat, Watcher } from './backend.ts'
+import { settingsOf } from './arguments.ts'
+import type { Backend, Capabilities, Children, Created, CreateMode, NodeData, Operation } from './backend.ts'
+import type { OperationResult, Stat, Watcher } from './backend.ts'
+import { KeptClient } from './kept-client.ts'
 
 /** What a node can be filled with: bytes, or a string that is stored as UTF-8. */
 export type Data = Uint8Array | string
@@ -23,7 +26,10 @@ export type ClientState =
 
 /** What every call that waits takes. */
 export interface WaitOptions {
-  /** Ends the wait; the call rejects with `ABORTED`, whose `cause` is the signal's reason. */
+  /**
+   * Ends the wait: the call rejects with `ABORTED` at once, whose `cause` is the signal's reason. A write may
+   * still take effect, even later, if it waited for a server; a watch that the call would have armed is forgotten.
+   */
   readonly signal?: AbortSignal
 }
 
@@ -37,7 +43,10 @@ export interface ClientCreateOptions extends WaitOptions {
 
 /** Options of the three reads. */
 export interface ReadOptions extends WaitOptions {
-  /** One-shot callback, armed with this read; see {@link Session}. */
+  /**
+   * One-shot callback, armed with this read; see {@link Session}. It may be called before the code that awaits the
+   * read runs on. It dies silently with the session, so whoever watches listens to the state too.
+   */
   readonly watch?: Watcher
 }
 
@@ -65,7 +74,9 @@ export interface Client extends AsyncDisposable {
   readonly sessionId: bigint | null
   /** The negotiated time-out of the live (or last) session in milliseconds. */
   readonly sessionTimeoutMs: number
-  /** The instant on `performance.now()` up to which the live session cannot have ended; `-Infinity` while there is none. */
+  /**
+   * The instant on `performance.now()` up to which the live session cannot have ended; `-Infinity` while there is none.
+   */
   readonly leaseDeadlineMs: number
   /**
    * Listens to changes of the state, in order.
@@ -126,7 +137,7 @@ export interface Client extends AsyncDisposable {
   /**
    * Makes a node and its missing ancestors, all with empty data. It is no error if they are there.
    *
-   * @param mode - `container` by default, which the servers remove when they are empty again; `persistent` on engines
+   * @param options.mode - `container` by default, which the servers remove when they are empty again; `persistent` on engines
    * without containers
    */
   makePath(path: string, options?: WaitOptions & { readonly mode?: 'container' | 'persistent' }): Promise<void>
@@ -139,8 +150,10 @@ export interface Client extends AsyncDisposable {
   /** Tells the `onError` of this client about an error that has no caller to reject to. */
   report(error: unknown): void
   /**
-   * Ends everything that was opened through this client, then its session, and resolves when that is done. Calls in flight
-   * reject with `CLIENT_CLOSED`. Idempotent.
+   * Ends everything that was opened through this client, newest first, then its session, and resolves when that is
+   * done. What it owns may still call the client while it ends; after that, calls reject with `CLIENT_CLOSED`, and so
+   * do those in flight. Idempotent, and never rejects: what fails to end is told to `onError`. While no server is in
+   * touch it does not wait for one: the servers end the session at its time-out.
    */
   close(): Promise<void>
 }
@@ -151,21 +164,40 @@ export interface ConnectOptions {
   readonly namespace?: string
   /** The session time-out to ask for in milliseconds; the engine's default if absent. */
   readonly sessionTimeoutMs?: number
-  /** How long `connect` tries before it rejects with `TIMEOUT`, in milliseconds. */
+  /** How long `connect` tries before it rejects with `TIMEOUT`, in milliseconds; 15 s by default. */
   readonly connectTimeoutMs?: number
-  /** How long a read is repeated over connection losses, in milliseconds. */
+  /**
+   * How long a read is repeated over connection losses and expiries, and how long any call waits for a session while
+   * there is none, in milliseconds, counted from when it first failed. 15 s by default. One attempt is not cut short:
+   * a call that waits for a suspended session ends with it, at the latest at 4/3 of its time-out.
+   */
   readonly operationTimeoutMs?: number
   /** Ends the connecting. */
   readonly signal?: AbortSignal
-  /** Gets errors that have no caller, such as a listener that throws. By default they are emitted as process warnings. */
+  /**
+   * Gets errors that have no caller, such as a listener that throws. By default they are emitted as process warnings.
+   */
   readonly onError?: (error: unknown) => void
 }
 
 /**
- * Connects to an engine.
+ * Connects to an engine: opens a session, and makes the namespace if it is missing.
  *
  * @param backend - the engine, such as `embedded({ servers: 3 })`
- * @throws CoordinationError `TIMEOUT` or `ABORTED` if there was no session in time
+ * @param options - all optional
+ * @returns a connected client; close it when it is no longer needed, as it keeps the process alive
+ * @throws CoordinationError `TIMEOUT` or `ABORTED` with outcome `aborted` if there was no session in time; its
+ * `cause` is what the last attempt failed with, or the signal's reason
  * @throws TypeError or RangeError for a wrong option
  */
-export declare function connect(backend: Backend, options?: ConnectOptions): Promise<Client>
+export async function connect(backend: Backend, options: ConnectOptions = {}): Promise<Client> {
+  const settings = settingsOf(options)
+  const client = new KeptClient(backend, settings)
+  try {
+    await client.open(settings)
+  } catch (error) {
+    await client.close()
+    throw error
+  }
+  return client
+}

@@ -17,15 +17,17 @@ export class CallQueue {
   readonly #watches: ClientWatches
   readonly #inFlight = new Fifo<Call>()
   readonly #waiting = new Fifo<Call>()
-  #lastXid = 0
+  #lastXid: number
 
   /**
    * Makes an empty queue.
    *
    * @param watches - is told of reads that arm a watch
+   * @param lastXid - the xid before the first one
    */
-  constructor(watches: ClientWatches) {
+  constructor(watches: ClientWatches, lastXid = 0) {
     this.#watches = watches
+    this.#lastXid = lastXid
   }
 
   /** Whether no further call is taken. */
@@ -33,7 +35,10 @@ export class CallQueue {
     return this.#inFlight.length + this.#waiting.length >= CALLS_MAX
   }
 
-  /** The next xid: it grows over reconnects, and starts again from 1 behind the largest int32, as negative ones mean other things. */
+  /**
+   * The next xid: it grows over reconnects, and starts again from 1 behind the largest int32, as negative ones mean
+   * other things.
+   */
   nextXid(): number {
     this.#lastXid = this.#lastXid === XID_MAX ? 1 : this.#lastXid + 1
     return this.#lastXid

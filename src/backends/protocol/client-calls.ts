@@ -1,7 +1,9 @@
 /**
- * One call of the session interface on its way: the request that it became, what its reply means, and what its failure means.
+ * One call of the session interface on its way: the request that it became, what its reply means, and what its
+ * failure means.
  */
-import type { Children, CreateMode, Created, NodeData, Operation, OperationResult, Stat, Watcher } from '../../core/backend.ts'
+import type { Children, CreateMode, Created, NodeData, Operation } from '../../core/backend.ts'
+import type { OperationResult, Stat, Watcher } from '../../core/backend.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import type { ErrorCode, Outcome } from '../../core/errors.ts'
 import { CreateFlag, Err, OpCode, errorCodeOf } from './codes.ts'
@@ -10,12 +12,18 @@ import { OPEN_ACL } from './records.ts'
 import type { CreateRequest, CreateTtlRequest, MultiOperation, Reply, ReplyBodies, Request } from './records.ts'
 
 /** Operations that change nothing on the servers: when their answer is lost, nothing is unknown. */
-const READS: ReadonlySet<number> = new Set([OpCode.exists, OpCode.getData, OpCode.getChildren2, OpCode.sync, OpCode.removeWatches])
+const READS: ReadonlySet<number> = new Set([
+  OpCode.exists,
+  OpCode.getData,
+  OpCode.getChildren2,
+  OpCode.sync,
+  OpCode.removeWatches,
+])
 
 const NO_BYTES = new Uint8Array()
 
 /** The create operations, each with its body. */
-export type CreateCall =
+type CreateCall =
   | { readonly op: typeof OpCode.create2 | typeof OpCode.createContainer; readonly body: CreateRequest }
   | { readonly op: typeof OpCode.createTTL; readonly body: CreateTtlRequest }
 
@@ -29,8 +37,10 @@ export interface CallFailure {
   readonly outcome: Outcome
 }
 
-/** How a call ends well. The types of the three belong together; the generic method that makes the call sees to that. */
-export interface CallEnd {
+/**
+ * How a call ends well. The types of the three belong together; the generic method that makes the call sees to that.
+ */
+interface CallEnd {
   /** Makes the caller's answer of a successful reply's body. */
   readonly read: (body: never) => unknown
   /** Fulfils the caller's promise. */
@@ -88,8 +98,9 @@ export class Call {
    * @param sent - whether it may have reached a server; a write is then of unknown outcome
    */
   fail({ code, message, outcome }: CallFailure, sent: boolean): void {
-    const path = this.path === '' ? {} : { path: this.path }
-    this.#end.reject(new CoordinationError(code, message, { outcome: sent && this.isWrite ? 'unknown' : outcome, ...path }))
+    const ended = sent && this.isWrite ? 'unknown' : outcome
+    const where = this.path === '' ? {} : { path: this.path }
+    this.#end.reject(new CoordinationError(code, message, { outcome: ended, ...where }))
   }
 
   /**
@@ -143,7 +154,8 @@ export function readCreated({ path, stat }: { readonly path: string; readonly st
 
 /** What a get answers; a node without data reads as empty. */
 export function readData({ data, stat }: ReplyBodies[typeof OpCode.getData]): NodeData {
-  return { data: data ?? NO_BYTES, stat }
+  // In one process these bytes are the server's own, and callers write into what they are given.
+  return { data: data === null ? NO_BYTES : Uint8Array.from(data), stat }
 }
 
 /** What an exists or a set answers. */
@@ -174,7 +186,7 @@ export function readResults(results: ReplyBodies[typeof OpCode.multi]): Operatio
       case OpCode.check:
         return { type: 'check' }
       case OpCode.error:
-        throw new CoordinationError('PROTOCOL_VIOLATION', 'a refused part in a multi that succeeded', { outcome: 'corrupt' })
+        throw new CoordinationError('PROTOCOL_VIOLATION', 'a multi that succeeded in part', { outcome: 'corrupt' })
     }
   })
 }
@@ -189,7 +201,10 @@ const FLAGS: Readonly<Record<CreateMode, number>> = {
 }
 
 /** On failure the parts before the refused one are 0 and the ones behind it -2; the refused one has its own number. */
-function refusedPart(results: ReplyBodies[typeof OpCode.multi], operations: readonly MultiOperation[]): CoordinationError | null {
+function refusedPart(
+  results: ReplyBodies[typeof OpCode.multi],
+  operations: readonly MultiOperation[],
+): CoordinationError | null {
   for (const [index, result] of results.entries()) {
     if (result.op !== OpCode.error || result.err === Err.ok || result.err === Err.runtimeInconsistency) continue
     return refusal(result.err, operations[index]?.body.path ?? '', index)

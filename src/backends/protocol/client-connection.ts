@@ -1,9 +1,11 @@
 /**
- * One connection of a client's session to one server: the handshake, the pings, and the judgement that the server is silent.
+ * One connection of a client's session to one server: the handshake, the pings, and the judgement that the server is
+ * silent.
  *
- * Model     a connection is attached once the server has answered the ConnectRequest, and lost once; nothing comes after that.
- * Liveness  a ping goes out when nothing was sent for a third of the session time-out; a server that says nothing for two
- *           thirds of it is taken for dead (frozen, cut off), which leaves a third to attach to another one.
+ * Model     a connection is attached once the server has answered the ConnectRequest, and lost once; nothing comes
+ *           after that.
+ * Liveness  a ping goes out when nothing was sent for a third of the session time-out; a server that says nothing for
+ *           two thirds of it is taken for dead (frozen, cut off), which leaves a third to attach to another one.
  * Source    ClientCnxn.java (SendThread) of ZooKeeper 3.8.
  */
 import { Deadline } from '../../core/async.ts'

@@ -1,15 +1,18 @@
 /**
- * The client's half of a session: matches replies with requests, keeps the session attached to some server, and delivers watches.
+ * The client's half of a session: matches replies with requests, keeps the session attached to some server, and
+ * delivers watches.
  *
- * Model     one session, at most one connection at a time. Calls made while no server is in touch wait for the next one; calls in
- *           flight when a connection is lost fail, since nobody can tell what became of them.
- * Order     replies come in the order of the requests; a watch callback is called before the reply of any later read resolves.
- *           For that, everything that arrives behind an event queues up behind it (core/event-queue.ts); while no event waits,
- *           a reply resolves its promise directly.
- * Lease     the servers end a session when they have heard nothing for its time-out T, counted from when they *received*
- *           something, which is not before we sent it. So up to T after the sending of an answered request it lives. The lease
- *           deadline takes 2/3 T: clocks that differ by a tenth still leave a fifth of T to stop the work in.
- * Expiry    after 4/3 T without an answer the session is given up here, whatever the network does, and never attached again.
+ * Model     one session, at most one connection at a time. Calls made while no server is in touch wait for the next
+ *           one; calls in flight when a connection is lost fail, since nobody can tell what became of them.
+ * Order     replies come in the order of the requests; a watch callback is called before the reply of any later read
+ *           resolves. For that, everything that arrives behind an event queues up behind it (core/event-queue.ts);
+ *           while no event waits, a reply resolves its promise directly.
+ * Lease     the servers end a session when they have heard nothing for its time-out T, counted from when they
+ *           *received* something, which is not before we sent it. So up to T after the sending of an answered request
+ *           it lives. The lease deadline takes 2/3 T: clocks that differ by a tenth still leave a fifth of T to stop
+ *           the work in.
+ * Expiry    after 4/3 T without an answer the session is given up here, whatever the network does, and never attached
+ *           again.
  * Source    ClientCnxn.java of ZooKeeper 3.8; ZOOKEEPER-4508 (local expiry).
  */
 import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
@@ -62,7 +65,10 @@ const FULL: CallFailure = {
 export interface ClientSessionOptions {
   /** The session time-out to ask for, in milliseconds; the servers may clamp it. */
   readonly sessionTimeoutMs: number
-  /** How long one server has to answer while the session is opened, in milliseconds; by default its share of the time-out. */
+  /**
+   * How long one server has to answer while the session is opened, in milliseconds; by default its share of the
+   * time-out.
+   */
   readonly connectTimeoutMs?: number
   /** Ends the attempt. */
   readonly signal?: AbortSignal
@@ -75,7 +81,8 @@ export interface ClientSessionOptions {
  *
  * @param dialer - reaches the servers
  * @returns the session, attached
- * @throws CoordinationError `CONNECTION_LOSS` with outcome `not-sent` if none answered; `ABORTED` if the signal was aborted
+ * @throws CoordinationError `CONNECTION_LOSS` with outcome `not-sent` if none answered; `ABORTED` if the signal was
+ * aborted
  */
 export async function openClientSession(dialer: Dialer, options: ClientSessionOptions): Promise<Session> {
   const { signal } = options

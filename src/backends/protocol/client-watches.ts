@@ -1,9 +1,9 @@
 /**
- * The client's half of watches: which callbacks wait for an event of which path, and what the server has to be told so that its
- * one watch per connection, path and table stands exactly while a callback waits.
+ * The client's half of watches: which callbacks wait for an event of which path, and what the server has to be told
+ * so that its one watch per connection, path and table stands exactly while a callback waits.
  *
- * Model     three tables by path: `data` (reads of a node that was there), `exist` (exists reads of a node that was not) and
- *           `child`. A callback stands once for each read that armed it.
+ * Model     three tables by path: `data` (reads of a node that was there), `exist` (exists reads of a node that was
+ *           not) and `child`. A callback stands once for each read that armed it.
  * Order     the owner calls every method in the order in which requests were sent and messages arrived.
  * Source    ZKWatchManager.java, ClientCnxn.java (SetWatches) of ZooKeeper 3.8.
  */
@@ -15,7 +15,7 @@ import type { SetWatchesRequest } from './records.ts'
 export type WatchTable = 'data' | 'exist' | 'child'
 
 /** A read that will arm a watch if it succeeds. */
-export interface ArmingRead {
+interface ArmingRead {
   readonly path: string
   /** The callback; null once it was unwatched before the reply came. */
   watch: Watcher | null
@@ -32,7 +32,13 @@ type Table = Map<string, Entry[]>
 /** The longest message of watches to arm again, in characters of their paths. */
 export const SET_WATCHES_CHARS_MAX = 128 * 1024
 
-const DELIVERY: ReadonlyMap<number, { readonly type: WatchEvent['type']; readonly tables: readonly WatchTable[] }> = new Map([
+/** What an event of the server means, and whom it concerns. */
+interface Delivery {
+  readonly type: WatchEvent['type']
+  readonly tables: readonly WatchTable[]
+}
+
+const DELIVERY: ReadonlyMap<number, Delivery> = new Map<number, Delivery>([
   [EventType.nodeCreated, { type: 'created', tables: ['data', 'exist'] }],
   [EventType.nodeDataChanged, { type: 'changed', tables: ['data', 'exist'] }],
   [EventType.nodeDeleted, { type: 'deleted', tables: ['data', 'exist', 'child'] }],
@@ -82,9 +88,9 @@ export class ClientWatches {
   }
 
   /**
-   * Drops a callback from a path. A scenario to get right: (1) a read with watch A is in flight, (2) the last waiting callback B
-   * is unwatched. To disarm now would reach the server behind the read and take A's watch away, so it waits until the read
-   * is answered.
+   * Drops a callback from a path. A scenario to get right: (1) a read with watch A is in flight, (2) the last waiting
+   * callback B is unwatched. To disarm now would reach the server behind the read and take A's watch away, so it
+   * waits until the read is answered.
    */
   unwatch(path: string, watch: Watcher): void {
     const reads = this.#arming.get(path)

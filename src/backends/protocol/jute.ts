@@ -1,16 +1,19 @@
 /**
- * Jute, ZooKeeper's serialisation: big endian, no tags. One declaration of a record gives its encoder, its decoder and its
- * TypeScript type.
+ * Jute, ZooKeeper's serialisation: big endian, no tags. One declaration of a record gives its encoder, its decoder and
+ * its TypeScript type.
  *
- * Shapes    int32 = 4 bytes; int64 = 8 bytes (bigint); bool = 1 byte; buffer and ustring = int32 length (-1 = null) + bytes;
- *           vector = int32 count (-1 = null, read as empty) + elements; a record = its fields in order.
- * Safety    a reader never reads past its bytes and never allocates for a length that the bytes do not hold; whatever it is
- *           fed, it throws nothing but CoordinationError `PROTOCOL_VIOLATION`.
+ * Shapes    int32 = 4 bytes; int64 = 8 bytes (bigint); bool = 1 byte; buffer and ustring = int32 length (-1 = null) +
+ *           bytes; vector = int32 count (-1 = null, read as empty) + elements; a record = its fields in order.
+ * Safety    a reader never reads past its bytes and never allocates for a length that the bytes do not hold; whatever
+ *           it is fed, it throws nothing but CoordinationError `PROTOCOL_VIOLATION`.
  * Source    zookeeper-jute BinaryInputArchive, BinaryOutputArchive.
  */
+import { assert } from '../../core/assert.ts'
 import { CoordinationError } from '../../core/errors.ts'
 
 const INITIAL_WRITER_BYTES = 256
+const INT64_MIN = -(2n ** 63n)
+const INT64_MAX = 2n ** 63n - 1n
 
 /** Reads jute from bytes, in order. */
 export class Reader {
@@ -75,6 +78,7 @@ export class Reader {
 /** Writes jute into bytes that grow. */
 export class Writer {
   #bytes = Buffer.allocUnsafe(INITIAL_WRITER_BYTES)
+  #view = viewOf(this.#bytes)
   #offset = 0
 
   int32(value: number): void {
@@ -83,8 +87,9 @@ export class Writer {
   }
 
   int64(value: bigint): void {
+    assert(value >= INT64_MIN && value <= INT64_MAX, () => `${value} fits in 64 bits`)
     const at = this.#reserve(8)
-    this.#bytes.writeBigInt64BE(value, at)
+    this.#view.setBigInt64(at, value)
   }
 
   byte(value: number): void {
@@ -108,7 +113,7 @@ export class Writer {
   /** What was written, as a copy of its own: plain bytes, no Buffer. */
   finish(): Uint8Array {
     const copy = new Uint8Array(this.#offset)
-    copy.set(this.#bytes.subarray(0, this.#offset))
+    this.#bytes.copy(copy, 0, 0, this.#offset)
     return copy
   }
 
@@ -119,10 +124,15 @@ export class Writer {
       const grown = Buffer.allocUnsafe(Math.max(end, 2 * this.#bytes.length))
       this.#bytes.copy(grown, 0, 0, at)
       this.#bytes = grown
+      this.#view = viewOf(grown)
     }
     this.#offset = end
     return at
   }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength)
 }
 
 /** How one shape is written and read. */
@@ -146,10 +156,14 @@ export const int64: Codec<bigint> = {
   read: (reader) => reader.int64(),
 }
 
-/** Milliseconds since 1970: 64 bits on the wire, a number here (safe until the year 287396). */
+/** Milliseconds since 1970: 64 bits on the wire, a safe integer here (until the year 287396); others are refused. */
 export const millis: Codec<number> = {
   write: (writer, value) => writer.int64(BigInt(value)),
-  read: (reader) => Number(reader.int64()),
+  read(reader) {
+    const value = Number(reader.int64())
+    if (!Number.isSafeInteger(value)) throw violation(`a time of ${value} milliseconds`)
+    return value
+  },
 }
 
 /** A boolean; any byte but 0 reads as true, as in the reference. */
@@ -204,7 +218,7 @@ export function vector<T>(element: Codec<T>): Codec<readonly T[]> {
 
 /** A record: its fields in the order of the declaration. */
 export function record<T extends object>(fields: { readonly [K in keyof T]: Codec<T[K]> }): Codec<Readonly<T>> {
-  const entries = Object.entries(fields) as [string, Codec<unknown>][]
+  const entries = Object.entries<Codec<unknown>>(fields)
   return {
     write(writer, value) {
       const source = value as Record<string, unknown>

@@ -6,7 +6,7 @@
  *
  * Source    zookeeper.jute of ZooKeeper 3.8.
  */
-import { OpCode } from './codes.ts'
+import type { OpCode } from './codes.ts'
 import { bool, buffer, int32, int64, millis, record, ustring, vector } from './jute.ts'
 import type { Infer } from './jute.ts'
 

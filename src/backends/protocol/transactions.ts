@@ -1,9 +1,10 @@
 /**
- * Transactions: what the leader made of a request, and what every server applies. They are idempotent facts ("the node is now
- * this"), not wishes, so they can be refused no more.
+ * Transactions: what the leader made of a request, and what every server applies. They are idempotent facts ("the node
+ * is now this"), not wishes, so they can be refused no more.
  *
- * Encoding  TxnHeader, then the body that belongs to its type: ZooKeeper 3.8's log format. One field is ours: the password
- *           behind CreateSessionTxn, since ours cannot be computed from the session's id (docs/decisions/0001).
+ * Encoding  TxnHeader, then the body that belongs to its type: ZooKeeper 3.8's log format. One field is ours: the
+ *           password behind CreateSessionTxn, since ours cannot be computed from the session's id
+ *           (docs/decisions/0001).
  * Source    zookeeper.jute (module org.apache.zookeeper.txn), SerializeUtils.java.
  */
 import { OpCode } from './codes.ts'
@@ -15,7 +16,7 @@ import { Acl } from './records.ts'
 export const TxnHeader = record({ clientId: int64, cxid: int32, zxid: int64, time: millis, type: int32 })
 export type TxnHeader = Infer<typeof TxnHeader>
 
-export const CreateTxn = record({
+const CreateTxn = record({
   path: ustring,
   data: buffer,
   acl: vector(Acl),
@@ -23,31 +24,31 @@ export const CreateTxn = record({
   /** The parent's count of child creates behind this one. */
   parentCVersion: int32,
 })
-export type CreateTxn = Infer<typeof CreateTxn>
+type CreateTxn = Infer<typeof CreateTxn>
 export const CreateContainerTxn = record({ path: ustring, data: buffer, acl: vector(Acl), parentCVersion: int32 })
 export type CreateContainerTxn = Infer<typeof CreateContainerTxn>
-export const CreateTtlTxn = record({
+const CreateTtlTxn = record({
   path: ustring,
   data: buffer,
   acl: vector(Acl),
   parentCVersion: int32,
   ttl: int64,
 })
-export type CreateTtlTxn = Infer<typeof CreateTtlTxn>
+type CreateTtlTxn = Infer<typeof CreateTtlTxn>
 export const DeleteTxn = record({ path: ustring })
 export type DeleteTxn = Infer<typeof DeleteTxn>
-export const SetDataTxn = record({ path: ustring, data: buffer, version: int32 })
-export type SetDataTxn = Infer<typeof SetDataTxn>
-export const CheckVersionTxn = record({ path: ustring, version: int32 })
-export type CheckVersionTxn = Infer<typeof CheckVersionTxn>
+const SetDataTxn = record({ path: ustring, data: buffer, version: int32 })
+type SetDataTxn = Infer<typeof SetDataTxn>
+const CheckVersionTxn = record({ path: ustring, version: int32 })
+type CheckVersionTxn = Infer<typeof CheckVersionTxn>
 export const CreateSessionTxn = record({ timeOut: int32, passwd: buffer })
 export type CreateSessionTxn = Infer<typeof CreateSessionTxn>
-export const CloseSessionTxn = record({ paths2Delete: vector(ustring) })
-export type CloseSessionTxn = Infer<typeof CloseSessionTxn>
-export const ErrorTxn = record({ err: int32 })
-export type ErrorTxn = Infer<typeof ErrorTxn>
+const CloseSessionTxn = record({ paths2Delete: vector(ustring) })
+type CloseSessionTxn = Infer<typeof CloseSessionTxn>
+const ErrorTxn = record({ err: int32 })
+type ErrorTxn = Infer<typeof ErrorTxn>
 
-/** A transaction's body with its type. `deleteContainer` is a server's own removal of an empty container or expired node. */
+/** A transaction's body with its type. `deleteContainer` is the servers' own removal of a node whose time is over. */
 export type TxnBody =
   | { readonly type: typeof OpCode.create | typeof OpCode.create2; readonly body: CreateTxn }
   | { readonly type: typeof OpCode.createContainer; readonly body: CreateContainerTxn }
@@ -115,7 +116,7 @@ export function decodeTransaction(bytes: Uint8Array): Transaction {
 
 function writeBody(writer: Writer, txn: TxnBody): void {
   if (txn.type !== OpCode.multi) {
-    codecOf(txn.type).write(writer, txn.body as never)
+    codecOf(txn.type).write(writer, txn.body)
     return
   }
   writer.int32(txn.body.length)

@@ -108,6 +108,20 @@ export class Host {
     })
   }
 
+  /** Ends a session as if its time-out had passed, if this server leads. */
+  expireSession(sessionId: bigint): void {
+    this.#input(() => {
+      this.#server.expireSession(sessionId)
+    })
+  }
+
+  /** Cuts the connection of a session, if it is connected here. */
+  disconnectSession(sessionId: bigint): void {
+    this.#input(() => {
+      this.#server.disconnectSession(sessionId)
+    })
+  }
+
   /** Ends the server between two turns, as a crash would. Connections of clients are closed. Idempotent. */
   stop(): void {
     if (this.#isStopped) return

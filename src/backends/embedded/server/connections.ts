@@ -1,13 +1,15 @@
 /**
  * The clients of one server: handshake, first in first out, replies and watch events.
  *
- * Order     a session's requests are answered in the order in which they came. A read waits behind the session's own writes and
- *           is then answered from the local state, at one instant with the arming of its watch. When a transaction is applied,
- *           the events that it fires go out before its own reply and before every later one.
+ * Order     a session's requests are answered in the order in which they came, with zxids that never fall. A read waits behind
+ *           the session's own writes and is then answered from the local state, at one instant with the arming of its watch; a
+ *           write is not even submitted before the session's earlier syncs are confirmed. When a transaction is applied, the
+ *           events that it fires go out before its own reply and before every later one.
  * Handshake the password is looked at before anything is changed: a wrong one disturbs nobody. A client that has seen more than
  *           this server has applied is turned away, so that it never travels back in time.
  * Source    ZooKeeperServer.processConnectRequest, CommitProcessor.java, FinalRequestProcessor.java.
  */
+import { assert } from '../../../core/assert.ts'
 import { Err, OpCode } from '../../protocol/codes.ts'
 import type { Packet } from '../../protocol/packets.ts'
 import type { ClientMessage, ConnectRequest, Reply, ReplyBodies, Request, ServerMessage } from '../../protocol/records.ts'
@@ -35,9 +37,9 @@ export interface ConnectionsHost {
   readonly minSessionTimeoutMs: number
   readonly maxSessionTimeoutMs: number
   /** The state, as far as it is applied here. */
-  readonly state: State
+  state(): State
   /** Whether this server is in touch with a majority. */
-  readonly isServing: boolean
+  isServing(): boolean
   /** Has the leader make a transaction of a write. */
   submit(request: WriteRequest): void
   /** Has the leader confirm that it leads. */
@@ -56,10 +58,13 @@ export interface ConnectionReply {
 
 interface Pending {
   readonly request: Request
-  readonly kind: 'read' | 'write' | 'sync'
+  /** What it waits for: a `sync` to be confirmed, a `write` to be applied; `ready` for nothing but those before it. */
+  kind: 'ready' | 'write' | 'sync'
   /** A sync's number; 0 for others. */
   readonly syncId: number
-  /** The answer of a write or sync, once it is known. */
+  /** Not `Err.ok` if it is refused, whatever it asks for. */
+  readonly err: number
+  /** The answer of a write, once it is known. */
   answer: ServerMessage | null
 }
 
@@ -70,6 +75,8 @@ interface Connection {
   passwd: Uint8Array
   timeoutMs: number
   readonly pending: Pending[]
+  /** While there are any, later writes wait to be submitted. */
+  unconfirmedSyncs: number
 }
 
 /** All connections of one server, by the numbers that its host gave them. */
@@ -117,7 +124,7 @@ export class Connections {
   receive(id: number, message: ClientMessage): void {
     let connection = this.#connections.get(id)
     if (connection === undefined) {
-      connection = { id, phase: 'new', sessionId: 0n, passwd: NO_PASSWORD, timeoutMs: 0, pending: [] }
+      connection = { id, phase: 'new', sessionId: 0n, passwd: NO_PASSWORD, timeoutMs: 0, pending: [], unconfirmedSyncs: 0 }
       this.#connections.set(id, connection)
     }
     if (message.kind === 'connect') {
@@ -141,6 +148,13 @@ export class Connections {
     }
   }
 
+  /** Closes the connection of a session, if it is connected here. */
+  disconnectSession(sessionId: bigint): boolean {
+    const connection = this.#bySession.get(sessionId)
+    if (connection !== undefined) this.#close(connection)
+    return connection !== undefined
+  }
+
   /** Sends what follows from a transaction that was applied. */
   applied({ header, txn }: Transaction, applied: Applied): void {
     if (applied.changes.length > 0) {
@@ -162,10 +176,18 @@ export class Connections {
   synced(syncId: number): void {
     const connection = this.#syncs.get(syncId)
     this.#syncs.delete(syncId)
-    const pending = connection?.pending.find((entry) => entry.syncId === syncId)
-    if (connection === undefined || pending === undefined || pending.request.op !== OpCode.sync) return
-    const { path } = pending.request.body
-    pending.answer = this.#reply(pending.request.xid, Err.ok, { path })
+    if (connection === undefined) return
+    const { pending } = connection
+    const index = pending.findIndex((entry) => entry.syncId === syncId)
+    const sync = pending[index]
+    assert(sync?.kind === 'sync', () => `sync ${syncId} waits for its confirmation`)
+    sync.kind = 'ready'
+    connection.unconfirmedSyncs -= 1
+    for (let i = index + 1; i < pending.length; i++) {
+      const behind = pending[i]
+      if (behind === undefined || behind.kind === 'sync') break
+      if (behind.kind === 'write') this.#submit(connection, behind.request)
+    }
     this.#drain(connection)
   }
 
@@ -186,8 +208,8 @@ export class Connections {
   }
 
   #connect(connection: Connection, request: ConnectRequest): void {
-    const { state, isServing, minSessionTimeoutMs, maxSessionTimeoutMs } = this.#host
-    if (!isServing || request.lastZxidSeen > state.lastZxid) {
+    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#host
+    if (!this.#host.isServing() || request.lastZxidSeen > this.#host.state().lastZxid) {
       this.#close(connection)
       return
     }
@@ -208,7 +230,7 @@ export class Connections {
   #resume(connection: Connection, sessionId: bigint, passwd: Uint8Array): void {
     connection.sessionId = sessionId
     connection.passwd = passwd
-    const known = this.#host.state.sessions.get(sessionId)
+    const known = this.#host.state().sessions.get(sessionId)
     if (known !== undefined && !samePassword(known.passwd, passwd)) {
       this.#refuse(connection)
       return
@@ -232,25 +254,31 @@ export class Connections {
   }
 
   #request(connection: Connection, request: Request): void {
-    if (connection.pending.length >= PENDING_REQUESTS_MAX || requestBytes(request) > REQUEST_BYTES_MAX) {
+    if (connection.pending.length >= PENDING_REQUESTS_MAX) {
       this.#close(connection)
       return
     }
     this.#host.touch(connection.sessionId)
-    const kind = kindOf(request)
-    if (kind === 'read') {
-      if (connection.pending.length === 0) this.#answerRead(connection, request)
-      else connection.pending.push({ request, kind, syncId: 0, answer: null })
+    // The reference closes the connection of a request that is too long, and its clients send the same again, for ever.
+    const err = requestBytes(request) > REQUEST_BYTES_MAX ? Err.badArguments : Err.ok
+    const kind = err === Err.ok ? kindOf(request) : 'ready'
+    if (kind === 'ready') {
+      connection.pending.push({ request, kind, syncId: 0, err, answer: null })
+      this.#drain(connection)
     } else if (kind === 'sync') {
       this.#lastSyncId += 1
-      connection.pending.push({ request, kind, syncId: this.#lastSyncId, answer: null })
+      connection.unconfirmedSyncs += 1
+      connection.pending.push({ request, kind, syncId: this.#lastSyncId, err, answer: null })
       this.#syncs.set(this.#lastSyncId, connection)
       this.#host.sync(this.#lastSyncId)
     } else {
-      connection.pending.push({ request, kind, syncId: 0, answer: null })
-      const { xid, op, body } = request
-      this.#host.submit({ sessionId: connection.sessionId, xid, op, body } as WriteRequest)
+      connection.pending.push({ request, kind, syncId: 0, err, answer: null })
+      if (connection.unconfirmedSyncs === 0) this.#submit(connection, request)
     }
+  }
+
+  #submit({ sessionId }: Connection, { xid, op, body }: Request): void {
+    this.#host.submit({ sessionId, xid, op, body } as WriteRequest)
   }
 
   /**
@@ -272,23 +300,24 @@ export class Connections {
   #drain(connection: Connection): void {
     const { pending } = connection
     for (let head = pending[0]; head !== undefined; head = pending[0]) {
-      if (head.kind !== 'read' && head.answer === null) return
+      if (head.kind !== 'ready' && head.answer === null) return
       pending.shift()
-      if (head.answer !== null) this.#send(connection.id, head.answer)
-      else if (!this.#answerRead(connection, head.request)) return
+      const answer = head.answer ?? this.#answerNow(connection.id, head)
+      if (answer === null) {
+        this.#close(connection)
+        return
+      }
+      this.#send(connection.id, answer)
     }
   }
 
-  /** @returns false if the connection had to be closed: it has more watches than a connection may have. */
-  #answerRead(connection: Connection, request: Request): boolean {
-    const answer = this.#read(connection.id, request)
-    if (answer === null) this.#close(connection)
-    else this.#send(connection.id, answer)
-    return answer !== null
+  /** @returns null if the connection would have more watches than a connection may have */
+  #answerNow(connection: number, { request, err }: Pending): ServerMessage | null {
+    return err === Err.ok ? this.#read(connection, request) : this.#reply(request.xid, err, null)
   }
 
   #read(connection: number, request: Request): ServerMessage | null {
-    const { tree } = this.#host.state
+    const { tree } = this.#host.state()
     const watches = this.#watches
     const { xid } = request
     switch (request.op) {
@@ -313,7 +342,7 @@ export class Connections {
       case OpCode.setWatches: {
         const events = watches.setWatches(request.body, connection, tree)
         if (events === null) return null
-        const zxid = this.#host.state.lastZxid
+        const zxid = this.#host.state().lastZxid
         for (const event of events) this.#send(connection, { kind: 'event', zxid, event })
         return this.#reply(xid, Err.ok, null)
       }
@@ -321,6 +350,8 @@ export class Connections {
         const removed = watches.remove(request.body.path, request.body.type, connection)
         return this.#reply(xid, removed ? Err.ok : Err.noWatcher, null)
       }
+      case OpCode.sync:
+        return this.#reply(xid, Err.ok, { path: request.body.path })
       case OpCode.ping:
         return this.#reply(xid, Err.ok, null)
       default:
@@ -329,7 +360,7 @@ export class Connections {
   }
 
   #reply(xid: number, err: number, body: ReplyBodies[keyof ReplyBodies]): ServerMessage {
-    return { kind: 'reply', reply: { xid, zxid: this.#host.state.lastZxid, err, body } }
+    return { kind: 'reply', reply: { xid, zxid: this.#host.state().lastZxid, err, body } }
   }
 
   #send(connection: number, message: ServerMessage): void {
@@ -362,7 +393,7 @@ function kindOf(request: Request): Pending['kind'] {
     case OpCode.setWatches:
     case OpCode.removeWatches:
     case OpCode.ping:
-      return 'read'
+      return 'ready'
     case OpCode.sync:
       return 'sync'
     default:

@@ -130,7 +130,8 @@ export class Election {
   receive(from: number, heard: Notification): void {
     const isVoter = this.#config.voters.includes(from)
     if (!isVoter || heard.leader === NOBODY) {
-      if (heard.state === 'LOOKING') this.#notify(from)
+      // It asks who leads. Whoever looks does not know, and two that only ask would answer each other for ever.
+      if (heard.state === 'LOOKING' && this.#state !== 'LOOKING') this.#notify(from)
       return
     }
     if (!this.#config.voters.includes(heard.leader)) return

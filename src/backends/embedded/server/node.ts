@@ -1,8 +1,8 @@
 /**
  * One node of the tree: what it holds, what kind it is, and its stat as clients see it.
  *
- * Counting  `childCreates` is the number of successful creates of children (int32, wraps); sequence numbers come from it. The
- *           `cversion` that clients see is 2 * childCreates - numChildren, which is creates plus deletes.
+ * Counting  `childCreates` is the number of successful creates of children (int32, wraps); sequence numbers come from
+ *           it. The `cversion` that clients see is 2 * childCreates - numChildren, which is creates plus deletes.
  * Kinds     in files, and nowhere else, container and TTL nodes are marked in `ephemeralOwner`, where clients see 0.
  * Source    DataNode.java, EphemeralType.java of ZooKeeper 3.8.
  */
@@ -124,7 +124,8 @@ export function ownershipOf(ownerNumber: bigint): Ownership | null {
   if (ownerNumber === 0n) return PERSISTENT
   if (ownerNumber === CONTAINER_OWNER) return CONTAINER
   if (ownerNumber < TTL_OWNER || ownerNumber >= 0n) return { kind: 'ephemeral', owner: ownerNumber }
-  return ownerNumber > TTL_OWNER && ownerNumber < TTL_END ? { kind: 'ttl', ttlMs: Number(ownerNumber - TTL_OWNER) } : null
+  if (ownerNumber === TTL_OWNER || ownerNumber >= TTL_END) return null
+  return { kind: 'ttl', ttlMs: Number(ownerNumber - TTL_OWNER) }
 }
 
 /** Whether a session may have this id: one that no kind of node is marked with. */

@@ -1,10 +1,11 @@
 /**
  * What the leader has decided and not applied yet: the tree and the sessions as they will be.
  *
- * Model     a layer over the applied state. A look-up sees the latest decision about a node or session, or else what is applied;
- *           a decision leaves the layer when the last transaction that touched the same thing has been applied.
- * Multi     its decisions go to a draft above the layer, which is kept or dropped as a whole, so that a refused multi leaves
- *           nothing behind, no parent's counter either (ZOOKEEPER-1624).
+ * Model     a layer over the applied state. A look-up sees the latest decision about a node or session, or else what
+ *           is applied; a decision leaves the layer when the last transaction that touched the same thing has been
+ *           applied.
+ * Multi     its decisions go to a draft above the layer, which is kept or dropped as a whole, so that a refused multi
+ *           leaves nothing behind, no parent's counter either (ZOOKEEPER-1624).
  * Source    ChangeRecord and outstandingChanges of PrepRequestProcessor.java.
  */
 import { assert } from '../../../core/assert.ts'
@@ -58,9 +59,9 @@ export class Outstanding {
     this.#sessions = sessions
   }
 
-  /** Number of nodes that wait for a transaction to be applied. */
-  get nodeCount(): number {
-    return this.#latestNodes.size
+  /** Number of nodes, sessions and owners of nodes whose latest decision has not been applied; 0 if all has been. */
+  get count(): number {
+    return this.#latestNodes.size + this.#latestSessions.size + this.#ephemerals.size
   }
 
   /** The node that will be at a path, or undefined if there will be none. */

@@ -1,8 +1,9 @@
 /**
  * Makes transactions of requests: the leader's decision, taken in the order of zxids.
  *
- * Model     a request is judged by the state as it will be when everything decided before has been applied (outstanding.ts). It
- *           becomes facts that every server can apply without judging again, or an error transaction with its number.
+ * Model     a request is judged by the state as it will be when everything decided before has been applied
+ *           (outstanding.ts). It becomes facts that every server can apply without judging again, or an error
+ *           transaction with its number.
  * Order     the checks are in the reference's order, so that a request that is wrong in two ways gets the same number.
  * Numbers   every request uses up its zxid, also a refused one.
  * Source    PrepRequestProcessor.java, EphemeralType.java of ZooKeeper 3.8.
@@ -27,9 +28,11 @@ import type { SessionTable } from './sessions.ts'
 import { SPECIAL_PATHS, isReapable } from './tree.ts'
 import type { Moment, Tree } from './tree.ts'
 
-/** What a write asks for. The last three are asked by servers, not by applications. */
+type CreateOp = typeof OpCode.create | typeof OpCode.create2 | typeof OpCode.createContainer
+
+/** What a write asks for. Servers ask to begin sessions and to remove containers, applications for the rest. */
 export type WriteOperation =
-  | { readonly op: typeof OpCode.create | typeof OpCode.create2 | typeof OpCode.createContainer; readonly body: CreateRequest }
+  | { readonly op: CreateOp; readonly body: CreateRequest }
   | { readonly op: typeof OpCode.createTTL; readonly body: CreateTtlRequest }
   | { readonly op: typeof OpCode.delete; readonly body: DeleteRequest }
   | { readonly op: typeof OpCode.setData; readonly body: SetDataRequest }
@@ -48,7 +51,7 @@ interface Context extends Moment {
   readonly sessionId: bigint
 }
 
-/** The leader's decisions. Makes sense only on a leader, and for one term: a new one begins with {@link Preparer.reset}. */
+/** The leader's decisions, of one term: a new one begins with {@link Preparer.reset}. */
 export class Preparer {
   readonly #state: { readonly tree: Tree; readonly sessions: SessionTable }
   #outstanding: Outstanding
@@ -62,9 +65,9 @@ export class Preparer {
     this.#outstanding = new Outstanding(state.tree, state.sessions)
   }
 
-  /** Number of nodes whose latest change has not been applied yet. */
-  get outstandingNodes(): number {
-    return this.#outstanding.nodeCount
+  /** Number of nodes and sessions whose latest decision has not been applied yet; 0 if all has been. */
+  get outstanding(): number {
+    return this.#outstanding.count
   }
 
   /**
@@ -129,7 +132,7 @@ export class Preparer {
   }
 
   #decideCreate(request: Creation, context: Context): Decided {
-    const { path, data, acl, flags } = request.body
+    const { path, acl, flags } = request.body
     const ownership = ownershipFor(request, context.sessionId)
     if (ownership === null) return Err.badArguments
     if (ownership.kind === 'ephemeral' && !this.#outstanding.isOpen(ownership.owner)) return Err.sessionExpired
@@ -148,6 +151,7 @@ export class Preparer {
     this.#changeParent(parentPath, parent, 1, parentCVersion, context)
     const facts = { ownership, version: 0, childCreates: 0, numChildren: 0, mtime: context.time }
     this.#outstanding.setNode(fullPath, facts, context.zxid)
+    const data = copyOf(request.body.data)
     const body = { path: fullPath, data, acl, parentCVersion }
     switch (ownership.kind) {
       case 'container':
@@ -181,8 +185,9 @@ export class Preparer {
     if (!isVersion(version, node.version)) return Err.badVersion
     const next = versionAfter(node.version)
     const { ownership, childCreates, numChildren } = node
-    this.#outstanding.setNode(path, { ownership, version: next, childCreates, numChildren, mtime: context.time }, context.zxid)
-    return { type: OpCode.setData, body: { path, data, version: next } }
+    const facts = { ownership, version: next, childCreates, numChildren, mtime: context.time }
+    this.#outstanding.setNode(path, facts, context.zxid)
+    return { type: OpCode.setData, body: { path, data: copyOf(data), version: next } }
   }
 
   #decideCheck({ path, version }: CheckRequest): Decided {
@@ -230,8 +235,8 @@ export class Preparer {
   }
 
   /**
-   * A node that was found to be over may have been used again since: it is judged once more. The reference does not look at
-   * the time again, and can remove a node that was just made or renewed.
+   * A node that was found to be over may have been used again since: it is judged once more. The reference does not
+   * look at the time again, and can remove a node that was just made or renewed.
    */
   #decideDeleteContainer(path: string, context: Context): Decided {
     const node = this.#outstanding.node(path)
@@ -265,10 +270,12 @@ type WholeOp =
 type NodeOperation = Exclude<WriteOperation, { op: WholeOp }> | MultiOperation
 type Creation = Extract<WriteOperation | MultiOperation, { body: CreateRequest | CreateTtlRequest }>
 
+const FLAGS: ReadonlySet<number> = new Set(Object.values(CreateFlag))
+
 /** What kind of node a create makes, or null if its flags or its time to live are not right. */
 function ownershipFor(request: Creation, sessionId: bigint): Ownership | null {
   const { flags } = request.body
-  if (!Number.isInteger(flags) || flags < CreateFlag.persistent || flags > CreateFlag.persistentSequentialWithTtl) return null
+  if (!FLAGS.has(flags)) return null
   const isTtlFlag = flags === CreateFlag.persistentWithTtl || flags === CreateFlag.persistentSequentialWithTtl
   if (request.op === OpCode.createTTL) {
     const { ttl } = request.body
@@ -296,6 +303,15 @@ function isVersion(wanted: number, actual: number): boolean {
 function versionAfter(version: number): number {
   const next = (version + 1) | 0
   return next === -1 ? 0 : next
+}
+
+/**
+ * The transaction's own data. A request in memory can share its bytes with the application that made it; if that
+ * changed them later, this server's copy of the node would differ from the others'. (Not slice(): of a Buffer it is a
+ * view.)
+ */
+function copyOf(data: Uint8Array | null): Uint8Array | null {
+  return data === null ? null : new Uint8Array(data)
 }
 
 function errorOf(err: number): TxnBody {

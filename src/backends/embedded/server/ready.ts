@@ -2,7 +2,7 @@
  * What comes out of a server: what its host has to do, and what there is to know.
  */
 import type { Vote } from '../../protocol/packets.ts'
-import type { ConnectionReply } from './connections.ts'
+import type { ServerMessage } from '../../protocol/records.ts'
 import type { DurableMark, PersistOperation } from './journal.ts'
 import type { LinkEnd, Outgoing } from './zab.ts'
 
@@ -11,7 +11,8 @@ export interface Ready {
   readonly sendNow: readonly Outgoing[]
   readonly persist: readonly PersistOperation[]
   readonly sendAfterPersist: readonly Outgoing[]
-  readonly replies: readonly ConnectionReply[]
+  /** Messages for clients, in order, by the number of their connection. */
+  readonly replies: readonly { readonly connection: number; readonly message: ServerMessage }[]
   /** Connections of clients to close, behind their replies. */
   readonly close: readonly number[]
   /** Links to peers to close, behind what is sent on them. */

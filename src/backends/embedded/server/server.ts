@@ -143,6 +143,23 @@ export class Server {
     this.#connections.disconnect(connection)
   }
 
+  /**
+   * Ends a session as if its time-out had passed; does nothing on a server that does not lead.
+   *
+   * @returns false if this server does not lead, or there is no such session
+   */
+  expireSession(sessionId: bigint): boolean {
+    if (this.#tracker?.markClosing(sessionId) !== true) return false
+    this.#expire(sessionId)
+    this.#settle()
+    return true
+  }
+
+  /** Cuts the connection of a session that is connected here, as a broken network would. */
+  disconnectSession(sessionId: bigint): boolean {
+    return this.#connections.disconnectSession(sessionId)
+  }
+
   // Output
 
   /** What there is to do, or null. May be called again before the last one is advanced. */
@@ -366,17 +383,12 @@ export class Server {
   // Requests
 
   #makeConnections(): Connections {
-    const server = this
     return new Connections({
       myid: this.#config.myid,
       minSessionTimeoutMs: this.#config.minSessionTimeoutMs,
       maxSessionTimeoutMs: this.#config.maxSessionTimeoutMs,
-      get state() {
-        return server.#state
-      },
-      get isServing() {
-        return server.#serving
-      },
+      state: () => this.#state,
+      isServing: () => this.#serving,
       submit: (request) => {
         if (this.#leader === null) this.#learner?.send({ type: 'REQUEST', request })
         else this.#prepare(request, this.#config.myid)
@@ -445,14 +457,16 @@ export class Server {
 
   /** What the leader does of its own: ends sessions that are due, and removes nodes whose time is over. */
   #leaderTick(): void {
-    for (const sessionId of this.#tracker?.tick() ?? []) {
-      this.#events.push({ type: 'expired', sessionId })
-      this.#prepare({ sessionId, xid: 0, op: OpCode.closeSession, body: null }, ITSELF)
-    }
+    for (const sessionId of this.#tracker?.tick() ?? []) this.#expire(sessionId)
     if (this.#ticks % this.#config.containerCheckTicks !== 0) return
     for (const path of this.#state.reapable(this.#wallTimeMs, REAPED_PER_CHECK_MAX)) {
       this.#prepare({ sessionId: 0n, xid: 0, op: OpCode.deleteContainer, body: { path } }, ITSELF)
     }
+  }
+
+  #expire(sessionId: bigint): void {
+    this.#events.push({ type: 'expired', sessionId })
+    this.#prepare({ sessionId, xid: 0, op: OpCode.closeSession, body: null }, ITSELF)
   }
 
   // State

@@ -1,10 +1,10 @@
 /**
  * Sessions: the table that all servers agree on, and the clock that the leader alone keeps over it.
  *
- * Model     a session begins and ends by a transaction. In between, the leader hears of it, through whatever server it is on, and
- *           ends it when it has not for longer than its time-out.
- * Time      in ticks. A deadline is rounded up to the next bucket, so that a session ends after more than its time-out and at
- *           most one bucket later, and to hear of a session costs the same however many there are.
+ * Model     a session begins and ends by a transaction. In between, the leader hears of it, through whatever server it
+ *           is on, and ends it when it has not for longer than its time-out.
+ * Time      in ticks. A deadline is rounded up to the next bucket, so that a session ends after more than its time-out
+ *           and at most one bucket later, and to hear of a session costs the same however many there are.
  * Moving    the owner is the server that a session is on. What arrives through another one is refused.
  * Source    SessionTrackerImpl.java, ExpiryQueue.java of ZooKeeper 3.8.
  */
@@ -13,7 +13,7 @@ import { Err } from '../../protocol/codes.ts'
 import { isSessionId } from './node.ts'
 
 /** What every server knows of a session. */
-export interface SessionEntry {
+interface SessionEntry {
   /** The negotiated time-out in milliseconds. */
   readonly timeoutMs: number
   /** The secret that a client shows to pick the session up again. */
@@ -66,7 +66,7 @@ export class SessionTable {
 }
 
 /** Options of {@link SessionTracker}. */
-export interface SessionTrackerOptions {
+interface SessionTrackerOptions {
   /** Length of a tick in milliseconds. */
   readonly tickMs: number
   /** How many ticks apart sessions may end. */
@@ -104,7 +104,8 @@ export class SessionTracker {
    * Begins to track a session, with its full time-out from now. Of one that is tracked already only the owner changes.
    *
    * @param timeoutMs - its time-out in milliseconds
-   * @param owner - myid of the server that it is on; null if that is not known, and then the first server that asks has it
+   * @param owner - myid of the server that it is on; null if that is not known, and then the first server that asks
+   * has it
    */
   track(id: bigint, timeoutMs: number, owner: number | null): void {
     const known = this.#sessions.get(id)
@@ -145,7 +146,8 @@ export class SessionTracker {
    * Whether a server may do something in the name of a session. Where the owner is not known, the server becomes it.
    *
    * @param owner - myid of the server
-   * @returns `Err.ok`, `Err.sessionExpired` (it is unknown or being closed) or `Err.sessionMoved` (it is on another server)
+   * @returns `Err.ok`, `Err.sessionExpired` (it is unknown or being closed) or `Err.sessionMoved` (it is on another
+   * server)
    */
   check(id: bigint, owner: number): number {
     const tracked = this.#sessions.get(id)

@@ -1,23 +1,34 @@
 /**
  * The replicated state in bytes.
  *
- * Format    zxid of the last transaction; sessions (count; id, time-out, password each); access control lists (count; number,
- *           list each); nodes in pre-order, children sorted (path, record each), and `/` to end them. Behind the zxid and but for
- *           the passwords it is the body of ZooKeeper 3.8's snapshot files: the root's path is empty, and
- *           `ephemeralOwner` marks the kind of node.
+ * Format    zxid of the last transaction; sessions (count; id, time-out, password each); access control lists (count;
+ *           number, list each); nodes in pre-order, children sorted (path, record each), and `/` to end them. Behind
+ *           the zxid and but for the passwords it is the body of ZooKeeper 3.8's snapshot files: the root's path is
+ *           empty, and `ephemeralOwner` marks the kind of node.
  * Safety    whatever is read raises nothing but CoordinationError `PROTOCOL_VIOLATION`; a state with a hole is refused.
  * Source    SerializeUtils.serializeSnapshot, DataTree.serializeNode, ReferenceCountedACLCache.java.
  */
 import { assert } from '../../../core/assert.ts'
 import { isValidPath, joinPath, parentOf } from '../../../core/path.ts'
-import { Reader, Writer, buffer, int32, int64, millis, record, ustring, vector, violation } from '../../protocol/jute.ts'
+import {
+  Reader,
+  Writer,
+  buffer,
+  int32,
+  int64,
+  millis,
+  record,
+  ustring,
+  vector,
+  violation,
+} from '../../protocol/jute.ts'
 import { Acl, OPEN_ACL } from '../../protocol/records.ts'
 import { TreeNode, isSessionId, ownerNumberOf, ownershipOf } from './node.ts'
 import { SessionTable } from './sessions.ts'
 import { SPECIAL_PATHS, Tree } from './tree.ts'
 
 /** What a snapshot holds. */
-export interface SnapshotContent {
+interface SnapshotContent {
   readonly tree: Tree
   readonly sessions: SessionTable
   /** zxid of the last transaction that is in it. */
@@ -166,7 +177,9 @@ function readAcls(reader: Reader): ReadonlyMap<bigint, readonly Acl[]> {
 /** A count of records; each takes bytes, so that a count that is too great ends with the bytes. */
 function readCount(reader: Reader): number {
   const count = reader.int32()
-  if (count < 0 || count > reader.remaining) throw violation(`${count} records where ${reader.remaining} bytes are left`)
+  if (count < 0 || count > reader.remaining) {
+    throw violation(`${count} records where ${reader.remaining} bytes are left`)
+  }
   return count
 }
 
@@ -184,7 +197,9 @@ function readNode(reader: Reader, path: string, { tree, sessions, acls }: Restor
   const ownership = ownershipOf(fields.ephemeralOwner)
   const acl = acls.get(fields.aclNumber)
   if (ownership === null || acl === undefined) throw violation(`node ${path} with an unknown owner or list`)
-  if (ownership.kind === 'ephemeral' && !sessions.has(ownership.owner)) throw violation(`node ${path} without its session`)
+  if (ownership.kind === 'ephemeral' && !sessions.has(ownership.owner)) {
+    throw violation(`node ${path} without its session`)
+  }
   // A copy: a view would keep the whole snapshot in memory as long as any of its nodes lives.
   const data = fields.data === null ? null : fields.data.slice()
   const node = new TreeNode(data, acl, ownership, fields.czxid, fields.ctime)

@@ -1,16 +1,22 @@
 /**
  * The replicated state of one server: the tree, the sessions, and how far in the order of transactions they are.
  *
- * Model     a deterministic machine. Two servers that applied the same transactions have equal states, and equal states have
- *           equal snapshots, byte for byte.
- * Safety    a transaction is a fact and is not judged again. One that does not fit (a zxid that does not grow, a node that is not
- *           there) means that servers have diverged: it raises AssertionError, and the server must stop.
+ * Model     a deterministic machine. Two servers that applied the same transactions have equal states, and equal
+ *           states have equal snapshots, byte for byte.
+ * Safety    a transaction is a fact and is not judged again. One that does not fit (a zxid that does not grow, a node
+ *           that is not there) means that servers have diverged: it raises AssertionError, and the server must stop.
  * Source    DataTree.processTxn, ZKDatabase.java of ZooKeeper 3.8.
  */
 import { assert, unreachable } from '../../../core/assert.ts'
 import { Err, OpCode } from '../../protocol/codes.ts'
 import type { MultiResult, ReplyBodies } from '../../protocol/records.ts'
-import type { CreateSessionTxn, Transaction, TxnBody, TxnHeader } from '../../protocol/transactions.ts'
+import type {
+  CreateContainerTxn,
+  CreateSessionTxn,
+  Transaction,
+  TxnBody,
+  TxnHeader,
+} from '../../protocol/transactions.ts'
 import { CONTAINER, PERSISTENT } from './node.ts'
 import type { Ownership } from './node.ts'
 import { SessionTable } from './sessions.ts'
@@ -118,7 +124,7 @@ export class State {
     switch (txn.type) {
       case OpCode.create:
       case OpCode.create2:
-        return this.#create(txn.body, txn.body.ephemeral ? this.#ephemeralOf(header.clientId) : PERSISTENT, header, changes)
+        return this.#create(txn.body, this.#ownershipOf(txn.body.ephemeral, header), header, changes)
       case OpCode.createContainer:
         return this.#create(txn.body, CONTAINER, header, changes)
       case OpCode.createTTL:
@@ -141,16 +147,17 @@ export class State {
     }
   }
 
-  #create(body: CreateBody, ownership: Ownership, header: TxnHeader, changes: Change[]): NodeReply {
+  #create(body: CreateContainerTxn, ownership: Ownership, header: TxnHeader, changes: Change[]): NodeReply {
     const { path, data, acl, parentCVersion } = body
     const node = this.#tree.create(path, { data, acl, ownership }, parentCVersion, header)
     changes.push({ type: 'created', path })
     return { path, stat: node.stat() }
   }
 
-  #ephemeralOf(sessionId: bigint): Ownership {
-    assert(this.#sessions.has(sessionId), () => `an ephemeral node of session ${sessionId}, which is not open`)
-    return { kind: 'ephemeral', owner: sessionId }
+  #ownershipOf(ephemeral: boolean, { clientId }: TxnHeader): Ownership {
+    if (!ephemeral) return PERSISTENT
+    assert(this.#sessions.has(clientId), () => `an ephemeral node of session ${clientId}, which is not open`)
+    return { kind: 'ephemeral', owner: clientId }
   }
 
   #applyMulti(parts: readonly TxnBody[], header: TxnHeader): Applied {
@@ -159,7 +166,8 @@ export class State {
     const isRefused = parts[0]?.type === OpCode.error
     for (const part of parts) {
       assert((part.type === OpCode.error) === isRefused, 'the parts of a multi are all done or all refused')
-      results.push(isErrorTxn(part) ? { op: OpCode.error, err: part.body.err } : this.#applyMultiPart(part, header, changes))
+      if (isErrorTxn(part)) results.push({ op: OpCode.error, err: part.body.err })
+      else results.push(this.#applyMultiPart(part, header, changes))
     }
     return { err: Err.ok, body: results, changes, newSession: null, endedSession: null }
   }
@@ -198,7 +206,6 @@ type NodeTxn = Extract<TxnBody, { type: NodeTxnType }>
 type NodeTxnType = Exclude<TxnBody['type'], WholeTxnType>
 type WholeTxnType = typeof OpCode.error | typeof OpCode.multi | typeof OpCode.createSession | typeof OpCode.closeSession
 type NodeReply = ReplyBodies[typeof OpCode.create2] | ReplyBodies[typeof OpCode.setData] | null
-type CreateBody = Pick<Extract<TxnBody, { type: typeof OpCode.createContainer }>['body'], 'path' | 'data' | 'acl' | 'parentCVersion'>
 
 function isErrorTxn(txn: TxnBody): txn is Extract<TxnBody, { type: typeof OpCode.error }> {
   return txn.type === OpCode.error

@@ -1,9 +1,12 @@
 /**
  * The tree of nodes: what every server of the ensemble agrees on, and what reads are answered from.
  *
- * Model     nodes by path. The tree does what it is told and only asserts; who may do what is decided before, by prepare.ts.
- * Start     `/`, `/zookeeper`, `/zookeeper/quota` and `/zookeeper/config` are there from the beginning, and cannot be deleted.
- * Cost      create, change, delete, read: a few look-ups by path. Names of children are sorted when they are read, once a change.
+ * Model     nodes by path. The tree does what it is told and only asserts; who may do what is decided before, by
+ *           prepare.ts.
+ * Start     `/`, `/zookeeper`, `/zookeeper/quota` and `/zookeeper/config` are there from the beginning, and cannot be
+ *           deleted.
+ * Cost      create, change, delete, read: a few look-ups by path. Names of children are sorted when they are read,
+ *           once a change.
  * Source    DataTree.java of ZooKeeper 3.8.
  */
 import { assert } from '../../../core/assert.ts'
@@ -168,8 +171,8 @@ export class Tree {
   }
 
   /**
-   * Nodes whose time is over: containers that have had children and have none, and nodes with a time to live without children
-   * and without a change for that long.
+   * Nodes whose time is over: containers that have had children and have none, and nodes with a time to live without
+   * children and without a change for that long.
    *
    * @param nowMs - the wall clock in milliseconds since 1970
    * @param limit - longest list wanted
@@ -208,7 +211,7 @@ function shareOpenAcl(acl: readonly Acl[]): readonly Acl[] {
 }
 
 /** What of a node decides whether its time is over. */
-export interface Mortality {
+interface Mortality {
   readonly ownership: Ownership
   readonly numChildren: number
   readonly childCreates: number

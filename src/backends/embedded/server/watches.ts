@@ -1,13 +1,13 @@
 /**
  * One-shot watches: who is told when a node changes.
  *
- * Model     two tables of path and connection, as in the reference: one for the node itself (armed by getData and by exists) and one
- *           for its children. A watch belongs to the connection, not to a callback: arming it twice is arming it once, and a
- *           connection gets one event for one change of one path.
- * Triggers  created: node -> NodeCreated. Changed: node -> NodeDataChanged. Deleted: node and children -> NodeDeleted, once.
- *           Created and deleted, at the parent: children -> NodeChildrenChanged.
- * Order     events come in the order of the changes. Who is told first of one change follows the order of arming; it shows on no
- *           connection, since events of one connection are the only ones that have an order.
+ * Model     two tables of path and connection, as in the reference: one for the node itself (armed by getData and by
+ *           exists) and one for its children. A watch belongs to the connection, not to a callback: arming it twice is
+ *           arming it once, and a connection gets one event for one change of one path.
+ * Triggers  created: node -> NodeCreated. Changed: node -> NodeDataChanged. Deleted: node and children -> NodeDeleted,
+ *           once. Created and deleted, at the parent: children -> NodeChildrenChanged.
+ * Order     events come in the order of the changes. Who is told first of one change follows the order of arming; it
+ *           shows on no connection, since events of one connection are the only ones that have an order.
  * Cost      a change that nobody watches: two look-ups. The end of a connection: in proportion to its watches.
  * Source    DataTree.java, WatchManager.java of ZooKeeper 3.8.
  */
@@ -22,7 +22,7 @@ import type { Tree } from './tree.ts'
 export const CONNECTION_WATCHES_MAX = 100_000
 
 /** An event, and the connection that gets it. */
-export interface FiredWatch {
+interface FiredWatch {
   readonly connection: number
   readonly event: WatcherEvent
 }
@@ -138,12 +138,13 @@ export class Watches {
   /**
    * Arms again what a client had armed on its earlier connection, and tells what it missed since.
    *
-   * A watch whose node has changed after `relativeZxid` is told at once instead of being armed. A node that was created and
-   * deleted in between is not seen by an exists watch; one that was deleted and made again is told as changed.
+   * A watch whose node has changed after `relativeZxid` is told at once instead of being armed. A node that was
+   * created and deleted in between is not seen by an exists watch; one that was deleted and made again is told as
+   * changed.
    *
    * @param request - paths by kind of watch, and the last zxid that the client has seen
-   * @returns the events for this connection; null if it would have too many watches: nothing was armed, and the connection
-   * should be closed
+   * @returns the events for this connection; null if it would have too many watches: nothing was armed, and the
+   * connection should be closed
    */
   setWatches(request: SetWatchesRequest, connection: number, tree: Tree): readonly WatcherEvent[] | null {
     const { relativeZxid, dataWatches, existWatches, childWatches } = request

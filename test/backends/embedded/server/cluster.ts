@@ -2,7 +2,7 @@
  * Servers as pure machines, joined by queues: every message is delivered one at a time, in order, and written down.
  */
 import { CreateFlag, OpCode } from '../../../../src/backends/protocol/codes.ts'
-import type { Packet, PeerMessage } from '../../../../src/backends/protocol/packets.ts'
+import type { PeerMessage } from '../../../../src/backends/protocol/packets.ts'
 import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
 import type { ClientMessage, Request, ServerMessage } from '../../../../src/backends/protocol/records.ts'
 import { encodeTransaction } from '../../../../src/backends/protocol/transactions.ts'
@@ -11,9 +11,11 @@ import { MemoryStorage } from '../../../../src/backends/embedded/io/storage.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
 import type { ServerConfig } from '../../../../src/backends/embedded/server/config.ts'
 import type { RandomSource } from '../../../../src/backends/embedded/server/random.ts'
-import type { ServerEvent } from '../../../../src/backends/embedded/server/ready.ts'
+import type { Ready, ServerEvent } from '../../../../src/backends/embedded/server/ready.ts'
 import { Server } from '../../../../src/backends/embedded/server/server.ts'
-import { epochOf, formatZxid } from '../../../../src/backends/embedded/server/zab.ts'
+import type { PersistOperation, Recovered } from '../../../../src/backends/embedded/server/journal.ts'
+import { formatZxid } from '../../../../src/backends/embedded/server/zab.ts'
+import { formatEvent, formatMessage } from './trace-lines.ts'
 
 const DELIVERIES_MAX = 100_000
 const WALL_TIME_MS = 1_700_000_000_000
@@ -21,9 +23,27 @@ const WALL_TIME_MS = 1_700_000_000_000
 interface Member {
   readonly server: Server
   readonly storage: MemoryStorage
+  /** Taken from the server, not durable yet. */
+  readonly unpersisted: Ready[]
 }
 
-type Delivery = { readonly to: number; readonly run: (member: Member) => void; readonly line: string | null }
+interface Delivery {
+  readonly from: number
+  readonly to: number
+  /** The link that it travels on; null for a notification. */
+  readonly link: number | null
+  readonly run: (server: Server) => void
+  readonly line: () => string
+}
+
+/** What a cluster tells of while it runs; each is called at the moment at which it happens. */
+export interface ClusterObserver {
+  onEvent?(server: number, event: ServerEvent): void
+  /** Just before operations become durable. */
+  onPersist?(server: number, operations: readonly PersistOperation[]): void
+  onSend?(from: number, to: number, message: PeerMessage): void
+  onReply?(connection: TestConnection, message: ServerMessage): void
+}
 
 /** One client's connection to one server. */
 export interface TestConnection {
@@ -47,12 +67,17 @@ export class Cluster {
   readonly #storages = new Map<number, MemoryStorage>()
   readonly #wiped = new Set<number>()
   readonly #connections: TestConnection[] = []
+  readonly #heldDisks = new Set<number>()
+  #links: { readonly from: number; readonly to: number; readonly link: number }[] = []
   #queue: Delivery[] = []
   #seed = 1
   #lastConnection = 0
   #xid = 0
   /** Called with each message before it is delivered; false loses it (and everything on the link behind it should go too). */
   intercept: ((from: number, to: number, message: PeerMessage) => boolean) | null = null
+  observer: ClusterObserver = {}
+  /** Whether {@link trace} is written. */
+  isTracing = true
 
   constructor(voters: readonly number[], config: Partial<ServerConfig> = {}) {
     this.#voters = voters
@@ -85,28 +110,34 @@ export class Cluster {
       bootstrap: !this.#wiped.has(id),
     }
     const server = new Server(config, storage.load(), this.#random(), WALL_TIME_MS)
-    const member = { server, storage }
+    const member = { server, storage, unpersisted: [] }
     this.members.set(id, member)
     this.network.attach(id, {
       receivePeer: (from, message) => {
-        const line = `${from} -> ${id} ${formatMessage(message)}`
-        this.#queue.push({ to: id, line, run: (at) => {
-          if (this.intercept?.(from, id, message) !== false) at.server.receivePeer(from, message)
+        const link = message.type === 'PACKET' ? message.link : null
+        const line = (): string => `${from} -> ${id} ${formatMessage(message)}`
+        this.#queue.push({ from, to: id, link, line, run: (at) => {
+          if (this.intercept?.(from, id, message) !== false) at.receivePeer(from, message)
         } })
       },
-      disconnectPeer: (peer, link) => {
-        const line = `${peer} -> ${id} (link closed)`
-        this.#queue.push({ to: id, line, run: (at) => {
-          at.server.disconnectPeer(peer, link)
-        } })
-      },
+      disconnectPeer: (peer, link) => this.#queueEnd(peer, id, link),
     })
     this.#drain(id, member)
   }
 
-  /** Ends a server's process; its storage stays. */
-  crash(id: number): void {
+  /**
+   * Ends a server's process; its storage stays.
+   *
+   * @param survivors - how many of the log entries and other operations that wait for its disk are durable all the same
+   */
+  crash(id: number, survivors = 0): void {
+    const member = this.members.get(id)
+    if (member !== undefined) {
+      const operations = member.unpersisted.flatMap((ready) => ready.persist).flatMap(singly)
+      this.#persist(id, member.storage, operations.slice(0, survivors))
+    }
     this.members.delete(id)
+    this.#heldDisks.delete(id)
     this.#queue = this.#queue.filter((delivery) => delivery.to !== id)
     for (const connection of this.#connections) if (connection.server === id) connection.closed = true
     this.network.detach(id)
@@ -116,6 +147,48 @@ export class Cluster {
   wipe(id: number): void {
     this.#storages.delete(id)
     this.#wiped.add(id)
+  }
+
+  /** From now on nothing becomes durable at a server, until {@link releaseDisk}. */
+  holdDisk(id: number): void {
+    this.#heldDisks.add(id)
+  }
+
+  /** Lets a server's disk go on. */
+  releaseDisk(id: number): void {
+    this.#heldDisks.delete(id)
+    this.flushDisk(id)
+  }
+
+  /** Makes the first turns that wait for a server's disk durable, and does what waited for them. */
+  flushDisk(id: number, turns = Infinity): void {
+    const member = this.members.get(id)
+    if (member === undefined) return
+    for (let turn = 0; turn < turns; turn++) {
+      const ready = member.unpersisted.shift()
+      if (ready === undefined) break
+      this.#finish(id, member, ready)
+    }
+    this.#drain(id, member)
+  }
+
+  /** What a server's disk holds. */
+  disk(id: number): Recovered {
+    return this.#storage(id).load()
+  }
+
+  /** Breaks the link between two servers: what is on its way is lost, and both ends are told. */
+  breakLink(one: number, other: number): void {
+    const isBetween = ({ from, to }: { from: number; to: number }): boolean => {
+      return (from === one && to === other) || (from === other && to === one)
+    }
+    const broken = this.#links.filter(isBetween).map(({ link }) => link)
+    this.#links = this.#links.filter((link) => !isBetween(link))
+    this.#queue = this.#queue.filter(({ link }) => link === null || !broken.includes(link))
+    for (const link of broken) {
+      this.network.close(one, other, link)
+      this.#queueEnd(other, one, link)
+    }
   }
 
   /** Delivers messages until there are none. */
@@ -128,27 +201,54 @@ export class Cluster {
 
   /** Delivers the next message. */
   deliverOne(): boolean {
-    const delivery = this.#queue.shift()
+    return this.#deliver(0)
+  }
+
+  /** Pairs of servers between which something is on its way, each once, in the order of their oldest messages. */
+  pairs(): { readonly from: number; readonly to: number }[] {
+    const pairs: { from: number; to: number }[] = []
+    for (const { from, to } of this.#queue) {
+      if (!pairs.some((pair) => pair.from === from && pair.to === to)) pairs.push({ from, to })
+    }
+    return pairs
+  }
+
+  /** Delivers the oldest message from one server to another. */
+  deliver(from: number, to: number): boolean {
+    return this.#deliver(this.#queue.findIndex((delivery) => delivery.from === from && delivery.to === to))
+  }
+
+  #deliver(index: number): boolean {
+    const [delivery] = index === -1 ? [] : this.#queue.splice(index, 1)
     if (delivery === undefined) return false
     const member = this.members.get(delivery.to)
     if (member === undefined) return true
-    if (delivery.line !== null) this.trace.push(delivery.line)
-    delivery.run(member)
+    if (this.isTracing) this.trace.push(delivery.line())
+    delivery.run(member.server)
     this.#drain(delivery.to, member)
     return true
+  }
+
+  #queueEnd(from: number, to: number, link: number): void {
+    if (!this.members.has(to)) return
+    const line = (): string => `${from} -> ${to} (link closed)`
+    this.#queue.push({ from, to, link, line, run: (at) => at.disconnectPeer(from, link) })
   }
 
   /** Lets ticks pass on all servers (or some), delivering everything in between. */
   tick(count = 1, ids: readonly number[] = [...this.members.keys()].sort((a, b) => a - b)): void {
     for (let i = 0; i < count; i++) {
-      for (const id of ids) {
-        const member = this.members.get(id)
-        if (member === undefined) continue
-        member.server.tick()
-        this.#drain(id, member)
-      }
+      for (const id of ids) this.tickOne(id)
       this.run()
     }
+  }
+
+  /** Lets one tick pass on one server, and delivers nothing. */
+  tickOne(id: number): void {
+    const member = this.members.get(id)
+    if (member === undefined) return
+    member.server.tick()
+    this.#drain(id, member)
   }
 
   /** Lets time pass until this holds. */
@@ -236,32 +336,54 @@ export class Cluster {
     this.#drain(connection.server, member)
   }
 
-  #drain(id: number, { server, storage }: Member): void {
+  #drain(id: number, member: Member): void {
+    const { server } = member
     for (let ready = server.ready(); ready !== null; ready = server.ready()) {
       for (const event of ready.events) {
         this.events.push({ server: id, event })
-        this.trace.push(`${id}: ${formatEvent(event)}`)
+        this.observer.onEvent?.(id, event)
+        if (this.isTracing) this.trace.push(`${id}: ${formatEvent(event)}`)
       }
-      for (const { to, message } of ready.sendNow) this.network.send(id, to, message)
+      for (const { to, message } of ready.sendNow) this.#send(id, to, message)
       for (const { connection, message } of ready.replies) this.#reply(connection, message)
       for (const number of ready.close) {
         const connection = this.#connections.find((open) => open.number === number)
         if (connection !== undefined) connection.closed = true
       }
-      storage.persist(ready.persist)
-      for (const { to, message } of ready.sendAfterPersist) this.network.send(id, to, message)
-      for (const { peer, link } of ready.closeLinks) this.network.close(id, peer, link)
-      server.advance(ready)
+      if (this.#heldDisks.has(id) || member.unpersisted.length > 0) member.unpersisted.push(ready)
+      else this.#finish(id, member, ready)
     }
+  }
+
+  /** The half of a turn that begins with the disk. */
+  #finish(id: number, { server, storage }: Member, ready: Ready): void {
+    this.#persist(id, storage, ready.persist)
+    for (const { to, message } of ready.sendAfterPersist) this.#send(id, to, message)
+    for (const { peer, link } of ready.closeLinks) this.network.close(id, peer, link)
+    server.advance(ready)
+  }
+
+  #persist(id: number, storage: MemoryStorage, operations: readonly PersistOperation[]): void {
+    this.observer.onPersist?.(id, operations)
+    storage.persist(operations)
+  }
+
+  #send(from: number, to: number, message: PeerMessage): void {
+    this.observer.onSend?.(from, to, message)
+    const isFirst = message.type === 'PACKET' && message.packet.type.endsWith('INFO') && message.packet.type !== 'LEADERINFO'
+    if (isFirst) this.#links.push({ from, to, link: message.link })
+    this.network.send(from, to, message)
   }
 
   #reply(number: number, message: ServerMessage): void {
     const connection = this.#connections.find((open) => open.number === number)
     if (connection === undefined) return
+    if (message.kind === 'connect') {
+      connection.sessionId = message.response.sessionId
+      connection.passwd = message.response.passwd ?? new Uint8Array()
+    }
     connection.received.push(message)
-    if (message.kind !== 'connect') return
-    connection.sessionId = message.response.sessionId
-    connection.passwd = message.response.passwd ?? new Uint8Array()
+    this.observer.onReply?.(connection, message)
   }
 
   #storage(id: number): MemoryStorage {
@@ -287,52 +409,8 @@ export function fillerEntry(epoch: number, counter: number): { zxid: bigint; txn
   return { zxid, txn: encodeTransaction({ header, txn: { type: OpCode.error, body: { err: -101 } } }) }
 }
 
-function formatMessage(message: PeerMessage): string {
-  if (message.type === 'PACKET') return formatPacket(message.packet)
-  const { leader, zxid, peerEpoch, electionEpoch, state } = message
-  return `NOTIFICATION ${state} round ${electionEpoch} vote (${leader}, ${formatVoteZxid(zxid)}, epoch ${peerEpoch})`
-}
-
-/** Decimal inside the first epoch, as the textbooks have it. */
-function formatVoteZxid(zxid: bigint): string {
-  return epochOf(zxid) === 0 ? zxid.toString() : formatZxid(zxid)
-}
-
-function formatPacket(packet: Packet): string {
-  switch (packet.type) {
-    case 'FOLLOWERINFO':
-    case 'OBSERVERINFO':
-      return `${packet.type} accepted epoch ${packet.acceptedEpoch}`
-    case 'LEADERINFO':
-      return `LEADERINFO epoch ${packet.epoch}`
-    case 'ACKEPOCH':
-      return `ACKEPOCH current epoch ${packet.currentEpoch} last ${formatZxid(packet.lastZxid)}`
-    case 'REVALIDATE':
-    case 'REVALIDATED':
-    case 'REQUEST':
-    case 'UPTODATE':
-    case 'SYNC':
-    case 'PING':
-      return packet.type
-    default:
-      return `${packet.type} ${formatZxid(packet.zxid)}`
-  }
-}
-
-function formatEvent(event: ServerEvent): string {
-  switch (event.type) {
-    case 'looking':
-      return `looking, round ${event.round}: ${event.reason}`
-    case 'elected': {
-      const { leader, zxid, peerEpoch } = event.vote
-      const vote = `(${leader}, ${formatVoteZxid(zxid)}, epoch ${peerEpoch})`
-      return `elected ${vote} in round ${event.round}, supported by ${event.supporters.join(', ')}`
-    }
-    case 'synchronised':
-      return `synchronised by ${event.mode} from ${formatZxid(event.from)}`
-    case 'serving':
-      return `serving, ${event.role}, epoch ${event.epoch}`
-    case 'expired':
-      return 'expired a session'
-  }
+/** An append of several entries may be cut short between any two of them. */
+function singly(operation: PersistOperation): readonly PersistOperation[] {
+  if (operation.type !== 'append') return [operation]
+  return operation.entries.map((entry) => ({ type: 'append', entries: [entry] }))
 }

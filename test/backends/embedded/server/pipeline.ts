@@ -1,5 +1,6 @@
 /**
- * What stands between a request and the state on a leader, in one piece: prepare, encode, decode, apply. Applies may lag.
+ * What stands between a request and the state on a leader, in one piece: prepare, encode, decode, apply. Applies may
+ * lag.
  */
 import { CreateFlag, OpCode } from '../../../../src/backends/protocol/codes.ts'
 import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
@@ -90,7 +91,11 @@ export function closeSession(): Wish {
 
 type CreateWish = Extract<MultiOperation, { op: typeof OpCode.create2 | typeof OpCode.createContainer }>
 
-export function create(path: string, flags: number = CreateFlag.persistent, data: Uint8Array | null = null): CreateWish {
+export function create(
+  path: string,
+  flags: number = CreateFlag.persistent,
+  data: Uint8Array | null = null,
+): CreateWish {
   return { op: OpCode.create2, body: { path, data, acl: OPEN_ACL, flags } }
 }
 

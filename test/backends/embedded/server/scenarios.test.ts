@@ -10,7 +10,7 @@ import type { TestConnection } from './cluster.ts'
 const FOLDER = new URL('./scenarios/', import.meta.url)
 
 /** Runs one command; what it returns is printed behind the trace. */
-type Command = (words: readonly string[]) => readonly string[] | undefined
+type Command = (words: readonly string[]) => readonly string[] | void
 
 class Scenario {
   #cluster = new Cluster([1, 2, 3])
@@ -23,11 +23,9 @@ class Scenario {
     epochs: ([id, accepted, current]) => this.#cluster.setEpochs(Number(id), Number(accepted), Number(current)),
     start: (ids) => {
       for (const id of ids) this.#cluster.start(Number(id))
-      return undefined
     },
     crash: (ids) => {
       for (const id of ids) this.#cluster.crash(Number(id))
-      return undefined
     },
     wipe: ([id]) => this.#cluster.wipe(Number(id)),
     run: () => this.#cluster.run(),
@@ -37,11 +35,9 @@ class Scenario {
     status: () => this.#cluster.status(),
     connect: ([name, server]) => {
       this.#clients.set(name ?? '', this.#cluster.connect(Number(server)))
-      return undefined
     },
     create: ([name, path]) => {
       this.#cluster.create(this.#client(name), path ?? '')
-      return undefined
     },
     received: ([name]) => this.#client(name).received.splice(0).map((message) => formatReply(message)),
   }
@@ -62,7 +58,7 @@ class Scenario {
     return client
   }
 
-  #replaceCluster(voters: readonly number[]): undefined {
+  #replaceCluster(voters: readonly number[]): void {
     this.#cluster = new Cluster(voters)
   }
 }

@@ -19,9 +19,9 @@ function ticksToExpiry(tracked: SessionTracker): number {
 describe('the session table', () => {
   it('lists open sessions sorted by id, whatever the order in which they came', () => {
     const table = new SessionTable()
-    for (const id of [5n, -3n, 9n]) table.add(id, ENTRY)
+    for (const id of [5n, -(2n ** 60n), 9n]) table.add(id, ENTRY)
     table.remove(9n)
-    expect(table.entries().map(([id]) => id)).toEqual([-3n, 5n])
+    expect(table.entries().map(([id]) => id)).toEqual([-(2n ** 60n), 5n])
     expect([table.size, table.has(9n), table.get(5n)]).toEqual([2, false, ENTRY])
   })
 
@@ -66,12 +66,14 @@ describe('the session tracker', () => {
     expect(ticksToExpiry(tracked)).toBe(4)
   })
 
-  it('tells of the sessions of one bucket together, sorted, and of each once', () => {
+  it('tells of the sessions of one bucket together, sorted, of each once, and closes them', () => {
     const tracked = tracker(10)
     for (const id of [9n, -2n, 4n]) tracked.track(id, 500, 1)
     tracked.track(7n, 5000, 1)
     for (let i = 0; i < 9; i++) expect(tracked.tick()).toEqual([])
     expect(tracked.tick()).toEqual([-2n, 4n, 9n])
+    expect([tracked.check(4n, 1), tracked.check(7n, 1)]).toEqual([Err.sessionExpired, Err.ok])
+    expect(tracked.touch(4n)).toBe(false)
     for (let i = 0; i < 40; i++) expect(tracked.tick()).toEqual([])
     expect(tracked.size).toBe(4)
   })

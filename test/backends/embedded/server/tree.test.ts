@@ -68,18 +68,21 @@ describe('the tree', () => {
     expect(tree.children('/')?.children).toBe(first)
     tree.delete('/9', { zxid: 9n, time: 0 })
     expect(tree.children('/')?.children).toEqual(['10', 'B', 'a', 'b', 'zookeeper', 'ä'])
-    expect(first).toHaveLength(7)
+    tree.create('/0', content(), 7, { zxid: 10n, time: 0 })
+    expect(tree.children('/')?.children).toEqual(['0', '10', 'B', 'a', 'b', 'zookeeper', 'ä'])
+    expect(first).toEqual(['10', '9', 'B', 'a', 'b', 'zookeeper', 'ä'])
   })
 
   it('knows the ephemeral nodes of each session', () => {
     const tree = new Tree()
+    const other = -(2n ** 60n)
     tree.create('/a', content(ephemeralOf(7n)), 1, { zxid: 1n, time: 0 })
-    tree.create('/b', content(ephemeralOf(-7n)), 2, { zxid: 2n, time: 0 })
+    tree.create('/b', content(ephemeralOf(other)), 2, { zxid: 2n, time: 0 })
     tree.create('/c', content(ephemeralOf(7n)), 3, { zxid: 3n, time: 0 })
-    expect(tree.stat('/b')?.ephemeralOwner).toBe(-7n)
+    expect(tree.stat('/b')?.ephemeralOwner).toBe(other)
     tree.delete('/a', { zxid: 4n, time: 0 })
     expect([...tree.ephemeralsOf(7n)]).toEqual(['/c'])
-    expect([...tree.ephemeralsOf(-7n)]).toEqual(['/b'])
+    expect([...tree.ephemeralsOf(other)]).toEqual(['/b'])
     expect(tree.ephemeralsOf(8n).size).toBe(0)
     expect(tree.ephemeralCount).toBe(2)
   })
@@ -96,7 +99,9 @@ describe('the tree', () => {
     const tree = new Tree()
     let zxid = 0n
     const at = () => ({ zxid: (zxid += 1n), time: 1000 })
-    for (const [i, name] of ['unused', 'z-used', 'full'].entries()) tree.create(`/${name}`, content(CONTAINER), i + 1, at())
+    for (const [i, name] of ['unused', 'z-used', 'full'].entries()) {
+      tree.create(`/${name}`, content(CONTAINER), i + 1, at())
+    }
     for (const name of ['z-used', 'full']) tree.create(`/${name}/child`, content(), 1, at())
     tree.delete('/z-used/child', at())
     tree.create('/ttl', content({ kind: 'ttl', ttlMs: 100 }), 4, at())

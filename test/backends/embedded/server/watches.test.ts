@@ -155,8 +155,7 @@ describe('watches', () => {
             watches.removeAll(who)
             modelRemove(model, ` ${who}`)
           } else if (at !== '/') {
-            const type = action as Change['type']
-            expect(fire(watches, { type, path: at }).sort()).toEqual(modelFire(model, type, at).sort())
+            expect(fire(watches, { type: action, path: at }).sort()).toEqual(modelFire(model, action, at).sort())
           }
           expect(watches.count).toBe(model.size)
         }
@@ -193,7 +192,7 @@ describe('watches of applied transactions', () => {
     const watches = new Watches()
     watches.watchExist('/e', 1)
     watches.watchChildren('/', 2)
-    const run = (...[wish, options]: Parameters<Pipeline['run']>) => fire(watches, ...pipeline.run(wish, options).changes)
+    const run = (...args: Parameters<Pipeline['run']>) => fire(watches, ...pipeline.run(...args).changes)
     expect(run(create('/x/y'))).toEqual([])
     expect(run(multi(create('/f'), remove('/none')))).toEqual([])
     expect(run(create('/e', 1))).toEqual(['1: nodeCreated /e', '2: nodeChildrenChanged /'])
@@ -210,20 +209,21 @@ describe('watches of applied transactions', () => {
 describe('watches after a reconnect', () => {
   function scene() {
     const pipeline = Pipeline.withSession()
-    for (const path of ['/same', '/changed', '/parent', '/parent/old', '/gone', '/again', '/exists']) pipeline.run(create(path))
+    const paths = ['/same', '/changed', '/parent', '/parent/old', '/gone', '/again', '/exists']
+    for (const path of paths) pipeline.run(create(path))
+    // The zxid of the last create: what has changed at it has been seen.
     const relativeZxid = pipeline.zxid
-    for (const wish of [setData('/changed'), create('/parent/new'), remove('/gone'), remove('/again'), create('/again')]) {
-      pipeline.run(wish)
-    }
+    const missed = [setData('/changed'), create('/parent/new'), remove('/gone'), remove('/again'), create('/again')]
+    for (const wish of missed) pipeline.run(wish)
     return { tree: pipeline.state.tree, relativeZxid, watches: new Watches() }
   }
 
   it('tell of data what was changed or deleted, and are armed for the rest', () => {
     const { tree, relativeZxid, watches } = scene()
-    const dataWatches = ['/same', '/changed', '/gone', '/again', '/parent']
+    const dataWatches = ['/same', '/changed', '/gone', '/again', '/parent', '/exists']
     const events = watches.setWatches({ relativeZxid, dataWatches, existWatches: [], childWatches: [] }, 1, tree)
     expect(events?.map(told)).toEqual(['nodeDataChanged /changed', 'nodeDeleted /gone', 'nodeDataChanged /again'])
-    expect(watches.count).toBe(2)
+    expect(watches.count).toBe(3)
     expect(fire(watches, { type: 'changed', path: '/same' })).toEqual(['1: nodeDataChanged /same'])
   })
 
@@ -237,10 +237,10 @@ describe('watches after a reconnect', () => {
 
   it('tell of children what was added, removed or deleted with their parent, and are armed for the rest', () => {
     const { tree, relativeZxid, watches } = scene()
-    const childWatches = ['/same', '/parent', '/gone', '/changed']
+    const childWatches = ['/same', '/parent', '/gone', '/changed', '/exists']
     const events = watches.setWatches({ relativeZxid, dataWatches: [], existWatches: [], childWatches }, 1, tree)
     expect(events?.map(told)).toEqual(['nodeChildrenChanged /parent', 'nodeDeleted /gone'])
-    expect(watches.count).toBe(2)
+    expect(watches.count).toBe(3)
     expect(fire(watches, { type: 'created', path: '/same/c' })).toEqual(['1: nodeChildrenChanged /same'])
   })
 
@@ -256,5 +256,7 @@ describe('watches after a reconnect', () => {
     const request = { relativeZxid, dataWatches: ['/same'], existWatches: ['/x'], childWatches: ['/same'] }
     expect(watches.setWatches(request, 1, tree)).toBeNull()
     expect(watches.count).toBe(0)
+    expect(watches.setWatches({ ...request, childWatches: [] }, 1, tree)).toEqual([])
+    expect(watches.count).toBe(2)
   })
 })

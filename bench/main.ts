@@ -1,0 +1,47 @@
+/**
+ * Measures Quorate: `npm run bench -- local [--quick] [--json]`.
+ *
+ * Prints one JSON line a figure on the standard output as it comes, and a table of all of them on the standard error output
+ * at the end, unless `--json` is given. `--quick` shows in some seconds that everything runs; its numbers mean little.
+ */
+import { parseArgs } from 'node:util'
+import { measureLocal } from './local.ts'
+import type { Effort, Figure } from './measure.ts'
+import { tableOf } from './report.ts'
+
+const FULL: Effort = { warmUpMs: 500, roundMs: 300, rounds: 5, events: 11, handOvers: 2_000 }
+const QUICK: Effort = { warmUpMs: 30, roundMs: 30, rounds: 2, events: 2, handOvers: 100 }
+
+const SUITES: Readonly<Record<string, (effort: Effort) => AsyncIterable<Figure>>> = { local: measureLocal }
+
+const USAGE = `usage: npm run bench -- <suite> [--quick] [--json]
+suites: ${Object.keys(SUITES).join(', ')}`
+
+/**
+ * Runs a suite.
+ *
+ * @param args - what stands behind the command
+ * @returns the exit status: 0, or 2 for a wrong argument
+ */
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+  })
+  const [name = ''] = positionals
+  const suite = Object.hasOwn(SUITES, name) ? SUITES[name] : undefined
+  if (suite === undefined || positionals.length > 1) {
+    console.error(USAGE)
+    return 2
+  }
+  const figures: Figure[] = []
+  for await (const figure of suite(values.quick ? QUICK : FULL)) {
+    console.log(JSON.stringify({ suite: name, ...figure }))
+    figures.push(figure)
+  }
+  if (!values.json) console.error(`\n${tableOf(figures)}`)
+  return 0
+}
+
+process.exitCode = await main(process.argv.slice(2))

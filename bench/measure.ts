@@ -1,0 +1,114 @@
+/**
+ * How the figures are taken: rounds of a fixed length after a warm-up, of which the median counts.
+ *
+ * A loop of our own and not a library's: what matters is how much is done while exactly N operations are in flight, and the
+ * same loop has to time the floor (tens of nanoseconds), or the ratios between them would compare two ways of measuring.
+ */
+
+/** One measured number, as it is printed. */
+export interface Figure {
+  /** What was measured. */
+  readonly figure: string
+  /** Operations in flight, contenders, sessions: the size it was measured at. */
+  readonly size: number
+  readonly value: number
+  readonly unit: 'ops/s' | 'ms' | 'events/release' | 'x'
+  /** The least and the greatest of the rounds, of which `value` is the median. */
+  readonly min?: number
+  readonly max?: number
+  /** Latency of one operation in milliseconds, over all rounds. */
+  readonly p50Ms?: number
+  readonly p99Ms?: number
+  readonly rounds?: number
+  /** What the design asks for. */
+  readonly target?: string
+}
+
+/** How long and how often to measure. */
+export interface Effort {
+  readonly warmUpMs: number
+  readonly roundMs: number
+  readonly rounds: number
+  /** Rounds of what takes one event and not a length of time: a change of configuration, an election. */
+  readonly events: number
+  /** Hand-overs of a lock in one figure. */
+  readonly handOvers: number
+}
+
+/** What is done again and again; each of the lanes has one in flight. */
+export type Task = (lane: number) => Promise<unknown>
+
+/** How a task is measured. */
+export interface TaskOptions {
+  readonly effort: Effort
+  readonly inFlight: number
+  /** How many run between two looks at the clock, for tasks that are as quick as the clock; then there are no latencies. */
+  readonly batch?: number
+  /** Called before each round, untimed. */
+  readonly beforeRound?: () => Promise<void>
+}
+
+/**
+ * Measures how often a task is done in a second while a number of them are in flight.
+ *
+ * @param figure - its name
+ * @param task - what to do
+ * @param options - how
+ */
+export async function measureRate(figure: string, task: Task, options: TaskOptions): Promise<Figure> {
+  const { effort, inFlight, batch = 1 } = options
+  await options.beforeRound?.()
+  await keepInFlight(task, { inFlight, batch, durationMs: effort.warmUpMs, latencies: [] })
+  const rates: number[] = []
+  const latencies: number[] = []
+  for (let round = 0; round < effort.rounds; round++) {
+    await options.beforeRound?.()
+    rates.push(await keepInFlight(task, { inFlight, batch, durationMs: effort.roundMs, latencies }))
+  }
+  const rate = { figure, size: inFlight, unit: 'ops/s', ...spread(rates) } as const
+  return batch === 1 ? { ...rate, ...percentiles(latencies) } : rate
+}
+
+/** Summarises rounds: their median, least and greatest. */
+export function spread(rounds: readonly number[]): Pick<Required<Figure>, 'value' | 'min' | 'max' | 'rounds'> {
+  return { value: quantile(rounds, 0.5), min: quantile(rounds, 0), max: quantile(rounds, 1), rounds: rounds.length }
+}
+
+/** Summarises latencies in milliseconds. */
+export function percentiles(latencies: readonly number[]): Pick<Required<Figure>, 'p50Ms' | 'p99Ms'> {
+  const sorted = Float64Array.from(latencies).sort()
+  return { p50Ms: atRank(sorted, 0.5), p99Ms: atRank(sorted, 0.99) }
+}
+
+function quantile(values: readonly number[], share: number): number {
+  return atRank(Float64Array.from(values).sort(), share)
+}
+
+function atRank(sorted: Float64Array, share: number): number {
+  return sorted[Math.floor(share * (sorted.length - 1))] ?? NaN
+}
+
+interface Round {
+  readonly inFlight: number
+  readonly batch: number
+  readonly durationMs: number
+  readonly latencies: number[]
+}
+
+async function keepInFlight(task: Task, { inFlight, batch, durationMs, latencies }: Round): Promise<number> {
+  let done = 0
+  const startMs = performance.now()
+  const endMs = startMs + durationMs
+  const runLane = async (lane: number): Promise<void> => {
+    let beforeMs = startMs
+    while (beforeMs < endMs) {
+      for (let i = 0; i < batch; i++) await task(lane)
+      const afterMs = performance.now()
+      latencies.push(afterMs - beforeMs)
+      beforeMs = afterMs
+      done += batch
+    }
+  }
+  await Promise.all(Array.from({ length: inFlight }, (_, lane) => runLane(lane)))
+  return (done * 1_000) / (performance.now() - startMs)
+}

@@ -1,0 +1,41 @@
+/** Everything that a run leaves behind, for the checks and the report to look at. */
+import type { EnsembleServerStatus } from 'quorate/embedded'
+import type { ElectionRecord, GroupRecord, Happening, LeaderRecord } from './chronicle.ts'
+import type { Invoice, Pricing } from './pricing.ts'
+import type { WorkerRecord } from './worker.ts'
+
+/** One run of the quickstart. */
+export interface RunRecord {
+  /** What was to be done. */
+  readonly jobs: readonly Invoice[]
+  /** The text of the ledger's file, as it is at the end. */
+  readonly ledger: string
+  /** Each published pricing by its version, in the order of publication. */
+  readonly pricings: ReadonlyMap<number, Pricing>
+  readonly workers: readonly WorkerRecord[]
+  /** The worker whose session was killed in the middle of a job, and the token of the lease that it had. */
+  readonly killed: { readonly worker: string; readonly job: string; readonly token: bigint; readonly atMs: number }
+  /** The leader that was crashed, and when. */
+  readonly crash: { readonly server: number; readonly atMs: number }
+  readonly happenings: readonly Happening[]
+  readonly elections: readonly ElectionRecord[]
+  readonly leaders: readonly LeaderRecord[]
+  readonly groups: readonly GroupRecord[]
+  readonly pulse: readonly number[]
+  /** The servers at the end, when nobody writes any more. */
+  readonly servers: readonly EnsembleServerStatus[]
+  readonly durationMs: number
+}
+
+/** The longest time between two acknowledged writes that has the crash in it, and the longest of all others, in milliseconds. */
+export function serviceGaps({ pulse, crash }: RunRecord): { readonly atCrashMs: number; readonly otherwiseMs: number } {
+  let atCrashMs = Infinity
+  let otherwiseMs = 0
+  for (const [i, atMs] of pulse.entries()) {
+    const beforeMs = pulse[i - 1]
+    if (beforeMs === undefined) continue
+    if (beforeMs <= crash.atMs && atMs > crash.atMs) atCrashMs = atMs - beforeMs
+    else otherwiseMs = Math.max(otherwiseMs, atMs - beforeMs)
+  }
+  return { atCrashMs, otherwiseMs }
+}

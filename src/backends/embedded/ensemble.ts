@@ -1,0 +1,325 @@
+/**
+ * An ensemble of servers in this process: the composition root of the embedded backend.
+ *
+ * Use       `const ensemble = embedded({ servers: 3 }); const client = await connect(ensemble)`
+ * Model     the servers are the machines of server/, joined by a network and storages in memory. What survives the crash of a
+ *           server is its storage; nothing survives the end of the process.
+ * For tests `crash`, `restart`, `partition`, `heal`, `expireSession`, `disconnectSession`: what happens to real ensembles, at the call.
+ */
+import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
+import { abortable, deferred } from '../../core/async.ts'
+import type { Deferred } from '../../core/async.ts'
+import { openClientSession } from '../protocol/client-session.ts'
+import { Host } from './io/host.ts'
+import { MemoryDialer } from './io/memory-dialer.ts'
+import { MemoryNetwork } from './io/memory-network.ts'
+import { systemRandom } from './io/random.ts'
+import { MemoryStorage } from './io/storage.ts'
+import { checkId, settingsOf } from './options.ts'
+import type { EmbeddedOptions, EmbeddedSettings } from './options.ts'
+import { REQUEST_BYTES_MAX } from './server/connections.ts'
+import type { ServerEvent, ServerStatus } from './server/ready.ts'
+
+/** Part of a request that is not its data: its path, mostly. */
+const REQUEST_OVERHEAD_BYTES = 4_096
+
+/** How long a start waits for the last servers, once a majority serves. */
+const START_GRACE_TICKS = 4
+
+const CAPABILITIES: Capabilities = Object.freeze({
+  durability: 'memory',
+  linearizableSync: true,
+  containers: true,
+  ttlGranularityMs: 1,
+  acl: false,
+  dataBytesMax: REQUEST_BYTES_MAX - REQUEST_OVERHEAD_BYTES,
+})
+
+/** Where one server of the ensemble stands; `role` is `DOWN` while it is crashed. */
+export interface EnsembleServerStatus extends Omit<ServerStatus, 'role'> {
+  readonly role: ServerStatus['role'] | 'DOWN'
+}
+
+/** Something in the life of the ensemble. */
+export interface EnsembleEvent {
+  /** myid of the server. */
+  readonly server: number
+  /** When, on `performance.now()`. */
+  readonly atMs: number
+  readonly event: ServerEvent | { readonly type: 'started' | 'crashed' } | { readonly type: 'failed'; readonly error: unknown }
+}
+
+interface Member {
+  storage: MemoryStorage
+  host: Host | null
+  /** It lost its storage and may have forgotten promises. */
+  isWiped: boolean
+}
+
+/** An embedded ensemble; made by `embedded()`. It starts with its first client, or by {@link Ensemble.start}. */
+export class Ensemble implements Backend, AsyncDisposable {
+  readonly name = 'embedded'
+  readonly capabilities = CAPABILITIES
+  readonly #settings: EmbeddedSettings
+  readonly #network = new MemoryNetwork()
+  readonly #members = new Map<number, Member>()
+  readonly #voters: readonly number[]
+  readonly #listeners = new Set<(event: EnsembleEvent) => void>()
+  readonly #started: Deferred<void> = deferred()
+  #startTimer: NodeJS.Timeout | undefined
+  #isStarted = false
+  #isClosed = false
+  #opened = 0
+
+  /**
+   * Makes an ensemble that is not started.
+   *
+   * @param options - see {@link EmbeddedOptions}
+   * @throws TypeError or RangeError for a wrong option
+   */
+  constructor(options: EmbeddedOptions = {}) {
+    this.#settings = settingsOf(options)
+    const { servers, observers } = this.#settings
+    this.#voters = Array.from({ length: servers }, (_, index) => index + 1)
+    for (let id = 1; id <= servers + observers; id++) this.#addMember(id)
+  }
+
+  /** Starts the servers. Resolves when they serve, or at least a majority of them does. Idempotent. */
+  async start(): Promise<void> {
+    if (this.#isClosed) throw new TypeError('this ensemble is closed')
+    if (!this.#isStarted) {
+      this.#isStarted = true
+      for (const id of this.#ids) this.#startHost(id)
+    }
+    await this.#started.promise
+  }
+
+  /** Opens a session with any of the servers; the next one in turn for each session. */
+  async open(options: OpenOptions): Promise<Session> {
+    this.#opened += 1
+    return this.#open(this.#opened - 1, options)
+  }
+
+  /**
+   * The same ensemble, for clients that want to begin with a certain server. When it goes, they go to the others.
+   *
+   * @param id - myid of the server
+   * @throws RangeError if there is no such server
+   */
+  at(id: number): Backend {
+    checkId(id, this.#ids)
+    const { name, capabilities } = this
+    return { name, capabilities, open: (options) => this.#open(this.#ids.indexOf(id), options) }
+  }
+
+  /** Where each server stands, by id. */
+  status(): EnsembleServerStatus[] {
+    return this.#ids.map((id) => this.#member(id).host?.status() ?? downStatus(id))
+  }
+
+  /** myid of the server that leads and serves, or null. */
+  get leader(): number | null {
+    return this.status().find((server) => server.role === 'LEADING' && server.serving)?.myid ?? null
+  }
+
+  /**
+   * Listens to what happens to the servers: elections with their votes, service, crashes.
+   *
+   * @param listener - called within the turn in which it happens; what it throws goes to `onError`
+   * @returns a function that ends the listening
+   */
+  onEvent(listener: (event: EnsembleEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /**
+   * Ends a server at once, as if its process had died. Its storage stays. Nothing happens if it is down.
+   *
+   * @throws RangeError if there is no such server
+   */
+  crash(id: number): void {
+    const { host } = this.#member(id)
+    if (host === null) return
+    this.#detach(id)
+    host.stop()
+    this.#emit(id, { type: 'crashed' })
+  }
+
+  /**
+   * Starts a server that is down, with the storage it had.
+   *
+   * @param id - myid of the server
+   * @param options - `wipe: true` takes its storage away first; it then votes only when it has caught up
+   * @throws RangeError if there is no such server, or it is up
+   */
+  restart(id: number, options: { readonly wipe?: boolean } = {}): void {
+    const member = this.#member(id)
+    if (member.host !== null) throw new RangeError(`server ${id} is up; crash it first`)
+    if (options.wipe === true) {
+      member.storage = new MemoryStorage()
+      member.isWiped = true
+    }
+    if (this.#isStarted) this.#startHost(id)
+  }
+
+  /**
+   * Lets only servers of the same group talk to each other. Clients reach all of them.
+   *
+   * @param groups - ids; servers that are not named form one group more
+   * @throws RangeError if a server does not exist or is named twice
+   */
+  partition(groups: readonly (readonly number[])[]): void {
+    const named = groups.flat()
+    for (const id of named) checkId(id, this.#ids)
+    const twice = named.find((id, index) => named.indexOf(id) !== index)
+    if (twice !== undefined) throw new RangeError(`server ${twice} is named twice in a partition`)
+    this.#network.partition(groups)
+  }
+
+  /** Ends the partition. */
+  heal(): void {
+    this.#network.heal()
+  }
+
+  /**
+   * Ends a session as if its time-out had passed. Nothing happens while there is no leader.
+   *
+   * @param sessionId - such as `client.sessionId`
+   */
+  expireSession(sessionId: bigint): void {
+    for (const id of this.#ids) this.#member(id).host?.expireSession(sessionId)
+  }
+
+  /**
+   * Cuts the connection of a session, as a broken network would; its client connects to another server.
+   *
+   * @param sessionId - such as `client.sessionId`
+   */
+  disconnectSession(sessionId: bigint): void {
+    for (const id of this.#ids) this.#member(id).host?.disconnectSession(sessionId)
+  }
+
+  /**
+   * Adds a server that learns and serves, but has no vote.
+   *
+   * @returns its id, when it serves
+   */
+  async addObserver(): Promise<number> {
+    const id = Math.max(...this.#ids) + 1
+    this.#addMember(id)
+    const serves = deferred<void>()
+    const stop = this.onEvent(({ server, event }) => {
+      if (server === id && event.type === 'serving') serves.resolve()
+    })
+    if (this.#isStarted) this.#startHost(id)
+    await Promise.all([this.start(), serves.promise])
+    stop()
+    return id
+  }
+
+  /** Ends all servers. Clients should be closed before. Idempotent. */
+  close(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve()
+    this.#isClosed = true
+    clearTimeout(this.#startTimer)
+    for (const id of this.#ids) this.crash(id)
+    return Promise.resolve()
+  }
+
+  /** See {@link Ensemble.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #open(turn: number, options: OpenOptions): Promise<Session> {
+    await abortable(this.start(), options.signal)
+    const directory = { ids: this.#ids, host: (id: number) => this.#members.get(id)?.host ?? undefined }
+    return openClientSession(new MemoryDialer(directory, turn), {
+      ...options,
+      sessionTimeoutMs: options.sessionTimeoutMs ?? this.#settings.sessionTimeoutMs,
+    })
+  }
+
+  get #ids(): readonly number[] {
+    return [...this.#members.keys()].sort((a, b) => a - b)
+  }
+
+  #member(id: number): Member {
+    checkId(id, this.#ids)
+    return this.#members.get(id) as Member
+  }
+
+  #addMember(id: number): void {
+    this.#members.set(id, { storage: new MemoryStorage(), host: null, isWiped: false })
+  }
+
+  #startHost(id: number): void {
+    const member = this.#member(id)
+    const host = new Host({
+      config: { ...this.#settings.server, myid: id, voters: this.#voters, bootstrap: !member.isWiped },
+      storage: member.storage,
+      random: systemRandom,
+      send: (to, message) => {
+        this.#network.send(id, to, message)
+      },
+      closeLink: (peer, link) => {
+        this.#network.close(id, peer, link)
+      },
+      onEvent: (event) => {
+        if (event.type === 'serving') this.#noteService()
+        this.#emit(id, event)
+      },
+      onFailure: (error) => {
+        this.#detach(id)
+        this.#emit(id, { type: 'failed', error })
+        this.#settings.onError(error)
+      },
+    })
+    member.host = host
+    this.#network.attach(id, host)
+    this.#emit(id, { type: 'started' })
+  }
+
+  /** The ensemble has started when everybody serves; when a majority does, the others have a little time left. */
+  #noteService(): void {
+    const { tickMs } = this.#settings.server
+    const serving = this.status().filter((server) => server.serving).length
+    if (serving === this.#members.size) this.#started.resolve()
+    else if (serving > this.#voters.length / 2) {
+      this.#startTimer ??= setTimeout(this.#started.resolve, START_GRACE_TICKS * tickMs)
+    }
+  }
+
+  #detach(id: number): void {
+    this.#member(id).host = null
+    this.#network.detach(id)
+  }
+
+  #emit(server: number, event: EnsembleEvent['event']): void {
+    const atMs = performance.now()
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener({ server, atMs, event })
+      } catch (error) {
+        this.#settings.onError(error)
+      }
+    }
+  }
+}
+
+function downStatus(myid: number): EnsembleServerStatus {
+  return {
+    myid,
+    role: 'DOWN',
+    leader: null,
+    serving: false,
+    epoch: 0,
+    zxid: 0n,
+    loggedZxid: 0n,
+    sessions: 0,
+    connections: 0,
+    watches: 0,
+    nodes: 0,
+  }
+}

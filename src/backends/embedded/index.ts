@@ -1,0 +1,24 @@
+/**
+ * The embedded backend: an ensemble of servers in your own process.
+ *
+ * @packageDocumentation
+ */
+import { Ensemble } from './ensemble.ts'
+import type { EmbeddedOptions } from './options.ts'
+
+export { Ensemble } from './ensemble.ts'
+export type { EnsembleEvent, EnsembleServerStatus } from './ensemble.ts'
+export type { EmbeddedOptions } from './options.ts'
+export type { ServerEvent, ServerStatus } from './server/ready.ts'
+export type { Vote } from '../protocol/packets.ts'
+
+/**
+ * Makes an ensemble in this process; hand it to `connect()`, which starts it.
+ *
+ * @param options - how many servers, and their times
+ * @returns the ensemble, which is a backend and can be looked at, crashed, partitioned and closed
+ * @throws TypeError or RangeError for a wrong option
+ */
+export function embedded(options: EmbeddedOptions = {}): Ensemble {
+  return new Ensemble(options)
+}

@@ -1,0 +1,216 @@
+/**
+ * What callers may pass: checks with the value in the message, and the one place where defaults stand.
+ *
+ * Errors    misuse is TypeError (a wrong kind of value) or RangeError (a value out of range). What is right in itself
+ *           but more than the engine can take is CoordinationError with outcome `not-sent`.
+ */
+import type { Capabilities, CreateMode, Operation } from './backend.ts'
+import type { ConnectOptions, Data } from './client.ts'
+import { CoordinationError } from './errors.ts'
+import { validatePath, validatePrefix } from './path.ts'
+
+/** Options of a client as they are without a word of the caller. */
+const DEFAULTS = Object.freeze({
+  /** Prefix of every path. */
+  namespace: '/',
+  /** How long `connect` tries, in milliseconds. */
+  connectTimeoutMs: 15_000,
+  /** How long a read is repeated, and a call waits for a session, in milliseconds. */
+  operationTimeoutMs: 15_000,
+})
+
+/** Options of a client, checked and filled in. */
+export interface Settings {
+  readonly namespace: string
+  /** In milliseconds; undefined leaves it to the engine. */
+  readonly sessionTimeoutMs: number | undefined
+  readonly connectTimeoutMs: number
+  readonly operationTimeoutMs: number
+  readonly signal: AbortSignal | undefined
+  readonly onError: (error: unknown) => void
+}
+
+const OPTION_NAMES: ReadonlySet<string> = new Set<keyof ConnectOptions>([
+  'namespace',
+  'sessionTimeoutMs',
+  'connectTimeoutMs',
+  'operationTimeoutMs',
+  'signal',
+  'onError',
+])
+
+const SEQUENTIAL: Readonly<Record<CreateMode, boolean>> = {
+  persistent: false,
+  ephemeral: false,
+  'persistent-sequential': true,
+  'ephemeral-sequential': true,
+  container: false,
+  'persistent-with-ttl': false,
+}
+
+const VERSION_MAX = 2 ** 31 - 1
+const TTL_MS_MAX = 2 ** 40 - 1
+
+/** The longest time that an option may give, in milliseconds: what a timer can be set to, 24 days. */
+const TIME_MS_MAX = 2 ** 31 - 1
+
+const utf8 = new TextEncoder()
+
+/**
+ * Checks the options of `connect` and fills in the defaults.
+ *
+ * @throws TypeError or RangeError with the option's name and value
+ */
+export function settingsOf(options: ConnectOptions): Settings {
+  for (const name of Object.keys(options)) {
+    if (!OPTION_NAMES.has(name)) throw new TypeError(`connect has no option ${quote(name)}`)
+  }
+  const { namespace = DEFAULTS.namespace, sessionTimeoutMs, signal, onError = emitWarning } = options
+  const { connectTimeoutMs = DEFAULTS.connectTimeoutMs, operationTimeoutMs = DEFAULTS.operationTimeoutMs } = options
+  validatePath(namespace, 'namespace')
+  if (sessionTimeoutMs !== undefined) validateTime('sessionTimeoutMs', sessionTimeoutMs)
+  validateTime('connectTimeoutMs', connectTimeoutMs)
+  validateTime('operationTimeoutMs', operationTimeoutMs)
+  validateSignal(signal)
+  validateFunction('onError', onError)
+  return { namespace, sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs, signal, onError }
+}
+
+/** Checks a path of a create, which for the sequential modes is only the beginning of one. */
+export function validateCreatePath(path: string, mode: CreateMode): void {
+  if (SEQUENTIAL[mode]) validatePrefix(path)
+  else validatePath(path)
+}
+
+/** Whether a mode appends a counter to the path. */
+export function isSequential(mode: CreateMode): boolean {
+  return SEQUENTIAL[mode]
+}
+
+/**
+ * Checks mode and time to live of a create.
+ *
+ * @throws CoordinationError `UNSUPPORTED` with outcome `not-sent` if the engine has no such nodes
+ */
+export function validateMode(mode: CreateMode, ttlMs: number | undefined, path: string, engine: Capabilities): void {
+  if (!Object.hasOwn(SEQUENTIAL, mode)) {
+    throw new TypeError(`mode must be one of ${Object.keys(SEQUENTIAL).join(', ')}, got ${quote(mode)}`)
+  }
+  if (mode !== 'persistent-with-ttl') {
+    if (ttlMs !== undefined) throw new TypeError(`ttlMs is for persistent-with-ttl, got ${quote(ttlMs)} with ${mode}`)
+  } else if (ttlMs === undefined || !Number.isInteger(ttlMs) || ttlMs < 1 || ttlMs > TTL_MS_MAX) {
+    throw new RangeError(`ttlMs must be an integer from 1 to ${TTL_MS_MAX}, got ${quote(ttlMs)}`)
+  }
+  const hasMode =
+    mode === 'container' ? engine.containers : mode !== 'persistent-with-ttl' || engine.ttlGranularityMs !== null
+  if (hasMode) return
+  throw new CoordinationError('UNSUPPORTED', `the engine has no ${mode} nodes`, { outcome: 'not-sent', path })
+}
+
+/** Checks a version to compare with. */
+export function validateVersion(version: number): void {
+  if (Number.isInteger(version) && version >= -1 && version <= VERSION_MAX) return
+  throw new RangeError(`version must be an integer from -1 to ${VERSION_MAX}, got ${quote(version)}`)
+}
+
+/** Checks a watcher. */
+export function validateFunction(name: string, value: unknown): void {
+  if (value === undefined || typeof value === 'function') return
+  throw new TypeError(`${name} must be a function, got ${quote(value)}`)
+}
+
+/** Checks a signal. */
+export function validateSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return
+  throw new TypeError(`signal must be an AbortSignal, got ${quote(signal)}`)
+}
+
+/**
+ * The bytes of a node's data. They are a copy, since servers in this process would share them with the caller.
+ *
+ * @throws CoordinationError `PAYLOAD_TOO_LARGE` with outcome `not-sent`
+ */
+export function bytesOf(data: Data, path: string, engine: Capabilities): Uint8Array {
+  if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
+    throw new TypeError(`data must be a string or a Uint8Array, got ${quote(data)}`)
+  }
+  const bytes = typeof data === 'string' ? utf8.encode(data) : new Uint8Array(data)
+  refuseOversize(bytes.length, engine, path)
+  return bytes
+}
+
+/**
+ * Checks the operations of a multi, and gives them with data of their own and with their paths on the servers.
+ *
+ * @param resolve - gives the path on the servers for a path of the caller, which for the sequential modes is a prefix
+ * @throws TypeError or RangeError with the index; CoordinationError `PAYLOAD_TOO_LARGE` for one or all together
+ */
+export function operationsOf(
+  operations: readonly Operation[],
+  engine: Capabilities,
+  resolve: (path: string, isPrefix: boolean) => string,
+): Operation[] {
+  const list: unknown = operations
+  if (!Array.isArray(list)) throw new TypeError(`operations must be an array, got ${quote(operations)}`)
+  let bytes = 0
+  const resolved = operations.map((operation) => {
+    const canonical = operationOf(operation, engine, resolve)
+    bytes += canonical.path.length + ('data' in canonical ? canonical.data.length : 0)
+    return canonical
+  })
+  refuseOversize(bytes, engine)
+  return resolved
+}
+
+function operationOf(
+  operation: Operation,
+  engine: Capabilities,
+  resolve: (path: string, isPrefix: boolean) => string,
+): Operation {
+  switch (operation.type) {
+    case 'create': {
+      const { type, path, data, mode, ttlMs } = operation
+      validateMode(mode, ttlMs, path, engine)
+      validateCreatePath(path, mode)
+      const node = { type, path: resolve(path, isSequential(mode)), data: bytesOf(data, path, engine), mode }
+      return ttlMs === undefined ? node : { ...node, ttlMs }
+    }
+    case 'set': {
+      const { type, path, data, version } = operation
+      validatePath(path)
+      validateVersion(version)
+      return { type, path: resolve(path, false), data: bytesOf(data, path, engine), version }
+    }
+    case 'delete':
+    case 'check': {
+      const { type, path, version } = operation
+      validatePath(path)
+      validateVersion(version)
+      return { type, path: resolve(path, false), version }
+    }
+    default:
+      throw new TypeError(`an operation of a multi must be create, set, delete or check, got ${quote(operation)}`)
+  }
+}
+
+function refuseOversize(bytes: number, engine: Capabilities, path?: string): void {
+  if (bytes <= engine.dataBytesMax) return
+  const message = `${bytes} bytes are more than the ${engine.dataBytesMax} that the engine takes`
+  const where = path === undefined ? {} : { path }
+  throw new CoordinationError('PAYLOAD_TOO_LARGE', message, { outcome: 'not-sent', ...where })
+}
+
+function validateTime(name: string, value: unknown): void {
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number of milliseconds, got ${quote(value)}`)
+  if (value > 0 && value <= TIME_MS_MAX) return
+  throw new RangeError(`${name} must be more than 0 and at most ${TIME_MS_MAX} milliseconds, got ${value}`)
+}
+
+/** Errors without a caller are shown as process warnings: seen by default, and never fatal. */
+function emitWarning(error: unknown): void {
+  globalThis.process.emitWarning(error instanceof Error ? error : String(error))
+}
+
+function quote(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value)
+}

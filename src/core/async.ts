@@ -1,0 +1,188 @@
+/**
+ * Small pieces of asynchrony: a promise that others settle, a wait that a signal ends, and a deadline that is fair to a
+ * process that was stopped.
+ *
+ * Time      deadlines are instants on `performance.now()`; the globals are read at each call, so that a simulation can
+ *           replace them.
+ * Stall     a timer that fires late tells of a process that stood still (a long task, a suspended machine). What was
+ *           received meanwhile still waits in the sockets, so a late deadline lets them be read before it judges.
+ */
+import { CoordinationError } from './errors.ts'
+
+/** A timer that fires later than this behind its time, in milliseconds, has seen a stalled process. */
+export const STALL_MS = 50
+
+/** The longest time that a timer can be set to, in milliseconds: longer ones fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1
+
+/** A promise and the means to settle it. */
+export interface Deferred<T> {
+  /** What is waited for. */
+  readonly promise: Promise<T>
+  /** Fulfils it; without effect once it is settled. */
+  readonly resolve: (value: T) => void
+  /** Rejects it; without effect once it is settled. */
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Makes a promise that others settle.
+ *
+ * @returns the promise and its two ends
+ */
+export function deferred<T>(): Deferred<T> {
+  let resolve!: (value: T) => void
+  let reject!: (error: unknown) => void
+  const promise = new Promise<T>((onFulfilled, onRejected) => {
+    resolve = onFulfilled
+    reject = onRejected
+  })
+  return { promise, resolve, reject }
+}
+
+/**
+ * The error for a wait that its caller gave up.
+ *
+ * @param signal - the signal that was aborted; its reason becomes the `cause`
+ * @param path - the path that the call named
+ * @returns an error with code `ABORTED` and outcome `aborted`
+ */
+export function abortedError(signal: AbortSignal, path?: string): CoordinationError {
+  const where = path === undefined ? '' : ` on ${path}`
+  return new CoordinationError('ABORTED', `the caller's signal ended the wait${where}`, {
+    outcome: 'aborted',
+    cause: signal.reason,
+    ...(path === undefined ? {} : { path }),
+  })
+}
+
+/**
+ * Waits for a promise until a signal ends the wait. What the promise stands for goes on; only the wait ends.
+ *
+ * @param promise - what to wait for; if it rejects after the abort, that is ignored
+ * @param signal - ends the wait; absent, the promise is returned as it is
+ * @param path - the path that the call named, for the error
+ * @throws CoordinationError `ABORTED` with outcome `aborted` as soon as the signal is aborted
+ */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined, path?: string): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => {
+      reject(abortedError(signal, path))
+    }
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+    void promise.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', onAbort)
+    })
+  })
+}
+
+/**
+ * Waits for a promise for a limited time. What the promise stands for goes on; only the wait ends.
+ *
+ * @param promise - what to wait for; if it rejects later, that is ignored
+ * @param waitMs - longest wait in milliseconds; infinite for none
+ * @param late - makes the error for a wait that took too long
+ * @throws what `late` makes
+ */
+export function limited<T>(promise: Promise<T>, waitMs: number, late: () => Error): Promise<T> {
+  if (waitMs === Infinity) return promise
+  return new Promise<T>((resolve, reject) => {
+    const endMs = performance.now() + waitMs
+    const limit = new Deadline(
+      () => endMs,
+      () => {
+        reject(late())
+      },
+    )
+    limit.start()
+    void promise.then(resolve, reject).finally(() => {
+      limit.stop()
+    })
+  })
+}
+
+/**
+ * Waits for some time.
+ *
+ * @param waitMs - how long, in milliseconds
+ * @param signal - ends the wait
+ * @throws CoordinationError `ABORTED` with outcome `aborted` as soon as the signal is aborted
+ */
+export function delay(waitMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) {
+      reject(abortedError(signal))
+      return
+    }
+    const onAbort = (): void => {
+      clearTimeout(timer)
+      if (signal !== undefined) reject(abortedError(signal))
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    }, waitMs)
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+/**
+ * Calls back once when an instant has passed, however often the instant was moved on while it waited.
+ *
+ * The instant is asked for when the timer fires, not when it moves: that keeps a deadline that every answer moves (a
+ * lease, a ping) free of cost. An instant that moves to an earlier time needs another `start()`.
+ */
+export class Deadline {
+  readonly #dueMs: () => number
+  readonly #onDue: () => void
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #turn: ReturnType<typeof setImmediate> | undefined
+
+  /**
+   * Makes a deadline; it does nothing before `start()`.
+   *
+   * @param dueMs - tells the instant on `performance.now()`; infinite for never
+   * @param onDue - called when it has passed; it may call `start()` for a next time
+   */
+  constructor(dueMs: () => number, onDue: () => void) {
+    this.#dueMs = dueMs
+    this.#onDue = onDue
+  }
+
+  /** Starts to wait, or looks again if it waits. It never calls back within this call. */
+  start(): void {
+    this.stop()
+    const now = performance.now()
+    const waitMs = Math.min(Math.max(0, Math.ceil(this.#dueMs() - now)), TIMER_MS_MAX)
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#judge(performance.now() - (now + waitMs) > STALL_MS)
+    }, waitMs)
+  }
+
+  /** Stops to wait; nothing is called any more. Idempotent. */
+  stop(): void {
+    clearTimeout(this.#timer)
+    clearImmediate(this.#turn)
+    this.#timer = undefined
+    this.#turn = undefined
+  }
+
+  #judge(stalled: boolean): void {
+    if (performance.now() < this.#dueMs()) this.start()
+    else if (stalled) this.#readSocketsFirst()
+    else this.#onDue()
+  }
+
+  /** One turn of the event loop reads what the sockets hold; the second lets what they woke run. */
+  #readSocketsFirst(): void {
+    this.#turn = setImmediate(() => {
+      this.#turn = setImmediate(() => {
+        this.#turn = undefined
+        this.#judge(false)
+      })
+    })
+  }
+}

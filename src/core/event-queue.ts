@@ -1,0 +1,78 @@
+/**
+ * Ordered delivery: what is pushed runs later, one after the other, in the order in which it was pushed.
+ *
+ * Use       callbacks of the caller (watchers, listeners) run from such a queue and never inside our dispatch, so
+ *           that they may call anything of ours. What they throw is reported and stops nobody.
+ * Turn      the queue runs on microtasks, so it empties within the turn of the event loop that filled it: it holds no
+ *           more than one turn delivers, and needs no limit of its own.
+ */
+import PQueue from 'p-queue'
+
+/** A queue of callbacks; see the head of this file. */
+export class EventQueue {
+  // p-queue's `timeout` stays unset: it would free the slot while the task still runs, and tasks would overlap.
+  readonly #tasks = new PQueue({ concurrency: 1 })
+  readonly #onError: (error: unknown) => void
+  #length = 0
+
+  /**
+   * Makes an empty queue.
+   *
+   * @param onError - where to tell what a callback throws
+   */
+  constructor(onError: (error: unknown) => void) {
+    this.#onError = onError
+  }
+
+  /** Whether nothing waits and nothing runs: then whatever is done now comes behind all that was pushed. */
+  get idle(): boolean {
+    return this.#length === 0
+  }
+
+  /**
+   * Runs a task behind all that were pushed before it, and never within this call.
+   *
+   * @param task - what to run; the queue does not wait for a promise that it returns, but reports its rejection
+   */
+  push(task: () => unknown): void {
+    this.#length += 1
+    // p-queue starts a first task within add(), so the task itself steps back by a microtask.
+    void this.#tasks.add(async () => {
+      await Promise.resolve()
+      this.call(task)
+      this.#length -= 1
+    })
+  }
+
+  /**
+   * Calls a callback of the caller at once, for a task that has several to call.
+   *
+   * @param callback - what it throws, or rejects with, is reported
+   */
+  call(callback: () => unknown): void {
+    try {
+      const result = callback()
+      if (result instanceof Promise) {
+        result.catch((error: unknown) => {
+          this.report(error)
+        })
+      }
+    } catch (error) {
+      this.report(error)
+    }
+  }
+
+  /**
+   * Tells an error that has no caller to reject to.
+   *
+   * @param error - what was thrown; if the one who is told throws too, that is dropped: there is nowhere left to tell
+   * it
+   */
+  report(error: unknown): void {
+    try {
+      this.#onError(error)
+    } catch {
+      // Must not stop the queue.
+    }
+  }
+}

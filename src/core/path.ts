@@ -1,0 +1,155 @@
+/**
+ * Paths of nodes and the numbers at the end of sequential names.
+ *
+ * Rules     absolute, no empty segment but the root itself, no `.` or `..`, and none of U+0000-001F, U+007F-009F,
+ *           U+D800-F8FF (so no surrogate pair), U+FFF0-FFFF.
+ * Numbers   a sequential name ends in the parent's counter as an int32 in ten places. The counter wraps, so that names
+ *           must be compared by {@link compareSequence} and never as text.
+ * Source    ZooKeeper PathUtils.java, PrepRequestProcessor.java (`%010d`).
+ */
+
+/** Places of the counter at the end of a sequential name; a sign takes one, and -1000000000 and below take one more. */
+const SEQUENCE_DIGITS = 10
+const INT32_MAX = 0x7fffffff
+
+const SLASH = 0x2f
+const DOT = 0x2e
+const MINUS = 0x2d
+const ZERO = 0x30
+const NINE = 0x39
+
+/**
+ * Checks a path of a caller.
+ *
+ * @param path - what should be a path
+ * @param what - the name of the argument, for the message
+ * @throws TypeError with the value and what is wrong with it
+ */
+export function validatePath(path: string, what = 'path'): void {
+  const flaw = flawOf(path)
+  if (flaw !== null) throw new TypeError(`${what} must be a node's path, got ${quote(path)}: ${flaw}`)
+}
+
+/**
+ * Checks what a sequential create is given: a path to which digits will be appended, so that it may end in `/`.
+ *
+ * @param path - what should be such a prefix
+ * @param what - the name of the argument, for the message
+ * @throws TypeError with the value and what is wrong with it
+ */
+export function validatePrefix(path: string, what = 'path'): void {
+  const flaw = typeof path === 'string' ? flawOf(`${path}1`) : flawOf(path)
+  if (flaw !== null) throw new TypeError(`${what} must be the beginning of a node's path, got ${quote(path)}: ${flaw}`)
+}
+
+/** Whether a node may have this path. */
+export function isValidPath(path: string): boolean {
+  return flawOf(path) === null
+}
+
+/** The path of a node's parent; of `/` it is `/`. The path must be valid. */
+export function parentOf(path: string): string {
+  const slash = path.lastIndexOf('/')
+  return slash <= 0 ? '/' : path.slice(0, slash)
+}
+
+/** The last segment of a valid path; of `/` it is empty. */
+export function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+/** The path of a child. */
+export function joinPath(parent: string, name: string): string {
+  return parent === '/' ? `/${name}` : `${parent}/${name}`
+}
+
+/**
+ * What a sequential create appends to the requested path.
+ *
+ * @param counter - the parent's count of child creates, an int32
+ * @returns ten places filled with zeros, the sign included; eleven for -1000000000 and below
+ */
+export function sequenceSuffix(counter: number): string {
+  return counter >= 0
+    ? String(counter).padStart(SEQUENCE_DIGITS, '0')
+    : `-${String(-counter).padStart(SEQUENCE_DIGITS - 1, '0')}`
+}
+
+/**
+ * Reads the number at the end of a sequential name.
+ *
+ * Past the wrap some numbers have eleven places, `-1000000000` to `-2147483648`, and their sign could be the last
+ * character of the prefix instead. It is taken for a sign if it begins the name or another `-` stands before it, which
+ * is right for every prefix that is empty or ends in a single `-`.
+ *
+ * @param name - a node's name (not its path)
+ * @returns the int32 counter, or null if the name does not end in one
+ */
+export function sequenceOf(name: string): number | null {
+  const start = name.length - SEQUENCE_DIGITS
+  if (start < 0) return null
+  const first = name.charCodeAt(start)
+  const isShortNegative = first === MINUS
+  let value = 0
+  for (let i = isShortNegative ? start + 1 : start; i < name.length; i++) {
+    const digit = name.charCodeAt(i)
+    if (digit < ZERO || digit > NINE) return null
+    value = value * 10 + (digit - ZERO)
+  }
+  if (isShortNegative) return value === 0 ? null : -value
+  if (isLongNegative(name, start, value)) return -value
+  return value <= INT32_MAX ? value : null
+}
+
+/**
+ * Orders two sequence numbers of one parent across the wrap of the counter, as long as they are less than 2^31 apart.
+ *
+ * @returns negative if `a` is the earlier one, 0 if they are equal, positive if `a` is the later one
+ */
+export function compareSequence(a: number, b: number): number {
+  return (a - b) | 0
+}
+
+/** Whether ten digits that begin at `start` have a minus before them that belongs to them. */
+function isLongNegative(name: string, start: number, value: number): boolean {
+  if (name.charCodeAt(start) === ZERO || value > INT32_MAX + 1) return false
+  if (start === 0 || name.charCodeAt(start - 1) !== MINUS) return false
+  return value > INT32_MAX || start === 1 || name.charCodeAt(start - 2) === MINUS
+}
+
+/** What is wrong with a path, or null. One pass: every request goes through here. */
+function flawOf(path: string): string | null {
+  if (typeof path !== 'string') return 'it is not a string'
+  if (path.length === 0) return 'it is empty'
+  if (path.charCodeAt(0) !== SLASH) return 'it does not begin with /'
+  if (path.length === 1) return null
+  let segmentStart = 1
+  for (let i = 1; i < path.length; i++) {
+    const unit = path.charCodeAt(i)
+    if (unit === SLASH) {
+      const flaw = segmentFlawOf(path, segmentStart, i)
+      if (flaw !== null) return flaw
+      segmentStart = i + 1
+    } else if ((unit < 0x20 || unit > 0x7e) && isForbidden(unit)) {
+      return `it contains U+${unit.toString(16).toUpperCase().padStart(4, '0')} at ${i}`
+    }
+  }
+  if (segmentStart === path.length) return 'it ends in /'
+  return segmentFlawOf(path, segmentStart, path.length)
+}
+
+function segmentFlawOf(path: string, start: number, end: number): string | null {
+  if (end === start) return `it has an empty segment at ${start}`
+  if (path.charCodeAt(start) !== DOT) return null
+  if (end === start + 1) return `it has the segment . at ${start}`
+  if (end === start + 2 && path.charCodeAt(start + 1) === DOT) return `it has the segment .. at ${start}`
+  return null
+}
+
+function isForbidden(unit: number): boolean {
+  return unit <= 0x1f || (unit >= 0x7f && unit <= 0x9f) || (unit >= 0xd800 && unit <= 0xf8ff) || unit >= 0xfff0
+}
+
+function quote(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value)
+}

@@ -1,0 +1,268 @@
+/**
+ * The part that {@link ConfigCenter} and {@link ConfigTree} share: validated values by key, kept fresh by a mirror, and written with
+ * compare-and-set.
+ *
+ * Model     a key is the path of a node below the root, `''` the root itself. A node without data has no value: it is a folder.
+ * Safety    a value that does not decode or validate keeps the last good one, and is reported. A key never goes back to an older
+ *           write of its node (by mzxid). Snapshots are validated one at a time, so validations of a key never overtake each other.
+ * Versions  compare-and-set goes by the version of the value that this process has seen or written last.
+ */
+import type { Client } from '../core/client.ts'
+import { joinPath, validatePath } from '../core/path.ts'
+import type { Codec } from './codec.ts'
+import { ValueFormat, invalidValue } from './codec.ts'
+import type { Delivery, Unsubscribe } from './feed.ts'
+import { Feed } from './feed.ts'
+import { readSynced } from './guarded.ts'
+import type { MirrorNode, MirrorSnapshot } from './mirror.ts'
+import { Mirror } from './mirror.ts'
+import type { SchemaIssue, StandardSchema } from './standard-schema.ts'
+import type { ExpectedVersion, Written } from './versioned-write.ts'
+import { removeVersioned, writeVersioned } from './versioned-write.ts'
+import type { TimedWaitOptions } from './wait.ts'
+import { Wait, clientClosed } from './wait.ts'
+
+/** How values are stored and checked. */
+export interface ConfigFormatOptions<T> {
+  /** Checks what is read and what is to be written: any schema that follows Standard Schema. Accepts everything by default. */
+  readonly schema?: StandardSchema<T>
+  /** How values become bytes; JSON by default. */
+  readonly codec?: Codec<T>
+}
+
+/** Options of a write. By default it is refused unless the value is the one that this process has seen or written last. */
+export interface PublishOptions extends TimedWaitOptions {
+  /** Write only if the node has this version; null: only if it does not exist. */
+  readonly ifVersion?: number | null
+  /** Write whatever is there. */
+  readonly force?: boolean
+}
+
+/** A value and where it comes from. */
+export interface ConfigEntry<T> {
+  /** The decoded and validated value. */
+  readonly value: T
+  /** The node's version; counts from 0 again if the node is deleted and created anew. */
+  readonly version: number
+  /** zxid of the write; grows with every write. */
+  readonly zxid: bigint
+}
+
+/** A stored value that was refused; the last good one stays in force. */
+export interface InvalidValue {
+  /** The node. */
+  readonly path: string
+  /** What is wrong with it. */
+  readonly issues: readonly SchemaIssue[]
+  /** The version of the refused value: `publish(value, { ifVersion: version })` replaces it. */
+  readonly version: number
+  /** zxid of the write of the refused value. */
+  readonly zxid: bigint
+}
+
+/** All values that are in force, by key. */
+export type ConfigState<T> = ReadonlyMap<string, ConfigEntry<T>>
+
+/** A write of our own that the mirror has not shown yet. */
+interface OwnWrite {
+  /** Null: removed. */
+  readonly version: number | null
+  /** The latest snapshot when the write was confirmed; every later one shows it. */
+  readonly generation: number
+}
+
+/** What was read of a node last, valid or not. */
+interface Seen {
+  readonly zxid: bigint
+  readonly version: number
+}
+
+/** Validated values by key; see the head of this file. */
+export class ConfigStore<T> {
+  /** Publishes every state in which a value is new, or everything was read anew. */
+  readonly feed: Feed<ConfigState<T>>
+  readonly #client: Client
+  readonly #path: string
+  readonly #format: ValueFormat<T>
+  readonly #mirror: Mirror
+  readonly #snapshots: Unsubscribe
+  readonly #disown: () => void
+  readonly #invalids: Feed<InvalidValue>
+  readonly #ownWrites = new Map<string, OwnWrite>()
+  readonly #seen = new Map<string, Seen>()
+
+  /**
+   * Makes a store and begins to read.
+   *
+   * @param client - through which to read and write
+   * @param path - the root
+   * @param depth - 0 for the one value, Infinity for a tree
+   * @param options - how values are stored and checked
+   */
+  constructor(client: Client, path: string, depth: number, options: ConfigFormatOptions<T>) {
+    this.#client = client
+    this.#path = path
+    this.#format = new ValueFormat(options.codec, options.schema)
+    this.feed = new Feed((error) => client.report(error))
+    this.#invalids = new Feed((error) => client.report(error))
+    this.#mirror = new Mirror(client, path, depth)
+    this.#snapshots = this.#mirror.feed.subscribe(path, (delivery) => delivery, (delivery) => this.#take(delivery))
+    this.#disown = client.own({ close: () => this.close() })
+  }
+
+  /** The values in force; undefined until they were read once. */
+  get state(): ConfigState<T> | undefined {
+    return this.feed.current
+  }
+
+  /** Whether they may be older than what the servers have. */
+  get stale(): boolean {
+    return this.#mirror.stale || this.state === undefined
+  }
+
+  /**
+   * Waits until the values were read once.
+   *
+   * @param options - what ends the wait
+   */
+  async ready(options: TimedWaitOptions): Promise<ConfigState<T>> {
+    if (this.state !== undefined) return this.state
+    return this.#waiting(this.#path, options, async (signal) => {
+      await this.#mirror.ready(signal)
+      for await (const { current } of this.feed.iterate(this.#path, (delivery) => delivery, { signal })) return current
+      throw clientClosed(this.#path)
+    })
+  }
+
+  /** Calls a listener with every value that is refused from now on. */
+  onInvalid(listener: (invalid: InvalidValue) => void | Promise<void>): Unsubscribe {
+    // Without one so far there is nothing to skip.
+    const emitInitial = this.#invalids.current === undefined
+    return this.#invalids.subscribe(this.#path, ({ current }) => current, listener, { emitInitial })
+  }
+
+  /**
+   * Reads a value from the servers, not older than any write that was acknowledged before.
+   *
+   * @throws CoordinationError `INVALID_VALUE` with outcome `corrupt`
+   */
+  async read(key: string, options: TimedWaitOptions): Promise<ConfigEntry<T> | null> {
+    const path = this.pathOf(key)
+    return this.#waiting(path, options, async (signal) => {
+      const found = await readSynced(this.#client, path, signal)
+      if (found === null || found.data.length === 0) return null
+      const decoded = await this.#format.decode(found.data)
+      if ('issues' in decoded) throw invalidValue(path, decoded.issues, 'corrupt')
+      return { value: decoded.value, version: found.stat.version, zxid: found.stat.mzxid }
+    })
+  }
+
+  /** Writes a value; see {@link ConfigCenter.publish}. */
+  async write(key: string, value: T, options: PublishOptions): Promise<Written> {
+    const path = this.pathOf(key)
+    const bytes = await this.#format.encode(value, path)
+    return this.#waiting(path, options, async (signal) => {
+      const written = await writeVersioned(this.#client, path, bytes, await this.#expected(key, options, signal), signal)
+      this.#ownWrites.set(key, { version: written.version, generation: this.#generation })
+      return written
+    })
+  }
+
+  /** Removes a value; see {@link ConfigTree.remove}. */
+  async remove(key: string, options: PublishOptions): Promise<void> {
+    const path = this.pathOf(key)
+    await this.#waiting(path, options, async (signal) => {
+      const expected = await this.#expected(key, options, signal)
+      if (expected === null) return
+      await removeVersioned(this.#client, path, expected, signal)
+      this.#ownWrites.set(key, { version: null, generation: this.#generation })
+    })
+  }
+
+  /** The path of a key's node. */
+  pathOf(key: string): string {
+    if (key === '') return this.#path
+    const path = joinPath(this.#path, key)
+    validatePath(path, 'key')
+    return path
+  }
+
+  /** Ends the reading and every subscription. Idempotent. */
+  async close(): Promise<void> {
+    this.#disown()
+    this.#snapshots()
+    this.feed.close()
+    this.#invalids.close()
+    await this.#mirror.close()
+  }
+
+  get #generation(): number {
+    return this.#mirror.snapshot?.generation ?? 0
+  }
+
+  async #waiting<R>(path: string, options: TimedWaitOptions, task: (signal: AbortSignal) => Promise<R>): Promise<R> {
+    const wait = new Wait(this.#client, path, options)
+    try {
+      return await task(wait.signal)
+    } catch (error) {
+      throw wait.explain(error)
+    } finally {
+      wait.close()
+    }
+  }
+
+  async #expected(key: string, options: PublishOptions, signal: AbortSignal): Promise<ExpectedVersion> {
+    if (options.force === true && options.ifVersion !== undefined) {
+      throw new TypeError('force and ifVersion exclude each other')
+    }
+    if (options.force === true) return 'any'
+    if (options.ifVersion !== undefined) return options.ifVersion
+    const state = await this.ready({ signal })
+    const own = this.#ownWrites.get(key)
+    if (own !== undefined) return own.version
+    const entry = state.get(key)
+    if (entry !== undefined) return entry.version
+    // A folder may get a value; a value that nobody here could read is not overwritten unseen.
+    const folder = this.#mirror.snapshot?.nodes.get(key)
+    return folder !== undefined && folder.data.length === 0 ? folder.stat.version : null
+  }
+
+  async #take({ current, resync }: Delivery<MirrorSnapshot>): Promise<void> {
+    const before = this.state
+    const next = new Map<string, ConfigEntry<T>>()
+    const nodes = [...current.nodes].filter(([, node]) => node.data.length > 0)
+    const entries = await Promise.all(nodes.map(([key, node]) => this.#entryOf(key, node)))
+    for (const [index, [key]] of nodes.entries()) {
+      const entry = entries[index] ?? null
+      if (entry !== null) next.set(key, entry)
+    }
+    for (const key of this.#seen.keys()) if (!current.nodes.has(key)) this.#seen.delete(key)
+    for (const [key, own] of this.#ownWrites) if (own.generation < current.generation) this.#ownWrites.delete(key)
+    if (resync || before === undefined || !isSame(before, next)) this.feed.publish(next, resync)
+  }
+
+  /** The value in force for a node: the one that was read, or the last good one. */
+  async #entryOf(key: string, { data, stat }: MirrorNode): Promise<ConfigEntry<T> | null> {
+    const known = this.state?.get(key) ?? null
+    const seen = this.#seen.get(key)
+    if (seen !== undefined && stat.mzxid <= seen.zxid) return known
+    this.#seen.set(key, { zxid: stat.mzxid, version: stat.version })
+    const decoded = await this.#format.decode(data)
+    if ('issues' in decoded) {
+      this.#refuse({ path: this.pathOf(key), issues: decoded.issues, version: stat.version, zxid: stat.mzxid })
+      return known
+    }
+    return Object.freeze({ value: decoded.value, version: stat.version, zxid: stat.mzxid })
+  }
+
+  #refuse(invalid: InvalidValue): void {
+    this.#client.report(invalidValue(invalid.path, invalid.issues, 'corrupt'))
+    this.#invalids.publish(invalid, false)
+  }
+}
+
+function isSame<T>(a: ConfigState<T>, b: ConfigState<T>): boolean {
+  if (a.size !== b.size) return false
+  for (const [key, entry] of a) if (b.get(key) !== entry) return false
+  return true
+}

@@ -1,0 +1,244 @@
+/**
+ * Exclusive lock: the simplest lock there is, without an order among those who wait.
+ *
+ * Model     one ephemeral node at `path` itself; whoever creates it holds. Waiters watch it and race when it goes.
+ * Safety    a node has one owner. After a lost reply to the create, the node is ours if the session that is live now owns it
+ *           and its data carry the mark of this attempt; one that an older session of ours left is waited for like any other's.
+ *           A paused holder may overlap its successor, so guard with `lease.token`.
+ * Liveness  a release wakes every waiter and one of them wins: for many waiters take {@link FairLock}.
+ * Cost      uncontended: 1 round trip; waiting: 1 watch; hand-over: 1 event + 1 create for each waiter.
+ * Source    ZooKeeper Programmer's Guide, ephemeral nodes; Chubby, "locks".
+ */
+import type { Created, Stat } from '../core/backend.ts'
+import { abortable, deferred } from '../core/async.ts'
+import type { Client, Data } from '../core/client.ts'
+import { isCoordinationError } from '../core/errors.ts'
+import { parentOf, validatePath } from '../core/path.ts'
+import { Cleanups } from './cleanups.ts'
+import type { AcquireOptions } from './contenders.ts'
+import { CREATE_ATTEMPTS_MAX, deletion, isOutcomeUnknown, ownedNode, readSynced } from './guarded.ts'
+import type { Lease } from './lease.ts'
+import { NodeLease } from './lease.ts'
+import { markData, newMark, unmarkData } from './marked-data.ts'
+import { NodeWatch } from './tenure.ts'
+import type { TimedWaitOptions } from './wait.ts'
+import { Wait } from './wait.ts'
+
+/** Who holds an exclusive lock. */
+export interface HolderInfo {
+  /** Since when, in milliseconds since 1970 by the leader's clock. */
+  readonly sinceMs: number
+  /** The token of its lease. */
+  readonly token: bigint
+  /** The session that it lives on. */
+  readonly sessionId: bigint
+  /** What it said of itself. */
+  readonly data: Uint8Array
+}
+
+/** A lock that goes to whoever is quickest. The lease is the owner: whoever has it may release it. */
+export class ExclusiveLock {
+  /** The lock's path: the holder's node. */
+  readonly path: string
+  readonly #client: Client
+
+  /**
+   * Makes a lock's client side; nothing is sent.
+   *
+   * @param client - on whose session the holder's node lives
+   * @param path - the holder's node; its parent is made when it is missing
+   * @throws TypeError if the path is none, or `/`
+   */
+  constructor(client: Client, path: string) {
+    validatePath(path)
+    if (path === '/') throw new TypeError('path must be a node that can be created, got "/"')
+    this.path = path
+    this.#client = client
+  }
+
+  /**
+   * Acquires the lock as soon as it is free and nobody else is quicker.
+   *
+   * @param options.signal - ends the wait
+   * @param options.waitMs - longest wait in milliseconds; no limit by default
+   * @param options.data - what the holder says of itself; see {@link ExclusiveLock.holder}
+   * @returns the lease; `lease.token` grows strictly with every acquisition of this path
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, or what the servers refused; in each case nothing is held, and
+   * what could not be removed at once is counted by `pendingCleanups`. A session that ends costs a waiter nothing: it goes on
+   * with the next one
+   */
+  async acquire(options: AcquireOptions = {}): Promise<Lease> {
+    const bid = new Bid(this.#client, this.path, options)
+    try {
+      for (;;) {
+        const lease = await bid.make()
+        if (lease !== null) return lease
+        await bid.untilChanged()
+      }
+    } catch (error) {
+      throw bid.wait.explain(error)
+    } finally {
+      bid.end()
+    }
+  }
+
+  /**
+   * Acquires the lock if it is free.
+   *
+   * @param options - as for {@link ExclusiveLock.acquire}
+   * @returns the lease, or null if it is taken
+   * @throws CoordinationError as {@link ExclusiveLock.acquire}
+   */
+  async tryAcquire(options: AcquireOptions = {}): Promise<Lease | null> {
+    const bid = new Bid(this.#client, this.path, options)
+    try {
+      return await bid.make()
+    } catch (error) {
+      throw bid.wait.explain(error)
+    } finally {
+      bid.end()
+    }
+  }
+
+  /**
+   * Tells who holds the lock.
+   *
+   * @param options - what ends the reading
+   * @returns null if nobody does
+   */
+  async holder(options: TimedWaitOptions = {}): Promise<HolderInfo | null> {
+    const wait = new Wait(this.#client, this.path, options)
+    try {
+      const { data, stat } = await this.#client.get(this.path, { signal: wait.signal })
+      const { ctime: sinceMs, czxid: token, ephemeralOwner: sessionId } = stat
+      return { sinceMs, token, sessionId, data: unmarkData(data)?.data ?? data }
+    } catch (error) {
+      if (isCoordinationError(error, 'NO_NODE')) return null
+      throw wait.explain(error)
+    } finally {
+      wait.close()
+    }
+  }
+}
+
+/** One caller's attempts to become the holder. */
+class Bid {
+  readonly wait: Wait
+  readonly #client: Client
+  readonly #path: string
+  readonly #data: Data
+  readonly #unlisten: () => void
+  /** Of the latest attempt: armed on the node that was there, ours or the holder's. */
+  #watch = new NodeWatch()
+  #changed = deferred<undefined>()
+  /** How often a create has failed for other reasons than a holder. */
+  #setbacks = 0
+
+  constructor(client: Client, path: string, options: AcquireOptions) {
+    this.wait = new Wait(client, path, options)
+    this.#client = client
+    this.#path = path
+    this.#data = options.data ?? ''
+    this.#unlisten = client.onState(({ status }) => {
+      if (status === 'connected') this.#changed.resolve(undefined)
+    })
+  }
+
+  /** Tries until it is known who has the lock. Null: another, and its node is watched. */
+  async make(): Promise<Lease | null> {
+    for (;;) {
+      const outcome = await this.#attempt()
+      if (outcome === 'taken') return null
+      if (outcome !== 'again') return outcome
+    }
+  }
+
+  /** Waits for an event on the holder's node, or for a reconnect, after which its watch may be gone. */
+  async untilChanged(): Promise<void> {
+    this.#watch.listen(() => this.#changed.resolve(undefined))
+    await abortable(this.#changed.promise, this.wait.signal)
+  }
+
+  end(): void {
+    this.#unlisten()
+    this.#client.unwatch(this.#path, this.#watch.fire)
+    this.wait.close()
+  }
+
+  /** Creates, and in the same round trip looks (with a watch) at what is there then: our node, or that of the holder. */
+  async #attempt(): Promise<Lease | 'taken' | 'again'> {
+    this.wait.check()
+    this.#client.unwatch(this.#path, this.#watch.fire)
+    this.#watch = new NodeWatch()
+    this.#changed = deferred()
+    const mark = newMark()
+    // Without the wait's signal: what became of the create must be known before it can be cleaned up.
+    const creating = this.#client.create(this.#path, markData(mark, this.#data), { mode: 'ephemeral' })
+    const looking = this.#client.exists(this.#path, { watch: this.#watch.fire, signal: this.wait.signal })
+    looking.catch(() => undefined)
+    let own: Stat | null | undefined
+    try {
+      own = await this.#madeBy(creating, mark)
+      const there = await looking
+      const lease = own === null ? null : await this.#leaseOf(own)
+      return lease ?? (own !== null || there === null ? 'again' : 'taken')
+    } catch (error) {
+      const isRefused = own === undefined && isCoordinationError(error) && error.outcome === 'rejected'
+      if (own !== null && !isRefused) await this.#withdraw(creating, mark)
+      throw error
+    }
+  }
+
+  /** The node that a create made, or null if it made none that is ours now. */
+  async #madeBy(creating: Promise<Created>, mark: string): Promise<Stat | null> {
+    const { signal } = this.wait
+    try {
+      return (await abortable(creating, signal)).stat
+    } catch (error) {
+      this.wait.check()
+      if (isCoordinationError(error, 'NODE_EXISTS')) return null
+      this.#setbacks += 1
+      if (this.#setbacks >= CREATE_ATTEMPTS_MAX) throw error
+      // Whatever it made goes with its session; the next attempt is on the next one.
+      if (isCoordinationError(error, 'SESSION_EXPIRED')) return null
+      if (isOutcomeUnknown(error)) {
+        const stat = await this.#findOwn(mark, signal)
+        return stat?.ephemeralOwner === this.#client.sessionId ? stat : null
+      }
+      if (!isCoordinationError(error, 'NO_NODE')) throw error
+      await this.#client.makePath(parentOf(this.#path), { signal })
+      return null
+    }
+  }
+
+  /**
+   * Makes a lease of our node as soon as the session can be shown to live; after a stall it takes another answer to show it
+   * (redlock#296). Null: the session is over.
+   */
+  async #leaseOf(stat: Stat): Promise<Lease | null> {
+    const node = ownedNode(this.#path, stat)
+    for (;;) {
+      this.wait.check()
+      if (this.#client.sessionId !== node.sessionId) return null
+      if (performance.now() < this.#client.leaseDeadlineMs) break
+      await this.#client.exists(this.#path, { signal: this.wait.signal })
+    }
+    const lease = new NodeLease(this.#client, node, this.#watch)
+    this.#watch = new NodeWatch()
+    return lease
+  }
+
+  /** Removes what an attempt that was given up has created or will yet create. */
+  async #withdraw(creating: Promise<unknown>, mark: string): Promise<void> {
+    await Cleanups.of(this.#client).confirmOrHandOver(async (signal) => {
+      await abortable(creating.catch(() => undefined), signal)
+      const stat = await this.#findOwn(mark, signal)
+      if (stat !== null) await deletion(this.#client, ownedNode(this.#path, stat), false)(signal)
+    })
+  }
+
+  async #findOwn(mark: string, signal: AbortSignal): Promise<Stat | null> {
+    const found = await readSynced(this.#client, this.#path, signal)
+    return found !== null && unmarkData(found.data)?.mark === mark ? found.stat : null
+  }
+}

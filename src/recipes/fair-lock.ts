@@ -1,0 +1,77 @@
+/**
+ * Fair lock: contenders are served in the order in which they asked.
+ *
+ * Model     one ephemeral sequential node per contender under `path`; the lowest holds.
+ * Safety    at most one contender is lowest; a paused holder may overlap its successor, so guard with `lease.token`.
+ * Liveness  a release or an expiry wakes exactly one successor.
+ * Cost      uncontended: 2 round trips; waiting: 1 watch on the predecessor; hand-over: 1 event + 1 read.
+ * Source    ZooKeeper recipes, "Locks"; Curator InterProcessMutex, whose names of nodes these are.
+ */
+import type { Client } from '../core/client.ts'
+import type { AcquireOptions, Admission, Contender, ContenderInfo } from './contenders.ts'
+import { Contenders } from './contenders.ts'
+import type { Lease } from './lease.ts'
+import type { TimedWaitOptions } from './wait.ts'
+
+const KIND = 'lock'
+
+/** A lock that is given out first come, first served. The lease is the owner: whoever has it may release it. */
+export class FairLock {
+  readonly #contenders: Contenders
+
+  /**
+   * Makes a lock's client side; nothing is sent.
+   *
+   * @param client - on whose session contenders live
+   * @param path - the lock; its node is made when it is needed, and removed by the servers when nobody needs it
+   * @throws TypeError if the path is none
+   */
+  constructor(client: Client, path: string) {
+    this.#contenders = new Contenders(client, path, KIND, lowestHolds)
+  }
+
+  /** The lock's path. */
+  get path(): string {
+    return this.#contenders.path
+  }
+
+  /**
+   * Acquires the lock after every earlier contender.
+   *
+   * @param options.signal - ends the wait; the contender's node is removed before this rejects
+   * @param options.waitMs - longest wait in milliseconds; no limit by default
+   * @param options.data - what this contender says of itself; see {@link FairLock.contenders}
+   * @returns the lease; `lease.token` grows strictly with every acquisition of this path
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, or what the servers refused; in each
+   * case this contender no longer waits, and what could not be removed at once is counted by `pendingCleanups`
+   */
+  acquire(options: AcquireOptions = {}): Promise<Lease> {
+    return this.#contenders.acquire(options)
+  }
+
+  /**
+   * Acquires the lock if nobody has it and nobody waits for it. On a lock that is taken it creates no node.
+   *
+   * @param options - as for {@link FairLock.acquire}
+   * @returns the lease, or null if it is taken
+   * @throws CoordinationError as {@link FairLock.acquire}
+   */
+  tryAcquire(options: AcquireOptions = {}): Promise<Lease | null> {
+    return this.#contenders.tryAcquire(options)
+  }
+
+  /**
+   * Lists the holder and those who wait, in the order in which they are served.
+   *
+   * @param options - what ends the reading
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`
+   */
+  contenders(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {
+    return this.#contenders.list(options)
+  }
+}
+
+function lowestHolds(queue: readonly Contender[], own: number): Admission {
+  const predecessor = queue[own - 1]
+  return predecessor === undefined ? { granted: true } : { granted: false, watch: predecessor.name }
+}

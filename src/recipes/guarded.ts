@@ -1,0 +1,204 @@
+/**
+ * Guarded writes: they may be repeated when their answer was lost, because their effect can be recognised.
+ *
+ * Create    the name holds a UUID of this attempt. A lost answer is looked up in the list of the parent's children: a node
+ *           with our UUID is ours if the session that is live now owns it; one of an older session is about to go and is
+ *           deleted, never adopted (CURATOR-498, 604). Once a create was sent, its clean-up is owed, whatever happens.
+ * Delete    repeated until the node is known to be gone or the session that owned it is over. Where others may use the name,
+ *           a repetition first makes sure by czxid that the node is still the one that was meant.
+ * Lookups   are behind a `sync`, since the server that answers may not have seen yet what the lost one had done.
+ */
+import type { Created, NodeData, Stat } from '../core/backend.ts'
+import type { Client, Data } from '../core/client.ts'
+import { abortable } from '../core/async.ts'
+import { isCoordinationError } from '../core/errors.ts'
+import { joinPath } from '../core/path.ts'
+import { Cleanups } from './cleanups.ts'
+import { newMark } from './marked-data.ts'
+import type { Wait } from './wait.ts'
+import { sessionOver } from './wait.ts'
+
+/** How often a create is tried while its parent vanishes or its answers are lost. */
+export const CREATE_ATTEMPTS_MAX = 10
+
+/** An ephemeral node that this process made, and what identifies it. */
+export interface OwnedNode {
+  /** Where it is. */
+  readonly path: string
+  /** zxid of its creation: another node of the same path has another. */
+  readonly czxid: bigint
+  /** The session that owns it. */
+  readonly sessionId: bigint
+}
+
+/** What a protected create makes. */
+export interface ProtectedCreate {
+  /** The parent; made as a container if it is missing. */
+  readonly parent: string
+  /** What the name says before its sequence number, such as `lock-`. */
+  readonly prefix: string
+  /** The node's data. */
+  readonly data: Data
+}
+
+/** Begins the names of nodes made by a protected create, as Curator's do. */
+const PROTECTED_PREFIX = '_c_'
+
+/** Describes a node that was just created as an owned one. */
+export function ownedNode(path: string, stat: Stat): OwnedNode {
+  return { path, czxid: stat.czxid, sessionId: stat.ephemeralOwner }
+}
+
+/**
+ * Reads a node that is at least as new as every write that was acknowledged before the call. One after the other and not in one round
+ * trip: the client may repeat either over a connection loss, and would not keep their order.
+ *
+ * @returns null if there is none
+ */
+export async function readSynced(client: Client, path: string, signal: AbortSignal): Promise<NodeData | null> {
+  try {
+    await client.sync(path, { signal })
+    return await client.get(path, { signal })
+  } catch (error) {
+    if (isCoordinationError(error, 'NO_NODE')) return null
+    throw error
+  }
+}
+
+/** Whether a write may have taken effect although it failed. */
+export function isOutcomeUnknown(error: unknown): boolean {
+  return isCoordinationError(error) && error.outcome === 'unknown'
+}
+
+/**
+ * Creates an ephemeral sequential node of the live session, over lost answers and vanishing parents.
+ *
+ * @param client - on whose session
+ * @param request - where and what
+ * @param wait - ends it; then the node, if it was made, is deleted or handed to the clean-ups before this rejects
+ * @returns the node; the live session owned it when it was last looked at
+ * @throws CoordinationError what ended the wait, `SESSION_EXPIRED`, or what the servers refused the create with
+ */
+export async function protectedCreate(client: Client, request: ProtectedCreate, wait: Wait): Promise<Created> {
+  const mark = `${PROTECTED_PREFIX}${newMark()}-`
+  const path = joinPath(request.parent, `${mark}${request.prefix}`)
+  let owed: Promise<unknown> | null = null
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      wait.check()
+      // Without the wait's signal: what became of the create must be known before it can be cleaned up.
+      const creating = client.create(path, request.data, { mode: 'ephemeral-sequential' })
+      owed = creating
+      try {
+        return await abortable(creating, wait.signal)
+      } catch (error) {
+        wait.check()
+        if (!isOutcomeUnknown(error)) owed = null
+        if (isCoordinationError(error, 'SESSION_EXPIRED')) throw sessionOver(request.parent, error)
+        if (attempt === CREATE_ATTEMPTS_MAX) throw error
+        if (isOutcomeUnknown(error)) {
+          const found = await findOwn(client, request.parent, mark, wait.signal)
+          if (found !== null) return found
+        } else if (isCoordinationError(error, 'NO_NODE')) {
+          await client.makePath(request.parent, { signal: wait.signal })
+        } else throw error
+      }
+    }
+  } catch (error) {
+    if (owed !== null) await sweep(client, request.parent, mark, owed)
+    throw wait.explain(error)
+  }
+}
+
+/** Deletes whatever a create has made or will yet make, once it is known what became of it. */
+async function sweep(client: Client, parent: string, mark: string, creating: Promise<unknown>): Promise<void> {
+  await Cleanups.of(client).confirmOrHandOver(async (signal) => {
+    await abortable(creating.catch(() => undefined), signal)
+    const names = await namesMarked(client, parent, mark, signal)
+    await Promise.all(names.map((name) => deleteIfThere(client, joinPath(parent, name), signal)))
+  })
+}
+
+/** Finds the node that a create with a lost answer has made, and deletes what older sessions have left of it. */
+async function findOwn(client: Client, parent: string, mark: string, signal: AbortSignal): Promise<Created | null> {
+  for (const name of await namesMarked(client, parent, mark, signal)) {
+    const path = joinPath(parent, name)
+    const stat = await client.exists(path, { signal })
+    if (stat === null) continue
+    if (stat.ephemeralOwner === client.sessionId) return { path, stat }
+    await deleteIfThere(client, path, signal)
+  }
+  return null
+}
+
+async function namesMarked(client: Client, parent: string, mark: string, signal: AbortSignal): Promise<string[]> {
+  try {
+    await client.sync(parent, { signal })
+    const { names } = await client.children(parent, { signal })
+    return names.filter((name) => name.startsWith(mark))
+  } catch (error) {
+    if (isCoordinationError(error, 'NO_NODE')) return []
+    throw error
+  }
+}
+
+async function deleteIfThere(client: Client, path: string, signal: AbortSignal): Promise<void> {
+  try {
+    await client.delete(path, { signal })
+  } catch (error) {
+    if (!isCoordinationError(error, 'NO_NODE')) throw error
+  }
+}
+
+/**
+ * Makes the task that deletes an ephemeral node of ours, to be run by {@link Cleanups}.
+ *
+ * @param client - through which it was created
+ * @param node - what to delete; nothing else is deleted in its place
+ * @param verifyFirst - whether to make sure before the first attempt too that the node is still the one that was meant
+ * @returns one attempt; it resolves when the node is gone or its session is over
+ */
+export function deletion(
+  client: Client,
+  node: OwnedNode,
+  verifyFirst: boolean,
+): (signal: AbortSignal) => Promise<void> {
+  let isSure = !verifyFirst
+  return (signal) =>
+    whileSessionLives(client, node, signal, async (bound) => {
+      if (!isSure && !(await isStillThere(client, node, bound))) return
+      isSure = false
+      await deleteIfThere(client, node.path, bound)
+    })
+}
+
+async function isStillThere(client: Client, node: OwnedNode, signal: AbortSignal): Promise<boolean> {
+  await client.sync(node.path, { signal })
+  const stat = await client.exists(node.path, { signal })
+  return stat?.czxid === node.czxid
+}
+
+/**
+ * Runs a task on the session that owns a node, and on no later one: a delete that the client would carry over to its next
+ * session could meet the node of another owner under the same path.
+ */
+async function whileSessionLives(
+  client: Client,
+  node: OwnedNode,
+  signal: AbortSignal,
+  task: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const over = new AbortController()
+  const look = (): void => {
+    if (client.sessionId !== node.sessionId) over.abort(sessionOver(node.path))
+  }
+  const unlisten = client.onState(look)
+  try {
+    look()
+    if (!over.signal.aborted) await task(AbortSignal.any([signal, over.signal]))
+  } catch (error) {
+    if (!over.signal.aborted) throw error
+  } finally {
+    unlisten()
+  }
+}

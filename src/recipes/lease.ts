@@ -1,0 +1,154 @@
+/**
+ * A lease: what the holder of a lock has in hand.
+ *
+ * Use       `await using lease = await lock.acquire()`; pass `lease.signal` to what must stop when the lock is lost, and
+ *           `lease.token` to what it protects, which refuses a smaller token than it has seen.
+ * States    held -> suspect -> held ... -> released, or lost. Suspect is a holder that has lost touch with the servers: the lock
+ *           is still its own until `leaseDeadlineMs`. Released and lost are final.
+ * Safety    local state follows the servers: `released` only when they have confirmed it or the session is over (CURATOR-678);
+ *           `lost` before they could have given the lock to another, as long as clocks drift by less than a tenth.
+ */
+import type { Client } from '../core/client.ts'
+import { CoordinationError } from '../core/errors.ts'
+import { Cleanups } from './cleanups.ts'
+import type { OwnedNode } from './guarded.ts'
+import { deletion } from './guarded.ts'
+import type { LossReason, NodeWatch } from './tenure.ts'
+import { Tenure } from './tenure.ts'
+
+/**
+ * Where a lease stands.
+ *
+ * - `held`: the servers answer, and cannot have given it to another.
+ * - `suspect`: no server is in touch, and it is surely held only until `leaseDeadlineMs`; or a release is not confirmed yet.
+ * - `lost`: over without a release; `signal` is aborted. Final.
+ * - `released`: given back, and confirmed by the servers or by the end of the session. Final.
+ */
+export type LeaseState = 'held' | 'suspect' | 'lost' | 'released'
+
+/** What the holder of a lock has in hand; see the head of this file. */
+export interface Lease extends AsyncDisposable {
+  /** The holder's node. */
+  readonly path: string
+  /** Grows strictly from holder to holder of a lock: the zxid that created the holder's node. A fence for what it guards. */
+  readonly token: bigint
+  /** Aborted when the lease is lost, never by a release. Its reason is a `LEASE_LOST` error; see {@link lossReason}. */
+  readonly signal: AbortSignal
+  /** Where it stands at this instant. */
+  readonly state: LeaseState
+  /**
+   * The instant on `performance.now()` up to which it cannot be another's; `-Infinity` when it may be. Each answer of the servers
+   * moves it.
+   */
+  readonly leaseDeadlineMs: number
+  /** When it was acquired, an instant on `performance.now()`. */
+  readonly acquiredAtMs: number
+  /**
+   * Makes sure at this instant that the lease is held. It asks the clock and not a timer, so it is right even in the middle of
+   * a long task; a lease that is found past its deadline is lost from then on.
+   *
+   * @throws CoordinationError `LEASE_LOST` with outcome `lost` if it is lost or released
+   */
+  throwIfLost(): void
+  /**
+   * Gives it back. Idempotent. Resolves when the servers have confirmed it, when the session is over, or at once if it is
+   * lost (what remains of it is then removed in the background). It never rejects.
+   */
+  release(): Promise<void>
+}
+
+/** A lease on an ephemeral node whose existence is the holding. */
+export class NodeLease implements Lease {
+  readonly path: string
+  readonly token: bigint
+  readonly acquiredAtMs = performance.now()
+  readonly #client: Client
+  readonly #node: OwnedNode
+  readonly #tenure: Tenure
+  readonly #disown: () => void
+  #state: 'holding' | 'releasing' | 'released' | 'lost' = 'holding'
+  #releasing: Promise<void> | null = null
+
+  /**
+   * Makes the lease of a node that the live session owns.
+   *
+   * @param client - whose session owns it
+   * @param node - the holder's node
+   * @param watch - armed on the node
+   */
+  constructor(client: Client, node: OwnedNode, watch: NodeWatch) {
+    this.path = node.path
+    this.token = node.czxid
+    this.#client = client
+    this.#node = node
+    this.#disown = client.own({ close: () => this.#closeWithClient() })
+    this.#tenure = new Tenure(client, node, watch, (reason) => this.#onLost(reason))
+    this.#tenure.begin(true)
+  }
+
+  get signal(): AbortSignal {
+    return this.#tenure.signal
+  }
+
+  get state(): LeaseState {
+    if (this.#state === 'released' || this.#state === 'lost') return this.#state
+    const isInTouch = this.#client.state.status === 'connected' && performance.now() < this.leaseDeadlineMs
+    return isInTouch ? 'held' : 'suspect'
+  }
+
+  get leaseDeadlineMs(): number {
+    return this.#state === 'holding' ? this.#tenure.deadlineMs : -Infinity
+  }
+
+  throwIfLost(): void {
+    if (this.#state === 'holding' && !this.#tenure.isProven) this.#tenure.lose('deadline-passed')
+    if (this.signal.aborted) throw this.signal.reason
+    if (this.#state !== 'holding') throw releasedError(this.path)
+  }
+
+  release(): Promise<void> {
+    this.#releasing ??= this.#release()
+    return this.#releasing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+
+  async #release(): Promise<void> {
+    if (this.#state !== 'holding') return
+    this.#state = 'releasing'
+    this.#tenure.end()
+    await Cleanups.of(this.#client).run(deletion(this.#client, this.#node, false))
+    this.#state = 'released'
+    this.#forget()
+  }
+
+  /** Lost or not, the node may still be there and keep others waiting: it is owed to them to remove it. */
+  #onLost(reason: LossReason): void {
+    this.#state = 'lost'
+    this.#forget()
+    const isOwed = reason === 'deadline-passed'
+    if (isOwed) void this.#removeRest()
+  }
+
+  #removeRest(): Promise<void> {
+    return Cleanups.of(this.#client).confirmOrHandOver(deletion(this.#client, this.#node, true))
+  }
+
+  /** The holder must stop before its lock can go to another, so the signal comes first. */
+  async #closeWithClient(): Promise<void> {
+    if (this.#releasing !== null) return this.#releasing
+    this.#tenure.lose('client-closed')
+    await this.#removeRest()
+  }
+
+  #forget(): void {
+    this.#disown()
+    this.#tenure.unwatch()
+  }
+}
+
+function releasedError(path: string): CoordinationError {
+  return new CoordinationError('LEASE_LOST', `${path} was released`, { outcome: 'lost', path })
+}

@@ -1,0 +1,432 @@
+/**
+ * Membership: one member's registration in a group, which renews itself.
+ *
+ * Model     an ephemeral node named by the member's id. Its data begin with a mark of this handle, so that the node is known again
+ *           after a lost reply or a lost session. One loop registers, stores new data and registers again.
+ * Safety    a node with another mark is never adopted, overwritten or deleted. A node that an older session of this handle left is
+ *           replaced by one atomic delete and create, so that others see an update and no leave.
+ * Signal    `signal` belongs to one registration: it aborts when that can no longer be relied on, and after the handle has registered
+ *           anew there is another one. Read it anew whenever work begins.
+ * Source    Curator PersistentNode, GroupMember; and what was reported of them (CURATOR-506, 297).
+ */
+import type { NodeData, Stat } from '../core/backend.ts'
+import { abortable, deferred, delay } from '../core/async.ts'
+import type { Deferred } from '../core/async.ts'
+import type { Client } from '../core/client.ts'
+import { CoordinationError, isCoordinationError } from '../core/errors.ts'
+import { parentOf } from '../core/path.ts'
+import { Cleanups } from './cleanups.ts'
+import type { IterateOptions, SubscribeOptions, Unsubscribe } from './feed.ts'
+import { Feed } from './feed.ts'
+import type { OwnedNode } from './guarded.ts'
+import { CREATE_ATTEMPTS_MAX, deletion, isOutcomeUnknown, ownedNode, readSynced } from './guarded.ts'
+import { markData, newMark, unmarkData } from './marked-data.ts'
+import { NodeWatch, Tenure } from './tenure.ts'
+import type { TimedWaitOptions } from './wait.ts'
+import { Wait, clientClosed } from './wait.ts'
+
+/**
+ * Where a member stands.
+ *
+ * - `joined`: registered, and the servers answer.
+ * - `suspect`: no server is in touch; registered until the signal says otherwise.
+ * - `rejoining`: the registration was lost; the handle registers again as soon as it can.
+ * - `left`: over by `leave()`, confirmed. Final.
+ * - `lost`: over because it cannot register again, above all since another has the id now. Final.
+ */
+export type MemberState = 'joined' | 'suspect' | 'rejoining' | 'left' | 'lost'
+
+/** What a member tells of itself. */
+export interface MemberNotice {
+  /** Where it stands. */
+  readonly state: MemberState
+  /** zxid of the creation of its node: another registration has another. */
+  readonly incarnation: bigint
+  /** Whether it has registered anew since the notice before. */
+  readonly rejoined: boolean
+  /** With state `lost`: why. */
+  readonly error?: unknown
+}
+
+/** What is to be stored, and how often that has changed. */
+interface Wanted {
+  readonly bytes: Uint8Array
+  readonly revision: number
+}
+
+/** A state of the machine, for the feed. */
+interface Standing {
+  readonly state: MemberState
+  readonly incarnation: bigint
+  readonly registrations: number
+  readonly error?: unknown
+}
+
+const RETRY_MIN_MS = 50
+const RETRY_MAX_MS = 2_000
+const NOTHING_STORED = -1
+
+/** A member's handle; made by `GroupMembership.join`. */
+export class Member<T> implements AsyncDisposable {
+  /** The member's name in the group. */
+  readonly id: string
+  /** Its node. */
+  readonly path: string
+  readonly #client: Client
+  readonly #encode: (data: T | undefined) => Uint8Array
+  readonly #mark = newMark()
+  readonly #feed: Feed<Standing>
+  readonly #ending = new AbortController()
+  readonly #joined = deferred<undefined>()
+  readonly #ends: (() => void)[] = []
+  #wanted: Wanted
+  /** The revision that the node holds. */
+  #stored = NOTHING_STORED
+  #version = 0
+  #tenure: Tenure | null = null
+  #node: OwnedNode | null = null
+  #registrations = 0
+  /** The latest write of the node, which may yet make one. */
+  #writing: Promise<unknown> = Promise.resolve()
+  #wake = deferred<undefined>()
+  /** Settled and replaced with each revision that was stored, and at the end. */
+  #progress: Deferred<undefined> = deferred()
+  #end: 'left' | 'lost' | null = null
+  #error: unknown
+  #leaving: Promise<void> | null = null
+
+  private constructor(client: Client, path: string, id: string, data: T | undefined, encode: (data: T | undefined) => Uint8Array) {
+    this.id = id
+    this.path = path
+    this.#client = client
+    this.#encode = encode
+    this.#wanted = { bytes: this.#bytesOf(data), revision: 0 }
+    this.#feed = new Feed((error) => client.report(error))
+    this.#joined.promise.catch(() => undefined)
+  }
+
+  /**
+   * Registers a member.
+   *
+   * @param client - on whose session
+   * @param path - the member's node
+   * @param id - its name
+   * @param data - what it says of itself
+   * @param encode - makes the bytes to store; may throw
+   * @param options - what ends the wait
+   */
+  static async join<T>(
+    client: Client,
+    path: string,
+    id: string,
+    data: T | undefined,
+    encode: (data: T | undefined) => Uint8Array,
+    options: TimedWaitOptions,
+  ): Promise<Member<T>> {
+    const member = new Member(client, path, id, data, encode)
+    const wait = new Wait(client, path, options)
+    try {
+      void member.#run()
+      await abortable(member.#joined.promise, wait.signal)
+      member.#ends.push(
+        client.own({ close: () => member.#closeWithClient() }),
+        client.onState(() => member.#tell()),
+      )
+      member.#tell()
+      return member
+    } catch (error) {
+      // Whoever has the id, it is not us: nothing of ours is there.
+      if (!isCoordinationError(error, 'MEMBER_EXISTS')) await member.#withdraw()
+      throw wait.explain(error)
+    } finally {
+      wait.close()
+    }
+  }
+
+  /** Where it stands at this instant. */
+  get state(): MemberState {
+    if (this.#end !== null) return this.#end
+    if (this.#tenure === null || this.#tenure.signal.aborted) return 'rejoining'
+    return this.#client.state.status === 'connected' && this.#tenure.isProven ? 'joined' : 'suspect'
+  }
+
+  /**
+   * Aborted when the present registration can no longer be relied on: at a local deadline before the servers could end it, or when its
+   * node is deleted, the session over or the client closed; never by `leave()`. See `lossReason`. A registration anew has a new signal.
+   */
+  get signal(): AbortSignal {
+    return this.#tenure === null ? this.#ending.signal : this.#tenure.signal
+  }
+
+  /** zxid of the creation of its node. It grows with each registration, and is what other members see too. */
+  get incarnation(): bigint {
+    return this.#node?.czxid ?? 0n
+  }
+
+  /**
+   * Replaces what the member says of itself. Updates that come faster than they can be stored replace each other.
+   *
+   * @param data - the new data
+   * @param options - what ends the wait; the data are stored all the same
+   * @returns resolves when these or later data are stored
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `PAYLOAD_TOO_LARGE`, or why the membership ended
+   */
+  async update(data: T, options: TimedWaitOptions = {}): Promise<void> {
+    const wait = new Wait(this.#client, this.path, options)
+    try {
+      this.#throwIfEnded()
+      const revision = this.#wanted.revision + 1
+      this.#wanted = { bytes: this.#bytesOf(data), revision }
+      this.#wake.resolve(undefined)
+      while (this.#stored < revision) {
+        this.#throwIfEnded()
+        await abortable(this.#progress.promise, wait.signal)
+      }
+    } catch (error) {
+      throw wait.explain(error)
+    } finally {
+      wait.close()
+    }
+  }
+
+  /** Leaves the group. Idempotent. Resolves when the servers have confirmed it or the session is over; it never rejects. */
+  leave(): Promise<void> {
+    this.#leaving ??= this.#leave()
+    return this.#leaving
+  }
+
+  /** Leaves the group. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.leave()
+  }
+
+  /**
+   * Listens to what becomes of the membership; the latest state wins.
+   *
+   * @param listener - what it throws goes to the client's `onError`
+   * @param options.emitInitial - whether to begin with the present state; true by default
+   * @returns ends the listening
+   */
+  subscribe(listener: (notice: MemberNotice) => void | Promise<void>, options: SubscribeOptions = {}): Unsubscribe {
+    return this.#feed.subscribe(this.path, describe, listener, options)
+  }
+
+  /**
+   * Iterates over what becomes of the membership; the latest state wins. Ends after the final state was told.
+   *
+   * @param options.signal - ends the iteration, which then throws `ABORTED`
+   */
+  async *watch(options: IterateOptions = {}): AsyncGenerator<MemberNotice, void, undefined> {
+    for await (const notice of this.#feed.iterate(this.path, describe, options)) {
+      yield notice
+      if (notice.state === 'left' || notice.state === 'lost') return
+    }
+  }
+
+  /** The one loop: register if there is no registration, store what is wanted, wait. */
+  async #run(): Promise<void> {
+    let retryMs = RETRY_MIN_MS
+    while (!this.#ending.signal.aborted) {
+      try {
+        if (this.#tenure === null || this.#tenure.signal.aborted) await this.#register()
+        else if (this.#stored < this.#wanted.revision) await this.#store(this.#tenure)
+        else await this.#idle()
+        retryMs = RETRY_MIN_MS
+      } catch (error) {
+        if (this.#ending.signal.aborted) return
+        if (this.#registrations === 0 || !isPassing(error)) return this.#fail(error)
+        await delay(retryMs * Math.random(), this.#ending.signal).catch(() => undefined)
+        retryMs = Math.min(retryMs * 2, RETRY_MAX_MS)
+      }
+    }
+  }
+
+  async #idle(): Promise<void> {
+    await abortable(this.#wake.promise, this.#ending.signal)
+    this.#wake = deferred()
+  }
+
+  async #register(): Promise<void> {
+    const { bytes, revision } = this.#wanted
+    const { stat, isFresh } = await this.#claim(bytes)
+    // Left meanwhile: the clean-up finds the node by its mark.
+    if (this.#ending.signal.aborted) return
+    this.#node = ownedNode(this.path, stat)
+    this.#version = stat.version
+    this.#stored = isFresh ? revision : NOTHING_STORED
+    this.#registrations += 1
+    this.#tenure = new Tenure(this.#client, this.#node, new NodeWatch(), (reason) => this.#onLost(reason))
+    this.#tenure.begin(false)
+    this.#joined.resolve(undefined)
+    this.#advance()
+    this.#tell()
+  }
+
+  /** Gets hold of the node under our id. */
+  async #claim(bytes: Uint8Array): Promise<{ readonly stat: Stat; readonly isFresh: boolean }> {
+    const { signal } = this.#ending
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const created = await this.#write(this.#client.create(this.path, bytes, { mode: 'ephemeral' }))
+        return { stat: created.stat, isFresh: true }
+      } catch (error) {
+        if (attempt === CREATE_ATTEMPTS_MAX || signal.aborted) throw error
+        if (isCoordinationError(error, 'NO_NODE')) {
+          await this.#client.makePath(parentOf(this.path), { signal })
+          continue
+        }
+        if (!isCoordinationError(error, 'NODE_EXISTS') && !isOutcomeUnknown(error)) throw error
+      }
+      const found = await readSynced(this.#client, this.path, signal)
+      if (found === null) continue
+      if (!this.#isMarked(found)) throw memberExists(this.path, this.id)
+      if (found.stat.ephemeralOwner === this.#client.sessionId) return { stat: found.stat, isFresh: false }
+      const replaced = await this.#replace(found.stat.version, bytes)
+      if (replaced !== null) return { stat: replaced, isFresh: true }
+    }
+  }
+
+  /** Replaces what an older session of this handle has left. Null: something else has happened to it, look again. */
+  async #replace(version: number, data: Uint8Array): Promise<Stat | null> {
+    const { path } = this
+    try {
+      const [, created] = await this.#write(
+        this.#client.multi([
+          { type: 'delete', path, version },
+          { type: 'create', path, data, mode: 'ephemeral' },
+        ]),
+      )
+      return created?.type === 'create' ? created.stat : null
+    } catch (error) {
+      if (isCoordinationError(error, 'BAD_VERSION', 'NO_NODE', 'NODE_EXISTS') || isOutcomeUnknown(error)) return null
+      throw error
+    }
+  }
+
+  /** Stores the wanted data on the session of this registration, and on no later one: there the node could be another's. */
+  async #store(tenure: Tenure): Promise<void> {
+    const { bytes, revision } = this.#wanted
+    const signal = AbortSignal.any([this.#ending.signal, tenure.signal])
+    try {
+      const stat = await this.#client.set(this.path, bytes, { version: this.#version, signal })
+      this.#version = stat.version
+      this.#stored = revision
+      this.#advance()
+    } catch (error) {
+      if (tenure.signal.aborted) return
+      if (!isCoordinationError(error, 'BAD_VERSION', 'NO_NODE') && !isOutcomeUnknown(error)) throw error
+      const found = await readSynced(this.#client, this.path, this.#ending.signal)
+      if (found !== null && this.#isMarked(found)) this.#version = found.stat.version
+      else tenure.lose('node-deleted')
+    }
+  }
+
+  /** Too much is refused at once: sent by the loop, it would be refused where no caller hears it. */
+  #bytesOf(data: T | undefined): Uint8Array {
+    const { path } = this
+    const bytes = markData(this.#mark, this.#encode(data))
+    const { dataBytesMax } = this.#client.capabilities
+    if (bytes.length <= dataBytesMax) return bytes
+    const message = `the data of ${path} take ${String(bytes.length)} bytes, more than ${String(dataBytesMax)}`
+    throw new CoordinationError('PAYLOAD_TOO_LARGE', message, { outcome: 'not-sent', path })
+  }
+
+  /** Remembers a write that must be known to be over before its effect can be cleaned up. */
+  #write<R>(writing: Promise<R>): Promise<R> {
+    this.#writing = writing.catch(() => undefined)
+    return abortable(writing, this.#ending.signal)
+  }
+
+  #isMarked({ data }: NodeData): boolean {
+    return unmarkData(data)?.mark === this.#mark
+  }
+
+  #onLost(reason: string): void {
+    this.#tell()
+    if (reason !== 'client-closed') this.#wake.resolve(undefined)
+  }
+
+  #fail(error: unknown): void {
+    const isOwed = this.#registrations > 0
+    this.#error = error
+    this.#finish('lost')
+    this.#joined.reject(error)
+    if (isOwed) void Cleanups.of(this.#client).run(this.#removal())
+  }
+
+  async #leave(): Promise<void> {
+    if (this.#end !== null) return
+    this.#ending.abort(clientClosed(this.path))
+    this.#tenure?.end()
+    await Cleanups.of(this.#client).run(this.#removal())
+    this.#finish('left')
+  }
+
+  async #withdraw(): Promise<void> {
+    if (this.#end === null) this.#finish('left')
+    await Cleanups.of(this.#client).confirmOrHandOver(this.#removal())
+  }
+
+  /** Work on behalf of the member must stop before another can have its id, so the signal comes first. */
+  async #closeWithClient(): Promise<void> {
+    if (this.#leaving !== null) return this.#leaving
+    this.#tenure?.lose('client-closed')
+    await this.#withdraw()
+  }
+
+  /** Deletes the node by what is known of it, or, if a write is still on its way, by its mark. */
+  #removal(): (signal: AbortSignal) => Promise<void> {
+    const node = this.#node
+    if (node !== null && this.#tenure?.signal.aborted === false) return deletion(this.#client, node, false)
+    return async (signal) => {
+      await abortable(this.#writing, signal)
+      const found = await readSynced(this.#client, this.path, signal)
+      if (found === null || !this.#isMarked(found)) return
+      await deletion(this.#client, ownedNode(this.path, found.stat), false)(signal)
+    }
+  }
+
+  #finish(end: 'left' | 'lost'): void {
+    this.#end = end
+    this.#ending.abort(clientClosed(this.path))
+    this.#tenure?.end()
+    this.#tenure?.unwatch()
+    for (const stop of this.#ends.splice(0)) stop()
+    this.#tell()
+    this.#advance()
+  }
+
+  #advance(): void {
+    this.#progress.resolve(undefined)
+    this.#progress = deferred()
+  }
+
+  #tell(): void {
+    const error = this.#error === undefined ? {} : { error: this.#error }
+    const { state, incarnation } = this
+    this.#feed.publish({ state, incarnation, registrations: this.#registrations, ...error }, false)
+  }
+
+  #throwIfEnded(): void {
+    if (this.#end === null && !this.#ending.signal.aborted) return
+    if (this.#error instanceof Error) throw this.#error
+    throw clientClosed(this.path)
+  }
+}
+
+function describe({ previous, current }: { previous: Standing | undefined; current: Standing }): MemberNotice | null {
+  const { state, incarnation, registrations, error } = current
+  const rejoined = previous !== undefined && previous.registrations !== registrations
+  if (!rejoined && previous?.state === state && previous.incarnation === incarnation) return null
+  return { state, incarnation, rejoined, ...(error === undefined ? {} : { error }) }
+}
+
+/** Whether an error may be gone at another attempt. */
+function isPassing(error: unknown): boolean {
+  return isOutcomeUnknown(error) || isCoordinationError(error, 'CONNECTION_LOSS', 'SESSION_EXPIRED', 'SESSION_MOVED')
+}
+
+function memberExists(path: string, id: string): CoordinationError {
+  const message = `another member has the id ${JSON.stringify(id)}`
+  return new CoordinationError('MEMBER_EXISTS', message, { outcome: 'rejected', path })
+}

@@ -1,0 +1,73 @@
+/**
+ * The conformance suite of backends: what an engine has to pass to carry the recipes.
+ *
+ * Use       backendSuite({ describe, it, afterAll }, { name: 'mine', create, abilities: ['expire', 'disconnect'] })
+ * Silence   that something does not happen is asserted behind a `sync` and a read of the same session, never by
+ *           waiting.
+ * Source    core/backend.ts, sentence by sentence; docs/guide/write-a-backend.md.
+ */
+import { capabilityCases } from './capability-cases.ts'
+import { PATIENCE_MS, World, register } from './case.ts'
+import type { BackendControl, Case, Runner, Subject } from './case.ts'
+import { ephemeralCases } from './ephemeral-cases.ts'
+import { ok } from './expect.ts'
+import { lifecycleCases } from './lifecycle-cases.ts'
+import { multiCases } from './multi-cases.ts'
+import { nodeCases } from './node-cases.ts'
+import { orderCases } from './order-cases.ts'
+import { sequenceCases } from './sequence-cases.ts'
+import { sessionLossCases } from './session-loss-cases.ts'
+import { watchCases } from './watch-cases.ts'
+import { watchMatrixCases } from './watch-matrix-cases.ts'
+
+/** What {@link backendSuite} tests, and how. */
+export interface BackendSuiteOptions {
+  /** Stands in the title. */
+  readonly name: string
+  /** Starts the engine: once for the suite if the runner has `afterAll`, otherwise once for each case. */
+  readonly create: () => Promise<Subject>
+  /**
+   * What the subject's `control` can do. Cases that need more are registered as skips, with the reason in their names.
+   */
+  readonly abilities?: readonly (keyof BackendControl)[]
+  /** How long a case waits for what has to happen, in milliseconds; 5,000 by default. */
+  readonly patienceMs?: number
+}
+
+const GROUPS: readonly (readonly [string, readonly Case<World>[]])[] = [
+  ['life of a session', lifecycleCases],
+  ['nodes', nodeCases],
+  ['sequential nodes', sequenceCases],
+  ['ephemeral nodes', ephemeralCases],
+  ['watch matrix', watchMatrixCases],
+  ['watches', watchCases],
+  ['multi', multiCases],
+  ['order', orderCases],
+  ['loss of sessions and connections', sessionLossCases],
+  ['capabilities', capabilityCases],
+]
+
+/**
+ * Registers the cases that every backend has to pass.
+ *
+ * @param runner - `describe` and `it` of a test runner, and its `afterAll` if the engine is slow to start
+ * @param options - the backend to test
+ */
+export function backendSuite(runner: Runner, options: BackendSuiteOptions): void {
+  const { name, create, abilities = [], patienceMs = PATIENCE_MS } = options
+  let shared: Promise<Subject> | null = null
+  const start = async (): Promise<Subject> => {
+    const subject = await create()
+    for (const ability of abilities) ok(subject.control?.[ability] !== undefined, `${name} has control.${ability}`)
+    return subject
+  }
+  const run = async (body: (world: World) => Promise<void>): Promise<void> => {
+    if (runner.afterAll !== undefined) return World.run(await (shared ??= start()), patienceMs, body)
+    const subject = await start()
+    await World.run(subject, patienceMs, body).finally(() => subject.close())
+  }
+  runner.describe(`backend ${name}`, () => {
+    runner.afterAll?.(async () => (await shared)?.close())
+    for (const [title, cases] of GROUPS) register(runner, title, cases, (ability) => abilities.includes(ability), run)
+  })
+}

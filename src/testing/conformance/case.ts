@@ -1,0 +1,209 @@
+/**
+ * How a conformance suite meets a test runner and a backend: cases are data, each runs in a world of its own.
+ */
+import type { Backend, Session, SessionState, WatchEvent, Watcher } from '../../core/backend.ts'
+import { equal, eventually, ok, within } from './expect.ts'
+
+/** What a suite needs of a test runner; vitest, jest, mocha and node:test have it. */
+export interface Runner {
+  /** Registers a group. */
+  readonly describe: (name: string, body: () => void) => unknown
+  /** Registers a case. */
+  readonly it: RunnerIt
+  /** If given, the subject is created once for the whole suite and closed here; otherwise once for each case. */
+  readonly afterAll?: (hook: () => Promise<void>) => unknown
+}
+
+/** A runner's `it`. */
+export interface RunnerIt {
+  /** Registers a case; it fails if `run` rejects. */
+  (name: string, run: () => Promise<void>): unknown
+  /** Registers what is not run; the name says why. */
+  readonly skip: (name: string, run: () => Promise<void>) => unknown
+}
+
+/** A test's hand on the engine. An absent ability skips the cases that need it, with the reason in their names. */
+export interface BackendControl {
+  /** Makes the servers end a session as if they had not heard of it for its time-out. */
+  readonly expire?: (sessionId: bigint) => void | Promise<void>
+  /** Breaks a session's connection. If there is no `reconnect`, the session finds a server again by itself. */
+  readonly disconnect?: (sessionId: bigint) => void | Promise<void>
+  /** Lets it find a server again. */
+  readonly reconnect?: (sessionId: bigint) => void | Promise<void>
+  /** Removes empty containers, and nodes whose time to live is over, now. */
+  readonly reap?: () => void | Promise<void>
+}
+
+/** What is tested. */
+export interface Subject {
+  /** The engine, which nobody else uses meanwhile. */
+  readonly backend: Backend
+  /** What can be done to it besides. */
+  readonly control?: BackendControl
+  /** Ends the engine, after every session was closed. */
+  close(): Promise<void>
+}
+
+/** One case of a suite. */
+export interface Case<W> {
+  /** A sentence about behaviour. */
+  readonly name: string
+  /** The abilities without which it cannot be run. */
+  readonly needs?: readonly (keyof BackendControl)[]
+  /** Asserts it. */
+  readonly run: (world: W) => Promise<void>
+}
+
+/** A watcher that writes down what it is told. */
+interface Recorder {
+  readonly watch: Watcher
+  readonly events: readonly WatchEvent[]
+}
+
+/** How long a case waits for what has to happen, in milliseconds; no case waits for what must not. */
+export const PATIENCE_MS = 5_000
+
+const CASE_PATIENCES = 4
+const READS_PER_PAUSE = 50
+
+/** What a case works in: sessions that are closed behind it, and a node of its own to work under. */
+export class World {
+  /** A persistent node that only this case knows. */
+  readonly base: string
+  readonly backend: Backend
+  readonly control: BackendControl
+  /** How long it waits for what has to happen, in milliseconds. */
+  readonly patienceMs: number
+  readonly #sessions: Session[] = []
+  readonly #errors: unknown[] = []
+
+  private constructor(subject: Subject, patienceMs: number) {
+    this.base = `/conformance-${crypto.randomUUID()}`
+    this.backend = subject.backend
+    this.control = subject.control ?? {}
+    this.patienceMs = patienceMs
+  }
+
+  /** Runs a case in a world of its own, and closes the sessions that it opened. */
+  static async run(subject: Subject, patienceMs: number, body: (world: World) => Promise<void>): Promise<void> {
+    const world = new World(subject, patienceMs)
+    try {
+      const first = await world.open()
+      await first.create(world.base, new Uint8Array(), { mode: 'persistent' })
+      await within(body(world), 'this case', CASE_PATIENCES * patienceMs)
+      equal(world.takeErrors(), [], 'errors that were reported to onError')
+    } finally {
+      await within(Promise.all(world.#sessions.map((session) => session.close())), 'closing all sessions', patienceMs)
+    }
+  }
+
+  /** Opens a session. */
+  async open(sessionTimeoutMs?: number): Promise<Session> {
+    const onError = (error: unknown): void => void this.#errors.push(error)
+    const asked = sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }
+    const session = await within(this.backend.open({ onError, ...asked }), 'open', this.patienceMs)
+    this.#sessions.push(session)
+    return session
+  }
+
+  /** Makes a path under the node of this case. */
+  path(name: string): string {
+    return `${this.base}/${name}`
+  }
+
+  /** Makes a persistent node under the node of this case, and returns its path. */
+  async node(session: Session, name: string, data = ''): Promise<string> {
+    const { path } = await session.create(this.path(name), bytes(data), { mode: 'persistent' })
+    return path
+  }
+
+  /** Waits until a condition holds. */
+  eventually(condition: () => boolean | Promise<boolean>, promise: string): Promise<void> {
+    return eventually(condition, promise, this.patienceMs)
+  }
+
+  /**
+   * Reads without a pause, so that the very first reply that shows a change is caught; now and then it lets timers run.
+   */
+  async readUntil(shown: () => Promise<boolean>): Promise<void> {
+    const deadlineMs = performance.now() + this.patienceMs
+    for (let reads = 1; !(await shown()); reads++) {
+      ok(performance.now() < deadlineMs, `the change is read within ${this.patienceMs} ms`)
+      if (reads % READS_PER_PAUSE === 0) await new Promise((resolve) => setTimeout(resolve, 0))
+    }
+  }
+
+  /** Breaks a session's connection, and waits until it noticed. */
+  async disconnect(session: Session): Promise<void> {
+    const log = stateLog(session)
+    await this.control.disconnect?.(session.id)
+    await this.eventually(() => log.includes('suspended'), 'a session whose connection broke says `suspended`')
+  }
+
+  /** Lets a session find a server again, and waits until it has. */
+  async reconnect(session: Session): Promise<void> {
+    await this.control.reconnect?.(session.id)
+    await this.eventually(() => session.state.status === 'connected', 'a session that found a server says `connected`')
+  }
+
+  /** Ends a session from the servers' side, and waits until it noticed. */
+  async expire(session: Session): Promise<void> {
+    await this.control.expire?.(session.id)
+    await this.eventually(() => session.state.status === 'expired', 'a session that the servers ended says `expired`')
+  }
+
+  /** What was reported to the sessions' `onError` since the last call. */
+  takeErrors(): unknown[] {
+    return this.#errors.splice(0)
+  }
+}
+
+/** Makes a watcher that writes down what it is told. */
+export function recorder(): Recorder {
+  const events: WatchEvent[] = []
+  return { events, watch: (event) => void events.push({ type: event.type, path: event.path }) }
+}
+
+/** Writes down the states that a session goes through from now on. */
+export function stateLog(session: Session): readonly SessionState['status'][] {
+  const log: SessionState['status'][] = []
+  session.onState((state) => void log.push(state.status))
+  return log
+}
+
+/**
+ * Waits until everything that happened before is behind this session: since an event is delivered before the session
+ * can read the state that fired it, an event that has not come by then never comes. This is how cases assert silence
+ * without waiting.
+ */
+export async function settle(session: Session): Promise<void> {
+  await session.sync('/')
+  ok((await session.exists('/')) !== null, 'the root exists')
+}
+
+/** Encodes a string. */
+export function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
+
+/** Decodes to a string. */
+export function text(data: Uint8Array): string {
+  return new TextDecoder().decode(data)
+}
+
+/** Registers cases with a runner: those that lack an ability as skips that say so. */
+export function register<W>(
+  runner: Runner,
+  title: string,
+  cases: readonly Case<W>[],
+  abilities: (ability: keyof BackendControl) => boolean,
+  run: (body: (world: W) => Promise<void>) => Promise<void>,
+): void {
+  runner.describe(title, () => {
+    for (const { name, needs = [], run: body } of cases) {
+      const missing = needs.filter((ability) => !abilities(ability))
+      if (missing.length === 0) runner.it(name, () => run(body))
+      else runner.it.skip(`${name} (skipped: needs control.${missing.join(', control.')})`, () => run(body))
+    }
+  })
+}

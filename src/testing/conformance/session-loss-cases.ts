@@ -1,0 +1,175 @@
+/**
+ * Sessions that are lost, and connections that break.
+ */
+import { isCoordinationError } from '../../core/errors.ts'
+import { bytes, recorder, settle, stateLog } from './case.ts'
+import type { Case, World } from './case.ts'
+import { equal, ok, rejects, show, within } from './expect.ts'
+import { operations } from './lifecycle-cases.ts'
+
+const IN_FLIGHT = 20
+
+const expiryCases: readonly Case<World>[] = [
+  {
+    name: 'a session that the servers ended says `expired`, once, and for good',
+    needs: ['expire'],
+    run: async (world) => {
+      const session = await world.open()
+      const log = stateLog(session)
+      await world.expire(session)
+      await world.eventually(() => log.includes('expired'), 'listeners hear of the expiry')
+      await session.close()
+      await settle(await world.open())
+      equal(session.state, { status: 'expired' }, 'state in the end')
+      equal(log.filter((status) => status === 'expired' || status === 'closed'), ['expired'], 'final states heard')
+      equal(log.at(-1), 'expired', 'last state heard')
+    },
+  },
+  {
+    name: 'after an expiry every operation rejects with SESSION_EXPIRED, and the session is over',
+    needs: ['expire'],
+    run: async (world) => {
+      const session = await world.open()
+      await world.expire(session)
+      for (const [name, call] of operations(session, world.path('after'))) {
+        const refused = { code: 'SESSION_EXPIRED', outcome: 'session-over' } as const
+        await rejects(within(call(), name, world.patienceMs), refused, `${name} after an expiry`)
+      }
+      session.unwatch(world.base, () => undefined)
+      const other = await world.open()
+      await settle(other)
+      equal(await other.exists(world.path('after')), null, 'a node created after an expiry')
+    },
+  },
+  {
+    name: 'calls in flight at an expiry settle, and none hangs',
+    needs: ['expire'],
+    run: async (world) => {
+      const session = await world.open()
+      const calls = operations(session, world.path('n'))
+      const running = calls.map(([, call]) => call().then(() => null, (error: unknown) => error))
+      await world.control.expire?.(session.id)
+      const errors = await within(Promise.all(running), 'calls that were in flight at an expiry', world.patienceMs)
+      for (const error of errors) {
+        const codes = ['SESSION_EXPIRED', 'CONNECTION_LOSS', 'NO_NODE'] as const
+        const isHonest = error === null || isCoordinationError(error, ...codes)
+        ok(isHonest, `a call in flight may reject with ${show(error)}`)
+      }
+      await world.eventually(() => session.state.status === 'expired', 'the session says `expired`')
+    },
+  },
+  {
+    name: 'an expiry fires the watches of others on its ephemeral nodes, and none of its own',
+    needs: ['expire'],
+    run: async (world) => {
+      const [lost, other] = [await world.open(), await world.open()]
+      const { path } = await lost.create(world.path('e'), bytes(''), { mode: 'ephemeral' })
+      await other.sync(path)
+      const [own, others] = [recorder(), recorder()]
+      await lost.exists(world.path('later'), own.watch)
+      await other.get(path, others.watch)
+      await world.expire(lost)
+      await settle(other)
+      equal(others.events, [{ type: 'deleted', path }], 'events of the other session')
+      await world.node(other, 'later')
+      await settle(other)
+      equal(own.events, [], 'events of the session that is over')
+    },
+  },
+  {
+    name: 'an expiry leaves other sessions alone, and a new one can be opened',
+    needs: ['expire'],
+    run: async (world) => {
+      const [lost, other] = [await world.open(), await world.open()]
+      const log = stateLog(other)
+      await world.expire(lost)
+      await settle(other)
+      equal(log, [], 'states of the other session')
+      const next = await world.open()
+      ok(next.id !== lost.id && next.id !== other.id, 'the new session has an id of its own')
+      await settle(next)
+    },
+  },
+]
+
+const reconnectCases: readonly Case<World>[] = [
+  {
+    name: 'a session whose connection breaks says `suspended` with its deadline, then `connected`, and is the same',
+    needs: ['disconnect'],
+    run: async (world) => {
+      const session = await world.open()
+      const { id } = session
+      const deadlines: number[] = []
+      session.onState((state) => {
+        if (state.status === 'suspended') deadlines.push(state.deadlineMs)
+      })
+      const log = stateLog(session)
+      await world.disconnect(session)
+      await world.reconnect(session)
+      await world.eventually(() => log.includes('connected'), 'listeners hear of the reconnect')
+      equal(log.slice(0, 2), ['suspended', 'connected'], 'states heard')
+      const [deadlineMs = NaN] = deadlines
+      ok(deadlineMs <= performance.now() + session.timeoutMs, 'the deadline is no further off than the time-out')
+      equal(session.id, id, 'session id after the reconnect')
+      await settle(session)
+      const { stat } = await session.create(world.path('e'), bytes(''), { mode: 'ephemeral' })
+      equal(stat.ephemeralOwner, id, 'owner of a node that it makes after the reconnect')
+    },
+  },
+  {
+    name: 'calls made while the connection is broken are done after the reconnect, or say that they were not sent',
+    needs: ['disconnect'],
+    run: async (world) => {
+      const session = await world.open()
+      await world.disconnect(session)
+      const path = world.path('n')
+      const call = session.create(path, bytes(''), { mode: 'persistent' })
+      const done = call.then(() => true, (error: unknown) => {
+        ok(isCoordinationError(error, 'CONNECTION_LOSS'), `it rejects with CONNECTION_LOSS, not ${show(error)}`)
+        return error.outcome === 'not-sent' ? false : null
+      })
+      await world.reconnect(session)
+      const answer = await within(done, 'a create made while the connection was broken', world.patienceMs)
+      await settle(session)
+      const isThere = (await session.exists(path)) !== null
+      ok(answer === null || answer === isThere, `done: ${answer}, and the node is ${isThere ? '' : 'not '}there`)
+    },
+  },
+  {
+    name: 'what a call in flight says of its outcome is true: done, not done, or not known',
+    needs: ['disconnect'],
+    run: async (world) => {
+      const session = await world.open()
+      const names = Array.from({ length: IN_FLIGHT }, (_, index) => `n${String(index).padStart(2, '0')}`)
+      const outcomes = names.map((name) => {
+        const call = session.create(world.path(name), bytes(''), { mode: 'persistent' })
+        return call.then(() => 'done', (error: unknown) => (isCoordinationError(error) ? error.outcome : String(error)))
+      })
+      await Promise.race(outcomes)
+      await world.disconnect(session)
+      await world.reconnect(session)
+      const told = await within(Promise.all(outcomes), 'creates that were in flight', world.patienceMs)
+      await settle(session)
+      const there = new Set((await session.children(world.base)).names)
+      for (const [index, name] of names.entries()) {
+        const outcome = told[index]
+        ok(['done', 'unknown', 'not-sent'].includes(`${outcome}`), `${outcome} is an outcome of a lost connection`)
+        if (outcome === 'done') ok(there.has(name), `${name} was acknowledged, so it is there`)
+        if (outcome === 'not-sent') ok(!there.has(name), `${name} was not sent, so it is not there`)
+      }
+    },
+  },
+  {
+    name: 'a session can be closed while its connection is broken',
+    needs: ['disconnect'],
+    run: async (world) => {
+      const session = await world.open()
+      await world.disconnect(session)
+      await within(session.close(), 'a close while the connection is broken', world.patienceMs)
+      equal(session.state, { status: 'closed' }, 'state')
+    },
+  },
+]
+
+/** Cases about the loss of sessions and connections. */
+export const sessionLossCases: readonly Case<World>[] = [...expiryCases, ...reconnectCases]

@@ -1,0 +1,25 @@
+/**
+ * The public surface of `quorate/testing`: what proves a backend, and what stands in for one in tests.
+ *
+ * @packageDocumentation
+ */
+export { modelBackend } from './model/backend.ts'
+export type { ModelBackend, ModelControl, ModelOptions } from './model/backend.ts'
+export type { Fate, ModelRequest, RequestFilter, RequestHook, RequestKind } from './model/ensemble.ts'
+export { backendSuite } from './conformance/backend-suite.ts'
+export type { BackendSuiteOptions } from './conformance/backend-suite.ts'
+export type { BackendControl, Runner, RunnerIt, Subject } from './conformance/case.ts'
+export { ConformanceError } from './conformance/expect.ts'
+export { lockSuite } from './conformance/lock-suite.ts'
+export type { LockSuiteOptions, TestedLease, TestedLock } from './conformance/lock-suite.ts'
+export type { RecipeSuiteOptions } from './conformance/recipe-world.ts'
+export { configSuite } from './conformance/config-suite.ts'
+export type { ConfigSuiteOptions, TestedConfig, TestedConfigChange } from './conformance/config-suite.ts'
+export { membershipSuite } from './conformance/membership-suite.ts'
+export type {
+  MembershipSuiteOptions,
+  TestedGroup,
+  TestedGroupChange,
+  TestedMember,
+  TestedMemberInfo,
+} from './conformance/membership-suite.ts'

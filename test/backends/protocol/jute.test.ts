@@ -1,0 +1,188 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { isCoordinationError } from '../../../src/core/errors.ts'
+import {
+  Reader,
+  Writer,
+  bool,
+  buffer,
+  decode,
+  encode,
+  int32,
+  int64,
+  millis,
+  record,
+  ustring,
+  vector,
+} from '../../../src/backends/protocol/jute.ts'
+import type { Codec } from '../../../src/backends/protocol/jute.ts'
+import { ConnectRequest, SetWatchesRequest, StatRecord, WatcherEvent } from '../../../src/backends/protocol/records.ts'
+
+const Everything = record({
+  number: int32,
+  big: int64,
+  time: millis,
+  flag: bool,
+  data: buffer,
+  text: ustring,
+  list: vector(record({ name: ustring, value: int32 })),
+})
+
+const anInt32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
+const anInt64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
+const someData = fc.option(fc.uint8Array({ maxLength: 300 }), { nil: null })
+const someText = fc.string({ unit: 'grapheme', maxLength: 60 })
+
+const everything = fc.record({
+  number: anInt32,
+  big: anInt64,
+  time: fc.maxSafeInteger(),
+  flag: fc.boolean(),
+  data: someData,
+  text: someText,
+  list: fc.array(fc.record({ name: someText, value: anInt32 }), { maxLength: 5 }),
+})
+
+/** Runs a decoder; returns null if it refused the bytes the one way it may. */
+function attempt<T>(run: () => T): T | null {
+  try {
+    return run()
+  } catch (error) {
+    if (isCoordinationError(error, 'PROTOCOL_VIOLATION') && error.outcome === 'corrupt') return null
+    throw error
+  }
+}
+
+function plain(bytes: Uint8Array | null): number[] | null {
+  return bytes === null ? null : [...bytes]
+}
+
+function bytesOf(hex: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(hex.replaceAll(' ', ''), 'hex'))
+}
+
+describe('jute', () => {
+  it('writes the bytes of the reference', () => {
+    const event = { type: 3, state: 3, path: '/ä' }
+    expect(Buffer.from(encode(WatcherEvent, event)).toString('hex')).toBe('0000000300000003' + '00000003' + '2fc3a4')
+    const ids = { lastZxidSeen: 1n << 32n, sessionId: -1n }
+    const connect = { ...ids, protocolVersion: 0, timeOut: 4000, passwd: null, readOnly: true }
+    expect(Buffer.from(encode(ConnectRequest, connect)).toString('hex')).toBe(
+      '00000000' + '0000000100000000' + '00000fa0' + 'ffffffffffffffff' + 'ffffffff' + '01',
+    )
+  })
+
+  it('writes a stat in 68 bytes', () => {
+    const stat = {
+      czxid: 1n,
+      mzxid: 2n,
+      ctime: 3,
+      mtime: 4,
+      version: 5,
+      cversion: 6,
+      aversion: 7,
+      ephemeralOwner: 8n,
+      dataLength: 9,
+      numChildren: 10,
+      pzxid: 11n,
+    }
+    const bytes = encode(StatRecord, stat)
+    expect(bytes.length).toBe(68)
+    expect(decode(StatRecord, bytes)).toEqual(stat)
+  })
+
+  it('reads back whatever it wrote', () => {
+    fc.assert(
+      fc.property(everything, (value) => {
+        const read = decode(Everything, encode(Everything, value))
+        expect({ ...read, data: plain(read.data) }).toEqual({ ...value, data: plain(value.data) })
+      }),
+    )
+  })
+
+  it('keeps a byte order mark at the beginning of a string', () => {
+    expect(decode(ustring, encode(ustring, '\ufeffa'))).toBe('\ufeffa')
+  })
+
+  it('reads bytes that are not UTF-8 as U+FFFD, in bounds of the string', () => {
+    expect(decode(ustring, bytesOf('00000003 2fc3ff'))).toBe('/\ufffd\ufffd')
+    const reader = new Reader(bytesOf('00000001 c3 a4'))
+    expect(ustring.read(reader)).toBe('\ufffd')
+    expect(reader.remaining).toBe(1)
+  })
+
+  it('reads a vector that is null as an empty one, and refuses a string that is null', () => {
+    expect(decode(vector(int32), bytesOf('ffffffff'))).toEqual([])
+    expect(attempt(() => decode(ustring, bytesOf('ffffffff')))).toBeNull()
+  })
+
+  it('tells a null buffer from an empty one', () => {
+    expect(decode(buffer, encode(buffer, null))).toBeNull()
+    expect(decode(buffer, encode(buffer, new Uint8Array()))).toEqual(new Uint8Array())
+  })
+
+  it.each([
+    ['a buffer', buffer, '7fffffff 00'],
+    ['a buffer of length -2', buffer, 'fffffffe'],
+    ['a string', ustring, '7fffffff 00'],
+    ['a vector', vector(int32), '7fffffff 00000000'],
+    ['a vector of count -2', vector(int32), 'fffffffe'],
+    ['a time that no number holds', millis, '7fffffffffffffff'],
+    ['a list of watches', SetWatchesRequest, '0000000000000000 7fffffff'],
+  ])('refuses %s that is longer than what there is, without making room for it', (_, codec: Codec<unknown>, hex) => {
+    expect(attempt(() => decode(codec, bytesOf(hex)))).toBeNull()
+  })
+
+  it('refuses a record that is cut at any byte, and one that has a byte too many', () => {
+    fc.assert(
+      fc.property(everything, (value) => {
+        const bytes = encode(Everything, value)
+        for (let length = 0; length < bytes.length; length++) {
+          expect(attempt(() => decode(Everything, bytes.subarray(0, length)))).toBeNull()
+        }
+        expect(attempt(() => decode(Everything, Uint8Array.from([...bytes, 0])))).toBeNull()
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  it('answers random bytes with a value or PROTOCOL_VIOLATION, and nothing else', () => {
+    let refused = 0
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        if (attempt(() => decode(Everything, bytes)) === null) refused += 1
+        attempt(() => decode(SetWatchesRequest, bytes))
+        attempt(() => decode(ConnectRequest, bytes))
+      }),
+    )
+    expect(refused).toBeGreaterThan(0)
+  })
+
+  it('reads from the middle of a larger buffer', () => {
+    const padded = Uint8Array.from([1, 2, 3, ...encode(ustring, '/abc'), 4, 5])
+    expect(decode(ustring, padded.subarray(3, padded.length - 2))).toBe('/abc')
+  })
+
+  it('reads plain bytes from a Buffer, so that slice() of them is a copy', () => {
+    const input = Buffer.from(encode(buffer, Uint8Array.of(1, 2)))
+    const read = decode(buffer, input)
+    expect(read).toEqual(Uint8Array.of(1, 2))
+    expect(Buffer.isBuffer(read)).toBe(false)
+  })
+
+  it('does not write a number that its shape does not hold', () => {
+    for (const value of [2n ** 63n, -(2n ** 63n) - 1n]) expect(() => encode(int64, value)).toThrow('fits in 64 bits')
+    expect(() => encode(int32, 2 ** 31)).toThrow(RangeError)
+  })
+
+  it('lets a writer grow, and gives bytes of their own', () => {
+    const writer = new Writer()
+    const large = new Uint8Array(10_000).fill(7)
+    writer.bytes(large)
+    const first = writer.finish()
+    writer.text('more')
+    expect(first).toEqual(large)
+    expect(writer.finish().length).toBe(10_008)
+    expect(first.buffer.byteLength).toBe(10_000)
+  })
+})

@@ -1,0 +1,208 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Operation } from '../../src/core/backend.ts'
+import { connect } from '../../src/core/client.ts'
+import type { Client, ConnectOptions } from '../../src/core/client.ts'
+import { failure, outcomeOf } from '../outcomes.ts'
+import { CAPABILITIES, ScriptedBackend, refusal } from './scripted-backend.ts'
+import type { ScriptedCall, ScriptedSession } from './scripted-backend.ts'
+
+const BYTES = new Uint8Array([1, 2, 3])
+
+let backend: ScriptedBackend
+let errors: unknown[]
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'] })
+  vi.spyOn(Math, 'random').mockReturnValue(1)
+  backend = new ScriptedBackend()
+  errors = []
+})
+
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
+
+const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0)
+const onError = (error: unknown): void => void errors.push(error)
+
+async function connected(options: ConnectOptions = {}): Promise<{ client: Client; session: ScriptedSession }> {
+  const client = await connect(backend, { onError, ...options })
+  return { client, session: backend.last }
+}
+
+const asked = (call: ScriptedCall): unknown[] => [call.method, ...call.arguments]
+
+describe('connect', () => {
+  it('opens a session and tells where it stands', async () => {
+    const { client, session } = await connected({ sessionTimeoutMs: 1234 })
+    expect(backend.opens).toMatchObject([{ sessionTimeoutMs: 1234 }])
+    expect(client).toMatchObject({
+      namespace: '/',
+      capabilities: CAPABILITIES,
+      state: { status: 'connected', sessionId: session.id },
+      sessionId: session.id,
+      sessionTimeoutMs: 3000,
+      leaseDeadlineMs: 2000,
+    })
+  })
+
+  it('tries again over connection losses', async () => {
+    backend.script.push(refusal('CONNECTION_LOSS', 'not-sent'), refusal('CONNECTION_LOSS', 'not-sent'))
+    const connecting = connect(backend, { onError })
+    await vi.advanceTimersByTimeAsync(25 + 50)
+    expect(await connecting).toMatchObject({ sessionId: 1n })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('rejects at once with an error that another attempt cannot mend', async () => {
+    backend.script.push(refusal('NO_AUTH', 'rejected'))
+    await expect(connect(backend, { onError })).rejects.toEqual(failure('NO_AUTH', 'rejected'))
+    expect(backend.opens).toHaveLength(1)
+  })
+
+  it('rejects with TIMEOUT and the last error when its time is over, and leaves nothing behind', async () => {
+    backend.script.push(refusal('CONNECTION_LOSS', 'not-sent'), 'pending')
+    const connecting = outcomeOf(connect(backend, { onError, connectTimeoutMs: 500 }))
+    await vi.advanceTimersByTimeAsync(499)
+    expect(connecting).toEqual({})
+    await vi.advanceTimersByTimeAsync(1)
+    expect(connecting.error).toEqual(failure('TIMEOUT', 'aborted'))
+    expect(connecting.error).toHaveProperty('cause', failure('CONNECTION_LOSS', 'not-sent'))
+    expect(backend.opens[1]?.signal?.aborted).toBe(true)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('ends when its signal is aborted, and leaves nothing behind', async () => {
+    backend.script.push('pending')
+    const controller = new AbortController()
+    const connecting = outcomeOf(connect(backend, { onError, signal: controller.signal }))
+    await settle()
+    controller.abort('reason')
+    await settle()
+    expect(connecting.error).toEqual(failure('ABORTED', 'aborted'))
+    expect(connecting.error).toHaveProperty('cause', 'reason')
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('does not open a session for a signal that is aborted already', async () => {
+    await expect(connect(backend, { signal: AbortSignal.abort() })).rejects.toEqual(failure('ABORTED', 'aborted'))
+    expect(backend.opens).toHaveLength(0)
+  })
+
+  it('makes the namespace and its ancestors, persistent, and ends the session if it cannot', async () => {
+    const connecting = connect(backend, { onError, namespace: '/a/b' })
+    const { calls } = await settle().then(() => backend.last)
+    for (const result of [null, refusal('NO_NODE', 'rejected'), null, {}, {}]) {
+      await settle()
+      if (result instanceof Error) calls.at(-1)?.reject(result)
+      else calls.at(-1)?.resolve(result as never)
+    }
+    await connecting
+    expect(calls.map(({ method, arguments: [path, , options] }) => [method, path, options])).toEqual([
+      ['exists', '/a/b', undefined],
+      ['create', '/a/b', { mode: 'persistent' }],
+      ['exists', '/a', undefined],
+      ['create', '/a', { mode: 'persistent' }],
+      ['create', '/a/b', { mode: 'persistent' }],
+    ])
+    const failing = outcomeOf(connect(backend, { onError, namespace: '/a' }))
+    await settle()
+    backend.last.last.reject(refusal('NO_AUTH', 'rejected'))
+    await settle()
+    expect(failing.error).toEqual(failure('NO_AUTH', 'rejected'))
+    expect(backend.last.closeCount).toBe(1)
+  })
+
+  it.each([
+    [{ nameSpace: '/a' }, TypeError, '"nameSpace"'],
+    [{ namespace: 'a' }, TypeError, '"a"'],
+    [{ sessionTimeoutMs: 0 }, RangeError, '0'],
+    [{ connectTimeoutMs: Infinity }, RangeError, 'Infinity'],
+    [{ operationTimeoutMs: '5' }, TypeError, '"5"'],
+    [{ operationTimeoutMs: NaN }, RangeError, 'NaN'],
+    [{ signal: 'now' }, TypeError, '"now"'],
+    [{ onError: 7 }, TypeError, '7'],
+  ])('refuses the options %o and names the value', async (options, kind, value) => {
+    const connecting = connect(backend, options as ConnectOptions)
+    await expect(connecting).rejects.toBeInstanceOf(kind)
+    await expect(connecting).rejects.toThrow(value)
+    expect(backend.opens).toHaveLength(0)
+  })
+
+  it('shows errors without a caller as process warnings by default', async () => {
+    const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    const client = await connect(backend)
+    client.report(new Error('nobody asked'))
+    expect(emitWarning).toHaveBeenCalledWith(new Error('nobody asked'))
+  })
+})
+
+describe('arguments', () => {
+  /** What no type would let through, but a caller without types may pass. */
+  const wrong = (value: unknown): never => value as never
+  const mortal = { mode: 'persistent-with-ttl' } as const
+
+  it.each<[string, (client: Client) => Promise<unknown>, new (message: string) => Error, string]>([
+    ['a relative path', (client) => client.get('a'), TypeError, '"a"'],
+    ['a path that ends in a slash', (client) => client.create('/a/'), TypeError, '"/a/"'],
+    ['a mode that is none', (client) => client.create('/a', '', { mode: wrong('eternal') }), TypeError, '"eternal"'],
+    ['a time to live of a node without', (client) => client.create('/a', '', { ttlMs: 5 }), TypeError, '5'],
+    ['no time to live', (client) => client.create('/a', '', mortal), RangeError, 'undefined'],
+    ['too long a life', (client) => client.create('/a', '', { ...mortal, ttlMs: 2 ** 40 }), RangeError, `${2 ** 40}`],
+    ['a version below -1', (client) => client.set('/a', '', { version: -2 }), RangeError, '-2'],
+    ['a version beyond int32', (client) => client.delete('/a', { version: 2 ** 31 }), RangeError, `${2 ** 31}`],
+    ['data of a wrong kind', (client) => client.set('/a', wrong(5)), TypeError, '5'],
+    ['a watch that is no function', (client) => client.get('/a', { watch: wrong(1) }), TypeError, '1'],
+    ['a signal that is none', (client) => client.get('/a', { signal: wrong({}) }), TypeError, '[object Object]'],
+    ['operations that are none', (client) => client.multi(wrong('x')), TypeError, '"x"'],
+    ['an operation of no kind', (client) => client.multi([wrong({ type: 'get' })]), TypeError, 'operation'],
+    ['half a version', (client) => client.multi([{ type: 'check', path: '/a', version: 0.5 }]), RangeError, '0.5'],
+    ['a mode for makePath', (client) => client.makePath('/a', { mode: wrong('ephemeral') }), TypeError, 'ephemeral'],
+  ])('%s is misuse, named with its value, and nothing is sent', async (_what, call, kind, value) => {
+    const { client, session } = await connected()
+    const calling = call(client)
+    await expect(calling).rejects.toBeInstanceOf(kind)
+    await expect(calling).rejects.toThrow(value)
+    expect(session.calls).toHaveLength(0)
+  })
+
+  it('refuses data beyond what the engine takes, alone or together, as not sent', async () => {
+    const { client, session } = await connected()
+    const large = new Uint8Array(101)
+    const half: Operation = { type: 'set', path: '/a', data: new Uint8Array(50), version: -1 }
+    await expect(client.create('/a', large)).rejects.toEqual(failure('PAYLOAD_TOO_LARGE', 'not-sent'))
+    await expect(client.set('/a', 'é'.repeat(51))).rejects.toEqual(failure('PAYLOAD_TOO_LARGE', 'not-sent'))
+    await expect(client.multi([{ ...half, data: large }])).rejects.toEqual(failure('PAYLOAD_TOO_LARGE', 'not-sent'))
+    await expect(client.multi([half, half])).rejects.toEqual(failure('PAYLOAD_TOO_LARGE', 'not-sent'))
+    expect(session.calls).toHaveLength(0)
+  })
+
+  it('says UNSUPPORTED for nodes that the engine does not have', async () => {
+    backend.capabilities = { ...CAPABILITIES, containers: false, ttlGranularityMs: null }
+    const { client } = await connected()
+    await expect(client.create('/a', '', { mode: 'container' })).rejects.toEqual(failure('UNSUPPORTED', 'not-sent'))
+    const withTtl = client.create('/a', '', { mode: 'persistent-with-ttl', ttlMs: 5 })
+    await expect(withTtl).rejects.toEqual(failure('UNSUPPORTED', 'not-sent'))
+  })
+
+  it('reach the session in canonical form, with data of their own', async () => {
+    const { client, session } = await connected()
+    const data = Buffer.from(BYTES)
+    outcomeOf(client.create('/a', data))
+    outcomeOf(client.create('/', '', { mode: 'ephemeral-sequential' }))
+    outcomeOf(client.set('/a', 'é'))
+    outcomeOf(client.delete('/a', { version: 3 }))
+    outcomeOf(client.sync())
+    outcomeOf(client.multi([{ type: 'create', path: '/a', data, mode: 'persistent-with-ttl', ttlMs: 5 }]))
+    data[0] = 99
+    expect(session.calls.map(asked)).toEqual([
+      ['create', '/a', BYTES, { mode: 'persistent' }],
+      ['create', '/', new Uint8Array(), { mode: 'ephemeral-sequential' }],
+      ['set', '/a', new Uint8Array([0xc3, 0xa9]), -1],
+      ['delete', '/a', 3],
+      ['sync', '/'],
+      ['multi', [{ type: 'create', path: '/a', data: BYTES, mode: 'persistent-with-ttl', ttlMs: 5 }]],
+    ])
+  })
+})

@@ -1,0 +1,152 @@
+/**
+ * The documentation, as a test: every example is a program that the compiler accepts and that runs, and every link
+ * leads somewhere.
+ *
+ *     ```ts           a complete program; a ```text block right behind it is what it prints
+ *     ```ts no-run    one that is only compiled, since it needs what a test has not
+ */
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path/posix'
+import { fileURLToPath } from 'node:url'
+import { format } from 'node:util'
+import ts from 'typescript'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+
+interface Page {
+  readonly path: string
+  readonly text: string
+}
+
+interface Example {
+  /** Where it stands, such as `docs/errors.md:12`. */
+  readonly name: string
+  /** Where it is written to, from the root of the repository. */
+  readonly file: string
+  readonly code: string
+  readonly runs: boolean
+  /** What it must print, or null if it may print anything. */
+  readonly prints: string | null
+}
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const EXTRACTED = 'test/.docs'
+
+/** Where pages are, besides the root. */
+const FOLDERS = ['docs', 'docs/backends', 'docs/decisions', 'docs/guide', 'bench']
+
+function pages(): Page[] {
+  const under = (folder: string): string[] =>
+    readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+      const path = join(folder, entry.name)
+      if (entry.isDirectory()) return FOLDERS.includes(path) ? under(path) : []
+      return path.endsWith('.md') ? [path] : []
+    })
+  return under('.').sort().map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }))
+}
+
+function examplesOf({ path, text }: Page): Example[] {
+  const blocks = text.matchAll(/^```ts( no-run)?\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?/gms)
+  return [...blocks].map(({ index, 1: noRun, 2: code = '', 3: prints }) => {
+    const line = text.slice(0, index).split('\n').length
+    const file = `${EXTRACTED}/${path.replaceAll('/', '-').replace(/\.md$/, '')}-${line}.ts`
+    return { name: `${path}:${line}`, file, code, runs: noRun === undefined, prints: prints ?? null }
+  })
+}
+
+/** What the compiler says of files, each on a line with the file's name. */
+function compile(files: readonly string[]): string[] {
+  const configPath = join(ROOT, 'tsconfig.json')
+  const { config } = ts.readConfigFile(configPath, (path) => ts.sys.readFile(path)) as { config: object }
+  const parsed = ts.parseJsonConfigFileContent({ ...config, include: [], files }, ts.sys, ROOT, {}, configPath)
+  const options = { ...parsed.options, noUnusedLocals: false, noUnusedParameters: false }
+  const program = ts.createProgram(files.map((file) => join(ROOT, file)), options)
+  return [...parsed.errors, ...ts.getPreEmitDiagnostics(program)].map((diagnostic) => {
+    const where = relative(ROOT, diagnostic.file?.fileName ?? '')
+    const line = diagnostic.file?.getLineAndCharacterOfPosition(diagnostic.start ?? 0).line ?? 0
+    return `${where}:${line + 1}: ${ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n')}`
+  })
+}
+
+/** The anchors of a page's headings, by GitHub's rule. */
+function anchorsOf(text: string): Set<string> {
+  const prose = text.replace(/^```.*?^```$/gms, '')
+  const seen = new Map<string, number>()
+  return new Set(
+    [...prose.matchAll(/^#+ +(.*)$/gm)].map(({ 1: heading = '' }) => {
+      const slug = heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-')
+      const before = seen.get(slug) ?? 0
+      seen.set(slug, before + 1)
+      return before === 0 ? slug : `${slug}-${before}`
+    }),
+  )
+}
+
+/** Links of a page that lead nowhere within the repository. */
+function deadLinks(page: Page, textOf: (path: string) => string | null): string[] {
+  const prose = page.text.replace(/^```.*?^```$/gms, '').replace(/`[^`\n]*`/g, '')
+  const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(({ 1: link = '' }) => link)
+  return links.filter((link) => !/^[a-z]+:/.test(link)).flatMap((link) => {
+    const [file = '', anchor] = link.split('#')
+    const target = textOf(file === '' ? page.path : join(dirname(page.path), file))
+    if (target === null) return [`${page.path}: no such file: ${link}`]
+    return anchor === undefined || anchorsOf(target).has(anchor) ? [] : [`${page.path}: no such heading: ${link}`]
+  })
+}
+
+/** A file's text, the empty string for a folder, or null for nothing. */
+function read(path: string): string | null {
+  const full = join(ROOT, path)
+  return ts.sys.directoryExists(full) ? '' : (ts.sys.readFile(full) ?? null)
+}
+
+describe('the documentation', () => {
+  it.each(pages())('has no dead link in $path', (page) => {
+    expect(deadLinks(page, read)).toEqual([])
+  })
+
+  it('is refused for a link to a file or a heading that is not there', () => {
+    const textOf = (path: string): string | null => (path === 'docs/b.md' ? '# A heading: `one`\n' : null)
+    const linking = (link: string): string[] => deadLinks({ path: 'docs/a.md', text: `See [this](${link}).` }, textOf)
+    expect(linking('b.md#a-heading-one')).toEqual([])
+    expect(linking('b.md#another')).toEqual(['docs/a.md: no such heading: b.md#another'])
+    expect(linking('c.md')).toEqual(['docs/a.md: no such file: c.md'])
+  })
+})
+
+describe('the examples in the documentation', () => {
+  const examples = pages().flatMap(examplesOf)
+
+  beforeAll(() => {
+    rmSync(join(ROOT, EXTRACTED), { recursive: true, force: true })
+    mkdirSync(join(ROOT, EXTRACTED), { recursive: true })
+    // `export {}` makes a program without imports a module too.
+    for (const { file, code } of examples) writeFileSync(join(ROOT, file), `${code}\nexport {}\n`)
+  })
+
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  it('are there, in the README and in the guides', () => {
+    const names = examples.map(({ name }) => name)
+    expect(names).toContainEqual(expect.stringMatching(/^README\.md:/))
+    expect(names).toContainEqual(expect.stringMatching(/^docs\/guide\//))
+  })
+
+  it('are accepted by the compiler', () => {
+    expect(compile(examples.map(({ file }) => file))).toEqual([])
+  })
+
+  it('are refused by the compiler when they use what is not there', () => {
+    const file = `${EXTRACTED}/wrong.ts`
+    writeFileSync(join(ROOT, file), "import { NoSuchName } from 'quorate'\n\nconsole.log(NoSuchName)\n")
+    expect(compile([file])).toEqual([expect.stringMatching(/^test\/\.docs\/wrong\.ts:1: .*NoSuchName/)])
+  })
+
+  it.each(examples.filter(({ runs }) => runs))('run: $name', async ({ file, prints }) => {
+    const log = vi.spyOn(console, 'log').mockReturnValue()
+    await import(/* @vite-ignore */ join(ROOT, file))
+    const printed = log.mock.calls.map((values) => `${format(...values)}\n`).join('')
+    if (prints !== null) expect(printed).toBe(prints)
+  })
+})

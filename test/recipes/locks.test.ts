@@ -1,0 +1,276 @@
+/** What every lock of ours does, in virtual time, over every fault at every request. */
+import { expect, it } from 'vitest'
+import type { Client } from '../../src/core/client.ts'
+import { pendingCleanups } from '../../src/recipes/cleanups.ts'
+import { ExclusiveLock } from '../../src/recipes/exclusive-lock.ts'
+import { FairLock } from '../../src/recipes/fair-lock.ts'
+import type { Lease } from '../../src/recipes/lease.ts'
+import type { Fate, ModelRequest } from '../../src/testing/model/ensemble.ts'
+import { ROUND_TRIP_MS, SESSION_TIMEOUT_MS, closeAll, codeOf, ephemerals, failureOf, interrupt, newRig } from './rig.ts'
+import { pass, run, sessionOf, stateOf, strike, useVirtualTime } from './rig.ts'
+
+useVirtualTime()
+
+type Lock = FairLock | ExclusiveLock
+const PATH = '/locks/orders'
+const LOCKS: [string, (client: Client) => Lock][] = [
+  ['FairLock', (client) => new FairLock(client, PATH)],
+  ['ExclusiveLock', (client) => new ExclusiveLock(client, PATH)],
+]
+const FATES: Fate[] = ['lose-before', 'lose-after', 'expire-before', 'expire-after', { delayMs: 2_000 }]
+const REQUESTS_MAX = 12
+
+/** Every lock with every fate at every one of its first requests. */
+const SWEEP = LOCKS.flatMap(([name, make]) =>
+  FATES.flatMap((fate) =>
+    Array.from({ length: REQUESTS_MAX }, (_, index) => ({ name, make, fate, nth: index + 1, what: nameOf(fate) })),
+  ),
+)
+
+function nameOf(fate: Fate): string {
+  return typeof fate === 'object' ? 'delay' : String(fate)
+}
+
+/** Resolves with the lease, or null if it rejected for the session's sake; anything else is a failure of the test. */
+async function leaseOrExpiry(acquiring: Promise<Lease>): Promise<Lease | null> {
+  try {
+    return await run(acquiring)
+  } catch (error) {
+    expect(codeOf(error)).toBe('SESSION_EXPIRED/session-over')
+    return null
+  }
+}
+
+function ofSession(id: bigint): (request: ModelRequest) => boolean {
+  return (request) => request.sessionId === id && request.kind !== 'close'
+}
+
+it.each(LOCKS)('%s is held by one at a time and handed on by a release, with a greater token', async (_, make) => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  const first = await run(make(a).acquire())
+  const second = make(b).acquire()
+  await pass(1_000)
+  expect(await stateOf(second)).toBe('pending')
+  expect(first.state).toBe('held')
+  await run(first.release())
+  const next = await run(second)
+  expect(first.state).toBe('released')
+  expect(first.signal.aborted).toBe(false)
+  expect(next.state).toBe('held')
+  expect(next.token).toBeGreaterThan(first.token)
+  expect(await closeAll(rig, a, b)).toEqual([])
+  expect(rig.errors).toEqual([])
+})
+
+it.each(LOCKS)('%s tried when it is taken gives null, creates no node and leaves no watch', async (_, make) => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  await run(make(a).acquire())
+  const nodes = rig.control.nodes()
+  expect(await run(make(b).tryAcquire())).toBeNull()
+  expect(rig.control.nodes()).toEqual(nodes)
+  expect(rig.control.watchCount(sessionOf(b))).toBe(0)
+  expect(await closeAll(rig, a, b)).toEqual([])
+})
+
+it.each(LOCKS)('%s tried when it is free is acquired', async (_, make) => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const lease = await run(make(client).tryAcquire())
+  expect(lease?.state).toBe('held')
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
+it.each(LOCKS)('%s rejects with TIMEOUT after waitMs and leaves nothing behind', async (_, make) => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  await run(make(a).acquire())
+  const before = { nodes: rig.control.nodes(), watches: rig.control.watchCount() }
+  const startMs = performance.now()
+  expect(codeOf(await failureOf(make(b).acquire({ waitMs: 3_000 })))).toBe('TIMEOUT/aborted')
+  expect(performance.now() - startMs).toBeLessThan(3_000 + 4 * ROUND_TRIP_MS)
+  await pass(ROUND_TRIP_MS)
+  expect({ nodes: rig.control.nodes(), watches: rig.control.watchCount() }).toEqual(before)
+  expect(await closeAll(rig, a, b)).toEqual([])
+})
+
+it.each(LOCKS)('%s refuses a waitMs that is no number of milliseconds', async (_, make) => {
+  const rig = newRig()
+  const client = await rig.connect()
+  for (const waitMs of [-1, NaN]) expect(await failureOf(make(client).acquire({ waitMs }))).toBeInstanceOf(RangeError)
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
+it.each(LOCKS)('%s aborted at any moment of the wait leaves nothing behind', async (_, make) => {
+  for (let afterMs = 0; afterMs <= 8 * ROUND_TRIP_MS; afterMs += 5) {
+    const rig = newRig()
+    const [a, b] = [await rig.connect(), await rig.connect()]
+    const held = await run(make(a).acquire())
+    const before = { nodes: rig.control.nodes(), watches: rig.control.watchCount() }
+    const stop = new AbortController()
+    const acquiring = make(b).acquire({ signal: stop.signal })
+    acquiring.catch(() => undefined)
+    await pass(afterMs)
+    stop.abort('enough')
+    const error = await failureOf(acquiring)
+    expect(codeOf(error)).toBe('ABORTED/aborted')
+    expect((error as Error).cause).toBe('enough')
+    await pass(2 * ROUND_TRIP_MS)
+    expect({ nodes: rig.control.nodes(), watches: rig.control.watchCount() }).toEqual(before)
+    expect(held.state).toBe('held')
+    expect(pendingCleanups(b)).toBe(0)
+    expect(await closeAll(rig, a, b)).toEqual([])
+  }
+})
+
+it.each(LOCKS)('%s aborted while its client is cut off rejects at once, and the node goes when it is back', async (_, make) => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  const stop = new AbortController()
+  const held = await run(make(a).acquire())
+  const acquiring = make(b).acquire({ signal: stop.signal })
+  await pass(5 * ROUND_TRIP_MS)
+  const session = sessionOf(b)
+  rig.control.disconnect(session)
+  await pass(10)
+  stop.abort()
+  expect(await failureOf(acquiring)).toMatchObject({ code: 'ABORTED' })
+  rig.control.reconnect(session)
+  await pass(10 * ROUND_TRIP_MS)
+  expect(ephemerals(rig)).toEqual([held.path])
+  expect(pendingCleanups(b)).toBe(0)
+  expect(await closeAll(rig, a, b)).toEqual([])
+})
+
+it.each(SWEEP)('$name acquired alone with $what at request $nth is held by its node or not at all', async (sweep) => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const session = sessionOf(client)
+  strike(rig, sweep.fate, ofSession(session), sweep.nth)
+  const lease = await leaseOrExpiry(sweep.make(client).acquire())
+  await pass(SESSION_TIMEOUT_MS / 3)
+  if (lease?.state === 'held') expect(ephemerals(rig)).toEqual([lease.path])
+  else expect(ephemerals(rig)).toEqual([])
+  await run(lease?.release() ?? Promise.resolve())
+  await pass(2 * ROUND_TRIP_MS)
+  expect(ephemerals(rig)).toEqual([])
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
+it.each(SWEEP)('$name waited for with $what at request $nth of the waiter goes to one at a time', async (sweep) => {
+  const rig = newRig()
+  const [a, b, c] = [await rig.connect(), await rig.connect(), await rig.connect()]
+  const first = await run(sweep.make(a).acquire())
+  strike(rig, sweep.fate, ofSession(sessionOf(b)), sweep.nth)
+  const second = sweep.make(b).acquire().catch(() => null)
+  await pass(3_000)
+  expect(first.state).toBe('held')
+  const third = sweep.make(c).acquire()
+  await pass(500)
+  const order: Lease[] = []
+  const track = async (acquiring: Promise<Lease | null>): Promise<void> => {
+    const lease = await acquiring
+    if (lease === null) return
+    expect(order.every((earlier) => earlier.state !== 'held')).toBe(true)
+    order.push(lease)
+    await lease.release()
+  }
+  const both = Promise.all([track(second), track(third)])
+  await run(first.release())
+  await run(both)
+  const tokens = [first, ...order].map(({ token }) => token)
+  expect(tokens).toEqual([...tokens].sort((x, y) => (x < y ? -1 : 1)))
+  expect(order.length).toBeGreaterThan(0)
+  expect(await closeAll(rig, a, b, c)).toEqual([])
+})
+
+it.each(SWEEP)('$name released with $what at request $nth is free again', async (sweep) => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  const lease = await run(sweep.make(a).acquire())
+  const next = sweep.make(b).acquire()
+  await pass(5 * ROUND_TRIP_MS)
+  strike(rig, sweep.fate, ofSession(sessionOf(a)), sweep.nth)
+  await run(lease.release())
+  expect(['released', 'lost']).toContain(lease.state)
+  const successor = await run(next)
+  expect(successor.token).toBeGreaterThan(lease.token)
+  await pass(SESSION_TIMEOUT_MS)
+  expect(successor.state).toBe('held')
+  expect(await closeAll(rig, a, b)).toEqual([])
+})
+
+it.each(LOCKS)('%s survives a reconnect of holder and waiter', async (_, make) => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  const first = await run(make(a).acquire())
+  const second = make(b).acquire()
+  await pass(100)
+  await interrupt(rig, a, 1_000)
+  await interrupt(rig, b, 1_000)
+  expect(first.state).toBe('held')
+  expect(await stateOf(second)).toBe('pending')
+  await run(first.release())
+  expect((await run(second)).state).toBe('held')
+  expect(await closeAll(rig, a, b)).toEqual([])
+})
+
+it.each(LOCKS)('%s is not woken for nothing by events that come late', async (_, make) => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  rig.control.delayEvents(500)
+  const first = await run(make(a).acquire())
+  const second = make(b).acquire()
+  await pass(100)
+  await run(first.release())
+  expect((await run(second)).state).toBe('held')
+  await pass(2_000)
+  expect(await closeAll(rig, a, b)).toEqual([])
+})
+
+it.each(LOCKS)('%s is released when the client closes, and its signal says so before the node goes', async (_, make) => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const lease = await run(make(client).acquire())
+  let nodesAtAbort: string[] = []
+  lease.signal.addEventListener('abort', () => {
+    nodesAtAbort = ephemerals(rig)
+  })
+  await run(client.close())
+  expect(nodesAtAbort).toEqual([lease.path])
+  expect(lease.state).toBe('lost')
+  expect(ephemerals(rig)).toEqual([])
+})
+
+it.each(LOCKS)('%s waited for when the client closes rejects with CLIENT_CLOSED', async (_, make) => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  await run(make(a).acquire())
+  const waiting = make(b).acquire()
+  waiting.catch(() => undefined)
+  await pass(100)
+  await run(b.close())
+  expect(codeOf(await failureOf(waiting))).toBe('CLIENT_CLOSED/aborted')
+  expect(await closeAll(rig, a)).toEqual([])
+})
+
+it.each(LOCKS)('%s makes its parent again when the servers have removed it', async (_, make) => {
+  const rig = newRig()
+  const client = await rig.connect()
+  for (let round = 0; round < 3; round += 1) {
+    const lease = await run(make(client).acquire())
+    await run(lease.release())
+    rig.control.reap()
+    rig.control.reap()
+    expect(rig.control.nodes().map(({ path }) => path)).toEqual(['/'])
+  }
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
+it.each(LOCKS)('%s works on an engine without containers', async (_, make) => {
+  const rig = newRig({ capabilities: { containers: false } })
+  const client = await rig.connect()
+  expect((await run(make(client).acquire())).state).toBe('held')
+  expect(await closeAll(rig, client)).toEqual([])
+})

@@ -1,0 +1,26 @@
+import { afterAll, describe, it } from 'vitest'
+import { backendSuite, modelBackend } from '../../src/testing/index.ts'
+import type { ModelBackend, ModelOptions, Subject } from '../../src/testing/index.ts'
+
+const ABILITIES = ['expire', 'disconnect', 'reconnect', 'reap'] as const
+
+function subjectOf(options: ModelOptions): () => Promise<Subject> {
+  return async () => {
+    const backend: ModelBackend = modelBackend(options)
+    return { backend, control: backend.control, close: async () => undefined }
+  }
+}
+
+backendSuite({ describe, it, afterAll }, { name: 'model', create: subjectOf({}), abilities: ABILITIES })
+backendSuite(
+  { describe, it },
+  { name: 'model with latency', create: subjectOf({ latencyMs: 1 }), abilities: ABILITIES },
+)
+backendSuite(
+  { describe, it },
+  {
+    name: 'model without containers and time to live',
+    create: subjectOf({ capabilities: { containers: false, ttlGranularityMs: null } }),
+    abilities: ABILITIES,
+  },
+)

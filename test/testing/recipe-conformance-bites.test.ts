@@ -1,0 +1,324 @@
+/**
+ * The recipe suites must find what they are there to find: each of these recipes breaks one promise, and the case that
+ * is named has to say so.
+ */
+import { describe, expect, it } from 'vitest'
+import type { Client } from '../../src/core/client.ts'
+import { connect } from '../../src/core/client.ts'
+import { ConfigCenter } from '../../src/recipes/config-center.ts'
+import { FairLock } from '../../src/recipes/fair-lock.ts'
+import { GroupMembership } from '../../src/recipes/group-membership.ts'
+import { ConformanceError, configSuite, lockSuite, membershipSuite, modelBackend } from '../../src/testing/index.ts'
+import type {
+  ConfigSuiteOptions,
+  LockSuiteOptions,
+  MembershipSuiteOptions,
+  RecipeSuiteOptions,
+  TestedConfig,
+  TestedGroup,
+  TestedLease,
+  TestedLock,
+} from '../../src/testing/index.ts'
+import { collectedCases } from './collected-cases.ts'
+
+interface Broken<Make> {
+  readonly what: string
+  readonly make: Make
+  /** The case that has to fail; its name, whole. */
+  readonly caughtBy: string
+}
+
+/** Of a case that has to fail, and may do so by waiting in vain. A case that has to pass has the suite's own. */
+const PATIENCE_MS = 300
+const NO_DATA = ''
+
+const LOCKS: readonly Broken<LockSuiteOptions['makeLock']>[] = [
+  {
+    what: 'two hold at a time',
+    make: () => {
+      let token = 0n
+      const acquire = async (): Promise<TestedLease> => freeLease(++token)
+      return { acquire, tryAcquire: acquire }
+    },
+    caughtBy: 'of many contenders one holds at a time, and each gets its turn',
+  },
+  {
+    what: 'contenders of one client all hold',
+    make: (client, path) => {
+      const shared = sharedLeaseOf(client, path)
+      return { acquire: shared, tryAcquire: shared }
+    },
+    caughtBy: 'contenders of one client exclude each other too',
+  },
+  {
+    what: 'tokens stay the same',
+    make: (client, path) => changedLeases(client, path, (lease) => ({ ...faceOf(lease), token: 1n })),
+    caughtBy: 'tokens grow strictly, over releases, sessions and an empty lock',
+  },
+  {
+    what: 'tryAcquire leaves a node',
+    make: (client, path) => ({
+      acquire: (options) => new FairLock(client, path).acquire(options),
+      tryAcquire: async () => {
+        const lease = await new FairLock(client, path).tryAcquire()
+        if (lease === null) await client.create(`${path}/left-`, NO_DATA, { mode: 'ephemeral-sequential' })
+        return lease
+      },
+    }),
+    caughtBy: 'tryAcquire of a free lock gets it, and of a taken one answers null and leaves nothing',
+  },
+  {
+    what: 'a wait that is over leaves a contender',
+    make: (client, path) => ({
+      acquire: (options = {}) => {
+        return new FairLock(client, path).acquire(options).catch(async (error: unknown) => {
+          await client.create(`${path}/left-`, NO_DATA, { mode: 'ephemeral-sequential' })
+          throw error
+        })
+      },
+      tryAcquire: () => new FairLock(client, path).tryAcquire(),
+    }),
+    caughtBy: 'a wait that lasts too long rejects with TIMEOUT and leaves nothing',
+  },
+  {
+    what: 'a wait does not hear its signal',
+    make: (client, path) => ({
+      acquire: () => new FairLock(client, path).acquire(),
+      tryAcquire: () => new FairLock(client, path).tryAcquire(),
+    }),
+    caughtBy: 'a wait that is aborted rejects with ABORTED and the reason, and leaves nothing',
+  },
+  {
+    what: 'a release does nothing',
+    make: (client, path) => {
+      return changedLeases(client, path, (lease) => ({ ...faceOf(lease), release: async () => undefined }))
+    },
+    caughtBy: 'a release passes the lock on, may be repeated, and leaves nothing',
+  },
+  {
+    what: 'a lost lease does not say so',
+    make: (client, path) => {
+      return changedLeases(client, path, (lease) => ({ ...faceOf(lease), signal: new AbortController().signal }))
+    },
+    caughtBy: 'a holder that loses its session is told by its signal, and the lock goes on',
+  },
+  {
+    what: 'a lease is lost with the connection',
+    make: (client, path) => {
+      return changedLeases(client, path, (lease) => {
+        client.onState(({ status }) => {
+          if (status === 'suspended') void lease.release()
+        })
+        return lease
+      })
+    },
+    caughtBy: 'a connection that breaks for a moment costs neither the holder nor a waiter its place',
+  },
+]
+
+const CONFIGS: readonly Broken<ConfigSuiteOptions['makeConfig']>[] = [
+  {
+    what: 'versions are not compared',
+    make: (client, path, schema) => {
+      const center = new ConfigCenter(client, path, { schema })
+      return changedConfig(center, { publish: (value) => center.publish(value, { force: true }) })
+    },
+    caughtBy: 'of several writers that count by compare-and-set no increment is lost',
+  },
+  {
+    what: 'nothing is validated',
+    make: (client, path) => new ConfigCenter<number>(client, path),
+    caughtBy: 'a value that the schema refuses is not written',
+  },
+  {
+    what: 'an old value is told again',
+    make: (client, path, schema) => {
+      const center = new ConfigCenter(client, path, { schema })
+      return changedConfig(center, {
+        subscribe: (listener) => {
+          const told: Parameters<typeof listener>[0][] = []
+          return center.subscribe((change) => {
+            told.push(change)
+            for (const again of told) listener(again)
+          })
+        },
+      })
+    },
+    caughtBy: 'every subscriber ends at the last value, and none goes back to an older write',
+  },
+  {
+    what: 'staleness is not told',
+    make: (client, path, schema) => changedConfig(new ConfigCenter(client, path, { schema }), { stale: false }),
+    caughtBy:
+      'while the connection is broken the last value stays in force and says that it is stale; then it catches up',
+  },
+  {
+    what: 'a subscription ends with its session',
+    make: (client, path, schema) => {
+      const center = new ConfigCenter(client, path, { schema })
+      client.onState(({ status }) => {
+        if (status === 'expired') void center.close()
+      })
+      return center
+    },
+    caughtBy: 'a subscriber outlives its session',
+  },
+]
+
+const GROUPS: readonly Broken<MembershipSuiteOptions['makeGroup']>[] = [
+  {
+    what: 'an id can be taken twice',
+    make: (client, path) => {
+      const group = new GroupMembership<string>(client, path)
+      const twin = { incarnation: 1n, state: 'joined', update: async () => undefined, leave: async () => undefined }
+      const join: TestedGroup['join'] = (id, options) => group.join(id, options).catch(() => twin)
+      return { join, members: () => group.members(), subscribe: (listener) => group.subscribe(listener) }
+    },
+    caughtBy: 'an id that is taken is refused and its member left alone; it is free when that has left',
+  },
+  {
+    what: 'a member does not come back',
+    make: (client, path) => {
+      const group = new GroupMembership<string>(client, path)
+      client.onState(({ status }) => {
+        if (status === 'expired') void group.close()
+      })
+      return group
+    },
+    caughtBy: 'a member that lost its session registers again by itself, with a greater incarnation',
+  },
+  {
+    what: 'an update is told as a leave and a join',
+    make: (client, path) => {
+      const group = new GroupMembership<string>(client, path)
+      const subscribe: TestedGroup['subscribe'] = (listener) => {
+        return group.subscribe(({ members, joined, left, updated }) => {
+          listener({ members, joined: [...joined, ...updated], left: [...left, ...updated], updated: [] })
+        })
+      }
+      return { join: (id, options) => group.join(id, options), members: () => group.members(), subscribe }
+    },
+    caughtBy: 'an update is told as one, and not as a leave and a join',
+  },
+  {
+    what: 'a leave is not told',
+    make: (client, path) => {
+      const group = new GroupMembership<string>(client, path)
+      const subscribe: TestedGroup['subscribe'] = (listener) => {
+        return group.subscribe((change) => {
+          listener({ ...change, left: [] })
+        })
+      }
+      return { join: (id, options) => group.join(id, options), members: () => group.members(), subscribe }
+    },
+    caughtBy: 'when all is quiet everyone has the same view, and every change on the way fits the one before',
+  },
+]
+
+/** A lease that costs nothing and guards nothing. */
+function freeLease(token: bigint): TestedLease {
+  return { token, signal: new AbortController().signal, state: 'held', release: async () => undefined }
+}
+
+const sharedLeases = new WeakMap<Client, Promise<TestedLease>>()
+
+/** The whole client holds, once and for all, and its tokens pretend to grow. */
+function sharedLeaseOf(client: Client, path: string): () => Promise<TestedLease> {
+  let token = 0n
+  const lease = sharedLeases.get(client) ?? new FairLock(client, path).acquire()
+  sharedLeases.set(client, lease)
+  return async () => freeLease((await lease).token + token++)
+}
+
+/** A lease's members as a plain object that is as it is now. */
+function faceOf(lease: TestedLease): TestedLease {
+  const { token, signal } = lease
+  return {
+    token,
+    signal,
+    get state() {
+      return lease.state
+    },
+    release: () => lease.release(),
+  }
+}
+
+function changedLeases(client: Client, path: string, change: (lease: TestedLease) => TestedLease): TestedLock {
+  const lock = new FairLock(client, path)
+  return {
+    acquire: async (options) => change(await lock.acquire(options)),
+    tryAcquire: async () => {
+      const lease = await lock.tryAcquire()
+      return lease === null ? null : change(lease)
+    },
+  }
+}
+
+function changedConfig(center: TestedConfig, changes: Partial<TestedConfig>): TestedConfig {
+  const face: TestedConfig = {
+    get current() {
+      return center.current
+    },
+    get version() {
+      return center.version
+    },
+    get stale() {
+      return center.stale
+    },
+    ready: () => center.ready(),
+    get: () => center.get(),
+    publish: (value, options) => center.publish(value, options),
+    subscribe: (listener) => center.subscribe(listener),
+    watch: (options) => center.watch(options),
+    onInvalid: (listener) => center.onInvalid(listener),
+    close: () => center.close(),
+  }
+  return Object.defineProperties(face, Object.getOwnPropertyDescriptors(changes))
+}
+
+/** Registers a test for each broken recipe: a sound one passes the case, the broken one does not. */
+function bites<Make>(
+  recipe: string,
+  broken: readonly Broken<Make>[],
+  sound: Make,
+  casesOf: (engine: RecipeSuiteOptions, make: Make) => ReadonlyMap<string, () => Promise<void>>,
+): void {
+  describe(`the suite of a ${recipe} finds that`, () => {
+    for (const { what, make, caughtBy } of broken) {
+      it(`${what} (by: ${caughtBy})`, async () => {
+        const caseOf = (tested: Make, patience: Pick<RecipeSuiteOptions, 'patienceMs'>) => {
+          const backend = modelBackend()
+          const connected = (): Promise<Client> => connect(backend, { onError: () => undefined })
+          const engine = { name: what, connect: connected, control: backend.control, ...patience }
+          return casesOf(engine, tested).get(caughtBy)
+        }
+        await caseOf(sound, {})?.()
+        const run = caseOf(make, { patienceMs: PATIENCE_MS })
+        expect(run).toBeDefined()
+        await expect(run?.()).rejects.toThrow(ConformanceError)
+      })
+    }
+  })
+}
+
+const soundLock: LockSuiteOptions['makeLock'] = (client, path) => new FairLock(client, path)
+const soundConfig: ConfigSuiteOptions['makeConfig'] = (client, path, schema) => {
+  return new ConfigCenter(client, path, { schema })
+}
+const soundGroup: MembershipSuiteOptions['makeGroup'] = (client, path) => new GroupMembership<string>(client, path)
+
+bites('lock', LOCKS, soundLock, (engine, makeLock) => {
+  return collectedCases((runner) => {
+    lockSuite(runner, { ...engine, makeLock })
+  })
+})
+bites('configuration', CONFIGS, soundConfig, (engine, makeConfig) => {
+  return collectedCases((runner) => {
+    configSuite(runner, { ...engine, makeConfig })
+  })
+})
+bites('group', GROUPS, soundGroup, (engine, makeGroup) => {
+  return collectedCases((runner) => {
+    membershipSuite(runner, { ...engine, makeGroup })
+  })
+})

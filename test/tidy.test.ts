@@ -1,0 +1,432 @@
+/**
+ * What the code looks like, as a test: import layers, sizes, names, dead exports, and what must agree with what. Each
+ * rule is run over the repository, and over small bad samples that it has to refuse.
+ */
+import { basename } from 'node:path/posix'
+import ts from 'typescript'
+import { describe, expect, it } from 'vitest'
+import { ERROR_CODES } from '../src/core/errors.ts'
+import { describesOthers, exportsOf, hasModifier, importsOf, parse, repository } from './source-files.ts'
+import type { File } from './source-files.ts'
+
+/** A rule looks at the files it is about and answers with a line for each thing that is wrong. */
+interface Rule {
+  readonly name: string
+  readonly check: (files: readonly File[]) => string[]
+  /** Each is a set of files with something wrong, by path. */
+  readonly bad: readonly Readonly<Record<string, string>>[]
+}
+
+const FILE_LINES_MAX = 500
+const FUNCTION_LINES_MAX = 70
+const LINE_COLUMNS_MAX = 120
+
+/** Who may import what: the first row whose `from` is a prefix of the importer holds. Nothing else may be imported. */
+const LAYERS: readonly { readonly from: string; readonly to: readonly string[] }[] = [
+  { from: 'src/index.ts', to: ['src/'] },
+  { from: 'src/cli/', to: ['src/'] },
+  {
+    from: 'src/testing/',
+    to: ['src/testing/', 'src/core/', 'src/recipes/', 'src/backends/embedded/server/', 'src/backends/protocol/'],
+  },
+  { from: 'src/recipes/', to: ['src/recipes/', 'src/core/'] },
+  {
+    from: 'src/backends/embedded/server/',
+    to: [
+      'src/backends/embedded/server/',
+      'src/core/errors.ts',
+      'src/core/path.ts',
+      'src/core/assert.ts',
+      'src/backends/protocol/',
+    ],
+  },
+  { from: 'src/backends/embedded/', to: ['src/backends/embedded/', 'src/backends/protocol/', 'src/core/'] },
+  { from: 'src/backends/zookeeper/', to: ['src/backends/zookeeper/', 'src/backends/protocol/', 'src/core/'] },
+  { from: 'src/backends/protocol/', to: ['src/backends/protocol/', 'src/core/'] },
+  { from: 'src/backends/etcd/', to: ['src/backends/etcd/', 'src/core/'] },
+  { from: 'src/backends/redis/', to: ['src/backends/redis/', 'src/core/'] },
+  { from: 'src/core/', to: ['src/core/'] },
+]
+
+/** The two halves of a server, which only server.ts may know both. */
+const SERVER = 'src/backends/embedded/server/'
+const STATE = ['tree', 'prepare', 'sessions', 'watches', 'state'].map((name) => `${SERVER}${name}.ts`)
+const CONSENSUS = ['election', 'leader', 'learner', 'zab'].map((name) => `${SERVER}${name}.ts`)
+
+const RUNTIME_DEPENDENCIES = ['p-queue', 'p-retry']
+const ENTRY_POINTS = ['src/index.ts', 'src/backends/embedded/index.ts', 'src/testing/index.ts', 'src/cli/main.ts']
+
+/** Globals that tests replace, so they are read when they are used and never kept from when a module was loaded. */
+const REPLACED_GLOBALS = new Set([
+  'setTimeout',
+  'clearTimeout',
+  'setInterval',
+  'clearInterval',
+  'setImmediate',
+  'clearImmediate',
+  'queueMicrotask',
+  'Date',
+  'performance',
+  'crypto',
+])
+
+interface Ban {
+  readonly pattern: RegExp
+  readonly why: string
+}
+
+/** What no text of the repository holds, and why. */
+const BANNED_TEXT: readonly Ban[] = [
+  { pattern: /\b(TODO|FIXME|XXX|HACK)\b/, why: 'finish it, or file an issue' },
+  { pattern: /(^|[\s'"`(])(\/work|\/home|\/Users)\/|\.\.\/shared\b/, why: 'a path of one machine' },
+  { pattern: /\b(agents?|slaves?)\b/i, why: 'not a word of docs/glossary.md' },
+]
+
+/** What no TypeScript of the repository holds, and why. */
+const BANNED_CODE: readonly Ban[] = [
+  { pattern: /\beslint-disable\b|@ts-(ignore|nocheck|expect-error)\b/, why: 'change the code, not the rule' },
+  { pattern: /\bas unknown as\b/, why: 'the type is wrong: mend it' },
+  { pattern: /^export \*|^export default\b/m, why: 'export by name' },
+  { pattern: /^\s*(export )?(declare )?((const )?enum|namespace) \w/m, why: 'a union of literals, a module' },
+]
+
+/** What no test holds, and why. */
+const BANNED_TEST: readonly Ban[] = [
+  { pattern: /\b(it|test|describe)\.(only|skip|todo|fails)\b/, why: 'every test runs' },
+]
+
+/** Files that have to spell out what is banned. */
+const NAMES_BANS = /^(test\/(tidy|lint)\.test\.ts|[a-z.]+\.config\.[jt]s)$/
+
+const isCode = (file: File): boolean => file.path.endsWith('.ts')
+const isSource = (file: File): boolean => isCode(file) && file.path.startsWith('src/')
+const isTest = (file: File): boolean => isCode(file) && file.path.startsWith('test/')
+const isAny = (): boolean => true
+
+/** A rule that looks at one file at a time. */
+function each(which: (file: File) => boolean, check: (file: File) => string[]): Rule['check'] {
+  return (files) => files.filter(which).flatMap((file) => check(file))
+}
+
+/** A rule about what may stand in a text at all. */
+function without(which: (file: File) => boolean, bans: readonly Ban[]): Rule['check'] {
+  return each((file) => which(file) && !NAMES_BANS.test(file.path), ({ path, text }) =>
+    bans.flatMap(({ pattern, why }) => {
+      const found = pattern.exec(text)
+      return found === null ? [] : [`${path}: "${found[0].trim()}": ${why}`]
+    }),
+  )
+}
+
+function checkLayers(file: File): string[] {
+  const row = LAYERS.find(({ from }) => file.path.startsWith(from))
+  if (row === undefined) return [`${file.path}: belongs to no layer`]
+  return importsOf(file)
+    .filter(({ target }) => target.startsWith('src/') || target.startsWith('quorate'))
+    .filter(({ target }) => !row.to.some((allowed) => target.startsWith(allowed)))
+    .map(({ target }) => `${file.path}: may not import ${target}`)
+}
+
+/** Follows imports inside server/, through any file but server.ts: none may reach both halves. */
+function checkServerHalves(files: readonly File[]): string[] {
+  const inside = new Map(files.filter(({ path }) => path.startsWith(SERVER)).map((file) => [file.path, file]))
+  const reached = (path: string, seen: Set<string>): Set<string> => {
+    const file = inside.get(path)
+    if (file === undefined || seen.has(path) || path === `${SERVER}server.ts`) return seen
+    seen.add(path)
+    for (const { target } of importsOf(file)) reached(target, seen)
+    return seen
+  }
+  return [...inside.keys()].filter((path) => {
+    const all = reached(path, new Set())
+    return STATE.some((state) => all.has(state)) && CONSENSUS.some((consensus) => all.has(consensus))
+  }).map((path) => `${path}: knows both the state and the consensus`)
+}
+
+function checkThirdParty(file: File): string[] {
+  const mayUseNode = /^src\/(backends\/[a-z]+\/io|cli)\//.test(file.path)
+  return importsOf(file)
+    .filter(({ target }) => !target.startsWith('src/'))
+    .filter(({ target }) => !(file.path.startsWith('src/core/') && RUNTIME_DEPENDENCIES.includes(target)))
+    .filter(({ target }) => !(target.startsWith('node:') && mayUseNode))
+    .map(({ target }) => `${file.path}: may not import ${target}`)
+}
+
+function checkLines(file: File): string[] {
+  const lines = file.text.replace(/\n$/, '').split('\n')
+  const wide = lines.flatMap((line, index) =>
+    line.length > LINE_COLUMNS_MAX ? [`${file.path}:${index + 1}: ${line.length} columns`] : [],
+  )
+  return lines.length > FILE_LINES_MAX ? [`${file.path}: ${lines.length} lines`, ...wide] : wide
+}
+
+function checkFunctions(file: File): string[] {
+  const source = parse(file)
+  const problems: string[] = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node) && !isGroupOfTests(node)) {
+      const first = source.getLineAndCharacterOfPosition(node.getStart()).line
+      const lines = source.getLineAndCharacterOfPosition(node.getEnd()).line - first + 1
+      if (lines > FUNCTION_LINES_MAX) problems.push(`${file.path}:${first + 1}: a function of ${lines} lines`)
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  return problems
+}
+
+/** The function that is given to `describe` is a list of tests, as a file is. */
+function isGroupOfTests(node: ts.Node): boolean {
+  return ts.isCallExpression(node.parent) && /^(\w+\.)?describe\b/.test(node.parent.expression.getText())
+}
+
+function checkFileName({ path }: File): string[] {
+  const name = basename(path)
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config))?\.ts$/.test(name)) return [`${path}: name it in kebab-case`]
+  return /^(utils?|helpers?|common|types|misc|shared|lib)\.ts$/.test(name) ? [`${path}: name it for what it holds`] : []
+}
+
+function checkKeptGlobals(file: File): string[] {
+  const problems: string[] = []
+  const keeps = (name: string): unknown => problems.push(`${file.path}: keeps ${name}`)
+  const visit = (node: ts.Node): void => {
+    // The body of a function and the field of an instance are evaluated later; a type never is.
+    if (ts.isFunctionLike(node) || ts.isTypeNode(node) || ts.isInterfaceDeclaration(node)) return
+    if (ts.isPropertyDeclaration(node) && !hasModifier(node, ts.SyntaxKind.StaticKeyword)) return
+    const isName = ts.isPropertyAccessExpression(node.parent) && node.parent.name === node
+    if (ts.isIdentifier(node) && !isName && REPLACED_GLOBALS.has(node.text)) keeps(node.text)
+    if (node.getText() === 'Math.random') keeps('Math.random')
+    ts.forEachChild(node, visit)
+  }
+  parse(file).forEachChild(visit)
+  return problems
+}
+
+function checkDeadExports(files: readonly File[]): string[] {
+  const used = new Set<string>()
+  for (const file of files.filter(isCode)) {
+    for (const { target, names } of importsOf(file)) for (const name of names) used.add(`${target}#${name}`)
+  }
+  const inner = files.filter((file) => isSource(file) && !ENTRY_POINTS.includes(file.path))
+  return inner.flatMap((file) =>
+    [...new Set(exportsOf(file))]
+      .filter((name) => !used.has(`${file.path}#${name}`) && !used.has(`${file.path}#*`))
+      .filter((name) => !describesOthers(file, name))
+      .map((name) => `${file.path}: nobody imports ${name}`),
+  )
+}
+
+/**
+ * TypeDoc asks for the comments of everything else. It would also ask for those of the properties within a union of object
+ * types, which the comment of the union describes.
+ */
+function checkPublishedProperties(files: readonly File[]): string[] {
+  const published = new Set(
+    files
+      .filter(({ path }) => ENTRY_POINTS.includes(path))
+      .flatMap((file) => importsOf(file).flatMap(({ target, names }) => names.map((name) => `${target}#${name}`))),
+  )
+  return files.filter(isSource).flatMap((file) =>
+    parse(file).statements.flatMap((statement) => {
+      if (!ts.isInterfaceDeclaration(statement) && !ts.isClassDeclaration(statement)) return []
+      const owner = statement.name?.text ?? ''
+      // What implements an interface is described there.
+      const isImplementation = ts.isClassDeclaration(statement) && statement.heritageClauses !== undefined
+      if (isImplementation || !published.has(`${file.path}#${owner}`)) return []
+      return statement.members
+        .filter((member) => ts.isPropertySignature(member) || ts.isPropertyDeclaration(member))
+        .filter(({ name }) => !ts.isPrivateIdentifier(name))
+        .filter((member) => ts.getJSDocCommentsAndTags(member).length === 0)
+        .map(({ name }) => `${file.path}: ${owner}.${name.getText()} has no comment`)
+    }),
+  )
+}
+
+function checkErrorPages(files: readonly File[]): string[] {
+  const text = files.find(({ path }) => path === 'docs/errors.md')?.text ?? ''
+  const headings = [...text.matchAll(/^#+ `?([A-Z][A-Z_]+)`?$/gm)].map(([, code]) => code ?? '')
+  const codes: readonly string[] = ERROR_CODES
+  return [
+    ...codes.filter((code) => !headings.includes(code)).map((code) => `docs/errors.md: no heading for ${code}`),
+    ...headings.filter((code) => !codes.includes(code)).map((code) => `docs/errors.md: no such code: ${code}`),
+  ]
+}
+
+function checkDependencies(files: readonly File[]): string[] {
+  const manifest = files.find(({ path }) => path === 'package.json')
+  const found = Object.keys((JSON.parse(manifest?.text ?? '{}') as { dependencies?: object }).dependencies ?? {}).sort()
+  return found.join() === RUNTIME_DEPENDENCIES.join() ? [] : [`package.json: depends on ${found.join(', ')}`]
+}
+
+function checkLockfile(files: readonly File[]): string[] {
+  const lock = files.find(({ path }) => path === 'package-lock.json')
+  const hosts = lock?.text.match(/"resolved": "[^"]*:[^"]*"/g) ?? []
+  return [...new Set(hosts)].map((host) => `package-lock.json: names a registry: ${host}`)
+}
+
+const lines = (count: number): string => 'let a\n'.repeat(count)
+
+const RULES: readonly Rule[] = [
+  {
+    name: 'imports go only where the layers let them',
+    check: each(isSource, checkLayers),
+    bad: [
+      { 'src/core/client.ts': "import { FairLock } from '../recipes/fair-lock.ts'" },
+      { 'src/recipes/fair-lock.ts': "import type { Ensemble } from '../backends/embedded/ensemble.ts'" },
+      { 'src/recipes/fair-lock.ts': "import { connect } from 'quorate'" },
+      { 'src/backends/etcd/index.ts': "export { jute } from '../protocol/jute.ts'" },
+      { 'src/backends/embedded/server/tree.ts': "import { deferred } from '../../../core/async.ts'" },
+      { 'src/backends/embedded/server/tree.ts': "const host = await import('../io/host.ts')" },
+      { 'src/testing/index.ts': "let ensemble: import('../backends/embedded/ensemble.ts').Ensemble" },
+      { 'src/elsewhere/file.ts': '' },
+    ],
+  },
+  {
+    name: 'in a server, state and consensus do not know each other',
+    check: checkServerHalves,
+    bad: [
+      { [`${SERVER}tree.ts`]: "import { Zab } from './zab.ts'", [`${SERVER}zab.ts`]: '' },
+      { [`${SERVER}leader.ts`]: "import type { State } from './state.ts'", [`${SERVER}state.ts`]: '' },
+      {
+        [`${SERVER}prepare.ts`]: "import { a } from './bridge.ts'",
+        [`${SERVER}bridge.ts`]: "import { Election } from './election.ts'",
+        [`${SERVER}election.ts`]: '',
+      },
+    ],
+  },
+  {
+    name: 'third parties and Node.js modules stay where they belong',
+    check: each(isSource, checkThirdParty),
+    bad: [
+      { 'src/recipes/mirror.ts': "import PQueue from 'p-queue'" },
+      { 'src/core/async.ts': "import { setTimeout } from 'node:timers/promises'" },
+      { 'src/core/async.ts': "import lodash from 'lodash'" },
+      { 'src/backends/embedded/ensemble.ts': "import { readFileSync } from 'node:fs'" },
+    ],
+  },
+  {
+    name: `a file has at most ${FILE_LINES_MAX} lines of at most ${LINE_COLUMNS_MAX} columns`,
+    check: each(isCode, checkLines),
+    bad: [
+      { 'src/core/a.ts': lines(FILE_LINES_MAX + 1) },
+      { 'test/a.test.ts': `// ${'x'.repeat(LINE_COLUMNS_MAX)}` },
+    ],
+  },
+  {
+    name: `a function has at most ${FUNCTION_LINES_MAX} lines`,
+    check: each(isCode, checkFunctions),
+    bad: [
+      { 'src/core/a.ts': `function a() {\n${lines(FUNCTION_LINES_MAX)}}` },
+      { 'src/core/a.ts': `class A {\n  a() {\n${lines(FUNCTION_LINES_MAX)}}\n}` },
+      { 'test/a.test.ts': `describe('a', () => {\nit('b', () => {\n${lines(FUNCTION_LINES_MAX)}})\n})` },
+    ],
+  },
+  {
+    name: 'a file is named for what it holds',
+    check: each(isCode, checkFileName),
+    bad: [{ 'src/core/utils.ts': '' }, { 'src/core/types.ts': '' }, { 'src/core/fairLock.ts': '' }],
+  },
+  {
+    name: 'nothing is left over in any text',
+    check: without(isAny, BANNED_TEXT),
+    bad: [
+      { 'README.md': 'TODO: write this' },
+      { 'docs/a.md': 'see /home/me/notes' },
+      { 'docs/a.md': 'see ../shared/notes.md' },
+      { 'docs/a.md': 'an agent of the ensemble' },
+    ],
+  },
+  {
+    name: 'no rule is switched off, no type forced, nothing exported but by name',
+    check: without(isCode, BANNED_CODE),
+    bad: [
+      { 'src/a.ts': '// eslint-disable-next-line' },
+      { 'src/a.ts': '// @ts-expect-error' },
+      { 'src/a.ts': 'const a = b as unknown as C' },
+      { 'src/a.ts': "export * from './b.ts'" },
+      { 'src/a.ts': 'export default 1' },
+      { 'src/a.ts': 'export enum A {}' },
+    ],
+  },
+  {
+    name: 'every test runs',
+    check: without(isTest, BANNED_TEST),
+    bad: [{ 'test/a.test.ts': "it.only('a', () => {})" }, { 'test/a.test.ts': "describe.skip('a', () => {})" }],
+  },
+  {
+    name: 'globals that tests replace are not kept from when a module was loaded',
+    check: each(isSource, checkKeptGlobals),
+    bad: [
+      { 'src/core/a.ts': 'const now = performance.now.bind(performance)' },
+      { 'src/core/a.ts': 'const { setTimeout: later } = globalThis; const clock = { later: setTimeout }' },
+      { 'src/core/a.ts': 'export const random = Math.random' },
+      { 'src/core/a.ts': 'class A { static #id = crypto.randomUUID() }' },
+    ],
+  },
+  {
+    name: 'every export of src has somebody who imports it',
+    check: checkDeadExports,
+    bad: [
+      { 'src/core/a.ts': 'export const a = 1', 'src/core/b.ts': "import { c } from './a.ts'" },
+      { 'src/core/a.ts': 'export interface A {}' },
+      { 'src/core/a.ts': 'export const A = 1\nexport type A = typeof A' },
+      { 'src/core/a.ts': 'function a() {}\nexport { a }' },
+    ],
+  },
+  {
+    name: 'every property of a published interface or class has a comment',
+    check: checkPublishedProperties,
+    bad: [
+      {
+        'src/index.ts': "export type { A } from './core/a.ts'",
+        'src/core/a.ts': 'export interface A {\n  /** Good. */\n  b: 1\n  c: 2\n}',
+      },
+      { 'src/index.ts': "export { A } from './core/a.ts'", 'src/core/a.ts': 'export class A { #b = 1; c = 2 }' },
+    ],
+  },
+  {
+    name: 'every error code has a heading in docs/errors.md, and the reverse',
+    check: checkErrorPages,
+    bad: [
+      { 'docs/errors.md': '' },
+      { 'docs/errors.md': [...ERROR_CODES, 'NO_SUCH'].map((code) => `## ${code}\n`).join('') },
+    ],
+  },
+  {
+    name: 'the runtime dependencies are p-queue and p-retry alone',
+    check: checkDependencies,
+    bad: [
+      { 'package.json': '{"dependencies":{"p-queue":"1","p-retry":"1","lodash":"1"}}' },
+      { 'package.json': '{}' },
+    ],
+  },
+  {
+    name: 'package-lock.json names no registry',
+    check: checkLockfile,
+    bad: [{ 'package-lock.json': '"resolved": "https://registry.example/a.tgz"' }],
+  },
+]
+
+describe('the repository', () => {
+  const files = repository()
+
+  it.each(RULES.map((rule) => [rule.name, rule] as const))('%s', (_name, rule) => {
+    expect(rule.check(files)).toEqual([])
+  })
+
+  it('has files of each kind for the rules to look at', () => {
+    const folders = new Set(files.map(({ path }) => path.split('/')[0]))
+    expect([...folders]).toEqual(expect.arrayContaining(['src', 'test', 'docs', 'package.json', 'package-lock.json']))
+  })
+})
+
+describe('each rule', () => {
+  const cases = RULES.flatMap(({ name, check, bad }) =>
+    bad.map((sample, index) => ({ title: `${name} (${index + 1})`, check, sample })),
+  )
+
+  it.each(cases)('refuses a bad sample: $title', ({ check, sample }) => {
+    const files = Object.entries(sample).map(([path, text]) => ({ path, text }))
+    expect(check(files)).not.toEqual([])
+  })
+})

@@ -1,0 +1,27 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+import { ClosingLineReporter } from './test/closing-line-reporter.ts'
+
+/** Tests import the package by its published names, and get the source. */
+const source = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^quorate$/, replacement: source('./src/index.ts') },
+      { find: /^quorate\/embedded$/, replacement: source('./src/backends/embedded/index.ts') },
+      { find: /^quorate\/testing$/, replacement: source('./src/testing/index.ts') },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'threads',
+    maxWorkers: 2,
+    // Far above what any test needs: a machine under load must not fail one, and a hang must still end.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    retry: 0,
+    allowOnly: false,
+    reporters: ['default', new ClosingLineReporter()],
+  },
+})
