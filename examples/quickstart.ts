@@ -98,9 +98,9 @@ export async function runStory(folder: string, jobs: readonly Invoice[]): Promis
   await beating
   await heart.close()
   const servers = await untilEqual(stage)
-  const { happenings, elections, leaders, groups, pulse, nowMs: durationMs } = chronicle
+  const { happenings, elections, leaders, groups, expired, pulse, nowMs: durationMs } = chronicle
   const text = await readFile(ledger.file, 'utf8')
-  const facts = { happenings, elections, leaders, groups, pulse, servers, durationMs }
+  const facts = { happenings, elections, leaders, groups, expired, pulse, servers, durationMs }
   return { jobs, ledger: text, pricings: prices.published, workers: workerRecords, killed, crash, ...facts }
 }
 

@@ -103,12 +103,15 @@ function noWorkerRestarted({ workers, pricings }: RunRecord, entries: readonly E
   }
 }
 
-function killedWorkerLosesItsLease({ workers, killed }: RunRecord): Check {
-  const lost = workers.find(({ name }) => name === killed.worker)?.lost
+function killedWorkerLosesItsLease({ workers, killed, expired }: RunRecord): Check {
+  const victim = workers.find(({ name }) => name === killed.worker)
+  const lost = victim?.lost
+  // The end of its node may be what it hears of first.
+  const isTold = lost?.reason === 'session-expired' || lost?.reason === 'node-deleted'
   return {
-    name: 'the signal of the killed worker\'s lease aborts',
-    ok: lost?.reason === 'session-expired' && lost.job === killed.job,
-    found: `${killed.worker}: ${lost?.reason ?? 'nothing lost'}`,
+    name: 'the killed worker\'s session is over, and the signal of its lease aborts',
+    ok: victim !== undefined && expired.has(victim.sessions[0]) && isTold && lost.job === killed.job,
+    found: `${killed.worker}, session 0x${victim?.sessions[0]}: ${lost?.reason ?? 'nothing lost'}`,
   }
 }
 

@@ -47,6 +47,8 @@ export class Chronicle {
   readonly elections: ElectionRecord[] = []
   readonly leaders: LeaderRecord[] = []
   readonly groups: GroupRecord[] = []
+  /** Sessions that the servers have ended, in hexadecimal digits. */
+  readonly expired = new Set<string>()
   /** When writes were acknowledged, in milliseconds from the start. */
   readonly pulse: number[] = []
   readonly #startMs = performance.now()
@@ -74,6 +76,10 @@ export class Chronicle {
         this.note(`server ${server} leads epoch ${event.epoch}`)
       } else if (event.type === 'synchronised') {
         this.note(`server ${server} is brought up to date by ${event.mode}`)
+      } else if (event.type === 'looking' && event.reason !== 'start') {
+        this.note(`server ${server} looks for a leader: ${event.reason}`)
+      } else if (event.type === 'expired') {
+        this.expired.add(event.sessionId.toString(16))
       } else if (event.type === 'failed') {
         this.note(`server ${server} fails: ${String(event.error)}`)
       }

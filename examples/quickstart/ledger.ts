@@ -64,8 +64,10 @@ export class Ledger {
    * @throws LedgerRefusal if it was overtaken, or the job is done
    */
   append(entry: Entry): void {
-    if (BigInt(entry.token) <= this.#greatestToken) {
-      throw new LedgerRefusal('stale-token', `token ${entry.token} came after token ${this.#greatestToken}`)
+    const token = BigInt(entry.token)
+    if (token <= this.#greatestToken) {
+      const message = `token 0x${token.toString(16)} comes after 0x${this.#greatestToken.toString(16)}`
+      throw new LedgerRefusal('stale-token', message)
     }
     if (this.#jobs.has(entry.job)) throw new LedgerRefusal('job-done', `${entry.job} is in the ledger`)
     appendFileSync(this.file, `${JSON.stringify(entry)}\n`)

@@ -55,8 +55,6 @@ export interface Report {
   readonly service: { readonly atCrashMs: number; readonly otherwiseMs: number }
 }
 
-/** How many kinds of customers (by tier and country) are shown with their prices. */
-const PRICE_PAIRS_MAX = 4
 const CENTS_PER_EURO = 100
 
 /** Makes the document. */
@@ -94,7 +92,7 @@ export function textOf(report: Report, pricings: readonly Pricing[]): string {
         }),
       ),
     ),
-    section('Is it so?', textTable(['', 'check', 'found'], report.checks.flatMap(checkRows))),
+    section('Is it so?', textTable(['', 'check, and what was found'], report.checks.flatMap(checkRows))),
     summary(report),
   ].join('\n\n')
 }
@@ -114,30 +112,32 @@ function workerRows({ ledger, workers, pricings }: RunRecord): WorkerRow[] {
       jobs: own.length,
       byVersion: versions.map((version) => own.filter((entry) => entry.version === version).length),
       euroCents: cents.reduce((sum, amount) => sum + amount, 0),
-      end: lost === null ? 'no job was left' : lost.reason,
+      end: lost === null ? 'no job was left' : `lease lost: ${lost.reason}`,
     }
   })
 }
 
-/** For tiers and countries that have a job from before and one from after the change: both of them, at both prices. */
+/** For each tier a job from before and one from after the change, from the same country; both of them at both prices. */
 function priceRows({ ledger, jobs, pricings }: RunRecord): PriceRow[] {
   const versions = [...pricings.keys()]
-  const rows = parseLedger(ledger).flatMap(({ job, version, currency }): PriceRow[] => {
+  const entries = parseLedger(ledger).flatMap(({ job, version, currency }) => {
     const invoice = jobs.find(({ id }) => id === job)
-    if (invoice === undefined) return []
+    return invoice === undefined ? [] : [{ invoice, currency, charged: versions.indexOf(version) }]
+  })
+  const rowOf = ({ invoice, currency, charged }: (typeof entries)[number]): PriceRow => {
     const prices = [...pricings.values()].map((pricing) => priceOf(invoice, pricing))
     const customer = `${invoice.customer.tier} ${invoice.customer.country}`
-    const totals = prices.map(({ total }) => total)
-    return [{ customer, job, currency, list: prices[0]?.list ?? 0, totals, charged: versions.indexOf(version) }]
+    return { customer, job: invoice.id, currency, list: prices[0]?.list ?? 0, totals: prices.map(({ total }) => total), charged }
+  }
+  return [...new Set(jobs.map(({ customer }) => customer.tier))].sort().flatMap((tier) => {
+    const own = entries.filter(({ invoice }) => invoice.customer.tier === tier)
+    for (const before of own.filter(({ charged }) => charged === 0)) {
+      const { country } = before.invoice.customer
+      const after = own.find(({ charged, invoice }) => charged === 1 && invoice.customer.country === country)
+      if (after !== undefined) return [rowOf(before), rowOf(after)]
+    }
+    return []
   })
-  const first = (customer: string, charged: number): PriceRow | undefined =>
-    rows.find((row) => row.customer === customer && row.charged === charged)
-  const pairs = [...new Set(rows.map(({ customer }) => customer))].sort().flatMap((customer): [PriceRow, PriceRow][] => {
-    const before = first(customer, 0)
-    const after = first(customer, 1)
-    return before === undefined || after === undefined ? [] : [[before, after]]
-  })
-  return pairs.slice(0, PRICE_PAIRS_MAX).flat()
 }
 
 function workerTable(rows: readonly WorkerRow[], labels: readonly string[]): string {

@@ -21,6 +21,8 @@ export interface RunRecord {
   readonly elections: readonly ElectionRecord[]
   readonly leaders: readonly LeaderRecord[]
   readonly groups: readonly GroupRecord[]
+  /** Sessions that the servers have ended, in hexadecimal digits. */
+  readonly expired: ReadonlySet<string>
   readonly pulse: readonly number[]
   /** The servers at the end, when nobody writes any more. */
   readonly servers: readonly EnsembleServerStatus[]

@@ -11,6 +11,8 @@
  *           (CURATOR-391).
  * Resync    after a reconnect or on a new session everything is read again behind a `sync`, so that it is not older than what
  *           was seen before; the next snapshot says so. A watch that is still armed is not armed twice.
+ * Liveness  a snapshot is published once no change came in between the first and the last read of a batch; nodes that change without
+ *           a pause and faster than they can be read hold it back until they rest.
  * Absence   a missing root is a normal state, watched like any other. The mirror never writes (CURATOR-319).
  * Cost      start: one read a node and one a list; a change: one event and one read; a reconnect: as the start.
  * Source    ZooKeeper Programmer's Guide, "Watches"; Curator TreeCache.
@@ -146,6 +148,7 @@ export class Mirror {
       if (this.#isInTouch) this.#publish()
       this.#wake = deferred()
       await this.#wake.promise
+      await untilTurnEnds()
     }
   }
 
@@ -336,6 +339,16 @@ export class Mirror {
     if (!isCoordinationError(error, 'CONNECTION_LOSS', 'SESSION_EXPIRED')) this.#client.report(error)
     await delay(RETRY_MS * Math.random(), signal).catch(() => undefined)
   }
+}
+
+/**
+ * The events of one transaction come in one turn of the event loop. Once all of them are there, one batch of reads sees all that it
+ * has changed; read apart, two nodes that always change together would keep each other dirty.
+ */
+function untilTurnEnds(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
 }
 
 function keyOf(parent: Place, name: string): string {

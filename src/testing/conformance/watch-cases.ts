@@ -236,6 +236,26 @@ const brokenConnectionCases: readonly Case<World>[] = [
     },
   },
   {
+    name: 'an event comes once, at whatever step of the change the connection breaks',
+    needs: ['disconnect'],
+    run: async (world) => {
+      const [watcher, writer] = [await world.open(), await world.open()]
+      const path = await world.node(writer, 'n')
+      await watcher.sync(path)
+      for (let round = 0; round < ROUNDS; round++) {
+        const { watch, events } = recorder()
+        await watcher.get(path, watch)
+        const written = writer.set(path, bytes(`${round}`), -1)
+        for (let turn = 0; turn < round; turn++) await undefined
+        await world.disconnect(watcher)
+        await world.reconnect(watcher)
+        await written
+        await settle(watcher)
+        equal(events, [{ type: 'changed', path }], `events in round ${round}`)
+      }
+    },
+  },
+  {
     name: 'a watch that was dropped while the connection was broken stays dropped',
     needs: ['disconnect'],
     run: async (world) => {
