@@ -33,9 +33,12 @@ export default tseslint.config(
         'error',
         { allowNumber: true, allowBoolean: true, allowArray: true },
       ],
-      // What was caught is passed on as it is.
-      '@typescript-eslint/only-throw-error': ['error', { allowThrowingUnknown: true }],
-      '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
+      // What was caught, and a signal's reason, is passed on as it is.
+      '@typescript-eslint/only-throw-error': ['error', { allowThrowingAny: true, allowThrowingUnknown: true }],
+      '@typescript-eslint/prefer-promise-reject-errors': [
+        'error',
+        { allowThrowingAny: true, allowThrowingUnknown: true },
+      ],
       // A hook may answer, or say nothing.
       '@typescript-eslint/no-invalid-void-type': 'off',
       // `() => listeners.delete(listener)` is how a short arrow reads.

@@ -9,8 +9,8 @@ import type { Effort, Figure } from './measure.ts'
 const PATH = '/written-all-the-time'
 
 /**
- * Crashes the leader again and again, at the default tick. Measures the time until another leads and serves, and until a client
- * has its next write acknowledged: one that was connected to the leader, and so has to find another server as well.
+ * Crashes the leader again and again, at the default tick. Measures the time until another leads and serves, and until
+ * a client has its next write acknowledged: one that was connected to the leader, and so has to find another server.
  */
 export async function* measureElection(effort: Effort): AsyncGenerator<Figure> {
   await using ensemble = embedded({ servers: 3 })

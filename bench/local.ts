@@ -29,5 +29,7 @@ export async function* measureLocal(effort: Effort): AsyncGenerator<Figure> {
   }
   const valueOf = ([name, size]: [string, number]): number =>
     figures.find(({ figure, size: its }) => figure === name && its === size)?.value ?? NaN
-  for (const { name, of, to } of RATIOS) yield { figure: name, size: to[1], unit: 'x', value: valueOf(of) / valueOf(to) }
+  for (const { name, of, to } of RATIOS) {
+    yield { figure: name, size: to[1], unit: 'x', value: valueOf(of) / valueOf(to) }
+  }
 }

@@ -31,7 +31,7 @@ async function cycle(lock: { acquire(): Promise<Lease> } | undefined): Promise<v
   await lease?.release()
 }
 
-/** Measures how long it takes from the release of a FairLock until the next of 10 and of 100 waiting sessions has it. */
+/** Measures the time from the release of a FairLock until the next of 10 and of 100 waiting sessions has it. */
 export async function* measureHandOvers(effort: Effort): AsyncGenerator<Figure> {
   for (const contenders of CONTENDERS) {
     await using ensemble = embedded({ servers: 3 })
@@ -115,7 +115,8 @@ class Queue {
   /** A contender whose node is there has still to arm its watch: behind some later reads on its session it has. */
   async #untilAllWait(): Promise<void> {
     const [client] = this.#clients
-    while ((await client?.children(HAND_OVER_PATH))?.names.length !== this.#clients.length) await new Promise(setImmediate)
+    const inLine = async (): Promise<number> => (await client?.children(HAND_OVER_PATH))?.names.length ?? 0
+    while ((await inLine()) < this.#clients.length) await new Promise(setImmediate)
     for (let i = 0; i < READS_TO_SETTLE; i++) await Promise.all(this.#clients.map((its) => its.exists(HAND_OVER_PATH)))
   }
 }

@@ -1,10 +1,10 @@
 /**
  * Measures Quorate: `npm run bench -- local [--quick] [--json]`.
  *
- * Prints one JSON line a figure on the standard output as it comes, and a table of all of them on the standard error output
- * at the end, unless `--json` is given. `--quick` shows in some seconds that everything runs; its numbers mean little.
+ * Prints one JSON line a figure on the standard output as it comes, and at the end a table of all of them on the
+ * standard error output, unless `--json` is given. `--quick` shows in some seconds that everything runs; its numbers
+ * mean little.
  */
-import { parseArgs } from 'node:util'
 import { measureLocal } from './local.ts'
 import type { Effort, Figure } from './measure.ts'
 import { tableOf } from './report.ts'
@@ -13,6 +13,8 @@ const FULL: Effort = { warmUpMs: 500, roundMs: 300, rounds: 5, events: 11, handO
 const QUICK: Effort = { warmUpMs: 30, roundMs: 30, rounds: 2, events: 2, handOvers: 100 }
 
 const SUITES: Readonly<Record<string, (effort: Effort) => AsyncIterable<Figure>>> = { local: measureLocal }
+
+const OPTIONS = ['--quick', '--json']
 
 const USAGE = `usage: npm run bench -- <suite> [--quick] [--json]
 suites: ${Object.keys(SUITES).join(', ')}`
@@ -24,23 +26,19 @@ suites: ${Object.keys(SUITES).join(', ')}`
  * @returns the exit status: 0, or 2 for a wrong argument
  */
 async function main(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
-  })
-  const [name = ''] = positionals
+  const options = args.filter((arg) => arg.startsWith('--'))
+  const [name = '', ...more] = args.filter((arg) => !arg.startsWith('--'))
   const suite = Object.hasOwn(SUITES, name) ? SUITES[name] : undefined
-  if (suite === undefined || positionals.length > 1) {
+  if (suite === undefined || more.length > 0 || !options.every((option) => OPTIONS.includes(option))) {
     console.error(USAGE)
     return 2
   }
   const figures: Figure[] = []
-  for await (const figure of suite(values.quick ? QUICK : FULL)) {
+  for await (const figure of suite(options.includes('--quick') ? QUICK : FULL)) {
     console.log(JSON.stringify({ suite: name, ...figure }))
     figures.push(figure)
   }
-  if (!values.json) console.error(`\n${tableOf(figures)}`)
+  if (!options.includes('--json')) console.error(`\n${tableOf(figures)}`)
   return 0
 }
 

@@ -1,8 +1,8 @@
 /**
  * How the figures are taken: rounds of a fixed length after a warm-up, of which the median counts.
  *
- * A loop of our own and not a library's: what matters is how much is done while exactly N operations are in flight, and the
- * same loop has to time the floor (tens of nanoseconds), or the ratios between them would compare two ways of measuring.
+ * A loop of our own and not a library's: what matters is how much is done while exactly N operations are in flight, and
+ * the same loop has to time the floor (tens of nanoseconds), or the ratios would compare two ways of measuring.
  */
 
 /** One measured number, as it is printed. */
@@ -42,7 +42,7 @@ export type Task = (lane: number) => Promise<unknown>
 export interface TaskOptions {
   readonly effort: Effort
   readonly inFlight: number
-  /** How many run between two looks at the clock, for tasks that are as quick as the clock; then there are no latencies. */
+  /** How many run between two looks at the clock, for tasks as quick as the clock; then there are no latencies. */
   readonly batch?: number
   /** Called before each round, untimed. */
   readonly beforeRound?: () => Promise<void>

@@ -2,8 +2,8 @@
  * The quickstart: five workers price invoices under one lock, while everything happens that must not matter.
  *
  * Use       `npm run quickstart`, or `npm run quickstart -- --json` for one JSON document
- * Story     three servers and five workers. The prices change. A worker's session is killed in the middle of a job. The leader
- *           crashes and comes back. At the end each job is in the ledger exactly once.
+ * Story     three servers and five workers. The prices change. A worker's session is killed in the middle of a job. The
+ *           leader crashes and comes back. At the end each job is in the ledger exactly once.
  * Status    0; 1 if any check fails.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -48,7 +48,7 @@ interface Stage {
   /** Ends all waits. */
   readonly signal: AbortSignal
   /** Waits until this share of the jobs is done. */
-  shareDone(share: number): Promise<void>
+  readonly shareDone: (share: number) => Promise<void>
 }
 
 /**
@@ -58,7 +58,7 @@ interface Stage {
  * @param jobs - what there is to do
  * @returns what happened
  */
-export async function runStory(folder: string, jobs: readonly Invoice[]): Promise<RunRecord> {
+async function runStory(folder: string, jobs: readonly Invoice[]): Promise<RunRecord> {
   const chronicle = new Chronicle()
   const note = (what: string): void => chronicle.note(what)
   const ledger = new Ledger(join(folder, 'ledger.jsonl'))
@@ -76,7 +76,7 @@ export async function runStory(folder: string, jobs: readonly Invoice[]): Promis
   const names = Array.from({ length: WORKERS }, (_, i) => `worker-${i + 1}`)
   const workers = await Promise.all(names.map((name) => Worker.start(name, ensemble, { jobs, ledger, signal, note })))
   chronicle.watchGroup(new GroupMembership(clerk, GROUP_PATH))
-  // Of all clients, the pulse has the worst of a crash: its server is the leader, so it has to find another one as well.
+  // A crash is worst for the pulse: its server is the leader, so it has to find another one as well.
   await using heart = await connect(ensemble.at(ensemble.leader ?? 1))
   const rest = new AbortController()
   const beating = chronicle.takePulse(heart, rest.signal)
@@ -145,22 +145,33 @@ async function untilEqual({ ensemble, signal }: Stage): Promise<EnsembleServerSt
 }
 
 /**
- * Runs the quickstart in a temporary folder and prints what came of it.
+ * Runs the story in a temporary folder, with the jobs of `examples/data/jobs.json`.
  *
- * @param args - `--json` for one document instead of tables
- * @param print - gets the text
- * @returns the exit status
+ * @returns what happened
  */
-export async function main(args: readonly string[], print: (text: string) => void): Promise<number> {
+export async function runQuickstart(): Promise<RunRecord> {
   const folder = await mkdtemp(join(tmpdir(), 'quorate-quickstart-'))
   try {
-    const run = await runStory(folder, await readJobs(join(DATA, 'jobs.json')))
-    const report = reportOf(run)
-    print(args.includes('--json') ? JSON.stringify(report, null, 2) : textOf(report, [...run.pricings.values()]))
-    return report.ok ? 0 : 1
+    return await runStory(folder, await readJobs(join(DATA, 'jobs.json')))
   } finally {
     await rm(folder, { recursive: true })
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await main(process.argv.slice(2), console.log)
+/**
+ * Prints what came of a run.
+ *
+ * @param run - what happened
+ * @param args - `--json` for one document instead of tables
+ * @param print - gets the text
+ * @returns the exit status
+ */
+export function tell(run: RunRecord, args: readonly string[], print: (text: string) => void): number {
+  const report = reportOf(run)
+  print(args.includes('--json') ? JSON.stringify(report, null, 2) : textOf(report, [...run.pricings.values()]))
+  return report.ok ? 0 : 1
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.exitCode = tell(await runQuickstart(), process.argv.slice(2), console.log)
+}

@@ -1,6 +1,6 @@
 /**
- * Was it all so? Each check computes anew from the ledger's file and the inputs, and trusts nothing that a worker said of itself if
- * the file can tell.
+ * Was it all so? Each check computes anew from the ledger's file and the inputs, and trusts nothing that a worker said
+ * of itself if the file can tell.
  */
 import { parseLedger } from './ledger.ts'
 import type { Entry } from './ledger.ts'
@@ -151,9 +151,10 @@ function anotherLeaderIsElected({ elections, leaders, crash, servers }: RunRecor
   const isBacked = elections.some(({ atMs, votedFor, supporters }) => {
     return atMs > crash.atMs && votedFor === after?.server && supporters.length >= majority
   })
+  const isAnother = after !== undefined && after.server !== crash.server && after.epoch > (before?.epoch ?? 0)
   return {
     name: 'after the crash a majority elects another leader, in a later epoch',
-    ok: before?.server === crash.server && after?.server !== crash.server && (after?.epoch ?? 0) > before.epoch && isBacked,
+    ok: before?.server === crash.server && isBacked && isAnother,
     found: `server ${before?.server} in epoch ${before?.epoch}, then server ${after?.server} in epoch ${after?.epoch}`,
   }
 }

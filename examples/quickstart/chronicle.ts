@@ -95,7 +95,7 @@ export class Chronicle {
     })
   }
 
-  /** Writes all the time until the signal aborts, and takes down each acknowledgement: the time without service is between them. */
+  /** Writes until the signal aborts, and takes down each acknowledgement: time without service is between them. */
   async takePulse(client: Client, signal: AbortSignal): Promise<void> {
     await client.create(PULSE_PATH)
     while (!signal.aborted) {

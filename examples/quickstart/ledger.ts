@@ -1,8 +1,8 @@
 /**
  * The ledger: what the lock guards. An append-only file that protects itself as well, by fencing.
  *
- * Safety    an entry is refused if its token is not greater than the greatest seen: whoever sends it was overtaken, even if it
- *           does not know yet. A job that is there is refused too.
+ * Safety    an entry is refused if its token is not greater than the greatest seen: whoever sends it was overtaken,
+ *           even if it does not know yet. A job that is there is refused too.
  * Format    one JSON object a line; what `open` finds in the file counts as seen.
  */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
@@ -78,7 +78,7 @@ export class Ledger {
   async untilLength(length: number, signal: AbortSignal): Promise<void> {
     if (this.length >= length) return
     await new Promise<void>((resolve, reject) => {
-      const onAbort = (): void => reject(signal.reason)
+      const onAbort = (): void => reject(signal.reason as Error)
       signal.addEventListener('abort', onAbort, { once: true })
       const wake = (): void => {
         signal.removeEventListener('abort', onAbort)

@@ -2,8 +2,8 @@
  * What an invoice comes to.
  *
  * Units     amounts are whole numbers of the currency's smallest unit; rates are basis points (10,000 = 100 %).
- * Order     each line: list price, less the discounts of the tier and of the quantity, plus the energy surcharge, plus VAT; each step
- *           rounded half up. The sum is rounded to what the currency's coins allow.
+ * Order     each line: list price, less the discounts of the tier and of the quantity, plus the energy surcharge, plus
+ *           VAT; each step rounded half up. The sum is rounded to what the currency's coins allow.
  */
 import { readFile } from 'node:fs/promises'
 
@@ -119,20 +119,24 @@ export const pricingSchema = {
     version: 1 as const,
     vendor: 'quickstart',
     validate: (input: unknown): { value: Pricing } | { issues: { message: string }[] } => {
-      const pricing = input as Pricing
-      if (typeof input !== 'object' || input === null) return { issues: [{ message: 'a pricing is an object' }] }
-      const rates = [
-        ...Object.values(pricing.tiers ?? {}),
-        ...(pricing.volumeDiscounts ?? []).map(({ discount }) => discount),
-        ...Object.values(pricing.vat ?? {}).flatMap(({ standard, reduced }) => [standard, reduced]),
-        pricing.energySurcharge,
-      ]
-      const isRate = (rate: unknown): boolean => Number.isInteger(rate) && Number(rate) >= 0 && Number(rate) < BASIS_POINTS
-      if (!rates.every(isRate)) return { issues: [{ message: 'rates are whole basis points from 0 to 9,999' }] }
-      const parts = [pricing.tiers, pricing.vat, pricing.currencies, pricing.reverseCharge, pricing.volumeDiscounts]
-      return parts.includes(undefined as never) ? { issues: [{ message: 'a part is missing' }] } : { value: pricing }
+      const problem = typeof input === 'object' && input !== null ? problemOf(input) : 'a pricing is an object'
+      return problem === null ? { value: input as Pricing } : { issues: [{ message: problem }] }
     },
   },
+}
+
+function problemOf(input: Partial<Pricing>): string | null {
+  const { tiers, vat, currencies, volumeDiscounts, energySurcharge } = input
+  if (!(tiers && vat && currencies && volumeDiscounts && input.reverseCharge)) return 'a part of the pricing is missing'
+  const rates = [
+    ...Object.values(tiers),
+    ...volumeDiscounts.map(({ discount }) => discount),
+    ...Object.values(vat).flatMap(({ standard, reduced }) => [standard, reduced]),
+    energySurcharge,
+  ]
+  const isRate = (rate: number | undefined): boolean =>
+    rate !== undefined && Number.isInteger(rate) && rate >= 0 && rate < BASIS_POINTS
+  return rates.every(isRate) ? null : 'rates are whole basis points from 0 to 9,999'
 }
 
 function volumeDiscount({ volumeDiscounts }: Pricing, quantity: number): number {

@@ -117,7 +117,7 @@ function workerRows({ ledger, workers, pricings }: RunRecord): WorkerRow[] {
   })
 }
 
-/** For each tier a job from before and one from after the change, from the same country; both of them at both prices. */
+/** For each tier a job from before the change and one of the same country from after it; each at both prices. */
 function priceRows({ ledger, jobs, pricings }: RunRecord): PriceRow[] {
   const versions = [...pricings.keys()]
   const entries = parseLedger(ledger).flatMap(({ job, version, currency }) => {
@@ -127,7 +127,8 @@ function priceRows({ ledger, jobs, pricings }: RunRecord): PriceRow[] {
   const rowOf = ({ invoice, currency, charged }: (typeof entries)[number]): PriceRow => {
     const prices = [...pricings.values()].map((pricing) => priceOf(invoice, pricing))
     const customer = `${invoice.customer.tier} ${invoice.customer.country}`
-    return { customer, job: invoice.id, currency, list: prices[0]?.list ?? 0, totals: prices.map(({ total }) => total), charged }
+    const totals = prices.map(({ total }) => total)
+    return { customer, job: invoice.id, currency, list: prices[0]?.list ?? 0, totals, charged }
   }
   return [...new Set(jobs.map(({ customer }) => customer.tier))].sort().flatMap((tier) => {
     const own = entries.filter(({ invoice }) => invoice.customer.tier === tier)

@@ -29,7 +29,7 @@ export interface RunRecord {
   readonly durationMs: number
 }
 
-/** The longest time between two acknowledged writes that has the crash in it, and the longest of all others, in milliseconds. */
+/** Milliseconds between the acknowledged writes before and after the crash, and the most between any others. */
 export function serviceGaps({ pulse, crash }: RunRecord): { readonly atCrashMs: number; readonly otherwiseMs: number } {
   let atCrashMs = Infinity
   let otherwiseMs = 0

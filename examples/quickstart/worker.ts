@@ -1,6 +1,6 @@
 /**
- * A worker: takes the lock, does the next job that is not in the ledger, gives the lock back. It knows no other worker, and it would
- * do the same in a process of its own.
+ * A worker: takes the lock, does the next job that is not in the ledger, gives the lock back. It knows no other worker,
+ * and would do the same in a process of its own.
  */
 import { connect, ConfigCenter, FairLock, GroupMembership, lossReason } from 'quorate'
 import type { Backend, Client, Lease } from 'quorate'
@@ -34,7 +34,7 @@ export interface Pause {
   readonly job: Invoice
   readonly lease: Lease
   /** Lets it go on. */
-  resume(): void
+  readonly resume: () => void
 }
 
 /** What became of a worker. */
@@ -108,8 +108,8 @@ export class Worker {
     const session = this.#session
     // A process can stop between any two of its steps, so right here too: only the ledger's fence helps then.
     await this.#pause(job, lease)
-    const { currency } = job
-    const entry = { token: String(lease.token), job: job.id, worker: this.name, session, version, currency, net, vat, total }
+    const author = { token: String(lease.token), worker: this.name, session }
+    const entry = { ...author, job: job.id, version, currency: job.currency, net, vat, total }
     try {
       this.#tools.ledger.append(entry)
     } catch (error) {

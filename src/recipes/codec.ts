@@ -69,9 +69,10 @@ export class ValueFormat<T> {
    *
    * @param value - what to store
    * @param path - where to, for the error
+   * @returns the bytes, and the value as readers will see it
    * @throws CoordinationError `INVALID_VALUE` with outcome `not-sent`
    */
-  async encode(value: T, path: string): Promise<Uint8Array> {
+  async encode(value: T, path: string): Promise<{ readonly bytes: Uint8Array; readonly value: T }> {
     let bytes: Uint8Array
     try {
       bytes = this.#codec.encode(value)
@@ -82,7 +83,7 @@ export class ValueFormat<T> {
     if (bytes.length === 0) throw invalidValue(path, [{ message: 'no bytes stand for "no value"' }], 'not-sent')
     const decoded = await this.decode(bytes)
     if ('issues' in decoded) throw invalidValue(path, decoded.issues, 'not-sent')
-    return bytes
+    return { bytes, value: decoded.value }
   }
 }
 

@@ -96,7 +96,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
 
   /**
    * Publishes a new value; makes the node and its parents if they are missing. It is refused unless the version is still the one
-   * that this process has seen or written last; `current` follows with the next event.
+   * that this process has seen or written last. `current` is the new value when this resolves.
    *
    * @param value - encoded, then checked as every reader will check it
    * @param options.ifVersion - the version that the node must have instead; null: it must not exist

@@ -64,18 +64,16 @@ export interface InvalidValue {
 export type ConfigState<T> = ReadonlyMap<string, ConfigEntry<T>>
 
 /** A write of our own that the mirror has not shown yet. */
-interface OwnWrite {
+interface OwnWrite<T> {
   /** Null: removed. */
-  readonly version: number | null
-  /** The latest snapshot when the write was confirmed; every later one shows it. */
+  readonly entry: ConfigEntry<T> | null
+  /**
+   * The latest snapshot when the write was confirmed. Every later one shows the write: its event came before its reply, so the
+   * mirror knew by then that it had to read again.
+   */
   readonly generation: number
 }
 
-/** What was read of a node last, valid or not. */
-interface Seen {
-  readonly zxid: bigint
-  readonly version: number
-}
 
 /** Validated values by key; see the head of this file. */
 export class ConfigStore<T> {
@@ -88,8 +86,11 @@ export class ConfigStore<T> {
   readonly #snapshots: Unsubscribe
   readonly #disown: () => void
   readonly #invalids: Feed<InvalidValue>
-  readonly #ownWrites = new Map<string, OwnWrite>()
-  readonly #seen = new Map<string, Seen>()
+  readonly #ownWrites = new Map<string, OwnWrite<T>>()
+  /** zxid of what was read or written last of a node, valid or not. */
+  readonly #seen = new Map<string, bigint>()
+  /** The last valid value of a node. */
+  readonly #good = new Map<string, ConfigEntry<T>>()
 
   /**
    * Makes a store and begins to read.
@@ -160,10 +161,11 @@ export class ConfigStore<T> {
   /** Writes a value; see {@link ConfigCenter.publish}. */
   async write(key: string, value: T, options: PublishOptions): Promise<Written> {
     const path = this.pathOf(key)
-    const bytes = await this.#format.encode(value, path)
+    const encoded = await this.#format.encode(value, path)
     return this.#waiting(path, options, async (signal) => {
-      const written = await writeVersioned(this.#client, path, bytes, await this.#expected(key, options, signal), signal)
-      this.#ownWrites.set(key, { version: written.version, generation: this.#generation })
+      const expected = await this.#expected(key, options, signal)
+      const written = await writeVersioned(this.#client, path, encoded.bytes, expected, signal)
+      this.#remember(key, Object.freeze({ value: encoded.value, ...written }))
       return written
     })
   }
@@ -175,7 +177,7 @@ export class ConfigStore<T> {
       const expected = await this.#expected(key, options, signal)
       if (expected === null) return
       await removeVersioned(this.#client, path, expected, signal)
-      this.#ownWrites.set(key, { version: null, generation: this.#generation })
+      this.#remember(key, null)
     })
   }
 
@@ -194,10 +196,6 @@ export class ConfigStore<T> {
     this.feed.close()
     this.#invalids.close()
     await this.#mirror.close()
-  }
-
-  get #generation(): number {
-    return this.#mirror.snapshot?.generation ?? 0
   }
 
   async #waiting<R>(path: string, options: TimedWaitOptions, task: (signal: AbortSignal) => Promise<R>): Promise<R> {
@@ -219,7 +217,7 @@ export class ConfigStore<T> {
     if (options.ifVersion !== undefined) return options.ifVersion
     const state = await this.ready({ signal })
     const own = this.#ownWrites.get(key)
-    if (own !== undefined) return own.version
+    if (own !== undefined) return own.entry?.version ?? null
     const entry = state.get(key)
     if (entry !== undefined) return entry.version
     // A folder may get a value; a value that nobody here could read is not overwritten unseen.
@@ -227,32 +225,60 @@ export class ConfigStore<T> {
     return folder !== undefined && folder.data.length === 0 ? folder.stat.version : null
   }
 
+  /** A value that was written from here is in force here at once, and not only when the mirror has read it. */
+  #remember(key: string, entry: ConfigEntry<T> | null): void {
+    if (entry !== null && (this.#seen.get(key) ?? 0n) >= entry.zxid) return
+    this.#ownWrites.set(key, { entry, generation: this.#mirror.snapshot?.generation ?? 0 })
+    if (entry === null) this.#good.delete(key)
+    else this.#see(key, entry)
+    if (this.state === undefined) return
+    const next = new Map(this.state)
+    this.#addOwn(next)
+    this.feed.publish(next, false)
+  }
+
   async #take({ current, resync }: Delivery<MirrorSnapshot>): Promise<void> {
-    const before = this.state
-    const next = new Map<string, ConfigEntry<T>>()
     const nodes = [...current.nodes].filter(([, node]) => node.data.length > 0)
-    const entries = await Promise.all(nodes.map(([key, node]) => this.#entryOf(key, node)))
-    for (const [index, [key]] of nodes.entries()) {
-      const entry = entries[index] ?? null
-      if (entry !== null) next.set(key, entry)
-    }
-    for (const key of this.#seen.keys()) if (!current.nodes.has(key)) this.#seen.delete(key)
+    await Promise.all(nodes.map(([key, node]) => this.#read(key, node)))
     for (const [key, own] of this.#ownWrites) if (own.generation < current.generation) this.#ownWrites.delete(key)
+    for (const key of this.#seen.keys()) if (!current.nodes.has(key) && !this.#ownWrites.has(key)) this.#forget(key)
+    const next = new Map<string, ConfigEntry<T>>()
+    for (const [key] of nodes) {
+      const entry = this.#good.get(key)
+      if (entry !== undefined) next.set(key, entry)
+    }
+    this.#addOwn(next)
+    const before = this.state
     if (resync || before === undefined || !isSame(before, next)) this.feed.publish(next, resync)
   }
 
-  /** The value in force for a node: the one that was read, or the last good one. */
-  async #entryOf(key: string, { data, stat }: MirrorNode): Promise<ConfigEntry<T> | null> {
-    const known = this.state?.get(key) ?? null
-    const seen = this.#seen.get(key)
-    if (seen !== undefined && stat.mzxid <= seen.zxid) return known
-    this.#seen.set(key, { zxid: stat.mzxid, version: stat.version })
+  /** Decodes a node that is news; one that is invalid leaves the last good value as it is. */
+  async #read(key: string, { data, stat }: MirrorNode): Promise<void> {
+    const { version, mzxid: zxid } = stat
+    if (zxid <= (this.#seen.get(key) ?? 0n)) return
+    this.#seen.set(key, zxid)
     const decoded = await this.#format.decode(data)
-    if ('issues' in decoded) {
-      this.#refuse({ path: this.pathOf(key), issues: decoded.issues, version: stat.version, zxid: stat.mzxid })
-      return known
+    if ('issues' in decoded) this.#refuse({ path: this.pathOf(key), issues: decoded.issues, version, zxid })
+    // A write of our own may have come in between, and be newer.
+    else if (this.#seen.get(key) === zxid) this.#see(key, Object.freeze({ value: decoded.value, version, zxid }))
+  }
+
+  #see(key: string, entry: ConfigEntry<T>): void {
+    this.#seen.set(key, entry.zxid)
+    this.#good.set(key, entry)
+  }
+
+  #forget(key: string): void {
+    this.#seen.delete(key)
+    this.#good.delete(key)
+  }
+
+  /** Lays our own writes over a state that does not show them yet. */
+  #addOwn(state: Map<string, ConfigEntry<T>>): void {
+    for (const [key, { entry }] of this.#ownWrites) {
+      if (entry === null) state.delete(key)
+      else state.set(key, this.#good.get(key) ?? entry)
     }
-    return Object.freeze({ value: decoded.value, version: stat.version, zxid: stat.mzxid })
   }
 
   #refuse(invalid: InvalidValue): void {

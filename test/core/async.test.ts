@@ -130,12 +130,15 @@ describe('a deadline', () => {
 
   it('waits longer than a timer can', async () => {
     const onDue = vi.fn()
+    const set = vi.spyOn(globalThis, 'setTimeout')
     const dueMs = performance.now() + 2 ** 31 + 1000
     new Deadline(() => dueMs, onDue).start()
     await vi.advanceTimersByTimeAsync(2 ** 31)
     expect(onDue).not.toHaveBeenCalled()
     await vi.advanceTimersByTimeAsync(1000)
     expect(onDue).toHaveBeenCalledTimes(1)
+    // A timer that is set to more than an int32 fires at once.
+    expect(set.mock.calls.map(([, waitMs]) => waitMs)).toEqual([2 ** 31 - 1, 1001])
   })
 
   it.each([

@@ -59,6 +59,23 @@ describe('the state', () => {
     expect(client.sessionId).toBe(2n)
   })
 
+  it('tells once what became of a session before anyone could listen to it', async () => {
+    const { client, session } = await connected()
+    const states: ClientState[] = []
+    client.onState((state) => states.push(state))
+    const lost = new ScriptedSession(8n)
+    lost.state = { status: 'suspended', deadlineMs: 5 }
+    vi.spyOn(backend, 'open').mockResolvedValueOnce(lost)
+    await expire(session)
+    lost.become(lost.state)
+    await settle()
+    expect(states).toEqual([
+      { status: 'expired', sessionId: 1n },
+      { status: 'connected', sessionId: 8n },
+      { status: 'suspended', sessionId: 8n, deadlineMs: 5 },
+    ])
+  })
+
   it('opens the next session whatever the engine answers at first, and reports what is unusual', async () => {
     const { session } = await connected()
     const strange = new TypeError('of the engine')

@@ -80,7 +80,10 @@ describe('a namespace', () => {
     const many = client.multi([])
     session.last.reject(refusal('BAD_VERSION', 'rejected', '/app/b'))
     await expect(many).rejects.toMatchObject({ code: 'BAD_VERSION', path: '/b' })
-    await expect(client.get('/app/a', { signal: AbortSignal.abort() })).rejects.toMatchObject({ path: '/app/a' })
+    const controller = new AbortController()
+    const waiting = client.get('/app/a', { signal: controller.signal })
+    controller.abort()
+    await expect(waiting).rejects.toMatchObject({ code: 'ABORTED', path: '/app/a' })
   })
 })
 
@@ -198,6 +201,19 @@ describe('repeats', () => {
     ;(backend.last.last.arguments[1] as Watcher)({ type: 'deleted', path: '/a' })
     expect(watch).toHaveBeenCalledExactlyOnceWith({ type: 'deleted', path: '/a' })
   })
+
+  it('leaves a watch of a read that was made again where unwatch finds it', async () => {
+    const { client, session } = await connected()
+    const watch = vi.fn()
+    const reading = client.get('/a', { watch })
+    session.last.reject(refusal('SESSION_EXPIRED', 'session-over'))
+    await expire(session)
+    await vi.advanceTimersByTimeAsync(25)
+    backend.last.last.resolve({ data: BYTES, stat: STAT } as never)
+    await reading
+    client.unwatch('/a', watch)
+    expect(backend.last.unwatched).toEqual([['/a', backend.last.last.arguments[1]]])
+  })
 })
 
 describe('an abort', () => {
@@ -292,6 +308,17 @@ describe('unwatch', () => {
     session.unwatched.length = 0
     client.unwatch('/a', watch)
     expect(session.unwatched).toEqual([])
+  })
+
+  it('has nothing to find for a watch that died with its session', async () => {
+    const { client, session } = await connected()
+    const watch = vi.fn()
+    const reading = client.get('/a', { watch })
+    session.last.resolve({ data: BYTES, stat: STAT } as never)
+    await reading
+    await expire(session)
+    client.unwatch('/a', watch)
+    expect(backend.sessions.map(({ unwatched }) => unwatched)).toEqual([[], []])
   })
 
   it('of a read that is being repeated keeps it from arming the watch', async () => {

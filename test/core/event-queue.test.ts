@@ -23,9 +23,9 @@ describe('an event queue', () => {
       order.push(`idle ${queue.idle}`)
       queue.push(() => order.push('pushed by a task'))
     })
-    queue.push(() => order.push('second'))
+    queue.push(() => order.push(`second, idle ${queue.idle}`))
     await turn()
-    expect(order).toEqual(['idle false', 'second', 'pushed by a task'])
+    expect(order).toEqual(['idle false', 'second, idle false', 'pushed by a task'])
   })
 
   it('reports what a task throws or rejects with, does not wait for it, and goes on', async () => {

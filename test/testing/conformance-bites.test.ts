@@ -268,7 +268,7 @@ const BROKEN: readonly Broken[] = [
         })
       },
     }),
-    faults: ({ control }) => void control.onRequest(({ path }) => (path.endsWith('/n01') ? 'lose-after' : undefined)),
+    faults: ({ control }) => void control.onRequest(({ path }) => (path.endsWith('/n0-1') ? 'lose-after' : undefined)),
     caughtBy: 'what a call in flight says of its outcome is true: done, not done, or not known',
   },
   {
@@ -276,7 +276,7 @@ const BROKEN: readonly Broken[] = [
     breakage: (session) => ({
       create: (path, data, options) => {
         const created = session.create(path, data, options)
-        if (path.endsWith('/n00')) void session.delete(path, -1).catch(() => undefined)
+        if (path.endsWith('/n5-0')) void session.delete(path, -1).catch(() => undefined)
         return created
       },
     }),

@@ -200,14 +200,15 @@ const FLAGS: Readonly<Record<CreateMode, number>> = {
   'persistent-with-ttl': CreateFlag.persistentWithTtl,
 }
 
-/** On failure the parts before the refused one are 0 and the ones behind it -2; the refused one has its own number. */
+/** On failure every part is an error: 0 before the refused one, which has its own number, and -2 behind it. */
 function refusedPart(
   results: ReplyBodies[typeof OpCode.multi],
   operations: readonly MultiOperation[],
 ): CoordinationError | null {
   for (const [index, result] of results.entries()) {
-    if (result.op !== OpCode.error || result.err === Err.ok || result.err === Err.runtimeInconsistency) continue
-    return refusal(result.err, operations[index]?.body.path ?? '', index)
+    if (result.op === OpCode.error && result.err !== Err.ok) {
+      return refusal(result.err, operations[index]?.body.path ?? '', index)
+    }
   }
   return null
 }

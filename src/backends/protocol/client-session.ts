@@ -402,7 +402,6 @@ class ClientSession implements Session, ConnectionOwner {
     if (this.#phase === 'attached') {
       this.#phase = 'detached'
       this.#calls.failInFlight({ code: 'CONNECTION_LOSS', message: `lost connection: ${reason}`, outcome: 'not-sent' })
-      this.#watches.disconnected()
       this.#setState({ status: 'suspended', deadlineMs: this.leaseDeadlineMs })
       if (performance.now() - this.#attachedAtMs >= STABLE_MS) this.#failures = 0
       else this.#failures += 1

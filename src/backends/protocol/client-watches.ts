@@ -148,11 +148,6 @@ export class ClientWatches {
     return messages
   }
 
-  /** The connection is gone, and with it what the server watched; the owner has ended the reads that were in flight. */
-  disconnected(): void {
-    this.#disarmOwed.clear()
-  }
-
   /** Drops everything: the session is over. */
   clear(): void {
     this.#arming.clear()

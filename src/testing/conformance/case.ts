@@ -65,6 +65,7 @@ export const PATIENCE_MS = 5_000
 
 const CASE_PATIENCES = 4
 const READS_PER_PAUSE = 50
+const STEPS_PER_TURN = 4
 
 /** What a case works in: sessions that are closed behind it, and a node of its own to work under. */
 export class World {
@@ -179,6 +180,16 @@ export function stateLog(session: Session): readonly SessionState['status'][] {
 export async function settle(session: Session): Promise<void> {
   await session.sync('/')
   ok((await session.exists('/')) !== null, 'the root exists')
+}
+
+/**
+ * Lets everything go on by a few small steps, so that a fault comes at another moment in each round: a step is a microtask,
+ * every fourth one a turn of the event loop.
+ */
+export async function steps(count: number): Promise<void> {
+  for (let step = 1; step <= count; step++) {
+    await (step % STEPS_PER_TURN === 0 ? new Promise((resolve) => setImmediate(resolve)) : undefined)
+  }
 }
 
 /** Encodes a string. */

@@ -2,12 +2,14 @@
  * Sessions that are lost, and connections that break.
  */
 import { isCoordinationError } from '../../core/errors.ts'
-import { bytes, recorder, settle, stateLog } from './case.ts'
+import { bytes, recorder, settle, stateLog, steps } from './case.ts'
 import type { Case, World } from './case.ts'
 import { equal, ok, rejects, show, within } from './expect.ts'
 import { operations } from './lifecycle-cases.ts'
 
-const IN_FLIGHT = 20
+const IN_FLIGHT = 10
+const ROUNDS = 20
+const PERSISTENT = { mode: 'persistent' } as const
 
 const expiryCases: readonly Case<World>[] = [
   {
@@ -140,22 +142,16 @@ const reconnectCases: readonly Case<World>[] = [
     needs: ['disconnect'],
     run: async (world) => {
       const session = await world.open()
-      const names = Array.from({ length: IN_FLIGHT }, (_, index) => `n${String(index).padStart(2, '0')}`)
-      const outcomes = names.map((name) => {
-        const call = session.create(world.path(name), bytes(''), { mode: 'persistent' })
-        return call.then(() => 'done', (error: unknown) => (isCoordinationError(error) ? error.outcome : String(error)))
-      })
-      await Promise.race(outcomes)
-      await world.disconnect(session)
-      await world.reconnect(session)
-      const told = await within(Promise.all(outcomes), 'creates that were in flight', world.patienceMs)
-      await settle(session)
-      const there = new Set((await session.children(world.base)).names)
-      for (const [index, name] of names.entries()) {
-        const outcome = told[index]
-        ok(['done', 'unknown', 'not-sent'].includes(`${outcome}`), `${outcome} is an outcome of a lost connection`)
-        if (outcome === 'done') ok(there.has(name), `${name} was acknowledged, so it is there`)
-        if (outcome === 'not-sent') ok(!there.has(name), `${name} was not sent, so it is not there`)
+      for (let round = 0; round < ROUNDS; round++) {
+        const names = Array.from({ length: IN_FLIGHT }, (_, index) => `n${round}-${index}`)
+        const outcomes = names.map((name) => outcomeOf(session.create(world.path(name), bytes(''), PERSISTENT)))
+        await steps(round)
+        await world.disconnect(session)
+        await world.reconnect(session)
+        const told = await within(Promise.all(outcomes), 'creates that were in flight', world.patienceMs)
+        await settle(session)
+        const there = new Set((await session.children(world.base)).names)
+        for (const [index, name] of names.entries()) checkOutcome(name, `${told[index]}`, there.has(name))
       }
     },
   },
@@ -173,3 +169,17 @@ const reconnectCases: readonly Case<World>[] = [
 
 /** Cases about the loss of sessions and connections. */
 export const sessionLossCases: readonly Case<World>[] = [...expiryCases, ...reconnectCases]
+
+/** What became of a write, by its own word: `done`, or the outcome of its error. */
+function outcomeOf(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    () => 'done',
+    (error: unknown) => (isCoordinationError(error, 'CONNECTION_LOSS') ? error.outcome : show(error)),
+  )
+}
+
+function checkOutcome(name: string, outcome: string, isThere: boolean): void {
+  ok(['done', 'unknown', 'not-sent'].includes(outcome), `${outcome} is an outcome of a lost connection`)
+  if (outcome === 'done') ok(isThere, `${name} was acknowledged, so it is there`)
+  if (outcome === 'not-sent') ok(!isThere, `${name} was not sent, so it is not there`)
+}

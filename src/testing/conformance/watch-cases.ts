@@ -2,7 +2,7 @@
  * Watches beyond the matrix: their place among the replies, several on one path, unwatch, and broken connections.
  */
 import type { Session, WatchEvent } from '../../core/backend.ts'
-import { bytes, recorder, settle, text } from './case.ts'
+import { bytes, recorder, settle, steps, text } from './case.ts'
 import type { Case, World } from './case.ts'
 import { equal, ok } from './expect.ts'
 
@@ -236,22 +236,19 @@ const brokenConnectionCases: readonly Case<World>[] = [
     },
   },
   {
-    name: 'an event comes once, at whatever step of the change the connection breaks',
+    name: 'each watch fires once, at whatever step of a change the connection breaks',
     needs: ['disconnect'],
     run: async (world) => {
       const [watcher, writer] = [await world.open(), await world.open()]
-      const path = await world.node(writer, 'n')
-      await watcher.sync(path)
       for (let round = 0; round < ROUNDS; round++) {
-        const { watch, events } = recorder()
-        await watcher.get(path, watch)
-        const written = writer.set(path, bytes(`${round}`), -1)
-        for (let turn = 0; turn < round; turn++) await undefined
-        await world.disconnect(watcher)
+        const watched = await armAll(world, watcher, writer)
+        const [changeStep, breakStep] = round % 2 === 0 ? [0, round] : [round, 0]
+        const changed = steps(changeStep).then(() => watched.change())
+        const broken = steps(breakStep).then(() => world.disconnect(watcher))
+        await Promise.all([changed, broken])
         await world.reconnect(watcher)
-        await written
         await settle(watcher)
-        equal(events, [{ type: 'changed', path }], `events in round ${round}`)
+        equal(watched.events(), watched.expected, `events in round ${round}`)
       }
     },
   },
@@ -297,9 +294,11 @@ interface Watched {
 async function armAll(world: World, watcher: Session, writer: Session): Promise<Watched> {
   const told: Record<string, string[]> = {}
   const record = (name: string) => (event: WatchEvent): void => void (told[name] ??= []).push(event.type)
+  const folder = crypto.randomUUID()
+  await world.node(writer, folder)
   const names = ['changed', 'deleted', 'children'] as const
-  const [changed, deleted, parent] = await Promise.all(names.map((name) => world.node(writer, name)))
-  const missing = world.path('missing')
+  const [changed, deleted, parent] = await Promise.all(names.map((name) => world.node(writer, `${folder}/${name}`)))
+  const missing = world.path(`${folder}/missing`)
   ok(changed !== undefined && deleted !== undefined && parent !== undefined, 'three nodes were made')
   await watcher.sync(world.base)
   await watcher.get(changed, record('changed'))

@@ -53,6 +53,17 @@ describe('staying attached', () => {
     expect(server.pings).toEqual([{ xid: Xid.ping, op: OpCode.ping, body: null }])
   })
 
+  it('stays attached for as long as the server answers the pings', async () => {
+    const { session, server, states } = await opened()
+    for (let count = 1; count <= 20; count++) {
+      await vi.advanceTimersByTimeAsync(1000)
+      expect(server.pings).toHaveLength(count)
+      server.pong()
+    }
+    expect(states).toEqual([])
+    expect(session.leaseDeadlineMs).toBe(performance.now() + 2000)
+  })
+
   it('counts the lease from when the latest answered request was sent, pings included', async () => {
     const { session, server } = await opened()
     const openedAtMs = performance.now()
@@ -242,6 +253,20 @@ describe('expiry', () => {
     expect(behind.error).toEqual(failure('SESSION_EXPIRED', 'unknown'))
     expect(read.error).toEqual(failure('SESSION_EXPIRED', 'session-over'))
     expect(session.state.status).toBe('expired')
+  })
+
+  it('is not told to a listener that another one has ended', async () => {
+    const { session, server } = await opened()
+    const heard: string[] = []
+    const stops: (() => void)[] = []
+    session.onState(() => {
+      for (const stop of stops) stop()
+    })
+    stops.push(session.onState(({ status }) => heard.push(status)))
+    server.hangUp()
+    dialer.last.refuse()
+    await settle()
+    expect(heard).toEqual([])
   })
 
   it('keeps listeners apart: one that throws is reported, one that ended is not called', async () => {

@@ -93,6 +93,16 @@ describe('delivery', () => {
     expect(heard).toEqual(['first', 'absent created /a', 'second', 'third'])
   })
 
+  it('of many events comes before the reply of a read behind them, and in their order', async () => {
+    const paths = Array.from({ length: 20 }, (_, index) => `/${index}`)
+    for (const path of paths) await armAbsent(path)
+    void session.exists('/').then(() => heard.push('read'))
+    for (const path of paths) server.event(nodeCreated, path)
+    server.reply({ stat: STAT })
+    await settle()
+    expect(heard).toEqual([...paths.map((path) => `absent created ${path}`), 'read'])
+  })
+
   it('comes before the failure of calls in flight and the news that the connection is lost', async () => {
     await armAbsent('/a')
     session.onState(({ status }) => heard.push(status))
@@ -163,6 +173,27 @@ describe('delivery', () => {
     await closing
     await settle()
     expect(heard).toEqual([])
+  })
+})
+
+describe('what a connection said', () => {
+  it('does not count once it was left, even if it waits behind an event', async () => {
+    await armAbsent('/a')
+    await armAbsent('/b')
+    session.get('/c').catch(() => heard.push('lost'))
+    server.event(nodeCreated, '/a')
+    server.replyTo(99, null)
+    server.replyTo(3, { data: DATA, stat: STAT })
+    server.event(nodeCreated, '/b')
+    server.accept(8n)
+    server.hangUp()
+    await settle()
+    expect(heard).toEqual(['absent created /a', 'lost'])
+    expect(errors).toEqual([expect.objectContaining({ code: 'PROTOCOL_VIOLATION' })])
+    expect(dialer.channels).toHaveLength(2)
+    dialer.last.accept()
+    expect(dialer.last.requests).toMatchObject([{ op: OpCode.setWatches, body: { existWatches: ['/b'] } }])
+    expect(session.state.status).toBe('connected')
   })
 })
 

@@ -35,9 +35,11 @@ function open(options: Partial<ClientSessionOptions> = {}): Promise<Session> {
 }
 
 /** An open session and the server that it is on. */
-async function opened(): Promise<{ session: Session; server: ScriptedChannel; states: SessionState[] }> {
+async function opened(
+  timeoutMs = TIMEOUT_MS,
+): Promise<{ session: Session; server: ScriptedChannel; states: SessionState[] }> {
   const opening = open()
-  dialer.last.accept()
+  dialer.last.accept(7n, timeoutMs)
   const session = await opening
   const states: SessionState[] = []
   session.onState((state) => states.push(state))
@@ -275,13 +277,40 @@ describe('closing', () => {
   })
 
   it('does not wait for ever', async () => {
-    const { session } = await opened()
+    const { session } = await opened(60_000)
     const closed = outcomeOf(session.close())
     await vi.advanceTimersByTimeAsync(1999)
     expect(closed).toEqual({})
     await vi.advanceTimersByTimeAsync(1)
     expect(closed).toEqual({ value: 'done' })
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('heeds nothing but the answer to it', async () => {
+    const { session, server } = await opened()
+    const closing = session.close()
+    server.accept()
+    server.pong()
+    server.replyTo(99, null)
+    server.event(3, '/a')
+    await settle()
+    expect(session.state).toEqual({ status: 'closed' })
+    expect(dialer.channels).toHaveLength(1)
+    server.reply(null)
+    await closing
+    expect(errors).toEqual([])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('leaves no timer when it comes in a pause between two rounds over the servers', async () => {
+    dialer = new ScriptedDialer(1)
+    const { session, server } = await opened()
+    server.hangUp()
+    await settle()
+    await session.close()
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(vi.getTimerCount()).toBe(0)
+    expect(dialer.channels).toHaveLength(1)
   })
 
   it('does not wait for a server while none is in touch', async () => {

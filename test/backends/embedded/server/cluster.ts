@@ -4,7 +4,7 @@
 import { CreateFlag, OpCode } from '../../../../src/backends/protocol/codes.ts'
 import type { PeerMessage } from '../../../../src/backends/protocol/packets.ts'
 import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
-import type { ClientMessage, Request, ServerMessage } from '../../../../src/backends/protocol/records.ts'
+import type { ClientMessage, Reply, Request, ServerMessage } from '../../../../src/backends/protocol/records.ts'
 import { encodeTransaction } from '../../../../src/backends/protocol/transactions.ts'
 import { MemoryNetwork } from '../../../../src/backends/embedded/io/memory-network.ts'
 import { MemoryStorage } from '../../../../src/backends/embedded/io/storage.ts'
@@ -123,6 +123,13 @@ export class Cluster {
       disconnectPeer: (peer, link) => this.#queueEnd(peer, id, link),
     })
     this.#drain(id, member)
+  }
+
+  /** Starts servers, and lets time pass until all of them serve. */
+  startAll(ids: readonly number[]): void {
+    for (const id of ids) this.start(id)
+    this.run()
+    this.tickUntil(() => ids.every((id) => this.server(id).status().serving))
   }
 
   /**
@@ -306,6 +313,14 @@ export class Cluster {
     return connection
   }
 
+  /** Connects a client and waits until it has its session. */
+  client(server: number, resume?: { sessionId: bigint; passwd: Uint8Array }, lastZxidSeen = 0n): TestConnection {
+    const connection = this.connect(server, resume, lastZxidSeen)
+    this.run()
+    if (connection.closed || connection.sessionId === 0n) throw new Error(`server ${server} gave no session`)
+    return connection
+  }
+
   /** Sends a request; returns its xid. */
   request(connection: TestConnection, request: Pick<Request, 'op' | 'body'>): number {
     this.#xid += 1
@@ -400,6 +415,12 @@ export class Cluster {
     }
     return { u32, bytes: (length) => Uint8Array.from({ length }, () => u32() >>> 24) }
   }
+}
+
+/** What a client was answered to a request; undefined if nothing yet. */
+export function replyOf({ received }: TestConnection, xid: number): Reply | undefined {
+  for (const message of received) if (message.kind === 'reply' && message.reply.xid === xid) return message.reply
+  return undefined
 }
 
 /** A transaction that changes nothing: it stands for a request that was refused. */

@@ -1,0 +1,130 @@
+/**
+ * A disk of the simulated world: it takes time, and what was not synced when its machine crashed is there in part.
+ *
+ * Model     the host hands over one batch at a time and waits. At a crash a random prefix of the batch under way is durable,
+ *           and of an append a random prefix of its entries: lost and torn writes. An error leaves such a prefix too.
+ * Not here  what needs bytes: a torn record, bit rot, reordering between syncs. A storage that finds its bytes damaged has to
+ *           report it, which for its server is the same as to have lost them: see `wipe`.
+ */
+import { MemoryStorage } from '../../backends/embedded/io/storage.ts'
+import type { Storage } from '../../backends/embedded/io/storage.ts'
+import type { PersistOperation, Recovered } from '../../backends/embedded/server/journal.ts'
+import type { LogEntry } from '../../backends/embedded/server/zab.ts'
+import type { Kernel, SimNode } from './kernel.ts'
+import type { SeededRandom } from './random.ts'
+
+/** How a disk behaves now. */
+export interface DiskWeather {
+  /** Time that a sync takes, in milliseconds. */
+  latencyMsMin: number
+  latencyMsMax: number
+  /** Chance that a sync takes `slowFactor` times as long. */
+  slowChance: number
+  slowFactor: number
+}
+
+/** What an injected disk error says. */
+export const DISK_ERROR = 'EIO: injected disk error'
+
+/** The disk of one server. */
+export class SimDisk implements Storage {
+  readonly weather: DiskWeather
+  readonly #kernel: Kernel
+  readonly #node: SimNode
+  readonly #random: SeededRandom
+  #storage = new MemoryStorage()
+  /** Every entry of the log since the beginning, also those that snapshots have made needless. Null behind an install. */
+  #history: LogEntry[] = []
+  #historyBase = 0n
+  #pending: readonly PersistOperation[] | null = null
+  #failNext = false
+  #syncs = 0
+
+  constructor(kernel: Kernel, node: SimNode, random: SeededRandom, weather: DiskWeather) {
+    this.#kernel = kernel
+    this.#node = node
+    this.#random = random
+    this.weather = { ...weather }
+  }
+
+  /** The durable log, for checkers: entries behind `historyBase`. */
+  get history(): readonly LogEntry[] {
+    return this.#history
+  }
+
+  /** Where {@link SimDisk.history} begins: 0n, or the zxid of the last snapshot that was installed. */
+  get historyBase(): bigint {
+    return this.#historyBase
+  }
+
+  /** How many batches were synced. */
+  get syncCount(): number {
+    return this.#syncs
+  }
+
+  load(): Recovered {
+    return this.#storage.load()
+  }
+
+  persist(operations: readonly PersistOperation[]): Promise<void> {
+    this.#pending = operations
+    const { latencyMsMin, latencyMsMax, slowChance, slowFactor } = this.weather
+    const slow = this.#random.chance(slowChance) ? slowFactor : 1
+    const latencyMs = (latencyMsMin + this.#random.unit() * (latencyMsMax - latencyMsMin)) * slow
+    return new Promise((resolve, reject) => {
+      this.#kernel.after(latencyMs, this.#node, 'disk', () => {
+        if (this.#failNext) {
+          this.#failNext = false
+          this.#applyPrefix()
+          reject(new Error(DISK_ERROR))
+          return
+        }
+        this.#pending = null
+        this.#syncs += 1
+        for (const operation of operations) this.#apply(operation)
+        resolve()
+      })
+    })
+  }
+
+  /** The machine crashed: of what was being written, some is there. */
+  crash(): void {
+    this.#failNext = false
+    this.#applyPrefix()
+  }
+
+  /** Lets the sync under way, or the next one, fail. */
+  failNextSync(): void {
+    this.#failNext = true
+  }
+
+  /** Loses everything. */
+  wipe(): void {
+    this.#storage = new MemoryStorage()
+    this.#history = []
+    this.#historyBase = 0n
+    this.#pending = null
+  }
+
+  #applyPrefix(): void {
+    const operations = this.#pending ?? []
+    this.#pending = null
+    const count = this.#random.between(0, operations.length)
+    for (const operation of operations.slice(0, count)) this.#apply(operation)
+    const torn = operations[count]
+    if (torn?.type !== 'append') return
+    const entries = torn.entries.slice(0, this.#random.between(0, torn.entries.length))
+    if (entries.length > 0) this.#apply({ type: 'append', entries })
+  }
+
+  #apply(operation: PersistOperation): void {
+    this.#storage.persist([operation])
+    if (operation.type === 'append') this.#history.push(...operation.entries)
+    else if (operation.type === 'truncate') {
+      this.#history = this.#history.filter((entry) => entry.zxid <= operation.zxid)
+    } else if (operation.type === 'install') {
+      this.#history = []
+      this.#historyBase = operation.zxid
+    }
+  }
+}

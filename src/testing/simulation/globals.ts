@@ -1,0 +1,139 @@
+/**
+ * The globals of the simulated world: timers, Date, performance, Math.random and crypto.randomUUID, each the current node's.
+ */
+import type { Kernel, SimNode } from './kernel.ts'
+
+const TIMEOUT_MS_MIN = 1
+const TIMEOUT_MS_MAX = 2 ** 31 - 1
+/** What an immediate costs: time goes on, so that nothing can happen infinitely often at one instant. */
+const IMMEDIATE_MS = 0.01
+const UUID_BYTES = 16
+
+/** A timer of the simulation. Like Node's it can be unreferenced, which changes nothing here. */
+export class SimTimer {
+  readonly #kernel: Kernel
+  readonly #node: SimNode | null
+  readonly #delayMs: number
+  readonly #label: string
+  readonly #repeats: boolean
+  readonly #run: () => void
+  #cancel: (() => void) | null = null
+
+  constructor(kernel: Kernel, label: string, delayMs: number, run: () => void, repeats = false) {
+    this.#kernel = kernel
+    this.#node = kernel.current
+    this.#delayMs = delayMs
+    this.#label = label
+    this.#run = run
+    this.#repeats = repeats
+    this.#arm()
+  }
+
+  /** Starts the time again. */
+  refresh(): this {
+    this.clear()
+    this.#arm()
+    return this
+  }
+
+  clear(): void {
+    if (this.#cancel === null) return
+    this.#cancel()
+    this.#cancel = null
+    this.#kernel.timerEnded(this.#node)
+  }
+
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
+
+  hasRef(): boolean {
+    return true
+  }
+
+  [Symbol.dispose](): void {
+    this.clear()
+  }
+
+  #arm(): void {
+    this.#kernel.timerStarted(this.#node)
+    // A clock that runs fast lets less true time pass until it shows the end.
+    const trueMs = this.#delayMs / (this.#node?.rate ?? 1)
+    this.#cancel = this.#kernel.after(trueMs, this.#node, this.#label, () => {
+      this.#cancel = null
+      this.#kernel.timerEnded(this.#node)
+      if (this.#repeats) this.#arm()
+      this.#run()
+    })
+  }
+}
+
+/**
+ * Replaces the globals.
+ *
+ * @returns a function that puts the real ones back
+ */
+export function replaceGlobals(kernel: Kernel): () => void {
+  const clear = (timer: unknown): void => {
+    if (timer instanceof SimTimer) timer.clear()
+  }
+  const timeout = (label: string, repeats: boolean) => {
+    return (run: (...args: unknown[]) => void, delayMs?: number, ...args: unknown[]): SimTimer => {
+      return new SimTimer(kernel, label, timeoutMs(delayMs), () => {
+        run(...args)
+      }, repeats)
+    }
+  }
+  const undo = [
+    replace(globalThis, 'setTimeout', timeout('timer', false)),
+    replace(globalThis, 'setInterval', timeout('interval', true)),
+    replace(globalThis, 'setImmediate', (run: (...args: unknown[]) => void, ...args: unknown[]) => {
+      return new SimTimer(kernel, 'immediate', IMMEDIATE_MS, () => {
+        run(...args)
+      })
+    }),
+    replace(globalThis, 'clearTimeout', clear),
+    replace(globalThis, 'clearInterval', clear),
+    replace(globalThis, 'clearImmediate', clear),
+    replace(globalThis, 'Date', dateOf(kernel)),
+    replace(performance, 'now', () => kernel.clockMs()),
+    replace(Math, 'random', () => kernel.nodeRandom.unit()),
+    replace(crypto, 'randomUUID', () => uuid(kernel.nodeRandom.bytes(UUID_BYTES))),
+  ]
+  return () => {
+    for (const restore of undo) restore()
+  }
+}
+
+function replace(target: object, name: string, value: unknown): () => void {
+  const own = Object.getOwnPropertyDescriptor(target, name)
+  Object.defineProperty(target, name, { value, configurable: true, writable: true, enumerable: own?.enumerable ?? true })
+  return () => {
+    if (own === undefined) Reflect.deleteProperty(target, name)
+    else Object.defineProperty(target, name, own)
+  }
+}
+
+function timeoutMs(delayMs: number | undefined): number {
+  const asked = Number(delayMs)
+  return asked >= TIMEOUT_MS_MIN && asked <= TIMEOUT_MS_MAX ? asked : TIMEOUT_MS_MIN
+}
+
+function dateOf(kernel: Kernel): DateConstructor {
+  return new Proxy(Date, {
+    construct: (target, args, newTarget): object => Reflect.construct(target, args.length === 0 ? [kernel.wallMs()] : args, newTarget) as object,
+    get: (target, name, receiver): unknown => (name === 'now' ? () => kernel.wallMs() : Reflect.get(target, name, receiver)),
+  })
+}
+
+function uuid(bytes: Uint8Array): string {
+  const hex = Array.from(bytes, (byte, index) => {
+    const versioned = index === 6 ? (byte & 0x0f) | 0x40 : index === 8 ? (byte & 0x3f) | 0x80 : byte
+    return versioned.toString(16).padStart(2, '0')
+  }).join('')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+}

@@ -1,0 +1,382 @@
+/**
+ * The network of the simulated world: between servers, and between clients and servers.
+ *
+ * Model     a connection is two pipes. What goes through a pipe arrives in order or not at all; delays are drawn per message,
+ *           with a slow tail. A blocked direction holds what was sent until it is unblocked, as TCP would; a cut connection
+ *           loses what is under way. Notifications of the election are datagrams: blocked ones are lost.
+ * Never     is anything reordered within a connection: that would test a network that cannot exist.
+ */
+import type { Endpoint } from '../../backends/embedded/io/memory-network.ts'
+import type { Host } from '../../backends/embedded/io/host.ts'
+import type { Channel, ChannelListener } from '../../backends/protocol/channel.ts'
+import type { PeerMessage } from '../../backends/protocol/packets.ts'
+import type { ClientMessage, ServerMessage } from '../../backends/protocol/records.ts'
+import type { Kernel, SimNode } from './kernel.ts'
+import type { SeededRandom } from './random.ts'
+
+/** How the network behaves now. */
+export interface NetworkWeather {
+  /** Time that a message takes, in milliseconds. */
+  delayMsMin: number
+  delayMsMax: number
+  /** Chance that one takes `tailFactor` times as long. */
+  tailChance: number
+  tailFactor: number
+}
+
+/** One direction of one connection. */
+class Pipe<T> {
+  readonly #network: SimNetwork
+  readonly #from: string
+  readonly #to: SimNode
+  readonly #label: string
+  readonly #deliver: (item: T) => void
+  #lastArrivalMs = 0
+  readonly #held: T[] = []
+  isOpen = true
+
+  constructor(network: SimNetwork, from: string, to: SimNode, label: string, deliver: (item: T) => void) {
+    this.#network = network
+    this.#from = from
+    this.#to = to
+    this.#label = label
+    this.#deliver = deliver
+    network.pipes.add(this)
+  }
+
+  connects(a: string, b: string): boolean {
+    return (this.#from === a && this.#to.name === b) || (this.#from === b && this.#to.name === a)
+  }
+
+  push(item: T): void {
+    if (!this.isOpen) return
+    const { kernel } = this.#network
+    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, kernel.nowMs + this.#network.drawDelayMs())
+    kernel.after(this.#lastArrivalMs - kernel.nowMs, this.#to, this.#label, () => {
+      this.#arrive(item)
+    })
+  }
+
+  /** Delivers what was held, in order, if the direction is not blocked any more. */
+  release(): void {
+    if (this.#network.isBlocked(this.#from, this.#to.name)) return
+    for (const item of this.#held.splice(0)) {
+      this.#network.kernel.after(0, this.#to, this.#label, () => {
+        this.#arrive(item)
+      })
+    }
+  }
+
+  /** Loses what is under way and held. */
+  cut(): void {
+    this.isOpen = false
+    this.#held.length = 0
+    this.#network.pipes.delete(this)
+  }
+
+  #arrive(item: T): void {
+    if (!this.isOpen) return
+    if (this.#held.length > 0 || this.#network.isBlocked(this.#from, this.#to.name)) this.#held.push(item)
+    else this.#deliver(item)
+  }
+}
+
+type LinkItem = { readonly message: PeerMessage } | { readonly closed: true }
+
+interface PeerLink {
+  readonly opener: number
+  readonly acceptor: number
+  readonly link: number
+  /** Towards the acceptor, and back. */
+  readonly there: Pipe<LinkItem>
+  readonly back: Pipe<LinkItem>
+}
+
+interface Peer {
+  readonly node: SimNode
+  readonly endpoint: Endpoint
+}
+
+/** The whole network. */
+export class SimNetwork {
+  readonly kernel: Kernel
+  readonly weather: NetworkWeather
+  /** Every pipe that is open. */
+  readonly pipes = new Set<{ release(): void }>()
+  readonly #random: SeededRandom
+  readonly #peers = new Map<number, Peer>()
+  readonly #datagrams = new Map<string, Pipe<PeerMessage>>()
+  readonly #blocked = new Set<string>()
+  #links: PeerLink[] = []
+  #connections: ClientConnection[] = []
+
+  constructor(kernel: Kernel, random: SeededRandom, weather: NetworkWeather) {
+    this.kernel = kernel
+    this.#random = random
+    this.weather = { ...weather }
+  }
+
+  /** How long the next message takes. */
+  drawDelayMs(): number {
+    const { delayMsMin, delayMsMax, tailChance, tailFactor } = this.weather
+    const delayMs = delayMsMin + this.#random.unit() * (delayMsMax - delayMsMin)
+    return this.#random.chance(tailChance) ? delayMs * tailFactor : delayMs
+  }
+
+  /** Whether nothing gets from one node to another now. */
+  isBlocked(from: string, to: string): boolean {
+    return this.#blocked.size > 0 && this.#blocked.has(`${from}>${to}`)
+  }
+
+  /** Blocks one direction between two nodes. */
+  block(from: string, to: string): void {
+    this.#blocked.add(`${from}>${to}`)
+  }
+
+  /** Unblocks one direction; what was held arrives. */
+  unblock(from: string, to: string): void {
+    this.#blocked.delete(`${from}>${to}`)
+    this.#release()
+  }
+
+  /** Unblocks everything. */
+  heal(): void {
+    this.#blocked.clear()
+    this.#release()
+  }
+
+  /** Cuts every connection between two nodes: what is under way is lost, both ends are told. */
+  cut(a: string, b: string): void {
+    for (const link of this.#links.filter(({ there }) => there.connects(a, b))) this.#cutLink(link)
+    for (const connection of this.#connections.filter(({ up }) => up.connects(a, b))) connection.reset()
+  }
+
+  // Servers
+
+  /** Plugs a server in. */
+  attach(id: number, node: SimNode, endpoint: Endpoint): void {
+    this.#peers.set(id, { node, endpoint })
+  }
+
+  /** A server's process has ended: its connections are reset. Whoever cannot be reached is not told. */
+  detach(id: number): void {
+    this.#peers.delete(id)
+    for (const link of this.#links.filter(({ opener, acceptor }) => opener === id || acceptor === id)) {
+      const [fromDead, toDead] = link.opener === id ? [link.there, link.back] : [link.back, link.there]
+      toDead.cut()
+      fromDead.push({ closed: true })
+    }
+    for (const connection of this.#connections.filter(({ place }) => place.id === id)) connection.serverDied()
+  }
+
+  /** Sends a message from one server to another. */
+  send(from: number, to: number, message: PeerMessage): void {
+    if (message.type === 'NOTIFICATION') {
+      this.#datagram(from, to, message)
+      return
+    }
+    const { type } = message.packet
+    if (type === 'FOLLOWERINFO' || type === 'OBSERVERINFO') this.#openLink(from, to, message.link)
+    for (const { opener, acceptor, link, there, back } of this.#links) {
+      if (link !== message.link) continue
+      if (opener === from && acceptor === to) there.push({ message })
+      else if (opener === to && acceptor === from) back.push({ message })
+    }
+  }
+
+  /** Closes a link from one end: the other end is told behind what was sent. */
+  close(from: number, peer: number, link: number): void {
+    for (const open of this.#links) {
+      if (open.link !== link) continue
+      if (open.opener === from && open.acceptor === peer) open.there.push({ closed: true })
+      else if (open.acceptor === from && open.opener === peer) open.back.push({ closed: true })
+    }
+  }
+
+  #datagram(from: number, to: number, message: PeerMessage): void {
+    const sender = this.#peers.get(from)
+    const receiver = this.#peers.get(to)
+    if (sender === undefined || receiver === undefined) return
+    if (this.isBlocked(sender.node.name, receiver.node.name)) return
+    const key = `${from}>${to}`
+    let pipe = this.#datagrams.get(key)
+    if (pipe === undefined) {
+      pipe = new Pipe<PeerMessage>(this, sender.node.name, receiver.node, 'vote', (item) => {
+        this.#peers.get(to)?.endpoint.receivePeer(from, item)
+      })
+      this.#datagrams.set(key, pipe)
+    }
+    pipe.push(message)
+  }
+
+  #openLink(opener: number, acceptor: number, link: number): void {
+    const from = this.#peers.get(opener)
+    const to = this.#peers.get(acceptor)
+    if (from === undefined) return
+    if (to === undefined) {
+      this.kernel.after(this.drawDelayMs(), from.node, 'refused', () => {
+        from.endpoint.disconnectPeer(acceptor, link)
+      })
+      return
+    }
+    const pipe = (source: Peer, target: Peer, sourceId: number): Pipe<LinkItem> =>
+      new Pipe<LinkItem>(this, source.node.name, target.node, 'packet', (item) => {
+        if ('message' in item) {
+          target.endpoint.receivePeer(sourceId, item.message)
+          return
+        }
+        this.#forget(link, opener, acceptor)
+        target.endpoint.disconnectPeer(sourceId, link)
+      })
+    this.#links.push({ opener, acceptor, link, there: pipe(from, to, opener), back: pipe(to, from, acceptor) })
+  }
+
+  /** Breaks a link: both ends are told, as a reset would. */
+  #cutLink({ opener, acceptor, link, there, back }: PeerLink): void {
+    there.cut()
+    back.cut()
+    this.#forget(link, opener, acceptor)
+    for (const [id, other] of [[opener, acceptor], [acceptor, opener]] as const) {
+      const peer = this.#peers.get(id)
+      if (peer === undefined) continue
+      this.kernel.after(this.drawDelayMs(), peer.node, 'reset', () => {
+        peer.endpoint.disconnectPeer(other, link)
+      })
+    }
+  }
+
+  #forget(link: number, opener: number, acceptor: number): void {
+    this.#links = this.#links.filter(
+      (open) => open.link !== link || open.opener !== opener || open.acceptor !== acceptor,
+    )
+  }
+
+  #release(): void {
+    for (const pipe of [...this.pipes]) pipe.release()
+  }
+
+  // Clients
+
+  /** Opens a connection of a client to a server, which may be down. */
+  connect(client: SimNode, server: ServerPlace, listener: ChannelListener): Channel {
+    const connection = new ClientConnection(this, client, server, listener, () => {
+      this.#connections = this.#connections.filter((open) => open !== connection)
+    })
+    this.#connections.push(connection)
+    return connection
+  }
+}
+
+/** Where a server is, for those who connect to it. */
+export interface ServerPlace {
+  readonly id: number
+  readonly node: SimNode
+  /** Its host, while it is up. */
+  host(): Host | null
+}
+
+/** A client's connection: a channel on its side, a number on the server's. */
+class ClientConnection implements Channel {
+  readonly place: ServerPlace
+  readonly up: Pipe<ClientMessage | null>
+  readonly #down: Pipe<ServerMessage | null>
+  readonly #network: SimNetwork
+  readonly #client: SimNode
+  readonly #listener: ChannelListener
+  readonly #onEnd: () => void
+  #host: Host | null = null
+  #number = 0
+  #isOpen = true
+
+  constructor(
+    network: SimNetwork,
+    client: SimNode,
+    server: ServerPlace,
+    listener: ChannelListener,
+    onEnd: () => void,
+  ) {
+    this.#network = network
+    this.#client = client
+    this.place = server
+    this.#listener = listener
+    this.#onEnd = onEnd
+    this.up = new Pipe(network, client.name, server.node, 'request', (message) => {
+      this.#atServer(message)
+    })
+    this.#down = new Pipe(network, server.node.name, client, 'reply', (message) => {
+      if (message === null) this.#end()
+      else if (this.#isOpen) this.#listener.onMessage(message)
+    })
+    if (!server.node.isUp) this.reset()
+  }
+
+  get server(): string {
+    return this.place.node.name
+  }
+
+  send(message: ClientMessage): void {
+    if (this.#isOpen) this.up.push(message)
+  }
+
+  close(): void {
+    this.up.push(null)
+    this.#end()
+  }
+
+  /** The connection breaks: both ends learn it. */
+  reset(): void {
+    this.up.cut()
+    this.#down.cut()
+    const host = this.#host
+    if (host !== null) {
+      this.#network.kernel.after(this.#network.drawDelayMs(), this.place.node, 'reset', () => {
+        host.closeClient(this.#number)
+      })
+    }
+    this.#network.kernel.after(this.#network.drawDelayMs(), this.#client, 'reset', () => {
+      this.#end()
+    })
+  }
+
+  /** The server's process has ended: its machine resets the connection, if the client can be reached. */
+  serverDied(): void {
+    this.#host = null
+    this.up.cut()
+    this.#down.push(null)
+  }
+
+  #atServer(message: ClientMessage | null): void {
+    if (message === null) {
+      this.up.cut()
+      this.#host?.closeClient(this.#number)
+      return
+    }
+    if (this.#host === null) {
+      this.#host = this.place.host()
+      if (this.#host === null) {
+        this.reset()
+        return
+      }
+      this.#number = this.#host.openClient({
+        onMessage: (reply) => {
+          this.#down.push(reply)
+        },
+        onClose: () => {
+          this.#down.push(null)
+        },
+      })
+    }
+    this.#host.receiveClient(this.#number, message)
+  }
+
+  /** The client's end is closed; it is told in a turn of its own. */
+  #end(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#onEnd()
+    this.#network.kernel.after(0, this.#client, 'closed', () => {
+      this.#down.cut()
+      this.#listener.onClose()
+    })
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * The simulated world: servers, clients, network and disks under one kernel.
+ *
+ * Model     a server is the production host and machine on a node of its own, with a simulated disk and network. A client is
+ *           the production client on a node of its own: real connect(), real recipes. Only time, chance, network and disks are
+ *           of this world.
+ */
+import { AssertionError } from '../../core/assert.ts'
+import type { Backend, Capabilities } from '../../core/backend.ts'
+import { connect } from '../../core/client.ts'
+import type { Client, ConnectOptions } from '../../core/client.ts'
+import { Host } from '../../backends/embedded/io/host.ts'
+import { SERVER_DEFAULTS } from '../../backends/embedded/server/config.ts'
+import type { ServerConfig } from '../../backends/embedded/server/config.ts'
+import type { ServerEvent, ServerStatus } from '../../backends/embedded/server/ready.ts'
+import type { Dialer } from '../../backends/protocol/channel.ts'
+import { openClientSession } from '../../backends/protocol/client-session.ts'
+import { DISK_ERROR, SimDisk } from './disk.ts'
+import type { DiskWeather } from './disk.ts'
+import { Kernel } from './kernel.ts'
+import type { KernelOptions, SimNode } from './kernel.ts'
+import { SimNetwork } from './network.ts'
+import type { NetworkWeather, ServerPlace } from './network.ts'
+
+/** What the world is made of. */
+export interface WorldOptions extends KernelOptions {
+  /** Servers that vote. */
+  readonly servers: number
+  readonly observers: number
+  /** Session time-out of clients, in milliseconds. */
+  readonly sessionTimeoutMs: number
+  readonly server?: Partial<ServerConfig>
+  readonly network?: Partial<NetworkWeather>
+  readonly disk?: Partial<DiskWeather>
+}
+
+/** Something in the life of a server. */
+export interface WorldEvent {
+  readonly atMs: number
+  readonly server: number
+  readonly event: ServerEvent | { readonly type: 'started' | 'crashed' | 'disk-error' }
+}
+
+const NETWORK: NetworkWeather = { delayMsMin: 0.1, delayMsMax: 2, tailChance: 0.001, tailFactor: 100 }
+const DISK: DiskWeather = { latencyMsMin: 0.05, latencyMsMax: 1, slowChance: 0.001, slowFactor: 100 }
+const CAPABILITIES: Capabilities = Object.freeze({
+  durability: 'disk',
+  linearizableSync: true,
+  containers: true,
+  ttlGranularityMs: 1,
+  acl: false,
+  dataBytesMax: 1_000_000,
+})
+
+/** One server of the world. */
+export class SimServer implements ServerPlace {
+  readonly id: number
+  readonly node: SimNode
+  readonly disk: SimDisk
+  isWiped = false
+  #host: Host | null = null
+
+  constructor(id: number, node: SimNode, disk: SimDisk) {
+    this.id = id
+    this.node = node
+    this.disk = disk
+  }
+
+  /** The host of its present life. */
+  host(): Host | null {
+    return this.#host
+  }
+
+  setHost(host: Host | null): void {
+    this.#host = host
+  }
+
+  /** Where it stands; null while it is down. */
+  status(): ServerStatus | null {
+    return this.#host?.status() ?? null
+  }
+}
+
+/** The world; see the head of this file. */
+export class World {
+  readonly kernel: Kernel
+  readonly network: SimNetwork
+  readonly servers: readonly SimServer[]
+  /** What happened to the servers, in order. */
+  readonly events: WorldEvent[] = []
+  readonly #options: WorldOptions
+  readonly #voters: readonly number[]
+  #clients = 0
+  #dialTurn = 0
+
+  constructor(options: WorldOptions) {
+    this.#options = options
+    this.kernel = new Kernel(options)
+    const { random } = this.kernel
+    this.network = new SimNetwork(this.kernel, random.fork('network'), { ...NETWORK, ...options.network })
+    this.#voters = Array.from({ length: options.servers }, (_, index) => index + 1)
+    this.servers = Array.from({ length: options.servers + options.observers }, (_, index) => {
+      const node = this.kernel.addNode(`s${index + 1}`)
+      const disk = new SimDisk(this.kernel, node, random.fork(`disk ${index + 1}`), { ...DISK, ...options.disk })
+      return new SimServer(index + 1, node, disk)
+    })
+  }
+
+  /** The server with this id. */
+  server(id: number): SimServer {
+    const server = this.servers[id - 1]
+    if (server === undefined) throw new RangeError(`there is no server ${id}`)
+    return server
+  }
+
+  /** Servers that have a vote. */
+  get voters(): readonly SimServer[] {
+    return this.servers.slice(0, this.#options.servers)
+  }
+
+  /** Starts a server that is down; `wipe` takes its disk away first. */
+  start(id: number, options: { readonly wipe?: boolean } = {}): void {
+    const server = this.server(id)
+    if (server.host() !== null) return
+    if (options.wipe === true) {
+      server.disk.wipe()
+      server.isWiped = true
+    }
+    this.kernel.revive(server.node)
+    this.#note(id, { type: 'started' })
+    this.kernel.as(server.node, () => {
+      this.#startHost(server)
+    })
+  }
+
+  /** Ends a server's process between two events. */
+  crash(id: number): void {
+    const server = this.server(id)
+    if (server.host() === null) return
+    this.#note(id, { type: 'crashed' })
+    this.#end(server)
+  }
+
+  /** A client of its own on a node of its own; its program runs there, and ends the run if it throws. */
+  addClient(
+    program: (client: Client, node: SimNode) => Promise<void>,
+    options: ConnectOptions = {},
+  ): SimNode {
+    this.#clients += 1
+    const node = this.kernel.addNode(`c${this.#clients}`)
+    const run = async (): Promise<void> => {
+      const client = await connect(this.backend(node), { ...options, onError: (error) => {
+        this.kernel.fail(error)
+      } })
+      await program(client, node)
+    }
+    this.kernel.after(0, node, 'start', () => {
+      run().catch((error: unknown) => {
+        this.kernel.fail(error)
+      })
+    })
+    return node
+  }
+
+  /** The ensemble as one client sees it over the network. */
+  backend(node: SimNode): Backend {
+    return {
+      name: 'simulated',
+      capabilities: CAPABILITIES,
+      open: (options) =>
+        openClientSession(this.#dialer(node), {
+          ...options,
+          sessionTimeoutMs: options.sessionTimeoutMs ?? this.#options.sessionTimeoutMs,
+        }),
+    }
+  }
+
+  #dialer(node: SimNode): Dialer {
+    this.#dialTurn += 1
+    let turn = this.#dialTurn
+    return {
+      serverCount: this.servers.length,
+      dial: (listener) => {
+        turn += 1
+        return this.network.connect(node, this.server((turn % this.servers.length) + 1), listener)
+      },
+    }
+  }
+
+  #startHost(server: SimServer): void {
+    const { id, node, disk } = server
+    const host = new Host({
+      config: {
+        ...SERVER_DEFAULTS,
+        ...this.#options.server,
+        myid: id,
+        voters: this.#voters,
+        bootstrap: !server.isWiped,
+      },
+      storage: disk,
+      random: node.random.fork(`server ${node.incarnation}`),
+      send: (to, message) => {
+        this.network.send(id, to, message)
+      },
+      closeLink: (peer, link) => {
+        this.network.close(id, peer, link)
+      },
+      onEvent: (event) => {
+        this.#note(id, event)
+      },
+      onFailure: (error) => {
+        this.#failed(server, error)
+      },
+    })
+    server.setHost(host)
+    this.network.attach(id, node, host)
+  }
+
+  /** A disk error ends a server, as it should; anything else is a broken promise of ours. */
+  #failed(server: SimServer, error: unknown): void {
+    if (error instanceof Error && error.message === DISK_ERROR) {
+      this.#note(server.id, { type: 'disk-error' })
+      this.#end(server)
+      return
+    }
+    const reason = error instanceof AssertionError ? error : new Error(`server ${server.id} failed`, { cause: error })
+    this.kernel.fail(reason)
+  }
+
+  #end(server: SimServer): void {
+    this.kernel.kill(server.node)
+    server.setHost(null)
+    server.disk.crash()
+    this.network.detach(server.id)
+  }
+
+  #note(server: number, event: WorldEvent['event']): void {
+    this.events.push({ atMs: this.kernel.nowMs, server, event })
+  }
+}

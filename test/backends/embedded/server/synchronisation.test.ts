@@ -1,0 +1,252 @@
+/**
+ * A learner is brought to the leader's history from wherever it was, also when that is interrupted at any packet.
+ */
+import { describe, expect, it } from 'vitest'
+import { Err, OpCode } from '../../../../src/backends/protocol/codes.ts'
+import type { ServerConfig } from '../../../../src/backends/embedded/server/config.ts'
+import { Cluster, replyOf } from './cluster.ts'
+import { Oracles } from './oracles.ts'
+
+const VOTERS = [1, 2, 3]
+/** The learner that all of this is about; it led before. */
+const LEARNER = 3
+const OTHERS = [1, 2]
+const TICKS_MAX = 400
+
+/** How far a learner's log is from the leader's, how that comes about, and how it is brought back if nothing happens. */
+interface LagClass {
+  readonly name: string
+  readonly mode: 'DIFF' | 'TRUNC' | 'SNAP'
+  readonly config?: Partial<ServerConfig>
+  readonly prepare: (world: World) => void
+}
+
+/** Forgets old entries soon, so that a learner needs a snapshot. */
+const SHORT_MEMORY = { commitLogCount: 2, snapCount: 4 }
+
+const LAG_CLASSES: readonly LagClass[] = [
+  { name: 'lacks nothing', mode: 'DIFF', prepare: (world) => world.lose() },
+  {
+    name: 'lacks a little',
+    mode: 'DIFF',
+    prepare: (world) => {
+      world.lose()
+      world.write(3)
+    },
+  },
+  {
+    name: 'lacks more than the leader remembers',
+    mode: 'SNAP',
+    config: SHORT_MEMORY,
+    prepare: (world) => {
+      world.lose()
+      world.write(20)
+    },
+  },
+  { name: 'has what nobody else has', mode: 'TRUNC', prepare: (world) => world.diverge() },
+  {
+    name: 'has what nobody else has, and lacks a little',
+    mode: 'TRUNC',
+    prepare: (world) => {
+      world.diverge()
+      world.write(3)
+    },
+  },
+  {
+    name: 'has what nobody else has, and lacks more than the leader remembers',
+    mode: 'SNAP',
+    config: SHORT_MEMORY,
+    prepare: (world) => {
+      world.diverge()
+      world.write(20)
+    },
+  },
+  {
+    name: 'has lost its storage',
+    mode: 'DIFF',
+    prepare: (world) => {
+      world.lose()
+      world.write(2)
+      world.wipe()
+    },
+  },
+  {
+    name: 'has lost its storage, and the leader does not remember the beginning',
+    mode: 'SNAP',
+    config: SHORT_MEMORY,
+    prepare: (world) => {
+      world.lose()
+      world.write(20)
+      world.wipe()
+    },
+  },
+]
+
+/** Three servers with a few writes behind them, and a client who remembers what was acknowledged. */
+class World {
+  readonly cluster: Cluster
+  readonly #oracles: Oracles
+  readonly #acknowledged: string[] = []
+  #lastPath = 0
+
+  constructor(config: Partial<ServerConfig> = {}) {
+    this.cluster = new Cluster(VOTERS, config)
+    this.cluster.isTracing = false
+    this.#oracles = new Oracles(this.cluster)
+    this.cluster.startAll(VOTERS)
+    this.write(3)
+  }
+
+  get leader(): number {
+    return this.cluster.leader() ?? 0
+  }
+
+  /** Creates nodes through the leader, each acknowledged before the next. */
+  write(count: number): void {
+    const { cluster } = this
+    const client = cluster.client(this.leader)
+    for (let i = 0; i < count; i++) {
+      this.#lastPath += 1
+      const path = `/n${this.#lastPath}`
+      const xid = cluster.create(client, path)
+      cluster.run()
+      expect(replyOf(client, xid)?.err).toBe(Err.ok)
+      this.#acknowledged.push(path)
+    }
+    this.#oracles.check()
+  }
+
+  /** The learner goes down, and the others elect another leader. */
+  lose(): void {
+    this.cluster.crash(LEARNER)
+    this.#oracles.crashed(LEARNER)
+    this.#untilOthersServe()
+  }
+
+  #untilOthersServe(): void {
+    this.cluster.tickUntil(() => this.leader !== 0 && OTHERS.every((id) => this.cluster.server(id).status().serving))
+  }
+
+  /** While it still leads, the learner logs writes that reach nobody; then it goes down. */
+  diverge(): void {
+    const { cluster } = this
+    const client = cluster.client(LEARNER)
+    cluster.network.partition([OTHERS, [LEARNER]])
+    for (const path of ['/lost-1', '/lost-2']) cluster.create(client, path)
+    cluster.run()
+    expect(cluster.server(LEARNER).status().loggedZxid).toBe(cluster.server(LEARNER).status().zxid + 2n)
+    cluster.tickUntil(() => cluster.server(LEARNER).status().role === 'LOOKING')
+    cluster.crash(LEARNER)
+    this.#oracles.crashed(LEARNER)
+    cluster.network.heal()
+    this.#untilOthersServe()
+  }
+
+  wipe(): void {
+    this.cluster.wipe(LEARNER)
+    this.#oracles.wiped(LEARNER)
+  }
+
+  /**
+   * Starts the learner and lets it synchronise until it has received so many packets of the leader; then something happens.
+   *
+   * @returns false if it was up to date before
+   */
+  interrupt(packets: number, interruption: 'link' | 'crash'): boolean {
+    const { cluster } = this
+    let received = 0
+    cluster.intercept = (from, to, message) => {
+      if (message.type === 'PACKET' && from === this.leader && to === LEARNER) received += 1
+      return true
+    }
+    cluster.start(LEARNER)
+    for (let ticks = 0; received < packets; ) {
+      if (cluster.server(LEARNER).status().serving || ticks > TICKS_MAX) return false
+      if (cluster.deliverOne()) continue
+      for (const id of VOTERS) cluster.tickOne(id)
+      ticks += 1
+    }
+    if (interruption === 'link') cluster.breakLink(this.leader, LEARNER)
+    else {
+      cluster.crash(LEARNER)
+      this.#oracles.crashed(LEARNER)
+    }
+    return true
+  }
+
+  /** Lets everything recover, and looks whether every server holds the same, and everything that was acknowledged. */
+  expectWhole(): void {
+    const { cluster } = this
+    if (!cluster.members.has(LEARNER)) cluster.start(LEARNER)
+    cluster.run()
+    cluster.tickUntil(() => VOTERS.every((id) => cluster.server(id).status().serving))
+    this.write(1)
+    expect(new Set(VOTERS.map((id) => Buffer.from(cluster.server(id).snapshot()).toString('hex'))).size).toBe(1)
+    const reader = cluster.client(LEARNER)
+    for (const path of ['/lost-1', '/lost-2', ...this.#acknowledged]) {
+      const xid = cluster.request(reader, { op: OpCode.exists, body: { path, watch: false } })
+      expect([path, replyOf(reader, xid)?.err]).toEqual([path, path.startsWith('/lost') ? Err.noNode : Err.ok])
+    }
+  }
+
+  modes(): readonly string[] {
+    const { events } = this.cluster
+    return events.flatMap(({ server, event }) => (server === LEARNER && event.type === 'synchronised' ? [event.mode] : []))
+  }
+}
+
+describe('a learner', () => {
+  for (const { name, mode, config, prepare } of LAG_CLASSES) {
+    it(`that ${name} is synchronised by ${mode}`, () => {
+      const world = new World(config)
+      prepare(world)
+      world.expectWhole()
+      expect(world.modes()[0]).toBe(mode)
+    })
+
+    for (const interruption of ['link', 'crash'] as const) {
+      const event = interruption === 'link' ? 'its link breaks' : 'it crashes'
+      it(`that ${name} catches up if ${event} after any packet of the synchronisation`, () => {
+        let packets = 1
+        for (let more = true; more; packets++) {
+          const world = new World(config)
+          prepare(world)
+          more = world.interrupt(packets, interruption)
+          world.expectWhole()
+        }
+        expect(packets).toBeGreaterThan(4)
+      })
+    }
+  }
+
+  it('that joins while proposals are on their way gets each of them once, and what was committed before', () => {
+    const world = new World()
+    world.lose()
+    const { cluster } = world
+    const client = cluster.client(world.leader)
+    cluster.start(LEARNER)
+    for (let i = 0; !cluster.server(LEARNER).status().serving; i++) {
+      cluster.create(client, `/during-${i}`)
+      if (!cluster.deliverOne()) cluster.tick()
+    }
+    world.expectWhole()
+    expect(cluster.server(LEARNER).status().zxid).toBe(cluster.server(world.leader).status().zxid)
+  })
+
+  it('keeps nothing of a snapshot whose synchronisation was interrupted', () => {
+    const world = new World(SHORT_MEMORY)
+    world.lose()
+    const { cluster } = world
+    const before = cluster.disk(LEARNER)
+    world.write(20)
+    for (let packets = 1; ; packets++) {
+      expect(world.interrupt(packets, 'crash')).toBe(true)
+      // LEADERINFO may have been accepted; SNAP and what follows leave no trace before NEWLEADER.
+      const { snapshot, entries, currentEpoch } = cluster.disk(LEARNER)
+      if (currentEpoch > before.currentEpoch) break
+      expect({ snapshot, entries }).toEqual({ snapshot: before.snapshot, entries: before.entries })
+      expect(packets).toBeLessThan(10)
+    }
+    world.expectWhole()
+  })
+})

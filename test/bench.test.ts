@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest'
+import { measureLocal } from '../bench/local.ts'
+import type { Figure } from '../bench/measure.ts'
+import { percentiles, spread } from '../bench/measure.ts'
+import { tableOf } from '../bench/report.ts'
+
+/** As little as there can be: the numbers mean nothing here. */
+const EFFORT = { warmUpMs: 1, roundMs: 1, rounds: 1, events: 1, handOvers: 1 }
+
+it('measures every figure, and finds that a release wakes exactly one waiter', async () => {
+  const figures: Figure[] = []
+  for await (const figure of measureLocal(EFFORT)) figures.push(figure)
+  const names = figures.map(({ figure, size }) => `${figure} @ ${size}`)
+  for (const size of [1, 16, 256]) {
+    for (const name of ['create', 'set', 'get', '90/10 mix']) expect(names).toContain(`${name} @ ${size}`)
+  }
+  const others = [
+    'async-mutex cycle @ 1', 'hand-over @ 100',
+    'config change to all @ 100', 'election after a crash @ 3',
+  ]
+  expect(names).toEqual(expect.arrayContaining(others))
+  expect(new Set(names).size).toBe(names.length)
+  expect(figures.filter(({ value }) => !(value > 0 && Number.isFinite(value)))).toEqual([])
+  const woken = figures.filter(({ figure }) => figure === 'waiters woken')
+  expect(woken.map(({ size, value }) => [size, value])).toEqual([[10, 1], [100, 1]])
+  expect(tableOf(figures).split('\n')).toHaveLength(figures.length + 2)
+})
+
+it('takes the median of the rounds, and percentiles by rank', () => {
+  expect(spread([3, 1, 2])).toEqual({ value: 2, min: 1, max: 3, rounds: 3 })
+  const latencies = Array.from({ length: 101 }, (_, i) => 100 - i)
+  expect(percentiles(latencies)).toEqual({ p50Ms: 50, p99Ms: 99 })
+})

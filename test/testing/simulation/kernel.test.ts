@@ -1,0 +1,115 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { connect } from '../../../src/core/client.ts'
+import { modelBackend } from '../../../src/testing/index.ts'
+import { Kernel } from '../../../src/testing/simulation/kernel.ts'
+import type { Draining } from '../../../src/testing/simulation/kernel.ts'
+
+let kernel: Kernel
+
+afterEach(() => {
+  kernel.uninstall()
+})
+
+function install(seed = 1, draining: Draining = 'native'): Kernel {
+  kernel = new Kernel({ seed, draining })
+  kernel.install()
+  return kernel
+}
+
+describe('the kernel', () => {
+  it.each<Draining>(['native', 'portable'])('runs timers in virtual time, and promises behind each (%s)', async (draining) => {
+    const sim = install(1, draining)
+    const node = sim.addNode('n')
+    const log: string[] = []
+    sim.after(0, node, 'start', () => {
+      void (async () => {
+        const start = performance.now()
+        await new Promise((resolve) => setTimeout(resolve, 3_600_000))
+        log.push(`an hour: ${performance.now() - start}`)
+        await Promise.resolve()
+        log.push('and a microtask')
+      })()
+      setTimeout(() => log.push('a minute'), 60_000)
+    })
+    await sim.run(Infinity)
+    expect(log).toEqual(['a minute', 'an hour: 3600000', 'and a microtask'])
+    expect(sim.nowMs).toBe(3_600_000)
+  })
+
+  it('keeps a clock a node: it may run fast, stand ahead, and wait while the node is paused', async () => {
+    const sim = install()
+    const fast = sim.addNode('fast')
+    fast.setRate(2, 0)
+    fast.wallOffsetMs = 86_400_000
+    const fired: number[] = []
+    sim.after(0, fast, 'start', () => {
+      setTimeout(() => fired.push(sim.nowMs), 1_000)
+    })
+    await sim.run(100)
+    expect(fired).toEqual([])
+    fast.pausedUntilMs = 700
+    await sim.run(2_000)
+    expect(fired).toEqual([700])
+  })
+
+  it('kills the timers of a node that dies', async () => {
+    const sim = install()
+    const node = sim.addNode('n')
+    let fired = false
+    sim.after(0, node, 'start', () => {
+      setTimeout(() => {
+        fired = true
+      }, 10)
+    })
+    sim.after(5, null, 'crash', () => {
+      sim.kill(node)
+    })
+    await sim.run(100)
+    expect(fired).toBe(false)
+    expect(node.timerCount).toBe(0)
+  })
+
+  it('gives the same trace for the same seed, with both ways of draining, with a real client and real retries', async () => {
+    const hashes: number[] = []
+    for (const draining of ['native', 'native', 'portable'] as const) {
+      const sim = install(7, draining)
+      const node = sim.addNode('client')
+      let done = false
+      sim.after(0, node, 'start', () => {
+        void (async () => {
+          const client = await connect(modelBackend({ latencyMs: 3 }))
+          for (let i = 0; i < 20; i++) {
+            await client.create(`/${crypto.randomUUID()}`, String(Math.random()))
+            await new Promise((resolve) => setTimeout(resolve, Math.random() * 10))
+          }
+          await client.close()
+          done = true
+        })()
+      })
+      await sim.run(Infinity)
+      expect(done).toBe(true)
+      hashes.push(sim.hash)
+      sim.uninstall()
+    }
+    expect(new Set(hashes).size).toBe(1)
+  })
+
+  it('puts the real globals back', async () => {
+    const real = [setTimeout, setImmediate, Date, crypto.randomUUID, Math.random]
+    install().uninstall()
+    expect([setTimeout, setImmediate, Date, crypto.randomUUID, Math.random]).toEqual(real)
+    const startMs = performance.now()
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    expect(performance.now()).toBeGreaterThan(startMs)
+  })
+
+  it('ends a run with the error of a monitor', async () => {
+    const sim = install()
+    sim.addMonitor(() => {
+      if (sim.nowMs >= 5) throw new Error('something is wrong with the world')
+    })
+    for (let i = 0; i < 10; i++) sim.after(i, null, 'tick', () => undefined)
+    await expect(sim.run(Infinity)).rejects.toThrow('something is wrong with the world')
+    expect(sim.nowMs).toBe(5)
+  })
+})
