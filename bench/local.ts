@@ -8,15 +8,21 @@ import { measureOperations } from './operations.ts'
 
 const PARTS = [measureFloor, measureOperations, measureLockCycles, measureHandOvers, measureFanOut, measureElection]
 
-/** Pairs of figures whose ratio says more than either of them, as figure and size. */
-const RATIOS: readonly { readonly name: string; readonly of: [string, number]; readonly to: [string, number] }[] = [
-  { name: 'promise round trip / get', of: ['promise round trip', 1], to: ['get', 1] },
-  { name: 'promise round trip / set', of: ['promise round trip', 1], to: ['set', 1] },
-  { name: 'event loop turn / set', of: ['event loop turn', 1], to: ['set', 1] },
-  { name: 'async-mutex cycle / FairLock cycle', of: ['async-mutex cycle', 1], to: ['FairLock cycle', 1] },
-  { name: 'async-mutex cycle / ExclusiveLock cycle', of: ['async-mutex cycle', 1], to: ['ExclusiveLock cycle', 1] },
-  { name: 'hand-overs at 10 / at 100 contenders', of: ['hand-over', 10], to: ['hand-over', 100] },
+/** What costs how many times as much as what, in processor time or in latency: both say little about a busy machine. */
+const RATIOS: readonly Ratio[] = [
+  { of: ['get', 1], to: ['promise round trip', 1], by: 'cpuUs' },
+  { of: ['set', 1], to: ['promise round trip', 1], by: 'cpuUs' },
+  { of: ['set', 1], to: ['event loop turn', 1], by: 'cpuUs' },
+  { of: ['FairLock cycle', 1], to: ['async-mutex cycle', 1], by: 'cpuUs' },
+  { of: ['ExclusiveLock cycle', 1], to: ['async-mutex cycle', 1], by: 'cpuUs' },
+  { of: ['hand-over', 100], to: ['hand-over', 10], by: 'p50Ms' },
 ]
+
+interface Ratio {
+  readonly of: readonly [figure: string, size: number]
+  readonly to: readonly [figure: string, size: number]
+  readonly by: 'cpuUs' | 'p50Ms'
+}
 
 /** Measures everything; a figure comes as soon as it is there. */
 export async function* measureLocal(effort: Effort): AsyncGenerator<Figure> {
@@ -27,9 +33,9 @@ export async function* measureLocal(effort: Effort): AsyncGenerator<Figure> {
       yield figure
     }
   }
-  const valueOf = ([name, size]: [string, number]): number =>
-    figures.find(({ figure, size: its }) => figure === name && its === size)?.value ?? NaN
-  for (const { name, of, to } of RATIOS) {
-    yield { figure: name, size: to[1], unit: 'x', value: valueOf(of) / valueOf(to) }
+  for (const { of, to, by } of RATIOS) {
+    const costOf = ([name, size]: Ratio['of']): number =>
+      figures.find((its) => its.figure === name && its.size === size)?.[by] ?? NaN
+    yield { figure: `${of[0]} / ${to.join(' @ ')}`, size: of[1], unit: 'x', value: costOf(of) / costOf(to) }
   }
 }

@@ -19,6 +19,8 @@ export interface Figure {
   /** Latency of one operation in milliseconds, over all rounds. */
   readonly p50Ms?: number
   readonly p99Ms?: number
+  /** Processor time of one operation in microseconds, all threads: what other work on the machine changes least. */
+  readonly cpuUs?: number
   readonly rounds?: number
   /** What the design asks for. */
   readonly target?: string
@@ -59,13 +61,16 @@ export async function measureRate(figure: string, task: Task, options: TaskOptio
   const { effort, inFlight, batch = 1 } = options
   await options.beforeRound?.()
   await keepInFlight(task, { inFlight, batch, durationMs: effort.warmUpMs, latencies: [] })
-  const rates: number[] = []
+  const rounds: Round[] = []
   const latencies: number[] = []
-  for (let round = 0; round < effort.rounds; round++) {
+  for (let i = 0; i < effort.rounds; i++) {
     await options.beforeRound?.()
-    rates.push(await keepInFlight(task, { inFlight, batch, durationMs: effort.roundMs, latencies }))
+    rounds.push(await keepInFlight(task, { inFlight, batch, durationMs: effort.roundMs, latencies }))
   }
-  const rate = { figure, size: inFlight, unit: 'ops/s', ...spread(rates) } as const
+  const sum = (of: (round: Round) => number): number => rounds.reduce((total, round) => total + of(round), 0)
+  const cpuUs = sum((round) => round.cpuUs) / sum((round) => round.done)
+  const rates = rounds.map(({ done, durationMs }) => (done * 1_000) / durationMs)
+  const rate = { figure, size: inFlight, unit: 'ops/s', ...spread(rates), cpuUs } as const
   return batch === 1 ? { ...rate, ...percentiles(latencies) } : rate
 }
 
@@ -88,15 +93,22 @@ function atRank(sorted: Float64Array, share: number): number {
   return sorted[Math.floor(share * (sorted.length - 1))] ?? NaN
 }
 
-interface Round {
+interface Load {
   readonly inFlight: number
   readonly batch: number
   readonly durationMs: number
   readonly latencies: number[]
 }
 
-async function keepInFlight(task: Task, { inFlight, batch, durationMs, latencies }: Round): Promise<number> {
+interface Round {
+  readonly done: number
+  readonly durationMs: number
+  readonly cpuUs: number
+}
+
+async function keepInFlight(task: Task, { inFlight, batch, durationMs, latencies }: Load): Promise<Round> {
   let done = 0
+  const before = process.cpuUsage()
   const startMs = performance.now()
   const endMs = startMs + durationMs
   const runLane = async (lane: number): Promise<void> => {
@@ -110,5 +122,6 @@ async function keepInFlight(task: Task, { inFlight, batch, durationMs, latencies
     }
   }
   await Promise.all(Array.from({ length: inFlight }, (_, lane) => runLane(lane)))
-  return (done * 1_000) / (performance.now() - startMs)
+  const { user, system } = process.cpuUsage(before)
+  return { done, durationMs: performance.now() - startMs, cpuUs: user + system }
 }

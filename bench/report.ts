@@ -10,6 +10,7 @@ const COLUMNS: readonly Column[] = [
   ['unit', ({ unit }) => unit],
   ['least', ({ min }) => round(min)],
   ['greatest', ({ max }) => round(max)],
+  ['CPU us', ({ cpuUs }) => round(cpuUs)],
   ['p50 ms', ({ p50Ms }) => round(p50Ms)],
   ['p99 ms', ({ p99Ms }) => round(p99Ms)],
   ['target', ({ target }) => target ?? ''],

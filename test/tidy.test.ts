@@ -217,8 +217,8 @@ function checkDeadExports(files: readonly File[]): string[] {
 }
 
 /**
- * TypeDoc asks for the comments of everything else. It would also ask for those of the properties within a union of object
- * types, which the comment of the union describes.
+ * TypeDoc asks for the comments of everything else. It would also ask for those of the properties within a union of
+ * object types, which the comment of the union describes.
  */
 function checkPublishedProperties(files: readonly File[]): string[] {
   const published = new Set(

@@ -92,7 +92,9 @@ export class Worker {
 
   /** Stops it in the middle of its next job, as a long garbage collection or a suspended machine would. */
   pauseInNextJob(): Promise<Pause> {
-    return new Promise((resolve) => {
+    const { signal } = this.#tools
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
       this.#onPause = resolve
     })
   }

@@ -146,8 +146,9 @@ export interface Session {
   /** Where the session stands now. */
   readonly state: SessionState
   /**
-   * The instant on `performance.now()` up to which the servers cannot have ended this session. Each answered request moves
-   * it: it counts from when the request was *sent*. A lease on this session must not be trusted beyond it.
+   * The instant on `performance.now()` up to which the servers cannot have ended this session. Each answered ping, write
+   * and `sync` moves it: it counts from when that was *sent*. (A read does not: any server answers it alone.) A lease on
+   * this session must not be trusted beyond it.
    */
   readonly leaseDeadlineMs: number
   /**
@@ -227,6 +228,11 @@ export interface Capabilities {
 export interface OpenOptions {
   /** The session time-out to ask for, in milliseconds; the engine may clamp it. Its own default if absent. */
   readonly sessionTimeoutMs?: number
+  /**
+   * How long a call waits for a server while none is in touch, in milliseconds; then it fails with `CONNECTION_LOSS` and
+   * outcome `not-sent`. Until the session is over by default.
+   */
+  readonly callTimeoutMs?: number
   /** Ends the attempt. */
   readonly signal?: AbortSignal
   /** Where errors go that have no caller to reject to, such as a watcher that throws. */

@@ -137,8 +137,8 @@ export interface Client extends AsyncDisposable {
   /**
    * Makes a node and its missing ancestors, all with empty data. It is no error if they are there.
    *
-   * @param options.mode - `container` by default, which the servers remove when they are empty again; `persistent` on engines
-   * without containers
+   * @param options.mode - `container` by default, which the servers remove when they are empty again; `persistent` on
+   * engines without containers
    */
   makePath(path: string, options?: WaitOptions & { readonly mode?: 'container' | 'persistent' }): Promise<void>
   /**

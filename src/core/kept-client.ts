@@ -53,6 +53,7 @@ export class KeptClient implements Client {
     this.#queue = new EventQueue(settings.onError)
     this.#keeper = new SessionKeeper(backend, {
       sessionTimeoutMs: settings.sessionTimeoutMs,
+      callTimeoutMs: settings.operationTimeoutMs,
       onError: (error) => {
         this.report(error)
       },
@@ -300,25 +301,26 @@ export class KeptClient implements Client {
     if (this.#keeper.ending.aborted) throw closedError(path)
     if (signal?.aborted === true) throw abortedError(signal, path)
     const { session } = this.#keeper
+    const startMs = performance.now()
     try {
       if (session === null) throw noSession(path)
       return await abortable(call(session), signal, path)
     } catch (error) {
       if (!(error instanceof Error) || !repeatable(error)) throw this.#asWritten(error, path)
-      return await this.#again(error, path, signal, repeatable, call)
+      return await this.#again({ error, startMs }, path, signal, repeatable, call)
     }
   }
 
   async #again<T>(
-    failure: Error,
+    failed: { readonly error: Error; readonly startMs: number },
     path: string | undefined,
     signal: AbortSignal | undefined,
     repeatable: Repeatable,
     call: (session: Session) => Promise<T>,
   ): Promise<T> {
     const { ending } = this.#keeper
-    const limitMs = this.#operationTimeoutMs
-    const endMs = performance.now() + limitMs
+    const endMs = failed.startMs + this.#operationTimeoutMs
+    const limitMs = endMs - performance.now()
     const attempt = async (): Promise<T> => {
       const waitMs = Math.max(0, endMs - performance.now())
       const next = (): Promise<Session> => limited(this.#keeper.next(), waitMs, () => noSession(path))
@@ -327,7 +329,7 @@ export class KeptClient implements Client {
     }
     try {
       const either = signal === undefined ? ending : AbortSignal.any([signal, ending])
-      return await repeat(failure, attempt, { repeatable, limitMs, signal: either })
+      return await repeat(failed.error, attempt, { repeatable, limitMs, signal: either })
     } catch (error) {
       if (ending.aborted && isCoordinationError(error, 'ABORTED')) throw closedError(path)
       if (signal?.aborted === true && isCoordinationError(error, 'ABORTED')) throw abortedError(signal, path)

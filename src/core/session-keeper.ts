@@ -15,6 +15,8 @@ import { repeat } from './retry.ts'
 interface KeeperOptions {
   /** The session time-out to ask for, in milliseconds; the engine's own if absent. */
   readonly sessionTimeoutMs: number | undefined
+  /** How long a call waits for a server, in milliseconds. */
+  readonly callTimeoutMs: number
   /** Gets errors that have no caller. */
   readonly onError: (error: unknown) => void
   /** Gets each new state, in order. */
@@ -111,12 +113,13 @@ export class SessionKeeper {
   }
 
   async #attempt(): Promise<Session> {
-    const { sessionTimeoutMs, onError } = this.#options
+    const { sessionTimeoutMs, callTimeoutMs, onError } = this.#options
     const { signal } = this.#ending
     try {
       const session = await this.#backend.open({
         onError,
         signal,
+        callTimeoutMs,
         ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
       })
       if (!signal.aborted) return session

@@ -1,8 +1,8 @@
 /**
  * Clean-ups: removals that are owed and go on in the background until they are confirmed.
  *
- * Model     a set of tasks a client. A task is repeated until it succeeds, the servers refuse it for good (which is reported),
- *           or the client ends; the end of its session then removes what was to be removed.
+ * Model     a set of tasks a client. A task is repeated until it succeeds, the servers refuse it for good (which is
+ *           reported), or the client ends; the end of its session then removes what was to be removed.
  * Visible   `pendingCleanups(client)` counts them: a number that stays above zero tells of servers out of reach.
  */
 import { delay } from '../core/async.ts'
@@ -13,6 +13,15 @@ import { isCoordinationError } from '../core/errors.ts'
 const CONFIRM_MS = 1_000
 const BACKOFF_MIN_MS = 50
 const BACKOFF_MAX_MS = 2_000
+
+/**
+ * One attempt at a clean-up.
+ *
+ * @param signal - aborted when the clean-up is to end
+ * @param giveUp - ends it, since there is nothing left to remove
+ * @returns rejects if the removal could not be confirmed
+ */
+export type CleanupTask = (signal: AbortSignal, giveUp: () => void) => Promise<void>
 
 const cleanupsOf = new WeakMap<Client, Cleanups>()
 
@@ -29,8 +38,7 @@ export function pendingCleanups(client: Client): number {
 /** The clean-ups of one client. */
 export class Cleanups {
   readonly #client: Client
-  readonly #tasks = new Set<Promise<void>>()
-  #ending = new AbortController()
+  readonly #tasks = new Map<Promise<void>, AbortController>()
   #disown: (() => void) | null = null
 
   private constructor(client: Client) {
@@ -54,16 +62,17 @@ export class Cleanups {
   /**
    * Begins a clean-up and repeats it until it is done.
    *
-   * @param task - one attempt; it rejects if it could not be confirmed
+   * @param task - makes one attempt
    * @returns resolves when it is confirmed or no longer needed; never rejects
    */
-  run(task: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  run(task: CleanupTask): Promise<void> {
     this.#disown ??= this.#client.own({ close: () => this.#close() })
-    const running: Promise<void> = this.#repeat(task, this.#ending.signal).finally(() => {
+    const ending = new AbortController()
+    const running: Promise<void> = this.#repeat(task, ending).finally(() => {
       this.#tasks.delete(running)
       if (this.#tasks.size === 0) this.#disownNow()
     })
-    this.#tasks.add(running)
+    this.#tasks.set(running, ending)
     return running
   }
 
@@ -73,7 +82,7 @@ export class Cleanups {
    * @param task - as in {@link Cleanups.run}
    * @returns resolves when it is confirmed or left to the background; never rejects
    */
-  async confirmOrHandOver(task: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  async confirmOrHandOver(task: CleanupTask): Promise<void> {
     const running = this.run(task)
     if (this.#client.state.status !== 'connected') return
     const enough = new AbortController()
@@ -82,10 +91,11 @@ export class Cleanups {
     enough.abort()
   }
 
-  async #repeat(task: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+  async #repeat(task: CleanupTask, ending: AbortController): Promise<void> {
+    const { signal } = ending
     for (let backoffMs = BACKOFF_MIN_MS; !signal.aborted; backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS)) {
       try {
-        await task(signal)
+        await task(signal, () => ending.abort())
         return
       } catch (error) {
         if (this.#isFinal(error, signal)) return
@@ -103,8 +113,8 @@ export class Cleanups {
   }
 
   async #close(): Promise<void> {
-    this.#ending.abort()
-    await Promise.all(this.#tasks)
+    for (const ending of this.#tasks.values()) ending.abort()
+    await Promise.all(this.#tasks.keys())
   }
 
   #disownNow(): void {

@@ -1,8 +1,8 @@
 /**
  * Values and the bytes they are stored as.
  *
- * Model     decode, then validate: what comes out is what a reader sees. What is to be written is encoded and goes the reader's way
- *           before it is sent, so nobody can store what nobody could read.
+ * Model     decode, then validate: what comes out is what a reader sees. What is to be written is encoded and goes the
+ *           reader's way before it is sent, so nobody can store what nobody could read.
  * Format    JSON in UTF-8, unless another codec is given.
  */
 import { CoordinationError } from '../core/errors.ts'

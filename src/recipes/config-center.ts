@@ -2,8 +2,8 @@
  * Config center: one value for many processes, validated, and changed without a restart.
  *
  * Model     the value is a node's data. Each process keeps a copy, and is told when it changes.
- * Safety    subscribers converge to the last valid value and never go back to an older write; steps in between may be skipped, and
- *           are counted. While there is no server the last value stays in force, and `stale` is true.
+ * Safety    subscribers converge to the last valid value and never go back to an older write; steps in between may be
+ *           skipped, and are counted. While there is no server the last value stays in force, and `stale` is true.
  * Writes    compare-and-set with the version that was read, so that nobody undoes a change that they have not seen.
  * Cost      a read is local; a change costs each process 1 event + 1 read; publish: 1 round trip.
  * Source    Curator NodeCache; ZooKeeper Programmer's Guide, "Watches".
@@ -83,11 +83,13 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   }
 
   /**
-   * Reads the value from the servers: not older than any write that was acknowledged before the call. `current` follows by itself.
+   * Reads the value from the servers: not older than any write that was acknowledged before the call. `current` follows
+   * by itself.
    *
    * @param options - what ends the wait
    * @returns the value, or the default if there is none
-   * @throws CoordinationError `INVALID_VALUE` (outcome `corrupt`), `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `CLIENT_CLOSED`
+   * @throws CoordinationError `INVALID_VALUE` (outcome `corrupt`), `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`,
+   * `CLIENT_CLOSED`
    */
   async get(options: TimedWaitOptions = {}): Promise<T | D | undefined> {
     const entry = await this.#store.read('', options)
@@ -95,16 +97,16 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   }
 
   /**
-   * Publishes a new value; makes the node and its parents if they are missing. It is refused unless the version is still the one
-   * that this process has seen or written last. `current` is the new value when this resolves.
+   * Publishes a new value; makes the node and its parents if they are missing. It is refused unless the version is
+   * still the one that this process has seen or written last. `current` is the new value when this resolves.
    *
    * @param value - encoded, then checked as every reader will check it
    * @param options.ifVersion - the version that the node must have instead; null: it must not exist
    * @param options.force - write whatever is there
    * @returns version and zxid of the write
    * @throws CoordinationError `BAD_VERSION` (outcome `rejected`); `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (`not-sent`);
-   * `CONNECTION_LOSS`, `SESSION_EXPIRED` (`unknown` only if it cannot be found out what became of it); `ABORTED`, `TIMEOUT` (it
-   * may have taken effect)
+   * `CONNECTION_LOSS`, `SESSION_EXPIRED` (`unknown` only if it cannot be found out what became of it); `ABORTED`,
+   * `TIMEOUT` (it may have taken effect)
    */
   publish(value: T, options: PublishOptions = {}): Promise<Written> {
     return this.#store.write('', value, options)
@@ -117,12 +119,16 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * @param options.emitInitial - whether to begin with the value that is in force; true by default
    * @returns ends the listening
    */
-  subscribe(listener: (change: ConfigChange<T, D>) => void | Promise<void>, options: SubscribeOptions = {}): Unsubscribe {
+  subscribe(
+    listener: (change: ConfigChange<T, D>) => void | Promise<void>,
+    options: SubscribeOptions = {},
+  ): Unsubscribe {
     return this.#store.feed.subscribe(this.#path, (delivery) => this.#describe(delivery), listener, options)
   }
 
   /**
-   * Iterates over changes; the latest wins, and `missed` counts those it replaced. Ends when the center or the client closes.
+   * Iterates over changes; the latest wins, and `missed` counts those it replaced. Ends when the center or the client
+   * closes.
    *
    * @param options.signal - ends the iteration, which then throws `ABORTED`
    * @param options.emitInitial - whether to begin with the value that is in force; true by default

@@ -1,10 +1,12 @@
 /**
- * The part that {@link ConfigCenter} and {@link ConfigTree} share: validated values by key, kept fresh by a mirror, and written with
- * compare-and-set.
+ * The part that {@link ConfigCenter} and {@link ConfigTree} share: validated values by key, kept fresh by a mirror, and
+ * written with compare-and-set.
  *
- * Model     a key is the path of a node below the root, `''` the root itself. A node without data has no value: it is a folder.
- * Safety    a value that does not decode or validate keeps the last good one, and is reported. A key never goes back to an older
- *           write of its node (by mzxid). Snapshots are validated one at a time, so validations of a key never overtake each other.
+ * Model     a key is the path of a node below the root, `''` the root itself. A node without data has no value: it is a
+ *           folder.
+ * Safety    a value that does not decode or validate keeps the last good one, and is reported. A key never goes back to
+ *           an older write of its node (by mzxid). Snapshots are validated one at a time, so validations of a key never
+ *           overtake each other.
  * Versions  compare-and-set goes by the version of the value that this process has seen or written last.
  */
 import type { Client } from '../core/client.ts'
@@ -24,13 +26,18 @@ import { Wait, clientClosed } from './wait.ts'
 
 /** How values are stored and checked. */
 export interface ConfigFormatOptions<T> {
-  /** Checks what is read and what is to be written: any schema that follows Standard Schema. Accepts everything by default. */
+  /**
+   * Checks what is read and what is to be written: any schema that follows Standard Schema. Accepts everything by
+   * default.
+   */
   readonly schema?: StandardSchema<T>
   /** How values become bytes; JSON by default. */
   readonly codec?: Codec<T>
 }
 
-/** Options of a write. By default it is refused unless the value is the one that this process has seen or written last. */
+/**
+ * Options of a write. By default it is refused unless the value is the one that this process has seen or written last.
+ */
 export interface PublishOptions extends TimedWaitOptions {
   /** Write only if the node has this version; null: only if it does not exist. */
   readonly ifVersion?: number | null
@@ -68,8 +75,8 @@ interface OwnWrite<T> {
   /** Null: removed. */
   readonly entry: ConfigEntry<T> | null
   /**
-   * The latest snapshot when the write was confirmed. Every later one shows the write: its event came before its reply, so the
-   * mirror knew by then that it had to read again.
+   * The latest snapshot when the write was confirmed. Every later one shows the write: its event came before its reply,
+   * so the mirror knew by then that it had to read again.
    */
   readonly generation: number
 }

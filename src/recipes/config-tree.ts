@@ -1,8 +1,8 @@
 /**
  * Config tree: a tree of values under one path, each validated and changed on its own.
  *
- * Model     a key is a path below the root, such as `payments/limits`; its value is that node's data. A node without data is a
- *           folder and has no value.
+ * Model     a key is a path below the root, such as `payments/limits`; its value is that node's data. A node without
+ *           data is a folder and has no value.
  * Safety    each state that is told existed at one moment, for all keys together. Otherwise as {@link ConfigCenter}.
  * Cost      reads are local; a change costs each process 1 event + 1 read for each key that changed.
  * Source    Curator TreeCache.
@@ -104,7 +104,10 @@ export class ConfigTree<T> implements AsyncDisposable {
    * @param options.emitInitial - whether to begin with the values that are in force; true by default
    * @returns ends the listening
    */
-  subscribe(listener: (change: ConfigTreeChange<T>) => void | Promise<void>, options: SubscribeOptions = {}): Unsubscribe {
+  subscribe(
+    listener: (change: ConfigTreeChange<T>) => void | Promise<void>,
+    options: SubscribeOptions = {},
+  ): Unsubscribe {
     return this.#store.feed.subscribe(this.#path, describe, listener, options)
   }
 

@@ -1,13 +1,13 @@
 /**
  * ENGINE: ordered contenders, the family of locks in which a pure predicate decides who is admitted.
  *
- * Model     one ephemeral sequential node per contender under `path`, named `_c_<uuid>-<kind>-<sequence>`. Their order is that
- *           of the sequence numbers, across the wrap of the counter. The predicate sees the whole queue and either admits a
- *           contender or names the one other whose change could admit it.
- * Safety    a grant needs: our node in the list, owned by the session that is live now, before the local deadline of that
- *           session. Identity of a node is our UUID and its owner (CURATOR-498, 604, 620).
- * Liveness  each waiter watches one other, by a read that arms nothing when that one is gone; it lists again on the event,
- *           after a reconnect, and when its own node was deleted by somebody (then it queues again, at the end).
+ * Model     one ephemeral sequential node per contender under `path`, named `_c_<uuid>-<kind>-<sequence>`. Their order
+ *           is that of the sequence numbers, across the wrap of the counter. The predicate sees the whole queue and
+ *           either admits a contender or names the one other whose change could admit it.
+ * Safety    a grant needs: our node in the list, owned by the session that is live now, before the local deadline of
+ *           that session. Identity of a node is our UUID and its owner (CURATOR-498, 604, 620).
+ * Liveness  each waiter watches one other, by a read that arms nothing when that one is gone; it lists again on the
+ *           event, after a reconnect, and when its own node was deleted by somebody (then it queues again, at the end).
  * Serial    one loop a contender; a round's callbacks ring that round's bell, and ring in vain when it is over.
  * Cost      uncontended: 2 round trips; waiting: 1 watch beside the one on the own node; hand-over: 1 event + 1 read.
  * Source    ZooKeeper recipes, "Locks"; Curator LockInternals.
@@ -142,7 +142,8 @@ export class Contenders {
   async tryAcquire(options: AcquireOptions): Promise<Lease | null> {
     const wait = new Wait(this.#client, this.path, options)
     try {
-      const [, queue] = await Promise.all([this.#client.sync(this.path, { signal: wait.signal }), this.#read(wait.signal)])
+      const { signal } = wait
+      const [, queue] = await Promise.all([this.#client.sync(this.path, { signal }), this.#read(signal)])
       const sequence = ((queue.at(-1)?.sequence ?? -1) + 1) | 0
       const candidate: Contender = { name: '', kind: this.#kind, sequence }
       if (!this.#admit([...queue, candidate], queue.length).granted) return null
@@ -223,8 +224,8 @@ export class Contenders {
   }
 
   /**
-   * A grant is worth something only while the session cannot have ended: after a stall it is proven anew by another round,
-   * whose answer moves the deadline (redlock#296).
+   * A grant is worth something only while the session cannot have ended: after a stall it is proven anew by another
+   * round, whose answer moves the deadline (redlock#296).
    */
   #isProven(place: Place): boolean {
     if (this.#client.sessionId !== place.node.sessionId) throw sessionOver(place.node.path)

@@ -2,9 +2,9 @@
  * Exclusive lock: the simplest lock there is, without an order among those who wait.
  *
  * Model     one ephemeral node at `path` itself; whoever creates it holds. Waiters watch it and race when it goes.
- * Safety    a node has one owner. After a lost reply to the create, the node is ours if the session that is live now owns it
- *           and its data carry the mark of this attempt; one that an older session of ours left is waited for like any other's.
- *           A paused holder may overlap its successor, so guard with `lease.token`.
+ * Safety    a node has one owner. After a lost reply to the create, the node is ours if the session that is live now
+ *           owns it and its data carry the mark of this attempt; one that an older session of ours left is waited for
+ *           like any other's. A paused holder may overlap its successor, so guard with `lease.token`.
  * Liveness  a release wakes every waiter and one of them wins: for many waiters take {@link FairLock}.
  * Cost      uncontended: 1 round trip; waiting: 1 watch; hand-over: 1 event + 1 create for each waiter.
  * Source    ZooKeeper Programmer's Guide, ephemeral nodes; Chubby, "locks".
@@ -63,9 +63,9 @@ export class ExclusiveLock {
    * @param options.waitMs - longest wait in milliseconds; no limit by default
    * @param options.data - what the holder says of itself; see {@link ExclusiveLock.holder}
    * @returns the lease; `lease.token` grows strictly with every acquisition of this path
-   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, or what the servers refused; in each case nothing is held, and
-   * what could not be removed at once is counted by `pendingCleanups`. A session that ends costs a waiter nothing: it goes on
-   * with the next one
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, or what the servers refused; in each case nothing
+   * is held, and what could not be removed at once is counted by `pendingCleanups`. A session that ends costs a waiter
+   * nothing: it goes on with the next one
    */
   async acquire(options: AcquireOptions = {}): Promise<Lease> {
     const bid = new Bid(this.#client, this.path, options)
@@ -165,7 +165,9 @@ class Bid {
     this.wait.close()
   }
 
-  /** Creates, and in the same round trip looks (with a watch) at what is there then: our node, or that of the holder. */
+  /**
+   * Creates, and in the same round trip looks (with a watch) at what is there then: our node, or that of the holder.
+   */
   async #attempt(): Promise<Lease | 'taken' | 'again'> {
     this.wait.check()
     this.#client.unwatch(this.#path, this.#watch.fire)
@@ -212,8 +214,8 @@ class Bid {
   }
 
   /**
-   * Makes a lease of our node as soon as the session can be shown to live; after a stall it takes another answer to show it
-   * (redlock#296). Null: the session is over.
+   * Makes a lease of our node as soon as the session can be shown to live; after a stall it takes another answer to
+   * show it (redlock#296). Null: the session is over.
    */
   async #leaseOf(stat: Stat): Promise<Lease | null> {
     const node = ownedNode(this.#path, stat)
@@ -230,10 +232,10 @@ class Bid {
 
   /** Removes what an attempt that was given up has created or will yet create. */
   async #withdraw(creating: Promise<unknown>, mark: string): Promise<void> {
-    await Cleanups.of(this.#client).confirmOrHandOver(async (signal) => {
+    await Cleanups.of(this.#client).confirmOrHandOver(async (signal, giveUp) => {
       await abortable(creating.catch(() => undefined), signal)
       const stat = await this.#findOwn(mark, signal)
-      if (stat !== null) await deletion(this.#client, ownedNode(this.#path, stat), false)(signal)
+      if (stat !== null) await deletion(this.#client, ownedNode(this.#path, stat), false)(signal, giveUp)
     })
   }
 

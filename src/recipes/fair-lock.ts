@@ -42,8 +42,8 @@ export class FairLock {
    * @param options.waitMs - longest wait in milliseconds; no limit by default
    * @param options.data - what this contender says of itself; see {@link FairLock.contenders}
    * @returns the lease; `lease.token` grows strictly with every acquisition of this path
-   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, or what the servers refused; in each
-   * case this contender no longer waits, and what could not be removed at once is counted by `pendingCleanups`
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, or what the servers refused; in
+   * each case this contender no longer waits, and what could not be removed at once is counted by `pendingCleanups`
    */
   acquire(options: AcquireOptions = {}): Promise<Lease> {
     return this.#contenders.acquire(options)

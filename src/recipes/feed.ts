@@ -1,8 +1,8 @@
 /**
  * Feed: one state that changes, told to any number of consumers, each at its own pace.
  *
- * Model     each consumer has a mailbox with one place. A state that is not taken before the next one comes is replaced by it and
- *           counted as missed, so that nothing grows and the latest state always arrives.
+ * Model     each consumer has a mailbox with one place. A state that is not taken before the next one comes is replaced
+ *           by it and counted as missed, so that nothing grows and the latest state always arrives.
  * Order     a consumer gets states in the order of their publication, one after the other, never inside `publish`.
  * Faults    a listener that is slow or throws delays and harms nobody else; what it throws is reported.
  */
@@ -17,7 +17,9 @@ export interface Delivery<S> {
   readonly current: S
   /** How many states in between this consumer did not get. */
   readonly missed: number
-  /** Whether everything was read anew since the last delivery: after a reconnect there may have been states nobody saw. */
+  /**
+   * Whether everything was read anew since the last delivery: after a reconnect there may have been states nobody saw.
+   */
   readonly resync: boolean
 }
 

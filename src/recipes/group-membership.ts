@@ -1,12 +1,14 @@
 /**
  * Group membership: who is there, as everyone sees it.
  *
- * Model     an ephemeral node per member under `path`, named by the member's id. It is there as long as the member's session.
- * Safety    an id has one member: a second one is refused. Each list that is told existed at one moment, and has in it what is
- *           registered and nothing else (not even oneself, before one is).
- * Liveness  a member that lost its session registers again by itself; others see an update with a new incarnation, or a leave and a
- *           join if its old session ended first.
- * Format    a member's data are stored behind a UUID of its handle and a line feed; JSON in UTF-8, or the codec's bytes, or nothing.
+ * Model     an ephemeral node per member under `path`, named by the member's id. It is there as long as the member's
+ *           session.
+ * Safety    an id has one member: a second one is refused. Each list that is told existed at one moment, and has in it
+ *           what is registered and nothing else (not even oneself, before one is).
+ * Liveness  a member that lost its session registers again by itself; others see an update with a new incarnation, or a
+ *           leave and a join if its old session ended first.
+ * Format    a member's data are stored behind a UUID of its handle and a line feed; JSON in UTF-8, or the codec's
+ *           bytes, or nothing.
  * Cost      join: 1 round trip; a change costs each watcher 1 event + 1 or 2 reads.
  * Source    ZooKeeper recipes, "Group Membership"; Curator GroupMember.
  */
@@ -102,8 +104,8 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
    * @param options.signal - ends the attempt; what it has registered is removed before this rejects
    * @param options.waitMs - longest attempt in milliseconds; no limit by default
    * @returns a handle that registers again by itself when its session is lost, until `leave()`
-   * @throws CoordinationError `MEMBER_EXISTS` if another has the id, even one that crashed whose session still lives; `ABORTED`,
-   * `TIMEOUT`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE`, `SESSION_EXPIRED`, `CONNECTION_LOSS`
+   * @throws CoordinationError `MEMBER_EXISTS` if another has the id, even one that crashed whose session still lives;
+   * `ABORTED`, `TIMEOUT`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE`, `SESSION_EXPIRED`, `CONNECTION_LOSS`
    * @throws TypeError if the id cannot be a node's name
    */
   async join(id: string, options: JoinOptions<T> = {}): Promise<Member<T>> {
@@ -120,8 +122,8 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Reads the members from the servers, not older than any change that was acknowledged before the call. They are read in parts, so
-   * the list need not have existed at one moment; the lists of `subscribe` have.
+   * Reads the members from the servers, not older than any change that was acknowledged before the call. They are read
+   * in parts, so the list need not have existed at one moment; the lists of `subscribe` have.
    *
    * @param options - what ends the wait
    * @returns all members, sorted by id
@@ -166,7 +168,10 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
     return this.#watched().feed.iterate(this.path, this.#describe, options)
   }
 
-  /** Ends subscriptions, iterations and watches, and leaves with every member that joined through this object. Idempotent. */
+  /**
+   * Ends subscriptions, iterations and watches, and leaves with every member that joined through this object.
+   * Idempotent.
+   */
   async close(): Promise<void> {
     const members = [...this.#members]
     await Promise.all([this.#mirror?.close(), ...members.map((member) => member.leave())])

@@ -1,11 +1,12 @@
 /**
  * Guarded writes: they may be repeated when their answer was lost, because their effect can be recognised.
  *
- * Create    the name holds a UUID of this attempt. A lost answer is looked up in the list of the parent's children: a node
- *           with our UUID is ours if the session that is live now owns it; one of an older session is about to go and is
- *           deleted, never adopted (CURATOR-498, 604). Once a create was sent, its clean-up is owed, whatever happens.
- * Delete    repeated until the node is known to be gone or the session that owned it is over. Where others may use the name,
- *           a repetition first makes sure by czxid that the node is still the one that was meant.
+ * Create    the name holds a UUID of this attempt. A lost answer is looked up in the list of the parent's children: a
+ *           node with our UUID is ours if the session that is live now owns it; one of an older session is about to go
+ *           and is deleted, never adopted (CURATOR-498, 604). Once a create was sent, its clean-up is owed, whatever
+ *           happens.
+ * Delete    repeated until the node is known to be gone or the session that owned it is over. Where others may use the
+ *           name, a repetition first makes sure by czxid that the node is still the one that was meant.
  * Lookups   are behind a `sync`, since the server that answers may not have seen yet what the lost one had done.
  */
 import type { Created, NodeData, Stat } from '../core/backend.ts'
@@ -13,6 +14,7 @@ import type { Client, Data } from '../core/client.ts'
 import { abortable } from '../core/async.ts'
 import { isCoordinationError } from '../core/errors.ts'
 import { joinPath } from '../core/path.ts'
+import type { CleanupTask } from './cleanups.ts'
 import { Cleanups } from './cleanups.ts'
 import { newMark } from './marked-data.ts'
 import type { Wait } from './wait.ts'
@@ -50,8 +52,8 @@ export function ownedNode(path: string, stat: Stat): OwnedNode {
 }
 
 /**
- * Reads a node that is at least as new as every write that was acknowledged before the call. One after the other and not in one round
- * trip: the client may repeat either over a connection loss, and would not keep their order.
+ * Reads a node that is at least as new as every write that was acknowledged before the call. One after the other and
+ * not in one round trip: the client may repeat either over a connection loss, and would not keep their order.
  *
  * @returns null if there is none
  */
@@ -158,17 +160,14 @@ async function deleteIfThere(client: Client, path: string, signal: AbortSignal):
  * @param verifyFirst - whether to make sure before the first attempt too that the node is still the one that was meant
  * @returns one attempt; it resolves when the node is gone or its session is over
  */
-export function deletion(
-  client: Client,
-  node: OwnedNode,
-  verifyFirst: boolean,
-): (signal: AbortSignal) => Promise<void> {
+export function deletion(client: Client, node: OwnedNode, verifyFirst: boolean): CleanupTask {
   let isSure = !verifyFirst
-  return (signal) =>
-    whileSessionLives(client, node, signal, async (bound) => {
-      if (!isSure && !(await isStillThere(client, node, bound))) return
+  return (signal, giveUp) =>
+    whileSessionLives(client, node, giveUp, async () => {
+      if (signal.aborted) return
+      if (!isSure && !(await isStillThere(client, node, signal))) return
       isSure = false
-      await deleteIfThere(client, node.path, bound)
+      await deleteIfThere(client, node.path, signal)
     })
 }
 
@@ -185,19 +184,16 @@ async function isStillThere(client: Client, node: OwnedNode, signal: AbortSignal
 async function whileSessionLives(
   client: Client,
   node: OwnedNode,
-  signal: AbortSignal,
-  task: (signal: AbortSignal) => Promise<void>,
+  giveUp: () => void,
+  task: () => Promise<void>,
 ): Promise<void> {
-  const over = new AbortController()
   const look = (): void => {
-    if (client.sessionId !== node.sessionId) over.abort(sessionOver(node.path))
+    if (client.sessionId !== node.sessionId) giveUp()
   }
   const unlisten = client.onState(look)
   try {
     look()
-    if (!over.signal.aborted) await task(AbortSignal.any([signal, over.signal]))
-  } catch (error) {
-    if (!over.signal.aborted) throw error
+    await task()
   } finally {
     unlisten()
   }

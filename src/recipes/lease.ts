@@ -1,12 +1,13 @@
 /**
  * A lease: what the holder of a lock has in hand.
  *
- * Use       `await using lease = await lock.acquire()`; pass `lease.signal` to what must stop when the lock is lost, and
- *           `lease.token` to what it protects, which refuses a smaller token than it has seen.
- * States    held -> suspect -> held ... -> released, or lost. Suspect is a holder that has lost touch with the servers: the lock
- *           is still its own until `leaseDeadlineMs`. Released and lost are final.
- * Safety    local state follows the servers: `released` only when they have confirmed it or the session is over (CURATOR-678);
- *           `lost` before they could have given the lock to another, as long as clocks drift by less than a tenth.
+ * Use       `await using lease = await lock.acquire()`; pass `lease.signal` to what must stop when the lock is lost,
+ *           and `lease.token` to what it protects, which refuses a smaller token than it has seen.
+ * States    held -> suspect -> held ... -> released, or lost. Suspect is a holder that has lost touch with the servers:
+ *           the lock is still its own until `leaseDeadlineMs`. Released and lost are final.
+ * Safety    local state follows the servers: `released` only when they have confirmed it or the session is over
+ *           (CURATOR-678); `lost` before they could have given the lock to another, as long as clocks drift by less
+ *           than a tenth.
  */
 import type { Client } from '../core/client.ts'
 import { CoordinationError } from '../core/errors.ts'
@@ -20,7 +21,8 @@ import { Tenure } from './tenure.ts'
  * Where a lease stands.
  *
  * - `held`: the servers answer, and cannot have given it to another.
- * - `suspect`: no server is in touch, and it is surely held only until `leaseDeadlineMs`; or a release is not confirmed yet.
+ * - `suspect`: no server is in touch, and it is surely held only until `leaseDeadlineMs`; or a release is not confirmed
+ *   yet.
  * - `lost`: over without a release; `signal` is aborted. Final.
  * - `released`: given back, and confirmed by the servers or by the end of the session. Final.
  */
@@ -30,29 +32,32 @@ export type LeaseState = 'held' | 'suspect' | 'lost' | 'released'
 export interface Lease extends AsyncDisposable {
   /** The holder's node. */
   readonly path: string
-  /** Grows strictly from holder to holder of a lock: the zxid that created the holder's node. A fence for what it guards. */
+  /**
+   * Grows strictly from holder to holder of a lock: the zxid that created the holder's node. A fence for what it
+   * guards.
+   */
   readonly token: bigint
   /** Aborted when the lease is lost, never by a release. Its reason is a `LEASE_LOST` error; see {@link lossReason}. */
   readonly signal: AbortSignal
   /** Where it stands at this instant. */
   readonly state: LeaseState
   /**
-   * The instant on `performance.now()` up to which it cannot be another's; `-Infinity` when it may be. Each answer of the servers
-   * moves it.
+   * The instant on `performance.now()` up to which it cannot be another's; `-Infinity` when it may be. Each answer of
+   * the servers moves it.
    */
   readonly leaseDeadlineMs: number
   /** When it was acquired, an instant on `performance.now()`. */
   readonly acquiredAtMs: number
   /**
-   * Makes sure at this instant that the lease is held. It asks the clock and not a timer, so it is right even in the middle of
-   * a long task; a lease that is found past its deadline is lost from then on.
+   * Makes sure at this instant that the lease is held. It asks the clock and not a timer, so it is right even in the
+   * middle of a long task; a lease that is found past its deadline is lost from then on.
    *
    * @throws CoordinationError `LEASE_LOST` with outcome `lost` if it is lost or released
    */
   throwIfLost(): void
   /**
-   * Gives it back. Idempotent. Resolves when the servers have confirmed it, when the session is over, or at once if it is
-   * lost (what remains of it is then removed in the background). It never rejects.
+   * Gives it back. Idempotent. Resolves when the servers have confirmed it, when the session is over, or at once if it
+   * is lost (what remains of it is then removed in the background). It never rejects.
    */
   release(): Promise<void>
 }

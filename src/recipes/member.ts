@@ -1,12 +1,12 @@
 /**
  * Membership: one member's registration in a group, which renews itself.
  *
- * Model     an ephemeral node named by the member's id. Its data begin with a mark of this handle, so that the node is known again
- *           after a lost reply or a lost session. One loop registers, stores new data and registers again.
- * Safety    a node with another mark is never adopted, overwritten or deleted. A node that an older session of this handle left is
- *           replaced by one atomic delete and create, so that others see an update and no leave.
- * Signal    `signal` belongs to one registration: it aborts when that can no longer be relied on, and after the handle has registered
- *           anew there is another one. Read it anew whenever work begins.
+ * Model     an ephemeral node named by the member's id. Its data begin with a mark of this handle, so that the node is
+ *           known again after a lost reply or a lost session. One loop registers, stores new data and registers again.
+ * Safety    a node with another mark is never adopted, overwritten or deleted. A node that an older session of this
+ *           handle left is replaced by one atomic delete and create, so that others see an update and no leave.
+ * Signal    `signal` belongs to one registration: it aborts when that can no longer be relied on, and after the handle
+ *           has registered anew there is another one. Read it anew whenever work begins.
  * Source    Curator PersistentNode, GroupMember; and what was reported of them (CURATOR-506, 297).
  */
 import type { NodeData, Stat } from '../core/backend.ts'
@@ -15,6 +15,7 @@ import type { Deferred } from '../core/async.ts'
 import type { Client } from '../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../core/errors.ts'
 import { parentOf } from '../core/path.ts'
+import type { CleanupTask } from './cleanups.ts'
 import { Cleanups } from './cleanups.ts'
 import type { IterateOptions, SubscribeOptions, Unsubscribe } from './feed.ts'
 import { Feed } from './feed.ts'
@@ -48,6 +49,9 @@ export interface MemberNotice {
   readonly error?: unknown
 }
 
+/** Makes the bytes to store of a member's data. */
+type Encode<T> = (data: T | undefined) => Uint8Array
+
 /** What is to be stored, and how often that has changed. */
 interface Wanted {
   readonly bytes: Uint8Array
@@ -73,7 +77,7 @@ export class Member<T> implements AsyncDisposable {
   /** Its node. */
   readonly path: string
   readonly #client: Client
-  readonly #encode: (data: T | undefined) => Uint8Array
+  readonly #encode: Encode<T>
   readonly #mark = newMark()
   readonly #feed: Feed<Standing>
   readonly #ending = new AbortController()
@@ -95,7 +99,7 @@ export class Member<T> implements AsyncDisposable {
   #error: unknown
   #leaving: Promise<void> | null = null
 
-  private constructor(client: Client, path: string, id: string, data: T | undefined, encode: (data: T | undefined) => Uint8Array) {
+  private constructor(client: Client, path: string, id: string, data: T | undefined, encode: Encode<T>) {
     this.id = id
     this.path = path
     this.#client = client
@@ -120,7 +124,7 @@ export class Member<T> implements AsyncDisposable {
     path: string,
     id: string,
     data: T | undefined,
-    encode: (data: T | undefined) => Uint8Array,
+    encode: Encode<T>,
     options: TimedWaitOptions,
   ): Promise<Member<T>> {
     const member = new Member(client, path, id, data, encode)
@@ -151,8 +155,9 @@ export class Member<T> implements AsyncDisposable {
   }
 
   /**
-   * Aborted when the present registration can no longer be relied on: at a local deadline before the servers could end it, or when its
-   * node is deleted, the session over or the client closed; never by `leave()`. See `lossReason`. A registration anew has a new signal.
+   * Aborted when the present registration can no longer be relied on: at a local deadline before the servers could end
+   * it, or when its node is deleted, the session over or the client closed; never by `leave()`. See `lossReason`. A
+   * registration anew has a new signal.
    */
   get signal(): AbortSignal {
     return this.#tenure === null ? this.#ending.signal : this.#tenure.signal
@@ -189,7 +194,9 @@ export class Member<T> implements AsyncDisposable {
     }
   }
 
-  /** Leaves the group. Idempotent. Resolves when the servers have confirmed it or the session is over; it never rejects. */
+  /**
+   * Leaves the group. Idempotent. Resolves when the servers have confirmed it or the session is over; it never rejects.
+   */
   leave(): Promise<void> {
     this.#leaving ??= this.#leave()
     return this.#leaving
@@ -303,12 +310,14 @@ export class Member<T> implements AsyncDisposable {
     }
   }
 
-  /** Stores the wanted data on the session of this registration, and on no later one: there the node could be another's. */
+  /**
+   * Stores the wanted data on the session of this registration, and on no later one: there the node could be another's.
+   */
   async #store(tenure: Tenure): Promise<void> {
     const { bytes, revision } = this.#wanted
-    const signal = AbortSignal.any([this.#ending.signal, tenure.signal])
     try {
-      const stat = await this.#client.set(this.path, bytes, { version: this.#version, signal })
+      const storing = this.#client.set(this.path, bytes, { version: this.#version, signal: tenure.signal })
+      const stat = await this.#write(storing)
       this.#version = stat.version
       this.#stored = revision
       this.#advance()
@@ -375,14 +384,14 @@ export class Member<T> implements AsyncDisposable {
   }
 
   /** Deletes the node by what is known of it, or, if a write is still on its way, by its mark. */
-  #removal(): (signal: AbortSignal) => Promise<void> {
+  #removal(): CleanupTask {
     const node = this.#node
     if (node !== null && this.#tenure?.signal.aborted === false) return deletion(this.#client, node, false)
-    return async (signal) => {
+    return async (signal, giveUp) => {
       await abortable(this.#writing, signal)
       const found = await readSynced(this.#client, this.path, signal)
       if (found === null || !this.#isMarked(found)) return
-      await deletion(this.#client, ownedNode(this.path, found.stat), false)(signal)
+      await deletion(this.#client, ownedNode(this.path, found.stat), false)(signal, giveUp)
     }
   }
 

@@ -1,18 +1,18 @@
 /**
  * ENGINE: a local copy of a node, of a node and its children, or of a whole subtree, kept fresh by watches.
  *
- * Model     every node of the copy has a watch on its data and, above the depth limit, one on its list of children. An event marks
- *           what it concerns as dirty, and only what is dirty is read again. A snapshot is published when nothing is dirty and
- *           no read is on its way.
- * Safety    each snapshot is a state that existed: a watch is armed atomically with its read, and an event is called before
- *           any later answer on the session. So when the last answer arrives and nothing is dirty, nothing read earlier has
- *           changed up to that answer's moment, and all of it is the state of that moment.
+ * Model     every node of the copy has a watch on its data and, above the depth limit, one on its list of children. An
+ *           event marks what it concerns as dirty, and only what is dirty is read again. A snapshot is published when
+ *           nothing is dirty and no read is on its way.
+ * Safety    each snapshot is a state that existed: a watch is armed atomically with its read, and an event is called
+ *           before any later answer on the session. So when the last answer arrives and nothing is dirty, nothing read
+ *           earlier has changed up to that answer's moment, and all of it is the state of that moment.
  * Identity  a node is the same as before if its czxid and mzxid are; its version alone would hide a delete and create
  *           (CURATOR-391).
- * Resync    after a reconnect or on a new session everything is read again behind a `sync`, so that it is not older than what
- *           was seen before; the next snapshot says so. A watch that is still armed is not armed twice.
- * Liveness  a snapshot is published once no change came in between the first and the last read of a batch; nodes that change without
- *           a pause and faster than they can be read hold it back until they rest.
+ * Resync    after a reconnect or on a new session everything is read again behind a `sync`, so that it is not older
+ *           than what was seen before; the next snapshot says so. A watch that is still armed is not armed twice.
+ * Liveness  a snapshot is published once no change came in between the first and the last read of a batch; nodes that
+ *           change without a pause and faster than they can be read hold it back until they rest.
  * Absence   a missing root is a normal state, watched like any other. The mirror never writes (CURATOR-319).
  * Cost      start: one read a node and one a list; a change: one event and one read; a reconnect: as the start.
  * Source    ZooKeeper Programmer's Guide, "Watches"; Curator TreeCache.
@@ -41,7 +41,9 @@ export interface MirrorSnapshot {
   readonly generation: number
 }
 
-/** How many reads are on their way at a time; it also keeps a crowd of mirrors from flooding a server after a reconnect. */
+/**
+ * How many reads are on their way at a time; it also keeps a crowd of mirrors from flooding a server after a reconnect.
+ */
 const READS_IN_FLIGHT_MAX = 256
 /** Pause after a read failed for another reason than a missing node, in milliseconds; up to it, by chance. */
 const RETRY_MS = 500
@@ -174,7 +176,9 @@ export class Mirror {
     }
   }
 
-  /** A watch counts as armed from when its read is sent: its event may come before the code behind the read runs again. */
+  /**
+   * A watch counts as armed from when its read is sent: its event may come before the code behind the read runs again.
+   */
   async #readData(place: Place): Promise<void> {
     this.#dirtyData.delete(place)
     const watch = place.isDataArmed ? {} : { watch: place.onData }
@@ -240,8 +244,8 @@ export class Mirror {
   }
 
   /**
-   * A child can be missed like this: 1. listed, 2. deleted, 3. its read finds nothing, and so arms nothing, 4. created again,
-   * 5. listed again under the name that is known already. So a listed child without a watch is read again.
+   * A child can be missed like this: 1. listed, 2. deleted, 3. its read finds nothing, and so arms nothing, 4. created
+   * again, 5. listed again under the name that is known already. So a listed child without a watch is read again.
    */
   #markUnwatched(place: Place): void {
     if (!place.isDataArmed) this.#markData(place)
@@ -342,8 +346,8 @@ export class Mirror {
 }
 
 /**
- * The events of one transaction come in one turn of the event loop. Once all of them are there, one batch of reads sees all that it
- * has changed; read apart, two nodes that always change together would keep each other dirty.
+ * The events of one transaction come in one turn of the event loop. Once all of them are there, one batch of reads sees
+ * all that it has changed; read apart, two nodes that always change together would keep each other dirty.
  */
 function untilTurnEnds(): Promise<void> {
   return new Promise((resolve) => {

@@ -1,6 +1,6 @@
 /**
- * The part of Standard Schema (version 1) that is needed to validate values: what Zod, Valibot, ArkType and others implement, so
- * that none of them is a dependency.
+ * The part of Standard Schema (version 1) that is needed to validate values: what Zod, Valibot, ArkType and others
+ * implement, so that none of them is a dependency.
  *
  * Source    https://standardschema.dev
  */

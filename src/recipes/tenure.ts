@@ -1,11 +1,12 @@
 /**
  * Tenure: the time for which an ephemeral node of ours can be relied on, as far as this process can know.
  *
- * Model     begins with a node that the live session owns; lost at the first of: its session is over, the local deadline
- *           passed, somebody deleted the node, the client closed. What is lost never comes back.
- * Safety    the deadline counts from when the last answered request was sent, and lies safely before the servers could end
- *           the session (`client.leaseDeadlineMs`). A timer that comes late tells of a stalled process: what the sockets hold
- *           is read first, and if no answer in it moves the deadline, the node is lost (CURATOR-206, redlock#309).
+ * Model     begins with a node that the live session owns; lost at the first of: its session is over, the local
+ *           deadline passed, somebody deleted the node, the client closed. What is lost never comes back.
+ * Safety    the deadline counts from when the last answered request was sent, and lies safely before the servers could
+ *           end the session (`client.leaseDeadlineMs`). A timer that comes late tells of a stalled process: what the
+ *           sockets hold is read first, and if no answer in it moves the deadline, the node is lost (CURATOR-206,
+ *           redlock#309).
  * Cost      one timer and one watch; after a reconnect one read.
  */
 import type { WatchEvent } from '../core/backend.ts'
@@ -48,8 +49,8 @@ function isLossCause(cause: unknown): cause is LossCause {
 }
 
 /**
- * The watch on an own node. It can be armed together with the request that makes the node or looks at it, before it is known
- * who will care for its events: those wait here.
+ * The watch on an own node. It can be armed together with the request that makes the node or looks at it, before it is
+ * known who will care for its events: those wait here.
  */
 export class NodeWatch {
   #listener: ((event: WatchEvent) => void) | null = null
@@ -166,7 +167,10 @@ export class Tenure {
     else void this.#lookAtNode()
   }
 
-  /** Reads the node again and arms the watch anew. A read that fails is repeated at the next change of the client's state. */
+  /**
+   * Reads the node again and arms the watch anew. A read that fails is repeated at the next change of the client's
+   * state.
+   */
   async #lookAtNode(): Promise<void> {
     this.unwatch()
     try {

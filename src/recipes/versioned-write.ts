@@ -1,12 +1,13 @@
 /**
  * Versioned writes of persistent nodes: compare-and-set, or force, over lost replies.
  *
- * Lost reply  read back behind a `sync`. With compare-and-set on version v, a node at v+1 with our data is our write (or one equal to
- *             it, which is the same to every reader); at v, nothing happened and the write is safe to repeat; at v+1 with other data
- *             another was quicker; beyond, or recreated, it cannot be told, and the error says `unknown`. A forced write counts as done
- *             if our data are there; it is not repeated otherwise, since it could undo a newer one (CURATOR-584).
- * Limit       a version counts from 0 again when a node is deleted and created anew, so compare-and-set cannot tell apart two nodes
- *             of one path that have equal versions.
+ * Lost reply  read back behind a `sync`. With compare-and-set on version v, a node at v+1 with our data is our write
+ *             (or one equal to it, which is the same to every reader); at v, nothing happened and the write is safe to
+ *             repeat; at v+1 with other data another was quicker; beyond, or recreated, it cannot be told, and the
+ *             error says `unknown`. A forced write counts as done if our data are there; it is not repeated otherwise,
+ *             since it could undo a newer one (CURATOR-584).
+ * Limit       a version counts from 0 again when a node is deleted and created anew, so compare-and-set cannot tell
+ *             apart two nodes of one path that have equal versions.
  */
 import type { Stat } from '../core/backend.ts'
 import type { Client } from '../core/client.ts'
@@ -85,8 +86,8 @@ export async function removeVersioned(
         return
       }
       if (!isOutcomeUnknown(error) || attempt === CREATE_ATTEMPTS_MAX) throw error
-      // A versioned delete is repeated as it is: it meets no node if it took effect, and another version if somebody wrote
-      // meanwhile. A forced one could meet a newer node.
+      // A versioned delete is repeated as it is: it meets no node if it took effect, and another version if somebody
+      // wrote meanwhile. A forced one could meet a newer node.
       if (expected !== 'any') continue
       if ((await readSynced(client, path, signal)) === null) return
       throw error

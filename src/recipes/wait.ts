@@ -1,9 +1,10 @@
 /**
  * One wait of a recipe: everything that may end it, behind one signal.
  *
- * Model     the caller's signal, the caller's time limit, the end of the client and (once there is a node to care for) the
- *           end of the session all abort `signal`, with the error to reject with as its reason. The first one wins.
- * Use       pass `signal` to every call within the wait; in a catch, throw `wait.explain(error)`; close it in a finally.
+ * Model     the caller's signal, the caller's time limit, the end of the client and (once there is a node to care for)
+ *           the end of the session all abort `signal`, with the error to reject with as its reason. The first one wins.
+ * Use       pass `signal` to every call within the wait; in a catch, throw `wait.explain(error)`; close it in a
+ *           finally.
  */
 import { Deadline, abortedError, deferred } from '../core/async.ts'
 import type { Client, WaitOptions } from '../core/client.ts'

@@ -6,9 +6,8 @@ import { ConfigCenter } from '../../src/recipes/config-center.ts'
 import type { ConfigChange } from '../../src/recipes/config-center.ts'
 import type { InvalidValue } from '../../src/recipes/config-store.ts'
 import type { StandardSchema } from '../../src/recipes/standard-schema.ts'
-import type { Fate } from '../../src/testing/model/ensemble.ts'
 import { ROUND_TRIP_MS, closeAll, codeOf, failureOf, interrupt, newRig, strike } from './rig.ts'
-import { pass, run, sessionOf, useVirtualTime } from './rig.ts'
+import { pass, run, sessionOf, sweepOf, useVirtualTime } from './rig.ts'
 
 useVirtualTime()
 
@@ -232,10 +231,9 @@ it('is stale while no server is in touch, keeps its value, and tells a resync af
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
-const FATES: Fate[] = ['lose-before', 'lose-after', 'expire-before', 'expire-after', { delayMs: 300 }]
-const SWEEP = FATES.flatMap((fate) => Array.from({ length: 12 }, (_, index) => [JSON.stringify(fate), fate, index + 1] as const))
+const SWEEP = sweepOf(12)
 
-it.each(SWEEP)('publishes once or says so, with %s at its request %#', async (_, fate, nth) => {
+it.each(SWEEP)('publishes once or says so, with $what at its request $nth', async ({ fate, nth }) => {
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]
   const [writer, reader] = [center(a), center(b)]
@@ -285,7 +283,7 @@ it('refuses a write that another was quicker with, though its own reply was lost
     other = second.publish({ rate: 7 })
     return true
   })
-  rig.control.onRequest(({ kind, sessionId }) => (kind === 'sync' && sessionId === session ? { delayMs: 50 } : undefined))
+  strike(rig, { delayMs: 50 }, ({ kind, sessionId }) => kind === 'sync' && sessionId === session)
   expect(codeOf(await failureOf(first.publish({ rate: 2 })))).toBe('BAD_VERSION/rejected')
   expect(other).not.toBeNull()
   expect(await closeAll(rig, a, b)).toEqual([])

@@ -66,8 +66,7 @@ it('tells a slow consumer all that changed while it was busy', async () => {
     await run(tree.publish(key, 1))
     await pass(SETTLE_MS)
   }
-  const { value } = await run(iterator.next())
-  expect(value).toMatchObject({ changed: ['x', 'y', 'z'], missed: 2 })
+  expect((await run(iterator.next())).value).toMatchObject({ changed: ['x', 'y', 'z'], missed: 2 })
   await run(Promise.resolve(iterator.return?.()))
   expect(await closeAll(rig, client)).toEqual([])
 })

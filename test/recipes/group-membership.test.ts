@@ -6,9 +6,8 @@ import type { GroupChange } from '../../src/recipes/group-membership.ts'
 import { Member } from '../../src/recipes/member.ts'
 import type { MemberNotice } from '../../src/recipes/member.ts'
 import { lossReason } from '../../src/recipes/tenure.ts'
-import type { Fate } from '../../src/testing/model/ensemble.ts'
 import { ROUND_TRIP_MS, SESSION_TIMEOUT_MS, closeAll, codeOf, ephemerals, failureOf, newRig, strike } from './rig.ts'
-import { pass, run, sessionOf, useVirtualTime } from './rig.ts'
+import { pass, run, sessionOf, sweepOf, useVirtualTime } from './rig.ts'
 
 useVirtualTime()
 
@@ -121,7 +120,7 @@ it('registers again after its session was lost, and says so', async () => {
   expect(await closeAll(rig, client)).toEqual([])
 })
 
-it('is suspect while no server is in touch, gives its signal at the deadline, and takes its node up again', async () => {
+it('is suspect while no server is in touch, signals the deadline, and takes its node up again', async () => {
   const rig = newRig()
   const client = await rig.connect()
   const member = await run(new GroupMembership<Load>(client, PATH).join('w1'))
@@ -177,10 +176,9 @@ it('is lost for good, and says why, when another took its id while it was away',
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
-const FATES: Fate[] = ['lose-before', 'lose-after', 'expire-before', 'expire-after', { delayMs: 300 }]
-const SWEEP = FATES.flatMap((fate) => Array.from({ length: 12 }, (_, index) => [JSON.stringify(fate), fate, index + 1] as const))
+const SWEEP = sweepOf(12)
 
-it.each(SWEEP)('joins, updates and leaves with %s at its request %#', async (_, fate, nth) => {
+it.each(SWEEP)('joins, updates and leaves with $what at its request $nth', async ({ fate, nth }) => {
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]
   const [group, watcher] = [new GroupMembership<Load>(a, PATH), new GroupMembership<Load>(b, PATH)]
@@ -205,7 +203,7 @@ it.each(SWEEP)('joins, updates and leaves with %s at its request %#', async (_, 
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
-it.each(SWEEP)('leaves for good with %s at request %# of the leaving', async (_, fate, nth) => {
+it.each(SWEEP)('leaves for good with $what at request $nth of the leaving', async ({ fate, nth }) => {
   const rig = newRig()
   const client = await rig.connect()
   const member = await run(new GroupMembership<Load>(client, PATH).join('w1'))

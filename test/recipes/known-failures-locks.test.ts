@@ -1,5 +1,6 @@
 /**
- * What went wrong with the locks of others, each as a test that would have caught it. The names say whose report it was.
+ * What went wrong with the locks of others, each as a test that would have caught it. The names say whose report it
+ * was.
  */
 import { expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
@@ -8,7 +9,8 @@ import { ExclusiveLock } from '../../src/recipes/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/fair-lock.ts'
 import { markData } from '../../src/recipes/marked-data.ts'
 import { lossReason } from '../../src/recipes/tenure.ts'
-import { ROUND_TRIP_MS, SESSION_TIMEOUT_MS, closeAll, codeOf, ephemerals, failureOf, newRig, nodesUnder } from './rig.ts'
+import { ROUND_TRIP_MS, SESSION_TIMEOUT_MS, closeAll, codeOf, ephemerals, failureOf } from './rig.ts'
+import { newRig, nodesUnder } from './rig.ts'
 import type { Rig } from './rig.ts'
 import { pass, run, sessionOf, stateOf, strike, useVirtualTime } from './rig.ts'
 
@@ -18,8 +20,8 @@ const PATH = '/locks/orders'
 const SETTLE_MS = 20 * ROUND_TRIP_MS
 
 /**
- * Loses the reply to a client's next create under the lock, and before it is looked up lets another session have the node that it
- * made: as if a session that is over still had it.
+ * Loses the reply to a client's next create under the lock, and before it is looked up lets another session have the
+ * node that it made: as if a session that is over still had it.
  */
 function leaveNodeOfOlderSession(rig: Rig, client: Client, older: Client): { path: string } {
   const session = sessionOf(client)
@@ -131,7 +133,7 @@ it('CURATOR-678: a release whose delete was lost is not told as done, and does n
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
-it('CURATOR-79, CURATOR-205, CURATOR-62, kazoo#732: a wait that ends between create and reply leaves no orphan', async () => {
+it('CURATOR-79, CURATOR-205, kazoo#732: a wait that ends between create and reply leaves no orphan', async () => {
   for (const fate of ['lose-before', 'lose-after', { delayMs: 400 }] as const) {
     const rig = newRig()
     const [a, b] = [await rig.connect(), await rig.connect()]
@@ -150,7 +152,7 @@ it('CURATOR-79, CURATOR-205, CURATOR-62, kazoo#732: a wait that ends between cre
   }
 })
 
-it('kazoo#429: a lock tried in vain leaves no zombie, even when it was overtaken between the look and the create', async () => {
+it('kazoo#429: a lock tried in vain leaves no zombie, even when it was overtaken at the create', async () => {
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]
   const session = sessionOf(b)
@@ -239,7 +241,8 @@ it('Netflix/curator#117, CURATOR-347: the handle owns the lock, not the one who 
   const second = lock.acquire()
   await pass(SETTLE_MS)
   expect(await stateOf(second)).toBe('pending')
-  await run(Promise.resolve().then(() => new Promise<void>((resolve) => setTimeout(() => resolve(first.release()), 10))))
+  const elsewhere = new Promise<void>((resolve) => setTimeout(() => resolve(first.release()), 10))
+  await run(elsewhere)
   expect((await run(second)).state).toBe('held')
   expect(await closeAll(rig, client)).toEqual([])
 })

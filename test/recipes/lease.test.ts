@@ -14,7 +14,13 @@ useVirtualTime()
 const PATH = '/locks/orders'
 const LEASE_MS = (SESSION_TIMEOUT_MS * 2) / 3
 
-async function holder(): Promise<{ rig: Rig; client: Client; lease: Lease }> {
+interface Held {
+  readonly rig: Rig
+  readonly client: Client
+  readonly lease: Lease
+}
+
+async function holder(): Promise<Held> {
   const rig = newRig()
   const client = await rig.connect()
   return { rig, client, lease: await run(new FairLock(client, PATH).acquire()) }
@@ -131,7 +137,7 @@ function stall(timeMs: number): void {
 }
 
 /** A lease whose timer comes 200 ms late; `answer` runs when the sockets are read. */
-async function lateLease(answer: (move: (deadlineMs: number) => void) => void): Promise<{ lease: Lease; client: Client; rig: Rig }> {
+async function lateLease(answer: (move: (deadlineMs: number) => void) => void): Promise<Held> {
   const rig = newRig()
   const client = await rig.connect()
   let deadlineMs = performance.now() + 1_000

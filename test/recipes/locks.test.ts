@@ -5,9 +5,9 @@ import { pendingCleanups } from '../../src/recipes/cleanups.ts'
 import { ExclusiveLock } from '../../src/recipes/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/fair-lock.ts'
 import type { Lease } from '../../src/recipes/lease.ts'
-import type { Fate, ModelRequest } from '../../src/testing/model/ensemble.ts'
+import type { ModelRequest } from '../../src/testing/model/ensemble.ts'
 import { ROUND_TRIP_MS, SESSION_TIMEOUT_MS, closeAll, codeOf, ephemerals, failureOf, interrupt, newRig } from './rig.ts'
-import { pass, run, sessionOf, stateOf, strike, useVirtualTime } from './rig.ts'
+import { pass, run, sessionOf, stateOf, strike, sweepOf, useVirtualTime } from './rig.ts'
 
 useVirtualTime()
 
@@ -17,19 +17,10 @@ const LOCKS: [string, (client: Client) => Lock][] = [
   ['FairLock', (client) => new FairLock(client, PATH)],
   ['ExclusiveLock', (client) => new ExclusiveLock(client, PATH)],
 ]
-const FATES: Fate[] = ['lose-before', 'lose-after', 'expire-before', 'expire-after', { delayMs: 2_000 }]
 const REQUESTS_MAX = 12
 
 /** Every lock with every fate at every one of its first requests. */
-const SWEEP = LOCKS.flatMap(([name, make]) =>
-  FATES.flatMap((fate) =>
-    Array.from({ length: REQUESTS_MAX }, (_, index) => ({ name, make, fate, nth: index + 1, what: nameOf(fate) })),
-  ),
-)
-
-function nameOf(fate: Fate): string {
-  return typeof fate === 'object' ? 'delay' : String(fate)
-}
+const SWEEP = LOCKS.flatMap(([name, make]) => sweepOf(REQUESTS_MAX).map((strike) => ({ ...strike, name, make })))
 
 /** Resolves with the lease, or null if it rejected for the session's sake; anything else is a failure of the test. */
 async function leaseOrExpiry(acquiring: Promise<Lease>): Promise<Lease | null> {
@@ -124,7 +115,68 @@ it.each(LOCKS)('%s aborted at any moment of the wait leaves nothing behind', asy
   }
 })
 
-it.each(LOCKS)('%s aborted while its client is cut off rejects at once, and the node goes when it is back', async (_, make) => {
+it.each(LOCKS)('%s aborted at any moment, though nobody contends, leaves nothing behind', async (_, make) => {
+  for (const fate of [undefined, 'lose-after'] as const) {
+    for (let afterMs = 0; afterMs <= 8 * ROUND_TRIP_MS; afterMs += 5) {
+      const rig = newRig()
+      const client = await rig.connect()
+      const isCreate = ({ kind, path }: ModelRequest): boolean => kind === 'create' && path.startsWith(PATH)
+      if (fate !== undefined) strike(rig, fate, isCreate)
+      const stop = new AbortController()
+      const acquiring = make(client).acquire({ signal: stop.signal })
+      const outcome = acquiring.then((lease) => lease.release(), (error: unknown) => codeOf(error))
+      await pass(afterMs)
+      stop.abort()
+      expect(['ABORTED/aborted', undefined]).toContain(await run(outcome))
+      await pass(20 * ROUND_TRIP_MS)
+      expect([ephemerals(rig), pendingCleanups(client)]).toEqual([[], 0])
+      expect(await closeAll(rig, client)).toEqual([])
+    }
+  }
+})
+
+it('an ExclusiveLock is waited for over the end of the waiter\'s session', async () => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  const first = await run(new ExclusiveLock(a, PATH).acquire())
+  const second = new ExclusiveLock(b, PATH).acquire()
+  await pass(100)
+  rig.control.expire(sessionOf(b))
+  await pass(1_000)
+  expect(await stateOf(second)).toBe('pending')
+  await run(first.release())
+  expect((await run(second)).state).toBe('held')
+  expect(await closeAll(rig, a, b)).toEqual([])
+})
+
+it('an ExclusiveLock tells who holds it', async () => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  expect(await run(new ExclusiveLock(b, PATH).holder())).toBeNull()
+  const lease = await run(new ExclusiveLock(a, PATH).acquire({ data: 'worker 1' }))
+  const holder = await run(new ExclusiveLock(b, PATH).holder())
+  expect(holder).toMatchObject({ token: lease.token, sessionId: sessionOf(a) })
+  expect(new TextDecoder().decode(holder?.data)).toBe('worker 1')
+  expect(() => new ExclusiveLock(a, '/')).toThrow(TypeError)
+  expect(await closeAll(rig, a, b)).toEqual([])
+})
+
+it('a waiter of a FairLock lists again after a reconnect, whatever its watch knows', async () => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  await run(new FairLock(a, PATH).acquire())
+  const waiting = new FairLock(b, PATH).acquire()
+  waiting.catch(() => undefined)
+  await pass(100)
+  rig.control.resetCounts()
+  await interrupt(rig, b, 100)
+  await pass(100)
+  expect(rig.control.requestCount({ kind: 'children', sessionId: sessionOf(b) })).toBe(1)
+  expect(rig.control.watchCount(sessionOf(b))).toBe(2)
+  expect(await closeAll(rig, a, b)).toEqual([])
+})
+
+it.each(LOCKS)('%s aborted while its client is cut off rejects at once, and the node goes later', async (_, make) => {
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]
   const stop = new AbortController()
@@ -229,7 +281,7 @@ it.each(LOCKS)('%s is not woken for nothing by events that come late', async (_,
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
-it.each(LOCKS)('%s is released when the client closes, and its signal says so before the node goes', async (_, make) => {
+it.each(LOCKS)('%s is released when the client closes, and its signal says so first', async (_, make) => {
   const rig = newRig()
   const client = await rig.connect()
   const lease = await run(make(client).acquire())

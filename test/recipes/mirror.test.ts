@@ -3,9 +3,8 @@ import { expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
 import { Mirror } from '../../src/recipes/mirror.ts'
 import type { MirrorSnapshot } from '../../src/recipes/mirror.ts'
-import type { Fate } from '../../src/testing/model/ensemble.ts'
 import { ROUND_TRIP_MS, closeAll, codeOf, failureOf, interrupt, newRig } from './rig.ts'
-import { pass, run, sessionOf, strike, useVirtualTime } from './rig.ts'
+import { pass, run, sessionOf, strike, sweepOf, useVirtualTime } from './rig.ts'
 
 useVirtualTime()
 
@@ -145,7 +144,8 @@ it('reads everything again after a reconnect and says so, without arming watches
   const mirror = new Mirror(b, PATH, 1)
   await run(mirror.ready())
   const resyncs: boolean[] = []
-  mirror.feed.subscribe(PATH, ({ resync }) => ({ resync }), ({ resync }) => void resyncs.push(resync), { emitInitial: false })
+  const push = ({ resync }: { resync: boolean }): void => void resyncs.push(resync)
+  mirror.feed.subscribe(PATH, (delivery) => delivery, push, { emitInitial: false })
   const watches = rig.control.watchCount()
   const session = sessionOf(b)
   for (let round = 1; round <= 3; round += 1) {
@@ -183,10 +183,9 @@ it('goes on with the next session, missing nothing of what happened in between',
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
-const FATES: Fate[] = ['lose-before', 'lose-after', 'expire-before', 'expire-after', { delayMs: 500 }]
-const SWEEP = FATES.flatMap((fate) => Array.from({ length: 14 }, (_, index) => [JSON.stringify(fate), fate, index + 1] as const))
+const SWEEP = sweepOf(14)
 
-it.each(SWEEP)('converges with %s at its request %#', async (_, fate, nth) => {
+it.each(SWEEP)('converges with $what at its request $nth', async ({ fate, nth }) => {
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]
   await make(a, PATH, `${PATH}/x`)

@@ -30,11 +30,22 @@ export interface Rig {
   connect(options?: ConnectOptions): Promise<Client>
 }
 
-/** Installs virtual time for every test of a file. */
+/** Numbers that look random and are the same in every run: pauses with jitter are what they were. */
+function sameNumbers(): () => number {
+  let state = 1
+  return () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff
+    return state / 0x80000000
+  }
+}
+
+/** Installs virtual time, and the same pauses in every run, for every test of a file. */
 export function useVirtualTime(): void {
   beforeEach(() => {
-    const toFake = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate'] as const
-    vi.useFakeTimers({ toFake: [...toFake, 'Date', 'performance'] })
+    const timeouts = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] as const
+    const turns = ['setImmediate', 'clearImmediate'] as const
+    vi.spyOn(Math, 'random').mockImplementation(sameNumbers())
+    vi.useFakeTimers({ toFake: [...timeouts, ...turns, 'Date', 'performance'] })
   })
   afterEach(() => {
     vi.restoreAllMocks()
@@ -109,6 +120,23 @@ export async function interrupt(rig: Rig, client: Client, timeMs: number): Promi
   await pass(timeMs)
   rig.control.reconnect(id)
   await pass(ROUND_TRIP_MS)
+}
+
+/** What may become of a request: each way in which it can fail or be late. */
+const FATES: Fate[] = ['lose-before', 'lose-after', 'expire-before', 'expire-after', { delayMs: 300 }]
+
+/** A fault and the request (from 1) that meets it. */
+export interface Strike {
+  readonly what: string
+  readonly fate: Fate
+  readonly nth: number
+}
+
+/** Every fault at every one of the first requests. */
+export function sweepOf(requests: number): Strike[] {
+  return FATES.flatMap((fate) =>
+    Array.from({ length: requests }, (_, index) => ({ what: JSON.stringify(fate), fate, nth: index + 1 })),
+  )
 }
 
 /** Gives a fate to the n-th request (from 1) that matches, and none to the others. Tells whether it has met it. */

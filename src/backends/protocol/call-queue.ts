@@ -3,6 +3,7 @@
  *
  * Invariant  xids grow from front to back of those in flight, and replies come in that order.
  */
+import { Deadline } from '../../core/async.ts'
 import { Fifo } from '../../core/fifo.ts'
 import type { Call, CallFailure } from './client-calls.ts'
 import type { ClientWatches } from './client-watches.ts'
@@ -12,9 +13,19 @@ export const CALLS_MAX = 65_536
 
 const XID_MAX = 2 ** 31 - 1
 
+const WAITED: CallFailure = { code: 'CONNECTION_LOSS', message: 'no server was in touch in time', outcome: 'not-sent' }
+
 /** The calls of one session; see the head of this file. */
 export class CallQueue {
   readonly #watches: ClientWatches
+  readonly #waitMsMax: number
+  /** Fails the calls that have waited too long; the first one waits longest. */
+  readonly #overdue = new Deadline(
+    () => (this.#waiting.peek()?.sentAtMs ?? Infinity) + this.#waitMsMax,
+    () => {
+      this.#failOverdue()
+    },
+  )
   readonly #inFlight = new Fifo<Call>()
   readonly #waiting = new Fifo<Call>()
   #lastXid: number
@@ -23,10 +34,12 @@ export class CallQueue {
    * Makes an empty queue.
    *
    * @param watches - is told of reads that arm a watch
+   * @param waitMsMax - longest wait for a connection, in milliseconds
    * @param lastXid - the xid before the first one
    */
-  constructor(watches: ClientWatches, lastXid = 0) {
+  constructor(watches: ClientWatches, waitMsMax = Infinity, lastXid = 0) {
     this.#watches = watches
+    this.#waitMsMax = waitMsMax
     this.#lastXid = lastXid
   }
 
@@ -46,7 +59,9 @@ export class CallQueue {
 
   /** Takes a call that waits for a connection. */
   wait(call: Call): void {
+    call.sentAtMs = performance.now()
     this.#waiting.push(call)
+    if (this.#waiting.length === 1 && this.#waitMsMax !== Infinity) this.#overdue.start()
   }
 
   /** Takes a call that is sent now. */
@@ -57,6 +72,7 @@ export class CallQueue {
 
   /** Takes out the calls that waited, in order. */
   takeWaiting(): Call[] {
+    this.#overdue.stop()
     return this.#waiting.takeAll()
   }
 
@@ -77,7 +93,19 @@ export class CallQueue {
   /** Fails everything. */
   failAll(failure: CallFailure): void {
     this.failInFlight(failure)
-    for (const call of this.#waiting.takeAll()) this.#fail(call, failure, false)
+    for (const call of this.takeWaiting()) this.#fail(call, failure, false)
+  }
+
+  #failOverdue(): void {
+    const now = performance.now()
+    for (let first = this.#waiting.peek(); first !== undefined; first = this.#waiting.peek()) {
+      if (first.sentAtMs + this.#waitMsMax > now) {
+        this.#overdue.start()
+        return
+      }
+      this.#waiting.shift()
+      this.#fail(first, WAITED, false)
+    }
   }
 
   #fail(call: Call, failure: CallFailure, sent: boolean): void {

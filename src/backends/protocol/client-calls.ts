@@ -55,7 +55,7 @@ export class Call {
   readonly request: Request
   /** The path that the caller named; empty for a multi. */
   readonly path: string
-  /** When it was sent, on `performance.now()`. */
+  /** When it was sent, or began to wait for a connection, on `performance.now()`. */
   sentAtMs = 0
   /** The callback that the read will arm; null if there is none, or once it was unwatched. */
   watch: Watcher | null
@@ -83,6 +83,11 @@ export class Call {
   /** Whether it may have changed something on the servers once it was sent. */
   get isWrite(): boolean {
     return !READS.has(this.request.op)
+  }
+
+  /** Whether its answer proves that a majority of the servers knows of the session: a read is answered by one alone. */
+  get renews(): boolean {
+    return this.isWrite || this.request.op === OpCode.sync
   }
 
   /** Gives the caller what the reply says. The owner has checked that it is the reply to this request. */

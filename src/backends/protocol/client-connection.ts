@@ -4,8 +4,9 @@
  *
  * Model     a connection is attached once the server has answered the ConnectRequest, and lost once; nothing comes
  *           after that.
- * Liveness  a ping goes out when nothing was sent for a third of the session time-out; a server that says nothing for
- *           two thirds of it is taken for dead (frozen, cut off), which leaves a third to attach to another one.
+ * Liveness  a ping goes out when nothing that renews the session was sent for a third of its time-out; a server that
+ *           says nothing for two thirds of it is taken for dead (frozen, cut off), which leaves a third to attach to
+ *           another one.
  * Source    ClientCnxn.java (SendThread) of ZooKeeper 3.8.
  */
 import { Deadline } from '../../core/async.ts'
@@ -14,7 +15,7 @@ import type { Channel, ChannelListener, Dialer } from './channel.ts'
 import { OpCode, Xid } from './codes.ts'
 import type { ConnectRequest, ConnectResponse, Request, ServerMessage } from './records.ts'
 
-/** A ping is sent when nothing was sent for this part of the session time-out. */
+/** A ping is sent when nothing that renews the session was sent for this part of its time-out. */
 const PING_AFTER = 1 / 3
 
 /** A server that was silent for this part of the session time-out is given up. */
@@ -42,7 +43,7 @@ export class Connection implements ChannelListener {
   /** When each ping without an answer was sent; bounded, since a silent server is given up after the second. */
   readonly #pingsSentMs = new Fifo<number>()
   #timeoutMs = 0
-  #lastSendMs: number
+  #lastRenewalMs: number
   #lastHeardMs: number
   #lost = false
 
@@ -54,13 +55,13 @@ export class Connection implements ChannelListener {
   constructor(dialer: Dialer, request: ConnectRequest, attemptMs: number, owner: ConnectionOwner) {
     const now = performance.now()
     this.connectSentMs = now
-    this.#lastSendMs = now
+    this.#lastRenewalMs = now
     this.#lastHeardMs = now
     this.#owner = owner
     this.#attempt = new Deadline(() => now + attemptMs, () => {
       this.#lose(`no answer to the connect request within ${attemptMs} ms`)
     })
-    this.#ping = new Deadline(() => this.#lastSendMs + this.#timeoutMs * PING_AFTER, () => {
+    this.#ping = new Deadline(() => this.#lastRenewalMs + this.#timeoutMs * PING_AFTER, () => {
       this.#sendPing()
     })
     this.#silence = new Deadline(() => this.#lastHeardMs + this.#timeoutMs * SILENCE_AFTER, () => {
@@ -80,17 +81,23 @@ export class Connection implements ChannelListener {
    * The owner has accepted the server's answer: from now on requests may be sent, and the server is watched over.
    *
    * @param timeoutMs - the negotiated session time-out
+   * @param isRenewed - whether the answer to the ConnectRequest renewed the session; if not, a ping is sent at once
    */
-  attached(timeoutMs: number): void {
+  attached(timeoutMs: number, isRenewed: boolean): void {
     this.#attempt.stop()
     this.#timeoutMs = timeoutMs
-    this.#ping.start()
+    if (isRenewed) this.#ping.start()
+    else this.#sendPing()
     this.#silence.start()
   }
 
-  /** Sends a request. */
-  send(request: Request): void {
-    this.#lastSendMs = performance.now()
+  /**
+   * Sends a request.
+   *
+   * @param renews - whether its answer renews the session
+   */
+  send(request: Request, renews: boolean): void {
+    if (renews) this.#lastRenewalMs = performance.now()
     this.#channel.send({ kind: 'request', request })
   }
 
@@ -121,7 +128,7 @@ export class Connection implements ChannelListener {
 
   #sendPing(): void {
     this.#pingsSentMs.push(performance.now())
-    this.send({ xid: Xid.ping, op: OpCode.ping, body: null })
+    this.send({ xid: Xid.ping, op: OpCode.ping, body: null }, true)
     this.#ping.start()
   }
 

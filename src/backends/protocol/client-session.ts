@@ -8,9 +8,10 @@
  *           resolves. For that, everything that arrives behind an event queues up behind it (core/event-queue.ts);
  *           while no event waits, a reply resolves its promise directly.
  * Lease     the servers end a session when they have heard nothing for its time-out T, counted from when they
- *           *received* something, which is not before we sent it. So up to T after the sending of an answered request
- *           it lives. The lease deadline takes 2/3 T: clocks that differ by a tenth still leave a fifth of T to stop
- *           the work in.
+ *           *received* something, which is not before we sent it. So up to T after the sending of an answered ping it
+ *           lives - of a ping, a write or a sync: those a majority confirms, a read any server answers alone
+ *           (docs/decisions/0003). The lease deadline takes 2/3 T: clocks that differ by a tenth still leave a fifth
+ *           of T to stop the work in.
  * Expiry    after 4/3 T without an answer the session is given up here, whatever the network does, and never attached
  *           again.
  * Source    ClientCnxn.java of ZooKeeper 3.8; ZOOKEEPER-4508 (local expiry).
@@ -65,6 +66,8 @@ const FULL: CallFailure = {
 export interface ClientSessionOptions {
   /** The session time-out to ask for, in milliseconds; the servers may clamp it. */
   readonly sessionTimeoutMs: number
+  /** Longest wait of a call for a server, in milliseconds; until the session is over by default. */
+  readonly callTimeoutMs?: number
   /**
    * How long one server has to answer while the session is opened, in milliseconds; by default its share of the
    * time-out.
@@ -120,7 +123,7 @@ class ClientSession implements Session, ConnectionOwner {
   #passwd: Uint8Array = new Uint8Array(PASSWD_BYTES)
   #timeoutMs: number
   #lastZxidSeen = 0n
-  /** When the latest request that was answered was sent. */
+  /** When the latest ping, write or sync that was answered was sent. */
   #answeredSentMs = -Infinity
   /** How it is linked: `opening` until the first server answers, `over` once expired or closed. */
   #phase: Phase = 'opening'
@@ -142,7 +145,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#watches = new ClientWatches((path) => {
       this.#disarm(path)
     })
-    this.#calls = new CallQueue(this.#watches)
+    this.#calls = new CallQueue(this.#watches, options.callTimeoutMs)
   }
 
   get id(): bigint {
@@ -286,7 +289,7 @@ class ClientSession implements Session, ConnectionOwner {
 
   #send(call: Call): void {
     this.#calls.sent(call)
-    this.#connection?.send(call.request)
+    this.#connection?.send(call.request, call.renews)
   }
 
   #disarm(path: string): void {
@@ -316,7 +319,7 @@ class ClientSession implements Session, ConnectionOwner {
       this.#violated(`a reply to request ${reply.xid} out of turn`)
       return
     }
-    this.#answered(call.sentAtMs)
+    if (call.renews) this.#answered(call.sentAtMs)
     if (call.arms) this.#watches.answered(call, call.armedBy(reply))
     call.settle(reply)
     if (reply.err === Err.sessionExpired) this.#expire()
@@ -381,12 +384,13 @@ class ClientSession implements Session, ConnectionOwner {
     this.#passwd = response.passwd ?? this.#passwd
     this.#phase = 'attached'
     this.#attachedAtMs = performance.now()
-    this.#answered(connection.connectSentMs)
+    // A new session is a transaction, but that an old one lives on is the word of one server: the first ping proves it.
+    if (opening) this.#answered(connection.connectSentMs)
     this.#expiry.start()
-    connection.attached(response.timeOut)
+    connection.attached(response.timeOut, opening)
     // ClientCnxn's order: watches first, so that what fires is told before any answer to what waited.
     for (const body of this.#watches.toRearm(this.#lastZxidSeen)) {
-      connection.send({ xid: Xid.setWatches, op: OpCode.setWatches, body })
+      connection.send({ xid: Xid.setWatches, op: OpCode.setWatches, body }, false)
     }
     if (opening) this.#opened.resolve(undefined)
     else this.#setState({ status: 'connected' })
@@ -472,7 +476,7 @@ class ClientSession implements Session, ConnectionOwner {
       },
     }
     limit.start()
-    connection.send({ xid, op: OpCode.closeSession, body: null })
+    connection.send({ xid, op: OpCode.closeSession, body: null }, false)
     await promise
     limit.stop()
   }

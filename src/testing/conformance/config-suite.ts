@@ -271,7 +271,7 @@ async function count(config: TestedConfig): Promise<void> {
     } catch (error) {
       if (!isCoordinationError(error, 'BAD_VERSION')) throw error
     }
-    // Behind this read, the events of all that was written before have been delivered.
-    await config.get()
+    // What was written comes into force by events, for which the event loop has to turn.
+    await new Promise((resolve) => setTimeout(resolve, 0))
   }
 }

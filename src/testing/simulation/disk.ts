@@ -23,12 +23,30 @@ export interface DiskWeather {
   slowFactor: number
 }
 
+/**
+ * Told when a batch begins to be written, and when it is durable and its host does not know yet.
+ *
+ * @returns behind `durable`: true if the machine dies at this instant, so that nobody will ever be told
+ */
+export type SyncWatcher = (phase: 'begun' | 'durable', operations: readonly PersistOperation[]) => boolean
+
+/** Sees what becomes of a disk, and changes nothing; for checkers. */
+export interface DiskObserver {
+  /** This is durable now. */
+  persisted(operation: PersistOperation): void
+  /** Everything is lost. */
+  wiped(): void
+}
+
 /** What an injected disk error says. */
 export const DISK_ERROR = 'EIO: injected disk error'
 
 /** The disk of one server. */
 export class SimDisk implements Storage {
   readonly weather: DiskWeather
+  /** For faults that strike at a sync. */
+  onSync: SyncWatcher | null = null
+  observer: DiskObserver | null = null
   readonly #kernel: Kernel
   readonly #node: SimNode
   readonly #random: SeededRandom
@@ -57,6 +75,11 @@ export class SimDisk implements Storage {
     return this.#historyBase
   }
 
+  /** What is being written and would be there in part after a crash. */
+  get pending(): readonly PersistOperation[] {
+    return this.#pending ?? []
+  }
+
   /** How many batches were synced. */
   get syncCount(): number {
     return this.#syncs
@@ -68,6 +91,7 @@ export class SimDisk implements Storage {
 
   persist(operations: readonly PersistOperation[]): Promise<void> {
     this.#pending = operations
+    this.onSync?.('begun', operations)
     const { latencyMsMin, latencyMsMax, slowChance, slowFactor } = this.weather
     const slow = this.#random.chance(slowChance) ? slowFactor : 1
     const latencyMs = (latencyMsMin + this.#random.unit() * (latencyMsMax - latencyMsMin)) * slow
@@ -82,7 +106,7 @@ export class SimDisk implements Storage {
         this.#pending = null
         this.#syncs += 1
         for (const operation of operations) this.#apply(operation)
-        resolve()
+        if (this.onSync?.('durable', operations) !== true) resolve()
       })
     })
   }
@@ -98,12 +122,18 @@ export class SimDisk implements Storage {
     this.#failNext = true
   }
 
+  /** Takes {@link SimDisk.failNextSync} back, if it has not happened. */
+  cancelFailure(): void {
+    this.#failNext = false
+  }
+
   /** Loses everything. */
   wipe(): void {
     this.#storage = new MemoryStorage()
     this.#history = []
     this.#historyBase = 0n
     this.#pending = null
+    this.observer?.wiped()
   }
 
   #applyPrefix(): void {
@@ -126,5 +156,6 @@ export class SimDisk implements Storage {
       this.#history = []
       this.#historyBase = operation.zxid
     }
+    this.observer?.persisted(operation)
   }
 }

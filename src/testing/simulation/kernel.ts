@@ -20,6 +20,8 @@ import { SeededRandom } from './random.ts'
 const EPOCH_MS = 1_700_000_000_000
 /** Events of one slice of real time, behind which the real event loop gets a turn. */
 const SLICE_EVENTS = 5_000
+/** How long behind the timers a process that stood still reads its sockets; before any immediate that they set. */
+const POLL_MS = 0.001
 /** A run of more events than this does not end by itself: something spins. */
 const EVENTS_MAX = 20_000_000
 
@@ -48,6 +50,8 @@ export class SimNode {
   timerCount = 0
   /** Virtual instant until which it does nothing; its events wait. */
   pausedUntilMs = 0
+  /** Whether due timers run before anything else when it goes on, as those of Node.js do behind a long callback. */
+  timersFirst = false
   /** Its clock at `#sinceMs`, and when that was. */
   #clockMs: number
   #sinceMs: number
@@ -96,6 +100,7 @@ export class Kernel {
   #hash = 0x811c9dc5
   #events = 0
   #current: SimNode | null = null
+  #latest: SimNode | null = null
   #timers = 0
   readonly #realSetImmediate = setImmediate
   readonly #drain: () => void
@@ -132,6 +137,11 @@ export class Kernel {
   /** The node whose event runs now; null for the world's. */
   get current(): SimNode | null {
     return this.#current
+  }
+
+  /** The node whose event ran last; null for the world's. For monitors, which look at what can have changed. */
+  get latest(): SimNode | null {
+    return this.#latest
   }
 
   /** Adds a node. */
@@ -184,6 +194,7 @@ export class Kernel {
   revive(node: SimNode): void {
     node.isUp = true
     node.pausedUntilMs = 0
+    node.timersFirst = false
   }
 
   /**
@@ -274,16 +285,18 @@ export class Kernel {
     this.#heap.pop()
     this.#nowMs = event.atMs
     const { node, run } = event
-    if (run === null || (node !== null && event.incarnation !== node.incarnation)) return true
+    if (run === null || (node !== null && (!node.isUp || event.incarnation !== node.incarnation))) return true
     if (node !== null && node.pausedUntilMs > this.#nowMs) {
       this.#order += 1
-      this.#heap.push({ ...event, atMs: node.pausedUntilMs, order: this.#order })
+      const waitsForPoll = node.timersFirst && event.label !== 'timer' && event.label !== 'interval'
+      this.#heap.push({ ...event, atMs: node.pausedUntilMs + (waitsForPoll ? POLL_MS : 0), order: this.#order })
       return true
     }
     this.#events += 1
     if (this.#events > EVENTS_MAX) throw new Error(`no end after ${EVENTS_MAX} events`)
     this.#trace(event)
     this.#current = node
+    this.#latest = node
     run()
     if (this.#draining === 'native') this.#settle()
     return true

@@ -9,7 +9,7 @@
 import type { Endpoint } from '../../backends/embedded/io/memory-network.ts'
 import type { Host } from '../../backends/embedded/io/host.ts'
 import type { Channel, ChannelListener } from '../../backends/protocol/channel.ts'
-import type { PeerMessage } from '../../backends/protocol/packets.ts'
+import type { Packet, PeerMessage } from '../../backends/protocol/packets.ts'
 import type { ClientMessage, ServerMessage } from '../../backends/protocol/records.ts'
 import type { Kernel, SimNode } from './kernel.ts'
 import type { SeededRandom } from './random.ts'
@@ -22,6 +22,23 @@ export interface NetworkWeather {
   /** Chance that one takes `tailFactor` times as long. */
   tailChance: number
   tailFactor: number
+}
+
+/** Told of every packet between two servers as it arrives, before it is handled. */
+export type PacketWatcher = (from: number, to: number, packet: Packet) => void
+
+/** Sees what goes through the network, and changes nothing; for checkers. Clients' connections are numbered from 1. */
+export interface NetworkTap {
+  /** A client dials a server. */
+  opened(connection: number, client: SimNode, server: number): void
+  clientSent(connection: number, message: ClientMessage): void
+  /** A server that is up gets a client's message. */
+  serverReceived(connection: number, message: ClientMessage): void
+  clientReceived(connection: number, message: ServerMessage): void
+  /** The client's end is closed: it hears nothing more on this connection. */
+  closed(connection: number): void
+  packetSent(from: number, to: number, link: number, packet: Packet): void
+  packetReceived(from: number, to: number, link: number, packet: Packet): void
 }
 
 /** One direction of one connection. */
@@ -103,12 +120,16 @@ export class SimNetwork {
   readonly weather: NetworkWeather
   /** Every pipe that is open. */
   readonly pipes = new Set<{ release(): void }>()
+  /** For faults that strike at a packet, and for probes. */
+  onPacket: PacketWatcher | null = null
+  tap: NetworkTap | null = null
   readonly #random: SeededRandom
   readonly #peers = new Map<number, Peer>()
   readonly #datagrams = new Map<string, Pipe<PeerMessage>>()
   readonly #blocked = new Set<string>()
   #links: PeerLink[] = []
   #connections: ClientConnection[] = []
+  #connectionCount = 0
 
   constructor(kernel: Kernel, random: SeededRandom, weather: NetworkWeather) {
     this.kernel = kernel
@@ -175,6 +196,7 @@ export class SimNetwork {
       this.#datagram(from, to, message)
       return
     }
+    this.tap?.packetSent(from, to, message.link, message.packet)
     const { type } = message.packet
     if (type === 'FOLLOWERINFO' || type === 'OBSERVERINFO') this.#openLink(from, to, message.link)
     for (const { opener, acceptor, link, there, back } of this.#links) {
@@ -219,16 +241,23 @@ export class SimNetwork {
       })
       return
     }
-    const pipe = (source: Peer, target: Peer, sourceId: number): Pipe<LinkItem> =>
+    const pipe = (source: Peer, target: Peer, sourceId: number, targetId: number): Pipe<LinkItem> =>
       new Pipe<LinkItem>(this, source.node.name, target.node, 'packet', (item) => {
         if ('message' in item) {
-          target.endpoint.receivePeer(sourceId, item.message)
+          const { message } = item
+          if (message.type === 'PACKET') {
+            this.onPacket?.(sourceId, targetId, message.packet)
+            this.tap?.packetReceived(sourceId, targetId, message.link, message.packet)
+          }
+          target.endpoint.receivePeer(sourceId, message)
           return
         }
         this.#forget(link, opener, acceptor)
         target.endpoint.disconnectPeer(sourceId, link)
       })
-    this.#links.push({ opener, acceptor, link, there: pipe(from, to, opener), back: pipe(to, from, acceptor) })
+    const there = pipe(from, to, opener, acceptor)
+    const back = pipe(to, from, acceptor, opener)
+    this.#links.push({ opener, acceptor, link, there, back })
   }
 
   /** Breaks a link: both ends are told, as a reset would. */
@@ -259,7 +288,11 @@ export class SimNetwork {
 
   /** Opens a connection of a client to a server, which may be down. */
   connect(client: SimNode, server: ServerPlace, listener: ChannelListener): Channel {
-    const connection = new ClientConnection(this, client, server, listener, () => {
+    this.#connectionCount += 1
+    this.tap?.opened(this.#connectionCount, client, server.id)
+    const serial = this.#connectionCount
+    const connection = new ClientConnection(this, serial, client, server, listener, () => {
+      this.tap?.closed(serial)
       this.#connections = this.#connections.filter((open) => open !== connection)
     })
     this.#connections.push(connection)
@@ -281,6 +314,7 @@ class ClientConnection implements Channel {
   readonly up: Pipe<ClientMessage | null>
   readonly #down: Pipe<ServerMessage | null>
   readonly #network: SimNetwork
+  readonly #serial: number
   readonly #client: SimNode
   readonly #listener: ChannelListener
   readonly #onEnd: () => void
@@ -290,12 +324,14 @@ class ClientConnection implements Channel {
 
   constructor(
     network: SimNetwork,
+    serial: number,
     client: SimNode,
     server: ServerPlace,
     listener: ChannelListener,
     onEnd: () => void,
   ) {
     this.#network = network
+    this.#serial = serial
     this.#client = client
     this.place = server
     this.#listener = listener
@@ -305,7 +341,10 @@ class ClientConnection implements Channel {
     })
     this.#down = new Pipe(network, server.node.name, client, 'reply', (message) => {
       if (message === null) this.#end()
-      else if (this.#isOpen) this.#listener.onMessage(message)
+      else if (this.#isOpen) {
+        network.tap?.clientReceived(serial, message)
+        this.#listener.onMessage(message)
+      }
     })
     if (!server.node.isUp) this.reset()
   }
@@ -315,7 +354,9 @@ class ClientConnection implements Channel {
   }
 
   send(message: ClientMessage): void {
-    if (this.#isOpen) this.up.push(message)
+    if (!this.#isOpen) return
+    this.#network.tap?.clientSent(this.#serial, message)
+    this.up.push(message)
   }
 
   close(): void {
@@ -366,6 +407,7 @@ class ClientConnection implements Channel {
         },
       })
     }
+    this.#network.tap?.serverReceived(this.#serial, message)
     this.#host.receiveClient(this.#number, message)
   }
 

@@ -88,6 +88,8 @@ export class World {
   readonly servers: readonly SimServer[]
   /** What happened to the servers, in order. */
   readonly events: WorldEvent[] = []
+  /** Puts something between the clients and their backend; for checkers, which record what is called there. */
+  wrapBackend: (backend: Backend, node: SimNode) => Backend = (backend) => backend
   readonly #options: WorldOptions
   readonly #voters: readonly number[]
   #clients = 0
@@ -118,14 +120,18 @@ export class World {
     return this.servers.slice(0, this.#options.servers)
   }
 
-  /** Starts a server that is down; `wipe` takes its disk away first. */
-  start(id: number, options: { readonly wipe?: boolean } = {}): void {
+  /** Takes the disk of a server that is down. */
+  wipe(id: number): void {
+    const server = this.server(id)
+    if (server.host() !== null) throw new Error(`server ${id} is up`)
+    server.disk.wipe()
+    server.isWiped = true
+  }
+
+  /** Starts a server that is down. */
+  start(id: number): void {
     const server = this.server(id)
     if (server.host() !== null) return
-    if (options.wipe === true) {
-      server.disk.wipe()
-      server.isWiped = true
-    }
     this.kernel.revive(server.node)
     this.#note(id, { type: 'started' })
     this.kernel.as(server.node, () => {
@@ -149,7 +155,7 @@ export class World {
     this.#clients += 1
     const node = this.kernel.addNode(`c${this.#clients}`)
     const run = async (): Promise<void> => {
-      const client = await connect(this.backend(node), { ...options, onError: (error) => {
+      const client = await connect(this.wrapBackend(this.backend(node), node), { ...options, onError: (error) => {
         this.kernel.fail(error)
       } })
       await program(client, node)

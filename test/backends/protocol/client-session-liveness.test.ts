@@ -42,12 +42,15 @@ async function opened(): Promise<{ session: Session; server: ScriptedChannel; st
 }
 
 describe('staying attached', () => {
-  it('pings when nothing was sent for a third of the time-out, and not before', async () => {
+  it('pings when nothing that renews the session was sent for a third of the time-out, and not before', async () => {
     const { session, server } = await opened()
     await vi.advanceTimersByTimeAsync(600)
+    outcomeOf(session.set('/a', DATA, -1))
+    server.reply({ stat: STAT })
+    await vi.advanceTimersByTimeAsync(500)
     outcomeOf(session.get('/a'))
     server.reply({ data: DATA, stat: STAT })
-    await vi.advanceTimersByTimeAsync(999)
+    await vi.advanceTimersByTimeAsync(499)
     expect(server.pings).toHaveLength(0)
     await vi.advanceTimersByTimeAsync(1)
     expect(server.pings).toEqual([{ xid: Xid.ping, op: OpCode.ping, body: null }])
@@ -64,19 +67,41 @@ describe('staying attached', () => {
     expect(session.leaseDeadlineMs).toBe(performance.now() + 2000)
   })
 
-  it('counts the lease from when the latest answered request was sent, pings included', async () => {
+  it('counts the lease from when the latest answered ping, write or sync was sent, and not from reads', async () => {
     const { session, server } = await opened()
     const openedAtMs = performance.now()
     expect(session.leaseDeadlineMs).toBe(openedAtMs + 2000)
-    await vi.advanceTimersByTimeAsync(500)
+    await vi.advanceTimersByTimeAsync(300)
     outcomeOf(session.get('/a'))
+    server.reply({ data: DATA, stat: STAT })
+    expect(session.leaseDeadlineMs).toBe(openedAtMs + 2000)
+    await vi.advanceTimersByTimeAsync(200)
+    outcomeOf(session.set('/a', DATA, -1))
     await vi.advanceTimersByTimeAsync(400)
     expect(session.leaseDeadlineMs).toBe(openedAtMs + 2000)
-    server.reply({ data: DATA, stat: STAT })
+    server.reply({ stat: STAT })
     expect(session.leaseDeadlineMs).toBe(openedAtMs + 2500)
     await vi.advanceTimersByTimeAsync(700)
     server.pong()
     expect(session.leaseDeadlineMs).toBe(openedAtMs + 3500)
+  })
+
+  it('fails a call that waited for a server as long as it may, and keeps the order of the others', async () => {
+    const opening = open({ callTimeoutMs: 400 })
+    dialer.last.accept()
+    const session = await opening
+    dialer.last.hangUp()
+    const first = outcomeOf(session.set('/a', DATA, -1))
+    await vi.advanceTimersByTimeAsync(300)
+    const second = outcomeOf(session.set('/b', DATA, -1))
+    await vi.advanceTimersByTimeAsync(99)
+    expect(first).toEqual({})
+    await vi.advanceTimersByTimeAsync(1)
+    expect(first.error).toMatchObject({ code: 'CONNECTION_LOSS', outcome: 'not-sent', path: '/a' })
+    expect(second).toEqual({})
+    dialer.last.accept()
+    await settle()
+    expect(dialer.last.requests).toMatchObject([{ op: OpCode.setData, body: { path: '/b' } }])
   })
 
   it('leaves a server that was silent for two thirds of the time-out, and takes the session elsewhere', async () => {
@@ -95,6 +120,9 @@ describe('staying attached', () => {
     dialer.last.accept()
     await settle()
     expect(states).toEqual([{ status: 'suspended', deadlineMs }, { status: 'connected' }])
+    expect(session.leaseDeadlineMs).toBe(deadlineMs)
+    expect(dialer.last.pings).toHaveLength(1)
+    dialer.last.pong()
     expect(session.leaseDeadlineMs).toBe(deadlineMs + 2000)
   })
 

@@ -165,7 +165,8 @@ export class Connections {
     const connection = this.#bySession.get(header.clientId)
     if (connection === undefined) return
     if (txn.type === OpCode.createSession) {
-      this.#accept(connection)
+      // A session that moved here before this server heard of its beginning has been accepted already.
+      if (connection.phase === 'creating') this.#accept(connection)
       return
     }
     this.#answer(connection, { xid: header.cxid, zxid: header.zxid, err: applied.err, body: applied.body })
@@ -387,17 +388,19 @@ export class Connections {
 
 function kindOf(request: Request): Pending['kind'] {
   switch (request.op) {
-    case OpCode.exists:
-    case OpCode.getData:
-    case OpCode.getChildren2:
-    case OpCode.setWatches:
-    case OpCode.removeWatches:
-    case OpCode.ping:
-      return 'ready'
+    case OpCode.create:
+    case OpCode.create2:
+    case OpCode.createContainer:
+    case OpCode.createTTL:
+    case OpCode.delete:
+    case OpCode.setData:
+    case OpCode.multi:
+    case OpCode.closeSession:
+      return 'write'
     case OpCode.sync:
       return 'sync'
     default:
-      return 'write'
+      return 'ready'
   }
 }
 

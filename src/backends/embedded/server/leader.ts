@@ -285,8 +285,10 @@ export class Leader {
       return
     }
     if (currentEpoch !== -1 && learner.votes) {
-      const ahead = currentEpoch > this.#initialEpoch
-      if (ahead || (currentEpoch === this.#initialEpoch && lastZxid > this.#initialZxid)) {
+      const isOfSameEpoch = currentEpoch === this.#initialEpoch
+      const isAhead = currentEpoch > this.#initialEpoch || (isOfSameEpoch && lastZxid > this.#initialZxid)
+      // Once a majority is synchronised, what anybody has seen more was never committed.
+      if (isAhead && this.#phase !== 'broadcast') {
         const seen = `epoch ${currentEpoch}, zxid ${formatZxid(lastZxid)}`
         this.#abdicate(`server ${learner.id} has seen more: ${seen}`)
         return

@@ -295,7 +295,12 @@ export class Cluster {
   // Clients
 
   /** Connects a client; a session is given to resume it. */
-  connect(server: number, resume?: { sessionId: bigint; passwd: Uint8Array }, lastZxidSeen = 0n): TestConnection {
+  connect(
+    server: number,
+    resume?: { sessionId: bigint; passwd: Uint8Array },
+    lastZxidSeen = 0n,
+    timeOut = 1_000,
+  ): TestConnection {
     this.#lastConnection += 1
     const connection: TestConnection = {
       server,
@@ -308,7 +313,7 @@ export class Cluster {
     this.#connections.push(connection)
     const sessionId = resume?.sessionId ?? 0n
     const passwd = resume?.passwd ?? new Uint8Array(16)
-    const request = { protocolVersion: 0, lastZxidSeen, timeOut: 1_000, sessionId, passwd, readOnly: false }
+    const request = { protocolVersion: 0, lastZxidSeen, timeOut, sessionId, passwd, readOnly: false }
     this.send(connection, { kind: 'connect', request })
     return connection
   }

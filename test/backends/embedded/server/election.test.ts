@@ -318,18 +318,17 @@ function tryEveryScript(crashable: readonly number[]): number {
     for (const { supporters } of ballot.leaders.values()) expect(supporters.length).toBeGreaterThanOrEqual(2)
     if (ballot.alive.length === VOTERS.length) expect(outcome, script.join('; ')).toContain('3 for 3')
   }
-  console.log(seen.size, ends)
   return ends
 }
 
 describe('three servers that start together', () => {
   it('elect the best of them, in whatever order the votes arrive', () => {
-    expect(tryEveryScript([])).toBeGreaterThan(10)
+    expect(tryEveryScript([])).toBeGreaterThan(20)
   })
 
   for (const id of VOTERS) {
     it(`elect one by a majority, in whatever order the votes arrive, and whenever server ${id} crashes meanwhile`, () => {
-      expect(tryEveryScript([id])).toBeGreaterThan(100)
+      expect(tryEveryScript([id])).toBeGreaterThan(30)
     })
   }
 })

@@ -14,6 +14,8 @@ const RECOVERY_TICKS_MAX = 400
 const STEPDOWN_TICKS = 20
 const CONNECTS_MAX = 4
 const SHARED_PATHS = 4
+/** How many operations that wait for a disk survive a crash at most. */
+const SURVIVORS_MAX = 12
 const DELIVERIES_MAX = 20_000
 
 /** How often each thing is done, relative to the others. */
@@ -25,6 +27,8 @@ interface Weights {
   hold: number
   release: number
   crash: number
+  /** Every server crashes. */
+  blackout: number
   restart: number
   partition: number
   heal: number
@@ -125,7 +129,8 @@ export class RandomRun {
 
   /** Each kind of trouble is there or not, and then much or little of it. */
   #drawWeights(): Weights {
-    const some = (often: number): number => this.#pick([0, often / 4, often])
+    const heat = this.#pick([1, 1, 4])
+    const some = (often: number): number => this.#pick([0, often / 4, often]) * heat
     const hold = some(12)
     const crash = some(6)
     const partition = some(4)
@@ -137,7 +142,8 @@ export class RandomRun {
       hold,
       release: hold,
       crash,
-      restart: 8,
+      blackout: crash / 8,
+      restart: 8 * heat,
       partition,
       heal: partition,
       breakLink: some(8),
@@ -192,7 +198,10 @@ export class RandomRun {
       case 'release':
         return this.#with(up, (id) => cluster.releaseDisk(id))
       case 'crash':
-        return this.#with(up, (id) => this.#crash(id, this.#draw(4) === 0 ? this.#draw(12) : 0))
+        return this.#with(up, (id) => this.#crash(id, this.#draw(2) * this.#draw(SURVIVORS_MAX)))
+      case 'blackout':
+        for (const id of up) this.#crash(id, this.#draw(2) * this.#draw(SURVIVORS_MAX))
+        return true
       case 'breakLink':
         // What a partition holds back cannot be lost as well.
         return !this.#partitioned && this.#with(up, (id) => cluster.breakLink(id, this.#pick(this.#servers)))

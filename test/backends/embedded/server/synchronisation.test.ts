@@ -195,6 +195,37 @@ class World {
   }
 }
 
+describe('a leader', () => {
+  it('stays in office when a server comes that has logged more than was ever committed', () => {
+    const world = new World()
+    world.diverge()
+    const { leader } = world
+    const { epoch } = world.cluster.server(leader).status()
+    world.expectWhole()
+    expect([world.leader, world.cluster.server(leader).status().epoch]).toEqual([leader, epoch])
+  })
+
+  it('that is not established gives up when a follower has seen more, rather than cut it off', () => {
+    const cluster = new Cluster(VOTERS)
+    cluster.fillLog(3, 5)
+    for (const id of OTHERS) cluster.start(id)
+    const isElected = (): boolean => OTHERS.every((id) => cluster.server(id).status().role !== 'LOOKING')
+    while (!isElected()) if (!cluster.deliverOne()) for (const id of OTHERS) cluster.tickOne(id)
+    expect(cluster.server(2).status()).toMatchObject({ role: 'LEADING', serving: false })
+    cluster.start(3)
+    // What server 1 has to say comes last.
+    for (let pair = first(); pair !== undefined; pair = first()) cluster.deliver(pair.from, pair.to)
+    function first(): { from: number; to: number } | undefined {
+      return cluster.pairs().find(({ from, to }) => from !== 1 || to !== 2)
+    }
+    expect(cluster.trace).toContain('2: looking, round 2: server 3 has seen more: epoch 0, zxid 0x5')
+    cluster.run()
+    cluster.tickUntil(() => VOTERS.every((id) => cluster.server(id).status().serving))
+    expect(cluster.leader()).toBe(3)
+    for (const id of VOTERS) expect(cluster.server(id).status().zxid).toBe(5n)
+  })
+})
+
 describe('a learner', () => {
   for (const { name, mode, config, prepare } of LAG_CLASSES) {
     it(`that ${name} is synchronised by ${mode}`, () => {

@@ -1,0 +1,121 @@
+/**
+ * The clients of a run: slots, each filled by one client at a time.
+ *
+ * Life      a client connects, runs the program of its workload, closes. If its process crashes, another one on a node of its own
+ *           takes the slot after a while.
+ */
+import type { SimNode } from './kernel.ts'
+import type { Probes } from './probes.ts'
+import type { SeededRandom } from './random.ts'
+import type { Workload } from './workload.ts'
+import type { World } from './world.ts'
+
+/** Clients connect however long there is no quorum: longer than any run, in milliseconds. */
+const PATIENCE_MS = 3_600_000
+/** How long a sleeping program waits before it looks whether the run draws to its end, in milliseconds of its clock. */
+const SLEEP_SLICE_MS = 250
+
+interface Slot {
+  readonly index: number
+  node: SimNode | null
+  lives: number
+  isDone: boolean
+}
+
+/** What client slots are made from. */
+export interface ClientSlotsOptions {
+  readonly world: World
+  readonly random: SeededRandom
+  readonly workload: Workload
+  readonly probes: Probes
+  readonly count: number
+}
+
+/** The slots of one run; see the head of this file. */
+export class ClientSlots {
+  readonly #world: World
+  readonly #random: SeededRandom
+  readonly #workload: Workload
+  readonly #probes: Probes
+  readonly #slots: readonly Slot[]
+  /** Every node that a client ever ran on. */
+  readonly #all: SimNode[] = []
+  #isEnding = false
+
+  constructor({ world, random, workload, probes, count }: ClientSlotsOptions) {
+    this.#world = world
+    this.#random = random
+    this.#workload = workload
+    this.#probes = probes
+    this.#slots = Array.from({ length: count }, (_, index) => ({ index, node: null, lives: 0, isDone: false }))
+  }
+
+  /** Lets every slot begin, each within so many milliseconds. */
+  start(withinMs: number): void {
+    for (const slot of this.#slots) this.#fillIn(slot, this.#random.unit() * withinMs)
+  }
+
+  /** Asks every program to come to its end. Slots that are empty stay so. */
+  end(): void {
+    this.#isEnding = true
+  }
+
+  /** The node that fills a slot now; undefined while there is none. */
+  node(index: number): SimNode | undefined {
+    return this.#slots[index]?.node ?? undefined
+  }
+
+  /** The nodes that fill slots now. */
+  nodes(): SimNode[] {
+    return this.#slots.flatMap(({ node }) => node ?? [])
+  }
+
+  /** The slots whose program has not ended, as the names of their nodes. */
+  unfinished(): string[] {
+    return this.#slots.flatMap(({ node, isDone }) => (node === null || isDone ? [] : [node.name]))
+  }
+
+  /** Nodes whose client has ended and which have timers left, with how many. */
+  leftTimers(): string[] {
+    return this.#all.flatMap(({ name, isUp, timerCount }) => (isUp && timerCount > 0 ? [`${name}: ${timerCount}`] : []))
+  }
+
+  /** Ends the process of a slot; another takes its place. False if there is none. */
+  crash(index: number, downMs: number): boolean {
+    const slot = this.#slots[index]
+    if (slot?.node?.isUp !== true || slot.isDone) return false
+    this.#probes.hit('client-crashed')
+    this.#world.kernel.kill(slot.node)
+    slot.node = null
+    this.#fillIn(slot, downMs)
+    return true
+  }
+
+  #fillIn(slot: Slot, delayMs: number): void {
+    this.#world.kernel.after(delayMs, null, 'client', () => {
+      if (this.#isEnding || slot.node !== null) return
+      slot.lives += 1
+      if (slot.lives > 1) this.#probes.hit('client-replaced')
+      const life = slot.lives - 1
+      const random = this.#random.fork(`slot ${slot.index} life ${life}`)
+      slot.node = this.#world.addClient(async (client, node) => {
+        client.onState(({ status }) => {
+          if (status === 'suspended') this.#probes.hit('client-suspended')
+          if (status === 'expired') this.#probes.hit('client-expired')
+        })
+        const sleep = (forMs: number): Promise<void> => this.#sleep(forMs)
+        await this.#workload.program(client, { slot: slot.index, life, node, random, isEnding: () => this.#isEnding, sleep })
+        await client.close()
+        slot.isDone = true
+      }, { connectTimeoutMs: PATIENCE_MS })
+      this.#all.push(slot.node)
+    })
+  }
+
+  async #sleep(forMs: number): Promise<void> {
+    const untilMs = performance.now() + forMs
+    for (let leftMs = forMs; leftMs > 0 && !this.#isEnding; leftMs = untilMs - performance.now()) {
+      await new Promise((resolve) => setTimeout(resolve, Math.min(leftMs, SLEEP_SLICE_MS)))
+    }
+  }
+}

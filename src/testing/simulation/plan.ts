@@ -1,0 +1,108 @@
+/**
+ * What goes wrong in a run, and when: drawn up front from the seed, plain JSON, so that it can be replayed, shrunk and kept.
+ *
+ * Names     servers are `s1`, `s2`, ...; clients are named by their slot, `c1`, `c2`, ..., whichever node fills it now.
+ * Times     virtual milliseconds since the start. Every fault ends by itself, at the latest when the safety phase does.
+ * Legal     any subset of a plan is a plan: what a fault needs is looked up when its time comes, and a fault that would ask too
+ *           much (the disks of a majority) is left out then.
+ */
+
+/** A node by its place in the plan. */
+export type Place = string
+
+interface Timed {
+  readonly atMs: number
+}
+
+interface Lasting extends Timed {
+  readonly forMs: number
+}
+
+/** The messages of the servers at which a plan may strike. */
+export const STRUCK_PACKETS = Object.freeze([
+  'FOLLOWERINFO', 'LEADERINFO', 'ACKEPOCH', 'DIFF', 'TRUNC', 'SNAP', 'NEWLEADER', 'UPTODATE',
+  'PROPOSAL', 'ACK', 'COMMIT', 'INFORM', 'REQUEST', 'SYNC', 'REVALIDATE',
+] as const)
+
+/** One of {@link STRUCK_PACKETS}. */
+export type StruckPacket = (typeof STRUCK_PACKETS)[number]
+
+/** One thing that goes wrong. */
+export type Fault =
+  /** The network gets slower for everybody. */
+  | (Lasting & {
+    readonly kind: 'weather'
+    readonly delayMsMax: number
+    readonly tailChance: number
+    readonly tailFactor: number
+  })
+  /** Nothing gets to or from one node; what is sent waits. */
+  | (Lasting & { readonly kind: 'clog'; readonly node: Place })
+  /** No pair of the two sides can talk. A node of neither side sees both. */
+  | (Lasting & { readonly kind: 'partition' | 'bridge'; readonly left: readonly Place[]; readonly right: readonly Place[] })
+  /** Nothing gets from the left to the right; the other direction is open. */
+  | (Lasting & { readonly kind: 'one-way'; readonly left: readonly Place[]; readonly right: readonly Place[] })
+  /** A client and some servers cannot talk. */
+  | (Lasting & { readonly kind: 'client-cut-off'; readonly client: Place; readonly servers: readonly Place[] })
+  /** Every connection between two nodes is reset. */
+  | (Timed & { readonly kind: 'cut'; readonly a: Place; readonly b: Place })
+  /** As `cut`, once so many packets of the servers have gone between them. */
+  | (Timed & { readonly kind: 'cut-after'; readonly a: Place; readonly b: Place; readonly packets: number })
+  /** A server vanishes without a word to anybody, and comes back to peers that know nothing of it. */
+  | (Lasting & { readonly kind: 'half-open'; readonly server: Place })
+  /** At the n-th packet of a kind from now: its link is cut, or one of its ends crashes before it is handled. */
+  | (Timed & {
+    readonly kind: 'strike'
+    readonly packet: StruckPacket
+    readonly nth: number
+    readonly what: 'cut' | 'crash-sender' | 'crash-receiver'
+    readonly downMs: number
+  })
+  /** The disk of a server is slow. */
+  | (Lasting & { readonly kind: 'slow-disk'; readonly server: Place; readonly latencyMs: number })
+  /** The next sync of a server fails, which ends it. */
+  | (Timed & { readonly kind: 'disk-error'; readonly server: Place; readonly downMs: number })
+  /** Servers crash at one instant, and come back one after the other. */
+  | (Timed & { readonly kind: 'crash'; readonly servers: readonly Place[]; readonly downMs: readonly number[] })
+  /** Whoever leads crashes. */
+  | (Timed & { readonly kind: 'crash-leader'; readonly downMs: number })
+  /** A server crashes around its n-th sync from now: as it begins, or when it is durable and nobody was told. */
+  | (Timed & {
+    readonly kind: 'crash-at-sync'
+    readonly server: Place
+    readonly nth: number
+    readonly side: 'before' | 'after'
+    readonly downMs: number
+  })
+  /** A server crashes and comes back without its disk. */
+  | (Timed & { readonly kind: 'wipe'; readonly server: Place; readonly downMs: number })
+  /** A process stands still. When it goes on, due timers may run before what is in its sockets is read. */
+  | (Lasting & { readonly kind: 'pause'; readonly node: Place; readonly timersFirst: boolean })
+  /** Whoever leads stands still. */
+  | (Lasting & { readonly kind: 'pause-leader'; readonly timersFirst: boolean })
+  /** The wall clock of a node jumps. */
+  | (Timed & { readonly kind: 'clock-jump'; readonly node: Place; readonly byMs: number })
+  /** The clocks of a node run fast or slow. */
+  | (Lasting & { readonly kind: 'drift'; readonly node: Place; readonly rate: number })
+  /** The process of a client ends without a word; another client takes its place. */
+  | (Timed & { readonly kind: 'client-crash'; readonly client: Place; readonly downMs: number })
+
+/** The name of a class of faults. */
+export type FaultKind = Fault['kind']
+
+/** Every class of faults, in the order in which they are counted and printed. */
+export const FAULT_KINDS = Object.freeze([
+  'weather', 'clog', 'partition', 'bridge', 'one-way', 'client-cut-off', 'cut', 'cut-after', 'half-open', 'strike',
+  'slow-disk', 'disk-error', 'crash', 'crash-leader', 'crash-at-sync', 'wipe',
+  'pause', 'pause-leader', 'clock-jump', 'drift', 'client-crash',
+] as const satisfies readonly FaultKind[])
+
+/** All that goes wrong in a run, in order of time. */
+export type Plan = readonly Fault[]
+
+/** How a fault reads in a trace. */
+export function describeFault(fault: Fault): string {
+  const { atMs: _, kind, ...args } = fault
+  const shown = Object.entries(args).map(([name, value]) => `${name}=${Array.isArray(value) ? value.join('+') : String(value)}`)
+  return [kind, ...shown].join(' ')
+}

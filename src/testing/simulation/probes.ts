@@ -1,0 +1,109 @@
+/**
+ * Rare situations that a long run has to reach. One that was never reached says that the world is too kind, or that the
+ * situation cannot be; both have to be known.
+ */
+
+/** Every probe, and what was seen when it is hit. */
+export const PROBES = Object.freeze({
+  // Synchronisation of a learner
+  'sync-diff': 'a learner was synchronised by DIFF',
+  'sync-trunc': 'a learner was synchronised by TRUNC',
+  'sync-snap': 'a learner was synchronised by SNAP',
+  'diff-interrupted': 'a DIFF arrived, and its learner gave up before NEWLEADER',
+  'trunc-interrupted': 'a TRUNC arrived, and its learner gave up before NEWLEADER',
+  'snap-interrupted': 'a SNAP arrived, and its learner gave up before NEWLEADER',
+  'diff-unacknowledged': 'behind a DIFF, NEWLEADER arrived and its ACK did not',
+  'trunc-unacknowledged': 'behind a TRUNC, NEWLEADER arrived and its ACK did not',
+  'snap-unacknowledged': 'behind a SNAP, NEWLEADER arrived and its ACK did not',
+  'diff-never-up-to-date': 'behind a DIFF, the ACK of NEWLEADER arrived and UPTODATE did not',
+  'trunc-never-up-to-date': 'behind a TRUNC, the ACK of NEWLEADER arrived and UPTODATE did not',
+  'snap-never-up-to-date': 'behind a SNAP, the ACK of NEWLEADER arrived and UPTODATE did not',
+  'joiner-with-proposals-in-flight': 'NEWLEADER reached a learner while its leader had proposals that were not committed',
+  'commit-before-up-to-date': 'a COMMIT arrived between NEWLEADER and UPTODATE',
+  'observer-synchronised': 'an observer serves',
+  'observer-caught-up-by-snap': 'an observer was synchronised by SNAP',
+  'amnesiac-votes-again': 'a server that lost its disk has caught up and votes again',
+  'amnesiac-lost-again': 'a server that lost its disk went down before it had caught up',
+
+  // Elections
+  'leader-established': 'a leader was established',
+  'two-leaders': 'a leader was established while an earlier one still believed to serve',
+  'epoch-never-established': 'an epoch was accepted by a learner and never established',
+  'abdicated-to-higher-epoch': 'a leader met a server that had accepted a higher epoch',
+  'abdicated-to-longer-history': 'a leader met a server that had seen more',
+  'abdicated-without-majority': 'a leader lost its majority',
+  'abdicated-unestablished': 'a leader found no majority in time',
+  'abdicated-counter-used-up': 'the counter of an epoch was used up',
+  'learner-lost-leader': 'a learner gave up its leader',
+  'established-again': 'the leader of an epoch was established again in the next',
+  'single-server': 'an ensemble of one server serves',
+  'seven-servers': 'an ensemble of seven servers serves',
+
+  // Crashes and disks
+  'leader-crashed': 'the leader crashed',
+  'leader-crashed-with-proposals': 'the leader crashed with proposals that were not committed',
+  'leader-crashed-while-learner-synchronised': 'the leader crashed while a learner was between its sync and UPTODATE',
+  'follower-crashed': 'a follower crashed',
+  'crashed-while-looking': 'a server crashed during an election',
+  'all-down': 'all servers were down at once',
+  'all-down-and-back': 'a leader was established after all servers had been down',
+  'crashed-in-append': 'a server crashed while transactions were being written',
+  'crashed-in-epochs': 'a server crashed while its epochs were being written',
+  'crashed-in-truncate': 'a server crashed while its log was being cut',
+  'crashed-in-install': 'a server crashed while a received snapshot was being written',
+  'crashed-in-snapshot': 'a server crashed while it wrote a snapshot',
+  'crashed-durable-untold': 'a server crashed when something was durable and nobody knew',
+  'disk-error-of-leader': 'the disk of the leader failed',
+  'disk-error-of-follower': 'the disk of a follower failed',
+  'paused-beyond-session': 'a server stood still for longer than a session lives',
+  'leader-paused-and-replaced': 'a leader stood still and found another one when it went on',
+
+  // Sessions
+  'session-expired': 'the leader ended a session that was not heard of',
+  'session-moved': 'a session moved to another server',
+  'session-refused': 'a session that was over was refused by another server',
+  'write-forwarded': 'a follower forwarded a write',
+  'client-suspended': 'a client lost its connection',
+  'client-expired': 'a client lost its session',
+  'client-crashed': 'a client crashed with its session',
+  'client-replaced': 'a crashed client was followed by another',
+  'client-paused-beyond-session': 'a client stood still for longer than its session lives',
+
+  // Clients and recipes: hit by the workloads
+  'write-unknown': 'the outcome of a write is unknown to its client',
+  'write-not-sent': 'a write was given up before it was sent',
+  'bad-version': 'a conditional write lost its race',
+  'multi-refused': 'a multi was refused as a whole',
+  'watch-fired': 'a watch fired',
+  'watch-fired-after-move': 'a watch fired on another connection than the one that armed it',
+  'lock-adopted': 'the reply to the create of a contender was lost, and its node was found',
+  'lock-lost': 'a holder was told that it holds no longer',
+  'lock-waiter-timed-out': 'a contender stopped waiting',
+  'lock-released-late': 'a release was confirmed after its connection had been lost',
+  'fenced-write-refused': 'a fenced resource refused a stale write',
+  'member-rejoined': 'a member joined again with a new session',
+  'config-conflict': 'two writers of a configuration met',
+  'config-resync': 'a subscriber of a configuration read again after a reconnect',
+})
+
+/** The name of a probe. */
+export type ProbeName = keyof typeof PROBES
+
+/** The probes of one run, counted. */
+export class Probes {
+  readonly #counts = new Map<ProbeName, number>()
+
+  /** Counts a situation. */
+  hit(name: ProbeName): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1)
+  }
+
+  /** How often each probe was hit that was hit at all, in the order of {@link PROBES}. */
+  counts(): Partial<Record<ProbeName, number>> {
+    const names = Object.keys(PROBES) as ProbeName[]
+    return Object.fromEntries(names.flatMap((name) => {
+      const count = this.#counts.get(name)
+      return count === undefined ? [] : [[name, count]]
+    }))
+  }
+}
