@@ -70,12 +70,50 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
     const onAbort = (): void => {
       reject(abortedError(signal, path))
     }
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
-    void promise.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', onAbort)
-    })
+    const unlisten = whenAborted(signal, onAbort)
+    void promise.then(resolve, reject).finally(unlisten)
   })
+}
+
+/** Who waits for a signal, and the one listener that tells them. */
+interface Audience {
+  readonly waiting: Set<() => void>
+  readonly tell: () => void
+}
+
+/** For the signals that anybody waits for. */
+const audiences = new WeakMap<AbortSignal, Audience>()
+
+/**
+ * Calls back when a signal is aborted; at once if it is. However many wait for one signal, it has one listener: Node.js
+ * takes more than ten for a leak, and says so.
+ *
+ * @param onAbort - called once; a function of its own for each wait
+ * @returns ends the wait
+ */
+export function whenAborted(signal: AbortSignal, onAbort: () => void): () => void {
+  if (signal.aborted) {
+    onAbort()
+    return () => undefined
+  }
+  const { waiting, tell } = audiences.get(signal) ?? gather(signal)
+  waiting.add(onAbort)
+  return () => {
+    if (!waiting.delete(onAbort) || waiting.size > 0) return
+    signal.removeEventListener('abort', tell)
+    audiences.delete(signal)
+  }
+}
+
+function gather(signal: AbortSignal): Audience {
+  const waiting = new Set<() => void>()
+  const tell = (): void => {
+    for (const onAbort of [...waiting]) if (waiting.delete(onAbort)) onAbort()
+  }
+  signal.addEventListener('abort', tell, { once: true })
+  const audience = { waiting, tell }
+  audiences.set(signal, audience)
+  return audience
 }
 
 /**
@@ -116,15 +154,14 @@ export function delay(waitMs: number, signal?: AbortSignal): Promise<void> {
       reject(abortedError(signal))
       return
     }
-    const onAbort = (): void => {
-      clearTimeout(timer)
-      if (signal !== undefined) reject(abortedError(signal))
-    }
     const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort)
+      unlisten?.()
       resolve()
     }, waitMs)
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const unlisten = signal && whenAborted(signal, () => {
+      clearTimeout(timer)
+      reject(abortedError(signal))
+    })
   })
 }
 

@@ -6,7 +6,7 @@
  * Order     a consumer gets states in the order of their publication, one after the other, never inside `publish`.
  * Faults    a listener that is slow or throws delays and harms nobody else; what it throws is reported.
  */
-import { abortedError, deferred } from '../core/async.ts'
+import { abortedError, deferred, whenAborted } from '../core/async.ts'
 import type { CoordinationError } from '../core/errors.ts'
 
 /** A step from the state that this consumer took last to the latest one. */
@@ -165,10 +165,7 @@ class Mailbox<S, E> implements AsyncIterableIterator<E>, Receiver<S> {
   }
 
   endOn(signal: AbortSignal, path: string): void {
-    const onAbort = (): void => this.end(abortedError(signal, path))
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
-    this.#unlisten = () => signal.removeEventListener('abort', onAbort)
+    this.#unlisten = whenAborted(signal, () => this.end(abortedError(signal, path)))
   }
 
   end(failure: CoordinationError | null = null): void {

@@ -178,8 +178,8 @@ async function isStillThere(client: Client, node: OwnedNode, signal: AbortSignal
 }
 
 /**
- * Runs a task on the session that owns a node, and on no later one: a delete that the client would carry over to its next
- * session could meet the node of another owner under the same path.
+ * Runs a task on the session that owns a node, and on no later one: a delete that the client would carry over to its
+ * next session could meet the node of another owner under the same path.
  */
 async function whileSessionLives(
   client: Client,

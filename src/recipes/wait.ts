@@ -6,7 +6,7 @@
  * Use       pass `signal` to every call within the wait; in a catch, throw `wait.explain(error)`; close it in a
  *           finally.
  */
-import { Deadline, abortedError, deferred } from '../core/async.ts'
+import { Deadline, abortedError, deferred, whenAborted } from '../core/async.ts'
 import type { Client, WaitOptions } from '../core/client.ts'
 import { CoordinationError } from '../core/errors.ts'
 
@@ -87,9 +87,7 @@ export class Wait {
 
   #endOnSignal(signal: AbortSignal | undefined): void {
     if (signal === undefined) return
-    const onAbort = (): void => this.#end(abortedError(signal, this.#path))
-    signal.addEventListener('abort', onAbort, { once: true })
-    this.#ends.push(() => signal.removeEventListener('abort', onAbort))
+    this.#ends.push(whenAborted(signal, () => this.#end(abortedError(signal, this.#path))))
   }
 
   #endOnTimeout(waitMs: number): void {

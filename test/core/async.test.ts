@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Deadline, STALL_MS, abortable, deferred, delay, limited } from '../../src/core/async.ts'
+import { Deadline, STALL_MS, abortable, deferred, delay, limited, whenAborted } from '../../src/core/async.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'] })
@@ -183,5 +183,33 @@ describe('a deadline', () => {
     await vi.advanceTimersByTimeAsync(1000)
     expect(onDue).not.toHaveBeenCalled()
     expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('waiting for a signal', () => {
+  it('puts one listener on it, however many wait', async () => {
+    const controller = new AbortController()
+    let listeners = 0
+    const add = controller.signal.addEventListener.bind(controller.signal)
+    controller.signal.addEventListener = (...args: Parameters<typeof add>): void => {
+      listeners += 1
+      add(...args)
+    }
+    const ended: number[] = []
+    const waits = Array.from({ length: 50 }, (_, i) => whenAborted(controller.signal, () => ended.push(i)))
+    waits[7]?.()
+    controller.abort()
+    await Promise.resolve()
+    expect(listeners).toBe(1)
+    expect(ended).toHaveLength(49)
+    expect(ended).not.toContain(7)
+  })
+
+  it('is over at once if it is aborted already', () => {
+    let called = false
+    whenAborted(AbortSignal.abort(), () => {
+      called = true
+    })
+    expect(called).toBe(true)
   })
 })

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { ConfigTree } from '../../src/recipes/config-tree.ts'
 import type { ConfigTreeChange } from '../../src/recipes/config-tree.ts'
+import type { StandardSchema } from '../../src/recipes/standard-schema.ts'
 import { ROUND_TRIP_MS, closeAll, codeOf, failureOf, newRig, strike } from './rig.ts'
 import { pass, run, sessionOf, useVirtualTime } from './rig.ts'
 
@@ -101,6 +102,42 @@ it('publishes a key again that it has removed, though its own events come late',
   await pass(5_000)
   expect(tree.get('a')).toBe(9)
   expect(await closeAll(rig, client)).toEqual([])
+})
+
+/** Takes a second for the value 7, and no time for others. */
+const slowForSeven: StandardSchema<number> = {
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    validate: async (value) => {
+      if (value === 7) await new Promise((resolve) => setTimeout(resolve, 1_000))
+      return { value: Number(value) }
+    },
+  },
+}
+
+it('keeps what it wrote itself while an older state is still being validated', async () => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  const tree = new ConfigTree<number>(b, PATH, { schema: slowForSeven })
+  await run(tree.publish('own', 1))
+  await pass(SETTLE_MS)
+  const own: unknown[] = []
+  const fresh: unknown[] = []
+  tree.subscribe(({ values }) => {
+    own.push(values.get('own')?.value)
+    fresh.push(values.get('fresh')?.value)
+  })
+  await run(a.set(`${PATH}/own`, '7'))
+  await run(a.create(`${PATH}/other`, '7'))
+  await pass(SETTLE_MS)
+  await run(tree.publish('own', 2, { force: true }))
+  await run(tree.publish('fresh', 3))
+  await pass(5_000)
+  expect(own.filter((value, index) => value !== own[index - 1])).toEqual([1, 2])
+  expect([fresh[0], ...fresh.filter((value, index) => value !== fresh[index - 1])]).toEqual([undefined, 3])
+  expect(tree.get('other')).toBe(7)
+  expect(await closeAll(rig, a, b)).toEqual([])
 })
 
 it('refuses to remove a value that it has not seen, and knows a removal whose reply was lost', async () => {

@@ -260,6 +260,22 @@ it('replaces updates that come faster than they can be stored, and resolves them
   expect(await closeAll(rig, client)).toEqual([])
 })
 
+it('updated while it registers again, registers with the new data', async () => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const member = await run(new GroupMembership<Load>(client, PATH).join('w1', { data: { load: 1 } }))
+  rig.control.refuseOpens(true)
+  rig.control.expire(sessionOf(client))
+  await pass(100)
+  const updating = member.update({ load: 2 })
+  const limited = member.update({ load: 3 }, { waitMs: 100 })
+  expect(codeOf(await failureOf(limited))).toBe('TIMEOUT/aborted')
+  rig.control.refuseOpens(false)
+  await run(updating)
+  expect((await run(new GroupMembership<Load>(client, PATH).members()))[0]?.data).toEqual({ load: 3 })
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
 it('refuses data that are too large or that the codec refuses, and stays what it was', async () => {
   const rig = newRig({ capabilities: { dataBytesMax: 100 } })
   const client = await rig.connect()

@@ -203,11 +203,13 @@ it('released while no server is in touch is released only when the servers confi
 
 it('released while no server is in touch is released at the latest when the session is over', async () => {
   const { rig, client, lease } = await holder()
+  rig.control.refuseOpens(true)
   rig.control.disconnect(sessionOf(client))
   await run(lease.release())
+  expect(performance.now()).toBeLessThan(2 * SESSION_TIMEOUT_MS)
+  expect(client.state.status).toBe('expired')
   expect(lease.state).toBe('released')
   expect(lease.signal.aborted).toBe(false)
-  expect(client.sessionId).not.toBe(lease.token)
   expect(await closeAll(rig, client)).toEqual([])
 })
 
@@ -223,6 +225,16 @@ it('can be released any number of times, after a loss too', async () => {
   expect(second.state).toBe('lost')
   expect(rig.control.requestCount({ kind: 'delete' })).toBe(1)
   expect(await closeAll(rig, client)).toEqual([])
+})
+
+it('is released without a complaint when its node is gone already', async () => {
+  const { rig, client, lease } = await holder()
+  const other = await rig.connect()
+  rig.control.delayEvents(500)
+  await run(other.delete(lease.path))
+  await run(lease.release())
+  expect([lease.state, rig.errors]).toEqual(['released', []])
+  expect(await closeAll(rig, client, other)).toEqual([])
 })
 
 it('is no proof any more once its release has begun', async () => {

@@ -121,6 +121,29 @@ it('notices a node that was deleted and created again with the same version', as
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
+it('finds a child again that was deleted before its first read and created before the next list', async () => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  await make(a, PATH, `${PATH}/x`)
+  const session = sessionOf(b)
+  strike(rig, { delayMs: 50 }, ({ kind, path, sessionId }) => {
+    const isFirstRead = kind === 'get' && path === `${PATH}/x` && sessionId === session
+    if (isFirstRead) void a.delete(`${PATH}/x`)
+    return isFirstRead
+  })
+  let lists = 0
+  strike(rig, { delayMs: 50 }, ({ kind, sessionId }) => {
+    const isSecondList = kind === 'children' && sessionId === session && ++lists === 2
+    if (isSecondList) void a.create(`${PATH}/x`, 'again')
+    return isSecondList
+  })
+  const mirror = new Mirror(b, PATH, 1)
+  await pass(1_000)
+  expect(lists).toBe(2)
+  expect(contentOf(mirror.snapshot)).toEqual({ '': PATH, x: 'again' })
+  expect(await closeAll(rig, a, b)).toEqual([])
+})
+
 it('follows a subtree that is deleted whole and comes back', async () => {
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]

@@ -72,8 +72,13 @@ export type Packet =
   | { readonly type: 'REVALIDATED'; readonly sessionId: bigint; readonly valid: boolean; readonly timeoutMs: number }
   /** 1, learner -> leader: a write of a client. The consensus layer does not look into it. */
   | { readonly type: 'REQUEST'; readonly request: unknown }
-  /** 7, learner -> leader and back: every write acknowledged before this was sent has reached you when it returns. */
-  | { readonly type: 'SYNC'; readonly syncId: number }
+  /**
+   * 7, learner -> leader: asks it to have itself confirmed by a majority; the sessions that were heard of come along, and
+   * count as heard of before that. ZooKeeper sends nothing along and does not ask the majority.
+   */
+  | { readonly type: 'SYNC'; readonly syncId: number; readonly touched: readonly SessionTouch[] }
+  /** 7, leader -> learner: confirmed; every write acknowledged before it was asked for has reached you. */
+  | { readonly type: 'SYNCED'; readonly syncId: number }
 
 /** What one server sends another: a notification, or a packet on a link. */
 export type PeerMessage = Notification | { readonly type: 'PACKET'; readonly link: number; readonly packet: Packet }

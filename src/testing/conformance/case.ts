@@ -183,8 +183,8 @@ export async function settle(session: Session): Promise<void> {
 }
 
 /**
- * Lets everything go on by a few small steps, so that a fault comes at another moment in each round: a step is a microtask,
- * every fourth one a turn of the event loop.
+ * Lets everything go on by a few small steps, so that a fault comes at another moment in each round: a step is a
+ * microtask, every fourth one a turn of the event loop.
  */
 export async function steps(count: number): Promise<void> {
   for (let step = 1; step <= count; step++) {

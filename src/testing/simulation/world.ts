@@ -88,6 +88,8 @@ export class World {
   readonly servers: readonly SimServer[]
   /** What happened to the servers, in order. */
   readonly events: WorldEvent[] = []
+  /** Told of each as it happens: of a crash while the server still stands. */
+  readonly watchers: ((event: WorldEvent) => void)[] = []
   /** Puts something between the clients and their backend; for checkers, which record what is called there. */
   wrapBackend: (backend: Backend, node: SimNode) => Backend = (backend) => backend
   readonly #options: WorldOptions
@@ -241,6 +243,8 @@ export class World {
   }
 
   #note(server: number, event: WorldEvent['event']): void {
-    this.events.push({ atMs: this.kernel.nowMs, server, event })
+    const happened = { atMs: this.kernel.nowMs, server, event }
+    this.events.push(happened)
+    for (const watch of this.watchers) watch(happened)
   }
 }

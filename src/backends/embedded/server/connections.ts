@@ -10,7 +10,7 @@
  * Source    ZooKeeperServer.processConnectRequest, CommitProcessor.java, FinalRequestProcessor.java.
  */
 import { assert } from '../../../core/assert.ts'
-import { Err, OpCode } from '../../protocol/codes.ts'
+import { Err, OpCode, Xid } from '../../protocol/codes.ts'
 import type { Packet } from '../../protocol/packets.ts'
 import type { ClientMessage, ConnectRequest, Reply, ReplyBodies, Request, ServerMessage } from '../../protocol/records.ts'
 import type { Transaction } from '../../protocol/transactions.ts'
@@ -24,6 +24,8 @@ import { Watches } from './watches.ts'
 export const REQUEST_BYTES_MAX = 0xfffff
 /** Requests of one connection that may wait for their answer; one more and it is closed. */
 export const PENDING_REQUESTS_MAX = 100_000
+/** Pings of one connection that may wait for their answer; clients send one every third of their session time-out. */
+const UNANSWERED_PINGS_MAX = 64
 /** Length of a session password. */
 const PASSWORD_BYTES = 16
 const NO_PASSWORD = new Uint8Array(PASSWORD_BYTES)
@@ -77,6 +79,7 @@ interface Connection {
   readonly pending: Pending[]
   /** While there are any, later writes wait to be submitted. */
   unconfirmedSyncs: number
+  unansweredPings: number
 }
 
 /** All connections of one server, by the numbers that its host gave them. */
@@ -88,6 +91,9 @@ export class Connections {
   readonly #bySession = new Map<bigint, Connection>()
   readonly #syncs = new Map<number, Connection>()
   readonly #watches = new Watches()
+  /** Whose pings came since the last tick, and whose wait for a sync to be confirmed. */
+  #pinged: Connection[] = []
+  readonly #pingRounds = new Map<number, readonly Connection[]>()
   #lastSyncId = 0
   #replies: ConnectionReply[] = []
   #closes: number[] = []
@@ -124,7 +130,7 @@ export class Connections {
   receive(id: number, message: ClientMessage): void {
     let connection = this.#connections.get(id)
     if (connection === undefined) {
-      connection = { id, phase: 'new', sessionId: 0n, passwd: NO_PASSWORD, timeoutMs: 0, pending: [], unconfirmedSyncs: 0 }
+      connection = newConnection(id)
       this.#connections.set(id, connection)
     }
     if (message.kind === 'connect') {
@@ -132,6 +138,15 @@ export class Connections {
       else this.#close(connection)
     } else if (connection.phase === 'open') this.#request(connection, message.request)
     else this.#close(connection)
+  }
+
+  /** Lets a tick pass: all pings that came in it are confirmed together. */
+  tick(): void {
+    if (this.#pinged.length === 0) return
+    this.#lastSyncId += 1
+    this.#pingRounds.set(this.#lastSyncId, this.#pinged)
+    this.#pinged = []
+    this.#host.sync(this.#lastSyncId)
   }
 
   /** A client is gone. Its session stays until its time-out. */
@@ -146,6 +161,8 @@ export class Connections {
       const connection = this.#connections.get(id)
       if (connection !== undefined) this.#close(connection)
     }
+    this.#pinged = []
+    this.#pingRounds.clear()
   }
 
   /** Closes the connection of a session, if it is connected here. */
@@ -157,6 +174,9 @@ export class Connections {
 
   /** Sends what follows from a transaction that was applied. */
   applied({ header, txn }: Transaction, applied: Applied): void {
+    const ended = applied.endedSession === null ? undefined : this.#bySession.get(applied.endedSession)
+    // A session that is over is told nothing more: that its own nodes are gone is no news of a node.
+    if (ended !== undefined) this.#watches.removeAll(ended.id)
     if (applied.changes.length > 0) {
       for (const { connection, event } of this.#watches.fire(applied.changes)) {
         this.#send(connection, { kind: 'event', zxid: header.zxid, event })
@@ -175,6 +195,8 @@ export class Connections {
 
   /** A sync is confirmed, and everything that it waits for is applied. */
   synced(syncId: number): void {
+    for (const pinged of this.#pingRounds.get(syncId) ?? []) this.#pong(pinged)
+    this.#pingRounds.delete(syncId)
     const connection = this.#syncs.get(syncId)
     this.#syncs.delete(syncId)
     if (connection === undefined) return
@@ -260,6 +282,10 @@ export class Connections {
       return
     }
     this.#host.touch(connection.sessionId)
+    if (request.op === OpCode.ping) {
+      this.#ping(connection)
+      return
+    }
     // The reference closes the connection of a request that is too long, and its clients send the same again, for ever.
     const err = requestBytes(request) > REQUEST_BYTES_MAX ? Err.badArguments : Err.ok
     const kind = err === Err.ok ? kindOf(request) : 'ready'
@@ -276,6 +302,18 @@ export class Connections {
       connection.pending.push({ request, kind, syncId: 0, err, answer: null })
       if (connection.unconfirmedSyncs === 0) this.#submit(connection, request)
     }
+  }
+
+  /** A ping is answered when a majority stands behind it: a client's lease lives on that answer (decision 0003). */
+  #ping(connection: Connection): void {
+    connection.unansweredPings += 1
+    if (connection.unansweredPings > UNANSWERED_PINGS_MAX) this.#close(connection)
+    else this.#pinged.push(connection)
+  }
+
+  #pong(connection: Connection): void {
+    connection.unansweredPings -= 1
+    if (this.#connections.get(connection.id) === connection) this.#send(connection.id, this.#reply(Xid.ping, Err.ok, null))
   }
 
   #submit({ sessionId }: Connection, { xid, op, body }: Request): void {
@@ -353,8 +391,6 @@ export class Connections {
       }
       case OpCode.sync:
         return this.#reply(xid, Err.ok, { path: request.body.path })
-      case OpCode.ping:
-        return this.#reply(xid, Err.ok, null)
       default:
         return this.#reply(xid, Err.unimplemented, null)
     }
@@ -383,6 +419,19 @@ export class Connections {
   #newSessionId(): bigint {
     const random = (BigInt(this.#random.u32() & RANDOM_HIGH_BITS) << 32n) | BigInt(this.#random.u32())
     return BigInt.asIntN(64, (BigInt(this.#host.myid) << SERVER_ID_SHIFT) | random)
+  }
+}
+
+function newConnection(id: number): Connection {
+  return {
+    id,
+    phase: 'new',
+    sessionId: 0n,
+    passwd: NO_PASSWORD,
+    timeoutMs: 0,
+    pending: [],
+    unconfirmedSyncs: 0,
+    unansweredPings: 0,
   }
 }
 

@@ -26,8 +26,8 @@ export interface LeaderHost {
   established(): void
   /** A learner forwards a client's write. */
   request(from: number, request: unknown): void
-  /** A client wants to move its session to that learner. */
-  revalidate(from: number, packet: Extract<Packet, { type: 'REVALIDATE' }>): Packet
+  /** A client wants to move its session to that learner; null if this is no time to answer. */
+  revalidate(from: number, packet: Extract<Packet, { type: 'REVALIDATE' }>): Packet | null
   /** A learner heard of these sessions. */
   touched(sessions: readonly SessionTouch[]): void
   /** A `sync` of a client of this very server is confirmed. */
@@ -179,9 +179,10 @@ export class Leader {
         if (this.isEstablished) this.#host.request(from, packet.request)
         break
       case 'REVALIDATE':
-        if (this.isEstablished) this.#send(learner, this.#host.revalidate(from, packet))
+        this.#revalidate(learner, packet)
         break
       case 'SYNC':
+        this.#host.touched(packet.touched)
         this.#syncs.push({ learner, syncId: packet.syncId, round: null })
         break
       default:
@@ -390,6 +391,11 @@ export class Leader {
     }
   }
 
+  #revalidate(learner: LearnerHandle, packet: Extract<Packet, { type: 'REVALIDATE' }>): void {
+    const answer = this.#host.revalidate(learner.id, packet)
+    if (answer !== null) this.#send(learner, answer)
+  }
+
   #ping(): void {
     this.#round += 1
     for (const learner of this.#learners) {
@@ -413,7 +419,7 @@ export class Leader {
     for (const sync of this.#syncs) {
       if (sync.round === null || sync.round > confirmed) waiting.push(sync)
       else if (sync.learner === null) this.#host.synced(sync.syncId)
-      else this.#send(sync.learner, { type: 'SYNC', syncId: sync.syncId })
+      else this.#send(sync.learner, { type: 'SYNCED', syncId: sync.syncId })
     }
     this.#syncs = waiting
   }

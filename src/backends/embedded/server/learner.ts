@@ -229,7 +229,7 @@ export class Learner {
       case 'REVALIDATED':
         this.#host.revalidated(packet)
         break
-      case 'SYNC':
+      case 'SYNCED':
         this.#host.synced(packet.syncId)
         break
       default:

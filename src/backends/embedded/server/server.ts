@@ -14,11 +14,9 @@
  * Source      design of etcd-io/raft (RawNode and Ready); ZooKeeper's request processors.
  */
 import { assert } from '../../../core/assert.ts'
-import { Err, OpCode } from '../../protocol/codes.ts'
 import type { Packet, PeerMessage, SessionTouch } from '../../protocol/packets.ts'
 import type { ClientMessage } from '../../protocol/records.ts'
-import { decodeTransaction, encodeTransaction } from '../../protocol/transactions.ts'
-import type { Transaction } from '../../protocol/transactions.ts'
+import { decodeTransaction } from '../../protocol/transactions.ts'
 import type { ServerConfig } from './config.ts'
 import { Connections } from './connections.ts'
 import { Election, NOBODY } from './election.ts'
@@ -27,19 +25,13 @@ import { Journal } from './journal.ts'
 import type { Recovered } from './journal.ts'
 import { Leader } from './leader.ts'
 import { Learner } from './learner.ts'
-import { Preparer } from './prepare.ts'
 import type { WriteRequest } from './prepare.ts'
 import type { RandomSource } from './random.ts'
 import type { Ready, ServerEvent, ServerStatus } from './ready.ts'
-import { SessionTracker, samePassword } from './sessions.ts'
 import { State } from './state.ts'
+import { Term } from './term.ts'
 import { Outbox } from './zab.ts'
 import type { LogEntry } from './zab.ts'
-
-/** Containers and expired nodes that one check removes at most. */
-const REAPED_PER_CHECK_MAX = 100
-/** myid that stands for the leader's own requests, such as the end of an expired session. */
-const ITSELF = 0
 
 /** One server. */
 export class Server {
@@ -50,16 +42,14 @@ export class Server {
   readonly #election: Election
   readonly #connections: Connections
   #state: State
-  #preparer: Preparer
-  #tracker: SessionTracker | null = null
+  /** While this server leads and serves. */
+  #term: Term | null = null
   #leader: Leader | null = null
   #learner: Learner | null = null
   #mayVote: boolean
   /** A server that lost its storage votes again when this sync is confirmed. */
   #amnesiaSync = false
   #serving = false
-  /** The leader's own proposals that are not applied yet: they need not be decoded again. */
-  #proposed: Transaction[] = []
   #touched = new Map<bigint, SessionTouch>()
   /** Syncs that the leader has confirmed, and the zxid that must be applied here before the client may be told. */
   #confirmedSyncs: { readonly syncId: number; readonly zxid: bigint }[] = []
@@ -86,7 +76,6 @@ export class Server {
     this.#wallTimeMs = wallTimeMs
     this.#journal = new Journal(recovered)
     this.#state = recovered.snapshot === null ? new State() : State.restore(recovered.snapshot.state)
-    this.#preparer = new Preparer(this.#state)
     this.#election = new Election(config, this.#outbox)
     this.#mayVote = config.voters.includes(config.myid) && (config.bootstrap || recovered.currentEpoch > 0)
     this.#connections = this.#makeConnections()
@@ -110,7 +99,8 @@ export class Server {
     this.#election.tick()
     this.#leader?.tick()
     this.#learner?.tick()
-    if (this.#leader?.isEstablished === true) this.#leaderTick()
+    this.#term?.tick(this.#wallTimeMs)
+    this.#connections.tick()
     this.#settle()
   }
 
@@ -149,10 +139,9 @@ export class Server {
    * @returns false if this server does not lead, or there is no such session
    */
   expireSession(sessionId: bigint): boolean {
-    if (this.#tracker?.markClosing(sessionId) !== true) return false
-    this.#expire(sessionId)
+    const isExpired = this.#term?.expire(sessionId, this.#wallTimeMs) ?? false
     this.#settle()
-    return true
+    return isExpired
   }
 
   /** Cuts the connection of a session that is connected here, as a broken network would. */
@@ -238,12 +227,10 @@ export class Server {
     this.#learner?.close()
     this.#leader = null
     this.#learner = null
-    this.#tracker = null
+    this.#term = null
     this.#serving = false
-    this.#proposed = []
     this.#amnesiaSync = false
     this.#confirmedSyncs = []
-    this.#preparer.reset()
     this.#connections.closeAll()
     this.#events.push({ type: 'looking', round: this.#election.logicalClock + 1, reason })
     // An attempt that failed before it served is repeated by the clock, not by messages, so that two cannot spin.
@@ -282,14 +269,14 @@ export class Server {
       established: () => {
         this.#election.enterEpoch(this.#journal.currentEpoch)
         this.#applyCommitted()
-        this.#beginToLead()
+        this.#beginTerm(this.#leader)
       },
       request: (from, request) => {
-        this.#prepare(request as WriteRequest, from)
+        this.#term?.submit(request as WriteRequest, from, this.#wallTimeMs)
       },
-      revalidate: (from, packet) => this.#revalidate(packet, from),
+      revalidate: (from, packet) => this.#term?.revalidate(packet, from) ?? null,
       touched: (sessions) => {
-        for (const { sessionId } of sessions) this.#tracker?.touch(sessionId)
+        for (const { sessionId } of sessions) this.#term?.touch(sessionId)
       },
       synced: (syncId) => {
         this.#synced(syncId)
@@ -298,11 +285,21 @@ export class Server {
   }
 
   /** The whole history is applied; from here on this server proposes. */
-  #beginToLead(): void {
+  #beginTerm(leader: Leader | null): void {
+    assert(leader !== null, 'a term without a leader')
     assert(this.#state.lastZxid === this.#journal.lastZxid, 'a leader has applied its history before it proposes')
-    const { tickMs, sessionBucketTicks } = this.#config
-    this.#tracker = new SessionTracker({ tickMs, bucketTicks: sessionBucketTicks })
-    for (const [id, { timeoutMs }] of this.#state.sessions.entries()) this.#tracker.track(id, timeoutMs, null)
+    const proposer = {
+      get nextZxid() {
+        return leader.nextZxid
+      },
+      propose: (txn: Uint8Array) => {
+        leader.propose(txn)
+      },
+      expired: (sessionId: bigint) => {
+        this.#events.push({ type: 'expired', sessionId })
+      },
+    }
+    this.#term = new Term(this.#state, proposer, this.#config)
     this.#epochFloor = 0
     this.#serve('LEADING')
   }
@@ -314,7 +311,6 @@ export class Server {
     this.#learner = new Learner(this.#config, this.#journal, this.#outbox, {
       installSnapshot: (zxid, state) => {
         this.#state = State.restore(state)
-        this.#preparer = new Preparer(this.#state)
         this.#appliedSinceSnapshot = 0
         assert(this.#state.lastZxid === zxid, 'a snapshot that is not of the zxid it was sent for')
       },
@@ -345,7 +341,7 @@ export class Server {
       // It came back without its storage. Once a majority that does not count this server confirms the leader, everything that
       // this server may have promised before is either here or void, and it can vote again.
       this.#amnesiaSync = true
-      this.#learner?.send({ type: 'SYNC', syncId: 0 })
+      this.#learner?.send({ type: 'SYNC', syncId: 0, touched: [] })
       return
     }
     assert(leader !== this.#config.myid, 'a learner of itself')
@@ -391,15 +387,15 @@ export class Server {
       isServing: () => this.#serving,
       submit: (request) => {
         if (this.#leader === null) this.#learner?.send({ type: 'REQUEST', request })
-        else this.#prepare(request, this.#config.myid)
+        else this.#term?.submit(request, this.#config.myid, this.#wallTimeMs)
       },
       sync: (syncId) => {
-        if (this.#leader === null) this.#learner?.send({ type: 'SYNC', syncId })
+        if (this.#leader === null) this.#learner?.send({ type: 'SYNC', syncId, touched: this.#takeTouched() })
         else this.#leader.sync(syncId)
       },
       revalidate: (packet) => {
         if (this.#leader === null) this.#learner?.send(packet)
-        else this.#connections.revalidated(this.#revalidate(packet, this.#config.myid))
+        else if (this.#term !== null) this.#connections.revalidated(this.#term.revalidate(packet, this.#config.myid))
       },
       touch: (sessionId) => {
         this.#touch(sessionId)
@@ -408,12 +404,11 @@ export class Server {
   }
 
   #touch(sessionId: bigint): void {
-    if (this.#tracker !== null) {
-      this.#tracker.touch(sessionId)
-      return
+    if (this.#term !== null) this.#term.touch(sessionId)
+    else if (!this.#touched.has(sessionId)) {
+      const timeoutMs = this.#state.sessions.get(sessionId)?.timeoutMs ?? 0
+      this.#touched.set(sessionId, { sessionId, timeoutMs })
     }
-    if (this.#touched.has(sessionId)) return
-    this.#touched.set(sessionId, { sessionId, timeoutMs: this.#state.sessions.get(sessionId)?.timeoutMs ?? 0 })
   }
 
   #takeTouched(): readonly SessionTouch[] {
@@ -421,52 +416,6 @@ export class Server {
     const touched = [...this.#touched.values()]
     this.#touched.clear()
     return touched
-  }
-
-  /** Makes a transaction of a request and proposes it. A refused request becomes a transaction too, that says so. */
-  #prepare(request: WriteRequest, from: number): void {
-    const leader = this.#leader
-    const tracker = this.#tracker
-    if (leader?.isEstablished !== true || tracker === null) return
-    let refusal: number = Err.ok
-    if (request.op === OpCode.createSession) tracker.track(request.sessionId, request.body.timeOut, from)
-    else if (from !== ITSELF) {
-      refusal = tracker.check(request.sessionId, from)
-      tracker.touch(request.sessionId)
-    }
-    const zxid = leader.nextZxid
-    const transaction = this.#preparer.prepare(request, zxid, this.#wallTimeMs, refusal)
-    if (transaction.txn.type === OpCode.closeSession) tracker.markClosing(request.sessionId)
-    this.#proposed.push(transaction)
-    leader.propose(encodeTransaction(transaction))
-  }
-
-  #revalidate(
-    { sessionId, passwd }: Extract<Packet, { type: 'REVALIDATE' }>,
-    from: number,
-  ): Extract<Packet, { type: 'REVALIDATED' }> {
-    const session = this.#state.sessions.get(sessionId)
-    const tracker = this.#tracker
-    const valid = session !== undefined && samePassword(session.passwd, passwd)
-    if (!valid || tracker?.setOwner(sessionId, from) !== true) {
-      return { type: 'REVALIDATED', sessionId, valid: false, timeoutMs: 0 }
-    }
-    tracker.touch(sessionId)
-    return { type: 'REVALIDATED', sessionId, valid: true, timeoutMs: session.timeoutMs }
-  }
-
-  /** What the leader does of its own: ends sessions that are due, and removes nodes whose time is over. */
-  #leaderTick(): void {
-    for (const sessionId of this.#tracker?.tick() ?? []) this.#expire(sessionId)
-    if (this.#ticks % this.#config.containerCheckTicks !== 0) return
-    for (const path of this.#state.reapable(this.#wallTimeMs, REAPED_PER_CHECK_MAX)) {
-      this.#prepare({ sessionId: 0n, xid: 0, op: OpCode.deleteContainer, body: { path } }, ITSELF)
-    }
-  }
-
-  #expire(sessionId: bigint): void {
-    this.#events.push({ type: 'expired', sessionId })
-    this.#prepare({ sessionId, xid: 0, op: OpCode.closeSession, body: null }, ITSELF)
   }
 
   // State
@@ -488,18 +437,10 @@ export class Server {
   }
 
   #apply({ zxid, txn }: LogEntry): void {
-    const proposed = this.#proposed[0]
-    let transaction: Transaction
-    if (proposed?.header.zxid === zxid) {
-      transaction = proposed
-      this.#proposed.shift()
-    } else transaction = decodeTransaction(txn)
+    const transaction = this.#term?.take(zxid, txn) ?? decodeTransaction(txn)
     const applied = this.#state.apply(transaction)
     this.#appliedSinceSnapshot += 1
-    if (this.#leader !== null) {
-      this.#preparer.applied(zxid)
-      if (applied.endedSession !== null) this.#tracker?.remove(applied.endedSession)
-    }
+    this.#term?.applied(zxid, applied)
     this.#connections.applied(transaction, applied)
   }
 }

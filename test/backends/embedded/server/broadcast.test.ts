@@ -48,6 +48,24 @@ function ticksUntil(cluster: Cluster, condition: () => boolean): number {
   return ticks - 1
 }
 
+describe('a server alone', () => {
+  it('serves when its epoch is on its disk, and answers a write when that is', () => {
+    const cluster = new Cluster([1])
+    cluster.holdDisk(1)
+    cluster.start(1)
+    cluster.tick(10)
+    expect(cluster.server(1).status().serving).toBe(false)
+    cluster.releaseDisk(1)
+    const client = cluster.client(1)
+    cluster.holdDisk(1)
+    const xid = cluster.create(client, '/a')
+    cluster.tick(10)
+    expect(replyOf(client, xid)).toBeUndefined()
+    cluster.releaseDisk(1)
+    expect(replyOf(client, xid)?.err).toBe(Err.ok)
+  })
+})
+
 describe('a write', () => {
   it('is committed when a majority has it durable, and not before', () => {
     const cluster = ensemble()
@@ -174,6 +192,22 @@ describe('a leader without a majority', () => {
     })
     expect(xids.length).toBeGreaterThan(10)
     expect(xids.map((xid) => replyOf(client, xid)).filter((reply) => reply !== undefined)).toEqual([])
+  })
+
+  it('is not made to answer a sync by pings that were answered before it was asked', () => {
+    const cluster = ensemble()
+    const client = cluster.client(LEADER)
+    cluster.tick(SERVER_DEFAULTS.pingTicks, [LEADER])
+    for (let ticks = 0; ticks < SERVER_DEFAULTS.pingTicks; ticks++) cluster.tickOne(LEADER)
+    for (const { from, to } of cluster.pairs()) cluster.deliver(from, to)
+    expect(cluster.pairs()).toEqual([{ from: 1, to: LEADER }, { from: 2, to: LEADER }])
+    cluster.network.partition([[LEADER], [1, 2]])
+    const xid = sync(cluster, client)
+    cluster.run()
+    expect(replyOf(client, xid)).toBeUndefined()
+    cluster.network.heal()
+    cluster.run()
+    expect(replyOf(client, xid)?.err).toBe(Err.ok)
   })
 
   it('has one again when a follower comes back soon enough, and goes on', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Err, EventType, OpCode } from '../../../../src/backends/protocol/codes.ts'
+import { Err, EventType, OpCode, Xid } from '../../../../src/backends/protocol/codes.ts'
 import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
 import type { ServerMessage } from '../../../../src/backends/protocol/records.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
@@ -59,7 +59,7 @@ describe('requests on one connection', () => {
         xids.push(set(cluster, client, '/a', i))
         const xid = get(cluster, client, '/a')
         seen.push({ xid, byte: i })
-        xids.push(xid, cluster.request(client, { op: OpCode.ping, body: null }), cluster.create(client, '/a'))
+        xids.push(xid, cluster.create(client, '/a'))
         if (i % 3 === 0) xids.push(sync(cluster, client))
       }
       cluster.run()
@@ -130,12 +130,57 @@ describe('requests on one connection', () => {
   it('that nobody knows are answered so', () => {
     const cluster = ensemble()
     const client = cluster.client(1)
-    const xid = cluster.request(client, { op: OpCode.ping, body: null })
     cluster.send(client, { kind: 'request', request: { xid: 7_777, op: 9_999 as typeof OpCode.ping, body: null } })
     cluster.run()
-    expect(replyOf(client, xid)?.err).toBe(Err.ok)
     expect(replyOf(client, 7_777)?.err).not.toBe(Err.ok)
     expect(cluster.leader()).toBe(LEADER)
+  })
+})
+
+describe('a ping', () => {
+  const ping = (cluster: Cluster, client: TestConnection): void => {
+    cluster.send(client, { kind: 'request', request: { xid: Xid.ping, op: OpCode.ping, body: null } })
+  }
+  const pongs = (client: TestConnection): number => replies(client).filter(({ xid }) => xid === Xid.ping).length
+
+  for (const id of [1, LEADER]) {
+    const role = id === LEADER ? 'the leader' : 'a follower'
+    it(`is answered by ${role} within a tick, with all others of that tick, and holds up no read`, () => {
+      const cluster = ensemble()
+      const [alice, bob] = [cluster.client(id), cluster.client(id)]
+      for (const client of [alice, bob, alice]) ping(cluster, client)
+      const xid = get(cluster, alice, '/')
+      cluster.run()
+      expect(replyOf(alice, xid)?.err).toBe(Err.ok)
+      expect(pongs(alice)).toBe(0)
+      cluster.tick()
+      expect([pongs(alice), pongs(bob)]).toEqual([2, 1])
+    })
+  }
+
+  it('is not answered by a follower that is cut off from its leader, nor by a leader without its followers', () => {
+    for (const id of [1, LEADER]) {
+      const cluster = ensemble()
+      const client = cluster.client(id)
+      cluster.network.partition([[id], [1, 2, LEADER].filter((other) => other !== id)])
+      ping(cluster, client)
+      cluster.tick(3)
+      expect(cluster.server(id).status().serving).toBe(true)
+      expect(pongs(client)).toBe(0)
+      cluster.network.heal()
+      cluster.run()
+      expect(pongs(client)).toBe(1)
+    }
+  })
+
+  it('that is one of too many without an answer ends its connection', () => {
+    const cluster = ensemble()
+    const client = cluster.client(1)
+    cluster.network.partition([[1], [2, LEADER]])
+    for (let i = 0; i < 64; i++) ping(cluster, client)
+    expect(client.closed).toBe(false)
+    ping(cluster, client)
+    expect(client.closed).toBe(true)
   })
 })
 

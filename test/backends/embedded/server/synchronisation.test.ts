@@ -12,6 +12,8 @@ const VOTERS = [1, 2, 3]
 const LEARNER = 3
 const OTHERS = [1, 2]
 const TICKS_MAX = 400
+/** More than what waits for a learner's disk when it has been synchronised. */
+const OPERATIONS_MAX = 12
 
 /** How far a learner's log is from the leader's, how that comes about, and how it is brought back if nothing happens. */
 interface LagClass {
@@ -174,6 +176,26 @@ class World {
     return true
   }
 
+  /** The learner accepts the leader's epoch and gets its history, and nothing of that history is durable yet. */
+  synchroniseInMemory(): void {
+    const { cluster } = this
+    cluster.start(LEARNER)
+    while (cluster.server(LEARNER).status().role === 'LOOKING') {
+      if (!cluster.deliverOne()) for (const id of VOTERS) cluster.tickOne(id)
+    }
+    cluster.holdDisk(LEARNER)
+    cluster.run()
+    cluster.flushDisk(LEARNER)
+    cluster.run()
+    expect(this.modes()).toHaveLength(1)
+  }
+
+  /** The learner goes down when so many operations that waited for its disk are durable. */
+  crashAfter(operations: number): void {
+    this.cluster.crash(LEARNER, operations)
+    this.#oracles.crashed(LEARNER)
+  }
+
   /** Lets everything recover, and looks whether every server holds the same, and everything that was acknowledged. */
   expectWhole(): void {
     const { cluster } = this
@@ -212,6 +234,7 @@ describe('a leader', () => {
     const isElected = (): boolean => OTHERS.every((id) => cluster.server(id).status().role !== 'LOOKING')
     while (!isElected()) if (!cluster.deliverOne()) for (const id of OTHERS) cluster.tickOne(id)
     expect(cluster.server(2).status()).toMatchObject({ role: 'LEADING', serving: false })
+    expect(cluster.disk(2).acceptedEpoch, 'an epoch is chosen with a majority').toBe(0)
     cluster.start(3)
     // What server 1 has to say comes last.
     for (let pair = first(); pair !== undefined; pair = first()) cluster.deliver(pair.from, pair.to)
@@ -248,6 +271,28 @@ describe('a learner', () => {
         expect(packets).toBeGreaterThan(4)
       })
     }
+  }
+
+  for (const { name, config, prepare } of LAG_CLASSES) {
+    it(`that ${name} has the leader's epoch on its disk only behind the leader's history, wherever its disk stops`, () => {
+      const logged = new Set<boolean>()
+      for (let operations = 0; operations <= OPERATIONS_MAX; operations++) {
+        const world = new World(config)
+        prepare(world)
+        const { cluster, leader } = world
+        const { epoch, zxid } = cluster.server(leader).status()
+        const before = cluster.disk(LEARNER).currentEpoch
+        world.synchroniseInMemory()
+        world.crashAfter(operations)
+        const disk = cluster.disk(LEARNER)
+        expect([before, epoch]).toContain(disk.currentEpoch)
+        const last = disk.entries.at(-1)?.zxid ?? disk.snapshot?.zxid ?? 0n
+        if (disk.currentEpoch === epoch) expect(last).toBeGreaterThanOrEqual(zxid)
+        logged.add(disk.currentEpoch === epoch)
+        world.expectWhole()
+      }
+      expect(logged.size, 'its disk stops before and behind the epoch').toBe(2)
+    })
   }
 
   it('that joins while proposals are on their way gets each of them once, and what was committed before', () => {

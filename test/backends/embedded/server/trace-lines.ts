@@ -31,6 +31,7 @@ function formatPacket(packet: Packet): string {
     case 'REQUEST':
     case 'UPTODATE':
     case 'SYNC':
+    case 'SYNCED':
     case 'PING':
       return packet.type
     default:

@@ -1,0 +1,135 @@
+/**
+ * The term of a leader, as the clients' requests see it: it decides on them in the order of zxids, and ends sessions and nodes
+ * whose time is over.
+ *
+ * Model     begins when the leader is established and has applied its history, ends with its leadership. A request becomes a
+ *           transaction, a refused one too; the proposer gives the zxid and takes the bytes.
+ * Sessions  every session has its full time-out from the beginning of the term. Only a term ends sessions.
+ * Source    PrepRequestProcessor.java, LeaderSessionTracker.java, ContainerManager.java of ZooKeeper 3.8.
+ */
+import { Err, OpCode } from '../../protocol/codes.ts'
+import type { Packet } from '../../protocol/packets.ts'
+import { decodeTransaction, encodeTransaction } from '../../protocol/transactions.ts'
+import type { Transaction } from '../../protocol/transactions.ts'
+import { Preparer } from './prepare.ts'
+import type { WriteRequest } from './prepare.ts'
+import { SessionTracker, samePassword } from './sessions.ts'
+import type { Applied, State } from './state.ts'
+
+/** Containers and expired nodes that one check removes at most. */
+const REAPED_PER_CHECK_MAX = 100
+/** Stands for the leader's own requests, such as the end of an expired session; no server has this id. */
+const ITSELF = 0
+
+/** What a term needs of its leader, and tells it. */
+export interface Proposer {
+  /** The zxid of the next proposal. */
+  readonly nextZxid: bigint
+  /** Proposes a transaction under that zxid. */
+  propose(txn: Uint8Array): void
+  /** A session's time is over; its end has been proposed. */
+  expired(sessionId: bigint): void
+}
+
+/** Durations of a term. */
+export interface TermOptions {
+  readonly tickMs: number
+  readonly sessionBucketTicks: number
+  readonly containerCheckTicks: number
+}
+
+/** One term; see the head of this file. */
+export class Term {
+  readonly #state: State
+  readonly #proposer: Proposer
+  readonly #preparer: Preparer
+  readonly #tracker: SessionTracker
+  readonly #containerCheckTicks: number
+  /** Transactions that are proposed and not applied: they need not be decoded again. */
+  readonly #proposed: Transaction[] = []
+  #ticks = 0
+
+  constructor(state: State, proposer: Proposer, options: TermOptions) {
+    this.#state = state
+    this.#proposer = proposer
+    this.#preparer = new Preparer(state)
+    this.#tracker = new SessionTracker({ tickMs: options.tickMs, bucketTicks: options.sessionBucketTicks })
+    this.#containerCheckTicks = options.containerCheckTicks
+    for (const [id, { timeoutMs }] of state.sessions.entries()) this.#tracker.track(id, timeoutMs, null)
+  }
+
+  /**
+   * Decides on a write and proposes what became of it.
+   *
+   * @param from - myid of the server that the client is on
+   * @param wallTimeMs - milliseconds since 1970
+   */
+  submit(request: WriteRequest, from: number, wallTimeMs: number): void {
+    let refusal: number = Err.ok
+    if (from !== ITSELF && request.op !== OpCode.createSession) {
+      refusal = this.#tracker.check(request.sessionId, from)
+      this.#tracker.touch(request.sessionId)
+    }
+    const transaction = this.#preparer.prepare(request, this.#proposer.nextZxid, wallTimeMs, refusal)
+    const { type, body } = transaction.txn
+    if (type === OpCode.createSession) this.#tracker.track(request.sessionId, body.timeOut, from)
+    else if (type === OpCode.closeSession) this.#tracker.markClosing(request.sessionId)
+    this.#proposed.push(transaction)
+    this.#proposer.propose(encodeTransaction(transaction))
+  }
+
+  /** Moves a session to another server, if the password is right and the session is not over. */
+  revalidate(
+    { sessionId, passwd }: Extract<Packet, { type: 'REVALIDATE' }>,
+    from: number,
+  ): Extract<Packet, { type: 'REVALIDATED' }> {
+    const session = this.#state.sessions.get(sessionId)
+    const isOwner = session !== undefined && samePassword(session.passwd, passwd)
+    if (!isOwner || !this.#tracker.setOwner(sessionId, from)) {
+      return { type: 'REVALIDATED', sessionId, valid: false, timeoutMs: 0 }
+    }
+    this.#tracker.touch(sessionId)
+    return { type: 'REVALIDATED', sessionId, valid: true, timeoutMs: session.timeoutMs }
+  }
+
+  /** A session was heard of. */
+  touch(sessionId: bigint): void {
+    this.#tracker.touch(sessionId)
+  }
+
+  /** Ends a session as if its time were over; false if there is no such session. */
+  expire(sessionId: bigint, wallTimeMs: number): boolean {
+    if (!this.#tracker.markClosing(sessionId)) return false
+    this.#end(sessionId, wallTimeMs)
+    return true
+  }
+
+  /** Lets a tick pass: ends the sessions that are due, and now and then looks for nodes whose time is over. */
+  tick(wallTimeMs: number): void {
+    this.#ticks += 1
+    for (const sessionId of this.#tracker.tick()) this.#end(sessionId, wallTimeMs)
+    if (this.#ticks % this.#containerCheckTicks !== 0) return
+    for (const path of this.#state.reapable(wallTimeMs, REAPED_PER_CHECK_MAX)) {
+      this.submit({ sessionId: 0n, xid: 0, op: OpCode.deleteContainer, body: { path } }, ITSELF, wallTimeMs)
+    }
+  }
+
+  /** The transaction of the entry that is to be applied next. */
+  take(zxid: bigint, txn: Uint8Array): Transaction {
+    const first = this.#proposed[0]
+    if (first?.header.zxid !== zxid) return decodeTransaction(txn)
+    this.#proposed.shift()
+    return first
+  }
+
+  /** A transaction has been applied. */
+  applied(zxid: bigint, { endedSession }: Applied): void {
+    this.#preparer.applied(zxid)
+    if (endedSession !== null) this.#tracker.remove(endedSession)
+  }
+
+  #end(sessionId: bigint, wallTimeMs: number): void {
+    this.#proposer.expired(sessionId)
+    this.submit({ sessionId, xid: 0, op: OpCode.closeSession, body: null }, ITSELF, wallTimeMs)
+  }
+}

@@ -1,0 +1,128 @@
+/** How a fault of each class is drawn: what it strikes, and how hard. */
+import { STRUCK_PACKETS } from './plan.ts'
+import type { Fault, FaultKind, Place } from './plan.ts'
+import type { SeededRandom } from './random.ts'
+
+/** What a fault is drawn for. */
+export interface FaultScene {
+  readonly random: SeededRandom
+  readonly servers: readonly Place[]
+  readonly clients: readonly Place[]
+  readonly sessionTimeoutMs: number
+}
+
+/** Wall clocks jump by up to six hours. */
+const JUMP_MS_MAX = 6 * 3_600_000
+/** Clocks are wrong by up to a tenth; the deadlines of clients allow for that. */
+const DRIFT_MAX = 0.1
+
+type Draw = (atMs: number, scene: FaultScene) => Fault
+
+/** One drawing a class. */
+const DRAWS: Readonly<Record<FaultKind, Draw>> = Object.freeze({
+  'weather': (atMs, { random }) => ({
+    kind: 'weather', atMs, forMs: random.between(500, 5_000),
+    delayMsMax: random.pick([5, 20, 60, 150]),
+    tailChance: random.pick([0.001, 0.01, 0.05]),
+    tailFactor: random.pick([5, 20, 100]),
+  }),
+  'clog': (atMs, scene) => ({ kind: 'clog', atMs, forMs: drawOutageMs(scene), node: drawNode(scene) }),
+  'partition': (atMs, scene) => {
+    const { random, servers, clients } = scene
+    const mixed = random.shuffle([...servers, ...(random.chance(0.5) ? clients : [])])
+    const left = mixed.slice(0, random.between(1, Math.max(1, mixed.length - 1)))
+    const right = mixed.filter((place) => !left.includes(place))
+    return { kind: 'partition', atMs, forMs: drawOutageMs(scene), left, right }
+  },
+  'bridge': (atMs, scene) => {
+    const [left = 's1', right = left] = scene.random.shuffle(scene.servers)
+    return { kind: 'bridge', atMs, forMs: drawOutageMs(scene), left: [left], right: [right] }
+  },
+  'one-way': (atMs, scene) => {
+    const mixed = scene.random.shuffle(scene.servers)
+    const left = mixed.slice(0, scene.random.between(1, Math.max(1, mixed.length - 1)))
+    const right = mixed.filter((place) => !left.includes(place))
+    const [from, to] = scene.random.chance(0.5) ? [left, right] : [right, left]
+    return { kind: 'one-way', atMs, forMs: drawOutageMs(scene), left: from, right: to }
+  },
+  'client-cut-off': (atMs, scene) => {
+    const { random, servers, clients } = scene
+    const some = random.shuffle(servers).slice(0, random.between(1, servers.length))
+    return { kind: 'client-cut-off', atMs, forMs: drawOutageMs(scene), client: random.pick(clients), servers: some }
+  },
+  'cut': (atMs, scene) => {
+    const { random, servers } = scene
+    const a = drawNode(scene)
+    return { kind: 'cut', atMs, a, b: random.pick(servers) }
+  },
+  'cut-after': (atMs, { random, servers }) => {
+    const [a = 's1', b = a] = random.shuffle(servers)
+    return { kind: 'cut-after', atMs, a, b, packets: random.between(1, 30) }
+  },
+  'half-open': (atMs, scene) => ({
+    kind: 'half-open', atMs, forMs: drawOutageMs(scene), server: scene.random.pick(scene.servers),
+  }),
+  'strike': (atMs, { random }) => ({
+    kind: 'strike', atMs,
+    packet: random.pick(STRUCK_PACKETS),
+    nth: random.chance(0.6) ? 1 : random.between(2, 8),
+    what: random.pick(['cut', 'crash-sender', 'crash-receiver']),
+    downMs: drawDownMs(random),
+  }),
+  'slow-disk': (atMs, scene) => ({
+    kind: 'slow-disk', atMs, forMs: drawOutageMs(scene),
+    server: scene.random.pick(scene.servers), latencyMs: scene.random.pick([10, 50, 200, 1_000]),
+  }),
+  'disk-error': (atMs, { random, servers }) => ({
+    kind: 'disk-error', atMs, server: random.pick(servers), downMs: drawDownMs(random),
+  }),
+  'crash': (atMs, { random, servers }) => {
+    const count = random.chance(0.2) ? servers.length : random.between(1, servers.length)
+    const crashed = random.shuffle(servers).slice(0, count)
+    return { kind: 'crash', atMs, servers: crashed, downMs: crashed.map(() => drawDownMs(random)) }
+  },
+  'crash-leader': (atMs, { random }) => ({ kind: 'crash-leader', atMs, downMs: drawDownMs(random) }),
+  'crash-at-sync': (atMs, { random, servers }) => ({
+    kind: 'crash-at-sync', atMs, server: random.pick(servers), nth: random.between(1, 5),
+    side: random.pick(['before', 'after']), downMs: drawDownMs(random),
+  }),
+  'wipe': (atMs, { random, servers }) => ({ kind: 'wipe', atMs, server: random.pick(servers), downMs: drawDownMs(random) }),
+  'pause': (atMs, scene) => ({
+    kind: 'pause', atMs, forMs: drawPauseMs(scene), node: drawNode(scene), timersFirst: scene.random.chance(0.5),
+  }),
+  'pause-leader': (atMs, scene) => ({
+    kind: 'pause-leader', atMs, forMs: drawPauseMs(scene), timersFirst: scene.random.chance(0.5),
+  }),
+  'clock-jump': (atMs, scene) => ({
+    kind: 'clock-jump', atMs, node: drawNode(scene), byMs: scene.random.between(-JUMP_MS_MAX, JUMP_MS_MAX),
+  }),
+  'drift': (atMs, scene) => ({
+    kind: 'drift', atMs, forMs: scene.random.between(2_000, 20_000), node: drawNode(scene),
+    rate: 1 + (scene.random.unit() * 2 - 1) * DRIFT_MAX,
+  }),
+  'client-crash': (atMs, { random, clients }) => ({
+    kind: 'client-crash', atMs, client: random.pick(clients), downMs: drawDownMs(random),
+  }),
+})
+
+/** Draws one fault of a class. */
+export function drawFault(kind: FaultKind, atMs: number, scene: FaultScene): Fault {
+  return DRAWS[kind](atMs, scene)
+}
+
+function drawNode({ random, servers, clients }: FaultScene): Place {
+  return random.pick(random.chance(0.7) ? servers : clients)
+}
+
+/** Mostly short, sometimes longer than sessions live. */
+function drawOutageMs({ random, sessionTimeoutMs }: FaultScene): number {
+  return random.chance(0.3) ? random.between(sessionTimeoutMs, 3 * sessionTimeoutMs) : random.between(50, sessionTimeoutMs)
+}
+
+function drawPauseMs({ random, sessionTimeoutMs }: FaultScene): number {
+  return random.chance(0.5) ? random.between(100, 1_000) : random.between(sessionTimeoutMs, 2 * sessionTimeoutMs + 1_000)
+}
+
+function drawDownMs(random: SeededRandom): number {
+  return random.chance(0.5) ? random.between(5, 200) : random.between(200, 4_000)
+}

@@ -1,0 +1,160 @@
+/**
+ * The command of the simulation: `npm run sim -- --seconds 60`.
+ *
+ *     --seconds N | --seeds N     fresh seeds on all processors; a line a second
+ *     --seed 0xBEEF [--trace]     replays one seed and says what happened; with --trace, every event
+ *     --shrink                    with --seed: looks for the few faults that are enough, and prints them as a regression
+ *     --profile NAME              only this climate
+ *     --workload NAME             only this workload
+ *
+ * Exit status: 0 nothing was found, 2 wrong arguments, 10 crash, 11 safety, 12 liveness.
+ */
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { runPool } from './pool.ts'
+import { PROFILE_NAMES, drawRun } from './profiles.ts'
+import type { Draw, ProfileName } from './profiles.ts'
+import { runDraw } from './run.ts'
+import type { Finding } from './run.ts'
+import { shrink } from './shrink.ts'
+import { Tally } from './tally.ts'
+import { WORKLOADS } from './workloads/all.ts'
+
+const EXIT_STATUS = Object.freeze({ crash: 10, safety: 11, liveness: 12 }) satisfies Record<Finding['kind'], number>
+const USAGE_STATUS = 2
+const REPORT_MS = 1_000
+/** One seed in so many runs twice. */
+const TWICE_EVERY = 20
+const SEED_SPAN = 2 ** 32
+
+const USAGE = `usage: npm run sim -- [--seconds N | --seeds N | --seed SEED [--trace] [--shrink]] [--profile NAME] [--workload NAME]
+profiles: ${PROFILE_NAMES.join(', ')}
+workloads: ${Object.keys(WORKLOADS).join(', ')}`
+
+interface Arguments {
+  readonly seconds: number | null
+  readonly seeds: number
+  readonly seed: number | null
+  readonly trace: boolean
+  readonly shrink: boolean
+  readonly profile: ProfileName | undefined
+  readonly workload: string | undefined
+}
+
+/** Reads the command line; null if it is wrong. */
+function read(args: readonly string[]): Arguments | null {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        seconds: { type: 'string' }, seeds: { type: 'string' }, seed: { type: 'string' }, profile: { type: 'string' },
+        workload: { type: 'string' }, trace: { type: 'boolean', default: false }, shrink: { type: 'boolean', default: false },
+      },
+    })
+    const numbers = [values.seconds, values.seeds, values.seed].flatMap((text) => (text === undefined ? [] : [Number(text)]))
+    if (numbers.some((number) => !(number >= 0)) || (values.shrink && values.seed === undefined)) return null
+    const profile = PROFILE_NAMES.find((name) => name === values.profile)
+    if (profile !== values.profile) return null
+    if (values.workload !== undefined && !Object.hasOwn(WORKLOADS, values.workload)) return null
+    return {
+      seconds: values.seconds === undefined ? null : Number(values.seconds),
+      seeds: values.seeds === undefined ? Infinity : Number(values.seeds),
+      seed: values.seed === undefined ? null : Number(values.seed),
+      trace: values.trace, shrink: values.shrink, profile, workload: values.workload,
+    }
+  } catch {
+    return null
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = read(args)
+  if (options === null || (options.seconds === null && options.seeds === Infinity && options.seed === null)) {
+    console.error(USAGE)
+    return USAGE_STATUS
+  }
+  return options.seed === null ? explore(options) : replay(options, options.seed)
+}
+
+/** Runs fresh seeds, and tells of every finding how to see it again. */
+async function explore({ seconds, seeds, profile, workload }: Arguments): Promise<number> {
+  const tally = new Tally()
+  const first = Math.floor(Math.random() * SEED_SPAN)
+  const startedMs = performance.now()
+  const ticker = setInterval(() => {
+    console.log(`${((performance.now() - startedMs) / 1_000).toFixed(0)} s | ${tally.line()}`)
+  }, REPORT_MS)
+  let told = 0
+  const tell = (): void => {
+    for (; told < tally.findings.length; told++) {
+      const found = tally.findings[told]
+      if (found !== undefined) console.log(`\n${describe(found.finding)}\nsee it again: npm run sim -- --seed ${hex(found.seed)}${profile === undefined ? '' : ` --profile ${profile}`}\n`)
+    }
+  }
+  await runPool({
+    seeds: seedsFrom(first, seeds),
+    processes: availableParallelism(),
+    worker: new URL('./worker.js', import.meta.url),
+    isTwice: (seed) => seed % TWICE_EVERY === 0,
+    profile, workload,
+    ...(seconds === null ? {} : { deadlineMs: startedMs + seconds * 1_000 }),
+    onLine: (line) => {
+      tally.add(line)
+      tell()
+    },
+    onFailure: (seed, complaint) => {
+      tally.addFailure(seed, complaint)
+      tell()
+    },
+  })
+  clearInterval(ticker)
+  console.log(`\n${tally.summary()}`)
+  return statusOf(tally.findings.map(({ finding }) => finding))
+}
+
+/** Runs one seed before the eyes of the reader. */
+async function replay({ profile, workload, trace, shrink: isShrinking }: Arguments, seed: number): Promise<number> {
+  const draw = drawRun(seed, { profile, workloads: workload === undefined ? Object.keys(WORKLOADS) : [workload] })
+  const { plan, ...rest } = draw
+  console.log(JSON.stringify(rest))
+  const show = (atMs: number, line: string): void => {
+    console.log(`${atMs.toFixed(2).padStart(10)}  ${line}`)
+  }
+  const report = await runDraw(draw, isShrinking ? {} : {
+    onLine: show,
+    ...(trace ? { onTrace: (atMs: number, node: string, label: string) => { show(atMs, `    ${node} ${label}`) } } : {}),
+  })
+  console.log(`\n${JSON.stringify({ ...report, finding: report.finding === null ? null : 'see below' })}`)
+  if (report.finding === null) return 0
+  console.log(`\n${describe(report.finding)}`)
+  if (isShrinking) console.log(`\n${plan.length} faults; looking for the few that are enough ...\n${await shrunk(draw, report.finding)}`)
+  return statusOf([report.finding])
+}
+
+/** The draw with as few faults as are enough for the same finding, as an entry of the regressions. */
+async function shrunk(draw: Draw, finding: Finding): Promise<string> {
+  const plan = await shrink(draw.plan, async (part) => {
+    const again = await runDraw({ ...draw, plan: part })
+    return again.finding?.kind === finding.kind && again.finding.check === finding.check
+  })
+  return `${plan.length} are:\n${JSON.stringify({ found: `${finding.check}: ${finding.message}`, draw: { ...draw, plan } }, null, 2)}`
+}
+
+function describe({ kind, check, atMs, message, stack }: Finding): string {
+  return `${kind.toUpperCase()} at ${atMs.toFixed(2)} ms, ${check}: ${message}\n${stack}`
+}
+
+function statusOf(findings: readonly Finding[]): number {
+  const kind = (['crash', 'safety', 'liveness'] as const).find((candidate) => findings.some((finding) => finding.kind === candidate))
+  return kind === undefined ? 0 : EXIT_STATUS[kind]
+}
+
+function* seedsFrom(first: number, count: number): Generator<number> {
+  for (let i = 0; i < count; i++) yield (first + i) % SEED_SPAN
+}
+
+function hex(seed: number): string {
+  return `0x${seed.toString(16).toUpperCase()}`
+}
+
+process.exitCode = await main(process.argv.slice(2))

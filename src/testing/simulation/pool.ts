@@ -1,0 +1,110 @@
+/**
+ * Runs seeds in worker processes, some at a time on each.
+ *
+ * A process is new after every batch, so that no run leaves anything for many others. One that says nothing for too long, or
+ * ends without having reported all of its seeds, failed with the seed that it was at.
+ */
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { ProfileName } from './profiles.ts'
+import type { WorkerLine, WorkerTask } from './worker.ts'
+
+/** Seeds that one process runs. */
+const BATCH_SEEDS = 50
+/** Longest time on the wall that one seed may take, in milliseconds, on a machine that has other things to do. */
+const SEED_WALL_MS = 60_000
+/** Of a worker's complaints, the last characters are kept. */
+const COMPLAINT_CHARS = 4_000
+
+/** What a pool has to do. */
+export interface PoolOptions {
+  /** The seeds, in order; each is taken when a process is free for it. */
+  readonly seeds: Iterator<number>
+  readonly processes: number
+  /** The file of the worker. */
+  readonly worker: URL
+  /** Which of the seeds run twice. */
+  readonly isTwice: (seed: number) => boolean
+  readonly profile?: ProfileName | undefined
+  readonly workload?: string | undefined
+  /** No seed is begun behind this instant on `performance.now()`, and those under way are dropped. */
+  readonly deadlineMs?: number
+  /** Gets each report as it comes. */
+  readonly onLine: (line: WorkerLine) => void
+  /** Gets each seed at which a worker failed, and what it said. */
+  readonly onFailure: (seed: number, complaint: string) => void
+}
+
+/** Runs until there is no seed left, or until the deadline. */
+export async function runPool(options: PoolOptions): Promise<void> {
+  await Promise.all(Array.from({ length: options.processes }, async () => {
+    for (;;) {
+      const seeds = take(options.seeds, BATCH_SEEDS)
+      if (seeds.length === 0 || leftMs(options) <= 0) return
+      await runBatch(seeds, options)
+    }
+  }))
+}
+
+/** Runs seeds in one process, and those behind a seed that failed in the next. */
+async function runBatch(seeds: readonly number[], options: PoolOptions): Promise<void> {
+  let left = seeds
+  while (left.length > 0 && leftMs(options) > 0) {
+    const { reported, complaint } = await runProcess(left, options)
+    const failed = left[reported]
+    if (failed === undefined || leftMs(options) <= 0) return
+    options.onFailure(failed, complaint)
+    left = left.slice(reported + 1)
+  }
+}
+
+function runProcess(seeds: readonly number[], options: PoolOptions): Promise<{ reported: number; complaint: string }> {
+  const { worker, isTwice, profile, workload, onLine } = options
+  const task: WorkerTask = {
+    seeds, twice: seeds.filter(isTwice), ...(profile === undefined ? {} : { profile }), ...(workload === undefined ? {} : { workload }),
+  }
+  const child = spawn(process.execPath, [fileURLToPath(worker), JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let reported = 0
+  let complaint = ''
+  const kill = (why: string): void => {
+    complaint += why
+    child.kill('SIGKILL')
+  }
+  const silence = setTimeout(kill, SEED_WALL_MS, `no report within ${SEED_WALL_MS} ms`)
+  const end = setTimeout(kill, Math.min(leftMs(options), 2 ** 31 - 1), 'the time is over')
+  createInterface({ input: child.stdout }).on('line', (text) => {
+    silence.refresh()
+    const line = JSON.parse(text) as WorkerLine
+    if (line.again === true) reported += 1
+    else {
+      onLine(line)
+      if (!isTwice(line.seed)) reported += 1
+    }
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaint = (complaint + chunk.toString()).slice(-COMPLAINT_CHARS)
+  })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', () => {
+      clearTimeout(silence)
+      clearTimeout(end)
+      resolve({ reported, complaint })
+    })
+  })
+}
+
+function take(seeds: Iterator<number>, count: number): number[] {
+  const taken: number[] = []
+  while (taken.length < count) {
+    const next = seeds.next()
+    if (next.done === true) break
+    taken.push(next.value)
+  }
+  return taken
+}
+
+function leftMs({ deadlineMs = Infinity }: PoolOptions): number {
+  return deadlineMs - performance.now()
+}

@@ -1,0 +1,187 @@
+/**
+ * What a run is made of, drawn up front from its seed: the ensemble, its limits, the clients, the weather, and the plan of
+ * what goes wrong. All of it is JSON.
+ *
+ * A profile is a climate: which classes of faults come, how often, and with which limits. Within it everything is drawn
+ * (swarm testing: a run has some of the classes of its profile, not always all, since faults hide one another).
+ */
+import type { ServerConfig } from '../../backends/embedded/server/config.ts'
+import type { DiskWeather } from './disk.ts'
+import { drawFault } from './fault-draws.ts'
+import type { NetworkWeather } from './network.ts'
+import type { FaultKind, Place, Plan } from './plan.ts'
+import { SeededRandom } from './random.ts'
+
+/** Everything that one run is made of. */
+export interface Draw {
+  readonly seed: number
+  readonly profile: ProfileName
+  /** Servers that vote, and servers that do not. */
+  readonly servers: number
+  readonly observers: number
+  readonly clients: number
+  readonly sessionTimeoutMs: number
+  /** The name of what the clients do; see run.ts. */
+  readonly workload: string
+  /** How long things go wrong, in virtual milliseconds. */
+  readonly safetyMs: number
+  readonly server: Partial<ServerConfig>
+  readonly network: NetworkWeather
+  readonly disk: DiskWeather
+  readonly plan: Plan
+}
+
+type Weights = Partial<Record<FaultKind, number>>
+
+interface Profile {
+  /** Which classes of faults come, and how often compared with each other. */
+  readonly faults: Weights
+  /** Mean time between two faults, in milliseconds. */
+  readonly everyMs: readonly [min: number, max: number]
+  /** Whether the limits of the servers are tiny, so that what is rare in practice is common here. */
+  readonly tinyLimits?: boolean
+  /** Chance that a class of the profile is left out of a run. */
+  readonly leftOut?: number
+}
+
+const EVERYTHING: Weights = {
+  'weather': 2, 'clog': 2, 'partition': 3, 'bridge': 2, 'one-way': 2, 'client-cut-off': 2, 'cut': 3, 'cut-after': 2, 'half-open': 1,
+  'strike': 4, 'slow-disk': 1, 'disk-error': 1, 'crash': 3, 'crash-leader': 2, 'crash-at-sync': 3, 'wipe': 1,
+  'pause': 3, 'pause-leader': 1, 'clock-jump': 1, 'drift': 2, 'client-crash': 2,
+}
+
+/** The profiles, by name. */
+const PROFILES = Object.freeze({
+  'default': { faults: EVERYTHING, everyMs: [400, 3_000], leftOut: 0.4 },
+  'hot-crash': {
+    faults: { 'crash': 4, 'crash-leader': 4, 'crash-at-sync': 5, 'strike': 6, 'wipe': 1 }, everyMs: [150, 600], tinyLimits: true,
+  },
+  'partition': {
+    faults: { 'partition': 4, 'bridge': 3, 'one-way': 3, 'clog': 2, 'client-cut-off': 2, 'cut': 2, 'cut-after': 2, 'half-open': 2 },
+    everyMs: [300, 2_000], leftOut: 0.3,
+  },
+  'disk': {
+    faults: { 'disk-error': 4, 'crash-at-sync': 5, 'wipe': 3, 'crash': 2, 'slow-disk': 1 }, everyMs: [300, 1_500], leftOut: 0.2,
+  },
+  'slow-disk': { faults: { 'slow-disk': 6, 'crash-leader': 1, 'crash-at-sync': 2, 'cut': 1 }, everyMs: [500, 2_000] },
+  'pause': {
+    faults: { 'pause': 6, 'pause-leader': 3, 'drift': 3, 'clock-jump': 2, 'clog': 1 }, everyMs: [300, 2_000], leftOut: 0.2,
+  },
+  'churn': {
+    faults: { 'client-crash': 5, 'client-cut-off': 3, 'cut': 4, 'pause': 2, 'crash': 1, 'weather': 1 }, everyMs: [150, 1_000],
+  },
+  'recipes': {
+    faults: {
+      'client-cut-off': 3, 'cut': 4, 'pause': 4, 'drift': 2, 'client-crash': 2, 'crash-leader': 2, 'crash': 1, 'strike': 1, 'weather': 1,
+    },
+    everyMs: [300, 2_000], leftOut: 0.3,
+  },
+  'quiet': { faults: { 'weather': 1, 'cut': 1, 'drift': 1, 'client-crash': 1 }, everyMs: [4_000, 15_000] },
+  'failpoints': { faults: EVERYTHING, everyMs: [300, 1_500], tinyLimits: true, leftOut: 0.5 },
+} as const satisfies Record<string, Profile>)
+
+/** The name of a profile. */
+export type ProfileName = keyof typeof PROFILES
+
+/** The names of all profiles. */
+export const PROFILE_NAMES: readonly ProfileName[] = Object.freeze(Object.keys(PROFILES) as ProfileName[])
+
+const SAFETY_MS_MIN = 8_000
+const SAFETY_MS_MAX = 30_000
+/** The first fault comes no earlier: some of a run's clients should have begun. */
+const FIRST_FAULT_MS = 300
+/** Time-outs of sessions are so many ticks or more: servers must be able to notice anything within one. */
+const SESSION_TICKS_MIN = 20
+
+/** What may be drawn, and by whom. */
+export interface DrawOptions {
+  readonly profile?: ProfileName | undefined
+  /** The names of the workloads there are, for a profile. */
+  readonly workloads: readonly string[]
+}
+
+/** Draws a run from its seed. */
+export function drawRun(seed: number, options: DrawOptions): Draw {
+  const random = new SeededRandom(seed).fork('draw')
+  const name = options.profile ?? random.pick(PROFILE_NAMES)
+  const profile: Profile = PROFILES[name]
+  const servers = random.pick([1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 7])
+  const observers = random.pick([0, 0, 0, 1, 2])
+  const clients = random.between(2, 8)
+  const tickMs = random.pick([10, 20, 50])
+  const sessionTimeoutMs = SESSION_TICKS_MIN * tickMs * random.pick([1, 1.5, 2, 4])
+  const safetyMs = random.between(SAFETY_MS_MIN, SAFETY_MS_MAX)
+  const scene = {
+    random: random.fork('plan'),
+    servers: places('s', servers + observers),
+    clients: places('c', clients),
+    sessionTimeoutMs,
+  }
+  return {
+    seed, profile: name, servers, observers, clients, sessionTimeoutMs, safetyMs,
+    workload: random.pick(options.workloads),
+    server: { tickMs, ...(profile.tinyLimits === true ? drawTinyLimits(random) : drawLimits(random)) },
+    network: drawNetwork(random),
+    disk: drawDisk(random),
+    plan: drawPlan(profile, safetyMs, scene),
+  }
+}
+
+function drawPlan(profile: Profile, safetyMs: number, scene: Parameters<typeof drawFault>[2]): Plan {
+  const { random } = scene
+  const kinds = Object.keys(profile.faults) as FaultKind[]
+  const kept = kinds.filter(() => !random.chance(profile.leftOut ?? 0))
+  const bag = (kept.length === 0 ? kinds : kept).flatMap((kind) => Array.from({ length: profile.faults[kind] ?? 0 }, () => kind))
+  const [min, max] = profile.everyMs
+  const everyMs = random.between(min, max)
+  const plan = []
+  for (let atMs = FIRST_FAULT_MS; atMs < safetyMs; atMs += Math.ceil(2 * random.unit() * everyMs)) {
+    plan.push(drawFault(random.pick(bag), atMs, scene))
+  }
+  return plan
+}
+
+function drawLimits(random: SeededRandom): Partial<ServerConfig> {
+  return {
+    commitLogCount: random.pick([500, 20]),
+    snapCount: random.pick([100_000, 100, 30]),
+    electionWaitTicks: random.between(1, 4),
+    notificationTicksMax: random.pick([10, 40]),
+    pingTicks: random.between(2, 5),
+    containerCheckTicks: random.pick([20, 100]),
+  }
+}
+
+/** Limits at which everything overflows all the time. */
+function drawTinyLimits(random: SeededRandom): Partial<ServerConfig> {
+  return {
+    commitLogCount: random.between(1, 5),
+    snapCount: random.between(3, 15),
+    electionWaitTicks: random.between(1, 3),
+    notificationTicksMax: 10,
+    epochCounterMax: random.pick([0xffff_ffff, 200, 60]),
+    containerCheckTicks: 10,
+  }
+}
+
+function drawNetwork(random: SeededRandom): NetworkWeather {
+  return {
+    delayMsMin: 0.1,
+    delayMsMax: random.pick([0.5, 2, 2, 8]),
+    tailChance: random.pick([0, 0.001, 0.005]),
+    tailFactor: random.pick([10, 100]),
+  }
+}
+
+function drawDisk(random: SeededRandom): DiskWeather {
+  return {
+    latencyMsMin: 0.05,
+    latencyMsMax: random.pick([0.2, 1, 5]),
+    slowChance: random.pick([0, 0.001, 0.01]),
+    slowFactor: random.pick([20, 100]),
+  }
+}
+
+function places(prefix: 's' | 'c', count: number): Place[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}${index + 1}`)
+}
