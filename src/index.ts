@@ -47,7 +47,13 @@ export { ConfigCenter } from './recipes/config-center.ts'
 export type { ConfigCenterOptions, ConfigChange } from './recipes/config-center.ts'
 export { ConfigTree } from './recipes/config-tree.ts'
 export type { ConfigTreeChange } from './recipes/config-tree.ts'
-export type { ConfigEntry, ConfigFormatOptions, ConfigState, InvalidValue, PublishOptions } from './recipes/config-store.ts'
+export type {
+  ConfigEntry,
+  ConfigFormatOptions,
+  ConfigState,
+  InvalidValue,
+  PublishOptions,
+} from './recipes/config-store.ts'
 export { jsonCodec } from './recipes/codec.ts'
 export type { Codec } from './recipes/codec.ts'
 export type { SchemaIssue, SchemaResult, StandardSchema } from './recipes/standard-schema.ts'

@@ -26,6 +26,11 @@ const LAYERS: readonly { readonly from: string; readonly to: readonly string[] }
   { from: 'src/index.ts', to: ['src/'] },
   { from: 'src/cli/', to: ['src/'] },
   {
+    // The simulation drives the production host: decision 0005.
+    from: 'src/testing/simulation/',
+    to: ['src/testing/', 'src/core/', 'src/recipes/', 'src/backends/embedded/', 'src/backends/protocol/'],
+  },
+  {
     from: 'src/testing/',
     to: ['src/testing/', 'src/core/', 'src/recipes/', 'src/backends/embedded/server/', 'src/backends/protocol/'],
   },

@@ -1,6 +1,7 @@
 /**
- * Assertions about our own code: they stay on in production, because a broken promise that is noticed is an outage and one
- * that is not noticed is lost data. What the world may do is a CoordinationError; what a caller may do is a TypeError.
+ * Assertions about our own code: they stay on in production, because a broken promise that is noticed is an outage and
+ * one that is not noticed is lost data. What the world may do is a CoordinationError; what a caller may do is a
+ * TypeError.
  */
 
 /** Thrown when the code itself is wrong. A server that throws it must stop: its state can no longer be trusted. */

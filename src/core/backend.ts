@@ -5,7 +5,8 @@
  *           one-shot watches; sessions whose end removes their ephemeral nodes.
  * Order     a session's operations take effect and are answered in the order in which they were called. Writes are
  *           linearizable; reads are sequentially consistent, and linearizable after `sync`.
- * Growth    an engine that cannot give something says so in {@link Capabilities}; this interface is not widened for one.
+ * Growth    an engine that cannot give something says so in {@link Capabilities}; this interface is not widened for
+ *           one.
  * Source    ZooKeeper Programmer's Guide; docs/architecture.md.
  */
 
@@ -54,7 +55,10 @@ export interface WatchEvent {
   readonly path: string
 }
 
-/** A one-shot callback. It is called at most once, from the session's ordered queue; what it throws is reported, no more. */
+/**
+ * A one-shot callback. It is called at most once, from the session's ordered queue; what it throws is reported, no
+ * more.
+ */
 export type Watcher = (event: WatchEvent) => void
 
 /** Options of a create. */
@@ -114,8 +118,8 @@ export type OperationResult =
  * Where a session stands.
  *
  * - `connected`: a server answers for it.
- * - `suspended`: no server is in touch; it lives on and may be picked up again. After `deadlineMs` (on `performance.now()`)
- *   this process can no longer be sure that the servers have not ended it.
+ * - `suspended`: no server is in touch; it lives on and may be picked up again. After `deadlineMs` (on
+ *   `performance.now()`) this process can no longer be sure that the servers have not ended it.
  * - `expired`: it is over, and its ephemeral nodes with it. Final.
  * - `closed`: it was closed from here. Final.
  */
@@ -128,15 +132,17 @@ export type SessionState =
 /**
  * One session with the servers: the node model in ten methods, and the end of watches.
  *
- * Arguments arrive validated and with their defaults filled in by the client; paths are absolute. Every method may reject
- * with `CONNECTION_LOSS` (outcome `not-sent` or, for a write, `unknown`), `SESSION_EXPIRED` (outcome `session-over`; `unknown`
- * for a write that was in flight) or `CLIENT_CLOSED` (outcome `not-sent`; `unknown` for a write that was in flight).
+ * Arguments arrive validated and with their defaults filled in by the client; paths are absolute. Every method may
+ * reject with `CONNECTION_LOSS` (outcome `not-sent` or, for a write, `unknown`), `SESSION_EXPIRED` (outcome
+ * `session-over`; `unknown` for a write that was in flight) or `CLIENT_CLOSED` (outcome `not-sent`; `unknown` for a
+ * write that was in flight).
  *
- * A `watch` is a one-shot callback, armed atomically with the read it rides on. It fires at most once, before this session
- * can read the state that fired it: `exists` -> created, changed, deleted; `get` -> changed, deleted; `children` -> children
- * changed, deleted. Changes to a child's data, or to grandchildren, do not fire a children watch. To keep watching, read
- * again. One function given to several reads of one path is armed, and called, once per read that armed it. A watch outlives
- * a change of server; it dies silently with the session, so a watcher listens to the state too.
+ * A `watch` is a one-shot callback, armed atomically with the read it rides on. It fires at most once, before this
+ * session can read the state that fired it: `exists` -> created, changed, deleted; `get` -> changed, deleted;
+ * `children` -> children changed, deleted. Changes to a child's data, or to grandchildren, do not fire a children
+ * watch. To keep watching, read again. One function given to several reads of one path is armed, and called, once per
+ * read that armed it. A watch outlives a change of server; it dies silently with the session, so a watcher listens to
+ * the state too.
  */
 export interface Session {
   /** The session's id, as it stands in `ephemeralOwner`. */
@@ -146,9 +152,9 @@ export interface Session {
   /** Where the session stands now. */
   readonly state: SessionState
   /**
-   * The instant on `performance.now()` up to which the servers cannot have ended this session. Each answered ping, write
-   * and `sync` moves it: it counts from when that was *sent*. (A read does not: any server answers it alone.) A lease on
-   * this session must not be trusted beyond it.
+   * The instant on `performance.now()` up to which the servers cannot have ended this session. Each answered ping,
+   * write and `sync` moves it: it counts from when that was *sent*. (A read does not: any server answers it alone.) A
+   * lease on this session must not be trusted beyond it.
    */
   readonly leaseDeadlineMs: number
   /**
@@ -197,20 +203,29 @@ export interface Session {
    * @throws the error of the first operation that was refused, with its `index`
    */
   multi(operations: readonly Operation[]): Promise<OperationResult[]>
-  /** Resolves when every write that was acknowledged to anyone before this call is visible to later reads of this session. */
+  /**
+   * Resolves when every write that was acknowledged to anyone before this call is visible to later reads of this
+   * session.
+   */
   sync(path: string): Promise<void>
   /**
    * Forgets watches: drops this callback from every read of this path that it rode on, and disarms the server when no
    * callback is left on the path. Idempotent; it never rejects, and may be called in any state.
    */
   unwatch(path: string, watch: Watcher): void
-  /** Ends the session and its ephemeral nodes. Idempotent. Resolves when the servers have confirmed or cannot be reached. */
+  /**
+   * Ends the session and its ephemeral nodes. Idempotent. Resolves when the servers have confirmed or cannot be
+   * reached.
+   */
   close(): Promise<void>
 }
 
 /** What an engine can and cannot give. Recipes ask this; nothing outside backends/ asks an engine's name. */
 export interface Capabilities {
-  /** What an acknowledged write survives: the end of all servers (`disk`), of a minority (`memory`), or of none (`best-effort`). */
+  /**
+   * What an acknowledged write survives: the end of all servers (`disk`), of a minority (`memory`), or of none
+   * (`best-effort`).
+   */
   readonly durability: 'disk' | 'memory' | 'best-effort'
   /** Whether a read after `sync` is linearizable even while leadership changes. */
   readonly linearizableSync: boolean
@@ -229,8 +244,8 @@ export interface OpenOptions {
   /** The session time-out to ask for, in milliseconds; the engine may clamp it. Its own default if absent. */
   readonly sessionTimeoutMs?: number
   /**
-   * How long a call waits for a server while none is in touch, in milliseconds; then it fails with `CONNECTION_LOSS` and
-   * outcome `not-sent`. Until the session is over by default.
+   * How long a call waits for a server while none is in touch, in milliseconds; then it fails with `CONNECTION_LOSS`
+   * and outcome `not-sent`. Until the session is over by default.
    */
   readonly callTimeoutMs?: number
   /** Ends the attempt. */

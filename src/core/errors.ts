@@ -1,9 +1,9 @@
 /**
  * One error class for everything that the world may do to a coordination call.
  *
- * `code` says what happened in the field's own words and is stable; `outcome` says what became of the write, which is what
- * a caller has to know before doing it again. Misuse (a wrong path, a wrong option) is TypeError or RangeError instead,
- * with the value in the message. Every code has a heading in docs/errors.md.
+ * `code` says what happened in the field's own words and is stable; `outcome` says what became of the write, which is
+ * what a caller has to know before doing it again. Misuse (a wrong path, a wrong option) is TypeError or RangeError
+ * instead, with the value in the message. Every code has a heading in docs/errors.md.
  */
 
 /** Every code an error of this package can carry. */

@@ -2,9 +2,10 @@
  * An ensemble of servers in this process: the composition root of the embedded backend.
  *
  * Use       `const ensemble = embedded({ servers: 3 }); const client = await connect(ensemble)`
- * Model     the servers are the machines of server/, joined by a network and storages in memory. What survives the crash of a
- *           server is its storage; nothing survives the end of the process.
- * For tests `crash`, `restart`, `partition`, `heal`, `expireSession`, `disconnectSession`: what happens to real ensembles, at the call.
+ * Model     the servers are the machines of server/, joined by a network and storages in memory. What survives the
+ *           crash of a server is its storage; nothing survives the end of the process.
+ * For tests `crash`, `restart`, `partition`, `heal`, `expireSession`, `disconnectSession`: what happens to real
+ * ensembles, at the call.
  */
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
 import { abortable, deferred } from '../../core/async.ts'
@@ -37,6 +38,7 @@ const CAPABILITIES: Capabilities = Object.freeze({
 
 /** Where one server of the ensemble stands; `role` is `DOWN` while it is crashed. */
 export interface EnsembleServerStatus extends Omit<ServerStatus, 'role'> {
+  /** What it does. */
   readonly role: ServerStatus['role'] | 'DOWN'
 }
 
@@ -46,7 +48,11 @@ export interface EnsembleEvent {
   readonly server: number
   /** When, on `performance.now()`. */
   readonly atMs: number
-  readonly event: ServerEvent | { readonly type: 'started' | 'crashed' } | { readonly type: 'failed'; readonly error: unknown }
+  /** What happened. */
+  readonly event:
+    | ServerEvent
+    | { readonly type: 'started' | 'crashed' }
+    | { readonly type: 'failed'; readonly error: unknown }
 }
 
 interface Member {

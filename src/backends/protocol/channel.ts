@@ -1,6 +1,6 @@
 /**
- * What the client's half of the protocol asks of its transport: one connection to one server at a time, messages in order.
- * In memory it is a pair of queues; over TCP, a socket with framing and jute.
+ * What the client's half of the protocol asks of its transport: one connection to one server at a time, messages in
+ * order. In memory it is a pair of queues; over TCP, a socket with framing and jute.
  */
 import type { ClientMessage, ServerMessage } from './records.ts'
 
@@ -25,8 +25,8 @@ export interface Dialer {
   /** How many servers there are to try. */
   readonly serverCount: number
   /**
-   * Opens a connection to the next server in turn. It may fail at any later time by `onClose`; an unreachable server does so
-   * without a message.
+   * Opens a connection to the next server in turn. It may fail at any later time by `onClose`; an unreachable server
+   * does so without a message.
    */
   dial(listener: ChannelListener): Channel
 }

@@ -1,9 +1,10 @@
 /**
  * What servers say to each other: notifications of the election, and the packets between a leader and its learners.
  *
- * Quorum packets travel on links. A link is one connection that a learner opened to the server that it believes to lead;
- * packets of a link arrive in order or not at all, and a new attempt is a new link, so that nothing of an earlier attempt can
- * be mistaken for the present one. Notifications are datagrams: any may be lost, none overtakes another of the same pair.
+ * Quorum packets travel on links. A link is one connection that a learner opened to the server that it believes to
+ * lead; packets of a link arrive in order or not at all, and a new attempt is a new link, so that nothing of an earlier
+ * attempt can be mistaken for the present one. Notifications are datagrams: any may be lost, none overtakes another of
+ * the same pair.
  *
  * Source    FastLeaderElection.Notification; Leader.java and Learner.java (packet types in comments).
  */
@@ -73,8 +74,8 @@ export type Packet =
   /** 1, learner -> leader: a write of a client. The consensus layer does not look into it. */
   | { readonly type: 'REQUEST'; readonly request: unknown }
   /**
-   * 7, learner -> leader: asks it to have itself confirmed by a majority; the sessions that were heard of come along, and
-   * count as heard of before that. ZooKeeper sends nothing along and does not ask the majority.
+   * 7, learner -> leader: asks it to have itself confirmed by a majority; the sessions that were heard of come along,
+   * and count as heard of before that. ZooKeeper sends nothing along and does not ask the majority.
    */
   | { readonly type: 'SYNC'; readonly syncId: number; readonly touched: readonly SessionTouch[] }
   /** 7, leader -> learner: confirmed; every write acknowledged before it was asked for has reached you. */

@@ -137,7 +137,9 @@ export interface ReplyBodies {
   readonly [OpCode.closeSession]: null
 }
 
-/** What a server answers to a request: the header, and the body if `err` is 0. A multi's body is there on failure too. */
+/**
+ * What a server answers to a request: the header, and the body if `err` is 0. A multi's body is there on failure too.
+ */
 export interface Reply {
   readonly xid: number
   /** zxid of the write, or the last one that the server has applied. */

@@ -1,10 +1,11 @@
 /**
  * A disk of the simulated world: it takes time, and what was not synced when its machine crashed is there in part.
  *
- * Model     the host hands over one batch at a time and waits. At a crash a random prefix of the batch under way is durable,
- *           and of an append a random prefix of its entries: lost and torn writes. An error leaves such a prefix too.
- * Not here  what needs bytes: a torn record, bit rot, reordering between syncs. A storage that finds its bytes damaged has to
- *           report it, which for its server is the same as to have lost them: see `wipe`.
+ * Model     the host hands over one batch at a time and waits. At a crash a random prefix of the batch under way is
+ *           durable, and of an append a random prefix of its entries: lost and torn writes. An error leaves such a
+ *           prefix too.
+ * Not here  what needs bytes: a torn record, bit rot, reordering between syncs. A storage that finds its bytes damaged
+ *           has to report it, which for its server is the same as to have lost them: see `wipe`.
  */
 import { MemoryStorage } from '../../backends/embedded/io/storage.ts'
 import type { Storage } from '../../backends/embedded/io/storage.ts'
@@ -51,7 +52,9 @@ export class SimDisk implements Storage {
   readonly #node: SimNode
   readonly #random: SeededRandom
   #storage = new MemoryStorage()
-  /** Every entry of the log since the beginning, also those that snapshots have made needless. Null behind an install. */
+  /**
+   * Every entry of the log since the beginning, also those that snapshots have made needless. Null behind an install.
+   */
   #history: LogEntry[] = []
   #historyBase = 0n
   #pending: readonly PersistOperation[] | null = null

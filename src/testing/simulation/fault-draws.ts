@@ -11,6 +11,8 @@ export interface FaultScene {
   readonly sessionTimeoutMs: number
 }
 
+/** The slowest message of bad weather, in milliseconds: what is sent behind it on its connection waits for it. */
+const TAIL_MS_MAX = 1_500
 /** Wall clocks jump by up to six hours. */
 const JUMP_MS_MAX = 6 * 3_600_000
 /** Clocks are wrong by up to a tenth; the deadlines of clients allow for that. */
@@ -20,12 +22,12 @@ type Draw = (atMs: number, scene: FaultScene) => Fault
 
 /** One drawing a class. */
 const DRAWS: Readonly<Record<FaultKind, Draw>> = Object.freeze({
-  'weather': (atMs, { random }) => ({
-    kind: 'weather', atMs, forMs: random.between(500, 5_000),
-    delayMsMax: random.pick([5, 20, 60, 150]),
-    tailChance: random.pick([0.001, 0.01, 0.05]),
-    tailFactor: random.pick([5, 20, 100]),
-  }),
+  'weather': (atMs, { random }) => {
+    const delayMsMax = random.pick([5, 20, 60, 150])
+    const tailFactor = Math.min(random.pick([5, 20, 100]), TAIL_MS_MAX / delayMsMax)
+    const tailChance = random.pick([0.001, 0.01, 0.05])
+    return { kind: 'weather', atMs, forMs: random.between(500, 5_000), delayMsMax, tailChance, tailFactor }
+  },
   'clog': (atMs, scene) => ({ kind: 'clog', atMs, forMs: drawOutageMs(scene), node: drawNode(scene) }),
   'partition': (atMs, scene) => {
     const { random, servers, clients } = scene

@@ -1,5 +1,6 @@
 /**
- * The globals of the simulated world: timers, Date, performance, Math.random and crypto.randomUUID, each the current node's.
+ * The globals of the simulated world: timers, Date, performance, Math.random and crypto.randomUUID, each the current
+ * node's.
  */
 import type { Kernel, SimNode } from './kernel.ts'
 

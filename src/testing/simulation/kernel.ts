@@ -1,13 +1,14 @@
 /**
  * The kernel of the simulation: one virtual clock, one heap of events, and the globals that the code under test reads.
  *
- * Model     everything that happens is an event of a node, or of the world itself. While the events and microtasks of a node
- *           run, the global timers, Date, performance, Math.random and crypto.randomUUID are that node's: its clock has an
- *           offset and a rate, its timers wait while it is paused and die with it.
+ * Model     everything that happens is an event of a node, or of the world itself. While the events and microtasks of a
+ *           node run, the global timers, Date, performance, Math.random and crypto.randomUUID are that node's: its
+ *           clock has an offset and a rate, its timers wait while it is paused and die with it.
  * Order     pop the earliest event, run it, drain its microtasks, look at the world (monitors), go on. Time jumps.
- * Draining  `native`: V8's own microtask checkpoint, fast; `portable`: a turn of the real event loop per event. Both give the
- *           same trace.
- * Trace     each event is folded into a 32-bit hash: the same seed gives the same hash, or something leaks in from outside.
+ * Draining  `native`: V8's own microtask checkpoint, fast; `portable`: a turn of the real event loop per event. Both
+ *           give the same trace.
+ * Trace     each event is folded into a 32-bit hash: the same seed gives the same hash, or something leaks in from
+ *           outside.
  * Source    FoundationDB's simulator, TigerBeetle's VOPR, madsim.
  */
 import { EventHeap } from './event-heap.ts'

@@ -96,6 +96,8 @@ export class Ledger implements Check {
   /** Everything that any server has applied, in order, and where each zxid stands in it. */
   readonly #committed: LogEntry[] = []
   readonly #indexes = new Map<bigint, number>([[0n, -1]])
+  /** The epoch in which the first server that applied it was. */
+  readonly #epochsOf: number[] = []
   readonly #places: Place[]
 
   /** Begins to look at the disks of a world that has not run yet. */
@@ -135,13 +137,29 @@ export class Ledger implements Check {
     return this.#indexes.has(zxid)
   }
 
-  /** The last transaction of the common history that belongs to an earlier epoch; 0n if there is none. */
-  lastBefore(epoch: number): bigint {
+  /**
+   * The last transaction that was committed in an earlier epoch; 0n if there is none. What a later leader committed does not
+   * count, even if it was proposed earlier: a leader of this epoch that is established late need not have it.
+   */
+  lastCommittedBefore(epoch: number): bigint {
     for (let i = this.#committed.length - 1; i >= 0; i--) {
-      const zxid = this.#committed[i]?.zxid ?? 0n
-      if (epochOf(zxid) < epoch) return zxid
+      if ((this.#epochsOf[i] ?? 0) < epoch) return this.#committed[i]?.zxid ?? 0n
     }
     return 0n
+  }
+
+  /** The voters that have, or had, this transaction durable. */
+  holdersOf(zxid: bigint): readonly number[] {
+    const bits = this.#durableOn.get(zxid) ?? 0
+    const voters = this.#world.voters.filter(({ id }) => {
+      return (bits & (1 << id)) !== 0 || (this.#installed[id - 1] ?? 0n) >= zxid
+    })
+    return voters.map(({ id }) => id)
+  }
+
+  /** How many voters a majority is. */
+  get majority(): number {
+    return this.#majority
   }
 
   /** Tells someone of what happens from now on. */
@@ -217,25 +235,22 @@ export class Ledger implements Check {
       const entry = mirror.entries[i]
       if (entry === undefined) break
       const expected = this.#committed[baseIndex + 1 + i]
-      if (expected === undefined) this.#commit(entry)
+      if (expected === undefined) this.#commit(entry, mirror.currentEpoch)
       else if (expected.zxid !== entry.zxid) {
         this.#fail(`P3: server ${mirror.server} applied ${hex(entry.zxid)} where ${hex(expected.zxid)} was applied before`)
       }
     }
   }
 
-  #commit(entry: LogEntry): void {
+  #commit(entry: LogEntry, epoch: number): void {
     const { zxid } = entry
-    const bits = this.#durableOn.get(zxid) ?? 0
-    const holders = this.#world.voters.filter(({ id }) => {
-      return (bits & (1 << id)) !== 0 || (this.#installed[id - 1] ?? 0n) >= zxid
-    })
+    const holders = this.holdersOf(zxid)
     if (holders.length < this.#majority) {
-      const where = holders.map(({ id }) => id).join(' ')
-      this.#fail(`P5: ${hex(zxid)} was applied when it was durable on voters ${where} only`)
+      this.#fail(`P5: ${hex(zxid)} was applied when it was durable on voters ${holders.join(' ')} only`)
     }
     this.#indexes.set(zxid, this.#committed.length)
     this.#committed.push(entry)
+    this.#epochsOf.push(epoch)
     for (const listener of this.#listeners) listener.committing?.(entry)
     const replayed = this.model.replay(zxid, entry.txn)
     for (const listener of this.#listeners) listener.committed?.(replayed)

@@ -156,9 +156,9 @@ export class Model {
     return this.#sessions
   }
 
-  /** Paths of all nodes that are there now. */
-  paths(): string[] {
-    return [...this.#nodes].flatMap(([path, timeline]) => (timeline.latest == null ? [] : [path]))
+  /** Paths of all nodes that were ever there. */
+  pathsEver(): IterableIterator<string> {
+    return this.#nodes.keys()
   }
 
   /** Whether a session is open now. */

@@ -1,9 +1,9 @@
 /**
  * The network of the simulated world: between servers, and between clients and servers.
  *
- * Model     a connection is two pipes. What goes through a pipe arrives in order or not at all; delays are drawn per message,
- *           with a slow tail. A blocked direction holds what was sent until it is unblocked, as TCP would; a cut connection
- *           loses what is under way. Notifications of the election are datagrams: blocked ones are lost.
+ * Model     a connection is two pipes. What goes through a pipe arrives in order or not at all; delays are drawn per
+ *           message, with a slow tail. A blocked direction holds what was sent until it is unblocked, as TCP would; a
+ *           cut connection loses what is under way. Notifications of the election are datagrams: blocked ones are lost.
  * Never     is anything reordered within a connection: that would test a network that cannot exist.
  */
 import type { Endpoint } from '../../backends/embedded/io/memory-network.ts'
@@ -41,7 +41,11 @@ export interface NetworkTap {
   packetReceived(from: number, to: number, link: number, packet: Packet): void
 }
 
-/** One direction of one connection. */
+/**
+ * One direction of one connection. An arrival delivers the first item of its queue, so that order does not depend on
+ * that of the arrivals: those at a node that stands still come when it goes on, whatever was blocked and released
+ * meanwhile.
+ */
 class Pipe<T> {
   readonly #network: SimNetwork
   readonly #from: string
@@ -49,7 +53,9 @@ class Pipe<T> {
   readonly #label: string
   readonly #deliver: (item: T) => void
   #lastArrivalMs = 0
-  readonly #held: T[] = []
+  readonly #queue: T[] = []
+  /** How many arrivals were blocked. */
+  #held = 0
   isOpen = true
 
   constructor(network: SimNetwork, from: string, to: SimNode, label: string, deliver: (item: T) => void) {
@@ -69,17 +75,19 @@ class Pipe<T> {
     if (!this.isOpen) return
     const { kernel } = this.#network
     this.#lastArrivalMs = Math.max(this.#lastArrivalMs, kernel.nowMs + this.#network.drawDelayMs())
+    this.#network.lastArrivalMs = Math.max(this.#network.lastArrivalMs, this.#lastArrivalMs)
+    this.#queue.push(item)
     kernel.after(this.#lastArrivalMs - kernel.nowMs, this.#to, this.#label, () => {
-      this.#arrive(item)
+      this.#arrive()
     })
   }
 
   /** Delivers what was held, in order, if the direction is not blocked any more. */
   release(): void {
     if (this.#network.isBlocked(this.#from, this.#to.name)) return
-    for (const item of this.#held.splice(0)) {
+    for (; this.#held > 0; this.#held--) {
       this.#network.kernel.after(0, this.#to, this.#label, () => {
-        this.#arrive(item)
+        this.#arrive()
       })
     }
   }
@@ -87,14 +95,19 @@ class Pipe<T> {
   /** Loses what is under way and held. */
   cut(): void {
     this.isOpen = false
-    this.#held.length = 0
+    this.#queue.length = 0
+    this.#held = 0
     this.#network.pipes.delete(this)
   }
 
-  #arrive(item: T): void {
+  #arrive(): void {
     if (!this.isOpen) return
-    if (this.#held.length > 0 || this.#network.isBlocked(this.#from, this.#to.name)) this.#held.push(item)
-    else this.#deliver(item)
+    if (this.#network.isBlocked(this.#from, this.#to.name)) {
+      this.#held += 1
+      return
+    }
+    const item = this.#queue.shift()
+    if (item !== undefined) this.#deliver(item)
   }
 }
 
@@ -120,6 +133,8 @@ export class SimNetwork {
   readonly weather: NetworkWeather
   /** Every pipe that is open. */
   readonly pipes = new Set<{ release(): void }>()
+  /** When the last message that was ever sent arrives, unless it is blocked; virtual milliseconds. */
+  lastArrivalMs = 0
   /** For faults that strike at a packet, and for probes. */
   onPacket: PacketWatcher | null = null
   tap: NetworkTap | null = null

@@ -63,7 +63,7 @@ export class Phases {
     for (const server of world.servers) if (!this.#core.includes(server)) this.#forsake(server)
     for (const { id } of this.#core) world.start(id)
     const nodes = [...this.#core.map(({ node }) => node), ...clients.nodes()]
-    const healedMs = Math.max(kernel.nowMs, ...nodes.map(({ pausedUntilMs }) => pausedUntilMs))
+    const healedMs = Math.max(kernel.nowMs, world.network.lastArrivalMs, ...nodes.map(({ pausedUntilMs }) => pausedUntilMs))
     await kernel.run(healedMs)
     const boundTicks = 10 * (config.notificationTicksMax + config.initLimitTicks + config.syncLimitTicks)
     let isWritten = false

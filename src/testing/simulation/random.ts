@@ -1,5 +1,6 @@
 /**
- * Chance that repeats itself: the same seed gives the same numbers, and streams forked by label do not disturb each other.
+ * Chance that repeats itself: the same seed gives the same numbers, and streams forked by label do not disturb each
+ * other.
  *
  * Source    sfc32 by Chris Doty-Humphrey; splitmix32 to seed it.
  */

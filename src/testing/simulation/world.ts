@@ -1,9 +1,9 @@
 /**
  * The simulated world: servers, clients, network and disks under one kernel.
  *
- * Model     a server is the production host and machine on a node of its own, with a simulated disk and network. A client is
- *           the production client on a node of its own: real connect(), real recipes. Only time, chance, network and disks are
- *           of this world.
+ * Model     a server is the production host and machine on a node of its own, with a simulated disk and network. A
+ *           client is the production client on a node of its own: real connect(), real recipes. Only time, chance,
+ *           network and disks are of this world.
  */
 import { AssertionError } from '../../core/assert.ts'
 import type { Backend, Capabilities } from '../../core/backend.ts'
@@ -108,6 +108,11 @@ export class World {
       const disk = new SimDisk(this.kernel, node, random.fork(`disk ${index + 1}`), { ...DISK, ...options.disk })
       return new SimServer(index + 1, node, disk)
     })
+  }
+
+  /** What it was made of. */
+  get options(): WorldOptions {
+    return this.#options
   }
 
   /** The server with this id. */

@@ -1,11 +1,12 @@
 /**
  * Drives one server: collects the inputs of a turn of the event loop, persists once for all of them, sends, answers.
  *
- * Order     as server.ts asks: what may go at once, then the disk, then what waited for it. While the disk is busy the server
- *           goes on; what is to be persisted meanwhile becomes one batch (group commit).
+ * Order     as server.ts asks: what may go at once, then the disk, then what waited for it. While the disk is busy the
+ *           server goes on; what is to be persisted meanwhile becomes one batch (group commit).
  * Turns     inputs are handled in setImmediate callbacks, so that timers and sockets get their turn however busy it is.
- * Time      a tick that comes late is one tick: a process that was stopped for a while finds that little time has passed, not
- *           that everybody is dead. Before it is counted, two turns pass, so that what is in the sockets is read first.
+ * Time      a tick that comes late is one tick: a process that was stopped for a while finds that little time has
+ *           passed, not that everybody is dead. Before it is counted, two turns pass, so that what is in the sockets is
+ *           read first.
  * Failure   an error out of the machine or its storage ends this server (not the others), and is told to `onFailure`.
  */
 import type { PeerMessage } from '../../protocol/packets.ts'
@@ -66,6 +67,11 @@ export class Host {
   /** Where the server stands. */
   status(): ServerStatus {
     return this.#server.status()
+  }
+
+  /** The applied state in bytes: two servers at the same zxid have the same. */
+  snapshot(): Uint8Array {
+    return this.#server.snapshot()
   }
 
   /** A message of another server. */

@@ -1,9 +1,9 @@
 /**
  * The network between the servers of one process: links that keep their order, and partitions.
  *
- * Model     what one server sends another arrives in order, at once. While two servers are partitioned, packets and the ends
- *           of links are held, as TCP would hold them, and arrive in order when the partition heals; notifications are lost.
- *           When a server goes down its links end, and the other ends are told.
+ * Model     what one server sends another arrives in order, at once. While two servers are partitioned, packets and the
+ *           ends of links are held, as TCP would hold them, and arrive in order when the partition heals; notifications
+ *           are lost. When a server goes down its links end, and the other ends are told.
  */
 import type { PeerMessage } from '../../protocol/packets.ts'
 
@@ -41,7 +41,9 @@ export class MemoryNetwork {
     for (const [key, { from, to }] of this.#held) if (from === id || to === id) this.#held.delete(key)
     const ended = this.#links.filter((link) => link.opener === id || link.acceptor === id)
     this.#links = this.#links.filter((link) => !ended.includes(link))
-    for (const { opener, acceptor, link } of ended) this.#deliver(id, opener === id ? acceptor : opener, { closed: link })
+    for (const { opener, acceptor, link } of ended) {
+      this.#deliver(id, opener === id ? acceptor : opener, { closed: link })
+    }
   }
 
   /** Sends a message; to a server that is down it is lost. */
@@ -55,8 +57,10 @@ export class MemoryNetwork {
 
   /** Closes a link from one end; the other end is told behind everything that was sent. */
   close(from: number, peer: number, link: number): void {
-    const isThis = (open: OpenLink): boolean =>
-      open.link === link && (open.opener === from ? open.acceptor === peer : open.opener === peer && open.acceptor === from)
+    const isThis = (open: OpenLink): boolean => {
+      const other = open.opener === from ? open.acceptor : open.acceptor === from ? open.opener : null
+      return open.link === link && other === peer
+    }
     if (!this.#links.some(isThis)) return
     this.#links = this.#links.filter((open) => !isThis(open))
     this.#deliver(from, peer, { closed: link })

@@ -12,7 +12,8 @@ export interface Storage {
   /**
    * Makes operations durable, in order.
    *
-   * @returns nothing if they are durable when it returns, otherwise a promise; the host waits for it before it calls again
+   * @returns nothing if they are durable when it returns, otherwise a promise; the host waits for it before it calls
+   * again
    */
   persist(operations: readonly PersistOperation[]): Promise<void> | undefined
 }

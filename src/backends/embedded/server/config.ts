@@ -1,7 +1,8 @@
 /**
  * What a server has to be told, and what it is told by default.
  *
- * Limits are counted in ticks, so that a process that was stopped for a while does not find that everything has timed out.
+ * Limits are counted in ticks, so that a process that was stopped for a while does not find that everything has timed
+ * out.
  */
 import type { ZabConfig } from './zab.ts'
 

@@ -1,18 +1,20 @@
 /**
  * The clients of one server: handshake, first in first out, replies and watch events.
  *
- * Order     a session's requests are answered in the order in which they came, with zxids that never fall. A read waits behind
- *           the session's own writes and is then answered from the local state, at one instant with the arming of its watch; a
- *           write is not even submitted before the session's earlier syncs are confirmed. When a transaction is applied, the
- *           events that it fires go out before its own reply and before every later one.
- * Handshake the password is looked at before anything is changed: a wrong one disturbs nobody. A client that has seen more than
+ * Order     a session's requests are answered in the order in which they came, with zxids that never fall. A read waits
+ *           behind the session's own writes and is then answered from the local state, at one instant with the arming
+ *           of its watch; a write is not even submitted before the session's earlier syncs are confirmed. When a
+ *           transaction is applied, the events that it fires go out before its own reply and before every later one.
+ * Handshake the password is looked at before anything is changed: a wrong one disturbs nobody. A client that has seen
+ * more than
  *           this server has applied is turned away, so that it never travels back in time.
  * Source    ZooKeeperServer.processConnectRequest, CommitProcessor.java, FinalRequestProcessor.java.
  */
 import { assert } from '../../../core/assert.ts'
 import { Err, OpCode, Xid } from '../../protocol/codes.ts'
 import type { Packet } from '../../protocol/packets.ts'
-import type { ClientMessage, ConnectRequest, Reply, ReplyBodies, Request, ServerMessage } from '../../protocol/records.ts'
+import type { ClientMessage, ConnectRequest, Reply, ReplyBodies } from '../../protocol/records.ts'
+import type { Request, ServerMessage } from '../../protocol/records.ts'
 import type { Transaction } from '../../protocol/transactions.ts'
 import type { WriteRequest } from './prepare.ts'
 import type { RandomSource } from './random.ts'
@@ -313,7 +315,8 @@ export class Connections {
 
   #pong(connection: Connection): void {
     connection.unansweredPings -= 1
-    if (this.#connections.get(connection.id) === connection) this.#send(connection.id, this.#reply(Xid.ping, Err.ok, null))
+    const isOpen = this.#connections.get(connection.id) === connection
+    if (isOpen) this.#send(connection.id, this.#reply(Xid.ping, Err.ok, null))
   }
 
   #submit({ sessionId }: Connection, { xid, op, body }: Request): void {
@@ -321,8 +324,8 @@ export class Connections {
   }
 
   /**
-   * Writes of a session are applied in order, so a reply belongs to the first write that has none - or to a write that came
-   * through another server, or an earlier connection, and nobody here waits for it.
+   * Writes of a session are applied in order, so a reply belongs to the first write that has none - or to a write that
+   * came through another server, or an earlier connection, and nobody here waits for it.
    */
   #answer(connection: Connection, reply: Reply): void {
     const first = connection.pending.find((entry) => entry.kind === 'write' && entry.answer === null)

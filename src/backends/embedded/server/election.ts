@@ -1,16 +1,16 @@
 /**
  * Fast leader election: servers exchange votes until a majority agrees on the best one.
  *
- * Model     a vote names a server by (peer epoch, zxid, id), compared in this order; for servers of one epoch this is "the
- *           greater zxid wins, then the greater id". Each server proposes itself and adopts any better vote that it hears of.
- *           Rounds are numbered by a logical clock; votes of earlier rounds do not count.
- * Joining   a server that comes to a running ensemble follows the leader that a majority follows, provided the leader itself
- *           says that it leads.
+ * Model     a vote names a server by (peer epoch, zxid, id), compared in this order; for servers of one epoch this is
+ *           "the greater zxid wins, then the greater id". Each server proposes itself and adopts any better vote that
+ *           it hears of. Rounds are numbered by a logical clock; votes of earlier rounds do not count.
+ * Joining   a server that comes to a running ensemble follows the leader that a majority follows, provided the leader
+ *           itself says that it leads.
  * Observers ask, and are told; their votes are not counted.
- * Liveness  with a majority that can talk, all of it decides for one server. Safety is not decided here: two rounds may elect
- *           two leaders, and discovery (leader.ts) lets at most one of them be established.
- * Source    ZooKeeper FastLeaderElection.java (lookForLeader, totalOrderPredicate, checkLeader). Departures: the wait for
- *           better votes is skipped when every voter agrees; votes heard during the wait are counted, not dropped.
+ * Liveness  with a majority that can talk, all of it decides for one server. Safety is not decided here: two rounds may
+ *           elect two leaders, and discovery (leader.ts) lets at most one of them be established.
+ * Source    ZooKeeper FastLeaderElection.java (lookForLeader, totalOrderPredicate, checkLeader). Departures: the wait
+ *           for better votes is skipped when every voter agrees; votes heard during the wait are counted, not dropped.
  */
 import type { Notification, PeerState, Vote } from '../../protocol/packets.ts'
 import { isQuorum } from './zab.ts'
@@ -178,7 +178,8 @@ export class Election {
     const supporters = [...votes].filter(([, vote]) => vote.state !== 'LOOKING' && vote.leader === heard.leader)
     const ids = supporters.map(([id]) => id)
     if (heard.leader === this.#config.myid) {
-      // Others follow this server, but it does not lead (it restarted): only a majority of this very round may make it lead.
+      // Others follow this server, but it does not lead (it restarted): only a majority of this very round may make it
+      // lead.
       if (votes !== this.#received) return false
     } else if (votes.get(heard.leader)?.state !== 'LEADING') {
       return false
@@ -213,8 +214,9 @@ export class Election {
   #supporters(votes: ReadonlyMap<number, Heard>, proposal: Vote): number[] {
     const ids = [this.#config.myid]
     for (const [id, vote] of votes) {
-      const same = vote.leader === proposal.leader && vote.zxid === proposal.zxid && vote.peerEpoch === proposal.peerEpoch
-      if (same && vote.electionEpoch === this.#logicalClock && id !== this.#config.myid) ids.push(id)
+      const { leader, zxid, peerEpoch } = vote
+      const isSame = leader === proposal.leader && zxid === proposal.zxid && peerEpoch === proposal.peerEpoch
+      if (isSame && vote.electionEpoch === this.#logicalClock && id !== this.#config.myid) ids.push(id)
     }
     return ids
   }

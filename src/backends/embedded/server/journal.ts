@@ -1,13 +1,14 @@
 /**
- * What a server has promised to remember: its two epochs, the newest snapshot's place, and the transaction log behind it.
+ * What a server has promised to remember: its two epochs, the newest snapshot's place, and the transaction log behind
+ * it.
  *
- * The journal is the image in memory of what the host makes durable. A change takes effect here at once and is queued as a
- * persist operation; the messages that depend on it wait in `sendAfterPersist`. Three marks say where it stands:
+ * The journal is the image in memory of what the host makes durable. A change takes effect here at once and is queued
+ * as a persist operation; the messages that depend on it wait in `sendAfterPersist`. Three marks say where it stands:
  *
  *     base <= applied <= durable <= last       and       applied <= committed
  *
- * Invariants (asserted): counters of one epoch are contiguous and epochs never fall along the log; neither epoch ever falls;
- * currentEpoch <= acceptedEpoch; what was applied is never cut off.
+ * Invariants (asserted): counters of one epoch are contiguous and epochs never fall along the log; neither epoch ever
+ * falls; currentEpoch <= acceptedEpoch; what was applied is never cut off.
  */
 import { assert } from '../../../core/assert.ts'
 import { counterOf, epochOf, formatZxid } from './zab.ts'
@@ -111,14 +112,18 @@ export class Journal {
   /** Adds the next entry. */
   append(entry: LogEntry): void {
     const last = this.lastZxid
-    assert(follows(last, entry.zxid), () => `the log ends at ${formatZxid(last)}; ${formatZxid(entry.zxid)} leaves a gap`)
+    assert(follows(last, entry.zxid), () => {
+      return `the log ends at ${formatZxid(last)}; ${formatZxid(entry.zxid)} leaves a gap`
+    })
     this.#entries.push(entry)
     this.#appended.push(entry)
   }
 
   /** Cuts off every entry behind `zxid`, which must be the zxid of an entry or the base. */
   truncate(zxid: bigint, appliedZxid: bigint): void {
-    assert(zxid >= appliedZxid, () => `a cut at ${formatZxid(zxid)} would undo ${formatZxid(appliedZxid)}, which is applied`)
+    assert(zxid >= appliedZxid, () => {
+      return `a cut at ${formatZxid(zxid)} would undo ${formatZxid(appliedZxid)}, which is applied`
+    })
     assert(this.covers(zxid), () => `a cut at ${formatZxid(zxid)}, which is not in the log`)
     this.#entries.length = this.#indexBehind(zxid)
     this.#queue({ type: 'truncate', zxid })

@@ -1,16 +1,21 @@
 /**
  * The leader's half of ZAB: discovery, synchronisation, broadcast.
  *
- * Discovery        a majority tells the highest epoch it has accepted; the new one is greater. Whoever accepts it follows no
- *                  earlier leader any more. If one of them has seen more than this server, this server gives up.
- * Synchronisation  each learner's log is brought to this server's by DIFF, TRUNC or SNAP, and the learner makes it durable,
- *                  then its epoch, then says so. With a majority of those, the leader is established, its history committed.
- * Broadcast        proposals go to everyone who is in the stream, and are committed in order when a majority has them durable.
+ * Discovery        a majority tells the highest epoch it has accepted; the new one is greater. Whoever accepts it
+ *                  follows no earlier leader any more. If one of them has seen more than this server, this server gives
+ *                  up.
+ * Synchronisation  each learner's log is brought to this server's by DIFF, TRUNC or SNAP, and the learner makes it
+ *                  durable, then its epoch, then says so. With a majority of those, the leader is established, its
+ *                  history committed.
+ * Broadcast        proposals go to everyone who is in the stream, and are committed in order when a majority has them
+ *                  durable.
  *
  * Safety           at most one leader is established in an epoch; its history holds everything ever committed before.
- * Liveness         a leader that has no synchronised majority in time, or loses it, gives up; so does a learner without it.
- * Source           DSN 2011 paper; ZooKeeper Leader.java, LearnerHandler.java. Departures: a voter that accepted a higher
- *                  epoch makes this leader run discovery again (there it is locked out); `sync` waits for a majority.
+ * Liveness         a leader that has no synchronised majority in time, or loses it, gives up; so does a learner without
+ *                  it.
+ * Source           DSN 2011 paper; ZooKeeper Leader.java, LearnerHandler.java. Departures: a voter that accepted a
+ *                  higher epoch makes this leader run discovery again (there it is locked out); `sync` waits for a
+ *                  majority.
  */
 import { assert } from '../../../core/assert.ts'
 import type { Packet, SessionTouch } from '../../protocol/packets.ts'
@@ -76,7 +81,9 @@ export class Leader {
   readonly #journal: Journal
   readonly #outbox: Outbox
   readonly #host: LeaderHost
-  /** Ascending by id: the order in which they joined is history and must not show. Replaced on change, never modified. */
+  /**
+   * Ascending by id: the order in which they joined is history and must not show. Replaced on change, never modified.
+   */
   #learners: readonly LearnerHandle[] = []
   readonly #epochAcks = new Set<number>()
   readonly #initialZxid: bigint
@@ -314,8 +321,8 @@ export class Leader {
   // Synchronisation
 
   /**
-   * Queues, in one go, everything that lies between the learner's log and the stream of proposals, and puts it into the stream.
-   * Observers get committed transactions only, so they wait until the history is committed.
+   * Queues, in one go, everything that lies between the learner's log and the stream of proposals, and puts it into the
+   * stream. Observers get committed transactions only, so they wait until the history is committed.
    */
   #synchronise(learner: LearnerHandle): void {
     if (learner.inStream || learner.lastZxid === null) return
@@ -406,8 +413,9 @@ export class Leader {
   }
 
   /**
-   * Answers the syncs whose ping round a majority has answered: at that time no later leader can have been established, so
-   * everything acknowledged to anyone before the sync was asked for is committed here, and its COMMITs are on the link.
+   * Answers the syncs whose ping round a majority has answered: at that time no later leader can have been established,
+   * so everything acknowledged to anyone before the sync was asked for is committed here, and its COMMITs are on the
+   * link.
    */
   #answerSyncs(): void {
     if (this.#syncs.length === 0) return

@@ -1,13 +1,14 @@
 /**
  * The learner's half of ZAB: a follower, or an observer, of one leader over one link.
  *
- * Durable order   synchronised history -> current epoch -> ACK(NEWLEADER) -> only then new proposals are logged and ACKed. The
- *                 journal keeps one queue, and ACKs wait for it, so that nothing can overtake.
+ * Durable order   synchronised history -> current epoch -> ACK(NEWLEADER) -> only then new proposals are logged and
+ *                 ACKed. The journal keeps one queue, and ACKs wait for it, so that nothing can overtake.
  * All or nothing  what arrives before NEWLEADER is only collected; if the link breaks before, nothing has happened.
  * Applying        nothing is applied before UPTODATE, and nothing that is not committed and durable here.
  *
- * Source          DSN 2011 paper, phases 1 to 3; ZooKeeper Learner.java, Follower.java, Observer.java, and thirteen bugs between
- *                 DIFF and UPTODATE (ZOOKEEPER-2845, 3023, 3104, 3642, 3911, 4394, 4643, 4646, 4685, 4712, 4785, 4925, 5094).
+ * Source          DSN 2011 paper, phases 1 to 3; ZooKeeper Learner.java, Follower.java, Observer.java, and thirteen
+ *                 bugs between DIFF and UPTODATE (ZOOKEEPER-2845, 3023, 3104, 3642, 3911, 4394, 4643, 4646, 4685, 4712,
+ *                 4785, 4925, 5094).
  */
 import { assert } from '../../../core/assert.ts'
 import type { Packet, SessionTouch } from '../../protocol/packets.ts'
@@ -180,8 +181,8 @@ export class Learner {
   }
 
   /**
-   * NEWLEADER: what was collected becomes this server's history, then the epoch its current one, then the leader is told. The
-   * three are queued in this order and become durable in it.
+   * NEWLEADER: what was collected becomes this server's history, then the epoch its current one, then the leader is
+   * told. The three are queued in this order and become durable in it.
    */
   #install(zxid: bigint): void {
     const incoming = this.#incoming
@@ -241,7 +242,8 @@ export class Learner {
   #acknowledge(zxid: bigint): void {
     const { acceptedEpoch, currentEpoch, zxid: last } = this.#journal.mark
     assert(currentEpoch === this.#epoch && acceptedEpoch === this.#epoch, 'an ACK outside of its epoch')
-    assert(zxid <= last || zxid === zxidOf(this.#epoch, 0), () => `an ACK of ${formatZxid(zxid)}, which is not in the log`)
+    const isDurableThen = zxid <= last || zxid === zxidOf(this.#epoch, 0)
+    assert(isDurableThen, () => `an ACK of ${formatZxid(zxid)}, which is not in the log`)
     this.#outbox.afterPersist(this.leader, this.link, { type: 'ACK', zxid })
   }
 

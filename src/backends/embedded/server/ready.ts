@@ -33,7 +33,9 @@ export type ServerEvent =
 
 /** Where a server stands. */
 export interface ServerStatus {
+  /** Its id. */
   readonly myid: number
+  /** What it does. */
   readonly role: 'LOOKING' | 'LEADING' | 'FOLLOWING' | 'OBSERVING'
   /** The server that it follows or is; null while it is looking. */
   readonly leader: number | null
@@ -51,5 +53,6 @@ export interface ServerStatus {
   readonly connections: number
   /** Watches that are armed here. */
   readonly watches: number
+  /** Nodes of the tree, as far as this server knows. */
   readonly nodes: number
 }

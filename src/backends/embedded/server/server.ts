@@ -3,14 +3,14 @@
  *
  *     ticks, peers' messages, clients' requests  ->  Server  ->  Ready: what to send, persist, answer, close
  *
- * There is no timer, socket, file, clock or source of chance in here, so the same inputs give the same output, in production
- * and in the simulator alike. This file joins the two halves, which do not know each other: consensus (election, leader,
- * learner, journal), to which a transaction is opaque bytes, and state (tree, sessions, watches, prepare, connections), which
- * knows nothing of peers.
+ * There is no timer, socket, file, clock or source of chance in here, so the same inputs give the same output, in
+ * production and in the simulator alike. This file joins the two halves, which do not know each other: consensus
+ * (election, leader, learner, journal), to which a transaction is opaque bytes, and state (tree, sessions, watches,
+ * prepare, connections), which knows nothing of peers.
  *
- * Host        calls the inputs, then takes `ready()` until it is null. `sendNow`, `replies`, `close` may go at once; then
- *             `persist`, in order; then `sendAfterPersist`; then `advance(ready)`, for each ready in the order it was taken.
- *             An AssertionError means that the machine is broken: the host must stop it and use it no more.
+ * Host        calls the inputs, then takes `ready()` until it is null. `sendNow`, `replies`, `close` may go at once;
+ *             then `persist`, in order; then `sendAfterPersist`; then `advance(ready)`, for each ready in the order it
+ *             was taken. An AssertionError means that the machine is broken: the host must stop it and use it no more.
  * Source      design of etcd-io/raft (RawNode and Ready); ZooKeeper's request processors.
  */
 import { assert } from '../../../core/assert.ts'
@@ -84,7 +84,10 @@ export class Server {
 
   // Inputs
 
-  /** Sets the wall clock for the inputs that follow. It is stamped into transactions and decides nothing but a node's time to live. */
+  /**
+   * Sets the wall clock for the inputs that follow. It is stamped into transactions and decides nothing but a node's
+   * time to live.
+   */
   setWallTime(wallTimeMs: number): void {
     this.#wallTimeMs = wallTimeMs
   }
@@ -164,8 +167,9 @@ export class Server {
     const { replies, closes } = this.#connections.take()
     const events = this.#events
     this.#events = []
-    const mark = this.#journal.mark
-    return { sendNow, persist: this.#journal.take(), sendAfterPersist, replies, close: closes, closeLinks, events, mark }
+    const { mark } = this.#journal
+    const persist = this.#journal.take()
+    return { sendNow, persist, sendAfterPersist, replies, close: closes, closeLinks, events, mark }
   }
 
   /** Learns that everything of this ready is done, and what was to be persisted is durable. */
@@ -338,8 +342,8 @@ export class Server {
   #upToDate(leader: number): void {
     const isVoter = this.#config.voters.includes(this.#config.myid)
     if (isVoter && !this.#mayVote) {
-      // It came back without its storage. Once a majority that does not count this server confirms the leader, everything that
-      // this server may have promised before is either here or void, and it can vote again.
+      // It came back without its storage. Once a majority that does not count this server confirms the leader,
+      // everything that this server may have promised before is either here or void, and it can vote again.
       this.#amnesiaSync = true
       this.#learner?.send({ type: 'SYNC', syncId: 0, touched: [] })
       return

@@ -1,9 +1,9 @@
 /**
- * The term of a leader, as the clients' requests see it: it decides on them in the order of zxids, and ends sessions and nodes
- * whose time is over.
+ * The term of a leader, as the clients' requests see it: it decides on them in the order of zxids, and ends sessions
+ * and nodes whose time is over.
  *
- * Model     begins when the leader is established and has applied its history, ends with its leadership. A request becomes a
- *           transaction, a refused one too; the proposer gives the zxid and takes the bytes.
+ * Model     begins when the leader is established and has applied its history, ends with its leadership. A request
+ *           becomes a transaction, a refused one too; the proposer gives the zxid and takes the bytes.
  * Sessions  every session has its full time-out from the beginning of the term. Only a term ends sessions.
  * Source    PrepRequestProcessor.java, LeaderSessionTracker.java, ContainerManager.java of ZooKeeper 3.8.
  */

@@ -1,6 +1,6 @@
 /**
- * What election, leader and learner share: zxids and epochs, the configuration, and the box in which a server's output waits
- * for its host.
+ * What election, leader and learner share: zxids and epochs, the configuration, and the box in which a server's output
+ * waits for its host.
  *
  * To this side of a server a transaction is a zxid and opaque bytes.
  *
@@ -46,8 +46,9 @@ export interface ZabConfig {
   /** Ids of the servers that vote, ascending. A server that is not among them is an observer. */
   readonly voters: readonly number[]
   /**
-   * Whether a server without any durable epoch may vote: true for the first start of an ensemble. A server that lost its
-   * storage and comes back under its old id has forgotten what it promised, so it must not vote before it has caught up.
+   * Whether a server without any durable epoch may vote: true for the first start of an ensemble. A server that lost
+   * its storage and comes back under its old id has forgotten what it promised, so it must not vote before it has
+   * caught up.
    */
   readonly bootstrap: boolean
   /** How long a server waits for better votes once it has a majority that is not everybody. */
@@ -85,9 +86,10 @@ export interface LinkEnd {
 }
 
 /**
- * The output of a server until its host takes it. Which list a message is in says whether it may leave before what was to be
- * persisted is durable. On one link, a message of the one list is never followed by one of the other that it must precede:
- * a leader's LEADERINFO, and a learner's FOLLOWERINFO, ACKEPOCH and ACKs, wait for the disk; everything else does not.
+ * The output of a server until its host takes it. Which list a message is in says whether it may leave before what was
+ * to be persisted is durable. On one link, a message of the one list is never followed by one of the other that it must
+ * precede: a leader's LEADERINFO, and a learner's FOLLOWERINFO, ACKEPOCH and ACKs, wait for the disk; everything else
+ * does not.
  */
 export class Outbox {
   sendNow: Outgoing[] = []

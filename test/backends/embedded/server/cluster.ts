@@ -73,7 +73,10 @@ export class Cluster {
   #seed = 1
   #lastConnection = 0
   #xid = 0
-  /** Called with each message before it is delivered; false loses it (and everything on the link behind it should go too). */
+  /**
+   * Called with each message before it is delivered; false loses it (and everything on the link behind it should go
+   * too).
+   */
   intercept: ((from: number, to: number, message: PeerMessage) => boolean) | null = null
   observer: ClusterObserver = {}
   /** Whether {@link trace} is written. */
@@ -390,8 +393,9 @@ export class Cluster {
 
   #send(from: number, to: number, message: PeerMessage): void {
     this.observer.onSend?.(from, to, message)
-    const isFirst = message.type === 'PACKET' && message.packet.type.endsWith('INFO') && message.packet.type !== 'LEADERINFO'
-    if (isFirst) this.#links.push({ from, to, link: message.link })
+    if (message.type === 'PACKET' && ['FOLLOWERINFO', 'OBSERVERINFO'].includes(message.packet.type)) {
+      this.#links.push({ from, to, link: message.link })
+    }
     this.network.send(from, to, message)
   }
 

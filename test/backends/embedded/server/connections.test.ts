@@ -85,12 +85,15 @@ describe('requests on one connection', () => {
   it('have zxids that never fall, also where a later write is done before a sync is confirmed', () => {
     const cluster = ensemble()
     const [client, other] = [cluster.client(1), cluster.client(LEADER)]
-    const xids = [sync(cluster, client), cluster.create(client, '/a'), get(cluster, client, '/a'), sync(cluster, client)]
+    const xids = [sync(cluster, client), cluster.create(client, '/a'), get(cluster, client, '/a')]
+    xids.push(sync(cluster, client))
     for (let i = 0; i < 5; i++) cluster.create(other, `/other-${i}`)
     xids.push(cluster.create(client, '/b'))
     // What the leader knows of pings comes late, what it knows of the log does not.
     let late = true
-    cluster.intercept = (_from, to, message) => !(late && to === LEADER && message.type === 'PACKET' && message.packet.type === 'PING')
+    cluster.intercept = (_from, to, message) => {
+      return !late || to !== LEADER || message.type !== 'PACKET' || message.packet.type !== 'PING'
+    }
     cluster.run()
     late = false
     expect(replies(client)).toEqual([])
@@ -106,7 +109,8 @@ describe('requests on one connection', () => {
     const body = { path: '/a', data: new Uint8Array(REQUEST_BYTES_MAX), version: -1 }
     const long = cluster.request(client, { op: OpCode.setData, body })
     const parts = [0, 1].map((i) => {
-      return { op: OpCode.create2, body: { path: `/m${i}`, data: new Uint8Array(REQUEST_BYTES_MAX / 2), acl: OPEN_ACL, flags: 0 } }
+      const data = new Uint8Array(REQUEST_BYTES_MAX / 2)
+      return { op: OpCode.create2, body: { path: `/m${i}`, data, acl: OPEN_ACL, flags: 0 } }
     })
     const longTogether = cluster.request(client, { op: OpCode.multi, body: parts })
     const last = cluster.create(client, '/b')
@@ -262,7 +266,9 @@ describe('a watch event', () => {
         childWatches: ['/parent'],
       },
     })
-    const events = again.received.flatMap((message) => (message.kind === 'event' ? [[message.event.type, message.event.path]] : []))
+    const events = again.received.flatMap((message) => {
+      return message.kind === 'event' ? [[message.event.type, message.event.path]] : []
+    })
     expect(events.sort()).toEqual([
       [EventType.nodeCreated, '/created'],
       [EventType.nodeDeleted, '/deleted'],

@@ -50,7 +50,7 @@ describe('the journal', () => {
     expect(kept.durable.zxid).toBe(zxidOf(1, 2))
   })
 
-  it('refuses a gap, a repetition, an earlier epoch, and an epoch that does not begin with its first transaction', () => {
+  it('refuses a gap, a repetition, an earlier epoch, and an epoch that does not begin with 1', () => {
     for (const wrong of [entry(1, 5), entry(1, 3), entry(0, 4), entry(2, 2), entry(2, 0)]) {
       expect(() => journal(3).append(wrong)).toThrow(AssertionError)
     }

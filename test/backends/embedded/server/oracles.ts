@@ -1,11 +1,13 @@
 /**
- * What must be true of an ensemble at every step, watched from outside: an observer that sees every disk, message and reply.
+ * What must be true of an ensemble at every step, watched from outside: an observer that sees every disk, message and
+ * reply.
  *
  * P1 one leader an epoch, for ever     P3 every server applies the same transactions in the same order
  * P2 epochs on a disk never fall       P4 a new leader has applied everything committed in earlier epochs
  * P5 an ACK promises what is durable   P6 one zxid stands for one transaction, wherever it is logged
- * P10 equal zxid, equal state          C4 a read behind a sync sees every write acknowledged before
- * And every write that was acknowledged is among the applied ones, with its zxid; within a session zxids never fall.
+ * P10 equal zxid, equal state          P11 a snapshot that is installed is one that somebody applied
+ * C3 a session's zxids never fall      C4 a read behind a sync sees every write acknowledged before
+ * C5 an acknowledged write is logged with its zxid
  */
 import { createHash } from 'node:crypto'
 import { Err } from '../../../../src/backends/protocol/codes.ts'
@@ -88,7 +90,7 @@ export class Oracles {
       const place = this.#places.get(id) ?? -1n
       // A snapshot that was just installed is not durable before the server is told to serve.
       if (zxid === place || !serving) continue
-      if (zxid < place) throw new Error(`server ${id} went back from ${formatZxid(place)} to ${formatZxid(zxid)}`)
+      demand(zxid > place, () => `P3: server ${id} went back from ${formatZxid(place)} to ${formatZxid(zxid)}`)
       this.#checkApplied(id, zxid, place)
       this.#places.set(id, zxid)
     }
@@ -102,25 +104,25 @@ export class Oracles {
       if (next > zxid) break
       const expected = this.#applied[index]
       if (expected === undefined) this.#applied.push(next)
-      else if (expected !== next) {
-        throw new Error(`P3: server ${id} applied ${formatZxid(next)} where ${formatZxid(expected)} was applied before`)
-      }
+      else demand(expected === next, () => `P3: server ${id} applied ${formatZxid(next)}, not ${formatZxid(expected)}`)
     }
-    if (zxid !== 0n && !log.includes(zxid)) throw new Error(`P5: server ${id} applied ${formatZxid(zxid)}, which is not durable`)
+    const isDurable = zxid === 0n || log.includes(zxid)
+    demand(isDurable, () => `P5: server ${id} applied ${formatZxid(zxid)}, which is not durable`)
     const digest = digestOf(this.#cluster.server(id).snapshot())
     const known = this.#digests.get(zxid) ?? digest
-    if (known !== digest) throw new Error(`P10: server ${id} has another state at ${formatZxid(zxid)} than a server before it`)
+    demand(known === digest, () => `P10: server ${id} has another state at ${formatZxid(zxid)} than one before it`)
     this.#digests.set(zxid, digest)
   }
 
   #onEvent(id: number, event: ServerEvent): void {
     if (event.type !== 'serving' || event.role !== 'LEADING') return
     const earlier = this.#leaders.get(event.epoch)
-    if (earlier !== undefined) throw new Error(`P1: servers ${earlier} and ${id} lead epoch ${event.epoch}`)
+    demand(earlier === undefined, () => `P1: servers ${earlier ?? 0} and ${id} lead epoch ${event.epoch}`)
     this.#leaders.set(event.epoch, id)
     const { zxid } = this.#cluster.server(id).status()
     const missing = this.#applied.find((applied) => epochOf(applied) < event.epoch && applied > zxid)
-    if (missing !== undefined) throw new Error(`P4: server ${id} leads epoch ${event.epoch} without ${formatZxid(missing)}`)
+    const isComplete = missing === undefined
+    demand(isComplete, () => `P4: server ${id} leads epoch ${event.epoch} without ${formatZxid(missing ?? 0n)}`)
   }
 
   #onPersist(id: number, operations: readonly PersistOperation[]): void {
@@ -129,7 +131,8 @@ export class Oracles {
       else if (operation.type === 'append') this.#append(id, operation.entries)
       else if (operation.type === 'truncate') this.#logs.set(id, this.#log(id).filter((zxid) => zxid <= operation.zxid))
       else if (operation.type === 'install') {
-        if (!this.#applied.includes(operation.zxid)) throw new Error(`a snapshot at ${formatZxid(operation.zxid)}, which nobody applied`)
+        const known = this.#applied.includes(operation.zxid)
+        demand(known, () => `P11: a snapshot at ${formatZxid(operation.zxid)}, which nobody applied`)
         this.#logs.set(id, this.#applied.filter((zxid) => zxid <= operation.zxid))
       }
     }
@@ -140,7 +143,7 @@ export class Oracles {
     for (const { zxid, txn } of entries) {
       const bytes = Buffer.from(txn).toString('latin1')
       const known = this.#transactions.get(zxid) ?? bytes
-      if (known !== bytes) throw new Error(`P6: ${formatZxid(zxid)} stands for two transactions`)
+      demand(known === bytes, () => `P6: ${formatZxid(zxid)} stands for two transactions`)
       this.#transactions.set(zxid, bytes)
       log.push(zxid)
     }
@@ -154,7 +157,8 @@ export class Oracles {
   #checkEpochs(id: number, { acceptedEpoch, currentEpoch }: Epochs): void {
     const earlier = this.#epochs.get(id) ?? { acceptedEpoch: 0, currentEpoch: 0 }
     const falls = acceptedEpoch < earlier.acceptedEpoch || currentEpoch < earlier.currentEpoch
-    if (falls || currentEpoch > acceptedEpoch) throw new Error(`P2: epochs of server ${id}: ${acceptedEpoch}, ${currentEpoch}`)
+    const isRight = !falls && currentEpoch <= acceptedEpoch
+    demand(isRight, () => `P2: server ${id} has accepted epoch ${acceptedEpoch}, is in ${currentEpoch}`)
     this.#epochs.set(id, { acceptedEpoch, currentEpoch })
   }
 
@@ -165,11 +169,12 @@ export class Oracles {
     const durable = disk.entries.at(-1)?.zxid ?? disk.snapshot?.zxid ?? 0n
     if (packet.type === 'ACK') {
       const holds = counterOf(packet.zxid) === 0 || durable >= packet.zxid
-      if (!holds || disk.currentEpoch < epochOf(packet.zxid)) {
-        throw new Error(`P5: server ${from} acknowledged ${formatZxid(packet.zxid)}, durable are ${formatZxid(durable)} and epoch ${disk.currentEpoch}`)
-      }
-    } else if (packet.type === 'LEADERINFO' && disk.acceptedEpoch < packet.epoch) {
-      throw new Error(`P2: server ${from} proposed epoch ${packet.epoch} before it was durable`)
+      demand(holds && disk.currentEpoch >= epochOf(packet.zxid), () => {
+        const found = `${formatZxid(durable)} and epoch ${disk.currentEpoch}`
+        return `P5: server ${from} acknowledged ${formatZxid(packet.zxid)}, durable are ${found}`
+      })
+    } else if (packet.type === 'LEADERINFO') {
+      demand(disk.acceptedEpoch >= packet.epoch, () => `P2: server ${from} proposed epoch ${packet.epoch} too early`)
     }
   }
 
@@ -178,21 +183,25 @@ export class Oracles {
     const { xid, zxid, err, body } = message.reply
     const { sessionId, server } = connection
     const earlier = this.#sessionZxids.get(sessionId) ?? 0n
-    if (zxid < earlier) throw new Error(`C3: session ${sessionId} was at ${formatZxid(earlier)}, now at ${formatZxid(zxid)}`)
+    demand(zxid >= earlier, () => `C3: a session was at ${formatZxid(earlier)}, now at ${formatZxid(zxid)}`)
     this.#sessionZxids.set(sessionId, zxid)
     const required = this.#syncs.get(xid)
     if (required !== undefined) {
       const applied = this.#cluster.server(server).status().zxid
-      if (applied < required) throw new Error(`C4: a sync came back at ${formatZxid(applied)}, ${formatZxid(required)} was known`)
+      demand(applied >= required, () => `C4: a sync at ${formatZxid(applied)}, ${formatZxid(required)} was known`)
       this.#syncs.delete(xid)
     }
     const isWrite = err === Err.ok && body !== null && 'path' in body && 'stat' in body
     if (!isWrite) return
-    if (!this.#transactions.has(zxid)) throw new Error(`a reply for ${formatZxid(zxid)}, which nobody has logged`)
+    demand(this.#transactions.has(zxid), () => `C5: a reply for ${formatZxid(zxid)}, which nobody has logged`)
     if (zxid > this.#acknowledged) this.#acknowledged = zxid
   }
 }
 
+
+function demand(holds: boolean, broken: () => string): void {
+  if (!holds) throw new Error(broken())
+}
 
 function digestOf(bytes: Uint8Array): string {
   return createHash('sha1').update(bytes).digest('hex')

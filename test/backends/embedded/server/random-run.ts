@@ -1,6 +1,6 @@
 /**
- * One random life of an ensemble, drawn from a seed: first anything may happen, then everything is repaired and the ensemble
- * has to recover. The same seed gives the same life.
+ * One random life of an ensemble, drawn from a seed: first anything may happen, then everything is repaired and the
+ * ensemble has to recover. The same seed gives the same life.
  */
 import { CreateFlag, Err, OpCode } from '../../../../src/backends/protocol/codes.ts'
 import type { ServerConfig } from '../../../../src/backends/embedded/server/config.ts'
@@ -223,7 +223,10 @@ export class RandomRun {
     this.#oracles.crashed(id)
   }
 
-  /** Until the first epoch there is nothing to forget but votes, and a bootstrap is trusted not to be interrupted by a wipe. */
+  /**
+   * Until the first epoch there is nothing to forget but votes, and a bootstrap is trusted not to be interrupted by a
+   * wipe.
+   */
   #isWipeable(id: number): boolean {
     return this.cluster.disk(id).currentEpoch > 0
   }
@@ -324,7 +327,8 @@ export class RandomRun {
     for (const id of this.#servers) this.#checkKept(id)
     this.#untilAllServe()
     const [first, ...others] = this.#servers.map((id) => Buffer.from(cluster.server(id).snapshot()))
-    if (first === undefined || others.some((other) => !other.equals(first))) throw new Error('P10: the states differ at the end')
+    const isEqual = first !== undefined && others.every((other) => other.equals(first))
+    if (!isEqual) throw new Error('P10: the states differ at the end')
   }
 
   /** Connects, where every server serves; once more if an epoch's counter was used up just then. */

@@ -1,6 +1,6 @@
 /**
- * Golden scenarios: each file in scenarios/ is a script whose full trace is written behind its commands. Rewrite them with
- * `UPDATE_SCENARIOS=1 npx vitest run scenarios` and review the difference.
+ * Golden scenarios: each file in scenarios/ is a script whose full trace is written behind its commands. Rewrite them
+ * with `UPDATE_SCENARIOS=1 npx vitest run scenarios` and review the difference.
  */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'

@@ -106,7 +106,8 @@ describe('a session', () => {
     cluster.run()
     const zxid = replyOf(client, xid)?.zxid
     const events = watcher.received.flatMap((message) => (message.kind === 'event' ? [message] : []))
-    expect(events.map(({ event }) => [event.type, event.path])).toEqual(paths.map((path) => [EventType.nodeDeleted, path]))
+    const deletions = paths.map((path) => [EventType.nodeDeleted, path])
+    expect(events.map(({ event }) => [event.type, event.path])).toEqual(deletions)
     expect(new Set(events.map((event) => event.zxid))).toEqual(new Set([zxid]))
     expect(client.closed).toBe(true)
     for (const id of VOTERS) expect(cluster.server(id).status().sessions).toBe(1)
@@ -160,7 +161,7 @@ describe('a session that moves to another server', () => {
     expect(replyOf(after, xid)?.err).toBe(Err.ok)
   })
 
-  it('is not changed any more by what comes through the server that it left: that connection is closed without an answer', () => {
+  it('is changed no more through the server that it left, which closes that connection without an answer', () => {
     const cluster = ensemble()
     const before = cluster.client(1)
     const after = cluster.client(2, before)
