@@ -60,16 +60,16 @@ export const CreateTtlRequest = record({ path: ustring, data: buffer, acl: vecto
 export type CreateTtlRequest = Infer<typeof CreateTtlRequest>
 export const DeleteRequest = record({ path: ustring, version: int32 })
 export type DeleteRequest = Infer<typeof DeleteRequest>
-export const ReadRequest = record({ path: ustring, watch: bool })
+const ReadRequest = record({ path: ustring, watch: bool })
 /** Of exists, getData, getChildren and getChildren2 alike. */
 export type ReadRequest = Infer<typeof ReadRequest>
 export const SetDataRequest = record({ path: ustring, data: buffer, version: int32 })
 export type SetDataRequest = Infer<typeof SetDataRequest>
 export const CheckRequest = record({ path: ustring, version: int32 })
 export type CheckRequest = Infer<typeof CheckRequest>
-export const SyncRequest = record({ path: ustring })
+const SyncRequest = record({ path: ustring })
 export type SyncRequest = Infer<typeof SyncRequest>
-export const RemoveWatchesRequest = record({ path: ustring, type: int32 })
+const RemoveWatchesRequest = record({ path: ustring, type: int32 })
 export type RemoveWatchesRequest = Infer<typeof RemoveWatchesRequest>
 export const SetWatchesRequest = record({
   relativeZxid: int64,

@@ -11,7 +11,7 @@ const IMMEDIATE_MS = 0.01
 const UUID_BYTES = 16
 
 /** A timer of the simulation. Like Node's it can be unreferenced, which changes nothing here. */
-export class SimTimer {
+class SimTimer {
   readonly #kernel: Kernel
   readonly #node: SimNode | null
   readonly #delayMs: number

@@ -3,7 +3,13 @@
  */
 import { describe, expect, it } from 'vitest'
 import { Err, OpCode } from '../../../../src/backends/protocol/codes.ts'
+import type { Packet } from '../../../../src/backends/protocol/packets.ts'
+import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
 import type { ServerConfig } from '../../../../src/backends/embedded/server/config.ts'
+import { Journal, NOTHING_RECOVERED } from '../../../../src/backends/embedded/server/journal.ts'
+import { Learner } from '../../../../src/backends/embedded/server/learner.ts'
+import type { LearnerHost } from '../../../../src/backends/embedded/server/learner.ts'
+import { Outbox, zxidOf } from '../../../../src/backends/embedded/server/zab.ts'
 import { Cluster, replyOf } from './cluster.ts'
 import { Oracles } from './oracles.ts'
 
@@ -220,6 +226,63 @@ class World {
     return own.flatMap(({ event }) => (event.type === 'synchronised' ? [event.mode] : []))
   }
 }
+
+/** A learner alone, that has accepted this epoch and heard these packets. */
+function learnerThatHeard(acceptedEpoch: number, packets: readonly Packet[]): Learner {
+  const config = { ...SERVER_DEFAULTS, myid: LEARNER, voters: VOTERS, bootstrap: true }
+  const host: LearnerHost = {
+    installSnapshot: () => undefined,
+    appliedZxid: () => 0n,
+    synchronised: () => undefined,
+    enteredEpoch: () => undefined,
+    upToDate: () => undefined,
+    revalidated: () => undefined,
+    synced: () => undefined,
+    takeTouched: () => [],
+  }
+  const journal = new Journal({ ...NOTHING_RECOVERED, acceptedEpoch })
+  const start = { leader: 2, link: 1, votes: true, committedZxid: 0n }
+  const learner = new Learner(config, journal, new Outbox(), host, start)
+  for (const packet of packets) learner.receive(2, 1, packet)
+  return learner
+}
+
+describe('a learner that hears what it should not', () => {
+  const discovered: Packet[] = [{ type: 'LEADERINFO', epoch: 1 }]
+  const synchronised: Packet[] = [...discovered, { type: 'DIFF', zxid: 0n }, { type: 'NEWLEADER', zxid: zxidOf(1, 0) }]
+  const unexpected: readonly (readonly [string, readonly Packet[]])[] = [
+    ['a proposal before the epoch', [{ type: 'PROPOSAL', zxid: 1n, txn: new Uint8Array() }]],
+    ['NEWLEADER before the epoch', [{ type: 'NEWLEADER', zxid: zxidOf(1, 0) }]],
+    ['UPTODATE before NEWLEADER', [...discovered, { type: 'UPTODATE' }]],
+    ['a commit before the synchronisation', [...discovered, { type: 'COMMIT', zxid: 0n }]],
+    ['NEWLEADER before the synchronisation', [...discovered, { type: 'NEWLEADER', zxid: zxidOf(1, 0) }]],
+    ['NEWLEADER of another epoch', [...discovered, { type: 'DIFF', zxid: 0n }, { type: 'NEWLEADER', zxid: zxidOf(2, 0) }]],
+    ['two synchronisations', [...discovered, { type: 'DIFF', zxid: 0n }, { type: 'TRUNC', zxid: 0n }]],
+    ['a synchronisation behind NEWLEADER', [...synchronised, { type: 'DIFF', zxid: 0n }]],
+    ['an epoch behind NEWLEADER', [...synchronised, { type: 'LEADERINFO', epoch: 2 }]],
+  ]
+  for (const [name, packets] of unexpected) {
+    it(`gives up: ${name}`, () => {
+      expect(learnerThatHeard(0, packets.slice(0, -1)).failure).toBeNull()
+      expect(learnerThatHeard(0, packets).failure).not.toBeNull()
+    })
+  }
+
+  it('follows no leader of an epoch before the one that it has accepted', () => {
+    expect(learnerThatHeard(7, [{ type: 'LEADERINFO', epoch: 6 }]).failure).toContain('epoch 7 is accepted')
+    expect(learnerThatHeard(7, [{ type: 'LEADERINFO', epoch: 7 }]).failure).toBeNull()
+  })
+
+  it('does not listen to another link', () => {
+    const learner = learnerThatHeard(0, discovered)
+    learner.receive(2, 99, { type: 'UPTODATE' })
+    learner.receive(1, 1, { type: 'UPTODATE' })
+    learner.linkClosed(2, 99)
+    expect([learner.failure, learner.isUpToDate]).toEqual([null, false])
+    learner.linkClosed(2, 1)
+    expect(learner.failure).toBe('server 2 closed the link')
+  })
+})
 
 describe('a leader', () => {
   it('stays in office when a server comes that has logged more than was ever committed', () => {
