@@ -160,7 +160,7 @@ export function readCreated({ path, stat }: { readonly path: string; readonly st
 /** What a get answers; a node without data reads as empty. */
 export function readData({ data, stat }: ReplyBodies[typeof OpCode.getData]): NodeData {
   // In one process these bytes are the server's own, and callers write into what they are given.
-  return { data: data === null ? NO_BYTES : Uint8Array.from(data), stat }
+  return { data: data === null ? NO_BYTES : new Uint8Array(data), stat }
 }
 
 /** What an exists or a set answers. */

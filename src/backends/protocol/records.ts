@@ -60,17 +60,24 @@ export const CreateTtlRequest = record({ path: ustring, data: buffer, acl: vecto
 export type CreateTtlRequest = Infer<typeof CreateTtlRequest>
 export const DeleteRequest = record({ path: ustring, version: int32 })
 export type DeleteRequest = Infer<typeof DeleteRequest>
-const ReadRequest = record({ path: ustring, watch: bool })
 /** Of exists, getData, getChildren and getChildren2 alike. */
-export type ReadRequest = Infer<typeof ReadRequest>
+export interface ReadRequest {
+  readonly path: string
+  readonly watch: boolean
+}
 export const SetDataRequest = record({ path: ustring, data: buffer, version: int32 })
 export type SetDataRequest = Infer<typeof SetDataRequest>
 export const CheckRequest = record({ path: ustring, version: int32 })
 export type CheckRequest = Infer<typeof CheckRequest>
-const SyncRequest = record({ path: ustring })
-export type SyncRequest = Infer<typeof SyncRequest>
-const RemoveWatchesRequest = record({ path: ustring, type: int32 })
-export type RemoveWatchesRequest = Infer<typeof RemoveWatchesRequest>
+/** Names the node that is to be up to date; this engine has one order for all. */
+export interface SyncRequest {
+  readonly path: string
+}
+/** `type` is a WatcherType of codes.ts. */
+export interface RemoveWatchesRequest {
+  readonly path: string
+  readonly type: number
+}
 export const SetWatchesRequest = record({
   relativeZxid: int64,
   dataWatches: vector(ustring),

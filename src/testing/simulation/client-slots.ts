@@ -4,6 +4,7 @@
  * Life      a client connects, runs the program of its workload, closes. If its process crashes, another one on a node of its own
  *           takes the slot after a while.
  */
+import type { ClientPlaces } from './inject.ts'
 import type { SimNode } from './kernel.ts'
 import type { Probes } from './probes.ts'
 import type { SeededRandom } from './random.ts'
@@ -32,7 +33,7 @@ export interface ClientSlotsOptions {
 }
 
 /** The slots of one run; see the head of this file. */
-export class ClientSlots {
+export class ClientSlots implements ClientPlaces {
   readonly #world: World
   readonly #random: SeededRandom
   readonly #workload: Workload
@@ -60,12 +61,10 @@ export class ClientSlots {
     this.#isEnding = true
   }
 
-  /** The node that fills a slot now; undefined while there is none. */
   node(index: number): SimNode | undefined {
     return this.#slots[index]?.node ?? undefined
   }
 
-  /** The nodes that fill slots now. */
   nodes(): SimNode[] {
     return this.#slots.flatMap(({ node }) => node ?? [])
   }
@@ -80,7 +79,6 @@ export class ClientSlots {
     return this.#all.flatMap(({ name, isUp, timerCount }) => (isUp && timerCount > 0 ? [`${name}: ${timerCount}`] : []))
   }
 
-  /** Ends the process of a slot; another takes its place. False if there is none. */
   crash(index: number, downMs: number): boolean {
     const slot = this.#slots[index]
     if (slot?.node?.isUp !== true || slot.isDone) return false

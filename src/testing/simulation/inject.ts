@@ -9,7 +9,6 @@
  */
 import type { Packet } from '../../backends/protocol/packets.ts'
 import { Blocks } from './blocks.ts'
-import type { ClientSlots } from './client-slots.ts'
 import type { SimNode } from './kernel.ts'
 import { FAULT_KINDS, describeFault } from './plan.ts'
 import type { Fault, FaultKind, Place, Plan } from './plan.ts'
@@ -23,11 +22,22 @@ const RESTART_MS = 100
 
 type Of<K extends FaultKind> = Extract<Fault, { readonly kind: K }>
 
+/** The clients of a world, by their slot from 0. */
+export interface ClientPlaces {
+  /** The node that fills a slot now; undefined while there is none. */
+  node(slot: number): SimNode | undefined
+  /** The nodes that fill slots now. */
+  nodes(): SimNode[]
+  /** Ends the process of a slot; another takes its place. False if there is none. */
+  crash(slot: number, downMs: number): boolean
+}
+
 /** What an injector works on. */
 export interface InjectorOptions {
   readonly world: World
-  readonly clients: ClientSlots
+  readonly clients: ClientPlaces
   readonly probes: Probes
+  readonly sessionTimeoutMs: number
   /** Told of every fault as it happens. */
   readonly onFault: (text: string) => void
 }
@@ -36,8 +46,9 @@ export interface InjectorOptions {
 export class Injector {
   readonly blocks: Blocks
   readonly #world: World
-  readonly #clients: ClientSlots
+  readonly #clients: ClientPlaces
   readonly #probes: Probes
+  readonly #sessionTimeoutMs: number
   readonly #onFault: (text: string) => void
   readonly #counts = new Map<FaultKind, number>()
   /** What ends the faults that last. */
@@ -50,10 +61,11 @@ export class Injector {
   readonly #calmDisk
   #isOver = false
 
-  constructor({ world, clients, probes, onFault }: InjectorOptions) {
+  constructor({ world, clients, probes, sessionTimeoutMs, onFault }: InjectorOptions) {
     this.#world = world
     this.#clients = clients
     this.#probes = probes
+    this.#sessionTimeoutMs = sessionTimeoutMs
     this.#onFault = onFault
     this.blocks = new Blocks(world.network)
     this.#calmNetwork = { ...world.network.weather }
@@ -267,6 +279,8 @@ export class Injector {
     const { nowMs } = this.#world.kernel
     node.pausedUntilMs = Math.max(node.pausedUntilMs, nowMs + fault.forMs)
     node.timersFirst = fault.timersFirst
+    const isServer = this.#world.servers.some((server) => server.node === node)
+    if (fault.forMs > this.#sessionTimeoutMs) this.#probes.hit(isServer ? 'paused-beyond-session' : 'client-paused-beyond-session')
     this.#happened(fault)
   }
 

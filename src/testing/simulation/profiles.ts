@@ -8,6 +8,7 @@
 import type { ServerConfig } from '../../backends/embedded/server/config.ts'
 import type { DiskWeather } from './disk.ts'
 import { drawFault } from './fault-draws.ts'
+import type { FaultScene } from './fault-draws.ts'
 import type { NetworkWeather } from './network.ts'
 import type { FaultKind, Place, Plan } from './plan.ts'
 import { SeededRandom } from './random.ts'
@@ -123,11 +124,13 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
     server: { tickMs, ...(profile.tinyLimits === true ? drawTinyLimits(random) : drawLimits(random)) },
     network: drawNetwork(random),
     disk: drawDisk(random),
-    plan: drawPlan(profile, safetyMs, scene),
+    plan: drawPlanFor(name, safetyMs, scene),
   }
 }
 
-function drawPlan(profile: Profile, safetyMs: number, scene: Parameters<typeof drawFault>[2]): Plan {
+/** Draws what goes wrong in a climate, from shortly behind the start up to an instant in virtual milliseconds. */
+export function drawPlanFor(name: ProfileName, untilMs: number, scene: FaultScene): Plan {
+  const profile: Profile = PROFILES[name]
   const { random } = scene
   const kinds = Object.keys(profile.faults) as FaultKind[]
   const kept = kinds.filter(() => !random.chance(profile.leftOut ?? 0))
@@ -135,7 +138,7 @@ function drawPlan(profile: Profile, safetyMs: number, scene: Parameters<typeof d
   const [min, max] = profile.everyMs
   const everyMs = random.between(min, max)
   const plan = []
-  for (let atMs = FIRST_FAULT_MS; atMs < safetyMs; atMs += Math.ceil(2 * random.unit() * everyMs)) {
+  for (let atMs = FIRST_FAULT_MS; atMs < untilMs; atMs += Math.ceil(2 * random.unit() * everyMs)) {
     plan.push(drawFault(random.pick(bag), atMs, scene))
   }
   return plan

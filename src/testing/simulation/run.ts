@@ -9,6 +9,7 @@
 import { SERVER_DEFAULTS } from '../../backends/embedded/server/config.ts'
 import { Violation } from './check.ts'
 import type { Check } from './check.ts'
+import { createChecks } from './checks/suite.ts'
 import { ClientSlots } from './client-slots.ts'
 import { Injector } from './inject.ts'
 import type { Draining } from './kernel.ts'
@@ -19,6 +20,7 @@ import type { ProbeName } from './probes.ts'
 import type { Draw, ProfileName } from './profiles.ts'
 import { ServerProbes } from './server-probes.ts'
 import { WORKLOADS } from './workloads/all.ts'
+import { Tap } from './tap.ts'
 import { World } from './world.ts'
 
 /** A run of more events than this spins: two messages that cause each other, at the speed of the network. */
@@ -99,13 +101,13 @@ class Run {
     const probes = this.#probes
     const workload = makeWorkload({ world, clients, random: random.fork('workload'), probes })
     this.#clients = new ClientSlots({ world, random: random.fork('clients'), workload, probes, count: clients })
-    this.#injector = new Injector({ world, clients: this.#clients, probes, onFault: this.#note })
+    this.#injector = new Injector({ world, clients: this.#clients, probes, sessionTimeoutMs, onFault: this.#note })
     this.#serverProbes = new ServerProbes(world, probes)
     this.#phases = new Phases({
       world, clients: this.#clients, injector: this.#injector, random: random.fork('phases'),
       config: { ...SERVER_DEFAULTS, ...server }, sessionTimeoutMs, onPhase: this.#note,
     })
-    this.#checks = [...workload.checks]
+    this.#checks = [...createChecks(world, new Tap(world)), ...workload.checks]
     this.#watch()
   }
 

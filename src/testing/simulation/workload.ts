@@ -9,13 +9,19 @@
 import type { Client } from '../../core/client.ts'
 import type { Check } from './check.ts'
 import type { SimNode } from './kernel.ts'
+import type { Ledger } from './ledger.ts'
 import type { Probes } from './probes.ts'
 import type { SeededRandom } from './random.ts'
+import type { Tap } from './tap.ts'
 import type { World } from './world.ts'
 
 /** What a workload is made from. */
 export interface WorkloadSetup {
   readonly world: World
+  /** What is committed; it looks behind each event before the checks of the workload do. */
+  readonly ledger: Ledger
+  /** What clients and servers say to each other. */
+  readonly tap: Tap
   /** How many client slots there are, numbered from 0. */
   readonly clients: number
   /** A stream of its own. */

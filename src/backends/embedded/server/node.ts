@@ -24,6 +24,9 @@ export const CONTAINER: Ownership = Object.freeze({ kind: 'container' })
 /** Longest time to live: what fits in five bytes. */
 export const TTL_MS_MAX = 2 ** 40 - 1
 
+/** With more children than this, a change forgets the sorted names: each copy would cost more than a rare sort. */
+const MENDED_NAMES_MAX = 1_024
+
 const CONTAINER_OWNER = -(2n ** 63n)
 const TTL_OWNER = -(2n ** 56n)
 const TTL_END = TTL_OWNER + 2n ** 40n
@@ -73,13 +76,21 @@ export class TreeNode {
   addChild(name: string): void {
     this.#children ??= new Set()
     this.#children.add(name)
-    this.#sorted = null
+    this.#sorted = this.#mended((sorted) => sorted.splice(placeIn(sorted, name), 0, name))
   }
 
   /** Removes a child's name. */
   removeChild(name: string): void {
-    this.#children?.delete(name)
-    this.#sorted = null
+    if (this.#children?.delete(name) !== true) return
+    this.#sorted = this.#mended((sorted) => sorted.splice(placeIn(sorted, name), 1))
+  }
+
+  /** A queue is read at each of its changes: to mend the sorted names is cheaper than to sort them again. */
+  #mended(mend: (sorted: string[]) => void): readonly string[] | null {
+    if (this.#sorted === null || this.#sorted.length > MENDED_NAMES_MAX) return null
+    const sorted = [...this.#sorted]
+    mend(sorted)
+    return sorted
   }
 
   /** The stat as clients see it, as a value of its own. */
@@ -99,6 +110,18 @@ export class TreeNode {
       pzxid: this.pzxid,
     }
   }
+}
+
+/** The index at which a name stands, or belongs. */
+function placeIn(sorted: readonly string[], name: string): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((sorted[middle] as string) < name) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** The `ephemeralOwner` that stands for an ownership in files. */

@@ -59,6 +59,7 @@ export class Server {
   #lookInTicks = 0
   #ticks = 0
   #appliedSinceSnapshot = 0
+  #snapshotAfter: number
   #wallTimeMs: number
   #events: ServerEvent[] = []
 
@@ -77,6 +78,7 @@ export class Server {
     this.#journal = new Journal(recovered)
     this.#state = recovered.snapshot === null ? new State() : State.restore(recovered.snapshot.state)
     this.#election = new Election(config, this.#outbox)
+    this.#snapshotAfter = this.#drawSnapshotAfter()
     this.#mayVote = config.voters.includes(config.myid) && (config.bootstrap || recovered.currentEpoch > 0)
     this.#connections = this.#makeConnections()
     this.#look('start')
@@ -435,9 +437,16 @@ export class Server {
     for (const entry of this.#journal.range(this.#state.lastZxid, end)) this.#apply(entry)
     this.#answerSyncs()
     this.#journal.trim(this.#state.lastZxid, this.#config.commitLogCount)
-    if (this.#appliedSinceSnapshot < this.#config.snapCount) return
+    if (this.#appliedSinceSnapshot < this.#snapshotAfter) return
     this.#appliedSinceSnapshot = 0
+    this.#snapshotAfter = this.#drawSnapshotAfter()
     this.#journal.snapshot(this.#state.lastZxid, this.#state.snapshot())
+  }
+
+  /** From half to all of snapCount, so that the servers do not stop for their snapshots at the same time. */
+  #drawSnapshotAfter(): number {
+    const half = Math.ceil(this.#config.snapCount / 2)
+    return half + (this.#random.u32() % half)
   }
 
   #apply({ zxid, txn }: LogEntry): void {

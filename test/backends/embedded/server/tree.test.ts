@@ -149,3 +149,28 @@ describe('the owner of a node in a file', () => {
     if (ownership !== null) expect(ownerNumberOf(ownership)).toBe(number)
   })
 })
+
+describe('the names of children', () => {
+  it('stay sorted, and an array once served stays as it was, however reads and changes come', () => {
+    const tree = new Tree()
+    const served: { readonly names: readonly string[]; readonly copy: readonly string[] }[] = []
+    const expected = new Set<string>()
+    let childCreates = 0
+    for (let i = 0; i < 3_000; i++) {
+      const name = `n${(i * 7_919) % 1_500}`
+      const at = { zxid: BigInt(i + 1), time: 0 }
+      if (expected.delete(name)) tree.delete(`/zookeeper/${name}`, at)
+      else {
+        childCreates += 1
+        expected.add(name)
+        tree.create(`/zookeeper/${name}`, { data: null, acl: OPEN_ACL, ownership: PERSISTENT }, childCreates, at)
+      }
+      if (i % 3 === 0) {
+        const names = tree.children('/zookeeper')?.children ?? []
+        served.push({ names, copy: [...names] })
+        expect(names).toEqual([...expected, 'config', 'quota'].sort())
+      }
+    }
+    for (const { names, copy } of served) expect(names).toEqual(copy)
+  })
+})

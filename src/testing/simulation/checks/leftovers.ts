@@ -1,0 +1,57 @@
+/**
+ * What is left when everything has come to rest.
+ *
+ * R1   a client's process whose sessions were all closed has no timer set.
+ * R3   the tables of a server that serves hold what the replay holds: its nodes and sessions, and no watch of a connection that
+ *      is not there.
+ */
+import type { Check } from '../check.ts'
+import { Violation } from '../check.ts'
+import { hex } from '../ledger.ts'
+import type { Ledger } from '../ledger.ts'
+import type { SimNode } from '../kernel.ts'
+import type { RecordedSession } from '../recorded-session.ts'
+import type { Tap, TapObserver } from '../tap.ts'
+import type { World } from '../world.ts'
+
+/** See the head of this file. */
+export class LeftoversCheck implements Check, TapObserver {
+  readonly name = 'leftovers'
+  readonly covers = ['R1', 'R3']
+  readonly #world: World
+  readonly #ledger: Ledger
+  /** By process, its latest session, and in which life of the process that was opened. */
+  readonly #sessions = new Map<SimNode, { readonly session: RecordedSession; readonly incarnation: number }>()
+
+  /** Checks what a world leaves. */
+  constructor(world: World, ledger: Ledger, tap: Tap) {
+    this.#world = world
+    this.#ledger = ledger
+    tap.observe(this)
+  }
+
+  opened(session: RecordedSession): void {
+    this.#sessions.set(session.node, { session, incarnation: session.node.incarnation })
+  }
+
+  atEnd(): void {
+    for (const [{ name, isUp, incarnation, timerCount }, latest] of this.#sessions) {
+      const isClosed = isUp && incarnation === latest.incarnation && latest.session.state.status === 'closed'
+      if (isClosed && timerCount > 0) this.#fail(`R1: ${name} has closed its session and left ${timerCount} timers`)
+    }
+    for (const server of this.#world.servers) {
+      const status = server.status()
+      const { model } = this.#ledger
+      if (status?.serving !== true || status.zxid !== model.zxid) continue
+      const { nodes, sessions, watches, connections } = status
+      const where = `R3: server ${server.id} at ${hex(status.zxid)}`
+      if (nodes !== model.nodeCount) this.#fail(`${where} has ${nodes} nodes, expected ${model.nodeCount}`)
+      if (sessions !== model.sessionCount) this.#fail(`${where} has ${sessions} sessions, expected ${model.sessionCount}`)
+      if (connections === 0 && watches > 0) this.#fail(`${where} has ${watches} watches of nobody`)
+    }
+  }
+
+  #fail(message: string): never {
+    throw new Violation(this.name, message)
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * Locks: what holders and waiters were told, held against the queues in the committed log.
+ *
+ * L1   who is given a lock is at the head of its queue at that instant, in the one order of transactions: so no two
+ *      tenures of a lock overlap.
+ * L2   tokens grow from grant to grant. A fenced resource accepts no write of a holder behind one of a later holder,
+ *      and refuses none of the latest.
+ * L3   contenders of a fair lock stand in the order of their creation, and nobody is granted before an earlier one has
+ *      ended.
+ * L4   the end of a contender wakes at most one other session, and nobody watches the list.
+ * L5   no holder believes by its own clock that it holds when its node is gone: the next one is granted at that instant
+ *      or later.
+ * L6   an attempt has at most one node, and whoever owes nothing has none but those of its leases.
+ * R3   at the end no contender is left.
+ *
+ * Apart     the queue is kept from transactions alone: order is that of zxids, not of sequence numbers.
+ */
+import { nameOf, parentOf } from '../../../core/path.ts'
+import { compareSequence, sequenceOf } from '../../../core/path.ts'
+import { EventType } from '../../../backends/protocol/codes.ts'
+import type { WatcherEvent } from '../../../backends/protocol/records.ts'
+import type { Lease } from '../../../recipes/lease.ts'
+import type { Check } from '../check.ts'
+import { Violation } from '../check.ts'
+import type { SimNode } from '../kernel.ts'
+import { hex } from '../ledger.ts'
+import type { Ledger, LedgerListener } from '../ledger.ts'
+import type { ModelChange, Replayed } from '../model.ts'
+import type { Probes } from '../probes.ts'
+import type { ApiCall, RecordedSession } from '../recorded-session.ts'
+import type { Tap, TapConnection, TapObserver } from '../tap.ts'
+import type { World } from '../world.ts'
+
+/** How a lock is kept: contenders below its path, or one node at it. */
+export type LockKind = 'fair' | 'exclusive'
+
+/** What the check looks at. */
+export interface LocksCheckOptions {
+  readonly world: World
+  readonly ledger: Ledger
+  readonly tap: Tap
+  readonly probes: Probes
+  /** The locks, by path. */
+  readonly locks: ReadonlyMap<string, LockKind>
+}
+
+/** A node that holds or waits, from its creation to its end. */
+interface Contender {
+  readonly path: string
+  readonly token: bigint
+  readonly owner: bigint
+  /** Its place among those who ever were at the head; 0 before it is. */
+  tenure: number
+  isOver: boolean
+  /** Sessions of others that were told of its end. */
+  readonly woken: Set<bigint>
+}
+
+interface Queue {
+  readonly path: string
+  readonly kind: LockKind
+  /** Those who are there, first come first. */
+  contenders: Contender[]
+  tenures: number
+  /** The token of the last grant that a client was given. */
+  granted: bigint
+  /** The tenure of the last write that a resource accepted. */
+  written: number
+}
+
+/** A lease in the hands of a client, and in which life of its process. */
+interface Holding {
+  readonly lease: Lease
+  readonly node: SimNode
+  readonly incarnation: number
+}
+
+/** What a name of a contender says: the mark of the attempt that made it. */
+const MARK = /^_c_([0-9a-f-]{36})-/
+
+/** See the head of this file. */
+export class LocksCheck implements Check, LedgerListener, TapObserver {
+  readonly name = 'locks'
+  readonly covers = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6', 'R3']
+  readonly #world: World
+  readonly #ledger: Ledger
+  readonly #probes: Probes
+  readonly #queues: ReadonlyMap<string, Queue>
+  /** Everyone who ever contended, by token. */
+  readonly #contenders = new Map<bigint, Contender>()
+  /** By path, the contender that was there last. */
+  readonly #latest = new Map<string, Contender>()
+  /** Marks of the attempts that have a node now. */
+  readonly #marks = new Set<string>()
+  /** Marks of the attempts whose answer was lost. */
+  readonly #unanswered = new Set<string>()
+  readonly #holdings = new Map<bigint, Holding>()
+
+  /** Checks the locks of a world that has not run yet. */
+  constructor({ world, ledger, tap, probes, locks }: LocksCheckOptions) {
+    this.#world = world
+    this.#ledger = ledger
+    this.#probes = probes
+    this.#queues = new Map([...locks].map(([path, kind]) => {
+      return [path, { path, kind, contenders: [], tenures: 0, granted: 0n, written: 0 }]
+    }))
+    ledger.listen(this)
+    tap.observe(this)
+  }
+
+  committed({ transaction, changes }: Replayed): void {
+    for (const change of changes) {
+      const queue = this.#queueOf(change.path)
+      if (queue === null || change.type === 'changed') continue
+      if (change.type === 'created') this.#enter(queue, change, transaction.header.zxid)
+      else this.#end(queue, change)
+    }
+  }
+
+  notified(connection: TapConnection, { type, path }: WatcherEvent): void {
+    if (type === EventType.nodeChildrenChanged && this.#queues.has(path)) {
+      this.#fail(`L4: ${connection.client.name} watches the list of ${path}`)
+    }
+    const contender = this.#latest.get(path)
+    if (type !== EventType.nodeDeleted || contender === undefined || this.#queues.has(path)) return
+    if (connection.sessionId !== contender.owner) contender.woken.add(connection.sessionId)
+    if (contender.woken.size > 1) {
+      this.#fail(`L4: the end of ${path} woke the sessions ${[...contender.woken].map(hex).join(' ')}`)
+    }
+  }
+
+  settled(_session: RecordedSession, { path, outcome, isWrite }: ApiCall): void {
+    const mark = isWrite && outcome === 'unknown' ? MARK.exec(nameOf(path))?.[1] : undefined
+    if (mark !== undefined) this.#unanswered.add(mark)
+  }
+
+  /** To be told, in the same event, of every lease that a client was given. */
+  granted(path: string, lease: Lease, node: SimNode): void {
+    const queue = this.#queues.get(path)
+    const contender = this.#contenders.get(lease.token)
+    const what = `the lease ${hex(lease.token)} of ${path} in the hands of ${node.name}`
+    if (queue === undefined || contender?.tenure === undefined || contender.tenure === 0) {
+      this.#fail(`L1: ${what} was never at the head of the queue`)
+    }
+    if (lease.token <= queue.granted) this.#fail(`L2: ${what} came behind ${hex(queue.granted)}`)
+    const holding = { lease, node, incarnation: node.incarnation }
+    if (queue.contenders[0] !== contender && this.#believes(holding)) {
+      this.#fail(`L3: ${what} was granted while ${queue.contenders[0]?.path ?? 'nobody'} is at the head`)
+    }
+    queue.granted = lease.token
+    this.#holdings.set(lease.token, holding)
+    if (this.#unanswered.has(MARK.exec(nameOf(contender.path))?.[1] ?? '')) this.#probes.hit('lock-adopted')
+  }
+
+  /** To be told when a release has resolved; `isSameSession` if the session of the lease still is its client's. */
+  released({ token, path, state }: Lease, isSameSession: boolean): void {
+    this.#holdings.delete(token)
+    if (state !== 'released' || !isSameSession) return
+    if (this.#contenders.get(token)?.isOver === false) {
+      this.#fail(`L1: ${path} with token ${hex(token)} counts as released, and is still there`)
+    }
+  }
+
+  /** To be told of every write under a lease, and of what the fenced resource said to it. */
+  wrote(path: string, token: bigint, isAccepted: boolean): void {
+    const queue = this.#queues.get(path)
+    const tenure = this.#contenders.get(token)?.tenure ?? 0
+    if (queue === undefined || tenure === 0) this.#fail(`L2: a write under ${hex(token)} of ${path}, which never held it`)
+    if (isAccepted && tenure < queue.written) {
+      this.#fail(`L2: a write of tenure ${tenure} of ${path} was accepted behind one of tenure ${queue.written}`)
+    }
+    if (!isAccepted && tenure >= queue.written) {
+      this.#fail(`L2: a write of tenure ${tenure} of ${path}, the latest, was refused`)
+    }
+    if (isAccepted) queue.written = tenure
+    else this.#probes.hit('fenced-write-refused')
+  }
+
+  /** To be told when a client owes no clean-up: then it has no nodes but those of these leases. */
+  owesNothing(sessionId: bigint, leases: readonly Lease[]): void {
+    const tokens = new Set(leases.map(({ token }) => token))
+    for (const queue of this.#queues.values()) {
+      const left = queue.contenders.find(({ owner, token }) => owner === sessionId && !tokens.has(token))
+      if (left !== undefined) this.#fail(`L6: ${left.path} is left behind by session ${hex(sessionId)}, which owes nothing`)
+    }
+  }
+
+  atEnd(): void {
+    for (const { contenders } of this.#queues.values()) {
+      if (contenders[0] !== undefined) this.#fail(`R3: ${contenders[0].path} is left`)
+    }
+  }
+
+  #queueOf(path: string): Queue | null {
+    const own = this.#queues.get(path)
+    if (own !== undefined) return own.kind === 'exclusive' ? own : null
+    const parent = this.#queues.get(parentOf(path))
+    return parent?.kind === 'fair' ? parent : null
+  }
+
+  #enter(queue: Queue, { path }: ModelChange, token: bigint): void {
+    const owner = this.#ledger.model.node(path, token)?.owner ?? 0n
+    const contender = { path, token, owner, tenure: 0, isOver: false, woken: new Set<bigint>() }
+    const last = queue.contenders.at(-1)
+    if (last !== undefined && compareSequence(sequenceOf(path) ?? 0, sequenceOf(last.path) ?? 0) <= 0) {
+      this.#fail(`L3: ${path} was created behind ${last.path}`)
+    }
+    const mark = MARK.exec(nameOf(path))?.[1]
+    if (mark !== undefined) {
+      if (this.#marks.has(mark)) this.#fail(`L6: the attempt ${mark} made ${path}, and has another node`)
+      this.#marks.add(mark)
+    }
+    this.#contenders.set(token, contender)
+    this.#latest.set(path, contender)
+    queue.contenders.push(contender)
+    this.#promote(queue)
+  }
+
+  #end(queue: Queue, { path }: ModelChange): void {
+    const contender = queue.contenders.find((each) => each.path === path)
+    if (contender === undefined) this.#fail(`${path} ended, and was in no queue`)
+    contender.isOver = true
+    const mark = MARK.exec(nameOf(path))?.[1]
+    if (mark !== undefined) this.#marks.delete(mark)
+    queue.contenders = queue.contenders.filter((each) => each !== contender)
+    this.#expectNoBelief(contender)
+    this.#promote(queue)
+  }
+
+  /** Whoever is first holds from now on. */
+  #promote(queue: Queue): void {
+    const head = queue.contenders[0]
+    if (head === undefined || head.tenure > 0) return
+    queue.tenures += 1
+    head.tenure = queue.tenures
+  }
+
+  #expectNoBelief({ token, path }: Contender): void {
+    const holding = this.#holdings.get(token)
+    if (holding === undefined) return
+    if (this.#believes(holding)) this.#fail(`L5: ${path} is gone, and ${holding.node.name} still believes that it holds`)
+    this.#holdings.delete(token)
+  }
+
+  /** Whether a holder would say at this instant, by its own clock, that the lock cannot be another's. */
+  #believes({ lease, node, incarnation }: Holding): boolean {
+    if (!node.isUp || node.incarnation !== incarnation) return false
+    return this.#world.kernel.as(node, () => performance.now() < lease.leaseDeadlineMs)
+  }
+
+  #fail(message: string): never {
+    throw new Violation(this.name, message)
+  }
+}
