@@ -23,3 +23,15 @@ export type {
   TestedMember,
   TestedMemberInfo,
 } from './conformance/membership-suite.ts'
+export { simulate } from './simulation/simulate.ts'
+export type {
+  SimulatedClient,
+  SimulatedMachine,
+  SimulatedServer,
+  SimulatedWorld,
+  SimulateOptions,
+  SimulationReport,
+} from './simulation/simulate.ts'
+export type { Draining } from './simulation/kernel.ts'
+export type { Fault, FaultKind, Place, Plan, StruckPacket } from './simulation/plan.ts'
+export type { ProfileName } from './simulation/profiles.ts'

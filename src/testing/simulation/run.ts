@@ -13,12 +13,14 @@ import { createChecks } from './checks/suite.ts'
 import { ClientSlots } from './client-slots.ts'
 import { Injector } from './inject.ts'
 import type { Draining } from './kernel.ts'
+import { Ledger } from './ledger.ts'
 import { Phases } from './phases.ts'
 import type { FaultKind } from './plan.ts'
 import { Probes } from './probes.ts'
 import type { ProbeName } from './probes.ts'
 import type { Draw, ProfileName } from './profiles.ts'
 import { ServerProbes } from './server-probes.ts'
+import type { MakeWorkload } from './workload.ts'
 import { WORKLOADS } from './workloads/all.ts'
 import { Tap } from './tap.ts'
 import { World } from './world.ts'
@@ -60,6 +62,8 @@ export interface RunReport {
 /** How a run is watched. */
 export interface RunOptions {
   readonly draining?: Draining
+  /** What a draw may name as its workload; {@link WORKLOADS} by default. */
+  readonly workloads?: Readonly<Record<string, MakeWorkload>>
   /** Gets a line for each fault, phase and event in the life of a server. */
   readonly onLine?: (atMs: number, line: string) => void
   /** Gets a line for each event of the kernel. */
@@ -88,7 +92,7 @@ class Run {
 
   constructor(draw: Draw, options: RunOptions) {
     const { seed, servers, observers, clients, sessionTimeoutMs, server, network, disk } = draw
-    const { draining = 'native', onTrace } = options
+    const { draining = 'native', workloads = WORKLOADS, onTrace } = options
     this.#draw = draw
     const world = new World({
       seed, draining, servers, observers, sessionTimeoutMs, server, network, disk, ...(onTrace === undefined ? {} : { onTrace }),
@@ -96,10 +100,13 @@ class Run {
     this.#world = world
     this.#note = (line) => options.onLine?.(world.kernel.nowMs, line)
     const { random } = world.kernel
-    const makeWorkload = WORKLOADS[draw.workload]
+    const makeWorkload = workloads[draw.workload]
     if (makeWorkload === undefined) throw new RangeError(`there is no workload ${draw.workload}`)
     const probes = this.#probes
-    const workload = makeWorkload({ world, clients, random: random.fork('workload'), probes })
+    const tap = new Tap(world)
+    const ledger = new Ledger(world)
+    const checks = createChecks(world, tap, ledger)
+    const workload = makeWorkload({ world, ledger, tap, clients, random: random.fork('workload'), probes })
     this.#clients = new ClientSlots({ world, random: random.fork('clients'), workload, probes, count: clients })
     this.#injector = new Injector({ world, clients: this.#clients, probes, sessionTimeoutMs, onFault: this.#note })
     this.#serverProbes = new ServerProbes(world, probes)
@@ -107,7 +114,7 @@ class Run {
       world, clients: this.#clients, injector: this.#injector, random: random.fork('phases'),
       config: { ...SERVER_DEFAULTS, ...server }, sessionTimeoutMs, onPhase: this.#note,
     })
-    this.#checks = [...createChecks(world, new Tap(world)), ...workload.checks]
+    this.#checks = [...checks, ...workload.checks]
     this.#watch()
   }
 

@@ -121,7 +121,7 @@ export interface SimulatedWorld {
  * @param options - `seed` is required
  * @param scenario - what happens; the simulation ends when its promise settles
  * @returns what the simulation was like
- * @throws whatever the scenario, a program that it does not await, or an invariant throws; Error if it does not end in time
+ * @throws whatever the scenario or an invariant throws, and what its clients report; Error if it does not end in time
  */
 export async function simulate(
   options: SimulateOptions,

@@ -36,7 +36,7 @@ export interface TapConnection {
   readonly server: number
   /** 0n until the server has answered the ConnectRequest. */
   sessionId: bigint
-  /** Requests without a reply, in order. */
+  /** Requests without a reply, in order; pings, which are answered apart, are not among them. */
   readonly sent: Fifo<SentRequest>
 }
 
@@ -45,7 +45,7 @@ export interface TapObserver extends ApiObserver {
   requested?(connection: TapConnection, sent: SentRequest): void
   /** A server answered the ConnectRequest; `response.timeOut` is 0 if it refused. */
   attached?(connection: TapConnection, response: ConnectResponse): void
-  /** A reply, with the request at the front of the queue; null if no request waits. */
+  /** A reply, with the request at the front of the queue; null if no request waits, and for a ping. */
   replied?(connection: TapConnection, sent: SentRequest | null, reply: Reply): void
   notified?(connection: TapConnection, event: WatcherEvent, zxid: bigint): void
   closed?(connection: TapConnection): void
@@ -138,7 +138,7 @@ export class Tap implements NetworkTap {
     session.lastSentMs = nowMs
     const call = UNCALLED.has(request.op) ? null : this.#callOf(session, request)
     const sent = { request, sentAtMs: nowMs, floor: this.#seenZxid, call }
-    connection.sent.push(sent)
+    if (request.op !== OpCode.ping) connection.sent.push(sent)
     this.#tell((observer) => observer.requested?.(connection, sent))
   }
 
@@ -181,7 +181,7 @@ export class Tap implements NetworkTap {
   }
 
   #replied(connection: TapConnection, reply: Reply): void {
-    const sent = connection.sent.shift() ?? null
+    const sent = reply.xid === Xid.ping ? null : (connection.sent.shift() ?? null)
     if (sent?.call != null && sent.request.xid === reply.xid) sent.call.zxid = reply.zxid
     this.#tell((observer) => observer.replied?.(connection, sent, reply))
     if (reply.zxid > this.#seenZxid) this.#seenZxid = reply.zxid

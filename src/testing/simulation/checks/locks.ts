@@ -10,13 +10,12 @@
  * L4   the end of a contender wakes at most one other session, and nobody watches the list.
  * L5   no holder believes by its own clock that it holds when its node is gone: the next one is granted at that instant
  *      or later.
- * L6   an attempt has at most one node, and whoever owes nothing has none but those of its leases.
+ * L6   an attempt has at most one node, and whoever neither holds, waits nor owes a clean-up has none.
  * R3   at the end no contender is left.
  *
  * Apart     the queue is kept from transactions alone: order is that of zxids, not of sequence numbers.
  */
-import { nameOf, parentOf } from '../../../core/path.ts'
-import { compareSequence, sequenceOf } from '../../../core/path.ts'
+import { compareSequence, nameOf, parentOf, sequenceOf } from '../../../core/path.ts'
 import { EventType } from '../../../backends/protocol/codes.ts'
 import type { WatcherEvent } from '../../../backends/protocol/records.ts'
 import type { Lease } from '../../../recipes/lease.ts'
@@ -152,11 +151,11 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     if (this.#unanswered.has(MARK.exec(nameOf(contender.path))?.[1] ?? '')) this.#probes.hit('lock-adopted')
   }
 
-  /** To be told when a release has resolved; `isSameSession` if the session of the lease still is its client's. */
-  released({ token, path, state }: Lease, isSameSession: boolean): void {
+  /** To be told when a release has resolved, with the session that is live then: of another one nobody can say more. */
+  released({ token, path, state }: Lease, sessionId: bigint | null): void {
     this.#holdings.delete(token)
-    if (state !== 'released' || !isSameSession) return
-    if (this.#contenders.get(token)?.isOver === false) {
+    const contender = this.#contenders.get(token)
+    if (state === 'released' && contender?.owner === sessionId && !contender.isOver) {
       this.#fail(`L1: ${path} with token ${hex(token)} counts as released, and is still there`)
     }
   }
@@ -176,13 +175,18 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     else this.#probes.hit('fenced-write-refused')
   }
 
-  /** To be told when a client owes no clean-up: then it has no nodes but those of these leases. */
-  owesNothing(sessionId: bigint, leases: readonly Lease[]): void {
-    const tokens = new Set(leases.map(({ token }) => token))
-    for (const queue of this.#queues.values()) {
-      const left = queue.contenders.find(({ owner, token }) => owner === sessionId && !tokens.has(token))
+  /** To be told when a client has no lease, contends for none and owes no clean-up. */
+  owesNothing(sessionId: bigint): void {
+    for (const { contenders } of this.#queues.values()) {
+      const left = contenders.find(({ owner }) => owner === sessionId)
       if (left !== undefined) this.#fail(`L6: ${left.path} is left behind by session ${hex(sessionId)}, which owes nothing`)
     }
+  }
+
+  /** Who is in a queue now, for a message. */
+  describe(path: string): string {
+    const { contenders = [] } = this.#queues.get(path) ?? {}
+    return contenders.map((each) => `${each.path} of session ${hex(each.owner)}`).join(', ') || 'nobody is there'
   }
 
   atEnd(): void {

@@ -1,6 +1,6 @@
 /** All checks that know nothing of what the clients do. */
 import type { Check } from '../check.ts'
-import { Ledger } from '../ledger.ts'
+import type { Ledger } from '../ledger.ts'
 import type { Tap } from '../tap.ts'
 import type { World } from '../world.ts'
 import { ElectionsCheck } from './elections.ts'
@@ -18,12 +18,11 @@ import { WritesCheck } from './writes.ts'
 /**
  * Makes the checks of a world that has not run yet.
  *
- * @param world - the world; its disks are looked at from now on
  * @param tap - the tap of this world
+ * @param ledger - the ledger of this world; more checks may listen to it
  * @returns the checks, the ledger first: the others look at what it has taken in
  */
-export function createChecks(world: World, tap: Tap): Check[] {
-  const ledger = new Ledger(world)
+export function createChecks(world: World, tap: Tap, ledger: Ledger): Check[] {
   return [
     ledger,
     new LeadershipCheck(world, ledger),

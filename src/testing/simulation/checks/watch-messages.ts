@@ -8,7 +8,7 @@
  * W4   an event has a watch, and a committed change, that it is about.
  */
 import { Err, EventType, OpCode } from '../../../backends/protocol/codes.ts'
-import type { Reply, SetWatchesRequest, WatcherEvent } from '../../../backends/protocol/records.ts'
+import type { Reply, Request, SetWatchesRequest, WatcherEvent } from '../../../backends/protocol/records.ts'
 import { ArmedWatches } from '../armed-watches.ts'
 import type { Armed, WatchKind, WatchOwner } from '../armed-watches.ts'
 import type { Check } from '../check.ts'
@@ -88,7 +88,7 @@ export class WatchMessagesCheck implements Check, TapObserver {
 
   replied({ number, server, sessionId }: TapConnection, sent: SentRequest | null, reply: Reply): void {
     const watched = this.#connections.get(number)
-    if (watched === undefined || sent === null) return
+    if (watched === undefined) return
     const { zxid } = reply
     for (const { due, path, kind } of watched.due) {
       if (due === null || due > zxid) continue
@@ -97,20 +97,21 @@ export class WatchMessagesCheck implements Check, TapObserver {
           `${kind} ${path} at ${hex(due)}`,
       )
     }
-    const { request } = sent
-    if (request.op === OpCode.setWatches && reply.err === Err.ok) this.#resumed(watched, request.body, server, zxid)
+    const request = sent?.request
+    if (request?.op === OpCode.setWatches && reply.err === Err.ok) this.#resumed(watched, request.body, server, zxid)
     const [strange] = watched.unexplained
     if (strange !== undefined) {
       this.#fail(`W4: server ${server} told of ${strange.path} (${strange.type}) at ${hex(strange.zxid)} for no reason`)
     }
     watched.replyZxid = zxid
-    if (request.op === OpCode.removeWatches) {
-      if (reply.err === Err.ok) for (const kind of ['node', 'children'] as const) this.#disarm(watched, kind, request.body.path)
-    } else this.#read(watched, sent, reply)
+    if (request !== undefined) this.#answered(watched, request, reply)
   }
 
-  #read(watched: Watched, { request }: SentRequest, { err, zxid }: Reply): void {
+  #answered(watched: Watched, request: Request, { err, zxid }: Reply): void {
     switch (request.op) {
+      case OpCode.removeWatches:
+        if (err === Err.ok) for (const kind of ['node', 'children'] as const) this.#disarm(watched, kind, request.body.path)
+        break
       case OpCode.getData:
       case OpCode.getChildren2:
         if (request.body.watch && err === Err.ok) {

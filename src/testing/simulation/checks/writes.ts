@@ -7,7 +7,7 @@
  * C5   a request becomes at most one transaction, and nothing but what the contract says it must become in the state before it.
  * C6   a multi is in the history whole, with what a replay gives for each part.
  */
-import { Err, OpCode } from '../../../backends/protocol/codes.ts'
+import { Err, OpCode, Xid } from '../../../backends/protocol/codes.ts'
 import type { MultiResult, Reply, Request } from '../../../backends/protocol/records.ts'
 import type { LogEntry } from '../../../backends/embedded/server/zab.ts'
 import { decodeTransaction } from '../../../backends/protocol/transactions.ts'
@@ -77,6 +77,7 @@ export class WritesCheck implements Check, TapObserver, LedgerListener {
 
   replied(connection: TapConnection, sent: SentRequest | null, reply: Reply): void {
     const { sessionId } = connection
+    if (reply.xid === Xid.ping) return
     if (sent === null || sent.request.xid !== reply.xid) {
       this.#fail(`C2: session ${sessionId} got a reply to ${reply.xid}, the next was ${sent?.request.xid ?? 'none'}`)
     }

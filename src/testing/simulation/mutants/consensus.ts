@@ -246,7 +246,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'FastLeaderElection, backward round',
     edits: [
       { file: ELECTION, from: 'heard.electionEpoch < this.#logicalClock', to: 'false' },
-      { file: ELECTION, from: 'same && vote.electionEpoch === this.#logicalClock && id', to: 'same && id' },
+      { file: ELECTION, from: 'isSame && vote.electionEpoch === this.#logicalClock && id', to: 'isSame && id' },
     ],
     expected: { seeds: 300 },
   },

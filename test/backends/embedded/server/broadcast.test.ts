@@ -63,6 +63,8 @@ describe('a server alone', () => {
     expect(replyOf(client, xid)).toBeUndefined()
     cluster.releaseDisk(1)
     expect(replyOf(client, xid)?.err).toBe(Err.ok)
+    const asked = sync(cluster, client)
+    expect(replyOf(client, asked)?.err).toBe(Err.ok)
   })
 })
 

@@ -1,0 +1,11 @@
+/** Every mutant. */
+import { CLIENT_MUTANTS } from './clients.ts'
+import { CONSENSUS_MUTANTS } from './consensus.ts'
+import type { Mutant } from './mutant.ts'
+import { SERVICE_MUTANTS } from './service.ts'
+
+/** All mutants; their names are different. */
+export const MUTANTS: readonly Mutant[] = Object.freeze([...CONSENSUS_MUTANTS, ...SERVICE_MUTANTS, ...CLIENT_MUTANTS])
+
+/** Of every kind of server, the worst: it has to be found in every run of the tests, or the simulation itself is broken. */
+export const CANARY = 'ack-before-durable'

@@ -1,0 +1,227 @@
+/**
+ * Mutants of clients and recipes.
+ */
+import type { Mutant } from './mutant.ts'
+
+const CALLS = 'backends/protocol/client-calls.ts'
+const CLIENT = 'core/kept-client.ts'
+const CONNECTION = 'backends/protocol/client-connection.ts'
+const CONTENDERS = 'recipes/contenders.ts'
+const EXCLUSIVE = 'recipes/exclusive-lock.ts'
+const FAIR = 'recipes/fair-lock.ts'
+const FEED = 'recipes/feed.ts'
+const GUARDED = 'recipes/guarded.ts'
+const LEASE = 'recipes/lease.ts'
+const MEMBER = 'recipes/member.ts'
+const MIRROR = 'recipes/mirror.ts'
+const SESSION = 'backends/protocol/client-session.ts'
+const TENURE = 'recipes/tenure.ts'
+
+/** See the head of this file. */
+export const CLIENT_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'unknown-write-repeated',
+    breaks: 'The client repeats a write of which it is not known whether it was done.',
+    kin: 'every "retry on connection loss"',
+    edits: [{
+      file: CLIENT,
+      from: "isCoordinationError(error, 'CONNECTION_LOSS') && error.outcome === 'not-sent'",
+      to: "isCoordinationError(error, 'CONNECTION_LOSS')",
+    }],
+    profile: 'churn',
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'unknown-called-not-sent',
+    breaks: 'A write that was sent and has no answer is said not to have been sent.',
+    kin: 'false certainty',
+    edits: [{ file: CALLS, from: "sent && this.isWrite ? 'unknown' : outcome", to: 'outcome' }],
+    profile: 'churn',
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'reads-renew-the-lease',
+    breaks: 'A lease is renewed by reads, which any server answers alone.',
+    kin: 'Curator and kazoo; decision 0003',
+    edits: [{ file: CALLS, from: 'this.isWrite || this.request.op === OpCode.sync', to: 'true' }],
+    profile: 'partition',
+    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+  },
+  {
+    name: 'lease-outlives-session',
+    breaks: 'The local deadline of a lease lies behind the end of the session on the servers.',
+    kin: 'CURATOR-206, redlock',
+    edits: [{ file: SESSION, from: 'const LEASE_PART = 2 / 3', to: 'const LEASE_PART = 3 / 2' }],
+    profile: 'recipes',
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'seen-zxid-forgotten',
+    breaks: 'A client does not remember how much it has seen.',
+    kin: 'the single system image of ZooKeeper, left out',
+    edits: [{ file: SESSION, from: 'if (reply.zxid > this.#lastZxidSeen)', to: 'if (false)' }],
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'watches-not-rearmed',
+    breaks: 'A client that comes to another server does not arm its watches there.',
+    kin: 'ZOOKEEPER-23',
+    edits: [{ file: SESSION, from: 'of this.#watches.toRearm(this.#lastZxidSeen))', to: 'of [])' }],
+    profile: 'churn',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'stale-event-accepted',
+    breaks: 'A session takes events of a connection that it has left.',
+    kin: 'late callbacks of an earlier epoch',
+    edits: [
+      {
+        file: SESSION,
+        from: '#onEvent(connection, type, path) {\n        if (connection !== this.#connection)',
+        to: '#onEvent(connection, type, path) {\n        if (false)',
+      },
+      {
+        file: CONNECTION,
+        from: 'onMessage(message) {\n        if (this.#lost)',
+        to: "onMessage(message) {\n        if (this.#lost && message.kind !== 'event')",
+      },
+    ],
+    expected: { seeds: 300 },
+  },
+  {
+    name: 'session-not-given-up',
+    breaks: 'A client goes on with a session for ever, however long no server answers.',
+    kin: 'ZOOKEEPER-4508',
+    edits: [{ file: SESSION, from: 'const EXPIRY_PART = 4 / 3', to: 'const EXPIRY_PART = 4000' }],
+    expected: { seeds: 300 },
+  },
+  {
+    name: 'lock-create-repeated',
+    breaks: 'A contender creates another node when the answer to the first create is lost.',
+    kin: 'Curator before protected creates (CURATOR-45)',
+    edits: [{ file: GUARDED, from: 'await findOwn(client, request.parent, mark, wait.signal)', to: 'null' }],
+    profile: 'recipes',
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'node-adopted-by-name-alone',
+    breaks: 'A node with the right name is taken for our own, whichever session owns it.',
+    kin: 'CURATOR-498, CURATOR-604',
+    edits: [{ file: GUARDED, from: 'stat.ephemeralOwner === client.sessionId', to: 'true' }],
+    profile: 'recipes',
+    expected: { seeds: 300 },
+  },
+  {
+    name: 'create-not-swept',
+    breaks: 'What a create that was given up has made stays in the queue.',
+    kin: 'CURATOR-79, kazoo#653',
+    edits: [{ file: GUARDED, from: 'await sweep(client, request.parent, mark, owed)', to: 'void 0' }],
+    profile: 'recipes',
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'all-watch-the-first',
+    breaks: 'Every contender watches the holder instead of its predecessor.',
+    kin: 'the herd effect of the ZooKeeper recipes page',
+    edits: [{ file: FAIR, from: 'const predecessor = queue[own - 1]', to: 'const predecessor = own === 0 ? undefined : queue[0]' }],
+    workload: 'locks',
+    profile: 'recipes',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'predecessor-not-watched',
+    breaks: 'A contender looks at its predecessor without a watch.',
+    kin: 'a missed wake-up',
+    edits: [{ file: CONTENDERS, from: '{ watch: this.#ring, signal }', to: '{ signal }' }],
+    workload: 'locks',
+    profile: 'recipes',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'fair-lock-granted-unproven',
+    breaks: 'A fair lock is granted although the session may be over.',
+    kin: 'redlock#296',
+    edits: [{ file: CONTENDERS, from: 'return performance.now() < this.#client.leaseDeadlineMs', to: 'return true' }],
+    profile: 'recipes',
+    expected: { seeds: 300 },
+  },
+  {
+    name: 'exclusive-lock-granted-unproven',
+    breaks: 'An exclusive lock is granted although the session may be over.',
+    kin: 'redlock#296',
+    edits: [{ file: EXCLUSIVE, from: 'performance.now() < this.#client.leaseDeadlineMs', to: 'true' }],
+    profile: 'recipes',
+    expected: { seeds: 300 },
+  },
+  {
+    name: 'exclusive-lock-of-older-session',
+    breaks: 'The node that an older session of ours left is taken for the lock.',
+    kin: 'CURATOR-620',
+    edits: [{ file: EXCLUSIVE, from: 'stat?.ephemeralOwner === this.#client.sessionId ? stat : null', to: 'stat' }],
+    profile: 'recipes',
+    expected: { seeds: 300 },
+  },
+  {
+    name: 'lease-signal-silent',
+    breaks: 'The holder of a lock is not told that it is lost.',
+    kin: 'locks of etcd and Redis that are held by whoever thinks so',
+    edits: [{ file: TENURE, from: 'this.#controller.abort(new', to: 'void (new' }],
+    workload: 'locks',
+    profile: 'recipes',
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'released-before-confirmed',
+    breaks: 'A release resolves before the servers have confirmed it.',
+    kin: 'CURATOR-678',
+    edits: [{ file: LEASE, from: 'await Cleanups.of(this.#client).run(deletion(', to: 'void Cleanups.of(this.#client).run(deletion(' }],
+    workload: 'locks',
+    profile: 'recipes',
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'token-of-a-local-clock',
+    breaks: 'The fencing token is a number of the holder, not of the servers.',
+    kin: 'Redlock',
+    edits: [{ file: LEASE, from: 'this.token = node.czxid', to: 'this.token = BigInt(Math.trunc(performance.now()))' }],
+    workload: 'locks',
+    profile: 'recipes',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'last-update-dropped',
+    breaks: 'A subscriber that is slow keeps the older of two updates.',
+    kin: 'etcd#17529',
+    edits: [{ file: FEED, from: 'this.#waiting = { state, missed,', to: 'this.#waiting ??= { state, missed,' }],
+    workload: 'config',
+    profile: 'recipes',
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'mirror-watches-once',
+    breaks: 'A mirror reads what has changed without watching it again.',
+    kin: 'a one-shot watch taken for a subscription',
+    edits: [{ file: MIRROR, from: 'place.isDataArmed ? {} : { watch: place.onData }', to: 'place.node !== null ? {} : { watch: place.onData }' }],
+    workload: 'config',
+    profile: 'recipes',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'mirror-skips-resync',
+    breaks: 'A mirror on a new session goes on as if its watches still stood.',
+    kin: 'CURATOR-525',
+    edits: [{ file: MIRROR, from: 'isNew || !wasInTouch', to: 'false' }],
+    workload: 'config',
+    profile: 'recipes',
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'foreign-member-adopted',
+    breaks: "A member takes another member's node for its own.",
+    kin: 'CURATOR-506',
+    edits: [{ file: MEMBER, from: 'if (!this.#isMarked(found))\n                throw memberExists', to: 'if (false)\n                throw memberExists' }],
+    workload: 'membership',
+    profile: 'recipes',
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+]

@@ -1,0 +1,189 @@
+/**
+ * Mutants of what clients see of a server: requests, sessions, watches, reads.
+ */
+import type { Mutant } from './mutant.ts'
+
+const CONNECTIONS = 'backends/embedded/server/connections.ts'
+const LEADER = 'backends/embedded/server/leader.ts'
+const OUTSTANDING = 'backends/embedded/server/outstanding.ts'
+const PREPARE = 'backends/embedded/server/prepare.ts'
+const SERVER = 'backends/embedded/server/server.ts'
+const SESSIONS = 'backends/embedded/server/sessions.ts'
+const SNAPSHOT = 'backends/embedded/server/snapshot.ts'
+const TERM = 'backends/embedded/server/term.ts'
+const WATCHES = 'backends/embedded/server/watches.ts'
+
+/** See the head of this file. */
+export const SERVICE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'client-travels-back',
+    breaks: 'A server accepts a client that has seen more than the server has applied.',
+    kin: 'the single system image of ZooKeeper, left out',
+    edits: [{ file: CONNECTIONS, from: 'request.lastZxidSeen > this.#host.state().lastZxid', to: 'false' }],
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'sync-without-majority',
+    breaks: 'A leader answers a sync, and with it pings, without asking a majority whether it still leads.',
+    kin: 'ZOOKEEPER-1675',
+    edits: [{ file: LEADER, from: 'sync.round > confirmed', to: 'false' }],
+    profile: 'partition',
+    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+  },
+  {
+    name: 'sync-not-awaited',
+    breaks: 'A follower answers a sync before it has applied what the sync waits for.',
+    kin: 'ZOOKEEPER-2137',
+    edits: [{ file: SERVER, from: 'first.zxid > this.#state.lastZxid', to: 'false' }],
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'ping-answered-alone',
+    breaks: 'A server answers pings by itself, without a majority behind it.',
+    kin: 'ZooKeeper as it is; decision 0003',
+    edits: [{ file: CONNECTIONS, from: 'this.#pinged.push(connection)', to: 'this.#pong(connection)' }],
+    profile: 'partition',
+    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+  },
+  {
+    name: 'session-not-heard-of',
+    breaks: 'A leader does not hear of the sessions on other servers, and ends them early.',
+    kin: 'expiry by one server\'s own clock; ZOOKEEPER-1049',
+    edits: [{ file: SERVER, from: 'for (const { sessionId } of sessions)', to: 'for (const { sessionId } of sessions.slice(1))' }],
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'session-ends-early',
+    breaks: 'A session ends after half of its time-out.',
+    kin: 'ticks mistaken for something else',
+    edits: [{
+      file: SESSIONS,
+      from: 'Math.ceil(timeoutMs / this.#tickMs)',
+      to: 'Math.ceil(timeoutMs / this.#tickMs / 2)',
+    }],
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'session-never-ends',
+    breaks: 'The session of a client that is gone never ends.',
+    kin: 'ZOOKEEPER-1208, ZOOKEEPER-2355',
+    edits: [{ file: TERM, from: 'of this.#tracker.tick()', to: 'of this.#tracker.tick().slice(1)' }],
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'ending-session-writes',
+    breaks: 'A write of a session whose end is decided already is done.',
+    kin: 'ZOOKEEPER-1496, ZOOKEEPER-2355',
+    edits: [{
+      file: SESSIONS,
+      from: 'if (tracked === undefined || tracked.deadlineTick === 0)\n            return Err.sessionExpired;',
+      to: 'if (tracked === undefined || tracked.deadlineTick === 0)\n            return Err.ok;',
+    }],
+    profile: 'churn',
+    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+  },
+  {
+    name: 'moved-session-writes',
+    breaks: 'A write that comes through the server that a session has left is done.',
+    kin: 'ZOOKEEPER-417, session moved',
+    edits: [{ file: SESSIONS, from: 'tracked.owner === owner ? Err.ok : Err.sessionMoved', to: 'Err.ok' }],
+    profile: 'churn',
+    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+  },
+  {
+    name: 'ending-session-moves',
+    breaks: 'A client may pick up a session whose end is decided already.',
+    kin: 'ZOOKEEPER-2355',
+    edits: [{ file: TERM, from: '!this.#tracker.setOwner(sessionId, from)', to: '!(this.#tracker.setOwner(sessionId, from) || true)' }],
+    profile: 'churn',
+    expected: { seeds: 300 },
+  },
+  {
+    name: 'password-ignored',
+    breaks: 'A session can be picked up with any password.',
+    kin: 'session hijack',
+    edits: [{ file: 'backends/embedded/server/sessions.ts', from: 'return difference === 0', to: 'return true' }],
+    expected: {
+      because: 'Clients of the simulation know only their own sessions, so nobody shows a wrong password. The rule is tested '
+        + 'directly (test/backends/embedded/server/connections.test.ts).',
+    },
+  },
+  {
+    name: 'ephemerals-in-flight-survive',
+    breaks: 'The end of a session does not remove nodes whose creation was decided and not applied yet.',
+    kin: 'ZOOKEEPER-1144, ZOOKEEPER-2355',
+    edits: [{ file: OUTSTANDING, from: 'this.#latestNodes.get(decision.path) === decision)\n                paths.push', to: 'false)\n                paths.push' }],
+    expected: { seeds: 300 },
+  },
+  {
+    name: 'refused-multi-leaves-traces',
+    breaks: 'What the first parts of a refused multi decided stays decided.',
+    kin: 'ZOOKEEPER-1624, ZOOKEEPER-3127',
+    edits: [{ file: PREPARE, from: 'this.#outstanding.rollback()', to: 'this.#outstanding.commit()' }],
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'version-not-compared',
+    breaks: 'A set is done whatever version it asks for.',
+    kin: 'a lost update',
+    edits: [{ file: PREPARE, from: 'wanted === -1 || wanted === actual', to: 'true' }],
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'decision-forgotten',
+    breaks: 'A request is judged by the applied state, without what was decided and is still on its way.',
+    kin: 'ZOOKEEPER-1624',
+    edits: [{ file: OUTSTANDING, from: '?? this.#latestNodes.get(path)', to: '' }],
+    expected: { seeds: 20, seedsWithoutAssertions: 20 },
+  },
+  {
+    name: 'snapshot-loses-counter',
+    breaks: 'A snapshot holds the number of children where the count of creates should be.',
+    kin: 'ZOOKEEPER-3249 and other states that a snapshot loses',
+    edits: [{ file: SNAPSHOT, from: 'cversion: node.childCreates', to: 'cversion: node.numChildren' }],
+    profile: 'failpoints',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'data-event-lost-between-servers',
+    breaks: 'A watch that is armed again on another server does not tell of a change in between.',
+    kin: 'ZOOKEEPER-1667',
+    edits: [{ file: WATCHES, from: 'node.mzxid > relativeZxid', to: 'false' }],
+    profile: 'churn',
+    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+  },
+  {
+    name: 'children-event-lost-between-servers',
+    breaks: 'A watch of children that is armed again on another server does not tell of a change in between.',
+    kin: 'ZOOKEEPER-1667',
+    edits: [{ file: WATCHES, from: 'node.pzxid > relativeZxid', to: 'false' }],
+    profile: 'churn',
+    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+  },
+  {
+    name: 'event-behind-newer-reply',
+    breaks: 'Events are sent behind the replies of the same turn, which show their effect already.',
+    kin: 'ZooKeeper guarantee: "a client will see the watch event before it sees the new data"',
+    edits: [{
+      file: CONNECTIONS,
+      from: '{ replies: this.#replies, closes: this.#closes }',
+      to: "{ replies: [...this.#replies.filter((r) => r.message.kind !== 'event'), "
+        + "...this.#replies.filter((r) => r.message.kind === 'event')], closes: this.#closes }",
+    }],
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'children-watch-misses-deletion',
+    breaks: 'A watch of children does not hear that their parent was deleted.',
+    kin: 'ZOOKEEPER-1853',
+    edits: [{ file: WATCHES, from: 'tell(this.#children.take(path), EventType.nodeDeleted, path, told)', to: 'void 0' }],
+    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+  },
+  {
+    name: 'watch-told-twice',
+    breaks: 'A one-shot watch stays armed when it has fired.',
+    kin: 'one-shot watches that are not',
+    edits: [{ file: WATCHES, from: 'this.#connectionsOf.delete(path);\n        this.#count -= connections.size;', to: 'return connections;' }],
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+]

@@ -1,0 +1,56 @@
+/**
+ * What programs of a workload share: how they bear what the world does to them, and how long they wait for it to end.
+ */
+import { CoordinationError } from '../../../core/errors.ts'
+import { Violation } from '../check.ts'
+
+/** How long a program that waits for something lets pass between two looks, in milliseconds. */
+const LOOK_EVERY_MS = 50
+
+/** What became of an attempt. */
+export type Attempted<T> =
+  | { readonly value: T; readonly error: null }
+  | { readonly value: null; readonly error: CoordinationError }
+
+/** Tries something that the world may make fail; any other error than that is thrown. */
+export async function attempt<T>(run: () => Promise<T>): Promise<Attempted<T>> {
+  try {
+    return { value: await run(), error: null }
+  } catch (error) {
+    if (!(error instanceof CoordinationError)) throw error
+    return { value: null, error }
+  }
+}
+
+/** Runs something under a signal that is aborted after some time, unless it has ended by then. */
+export async function abortedAfter<T>(delayMs: number, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController()
+  const timer = setTimeout(() => {
+    controller.abort(new Error('the program has changed its mind'))
+  }, delayMs)
+  try {
+    return await run(controller.signal)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/**
+ * Waits until something holds.
+ *
+ * @param boundMs - by the clock of the node
+ * @param describe - what to say if it does not come to hold, behind the name of the check
+ * @throws Violation of liveness
+ */
+export async function eventually(
+  check: string,
+  boundMs: number,
+  holds: () => boolean,
+  describe: () => string,
+): Promise<void> {
+  const endMs = performance.now() + boundMs
+  while (!holds()) {
+    if (performance.now() >= endMs) throw new Violation(check, `${describe()} after ${boundMs} ms`, 'liveness')
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * Locks in use: clients contend, work under their lease, write to what the lock guards, and give it back.
+ *
+ * Holders    a careful one looks at its lease before it writes; a careless one does not, and what it wrote may arrive late.
+ *            Faults make both of them stand still beyond the life of their sessions.
+ * Waiters    wait without limit, for some time, until they change their mind, or not at all.
+ * End        everybody acquires every lock once more, which must be granted in time, and owes nothing when it goes.
+ */
+import type { Client } from '../../../core/client.ts'
+import { pendingCleanups } from '../../../recipes/cleanups.ts'
+import { ExclusiveLock } from '../../../recipes/exclusive-lock.ts'
+import { FairLock } from '../../../recipes/fair-lock.ts'
+import type { Lease } from '../../../recipes/lease.ts'
+import { Violation } from '../check.ts'
+import { LocksCheck } from '../checks/locks.ts'
+import type { LockKind } from '../checks/locks.ts'
+import { FencedResource } from '../fenced-resource.ts'
+import type { Probes } from '../probes.ts'
+import type { SeededRandom } from '../random.ts'
+import type { World } from '../world.ts'
+import type { ClientLife, MakeWorkload } from '../workload.ts'
+import { abortedAfter, attempt, eventually } from './attempt.ts'
+
+const PAUSE_MS_MAX = 100
+const WAIT_MS_MAX = 1_500
+const HOLD_MS_MAX = 60
+const WRITES_MAX = 3
+/** Part of the tenures that last longer than a session lives. */
+const LONG_TENURE_CHANCE = 0.03
+/** How long a write of a careless holder may be on its way, in milliseconds. */
+const LATE_MS_MAX = 3_000
+/** How long the last grant may take once there is service: longer than any session lives on without its client. */
+const GRANT_MS = 30_000
+const CLEANUP_MS = 20_000
+
+/** What all users of the locks share. */
+interface Scene {
+  readonly world: World
+  readonly probes: Probes
+  readonly check: LocksCheck
+  readonly locks: ReadonlyMap<string, LockKind>
+  readonly resources: ReadonlyMap<string, FencedResource>
+}
+
+/** Makes the workload `locks`. */
+export const makeLocks: MakeWorkload = ({ world, ledger, tap, probes, random }) => {
+  const locks = drawLocks(random)
+  const check = new LocksCheck({ world, ledger, tap, probes, locks })
+  const resources = new Map([...locks.keys()].map((path) => [path, new FencedResource()]))
+  const scene = { world, probes, check, locks, resources }
+  return { name: 'locks', checks: [check], program: (client, life) => new LockUser(client, life, scene).run() }
+}
+
+function drawLocks(random: SeededRandom): Map<string, LockKind> {
+  const count = random.between(1, 3)
+  return new Map(Array.from({ length: count }, (_, index) => [
+    `/locks/${index + 1}`,
+    random.chance(0.7) ? 'fair' : 'exclusive',
+  ]))
+}
+
+/** One life of one client that uses locks. */
+class LockUser {
+  readonly #client: Client
+  readonly #life: ClientLife
+  readonly #scene: Scene
+  readonly #locks: ReadonlyMap<string, FairLock | ExclusiveLock>
+  readonly #isCareful: boolean
+  /** How many tenures it works on at a time. */
+  readonly #hands: number
+
+  constructor(client: Client, life: ClientLife, scene: Scene) {
+    this.#client = client
+    this.#life = life
+    this.#scene = scene
+    this.#locks = new Map([...scene.locks].map(([path, kind]) => {
+      return [path, kind === 'fair' ? new FairLock(client, path) : new ExclusiveLock(client, path)]
+    }))
+    this.#isCareful = life.random.chance(0.5)
+    this.#hands = life.random.pick([1, 1, 2])
+  }
+
+  async run(): Promise<void> {
+    await Promise.all(Array.from({ length: this.#hands }, () => this.#work()))
+    for (const path of this.#locks.keys()) await this.#acquireLast(path)
+    const { check } = this.#scene
+    await eventually(check.name, CLEANUP_MS, () => pendingCleanups(this.#client) === 0, () => 'L6: clean-ups are owed')
+    await attempt(() => this.#client.sync())
+    this.#lookForRest()
+  }
+
+  async #work(): Promise<void> {
+    const { random } = this.#life
+    const paths = [...this.#locks.keys()]
+    while (!this.#life.isEnding()) {
+      const path = random.pick(paths)
+      const lease = await this.#acquire(path)
+      if (lease !== null) await this.#hold(path, lease)
+      if (this.#hands === 1 && pendingCleanups(this.#client) === 0) this.#lookForRest()
+      await this.#life.sleep(random.unit() * PAUSE_MS_MAX)
+    }
+  }
+
+  /** Acquires in one of the ways there are. Null: it did not come to that. */
+  async #acquire(path: string): Promise<Lease | null> {
+    const { random } = this.#life
+    const lock = this.#lock(path)
+    const limitMs = random.unit() * WAIT_MS_MAX
+    const ways: (() => Promise<Lease | null>)[] = [
+      () => lock.acquire(),
+      () => lock.acquire({ waitMs: limitMs, data: this.#life.node.name }),
+      () => abortedAfter(limitMs, (signal) => lock.acquire({ signal })),
+      () => abortedAfter(random.unit() * PAUSE_MS_MAX, (signal) => lock.acquire({ signal })),
+      () => lock.tryAcquire(),
+      () => abortedAfter(random.unit() * PAUSE_MS_MAX, (signal) => lock.tryAcquire({ signal })),
+    ]
+    const { value, error } = await attempt(random.pick(ways))
+    if (error?.code === 'TIMEOUT') this.#scene.probes.hit('lock-waiter-timed-out')
+    if (value !== null) this.#granted(path, value)
+    return value
+  }
+
+  #granted(path: string, lease: Lease): void {
+    this.#scene.check.granted(path, lease, this.#life.node)
+    lease.signal.addEventListener('abort', () => {
+      this.#scene.probes.hit('lock-lost')
+    })
+  }
+
+  async #hold(path: string, lease: Lease): Promise<void> {
+    const { random } = this.#life
+    const isLong = random.chance(LONG_TENURE_CHANCE)
+    const holdMs = isLong ? 2 * this.#client.sessionTimeoutMs : HOLD_MS_MAX
+    const writes = random.between(1, WRITES_MAX)
+    for (let i = 0; i < writes; i++) {
+      await this.#life.sleep(random.unit() * holdMs)
+      if (this.#isCareful && !isHeld(lease)) break
+      this.#write(path, lease.token)
+    }
+    await this.#release(lease)
+  }
+
+  /** Writes to what the lock guards: what a careful holder writes is there at once, as it has just looked. */
+  #write(path: string, token: bigint): void {
+    const { world, check, resources } = this.#scene
+    const resource = resources.get(path)
+    if (resource === undefined) throw new RangeError(`nothing is guarded by ${path}`)
+    const { random, node } = this.#life
+    const arrive = (): boolean => {
+      const isAccepted = resource.write(token)
+      check.wrote(path, token, isAccepted)
+      return isAccepted
+    }
+    if (this.#isCareful) {
+      if (!arrive()) throw new Violation(check.name, `L5: ${node.name} was sure of ${path}, and its write was refused`)
+    } else world.kernel.after(random.chance(0.5) ? 0 : random.unit() * LATE_MS_MAX, null, 'write', arrive)
+  }
+
+  async #release(lease: Lease): Promise<void> {
+    const { check, probes } = this.#scene
+    let wasOutOfTouch = false
+    const unlisten = this.#client.onState(({ status }) => {
+      if (status === 'suspended') wasOutOfTouch = true
+    })
+    await lease.release()
+    unlisten()
+    if (wasOutOfTouch && lease.state === 'released') probes.hit('lock-released-late')
+    check.released(lease, this.#client.sessionId)
+  }
+
+  /** V4: once there is service and everybody comes to an end, everybody gets the lock. */
+  async #acquireLast(path: string): Promise<void> {
+    const { check } = this.#scene
+    for (;;) {
+      const { value: lease, error } = await attempt(() => this.#lock(path).acquire({ waitMs: GRANT_MS }))
+      if (error?.code === 'TIMEOUT') {
+        const queue = check.describe(path)
+        throw new Violation(check.name, `V4: ${this.#life.node.name} waited ${GRANT_MS} ms: ${queue}`, 'liveness')
+      }
+      if (lease === null) continue
+      this.#granted(path, lease)
+      return this.#release(lease)
+    }
+  }
+
+  #lookForRest(): void {
+    const { sessionId } = this.#client
+    if (sessionId !== null && pendingCleanups(this.#client) === 0) this.#scene.check.owesNothing(sessionId)
+  }
+
+  #lock(path: string): FairLock | ExclusiveLock {
+    const lock = this.#locks.get(path)
+    if (lock === undefined) throw new RangeError(`there is no lock ${path}`)
+    return lock
+  }
+}
+
+function isHeld(lease: Lease): boolean {
+  try {
+    lease.throwIfLost()
+    return true
+  } catch {
+    return false
+  }
+}
