@@ -168,9 +168,11 @@ export class ConfigStore<T> {
   /** Writes a value; see {@link ConfigCenter.publish}. */
   async write(key: string, value: T, options: PublishOptions): Promise<Written> {
     const path = this.pathOf(key)
+    // Before anything is waited for: a change that comes in meanwhile was not before the eyes of who made this value.
+    const seen = this.#expected(key, options)
     const encoded = await this.#format.encode(value, path)
     return this.#waiting(path, options, async (signal) => {
-      const expected = await this.#expected(key, options, signal)
+      const expected = await this.#onceRead(key, options, seen, signal)
       const written = await writeVersioned(this.#client, path, encoded.bytes, expected, signal)
       this.#remember(key, Object.freeze({ value: encoded.value, ...written }))
       return written
@@ -180,8 +182,9 @@ export class ConfigStore<T> {
   /** Removes a value; see {@link ConfigTree.remove}. */
   async remove(key: string, options: PublishOptions): Promise<void> {
     const path = this.pathOf(key)
+    const seen = this.#expected(key, options)
     await this.#waiting(path, options, async (signal) => {
-      const expected = await this.#expected(key, options, signal)
+      const expected = await this.#onceRead(key, options, seen, signal)
       if (expected === null) return
       await removeVersioned(this.#client, path, expected, signal)
       this.#remember(key, null)
@@ -216,13 +219,15 @@ export class ConfigStore<T> {
     }
   }
 
-  async #expected(key: string, options: PublishOptions, signal: AbortSignal): Promise<ExpectedVersion> {
+  /** What the node must be like for who makes a write at this instant; undefined as long as nothing was read. */
+  #expected(key: string, options: PublishOptions): ExpectedVersion | undefined {
     if (options.force === true && options.ifVersion !== undefined) {
       throw new TypeError('force and ifVersion exclude each other')
     }
     if (options.force === true) return 'any'
     if (options.ifVersion !== undefined) return options.ifVersion
-    const state = await this.ready({ signal })
+    const { state } = this
+    if (state === undefined) return undefined
     const own = this.#ownWrites.get(key)
     if (own !== undefined) return own.entry?.version ?? null
     const entry = state.get(key)
@@ -230,6 +235,18 @@ export class ConfigStore<T> {
     // A folder may get a value; a value that nobody here could read is not overwritten unseen.
     const folder = this.#mirror.snapshot?.nodes.get(key)
     return folder !== undefined && folder.data.length === 0 ? folder.stat.version : null
+  }
+
+  /** Waits for the first reading if a write was made before it; what that finds is what the write replaces. */
+  async #onceRead(
+    key: string,
+    options: PublishOptions,
+    seen: ExpectedVersion | undefined,
+    signal: AbortSignal,
+  ): Promise<ExpectedVersion> {
+    if (seen !== undefined) return seen
+    await this.ready({ signal })
+    return this.#expected(key, options) ?? null
   }
 
   /** A value that was written from here is in force here at once, and not only when the mirror has read it. */

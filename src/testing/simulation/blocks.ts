@@ -1,4 +1,7 @@
-/** Directions of the network that are blocked, counted: where two faults block the same one, both must end before it is open. */
+/**
+ * Directions of the network that are blocked, counted: where two faults block the same one, both must end before it is
+ * open.
+ */
 import type { SimNetwork } from './network.ts'
 
 /** The blocked directions of one network. */
@@ -16,7 +19,7 @@ export class Blocks {
    * @returns a function that takes these blocks back; idempotent
    */
   block(from: readonly string[], to: readonly string[]): () => void {
-    const pairs = from.flatMap((source) => to.filter((target) => target !== source).map((target) => [source, target] as const))
+    const pairs = from.flatMap((source) => to.map((target) => [source, target] as const)).filter(([a, b]) => a !== b)
     for (const [source, target] of pairs) this.#count(source, target, 1)
     let isBlocked = true
     return () => {

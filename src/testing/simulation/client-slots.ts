@@ -1,8 +1,8 @@
 /**
  * The clients of a run: slots, each filled by one client at a time.
  *
- * Life      a client connects, runs the program of its workload, closes. If its process crashes, another one on a node of its own
- *           takes the slot after a while.
+ * Life      a client connects, runs the program of its workload, closes. If its process crashes, another one on a node
+ *           of its own takes the slot after a while.
  */
 import type { ClientPlaces } from './inject.ts'
 import type { SimNode } from './kernel.ts'
@@ -101,8 +101,11 @@ export class ClientSlots implements ClientPlaces {
           if (status === 'suspended') this.#probes.hit('client-suspended')
           if (status === 'expired') this.#probes.hit('client-expired')
         })
-        const sleep = (forMs: number): Promise<void> => this.#sleep(forMs)
-        await this.#workload.program(client, { slot: slot.index, life, node, random, isEnding: () => this.#isEnding, sleep })
+        await this.#workload.program(client, {
+          slot: slot.index, life, node, random,
+          isEnding: () => this.#isEnding,
+          sleep: (forMs) => this.#sleep(forMs),
+        })
         await client.close()
         slot.isDone = true
       }, { connectTimeoutMs: PATIENCE_MS })

@@ -88,7 +88,9 @@ const DRAWS: Readonly<Record<FaultKind, Draw>> = Object.freeze({
     kind: 'crash-at-sync', atMs, server: random.pick(servers), nth: random.between(1, 5),
     side: random.pick(['before', 'after']), downMs: drawDownMs(random),
   }),
-  'wipe': (atMs, { random, servers }) => ({ kind: 'wipe', atMs, server: random.pick(servers), downMs: drawDownMs(random) }),
+  'wipe': (atMs, { random, servers }) => ({
+    kind: 'wipe', atMs, server: random.pick(servers), downMs: drawDownMs(random),
+  }),
   'pause': (atMs, scene) => ({
     kind: 'pause', atMs, forMs: drawPauseMs(scene), node: drawNode(scene), timersFirst: scene.random.chance(0.5),
   }),
@@ -118,11 +120,13 @@ function drawNode({ random, servers, clients }: FaultScene): Place {
 
 /** Mostly short, sometimes longer than sessions live. */
 function drawOutageMs({ random, sessionTimeoutMs }: FaultScene): number {
-  return random.chance(0.3) ? random.between(sessionTimeoutMs, 3 * sessionTimeoutMs) : random.between(50, sessionTimeoutMs)
+  const isLong = random.chance(0.3)
+  return isLong ? random.between(sessionTimeoutMs, 3 * sessionTimeoutMs) : random.between(50, sessionTimeoutMs)
 }
 
 function drawPauseMs({ random, sessionTimeoutMs }: FaultScene): number {
-  return random.chance(0.5) ? random.between(100, 1_000) : random.between(sessionTimeoutMs, 2 * sessionTimeoutMs + 1_000)
+  const isLong = random.chance(0.5)
+  return isLong ? random.between(sessionTimeoutMs, 2 * sessionTimeoutMs + 1_000) : random.between(100, 1_000)
 }
 
 function drawDownMs(random: SeededRandom): number {

@@ -1,11 +1,11 @@
 /**
  * Carries a plan out on a world.
  *
- * Counting  a fault counts when it really happens: a crash of a server that is down already does not, a strike does when its
- *           packet comes.
+ * Counting  a fault counts when it really happens: a crash of a server that is down already does not, a strike does
+ *           when its packet comes.
  * Restarts  whatever the plan takes down it brings back, at the latest when the phase of faults is over.
- * Disks     a server whose disk was taken away counts as without memory until it has caught up and serves as a voter. No more
- *           than a minority may be so at once: behind that, no algorithm could keep a promise.
+ * Disks     a server whose disk was taken away counts as without memory until it has caught up and serves as a voter.
+ *           No more than a minority may be so at once: behind that, no algorithm could keep a promise.
  */
 import type { Packet } from '../../backends/protocol/packets.ts'
 import { Blocks } from './blocks.ts'
@@ -280,7 +280,8 @@ export class Injector {
     node.pausedUntilMs = Math.max(node.pausedUntilMs, nowMs + fault.forMs)
     node.timersFirst = fault.timersFirst
     const isServer = this.#world.servers.some((server) => server.node === node)
-    if (fault.forMs > this.#sessionTimeoutMs) this.#probes.hit(isServer ? 'paused-beyond-session' : 'client-paused-beyond-session')
+    const probe = isServer ? 'paused-beyond-session' : 'client-paused-beyond-session'
+    if (fault.forMs > this.#sessionTimeoutMs) this.#probes.hit(probe)
     this.#happened(fault)
   }
 

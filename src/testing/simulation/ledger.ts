@@ -264,6 +264,10 @@ export class Ledger implements Check {
     if (epochOf(zxid) !== epochOf(last) && (zxid & 0xffffffffn) !== 1n) {
       this.#fail(`P7: server ${mirror.server} logged ${hex(zxid)} as the first of its epoch`)
     }
+    // A current epoch stands for the whole history before it, so that has to be there first (ZOOKEEPER-4643).
+    if (epochOf(zxid) < mirror.currentEpoch) {
+      this.#fail(`P8: server ${mirror.server} logged ${hex(zxid)} when it was in epoch ${mirror.currentEpoch} already`)
+    }
     const known = this.#transactions.get(zxid)
     if (known === undefined) this.#transactions.set(zxid, txn)
     else if (known !== txn && !sameBytes(known, txn)) this.#fail(`P6: ${hex(zxid)} stands for two transactions`)

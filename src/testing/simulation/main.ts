@@ -3,8 +3,8 @@
  *
  *     --seconds N | --seeds N     fresh seeds on all processors; a line a second
  *     --seed 0xBEEF [--trace]     replays one seed and says what happened; with --trace, every event
- *     --shrink                    with --seed: looks for the few faults that are enough, and prints them as a regression
- *     --profile NAME              only this climate
+ *     --shrink                    with --seed: looks for the few faults that are enough, and prints them as a
+ *     regression --profile NAME              only this climate
  *     --workload NAME             only this workload
  *
  * Exit status: 0 nothing was found, 2 wrong arguments, 10 crash, 11 safety, 12 liveness.
@@ -27,7 +27,8 @@ const REPORT_MS = 1_000
 const TWICE_EVERY = 20
 const SEED_SPAN = 2 ** 32
 
-const USAGE = `usage: npm run sim -- [--seconds N | --seeds N | --seed SEED [--trace] [--shrink]] [--profile NAME] [--workload NAME]
+const USAGE = `usage: npm run sim -- --seconds N | --seeds N | --seed SEED [--trace | --shrink] [more]
+more: --profile NAME, --workload NAME
 profiles: ${PROFILE_NAMES.join(', ')}
 workloads: ${Object.keys(WORKLOADS).join(', ')}`
 
@@ -47,12 +48,14 @@ function read(args: readonly string[]): Arguments | null {
     const { values } = parseArgs({
       args: [...args],
       options: {
-        seconds: { type: 'string' }, seeds: { type: 'string' }, seed: { type: 'string' }, profile: { type: 'string' },
-        workload: { type: 'string' }, trace: { type: 'boolean', default: false }, shrink: { type: 'boolean', default: false },
+        seconds: { type: 'string' }, seeds: { type: 'string' }, seed: { type: 'string' },
+        profile: { type: 'string' }, workload: { type: 'string' },
+        trace: { type: 'boolean', default: false }, shrink: { type: 'boolean', default: false },
       },
     })
-    const numbers = [values.seconds, values.seeds, values.seed].flatMap((text) => (text === undefined ? [] : [Number(text)]))
-    if (numbers.some((number) => !(number >= 0)) || (values.shrink && values.seed === undefined)) return null
+    const modes = [values.seconds, values.seeds, values.seed].filter((text) => text !== undefined)
+    if (modes.length !== 1 || !modes.every((text) => Number(text) >= 0)) return null
+    if ((values.shrink || values.trace) && values.seed === undefined) return null
     const profile = PROFILE_NAMES.find((name) => name === values.profile)
     if (profile !== values.profile) return null
     if (values.workload !== undefined && !Object.hasOwn(WORKLOADS, values.workload)) return null
@@ -69,8 +72,8 @@ function read(args: readonly string[]): Arguments | null {
 
 async function main(args: readonly string[]): Promise<number> {
   const options = read(args)
-  if (options === null || (options.seconds === null && options.seeds === Infinity && options.seed === null)) {
-    console.error(USAGE)
+  if (options === null) {
+    process.stderr.write(`${USAGE}\n`)
     return USAGE_STATUS
   }
   return options.seed === null ? explore(options) : replay(options, options.seed)
@@ -82,14 +85,19 @@ async function explore({ seconds, seeds, profile, workload }: Arguments): Promis
   const first = Math.floor(Math.random() * SEED_SPAN)
   const startedMs = performance.now()
   const ticker = setInterval(() => {
-    console.log(`${((performance.now() - startedMs) / 1_000).toFixed(0)} s | ${tally.line()}`)
+    say(`${((performance.now() - startedMs) / 1_000).toFixed(0)} s | ${tally.line()}`)
   }, REPORT_MS)
+  const choices = [
+    ...(profile === undefined ? [] : [`--profile ${profile}`]),
+    ...(workload === undefined ? [] : [`--workload ${workload}`]),
+  ]
   let told = 0
   const tell = (): void => {
-    for (; told < tally.findings.length; told++) {
-      const found = tally.findings[told]
-      if (found !== undefined) console.log(`\n${describe(found.finding)}\nsee it again: npm run sim -- --seed ${hex(found.seed)}${profile === undefined ? '' : ` --profile ${profile}`}\n`)
+    for (const { seed, finding } of tally.findings.slice(told)) {
+      const again = [`--seed ${hex(seed)}`, ...choices].join(' ')
+      say(`\n${describe(finding)}\nsee it again: npm run sim -- ${again}\n`)
     }
+    told = tally.findings.length
   }
   await runPool({
     seeds: seedsFrom(first, seeds),
@@ -108,7 +116,7 @@ async function explore({ seconds, seeds, profile, workload }: Arguments): Promis
     },
   })
   clearInterval(ticker)
-  console.log(`\n${tally.summary()}`)
+  say(`\n${tally.summary()}`)
   return statusOf(tally.findings.map(({ finding }) => finding))
 }
 
@@ -116,18 +124,21 @@ async function explore({ seconds, seeds, profile, workload }: Arguments): Promis
 async function replay({ profile, workload, trace, shrink: isShrinking }: Arguments, seed: number): Promise<number> {
   const draw = drawRun(seed, { profile, workloads: workload === undefined ? Object.keys(WORKLOADS) : [workload] })
   const { plan, ...rest } = draw
-  console.log(JSON.stringify(rest))
-  const show = (atMs: number, line: string): void => {
-    console.log(`${atMs.toFixed(2).padStart(10)}  ${line}`)
+  say(JSON.stringify(rest))
+  const onLine = (atMs: number, line: string): void => {
+    say(`${atMs.toFixed(2).padStart(10)}  ${line}`)
   }
-  const report = await runDraw(draw, isShrinking ? {} : {
-    onLine: show,
-    ...(trace ? { onTrace: (atMs: number, node: string, label: string) => { show(atMs, `    ${node} ${label}`) } } : {}),
-  })
-  console.log(`\n${JSON.stringify({ ...report, finding: report.finding === null ? null : 'see below' })}`)
+  const onTrace = (atMs: number, node: string, label: string): void => {
+    onLine(atMs, `    ${node} ${label}`)
+  }
+  const report = await runDraw(draw, isShrinking ? {} : { onLine, ...(trace ? { onTrace } : {}) })
+  say(`\n${JSON.stringify({ ...report, finding: report.finding === null ? null : 'see below' })}`)
   if (report.finding === null) return 0
-  console.log(`\n${describe(report.finding)}`)
-  if (isShrinking) console.log(`\n${plan.length} faults; looking for the few that are enough ...\n${await shrunk(draw, report.finding)}`)
+  say(`\n${describe(report.finding)}`)
+  if (isShrinking) {
+    say(`\n${plan.length} faults; looking for the few that are enough ...`)
+    say(await shrunk(draw, report.finding))
+  }
   return statusOf([report.finding])
 }
 
@@ -137,7 +148,8 @@ async function shrunk(draw: Draw, finding: Finding): Promise<string> {
     const again = await runDraw({ ...draw, plan: part })
     return again.finding?.kind === finding.kind && again.finding.check === finding.check
   })
-  return `${plan.length} are:\n${JSON.stringify({ found: `${finding.check}: ${finding.message}`, draw: { ...draw, plan } }, null, 2)}`
+  const regression = { found: `${finding.check}: ${finding.message}`, draw: { ...draw, plan } }
+  return `${plan.length} are:\n${JSON.stringify(regression, null, 2)}`
 }
 
 function describe({ kind, check, atMs, message, stack }: Finding): string {
@@ -145,8 +157,9 @@ function describe({ kind, check, atMs, message, stack }: Finding): string {
 }
 
 function statusOf(findings: readonly Finding[]): number {
-  const kind = (['crash', 'safety', 'liveness'] as const).find((candidate) => findings.some((finding) => finding.kind === candidate))
-  return kind === undefined ? 0 : EXIT_STATUS[kind]
+  const kinds = new Set(findings.map(({ kind }) => kind))
+  const gravest = (['crash', 'safety', 'liveness'] as const).find((kind) => kinds.has(kind))
+  return gravest === undefined ? 0 : EXIT_STATUS[gravest]
 }
 
 function* seedsFrom(first: number, count: number): Generator<number> {
@@ -155,6 +168,10 @@ function* seedsFrom(first: number, count: number): Generator<number> {
 
 function hex(seed: number): string {
   return `0x${seed.toString(16).toUpperCase()}`
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
 }
 
 process.exitCode = await main(process.argv.slice(2))

@@ -1,6 +1,6 @@
 /**
- * V8's own microtask checkpoint, for draining promises between two events of the simulation without a turn of the real event
- * loop. It works from a macrotask only, which is where the kernel runs its slices.
+ * V8's own microtask checkpoint, for draining promises between two events of the simulation without a turn of the real
+ * event loop. It works from a macrotask only, which is where the kernel runs its slices.
  */
 import { setFlagsFromString } from 'node:v8'
 

@@ -1,10 +1,11 @@
 /**
- * What goes wrong in a run, and when: drawn up front from the seed, plain JSON, so that it can be replayed, shrunk and kept.
+ * What goes wrong in a run, and when: drawn up front from the seed, plain JSON, so that it can be replayed, shrunk and
+ * kept.
  *
  * Names     servers are `s1`, `s2`, ...; clients are named by their slot, `c1`, `c2`, ..., whichever node fills it now.
  * Times     virtual milliseconds since the start. Every fault ends by itself, at the latest when the safety phase does.
- * Legal     any subset of a plan is a plan: what a fault needs is looked up when its time comes, and a fault that would ask too
- *           much (the disks of a majority) is left out then.
+ * Legal     any subset of a plan is a plan: what a fault needs is looked up when its time comes, and a fault that would
+ *           ask too much (the disks of a majority) is left out then.
  */
 
 /** A node by its place in the plan. */
@@ -39,7 +40,11 @@ export type Fault =
   /** Nothing gets to or from one node; what is sent waits. */
   | (Lasting & { readonly kind: 'clog'; readonly node: Place })
   /** No pair of the two sides can talk. A node of neither side sees both. */
-  | (Lasting & { readonly kind: 'partition' | 'bridge'; readonly left: readonly Place[]; readonly right: readonly Place[] })
+  | (Lasting & {
+    readonly kind: 'partition' | 'bridge'
+    readonly left: readonly Place[]
+    readonly right: readonly Place[]
+  })
   /** Nothing gets from the left to the right; the other direction is open. */
   | (Lasting & { readonly kind: 'one-way'; readonly left: readonly Place[]; readonly right: readonly Place[] })
   /** A client and some servers cannot talk. */
@@ -103,6 +108,6 @@ export type Plan = readonly Fault[]
 /** How a fault reads in a trace. */
 export function describeFault(fault: Fault): string {
   const { atMs: _, kind, ...args } = fault
-  const shown = Object.entries(args).map(([name, value]) => `${name}=${Array.isArray(value) ? value.join('+') : String(value)}`)
-  return [kind, ...shown].join(' ')
+  const show = (value: unknown): string => (Array.isArray(value) ? value.join('+') : String(value))
+  return [kind, ...Object.entries(args).map(([name, value]) => `${name}=${show(value)}`)].join(' ')
 }

@@ -1,8 +1,8 @@
 /**
  * Runs seeds in worker processes, some at a time on each.
  *
- * A process is new after every batch, so that no run leaves anything for many others. One that says nothing for too long, or
- * ends without having reported all of its seeds, failed with the seed that it was at.
+ * A process is new after every batch, so that no run leaves anything for many others. One that says nothing for too
+ * long, or ends without having reported all of its seeds, failed with the seed that it was at.
  */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -60,11 +60,10 @@ async function runBatch(seeds: readonly number[], options: PoolOptions): Promise
 }
 
 function runProcess(seeds: readonly number[], options: PoolOptions): Promise<{ reported: number; complaint: string }> {
-  const { worker, isTwice, profile, workload, onLine } = options
-  const task: WorkerTask = {
-    seeds, twice: seeds.filter(isTwice), ...(profile === undefined ? {} : { profile }), ...(workload === undefined ? {} : { workload }),
-  }
-  const child = spawn(process.execPath, [fileURLToPath(worker), JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const { worker, isTwice, onLine, profile, workload } = options
+  const task: WorkerTask = { seeds, twice: seeds.filter(isTwice), profile, workload }
+  const args = [fileURLToPath(worker), JSON.stringify(task)]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let reported = 0
   let complaint = ''
   const kill = (why: string): void => {

@@ -18,7 +18,7 @@ export const PROBES = Object.freeze({
   'diff-never-up-to-date': 'behind a DIFF, the ACK of NEWLEADER arrived and UPTODATE did not',
   'trunc-never-up-to-date': 'behind a TRUNC, the ACK of NEWLEADER arrived and UPTODATE did not',
   'snap-never-up-to-date': 'behind a SNAP, the ACK of NEWLEADER arrived and UPTODATE did not',
-  'joiner-with-proposals-in-flight': 'NEWLEADER reached a learner while its leader had proposals that were not committed',
+  'joiner-with-proposals-in-flight': 'NEWLEADER reached a learner while its leader had proposals under way',
   'commit-before-up-to-date': 'a COMMIT arrived between NEWLEADER and UPTODATE',
   'observer-synchronised': 'an observer serves',
   'observer-caught-up-by-snap': 'an observer was synchronised by SNAP',

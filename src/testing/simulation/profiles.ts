@@ -1,6 +1,6 @@
 /**
- * What a run is made of, drawn up front from its seed: the ensemble, its limits, the clients, the weather, and the plan of
- * what goes wrong. All of it is JSON.
+ * What a run is made of, drawn up front from its seed: the ensemble, its limits, the clients, the weather, and the plan
+ * of what goes wrong. All of it is JSON.
  *
  * A profile is a climate: which classes of faults come, how often, and with which limits. Within it everything is drawn
  * (swarm testing: a run has some of the classes of its profile, not always all, since faults hide one another).
@@ -46,34 +46,42 @@ interface Profile {
 }
 
 const EVERYTHING: Weights = {
-  'weather': 2, 'clog': 2, 'partition': 3, 'bridge': 2, 'one-way': 2, 'client-cut-off': 2, 'cut': 3, 'cut-after': 2, 'half-open': 1,
-  'strike': 4, 'slow-disk': 1, 'disk-error': 1, 'crash': 3, 'crash-leader': 2, 'crash-at-sync': 3, 'wipe': 1,
-  'pause': 3, 'pause-leader': 1, 'clock-jump': 1, 'drift': 2, 'client-crash': 2,
+  'weather': 2, 'clog': 2, 'partition': 3, 'bridge': 2, 'one-way': 2, 'client-cut-off': 2, 'cut': 3, 'cut-after': 2,
+  'half-open': 1, 'strike': 4, 'slow-disk': 1, 'disk-error': 1, 'crash': 3, 'crash-leader': 2, 'crash-at-sync': 3,
+  'wipe': 1, 'pause': 3, 'pause-leader': 1, 'clock-jump': 1, 'drift': 2, 'client-crash': 2,
 }
 
 /** The profiles, by name. */
 const PROFILES = Object.freeze({
   'default': { faults: EVERYTHING, everyMs: [400, 3_000], leftOut: 0.4 },
   'hot-crash': {
-    faults: { 'crash': 4, 'crash-leader': 4, 'crash-at-sync': 5, 'strike': 6, 'wipe': 1 }, everyMs: [150, 600], tinyLimits: true,
+    faults: { 'crash': 4, 'crash-leader': 4, 'crash-at-sync': 5, 'strike': 6, 'wipe': 1 },
+    everyMs: [150, 600], tinyLimits: true,
   },
   'partition': {
-    faults: { 'partition': 4, 'bridge': 3, 'one-way': 3, 'clog': 2, 'client-cut-off': 2, 'cut': 2, 'cut-after': 2, 'half-open': 2 },
+    faults: {
+      'partition': 4, 'bridge': 3, 'one-way': 3, 'clog': 2, 'client-cut-off': 2,
+      'cut': 2, 'cut-after': 2, 'half-open': 2,
+    },
     everyMs: [300, 2_000], leftOut: 0.3,
   },
   'disk': {
-    faults: { 'disk-error': 4, 'crash-at-sync': 5, 'wipe': 3, 'crash': 2, 'slow-disk': 1 }, everyMs: [300, 1_500], leftOut: 0.2,
+    faults: { 'disk-error': 4, 'crash-at-sync': 5, 'wipe': 3, 'crash': 2, 'slow-disk': 1 },
+    everyMs: [300, 1_500], leftOut: 0.2,
   },
   'slow-disk': { faults: { 'slow-disk': 6, 'crash-leader': 1, 'crash-at-sync': 2, 'cut': 1 }, everyMs: [500, 2_000] },
   'pause': {
-    faults: { 'pause': 6, 'pause-leader': 3, 'drift': 3, 'clock-jump': 2, 'clog': 1 }, everyMs: [300, 2_000], leftOut: 0.2,
+    faults: { 'pause': 6, 'pause-leader': 3, 'drift': 3, 'clock-jump': 2, 'clog': 1 },
+    everyMs: [300, 2_000], leftOut: 0.2,
   },
   'churn': {
-    faults: { 'client-crash': 5, 'client-cut-off': 3, 'cut': 4, 'pause': 2, 'crash': 1, 'weather': 1 }, everyMs: [150, 1_000],
+    faults: { 'client-crash': 5, 'client-cut-off': 3, 'cut': 4, 'pause': 2, 'crash': 1, 'weather': 1 },
+    everyMs: [150, 1_000],
   },
   'recipes': {
     faults: {
-      'client-cut-off': 3, 'cut': 4, 'pause': 4, 'drift': 2, 'client-crash': 2, 'crash-leader': 2, 'crash': 1, 'strike': 1, 'weather': 1,
+      'client-cut-off': 3, 'cut': 4, 'pause': 4, 'drift': 2, 'client-crash': 2, 'crash-leader': 2, 'crash': 1,
+      'strike': 1, 'weather': 1,
     },
     everyMs: [300, 2_000], leftOut: 0.3,
   },
@@ -91,6 +99,8 @@ const SAFETY_MS_MIN = 8_000
 const SAFETY_MS_MAX = 30_000
 /** The first fault comes no earlier: some of a run's clients should have begun. */
 const FIRST_FAULT_MS = 300
+/** The slowest message of good weather, in milliseconds: it must not cost every leader its majority. */
+const TAIL_MS_MAX = 200
 /** Time-outs of sessions are so many ticks or more: servers must be able to notice anything within one. */
 const SESSION_TICKS_MIN = 20
 
@@ -134,7 +144,8 @@ export function drawPlanFor(name: ProfileName, untilMs: number, scene: FaultScen
   const { random } = scene
   const kinds = Object.keys(profile.faults) as FaultKind[]
   const kept = kinds.filter(() => !random.chance(profile.leftOut ?? 0))
-  const bag = (kept.length === 0 ? kinds : kept).flatMap((kind) => Array.from({ length: profile.faults[kind] ?? 0 }, () => kind))
+  const used = kept.length === 0 ? kinds : kept
+  const bag = used.flatMap((kind) => Array<FaultKind>(profile.faults[kind] ?? 0).fill(kind))
   const [min, max] = profile.everyMs
   const everyMs = random.between(min, max)
   const plan = []
@@ -168,12 +179,9 @@ function drawTinyLimits(random: SeededRandom): Partial<ServerConfig> {
 }
 
 function drawNetwork(random: SeededRandom): NetworkWeather {
-  return {
-    delayMsMin: 0.1,
-    delayMsMax: random.pick([0.5, 2, 2, 8]),
-    tailChance: random.pick([0, 0.001, 0.005]),
-    tailFactor: random.pick([10, 100]),
-  }
+  const delayMsMax = random.pick([0.5, 2, 2, 8])
+  const tailFactor = Math.min(random.pick([10, 100]), TAIL_MS_MAX / delayMsMax)
+  return { delayMsMin: 0.1, delayMsMax, tailChance: random.pick([0, 0.001, 0.005]), tailFactor }
 }
 
 function drawDisk(random: SeededRandom): DiskWeather {

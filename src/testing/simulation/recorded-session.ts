@@ -63,6 +63,7 @@ export interface Recording {
 /** See {@link Session}, which documents the methods. */
 export class RecordedSession implements Session {
   readonly node: SimNode
+  readonly #incarnation: number
   readonly #session: Session
   readonly #recording: Recording
   /** By the caller's callback, the one that the session was given. */
@@ -72,7 +73,13 @@ export class RecordedSession implements Session {
   constructor(session: Session, node: SimNode, recording: Recording) {
     this.#session = session
     this.node = node
+    this.#incarnation = node.incarnation
     this.#recording = recording
+  }
+
+  /** Whether the process that holds it is the one that opened it. */
+  get isAlive(): boolean {
+    return this.node.isUp && this.node.incarnation === this.#incarnation
   }
 
   get id(): bigint {

@@ -1,10 +1,10 @@
 /**
  * One run of the simulation: a world is made as it was drawn, goes through its phases, and is judged.
  *
- * Phases    safety (the plan strikes while the clients work), liveness (a core is healed and must serve), quiescence (all ends and
- *           nothing is left); see phases.ts for the last two.
- * Finding   what was found first ends the run. `safety` and `liveness` are broken promises that a check saw; `crash` is an error
- *           that nobody expected: an assertion of a server, an exception in a client.
+ * Phases    safety (the plan strikes while the clients work), liveness (a core is healed and must serve), quiescence
+ *           (all ends and nothing is left); see phases.ts for the last two.
+ * Finding   what was found first ends the run. `safety` and `liveness` are broken promises that a check saw; `crash` is
+ *           an error that nobody expected: an assertion of a server, an exception in a client.
  */
 import { SERVER_DEFAULTS } from '../../backends/embedded/server/config.ts'
 import { Violation } from './check.ts'
@@ -95,7 +95,8 @@ class Run {
     const { draining = 'native', workloads = WORKLOADS, onTrace } = options
     this.#draw = draw
     const world = new World({
-      seed, draining, servers, observers, sessionTimeoutMs, server, network, disk, ...(onTrace === undefined ? {} : { onTrace }),
+      seed, draining, servers, observers, sessionTimeoutMs, server, network, disk,
+      ...(onTrace === undefined ? {} : { onTrace }),
     })
     this.#world = world
     this.#note = (line) => options.onLine?.(world.kernel.nowMs, line)
@@ -160,10 +161,11 @@ class Run {
       this.#serverProbes.notice(happened)
       this.#injector.notice(happened)
       this.#count(servers[happened.server - 1]?.status()?.zxid ?? 0n)
-      this.#note(`s${happened.server} ${JSON.stringify(happened.event, (_, value: unknown) => (typeof value === 'bigint' ? `0x${value.toString(16)}` : value))}`)
+      this.#note(`s${happened.server} ${JSON.stringify(happened.event, showZxid)}`)
     })
-    const everyEvent = this.#checks.flatMap((check) => (check.afterEvent === undefined ? [] : [check.afterEvent.bind(check)]))
-    for (const look of everyEvent) kernel.addMonitor(look)
+    for (const check of this.#checks) {
+      if (check.afterEvent !== undefined) kernel.addMonitor(check.afterEvent.bind(check))
+    }
     kernel.addMonitor(() => {
       if (kernel.eventCount > EVENTS_MAX) throw new Violation('events', `no end after ${EVENTS_MAX} events`, 'liveness')
     })
@@ -193,11 +195,17 @@ class Run {
   }
 }
 
+function showZxid(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? `0x${value.toString(16)}` : value
+}
+
 function findingOf(thrown: unknown, atMs: number): Finding {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown))
   const isViolation = error instanceof Violation
   const causes = []
-  for (let cause: unknown = error.cause; cause instanceof Error; cause = cause.cause) causes.push(`caused by ${cause.stack ?? cause.message}`)
+  for (let cause: unknown = error.cause; cause instanceof Error; cause = cause.cause) {
+    causes.push(`caused by ${cause.stack ?? cause.message}`)
+  }
   return {
     kind: isViolation ? error.kind : 'crash',
     check: isViolation ? error.check : error.name,

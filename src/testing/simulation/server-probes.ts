@@ -108,7 +108,8 @@ export class ServerProbes {
     sync.step = 'unacknowledged'
     sync.newLeaderZxid = zxid
     const status = this.#world.server(leader).status()
-    if (status !== null && status.serving && status.loggedZxid > status.zxid) this.#probes.hit('joiner-with-proposals-in-flight')
+    const hasProposals = status !== null && status.serving && status.loggedZxid > status.zxid
+    if (hasProposals) this.#probes.hit('joiner-with-proposals-in-flight')
   }
 
   #crashed(id: number): void {
@@ -118,7 +119,8 @@ export class ServerProbes {
     if (status.role === 'LOOKING') this.#probes.hit('crashed-while-looking')
     else if (status.role !== 'LEADING') this.#probes.hit('follower-crashed')
     else this.#leaderCrashed(id, status.loggedZxid > status.zxid)
-    for (const type of new Set(server.disk.pending.map((operation) => operation.type))) this.#probes.hit(`crashed-in-${type}`)
+    const pending = new Set(server.disk.pending.map(({ type }) => type))
+    for (const type of pending) this.#probes.hit(`crashed-in-${type}`)
     this.#gaveUp(id)
     if (this.#world.servers.every((other) => other.id === id || other.host() === null)) {
       this.#wereAllDown = true
@@ -134,7 +136,8 @@ export class ServerProbes {
   }
 
   #diskError(id: number): void {
-    this.#probes.hit(this.#world.server(id).status()?.role === 'LEADING' ? 'disk-error-of-leader' : 'disk-error-of-follower')
+    const isLeader = this.#world.server(id).status()?.role === 'LEADING'
+    this.#probes.hit(isLeader ? 'disk-error-of-leader' : 'disk-error-of-follower')
     this.#gaveUp(id)
   }
 

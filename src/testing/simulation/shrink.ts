@@ -16,7 +16,10 @@ const RUNS_MAX = 400
  * @param happens - whether it happens with a part of the list, which is in the list's order
  * @returns the part
  */
-export async function shrink<T>(items: readonly T[], happens: (part: readonly T[]) => Promise<boolean>): Promise<readonly T[]> {
+export async function shrink<T>(
+  items: readonly T[],
+  happens: (part: readonly T[]) => Promise<boolean>,
+): Promise<readonly T[]> {
   let kept = items
   let parts = 2
   let runs = 0

@@ -1,6 +1,6 @@
 /**
- * A simulated ensemble for tests of applications: real clients and recipes on real servers, in virtual time, over a network
- * that can be cut. The same seed goes the same way, always.
+ * A simulated ensemble for tests of applications: real clients and recipes on real servers, in virtual time, over a
+ * network that can be cut. The same seed goes the same way, always.
  *
  *     await simulate({ seed: 7, clients: 2 }, async (world) => {
  *       const [a, b] = world.clients
@@ -11,8 +11,9 @@
  *       await working
  *     })
  *
- * While it runs, the global timers, Date, performance, Math.random and crypto.randomUUID are those of the simulated machines. So
- * one simulation runs at a time in a thread, and what waits for real sockets or files does not belong into it.
+ * While it runs, the global timers, Date, performance, Math.random and crypto.randomUUID are those of the simulated
+ * machines. So one simulation runs at a time in a thread, and what waits for real sockets or files does not belong into
+ * it.
  */
 import type { Client, ConnectOptions } from '../../core/client.ts'
 import { Injector } from './inject.ts'
@@ -24,7 +25,9 @@ import type { ProfileName } from './profiles.ts'
 import { World } from './world.ts'
 import type { SimServer } from './world.ts'
 
-const DEFAULTS = Object.freeze({ servers: 3, observers: 0, clients: 3, sessionTimeoutMs: 2_000, limitMs: 600_000 })
+const DEFAULTS = Object.freeze({
+  servers: 3, observers: 0, clients: 3, sessionTimeoutMs: 2_000, limitMs: 600_000, faults: [], draining: 'native',
+})
 
 /** Options of {@link simulate}. */
 export interface SimulateOptions {
@@ -38,7 +41,10 @@ export interface SimulateOptions {
   readonly clients?: number
   /** Time-out of their sessions in virtual milliseconds; 2 s by default. */
   readonly sessionTimeoutMs?: number
-  /** What goes wrong by itself: a plan, or a climate to draw one from for the first `forMs` milliseconds. Nothing by default. */
+  /**
+   * What goes wrong by itself: a plan, or a climate to draw one from for the first `forMs` milliseconds. Nothing by
+   * default.
+   */
   readonly faults?: Plan | { readonly profile: ProfileName; readonly forMs: number }
   /** Virtual milliseconds behind which the scenario is given up; 10 minutes by default. */
   readonly limitMs?: number
@@ -50,7 +56,9 @@ export interface SimulateOptions {
 export interface SimulationReport {
   /** The same for the same seed and the same code. */
   readonly hash: number
+  /** Virtual time that it took, in milliseconds. */
   readonly virtualMs: number
+  /** How many timers and messages that were. */
   readonly events: number
   /** How often each class of faults of the plan happened. */
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>
@@ -91,7 +99,9 @@ export interface SimulatedServer extends SimulatedMachine {
 
 /** The world of one simulation, as a scenario sees it. */
 export interface SimulatedWorld {
+  /** Its clients, `c1` first. */
   readonly clients: readonly SimulatedClient[]
+  /** Its servers, `s1` first. */
   readonly servers: readonly SimulatedServer[]
   /** Virtual milliseconds since the start. */
   readonly nowMs: number
@@ -142,8 +152,8 @@ class Simulation implements SimulatedWorld {
   readonly #open = new Set<() => void>()
 
   constructor(options: SimulateOptions) {
-    const { seed, servers, observers, clients, sessionTimeoutMs, limitMs, draining = 'native' } = { ...DEFAULTS, ...options }
-    const { faults = [] } = options
+    const settings = { ...DEFAULTS, ...options }
+    const { seed, servers, observers, clients, sessionTimeoutMs, limitMs, faults, draining } = settings
     if (!Number.isSafeInteger(seed)) throw new TypeError(`seed must be a whole number: ${String(seed)}`)
     this.#world = new World({ seed, servers, observers, sessionTimeoutMs, draining })
     const { random } = this.#world.kernel
@@ -151,9 +161,13 @@ class Simulation implements SimulatedWorld {
     this.#limitMs = limitMs
     this.clients = Array.from({ length: clients }, () => new Machine(this.#world))
     this.servers = this.#world.servers.map((server) => new ServerMachine(this.#world, server))
-    this.#plan = 'profile' in faults
-      ? drawPlanFor(faults.profile, faults.forMs, { random: random.fork('plan'), servers: names(this.servers), clients: names(this.clients), sessionTimeoutMs })
-      : faults
+    const scene = {
+      random: random.fork('plan'),
+      servers: this.servers.map(({ name }) => name),
+      clients: this.clients.map(({ name }) => name),
+      sessionTimeoutMs,
+    }
+    this.#plan = 'profile' in faults ? drawPlanFor(faults.profile, faults.forMs, scene) : faults
     this.#injector = new Injector({
       world: this.#world,
       clients: {
@@ -223,7 +237,8 @@ class Simulation implements SimulatedWorld {
           kernel.fail(error)
         })
       })
-      if (!await kernel.run(this.#limitMs, () => isOver)) throw new Error(`the scenario has not ended after ${this.#limitMs} virtual ms`)
+      const hasEnded = await kernel.run(this.#limitMs, () => isOver)
+      if (!hasEnded) throw new Error(`the scenario has not ended after ${this.#limitMs} virtual ms`)
       return { hash: kernel.hash, virtualMs: kernel.nowMs, events: kernel.eventCount, faults: this.#injector.counts() }
     } finally {
       kernel.uninstall()
@@ -323,8 +338,4 @@ class ServerMachine implements SimulatedServer {
 
 function pause({ kernel }: World, node: SimNode, forMs: number): void {
   node.pausedUntilMs = Math.max(node.pausedUntilMs, kernel.nowMs + forMs)
-}
-
-function names(machines: readonly SimulatedMachine[]): Place[] {
-  return machines.map(({ name }) => name)
 }

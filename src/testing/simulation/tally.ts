@@ -7,6 +7,8 @@ import type { Finding } from './run.ts'
 import type { WorkerLine } from './worker.ts'
 
 const MS_AN_HOUR = 3_600_000
+/** A probe that was hit fewer times is rare. */
+const RARE = 10
 
 /** What was found, and where. */
 export interface SeedFinding {
@@ -75,7 +77,7 @@ export class Tally {
     const faults = FAULT_KINDS.filter((kind) => this.#faults.has(kind)).map((kind) => `${kind} ${this.fault(kind)}`)
     return [
       `${this.#seeds} seeds`,
-      `${(this.#virtualMs / MS_AN_HOUR).toFixed(2)} virtual h`,
+      `${this.#hours(1)} virtual h`,
       `${this.#elections} elections`,
       `${this.#commits} commits`,
       `${this.findings.length} findings`,
@@ -87,19 +89,23 @@ export class Tally {
   /** Some lines about everything. */
   summary(): string {
     const cpuS = this.#cpuMs / 1_000
-    const names = probeNames()
-    const rare = names.filter((name) => this.probe(name) > 0 && this.probe(name) < 10).map((name) => `${name} ${this.probe(name)}`)
+    const rare = [...this.#probes].filter(([, count]) => count < RARE).map(([name, count]) => `${name} ${count}`)
     return [
       this.line(),
       `profiles: ${[...this.#profiles].sort().map(([name, count]) => `${name} ${count}`).join(', ')}`,
-      `speed: ${Math.round(this.#events / cpuS)} events and ${(this.#virtualMs / 1_000 / cpuS).toFixed(0)} virtual s a CPU-second`,
+      `speed: ${Math.round(this.#events / cpuS)} events a CPU-second, ${this.#hours(60 / cpuS)} virtual h a CPU-minute`,
       `slowest service behind healing: ${this.#serviceTicksMax} ticks`,
       `rare probes: ${rare.join(', ') || 'none'}`,
       `probes not seen: ${this.unseenProbes().map((name) => `${name} (${PROBES[name]})`).join(', ') || 'none'}`,
     ].join('\n')
   }
+
+  #hours(share: number): string {
+    return (share * this.#virtualMs / MS_AN_HOUR).toFixed(2)
+  }
 }
 
+/** Adds to a count. */
 function addTo<K>(counts: Map<K, number>, key: K, count: number | undefined): void {
   if (count !== undefined) counts.set(key, (counts.get(key) ?? 0) + count)
 }

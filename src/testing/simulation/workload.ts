@@ -1,9 +1,9 @@
 /**
  * What the clients of a simulated world do.
  *
- * Model     a workload gives each client slot a program. The program goes on until it is told that the run draws to its end, then
- *           it tidies up and returns; its client is closed behind it. If its process crashes, the slot gets a new client on a
- *           new node, and the program begins again with a higher `life`.
+ * Model     a workload gives each client slot a program. The program goes on until it is told that the run draws to its
+ *           end, then it tidies up and returns; its client is closed behind it. If its process crashes, the slot gets a
+ *           new client on a new node, and the program begins again with a higher `life`.
  * Errors    a program deals with every error that the world may cause. What it throws ends the run as a crash.
  */
 import type { Client } from '../../core/client.ts'

@@ -2,7 +2,7 @@
  * Where a server's durable state lives: what a host asks of it, and the one that lives in memory.
  */
 import { unreachable } from '../../../core/assert.ts'
-import type { PersistOperation, Recovered } from '../server/journal.ts'
+import type { PersistOperation, Promises, Recovered } from '../server/journal.ts'
 import type { LogEntry } from '../server/zab.ts'
 
 /** Durable state of one server. A crash leaves a prefix of the operations. */
@@ -20,18 +20,12 @@ export interface Storage {
 
 /** Storage that lives as long as its process: it survives the crash of a server in an ensemble that goes on. */
 export class MemoryStorage implements Storage {
-  #acceptedEpoch = 0
-  #currentEpoch = 0
+  #promises: Promises = { acceptedEpoch: 0, currentEpoch: 0, votes: false }
   #snapshot: Recovered['snapshot'] = null
   #entries: LogEntry[] = []
 
   load(): Recovered {
-    return {
-      acceptedEpoch: this.#acceptedEpoch,
-      currentEpoch: this.#currentEpoch,
-      snapshot: this.#snapshot,
-      entries: [...this.#entries],
-    }
+    return { ...this.#promises, snapshot: this.#snapshot, entries: [...this.#entries] }
   }
 
   persist(operations: readonly PersistOperation[]): undefined {
@@ -54,10 +48,11 @@ export class MemoryStorage implements Storage {
         this.#snapshot = { zxid: operation.zxid, state: operation.state }
         this.#entries = []
         break
-      case 'epochs':
-        this.#acceptedEpoch = operation.acceptedEpoch
-        this.#currentEpoch = operation.currentEpoch
+      case 'epochs': {
+        const { acceptedEpoch, currentEpoch, votes } = operation
+        this.#promises = { acceptedEpoch, currentEpoch, votes }
         break
+      }
       default:
         unreachable(operation, 'persist operation')
     }

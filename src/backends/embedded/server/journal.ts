@@ -23,14 +23,21 @@ export type PersistOperation =
   | { readonly type: 'snapshot'; readonly zxid: bigint; readonly state: Uint8Array }
   /** Replaces snapshot and log: the state at this zxid and an empty log. */
   | { readonly type: 'install'; readonly zxid: bigint; readonly state: Uint8Array }
-  | { readonly type: 'epochs'; readonly acceptedEpoch: number; readonly currentEpoch: number }
+  /** The three promises of {@link Promises}. */
+  | ({ readonly type: 'epochs' } & Promises)
 
-/** What a host found in its storage when it started. */
-export interface Recovered {
+/** What a server must not forget besides its log. */
+export interface Promises {
   /** Highest epoch that this server promised to a prospective leader. */
   readonly acceptedEpoch: number
   /** Epoch of the last leader it was synchronised with. */
   readonly currentEpoch: number
+  /** Whether it remembers every promise that it ever made, so that it may vote. */
+  readonly votes: boolean
+}
+
+/** What a host found in its storage when it started. */
+export interface Recovered extends Promises {
   /** The newest snapshot, if any. */
   readonly snapshot: { readonly zxid: bigint; readonly state: Uint8Array } | null
   /** The log behind the snapshot. */
@@ -41,6 +48,7 @@ export interface Recovered {
 export const NOTHING_RECOVERED: Recovered = Object.freeze({
   acceptedEpoch: 0,
   currentEpoch: 0,
+  votes: false,
   snapshot: null,
   entries: Object.freeze([]),
 })
@@ -56,6 +64,7 @@ export interface DurableMark {
 export class Journal {
   #acceptedEpoch: number
   #currentEpoch: number
+  #votes: boolean
   /** zxid before the first entry in memory. */
   #base: bigint
   #entries: LogEntry[]
@@ -66,6 +75,7 @@ export class Journal {
   constructor(recovered: Recovered) {
     this.#acceptedEpoch = recovered.acceptedEpoch
     this.#currentEpoch = recovered.currentEpoch
+    this.#votes = recovered.votes
     this.#base = recovered.snapshot?.zxid ?? 0n
     this.#entries = []
     this.#durable = { zxid: this.#base, acceptedEpoch: this.#acceptedEpoch, currentEpoch: this.#currentEpoch }
@@ -82,6 +92,11 @@ export class Journal {
   /** Epoch of the last leader that this server was synchronised with. */
   get currentEpoch(): number {
     return this.#currentEpoch
+  }
+
+  /** Whether this server may vote. */
+  get votes(): boolean {
+    return this.#votes
   }
 
   /** zxid of the last entry. */
@@ -157,6 +172,13 @@ export class Journal {
     this.#queueEpochs()
   }
 
+  /** Lets this server vote from now on. */
+  grantVote(): void {
+    if (this.#votes) return
+    this.#votes = true
+    this.#queueEpochs()
+  }
+
   /** Whether `zxid` is the base or an entry in memory. */
   covers(zxid: bigint): boolean {
     if (zxid === this.#base) return true
@@ -202,7 +224,8 @@ export class Journal {
   }
 
   #queueEpochs(): void {
-    this.#queue({ type: 'epochs', acceptedEpoch: this.#acceptedEpoch, currentEpoch: this.#currentEpoch })
+    const acceptedEpoch = this.#acceptedEpoch
+    this.#queue({ type: 'epochs', acceptedEpoch, currentEpoch: this.#currentEpoch, votes: this.#votes })
   }
 
   #flushAppended(): void {

@@ -71,6 +71,8 @@ interface LearnerHandle {
 interface PendingSync {
   readonly learner: LearnerHandle | null
   readonly syncId: number
+  /** What was proposed when it came in: a client that has lost an answer asks what became of its request. */
+  readonly zxid: bigint
   /** The ping round that will confirm it; null until that round is sent. */
   round: number | null
 }
@@ -158,7 +160,7 @@ export class Leader {
 
   /** Asks for a `sync` on behalf of a client of this server; `host.synced` answers. */
   sync(syncId: number): void {
-    this.#syncs.push({ learner: null, syncId, round: null })
+    this.#addSync(null, syncId)
   }
 
   /** Receives a packet. A link begins with FOLLOWERINFO or OBSERVERINFO; packets of unknown links are of the past. */
@@ -190,7 +192,7 @@ export class Leader {
         break
       case 'SYNC':
         this.#host.touched(packet.touched)
-        this.#syncs.push({ learner, syncId: packet.syncId, round: null })
+        this.#addSync(learner, packet.syncId)
         break
       default:
         this.#drop(learner)
@@ -396,6 +398,7 @@ export class Leader {
         this.#send(learner, learner.votes ? { type: 'COMMIT', zxid } : { type: 'INFORM', zxid, txn })
       }
     }
+    this.#answerSyncs()
   }
 
   #revalidate(learner: LearnerHandle, packet: Extract<Packet, { type: 'REVALIDATE' }>): void {
@@ -412,10 +415,15 @@ export class Leader {
     }
   }
 
+  #addSync(learner: LearnerHandle | null, syncId: number): void {
+    this.#syncs.push({ learner, syncId, zxid: this.#journal.lastZxid, round: null })
+  }
+
   /**
    * Answers the syncs whose ping round a majority has answered: at that time no later leader can have been established,
    * so everything acknowledged to anyone before the sync was asked for is committed here, and its COMMITs are on the
-   * link.
+   * link. What was proposed before it must be committed too: who looks for a write whose answer was lost must not find
+   * nothing, and then see it happen (Leader.processSync).
    */
   #answerSyncs(): void {
     if (this.#syncs.length === 0) return
@@ -425,7 +433,7 @@ export class Leader {
     const confirmed = rounds[Math.floor(this.#config.voters.length / 2)] ?? 0
     const waiting: PendingSync[] = []
     for (const sync of this.#syncs) {
-      if (sync.round === null || sync.round > confirmed) waiting.push(sync)
+      if (sync.round === null || sync.round > confirmed || sync.zxid > this.#committed) waiting.push(sync)
       else if (sync.learner === null) this.#host.synced(sync.syncId)
       else this.#send(sync.learner, { type: 'SYNCED', syncId: sync.syncId })
     }

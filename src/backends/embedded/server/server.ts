@@ -46,9 +46,8 @@ export class Server {
   #term: Term | null = null
   #leader: Leader | null = null
   #learner: Learner | null = null
-  #mayVote: boolean
-  /** A server that lost its storage votes again when this sync is confirmed. */
-  #amnesiaSync = false
+  /** Of a server that lost its storage: whether it has caught up, and has asked to have that confirmed. */
+  #amnesia: 'none' | 'caught-up' | 'asked' = 'none'
   #serving = false
   #touched = new Map<bigint, SessionTouch>()
   /** Syncs that the leader has confirmed, and the zxid that must be applied here before the client may be told. */
@@ -79,7 +78,7 @@ export class Server {
     this.#state = recovered.snapshot === null ? new State() : State.restore(recovered.snapshot.state)
     this.#election = new Election(config, this.#outbox)
     this.#snapshotAfter = this.#drawSnapshotAfter()
-    this.#mayVote = config.voters.includes(config.myid) && (config.bootstrap || recovered.currentEpoch > 0)
+    if (config.bootstrap) this.#journal.grantVote()
     this.#connections = this.#makeConnections()
     this.#look('start')
   }
@@ -105,6 +104,7 @@ export class Server {
     this.#leader?.tick()
     this.#learner?.tick()
     this.#term?.tick(this.#wallTimeMs)
+    this.#askForVote()
     this.#connections.tick()
     this.#settle()
   }
@@ -235,7 +235,7 @@ export class Server {
     this.#learner = null
     this.#term = null
     this.#serving = false
-    this.#amnesiaSync = false
+    this.#amnesia = 'none'
     this.#confirmedSyncs = []
     this.#connections.closeAll()
     this.#events.push({ type: 'looking', round: this.#election.logicalClock + 1, reason })
@@ -342,16 +342,32 @@ export class Server {
   }
 
   #upToDate(leader: number): void {
-    const isVoter = this.#config.voters.includes(this.#config.myid)
-    if (isVoter && !this.#mayVote) {
-      // It came back without its storage. Once a majority that does not count this server confirms the leader,
-      // everything that this server may have promised before is either here or void, and it can vote again.
-      this.#amnesiaSync = true
-      this.#learner?.send({ type: 'SYNC', syncId: 0, touched: [] })
+    if (this.#isVoter && !this.#mayVote) {
+      this.#amnesia = 'caught-up'
+      this.#askForVote()
       return
     }
     assert(leader !== this.#config.myid, 'a learner of itself')
     this.#serve(this.#mayVote ? 'FOLLOWING' : 'OBSERVING')
+  }
+
+  /**
+   * A server that came back without its storage may have promised anything. Once a majority that does not count it
+   * confirms the leader, and every attempt to lead that could still count a promise of its earlier life is over, what
+   * it promised is either here or void, and it can vote again (decision 0006).
+   */
+  #askForVote(): void {
+    if (this.#amnesia !== 'caught-up' || this.#ticks < this.#config.initLimitTicks) return
+    this.#amnesia = 'asked'
+    this.#learner?.send({ type: 'SYNC', syncId: 0, touched: [] })
+  }
+
+  get #isVoter(): boolean {
+    return this.#config.voters.includes(this.#config.myid)
+  }
+
+  get #mayVote(): boolean {
+    return this.#isVoter && this.#journal.votes
   }
 
   #serve(role: 'LEADING' | 'FOLLOWING' | 'OBSERVING'): void {
@@ -360,8 +376,8 @@ export class Server {
   }
 
   #synced(syncId: number): void {
-    if (this.#amnesiaSync) {
-      this.#mayVote = true
+    if (this.#amnesia === 'asked') {
+      this.#journal.grantVote()
       this.#look('caught up; votes again')
       return
     }

@@ -46,9 +46,8 @@ export interface ZabConfig {
   /** Ids of the servers that vote, ascending. A server that is not among them is an observer. */
   readonly voters: readonly number[]
   /**
-   * Whether a server without any durable epoch may vote: true for the first start of an ensemble. A server that lost
-   * its storage and comes back under its old id has forgotten what it promised, so it must not vote before it has
-   * caught up.
+   * Whether a server may vote whose storage does not say so: true for the first start of an ensemble. A server that
+   * lost its storage and comes back under its old id has forgotten what it promised, so it must not (decision 0006).
    */
   readonly bootstrap: boolean
   /** How long a server waits for better votes once it has a majority that is not everybody. */

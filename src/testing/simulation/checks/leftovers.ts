@@ -20,8 +20,8 @@ export class LeftoversCheck implements Check, TapObserver {
   readonly covers = ['R1', 'R3']
   readonly #world: World
   readonly #ledger: Ledger
-  /** By process, its latest session, and in which life of the process that was opened. */
-  readonly #sessions = new Map<SimNode, { readonly session: RecordedSession; readonly incarnation: number }>()
+  /** By process, its latest session. */
+  readonly #sessions = new Map<SimNode, RecordedSession>()
 
   /** Checks what a world leaves. */
   constructor(world: World, ledger: Ledger, tap: Tap) {
@@ -31,13 +31,13 @@ export class LeftoversCheck implements Check, TapObserver {
   }
 
   opened(session: RecordedSession): void {
-    this.#sessions.set(session.node, { session, incarnation: session.node.incarnation })
+    this.#sessions.set(session.node, session)
   }
 
   atEnd(): void {
-    for (const [{ name, isUp, incarnation, timerCount }, latest] of this.#sessions) {
-      const isClosed = isUp && incarnation === latest.incarnation && latest.session.state.status === 'closed'
-      if (isClosed && timerCount > 0) this.#fail(`R1: ${name} has closed its session and left ${timerCount} timers`)
+    for (const [{ name, timerCount }, { isAlive, state }] of this.#sessions) {
+      if (!isAlive || state.status !== 'closed' || timerCount === 0) continue
+      this.#fail(`R1: ${name} has closed its session and left ${timerCount} timers`)
     }
     for (const server of this.#world.servers) {
       const status = server.status()

@@ -4,7 +4,7 @@
  * S1   a session ends with exactly its own ephemeral nodes, and has none before and behind; the replay of the history holds every
  *      transaction to it (model.ts).
  * S2   a leader does not end a session before its time-out has passed, on the leader's own clock, since it last heard of it or
- *      was established.
+ *      was established; and none ends while its client may still trust its lease, whatever its servers believed of each other.
  * S3   an id is opened once, does nothing behind its end, and is attached by no server that has seen its end.
  * S4   a session that is not heard of ends in time, as long as somebody leads.
  */
@@ -68,7 +68,7 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
   }
 
   packetReceived(from: number, to: number, link: number, packet: Packet): void {
-    if (packet.type !== 'PING' || packet.touched.length === 0) return
+    if ((packet.type !== 'PING' && packet.type !== 'SYNC') || packet.touched.length === 0) return
     const sessionIds = packet.touched.map(({ sessionId }) => sessionId)
     const reported = { from, to, clockMs: this.#clockMs(to), sessionIds }
     const known = this.#reported.get(link)
@@ -89,6 +89,8 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
   committed({ transaction: { header, txn } }: Replayed): void {
     if (txn.type !== OpCode.closeSession) return
     for (const heard of this.#heard) heard.delete(header.clientId)
+    // The servers' own requests have no number: this is an expiry.
+    if (header.cxid === 0) this.#expectNoLease(header.clientId)
   }
 
   attached({ server, sessionId }: TapConnection, { timeOut }: ConnectResponse): void {
@@ -143,6 +145,15 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
     // A tick may come at once behind one that was late, and hearing counts from the tick before it.
     if (silentMs >= session.timeoutMs - this.#tickMs - TICK_LATENESS_MS) return
     this.#fail(`S2: server ${server} ended session ${sessionId} of ${session.timeoutMs} ms after ${silentMs} ms of silence`)
+  }
+
+  #expectNoLease(sessionId: bigint): void {
+    const session = this.#tap.session(sessionId)?.api ?? null
+    if (session === null || !session.isAlive) return
+    const { leaseDeadlineMs, node } = session
+    const leftMs = leaseDeadlineMs - node.clockMs(this.#world.kernel.nowMs)
+    if (leftMs <= 0) return
+    this.#fail(`S2: session ${sessionId} of ${node.name} was ended when its lease was good for another ${leftMs} ms`)
   }
 
   #heardAt(server: number, sessionId: bigint, clockMs: number): void {

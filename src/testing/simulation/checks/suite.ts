@@ -3,6 +3,7 @@ import type { Check } from '../check.ts'
 import type { Ledger } from '../ledger.ts'
 import type { Tap } from '../tap.ts'
 import type { World } from '../world.ts'
+import { DiscoveryCheck } from './discovery.ts'
 import { ElectionsCheck } from './elections.ts'
 import { LeadershipCheck } from './leadership.ts'
 import { LeftoversCheck } from './leftovers.ts'
@@ -27,6 +28,7 @@ export function createChecks(world: World, tap: Tap, ledger: Ledger): Check[] {
     ledger,
     new LeadershipCheck(world, ledger),
     new PromisesCheck(world, ledger, tap),
+    new DiscoveryCheck(ledger, tap),
     new ReplicasCheck(world, ledger),
     new WritesCheck(ledger, tap),
     new ReadsCheck(ledger, tap),

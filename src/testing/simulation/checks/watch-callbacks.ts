@@ -121,8 +121,10 @@ export class WatchCallbacksCheck implements Check, TapObserver {
 
   /** Whoever learns of a state has been told of what changed before it. */
   #expectCalled(callbacks: Callbacks, sessionId: bigint, zxid: bigint): void {
+    const endZxid = this.#ledger.model.sessions.get(sessionId)?.closedZxid ?? null
     for (const { due, path, kind } of callbacks.due) {
-      if (due === null || due > zxid) continue
+      // The end of a session, and what comes behind it, is told to it no more.
+      if (due === null || due > zxid || (endZxid !== null && due >= endZxid)) continue
       this.#fail(
         `W1: a call of session ${sessionId} was answered at ${hex(zxid)} before the watch of ${kind} ${path} ` +
           `was called, which is due since ${hex(due)}`,

@@ -90,8 +90,10 @@ export class WatchMessagesCheck implements Check, TapObserver {
     const watched = this.#connections.get(number)
     if (watched === undefined) return
     const { zxid } = reply
+    const endZxid = this.#ledger.model.sessions.get(sessionId)?.closedZxid ?? null
     for (const { due, path, kind } of watched.due) {
-      if (due === null || due > zxid) continue
+      // The end of a session, and what comes behind it, is told to it no more.
+      if (due === null || due > zxid || (endZxid !== null && due >= endZxid)) continue
       this.#fail(
         `W1: session ${sessionId} got a reply at ${hex(zxid)} of server ${server} before the event of ` +
           `${kind} ${path} at ${hex(due)}`,

@@ -30,6 +30,8 @@ export function makeMutant(mutant: Pick<Mutant, 'edits'>, options: MakeMutantOpt
   const { folder, compiled = COMPILED, assertions } = options
   rmSync(folder, { recursive: true, force: true })
   cpSync(compiled, folder, { recursive: true, filter: (path) => !/\.(map|d\.ts)$/.test(path) })
+  // Below node_modules nothing of the package above is known.
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n')
   const edits = assertions === 'on' ? mutant.edits : [...mutant.edits, ASSERTIONS_OFF]
   for (const edit of edits) {
     const file = join(folder, compiledName(edit.file))

@@ -1,7 +1,8 @@
 /**
  * The plainest workload: clients write values of their own to a few keys, read them, and keep an ephemeral node.
  *
- * Checks    a client that reads a key never sees an older version of it than it saw before, as long as its session lives.
+ * Checks    a client that reads a key never sees an older version of it than it saw before, as long as its session
+ *           lives.
  */
 import type { Client } from '../../../core/client.ts'
 import { CoordinationError } from '../../../core/errors.ts'

@@ -313,6 +313,23 @@ describe('a sync', () => {
     expect([replyOf(reader, asked)?.err, replyOf(reader, read)?.err]).toEqual([Err.ok, Err.ok])
   })
 
+  it('waits for what was proposed before it, so that the fate of a write whose answer was lost is known', () => {
+    for (const id of [LEADER, 1]) {
+      const cluster = ensemble()
+      const [reader, writer] = [cluster.client(id), cluster.client(2)]
+      for (const slow of [LEADER, 1]) cluster.holdDisk(slow)
+      cluster.create(writer, '/a')
+      cluster.run()
+      const asked = sync(cluster, reader)
+      const read = cluster.request(reader, { op: OpCode.exists, body: { path: '/a', watch: false } })
+      cluster.tick(3)
+      expect(replyOf(reader, asked)).toBeUndefined()
+      for (const slow of [LEADER, 1]) cluster.releaseDisk(slow)
+      cluster.run()
+      expect([replyOf(reader, asked)?.err, replyOf(reader, read)?.err]).toEqual([Err.ok, Err.ok])
+    }
+  })
+
   it('is not answered on the side of a leader that others have replaced', () => {
     const voters = [1, 2, 3, 4, 5]
     const cluster = ensemble({}, voters)
@@ -357,6 +374,25 @@ describe('servers that lost their storage', () => {
     cluster.tickUntil(() => VOTERS.every((id) => cluster.server(id).status().serving))
     expect(cluster.server(1).status().role).toBe('FOLLOWING')
     expect(exists(cluster, cluster.client(1), '/a')).toBe(Err.ok)
+  })
+
+  it('have no vote yet when they crash again between having caught up and having been confirmed', () => {
+    const cluster = ensemble()
+    cluster.crash(1)
+    cluster.wipe(1)
+    cluster.start(1)
+    cluster.tick(5)
+    expect(cluster.server(1).status()).toMatchObject({ role: 'OBSERVING', epoch: 1, serving: false })
+    for (const id of [1, 2]) cluster.crash(id)
+    cluster.start(1)
+    cluster.tick(300)
+    // Server 3 and a server that remembers its first life would be a majority.
+    expect([1, LEADER].map((id) => cluster.server(id).status().role)).toEqual(['LOOKING', 'LOOKING'])
+    cluster.start(2)
+    cluster.tickUntil(() => VOTERS.every((id) => cluster.server(id).status().serving))
+    cluster.crash(2)
+    cluster.tick(50)
+    expect(cluster.leader()).not.toBeNull()
   })
 
   it('make the ensemble stop, rather than forget, if they are the majority', () => {

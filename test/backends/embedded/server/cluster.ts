@@ -93,13 +93,13 @@ export class Cluster {
     const entries = Array.from({ length: count }, (_, index) => fillerEntry(epoch, index + 1))
     storage.persist([
       { type: 'append', entries },
-      { type: 'epochs', acceptedEpoch: epoch, currentEpoch: epoch },
+      { type: 'epochs', acceptedEpoch: epoch, currentEpoch: epoch, votes: true },
     ])
   }
 
   /** Sets a server's epochs before it starts. */
   setEpochs(id: number, acceptedEpoch: number, currentEpoch: number): void {
-    this.#storage(id).persist([{ type: 'epochs', acceptedEpoch, currentEpoch }])
+    this.#storage(id).persist([{ type: 'epochs', acceptedEpoch, currentEpoch, votes: true }])
   }
 
   /** Starts a server with what its storage holds. */

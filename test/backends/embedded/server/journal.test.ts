@@ -13,7 +13,7 @@ function entry(epoch: number, counter: number): LogEntry {
 /** A journal with entries 1 to `count` of epoch 1, all durable. */
 function journal(count: number): Journal {
   const entries = Array.from({ length: count }, (_, index) => entry(1, index + 1))
-  return new Journal({ acceptedEpoch: 1, currentEpoch: 1, snapshot: null, entries })
+  return new Journal({ acceptedEpoch: 1, votes: true, currentEpoch: 1, snapshot: null, entries })
 }
 
 describe('the journal', () => {

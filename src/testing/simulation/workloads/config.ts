@@ -1,0 +1,140 @@
+/**
+ * Configuration in use: clients publish values, follow them, read them, and delete one now and then.
+ *
+ * Values     one is counted: whoever publishes adds one to what is in force there, so that a lost update shows. The other
+ *            is free: it is overwritten with force, and deleted.
+ * Schema     takes its time to look at a value in some of the lives, as one that asks somebody else would.
+ * End        everybody has the last value, in time.
+ */
+import type { Client } from '../../../core/client.ts'
+import { ConfigCenter } from '../../../recipes/config-center.ts'
+import type { PublishOptions } from '../../../recipes/config-store.ts'
+import type { StandardSchema } from '../../../recipes/standard-schema.ts'
+import { ConfigCheck } from '../checks/config.ts'
+import type { ConfigKind, ConfigReader, ConfigValue } from '../checks/config.ts'
+import type { Probes } from '../probes.ts'
+import type { SeededRandom } from '../random.ts'
+import type { ClientLife, MakeWorkload } from '../workload.ts'
+import { abortedAfter, attempt, eventually } from './attempt.ts'
+
+const PAUSE_MS_MAX = 120
+const WAIT_MS_MAX = 1_500
+const THOUGHT_MS_MAX = 10
+/** How long a reader may take to the last value once there is service, in milliseconds. */
+const CONVERGED_MS = 20_000
+const VALUES: ReadonlyMap<string, ConfigKind> = new Map([['/config/counted', 'counted'], ['/config/free', 'free']])
+
+/** Makes the workload `config`. */
+export const makeConfig: MakeWorkload = ({ ledger, probes }) => {
+  const check = new ConfigCheck(ledger, VALUES)
+  const program = (client: Client, life: ClientLife): Promise<void> => new ConfigUser(client, life, check, probes).run()
+  return { name: 'config', checks: [check], program }
+}
+
+/** A center, and what it was told. */
+interface Follower {
+  readonly path: string
+  readonly center: ConfigCenter<ConfigValue>
+  readonly reader: ConfigReader
+}
+
+/** One life of one client that uses configuration. */
+class ConfigUser {
+  readonly #client: Client
+  readonly #life: ClientLife
+  readonly #check: ConfigCheck
+  readonly #probes: Probes
+  readonly #schema: StandardSchema<ConfigValue>
+  #writes = 0
+  #centers = 0
+
+  constructor(client: Client, life: ClientLife, check: ConfigCheck, probes: Probes) {
+    this.#client = client
+    this.#life = life
+    this.#check = check
+    this.#probes = probes
+    this.#schema = schemaOf(life.random)
+  }
+
+  async run(): Promise<void> {
+    const { random } = this.#life
+    const followers = [...VALUES.keys()].map((path) => this.#follow(path))
+    while (!this.#life.isEnding()) {
+      const index = random.between(0, followers.length - 1)
+      const follower = followers[index]
+      if (follower === undefined) continue
+      if (random.chance(0.02)) {
+        await follower.center.close()
+        followers[index] = this.#follow(follower.path)
+      } else await this.#step(follower)
+      this.#check.looked(follower.reader, follower.center.stale, this.#client.state.status === 'connected')
+      await this.#life.sleep(random.unit() * PAUSE_MS_MAX)
+    }
+    const { name } = this.#check
+    for (const { reader } of followers) {
+      const describe = (): string => `CFG1: ${reader.name} was not told of the last value of ${reader.path}`
+      await eventually(name, CONVERGED_MS, () => this.#check.isUpToDate(reader), describe)
+    }
+  }
+
+  #follow(path: string): Follower {
+    this.#centers += 1
+    const center = new ConfigCenter(this.#client, path, { schema: this.#schema })
+    const reader = { name: `${this.#life.node.name}'s reader ${this.#centers}`, path, zxid: 0n }
+    center.subscribe(async (change) => {
+      if (change.resync) this.#probes.hit('config-resync')
+      this.#check.told(reader, change)
+      // Some take so long that they miss what comes meanwhile.
+      if (this.#life.random.chance(0.1)) await this.#life.sleep(this.#life.random.unit() * PAUSE_MS_MAX)
+    })
+    return { path, center, reader }
+  }
+
+  async #step(follower: Follower): Promise<void> {
+    const { path, center } = follower
+    const { random } = this.#life
+    const isCounted = VALUES.get(path) === 'counted'
+    const steps = [
+      () => this.#publish(follower, {}),
+      () => this.#publish(follower, { waitMs: random.unit() * WAIT_MS_MAX }),
+      () => abortedAfter(random.unit() * THOUGHT_MS_MAX, (signal) => this.#publish(follower, { signal })),
+      () => this.#publish(follower, isCounted ? { ifVersion: center.version } : { force: true }),
+      () => this.#read(follower),
+      () => this.#read(follower),
+      () => (isCounted ? this.#read(follower) : attempt(() => this.#client.delete(path))),
+    ]
+    await random.pick(steps)()
+  }
+
+  async #publish({ path, center }: Follower, options: PublishOptions): Promise<void> {
+    this.#writes += 1
+    const value = { count: (center.current?.count ?? 0) + 1, by: `${this.#life.node.name}-${this.#writes}` }
+    this.#check.begins(path, value)
+    const { value: written, error } = await attempt(() => center.publish(value, options))
+    if (error?.code === 'BAD_VERSION') this.#probes.hit('config-conflict')
+    if (written !== null) this.#check.ends(value, written)
+    else this.#check.ends(value, error.outcome === 'rejected' || error.outcome === 'not-sent' ? 'never' : 'maybe')
+  }
+
+  async #read({ path, center }: Follower): Promise<void> {
+    const floor = this.#check.acknowledged(path)
+    const { value, error } = await attempt(() => center.get({ waitMs: WAIT_MS_MAX }))
+    if (error === null) this.#check.read(path, value, floor)
+  }
+}
+
+/** Accepts every value; some take a while to say so. */
+function schemaOf(random: SeededRandom): StandardSchema<ConfigValue> {
+  const isSlow = random.chance(0.5)
+  return {
+    '~standard': {
+      version: 1,
+      vendor: 'quorate',
+      validate: (value) => {
+        const result = { value: value as ConfigValue }
+        if (!isSlow) return result
+        return new Promise((resolve) => setTimeout(resolve, random.unit() * THOUGHT_MS_MAX, result))
+      },
+    },
+  }
+}

@@ -1,0 +1,34 @@
+/** Runs that once found something, each with as few faults as were enough. `npm run sim -- --seed N --shrink` prints them. */
+import type { Draw } from '../../../src/testing/simulation/profiles.ts'
+
+/** One of them. */
+export interface Regression {
+  /** What was found then. */
+  readonly found: string
+  readonly draw: Draw
+}
+
+/** All of them, oldest first. */
+export const REGRESSIONS: readonly Regression[] = [
+  {
+    // The simulated network reordered a connection: what a partition had held came behind what a pause had.
+    found: 'AssertionError: the log ends at 0x800000057; 0x800000059 leaves a gap',
+    draw: {
+      seed: 25_726_407, profile: 'failpoints', servers: 3, observers: 0, clients: 5,
+      sessionTimeoutMs: 300, safetyMs: 28_668, workload: 'keys',
+      server: {
+        tickMs: 10, commitLogCount: 3, snapCount: 7, electionWaitTicks: 3, notificationTicksMax: 10,
+        epochCounterMax: 200, containerCheckTicks: 10,
+      },
+      network: { delayMsMin: 0.1, delayMsMax: 0.5, tailChance: 0.005, tailFactor: 10 },
+      disk: { latencyMsMin: 0.05, latencyMsMax: 1, slowChance: 0, slowFactor: 100 },
+      plan: [
+        { kind: 'pause', atMs: 15_746, forMs: 398, node: 's2', timersFirst: false },
+        { kind: 'clog', atMs: 16_917, forMs: 789, node: 'c3' },
+        { kind: 'crash-at-sync', atMs: 18_173, server: 's3', nth: 2, side: 'after', downMs: 2_362 },
+        { kind: 'partition', atMs: 22_463, forMs: 238, left: ['s3'], right: ['s1', 's2'] },
+        { kind: 'pause', atMs: 22_497, forMs: 943, node: 's3', timersFirst: false },
+      ],
+    },
+  },
+]

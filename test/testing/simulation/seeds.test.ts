@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { FAULT_KINDS } from '../../../src/testing/simulation/plan.ts'
+import { runPool } from '../../../src/testing/simulation/pool.ts'
+import { PROFILE_NAMES, drawRun } from '../../../src/testing/simulation/profiles.ts'
+import { runDraw } from '../../../src/testing/simulation/run.ts'
+import { Tally } from '../../../src/testing/simulation/tally.ts'
+import type { WorkerLine } from '../../../src/testing/simulation/worker.ts'
+import { WORKLOADS } from '../../../src/testing/simulation/workloads/all.ts'
+import { buildSources } from './built.ts'
+import type { Built } from './built.ts'
+import { REGRESSIONS } from './regressions.ts'
+
+const PROCESSES = 2
+const SEEDS_A_PROFILE = 31
+/** One seed in so many runs twice, and once more in this process. */
+const TWICE_EVERY = 20
+/** As long as it takes on two busy processors, and much more. */
+const LIMIT_MS = 900_000
+
+let built: Built
+const tally = new Tally()
+const lines: WorkerLine[] = []
+
+beforeAll(async () => {
+  built = buildSources()
+  for (const [index, profile] of PROFILE_NAMES.entries()) {
+    const first = (index + 1) * 1_000
+    await runPool({
+      seeds: Array.from({ length: SEEDS_A_PROFILE }, (_, seed) => first + seed).values(),
+      processes: PROCESSES,
+      worker: built.file('testing/simulation/worker.ts'),
+      isTwice: (seed) => seed % TWICE_EVERY === 0,
+      profile,
+      onLine: (line) => {
+        tally.add(line)
+        lines.push(line)
+      },
+      onFailure: (seed, complaint) => {
+        tally.addFailure(seed, complaint)
+      },
+    })
+  }
+}, LIMIT_MS)
+
+afterAll(() => {
+  built.remove()
+})
+
+describe('the seeds of every profile', () => {
+  it('find nothing', () => {
+    expect(tally.findings).toEqual([])
+    expect(tally.seeds).toBe(PROFILE_NAMES.length * SEEDS_A_PROFILE)
+    expect(tally.seeds).toBeGreaterThanOrEqual(300)
+  })
+
+  it('see every class of faults happen', () => {
+    expect(FAULT_KINDS.filter((kind) => tally.fault(kind) === 0)).toEqual([])
+  })
+
+  it('elect, commit and serve: none of them stands still', () => {
+    expect(lines.filter(({ elections, commits, serviceTicks }) => elections === 0 || commits === 0 || serviceTicks === null)).toEqual([])
+  })
+
+  it('go the same way in another process', async () => {
+    const again = lines.filter(({ seed }) => seed % TWICE_EVERY === 0)
+    expect(again.length).toBeGreaterThanOrEqual(lines.length / TWICE_EVERY / 2)
+    for (const { seed, profile, hash, events } of again) {
+      const report = await runDraw(drawRun(seed, { profile, workloads: Object.keys(WORKLOADS) }))
+      expect([seed, report.hash, report.events]).toEqual([seed, hash, events])
+    }
+  })
+})
+
+describe('what was found once', () => {
+  it.each(REGRESSIONS)('is found no more: $found', async ({ draw }) => {
+    const { finding, faults } = await runDraw(draw)
+    expect(finding).toBeNull()
+    expect(Object.keys(faults)).not.toHaveLength(0)
+  })
+})
