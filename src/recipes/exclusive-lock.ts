@@ -170,19 +170,17 @@ class Bid {
    */
   async #attempt(): Promise<Lease | 'taken' | 'again'> {
     this.wait.check()
-    this.#client.unwatch(this.#path, this.#watch.fire)
-    this.#watch = new NodeWatch()
     this.#changed = deferred()
     const mark = newMark()
     // Without the wait's signal: what became of the create must be known before it can be cleaned up.
     const creating = this.#client.create(this.#path, markData(mark, this.#data), { mode: 'ephemeral' })
-    const looking = this.#client.exists(this.#path, { watch: this.#watch.fire, signal: this.wait.signal })
+    const looking = this.#look()
     looking.catch(() => undefined)
     let own: Stat | null | undefined
     try {
       own = await this.#madeBy(creating, mark)
       const there = await looking
-      const lease = own === null ? null : await this.#leaseOf(own)
+      const lease = own === null ? null : await this.#leaseOf(own, there)
       return lease ?? (own !== null || there === null ? 'again' : 'taken')
     } catch (error) {
       const isRefused = own === undefined && isCoordinationError(error) && error.outcome === 'rejected'
@@ -215,19 +213,30 @@ class Bid {
 
   /**
    * Makes a lease of our node as soon as the session can be shown to live; after a stall it takes another answer to
-   * show it (redlock#296). Null: the session is over.
+   * show it (redlock#296). Null: the session is over, or somebody has deleted the node.
+   *
+   * @param seen - what the look of this attempt found. It is another's if the client had to repeat the two requests and
+   * did so in the other order; then the watch is on that one's node, and its event must not be taken for ours
    */
-  async #leaseOf(stat: Stat): Promise<Lease | null> {
+  async #leaseOf(stat: Stat, seen: Stat | null): Promise<Lease | null> {
     const node = ownedNode(this.#path, stat)
+    let there = seen?.czxid === node.czxid ? seen : await this.#look()
     for (;;) {
       this.wait.check()
-      if (this.#client.sessionId !== node.sessionId) return null
+      if (this.#client.sessionId !== node.sessionId || there?.czxid !== node.czxid) return null
       if (performance.now() < this.#client.leaseDeadlineMs) break
-      await this.#client.exists(this.#path, { signal: this.wait.signal })
+      there = await this.#client.exists(this.#path, { signal: this.wait.signal })
     }
     const lease = new NodeLease(this.#client, node, this.#watch)
     this.#watch = new NodeWatch()
     return lease
+  }
+
+  /** Looks at what is there, with a watch of its own. */
+  #look(): Promise<Stat | null> {
+    this.#client.unwatch(this.#path, this.#watch.fire)
+    this.#watch = new NodeWatch()
+    return this.#client.exists(this.#path, { watch: this.#watch.fire, signal: this.wait.signal })
   }
 
   /** Removes what an attempt that was given up has created or will yet create. */

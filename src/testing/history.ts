@@ -1,11 +1,11 @@
 /**
- * Is a history of calls linearizable? A search for an order of the calls that respects real time and that a sequential model
- * could have given.
+ * Is a history of calls linearizable? A search for an order of the calls that respects real time and that a sequential
+ * model could have given.
  *
  * Model     a pure step: what a call does to the state, and whether it could have answered what it did.
  * Unknown   a call whose outcome nobody knows may have taken effect at any time after it was made, or never.
- * Verdict   the search is bounded, since histories that are wrong can take exponentially long; a search that was given up is no
- *           proof, and callers treat it as a failure. Histories of independent keys are searched apart.
+ * Verdict   the search is bounded, since histories that are wrong can take exponentially long; a search that was given
+ *           up is no proof, and callers treat it as a failure. Histories of independent keys are searched apart.
  * Source    Wing and Gong, "Testing and Verifying Concurrent Objects" (1993), with the memory of Lowe, "Testing for
  *           Linearizability" (2017).
  */

@@ -70,6 +70,28 @@ it('refuses to overwrite a value that this process has not seen', async () => {
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
+it('refuses to overwrite a value that came in while the new one was being checked', async () => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  let checkMs = 0
+  const validate: StandardSchema<Pricing>['~standard']['validate'] = async (value) => {
+    await new Promise((resolve) => setTimeout(resolve, checkMs))
+    return { value: value as Pricing }
+  }
+  const slow = new ConfigCenter<Pricing>(b, PATH, { schema: { '~standard': { version: 1, vendor: 'test', validate } } })
+  const first = center(a)
+  await run(first.publish({ rate: 1 }))
+  await run(slow.ready())
+  checkMs = 500
+  const late = slow.publish({ rate: (slow.current?.rate ?? 0) + 1 })
+  late.catch(() => undefined)
+  checkMs = 0
+  await run(first.publish({ rate: 5 }))
+  expect(codeOf(await failureOf(late))).toBe('BAD_VERSION/rejected')
+  expect(await run(first.get())).toEqual({ rate: 5 })
+  expect(await closeAll(rig, a, b)).toEqual([])
+})
+
 it('has at once what it published itself, and publishes again without waiting for its own events', async () => {
   const rig = newRig()
   const client = await rig.connect()

@@ -70,6 +70,7 @@ export class Ensemble implements Backend, AsyncDisposable {
   readonly #network = new MemoryNetwork()
   readonly #members = new Map<number, Member>()
   readonly #voters: readonly number[]
+  readonly #isolated = new Set<bigint>()
   readonly #listeners = new Set<(event: EnsembleEvent) => void>()
   readonly #started: Deferred<void> = deferred()
   #startTimer: NodeJS.Timeout | undefined
@@ -207,6 +208,22 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   /**
+   * Cuts a session off from all servers, as a client's broken network would, until {@link Ensemble.rejoinSession}. If
+   * that takes longer than its time-out, the servers end it.
+   *
+   * @param sessionId - such as `client.sessionId`
+   */
+  isolateSession(sessionId: bigint): void {
+    this.#isolated.add(sessionId)
+    this.disconnectSession(sessionId)
+  }
+
+  /** Lets the client of an isolated session reach the servers again. */
+  rejoinSession(sessionId: bigint): void {
+    this.#isolated.delete(sessionId)
+  }
+
+  /**
    * Adds a server that learns and serves, but has no vote.
    *
    * @returns its id, when it serves
@@ -240,7 +257,11 @@ export class Ensemble implements Backend, AsyncDisposable {
 
   async #open(turn: number, options: OpenOptions): Promise<Session> {
     await abortable(this.start(), options.signal)
-    const directory = { ids: this.#ids, host: (id: number) => this.#members.get(id)?.host ?? undefined }
+    const directory = {
+      ids: this.#ids,
+      host: (id: number) => this.#members.get(id)?.host ?? undefined,
+      isIsolated: (sessionId: bigint) => this.#isolated.has(sessionId),
+    }
     return openClientSession(new MemoryDialer(directory, turn), {
       ...options,
       sessionTimeoutMs: options.sessionTimeoutMs ?? this.#settings.sessionTimeoutMs,

@@ -1,5 +1,6 @@
 /**
- * Watches that stand armed, and which of them a change has made due: the first change behind the zxid at which one was armed.
+ * Watches that stand armed, and which of them a change has made due: the first change behind the zxid at which one was
+ * armed.
  *
  * Cost      a committed change looks at who watches its path, no more; what is due is kept by its owner.
  */

@@ -3,7 +3,8 @@
  *
  * Model     a check is a named object that looks at the world behind every event, at its end, or both; it throws a
  *           {@link Violation}, which ends the run.
- * Cost      `afterEvent` runs a hundred thousand times a second: it looks only at what is new. The heavy ones wait for `atEnd`.
+ * Cost      `afterEvent` runs a hundred thousand times a second: it looks only at what is new. The heavy ones wait for
+ *           `atEnd`.
  */
 
 /** What was broken: a promise that holds always, or one that holds once the faults have ended. */

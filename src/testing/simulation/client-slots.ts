@@ -76,7 +76,7 @@ export class ClientSlots implements ClientPlaces {
 
   /** Nodes whose client has ended and which have timers left, with how many. */
   leftTimers(): string[] {
-    return this.#all.flatMap(({ name, isUp, timerCount }) => (isUp && timerCount > 0 ? [`${name}: ${timerCount}`] : []))
+    return this.#all.flatMap(timersOf)
   }
 
   crash(index: number, downMs: number): boolean {
@@ -119,4 +119,9 @@ export class ClientSlots implements ClientPlaces {
       await new Promise((resolve) => setTimeout(resolve, Math.min(leftMs, SLEEP_SLICE_MS)))
     }
   }
+}
+
+/** The timers that are set on a node that is up, as a line; nothing if there are none. */
+export function timersOf(node: SimNode | null): string[] {
+  return node !== null && node.isUp && node.timerCount > 0 ? [`${node.name}: ${node.timerCount}`] : []
 }

@@ -68,9 +68,10 @@ const DRAWS: Readonly<Record<FaultKind, Draw>> = Object.freeze({
     kind: 'strike', atMs,
     packet: random.pick(STRUCK_PACKETS),
     nth: random.chance(0.6) ? 1 : random.between(2, 8),
-    what: random.pick(['cut', 'crash-sender', 'crash-receiver']),
+    what: random.pick(['cut', 'crash-sender', 'crash-receiver', 'crash-receiver-in-sync']),
     downMs: drawDownMs(random),
   }),
+  'strand': (atMs, scene) => ({ kind: 'strand', atMs, forMs: drawOutageMs(scene) }),
   'slow-disk': (atMs, scene) => ({
     kind: 'slow-disk', atMs, forMs: drawOutageMs(scene),
     server: scene.random.pick(scene.servers), latencyMs: scene.random.pick([10, 50, 200, 1_000]),
@@ -108,6 +109,15 @@ const DRAWS: Readonly<Record<FaultKind, Draw>> = Object.freeze({
     kind: 'client-crash', atMs, client: random.pick(clients), downMs: drawDownMs(random),
   }),
 })
+
+/** What follows when a stranded proposal comes back to the others. */
+const BEHIND_STRAND = Object.freeze(['TRUNC', 'NEWLEADER', 'UPTODATE'] as const)
+
+/** Draws the strike at what follows a fault of the class `strand`. */
+export function drawStrikeBehindStrand(atMs: number, scene: FaultScene): Fault {
+  const strike = drawFault('strike', atMs, scene)
+  return strike.kind === 'strike' ? { ...strike, packet: scene.random.pick(BEHIND_STRAND), nth: 1 } : strike
+}
 
 /** Draws one fault of a class. */
 export function drawFault(kind: FaultKind, atMs: number, scene: FaultScene): Fault {

@@ -134,6 +134,7 @@ export class Injector {
       case 'cut-after': return this.#cutAfter(fault)
       case 'half-open': return this.#halfOpen(fault)
       case 'strike': return this.#strike(fault)
+      case 'strand': return this.#strand(fault)
       case 'slow-disk': return this.#slowDisk(fault)
       case 'disk-error': return this.#diskError(fault)
       case 'crash': return this.#crashMany(fault)
@@ -210,7 +211,19 @@ export class Injector {
         if (fault.what === 'cut') {
           this.#world.network.cut(`s${from}`, `s${to}`)
           this.#happened(fault)
-        } else if (this.#crash(fault.what === 'crash-sender' ? from : to, fault.downMs)) this.#happened(fault)
+        } else if (fault.what === 'crash-receiver-in-sync') this.#crashInSync(fault, to, 'begun', 1)
+        else if (this.#crash(fault.what === 'crash-sender' ? from : to, fault.downMs)) this.#happened(fault)
+      })
+      return true
+    })
+  }
+
+  #strand(fault: Of<'strand'>): void {
+    this.#packetTraps.add((_, to, packet) => {
+      if (packet.type !== 'REQUEST') return false
+      this.#atOnce(() => {
+        const servers = this.#world.servers.map(({ node }) => node.name)
+        this.#lasts(fault, this.blocks.separate([`s${to}`], servers))
       })
       return true
     })
@@ -245,10 +258,13 @@ export class Injector {
   }
 
   #crashAtSync(fault: Of<'crash-at-sync'>): void {
-    const id = idOf(fault.server)
+    this.#crashInSync(fault, idOf(fault.server), fault.side === 'before' ? 'begun' : 'durable', fault.nth)
+  }
+
+  /** Crashes a server at its n-th sync from now. */
+  #crashInSync(fault: Of<'crash-at-sync' | 'strike'>, id: number, phase: 'begun' | 'durable', nth: number): void {
     const { disk } = this.#world.server(id)
-    const phase = fault.side === 'before' ? 'begun' : 'durable'
-    let left = fault.nth
+    let left = nth
     disk.onSync = (now) => {
       if (now !== phase) return false
       left -= 1

@@ -1,9 +1,10 @@
 /**
  * What a request must become, given the state before it: the contract of the node model, written a second time.
  *
- * Model     each part of a write is looked at in turn, on top of what the parts before it did. The first one that is refused
- *           refuses all.
- * Source    core/backend.ts; the order of the checks is ZooKeeper's, so that a request that is wrong twice gets the same error.
+ * Model     each part of a write is looked at in turn, on top of what the parts before it did. The first one that is
+ *           refused refuses all.
+ * Source    core/backend.ts; the order of the checks is ZooKeeper's, so that a request that is wrong twice gets the
+ *           same error.
  */
 import { parentOf, sequenceSuffix } from '../../core/path.ts'
 import { CreateFlag, Err, OpCode } from '../../backends/protocol/codes.ts'
@@ -153,8 +154,10 @@ export function partsOf(txn: TxnBody): readonly Part[] {
     case OpCode.multi:
       return txn.body.flatMap(partsOf)
     case OpCode.create:
-    case OpCode.create2:
-      return [{ text: `create ${txn.body.ephemeral ? 'ephemeral' : 'persistent'} ${txn.body.path}`, data: txn.body.data }]
+    case OpCode.create2: {
+      const kind = txn.body.ephemeral ? 'ephemeral' : 'persistent'
+      return [{ text: `create ${kind} ${txn.body.path}`, data: txn.body.data }]
+    }
     case OpCode.createContainer:
       return [{ text: `create container ${txn.body.path}`, data: txn.body.data }]
     case OpCode.createTTL:

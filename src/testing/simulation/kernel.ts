@@ -30,6 +30,8 @@ const EVENTS_MAX = 20_000_000
 export type Draining = 'native' | 'portable'
 
 interface KernelEvent extends HeapEvent {
+  atMs: number
+  order: number
   readonly node: SimNode | null
   readonly incarnation: number
   readonly label: string
@@ -290,7 +292,10 @@ export class Kernel {
     if (node !== null && node.pausedUntilMs > this.#nowMs) {
       this.#order += 1
       const waitsForPoll = node.timersFirst && event.label !== 'timer' && event.label !== 'interval'
-      this.#heap.push({ ...event, atMs: node.pausedUntilMs + (waitsForPoll ? POLL_MS : 0), order: this.#order })
+      // The same object, which whoever added it can still call off.
+      event.atMs = node.pausedUntilMs + (waitsForPoll ? POLL_MS : 0)
+      event.order = this.#order
+      this.#heap.push(event)
       return true
     }
     this.#events += 1

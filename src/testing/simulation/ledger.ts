@@ -1,20 +1,21 @@
 /**
  * The ledger: what is durable on each disk, and the one order of transactions in which all servers apply them.
  *
- * Model     each disk's log is mirrored as it is written. Whatever a server has applied becomes part of the common history if it
- *           is the first to get there, and must agree with it otherwise.
- * Checks    P3 (the i-th applied transaction is the same everywhere), P5 (what is applied is durable there, and on a majority),
- *           P6 (a zxid stands for one transaction, in whichever log), P7 and P8 (counters contiguous, epochs never fall),
- *           P11 (a snapshot that is installed is of a state that was applied).
+ * Model     each disk's log is mirrored as it is written. Whatever a server has applied becomes part of the common
+ *           history if it is the first to get there, and must agree with it otherwise.
+ * Checks    P3 (the i-th applied transaction is the same everywhere), P5 (what is applied is durable there, and on a
+ *           majority), P6 (a zxid stands for one transaction, in whichever log), P7 and P8 (counters contiguous, epochs
+ *           never fall), P11 (a snapshot that is installed is of a state that was applied).
  * Cost      a look at one server per event; work in proportion to what is new.
  */
+import { SERVER_DEFAULTS } from '../../backends/embedded/server/config.ts'
 import type { PersistOperation } from '../../backends/embedded/server/journal.ts'
 import type { LogEntry } from '../../backends/embedded/server/zab.ts'
 import type { Check } from './check.ts'
 import { Violation } from './check.ts'
 import { Model } from './model.ts'
 import type { Replayed } from './model.ts'
-import type { SimServer, World } from './world.ts'
+import type { CheckedServer, CheckedWorld } from './checked-world.ts'
 
 /** The epoch of a zxid: its upper half. */
 export function epochOf(zxid: bigint): number {
@@ -84,10 +85,11 @@ export class Ledger implements Check {
   readonly covers = ['P3', 'P5', 'P6', 'P7', 'P8', 'P11']
   readonly model = new Model()
   readonly mirrors: readonly DiskMirror[]
-  readonly #world: World
+  readonly #world: CheckedWorld
   readonly #majority: number
+  readonly #counterMax: number
   readonly #listeners: LedgerListener[] = []
-  readonly #serverOf: ReadonlyMap<object, SimServer>
+  readonly #serverOf: ReadonlyMap<object, CheckedServer>
   /** Every transaction that ever stood in a log. */
   readonly #transactions = new Map<bigint, Uint8Array>()
   /** By zxid, the servers that have ever had it durable, one bit each. */
@@ -101,9 +103,10 @@ export class Ledger implements Check {
   readonly #places: Place[]
 
   /** Begins to look at the disks of a world that has not run yet. */
-  constructor(world: World) {
+  constructor(world: CheckedWorld) {
     this.#world = world
     this.#majority = Math.floor(world.voters.length / 2) + 1
+    this.#counterMax = world.options.server?.epochCounterMax ?? SERVER_DEFAULTS.epochCounterMax
     this.mirrors = world.servers.map(({ id }) => new DiskMirror(id))
     this.#installed = world.servers.map(() => 0n)
     this.#places = world.servers.map(() => ({ host: null, zxid: 0n }))
@@ -138,8 +141,8 @@ export class Ledger implements Check {
   }
 
   /**
-   * The last transaction that was committed in an earlier epoch; 0n if there is none. What a later leader committed does not
-   * count, even if it was proposed earlier: a leader of this epoch that is established late need not have it.
+   * The last transaction that was committed in an earlier epoch; 0n if there is none. What a later leader committed
+   * does not count, even if it was proposed earlier: a leader of this epoch that is established late need not have it.
    */
   lastCommittedBefore(epoch: number): bigint {
     for (let i = this.#committed.length - 1; i >= 0; i--) {
@@ -205,11 +208,16 @@ export class Ledger implements Check {
     for (const server of this.#world.servers) this.#look(server)
   }
 
-  #look(server: SimServer): void {
+  #look(server: CheckedServer): void {
     const host = server.host()
     const place = this.#places[server.id - 1]
     if (host === null || place === undefined) return
-    const { zxid, serving } = host.status()
+    const { zxid, loggedZxid, serving } = host.status()
+    if (zxid > loggedZxid) {
+      // Whoever keeps the snapshot of a synchronisation that was interrupted is here.
+      const end = `the end of its log, ${hex(loggedZxid)}`
+      this.#fail(`P11: server ${server.id} applied ${hex(zxid)}, which is behind ${end}`)
+    }
     if (place.host === host && place.zxid === zxid) return
     if (place.host !== host) {
       place.host = host
@@ -229,7 +237,9 @@ export class Ledger implements Check {
   /** A server has applied what its log holds behind `from` up to `zxid`. */
   #applied(mirror: DiskMirror, from: bigint, zxid: bigint): void {
     const baseIndex = this.#indexes.get(mirror.base)
-    if (baseIndex === undefined) this.#fail(`P11: the base ${hex(mirror.base)} of server ${mirror.server} is no common zxid`)
+    if (baseIndex === undefined) {
+      this.#fail(`P11: the base ${hex(mirror.base)} of server ${mirror.server} is no common zxid`)
+    }
     const end = mirror.countThrough(zxid)
     for (let i = mirror.countThrough(from); i < end; i++) {
       const entry = mirror.entries[i]
@@ -237,7 +247,8 @@ export class Ledger implements Check {
       const expected = this.#committed[baseIndex + 1 + i]
       if (expected === undefined) this.#commit(entry, mirror.currentEpoch)
       else if (expected.zxid !== entry.zxid) {
-        this.#fail(`P3: server ${mirror.server} applied ${hex(entry.zxid)} where ${hex(expected.zxid)} was applied before`)
+        const before = `where ${hex(expected.zxid)} was applied before`
+        this.#fail(`P3: server ${mirror.server} applied ${hex(entry.zxid)} ${before}`)
       }
     }
   }
@@ -267,6 +278,9 @@ export class Ledger implements Check {
     // A current epoch stands for the whole history before it, so that has to be there first (ZOOKEEPER-4643).
     if (epochOf(zxid) < mirror.currentEpoch) {
       this.#fail(`P8: server ${mirror.server} logged ${hex(zxid)} when it was in epoch ${mirror.currentEpoch} already`)
+    }
+    if ((zxid & 0xffffffffn) > this.#counterMax) {
+      this.#fail(`P6: server ${mirror.server} logged ${hex(zxid)}, which the counter of an epoch never reaches`)
     }
     const known = this.#transactions.get(zxid)
     if (known === undefined) this.#transactions.set(zxid, txn)

@@ -3,15 +3,23 @@
  *
  *     --seconds N | --seeds N     fresh seeds on all processors; a line a second
  *     --seed 0xBEEF [--trace]     replays one seed and says what happened; with --trace, every event
- *     --shrink                    with --seed: looks for the few faults that are enough, and prints them as a
- *     regression --profile NAME              only this climate
+ *     --shrink                    with --seed: looks for the few faults that are enough, for the regressions
+ *     --mutant NAME               breaks a rule of the code and looks how soon that is found
+ *     --profile NAME              only this climate
  *     --workload NAME             only this workload
  *
  * Exit status: 0 nothing was found, 2 wrong arguments, 10 crash, 11 safety, 12 liveness.
  */
+import { rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { MUTANTS } from './mutants/all.ts'
+import type { Mutant } from './mutants/mutant.ts'
+import { makeMutant } from './mutants/patch.ts'
 import { runPool } from './pool.ts'
+import type { PoolOptions } from './pool.ts'
 import { PROFILE_NAMES, drawRun } from './profiles.ts'
 import type { Draw, ProfileName } from './profiles.ts'
 import { runDraw } from './run.ts'
@@ -26,16 +34,20 @@ const REPORT_MS = 1_000
 /** One seed in so many runs twice. */
 const TWICE_EVERY = 20
 const SEED_SPAN = 2 ** 32
+/** Seeds of a mutant that nobody can tell from the original. */
+const EQUIVALENT_SEEDS = 100
 
-const USAGE = `usage: npm run sim -- --seconds N | --seeds N | --seed SEED [--trace | --shrink] [more]
+const USAGE = `usage: npm run sim -- --seconds N | --seeds N | --seed SEED [--trace | --shrink] | --mutant NAME [more]
 more: --profile NAME, --workload NAME
 profiles: ${PROFILE_NAMES.join(', ')}
-workloads: ${Object.keys(WORKLOADS).join(', ')}`
+workloads: ${Object.keys(WORKLOADS).join(', ')}
+mutants: ${MUTANTS.map(({ name }) => name).join(', ')}`
 
 interface Arguments {
   readonly seconds: number | null
   readonly seeds: number
   readonly seed: number | null
+  readonly mutant: Mutant | undefined
   readonly trace: boolean
   readonly shrink: boolean
   readonly profile: ProfileName | undefined
@@ -49,12 +61,15 @@ function read(args: readonly string[]): Arguments | null {
       args: [...args],
       options: {
         seconds: { type: 'string' }, seeds: { type: 'string' }, seed: { type: 'string' },
-        profile: { type: 'string' }, workload: { type: 'string' },
+        mutant: { type: 'string' }, profile: { type: 'string' }, workload: { type: 'string' },
         trace: { type: 'boolean', default: false }, shrink: { type: 'boolean', default: false },
       },
     })
-    const modes = [values.seconds, values.seeds, values.seed].filter((text) => text !== undefined)
-    if (modes.length !== 1 || !modes.every((text) => Number(text) >= 0)) return null
+    const numbers = [values.seconds, values.seeds, values.seed].filter((text) => text !== undefined)
+    if (!numbers.every((text) => Number(text) >= 0)) return null
+    if (numbers.length + (values.mutant === undefined ? 0 : 1) !== 1) return null
+    const mutant = MUTANTS.find(({ name }) => name === values.mutant)
+    if (mutant?.name !== values.mutant) return null
     if ((values.shrink || values.trace) && values.seed === undefined) return null
     const profile = PROFILE_NAMES.find((name) => name === values.profile)
     if (profile !== values.profile) return null
@@ -63,7 +78,7 @@ function read(args: readonly string[]): Arguments | null {
       seconds: values.seconds === undefined ? null : Number(values.seconds),
       seeds: values.seeds === undefined ? Infinity : Number(values.seeds),
       seed: values.seed === undefined ? null : Number(values.seed),
-      trace: values.trace, shrink: values.shrink, profile, workload: values.workload,
+      mutant, trace: values.trace, shrink: values.shrink, profile, workload: values.workload,
     }
   } catch {
     return null
@@ -76,36 +91,66 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`${USAGE}\n`)
     return USAGE_STATUS
   }
+  if (options.mutant !== undefined) return hunt(options.mutant)
   return options.seed === null ? explore(options) : replay(options, options.seed)
 }
 
 /** Runs fresh seeds, and tells of every finding how to see it again. */
 async function explore({ seconds, seeds, profile, workload }: Arguments): Promise<number> {
-  const tally = new Tally()
   const first = Math.floor(Math.random() * SEED_SPAN)
+  const over = new AbortController()
+  const end = seconds === null ? undefined : setTimeout(() => {
+    over.abort()
+  }, seconds * 1_000)
+  const worker = new URL('./worker.js', import.meta.url)
+  const findings = await run({ seeds: seedsFrom(first, seeds), worker, signal: over.signal, profile, workload })
+  clearTimeout(end)
+  return statusOf(findings)
+}
+
+/** Breaks a rule, and runs the seeds within which that has to be found, until it is. */
+async function hunt(mutant: Mutant): Promise<number> {
+  const { name, breaks, expected, profile, workload } = mutant
+  const folder = fileURLToPath(new URL(`../../../node_modules/.cache/quorate-mutant-${name}/`, import.meta.url))
+  makeMutant(mutant, { folder, assertions: 'on' })
+  say(`${breaks} ${'seeds' in expected ? `To be found within ${expected.seeds} seeds.` : expected.because}`)
+  const found = new AbortController()
+  const findings = await run({
+    seeds: seedsFrom(0, 'seeds' in expected ? expected.seeds : EQUIVALENT_SEEDS),
+    worker: pathToFileURL(join(folder, 'testing/simulation/worker.js')),
+    signal: found.signal,
+    profile, workload,
+    onFinding: () => {
+      found.abort()
+    },
+  })
+  rmSync(folder, { recursive: true })
+  return statusOf(findings)
+}
+
+interface Campaign extends Pick<PoolOptions, 'seeds' | 'worker' | 'signal' | 'profile' | 'workload'> {
+  readonly onFinding?: () => void
+}
+
+/** Runs seeds on all processors, and says once a second how far it is. */
+async function run({ onFinding, ...campaign }: Campaign): Promise<readonly Finding[]> {
+  const tally = new Tally()
   const startedMs = performance.now()
   const ticker = setInterval(() => {
     say(`${((performance.now() - startedMs) / 1_000).toFixed(0)} s | ${tally.line()}`)
   }, REPORT_MS)
-  const choices = [
-    ...(profile === undefined ? [] : [`--profile ${profile}`]),
-    ...(workload === undefined ? [] : [`--workload ${workload}`]),
-  ]
   let told = 0
   const tell = (): void => {
     for (const { seed, finding } of tally.findings.slice(told)) {
-      const again = [`--seed ${hex(seed)}`, ...choices].join(' ')
-      say(`\n${describe(finding)}\nsee it again: npm run sim -- ${again}\n`)
+      say(`\n${describe(finding)}\nsee it again: npm run sim -- ${replayOf(seed, campaign)}\n`)
+      onFinding?.()
     }
     told = tally.findings.length
   }
   await runPool({
-    seeds: seedsFrom(first, seeds),
+    ...campaign,
     processes: availableParallelism(),
-    worker: new URL('./worker.js', import.meta.url),
     isTwice: (seed) => seed % TWICE_EVERY === 0,
-    profile, workload,
-    ...(seconds === null ? {} : { deadlineMs: startedMs + seconds * 1_000 }),
     onLine: (line) => {
       tally.add(line)
       tell()
@@ -117,7 +162,15 @@ async function explore({ seconds, seeds, profile, workload }: Arguments): Promis
   })
   clearInterval(ticker)
   say(`\n${tally.summary()}`)
-  return statusOf(tally.findings.map(({ finding }) => finding))
+  return tally.findings.map(({ finding }) => finding)
+}
+
+function replayOf(seed: number, { profile, workload }: Pick<Campaign, 'profile' | 'workload'>): string {
+  return [
+    `--seed ${hex(seed)}`,
+    ...(profile === undefined ? [] : [`--profile ${profile}`]),
+    ...(workload === undefined ? [] : [`--workload ${workload}`]),
+  ].join(' ')
 }
 
 /** Runs one seed before the eyes of the reader. */

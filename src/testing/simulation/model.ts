@@ -1,10 +1,11 @@
 /**
  * What the committed transactions mean, written a second time: the judge of what servers and clients say.
  *
- * Model     each transaction is replayed once, in order. Every node keeps what it was at each zxid, so that the state at any
- *           zxid can be asked for at any later time.
- * Judged    a transaction that does not fit the state before it (a version that is not the next, an ephemeral node without
- *           its session, a session that ends with others than its own nodes) is a violation: the leader decided wrongly.
+ * Model     each transaction is replayed once, in order. Every node keeps what it was at each zxid, so that the state
+ *           at any zxid can be asked for at any later time.
+ * Judged    a transaction that does not fit the state before it (a version that is not the next, an ephemeral node
+ *           without its session, a session that ends with others than its own nodes) is a violation: the leader decided
+ *           wrongly.
  * Apart     of the servers' code it uses the encoding of transactions, and nothing else.
  */
 import type { Stat } from '../../core/backend.ts'

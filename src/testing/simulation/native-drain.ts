@@ -3,6 +3,7 @@
  * event loop. It works from a macrotask only, which is where the kernel runs its slices.
  */
 import { setFlagsFromString } from 'node:v8'
+import { runInThisContext } from 'node:vm'
 
 /**
  * Makes the function that drains all microtasks.
@@ -10,10 +11,9 @@ import { setFlagsFromString } from 'node:v8'
  * @throws Error if this runtime does not offer it; then the portable draining has to be used
  */
 export function nativeDrain(): () => void {
+  // It stays allowed: V8 may drop the compiled code of a function, and compiles it again when it is called.
   setFlagsFromString('--allow-natives-syntax')
-  // The syntax is not JavaScript's, so it can only stand in a string.
-  const drain: unknown = Function('%PerformMicrotaskCheckpoint()')
-  setFlagsFromString('--no-allow-natives-syntax')
+  const drain: unknown = runInThisContext('() => %PerformMicrotaskCheckpoint()')
   if (typeof drain !== 'function') throw new Error('no microtask checkpoint')
   return () => {
     Reflect.apply(drain, undefined, [])

@@ -13,8 +13,10 @@
 import type { ServerConfig } from '../../backends/embedded/server/config.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { Violation } from './check.ts'
+import { timersOf } from './client-slots.ts'
 import type { ClientSlots } from './client-slots.ts'
 import type { Injector } from './inject.ts'
+import type { SimNode } from './kernel.ts'
 import type { SeededRandom } from './random.ts'
 import type { SimServer, World } from './world.ts'
 
@@ -42,6 +44,7 @@ export interface PhasesOptions {
 export class Phases {
   readonly #options: PhasesOptions
   #core: readonly SimServer[] = []
+  #witness: SimNode | null = null
 
   constructor(options: PhasesOptions) {
     this.#options = options
@@ -75,12 +78,12 @@ export class Phases {
     await kernel.run(healedMs)
     const boundTicks = 10 * (config.notificationTicksMax + config.initLimitTicks + config.syncLimitTicks)
     let isWritten = false
-    const witness = this.#addWitness(() => {
+    this.#witness = this.#addWitness(() => {
       isWritten = true
     })
     const serves = await kernel.run(healedMs + boundTicks * config.tickMs, () => isWritten && this.#coreServes())
     if (!serves) {
-      const wrote = isWritten ? '' : `; ${witness} could not write`
+      const wrote = isWritten ? '' : `; ${this.#witness.name} could not write`
       this.#fail('service', `no service within ${boundTicks} ticks${wrote}: ${this.#describe()}`)
     }
     return Math.ceil((kernel.nowMs - healedMs) / config.tickMs)
@@ -98,9 +101,10 @@ export class Phases {
     const hasEnded = await kernel.run(kernel.nowMs + CLOSING_MS, () => clients.unfinished().length === 0)
     if (!hasEnded) this.#fail('closing', `${clients.unfinished().join(' ')} did not come to an end`)
     const restMs = sessionTimeoutMs + EXPIRY_GRACE_TICKS * config.tickMs
-    const rests = await kernel.run(kernel.nowMs + restMs, () => this.#coreRests())
-    if (!rests) this.#fail('quiescence', `something is left after ${restMs} ms: ${this.#describe()}`)
-    const timers = clients.leftTimers()
+    const leftTimers = (): string[] => [...clients.leftTimers(), ...timersOf(this.#witness)]
+    await kernel.run(kernel.nowMs + restMs, () => this.#coreRests() && leftTimers().length === 0)
+    if (!this.#coreRests()) this.#fail('quiescence', `something is left after ${restMs} ms: ${this.#describe()}`)
+    const timers = leftTimers()
     if (timers.length > 0) throw new Violation('timers', `clients have closed and left timers: ${timers.join(', ')}`)
   }
 
@@ -126,7 +130,7 @@ export class Phases {
     }
   }
 
-  #addWitness(onWritten: () => void): string {
+  #addWitness(onWritten: () => void): SimNode {
     const { world } = this.#options
     return world.addClient(async (client, node) => {
       for (;;) {
@@ -141,7 +145,7 @@ export class Phases {
       }
       onWritten()
       await client.close()
-    }, { connectTimeoutMs: CLOSING_MS }).name
+    }, { connectTimeoutMs: CLOSING_MS })
   }
 
   #coreServes(): boolean {

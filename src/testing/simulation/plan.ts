@@ -55,14 +55,19 @@ export type Fault =
   | (Timed & { readonly kind: 'cut-after'; readonly a: Place; readonly b: Place; readonly packets: number })
   /** A server vanishes without a word to anybody, and comes back to peers that know nothing of it. */
   | (Lasting & { readonly kind: 'half-open'; readonly server: Place })
-  /** At the n-th packet of a kind from now: its link is cut, or one of its ends crashes before it is handled. */
+  /**
+   * At the n-th packet of a kind from now: its link is cut, or one of its ends crashes before it is handled, or its receiver
+   * crashes while it writes what it learnt from it.
+   */
   | (Timed & {
     readonly kind: 'strike'
     readonly packet: StruckPacket
     readonly nth: number
-    readonly what: 'cut' | 'crash-sender' | 'crash-receiver'
+    readonly what: 'cut' | 'crash-sender' | 'crash-receiver' | 'crash-receiver-in-sync'
     readonly downMs: number
   })
+  /** Whoever gets the next write of a client from a follower cannot tell the other servers of it: it is stranded there. */
+  | (Lasting & { readonly kind: 'strand' })
   /** The disk of a server is slow. */
   | (Lasting & { readonly kind: 'slow-disk'; readonly server: Place; readonly latencyMs: number })
   /** The next sync of a server fails, which ends it. */
@@ -98,7 +103,7 @@ export type FaultKind = Fault['kind']
 /** Every class of faults, in the order in which they are counted and printed. */
 export const FAULT_KINDS = Object.freeze([
   'weather', 'clog', 'partition', 'bridge', 'one-way', 'client-cut-off', 'cut', 'cut-after', 'half-open', 'strike',
-  'slow-disk', 'disk-error', 'crash', 'crash-leader', 'crash-at-sync', 'wipe',
+  'strand', 'slow-disk', 'disk-error', 'crash', 'crash-leader', 'crash-at-sync', 'wipe',
   'pause', 'pause-leader', 'clock-jump', 'drift', 'client-crash',
 ] as const satisfies readonly FaultKind[])
 

@@ -28,20 +28,20 @@ export interface PoolOptions {
   readonly isTwice: (seed: number) => boolean
   readonly profile?: ProfileName | undefined
   readonly workload?: string | undefined
-  /** No seed is begun behind this instant on `performance.now()`, and those under way are dropped. */
-  readonly deadlineMs?: number
+  /** Ends the running: no seed is begun any more, and those under way are dropped. */
+  readonly signal: AbortSignal
   /** Gets each report as it comes. */
   readonly onLine: (line: WorkerLine) => void
   /** Gets each seed at which a worker failed, and what it said. */
   readonly onFailure: (seed: number, complaint: string) => void
 }
 
-/** Runs until there is no seed left, or until the deadline. */
+/** Runs until there is no seed left, or until it is ended. */
 export async function runPool(options: PoolOptions): Promise<void> {
   await Promise.all(Array.from({ length: options.processes }, async () => {
     for (;;) {
       const seeds = take(options.seeds, BATCH_SEEDS)
-      if (seeds.length === 0 || leftMs(options) <= 0) return
+      if (seeds.length === 0 || options.signal.aborted) return
       await runBatch(seeds, options)
     }
   }))
@@ -50,10 +50,10 @@ export async function runPool(options: PoolOptions): Promise<void> {
 /** Runs seeds in one process, and those behind a seed that failed in the next. */
 async function runBatch(seeds: readonly number[], options: PoolOptions): Promise<void> {
   let left = seeds
-  while (left.length > 0 && leftMs(options) > 0) {
+  while (left.length > 0 && !options.signal.aborted) {
     const { reported, complaint } = await runProcess(left, options)
     const failed = left[reported]
-    if (failed === undefined || leftMs(options) <= 0) return
+    if (failed === undefined || options.signal.aborted) return
     options.onFailure(failed, complaint)
     left = left.slice(reported + 1)
   }
@@ -66,12 +66,14 @@ function runProcess(seeds: readonly number[], options: PoolOptions): Promise<{ r
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let reported = 0
   let complaint = ''
-  const kill = (why: string): void => {
-    complaint += why
+  const kill = (): void => {
     child.kill('SIGKILL')
   }
-  const silence = setTimeout(kill, SEED_WALL_MS, `no report within ${SEED_WALL_MS} ms`)
-  const end = setTimeout(kill, Math.min(leftMs(options), 2 ** 31 - 1), 'the time is over')
+  const silence = setTimeout(() => {
+    complaint += `no report within ${SEED_WALL_MS} ms`
+    kill()
+  }, SEED_WALL_MS)
+  options.signal.addEventListener('abort', kill)
   createInterface({ input: child.stdout }).on('line', (text) => {
     silence.refresh()
     const line = JSON.parse(text) as WorkerLine
@@ -88,7 +90,7 @@ function runProcess(seeds: readonly number[], options: PoolOptions): Promise<{ r
     child.on('error', reject)
     child.on('close', () => {
       clearTimeout(silence)
-      clearTimeout(end)
+      options.signal.removeEventListener('abort', kill)
       resolve({ reported, complaint })
     })
   })
@@ -102,8 +104,4 @@ function take(seeds: Iterator<number>, count: number): number[] {
     taken.push(next.value)
   }
   return taken
-}
-
-function leftMs({ deadlineMs = Infinity }: PoolOptions): number {
-  return deadlineMs - performance.now()
 }

@@ -7,10 +7,10 @@
  */
 import type { ServerConfig } from '../../backends/embedded/server/config.ts'
 import type { DiskWeather } from './disk.ts'
-import { drawFault } from './fault-draws.ts'
+import { drawFault, drawStrikeBehindStrand } from './fault-draws.ts'
 import type { FaultScene } from './fault-draws.ts'
 import type { NetworkWeather } from './network.ts'
-import type { FaultKind, Place, Plan } from './plan.ts'
+import type { Fault, FaultKind, Place, Plan } from './plan.ts'
 import { SeededRandom } from './random.ts'
 
 /** Everything that one run is made of. */
@@ -47,7 +47,7 @@ interface Profile {
 
 const EVERYTHING: Weights = {
   'weather': 2, 'clog': 2, 'partition': 3, 'bridge': 2, 'one-way': 2, 'client-cut-off': 2, 'cut': 3, 'cut-after': 2,
-  'half-open': 1, 'strike': 4, 'slow-disk': 1, 'disk-error': 1, 'crash': 3, 'crash-leader': 2, 'crash-at-sync': 3,
+  'half-open': 1, 'strike': 4, 'strand': 2, 'slow-disk': 1, 'disk-error': 1, 'crash': 3, 'crash-leader': 2, 'crash-at-sync': 3,
   'wipe': 1, 'pause': 3, 'pause-leader': 1, 'clock-jump': 1, 'drift': 2, 'client-crash': 2,
 }
 
@@ -55,13 +55,13 @@ const EVERYTHING: Weights = {
 const PROFILES = Object.freeze({
   'default': { faults: EVERYTHING, everyMs: [400, 3_000], leftOut: 0.4 },
   'hot-crash': {
-    faults: { 'crash': 4, 'crash-leader': 4, 'crash-at-sync': 5, 'strike': 6, 'wipe': 1 },
+    faults: { 'crash': 4, 'crash-leader': 4, 'crash-at-sync': 5, 'strike': 6, 'strand': 3, 'wipe': 1 },
     everyMs: [150, 600], tinyLimits: true,
   },
   'partition': {
     faults: {
       'partition': 4, 'bridge': 3, 'one-way': 3, 'clog': 2, 'client-cut-off': 2,
-      'cut': 2, 'cut-after': 2, 'half-open': 2,
+      'cut': 2, 'cut-after': 2, 'half-open': 2, 'strand': 3,
     },
     everyMs: [300, 2_000], leftOut: 0.3,
   },
@@ -148,9 +148,11 @@ export function drawPlanFor(name: ProfileName, untilMs: number, scene: FaultScen
   const bag = used.flatMap((kind) => Array<FaultKind>(profile.faults[kind] ?? 0).fill(kind))
   const [min, max] = profile.everyMs
   const everyMs = random.between(min, max)
-  const plan = []
+  const plan: Fault[] = []
   for (let atMs = FIRST_FAULT_MS; atMs < untilMs; atMs += Math.ceil(2 * random.unit() * everyMs)) {
-    plan.push(drawFault(random.pick(bag), atMs, scene))
+    const fault = drawFault(random.pick(bag), atMs, scene)
+    plan.push(fault)
+    if (fault.kind === 'strand' && random.chance(0.5)) plan.push(drawStrikeBehindStrand(atMs, scene))
   }
   return plan
 }

@@ -1,6 +1,6 @@
 /**
- * A session whose calls, answers and callbacks are recorded. What it hands out is the session's own promises: to record an
- * answer costs the caller no turn.
+ * A session whose calls, answers and callbacks are recorded. What it hands out is the session's own promises: to record
+ * an answer costs the caller no turn.
  */
 import type {
   Children,
@@ -146,7 +146,13 @@ export class RecordedSession implements Session {
     return this.#session.close()
   }
 
-  #call<T>(op: number, path: string, isWrite: boolean, make: () => Promise<T>, watch: Watcher | null = null): Promise<T> {
+  #call<T>(
+    op: number,
+    path: string,
+    isWrite: boolean,
+    make: () => Promise<T>,
+    watch: Watcher | null = null,
+  ): Promise<T> {
     const call: ApiCall = {
       sessionId: this.id,
       op,

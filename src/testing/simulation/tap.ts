@@ -1,10 +1,12 @@
 /**
- * The tap: what clients and servers really said to each other, connection by connection, and what was called at the sessions.
+ * The tap: what clients and servers really said to each other, connection by connection, and what was called at the
+ * sessions.
  *
- * Model     it sits in the network and between the clients and their backend, and tells its observers of everything in the order
- *           in which it happened. It changes nothing: not a message, not a promise, not a turn of the event loop.
- * Errors    an observer that finds something wrong throws a Violation; the tap ends the run with it, as what is tapped would
- *           take it for an error of its own.
+ * Model     it sits in the network and between the clients and their backend, and tells its observers of everything in
+ *           the order in which it happened. It changes nothing: not a message, not a promise, not a turn of the event
+ *           loop.
+ * Errors    an observer that finds something wrong throws a Violation; the tap ends the run with it, as what is tapped
+ *           would take it for an error of its own.
  */
 import type { Backend } from '../../core/backend.ts'
 import { Fifo } from '../../core/fifo.ts'
@@ -17,7 +19,7 @@ import type { SimNode } from './kernel.ts'
 import type { NetworkTap } from './network.ts'
 import { RecordedSession } from './recorded-session.ts'
 import type { ApiCall, ApiObserver } from './recorded-session.ts'
-import type { World } from './world.ts'
+import type { CheckedWorld } from './checked-world.ts'
 
 /** A request on its way. */
 export interface SentRequest {
@@ -79,7 +81,7 @@ export interface TapSession {
 /** The tap of one world; see the head of this file. */
 export class Tap implements NetworkTap {
   readonly sessions = new Map<bigint, TapSession>()
-  readonly #world: World
+  readonly #world: CheckedWorld
   readonly #observers: TapObserver[] = []
   readonly #connections = new Map<number, TapConnection>()
   /** The highest zxid that any client was told of. */
@@ -88,7 +90,7 @@ export class Tap implements NetworkTap {
   #calling: ApiCall | null = null
 
   /** Taps a world that has not run yet. */
-  constructor(world: World) {
+  constructor(world: CheckedWorld) {
     this.#world = world
     world.network.tap = this
     world.wrapBackend = (backend, node) => this.backend(backend, node)
@@ -182,7 +184,8 @@ export class Tap implements NetworkTap {
 
   #replied(connection: TapConnection, reply: Reply): void {
     const sent = reply.xid === Xid.ping ? null : (connection.sent.shift() ?? null)
-    if (sent?.call != null && sent.request.xid === reply.xid) sent.call.zxid = reply.zxid
+    const call = sent?.request.xid === reply.xid ? sent.call : null
+    if (call !== null) call.zxid = reply.zxid
     this.#tell((observer) => observer.replied?.(connection, sent, reply))
     if (reply.zxid > this.#seenZxid) this.#seenZxid = reply.zxid
     const session = this.#session(connection.sessionId)
@@ -194,7 +197,8 @@ export class Tap implements NetworkTap {
     const call = this.#calling ?? nextWaiting(session.waiting)
     if (call === null) return null
     if (call.op !== request.op || call.xid !== null) {
-      throw new Violation('tap', `request ${request.xid} (${request.op}) of session ${session.id} is not the call's ${call.op}`)
+      const found = `request ${request.xid} (${request.op}) of session ${session.id}`
+      throw new Violation('tap', `${found} is not the call's ${call.op}`)
     }
     call.xid = request.xid
     return call

@@ -1,13 +1,11 @@
 import { afterAll, describe, it } from 'vitest'
 import { embedded } from '../../../src/backends/embedded/index.ts'
-import { connect } from '../../../src/core/client.ts'
-import { ExclusiveLock } from '../../../src/recipes/exclusive-lock.ts'
-import { FairLock } from '../../../src/recipes/fair-lock.ts'
-import { backendSuite, lockSuite } from '../../../src/testing/index.ts'
+import { backendSuite } from '../../../src/testing/index.ts'
 import type { BackendControl, Subject } from '../../../src/testing/index.ts'
 import type { Ensemble } from '../../../src/backends/embedded/index.ts'
+import { recipeSuites } from '../../testing/recipe-suites.ts'
 
-const ABILITIES = ['expire', 'disconnect', 'reap'] as const
+const ABILITIES = ['expire', 'disconnect', 'reconnect', 'reap'] as const
 const TICK_MS = 10
 
 function controlOf(ensemble: Ensemble): BackendControl {
@@ -16,7 +14,10 @@ function controlOf(ensemble: Ensemble): BackendControl {
       ensemble.expireSession(sessionId)
     },
     disconnect: (sessionId) => {
-      ensemble.disconnectSession(sessionId)
+      ensemble.isolateSession(sessionId)
+    },
+    reconnect: (sessionId) => {
+      ensemble.rejoinSession(sessionId)
     },
     // The leader looks in every tick: see containerCheckMs.
     reap: () => undefined,
@@ -34,12 +35,6 @@ for (const servers of [1, 3]) {
 
 describe('recipes on three embedded servers', () => {
   const ensemble = embedded({ servers: 3, tickMs: TICK_MS })
-  const engine = { connect: () => connect(ensemble), control: controlOf(ensemble) }
   afterAll(() => ensemble.close())
-  lockSuite({ describe, it }, { ...engine, name: 'FairLock', makeLock: (client, path) => new FairLock(client, path) })
-  lockSuite({ describe, it }, {
-    ...engine,
-    name: 'ExclusiveLock',
-    makeLock: (client, path) => new ExclusiveLock(client, path),
-  })
+  recipeSuites(ensemble, controlOf(ensemble))
 })

@@ -180,6 +180,23 @@ describe('when a server goes', () => {
     await until('the ephemeral is gone', async () => (await alice.exists('/alice')) === null)
   })
 
+  it('a session that is cut off goes on if it is back in time, and is ended by the servers if not', async () => {
+    const ensemble = start({ sessionTimeoutMs: 300 })
+    await ensemble.start()
+    const [alice, bob] = await Promise.all([client(ensemble), client(ensemble)])
+    const { sessionId } = alice
+    if (sessionId === null) throw new Error('no session')
+    await alice.create('/alice', '', { mode: 'ephemeral' })
+    ensemble.isolateSession(sessionId)
+    await until('the client notices', () => alice.state.status === 'suspended')
+    ensemble.rejoinSession(sessionId)
+    await until('it is back', () => alice.state.status === 'connected')
+    expect(alice.sessionId).toBe(sessionId)
+    ensemble.isolateSession(sessionId)
+    await until('its ephemeral goes', async () => (await bob.exists('/alice')) === null)
+    await until('it has another session', () => alice.sessionId !== null && alice.sessionId !== sessionId)
+  })
+
   it('elects again when the leader crashes, and the old leader catches up when it comes back', async () => {
     const ensemble = start()
     const events: EnsembleEvent[] = []

@@ -52,6 +52,23 @@ describe('the kernel', () => {
     expect(fired).toEqual([700])
   })
 
+  it('forgets a timer that is cleared by another when both come due at the end of a pause', async () => {
+    const sim = install()
+    const node = sim.addNode('n')
+    const fired: string[] = []
+    sim.after(0, node, 'start', () => {
+      setTimeout(() => {
+        fired.push('first')
+        clearTimeout(second)
+      }, 10)
+      const second = setTimeout(() => fired.push('second'), 20)
+    })
+    await sim.run(5)
+    node.pausedUntilMs = 100
+    await sim.run(200)
+    expect([fired, node.timerCount]).toEqual([['first'], 0])
+  })
+
   it('kills the timers of a node that dies', async () => {
     const sim = install()
     const node = sim.addNode('n')

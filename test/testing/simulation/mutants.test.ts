@@ -1,75 +1,43 @@
-import { spawn } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CANARY, MUTANTS } from '../../../src/testing/simulation/mutants/all.ts'
-import type { Caught, Mutant } from '../../../src/testing/simulation/mutants/mutant.ts'
-import { applied, makeMutant } from '../../../src/testing/simulation/mutants/patch.ts'
-import type { Finding } from '../../../src/testing/simulation/run.ts'
-import type { WorkerLine, WorkerTask } from '../../../src/testing/simulation/worker.ts'
+import type { Caught, Directed, Equivalent, Mutant } from '../../../src/testing/simulation/mutants/mutant.ts'
+import { applied } from '../../../src/testing/simulation/mutants/patch.ts'
 import { compileInto, scratchFolder } from './compiled.ts'
+import { failureOf, hunt } from './mutant-hunts.ts'
 
-/** Longest time for one mutant, in milliseconds: for a machine that has other things to do. Most take a few seconds. */
+/** Longest time for one mutant, in milliseconds: for a machine that has other things to do. Most take some seconds. */
 const HUNT_MS_MAX = 900_000
+/** Seeds on which the code as it is must be found to be without fault. */
+const CLEAN_SEEDS = 20
 
-interface Prey extends Mutant {
-  readonly expected: Caught
+const caught = MUTANTS.flatMap((mutant) => withExpected(mutant, 'seeds'))
+const seenFromOutside = caught.filter(({ expected }) => expected.seedsWithoutAssertions !== undefined)
+const directed = MUTANTS.flatMap((mutant) => withExpected(mutant, 'test'))
+const equivalent = MUTANTS.flatMap((mutant) => withExpected(mutant, 'because'))
+
+function withExpected(mutant: Mutant, key: 'seeds'): (Mutant & { readonly expected: Caught })[]
+function withExpected(mutant: Mutant, key: 'test'): (Mutant & { readonly expected: Directed })[]
+function withExpected(mutant: Mutant, key: 'because'): (Mutant & { readonly expected: Equivalent })[]
+function withExpected(mutant: Mutant, key: string): Mutant[] {
+  return key in mutant.expected ? [mutant] : []
 }
 
-const isCaught = (mutant: Mutant): mutant is Prey => 'seeds' in mutant.expected
-const PREY = MUTANTS.filter(isCaught)
-const SEEN_FROM_OUTSIDE = PREY.filter(({ expected }) => expected.seedsWithoutAssertions !== undefined)
-
 let folder = ''
-const compiled = (): string => join(folder, 'compiled')
+let compiled = ''
 
 beforeAll(() => {
   folder = scratchFolder()
-  compileInto(compiled())
+  compiled = join(folder, 'code')
+  compileInto(compiled)
 })
 
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** Runs seeds on a mutant until something is found; null if nothing is. */
-async function hunt(mutant: Mutant, seeds: number, assertions: 'on' | 'off'): Promise<Finding | null> {
-  const home = join(folder, `${mutant.name}-${assertions}`)
-  makeMutant(mutant, { folder: home, compiled: compiled(), assertions })
-  const { profile, workload } = mutant
-  const task: WorkerTask = {
-    seeds: Array.from({ length: seeds }, (_, seed) => seed),
-    twice: [],
-    ...(profile === undefined ? {} : { profile }),
-    ...(workload === undefined ? {} : { workload }),
-  }
-  const worker = spawn(process.execPath, [join(home, 'testing/simulation/worker.js'), JSON.stringify(task)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let complaint = ''
-  worker.stderr.on('data', (chunk: Buffer) => {
-    complaint += chunk.toString()
-  })
-  const ended = new Promise<number | null>((resolve, reject) => {
-    worker.on('error', reject)
-    worker.on('close', resolve)
-  })
-  try {
-    for await (const line of createInterface({ input: worker.stdout })) {
-      const { finding } = JSON.parse(line) as WorkerLine
-      if (finding !== null) return finding
-    }
-    expect(await ended, complaint).toBe(0)
-    return null
-  } finally {
-    worker.kill('SIGKILL')
-    await ended
-    rmSync(home, { recursive: true, force: true })
-  }
-}
-
-describe('mutants', () => {
+describe('the mutants', () => {
   it('have names of their own, and each says what it breaks and what it is kin to', () => {
     expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length)
     for (const { name, breaks, kin } of MUTANTS) {
@@ -79,48 +47,61 @@ describe('mutants', () => {
     }
   })
 
-  it.each(MUTANTS)('fits the code: $name', ({ edits }) => {
+  it.each(MUTANTS)('fit the code: $name', ({ edits }) => {
     expect(edits).not.toEqual([])
     for (const edit of edits) {
-      const text = readFileSync(join(compiled(), edit.file.replace(/\.ts$/, '.js')), 'utf8')
+      const text = readFileSync(join(compiled, edit.file.replace(/\.ts$/, '.js')), 'utf8')
       expect(applied(edit, text)).not.toBe(text)
     }
   })
 
-  it('refuses an edit of what is not there, or there twice', () => {
+  it('say why where nobody can tell the difference', () => {
+    for (const { expected } of equivalent) expect(expected.because).toMatch(/^[A-Z].{100,}\.$/)
+  })
+
+  it('are for the greater part seen from outside too, the canary among them', () => {
+    expect(seenFromOutside.some(({ name }) => name === CANARY)).toBe(true)
+    expect(seenFromOutside.length).toBeGreaterThan(MUTANTS.length / 2)
+  })
+})
+
+describe('an edit', () => {
+  it('is refused where its text is missing, or there twice', () => {
     const edit = { file: 'a.ts', from: 'x', to: 'y' }
     expect(applied(edit, 'a x')).toBe('a y')
     expect(() => applied(edit, 'a b')).toThrow('0 times in a.ts: x')
     expect(() => applied(edit, 'x x')).toThrow('2 times in a.ts: x')
   })
+})
 
-  it('give a reason where they cannot be caught', () => {
-    for (const mutant of MUTANTS) {
-      if ('because' in mutant.expected) expect(mutant.expected.because.length).toBeGreaterThan(100)
-    }
-  })
+describe('nothing is found', () => {
+  const original = { name: 'original', breaks: '', kin: '', edits: [], expected: { seeds: CLEAN_SEEDS } }
 
-  it('finds nothing in the code as it is, on the seeds that mutants are hunted with', async () => {
-    const original = { name: 'original', breaks: '', kin: '', edits: [], expected: { seeds: 20 } }
-    expect(await hunt(original, 20, 'on')).toBeNull()
+  it('in the code as it is, with or without assertions', async () => {
+    expect(await hunt(original, { compiled, seeds: CLEAN_SEEDS, assertions: 'on' })).toBeNull()
+    expect(await hunt(original, { compiled, seeds: CLEAN_SEEDS, assertions: 'off' })).toBeNull()
+  }, HUNT_MS_MAX)
+
+  it.each([...new Set(directed.map(({ expected }) => expected.test))])('by %s in the code as it is', async (test) => {
+    expect(await failureOf(test, original)).toBeNull()
   }, HUNT_MS_MAX)
 })
 
 describe.concurrent('with assertions', () => {
-  it.each(PREY)('$name is caught', async (mutant) => {
-    expect(await hunt(mutant, mutant.expected.seeds, 'on')).not.toBeNull()
+  it.each(caught)('$name is caught', async (mutant) => {
+    expect(await hunt(mutant, { compiled, seeds: mutant.expected.seeds, assertions: 'on' })).not.toBeNull()
   }, HUNT_MS_MAX)
 })
 
 describe.concurrent('without assertions', () => {
-  it.each(SEEN_FROM_OUTSIDE)('$name is caught', async (mutant) => {
-    const finding = await hunt(mutant, mutant.expected.seedsWithoutAssertions ?? 0, 'off')
-    expect(finding).not.toBeNull()
-    expect(finding?.check).not.toBe('AssertionError')
+  it.each(seenFromOutside)('$name is caught', async (mutant) => {
+    const seeds = mutant.expected.seedsWithoutAssertions ?? 0
+    expect(await hunt(mutant, { compiled, seeds, assertions: 'off' })).not.toBeNull()
   }, HUNT_MS_MAX)
+})
 
-  it('most of the mutants of the consensus are', () => {
-    expect(SEEN_FROM_OUTSIDE.some(({ name }) => name === CANARY)).toBe(true)
-    expect(SEEN_FROM_OUTSIDE.length).toBeGreaterThan(PREY.length / 2)
-  })
+describe('by a test of its own', () => {
+  it.each(directed)('$name is caught', async (mutant) => {
+    expect(await failureOf(mutant.expected.test, mutant)).toMatch(/\d+ failed/)
+  }, HUNT_MS_MAX)
 })

@@ -1,3 +1,6 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FAULT_KINDS } from '../../../src/testing/simulation/plan.ts'
 import { runPool } from '../../../src/testing/simulation/pool.ts'
@@ -6,8 +9,7 @@ import { runDraw } from '../../../src/testing/simulation/run.ts'
 import { Tally } from '../../../src/testing/simulation/tally.ts'
 import type { WorkerLine } from '../../../src/testing/simulation/worker.ts'
 import { WORKLOADS } from '../../../src/testing/simulation/workloads/all.ts'
-import { buildSources } from './built.ts'
-import type { Built } from './built.ts'
+import { compileInto, scratchFolder } from './compiled.ts'
 import { REGRESSIONS } from './regressions.ts'
 
 const PROCESSES = 2
@@ -17,18 +19,21 @@ const TWICE_EVERY = 20
 /** As long as it takes on two busy processors, and much more. */
 const LIMIT_MS = 900_000
 
-let built: Built
+let folder = ''
 const tally = new Tally()
 const lines: WorkerLine[] = []
 
 beforeAll(async () => {
-  built = buildSources()
+  folder = scratchFolder()
+  compileInto(folder)
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   for (const [index, profile] of PROFILE_NAMES.entries()) {
     const first = (index + 1) * 1_000
     await runPool({
       seeds: Array.from({ length: SEEDS_A_PROFILE }, (_, seed) => first + seed).values(),
       processes: PROCESSES,
-      worker: built.file('testing/simulation/worker.ts'),
+      worker: pathToFileURL(join(folder, 'testing/simulation/worker.js')),
+      signal: new AbortController().signal,
       isTwice: (seed) => seed % TWICE_EVERY === 0,
       profile,
       onLine: (line) => {
@@ -43,7 +48,7 @@ beforeAll(async () => {
 }, LIMIT_MS)
 
 afterAll(() => {
-  built.remove()
+  rmSync(folder, { recursive: true, force: true })
 })
 
 describe('the seeds of every profile', () => {

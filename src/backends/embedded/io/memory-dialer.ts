@@ -9,6 +9,8 @@ export interface ServerDirectory {
   readonly ids: readonly number[]
   /** The host of a server that is up. */
   host(id: number): Host | undefined
+  /** Whether the client of this session reaches no server at present. */
+  isIsolated(sessionId: bigint): boolean
 }
 
 /** Dials the servers of an ensemble in turn. */
@@ -37,20 +39,22 @@ export class MemoryDialer implements Dialer {
     const { ids } = this.#directory
     const id = ids[this.#turn % ids.length] ?? 0
     this.#turn += 1
-    return new MemoryChannel(`server ${id}`, this.#directory.host(id), listener)
+    return new MemoryChannel(`server ${id}`, this.#directory, this.#directory.host(id), listener)
   }
 }
 
 /** One connection. Messages are handed over as they are: neither side modifies them. */
 class MemoryChannel implements Channel {
   readonly server: string
+  readonly #directory: ServerDirectory
   readonly #host: Host | undefined
   readonly #connection: number = 0
   readonly #listener: ChannelListener
   #isOpen = true
 
-  constructor(server: string, host: Host | undefined, listener: ChannelListener) {
+  constructor(server: string, directory: ServerDirectory, host: Host | undefined, listener: ChannelListener) {
     this.server = server
+    this.#directory = directory
     this.#host = host
     this.#listener = listener
     if (host === undefined) {
@@ -68,6 +72,7 @@ class MemoryChannel implements Channel {
   }
 
   send(message: ClientMessage): void {
+    if (message.kind === 'connect' && this.#directory.isIsolated(message.request.sessionId)) this.close()
     if (this.#isOpen) this.#host?.receiveClient(this.#connection, message)
   }
 

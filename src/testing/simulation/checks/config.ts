@@ -7,7 +7,7 @@
  * CFG3  a reader that is out of touch says so.
  * C4    what is read from the servers is not older than any write that was acknowledged before.
  * C5    a write that was refused or never sent is not committed, one that was confirmed is so once, with that version and
- *       zxid, and any other at most once.
+ *       zxid, and any other at most once; twice only if the value was deleted in between, which its writer cannot see.
  * Count a value that is written on the condition that nobody else has written in between is the successor of the one
  *       before it: no update is lost.
  */
@@ -40,6 +40,9 @@ export interface ConfigReader {
 
 /** What an attempt to write has come to, as its caller was told. */
 export type WriteEnd = 'never' | 'maybe' | Written
+
+/** What the check looks at in a change. */
+type SeenChange = Pick<ConfigChange<ConfigValue>, 'value' | 'version' | 'zxid'>
 
 interface Write {
   readonly path: string
@@ -102,7 +105,7 @@ export class ConfigCheck implements Check, LedgerListener {
   }
 
   /** To be told of whatever a reader is told. */
-  told(reader: ConfigReader, { value, version, zxid }: ConfigChange<ConfigValue>): void {
+  told(reader: ConfigReader, { value, version, zxid }: SeenChange): void {
     const { name, path } = reader
     if (zxid === null) {
       const deleted = this.#deleted.get(path) ?? 0n
@@ -144,7 +147,12 @@ export class ConfigCheck implements Check, LedgerListener {
     if (node === null) this.#fail(`${path} was written at ${hex(zxid)}, and is not there`)
     const value = decode(node.data)
     const write = this.#write(value.by)
-    if (write.committed !== null) this.#fail(`C5: ${value.by} was committed at ${hex(write.committed.zxid)} and ${hex(zxid)}`)
+    const { committed } = write
+    // Who writes a value anew that was deleted before its answer was known cannot tell that it was there.
+    const wasDeleted = committed !== null && committed.zxid < (this.#deleted.get(path) ?? 0n)
+    if (committed !== null && !wasDeleted) {
+      this.#fail(`C5: ${value.by} was committed at ${hex(committed.zxid)} and ${hex(zxid)}`)
+    }
     write.committed = { zxid, version: node.version }
     this.#expectHonest(value.by, write)
     const before = this.#current.get(path)?.count ?? 0

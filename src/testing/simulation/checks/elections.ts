@@ -1,11 +1,11 @@
 /**
- * V3: elections do not storm. A server that fails to find a leader tries again by its clock, not by messages, so that it cannot
- * look for one much more often than it ticks, whatever the others send.
+ * V3: elections do not storm. A server that fails to find a leader tries again by its clock, not by messages, so that
+ * it cannot look for one much more often than it ticks, whatever the others send.
  */
 import { SERVER_DEFAULTS } from '../../../backends/embedded/server/config.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
-import type { World } from '../world.ts'
+import type { CheckedWorld } from '../checked-world.ts'
 
 /** So many elections of one server ... */
 const LOOKS = 100
@@ -16,14 +16,14 @@ const WITHIN_TICKS = 50
 export class ElectionsCheck implements Check {
   readonly name = 'elections'
   readonly covers = ['V3']
-  readonly #world: World
+  readonly #world: CheckedWorld
   readonly #withinMs: number
   /** By server, when it began to look for a leader, in virtual milliseconds. */
   readonly #looks: number[][]
   #eventsSeen = 0
 
   /** Checks the elections of a world. */
-  constructor(world: World) {
+  constructor(world: CheckedWorld) {
     this.#world = world
     this.#withinMs = WITHIN_TICKS * (world.options.server?.tickMs ?? SERVER_DEFAULTS.tickMs)
     this.#looks = world.servers.map(() => [])

@@ -9,19 +9,19 @@ import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import { epochOf, hex } from '../ledger.ts'
 import type { Ledger } from '../ledger.ts'
-import type { World } from '../world.ts'
+import type { CheckedWorld } from '../checked-world.ts'
 
 /** See the head of this file. */
 export class LeadershipCheck implements Check {
   readonly name = 'leadership'
   readonly covers = ['P1', 'P4', 'P9']
-  readonly #world: World
+  readonly #world: CheckedWorld
   readonly #ledger: Ledger
   readonly #leaders = new Map<number, number>()
   #eventsSeen = 0
 
   /** Checks the leaders of a world. */
-  constructor(world: World, ledger: Ledger) {
+  constructor(world: CheckedWorld, ledger: Ledger) {
     this.#world = world
     this.#ledger = ledger
   }
@@ -45,10 +45,11 @@ export class LeadershipCheck implements Check {
     if (!mirror.holds(committed)) {
       this.#fail(`P4: server ${server} leads epoch ${epoch} without ${hex(committed)}, which was committed before`)
     }
-    const status = this.#world.server(server).status()
+    const status = this.#world.servers[server - 1]?.host()?.status()
     const history = mirror.entries.findLast(({ zxid }) => epochOf(zxid) < epoch)?.zxid ?? mirror.base
-    if (status !== null && status.zxid < history) {
-      this.#fail(`P9: server ${server} leads epoch ${epoch} at ${hex(status.zxid)}, its history ends at ${hex(history)}`)
+    if (status !== undefined && status.zxid < history) {
+      const applied = `${hex(status.zxid)}, its history ends at ${hex(history)}`
+      this.#fail(`P9: server ${server} leads epoch ${epoch} at ${applied}`)
     }
   }
 

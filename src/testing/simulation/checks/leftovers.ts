@@ -2,8 +2,8 @@
  * What is left when everything has come to rest.
  *
  * R1   a client's process whose sessions were all closed has no timer set.
- * R3   the tables of a server that serves hold what the replay holds: its nodes and sessions, and no watch of a connection that
- *      is not there.
+ * R3   the tables of a server that serves hold what the replay holds: its nodes and sessions, and no watch of a
+ *      connection that is not there.
  */
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
@@ -12,19 +12,19 @@ import type { Ledger } from '../ledger.ts'
 import type { SimNode } from '../kernel.ts'
 import type { RecordedSession } from '../recorded-session.ts'
 import type { Tap, TapObserver } from '../tap.ts'
-import type { World } from '../world.ts'
+import type { CheckedWorld } from '../checked-world.ts'
 
 /** See the head of this file. */
 export class LeftoversCheck implements Check, TapObserver {
   readonly name = 'leftovers'
   readonly covers = ['R1', 'R3']
-  readonly #world: World
+  readonly #world: CheckedWorld
   readonly #ledger: Ledger
   /** By process, its latest session. */
   readonly #sessions = new Map<SimNode, RecordedSession>()
 
   /** Checks what a world leaves. */
-  constructor(world: World, ledger: Ledger, tap: Tap) {
+  constructor(world: CheckedWorld, ledger: Ledger, tap: Tap) {
     this.#world = world
     this.#ledger = ledger
     tap.observe(this)
@@ -40,13 +40,15 @@ export class LeftoversCheck implements Check, TapObserver {
       this.#fail(`R1: ${name} has closed its session and left ${timerCount} timers`)
     }
     for (const server of this.#world.servers) {
-      const status = server.status()
+      const status = server.host()?.status()
       const { model } = this.#ledger
       if (status?.serving !== true || status.zxid !== model.zxid) continue
       const { nodes, sessions, watches, connections } = status
       const where = `R3: server ${server.id} at ${hex(status.zxid)}`
       if (nodes !== model.nodeCount) this.#fail(`${where} has ${nodes} nodes, expected ${model.nodeCount}`)
-      if (sessions !== model.sessionCount) this.#fail(`${where} has ${sessions} sessions, expected ${model.sessionCount}`)
+      if (sessions !== model.sessionCount) {
+        this.#fail(`${where} has ${sessions} sessions, expected ${model.sessionCount}`)
+      }
       if (connections === 0 && watches > 0) this.#fail(`${where} has ${watches} watches of nobody`)
     }
   }

@@ -7,7 +7,8 @@
  *      and refuses none of the latest.
  * L3   contenders of a fair lock stand in the order of their creation, and nobody is granted before an earlier one has
  *      ended.
- * L4   the end of a contender wakes at most one other session, and nobody watches the list.
+ * L4   the end of a contender wakes at most one other, and nobody watches the list. (An event for a watch that was just
+ *      given up may still be on its way: that wakes nobody.)
  * L5   no holder believes by its own clock that it holds when its node is gone: the next one is granted at that instant
  *      or later.
  * L6   an attempt has at most one node, and whoever neither holds, waits nor owes a clean-up has none.
@@ -15,27 +16,28 @@
  *
  * Apart     the queue is kept from transactions alone: order is that of zxids, not of sequence numbers.
  */
+import type { WatchEvent } from '../../../core/backend.ts'
 import { compareSequence, nameOf, parentOf, sequenceOf } from '../../../core/path.ts'
 import { EventType } from '../../../backends/protocol/codes.ts'
 import type { WatcherEvent } from '../../../backends/protocol/records.ts'
 import type { Lease } from '../../../recipes/lease.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
-import type { SimNode } from '../kernel.ts'
+import type { Kernel, SimNode } from '../kernel.ts'
 import { hex } from '../ledger.ts'
 import type { Ledger, LedgerListener } from '../ledger.ts'
 import type { ModelChange, Replayed } from '../model.ts'
 import type { Probes } from '../probes.ts'
 import type { ApiCall, RecordedSession } from '../recorded-session.ts'
 import type { Tap, TapConnection, TapObserver } from '../tap.ts'
-import type { World } from '../world.ts'
 
 /** How a lock is kept: contenders below its path, or one node at it. */
 export type LockKind = 'fair' | 'exclusive'
 
 /** What the check looks at. */
 export interface LocksCheckOptions {
-  readonly world: World
+  /** Runs something on the clock of a node. */
+  readonly clocks: Pick<Kernel, 'as'>
   readonly ledger: Ledger
   readonly tap: Tap
   readonly probes: Probes
@@ -51,8 +53,8 @@ interface Contender {
   /** Its place among those who ever were at the head; 0 before it is. */
   tenure: number
   isOver: boolean
-  /** Sessions of others that were told of its end. */
-  readonly woken: Set<bigint>
+  /** The clients, but its own, whose watches were called at its end; one for each call. */
+  readonly woken: string[]
 }
 
 interface Queue {
@@ -67,9 +69,12 @@ interface Queue {
   written: number
 }
 
+/** What the check looks at in a lease. */
+type SeenLease = Pick<Lease, 'path' | 'token' | 'state' | 'leaseDeadlineMs'>
+
 /** A lease in the hands of a client, and in which life of its process. */
 interface Holding {
-  readonly lease: Lease
+  readonly lease: SeenLease
   readonly node: SimNode
   readonly incarnation: number
 }
@@ -81,7 +86,7 @@ const MARK = /^_c_([0-9a-f-]{36})-/
 export class LocksCheck implements Check, LedgerListener, TapObserver {
   readonly name = 'locks'
   readonly covers = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6', 'R3']
-  readonly #world: World
+  readonly #clocks: Pick<Kernel, 'as'>
   readonly #ledger: Ledger
   readonly #probes: Probes
   readonly #queues: ReadonlyMap<string, Queue>
@@ -96,8 +101,8 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   readonly #holdings = new Map<bigint, Holding>()
 
   /** Checks the locks of a world that has not run yet. */
-  constructor({ world, ledger, tap, probes, locks }: LocksCheckOptions) {
-    this.#world = world
+  constructor({ clocks, ledger, tap, probes, locks }: LocksCheckOptions) {
+    this.#clocks = clocks
     this.#ledger = ledger
     this.#probes = probes
     this.#queues = new Map([...locks].map(([path, kind]) => {
@@ -120,21 +125,22 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     if (type === EventType.nodeChildrenChanged && this.#queues.has(path)) {
       this.#fail(`L4: ${connection.client.name} watches the list of ${path}`)
     }
-    const contender = this.#latest.get(path)
-    if (type !== EventType.nodeDeleted || contender === undefined || this.#queues.has(path)) return
-    if (connection.sessionId !== contender.owner) contender.woken.add(connection.sessionId)
-    if (contender.woken.size > 1) {
-      this.#fail(`L4: the end of ${path} woke the sessions ${[...contender.woken].map(hex).join(' ')}`)
-    }
   }
 
-  settled(_session: RecordedSession, { path, outcome, isWrite }: ApiCall): void {
+  fired(session: Pick<RecordedSession, 'id' | 'node'>, { type, path }: WatchEvent): void {
+    const contender = this.#latest.get(path)
+    if (type !== 'deleted' || contender === undefined || this.#queues.has(path)) return
+    if (session.id !== contender.owner) contender.woken.push(session.node.name)
+    if (contender.woken.length > 1) this.#fail(`L4: the end of ${path} woke ${contender.woken.join(' and ')}`)
+  }
+
+  settled(_session: unknown, { path, outcome, isWrite }: ApiCall): void {
     const mark = isWrite && outcome === 'unknown' ? MARK.exec(nameOf(path))?.[1] : undefined
     if (mark !== undefined) this.#unanswered.add(mark)
   }
 
   /** To be told, in the same event, of every lease that a client was given. */
-  granted(path: string, lease: Lease, node: SimNode): void {
+  granted(path: string, lease: SeenLease, node: SimNode): void {
     const queue = this.#queues.get(path)
     const contender = this.#contenders.get(lease.token)
     const what = `the lease ${hex(lease.token)} of ${path} in the hands of ${node.name}`
@@ -143,7 +149,9 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     }
     if (lease.token <= queue.granted) this.#fail(`L2: ${what} came behind ${hex(queue.granted)}`)
     const holding = { lease, node, incarnation: node.incarnation }
-    if (queue.contenders[0] !== contender && this.#believes(holding)) {
+    // At this instant it was made; whoever is given it acts on it.
+    if (!this.#believes(holding)) this.#fail(`L5: ${what} was past its deadline when it was granted`)
+    if (queue.contenders[0] !== contender) {
       this.#fail(`L3: ${what} was granted while ${queue.contenders[0]?.path ?? 'nobody'} is at the head`)
     }
     queue.granted = lease.token
@@ -152,7 +160,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   }
 
   /** To be told when a release has resolved, with the session that is live then: of another one nobody can say more. */
-  released({ token, path, state }: Lease, sessionId: bigint | null): void {
+  released({ token, path, state }: Pick<SeenLease, 'path' | 'token' | 'state'>, sessionId: bigint | null): void {
     this.#holdings.delete(token)
     const contender = this.#contenders.get(token)
     if (state === 'released' && contender?.owner === sessionId && !contender.isOver) {
@@ -204,7 +212,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
 
   #enter(queue: Queue, { path }: ModelChange, token: bigint): void {
     const owner = this.#ledger.model.node(path, token)?.owner ?? 0n
-    const contender = { path, token, owner, tenure: 0, isOver: false, woken: new Set<bigint>() }
+    const contender: Contender = { path, token, owner, tenure: 0, isOver: false, woken: [] }
     const last = queue.contenders.at(-1)
     if (last !== undefined && compareSequence(sequenceOf(path) ?? 0, sequenceOf(last.path) ?? 0) <= 0) {
       this.#fail(`L3: ${path} was created behind ${last.path}`)
@@ -249,7 +257,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   /** Whether a holder would say at this instant, by its own clock, that the lock cannot be another's. */
   #believes({ lease, node, incarnation }: Holding): boolean {
     if (!node.isUp || node.incarnation !== incarnation) return false
-    return this.#world.kernel.as(node, () => performance.now() < lease.leaseDeadlineMs)
+    return this.#clocks.as(node, () => performance.now() < lease.leaseDeadlineMs)
   }
 
   #fail(message: string): never {

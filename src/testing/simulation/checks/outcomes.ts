@@ -57,6 +57,7 @@ export class OutcomesCheck implements Check, TapObserver, LedgerListener {
 
   #fail({ sessionId, xid, path, outcome, code }: ApiCall, what: string): never {
     const told = code === null ? outcome : `${code}, ${outcome}`
-    throw new Violation(this.name, `C5: request ${xid} of session ${sessionId} on ${path} ended with ${told}, and ${what}`)
+    const call = `request ${xid} of session ${sessionId} on ${path}`
+    throw new Violation(this.name, `C5: ${call} ended with ${told}, and ${what}`)
   }
 }

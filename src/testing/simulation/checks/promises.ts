@@ -2,9 +2,10 @@
  * Promises between servers: what a packet says is durable when the packet leaves.
  *
  * P2   LEADERINFO and ACKEPOCH of an epoch leave when it is durable there as the accepted one.
- * P5   ACK of a transaction leaves when it and the current epoch are durable; ACK of NEWLEADER, when the whole history that came
- *      before NEWLEADER is. UPTODATE leaves when a majority has acknowledged the epoch, COMMIT and INFORM when a majority has the
- *      transaction on its disks: a leader counts itself only for what its own disk has, and observers never.
+ * P5   ACK of a transaction leaves when it and the current epoch are durable; ACK of NEWLEADER, when the whole history
+ *      that came before NEWLEADER is. UPTODATE leaves when a majority has acknowledged the epoch, COMMIT and INFORM
+ *      when a majority has the transaction on its disks: a leader counts itself only for what its own disk has, and
+ *      observers never.
  */
 import type { Packet } from '../../../backends/protocol/packets.ts'
 import type { Check } from '../check.ts'
@@ -12,7 +13,7 @@ import { Violation } from '../check.ts'
 import { epochOf, hex } from '../ledger.ts'
 import type { Ledger } from '../ledger.ts'
 import type { Tap, TapObserver } from '../tap.ts'
-import type { World } from '../world.ts'
+import type { CheckedWorld } from '../checked-world.ts'
 
 const COUNTER_MASK = 0xffffffffn
 
@@ -28,7 +29,7 @@ interface Told {
 export class PromisesCheck implements Check, TapObserver {
   readonly name = 'promises'
   readonly covers = ['P2', 'P5']
-  readonly #world: World
+  readonly #world: CheckedWorld
   readonly #ledger: Ledger
   /** By the number of the link, which its learner draws. */
   readonly #told = new Map<number, Told>()
@@ -36,7 +37,7 @@ export class PromisesCheck implements Check, TapObserver {
   readonly #entered = new Map<number, number>()
 
   /** Checks the packets of a world. */
-  constructor(world: World, ledger: Ledger, tap: Tap) {
+  constructor(world: CheckedWorld, ledger: Ledger, tap: Tap) {
     this.#world = world
     this.#ledger = ledger
     tap.observe(this)

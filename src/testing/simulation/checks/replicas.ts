@@ -1,8 +1,8 @@
 /**
  * Replicas: equal histories make equal states, in memory and on disks.
  *
- * P10   states at one zxid are the same bytes on every server: each that is stored or installed during the run, and each that is
- *       in memory at its end.
+ * P10   states at one zxid are the same bytes on every server: each that is stored or installed during the run, and
+ *       each that is in memory at its end.
  * P11   what a server holds is what a replay of the common history gives: its nodes, stats, data and sessions.
  * P12   a disk gives the same twice, and gives back the log that was written to it.
  */
@@ -12,7 +12,7 @@ import { Violation } from '../check.ts'
 import { hex, sameBytes } from '../ledger.ts'
 import type { Ledger, LedgerListener } from '../ledger.ts'
 import { sameStat } from '../stats.ts'
-import type { World } from '../world.ts'
+import type { CheckedServer, CheckedWorld } from '../checked-world.ts'
 
 /** States that are kept to compare later ones of the same zxid with. */
 const STATES_KEPT = 64
@@ -23,13 +23,13 @@ const REPLAYS_EVERY = 8
 export class ReplicasCheck implements Check, LedgerListener {
   readonly name = 'replicas'
   readonly covers = ['P10', 'P11', 'P12']
-  readonly #world: World
+  readonly #world: CheckedWorld
   readonly #ledger: Ledger
   readonly #states = new Map<bigint, Uint8Array>()
   #stored = 0
 
   /** Checks the states of a world. */
-  constructor(world: World, ledger: Ledger) {
+  constructor(world: CheckedWorld, ledger: Ledger) {
     this.#world = world
     this.#ledger = ledger
     ledger.listen(this)
@@ -43,7 +43,7 @@ export class ReplicasCheck implements Check, LedgerListener {
 
   atEnd(): void {
     for (const server of this.#world.servers) {
-      this.#checkRecovery(server.id)
+      this.#checkRecovery(server)
       const host = server.host()
       if (host === null) continue
       const { zxid } = host.status()
@@ -74,20 +74,22 @@ export class ReplicasCheck implements Check, LedgerListener {
       count += 1
       if (expected === null || found === null) this.#fail(`P11: ${where} is wrong about whether ${path} is there`)
       if (!sameStat(found.stat, model.stat(path, zxid))) this.#fail(`P11: ${where} has another stat of ${path}`)
-      if (!sameBytes(found.data ?? new Uint8Array(), expected.data)) this.#fail(`P11: ${where} has other data of ${path}`)
+      const isSameData = sameBytes(found.data ?? new Uint8Array(), expected.data)
+      if (!isSameData) this.#fail(`P11: ${where} has other data of ${path}`)
     }
     if (tree.nodeCount !== count) this.#fail(`P11: ${where} has ${tree.nodeCount} nodes, expected ${count}`)
     for (const [id, { openedZxid, closedZxid, timeoutMs }] of model.sessions) {
       const isOpen = openedZxid <= zxid && (closedZxid === null || closedZxid > zxid)
       const found = sessions.get(id)
       if (isOpen !== (found !== undefined)) this.#fail(`P11: ${where} is wrong about whether session ${id} is open`)
-      if (found !== undefined && found.timeoutMs !== timeoutMs) this.#fail(`P11: ${where} has another time-out of ${id}`)
+      if (found !== undefined && found.timeoutMs !== timeoutMs) {
+        this.#fail(`P11: ${where} has another time-out of session ${id}`)
+      }
     }
   }
 
-  #checkRecovery(server: number): void {
-    const { disk } = this.#world.server(server)
-    const mirror = this.#ledger.mirror(server)
+  #checkRecovery({ id, disk }: CheckedServer): void {
+    const mirror = this.#ledger.mirror(id)
     const first = disk.load()
     const second = disk.load()
     const from = first.snapshot?.zxid ?? 0n
@@ -97,7 +99,7 @@ export class ReplicasCheck implements Check, LedgerListener {
       const isSameEpochs = acceptedEpoch === mirror.acceptedEpoch && currentEpoch === mirror.currentEpoch
       return isSameLog && isSameEpochs && (snapshot?.zxid ?? 0n) === from
     })
-    if (!isSame) this.#fail(`P12: the disk of server ${server} does not give back what was written to it`)
+    if (!isSame) this.#fail(`P12: the disk of server ${id} does not give back what was written to it`)
   }
 
   #fail(message: string): never {

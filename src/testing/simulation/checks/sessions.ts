@@ -1,10 +1,11 @@
 /**
  * Sessions: how long they live, and that they stay dead.
  *
- * S1   a session ends with exactly its own ephemeral nodes, and has none before and behind; the replay of the history holds every
- *      transaction to it (model.ts).
- * S2   a leader does not end a session before its time-out has passed, on the leader's own clock, since it last heard of it or
- *      was established; and none ends while its client may still trust its lease, whatever its servers believed of each other.
+ * S1   a session ends with exactly its own ephemeral nodes, and has none before and behind; the replay of the history
+ *      holds every transaction to it (model.ts).
+ * S2   a leader does not end a session before its time-out has passed, on the leader's own clock, since it last heard
+ *      of it or was established; and none ends while its client may still trust its lease, whatever its servers
+ *      believed of each other.
  * S3   an id is opened once, does nothing behind its end, and is attached by no server that has seen its end.
  * S4   a session that is not heard of ends in time, as long as somebody leads.
  */
@@ -17,7 +18,7 @@ import { Violation } from '../check.ts'
 import type { Ledger, LedgerListener } from '../ledger.ts'
 import type { Replayed } from '../model.ts'
 import type { Tap, TapConnection, TapObserver } from '../tap.ts'
-import type { World } from '../world.ts'
+import type { CheckedWorld } from '../checked-world.ts'
 
 /** How late a host takes a tick to be before it counts those that it missed as one. */
 const TICK_LATENESS_MS = 50
@@ -38,7 +39,7 @@ interface Reported {
 export class SessionsCheck implements Check, TapObserver, LedgerListener {
   readonly name = 'sessions'
   readonly covers = ['S1', 'S2', 'S3', 'S4']
-  readonly #world: World
+  readonly #world: CheckedWorld
   readonly #ledger: Ledger
   readonly #tap: Tap
   readonly #tickMs: number
@@ -52,12 +53,12 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
   #leaderSinceMs: number | null = null
 
   /** Checks the sessions of a world. */
-  constructor(world: World, ledger: Ledger, tap: Tap) {
+  constructor(world: CheckedWorld, ledger: Ledger, tap: Tap) {
     this.#world = world
     this.#ledger = ledger
     this.#tap = tap
     this.#tickMs = world.options.server?.tickMs ?? SERVER_DEFAULTS.tickMs
-    this.#heard = world.servers.map(() => new Map())
+    this.#heard = world.servers.map(() => new Map<bigint, number>())
     this.#ledSince = world.servers.map(() => 0)
     ledger.listen(this)
     tap.observe(this)
@@ -124,7 +125,7 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
   atEnd(): void {
     const { nowMs } = this.#world.kernel
     const isLed = this.#world.servers.some((server) => {
-      const status = server.status()
+      const status = server.host()?.status()
       return status?.role === 'LEADING' && status.serving
     })
     if (!isLed || this.#leaderSinceMs === null) return
@@ -132,7 +133,8 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
       if (closedZxid !== null) continue
       const silentMs = nowMs - Math.max(this.#tap.session(id)?.lastSentMs ?? 0, this.#leaderSinceMs)
       if (silentMs > timeoutMs * (1 + DRIFT_PART) + GRACE_MS) {
-        throw new Violation(this.name, `S4: session ${id} of ${timeoutMs} ms is open after ${silentMs} ms of silence`, 'liveness')
+        const what = `session ${id} of ${timeoutMs} ms is open after ${silentMs} ms of silence`
+        throw new Violation(this.name, `S4: ${what}`, 'liveness')
       }
     }
   }
@@ -144,7 +146,8 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
     const silentMs = this.#clockMs(server) - lastMs
     // A tick may come at once behind one that was late, and hearing counts from the tick before it.
     if (silentMs >= session.timeoutMs - this.#tickMs - TICK_LATENESS_MS) return
-    this.#fail(`S2: server ${server} ended session ${sessionId} of ${session.timeoutMs} ms after ${silentMs} ms of silence`)
+    const what = `session ${sessionId} of ${session.timeoutMs} ms after ${silentMs} ms of silence`
+    this.#fail(`S2: server ${server} ended ${what}`)
   }
 
   #expectNoLease(sessionId: bigint): void {
@@ -162,7 +165,7 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
   }
 
   #clockMs(server: number): number {
-    return this.#world.server(server).node.clockMs(this.#world.kernel.nowMs)
+    return this.#world.servers[server - 1]?.node.clockMs(this.#world.kernel.nowMs) ?? 0
   }
 
   #fail(message: string): never {

@@ -2,7 +2,7 @@
 import type { Check } from '../check.ts'
 import type { Ledger } from '../ledger.ts'
 import type { Tap } from '../tap.ts'
-import type { World } from '../world.ts'
+import type { CheckedWorld } from '../checked-world.ts'
 import { DiscoveryCheck } from './discovery.ts'
 import { ElectionsCheck } from './elections.ts'
 import { LeadershipCheck } from './leadership.ts'
@@ -23,7 +23,7 @@ import { WritesCheck } from './writes.ts'
  * @param ledger - the ledger of this world; more checks may listen to it
  * @returns the checks, the ledger first: the others look at what it has taken in
  */
-export function createChecks(world: World, tap: Tap, ledger: Ledger): Check[] {
+export function createChecks(world: CheckedWorld, tap: Tap, ledger: Ledger): Check[] {
   return [
     ledger,
     new LeadershipCheck(world, ledger),

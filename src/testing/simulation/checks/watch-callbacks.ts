@@ -2,8 +2,8 @@
  * Watches at the callback: what an application is told, over whatever connections its session had.
  *
  * W1   a callback is called before the session's caller learns of a state with the change that it waits for.
- * W3   each read that armed it calls it once, when the first change behind that read comes. On a new connection several changes
- *      are one call, and a node that was made and deleted in between is not told of.
+ * W3   each read that armed it calls it once, when the first change behind that read comes. On a new connection several
+ *      changes are one call, and a node that was made and deleted in between is not told of.
  * W5   behind unwatch, and behind the end of its session, it is not called any more.
  */
 import type { WatchEvent, Watcher } from '../../../core/backend.ts'
@@ -85,11 +85,11 @@ export class WatchCallbacksCheck implements Check, TapObserver {
       this.#fail(`W5: a watch of session ${session.id} on ${path} was called behind the session's end`)
     }
     const own = (callbacks.byPath.get(path) ?? []).filter((callback) => callback.watch === watch)
-    const [kinds] = [type === 'children' ? ['children'] : type === 'deleted' ? ['node', 'children'] : ['node']]
-    const fitting = own.filter(({ kind }) => kinds.includes(kind))
-    const callback = fitting.find(({ armed }) => armed !== null && armed.due !== null) ?? fitting.find(({ armed }) => armed === null)
+    const fitting = own.filter(({ kind }) => type === 'deleted' || (type === 'children') === (kind === 'children'))
+    const due = fitting.find(({ armed }) => armed !== null && armed.due !== null)
+    const callback = due ?? fitting.find(({ armed }) => armed === null)
     if (callback === undefined) {
-      this.#fail(`W5: a watch of session ${session.id} on ${path} was told of "${type}", for which none is armed or due`)
+      this.#fail(`W5: a watch of session ${session.id} on ${path} was told of "${type}": none is armed or due`)
     }
     this.#forget(callbacks, path, callback)
   }
@@ -104,10 +104,12 @@ export class WatchCallbacksCheck implements Check, TapObserver {
   closing({ id }: RecordedSession): void {
     const callbacks = this.#callbacks(id)
     callbacks.isOver = true
-    for (const [path, list] of callbacks.byPath) for (const callback of [...list]) this.#forget(callbacks, path, callback)
+    for (const [path, list] of callbacks.byPath) {
+      for (const callback of list) this.#forget(callbacks, path, callback)
+    }
   }
 
-  /** On a new connection a node that was made and deleted meanwhile is not told of: its exists watches wait from here on. */
+  /** Over a change of connections a node that came and went is not told of: its exists watches wait from here on. */
   replied({ sessionId }: TapConnection, sent: SentRequest | null, { err, zxid }: Reply): void {
     if (sent?.request.op !== OpCode.setWatches || err !== Err.ok) return
     const callbacks = this.#callbacks(sessionId)
@@ -142,7 +144,7 @@ export class WatchCallbacksCheck implements Check, TapObserver {
   #callbacks(sessionId: bigint): Callbacks {
     const known = this.#sessions.get(sessionId)
     if (known !== undefined) return known
-    const callbacks = { due: new Set<Armed>(), byPath: new Map<string, Callback[]>(), reading: new Map<ApiCall, Callback>(), isOver: false }
+    const callbacks: Callbacks = { due: new Set(), byPath: new Map(), reading: new Map(), isOver: false }
     this.#sessions.set(sessionId, callbacks)
     return callbacks
   }

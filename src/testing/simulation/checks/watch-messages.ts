@@ -3,8 +3,8 @@
  *
  * W1   a change that a watch waits for is told before any reply from a state with that change.
  * W2   events come in the order of zxids, and behind no reply from a later state.
- * W3   a watch is told of the first change behind the zxid at which it was armed, once; on a new connection what was missed is
- *      told at once, and nothing else.
+ * W3   a watch is told of the first change behind the zxid at which it was armed, once; on a new connection what was
+ *      missed is told at once, and nothing else.
  * W4   an event has a watch, and a committed change, that it is about.
  */
 import { Err, EventType, OpCode } from '../../../backends/protocol/codes.ts'
@@ -112,7 +112,9 @@ export class WatchMessagesCheck implements Check, TapObserver {
   #answered(watched: Watched, request: Request, { err, zxid }: Reply): void {
     switch (request.op) {
       case OpCode.removeWatches:
-        if (err === Err.ok) for (const kind of ['node', 'children'] as const) this.#disarm(watched, kind, request.body.path)
+        if (err !== Err.ok) break
+        this.#disarm(watched, 'node', request.body.path)
+        this.#disarm(watched, 'children', request.body.path)
         break
       case OpCode.getData:
       case OpCode.getChildren2:
@@ -121,7 +123,9 @@ export class WatchMessagesCheck implements Check, TapObserver {
         }
         break
       case OpCode.exists:
-        if (request.body.watch && (err === Err.ok || err === Err.noNode)) this.#arm(watched, 'node', request.body.path, zxid)
+        if (request.body.watch && (err === Err.ok || err === Err.noNode)) {
+          this.#arm(watched, 'node', request.body.path, zxid)
+        }
         break
       default:
     }

@@ -1,10 +1,11 @@
 /**
  * Writes: what clients were told of them, against the common history.
  *
- * C1   a write that was sent when someone had been told of a zxid has a greater one; its reply names the transaction that it
- *      became, with the result that a replay gives.
+ * C1   a write that was sent when someone had been told of a zxid has a greater one; its reply names the transaction
+ *      that it became, with the result that a replay gives.
  * C2   replies come in the order of the requests, and zxids of one session's writes in the order of their sending.
- * C5   a request becomes at most one transaction, and nothing but what the contract says it must become in the state before it.
+ * C5   a request becomes at most one transaction, and nothing but what the contract says it must become in the state
+ *      before it.
  * C6   a multi is in the history whole, with what a replay gives for each part.
  */
 import { Err, OpCode, Xid } from '../../../backends/protocol/codes.ts'
@@ -67,7 +68,9 @@ export class WritesCheck implements Check, TapObserver, LedgerListener {
     if (txn.type === OpCode.error && SESSION_REFUSALS.has(txn.body.err)) {
       // It can come late, through a server that the client has left.
       const isOpen = this.#ledger.model.isOpen(header.clientId)
-      if (txn.body.err === Err.sessionExpired && isOpen) this.#fail(`S3: ${where} was refused, though the session is open`)
+      if (txn.body.err === Err.sessionExpired && isOpen) {
+        this.#fail(`S3: ${where} was refused, though the session is open`)
+      }
       return
     }
     if (header.cxid <= session.lastXid) this.#fail(`C2: ${where} is behind request ${session.lastXid}`)
@@ -82,22 +85,24 @@ export class WritesCheck implements Check, TapObserver, LedgerListener {
       this.#fail(`C2: session ${sessionId} got a reply to ${reply.xid}, the next was ${sent?.request.xid ?? 'none'}`)
     }
     if (!isWrite(sent.request)) return
+    const where = `request ${reply.xid} of session ${sessionId}`
+    const zxid = hex(reply.zxid)
     const replayed = this.#ledger.model.replayed(reply.zxid)
     const header = replayed?.transaction.header
     if (replayed === undefined || header?.clientId !== sessionId || header.cxid !== reply.xid) {
       if (LOCAL_REFUSALS.has(reply.err)) return
-      this.#fail(`C1: request ${reply.xid} of session ${sessionId} was answered at ${hex(reply.zxid)}, which is not it`)
+      this.#fail(`C1: ${where} was answered at ${zxid}, which is not it`)
     }
     if (reply.zxid <= sent.floor) {
-      this.#fail(`C1: request ${reply.xid} of session ${sessionId} is at ${hex(reply.zxid)}, ${hex(sent.floor)} was known before`)
+      this.#fail(`C1: ${where} is at ${zxid}, ${hex(sent.floor)} was known before`)
     }
     const session = this.#session(sessionId)
     if (reply.zxid <= session.lastZxid) {
-      this.#fail(`C2: request ${reply.xid} of session ${sessionId} is at ${hex(reply.zxid)}, behind ${hex(session.lastZxid)}`)
+      this.#fail(`C2: ${where} is at ${zxid}, behind ${hex(session.lastZxid)}`)
     }
     session.lastZxid = reply.zxid
     if (!isAnswerOf(reply, replayed)) {
-      this.#fail(`C1: request ${reply.xid} of session ${sessionId} at ${hex(reply.zxid)} was answered with something else`)
+      this.#fail(`C1: ${where} at ${zxid} was answered with something else`)
     }
   }
 
@@ -130,7 +135,8 @@ export class WritesCheck implements Check, TapObserver, LedgerListener {
 function isAnswerOf(reply: Reply, { transaction, results }: Replayed): boolean {
   if (transaction.txn.type === OpCode.multi) {
     const parts = reply.body as readonly MultiResult[] | null
-    return reply.err === Err.ok && parts?.length === results.length && results.every((result, i) => isPart(parts[i], result))
+    if (reply.err !== Err.ok || parts?.length !== results.length) return false
+    return results.every((result, i) => isPart(parts[i], result))
   }
   const [result] = results
   if (result === undefined) return reply.err === Err.ok
@@ -141,7 +147,8 @@ function isAnswerOf(reply: Reply, { transaction, results }: Replayed): boolean {
 function isBody(body: Reply['body'], result: PartResult): boolean {
   switch (result.type) {
     case 'create':
-      return body !== null && 'stat' in body && 'path' in body && body.path === result.path && sameStat(body.stat, result.stat)
+      if (body === null || !('stat' in body) || !('path' in body)) return false
+      return body.path === result.path && sameStat(body.stat, result.stat)
     case 'set':
       return body !== null && 'stat' in body && sameStat(body.stat, result.stat)
     default:

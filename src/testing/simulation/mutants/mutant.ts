@@ -4,7 +4,8 @@
  *
  * Model     a mutant is a patch of compiled code, applied to a copy of it (patch.ts). So what is published has no switch that
  *           could break it, and what is tested is the very code that is published, but for the patch (decision 0004).
- * Verdict   each is caught within a stated number of seeds, or there is a reason why nobody could ever tell the difference.
+ * Verdict   each is caught within a stated number of seeds; or, where its rule is needed once in many thousand, by a test of its
+ *           own; or there is a reason why nobody could ever tell the difference.
  */
 import type { ProfileName } from '../profiles.ts'
 
@@ -25,6 +26,12 @@ export interface Caught {
   readonly seedsWithoutAssertions?: number
 }
 
+/** A mutant whose rule is needed so rarely that no run of the simulation can be relied on to need it. */
+export interface Directed {
+  /** The test that watches over the rule: a file, from the root of the repository. It fails on the mutant. */
+  readonly test: string
+}
+
 /** A mutant that nobody can tell from the original. */
 export interface Equivalent {
   /** Why: the proof. */
@@ -43,5 +50,5 @@ export interface Mutant {
   readonly profile?: ProfileName
   /** The workload that shows it; any, if absent. */
   readonly workload?: string
-  readonly expected: Caught | Equivalent
+  readonly expected: Caught | Directed | Equivalent
 }

@@ -1,7 +1,16 @@
 /** Every workload, by name. */
 import type { MakeWorkload } from '../workload.ts'
+import { makeConfig } from './config.ts'
 import { makeKeys } from './keys.ts'
+import { makeLocks } from './locks.ts'
+import { makeMembership } from './membership.ts'
 import { makeRaw } from './raw.ts'
 
 /** The workloads that a seed may draw. */
-export const WORKLOADS: Readonly<Record<string, MakeWorkload>> = Object.freeze({ keys: makeKeys, raw: makeRaw })
+export const WORKLOADS: Readonly<Record<string, MakeWorkload>> = Object.freeze({
+  keys: makeKeys,
+  raw: makeRaw,
+  locks: makeLocks,
+  config: makeConfig,
+  membership: makeMembership,
+})

@@ -107,6 +107,9 @@ class ConfigUser {
   }
 
   async #publish({ path, center }: Follower, options: PublishOptions): Promise<void> {
+    // Who has not seen the value yet would replace whatever is there, and is right to.
+    const { error: blindness } = await attempt(() => center.ready({ waitMs: WAIT_MS_MAX }))
+    if (blindness !== null) return
     this.#writes += 1
     const value = { count: (center.current?.count ?? 0) + 1, by: `${this.#life.node.name}-${this.#writes}` }
     this.#check.begins(path, value)

@@ -45,7 +45,7 @@ interface Scene {
 /** Makes the workload `locks`. */
 export const makeLocks: MakeWorkload = ({ world, ledger, tap, probes, random }) => {
   const locks = drawLocks(random)
-  const check = new LocksCheck({ world, ledger, tap, probes, locks })
+  const check = new LocksCheck({ clocks: world.kernel, ledger, tap, probes, locks })
   const resources = new Map([...locks.keys()].map((path) => [path, new FencedResource()]))
   const scene = { world, probes, check, locks, resources }
   return { name: 'locks', checks: [check], program: (client, life) => new LockUser(client, life, scene).run() }

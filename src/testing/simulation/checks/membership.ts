@@ -1,0 +1,203 @@
+/**
+ * Membership: what members and those who watch a group were told, held against the committed log.
+ *
+ * G1   each list that is told is one that was there at one moment, with data and incarnations, and moments never go back;
+ *      what it calls joined, left and updated is the difference to the list before. In the end everyone has the last.
+ * G2   who has joined is registered, by a node of its own and under the session of its client; of two handles that count
+ *      as joined, none has the registration of another.
+ * L5   no member believes that it is registered when its node is gone.
+ * R3   at the end nobody is left.
+ */
+import { joinPath, nameOf, parentOf } from '../../../core/path.ts'
+import type { GroupChange, MemberInfo } from '../../../recipes/group-membership.ts'
+import type { Member } from '../../../recipes/member.ts'
+import type { Check } from '../check.ts'
+import { Violation } from '../check.ts'
+import type { Kernel, SimNode } from '../kernel.ts'
+import { hex } from '../ledger.ts'
+import type { Ledger, LedgerListener } from '../ledger.ts'
+import type { ModelNode, Replayed } from '../model.ts'
+
+/** What a member says of itself. */
+export interface MemberData {
+  /** Names the handle. */
+  readonly handle: string
+  /** Counts its updates. */
+  readonly update: number
+}
+
+/** One consumer of the changes of the group. */
+export interface GroupReader {
+  readonly name: string
+  /** The moment of the last list that it was told, as an index into the states of the group; -1 before the first. */
+  moment: number
+  /** What each member was in that list, by id. */
+  members: ReadonlyMap<string, string>
+}
+
+/** What the check looks at in a member's handle. */
+type SeenMember = Pick<Member<MemberData>, 'id' | 'incarnation' | 'state'>
+
+/** A member's handle, and in which life of which process. */
+interface Handle {
+  readonly member: SeenMember
+  readonly node: SimNode
+  readonly incarnation: number
+}
+
+/** What the check looks at in a change. */
+type SeenChange = Pick<GroupChange<MemberData>, 'members' | 'joined' | 'left' | 'updated'>
+
+/** What stands before the data of a member: the mark of its handle, and a line feed. */
+const MARK_BYTES = 37
+const decoder = new TextDecoder()
+
+/** See the head of this file. */
+export class MembershipCheck implements Check, LedgerListener {
+  readonly name = 'membership'
+  readonly covers = ['G1', 'G2', 'L5', 'R3']
+  readonly #clocks: Pick<Kernel, 'as'>
+  readonly #ledger: Ledger
+  readonly #path: string
+  /** How many states the group has had. */
+  #moments = 1
+  /** By what a state looks like, the moments at which it was there; at the first one nobody was. */
+  readonly #momentsOf = new Map<string, number[]>([['', [0]]])
+  #latest = ''
+  readonly #handles = new Set<Handle>()
+
+  /**
+   * Checks a group of a world that has not run yet.
+   *
+   * @param clocks - runs something on the clock of a node
+   * @param path - of the group
+   */
+  constructor(clocks: Pick<Kernel, 'as'>, ledger: Ledger, path: string) {
+    this.#clocks = clocks
+    this.#ledger = ledger
+    this.#path = path
+    ledger.listen(this)
+  }
+
+  committed({ transaction, changes }: Replayed): void {
+    const { zxid } = transaction.header
+    const touched = changes.filter(({ path }) => path !== '/' && parentOf(path) === this.#path)
+    if (touched.length === 0) return
+    for (const { type, path } of touched) if (type === 'deleted') this.#expectNoBelief(nameOf(path), zxid)
+    this.#latest = this.#stateAt(zxid)
+    const moments = this.#momentsOf.get(this.#latest)
+    if (moments === undefined) this.#momentsOf.set(this.#latest, [this.#moments])
+    else moments.push(this.#moments)
+    this.#moments += 1
+  }
+
+  /** To be told, in the same event, of every handle that a client was given. */
+  joined(member: SeenMember, node: SimNode, sessionId: bigint | null): void {
+    const handle = { member, node, incarnation: node.incarnation }
+    const what = `${member.id} of ${node.name}`
+    if (this.#stateOf(handle) === 'joined') {
+      const found = this.#node(member.id)
+      if (found?.czxid !== member.incarnation) this.#fail(`G2: ${what} has joined at ${hex(member.incarnation)}, and is not there`)
+      if (found.owner !== sessionId) this.#fail(`G2: ${what} has joined by a node of session ${hex(found.owner)}`)
+    }
+    for (const other of this.#handles) {
+      if (other.member.id !== member.id || other.member.incarnation !== member.incarnation) continue
+      if (this.#stateOf(other) === 'joined') this.#fail(`G2: ${what} has the registration of ${other.node.name}`)
+    }
+    this.#handles.add(handle)
+  }
+
+  /** To be told when an update has resolved. */
+  updated({ id, incarnation, state }: SeenMember, update: number): void {
+    const found = this.#node(id)
+    if (state !== 'joined' || found?.czxid !== incarnation) return
+    const stored = JSON.parse(dataOf(found)) as MemberData
+    if (stored.update < update) this.#fail(`G2: update ${update} of ${id} was confirmed, and ${stored.update} is there`)
+  }
+
+  /** To be told when a leave has resolved; `sessionId` is the session that is live then. */
+  left(member: SeenMember, sessionId: bigint | null): void {
+    for (const handle of this.#handles) if (handle.member === member) this.#handles.delete(handle)
+    const found = this.#node(member.id)
+    const isOurs = found?.czxid === member.incarnation && found.owner === sessionId
+    if (isOurs && member.state === 'left') this.#fail(`G2: ${member.id} counts as left, and is still there`)
+  }
+
+  /** To be told of whatever a reader is told. */
+  told(reader: GroupReader, change: SeenChange): void {
+    const { name } = reader
+    const members = new Map(change.members.map((info) => [info.id, describe(info)]))
+    const moments = this.#momentsOf.get([...members.values()].sort().join('\n'))
+    if (moments === undefined) this.#fail(`G1: ${name} was told of a list that never was: ${[...members.values()].join(', ')}`)
+    const moment = moments.find((candidate) => candidate >= reader.moment)
+    if (moment === undefined) this.#fail(`G1: ${name} was told of moment ${moments.at(-1)} behind ${reader.moment}`)
+    this.#expectDifference(reader, members, change)
+    reader.moment = moment
+    reader.members = members
+  }
+
+  /** Whether a reader was told of the list that is there now. */
+  isUpToDate({ moment, members }: GroupReader): boolean {
+    return moment >= 0 && [...members.values()].sort().join('\n') === this.#latest
+  }
+
+  atEnd(): void {
+    if (this.#latest !== '') this.#fail(`R3: of the group are left: ${this.#latest}`)
+  }
+
+  #expectDifference(reader: GroupReader, after: ReadonlyMap<string, string>, change: SeenChange): void {
+    const before = reader.members
+    const expected = {
+      joined: [...after.keys()].filter((id) => !before.has(id)),
+      left: [...before.keys()].filter((id) => !after.has(id)),
+      updated: [...after].filter(([id, text]) => before.has(id) && before.get(id) !== text).map(([id]) => id),
+    }
+    for (const kind of ['joined', 'left', 'updated'] as const) {
+      // A member that cannot know whether its data were stored stores them again: an update without news.
+      const told = change[kind].map(({ id }) => id).filter((id) => kind !== 'updated' || before.get(id) !== after.get(id))
+      if (told.sort().join(' ') !== expected[kind].sort().join(' ')) {
+        this.#fail(`G1: ${reader.name} was told that ${told.join(' ')} ${kind}, it was ${expected[kind].join(' ')}`)
+      }
+    }
+  }
+
+  #expectNoBelief(id: string, zxid: bigint): void {
+    const gone = this.#node(id, zxid - 1n)
+    for (const handle of this.#handles) {
+      if (handle.member.id !== id || handle.member.incarnation !== gone?.czxid) continue
+      if (this.#stateOf(handle) === 'joined') {
+        this.#fail(`L5: ${id} of ${handle.node.name} is gone at ${hex(zxid)}, and still believes that it is registered`)
+      }
+    }
+  }
+
+  /** Where a member would say that it stands, by its own clock; null if its process is no more. */
+  #stateOf({ member, node, incarnation }: Handle): string | null {
+    if (!node.isUp || node.incarnation !== incarnation) return null
+    return this.#clocks.as(node, () => member.state)
+  }
+
+  #stateAt(zxid: bigint): string {
+    const names = this.#ledger.model.names(this.#path, zxid)
+    return names.map((id) => {
+      const node = this.#node(id, zxid)
+      return node === null ? '' : `${id} ${node.czxid} ${dataOf(node)}`
+    }).sort().join('\n')
+  }
+
+  #node(id: string, zxid?: bigint): ModelNode | null {
+    return this.#ledger.model.node(joinPath(this.#path, id), zxid)
+  }
+
+  #fail(message: string): never {
+    throw new Violation(this.name, message)
+  }
+}
+
+function describe({ id, incarnation, data }: MemberInfo<MemberData>): string {
+  return `${id} ${incarnation} ${JSON.stringify(data)}`
+}
+
+function dataOf({ data }: ModelNode): string {
+  return decoder.decode(data.subarray(MARK_BYTES))
+}

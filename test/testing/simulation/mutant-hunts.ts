@@ -1,0 +1,91 @@
+/**
+ * Hunts for mutants: runs what should catch one, on a copy of the code that has it.
+ */
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { Mutant } from '../../../src/testing/simulation/mutants/mutant.ts'
+import { applied, makeMutant } from '../../../src/testing/simulation/mutants/patch.ts'
+import type { Finding } from '../../../src/testing/simulation/run.ts'
+import type { WorkerLine, WorkerTask } from '../../../src/testing/simulation/worker.ts'
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+/** What a test needs of the repository. */
+const COPIED = ['src', 'test', 'examples', 'docs', 'package.json', 'tsconfig.json', 'vitest.config.ts']
+
+/** What to hunt with. */
+export interface Hunt {
+  /** The code to make the mutant of; see {@link compileInto}. */
+  readonly compiled: string
+  /** Seeds from 0. */
+  readonly seeds: number
+  readonly assertions: 'on' | 'off'
+}
+
+/** Runs seeds on a mutant until something is found; null if nothing is. */
+export async function hunt(mutant: Mutant, { compiled, seeds, assertions }: Hunt): Promise<Finding | null> {
+  const home = `${compiled}-${mutant.name}-${assertions}`
+  makeMutant(mutant, { folder: home, compiled, assertions })
+  const { profile, workload } = mutant
+  const task: WorkerTask = {
+    seeds: Array.from({ length: seeds }, (_, seed) => seed),
+    twice: [],
+    ...(profile === undefined ? {} : { profile }),
+    ...(workload === undefined ? {} : { workload }),
+  }
+  const worker = spawn(process.execPath, [join(home, 'testing/simulation/worker.js'), JSON.stringify(task)])
+  const ended = endOf(worker)
+  const complaint = textOf(worker.stderr)
+  try {
+    for await (const line of createInterface({ input: worker.stdout })) {
+      const { finding } = JSON.parse(line) as WorkerLine
+      if (finding !== null) return finding
+    }
+    if (await ended !== 0) throw new Error(`the worker failed: ${complaint()}`)
+    return null
+  } finally {
+    worker.kill('SIGKILL')
+    await ended
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
+/** Runs a test on a mutant of the source; null if it passes, and what it says if it fails. */
+export async function failureOf(test: string, { edits }: Pick<Mutant, 'edits'>): Promise<string | null> {
+  const home = mkdtempSync(join(tmpdir(), 'quorate-mutant-'))
+  try {
+    for (const name of COPIED) cpSync(join(ROOT, name), join(home, name), { recursive: true })
+    symlinkSync(join(ROOT, 'node_modules'), join(home, 'node_modules'))
+    for (const edit of edits) {
+      const file = join(home, 'src', edit.file)
+      writeFileSync(file, applied(edit, readFileSync(file, 'utf8')))
+    }
+    const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs')
+    const run = spawn(process.execPath, [vitest, 'run', test, '--root', home], { cwd: home })
+    const output = textOf(run.stdout)
+    const complaint = textOf(run.stderr)
+    const status = await endOf(run)
+    return status === 0 ? null : output() + complaint()
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
+function endOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', resolve)
+  })
+}
+
+function textOf(stream: NodeJS.ReadableStream): () => string {
+  let text = ''
+  stream.on('data', (chunk: Buffer) => {
+    text += chunk.toString()
+  })
+  return () => text
+}
