@@ -1,42 +1,23 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Operation } from '../../src/core/backend.ts'
 import { connect } from '../../src/core/client.ts'
 import type { Client, ConnectOptions } from '../../src/core/client.ts'
 import { failure, outcomeOf } from '../outcomes.ts'
-import { CAPABILITIES, ScriptedBackend, refusal } from './scripted-backend.ts'
-import type { ScriptedCall, ScriptedSession } from './scripted-backend.ts'
+import { useRig } from './rig.ts'
+import { CAPABILITIES, refusal } from './scripted-backend.ts'
+import type { ScriptedCall } from './scripted-backend.ts'
 
 const BYTES = new Uint8Array([1, 2, 3])
 
-let backend: ScriptedBackend
-let errors: unknown[]
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'] })
-  vi.spyOn(Math, 'random').mockReturnValue(1)
-  backend = new ScriptedBackend()
-  errors = []
-})
-
-afterEach(() => {
-  vi.restoreAllMocks()
-  vi.useRealTimers()
-})
-
-const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0)
-const onError = (error: unknown): void => void errors.push(error)
-
-async function connected(options: ConnectOptions = {}): Promise<{ client: Client; session: ScriptedSession }> {
-  const client = await connect(backend, { onError, ...options })
-  return { client, session: backend.last }
-}
+const rig = useRig()
+const { connected, onError, settle } = rig
 
 const asked = (call: ScriptedCall): unknown[] => [call.method, ...call.arguments]
 
 describe('connect', () => {
   it('opens a session and tells where it stands', async () => {
     const { client, session } = await connected({ sessionTimeoutMs: 1234 })
-    expect(backend.opens).toMatchObject([{ sessionTimeoutMs: 1234 }])
+    expect(rig.backend.opens).toMatchObject([{ sessionTimeoutMs: 1234 }])
     expect(client).toMatchObject({
       namespace: '/',
       capabilities: CAPABILITIES,
@@ -48,35 +29,35 @@ describe('connect', () => {
   })
 
   it('tries again over connection losses', async () => {
-    backend.script.push(refusal('CONNECTION_LOSS', 'not-sent'), refusal('CONNECTION_LOSS', 'not-sent'))
-    const connecting = connect(backend, { onError })
+    rig.backend.script.push(refusal('CONNECTION_LOSS', 'not-sent'), refusal('CONNECTION_LOSS', 'not-sent'))
+    const connecting = connect(rig.backend, { onError })
     await vi.advanceTimersByTimeAsync(25 + 50)
     expect(await connecting).toMatchObject({ sessionId: 1n })
     expect(vi.getTimerCount()).toBe(0)
   })
 
   it('rejects at once with an error that another attempt cannot mend', async () => {
-    backend.script.push(refusal('NO_AUTH', 'rejected'))
-    await expect(connect(backend, { onError })).rejects.toEqual(failure('NO_AUTH', 'rejected'))
-    expect(backend.opens).toHaveLength(1)
+    rig.backend.script.push(refusal('NO_AUTH', 'rejected'))
+    await expect(connect(rig.backend, { onError })).rejects.toEqual(failure('NO_AUTH', 'rejected'))
+    expect(rig.backend.opens).toHaveLength(1)
   })
 
   it('rejects with TIMEOUT and the last error when its time is over, and leaves nothing behind', async () => {
-    backend.script.push(refusal('CONNECTION_LOSS', 'not-sent'), 'pending')
-    const connecting = outcomeOf(connect(backend, { onError, connectTimeoutMs: 500 }))
+    rig.backend.script.push(refusal('CONNECTION_LOSS', 'not-sent'), 'pending')
+    const connecting = outcomeOf(connect(rig.backend, { onError, connectTimeoutMs: 500 }))
     await vi.advanceTimersByTimeAsync(499)
     expect(connecting).toEqual({})
     await vi.advanceTimersByTimeAsync(1)
     expect(connecting.error).toEqual(failure('TIMEOUT', 'aborted'))
     expect(connecting.error).toHaveProperty('cause', failure('CONNECTION_LOSS', 'not-sent'))
-    expect(backend.opens[1]?.signal?.aborted).toBe(true)
+    expect(rig.backend.opens[1]?.signal?.aborted).toBe(true)
     expect(vi.getTimerCount()).toBe(0)
   })
 
   it('ends when its signal is aborted, and leaves nothing behind', async () => {
-    backend.script.push('pending')
+    rig.backend.script.push('pending')
     const controller = new AbortController()
-    const connecting = outcomeOf(connect(backend, { onError, signal: controller.signal }))
+    const connecting = outcomeOf(connect(rig.backend, { onError, signal: controller.signal }))
     await settle()
     controller.abort('reason')
     await settle()
@@ -86,13 +67,13 @@ describe('connect', () => {
   })
 
   it('does not open a session for a signal that is aborted already', async () => {
-    await expect(connect(backend, { signal: AbortSignal.abort() })).rejects.toEqual(failure('ABORTED', 'aborted'))
-    expect(backend.opens).toHaveLength(0)
+    await expect(connect(rig.backend, { signal: AbortSignal.abort() })).rejects.toEqual(failure('ABORTED', 'aborted'))
+    expect(rig.backend.opens).toHaveLength(0)
   })
 
   it('makes the namespace and its ancestors, persistent, and ends the session if it cannot', async () => {
-    const connecting = connect(backend, { onError, namespace: '/a/b' })
-    const { calls } = await settle().then(() => backend.last)
+    const connecting = connect(rig.backend, { onError, namespace: '/a/b' })
+    const { calls } = await settle().then(() => rig.backend.last)
     for (const result of [null, refusal('NO_NODE', 'rejected'), null, {}, {}]) {
       await settle()
       if (result instanceof Error) calls.at(-1)?.reject(result)
@@ -106,12 +87,12 @@ describe('connect', () => {
       ['create', '/a', { mode: 'persistent' }],
       ['create', '/a/b', { mode: 'persistent' }],
     ])
-    const failing = outcomeOf(connect(backend, { onError, namespace: '/a' }))
+    const failing = outcomeOf(connect(rig.backend, { onError, namespace: '/a' }))
     await settle()
-    backend.last.last.reject(refusal('NO_AUTH', 'rejected'))
+    rig.backend.last.last.reject(refusal('NO_AUTH', 'rejected'))
     await settle()
     expect(failing.error).toEqual(failure('NO_AUTH', 'rejected'))
-    expect(backend.last.closeCount).toBe(1)
+    expect(rig.backend.last.closeCount).toBe(1)
   })
 
   it.each([
@@ -124,15 +105,15 @@ describe('connect', () => {
     [{ signal: 'now' }, TypeError, '"now"'],
     [{ onError: 7 }, TypeError, '7'],
   ])('refuses the options %o and names the value', async (options, kind, value) => {
-    const connecting = connect(backend, options as ConnectOptions)
+    const connecting = connect(rig.backend, options as ConnectOptions)
     await expect(connecting).rejects.toBeInstanceOf(kind)
     await expect(connecting).rejects.toThrow(value)
-    expect(backend.opens).toHaveLength(0)
+    expect(rig.backend.opens).toHaveLength(0)
   })
 
   it('shows errors without a caller as process warnings by default', async () => {
     const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
-    const client = await connect(backend)
+    const client = await connect(rig.backend)
     client.report(new Error('nobody asked'))
     expect(emitWarning).toHaveBeenCalledWith(new Error('nobody asked'))
   })
@@ -179,7 +160,7 @@ describe('arguments', () => {
   })
 
   it('says UNSUPPORTED for nodes that the engine does not have', async () => {
-    backend.capabilities = { ...CAPABILITIES, containers: false, ttlGranularityMs: null }
+    rig.backend.capabilities = { ...CAPABILITIES, containers: false, ttlGranularityMs: null }
     const { client } = await connected()
     await expect(client.create('/a', '', { mode: 'container' })).rejects.toEqual(failure('UNSUPPORTED', 'not-sent'))
     const withTtl = client.create('/a', '', { mode: 'persistent-with-ttl', ttlMs: 5 })

@@ -1,32 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { connect } from '../../src/core/client.ts'
-import type { Client, ClientState, ConnectOptions } from '../../src/core/client.ts'
+import { describe, expect, it, vi } from 'vitest'
+import type { ClientState } from '../../src/core/client.ts'
 import { failure, outcomeOf } from '../outcomes.ts'
-import { STAT, ScriptedBackend, ScriptedSession, refusal } from './scripted-backend.ts'
+import { useRig } from './rig.ts'
+import { STAT, ScriptedSession, refusal } from './scripted-backend.ts'
 
-let backend: ScriptedBackend
-let errors: unknown[]
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'] })
-  vi.spyOn(Math, 'random').mockReturnValue(1)
-  backend = new ScriptedBackend()
-  errors = []
-})
-
-afterEach(() => {
-  vi.restoreAllMocks()
-  vi.useRealTimers()
-})
-
-const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0)
-const onError = (error: unknown): void => void errors.push(error)
-
-async function connected(options: ConnectOptions = {}): Promise<{ client: Client; session: ScriptedSession }> {
-  const client = await connect(backend, { onError, ...options })
-  return { client, session: backend.last }
-}
-
+const rig = useRig()
+const { connected, settle } = rig
 
 async function expire(session: ScriptedSession): Promise<void> {
   session.become({ status: 'expired' })
@@ -43,7 +22,7 @@ describe('the state', () => {
     await settle()
     session.become({ status: 'connected' })
     await settle()
-    backend.script.push(refusal('CONNECTION_LOSS', 'not-sent'))
+    rig.backend.script.push(refusal('CONNECTION_LOSS', 'not-sent'))
     session.become({ status: 'expired' })
     expect(client.state).toEqual({ status: 'expired', sessionId: 1n })
     expect(client).toMatchObject({ sessionId: null, leaseDeadlineMs: -Infinity })
@@ -65,7 +44,7 @@ describe('the state', () => {
     client.onState((state) => states.push(state))
     const lost = new ScriptedSession(8n)
     lost.state = { status: 'suspended', deadlineMs: 5 }
-    vi.spyOn(backend, 'open').mockResolvedValueOnce(lost)
+    vi.spyOn(rig.backend, 'open').mockResolvedValueOnce(lost)
     await expire(session)
     const told = [
       { status: 'expired', sessionId: 1n },
@@ -81,11 +60,11 @@ describe('the state', () => {
   it('opens the next session whatever the engine answers at first, and reports what is unusual', async () => {
     const { session } = await connected()
     const strange = new TypeError('of the engine')
-    backend.script.push(refusal('CONNECTION_LOSS', 'not-sent'), strange, refusal('NO_AUTH', 'rejected'))
+    rig.backend.script.push(refusal('CONNECTION_LOSS', 'not-sent'), strange, refusal('NO_AUTH', 'rejected'))
     await expire(session)
     await vi.advanceTimersByTimeAsync(25 + 50 + 100)
-    expect(backend.sessions).toHaveLength(2)
-    expect(errors).toEqual([strange, failure('NO_AUTH', 'rejected')])
+    expect(rig.backend.sessions).toHaveLength(2)
+    expect(rig.errors).toEqual([strange, failure('NO_AUTH', 'rejected')])
   })
 
   it('is told to each listener in order; one that throws is reported, one that ended is not called', async () => {
@@ -101,25 +80,25 @@ describe('the state', () => {
     session.become({ status: 'connected' })
     await settle()
     expect(heard).toEqual(['suspended', 'connected'])
-    expect(errors).toEqual([new Error('listener'), new Error('listener')])
+    expect(rig.errors).toEqual([new Error('listener'), new Error('listener')])
   })
 
   it('lets calls wait for the next session while there is none', async () => {
     const { client, session } = await connected()
-    backend.script.push(refusal('CONNECTION_LOSS', 'not-sent'), refusal('CONNECTION_LOSS', 'not-sent'))
+    rig.backend.script.push(refusal('CONNECTION_LOSS', 'not-sent'), refusal('CONNECTION_LOSS', 'not-sent'))
     await expire(session)
     const writing = client.set('/a', 'x')
     await vi.advanceTimersByTimeAsync(25 + 50)
     await settle()
-    expect(backend.last.calls.map(({ method }) => method)).toEqual(['set'])
-    backend.last.last.resolve(STAT as never)
+    expect(rig.backend.last.calls.map(({ method }) => method)).toEqual(['set'])
+    rig.backend.last.last.resolve(STAT as never)
     expect(await writing).toEqual(STAT)
     expect(vi.getTimerCount()).toBe(0)
   })
 
   it('lets no call wait for longer than the time for operations', async () => {
     const { client, session } = await connected({ operationTimeoutMs: 1000 })
-    backend.script.push('pending')
+    rig.backend.script.push('pending')
     await expire(session)
     const writing = outcomeOf(client.set('/a', 'x'))
     const reading = outcomeOf(client.get('/a'))
@@ -156,7 +135,7 @@ describe('close', () => {
       'first ended, session closed 0 times',
     ])
     expect(session.closeCount).toBe(1)
-    expect(errors).toEqual([new Error('second failed')])
+    expect(rig.errors).toEqual([new Error('second failed')])
   })
 
   it('lets what it owns call the client while it ends', async () => {
@@ -167,7 +146,7 @@ describe('close', () => {
     expect(session.closeCount).toBe(0)
     session.last.resolve(undefined as never)
     await closing
-    expect(errors).toEqual([])
+    expect(rig.errors).toEqual([])
   })
 
   it('ends at once what is handed over too late', async () => {
@@ -207,7 +186,7 @@ describe('close', () => {
     expect(inPause.error).toEqual(failure('CLIENT_CLOSED', 'not-sent'))
     expect(vi.getTimerCount()).toBe(0)
     const second = await connected()
-    backend.script.push('pending')
+    rig.backend.script.push('pending')
     await expire(second.session)
     const waiting = outcomeOf(second.client.get('/a'))
     await vi.advanceTimersByTimeAsync(100)
@@ -215,13 +194,13 @@ describe('close', () => {
     await settle()
     expect(waiting.error).toEqual(failure('CLIENT_CLOSED', 'not-sent'))
     expect(vi.getTimerCount()).toBe(0)
-    expect(errors).toEqual([])
+    expect(rig.errors).toEqual([])
   })
 
   it('while the next session is being opened ends that, and no session is left', async () => {
     const { client, session } = await connected()
     let finish: ((session: ScriptedSession) => void) | undefined
-    vi.spyOn(backend, 'open').mockReturnValue(new Promise((resolve) => (finish = resolve)))
+    vi.spyOn(rig.backend, 'open').mockReturnValue(new Promise((resolve) => (finish = resolve)))
     await expire(session)
     await client.close()
     const late = new ScriptedSession(9n)
@@ -229,13 +208,13 @@ describe('close', () => {
     await settle()
     expect(late.closeCount).toBe(1)
     expect(client.state).toEqual({ status: 'closed' })
-    expect(errors).toEqual([])
+    expect(rig.errors).toEqual([])
   })
 
   it('reports a session that fails to close', async () => {
     const { client, session } = await connected()
     session.closing = Promise.reject(new Error('stuck'))
     await client.close()
-    expect(errors).toEqual([new Error('stuck')])
+    expect(rig.errors).toEqual([new Error('stuck')])
   })
 })

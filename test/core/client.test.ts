@@ -1,44 +1,25 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { WatchEvent, Watcher } from '../../src/core/backend.ts'
 import { connect } from '../../src/core/client.ts'
-import type { Client, ConnectOptions } from '../../src/core/client.ts'
+import type { Client } from '../../src/core/client.ts'
 import { failure, outcomeOf } from '../outcomes.ts'
-import { CAPABILITIES, STAT, ScriptedBackend, refusal } from './scripted-backend.ts'
+import { useRig } from './rig.ts'
+import { CAPABILITIES, STAT, refusal } from './scripted-backend.ts'
 import type { ScriptedCall, ScriptedSession } from './scripted-backend.ts'
 
 const BYTES = new Uint8Array([1, 2, 3])
 
-let backend: ScriptedBackend
-let errors: unknown[]
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'] })
-  vi.spyOn(Math, 'random').mockReturnValue(1)
-  backend = new ScriptedBackend()
-  errors = []
-})
-
-afterEach(() => {
-  vi.restoreAllMocks()
-  vi.useRealTimers()
-})
-
-const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0)
-const onError = (error: unknown): void => void errors.push(error)
-
-async function connected(options: ConnectOptions = {}): Promise<{ client: Client; session: ScriptedSession }> {
-  const client = await connect(backend, { onError, ...options })
-  return { client, session: backend.last }
-}
+const rig = useRig()
+const { connected, onError, settle } = rig
 
 /** A client in the namespace `/app`, which was there. */
 async function connectedIn(): Promise<{ client: Client; session: ScriptedSession }> {
-  const connecting = connect(backend, { onError, namespace: '/app' })
+  const connecting = connect(rig.backend, { onError, namespace: '/app' })
   await settle()
-  backend.last.last.resolve(STAT as never)
+  rig.backend.last.last.resolve(STAT as never)
   const client = await connecting
-  backend.last.calls.length = 0
-  return { client, session: backend.last }
+  rig.backend.last.calls.length = 0
+  return { client, session: rig.backend.last }
 }
 
 const asked = (call: ScriptedCall): unknown[] => [call.method, ...call.arguments]
@@ -110,7 +91,7 @@ describe('makePath', () => {
   })
 
   it('makes persistent nodes where the engine has no containers', async () => {
-    backend.capabilities = { ...CAPABILITIES, containers: false }
+    rig.backend.capabilities = { ...CAPABILITIES, containers: false }
     const { client, session } = await connected()
     outcomeOf(client.makePath('/a'))
     session.last.resolve(null as never)
@@ -195,10 +176,10 @@ describe('repeats', () => {
     session.last.reject(refusal('SESSION_EXPIRED', 'session-over'))
     await expire(session)
     await vi.advanceTimersByTimeAsync(25)
-    expect(backend.last).not.toBe(session)
-    backend.last.last.resolve({ data: BYTES, stat: STAT } as never)
+    expect(rig.backend.last).not.toBe(session)
+    rig.backend.last.last.resolve({ data: BYTES, stat: STAT } as never)
     await reading
-    ;(backend.last.last.arguments[1] as Watcher)({ type: 'deleted', path: '/a' })
+    ;(rig.backend.last.last.arguments[1] as Watcher)({ type: 'deleted', path: '/a' })
     expect(watch).toHaveBeenCalledExactlyOnceWith({ type: 'deleted', path: '/a' })
   })
 
@@ -209,10 +190,10 @@ describe('repeats', () => {
     session.last.reject(refusal('SESSION_EXPIRED', 'session-over'))
     await expire(session)
     await vi.advanceTimersByTimeAsync(25)
-    backend.last.last.resolve({ data: BYTES, stat: STAT } as never)
+    rig.backend.last.last.resolve({ data: BYTES, stat: STAT } as never)
     await reading
     client.unwatch('/a', watch)
-    expect(backend.last.unwatched).toEqual([['/a', backend.last.last.arguments[1]]])
+    expect(rig.backend.last.unwatched).toEqual([['/a', rig.backend.last.last.arguments[1]]])
   })
 })
 
@@ -253,7 +234,7 @@ describe('an abort', () => {
 
   it('ends the wait for a session', async () => {
     const { client, session } = await connected()
-    backend.script.push('pending')
+    rig.backend.script.push('pending')
     await expire(session)
     const controller = new AbortController()
     const writing = outcomeOf(client.set('/a', '', { signal: controller.signal }))
@@ -318,7 +299,7 @@ describe('unwatch', () => {
     await reading
     await expire(session)
     client.unwatch('/a', watch)
-    expect(backend.sessions.map(({ unwatched }) => unwatched)).toEqual([[], []])
+    expect(rig.backend.sessions.map(({ unwatched }) => unwatched)).toEqual([[], []])
   })
 
   it('of a read that is being repeated keeps it from arming the watch', async () => {
