@@ -58,8 +58,8 @@ const SERVER = 'src/backends/embedded/server/'
 const STATE = ['tree', 'prepare', 'sessions', 'watches', 'state'].map((name) => `${SERVER}${name}.ts`)
 const CONSENSUS = ['election', 'leader', 'learner', 'zab'].map((name) => `${SERVER}${name}.ts`)
 
-/** The simulation's microtask checkpoint, child processes and command line: decision 0005. */
-const SIMULATION_ON_NODE = ['native-drain', 'pool', 'worker', 'main', 'tally'].map(
+/** The simulation's microtask checkpoint, child processes and command line, and its patches of files: decision 0005. */
+const SIMULATION_ON_NODE = ['native-drain', 'pool', 'worker', 'main', 'tally', 'mutants/patch'].map(
   (name) => `src/testing/simulation/${name}.ts`,
 )
 
@@ -67,6 +67,9 @@ const RUNTIME_DEPENDENCIES = ['p-queue', 'p-retry']
 const ENTRY_POINTS = [
   'src/index.ts',
   'src/backends/embedded/index.ts',
+  'src/backends/zookeeper/index.ts',
+  'src/backends/etcd/index.ts',
+  'src/backends/redis/index.ts',
   'src/testing/index.ts',
   'src/testing/simulation/main.ts',
   'src/testing/simulation/worker.ts',

@@ -13,6 +13,7 @@ import type { Created, NodeData, Stat } from '../core/backend.ts'
 import type { Client, Data } from '../core/client.ts'
 import { abortable } from '../core/async.ts'
 import { isCoordinationError } from '../core/errors.ts'
+import type { CoordinationError } from '../core/errors.ts'
 import { joinPath } from '../core/path.ts'
 import type { CleanupTask } from './cleanups.ts'
 import { Cleanups } from './cleanups.ts'
@@ -68,7 +69,7 @@ export async function readSynced(client: Client, path: string, signal: AbortSign
 }
 
 /** Whether a write may have taken effect although it failed. */
-export function isOutcomeUnknown(error: unknown): boolean {
+export function isOutcomeUnknown(error: unknown): error is CoordinationError {
   return isCoordinationError(error) && error.outcome === 'unknown'
 }
 

@@ -9,7 +9,7 @@
  * Limit       a version counts from 0 again when a node is deleted and created anew, so compare-and-set cannot tell
  *             apart two nodes of one path that have equal versions.
  */
-import type { Stat } from '../core/backend.ts'
+import type { NodeData, Stat } from '../core/backend.ts'
 import type { Client } from '../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../core/errors.ts'
 import { parentOf } from '../core/path.ts'
@@ -75,12 +75,15 @@ export async function removeVersioned(
   signal: AbortSignal,
 ): Promise<void> {
   const version = versionOf(expected)
+  let unknown: CoordinationError | null = null
   for (let attempt = 1; ; attempt += 1) {
     try {
       await client.delete(path, { version, signal })
       return
     } catch (error) {
       if (isCoordinationError(error, 'NO_NODE')) return
+      // That this attempt was not sent says nothing of the one before it.
+      if (unknown !== null && isCoordinationError(error) && error.outcome === 'not-sent') throw unknown
       if (isCoordinationError(error, 'NOT_EMPTY')) {
         await writeVersioned(client, path, NO_DATA, expected, signal)
         return
@@ -88,8 +91,11 @@ export async function removeVersioned(
       if (!isOutcomeUnknown(error) || attempt === CREATE_ATTEMPTS_MAX) throw error
       // A versioned delete is repeated as it is: it meets no node if it took effect, and another version if somebody
       // wrote meanwhile. A forced one could meet a newer node.
-      if (expected !== 'any') continue
-      if ((await readSynced(client, path, signal)) === null) return
+      if (expected !== 'any') {
+        unknown = error
+        continue
+      }
+      if ((await readBack(client, path, signal, error)) === null) return
       throw error
     }
   }
@@ -141,9 +147,9 @@ async function afterFailure(client: Client, failed: Failed, error: unknown): Pro
   return resolveUnknown(client, failed, error)
 }
 
-async function resolveUnknown(client: Client, failed: Failed, error: unknown): Promise<Written | null> {
+async function resolveUnknown(client: Client, failed: Failed, error: CoordinationError): Promise<Written | null> {
   const { path, data, expected, signal } = failed
-  const found = await readSynced(client, path, signal)
+  const found = await readBack(client, path, signal, error)
   if (found === null) {
     if (expected === null) return null
     throw error
@@ -161,6 +167,20 @@ async function resolveUnknown(client: Client, failed: Failed, error: unknown): P
   }
   if (stat.version === expected) return null
   throw error
+}
+
+/** Reads what became of a write. If that fails, the outcome of the write is still unknown, and that is told. */
+async function readBack(
+  client: Client,
+  path: string,
+  signal: AbortSignal,
+  unknown: CoordinationError,
+): Promise<NodeData | null> {
+  try {
+    return await readSynced(client, path, signal)
+  } catch {
+    throw unknown
+  }
 }
 
 function writtenBy({ version, mzxid }: Stat): Written {

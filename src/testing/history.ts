@@ -12,6 +12,7 @@
 
 /** What calls do, one after the other. */
 export interface SequentialModel<State, Input, Output> {
+  /** The state before any call. */
   readonly initial: State
   /**
    * Does one call.
@@ -28,7 +29,9 @@ export interface SequentialModel<State, Input, Output> {
 export interface HistoryCall<Input, Output> {
   /** What is independent of other keys; all calls share one if absent. */
   readonly key?: string
+  /** What was asked for. */
   readonly input: Input
+  /** When. */
   readonly calledAt: number
   /** Null if its outcome is not known. */
   readonly returned: { readonly at: number; readonly output: Output } | null

@@ -6,6 +6,8 @@
 export { modelBackend } from './model/backend.ts'
 export type { ModelBackend, ModelControl, ModelOptions } from './model/backend.ts'
 export type { Fate, ModelRequest, RequestFilter, RequestHook, RequestKind } from './model/ensemble.ts'
+export { checkHistory } from './history.ts'
+export type { HistoryCall, HistoryOptions, HistoryVerdict, SequentialModel } from './history.ts'
 export { backendSuite } from './conformance/backend-suite.ts'
 export type { BackendSuiteOptions } from './conformance/backend-suite.ts'
 export type { BackendControl, Runner, RunnerIt, Subject } from './conformance/case.ts'

@@ -92,6 +92,19 @@ it('refuses to overwrite a value that came in while the new one was being checke
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
+it('says that the outcome of a write is unknown if it cannot be looked up', async () => {
+  const rig = newRig()
+  const client = await rig.connect({ operationTimeoutMs: 2_000 })
+  const config = center(client)
+  await run(config.publish({ rate: 1 }))
+  strike(rig, 'lose-after', ({ kind }) => kind === 'set')
+  const stop = rig.control.onRequest(({ kind }) => (kind === 'sync' ? 'lose-before' : undefined))
+  expect(codeOf(await failureOf(config.publish({ rate: 2 })))).toBe('CONNECTION_LOSS/unknown')
+  stop()
+  expect(await run(config.get())).toEqual({ rate: 2 })
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
 it('has at once what it published itself, and publishes again without waiting for its own events', async () => {
   const rig = newRig()
   const client = await rig.connect()

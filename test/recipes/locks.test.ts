@@ -151,7 +151,7 @@ it('an ExclusiveLock is waited for over the end of the waiter\'s session', async
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
-it('an ExclusiveLock takes the end of the holder before it for no loss, in whatever order its requests arrive', async () => {
+it('an ExclusiveLock takes the end of the holder before it for no loss, in whatever order requests come', async () => {
   // The pauses behind a failed attempt differ: the look at the lock is repeated long before the create.
   const pauses = [0.95, 0.05]
   for (let releaseMs = 0; releaseMs <= 150; releaseMs += 5) {

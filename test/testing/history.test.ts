@@ -25,7 +25,9 @@ function read(output: number, calledAt: number, returnedAt: number, key?: string
   return { ...(key === undefined ? {} : { key }), input: { type: 'read' }, calledAt, returned }
 }
 
-/** Calls that take effect somewhere between their begin and end, in the order of drawn instants; some outcomes are lost. */
+/**
+ * Calls that take effect somewhere between their begin and end, in the order of drawn instants; some outcomes are lost.
+ */
 function drawHistory(
   random: SeededRandom,
   { calls, clients, lost }: { calls: number; clients: number; lost: number },
@@ -149,7 +151,9 @@ describe('the search for a linearizable order', () => {
   })
 })
 
-/** The definition, word for word: some call that nothing known precedes goes first, and the rest has an order behind it. */
+/**
+ * The definition, word for word: some call that nothing known precedes goes first, and the rest has an order behind it.
+ */
 function hasOrder(history: readonly Call[], state: number): boolean {
   if (history.every(({ returned }) => returned === null)) return true
   return history.some((call, i) => {

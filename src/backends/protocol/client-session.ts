@@ -306,6 +306,7 @@ class ClientSession implements Session, ConnectionOwner {
       return
     }
     if (reply.zxid > this.#lastZxidSeen) this.#lastZxidSeen = reply.zxid
+    this.#watches.replied(reply.zxid, reply.xid === Xid.setWatches)
     if (reply.xid === Xid.ping) {
       this.#answered(connection.takePingSentMs() ?? -Infinity)
       return
@@ -389,7 +390,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#expiry.start()
     connection.attached(response.timeOut, opening)
     // ClientCnxn's order: watches first, so that what fires is told before any answer to what waited.
-    for (const body of this.#watches.toRearm(this.#lastZxidSeen)) {
+    for (const body of this.#watches.toRearm()) {
       connection.send({ xid: Xid.setWatches, op: OpCode.setWatches, body }, false)
     }
     if (opening) this.#opened.resolve(undefined)

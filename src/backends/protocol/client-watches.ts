@@ -55,6 +55,10 @@ export class ClientWatches {
   /** What the delivery that is under way has still to call. */
   #firing: readonly Entry[] = []
   readonly #disarm: (path: string) => void
+  /** Whatever changed up to here has been told to the callbacks that it concerns. */
+  #toldZxid = 0n
+  /** Messages of {@link ClientWatches.toRearm} without an answer. */
+  #rearming = 0
 
   /**
    * Makes empty tables.
@@ -126,8 +130,19 @@ export class ClientWatches {
     this.#firing = []
   }
 
-  /** The watches to arm on a new connection, in messages of bounded length, paths in order. */
-  toRearm(relativeZxid: bigint): SetWatchesRequest[] {
+  /**
+   * Notes the zxid of a reply: the events before it have been told. That is not so while watches are being armed anew:
+   * what changed while there was no connection comes in between, and a connection that breaks by then has told of some
+   * of it, or of nothing.
+   */
+  replied(zxid: bigint, isToRearm: boolean): void {
+    if (isToRearm) this.#rearming -= 1
+    if (this.#rearming === 0 && zxid > this.#toldZxid) this.#toldZxid = zxid
+  }
+
+  /** The watches to arm on a new connection, in messages of bounded length, paths in order; all will be answered. */
+  toRearm(): SetWatchesRequest[] {
+    const relativeZxid = this.#toldZxid
     const messages: SetWatchesRequest[] = []
     let lists = { data: [] as string[], exist: [] as string[], child: [] as string[] }
     let chars = 0
@@ -145,6 +160,7 @@ export class ClientWatches {
       }
     }
     flush()
+    this.#rearming = messages.length
     return messages
   }
 

@@ -2,8 +2,8 @@
  * A resource that is guarded by a lock, and guards itself: it keeps the greatest fencing token that it was shown and
  * refuses a write with a smaller one.
  *
- * This is the half of mutual exclusion that no lock service can give: a holder that was paused does not know that it has
- * lost its lock, and writes. Only what is written to can tell.
+ * This is the half of mutual exclusion that no lock service can give: a holder that was paused does not know that it
+ * has lost its lock, and writes. Only what is written to can tell.
  */
 
 /** See the head of this file. */

@@ -112,7 +112,8 @@ export function replaceGlobals(kernel: Kernel): () => void {
 
 function replace(target: object, name: string, value: unknown): () => void {
   const own = Object.getOwnPropertyDescriptor(target, name)
-  Object.defineProperty(target, name, { value, configurable: true, writable: true, enumerable: own?.enumerable ?? true })
+  const enumerable = own?.enumerable ?? true
+  Object.defineProperty(target, name, { value, configurable: true, writable: true, enumerable })
   return () => {
     if (own === undefined) Reflect.deleteProperty(target, name)
     else Object.defineProperty(target, name, own)
@@ -126,8 +127,12 @@ function timeoutMs(delayMs: number | undefined): number {
 
 function dateOf(kernel: Kernel): DateConstructor {
   return new Proxy(Date, {
-    construct: (target, args, newTarget): object => Reflect.construct(target, args.length === 0 ? [kernel.wallMs()] : args, newTarget) as object,
-    get: (target, name, receiver): unknown => (name === 'now' ? () => kernel.wallMs() : Reflect.get(target, name, receiver)),
+    construct: (target, args, newTarget): object => {
+      const given = args.length === 0 ? [kernel.wallMs()] : args
+      return Reflect.construct(target, given, newTarget) as object
+    },
+    get: (target, name, receiver): unknown =>
+      name === 'now' ? () => kernel.wallMs() : Reflect.get(target, name, receiver),
   })
 }
 

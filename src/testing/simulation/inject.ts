@@ -233,7 +233,8 @@ export class Injector {
 
   #slowDisk(fault: Of<'slow-disk'>): void {
     const { weather } = this.#world.server(idOf(fault.server)).disk
-    Object.assign(weather, { latencyMsMin: fault.latencyMs / 2, latencyMsMax: fault.latencyMs })
+    // This is its slowness; a tail on top of it would last for longer than the run.
+    Object.assign(weather, { latencyMsMin: fault.latencyMs / 2, latencyMsMax: fault.latencyMs, slowFactor: 1 })
     this.#lasts(fault, () => {
       Object.assign(weather, this.#calmDisk)
     })

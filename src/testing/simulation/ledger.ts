@@ -28,7 +28,7 @@ export function hex(zxid: bigint): string {
 }
 
 /** What is durable on the disk of one server. */
-export class DiskMirror {
+class DiskMirror {
   readonly server: number
   /** The snapshot that was installed before the entries; 0n if none was. */
   base = 0n
@@ -69,6 +69,8 @@ export interface LedgerListener {
   /** Called before the model replays it. */
   committing?(entry: LogEntry): void
   committed?(replayed: Replayed): void
+  /** An epoch has become a server's current one, durably. */
+  entered?(server: number, epoch: number): void
   /** A server has stored, or installed, this state. */
   stored?(server: number, zxid: bigint, state: Uint8Array): void
 }
@@ -275,10 +277,6 @@ export class Ledger implements Check {
     if (epochOf(zxid) !== epochOf(last) && (zxid & 0xffffffffn) !== 1n) {
       this.#fail(`P7: server ${mirror.server} logged ${hex(zxid)} as the first of its epoch`)
     }
-    // A current epoch stands for the whole history before it, so that has to be there first (ZOOKEEPER-4643).
-    if (epochOf(zxid) < mirror.currentEpoch) {
-      this.#fail(`P8: server ${mirror.server} logged ${hex(zxid)} when it was in epoch ${mirror.currentEpoch} already`)
-    }
     if ((zxid & 0xffffffffn) > this.#counterMax) {
       this.#fail(`P6: server ${mirror.server} logged ${hex(zxid)}, which the counter of an epoch never reaches`)
     }
@@ -296,8 +294,10 @@ export class Ledger implements Check {
       const after = `${acceptedEpoch} and ${currentEpoch}`
       throw new Violation('epochs', `P2: server ${mirror.server} went from epochs ${before} to ${after}`)
     }
+    const isEntered = currentEpoch > mirror.currentEpoch
     mirror.acceptedEpoch = acceptedEpoch
     mirror.currentEpoch = currentEpoch
+    if (isEntered) for (const listener of this.#listeners) listener.entered?.(mirror.server, currentEpoch)
   }
 
   #stored(server: number, zxid: bigint, state: Uint8Array): void {

@@ -34,8 +34,8 @@ const REPORT_MS = 1_000
 /** One seed in so many runs twice. */
 const TWICE_EVERY = 20
 const SEED_SPAN = 2 ** 32
-/** Seeds of a mutant that nobody can tell from the original. */
-const EQUIVALENT_SEEDS = 100
+/** Seeds of a mutant that the simulation need not find. */
+const HUNT_SEEDS = 100
 
 const USAGE = `usage: npm run sim -- --seconds N | --seeds N | --seed SEED [--trace | --shrink] | --mutant NAME [more]
 more: --profile NAME, --workload NAME
@@ -113,10 +113,10 @@ async function hunt(mutant: Mutant): Promise<number> {
   const { name, breaks, expected, profile, workload } = mutant
   const folder = fileURLToPath(new URL(`../../../node_modules/.cache/quorate-mutant-${name}/`, import.meta.url))
   makeMutant(mutant, { folder, assertions: 'on' })
-  say(`${breaks} ${'seeds' in expected ? `To be found within ${expected.seeds} seeds.` : expected.because}`)
+  say(`${breaks} ${describeExpected(expected)}`)
   const found = new AbortController()
   const findings = await run({
-    seeds: seedsFrom(0, 'seeds' in expected ? expected.seeds : EQUIVALENT_SEEDS),
+    seeds: seedsFrom(0, 'seeds' in expected ? expected.seeds : HUNT_SEEDS),
     worker: pathToFileURL(join(folder, 'testing/simulation/worker.js')),
     signal: found.signal,
     profile, workload,
@@ -126,6 +126,11 @@ async function hunt(mutant: Mutant): Promise<number> {
   })
   rmSync(folder, { recursive: true })
   return statusOf(findings)
+}
+
+function describeExpected(expected: Mutant['expected']): string {
+  if ('seeds' in expected) return `To be found within ${expected.seeds} seeds.`
+  return 'test' in expected ? `It is ${expected.test} that finds it.` : `Nobody can find it: ${expected.because}`
 }
 
 interface Campaign extends Pick<PoolOptions, 'seeds' | 'worker' | 'signal' | 'profile' | 'workload'> {

@@ -384,7 +384,7 @@ export class Model {
 }
 
 /** A node's stat as clients see it. */
-export function statOf(node: ModelNode): Stat {
+function statOf(node: ModelNode): Stat {
   const { czxid, mzxid, pzxid, ctime, mtime, version, aversion, owner, creates, deletes, data } = node
   return {
     czxid,

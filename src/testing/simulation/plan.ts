@@ -56,8 +56,8 @@ export type Fault =
   /** A server vanishes without a word to anybody, and comes back to peers that know nothing of it. */
   | (Lasting & { readonly kind: 'half-open'; readonly server: Place })
   /**
-   * At the n-th packet of a kind from now: its link is cut, or one of its ends crashes before it is handled, or its receiver
-   * crashes while it writes what it learnt from it.
+   * At the n-th packet of a kind from now: its link is cut, or one of its ends crashes before it is handled, or its
+   * receiver crashes while it writes what it learnt from it.
    */
   | (Timed & {
     readonly kind: 'strike'
@@ -66,7 +66,7 @@ export type Fault =
     readonly what: 'cut' | 'crash-sender' | 'crash-receiver' | 'crash-receiver-in-sync'
     readonly downMs: number
   })
-  /** Whoever gets the next write of a client from a follower cannot tell the other servers of it: it is stranded there. */
+  /** Whoever gets the next write from a follower cannot tell the other servers of it: it is stranded there. */
   | (Lasting & { readonly kind: 'strand' })
   /** The disk of a server is slow. */
   | (Lasting & { readonly kind: 'slow-disk'; readonly server: Place; readonly latencyMs: number })

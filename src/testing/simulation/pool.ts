@@ -21,12 +21,15 @@ const COMPLAINT_CHARS = 4_000
 export interface PoolOptions {
   /** The seeds, in order; each is taken when a process is free for it. */
   readonly seeds: Iterator<number>
+  /** How many processes run at once. */
   readonly processes: number
   /** The file of the worker. */
   readonly worker: URL
   /** Which of the seeds run twice. */
   readonly isTwice: (seed: number) => boolean
+  /** The climate of all seeds; each draws its own, if absent. */
   readonly profile?: ProfileName | undefined
+  /** The workload of all seeds; each draws its own, if absent. */
   readonly workload?: string | undefined
   /** Ends the running: no seed is begun any more, and those under way are dropped. */
   readonly signal: AbortSignal

@@ -15,20 +15,29 @@ import { SeededRandom } from './random.ts'
 
 /** Everything that one run is made of. */
 export interface Draw {
+  /** What all chance in the run comes from, beyond this draw too. */
   readonly seed: number
+  /** The climate it was drawn for. */
   readonly profile: ProfileName
-  /** Servers that vote, and servers that do not. */
+  /** Servers that vote. */
   readonly servers: number
+  /** Servers that do not vote. */
   readonly observers: number
+  /** Slots for clients: when one dies, another takes its place. */
   readonly clients: number
+  /** What clients ask for, in milliseconds. */
   readonly sessionTimeoutMs: number
   /** The name of what the clients do; see run.ts. */
   readonly workload: string
   /** How long things go wrong, in virtual milliseconds. */
   readonly safetyMs: number
+  /** The limits of the servers, where they are not the usual ones. */
   readonly server: Partial<ServerConfig>
+  /** The network while no fault strikes it. */
   readonly network: NetworkWeather
+  /** The disks while no fault strikes them. */
   readonly disk: DiskWeather
+  /** What goes wrong. */
   readonly plan: Plan
 }
 
@@ -47,8 +56,8 @@ interface Profile {
 
 const EVERYTHING: Weights = {
   'weather': 2, 'clog': 2, 'partition': 3, 'bridge': 2, 'one-way': 2, 'client-cut-off': 2, 'cut': 3, 'cut-after': 2,
-  'half-open': 1, 'strike': 4, 'strand': 2, 'slow-disk': 1, 'disk-error': 1, 'crash': 3, 'crash-leader': 2, 'crash-at-sync': 3,
-  'wipe': 1, 'pause': 3, 'pause-leader': 1, 'clock-jump': 1, 'drift': 2, 'client-crash': 2,
+  'half-open': 1, 'strike': 4, 'strand': 2, 'slow-disk': 1, 'disk-error': 1, 'crash': 3, 'crash-leader': 2,
+  'crash-at-sync': 3, 'wipe': 1, 'pause': 3, 'pause-leader': 1, 'clock-jump': 1, 'drift': 2, 'client-crash': 2,
 }
 
 /** The profiles, by name. */

@@ -32,30 +32,43 @@ const CLIENTS_START_MS = 500
 
 /** What went wrong. */
 export interface Finding {
+  /** An error that nobody expected, a promise that holds always, or one that holds once the faults have ended. */
   readonly kind: 'crash' | 'safety' | 'liveness'
   /** The name of the check, or of the error. */
   readonly check: string
+  /** What it saw. */
   readonly message: string
-  /** Virtual time since the start. */
+  /** Virtual time since the start, in milliseconds. */
   readonly atMs: number
+  /** Where in the code it was seen. */
   readonly stack: string
 }
 
 /** What one run was like; JSON. */
 export interface RunReport {
+  /** The seed of its draw. */
   readonly seed: number
+  /** The climate of its draw. */
   readonly profile: ProfileName
+  /** What its clients did. */
   readonly workload: string
   /** The hash of everything that happened: the same for the same draw, always. */
   readonly hash: number
+  /** How long it took in virtual time, in milliseconds. */
   readonly virtualMs: number
+  /** Events of the kernel. */
   readonly events: number
+  /** How often a leader began to serve. */
   readonly elections: number
+  /** How many transactions were committed. */
   readonly commits: number
   /** Ticks from healing to service; null if it did not come to that. */
   readonly serviceTicks: number | null
+  /** How often each class of faults happened. */
   readonly faults: Partial<Record<FaultKind, number>>
+  /** How often each rare situation came up. */
   readonly probes: Partial<Record<ProbeName, number>>
+  /** What was wrong; null if nothing was. */
   readonly finding: Finding | null
 }
 
@@ -209,7 +222,7 @@ function findingOf(thrown: unknown, atMs: number): Finding {
   return {
     kind: isViolation ? error.kind : 'crash',
     check: isViolation ? error.check : error.name,
-    message: error.message,
+    message: isViolation ? error.message.slice(`${error.check}: `.length) : error.message,
     atMs,
     stack: [error.stack ?? '', ...causes].join('\n'),
   }

@@ -18,6 +18,7 @@ export interface SeedFinding {
 
 /** The sum of many runs. */
 export class Tally {
+  /** All that was found, in the order in which it came. */
   readonly findings: SeedFinding[] = []
   readonly #faults = new Map<FaultKind, number>()
   readonly #probes = new Map<ProbeName, number>()

@@ -133,7 +133,7 @@ export class Tap implements NetworkTap {
 
   clientSent(number: number, message: ClientMessage): void {
     const connection = this.#connections.get(number)
-    if (connection === undefined || message.kind === 'connect') return
+    if (connection === undefined || message.kind !== 'request') return
     const { request } = message
     const session = this.#session(connection.sessionId)
     const { nowMs } = this.#world.kernel

@@ -293,6 +293,36 @@ describe('unwatch', () => {
 })
 
 describe('a new connection', () => {
+  it('asks again for what the one before it did not get to tell', async () => {
+    await armAll('/a')
+    const relativeZxid = (): unknown => {
+      const [first] = dialer.last.requests
+      return first?.op === OpCode.setWatches ? first.body.relativeZxid : undefined
+    }
+    server.hangUp()
+    await settle()
+    dialer.last.accept()
+    await settle()
+    expect(relativeZxid()).toBe(100n)
+    // Its answer to the first ping is ahead of the events that it owes.
+    dialer.last.zxid = 140n
+    dialer.last.pong()
+    dialer.last.hangUp()
+    await settle()
+    expect(dialer.last.connectRequest.lastZxidSeen).toBe(140n)
+    dialer.last.accept()
+    await settle()
+    expect(relativeZxid()).toBe(100n)
+    dialer.last.zxid = 150n
+    dialer.last.replyTo(Xid.setWatches, null)
+    dialer.last.hangUp()
+    // Behind a round over all servers there is a pause.
+    await vi.advanceTimersByTimeAsync(1_000)
+    dialer.last.accept()
+    await settle()
+    expect(relativeZxid()).toBe(150n)
+  })
+
   it('arms what was armed before anything else is sent, by table, relative to the last zxid', async () => {
     await armAll('/b')
     await armAll('/a')

@@ -156,6 +156,11 @@ const ARRIVALS = Array.from({ length: STEPS }, (_, second) =>
 
 const LOSSES = ['lose-before', 'lose-after'] as const
 
+/** One schedule for each request: that is the one which meets its fate. */
+function each(requests: number, fate: Fault['fate']): Fault[][] {
+  return Array.from({ length: requests }, (_, nth) => [{ nth, fate }])
+}
+
 /** Plays schedules, and says what was wrong with any of them. */
 async function sweep(startsMs: readonly number[], faultsOf: (requests: number) => Fault[][]): Promise<string[]> {
   const { requests } = await play(startsMs, [])
@@ -180,8 +185,7 @@ describe('three clients of a fair lock', () => {
 
   it.each(LOSSES)('each hold once, with a connection lost at any request (%s)', async (fate) => {
     for (const startsMs of ARRIVALS) {
-      const everyRequest = (requests: number): Fault[][] => Array.from({ length: requests }, (_, nth) => [{ nth, fate }])
-      expect(await sweep(startsMs, everyRequest)).toEqual([])
+      expect(await sweep(startsMs, (requests) => each(requests, fate))).toEqual([])
     }
   })
 
@@ -195,9 +199,8 @@ describe('three clients of a fair lock', () => {
 
   it('each hold once, with a session that ends at any request', async () => {
     for (const fate of ['expire-before', 'expire-after'] as const) {
-      const everyRequest = (requests: number): Fault[][] => Array.from({ length: requests }, (_, nth) => [{ nth, fate }])
       for (const startsMs of [[0, 0, 0], [0, LATENCY_MS, 3 * LATENCY_MS]]) {
-        expect(await sweep(startsMs, everyRequest)).toEqual([])
+        expect(await sweep(startsMs, (requests) => each(requests, fate))).toEqual([])
       }
     }
   })

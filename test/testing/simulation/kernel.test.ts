@@ -17,7 +17,9 @@ function install(seed = 1, draining: Draining = 'native'): Kernel {
 }
 
 describe('the kernel', () => {
-  it.each<Draining>(['native', 'portable'])('runs timers in virtual time, and promises behind each (%s)', async (draining) => {
+  const ways: readonly Draining[] = ['native', 'portable']
+
+  it.each(ways)('runs timers in virtual time, and promises behind each (%s)', async (draining) => {
     const sim = install(1, draining)
     const node = sim.addNode('n')
     const log: string[] = []
@@ -86,7 +88,7 @@ describe('the kernel', () => {
     expect(node.timerCount).toBe(0)
   })
 
-  it('gives the same trace for the same seed, with both ways of draining, with a real client and real retries', async () => {
+  it('gives the same trace for the same seed, in both ways of draining, with real clients and retries', async () => {
     const hashes: number[] = []
     for (const draining of ['native', 'native', 'portable'] as const) {
       const sim = install(7, draining)

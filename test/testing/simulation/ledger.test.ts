@@ -66,12 +66,6 @@ describe('the ledger', () => {
     refuses(/P11: server 1 applied 0x100000002, which is behind the end of its log/, () => world.look(server.node))
   })
 
-  it('P8: refuses history that comes behind the epoch that stands for it', () => {
-    const world = make()
-    world.persist(1, { type: 'epochs', acceptedEpoch: 2, currentEpoch: 2, votes: true })
-    refuses(/P8: server 1 logged 0x100000003 when it was in epoch 2/, () => world.log(at(1, 3), set('/a', '2', 1), [1]))
-  })
-
   it('P2: refuses epochs that fall on a disk, and a current one that was not accepted', () => {
     const epochs = (acceptedEpoch: number, currentEpoch: number) => {
       return { type: 'epochs', acceptedEpoch, currentEpoch, votes: true } as const

@@ -12,7 +12,7 @@ import { Probes } from '../../../src/testing/simulation/probes.ts'
 import { SESSION, ScriptedWorld, at, create, set } from './scripted-world.ts'
 
 /** The one clock of these worlds: it is told who is asked, and shows the real time. */
-const clocks = { as: <T>(_node: unknown, run: () => T): T => run() }
+const clocks = { nowMs: 1_000, as: <T>(_node: unknown, run: () => T): T => run() }
 const OTHER_SESSION = SESSION + 1n
 /** A mark in the name of a contender. */
 const MARK = '123e4567-e89b-42d3-a456-42661417400'
@@ -24,12 +24,20 @@ function remove(path: string): TxnBody {
 describe('a fenced resource', () => {
   it('refuses every token that is smaller than one it has seen', () => {
     const resource = new FencedResource()
-    expect([5n, 5n, 9n, 5n, 8n, 9n].map((token) => resource.write(token))).toEqual([true, true, true, false, false, true])
+    const answers = [5n, 5n, 9n, 5n, 8n, 9n].map((token) => resource.write(token))
+    expect(answers).toEqual([true, true, true, false, false, true])
     expect([resource.token, resource.accepted, resource.refused]).toEqual([9n, 4, 2])
   })
 })
 
 describe('the check of locks', () => {
+  interface Grant {
+    readonly path: string
+    readonly token: bigint
+    leaseDeadlineMs: number
+    lose(): void
+  }
+
   interface Scene {
     readonly world: ScriptedWorld
     readonly check: LocksCheck
@@ -37,14 +45,16 @@ describe('the check of locks', () => {
     /** A contender comes, as the counter-th transaction. */
     enter(counter: number, session?: bigint, mark?: string, sequence?: number): string
     end(counter: number, path: string): void
-    grant(counter: number, path: string): { readonly path: string; readonly token: bigint; leaseDeadlineMs: number }
+    grant(counter: number, path: string): Grant
   }
 
   function make(): Scene {
     const probes = new Probes()
     const locks = new Map([['/a', 'fair' as const]])
-    const { world, check } = ScriptedWorld.with(({ ledger, tap }) => new LocksCheck({ clocks, ledger, tap, probes, locks }))
-    world.commit(at(1, 3), { type: OpCode.createSession, body: { timeOut: 2_000, passwd: null } }, { session: OTHER_SESSION })
+    const { world, check } = ScriptedWorld.with(({ ledger, tap }) =>
+      new LocksCheck({ clocks, ledger, tap, probes, locks }))
+    const session = { timeOut: 2_000, passwd: null }
+    world.commit(at(1, 3), { type: OpCode.createSession, body: session }, { session: OTHER_SESSION })
     let creates = 0
     return {
       world, check, probes,
@@ -58,9 +68,11 @@ describe('the check of locks', () => {
         world.commit(at(1, counter), remove(path))
       },
       grant: (counter, path) => {
-        const lease = { path, token: at(1, counter), state: 'held' as const, leaseDeadlineMs: Infinity }
+        const lost = new AbortController()
+        const { signal } = lost
+        const lease = { path, token: at(1, counter), state: 'held' as const, leaseDeadlineMs: Infinity, signal }
         check.granted('/a', lease, world.client)
-        return lease
+        return Object.assign(lease, { lose: () => { lost.abort() } })
       },
     }
   }
@@ -74,14 +86,16 @@ describe('the check of locks', () => {
     const [first, second] = [enter(4), enter(5, OTHER_SESSION)]
     const lease = grant(4, first)
     check.wrote('/a', at(1, 4), true)
-    lease.leaseDeadlineMs = -Infinity
+    check.releasing(lease)
     end(6, first)
     check.fired({ id: OTHER_SESSION, node: world.client }, { type: 'deleted', path: first })
     check.released({ path: first, token: lease.token, state: 'released' }, SESSION)
     check.owesNothing(SESSION)
-    grant(5, second).leaseDeadlineMs = -Infinity
+    const later = grant(5, second)
     check.wrote('/a', at(1, 5), true)
     check.wrote('/a', at(1, 4), false)
+    later.leaseDeadlineMs = -Infinity
+    later.lose()
     end(7, second)
     check.atEnd()
     expect(probes.counts()).toEqual({ 'lock-adopted': 1, 'fenced-write-refused': 1 })
@@ -101,18 +115,18 @@ describe('the check of locks', () => {
     expect(() => { check.released({ path, token, state: 'released' }, SESSION) }).toThrow(/L1: .* still there/)
   })
 
-  it('L2: refuses tokens that do not grow, stale writes that are accepted, and the latest holder\'s that are not', () => {
+  it('L2: refuses tokens that do not grow, stale writes accepted, and those of the latest holder refused', () => {
     const { check, enter, end, grant } = make()
     const [first, second] = [enter(4), enter(5)]
     expect(() => { check.wrote('/a', at(1, 5), true) }).toThrow(/L2: a write under 0x100000005/)
-    const lease = grant(4, first)
+    check.releasing(grant(4, first))
     check.wrote('/a', at(1, 4), true)
-    lease.leaseDeadlineMs = -Infinity
     end(6, first)
     grant(5, second)
     expect(() => { check.wrote('/a', at(1, 5), false) }).toThrow(/L2: .* the latest, was refused/)
     check.wrote('/a', at(1, 5), true)
-    expect(() => { check.wrote('/a', at(1, 4), true) }).toThrow(/L2: a write of tenure 1 of \/a was accepted behind one of tenure 2/)
+    expect(() => { check.wrote('/a', at(1, 4), true) })
+      .toThrow(/L2: a write of tenure 1 of \/a was accepted behind one of tenure 2/)
     expect(() => grant(4, first)).toThrow(/L2: .* came behind 0x100000005/)
   })
 
@@ -137,13 +151,21 @@ describe('the check of locks', () => {
     expect(() => { world.notify(1, at(1, 6), EventType.nodeChildrenChanged, '/a') }).toThrow(/L4: c1 watches the list/)
   })
 
-  it('L5: refuses a holder that believes in its lease when its node is gone, and one that cannot from the beginning', () => {
-    const { enter, end, grant } = make()
-    const first = enter(4)
-    grant(4, first)
-    expect(() => { end(5, first) }).toThrow(/L5: .* is gone, and c1 still believes/)
-    const { world, check, enter: enterAnew } = make()
-    const late = { path: enterAnew(4), token: at(1, 4), state: 'held' as const, leaseDeadlineMs: performance.now() - 1 }
+  it('L5: refuses a holder that believes in its lease when its node is gone, or was not told', () => {
+    const complaints = [[Infinity, /L5: .* is gone, and c1 still believes/], [0, /and c1 was not told/]] as const
+    for (const [deadlineMs, complaint] of complaints) {
+      const { enter, end, grant } = make()
+      const first = enter(4)
+      grant(4, first).leaseDeadlineMs = deadlineMs
+      expect(() => { end(5, first) }).toThrow(complaint)
+    }
+  })
+
+  it('L5: refuses a lease that is past its deadline when it is granted', () => {
+    const { world, check, enter } = make()
+    const { signal } = new AbortController()
+    const leaseDeadlineMs = performance.now() - 1
+    const late = { path: enter(4), token: at(1, 4), state: 'held' as const, leaseDeadlineMs, signal }
     expect(() => { check.granted('/a', late, world.client) }).toThrow(/L5: .* past its deadline when it was granted/)
   })
 
@@ -187,7 +209,7 @@ describe('the check of configuration', () => {
 
   it('accepts readers who follow, and skip', () => {
     const { check, reader, name } = written()
-    check.told(reader, { value: undefined as never, version: null, zxid: null })
+    check.told(reader, { value: undefined, version: null, zxid: null })
     expect(check.isUpToDate(reader)).toBe(false)
     check.told(reader, { value: name(2, 'y'), version: 1, zxid: at(1, 4) })
     check.looked(reader, true, false)
@@ -197,8 +219,9 @@ describe('the check of configuration', () => {
 
   it('CFG2: refuses what was never written, what is older, and that nothing is there when something is', () => {
     const { check, reader, name } = written()
-    expect(() => { check.told(reader, { value: name(2, 'z'), version: 1, zxid: at(1, 4) }) }).toThrow(/CFG2: .* never written/)
-    expect(() => { check.told(reader, { value: name(2, 'y'), version: 2, zxid: at(1, 4) }) }).toThrow(/CFG2: .* never written/)
+    for (const [value, version] of [[name(2, 'z'), 1], [name(2, 'y'), 2]] as const) {
+      expect(() => { check.told(reader, { value, version, zxid: at(1, 4) }) }).toThrow(/CFG2: .* never written/)
+    }
     check.told(reader, { value: name(2, 'y'), version: 1, zxid: at(1, 4) })
     expect(() => { check.told(reader, { value: name(1, 'x'), version: 0, zxid: at(1, 3) }) }).toThrow(/CFG2: .* behind/)
     expect(() => { check.told(reader, { value: name(0, ''), version: null, zxid: null }) }).toThrow(/CFG2: .* no value/)
@@ -218,7 +241,8 @@ describe('the check of configuration', () => {
   it('C5: refuses writes that were confirmed and are not there, refused and are, and made twice', () => {
     const { world, check, name } = written()
     expect(() => { check.ends(name(1, 'x'), 'never') }).toThrow(/C5: x was refused/)
-    expect(() => { check.ends(name(1, 'x'), { zxid: at(1, 4), version: 0 }) }).toThrow(/C5: x was confirmed at 0x100000004/)
+    expect(() => { check.ends(name(1, 'x'), { zxid: at(1, 4), version: 0 }) })
+      .toThrow(/C5: x was confirmed at 0x100000004/)
     check.begins('/free', name(1, 'w'))
     expect(() => { check.ends(name(1, 'w'), { zxid: at(1, 5), version: 0 }) }).toThrow(/C5: w .* is not committed/)
     check.begins('/free', name(1, 'v'))
@@ -229,7 +253,8 @@ describe('the check of configuration', () => {
   it('refuses a lost update', () => {
     const { world, check, name } = written()
     check.begins('/counted', name(2, 'z'))
-    expect(() => { world.commit(at(1, 5), set('/counted', '{"count":2,"by":"z"}', 2)) }).toThrow(/a lost update: z wrote 2/)
+    expect(() => { world.commit(at(1, 5), set('/counted', '{"count":2,"by":"z"}', 2)) })
+      .toThrow(/a lost update: z wrote 2/)
   })
 })
 
@@ -286,7 +311,8 @@ describe('the check of membership', () => {
   it('G2: refuses who has joined and is not there, is there for another session, or twice', () => {
     const { world, check } = make()
     const x = { id: 'x', incarnation: at(1, 3), state: 'joined' as const }
-    expect(() => { check.joined({ ...x, incarnation: at(1, 2) }, world.client, SESSION) }).toThrow(/G2: x of c1 has joined .* not there/)
+    expect(() => { check.joined({ ...x, incarnation: at(1, 2) }, world.client, SESSION) })
+      .toThrow(/G2: x of c1 has joined .* not there/)
     expect(() => { check.joined(x, world.client, OTHER_SESSION) }).toThrow(/G2: .* by a node of session 0x500/)
     check.joined(x, world.client, SESSION)
     expect(() => { check.joined({ ...x }, world.client, SESSION) }).toThrow(/G2: .* has the registration of c1/)

@@ -1,4 +1,7 @@
-/** Runs that once found something, each with as few faults as were enough. `npm run sim -- --seed N --shrink` prints them. */
+/**
+ * Runs that once found something, each with as few faults as were enough: `npm run sim -- --seed N --shrink` prints
+ * them.
+ */
 import type { Draw } from '../../../src/testing/simulation/profiles.ts'
 
 /** One of them. */
@@ -29,6 +32,21 @@ export const REGRESSIONS: readonly Regression[] = [
         { kind: 'partition', atMs: 22_463, forMs: 238, left: ['s3'], right: ['s1', 's2'] },
         { kind: 'pause', atMs: 22_497, forMs: 943, node: 's3', timersFirst: false },
       ],
+    },
+  },
+  {
+    // Writes that were decided in the same turn as the last counter of an epoch got counters behind it.
+    found: 'ledger: P6: server 1 logged 0x70000003d, which the counter of an epoch never reaches',
+    draw: {
+      seed: 175_611_988, profile: 'failpoints', servers: 3, observers: 0, clients: 3,
+      sessionTimeoutMs: 400, safetyMs: 15_493, workload: 'raw',
+      server: {
+        tickMs: 10, commitLogCount: 3, snapCount: 11, electionWaitTicks: 2, notificationTicksMax: 10,
+        epochCounterMax: 60, containerCheckTicks: 10,
+      },
+      network: { delayMsMin: 0.1, delayMsMax: 0.5, tailChance: 0.005, tailFactor: 10 },
+      disk: { latencyMsMin: 0.05, latencyMsMax: 5, slowChance: 0.001, slowFactor: 20 },
+      plan: [],
     },
   },
 ]

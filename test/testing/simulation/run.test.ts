@@ -61,7 +61,8 @@ describe('a run', () => {
   })
 
   it('calls it a matter of liveness if a program does not end', async () => {
-    const makeHanging: MakeWorkload = () => ({ name: 'hanging', checks: [], program: () => new Promise(() => undefined) })
+    const program = (): Promise<void> => new Promise(() => undefined)
+    const makeHanging: MakeWorkload = () => ({ name: 'hanging', checks: [], program })
     expect((await run(drawOf([]), makeHanging)).finding).toMatchObject({ kind: 'liveness', check: 'closing' })
   })
 
@@ -78,9 +79,10 @@ describe('a run', () => {
   })
 
   it('tells a broken promise from an error that nobody expected', async () => {
-    const throwing = (error: Error): MakeWorkload => () => ({ name: 'throwing', checks: [], program: () => Promise.reject(error) })
+    const throwing = (error: Error): MakeWorkload => () =>
+      ({ name: 'throwing', checks: [], program: () => Promise.reject(error) })
     const violated = await run(drawOf([]), throwing(new Violation('truth', 'it is not so')))
-    expect(violated.finding).toMatchObject({ kind: 'safety', check: 'truth', message: 'truth: it is not so' })
+    expect(violated.finding).toMatchObject({ kind: 'safety', check: 'truth', message: 'it is not so' })
     const crashed = await run(drawOf([]), throwing(new RangeError('out of range')))
     expect(crashed.finding).toMatchObject({ kind: 'crash', check: 'RangeError' })
   })

@@ -63,7 +63,9 @@ describe('the seeds of every profile', () => {
   })
 
   it('elect, commit and serve: none of them stands still', () => {
-    expect(lines.filter(({ elections, commits, serviceTicks }) => elections === 0 || commits === 0 || serviceTicks === null)).toEqual([])
+    const isStill = ({ elections, commits, serviceTicks }: WorkerLine): boolean =>
+      elections === 0 || commits === 0 || serviceTicks === null
+    expect(lines.filter(isStill)).toEqual([])
   })
 
   it('go the same way in another process', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { FairLock } from '../../../src/index.ts'
+import type { Client } from '../../../src/index.ts'
 import { simulate } from '../../../src/testing/index.ts'
 import type { SimulatedWorld } from '../../../src/testing/index.ts'
 
@@ -11,7 +12,7 @@ async function workers(world: SimulatedWorld, heedsLease: boolean): Promise<void
   world.always(() => {
     expect(working).toBeLessThanOrEqual(1)
   })
-  const work = (minutes: number) => async (client: Parameters<Parameters<SimulatedWorld['clients'][number]['run']>[0]>[0]) => {
+  const work = (minutes: number) => async (client: Client) => {
     await using lease = await new FairLock(client, '/jobs').acquire()
     working += 1
     for (let i = 0; i < minutes * 60 && !(heedsLease && lease.signal.aborted); i++) {
@@ -32,14 +33,13 @@ async function workers(world: SimulatedWorld, heedsLease: boolean): Promise<void
 
 describe('simulate', () => {
   it('finds a holder that goes on when its lock is lost', async () => {
-    await expect(simulate({ seed: 1, clients: 2 }, (world) => workers(world, false))).rejects.toThrow('expected 2 to be less than or equal to 1')
+    const careless = simulate({ seed: 1, clients: 2 }, (world) => workers(world, false))
+    await expect(careless).rejects.toThrow('expected 2 to be less than or equal to 1')
   })
 
-  it('finds nothing in one that stops, and takes no time', async () => {
-    const startMs = performance.now()
-    const { virtualMs } = await simulate({ seed: 1, clients: 2, sessionTimeoutMs: 6_000 }, (world) => workers(world, true))
+  it('finds nothing in one that stops', async () => {
+    const { virtualMs } = await simulate({ seed: 1, clients: 2 }, (world) => workers(world, true))
     expect(virtualMs).toBeGreaterThan(60_000)
-    expect(performance.now() - startMs).toBeLessThan(virtualMs)
   })
 
   it('goes the same way for the same seed, with faults of a climate', async () => {
@@ -83,7 +83,8 @@ describe('simulate', () => {
 
   it('ends with what the scenario throws, and gives up one that does not end', async () => {
     await expect(simulate({ seed: 1 }, () => Promise.reject(new RangeError('so be it')))).rejects.toThrow('so be it')
-    await expect(simulate({ seed: 1, limitMs: 5_000 }, () => new Promise(() => undefined))).rejects.toThrow('has not ended after 5000 virtual ms')
+    const endless = simulate({ seed: 1, limitMs: 5_000 }, () => new Promise(() => undefined))
+    await expect(endless).rejects.toThrow('has not ended after 5000 virtual ms')
     await expect(simulate({ seed: 0.5 }, () => Promise.resolve())).rejects.toThrow('seed must be a whole number: 0.5')
   })
 

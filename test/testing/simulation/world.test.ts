@@ -52,7 +52,9 @@ describe('the simulated world', () => {
 
   it('goes the same way for the same seed, with both ways of draining', async () => {
     const hashes = []
-    for (const draining of ['native', 'native', 'portable'] as const) hashes.push((await locksAndACrash(2, draining)).hash)
+    for (const draining of ['native', 'native', 'portable'] as const) {
+      hashes.push((await locksAndACrash(2, draining)).hash)
+    }
     expect(new Set(hashes).size).toBe(1)
     expect((await locksAndACrash(3, 'native')).hash).not.toBe(hashes[0])
   })

@@ -137,8 +137,9 @@ export class Leader {
     return this.#learners.filter((learner) => learner.synced).map((learner) => learner.id)
   }
 
-  /** The zxid that the next proposal gets. */
-  get nextZxid(): bigint {
+  /** The zxid that the next proposal gets; null if this leader makes way and there is none. */
+  get nextZxid(): bigint | null {
+    if (this.#abdication !== null) return null
     const last = this.#journal.lastZxid
     return epochOf(last) === this.#epoch ? last + 1n : zxidOf(this.#epoch, 1)
   }
@@ -149,6 +150,7 @@ export class Leader {
   propose(txn: Uint8Array): void {
     assert(this.#phase === 'broadcast', 'only an established leader proposes')
     const zxid = this.nextZxid
+    assert(zxid !== null, 'a leader that makes way proposes nothing more')
     this.#journal.append({ zxid, txn })
     for (const learner of this.#learners) {
       if (learner.inStream && learner.votes) this.#send(learner, { type: 'PROPOSAL', zxid, txn })

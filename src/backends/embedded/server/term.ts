@@ -23,8 +23,8 @@ const ITSELF = 0
 
 /** What a term needs of its leader, and tells it. */
 export interface Proposer {
-  /** The zxid of the next proposal. */
-  readonly nextZxid: bigint
+  /** The zxid of the next proposal; null if there is none any more, as the counters of the epoch are used up. */
+  readonly nextZxid: bigint | null
   /** Proposes a transaction under that zxid. */
   propose(txn: Uint8Array): void
   /** A session's time is over; its end has been proposed. */
@@ -59,18 +59,21 @@ export class Term {
   }
 
   /**
-   * Decides on a write and proposes what became of it.
+   * Decides on a write and proposes what became of it. Behind the last zxid of the epoch it is dropped: its client is
+   * about to lose its connection.
    *
    * @param from - myid of the server that the client is on
    * @param wallTimeMs - milliseconds since 1970
    */
   submit(request: WriteRequest, from: number, wallTimeMs: number): void {
+    const zxid = this.#proposer.nextZxid
+    if (zxid === null) return
     let refusal: number = Err.ok
     if (from !== ITSELF && request.op !== OpCode.createSession) {
       refusal = this.#tracker.check(request.sessionId, from)
       this.#tracker.touch(request.sessionId)
     }
-    const transaction = this.#preparer.prepare(request, this.#proposer.nextZxid, wallTimeMs, refusal)
+    const transaction = this.#preparer.prepare(request, zxid, wallTimeMs, refusal)
     const { type, body } = transaction.txn
     if (type === OpCode.createSession) this.#tracker.track(request.sessionId, body.timeOut, from)
     else if (type === OpCode.closeSession) this.#tracker.markClosing(request.sessionId)
@@ -129,6 +132,7 @@ export class Term {
   }
 
   #end(sessionId: bigint, wallTimeMs: number): void {
+    if (this.#proposer.nextZxid === null) return
     this.#proposer.expired(sessionId)
     this.submit({ sessionId, xid: 0, op: OpCode.closeSession, body: null }, ITSELF, wallTimeMs)
   }

@@ -6,8 +6,9 @@
  *       before. That there is no value, it is told only if that was so behind what it was told before.
  * CFG3  a reader that is out of touch says so.
  * C4    what is read from the servers is not older than any write that was acknowledged before.
- * C5    a write that was refused or never sent is not committed, one that was confirmed is so once, with that version and
- *       zxid, and any other at most once; twice only if the value was deleted in between, which its writer cannot see.
+ * C5    a write that was refused or never sent is not committed, one that was confirmed is so once, with that version
+ *       and zxid, and any other at most once. But who has lost an answer, and looks for its value when that was deleted
+ *       already, cannot tell that it ever was there: it may write it again, or say that it was refused.
  * Count a value that is written on the condition that nobody else has written in between is the successor of the one
  *       before it: no update is lost.
  */
@@ -162,8 +163,11 @@ export class ConfigCheck implements Check, LedgerListener {
     this.#current.set(path, value)
   }
 
-  #expectHonest(by: string, { end, committed }: Write): void {
+  #expectHonest(by: string, { path, end, committed }: Write): void {
     if (end === null || end === 'maybe' || committed === null) return
+    // Who was refused behind a lost answer cannot tell that its value was there, and was deleted since.
+    const wasDeleted = committed.zxid < (this.#deleted.get(path) ?? 0n)
+    if (end === 'never' && wasDeleted) return
     if (end === 'never') this.#fail(`C5: ${by} was refused, and is committed at ${hex(committed.zxid)}`)
     if (end.zxid !== committed.zxid || end.version !== committed.version) {
       this.#fail(`C5: ${by} was confirmed at ${hex(end.zxid)}, and committed at ${hex(committed.zxid)}`)

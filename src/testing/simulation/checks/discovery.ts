@@ -1,8 +1,9 @@
 /**
  * Discovery: a prospective leader finds out whether it may lead, and whom it would lose.
  *
- * P4   a leader that is not established brings nobody to its history who has seen more: then it may lack what was committed.
- * V1   nobody is offered an epoch lower than the one that it has accepted: it would refuse it for as long as the leader stands.
+ * P4   a leader that is not established brings nobody to its history who has seen more: it may lack what was committed.
+ * V1   nobody is offered an epoch lower than the one that it has accepted: it would refuse it as long as the leader
+ *      stands.
  */
 import type { Packet } from '../../../backends/protocol/packets.ts'
 import type { Check } from '../check.ts'
@@ -75,8 +76,8 @@ export class DiscoveryCheck implements Check, TapObserver {
   #brought(leader: number, learner: number, link: number, epoch: number): void {
     const known = this.#known.get(link)
     const begun = this.#begun.get(leader)
-    if (begun?.offered !== epoch || known?.history == null || !known.votes || this.#established.has(epoch)) return
-    if (!isAhead(known.history, begun.history)) return
+    if (begun?.offered !== epoch || known?.votes !== true || this.#established.has(epoch)) return
+    if (known.history === null || !isAhead(known.history, begun.history)) return
     const [theirs, own] = [known.history, begun.history].map(({ epoch: of, zxid }) => `${hex(zxid)} in epoch ${of}`)
     throw new Violation(this.name, `P4: server ${leader} at ${own} leads server ${learner}, which has seen ${theirs}`)
   }

@@ -9,8 +9,8 @@
  *      ended.
  * L4   the end of a contender wakes at most one other, and nobody watches the list. (An event for a watch that was just
  *      given up may still be on its way: that wakes nobody.)
- * L5   no holder believes by its own clock that it holds when its node is gone: the next one is granted at that instant
- *      or later.
+ * L5   no holder believes by its own clock that it holds when its node is gone, and the signal of its lease has told
+ *      it: the next one is granted at that instant or later.
  * L6   an attempt has at most one node, and whoever neither holds, waits nor owes a clean-up has none.
  * R3   at the end no contender is left.
  *
@@ -37,7 +37,7 @@ export type LockKind = 'fair' | 'exclusive'
 /** What the check looks at. */
 export interface LocksCheckOptions {
   /** Runs something on the clock of a node. */
-  readonly clocks: Pick<Kernel, 'as'>
+  readonly clocks: Pick<Kernel, 'as' | 'nowMs'>
   readonly ledger: Ledger
   readonly tap: Tap
   readonly probes: Probes
@@ -70,7 +70,7 @@ interface Queue {
 }
 
 /** What the check looks at in a lease. */
-type SeenLease = Pick<Lease, 'path' | 'token' | 'state' | 'leaseDeadlineMs'>
+type SeenLease = Pick<Lease, 'path' | 'token' | 'state' | 'leaseDeadlineMs' | 'signal'>
 
 /** A lease in the hands of a client, and in which life of its process. */
 interface Holding {
@@ -82,11 +82,14 @@ interface Holding {
 /** What a name of a contender says: the mark of the attempt that made it. */
 const MARK = /^_c_([0-9a-f-]{36})-/
 
+/** Who stood still needs so long to be told what it missed, in milliseconds. */
+const AWAKE_MS = 100
+
 /** See the head of this file. */
 export class LocksCheck implements Check, LedgerListener, TapObserver {
   readonly name = 'locks'
   readonly covers = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6', 'R3']
-  readonly #clocks: Pick<Kernel, 'as'>
+  readonly #clocks: Pick<Kernel, 'as' | 'nowMs'>
   readonly #ledger: Ledger
   readonly #probes: Probes
   readonly #queues: ReadonlyMap<string, Queue>
@@ -159,9 +162,13 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     if (this.#unanswered.has(MARK.exec(nameOf(contender.path))?.[1] ?? '')) this.#probes.hit('lock-adopted')
   }
 
+  /** To be told before a lease is released: from then on its holder believes nothing. */
+  releasing({ token }: Pick<SeenLease, 'token'>): void {
+    this.#holdings.delete(token)
+  }
+
   /** To be told when a release has resolved, with the session that is live then: of another one nobody can say more. */
   released({ token, path, state }: Pick<SeenLease, 'path' | 'token' | 'state'>, sessionId: bigint | null): void {
-    this.#holdings.delete(token)
     const contender = this.#contenders.get(token)
     if (state === 'released' && contender?.owner === sessionId && !contender.isOver) {
       this.#fail(`L1: ${path} with token ${hex(token)} counts as released, and is still there`)
@@ -172,7 +179,9 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   wrote(path: string, token: bigint, isAccepted: boolean): void {
     const queue = this.#queues.get(path)
     const tenure = this.#contenders.get(token)?.tenure ?? 0
-    if (queue === undefined || tenure === 0) this.#fail(`L2: a write under ${hex(token)} of ${path}, which never held it`)
+    if (queue === undefined || tenure === 0) {
+      this.#fail(`L2: a write under ${hex(token)} of ${path}, which never held it`)
+    }
     if (isAccepted && tenure < queue.written) {
       this.#fail(`L2: a write of tenure ${tenure} of ${path} was accepted behind one of tenure ${queue.written}`)
     }
@@ -187,7 +196,9 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   owesNothing(sessionId: bigint): void {
     for (const { contenders } of this.#queues.values()) {
       const left = contenders.find(({ owner }) => owner === sessionId)
-      if (left !== undefined) this.#fail(`L6: ${left.path} is left behind by session ${hex(sessionId)}, which owes nothing`)
+      if (left !== undefined) {
+        this.#fail(`L6: ${left.path} is left behind by session ${hex(sessionId)}, which owes nothing`)
+      }
     }
   }
 
@@ -247,11 +258,16 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     head.tenure = queue.tenures
   }
 
+  /** A lease that is not being released has ended: its holder has been told, unless it stands still. */
   #expectNoBelief({ token, path }: Contender): void {
     const holding = this.#holdings.get(token)
     if (holding === undefined) return
-    if (this.#believes(holding)) this.#fail(`L5: ${path} is gone, and ${holding.node.name} still believes that it holds`)
     this.#holdings.delete(token)
+    const { lease, node, incarnation } = holding
+    const who = `${path} is gone, and ${node.name}`
+    if (this.#believes(holding)) this.#fail(`L5: ${who} still believes that it holds`)
+    const isAwake = node.isUp && node.incarnation === incarnation && node.pausedUntilMs + AWAKE_MS < this.#clocks.nowMs
+    if (isAwake && !lease.signal.aborted) this.#fail(`L5: ${who} was not told`)
   }
 
   /** Whether a holder would say at this instant, by its own clock, that the lock cannot be another's. */

@@ -1,10 +1,11 @@
 /**
  * Membership: what members and those who watch a group were told, held against the committed log.
  *
- * G1   each list that is told is one that was there at one moment, with data and incarnations, and moments never go back;
- *      what it calls joined, left and updated is the difference to the list before. In the end everyone has the last.
- * G2   who has joined is registered, by a node of its own and under the session of its client; of two handles that count
- *      as joined, none has the registration of another.
+ * G1   each list that is told is one that was there at one moment, with data and incarnations, and moments never go
+ *      back; what it calls joined, left and updated is the difference to the list before. In the end everyone has the
+ *      last.
+ * G2   who has joined is registered, by a node of its own and under the session of its client; of two handles that
+ *      count as joined, none has the registration of another.
  * L5   no member believes that it is registered when its node is gone.
  * R3   at the end nobody is left.
  */
@@ -97,7 +98,9 @@ export class MembershipCheck implements Check, LedgerListener {
     const what = `${member.id} of ${node.name}`
     if (this.#stateOf(handle) === 'joined') {
       const found = this.#node(member.id)
-      if (found?.czxid !== member.incarnation) this.#fail(`G2: ${what} has joined at ${hex(member.incarnation)}, and is not there`)
+      if (found?.czxid !== member.incarnation) {
+        this.#fail(`G2: ${what} has joined at ${hex(member.incarnation)}, and is not there`)
+      }
       if (found.owner !== sessionId) this.#fail(`G2: ${what} has joined by a node of session ${hex(found.owner)}`)
     }
     for (const other of this.#handles) {
@@ -128,7 +131,9 @@ export class MembershipCheck implements Check, LedgerListener {
     const { name } = reader
     const members = new Map(change.members.map((info) => [info.id, describe(info)]))
     const moments = this.#momentsOf.get([...members.values()].sort().join('\n'))
-    if (moments === undefined) this.#fail(`G1: ${name} was told of a list that never was: ${[...members.values()].join(', ')}`)
+    if (moments === undefined) {
+      this.#fail(`G1: ${name} was told of a list that never was: ${[...members.values()].join(', ')}`)
+    }
     const moment = moments.find((candidate) => candidate >= reader.moment)
     if (moment === undefined) this.#fail(`G1: ${name} was told of moment ${moments.at(-1)} behind ${reader.moment}`)
     this.#expectDifference(reader, members, change)
@@ -154,7 +159,8 @@ export class MembershipCheck implements Check, LedgerListener {
     }
     for (const kind of ['joined', 'left', 'updated'] as const) {
       // A member that cannot know whether its data were stored stores them again: an update without news.
-      const told = change[kind].map(({ id }) => id).filter((id) => kind !== 'updated' || before.get(id) !== after.get(id))
+      const isNews = (id: string): boolean => kind !== 'updated' || before.get(id) !== after.get(id)
+      const told = change[kind].map(({ id }) => id).filter(isNews)
       if (told.sort().join(' ') !== expected[kind].sort().join(' ')) {
         this.#fail(`G1: ${reader.name} was told that ${told.join(' ')} ${kind}, it was ${expected[kind].join(' ')}`)
       }

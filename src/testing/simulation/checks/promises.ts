@@ -11,7 +11,7 @@ import type { Packet } from '../../../backends/protocol/packets.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import { epochOf, hex } from '../ledger.ts'
-import type { Ledger } from '../ledger.ts'
+import type { Ledger, LedgerListener } from '../ledger.ts'
 import type { Tap, TapObserver } from '../tap.ts'
 import type { CheckedWorld } from '../checked-world.ts'
 
@@ -26,13 +26,15 @@ interface Told {
 }
 
 /** See the head of this file. */
-export class PromisesCheck implements Check, TapObserver {
+export class PromisesCheck implements Check, TapObserver, LedgerListener {
   readonly name = 'promises'
   readonly covers = ['P2', 'P5']
   readonly #world: CheckedWorld
   readonly #ledger: Ledger
   /** By the number of the link, which its learner draws. */
   readonly #told = new Map<number, Told>()
+  /** By learner, what it was told on its latest link. */
+  readonly #latest = new Map<number, Told>()
   /** By server, the last epoch that it acknowledged. */
   readonly #entered = new Map<number, number>()
 
@@ -40,14 +42,25 @@ export class PromisesCheck implements Check, TapObserver {
   constructor(world: CheckedWorld, ledger: Ledger, tap: Tap) {
     this.#world = world
     this.#ledger = ledger
+    ledger.listen(this)
     tap.observe(this)
   }
 
-  packetReceived(_from: number, _to: number, link: number, packet: Packet): void {
+  /** A current epoch stands for the whole history before it, so that has to be there first (ZOOKEEPER-4643). */
+  entered(server: number, epoch: number): void {
+    const told = this.#latest.get(server)
+    if (told?.epoch !== epoch || !told.isSynced || this.#ledger.mirror(server).holds(told.syncZxid)) return
+    this.#fail(`P5: server ${server} is in epoch ${epoch} without ${hex(told.syncZxid)} on its disk`)
+  }
+
+  packetReceived(_from: number, to: number, link: number, packet: Packet): void {
     switch (packet.type) {
-      case 'LEADERINFO':
-        this.#told.set(link, { epoch: packet.epoch, syncZxid: 0n, isSynced: false })
+      case 'LEADERINFO': {
+        const told = { epoch: packet.epoch, syncZxid: 0n, isSynced: false }
+        this.#told.set(link, told)
+        this.#latest.set(to, told)
         break
+      }
       case 'DIFF':
       case 'TRUNC':
       case 'SNAP':
@@ -77,7 +90,7 @@ export class PromisesCheck implements Check, TapObserver {
         this.#acknowledged(from, link, packet.zxid)
         break
       case 'UPTODATE':
-        this.#expectEstablished(from)
+        this.#expectEstablished(from, this.#told.get(link)?.epoch ?? 0)
         break
       case 'COMMIT':
       case 'INFORM':
@@ -107,13 +120,14 @@ export class PromisesCheck implements Check, TapObserver {
     if (isNewLeader) this.#entered.set(server, Math.max(this.#entered.get(server) ?? 0, epoch))
   }
 
-  #expectEstablished(leader: number): void {
+  #expectEstablished(leader: number, epoch: number): void {
     const { currentEpoch } = this.#ledger.mirror(leader)
-    const supporters = this.#world.voters.filter(({ id }) => {
-      return id === leader || (this.#entered.get(id) ?? 0) >= currentEpoch
-    })
+    if (currentEpoch < epoch) {
+      this.#fail(`P5: server ${leader} sent UPTODATE in epoch ${epoch}, on its own disk is ${currentEpoch}`)
+    }
+    const supporters = this.#world.voters.filter(({ id }) => id === leader || (this.#entered.get(id) ?? 0) >= epoch)
     if (supporters.length >= this.#ledger.majority) return
-    this.#fail(`P5: server ${leader} sent UPTODATE in epoch ${currentEpoch} with ${supporters.length} voters in it`)
+    this.#fail(`P5: server ${leader} sent UPTODATE in epoch ${epoch} with ${supporters.length} voters in it`)
   }
 
   #expectMajority(leader: number, zxid: bigint): void {

@@ -12,6 +12,7 @@ import { PromisesCheck } from './promises.ts'
 import { ReadsCheck } from './reads.ts'
 import { ReplicasCheck } from './replicas.ts'
 import { SessionsCheck } from './sessions.ts'
+import { SyncsCheck } from './syncs.ts'
 import { WatchCallbacksCheck } from './watch-callbacks.ts'
 import { WatchMessagesCheck } from './watch-messages.ts'
 import { WritesCheck } from './writes.ts'
@@ -32,6 +33,7 @@ export function createChecks(world: CheckedWorld, tap: Tap, ledger: Ledger): Che
     new ReplicasCheck(world, ledger),
     new WritesCheck(ledger, tap),
     new ReadsCheck(ledger, tap),
+    new SyncsCheck(ledger, tap),
     new OutcomesCheck(ledger, tap),
     new WatchMessagesCheck(ledger, tap),
     new WatchCallbacksCheck(ledger, tap),

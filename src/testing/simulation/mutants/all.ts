@@ -7,5 +7,5 @@ import { SERVICE_MUTANTS } from './service.ts'
 /** All mutants; their names are different. */
 export const MUTANTS: readonly Mutant[] = Object.freeze([...CONSENSUS_MUTANTS, ...SERVICE_MUTANTS, ...CLIENT_MUTANTS])
 
-/** Of every kind of server, the worst: it has to be found in every run of the tests, or the simulation itself is broken. */
+/** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */
 export const CANARY = 'ack-before-durable'

@@ -29,6 +29,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       to: "isCoordinationError(error, 'CONNECTION_LOSS')",
     }],
     profile: 'churn',
+    workload: 'raw',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
   },
   {
@@ -37,6 +38,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'false certainty',
     edits: [{ file: CALLS, from: "sent && this.isWrite ? 'unknown' : outcome", to: 'outcome' }],
     profile: 'churn',
+    workload: 'raw',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
   },
   {
@@ -45,6 +47,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'Curator and kazoo; decision 0003',
     edits: [{ file: CALLS, from: 'this.isWrite || this.request.op === OpCode.sync', to: 'true' }],
     profile: 'partition',
+    workload: 'locks',
     expected: { seeds: 300, seedsWithoutAssertions: 300 },
   },
   {
@@ -53,6 +56,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'CURATOR-206, redlock',
     edits: [{ file: SESSION, from: 'const LEASE_PART = 2 / 3', to: 'const LEASE_PART = 3 / 2' }],
     profile: 'recipes',
+    workload: 'locks',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
   },
   {
@@ -60,14 +64,16 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'A client does not remember how much it has seen.',
     kin: 'the single system image of ZooKeeper, left out',
     edits: [{ file: SESSION, from: 'if (reply.zxid > this.#lastZxidSeen)', to: 'if (false)' }],
+    workload: 'raw',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
   },
   {
     name: 'watches-not-rearmed',
     breaks: 'A client that comes to another server does not arm its watches there.',
     kin: 'ZOOKEEPER-23',
-    edits: [{ file: SESSION, from: 'of this.#watches.toRearm(this.#lastZxidSeen))', to: 'of [])' }],
+    edits: [{ file: SESSION, from: 'of this.#watches.toRearm())', to: 'of [])' }],
     profile: 'churn',
+    workload: 'raw',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
   },
   {
@@ -86,14 +92,30 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
         to: "onMessage(message) {\n        if (this.#lost && message.kind !== 'event')",
       },
     ],
-    expected: { seeds: 300 },
+    expected: {
+      because: 'Nothing comes out of a channel that was closed, and what came before waits in the same queue as the '
+        + 'loss of the connection, in order. So an event of a connection that was left is never heard, and each '
+        + 'guard is enough by itself.',
+    },
+  },
+  {
+    name: 'stale-session-heard',
+    breaks: 'A client listens to a session that it has replaced or closed.',
+    kin: 'CURATOR-36: a second opinion about the state of the connection',
+    edits: [{
+      file: 'core/session-keeper.ts',
+      from: 'session !== this.#session || state === this.#told',
+      to: 'state === this.#told',
+    }],
+    profile: 'churn',
+    expected: { test: 'test/core/client-session-life.test.ts' },
   },
   {
     name: 'session-not-given-up',
     breaks: 'A client goes on with a session for ever, however long no server answers.',
     kin: 'ZOOKEEPER-4508',
     edits: [{ file: SESSION, from: 'const EXPIRY_PART = 4 / 3', to: 'const EXPIRY_PART = 4000' }],
-    expected: { seeds: 300 },
+    expected: { test: 'test/backends/protocol/client-session-liveness.test.ts' },
   },
   {
     name: 'lock-create-repeated',
@@ -101,6 +123,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'Curator before protected creates (CURATOR-45)',
     edits: [{ file: GUARDED, from: 'await findOwn(client, request.parent, mark, wait.signal)', to: 'null' }],
     profile: 'recipes',
+    workload: 'locks',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
   },
   {
@@ -109,7 +132,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'CURATOR-498, CURATOR-604',
     edits: [{ file: GUARDED, from: 'stat.ephemeralOwner === client.sessionId', to: 'true' }],
     profile: 'recipes',
-    expected: { seeds: 300 },
+    expected: {
+      because: 'A node of an older session is told apart three more times before anybody relies on it: the wait is '
+        + "bound to the node's session, a grant is proven by that session, and the tenure of a lease begins with it. "
+        + 'Each ends in SESSION_EXPIRED, which is also what a waiter without the node would be told at any time.',
+    },
   },
   {
     name: 'create-not-swept',
@@ -117,13 +144,18 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'CURATOR-79, kazoo#653',
     edits: [{ file: GUARDED, from: 'await sweep(client, request.parent, mark, owed)', to: 'void 0' }],
     profile: 'recipes',
+    workload: 'locks',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
   },
   {
     name: 'all-watch-the-first',
     breaks: 'Every contender watches the holder instead of its predecessor.',
     kin: 'the herd effect of the ZooKeeper recipes page',
-    edits: [{ file: FAIR, from: 'const predecessor = queue[own - 1]', to: 'const predecessor = own === 0 ? undefined : queue[0]' }],
+    edits: [{
+      file: FAIR,
+      from: 'const predecessor = queue[own - 1]',
+      to: 'const predecessor = own === 0 ? undefined : queue[0]',
+    }],
     workload: 'locks',
     profile: 'recipes',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
@@ -143,6 +175,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'redlock#296',
     edits: [{ file: CONTENDERS, from: 'return performance.now() < this.#client.leaseDeadlineMs', to: 'return true' }],
     profile: 'recipes',
+    workload: 'locks',
     expected: { seeds: 300 },
   },
   {
@@ -150,7 +183,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'An exclusive lock is granted although the session may be over.',
     kin: 'redlock#296',
     edits: [{ file: EXCLUSIVE, from: 'performance.now() < this.#client.leaseDeadlineMs', to: 'true' }],
-    profile: 'recipes',
+    profile: 'pause',
+    workload: 'locks',
     expected: { seeds: 300 },
   },
   {
@@ -159,7 +193,10 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'CURATOR-620',
     edits: [{ file: EXCLUSIVE, from: 'stat?.ephemeralOwner === this.#client.sessionId ? stat : null', to: 'stat' }],
     profile: 'recipes',
-    expected: { seeds: 300 },
+    expected: {
+      because: 'A lease is made only of a node that the live session owns, which is looked at once more when it is '
+        + 'made. What an older session left is then looked at again, found to be another holder, and waited for.',
+    },
   },
   {
     name: 'lease-signal-silent',
@@ -174,7 +211,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'released-before-confirmed',
     breaks: 'A release resolves before the servers have confirmed it.',
     kin: 'CURATOR-678',
-    edits: [{ file: LEASE, from: 'await Cleanups.of(this.#client).run(deletion(', to: 'void Cleanups.of(this.#client).run(deletion(' }],
+    edits: [{
+      file: LEASE,
+      from: 'await Cleanups.of(this.#client).run(deletion(',
+      to: 'void Cleanups.of(this.#client).run(deletion(',
+    }],
     workload: 'locks',
     profile: 'recipes',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
@@ -201,7 +242,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'mirror-watches-once',
     breaks: 'A mirror reads what has changed without watching it again.',
     kin: 'a one-shot watch taken for a subscription',
-    edits: [{ file: MIRROR, from: 'place.isDataArmed ? {} : { watch: place.onData }', to: 'place.node !== null ? {} : { watch: place.onData }' }],
+    edits: [{
+      file: MIRROR,
+      from: 'place.isDataArmed ? {} : { watch: place.onData }',
+      to: 'place.node !== null ? {} : { watch: place.onData }',
+    }],
     workload: 'config',
     profile: 'recipes',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
@@ -219,7 +264,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'foreign-member-adopted',
     breaks: "A member takes another member's node for its own.",
     kin: 'CURATOR-506',
-    edits: [{ file: MEMBER, from: 'if (!this.#isMarked(found))\n                throw memberExists', to: 'if (false)\n                throw memberExists' }],
+    edits: [{
+      file: MEMBER,
+      from: 'if (!this.#isMarked(found))\n                throw memberExists',
+      to: 'if (false)\n                throw memberExists',
+    }],
     workload: 'membership',
     profile: 'recipes',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },

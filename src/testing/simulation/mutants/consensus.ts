@@ -12,7 +12,11 @@ const ZAB = 'backends/embedded/server/zab.ts'
 
 const VOTE_IGNORES_ZXID = { file: ELECTION, from: 'a.zxid !== b.zxid', to: 'false' }
 const LEADS_THOSE_AHEAD = { file: LEADER, from: "isAhead && this.#phase !== 'broadcast'", to: 'false' }
-const PROPOSALS_WAIT_FOR_THE_LEARNER = { file: LEADER, from: 'learner.inStream && learner.votes', to: 'learner.synced && learner.votes' }
+const PROPOSALS_WAIT_FOR_THE_LEARNER = {
+  file: LEADER,
+  from: 'learner.inStream && learner.votes',
+  to: 'learner.synced && learner.votes',
+}
 
 /** See the head of this file. */
 export const CONSENSUS_MUTANTS: readonly Mutant[] = [
@@ -94,7 +98,11 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'diff-lacks-its-first',
     breaks: 'A DIFF begins one transaction too late.',
     kin: 'ZOOKEEPER-4925, ZOOKEEPER-508',
-    edits: [{ file: LEADER, from: 'of this.#journal.range(from, end))', to: 'of this.#journal.range(from, end).slice(1))' }],
+    edits: [{
+      file: LEADER,
+      from: 'of this.#journal.range(from, end))',
+      to: 'of this.#journal.range(from, end).slice(1))',
+    }],
     expected: { seeds: 20, seedsWithoutAssertions: 20 },
   },
   {
@@ -125,7 +133,11 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-4685, ZOOKEEPER-1282',
     edits: [
       { file: LEARNER, from: 'this.#journal.enterEpoch(this.#epoch)', to: 'void 0' },
-      { file: LEARNER, from: 'this.#host.upToDate()', to: 'this.#journal.enterEpoch(this.#epoch); this.#host.upToDate()' },
+      {
+        file: LEARNER,
+        from: 'this.#host.upToDate()',
+        to: 'this.#journal.enterEpoch(this.#epoch); this.#host.upToDate()',
+      },
     ],
     expected: { seeds: 20, seedsWithoutAssertions: 20 },
   },
@@ -235,9 +247,9 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-4925',
     edits: [{ file: JOURNAL, from: 'assert(follows(last, entry.zxid),', to: 'assert(true,' }],
     expected: {
-      because: 'Packets of a link arrive in order and without gaps, and a leader puts everything from the end of the learner\'s '
-        + 'log on into the stream in one go. So no log is ever asked to take a gap; the assertion is there for a leader that is '
-        + 'broken (joiner-misses-proposals, diff-lacks-its-first).',
+      because: 'Packets of a link arrive in order and without gaps, and a leader puts everything from the end of the '
+        + 'learner\'s log on into the stream in one go. So no log is ever asked to take a gap; the assertion is '
+        + 'there for a leader that is broken (joiner-misses-proposals, diff-lacks-its-first).',
     },
   },
   {
@@ -255,6 +267,8 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'Observers are counted in quorums.',
     kin: 'ZOOKEEPER-2959',
     edits: [{ file: LEADER, from: 'this.#learners.filter((learner) => learner.votes)', to: '[...this.#learners]' }],
+    profile: 'partition',
+    workload: 'raw',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
   },
   {
@@ -296,6 +310,8 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       from: 'currentEpoch < this.#epoch || zxid < this.#initialZxid',
       to: 'false',
     }],
+    profile: 'slow-disk',
+    workload: 'keys',
     expected: { seeds: 100 },
   },
   {
@@ -304,11 +320,12 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-2332 and every "just delete the data directory"',
     edits: [{ file: SERVER, from: 'if (config.bootstrap)', to: 'if (true)' }],
     profile: 'disk',
+    workload: 'keys',
     expected: { seeds: 300 },
   },
   {
     name: 'amnesiac-trusts-one-leader',
-    breaks: 'A server that lost its disk votes again as soon as some leader, perhaps a deposed one, has brought it up to date.',
+    breaks: 'A server that lost its disk votes again when a leader, perhaps a deposed one, has brought it up to date.',
     kin: 'Viewstamped Replication revisited, 4.3: recovery needs a quorum',
     edits: [{
       file: SERVER,
@@ -316,7 +333,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       to: 'this.#synced(0)',
     }],
     profile: 'disk',
-    expected: { seeds: 300 },
+    expected: { test: 'test/backends/embedded/server/scenarios.test.ts' },
   },
   {
     name: 'amnesiac-does-not-wait',
@@ -324,7 +341,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'Michael, Ports, Sharma, Szekeres: "Recovering Shared Objects Without Stable Storage", 2017',
     edits: [{ file: SERVER, from: ' || this.#ticks < this.#config.initLimitTicks', to: '' }],
     profile: 'disk',
-    expected: { seeds: 300 },
+    expected: { test: 'test/backends/embedded/server/scenarios.test.ts' },
   },
   {
     name: 'epoch-counter-overflows',

@@ -1,11 +1,12 @@
 /**
- * Mutants: servers, clients and recipes with one rule broken. They check the checkers: a simulation that finds nothing is worth
- * something only if it finds these.
+ * Mutants: servers, clients and recipes with one rule broken. They check the checkers: a simulation that finds nothing
+ * is worth something only if it finds these.
  *
- * Model     a mutant is a patch of compiled code, applied to a copy of it (patch.ts). So what is published has no switch that
- *           could break it, and what is tested is the very code that is published, but for the patch (decision 0004).
- * Verdict   each is caught within a stated number of seeds; or, where its rule is needed once in many thousand, by a test of its
- *           own; or there is a reason why nobody could ever tell the difference.
+ * Model     a mutant is a patch of compiled code, applied to a copy of it (patch.ts). So what is published has no
+ *           switch that could break it, and what is tested is the very code that is published, but for the patch
+ *           (decision 0004).
+ * Verdict   each is caught within a stated number of seeds; or, where its rule is needed once in many thousand, by a
+ *           test of its own; or there is a reason why nobody could ever tell the difference.
  */
 import type { ProfileName } from '../profiles.ts'
 
@@ -40,15 +41,18 @@ export interface Equivalent {
 
 /** One broken rule. */
 export interface Mutant {
+  /** What it is called: words with hyphens. */
   readonly name: string
   /** The rule, as it is broken. */
   readonly breaks: string
   /** A bug of this kind that did happen to somebody, or who described it. */
   readonly kin: string
+  /** What is changed; all of it makes one broken rule. */
   readonly edits: readonly Edit[]
   /** The climate in which it shows; any, if absent. */
   readonly profile?: ProfileName
   /** The workload that shows it; any, if absent. */
   readonly workload?: string
+  /** Who is to notice, and how soon. */
   readonly expected: Caught | Directed | Equivalent
 }

@@ -14,7 +14,7 @@ const COMPILED = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** How a mutant is made. */
 export interface MakeMutantOptions {
-  /** Where to; what is there is replaced. Packages are looked up from there, so it lies below a folder that has them. */
+  /** Where to; what is there is replaced. It has to lie below a folder in which packages are found. */
   readonly folder: string
   /** The compiled code to copy; by default that which this module is part of. */
   readonly compiled?: string

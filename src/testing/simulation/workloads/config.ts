@@ -1,8 +1,8 @@
 /**
  * Configuration in use: clients publish values, follow them, read them, and delete one now and then.
  *
- * Values     one is counted: whoever publishes adds one to what is in force there, so that a lost update shows. The other
- *            is free: it is overwritten with force, and deleted.
+ * Values     one is counted: whoever publishes adds one to what is in force there, so that a lost update shows. The
+ *            other is free: it is overwritten with force, and deleted.
  * Schema     takes its time to look at a value in some of the lives, as one that asks somebody else would.
  * End        everybody has the last value, in time.
  */

@@ -1,8 +1,8 @@
 /**
  * Locks in use: clients contend, work under their lease, write to what the lock guards, and give it back.
  *
- * Holders    a careful one looks at its lease before it writes; a careless one does not, and what it wrote may arrive late.
- *            Faults make both of them stand still beyond the life of their sessions.
+ * Holders    a careful one looks at its lease before it writes; a careless one does not, and what it wrote may arrive
+ *            late. Faults make both of them stand still beyond the life of their sessions.
  * Waiters    wait without limit, for some time, until they change their mind, or not at all.
  * End        everybody acquires every lock once more, which must be granted in time, and owes nothing when it goes.
  */
@@ -162,6 +162,7 @@ class LockUser {
     const unlisten = this.#client.onState(({ status }) => {
       if (status === 'suspended') wasOutOfTouch = true
     })
+    check.releasing(lease)
     await lease.release()
     unlisten()
     if (wasOutOfTouch && lease.state === 'released') probes.hit('lock-released-late')

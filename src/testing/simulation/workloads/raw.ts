@@ -13,7 +13,7 @@ import { OpCode } from '../../../backends/protocol/codes.ts'
 import type { TxnBody } from '../../../backends/protocol/transactions.ts'
 import type { CreateMode, Operation } from '../../../core/backend.ts'
 import type { Client } from '../../../core/client.ts'
-import { CoordinationError } from '../../../core/errors.ts'
+import type { CoordinationError } from '../../../core/errors.ts'
 import { checkHistory } from '../../history.ts'
 import type { HistoryCall, SequentialModel } from '../../history.ts'
 import type { Check } from '../check.ts'
@@ -24,6 +24,7 @@ import type { Replayed } from '../model.ts'
 import type { Probes } from '../probes.ts'
 import type { SeededRandom } from '../random.ts'
 import type { ClientLife, MakeWorkload, Workload } from '../workload.ts'
+import { attempt } from './attempt.ts'
 
 const ROOT = '/raw'
 const NODES = 6
@@ -31,7 +32,8 @@ const REGISTERS = 3
 /** Calls of one register that are searched for an order; the search grows fast with them. */
 const REGISTER_CALLS_MAX = 120
 const BURST_MAX = 12
-const PAUSE_MS_MAX = 60
+/** Longest pauses between two steps of a client, in milliseconds; one is drawn for each. */
+const PAUSES_MS_MAX: readonly number[] = Object.freeze([10, 60, 250, 1_000])
 const TTL_MS_MAX = 2_000
 const MODES: readonly CreateMode[] = Object.freeze([
   'persistent',
@@ -93,9 +95,10 @@ class RawClient {
   async run(): Promise<void> {
     await this.#attempt(() => this.#client.makePath(ROOT, { mode: 'persistent' }))
     for (let i = 0; i < REGISTERS; i++) await this.#attempt(() => this.#client.create(`${ROOT}/register-${i}`))
+    const pauseMsMax = this.#random.pick(PAUSES_MS_MAX)
     while (!this.#life.isEnding()) {
       await this.#step()
-      if (this.#random.chance(0.7)) await this.#life.sleep(this.#random.unit() * PAUSE_MS_MAX)
+      await this.#life.sleep(this.#random.unit() * pauseMsMax)
     }
     // It leaves in the middle of a sentence: the end of its session comes right behind creates that nobody has applied.
     for (let left = this.#random.between(0, BURST_MAX); left > 0; left--) void this.#one()
@@ -229,17 +232,12 @@ class RawClient {
   /** @returns what it failed with, or null */
   async #attempt(run: () => Promise<unknown>): Promise<CoordinationError | null> {
     const { probes } = this.#shared
-    try {
-      await run()
-      return null
-    } catch (error) {
-      if (!(error instanceof CoordinationError)) throw error
-      if (error.outcome === 'unknown') probes.hit('write-unknown')
-      if (error.outcome === 'not-sent') probes.hit('write-not-sent')
-      if (error.code === 'BAD_VERSION') probes.hit('bad-version')
-      if (error.index !== undefined) probes.hit('multi-refused')
-      return error
-    }
+    const { error } = await attempt(run)
+    if (error?.outcome === 'unknown') probes.hit('write-unknown')
+    if (error?.outcome === 'not-sent') probes.hit('write-not-sent')
+    if (error?.code === 'BAD_VERSION') probes.hit('bad-version')
+    if (error?.index !== undefined) probes.hit('multi-refused')
+    return error
   }
 
   #path(): string {

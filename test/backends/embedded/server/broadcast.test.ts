@@ -167,6 +167,16 @@ describe('the last counter of an epoch', () => {
     for (const id of VOTERS) expect(cluster.disk(id).entries.map(({ zxid }) => zxid)).toEqual(zxids)
     for (const zxid of done) expect(zxids).toContain(zxid)
   })
+
+  it('is the last even if more is decided in the same turn: that is left to the next epoch', () => {
+    const cluster = ensemble({ epochCounterMax: 5 })
+    for (let i = 0; i < 4; i++) cluster.client(LEADER)
+    // All four sessions end at the same tick, and there is one counter left.
+    cluster.tickUntil(() => VOTERS.every((id) => cluster.server(id).status().sessions === 0))
+    const zxids = cluster.disk(LEADER).entries.map(({ zxid }) => zxid)
+    expect(zxids.map((zxid) => counterOf(zxid))).toEqual([1, 2, 3, 4, 5, 1, 2, 3])
+    expect(new Set(zxids.map((zxid) => epochOf(zxid))).size).toBe(2)
+  })
 })
 
 describe('a leader without a majority', () => {

@@ -79,6 +79,8 @@ describe('the check of promises between servers', () => {
     deliver(world, { type: 'PROPOSAL', zxid: at(1, 3), txn })
     deliver(world, { type: 'NEWLEADER', zxid: at(2, 0) })
     const ack: Packet = { type: 'ACK', zxid: at(2, 0) }
+    refuses(/P5: server 2 is in epoch 2 without 0x100000003/, () => epochs(world, 2, 2, 2))
+    world.ledger.mirror(2).currentEpoch = 1
     refuses(/P5: server 2 acknowledged 0x200000000 without 0x100000003/, () => send(world, 2, 1, ack))
     world.persist(2, { type: 'append', entries: [{ zxid: at(1, 3), txn }] })
     refuses(/on its disk is epoch 1/, () => send(world, 2, 1, ack))
@@ -88,8 +90,11 @@ describe('the check of promises between servers', () => {
 
   it('P5: refuses UPTODATE before a majority is in the epoch', () => {
     const world = make()
+    deliver(world, { type: 'LEADERINFO', epoch: 2 })
+    const upToDate = (): void => { send(world, 1, 2, { type: 'UPTODATE' }) }
+    refuses(/P5: server 1 sent UPTODATE in epoch 2, on its own disk is 1/, upToDate)
     epochs(world, 1, 2, 2)
-    refuses(/P5: server 1 sent UPTODATE/, () => send(world, 1, 2, { type: 'UPTODATE' }))
+    refuses(/P5: server 1 sent UPTODATE in epoch 2 with 1 voters/, upToDate)
     epochs(world, 2, 2, 2)
     send(world, 2, 1, { type: 'ACK', zxid: at(2, 0) })
     send(world, 1, 2, { type: 'UPTODATE' })

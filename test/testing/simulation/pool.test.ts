@@ -1,0 +1,103 @@
+import { spawnSync } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runPool } from '../../../src/testing/simulation/pool.ts'
+import { compileInto, scratchFolder } from './compiled.ts'
+
+let folder = ''
+
+beforeAll(() => {
+  folder = scratchFolder()
+  compileInto(folder)
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+})
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true })
+})
+
+interface Outcome {
+  readonly reported: number[]
+  readonly failures: [seed: number, complaint: string][]
+}
+
+/** Runs seeds with a worker of our own; `seed` and `say` are at its hand. */
+async function pool(perSeed: string, count: number, abort = new AbortController()): Promise<Outcome> {
+  const worker = join(folder, 'worker-of-the-test.js')
+  writeFileSync(worker, `
+    const say = (line) => process.stdout.write(JSON.stringify(line) + '\\n')
+    for (const seed of JSON.parse(process.argv[2]).seeds) {
+      ${perSeed}
+    }`)
+  const outcome: Outcome = { reported: [], failures: [] }
+  await runPool({
+    seeds: Array.from({ length: count }, (_, seed) => seed).values(),
+    processes: 2,
+    worker: pathToFileURL(worker),
+    isTwice: () => false,
+    signal: abort.signal,
+    onLine: ({ seed }) => {
+      outcome.reported.push(seed)
+      if (seed === 77) abort.abort()
+    },
+    onFailure: (seed, complaint) => outcome.failures.push([seed, complaint]),
+  })
+  outcome.reported.sort((a, b) => a - b)
+  return outcome
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, seed) => seed)
+
+describe('a pool of workers', () => {
+  it('runs each seed once', async () => {
+    const { reported, failures } = await pool('say({ seed })', 70)
+    expect([reported, failures]).toEqual([upTo(70), []])
+  })
+
+  it('tells at which seed a worker ended and why, and goes on behind it', async () => {
+    const { reported, failures } = await pool("if (seed === 7) throw new Error('lucky'); say({ seed })", 20)
+    expect(reported).toEqual(upTo(20).filter((seed) => seed !== 7))
+    expect(failures).toEqual([[7, expect.stringContaining('Error: lucky')]])
+  })
+
+  it('begins nothing more and drops what is under way when it is ended', async () => {
+    const { reported, failures } = await pool('say({ seed }); if (seed === 77) for (;;);', 1_000)
+    expect(failures).toEqual([])
+    expect(reported).toContain(77)
+    expect(reported.length).toBeLessThan(300)
+  })
+})
+
+describe('the command', () => {
+  const run = (...args: string[]): { status: number | null; output: string } => {
+    const file = join(folder, 'testing/simulation/main.js')
+    const { status, stdout, stderr } = spawnSync(process.execPath, [file, ...args], { encoding: 'utf8' })
+    return { status, output: stdout + stderr }
+  }
+
+  it.each([
+    [], ['--seeds'], ['--seeds', 'many'], ['--seed', '1', '--seeds', '2'], ['--shrink'], ['--seeds', '1', '--trace'],
+    ['--seeds', '1', '--profile', 'none'], ['--seeds', '1', '--workload', 'none'], ['--mutant', 'none'], ['--what'],
+  ].map((args) => args.join(' ')))('refuses "%s"', (args) => {
+    const { status, output } = run(...args.split(' ').filter((arg) => arg !== ''))
+    expect(status).toBe(2)
+    expect(output).toMatch(/^usage: npm run sim/)
+  })
+
+  it('runs fresh seeds and says what they were like', () => {
+    const { status, output } = run('--seeds', '3', '--profile', 'quiet', '--workload', 'keys')
+    expect(output).toMatch(/3 seeds \| \d+\.\d\d virtual h \| \d+ elections \| \d+ commits \| 0 findings \| faults: /)
+    expect(output).toContain('profiles: quiet 3')
+    expect(status).toBe(0)
+  })
+
+  it('replays a seed, the same each time, and shows its faults', () => {
+    const first = run('--seed', '0xBEEF', '--workload', 'keys')
+    expect(first.status).toBe(0)
+    expect(first.output).toMatch(/^ *\d+\.\d\d {2}s\d \{"type":"serving","role":"LEADING"/m)
+    expect(first.output).toMatch(/^ *\d+\.\d\d {2}heals s/m)
+    expect(run('--seed', '0xBEEF', '--workload', 'keys')).toEqual(first)
+  })
+})
