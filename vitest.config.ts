@@ -10,6 +10,9 @@ export default defineConfig({
     alias: [
       { find: /^quorate$/, replacement: source('./src/index.ts') },
       { find: /^quorate\/embedded$/, replacement: source('./src/backends/embedded/index.ts') },
+      { find: /^quorate\/zookeeper$/, replacement: source('./src/backends/zookeeper/index.ts') },
+      { find: /^quorate\/etcd$/, replacement: source('./src/backends/etcd/index.ts') },
+      { find: /^quorate\/redis$/, replacement: source('./src/backends/redis/index.ts') },
       { find: /^quorate\/testing$/, replacement: source('./src/testing/index.ts') },
     ],
   },

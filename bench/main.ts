@@ -1,5 +1,5 @@
 /**
- * Measures Quorate: `npm run bench -- local [--quick] [--json]`.
+ * Measures Quorate: `npm run bench -- local|wire [--quick] [--json]`.
  *
  * Prints one JSON line a figure on the standard output as it comes, and at the end a table of all of them on the
  * standard error output, unless `--json` is given. `--quick` shows in some seconds that everything runs; its numbers
@@ -8,11 +8,15 @@
 import { measureLocal } from './local.ts'
 import type { Effort, Figure } from './measure.ts'
 import { tableOf } from './report.ts'
+import { measureWire } from './wire.ts'
 
 const FULL: Effort = { warmUpMs: 500, roundMs: 300, rounds: 5, events: 11, handOvers: 2_000 }
 const QUICK: Effort = { warmUpMs: 30, roundMs: 30, rounds: 2, events: 2, handOvers: 100 }
 
-const SUITES: Readonly<Record<string, (effort: Effort) => AsyncIterable<Figure>>> = { local: measureLocal }
+const SUITES: Readonly<Record<string, (effort: Effort) => AsyncIterable<Figure>>> = {
+  local: measureLocal,
+  wire: measureWire,
+}
 
 const OPTIONS = ['--quick', '--json']
 

@@ -35,6 +35,8 @@ export type {
 export { CoordinationError, ERROR_CODES, isCoordinationError } from './core/errors.ts'
 export type { CoordinationErrorOptions, ErrorCode, Outcome } from './core/errors.ts'
 export { FairLock } from './recipes/fair-lock.ts'
+export type { FairLockOptions } from './recipes/fair-lock.ts'
+export type { LockLayout } from './recipes/contender-names.ts'
 export { ExclusiveLock } from './recipes/exclusive-lock.ts'
 export type { HolderInfo } from './recipes/exclusive-lock.ts'
 export type { AcquireOptions, ContenderInfo } from './recipes/contenders.ts'

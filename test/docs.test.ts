@@ -32,7 +32,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const EXTRACTED = 'test/.docs'
 
 /** Where pages are, besides the root. */
-const FOLDERS = ['docs', 'docs/backends', 'docs/decisions', 'docs/guide', 'bench']
+const FOLDERS = ['docs', 'docs/backends', 'docs/decisions', 'docs/guide', 'docs/protocol', 'bench']
 
 function pages(): Page[] {
   const under = (folder: string): string[] =>

@@ -64,6 +64,8 @@ const SIMULATION_ON_NODE = ['native-drain', 'pool', 'worker', 'main', 'tally', '
 )
 
 const RUNTIME_DEPENDENCIES = ['p-queue', 'p-retry']
+/** Clients of engines: optional peers, and each only where its engine is. */
+const PEERS = [{ from: 'src/backends/redis/', name: 'ioredis' }] as const
 const ENTRY_POINTS = [
   'src/index.ts',
   'src/backends/embedded/index.ts',
@@ -168,6 +170,7 @@ function checkThirdParty(file: File): string[] {
   return importsOf(file)
     .filter(({ target }) => !target.startsWith('src/'))
     .filter(({ target }) => !(file.path.startsWith('src/core/') && RUNTIME_DEPENDENCIES.includes(target)))
+    .filter(({ target }) => !PEERS.some(({ from, name }) => file.path.startsWith(from) && target === name))
     .filter(({ target }) => !(target.startsWith('node:') && mayUseNode))
     .map(({ target }) => `${file.path}: may not import ${target}`)
 }
@@ -322,6 +325,7 @@ const RULES: readonly Rule[] = [
       { 'src/core/async.ts': "import { setTimeout } from 'node:timers/promises'" },
       { 'src/core/async.ts': "import lodash from 'lodash'" },
       { 'src/backends/embedded/ensemble.ts': "import { readFileSync } from 'node:fs'" },
+      { 'src/backends/etcd/index.ts': "import { Redis } from 'ioredis'" },
     ],
   },
   {

@@ -153,8 +153,9 @@ export interface Session {
   readonly state: SessionState
   /**
    * The instant on `performance.now()` up to which the servers cannot have ended this session. Each answered ping,
-   * write and `sync` moves it: it counts from when that was *sent*. (A read does not: any server answers it alone.) A
-   * lease on this session must not be trusted beyond it.
+   * write and `sync` moves it, counted from when that was *sent*, if a majority stands behind such answers. (A read
+   * does not: any server answers it alone.) Where one server answers for all, better proofs are made while somebody
+   * asks for this. A lease on this session must not be trusted beyond it.
    */
   readonly leaseDeadlineMs: number
   /**

@@ -1,9 +1,9 @@
 /**
  * ENGINE: ordered contenders, the family of locks in which a pure predicate decides who is admitted.
  *
- * Model     one ephemeral sequential node per contender under `path`, named `_c_<uuid>-<kind>-<sequence>`. Their order
- *           is that of the sequence numbers, across the wrap of the counter. The predicate sees the whole queue and
- *           either admits a contender or names the one other whose change could admit it.
+ * Model     one ephemeral sequential node per contender under `path`, named as contender-names.ts says. Their order is
+ *           that of the sequence numbers, across the wrap of the counter. The predicate sees the whole queue and either
+ *           admits a contender or names the one other whose change could admit it.
  * Safety    a grant needs: our node in the list, owned by the session that is live now, before the local deadline of
  *           that session. Identity of a node is our UUID and its owner (CURATOR-498, 604, 620).
  * Liveness  each waiter watches one other, by a read that arms nothing when that one is gone; it lists again on the
@@ -16,8 +16,10 @@ import type { Children, Created } from '../core/backend.ts'
 import { abortable, deferred } from '../core/async.ts'
 import type { Client, Data } from '../core/client.ts'
 import { isCoordinationError } from '../core/errors.ts'
-import { compareSequence, joinPath, nameOf, sequenceOf, validatePath } from '../core/path.ts'
+import { compareSequence, joinPath, nameOf, validatePath } from '../core/path.ts'
 import { Cleanups } from './cleanups.ts'
+import { contenderOf, newContenderPrefix } from './contender-names.ts'
+import type { Contender, LockLayout } from './contender-names.ts'
 import type { OwnedNode } from './guarded.ts'
 import { deletion, ownedNode, protectedCreate } from './guarded.ts'
 import type { Lease } from './lease.ts'
@@ -25,16 +27,6 @@ import { NodeLease } from './lease.ts'
 import { NodeWatch } from './tenure.ts'
 import type { TimedWaitOptions } from './wait.ts'
 import { Wait, sessionOver } from './wait.ts'
-
-/** A contender as the list of names shows it. */
-export interface Contender {
-  /** Name of its node. */
-  readonly name: string
-  /** The word in the name that says what it asks for, such as `lock`, `read` or `write`. */
-  readonly kind: string
-  /** Its place in the order; to be compared by `compareSequence`. */
-  readonly sequence: number
-}
 
 /** What a predicate says of a contender. */
 export type Admission =
@@ -76,9 +68,6 @@ export interface ContenderInfo {
   readonly data: Uint8Array
 }
 
-/** The name of a contender; its sequence number is read by `sequenceOf`. */
-const CONTENDER = /^_c_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-([a-z]+)-/
-
 /** How many contenders are read at a time by `list()`. */
 const READS_IN_FLIGHT_MAX = 128
 
@@ -95,6 +84,7 @@ export class Contenders {
   readonly #client: Client
   readonly #kind: string
   readonly #admit: Admit
+  readonly #layout: LockLayout
 
   /**
    * Makes a queue's client side; nothing is sent.
@@ -103,14 +93,16 @@ export class Contenders {
    * @param path - parent of the contenders; made as a container when it is needed
    * @param kind - what contenders of this object ask for: lower-case letters
    * @param admit - the rule of this lock
+   * @param layout - whose names contenders of this object have
    * @throws TypeError if the path is none
    */
-  constructor(client: Client, path: string, kind: string, admit: Admit) {
+  constructor(client: Client, path: string, kind: string, admit: Admit, layout: LockLayout) {
     validatePath(path)
     this.path = path
     this.#client = client
     this.#kind = kind
     this.#admit = admit
+    this.#layout = layout
   }
 
   /**
@@ -181,7 +173,8 @@ export class Contenders {
 
   /** Queues once. Null: our node was deleted by somebody, or (impatient) it would have to wait; it is gone then. */
   async #contend(wait: Wait, data: Data, isPatient: boolean): Promise<Lease | null> {
-    const request = { parent: this.path, prefix: `${this.#kind}-`, data }
+    const { mark, rest } = newContenderPrefix(this.#layout, this.#kind)
+    const request = { parent: this.path, mark, rest, data }
     const place = placeOf(await protectedCreate(this.#client, request, wait))
     try {
       wait.bindSession(place.node.sessionId)
@@ -320,14 +313,9 @@ class Round {
   }
 }
 
-/** The contenders among a parent's children, first come first; names of any other form are not ours to judge. */
+/** The contenders among a parent's children, first come first. */
 function contendersIn({ names }: Children): Contender[] {
-  const found: Contender[] = []
-  for (const name of names) {
-    const kind = CONTENDER.exec(name)?.[1]
-    const sequence = sequenceOf(name)
-    if (kind !== undefined && sequence !== null) found.push({ name, kind, sequence })
-  }
+  const found = names.map(contenderOf).filter((contender) => contender !== null)
   return found.sort((a, b) => compareSequence(a.sequence, b.sequence))
 }
 

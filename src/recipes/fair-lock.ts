@@ -5,15 +5,27 @@
  * Safety    at most one contender is lowest; a paused holder may overlap its successor, so guard with `lease.token`.
  * Liveness  a release or an expiry wakes exactly one successor.
  * Cost      uncontended: 2 round trips; waiting: 1 watch on the predecessor; hand-over: 1 event + 1 read.
- * Source    ZooKeeper recipes, "Locks"; Curator InterProcessMutex, whose names of nodes these are.
+ * Source    ZooKeeper recipes, "Locks"; Curator InterProcessMutex, whose names of nodes these are by default.
  */
 import type { Client } from '../core/client.ts'
-import type { AcquireOptions, Admission, Contender, ContenderInfo } from './contenders.ts'
+import type { Contender, LockLayout } from './contender-names.ts'
+import type { AcquireOptions, Admission, ContenderInfo } from './contenders.ts'
 import { Contenders } from './contenders.ts'
 import type { Lease } from './lease.ts'
 import type { TimedWaitOptions } from './wait.ts'
 
 const KIND = 'lock'
+
+const LAYOUTS: readonly LockLayout[] = ['curator', 'kazoo']
+
+/** Options of {@link FairLock}. */
+export interface FairLockOptions {
+  /**
+   * Whose names this client's contenders have: those of Curator's InterProcessMutex (`curator`, the default) or of
+   * kazoo's Lock (`kazoo`), so that processes in other languages see them. Contenders of either are seen here.
+   */
+  readonly layout?: LockLayout
+}
 
 /** A lock that is given out first come, first served. The lease is the owner: whoever has it may release it. */
 export class FairLock {
@@ -24,10 +36,13 @@ export class FairLock {
    *
    * @param client - on whose session contenders live
    * @param path - the lock; its node is made when it is needed, and removed by the servers when nobody needs it
-   * @throws TypeError if the path is none
+   * @param options - whose names of nodes to use
+   * @throws TypeError if the path is none, or for a wrong option
    */
-  constructor(client: Client, path: string) {
-    this.#contenders = new Contenders(client, path, KIND, lowestHolds)
+  constructor(client: Client, path: string, options: FairLockOptions = {}) {
+    const { layout = 'curator' } = options
+    if (!LAYOUTS.includes(layout)) throw new TypeError(`layout must be 'curator' or 'kazoo', got ${quote(layout)}`)
+    this.#contenders = new Contenders(client, path, KIND, lowestHolds, layout)
   }
 
   /** The lock's path. */
@@ -74,4 +89,8 @@ export class FairLock {
 function lowestHolds(queue: readonly Contender[], own: number): Admission {
   const predecessor = queue[own - 1]
   return predecessor === undefined ? { granted: true } : { granted: false, watch: predecessor.name }
+}
+
+function quote(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value)
 }

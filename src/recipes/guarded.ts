@@ -17,7 +17,6 @@ import type { CoordinationError } from '../core/errors.ts'
 import { joinPath } from '../core/path.ts'
 import type { CleanupTask } from './cleanups.ts'
 import { Cleanups } from './cleanups.ts'
-import { newMark } from './marked-data.ts'
 import type { Wait } from './wait.ts'
 import { sessionOver } from './wait.ts'
 
@@ -38,14 +37,13 @@ export interface OwnedNode {
 export interface ProtectedCreate {
   /** The parent; made as a container if it is missing. */
   readonly parent: string
-  /** What the name says before its sequence number, such as `lock-`. */
-  readonly prefix: string
+  /** What the name begins with, and that of no other attempt does. */
+  readonly mark: string
+  /** What it goes on with before its sequence number, such as `lock-`. */
+  readonly rest: string
   /** The node's data. */
   readonly data: Data
 }
-
-/** Begins the names of nodes made by a protected create, as Curator's do. */
-const PROTECTED_PREFIX = '_c_'
 
 /** Describes a node that was just created as an owned one. */
 export function ownedNode(path: string, stat: Stat): OwnedNode {
@@ -83,8 +81,8 @@ export function isOutcomeUnknown(error: unknown): error is CoordinationError {
  * @throws CoordinationError what ended the wait, `SESSION_EXPIRED`, or what the servers refused the create with
  */
 export async function protectedCreate(client: Client, request: ProtectedCreate, wait: Wait): Promise<Created> {
-  const mark = `${PROTECTED_PREFIX}${newMark()}-`
-  const path = joinPath(request.parent, `${mark}${request.prefix}`)
+  const { mark } = request
+  const path = joinPath(request.parent, mark + request.rest)
   let owed: Promise<unknown> | null = null
   try {
     for (let attempt = 1; ; attempt += 1) {

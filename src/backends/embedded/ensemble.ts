@@ -11,6 +11,8 @@ import type { Backend, Capabilities, OpenOptions, Session } from '../../core/bac
 import { abortable, deferred } from '../../core/async.ts'
 import type { Deferred } from '../../core/async.ts'
 import { openClientSession } from '../protocol/client-session.ts'
+import { ClientPort } from './io/client-port.ts'
+import type { Company } from './io/four-letter-words.ts'
 import { Host } from './io/host.ts'
 import { MemoryDialer } from './io/memory-dialer.ts'
 import { MemoryNetwork } from './io/memory-network.ts'
@@ -18,7 +20,7 @@ import { systemRandom } from './io/random.ts'
 import { MemoryStorage } from './io/storage.ts'
 import { checkId, settingsOf } from './options.ts'
 import type { EmbeddedOptions, EmbeddedSettings } from './options.ts'
-import { REQUEST_BYTES_MAX } from './server/connections.ts'
+import { REQUEST_BYTES_MAX } from './server/config.ts'
 import type { ServerEvent, ServerStatus } from './server/ready.ts'
 
 /** Part of a request that is not its data: its path, mostly. */
@@ -58,6 +60,8 @@ export interface EnsembleEvent {
 interface Member {
   storage: MemoryStorage
   host: Host | null
+  /** Where ZooKeeper's clients connect to it; null if it serves none. */
+  readonly port: ClientPort | null
   /** It lost its storage and may have forgotten promises. */
   isWiped: boolean
 }
@@ -74,6 +78,7 @@ export class Ensemble implements Backend, AsyncDisposable {
   readonly #listeners = new Set<(event: EnsembleEvent) => void>()
   readonly #started: Deferred<void> = deferred()
   #startTimer: NodeJS.Timeout | undefined
+  #starting: Promise<void> | null = null
   #isStarted = false
   #isClosed = false
   #opened = 0
@@ -91,14 +96,32 @@ export class Ensemble implements Backend, AsyncDisposable {
     for (let id = 1; id <= servers + observers; id++) this.#addMember(id)
   }
 
-  /** Starts the servers. Resolves when they serve, or at least a majority of them does. Idempotent. */
+  /**
+   * Starts the servers. Resolves when they serve, or at least a majority of them does. Idempotent.
+   *
+   * @throws Error that names address and port if one of `clientPorts` cannot be had; nothing is started then
+   */
   async start(): Promise<void> {
     if (this.#isClosed) throw new TypeError('this ensemble is closed')
-    if (!this.#isStarted) {
-      this.#isStarted = true
-      for (const id of this.#ids) this.#startHost(id)
-    }
-    await this.#started.promise
+    this.#starting ??= this.#startServers()
+    await this.#starting
+  }
+
+  /** The ports on which the servers serve ZooKeeper's clients, in the order of their ids; empty if they serve none. */
+  get clientPorts(): readonly number[] {
+    return this.#ids.flatMap((id) => this.#member(id).port?.port ?? [])
+  }
+
+  /**
+   * Where ZooKeeper's clients reach a server, such as `127.0.0.1:2181`; null if it serves none.
+   *
+   * @param id - myid of the server
+   * @throws RangeError if there is no such server
+   */
+  clientAddress(id: number): string | null {
+    const { port } = this.#member(id)
+    const { address } = this.#settings.clients
+    return port === null ? null : `${address.includes(':') ? `[${address}]` : address}:${port.port}`
   }
 
   /** Opens a session with any of the servers; the next one in turn for each session. */
@@ -167,7 +190,12 @@ export class Ensemble implements Backend, AsyncDisposable {
       member.storage = new MemoryStorage()
       member.isWiped = true
     }
-    if (this.#isStarted) this.#startHost(id)
+    if (!this.#isStarted) return
+    this.#startHost(id)
+    member.port?.listen().catch((error: unknown) => {
+      this.#member(id).host?.stop()
+      this.#failed(id, error)
+    })
   }
 
   /**
@@ -247,6 +275,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     this.#isClosed = true
     clearTimeout(this.#startTimer)
     for (const id of this.#ids) this.crash(id)
+    for (const port of this.#ports) port.close()
     return Promise.resolve()
   }
 
@@ -278,7 +307,53 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   #addMember(id: number): void {
-    this.#members.set(id, { storage: new MemoryStorage(), host: null, isWiped: false })
+    this.#members.set(id, { storage: new MemoryStorage(), host: null, port: this.#makePort(id), isWiped: false })
+  }
+
+  #makePort(id: number): ClientPort | null {
+    const { clients, server, onError } = this.#settings
+    const port = clients.ports[id - 1]
+    if (port === undefined) return null
+    return new ClientPort({
+      ...clients,
+      port,
+      onError,
+      configuration: configurationLines(id, this.#company(id).isStandalone, { ...server, ...clients }),
+      company: () => this.#company(id),
+      isIsolated: (sessionId) => this.#isolated.has(sessionId),
+    })
+  }
+
+  #company(id: number): Company {
+    const learners = this.status().filter((server) => server.leader === id && server.myid !== id && server.serving)
+    const followers = learners.filter((server) => server.role === 'FOLLOWING').length
+    return {
+      isStandalone: this.#settings.servers + this.#settings.observers === 1,
+      voters: this.#voters.length,
+      followers,
+      observers: learners.length - followers,
+    }
+  }
+
+  get #ports(): readonly ClientPort[] {
+    return this.#ids.flatMap((id) => this.#member(id).port ?? [])
+  }
+
+  async #startServers(): Promise<void> {
+    if (this.#ports.length > 0) await this.#openPorts()
+    if (this.#isClosed) throw new TypeError('this ensemble is closed')
+    this.#isStarted = true
+    for (const id of this.#ids) this.#startHost(id)
+    await this.#started.promise
+  }
+
+  async #openPorts(): Promise<void> {
+    const opened = await Promise.allSettled(this.#ports.map((port) => port.listen()))
+    const failed = opened.find((result) => result.status === 'rejected')
+    if (failed === undefined) return
+    for (const port of this.#ports) port.close()
+    this.#starting = null
+    throw failed.reason
   }
 
   #startHost(id: number): void {
@@ -298,12 +373,11 @@ export class Ensemble implements Backend, AsyncDisposable {
         this.#emit(id, event)
       },
       onFailure: (error) => {
-        this.#detach(id)
-        this.#emit(id, { type: 'failed', error })
-        this.#settings.onError(error)
+        this.#failed(id, error)
       },
     })
     member.host = host
+    member.port?.attach(host)
     this.#network.attach(id, host)
     this.#emit(id, { type: 'started' })
   }
@@ -318,8 +392,16 @@ export class Ensemble implements Backend, AsyncDisposable {
     }
   }
 
+  #failed(id: number, error: unknown): void {
+    this.#detach(id)
+    this.#emit(id, { type: 'failed', error })
+    this.#settings.onError(error)
+  }
+
   #detach(id: number): void {
-    this.#member(id).host = null
+    const member = this.#member(id)
+    member.port?.close()
+    member.host = null
     this.#network.detach(id)
   }
 
@@ -333,6 +415,29 @@ export class Ensemble implements Backend, AsyncDisposable {
       }
     }
   }
+}
+
+/** What the four-letter word `conf` tells of a server, behind its port. */
+function configurationLines(
+  id: number,
+  isStandalone: boolean,
+  settings: EmbeddedSettings['server'] & EmbeddedSettings['clients'],
+): string[] {
+  return [
+    'secureClientPort=-1',
+    'dataDir=',
+    'dataDirSize=0',
+    'dataLogDir=',
+    'dataLogSize=0',
+    `tickTime=${settings.tickMs}`,
+    `maxClientCnxns=${settings.maxClientCnxns}`,
+    `minSessionTimeout=${settings.minSessionTimeoutMs}`,
+    `maxSessionTimeout=${settings.maxSessionTimeoutMs}`,
+    'clientPortListenBacklog=-1',
+    `serverId=${isStandalone ? 0 : id}`,
+    ...(isStandalone ? [] : [`initLimit=${settings.initLimitTicks}`, `syncLimit=${settings.syncLimitTicks}`]),
+    ...(isStandalone ? [] : ['electionAlg=3', `membership: ${settings.membership}`]),
+  ]
 }
 
 function downStatus(myid: number): EnsembleServerStatus {

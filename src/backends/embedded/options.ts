@@ -1,4 +1,6 @@
 /** The options of the embedded ensemble: what they may be, and what they are by default. */
+import { FRAME_BYTES_MAX } from '../protocol/framing.ts'
+import { FOUR_LETTER_WORDS } from './io/four-letter-words.ts'
 import { SERVER_DEFAULTS } from './server/config.ts'
 import type { ServerConfig } from './server/config.ts'
 
@@ -12,6 +14,12 @@ const SESSION_TIMEOUT_MS_MAX = 3_600_000
 const CONTAINER_CHECK_MS_MAX = 3_600_000
 const SNAP_COUNT_MIN = 2
 const SNAP_COUNT_MAX = 10_000_000
+const PORT_MAX = 0xffff
+const CLIENT_CNXNS_MAX = 1_000_000
+const OUTSTANDING_MAX = 1_000_000
+const REQUEST_BYTES_MIN = 1_024
+const REQUEST_BYTES_MAX = 0x400_0000
+const LIMIT_TICKS_MAX = 100_000
 
 /** Options of `embedded()`. */
 export interface EmbeddedOptions {
@@ -27,6 +35,35 @@ export interface EmbeddedOptions {
   readonly containerCheckMs?: number
   /** How many transactions lie between two snapshots of a server's state. Default 100,000. */
   readonly snapCount?: number
+  /**
+   * TCP ports on which the servers serve ZooKeeper's clients: one for each server, observers behind the voters; 0 for
+   * any that is free, which {@link Ensemble.clientPorts} tells. None by default.
+   */
+  readonly clientPorts?: readonly number[]
+  /** Address on which these ports listen. Default 127.0.0.1, which only this machine reaches. */
+  readonly clientPortAddress?: string
+  /** How many clients of one address each port serves; 0 for any number. Default 60. */
+  readonly maxClientCnxns?: number
+  /** How many requests of a port wait for their answers before others are read. Default 1,000. */
+  readonly globalOutstandingLimit?: number
+  /** Four-letter words that the ports answer; `*` for all. `srvr` is always answered. Default only that. */
+  readonly fourLetterWords?: readonly string[]
+  /** Shortest session time-out that a client can have, in milliseconds; two ticks by default. */
+  readonly minSessionTimeoutMs?: number
+  /** Longest session time-out that a client can have, in milliseconds. Default 60,000, or what the others need. */
+  readonly maxSessionTimeoutMs?: number
+  /** Longest that a follower may take to catch up with its leader, in ticks. Default 60. */
+  readonly initLimitTicks?: number
+  /** Longest that a follower and its leader may not hear of each other, in ticks. Default 20. */
+  readonly syncLimitTicks?: number
+  /** Longest data and paths of one request together, in bytes; ZooKeeper's jute.maxbuffer. Default 1,048,575. */
+  readonly requestBytesMax?: number
+  /** Whether nodes may have a time to live. Default true. */
+  readonly extendedTypes?: boolean
+  /** Whether a write that goes beyond a hard quota is refused. Default false. */
+  readonly enforceQuota?: boolean
+  /** Who no access control list stops, as `user:base64(sha1(user:password))`; null for nobody, which is the default. */
+  readonly superDigest?: string | null
   /** Gets the error of a server that ended by itself. By default it is emitted as a process warning. */
   readonly onError?: (error: unknown) => void
 }
@@ -37,7 +74,18 @@ export interface EmbeddedSettings {
   readonly observers: number
   readonly sessionTimeoutMs: number
   readonly onError: (error: unknown) => void
+  readonly clients: ClientSettings
   readonly server: Omit<ServerConfig, 'myid' | 'voters' | 'bootstrap'>
+}
+
+/** What the ports for clients are told alike. */
+export interface ClientSettings {
+  readonly ports: readonly number[]
+  readonly address: string
+  readonly maxClientCnxns: number
+  readonly globalOutstandingLimit: number
+  readonly frameBytesMax: number
+  readonly fourLetterWords: ReadonlySet<string>
 }
 
 const DEFAULTS = Object.freeze({
@@ -47,10 +95,25 @@ const DEFAULTS = Object.freeze({
   sessionTimeoutMs: 6_000,
   containerCheckMs: 10_000,
   snapCount: SERVER_DEFAULTS.snapCount,
+  clientPorts: [],
+  clientPortAddress: '127.0.0.1',
+  maxClientCnxns: 60,
+  globalOutstandingLimit: 1_000,
+  fourLetterWords: [],
+  initLimitTicks: SERVER_DEFAULTS.initLimitTicks,
+  syncLimitTicks: SERVER_DEFAULTS.syncLimitTicks,
+  requestBytesMax: SERVER_DEFAULTS.requestBytesMax,
+  extendedTypes: SERVER_DEFAULTS.extendedTypes,
+  enforceQuota: SERVER_DEFAULTS.enforceQuota,
+  superDigest: SERVER_DEFAULTS.superDigest,
   onError: (error: unknown): void => {
     process.emitWarning(error instanceof Error ? error : String(error))
   },
-}) satisfies Required<EmbeddedOptions>
+}) satisfies Required<Omit<EmbeddedOptions, DependentOption>>
+
+/** Options whose default depends on others. */
+type DependentOption = 'minSessionTimeoutMs' | 'maxSessionTimeoutMs'
+const DEPENDENT: readonly string[] = ['minSessionTimeoutMs', 'maxSessionTimeoutMs'] satisfies DependentOption[]
 
 /**
  * Fills in and checks options.
@@ -59,31 +122,86 @@ const DEFAULTS = Object.freeze({
  */
 export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
   for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(DEFAULTS, name)) throw new TypeError(`unknown option of embedded(): ${name}`)
+    const isKnown = Object.hasOwn(DEFAULTS, name) || DEPENDENT.includes(name)
+    if (!isKnown) throw new TypeError(`unknown option of embedded(): ${name}`)
   }
-  const all = { ...DEFAULTS, ...definedOf(options) }
+  const all: AllOptions = { ...DEFAULTS, ...definedOf(options) }
   checkNumber('servers', all.servers, 1, SERVERS_MAX)
   checkNumber('observers', all.observers, 0, OBSERVERS_MAX)
-  checkNumber('tickMs', all.tickMs, TICK_MS_MIN, TICK_MS_MAX)
-  const sessionTimeoutMsMin = SESSION_TIMEOUT_TICKS_MIN * all.tickMs
-  checkNumber('sessionTimeoutMs', all.sessionTimeoutMs, sessionTimeoutMsMin, SESSION_TIMEOUT_MS_MAX)
-  checkNumber('containerCheckMs', all.containerCheckMs, all.tickMs, CONTAINER_CHECK_MS_MAX)
+  const times = timesOf(all)
   checkNumber('snapCount', all.snapCount, SNAP_COUNT_MIN, SNAP_COUNT_MAX)
+  checkNumber('initLimitTicks', all.initLimitTicks, 1, LIMIT_TICKS_MAX)
+  checkNumber('syncLimitTicks', all.syncLimitTicks, 1, LIMIT_TICKS_MAX)
+  checkNumber('requestBytesMax', all.requestBytesMax, REQUEST_BYTES_MIN, REQUEST_BYTES_MAX)
+  checkBoolean('extendedTypes', all.extendedTypes)
+  checkBoolean('enforceQuota', all.enforceQuota)
+  if (all.superDigest !== null) checkString('superDigest', all.superDigest)
   if (typeof all.onError !== 'function') throw new TypeError('onError must be a function')
   return {
     servers: all.servers,
     observers: all.observers,
     sessionTimeoutMs: all.sessionTimeoutMs,
     onError: all.onError,
+    clients: clientSettingsOf(all),
     server: {
       ...SERVER_DEFAULTS,
-      tickMs: all.tickMs,
+      ...times,
       snapCount: all.snapCount,
-      minSessionTimeoutMs: sessionTimeoutMsMin,
-      maxSessionTimeoutMs: Math.max(SERVER_DEFAULTS.maxSessionTimeoutMs, all.sessionTimeoutMs),
-      containerCheckTicks: Math.ceil(all.containerCheckMs / all.tickMs),
+      initLimitTicks: all.initLimitTicks,
+      syncLimitTicks: all.syncLimitTicks,
+      requestBytesMax: all.requestBytesMax,
+      extendedTypes: all.extendedTypes,
+      enforceQuota: all.enforceQuota,
+      superDigest: all.superDigest,
     },
   }
+}
+
+type AllOptions = Required<Omit<EmbeddedOptions, DependentOption>> & Pick<EmbeddedOptions, DependentOption>
+type Times = Pick<ServerConfig, 'tickMs' | 'minSessionTimeoutMs' | 'maxSessionTimeoutMs' | 'containerCheckTicks'>
+
+function timesOf(all: AllOptions): Times {
+  const { tickMs, sessionTimeoutMs, containerCheckMs } = all
+  checkNumber('tickMs', tickMs, TICK_MS_MIN, TICK_MS_MAX)
+  const leastMs = SESSION_TIMEOUT_TICKS_MIN * tickMs
+  checkNumber('sessionTimeoutMs', sessionTimeoutMs, leastMs, SESSION_TIMEOUT_MS_MAX)
+  const minSessionTimeoutMs = all.minSessionTimeoutMs ?? leastMs
+  checkNumber('minSessionTimeoutMs', minSessionTimeoutMs, leastMs, SESSION_TIMEOUT_MS_MAX)
+  const longestMs = Math.max(SERVER_DEFAULTS.maxSessionTimeoutMs, sessionTimeoutMs, minSessionTimeoutMs)
+  const maxSessionTimeoutMs = all.maxSessionTimeoutMs ?? longestMs
+  checkNumber('maxSessionTimeoutMs', maxSessionTimeoutMs, minSessionTimeoutMs, SESSION_TIMEOUT_MS_MAX)
+  checkNumber('containerCheckMs', containerCheckMs, tickMs, CONTAINER_CHECK_MS_MAX)
+  const containerCheckTicks = Math.ceil(containerCheckMs / tickMs)
+  return { tickMs, minSessionTimeoutMs, maxSessionTimeoutMs, containerCheckTicks }
+}
+
+function clientSettingsOf(all: AllOptions): ClientSettings {
+  const { clientPorts, clientPortAddress, maxClientCnxns, globalOutstandingLimit, fourLetterWords } = all
+  checkList('clientPorts', clientPorts)
+  for (const port of clientPorts) checkNumber('a port of clientPorts', port, 0, PORT_MAX)
+  const servers = all.servers + all.observers
+  if (clientPorts.length > 0 && clientPorts.length !== servers) {
+    throw new RangeError(`clientPorts must have a port for each of ${servers} servers: ${clientPorts.length}`)
+  }
+  checkString('clientPortAddress', clientPortAddress)
+  checkNumber('maxClientCnxns', maxClientCnxns, 0, CLIENT_CNXNS_MAX)
+  checkNumber('globalOutstandingLimit', globalOutstandingLimit, 1, OUTSTANDING_MAX)
+  return {
+    ports: clientPorts,
+    address: clientPortAddress,
+    maxClientCnxns,
+    globalOutstandingLimit,
+    frameBytesMax: FRAME_BYTES_MAX - SERVER_DEFAULTS.requestBytesMax + all.requestBytesMax,
+    fourLetterWords: wordsOf(fourLetterWords),
+  }
+}
+
+function wordsOf(words: readonly string[]): ReadonlySet<string> {
+  checkList('fourLetterWords', words)
+  const known: readonly string[] = ['*', ...FOUR_LETTER_WORDS]
+  const unknown = words.find((word) => !known.includes(word))
+  if (unknown !== undefined) throw new RangeError(`fourLetterWords must be of ${known.join(', ')}: ${unknown}`)
+  return new Set(words.includes('*') ? FOUR_LETTER_WORDS : ['srvr', ...words])
 }
 
 /**
@@ -105,4 +223,16 @@ function checkNumber(name: string, value: unknown, min: number, max: number): vo
   if (!Number.isSafeInteger(value) || value < min || value > max) {
     throw new RangeError(`${name} must be a whole number from ${min} to ${max}: ${value}`)
   }
+}
+
+function checkList(name: string, value: unknown): void {
+  if (!Array.isArray(value)) throw new TypeError(`${name} must be a list: ${String(value)}`)
+}
+
+function checkBoolean(name: string, value: unknown): void {
+  if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false: ${String(value)}`)
+}
+
+function checkString(name: string, value: unknown): void {
+  if (typeof value !== 'string' || value === '') throw new TypeError(`${name} must be a string: ${String(value)}`)
 }

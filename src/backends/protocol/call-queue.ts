@@ -13,6 +13,21 @@ export const CALLS_MAX = 65_536
 
 const XID_MAX = 2 ** 31 - 1
 
+/** For calls of a session that is over. */
+export const EXPIRED: CallFailure = {
+  code: 'SESSION_EXPIRED',
+  message: 'the session has expired',
+  outcome: 'session-over',
+}
+/** For calls of a session that was closed from here. */
+export const CLOSED: CallFailure = { code: 'CLIENT_CLOSED', message: 'the session was closed', outcome: 'not-sent' }
+/** For the call that is one too many. */
+export const FULL: CallFailure = {
+  code: 'CONNECTION_LOSS',
+  message: `${CALLS_MAX} calls of this session wait for their answers`,
+  outcome: 'not-sent',
+}
+
 const WAITED: CallFailure = { code: 'CONNECTION_LOSS', message: 'no server was in touch in time', outcome: 'not-sent' }
 
 /** The calls of one session; see the head of this file. */

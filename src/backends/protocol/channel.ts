@@ -7,7 +7,8 @@ import type { ClientMessage, ServerMessage } from './records.ts'
 /** What a channel tells its owner. Nothing comes after `onClose`, which comes exactly once, also after `close()`. */
 export interface ChannelListener {
   onMessage(message: ServerMessage): void
-  onClose(): void
+  /** `reason` tells people why; absent if there is nothing to tell. */
+  onClose(reason?: string): void
 }
 
 /** One connection to one server. Messages sent on it arrive in order or not at all, and never after it closed. */

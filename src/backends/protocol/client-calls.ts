@@ -2,14 +2,13 @@
  * One call of the session interface on its way: the request that it became, what its reply means, and what its
  * failure means.
  */
-import type { Children, CreateMode, Created, NodeData, Operation } from '../../core/backend.ts'
+import type { Children, CreateMode, CreateOptions, Created, NodeData, Operation } from '../../core/backend.ts'
 import type { OperationResult, Stat, Watcher } from '../../core/backend.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import type { ErrorCode, Outcome } from '../../core/errors.ts'
 import { CreateFlag, Err, OpCode, errorCodeOf } from './codes.ts'
 import type { WatchTable } from './client-watches.ts'
-import { OPEN_ACL } from './records.ts'
-import type { CreateRequest, CreateTtlRequest, MultiOperation, Reply, ReplyBodies, Request } from './records.ts'
+import type { Acl, CreateRequest, CreateTtlRequest, MultiOperation, Reply, ReplyBodies, Request } from './records.ts'
 
 /** Operations that change nothing on the servers: when their answer is lost, nothing is unknown. */
 const READS: ReadonlySet<number> = new Set([
@@ -21,6 +20,9 @@ const READS: ReadonlySet<number> = new Set([
 ])
 
 const NO_BYTES = new Uint8Array()
+
+/** Stands for a time that is not known. */
+const UNDATED_MS = 0
 
 /** The create operations, each with its body. */
 type CreateCall =
@@ -41,8 +43,8 @@ export interface CallFailure {
  * How a call ends well. The types of the three belong together; the generic method that makes the call sees to that.
  */
 interface CallEnd {
-  /** Makes the caller's answer of a successful reply's body. */
-  readonly read: (body: never) => unknown
+  /** Makes the caller's answer of a successful reply's body and its zxid. */
+  readonly read: (body: never, zxid: bigint) => unknown
   /** Fulfils the caller's promise. */
   readonly resolve: (value: never) => void
   /** Rejects it. */
@@ -92,7 +94,7 @@ export class Call {
 
   /** Gives the caller what the reply says. The owner has checked that it is the reply to this request. */
   settle(reply: Reply): void {
-    if (reply.err === Err.ok) this.#settleOk(reply.body)
+    if (reply.err === Err.ok) this.#settleOk(reply.body, reply.zxid)
     else if (reply.err === Err.noNode && this.request.op === OpCode.exists) this.#end.resolve(null as never)
     else this.#end.reject(refusal(reply.err, this.path))
   }
@@ -119,11 +121,18 @@ export class Call {
     return reply.err === Err.noNode && op === OpCode.exists ? 'exist' : null
   }
 
-  #settleOk(body: Reply['body']): void {
+  #settleOk(body: Reply['body'], zxid: bigint): void {
     const { op, body: asked } = this.request
     const error = op === OpCode.multi ? refusedPart(body as ReplyBodies[typeof OpCode.multi], asked) : null
-    if (error === null) this.#end.resolve(this.#end.read(body as never) as never)
-    else this.#end.reject(error)
+    if (error !== null) {
+      this.#end.reject(error)
+      return
+    }
+    try {
+      this.#end.resolve(this.#end.read(body as never, zxid) as never)
+    } catch (unreadable) {
+      this.#end.reject(unreadable)
+    }
   }
 }
 
@@ -131,18 +140,24 @@ export class Call {
  * The create request for a mode.
  *
  * @param ttlMs - milliseconds to live; there with mode `persistent-with-ttl` only
+ * @param acl - what the node's access control list is to be
  */
-export function createCall(path: string, data: Uint8Array, mode: CreateMode, ttlMs: number | undefined): CreateCall {
-  const body = { path, data, acl: OPEN_ACL, flags: FLAGS[mode] }
+export function createCall(
+  path: string,
+  data: Uint8Array,
+  { mode, ttlMs }: CreateOptions,
+  acl: readonly Acl[],
+): CreateCall {
+  const body = { path, data, acl, flags: FLAGS[mode] }
   if (mode === 'persistent-with-ttl') return { op: OpCode.createTTL, body: { ...body, ttl: BigInt(ttlMs ?? 0) } }
   return { op: mode === 'container' ? OpCode.createContainer : OpCode.create2, body }
 }
 
 /** The part of a multi request for an operation. */
-export function multiOperation(operation: Operation): MultiOperation {
+export function multiOperation(operation: Operation, acl: readonly Acl[]): MultiOperation {
   switch (operation.type) {
     case 'create':
-      return createCall(operation.path, operation.data, operation.mode, operation.ttlMs)
+      return createCall(operation.path, operation.data, operation, acl)
     case 'set':
       return { op: OpCode.setData, body: { path: operation.path, data: operation.data, version: operation.version } }
     case 'delete':
@@ -178,12 +193,31 @@ export function readNothing(): void {
   // Its success is all there is to know.
 }
 
-/** What a multi answers; it has no refused part. */
-export function readResults(results: ReplyBodies[typeof OpCode.multi]): OperationResult[] {
-  return results.map((result): OperationResult => {
+/**
+ * What a multi answers; it has no refused part.
+ *
+ * @param operations - what it was asked for
+ * @param zxid - of its transaction
+ * @param sessionId - who asked
+ */
+export function readResults(
+  results: ReplyBodies[typeof OpCode.multi],
+  operations: readonly Operation[],
+  zxid: bigint,
+  sessionId: bigint,
+): OperationResult[] {
+  return results.map((result, index): OperationResult => {
     switch (result.op) {
       case OpCode.create2:
+      case OpCode.createContainer:
+      case OpCode.createTTL:
         return { type: 'create', path: result.path, stat: result.stat }
+      case OpCode.create:
+        return {
+          type: 'create',
+          path: result.path,
+          stat: result.stat ?? undatedStat(operations[index], zxid, sessionId),
+        }
       case OpCode.setData:
         return { type: 'set', stat: result.stat }
       case OpCode.delete:
@@ -194,6 +228,54 @@ export function readResults(results: ReplyBodies[typeof OpCode.multi]): Operatio
         throw new CoordinationError('PROTOCOL_VIOLATION', 'a multi that succeeded in part', { outcome: 'corrupt' })
     }
   })
+}
+
+/**
+ * Fills in when the creates of a multi were made, which ZooKeeper does not say: the clock of the leader is read off a
+ * node that is still there, or else this one's is taken.
+ *
+ * @param multi - its answer
+ * @param exists - reads the stat of a node
+ */
+export async function dated(
+  multi: Promise<OperationResult[]>,
+  exists: (path: string) => Promise<Stat | null>,
+): Promise<OperationResult[]> {
+  const results = await multi
+  const undated = results.filter((result) => result.type === 'create' && result.stat.ctime === UNDATED_MS)
+  if (undated.length === 0) return results
+  let ctime = Date.now()
+  for (const result of undated) {
+    if (result.type !== 'create') continue
+    const stat = await exists(result.path).catch(() => null)
+    if (stat?.czxid !== result.stat.czxid) continue
+    ctime = stat.ctime
+    break
+  }
+  return results.map((result) =>
+    undated.includes(result) && result.type === 'create'
+      ? { ...result, stat: { ...result.stat, ctime, mtime: ctime } }
+      : result,
+  )
+}
+
+/** The stat of a node as a multi made it, of which ZooKeeper says nothing but the path: all but the times is known. */
+function undatedStat(operation: Operation | undefined, zxid: bigint, sessionId: bigint): Stat {
+  const [data, mode] = operation?.type === 'create' ? [operation.data, operation.mode] : [NO_BYTES, 'persistent']
+  const isEphemeral = mode === 'ephemeral' || mode === 'ephemeral-sequential'
+  return {
+    czxid: zxid,
+    mzxid: zxid,
+    pzxid: zxid,
+    ctime: UNDATED_MS,
+    mtime: UNDATED_MS,
+    version: 0,
+    cversion: 0,
+    aversion: 0,
+    ephemeralOwner: isEphemeral ? sessionId : 0n,
+    dataLength: data.length,
+    numChildren: 0,
+  }
 }
 
 const FLAGS: Readonly<Record<CreateMode, number>> = {

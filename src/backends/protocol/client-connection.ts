@@ -4,9 +4,9 @@
  *
  * Model     a connection is attached once the server has answered the ConnectRequest, and lost once; nothing comes
  *           after that.
- * Liveness  a ping goes out when nothing that renews the session was sent for a third of its time-out; a server that
- *           says nothing for two thirds of it is taken for dead (frozen, cut off), which leaves a third to attach to
- *           another one.
+ * Liveness  a ping goes out when nothing that renews the session was sent for a part of its time-out that the owner
+ *           sets; a server that says nothing for two thirds of it is taken for dead (frozen, cut off), which leaves a
+ *           third to attach to another one.
  * Source    ClientCnxn.java (SendThread) of ZooKeeper 3.8.
  */
 import { Deadline } from '../../core/async.ts'
@@ -14,9 +14,6 @@ import { Fifo } from '../../core/fifo.ts'
 import type { Channel, ChannelListener, Dialer } from './channel.ts'
 import { OpCode, Xid } from './codes.ts'
 import type { ConnectRequest, ConnectResponse, Request, ServerMessage } from './records.ts'
-
-/** A ping is sent when nothing that renews the session was sent for this part of its time-out. */
-const PING_AFTER = 1 / 3
 
 /** A server that was silent for this part of the session time-out is given up. */
 const SILENCE_AFTER = 2 / 3
@@ -43,6 +40,7 @@ export class Connection implements ChannelListener {
   /** When each ping without an answer was sent; bounded, since a silent server is given up after the second. */
   readonly #pingsSentMs = new Fifo<number>()
   #timeoutMs = 0
+  #pingAfterMs = 0
   #lastRenewalMs: number
   #lastHeardMs: number
   #lost = false
@@ -61,7 +59,7 @@ export class Connection implements ChannelListener {
     this.#attempt = new Deadline(() => now + attemptMs, () => {
       this.#lose(`no answer to the connect request within ${attemptMs} ms`)
     })
-    this.#ping = new Deadline(() => this.#lastRenewalMs + this.#timeoutMs * PING_AFTER, () => {
+    this.#ping = new Deadline(() => this.#lastRenewalMs + this.#pingAfterMs, () => {
       this.#sendPing()
     })
     this.#silence = new Deadline(() => this.#lastHeardMs + this.#timeoutMs * SILENCE_AFTER, () => {
@@ -81,11 +79,13 @@ export class Connection implements ChannelListener {
    * The owner has accepted the server's answer: from now on requests may be sent, and the server is watched over.
    *
    * @param timeoutMs - the negotiated session time-out
+   * @param pingAfterMs - how long nothing that renews the session is sent before a ping is, in milliseconds
    * @param isRenewed - whether the answer to the ConnectRequest renewed the session; if not, a ping is sent at once
    */
-  attached(timeoutMs: number, isRenewed: boolean): void {
+  attached(timeoutMs: number, pingAfterMs: number, isRenewed: boolean): void {
     this.#attempt.stop()
     this.#timeoutMs = timeoutMs
+    this.#pingAfterMs = pingAfterMs
     if (isRenewed) this.#ping.start()
     else this.#sendPing()
     this.#silence.start()
@@ -120,10 +120,10 @@ export class Connection implements ChannelListener {
     else this.#owner.onMessage(this, message)
   }
 
-  onClose(): void {
+  onClose(reason = 'the connection was closed'): void {
     if (this.#lost) return
     this.#end()
-    this.#owner.onLost(this, 'the connection was closed')
+    this.#owner.onLost(this, reason)
   }
 
   #sendPing(): void {

@@ -8,10 +8,7 @@
  *           resolves. For that, everything that arrives behind an event queues up behind it (core/event-queue.ts);
  *           while no event waits, a reply resolves its promise directly.
  * Lease     the servers end a session when they have heard nothing for its time-out T, counted from when they
- *           *received* something, which is not before we sent it. So up to T after the sending of an answered ping it
- *           lives - of a ping, a write or a sync: those a majority confirms, a read any server answers alone
- *           (docs/decisions/0003). The lease deadline takes 2/3 T: clocks that differ by a tenth still leave a fifth
- *           of T to stop the work in.
+ *           *received* something, which is not before we sent it. What proves that they have is in client-lease.ts.
  * Expiry    after 4/3 T without an answer the session is given up here, whatever the network does, and never attached
  *           again.
  * Source    ClientCnxn.java of ZooKeeper 3.8; ZOOKEEPER-4508 (local expiry).
@@ -22,19 +19,20 @@ import { Deadline, abortedError, deferred } from '../../core/async.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { EventQueue } from '../../core/event-queue.ts'
 import { fullJitterMs } from '../../core/retry.ts'
-import { CALLS_MAX, CallQueue } from './call-queue.ts'
+import { CLOSED, CallQueue, EXPIRED, FULL } from './call-queue.ts'
 import type { Dialer } from './channel.ts'
-import { Call, createCall, multiOperation } from './client-calls.ts'
+import { Call, createCall, dated, multiOperation } from './client-calls.ts'
 import { readChildren, readCreated, readData, readNothing, readResults, readStat } from './client-calls.ts'
-import type { CallFailure } from './client-calls.ts'
 import { Connection } from './client-connection.ts'
 import type { ConnectionOwner } from './client-connection.ts'
+import { AnsweredLease, ProvenLease, proverOn } from './client-lease.ts'
+import type { ClientLease } from './client-lease.ts'
+import type { ClientSessionOptions } from './client-options.ts'
+import { ClientStates } from './client-states.ts'
 import { ClientWatches } from './client-watches.ts'
-import { Err, OpCode, WatcherType, Xid } from './codes.ts'
-import type { ConnectResponse, Reply, ReplyBodies, Request, RequestBodies, ServerMessage } from './records.ts'
-
-/** Part of the session time-out, from the sending of the last answered request, for which a lease is good. */
-const LEASE_PART = 2 / 3
+import { Err, OpCode, WatcherType, Xid, errorCodeOf } from './codes.ts'
+import { OPEN_ACL } from './records.ts'
+import type { Acl, ConnectResponse, Reply, ReplyBodies, Request, RequestBodies, ServerMessage } from './records.ts'
 
 /** Part of the session time-out, from the sending of the last answered request, after which the session is given up. */
 const EXPIRY_PART = 4 / 3
@@ -54,38 +52,13 @@ const CLOSE_WAIT_MS = 2_000
 /** Length of a session's password in bytes; all zero while there is none. */
 const PASSWD_BYTES = 16
 
-const EXPIRED: CallFailure = { code: 'SESSION_EXPIRED', message: 'the session has expired', outcome: 'session-over' }
-const CLOSED: CallFailure = { code: 'CLIENT_CLOSED', message: 'the session was closed', outcome: 'not-sent' }
-const FULL: CallFailure = {
-  code: 'CONNECTION_LOSS',
-  message: `${CALLS_MAX} calls of this session wait for their answers`,
-  outcome: 'not-sent',
-}
-
-/** Options of {@link openClientSession}. */
-export interface ClientSessionOptions {
-  /** The session time-out to ask for, in milliseconds; the servers may clamp it. */
-  readonly sessionTimeoutMs: number
-  /** Longest wait of a call for a server, in milliseconds; until the session is over by default. */
-  readonly callTimeoutMs?: number
-  /**
-   * How long one server has to answer while the session is opened, in milliseconds; by default its share of the
-   * time-out.
-   */
-  readonly connectTimeoutMs?: number
-  /** Ends the attempt. */
-  readonly signal?: AbortSignal
-  /** Gets errors that have no caller, such as a watcher that throws or a server that breaks the protocol. */
-  readonly onError: (error: unknown) => void
-}
-
 /**
  * Opens a new session: asks each server once, until one answers.
  *
  * @param dialer - reaches the servers
  * @returns the session, attached
- * @throws CoordinationError `CONNECTION_LOSS` with outcome `not-sent` if none answered; `ABORTED` if the signal was
- * aborted
+ * @throws CoordinationError `CONNECTION_LOSS` with outcome `not-sent` if none answered; `NO_AUTH` if one refused to
+ * know us; `ABORTED` if the signal was aborted
  */
 export async function openClientSession(dialer: Dialer, options: ClientSessionOptions): Promise<Session> {
   const { signal } = options
@@ -107,11 +80,14 @@ type Phase = 'opening' | 'attached' | 'detached' | 'over'
 
 class ClientSession implements Session, ConnectionOwner {
   readonly #dialer: Dialer
+  readonly #options: ClientSessionOptions
+  readonly #acl: readonly Acl[]
   readonly #queue: EventQueue
   readonly #watches: ClientWatches
   readonly #opened = deferred<undefined>()
   readonly #calls: CallQueue
-  readonly #listeners = new Set<(state: SessionState) => void>()
+  readonly #states: ClientStates
+  readonly #lease: ClientLease
   readonly #expiry = new Deadline(
     () => this.#answeredSentMs + this.#timeoutMs * EXPIRY_PART,
     () => {
@@ -127,21 +103,26 @@ class ClientSession implements Session, ConnectionOwner {
   #answeredSentMs = -Infinity
   /** How it is linked: `opening` until the first server answers, `over` once expired or closed. */
   #phase: Phase = 'opening'
-  #state: SessionState = { status: 'connected' }
+  /** Whether `openClientSession` has been answered. */
+  #isOpen = false
+  /** Identities that the present server has not acknowledged. */
+  #authsOwed = 0
   #connection: Connection | null = null
   #attachedAtMs = -Infinity
   /** Connections that came to nothing since the last one that was stable. */
   #failures = 0
-  readonly #connectTimeoutMs: number | undefined
   #backOff: ReturnType<typeof setTimeout> | undefined
   #closing: { readonly xid: number; readonly end: () => void } | null = null
   #closed: Promise<void> | null = null
 
   constructor(dialer: Dialer, options: ClientSessionOptions) {
     this.#dialer = dialer
+    this.#options = options
+    this.#acl = options.acl ?? OPEN_ACL
     this.#timeoutMs = options.sessionTimeoutMs
-    this.#connectTimeoutMs = options.connectTimeoutMs
     this.#queue = new EventQueue(options.onError)
+    this.#states = new ClientStates(this.#queue)
+    this.#lease = options.servers === 'zookeeper' ? new ProvenLease(proverOn(this)) : new AnsweredLease()
     this.#watches = new ClientWatches((path) => {
       this.#disarm(path)
     })
@@ -157,26 +138,21 @@ class ClientSession implements Session, ConnectionOwner {
   }
 
   get state(): SessionState {
-    return this.#state
+    return this.#states.state
   }
 
   get leaseDeadlineMs(): number {
-    return this.#phase === 'over' ? -Infinity : this.#answeredSentMs + this.#timeoutMs * LEASE_PART
+    if (this.#phase === 'over') return -Infinity
+    this.#lease.want()
+    return this.#lease.deadlineMs
   }
 
   onState(listener: (state: SessionState) => void): () => void {
-    // A function of its own, so that one listener may listen twice and end each listening by itself.
-    const entry = (state: SessionState): void => {
-      listener(state)
-    }
-    this.#listeners.add(entry)
-    return () => {
-      this.#listeners.delete(entry)
-    }
+    return this.#states.listen(listener)
   }
 
   create(path: string, data: Uint8Array, options: CreateOptions): Promise<Created> {
-    const { op, body } = createCall(path, data, options.mode, options.ttlMs)
+    const { op, body } = createCall(path, data, options, this.#acl)
     return this.#call(op, body, path, readCreated)
   }
 
@@ -201,7 +177,11 @@ class ClientSession implements Session, ConnectionOwner {
   }
 
   multi(operations: readonly Operation[]): Promise<OperationResult[]> {
-    return this.#call(OpCode.multi, operations.map(multiOperation), '', readResults)
+    const body = operations.map((operation) => multiOperation(operation, this.#acl))
+    const answer = this.#call(OpCode.multi, body, '', (results, zxid) => {
+      return readResults(results, operations, zxid, this.#id)
+    })
+    return this.#options.servers === 'zookeeper' ? dated(answer, (path) => this.exists(path)) : answer
   }
 
   sync(path: string): Promise<void> {
@@ -225,8 +205,9 @@ class ClientSession implements Session, ConnectionOwner {
 
   /** Gives up an opening that is under way; without effect once it is open. */
   abandon(error: CoordinationError): void {
-    if (this.#phase !== 'opening') return
+    if (this.#isOpen || this.#phase === 'over') return
     this.#unlink('over')
+    this.#calls.failAll(CLOSED)
     this.#opened.reject(error)
   }
 
@@ -264,7 +245,7 @@ class ClientSession implements Session, ConnectionOwner {
     op: O,
     body: RequestBodies[O],
     path: string,
-    read: (body: ReplyBodies[O]) => T,
+    read: (body: ReplyBodies[O], zxid: bigint) => T,
     watch?: Watcher,
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -289,7 +270,7 @@ class ClientSession implements Session, ConnectionOwner {
 
   #send(call: Call): void {
     this.#calls.sent(call)
-    this.#connection?.send(call.request, call.renews)
+    this.#connection?.send(call.request, call.renews && this.#lease.areCallsPings)
   }
 
   #disarm(path: string): void {
@@ -307,12 +288,8 @@ class ClientSession implements Session, ConnectionOwner {
     }
     if (reply.zxid > this.#lastZxidSeen) this.#lastZxidSeen = reply.zxid
     this.#watches.replied(reply.zxid, reply.xid === Xid.setWatches)
-    if (reply.xid === Xid.ping) {
-      this.#answered(connection.takePingSentMs() ?? -Infinity)
-      return
-    }
-    if (reply.xid === Xid.setWatches) {
-      if (reply.err !== Err.ok) this.#violated(`setWatches was refused with error ${reply.err}`)
+    if (reply.xid < 0) {
+      this.#onOwnReply(connection, reply)
       return
     }
     const call = this.#calls.takeAnswered(reply.xid)
@@ -320,11 +297,48 @@ class ClientSession implements Session, ConnectionOwner {
       this.#violated(`a reply to request ${reply.xid} out of turn`)
       return
     }
-    if (call.renews) this.#answered(call.sentAtMs)
+    if (call.renews) {
+      this.#answeredSentMs = Math.max(this.#answeredSentMs, call.sentAtMs)
+      this.#lease.answered(call.sentAtMs)
+    }
     if (call.arms) this.#watches.answered(call, call.armedBy(reply))
     call.settle(reply)
     if (reply.err === Err.sessionExpired) this.#expire()
     else if (reply.err === Err.sessionMoved) this.#drop('the session has moved to another server')
+  }
+
+  /** A reply to what the application did not ask for. */
+  #onOwnReply(connection: Connection, { xid, err }: Reply): void {
+    if (xid === Xid.ping) {
+      const sentMs = connection.takePingSentMs() ?? -Infinity
+      this.#answeredSentMs = Math.max(this.#answeredSentMs, sentMs)
+      this.#lease.ponged(sentMs)
+    } else if (xid === Xid.auth) {
+      this.#onAuthReply(connection, err)
+    } else if (xid !== Xid.setWatches) {
+      this.#violated(`a reply to request ${xid}`)
+    } else if (err !== Err.ok) {
+      this.#violated(`setWatches was refused with error ${err}`)
+    }
+  }
+
+  #onAuthReply(connection: Connection, err: number): void {
+    this.#authsOwed -= 1
+    if (err === Err.ok) {
+      if (this.#authsOwed === 0) this.#open()
+      return
+    }
+    const message = `${connection.server} refused to know this client: ${errorCodeOf(err)} (${err})`
+    const error = new CoordinationError('NO_AUTH', message, { outcome: 'not-sent' })
+    if (this.#isOpen) {
+      this.#queue.report(error)
+      this.#drop(message)
+    } else this.abandon(error)
+  }
+
+  #open(): void {
+    this.#isOpen = true
+    this.#opened.resolve(undefined)
   }
 
   #onEvent(connection: Connection, type: number, path: string): void {
@@ -332,10 +346,6 @@ class ClientSession implements Session, ConnectionOwner {
     this.#watches.fire(type, path, (callback) => {
       this.#queue.call(callback)
     })
-  }
-
-  #answered(sentMs: number): void {
-    if (sentMs > this.#answeredSentMs) this.#answeredSentMs = sentMs
   }
 
   #violated(what: string): void {
@@ -352,14 +362,14 @@ class ClientSession implements Session, ConnectionOwner {
 
   #dial(): void {
     const share = Math.max(ATTEMPT_MS_MIN, this.#timeoutMs / this.#dialer.serverCount)
-    const attemptMs = this.#phase === 'opening' ? this.#connectTimeoutMs ?? share : share
+    const attemptMs = this.#phase === 'opening' ? this.#options.connectTimeoutMs ?? share : share
     const request = {
       protocolVersion: 0,
       lastZxidSeen: this.#lastZxidSeen,
       timeOut: this.#timeoutMs,
       sessionId: this.#id,
       passwd: this.#passwd,
-      readOnly: false,
+      readOnly: this.#options.readOnly ?? false,
     }
     this.#connection = new Connection(this.#dialer, request, attemptMs, this)
   }
@@ -385,16 +395,19 @@ class ClientSession implements Session, ConnectionOwner {
     this.#passwd = response.passwd ?? this.#passwd
     this.#phase = 'attached'
     this.#attachedAtMs = performance.now()
-    // A new session is a transaction, but that an old one lives on is the word of one server: the first ping proves it.
-    if (opening) this.#answered(connection.connectSentMs)
+    if (opening) this.#answeredSentMs = Math.max(this.#answeredSentMs, connection.connectSentMs)
+    this.#lease.attached(connection.connectSentMs, response.timeOut, opening && !response.readOnly)
     this.#expiry.start()
-    connection.attached(response.timeOut, opening)
+    connection.attached(response.timeOut, response.timeOut * this.#lease.pingPart, opening)
+    const auth = this.#options.auth ?? []
+    this.#authsOwed = auth.length
+    for (const body of auth) connection.send({ xid: Xid.auth, op: OpCode.auth, body }, false)
     // ClientCnxn's order: watches first, so that what fires is told before any answer to what waited.
     for (const body of this.#watches.toRearm()) {
       connection.send({ xid: Xid.setWatches, op: OpCode.setWatches, body }, false)
     }
-    if (opening) this.#opened.resolve(undefined)
-    else this.#setState({ status: 'connected' })
+    if (auth.length === 0) this.#open()
+    if (!opening) this.#states.set({ status: 'connected' })
     for (const call of this.#calls.takeWaiting()) this.#send(call)
   }
 
@@ -407,7 +420,8 @@ class ClientSession implements Session, ConnectionOwner {
     if (this.#phase === 'attached') {
       this.#phase = 'detached'
       this.#calls.failInFlight({ code: 'CONNECTION_LOSS', message: `lost connection: ${reason}`, outcome: 'not-sent' })
-      this.#setState({ status: 'suspended', deadlineMs: this.leaseDeadlineMs })
+      this.#lease.detached()
+      this.#states.set({ status: 'suspended', deadlineMs: this.#lease.deadlineMs })
       if (performance.now() - this.#attachedAtMs >= STABLE_MS) this.#failures = 0
       else this.#failures += 1
     } else {
@@ -422,7 +436,7 @@ class ClientSession implements Session, ConnectionOwner {
     if (this.#phase === 'opening' && this.#failures >= serverCount) {
       this.#unlink('over')
       const message = `none of ${serverCount} servers opened a session; the last: ${reason}`
-      this.#opened.reject(new CoordinationError('CONNECTION_LOSS', message, { outcome: 'not-sent' }))
+      this.#opened.reject(unopened(message))
     } else if (this.#failures > 0 && this.#failures % serverCount === 0) {
       const pauseMs = fullJitterMs(this.#failures / serverCount, this.#timeoutMs * BACK_OFF_PART)
       this.#backOff = setTimeout(() => {
@@ -446,7 +460,8 @@ class ClientSession implements Session, ConnectionOwner {
     this.#unlink('over')
     this.#calls.failAll(EXPIRED)
     this.#watches.clear()
-    this.#setState({ status: 'expired' })
+    this.#states.set({ status: 'expired' })
+    if (!this.#isOpen) this.#opened.reject(unopened('the session ended before it was open'))
   }
 
   async #close(): Promise<void> {
@@ -456,7 +471,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#expiry.stop()
     this.#calls.failAll(CLOSED)
     this.#watches.clear()
-    this.#setState({ status: 'closed' })
+    this.#states.set({ status: 'closed' })
     // Without a server in touch nobody can be told: the servers end the session at its time-out.
     if (connection !== null) await this.#tellClose(connection)
     this.#unlink('over')
@@ -466,30 +481,19 @@ class ClientSession implements Session, ConnectionOwner {
   async #tellClose(connection: Connection): Promise<void> {
     const { promise, resolve } = deferred<undefined>()
     const sentMs = performance.now()
-    const limit = new Deadline(() => sentMs + CLOSE_WAIT_MS, () => {
+    const end = (): void => {
       resolve(undefined)
-    })
-    const xid = this.#calls.nextXid()
-    this.#closing = {
-      xid,
-      end: () => {
-        resolve(undefined)
-      },
     }
+    const limit = new Deadline(() => sentMs + CLOSE_WAIT_MS, end)
+    const xid = this.#calls.nextXid()
+    this.#closing = { xid, end }
     limit.start()
     connection.send({ xid, op: OpCode.closeSession, body: null }, false)
     await promise
     limit.stop()
   }
+}
 
-  #setState(state: SessionState): void {
-    this.#state = state
-    const listeners = [...this.#listeners]
-    this.#queue.push(() => {
-      for (const listener of listeners) {
-        // One that was called before may have ended it.
-        if (this.#listeners.has(listener)) this.#queue.call(() => listener(state))
-      }
-    })
-  }
+function unopened(message: string): CoordinationError {
+  return new CoordinationError('CONNECTION_LOSS', message, { outcome: 'not-sent' })
 }

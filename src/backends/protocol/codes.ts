@@ -13,6 +13,8 @@ export const OpCode = {
   exists: 3,
   getData: 4,
   setData: 5,
+  getAcl: 6,
+  setAcl: 7,
   getChildren: 8,
   sync: 9,
   ping: 11,
@@ -20,18 +22,28 @@ export const OpCode = {
   check: 13,
   multi: 14,
   create2: 15,
+  reconfig: 16,
+  checkWatches: 17,
   removeWatches: 18,
   createContainer: 19,
   deleteContainer: 20,
   createTTL: 21,
+  multiRead: 22,
+  auth: 100,
   setWatches: 101,
+  sasl: 102,
+  getEphemerals: 103,
+  getAllChildrenNumber: 104,
+  setWatches2: 105,
+  addWatch: 106,
+  whoAmI: 107,
   createSession: -10,
   closeSession: -11,
   error: -1,
 } as const
 
 /** xids that are not requests of an application. */
-export const Xid = { notification: -1, ping: -2, setWatches: -8 } as const
+export const Xid = { notification: -1, ping: -2, auth: -4, setWatches: -8 } as const
 
 /** The flags of a create request. */
 export const CreateFlag = {
@@ -53,6 +65,12 @@ export const SYNC_CONNECTED = 3
 /** Which watches a removeWatches is about. */
 export const WatcherType = { children: 1, data: 2, any: 3 } as const
 
+/** How long a watch of addWatch lives, and what it sees: until it is removed, of one node or of all below it too. */
+export const AddWatchMode = { persistent: 0, persistentRecursive: 1 } as const
+
+/** The bits of an access control list's permissions. */
+export const Perm = { read: 1, write: 2, create: 4, delete: 8, admin: 16, all: 31 } as const
+
 /** Error numbers in replies. */
 export const Err = {
   ok: 0,
@@ -71,8 +89,13 @@ export const Err = {
   notEmpty: -111,
   sessionExpired: -112,
   invalidAcl: -114,
+  authFailed: -115,
   sessionMoved: -118,
+  notReadOnly: -119,
   noWatcher: -121,
+  reconfigDisabled: -123,
+  quotaExceeded: -125,
+  throttledOp: -127,
 } as const
 
 const CODE_OF_ERR: ReadonlyMap<number, ErrorCode> = new Map([

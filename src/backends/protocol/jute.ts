@@ -8,32 +8,45 @@
  *           it is fed, it throws nothing but CoordinationError `PROTOCOL_VIOLATION`.
  * Source    zookeeper-jute BinaryInputArchive, BinaryOutputArchive.
  */
-import { assert } from '../../core/assert.ts'
 import { CoordinationError } from '../../core/errors.ts'
 
 const INITIAL_WRITER_BYTES = 256
-const INT64_MIN = -(2n ** 63n)
-const INT64_MAX = 2n ** 63n - 1n
+/** A writer that has grown larger than this is not kept for the next value. */
+const KEPT_WRITER_BYTES_MAX = 0x10000
+/** A string up to this long is written by a loop, which is faster for it than a call out of JavaScript. */
+const LOOPED_TEXT_LENGTH_MAX = 64
+const TWO_TO_32 = 2 ** 32
+const ASCII_MAX = 0x7f
 
-/** Reads jute from bytes, in order. */
+/** Reads jute from bytes, in order. One reader can read many inputs, one after the other. */
 export class Reader {
-  readonly #bytes: Uint8Array
-  readonly #buffer: Buffer
-  readonly #view: DataView
-  #offset = 0
+  /** The memory that the input lies in, whole, so that inputs of one chunk share these two. */
+  #buffer: Buffer
+  #view: DataView
+  #offset: number
+  #end: number
 
   constructor(bytes: Uint8Array) {
+    this.#buffer = Buffer.from(bytes.buffer)
+    this.#view = new DataView(bytes.buffer)
+    this.#offset = bytes.byteOffset
+    this.#end = bytes.byteOffset + bytes.byteLength
+  }
+
+  /** Goes on with another input, from its beginning. */
+  reset(bytes: Uint8Array): void {
     const { buffer, byteOffset, byteLength } = bytes
-    // What is read must be plain bytes whatever comes in: slice() of a Buffer would be a view where a copy is meant.
-    const isBuffer = Buffer.isBuffer(bytes)
-    this.#bytes = isBuffer ? new Uint8Array(buffer, byteOffset, byteLength) : bytes
-    this.#buffer = isBuffer ? bytes : Buffer.from(buffer, byteOffset, byteLength)
-    this.#view = new DataView(buffer, byteOffset, byteLength)
+    if (buffer !== this.#view.buffer) {
+      this.#buffer = Buffer.from(buffer)
+      this.#view = new DataView(buffer)
+    }
+    this.#offset = byteOffset
+    this.#end = byteOffset + byteLength
   }
 
   /** Bytes not read yet. */
   get remaining(): number {
-    return this.#bytes.length - this.#offset
+    return this.#end - this.#offset
   }
 
   int32(): number {
@@ -44,14 +57,22 @@ export class Reader {
     return this.#view.getBigInt64(this.#take(8))
   }
 
+  /** A 64-bit integer as a number, if one holds it exactly. */
+  safeInt64(): number {
+    const at = this.#take(8)
+    const value = this.#view.getInt32(at) * TWO_TO_32 + this.#view.getUint32(at + 4)
+    if (!Number.isSafeInteger(value)) throw violation(`${value} where a safe integer is expected`)
+    return value
+  }
+
   byte(): number {
     return this.#view.getUint8(this.#take(1))
   }
 
-  /** The next bytes, as a view of the input (no copy). */
+  /** The next bytes, as a view of the input (no copy); plain bytes, so that slice() of them is a copy. */
   bytes(length: number): Uint8Array {
     const start = this.#take(length)
-    return this.#bytes.subarray(start, start + length)
+    return new Uint8Array(this.#view.buffer, start, length)
   }
 
   /** The next bytes as UTF-8. What is none reads as U+FFFD, which no path may contain; a byte order mark stays. */
@@ -67,7 +88,7 @@ export class Reader {
 
   #take(length: number): number {
     const start = this.#offset
-    if (length < 0 || length > this.#bytes.length - start) {
+    if (length < 0 || length > this.#end - start) {
       throw violation(`a length of ${length} bytes where ${this.remaining} are left`)
     }
     this.#offset = start + length
@@ -75,21 +96,51 @@ export class Reader {
   }
 }
 
-/** Writes jute into bytes that grow. */
+/** Writes jute into bytes that grow. One writer can write many values, one after the other. */
 export class Writer {
-  #bytes = Buffer.allocUnsafe(INITIAL_WRITER_BYTES)
-  #view = viewOf(this.#bytes)
+  #bytes: Buffer
+  #view: DataView
   #offset = 0
 
+  /**
+   * Makes a writer.
+   *
+   * @param capacityBytes - room to begin with
+   */
+  constructor(capacityBytes: number = INITIAL_WRITER_BYTES) {
+    this.#bytes = Buffer.allocUnsafeSlow(capacityBytes)
+    this.#view = viewOf(this.#bytes)
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#offset
+  }
+
+  /** Bytes that it can hold without growing. */
+  get capacity(): number {
+    return this.#bytes.length
+  }
+
   int32(value: number): void {
+    if (value !== (value | 0)) throw new RangeError(`${value} does not fit in 32 bits`)
     const at = this.#reserve(4)
-    this.#bytes.writeInt32BE(value, at)
+    this.#view.setInt32(at, value)
   }
 
   int64(value: bigint): void {
-    assert(value >= INT64_MIN && value <= INT64_MAX, () => `${value} fits in 64 bits`)
+    if (value !== BigInt.asIntN(64, value)) throw new RangeError(`${value} does not fit in 64 bits`)
     const at = this.#reserve(8)
     this.#view.setBigInt64(at, value)
+  }
+
+  /** A number that is a safe integer, as a 64-bit integer. */
+  safeInt64(value: number): void {
+    if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not a safe integer`)
+    const high = Math.floor(value / TWO_TO_32)
+    const at = this.#reserve(8)
+    this.#view.setInt32(at, high)
+    this.#view.setUint32(at + 4, value - high * TWO_TO_32)
   }
 
   byte(value: number): void {
@@ -104,30 +155,70 @@ export class Writer {
 
   /** A string as int32 byte length and UTF-8. */
   text(value: string): void {
+    if (value.length <= LOOPED_TEXT_LENGTH_MAX && this.#ascii(value)) return
     const length = Buffer.byteLength(value)
     this.int32(length)
     const at = this.#reserve(length)
     this.#bytes.write(value, at)
   }
 
-  /** What was written, as a copy of its own: plain bytes, no Buffer. */
-  finish(): Uint8Array {
-    const copy = new Uint8Array(this.#offset)
-    this.#bytes.copy(copy, 0, 0, this.#offset)
+  /** Leaves room for the length of a frame; {@link Writer.endFrame} fills it in. Returns where the frame starts. */
+  beginFrame(): number {
+    return this.#reserve(4)
+  }
+
+  /** Fills in the length of the frame that starts there and ends here. */
+  endFrame(start: number): void {
+    this.#view.setInt32(start, this.#offset - start - 4)
+  }
+
+  /** Takes back everything from there on. */
+  truncate(length: number): void {
+    this.#offset = length
+  }
+
+  /** What was written from there on, as a copy of its own: plain bytes, no Buffer. */
+  finish(start = 0): Uint8Array {
+    const copy = new Uint8Array(this.#offset - start)
+    this.#bytes.copy(copy, 0, start, this.#offset)
     return copy
+  }
+
+  /** What was written, as a view that is good until the next write. */
+  written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#offset)
+  }
+
+  /** Whether all of it was ASCII; if not, nothing is written. */
+  #ascii(value: string): boolean {
+    const { length } = value
+    const start = this.#reserve(4 + length)
+    const bytes = this.#bytes
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i)
+      if (code > ASCII_MAX) {
+        this.#offset = start
+        return false
+      }
+      bytes[start + 4 + i] = code
+    }
+    this.#view.setInt32(start, length)
+    return true
   }
 
   #reserve(length: number): number {
     const at = this.#offset
     const end = at + length
-    if (end > this.#bytes.length) {
-      const grown = Buffer.allocUnsafe(Math.max(end, 2 * this.#bytes.length))
-      this.#bytes.copy(grown, 0, 0, at)
-      this.#bytes = grown
-      this.#view = viewOf(grown)
-    }
+    if (end > this.#bytes.length) this.#grow(end)
     this.#offset = end
     return at
+  }
+
+  #grow(end: number): void {
+    const grown = Buffer.allocUnsafeSlow(Math.max(end, 2 * this.#bytes.length))
+    this.#bytes.copy(grown, 0, 0, this.#offset)
+    this.#bytes = grown
+    this.#view = viewOf(grown)
   }
 }
 
@@ -158,12 +249,8 @@ export const int64: Codec<bigint> = {
 
 /** Milliseconds since 1970: 64 bits on the wire, a safe integer here (until the year 287396); others are refused. */
 export const millis: Codec<number> = {
-  write: (writer, value) => writer.int64(BigInt(value)),
-  read(reader) {
-    const value = Number(reader.int64())
-    if (!Number.isSafeInteger(value)) throw violation(`a time of ${value} milliseconds`)
-    return value
-  },
+  write: (writer, value) => writer.safeInt64(value),
+  read: (reader) => reader.safeInt64(),
 }
 
 /** A boolean; any byte but 0 reads as true, as in the reference. */
@@ -188,10 +275,36 @@ export const buffer: Codec<Uint8Array | null> = {
   },
 }
 
+/** Bytes, or null; what is read is a copy, so that who keeps it does not keep the whole chunk that it came in. */
+export const copiedBuffer: Codec<Uint8Array | null> = {
+  write: (writer, value) => {
+    buffer.write(writer, value)
+  },
+  read: (reader) => buffer.read(reader)?.slice() ?? null,
+}
+
 /** A string that must be there; null on the wire is refused. */
 export const ustring: Codec<string> = {
   write: (writer, value) => writer.text(value),
   read: (reader) => reader.text(reader.int32()),
+}
+
+/** A string; null on the wire reads as the empty one, where the reference refuses both in the same way. */
+export const ustringOrEmpty: Codec<string> = {
+  write: (writer, value) => writer.text(value),
+  read: (reader) => nullableUstring.read(reader) ?? '',
+}
+
+/** A string, or null. */
+export const nullableUstring: Codec<string | null> = {
+  write(writer, value) {
+    if (value === null) writer.int32(-1)
+    else writer.text(value)
+  },
+  read(reader) {
+    const length = reader.int32()
+    return length === -1 ? null : reader.text(length)
+  },
 }
 
 /** The least bytes that any element takes: bounds a vector's count by the bytes that are there. */
@@ -232,11 +345,25 @@ export function record<T extends object>(fields: { readonly [K in keyof T]: Code
   }
 }
 
+/** The writer of {@link encode}; null while it is in use, by an encoding that encodes something within. */
+let keptWriter: Writer | null = new Writer()
+
 /** Encodes one value into bytes of its own. */
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
-  const writer = new Writer()
-  codec.write(writer, value)
-  return writer.finish()
+  return written((writer) => {
+    codec.write(writer, value)
+  })
+}
+
+/** The bytes that a function writes, as bytes of their own. */
+export function written(write: (writer: Writer) => void): Uint8Array {
+  const writer = keptWriter ?? new Writer()
+  keptWriter = null
+  writer.truncate(0)
+  write(writer)
+  const bytes = writer.finish()
+  if (writer.capacity <= KEPT_WRITER_BYTES_MAX) keptWriter = writer
+  return bytes
 }
 
 /** Decodes bytes that hold exactly one value. */

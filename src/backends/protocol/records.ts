@@ -7,7 +7,18 @@
  * Source    zookeeper.jute of ZooKeeper 3.8.
  */
 import type { OpCode } from './codes.ts'
-import { bool, buffer, int32, int64, millis, record, ustring, vector } from './jute.ts'
+import {
+  bool,
+  copiedBuffer,
+  int32,
+  int64,
+  millis,
+  nullableUstring,
+  record,
+  ustring,
+  ustringOrEmpty,
+  vector,
+} from './jute.ts'
 import type { Infer } from './jute.ts'
 
 /** One entry of an access control list. */
@@ -33,51 +44,57 @@ export const StatRecord = record({
 })
 export type StatRecord = Infer<typeof StatRecord>
 
-/** First message on a connection. A session id of 0n asks for a new session. */
-export const ConnectRequest = record({
+const connectRequest = {
   protocolVersion: int32,
   lastZxidSeen: int64,
   timeOut: int32,
   sessionId: int64,
-  passwd: buffer,
-  readOnly: bool,
-})
+  passwd: copiedBuffer,
+}
+const connectResponse = { protocolVersion: int32, timeOut: int32, sessionId: int64, passwd: copiedBuffer }
+
+/** First message on a connection. A session id of 0n asks for a new session. */
+export const ConnectRequest = record({ ...connectRequest, readOnly: bool })
 export type ConnectRequest = Infer<typeof ConnectRequest>
+/** The same as clients before 3.4 send it. */
+export const OldConnectRequest = record(connectRequest)
 
 /** Its answer. A time-out of 0 says that the session is over (or the password wrong). */
-export const ConnectResponse = record({
-  protocolVersion: int32,
-  timeOut: int32,
-  sessionId: int64,
-  passwd: buffer,
-  readOnly: bool,
-})
+export const ConnectResponse = record({ ...connectResponse, readOnly: bool })
 export type ConnectResponse = Infer<typeof ConnectResponse>
+/** The same as clients before 3.4 expect it. */
+export const OldConnectResponse = record(connectResponse)
 
-export const CreateRequest = record({ path: ustring, data: buffer, acl: vector(Acl), flags: int32 })
+export const CreateRequest = record({ path: ustring, data: copiedBuffer, acl: vector(Acl), flags: int32 })
 export type CreateRequest = Infer<typeof CreateRequest>
-export const CreateTtlRequest = record({ path: ustring, data: buffer, acl: vector(Acl), flags: int32, ttl: int64 })
+export const CreateTtlRequest = record({
+  path: ustring,
+  data: copiedBuffer,
+  acl: vector(Acl),
+  flags: int32,
+  ttl: int64,
+})
 export type CreateTtlRequest = Infer<typeof CreateTtlRequest>
 export const DeleteRequest = record({ path: ustring, version: int32 })
 export type DeleteRequest = Infer<typeof DeleteRequest>
 /** Of exists, getData, getChildren and getChildren2 alike. */
-export interface ReadRequest {
-  readonly path: string
-  readonly watch: boolean
-}
-export const SetDataRequest = record({ path: ustring, data: buffer, version: int32 })
+export const ReadRequest = record({ path: ustring, watch: bool })
+export type ReadRequest = Infer<typeof ReadRequest>
+/** Names a node: of getACL, sync and getAllChildrenNumber. */
+export const PathRequest = record({ path: ustring })
+export type PathRequest = Infer<typeof PathRequest>
+export const SetAclRequest = record({ path: ustringOrEmpty, acl: vector(Acl), version: int32 })
+export type SetAclRequest = Infer<typeof SetAclRequest>
+export const SetDataRequest = record({ path: ustringOrEmpty, data: copiedBuffer, version: int32 })
 export type SetDataRequest = Infer<typeof SetDataRequest>
-export const CheckRequest = record({ path: ustring, version: int32 })
+export const CheckRequest = record({ path: ustringOrEmpty, version: int32 })
 export type CheckRequest = Infer<typeof CheckRequest>
-/** Names the node that is to be up to date; this engine has one order for all. */
-export interface SyncRequest {
-  readonly path: string
-}
-/** `type` is a WatcherType of codes.ts. */
-export interface RemoveWatchesRequest {
-  readonly path: string
-  readonly type: number
-}
+/** Of removeWatches and checkWatches; `type` is a WatcherType of codes.ts. */
+export const WatchesRequest = record({ path: ustring, type: int32 })
+export type WatchesRequest = Infer<typeof WatchesRequest>
+/** `mode` is an AddWatchMode of codes.ts. */
+export const AddWatchRequest = record({ path: ustring, mode: int32 })
+export type AddWatchRequest = Infer<typeof AddWatchRequest>
 export const SetWatchesRequest = record({
   relativeZxid: int64,
   dataWatches: vector(ustring),
@@ -85,14 +102,48 @@ export const SetWatchesRequest = record({
   childWatches: vector(ustring),
 })
 export type SetWatchesRequest = Infer<typeof SetWatchesRequest>
+export const SetWatches2Request = record({
+  relativeZxid: int64,
+  dataWatches: vector(ustring),
+  existWatches: vector(ustring),
+  childWatches: vector(ustring),
+  persistentWatches: vector(ustring),
+  persistentRecursiveWatches: vector(ustring),
+})
+export type SetWatches2Request = Infer<typeof SetWatches2Request>
+export const GetEphemeralsRequest = record({ prefixPath: ustringOrEmpty })
+export type GetEphemeralsRequest = Infer<typeof GetEphemeralsRequest>
+/** Who somebody claims to be, and what proves it; `type` is 0. */
+export const AuthRequest = record({ type: int32, scheme: ustring, auth: copiedBuffer })
+export type AuthRequest = Infer<typeof AuthRequest>
+export const SaslRequest = record({ token: copiedBuffer })
+export type SaslRequest = Infer<typeof SaslRequest>
+export const ReconfigRequest = record({
+  joiningServers: nullableUstring,
+  leavingServers: nullableUstring,
+  newMembers: nullableUstring,
+  curConfigId: int64,
+})
+export type ReconfigRequest = Infer<typeof ReconfigRequest>
+/** One identity of a connection, as whoAmI tells it. */
+export const ClientInfo = record({ authScheme: ustring, user: ustring })
+export type ClientInfo = Infer<typeof ClientInfo>
+
+type CreateOp = typeof OpCode.create | typeof OpCode.create2 | typeof OpCode.createContainer
 
 /** One part of a multi request. */
 export type MultiOperation =
-  | { readonly op: typeof OpCode.create2 | typeof OpCode.createContainer; readonly body: CreateRequest }
+  | { readonly op: CreateOp; readonly body: CreateRequest }
   | { readonly op: typeof OpCode.createTTL; readonly body: CreateTtlRequest }
   | { readonly op: typeof OpCode.delete; readonly body: DeleteRequest }
   | { readonly op: typeof OpCode.setData; readonly body: SetDataRequest }
   | { readonly op: typeof OpCode.check; readonly body: CheckRequest }
+
+/** One part of a multiRead request. */
+export interface ReadOperation {
+  readonly op: typeof OpCode.getData | typeof OpCode.getChildren
+  readonly body: ReadRequest
+}
 
 /** The body of each request, by its operation. */
 export interface RequestBodies {
@@ -103,12 +154,27 @@ export interface RequestBodies {
   readonly [OpCode.delete]: DeleteRequest
   readonly [OpCode.exists]: ReadRequest
   readonly [OpCode.getData]: ReadRequest
+  readonly [OpCode.getAcl]: PathRequest
+  readonly [OpCode.setAcl]: SetAclRequest
+  readonly [OpCode.getChildren]: ReadRequest
   readonly [OpCode.getChildren2]: ReadRequest
   readonly [OpCode.setData]: SetDataRequest
-  readonly [OpCode.sync]: SyncRequest
+  readonly [OpCode.sync]: PathRequest
+  /** Outside a multi. */
+  readonly [OpCode.check]: CheckRequest
   readonly [OpCode.multi]: readonly MultiOperation[]
-  readonly [OpCode.removeWatches]: RemoveWatchesRequest
+  readonly [OpCode.multiRead]: readonly ReadOperation[]
+  readonly [OpCode.reconfig]: ReconfigRequest
+  readonly [OpCode.checkWatches]: WatchesRequest
+  readonly [OpCode.removeWatches]: WatchesRequest
+  readonly [OpCode.auth]: AuthRequest
+  readonly [OpCode.sasl]: SaslRequest
   readonly [OpCode.setWatches]: SetWatchesRequest
+  readonly [OpCode.setWatches2]: SetWatches2Request
+  readonly [OpCode.addWatch]: AddWatchRequest
+  readonly [OpCode.getEphemerals]: GetEphemeralsRequest
+  readonly [OpCode.getAllChildrenNumber]: PathRequest
+  readonly [OpCode.whoAmI]: null
   readonly [OpCode.ping]: null
   readonly [OpCode.closeSession]: null
 }
@@ -118,11 +184,22 @@ export type Request = {
   [O in keyof RequestBodies]: { readonly xid: number; readonly op: O; readonly body: RequestBodies[O] }
 }[keyof RequestBodies]
 
+type Create2Op = Exclude<CreateOp, typeof OpCode.create> | typeof OpCode.createTTL
+
 /** One part of a multi's answer; on failure every part is an error, the refused one with its own number. */
 export type MultiResult =
-  | { readonly op: typeof OpCode.create2; readonly path: string; readonly stat: StatRecord }
+  /** The stat is not sent: null where this was read from the wire. */
+  | { readonly op: typeof OpCode.create; readonly path: string; readonly stat: StatRecord | null }
+  /** On the wire, all of them are a create2. */
+  | { readonly op: Create2Op; readonly path: string; readonly stat: StatRecord }
   | { readonly op: typeof OpCode.setData; readonly stat: StatRecord }
   | { readonly op: typeof OpCode.delete | typeof OpCode.check }
+  | { readonly op: typeof OpCode.error; readonly err: number }
+
+/** One part of a multiRead's answer; each stands for itself. */
+export type ReadResult =
+  | { readonly op: typeof OpCode.getData; readonly data: Uint8Array | null; readonly stat: StatRecord }
+  | { readonly op: typeof OpCode.getChildren; readonly children: readonly string[] }
   | { readonly op: typeof OpCode.error; readonly err: number }
 
 /** The body of each successful reply, by its operation. */
@@ -134,12 +211,26 @@ export interface ReplyBodies {
   readonly [OpCode.delete]: null
   readonly [OpCode.exists]: { readonly stat: StatRecord }
   readonly [OpCode.getData]: { readonly data: Uint8Array | null; readonly stat: StatRecord }
+  readonly [OpCode.getAcl]: { readonly acl: readonly Acl[]; readonly stat: StatRecord }
+  readonly [OpCode.setAcl]: { readonly stat: StatRecord }
+  readonly [OpCode.getChildren]: { readonly children: readonly string[] }
   readonly [OpCode.getChildren2]: { readonly children: readonly string[]; readonly stat: StatRecord }
   readonly [OpCode.setData]: { readonly stat: StatRecord }
   readonly [OpCode.sync]: { readonly path: string }
+  readonly [OpCode.check]: null
   readonly [OpCode.multi]: readonly MultiResult[]
+  readonly [OpCode.multiRead]: readonly ReadResult[]
+  readonly [OpCode.reconfig]: { readonly data: Uint8Array | null; readonly stat: StatRecord }
+  readonly [OpCode.checkWatches]: null
   readonly [OpCode.removeWatches]: null
+  readonly [OpCode.auth]: null
+  readonly [OpCode.sasl]: { readonly token: Uint8Array | null }
   readonly [OpCode.setWatches]: null
+  readonly [OpCode.setWatches2]: null
+  readonly [OpCode.addWatch]: { readonly err: number }
+  readonly [OpCode.getEphemerals]: { readonly ephemerals: readonly string[] }
+  readonly [OpCode.getAllChildrenNumber]: { readonly totalNumber: number }
+  readonly [OpCode.whoAmI]: { readonly clientInfo: readonly ClientInfo[] }
   readonly [OpCode.ping]: null
   readonly [OpCode.closeSession]: null
 }
@@ -163,6 +254,8 @@ export type WatcherEvent = Infer<typeof WatcherEvent>
 export type ClientMessage =
   | { readonly kind: 'connect'; readonly request: ConnectRequest }
   | { readonly kind: 'request'; readonly request: Request }
+  /** A request whose operation is not known, or whose body is not what that operation needs. */
+  | { readonly kind: 'unreadable'; readonly xid: number; readonly op: number }
 
 /** Everything a server sends on a connection; `connect` comes first, and once. */
 export type ServerMessage =

@@ -8,8 +8,8 @@
  * Source    zookeeper.jute (module org.apache.zookeeper.txn), SerializeUtils.java.
  */
 import { OpCode } from './codes.ts'
-import { Reader, Writer, bool, buffer, int32, int64, millis, record, ustring, vector, violation } from './jute.ts'
-import type { Codec, Infer } from './jute.ts'
+import { Reader, bool, buffer, int32, int64, millis, record, ustring, vector, violation, written } from './jute.ts'
+import type { Codec, Infer, Writer } from './jute.ts'
 import { Acl } from './records.ts'
 
 /** Who asked (session and xid), where it stands in the order, and when the leader took it. */
@@ -39,6 +39,8 @@ export const DeleteTxn = record({ path: ustring })
 export type DeleteTxn = Infer<typeof DeleteTxn>
 const SetDataTxn = record({ path: ustring, data: buffer, version: int32 })
 type SetDataTxn = Infer<typeof SetDataTxn>
+const SetAclTxn = record({ path: ustring, acl: vector(Acl), version: int32 })
+type SetAclTxn = Infer<typeof SetAclTxn>
 const CheckVersionTxn = record({ path: ustring, version: int32 })
 type CheckVersionTxn = Infer<typeof CheckVersionTxn>
 export const CreateSessionTxn = record({ timeOut: int32, passwd: buffer })
@@ -55,6 +57,7 @@ export type TxnBody =
   | { readonly type: typeof OpCode.createTTL; readonly body: CreateTtlTxn }
   | { readonly type: typeof OpCode.delete | typeof OpCode.deleteContainer; readonly body: DeleteTxn }
   | { readonly type: typeof OpCode.setData; readonly body: SetDataTxn }
+  | { readonly type: typeof OpCode.setAcl; readonly body: SetAclTxn }
   | { readonly type: typeof OpCode.check; readonly body: CheckVersionTxn }
   | { readonly type: typeof OpCode.createSession; readonly body: CreateSessionTxn }
   | { readonly type: typeof OpCode.closeSession; readonly body: CloseSessionTxn }
@@ -75,6 +78,7 @@ const CODECS: ReadonlyMap<number, unknown> = new Map<number, unknown>([
   [OpCode.delete, DeleteTxn],
   [OpCode.deleteContainer, DeleteTxn],
   [OpCode.setData, SetDataTxn],
+  [OpCode.setAcl, SetAclTxn],
   [OpCode.check, CheckVersionTxn],
   [OpCode.createSession, CreateSessionTxn],
   [OpCode.closeSession, CloseSessionTxn],
@@ -95,10 +99,10 @@ const PART_TYPES: ReadonlySet<number> = new Set([
 
 /** Encodes a transaction. */
 export function encodeTransaction({ header, txn }: Transaction): Uint8Array {
-  const writer = new Writer()
-  TxnHeader.write(writer, header)
-  writeBody(writer, txn)
-  return writer.finish()
+  return written((writer) => {
+    TxnHeader.write(writer, header)
+    writeBody(writer, txn)
+  })
 }
 
 /**
@@ -121,10 +125,11 @@ function writeBody(writer: Writer, txn: TxnBody): void {
   }
   writer.int32(txn.body.length)
   for (const part of txn.body) {
-    const nested = new Writer()
-    writeBody(nested, part)
     writer.int32(part.type)
-    buffer.write(writer, nested.finish())
+    // A length and as many bytes: the same as a frame.
+    const start = writer.beginFrame()
+    writeBody(writer, part)
+    writer.endFrame(start)
   }
 }
 

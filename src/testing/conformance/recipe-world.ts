@@ -1,6 +1,7 @@
 /**
  * What a case of a recipe works in: clients that are closed behind it, and a node of its own to work under.
  */
+import { isCoordinationError } from '../../core/errors.ts'
 import type { Client } from '../../core/client.ts'
 import { PATIENCE_MS, register } from './case.ts'
 import type { BackendControl, Case, Runner } from './case.ts'
@@ -128,7 +129,7 @@ export function registerRecipe<W>(
 }
 
 async function ephemeralsUnder(client: Client, path: string): Promise<string[]> {
-  const { names } = await client.children(path)
+  const names = await namesUnder(client, path)
   const nested = await Promise.all(
     names.map(async (name) => {
       const child = `${path}/${name}`
@@ -138,4 +139,14 @@ async function ephemeralsUnder(client: Client, path: string): Promise<string[]> 
     }),
   )
   return nested.flat()
+}
+
+/** A container that the servers have just removed holds nothing. */
+async function namesUnder(client: Client, path: string): Promise<readonly string[]> {
+  try {
+    return (await client.children(path)).names
+  } catch (error) {
+    if (isCoordinationError(error, 'NO_NODE')) return []
+    throw error
+  }
 }

@@ -97,6 +97,7 @@ const DRAWS: Readonly<Record<FaultKind, Draw>> = Object.freeze({
   }),
   'pause-leader': (atMs, scene) => ({
     kind: 'pause-leader', atMs, forMs: drawPauseMs(scene), timersFirst: scene.random.chance(0.5),
+    ...(scene.random.chance(0.5) ? { alone: true } : {}),
   }),
   'clock-jump': (atMs, scene) => ({
     kind: 'clock-jump', atMs, node: drawNode(scene), byMs: scene.random.between(-JUMP_MS_MAX, JUMP_MS_MAX),

@@ -304,7 +304,12 @@ export class Injector {
 
   #pauseLeader(fault: Of<'pause-leader'>): void {
     const leader = this.#leader()
-    if (leader !== undefined) this.#pause(fault, this.#world.server(leader).node)
+    if (leader === undefined) return
+    const { node } = this.#world.server(leader)
+    this.#pause(fault, node)
+    if (fault.alone !== true) return
+    const servers = this.#world.servers.map((server) => server.node.name)
+    this.#until(2 * fault.forMs, fault.kind, this.blocks.separate([node.name], servers))
   }
 
   #clockJump(fault: Of<'clock-jump'>): void {
@@ -351,11 +356,15 @@ export class Injector {
 
   #lasts(fault: Fault & { readonly forMs: number }, undo: () => void): void {
     this.#happened(fault)
+    this.#until(fault.forMs, fault.kind, undo)
+  }
+
+  #until(forMs: number, kind: FaultKind, undo: () => void): void {
     const end = (): void => {
       if (this.#undo.delete(end)) undo()
     }
     this.#undo.add(end)
-    this.#world.kernel.after(fault.forMs, null, `end of ${fault.kind}`, end)
+    this.#world.kernel.after(forMs, null, `end of ${kind}`, end)
   }
 
   #happened(fault: Fault): void {

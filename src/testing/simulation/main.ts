@@ -116,7 +116,7 @@ async function hunt(mutant: Mutant): Promise<number> {
   say(`${breaks} ${describeExpected(expected)}`)
   const found = new AbortController()
   const findings = await run({
-    seeds: seedsFrom(0, 'seeds' in expected ? expected.seeds : HUNT_SEEDS),
+    seeds: 'seeds' in expected ? seedsFrom(expected.firstSeed ?? 0, expected.seeds) : seedsFrom(0, HUNT_SEEDS),
     worker: pathToFileURL(join(folder, 'testing/simulation/worker.js')),
     signal: found.signal,
     profile, workload,
@@ -202,7 +202,9 @@ async function replay({ profile, workload, trace, shrink: isShrinking }: Argumen
 
 /** The draw with as few faults as are enough for the same finding, as an entry of the regressions. */
 async function shrunk(draw: Draw, finding: Finding): Promise<string> {
-  const plan = await shrink(draw.plan, async (part) => {
+  // What was still to come has no part in it.
+  const happened = draw.plan.filter(({ atMs }) => atMs <= finding.atMs)
+  const plan = await shrink(happened, async (part) => {
     const again = await runDraw({ ...draw, plan: part })
     return again.finding?.kind === finding.kind && again.finding.check === finding.check
   })

@@ -44,27 +44,34 @@ export interface NetworkTap {
 /**
  * One direction of one connection. An arrival delivers the first item of its queue, so that order does not depend on
  * that of the arrivals: those at a node that stands still come when it goes on, whatever was blocked and released
- * meanwhile.
+ * meanwhile. It leads to one process: what takes that one's place on the machine hears nothing from it.
  */
 class Pipe<T> {
   readonly #network: SimNetwork
   readonly #from: string
   readonly #to: SimNode
+  readonly #incarnation: number
   readonly #label: string
   readonly #deliver: (item: T) => void
   #lastArrivalMs = 0
   readonly #queue: T[] = []
   /** How many arrivals were blocked. */
   #held = 0
-  isOpen = true
+  #isCut = false
 
   constructor(network: SimNetwork, from: string, to: SimNode, label: string, deliver: (item: T) => void) {
     this.#network = network
     this.#from = from
     this.#to = to
+    this.#incarnation = to.incarnation
     this.#label = label
     this.#deliver = deliver
     network.pipes.add(this)
+  }
+
+  /** Whether it was not cut and leads to a process that has not ended. */
+  get isOpen(): boolean {
+    return !this.#isCut && this.#to.incarnation === this.#incarnation
   }
 
   connects(a: string, b: string): boolean {
@@ -84,6 +91,7 @@ class Pipe<T> {
 
   /** Delivers what was held, in order, if the direction is not blocked any more. */
   release(): void {
+    if (!this.isOpen) this.cut()
     if (this.#network.isBlocked(this.#from, this.#to.name)) return
     for (; this.#held > 0; this.#held--) {
       this.#network.kernel.after(0, this.#to, this.#label, () => {
@@ -94,7 +102,7 @@ class Pipe<T> {
 
   /** Loses what is under way and held. */
   cut(): void {
-    this.isOpen = false
+    this.#isCut = true
     this.#queue.length = 0
     this.#held = 0
     this.#network.pipes.delete(this)
@@ -237,7 +245,8 @@ export class SimNetwork {
     if (this.isBlocked(sender.node.name, receiver.node.name)) return
     const key = `${from}>${to}`
     let pipe = this.#datagrams.get(key)
-    if (pipe === undefined) {
+    if (pipe?.isOpen !== true) {
+      pipe?.cut()
       pipe = new Pipe<PeerMessage>(this, sender.node.name, receiver.node, 'vote', (item) => {
         this.#peers.get(to)?.endpoint.receivePeer(from, item)
       })

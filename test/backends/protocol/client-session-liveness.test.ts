@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openClientSession } from '../../../src/backends/protocol/client-session.ts'
-import type { ClientSessionOptions } from '../../../src/backends/protocol/client-session.ts'
+import type { ClientSessionOptions } from '../../../src/backends/protocol/client-options.ts'
 import { Err, EventType, OpCode, Xid } from '../../../src/backends/protocol/codes.ts'
 import type { Session, SessionState } from '../../../src/core/backend.ts'
 import { failure, outcomeOf } from '../../outcomes.ts'

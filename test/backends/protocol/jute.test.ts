@@ -6,11 +6,13 @@ import {
   Writer,
   bool,
   buffer,
+  copiedBuffer,
   decode,
   encode,
   int32,
   int64,
   millis,
+  nullableUstring,
   record,
   ustring,
   vector,
@@ -171,8 +173,66 @@ describe('jute', () => {
   })
 
   it('does not write a number that its shape does not hold', () => {
-    for (const value of [2n ** 63n, -(2n ** 63n) - 1n]) expect(() => encode(int64, value)).toThrow('fits in 64 bits')
+    for (const value of [2n ** 63n, -(2n ** 63n) - 1n]) expect(() => encode(int64, value)).toThrow(RangeError)
     expect(() => encode(int32, 2 ** 31)).toThrow(RangeError)
+  })
+
+  it('reads and writes times as 64-bit integers, before 1970 too', () => {
+    const { MAX_SAFE_INTEGER, MIN_SAFE_INTEGER } = Number
+    for (const time of [0, -1, 1, 2 ** 32, -(2 ** 32), -(2 ** 32) - 1, MAX_SAFE_INTEGER, MIN_SAFE_INTEGER]) {
+      expect(encode(millis, time)).toEqual(encode(int64, BigInt(time)))
+      expect(decode(millis, encode(millis, time))).toBe(time)
+    }
+    expect(() => encode(millis, 2 ** 53)).toThrow(RangeError)
+    expect(() => encode(millis, 0.5)).toThrow(RangeError)
+  })
+
+  it('writes a string of any length and script as int32 length and UTF-8', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
+        const utf8 = Buffer.from(text)
+        expect(encode(ustring, text)).toEqual(Uint8Array.from([...encode(int32, utf8.length), ...utf8]))
+      }),
+    )
+  })
+
+  it('tells a string that is null from an empty one, where a string may be null', () => {
+    expect(decode(nullableUstring, encode(nullableUstring, null))).toBeNull()
+    expect(decode(nullableUstring, encode(nullableUstring, ''))).toBe('')
+  })
+
+  it('reads one input after the other with one reader', () => {
+    const chunk = Uint8Array.from([...encode(ustring, '/first'), ...encode(ustring, '/second')])
+    const reader = new Reader(chunk.subarray(0, 10))
+    expect(ustring.read(reader)).toBe('/first')
+    reader.reset(chunk.subarray(10))
+    expect(ustring.read(reader)).toBe('/second')
+    reader.reset(encode(ustring, '/third'))
+    expect(ustring.read(reader)).toBe('/third')
+    reader.end()
+    expect(attempt(() => reader.byte())).toBeNull()
+  })
+
+  it('copies what is kept, so that it does not keep the chunk it came in', () => {
+    const chunk = Uint8Array.from([...encode(copiedBuffer, Uint8Array.of(1, 2)), ...new Uint8Array(1000)])
+    const read = copiedBuffer.read(new Reader(chunk))
+    expect(read).toEqual(Uint8Array.of(1, 2))
+    expect(read?.buffer.byteLength).toBe(2)
+    expect(copiedBuffer.read(new Reader(encode(copiedBuffer, null)))).toBeNull()
+  })
+
+  it('encodes within an encoding, and after one that failed', () => {
+    const nested: Codec<string> = {
+      write: (writer, value) => {
+        writer.bytes(encode(ustring, value))
+      },
+      read: (reader) => ustring.read(reader),
+    }
+    const Two = record({ one: ustring, two: nested })
+    const value = { one: '/a', two: '/b' }
+    expect(decode(Two, encode(Two, value))).toEqual(value)
+    expect(() => encode(record({ one: ustring, two: int32 }), { one: '/a', two: 2 ** 40 })).toThrow(RangeError)
+    expect(decode(Two, encode(Two, value))).toEqual(value)
   })
 
   it('lets a writer grow, and gives bytes of their own', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { SERVER_DEFAULTS } from '../../../src/backends/embedded/server/config.ts'
 import { Preparer } from '../../../src/backends/embedded/server/prepare.ts'
 import type { WriteRequest } from '../../../src/backends/embedded/server/prepare.ts'
 import { State } from '../../../src/backends/embedded/server/state.ts'
@@ -111,7 +112,7 @@ describe('the judgement of requests', () => {
 function compareWithLeader(seed: number): void {
   const random = new SeededRandom(seed)
   const state = new State()
-  const preparer = new Preparer(state)
+  const preparer = new Preparer(state, SERVER_DEFAULTS)
   const model = new Model()
   const sessions = [0x500n, 0x501n]
   let zxid = 0n
@@ -129,11 +130,12 @@ function compareWithLeader(seed: number): void {
     expect(applied.body).toEqual({ path: result.path, stat: result.stat })
   }
   for (const sessionId of sessions) {
-    run({ sessionId, xid: 0, op: OpCode.createSession, body: { timeOut: 1_000, passwd: bytes('') } }, null)
+    const body = { timeOut: 1_000, passwd: bytes('') }
+    run({ sessionId, xid: 0, identities: [], op: OpCode.createSession, body }, null)
   }
   for (let xid = 1; xid <= 150; xid++) {
     const request = drawRequest(random, xid)
-    run({ sessionId: random.pick(sessions), ...request } as WriteRequest, request)
+    run({ sessionId: random.pick(sessions), identities: [], ...request } as WriteRequest, request)
   }
   for (const path of model.pathsEver()) {
     expect(model.stat(path), `seed ${seed}, ${path}`).toEqual(state.tree.stat(path))
@@ -143,7 +145,7 @@ function compareWithLeader(seed: number): void {
 }
 
 function drawRequest(random: SeededRandom, xid: number): Request {
-  if (!random.chance(0.25)) return { xid, ...drawPart(random) } as Request
+  if (!random.chance(0.25)) return { xid, ...drawPart(random) }
   const body = Array.from({ length: random.between(1, 4) }, () => drawPart(random))
   return { xid, op: OpCode.multi, body }
 }

@@ -21,7 +21,7 @@ const COPIED = ['src', 'test', 'examples', 'docs', 'package.json', 'tsconfig.jso
 export interface Hunt {
   /** The code to make the mutant of; see {@link compileInto}. */
   readonly compiled: string
-  /** Seeds from 0. */
+  /** How many seeds, at most. */
   readonly seeds: number
   readonly assertions: 'on' | 'off'
 }
@@ -30,9 +30,10 @@ export interface Hunt {
 export async function hunt(mutant: Mutant, { compiled, seeds, assertions }: Hunt): Promise<Finding | null> {
   const home = `${compiled}-${mutant.name}-${assertions}`
   makeMutant(mutant, { folder: home, compiled, assertions })
-  const { profile, workload } = mutant
+  const { profile, workload, expected } = mutant
+  const first = 'seeds' in expected ? expected.firstSeed ?? 0 : 0
   const task: WorkerTask = {
-    seeds: Array.from({ length: seeds }, (_, seed) => seed),
+    seeds: Array.from({ length: seeds }, (_, index) => first + index),
     twice: [],
     ...(profile === undefined ? {} : { profile }),
     ...(workload === undefined ? {} : { workload }),

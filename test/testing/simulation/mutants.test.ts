@@ -1,5 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import PQueue from 'p-queue'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CANARY, MUTANTS } from '../../../src/testing/simulation/mutants/all.ts'
 import type { Caught, Directed, Equivalent, Mutant } from '../../../src/testing/simulation/mutants/mutant.ts'
@@ -9,6 +10,8 @@ import { failureOf, hunt } from './mutant-hunts.ts'
 
 /** Longest time for one mutant, in milliseconds: for a machine that has other things to do. Most take some seconds. */
 const HUNT_MS_MAX = 900_000
+/** Hunts at once: each has a process that is never idle. */
+const HUNTS_MAX = 2
 /** Seeds on which the code as it is must be found to be without fault. */
 const CLEAN_SEEDS = 20
 
@@ -24,6 +27,7 @@ function withExpected(mutant: Mutant, key: string): Mutant[] {
   return key in mutant.expected ? [mutant] : []
 }
 
+const hunts = new PQueue({ concurrency: HUNTS_MAX })
 let folder = ''
 let compiled = ''
 
@@ -89,19 +93,20 @@ describe('nothing is found', () => {
 
 describe.concurrent('with assertions', () => {
   it.each(caught)('$name is caught', async (mutant) => {
-    expect(await hunt(mutant, { compiled, seeds: mutant.expected.seeds, assertions: 'on' })).not.toBeNull()
+    const { seeds } = mutant.expected
+    expect(await hunts.add(() => hunt(mutant, { compiled, seeds, assertions: 'on' }))).not.toBeNull()
   }, HUNT_MS_MAX)
 })
 
 describe.concurrent('without assertions', () => {
   it.each(seenFromOutside)('$name is caught', async (mutant) => {
     const seeds = mutant.expected.seedsWithoutAssertions ?? 0
-    expect(await hunt(mutant, { compiled, seeds, assertions: 'off' })).not.toBeNull()
+    expect(await hunts.add(() => hunt(mutant, { compiled, seeds, assertions: 'off' }))).not.toBeNull()
   }, HUNT_MS_MAX)
 })
 
-describe('by a test of its own', () => {
+describe.concurrent('by a test of its own', () => {
   it.each(directed)('$name is caught', async (mutant) => {
-    expect(await failureOf(mutant.expected.test, mutant)).toMatch(/\d+ failed/)
+    expect(await hunts.add(() => failureOf(mutant.expected.test, mutant))).toMatch(/\d+ failed/)
   }, HUNT_MS_MAX)
 })

@@ -12,6 +12,7 @@
 import type { PeerMessage } from '../../protocol/packets.ts'
 import type { ClientMessage, ServerMessage } from '../../protocol/records.ts'
 import type { ServerConfig } from '../server/config.ts'
+import type { ServerInspection } from '../server/inspection.ts'
 import type { RandomSource } from '../server/random.ts'
 import type { Ready, ServerEvent, ServerStatus } from '../server/ready.ts'
 import { Server } from '../server/server.ts'
@@ -88,15 +89,28 @@ export class Host {
     })
   }
 
+  /** What there is to see of the server, for operators. */
+  inspect(): ServerInspection {
+    return this.#server.inspect()
+  }
+
   /**
    * Opens a connection of a client.
    *
-   * @returns its number
+   * @param client - its end
+   * @param address - its IP address; empty if it is in this process
+   * @returns the number of the connection
    */
-  openClient(client: ClientEnd): number {
+  openClient(client: ClientEnd, address = ''): number {
     this.#lastConnection += 1
-    this.#clients.set(this.#lastConnection, client)
-    return this.#lastConnection
+    const connection = this.#lastConnection
+    this.#clients.set(connection, client)
+    if (address !== '') {
+      this.#input(() => {
+        if (this.#clients.has(connection)) this.#server.openClient(connection, address)
+      })
+    }
+    return connection
   }
 
   /** A message of a client. */

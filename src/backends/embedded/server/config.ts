@@ -6,6 +6,9 @@
  */
 import type { ZabConfig } from './zab.ts'
 
+/** Longest data and paths of one request together, in bytes: the default of ZooKeeper's jute.maxbuffer. */
+export const REQUEST_BYTES_MAX = 0xfffff
+
 /** Everything a server has to be told. Durations are in milliseconds or in ticks of `tickMs`, as their names say. */
 export interface ServerConfig extends ZabConfig {
   /** What one call of `tick()` stands for. */
@@ -18,6 +21,16 @@ export interface ServerConfig extends ZabConfig {
   readonly containerCheckTicks: number
   /** How many transactions lie between two snapshots. */
   readonly snapCount: number
+  /** Longest data and paths of one request together, in bytes. */
+  readonly requestBytesMax: number
+  /** Whether nodes may have a time to live: ZooKeeper's extendedTypesEnabled. */
+  readonly extendedTypes: boolean
+  /** Whether a write that goes beyond a hard quota is refused. */
+  readonly enforceQuota: boolean
+  /** Who no access control list stops, as `user:base64(sha1(user:password))`; null: nobody. */
+  readonly superDigest: string | null
+  /** What /zookeeper/config holds: the servers, as in ZooKeeper's configuration. Empty for a server on its own. */
+  readonly membership: string
 }
 
 /** The defaults of everything but who a server is: for servers on a fast network, or in one process. */
@@ -36,4 +49,9 @@ export const SERVER_DEFAULTS = Object.freeze({
   maxSessionTimeoutMs: 60_000,
   containerCheckTicks: 200,
   snapCount: 100_000,
+  requestBytesMax: REQUEST_BYTES_MAX,
+  extendedTypes: true,
+  enforceQuota: false,
+  superDigest: null,
+  membership: '',
 }) satisfies Omit<ServerConfig, 'myid' | 'voters' | 'bootstrap'>

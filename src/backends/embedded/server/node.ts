@@ -47,6 +47,8 @@ export class TreeNode {
   aversion = 0
   /** How often a child was created, as an int32 that wraps. */
   childCreates = 0
+  /** The node above; null for the root, and for a node that is not in the tree yet. */
+  parent: TreeNode | null = null
   #children: Set<string> | null = null
   #sorted: readonly string[] | null = null
 
@@ -64,6 +66,16 @@ export class TreeNode {
   /** Number of its children. */
   get numChildren(): number {
     return this.#children === null ? 0 : this.#children.size
+  }
+
+  /** Length of its data in bytes. */
+  get dataLength(): number {
+    return this.data === null ? 0 : this.data.length
+  }
+
+  /** Names of its children, in no order. */
+  get childNames(): Iterable<string> {
+    return this.#children ?? []
   }
 
   /** Names of its children, sorted by code unit. The array never changes: a later change makes another one. */
@@ -105,7 +117,7 @@ export class TreeNode {
       cversion: (2 * this.childCreates - numChildren) | 0,
       aversion: this.aversion,
       ephemeralOwner: this.ownership.kind === 'ephemeral' ? this.ownership.owner : 0n,
-      dataLength: this.data === null ? 0 : this.data.length,
+      dataLength: this.dataLength,
       numChildren,
       pzxid: this.pzxid,
     }

@@ -9,6 +9,7 @@
  * Source    ChangeRecord and outstandingChanges of PrepRequestProcessor.java.
  */
 import { assert } from '../../../core/assert.ts'
+import type { Acl } from '../../protocol/records.ts'
 import type { Ownership } from './node.ts'
 import type { SessionTable } from './sessions.ts'
 import type { Tree } from './tree.ts'
@@ -22,6 +23,9 @@ export interface NodeFacts {
   readonly numChildren: number
   /** Milliseconds since 1970 of the last change of the data. */
   readonly mtime: number
+  readonly dataLength: number
+  readonly acl: readonly Acl[]
+  readonly aversion: number
 }
 
 interface Decision {

@@ -5,63 +5,91 @@
  *           (outstanding.ts). It becomes facts that every server can apply without judging again, or an error
  *           transaction with its number.
  * Order     the checks are in the reference's order, so that a request that is wrong in two ways gets the same number.
+ *           A change of an access control list holds for what is decided behind it; with the reference it does once
+ *           it is applied.
  * Numbers   every request uses up its zxid, also a refused one.
- * Source    PrepRequestProcessor.java, EphemeralType.java of ZooKeeper 3.8.
+ * Source    PrepRequestProcessor.java of ZooKeeper 3.8.
  */
 import { assert, unreachable } from '../../../core/assert.ts'
 import { isValidPath, parentOf, sequenceSuffix } from '../../../core/path.ts'
-import { CreateFlag, Err, OpCode } from '../../protocol/codes.ts'
+import { Err, OpCode, Perm } from '../../protocol/codes.ts'
 import type {
   CheckRequest,
-  CreateRequest,
-  CreateTtlRequest,
   DeleteRequest,
   MultiOperation,
+  SetAclRequest,
   SetDataRequest,
 } from '../../protocol/records.ts'
 import type { CreateSessionTxn, DeleteTxn, Transaction, TxnBody } from '../../protocol/transactions.ts'
-import { CONTAINER, PERSISTENT, TTL_MS_MAX, isSessionId } from './node.ts'
-import type { Ownership } from './node.ts'
+import { completedAcl, isPermitted } from './acl.ts'
+import { isSequential, ownershipFor, partOfMulti } from './creation.ts'
+import type { Creation } from './creation.ts'
+import type { Identity } from './identities.ts'
+import { isSessionId } from './node.ts'
 import { Outstanding } from './outstanding.ts'
 import type { NodeFacts } from './outstanding.ts'
+import { exceedsHardLimit, limitsPathOf, statsPathOf } from './quotas.ts'
+import type { Usage } from './quotas.ts'
 import type { SessionTable } from './sessions.ts'
 import { SPECIAL_PATHS, isReapable } from './tree.ts'
 import type { Moment, Tree } from './tree.ts'
 
-type CreateOp = typeof OpCode.create | typeof OpCode.create2 | typeof OpCode.createContainer
-
-/** What a write asks for. Servers ask to begin sessions and to remove containers, applications for the rest. */
+/**
+ * What a write asks for. Servers ask to begin sessions and to remove containers, applications for the rest; `error` is
+ * what cannot be done whatever the state, and still has its place in the order.
+ */
 export type WriteOperation =
-  | { readonly op: CreateOp; readonly body: CreateRequest }
-  | { readonly op: typeof OpCode.createTTL; readonly body: CreateTtlRequest }
-  | { readonly op: typeof OpCode.delete; readonly body: DeleteRequest }
-  | { readonly op: typeof OpCode.setData; readonly body: SetDataRequest }
+  | NodeOperation
   | { readonly op: typeof OpCode.multi; readonly body: readonly MultiOperation[] }
   | { readonly op: typeof OpCode.createSession; readonly body: CreateSessionTxn }
   | { readonly op: typeof OpCode.closeSession; readonly body: null }
   | { readonly op: typeof OpCode.deleteContainer; readonly body: DeleteTxn }
+  | { readonly op: typeof OpCode.error; readonly body: { readonly err: number } }
 
-/** A write, with the session in whose name it is and that session's number for it. */
-export type WriteRequest = { readonly sessionId: bigint; readonly xid: number } & WriteOperation
+/** What changes one node, or looks at one. */
+type NodeOperation =
+  | Creation
+  | { readonly op: typeof OpCode.delete; readonly body: DeleteRequest }
+  | { readonly op: typeof OpCode.setData; readonly body: SetDataRequest }
+  | { readonly op: typeof OpCode.setAcl; readonly body: SetAclRequest }
+  | { readonly op: typeof OpCode.check; readonly body: CheckRequest }
+
+/** A write, with the session in whose name it is, that session's number for it, and who the client is. */
+export type WriteRequest = WriteOperation & {
+  readonly sessionId: bigint
+  readonly xid: number
+  readonly identities: readonly Identity[]
+}
+
+/** What requests are judged by beside the state. */
+export interface PrepareOptions {
+  /** Whether nodes may have a time to live. */
+  readonly extendedTypes: boolean
+  /** Whether hard quotas are kept. */
+  readonly enforceQuota: boolean
+}
 
 /** What became of a request or of a part of a multi: a transaction's body, or the error number that refuses it. */
 type Decided = TxnBody | number
 
 interface Context extends Moment {
   readonly sessionId: bigint
+  readonly identities: readonly Identity[]
 }
 
 /** The leader's decisions, of one term: a new one begins with {@link Preparer.reset}. */
 export class Preparer {
   readonly #state: { readonly tree: Tree; readonly sessions: SessionTable }
+  readonly #options: PrepareOptions
   #outstanding: Outstanding
   #lastZxid = 0n
 
   /**
    * @param state - what has been applied; it changes only by the transactions made here, in their order
    */
-  constructor(state: { readonly tree: Tree; readonly sessions: SessionTable }) {
+  constructor(state: { readonly tree: Tree; readonly sessions: SessionTable }, options: PrepareOptions) {
     this.#state = state
+    this.#options = options
     this.#outstanding = new Outstanding(state.tree, state.sessions)
   }
 
@@ -81,8 +109,9 @@ export class Preparer {
   prepare(request: WriteRequest, zxid: bigint, timeMs: number, refusal: number = Err.ok): Transaction {
     assert(zxid > this.#lastZxid, () => `prepare of zxid ${zxid} behind ${this.#lastZxid}`)
     this.#lastZxid = zxid
-    const { sessionId, xid } = request
-    const decided = refusal === Err.ok ? this.#decide(request, { sessionId, zxid, time: timeMs }) : refusal
+    const { sessionId, xid, identities } = request
+    const context = { sessionId, identities, zxid, time: timeMs }
+    const decided = refusal === Err.ok ? this.#decide(request, context) : refusal
     const txn = typeof decided === 'number' ? errorOf(decided) : decided
     return { header: { clientId: sessionId, cxid: xid, zxid, time: timeMs, type: txn.type }, txn }
   }
@@ -108,6 +137,13 @@ export class Preparer {
         return this.#decideCloseSession(context)
       case OpCode.deleteContainer:
         return this.#decideDeleteContainer(request.body.path, context)
+      case OpCode.error:
+        return request.body.err
+      case OpCode.check: {
+        const decided = this.#decideCheck(request.body, context)
+        // On its own it is no transaction that the reference could read in a log.
+        return typeof decided === 'number' ? decided : { type: OpCode.multi, body: [decided] }
+      }
       default:
         return this.#decidePart(request, context)
     }
@@ -124,34 +160,41 @@ export class Preparer {
         return this.#decideDelete(part.body, context)
       case OpCode.setData:
         return this.#decideSetData(part.body, context)
+      case OpCode.setAcl:
+        return this.#decideSetAcl(part.body, context)
       case OpCode.check:
-        return this.#decideCheck(part.body)
+        return this.#decideCheck(part.body, context)
       default:
         return unreachable(part, 'write operation')
     }
   }
 
   #decideCreate(request: Creation, context: Context): Decided {
-    const { path, acl, flags } = request.body
-    const ownership = ownershipFor(request, context.sessionId)
-    if (ownership === null) return Err.badArguments
+    const { path, flags } = request.body
+    const ownership = ownershipFor(request, context.sessionId, this.#options.extendedTypes)
+    if (typeof ownership === 'number') return ownership
     if (ownership.kind === 'ephemeral' && !this.#outstanding.isOpen(ownership.owner)) return Err.sessionExpired
     const slash = path.lastIndexOf('/')
     if (slash === -1 || path.includes('\0')) return Err.badArguments
-    if (acl.length === 0) return Err.invalidAcl
+    const acl = completedAcl(request.body.acl, context.identities)
+    if (acl === null) return Err.invalidAcl
     const parentPath = slash === 0 ? '/' : path.slice(0, slash)
     const parent = this.#outstanding.node(parentPath)
     if (parent === undefined) return Err.noNode
+    if (!isPermitted(parent.acl, Perm.create, context.identities)) return Err.noAuth
     const fullPath = isSequential(flags) ? path + sequenceSuffix(parent.childCreates) : path
     if (!isValidPath(fullPath)) return Err.badArguments
     if (this.#outstanding.node(fullPath) !== undefined) return Err.nodeExists
     if (parent.ownership.kind === 'ephemeral') return Err.noChildrenForEphemerals
+    const data = copyOf(request.body.data)
+    const dataLength = lengthOf(data)
+    if (this.#exceedsQuota(fullPath, { count: 1, bytes: dataLength })) return Err.quotaExceeded
 
     const parentCVersion = (parent.childCreates + 1) | 0
     this.#changeParent(parentPath, parent, 1, parentCVersion, context)
-    const facts = { ownership, version: 0, childCreates: 0, numChildren: 0, mtime: context.time }
+    const mtime = context.time
+    const facts = { ownership, version: 0, childCreates: 0, numChildren: 0, mtime, dataLength, acl, aversion: 0 }
     this.#outstanding.setNode(fullPath, facts, context.zxid)
-    const data = copyOf(request.body.data)
     const body = { path: fullPath, data, acl, parentCVersion }
     switch (ownership.kind) {
       case 'container':
@@ -169,43 +212,83 @@ export class Preparer {
   #decideDelete({ path, version }: DeleteRequest, context: Context): Decided {
     const slash = path.lastIndexOf('/')
     if (slash === -1 || path.includes('\0') || SPECIAL_PATHS.includes(path)) return Err.badArguments
-    // A missing parent and a missing node have the same number, so that one look-up tells both.
+    const parentPath = slash === 0 ? '/' : path.slice(0, slash)
+    const parent = this.#outstanding.node(parentPath)
+    if (parent === undefined) return Err.noNode
+    if (!isPermitted(parent.acl, Perm.delete, context.identities)) return Err.noAuth
     const node = this.#outstanding.node(path)
     if (node === undefined) return Err.noNode
     if (!isVersion(version, node.version)) return Err.badVersion
     if (node.numChildren > 0) return Err.notEmpty
-    this.#remove(path, context)
+    this.#changeParent(parentPath, parent, -1, parent.childCreates, context)
+    this.#outstanding.setNode(path, null, context.zxid)
     return { type: OpCode.delete, body: { path } }
   }
 
   #decideSetData({ path, data, version }: SetDataRequest, context: Context): Decided {
-    if (!isValidPath(path)) return Err.badArguments
-    const node = this.#outstanding.node(path)
-    if (node === undefined) return Err.noNode
+    const node = this.#permitted(path, Perm.write, context)
+    if (typeof node === 'number') return node
+    const copy = copyOf(data)
+    const dataLength = lengthOf(copy)
+    if (this.#exceedsQuota(path, { count: 0, bytes: dataLength - node.dataLength })) return Err.quotaExceeded
     if (!isVersion(version, node.version)) return Err.badVersion
+    const { ownership, childCreates, numChildren, acl, aversion } = node
     const next = versionAfter(node.version)
-    const { ownership, childCreates, numChildren } = node
-    const facts = { ownership, version: next, childCreates, numChildren, mtime: context.time }
+    const mtime = context.time
+    const facts = { ownership, version: next, childCreates, numChildren, mtime, dataLength, acl, aversion }
     this.#outstanding.setNode(path, facts, context.zxid)
-    return { type: OpCode.setData, body: { path, data: copyOf(data), version: next } }
+    return { type: OpCode.setData, body: { path, data: copy, version: next } }
   }
 
-  #decideCheck({ path, version }: CheckRequest): Decided {
+  #decideSetAcl(request: SetAclRequest, context: Context): Decided {
+    const { path, version } = request
     if (!isValidPath(path)) return Err.badArguments
-    const node = this.#outstanding.node(path)
-    if (node === undefined) return Err.noNode
+    const acl = completedAcl(request.acl, context.identities)
+    if (acl === null) return Err.invalidAcl
+    const node = this.#permitted(path, Perm.admin, context)
+    if (typeof node === 'number') return node
+    if (!isVersion(version, node.aversion)) return Err.badVersion
+    const { ownership, version: dataVersion, childCreates, numChildren, mtime, dataLength } = node
+    const aversion = versionAfter(node.aversion)
+    const facts = { ownership, version: dataVersion, childCreates, numChildren, mtime, dataLength, acl, aversion }
+    this.#outstanding.setNode(path, facts, context.zxid)
+    return { type: OpCode.setAcl, body: { path, acl, version: aversion } }
+  }
+
+  #decideCheck({ path, version }: CheckRequest, context: Context): Decided {
+    const node = this.#permitted(path, Perm.read, context)
+    if (typeof node === 'number') return node
     if (!isVersion(version, node.version)) return Err.badVersion
     return { type: OpCode.check, body: { path, version: versionAfter(node.version) } }
   }
 
+  /** A node with which the client may do something, or the error number of why not. */
+  #permitted(path: string, perm: number, { identities }: Context): NodeFacts | number {
+    if (!isValidPath(path)) return Err.badArguments
+    const node = this.#outstanding.node(path)
+    if (node === undefined) return Err.noNode
+    return isPermitted(node.acl, perm, identities) ? node : Err.noAuth
+  }
+
+  #exceedsQuota(path: string, change: Usage): boolean {
+    if (!this.#options.enforceQuota) return false
+    const { tree } = this.#state
+    const limited = tree.quotaOf(path)
+    if (limited === null) return false
+    const stats = tree.get(statsPathOf(limited))
+    return stats !== undefined && exceedsHardLimit(tree.get(limitsPathOf(limited))?.data ?? null, stats.data, change)
+  }
+
   /** All parts, or the error of the first that is refused: 0 for those before it, "inconsistency" for those behind. */
-  #decideMulti(parts: readonly MultiOperation[], context: Context): TxnBody {
+  #decideMulti(parts: readonly MultiOperation[], context: Context): Decided {
     const bodies: TxnBody[] = []
     this.#outstanding.begin()
-    for (const part of parts) {
-      const decided = this.#decidePart(part, context)
+    for (const written of parts) {
+      const part = partOfMulti(written)
+      const decided = part === null ? Err.marshallingError : this.#decidePart(part, context)
       if (typeof decided === 'number') {
         this.#outstanding.rollback()
+        if (part === null) return decided
         const errors = parts.map((_, i) => {
           return errorOf(i < bodies.length ? Err.ok : i === bodies.length ? decided : Err.runtimeInconsistency)
         })
@@ -256,43 +339,11 @@ export class Preparer {
   }
 
   #changeParent(path: string, parent: NodeFacts, delta: number, childCreates: number, { zxid }: Context): void {
-    const { ownership, version, mtime } = parent
+    const { ownership, version, mtime, dataLength, acl, aversion } = parent
     const numChildren = parent.numChildren + delta
-    this.#outstanding.setNode(path, { ownership, version, childCreates, numChildren, mtime }, zxid)
+    const facts = { ownership, version, childCreates, numChildren, mtime, dataLength, acl, aversion }
+    this.#outstanding.setNode(path, facts, zxid)
   }
-}
-
-type WholeOp =
-  | typeof OpCode.multi
-  | typeof OpCode.createSession
-  | typeof OpCode.closeSession
-  | typeof OpCode.deleteContainer
-type NodeOperation = Exclude<WriteOperation, { op: WholeOp }> | MultiOperation
-type Creation = Extract<WriteOperation | MultiOperation, { body: CreateRequest | CreateTtlRequest }>
-
-const FLAGS: ReadonlySet<number> = new Set(Object.values(CreateFlag))
-
-/** What kind of node a create makes, or null if its flags or its time to live are not right. */
-function ownershipFor(request: Creation, sessionId: bigint): Ownership | null {
-  const { flags } = request.body
-  if (!FLAGS.has(flags)) return null
-  const isTtlFlag = flags === CreateFlag.persistentWithTtl || flags === CreateFlag.persistentSequentialWithTtl
-  if (request.op === OpCode.createTTL) {
-    const { ttl } = request.body
-    return isTtlFlag && ttl >= 1n && ttl <= TTL_MS_MAX ? { kind: 'ttl', ttlMs: Number(ttl) } : null
-  }
-  if (isTtlFlag) return null
-  if (request.op === OpCode.createContainer || flags === CreateFlag.container) return CONTAINER
-  const isEphemeral = flags === CreateFlag.ephemeral || flags === CreateFlag.ephemeralSequential
-  return isEphemeral ? { kind: 'ephemeral', owner: sessionId } : PERSISTENT
-}
-
-function isSequential(flags: number): boolean {
-  return (
-    flags === CreateFlag.persistentSequential ||
-    flags === CreateFlag.ephemeralSequential ||
-    flags === CreateFlag.persistentSequentialWithTtl
-  )
 }
 
 function isVersion(wanted: number, actual: number): boolean {
@@ -312,6 +363,10 @@ function versionAfter(version: number): number {
  */
 function copyOf(data: Uint8Array | null): Uint8Array | null {
   return data === null ? null : new Uint8Array(data)
+}
+
+function lengthOf(data: Uint8Array | null): number {
+  return data === null ? 0 : data.length
 }
 
 function errorOf(err: number): TxnBody {

@@ -21,6 +21,8 @@ import type { ServerConfig } from './config.ts'
 import { Connections } from './connections.ts'
 import { Election, NOBODY } from './election.ts'
 import type { Elected } from './election.ts'
+import { inspect } from './inspection.ts'
+import type { ServerInspection } from './inspection.ts'
 import { Journal } from './journal.ts'
 import type { Recovered } from './journal.ts'
 import { Leader } from './leader.ts'
@@ -76,6 +78,7 @@ export class Server {
     this.#wallTimeMs = wallTimeMs
     this.#journal = new Journal(recovered)
     this.#state = recovered.snapshot === null ? new State() : State.restore(recovered.snapshot.state)
+    this.#state.setMembership(config.membership)
     this.#election = new Election(config, this.#outbox)
     this.#snapshotAfter = this.#drawSnapshotAfter()
     if (config.bootstrap) this.#journal.grantVote()
@@ -125,6 +128,15 @@ export class Server {
     this.#learner?.linkClosed(peer, link)
     if (this.#early.get(peer)?.link === link) this.#early.delete(peer)
     this.#settle()
+  }
+
+  /**
+   * A client has connected; to be told before its first message, if its address is known.
+   *
+   * @param address - its IP address, which is an identity of the client
+   */
+  openClient(connection: number, address: string): void {
+    this.#connections.open(connection, address)
   }
 
   /** Receives a message of a client on a connection; the first message opens it. */
@@ -194,9 +206,18 @@ export class Server {
       loggedZxid: this.#journal.lastZxid,
       sessions: this.#state.sessions.size,
       connections: this.#connections.count,
-      watches: this.#connections.watchCount,
+      watches: this.#connections.watches.count,
       nodes: this.#state.tree.nodeCount,
     }
+  }
+
+  /** What there is to see of it, for operators. Of a moment: its lists are made when they are asked for. */
+  inspect(): ServerInspection {
+    return inspect({
+      state: this.#state,
+      connections: this.#connections,
+      expiresInMs: (sessionId) => this.#term?.expiresInMs(sessionId) ?? null,
+    })
   }
 
   /** The applied state as a snapshot: equal states give equal bytes. */
@@ -317,6 +338,7 @@ export class Server {
     this.#learner = new Learner(this.#config, this.#journal, this.#outbox, {
       installSnapshot: (zxid, state) => {
         this.#state = State.restore(state)
+        this.#state.setMembership(this.#config.membership)
         this.#appliedSinceSnapshot = 0
         assert(this.#state.lastZxid === zxid, 'a snapshot that is not of the zxid it was sent for')
       },
@@ -405,6 +427,9 @@ export class Server {
       myid: this.#config.myid,
       minSessionTimeoutMs: this.#config.minSessionTimeoutMs,
       maxSessionTimeoutMs: this.#config.maxSessionTimeoutMs,
+      requestBytesMax: this.#config.requestBytesMax,
+      superDigest: this.#config.superDigest,
+      isAlone: this.#config.voters.length === 1 && this.#isVoter,
       state: () => this.#state,
       isServing: () => this.#serving,
       submit: (request) => {

@@ -168,6 +168,13 @@ export class SessionTracker {
     return true
   }
 
+  /** When a session ends if nothing is heard of it, in milliseconds from now; null if it is over or not tracked. */
+  expiresInMs(id: bigint): number | null {
+    const tracked = this.#sessions.get(id)
+    if (tracked === undefined || tracked.deadlineTick === 0) return null
+    return (tracked.deadlineTick - this.#now) * this.#tickMs
+  }
+
   /** Forgets a session, when its end has been applied. Nothing happens if it is not tracked. */
   remove(id: bigint): void {
     const tracked = this.#sessions.get(id)
@@ -211,6 +218,11 @@ export class SessionTracker {
   #deadline(timeoutTicks: number): number {
     return (Math.floor((this.#now + timeoutTicks) / this.#bucketTicks) + 1) * this.#bucketTicks
   }
+}
+
+/** A session's id as ZooKeeper's tools print it: `0x` and the hexadecimal digits of its 64 bits. */
+export function formatSessionId(id: bigint): string {
+  return `0x${BigInt.asUintN(64, id).toString(16)}`
 }
 
 /**

@@ -9,7 +9,7 @@
  */
 import { assert, unreachable } from '../../../core/assert.ts'
 import { Err, OpCode } from '../../protocol/codes.ts'
-import type { MultiResult, ReplyBodies } from '../../protocol/records.ts'
+import type { Acl, MultiResult, ReplyBodies } from '../../protocol/records.ts'
 import type {
   CreateContainerTxn,
   CreateSessionTxn,
@@ -27,6 +27,14 @@ import { Tree } from './tree.ts'
 export interface Change {
   readonly type: 'created' | 'changed' | 'deleted'
   readonly path: string
+  /** The node as it is, or was; and the one above. Their lists say who may know of the change. */
+  readonly node: WatchedNode
+}
+
+/** What of a node watches look at. */
+interface WatchedNode {
+  readonly acl: readonly Acl[]
+  readonly parent: { readonly acl: readonly Acl[] } | null
 }
 
 /** What applying a transaction did. */
@@ -99,6 +107,11 @@ export class State {
     }
   }
 
+  /** Sets what /zookeeper/config holds; see {@link Tree.setMembership}. */
+  setMembership(text: string): void {
+    this.#tree.setMembership(text)
+  }
+
   /** The whole state in bytes: equal states give equal bytes. */
   snapshot(): Uint8Array {
     return writeSnapshot({ tree: this.#tree, sessions: this.#sessions, lastZxid: this.#lastZxid })
@@ -131,14 +144,17 @@ export class State {
         return this.#create(txn.body, { kind: 'ttl', ttlMs: Number(txn.body.ttl) }, header, changes)
       case OpCode.delete:
       case OpCode.deleteContainer:
-        this.#tree.delete(txn.body.path, header)
-        changes.push({ type: 'deleted', path: txn.body.path })
+        changes.push({ type: 'deleted', path: txn.body.path, node: this.#tree.delete(txn.body.path, header) })
         return null
       case OpCode.setData: {
         const { path, data, version } = txn.body
         const node = this.#tree.setData(path, data, version, header)
-        changes.push({ type: 'changed', path })
+        changes.push({ type: 'changed', path, node })
         return { stat: node.stat() }
+      }
+      case OpCode.setAcl: {
+        const { path, acl, version } = txn.body
+        return { stat: this.#tree.setAcl(path, acl, version).stat() }
       }
       case OpCode.check:
         return null
@@ -150,7 +166,7 @@ export class State {
   #create(body: CreateContainerTxn, ownership: Ownership, header: TxnHeader, changes: Change[]): NodeReply {
     const { path, data, acl, parentCVersion } = body
     const node = this.#tree.create(path, { data, acl, ownership }, parentCVersion, header)
-    changes.push({ type: 'created', path })
+    changes.push({ type: 'created', path, node })
     return { path, stat: node.stat() }
   }
 
@@ -176,9 +192,9 @@ export class State {
     assert(isNodeTxn(part), () => `a transaction of type ${part.type} in a multi`)
     const reply = this.#applyPart(part, header, changes)
     if (reply === null) return { op: part.type === OpCode.check ? OpCode.check : OpCode.delete }
-    return 'path' in reply
-      ? { op: OpCode.create2, path: reply.path, stat: reply.stat }
-      : { op: OpCode.setData, stat: reply.stat }
+    if (!('path' in reply)) return { op: OpCode.setData, stat: reply.stat }
+    const { path, stat } = reply
+    return part.type === OpCode.create ? { op: OpCode.create, path, stat } : { op: OpCode.create2, path, stat }
   }
 
   #applyCreateSession({ timeOut, passwd }: CreateSessionTxn, { clientId }: TxnHeader): Applied {
@@ -193,10 +209,7 @@ export class State {
       return `the end of session ${clientId} removes exactly its ephemeral nodes`
     })
     const changes: Change[] = []
-    for (const path of paths) {
-      this.#tree.delete(path, header)
-      changes.push({ type: 'deleted', path })
-    }
+    for (const path of paths) changes.push({ type: 'deleted', path, node: this.#tree.delete(path, header) })
     this.#sessions.remove(clientId)
     return { err: Err.ok, body: null, changes, newSession: null, endedSession: clientId }
   }

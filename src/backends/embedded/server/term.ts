@@ -11,13 +11,15 @@ import { Err, OpCode } from '../../protocol/codes.ts'
 import type { Packet } from '../../protocol/packets.ts'
 import { decodeTransaction, encodeTransaction } from '../../protocol/transactions.ts'
 import type { Transaction } from '../../protocol/transactions.ts'
+import { NO_IDENTITIES } from './identities.ts'
 import { Preparer } from './prepare.ts'
-import type { WriteRequest } from './prepare.ts'
+import type { PrepareOptions, WriteRequest } from './prepare.ts'
 import { SessionTracker, samePassword } from './sessions.ts'
 import type { Applied, State } from './state.ts'
 
-/** Containers and expired nodes that one check removes at most. */
-const REAPED_PER_CHECK_MAX = 100
+/** Containers and expired nodes that are removed at most in a minute, evenly over its ticks. */
+const REAPED_PER_MINUTE_MAX = 10_000
+const MINUTE_MS = 60_000
 /** Stands for the leader's own requests, such as the end of an expired session; no server has this id. */
 const ITSELF = 0
 
@@ -31,8 +33,8 @@ export interface Proposer {
   expired(sessionId: bigint): void
 }
 
-/** Durations of a term. */
-export interface TermOptions {
+/** Durations of a term, and what it judges requests by. */
+export interface TermOptions extends PrepareOptions {
   readonly tickMs: number
   readonly sessionBucketTicks: number
   readonly containerCheckTicks: number
@@ -47,14 +49,18 @@ export class Term {
   readonly #containerCheckTicks: number
   /** Transactions that are proposed and not applied: they need not be decoded again. */
   readonly #proposed: Transaction[] = []
+  readonly #reapedPerTick: number
+  /** Nodes whose time was over when they were last looked for, and that are not removed yet. */
+  #doomed: readonly string[] = []
   #ticks = 0
 
   constructor(state: State, proposer: Proposer, options: TermOptions) {
     this.#state = state
     this.#proposer = proposer
-    this.#preparer = new Preparer(state)
+    this.#preparer = new Preparer(state, options)
     this.#tracker = new SessionTracker({ tickMs: options.tickMs, bucketTicks: options.sessionBucketTicks })
     this.#containerCheckTicks = options.containerCheckTicks
+    this.#reapedPerTick = Math.max(1, Math.floor((REAPED_PER_MINUTE_MAX * options.tickMs) / MINUTE_MS))
     for (const [id, { timeoutMs }] of state.sessions.entries()) this.#tracker.track(id, timeoutMs, null)
   }
 
@@ -100,6 +106,11 @@ export class Term {
     this.#tracker.touch(sessionId)
   }
 
+  /** When a session ends if nothing is heard of it, in milliseconds from now; null if it is over. */
+  expiresInMs(sessionId: bigint): number | null {
+    return this.#tracker.expiresInMs(sessionId)
+  }
+
   /** Ends a session as if its time were over; false if there is no such session. */
   expire(sessionId: bigint, wallTimeMs: number): boolean {
     if (!this.#tracker.markClosing(sessionId)) return false
@@ -111,9 +122,18 @@ export class Term {
   tick(wallTimeMs: number): void {
     this.#ticks += 1
     for (const sessionId of this.#tracker.tick()) this.#end(sessionId, wallTimeMs)
-    if (this.#ticks % this.#containerCheckTicks !== 0) return
-    for (const path of this.#state.reapable(wallTimeMs, REAPED_PER_CHECK_MAX)) {
-      this.submit({ sessionId: 0n, xid: 0, op: OpCode.deleteContainer, body: { path } }, ITSELF, wallTimeMs)
+    if (this.#ticks % this.#containerCheckTicks === 0) {
+      this.#doomed = this.#state.reapable(wallTimeMs, REAPED_PER_MINUTE_MAX)
+    }
+    if (this.#doomed.length > 0) this.#reap(wallTimeMs)
+  }
+
+  #reap(wallTimeMs: number): void {
+    const paths = this.#doomed.slice(0, this.#reapedPerTick)
+    this.#doomed = this.#doomed.slice(this.#reapedPerTick)
+    for (const path of paths) {
+      const own = { sessionId: 0n, xid: 0, identities: NO_IDENTITIES }
+      this.submit({ ...own, op: OpCode.deleteContainer, body: { path } }, ITSELF, wallTimeMs)
     }
   }
 
@@ -134,6 +154,7 @@ export class Term {
   #end(sessionId: bigint, wallTimeMs: number): void {
     if (this.#proposer.nextZxid === null) return
     this.#proposer.expired(sessionId)
-    this.submit({ sessionId, xid: 0, op: OpCode.closeSession, body: null }, ITSELF, wallTimeMs)
+    const own = { sessionId, xid: 0, identities: NO_IDENTITIES }
+    this.submit({ ...own, op: OpCode.closeSession, body: null }, ITSELF, wallTimeMs)
   }
 }

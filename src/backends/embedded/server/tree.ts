@@ -7,14 +7,18 @@
  *           deleted.
  * Cost      create, change, delete, read: a few look-ups by path. Names of children are sorted when they are read,
  *           once a change.
+ * Quotas    the numbers of quotas are kept with every change; see quotas.ts.
  * Source    DataTree.java of ZooKeeper 3.8.
  */
 import { assert } from '../../../core/assert.ts'
-import { nameOf, parentOf } from '../../../core/path.ts'
+import { joinPath, nameOf, parentOf } from '../../../core/path.ts'
 import { OPEN_ACL } from '../../protocol/records.ts'
 import type { Acl, StatRecord } from '../../protocol/records.ts'
+import { sharedAcl } from './acl.ts'
 import { PERSISTENT, TreeNode } from './node.ts'
 import type { Ownership } from './node.ts'
+import { Quotas, changedUsage, measuredBy, statsPathOf, usageText } from './quotas.ts'
+import type { Usage } from './quotas.ts'
 
 /** The instant of a transaction: its zxid, and the leader's wall clock in milliseconds since 1970. */
 export interface Moment {
@@ -30,6 +34,7 @@ export const SPECIAL_PATHS: readonly string[] = Object.freeze([
   '/zookeeper/quota',
 ])
 
+const CONFIG_PATH = '/zookeeper/config'
 const READ_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: 1, scheme: 'world', id: 'anyone' })])
 const NO_PATHS: ReadonlySet<string> = new Set()
 
@@ -40,6 +45,8 @@ export class Tree {
   readonly #ephemerals = new Map<bigint, Set<string>>()
   /** Paths of container and TTL nodes. */
   readonly #mortals = new Set<string>()
+  readonly #quotas = new Quotas()
+  #dataBytes = 0
 
   /** Makes the tree that every ensemble begins with. */
   constructor() {
@@ -47,9 +54,20 @@ export class Tree {
       this.insert(path, new TreeNode(new Uint8Array(), OPEN_ACL, PERSISTENT, 0n, 0))
     }
     // As in the reference, which sets this list by its own setACL with version -1.
-    const config = this.#existing('/zookeeper/config')
+    const config = this.#existing(CONFIG_PATH)
     config.acl = READ_ACL
     config.aversion = -1
+  }
+
+  /**
+   * Sets what /zookeeper/config holds. It comes from each server's own configuration, which must be the same on all,
+   * and not from a transaction.
+   */
+  setMembership(text: string): void {
+    if (text === '') return
+    const config = this.#existing(CONFIG_PATH)
+    this.#replaceData(config, new Uint8Array(Buffer.from(text)))
+    config.version = -1
   }
 
   /** Number of nodes. */
@@ -62,6 +80,27 @@ export class Tree {
     let count = 0
     for (const paths of this.#ephemerals.values()) count += paths.size
     return count
+  }
+
+  /** Owners of ephemeral nodes, with the paths of these. */
+  get ephemerals(): ReadonlyMap<bigint, ReadonlySet<string>> {
+    return this.#ephemerals
+  }
+
+  /** Length of all paths and data. */
+  get dataBytes(): number {
+    return this.#dataBytes
+  }
+
+  /** The path above or at this one whose quota it counts for, or null. */
+  quotaOf(path: string): string | null {
+    return this.#quotas.of(path)
+  }
+
+  /** Number of all nodes below one. It takes a look at each of them. */
+  descendantCount(path: string): number {
+    if (path === '/') return this.#nodes.size - 1
+    return this.#usageOf(path).count - 1
   }
 
   /** The node at a path, to be read only. */
@@ -109,10 +148,13 @@ export class Tree {
     assert(childCreates === ((parent.childCreates + 1) | 0), () => {
       return `create ${path} as child create ${childCreates} of ${parentPath}, which has had ${parent.childCreates}`
     })
-    const node = new TreeNode(content.data, shareOpenAcl(content.acl), content.ownership, at.zxid, at.time)
+    const node = new TreeNode(content.data, sharedAcl(content.acl), content.ownership, at.zxid, at.time)
     this.insert(path, node)
     parent.childCreates = childCreates
     parent.pzxid = at.zxid
+    const measured = measuredBy(path)
+    if (measured !== null) this.#replaceData(node, usageText(this.#usageOf(measured)))
+    this.#countForQuota(path, 1, node.dataLength)
     return node
   }
 
@@ -124,29 +166,48 @@ export class Tree {
    */
   setData(path: string, data: Uint8Array | null, version: number, at: Moment): TreeNode {
     const node = this.#existing(path)
-    node.data = data
+    const bytes = (data === null ? 0 : data.length) - node.dataLength
+    this.#replaceData(node, data)
     node.version = version
     node.mzxid = at.zxid
     node.mtime = at.time
+    this.#countForQuota(path, 0, bytes)
     return node
   }
 
   /**
-   * Deletes a node.
+   * Replaces a node's access control list.
+   *
+   * @param aversion - the version that it has from now on
+   * @throws AssertionError if it is not there
+   */
+  setAcl(path: string, acl: readonly Acl[], aversion: number): TreeNode {
+    const node = this.#existing(path)
+    node.acl = sharedAcl(acl)
+    node.aversion = aversion
+    return node
+  }
+
+  /**
+   * Deletes a node, and returns it as it was.
    *
    * @throws AssertionError if it is not there, has children or is one of {@link SPECIAL_PATHS}
    */
-  delete(path: string, at: Moment): void {
+  delete(path: string, at: Moment): TreeNode {
     const node = this.#existing(path)
     assert(node.numChildren === 0, () => `delete of ${path}, which has ${node.numChildren} children`)
     assert(!SPECIAL_PATHS.includes(path), () => `delete of ${path}`)
-    const parent = this.#existing(parentOf(path))
+    const { parent } = node
+    assert(parent !== null, () => `a parent of ${path}`)
     parent.removeChild(nameOf(path))
     parent.pzxid = at.zxid
     this.#nodes.delete(path)
-    if (node.ownership.kind === 'persistent') return
+    this.#dataBytes -= path.length + node.dataLength
+    this.#quotas.deleted(path)
     if (node.ownership.kind === 'ephemeral') this.#forgetEphemeral(node.ownership.owner, path)
-    else this.#mortals.delete(path)
+    else if (node.ownership.kind !== 'persistent') this.#mortals.delete(path)
+    this.#countForQuota(path, -1, -node.dataLength)
+    return node
   }
 
   /**
@@ -156,8 +217,13 @@ export class Tree {
    */
   insert(path: string, node: TreeNode): void {
     assert(!this.#nodes.has(path), () => `create of ${path}, which is there`)
-    if (path !== '/') this.#existing(parentOf(path)).addChild(nameOf(path))
+    if (path !== '/') {
+      node.parent = this.#existing(parentOf(path))
+      node.parent.addChild(nameOf(path))
+    }
     this.#nodes.set(path, node)
+    this.#dataBytes += path.length + node.dataLength
+    this.#quotas.created(path)
     if (node.ownership.kind === 'persistent') return
     if (node.ownership.kind === 'ephemeral') this.#noteEphemeral(node.ownership.owner, path)
     else this.#mortals.add(path)
@@ -168,6 +234,8 @@ export class Tree {
     this.#nodes.clear()
     this.#ephemerals.clear()
     this.#mortals.clear()
+    this.#quotas.clear()
+    this.#dataBytes = 0
   }
 
   /**
@@ -190,6 +258,35 @@ export class Tree {
     return node
   }
 
+  #replaceData(node: TreeNode, data: Uint8Array | null): void {
+    this.#dataBytes -= node.dataLength
+    node.data = data
+    this.#dataBytes += node.dataLength
+  }
+
+  /** The node of a quota's numbers gets new data, and no new version: nobody has changed it. */
+  #countForQuota(path: string, count: number, bytes: number): void {
+    const limited = this.#quotas.of(path)
+    if (limited === null) return
+    const stats = this.#nodes.get(statsPathOf(limited))
+    if (stats !== undefined) this.#replaceData(stats, changedUsage(stats.data, { count, bytes }))
+  }
+
+  /** Nodes and bytes of a node and all below it. */
+  #usageOf(path: string): Usage {
+    let count = 0
+    let bytes = 0
+    const left = [path]
+    for (let at = left.pop(); at !== undefined; at = left.pop()) {
+      const node = this.#nodes.get(at)
+      if (node === undefined) continue
+      count += 1
+      bytes += node.dataLength
+      for (const name of node.childNames) left.push(joinPath(at, name))
+    }
+    return { count, bytes }
+  }
+
   #noteEphemeral(owner: bigint, path: string): void {
     const paths = this.#ephemerals.get(owner)
     if (paths === undefined) this.#ephemerals.set(owner, new Set([path]))
@@ -201,13 +298,6 @@ export class Tree {
     paths?.delete(path)
     if (paths?.size === 0) this.#ephemerals.delete(owner)
   }
-}
-
-/** Almost every list is this one: nodes share it instead of keeping what was decoded for each. */
-function shareOpenAcl(acl: readonly Acl[]): readonly Acl[] {
-  const only = acl[0]
-  const isOpen = acl.length === 1 && only?.perms === 31 && only.scheme === 'world' && only.id === 'anyone'
-  return isOpen ? OPEN_ACL : acl
 }
 
 /** What of a node decides whether its time is over. */

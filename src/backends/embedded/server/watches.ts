@@ -1,11 +1,12 @@
 /**
- * One-shot watches: who is told when a node changes.
+ * Watches: who is told when a node changes.
  *
  * Model     two tables of path and connection, as in the reference: one for the node itself (armed by getData and by
- *           exists) and one for its children. A watch belongs to the connection, not to a callback: arming it twice is
- *           arming it once, and a connection gets one event for one change of one path.
+ *           exists) and one for its children; addWatch arms both. A watch belongs to the connection, not to a callback:
+ *           arming it twice is arming it once, and a connection gets one event for one change of one path.
  * Triggers  created: node -> NodeCreated. Changed: node -> NodeDataChanged. Deleted: node and children -> NodeDeleted,
- *           once. Created and deleted, at the parent: children -> NodeChildrenChanged.
+ *           once. Created and deleted, at the parent: children -> NodeChildrenChanged. A recursive watch sees the first
+ *           three of every node at and below its path, and no NodeChildrenChanged.
  * Order     events come in the order of the changes. Who is told first of one change follows the order of arming; it
  *           shows on no connection, since events of one connection are the only ones that have an order.
  * Cost      a change that nobody watches: two look-ups. The end of a connection: in proportion to its watches.
@@ -14,17 +15,21 @@
 import { assert } from '../../../core/assert.ts'
 import { parentOf } from '../../../core/path.ts'
 import { EventType, SYNC_CONNECTED, WatcherType } from '../../protocol/codes.ts'
-import type { SetWatchesRequest, WatcherEvent } from '../../protocol/records.ts'
+import type { Acl, SetWatches2Request, SetWatchesRequest, WatcherEvent } from '../../protocol/records.ts'
 import type { Change } from './state.ts'
 import type { Tree } from './tree.ts'
+import { WatchTable } from './watch-table.ts'
+import type { WatchMode } from './watch-table.ts'
 
 /** Most watches of one connection. */
 export const CONNECTION_WATCHES_MAX = 100_000
 
-/** An event, and the connection that gets it. */
+/** An event, and the connection that gets it if it may read the node. */
 interface FiredWatch {
   readonly connection: number
   readonly event: WatcherEvent
+  /** The node's list, for the caller to look at. */
+  readonly acl: readonly Acl[]
 }
 
 const NOTHING_FIRED: readonly FiredWatch[] = Object.freeze([])
@@ -90,29 +95,62 @@ export class Watches {
   fire(changes: readonly Change[]): readonly FiredWatch[] {
     if (changes.length === 0 || (this.#nodes.count === 0 && this.#children.count === 0)) return NOTHING_FIRED
     let fired: FiredWatch[] | null = null
-    const tell = (connections: ReadonlySet<number>, type: number, path: string, except = NOBODY): void => {
-      if (connections.size === 0) return
+    const tell = (told: ReadonlySet<number>, type: number, path: string, acl: readonly Acl[], not = NOBODY): void => {
+      if (told.size === 0) return
       fired ??= []
       const event = eventOf(type, path)
-      for (const connection of connections) if (!except.has(connection)) fired.push({ connection, event })
+      for (const connection of told) if (!not.has(connection)) fired.push({ connection, event, acl })
     }
-    for (const { type, path } of changes) {
+    for (const { type, path, node } of changes) {
+      const { acl } = node
       if (type === 'changed') {
-        tell(this.#nodes.take(path), EventType.nodeDataChanged, path)
+        tell(this.#nodes.takeNode(path), EventType.nodeDataChanged, path, acl)
         continue
       }
       if (type === 'created') {
-        tell(this.#nodes.take(path), EventType.nodeCreated, path)
+        tell(this.#nodes.takeNode(path), EventType.nodeCreated, path, acl)
       } else {
-        const told = this.#nodes.take(path)
-        tell(told, EventType.nodeDeleted, path)
-        tell(this.#children.take(path), EventType.nodeDeleted, path, told)
+        const told = this.#nodes.takeNode(path)
+        tell(told, EventType.nodeDeleted, path, acl)
+        tell(this.#children.takeNode(path), EventType.nodeDeleted, path, acl, told)
       }
       if (this.#children.count === 0) continue
       const parent = parentOf(path)
-      tell(this.#children.take(parent), EventType.nodeChildrenChanged, parent)
+      tell(this.#children.takeChildren(parent), EventType.nodeChildrenChanged, parent, node.parent?.acl ?? acl)
     }
     return fired ?? NOTHING_FIRED
+  }
+
+  /**
+   * Arms a watch that lasts until it is removed.
+   *
+   * @returns false if the connection has too many watches; nothing was armed, and the connection should be closed
+   */
+  watchLasting(path: string, mode: 'persistent' | 'recursive', connection: number): boolean {
+    if (this.countOf(connection) + 2 > this.#limit) return false
+    this.#addLasting(path, mode, connection)
+    return true
+  }
+
+  /**
+   * Whether there is a watch of a path, whoever has armed it: what checkWatches answers. So does the reference, which
+   * looks at the path and not at the watcher.
+   *
+   * @param type - one of `WatcherType`
+   */
+  isWatched(path: string, type: number): boolean {
+    const isOfNode = type !== WatcherType.children && this.#nodes.byPath.has(path)
+    return isOfNode || (type !== WatcherType.data && this.#children.byPath.has(path))
+  }
+
+  /** Which connections watch which nodes, by path: not their children. What people are shown. */
+  get nodesByPath(): ReadonlyMap<string, ReadonlySet<number>> {
+    return this.#nodes.byPath
+  }
+
+  /** The same, by connection. */
+  get nodesByConnection(): ReadonlyMap<number, ReadonlySet<string>> {
+    return this.#nodes.byConnection
   }
 
   /**
@@ -136,7 +174,10 @@ export class Watches {
   }
 
   /**
-   * Arms again what a client had armed on its earlier connection, and tells what it missed since.
+   * Arms again what a client had armed on its earlier connection, and tells what it missed since: of the watches that
+   * last, nothing.
+   *
+   * Each watch is told for itself, so that one connection can hear twice that a node is gone.
    *
    * A watch whose node has changed after `relativeZxid` is told at once instead of being armed. A node that was
    * created and deleted in between is not seen by an exists watch; one that was deleted and made again is told as
@@ -146,109 +187,51 @@ export class Watches {
    * @returns the events for this connection; null if it would have too many watches: nothing was armed, and the
    * connection should be closed
    */
-  setWatches(request: SetWatchesRequest, connection: number, tree: Tree): readonly WatcherEvent[] | null {
+  setWatches(
+    request: SetWatchesRequest | SetWatches2Request,
+    connection: number,
+    tree: Tree,
+  ): readonly WatcherEvent[] | null {
     const { relativeZxid, dataWatches, existWatches, childWatches } = request
+    const persistent = 'persistentWatches' in request ? request.persistentWatches : []
+    const recursive = 'persistentWatches' in request ? request.persistentRecursiveWatches : []
     const wanted = dataWatches.length + existWatches.length + childWatches.length
-    if (this.countOf(connection) + wanted > this.#limit) return null
+    const wantedLasting = persistent.length + recursive.length
+    if (this.countOf(connection) + wanted + 2 * wantedLasting > this.#limit) return null
     const events: WatcherEvent[] = []
-    const deleted = new Set<string>()
     const tellDeleted = (path: string): void => {
-      if (deleted.has(path)) return
-      deleted.add(path)
       events.push(eventOf(EventType.nodeDeleted, path))
     }
     for (const path of dataWatches) {
       const node = tree.get(path)
       if (node === undefined) tellDeleted(path)
       else if (node.mzxid > relativeZxid) events.push(eventOf(EventType.nodeDataChanged, path))
-      else this.#nodes.add(path, connection)
+      else this.#nodes.add(path, connection, 'once')
     }
     for (const path of existWatches) {
-      if (tree.get(path) === undefined) this.#nodes.add(path, connection)
+      if (tree.get(path) === undefined) this.#nodes.add(path, connection, 'once')
       else events.push(eventOf(EventType.nodeCreated, path))
     }
     for (const path of childWatches) {
       const node = tree.get(path)
       if (node === undefined) tellDeleted(path)
       else if (node.pzxid > relativeZxid) events.push(eventOf(EventType.nodeChildrenChanged, path))
-      else this.#children.add(path, connection)
+      else this.#children.add(path, connection, 'once')
     }
+    for (const path of persistent) this.#addLasting(path, 'persistent', connection)
+    for (const path of recursive) this.#addLasting(path, 'recursive', connection)
     return events
   }
 
+  #addLasting(path: string, mode: WatchMode, connection: number): void {
+    this.#nodes.add(path, connection, mode)
+    this.#children.add(path, connection, mode)
+  }
+
   #arm(table: WatchTable, path: string, connection: number): boolean {
-    if (table.has(path, connection)) return true
-    if (this.countOf(connection) >= this.#limit) return false
-    table.add(path, connection)
+    if (!table.has(path, connection) && this.countOf(connection) >= this.#limit) return false
+    table.add(path, connection, 'once')
     return true
-  }
-}
-
-/** Paths and connections, found from either side. */
-class WatchTable {
-  readonly #connectionsOf = new Map<string, Set<number>>()
-  readonly #pathsOf = new Map<number, Set<string>>()
-  #count = 0
-
-  get count(): number {
-    return this.#count
-  }
-
-  countOf(connection: number): number {
-    return this.#pathsOf.get(connection)?.size ?? 0
-  }
-
-  has(path: string, connection: number): boolean {
-    return this.#connectionsOf.get(path)?.has(connection) ?? false
-  }
-
-  add(path: string, connection: number): void {
-    if (this.has(path, connection)) return
-    this.#count += 1
-    const connections = this.#connectionsOf.get(path)
-    if (connections === undefined) this.#connectionsOf.set(path, new Set([connection]))
-    else connections.add(connection)
-    const paths = this.#pathsOf.get(connection)
-    if (paths === undefined) this.#pathsOf.set(connection, new Set([path]))
-    else paths.add(path)
-  }
-
-  /** Disarms a path and returns who had armed it. */
-  take(path: string): ReadonlySet<number> {
-    const connections = this.#connectionsOf.get(path)
-    if (connections === undefined) return NOBODY
-    this.#connectionsOf.delete(path)
-    this.#count -= connections.size
-    for (const connection of connections) this.#forgetPath(connection, path)
-    return connections
-  }
-
-  remove(path: string, connection: number): boolean {
-    if (!this.has(path, connection)) return false
-    this.#forgetConnection(path, connection)
-    this.#forgetPath(connection, path)
-    this.#count -= 1
-    return true
-  }
-
-  removeAll(connection: number): void {
-    const paths = this.#pathsOf.get(connection)
-    if (paths === undefined) return
-    this.#pathsOf.delete(connection)
-    this.#count -= paths.size
-    for (const path of paths) this.#forgetConnection(path, connection)
-  }
-
-  #forgetPath(connection: number, path: string): void {
-    const paths = this.#pathsOf.get(connection)
-    paths?.delete(path)
-    if (paths?.size === 0) this.#pathsOf.delete(connection)
-  }
-
-  #forgetConnection(path: string, connection: number): void {
-    const connections = this.#connectionsOf.get(path)
-    connections?.delete(connection)
-    if (connections?.size === 0) this.#connectionsOf.delete(path)
   }
 }
 

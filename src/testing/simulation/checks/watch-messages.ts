@@ -168,10 +168,9 @@ export class WatchMessagesCheck implements Check, TapObserver {
     const note = (type: number, path: string): void => {
       missed.set(`${type} ${path}`, (missed.get(`${type} ${path}`) ?? 0) + 1)
     }
-    const deleted = new Set<string>()
     for (const path of dataWatches) {
       const node = model.node(path, zxid)
-      if (node === null) deleted.add(path)
+      if (node === null) note(EventType.nodeDeleted, path)
       else if (node.mzxid > relativeZxid) note(EventType.nodeDataChanged, path)
       else this.#arm(watched, 'node', path, zxid)
     }
@@ -181,11 +180,10 @@ export class WatchMessagesCheck implements Check, TapObserver {
     }
     for (const path of childWatches) {
       const node = model.node(path, zxid)
-      if (node === null) deleted.add(path)
+      if (node === null) note(EventType.nodeDeleted, path)
       else if (node.pzxid > relativeZxid) note(EventType.nodeChildrenChanged, path)
       else this.#arm(watched, 'children', path, zxid)
     }
-    for (const path of deleted) note(EventType.nodeDeleted, path)
     watched.unexplained = watched.unexplained.filter((told) => {
       const key = `${told.type} ${told.path}`
       const count = missed.get(key) ?? 0

@@ -161,7 +161,8 @@ function isPart(part: MultiResult | undefined, result: PartResult): boolean {
     case 'error':
       return part?.op === OpCode.error && part.err === result.err
     case 'create':
-      return part?.op === OpCode.create2 && part.path === result.path && sameStat(part.stat, result.stat)
+      if (part?.op !== OpCode.create && part?.op !== OpCode.create2) return false
+      return part.path === result.path && part.stat !== null && sameStat(part.stat, result.stat)
     case 'set':
       return part?.op === OpCode.setData && sameStat(part.stat, result.stat)
     case 'delete':

@@ -5,6 +5,7 @@ import type { Mutant } from './mutant.ts'
 
 const CALLS = 'backends/protocol/client-calls.ts'
 const CLIENT = 'core/kept-client.ts'
+const CLIENT_LEASE = 'backends/protocol/client-lease.ts'
 const CONNECTION = 'backends/protocol/client-connection.ts'
 const CONTENDERS = 'recipes/contenders.ts'
 const EXCLUSIVE = 'recipes/exclusive-lock.ts'
@@ -54,7 +55,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'lease-outlives-session',
     breaks: 'The local deadline of a lease lies behind the end of the session on the servers.',
     kin: 'CURATOR-206, redlock',
-    edits: [{ file: SESSION, from: 'const LEASE_PART = 2 / 3', to: 'const LEASE_PART = 3 / 2' }],
+    edits: [{ file: CLIENT_LEASE, from: 'const LEASE_PART = 2 / 3', to: 'const LEASE_PART = 3 / 2' }],
     profile: 'recipes',
     workload: 'locks',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },

@@ -21,8 +21,10 @@ export interface Edit {
 
 /** A mutant is to be found by the simulation. */
 export interface Caught {
-  /** Seeds of the profile, from 0, within which something is found. */
+  /** Seeds within which something is found. */
   readonly seeds: number
+  /** The first of them, if not 0: where a hunt that begins there is a short one. */
+  readonly firstSeed?: number
   /** The same where `assert` does nothing: the checks outside have to see it by themselves. Absent if they need not. */
   readonly seedsWithoutAssertions?: number
 }

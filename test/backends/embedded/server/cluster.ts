@@ -297,12 +297,13 @@ export class Cluster {
 
   // Clients
 
-  /** Connects a client; a session is given to resume it. */
+  /** Connects a client; a session is given to resume it, an address if it has one. */
   connect(
     server: number,
     resume?: { sessionId: bigint; passwd: Uint8Array },
     lastZxidSeen = 0n,
     timeOut = 1_000,
+    address = '',
   ): TestConnection {
     this.#lastConnection += 1
     const connection: TestConnection = {
@@ -316,6 +317,7 @@ export class Cluster {
     this.#connections.push(connection)
     const sessionId = resume?.sessionId ?? 0n
     const passwd = resume?.passwd ?? new Uint8Array(16)
+    if (address !== '') this.members.get(server)?.server.openClient(connection.number, address)
     const request = { protocolVersion: 0, lastZxidSeen, timeOut, sessionId, passwd, readOnly: false }
     this.send(connection, { kind: 'connect', request })
     return connection

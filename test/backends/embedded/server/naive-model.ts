@@ -100,20 +100,28 @@ export class NaiveModel {
         return { err: this.#deleteContainer(wish.body.path, at) }
       case OpCode.multi: {
         const before = this.nodes
-        const parts = wish.body.map((part) => this.#operate(part, at))
+        const strange = wish.body.findIndex(isStrange)
+        const parts = wish.body.slice(0, strange === -1 ? undefined : strange).map((part) => {
+          return this.#operate(asPart(part), at)
+        })
         const failed = parts.findIndex(({ err }) => err !== Err.ok)
-        if (failed === -1) return { err: Err.ok, parts }
+        if (failed === -1 && strange === -1) return { err: Err.ok, parts }
         this.nodes = before
-        const numberOf = (err: number, i: number) => (i < failed ? 0 : i === failed ? err : Err.runtimeInconsistency)
-        return { err: Err.ok, parts: parts.map(({ err }, i) => ({ err: numberOf(err, i) })) }
+        if (failed === -1) return { err: Err.marshallingError }
+        const refused = parts[failed]?.err ?? 0
+        const numberOf = (i: number) => (i < failed ? 0 : i === failed ? refused : Err.runtimeInconsistency)
+        return { err: Err.ok, parts: wish.body.map((_, i) => ({ err: numberOf(i) })) }
       }
+      case OpCode.error:
+      case OpCode.setAcl:
+        throw new Error('the model knows no refusals and no lists')
       default:
         return this.#operate(wish, at)
     }
   }
 
   #operate(
-    wish: MultiOperation | Exclude<Wish, { op: -10 | -11 | 14 | 20 }>,
+    wish: MultiOperation | Exclude<Wish, { op: -1 | -10 | -11 | 7 | 14 | 20 }>,
     at: { sessionId: bigint; zxid: bigint; timeMs: number },
   ): ModelResult {
     switch (wish.op) {
@@ -196,6 +204,17 @@ export class NaiveModel {
     const parent = this.node(up(path))
     if (parent !== undefined) this.#put({ ...parent, deletes: parent.deletes + 1, pzxid: zxid })
   }
+}
+
+/** In a multi, a plain create with the flag of a time to live is none. */
+function isStrange({ op, body }: MultiOperation): boolean {
+  return 'flags' in body && op !== OpCode.createTTL && (body.flags === 5 || body.flags === 6)
+}
+
+/** In a multi, the flag alone says what a create makes. */
+function asPart(part: MultiOperation): MultiOperation {
+  if (!('flags' in part.body) || part.body.flags === 5 || part.body.flags === 6) return part
+  return { op: part.body.flags === 4 ? OpCode.createContainer : OpCode.create, body: part.body }
 }
 
 function freshNode(path: string, { zxid, timeMs }: { zxid: bigint; timeMs: number }): ModelNode {

@@ -7,8 +7,11 @@ import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
 import type { MultiOperation } from '../../../../src/backends/protocol/records.ts'
 import { decodeTransaction, encodeTransaction } from '../../../../src/backends/protocol/transactions.ts'
 import type { Transaction } from '../../../../src/backends/protocol/transactions.ts'
+import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
+import { NO_IDENTITIES } from '../../../../src/backends/embedded/server/identities.ts'
+import type { Identity } from '../../../../src/backends/embedded/server/identities.ts'
 import { Preparer } from '../../../../src/backends/embedded/server/prepare.ts'
-import type { WriteOperation } from '../../../../src/backends/embedded/server/prepare.ts'
+import type { PrepareOptions, WriteOperation } from '../../../../src/backends/embedded/server/prepare.ts'
 import { State } from '../../../../src/backends/embedded/server/state.ts'
 import type { Applied } from '../../../../src/backends/embedded/server/state.ts'
 
@@ -17,6 +20,14 @@ export const SESSION = 0x100n
 
 /** A request without the session that asks for it. */
 export type Wish = WriteOperation
+
+/** Who asks, when, and whether it is refused whatever it is. */
+interface WishOptions {
+  readonly sessionId?: bigint
+  readonly timeMs?: number
+  readonly refusal?: number
+  readonly identities?: readonly Identity[]
+}
 
 /** A leader's preparer and one server's state. */
 export class Pipeline {
@@ -27,15 +38,15 @@ export class Pipeline {
   #applied = 0
   #zxid: bigint
 
-  constructor(state = new State()) {
+  constructor(state = new State(), options: PrepareOptions = SERVER_DEFAULTS) {
     this.state = state
-    this.preparer = new Preparer(state)
+    this.preparer = new Preparer(state, options)
     this.#zxid = state.lastZxid
   }
 
   /** A pipeline in which {@link SESSION} is open. */
-  static withSession(): Pipeline {
-    const pipeline = new Pipeline()
+  static withSession(options: Partial<PrepareOptions> = {}): Pipeline {
+    const pipeline = new Pipeline(new State(), { ...SERVER_DEFAULTS, ...options })
     pipeline.run(openSession())
     return pipeline
   }
@@ -46,9 +57,10 @@ export class Pipeline {
   }
 
   /** Prepares a request and leaves it in the log. */
-  prepare(wish: Wish, { sessionId = SESSION, timeMs = 1000, refusal = 0 } = {}): Transaction {
+  prepare(wish: Wish, options: WishOptions = {}): Transaction {
+    const { sessionId = SESSION, timeMs = 1000, refusal = 0, identities = NO_IDENTITIES } = options
     this.#zxid += 1n
-    const request = { sessionId, xid: Number(this.#zxid), ...wish }
+    const request = { sessionId, xid: Number(this.#zxid), identities, ...wish }
     const transaction = this.preparer.prepare(request, this.#zxid, timeMs, refusal)
     this.log.push(decodeTransaction(encodeTransaction(transaction)))
     return transaction
@@ -65,7 +77,7 @@ export class Pipeline {
   }
 
   /** Prepares a request, applies it and all before it, and answers with what it did. */
-  run(wish: Wish, options: { sessionId?: bigint; timeMs?: number; refusal?: number } = {}): Applied {
+  run(wish: Wish, options: WishOptions = {}): Applied {
     this.prepare(wish, options)
     let last: Applied | undefined
     for (let next = this.applyNext(); next !== undefined; next = this.applyNext()) last = next
@@ -74,7 +86,7 @@ export class Pipeline {
   }
 
   /** The path of what a create made. */
-  created(wish: Wish, options: { sessionId?: bigint; timeMs?: number } = {}): string {
+  created(wish: Wish, options: WishOptions = {}): string {
     const { err, body } = this.run(wish, options)
     if (err !== 0 || body === null || !('path' in body)) throw new Error(`create was refused with ${err}`)
     return body.path
@@ -89,7 +101,8 @@ export function closeSession(): Wish {
   return { op: OpCode.closeSession, body: null }
 }
 
-type CreateWish = Extract<MultiOperation, { op: typeof OpCode.create2 | typeof OpCode.createContainer }>
+type CreateOp = typeof OpCode.create | typeof OpCode.create2 | typeof OpCode.createContainer
+type CreateWish = Extract<MultiOperation, { op: CreateOp }>
 
 export function create(
   path: string,

@@ -68,12 +68,14 @@ function isWish(operation: MultiOperation): operation is Exclude<MultiOperation,
 /** What was applied, in the model's form. */
 function replyOf({ err, body }: Applied): ModelReply {
   if (body === null) return { err }
-  return 'map' in body ? { err, parts: body.map(resultOf) } : { err, ...body }
+  return 'map' in body ? { err, parts: (body as readonly MultiResult[]).map(resultOf) } : { err, ...body }
 }
 
 function resultOf(result: MultiResult): ModelResult {
   if (result.op === OpCode.error) return { err: result.err }
-  if (result.op === OpCode.create2) return { err: 0, path: result.path, stat: result.stat }
+  if (result.op === OpCode.create || result.op === OpCode.create2) {
+    return { err: 0, path: result.path, ...(result.stat === null ? {} : { stat: result.stat }) }
+  }
   return result.op === OpCode.setData ? { err: 0, stat: result.stat } : { err: 0 }
 }
 

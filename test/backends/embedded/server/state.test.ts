@@ -62,7 +62,7 @@ describe('an applied transaction', () => {
       expect(pipeline.run(wish)).toEqual({
         err: Err.ok,
         body: { path, stat: pipeline.state.tree.stat(path) },
-        changes: [{ type: 'created', path }],
+        changes: [{ type: 'created', path, node: pipeline.state.tree.get(path) }],
         newSession: null,
         endedSession: null,
       })

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Change } from '../../../../src/backends/embedded/server/state.ts'
 import { CONNECTION_WATCHES_MAX, Watches } from '../../../../src/backends/embedded/server/watches.ts'
 import { EventType, WatcherType } from '../../../../src/backends/protocol/codes.ts'
+import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
 import type { WatcherEvent } from '../../../../src/backends/protocol/records.ts'
 import { Pipeline, closeSession, create, multi, remove, setData } from './pipeline.ts'
 
@@ -13,9 +14,14 @@ function told({ type, state, path }: WatcherEvent): string {
   return `${NAMES.get(type)} ${path}`
 }
 
+const OPEN = { acl: OPEN_ACL, parent: null }
+
+type PlainChange = Pick<Change, 'type' | 'path'>
+
 /** What changes tell, as `connection: event path`. */
-function fire(watches: Watches, ...changes: Change[]): string[] {
-  return watches.fire(changes).map(({ connection, event }) => `${connection}: ${told(event)}`)
+function fire(watches: Watches, ...changes: PlainChange[]): string[] {
+  const fired = watches.fire(changes.map((change) => ({ ...change, node: OPEN })))
+  return fired.map(({ connection, event }) => `${connection}: ${told(event)}`)
 }
 
 const KINDS = ['watchData', 'watchExist', 'watchChildren'] as const
@@ -82,7 +88,7 @@ describe('watches', () => {
     watches.watchExist('/a', 1)
     watches.watchExist('/b', 1)
     watches.watchChildren('/', 1)
-    const changes: Change[] = [
+    const changes: PlainChange[] = [
       { type: 'created', path: '/b' },
       { type: 'created', path: '/a' },
       { type: 'deleted', path: '/a' },
@@ -93,7 +99,7 @@ describe('watches', () => {
   it('tell everyone, and each once, in the order of arming', () => {
     const watches = new Watches()
     for (let connection = 10_000; connection > 0; connection--) watches.watchData('/n', connection)
-    const fired = watches.fire([{ type: 'changed', path: '/n' }])
+    const fired = watches.fire([{ type: 'changed', path: '/n', node: OPEN }])
     expect(fired.map(({ connection }) => connection)).toEqual(Array.from({ length: 10_000 }, (_, i) => 10_000 - i))
     expect(watches.count).toBe(0)
   })
@@ -244,10 +250,10 @@ describe('watches after a reconnect', () => {
     expect(fire(watches, { type: 'created', path: '/same/c' })).toEqual(['1: nodeChildrenChanged /same'])
   })
 
-  it('tell once of a node that is gone, of which both data and children were watched', () => {
+  it('tell of a node that is gone for its data and for its children', () => {
     const { tree, relativeZxid, watches } = scene()
     const request = { relativeZxid, dataWatches: ['/gone'], existWatches: [], childWatches: ['/gone'] }
-    expect(watches.setWatches(request, 1, tree)?.map(told)).toEqual(['nodeDeleted /gone'])
+    expect(watches.setWatches(request, 1, tree)?.map(told)).toEqual(['nodeDeleted /gone', 'nodeDeleted /gone'])
   })
 
   it('are refused all together beyond the limit of a connection', () => {

@@ -1,0 +1,271 @@
+/**
+ * The TCP port of one server: what real ZooKeeper clients connect to.
+ *
+ * Order     what the server has for its clients in one turn goes out at the end of it, one write a client.
+ * Limits    connections of one address; requests that are not answered (others are read when there is room); time until
+ *           a session is set up, and until a connection that was ended is closed.
+ * Time      a deadline that fires late first lets the sockets be read, and is judged then: see host.ts.
+ * Source    NIOServerCnxnFactory.java.
+ */
+import { createServer } from 'node:net'
+import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
+import { Writer } from '../../protocol/jute.ts'
+import type { ClientMessage } from '../../protocol/records.ts'
+import { ClientSocket } from './client-socket.ts'
+import type { SocketOwner } from './client-socket.ts'
+import { FourLetterWords } from './four-letter-words.ts'
+import type { Company } from './four-letter-words.ts'
+import type { Host } from './host.ts'
+import { Traffic } from './traffic.ts'
+
+/** The reference's time-out for connections that have no session. */
+const SESSIONLESS_MS = 10_000
+/** Deadlines are looked at this often in the time that they give. */
+const DEADLINE_CHECKS = 20
+/** A check later than this was held up by something, and others were too. */
+const STALL_MS = 50
+const WRITER_BYTES = 0x1000
+/** A writer that has grown larger than this is not kept. */
+const KEPT_WRITER_BYTES_MAX = 0x20_0000
+
+/** What a port has to be told. */
+export interface ClientPortSettings {
+  /** The address that it listens on. */
+  readonly address: string
+  /** 0 for any that is free. */
+  readonly port: number
+  /** Connections of one address; 0 for any number. */
+  readonly maxClientCnxns: number
+  /** Requests that may wait for their answers before no more are read. */
+  readonly globalOutstandingLimit: number
+  /** Longest frame that is taken. */
+  readonly frameBytesMax: number
+  /** The four-letter words that are answered. */
+  readonly fourLetterWords: ReadonlySet<string>
+  /** What `conf` tells of the server, as `key=value`. */
+  readonly configuration: readonly string[]
+  /** The servers that its server works with. */
+  company(): Company
+  /** Whether the client of this session reaches no server at present. */
+  isIsolated(sessionId: bigint): boolean
+  /** How long a connection may be without a session, and how long its end may take, in milliseconds. */
+  readonly sessionlessMs?: number
+  /** Gets errors of this code; by then the connection that they are about has ended. */
+  readonly onError: (error: unknown) => void
+}
+
+/** The server behind the port. */
+export type ClientHost = Pick<Host, 'status' | 'inspect' | 'openClient' | 'receiveClient' | 'closeClient'>
+
+/** A server's port for clients. */
+export class ClientPort {
+  readonly #settings: ClientPortSettings
+  readonly #sockets = new Set<ClientSocket>()
+  readonly #byAddress = new Map<string, number>()
+  readonly #traffic = new Traffic()
+  readonly #words: FourLetterWords
+  readonly #owner: SocketOwner
+  #listener: NetServer | null = null
+  /** The port that it has or had; 0 while it has never had one. */
+  #port: number
+  #host: ClientHost | null = null
+  #outstanding = 0
+  #unflushed: ClientSocket[] = []
+  readonly #waiting = new Set<ClientSocket>()
+  /** When those that have no session, or are to end, are closed; the earliest first. */
+  readonly #deadlines = new Map<ClientSocket, number>()
+  readonly #sessionlessMs: number
+  #deadlineTimer: NodeJS.Timeout | undefined
+  #writer = new Writer(WRITER_BYTES)
+
+  /**
+   * Makes a port that is closed.
+   *
+   * @param settings - see {@link ClientPortSettings}
+   */
+  constructor(settings: ClientPortSettings) {
+    this.#settings = settings
+    this.#port = settings.port
+    this.#sessionlessMs = settings.sessionlessMs ?? SESSIONLESS_MS
+    this.#owner = this.#makeOwner()
+    this.#words = new FourLetterWords({
+      enabled: settings.fourLetterWords,
+      traffic: this.#traffic,
+      connections: () => this.#sockets,
+      outstanding: () => this.#outstanding,
+      host: () => this.#host,
+      configuration: () => [`clientPort=${this.#port}`, ...settings.configuration],
+      company: () => settings.company(),
+    })
+  }
+
+  /** The port; the one that it got if it was to be any. */
+  get port(): number {
+    return this.#port
+  }
+
+  /** How many clients are connected, with a session or without. */
+  get connectionCount(): number {
+    return this.#sockets.size
+  }
+
+  /**
+   * Opens the port. Connections are closed at once until there is a server behind it.
+   *
+   * @throws Error that names address and port if they cannot be had
+   */
+  async listen(): Promise<void> {
+    const { address } = this.#settings
+    const listener = createServer({ noDelay: true, allowHalfOpen: true })
+    this.#listener = listener
+    await new Promise<void>((resolve, reject) => {
+      listener.once('error', (cause: NodeJS.ErrnoException) => {
+        if (this.#listener === listener) this.#listener = null
+        const reason = cause.code === 'EADDRINUSE' ? 'it is taken' : cause.message
+        reject(new Error(`cannot listen on ${address}:${this.#port}: ${reason}`, { cause }))
+      })
+      listener.once('close', resolve)
+      listener.listen({ port: this.#port, host: address, exclusive: true }, resolve)
+    })
+    if (this.#listener !== listener) return
+    listener.removeAllListeners('error').on('error', () => undefined)
+    this.#port = (listener.address() as AddressInfo).port
+    listener.on('connection', (socket) => {
+      this.#accept(socket)
+    })
+  }
+
+  /** Puts a server behind the port. */
+  attach(host: ClientHost): void {
+    this.#host = host
+  }
+
+  /** Closes the port and every connection, at once. It can be opened again. Idempotent. */
+  close(): void {
+    this.#listener?.close()
+    this.#listener = null
+    for (const socket of [...this.#sockets]) socket.destroy()
+    this.#host = null
+    this.#outstanding = 0
+    this.#traffic.reset()
+    clearTimeout(this.#deadlineTimer)
+    this.#deadlineTimer = undefined
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#host === null || this.#listener === null) {
+      socket.destroy()
+      return
+    }
+    const client = new ClientSocket(socket, this.#owner)
+    const { maxClientCnxns } = this.#settings
+    const count = this.#byAddress.get(client.address) ?? 0
+    this.#sockets.add(client)
+    this.#byAddress.set(client.address, count + 1)
+    if (maxClientCnxns > 0 && count >= maxClientCnxns) client.destroy()
+    else this.#setDeadline(client)
+  }
+
+  #makeOwner(): SocketOwner {
+    const { frameBytesMax, globalOutstandingLimit } = this.#settings
+    return {
+      frameBytesMax,
+      hasRoom: () => this.#outstanding < globalOutstandingLimit,
+      answer: (word, socket) => this.#words.answer(word, socket),
+      isIsolated: (sessionId) => this.#settings.isIsolated(sessionId),
+      openClient: (socket) => this.#host?.openClient(socket, socket.address) ?? 0,
+      receiveClient: (connection, message: ClientMessage) => this.#host?.receiveClient(connection, message),
+      closeClient: (connection) => this.#host?.closeClient(connection),
+      counted: (received, sent, outstanding) => {
+        this.#traffic.received += received
+        this.#traffic.sent += sent
+        this.#outstanding += outstanding
+      },
+      measured: (latencyMs) => {
+        this.#traffic.latency.add(latencyMs)
+      },
+      wantsFlush: (socket) => {
+        this.#wantsFlush(socket)
+      },
+      wantsRoom: (socket) => {
+        this.#waiting.add(socket)
+      },
+      opened: (socket) => {
+        this.#deadlines.delete(socket)
+      },
+      ending: (socket) => {
+        this.#setDeadline(socket)
+      },
+      closed: (socket) => {
+        this.#closed(socket)
+      },
+      failed: this.#settings.onError,
+    }
+  }
+
+  #closed(socket: ClientSocket): void {
+    this.#sockets.delete(socket)
+    this.#waiting.delete(socket)
+    this.#deadlines.delete(socket)
+    const count = (this.#byAddress.get(socket.address) ?? 1) - 1
+    if (count === 0) this.#byAddress.delete(socket.address)
+    else this.#byAddress.set(socket.address, count)
+    if (this.#waiting.size > 0) this.#scheduleFlush()
+  }
+
+  #wantsFlush(socket: ClientSocket): void {
+    this.#unflushed.push(socket)
+    if (this.#unflushed.length === 1) this.#scheduleFlush()
+  }
+
+  /** At the end of the turn that the server is in. */
+  #scheduleFlush(): void {
+    queueMicrotask(() => {
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    const sockets = this.#unflushed
+    this.#unflushed = []
+    const nowMs = performance.now()
+    for (const socket of sockets) {
+      const isInUse = socket.flush(this.#writer, nowMs)
+      if (isInUse || this.#writer.capacity > KEPT_WRITER_BYTES_MAX) this.#writer = new Writer(WRITER_BYTES)
+    }
+    for (const socket of this.#waiting) {
+      if (!this.#owner.hasRoom()) break
+      this.#waiting.delete(socket)
+      socket.proceed()
+    }
+  }
+
+  #setDeadline(socket: ClientSocket): void {
+    this.#deadlines.delete(socket)
+    this.#deadlines.set(socket, performance.now() + this.#sessionlessMs)
+    if (this.#deadlineTimer === undefined) this.#armDeadlines()
+  }
+
+  #armDeadlines(): void {
+    const delayMs = Math.ceil(this.#sessionlessMs / DEADLINE_CHECKS)
+    const dueMs = performance.now() + delayMs
+    this.#deadlineTimer = setTimeout(() => {
+      const check = (): void => {
+        this.#checkDeadlines()
+      }
+      if (performance.now() - dueMs <= STALL_MS) check()
+      else setImmediate(() => setImmediate(check))
+    }, delayMs)
+    this.#deadlineTimer.unref()
+  }
+
+  #checkDeadlines(): void {
+    this.#deadlineTimer = undefined
+    const nowMs = performance.now()
+    for (const [socket, dueMs] of this.#deadlines) {
+      if (dueMs > nowMs) break
+      socket.destroy()
+    }
+    if (this.#deadlines.size > 0 && this.#host !== null) this.#armDeadlines()
+  }
+}

@@ -1,0 +1,310 @@
+/**
+ * One client on a TCP connection: frames in, frames out, and nothing that it does can harm more than itself.
+ *
+ * Order     what the machine has for a client goes out in that order; with the end of the connection, behind it.
+ * Limits    frames are not read on while the session is set up, while the server has too much to do, and while the
+ *           client does not read what it is sent: the messages for it wait as they are, and share the server's data.
+ *           Too many of them end the connection.
+ * Safety    what is malformed ends the connection, without an answer, as the reference does.
+ * Source    NIOServerCnxn.java.
+ */
+import type { Socket } from 'node:net'
+import { isCoordinationError } from '../../../core/errors.ts'
+import { OpCode, Xid } from '../../protocol/codes.ts'
+import { FrameReader } from '../../protocol/framing.ts'
+import type { Writer } from '../../protocol/jute.ts'
+import type { ClientMessage, ServerMessage } from '../../protocol/records.ts'
+import { ServerWire } from '../../protocol/wire.ts'
+import type { ClientEnd } from './host.ts'
+import { ConnectionTraffic } from './traffic.ts'
+
+/** With this much encoded and not taken by the network, a client is sent no more for now. */
+const UNSENT_BYTES_HIGH = 0x10_0000
+/** More messages than this for a client that does not read end its connection. */
+export const UNSENT_MESSAGES_MAX = 100_000
+const WORD_BYTES = 4
+const NO_FRAMES: Uint8Array[] = []
+
+/** What a connection needs of the port that it came in on. */
+export interface SocketOwner {
+  readonly frameBytesMax: number
+  /** Whether another request may be taken. */
+  hasRoom(): boolean
+  /** The answer to a four-letter word; null if it is none. */
+  answer(word: string, socket: ClientSocket): string | null
+  /** Whether the client of this session reaches no server at present. */
+  isIsolated(sessionId: bigint): boolean
+  openClient(socket: ClientSocket): number
+  receiveClient(connection: number, message: ClientMessage): void
+  closeClient(connection: number): void
+  /** A request was taken, or a reply given. */
+  counted(received: number, sent: number, outstanding: number): void
+  measured(latencyMs: number): void
+  /** It has something to send, at the end of this turn. */
+  wantsFlush(socket: ClientSocket): void
+  /** It holds frames back until there is room. */
+  wantsRoom(socket: ClientSocket): void
+  /** Its session is set up. */
+  opened(socket: ClientSocket): void
+  /** It is to end soon. */
+  ending(socket: ClientSocket): void
+  closed(socket: ClientSocket): void
+  /** Something is wrong with this code; the connection has ended. */
+  failed(error: unknown): void
+}
+
+/** One connection. */
+export class ClientSocket implements ClientEnd {
+  /** The client's IP address. */
+  readonly address: string
+  /** Its port. */
+  readonly port: number
+  readonly traffic = new ConnectionTraffic()
+  /** When it connected, in milliseconds since 1970. */
+  readonly establishedMs = Date.now()
+  /** 0n until the session is set up. */
+  sessionId = 0n
+  sessionTimeoutMs = 0
+  readonly #socket: Socket
+  readonly #owner: SocketOwner
+  readonly #wire = new ServerWire()
+  readonly #frames: FrameReader
+  /** The bytes before there are enough to tell a four-letter word; null behind them. */
+  #head: Uint8Array | null = new Uint8Array()
+  #phase: 'new' | 'greeting' | 'open' | 'ending' | 'closed' = 'new'
+  #connection = 0
+  #held = NO_FRAMES
+  #unsent: ServerMessage[] = []
+  /** The client does not take what it is sent; frames of it wait until it does. */
+  #isBlocked = false
+  #awaitsRoom = false
+  #isFlushWanted = false
+  #nowMs = 0
+
+  constructor(socket: Socket, owner: SocketOwner) {
+    this.address = plainAddress(socket.remoteAddress ?? '')
+    this.port = socket.remotePort ?? 0
+    this.#socket = socket
+    this.#owner = owner
+    this.#frames = new FrameReader(owner.frameBytesMax)
+    socket.on('data', (chunk: Buffer) => {
+      this.#receive(chunk)
+    })
+    // Whatever the reason, 'close' follows.
+    socket.on('error', () => undefined)
+    socket.on('end', () => {
+      if (this.#phase !== 'ending') this.destroy()
+    })
+    socket.on('close', () => {
+      this.destroy()
+    })
+  }
+
+  /** Requests that have no reply yet. */
+  get outstanding(): number {
+    return this.#wire.requestsInFlight
+  }
+
+  /** Whether it is being read. */
+  get isReading(): boolean {
+    return this.#phase !== 'closed' && !this.#socket.isPaused()
+  }
+
+  /** A message of the server, which goes out at the end of this turn. */
+  onMessage(message: ServerMessage): void {
+    if (this.#phase === 'closed') return
+    this.#unsent.push(message)
+    if (this.#unsent.length > UNSENT_MESSAGES_MAX) this.destroy()
+    else this.#wantFlush()
+  }
+
+  /** The server ends the connection, behind what it has sent. */
+  onClose(): void {
+    if (this.#phase === 'closed') return
+    this.#phase = 'ending'
+    this.#held = NO_FRAMES
+    this.#owner.ending(this)
+    this.#wantFlush()
+  }
+
+  /** Ends the connection at once. */
+  destroy(): void {
+    if (this.#phase === 'closed') return
+    this.#phase = 'closed'
+    this.#held = NO_FRAMES
+    this.#unsent = []
+    this.#owner.counted(0, 0, -this.outstanding)
+    this.#owner.closeClient(this.#connection)
+    this.#socket.destroy()
+    this.#owner.closed(this)
+  }
+
+  /**
+   * Sends what there is.
+   *
+   * @param writer - to encode it with
+   * @param nowMs - the time, on `performance.now()`
+   * @returns whether the writer's bytes are in use from now on
+   */
+  flush(writer: Writer, nowMs: number): boolean {
+    this.#isFlushWanted = false
+    writer.truncate(0)
+    this.#guard(() => {
+      this.#encode(writer, nowMs)
+    })
+    if (this.#phase === 'closed') return false
+    // Behind what waits already, an empty write tells when there is room again.
+    if (this.#isBlocked && !this.#awaitsRoom) {
+      this.#awaitsRoom = true
+      this.#socket.write(writer.written(), this.#onRoom)
+    } else if (writer.length > 0) this.#socket.write(writer.written())
+    // What the network took at once is of no use any more; of what it did not, every byte is.
+    const isInUse = writer.length > 0 && this.#socket.writableLength > 0
+    if (!this.#isBlocked && this.#phase === 'ending') this.#socket.destroySoon()
+    if (this.#held.length > 0) this.proceed()
+    return isInUse
+  }
+
+  /** Goes on with the frames that were held back, as far as it may. */
+  proceed(): void {
+    const frames = this.#held
+    if (frames.length === 0) return
+    if (!this.#mayProceed) {
+      if (!this.#owner.hasRoom()) this.#owner.wantsRoom(this)
+      return
+    }
+    this.#held = NO_FRAMES
+    this.#nowMs = Math.trunc(performance.now())
+    this.#guard(() => {
+      for (const frame of frames) this.#frame(frame)
+    })
+    if (this.#held.length === 0) this.#socket.resume()
+  }
+
+  /** As in the reference, one request of each client is taken however much there is to do. */
+  get #mayProceed(): boolean {
+    const isReady = this.#phase === 'new' || this.#phase === 'open'
+    return isReady && !this.#isBlocked && (this.#owner.hasRoom() || this.outstanding === 0)
+  }
+
+  #wantFlush(): void {
+    if (this.#isFlushWanted) return
+    this.#isFlushWanted = true
+    this.#owner.wantsFlush(this)
+  }
+
+  readonly #onRoom = (): void => {
+    this.#awaitsRoom = false
+    if (this.#phase !== 'closed') this.#wantFlush()
+  }
+
+  #encode(writer: Writer, nowMs: number): void {
+    const room = UNSENT_BYTES_HIGH - this.#socket.writableLength
+    const unsent = this.#unsent
+    let count = 0
+    while (count < unsent.length && writer.length < room) {
+      const message = unsent[count]
+      count += 1
+      if (message !== undefined) this.#write(writer, message, nowMs)
+    }
+    this.#isBlocked = count < unsent.length
+    if (count > 0) this.#unsent = this.#isBlocked ? unsent.slice(count) : []
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#phase === 'ending' || this.#phase === 'closed') return
+    this.#nowMs = Math.trunc(performance.now())
+    const bytes = this.#head === null ? chunk : this.#sniff(this.#head, chunk)
+    if (bytes === null) return
+    this.#guard(() => {
+      this.#frames.push(bytes, this.#frame)
+    })
+  }
+
+  /** Looks for a four-letter word in the place of the first length; null if that is all there is. */
+  #sniff(head: Uint8Array, chunk: Buffer): Uint8Array | null {
+    const bytes = head.length === 0 ? chunk : Buffer.concat([head, chunk])
+    if (bytes.length < WORD_BYTES) {
+      this.#head = bytes
+      return null
+    }
+    this.#head = null
+    const answer = this.#owner.answer(bytes.toString('latin1', 0, WORD_BYTES), this)
+    if (answer === null) return bytes
+    this.#phase = 'ending'
+    this.#owner.ending(this)
+    this.#socket.end(answer)
+    this.#socket.destroySoon()
+    return null
+  }
+
+  readonly #frame = (frame: Uint8Array): void => {
+    if (this.#phase === 'ending' || this.#phase === 'closed') return
+    if (this.#held.length > 0) this.#held.push(frame)
+    else if (this.#mayProceed) this.#take(frame)
+    else {
+      this.#held = [frame]
+      this.#socket.pause()
+      if (!this.#owner.hasRoom()) this.#owner.wantsRoom(this)
+    }
+  }
+
+  #take(frame: Uint8Array): void {
+    const before = this.outstanding
+    const message = this.#wire.decode(frame, this.#nowMs)
+    if (message.kind === 'connect') {
+      if (this.#owner.isIsolated(message.request.sessionId)) {
+        this.destroy()
+        return
+      }
+      this.#phase = 'greeting'
+      this.#connection = this.#owner.openClient(this)
+    }
+    this.traffic.received += 1
+    this.#owner.counted(1, 0, this.outstanding - before)
+    this.#owner.receiveClient(this.#connection, message)
+  }
+
+  #write(writer: Writer, message: ServerMessage, nowMs: number): void {
+    const before = this.outstanding
+    this.#wire.write(writer, message)
+    this.traffic.sent += 1
+    this.#owner.counted(0, 1, this.outstanding - before)
+    if (message.kind === 'reply') this.#measure(message.reply.xid, message.reply.zxid, nowMs)
+    else if (message.kind === 'connect' && message.response.timeOut > 0) {
+      this.sessionId = message.response.sessionId
+      this.sessionTimeoutMs = message.response.timeOut
+      if (this.#phase === 'greeting') this.#phase = 'open'
+      this.#owner.opened(this)
+    }
+  }
+
+  #measure(xid: number, zxid: bigint, nowMs: number): void {
+    const { traffic } = this
+    const { op, atMs } = this.#wire.answered
+    traffic.lastZxid = zxid
+    traffic.lastResponseAtMs = nowMs
+    traffic.lastOp = xid === Xid.ping ? OpCode.ping : op
+    if (xid >= 0) traffic.lastXid = xid
+    if (xid === Xid.ping) return
+    const latencyMs = Math.max(0, Math.trunc(nowMs) - atMs)
+    traffic.lastLatencyMs = latencyMs
+    traffic.latency.add(latencyMs)
+    this.#owner.measured(latencyMs)
+  }
+
+  /** Runs what may find that the client does not keep to the protocol. */
+  #guard(step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      this.destroy()
+      if (!isCoordinationError(error, 'PROTOCOL_VIOLATION')) this.#owner.failed(error)
+    }
+  }
+}
+
+/** An IPv4 address that came in on an IPv6 socket is an IPv4 address. */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address
+}

@@ -1,0 +1,378 @@
+/**
+ * The four-letter words: what an operator asks of a server with `echo srvr | nc host 2181`.
+ *
+ * Model     a word in place of the first frame's length is answered with text, and the connection ends. Only enabled
+ *           words are executed; the others are told so. A word the server does not know is no word.
+ * Source    org.apache.zookeeper.server.command, ServerStats.java, ServerCnxn.java, DataTree.java of ZooKeeper 3.8, and
+ *           what a server of that version prints.
+ */
+import { arch, homedir, hostname, platform, release, tmpdir, userInfo } from 'node:os'
+import { OpCode } from '../../protocol/codes.ts'
+import type { ClientSocket } from './client-socket.ts'
+import type { Host } from './host.ts'
+import type { Traffic } from './traffic.ts'
+
+/** What `srvr` and others call the version: monitoring of the field wants a ZooKeeper's. */
+const VERSION = '3.8.0-quorate, built on 2022-02-25 08:49 UTC'
+const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests\n'
+const BYTES_PER_MB = 1024 * 1024
+const DECIMALS = 10_000
+
+/** All words that can be enabled. */
+export const FOUR_LETTER_WORDS = [
+  'conf',
+  'cons',
+  'crst',
+  'dirs',
+  'dump',
+  'envi',
+  'isro',
+  'mntr',
+  'ruok',
+  'srst',
+  'srvr',
+  'stat',
+  'wchc',
+  'wchp',
+  'wchs',
+] as const
+
+type FourLetterWord = (typeof FOUR_LETTER_WORDS)[number]
+
+/** What the reference calls operations in `cons`. */
+const OPERATION_NAMES: ReadonlyMap<number, string> = new Map([
+  [OpCode.create, 'CREA'],
+  [OpCode.create2, 'CREA'],
+  [OpCode.createTTL, 'CREA'],
+  [OpCode.createContainer, 'CREA'],
+  [OpCode.delete, 'DELE'],
+  [OpCode.deleteContainer, 'DELE'],
+  [OpCode.exists, 'EXIS'],
+  [OpCode.getData, 'GETD'],
+  [OpCode.setData, 'SETD'],
+  [OpCode.getAcl, 'GETA'],
+  [OpCode.setAcl, 'SETA'],
+  [OpCode.getChildren, 'GETC'],
+  [OpCode.getChildren2, 'GETC'],
+  [OpCode.sync, 'SYNC'],
+  [OpCode.ping, 'PING'],
+  [OpCode.check, 'CHEC'],
+  [OpCode.multi, 'MULT'],
+  [OpCode.multiRead, 'MLTR'],
+  [OpCode.reconfig, 'RECO'],
+  [OpCode.checkWatches, 'CHKW'],
+  [OpCode.removeWatches, 'REMW'],
+  [OpCode.setWatches, 'SETW'],
+  [OpCode.setWatches2, 'STW2'],
+  [OpCode.addWatch, 'ADDW'],
+  [OpCode.getEphemerals, 'GETE'],
+  [OpCode.getAllChildrenNumber, 'GETACN'],
+  [OpCode.whoAmI, 'HOMI'],
+  [OpCode.createSession, 'SESS'],
+  [OpCode.closeSession, 'CLOS'],
+])
+
+/** What is asked of a server. */
+export type InspectedHost = Pick<Host, 'status' | 'inspect'>
+
+/** What the words are about. */
+export interface FourLetterSources {
+  readonly enabled: ReadonlySet<string>
+  readonly traffic: Traffic
+  connections(): Iterable<ClientSocket>
+  /** Requests that have no reply yet. */
+  outstanding(): number
+  /** The server; null while there is none. */
+  host(): InspectedHost | null
+  /** The lines of `conf`. */
+  configuration(): readonly string[]
+  /** The servers that this one works with. */
+  company(): Company
+}
+
+/** The servers around one. */
+export interface Company {
+  /** There is no other, and none will come. */
+  readonly isStandalone: boolean
+  /** How many have a vote. */
+  readonly voters: number
+  /** How many follow this one. */
+  readonly followers: number
+  /** How many learn from this one without a vote. */
+  readonly observers: number
+}
+
+/** Answers four-letter words. */
+export class FourLetterWords {
+  readonly #sources: FourLetterSources
+  readonly #startedMs = performance.now()
+
+  constructor(sources: FourLetterSources) {
+    this.#sources = sources
+  }
+
+  /** The answer to a word of a client, which counts as a packet; null if it is none. */
+  answer(word: string, client: ClientSocket): string | null {
+    if (!isFourLetterWord(word)) return null
+    client.traffic.received += 1
+    this.#sources.traffic.received += 1
+    const answer = this.#answerKnown(word)
+    this.#sources.traffic.sent += 1
+    return answer
+  }
+
+  #answerKnown(word: FourLetterWord): string {
+    if (!this.#sources.enabled.has(word)) return `${word} is not executed because it is not in the whitelist.\n`
+    const host = this.#sources.host()
+    if (word === 'ruok') return 'imok'
+    if (word === 'envi') return environment()
+    const isServing = host?.status().serving ?? false
+    if (host === null || !isServing) return word === 'isro' ? 'null' : NOT_SERVING
+    return this.#answer(word, host)
+  }
+
+  #answer(word: Exclude<FourLetterWord, 'ruok' | 'envi'>, host: InspectedHost): string {
+    switch (word) {
+      case 'srvr':
+        return this.#server(host, '')
+      case 'stat':
+        return this.#server(host, `Clients:\n${this.#clients(false)}\n`)
+      case 'cons':
+        return `${this.#clients(true)}\n`
+      case 'mntr':
+        return this.#monitor(host)
+      case 'conf':
+        return lines(this.#sources.configuration())
+      case 'dump':
+        return this.#dump(host)
+      case 'wchs':
+        return watchSummary(host)
+      case 'wchp':
+        return `${grouped(host.inspect().watchesByPath)}\n`
+      case 'wchc':
+        return `${grouped(host.inspect().watchesBySession)}\n`
+      case 'isro':
+        return 'rw'
+      case 'dirs':
+        return 'datadir_size: 0\nlogdir_size: 0\n'
+      case 'crst':
+        for (const { traffic } of this.#sources.connections()) traffic.reset()
+        return 'Connection stats reset.\n'
+      case 'srst':
+        this.#sources.traffic.reset()
+        return 'Server stats reset.\n'
+    }
+  }
+
+  #server(host: InspectedHost, clients: string): string {
+    const { latency, received, sent } = this.#sources.traffic
+    const { zxid } = host.status()
+    const mode = this.#mode(host)
+    return lines([
+      `Zookeeper version: ${VERSION}`,
+      `${clients}Latency min/avg/max: ${latency.min}/${decimal(latency.average)}/${latency.max}`,
+      `Received: ${received}`,
+      `Sent: ${sent}`,
+      `Connections: ${this.#connectionCount}`,
+      `Outstanding: ${this.#sources.outstanding()}`,
+      `Zxid: 0x${hex(zxid)}`,
+      `Mode: ${mode}`,
+      `Node count: ${nodeCount(host)}`,
+      ...(mode === 'leader' ? ['Proposal sizes last/min/max: -1/-1/-1'] : []),
+    ])
+  }
+
+  #clients(isFull: boolean): string {
+    return lines([...this.#sources.connections()].map((client) => clientLine(client, isFull)))
+  }
+
+  #mode(host: InspectedHost): string {
+    return this.#sources.company().isStandalone ? 'standalone' : MODES[host.status().role]
+  }
+
+  get #connectionCount(): number {
+    return [...this.#sources.connections()].length
+  }
+
+  #monitor(host: InspectedHost): string {
+    const { latency, received, sent } = this.#sources.traffic
+    const seen = host.inspect()
+    const { role } = host.status()
+    const state = this.#mode(host)
+    const values: [string, string | number][] = [
+      ['version', VERSION],
+      ['server_state', state],
+      ...(state === 'standalone' ? [] : [['peer_state', PEER_STATES[role]] as [string, string]]),
+      ['avg_latency', decimal(latency.average)],
+      ['max_latency', latency.max],
+      ['min_latency', latency.min],
+      ['packets_received', received],
+      ['packets_sent', sent],
+      ['num_alive_connections', this.#connectionCount],
+      ['outstanding_requests', this.#sources.outstanding()],
+      ['znode_count', nodeCount(host)],
+      ['watch_count', seen.watches],
+      ['ephemerals_count', seen.ephemerals],
+      ['approximate_data_size', seen.dataBytes],
+      ['global_sessions', seen.sessions.length],
+      ['local_sessions', 0],
+      ['uptime', Math.trunc(performance.now() - this.#startedMs)],
+      ...quorumValues(this.#sources.company(), role === 'LEADING'),
+    ]
+    return lines(values.map(([key, value]) => `zk_${key}\t${value}`))
+  }
+
+  #dump(host: InspectedHost): string {
+    const { sessions, ephemeralsBySession } = host.inspect()
+    const connections = [...this.#sources.connections()]
+    return lines([
+      'SessionTracker dump:',
+      ...(host.status().role === 'LEADING'
+        ? expirySets('Session', sessions.map(({ id, expiresInMs }) => ({ line: id, inMs: expiresInMs ?? 0 })))
+        : [`Global Sessions(${sessions.length}):`, ...sessions.map(({ id, timeoutMs }) => `${id}\t${timeoutMs}ms`)]),
+      'ephemeral nodes dump:',
+      `Sessions with Ephemerals (${ephemeralsBySession.size}):`,
+      ...[...ephemeralsBySession].flatMap(([id, paths]) => [`${id}:`, ...paths.map((path) => `\t${path}`)]),
+      'Connections dump:',
+      ...expirySets('Connections', connections.map((client) => {
+        const line = `ip: /${addressOf(client)} sessionId: 0x${hex(client.sessionId)}`
+        return { line, inMs: client.sessionTimeoutMs }
+      })),
+    ])
+  }
+}
+
+const PEER_STATES = {
+  LOOKING: 'looking',
+  LEADING: 'leading - broadcast',
+  FOLLOWING: 'following - broadcast',
+  OBSERVING: 'observing - broadcast',
+} as const
+
+const MODES = { LOOKING: 'looking', LEADING: 'leader', FOLLOWING: 'follower', OBSERVING: 'observer' } as const
+
+function isFourLetterWord(word: string): word is FourLetterWord {
+  return (FOUR_LETTER_WORDS as readonly string[]).includes(word)
+}
+
+/** The reference counts the root twice, under the names of both of its paths. */
+function nodeCount(host: InspectedHost): number {
+  return host.status().nodes + 1
+}
+
+function quorumValues({ isStandalone, voters, followers, observers }: Company, leads: boolean): [string, number][] {
+  if (isStandalone) return []
+  const size: [string, number] = ['quorum_size', voters]
+  if (!leads) return [size]
+  return [
+    size,
+    ['learners', followers + observers],
+    ['synced_followers', followers],
+    ['synced_non_voting_followers', 0],
+    ['synced_observers', observers],
+    ['pending_syncs', 0],
+  ]
+}
+
+function clientLine(client: ClientSocket, isFull: boolean): string {
+  const { traffic, outstanding, sessionId } = client
+  const counts = `queued=${outstanding},recved=${traffic.received},sent=${traffic.sent}`
+  const session = isFull && sessionId !== 0n ? sessionPart(client) : ''
+  return ` /${addressOf(client)}[${client.isReading ? 1 : 0}](${counts}${session})`
+}
+
+function sessionPart({ traffic, sessionId, sessionTimeoutMs, establishedMs }: ClientSocket): string {
+  const { lastOp, lastXid, lastZxid, lastResponseAtMs, lastLatencyMs, latency } = traffic
+  const values: [string, string | number][] = [
+    ['sid', `0x${hex(sessionId)}`],
+    ['lop', OPERATION_NAMES.get(lastOp) ?? 'NA'],
+    ['est', establishedMs],
+    ['to', sessionTimeoutMs],
+    ...(lastXid < 0 ? [] : [['lcxid', `0x${lastXid.toString(16)}`] as [string, string]]),
+    ['lzxid', `0x${hex(lastZxid)}`],
+    ['lresp', Math.trunc(lastResponseAtMs)],
+    ['llat', lastLatencyMs],
+    ['minlat', latency.min],
+    ['avglat', Math.trunc(latency.average)],
+    ['maxlat', latency.max],
+  ]
+  return values.map(([key, value]) => `,${key}=${value}`).join('')
+}
+
+function watchSummary(host: InspectedHost): string {
+  const { watchesByPath, watchesBySession } = host.inspect()
+  const total = [...watchesByPath.values()].reduce((sum, sessions) => sum + sessions.length, 0)
+  return `${watchesBySession.size} connections watching ${watchesByPath.size} paths\nTotal watches:${total}\n`
+}
+
+/** What expires together, as the reference's queue of buckets shows it. */
+function expirySets(name: string, entries: readonly { readonly line: string; readonly inMs: number }[]): string[] {
+  const sets = new Map<number, string[]>()
+  for (const { line, inMs } of [...entries].sort((a, b) => a.inMs - b.inMs)) {
+    const seconds = Math.ceil((Date.now() + inMs) / 1000)
+    sets.set(seconds, [...(sets.get(seconds) ?? []), `\t${line}`])
+  }
+  return [
+    `${name} Sets (${sets.size})/(${entries.length}):`,
+    ...[...sets].flatMap(([seconds, set]) => [`${set.length} expire at ${javaDate(seconds * 1000)}:`, ...set]),
+  ]
+}
+
+/** As java.util.Date prints itself: `Wed Nov 25 15:01:57 UTC 2026`. */
+function javaDate(ms: number): string {
+  const [day, date, month, year, time] = new Date(ms).toUTCString().replace(',', '').split(' ')
+  return `${day} ${month} ${date} ${time} UTC ${year}`
+}
+
+function grouped(groups: ReadonlyMap<string, readonly string[]>): string {
+  return lines([...groups].flatMap(([head, members]) => [head, ...members.map((member) => `\t${member}`)]))
+}
+
+function environment(): string {
+  const { heapTotal, heapUsed, rss } = process.memoryUsage()
+  const mb = (bytes: number): string => `${Math.trunc(bytes / BYTES_PER_MB)}MB`
+  return lines([
+    'Environment:',
+    `zookeeper.version=${VERSION}`,
+    `host.name=${hostname()}`,
+    `node.version=${process.version}`,
+    `node.home=${process.execPath}`,
+    `java.io.tmpdir=${tmpdir()}`,
+    `os.name=${platform()}`,
+    `os.arch=${arch()}`,
+    `os.version=${release()}`,
+    `user.name=${userName()}`,
+    `user.home=${homedir()}`,
+    `user.dir=${process.cwd()}`,
+    `os.memory.free=${mb(heapTotal - heapUsed)}`,
+    `os.memory.max=${mb(rss)}`,
+    `os.memory.total=${mb(heapTotal)}`,
+  ])
+}
+
+/** A process in a container may run as a user that has no name. */
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return '<NA>'
+  }
+}
+
+function addressOf({ address, port }: ClientSocket): string {
+  return `${address}:${port}`
+}
+
+function hex(value: bigint): string {
+  return BigInt.asUintN(64, value).toString(16)
+}
+
+/** At least one decimal, at most four, as the reference rounds. */
+function decimal(value: number): string {
+  const rounded = Math.round(value * DECIMALS) / DECIMALS
+  return Number.isInteger(rounded) ? `${rounded}.0` : `${rounded}`
+}
+
+function lines(texts: readonly string[]): string {
+  return texts.map((text) => `${text}\n`).join('')
+}

@@ -1,0 +1,130 @@
+/**
+ * What operators are shown of one server: a view of it as plain data.
+ *
+ * Cost      the numbers are at hand; each list is made when it is asked for, in proportion to what it lists.
+ */
+import type { Connection } from './connection.ts'
+import type { Connections } from './connections.ts'
+import { formatSessionId } from './sessions.ts'
+import type { State } from './state.ts'
+
+/** One open session of the ensemble. */
+export interface SessionInspection {
+  /** `0x` and hexadecimal digits. */
+  readonly id: string
+  /** The negotiated time-out in milliseconds. */
+  readonly timeoutMs: number
+  /** When it ends if nothing is heard of it, in milliseconds from now; null on a server that does not lead. */
+  readonly expiresInMs: number | null
+}
+
+/** One client that is connected to this server. */
+export interface ConnectionInspection {
+  /** The number that the host gave it. */
+  readonly number: number
+  /** The session that it has, creates or resumes, as `0x` and hexadecimal digits; `0x0` before that. */
+  readonly sessionId: string
+  /** The negotiated time-out in milliseconds; 0 before it is. */
+  readonly timeoutMs: number
+  /** Where the client is; empty if it is in this process. */
+  readonly address: string
+  /** Requests that are not answered yet. */
+  readonly pending: number
+  /** Messages that came from it. */
+  readonly received: number
+  /** Messages that went to it. */
+  readonly sent: number
+  /** Operation that was answered last, as a number of `OpCode`; -1 before the first. */
+  readonly lastOp: number
+  /** The client's number of the request that was answered last; -1 before the first. */
+  readonly lastXid: number
+  /** zxid of the last answer. */
+  readonly lastZxid: bigint
+}
+
+/** What can be seen of a server. Lists are sorted: by id, path or number. */
+export interface ServerInspection {
+  /** Nodes of the tree. ZooKeeper's own count is one higher: it has the root twice. */
+  readonly nodes: number
+  /** Ephemeral nodes. */
+  readonly ephemerals: number
+  /** Length of all paths and data, in characters and bytes. */
+  readonly dataBytes: number
+  /** Requests of all connections that are not answered yet. */
+  readonly outstanding: number
+  /** Watches of nodes and of children. */
+  readonly watches: number
+  /** Open sessions. */
+  readonly sessions: readonly SessionInspection[]
+  /** Paths of ephemeral nodes by session. */
+  readonly ephemeralsBySession: ReadonlyMap<string, readonly string[]>
+  /** Sessions that watch a node, by path; watches of children are not in it, as in ZooKeeper. */
+  readonly watchesByPath: ReadonlyMap<string, readonly string[]>
+  /** Paths of watched nodes by session, likewise. */
+  readonly watchesBySession: ReadonlyMap<string, readonly string[]>
+  /** Clients that are connected here. */
+  readonly connections: readonly ConnectionInspection[]
+}
+
+/** What is looked at. */
+export interface Inspected {
+  readonly state: State
+  readonly connections: Connections
+  /** When a session ends if nothing is heard of it; null where that is not known. */
+  readonly expiresInMs: (sessionId: bigint) => number | null
+}
+
+/** Looks at a server. */
+export function inspect({ state, connections, expiresInMs }: Inspected): ServerInspection {
+  const { tree } = state
+  const all = (): Connection[] => [...connections.all].sort((a, b) => a.id - b.id)
+  const sessionOf = (connection: number): string => formatSessionId(connections.get(connection)?.sessionId ?? 0n)
+  const { watches } = connections
+  return {
+    nodes: tree.nodeCount,
+    ephemerals: tree.ephemeralCount,
+    dataBytes: tree.dataBytes,
+    watches: watches.count,
+    get outstanding() {
+      return all().reduce((sum, { pending }) => sum + pending.length, 0)
+    },
+    get sessions() {
+      return state.sessions.entries().map(([id, { timeoutMs }]) => {
+        return { id: formatSessionId(id), timeoutMs, expiresInMs: expiresInMs(id) }
+      })
+    },
+    get ephemeralsBySession() {
+      return sortedMap([...tree.ephemerals].map(([id, paths]) => [formatSessionId(id), [...paths]]))
+    },
+    get watchesByPath() {
+      return sortedMap([...watches.nodesByPath].map(([path, ids]) => [path, [...ids].map(sessionOf)]))
+    },
+    get watchesBySession() {
+      return sortedMap([...watches.nodesByConnection].map(([id, paths]) => [sessionOf(id), [...paths]]))
+    },
+    get connections() {
+      return all().map(inspectConnection)
+    },
+  }
+}
+
+function inspectConnection(connection: Connection): ConnectionInspection {
+  const { id, sessionId, timeoutMs, address, pending, received, sent, lastOp, lastXid, lastZxid } = connection
+  return {
+    number: id,
+    sessionId: formatSessionId(sessionId),
+    timeoutMs,
+    address,
+    pending: pending.length,
+    received,
+    sent,
+    lastOp,
+    lastXid,
+    lastZxid,
+  }
+}
+
+function sortedMap(entries: readonly (readonly [string, string[]])[]): ReadonlyMap<string, readonly string[]> {
+  const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1))
+  return new Map(sorted.map(([key, values]) => [key, values.sort()]))
+}

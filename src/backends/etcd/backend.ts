@@ -1,0 +1,121 @@
+/** The backend: what its sessions share, and how one is opened. */
+import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
+import { abortable, abortedError, limited } from '../../core/async.ts'
+import { CoordinationError } from '../../core/errors.ts'
+import { failure } from './calls.ts'
+import { Gateway, GatewayError } from './io/gateway.ts'
+import { Keys } from './keys.ts'
+import { base64, numberOf } from './messages.ts'
+import type { LeaseResponse, RequestOp, TxnRequest } from './messages.ts'
+import { encodeNode } from './node-value.ts'
+import type { EtcdSettings } from './options.ts'
+import { EtcdSession } from './session.ts'
+import type { Shared } from './session.ts'
+import { Hints } from './snapshot.ts'
+import { Turns } from './turns.ts'
+import { WatchHub } from './watch-hub.ts'
+
+/** etcd takes requests of 1.5 MiB by default: the largest data leave room for what else a request holds. */
+const DATA_BYTES_MAX = 1_000_000
+
+const MS_A_SECOND = 1_000
+/** etcd ends no lease before 1.5 times its election time-out, 1 s by default, in whole seconds. */
+const TIMEOUT_SECONDS_MIN = 2
+
+const CAPABILITIES: Capabilities = Object.freeze({
+  durability: 'disk',
+  linearizableSync: true,
+  containers: false,
+  ttlGranularityMs: null,
+  acl: false,
+  dataBytesMax: DATA_BYTES_MAX,
+})
+
+/** A backend on one cluster and prefix. */
+export class EtcdBackend implements Backend {
+  readonly name: string
+  readonly capabilities = CAPABILITIES
+  readonly #settings: EtcdSettings
+  readonly #shared: Shared
+  #nextEndpoint: number
+
+  /** Connects to nothing yet. */
+  constructor(settings: EtcdSettings) {
+    const gateway = new Gateway(settings)
+    const keys = new Keys(settings.prefix)
+    this.name = `etcd at ${settings.endpoints.map(({ host }) => host).join()}`
+    this.#settings = settings
+    this.#nextEndpoint = Math.floor(Math.random() * gateway.endpointCount)
+    const { requestTimeoutMs } = settings
+    const hub = new WatchHub(gateway, keys)
+    this.#shared = { gateway, keys, hub, hints: new Hints(), turns: new Turns(), requestTimeoutMs }
+  }
+
+  async open(options: OpenOptions): Promise<Session> {
+    const { signal } = options
+    if (signal?.aborted === true) throw abortedError(signal)
+    const opening = this.#open(options)
+    const closeLate = (session: EtcdSession): void => {
+      if (signal?.aborted === true) void session.close()
+    }
+    opening.then(closeLate, () => undefined)
+    return abortable(opening, signal)
+  }
+
+  /** Asks each member once, until one opens a session. */
+  async #open(options: OpenOptions): Promise<EtcdSession> {
+    const { endpointCount } = this.#shared.gateway
+    let last: unknown
+    for (let i = 0; i < endpointCount; i++) {
+      const endpoint = this.#nextEndpoint++
+      try {
+        return await this.#openAt(endpoint, options)
+      } catch (error) {
+        if (!(error instanceof GatewayError)) throw error
+        if (error.failure === 'refused') throw failure(error, null)
+        last = error
+      }
+    }
+    const reason = last instanceof Error ? last.message : String(last)
+    const message = `none of ${endpointCount} members opened a session; the last: ${reason}`
+    throw new CoordinationError('CONNECTION_LOSS', message, { outcome: 'not-sent', cause: last })
+  }
+
+  async #openAt(endpoint: number, options: OpenOptions): Promise<EtcdSession> {
+    const { gateway, hub } = this.#shared
+    const askedMs = options.sessionTimeoutMs ?? this.#settings.sessionTimeoutMs
+    const seconds = Math.max(TIMEOUT_SECONDS_MIN, Math.ceil(askedMs / MS_A_SECOND))
+    const waitMs = this.#settings.requestTimeoutMs
+    const sentMs = performance.now()
+    const granted = await gateway.call<LeaseResponse>(endpoint, '/v3/lease/grant', { TTL: String(seconds) }, waitMs)
+    const timeoutMs = Number(numberOf(granted.TTL)) * MS_A_SECOND
+    const lease = { id: numberOf(granted.ID), timeoutMs, sentMs, endpoint }
+    const { callTimeoutMs = Infinity, onError } = options
+    const session = new EtcdSession(this.#shared, lease, { callTimeoutMs, onError })
+    try {
+      await limited(hub.add(session), waitMs, () => new GatewayError('lost', `no watch within ${waitMs} ms`))
+      await gateway.call(endpoint, '/v3/kv/txn', this.#entry(lease.id, timeoutMs), waitMs)
+    } catch (error) {
+      await session.close()
+      throw error
+    }
+    session.start()
+    return session
+  }
+
+  /** Puts the session's key, and the root if this is the first session of all. */
+  #entry(id: bigint, timeoutMs: number): TxnRequest {
+    const { keys } = this.#shared
+    const root = base64(keys.node('/'))
+    const key = base64(keys.session(id))
+    const put: RequestOp = { request_put: { key, value: base64(`${timeoutMs} ms`), lease: String(id) } }
+    const header = { isEphemeral: false, version: 0, ctimeMs: 0, mtimeMs: 0, czxid: 0n }
+    const node = base64(encodeNode(header, new Uint8Array()))
+    const count = { key: base64(keys.count('/')), value: base64('0') }
+    return {
+      compare: [{ result: 'GREATER', key: root, target: 'CREATE', create_revision: '0' }],
+      success: [put],
+      failure: [{ request_put: { key: root, value: node } }, { request_put: count }, put],
+    }
+  }
+}

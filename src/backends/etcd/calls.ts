@@ -1,0 +1,178 @@
+/** Calls of the session interface on their way: what is asked for, and who waits for the answer. */
+import type { Operation, OperationResult } from '../../core/backend.ts'
+import { CoordinationError } from '../../core/errors.ts'
+import type { ErrorCode, Outcome } from '../../core/errors.ts'
+import type { ArmedWatch, ArmedWatches, Glimpse, WatchKind } from './armed-watches.ts'
+import { refusal } from './draft.ts'
+import { Status } from './io/gateway.ts'
+import type { GatewayError } from './io/gateway.ts'
+import { statOf } from './node-value.ts'
+import { countsOf } from './read-plan.ts'
+import type { Answer, CountRead, NodeRead, ReadPlan } from './read-plan.ts'
+import type { Hints } from './snapshot.ts'
+
+/** Calls without an answer that one session holds; more are refused as not sent. */
+export const CALLS_MAX = 65_536
+
+/** What calls fail with. */
+export interface CallFailure {
+  /** What happened. */
+  readonly code: ErrorCode
+  /** A sentence for people. */
+  readonly message: string
+  /** The outcome of what was not sent, or changes nothing; a write that was sent is `unknown`. */
+  readonly outcome: Outcome
+}
+
+/** Who waits. The type of the answer is that of the method that was called. */
+export interface CallEnd {
+  /** Fulfils the caller's promise. */
+  readonly resolve: (value: never) => void
+  /** Rejects it. */
+  readonly reject: (error: unknown) => void
+}
+
+/** Any call. */
+export type Call = ReadCall | WriteCall
+
+/** What a read found. */
+interface Found {
+  readonly node: NodeRead | null
+  readonly count: CountRead
+  readonly numChildren: number
+  readonly names: readonly string[]
+}
+
+/** A read, or a sync, which is a read of nothing. */
+export class ReadCall {
+  readonly path: string
+  readonly calledAtMs = performance.now()
+  /** The watch that rides on it. */
+  readonly watch: ArmedWatch | null
+  /** A read changes nothing, so its outcome is never unknown. */
+  isSent = false
+  readonly #kind: WatchKind | 'sync'
+  readonly #end: CallEnd
+
+  /** Makes a call that was not sent yet. */
+  constructor(kind: WatchKind | 'sync', path: string, watch: ArmedWatch | null, end: CallEnd) {
+    this.path = path
+    this.watch = watch
+    this.#kind = kind
+    this.#end = end
+  }
+
+  /** Adds what it reads to a plan. */
+  plan(plan: ReadPlan): Answer<Found> | null {
+    if (this.#kind === 'sync') return null
+    const [node, count] = [plan.node(this.path), plan.count(this.path)]
+    if (this.#kind === 'children') {
+      const names = plan.names(this.path)
+      return (answers) => {
+        const read = names(answers)
+        return { node: node(answers), count: count(answers), numChildren: read.length, names: read }
+      }
+    }
+    const numChildren = plan.numChildren(this.path)
+    return (answers) => {
+      return { node: node(answers), count: count(answers), numChildren: numChildren(answers), names: [] }
+    }
+  }
+
+  /**
+   * Answers the caller, and arms the watch.
+   *
+   * @param found - tells what was read; null for a sync
+   */
+  answer(found: () => Found | null, revision: bigint, watches: ArmedWatches, hints: Hints): void {
+    try {
+      this.#answer(found(), revision, watches, hints)
+    } catch (error) {
+      if (this.watch !== null) watches.drop(this.watch)
+      this.reject(error)
+    }
+  }
+
+  reject(error: unknown): void {
+    this.#end.reject(error)
+  }
+
+  fail(failure: CallFailure): void {
+    failWith(this, failure)
+  }
+
+  #answer(found: Found | null, revision: bigint, watches: ArmedWatches, hints: Hints): void {
+    if (found === null) {
+      this.#end.resolve(undefined as never)
+      return
+    }
+    const { node, count, numChildren, names } = found
+    hints.note(this.path, revision, { node: node?.state ?? null, count, numChildren })
+    if (node === null && this.#kind !== 'exists') throw refusal('NO_NODE', this.path)
+    if (this.watch !== null) watches.arm(this.watch, revision, glimpseOf(found))
+    const stat = node === null ? null : statOf(node.state, countsOf(count, numChildren))
+    if (this.#kind === 'exists') this.#end.resolve(stat as never)
+    else if (this.#kind === 'get') this.#end.resolve({ data: node?.data, stat } as never)
+    else this.#end.resolve({ names, stat } as never)
+  }
+}
+
+/** A write of one or several operations. */
+export class WriteCall {
+  readonly operations: readonly Operation[]
+  /** The path of a single operation; null for a multi. */
+  readonly path: string | null
+  readonly calledAtMs = performance.now()
+  /** Whether it may have taken effect without an answer so far. */
+  isSent = false
+  readonly #end: { readonly resolve: (results: OperationResult[]) => void; readonly reject: (error: unknown) => void }
+
+  /** Makes a call that was not sent yet. */
+  constructor(
+    operations: readonly Operation[],
+    path: string | null,
+    end: { readonly resolve: (results: OperationResult[]) => void; readonly reject: (error: unknown) => void },
+  ) {
+    this.operations = operations
+    this.path = path
+    this.#end = end
+  }
+
+  resolve(results: OperationResult[]): void {
+    this.#end.resolve(results)
+  }
+
+  reject(error: unknown): void {
+    this.#end.reject(error)
+  }
+
+  fail(failure: CallFailure): void {
+    failWith(this, failure)
+  }
+}
+
+/** The error for what etcd refused. */
+export function failure(error: GatewayError, path: string | null): CoordinationError {
+  const where = path === null ? {} : { path }
+  return new CoordinationError(codeOf(error), `etcd refused it: ${error.message}`, {
+    outcome: 'rejected',
+    cause: error,
+    ...where,
+  })
+}
+
+function codeOf({ status, message }: GatewayError): ErrorCode {
+  if (status === Status.permissionDenied || status === Status.unauthenticated) return 'NO_AUTH'
+  if (/authentication failed|user name|role|auth/.test(message)) return 'NO_AUTH'
+  return /too large|too many operations/.test(message) ? 'PAYLOAD_TOO_LARGE' : 'SYSTEM_ERROR'
+}
+
+function failWith(call: Call, { code, message, outcome }: CallFailure): void {
+  const where = call.path === null ? {} : { path: call.path }
+  call.reject(new CoordinationError(code, message, { outcome: call.isSent ? 'unknown' : outcome, ...where }))
+}
+
+function glimpseOf({ node, count, numChildren }: Found): Glimpse {
+  const { created = 0n, modified = 0n } = node?.state ?? {}
+  return { created, modified, counted: count.counted, numChildren }
+}

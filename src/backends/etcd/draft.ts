@@ -1,0 +1,320 @@
+/**
+ * A write as a transaction: what operations do to the nodes that are known, and what etcd has to compare so that it is
+ * done to exactly those nodes or not at all.
+ *
+ * Compared  a node that is changed: that it is the one that was read, unchanged. A node that has to be there, or not:
+ *           that it was not made or removed meanwhile. A node that is deleted: that no key lies in the range of its
+ *           children. The parent of a new node: that it has had as many children as its count says, so that every
+ *           child gets a number of its own; deletes touch the count, for its revision, and leave its value, so they do
+ *           not get in the way of creates.
+ * Squashed  etcd writes no key twice in a transaction. Operations are done one after the other on a draft, and each
+ *           node is written as it is in the end.
+ * Source    core/backend.ts; ZooKeeper's PrepRequestProcessor for the order of the checks.
+ */
+import type { Operation, OperationResult } from '../../core/backend.ts'
+import { CoordinationError } from '../../core/errors.ts'
+import type { ErrorCode } from '../../core/errors.ts'
+import { parentOf, sequenceSuffix } from '../../core/path.ts'
+import type { Keys } from './keys.ts'
+import { base64 } from './messages.ts'
+import type { Compare, RequestOp, TxnResponse } from './messages.ts'
+import { BORN_WITH_THIS_VALUE, encodeNode, statOf } from './node-value.ts'
+import type { NodeHeader, NodeState } from './node-value.ts'
+import { ReadPlan } from './read-plan.ts'
+import type { Answer, CountRead } from './read-plan.ts'
+import type { Hints, Known, Needs, Snapshot } from './snapshot.ts'
+
+/** Who writes, and when. */
+export interface Author {
+  readonly session: bigint
+  readonly nowMs: number
+}
+
+/** How a node stands in the draft. */
+interface DraftNode {
+  readonly path: string
+  readonly known: Known
+  /** As it is now; null where there is none. */
+  now: (NodeHeader & { readonly data: Uint8Array; readonly lease: bigint }) | null
+  /** Whether it was made in this draft, rather than changed. */
+  isBorn: boolean
+  isWritten: boolean
+  /** Whether what was read of it has to be what it is still; if not, it has to be the same node. */
+  isPinned: boolean
+  /** Whether the range of its children has to be empty before the transaction; null if nothing is asked. */
+  wasEmpty: boolean | null
+}
+
+/** What happened to the children of a node, since the draft began or the node was made in it. */
+interface Tally {
+  creates: number
+  deletes: number
+}
+
+/** Makes the answer to one operation, when the transaction is done. */
+type Result = (revision: bigint, responses: NonNullable<TxnResponse['responses']>) => OperationResult
+
+const ANY_VERSION = -1
+const NO_DATA = new Uint8Array()
+const NO_COUNT: CountRead = Object.freeze({ creates: 0, counted: 0n })
+
+/** A write that is being prepared; see the head of this file. */
+export class Draft {
+  readonly #keys: Keys
+  readonly #snapshot: Snapshot
+  readonly #author: Author
+  readonly #nodes = new Map<string, DraftNode>()
+  readonly #tallies = new Map<string, Tally>()
+  readonly #results: Result[] = []
+  readonly #setPaths = new Set<string>()
+  /** What the stats of changed nodes are made of; known when the plan of the transaction is made. */
+  readonly #counts = new Map<string, { readonly count: Answer<CountRead>; readonly numChildren: Answer<number> }>()
+
+  /**
+   * Does operations on a draft.
+   *
+   * @param snapshot - what is known; it covers what the operations need
+   * @param isMulti - whether an error tells the index of its operation
+   * @throws CoordinationError of the first operation that is refused
+   */
+  constructor(keys: Keys, snapshot: Snapshot, author: Author, operations: readonly Operation[], isMulti: boolean) {
+    this.#keys = keys
+    this.#snapshot = snapshot
+    this.#author = author
+    for (const [index, operation] of operations.entries()) this.#apply(operation, isMulti ? index : undefined)
+  }
+
+  /** What to read again if it turns out that the nodes are not as they were known. */
+  get needs(): Needs {
+    const needs = new Map<string, Set<keyof Known>>()
+    for (const { path, wasEmpty } of this.#nodes.values()) {
+      needs.set(path, new Set(wasEmpty === null ? ['node'] : ['node', 'count', 'numChildren']))
+    }
+    for (const [path, { creates }] of this.#tallies) if (creates > 0) needs.get(path)?.add('count')
+    return needs
+  }
+
+  /** What has to hold. */
+  compares(): Compare[] {
+    const compares: Compare[] = []
+    for (const node of this.#nodes.values()) {
+      const key = base64(this.#keys.node(node.path))
+      const { created = 0n, modified = 0n } = node.known.node ?? {}
+      const equal = { result: 'EQUAL', key } as const
+      if (node.isPinned) compares.push({ ...equal, target: 'MOD', mod_revision: String(modified) })
+      else compares.push({ ...equal, target: 'CREATE', create_revision: String(created) })
+      if (node.wasEmpty !== null) compares.push(this.#emptiness(node, node.wasEmpty))
+    }
+    for (const [path, tally] of this.#tallies) {
+      const node = this.#nodes.get(path)
+      if (tally.creates === 0 || node?.isBorn === true || node?.now === null) continue
+      const key = base64(this.#keys.count(path))
+      compares.push({ result: 'EQUAL', key, target: 'VALUE', value: base64(String(this.#creates(path))) })
+    }
+    return compares
+  }
+
+  /** What is to be written, and read for the answers behind it. */
+  operations(): RequestOp[] {
+    const ops = [...this.#nodes.values()].flatMap((node) => this.#writes(node))
+    for (const [path, { creates, deletes }] of this.#tallies) {
+      const node = this.#nodes.get(path)
+      if (node?.isBorn === true || node?.now === null || creates + deletes === 0) continue
+      const key = base64(this.#keys.count(path))
+      const value = base64(String((this.#creates(path) + creates) | 0))
+      ops.push({ request_put: creates === 0 ? { key, ignore_value: true } : { key, value } })
+    }
+    const plan = new ReadPlan(this.#keys, ops.length)
+    for (const path of this.#setPaths) {
+      this.#counts.set(path, { count: plan.count(path), numChildren: plan.numChildren(path) })
+    }
+    return [...ops, ...plan.ops]
+  }
+
+  /** The answers to the operations, when they are done. */
+  results(revision: bigint, responses: NonNullable<TxnResponse['responses']>): OperationResult[] {
+    return this.#results.map((result) => result(revision, responses))
+  }
+
+  /** Takes note of the nodes as they are when it is done. */
+  note(hints: Hints, revision: bigint): void {
+    for (const node of this.#nodes.values()) {
+      if (node.now === null) hints.note(node.path, revision, { node: null })
+      else if (node.isWritten) {
+        hints.note(node.path, revision, { node: stateOf(node, node.now, revision), ...bornCounts(node) })
+      }
+    }
+    for (const [path, { creates }] of this.#tallies) {
+      if (creates === 0 || this.#nodes.get(path)?.now === null) continue
+      const before = this.#nodes.get(path)?.isBorn === true ? 0 : this.#creates(path)
+      hints.note(path, revision, { count: { creates: (before + creates) | 0, counted: revision } })
+    }
+  }
+
+  #apply(operation: Operation, index: number | undefined): void {
+    switch (operation.type) {
+      case 'create':
+        this.#create(operation, index)
+        break
+      case 'set':
+        this.#set(operation, index)
+        break
+      case 'delete':
+        this.#delete(operation, index)
+        break
+      case 'check':
+        this.#existing(operation.path, operation.version, index)
+        this.#results.push(() => ({ type: 'check' }))
+    }
+  }
+
+  #create({ path: asked, data, mode }: Extract<Operation, { type: 'create' }>, index: number | undefined): void {
+    if (mode === 'container' || mode === 'persistent-with-ttl') throw refusal('UNSUPPORTED', asked, index)
+    const parentPath = parentOf(asked)
+    const parent = this.#node(parentPath)
+    if (parent.now === null) throw refusal('NO_NODE', asked, index)
+    const tally = this.#tally(parentPath)
+    const path = mode.endsWith('-sequential') ? asked + sequenceSuffix(this.#countNow(parent, tally)) : asked
+    const node = this.#node(path)
+    if (node.now !== null) throw refusal('NODE_EXISTS', path, index)
+    if (parent.now.isEphemeral) throw refusal('NO_CHILDREN_FOR_EPHEMERALS', path, index)
+    const { nowMs, session } = this.#author
+    const isEphemeral = mode.startsWith('ephemeral')
+    const czxid = (node.known.node ?? null) === null ? 0n : BORN_WITH_THIS_VALUE
+    const times = { ctimeMs: nowMs, mtimeMs: nowMs }
+    const born = { isEphemeral, version: 0, ...times, czxid, data, lease: isEphemeral ? session : 0n }
+    Object.assign(node, { now: born, isBorn: true, isWritten: true })
+    this.#tallies.set(path, { creates: 0, deletes: 0 })
+    tally.creates += 1
+    this.#results.push((revision) => {
+      const counts = { creates: 0, pzxid: revision, numChildren: 0 }
+      return { type: 'create', path, stat: statOf(stateOf(node, born, revision), counts) }
+    })
+  }
+
+  #set({ path, data, version }: Extract<Operation, { type: 'set' }>, index: number | undefined): void {
+    const node = this.#existing(path, version, index)
+    const { now } = node
+    if (now === null) return
+    const before = node.known.node
+    const isOldReborn = now.czxid === BORN_WITH_THIS_VALUE && !node.isBorn
+    const czxid = isOldReborn ? before?.modified ?? 0n : now.czxid
+    const changed = { ...now, version: nextVersion(now.version), mtimeMs: this.#author.nowMs, czxid, data }
+    Object.assign(node, { now: changed, isWritten: true, isPinned: true })
+    this.#setPaths.add(path)
+    const tally = this.#tally(path)
+    const { creates, deletes } = tally
+    this.#results.push((revision, responses) => {
+      const reads = this.#counts.get(path)
+      const { creates: all, counted } = reads?.count(responses) ?? NO_COUNT
+      // What the children did behind this operation is not yet in its answer.
+      const [later, gone] = [tally.creates - creates, tally.deletes - deletes]
+      const numChildren = (reads?.numChildren(responses) ?? 0) - later + gone
+      const counts = { creates: (all - later) | 0, pzxid: counted, numChildren: Math.max(0, numChildren) }
+      return { type: 'set', stat: statOf(stateOf(node, changed, revision), counts) }
+    })
+  }
+
+  #delete({ path, version }: Extract<Operation, { type: 'delete' }>, index: number | undefined): void {
+    if (path === '/') throw refusal('BAD_ARGUMENTS', path, index)
+    const node = this.#existing(path, version, index)
+    const { creates, deletes } = this.#tally(path)
+    const before = node.isBorn ? 0 : node.known.numChildren ?? 0
+    if (before + creates - deletes > 0) throw refusal('NOT_EMPTY', path, index)
+    if (!node.isBorn) node.wasEmpty = before === 0
+    Object.assign(node, { now: null, isBorn: false, isWritten: true })
+    this.#tally(parentOf(path)).deletes += 1
+    this.#results.push(() => ({ type: 'delete' }))
+  }
+
+  #existing(path: string, version: number, index: number | undefined): DraftNode {
+    const node = this.#node(path)
+    if (node.now === null) throw refusal('NO_NODE', path, index)
+    if (version !== ANY_VERSION && version !== node.now.version) throw refusal('BAD_VERSION', path, index)
+    if (version !== ANY_VERSION) node.isPinned = true
+    return node
+  }
+
+  #node(path: string): DraftNode {
+    const drafted = this.#nodes.get(path)
+    if (drafted !== undefined) return drafted
+    const known = this.#snapshot.get(path) ?? {}
+    const state = known.node ?? null
+    const now = state === null ? null : { ...state, data: NO_DATA }
+    const node = { path, known, now, isBorn: false, isWritten: false, isPinned: false, wasEmpty: null }
+    this.#nodes.set(path, node)
+    return node
+  }
+
+  #tally(path: string): Tally {
+    const tally = this.#tallies.get(path) ?? { creates: 0, deletes: 0 }
+    this.#tallies.set(path, tally)
+    return tally
+  }
+
+  /** How many children a node had ever had before this transaction. */
+  #creates(path: string): number {
+    return this.#snapshot.get(path)?.count?.creates ?? 0
+  }
+
+  #countNow(node: DraftNode, tally: Tally): number {
+    return ((node.isBorn ? 0 : this.#creates(node.path)) + tally.creates) | 0
+  }
+
+  /** Where its last children go in this same transaction, the rest of them is told by the revision of their count. */
+  #emptiness(node: DraftNode, wasEmpty: boolean): Compare {
+    if (!wasEmpty) {
+      const { counted } = node.known.count ?? NO_COUNT
+      const key = base64(this.#keys.count(node.path))
+      return { result: 'EQUAL', key, target: 'MOD', mod_revision: String(counted) }
+    }
+    const { key, end } = this.#keys.children(node.path)
+    return { result: 'EQUAL', key: base64(key), range_end: base64(end), target: 'VERSION', version: '0' }
+  }
+
+  #writes({ path, known, now, isBorn, isWritten }: DraftNode): RequestOp[] {
+    if (!isWritten) return []
+    const [key, countKey] = [base64(this.#keys.node(path)), base64(this.#keys.count(path))]
+    const before = known.node ?? null
+    if (now === null) {
+      if (before === null) return []
+      const removal: RequestOp = { request_delete_range: { key } }
+      return before.isEphemeral ? [removal] : [removal, { request_delete_range: { key: countKey } }]
+    }
+    const value = base64(encodeNode(now, now.data))
+    if (!isBorn) return [{ request_put: { key, value, ignore_lease: true } }]
+    const put: RequestOp = { request_put: now.isEphemeral ? { key, value, lease: String(now.lease) } : { key, value } }
+    if (!now.isEphemeral) {
+      const creates = base64(String(this.#tallies.get(path)?.creates ?? 0))
+      return [put, { request_put: { key: countKey, value: creates } }]
+    }
+    return before === null || before.isEphemeral ? [put] : [put, { request_delete_range: { key: countKey } }]
+  }
+}
+
+/** Makes the error of an operation that was looked at and refused. */
+export function refusal(code: ErrorCode, path: string, index?: number): CoordinationError {
+  const place = index === undefined ? '' : ` (operation ${index})`
+  return new CoordinationError(code, `${code}: ${path}${place}`, {
+    outcome: 'rejected',
+    path,
+    ...(index === undefined ? {} : { index }),
+  })
+}
+
+function stateOf(node: DraftNode, now: NonNullable<DraftNode['now']>, revision: bigint): NodeState {
+  const { data, ...header } = now
+  return { ...header, created: node.known.node?.created ?? revision, modified: revision, dataLength: data.length }
+}
+
+/** A node that was just made has no children: what is needed to delete it is known. */
+function bornCounts({ isBorn, now }: DraftNode): Known {
+  if (!isBorn || now === null) return {}
+  return { count: NO_COUNT, numChildren: 0 }
+}
+
+/** int32 that skips -1, since -1 stands for any version. */
+function nextVersion(version: number): number {
+  const next = (version + 1) | 0
+  return next === ANY_VERSION ? 0 : next
+}

@@ -1,0 +1,29 @@
+/**
+ * The etcd backend: the recipes on the etcd that you already run, through the JSON gateway of its v3 API.
+ *
+ * @packageDocumentation
+ */
+import type { Backend } from '../../core/backend.ts'
+import { EtcdBackend } from './backend.ts'
+import { settingsOf } from './options.ts'
+import type { EtcdOptions } from './options.ts'
+
+export type { EtcdOptions, EtcdTlsOptions } from './options.ts'
+
+/**
+ * Makes a backend on an etcd cluster; hand it to `connect()`, which connects it.
+ *
+ * @param endpoints - client URLs of the members, such as `http://127.0.0.1:2379`, in one string with commas or in a
+ * list; or all options in one object
+ * @param options - the rest of the options
+ * @returns the backend; it holds connections only while it has sessions
+ * @throws TypeError or RangeError for a wrong option
+ */
+export function etcd(endpoints: string | readonly string[] | EtcdOptions = {}, options: EtcdOptions = {}): Backend {
+  const all = isEndpoints(endpoints) ? { ...options, endpoints } : { ...endpoints, ...options }
+  return new EtcdBackend(settingsOf(all))
+}
+
+function isEndpoints(value: string | readonly string[] | EtcdOptions): value is string | readonly string[] {
+  return typeof value === 'string' || Array.isArray(value)
+}

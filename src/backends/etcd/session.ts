@@ -1,0 +1,473 @@
+/**
+ * A session on etcd: a lease with the calls, the watches and the state that belong to it.
+ *
+ * Order     one request at a time, in the order of the calls; reads that stand one behind the other go into one
+ *           request, at one revision. All reads are linearizable, so a session never reads what is older.
+ * Watches   a read also looks at what the armed watches wait for. Where that has changed, the reply is held until the
+ *           stream has delivered the change; if it lags, the watch is fired from the read, and the stream moved.
+ * Outcome   a write whose request has left and whose answer did not come is `unknown`, and never sent again. Reads,
+ *           and what has not left, wait for the next member.
+ * Lease     good for two thirds of the time-out behind the sending of the last answered keep-alive: clocks that differ
+ *           by a tenth leave time to stop the work in.
+ */
+import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
+import type { Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
+import { Deadline } from '../../core/async.ts'
+import { EventQueue } from '../../core/event-queue.ts'
+import { Fifo } from '../../core/fifo.ts'
+import { ArmedWatch, ArmedWatches } from './armed-watches.ts'
+import type { Difference, Look, WatchKind } from './armed-watches.ts'
+import { CALLS_MAX, ReadCall, WriteCall, failure } from './calls.ts'
+import type { Call, CallFailure } from './calls.ts'
+import { GatewayError, Status } from './io/gateway.ts'
+import type { Gateway } from './io/gateway.ts'
+import type { Keys } from './keys.ts'
+import { LeaseKeeper } from './lease-keeper.ts'
+import type { LeaseOwner, OpenedLease } from './lease-keeper.ts'
+import { TXN_OPS_MAX, numberOf } from './messages.ts'
+import type { TxnRequest, TxnResponse } from './messages.ts'
+import { ReadPlan } from './read-plan.ts'
+import type { Hints } from './snapshot.ts'
+import type { Turns } from './turns.ts'
+import type { Change, HubListener, WatchHub } from './watch-hub.ts'
+import { SessionGone, Writer } from './writer.ts'
+
+/** What the sessions of a backend share. */
+export interface Shared {
+  readonly gateway: Gateway
+  readonly keys: Keys
+  readonly hub: WatchHub
+  readonly hints: Hints
+  readonly turns: Turns
+  readonly requestTimeoutMs: number
+}
+
+/** How a session is to behave. */
+export interface SessionOptions {
+  readonly callTimeoutMs: number
+  readonly onError: (error: unknown) => void
+}
+
+/** Part of the time-out for which a lease is good. */
+const LEASE_PART = 2 / 3
+
+/** A request waits for its answer no longer than this part of the time-out. */
+const REQUEST_PART = 2 / 3
+
+/** Operations of one transaction that are for reads; the others are for what watches wait for. */
+const READ_OPS_MAX = 64
+const OPS_A_READ = 3
+
+/** How long the stream may lag behind a read, in milliseconds. */
+const LAG_MS_MAX = 1_000
+
+/** Longest wait for the end of a session to be confirmed, in milliseconds. */
+const CLOSE_WAIT_MS = 2_000
+
+const EXPIRED: CallFailure = { code: 'SESSION_EXPIRED', message: 'the session has expired', outcome: 'session-over' }
+const CLOSED: CallFailure = { code: 'CLIENT_CLOSED', message: 'the session was closed', outcome: 'not-sent' }
+const WAITED: CallFailure = { code: 'CONNECTION_LOSS', message: 'no member was in touch in time', outcome: 'not-sent' }
+const FULL: CallFailure = {
+  code: 'CONNECTION_LOSS',
+  message: `${CALLS_MAX} calls of this session wait for their answers`,
+  outcome: 'not-sent',
+}
+
+/** A session; see the head of this file. */
+export class EtcdSession implements Session, HubListener, LeaseOwner {
+  readonly id: bigint
+  readonly timeoutMs: number
+  readonly #shared: Shared
+  readonly #callTimeoutMs: number
+  readonly #queue: EventQueue
+  readonly #watches: ArmedWatches
+  readonly #keeper: LeaseKeeper
+  readonly #writer: Writer
+  readonly #listeners = new Set<(state: SessionState) => void>()
+  /** Called, and not yet sent. */
+  readonly #waiting = new Fifo<Call>()
+  /** What is being done, or was not done because no member was in touch; it comes before those that wait. */
+  #current: Call[] = []
+  #isPumping = false
+  #isLooking = false
+  #state: SessionState = { status: 'connected' }
+  #suspendedAtMs = 0
+  #closing: Promise<void> | null = null
+  readonly #overdue = new Deadline(() => this.#overdueMs(), () => this.#failOverdue())
+
+  /** Makes a session of a lease that was granted. */
+  constructor(shared: Shared, lease: OpenedLease, options: SessionOptions) {
+    this.id = lease.id
+    this.timeoutMs = lease.timeoutMs
+    this.#shared = shared
+    this.#callTimeoutMs = options.callTimeoutMs
+    const queue = new EventQueue(options.onError)
+    this.#queue = queue
+    this.#watches = new ArmedWatches((task) => queue.push(task), (callback) => queue.call(callback))
+    this.#keeper = new LeaseKeeper(shared.gateway, shared.keys, lease, this)
+    const isOver = (): boolean => this.#isOver
+    this.#writer = new Writer(shared.keys, shared.hints, shared.turns, {
+      id: lease.id,
+      get isOver() {
+        return isOver()
+      },
+      send: (request, writes) => this.#send(request, writes),
+    })
+  }
+
+  get state(): SessionState {
+    return this.#state
+  }
+
+  get leaseDeadlineMs(): number {
+    return this.#isOver ? -Infinity : this.#keeper.answeredSentMs + this.timeoutMs * LEASE_PART
+  }
+
+  /** Begins to keep it alive. */
+  start(): void {
+    this.#keeper.start()
+  }
+
+  onState(listener: (state: SessionState) => void): () => void {
+    // A function of its own, so that one listener may listen twice and end each listening by itself.
+    const entry = (state: SessionState): void => listener(state)
+    this.#listeners.add(entry)
+    return () => {
+      this.#listeners.delete(entry)
+    }
+  }
+
+  async create(path: string, data: Uint8Array, { mode, ttlMs }: CreateOptions): Promise<Created> {
+    const ttl = ttlMs === undefined ? {} : { ttlMs }
+    const [result] = await this.#write([{ type: 'create', path, data, mode, ...ttl }], path)
+    return result as Extract<OperationResult, { type: 'create' }>
+  }
+
+  get(path: string, watch?: Watcher): Promise<NodeData> {
+    return this.#read('get', path, watch)
+  }
+
+  exists(path: string, watch?: Watcher): Promise<Stat | null> {
+    return this.#read('exists', path, watch)
+  }
+
+  children(path: string, watch?: Watcher): Promise<Children> {
+    return this.#read('children', path, watch)
+  }
+
+  async set(path: string, data: Uint8Array, version: number): Promise<Stat> {
+    const [result] = await this.#write([{ type: 'set', path, data, version }], path)
+    return (result as Extract<OperationResult, { type: 'set' }>).stat
+  }
+
+  async delete(path: string, version: number): Promise<void> {
+    await this.#write([{ type: 'delete', path, version }], path)
+  }
+
+  multi(operations: readonly Operation[]): Promise<OperationResult[]> {
+    return this.#write(operations, null)
+  }
+
+  sync(path: string): Promise<void> {
+    return this.#read('sync', path)
+  }
+
+  unwatch(path: string, watch: Watcher): void {
+    this.#watches.unwatch(path, watch)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  onChanges(revision: bigint, changes: readonly Change[]): void {
+    const isEnd = changes.some((change) => change.type === 'session-over' && change.session === this.id)
+    if (isEnd) this.onGone()
+    else this.#watches.onChanges(revision, changes)
+  }
+
+  onGap(): void {
+    void this.#look(0)
+  }
+
+  onBroken(): void {
+    this.#keeper.probe()
+  }
+
+  onProblem(error: unknown): void {
+    this.#queue.report(error)
+  }
+
+  onAlive(): void {
+    if (this.#isOver) return
+    this.#shared.hub.hurry(this.#keeper.endpoint)
+    if (this.#state.status === 'suspended') {
+      this.#overdue.stop()
+      this.#setState({ status: 'connected' })
+    }
+    void this.#pump()
+    void this.#look(LAG_MS_MAX)
+  }
+
+  onLost(): void {
+    if (this.#state.status !== 'connected') return
+    this.#suspendedAtMs = performance.now()
+    this.#setState({ status: 'suspended', deadlineMs: this.leaseDeadlineMs })
+    if (this.#callTimeoutMs !== Infinity) this.#overdue.start()
+  }
+
+  onGone(): void {
+    if (!this.#isOver) this.#finish({ status: 'expired' }, EXPIRED)
+  }
+
+  get #isOver(): boolean {
+    return this.#state.status === 'expired' || this.#state.status === 'closed'
+  }
+
+  #read<T>(kind: WatchKind | 'sync', path: string, watch?: Watcher): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const armed = watch === undefined || kind === 'sync' ? null : new ArmedWatch(kind, path, watch)
+      this.#submit(new ReadCall(kind, path, armed, { resolve, reject }))
+    })
+  }
+
+  #write(operations: readonly Operation[], path: string | null): Promise<OperationResult[]> {
+    return new Promise((resolve, reject) => {
+      this.#submit(new WriteCall(operations, path, { resolve, reject }))
+    })
+  }
+
+  #submit(call: Call): void {
+    if (this.#isOver) {
+      call.fail(this.#state.status === 'closed' ? CLOSED : EXPIRED)
+    } else if (this.#current.length + this.#waiting.length >= CALLS_MAX) {
+      call.fail(FULL)
+    } else {
+      if (call instanceof ReadCall && call.watch !== null) this.#watches.reading(call.watch)
+      this.#waiting.push(call)
+      if (this.#state.status === 'connected') void this.#pump()
+      else if (this.#callTimeoutMs !== Infinity) this.#overdue.start()
+    }
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#isPumping) return
+    this.#isPumping = true
+    // What is called in one turn goes together.
+    await Promise.resolve()
+    while (this.#state.status === 'connected' && this.#take()) {
+      const [first] = this.#current
+      const endpoint = this.#keeper.endpoint
+      try {
+        if (first instanceof WriteCall) await this.#doWrite(first)
+        else await this.#doReads(this.#current as ReadCall[])
+        this.#current = []
+      } catch (error) {
+        this.#onFailure(error, endpoint)
+      }
+    }
+    this.#isPumping = false
+    if (this.#state.status === 'suspended' && this.#callTimeoutMs !== Infinity) this.#overdue.start()
+  }
+
+  /** Takes the next write, or the next reads, unless there is something to be done again. */
+  #take(): boolean {
+    while (this.#current.length === 0 || this.#current.length * OPS_A_READ < READ_OPS_MAX) {
+      const next = this.#waiting.peek()
+      const fits = this.#current.length === 0 || (next instanceof ReadCall && this.#current[0] instanceof ReadCall)
+      if (next === undefined || !fits) break
+      this.#waiting.shift()
+      this.#current.push(next)
+    }
+    return this.#current.length > 0
+  }
+
+  async #doWrite(call: WriteCall): Promise<void> {
+    const results = await this.#writer.write(call.operations, call.path === null)
+    call.isSent = false
+    this.#inOrder(() => call.resolve(results))
+  }
+
+  async #doReads(calls: readonly ReadCall[]): Promise<void> {
+    const plan = new ReadPlan(this.#shared.keys)
+    const isOpen = plan.session(this.id)
+    const reads = calls.map((call) => call.plan(plan))
+    const looks = this.#planLooks(plan)
+    const { responses = [], header } = await this.#send({ compare: [], success: plan.ops, failure: [] }, false)
+    if (!isOpen(responses)) throw new SessionGone()
+    const revision = numberOf(header?.revision)
+    await this.#settle(await this.#lookAt(looks, { plan, responses, revision }), LAG_MS_MAX)
+    for (const [index, call] of calls.entries()) {
+      const read = reads[index]
+      this.#inOrder(() => call.answer(() => read?.(responses) ?? null, revision, this.#watches, this.#shared.hints))
+    }
+  }
+
+  /** Looks at what the armed watches wait for, besides all reads. */
+  async #look(lagMs: number): Promise<void> {
+    if (this.#isLooking || this.#state.status !== 'connected') return
+    this.#isLooking = true
+    try {
+      await this.#settle(await this.#lookAt(this.#planLooks(null), null), lagMs)
+    } catch {
+      // The next keep-alive tells what it is, and looks again.
+    } finally {
+      this.#isLooking = false
+    }
+  }
+
+  #planLooks(first: ReadPlan | null): readonly Look[] {
+    let plan = first
+    return this.#watches.glimpses((ops) => {
+      if (plan === null || plan.ops.length + ops > TXN_OPS_MAX) plan = new ReadPlan(this.#shared.keys)
+      return plan
+    })
+  }
+
+  /** Does the reads of the looks, but for those that were done with other reads, and tells what differs. */
+  async #lookAt(looks: readonly Look[], done: Done | null): Promise<Difference[]> {
+    const answers = new Map<ReadPlan, Omit<Done, 'plan'>>(done === null ? [] : [[done.plan, done]])
+    for (const { plan } of looks) {
+      if (answers.has(plan)) continue
+      const { responses = [], header } = await this.#send({ compare: [], success: plan.ops, failure: [] }, false)
+      answers.set(plan, { responses, revision: numberOf(header?.revision) })
+    }
+    return looks.flatMap(({ path, glimpse, plan }) => {
+      const answer = answers.get(plan)
+      return answer === undefined ? [] : this.#watches.differing(path, answer.revision, glimpse(answer.responses))
+    })
+  }
+
+  async #settle(differences: readonly Difference[], lagMs: number): Promise<void> {
+    if (differences.length === 0) return
+    const sinceMs = performance.now()
+    if (await this.#watches.untilFired(differences, lagMs)) return
+    if (lagMs > 0) this.#shared.hub.restart(sinceMs, this.#keeper.endpoint)
+    this.#watches.fireFrom(differences)
+  }
+
+  async #send(request: TxnRequest, writes: boolean): Promise<TxnResponse> {
+    // The caller was told that this was not sent.
+    if (this.#isOver) throw new SessionGone()
+    const [call] = this.#current
+    if (writes && call instanceof WriteCall) call.isSent = true
+    const waitMs = Math.min(this.#shared.requestTimeoutMs, this.timeoutMs * REQUEST_PART)
+    try {
+      const answer = await this.#shared.gateway.call<TxnResponse>(this.#keeper.endpoint, '/v3/kv/txn', request, waitMs)
+      this.#keeper.served()
+      if (writes && answer.succeeded !== true && call instanceof WriteCall) call.isSent = false
+      return answer
+    } catch (error) {
+      const isKnown = error instanceof GatewayError && error.failure !== 'lost'
+      if (writes && isKnown && call instanceof WriteCall) call.isSent = false
+      throw error
+    }
+  }
+
+  /** What could not be done: refused for good, to be done at another member, or of unknown outcome. */
+  #onFailure(error: unknown, endpoint: number): void {
+    if (this.#isOver) {
+      this.#current = []
+    } else if (error instanceof SessionGone || isLeaseGone(error)) {
+      this.#keeper.stop()
+      for (const call of this.#current) call.isSent = false
+      this.onGone()
+    } else if (error instanceof GatewayError && error.failure !== 'refused') {
+      const message = `lost connection: ${error.message}`
+      const lost = this.#current.filter((call) => call.isSent)
+      this.#current = this.#current.filter((call) => !call.isSent)
+      for (const call of lost) {
+        this.#inOrder(() => call.fail({ code: 'CONNECTION_LOSS', message, outcome: 'unknown' }))
+      }
+      this.onLost()
+      this.#keeper.failed(endpoint, error.message)
+    } else {
+      const calls = this.#current
+      this.#current = []
+      for (const call of calls) this.#inOrder(() => this.#reject(call, error))
+    }
+  }
+
+  #reject(call: Call, error: unknown): void {
+    if (call instanceof ReadCall && call.watch !== null) this.#watches.drop(call.watch)
+    call.reject(error instanceof GatewayError ? failure(error, call.path) : error)
+  }
+
+  /** Does something behind every event that has arrived before. */
+  #inOrder(task: () => void): void {
+    if (this.#queue.idle) task()
+    else this.#queue.push(task)
+  }
+
+  #overdueMs(): number {
+    const calledAtMs = (this.#current[0] ?? this.#waiting.peek())?.calledAtMs ?? Infinity
+    return Math.max(calledAtMs, this.#suspendedAtMs) + this.#callTimeoutMs
+  }
+
+  #failOverdue(): void {
+    if (this.#state.status !== 'suspended') return
+    while (this.#overdueMs() <= performance.now()) {
+      // One that may still be answered is not overdue: it has a deadline of its own.
+      if (this.#isPumping) return
+      const call = this.#current.shift() ?? this.#waiting.shift()
+      if (call instanceof ReadCall && call.watch !== null) this.#watches.drop(call.watch)
+      call?.fail(WAITED)
+    }
+    if (this.#overdueMs() !== Infinity) this.#overdue.start()
+  }
+
+  #finish(state: SessionState, reason: CallFailure): void {
+    this.#keeper.stop()
+    this.#overdue.stop()
+    this.#watches.clear()
+    this.#setState(state)
+    const calls = [...this.#current, ...this.#waiting.takeAll()]
+    this.#current = []
+    for (const call of calls) call.fail(reason)
+    this.#shared.hub.remove(this)
+  }
+
+  async #close(): Promise<void> {
+    if (this.#isOver) return
+    this.#finish({ status: 'closed' }, CLOSED)
+    await this.#revoke()
+  }
+
+  /** Tells each member in turn until one confirms, for a limited time. The lease ends by itself if none does. */
+  async #revoke(): Promise<void> {
+    const { gateway } = this.#shared
+    const endMs = performance.now() + Math.min(CLOSE_WAIT_MS, this.timeoutMs)
+    for (let i = 0; i < gateway.endpointCount; i++) {
+      const leftMs = endMs - performance.now()
+      if (leftMs <= 0) return
+      try {
+        await gateway.call(this.#keeper.endpoint + i, '/v3/lease/revoke', { ID: String(this.id) }, leftMs)
+        return
+      } catch (error) {
+        if (error instanceof GatewayError && error.failure === 'refused') return
+      }
+    }
+  }
+
+  #setState(state: SessionState): void {
+    this.#state = Object.freeze(state)
+    const listeners = [...this.#listeners]
+    this.#queue.push(() => {
+      for (const listener of listeners) {
+        // One that was called before may have ended it.
+        if (this.#listeners.has(listener)) this.#queue.call(() => listener(state))
+      }
+    })
+  }
+}
+
+interface Done {
+  readonly plan: ReadPlan
+  readonly responses: NonNullable<TxnResponse['responses']>
+  readonly revision: bigint
+}
+
+function isLeaseGone(error: unknown): boolean {
+  return error instanceof GatewayError && error.status === Status.notFound && /lease not found/.test(error.message)
+}

@@ -1,0 +1,231 @@
+/**
+ * The stream of changes: one for all sessions of a backend, over every node and session under its prefix.
+ *
+ * Model     a stream is opened behind the last revision that was delivered, and opened again there when it breaks: by
+ *           the revisions of events and of the answer that it was created, never by progress notifications, which can
+ *           overtake events (etcd-io/etcd#15220).
+ * Gap       where that revision is compacted away, what happened since is not to be had: the stream begins anew, and
+ *           its listeners are told to look for themselves.
+ * Doubt     a stream can be silent because nothing happens or because its member is frozen or cut off. Nobody can tell
+ *           from here, so listeners compare what they wait for with reads of their own, and have the stream moved to
+ *           another member when it lags behind them.
+ * Source    server/etcdserver/api/v3rpc/watch.go of etcd 3.4.
+ */
+import { Deadline, deferred } from '../../core/async.ts'
+import type { Deferred } from '../../core/async.ts'
+import { fullJitterMs } from '../../core/retry.ts'
+import type { Gateway } from './io/gateway.ts'
+import { GatewayError, Status, failureOf } from './io/gateway.ts'
+import type { Keys } from './keys.ts'
+import { base64, bytesOf, numberOf, textOf } from './messages.ts'
+import type { KeyEvent, StreamLine, WatchResponse } from './messages.ts'
+import { BORN_WITH_THIS_VALUE, decodeNode } from './node-value.ts'
+
+/** A change of a node, or the end of a session. */
+export type Change =
+  | { readonly type: 'created' | 'changed' | 'deleted'; readonly path: string }
+  | { readonly type: 'session-over'; readonly session: bigint }
+
+/** Who wants to know. */
+export interface HubListener {
+  /** What happened at one revision, in order. */
+  onChanges(revision: bigint, changes: readonly Change[]): void
+  /** Changes were missed: look at everything that is waited for. */
+  onGap(): void
+  /** The connection of the stream is lost; it will be opened again by itself. */
+  onBroken(): void
+  /** Something is wrong that does not mend itself; one listener is told. */
+  onProblem(error: unknown): void
+}
+
+/** How long a member has to answer that the stream is created, in milliseconds. */
+const CREATE_WAIT_MS = 2_000
+
+/** Longest pause before the stream is opened again, in milliseconds. */
+const PAUSE_MS_MAX = 500
+
+/** The stream of one backend; see the head of this file. */
+export class WatchHub {
+  readonly #gateway: Gateway
+  readonly #keys: Keys
+  readonly #listeners = new Set<HubListener>()
+  /** Everything up to here was delivered; 0 if it is not known yet. */
+  #position = 0n
+  #missed = false
+  #endpoint: number
+  #stream: { readonly close: () => void; readonly openedAtMs: number } | null = null
+  #isCreated = false
+  #created: Deferred<undefined> = deferred()
+  #failures = 0
+  #pause: ReturnType<typeof setTimeout> | undefined
+  readonly #patience = new Deadline(() => (this.#stream?.openedAtMs ?? 0) + CREATE_WAIT_MS, () => {
+    this.#onEnd(new GatewayError('lost', `no watch was created within ${CREATE_WAIT_MS} ms`))
+  })
+
+  /** Makes a hub whose stream is opened for its first listener. */
+  constructor(gateway: Gateway, keys: Keys) {
+    this.#gateway = gateway
+    this.#keys = keys
+    this.#endpoint = Math.floor(Math.random() * gateway.endpointCount)
+  }
+
+  /**
+   * Adds a listener, who hears of everything behind the instant at which this resolves.
+   *
+   * @throws GatewayError if etcd does not allow it
+   */
+  async add(listener: HubListener): Promise<void> {
+    this.#listeners.add(listener)
+    if (this.#stream === null && this.#pause === undefined) this.#open()
+    await this.#created.promise
+  }
+
+  /** Takes a listener away; the last one ends the stream. */
+  remove(listener: HubListener): void {
+    if (!this.#listeners.delete(listener) || this.#listeners.size > 0) return
+    this.#close()
+    clearTimeout(this.#pause)
+    this.#pause = undefined
+    this.#position = 0n
+    this.#created = deferred()
+  }
+
+  /**
+   * Opens the stream again at another member, unless it is younger than the doubt.
+   *
+   * @param sinceMs - since when it has been found lagging, on `performance.now()`
+   * @param endpoint - one that is known to serve
+   */
+  restart(sinceMs: number, endpoint: number): void {
+    if (this.#listeners.size === 0 || (this.#stream?.openedAtMs ?? Infinity) > sinceMs) return
+    this.#endpoint = endpoint
+    this.#close()
+    this.#open()
+  }
+
+  /** Somebody found a member that serves: a stream that waits for its next attempt waits no longer. */
+  hurry(endpoint: number): void {
+    if (this.#pause === undefined) return
+    clearTimeout(this.#pause)
+    this.#endpoint = endpoint
+    this.#open()
+  }
+
+  #open(): void {
+    this.#pause = undefined
+    const { key, end } = this.#keys.watched
+    const start = this.#position === 0n ? {} : { start_revision: String(this.#position + 1n) }
+    const body = { create_request: { key: base64(key), range_end: base64(end), ...start } }
+    this.#isCreated = false
+    const close = this.#gateway.stream(this.#endpoint, '/v3/watch', body, {
+      onMessage: (message) => this.#onMessage(message as StreamLine<WatchResponse>),
+      onEnd: (error) => this.#onEnd(error),
+    })
+    this.#stream = { close, openedAtMs: performance.now() }
+    this.#patience.start()
+  }
+
+  #close(): void {
+    this.#patience.stop()
+    this.#stream?.close()
+    this.#stream = null
+  }
+
+  #onMessage({ result, error }: StreamLine<WatchResponse>): void {
+    if (error !== undefined) {
+      this.#onEnd(failureOf(error.message ?? '', error.grpc_code ?? 0))
+    } else if (result?.canceled === true) {
+      this.#onCanceled(result)
+    } else if (result?.created === true) {
+      this.#onCreated(numberOf(result.header?.revision))
+    } else {
+      this.#deliver(result?.events ?? [])
+    }
+  }
+
+  #onCreated(revision: bigint): void {
+    this.#patience.stop()
+    this.#isCreated = true
+    this.#failures = 0
+    if (this.#position === 0n) this.#position = revision
+    this.#created.resolve(undefined)
+    if (!this.#missed) return
+    this.#missed = false
+    for (const listener of [...this.#listeners]) listener.onGap()
+  }
+
+  #onCanceled({ compact_revision, cancel_reason = '' }: WatchResponse): void {
+    if (numberOf(compact_revision) > 0n) {
+      this.#position = 0n
+      this.#missed = true
+      this.#close()
+      this.#open()
+    } else {
+      this.#gateway.forgetToken()
+      this.#onEnd(new GatewayError('refused', `the watch was canceled: ${cancel_reason}`, Status.permissionDenied))
+    }
+  }
+
+  #onEnd(error: GatewayError): void {
+    const wasCreated = this.#isCreated
+    this.#close()
+    // The first time it may be the token's fault, which etcd does not tell of a stream.
+    if (error.failure === 'refused' && this.#failures > 0) {
+      this.#created.reject(error)
+      this.#created.promise.catch(() => undefined)
+      this.#created = deferred()
+      if (wasCreated) this.#report(error)
+    }
+    this.#failures += 1
+    this.#endpoint += 1
+    if (this.#listeners.size === 0) return
+    this.#pause = setTimeout(() => this.#open(), fullJitterMs(this.#failures, PAUSE_MS_MAX))
+    if (wasCreated) for (const listener of [...this.#listeners]) listener.onBroken()
+  }
+
+  /** A message holds all that happened at each of its revisions. */
+  #deliver(events: readonly KeyEvent[]): void {
+    let revision = 0n
+    let changes: Change[] = []
+    const flush = (): void => {
+      if (revision <= this.#position) return
+      this.#position = revision
+      for (const listener of [...this.#listeners]) listener.onChanges(revision, changes)
+    }
+    for (const event of events) {
+      const at = numberOf(event.kv?.mod_revision)
+      if (at !== revision) {
+        flush()
+        revision = at
+        changes = []
+      }
+      changes.push(...this.#changesOf(event))
+    }
+    flush()
+  }
+
+  #changesOf({ type, kv }: KeyEvent): Change[] {
+    const key = this.#keys.read(textOf(kv?.key))
+    if (kv === undefined || key === null) return []
+    if ('session' in key) return type === 'DELETE' ? [{ type: 'session-over', session: key.session }] : []
+    const { path } = key
+    if (type === 'DELETE') return [{ type: 'deleted', path }]
+    if (kv.create_revision === kv.mod_revision) return [{ type: 'created', path }]
+    const isNew = this.#isReborn(kv.value, path)
+    return isNew ? [{ type: 'deleted', path }, { type: 'created', path }] : [{ type: 'changed', path }]
+  }
+
+  #isReborn(value: string | undefined, path: string): boolean {
+    try {
+      return decodeNode(bytesOf(value), path).header.czxid === BORN_WITH_THIS_VALUE
+    } catch (error) {
+      this.#report(error)
+      return false
+    }
+  }
+
+  #report(error: unknown): void {
+    const [listener] = this.#listeners
+    listener?.onProblem(error)
+  }
+}

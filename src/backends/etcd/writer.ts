@@ -1,0 +1,163 @@
+/**
+ * Writes, each as one transaction that compares and then writes.
+ *
+ * Retry     a transaction that found something else than was known has changed nothing, and has read what is there
+ *           instead: the operations are judged again, by that. Somebody else has written meanwhile, so of all who try
+ *           one gets on. A transaction whose answer is lost is not sent again by anybody.
+ * Turns     creates under one parent get in each other's way, so those of one process take turns.
+ * Session   every transaction compares that the session's key is there, so a session that is over writes nothing.
+ */
+import type { Operation, OperationResult } from '../../core/backend.ts'
+import { delay } from '../../core/async.ts'
+import { CoordinationError } from '../../core/errors.ts'
+import { fullJitterMs } from '../../core/retry.ts'
+import { parentOf } from '../../core/path.ts'
+import { Draft } from './draft.ts'
+import type { Keys } from './keys.ts'
+import { TXN_OPS_MAX, base64, numberOf } from './messages.ts'
+import type { Compare, RequestOp, TxnRequest, TxnResponse } from './messages.ts'
+import { ReadPlan } from './read-plan.ts'
+import { covers, needsOf, planOf } from './snapshot.ts'
+import type { Hints, Needs, Snapshot } from './snapshot.ts'
+import type { Turns } from './turns.ts'
+
+/** What a write needs of its session. */
+export interface WriterPort {
+  readonly id: bigint
+  /** Whether the session is over, so that nothing must be sent for it any more. */
+  readonly isOver: boolean
+  /**
+   * Sends a transaction.
+   *
+   * @param writes - whether it may change something
+   */
+  send(request: TxnRequest, writes: boolean): Promise<TxnResponse>
+}
+
+/** Thrown when the servers have ended the session. Nothing was written. */
+export class SessionGone extends Error {}
+
+/** Refused transactions of one write behind which it pauses before the next. */
+const EAGER_TRIES = 1
+
+/** Transactions of one write that may be refused; that it takes so many means that a key of ours was tampered with. */
+const TRIES_MAX = 100
+
+/** Longest such pause, in milliseconds. */
+const PAUSE_MS_MAX = 1_000
+
+/** How many operations stand before those of a plan: the read of the session's key. */
+const OFFSET = 1
+
+/** Does writes for one session. */
+export class Writer {
+  readonly #keys: Keys
+  readonly #hints: Hints
+  readonly #turns: Turns
+  readonly #port: WriterPort
+
+  /** Makes the writer of a session, which shares hints and turns with the others of its backend. */
+  constructor(keys: Keys, hints: Hints, turns: Turns, port: WriterPort) {
+    this.#keys = keys
+    this.#hints = hints
+    this.#turns = turns
+    this.#port = port
+  }
+
+  /**
+   * Does operations, all of them at one revision or none.
+   *
+   * @throws CoordinationError of the first operation that is refused, or if they are too many; GatewayError;
+   * {@link SessionGone}
+   */
+  async write(operations: readonly Operation[], isMulti: boolean): Promise<OperationResult[]> {
+    const creation = operations.find(({ type }) => type === 'create')
+    if (creation === undefined) return this.#write(operations, isMulti)
+    const end = await this.#turns.take(parentOf(creation.path))
+    try {
+      return await this.#write(operations, isMulti)
+    } finally {
+      end()
+    }
+  }
+
+  async #write(operations: readonly Operation[], isMulti: boolean): Promise<OperationResult[]> {
+    const needs = needsOf(operations)
+    const hinted = this.#hints.about(needs)
+    let isFresh = !covers(hinted, needs)
+    let snapshot = isFresh ? await this.#read(needs) : hinted
+    for (let tries = 1; ; tries++) {
+      const draft = this.#draft(operations, snapshot, isMulti, isFresh)
+      const committed = draft === null ? null : await this.#commit(draft)
+      if (committed !== null && 'results' in committed) return committed.results
+      if (tries === TRIES_MAX) throw contended(tries)
+      if (tries > EAGER_TRIES) await delay(fullJitterMs(tries - EAGER_TRIES, PAUSE_MS_MAX))
+      if (this.#port.isOver) throw new SessionGone()
+      const found = committed?.found ?? null
+      snapshot = found !== null && covers(found, needs) ? found : await this.#read(needs)
+      isFresh = true
+    }
+  }
+
+  /** The draft of operations; null if they are refused by what may be out of date. */
+  #draft(operations: readonly Operation[], snapshot: Snapshot, isMulti: boolean, isFresh: boolean): Draft | null {
+    try {
+      const author = { session: this.#port.id, nowMs: Date.now() }
+      return new Draft(this.#keys, snapshot, author, operations, isMulti)
+    } catch (error) {
+      if (isFresh || !(error instanceof CoordinationError)) throw error
+      return null
+    }
+  }
+
+  async #commit(draft: Draft): Promise<{ results: OperationResult[] } | { found: Snapshot | null }> {
+    const id = this.#port.id
+    const session = base64(this.#keys.session(id))
+    const alive: Compare = { result: 'GREATER', key: session, target: 'CREATE', create_revision: '0' }
+    const compare = [alive, ...draft.compares()]
+    const success = draft.operations()
+    refuseTooMany(Math.max(compare.length, success.length))
+    const plan = planOf(draft.needs, this.#keys, OFFSET)
+    const sessionPlan = new ReadPlan(this.#keys)
+    const isOpen = sessionPlan.session(id)
+    const fits = OFFSET + plan.ops.length <= TXN_OPS_MAX
+    const failure: RequestOp[] = [...sessionPlan.ops, ...(fits ? plan.ops : [])]
+    const answer = await this.#port.send({ compare, success, failure }, true)
+    const responses = answer.responses ?? []
+    if (answer.succeeded === true) {
+      const revision = numberOf(answer.header?.revision)
+      draft.note(this.#hints, revision)
+      return { results: draft.results(revision, responses) }
+    }
+    if (!isOpen(responses)) throw new SessionGone()
+    return { found: fits ? this.#noted(plan.snapshot(responses), answer) : null }
+  }
+
+  async #read(needs: Needs): Promise<Snapshot> {
+    const sessionPlan = new ReadPlan(this.#keys)
+    const isOpen = sessionPlan.session(this.#port.id)
+    const plan = planOf(needs, this.#keys, OFFSET)
+    const success = [...sessionPlan.ops, ...plan.ops]
+    refuseTooMany(success.length)
+    const answer = await this.#port.send({ compare: [], success, failure: [] }, false)
+    const { responses = [] } = answer
+    if (!isOpen(responses)) throw new SessionGone()
+    return this.#noted(plan.snapshot(responses), answer)
+  }
+
+  #noted(snapshot: Snapshot, { header }: TxnResponse): Snapshot {
+    for (const [path, known] of snapshot) this.#hints.note(path, numberOf(header?.revision), known)
+    return snapshot
+  }
+}
+
+function refuseTooMany(count: number): void {
+  if (count <= TXN_OPS_MAX) return
+  const message = `these operations take ${count} of etcd's, and a transaction of it has at most ${TXN_OPS_MAX}`
+  throw new CoordinationError('PAYLOAD_TOO_LARGE', message, { outcome: 'not-sent' })
+}
+
+function contended(tries: number): CoordinationError {
+  const message = `${tries} transactions found something else than had been read just before, so none was done`
+  return new CoordinationError('SYSTEM_ERROR', message, { outcome: 'rejected' })
+}

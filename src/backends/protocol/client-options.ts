@@ -1,0 +1,30 @@
+/** What a client's session is opened with. */
+import type { Acl, AuthRequest } from './records.ts'
+
+/** Options of `openClientSession`. */
+export interface ClientSessionOptions {
+  /** The session time-out to ask for, in milliseconds; the servers may clamp it. */
+  readonly sessionTimeoutMs: number
+  /** Longest wait of a call for a server, in milliseconds; until the session is over by default. */
+  readonly callTimeoutMs?: number
+  /**
+   * How long one server has to answer while the session is opened, in milliseconds; by default its share of the
+   * time-out.
+   */
+  readonly connectTimeoutMs?: number
+  /** Ends the attempt. */
+  readonly signal?: AbortSignal
+  /** Who this client is: told to each server before anything else; none by default. */
+  readonly auth?: readonly AuthRequest[]
+  /** The access control list of every node that is created; the open one by default. */
+  readonly acl?: readonly Acl[]
+  /** Whether a server without a majority will do, which can be read from only; false by default. */
+  readonly readOnly?: boolean
+  /**
+   * Whose servers these are: ours (the default), or `zookeeper`, which answer pings alone, so that a lease needs better
+   * proofs (client-lease.ts), and say less of what a multi has created.
+   */
+  readonly servers?: 'quorate' | 'zookeeper'
+  /** Gets errors that have no caller, such as a watcher that throws or a server that breaks the protocol. */
+  readonly onError: (error: unknown) => void
+}

@@ -1,0 +1,121 @@
+/**
+ * What all sessions of one backend hear of changes: one connection that is subscribed to the namespace's channel.
+ *
+ * Model     every transaction is published with its position and its changes. A session takes what comes next behind
+ *           what it has seen; where something is missing it asks the stream.
+ * Loss      a subscription may lose anything at any time without a word, and nothing rests on it but speed: every tick
+ *           of a session asks the stream too. One that is found to be behind is made anew.
+ */
+import { fullJitterMs } from '../../core/retry.ts'
+import type { RedisConnection } from './driver.ts'
+import { comparePositions, parseChanges, parsePosition } from './position.ts'
+import type { Position, Transaction } from './position.ts'
+
+/** Who is told; `transaction` is null when the subscription has just begun and something may have been missed. */
+export type FeedListener = (transaction: Transaction | null) => void
+
+/** Largest pause before a subscription is made again, in milliseconds. */
+const PAUSE_MS_MAX = 1_000
+
+/** The subscription of one backend: it stands while anybody listens. */
+export class Feed {
+  readonly #channel: string
+  readonly #connect: () => Promise<RedisConnection>
+  readonly #listeners = new Set<FeedListener>()
+  #connection: RedisConnection | null = null
+  #failures = 0
+  #pause: ReturnType<typeof setTimeout> | undefined
+  #isSubscribed = false
+  #last: Position | null = null
+  #toldOf: Position | null = null
+  /** Grows with each subscription, so that what an older one still says is told apart. */
+  #turn = 0
+
+  /**
+   * Makes a feed that is not subscribed.
+   *
+   * @param connect - makes a connection of its own that is not connected yet
+   */
+  constructor(channel: string, connect: () => Promise<RedisConnection>) {
+    this.#channel = channel
+    this.#connect = connect
+  }
+
+  /** Listens. @returns what ends it */
+  listen(listener: FeedListener): () => void {
+    this.#listeners.add(listener)
+    if (this.#listeners.size === 1) void this.#subscribe()
+    return () => {
+      if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.#stop()
+    }
+  }
+
+  /** Tells that the namespace stood here some time ago: a subscription that is not as far by now is made again. */
+  shouldHaveSeen(position: Position): void {
+    if (!this.#isSubscribed) return
+    const since = this.#toldOf
+    this.#toldOf = position
+    // What was there when it began, it never sees.
+    if (since === null || comparePositions(position, since) <= 0) return
+    if (this.#last === null || comparePositions(this.#last, position) < 0) this.#again()
+  }
+
+  async #subscribe(): Promise<void> {
+    const turn = ++this.#turn
+    const isStale = (): boolean => turn !== this.#turn
+    try {
+      const connection = await this.#connect()
+      if (isStale()) {
+        connection.disconnect()
+        return
+      }
+      this.#connection = connection
+      const onLost = (): void => {
+        if (!isStale()) this.#again()
+      }
+      connection.on('error', () => undefined)
+      connection.on('close', onLost)
+      connection.on('end', onLost)
+      connection.on('message', (_channel: string, message: string) => {
+        if (!isStale()) this.#onMessage(message)
+      })
+      await connection.connect()
+      await connection.subscribe(this.#channel)
+      if (isStale()) return
+      this.#failures = 0
+      this.#isSubscribed = true
+      this.#tell(null)
+    } catch {
+      // A session that cannot be reached tells so by itself.
+      if (!isStale()) this.#again()
+    }
+  }
+
+  #onMessage(message: string): void {
+    const position = parsePosition(message)
+    const end = message.indexOf('\n')
+    this.#last = position
+    this.#tell({ position, changes: parseChanges(message.slice(end + 1)) })
+  }
+
+  #tell(transaction: Transaction | null): void {
+    for (const listener of [...this.#listeners]) listener(transaction)
+  }
+
+  #again(): void {
+    this.#stop()
+    if (this.#listeners.size === 0) return
+    this.#failures += 1
+    this.#pause = setTimeout(() => void this.#subscribe(), fullJitterMs(this.#failures, PAUSE_MS_MAX))
+  }
+
+  #stop(): void {
+    this.#turn += 1
+    clearTimeout(this.#pause)
+    this.#connection?.disconnect()
+    this.#connection = null
+    this.#isSubscribed = false
+    this.#last = null
+    this.#toldOf = null
+  }
+}

@@ -1,0 +1,101 @@
+/** What the sessions of one backend share: how to connect, what they hear, and how far they have seen. */
+import { CoordinationError } from '../../core/errors.ts'
+import type { ErrorCode } from '../../core/errors.ts'
+import { newConnection } from './driver.ts'
+import type { Address } from './driver.ts'
+import { Feed } from './feed.ts'
+import { Link, Refusal } from './link.ts'
+import { NOWHERE, comparePositions } from './position.ts'
+import type { Position } from './position.ts'
+import type { RedisSettings } from './options.ts'
+
+/** The shared part of a backend. */
+export class Hub {
+  /** Its options, checked. */
+  readonly settings: RedisSettings
+  /** What all hear of changes. */
+  readonly feed: Feed
+  /** The hash tag: the one key that scripts are given, from which they make the others. */
+  readonly key: string
+  #seen: Position = NOWHERE
+  /** Where a cluster says that the namespace is; null for the target itself. */
+  #address: Address | null = null
+
+  /** Makes a hub that is not connected to anything. */
+  constructor(settings: RedisSettings) {
+    this.settings = settings
+    this.key = `{${settings.namespace}}`
+    const connect = () => newConnection(settings.target, this.#address, settings.connectTimeoutMs)
+    this.feed = new Feed(`${this.key}:events`, connect)
+  }
+
+  /** The greatest position that any session has seen: whatever comes later must be above it. */
+  get seen(): Position {
+    return this.#seen
+  }
+
+  /** Notes a position. */
+  saw(position: Position): void {
+    if (comparePositions(position, this.#seen) > 0) this.#seen = position
+  }
+
+  /** The instant as scripts take it: empty for the server's own clock. */
+  now(): string {
+    return this.settings.clock === 'server' ? '' : String(Date.now())
+  }
+
+  /**
+   * Connects, and does something that shows that this is a server that serves.
+   *
+   * @param timeoutMs - longest time that both may take together, in milliseconds
+   * @param attempt - what to do; when it succeeds, the link is the caller's
+   * @throws CoordinationError `CONNECTION_LOSS` with outcome `not-sent` if it cannot be reached, does not answer or
+   * does not serve; `NO_AUTH` if it wants another password; `UNSUPPORTED` if ioredis is missing
+   */
+  async dial<T>(timeoutMs: number, attempt: (link: Link) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const link = new Link(await newConnection(this.settings.target, this.#address, timeoutMs), this.key)
+    let isLate = false
+    const giveUp = (): void => {
+      isLate = true
+      link.abandon('no answer in time')
+    }
+    const timer = setTimeout(giveUp, timeoutMs)
+    signal?.addEventListener('abort', giveUp, { once: true })
+    try {
+      await link.connect()
+      return await attempt(link)
+    } catch (error) {
+      link.close()
+      this.#redirect(error)
+      throw failureOf(error, isLate)
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', giveUp)
+    }
+  }
+
+  /** A server of a cluster that is not ours knows whose we are; any other failure leads back to the target. */
+  #redirect(error: unknown): void {
+    this.#address = error instanceof Refusal ? error.address : null
+  }
+
+  /** A server said that it does not serve the namespace, and perhaps who does. */
+  movedTo(address: Address | null): void {
+    this.#address = address
+  }
+}
+
+const CODES: Readonly<Record<Refusal['reason'], ErrorCode>> = Object.freeze({
+  forbidden: 'NO_AUTH',
+  failed: 'SYSTEM_ERROR',
+  elsewhere: 'CONNECTION_LOSS',
+  forgotten: 'CONNECTION_LOSS',
+})
+
+function failureOf(error: unknown, isLate: boolean): unknown {
+  if (isLate) return new CoordinationError('CONNECTION_LOSS', 'Redis did not answer in time', { outcome: 'not-sent' })
+  if (!(error instanceof Refusal)) return error
+  return new CoordinationError(CODES[error.reason], `Redis refused: ${error.message}`, {
+    outcome: error.reason === 'forbidden' ? 'rejected' : 'not-sent',
+  })
+}

@@ -1,0 +1,166 @@
+/**
+ * One connection that scripts are sent on, until it is lost.
+ *
+ * Order     scripts are done and answered in the order in which they were sent. The first use of a script sends its
+ *           text, which the server then remembers, so that none has to wait for a reply before the next is sent.
+ * Errors    what ioredis throws is not handed on: its errors carry the command with its arguments, a password among
+ *           them. Only messages are taken over.
+ */
+import { CoordinationError } from '../../core/errors.ts'
+import type { Address, ScriptConnection } from './driver.ts'
+import { parseReply } from './reply.ts'
+import type { Reply } from './reply.ts'
+import type { Script } from './io/script.ts'
+
+/**
+ * Why a server did not do a script.
+ *
+ * - `forgotten`: it does not know the digest; nothing was done.
+ * - `elsewhere`: it does not serve this namespace, or not now; nothing was done.
+ * - `forbidden`: it wants another password, or permissions.
+ * - `failed`: it cannot; see the message. `unknown` tells whether something may have been done.
+ */
+export class Refusal extends Error {
+  readonly reason: 'forgotten' | 'elsewhere' | 'forbidden' | 'failed'
+  /** Where a cluster says that the namespace is. */
+  readonly address: Address | null
+  /** Whether the script may have been done in part. */
+  readonly unknown: boolean
+
+  constructor(message: string) {
+    super(message)
+    const word = /^[A-Z]+/.exec(message)?.[0] ?? ''
+    this.name = 'Refusal'
+    this.reason = REASONS[word] ?? 'failed'
+    this.address = word === 'MOVED' ? addressOf(message) : null
+    this.unknown = this.reason === 'failed' && !REFUSED_AT_ONCE.includes(word)
+  }
+}
+
+const REASONS: Readonly<Record<string, Refusal['reason']>> = Object.freeze({
+  NOSCRIPT: 'forgotten',
+  MOVED: 'elsewhere',
+  ASK: 'elsewhere',
+  TRYAGAIN: 'elsewhere',
+  CLUSTERDOWN: 'elsewhere',
+  READONLY: 'elsewhere',
+  LOADING: 'elsewhere',
+  MASTERDOWN: 'elsewhere',
+  NOAUTH: 'forbidden',
+  WRONGPASS: 'forbidden',
+  NOPERM: 'forbidden',
+})
+/** A server that answers so has not begun, or has refused the first write of a script, which is before all others. */
+const REFUSED_AT_ONCE = ['OOM', 'MISCONF', 'NOREPLICAS', 'BUSY']
+
+/** A connection; see the head of this file. */
+export class Link {
+  readonly #connection: ScriptConnection
+  readonly #key: string
+  readonly #known = new Set<Script>()
+  #onLost: ((reason: string) => void) | null = null
+  #lostBecause: string | null = null
+  #errorMessage: string | null = null
+
+  /**
+   * Takes over a connection that is not connected yet.
+   *
+   * @param key - the key that all scripts are given: the hash tag of the namespace
+   */
+  constructor(connection: ScriptConnection, key: string) {
+    this.#connection = connection
+    this.#key = key
+    connection.on('error', (error: Error) => {
+      this.#errorMessage = error.message
+    })
+    for (const event of ['close', 'end']) {
+      connection.on(event, () => {
+        this.#lose(this.#errorMessage ?? 'the connection was closed')
+      })
+    }
+  }
+
+  /** Connects. */
+  async connect(): Promise<void> {
+    try {
+      await this.#connection.connect()
+    } catch (error) {
+      const message = this.#errorMessage ?? messageOf(error)
+      this.close()
+      throw lost(message)
+    }
+  }
+
+  /** Calls back once when it is lost; not if it is closed. */
+  whenLost(onLost: (reason: string) => void): void {
+    const reason = this.#lostBecause
+    if (reason === null) this.#onLost = onLost
+    else queueMicrotask(() => onLost(reason))
+  }
+
+  /**
+   * Sends a script.
+   *
+   * @throws Refusal if the server answered with an error; CoordinationError `CONNECTION_LOSS` if it did not answer,
+   * `PROTOCOL_VIOLATION` if what it answered is no reply
+   */
+  async run(script: Script, args: readonly (string | Buffer)[]): Promise<Reply> {
+    if (this.#lostBecause !== null) throw lost(this.#lostBecause)
+    let raw: unknown
+    try {
+      raw = await this.#send(script, args)
+    } catch (error) {
+      if (error instanceof Error && error.name === 'ReplyError') throw new Refusal(error.message)
+      const message = messageOf(error)
+      this.#lose(message)
+      throw lost(message)
+    }
+    return parseReply(raw)
+  }
+
+  /** The server has forgotten the scripts: their texts are sent again. */
+  forgetScripts(): void {
+    this.#known.clear()
+  }
+
+  /** Gives it up for a reason, which whoever waits for an answer is told. */
+  abandon(reason: string): void {
+    this.#lose(reason)
+  }
+
+  /** Closes it; nobody is told. */
+  close(): void {
+    this.#onLost = null
+    this.#lostBecause ??= 'it was closed here'
+    this.#connection.disconnect()
+  }
+
+  #send(script: Script, args: readonly (string | Buffer)[]): Promise<unknown> {
+    if (this.#known.has(script)) return this.#connection.evalshaBuffer(script.sha, 1, this.#key, ...args)
+    this.#known.add(script)
+    return this.#connection.evalBuffer(script.text, 1, this.#key, ...args)
+  }
+
+  #lose(reason: string): void {
+    if (this.#lostBecause !== null) return
+    this.#lostBecause = reason
+    const onLost = this.#onLost
+    this.#onLost = null
+    this.#connection.disconnect()
+    onLost?.(reason)
+  }
+}
+
+/** The error for a script that was not answered. */
+function lost(message: string): CoordinationError {
+  return new CoordinationError('CONNECTION_LOSS', `lost the connection to Redis: ${message}`, { outcome: 'not-sent' })
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function addressOf(message: string): Address | null {
+  const [, host, port] = /^MOVED \d+ (.*):(\d+)$/.exec(message) ?? []
+  return host === undefined || host === '' || port === undefined ? null : { host, port: Number(port) }
+}

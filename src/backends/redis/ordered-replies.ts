@@ -1,0 +1,235 @@
+/**
+ * The replies of one session and what it hears of changes, brought into one order.
+ *
+ * Order     a reply at position p is settled when everything up to p was shown to the watches, so no read shows what a
+ *           watch was not told of. Changes come from the feed, which is quick and may lose some, and with each reply.
+ * Gap       where changes are missing (too many, or from before a fail-over), all that is watched is read again, and
+ *           every reply is held until that is answered.
+ */
+import type { EventQueue } from '../../core/event-queue.ts'
+import { failCall } from './calls.ts'
+import type { Call } from './calls.ts'
+import type { Hub } from './hub.ts'
+import { comparePositions, follows } from './position.ts'
+import type { Position, Transaction } from './position.ts'
+import { statOf, statsOf } from './reply.ts'
+import type { Reply } from './reply.ts'
+import { RedisWatches } from './watches.ts'
+import type { Fired } from './watches.ts'
+
+/** Asks the server for what is missing. */
+export interface MissingPieces {
+  /** Sends a script that reads these nodes; its reply is given to `checked`. */
+  readonly check: (paths: readonly string[]) => void
+  /** Sends any script: its reply brings what was missed. */
+  readonly fetch: () => void
+}
+
+interface Held {
+  readonly call: Call
+  readonly reply: Reply
+}
+
+/** Transactions that were heard before those in front of them; more are fetched when they are needed. */
+const EARLY_MAX = 256
+
+/** The order of one session; see the head of this file. */
+export class OrderedReplies {
+  readonly watches = new RedisWatches()
+  readonly #queue: EventQueue
+  readonly #hub: Hub
+  readonly #missing: MissingPieces
+  /** The last transaction that was shown to the watches, or that no watch had to be shown. */
+  #last: Position
+  #held: Held[] = []
+  /** Heard, and something in front of them is missing. */
+  #early: Transaction[] = []
+  /** The paths that are being read again; null in general. */
+  #checking: readonly string[] | null = null
+  /** Whether there is a gap that no check is on its way for. */
+  #owesCheck = false
+  #isFetching = false
+
+  /**
+   * Begins at a position.
+   *
+   * @param queue - where callbacks are called from
+   */
+  constructor(queue: EventQueue, hub: Hub, position: Position, missing: MissingPieces) {
+    this.#queue = queue
+    this.#hub = hub
+    this.#missing = missing
+    this.#last = position
+    hub.saw(position)
+  }
+
+  /** How far this session has seen. */
+  get last(): Position {
+    return this.#last
+  }
+
+  /** What a script is told to bring the news since: nothing while nobody watches. */
+  get asksSince(): string {
+    return this.watches.isNeeded ? this.#last.text : ''
+  }
+
+  /** Takes an answer; it is settled in its turn. */
+  answered(call: Call, reply: Reply): void {
+    this.#held.push({ call, reply })
+    this.#settleHeld()
+  }
+
+  /** Takes the answer to a check. */
+  checked(reply: Reply): void {
+    const fired = this.watches.judge(this.#checking ?? [], statsOf(reply))
+    this.#checking = null
+    if (reply.position !== null) this.#skipTo(reply.position)
+    this.#fire(fired)
+    this.#settleHeld()
+    this.#takeEarly()
+  }
+
+  /** What was asked for to fill a hole has come, or has failed. */
+  fetched(): void {
+    this.#isFetching = false
+    this.#takeEarly()
+    if (this.#early.length > 0) this.fetch()
+  }
+
+  /** Something may have been missed: asks, if anybody watches. */
+  fetch(): void {
+    if (this.#isFetching || this.#checking !== null || !this.watches.isNeeded) return
+    this.#isFetching = true
+    this.#missing.fetch()
+  }
+
+  /** Hears of a transaction, in whatever order. */
+  heard(transaction: Transaction): void {
+    const { position } = transaction
+    if (comparePositions(position, this.#last) <= 0) return
+    if (this.#checking === null && follows(this.#last, position)) {
+      this.#show(transaction)
+      this.#takeEarly()
+    } else if (this.watches.isNeeded) {
+      if (this.#early.length < EARLY_MAX) this.#early.push(transaction)
+      this.fetch()
+    } else if (position.epoch === this.#last.epoch) {
+      // Of another epoch it may be another namespace: a channel has no database.
+      this.#skipTo(position)
+    }
+  }
+
+  /** A new connection has taken the session up. */
+  attached(reply: Reply): void {
+    this.#isFetching = false
+    if (this.#catchUp(reply)) this.#settleHeld()
+  }
+
+  /** The connection is lost, and the check that was on its way with it. */
+  detached(): void {
+    if (this.#checking !== null) this.#owesCheck = true
+    this.#checking = null
+    this.#early = []
+  }
+
+  /** The session is over: what was answered is settled, since no watch is left that had to be told before. */
+  end(): void {
+    this.watches.clear()
+    for (const { call, reply } of this.#held.splice(0)) this.#settleCall(call, reply)
+  }
+
+  #settleHeld(): void {
+    while (this.#checking === null) {
+      const [first] = this.#held
+      if (first === undefined || !this.#catchUp(first.reply)) return
+      this.#held.shift()
+      this.#settle(first)
+    }
+  }
+
+  #settle({ call, reply }: Held): void {
+    const { watch } = call
+    let fired: Fired | 'missed' | null = null
+    if (watch !== null && reply.position !== null) {
+      watch.seen = statOf(reply.payload)
+      if (watch.seen === null && watch.kind !== 'exists') this.watches.failed(watch)
+      else fired = this.watches.answered(watch, reply.position)
+    }
+    this.#settleCall(call, reply)
+    if (fired === 'missed') this.#check()
+    else if (fired !== null) this.#fire([fired])
+  }
+
+  #settleCall(call: Call, reply: Reply): void {
+    const settle = (): void => {
+      if (reply.status !== 'UNKNOWN') call.settle(reply)
+      else failCall(call, { code: 'CONNECTION_LOSS', message: 'its answer was lost', outcome: 'unknown' }, true)
+    }
+    if (this.#queue.idle) settle()
+    else this.#queue.push(settle)
+  }
+
+  /**
+   * Shows the watches what happened up to a reply.
+   *
+   * @returns false if some of that is missing: then everything that is watched is being read again
+   */
+  #catchUp({ position, news }: Reply): boolean {
+    for (const transaction of news) {
+      if (comparePositions(transaction.position, this.#last) <= 0) continue
+      if (!follows(this.#last, transaction.position)) break
+      this.#show(transaction)
+    }
+    if (this.#owesCheck && this.watches.isArmed) {
+      this.#check()
+      return false
+    }
+    if (position === null || comparePositions(position, this.#last) <= 0) return true
+    if (this.watches.isArmed) {
+      this.#check()
+      return false
+    }
+    this.#skipTo(position)
+    return true
+  }
+
+  #check(): void {
+    if (this.#checking !== null) return
+    this.#owesCheck = false
+    this.#checking = this.watches.pathsToCheck()
+    this.#missing.check(this.#checking)
+  }
+
+  #show(transaction: Transaction): void {
+    this.#last = transaction.position
+    this.#hub.saw(transaction.position)
+    this.#fire(this.watches.show(transaction))
+  }
+
+  /** Goes on with what was heard before it was its turn. */
+  #takeEarly(): void {
+    if (this.#checking !== null || this.#early.length === 0) return
+    const early = this.#early.sort((a, b) => comparePositions(a.position, b.position))
+    this.#early = []
+    for (const transaction of early) {
+      if (comparePositions(transaction.position, this.#last) <= 0) continue
+      if (follows(this.#last, transaction.position)) this.#show(transaction)
+      else if (transaction.position.epoch === this.#last.epoch) this.#early.push(transaction)
+    }
+  }
+
+  #skipTo(position: Position): void {
+    this.#last = position
+    this.#hub.saw(position)
+    this.watches.skip(position)
+  }
+
+  #fire(fired: readonly Fired[]): void {
+    if (fired.length === 0) return
+    this.#queue.push(() => {
+      for (const { watch, event } of fired) {
+        if (this.watches.take(watch)) this.#queue.call(() => watch.callback(event))
+      }
+    })
+  }
+}

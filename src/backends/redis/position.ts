@@ -1,0 +1,86 @@
+/**
+ * Places in the order of a namespace, as the scripts write them: `<epoch>-<counter>`.
+ *
+ * Model     the epoch is a wall-clock time in milliseconds, the counter the number of transactions in it. As a zxid
+ *           the counter stands in 20 bits below the epoch; it may run over into them, since a later epoch begins
+ *           above all that an earlier one has used.
+ */
+import { CoordinationError } from '../../core/errors.ts'
+
+/** A place in the order of transactions. */
+export interface Position {
+  /** Grows when the namespace is made anew or its server has changed. */
+  readonly epoch: number
+  /** Transactions in this epoch. */
+  readonly counter: number
+  /** As the scripts write it. */
+  readonly text: string
+}
+
+/** One change of a transaction. */
+export interface Change {
+  /** `ended` is the end of a session, whose id stands in place of the path. */
+  readonly type: 'created' | 'changed' | 'deleted' | 'children' | 'ended'
+  readonly path: string
+}
+
+/** One transaction. */
+export interface Transaction {
+  readonly position: Position
+  readonly changes: readonly Change[]
+}
+
+const COUNTER_BITS = 20n
+const POSITION = /^s?(\d{1,16})-(\d{1,16})/
+const CHANGE_TYPES: Readonly<Record<string, Change['type']>> = Object.freeze({
+  C: 'created',
+  D: 'changed',
+  X: 'deleted',
+  K: 'children',
+  E: 'ended',
+})
+
+/** The place before all. */
+export const NOWHERE: Position = Object.freeze({ epoch: 0, counter: 0, text: '' })
+
+/**
+ * Reads a position; what may follow it (ioredis-mock adds to the ids of a stream) is ignored.
+ *
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if it is none
+ */
+export function parsePosition(text: string): Position {
+  const [, epoch, counter] = POSITION.exec(text) ?? []
+  if (epoch === undefined || counter === undefined) {
+    throw new CoordinationError('PROTOCOL_VIOLATION', `not a position: ${text.slice(0, 40)}`, { outcome: 'corrupt' })
+  }
+  return { epoch: Number(epoch), counter: Number(counter), text: `${epoch}-${counter}` }
+}
+
+/** Orders two positions: negative if `a` is before `b`. */
+export function comparePositions(a: Position, b: Position): number {
+  return a.epoch - b.epoch || a.counter - b.counter
+}
+
+/** Whether `next` is the very next transaction behind `position`. */
+export function follows(position: Position, next: Position): boolean {
+  return next.epoch === position.epoch && next.counter === position.counter + 1
+}
+
+/** The zxid at a position, or the id of a session from its text; 0 for `0`. */
+export function numberOf(text: string): bigint {
+  if (text === '0') return 0n
+  const { epoch, counter } = parsePosition(text)
+  return (BigInt(epoch) << COUNTER_BITS) + BigInt(counter)
+}
+
+/** Reads the changes of a transaction, a line each. */
+export function parseChanges(text: string): Change[] {
+  if (text === '') return []
+  return text.split('\n').map((line) => {
+    const type = CHANGE_TYPES[line.charAt(0)]
+    if (type === undefined) {
+      throw new CoordinationError('PROTOCOL_VIOLATION', `not a change: ${line.slice(0, 40)}`, { outcome: 'corrupt' })
+    }
+    return { type, path: line.slice(1) }
+  })
+}

@@ -1,0 +1,152 @@
+/** The scripts that read and write nodes. */
+import { PRELUDE } from './prelude.ts'
+
+/** Answers of the last so many requests of a session are kept, in case one is sent twice. */
+const REPLIES_KEPT = 128
+
+/** Answers longer than this are not kept, in bytes; sent twice, they are of unknown outcome. */
+const REPLY_BYTES_MAX = 4096
+
+/** Arguments of an operation in {@link WRITE}. */
+const OPERATION_ARGUMENTS = 6
+
+/**
+ * Reads a node. ARGV[5] is the kind of read, ARGV[6] the path. Answers the stat, or '' if there is none, and the data
+ * or the names of the children.
+ */
+export const READ = `${PRELUDE}
+reapSessions()
+if not isLive() then return answer('EXPIRED') end
+local stat = redis.call('HGET', K .. 'n:' .. ARGV[6], 'stat')
+if stat == false then return answer('OK') end
+if ARGV[5] == 'get' then return answer('OK', stat, redis.call('HGET', K .. 'n:' .. ARGV[6], 'data')) end
+if ARGV[5] == 'children' then return answer('OK', stat, redis.call('SMEMBERS', K .. 'c:' .. ARGV[6])) end
+return answer('OK', stat)
+`
+
+/** Reads the stats of many nodes, for watches that may have missed something. ARGV[5] and on are paths.
+ * Answers a line for each, empty for none. */
+export const CHECK = `${PRELUDE}
+reapSessions()
+if not isLive() then return answer('EXPIRED') end
+local stats = {}
+for i = 5, #ARGV do
+  local stat = redis.call('HGET', K .. 'n:' .. ARGV[i], 'stat')
+  if stat == false then stat = '' end
+  stats[#stats + 1] = stat
+end
+return answer('OK', table.concat(stats, '\\n'))
+`
+
+/**
+ * Does operations, all or none. ARGV[5] is the number of the request, then six for each operation: type, path, data,
+ * kind (p, e, c, t), '1' for a sequential one, and the version or time to live. Answers a line for each operation, or
+ * one line that begins with R for the one that was refused.
+ *
+ * A request that was done before is answered as it was then. One that does not come next is refused: something before
+ * it got lost.
+ */
+export const WRITE = `${PRELUDE}
+reapSessions()
+if not isLive() then return answer('EXPIRED') end
+local at = K .. 's:' .. SID
+local request = ARGV[5] + 0.0
+local last = redis.call('HGET', at, 'lastRequest') + 0.0
+local slot = 'r' .. fmt(request - math.floor(request / ${REPLIES_KEPT}) * ${REPLIES_KEPT})
+if request <= last then
+  local kept = redis.call('HGET', at, slot)
+  local number, reply = string.match(kept or '', '^(%d+)\\n(.*)$')
+  if number == ARGV[5] and reply ~= '' then return answer('OK', reply) end
+  return answer('UNKNOWN')
+end
+if request ~= last + 1 then return answer('ORDER') end
+if not renew() then return answer('MOVED') end
+
+begin()
+local at_ms = fmt(now)
+local results = {}
+
+local function create(path, data, kind, sequential, ttl)
+  local parentPath = string.match(path, '^(.+)/[^/]*$') or '/'
+  local parent = node(parentPath)
+  if not parent then return 'NO_NODE', path end
+  if sequential == '1' then path = path .. string.format('%010d', parent[11] + 0) end
+  if node(path) then return 'NODE_EXISTS', path end
+  if parent[8] ~= '0' then return 'NO_CHILDREN_FOR_EPHEMERALS', path end
+  local owner = '0'
+  if kind == 'e' then owner = SID end
+  local made = {position, position, position, at_ms, at_ms, '0', '0', owner, kind, ttl, '0', '0', fmt(#data)}
+  made.data = data
+  touch(path, made)
+  if parent[9] == 'c' and parent[12] == '0' then later('ZREM', K .. 'empty', parentPath) end
+  parent[3], parent[7] = position, nextInt32(parent[7])
+  parent[11], parent[12] = nextInt32(parent[11]), fmt(parent[12] + 1)
+  touch(parentPath, parent)
+  later('SADD', K .. 'c:' .. parentPath, string.match(path, '[^/]*$'))
+  if owner ~= '0' then later('SADD', K .. 'e:' .. owner, path) end
+  if kind == 't' then later('ZADD', K .. 'ttl', fmt(now + ttl), path) end
+  changed('C', path)
+  changed('K', parentPath)
+  results[#results + 1] = 'C ' .. table.concat(made, ' ') .. ' ' .. path
+end
+
+local function existing(path, version)
+  local found = node(path)
+  if not found then return nil, 'NO_NODE' end
+  if version ~= '-1' and version ~= found[6] then return nil, 'BAD_VERSION' end
+  return found
+end
+
+local function set(path, data, version)
+  local found, refused = existing(path, version)
+  if not found then return refused, path end
+  found[2], found[5], found[6], found[13] = position, at_ms, nextInt32(found[6]), fmt(#data)
+  if found[6] == '-1' then found[6] = '0' end
+  found.data = data
+  touch(path, found)
+  if found[9] == 't' and found[12] == '0' then later('ZADD', K .. 'ttl', fmt(now + found[10]), path) end
+  changed('D', path)
+  results[#results + 1] = 'S ' .. table.concat(found, ' ')
+end
+
+local function delete(path, version)
+  if path == '/' then return 'BAD_ARGUMENTS', path end
+  local found, refused = existing(path, version)
+  if not found then return refused, path end
+  if found[12] ~= '0' then return 'NOT_EMPTY', path end
+  remove(path)
+  results[#results + 1] = 'X'
+end
+
+local function check(path, version)
+  local found, refused = existing(path, version)
+  if not found then return refused, path end
+  results[#results + 1] = 'V'
+end
+
+local function apply(i)
+  local kind, path = ARGV[i], ARGV[i + 1]
+  if kind == 'C' then return create(path, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]) end
+  if kind == 'S' then return set(path, ARGV[i + 2], ARGV[i + 5]) end
+  if kind == 'X' then return delete(path, ARGV[i + 5]) end
+  return check(path, ARGV[i + 5])
+end
+
+local reply
+for i = 6, #ARGV, ${OPERATION_ARGUMENTS} do
+  local refused, path = apply(i)
+  if refused then
+    reply = 'R ' .. fmt((i - 6) / ${OPERATION_ARGUMENTS}) .. ' ' .. refused .. ' ' .. path
+    break
+  end
+end
+if reply == nil then
+  commit()
+  reply = table.concat(results, '\\n')
+end
+local kept = reply
+if #kept > ${REPLY_BYTES_MAX} then kept = '' end
+redis.call('HSET', at, 'lastRequest', ARGV[5])
+redis.call('HSET', at, slot, ARGV[5] .. '\\n' .. kept)
+return answer('OK', reply)
+`

@@ -1,0 +1,90 @@
+/** The scripts of a session's life: open, attach to another connection, tick, end. */
+import { NODE_REAPER, PRELUDE } from './prelude.ts'
+
+/**
+ * Opens a session, and makes the namespace if it is missing.
+ *
+ * ARGV[4] is empty; ARGV[5] the time-out in milliseconds; ARGV[6] the greatest position that this process has seen,
+ * which a new namespace and a server that lost some of it must leave behind.
+ */
+export const OPEN = `${PRELUDE}
+if epoch == false then
+  local e, c = string.match(ARGV[6], '^(%d+)%-(%d+)$')
+  local first = now
+  if e then first = math.max(first, after(e + 0.0, c + 0.0)) end
+  redis.call('HSET', META, 'counter', '0')
+  redis.call('HSET', META, 'format', '1')
+  redis.call('HSET', META, 'replication', replicationId())
+  redis.call('HSET', META, 'lastSession', '0')
+  epoch, counter, verified = fmt(first), 0.0, true
+  redis.call('HSET', META, 'epoch', epoch)
+  local at = fmt(now)
+  local root = {here(), here(), here(), at, at, '0', '0', '0', 'p', '0', '0', '0', '0'}
+  redis.call('HSET', K .. 'n:/', 'stat', table.concat(root, ' '))
+  redis.call('HSET', K .. 'n:/', 'data', '')
+end
+verify(ARGV[6])
+reapSessions()
+local sid = 's' .. epoch .. '-' .. fmt(redis.call('HINCRBY', META, 'lastSession', 1))
+local at = K .. 's:' .. sid
+redis.call('HSET', at, 'timeout', ARGV[5])
+redis.call('HSET', at, 'generation', '1')
+redis.call('HSET', at, 'lastRequest', '0')
+redis.call('ZADD', SESSIONS, fmt(now + ARGV[5]), sid)
+return answer('OK', sid)
+`
+
+/**
+ * Attaches a session to a new connection: from now on what an older connection sent is refused, however late it comes.
+ *
+ * ARGV[5] is the number of the session's last request, ARGV[6] the last position that it has seen, whether it watches
+ * or not. A server that has less than that has lost what this session relies on: then the session ends.
+ */
+export const ATTACH = `${PRELUDE}
+if epoch == false then return answer('EXPIRED') end
+local e, c = string.match(ARGV[6], '^(%d+)%-(%d+)$')
+verify(ARGV[6])
+local isCut = false
+if e ~= epoch then
+  local reached = redis.call('HGET', K .. 'epochs', e)
+  isCut = reached == false or reached + 0.0 < c + 0.0
+end
+reapSessions()
+if not isLive() then return answer('EXPIRED') end
+if isCut then
+  endSession(SID)
+  return answer('EXPIRED')
+end
+local at = K .. 's:' .. SID
+-- An attempt that was given up may reach the server after the one that followed it.
+if redis.call('HGET', at, 'generation') + 0.0 >= GENERATION + 0.0 then return answer('MOVED') end
+redis.call('HSET', at, 'generation', GENERATION)
+redis.call('HSET', at, 'lastRequest', ARGV[5])
+redis.call('ZADD', SESSIONS, fmt(now + redis.call('HGET', at, 'timeout')), SID)
+return answer('OK')
+`
+
+/**
+ * Ends what is due and brings a session's news.
+ *
+ * ARGV[5] is '1' if it also proves that the session is alive; ARGV[6] how many milliseconds of the time that an empty
+ * container has left are skipped.
+ */
+export const TICK = `${PRELUDE}${NODE_REAPER}
+reapSessions()
+if epoch ~= false then
+  reapNodes('empty', now + ARGV[6])
+  reapNodes('ttl', now)
+end
+if SID == '' then return answer('OK') end
+if not isLive() then return answer('EXPIRED') end
+if ARGV[5] == '1' and not renew() then return answer('MOVED') end
+return answer('OK')
+`
+
+/** Ends a session and its ephemeral nodes, whatever its generation. */
+export const END = `${PRELUDE}
+reapSessions()
+if isLive() then endSession(SID) end
+return answer('OK')
+`

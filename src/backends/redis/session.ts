@@ -1,0 +1,499 @@
+/**
+ * A session on Redis.
+ *
+ * Model     one connection at a time that scripts are sent on; calls made while there is none wait for the next one,
+ *           calls in flight when it is lost fail, since nobody can tell what became of them. The scripts of an older
+ *           connection that reach the server late are refused there: each connection has a generation of its own.
+ * Order     replies come in the order of the calls. Each tells its position, and brings what the session has not seen
+ *           up to there; that is shown to the watches before the reply is settled, so no reply shows what a watch was
+ *           not told of. Where something is missing, every later reply is held until all that is watched was read
+ *           again.
+ * Lease     as with ZooKeeper (protocol/client-session.ts): up to the time-out T after the sending of an answered
+ *           write, tick or sync the session lives; the lease deadline takes 2/3 T, and after 4/3 T the session is
+ *           given up here.
+ */
+import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
+import type { OpenOptions, Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
+import { Deadline } from '../../core/async.ts'
+import { CoordinationError } from '../../core/errors.ts'
+import { EventQueue } from '../../core/event-queue.ts'
+import { fullJitterMs } from '../../core/retry.ts'
+import { CallQueue, failCall } from './calls.ts'
+import type { Call, CallFailure } from './calls.ts'
+import type { Hub } from './hub.ts'
+import { Refusal } from './link.ts'
+import type { Link } from './link.ts'
+import { OrderedReplies } from './ordered-replies.ts'
+import { numberOf } from './position.ts'
+import type { Position, Transaction } from './position.ts'
+import { childrenOf, dataOf, resultsOf, statOf, textOf, unexpected } from './reply.ts'
+import type { Reply } from './reply.ts'
+import { operationArguments } from './requests.ts'
+import { SCRIPTS } from './io/script.ts'
+import type { ScriptName } from './io/script.ts'
+import { SessionStates } from './session-states.ts'
+import type { ReadKind, Watch } from './watches.ts'
+
+/** Part of the session time-out, from the sending of the last answered renewal, for which a lease is good. */
+const LEASE_PART = 2 / 3
+/** Part of the session time-out, likewise, after which the session is given up. */
+const EXPIRY_PART = 4 / 3
+/** Part of the session time-out between two renewals. */
+const RENEWAL_PART = 1 / 4
+/** Part of the session time-out after which a server that answers nothing is left. */
+const SILENCE_PART = 1 / 2
+/** Part of the session time-out that a server has to take the session up again; at least `ATTEMPT_MS_MIN`. */
+const ATTEMPT_PART = 1 / 3
+const ATTEMPT_MS_MIN = 100
+/** Largest pause between two attempts to reconnect, in milliseconds. */
+const PAUSE_MS_MAX = 1_000
+/** Longest wait for the answer to a close, in milliseconds. */
+const CLOSE_MS_MAX = 2_000
+
+const EXPIRED: CallFailure = { code: 'SESSION_EXPIRED', message: 'the session has expired', outcome: 'session-over' }
+const CLOSED: CallFailure = { code: 'CLIENT_CLOSED', message: 'the session was closed', outcome: 'not-sent' }
+
+/** What a new session begins with. */
+export interface Birth {
+  /** The connection on which it was opened. */
+  readonly link: Link
+  /** What the script that opens answered. */
+  readonly reply: Reply
+  /** The position in it. */
+  readonly position: Position
+  /** When that script was sent, on `performance.now()`. */
+  readonly sentAtMs: number
+  /** The session time-out in milliseconds. */
+  readonly timeoutMs: number
+}
+
+/** A session; see the head of this file. */
+export class RedisSession implements Session {
+  readonly id: bigint
+  readonly timeoutMs: number
+  readonly #hub: Hub
+  readonly #sid: string
+  readonly #queue: EventQueue
+  readonly #replies: OrderedReplies
+  readonly #calls: CallQueue
+  readonly #states: SessionStates
+  readonly #stopFeed: () => void
+  readonly #beat: Deadline
+  readonly #silence: Deadline
+  readonly #expiry: Deadline
+  /** Null while no server is in touch, and when it is over. */
+  #link: Link | null = null
+  #isOver = false
+  /** Number of the attempt that took the present link; each gets its own, whether it succeeds or not. */
+  #generation = 1
+  /** When the latest answered renewal was sent. */
+  #answeredSentMs: number
+  #renewalSentMs: number
+  #heardMs = performance.now()
+  #beatMs = performance.now()
+  /** Number of the latest write that was sent, and of the latest that the server has looked at. */
+  #lastRequest = 0
+  #lastDone = 0
+  /** Calls to be sent again once all that is in flight is answered; null in general. */
+  #again: Call[] | null = null
+  /** Where the namespace stood at the tick before. */
+  #tickedAt: Position | null = null
+  /** Ends an attempt to reconnect. */
+  readonly #ending = new AbortController()
+  #pause: ReturnType<typeof setTimeout> | undefined
+  #closed: Promise<void> | null = null
+
+  /** Takes over a session that was just opened. */
+  constructor(hub: Hub, birth: Birth, { callTimeoutMs, onError }: OpenOptions) {
+    const { timeoutMs, position } = birth
+    this.#hub = hub
+    this.#sid = textOf(birth.reply.payload)
+    this.id = numberOf(this.#sid)
+    this.timeoutMs = timeoutMs
+    this.#queue = new EventQueue(onError)
+    this.#states = new SessionStates(this.#queue)
+    this.#calls = new CallQueue(callTimeoutMs ?? Infinity, (call, failure, sent) => {
+      this.#fail(call, failure, sent)
+    })
+    this.#replies = new OrderedReplies(this.#queue, hub, position, {
+      check: (paths) => {
+        this.#sendCheck(paths)
+      },
+      fetch: () => {
+        this.#tick(false)
+      },
+    })
+    this.#answeredSentMs = birth.sentAtMs
+    this.#renewalSentMs = birth.sentAtMs
+    const beatMs = Math.min(hub.settings.tickMs, timeoutMs * RENEWAL_PART)
+    this.#beat = new Deadline(() => this.#beatMs + beatMs, () => {
+      this.#onBeat()
+    })
+    this.#silence = new Deadline(() => this.#heardMs + timeoutMs * SILENCE_PART, () => {
+      this.#drop('the server does not answer')
+    })
+    this.#expiry = new Deadline(() => this.#answeredSentMs + timeoutMs * EXPIRY_PART, () => {
+      this.#expire()
+    })
+    this.#expiry.start()
+    this.#stopFeed = hub.feed.listen((transaction) => {
+      this.#onFeed(transaction)
+    })
+    this.#adopt(birth.link)
+  }
+
+  get state(): SessionState {
+    return this.#states.current
+  }
+
+  get leaseDeadlineMs(): number {
+    return this.#isOver ? -Infinity : this.#answeredSentMs + this.timeoutMs * LEASE_PART
+  }
+
+  onState(listener: (state: SessionState) => void): () => void {
+    return this.#states.listen(listener)
+  }
+
+  async create(path: string, data: Uint8Array, { mode, ttlMs }: CreateOptions): Promise<Created> {
+    const operation: Operation = { type: 'create', path, data, mode, ...(ttlMs === undefined ? {} : { ttlMs }) }
+    const [result] = await this.#write([operation], path, false)
+    if (result?.type !== 'create') throw unexpected('nothing for a create')
+    return { path: result.path, stat: result.stat }
+  }
+
+  get(path: string, watch?: Watcher): Promise<NodeData> {
+    return this.#read('get', path, watch, (reply) => present(dataOf(reply), path))
+  }
+
+  exists(path: string, watch?: Watcher): Promise<Stat | null> {
+    return this.#read('exists', path, watch, ({ payload }) => statOf(payload))
+  }
+
+  children(path: string, watch?: Watcher): Promise<Children> {
+    return this.#read('children', path, watch, (reply) => present(childrenOf(reply), path))
+  }
+
+  async set(path: string, data: Uint8Array, version: number): Promise<Stat> {
+    const [result] = await this.#write([{ type: 'set', path, data, version }], path, false)
+    if (result?.type !== 'set') throw unexpected('nothing for a set')
+    return result.stat
+  }
+
+  async delete(path: string, version: number): Promise<void> {
+    await this.#write([{ type: 'delete', path, version }], path, false)
+  }
+
+  multi(operations: readonly Operation[]): Promise<OperationResult[]> {
+    return this.#write(operations, '', true)
+  }
+
+  sync(path: string): Promise<void> {
+    return this.#call('tick', path, ['1', '0'], () => undefined)
+  }
+
+  unwatch(path: string, watch: Watcher): void {
+    this.#replies.watches.unwatch(path, watch)
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  // --- calls on their way -------------------------------------------------------------------------------------------
+
+  #write(operations: readonly Operation[], path: string, isMulti: boolean): Promise<OperationResult[]> {
+    const args = operations.flatMap(operationArguments)
+    return this.#call('write', path, args, ({ payload }) => resultsOf(payload, operations, isMulti))
+  }
+
+  #read<T>(kind: ReadKind, path: string, callback: Watcher | undefined, read: (reply: Reply) => T): Promise<T> {
+    const watch = callback === undefined ? null : { kind, path, callback, seen: null, live: true }
+    return this.#call('read', path, [kind, path], read, watch)
+  }
+
+  #call<T>(
+    script: ScriptName,
+    path: string,
+    args: readonly (string | Buffer)[],
+    read: (reply: Reply) => T,
+    watch: Watch | null = null,
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const settle = (reply: Reply): void => {
+        try {
+          resolve(read(reply))
+        } catch (error) {
+          reject(error)
+        }
+      }
+      const renews = script === 'write' || (script === 'tick' && args[0] === '1')
+      this.#submit({ script, path, args, watch, renews, settle, reject, request: 0, sentAtMs: 0 })
+    })
+  }
+
+  #submit(call: Call): void {
+    if (this.#isOver) {
+      failCall(call, this.#closed === null ? EXPIRED : CLOSED, false)
+      return
+    }
+    const { fullness } = this.#calls
+    if (fullness !== null) {
+      failCall(call, fullness, false)
+      return
+    }
+    if (call.watch !== null) this.#replies.watches.reading(call.watch)
+    if (this.#link === null || this.#again !== null) this.#calls.wait(call)
+    else this.#send(this.#link, call)
+  }
+
+  #send(link: Link, call: Call): void {
+    this.#calls.sent(call)
+    if (call.renews) this.#renewalSentMs = call.sentAtMs
+    if (call.script === 'write') call.request = ++this.#lastRequest
+    const seen = this.#replies.asksSince
+    const head = [this.#hub.now(), this.#sid, String(this.#generation), seen]
+    const number = call.script === 'write' ? [String(call.request)] : []
+    link.run(SCRIPTS[call.script], [...head, ...number, ...call.args]).then(
+      (reply) => {
+        if (link === this.#link) this.#onReply(reply)
+      },
+      (error: unknown) => {
+        if (link === this.#link) this.#onRefusal(error)
+      },
+    ).catch((error: unknown) => {
+      this.#queue.report(error)
+      if (link === this.#link) this.#drop('what it answered cannot be understood')
+    })
+  }
+
+  #fail(call: Call, failure: CallFailure, sent: boolean): void {
+    if (call.watch !== null) this.#replies.watches.failed(call.watch)
+    // Behind every event that was fired before.
+    if (this.#queue.idle) failCall(call, failure, sent)
+    else this.#queue.push(() => failCall(call, failure, sent))
+  }
+
+  // --- answers ------------------------------------------------------------------------------------------------------
+
+  #onReply(reply: Reply): void {
+    const call = this.#calls.takeAnswered()
+    if (call === undefined) return
+    this.#heardMs = performance.now()
+    if (reply.status === 'EXPIRED') {
+      this.#fail(call, EXPIRED, false)
+      this.#expire()
+    } else if (reply.status === 'MOVED') {
+      this.#fail(call, { code: 'CONNECTION_LOSS', message: 'attached elsewhere', outcome: 'not-sent' }, false)
+      this.#drop('the session is attached elsewhere')
+    } else if (reply.status === 'ORDER' || (this.#again !== null && call.script === 'read')) {
+      this.#sendAgain(call)
+    } else {
+      this.#onAnswer(call, reply)
+    }
+    this.#resume()
+  }
+
+  #onAnswer(call: Call, reply: Reply): void {
+    if (call.script === 'write') this.#lastDone = call.request
+    if (call.renews && call.sentAtMs > this.#answeredSentMs) this.#answeredSentMs = call.sentAtMs
+    if (call.script === 'check') this.#replies.checked(reply)
+    else this.#replies.answered(call, reply)
+  }
+
+  #onRefusal(error: unknown): void {
+    if (!(error instanceof Refusal)) {
+      // The link is lost, and tells so; or what it brought cannot be understood, and then it is of no use.
+      if (error instanceof CoordinationError && error.code === 'CONNECTION_LOSS') return
+      this.#queue.report(error)
+      this.#drop('what it answered cannot be understood')
+      return
+    }
+    const call = this.#calls.takeAnswered()
+    if (call === undefined) return
+    this.#heardMs = performance.now()
+    if (error.reason === 'forgotten') {
+      this.#sendAgain(call)
+    } else if (error.reason === 'elsewhere') {
+      this.#fail(call, { code: 'CONNECTION_LOSS', message: error.message, outcome: 'not-sent' }, false)
+      this.#hub.movedTo(error.address)
+      this.#drop(error.message)
+    } else {
+      const code = error.reason === 'forbidden' ? 'NO_AUTH' : 'SYSTEM_ERROR'
+      this.#fail(call, { code, message: `Redis refused: ${error.message}`, outcome: 'rejected' }, error.unknown)
+      // The server has not counted a write that failed.
+      if (call.script === 'write') this.#again ??= []
+      if (call.script === 'check') this.#drop(error.message)
+    }
+    this.#resume()
+  }
+
+  /** The server has not done it, and refuses the writes behind it: when all are answered, they are sent again. */
+  #sendAgain(call: Call): void {
+    this.#again ??= []
+    this.#again.push(call)
+  }
+
+  #resume(): void {
+    if (this.#again === null || !this.#calls.isQuiet || this.#link === null) return
+    const again = this.#again
+    this.#again = null
+    this.#lastRequest = this.#lastDone
+    this.#link.forgetScripts()
+    const waited = this.#calls.takeWaiting()
+    for (const call of [...again, ...waited]) this.#send(this.#link, call)
+  }
+
+  #onFeed(transaction: Transaction | null): void {
+    if (this.#isOver || this.#link === null) return
+    if (transaction === null) this.#replies.fetch()
+    else if (transaction.changes.some(({ type, path }) => type === 'ended' && path === this.#sid)) this.#expire()
+    else this.#replies.heard(transaction)
+  }
+
+  #sendCheck(paths: readonly string[]): void {
+    const settle = (): void => undefined
+    const shared = { path: '', watch: null, renews: false, settle, reject: settle, request: 0, sentAtMs: 0 }
+    if (this.#link !== null) this.#send(this.#link, { ...shared, script: 'check', args: paths })
+  }
+
+  // --- connection and time ------------------------------------------------------------------------------------------
+
+  #onBeat(): void {
+    this.#beatMs = performance.now()
+    this.#beat.start()
+    if (this.#tickedAt !== null) this.#hub.feed.shouldHaveSeen(this.#tickedAt)
+    this.#tick(this.#beatMs - this.#renewalSentMs >= this.timeoutMs * RENEWAL_PART * 0.9)
+  }
+
+  #tick(renews: boolean): void {
+    if (this.#link === null) return
+    const note = ({ position }: Reply): void => {
+      this.#tickedAt = position
+    }
+    const done = (): void => {
+      this.#replies.fetched()
+    }
+    this.#call('tick', '', [renews ? '1' : '0', '0'], note).then(done, done)
+  }
+
+  /** Begins to use a link. */
+  #adopt(link: Link): void {
+    this.#link = link
+    this.#heardMs = performance.now()
+    this.#beatMs = this.#heardMs
+    this.#beat.start()
+    this.#silence.start()
+    link.whenLost((reason) => {
+      if (link === this.#link) this.#onLost(reason)
+    })
+  }
+
+  /** Leaves a connection that is of no use any more. */
+  #drop(reason: string): void {
+    this.#link?.close()
+    if (this.#link !== null) this.#onLost(reason)
+  }
+
+  #onLost(reason: string): void {
+    this.#unlink()
+    this.#calls.failInFlight({ code: 'CONNECTION_LOSS', message: `connection lost: ${reason}`, outcome: 'not-sent' })
+    if (this.#again !== null) this.#calls.putBack(this.#again)
+    this.#again = null
+    this.#states.set({ status: 'suspended', deadlineMs: this.leaseDeadlineMs })
+    this.#redial(1)
+  }
+
+  #unlink(): void {
+    this.#link?.close()
+    this.#link = null
+    this.#replies.detached()
+    this.#tickedAt = null
+    this.#beat.stop()
+    this.#silence.stop()
+    clearTimeout(this.#pause)
+  }
+
+  #redial(failures: number): void {
+    this.#pause = setTimeout(() => {
+      this.#attach().catch(() => {
+        if (!this.#isOver) this.#redial(failures + 1)
+      })
+    }, fullJitterMs(failures, Math.min(PAUSE_MS_MAX, this.timeoutMs / 8)))
+  }
+
+  async #attach(): Promise<void> {
+    const attemptMs = Math.max(ATTEMPT_MS_MIN, this.timeoutMs * ATTEMPT_PART)
+    const ending = this.#ending.signal
+    const { link, reply, sentAtMs } = await this.#hub.dial(attemptMs, (dialed) => this.#claim(dialed), ending)
+    if (this.#isOver) {
+      link.close()
+    } else if (reply.status === 'EXPIRED') {
+      link.close()
+      this.#expire()
+    } else if (reply.status === 'MOVED') {
+      link.close()
+      this.#redial(1)
+    } else {
+      this.#lastDone = this.#lastRequest
+      this.#answeredSentMs = Math.max(sentAtMs, this.#answeredSentMs)
+      this.#renewalSentMs = sentAtMs
+      this.#adopt(link)
+      this.#states.set({ status: 'connected' })
+      this.#replies.attached(reply)
+      for (const call of this.#calls.takeWaiting()) this.#send(link, call)
+    }
+  }
+
+  async #claim(link: Link): Promise<{ link: Link; reply: Reply; sentAtMs: number }> {
+    const sentAtMs = performance.now()
+    const seen = this.#replies.asksSince
+    this.#generation += 1
+    const head = [this.#hub.now(), this.#sid, String(this.#generation), seen]
+    const args = [...head, String(this.#lastRequest), this.#replies.last.text]
+    return { link, reply: await link.run(SCRIPTS.attach, args), sentAtMs }
+  }
+
+  #expire(): void {
+    if (this.#isOver) return
+    this.#end(EXPIRED, { status: 'expired' })
+    this.#unlink()
+  }
+
+  async #close(): Promise<void> {
+    if (this.#isOver) return
+    const link = this.#link
+    this.#link = null
+    this.#end(CLOSED, { status: 'closed' })
+    this.#unlink()
+    // Without a server in touch nobody can be told: the session ends at its time-out.
+    if (link !== null) await this.#tellClose(link)
+  }
+
+  /** Resolves when the server has answered, when the connection is lost, or when it took too long. */
+  async #tellClose(link: Link): Promise<void> {
+    const timer = setTimeout(() => {
+      link.abandon('the close took too long')
+    }, CLOSE_MS_MAX)
+    await link.run(SCRIPTS.end, [this.#hub.now(), this.#sid, '', '']).catch(() => undefined)
+    clearTimeout(timer)
+    link.close()
+  }
+
+  #end(failure: CallFailure, state: SessionState): void {
+    this.#isOver = true
+    this.#ending.abort()
+    this.#stopFeed()
+    this.#expiry.stop()
+    this.#replies.end()
+    for (const call of this.#again ?? []) this.#fail(call, failure, false)
+    this.#again = null
+    this.#calls.failAll(failure)
+    this.#states.set(state)
+  }
+}
+
+function present<T>(value: T | null, path: string): T {
+  if (value !== null) return value
+  throw new CoordinationError('NO_NODE', `NO_NODE on ${path}`, { outcome: 'rejected', path })
+}

@@ -1,0 +1,193 @@
+/**
+ * The watches of one session: which callbacks wait for what, and what they have missed.
+ *
+ * Model     Redis knows of no watch. A read that arms one tells the position at which it was read; what happens behind
+ *           that position fires it. Transactions are shown to this table in their order, each once.
+ * Gap       where transactions were missed, the table tells which nodes to read again, and fires what differs from
+ *           what its read has seen.
+ */
+import type { Stat, WatchEvent, Watcher } from '../../core/backend.ts'
+import { comparePositions } from './position.ts'
+import type { Change, Position, Transaction } from './position.ts'
+
+/** The read that a watch rides on. */
+export type ReadKind = 'exists' | 'get' | 'children'
+
+/** A watch. */
+export interface Watch {
+  readonly kind: ReadKind
+  readonly path: string
+  readonly callback: Watcher
+  /** The stat that its read answered; null if there was no node. */
+  seen: Stat | null
+  /** False once it was called, dropped, or its read failed. */
+  live: boolean
+}
+
+/** A watch with what it is to be told. */
+export interface Fired {
+  readonly watch: Watch
+  readonly event: WatchEvent
+}
+
+const FIRED_BY: Readonly<Record<ReadKind, readonly Change['type'][]>> = Object.freeze({
+  exists: ['created', 'changed', 'deleted'],
+  get: ['changed', 'deleted'],
+  children: ['children', 'deleted'],
+})
+
+/** Transactions kept for reads that are on their way; more make them read again. */
+const RECENT_MAX = 1024
+
+/** The watches of one session; see the head of this file. */
+export class RedisWatches {
+  readonly #armed = new Map<string, Set<Watch>>()
+  /** On their way: their reads are not answered yet. */
+  readonly #arming = new Set<Watch>()
+  /** Fired, and not called yet. */
+  readonly #firing = new Set<Watch>()
+  /** What was shown while a read was on its way, which it may have been answered before. */
+  #recent: Transaction[] = []
+  /** What was shown up to here and not kept. */
+  #forgottenUpTo: Position | null = null
+
+  /** Whether anybody waits for anything, or is about to. */
+  get isNeeded(): boolean {
+    return this.#armed.size > 0 || this.#arming.size > 0
+  }
+
+  /** Whether anybody waits for anything. */
+  get isArmed(): boolean {
+    return this.#armed.size > 0
+  }
+
+  /** Notes a read with a watch that was called. */
+  reading(watch: Watch): void {
+    this.#arming.add(watch)
+  }
+
+  /** Notes that a read arms nothing: it failed, or there is no node. */
+  failed(watch: Watch): void {
+    watch.live = false
+    this.#arming.delete(watch)
+    this.#forget()
+  }
+
+  /**
+   * Notes that a read was answered and arms its watch.
+   *
+   * @param position - where it was read
+   * @returns what it is to be told at once, since it was shown before; `missed` if that is not known any more
+   */
+  answered(watch: Watch, position: Position): Fired | 'missed' | null {
+    this.#arming.delete(watch)
+    const fired = watch.live ? this.#arm(watch, position) : null
+    this.#forget()
+    return fired
+  }
+
+  /** Shows a transaction. @returns what fires, in order */
+  show(transaction: Transaction): Fired[] {
+    if (this.#arming.size > 0) this.#remember(transaction)
+    const fired: Fired[] = []
+    for (const change of transaction.changes) {
+      const { type, path } = change
+      if (type === 'ended') continue
+      for (const watch of [...(this.#armed.get(path) ?? [])]) {
+        if (FIRED_BY[watch.kind].includes(type)) fired.push(this.#fire(watch, { type, path }))
+      }
+    }
+    return fired
+  }
+
+  /** Transactions up to here were not shown. */
+  skip(position: Position): void {
+    this.#recent = []
+    this.#forgottenUpTo = position
+  }
+
+  /** Paths to read again after a gap, in order. */
+  pathsToCheck(): string[] {
+    return [...this.#armed.keys()].sort()
+  }
+
+  /** Compares what was read again with what each watch has seen. @returns what fires */
+  judge(paths: readonly string[], stats: readonly (Stat | null)[]): Fired[] {
+    return paths.flatMap((path, index) => {
+      const stat = stats[index] ?? null
+      return [...(this.#armed.get(path) ?? [])].flatMap((watch) => {
+        const type = difference(watch, stat)
+        return type === null ? [] : [this.#fire(watch, { type, path })]
+      })
+    })
+  }
+
+  /** Takes a watch that is about to be called. @returns false if it must not be */
+  take(watch: Watch): boolean {
+    this.#firing.delete(watch)
+    const { live } = watch
+    watch.live = false
+    return live
+  }
+
+  /** Drops a callback from every read of a path. */
+  unwatch(path: string, callback: Watcher): void {
+    const isMeant = (watch: Watch): boolean => watch.path === path && watch.callback === callback
+    for (const watch of [...(this.#armed.get(path) ?? [])]) if (isMeant(watch)) this.#disarm(watch)
+    for (const watch of [...this.#arming, ...this.#firing]) if (isMeant(watch)) watch.live = false
+  }
+
+  /** Drops everything: the session is over. */
+  clear(): void {
+    for (const watch of [...this.#arming, ...this.#firing]) watch.live = false
+    this.#armed.clear()
+    this.#arming.clear()
+    this.#firing.clear()
+    this.#recent = []
+  }
+
+  #arm(watch: Watch, position: Position): Fired | 'missed' | null {
+    const watches = this.#armed.get(watch.path) ?? new Set()
+    this.#armed.set(watch.path, watches.add(watch))
+    if (this.#forgottenUpTo !== null && comparePositions(position, this.#forgottenUpTo) < 0) return 'missed'
+    for (const transaction of this.#recent) {
+      if (comparePositions(transaction.position, position) <= 0) continue
+      for (const { type, path } of transaction.changes) {
+        if (type === 'ended' || path !== watch.path || !FIRED_BY[watch.kind].includes(type)) continue
+        return this.#fire(watch, { type, path })
+      }
+    }
+    return null
+  }
+
+  #fire(watch: Watch, event: WatchEvent): Fired {
+    this.#disarm(watch)
+    watch.live = true
+    this.#firing.add(watch)
+    return { watch, event }
+  }
+
+  #disarm(watch: Watch): void {
+    watch.live = false
+    const watches = this.#armed.get(watch.path)
+    if (watches?.delete(watch) === true && watches.size === 0) this.#armed.delete(watch.path)
+  }
+
+  #remember(transaction: Transaction): void {
+    this.#recent.push(transaction)
+    if (this.#recent.length <= RECENT_MAX) return
+    this.#forgottenUpTo = this.#recent.shift()?.position ?? null
+  }
+
+  #forget(): void {
+    if (this.#arming.size === 0) this.#recent = []
+  }
+}
+
+/** What a watch would have been told, had its session seen how the node became what it is; null if nothing. */
+function difference({ kind, seen }: Watch, now: Stat | null): WatchEvent['type'] | null {
+  if (seen === null) return now === null ? null : 'created'
+  if (now === null || now.czxid !== seen.czxid) return 'deleted'
+  if (kind === 'children') return now.pzxid === seen.pzxid ? null : 'children'
+  return now.mzxid === seen.mzxid ? null : 'changed'
+}

@@ -1,0 +1,108 @@
+/**
+ * ZooKeeper as a backend: sessions over its own protocol.
+ *
+ * Secrets   what is in `auth` and `tls` is kept in private fields, and is in no message and no inspection.
+ * Abilities containers are there since 3.5; whether nodes may have a time to live is a setting of the servers, and is
+ *           asked for with the first session.
+ */
+import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
+import { isCoordinationError } from '../../core/errors.ts'
+import type { Dialer } from '../protocol/channel.ts'
+import { openClientSession } from '../protocol/client-session.ts'
+import { ChrootSession, makeChroot } from './chroot-session.ts'
+import { textOf } from './connection-string.ts'
+import type { Destination } from './connection-string.ts'
+import { SocketDialer } from './io/socket-dialer.ts'
+import type { ZooKeeperSettings } from './options.ts'
+
+/** Of the time itself; when the servers look for nodes whose time is over is their own affair (once a minute). */
+const TTL_GRANULARITY_MS = 1
+
+/** What is asked for to learn whether a time to live would be taken: none of 0 ms ever is. */
+const TTL_PROBE = { mode: 'persistent-with-ttl', ttlMs: 0 } as const
+const TTL_PROBE_PATH = '/zookeeper/ttl-probe'
+
+const NO_BYTES = new Uint8Array()
+
+/** A ZooKeeper that can be connected to; made by `zookeeper()`. */
+export class ZooKeeperBackend implements Backend {
+  readonly name: string
+  readonly capabilities: Capabilities
+  readonly #destination: Destination
+  readonly #settings: ZooKeeperSettings
+  readonly #around: (dialer: Dialer) => Dialer
+  #hasTtl: boolean | null = null
+  #isChrootMade = false
+
+  /**
+   * Makes a backend.
+   *
+   * @param around - puts something between each session and its connections: the shell's own requests
+   */
+  constructor(destination: Destination, settings: ZooKeeperSettings, around = (dialer: Dialer): Dialer => dialer) {
+    const chroot = destination.chroot === '/' ? '' : destination.chroot
+    this.name = `zookeeper ${destination.servers.map(textOf).join(',')}${chroot}`
+    this.#destination = destination
+    this.#settings = settings
+    this.#around = around
+    this.capabilities = capabilitiesOf(settings.dataBytesMax, () => this.#hasTtl === true)
+  }
+
+  async open(options: OpenOptions): Promise<Session> {
+    const { tls, lookup, connectTimeoutMs, auth, acl, readOnly, sessionTimeoutMs } = this.#settings
+    const dialer = this.#around(new SocketDialer(this.#destination.servers, { tls, lookup }))
+    const session = await openClientSession(dialer, {
+      sessionTimeoutMs: options.sessionTimeoutMs ?? sessionTimeoutMs,
+      auth,
+      acl,
+      readOnly,
+      servers: 'zookeeper',
+      onError: options.onError,
+      ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
+      ...(options.callTimeoutMs === undefined ? {} : { callTimeoutMs: options.callTimeoutMs }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    })
+    try {
+      await this.#prepare(session)
+    } catch (error) {
+      await session.close()
+      throw error
+    }
+    return this.#destination.chroot === '/' ? session : new ChrootSession(session, this.#destination.chroot)
+  }
+
+  /** What is done once, with the first session. */
+  async #prepare(session: Session): Promise<void> {
+    this.#hasTtl ??= await probeTtl(session)
+    if (this.#isChrootMade) return
+    await makeChroot(session, this.#destination.chroot)
+    this.#isChrootMade = true
+  }
+}
+
+function capabilitiesOf(dataBytesMax: number, hasTtl: () => boolean): Capabilities {
+  return Object.freeze({
+    durability: 'disk',
+    // The leader answers a sync alone: one that was deposed and does not know it yet answers too (ZOOKEEPER-1675).
+    linearizableSync: false,
+    containers: true,
+    get ttlGranularityMs(): number | null {
+      return hasTtl() ? TTL_GRANULARITY_MS : null
+    },
+    acl: true,
+    dataBytesMax,
+  })
+}
+
+/** @returns null if this server could not tell */
+async function probeTtl(session: Session): Promise<boolean | null> {
+  try {
+    await session.create(TTL_PROBE_PATH, NO_BYTES, TTL_PROBE)
+    return null
+  } catch (error) {
+    if (isCoordinationError(error, 'UNSUPPORTED')) return false
+    if (isCoordinationError(error, 'BAD_ARGUMENTS')) return true
+    if (isCoordinationError(error, 'SYSTEM_ERROR', 'NO_AUTH')) return null
+    throw error
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Connections to real servers, over TCP or TLS.
+ *
+ * Order     the servers are shuffled once for each session, so that sessions spread over them, and then tried in turn.
+ * Names     a host's name is looked up at every attempt: servers move, and one bad name harms no other server
+ *           (ZOOKEEPER-1576, 2184).
+ * Writes    what is sent within one turn of the event loop leaves as one segment.
+ * Source    ClientCnxnSocketNIO.java, StaticHostProvider.java.
+ */
+import { lookup as systemLookup } from 'node:dns/promises'
+import { connect as connectTcp, isIP } from 'node:net'
+import type { Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
+import { isCoordinationError } from '../../../core/errors.ts'
+import type { Channel, ChannelListener, Dialer } from '../../protocol/channel.ts'
+import { FrameReader } from '../../protocol/framing.ts'
+import type { ClientMessage } from '../../protocol/records.ts'
+import { ClientWire } from '../../protocol/wire.ts'
+import { textOf } from '../connection-string.ts'
+import type { ServerAddress } from '../connection-string.ts'
+
+/**
+ * Longest reply that is taken, in bytes. Servers limit what they are sent, and not what they send: the names of very
+ * many children make a long one.
+ */
+const REPLY_BYTES_MAX = 16_777_216
+
+/**
+ * Finds the addresses of a host.
+ *
+ * @param host - its name
+ * @returns at least one address; one of them is drawn
+ */
+export type Lookup = (host: string) => Promise<readonly string[]>
+
+/** What node:tls may be told; where, is the connection string's business. */
+export type TlsOptions = Pick<
+  ConnectionOptions,
+  | 'ca'
+  | 'cert'
+  | 'checkServerIdentity'
+  | 'ciphers'
+  | 'key'
+  | 'maxVersion'
+  | 'minVersion'
+  | 'passphrase'
+  | 'pfx'
+  | 'rejectUnauthorized'
+  | 'servername'
+>
+
+/** How servers are reached. */
+export interface Transport {
+  /** Null for plain TCP. */
+  readonly tls: TlsOptions | null
+  /** The system's resolver if undefined. */
+  readonly lookup: Lookup | undefined
+}
+
+/** Dials real servers in turn; see the head of this file. */
+export class SocketDialer implements Dialer {
+  readonly #servers: readonly ServerAddress[]
+  readonly #transport: Transport
+  #turn = 0
+
+  constructor(servers: readonly ServerAddress[], transport: Transport) {
+    this.#servers = shuffled(servers)
+    this.#transport = transport
+  }
+
+  get serverCount(): number {
+    return this.#servers.length
+  }
+
+  dial(listener: ChannelListener): Channel {
+    const server = this.#servers[this.#turn % this.#servers.length] ?? { host: '', port: 0 }
+    this.#turn += 1
+    return new SocketChannel(server, this.#transport, listener)
+  }
+}
+
+class SocketChannel implements Channel {
+  readonly server: string
+  readonly #listener: ChannelListener
+  readonly #wire = new ClientWire()
+  readonly #reader = new FrameReader(REPLY_BYTES_MAX)
+  #socket: Socket | null = null
+  /** What was sent before there was a socket, or waits for the end of this turn. */
+  #unsent: Uint8Array[] = []
+  #isClosed = false
+  #reason = 'the server closed the connection'
+
+  constructor(server: ServerAddress, transport: Transport, listener: ChannelListener) {
+    this.server = textOf(server)
+    this.#listener = listener
+    void this.#open(server, transport)
+  }
+
+  send(message: ClientMessage): void {
+    if (this.#isClosed) return
+    this.#unsent.push(this.#wire.encode(message))
+    if (this.#unsent.length > 1 || this.#socket === null) return
+    queueMicrotask(() => {
+      this.#flush()
+    })
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#unsent = []
+    if (this.#socket !== null) this.#socket.destroy()
+    else this.#tellClosed('closed before it was open')
+  }
+
+  async #open(server: ServerAddress, { tls, lookup }: Transport): Promise<void> {
+    try {
+      const host = await addressOf(server.host, lookup)
+      if (this.#isClosed) return
+      const { port } = server
+      const socket = tls === null ? connectTcp({ host, port }) : connectTls(tlsOptions(server, host, tls))
+      this.#attach(socket)
+    } catch (error) {
+      if (this.#isClosed) return
+      this.#isClosed = true
+      this.#tellClosed(messageOf(error))
+    }
+  }
+
+  #attach(socket: Socket): void {
+    this.#socket = socket
+    socket.setNoDelay(true)
+    socket.on('data', (chunk) => {
+      this.#onData(chunk)
+    })
+    socket.on('error', (error) => {
+      this.#reason = messageOf(error)
+    })
+    socket.on('close', () => {
+      this.#isClosed = true
+      this.#listener.onClose(this.#reason)
+    })
+    // Node.js keeps what is written to it until the connection stands.
+    this.#flush()
+  }
+
+  #flush(): void {
+    if (this.#isClosed || this.#unsent.length === 0) return
+    const [only] = this.#unsent
+    const bytes = this.#unsent.length === 1 && only !== undefined ? only : Buffer.concat(this.#unsent)
+    this.#unsent = []
+    this.#socket?.write(bytes)
+  }
+
+  #onData(chunk: Uint8Array): void {
+    try {
+      this.#reader.push(chunk, (frame) => {
+        if (!this.#isClosed) this.#listener.onMessage(this.#wire.decode(frame))
+      })
+    } catch (error) {
+      if (!isCoordinationError(error, 'PROTOCOL_VIOLATION')) throw error
+      this.#reason = `it broke the protocol: ${error.message}`
+      this.close()
+    }
+  }
+
+  /** In a turn of its own, never within a call of the listener's. */
+  #tellClosed(reason: string): void {
+    setImmediate(() => {
+      this.#listener.onClose(reason)
+    })
+  }
+}
+
+async function addressOf(host: string, lookup: Lookup | undefined): Promise<string> {
+  if (isIP(host) !== 0) return host
+  const addresses = lookup === undefined ? await systemAddresses(host) : await lookup(host)
+  const address = addresses[Math.floor(Math.random() * addresses.length)]
+  if (address === undefined) throw new Error(`the host ${host} has no address`)
+  return address
+}
+
+async function systemAddresses(host: string): Promise<string[]> {
+  const found = await systemLookup(host, { all: true })
+  return found.map(({ address }) => address)
+}
+
+/** The name that the certificate is for is the one in the connection string, whatever address it has today. */
+function tlsOptions({ host, port }: ServerAddress, address: string, tls: TlsOptions): ConnectionOptions {
+  return { ...(isIP(host) === 0 ? { servername: host } : {}), ...tls, host: address, port }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  const order = items.map((item) => ({ item, draw: Math.random() })).sort((a, b) => a.draw - b.draw)
+  return order.map(({ item }) => item)
+}

@@ -1,0 +1,171 @@
+/** The options of `zookeeper()`: what they may be, and what they are by default. */
+import { OPEN_ACL } from '../protocol/records.ts'
+import type { Acl, AuthRequest } from '../protocol/records.ts'
+import { Perm } from '../protocol/codes.ts'
+import type { Lookup, TlsOptions } from './io/socket-dialer.ts'
+
+const TIMEOUT_MS_MIN = 10
+const TIMEOUT_MS_MAX = 3_600_000
+const DATA_BYTES_MAX = 1_073_741_824
+
+/** Who this client is, by one scheme of the servers'. */
+export interface ZooKeeperAuth {
+  /** How it is proven, such as `digest`. */
+  readonly scheme: string
+  /** What proves it, such as `user:password`. It is sent as it is: use TLS where others may listen. */
+  readonly auth: string | Uint8Array
+}
+
+/** One entry of an access control list. */
+export interface ZooKeeperAcl {
+  /** Letters of `cdrwa`: create, delete, read, write, admin. */
+  readonly permissions: string
+  /** Such as `world`, `auth`, `digest`, `ip`. */
+  readonly scheme: string
+  /** Such as `anyone`, nothing, `user:hash`, `10.0.0.0/8`. */
+  readonly id: string
+}
+
+/** Options of `zookeeper()`. */
+export interface ZooKeeperOptions {
+  /**
+   * Session time-out of clients that do not ask for another, in milliseconds; the servers clamp it to 2 to 20 of their
+   * ticks, and it should be 3 of them at least. Default 10,000.
+   */
+  readonly sessionTimeoutMs?: number
+  /** How long a server has to answer while a session is opened, in milliseconds. Default: its share of the time-out. */
+  readonly connectTimeoutMs?: number
+  /** Who this client is, told to each server before anything else. Default: nobody in particular. */
+  readonly auth?: readonly ZooKeeperAuth[]
+  /**
+   * Who may do what with the nodes that this client creates: everyone everything (`open`, the default), everything but
+   * only who `auth` says that the creator is (`creator`), or a list.
+   */
+  readonly acl?: 'open' | 'creator' | readonly ZooKeeperAcl[]
+  /** Speaks TLS: true for what Node.js does by default, or its options, such as `ca` and `cert`. Default false. */
+  readonly tls?: boolean | TlsOptions
+  /** Whether a server that has lost its majority will do; it can be read from only. Default false. */
+  readonly readOnly?: boolean
+  /** Finds the addresses of a host, at each attempt to connect. Default: the system's resolver. */
+  readonly lookup?: Lookup
+  /** Longest data of one node, in bytes; less than the servers' `jute.maxbuffer`. Default 1,044,479. */
+  readonly dataBytesMax?: number
+}
+
+/** Checked options, nothing missing. */
+export interface ZooKeeperSettings {
+  readonly sessionTimeoutMs: number
+  readonly connectTimeoutMs: number | undefined
+  readonly auth: readonly AuthRequest[]
+  readonly acl: readonly Acl[]
+  readonly tls: TlsOptions | null
+  readonly readOnly: boolean
+  readonly lookup: Lookup | undefined
+  readonly dataBytesMax: number
+}
+
+const DEFAULTS: Required<Omit<ZooKeeperOptions, 'connectTimeoutMs' | 'lookup'>> = Object.freeze({
+  sessionTimeoutMs: 10_000,
+  auth: [],
+  acl: 'open',
+  tls: false,
+  readOnly: false,
+  // jute.maxbuffer, less what else is in a request: its path, mostly.
+  dataBytesMax: 1_048_575 - 4_096,
+})
+
+const NAMES: ReadonlySet<string> = new Set([...Object.keys(DEFAULTS), 'connectTimeoutMs', 'lookup'])
+
+const CREATOR_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: Perm.all, scheme: 'auth', id: '' })])
+
+const PERMISSIONS: Readonly<Record<string, number>> = {
+  c: Perm.create,
+  d: Perm.delete,
+  r: Perm.read,
+  w: Perm.write,
+  a: Perm.admin,
+}
+
+/**
+ * Fills in and checks options.
+ *
+ * @throws TypeError for an unknown option or a wrong type, RangeError for a number outside its range; neither shows
+ * what may be a secret
+ */
+export function settingsOf(options: ZooKeeperOptions): ZooKeeperSettings {
+  for (const name of Object.keys(options)) {
+    if (!NAMES.has(name)) throw new TypeError(`unknown option of zookeeper(): ${name}`)
+  }
+  const all = { ...DEFAULTS, ...definedOf(options) }
+  const { connectTimeoutMs, readOnly, lookup } = all
+  checkNumber('sessionTimeoutMs', all.sessionTimeoutMs, TIMEOUT_MS_MIN, TIMEOUT_MS_MAX)
+  if (connectTimeoutMs !== undefined) {
+    checkNumber('connectTimeoutMs', connectTimeoutMs, TIMEOUT_MS_MIN, TIMEOUT_MS_MAX)
+  }
+  checkNumber('dataBytesMax', all.dataBytesMax, 1, DATA_BYTES_MAX)
+  if (typeof readOnly !== 'boolean') throw new TypeError(`readOnly must be true or false, got ${typeof readOnly}`)
+  if (lookup !== undefined && typeof lookup !== 'function') throw new TypeError('lookup must be a function')
+  return {
+    sessionTimeoutMs: all.sessionTimeoutMs,
+    connectTimeoutMs,
+    auth: authOf(all.auth),
+    acl: aclOf(all.acl, all.auth.length > 0),
+    tls: tlsOf(all.tls),
+    readOnly,
+    lookup,
+    dataBytesMax: all.dataBytesMax,
+  }
+}
+
+function authOf(auth: readonly ZooKeeperAuth[]): AuthRequest[] {
+  if (!Array.isArray(auth)) throw new TypeError('auth must be a list of { scheme, auth }')
+  return auth.map((entry: ZooKeeperAuth | null, index): AuthRequest => {
+    const { scheme, auth: proof } = entry ?? {}
+    if (typeof scheme !== 'string' || scheme === '') throw new TypeError(`auth[${index}].scheme must be a name`)
+    if (typeof proof !== 'string' && !(proof instanceof Uint8Array)) {
+      throw new TypeError(`auth[${index}].auth must be a string or bytes`)
+    }
+    return { type: 0, scheme, auth: typeof proof === 'string' ? new TextEncoder().encode(proof) : proof.slice() }
+  })
+}
+
+function aclOf(acl: Required<ZooKeeperOptions>['acl'], hasAuth: boolean): readonly Acl[] {
+  if (acl === 'open') return OPEN_ACL
+  if (acl === 'creator') {
+    if (!hasAuth) throw new TypeError("acl 'creator' needs the option auth: without it nobody is the creator")
+    return CREATOR_ACL
+  }
+  if (!Array.isArray(acl) || acl.length === 0) throw new TypeError("acl must be 'open', 'creator' or a list of entries")
+  return acl.map((entry: ZooKeeperAcl | null, index): Acl => {
+    const { permissions, scheme, id } = entry ?? {}
+    if (typeof scheme !== 'string' || scheme === '') throw new TypeError(`acl[${index}].scheme must be a name`)
+    if (typeof id !== 'string') throw new TypeError(`acl[${index}].id must be a string`)
+    return { perms: permsOf(permissions, index), scheme, id }
+  })
+}
+
+function permsOf(permissions: string | undefined, index: number): number {
+  if (typeof permissions === 'string' && /^[cdrwa]+$/.test(permissions)) {
+    return Array.from(permissions).reduce((perms, letter) => perms | (PERMISSIONS[letter] ?? 0), 0)
+  }
+  throw new TypeError(`acl[${index}].permissions must be letters of cdrwa, got ${JSON.stringify(permissions)}`)
+}
+
+function tlsOf(tls: boolean | TlsOptions): TlsOptions | null {
+  if (tls === false) return null
+  if (tls === true) return {}
+  if (typeof tls !== 'object' || tls === null) throw new TypeError('tls must be true, false or options of node:tls')
+  return { ...tls }
+}
+
+/** An option that is given as undefined is not given. */
+function definedOf(options: ZooKeeperOptions): ZooKeeperOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+function checkNumber(name: string, value: unknown, min: number, max: number): void {
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${typeof value}`)
+  if (!Number.isSafeInteger(value) || value < min || value > max) {
+    throw new RangeError(`${name} must be a whole number from ${min} to ${max}, got ${value}`)
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * `quorate server`: one server that any client of ZooKeeper can use, in memory, until SIGTERM or SIGINT.
+ *
+ * Output    one line on standard output when it serves; on standard error what a configuration asks for in vain.
+ */
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { embedded } from '../backends/embedded/index.ts'
+import type { EmbeddedOptions, Ensemble } from '../backends/embedded/index.ts'
+import { ExitStatus, Failure, UsageError } from './exit-status.ts'
+import type { Output } from './output.ts'
+import { readZooCfg } from './zoo-cfg.ts'
+import type { ZooCfg } from './zoo-cfg.ts'
+
+const CLIENT_PORT = 2181
+const CLIENT_PORT_ADDRESS = '127.0.0.1'
+
+/** ZooKeeper's, which a configuration file is written for: it serves on every address unless it names one. */
+const ANY_ADDRESS = '0.0.0.0'
+
+const PORT_MAX = 65_535
+
+/** The only server's myid. */
+const SERVER_ID = 1
+
+/** Longest tick of the server's own, in milliseconds. */
+const TICK_MS_MAX = 50
+
+/** How the command is used. */
+export const SERVER_USAGE = `usage: quorate server [zoo.cfg] [options]
+One server on ${CLIENT_PORT_ADDRESS}:${CLIENT_PORT} for clients of ZooKeeper. Its data are in memory, and end with it.
+A configuration file is ZooKeeper's own; the options come before what it says.
+options:
+  --client-port PORT              0 for any that is free
+  --client-port-address ADDRESS   0.0.0.0 for all
+  --help`
+
+/** A command line of the server, read. */
+interface ServerArguments {
+  readonly options: EmbeddedOptions
+  readonly notices: readonly string[]
+}
+
+/**
+ * Serves until a signal ends it.
+ *
+ * @param args - behind `server`
+ * @param stop - aborted by the signal
+ * @returns the exit status
+ * @throws UsageError for wrong arguments; Failure if the configuration is wrong or the port is taken
+ */
+export async function runServer(args: readonly string[], output: Output, stop: AbortSignal): Promise<number> {
+  const given = readArguments(args)
+  if (given === null) {
+    output.out(`${SERVER_USAGE}\n`)
+    return ExitStatus.ok
+  }
+  for (const notice of given.notices) output.err(`${notice}\n`)
+  const failed = new AbortController()
+  const ensemble = embedded({ ...given.options, onError: (error) => failed.abort(error) })
+  try {
+    await start(ensemble)
+    output.out(`quorate serves on ${ensemble.clientAddress(SERVER_ID) ?? 'no port'} (in memory; pid ${process.pid})\n`)
+    await ended(AbortSignal.any([stop, failed.signal]))
+    if (failed.signal.aborted) throw new Failure(`the server ended by itself: ${messageOf(failed.signal.reason)}`)
+    return ExitStatus.ok
+  } finally {
+    await ensemble.close()
+  }
+}
+
+/** Reads arguments and configuration; null if only the usage is asked for. */
+function readArguments(args: readonly string[]): ServerArguments | null {
+  const { values, positionals } = parse(args)
+  if (values.help === true) return null
+  if (values['data-dir'] !== undefined) {
+    throw new UsageError('--data-dir: not there yet: this version keeps all data in memory, which end with it')
+  }
+  if (positionals.length > 1) throw new UsageError(`server takes one configuration file, got ${positionals.join(' ')}`)
+  const [file] = positionals
+  const cfg = file === undefined ? null : readFile(file)
+  const port = portOf(values['client-port']) ?? cfg?.clientPort ?? CLIENT_PORT
+  const address =
+    values['client-port-address'] ?? cfg?.clientPortAddress ?? (cfg === null ? CLIENT_PORT_ADDRESS : ANY_ADDRESS)
+  const place = { servers: 1, clientPorts: [port], clientPortAddress: address }
+  const options = cfg === null ? place : { ...place, ...optionsOf(cfg) }
+  return { options, notices: cfg?.notices ?? [] }
+}
+
+function parse(args: readonly string[]): ReturnType<typeof parseServerArguments> {
+  try {
+    return parseServerArguments(args)
+  } catch (error) {
+    throw new UsageError(`server: ${messageOf(error)}\n${SERVER_USAGE}`)
+  }
+}
+
+function parseServerArguments(args: readonly string[]) {
+  return parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      'client-port': { type: 'string' },
+      'client-port-address': { type: 'string' },
+      'data-dir': { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  })
+}
+
+function readFile(file: string): ZooCfg {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new Failure(`cannot read the configuration ${file}: ${messageOf(error)}`)
+  }
+  return readZooCfg(text, file)
+}
+
+function portOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (/^\d+$/.test(text) && Number(text) <= PORT_MAX) return Number(text)
+  throw new UsageError(`--client-port must be a port from 0 to ${PORT_MAX}, got ${JSON.stringify(text)}`)
+}
+
+/** The options that a configuration comes to. */
+function optionsOf(cfg: ZooCfg): EmbeddedOptions {
+  const { minSessionTimeoutMs, maxSessionTimeoutMs, extendedTypes, containerCheckMs } = cfg
+  // ZooKeeper's ticks are long, and this server's short: a session time-out has two at least, whatever it is.
+  const tickMs = Math.min(TICK_MS_MAX, Math.floor(minSessionTimeoutMs / 2), containerCheckMs)
+  return {
+    tickMs,
+    sessionTimeoutMs: minSessionTimeoutMs,
+    minSessionTimeoutMs,
+    maxSessionTimeoutMs,
+    extendedTypes,
+    containerCheckMs,
+    ...given('maxClientCnxns', cfg.maxClientCnxns),
+    ...given('fourLetterWords', cfg.fourLetterWords),
+    ...given('snapCount', cfg.snapCount),
+    ...given('superDigest', cfg.superDigest),
+    ...given('enforceQuota', cfg.enforceQuota),
+    ...given('requestBytesMax', cfg.requestBytesMax),
+  }
+}
+
+function given<N extends string, T>(name: N, value: T | undefined): { readonly [K in N]?: T } {
+  return value === undefined ? {} : ({ [name]: value } as { readonly [K in N]: T })
+}
+
+async function start(ensemble: Ensemble): Promise<void> {
+  try {
+    await ensemble.start()
+  } catch (error) {
+    throw new Failure(messageOf(error))
+  }
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

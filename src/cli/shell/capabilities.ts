@@ -1,0 +1,102 @@
+/**
+ * What ZooKeeper's protocol has beyond the contract of a backend, for the commands that need it. Paths are those of the
+ * client, under the chroot of its connection.
+ */
+import { OpCode } from '../../backends/protocol/codes.ts'
+import type { Acl, ClientInfo, ReplyBodies, RequestBodies } from '../../backends/protocol/records.ts'
+import type { Stat } from '../../core/backend.ts'
+import { Namespace } from '../../core/namespace.ts'
+import { validatePath, validatePrefix } from '../../core/path.ts'
+import type { PersistentWatchMode, PersistentWatcher, SideRequests } from './side-requests.ts'
+
+/** How {@link ZooKeeperOperations.create} makes a node. */
+export interface CreateWithAcl {
+  /** CreateFlag of codes.ts. */
+  readonly flags: number
+  /** Its access control list. */
+  readonly acl: readonly Acl[]
+  /** Milliseconds to live, with the flags that have one. */
+  readonly ttlMs: number | undefined
+}
+
+/** The operations of ZooKeeper that other engines have not. */
+export class ZooKeeperOperations {
+  readonly #requests: SideRequests
+  readonly #chroot: Namespace
+
+  /**
+   * Makes them.
+   *
+   * @param requests - on the connection of the session that the client has
+   * @param chroot - where the client's paths begin
+   */
+  constructor(requests: SideRequests, chroot: string) {
+    this.#requests = requests
+    this.#chroot = new Namespace(chroot)
+  }
+
+  /** Reads who may do what with a node. */
+  getAcl(path: string): Promise<{ readonly acl: readonly Acl[]; readonly stat: Stat }> {
+    return this.#request(OpCode.getAcl, path, (resolved) => ({ path: resolved }))
+  }
+
+  /** Says who may do what with a node; `version` is that of its list, -1 for any. */
+  async setAcl(path: string, acl: readonly Acl[], version: number): Promise<Stat> {
+    return (await this.#request(OpCode.setAcl, path, (resolved) => ({ path: resolved, acl, version }))).stat
+  }
+
+  /** Creates a node with a list of its own, or of a kind that the contract has not. */
+  async create(path: string, data: Uint8Array, { flags, acl, ttlMs }: CreateWithAcl): Promise<string> {
+    validatePrefix(path)
+    const body = { path: this.#chroot.resolvePrefix(path), data, acl, flags }
+    const made =
+      ttlMs === undefined
+        ? this.#requests.request(OpCode.create2, body, path)
+        : this.#requests.request(OpCode.createTTL, { ...body, ttl: BigInt(ttlMs) }, path)
+    return this.#chroot.strip((await made).path)
+  }
+
+  /** The ephemeral nodes of this session whose paths begin so. */
+  async ephemerals(prefix: string): Promise<readonly string[]> {
+    const { ephemerals } = await this.#request(OpCode.getEphemerals, prefix, (prefixPath) => ({ prefixPath }))
+    return ephemerals.filter((path) => this.#chroot.holds(path)).map((path) => this.#chroot.strip(path))
+  }
+
+  /** How many nodes are below a node. */
+  async allChildrenNumber(path: string): Promise<number> {
+    return (await this.#request(OpCode.getAllChildrenNumber, path, (resolved) => ({ path: resolved }))).totalNumber
+  }
+
+  /** Who the servers take this connection for. */
+  async whoAmI(): Promise<readonly ClientInfo[]> {
+    return (await this.#requests.request(OpCode.whoAmI, null, '')).clientInfo
+  }
+
+  /** Proves to the servers who this is. */
+  addAuth(scheme: string, auth: string): Promise<void> {
+    return this.#requests.addAuth(scheme, new TextEncoder().encode(auth))
+  }
+
+  /** Sets a watch that stays. */
+  addWatch(path: string, mode: PersistentWatchMode, watcher: PersistentWatcher): Promise<void> {
+    validatePath(path)
+    return this.#requests.addWatch(this.#chroot.resolve(path), mode, (event) => {
+      watcher({ type: event.type, path: this.#chroot.strip(event.path) })
+    })
+  }
+
+  /** Removes this session's watches on a node; `type` is a WatcherType of codes.ts. */
+  removeWatches(path: string, type: number): Promise<void> {
+    return this.#requests.removeWatches(this.#chroot.resolve(path), type)
+  }
+
+  /** Asks about a node; an error names its path as the client has it. */
+  async #request<O extends keyof RequestBodies>(
+    op: O,
+    path: string,
+    body: (resolved: string) => RequestBodies[O],
+  ): Promise<ReplyBodies[O]> {
+    validatePath(path)
+    return this.#requests.request(op, body(this.#chroot.resolve(path)), path)
+  }
+}

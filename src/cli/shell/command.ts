@@ -1,0 +1,166 @@
+/**
+ * What a command of the shell is, and what it is given: flags and words, by the rules of zkCli's option parser.
+ *
+ * Rules     flags may stand anywhere; one letter each, `-sw` is `-s -w`; `-v 3` and `-v3` are the same; a negative
+ *           number is a word; behind `--` everything is a word.
+ */
+import type { Client } from '../../core/client.ts'
+import { UsageError } from '../exit-status.ts'
+import type { Result } from '../output.ts'
+import type { Shell } from './shell.ts'
+import type { ZooKeeperOperations } from './capabilities.ts'
+
+/** Whether a flag stands alone, or takes the word behind it. */
+export type FlagKind = 'alone' | 'value'
+
+/** A command. */
+export interface Command {
+  /** The word by which it is called. */
+  readonly name: string
+  /** What may stand behind the word. */
+  readonly usage: string
+  /** What it does, in a line. */
+  readonly summary: string
+  /** Its flags, without the dash. */
+  readonly flags?: Readonly<Record<string, FlagKind>>
+  /** How many words it takes, at least and at most. */
+  readonly words: readonly [min: number, max: number]
+  /** Does it. */
+  readonly run: (context: CommandContext, given: Given) => Promise<void>
+}
+
+/** What a command works with. */
+export interface CommandContext {
+  /** The shell it was typed into. */
+  readonly shell: Shell
+  /** The connected client; throws a Failure if there is none. */
+  readonly client: () => Client
+  /** What only ZooKeeper's protocol has; throws a Failure if the engine has it not. */
+  readonly zookeeper: () => ZooKeeperOperations
+  /** Whether results are printed as JSON. */
+  readonly json: boolean
+  /** Ends what takes long, on Ctrl-C. */
+  readonly signal: AbortSignal
+  /** Prints a result. */
+  readonly print: (result: Result) => void
+  /** Tells people something on the side. */
+  readonly note: (text: string) => void
+}
+
+/** What was typed behind a command's name. */
+export class Given {
+  /** The words, without flags. */
+  readonly words: readonly string[]
+  /** What stands behind `--`; null if there is no `--`. */
+  readonly rest: readonly string[] | null
+  readonly #flags: ReadonlyMap<string, string>
+
+  /**
+   * Takes arguments apart.
+   *
+   * @throws UsageError for a flag that the command has not, or one without its value, or too few or many words
+   */
+  constructor(command: Command, args: readonly string[]) {
+    const flags = new Map<string, string>()
+    const words: string[] = []
+    const end = args.indexOf('--')
+    const before = end === -1 ? args : args.slice(0, end)
+    for (let index = 0; index < before.length; index++) {
+      const word = before[index] ?? ''
+      if (!isFlag(word)) {
+        words.push(word)
+      } else if (readFlags(command, word.replace(/^--/, '-'), before[index + 1], flags)) {
+        index += 1
+      }
+    }
+    this.rest = end === -1 ? null : args.slice(end + 1)
+    this.words = command.name === LOCK ? words : [...words, ...(this.rest ?? [])]
+    this.#flags = flags
+    const [min, max] = command.words
+    if (this.words.length < min) throw new UsageError(`${command.name}: too few arguments\n${usageOf(command)}`)
+    if (this.words.length > max) {
+      const extra = this.words.slice(max).join(' ')
+      throw new UsageError(`${command.name}: too many arguments: ${extra}\n${usageOf(command)}`)
+    }
+  }
+
+  /** A word by its place; empty if there is none. */
+  word(index: number): string {
+    return this.words[index] ?? ''
+  }
+
+  /** Whether a flag was given. */
+  has(flag: string): boolean {
+    return this.#flags.has(flag)
+  }
+
+  /** The value of a flag, if it was given. */
+  value(flag: string): string | undefined {
+    return this.#flags.get(flag)
+  }
+
+  /**
+   * The value of a flag as a whole number.
+   *
+   * @throws UsageError if it is none, or out of range
+   */
+  integer(flag: string, min: number, max: number): number | undefined {
+    const text = this.#flags.get(flag)
+    if (text === undefined) return undefined
+    const number = Number(text)
+    if (/^-?\d+$/.test(text) && number >= min && number <= max) return number
+    throw new UsageError(`-${flag} must be a whole number from ${min} to ${max}, got ${JSON.stringify(text)}`)
+  }
+}
+
+/** The one command that keeps what stands behind `--` for itself: it is a command line. */
+const LOCK = 'lock'
+
+/** The longest version that a node can have. */
+const VERSION_MAX = 2 ** 31 - 1
+
+/** The version of `-v`; -1, any, if it was not given. */
+export function versionOf(given: Given): number {
+  return given.integer('v', -1, VERSION_MAX) ?? -1
+}
+
+/** How a command is used. */
+export function usageOf({ name, usage }: Command): string {
+  return `usage: ${name}${usage === '' ? '' : ` ${usage}`}`
+}
+
+function isFlag(word: string): boolean {
+  return /^-./.test(word) && !/^-\d/.test(word)
+}
+
+/** Reads the flags in a word; tells whether the last one took the word behind it. */
+function readFlags(command: Command, word: string, next: string | undefined, flags: Map<string, string>): boolean {
+  const known = command.flags ?? {}
+  const [, whole = '', inline] = /^-([^=]*)=?(.*)$/s.exec(word) ?? []
+  if (whole.length > 1 && Object.hasOwn(known, whole)) {
+    if (known[whole] === 'alone') {
+      flags.set(whole, '')
+      return false
+    }
+    const isInline = word.includes('=')
+    flags.set(whole, valueOf(command, whole, isInline ? inline : next))
+    return !isInline
+  }
+  for (let at = 1; at < word.length; at++) {
+    const flag = word.charAt(at)
+    const kind = Object.hasOwn(known, flag) ? known[flag] : undefined
+    if (kind === undefined) throw new UsageError(`${command.name} has no flag ${word}\n${usageOf(command)}`)
+    if (kind === 'value') {
+      const attached = word.slice(at + 1).replace(/^=/, '')
+      flags.set(flag, valueOf(command, flag, attached === '' ? next : attached))
+      return attached === ''
+    }
+    flags.set(flag, '')
+  }
+  return false
+}
+
+function valueOf(command: Command, flag: string, value: string | undefined): string {
+  if (value !== undefined) return value
+  throw new UsageError(`${command.name}: -${flag} needs a value\n${usageOf(command)}`)
+}

@@ -1,0 +1,54 @@
+/** What a line that is being typed can go on with: names of commands, then paths. */
+import type { Client } from '../../core/client.ts'
+import { joinPath } from '../../core/path.ts'
+import { openWordOf } from '../words.ts'
+import { COMMAND_NAMES } from './commands.ts'
+
+/** What readline asks a completer for: the candidates, and the part of the line that they would replace. */
+export type Completion = readonly [candidates: string[], typed: string]
+
+/** Words that stand before the path of some commands. */
+const SECOND_WORDS: Readonly<Record<string, readonly string[]>> = {
+  locks: ['ls', 'who'],
+  config: ['get', 'set', 'watch'],
+  printwatches: ['on', 'off'],
+  help: COMMAND_NAMES,
+}
+
+/**
+ * Completes a line.
+ *
+ * @param client - where paths are looked up; null if none is connected
+ */
+export async function complete(line: string, client: Client | null): Promise<Completion> {
+  const { before, quote, text, start } = openWordOf(line)
+  const typed = line.slice(start)
+  if (before.length === 0) return [spaced(startingWith(COMMAND_NAMES, typed)), typed]
+  if (text.startsWith('/')) return [await pathsFrom(text, quote, client), typed]
+  const second = SECOND_WORDS[before[0] ?? '']
+  return before.length === 1 && second !== undefined ? [spaced(startingWith(second, typed)), typed] : [[], typed]
+}
+
+async function pathsFrom(text: string, quote: string, client: Client | null): Promise<string[]> {
+  if (client === null) return []
+  const slash = text.lastIndexOf('/')
+  const parent = slash === 0 ? '/' : text.slice(0, slash)
+  try {
+    const { names } = await client.children(parent)
+    const paths = startingWith(names.map((name) => joinPath(parent, name)), text)
+    if (quote !== '') return paths.filter((path) => !path.includes(quote)).map((path) => `${quote}${path}${quote}`)
+    return paths.filter((path) => !/[\s"']/.test(path))
+  } catch {
+    // No such parent, or no server: then there is nothing to offer.
+    return []
+  }
+}
+
+function startingWith(words: readonly string[], typed: string): string[] {
+  return words.filter((word) => word.startsWith(typed))
+}
+
+/** Behind the only one, the next word can be typed at once. */
+function spaced(words: string[]): string[] {
+  return words.length === 1 ? words.map((word) => `${word} `) : words
+}

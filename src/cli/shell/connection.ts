@@ -1,0 +1,78 @@
+/** The shell's connection: a client, and what its engine has besides. */
+import { connect } from '../../core/client.ts'
+import type { Client, ClientState } from '../../core/client.ts'
+import { isCoordinationError } from '../../core/errors.ts'
+import { shown } from '../connect-url.ts'
+import type { Engine } from '../connect-url.ts'
+import { Failure } from '../exit-status.ts'
+import type { ZooKeeperOperations } from './capabilities.ts'
+
+/** Options of {@link Connection.open}. */
+export interface ConnectionOptions {
+  /** The session time-out to ask for, in milliseconds. */
+  readonly sessionTimeoutMs: number
+  /** How long to try, in milliseconds. */
+  readonly connectTimeoutMs: number
+  /** Ends the attempt. */
+  readonly signal: AbortSignal
+  /** Hears of what happens to the session. */
+  readonly onState: (state: ClientState) => void
+  /** Hears of errors that have no caller. */
+  readonly onError: (error: unknown) => void
+}
+
+/** A connected client and what belongs to it. */
+export class Connection {
+  /** Where it leads, for people. */
+  readonly label: string
+  readonly client: Client
+  readonly #engine: Engine
+
+  private constructor(engine: Engine, client: Client) {
+    this.label = engine.label
+    this.client = client
+    this.#engine = engine
+  }
+
+  /**
+   * Connects.
+   *
+   * @param engine - from a URL; closed if this rejects
+   * @throws Failure with the reason, if there was no session in time
+   */
+  static async open(engine: Engine, options: ConnectionOptions): Promise<Connection> {
+    const { sessionTimeoutMs, connectTimeoutMs, signal, onState, onError } = options
+    try {
+      const client = await connect(engine.backend, { sessionTimeoutMs, connectTimeoutMs, signal, onError })
+      client.onState(onState)
+      return new Connection(engine, client)
+    } catch (error) {
+      await engine.close()
+      throw explained(error, shown(engine.url), connectTimeoutMs)
+    }
+  }
+
+  /**
+   * What ZooKeeper's protocol has besides.
+   *
+   * @param what - what it is needed for
+   * @throws Failure if this engine has it not
+   */
+  zookeeper(what: string): ZooKeeperOperations {
+    if (this.#engine.zookeeper !== null) return this.#engine.zookeeper
+    throw new Failure(`${this.#engine.backend.name} has no ${what}: it is ZooKeeper's own`)
+  }
+
+  /** Ends the session, and what was started for it. */
+  async close(): Promise<void> {
+    await this.client.close()
+    await this.#engine.close()
+  }
+}
+
+function explained(error: unknown, url: string, timeoutMs: number): unknown {
+  if (isCoordinationError(error, 'ABORTED')) return new Failure(`the connecting to ${url} was interrupted`)
+  if (!isCoordinationError(error, 'TIMEOUT', 'CONNECTION_LOSS')) return error
+  const cause = error.cause instanceof Error ? error.cause.message : error.message
+  return new Failure(`no session with ${url} within ${timeoutMs} ms: ${cause}`)
+}

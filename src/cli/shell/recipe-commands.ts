@@ -1,0 +1,147 @@
+/** Commands on what the recipes keep: `members`, and `config get|set|watch`. */
+import { isCoordinationError } from '../../core/errors.ts'
+import type { Codec } from '../../recipes/codec.ts'
+import { ConfigCenter } from '../../recipes/config-center.ts'
+import type { ConfigChange } from '../../recipes/config-center.ts'
+import { GroupMembership } from '../../recipes/group-membership.ts'
+import { UsageError } from '../exit-status.ts'
+import { textOf } from '../output.ts'
+import type { Result } from '../output.ts'
+import type { Command, CommandContext, Given } from './command.ts'
+import { usageOf, versionOf } from './command.ts'
+import { agoText, hex } from './node-text.ts'
+import { tableText } from './table.ts'
+
+const DATA_CHARS_MAX = 60
+
+/** See the head of this file. */
+export const RECIPE_COMMANDS: readonly Command[] = [
+  {
+    name: 'members',
+    usage: 'path',
+    summary: 'lists the members of a group, since when they are there and what they say of themselves',
+    words: [1, 1],
+    run: members,
+  },
+  {
+    name: 'config',
+    usage: 'get|watch path | set [-v version] path json',
+    summary: 'reads, watches or replaces a value of a config center, which is JSON; -v if it has this version',
+    flags: { v: 'value' },
+    words: [2, 3],
+    run: config,
+  },
+]
+
+/** What a member or a value is when it is not JSON: its text, or its length. */
+const lenientCodec: Codec<unknown> = {
+  encode: () => {
+    throw new TypeError('only for reading')
+  },
+  decode: (bytes) => {
+    const text = textOf(bytes)
+    if (text === null) return `${bytes.length} bytes`
+    try {
+      return JSON.parse(text) as unknown
+    } catch {
+      return text
+    }
+  },
+}
+
+async function members({ client, signal, print }: CommandContext, given: Given): Promise<void> {
+  const path = given.word(0)
+  const group = new GroupMembership<unknown>(client(), path, { codec: lenientCodec })
+  const found = await group.members({ signal })
+  const nowMs = Date.now()
+  const rows = found.map((member) => {
+    return [member.id, agoText(member.sinceMs, nowMs), hex(member.sessionId), says(member.data)]
+  })
+  print({
+    text: rows.length === 0 ? 'nobody\n' : tableText([['MEMBER', 'SINCE', 'SESSION', 'SAYS'], ...rows]),
+    json: {
+      path,
+      members: found.map(({ id, sinceMs, sessionId, incarnation, data = null }) => ({
+        id,
+        sinceMs,
+        sessionId,
+        incarnation,
+        data,
+      })),
+    },
+  })
+}
+
+async function config(context: CommandContext, given: Given): Promise<void> {
+  const [what = '', path = '', value] = given.words
+  const takesValue = what === 'set'
+  if (!['get', 'set', 'watch'].includes(what)) {
+    throw new UsageError(`config takes get, set or watch, got ${JSON.stringify(what)}\n${usage()}`)
+  }
+  if (takesValue !== (value !== undefined)) {
+    throw new UsageError(`config ${what}: too ${takesValue ? 'few' : 'many'} arguments\n${usage()}`)
+  }
+  if (!takesValue && given.has('v')) throw new UsageError(`config ${what} has no flag -v\n${usage()}`)
+  if (what === 'get') await getConfig(context, path)
+  else if (what === 'set') await setConfig(context, given)
+  else watchConfig(context, path)
+}
+
+async function getConfig({ client, signal, print }: CommandContext, path: string): Promise<void> {
+  const center = new ConfigCenter<unknown>(client(), path)
+  try {
+    const value = await center.ready({ signal })
+    print(describe(path, { value, version: center.version }))
+  } finally {
+    await center.close()
+  }
+}
+
+async function setConfig({ client, signal, print }: CommandContext, given: Given): Promise<void> {
+  const [, path = '', text = ''] = given.words
+  const value = readJson(text)
+  const center = new ConfigCenter<unknown>(client(), path)
+  try {
+    const version = versionOf(given)
+    const guard = given.has('v') && version !== -1 ? { ifVersion: version } : { force: true }
+    const written = await center.publish(value, { ...guard, signal })
+    print({ text: '', json: { path, version: written.version, zxid: written.zxid } })
+  } catch (error) {
+    if (isCoordinationError(error, 'INVALID_VALUE')) throw new UsageError(error.message)
+    throw error
+  } finally {
+    await center.close()
+  }
+}
+
+/** Prints the value now, and each time that it changes, until the watch is removed or the shell ends. */
+function watchConfig({ shell, client }: CommandContext, path: string): void {
+  const center = new ConfigCenter<unknown>(client(), path)
+  center.subscribe((change: ConfigChange<unknown>) => {
+    shell.announce(describe(path, change))
+  })
+  shell.watches.add({ kind: 'config', path, stop: () => void center.close() })
+}
+
+function describe(path: string, { value, version }: Pick<ConfigChange<unknown>, 'value' | 'version'>): Result {
+  if (version === null) return { text: `${path} has no value\n`, json: { path, value: null, version: null } }
+  return { text: `${JSON.stringify(value)}\n`, json: { path, value, version } }
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    throw new UsageError(`${JSON.stringify(text)} is not JSON; a string needs its quotes, as in '"text"'`)
+  }
+}
+
+function usage(): string {
+  return usageOf(RECIPE_COMMANDS[1] as Command)
+}
+
+function says(data: unknown): string {
+  if (data === undefined) return ''
+  const line = typeof data === 'string' ? data.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ') : JSON.stringify(data)
+  return line.length <= DATA_CHARS_MAX ? line : `${line.slice(0, DATA_CHARS_MAX - 3)}...`
+}

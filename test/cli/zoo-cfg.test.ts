@@ -1,0 +1,176 @@
+/** ZooKeeper's configuration file: what is taken from it, what is said about it, and what is refused. */
+import { describe, expect, it } from 'vitest'
+import { Failure } from '../../src/cli/exit-status.ts'
+import { readProperties } from '../../src/cli/java-properties.ts'
+import { readZooCfg } from '../../src/cli/zoo-cfg.ts'
+
+const FILE = 'conf/zoo.cfg'
+
+function noticesOf(text: string): readonly string[] {
+  return readZooCfg(text, FILE).notices
+}
+
+function refusalOf(text: string): string {
+  try {
+    readZooCfg(text, FILE)
+  } catch (error) {
+    if (error instanceof Failure) return error.message
+    throw error
+  }
+  return 'accepted'
+}
+
+describe('a properties file', () => {
+  it('separates keys and values by =, by a colon or by white space', () => {
+    const entries = readProperties('a=1\nb: 2\n  c 3\n\td\t=\t4\ne\nf = g = h\n')
+    expect(entries.map(({ key, value }) => [key, value])).toEqual([
+      ['a', '1'], ['b', '2'], ['c', '3'], ['d', '4'], ['e', ''], ['f', 'g = h'],
+    ])
+  })
+
+  it('passes over comments and empty lines, and counts lines', () => {
+    const entries = readProperties('# one\n\n   ! two\r\na=1 # not a comment\r\n\r\nb=2')
+    expect(entries).toEqual([
+      { key: 'a', value: '1 # not a comment', line: 4 },
+      { key: 'b', value: '2', line: 6 },
+    ])
+  })
+
+  it('goes on behind a backslash at the end of a line, and reads escapes', () => {
+    const entries = readProperties('a=one,\\\n   two\\\\\nb\\=c=\\u0041\\t\\:\nd=e\\')
+    expect(entries).toEqual([
+      { key: 'a', value: 'one,two\\', line: 1 },
+      { key: 'b=c', value: 'A\t:', line: 3 },
+      { key: 'd', value: 'e', line: 4 },
+    ])
+  })
+})
+
+describe('zoo.cfg', () => {
+  it('gives what a server goes by', () => {
+    const { notices, ...settings } = readZooCfg(
+      `tickTime=2000
+clientPort=2281
+clientPortAddress=10.0.0.1
+maxClientCnxns=0
+minSessionTimeout=1000
+4lw.commands.whitelist=stat, ruok,mntr
+snapCount=5000
+extendedTypesEnabled=TRUE
+DigestAuthenticationProvider.superDigest=super:UdxDQl4f9v5oITwcAsO9bmWgHSI=
+znode.container.checkIntervalMs=500
+enforceQuota=false
+jute.maxbuffer=0xfffff
+`,
+      FILE,
+    )
+    expect(notices).toEqual([])
+    expect(settings).toEqual({
+      clientPort: 2281,
+      clientPortAddress: '10.0.0.1',
+      tickTimeMs: 2000,
+      maxClientCnxns: 0,
+      minSessionTimeoutMs: 1000,
+      maxSessionTimeoutMs: 40_000,
+      fourLetterWords: ['stat', 'ruok', 'mntr'],
+      snapCount: 5000,
+      extendedTypes: true,
+      superDigest: 'super:UdxDQl4f9v5oITwcAsO9bmWgHSI=',
+      containerCheckMs: 500,
+      enforceQuota: false,
+      requestBytesMax: 0xfffff,
+    })
+  })
+
+  it('has the defaults of ZooKeeper for what it does not name', () => {
+    const { notices, ...settings } = readZooCfg('', FILE)
+    expect(notices).toEqual([])
+    expect(Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))).toEqual({
+      tickTimeMs: 3_000,
+      minSessionTimeoutMs: 6_000,
+      maxSessionTimeoutMs: 60_000,
+      extendedTypes: false,
+      containerCheckMs: 60_000,
+    })
+  })
+
+  it('says which four-letter words it has not', () => {
+    const cfg = readZooCfg('4lw.commands.whitelist=ruok, gtmk,hash', FILE)
+    expect(cfg.fourLetterWords).toEqual(['ruok'])
+    expect(cfg.notices).toEqual(['conf/zoo.cfg:1: 4lw.commands.whitelist: this server has no gtmk, hash'])
+    expect(readZooCfg('4lw.commands.whitelist=*', FILE)).toMatchObject({ fourLetterWords: ['*'], notices: [] })
+    expect(readZooCfg('4lw.commands.whitelist=', FILE)).toMatchObject({ fourLetterWords: [], notices: [] })
+  })
+
+  it('bounds session time-outs by 2 and 20 ticks, as -1 does', () => {
+    expect(readZooCfg('tickTime=500\nminSessionTimeout=-1\nmaxSessionTimeout=-1', FILE)).toMatchObject({
+      minSessionTimeoutMs: 1_000,
+      maxSessionTimeoutMs: 10_000,
+    })
+  })
+
+  it('warns of a key that it does not know, with its line', () => {
+    expect(noticesOf('tickTime=2000\n\nclientport=2181\nfoo.bar=1')).toEqual([
+      'conf/zoo.cfg:3: unknown key clientport: ignored',
+      'conf/zoo.cfg:4: unknown key foo.bar: ignored',
+    ])
+  })
+
+  it('says that data are kept in memory only', () => {
+    expect(noticesOf('dataDir=/var/lib/zookeeper\ndataLogDir=/var/log/zookeeper')).toEqual([
+      'conf/zoo.cfg:1: dataDir: data are kept in memory only: /var/lib/zookeeper is neither read nor written',
+      'conf/zoo.cfg:2: dataLogDir: data are kept in memory only: /var/log/zookeeper is neither read nor written',
+    ])
+  })
+
+  it('says that a server of several is alone', () => {
+    const members = 'server.1=a:2888:3888\nserver.2=b:2888:3888:observer\nserver.3=c:2888:3888;2181'
+    expect(noticesOf(members)).toEqual([
+      'conf/zoo.cfg:1: server.1, server.2, server.3: ' +
+        'ensembles over the network are not there yet: this server is alone',
+    ])
+  })
+
+  it('says in one line what has no effect', () => {
+    const idle = 'initLimit=10\nsyncLimit=5\nautopurge.snapRetainCount=3\nadmin.enableServer=false\nserver.1=a:1:2'
+    expect(noticesOf(`${idle}\nstandaloneEnabled=true\nreconfigEnabled=false\nautopurge.purgeInterval=1`)).toEqual([
+      'conf/zoo.cfg: without effect on this server: initLimit (line 1), syncLimit (line 2), ' +
+        'autopurge.snapRetainCount (line 3), admin.enableServer (line 4), server.1 (line 5), ' +
+        'standaloneEnabled (line 6), reconfigEnabled (line 7), autopurge.purgeInterval (line 8)',
+    ])
+  })
+
+  it('takes the last of two entries, and says so', () => {
+    const cfg = readZooCfg('clientPort=1\nclientPort=2', FILE)
+    expect(cfg.clientPort).toBe(2)
+    expect(cfg.notices).toEqual(['conf/zoo.cfg:2: clientPort stands on line 1 already: this one holds'])
+  })
+
+  it.each([
+    ['clientPort=65536', 'clientPort must be a whole number from 0 to 65535, got "65536"'],
+    ['clientPort=many', 'clientPort must be a whole number from 0 to 65535, got "many"'],
+    ['tickTime=0', 'tickTime must be a whole number from 1 to 180000, got "0"'],
+    ['tickTime=', 'tickTime must be a whole number from 1 to 180000, got ""'],
+    ['maxClientCnxns=-1', 'maxClientCnxns must be a whole number from 0 to 1000000, got "-1"'],
+    ['standaloneEnabled=yes', 'standaloneEnabled must be true or false, got "yes"'],
+    ['enforceQuota=1', 'enforceQuota must be true or false, got "1"'],
+    ['server.1=host', 'server.1 must be host:port:port[:participant|observer][;[address:]clientPort], got "host"'],
+    ['clientPortAddress=', 'clientPortAddress must be something, got ""'],
+    [
+      '4lw.commands.whitelist=statistics',
+      '4lw.commands.whitelist must be four-letter words with commas between them, or *, got "statistics"',
+    ],
+    [
+      'DigestAuthenticationProvider.superDigest=secret',
+      'DigestAuthenticationProvider.superDigest must be super:<base64 of the SHA-1 of super:password>',
+    ],
+  ])('refuses %s with file and line', (entry, message) => {
+    expect(refusalOf(`# a comment\n${entry}`)).toBe(`conf/zoo.cfg:2: ${message}`)
+  })
+
+  it('refuses bounds of session time-outs that leave nothing between them', () => {
+    expect(refusalOf('tickTime=1000\nminSessionTimeout=30000')).toBe(
+      'conf/zoo.cfg:2: minSessionTimeout, 30000, must not be more than maxSessionTimeout, 20000',
+    )
+  })
+})

@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process'
+import { existsSync, openSync, closeSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { reasonToSkip } from '../engines/process.ts'
+import { reasonToSkipZooKeeper, startZooKeeper } from '../engines/zookeeper.ts'
+import { PROGRAM_TEST_MS_MAX } from './programs.ts'
+import { startServers } from './servers.ts'
+
+const ZKCLI = '/usr/share/zookeeper/bin/zkCli.sh'
+const COMMANDS = fileURLToPath(new URL('zkcli-commands.txt', import.meta.url))
+
+const skip = reasonToSkipZooKeeper() ?? reasonToSkip('zkCli.sh', existsSync(ZKCLI))
+
+/** What zkCli.sh prints to its output, and which events it has seen: they are printed at any time in between. */
+interface Session {
+  /** Its exit status, which is that of the last command that failed. */
+  readonly status: number | null
+  readonly lines: readonly string[]
+  readonly events: readonly string[]
+}
+
+async function sessionWith(address: string): Promise<Session> {
+  const commands = openSync(COMMANDS, 'r')
+  const child = spawn(ZKCLI, ['-server', address], { stdio: [commands, 'pipe', 'pipe'] })
+  closeSync(commands)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const status = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+  const all = masked(output).split('\n')
+  const isEvent = (line: string): boolean => line.startsWith('WatchedEvent')
+  const isNoise = (line: string): boolean => /^(WATCHER::|SLF4J.*|Connecting to .*|)$/.test(line)
+  const lines = all.filter((line) => !isEvent(line) && !isNoise(line))
+  return { status, lines: withIdentitiesSorted(lines), events: all.filter(isEvent) }
+}
+
+/** Deliberate difference "who-am-i-order". */
+function withIdentitiesSorted(lines: readonly string[]): readonly string[] {
+  const isIdentity = (line: string): boolean => /^(digest|ip): /.test(line)
+  const identities = lines.filter(isIdentity).sort()
+  return lines.map((line) => (isIdentity(line) ? (identities.shift() ?? '') : line))
+}
+
+/** Times are masked; zxids and ids of sessions become their rank among all in the output. */
+function masked(output: string): string {
+  const numbers = [...new Set(output.match(/0x[0-9a-f]+/g) ?? [])].sort((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1))
+  return output
+    .replaceAll(/0x[0-9a-f]+/g, (number) => `number ${numbers.indexOf(number)}`)
+    .replaceAll(/time = .*/g, (line) => (line.includes('1970') ? 'time = 0' : 'time = t'))
+}
+
+describe.skipIf(skip !== null)(`zkCli.sh${skip === null ? '' : ` (${skip})`}`, { timeout: PROGRAM_TEST_MS_MAX }, () => {
+  it('prints the same in a session with our server as in one with a real one', async () => {
+    await using servers = await startServers(1)
+    const real = await startZooKeeper({ tickMs: 2_000 })
+    try {
+      const expected = await sessionWith(real.connectString)
+      expect(expected.lines.length).toBeGreaterThan(100)
+      expect(await sessionWith(servers.addresses)).toEqual(expected)
+    } finally {
+      await real.stop()
+    }
+  })
+})
