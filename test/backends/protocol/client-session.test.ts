@@ -18,6 +18,8 @@ let errors: unknown[]
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'] })
+  // A pause of no length at all, one in some hundreds, would be over at once.
+  vi.spyOn(Math, 'random').mockReturnValue(0.5)
   dialer = new ScriptedDialer()
   errors = []
 })

@@ -50,6 +50,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'Votes are compared by zxid alone: a log of an older epoch can win.',
     kin: 'ZOOKEEPER-1156',
     edits: [{ file: ELECTION, from: 'a.peerEpoch !== b.peerEpoch', to: 'false' }],
+    profile: 'hot-crash',
     expected: { seeds: 300 },
   },
   {
@@ -57,6 +58,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'Votes of one epoch are compared by id alone: a shorter log can win.',
     kin: 'ZOOKEEPER-1154',
     edits: [VOTE_IGNORES_ZXID],
+    profile: 'hot-crash',
     expected: { seeds: 300, seedsWithoutAssertions: 300 },
   },
   {
@@ -64,6 +66,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'A shorter log can win, and its owner does not notice that its followers have seen more.',
     kin: 'ZOOKEEPER-1154, both guards gone',
     edits: [VOTE_IGNORES_ZXID, LEADS_THOSE_AHEAD],
+    profile: 'hot-crash',
     expected: { seeds: 20, seedsWithoutAssertions: 20 },
   },
   {
@@ -78,6 +81,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'A learner keeps the end of its log that the leader does not have.',
     kin: 'ZOOKEEPER-1154, ZOOKEEPER-1489',
     edits: [{ file: LEARNER, from: "incoming.mode === 'TRUNC'", to: 'false' }],
+    profile: 'hot-crash',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
   },
   {
@@ -85,6 +89,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'What a learner cuts off is still on its disk.',
     kin: 'ZOOKEEPER-5094, ZOOKEEPER-1489',
     edits: [{ file: JOURNAL, from: "this.#queue({ type: 'truncate', zxid })", to: 'this.#flushAppended()' }],
+    profile: 'hot-crash',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
   },
   {
@@ -92,6 +97,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'A leader sends a DIFF to a learner whose log has what its own has not.',
     kin: 'ZOOKEEPER-1154',
     edits: [{ file: LEADER, from: 'this.#journal.covers(from) && from <= end', to: 'true' }],
+    profile: 'hot-crash',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
   },
   {
