@@ -11,22 +11,41 @@
 /** A node by its place in the plan. */
 export type Place = string
 
-interface Timed {
+/** What happens at an instant. */
+export interface Timed {
+  /** When, in milliseconds of the world's clock. */
   readonly atMs: number
 }
 
-interface Lasting extends Timed {
+/** What goes on for a while. */
+export interface Lasting extends Timed {
+  /** How long, in milliseconds. */
   readonly forMs: number
 }
 
 /** The messages of the servers at which a plan may strike. */
-export const STRUCK_PACKETS = Object.freeze([
+export const STRUCK_PACKETS: readonly StruckPacket[] = Object.freeze([
   'FOLLOWERINFO', 'LEADERINFO', 'ACKEPOCH', 'DIFF', 'TRUNC', 'SNAP', 'NEWLEADER', 'UPTODATE',
   'PROPOSAL', 'ACK', 'COMMIT', 'INFORM', 'REQUEST', 'SYNC', 'REVALIDATE',
-] as const)
+])
 
-/** One of {@link STRUCK_PACKETS}. */
-export type StruckPacket = (typeof STRUCK_PACKETS)[number]
+/** A message of the servers at which a plan may strike. */
+export type StruckPacket =
+  | 'FOLLOWERINFO'
+  | 'LEADERINFO'
+  | 'ACKEPOCH'
+  | 'DIFF'
+  | 'TRUNC'
+  | 'SNAP'
+  | 'NEWLEADER'
+  | 'UPTODATE'
+  | 'PROPOSAL'
+  | 'ACK'
+  | 'COMMIT'
+  | 'INFORM'
+  | 'REQUEST'
+  | 'SYNC'
+  | 'REVALIDATE'
 
 /** One thing that goes wrong. */
 export type Fault =

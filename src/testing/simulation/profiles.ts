@@ -60,8 +60,21 @@ const EVERYTHING: Weights = {
   'crash-at-sync': 3, 'wipe': 1, 'pause': 3, 'pause-leader': 1, 'clock-jump': 1, 'drift': 2, 'client-crash': 2,
 }
 
+/** The name of a profile. */
+export type ProfileName =
+  | 'default'
+  | 'hot-crash'
+  | 'partition'
+  | 'disk'
+  | 'slow-disk'
+  | 'pause'
+  | 'churn'
+  | 'recipes'
+  | 'quiet'
+  | 'failpoints'
+
 /** The profiles, by name. */
-const PROFILES = Object.freeze({
+const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
   'default': { faults: EVERYTHING, everyMs: [400, 3_000], leftOut: 0.4 },
   'hot-crash': {
     faults: { 'crash': 4, 'crash-leader': 4, 'crash-at-sync': 5, 'strike': 6, 'strand': 3, 'wipe': 1 },
@@ -96,10 +109,7 @@ const PROFILES = Object.freeze({
   },
   'quiet': { faults: { 'weather': 1, 'cut': 1, 'drift': 1, 'client-crash': 1 }, everyMs: [4_000, 15_000] },
   'failpoints': { faults: EVERYTHING, everyMs: [300, 1_500], tinyLimits: true, leftOut: 0.5 },
-} as const satisfies Record<string, Profile>)
-
-/** The name of a profile. */
-export type ProfileName = keyof typeof PROFILES
+})
 
 /** The names of all profiles. */
 export const PROFILE_NAMES: readonly ProfileName[] = Object.freeze(Object.keys(PROFILES) as ProfileName[])
