@@ -80,8 +80,10 @@ describe('the seeds of every profile', () => {
 
 describe('what was found once', () => {
   it.each(REGRESSIONS)('is found no more: $found', async ({ draw }) => {
-    const { finding, faults } = await runDraw(draw)
+    const { finding, faults, commits } = await runDraw(draw)
     expect(finding).toBeNull()
-    expect(Object.keys(faults)).not.toHaveLength(0)
+    expect(commits).toBeGreaterThan(0)
+    // Some things go wrong without any help: their plan is empty.
+    expect(Object.keys(faults).length > 0).toBe(draw.plan.length > 0)
   })
 })
