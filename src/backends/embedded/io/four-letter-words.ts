@@ -13,7 +13,7 @@ import type { Host } from './host.ts'
 import type { Traffic } from './traffic.ts'
 
 /** What `srvr` and others call the version: monitoring of the field wants a ZooKeeper's. */
-const VERSION = '3.8.0-quorate, built on 2022-02-25 08:49 UTC'
+const VERSION = '3.8.0-quorate'
 const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests\n'
 const BYTES_PER_MB = 1024 * 1024
 const DECIMALS = 10_000
