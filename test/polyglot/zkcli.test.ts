@@ -12,11 +12,13 @@ const COMMANDS = fileURLToPath(new URL('zkcli-commands.txt', import.meta.url))
 
 const skip = reasonToSkipZooKeeper() ?? reasonToSkip('zkCli.sh', existsSync(ZKCLI))
 
-/** What zkCli.sh prints to its output, and which events it has seen: they are printed at any time in between. */
+/** What zkCli.sh prints to each of its streams, and which events it has seen: they are printed at any time in between. */
 interface Session {
   /** Its exit status, which is that of the last command that failed. */
   readonly status: number | null
-  readonly lines: readonly string[]
+  readonly output: readonly string[]
+  /** A stream of its own: how it falls in with the output is up to the pipes. */
+  readonly errors: readonly string[]
   readonly events: readonly string[]
 }
 
@@ -24,17 +26,28 @@ async function sessionWith(address: string): Promise<Session> {
   const commands = openSync(COMMANDS, 'r')
   const child = spawn(ZKCLI, ['-server', address], { stdio: [commands, 'pipe', 'pipe'] })
   closeSync(commands)
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const printed = { stdout: '', stderr: '' }
+  child.stdout?.on('data', (chunk: Buffer) => (printed.stdout += chunk.toString()))
+  child.stderr?.on('data', (chunk: Buffer) => (printed.stderr += chunk.toString()))
   const status = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', resolve)
   })
-  const all = masked(output).split('\n')
-  const isEvent = (line: string): boolean => line.startsWith('WatchedEvent')
-  const isNoise = (line: string): boolean => /^(WATCHER::|SLF4J.*|Connecting to .*|)$/.test(line)
-  const lines = all.filter((line) => !isEvent(line) && !isNoise(line))
-  return { status, lines: withIdentitiesSorted(lines), events: all.filter(isEvent) }
+  const output = masked(printed.stdout).split('\n')
+  return {
+    status,
+    output: withIdentitiesSorted(output.filter((line) => !isEvent(line) && !isNoise(line))),
+    errors: printed.stderr.split('\n').filter((line) => !isNoise(line)),
+    events: output.filter(isEvent),
+  }
+}
+
+function isEvent(line: string): boolean {
+  return line.startsWith('WatchedEvent')
+}
+
+function isNoise(line: string): boolean {
+  return /^(WATCHER::|SLF4J.*|Connecting to .*|)$/.test(line)
 }
 
 /** Deliberate difference "who-am-i-order". */
@@ -58,7 +71,7 @@ describe.skipIf(skip !== null)(`zkCli.sh${skip === null ? '' : ` (${skip})`}`, {
     const real = await startZooKeeper({ tickMs: 2_000 })
     try {
       const expected = await sessionWith(real.connectString)
-      expect(expected.lines.length).toBeGreaterThan(100)
+      expect(expected.output.length + expected.errors.length).toBeGreaterThan(100)
       expect(await sessionWith(servers.addresses)).toEqual(expected)
     } finally {
       await real.stop()
