@@ -12,7 +12,7 @@ const COMMANDS = fileURLToPath(new URL('zkcli-commands.txt', import.meta.url))
 
 const skip = reasonToSkipZooKeeper() ?? reasonToSkip('zkCli.sh', existsSync(ZKCLI))
 
-/** What zkCli.sh prints to each of its streams, and which events it has seen: they are printed at any time in between. */
+/** What zkCli.sh prints to each of its streams, and which events it has seen: these come at any time in between. */
 interface Session {
   /** Its exit status, which is that of the last command that failed. */
   readonly status: number | null

@@ -13,8 +13,8 @@ import type { World } from './world.ts'
 
 /** Clients connect however long there is no quorum: longer than any run, in milliseconds. */
 const PATIENCE_MS = 3_600_000
-/** How long a sleeping program waits before it looks whether the run draws to its end, in milliseconds of its clock. */
-const SLEEP_SLICE_MS = 250
+/** How long a sleeping program waits before it looks whether the run draws to its end, in ticks by its clock. */
+const SLEEP_SLICE_TICKS = 12
 
 interface Slot {
   readonly index: number
@@ -103,8 +103,9 @@ export class ClientSlots implements ClientPlaces {
         })
         await this.#workload.program(client, {
           slot: slot.index, life, node, random,
+          tickMs: this.#world.tickMs,
           isEnding: () => this.#isEnding,
-          sleep: (forMs) => this.#sleep(forMs),
+          sleep: (forTicks) => this.#sleep(forTicks * this.#world.tickMs),
         })
         await client.close()
         slot.isDone = true
@@ -114,9 +115,10 @@ export class ClientSlots implements ClientPlaces {
   }
 
   async #sleep(forMs: number): Promise<void> {
+    const sliceMs = SLEEP_SLICE_TICKS * this.#world.tickMs
     const untilMs = performance.now() + forMs
     for (let leftMs = forMs; leftMs > 0 && !this.#isEnding; leftMs = untilMs - performance.now()) {
-      await new Promise((resolve) => setTimeout(resolve, Math.min(leftMs, SLEEP_SLICE_MS)))
+      await new Promise((resolve) => setTimeout(resolve, Math.min(leftMs, sliceMs)))
     }
   }
 }

@@ -9,10 +9,12 @@ export interface FaultScene {
   readonly servers: readonly Place[]
   readonly clients: readonly Place[]
   readonly sessionTimeoutMs: number
+  /** What times of faults are drawn in, in milliseconds: a tick of the servers. */
+  readonly tickMs: number
 }
 
-/** The slowest message of bad weather, in milliseconds: what is sent behind it on its connection waits for it. */
-const TAIL_MS_MAX = 1_500
+/** The slowest message of bad weather, in ticks: what is sent behind it on its connection waits for it. */
+const TAIL_TICKS_MAX = 75
 /** Wall clocks jump by up to six hours. */
 const JUMP_MS_MAX = 6 * 3_600_000
 /** Clocks are wrong by up to a tenth; the deadlines of clients allow for that. */
@@ -22,11 +24,11 @@ type Draw = (atMs: number, scene: FaultScene) => Fault
 
 /** One drawing a class. */
 const DRAWS: Readonly<Record<FaultKind, Draw>> = Object.freeze({
-  'weather': (atMs, { random }) => {
-    const delayMsMax = random.pick([5, 20, 60, 150])
-    const tailFactor = Math.min(random.pick([5, 20, 100]), TAIL_MS_MAX / delayMsMax)
+  'weather': (atMs, { random, tickMs }) => {
+    const delayMsMax = random.pick([0.25, 1, 3, 7]) * tickMs
+    const tailFactor = Math.min(random.pick([5, 20, 100]), TAIL_TICKS_MAX * tickMs / delayMsMax)
     const tailChance = random.pick([0.001, 0.01, 0.05])
-    return { kind: 'weather', atMs, forMs: random.between(500, 5_000), delayMsMax, tailChance, tailFactor }
+    return { kind: 'weather', atMs, forMs: random.between(25, 250) * tickMs, delayMsMax, tailChance, tailFactor }
   },
   'clog': (atMs, scene) => ({ kind: 'clog', atMs, forMs: drawOutageMs(scene), node: drawNode(scene) }),
   'partition': (atMs, scene) => {
@@ -64,50 +66,51 @@ const DRAWS: Readonly<Record<FaultKind, Draw>> = Object.freeze({
   'half-open': (atMs, scene) => ({
     kind: 'half-open', atMs, forMs: drawOutageMs(scene), server: scene.random.pick(scene.servers),
   }),
-  'strike': (atMs, { random }) => ({
+  'strike': (atMs, scene) => ({
     kind: 'strike', atMs,
-    packet: random.pick(STRUCK_PACKETS),
-    nth: random.chance(0.6) ? 1 : random.between(2, 8),
-    what: random.pick(['cut', 'crash-sender', 'crash-receiver', 'crash-receiver-in-sync']),
-    downMs: drawDownMs(random),
+    packet: scene.random.pick(STRUCK_PACKETS),
+    nth: scene.random.chance(0.6) ? 1 : scene.random.between(2, 8),
+    what: scene.random.pick(['cut', 'crash-sender', 'crash-receiver', 'crash-receiver-in-sync']),
+    downMs: drawDownMs(scene),
   }),
   'strand': (atMs, scene) => ({ kind: 'strand', atMs, forMs: drawOutageMs(scene) }),
   'slow-disk': (atMs, scene) => ({
     kind: 'slow-disk', atMs, forMs: drawOutageMs(scene),
-    server: scene.random.pick(scene.servers), latencyMs: scene.random.pick([10, 50, 200, 1_000]),
+    server: scene.random.pick(scene.servers), latencyMs: scene.random.pick([0.5, 2.5, 10, 50]) * scene.tickMs,
   }),
-  'disk-error': (atMs, { random, servers }) => ({
-    kind: 'disk-error', atMs, server: random.pick(servers), downMs: drawDownMs(random),
+  'disk-error': (atMs, scene) => ({
+    kind: 'disk-error', atMs, server: scene.random.pick(scene.servers), downMs: drawDownMs(scene),
   }),
-  'crash': (atMs, { random, servers }) => {
+  'crash': (atMs, scene) => {
+    const { random, servers } = scene
     const count = random.chance(0.2) ? servers.length : random.between(1, servers.length)
     const crashed = random.shuffle(servers).slice(0, count)
-    return { kind: 'crash', atMs, servers: crashed, downMs: crashed.map(() => drawDownMs(random)) }
+    return { kind: 'crash', atMs, servers: crashed, downMs: crashed.map(() => drawDownMs(scene)) }
   },
-  'crash-leader': (atMs, { random }) => ({ kind: 'crash-leader', atMs, downMs: drawDownMs(random) }),
-  'crash-at-sync': (atMs, { random, servers }) => ({
-    kind: 'crash-at-sync', atMs, server: random.pick(servers), nth: random.between(1, 5),
-    side: random.pick(['before', 'after']), downMs: drawDownMs(random),
+  'crash-leader': (atMs, scene) => ({ kind: 'crash-leader', atMs, downMs: drawDownMs(scene) }),
+  'crash-at-sync': (atMs, scene) => ({
+    kind: 'crash-at-sync', atMs, server: scene.random.pick(scene.servers), nth: scene.random.between(1, 5),
+    side: scene.random.pick(['before', 'after']), downMs: drawDownMs(scene),
   }),
-  'wipe': (atMs, { random, servers }) => ({
-    kind: 'wipe', atMs, server: random.pick(servers), downMs: drawDownMs(random),
+  'wipe': (atMs, scene) => ({
+    kind: 'wipe', atMs, server: scene.random.pick(scene.servers), downMs: drawDownMs(scene),
   }),
   'pause': (atMs, scene) => ({
     kind: 'pause', atMs, forMs: drawPauseMs(scene), node: drawNode(scene), timersFirst: scene.random.chance(0.5),
   }),
   'pause-leader': (atMs, scene) => ({
     kind: 'pause-leader', atMs, forMs: drawPauseMs(scene), timersFirst: scene.random.chance(0.5),
-    ...(scene.random.chance(0.5) ? { alone: true } : {}),
+    ...(scene.random.chance(0.5) ? { alone: true, misled: scene.random.pick(scene.clients) } : {}),
   }),
   'clock-jump': (atMs, scene) => ({
     kind: 'clock-jump', atMs, node: drawNode(scene), byMs: scene.random.between(-JUMP_MS_MAX, JUMP_MS_MAX),
   }),
   'drift': (atMs, scene) => ({
-    kind: 'drift', atMs, forMs: scene.random.between(2_000, 20_000), node: drawNode(scene),
+    kind: 'drift', atMs, forMs: scene.random.between(100, 1_000) * scene.tickMs, node: drawNode(scene),
     rate: 1 + (scene.random.unit() * 2 - 1) * DRIFT_MAX,
   }),
-  'client-crash': (atMs, { random, clients }) => ({
-    kind: 'client-crash', atMs, client: random.pick(clients), downMs: drawDownMs(random),
+  'client-crash': (atMs, scene) => ({
+    kind: 'client-crash', atMs, client: scene.random.pick(scene.clients), downMs: drawDownMs(scene),
   }),
 })
 
@@ -135,11 +138,12 @@ function drawOutageMs({ random, sessionTimeoutMs }: FaultScene): number {
   return isLong ? random.between(sessionTimeoutMs, 3 * sessionTimeoutMs) : random.between(50, sessionTimeoutMs)
 }
 
-function drawPauseMs({ random, sessionTimeoutMs }: FaultScene): number {
+function drawPauseMs({ random, sessionTimeoutMs, tickMs }: FaultScene): number {
   const isLong = random.chance(0.5)
-  return isLong ? random.between(sessionTimeoutMs, 2 * sessionTimeoutMs + 1_000) : random.between(100, 1_000)
+  return isLong ? random.between(sessionTimeoutMs, 2 * sessionTimeoutMs + 50 * tickMs) : random.between(5, 50) * tickMs
 }
 
-function drawDownMs(random: SeededRandom): number {
-  return random.chance(0.5) ? random.between(5, 200) : random.between(200, 4_000)
+/** Mostly back at once, or long enough to be missed. */
+function drawDownMs({ random, tickMs }: FaultScene): number {
+  return random.chance(0.5) ? random.between(5, 10 * tickMs) : random.between(10, 200) * tickMs
 }

@@ -310,6 +310,18 @@ export class Injector {
     if (fault.alone !== true) return
     const servers = this.#world.servers.map((server) => server.node.name)
     this.#until(2 * fault.forMs, fault.kind, this.blocks.separate([node.name], servers))
+    const others = servers.filter((name) => name !== node.name)
+    this.#world.kernel.after(fault.forMs, null, 'misled', () => {
+      if (!this.#isOver) this.#mislead(fault, others)
+    })
+  }
+
+  /** Drives a client away from some servers. */
+  #mislead({ kind, forMs, misled }: Of<'pause-leader'>, servers: readonly string[]): void {
+    const [client] = this.#names(misled === undefined ? [] : [misled])
+    if (client === undefined) return
+    this.#until(forMs, kind, this.blocks.separate([client], servers))
+    for (const server of servers) this.#world.network.cut(client, server)
   }
 
   #clockJump(fault: Of<'clock-jump'>): void {

@@ -3,13 +3,16 @@
  *
  *     --seconds N | --seeds N     fresh seeds on all processors; a line a second
  *     --seed 0xBEEF [--trace]     replays one seed and says what happened; with --trace, every event
- *     --shrink                    with --seed: looks for the few faults that are enough, for the regressions
- *     --mutant NAME               breaks a rule of the code and looks how soon that is found
+ *     --mutant NAME [--seeds N]   breaks a rule of the code and looks how soon that is found
+ *     --shrink                    with either of these: looks for the few faults that are enough, for the regressions
  *     --profile NAME              only this climate
  *     --workload NAME             only this workload
+ *     --servers N, --clients N    only worlds of this size
  *
  * Exit status: 0 nothing was found, 2 wrong arguments, 10 crash, 11 safety, 12 liveness.
  */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -21,7 +24,7 @@ import { makeMutant } from './mutants/patch.ts'
 import { runPool } from './pool.ts'
 import type { PoolOptions } from './pool.ts'
 import { PROFILE_NAMES, drawRun } from './profiles.ts'
-import type { Draw, ProfileName } from './profiles.ts'
+import type { Draw, Given } from './profiles.ts'
 import { runDraw } from './run.ts'
 import type { Finding } from './run.ts'
 import { shrink } from './shrink.ts'
@@ -34,11 +37,14 @@ const REPORT_MS = 1_000
 /** One seed in so many runs twice. */
 const TWICE_EVERY = 20
 const SEED_SPAN = 2 ** 32
+/** Servers, or clients, of a world that can be asked for. */
+const SIZE_MAX = 20
 /** Seeds of a mutant that the simulation need not find. */
 const HUNT_SEEDS = 100
 
-const USAGE = `usage: npm run sim -- --seconds N | --seeds N | --seed SEED [--trace | --shrink] | --mutant NAME [more]
-more: --profile NAME, --workload NAME
+const USAGE = `usage: npm run sim -- --seconds N | --seeds N | --seed SEED [--trace | --shrink] |
+       --mutant NAME [--seeds N] [--shrink] [more]
+more: --profile NAME, --workload NAME, --servers N, --clients N
 profiles: ${PROFILE_NAMES.join(', ')}
 workloads: ${Object.keys(WORKLOADS).join(', ')}
 mutants: ${MUTANTS.map(({ name }) => name).join(', ')}`
@@ -50,8 +56,7 @@ interface Arguments {
   readonly mutant: Mutant | undefined
   readonly trace: boolean
   readonly shrink: boolean
-  readonly profile: ProfileName | undefined
-  readonly workload: string | undefined
+  readonly given: Given
 }
 
 /** Reads the command line; null if it is wrong. */
@@ -62,27 +67,38 @@ function read(args: readonly string[]): Arguments | null {
       options: {
         seconds: { type: 'string' }, seeds: { type: 'string' }, seed: { type: 'string' },
         mutant: { type: 'string' }, profile: { type: 'string' }, workload: { type: 'string' },
+        servers: { type: 'string' }, clients: { type: 'string' },
         trace: { type: 'boolean', default: false }, shrink: { type: 'boolean', default: false },
       },
     })
     const numbers = [values.seconds, values.seeds, values.seed].filter((text) => text !== undefined)
     if (!numbers.every((text) => Number(text) >= 0)) return null
-    if (numbers.length + (values.mutant === undefined ? 0 : 1) !== 1) return null
+    const isHunt = values.mutant !== undefined && values.seconds === undefined && values.seed === undefined
+    if (!isHunt && (numbers.length !== 1 || values.mutant !== undefined)) return null
     const mutant = MUTANTS.find(({ name }) => name === values.mutant)
     if (mutant?.name !== values.mutant) return null
-    if ((values.shrink || values.trace) && values.seed === undefined) return null
-    const profile = PROFILE_NAMES.find((name) => name === values.profile)
-    if (profile !== values.profile) return null
-    if (values.workload !== undefined && !Object.hasOwn(WORKLOADS, values.workload)) return null
-    return {
+    if (values.trace && values.seed === undefined) return null
+    if (values.shrink && values.seed === undefined && mutant === undefined) return null
+    const given = readGiven(values)
+    return given === null ? null : {
       seconds: values.seconds === undefined ? null : Number(values.seconds),
       seeds: values.seeds === undefined ? Infinity : Number(values.seeds),
       seed: values.seed === undefined ? null : Number(values.seed),
-      mutant, trace: values.trace, shrink: values.shrink, profile, workload: values.workload,
+      mutant, trace: values.trace, shrink: values.shrink, given,
     }
   } catch {
     return null
   }
+}
+
+/** Reads what is not to be left to chance; null if it is wrong. */
+function readGiven(values: Readonly<Partial<Record<keyof Given, string>>>): Given | null {
+  const profile = PROFILE_NAMES.find((name) => name === values.profile)
+  const { workload } = values
+  const [servers, clients] = [values.servers, values.clients].map((text) => text === undefined ? text : Number(text))
+  const isKnown = profile === values.profile && (workload === undefined || Object.hasOwn(WORKLOADS, workload))
+  const isCount = (count = 1): boolean => Number.isInteger(count) && count >= 1 && count <= SIZE_MAX
+  return isKnown && isCount(servers) && isCount(clients) ? { profile, workload, servers, clients } : null
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -91,39 +107,46 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`${USAGE}\n`)
     return USAGE_STATUS
   }
-  if (options.mutant !== undefined) return hunt(options.mutant)
+  if (options.mutant !== undefined) return hunt(options.mutant, options)
   return options.seed === null ? explore(options) : replay(options, options.seed)
 }
 
 /** Runs fresh seeds, and tells of every finding how to see it again. */
-async function explore({ seconds, seeds, profile, workload }: Arguments): Promise<number> {
+async function explore({ seconds, seeds, given }: Arguments): Promise<number> {
   const first = Math.floor(Math.random() * SEED_SPAN)
   const over = new AbortController()
   const end = seconds === null ? undefined : setTimeout(() => {
     over.abort()
   }, seconds * 1_000)
   const worker = new URL('./worker.js', import.meta.url)
-  const findings = await run({ seeds: seedsFrom(first, seeds), worker, signal: over.signal, profile, workload })
+  const findings = await run({ seeds: seedsFrom(first, seeds), worker, signal: over.signal, given })
   clearTimeout(end)
   return statusOf(findings)
 }
 
-/** Breaks a rule, and runs the seeds within which that has to be found, until it is. */
-async function hunt(mutant: Mutant): Promise<number> {
+/** Breaks a rule, and runs the seeds within which that has to be found, until it is; then it may look for why. */
+async function hunt(mutant: Mutant, { seeds, shrink: isShrinking }: Arguments): Promise<number> {
   const { name, breaks, expected, profile, workload } = mutant
   const folder = fileURLToPath(new URL(`../../../node_modules/.cache/quorate-mutant-${name}/`, import.meta.url))
   makeMutant(mutant, { folder, assertions: 'on' })
   say(`${breaks} ${describeExpected(expected)}`)
+  const given = { profile, workload }
   const found = new AbortController()
+  let replaying: readonly string[] | null = null
   const findings = await run({
-    seeds: 'seeds' in expected ? seedsFrom(expected.firstSeed ?? 0, expected.seeds) : seedsFrom(0, HUNT_SEEDS),
+    seeds: seedsFrom(0, Number.isFinite(seeds) ? seeds : 'seeds' in expected ? expected.seeds : HUNT_SEEDS),
     worker: pathToFileURL(join(folder, 'testing/simulation/worker.js')),
     signal: found.signal,
-    profile, workload,
-    onFinding: () => {
+    given,
+    onFinding: (seed) => {
+      replaying ??= replayOf(seed, given)
       found.abort()
     },
   })
+  if (isShrinking && replaying !== null) {
+    const shrinking = [join(folder, 'testing/simulation/main.js'), ...replaying, '--shrink']
+    await once(spawn(process.execPath, shrinking, { stdio: 'inherit' }), 'close')
+  }
   rmSync(folder, { recursive: true })
   return statusOf(findings)
 }
@@ -133,8 +156,8 @@ function describeExpected(expected: Mutant['expected']): string {
   return 'test' in expected ? `It is ${expected.test} that finds it.` : `Nobody can find it: ${expected.because}`
 }
 
-interface Campaign extends Pick<PoolOptions, 'seeds' | 'worker' | 'signal' | 'profile' | 'workload'> {
-  readonly onFinding?: () => void
+interface Campaign extends Pick<PoolOptions, 'seeds' | 'worker' | 'signal' | 'given'> {
+  readonly onFinding?: (seed: number) => void
 }
 
 /** Runs seeds on all processors, and says once a second how far it is. */
@@ -147,8 +170,8 @@ async function run({ onFinding, ...campaign }: Campaign): Promise<readonly Findi
   let told = 0
   const tell = (): void => {
     for (const { seed, finding } of tally.findings.slice(told)) {
-      say(`\n${describe(finding)}\nsee it again: npm run sim -- ${replayOf(seed, campaign)}\n`)
-      onFinding?.()
+      say(`\n${describe(finding)}\nsee it again: npm run sim -- ${replayOf(seed, campaign.given).join(' ')}\n`)
+      onFinding?.(seed)
     }
     told = tally.findings.length
   }
@@ -170,17 +193,14 @@ async function run({ onFinding, ...campaign }: Campaign): Promise<readonly Findi
   return tally.findings.map(({ finding }) => finding)
 }
 
-function replayOf(seed: number, { profile, workload }: Pick<Campaign, 'profile' | 'workload'>): string {
-  return [
-    `--seed ${hex(seed)}`,
-    ...(profile === undefined ? [] : [`--profile ${profile}`]),
-    ...(workload === undefined ? [] : [`--workload ${workload}`]),
-  ].join(' ')
+function replayOf(seed: number, given: Given = {}): string[] {
+  const options = Object.entries(given).filter(([, value]) => value !== undefined)
+  return ['--seed', hex(seed), ...options.flatMap(([name, value]) => [`--${name}`, String(value)])]
 }
 
 /** Runs one seed before the eyes of the reader. */
-async function replay({ profile, workload, trace, shrink: isShrinking }: Arguments, seed: number): Promise<number> {
-  const draw = drawRun(seed, { profile, workloads: workload === undefined ? Object.keys(WORKLOADS) : [workload] })
+async function replay({ given, trace, shrink: isShrinking }: Arguments, seed: number): Promise<number> {
+  const draw = drawRun(seed, { ...given, workloads: Object.keys(WORKLOADS) })
   const { plan, ...rest } = draw
   say(JSON.stringify(rest))
   const onLine = (atMs: number, line: string): void => {

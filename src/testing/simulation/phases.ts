@@ -5,8 +5,7 @@
  *            dead, frozen or cut off for ever. The core has to elect, to serve, and to take a write of a client that is
  *            new, in time.
  * Quiescence every program ends and every client closes. Then nothing may be left: no session, watch or connection on
- * any
- *            server of the core, no timer on any client's node, and all of the core has applied the same.
+ *            any server of the core, no timer on any client's node, and all of the core has applied the same.
  * Bounds     in ticks of the servers, so that they hold for any tick; they are generous for slow disks and networks,
  *            and still a hundred times shorter than what a storm of elections or a lost wake-up takes.
  */
@@ -22,10 +21,8 @@ import type { SimServer, World } from './world.ts'
 
 /** What a new client writes to see that there is service. */
 const WITNESS_PATH = '/quorate-witness'
-/**
- * How long programs have to come to their end once there is service, in milliseconds: longer than any wait of a client.
- */
-const CLOSING_MS = 60_000
+/** How long programs have to come to their end once there is service, in ticks: longer than any wait of a client. */
+const CLOSING_TICKS = 6_000
 /** Grace behind the last time-out of a session, in ticks. */
 const EXPIRY_GRACE_TICKS = 40
 
@@ -98,7 +95,8 @@ export class Phases {
     const { world, clients, sessionTimeoutMs, config } = this.#options
     const { kernel } = world
     clients.end()
-    const hasEnded = await kernel.run(kernel.nowMs + CLOSING_MS, () => clients.unfinished().length === 0)
+    const endMs = kernel.nowMs + CLOSING_TICKS * config.tickMs
+    const hasEnded = await kernel.run(endMs, () => clients.unfinished().length === 0)
     if (!hasEnded) this.#fail('closing', `${clients.unfinished().join(' ')} did not come to an end`)
     const restMs = sessionTimeoutMs + EXPIRY_GRACE_TICKS * config.tickMs
     const leftTimers = (): string[] => [...clients.leftTimers(), ...timersOf(this.#witness)]
@@ -145,7 +143,7 @@ export class Phases {
       }
       onWritten()
       await client.close()
-    }, { connectTimeoutMs: CLOSING_MS })
+    }, { connectTimeoutMs: CLOSING_TICKS * world.tickMs })
   }
 
   #coreServes(): boolean {

@@ -107,8 +107,16 @@ export type Fault =
   | (Timed & { readonly kind: 'wipe'; readonly server: Place; readonly downMs: number })
   /** A process stands still. When it goes on, due timers may run before what is in its sockets is read. */
   | (Lasting & { readonly kind: 'pause'; readonly node: Place; readonly timersFirst: boolean })
-  /** Whoever leads stands still. If `alone`, no other server reaches it until it has gone on for as long as that. */
-  | (Lasting & { readonly kind: 'pause-leader'; readonly timersFirst: boolean; readonly alone?: boolean })
+  /**
+   * Whoever leads stands still. If `alone`, no other server reaches it until it has gone on for as long as that; and
+   * meanwhile `misled`, a client, reaches no other server but it.
+   */
+  | (Lasting & {
+    readonly kind: 'pause-leader'
+    readonly timersFirst: boolean
+    readonly alone?: boolean
+    readonly misled?: Place
+  })
   /** The wall clock of a node jumps. */
   | (Timed & { readonly kind: 'clock-jump'; readonly node: Place; readonly byMs: number })
   /** The clocks of a node run fast or slow. */

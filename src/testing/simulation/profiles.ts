@@ -4,6 +4,9 @@
  *
  * A profile is a climate: which classes of faults come, how often, and with which limits. Within it everything is drawn
  * (swarm testing: a run has some of the classes of its profile, not always all, since faults hide one another).
+ *
+ * Time is drawn in ticks of the servers, and a tick may be anything from short to long. So all worlds are as eventful,
+ * and in those with long ticks the network and the disks are fast beside them.
  */
 import type { ServerConfig } from '../../backends/embedded/server/config.ts'
 import type { DiskWeather } from './disk.ts'
@@ -46,8 +49,8 @@ type Weights = Partial<Record<FaultKind, number>>
 interface Profile {
   /** Which classes of faults come, and how often compared with each other. */
   readonly faults: Weights
-  /** Mean time between two faults, in milliseconds. */
-  readonly everyMs: readonly [min: number, max: number]
+  /** Mean time between two faults, in ticks of the servers. */
+  readonly everyTicks: readonly [min: number, max: number]
   /** Whether the limits of the servers are tiny, so that what is rare in practice is common here. */
   readonly tinyLimits?: boolean
   /** Chance that a class of the profile is left out of a run. */
@@ -75,81 +78,95 @@ export type ProfileName =
 
 /** The profiles, by name. */
 const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
-  'default': { faults: EVERYTHING, everyMs: [400, 3_000], leftOut: 0.4 },
+  'default': { faults: EVERYTHING, everyTicks: [15, 110], leftOut: 0.4 },
   'hot-crash': {
     faults: { 'crash': 4, 'crash-leader': 4, 'crash-at-sync': 5, 'strike': 6, 'strand': 3, 'wipe': 1 },
-    everyMs: [150, 600], tinyLimits: true,
+    everyTicks: [6, 22], tinyLimits: true,
   },
   'partition': {
     faults: {
       'partition': 4, 'bridge': 3, 'one-way': 3, 'clog': 2, 'client-cut-off': 2,
       'cut': 2, 'cut-after': 2, 'half-open': 2, 'strand': 3,
     },
-    everyMs: [300, 2_000], leftOut: 0.3,
+    everyTicks: [11, 75], leftOut: 0.3,
   },
   'disk': {
     faults: { 'disk-error': 4, 'crash-at-sync': 5, 'wipe': 3, 'crash': 2, 'slow-disk': 1 },
-    everyMs: [300, 1_500], leftOut: 0.2,
+    everyTicks: [11, 55], leftOut: 0.2,
   },
-  'slow-disk': { faults: { 'slow-disk': 6, 'crash-leader': 1, 'crash-at-sync': 2, 'cut': 1 }, everyMs: [500, 2_000] },
+  'slow-disk': { faults: { 'slow-disk': 6, 'crash-leader': 1, 'crash-at-sync': 2, 'cut': 1 }, everyTicks: [18, 75] },
   'pause': {
     faults: { 'pause': 6, 'pause-leader': 3, 'drift': 3, 'clock-jump': 2, 'clog': 1 },
-    everyMs: [300, 2_000], leftOut: 0.2,
+    everyTicks: [11, 75], leftOut: 0.2,
   },
   'churn': {
     faults: { 'client-crash': 5, 'client-cut-off': 3, 'cut': 4, 'pause': 2, 'crash': 1, 'weather': 1 },
-    everyMs: [150, 1_000],
+    everyTicks: [6, 37],
   },
   'recipes': {
     faults: {
       'client-cut-off': 3, 'cut': 4, 'pause': 4, 'drift': 2, 'client-crash': 2, 'crash-leader': 2, 'crash': 1,
       'strike': 1, 'weather': 1,
     },
-    everyMs: [300, 2_000], leftOut: 0.3,
+    everyTicks: [11, 75], leftOut: 0.3,
   },
-  'quiet': { faults: { 'weather': 1, 'cut': 1, 'drift': 1, 'client-crash': 1 }, everyMs: [4_000, 15_000] },
-  'failpoints': { faults: EVERYTHING, everyMs: [300, 1_500], tinyLimits: true, leftOut: 0.5 },
+  'quiet': { faults: { 'weather': 1, 'cut': 1, 'drift': 1, 'client-crash': 1 }, everyTicks: [150, 550] },
+  'failpoints': { faults: EVERYTHING, everyTicks: [11, 55], tinyLimits: true, leftOut: 0.5 },
 })
 
 /** The names of all profiles. */
 export const PROFILE_NAMES: readonly ProfileName[] = Object.freeze(Object.keys(PROFILES) as ProfileName[])
 
-const SAFETY_MS_MIN = 8_000
-const SAFETY_MS_MAX = 30_000
-/** The first fault comes no earlier: some of a run's clients should have begun. */
-const FIRST_FAULT_MS = 300
+/** How long things go wrong, in ticks of the servers. */
+const SAFETY_TICKS_MIN = 300
+const SAFETY_TICKS_MAX = 1_000
+/** The first fault comes no earlier, in ticks: some of a run's clients should have begun. */
+const FIRST_FAULT_TICKS = 11
+/** How long a tick may be, in milliseconds: beside the longest ones networks and disks are fast. */
+const TICKS_MS: readonly number[] = Object.freeze([10, 20, 50, 100, 200, 500])
 /** The slowest message of good weather, in milliseconds: it must not cost every leader its majority. */
 const TAIL_MS_MAX = 200
 /** Time-outs of sessions are so many ticks or more: servers must be able to notice anything within one. */
 const SESSION_TICKS_MIN = 20
 
-/** What may be drawn, and by whom. */
-export interface DrawOptions {
+/** What of a run is given, and not left to chance; the rest is drawn as it would have been. */
+export interface Given {
+  /** Its climate. */
   readonly profile?: ProfileName | undefined
-  /** The names of the workloads there are, for a profile. */
+  /** What its clients do. */
+  readonly workload?: string | undefined
+  /** Servers that vote; then there are no others. */
+  readonly servers?: number | undefined
+  /** How many clients there are at a time. */
+  readonly clients?: number | undefined
+}
+
+/** What may be drawn. */
+export interface DrawOptions extends Given {
+  /** The names of the workloads there are. */
   readonly workloads: readonly string[]
 }
 
 /** Draws a run from its seed. */
 export function drawRun(seed: number, options: DrawOptions): Draw {
   const random = new SeededRandom(seed).fork('draw')
-  const name = options.profile ?? random.pick(PROFILE_NAMES)
+  const name = drawUnless(options.profile, () => random.pick(PROFILE_NAMES))
   const profile: Profile = PROFILES[name]
-  const servers = random.pick([1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 7])
-  const observers = random.pick([0, 0, 0, 1, 2])
-  const clients = random.between(2, 8)
-  const tickMs = random.pick([10, 20, 50])
+  const servers = drawUnless(options.servers, () => random.pick([1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 7]))
+  const observers = drawUnless(options.servers === undefined ? undefined : 0, () => random.pick([0, 0, 0, 1, 2]))
+  const clients = drawUnless(options.clients, () => random.between(2, 8))
+  const tickMs = random.pick(TICKS_MS)
   const sessionTimeoutMs = SESSION_TICKS_MIN * tickMs * random.pick([1, 1.5, 2, 4])
-  const safetyMs = random.between(SAFETY_MS_MIN, SAFETY_MS_MAX)
+  const safetyMs = random.between(SAFETY_TICKS_MIN, SAFETY_TICKS_MAX) * tickMs
   const scene = {
     random: random.fork('plan'),
     servers: places('s', servers + observers),
     clients: places('c', clients),
-    sessionTimeoutMs,
+    sessionTimeoutMs, tickMs,
   }
   return {
     seed, profile: name, servers, observers, clients, sessionTimeoutMs, safetyMs,
-    workload: random.pick(options.workloads),
+    workload: drawUnless(options.workload, () => random.pick(options.workloads)),
     server: { tickMs, ...(profile.tinyLimits === true ? drawTinyLimits(random) : drawLimits(random)) },
     network: drawNetwork(random),
     disk: drawDisk(random),
@@ -160,20 +177,26 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
 /** Draws what goes wrong in a climate, from shortly behind the start up to an instant in virtual milliseconds. */
 export function drawPlanFor(name: ProfileName, untilMs: number, scene: FaultScene): Plan {
   const profile: Profile = PROFILES[name]
-  const { random } = scene
+  const { random, tickMs } = scene
   const kinds = Object.keys(profile.faults) as FaultKind[]
   const kept = kinds.filter(() => !random.chance(profile.leftOut ?? 0))
   const used = kept.length === 0 ? kinds : kept
   const bag = used.flatMap((kind) => Array<FaultKind>(profile.faults[kind] ?? 0).fill(kind))
-  const [min, max] = profile.everyMs
-  const everyMs = random.between(min, max)
+  const [min, max] = profile.everyTicks
+  const everyMs = random.between(min, max) * tickMs
   const plan: Fault[] = []
-  for (let atMs = FIRST_FAULT_MS; atMs < untilMs; atMs += Math.ceil(2 * random.unit() * everyMs)) {
+  for (let atMs = FIRST_FAULT_TICKS * tickMs; atMs < untilMs; atMs += Math.ceil(2 * random.unit() * everyMs)) {
     const fault = drawFault(random.pick(bag), atMs, scene)
     plan.push(fault)
     if (fault.kind === 'strand' && random.chance(0.5)) plan.push(drawStrikeBehindStrand(atMs, scene))
   }
   return plan
+}
+
+/** Draws in any case, so that what is drawn behind it is the same. */
+function drawUnless<T>(given: T | undefined, draw: () => T): T {
+  const drawn = draw()
+  return given ?? drawn
 }
 
 function drawLimits(random: SeededRandom): Partial<ServerConfig> {

@@ -10,6 +10,7 @@ import { SERVER_DEFAULTS } from '../../backends/embedded/server/config.ts'
 import { Violation } from './check.ts'
 import type { Check } from './check.ts'
 import { createChecks } from './checks/suite.ts'
+import { ClientProbes } from './client-probes.ts'
 import { ClientSlots } from './client-slots.ts'
 import { Injector } from './inject.ts'
 import type { Draining } from './kernel.ts'
@@ -27,8 +28,8 @@ import { World } from './world.ts'
 
 /** A run of more events than this spins: two messages that cause each other, at the speed of the network. */
 const EVENTS_MAX = 3_000_000
-/** Clients begin within so many milliseconds, while the first leader is being elected and behind that. */
-const CLIENTS_START_MS = 500
+/** Clients begin within so many ticks, while the first leader is being elected and behind that. */
+const CLIENTS_START_TICKS = 20
 
 /** What went wrong. */
 export interface Finding {
@@ -118,6 +119,7 @@ class Run {
     if (makeWorkload === undefined) throw new RangeError(`there is no workload ${draw.workload}`)
     const probes = this.#probes
     const tap = new Tap(world)
+    tap.observe(new ClientProbes(probes))
     const ledger = new Ledger(world)
     const checks = createChecks(world, tap, ledger)
     const workload = makeWorkload({ world, ledger, tap, clients, random: random.fork('workload'), probes })
@@ -153,7 +155,7 @@ class Run {
   async #goThroughPhases(): Promise<void> {
     const { kernel, servers } = this.#world
     for (const { id } of servers) this.#world.start(id)
-    this.#clients.start(CLIENTS_START_MS)
+    this.#clients.start(CLIENTS_START_TICKS * this.#world.tickMs)
     this.#injector.start(this.#draw.plan)
     await kernel.run(this.#draw.safetyMs)
     this.#serviceTicks = await this.#phases.serve()

@@ -166,6 +166,7 @@ class Simulation implements SimulatedWorld {
       servers: this.servers.map(({ name }) => name),
       clients: this.clients.map(({ name }) => name),
       sessionTimeoutMs,
+      tickMs: this.#world.tickMs,
     }
     this.#plan = 'profile' in faults ? drawPlanFor(faults.profile, faults.forMs, scene) : faults
     this.#injector = new Injector({

@@ -5,7 +5,7 @@
  *           trace; if they do not, something leaks into the world from outside, and that is a finding of its own.
  */
 import { drawRun } from './profiles.ts'
-import type { Draw, ProfileName } from './profiles.ts'
+import type { Draw, Given } from './profiles.ts'
 import { runDraw } from './run.ts'
 import type { RunReport } from './run.ts'
 import { WORKLOADS } from './workloads/all.ts'
@@ -18,8 +18,7 @@ export interface WorkerTask {
   readonly seeds: readonly number[]
   /** Those of the seeds that run twice. */
   readonly twice: readonly number[]
-  readonly profile?: ProfileName | undefined
-  readonly workload?: string | undefined
+  readonly given?: Given
 }
 
 /** What a worker says of a run. */
@@ -30,10 +29,10 @@ export interface WorkerLine extends RunReport {
   readonly again?: true
 }
 
-async function work({ seeds, twice, profile, workload }: WorkerTask): Promise<void> {
-  const workloads = workload === undefined ? Object.keys(WORKLOADS) : [workload]
+async function work({ seeds, twice, given = {} }: WorkerTask): Promise<void> {
+  const workloads = Object.keys(WORKLOADS)
   for (const seed of seeds) {
-    const draw = drawRun(seed, { profile, workloads })
+    const draw = drawRun(seed, { ...given, workloads })
     const usage = process.cpuUsage()
     const report = await runQuickly(draw)
     const { user, system } = process.cpuUsage(usage)

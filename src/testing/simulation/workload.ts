@@ -41,8 +41,10 @@ export interface ClientLife {
   readonly random: SeededRandom
   /** Whether the faults are over and the program should come to its end. */
   isEnding(): boolean
+  /** What programs measure time in, as the servers do, in milliseconds. */
+  readonly tickMs: number
   /** Lets virtual time pass on this node's clock; ends early when the run draws to its end. */
-  sleep(forMs: number): Promise<void>
+  sleep(forTicks: number): Promise<void>
 }
 
 /** Programs, and what is checked of them. */

@@ -115,6 +115,11 @@ export class World {
     return this.#options
   }
 
+  /** A tick of its servers, in milliseconds. */
+  get tickMs(): number {
+    return this.#options.server?.tickMs ?? SERVER_DEFAULTS.tickMs
+  }
+
   /** The server with this id. */
   server(id: number): SimServer {
     const server = this.servers[id - 1]

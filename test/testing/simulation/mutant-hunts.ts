@@ -30,13 +30,11 @@ export interface Hunt {
 export async function hunt(mutant: Mutant, { compiled, seeds, assertions }: Hunt): Promise<Finding | null> {
   const home = `${compiled}-${mutant.name}-${assertions}`
   makeMutant(mutant, { folder: home, compiled, assertions })
-  const { profile, workload, expected } = mutant
-  const first = 'seeds' in expected ? expected.firstSeed ?? 0 : 0
+  const { profile, workload } = mutant
   const task: WorkerTask = {
-    seeds: Array.from({ length: seeds }, (_, index) => first + index),
+    seeds: Array.from({ length: seeds }, (_, seed) => seed),
     twice: [],
-    ...(profile === undefined ? {} : { profile }),
-    ...(workload === undefined ? {} : { workload }),
+    given: { profile, workload },
   }
   const worker = spawn(process.execPath, [join(home, 'testing/simulation/worker.js'), JSON.stringify(task)])
   const ended = endOf(worker)

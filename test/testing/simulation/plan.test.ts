@@ -42,6 +42,12 @@ describe('a draw', () => {
     for (const profile of PROFILE_NAMES) expect(drawRun(5, { profile, workloads: ['a'] }).profile).toBe(profile)
   })
 
+  it('keeps to the size and the workload that are asked for, and draws the rest as it would have done', () => {
+    const { network, server } = drawRun(5, { workloads: ['a'] })
+    const draw = drawRun(5, { servers: 3, clients: 5, workload: 'b', workloads: ['a'] })
+    expect(draw).toMatchObject({ servers: 3, observers: 0, clients: 5, workload: 'b', network, server })
+  })
+
   it('gives clocks no more than a tenth of drift, which is what the deadlines of clients allow for', () => {
     const rates = drawAll().flatMap(({ plan }) => plan.flatMap((fault) => (fault.kind === 'drift' ? fault.rate : [])))
     expect(rates.length).toBeGreaterThan(10)

@@ -4,7 +4,11 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runPool } from '../../../src/testing/simulation/pool.ts'
+import type { Draw } from '../../../src/testing/simulation/profiles.ts'
 import { compileInto, scratchFolder } from './compiled.ts'
+
+/** Longest time to find a mutant and to make its plan small, on a machine that has other things to do. */
+const SHRINK_MS_MAX = 300_000
 
 let folder = ''
 
@@ -80,6 +84,7 @@ describe('the command', () => {
   it.each([
     [], ['--seeds'], ['--seeds', 'many'], ['--seed', '1', '--seeds', '2'], ['--shrink'], ['--seeds', '1', '--trace'],
     ['--seeds', '1', '--profile', 'none'], ['--seeds', '1', '--workload', 'none'], ['--mutant', 'none'], ['--what'],
+    ['--seeds', '1', '--servers', '0'], ['--seeds', '1', '--clients', 'five'],
   ].map((args) => args.join(' ')))('refuses "%s"', (args) => {
     const { status, output } = run(...args.split(' ').filter((arg) => arg !== ''))
     expect(status).toBe(2)
@@ -100,4 +105,14 @@ describe('the command', () => {
     expect(first.output).toMatch(/^ *\d+\.\d\d {2}heals s/m)
     expect(run('--seed', '0xBEEF', '--workload', 'keys')).toEqual(first)
   })
+
+  it('finds a mutant, and the few faults that are enough for it', () => {
+    const { status, output } = run('--mutant', 'truncation-skipped', '--shrink')
+    expect(status).toBe(11)
+    const [, faults, found = ''] = /^(\d+) are:\n(\{.*?\n\})/ms.exec(output) ?? []
+    expect(Number(faults)).toBeGreaterThan(0)
+    expect(Number(faults)).toBeLessThanOrEqual(8)
+    const { draw } = JSON.parse(found) as { draw: Draw }
+    expect(draw.plan).toHaveLength(Number(faults))
+  }, SHRINK_MS_MAX)
 })

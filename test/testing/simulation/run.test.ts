@@ -26,7 +26,8 @@ function run(draw: Draw, makeWorkload: MakeWorkload = makeKeys): Promise<RunRepo
 /** Some of a class, so that at least one finds what it strikes at. */
 function faultsOf(kind: FaultKind): Fault[] {
   const random = new SeededRandom(7)
-  const scene = { random, servers: ['s1', 's2', 's3'], clients: ['c1', 'c2', 'c3', 'c4'], sessionTimeoutMs: 1_000 }
+  const [servers, clients] = [['s1', 's2', 's3'], ['c1', 'c2', 'c3', 'c4']] as const
+  const scene = { random, servers, clients, sessionTimeoutMs: 1_000, tickMs: 50 }
   return Array.from({ length: 8 }, (_, index) => drawFault(kind, 800 + 700 * index, scene))
 }
 

@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import PQueue from 'p-queue'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FAULT_KINDS } from '../../../src/testing/simulation/plan.ts'
 import { runPool } from '../../../src/testing/simulation/pool.ts'
@@ -27,15 +28,16 @@ beforeAll(async () => {
   folder = scratchFolder()
   compileInto(folder)
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-  for (const [index, profile] of PROFILE_NAMES.entries()) {
+  const profiles = new PQueue({ concurrency: PROCESSES })
+  await profiles.addAll([...PROFILE_NAMES.entries()].map(([index, profile]) => {
     const first = (index + 1) * 1_000
-    await runPool({
+    return () => runPool({
       seeds: Array.from({ length: SEEDS_A_PROFILE }, (_, seed) => first + seed).values(),
-      processes: PROCESSES,
+      processes: 1,
       worker: pathToFileURL(join(folder, 'testing/simulation/worker.js')),
       signal: new AbortController().signal,
       isTwice: (seed) => seed % TWICE_EVERY === 0,
-      profile,
+      given: { profile },
       onLine: (line) => {
         tally.add(line)
         lines.push(line)
@@ -44,7 +46,7 @@ beforeAll(async () => {
         tally.addFailure(seed, complaint)
       },
     })
-  }
+  }))
 }, LIMIT_MS)
 
 afterAll(() => {

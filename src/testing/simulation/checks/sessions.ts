@@ -20,6 +20,8 @@ import type { Replayed } from '../model.ts'
 import type { Tap, TapConnection, TapObserver } from '../tap.ts'
 import type { CheckedWorld } from '../checked-world.ts'
 
+/** How long a host takes to hand its server what has come, by its clock; a tick that came before it is handed first. */
+const TURN_MS = 0.02
 /** How late a host takes a tick to be before it counts those that it missed as one. */
 const TICK_LATENESS_MS = 50
 /** Part by which clocks are allowed to differ in the worst plan, and as much again. */
@@ -35,6 +37,14 @@ interface Reported {
   readonly sessionIds: readonly bigint[]
 }
 
+/** When a server heard of a session, by its clock: the last time, and the last time before that turn of its host. */
+interface Heard {
+  readonly lastMs: number
+  readonly beforeMs: number
+}
+
+const NEVER: Heard = Object.freeze({ lastMs: 0, beforeMs: 0 })
+
 /** See the head of this file. */
 export class SessionsCheck implements Check, TapObserver, LedgerListener {
   readonly name = 'sessions'
@@ -43,8 +53,8 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
   readonly #ledger: Ledger
   readonly #tap: Tap
   readonly #tickMs: number
-  /** By server, when it heard of each session, on its own clock. */
-  readonly #heard: Map<bigint, number>[]
+  /** By server. */
+  readonly #heard: Map<bigint, Heard>[]
   /** By server, when it was last established as the leader, on its own clock. */
   readonly #ledSince: number[]
   /** By link. */
@@ -58,7 +68,7 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
     this.#ledger = ledger
     this.#tap = tap
     this.#tickMs = world.options.server?.tickMs ?? SERVER_DEFAULTS.tickMs
-    this.#heard = world.servers.map(() => new Map<bigint, number>())
+    this.#heard = world.servers.map(() => new Map<bigint, Heard>())
     this.#ledSince = world.servers.map(() => 0)
     ledger.listen(this)
     tap.observe(this)
@@ -142,8 +152,10 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
   #expired(server: number, sessionId: bigint): void {
     const session = this.#ledger.model.sessions.get(sessionId)
     if (session === undefined) return
-    const lastMs = Math.max(this.#heard[server - 1]?.get(sessionId) ?? 0, this.#ledSince[server - 1] ?? 0)
-    const silentMs = this.#clockMs(server) - lastMs
+    const clockMs = this.#clockMs(server)
+    const heard = this.#heard[server - 1]?.get(sessionId) ?? NEVER
+    const heardMs = clockMs - heard.lastMs > TURN_MS ? heard.lastMs : heard.beforeMs
+    const silentMs = clockMs - Math.max(heardMs, this.#ledSince[server - 1] ?? 0)
     // A tick may come at once behind one that was late, and hearing counts from the tick before it.
     if (silentMs >= session.timeoutMs - this.#tickMs - TICK_LATENESS_MS) return
     const what = `session ${sessionId} of ${session.timeoutMs} ms after ${silentMs} ms of silence`
@@ -160,8 +172,10 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
   }
 
   #heardAt(server: number, sessionId: bigint, clockMs: number): void {
-    const heard = this.#heard[server - 1]
-    if (heard !== undefined && clockMs > (heard.get(sessionId) ?? -Infinity)) heard.set(sessionId, clockMs)
+    const { lastMs, beforeMs } = this.#heard[server - 1]?.get(sessionId) ?? NEVER
+    if (clockMs <= lastMs) return
+    const isNewTurn = clockMs - lastMs > TURN_MS
+    this.#heard[server - 1]?.set(sessionId, { lastMs: clockMs, beforeMs: isNewTurn ? lastMs : beforeMs })
   }
 
   #clockMs(server: number): number {

@@ -23,8 +23,6 @@ export interface Edit {
 export interface Caught {
   /** Seeds within which something is found. */
   readonly seeds: number
-  /** The first of them, if not 0: where a hunt that begins there is a short one. */
-  readonly firstSeed?: number
   /** The same where `assert` does nothing: the checks outside have to see it by themselves. Absent if they need not. */
   readonly seedsWithoutAssertions?: number
 }

@@ -4,8 +4,8 @@
 import { CoordinationError } from '../../../core/errors.ts'
 import { Violation } from '../check.ts'
 
-/** How long a program that waits for something lets pass between two looks, in milliseconds. */
-const LOOK_EVERY_MS = 50
+/** A program that waits for something looks so many times, at most. */
+const LOOKS_MAX = 400
 
 /** What became of an attempt. */
 export type Attempted<T> =
@@ -51,6 +51,6 @@ export async function eventually(
   const endMs = performance.now() + boundMs
   while (!holds()) {
     if (performance.now() >= endMs) throw new Violation(check, `${describe()} after ${boundMs} ms`, 'liveness')
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+    await new Promise((resolve) => setTimeout(resolve, boundMs / LOOKS_MAX))
   }
 }

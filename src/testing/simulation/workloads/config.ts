@@ -13,15 +13,15 @@ import type { StandardSchema } from '../../../recipes/standard-schema.ts'
 import { ConfigCheck } from '../checks/config.ts'
 import type { ConfigKind, ConfigReader, ConfigValue } from '../checks/config.ts'
 import type { Probes } from '../probes.ts'
-import type { SeededRandom } from '../random.ts'
 import type { ClientLife, MakeWorkload } from '../workload.ts'
 import { abortedAfter, attempt, eventually } from './attempt.ts'
 
-const PAUSE_MS_MAX = 120
-const WAIT_MS_MAX = 1_500
-const THOUGHT_MS_MAX = 10
-/** How long a reader may take to the last value once there is service, in milliseconds. */
-const CONVERGED_MS = 20_000
+/** Times are in ticks. */
+const PAUSE_TICKS_MAX = 6
+const WAIT_TICKS_MAX = 75
+const THOUGHT_TICKS_MAX = 0.5
+/** How long a reader may take to the last value once there is service. */
+const CONVERGED_TICKS = 2_000
 const VALUES: ReadonlyMap<string, ConfigKind> = new Map([['/config/counted', 'counted'], ['/config/free', 'free']])
 
 /** Makes the workload `config`. */
@@ -53,7 +53,7 @@ class ConfigUser {
     this.#life = life
     this.#check = check
     this.#probes = probes
-    this.#schema = schemaOf(life.random)
+    this.#schema = schemaOf(life)
   }
 
   async run(): Promise<void> {
@@ -68,12 +68,12 @@ class ConfigUser {
         followers[index] = this.#follow(follower.path)
       } else await this.#step(follower)
       this.#check.looked(follower.reader, follower.center.stale, this.#client.state.status === 'connected')
-      await this.#life.sleep(random.unit() * PAUSE_MS_MAX)
+      await this.#life.sleep(random.unit() * PAUSE_TICKS_MAX)
     }
     const { name } = this.#check
     for (const { reader } of followers) {
       const describe = (): string => `CFG1: ${reader.name} was not told of the last value of ${reader.path}`
-      await eventually(name, CONVERGED_MS, () => this.#check.isUpToDate(reader), describe)
+      await eventually(name, CONVERGED_TICKS * this.#life.tickMs, () => this.#check.isUpToDate(reader), describe)
     }
   }
 
@@ -85,19 +85,19 @@ class ConfigUser {
       if (change.resync) this.#probes.hit('config-resync')
       this.#check.told(reader, change)
       // Some take so long that they miss what comes meanwhile.
-      if (this.#life.random.chance(0.1)) await this.#life.sleep(this.#life.random.unit() * PAUSE_MS_MAX)
+      if (this.#life.random.chance(0.1)) await this.#life.sleep(this.#life.random.unit() * PAUSE_TICKS_MAX)
     })
     return { path, center, reader }
   }
 
   async #step(follower: Follower): Promise<void> {
     const { path, center } = follower
-    const { random } = this.#life
+    const { random, tickMs } = this.#life
     const isCounted = VALUES.get(path) === 'counted'
     const steps = [
       () => this.#publish(follower, {}),
-      () => this.#publish(follower, { waitMs: random.unit() * WAIT_MS_MAX }),
-      () => abortedAfter(random.unit() * THOUGHT_MS_MAX, (signal) => this.#publish(follower, { signal })),
+      () => this.#publish(follower, { waitMs: random.unit() * WAIT_TICKS_MAX * tickMs }),
+      () => abortedAfter(random.unit() * THOUGHT_TICKS_MAX * tickMs, (signal) => this.#publish(follower, { signal })),
       () => this.#publish(follower, isCounted ? { ifVersion: center.version } : { force: true }),
       () => this.#read(follower),
       () => this.#read(follower),
@@ -108,7 +108,7 @@ class ConfigUser {
 
   async #publish({ path, center }: Follower, options: PublishOptions): Promise<void> {
     // Who has not seen the value yet would replace whatever is there, and is right to.
-    const { error: blindness } = await attempt(() => center.ready({ waitMs: WAIT_MS_MAX }))
+    const { error: blindness } = await attempt(() => center.ready({ waitMs: WAIT_TICKS_MAX * this.#life.tickMs }))
     if (blindness !== null) return
     this.#writes += 1
     const value = { count: (center.current?.count ?? 0) + 1, by: `${this.#life.node.name}-${this.#writes}` }
@@ -121,13 +121,13 @@ class ConfigUser {
 
   async #read({ path, center }: Follower): Promise<void> {
     const floor = this.#check.acknowledged(path)
-    const { value, error } = await attempt(() => center.get({ waitMs: WAIT_MS_MAX }))
+    const { value, error } = await attempt(() => center.get({ waitMs: WAIT_TICKS_MAX * this.#life.tickMs }))
     if (error === null) this.#check.read(path, value, floor)
   }
 }
 
 /** Accepts every value; some take a while to say so. */
-function schemaOf(random: SeededRandom): StandardSchema<ConfigValue> {
+function schemaOf({ random, tickMs }: ClientLife): StandardSchema<ConfigValue> {
   const isSlow = random.chance(0.5)
   return {
     '~standard': {
@@ -136,7 +136,7 @@ function schemaOf(random: SeededRandom): StandardSchema<ConfigValue> {
       validate: (value) => {
         const result = { value: value as ConfigValue }
         if (!isSlow) return result
-        return new Promise((resolve) => setTimeout(resolve, random.unit() * THOUGHT_MS_MAX, result))
+        return new Promise((resolve) => setTimeout(resolve, random.unit() * THOUGHT_TICKS_MAX * tickMs, result))
       },
     },
   }

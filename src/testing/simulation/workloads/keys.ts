@@ -10,12 +10,12 @@ import { Violation } from '../check.ts'
 import type { ClientLife, MakeWorkload, Workload } from '../workload.ts'
 
 const KEYS = 5
-/** Longest pause between two steps of a client, in milliseconds; some runs are busy, some are not. */
-const PAUSES_MS_MAX = Object.freeze([50, 300, 1_000])
+/** Longest pause between two steps of a client, in ticks; some runs are busy, some are not. */
+const PAUSES_TICKS_MAX = Object.freeze([2.5, 15, 50])
 
 /** Makes the workload `keys`. */
 export const makeKeys: MakeWorkload = ({ probes, random: runRandom }) => {
-  const pauseMsMax = runRandom.pick(PAUSES_MS_MAX)
+  const pauseTicksMax = runRandom.pick(PAUSES_TICKS_MAX)
   const attempt = async (run: () => Promise<unknown>): Promise<void> => {
     try {
       await run()
@@ -54,7 +54,7 @@ export const makeKeys: MakeWorkload = ({ probes, random: runRandom }) => {
       const path = `/keys/${random.between(1, KEYS)}`
       const step = random.pick(steps)
       await attempt(() => step(path))
-      await life.sleep(random.unit() * pauseMsMax)
+      await life.sleep(random.unit() * pauseTicksMax)
     }
   }
   return { name: 'keys', checks: [], program } satisfies Workload

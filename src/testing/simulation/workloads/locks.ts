@@ -21,17 +21,18 @@ import type { World } from '../world.ts'
 import type { ClientLife, MakeWorkload } from '../workload.ts'
 import { abortedAfter, attempt, eventually } from './attempt.ts'
 
-const PAUSE_MS_MAX = 100
-const WAIT_MS_MAX = 1_500
-const HOLD_MS_MAX = 60
+/** Times are in ticks. */
+const PAUSE_TICKS_MAX = 5
+const WAIT_TICKS_MAX = 75
+const HOLD_TICKS_MAX = 3
 const WRITES_MAX = 3
 /** Part of the tenures that last longer than a session lives. */
 const LONG_TENURE_CHANCE = 0.03
-/** How long a write of a careless holder may be on its way, in milliseconds. */
-const LATE_MS_MAX = 3_000
+/** How long a write of a careless holder may be on its way. */
+const LATE_TICKS_MAX = 150
 /** How long the last grant may take once there is service: longer than any session lives on without its client. */
-const GRANT_MS = 30_000
-const CLEANUP_MS = 20_000
+const GRANT_TICKS = 3_000
+const CLEANUP_TICKS = 2_000
 
 /** What all users of the locks share. */
 interface Scene {
@@ -84,7 +85,8 @@ class LockUser {
     await Promise.all(Array.from({ length: this.#hands }, () => this.#work()))
     for (const path of this.#locks.keys()) await this.#acquireLast(path)
     const { check } = this.#scene
-    await eventually(check.name, CLEANUP_MS, () => pendingCleanups(this.#client) === 0, () => 'L6: clean-ups are owed')
+    const cleanupMs = CLEANUP_TICKS * this.#life.tickMs
+    await eventually(check.name, cleanupMs, () => pendingCleanups(this.#client) === 0, () => 'L6: clean-ups are owed')
     await attempt(() => this.#client.sync())
     this.#lookForRest()
   }
@@ -97,22 +99,23 @@ class LockUser {
       const lease = await this.#acquire(path)
       if (lease !== null) await this.#hold(path, lease)
       if (this.#hands === 1 && pendingCleanups(this.#client) === 0) this.#lookForRest()
-      await this.#life.sleep(random.unit() * PAUSE_MS_MAX)
+      await this.#life.sleep(random.unit() * PAUSE_TICKS_MAX)
     }
   }
 
   /** Acquires in one of the ways there are. Null: it did not come to that. */
   async #acquire(path: string): Promise<Lease | null> {
-    const { random } = this.#life
+    const { random, tickMs } = this.#life
     const lock = this.#lock(path)
-    const limitMs = random.unit() * WAIT_MS_MAX
+    const limitMs = random.unit() * WAIT_TICKS_MAX * tickMs
+    const drawPatienceMs = (): number => random.unit() * PAUSE_TICKS_MAX * tickMs
     const ways: (() => Promise<Lease | null>)[] = [
       () => lock.acquire(),
       () => lock.acquire({ waitMs: limitMs, data: this.#life.node.name }),
       () => abortedAfter(limitMs, (signal) => lock.acquire({ signal })),
-      () => abortedAfter(random.unit() * PAUSE_MS_MAX, (signal) => lock.acquire({ signal })),
+      () => abortedAfter(drawPatienceMs(), (signal) => lock.acquire({ signal })),
       () => lock.tryAcquire(),
-      () => abortedAfter(random.unit() * PAUSE_MS_MAX, (signal) => lock.tryAcquire({ signal })),
+      () => abortedAfter(drawPatienceMs(), (signal) => lock.tryAcquire({ signal })),
     ]
     const { value, error } = await attempt(random.pick(ways))
     if (error?.code === 'TIMEOUT') this.#scene.probes.hit('lock-waiter-timed-out')
@@ -128,12 +131,12 @@ class LockUser {
   }
 
   async #hold(path: string, lease: Lease): Promise<void> {
-    const { random } = this.#life
+    const { random, tickMs } = this.#life
     const isLong = random.chance(LONG_TENURE_CHANCE)
-    const holdMs = isLong ? 2 * this.#client.sessionTimeoutMs : HOLD_MS_MAX
+    const holdTicks = isLong ? 2 * this.#client.sessionTimeoutMs / tickMs : HOLD_TICKS_MAX
     const writes = random.between(1, WRITES_MAX)
     for (let i = 0; i < writes; i++) {
-      await this.#life.sleep(random.unit() * holdMs)
+      await this.#life.sleep(random.unit() * holdTicks)
       if (this.#isCareful && !isHeld(lease)) break
       this.#write(path, lease.token)
     }
@@ -145,7 +148,8 @@ class LockUser {
     const { world, check, resources } = this.#scene
     const resource = resources.get(path)
     if (resource === undefined) throw new RangeError(`nothing is guarded by ${path}`)
-    const { random, node } = this.#life
+    const { random, node, tickMs } = this.#life
+    const lateMs = random.chance(0.5) ? 0 : random.unit() * LATE_TICKS_MAX * tickMs
     const arrive = (): boolean => {
       const isAccepted = resource.write(token)
       check.wrote(path, token, isAccepted)
@@ -153,7 +157,7 @@ class LockUser {
     }
     if (this.#isCareful) {
       if (!arrive()) throw new Violation(check.name, `L5: ${node.name} was sure of ${path}, and its write was refused`)
-    } else world.kernel.after(random.chance(0.5) ? 0 : random.unit() * LATE_MS_MAX, null, 'write', arrive)
+    } else world.kernel.after(lateMs, null, 'write', arrive)
   }
 
   async #release(lease: Lease): Promise<void> {
@@ -172,11 +176,12 @@ class LockUser {
   /** V4: once there is service and everybody comes to an end, everybody gets the lock. */
   async #acquireLast(path: string): Promise<void> {
     const { check } = this.#scene
+    const waitMs = GRANT_TICKS * this.#life.tickMs
     for (;;) {
-      const { value: lease, error } = await attempt(() => this.#lock(path).acquire({ waitMs: GRANT_MS }))
+      const { value: lease, error } = await attempt(() => this.#lock(path).acquire({ waitMs }))
       if (error?.code === 'TIMEOUT') {
         const queue = check.describe(path)
-        throw new Violation(check.name, `V4: ${this.#life.node.name} waited ${GRANT_MS} ms: ${queue}`, 'liveness')
+        throw new Violation(check.name, `V4: ${this.#life.node.name} waited ${waitMs} ms: ${queue}`, 'liveness')
       }
       if (lease === null) continue
       this.#granted(path, lease)

@@ -16,10 +16,11 @@ import { abortedAfter, attempt, eventually } from './attempt.ts'
 
 const PATH = '/groups/workers'
 const WANTED_ID = 'captain'
-const PAUSE_MS_MAX = 200
-const WAIT_MS_MAX = 1_500
-/** How long clean-ups and the last list may take once there is service, in milliseconds. */
-const SETTLED_MS = 20_000
+/** Times are in ticks. */
+const PAUSE_TICKS_MAX = 10
+const WAIT_TICKS_MAX = 75
+/** How long clean-ups and the last list may take once there is service. */
+const SETTLED_TICKS = 2_000
 
 /** Makes the workload `membership`. */
 export const makeMembership: MakeWorkload = ({ world, ledger, probes }) => {
@@ -58,26 +59,27 @@ class GroupUser {
       const member = await this.#join(id)
       if (member !== null) await this.#belong(member)
       if (random.chance(0.1)) await this.#watchAnew()
-      await this.#life.sleep(random.unit() * PAUSE_MS_MAX)
+      await this.#life.sleep(random.unit() * PAUSE_TICKS_MAX)
     }
     const { check } = this.#scene
-    await eventually(check.name, SETTLED_MS, () => pendingCleanups(this.#client) === 0, () => 'clean-ups are owed')
+    const settledMs = SETTLED_TICKS * this.#life.tickMs
+    await eventually(check.name, settledMs, () => pendingCleanups(this.#client) === 0, () => 'clean-ups are owed')
     for (const reader of this.#readers) {
       const describe = (): string => `G1: ${reader.name} was not told of the last list`
-      await eventually(check.name, SETTLED_MS, () => check.isUpToDate(reader), describe)
+      await eventually(check.name, settledMs, () => check.isUpToDate(reader), describe)
     }
   }
 
   async #join(id: string): Promise<Member<MemberData> | null> {
-    const { random, node } = this.#life
+    const { random, node, tickMs } = this.#life
     const { check, probes } = this.#scene
     this.#handles += 1
     const data = { handle: `${node.name}-${this.#handles}`, update: 0 }
-    const limitMs = random.unit() * WAIT_MS_MAX
+    const limitMs = random.unit() * WAIT_TICKS_MAX * tickMs
     const ways: (() => Promise<Member<MemberData>>)[] = [
       () => this.#group.join(id, { data }),
       () => this.#group.join(id, { data, waitMs: limitMs }),
-      () => abortedAfter(random.unit() * PAUSE_MS_MAX, (signal) => this.#group.join(id, { data, signal })),
+      () => abortedAfter(random.unit() * PAUSE_TICKS_MAX * tickMs, (signal) => this.#group.join(id, { data, signal })),
     ]
     const { value: member } = await attempt(random.pick(ways))
     if (member === null) return null
@@ -90,15 +92,15 @@ class GroupUser {
 
   /** Is a member for a while. */
   async #belong(member: Member<MemberData>): Promise<void> {
-    const { random, node } = this.#life
+    const { random, node, tickMs } = this.#life
     const updates = random.between(0, 4)
     const data = { handle: `${node.name}-${this.#handles}` }
     for (let update = 1; update <= updates; update++) {
-      await this.#life.sleep(random.unit() * PAUSE_MS_MAX)
-      const { error } = await attempt(() => member.update({ ...data, update }, { waitMs: WAIT_MS_MAX }))
+      await this.#life.sleep(random.unit() * PAUSE_TICKS_MAX)
+      const { error } = await attempt(() => member.update({ ...data, update }, { waitMs: WAIT_TICKS_MAX * tickMs }))
       if (error === null) this.#scene.check.updated(member, update)
     }
-    await this.#life.sleep(random.unit() * PAUSE_MS_MAX)
+    await this.#life.sleep(random.unit() * PAUSE_TICKS_MAX)
     await member.leave()
     this.#scene.check.left(member, this.#client.sessionId)
   }
@@ -109,7 +111,7 @@ class GroupUser {
     this.#group.subscribe(async (change) => {
       this.#scene.check.told(reader, change)
       // Some take so long that they miss what comes meanwhile.
-      if (this.#life.random.chance(0.1)) await this.#life.sleep(this.#life.random.unit() * PAUSE_MS_MAX)
+      if (this.#life.random.chance(0.1)) await this.#life.sleep(this.#life.random.unit() * PAUSE_TICKS_MAX)
     })
   }
 

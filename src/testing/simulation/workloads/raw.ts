@@ -32,9 +32,9 @@ const REGISTERS = 3
 /** Calls of one register that are searched for an order; the search grows fast with them. */
 const REGISTER_CALLS_MAX = 120
 const BURST_MAX = 12
-/** Longest pauses between two steps of a client, in milliseconds; one is drawn for each. */
-const PAUSES_MS_MAX: readonly number[] = Object.freeze([10, 60, 250, 1_000])
-const TTL_MS_MAX = 2_000
+/** Longest pauses between two steps of a client, in ticks; one is drawn for each. */
+const PAUSES_TICKS_MAX: readonly number[] = Object.freeze([2, 6, 20, 60])
+const TTL_TICKS_MAX = 100
 const MODES: readonly CreateMode[] = Object.freeze([
   'persistent',
   'ephemeral',
@@ -82,6 +82,8 @@ class RawClient {
   readonly #life: ClientLife
   readonly #random: SeededRandom
   readonly #shared: Shared
+  /** Sequential nodes that it has created and not deleted yet: without its help the tree would grow all the time. */
+  readonly #sequential: string[] = []
   readonly #watching: { readonly path: string; readonly watch: () => void }[] = []
   #written = 0
 
@@ -95,10 +97,10 @@ class RawClient {
   async run(): Promise<void> {
     await this.#attempt(() => this.#client.makePath(ROOT, { mode: 'persistent' }))
     for (let i = 0; i < REGISTERS; i++) await this.#attempt(() => this.#client.create(`${ROOT}/register-${i}`))
-    const pauseMsMax = this.#random.pick(PAUSES_MS_MAX)
+    const pauseTicksMax = this.#random.pick(PAUSES_TICKS_MAX)
     while (!this.#life.isEnding()) {
       await this.#step()
-      await this.#life.sleep(this.#random.unit() * pauseMsMax)
+      await this.#life.sleep(this.#random.unit() * pauseTicksMax)
     }
     // It leaves in the middle of a sentence: the end of its session comes right behind creates that nobody has applied.
     for (let left = this.#random.between(0, BURST_MAX); left > 0; left--) void this.#one()
@@ -118,7 +120,7 @@ class RawClient {
   #one(): Promise<unknown> {
     const random = this.#random
     const path = this.#path()
-    switch (random.between(1, 12)) {
+    switch (random.between(1, 14)) {
       case 1:
       case 2:
       case 3:
@@ -131,10 +133,12 @@ class RawClient {
       case 6:
         return this.#attempt(() => this.#client.delete(path, this.#version()))
       case 7:
-        return this.#multi()
+        return this.#deleteSequential()
       case 8:
-        return this.#attempt(() => this.#client.sync().then(() => this.#client.get(path)))
+        return this.#multi()
       case 9:
+        return this.#attempt(() => this.#client.sync().then(() => this.#client.get(path)))
+      case 10:
         this.#unwatch()
         return Promise.resolve()
       default:
@@ -145,10 +149,19 @@ class RawClient {
   #create(path: string): Promise<unknown> {
     const mode = this.#random.pick(MODES)
     const value = this.#value()
-    const ttlMs = mode === 'persistent-with-ttl' ? { ttlMs: this.#random.between(1, TTL_MS_MAX) } : {}
+    const ttlMsMax = TTL_TICKS_MAX * this.#life.tickMs
+    const ttlMs = mode === 'persistent-with-ttl' ? { ttlMs: this.#random.between(1, ttlMsMax) } : {}
     const parent = this.#random.chance(0.3) ? path : ROOT
     const asked = mode.endsWith('-sequential') ? `${parent}/s-` : path
-    return this.#write([value], () => this.#client.create(asked, value, { mode, ...ttlMs }))
+    return this.#write([value], async () => {
+      const { path: created } = await this.#client.create(asked, value, { mode, ...ttlMs })
+      if (asked !== path) this.#sequential.push(created)
+    })
+  }
+
+  async #deleteSequential(): Promise<void> {
+    const paths = this.#sequential.splice(0)
+    await Promise.all(paths.map((path) => this.#attempt(() => this.#client.delete(path))))
   }
 
   #multi(): Promise<unknown> {

@@ -46,6 +46,21 @@ describe('the check of sessions', () => {
     refuses(/S2: server 1 .* after 500 ms/, () => world.happen(1, { type: 'expired', sessionId: SESSION }))
   })
 
+  it('excuses an expiry by a tick that came right before the message, but no later one', () => {
+    const { world } = make()
+    world.connect(1)
+    const expireBehind = (handlingMs: number): void => {
+      world.kernel.nowMs = 20_000
+      world.tap.serverReceived(1)
+      world.kernel.nowMs = 20_000 + handlingMs
+      world.happen(1, { type: 'expired', sessionId: SESSION })
+    }
+    expireBehind(0.01)
+    refuses(/S2: server 1 .* after 0\.5 ms/, () => {
+      expireBehind(0.5)
+    })
+  })
+
   it('S2: refuses an expiry by a leader that has not led for the time-out', () => {
     const { world } = make()
     world.kernel.nowMs = 20_000
