@@ -2,9 +2,11 @@
  * The quickstart: five workers price invoices under one lock, while everything happens that must not matter.
  *
  * Use       `npm run quickstart`, or `npm run quickstart -- --json` for one JSON document
+ *           `npm run quickstart -- --connect redis://127.0.0.1:6379` on an engine that you run; see venue.ts
  * Story     three servers and five workers. The prices change. A worker's session is killed in the middle of a job. The
- *           leader crashes and comes back. At the end each job is in the ledger exactly once.
- * Status    0; 1 if any check fails.
+ *           leader crashes and comes back. At the end each job is in the ledger exactly once. On an engine that is not
+ *           ours, connections are cut instead.
+ * Status    0; 1 if any check fails or the engine does not answer, 2 for a wrong argument.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -12,9 +14,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { connect, ConfigCenter, GroupMembership } from 'quorate'
-import { embedded } from 'quorate/embedded'
-import type { Ensemble, EnsembleServerStatus } from 'quorate/embedded'
+import { parseArgs } from 'node:util'
+import { connect, ConfigCenter, CoordinationError, GroupMembership } from 'quorate'
+import type { EnsembleServerStatus } from 'quorate/embedded'
 import { Chronicle } from './quickstart/chronicle.ts'
 import { readJobs } from './quickstart/jobs.ts'
 import { Ledger } from './quickstart/ledger.ts'
@@ -23,26 +25,28 @@ import { pricingSchema } from './quickstart/pricing.ts'
 import type { Invoice, Pricing } from './quickstart/pricing.ts'
 import { reportOf, textOf } from './quickstart/report.ts'
 import type { RunRecord } from './quickstart/run-record.ts'
+import { openVenue } from './quickstart/venue.ts'
+import type { Venue } from './quickstart/venue.ts'
 import { CONFIG_PATH, GROUP_PATH, Worker } from './quickstart/worker.ts'
 
-const SERVERS = 3
 const WORKERS = 5
 /** Index of the worker whose session is killed. */
 const VICTIM = 2
 /** Shares of the jobs after which something happens. */
 const PRICES_CHANGE_AT = 0.25
 const SESSION_IS_KILLED_AT = 0.5
-const LEADER_CRASHES_AT = 0.7
-const OLD_LEADER_RESTARTS_AT = 0.85
-/** A run takes about two seconds; one that takes this long hangs. */
-const RUN_MS_MAX = 30_000
+const ENGINE_FAILS_AT = 0.7
+const ENGINE_RECOVERS_AT = 0.85
+/** A run takes a few seconds; one that takes this long hangs. */
+const RUN_MS_MAX = 60_000
 const POLL_MS = 5
+const USAGE_STATUS = 2
 
 const DATA = join(dirname(createRequire(import.meta.url).resolve('quorate/package.json')), 'examples', 'data')
 
 /** Where the story takes place. */
 interface Stage {
-  readonly ensemble: Ensemble
+  readonly venue: Venue
   readonly ledger: Ledger
   readonly chronicle: Chronicle
   /** Ends all waits. */
@@ -54,11 +58,12 @@ interface Stage {
 /**
  * Runs the story.
  *
+ * @param venue - the engine
  * @param folder - where the ledger and the copy of the prices go
  * @param jobs - what there is to do
  * @returns what happened
  */
-async function runStory(folder: string, jobs: readonly Invoice[]): Promise<RunRecord> {
+async function runStory(venue: Venue, folder: string, jobs: readonly Invoice[]): Promise<RunRecord> {
   const chronicle = new Chronicle()
   const note = (what: string): void => chronicle.note(what)
   const ledger = new Ledger(join(folder, 'ledger.jsonl'))
@@ -66,18 +71,23 @@ async function runStory(folder: string, jobs: readonly Invoice[]): Promise<RunRe
   const { signal } = limit
   setTimeout(() => limit.abort(new Error(`still not done after ${RUN_MS_MAX} ms`)), RUN_MS_MAX).unref()
 
-  // Three servers; a clerk, who publishes the prices; and five workers, each with a session of its own.
-  await using ensemble = embedded({ servers: SERVERS })
-  chronicle.watchEnsemble(ensemble)
-  await using clerk = await connect(ensemble)
+  // A clerk, who publishes the prices, and five workers, each with a session of its own.
+  venue.watch(chronicle)
+  await using clerk = await connect(venue.backend, venue.options)
+  const group = new GroupMembership(clerk, GROUP_PATH)
+  venue.watchGroup(chronicle, group)
   const config = new ConfigCenter<Pricing>(clerk, CONFIG_PATH, { schema: pricingSchema })
   const prices = await PriceList.copy(join(DATA, 'pricing.json'), join(folder, 'pricing.json'), config)
   note(await prices.publish(signal))
   const names = Array.from({ length: WORKERS }, (_, i) => `worker-${i + 1}`)
-  const workers = await Promise.all(names.map((name) => Worker.start(name, ensemble, { jobs, ledger, signal, note })))
-  chronicle.watchGroup(new GroupMembership(clerk, GROUP_PATH))
-  // A crash is worst for the pulse: its server is the leader, so it has to find another one as well.
-  await using heart = await connect(ensemble.at(ensemble.leader ?? 1))
+  const workers = await Promise.all(
+    names.map(async (name, index) => {
+      const client = await connect(index === VICTIM ? venue.victimBackend : venue.backend, venue.options)
+      return Worker.start(name, client, { jobs, ledger, signal, note })
+    }),
+  )
+  chronicle.watchGroup(group)
+  await using heart = await connect(venue.pulseBackend(), venue.options)
   const rest = new AbortController()
   const beating = chronicle.takePulse(heart, rest.signal)
   note(`${workers.length} workers begin with ${jobs.length} jobs`)
@@ -85,12 +95,12 @@ async function runStory(folder: string, jobs: readonly Invoice[]): Promise<RunRe
   for (const task of [beating, working]) task.catch((error: unknown) => limit.abort(error))
 
   const shareDone = (share: number): Promise<void> => ledger.untilLength(Math.floor(share * jobs.length), signal)
-  const stage: Stage = { ensemble, ledger, chronicle, signal, shareDone }
+  const stage: Stage = { venue, ledger, chronicle, signal, shareDone }
   await shareDone(PRICES_CHANGE_AT)
   await prices.change()
   note(await prices.publish(signal))
   const killed = await killSession(stage, workers)
-  const crash = await crashLeader(stage)
+  const outage = await failEngine(stage)
 
   const workerRecords = await working
   note('no job is left')
@@ -100,45 +110,39 @@ async function runStory(folder: string, jobs: readonly Invoice[]): Promise<RunRe
   const servers = await untilEqual(stage)
   const { happenings, elections, leaders, groups, expired, pulse, nowMs: durationMs } = chronicle
   const text = await readFile(ledger.file, 'utf8')
-  const facts = { happenings, elections, leaders, groups, expired, pulse, servers, durationMs }
-  return { jobs, ledger: text, pricings: prices.published, workers: workerRecords, killed, crash, ...facts }
+  const seen = { happenings, elections, leaders, groups, expired, pulse }
+  const facts = { ...seen, servers, leftOut: venue.leftOut, durationMs }
+  return { jobs, ledger: text, pricings: prices.published, workers: workerRecords, killed, outage, ...facts }
 }
 
 /** A worker stops in the middle of a job, and its session ends. It wakes up when another has taken its place. */
 async function killSession(stage: Stage, workers: readonly Worker[]): Promise<RunRecord['killed']> {
-  const { ensemble, ledger, chronicle, signal } = stage
+  const { venue, ledger, chronicle, signal } = stage
   await stage.shareDone(SESSION_IS_KILLED_AT)
   const victim = workers[VICTIM]
-  const sessionId = victim?.client.sessionId
-  if (victim === undefined || typeof sessionId !== 'bigint') throw new Error('there is no worker to kill')
+  if (victim === undefined) throw new Error('there is no worker to kill')
   const { job, lease, resume } = await victim.pauseInNextJob()
   const killed = { worker: victim.name, job: job.id, token: lease.token, atMs: chronicle.nowMs }
   chronicle.note(`${victim.name} stands still: it has the lock, and has priced ${job.id}; its session is killed`)
-  ensemble.expireSession(sessionId)
+  venue.endSession(victim.client)
   await ledger.untilLength(ledger.length + 1, signal)
   chronicle.note(`another worker has done ${job.id}; ${victim.name} wakes up and sends what it had`)
   resume()
   return killed
 }
 
-/** The leader crashes, and another is elected. The old one starts again and catches up. */
-async function crashLeader(stage: Stage): Promise<RunRecord['crash']> {
-  const { ensemble, chronicle } = stage
-  await stage.shareDone(LEADER_CRASHES_AT)
-  const server = ensemble.leader ?? 1
+/** The leader crashes, and another is elected; the old one starts again and catches up. Or connections are cut. */
+async function failEngine({ venue, chronicle, shareDone }: Stage): Promise<RunRecord['outage']> {
+  await shareDone(ENGINE_FAILS_AT)
   const atMs = chronicle.nowMs
-  chronicle.note(`server ${server}, which leads, crashes`)
-  ensemble.crash(server)
-  await stage.shareDone(OLD_LEADER_RESTARTS_AT)
-  chronicle.note(`server ${server} starts again`)
-  ensemble.restart(server)
+  const server = await venue.fail(chronicle, () => shareDone(ENGINE_RECOVERS_AT))
   return { server, atMs }
 }
 
 /** Nobody writes any more: waits until the last writes have reached every server. */
-async function untilEqual({ ensemble, signal }: Stage): Promise<EnsembleServerStatus[]> {
+async function untilEqual({ venue, signal }: Stage): Promise<EnsembleServerStatus[]> {
   for (;;) {
-    const servers = ensemble.status()
+    const servers = venue.servers()
     if (signal.aborted || servers.every(({ zxid, serving }) => serving && zxid === servers[0]?.zxid)) return servers
     await delay(POLL_MS)
   }
@@ -147,12 +151,15 @@ async function untilEqual({ ensemble, signal }: Stage): Promise<EnsembleServerSt
 /**
  * Runs the story in a temporary folder, with the jobs of `examples/data/jobs.json`.
  *
+ * @param url - the engine; three servers of its own by default
  * @returns what happened
+ * @throws TypeError if the URL means no engine
  */
-export async function runQuickstart(): Promise<RunRecord> {
+export async function runQuickstart(url = 'embedded:'): Promise<RunRecord> {
   const folder = await mkdtemp(join(tmpdir(), 'quorate-quickstart-'))
   try {
-    return await runStory(folder, await readJobs(join(DATA, 'jobs.json')))
+    await using venue = await openVenue(url)
+    return await runStory(venue, folder, await readJobs(join(DATA, 'jobs.json')))
   } finally {
     await rm(folder, { recursive: true })
   }
@@ -172,6 +179,22 @@ export function tell(run: RunRecord, args: readonly string[], print: (text: stri
   return report.ok ? 0 : 1
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  process.exitCode = tell(await runQuickstart(), process.argv.slice(2), console.log)
+/** Runs the command. What its user can mend is said in a line: a wrong argument, an engine that does not answer. */
+async function main(args: string[]): Promise<number> {
+  try {
+    const { values } = parseArgs({ args, options: { connect: { type: 'string' }, json: { type: 'boolean' } } })
+    return tell(await runQuickstart(values.connect), args, console.log)
+  } catch (thrown) {
+    const error = firstOf(thrown)
+    if (!(error instanceof TypeError || error instanceof CoordinationError)) throw thrown
+    console.error(`quickstart: ${error.message}${error.cause instanceof Error ? `: ${error.cause.message}` : ''}`)
+    return error instanceof TypeError ? USAGE_STATUS : 1
+  }
 }
+
+/** The error itself, without those that came when what it had left open was closed. */
+function firstOf(thrown: unknown): unknown {
+  return thrown instanceof Error && 'suppressed' in thrown ? firstOf(thrown.suppressed) : thrown
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await main(process.argv.slice(2))

@@ -11,8 +11,9 @@ import type { RunRecord } from './run-record.ts'
 /** One thing that must be so. */
 export interface Check {
   readonly name: string
-  readonly ok: boolean
-  /** What was found. */
+  /** Null if it is left out on this engine. */
+  readonly ok: boolean | null
+  /** What was found, or why it is left out. */
   readonly found: string
 }
 
@@ -97,17 +98,18 @@ function noWorkerRestarted({ workers, pricings }: RunRecord, entries: readonly E
     return isOneSession && new Set(own.map(({ version }) => version)).size === pricings.size
   })
   return {
-    name: 'the others take the new prices, and outlive the crash, on the session they began with',
+    name: 'the others take the new prices, and outlive the outage, on the session they began with',
     ok: survivors.length > 0 && both.length === survivors.length,
     found: `${both.length} of ${survivors.length} workers`,
   }
 }
 
-function killedWorkerLosesItsLease({ workers, killed, expired }: RunRecord): Check {
+function killedWorkerLosesItsLease({ workers, killed, expired, leftOut }: RunRecord): Check {
   const victim = workers.find(({ name }) => name === killed.worker)
   const lost = victim?.lost
-  // The end of its node may be what it hears of first.
-  const isTold = lost?.reason === 'session-expired' || lost?.reason === 'node-deleted'
+  // The end of its node may be what it hears of first; and whoever is cut off hears nothing, but knows the time.
+  const reasons = leftOut === null ? ['session-expired', 'node-deleted'] : ['deadline-passed']
+  const isTold = lost?.reason !== undefined && reasons.includes(lost.reason)
   return {
     name: 'the killed worker\'s session is over, and the signal of its lease aborts',
     ok: victim !== undefined && expired.has(victim.sessions[0]) && isTold && lost.job === killed.job,
@@ -144,35 +146,39 @@ function fenceHolds({ workers, killed }: RunRecord, entries: readonly Entry[]): 
   }
 }
 
-function anotherLeaderIsElected({ elections, leaders, crash, servers }: RunRecord): Check {
-  const before = leaders.findLast(({ atMs }) => atMs <= crash.atMs)
-  const after = leaders.find(({ atMs }) => atMs > crash.atMs)
+function anotherLeaderIsElected({ elections, leaders, outage, servers, leftOut }: RunRecord): Check {
+  const name = 'after the outage another leader is elected by a majority, in a later epoch'
+  if (leftOut !== null) return { name, ok: null, found: leftOut }
+  const before = leaders.findLast(({ atMs }) => atMs <= outage.atMs)
+  const after = leaders.find(({ atMs }) => atMs > outage.atMs)
   const majority = Math.floor(servers.length / 2) + 1
   const isBacked = elections.some(({ atMs, votedFor, supporters }) => {
-    return atMs > crash.atMs && votedFor === after?.server && supporters.length >= majority
+    return atMs > outage.atMs && votedFor === after?.server && supporters.length >= majority
   })
-  const isAnother = after !== undefined && after.server !== crash.server && after.epoch > (before?.epoch ?? 0)
+  const isAnother = after !== undefined && after.server !== outage.server && after.epoch > (before?.epoch ?? 0)
   return {
-    name: 'after the crash a majority elects another leader, in a later epoch',
-    ok: before?.server === crash.server && isBacked && isAnother,
+    name,
+    ok: before?.server === outage.server && isBacked && isAnother,
     found: `server ${before?.server} in epoch ${before?.epoch}, then server ${after?.server} in epoch ${after?.epoch}`,
   }
 }
 
 function serviceComesBack(run: RunRecord): Check {
-  const { atCrashMs, otherwiseMs } = serviceGaps(run)
+  const { atOutageMs, otherwiseMs } = serviceGaps(run)
   return {
-    name: 'writes go on after the crash',
-    ok: Number.isFinite(atCrashMs),
-    found: `${ms(atCrashMs)} without an acknowledged write; ${ms(otherwiseMs)} at most otherwise`,
+    name: 'writes go on after the outage',
+    ok: Number.isFinite(atOutageMs),
+    found: `${ms(atOutageMs)} without an acknowledged write; ${ms(otherwiseMs)} at most otherwise`,
   }
 }
 
-function oldLeaderCatchesUp({ servers, crash }: RunRecord): Check {
-  const old = servers.find(({ myid }) => myid === crash.server)
+function oldLeaderCatchesUp({ servers, outage, leftOut }: RunRecord): Check {
+  const name = 'the old leader comes back, follows, and has what the others have'
+  if (leftOut !== null) return { name, ok: null, found: leftOut }
+  const old = servers.find(({ myid }) => myid === outage.server)
   const states = new Set(servers.map(({ epoch, zxid, nodes, sessions }) => [epoch, zxid, nodes, sessions].join(' ')))
   return {
-    name: 'the old leader comes back, follows, and has what the others have',
+    name,
     ok: old?.role === 'FOLLOWING' && states.size === 1 && servers.every(({ serving }) => serving),
     found: servers.map(({ myid, role, zxid }) => `${myid} ${role.toLowerCase()} 0x${zxid.toString(16)}`).join(', '),
   }

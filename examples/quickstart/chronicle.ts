@@ -86,6 +86,13 @@ export class Chronicle {
     })
   }
 
+  /** Takes down the sessions of those who leave: the nodes of a session go in one step, when it ends. */
+  watchSessions(group: GroupMembership): void {
+    group.subscribe(({ left }) => {
+      for (const { sessionId } of left) this.expired.add(sessionId.toString(16))
+    })
+  }
+
   /** Takes down who joins and leaves. */
   watchGroup(group: GroupMembership): void {
     const idsOf = (members: readonly { readonly id: string }[]): string[] => members.map(({ id }) => id)

@@ -6,7 +6,7 @@ import { parseLedger } from './ledger.ts'
 import { euroCentsOf, formatAmount, priceOf } from './pricing.ts'
 import type { Pricing } from './pricing.ts'
 import { serviceGaps } from './run-record.ts'
-import type { RunRecord } from './run-record.ts'
+import type { RunRecord, ServiceGaps } from './run-record.ts'
 import { textTable } from './text-table.ts'
 
 /** What one worker did. */
@@ -51,8 +51,10 @@ export interface Report {
   readonly prices: readonly PriceRow[]
   readonly elections: readonly ElectionRecord[]
   readonly servers: readonly ServerRow[]
-  /** Time without service in milliseconds: at the crash, and the longest otherwise. */
-  readonly service: { readonly atCrashMs: number; readonly otherwiseMs: number }
+  /** Time without service: at the outage, and the longest otherwise. */
+  readonly service: ServiceGaps
+  /** Why elections and servers are left out; null if they are not. */
+  readonly leftOut: string | null
 }
 
 const CENTS_PER_EURO = 100
@@ -61,7 +63,7 @@ const CENTS_PER_EURO = 100
 export function reportOf(run: RunRecord): Report {
   const checks = checkRun(run)
   return {
-    ok: checks.every(({ ok }) => ok),
+    ok: checks.every(({ ok }) => ok !== false),
     durationMs: run.durationMs,
     checks,
     timeline: run.happenings,
@@ -72,6 +74,7 @@ export function reportOf(run: RunRecord): Report {
       return { server, role, epoch, zxid: `0x${zxid.toString(16)}`, nodes }
     }),
     service: serviceGaps(run),
+    leftOut: run.leftOut,
   }
 }
 
@@ -82,16 +85,8 @@ export function textOf(report: Report, pricings: readonly Pricing[]): string {
     section('What happened', textTable(['>ms', 'event'], report.timeline.map(({ atMs, what }) => [whole(atMs), what]))),
     section('Who did what', workerTable(report.workers, labels)),
     section('Prices before and after the change (* is what was charged)', priceTable(report.prices, pricings)),
-    section('Elections: how each server voted in the end', electionTable(report.elections)),
-    section(
-      'The servers at the end',
-      textTable(
-        ['server', 'role', '>epoch', '>last zxid', '>nodes'],
-        report.servers.map(({ server, role, epoch, zxid, nodes }) => {
-          return [String(server), role.toLowerCase(), String(epoch), zxid, String(nodes)]
-        }),
-      ),
-    ),
+    section('Elections: how each server voted in the end', leftOutOr(report, electionTable(report.elections))),
+    section('The servers at the end', leftOutOr(report, serverTable(report.servers))),
     section('Is it so?', textTable(['', 'check, and what was found'], report.checks.flatMap(checkRows))),
     summary(report),
   ].join('\n\n')
@@ -190,18 +185,33 @@ function electionTable(rows: readonly ElectionRecord[]): string {
   )
 }
 
+function serverTable(rows: readonly ServerRow[]): string {
+  return textTable(
+    ['server', 'role', '>epoch', '>last zxid', '>nodes'],
+    rows.map(({ server, role, epoch, zxid, nodes }) => {
+      return [String(server), role.toLowerCase(), String(epoch), zxid, String(nodes)]
+    }),
+  )
+}
+
+function leftOutOr({ leftOut }: Report, table: string): string {
+  return leftOut === null ? table : textTable(['left out'], [[leftOut]])
+}
+
 function checkRows({ ok, name, found }: Check): string[][] {
   return [
-    [ok ? 'ok' : 'FAILED', name],
+    [ok === null ? 'left out' : ok ? 'ok' : 'FAILED', name],
     ['', `  ${found}`],
   ]
 }
 
 function summary({ ok, checks, service, durationMs }: Report): string {
-  const passed = checks.filter((check) => check.ok).length
+  const made = checks.filter((check) => check.ok !== null)
+  const passed = made.filter((check) => check.ok).length
+  const leftOut = checks.length === made.length ? '' : ` ${checks.length - made.length} are left out.`
   return [
-    `Time without service when the leader crashed: ${whole(service.atCrashMs)} ms (of ${whole(durationMs)} ms in all).`,
-    `${passed} of ${checks.length} checks are ok.${ok ? '' : ' SOMETHING IS WRONG.'}`,
+    `Time without service at the outage: ${whole(service.atOutageMs)} ms (of ${whole(durationMs)} ms in all).`,
+    `${passed} of ${made.length} checks are ok.${leftOut}${ok ? '' : ' SOMETHING IS WRONG.'}`,
   ].join('\n')
 }
 

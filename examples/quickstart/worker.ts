@@ -2,8 +2,8 @@
  * A worker: takes the lock, does the next job that is not in the ledger, gives the lock back. It knows no other worker,
  * and would do the same in a process of its own.
  */
-import { connect, ConfigCenter, FairLock, GroupMembership, lossReason } from 'quorate'
-import type { Backend, Client, Lease } from 'quorate'
+import { ConfigCenter, FairLock, GroupMembership, lossReason } from 'quorate'
+import type { Client, Lease } from 'quorate'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LedgerRefusal } from './ledger.ts'
 import type { Ledger } from './ledger.ts'
@@ -67,9 +67,9 @@ export class Worker {
     this.#firstSession = this.#session
   }
 
-  /** Connects a worker, reads the configuration, and joins the group. */
-  static async start(name: string, ensemble: Backend, tools: Tools): Promise<Worker> {
-    const worker = new Worker(name, await connect(ensemble), tools)
+  /** Starts a worker, which reads the configuration and joins the group. */
+  static async start(name: string, client: Client, tools: Tools): Promise<Worker> {
+    const worker = new Worker(name, client, tools)
     await worker.#config.ready({ signal: tools.signal })
     await new GroupMembership(worker.client, GROUP_PATH).join(name, { signal: tools.signal })
     return worker

@@ -155,6 +155,11 @@ export class Proxies {
     for (const proxy of this.all) proxy.cut(sessionId)
   }
 
+  /** Cuts every connection. */
+  cutAll(): void {
+    for (const proxy of this.all) proxy.cut()
+  }
+
   /** Whether what servers say to a session is swallowed: its requests arrive, and it does not hear of it. */
   setDeaf(sessionId: bigint, isDeaf: boolean): void {
     if (isDeaf) this.#knowledge.deaf.add(sessionId)

@@ -55,7 +55,7 @@ const withServers = (change: Change<RunRecord['servers'][number]>): RunRecord =>
   ({ ...run, servers: run.servers.map(change) })
 
 const withoutLeave = (): RunRecord => ({ ...run, groups: run.groups.filter(({ left }) => left.length === 0) })
-const withoutPulse = (): RunRecord => ({ ...run, pulse: run.pulse.filter((atMs) => atMs < run.crash.atMs) })
+const withoutPulse = (): RunRecord => ({ ...run, pulse: run.pulse.filter((atMs) => atMs < run.outage.atMs) })
 
 /** A check, what is wrong, and a run that was tampered with in that one place. */
 const RIGGED: readonly (readonly [check: string, what: string, rig: () => RunRecord])[] = [
@@ -75,8 +75,8 @@ const RIGGED: readonly (readonly [check: string, what: string, rig: () => RunRec
   ['go on to another', 'it did the job itself', () => withVictimsJobDoneBy(run.killed.worker)],
   ['refused by its token', 'it was let in', () => withVictim(null)],
   ['refused by its token', 'it was refused for something else', () => withVictim({ refusal: 'job-done' })],
-  ['elects another leader', 'nobody voted', () => ({ ...run, elections: [] })],
-  ['elects another leader', 'nobody led after it', () => ({ ...run, leaders: run.leaders.slice(0, 1) })],
+  ['another leader is elected', 'nobody voted', () => ({ ...run, elections: [] })],
+  ['another leader is elected', 'nobody led after it', () => ({ ...run, leaders: run.leaders.slice(0, 1) })],
   ['writes go on', 'there is no write after the crash', withoutPulse],
   ['comes back', 'a server is behind', () => withServers((server, i) => (i === 0 ? { ...server, zxid: 1n } : server))],
   ['comes back', 'the old leader leads again', () => withServers((server) => ({ ...server, role: 'LEADING' }))],
@@ -102,7 +102,7 @@ describe('the quickstart', () => {
     expect(report.ok).toBe(true)
     expect(report.workers.reduce((sum, { jobs }) => sum + jobs, 0)).toBe(run.jobs.length)
     expect(new Set(report.prices.map(({ charged }) => charged))).toEqual(new Set([0, 1]))
-    expect(report.service.atCrashMs).toBeGreaterThan(0)
+    expect(report.service.atOutageMs).toBeGreaterThan(0)
   })
 
   it('tells in the order of time what happened', () => {

@@ -2,35 +2,10 @@
  * The suite must find what it is there to find: each of these backends breaks one promise of the contract, and one
  * case at least has to say so.
  */
-import { describe, expect, it } from 'vitest'
-import type { Backend, CreateOptions, Session, WatchEvent, Watcher } from '../../src/core/backend.ts'
+import type { CreateOptions, Session, WatchEvent, Watcher } from '../../src/core/backend.ts'
 import { CoordinationError, isCoordinationError } from '../../src/core/errors.ts'
-import { ConformanceError, backendSuite, modelBackend } from '../../src/testing/index.ts'
-import type { BackendControl, ModelBackend } from '../../src/testing/index.ts'
-import { collectedCases } from './collected-cases.ts'
-
-/** Wraps each session; what it does not change goes through to the model. */
-type Breakage = (session: Session, shared: Shared) => Partial<Session>
-
-/** What the sessions of one broken backend share. */
-interface Shared {
-  readonly model: ModelBackend
-  readonly state: Map<string, number>
-}
-
-interface Broken {
-  readonly what: string
-  readonly breakage: Breakage
-  /** The case that has to fail; its name, whole. */
-  readonly caughtBy: string
-  /** Another hand on the engine than the model's own. */
-  readonly control?: (model: ModelBackend) => BackendControl
-  /** Faults of the model below, which a sound backend survives. */
-  readonly faults?: (model: ModelBackend) => void
-}
-
-/** Of a case that has to fail, and may do so by waiting in vain. A case that has to pass has the suite's own. */
-const PATIENCE_MS = 200
+import { biteSuite, watching } from './broken-backends.ts'
+import type { Broken } from './broken-backends.ts'
 
 const BROKEN: readonly Broken[] = [
   {
@@ -303,67 +278,12 @@ const BROKEN: readonly Broken[] = [
   },
   {
     what: 'containers stay for ever',
-    breakage: () => ({}),
     control: ({ control }) => ({ ...control, reap: () => undefined }),
     caughtBy: 'a container goes after its last child and not before its first, or is refused with UNSUPPORTED',
   },
 ]
 
-function casesOf(
-  backend: Backend,
-  control: BackendControl,
-  patience: { readonly patienceMs?: number } = {},
-): ReadonlyMap<string, () => Promise<void>> {
-  const create = async () => ({ backend, control, close: async () => undefined })
-  const abilities = ['expire', 'disconnect', 'reconnect', 'reap'] as const
-  return collectedCases((runner) => {
-    backendSuite(runner, { name: 'broken', create, abilities, ...patience })
-  })
-}
-
-function broken(model: ModelBackend, breakage: Breakage): Backend {
-  const state = new Map<string, number>()
-  const open: Backend['open'] = async (options) => {
-    const session = await model.open(options)
-    return Object.assign(facade(session), breakage(session, { model, state }))
-  }
-  return { name: 'broken', capabilities: model.capabilities, open }
-}
-
-/** A session that passes everything on. */
-function facade(session: Session): Session {
-  return {
-    id: session.id,
-    timeoutMs: session.timeoutMs,
-    get state() {
-      return session.state
-    },
-    get leaseDeadlineMs() {
-      return session.leaseDeadlineMs
-    },
-    onState: (listener) => session.onState(listener),
-    create: (path, data, options) => session.create(path, data, options),
-    get: (path, watch) => session.get(path, watch),
-    exists: (path, watch) => session.exists(path, watch),
-    children: (path, watch) => session.children(path, watch),
-    set: (path, data, version) => session.set(path, data, version),
-    delete: (path, version) => session.delete(path, version),
-    multi: (operations) => session.multi(operations),
-    sync: (path) => session.sync(path),
-    unwatch: (path, watch) => session.unwatch(path, watch),
-    close: () => session.close(),
-  }
-}
-
-/** Puts something between each watcher and its watch. */
-function watching(session: Session, wrap: (watch: Watcher, path: string) => Watcher): Partial<Session> {
-  const wrapped = (path: string, watch?: Watcher): Watcher | undefined => (watch ? wrap(watch, path) : undefined)
-  return {
-    get: (path, watch) => session.get(path, wrapped(path, watch)),
-    exists: (path, watch) => session.exists(path, wrapped(path, watch)),
-    children: (path, watch) => session.children(path, wrapped(path, watch)),
-  }
-}
+biteSuite(BROKEN)
 
 function isSequential({ mode }: CreateOptions): boolean {
   return mode.endsWith('-sequential')
@@ -372,19 +292,3 @@ function isSequential({ mode }: CreateOptions): boolean {
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0))
 }
-
-describe('the backend suite finds that', () => {
-  for (const { what, breakage, caughtBy, control, faults } of BROKEN) {
-    it(`${what} (by: ${caughtBy})`, async () => {
-      const sound = modelBackend()
-      faults?.(sound)
-      await casesOf(sound, sound.control).get(caughtBy)?.()
-      const model = modelBackend()
-      faults?.(model)
-      const hand = control?.(model) ?? model.control
-      const run = casesOf(broken(model, breakage), hand, { patienceMs: PATIENCE_MS }).get(caughtBy)
-      expect(run).toBeDefined()
-      await expect(run?.()).rejects.toThrow(ConformanceError)
-    })
-  }
-})

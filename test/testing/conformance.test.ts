@@ -2,13 +2,19 @@ import { afterAll, describe, it } from 'vitest'
 import { backendSuite, modelBackend } from '../../src/testing/index.ts'
 import type { ModelBackend, ModelOptions, Subject } from '../../src/testing/index.ts'
 
-const ABILITIES = ['expire', 'disconnect', 'reconnect', 'reap'] as const
+const ABILITIES = ['expire', 'disconnect', 'reconnect', 'reap', 'unreachable'] as const
 
 function subjectOf(options: ModelOptions): () => Promise<Subject> {
   return async () => {
     const backend: ModelBackend = modelBackend(options)
-    return { backend, control: backend.control, close: async () => undefined }
+    return { backend, control: { ...backend.control, unreachable }, close: async () => undefined }
   }
+}
+
+function unreachable(): ModelBackend {
+  const backend = modelBackend()
+  backend.control.refuseOpens(true)
+  return backend
 }
 
 backendSuite({ describe, it, afterAll }, { name: 'model', create: subjectOf({}), abilities: ABILITIES })

@@ -6,6 +6,7 @@
  *           waiting.
  * Source    core/backend.ts, sentence by sentence; docs/guide/write-a-backend.md.
  */
+import type { Capabilities } from '../../core/backend.ts'
 import { capabilityCases } from './capability-cases.ts'
 import { PATIENCE_MS, World, register } from './case.ts'
 import type { BackendControl, Case, Runner, Subject } from './case.ts'
@@ -17,6 +18,7 @@ import { nodeCases } from './node-cases.ts'
 import { orderCases } from './order-cases.ts'
 import { sequenceCases } from './sequence-cases.ts'
 import { sessionLossCases } from './session-loss-cases.ts'
+import { stateCases } from './state-cases.ts'
 import { watchCases } from './watch-cases.ts'
 import { watchMatrixCases } from './watch-matrix-cases.ts'
 
@@ -36,6 +38,7 @@ export interface BackendSuiteOptions {
 
 const GROUPS: readonly (readonly [string, readonly Case<World>[]])[] = [
   ['life of a session', lifecycleCases],
+  ['every operation in every state', stateCases],
   ['nodes', nodeCases],
   ['sequential nodes', sequenceCases],
   ['ephemeral nodes', ephemeralCases],
@@ -46,6 +49,35 @@ const GROUPS: readonly (readonly [string, readonly Case<World>[]])[] = [
   ['loss of sessions and connections', sessionLossCases],
   ['capabilities', capabilityCases],
 ]
+
+/** A case that asks for less than its name says. */
+export interface ConformanceGap {
+  /** Name of the case. */
+  readonly name: string
+  /** Whether it is not run at all, or asks for a refusal instead. */
+  readonly kind: 'skipped' | 'refused'
+  /** What the engine, or the test's hand on it, lacks. */
+  readonly reason: string
+}
+
+/**
+ * What the suite does not ask of an engine.
+ *
+ * @param capabilities - what the engine can give
+ * @param abilities - what the test's hand on it can do
+ * @returns the cases that are skipped, or ask for a refusal
+ */
+export function conformanceGaps(
+  capabilities: Capabilities,
+  abilities: readonly (keyof BackendControl)[],
+): readonly ConformanceGap[] {
+  return GROUPS.flatMap(([, cases]) => cases).flatMap(({ name, needs = [], lacks }): ConformanceGap[] => {
+    const missing = needs.filter((ability) => !abilities.includes(ability)).map((ability) => `control.${ability}`)
+    if (missing.length > 0) return [{ name, kind: 'skipped', reason: `needs ${missing.join(', ')}` }]
+    const reason = lacks?.(capabilities) ?? null
+    return reason === null ? [] : [{ name, kind: 'refused', reason }]
+  })
+}
 
 /**
  * Registers the cases that every backend has to pass.

@@ -1,7 +1,7 @@
 /**
  * What not every engine can give: each case holds for those that can, and for the others asserts that they say so.
  */
-import type { CreateOptions, Session } from '../../core/backend.ts'
+import type { Capabilities, CreateOptions, Session } from '../../core/backend.ts'
 import { bytes } from './case.ts'
 import type { Case, World } from './case.ts'
 import { equal, ok, rejects } from './expect.ts'
@@ -23,6 +23,7 @@ export const capabilityCases: readonly Case<World>[] = [
   },
   {
     name: 'a container takes children like any node, or is refused with UNSUPPORTED',
+    lacks: lacksContainers,
     run: async (world) => {
       const session = await world.open()
       if (await refusedContainer(world, session)) return
@@ -37,6 +38,7 @@ export const capabilityCases: readonly Case<World>[] = [
   {
     name: 'a container goes after its last child and not before its first, or is refused with UNSUPPORTED',
     needs: ['reap'],
+    lacks: lacksContainers,
     run: async (world) => {
       const session = await world.open()
       if (await refusedContainer(world, session)) return
@@ -52,6 +54,7 @@ export const capabilityCases: readonly Case<World>[] = [
   },
   {
     name: 'a node with a time to live is one like any other before, or is refused with UNSUPPORTED',
+    lacks: lacksTtl,
     run: async (world) => {
       const session = await world.open()
       const options: CreateOptions = { mode: 'persistent-with-ttl', ttlMs: TTL_LONG_MS }
@@ -65,6 +68,7 @@ export const capabilityCases: readonly Case<World>[] = [
   {
     name: 'a node goes after its time to live and not with children, or is refused with UNSUPPORTED',
     needs: ['reap'],
+    lacks: lacksTtl,
     run: async (world) => {
       const session = await world.open()
       const ttlMs = Math.max(TTL_MIN_MS, world.backend.capabilities.ttlGranularityMs ?? 0)
@@ -80,6 +84,14 @@ export const capabilityCases: readonly Case<World>[] = [
   },
 ]
 
+function lacksContainers({ containers }: Capabilities): string | null {
+  return containers ? null : 'no container nodes'
+}
+
+function lacksTtl({ ttlGranularityMs }: Capabilities): string | null {
+  return ttlGranularityMs === null ? 'no time to live' : null
+}
+
 async function reaped(world: World, session: Session, name: string): Promise<boolean> {
   await world.control.reap?.()
   await session.sync(world.base)
@@ -87,14 +99,14 @@ async function reaped(world: World, session: Session, name: string): Promise<boo
 }
 
 async function refusedContainer(world: World, session: Session): Promise<boolean> {
-  if (world.backend.capabilities.containers) return false
+  if (lacksContainers(world.backend.capabilities) === null) return false
   const call = session.create(world.path('box'), bytes(''), { mode: 'container' })
   await rejects(call, { code: 'UNSUPPORTED' }, 'a container on an engine without')
   return true
 }
 
 async function refusedTtl(world: World, session: Session, options: CreateOptions): Promise<boolean> {
-  if (world.backend.capabilities.ttlGranularityMs !== null) return false
+  if (lacksTtl(world.backend.capabilities) === null) return false
   const call = session.create(world.path('n'), bytes(''), options)
   await rejects(call, { code: 'UNSUPPORTED' }, 'a time to live on an engine without')
   return true

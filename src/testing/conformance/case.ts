@@ -1,7 +1,8 @@
 /**
  * How a conformance suite meets a test runner and a backend: cases are data, each runs in a world of its own.
  */
-import type { Backend, Session, SessionState, WatchEvent, Watcher } from '../../core/backend.ts'
+import type { Backend, Capabilities, OpenOptions, Session, SessionState } from '../../core/backend.ts'
+import type { WatchEvent, Watcher } from '../../core/backend.ts'
 import { equal, eventually, ok, within } from './expect.ts'
 
 /** What a suite needs of a test runner; vitest, jest, mocha and node:test have it. */
@@ -32,6 +33,8 @@ export interface BackendControl {
   readonly reconnect?: (sessionId: bigint) => void | Promise<void>
   /** Removes empty containers, and nodes whose time to live is over, now. */
   readonly reap?: () => void | Promise<void>
+  /** The same engine at a place where no server answers, such as a port that nobody listens on. */
+  readonly unreachable?: () => Backend | Promise<Backend>
 }
 
 /** What is tested. */
@@ -50,6 +53,11 @@ export interface Case<W> {
   readonly name: string
   /** The abilities without which it cannot be run. */
   readonly needs?: readonly (keyof BackendControl)[]
+  /**
+   * What of the engine's capabilities it rests on: says what is missing, or null. An engine without is asked to refuse
+   * instead, which is no skip.
+   */
+  readonly lacks?: (capabilities: Capabilities) => string | null
   /** Asserts it. */
   readonly run: (world: W) => Promise<void>
 }
@@ -99,10 +107,9 @@ export class World {
   }
 
   /** Opens a session. */
-  async open(sessionTimeoutMs?: number): Promise<Session> {
+  async open(options: Pick<OpenOptions, 'sessionTimeoutMs' | 'callTimeoutMs'> = {}): Promise<Session> {
     const onError = (error: unknown): void => void this.#errors.push(error)
-    const asked = sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }
-    const session = await within(this.backend.open({ onError, ...asked }), 'open', this.patienceMs)
+    const session = await within(this.backend.open({ onError, ...options }), 'open', this.patienceMs)
     this.#sessions.push(session)
     return session
   }

@@ -1,11 +1,9 @@
 /**
  * Sessions that open and close in peace.
  */
-import type { Session } from '../../core/backend.ts'
-import { isCoordinationError } from '../../core/errors.ts'
 import { bytes, recorder, settle, stateLog } from './case.ts'
 import type { Case, World } from './case.ts'
-import { equal, errorIs, eventually, ok, rejection, rejects, within } from './expect.ts'
+import { equal, eventually, ok, rejection, within } from './expect.ts'
 
 /** For the case that waits for a ping: not long to wait, and not so short that a busy machine ends the session. */
 const IDLE_TIMEOUT_MS = 3_000
@@ -30,6 +28,16 @@ export const lifecycleCases: readonly Case<World>[] = [
     },
   },
   {
+    name: 'an open that is given up on the way ends: it rejects, or there is a session that can be closed',
+    run: async ({ backend, patienceMs }) => {
+      const giveUp = new AbortController()
+      const opening = backend.open({ signal: giveUp.signal, onError: () => undefined })
+      giveUp.abort(new Error('given up'))
+      const session = await within(opening.catch(() => null), 'an open that is given up', patienceMs)
+      await within(session?.close() ?? Promise.resolve(), 'the close of its session', patienceMs)
+    },
+  },
+  {
     name: 'the lease deadline lies ahead, within the time-out, and never moves back',
     run: async (world) => {
       const session = await world.open()
@@ -47,7 +55,7 @@ export const lifecycleCases: readonly Case<World>[] = [
   {
     name: 'an idle session stays connected, and its lease deadline moves on',
     run: async (world) => {
-      const session = await world.open(IDLE_TIMEOUT_MS)
+      const session = await world.open({ sessionTimeoutMs: IDLE_TIMEOUT_MS })
       const log = stateLog(session)
       const before = session.leaseDeadlineMs
       const patienceMs = session.timeoutMs + world.patienceMs
@@ -97,36 +105,6 @@ export const lifecycleCases: readonly Case<World>[] = [
     },
   },
   {
-    name: 'after close every operation rejects with CLIENT_CLOSED, and nothing was sent',
-    run: async (world) => {
-      const session = await world.open()
-      await session.close()
-      for (const [name, call] of operations(session, world.path('after'))) {
-        await rejects(call(), { code: 'CLIENT_CLOSED', outcome: 'not-sent' }, `${name} after close`)
-      }
-      session.unwatch(world.base, () => undefined)
-      const other = await world.open()
-      equal(await other.exists(world.path('after')), null, 'a node created after close')
-    },
-  },
-  {
-    name: 'calls in flight at a close are answered or reject with CLIENT_CLOSED, and none hangs',
-    run: async (world) => {
-      const session = await world.open()
-      const calls = operations(session, world.path('late'))
-      const running = calls.map(([, call]) => call().then(() => null, (error: unknown) => error))
-      await session.close()
-      const errors = await within(Promise.all(running), 'calls that were in flight at a close', world.patienceMs)
-      for (const [index, error] of errors.entries()) {
-        const name = calls[index]?.[0] ?? ''
-        if (error === null || isCoordinationError(error, 'NO_NODE')) continue
-        const outcomes = READS.includes(name) ? ['not-sent'] : ['not-sent', 'unknown']
-        const found = errorIs(error, { code: 'CLIENT_CLOSED' }, `${name} in flight`)
-        ok(outcomes.includes(found.outcome), `${found.outcome} is an outcome of ${name} in flight`)
-      }
-    },
-  },
-  {
     name: 'no watch is called after its session was closed',
     run: async (world) => {
       const [watcher, writer] = [await world.open(), await world.open()]
@@ -140,19 +118,3 @@ export const lifecycleCases: readonly Case<World>[] = [
     },
   },
 ]
-
-const READS: readonly string[] = ['get', 'exists', 'children', 'sync']
-
-/** Every operation that can be called on a session, in a form that can be called later. */
-export function operations(session: Session, path: string): readonly (readonly [string, () => Promise<unknown>])[] {
-  return [
-    ['create', () => session.create(path, bytes(''), { mode: 'persistent' })],
-    ['set', () => session.set(path, bytes('x'), -1)],
-    ['get', () => session.get(path)],
-    ['exists', () => session.exists(path)],
-    ['children', () => session.children(path)],
-    ['multi', () => session.multi([{ type: 'check', path, version: -1 }])],
-    ['sync', () => session.sync(path)],
-    ['delete', () => session.delete(path, -1)],
-  ]
-}

@@ -4,8 +4,7 @@
 import { isCoordinationError } from '../../core/errors.ts'
 import { bytes, recorder, settle, stateLog, steps } from './case.ts'
 import type { Case, World } from './case.ts'
-import { equal, ok, rejects, show, within } from './expect.ts'
-import { operations } from './lifecycle-cases.ts'
+import { equal, ok, show, within } from './expect.ts'
 
 const IN_FLIGHT = 10
 const ROUNDS = 20
@@ -25,39 +24,6 @@ const expiryCases: readonly Case<World>[] = [
       equal(session.state, { status: 'expired' }, 'state in the end')
       equal(log.filter((status) => status === 'expired' || status === 'closed'), ['expired'], 'final states heard')
       equal(log.at(-1), 'expired', 'last state heard')
-    },
-  },
-  {
-    name: 'after an expiry every operation rejects with SESSION_EXPIRED, and the session is over',
-    needs: ['expire'],
-    run: async (world) => {
-      const session = await world.open()
-      await world.expire(session)
-      for (const [name, call] of operations(session, world.path('after'))) {
-        const refused = { code: 'SESSION_EXPIRED', outcome: 'session-over' } as const
-        await rejects(within(call(), name, world.patienceMs), refused, `${name} after an expiry`)
-      }
-      session.unwatch(world.base, () => undefined)
-      const other = await world.open()
-      await settle(other)
-      equal(await other.exists(world.path('after')), null, 'a node created after an expiry')
-    },
-  },
-  {
-    name: 'calls in flight at an expiry settle, and none hangs',
-    needs: ['expire'],
-    run: async (world) => {
-      const session = await world.open()
-      const calls = operations(session, world.path('n'))
-      const running = calls.map(([, call]) => call().then(() => null, (error: unknown) => error))
-      await world.control.expire?.(session.id)
-      const errors = await within(Promise.all(running), 'calls that were in flight at an expiry', world.patienceMs)
-      for (const error of errors) {
-        const codes = ['SESSION_EXPIRED', 'CONNECTION_LOSS', 'NO_NODE'] as const
-        const isHonest = error === null || isCoordinationError(error, ...codes)
-        ok(isHonest, `a call in flight may reject with ${show(error)}`)
-      }
-      await world.eventually(() => session.state.status === 'expired', 'the session says `expired`')
     },
   },
   {
@@ -116,25 +82,6 @@ const reconnectCases: readonly Case<World>[] = [
       await settle(session)
       const { stat } = await session.create(world.path('e'), bytes(''), { mode: 'ephemeral' })
       equal(stat.ephemeralOwner, id, 'owner of a node that it makes after the reconnect')
-    },
-  },
-  {
-    name: 'calls made while the connection is broken are done after the reconnect, or say that they were not sent',
-    needs: ['disconnect'],
-    run: async (world) => {
-      const session = await world.open()
-      await world.disconnect(session)
-      const path = world.path('n')
-      const call = session.create(path, bytes(''), { mode: 'persistent' })
-      const done = call.then(() => true, (error: unknown) => {
-        ok(isCoordinationError(error, 'CONNECTION_LOSS'), `it rejects with CONNECTION_LOSS, not ${show(error)}`)
-        return error.outcome === 'not-sent' ? false : null
-      })
-      await world.reconnect(session)
-      const answer = await within(done, 'a create made while the connection was broken', world.patienceMs)
-      await settle(session)
-      const isThere = (await session.exists(path)) !== null
-      ok(answer === null || answer === isThere, `done: ${answer}, and the node is ${isThere ? '' : 'not '}there`)
     },
   },
   {

@@ -91,14 +91,15 @@ export function modelBackend(options: ModelOptions = {}): ModelBackend {
   let refusing = false
   let lastId = 0n
 
-  const open = async ({ sessionTimeoutMs, signal, onError }: OpenOptions): Promise<Session> => {
+  const open = async (options: OpenOptions): Promise<Session> => {
+    const { sessionTimeoutMs, signal } = options
     await new Promise<void>((resolve) => void ensemble.timers.soon(resolve, 2 * ensemble.latencyMs))
     if (signal?.aborted === true) {
       throw new CoordinationError('ABORTED', 'open was aborted', { outcome: 'aborted', cause: signal.reason })
     }
     if (refusing) throw new CoordinationError('CONNECTION_LOSS', 'no server serves', { outcome: 'not-sent' })
     const timeoutMs = Math.max(SESSION_TIMEOUT_MIN_MS, sessionTimeoutMs ?? defaultTimeoutMs)
-    const session = new ModelSession(ensemble, ++lastId, timeoutMs, onError)
+    const session = new ModelSession(ensemble, ++lastId, timeoutMs, options)
     ensemble.admit(session)
     return session
   }

@@ -12,6 +12,7 @@ import type {
   Created,
   CreateOptions,
   NodeData,
+  OpenOptions,
   Operation,
   OperationResult,
   Session,
@@ -39,6 +40,8 @@ interface Request {
   /** When it was sent, on `performance.now()`; null while it waits for a connection. */
   sentAtMs: number | null
   fate: Fate
+  /** Ends the time limit of its wait for a connection. */
+  endWait: () => void
 }
 
 type Incoming =
@@ -49,12 +52,14 @@ const WRITES: readonly string[] = Object.freeze(['create', 'set', 'delete', 'mul
 const PINGS_PER_TIMEOUT = 3
 const LEASE_FRACTION = 2 / 3
 const GIVE_UP_FRACTION = 4 / 3
+const NOTHING = (): void => undefined
 
 /** A session that lives in this process; made by `modelBackend().open`. */
 export class ModelSession implements Session {
   readonly id: bigint
   readonly timeoutMs: number
   readonly #ensemble: Ensemble
+  readonly #callTimeoutMs: number
   readonly #onError: (error: unknown) => void
   readonly #requests: Pipe<Request>
   readonly #incoming: Pipe<Incoming>
@@ -65,16 +70,17 @@ export class ModelSession implements Session {
   #state: SessionState = Object.freeze({ status: 'connected' })
   #contactMs = performance.now()
   #heardMs = performance.now()
-  #cancelPing: () => void = () => undefined
-  #cancelExpiry: () => void = () => undefined
-  #cancelGiveUp: () => void = () => undefined
+  #cancelPing = NOTHING
+  #cancelExpiry = NOTHING
+  #cancelGiveUp = NOTHING
   #closing: Promise<void> | null = null
 
   /** Makes a connected session. */
-  constructor(ensemble: Ensemble, id: bigint, timeoutMs: number, onError: (error: unknown) => void) {
+  constructor(ensemble: Ensemble, id: bigint, timeoutMs: number, { callTimeoutMs, onError }: OpenOptions) {
     this.id = id
     this.timeoutMs = timeoutMs
     this.#ensemble = ensemble
+    this.#callTimeoutMs = callTimeoutMs ?? Infinity
     this.#onError = onError
     this.#requests = new Pipe(ensemble.timers, (request) => this.#serve(request))
     this.#incoming = new Pipe(ensemble.timers, (incoming) => this.#receive(incoming))
@@ -221,15 +227,25 @@ export class ModelSession implements Session {
     if (watch !== null) this.#watches.add(watch)
     return new Promise((resolve, reject) => {
       const settled = (value: unknown): void => resolve(value as T)
-      const request: Request = { kind, path, apply, resolve: settled, reject, watch, sentAtMs: null, fate: undefined }
+      const pending = { sentAtMs: null, fate: undefined, endWait: NOTHING }
+      const request: Request = { kind, path, apply, resolve: settled, reject, watch, ...pending }
       this.#pending.add(request)
       if (status === 'connected') this.#send(request)
+      else this.#startWait(request)
     })
+  }
+
+  /** Limits how long a request waits for a connection. */
+  #startWait(request: Request): void {
+    if (this.#callTimeoutMs === Infinity) return
+    const giveUp = (): void => this.#fail(request, 'CONNECTION_LOSS', 'not-sent')
+    request.endWait = this.#ensemble.timers.start(giveUp, this.#callTimeoutMs)
   }
 
   #send(request: Request): void {
     const { kind, path } = request
     request.sentAtMs = performance.now()
+    request.endWait()
     if (kind !== 'ping') request.fate = this.#ensemble.fateOf({ sessionId: this.id, kind, path })
     const delayMs = typeof request.fate === 'object' ? request.fate.delayMs : 0
     this.#requests.push(request, this.#ensemble.latencyMs + delayMs)
@@ -277,6 +293,7 @@ export class ModelSession implements Session {
 
   #fail(request: Request, code: ErrorCode, outcome: Outcome): void {
     this.#pending.delete(request)
+    request.endWait()
     if (request.watch !== null) this.#cancelWatch(request.watch)
     request.reject(failure(code, outcome, request.kind, request.path))
   }

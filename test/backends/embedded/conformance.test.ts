@@ -4,8 +4,8 @@ import { backendSuite } from '../../../src/testing/index.ts'
 import type { BackendControl, Subject } from '../../../src/testing/index.ts'
 import type { Ensemble } from '../../../src/backends/embedded/index.ts'
 import { recipeSuites } from '../../testing/recipe-suites.ts'
+import { ABILITIES } from '../abilities.ts'
 
-const ABILITIES = ['expire', 'disconnect', 'reconnect', 'reap'] as const
 const TICK_MS = 10
 
 function controlOf(ensemble: Ensemble): BackendControl {
@@ -21,7 +21,16 @@ function controlOf(ensemble: Ensemble): BackendControl {
     },
     // The leader looks in every tick: see containerCheckMs.
     reap: () => undefined,
+    unreachable: crashedEnsemble,
   }
+}
+
+/** All of its servers are down. */
+async function crashedEnsemble(): Promise<Ensemble> {
+  const ensemble = embedded({ servers: 1, tickMs: TICK_MS })
+  await ensemble.start()
+  ensemble.crash(1)
+  return ensemble
 }
 
 for (const servers of [1, 3]) {

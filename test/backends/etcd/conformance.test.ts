@@ -7,8 +7,8 @@ import type { EtcdCluster } from '../../engines/etcd.ts'
 import { recipeSuites } from '../../testing/recipe-suites.ts'
 import { proxiedEtcd } from './subject.ts'
 import type { ProxiedEtcd } from './subject.ts'
+import { ABILITIES } from '../abilities.ts'
 
-const ABILITIES = ['expire', 'disconnect', 'reconnect', 'reap'] as const
 const MISSING = etcdMissing === null ? '' : ` (skipped: ${etcdMissing})`
 
 for (const members of [1, 3]) {

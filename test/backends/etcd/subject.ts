@@ -3,6 +3,7 @@ import { etcd } from '../../../src/backends/etcd/index.ts'
 import type { Backend } from '../../../src/core/backend.ts'
 import type { BackendControl } from '../../../src/testing/index.ts'
 import type { EtcdCluster } from '../../engines/etcd.ts'
+import { freePort } from '../../engines/process.ts'
 import { startProxy } from './tcp-proxy.ts'
 import type { TcpProxy } from './tcp-proxy.ts'
 
@@ -47,6 +48,7 @@ export function proxiedEtcd(cluster: EtcdCluster, prefix: string): ProxiedEtcd {
       reconnect: (sessionId) => proxyOf(sessionId).mend(),
       // There is nothing that etcd would have to remove: the cases ask for the refusals.
       reap: () => undefined,
+      unreachable: async () => etcd(`http://127.0.0.1:${await freePort()}`, { prefix }),
     },
     close: async () => {
       await Promise.all([...proxies.values()].map((proxy) => proxy.close()))

@@ -3,10 +3,11 @@ import type { Backend } from '../../../src/core/backend.ts'
 import { redis } from '../../../src/backends/redis/index.ts'
 import { backendSuite } from '../../../src/testing/index.ts'
 import type { BackendControl, Subject } from '../../../src/testing/index.ts'
+import { freePort } from '../../engines/process.ts'
 import { RedisProxy, redisControl, redisMissing, startRedis } from '../../engines/redis.ts'
 import { recipeSuites } from '../../testing/recipe-suites.ts'
+import { ABILITIES } from '../abilities.ts'
 
-const ABILITIES = ['expire', 'disconnect', 'reconnect', 'reap'] as const
 const NAMESPACE = 'conformance'
 
 async function start(): Promise<Subject & { readonly control: BackendControl }> {
@@ -14,7 +15,10 @@ async function start(): Promise<Subject & { readonly control: BackendControl }> 
   const proxy = await RedisProxy.start(server.port)
   return {
     backend: redis(proxy.url, { namespace: NAMESPACE }),
-    control: redisControl(server, proxy, NAMESPACE),
+    control: {
+      ...redisControl(server, proxy, NAMESPACE),
+      unreachable: async () => redis(`redis://127.0.0.1:${await freePort()}`),
+    },
     close: async () => {
       await proxy.close()
       await server.close()

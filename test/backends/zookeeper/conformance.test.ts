@@ -2,12 +2,13 @@ import { afterAll, describe, it } from 'vitest'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import { backendSuite } from '../../../src/testing/index.ts'
 import type { BackendControl } from '../../../src/testing/index.ts'
+import { freePort } from '../../engines/process.ts'
 import { startProxies } from '../../engines/proxy.ts'
 import type { Proxies } from '../../engines/proxy.ts'
 import { reasonToSkipZooKeeper, startZooKeeper } from '../../engines/zookeeper.ts'
 import { recipeSuites } from '../../testing/recipe-suites.ts'
+import { ABILITIES } from '../abilities.ts'
 
-const ABILITIES = ['expire', 'disconnect', 'reconnect', 'reap'] as const
 /** How often the leader looks for containers and nodes to remove, in milliseconds. */
 const REAP_EVERY_MS = 50
 /** A case may take four times as long, which is below the limit of a test. */
@@ -24,6 +25,7 @@ function controlOf(proxies: Proxies): BackendControl {
     },
     // The leader does it by itself: see REAP_EVERY_MS.
     reap: () => undefined,
+    unreachable: async () => zookeeper(`127.0.0.1:${await freePort()}`),
   }
 }
 

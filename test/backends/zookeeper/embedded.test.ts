@@ -4,10 +4,11 @@ import { embedded } from '../../../src/backends/embedded/index.ts'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import { backendSuite } from '../../../src/testing/index.ts'
 import type { BackendControl } from '../../../src/testing/index.ts'
+import { freePort } from '../../engines/process.ts'
 import { startProxies } from '../../engines/proxy.ts'
 import { recipeSuites } from '../../testing/recipe-suites.ts'
+import { ABILITIES } from '../abilities.ts'
 
-const ABILITIES = ['expire', 'disconnect', 'reconnect', 'reap'] as const
 const TICK_MS = 20
 const PATIENCE_MS = 14_000
 
@@ -35,6 +36,7 @@ for (const servers of [1, 3]) {
     },
     // The leader looks in every tick: see containerCheckMs.
     reap: () => undefined,
+    unreachable: async () => zookeeper(`127.0.0.1:${await freePort()}`),
   }
   describe(name, () => {
     afterAll(async () => {

@@ -6,12 +6,11 @@ import type { ChildProcess } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Mutant } from '../../../src/testing/simulation/mutants/mutant.ts'
 import { applied, makeMutant } from '../../../src/testing/simulation/mutants/patch.ts'
+import { runPool } from '../../../src/testing/simulation/pool.ts'
 import type { Finding } from '../../../src/testing/simulation/run.ts'
-import type { WorkerLine, WorkerTask } from '../../../src/testing/simulation/worker.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 /** What a test needs of the repository. */
@@ -31,26 +30,30 @@ export async function hunt(mutant: Mutant, { compiled, seeds, assertions }: Hunt
   const home = `${compiled}-${mutant.name}-${assertions}`
   makeMutant(mutant, { folder: home, compiled, assertions })
   const { profile, workload } = mutant
-  const task: WorkerTask = {
-    seeds: Array.from({ length: seeds }, (_, seed) => seed),
-    twice: [],
+  const over = new AbortController()
+  const findings: Finding[] = []
+  const complaints: string[] = []
+  await runPool({
+    seeds: Array.from({ length: seeds }, (_, seed) => seed).values(),
+    processes: 1,
+    worker: pathToFileURL(join(home, 'testing/simulation/worker.js')),
+    signal: over.signal,
+    isTwice: () => false,
     given: { profile, workload },
-  }
-  const worker = spawn(process.execPath, [join(home, 'testing/simulation/worker.js'), JSON.stringify(task)])
-  const ended = endOf(worker)
-  const complaint = textOf(worker.stderr)
-  try {
-    for await (const line of createInterface({ input: worker.stdout })) {
-      const { finding } = JSON.parse(line) as WorkerLine
-      if (finding !== null) return finding
-    }
-    if (await ended !== 0) throw new Error(`the worker failed: ${complaint()}`)
-    return null
-  } finally {
-    worker.kill('SIGKILL')
-    await ended
-    rmSync(home, { recursive: true, force: true })
-  }
+    onLine: ({ finding }) => {
+      if (finding === null) return
+      findings.push(finding)
+      over.abort()
+    },
+    onFailure: (seed, complaint) => {
+      complaints.push(`the worker failed at seed ${seed}: ${complaint}`)
+      over.abort()
+    },
+  })
+  rmSync(home, { recursive: true, force: true })
+  const [finding = null] = findings
+  if (finding === null && complaints.length > 0) throw new Error(complaints.join('\n'))
+  return finding
 }
 
 /** Runs a test on a mutant of the source; null if it passes, and what it says if it fails. */

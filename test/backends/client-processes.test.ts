@@ -1,0 +1,255 @@
+/**
+ * Three clients, each in a process of its own, on a server in another: one is frozen while it holds the locks, and one
+ * is killed while it takes them. docs/guarantees.md names these tests.
+ */
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connect, isCoordinationError } from '../../src/index.ts'
+import type { Client } from '../../src/index.ts'
+import { eventually } from '../../src/testing/conformance/expect.ts'
+import { etcdMissing, startEtcd } from '../engines/etcd.ts'
+import { compiledPackage, startQuorateServer } from '../engines/quorate-server.ts'
+import type { CompiledPackage } from '../engines/quorate-server.ts'
+import { backendOf, PATHS } from '../engines/recipe-client.ts'
+import type { LockName, Told } from '../engines/recipe-client.ts'
+import { redisMissing, startRedis } from '../engines/redis.ts'
+import { reasonToSkipZooKeeper, startZooKeeper } from '../engines/zookeeper.ts'
+
+/** An engine in a process of its own. */
+interface ServerProcess {
+  readonly url: string
+  readonly close: () => Promise<unknown>
+}
+
+const SESSION_TIMEOUT_MS = 2_000
+const PATIENCE_MS = 60_000
+const TEST_MS_MAX = 120_000
+const ROUNDS = 3
+const LOCKS: readonly LockName[] = ['fair', 'exclusive']
+const NAMES = ['one', 'two', 'three'] as const
+
+const ENGINES: readonly (readonly [name: string, skipped: string | null, start: () => Promise<ServerProcess>])[] = [
+  ['embedded', null, async () => {
+    const { address, process } = await startQuorateServer(compiled)
+    return { url: `zookeeper://${address}`, close: () => process.kill() }
+  }],
+  ['ZooKeeper', reasonToSkipZooKeeper(), async () => {
+    const engine = await startZooKeeper()
+    return { url: `zookeeper://${engine.connectString}`, close: () => engine.stop() }
+  }],
+  ['etcd', etcdMissing, async () => {
+    const cluster = await startEtcd(1)
+    return { url: (cluster.urls[0] ?? '').replace('http:', 'etcd:'), close: () => cluster.close() }
+  }],
+  ['Redis', redisMissing, async () => {
+    const server = await startRedis()
+    return { url: `redis://127.0.0.1:${server.port}`, close: () => server.close() }
+  }],
+]
+
+let compiled: CompiledPackage
+
+beforeAll(() => {
+  compiled = compiledPackage()
+  const source = fileURLToPath(new URL('../engines/recipe-client.ts', import.meta.url))
+  const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true }
+  const { outputText } = ts.transpileModule(readFileSync(source, 'utf8'), { compilerOptions })
+  writeFileSync(join(compiled.path, 'recipe-client.js'), outputText)
+})
+
+afterAll(() => compiled.remove())
+
+for (const [name, skipped, start] of ENGINES) {
+  const reason = skipped === null ? '' : ` (skipped: ${skipped})`
+  describe.skipIf(skipped !== null)(`three processes on ${name}${reason}`, { timeout: TEST_MS_MAX }, () => {
+    let story: Promise<Story> | null = null
+    const told = (): Promise<Story> => (story ??= run(start))
+
+    it('FairLock: a holder that was frozen past its session finds its lease lost, and others went on', async () =>
+      judgeLock(await told(), 'fair'))
+
+    it('ExclusiveLock: a holder that was frozen past its session finds its lease lost, and others went on', async () =>
+      judgeLock(await told(), 'exclusive'))
+
+    it('ConfigCenter: a subscriber that was frozen comes to the last value', async () => {
+      const { values } = await told()
+      expect(values).toEqual([2, 2])
+    })
+
+    it('GroupMembership: whoever was frozen comes back, whoever was killed is gone, and no node is left', async () => {
+      const { membersBehindFreeze, membersBehindKill, leftBehind } = await told()
+      expect(membersBehindFreeze).toEqual([[...NAMES].sort(), [...NAMES].sort()])
+      expect(membersBehindKill).toEqual(['one', 'two'])
+      expect(leftBehind).toEqual([])
+    })
+  })
+}
+
+/** What became of three processes. */
+interface Story {
+  /** The token of whoever was frozen, those of the others meanwhile, and what its lease said when it woke up. */
+  readonly locks: Readonly<Record<LockName, { held: bigint; meanwhile: readonly bigint[]; answer: string }>>
+  /** The last values of a process that was frozen, and of one that was not. */
+  readonly values: readonly (number | undefined)[]
+  readonly membersBehindFreeze: readonly (readonly string[])[]
+  readonly membersBehindKill: readonly string[]
+  readonly leftBehind: readonly string[]
+}
+
+async function run(start: () => Promise<ServerProcess>): Promise<Story> {
+  const server = await start()
+  const clients = NAMES.map((name) => new ClientProcess(server.url, name))
+  const [one, two, three] = clients as [ClientProcess, ClientProcess, ClientProcess]
+  try {
+    for (const client of clients) await client.untilTold(({ type }) => type === 'ready', 'it is ready')
+    one.say('hold')
+    for (const lock of LOCKS) await one.untilTold((told) => told.type === 'holding' && told.lock === lock, 'it holds')
+    await publish(two, 1, [one, two])
+    for (const client of [two, three]) client.say('work')
+
+    one.child.kill('SIGSTOP')
+    await publish(two, 2, [two])
+    for (const lock of LOCKS) {
+      for (const client of [two, three]) await client.untilRounds(lock, ROUNDS, 'it gets the lock of a frozen one')
+    }
+    const meanwhile = (lock: LockName): bigint[] => [...two.tokens(lock), ...three.tokens(lock)]
+    const tokens = { fair: meanwhile('fair'), exclusive: meanwhile('exclusive') }
+    one.child.kill('SIGCONT')
+    one.say('use')
+    for (const lock of LOCKS) await one.untilTold((told) => told.type === 'used' && told.lock === lock, 'it wakes up')
+    await eventually(() => one.value === 2, 'whoever was frozen comes to the last value', PATIENCE_MS)
+    const isComplete = (client: ClientProcess): boolean => client.members.length === NAMES.length
+    await eventually(() => isComplete(one) && isComplete(two), 'whoever was frozen is a member again', PATIENCE_MS)
+    const membersBehindFreeze = [one.members, two.members]
+
+    three.child.kill('SIGKILL')
+    const before = { fair: two.rounds('fair'), exclusive: two.rounds('exclusive') }
+    for (const lock of LOCKS) await two.untilRounds(lock, before[lock] + ROUNDS, 'it goes on without a killed one')
+    await eventually(() => two.members.length === 2, 'whoever was killed is no member', PATIENCE_MS)
+    const membersBehindKill = two.members
+    for (const client of [one, two]) client.say('end')
+    await Promise.all([one.ended, two.ended])
+    const lockOf = (lock: LockName) => ({ held: one.held(lock), meanwhile: tokens[lock], answer: one.answer(lock) })
+    return {
+      locks: { fair: lockOf('fair'), exclusive: lockOf('exclusive') },
+      values: [one.value, two.value],
+      membersBehindFreeze,
+      membersBehindKill,
+      leftBehind: await leftBehind(server.url),
+    }
+  } finally {
+    for (const { child } of clients) child.kill('SIGKILL')
+    await Promise.all(clients.map(({ ended }) => ended))
+    await server.close()
+  }
+}
+
+function judgeLock({ locks }: Story, lock: LockName): void {
+  const { held, meanwhile, answer } = locks[lock]
+  expect(meanwhile.length).toBeGreaterThanOrEqual(2 * ROUNDS)
+  expect(meanwhile.filter((token) => token <= held)).toEqual([])
+  expect(new Set(meanwhile).size).toBe(meanwhile.length)
+  expect(answer).toBe('LEASE_LOST')
+}
+
+async function publish(client: ClientProcess, value: number, followers: readonly ClientProcess[]): Promise<void> {
+  client.say('publish')
+  await eventually(() => followers.every((follower) => follower.value === value), `${value} is published`, PATIENCE_MS)
+}
+
+/** Nodes under the locks and the group, when everyone is gone. */
+async function leftBehind(url: string): Promise<readonly string[]> {
+  const client = await connect(backendOf(url))
+  const names = async (): Promise<readonly string[]> => {
+    const paths = [PATHS.fair, PATHS.exclusive, PATHS.group]
+    return (await Promise.all(paths.map((path) => namesUnder(client, path)))).flat()
+  }
+  await eventually(async () => (await names()).length === 0, 'nothing is left', PATIENCE_MS)
+  const left = await names()
+  await client.close()
+  return left
+}
+
+async function namesUnder(client: Client, path: string): Promise<readonly string[]> {
+  try {
+    return (await client.children(path)).names
+  } catch (error) {
+    // A container that became empty is gone.
+    if (isCoordinationError(error, 'NO_NODE')) return []
+    throw error
+  }
+}
+
+/** A process that runs test/engines/recipe-client.ts. */
+class ClientProcess {
+  readonly child: ChildProcess
+  readonly ended: Promise<unknown>
+  readonly #name: string
+  readonly #told: Told[] = []
+  #errors = ''
+
+  constructor(url: string, name: string) {
+    this.#name = name
+    const program = join(compiled.path, 'recipe-client.js')
+    this.child = spawn(process.execPath, [program, url, name, String(SESSION_TIMEOUT_MS)], { stdio: 'pipe' })
+    this.ended = new Promise((resolve) => this.child.once('close', resolve))
+    this.child.stderr?.on('data', (chunk: Buffer) => (this.#errors += chunk.toString()))
+    if (this.child.stdout === null) throw new Error('there is no output to read')
+    createInterface({ input: this.child.stdout }).on('line', (line) => this.#told.push(JSON.parse(line) as Told))
+  }
+
+  /** The value that it was told last. */
+  get value(): number | undefined {
+    return this.#told.findLast((told) => told.type === 'value')?.value
+  }
+
+  /** The members that it saw last. */
+  get members(): readonly string[] {
+    return this.#told.findLast((told) => told.type === 'members')?.ids ?? []
+  }
+
+  say(word: string): void {
+    this.child.stdin?.write(`${word}\n`)
+  }
+
+  /** Tokens of the rounds that it had with a lock. */
+  tokens(lock: LockName): readonly bigint[] {
+    return this.#told.flatMap((told) => (told.type === 'round' && told.lock === lock ? [BigInt(told.token)] : []))
+  }
+
+  rounds(lock: LockName): number {
+    return this.tokens(lock).length
+  }
+
+  held(lock: LockName): bigint {
+    const holding = this.#told.find((told) => told.type === 'holding' && told.lock === lock)
+    return holding?.type === 'holding' ? BigInt(holding.token) : 0n
+  }
+
+  answer(lock: LockName): string {
+    const used = this.#told.find((told) => told.type === 'used' && told.lock === lock)
+    return used?.type === 'used' ? used.answer : 'none'
+  }
+
+  untilTold(shows: (told: Told) => boolean, promise: string): Promise<void> {
+    return this.#until(() => this.#told.some(shows), promise)
+  }
+
+  untilRounds(lock: LockName, rounds: number, promise: string): Promise<void> {
+    return this.#until(() => this.rounds(lock) >= rounds, promise)
+  }
+
+  async #until(condition: () => boolean, promise: string): Promise<void> {
+    try {
+      await eventually(condition, `${this.#name}: ${promise}`, PATIENCE_MS)
+    } catch (error) {
+      throw new Error(`${String(error)}; it says: ${this.#errors}`, { cause: error })
+    }
+  }
+}

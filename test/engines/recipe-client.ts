@@ -1,0 +1,109 @@
+/**
+ * A client in a process of its own: it joins a group, follows a configuration, and takes two locks, as it is told.
+ *
+ * Use       node recipe-client.js URL NAME SESSION_TIMEOUT_MS
+ * Input     a word a line: `work` takes the locks in turns, `hold` takes them and keeps them, `use` asks the leases of
+ *           `hold` whether they are held, `publish` publishes the next number, `end` ends it
+ * Output    an object a line: see {@link Told}
+ */
+import { createInterface } from 'node:readline'
+import { connect, ConfigCenter, ExclusiveLock, FairLock, GroupMembership, isCoordinationError } from 'quorate'
+import type { Backend, Client, Lease } from 'quorate'
+import { etcd } from 'quorate/etcd'
+import { redis } from 'quorate/redis'
+import { zookeeper } from 'quorate/zookeeper'
+
+/** What a process tells of itself. */
+export type Told =
+  | { readonly type: 'ready' }
+  /** It took a lock and gave it back. */
+  | { readonly type: 'round'; readonly lock: LockName; readonly token: string }
+  | { readonly type: 'holding'; readonly lock: LockName; readonly token: string }
+  /** What its lease said when it was asked: `held`, or the code of the error. */
+  | { readonly type: 'used'; readonly lock: LockName; readonly answer: string }
+  | { readonly type: 'value'; readonly value: number }
+  | { readonly type: 'members'; readonly ids: readonly string[] }
+
+/** The two locks. */
+export type LockName = 'fair' | 'exclusive'
+
+/** Where everything is. */
+export const PATHS = Object.freeze({
+  fair: '/processes/fair',
+  exclusive: '/processes/exclusive',
+  config: '/processes/config',
+  group: '/processes/group',
+})
+
+const [, program = '', url = '', name = '', sessionTimeoutMs = ''] = process.argv
+/** The test imports this module for its types and names. */
+if (program.endsWith('recipe-client.js')) await main()
+
+/** The backend that a URL means. */
+export function backendOf(address: string): Backend {
+  const [scheme, rest = ''] = address.split('://')
+  if (scheme === 'zookeeper') return zookeeper(rest)
+  if (scheme === 'etcd') return etcd(`http://${rest}`)
+  return redis(address, { tickMs: 200 })
+}
+
+async function main(): Promise<void> {
+  const client = await connect(backendOf(url), { sessionTimeoutMs: Number(sessionTimeoutMs), onError: () => undefined })
+  const locks = { fair: new FairLock(client, PATHS.fair), exclusive: new ExclusiveLock(client, PATHS.exclusive) }
+  const config = new ConfigCenter<number>(client, PATHS.config)
+  config.subscribe(({ value }) => {
+    if (value !== undefined) tell({ type: 'value', value })
+  })
+  await followGroup(client)
+  const names = ['fair', 'exclusive'] as const
+  const leases = new Map<LockName, Lease>()
+  const commands: Readonly<Record<string, () => unknown>> = {
+    work: () => names.map((lock) => takeInTurns(locks[lock], lock)),
+    hold: () => Promise.all(names.map(async (lock) => leases.set(lock, await hold(locks[lock], lock)))),
+    use: () => names.map((lock) => use(lock, leases.get(lock))),
+    publish: () => config.publish((config.current ?? 0) + 1),
+    end: () => client.close().then(() => process.exit(0)),
+  }
+  createInterface({ input: process.stdin }).on('line', (word) => void commands[word]?.())
+  tell({ type: 'ready' })
+}
+
+async function followGroup(client: Client): Promise<void> {
+  const group = new GroupMembership(client, PATHS.group)
+  group.subscribe(({ members }) => tell({ type: 'members', ids: members.map(({ id }) => id).sort() }))
+  await group.join(name)
+}
+
+async function takeInTurns(lock: FairLock | ExclusiveLock, lockName: LockName): Promise<void> {
+  for (;;) {
+    try {
+      await using lease = await lock.acquire()
+      lease.throwIfLost()
+      tell({ type: 'round', lock: lockName, token: String(lease.token) })
+    } catch (error) {
+      if (isCoordinationError(error, 'CLIENT_CLOSED')) return
+      if (!isCoordinationError(error)) throw error
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+}
+
+async function hold(lock: FairLock | ExclusiveLock, lockName: LockName): Promise<Lease> {
+  const lease = await lock.acquire()
+  tell({ type: 'holding', lock: lockName, token: String(lease.token) })
+  return lease
+}
+
+function use(lock: LockName, lease: Lease | undefined): void {
+  let answer = 'held'
+  try {
+    lease?.throwIfLost()
+  } catch (error) {
+    answer = isCoordinationError(error) ? error.code : String(error)
+  }
+  tell({ type: 'used', lock, answer })
+}
+
+function tell(told: Told): void {
+  process.stdout.write(`${JSON.stringify(told)}\n`)
+}

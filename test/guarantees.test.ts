@@ -1,0 +1,208 @@
+/**
+ * docs/guarantees.md, as a test: each cell of the matrix names tests, each test that is named exists, and the tables of
+ * what engines can give are those of the engines themselves. Write these with `UPDATE_GUARANTEES=1 npx vitest run
+ * guarantees`, and review the difference.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path/posix'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import { describe, expect, it } from 'vitest'
+import { embedded } from '../src/backends/embedded/index.ts'
+import { etcd } from '../src/backends/etcd/index.ts'
+import { redis } from '../src/backends/redis/index.ts'
+import { zookeeper } from '../src/backends/zookeeper/index.ts'
+import type { Capabilities } from '../src/core/backend.ts'
+import { conformanceGaps } from '../src/testing/conformance/backend-suite.ts'
+import { ABILITIES } from './backends/abilities.ts'
+import { reasonToSkipZooKeeper, startZooKeeper } from './engines/zookeeper.ts'
+
+/** A test, or a group of them, that the page names. */
+interface NamedTest {
+  readonly label: string
+  readonly file: string
+  readonly title: string
+}
+
+/** The part of the page about a recipe. */
+interface RecipePart {
+  readonly recipe: string
+  /** Titles of its tests, of which each group has one. */
+  readonly titles: readonly string[]
+  readonly cells: readonly string[]
+}
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const PAGE = 'docs/guarantees.md'
+const RECIPES = ['FairLock', 'ExclusiveLock', 'ConfigCenter', 'GroupMembership']
+const FAULTS = 7
+const ENGINES = 4
+/** What registers a test, or a group of tests, with its first argument for the title. */
+const REGISTERS = /^(it|describe|recipeFaults)\b/
+
+const text = readFileSync(join(ROOT, PAGE), 'utf8')
+
+function namedTests(page: string): NamedTest[] {
+  const rows = page.matchAll(/^\| ([A-Z][A-Z\d]) \| `(.+?)` \| `(.+?)` \|$/gm)
+  return [...rows].map(({ 1: label = '', 2: file = '', 3: title = '' }) => ({ label, file, title }))
+}
+
+function recipeParts(page: string): RecipePart[] {
+  return RECIPES.map((recipe) => {
+    const [, part = ''] = new RegExp(`^## ${recipe}$(.*?)^## `, 'ms').exec(page) ?? []
+    const rows = part.split('\n').filter((line) => /^\| [a-z]/.test(line))
+    const cells = rows.flatMap((row) => row.split('|').slice(2, -1).map((cell) => cell.trim()))
+    const titles = [...part.matchAll(/`([^`]+)`/g)].map(({ 1: title = '' }) => title)
+    return { recipe, cells, titles: titles.filter((title) => /^\w+:? /.test(title) && title.startsWith(recipe)) }
+  })
+}
+
+function labelsOf(cell: string): string[] {
+  return cell.match(/\b[EZTR][P\d]\b/g) ?? []
+}
+
+/** Patterns of the titles in a file, and in those under test/ that it imports; what is filled in may be anything. */
+function titlesOf(file: string, seen = new Set<string>()): RegExp[] {
+  if (seen.has(file) || !existsSync(join(ROOT, file))) return []
+  seen.add(file)
+  const source = ts.createSourceFile(file, readFileSync(join(ROOT, file), 'utf8'), ts.ScriptTarget.ES2022)
+  const patterns: RegExp[] = []
+  const add = (...parts: readonly string[]): void => {
+    patterns.push(new RegExp(`^${parts.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`))
+  }
+  const visit = (node: ts.Node): void => {
+    const isTest = ts.isCallExpression(node) && REGISTERS.test(node.expression.getText(source))
+    const title = isTest ? node.arguments[0] : undefined
+    if (title && ts.isStringLiteralLike(title)) add(title.text)
+    // One that begins with something filled in could be anything.
+    if (title && ts.isTemplateExpression(title) && title.head.text !== '') {
+      add(title.head.text, ...title.templateSpans.map(({ literal }) => literal.text))
+    }
+    if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
+      const imported = join(dirname(file), node.moduleSpecifier.text)
+      if (imported.startsWith('test/')) patterns.push(...titlesOf(imported, seen))
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  return patterns
+}
+
+/** What is wrong with the names of tests on a page. */
+function problemsOf(page: string): string[] {
+  const tests = namedTests(page)
+  const found = new Map([...new Set(tests.map(({ file }) => file))].map((file) => [file, titlesOf(file)]))
+  const has = (file: string, title: string): boolean => found.get(file)?.some((one) => one.test(title)) === true
+  const problems = tests
+    .filter(({ file, title }) => !has(file, title))
+    .map(({ label, file, title }) => `${label}: no test "${title}" in ${file}`)
+  for (const { recipe, cells, titles } of recipeParts(page)) {
+    if (cells.length !== FAULTS * ENGINES) problems.push(`${recipe}: ${cells.length} cells`)
+    if (titles.length !== 2) problems.push(`${recipe}: names ${titles.length} tests`)
+    for (const cell of cells) {
+      const labels = labelsOf(cell)
+      if (labels.length === 0 && !cell.startsWith('not tested')) problems.push(`${recipe}: no test for "${cell}"`)
+      const named = labels.flatMap((label) => tests.filter((test) => test.label === label))
+      if (named.length < labels.length) problems.push(`${recipe}: an unknown label in "${cell}"`)
+      const isShown = named.some(({ file }) => titles.some((title) => has(file, title)))
+      if (labels.length > 0 && !isShown) problems.push(`${recipe}: no test of its own for "${cell}"`)
+    }
+  }
+  const used = new Set(recipeParts(page).flatMap(({ cells }) => cells.flatMap(labelsOf)))
+  return [...problems, ...tests.filter(({ label }) => !used.has(label)).map(({ label }) => `${label}: not used`)]
+}
+
+type Engines = readonly (readonly [name: string, capabilities: Capabilities])[]
+
+function capabilityTable(engines: Engines): string {
+  const rows: readonly (readonly [string, (capabilities: Capabilities) => string])[] = [
+    ['an acknowledged write survives the end of', ({ durability }) => DURABILITY[durability]],
+    ['a read behind `sync` is linearizable', (one) => yes(one.linearizableSync, 'while a leader is deposed')],
+    ['container nodes', ({ containers }) => yes(containers)],
+    ['time to live', ({ ttlGranularityMs }) => (ttlGranularityMs === null ? 'no' : `to ${ttlGranularityMs} ms`)],
+    ['access control lists', ({ acl }) => yes(acl)],
+    ['longest data of a node, in bytes', ({ dataBytesMax }) => dataBytesMax.toLocaleString('en')],
+  ]
+  return tableOf(
+    ['', ...engines.map(([name]) => name)],
+    rows.map(([title, cell]) => [title, ...engines.map(([, capabilities]) => cell(capabilities))]),
+  )
+}
+
+const DURABILITY: Readonly<Record<Capabilities['durability'], string>> = {
+  disk: 'all servers',
+  memory: 'a minority of the servers',
+  'best-effort': 'none for sure',
+}
+
+const DOES = { refused: 'asks for a refusal', skipped: 'skips it' } as const
+
+function gapTable(engines: Engines): string {
+  const gaps = engines.flatMap(([name, capabilities]) => {
+    return conformanceGaps(capabilities, ABILITIES).map((gap) => ({ engine: name, ...gap }))
+  })
+  const refused = gaps.filter(({ kind }) => kind === 'refused')
+  const skipped = gaps.filter(({ kind }) => kind === 'skipped')
+  const rows = [...refused, ...skipped].map(({ engine, name, kind, reason }) => [engine, name, DOES[kind], reason])
+  return [
+    tableOf(['engine', 'case', 'what the suite does', 'reason'], rows),
+    '',
+    skipped.length === 0 ? 'No case is skipped on any engine.' : `${skipped.length} cases are skipped.`,
+  ].join('\n')
+}
+
+function yes(is: boolean, unless = ''): string {
+  if (is) return 'yes'
+  return unless === '' ? 'no' : `not ${unless}`
+}
+
+function tableOf(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [titles, titles.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+}
+
+/** A page with its generated parts made anew. */
+function generated(page: string, parts: Readonly<Record<string, string>>): string {
+  return page.replace(/(<!-- generated: (\w+) -->\n).*?(?=<!-- end -->)/gs, (_all, begin: string, name: string) => {
+    return `${begin}\n${parts[name] ?? ''}\n\n`
+  })
+}
+
+describe('the guarantees', () => {
+  it('name a test in each cell of the matrix, and each of these tests exists', () => {
+    expect(problemsOf(text)).toEqual([])
+  })
+
+  it('are refused if a test is not there, a cell names none, or a label stands for nothing', () => {
+    const without = (what: string, by: string): string[] => problemsOf(text.replace(what, by))
+    expect(without('`embedded: the leader of three is killed`', '`embedded: a flood`')).toEqual([
+      'E5: no test "embedded: a flood" in test/backends/embedded/recipe-faults.test.ts',
+    ])
+    expect(without('holds (E1)', 'holds')).toEqual(['FairLock: no test for "holds"'])
+    expect(without('holds (E1)', 'holds (E9)')).toContain('FairLock: an unknown label in "holds (E9)"')
+    expect(without('`ConfigCenter brings', '`ConfigCenter hides')).toContain(
+      'ConfigCenter: no test of its own for "holds (E1)"',
+    )
+  })
+
+  const skipped = reasonToSkipZooKeeper()
+  const reason = skipped === null ? '' : ` (skipped: ${skipped})`
+  it.skipIf(skipped !== null)(`say of each engine what it says of itself${reason}`, async () => {
+    const engine = await startZooKeeper()
+    try {
+      // Whether it takes a time to live, ZooKeeper tells with the first session.
+      const onZooKeeper = zookeeper(engine.connectString)
+      await (await onZooKeeper.open({ onError: () => undefined })).close()
+      const engines: Engines = [
+        ['embedded', embedded().capabilities],
+        ['ZooKeeper', onZooKeeper.capabilities],
+        ['etcd', etcd('http://127.0.0.1:2379').capabilities],
+        ['Redis', redis('redis://127.0.0.1:6379').capabilities],
+      ]
+      const expected = generated(text, { capabilities: capabilityTable(engines), gaps: gapTable(engines) })
+      if (process.env['UPDATE_GUARANTEES'] === '1') writeFileSync(join(ROOT, PAGE), expected)
+      else expect(text).toBe(expected)
+    } finally {
+      await engine.stop()
+    }
+  })
+})
