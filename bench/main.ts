@@ -1,21 +1,29 @@
 /**
- * Measures Quorate: `npm run bench -- local|wire [--quick] [--json]`.
+ * Measures Quorate: `npm run bench -- local|wire|locks [--quick] [--json]`.
  *
  * Prints one JSON line a figure on the standard output as it comes, and at the end a table of all of them on the
  * standard error output, unless `--json` is given. `--quick` shows in some seconds that everything runs; its numbers
  * mean little.
  */
 import { measureLocal } from './local.ts'
+import { measureLocks } from './lock-comparison.ts'
 import type { Effort, Figure } from './measure.ts'
 import { tableOf } from './report.ts'
 import { measureWire } from './wire.ts'
 
-const FULL: Effort = { warmUpMs: 500, roundMs: 300, rounds: 5, events: 11, handOvers: 2_000 }
-const QUICK: Effort = { warmUpMs: 30, roundMs: 30, rounds: 2, events: 2, handOvers: 100 }
+const FULL: Effort = {
+  ...{ warmUpMs: 500, roundMs: 300, rounds: 5, events: 11, handOvers: 2_000 },
+  ...{ contentionMs: 2_000, contenders: [10, 100] },
+}
+const QUICK: Effort = {
+  ...{ warmUpMs: 30, roundMs: 30, rounds: 2, events: 2, handOvers: 100 },
+  ...{ contentionMs: 100, contenders: [10] },
+}
 
 const SUITES: Readonly<Record<string, (effort: Effort) => AsyncIterable<Figure>>> = {
   local: measureLocal,
   wire: measureWire,
+  locks: measureLocks,
 }
 
 const OPTIONS = ['--quick', '--json']

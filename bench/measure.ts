@@ -12,7 +12,7 @@ export interface Figure {
   /** Operations in flight, contenders, sessions: the size it was measured at. */
   readonly size: number
   readonly value: number
-  readonly unit: 'ops/s' | 'ms' | 'MB' | 'events/release' | 'x'
+  readonly unit: 'ops/s' | 'ms' | 'MB' | 'events/release' | '/hand-over' | '%' | 'x'
   /** The least and the greatest of the rounds, of which `value` is the median. */
   readonly min?: number
   readonly max?: number
@@ -35,6 +35,10 @@ export interface Effort {
   readonly events: number
   /** Hand-overs of a lock in one figure. */
   readonly handOvers: number
+  /** Length of a round in which many contend for one lock. */
+  readonly contentionMs: number
+  /** How many contend for it. */
+  readonly contenders: readonly number[]
 }
 
 /** What is done again and again; each of the lanes has one in flight. */

@@ -55,12 +55,13 @@ export class WireClient {
     return client
   }
 
-  /** Sends a request with the others of this turn. */
+  /** Sends a request: at once if no other is in flight, otherwise with the others of this turn. */
   ask<O extends keyof RequestBodies>(op: O, body: RequestBodies[O]): Promise<Reply> {
     this.#lastXid += 1
     const request = { xid: this.#lastXid, op, body } as Request
     this.#wire.write(this.#unsent, { kind: 'request', request })
-    if (!this.#isFlushing) {
+    if (this.#waiting.length === 0) this.#flush()
+    else if (!this.#isFlushing) {
       this.#isFlushing = true
       setImmediate(() => {
         this.#flush()

@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest'
 import { measureLocal } from '../bench/local.ts'
+import { measureLocks } from '../bench/lock-comparison.ts'
+import { LOCK_ENGINES } from '../bench/lock-engines.ts'
 import type { Figure } from '../bench/measure.ts'
 import { percentiles, spread } from '../bench/measure.ts'
 import { tableOf } from '../bench/report.ts'
 
 /** As little as there can be: the numbers mean nothing here. */
-const EFFORT = { warmUpMs: 1, roundMs: 1, rounds: 1, events: 1, handOvers: 1 }
+const EFFORT = { warmUpMs: 1, roundMs: 1, rounds: 1, events: 1, handOvers: 1, contentionMs: 50, contenders: [3] }
 
 it('measures every figure, and finds that a release wakes exactly one waiter', async () => {
   const figures: Figure[] = []
@@ -24,6 +26,26 @@ it('measures every figure, and finds that a release wakes exactly one waiter', a
   const woken = figures.filter(({ figure }) => figure === 'waiters woken')
   expect(woken.map(({ size, value }) => [size, value])).toEqual([[10, 1], [100, 1]])
   expect(tableOf(figures).split('\n')).toHaveLength(figures.length + 2)
+})
+
+it('measures locks on every engine that is installed, and rivals on the same; what is missing is told', async () => {
+  const figures: Figure[] = []
+  for await (const figure of measureLocks(EFFORT)) figures.push(figure)
+  const names = figures.map(({ figure, size }) => `${figure} @ ${size}`)
+  const present = LOCK_ENGINES.filter(({ missing }) => missing() === null).map(({ name }) => name)
+  for (const name of present) {
+    for (const figure of ['get', 'set', 'lock cycle']) expect(names).toContain(`${name}: ${figure} @ 1`)
+    for (const figure of ['hand-over', 'served out of turn']) expect(names).toContain(`${name}: ${figure} @ 3`)
+  }
+  const rivals = { etcd: ['etcd3'], Redis: ['redlock', 'redlock, eager', 'redis-semaphore'] }
+  for (const [name, others] of Object.entries(rivals)) {
+    if (!present.includes(name)) continue
+    for (const rival of others) {
+      expect(names).toContain(`${rival}: hand-over @ 3`)
+      expect(names).toContain(`${name} / ${rival}: p99 wait @ 3`)
+    }
+  }
+  expect(new Set(names).size).toBe(names.length)
 })
 
 it('takes the median of the rounds, and percentiles by rank', () => {

@@ -4,6 +4,7 @@
 import { createConnection, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { Redis } from 'ioredis'
+import type { RedisOptions } from 'ioredis'
 import { SCRIPTS } from '../../src/backends/redis/io/script.ts'
 import { CONTAINER_IDLE_MS } from '../../src/backends/redis/scripts/prelude.ts'
 import type { BackendControl } from '../../src/testing/index.ts'
@@ -21,27 +22,38 @@ export const redisMissing = reasonToSkip('redis-server', PROGRAM !== null)
 export interface RedisServerOptions {
   /** More arguments for the server. */
   readonly args?: readonly string[]
+  /** How the test's own connections get in: a password, TLS. */
+  readonly access?: RedisOptions
 }
 
 /** A Redis server that can be frozen, crashed and started again on its port. */
 export class RedisServer {
   readonly port: number
   readonly #args: readonly string[]
+  readonly #access: RedisOptions
   readonly #folder = scratchFolder('redis')
   #process: EngineProcess | null = null
 
-  constructor(port: number, args: readonly string[]) {
+  constructor(port: number, { args = [], access = {} }: RedisServerOptions) {
     this.port = port
     this.#args = args
+    this.#access = access
   }
 
   /** Starts it, again after a crash; resolves when it serves. */
   async start(): Promise<void> {
     const { path } = this.#folder
-    const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', path, '--save', '', ...this.#args]
+    const ports = this.#access.tls === undefined ? ['--port'] : ['--port', '0', '--tls-port']
+    const args = [...ports, String(this.port), '--bind', '127.0.0.1', '--dir', path, '--save', '', ...this.#args]
     const process = startProcess(PROGRAM ?? 'redis-server', args)
     this.#process = process
     await untilReady(process, async () => (await this.ask((admin) => admin.ping())) === 'PONG')
+  }
+
+  /** Waits until a question is answered with yes. @throws Error if the server ends, or in a minute */
+  async until(isSo: () => Promise<boolean>): Promise<void> {
+    if (this.#process === null) throw new Error('the server was not started')
+    await untilReady(this.#process, isSo)
   }
 
   /** Sends a signal: SIGSTOP freezes it, SIGCONT thaws it. */
@@ -62,7 +74,8 @@ export class RedisServer {
 
   /** Asks it something on a connection of its own. */
   async ask<T>(question: (admin: Redis) => Promise<T>): Promise<T> {
-    const admin = new Redis({ port: this.port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => null })
+    const where = { port: this.port, host: '127.0.0.1' }
+    const admin = new Redis({ ...where, lazyConnect: true, retryStrategy: () => null, ...this.#access })
     admin.on('error', () => undefined)
     try {
       await admin.connect()
@@ -74,8 +87,8 @@ export class RedisServer {
 }
 
 /** Starts a server on a free port. */
-export async function startRedis({ args = [] }: RedisServerOptions = {}): Promise<RedisServer> {
-  const server = new RedisServer(await freePort(), args)
+export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const server = new RedisServer(await freePort(), options)
   await server.start()
   return server
 }

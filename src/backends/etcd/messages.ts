@@ -32,7 +32,7 @@ export interface RangeResponse {
 export interface TxnResponse {
   readonly header?: Header
   readonly succeeded?: boolean
-  readonly responses?: readonly { readonly response_range?: RangeResponse }[]
+  readonly responses?: readonly { readonly response_range?: RangeResponse; readonly response_txn?: TxnResponse }[]
 }
 
 /** An answer to a lease grant; the part of a keep-alive's stream is the same. */
@@ -96,6 +96,7 @@ export type RequestOp =
   | { readonly request_range: RangeRequest }
   | { readonly request_put: PutRequest }
   | { readonly request_delete_range: { readonly key: string } }
+  | { readonly request_txn: TxnRequest }
 
 /** A transaction. */
 export interface TxnRequest {

@@ -4,7 +4,8 @@
  * Retry     a transaction that found something else than was known has changed nothing, and has read what is there
  *           instead: the operations are judged again, by that. Somebody else has written meanwhile, so of all who try
  *           one gets on. A transaction whose answer is lost is not sent again by anybody.
- * Turns     creates under one parent get in each other's way, so those of one process take turns.
+ * Turns     creates under one parent get in each other's way, so those of one process take turns, and for
+ *           those of others a create goes with more than one number (ladder.ts).
  * Session   every transaction compares that the session's key is there, so a session that is over writes nothing.
  */
 import type { Operation, OperationResult } from '../../core/backend.ts'
@@ -14,6 +15,7 @@ import { fullJitterMs } from '../../core/retry.ts'
 import { parentOf } from '../../core/path.ts'
 import { Draft } from './draft.ts'
 import type { Keys } from './keys.ts'
+import { Ladder } from './ladder.ts'
 import { TXN_OPS_MAX, base64, numberOf } from './messages.ts'
 import type { Compare, RequestOp, TxnRequest, TxnResponse } from './messages.ts'
 import { ReadPlan } from './read-plan.ts'
@@ -44,7 +46,7 @@ const EAGER_TRIES = 1
 const TRIES_MAX = 100
 
 /** Longest such pause, in milliseconds. */
-const PAUSE_MS_MAX = 1_000
+const PAUSE_MS_MAX = 250
 
 /** How many operations stand before those of a plan: the read of the session's key. */
 const OFFSET = 1
@@ -55,6 +57,7 @@ export class Writer {
   readonly #hints: Hints
   readonly #turns: Turns
   readonly #port: WriterPort
+  readonly #ladder = new Ladder()
 
   /** Makes the writer of a session, which shares hints and turns with the others of its backend. */
   constructor(keys: Keys, hints: Hints, turns: Turns, port: WriterPort) {
@@ -87,9 +90,10 @@ export class Writer {
     let isFresh = !covers(hinted, needs)
     let snapshot = isFresh ? await this.#read(needs) : hinted
     for (let tries = 1; ; tries++) {
-      const draft = this.#draft(operations, snapshot, isMulti, isFresh)
-      const committed = draft === null ? null : await this.#commit(draft)
+      const drafts = this.#drafts(operations, snapshot, isMulti, isFresh)
+      const committed = drafts.length === 0 ? null : await this.#commit(drafts)
       if (committed !== null && 'results' in committed) return committed.results
+      this.#ladder.missed(operations)
       if (tries === TRIES_MAX) throw contended(tries)
       if (tries > EAGER_TRIES) await delay(fullJitterMs(tries - EAGER_TRIES, PAUSE_MS_MAX))
       if (this.#port.isOver) throw new SessionGone()
@@ -99,38 +103,53 @@ export class Writer {
     }
   }
 
-  /** The draft of operations; null if they are refused by what may be out of date. */
-  #draft(operations: readonly Operation[], snapshot: Snapshot, isMulti: boolean, isFresh: boolean): Draft | null {
+  /** Drafts of operations, one for each rung of the ladder; none if they are refused by what may be out of date. */
+  #drafts(operations: readonly Operation[], snapshot: Snapshot, isMulti: boolean, isFresh: boolean): Draft[] {
+    const author = { session: this.#port.id, nowMs: Date.now() }
+    const draft = (known: Snapshot): Draft => new Draft(this.#keys, known, author, operations, isMulti)
     try {
-      const author = { session: this.#port.id, nowMs: Date.now() }
-      return new Draft(this.#keys, snapshot, author, operations, isMulti)
+      return this.#ladder.rungs(operations, snapshot).map(draft)
     } catch (error) {
       if (isFresh || !(error instanceof CoordinationError)) throw error
-      return null
+      return []
     }
   }
 
-  async #commit(draft: Draft): Promise<{ results: OperationResult[] } | { found: Snapshot | null }> {
+  async #commit(drafts: readonly Draft[]): Promise<{ results: OperationResult[] } | { found: Snapshot | null }> {
     const id = this.#port.id
-    const session = base64(this.#keys.session(id))
-    const alive: Compare = { result: 'GREATER', key: session, target: 'CREATE', create_revision: '0' }
-    const compare = [alive, ...draft.compares()]
-    const success = draft.operations()
-    refuseTooMany(Math.max(compare.length, success.length))
-    const plan = planOf(draft.needs, this.#keys, OFFSET)
     const sessionPlan = new ReadPlan(this.#keys)
     const isOpen = sessionPlan.session(id)
+    const plan = planOf(drafts[0]?.needs ?? new Map(), this.#keys, OFFSET)
     const fits = OFFSET + plan.ops.length <= TXN_OPS_MAX
-    const failure: RequestOp[] = [...sessionPlan.ops, ...(fits ? plan.ops : [])]
-    const answer = await this.#port.send({ compare, success, failure }, true)
-    const responses = answer.responses ?? []
-    if (answer.succeeded === true) {
+    const reads: RequestOp[] = [...sessionPlan.ops, ...(fits ? plan.ops : [])]
+    const answer = await this.#port.send(this.#transaction(drafts, reads), true)
+    let { succeeded, responses = [] } = answer
+    for (const [rung, draft] of drafts.entries()) {
+      if (rung > 0) ({ succeeded, responses = [] } = responses[0]?.response_txn ?? {})
+      if (succeeded !== true) continue
       const revision = numberOf(answer.header?.revision)
+      if (drafts.length > 1) this.#ladder.stoodOn(rung)
       draft.note(this.#hints, revision)
       return { results: draft.results(revision, responses) }
     }
     if (!isOpen(responses)) throw new SessionGone()
     return { found: fits ? this.#noted(plan.snapshot(responses), answer) : null }
+  }
+
+  /** Each rung is tried where the one above is not to be had; where none is, what is there is read instead. */
+  #transaction(drafts: readonly Draft[], reads: readonly RequestOp[]): TxnRequest {
+    const session = base64(this.#keys.session(this.#port.id))
+    const alive: Compare = { result: 'GREATER', key: session, target: 'CREATE', create_revision: '0' }
+    let failure = reads
+    let transaction: TxnRequest = { compare: [], success: reads, failure: [] }
+    for (const draft of drafts.toReversed()) {
+      const compare = [alive, ...draft.compares()]
+      const success = draft.operations()
+      refuseTooMany(Math.max(compare.length, success.length))
+      transaction = { compare, success, failure }
+      failure = [{ request_txn: transaction }]
+    }
+    return transaction
   }
 
   async #read(needs: Needs): Promise<Snapshot> {

@@ -27,8 +27,23 @@ export interface ScriptConnection extends RedisConnection {
   evalshaBuffer(sha: string, keyCount: number, ...args: (string | Buffer)[]): Promise<unknown>
 }
 
+/** The options of ioredis that are set here, and have one type in all of its versions. */
+type SetHere =
+  | 'lazyConnect'
+  | 'enableOfflineQueue'
+  | 'enableReadyCheck'
+  | 'enableAutoPipelining'
+  | 'maxRetriesPerRequest'
+  | 'autoResendUnfulfilledCommands'
+  | 'autoResubscribe'
+  | 'retryStrategy'
+  | 'sentinelRetryStrategy'
+  | 'connectTimeout'
+  | 'disconnectTimeout'
+  | 'keyPrefix'
+
 /** How one connection has to be made. */
-export interface ConnectionOptions extends RedisOptions {
+export interface ConnectionOptions extends Pick<RedisOptions, SetHere> {
   /** Set if a cluster said that this server has the namespace; otherwise absent. */
   readonly host?: string
   /** Its port, likewise. */
@@ -77,7 +92,7 @@ export async function newConnection(
     keyPrefix: '',
     ...(address ?? {}),
   }
-    return (await instance(target, address, options)) as ScriptConnection
+  return (await instance(target, address, options)) as ScriptConnection
 }
 
 async function instance(

@@ -60,7 +60,10 @@ export class Link {
   readonly #known = new Set<Script>()
   #onLost: ((reason: string) => void) | null = null
   #lostBecause: string | null = null
-  #errorMessage: string | null = null
+  /** The last error that ioredis told besides. */
+  #error: Error | null = null
+  /** Set once the server has taken no such user or password, which ioredis tells in passing and then hangs up. */
+  #forbidden: Refusal | null = null
 
   /**
    * Takes over a connection that is not connected yet.
@@ -71,23 +74,29 @@ export class Link {
     this.#connection = connection
     this.#key = key
     connection.on('error', (error: Error) => {
-      this.#errorMessage = error.message
+      this.#error = error
+      const refusal = isAnswer(error) ? new Refusal(error.message) : null
+      if (refusal?.reason === 'forbidden') this.#forbidden = refusal
     })
     for (const event of ['close', 'end']) {
       connection.on(event, () => {
-        this.#lose(this.#errorMessage ?? 'the connection was closed')
+        this.#lose(this.#error?.message ?? 'the connection was closed')
       })
     }
   }
 
-  /** Connects. */
+  /**
+   * Connects.
+   *
+   * @throws Refusal if the server takes no such user or password; CoordinationError `CONNECTION_LOSS` if it is not
+   * reached
+   */
   async connect(): Promise<void> {
     try {
       await this.#connection.connect()
     } catch (error) {
-      const message = this.#errorMessage ?? messageOf(error)
       this.close()
-      throw lost(message)
+      throw this.#forbidden ?? lost(messageOf(this.#error ?? error))
     }
   }
 
@@ -105,15 +114,15 @@ export class Link {
    * `PROTOCOL_VIOLATION` if what it answered is no reply
    */
   async run(script: Script, args: readonly (string | Buffer)[]): Promise<Reply> {
-    if (this.#lostBecause !== null) throw lost(this.#lostBecause)
+    if (this.#lostBecause !== null) throw this.#forbidden ?? lost(this.#lostBecause)
     let raw: unknown
     try {
       raw = await this.#send(script, args)
     } catch (error) {
-      if (error instanceof Error && error.name === 'ReplyError') throw new Refusal(error.message)
+      if (isAnswer(error)) throw new Refusal(error.message)
       const message = messageOf(error)
       this.#lose(message)
-      throw lost(message)
+      throw this.#forbidden ?? lost(message)
     }
     return parseReply(raw)
   }
@@ -154,6 +163,11 @@ export class Link {
 /** The error for a script that was not answered. */
 function lost(message: string): CoordinationError {
   return new CoordinationError('CONNECTION_LOSS', `lost the connection to Redis: ${message}`, { outcome: 'not-sent' })
+}
+
+/** Whether an error is what the server answered, rather than what became of the connection. */
+function isAnswer(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError'
 }
 
 function messageOf(error: unknown): string {

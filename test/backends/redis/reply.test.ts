@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest'
+import type { Operation } from '../../../src/core/backend.ts'
+import { childrenOf, dataOf, parseReply, resultsOf } from '../../../src/backends/redis/reply.ts'
+import { statOf, statsOf, textOf } from '../../../src/backends/redis/reply.ts'
+
+const CORRUPT = expect.objectContaining({ code: 'PROTOCOL_VIOLATION', outcome: 'corrupt' }) as Error
+/** czxid, mzxid, pzxid, ctime, mtime, version, cversion, owner, kind, ttl, children ever, children, length. */
+const STAT = '5-1 5-2 5-3 1000 2000 4 -6 s5-9 e 0 8 2 11'
+const EMPTY = Buffer.alloc(0)
+
+const bytes = (text: string): Buffer => Buffer.from(text)
+
+describe('a reply', () => {
+  it('is read from buffers and from texts, with its news oldest first', () => {
+    const entry = (id: string, text: string): unknown[] => [bytes(id), [bytes('c'), bytes(text)]]
+    const news = [entry('5-4', 'D/b'), entry('5-3', 'C/a\nK/')]
+    const reply = parseReply([bytes('OK'), bytes('5-4'), news, bytes(STAT), bytes('data')])
+    expect(reply.position).toEqual({ epoch: 5, counter: 4, text: '5-4' })
+    expect(reply.news.map(({ position, changes }) => [position.text, changes.length])).toEqual([['5-3', 2], ['5-4', 1]])
+    expect(parseReply(['EXPIRED', '', [], '', '']).position).toBeNull()
+    expect(parseReply(['OK', '5-1', EMPTY, '', '']).news).toEqual([])
+  })
+
+  it.each([
+    ['no list', 'OK'],
+    ['an unknown status', ['FINE', '', [], '', '']],
+    ['a number for a position', ['OK', 7, [], '', '']],
+    ['news that are none', ['OK', '5-1', [['5-1', 'c']], '', '']],
+    ['nothing', []],
+  ])('is refused that is %s', (_, raw) => {
+    expect(() => parseReply(raw)).toThrow(CORRUPT)
+  })
+})
+
+describe('a stat', () => {
+  it('has positions as zxids, and the session as owner', () => {
+    const zxid = (counter: number): bigint => (5n << 20n) + BigInt(counter)
+    expect(statOf(STAT)).toEqual({
+      czxid: zxid(1), mzxid: zxid(2), pzxid: zxid(3), ctime: 1000, mtime: 2000, version: 4, cversion: -6, aversion: 0,
+      ephemeralOwner: zxid(9), dataLength: 11, numChildren: 2,
+    })
+    expect(statOf('')).toBeNull()
+    expect(() => statOf('5-1 5-2')).toThrow(CORRUPT)
+  })
+
+  it('of many nodes is one a line, empty for none', () => {
+    const reply = parseReply(['OK', '5-9', [], `${STAT}\n\n${STAT}`, ''])
+    expect(statsOf(reply).map((stat) => stat?.version)).toEqual([4, undefined, 4])
+  })
+
+  it('comes with data that are a copy, or with names in order', () => {
+    const raw = bytes('xyz')
+    const data = dataOf(parseReply(['OK', '5-9', [], STAT, raw]))
+    raw.fill(0)
+    expect(Buffer.from(data?.data ?? []).toString()).toBe('xyz')
+    expect(childrenOf(parseReply(['OK', '5-9', [], STAT, [bytes('b'), bytes('a')]]))?.names).toEqual(['a', 'b'])
+    const none = parseReply(['OK', '5-9', [], '', ''])
+    expect([dataOf(none), childrenOf(none)]).toEqual([null, null])
+  })
+})
+
+describe('the results of a write', () => {
+  const create: Operation = { type: 'create', path: '/a b', data: new Uint8Array(), mode: 'persistent' }
+  const set: Operation = { type: 'set', path: '/s', data: new Uint8Array(), version: -1 }
+  const remove: Operation = { type: 'delete', path: '/x', version: 3 }
+  const check: Operation = { type: 'check', path: '/v', version: 1 }
+
+  it('are one for each operation, and a path may have spaces', () => {
+    const lines = [`C ${STAT} /a b`, `S ${STAT}`, 'X', 'V'].join('\n')
+    const results = resultsOf(bytes(lines), [create, set, remove, check], true)
+    expect(results.map(({ type }) => type)).toEqual(['create', 'set', 'delete', 'check'])
+    expect(results[0]).toMatchObject({ path: '/a b' })
+  })
+
+  it('tell a refusal with its code and path, and its place in a multi', () => {
+    const operations = [create, set, remove]
+    const refused = (isMulti: boolean) => (): unknown => resultsOf('R 2 BAD_VERSION /a b', operations, isMulti)
+    const error = { code: 'BAD_VERSION', outcome: 'rejected', path: '/a b' }
+    expect(refused(true)).toThrow(expect.objectContaining({ ...error, index: 2 }))
+    expect(refused(false)).toThrow(expect.objectContaining({ ...error, index: undefined }))
+  })
+
+  it.each([['too few', 'X'], ['an unknown kind', 'X\nQ'], ['nothing', '']])('are refused that are %s', (_, text) => {
+    expect(() => resultsOf(text, [remove, remove], true)).toThrow(CORRUPT)
+  })
+})
+
+it('a text is decoded as it is, and what is none is refused', () => {
+  expect([textOf('é'), textOf(bytes('é')), textOf(bytes('\uFEFFx'))]).toEqual(['é', 'é', '\uFEFFx'])
+  expect(() => textOf(null)).toThrow(CORRUPT)
+})
