@@ -18,6 +18,8 @@ export interface ZooCfg {
   readonly tickTimeMs: number
   /** Connections per address; 0 for any number. */
   readonly maxClientCnxns: number | undefined
+  /** Requests that may wait for their answers before no more are read. */
+  readonly globalOutstandingLimit: number | undefined
   readonly minSessionTimeoutMs: number
   readonly maxSessionTimeoutMs: number
   /** Four-letter words that are answered, of those that this server has, or `['*']`. */
@@ -49,6 +51,7 @@ const PORT_MAX = 65_535
 /** Bounds of this server. */
 const TIME_MS_MAX = 3_600_000
 const CLIENT_CNXNS_MAX = 1_000_000
+const OUTSTANDING_MAX = 1_000_000
 const SNAP_COUNT_MAX = 10_000_000
 const REQUEST_BYTES_MIN = 1_024
 const REQUEST_BYTES_MAX = 64 * 1024 * 1024
@@ -86,6 +89,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   initLimit: { check: integer(1), effect: 'none' },
   syncLimit: { check: integer(1), effect: 'none' },
   maxClientCnxns: { check: integer(0, CLIENT_CNXNS_MAX), effect: 'used' },
+  globalOutstandingLimit: { check: integer(1, OUTSTANDING_MAX), effect: 'used' },
   minSessionTimeout: { check: timeout, effect: 'used' },
   maxSessionTimeout: { check: timeout, effect: 'used' },
   '4lw.commands.whitelist': { check: words, effect: 'used' },
@@ -164,6 +168,7 @@ function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<
     clientPortAddress: text('clientPortAddress'),
     tickTimeMs,
     maxClientCnxns: number('maxClientCnxns'),
+    globalOutstandingLimit: number('globalOutstandingLimit'),
     minSessionTimeoutMs,
     maxSessionTimeoutMs,
     fourLetterWords: fourLetterWords?.filter((word) => KNOWN_WORDS.includes(word)),

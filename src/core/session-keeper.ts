@@ -179,7 +179,8 @@ export class SessionKeeper {
   }
 
   #stateOf(state: SessionState): ClientState {
-    const sessionId = this.#sessionId
+    // It is another one behind a move from a read-only server.
+    const sessionId = this.#session?.id ?? this.#sessionId
     switch (state.status) {
       case 'connected':
         return { status: 'connected', sessionId }

@@ -53,6 +53,7 @@ describe('zoo.cfg', () => {
 clientPort=2281
 clientPortAddress=10.0.0.1
 maxClientCnxns=0
+globalOutstandingLimit=250
 minSessionTimeout=1000
 4lw.commands.whitelist=stat, ruok,mntr
 snapCount=5000
@@ -70,6 +71,7 @@ jute.maxbuffer=0xfffff
       clientPortAddress: '10.0.0.1',
       tickTimeMs: 2000,
       maxClientCnxns: 0,
+      globalOutstandingLimit: 250,
       minSessionTimeoutMs: 1000,
       maxSessionTimeoutMs: 40_000,
       fourLetterWords: ['stat', 'ruok', 'mntr'],

@@ -114,12 +114,6 @@ export class Choices {
     return path.includes('\u{1f600}') ? this.root : path
   }
 
-  /** Deliberate difference "check-watches-path": a path without a slash. */
-  checkedPath(): string {
-    const path = this.stringPath()
-    return path.startsWith('/') || path === '' ? path : this.root
-  }
-
   sequentialPath(): string {
     return this.root + this.chance.pick(SEQUENTIAL)
   }

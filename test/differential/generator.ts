@@ -9,7 +9,7 @@
  *           in addWatch and in setWatches2 wedge it, a negative time to live under other flags ends its process.
  *           Deliberate differences "lone-check", "negative-ttl", "container-flags", "quota-junk", "wrong-password".
  *           What programs have no use for here.
- *           Deliberate differences "client-create-session", "malformed-auth", "large-request", "limits".
+ *           Deliberate differences "client-create-session", "malformed-auth", "limits".
  */
 import { Chance } from './chance.ts'
 import { Choices, IDENTITIES, NULL_ENTRIES, OPEN, QUOTAS } from './choices.ts'
@@ -254,8 +254,7 @@ class Generator {
       return { path: at, data: choices.data(at), acl: choices.acl(), flags }
     }
     const name = chance.pick(['create', 'create2'] as const)
-    // Deliberate difference "quota-numbers-reply".
-    if (typeof path === 'string' && path.endsWith('/zookeeper_stats')) return { name: 'create', ...fields(0) }
+    if (typeof path === 'string' && path.endsWith('/zookeeper_stats')) return { name, ...fields(0) }
     return chance.weighted<() => Creation>([
       [8, () => ({ name, ...fields(0) })],
       [5, () => ({ name, ...fields(1) })],
@@ -313,7 +312,7 @@ class Generator {
     return chance.weighted<() => Operation>([
       [6, () => this.#addWatch(slot, persistent)],
       [4, () => ({ name: 'removeWatches', path: choices.stringPath(), type })],
-      [4, () => ({ name: 'checkWatches', path: choices.checkedPath(), type })],
+      [4, () => ({ name: 'checkWatches', path: choices.stringPath(), type })],
       [2, () => ({ name: 'setWatches', zxidsBack, ...lists() })],
       [
         2,

@@ -39,6 +39,8 @@ export interface ZooKeeperOptions {
   readonly folder?: string
   /** Heap of each JVM in megabytes; default 128. */
   readonly heapMb?: number
+  /** Whether heap and garbage collector are the JVM's own choice, as Debian's package starts it; default false. */
+  readonly jvmDefaults?: boolean
 }
 
 /** One server, which may be up or not. */
@@ -135,8 +137,7 @@ class Server implements ZooKeeperServer {
       ...options.properties,
     }
     this.#args = [
-      `-Xmx${options.heapMb ?? HEAP_MB}m`,
-      '-XX:+UseSerialGC',
+      ...(options.jvmDefaults === true ? [] : [`-Xmx${options.heapMb ?? HEAP_MB}m`, '-XX:+UseSerialGC']),
       ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
       '-cp',
       classPath(SERVER_JARS) ?? '',

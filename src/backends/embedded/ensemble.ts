@@ -11,8 +11,8 @@ import type { Backend, Capabilities, OpenOptions, Session } from '../../core/bac
 import { abortable, deferred } from '../../core/async.ts'
 import type { Deferred } from '../../core/async.ts'
 import { openClientSession } from '../protocol/client-session.ts'
+import { configurationText, membershipText } from './configuration-text.ts'
 import { ClientPort } from './io/client-port.ts'
-import type { Company } from './io/four-letter-words.ts'
 import { Host } from './io/host.ts'
 import { MemoryDialer } from './io/memory-dialer.ts'
 import { MemoryNetwork } from './io/memory-network.ts'
@@ -311,28 +311,33 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   #makePort(id: number): ClientPort | null {
-    const { clients, server, onError } = this.#settings
+    const { clients, onError } = this.#settings
     const port = clients.ports[id - 1]
     if (port === undefined) return null
     return new ClientPort({
       ...clients,
       port,
       onError,
-      configuration: configurationLines(id, this.#company(id).isStandalone, { ...server, ...clients }),
-      company: () => this.#company(id),
+      configuration: () => {
+        return configurationText({ id, votes: this.#voters.includes(id) }, this.#membership, this.#settings)
+      },
+      company: { isStandalone: this.#isStandalone, voters: this.#voters.length },
       isIsolated: (sessionId) => this.#isolated.has(sessionId),
     })
   }
 
-  #company(id: number): Company {
-    const learners = this.status().filter((server) => server.leader === id && server.myid !== id && server.serving)
-    const followers = learners.filter((server) => server.role === 'FOLLOWING').length
-    return {
-      isStandalone: this.#settings.servers + this.#settings.observers === 1,
-      voters: this.#voters.length,
-      followers,
-      observers: learners.length - followers,
-    }
+  get #isStandalone(): boolean {
+    return this.#settings.servers + this.#settings.observers === 1
+  }
+
+  /** The servers that the ensemble has from the beginning, whose ports are known once they are open. */
+  get #membership(): string {
+    const { servers, observers, clients } = this.#settings
+    if (this.#isStandalone) return ''
+    const members = Array.from({ length: servers + observers }, (_, index) => {
+      return { id: index + 1, votes: index < servers, port: this.#member(index + 1).port?.port ?? null }
+    })
+    return membershipText(members, clients.address)
   }
 
   get #ports(): readonly ClientPort[] {
@@ -359,7 +364,13 @@ export class Ensemble implements Backend, AsyncDisposable {
   #startHost(id: number): void {
     const member = this.#member(id)
     const host = new Host({
-      config: { ...this.#settings.server, myid: id, voters: this.#voters, bootstrap: !member.isWiped },
+      config: {
+        ...this.#settings.server,
+        myid: id,
+        voters: this.#voters,
+        bootstrap: !member.isWiped,
+        membership: this.#membership,
+      },
       storage: member.storage,
       random: systemRandom,
       send: (to, message) => {
@@ -415,29 +426,6 @@ export class Ensemble implements Backend, AsyncDisposable {
       }
     }
   }
-}
-
-/** What the four-letter word `conf` tells of a server, behind its port. */
-function configurationLines(
-  id: number,
-  isStandalone: boolean,
-  settings: EmbeddedSettings['server'] & EmbeddedSettings['clients'],
-): string[] {
-  return [
-    'secureClientPort=-1',
-    'dataDir=',
-    'dataDirSize=0',
-    'dataLogDir=',
-    'dataLogSize=0',
-    `tickTime=${settings.tickMs}`,
-    `maxClientCnxns=${settings.maxClientCnxns}`,
-    `minSessionTimeout=${settings.minSessionTimeoutMs}`,
-    `maxSessionTimeout=${settings.maxSessionTimeoutMs}`,
-    'clientPortListenBacklog=-1',
-    `serverId=${isStandalone ? 0 : id}`,
-    ...(isStandalone ? [] : [`initLimit=${settings.initLimitTicks}`, `syncLimit=${settings.syncLimitTicks}`]),
-    ...(isStandalone ? [] : ['electionAlg=3', `membership: ${settings.membership}`]),
-  ]
 }
 
 function downStatus(myid: number): EnsembleServerStatus {

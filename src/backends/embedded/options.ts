@@ -1,5 +1,4 @@
 /** The options of the embedded ensemble: what they may be, and what they are by default. */
-import { FRAME_BYTES_MAX } from '../protocol/framing.ts'
 import { FOUR_LETTER_WORDS } from './io/four-letter-words.ts'
 import { SERVER_DEFAULTS } from './server/config.ts'
 import type { ServerConfig } from './server/config.ts'
@@ -46,6 +45,8 @@ export interface EmbeddedOptions {
   readonly maxClientCnxns?: number
   /** How many requests of a port wait for their answers before others are read. Default 1,000. */
   readonly globalOutstandingLimit?: number
+  /** What `conf` calls tickTime, in milliseconds: ZooKeeper's long tick, if there is one. By default `tickMs`. */
+  readonly tickTimeMs?: number
   /** Four-letter words that the ports answer; `*` for all. `srvr` is always answered. Default only that. */
   readonly fourLetterWords?: readonly string[]
   /** Shortest session time-out that a client can have, in milliseconds; two ticks by default. */
@@ -56,7 +57,10 @@ export interface EmbeddedOptions {
   readonly initLimitTicks?: number
   /** Longest that a follower and its leader may not hear of each other, in ticks. Default 20. */
   readonly syncLimitTicks?: number
-  /** Longest data and paths of one request together, in bytes; ZooKeeper's jute.maxbuffer. Default 1,048,575. */
+  /**
+   * Longest request, in bytes: data and paths in this process, all of it over TCP. ZooKeeper's jute.maxbuffer; default
+   * 1,048,575.
+   */
   readonly requestBytesMax?: number
   /** Whether nodes may have a time to live. Default true. */
   readonly extendedTypes?: boolean
@@ -84,6 +88,7 @@ export interface ClientSettings {
   readonly address: string
   readonly maxClientCnxns: number
   readonly globalOutstandingLimit: number
+  readonly tickTimeMs: number
   readonly frameBytesMax: number
   readonly fourLetterWords: ReadonlySet<string>
 }
@@ -112,8 +117,12 @@ const DEFAULTS = Object.freeze({
 }) satisfies Required<Omit<EmbeddedOptions, DependentOption>>
 
 /** Options whose default depends on others. */
-type DependentOption = 'minSessionTimeoutMs' | 'maxSessionTimeoutMs'
-const DEPENDENT: readonly string[] = ['minSessionTimeoutMs', 'maxSessionTimeoutMs'] satisfies DependentOption[]
+type DependentOption = 'minSessionTimeoutMs' | 'maxSessionTimeoutMs' | 'tickTimeMs'
+const DEPENDENT: readonly string[] = [
+  'minSessionTimeoutMs',
+  'maxSessionTimeoutMs',
+  'tickTimeMs',
+] satisfies DependentOption[]
 
 /**
  * Fills in and checks options.
@@ -179,6 +188,8 @@ function clientSettingsOf(all: AllOptions): ClientSettings {
   const { clientPorts, clientPortAddress, maxClientCnxns, globalOutstandingLimit, fourLetterWords } = all
   checkList('clientPorts', clientPorts)
   for (const port of clientPorts) checkNumber('a port of clientPorts', port, 0, PORT_MAX)
+  const tickTimeMs = all.tickTimeMs ?? all.tickMs
+  checkNumber('tickTimeMs', tickTimeMs, TICK_MS_MIN, SESSION_TIMEOUT_MS_MAX)
   const servers = all.servers + all.observers
   if (clientPorts.length > 0 && clientPorts.length !== servers) {
     throw new RangeError(`clientPorts must have a port for each of ${servers} servers: ${clientPorts.length}`)
@@ -191,7 +202,8 @@ function clientSettingsOf(all: AllOptions): ClientSettings {
     address: clientPortAddress,
     maxClientCnxns,
     globalOutstandingLimit,
-    frameBytesMax: FRAME_BYTES_MAX - SERVER_DEFAULTS.requestBytesMax + all.requestBytesMax,
+    tickTimeMs,
+    frameBytesMax: all.requestBytesMax,
     fourLetterWords: wordsOf(fourLetterWords),
   }
 }

@@ -30,4 +30,11 @@ export interface Dialer {
    * does so without a message.
    */
   dial(listener: ChannelListener): Channel
+  /**
+   * Asks the next server in turn whether it has a majority. If it has, it is the one that is dialled next. Absent where
+   * no server serves without.
+   *
+   * @returns false also if it does not answer
+   */
+  findReadWrite?(): Promise<boolean>
 }

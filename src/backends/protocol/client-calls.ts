@@ -8,6 +8,8 @@ import { CoordinationError } from '../../core/errors.ts'
 import type { ErrorCode, Outcome } from '../../core/errors.ts'
 import { CreateFlag, Err, OpCode, errorCodeOf } from './codes.ts'
 import type { WatchTable } from './client-watches.ts'
+import { encode } from './jute.ts'
+import { MultiRequest } from './multi.ts'
 import type { Acl, CreateRequest, CreateTtlRequest, MultiOperation, Reply, ReplyBodies, Request } from './records.ts'
 
 /** Operations that change nothing on the servers: when their answer is lost, nothing is unknown. */
@@ -20,6 +22,13 @@ const READS: ReadonlySet<number> = new Set([
 ])
 
 const NO_BYTES = new Uint8Array()
+
+/** xid and operation. */
+const REQUEST_HEADER_BYTES = 8
+/** What UTF-8 needs for a character of a JavaScript string. */
+const UTF8_BYTES_MAX = 3
+/** More than the numbers, flags and lengths of a part take, or those of an entry of its list; the header is in it. */
+const FIXED_BYTES_MAX = 64
 
 /** Stands for a time that is not known. */
 const UNDATED_MS = 0
@@ -165,6 +174,28 @@ export function multiOperation(operation: Operation, acl: readonly Acl[]): Multi
     case 'check':
       return { op: OpCode.check, body: { path: operation.path, version: operation.version } }
   }
+}
+
+/**
+ * Why a multi cannot be sent, or null if it can.
+ *
+ * @param bytesMax - longest request that the servers take
+ */
+export function oversizeOf(parts: readonly MultiOperation[], bytesMax: number): CoordinationError | null {
+  // Most are far below the limit, and are not encoded to see that.
+  if (parts.reduce((sum, part) => sum + partBytesMax(part), 0) <= bytesMax) return null
+  const bytes = REQUEST_HEADER_BYTES + encode(MultiRequest, parts).length
+  if (bytes <= bytesMax) return null
+  const message = `a multi of ${bytes} bytes is longer than the ${bytesMax} that the servers take`
+  return new CoordinationError('PAYLOAD_TOO_LARGE', message, { outcome: 'not-sent' })
+}
+
+/** No part takes more, whatever its characters are. */
+function partBytesMax({ body }: MultiOperation): number {
+  const acl = 'acl' in body ? body.acl : []
+  const aclBytes = acl.reduce((sum, { scheme, id }) => sum + UTF8_BYTES_MAX * (scheme.length + id.length), 0)
+  const dataBytes = 'data' in body ? (body.data?.length ?? 0) : 0
+  return FIXED_BYTES_MAX * (1 + acl.length) + UTF8_BYTES_MAX * body.path.length + dataBytes + aclBytes
 }
 
 /** What a create answers. */

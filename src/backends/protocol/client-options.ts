@@ -18,6 +18,8 @@ export interface ClientSessionOptions {
   readonly auth?: readonly AuthRequest[]
   /** The access control list of every node that is created; the open one by default. */
   readonly acl?: readonly Acl[]
+  /** Longest request that the servers take, in bytes; they would end the connection over a longer one. Default any. */
+  readonly requestBytesMax?: number
   /** Whether a server without a majority will do, which can be read from only; false by default. */
   readonly readOnly?: boolean
   /**

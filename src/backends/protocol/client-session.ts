@@ -21,16 +21,18 @@ import { EventQueue } from '../../core/event-queue.ts'
 import { fullJitterMs } from '../../core/retry.ts'
 import { CLOSED, CallQueue, EXPIRED, FULL } from './call-queue.ts'
 import type { Dialer } from './channel.ts'
-import { Call, createCall, dated, multiOperation } from './client-calls.ts'
+import { Call, createCall, dated, multiOperation, oversizeOf } from './client-calls.ts'
 import { readChildren, readCreated, readData, readNothing, readResults, readStat } from './client-calls.ts'
 import { Connection } from './client-connection.ts'
 import type { ConnectionOwner } from './client-connection.ts'
+import { ClientIdentity } from './client-identity.ts'
 import { AnsweredLease, ProvenLease, proverOn } from './client-lease.ts'
 import type { ClientLease } from './client-lease.ts'
 import type { ClientSessionOptions } from './client-options.ts'
 import { ClientStates } from './client-states.ts'
 import { ClientWatches } from './client-watches.ts'
 import { Err, OpCode, WatcherType, Xid, errorCodeOf } from './codes.ts'
+import { ReadWriteSearch } from './read-write-search.ts'
 import { OPEN_ACL } from './records.ts'
 import type { Acl, ConnectResponse, Reply, ReplyBodies, Request, RequestBodies, ServerMessage } from './records.ts'
 
@@ -48,9 +50,6 @@ const STABLE_MS = 1_000
 
 /** Longest wait for the answer to closeSession, in milliseconds. */
 const CLOSE_WAIT_MS = 2_000
-
-/** Length of a session's password in bytes; all zero while there is none. */
-const PASSWD_BYTES = 16
 
 /**
  * Opens a new session: asks each server once, until one answers.
@@ -82,23 +81,21 @@ class ClientSession implements Session, ConnectionOwner {
   readonly #dialer: Dialer
   readonly #options: ClientSessionOptions
   readonly #acl: readonly Acl[]
+  readonly #identity: ClientIdentity
   readonly #queue: EventQueue
   readonly #watches: ClientWatches
   readonly #opened = deferred<undefined>()
   readonly #calls: CallQueue
   readonly #states: ClientStates
   readonly #lease: ClientLease
+  readonly #search: ReadWriteSearch
   readonly #expiry = new Deadline(
-    () => this.#answeredSentMs + this.#timeoutMs * EXPIRY_PART,
+    () => this.#answeredSentMs + this.timeoutMs * EXPIRY_PART,
     () => {
       this.#expire()
     },
   )
 
-  #id = 0n
-  #passwd: Uint8Array = new Uint8Array(PASSWD_BYTES)
-  #timeoutMs: number
-  #lastZxidSeen = 0n
   /** When the latest ping, write or sync that was answered was sent. */
   #answeredSentMs = -Infinity
   /** How it is linked: `opening` until the first server answers, `over` once expired or closed. */
@@ -119,7 +116,10 @@ class ClientSession implements Session, ConnectionOwner {
     this.#dialer = dialer
     this.#options = options
     this.#acl = options.acl ?? OPEN_ACL
-    this.#timeoutMs = options.sessionTimeoutMs
+    this.#identity = new ClientIdentity(options.sessionTimeoutMs)
+    this.#search = new ReadWriteSearch(dialer, () => {
+      this.#drop('another server has a majority')
+    })
     this.#queue = new EventQueue(options.onError)
     this.#states = new ClientStates(this.#queue)
     this.#lease = options.servers === 'zookeeper' ? new ProvenLease(proverOn(this)) : new AnsweredLease()
@@ -130,11 +130,11 @@ class ClientSession implements Session, ConnectionOwner {
   }
 
   get id(): bigint {
-    return this.#id
+    return this.#identity.id
   }
 
   get timeoutMs(): number {
-    return this.#timeoutMs
+    return this.#identity.timeoutMs
   }
 
   get state(): SessionState {
@@ -178,8 +178,10 @@ class ClientSession implements Session, ConnectionOwner {
 
   multi(operations: readonly Operation[]): Promise<OperationResult[]> {
     const body = operations.map((operation) => multiOperation(operation, this.#acl))
+    const oversize = oversizeOf(body, this.#options.requestBytesMax ?? Infinity)
+    if (oversize !== null) return Promise.reject(oversize)
     const answer = this.#call(OpCode.multi, body, '', (results, zxid) => {
-      return readResults(results, operations, zxid, this.#id)
+      return readResults(results, operations, zxid, this.id)
     })
     return this.#options.servers === 'zookeeper' ? dated(answer, (path) => this.exists(path)) : answer
   }
@@ -286,7 +288,7 @@ class ClientSession implements Session, ConnectionOwner {
       if (reply.xid === this.#closing.xid) this.#closing.end()
       return
     }
-    if (reply.zxid > this.#lastZxidSeen) this.#lastZxidSeen = reply.zxid
+    this.#identity.saw(reply.zxid)
     this.#watches.replied(reply.zxid, reply.xid === Xid.setWatches)
     if (reply.xid < 0) {
       this.#onOwnReply(connection, reply)
@@ -361,16 +363,9 @@ class ClientSession implements Session, ConnectionOwner {
   }
 
   #dial(): void {
-    const share = Math.max(ATTEMPT_MS_MIN, this.#timeoutMs / this.#dialer.serverCount)
+    const share = Math.max(ATTEMPT_MS_MIN, this.timeoutMs / this.#dialer.serverCount)
     const attemptMs = this.#phase === 'opening' ? this.#options.connectTimeoutMs ?? share : share
-    const request = {
-      protocolVersion: 0,
-      lastZxidSeen: this.#lastZxidSeen,
-      timeOut: this.#timeoutMs,
-      sessionId: this.#id,
-      passwd: this.#passwd,
-      readOnly: this.#options.readOnly ?? false,
-    }
+    const request = this.#identity.connectRequest(this.#options.readOnly ?? false)
     this.#connection = new Connection(this.#dialer, request, attemptMs, this)
   }
 
@@ -381,7 +376,7 @@ class ClientSession implements Session, ConnectionOwner {
     } else if (response.timeOut <= 0) {
       if (this.#phase === 'opening') this.#drop('the server opened no session')
       else this.#expire()
-    } else if (this.#phase === 'detached' && response.sessionId !== this.#id) {
+    } else if (!this.#identity.isMeant(response)) {
       this.#violated('it attached another session')
     } else {
       this.#attach(connection, response)
@@ -390,15 +385,15 @@ class ClientSession implements Session, ConnectionOwner {
 
   #attach(connection: Connection, response: ConnectResponse): void {
     const opening = this.#phase === 'opening'
-    this.#id = response.sessionId
-    this.#timeoutMs = response.timeOut
-    this.#passwd = response.passwd ?? this.#passwd
+    const isNew = this.#identity.isProvisional
+    this.#identity.accept(response)
     this.#phase = 'attached'
     this.#attachedAtMs = performance.now()
-    if (opening) this.#answeredSentMs = Math.max(this.#answeredSentMs, connection.connectSentMs)
-    this.#lease.attached(connection.connectSentMs, response.timeOut, opening && !response.readOnly)
+    if (isNew) this.#answeredSentMs = Math.max(this.#answeredSentMs, connection.connectSentMs)
+    this.#lease.attached(connection.connectSentMs, response.timeOut, isNew && !response.readOnly)
     this.#expiry.start()
-    connection.attached(response.timeOut, response.timeOut * this.#lease.pingPart, opening)
+    connection.attached(response.timeOut, response.timeOut * this.#lease.pingPart, isNew)
+    if (response.readOnly) this.#search.start()
     const auth = this.#options.auth ?? []
     this.#authsOwed = auth.length
     for (const body of auth) connection.send({ xid: Xid.auth, op: OpCode.auth, body }, false)
@@ -413,6 +408,7 @@ class ClientSession implements Session, ConnectionOwner {
 
   #onLost(reason: string): void {
     this.#connection = null
+    this.#search.stop()
     if (this.#closing !== null) {
       this.#closing.end()
       return
@@ -438,7 +434,7 @@ class ClientSession implements Session, ConnectionOwner {
       const message = `none of ${serverCount} servers opened a session; the last: ${reason}`
       this.#opened.reject(unopened(message))
     } else if (this.#failures > 0 && this.#failures % serverCount === 0) {
-      const pauseMs = fullJitterMs(this.#failures / serverCount, this.#timeoutMs * BACK_OFF_PART)
+      const pauseMs = fullJitterMs(this.#failures / serverCount, this.timeoutMs * BACK_OFF_PART)
       this.#backOff = setTimeout(() => {
         this.#dial()
       }, pauseMs)
@@ -453,6 +449,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#connection?.close()
     this.#connection = null
     this.#expiry.stop()
+    this.#search.stop()
     clearTimeout(this.#backOff)
   }
 

@@ -76,11 +76,16 @@ export const Err = {
   ok: 0,
   systemError: -1,
   runtimeInconsistency: -2,
+  dataInconsistency: -3,
   connectionLoss: -4,
   marshallingError: -5,
   unimplemented: -6,
   operationTimeout: -7,
   badArguments: -8,
+  unknownSession: -12,
+  newConfigNoQuorum: -13,
+  reconfigInProgress: -14,
+  apiError: -100,
   noNode: -101,
   noAuth: -102,
   badVersion: -103,
@@ -92,13 +97,35 @@ export const Err = {
   authFailed: -115,
   sessionMoved: -118,
   notReadOnly: -119,
+  ephemeralOnLocalSession: -120,
   noWatcher: -121,
+  requestTimeout: -122,
   reconfigDisabled: -123,
+  sessionClosedRequireSaslAuth: -124,
   quotaExceeded: -125,
   throttledOp: -127,
 } as const
 
+/** What each number means to a caller. Some only the reference's own client and servers use among themselves. */
 const CODE_OF_ERR: ReadonlyMap<number, ErrorCode> = new Map([
+  [Err.systemError, 'SYSTEM_ERROR'],
+  [Err.runtimeInconsistency, 'SYSTEM_ERROR'],
+  [Err.dataInconsistency, 'SYSTEM_ERROR'],
+  [Err.connectionLoss, 'CONNECTION_LOSS'],
+  [Err.operationTimeout, 'TIMEOUT'],
+  [Err.unknownSession, 'SESSION_EXPIRED'],
+  [Err.newConfigNoQuorum, 'RECONFIG_REFUSED'],
+  [Err.reconfigInProgress, 'RECONFIG_REFUSED'],
+  [Err.apiError, 'SYSTEM_ERROR'],
+  [Err.authFailed, 'NO_AUTH'],
+  [Err.notReadOnly, 'READ_ONLY'],
+  [Err.ephemeralOnLocalSession, 'UNSUPPORTED'],
+  [Err.noWatcher, 'NO_WATCHER'],
+  [Err.requestTimeout, 'TIMEOUT'],
+  [Err.reconfigDisabled, 'RECONFIG_REFUSED'],
+  [Err.sessionClosedRequireSaslAuth, 'NO_AUTH'],
+  [Err.quotaExceeded, 'QUOTA_EXCEEDED'],
+  [Err.throttledOp, 'THROTTLED'],
   [Err.marshallingError, 'BAD_ARGUMENTS'],
   [Err.unimplemented, 'UNSUPPORTED'],
   [Err.badArguments, 'BAD_ARGUMENTS'],
@@ -117,7 +144,7 @@ const CODE_OF_ERR: ReadonlyMap<number, ErrorCode> = new Map([
  * The stable name for an error number of the wire.
  *
  * @param err - the number in a reply's header
- * @returns the code; `SYSTEM_ERROR` for numbers without one of their own
+ * @returns the code; `SYSTEM_ERROR` for a number that ZooKeeper 3.8 does not have
  */
 export function errorCodeOf(err: number): ErrorCode {
   return CODE_OF_ERR.get(err) ?? 'SYSTEM_ERROR'

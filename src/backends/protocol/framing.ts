@@ -8,12 +8,8 @@
  */
 import { violation } from './jute.ts'
 
-/** What ZooKeeper allows a request by default (jute.maxbuffer). */
-const JUTE_BYTES_MAX = 0xfffff
-/** What ZooKeeper allows for what stands around the data. */
-const ALLOWANCE_BYTES = 1024
-/** Longest frame that is accepted by default, without its length. */
-export const FRAME_BYTES_MAX = JUTE_BYTES_MAX + ALLOWANCE_BYTES
+/** Longest frame that is accepted by default, without its length: ZooKeeper's jute.maxbuffer. */
+export const FRAME_BYTES_MAX = 0xfffff
 
 const LENGTH_BYTES = 4
 /** What is reserved at first for a frame that is cut in two. */

@@ -13,6 +13,7 @@ import { ChrootSession, makeChroot } from './chroot-session.ts'
 import { textOf } from './connection-string.ts'
 import type { Destination } from './connection-string.ts'
 import { SocketDialer } from './io/socket-dialer.ts'
+import { REQUEST_OVERHEAD_BYTES } from './options.ts'
 import type { ZooKeeperSettings } from './options.ts'
 
 /** Of the time itself; when the servers look for nodes whose time is over is their own affair (once a minute). */
@@ -49,13 +50,14 @@ export class ZooKeeperBackend implements Backend {
   }
 
   async open(options: OpenOptions): Promise<Session> {
-    const { tls, lookup, connectTimeoutMs, auth, acl, readOnly, sessionTimeoutMs } = this.#settings
+    const { tls, lookup, connectTimeoutMs, auth, acl, readOnly, sessionTimeoutMs, dataBytesMax } = this.#settings
     const dialer = this.#around(new SocketDialer(this.#destination.servers, { tls, lookup }))
     const session = await openClientSession(dialer, {
       sessionTimeoutMs: options.sessionTimeoutMs ?? sessionTimeoutMs,
       auth,
       acl,
       readOnly,
+      requestBytesMax: dataBytesMax + REQUEST_OVERHEAD_BYTES,
       servers: 'zookeeper',
       onError: options.onError,
       ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
@@ -102,7 +104,7 @@ async function probeTtl(session: Session): Promise<boolean | null> {
   } catch (error) {
     if (isCoordinationError(error, 'UNSUPPORTED')) return false
     if (isCoordinationError(error, 'BAD_ARGUMENTS')) return true
-    if (isCoordinationError(error, 'SYSTEM_ERROR', 'NO_AUTH')) return null
+    if (isCoordinationError(error, 'READ_ONLY', 'THROTTLED', 'SYSTEM_ERROR', 'NO_AUTH')) return null
     throw error
   }
 }

@@ -8,6 +8,9 @@ const TIMEOUT_MS_MIN = 10
 const TIMEOUT_MS_MAX = 3_600_000
 const DATA_BYTES_MAX = 1_073_741_824
 
+/** How much longer than the data of its node a request may be: by its path, mostly. */
+export const REQUEST_OVERHEAD_BYTES = 4_096
+
 /** Who this client is, by one scheme of the servers'. */
 export interface ZooKeeperAuth {
   /** How it is proven, such as `digest`. */
@@ -70,8 +73,8 @@ const DEFAULTS: Required<Omit<ZooKeeperOptions, 'connectTimeoutMs' | 'lookup'>> 
   acl: 'open',
   tls: false,
   readOnly: false,
-  // jute.maxbuffer, less what else is in a request: its path, mostly.
-  dataBytesMax: 1_048_575 - 4_096,
+  // jute.maxbuffer, less what else is in a request.
+  dataBytesMax: 1_048_575 - REQUEST_OVERHEAD_BYTES,
 })
 
 const NAMES: ReadonlySet<string> = new Set([...Object.keys(DEFAULTS), 'connectTimeoutMs', 'lookup'])

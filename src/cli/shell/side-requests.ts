@@ -18,7 +18,7 @@ import { CoordinationError } from '../../core/errors.ts'
 /** Sessions count their xids from 1: two ranges that do not meet within two years of 16 requests a second. */
 const XID_MIN = 0x4000_0000
 
-/** Names of errors that have no code of their own. */
+/** What people are told in the place of a code. */
 const NAMES: ReadonlyMap<number, string> = new Map([
   [Err.authFailed, 'the servers refuse this identity'],
   [Err.noWatcher, 'there is no such watch'],
@@ -212,7 +212,7 @@ function sees(watched: string, mode: PersistentWatchMode, type: WatchEvent['type
 }
 
 function refusal(err: number, path: string): CoordinationError {
-  const code = err === Err.authFailed ? 'NO_AUTH' : errorCodeOf(err)
+  const code = errorCodeOf(err)
   const what = NAMES.get(err) ?? code
   const where = path === '' ? {} : { path }
   return new CoordinationError(code, `${what} (${err})`, { outcome: 'rejected', ...where })

@@ -1,18 +1,27 @@
 /**
  * Commands on whole trees: `tree`, and `export` and `import` as JSON lines.
  *
- * Format    a line a node: `{"path":"/a","data":"text"}`, with `"encoding":"base64"` where the data are not UTF-8.
- *           Paths are relative to the node that is exported, `/` is this node itself; parents come before children.
- * Limits    ephemeral nodes are left out; access control lists, kinds of nodes and versions are not carried along.
+ * Format    a line a node: `{"path":"/a","data":"text"}`, with `"encoding":"base64"` where the data are not UTF-8, and
+ *           `"acl":["scheme:id:perms"]` where not everybody may do everything. Paths are relative to the node that is
+ *           exported, `/` is this node itself; parents come before children.
+ * Lists     are those of new nodes; import leaves the list of a node that is there as it is. Hashes that the servers
+ *           hide from who may not administer a node cannot be carried over, nor lists to an engine that has none; how
+ *           many were left out is said.
+ * Limits    ephemeral nodes are left out. Versions are not carried along, and neither is whether a node is a container
+ *           or has a time to live: no server of ZooKeeper's protocol tells that to a client.
  */
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { CreateFlag, Perm } from '../../backends/protocol/codes.ts'
+import type { Acl } from '../../backends/protocol/records.ts'
 import type { Client } from '../../core/client.ts'
 import { abortable } from '../../core/async.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { isValidPath, parentOf } from '../../core/path.ts'
 import { Failure, UsageError } from '../exit-status.ts'
 import { jsonData, jsonLine } from '../output.ts'
+import { aclEntryText, readAclEntry } from './acl-text.ts'
+import type { ZooKeeperOperations } from './capabilities.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import type { TreeNode } from './tree.ts'
 import { DEPTH_MAX, preOrder, readTree } from './tree.ts'
@@ -74,26 +83,43 @@ function jsonTree({ path, name, stat, children }: TreeNode): object {
   return { path, name, ephemeral: stat.ephemeralOwner !== 0n, children: children.map(jsonTree) }
 }
 
-async function exportTree({ client, signal, print, note }: CommandContext, given: Given): Promise<void> {
+async function exportTree({ client, zookeeper, signal, print, note }: CommandContext, given: Given): Promise<void> {
   const root = given.words[0] ?? '/'
   const found = await readTree(client(), root, DEPTH_MAX, signal)
   const all = [...preOrder(found)].filter(({ path }) => !isReserved(path))
   const nodes = all.filter(({ stat }) => stat.ephemeralOwner === 0n)
+  const hidden: string[] = []
+  const lists = client().capabilities.acl ? zookeeper() : null
   for (let start = 0; start < nodes.length; start += IN_FLIGHT_MAX) {
-    const reading = nodes.slice(start, start + IN_FLIGHT_MAX).map((node) => exportNode(client(), root, node))
-    for (const line of await abortable(Promise.all(reading), signal)) {
-      if (line !== null) print({ text: jsonLine(line), json: line })
+    const chunk = nodes.slice(start, start + IN_FLIGHT_MAX)
+    const reading = chunk.map(({ path }) => exportNode(client(), lists, root, path))
+    for (const exported of await abortable(Promise.all(reading), signal)) {
+      if (exported === null) continue
+      const { acl, ...line } = exported
+      if (acl.some(isHidden)) hidden.push(line.path)
+      const listed = acl.length === 0 || acl.some(isHidden) ? line : { ...line, acl: acl.map(aclEntryText) }
+      print({ text: jsonLine(listed), json: listed })
     }
   }
   const left = all.length - nodes.length
   if (left > 0) note(`${left} ephemeral ${left === 1 ? 'node is' : 'nodes are'} left out\n`)
+  if (hidden.length > 0) note(`without its access control list, which is hidden from you: ${hidden.join(', ')}\n`)
 }
 
-async function exportNode(client: Client, root: string, { path }: TreeNode): Promise<object | null> {
+/** A node as it is exported; the list of one that is open to everybody is empty. */
+type Exported = ReturnType<typeof jsonData> & { readonly path: string; readonly acl: readonly Acl[] }
+
+async function exportNode(
+  client: Client,
+  lists: ZooKeeperOperations | null,
+  root: string,
+  path: string,
+): Promise<Exported | null> {
   try {
-    const { data } = await client.get(path)
+    const [{ data }, list] = await Promise.all([client.get(path), lists?.getAcl(path)])
     const relative = root === '/' ? path : path.slice(root.length)
-    return { path: relative === '' ? '/' : relative, ...jsonData(data) }
+    const acl = list === undefined || isOpen(list.acl) ? [] : list.acl
+    return { path: relative === '' ? '/' : relative, ...jsonData(data), acl }
   } catch (error) {
     if (isCoordinationError(error, 'NO_NODE')) return null
     throw error
@@ -104,19 +130,33 @@ async function exportNode(client: Client, root: string, { path }: TreeNode): Pro
 interface Entry {
   readonly path: string
   readonly data: Uint8Array
+  /** Empty for the open one. */
+  readonly acl: readonly Acl[]
 }
+
+/** Makes a node; what is there fails. */
+type MakeNode = (entry: Entry) => Promise<unknown>
 
 async function importTree(context: CommandContext, given: Given): Promise<void> {
   const [root = '', file] = given.words
   if (!isValidPath(root)) throw new UsageError(`import needs the path of a node, got ${JSON.stringify(root)}`)
   if (file === undefined && context.shell.isInteractive) throw new UsageError('import needs a file: import path file')
   const client = context.client()
+  const lists = client.capabilities.acl ? context.zookeeper() : null
   const counts = { created: 0, changed: 0, unchanged: 0 }
-  for await (const { path, data } of entriesOf(file, root)) {
+  let withoutList = 0
+  const make: MakeNode = ({ path, data, acl }) => {
+    if (acl.length === 0 || lists === null) return client.create(path, data)
+    return lists.create(path, data, { flags: CreateFlag.persistent, acl, ttlMs: undefined })
+  }
+  for await (const entry of entriesOf(file, root)) {
     context.signal.throwIfAborted()
-    counts[await importNode(client, path, data, given.has('f'))] += 1
+    const became = await importNode(client, make, entry, given.has('f'))
+    counts[became] += 1
+    if (became === 'created' && lists === null && entry.acl.length > 0) withoutList += 1
   }
   const { created, changed, unchanged } = counts
+  if (withoutList > 0) context.note(`created without their access control lists, which are not here: ${withoutList}\n`)
   context.print({ text: `${created} created, ${changed} changed, ${unchanged} as they were\n`, json: counts })
 }
 
@@ -136,7 +176,7 @@ async function* entriesOf(file: string | undefined, root: string): AsyncGenerato
 }
 
 function entryOf(line: string, where: string, root: string): Entry {
-  const { path, data, encoding } = readLine(line, where)
+  const { path, data, encoding, acl = [] } = readLine(line, where)
   if (typeof path !== 'string' || !isValidPath(path)) {
     throw new Failure(`${where}: "path" must be a node's path, got ${JSON.stringify(path)}`)
   }
@@ -144,11 +184,14 @@ function entryOf(line: string, where: string, root: string): Entry {
   if (encoding !== undefined && encoding !== 'base64') {
     throw new Failure(`${where}: "encoding" must be base64 or absent, got ${JSON.stringify(encoding)}`)
   }
+  if (!Array.isArray(acl) || !acl.every((entry) => typeof entry === 'string')) {
+    throw new Failure(`${where}: "acl" must be a list of scheme:id:perms, got ${JSON.stringify(acl)}`)
+  }
   const whole = root === '/' ? path : root + (path === '/' ? '' : path)
-  return { path: whole, data: Buffer.from(data, encoding ?? 'utf8') }
+  return { path: whole, data: Buffer.from(data, encoding ?? 'utf8'), acl: acl.map(readAclEntry) }
 }
 
-function readLine(line: string, where: string): Readonly<Record<'path' | 'data' | 'encoding', unknown>> {
+function readLine(line: string, where: string): Readonly<Record<keyof Entry | 'encoding', unknown>> {
   let value: unknown
   try {
     value = JSON.parse(line)
@@ -156,22 +199,23 @@ function readLine(line: string, where: string): Readonly<Record<'path' | 'data' 
     throw new Failure(`${where}: not JSON: ${(error as Error).message}`)
   }
   if (typeof value !== 'object' || value === null) throw new Failure(`${where}: not an object: ${line}`)
-  return value as Readonly<Record<'path' | 'data' | 'encoding', unknown>>
+  return value as Readonly<Record<keyof Entry | 'encoding', unknown>>
 }
 
 async function importNode(
   client: Client,
-  path: string,
-  data: Uint8Array,
+  make: MakeNode,
+  entry: Entry,
   replaces: boolean,
 ): Promise<'created' | 'changed' | 'unchanged'> {
+  const { path, data } = entry
   try {
-    await client.create(path, data)
+    await make(entry)
     return 'created'
   } catch (error) {
     if (isCoordinationError(error, 'NO_NODE')) {
       await client.makePath(parentOf(path), { mode: 'persistent' })
-      return importNode(client, path, data, replaces)
+      return importNode(client, make, entry, replaces)
     }
     if (path !== '/' && !isCoordinationError(error, 'NODE_EXISTS')) throw error
   }
@@ -180,6 +224,17 @@ async function importNode(
   if (!replaces) throw new Failure(`${path} is there with other data; -f replaces them`)
   await client.set(path, data, { version: before.stat.version })
   return 'changed'
+}
+
+function isOpen(acl: readonly Acl[]): boolean {
+  return acl.length === 1 && acl.every(({ scheme, id, perms }) => {
+    return scheme === 'world' && id === 'anyone' && perms === Perm.all
+  })
+}
+
+/** Servers put an x in the place of a password's hash. */
+function isHidden({ scheme, id }: Acl): boolean {
+  return scheme === 'digest' && id.endsWith(':x')
 }
 
 function isReserved(path: string): boolean {

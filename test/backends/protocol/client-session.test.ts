@@ -169,6 +169,11 @@ describe('calls', () => {
     [Err.notEmpty, 'NOT_EMPTY'],
     [Err.noChildrenForEphemerals, 'NO_CHILDREN_FOR_EPHEMERALS'],
     [Err.unimplemented, 'UNSUPPORTED'],
+    [Err.notReadOnly, 'READ_ONLY'],
+    [Err.quotaExceeded, 'QUOTA_EXCEEDED'],
+    [Err.throttledOp, 'THROTTLED'],
+    [Err.noWatcher, 'NO_WATCHER'],
+    [Err.reconfigDisabled, 'RECONFIG_REFUSED'],
     [-9999, 'SYSTEM_ERROR'],
   ])('reject with the code of error %i, its path and outcome rejected', async (err, code) => {
     const { session, server } = await opened()

@@ -26,6 +26,10 @@ async function played(play: Play, options: { readonly readOnly?: boolean } = {})
     const [wire, reader] = [new ServerWire(), new FrameReader()]
     socket.on('error', () => undefined)
     socket.on('data', (chunk) => {
+      if (chunk.toString() === 'isro') {
+        socket.end(options.readOnly === true ? 'ro' : 'rw')
+        return
+      }
       reader.push(chunk, (frame) => {
         const message = wire.decode(frame)
         if (message.kind === 'connect') {
@@ -132,6 +136,15 @@ describe('a session', () => {
     const opening = open(`127.0.0.1:${server.port}`, { auth: [{ scheme: 'x', auth: 'secret' }] })
     await expect(opening).rejects.toMatchObject({ code: 'NO_AUTH', outcome: 'not-sent' })
     await expect(opening).rejects.not.toThrow(/secret/)
+  })
+
+  it('does not send a multi that is longer than the servers take, however short its data', async () => {
+    const server = await played(refusing)
+    const session = await open(`127.0.0.1:${server.port}`, { dataBytesMax: 1_000 })
+    const part = { type: 'delete', path: '/a', version: -1 } as const
+    const long = Array.from({ length: 500 }, () => part)
+    await expect(session.multi(long)).rejects.toMatchObject({ code: 'PAYLOAD_TOO_LARGE', outcome: 'not-sent' })
+    await expect(session.multi([part])).rejects.toMatchObject({ code: 'UNSUPPORTED' })
   })
 
   it('asks for a server without a majority only if it is told to', async () => {

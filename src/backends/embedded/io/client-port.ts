@@ -42,10 +42,10 @@ export interface ClientPortSettings {
   readonly frameBytesMax: number
   /** The four-letter words that are answered. */
   readonly fourLetterWords: ReadonlySet<string>
-  /** What `conf` tells of the server, as `key=value`. */
-  readonly configuration: readonly string[]
+  /** What `conf` tells of the server behind its port: lines of `key=value`. */
+  configuration(): string
   /** The servers that its server works with. */
-  company(): Company
+  readonly company: Company
   /** Whether the client of this session reaches no server at present. */
   isIsolated(sessionId: bigint): boolean
   /** How long a connection may be without a session, and how long its end may take, in milliseconds. */
@@ -94,8 +94,8 @@ export class ClientPort {
       connections: () => this.#sockets,
       outstanding: () => this.#outstanding,
       host: () => this.#host,
-      configuration: () => [`clientPort=${this.#port}`, ...settings.configuration],
-      company: () => settings.company(),
+      configuration: () => `clientPort=${this.#port}\n${settings.configuration()}`,
+      company: settings.company,
     })
   }
 
@@ -162,8 +162,11 @@ export class ClientPort {
     const count = this.#byAddress.get(client.address) ?? 0
     this.#sockets.add(client)
     this.#byAddress.set(client.address, count + 1)
-    if (maxClientCnxns > 0 && count >= maxClientCnxns) client.destroy()
-    else this.#setDeadline(client)
+    if (maxClientCnxns === 0 || count < maxClientCnxns) this.#setDeadline(client)
+    else {
+      this.#traffic.connectionsRejected += 1
+      client.destroy()
+    }
   }
 
   #makeOwner(): SocketOwner {
@@ -183,6 +186,12 @@ export class ClientPort {
       },
       measured: (latencyMs) => {
         this.#traffic.latency.add(latencyMs)
+      },
+      heard: (bytes) => {
+        this.#traffic.bytesReceived += bytes
+      },
+      answered: (bytes) => {
+        this.#traffic.responseSizes.add(bytes)
       },
       wantsFlush: (socket) => {
         this.#wantsFlush(socket)
@@ -264,6 +273,7 @@ export class ClientPort {
     const nowMs = performance.now()
     for (const [socket, dueMs] of this.#deadlines) {
       if (dueMs > nowMs) break
+      if (socket.sessionId === 0n) this.#traffic.sessionlessExpired += 1
       socket.destroy()
     }
     if (this.#deadlines.size > 0 && this.#host !== null) this.#armDeadlines()

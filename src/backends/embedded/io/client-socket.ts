@@ -23,6 +23,7 @@ const UNSENT_BYTES_HIGH = 0x10_0000
 /** More messages than this for a client that does not read end its connection. */
 export const UNSENT_MESSAGES_MAX = 100_000
 const WORD_BYTES = 4
+const LENGTH_BYTES = 4
 const NO_FRAMES: Uint8Array[] = []
 
 /** What a connection needs of the port that it came in on. */
@@ -40,6 +41,10 @@ export interface SocketOwner {
   /** A request was taken, or a reply given. */
   counted(received: number, sent: number, outstanding: number): void
   measured(latencyMs: number): void
+  /** So many bytes came. */
+  heard(bytes: number): void
+  /** So many bytes are sent as one message. */
+  answered(bytes: number): void
   /** It has something to send, at the end of this turn. */
   wantsFlush(socket: ClientSocket): void
   /** It holds frames back until there is room. */
@@ -214,6 +219,7 @@ export class ClientSocket implements ClientEnd {
   #receive(chunk: Buffer): void {
     if (this.#phase === 'ending' || this.#phase === 'closed') return
     this.#nowMs = Math.trunc(performance.now())
+    this.#owner.heard(chunk.length)
     const bytes = this.#head === null ? chunk : this.#sniff(this.#head, chunk)
     if (bytes === null) return
     this.#guard(() => {
@@ -267,7 +273,9 @@ export class ClientSocket implements ClientEnd {
 
   #write(writer: Writer, message: ServerMessage, nowMs: number): void {
     const before = this.outstanding
+    const start = writer.length
     this.#wire.write(writer, message)
+    if (message.kind !== 'connect') this.#owner.answered(writer.length - start - LENGTH_BYTES)
     this.traffic.sent += 1
     this.#owner.counted(0, 1, this.outstanding - before)
     if (message.kind === 'reply') this.#measure(message.reply.xid, message.reply.zxid, nowMs)

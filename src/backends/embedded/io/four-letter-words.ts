@@ -10,13 +10,13 @@ import { arch, homedir, hostname, platform, release, tmpdir, userInfo } from 'no
 import { OpCode } from '../../protocol/codes.ts'
 import type { ClientSocket } from './client-socket.ts'
 import type { Host } from './host.ts'
+import { decimal, monitorLines, nodeCount } from './monitor.ts'
 import type { Traffic } from './traffic.ts'
 
 /** What `srvr` and others call the version: monitoring of the field wants a ZooKeeper's. */
 const VERSION = '3.8.0-quorate'
 const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests\n'
 const BYTES_PER_MB = 1024 * 1024
-const DECIMALS = 10_000
 
 /** All words that can be enabled. */
 export const FOUR_LETTER_WORDS = [
@@ -84,10 +84,10 @@ export interface FourLetterSources {
   outstanding(): number
   /** The server; null while there is none. */
   host(): InspectedHost | null
-  /** The lines of `conf`. */
-  configuration(): readonly string[]
+  /** The text of `conf`. */
+  configuration(): string
   /** The servers that this one works with. */
-  company(): Company
+  readonly company: Company
 }
 
 /** The servers around one. */
@@ -96,10 +96,6 @@ export interface Company {
   readonly isStandalone: boolean
   /** How many have a vote. */
   readonly voters: number
-  /** How many follow this one. */
-  readonly followers: number
-  /** How many learn from this one without a vote. */
-  readonly observers: number
 }
 
 /** Answers four-letter words. */
@@ -142,7 +138,7 @@ export class FourLetterWords {
       case 'mntr':
         return this.#monitor(host)
       case 'conf':
-        return lines(this.#sources.configuration())
+        return this.#sources.configuration()
       case 'dump':
         return this.#dump(host)
       case 'wchs':
@@ -177,8 +173,8 @@ export class FourLetterWords {
       `Outstanding: ${this.#sources.outstanding()}`,
       `Zxid: 0x${hex(zxid)}`,
       `Mode: ${mode}`,
-      `Node count: ${nodeCount(host)}`,
-      ...(mode === 'leader' ? ['Proposal sizes last/min/max: -1/-1/-1'] : []),
+      `Node count: ${nodeCount(host.status())}`,
+      ...(mode === 'leader' ? [proposalSizes(host)] : []),
     ])
   }
 
@@ -187,7 +183,7 @@ export class FourLetterWords {
   }
 
   #mode(host: InspectedHost): string {
-    return this.#sources.company().isStandalone ? 'standalone' : MODES[host.status().role]
+    return this.#sources.company.isStandalone ? 'standalone' : MODES[host.status().role]
   }
 
   get #connectionCount(): number {
@@ -195,31 +191,19 @@ export class FourLetterWords {
   }
 
   #monitor(host: InspectedHost): string {
-    const { latency, received, sent } = this.#sources.traffic
-    const seen = host.inspect()
-    const { role } = host.status()
-    const state = this.#mode(host)
-    const values: [string, string | number][] = [
-      ['version', VERSION],
-      ['server_state', state],
-      ...(state === 'standalone' ? [] : [['peer_state', PEER_STATES[role]] as [string, string]]),
-      ['avg_latency', decimal(latency.average)],
-      ['max_latency', latency.max],
-      ['min_latency', latency.min],
-      ['packets_received', received],
-      ['packets_sent', sent],
-      ['num_alive_connections', this.#connectionCount],
-      ['outstanding_requests', this.#sources.outstanding()],
-      ['znode_count', nodeCount(host)],
-      ['watch_count', seen.watches],
-      ['ephemerals_count', seen.ephemerals],
-      ['approximate_data_size', seen.dataBytes],
-      ['global_sessions', seen.sessions.length],
-      ['local_sessions', 0],
-      ['uptime', Math.trunc(performance.now() - this.#startedMs)],
-      ...quorumValues(this.#sources.company(), role === 'LEADING'),
-    ]
-    return lines(values.map(([key, value]) => `zk_${key}\t${value}`))
+    const { isStandalone, voters } = this.#sources.company
+    return lines(monitorLines({
+      version: VERSION,
+      mode: this.#mode(host),
+      isStandalone,
+      status: host.status(),
+      seen: host.inspect(),
+      traffic: this.#sources.traffic,
+      connectionCount: this.#connectionCount,
+      outstanding: this.#sources.outstanding(),
+      uptimeMs: performance.now() - this.#startedMs,
+      voters,
+    }))
   }
 
   #dump(host: InspectedHost): string {
@@ -242,36 +226,16 @@ export class FourLetterWords {
   }
 }
 
-const PEER_STATES = {
-  LOOKING: 'looking',
-  LEADING: 'leading - broadcast',
-  FOLLOWING: 'following - broadcast',
-  OBSERVING: 'observing - broadcast',
-} as const
-
 const MODES = { LOOKING: 'looking', LEADING: 'leader', FOLLOWING: 'follower', OBSERVING: 'observer' } as const
 
 function isFourLetterWord(word: string): word is FourLetterWord {
   return (FOUR_LETTER_WORDS as readonly string[]).includes(word)
 }
 
-/** The reference counts the root twice, under the names of both of its paths. */
-function nodeCount(host: InspectedHost): number {
-  return host.status().nodes + 1
-}
-
-function quorumValues({ isStandalone, voters, followers, observers }: Company, leads: boolean): [string, number][] {
-  if (isStandalone) return []
-  const size: [string, number] = ['quorum_size', voters]
-  if (!leads) return [size]
-  return [
-    size,
-    ['learners', followers + observers],
-    ['synced_followers', followers],
-    ['synced_non_voting_followers', 0],
-    ['synced_observers', observers],
-    ['pending_syncs', 0],
-  ]
+/** Of what a leader has proposed. */
+function proposalSizes(host: InspectedHost): string {
+  const { last = -1, min = -1, max = -1 } = host.inspect().leading?.proposalSizes ?? {}
+  return `Proposal sizes last/min/max: ${last}/${min}/${max}`
 }
 
 function clientLine(client: ClientSocket, isFull: boolean): string {
@@ -365,12 +329,6 @@ function addressOf({ address, port }: ClientSocket): string {
 
 function hex(value: bigint): string {
   return BigInt.asUintN(64, value).toString(16)
-}
-
-/** At least one decimal, at most four, as the reference rounds. */
-function decimal(value: number): string {
-  const rounded = Math.round(value * DECIMALS) / DECIMALS
-  return Number.isInteger(rounded) ? `${rounded}.0` : `${rounded}`
 }
 
 function lines(texts: readonly string[]): string {

@@ -3,6 +3,7 @@
  *
  * Source    ServerStats.java, AvgMinMaxCounter.java; ServerCnxn.java for one connection.
  */
+import { SizeStats } from '../server/size-stats.ts'
 
 /** Least, greatest and average of what was measured, in milliseconds. */
 class Latency {
@@ -48,8 +49,8 @@ class Latency {
   }
 }
 
-/** What went through. */
-export class Traffic {
+/** What goes through anything. */
+class Passage {
   /** Packets that came. */
   received = 0
   /** Packets that went, events included. */
@@ -65,8 +66,26 @@ export class Traffic {
   }
 }
 
+/** What went through a port. */
+export class Traffic extends Passage {
+  /** Lengths of what was sent, in bytes, without their own. */
+  readonly responseSizes = new SizeStats()
+  /** Bytes that came. */
+  bytesReceived = 0
+  /** Connections that were one too many of their address. */
+  connectionsRejected = 0
+  /** Connections that had no session in time. */
+  sessionlessExpired = 0
+
+  /** Begins to count anew, but for what only grows. */
+  override reset(): void {
+    super.reset()
+    this.responseSizes.reset()
+  }
+}
+
 /** What went through one connection. */
-export class ConnectionTraffic extends Traffic {
+export class ConnectionTraffic extends Passage {
   /** Operation that was answered last; -1 before the first. */
   lastOp = -1
   /** xid of the last request of an application that was answered; -1 before the first. */

@@ -1,8 +1,8 @@
 /**
  * What kind of node a create request makes.
  *
- * Alone     the operation says whether it is a container; `createTTL` takes a time to live, the others do not. A
- *           create with the container flag makes a container too (with the reference it makes a plain node).
+ * Alone     the operation says whether it is a container; `createTTL` takes a time to live, the others do not. The
+ *           container flag of any other create makes a plain node.
  * Multi     the flag alone says it, and a plain create with the flag of a time to live cannot even be read.
  * Source    PrepRequestProcessor.pRequest2TxnCreate, CreateMode.java, EphemeralType.java, Op.java of ZooKeeper 3.8.
  */
@@ -36,7 +36,7 @@ export function ownershipFor(request: Creation, sessionId: bigint, extendedTypes
     return isRight ? { kind: 'ttl', ttlMs: Number(ttl) } : Err.badArguments
   }
   if (hasTtlFlag(flags)) return Err.badArguments
-  if (request.op === OpCode.createContainer || flags === CreateFlag.container) return CONTAINER
+  if (request.op === OpCode.createContainer) return CONTAINER
   const isEphemeral = flags === CreateFlag.ephemeral || flags === CreateFlag.ephemeralSequential
   return isEphemeral ? { kind: 'ephemeral', owner: sessionId } : PERSISTENT
 }

@@ -5,6 +5,7 @@
  */
 import type { Connection } from './connection.ts'
 import type { Connections } from './connections.ts'
+import type { LearnerCounts } from './learner-counts.ts'
 import { formatSessionId } from './sessions.ts'
 import type { State } from './state.ts'
 
@@ -42,6 +43,14 @@ export interface ConnectionInspection {
   readonly lastZxid: bigint
 }
 
+/** What there is to see of a leader. */
+export interface LeadingInspection extends LearnerCounts {
+  /** For how long it has led, in milliseconds. */
+  readonly leadingMs: number
+  /** Lengths of its proposals in bytes; -1 where there was none. */
+  readonly proposalSizes: { readonly last: number; readonly min: number; readonly max: number }
+}
+
 /** What can be seen of a server. Lists are sorted: by id, path or number. */
 export interface ServerInspection {
   /** Nodes of the tree. ZooKeeper's own count is one higher: it has the root twice. */
@@ -64,6 +73,8 @@ export interface ServerInspection {
   readonly watchesBySession: ReadonlyMap<string, readonly string[]>
   /** Clients that are connected here. */
   readonly connections: readonly ConnectionInspection[]
+  /** Null on a server that does not lead. */
+  readonly leading: LeadingInspection | null
 }
 
 /** What is looked at. */
@@ -72,10 +83,11 @@ export interface Inspected {
   readonly connections: Connections
   /** When a session ends if nothing is heard of it; null where that is not known. */
   readonly expiresInMs: (sessionId: bigint) => number | null
+  readonly leading: LeadingInspection | null
 }
 
 /** Looks at a server. */
-export function inspect({ state, connections, expiresInMs }: Inspected): ServerInspection {
+export function inspect({ state, connections, expiresInMs, leading }: Inspected): ServerInspection {
   const { tree } = state
   const all = (): Connection[] => [...connections.all].sort((a, b) => a.id - b.id)
   const sessionOf = (connection: number): string => formatSessionId(connections.get(connection)?.sessionId ?? 0n)
@@ -85,6 +97,7 @@ export function inspect({ state, connections, expiresInMs }: Inspected): ServerI
     ephemerals: tree.ephemeralCount,
     dataBytes: tree.dataBytes,
     watches: watches.count,
+    leading,
     get outstanding() {
       return all().reduce((sum, { pending }) => sum + pending.length, 0)
     },

@@ -20,6 +20,7 @@
 import { assert } from '../../../core/assert.ts'
 import type { Packet, SessionTouch } from '../../protocol/packets.ts'
 import type { Journal } from './journal.ts'
+import type { LearnerCounts } from './learner-counts.ts'
 import { epochOf, formatZxid, isQuorum, zxidOf } from './zab.ts'
 import type { Outbox, ZabConfig } from './zab.ts'
 
@@ -132,9 +133,18 @@ export class Leader {
     return this.#abdication
   }
 
-  /** Ids of learners that are synchronised, ascending. */
-  get syncedLearners(): readonly number[] {
-    return this.#learners.filter((learner) => learner.synced).map((learner) => learner.id)
+  /** What it leads, in numbers. */
+  get counts(): LearnerCounts {
+    const synced = this.#learners.filter((learner) => learner.synced)
+    const followers = synced.filter((learner) => learner.votes)
+    const observers = synced.filter(({ id }) => !this.#config.voters.includes(id))
+    return {
+      learners: this.#learners.length,
+      followers: followers.length,
+      followersWithoutVote: synced.length - followers.length - observers.length,
+      observers: observers.length,
+      pendingSyncs: this.#syncs.length,
+    }
   }
 
   /** The zxid that the next proposal gets; null if this leader makes way and there is none. */

@@ -112,6 +112,9 @@ function answerWatches(request: Request, { connection }: Reader, state: State, w
     case OpCode.removeWatches: {
       const { path, type } = request.body
       if (!WATCHER_TYPES.has(type)) return refused(Err.marshallingError)
+      // The reference goes up the path, if there is any use in that, and what has no slash leads nowhere.
+      const isLost = request.op === OpCode.checkWatches && watches.hasRecursive && path !== '' && !path.includes('/')
+      if (isLost) return refused(Err.marshallingError)
       const isThere =
         request.op === OpCode.checkWatches ? watches.isWatched(path, type) : watches.remove(path, type, connection)
       return refused(isThere ? Err.ok : Err.noWatcher)

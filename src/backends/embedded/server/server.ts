@@ -14,7 +14,7 @@
  * Source      design of etcd-io/raft (RawNode and Ready); ZooKeeper's request processors.
  */
 import { assert } from '../../../core/assert.ts'
-import type { Packet, PeerMessage, SessionTouch } from '../../protocol/packets.ts'
+import type { Packet, PeerMessage } from '../../protocol/packets.ts'
 import type { ClientMessage } from '../../protocol/records.ts'
 import { decodeTransaction } from '../../protocol/transactions.ts'
 import type { ServerConfig } from './config.ts'
@@ -27,6 +27,7 @@ import { Journal } from './journal.ts'
 import type { Recovered } from './journal.ts'
 import { Leader } from './leader.ts'
 import { Learner } from './learner.ts'
+import { LocalSessions } from './local-sessions.ts'
 import type { WriteRequest } from './prepare.ts'
 import type { RandomSource } from './random.ts'
 import type { Ready, ServerEvent, ServerStatus } from './ready.ts'
@@ -51,9 +52,7 @@ export class Server {
   /** Of a server that lost its storage: whether it has caught up, and has asked to have that confirmed. */
   #amnesia: 'none' | 'caught-up' | 'asked' = 'none'
   #serving = false
-  #touched = new Map<bigint, SessionTouch>()
-  /** Syncs that the leader has confirmed, and the zxid that must be applied here before the client may be told. */
-  #confirmedSyncs: { readonly syncId: number; readonly zxid: bigint }[] = []
+  readonly #localSessions = new LocalSessions()
   /** FOLLOWERINFOs and OBSERVERINFOs that came while this server was still looking. */
   #early = new Map<number, { readonly link: number; readonly packet: Packet }>()
   #epochFloor = 0
@@ -217,6 +216,7 @@ export class Server {
       state: this.#state,
       connections: this.#connections,
       expiresInMs: (sessionId) => this.#term?.expiresInMs(sessionId) ?? null,
+      leading: this.#leader === null || this.#term === null ? null : { ...this.#leader.counts, ...this.#term.age },
     })
   }
 
@@ -257,7 +257,7 @@ export class Server {
     this.#term = null
     this.#serving = false
     this.#amnesia = 'none'
-    this.#confirmedSyncs = []
+    this.#localSessions.forgetSyncs()
     this.#connections.closeAll()
     this.#events.push({ type: 'looking', round: this.#election.logicalClock + 1, reason })
     // An attempt that failed before it served is repeated by the clock, not by messages, so that two cannot spin.
@@ -359,7 +359,7 @@ export class Server {
       synced: (syncId) => {
         this.#synced(syncId)
       },
-      takeTouched: () => this.#takeTouched(),
+      takeTouched: () => this.#localSessions.takeTouched(),
     }, start)
   }
 
@@ -403,16 +403,15 @@ export class Server {
       this.#look('caught up; votes again')
       return
     }
-    this.#confirmedSyncs.push({ syncId, zxid: this.#committed })
+    this.#localSessions.confirm(syncId, this.#committed)
     this.#answerSyncs()
   }
 
   #answerSyncs(): void {
-    while (true) {
-      const first = this.#confirmedSyncs[0]
-      if (first === undefined || first.zxid > this.#state.lastZxid) return
-      this.#confirmedSyncs.shift()
-      this.#connections.synced(first.syncId)
+    for (;;) {
+      const syncId = this.#localSessions.takeDue(this.#state.lastZxid)
+      if (syncId === null) return
+      this.#connections.synced(syncId)
     }
   }
 
@@ -437,8 +436,8 @@ export class Server {
         else this.#term?.submit(request, this.#config.myid, this.#wallTimeMs)
       },
       sync: (syncId) => {
-        if (this.#leader === null) this.#learner?.send({ type: 'SYNC', syncId, touched: this.#takeTouched() })
-        else this.#leader.sync(syncId)
+        if (this.#leader !== null) this.#leader.sync(syncId)
+        else this.#learner?.send({ type: 'SYNC', syncId, touched: this.#localSessions.takeTouched() })
       },
       revalidate: (packet) => {
         if (this.#leader === null) this.#learner?.send(packet)
@@ -452,17 +451,7 @@ export class Server {
 
   #touch(sessionId: bigint): void {
     if (this.#term !== null) this.#term.touch(sessionId)
-    else if (!this.#touched.has(sessionId)) {
-      const timeoutMs = this.#state.sessions.get(sessionId)?.timeoutMs ?? 0
-      this.#touched.set(sessionId, { sessionId, timeoutMs })
-    }
-  }
-
-  #takeTouched(): readonly SessionTouch[] {
-    if (this.#touched.size === 0) return []
-    const touched = [...this.#touched.values()]
-    this.#touched.clear()
-    return touched
+    else this.#localSessions.touch(sessionId, () => this.#state.sessions.get(sessionId)?.timeoutMs ?? 0)
   }
 
   // State

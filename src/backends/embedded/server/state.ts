@@ -167,7 +167,10 @@ export class State {
     const { path, data, acl, parentCVersion } = body
     const node = this.#tree.create(path, { data, acl, ownership }, parentCVersion, header)
     changes.push({ type: 'created', path, node })
-    return { path, stat: node.stat() }
+    const stat = node.stat()
+    // The numbers of a quota are filled in behind the create, and its reply does not know of them.
+    const dataLength = data === null ? 0 : data.length
+    return { path, stat: stat.dataLength === dataLength ? stat : { ...stat, dataLength } }
   }
 
   #ownershipOf(ephemeral: boolean, { clientId }: TxnHeader): Ownership {

@@ -15,6 +15,7 @@ import { NO_IDENTITIES } from './identities.ts'
 import { Preparer } from './prepare.ts'
 import type { PrepareOptions, WriteRequest } from './prepare.ts'
 import { SessionTracker, samePassword } from './sessions.ts'
+import { SizeStats } from './size-stats.ts'
 import type { Applied, State } from './state.ts'
 
 /** Containers and expired nodes that are removed at most in a minute, evenly over its ticks. */
@@ -46,7 +47,9 @@ export class Term {
   readonly #proposer: Proposer
   readonly #preparer: Preparer
   readonly #tracker: SessionTracker
+  readonly #tickMs: number
   readonly #containerCheckTicks: number
+  readonly #proposalSizes = new SizeStats()
   /** Transactions that are proposed and not applied: they need not be decoded again. */
   readonly #proposed: Transaction[] = []
   readonly #reapedPerTick: number
@@ -59,9 +62,15 @@ export class Term {
     this.#proposer = proposer
     this.#preparer = new Preparer(state, options)
     this.#tracker = new SessionTracker({ tickMs: options.tickMs, bucketTicks: options.sessionBucketTicks })
+    this.#tickMs = options.tickMs
     this.#containerCheckTicks = options.containerCheckTicks
     this.#reapedPerTick = Math.max(1, Math.floor((REAPED_PER_MINUTE_MAX * options.tickMs) / MINUTE_MS))
     for (const [id, { timeoutMs }] of state.sessions.entries()) this.#tracker.track(id, timeoutMs, null)
+  }
+
+  /** How long it has lasted, in milliseconds, and how long its proposals were. */
+  get age(): { readonly leadingMs: number; readonly proposalSizes: SizeStats } {
+    return { leadingMs: this.#ticks * this.#tickMs, proposalSizes: this.#proposalSizes }
   }
 
   /**
@@ -84,7 +93,9 @@ export class Term {
     if (type === OpCode.createSession) this.#tracker.track(request.sessionId, body.timeOut, from)
     else if (type === OpCode.closeSession) this.#tracker.markClosing(request.sessionId)
     this.#proposed.push(transaction)
-    this.#proposer.propose(encodeTransaction(transaction))
+    const txn = encodeTransaction(transaction)
+    this.#proposalSizes.add(txn.length)
+    this.#proposer.propose(txn)
   }
 
   /** Moves a session to another server, if the password is right and the session is not over. */

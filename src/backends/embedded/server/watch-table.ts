@@ -26,6 +26,11 @@ export class WatchTable {
     return this.#count
   }
 
+  /** Whether any of them is recursive. */
+  get hasRecursive(): boolean {
+    return this.#recursiveCount > 0
+  }
+
   /** Connections by path. */
   get byPath(): ReadonlyMap<string, ReadonlySet<number>> {
     return this.#connectionsOf

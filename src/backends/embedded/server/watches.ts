@@ -143,6 +143,11 @@ export class Watches {
     return isOfNode || (type !== WatcherType.data && this.#children.byPath.has(path))
   }
 
+  /** Whether there are watches that have to be looked for above a node, too. */
+  get hasRecursive(): boolean {
+    return this.#nodes.hasRecursive
+  }
+
   /** Which connections watch which nodes, by path: not their children. What people are shown. */
   get nodesByPath(): ReadonlyMap<string, ReadonlySet<number>> {
     return this.#nodes.byPath

@@ -26,6 +26,11 @@ import type { ServerAddress } from '../connection-string.ts'
  */
 const REPLY_BYTES_MAX = 16_777_216
 
+const READ_WRITE_WORD = 'isro'
+const READ_WRITE = 'rw'
+/** Longest that a server has to say whether it has a majority, in milliseconds. */
+const ANSWER_MS_MAX = 1_000
+
 /**
  * Finds the addresses of a host.
  *
@@ -78,6 +83,32 @@ export class SocketDialer implements Dialer {
     this.#turn += 1
     return new SocketChannel(server, this.#transport, listener)
   }
+
+  async findReadWrite(): Promise<boolean> {
+    const server = this.#servers[this.#turn % this.#servers.length]
+    if (server === undefined) return false
+    const isReadWrite = await openSocket(server, this.#transport).then(askReadWrite, () => false)
+    if (!isReadWrite) this.#turn += 1
+    return isReadWrite
+  }
+}
+
+/** Asks by a four-letter word, as the reference's client does. */
+function askReadWrite(socket: Socket): Promise<boolean> {
+  return new Promise((resolve) => {
+    let answer = ''
+    socket.setTimeout(ANSWER_MS_MAX, () => socket.destroy())
+    socket.on('data', (chunk: Buffer) => {
+      answer += chunk.toString('latin1')
+      if (answer.length >= READ_WRITE.length) socket.destroy()
+    })
+    // Whatever the reason, 'close' follows.
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      resolve(answer === READ_WRITE)
+    })
+    socket.write(READ_WRITE_WORD)
+  })
 }
 
 class SocketChannel implements Channel {
@@ -114,13 +145,11 @@ class SocketChannel implements Channel {
     else this.#tellClosed('closed before it was open')
   }
 
-  async #open(server: ServerAddress, { tls, lookup }: Transport): Promise<void> {
+  async #open(server: ServerAddress, transport: Transport): Promise<void> {
     try {
-      const host = await addressOf(server.host, lookup)
-      if (this.#isClosed) return
-      const { port } = server
-      const socket = tls === null ? connectTcp({ host, port }) : connectTls(tlsOptions(server, host, tls))
-      this.#attach(socket)
+      const socket = await openSocket(server, transport)
+      if (this.#isClosed) socket.destroy()
+      else this.#attach(socket)
     } catch (error) {
       if (this.#isClosed) return
       this.#isClosed = true
@@ -171,6 +200,13 @@ class SocketChannel implements Channel {
       this.#listener.onClose(reason)
     })
   }
+}
+
+/** Begins to connect. */
+async function openSocket(server: ServerAddress, { tls, lookup }: Transport): Promise<Socket> {
+  const host = await addressOf(server.host, lookup)
+  const { port } = server
+  return tls === null ? connectTcp({ host, port }) : connectTls(tlsOptions(server, host, tls))
 }
 
 async function addressOf(host: string, lookup: Lookup | undefined): Promise<string> {

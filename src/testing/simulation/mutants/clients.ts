@@ -16,6 +16,7 @@ const LEASE = 'recipes/lease.ts'
 const MEMBER = 'recipes/member.ts'
 const MIRROR = 'recipes/mirror.ts'
 const SESSION = 'backends/protocol/client-session.ts'
+const IDENTITY = 'backends/protocol/client-identity.ts'
 const TENURE = 'recipes/tenure.ts'
 
 /** See the head of this file. */
@@ -64,7 +65,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'seen-zxid-forgotten',
     breaks: 'A client does not remember how much it has seen.',
     kin: 'the single system image of ZooKeeper, left out',
-    edits: [{ file: SESSION, from: 'if (reply.zxid > this.#lastZxidSeen)', to: 'if (false)' }],
+    edits: [{ file: IDENTITY, from: 'if (zxid > this.#lastZxidSeen)', to: 'if (false)' }],
     profile: 'pause',
     workload: 'raw',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },

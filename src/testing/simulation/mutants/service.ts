@@ -5,6 +5,7 @@ import type { Mutant } from './mutant.ts'
 
 const CONNECTIONS = 'backends/embedded/server/connections.ts'
 const LEADER = 'backends/embedded/server/leader.ts'
+const LOCAL_SESSIONS = 'backends/embedded/server/local-sessions.ts'
 const OUTSTANDING = 'backends/embedded/server/outstanding.ts'
 const PREPARE = 'backends/embedded/server/prepare.ts'
 const SERVER = 'backends/embedded/server/server.ts'
@@ -47,7 +48,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'sync-not-awaited',
     breaks: 'A follower answers a sync before it has applied what the sync waits for.',
     kin: 'ZOOKEEPER-2137',
-    edits: [{ file: SERVER, from: 'first.zxid > this.#state.lastZxid', to: 'false' }],
+    edits: [{ file: LOCAL_SESSIONS, from: 'first.zxid > appliedZxid', to: 'false' }],
     workload: 'raw',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
   },

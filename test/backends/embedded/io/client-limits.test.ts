@@ -88,8 +88,8 @@ async function portOver(host: StubHost, limits: Limits = {}): Promise<ClientPort
     globalOutstandingLimit: 1000,
     frameBytesMax: FRAME_BYTES_MAX,
     fourLetterWords: new Set(),
-    configuration: [],
-    company: () => ({ isStandalone: true, voters: 1, followers: 0, observers: 0 }),
+    configuration: () => '',
+    company: { isStandalone: true, voters: 1 },
     isIsolated: () => false,
     onError: (error) => {
       throw error

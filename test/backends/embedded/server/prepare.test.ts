@@ -136,9 +136,9 @@ describe('a create', () => {
     expect(refusal(withNodes(), createTtl('/b', 2n ** 40n - 1n))).toBe(Err.ok)
   })
 
-  it('with the flag of a container makes one, whatever its operation', () => {
+  it('with the flag of a container makes a plain node, unless its operation says so too', () => {
     const { txn } = withNodes().prepare(create('/c', CreateFlag.container))
-    expect(txn.type).toBe(OpCode.createContainer)
+    expect(txn).toMatchObject({ type: OpCode.create2, body: { path: '/c', ephemeral: false } })
   })
 
   it('that is sequential counts every create of a child, of any kind, and no failure and no delete', () => {

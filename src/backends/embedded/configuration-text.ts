@@ -1,0 +1,71 @@
+/**
+ * What servers are told, in the words of ZooKeeper's configuration: what `conf` prints, and what /zookeeper/config
+ * holds.
+ *
+ * Peers     the servers of an ensemble in one process have no ports for each other: 0 stands in their place.
+ * Source    ZooKeeperServerConf.java, QuorumPeer.java, QuorumServer.toString, QuorumMaj.toString of ZooKeeper 3.8.
+ */
+import type { EmbeddedSettings } from './options.ts'
+
+/** A member of an ensemble, as its configuration names it. */
+export interface Member {
+  readonly id: number
+  readonly votes: boolean
+  /** Where it serves clients; null if it does not. */
+  readonly port: number | null
+}
+
+/** In a process of many servers every one of them is at home. */
+const PEER_ADDRESS = '127.0.0.1:0:0'
+
+/**
+ * The members of an ensemble, one a line, and the version of that configuration: the first.
+ *
+ * @param members - by id
+ * @param address - on which they serve clients
+ */
+export function membershipText(members: readonly Member[], address: string): string {
+  const lines = members.map(({ id, votes, port }) => {
+    const client = port === null ? '' : `;${address.includes(':') ? `[${address}]` : address}:${port}`
+    return `server.${id}=${PEER_ADDRESS}:${votes ? 'participant' : 'observer'}${client}`
+  })
+  return [...lines, 'version=0'].join('\n')
+}
+
+/**
+ * What the four-letter word `conf` tells of a server, behind its port.
+ *
+ * @param member - the server
+ * @param membership - the members of its ensemble; empty for a server on its own
+ */
+export function configurationText(
+  { id, votes }: Pick<Member, 'id' | 'votes'>,
+  membership: string,
+  { server, clients }: Pick<EmbeddedSettings, 'server' | 'clients'>,
+): string {
+  const isAlone = membership === ''
+  const own = [
+    'secureClientPort=-1',
+    'dataDir=',
+    'dataDirSize=0',
+    'dataLogDir=',
+    'dataLogSize=0',
+    `tickTime=${clients.tickTimeMs}`,
+    `maxClientCnxns=${clients.maxClientCnxns}`,
+    `minSessionTimeout=${server.minSessionTimeoutMs}`,
+    `maxSessionTimeout=${server.maxSessionTimeoutMs}`,
+    'clientPortListenBacklog=-1',
+    `serverId=${isAlone ? 0 : id}`,
+  ]
+  const ofEnsemble = [
+    `initLimit=${server.initLimitTicks}`,
+    `syncLimit=${server.syncLimitTicks}`,
+    'electionAlg=3',
+    'electionPort=0',
+    'quorumPort=0',
+    `peerType=${votes ? 0 : 1}`,
+    'membership: ',
+  ]
+  // The membership has no end of line.
+  return [...own, ...(isAlone ? [] : ofEnsemble)].map((line) => `${line}\n`).join('') + membership
+}

@@ -1,0 +1,43 @@
+/**
+ * Sizes of what was sent, in bytes: the last, the least and the greatest, each -1 before the first.
+ *
+ * Source    BufferStats.java of ZooKeeper 3.8.
+ */
+
+const NONE = -1
+
+/** The numbers; see the head of this file. */
+export class SizeStats {
+  #last = NONE
+  #min = NONE
+  #max = NONE
+
+  /** Of what was sent last. */
+  get last(): number {
+    return this.#last
+  }
+
+  /** The least. */
+  get min(): number {
+    return this.#min
+  }
+
+  /** The greatest. */
+  get max(): number {
+    return this.#max
+  }
+
+  /** Takes a size. */
+  add(bytes: number): void {
+    this.#last = bytes
+    if (this.#min === NONE || bytes < this.#min) this.#min = bytes
+    if (bytes > this.#max) this.#max = bytes
+  }
+
+  /** Forgets everything. */
+  reset(): void {
+    this.#last = NONE
+    this.#min = NONE
+    this.#max = NONE
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Who a client's session is to the servers: its id, its password, and how much it has seen.
+ *
+ * Provisional  a session that was opened on a read-only server is known to that server alone. The next server opens
+ *              another one in its place: nothing is lost by that, as nothing can be owned on a read-only server.
+ * Source       ClientCnxn.SendThread.primeConnection, onConnected (seenRwServerBefore) of ZooKeeper 3.8.
+ */
+import type { ConnectRequest, ConnectResponse } from './records.ts'
+
+/** Length of a session's password in bytes; all zero while there is none. */
+const PASSWD_BYTES = 16
+const NO_PASSWD = new Uint8Array(PASSWD_BYTES)
+
+/** The identity of one session; see the head of this file. */
+export class ClientIdentity {
+  #id = 0n
+  #passwd: Uint8Array = NO_PASSWD
+  #timeoutMs: number
+  #lastZxidSeen = 0n
+  /** No server with a majority knows of it. */
+  #isProvisional = true
+
+  /**
+   * Makes the identity of a session that no server knows.
+   *
+   * @param timeoutMs - the time-out to ask for
+   */
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** The session's id; 0n before there is one. */
+  get id(): bigint {
+    return this.#id
+  }
+
+  /** The negotiated time-out, or what is asked for. */
+  get timeoutMs(): number {
+    return this.#timeoutMs
+  }
+
+  /** Whether the next server would open a session, and not resume this one. */
+  get isProvisional(): boolean {
+    return this.#isProvisional
+  }
+
+  /** A server has told of a zxid: no server that knows less will do from now on. */
+  saw(zxid: bigint): void {
+    if (zxid > this.#lastZxidSeen) this.#lastZxidSeen = zxid
+  }
+
+  /** What is said to the next server. */
+  connectRequest(readOnly: boolean): ConnectRequest {
+    const [sessionId, passwd] = this.#isProvisional ? [0n, NO_PASSWD] : [this.#id, this.#passwd]
+    const seen = { lastZxidSeen: this.#lastZxidSeen, timeOut: this.#timeoutMs }
+    return { protocolVersion: 0, ...seen, sessionId, passwd, readOnly }
+  }
+
+  /** Whether a server's answer is about this session. */
+  isMeant({ sessionId }: ConnectResponse): boolean {
+    return this.#isProvisional || sessionId === this.#id
+  }
+
+  /** Takes what a server has answered. */
+  accept({ sessionId, passwd, timeOut, readOnly }: ConnectResponse): void {
+    this.#id = sessionId
+    this.#passwd = passwd ?? this.#passwd
+    this.#timeoutMs = timeOut
+    this.#isProvisional &&= readOnly
+  }
+}
