@@ -123,7 +123,7 @@ const SAFETY_TICKS_MAX = 1_000
 /** The first fault comes no earlier, in ticks: some of a run's clients should have begun. */
 const FIRST_FAULT_TICKS = 11
 /** How long a tick may be, in milliseconds: beside the longest ones networks and disks are fast. */
-const TICKS_MS: readonly number[] = Object.freeze([10, 20, 50, 100, 200, 500])
+const TICKS_MS: readonly number[] = Object.freeze([10, 20, 50, 100, 200, 500, 1_000])
 /** The slowest message of good weather, in milliseconds: it must not cost every leader its majority. */
 const TAIL_MS_MAX = 200
 /** Time-outs of sessions are so many ticks or more: servers must be able to notice anything within one. */

@@ -49,4 +49,35 @@ export const REGRESSIONS: readonly Regression[] = [
       plan: [],
     },
   },
+  {
+    // Sessions had not ended yet when the counter of an epoch was used up, and the next leader gave them all their time.
+    found: 'quiescence: something is left after 12000 ms: s1 FOLLOWING epoch=13 zxid=0xc0000003c sessions=8',
+    draw: {
+      seed: 2_069_262_084, profile: 'failpoints', servers: 4, observers: 1, clients: 7,
+      sessionTimeoutMs: 8_000, safetyMs: 52_100, workload: 'membership',
+      server: {
+        tickMs: 100, commitLogCount: 4, snapCount: 10, electionWaitTicks: 1, notificationTicksMax: 10,
+        epochCounterMax: 60, containerCheckTicks: 10,
+      },
+      network: { delayMsMin: 0.1, delayMsMax: 0.5, tailChance: 0.005, tailFactor: 100 },
+      disk: { latencyMsMin: 0.05, latencyMsMax: 5, slowChance: 0, slowFactor: 20 },
+      plan: [
+        { kind: 'crash-leader', atMs: 1_100, downMs: 52 },
+        { kind: 'crash-at-sync', atMs: 7_499, server: 's5', nth: 2, side: 'after', downMs: 6_700 },
+        { kind: 'crash-leader', atMs: 9_796, downMs: 217 },
+        { kind: 'bridge', atMs: 15_876, forMs: 8_108, left: ['s5'], right: ['s4'] },
+        { kind: 'bridge', atMs: 21_433, forMs: 5_504, left: ['s1'], right: ['s4'] },
+        {
+          kind: 'crash', atMs: 24_327,
+          servers: ['s3', 's5', 's4', 's1', 's2'], downMs: [342, 10_400, 273, 470, 17_500],
+        },
+        { kind: 'crash', atMs: 28_679, servers: ['s1', 's3', 's4', 's2'], downMs: [12_300, 1_100, 407, 6_200] },
+        { kind: 'pause', atMs: 32_032, forMs: 1_400, node: 's4', timersFirst: true },
+        { kind: 'clog', atMs: 34_827, forMs: 16_782, node: 's1' },
+        { kind: 'crash', atMs: 40_221, servers: ['s5', 's3'], downMs: [5_300, 760] },
+        { kind: 'pause-leader', atMs: 43_138, forMs: 2_600, timersFirst: false, alone: true, misled: 'c7' },
+        { kind: 'crash-at-sync', atMs: 49_735, server: 's2', nth: 3, side: 'after', downMs: 951 },
+      ],
+    },
+  },
 ]
