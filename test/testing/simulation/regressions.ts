@@ -50,7 +50,7 @@ export const REGRESSIONS: readonly Regression[] = [
     },
   },
   {
-    // Sessions had not ended yet when the counter of an epoch was used up, and the next leader gave them all their time.
+    // The counter of an epoch was used up while sessions ended: the next leader gave the others all their time again.
     found: 'quiescence: something is left after 12000 ms: s1 FOLLOWING epoch=13 zxid=0xc0000003c sessions=8',
     draw: {
       seed: 2_069_262_084, profile: 'failpoints', servers: 4, observers: 1, clients: 7,
