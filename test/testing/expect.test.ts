@@ -62,7 +62,7 @@ describe('a suite whose subject lacks an ability', () => {
     backendSuite({ describe: (_, body) => body(), it }, { name: 'bare', create, abilities: ['disconnect'] })
     expect(run.size).toBeGreaterThan(100)
     expect(skipped.size).toBeGreaterThan(5)
-    for (const name of skipped) expect(name).toMatch(/ \(skipped: needs control\.(expire|reap)\)$/)
+    for (const name of skipped) expect(name).toMatch(/ \(skipped: needs control\.(expire|reap|unreachable)\)$/)
   })
 
   it('fails if its subject does not have what was said', async () => {

@@ -16,7 +16,8 @@ const workloads = { keys: makeKeys }
 /** Three servers with clients that are always busy, and what goes wrong. */
 function drawOf(plan: readonly Fault[], change: Partial<Draw> = {}): Draw {
   const drawn = drawRun(1, { profile: 'quiet', workloads: ['keys'] })
-  return { ...drawn, servers: 3, observers: 0, clients: 4, sessionTimeoutMs: 1_000, safetyMs: 8_000, plan, ...change }
+  const given = { servers: 3, observers: 0, clients: 4, sessionTimeoutMs: 1_000, safetyMs: 8_000, plan }
+  return { ...drawn, ...given, server: { ...drawn.server, tickMs: 50 }, ...change }
 }
 
 function run(draw: Draw, makeWorkload: MakeWorkload = makeKeys): Promise<RunReport> {
