@@ -104,7 +104,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     breaks: 'A write that comes through the server that a session has left is done.',
     kin: 'ZOOKEEPER-417, session moved',
     edits: [{ file: SESSIONS, from: 'tracked.owner === owner ? Err.ok : Err.sessionMoved', to: 'Err.ok' }],
-    profile: 'churn',
+    profile: 'pause',
     workload: 'raw',
     expected: { seeds: 300, seedsWithoutAssertions: 300 },
   },
