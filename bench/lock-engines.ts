@@ -110,7 +110,7 @@ async function startRedisServer(name: string): Promise<LockEngine> {
   }
   const semaphore = { open: () => openRedisSemaphore(port), requests: () => requests('eval', 'evalsha', 'set') }
   return {
-    ...withSessions(name, redis(target), scripts, () => redis(target)),
+    ...withSessions(name, redis(target), scripts, () => redis(target, { namespace: 'apart' })),
     rivals: [
       redlock('redlock', REDLOCK_PAUSE_MS),
       redlock('redlock, eager', REDLOCK_EAGER_PAUSE_MS),

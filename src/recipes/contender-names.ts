@@ -56,9 +56,13 @@ export function newContenderPrefix(layout: LockLayout, kind: string): ContenderP
  * @returns null for names of any other form: they are not ours to judge
  */
 export function contenderOf(name: string): Contender | null {
-  const [, curator, curatorNumber] = CURATOR.exec(name) ?? []
-  const [, kazoo, kazooCurator, kazooNumber] = KAZOO.exec(name) ?? []
-  const kind = curator ?? kazoo ?? kazooCurator
-  const sequence = sequenceOf(curatorNumber ?? kazooNumber ?? '')
+  const curator = CURATOR.exec(name)
+  if (curator !== null) return contender(name, curator[1], curator[2])
+  const [, kazoo, kazooCurator, number] = KAZOO.exec(name) ?? []
+  return contender(name, kazoo ?? kazooCurator, number)
+}
+
+function contender(name: string, kind: string | undefined, number = ''): Contender | null {
+  const sequence = sequenceOf(number)
   return kind === undefined || sequence === null ? null : { name, kind, sequence }
 }

@@ -66,7 +66,9 @@ export function dataOf({ payload, more }: Reply): NodeData | null {
 /** Reads what a children read answers; null if there is no node. */
 export function childrenOf({ payload, more }: Reply): Children | null {
   const stat = statOf(payload)
-  return stat === null ? null : { stat, names: listOf(more).map(textOf).sort() }
+  if (stat === null) return null
+  const names = textOf(more)
+  return { stat, names: names === '' ? [] : names.split('\n').sort() }
 }
 
 /** Reads the stats that a check answers. */

@@ -92,8 +92,9 @@ export class RedisWatches {
     const fired: Fired[] = []
     for (const change of transaction.changes) {
       const { type, path } = change
-      if (type === 'ended') continue
-      for (const watch of [...(this.#armed.get(path) ?? [])]) {
+      const armed = type === 'ended' ? undefined : this.#armed.get(path)
+      if (type === 'ended' || armed === undefined) continue
+      for (const watch of [...armed]) {
         if (FIRED_BY[watch.kind].includes(type)) fired.push(this.#fire(watch, { type, path }))
       }
     }

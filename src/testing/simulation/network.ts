@@ -345,6 +345,8 @@ class ClientConnection implements Channel {
   #host: Host | null = null
   #number = 0
   #isOpen = true
+  /** The server has closed its end: what still comes there is nobody's. */
+  #isLeft = false
 
   constructor(
     network: SimNetwork,
@@ -427,10 +429,12 @@ class ClientConnection implements Channel {
           this.#down.push(reply)
         },
         onClose: () => {
+          this.#isLeft = true
           this.#down.push(null)
         },
       })
     }
+    if (this.#isLeft) return
     this.#network.tap?.serverReceived(this.#serial, message)
     this.#host.receiveClient(this.#number, message)
   }

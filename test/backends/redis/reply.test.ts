@@ -53,7 +53,7 @@ describe('a stat', () => {
     const data = dataOf(parseReply(['OK', '5-9', [], STAT, raw]))
     raw.fill(0)
     expect(Buffer.from(data?.data ?? []).toString()).toBe('xyz')
-    expect(childrenOf(parseReply(['OK', '5-9', [], STAT, [bytes('b'), bytes('a')]]))?.names).toEqual(['a', 'b'])
+    expect(childrenOf(parseReply(['OK', '5-9', [], STAT, bytes('b\na')]))?.names).toEqual(['a', 'b'])
     const none = parseReply(['OK', '5-9', [], '', ''])
     expect([dataOf(none), childrenOf(none)]).toEqual([null, null])
   })

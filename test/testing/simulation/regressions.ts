@@ -80,4 +80,24 @@ export const REGRESSIONS: readonly Regression[] = [
       ],
     },
   },
+  {
+    // What a cut-off client had sent reached a server that had closed that connection, and was taken for heard.
+    found: 'sessions: S2: server 2 ended session 180101452427419091 of 40000 ms after 24944.01000000001 ms of silence',
+    draw: {
+      seed: 687_483_564, profile: 'churn', servers: 2, observers: 0, clients: 3,
+      sessionTimeoutMs: 40_000, safetyMs: 430_500, workload: 'config',
+      server: {
+        tickMs: 500, commitLogCount: 20, snapCount: 30, electionWaitTicks: 2, notificationTicksMax: 10, pingTicks: 5,
+        containerCheckTicks: 20,
+      },
+      network: { delayMsMin: 0.1, delayMsMax: 0.5, tailChance: 0, tailFactor: 10 },
+      disk: { latencyMsMin: 0.05, latencyMsMax: 5, slowChance: 0, slowFactor: 20 },
+      plan: [
+        { kind: 'crash', atMs: 144_722, servers: ['s2', 's1'], downMs: [3_659, 50_500] },
+        { kind: 'client-cut-off', atMs: 216_607, forMs: 25_830, client: 'c1', servers: ['s2'] },
+        { kind: 'client-crash', atMs: 220_813, client: 'c1', downMs: 16_000 },
+        { kind: 'cut', atMs: 223_425, a: 's1', b: 's2' },
+      ],
+    },
+  },
 ]

@@ -12,7 +12,7 @@ const OPERATION_ARGUMENTS = 6
 
 /**
  * Reads a node. ARGV[5] is the kind of read, ARGV[6] the path. Answers the stat, or '' if there is none, and the data
- * or the names of the children.
+ * or the names of the children, a line each: one text costs server and client less than a list.
  */
 export const READ = `${PRELUDE}
 reapSessions()
@@ -20,7 +20,9 @@ if not isLive() then return answer('EXPIRED') end
 local stat = redis.call('HGET', K .. 'n:' .. ARGV[6], 'stat')
 if stat == false then return answer('OK') end
 if ARGV[5] == 'get' then return answer('OK', stat, redis.call('HGET', K .. 'n:' .. ARGV[6], 'data')) end
-if ARGV[5] == 'children' then return answer('OK', stat, redis.call('SMEMBERS', K .. 'c:' .. ARGV[6])) end
+if ARGV[5] == 'children' then
+  return answer('OK', stat, table.concat(redis.call('SMEMBERS', K .. 'c:' .. ARGV[6]), '\\n'))
+end
 return answer('OK', stat)
 `
 
