@@ -29,6 +29,7 @@ import { runDraw } from './run.ts'
 import type { Finding } from './run.ts'
 import { shrink } from './shrink.ts'
 import { Tally } from './tally.ts'
+import type { Job } from './worker.ts'
 import { WORKLOADS } from './workloads/all.ts'
 
 const EXIT_STATUS = Object.freeze({ crash: 10, safety: 11, liveness: 12 }) satisfies Record<Finding['kind'], number>
@@ -156,12 +157,15 @@ function describeExpected(expected: Mutant['expected']): string {
   return 'test' in expected ? `It is ${expected.test} that finds it.` : `Nobody can find it: ${expected.because}`
 }
 
-interface Campaign extends Pick<PoolOptions, 'seeds' | 'worker' | 'signal' | 'given'> {
+interface Campaign extends Pick<PoolOptions, 'worker' | 'signal'> {
+  readonly seeds: Iterable<number>
+  /** What all seeds have in common; each draws the rest. */
+  readonly given: Given
   readonly onFinding?: (seed: number) => void
 }
 
 /** Runs seeds on all processors, and says once a second how far it is. */
-async function run({ onFinding, ...campaign }: Campaign): Promise<readonly Finding[]> {
+async function run({ onFinding, seeds, given, ...campaign }: Campaign): Promise<readonly Finding[]> {
   const tally = new Tally()
   const startedMs = performance.now()
   const ticker = setInterval(() => {
@@ -170,15 +174,15 @@ async function run({ onFinding, ...campaign }: Campaign): Promise<readonly Findi
   let told = 0
   const tell = (): void => {
     for (const { seed, finding } of tally.findings.slice(told)) {
-      say(`\n${describe(finding)}\nsee it again: npm run sim -- ${replayOf(seed, campaign.given).join(' ')}\n`)
+      say(`\n${describe(finding)}\nsee it again: npm run sim -- ${replayOf(seed, given).join(' ')}\n`)
       onFinding?.(seed)
     }
     told = tally.findings.length
   }
   await runPool({
     ...campaign,
+    jobs: jobsOf(seeds, given),
     processes: availableParallelism(),
-    isTwice: (seed) => seed % TWICE_EVERY === 0,
     onLine: (line) => {
       tally.add(line)
       tell()
@@ -193,7 +197,11 @@ async function run({ onFinding, ...campaign }: Campaign): Promise<readonly Findi
   return tally.findings.map(({ finding }) => finding)
 }
 
-function replayOf(seed: number, given: Given = {}): string[] {
+function* jobsOf(seeds: Iterable<number>, given: Given): Generator<Job> {
+  for (const seed of seeds) yield { seed, isTwice: seed % TWICE_EVERY === 0, given }
+}
+
+function replayOf(seed: number, given: Given): string[] {
   const options = Object.entries(given).filter(([, value]) => value !== undefined)
   return ['--seed', hex(seed), ...options.flatMap(([name, value]) => [`--${name}`, String(value)])]
 }

@@ -1,17 +1,18 @@
 /**
- * Runs seeds in worker processes, some at a time on each.
+ * Runs seeds in worker processes, one at a time on each.
  *
- * A process is new after every batch, so that no run leaves anything for many others. One that says nothing for too
- * long, or ends without having reported all of its seeds, failed with the seed that it was at.
+ * A process is new after many seeds: no run leaves anything for all others, and yet most of them find their code
+ * compiled, which takes V8 some forty. One that says nothing for too long, or ends with a seed that it has not
+ * reported, failed with that seed.
  */
 import { spawn } from 'node:child_process'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { Given } from './profiles.ts'
-import type { WorkerLine, WorkerTask } from './worker.ts'
+import type { Job, WorkerLine } from './worker.ts'
 
 /** Seeds that one process runs. */
-const BATCH_SEEDS = 50
+const SEEDS_A_PROCESS = 500
 /** Longest time on the wall that one seed may take, in milliseconds, on a machine that has much else to do. */
 const SEED_WALL_MS = 600_000
 /**
@@ -25,15 +26,11 @@ const COMPLAINT_CHARS = 4_000
 /** What a pool has to do. */
 export interface PoolOptions {
   /** The seeds, in order; each is taken when a process is free for it. */
-  readonly seeds: Iterator<number>
+  readonly jobs: Iterator<Job>
   /** How many processes run at once. */
   readonly processes: number
   /** The file of the worker. */
   readonly worker: URL
-  /** Which of the seeds run twice. */
-  readonly isTwice: (seed: number) => boolean
-  /** What all seeds have in common; each draws the rest. */
-  readonly given?: Given
   /** Ends the running: no seed is begun any more, and those under way are dropped. */
   readonly signal: AbortSignal
   /** Gets each report as it comes. */
@@ -45,69 +42,75 @@ export interface PoolOptions {
 /** Runs until there is no seed left, or until it is ended. */
 export async function runPool(options: PoolOptions): Promise<void> {
   await Promise.all(Array.from({ length: options.processes }, async () => {
-    for (;;) {
-      const seeds = take(options.seeds, BATCH_SEEDS)
-      if (seeds.length === 0 || options.signal.aborted) return
-      await runBatch(seeds, options)
+    while (!options.signal.aborted) {
+      const first = options.jobs.next()
+      if (first.done === true) return
+      await new WorkerProcess(options, first.value).ended
     }
   }))
 }
 
-/** Runs seeds in one process, and those behind a seed that failed in the next. */
-async function runBatch(seeds: readonly number[], options: PoolOptions): Promise<void> {
-  let left = seeds
-  while (left.length > 0 && !options.signal.aborted) {
-    const { reported, complaint } = await runProcess(left, options)
-    const failed = left[reported]
-    if (failed === undefined || options.signal.aborted) return
-    options.onFailure(failed, complaint)
-    left = left.slice(reported + 1)
-  }
-}
+/** One process: it gets a seed when it has reported the one before. */
+class WorkerProcess {
+  /** Resolves when it has ended: nothing was left for it, it has had its share, or it failed. */
+  readonly ended: Promise<void>
+  readonly #options: PoolOptions
+  readonly #child: ChildProcessWithoutNullStreams
+  readonly #silence: NodeJS.Timeout
+  #job: Job | null = null
+  #count = 0
+  #complaint = ''
 
-function runProcess(seeds: readonly number[], options: PoolOptions): Promise<{ reported: number; complaint: string }> {
-  const { worker, isTwice, onLine, given = {} } = options
-  const task: WorkerTask = { seeds, twice: seeds.filter(isTwice), given }
-  const args = [...NODE_ARGS, fileURLToPath(worker), JSON.stringify(task)]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  let reported = 0
-  let complaint = ''
-  const kill = (): void => {
-    child.kill('SIGKILL')
-  }
-  const silence = setTimeout(() => {
-    complaint += `no report within ${SEED_WALL_MS} ms`
-    kill()
-  }, SEED_WALL_MS)
-  options.signal.addEventListener('abort', kill)
-  createInterface({ input: child.stdout }).on('line', (text) => {
-    silence.refresh()
-    const line = JSON.parse(text) as WorkerLine
-    if (line.again === true) reported += 1
-    else {
-      onLine(line)
-      if (!isTwice(line.seed)) reported += 1
-    }
-  })
-  child.stderr.on('data', (chunk: Buffer) => {
-    complaint = (complaint + chunk.toString()).slice(-COMPLAINT_CHARS)
-  })
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', () => {
-      clearTimeout(silence)
-      options.signal.removeEventListener('abort', kill)
-      resolve({ reported, complaint })
+  constructor(options: PoolOptions, first: Job) {
+    this.#options = options
+    this.#child = spawn(process.execPath, [...NODE_ARGS, fileURLToPath(options.worker)])
+    this.#silence = setTimeout(() => {
+      this.#complaint += `no report within ${SEED_WALL_MS} ms`
+      this.#kill()
+    }, SEED_WALL_MS)
+    options.signal.addEventListener('abort', this.#kill)
+    createInterface({ input: this.#child.stdout }).on('line', (text) => {
+      this.#onLine(JSON.parse(text) as WorkerLine)
     })
-  })
-}
-
-function take(seeds: Iterator<number>, count: number): number[] {
-  const taken: number[] = []
-  while (taken.length < count) {
-    const next = seeds.next()
-    if (next.done === true) break
-    taken.push(next.value)
+    this.#child.stderr.on('data', (chunk: Buffer) => {
+      this.#complaint = (this.#complaint + chunk.toString()).slice(-COMPLAINT_CHARS)
+    })
+    // A process that is gone takes no more; it tells so by its end.
+    this.#child.stdin.on('error', () => undefined)
+    this.ended = new Promise((resolve, reject) => {
+      this.#child.on('error', reject)
+      this.#child.on('close', () => {
+        this.#onEnd()
+        resolve()
+      })
+    })
+    this.#begin(first)
   }
-  return taken
+
+  #begin(job: Job): void {
+    this.#job = job
+    this.#count += 1
+    this.#child.stdin.write(`${JSON.stringify(job)}\n`)
+  }
+
+  #onLine(line: WorkerLine): void {
+    this.#silence.refresh()
+    if (line.again !== true) this.#options.onLine(line)
+    if (line.again !== true && this.#job?.isTwice === true) return
+    this.#job = null
+    const next = this.#count < SEEDS_A_PROCESS && !this.#options.signal.aborted ? this.#options.jobs.next() : null
+    if (next === null || next.done === true) this.#child.stdin.end()
+    else this.#begin(next.value)
+  }
+
+  #onEnd(): void {
+    clearTimeout(this.#silence)
+    const { signal, onFailure } = this.#options
+    signal.removeEventListener('abort', this.#kill)
+    if (this.#job !== null && !signal.aborted) onFailure(this.#job.seed, this.#complaint)
+  }
+
+  readonly #kill = (): void => {
+    this.#child.kill('SIGKILL')
+  }
 }

@@ -1,9 +1,12 @@
 /**
- * Runs seeds in a process of its own: `node worker.js '{"seeds":[1,2,3],"twice":[2]}'`, one line of JSON a run.
+ * Runs seeds in a process of its own: takes a job from each line of its input, `{"seed":1,"isTwice":true}`, and says a
+ * line of JSON a run. It ends with its input.
  *
- * Twice     a seed that is also in `twice` runs a second time, with the portable draining. Both have to give the same
- *           trace; if they do not, something leaks into the world from outside, and that is a finding of its own.
+ * Quiet     no line may come while a job runs: a run takes the place of the event loop.
+ * Twice     such a seed runs a second time, with the portable draining. Both have to give the same trace; if they do
+ *           not, something leaks into the world from outside, and that is a finding of its own.
  */
+import { createInterface } from 'node:readline'
 import { drawRun } from './profiles.ts'
 import type { Draw, Given } from './profiles.ts'
 import { runDraw } from './run.ts'
@@ -14,10 +17,12 @@ import { WORKLOADS } from './workloads/all.ts'
 const STACK_FRAMES = 20
 
 /** What a worker is asked to do. */
-export interface WorkerTask {
-  readonly seeds: readonly number[]
-  /** Those of the seeds that run twice. */
-  readonly twice: readonly number[]
+export interface Job {
+  /** What all is drawn from. */
+  readonly seed: number
+  /** Whether it runs a second time, to see that it goes the same way. */
+  readonly isTwice: boolean
+  /** What is not left to the seed. */
   readonly given?: Given
 }
 
@@ -29,23 +34,20 @@ export interface WorkerLine extends RunReport {
   readonly again?: true
 }
 
-async function work({ seeds, twice, given = {} }: WorkerTask): Promise<void> {
-  const workloads = Object.keys(WORKLOADS)
-  for (const seed of seeds) {
-    const draw = drawRun(seed, { ...given, workloads })
-    const usage = process.cpuUsage()
-    const report = await runQuickly(draw)
-    const { user, system } = process.cpuUsage(usage)
-    const line = { ...report, cpuMs: (user + system) / 1_000 }
-    say(line)
-    if (!twice.includes(seed)) continue
-    const again = await runDraw(draw, { draining: 'portable' })
-    if (again.hash !== report.hash || again.events !== report.events) {
-      const [before, now] = [report, again].map(({ hash, events }) => `${hash} in ${events} events`)
-      throw new Error(`seed ${seed} went another way: ${before}, then ${now}`)
-    }
-    say({ ...line, again: true })
+async function work({ seed, isTwice, given = {} }: Job): Promise<void> {
+  const draw = drawRun(seed, { ...given, workloads: Object.keys(WORKLOADS) })
+  const usage = process.cpuUsage()
+  const report = await runQuickly(draw)
+  const { user, system } = process.cpuUsage(usage)
+  const line = { ...report, cpuMs: (user + system) / 1_000 }
+  say(line)
+  if (!isTwice) return
+  const again = await runDraw(draw, { draining: 'portable' })
+  if (again.hash !== report.hash || again.events !== report.events) {
+    const [before, now] = [report, again].map(({ hash, events }) => `${hash} in ${events} events`)
+    throw new Error(`seed ${seed} went another way: ${before}, then ${now}`)
   }
+  say({ ...line, again: true })
 }
 
 /**
@@ -63,4 +65,4 @@ function say(line: WorkerLine): void {
   process.stdout.write(`${JSON.stringify(line)}\n`)
 }
 
-await work(JSON.parse(process.argv[2] ?? '{}') as WorkerTask)
+for await (const text of createInterface({ input: process.stdin })) await work(JSON.parse(text) as Job)

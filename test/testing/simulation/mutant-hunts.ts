@@ -34,12 +34,10 @@ export async function hunt(mutant: Mutant, { compiled, seeds, assertions }: Hunt
   const findings: Finding[] = []
   const complaints: string[] = []
   await runPool({
-    seeds: Array.from({ length: seeds }, (_, seed) => seed).values(),
+    jobs: Array.from({ length: seeds }, (_, seed) => ({ seed, isTwice: false, given: { profile, workload } })).values(),
     processes: 1,
     worker: pathToFileURL(join(home, 'testing/simulation/worker.js')),
     signal: over.signal,
-    isTwice: () => false,
-    given: { profile, workload },
     onLine: ({ finding }) => {
       if (finding === null) return
       findings.push(finding)

@@ -27,20 +27,23 @@ interface Outcome {
   readonly failures: [seed: number, complaint: string][]
 }
 
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, seed) => seed)
+
 /** Runs seeds with a worker of our own; `seed` and `say` are at its hand. */
 async function pool(perSeed: string, count: number, abort = new AbortController()): Promise<Outcome> {
   const worker = join(folder, 'worker-of-the-test.js')
   writeFileSync(worker, `
+    import { createInterface } from 'node:readline'
     const say = (line) => process.stdout.write(JSON.stringify(line) + '\\n')
-    for (const seed of JSON.parse(process.argv[2]).seeds) {
+    for await (const line of createInterface({ input: process.stdin })) {
+      const { seed } = JSON.parse(line)
       ${perSeed}
     }`)
   const outcome: Outcome = { reported: [], failures: [] }
   await runPool({
-    seeds: Array.from({ length: count }, (_, seed) => seed).values(),
+    jobs: upTo(count).map((seed) => ({ seed, isTwice: false })).values(),
     processes: 2,
     worker: pathToFileURL(worker),
-    isTwice: () => false,
     signal: abort.signal,
     onLine: ({ seed }) => {
       outcome.reported.push(seed)
@@ -51,8 +54,6 @@ async function pool(perSeed: string, count: number, abort = new AbortController(
   outcome.reported.sort((a, b) => a - b)
   return outcome
 }
-
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, seed) => seed)
 
 describe('a pool of workers', () => {
   it('runs each seed once', async () => {

@@ -1,14 +1,13 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import PQueue from 'p-queue'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FAULT_KINDS } from '../../../src/testing/simulation/plan.ts'
 import { runPool } from '../../../src/testing/simulation/pool.ts'
 import { PROFILE_NAMES, drawRun } from '../../../src/testing/simulation/profiles.ts'
 import { runDraw } from '../../../src/testing/simulation/run.ts'
 import { Tally } from '../../../src/testing/simulation/tally.ts'
-import type { WorkerLine } from '../../../src/testing/simulation/worker.ts'
+import type { Job, WorkerLine } from '../../../src/testing/simulation/worker.ts'
 import { WORKLOADS } from '../../../src/testing/simulation/workloads/all.ts'
 import { compileInto, scratchFolder } from './compiled.ts'
 import { REGRESSIONS } from './regressions.ts'
@@ -20,6 +19,16 @@ const TWICE_EVERY = 20
 /** As long as it takes on two busy processors, and much more. */
 const LIMIT_MS = 900_000
 
+/** Some seeds of each profile. */
+function* jobs(): Generator<Job> {
+  for (const [index, profile] of PROFILE_NAMES.entries()) {
+    const first = (index + 1) * 1_000
+    for (let seed = first; seed < first + SEEDS_A_PROFILE; seed++) {
+      yield { seed, isTwice: seed % TWICE_EVERY === 0, given: { profile } }
+    }
+  }
+}
+
 let folder = ''
 const tally = new Tally()
 const lines: WorkerLine[] = []
@@ -28,25 +37,19 @@ beforeAll(async () => {
   folder = scratchFolder()
   compileInto(folder)
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-  const profiles = new PQueue({ concurrency: PROCESSES })
-  await profiles.addAll([...PROFILE_NAMES.entries()].map(([index, profile]) => {
-    const first = (index + 1) * 1_000
-    return () => runPool({
-      seeds: Array.from({ length: SEEDS_A_PROFILE }, (_, seed) => first + seed).values(),
-      processes: 1,
-      worker: pathToFileURL(join(folder, 'testing/simulation/worker.js')),
-      signal: new AbortController().signal,
-      isTwice: (seed) => seed % TWICE_EVERY === 0,
-      given: { profile },
-      onLine: (line) => {
-        tally.add(line)
-        lines.push(line)
-      },
-      onFailure: (seed, complaint) => {
-        tally.addFailure(seed, complaint)
-      },
-    })
-  }))
+  await runPool({
+    jobs: jobs(),
+    processes: PROCESSES,
+    worker: pathToFileURL(join(folder, 'testing/simulation/worker.js')),
+    signal: new AbortController().signal,
+    onLine: (line) => {
+      tally.add(line)
+      lines.push(line)
+    },
+    onFailure: (seed, complaint) => {
+      tally.addFailure(seed, complaint)
+    },
+  })
 }, LIMIT_MS)
 
 afterAll(() => {
