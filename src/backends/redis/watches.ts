@@ -92,9 +92,8 @@ export class RedisWatches {
     const fired: Fired[] = []
     for (const change of transaction.changes) {
       const { type, path } = change
-      const armed = type === 'ended' ? undefined : this.#armed.get(path)
-      if (type === 'ended' || armed === undefined) continue
-      for (const watch of [...armed]) {
+      if (type === 'ended') continue
+      for (const watch of [...(this.#armed.get(path) ?? [])]) {
         if (FIRED_BY[watch.kind].includes(type)) fired.push(this.#fire(watch, { type, path }))
       }
     }

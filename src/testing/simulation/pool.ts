@@ -1,9 +1,9 @@
 /**
  * Runs seeds in worker processes, one at a time on each.
  *
- * A process is new after many seeds: no run leaves anything for all others, and yet most of them find their code
- * compiled, which takes V8 some forty. One that says nothing for too long, or ends with a seed that it has not
- * reported, failed with that seed.
+ * A process is new after some hundreds of seeds, so that what a run might leave behind does not stay for ever. It is
+ * not new sooner: the first forty or so run code that V8 has not compiled yet. One that says nothing for too long, or
+ * ends with a seed that it has not reported, failed with that seed.
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
@@ -25,7 +25,7 @@ const COMPLAINT_CHARS = 4_000
 
 /** What a pool has to do. */
 export interface PoolOptions {
-  /** The seeds, in order; each is taken when a process is free for it. */
+  /** What to run, in order; each is taken when a process is free for it. */
   readonly jobs: Iterator<Job>
   /** How many processes run at once. */
   readonly processes: number

@@ -12,7 +12,7 @@ const OPERATION_ARGUMENTS = 6
 
 /**
  * Reads a node. ARGV[5] is the kind of read, ARGV[6] the path. Answers the stat, or '' if there is none, and the data
- * or the names of the children, a line each: one text costs server and client less than a list.
+ * or the names of the children, a line each: no name has a line break in it.
  */
 export const READ = `${PRELUDE}
 reapSessions()
