@@ -14,8 +14,6 @@
  *           What is proven is the sending of (1). Decision 0007 has the argument, and the cost.
  * Source    Learner.ping, LearnerHandler, SessionTrackerImpl of ZooKeeper 3.8.
  */
-import type { Session } from '../../core/backend.ts'
-import { isCoordinationError } from '../../core/errors.ts'
 
 /** Part of the session time-out, from a proven instant, for which a lease is good. */
 const LEASE_PART = 2 / 3
@@ -92,23 +90,6 @@ export interface LeaseProver {
   sync(): Promise<void>
   /** A transaction that changes nothing; rejects if it was not committed. */
   commit(): Promise<void>
-}
-
-/** A node that is never there, where everyone may look for it: to be refused its deletion is a transaction too. */
-const NEVER_THERE = '/zookeeper/never-there'
-
-/** Takes the steps of a proof through a session. */
-export function proverOn(session: Pick<Session, 'sync' | 'delete'>): LeaseProver {
-  return {
-    sync: () => session.sync('/'),
-    commit: async () => {
-      try {
-        await session.delete(NEVER_THERE, -1)
-      } catch (error) {
-        if (!isCoordinationError(error, 'NO_NODE', 'NO_AUTH')) throw error
-      }
-    },
-  }
 }
 
 /** A ping that was answered. */

@@ -24,7 +24,8 @@ export interface ClientSessionOptions {
   readonly readOnly?: boolean
   /**
    * Whose servers these are: ours (the default), or `zookeeper`, which answer pings alone, so that a lease needs better
-   * proofs (client-lease.ts), and say less of what a multi has created.
+   * proofs (client-lease.ts), answer a `sync` alone, so that it takes a transaction (empty-transaction.ts), and say
+   * less of what a multi has created.
    */
   readonly servers?: 'quorate' | 'zookeeper'
   /** Gets errors that have no caller, such as a watcher that throws or a server that breaks the protocol. */

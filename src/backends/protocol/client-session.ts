@@ -18,20 +18,21 @@ import type { Session, SessionState, Stat, Watcher } from '../../core/backend.ts
 import { Deadline, abortedError, deferred } from '../../core/async.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { EventQueue } from '../../core/event-queue.ts'
-import { fullJitterMs } from '../../core/retry.ts'
 import { CLOSED, CallQueue, EXPIRED, FULL } from './call-queue.ts'
 import type { Dialer } from './channel.ts'
+import { ClientAttempts } from './client-attempts.ts'
 import { Call, createCall, dated, multiOperation, oversizeOf } from './client-calls.ts'
 import { readChildren, readCreated, readData, readNothing, readResults, readStat } from './client-calls.ts'
 import { Connection } from './client-connection.ts'
 import type { ConnectionOwner } from './client-connection.ts'
 import { ClientIdentity } from './client-identity.ts'
-import { AnsweredLease, ProvenLease, proverOn } from './client-lease.ts'
+import { AnsweredLease, ProvenLease } from './client-lease.ts'
 import type { ClientLease } from './client-lease.ts'
 import type { ClientSessionOptions } from './client-options.ts'
 import { ClientStates } from './client-states.ts'
 import { ClientWatches } from './client-watches.ts'
 import { Err, OpCode, WatcherType, Xid, errorCodeOf } from './codes.ts'
+import { NEVER_THERE, committed } from './empty-transaction.ts'
 import { ReadWriteSearch } from './read-write-search.ts'
 import { OPEN_ACL } from './records.ts'
 import type { Acl, ConnectResponse, Reply, ReplyBodies, Request, RequestBodies, ServerMessage } from './records.ts'
@@ -41,12 +42,6 @@ const EXPIRY_PART = 4 / 3
 
 /** Shortest time that a server has to answer a ConnectRequest, in milliseconds. */
 const ATTEMPT_MS_MIN = 100
-
-/** Back-off between rounds over all the servers is at most this part of the session time-out. */
-const BACK_OFF_PART = 1 / 8
-
-/** A connection that was attached for less than this, in milliseconds, counts as one more failed attempt. */
-const STABLE_MS = 1_000
 
 /** Longest wait for the answer to closeSession, in milliseconds. */
 const CLOSE_WAIT_MS = 2_000
@@ -89,6 +84,7 @@ class ClientSession implements Session, ConnectionOwner {
   readonly #states: ClientStates
   readonly #lease: ClientLease
   readonly #search: ReadWriteSearch
+  readonly #attempts: ClientAttempts
   readonly #expiry = new Deadline(
     () => this.#answeredSentMs + this.timeoutMs * EXPIRY_PART,
     () => {
@@ -105,10 +101,6 @@ class ClientSession implements Session, ConnectionOwner {
   /** Identities that the present server has not acknowledged. */
   #authsOwed = 0
   #connection: Connection | null = null
-  #attachedAtMs = -Infinity
-  /** Connections that came to nothing since the last one that was stable. */
-  #failures = 0
-  #backOff: ReturnType<typeof setTimeout> | undefined
   #closing: { readonly xid: number; readonly end: () => void } | null = null
   #closed: Promise<void> | null = null
 
@@ -117,12 +109,14 @@ class ClientSession implements Session, ConnectionOwner {
     this.#options = options
     this.#acl = options.acl ?? OPEN_ACL
     this.#identity = new ClientIdentity(options.sessionTimeoutMs)
+    this.#attempts = new ClientAttempts(dialer.serverCount)
     this.#search = new ReadWriteSearch(dialer, () => {
       this.#drop('another server has a majority')
     })
     this.#queue = new EventQueue(options.onError)
     this.#states = new ClientStates(this.#queue)
-    this.#lease = options.servers === 'zookeeper' ? new ProvenLease(proverOn(this)) : new AnsweredLease()
+    const prover = { sync: () => this.#askLeader('/'), commit: () => this.#commitNothing('/') }
+    this.#lease = options.servers === 'zookeeper' ? new ProvenLease(prover) : new AnsweredLease()
     this.#watches = new ClientWatches((path) => {
       this.#disarm(path)
     })
@@ -187,7 +181,7 @@ class ClientSession implements Session, ConnectionOwner {
   }
 
   sync(path: string): Promise<void> {
-    return this.#call(OpCode.sync, { path }, path, readNothing)
+    return this.#options.servers === 'zookeeper' ? this.#commitNothing(path) : this.#askLeader(path)
   }
 
   unwatch(path: string, watch: Watcher): void {
@@ -254,6 +248,14 @@ class ClientSession implements Session, ConnectionOwner {
       const request = { xid: this.#calls.nextXid(), op, body } as Request
       this.#submit(new Call(request, path, watch, { read, resolve, reject }))
     })
+  }
+
+  #askLeader(path: string): Promise<void> {
+    return this.#call(OpCode.sync, { path }, path, readNothing)
+  }
+
+  #commitNothing(path: string): Promise<void> {
+    return committed(this.#call(OpCode.delete, { path: NEVER_THERE, version: -1 }, path, readNothing))
   }
 
   #submit(call: Call): void {
@@ -388,7 +390,7 @@ class ClientSession implements Session, ConnectionOwner {
     const isNew = this.#identity.isProvisional
     this.#identity.accept(response)
     this.#phase = 'attached'
-    this.#attachedAtMs = performance.now()
+    this.#attempts.attached()
     if (isNew) this.#answeredSentMs = Math.max(this.#answeredSentMs, connection.connectSentMs)
     this.#lease.attached(connection.connectSentMs, response.timeOut, isNew && !response.readOnly)
     this.#expiry.start()
@@ -413,34 +415,22 @@ class ClientSession implements Session, ConnectionOwner {
       this.#closing.end()
       return
     }
+    this.#attempts.lost()
     if (this.#phase === 'attached') {
       this.#phase = 'detached'
       this.#calls.failInFlight({ code: 'CONNECTION_LOSS', message: `lost connection: ${reason}`, outcome: 'not-sent' })
       this.#lease.detached()
       this.#states.set({ status: 'suspended', deadlineMs: this.#lease.deadlineMs })
-      if (performance.now() - this.#attachedAtMs >= STABLE_MS) this.#failures = 0
-      else this.#failures += 1
-    } else {
-      this.#failures += 1
     }
-    this.#dialNext(reason)
-  }
-
-  /** Goes on with the next server; behind each round over all of them, after a pause. */
-  #dialNext(reason: string): void {
-    const { serverCount } = this.#dialer
-    if (this.#phase === 'opening' && this.#failures >= serverCount) {
+    if (this.#phase === 'opening' && this.#attempts.areInVain) {
       this.#unlink('over')
-      const message = `none of ${serverCount} servers opened a session; the last: ${reason}`
+      const message = `none of ${this.#dialer.serverCount} servers opened a session; the last: ${reason}`
       this.#opened.reject(unopened(message))
-    } else if (this.#failures > 0 && this.#failures % serverCount === 0) {
-      const pauseMs = fullJitterMs(this.#failures / serverCount, this.timeoutMs * BACK_OFF_PART)
-      this.#backOff = setTimeout(() => {
-        this.#dial()
-      }, pauseMs)
-    } else {
-      this.#dial()
+      return
     }
+    this.#attempts.next(this.timeoutMs, () => {
+      this.#dial()
+    })
   }
 
   /** Leaves the servers for good, or for the moment, without a word to them. */
@@ -450,7 +440,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#connection = null
     this.#expiry.stop()
     this.#search.stop()
-    clearTimeout(this.#backOff)
+    this.#attempts.stop()
   }
 
   #expire(): void {

@@ -85,8 +85,7 @@ export class ZooKeeperBackend implements Backend {
 function capabilitiesOf(dataBytesMax: number, hasTtl: () => boolean): Capabilities {
   return Object.freeze({
     durability: 'disk',
-    // The leader answers a sync alone: one that was deposed and does not know it yet answers too (ZOOKEEPER-1675).
-    linearizableSync: false,
+    linearizableSync: true,
     containers: true,
     get ttlGranularityMs(): number | null {
       return hasTtl() ? TTL_GRANULARITY_MS : null

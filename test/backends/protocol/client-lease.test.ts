@@ -1,7 +1,6 @@
 /** What proves a lease where a server's answer to a ping does not. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { ProvenLease, proverOn } from '../../../src/backends/protocol/client-lease.ts'
-import { CoordinationError } from '../../../src/core/errors.ts'
+import { ProvenLease } from '../../../src/backends/protocol/client-lease.ts'
 
 const TIMEOUT_MS = 12_000
 const LEASE_MS = 8_000
@@ -142,21 +141,5 @@ describe('a lease by proofs', () => {
       if (pings % 4 === 0) lease.want()
       expect(lease.deadlineMs - performance.now()).toBeGreaterThan(TIMEOUT_MS / 8)
     }
-  })
-})
-
-describe('the steps of a proof on a session', () => {
-  const refusal = (code: 'NO_NODE' | 'SESSION_EXPIRED'): CoordinationError => {
-    return new CoordinationError(code, code, { outcome: 'rejected' })
-  }
-
-  it('commit what is refused, as the node is never there, and take no other refusal for one', async () => {
-    const deleting = vi.fn(() => Promise.reject(refusal('NO_NODE')))
-    const steps = proverOn({ sync: () => Promise.resolve(), delete: deleting })
-    await steps.sync()
-    await steps.commit()
-    expect(deleting).toHaveBeenCalledWith('/zookeeper/never-there', -1)
-    deleting.mockImplementation(() => Promise.reject(refusal('SESSION_EXPIRED')))
-    await expect(steps.commit()).rejects.toMatchObject({ code: 'SESSION_EXPIRED' })
   })
 })

@@ -1,0 +1,62 @@
+/** When the client of a session makes its next attempt at a server: at once, or after a pause behind each round. */
+import { fullJitterMs } from '../../core/retry.ts'
+
+/** Back-off between rounds over all the servers is at most this part of the session time-out. */
+const BACK_OFF_PART = 1 / 8
+
+/** A connection that was attached for less than this, in milliseconds, counts as one more failed attempt. */
+const STABLE_MS = 1_000
+
+/** The attempts of one session. */
+export class ClientAttempts {
+  readonly #serverCount: number
+  /** Connections that came to nothing since the last one that was stable. */
+  #failures = 0
+  #attachedAtMs: number | null = null
+  #pause: ReturnType<typeof setTimeout> | undefined
+
+  /**
+   * Counts from nothing.
+   *
+   * @param serverCount - how many servers make a round
+   */
+  constructor(serverCount: number) {
+    this.#serverCount = serverCount
+  }
+
+  /** Whether every server was tried, and none was of use. */
+  get areInVain(): boolean {
+    return this.#failures >= this.#serverCount
+  }
+
+  /** A server has attached the session. */
+  attached(): void {
+    this.#attachedAtMs = performance.now()
+  }
+
+  /** The connection was lost, whether the session was attached or not. */
+  lost(): void {
+    const isStable = this.#attachedAtMs !== null && performance.now() - this.#attachedAtMs >= STABLE_MS
+    this.#attachedAtMs = null
+    this.#failures = isStable ? 0 : this.#failures + 1
+  }
+
+  /**
+   * Makes the next attempt.
+   *
+   * @param timeoutMs - the session time-out
+   * @param attempt - makes it
+   */
+  next(timeoutMs: number, attempt: () => void): void {
+    if (this.#failures === 0 || this.#failures % this.#serverCount !== 0) {
+      attempt()
+      return
+    }
+    this.#pause = setTimeout(attempt, fullJitterMs(this.#failures / this.#serverCount, timeoutMs * BACK_OFF_PART))
+  }
+
+  /** Makes no attempt that waits for the end of a pause. */
+  stop(): void {
+    clearTimeout(this.#pause)
+  }
+}
