@@ -9,7 +9,7 @@ import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import type { Session } from '../../../src/core/backend.ts'
 import { reasonToSkipZooKeeper, startZooKeeper } from '../../engines/zookeeper.ts'
 
-const ROUNDS = 2_000
+const ROUNDS = 1_000
 /** Reads that the leader has to do beside, so that its write is late now and then. */
 const READERS_BESIDE = 8
 const TEST_MS_MAX = 60_000
