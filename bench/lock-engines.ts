@@ -89,7 +89,7 @@ async function startEtcdMember(name: string): Promise<LockEngine> {
     return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
   }
   return {
-    ...withSessions(name, etcd(url), requests, () => etcd(url)),
+    ...withSessions(name, etcd(url), requests, () => etcd(url, { prefix: '/apart' })),
     rivals: [{ name: 'etcd3', open: () => openEtcd3(url), requests }],
     stop: () => cluster.close(),
   }

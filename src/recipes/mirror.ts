@@ -188,6 +188,7 @@ export class Mirror {
       const { node } = place
       const isSame = node !== null && node.stat.czxid === stat.czxid && node.stat.mzxid === stat.mzxid
       if (!isSame) place.node = Object.freeze({ data, stat })
+      if (!place.areNamesArmed) this.#markNames(place)
     } catch (error) {
       place.isDataArmed = false
       this.#client.unwatch(place.path, place.onData)
@@ -213,6 +214,11 @@ export class Mirror {
     }
   }
 
+  /**
+   * A list can be missed like this: 1. it is asked for, 2. its node is deleted, whose watch tells of it, 3. there is no
+   * list, which arms nothing, 4. the node is created again, 5. it is read, and found. So the later one of a node that
+   * is there and a list that is not has the list read again.
+   */
   async #readNames(place: Place): Promise<void> {
     this.#dirtyNames.delete(place)
     const watch = place.areNamesArmed ? {} : { watch: place.onNames }
@@ -228,6 +234,7 @@ export class Mirror {
         throw error
       }
       this.#replaceNames(place, [])
+      if (place.isDataArmed && place.node !== null) this.#markNames(place)
     }
   }
 

@@ -76,6 +76,27 @@ it('of a subtree follows every level, and reads only what has changed', async ()
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
+it('of depth 1 follows a root that is gone and back, wherever its reads fall in between', async () => {
+  const gaps = [0, 1, 2, 3, 4, 5, 6].map((quarters) => (quarters * ROUND_TRIP_MS) / 4)
+  for (const [beforeGone, beforeBack] of gaps.flatMap((gone) => gaps.map((back) => [gone, back] as const))) {
+    const rig = newRig()
+    const [a, b] = [await rig.connect(), await rig.connect()]
+    await make(a, PATH, `${PATH}/x`)
+    const mirror = new Mirror(b, PATH, 1)
+    await run(mirror.ready())
+    const writes: Promise<unknown>[] = [a.delete(`${PATH}/x`)]
+    await pass(beforeGone)
+    writes.push(a.delete(PATH))
+    await pass(beforeBack)
+    writes.push(a.create(PATH, PATH), a.create(`${PATH}/y`, 'new'))
+    await run(Promise.all(writes))
+    await pass(SETTLE_MS)
+    const gapsOfThis = `${beforeGone} and ${beforeBack} ms apart`
+    expect([gapsOfThis, contentOf(mirror.snapshot)]).toEqual([gapsOfThis, { '': PATH, y: 'new' }])
+    expect(await closeAll(rig, a, b)).toEqual([])
+  }
+})
+
 it('publishes only states that existed, though it reads them in parts', async () => {
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]
