@@ -109,6 +109,7 @@ export const lifecycleCases: readonly Case<World>[] = [
     run: async (world) => {
       const [watcher, writer] = [await world.open(), await world.open()]
       const path = await world.node(writer, 'n')
+      await watcher.sync(path)
       const { watch, events } = recorder()
       await watcher.get(path, watch)
       await watcher.close()

@@ -100,7 +100,9 @@ export const nodeCases: readonly Case<World>[] = [
       const path = await world.node(await world.open(), 'counter', '0')
       const sessions = await Promise.all(Array.from({ length: CONTENDERS }, () => world.open()))
       await Promise.all(sessions.map((session) => count(session, path)))
-      const { data, stat } = await (await world.open()).get(path)
+      const reader = await world.open()
+      await reader.sync(path)
+      const { data, stat } = await reader.get(path)
       equal([text(data), stat.version], [String(CONTENDERS * INCREMENTS), CONTENDERS * INCREMENTS], 'count and version')
     },
   },
@@ -196,6 +198,7 @@ export const nodeCases: readonly Case<World>[] = [
 
 /** Counts up as one of several: reads, and writes with the version read, until it was the one. */
 async function count(session: Session, path: string): Promise<void> {
+  await session.sync(path)
   for (let done = 0; done < INCREMENTS; ) {
     const { data, stat } = await session.get(path)
     try {
