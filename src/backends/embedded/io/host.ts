@@ -3,7 +3,9 @@
  *
  * Order     as server.ts asks: what may go at once, then the disk, then what waited for it. While the disk is busy the
  *           server goes on; what is to be persisted meanwhile becomes one batch (group commit).
- * Turns     inputs are handled in setImmediate callbacks, so that timers and sockets get their turn however busy it is.
+ * Turns     the first input of an iteration of the event loop is handled behind the callback that it came in, the others
+ *           together in the iteration's setImmediate: a single request waits for nothing, many share their turn and
+ *           its commit, and timers and sockets get their turn however busy the server is.
  * Time      a tick that comes late is one tick: a process that was stopped for a while finds that little time has
  *           passed, not that everybody is dead. Before it is counted, two turns pass, so that what is in the sockets is
  *           read first.
@@ -49,6 +51,7 @@ export class Host {
   readonly #clients = new Map<number, ClientEnd>()
   #lastConnection = 0
   #inputs: (() => void)[] = []
+  /** A turn is to come, or this iteration of the event loop has had its first. */
   #isScheduled = false
   #isStopped = false
   /** Taken from the server, sent as far as possible, not durable yet. */
@@ -163,13 +166,20 @@ export class Host {
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
-    setImmediate(() => {
-      this.#isScheduled = false
-      if (!this.#isStopped) this.#guard(() => this.#turn())
+    queueMicrotask(() => {
+      this.#turn()
+      setImmediate(() => {
+        this.#isScheduled = false
+        if (this.#inputs.length > 0) this.#turn()
+      })
     })
   }
 
   #turn(): void {
+    if (!this.#isStopped) this.#guard(() => this.#handle())
+  }
+
+  #handle(): void {
     this.#server.setWallTime(Date.now())
     const inputs = this.#inputs
     this.#inputs = []
