@@ -3,10 +3,10 @@ import type { Backend, Capabilities, OpenOptions, Session } from '../../core/bac
 import { abortable, abortedError, limited } from '../../core/async.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { failure } from './calls.ts'
-import { Gateway, GatewayError } from './io/gateway.ts'
+import { Channel, RpcError } from './io/channel.ts'
 import { Keys } from './keys.ts'
-import { base64, numberOf } from './messages.ts'
-import type { LeaseResponse, RequestOp, TxnRequest } from './messages.ts'
+import { Methods, valueOf } from './messages.ts'
+import type { RequestOp, TxnRequest } from './messages.ts'
 import { encodeNode } from './node-value.ts'
 import type { EtcdSettings } from './options.ts'
 import { EtcdSession } from './session.ts'
@@ -41,14 +41,14 @@ export class EtcdBackend implements Backend {
 
   /** Connects to nothing yet. */
   constructor(settings: EtcdSettings) {
-    const gateway = new Gateway(settings)
+    const channel = new Channel(settings)
     const keys = new Keys(settings.prefix)
     this.name = `etcd at ${settings.endpoints.map(({ host }) => host).join()}`
     this.#settings = settings
-    this.#nextEndpoint = Math.floor(Math.random() * gateway.endpointCount)
+    this.#nextEndpoint = Math.floor(Math.random() * channel.endpointCount)
     const { requestTimeoutMs } = settings
-    const hub = new WatchHub(gateway, keys)
-    this.#shared = { gateway, keys, hub, hints: new Hints(), turns: new Turns(), requestTimeoutMs }
+    const hub = new WatchHub(channel, keys)
+    this.#shared = { channel, keys, hub, hints: new Hints(), turns: new Turns(), requestTimeoutMs }
   }
 
   async open(options: OpenOptions): Promise<Session> {
@@ -64,14 +64,14 @@ export class EtcdBackend implements Backend {
 
   /** Asks each member once, until one opens a session. */
   async #open(options: OpenOptions): Promise<EtcdSession> {
-    const { endpointCount } = this.#shared.gateway
+    const { endpointCount } = this.#shared.channel
     let last: unknown
     for (let i = 0; i < endpointCount; i++) {
       const endpoint = this.#nextEndpoint++
       try {
         return await this.#openAt(endpoint, options)
       } catch (error) {
-        if (!(error instanceof GatewayError)) throw error
+        if (!(error instanceof RpcError)) throw error
         if (error.failure === 'refused') throw failure(error, null)
         last = error
       }
@@ -82,19 +82,19 @@ export class EtcdBackend implements Backend {
   }
 
   async #openAt(endpoint: number, options: OpenOptions): Promise<EtcdSession> {
-    const { gateway, hub } = this.#shared
+    const { channel, hub } = this.#shared
     const askedMs = options.sessionTimeoutMs ?? this.#settings.sessionTimeoutMs
     const seconds = Math.max(TIMEOUT_SECONDS_MIN, Math.ceil(askedMs / MS_A_SECOND))
     const waitMs = this.#settings.requestTimeoutMs
     const sentMs = performance.now()
-    const granted = await gateway.call<LeaseResponse>(endpoint, '/v3/lease/grant', { TTL: String(seconds) }, waitMs)
-    const timeoutMs = Number(numberOf(granted.TTL)) * MS_A_SECOND
-    const lease = { id: numberOf(granted.ID), timeoutMs, sentMs, endpoint }
+    const { id = 0n, ttl = 0n } = await channel.call(endpoint, Methods.leaseGrant, { ttl: BigInt(seconds) }, waitMs)
+    const timeoutMs = Number(ttl) * MS_A_SECOND
+    const lease = { id, timeoutMs, sentMs, endpoint }
     const { callTimeoutMs = Infinity, onError } = options
     const session = new EtcdSession(this.#shared, lease, { callTimeoutMs, onError })
     try {
-      await limited(hub.add(session), waitMs, () => new GatewayError('lost', `no watch within ${waitMs} ms`))
-      await gateway.call(endpoint, '/v3/kv/txn', this.#entry(lease.id, timeoutMs), waitMs)
+      await limited(hub.add(session), waitMs, () => new RpcError('lost', `no watch within ${waitMs} ms`))
+      await channel.call(endpoint, Methods.txn, this.#entry(id, timeoutMs), waitMs)
     } catch (error) {
       await session.close()
       throw error
@@ -106,16 +106,15 @@ export class EtcdBackend implements Backend {
   /** Puts the session's key, and the root if this is the first session of all. */
   #entry(id: bigint, timeoutMs: number): TxnRequest {
     const { keys } = this.#shared
-    const root = base64(keys.node('/'))
-    const key = base64(keys.session(id))
-    const put: RequestOp = { request_put: { key, value: base64(`${timeoutMs} ms`), lease: String(id) } }
+    const root = keys.node('/')
+    const put: RequestOp = { put: { key: keys.session(id), value: valueOf(`${timeoutMs} ms`), lease: id } }
     const header = { isEphemeral: false, version: 0, ctimeMs: 0, mtimeMs: 0, czxid: 0n }
-    const node = base64(encodeNode(header, new Uint8Array()))
-    const count = { key: base64(keys.count('/')), value: base64('0') }
+    const value = encodeNode(header, new Uint8Array())
+    const count = { key: keys.count('/'), value: valueOf('0') }
     return {
-      compare: [{ result: 'GREATER', key: root, target: 'CREATE', create_revision: '0' }],
+      compare: [{ result: 'greater', key: root, target: 'create', createRevision: 0n }],
       success: [put],
-      failure: [{ request_put: { key: root, value: node } }, { request_put: count }, put],
+      failure: [{ put: { key: root, value } }, { put: count }, put],
     }
   }
 }

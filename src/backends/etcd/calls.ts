@@ -4,8 +4,8 @@ import { CoordinationError } from '../../core/errors.ts'
 import type { ErrorCode, Outcome } from '../../core/errors.ts'
 import type { ArmedWatch, ArmedWatches, Glimpse, WatchKind } from './armed-watches.ts'
 import { refusal } from './draft.ts'
-import { Status } from './io/gateway.ts'
-import type { GatewayError } from './io/gateway.ts'
+import { Status } from './grpc.ts'
+import type { RpcError } from './io/channel.ts'
 import { statOf } from './node-value.ts'
 import { countsOf } from './read-plan.ts'
 import type { Answer, CountRead, NodeRead, ReadPlan } from './read-plan.ts'
@@ -152,7 +152,7 @@ export class WriteCall {
 }
 
 /** The error for what etcd refused. */
-export function failure(error: GatewayError, path: string | null): CoordinationError {
+export function failure(error: RpcError, path: string | null): CoordinationError {
   const where = path === null ? {} : { path }
   return new CoordinationError(codeOf(error), `etcd refused it: ${error.message}`, {
     outcome: 'rejected',
@@ -161,7 +161,7 @@ export function failure(error: GatewayError, path: string | null): CoordinationE
   })
 }
 
-function codeOf({ status, message }: GatewayError): ErrorCode {
+function codeOf({ status, message }: RpcError): ErrorCode {
   if (status === Status.permissionDenied || status === Status.unauthenticated) return 'NO_AUTH'
   if (/authentication failed|user name|role|auth/.test(message)) return 'NO_AUTH'
   return /too large|too many operations/.test(message) ? 'PAYLOAD_TOO_LARGE' : 'SYSTEM_ERROR'

@@ -16,7 +16,7 @@ import { CoordinationError } from '../../core/errors.ts'
 import type { ErrorCode } from '../../core/errors.ts'
 import { parentOf, sequenceSuffix } from '../../core/path.ts'
 import type { Keys } from './keys.ts'
-import { base64 } from './messages.ts'
+import { valueOf } from './messages.ts'
 import type { Compare, RequestOp, TxnResponse } from './messages.ts'
 import { BORN_WITH_THIS_VALUE, encodeNode, statOf } from './node-value.ts'
 import type { NodeHeader, NodeState } from './node-value.ts'
@@ -98,18 +98,18 @@ export class Draft {
   compares(): Compare[] {
     const compares: Compare[] = []
     for (const node of this.#nodes.values()) {
-      const key = base64(this.#keys.node(node.path))
+      const key = this.#keys.node(node.path)
       const { created = 0n, modified = 0n } = node.known.node ?? {}
-      const equal = { result: 'EQUAL', key } as const
-      if (node.isPinned) compares.push({ ...equal, target: 'MOD', mod_revision: String(modified) })
-      else compares.push({ ...equal, target: 'CREATE', create_revision: String(created) })
+      const equal = { result: 'equal', key } as const
+      if (node.isPinned) compares.push({ ...equal, target: 'mod', modRevision: modified })
+      else compares.push({ ...equal, target: 'create', createRevision: created })
       if (node.wasEmpty !== null) compares.push(this.#emptiness(node, node.wasEmpty))
     }
     for (const [path, tally] of this.#tallies) {
       const node = this.#nodes.get(path)
       if (tally.creates === 0 || node?.isBorn === true || node?.now === null) continue
-      const key = base64(this.#keys.count(path))
-      compares.push({ result: 'EQUAL', key, target: 'VALUE', value: base64(String(this.#creates(path))) })
+      const key = this.#keys.count(path)
+      compares.push({ result: 'equal', key, target: 'value', value: valueOf(String(this.#creates(path))) })
     }
     return compares
   }
@@ -120,9 +120,9 @@ export class Draft {
     for (const [path, { creates, deletes }] of this.#tallies) {
       const node = this.#nodes.get(path)
       if (node?.isBorn === true || node?.now === null || creates + deletes === 0) continue
-      const key = base64(this.#keys.count(path))
-      const value = base64(String((this.#creates(path) + creates) | 0))
-      ops.push({ request_put: creates === 0 ? { key, ignore_value: true } : { key, value } })
+      const key = this.#keys.count(path)
+      const value = valueOf(String((this.#creates(path) + creates) | 0))
+      ops.push({ put: creates === 0 ? { key, ignoreValue: true } : { key, value } })
     }
     const plan = new ReadPlan(this.#keys, ops.length)
     for (const path of this.#setPaths) {
@@ -265,30 +265,29 @@ export class Draft {
   #emptiness(node: DraftNode, wasEmpty: boolean): Compare {
     if (!wasEmpty) {
       const { counted } = node.known.count ?? NO_COUNT
-      const key = base64(this.#keys.count(node.path))
-      return { result: 'EQUAL', key, target: 'MOD', mod_revision: String(counted) }
+      return { result: 'equal', key: this.#keys.count(node.path), target: 'mod', modRevision: counted }
     }
     const { key, end } = this.#keys.children(node.path)
-    return { result: 'EQUAL', key: base64(key), range_end: base64(end), target: 'VERSION', version: '0' }
+    return { result: 'equal', key, rangeEnd: end, target: 'version', version: 0n }
   }
 
   #writes({ path, known, now, isBorn, isWritten }: DraftNode): RequestOp[] {
     if (!isWritten) return []
-    const [key, countKey] = [base64(this.#keys.node(path)), base64(this.#keys.count(path))]
+    const [key, countKey] = [this.#keys.node(path), this.#keys.count(path)]
     const before = known.node ?? null
     if (now === null) {
       if (before === null) return []
-      const removal: RequestOp = { request_delete_range: { key } }
-      return before.isEphemeral ? [removal] : [removal, { request_delete_range: { key: countKey } }]
+      const removal: RequestOp = { deleteRange: { key } }
+      return before.isEphemeral ? [removal] : [removal, { deleteRange: { key: countKey } }]
     }
-    const value = base64(encodeNode(now, now.data))
-    if (!isBorn) return [{ request_put: { key, value, ignore_lease: true } }]
-    const put: RequestOp = { request_put: now.isEphemeral ? { key, value, lease: String(now.lease) } : { key, value } }
+    const value = encodeNode(now, now.data)
+    if (!isBorn) return [{ put: { key, value, ignoreLease: true } }]
+    const put: RequestOp = { put: now.isEphemeral ? { key, value, lease: now.lease } : { key, value } }
     if (!now.isEphemeral) {
-      const creates = base64(String(this.#tallies.get(path)?.creates ?? 0))
-      return [put, { request_put: { key: countKey, value: creates } }]
+      const creates = valueOf(String(this.#tallies.get(path)?.creates ?? 0))
+      return [put, { put: { key: countKey, value: creates } }]
     }
-    return before === null || before.isEphemeral ? [put] : [put, { request_delete_range: { key: countKey } }]
+    return before === null || before.isEphemeral ? [put] : [put, { deleteRange: { key: countKey } }]
   }
 }
 

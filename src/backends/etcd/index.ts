@@ -1,5 +1,5 @@
 /**
- * The etcd backend: the recipes on the etcd that you already run, through the JSON gateway of its v3 API.
+ * The etcd backend: the recipes on the etcd that you already run, by gRPC, its v3 API.
  *
  * @packageDocumentation
  */

@@ -12,11 +12,9 @@
  */
 import { Deadline } from '../../core/async.ts'
 import { fullJitterMs } from '../../core/retry.ts'
-import type { Gateway } from './io/gateway.ts'
-import { GatewayError } from './io/gateway.ts'
+import type { Channel } from './io/channel.ts'
 import type { Keys } from './keys.ts'
-import { numberOf } from './messages.ts'
-import type { LeaseResponse, StreamLine, TxnResponse } from './messages.ts'
+import { Methods } from './messages.ts'
 import { ReadPlan } from './read-plan.ts'
 
 /** A session as it was opened. */
@@ -54,7 +52,7 @@ const PAUSE_PART = 1 / 8
 
 /** Keeps one lease; see the head of this file. */
 export class LeaseKeeper {
-  readonly #gateway: Gateway
+  readonly #channel: Channel
   readonly #keys: Keys
   readonly #lease: OpenedLease
   readonly #owner: LeaseOwner
@@ -68,8 +66,8 @@ export class LeaseKeeper {
   #isOver = false
 
   /** Keeps nothing alive before `start()`. */
-  constructor(gateway: Gateway, keys: Keys, lease: OpenedLease, owner: LeaseOwner) {
-    this.#gateway = gateway
+  constructor(channel: Channel, keys: Keys, lease: OpenedLease, owner: LeaseOwner) {
+    this.#channel = channel
     this.#keys = keys
     this.#lease = lease
     this.#owner = owner
@@ -139,20 +137,18 @@ export class LeaseKeeper {
     }
   }
 
-  async #keepAlive(waitMs: number): Promise<{ readonly isKept: boolean; readonly term: string | undefined }> {
-    const body = { ID: String(this.#lease.id) }
-    const method = '/v3/lease/keepalive'
-    const answer = await this.#gateway.call<StreamLine<LeaseResponse>>(this.#endpoint, method, body, waitMs)
-    if (answer.error !== undefined) throw new GatewayError('lost', answer.error.message ?? '')
-    return { isKept: numberOf(answer.result?.TTL) > 0n, term: answer.result?.header?.raft_term }
+  async #keepAlive(waitMs: number): Promise<{ readonly isKept: boolean; readonly term: bigint | undefined }> {
+    const body = { id: this.#lease.id }
+    const { ttl = 0n, header } = await this.#channel.call(this.#endpoint, Methods.leaseKeepAlive, body, waitMs)
+    return { isKept: ttl > 0n, term: header?.raftTerm }
   }
 
-  async #confirm(waitMs: number): Promise<{ readonly isOpen: boolean; readonly term: string | undefined }> {
+  async #confirm(waitMs: number): Promise<{ readonly isOpen: boolean; readonly term: bigint | undefined }> {
     const plan = new ReadPlan(this.#keys)
     const isOpen = plan.session(this.#lease.id)
     const body = { compare: [], success: plan.ops, failure: [] }
-    const answer = await this.#gateway.call<TxnResponse>(this.#endpoint, '/v3/kv/txn', body, waitMs)
-    return { isOpen: isOpen(answer.responses ?? []), term: answer.header?.raft_term }
+    const { responses = [], header } = await this.#channel.call(this.#endpoint, Methods.txn, body, waitMs)
+    return { isOpen: isOpen(responses), term: header?.raftTerm }
   }
 
   #alive(sentMs: number): void {
@@ -167,7 +163,7 @@ export class LeaseKeeper {
     const now = performance.now()
     this.#failures += 1
     this.#endpoint += 1
-    const rounds = this.#failures / this.#gateway.endpointCount
+    const rounds = this.#failures / this.#channel.endpointCount
     const isRound = Number.isInteger(rounds)
     this.#nextBeatMs = now + (isRound ? fullJitterMs(rounds, this.#lease.timeoutMs * PAUSE_PART) : 0)
     this.#beats.start()

@@ -1,102 +1,71 @@
 /**
- * The messages of etcd's JSON gateway, as far as they are used: bytes are base64, 64-bit numbers are strings, and what
- * is zero, false or empty is left out.
+ * The messages of etcd's v3 API and its methods, as far as they are used. What is zero, false or empty is left out.
+ * Keys are text here, as all of ours are.
  *
- * Source    api/etcdserverpb/rpc.proto of etcd 3.4, by the rules of proto3's JSON mapping.
+ * Source    api/etcdserverpb/rpc.proto and api/mvccpb/kv.proto of etcd 3.4.
  */
 import type { KeyRange } from './keys.ts'
+import { bool, bytes, choice, int64, many, message, one, text } from './protobuf.ts'
+import type { Message } from './protobuf.ts'
 
 /** What stands before every answer. */
 export interface Header {
-  readonly revision?: string
+  readonly revision?: bigint
   /** The term of the member that answers. */
-  readonly raft_term?: string
+  readonly raftTerm?: bigint
 }
 
 /** A key and what it holds. */
 export interface KeyValue {
-  readonly key: string
-  readonly create_revision?: string
-  readonly mod_revision?: string
-  readonly value?: string
-  readonly lease?: string
+  readonly key?: string
+  readonly createRevision?: bigint
+  readonly modRevision?: bigint
+  readonly value?: Uint8Array
+  readonly lease?: bigint
 }
-
-/** An answer to a range. */
-export interface RangeResponse {
-  readonly kvs?: readonly KeyValue[]
-  readonly count?: string
-}
-
-/** An answer to a transaction: one response for each operation of the branch that was taken. */
-export interface TxnResponse {
-  readonly header?: Header
-  readonly succeeded?: boolean
-  readonly responses?: readonly { readonly response_range?: RangeResponse; readonly response_txn?: TxnResponse }[]
-}
-
-/** An answer to a lease grant; the part of a keep-alive's stream is the same. */
-export interface LeaseResponse {
-  readonly header?: Header
-  readonly ID?: string
-  readonly TTL?: string
-}
-
-/** One change of a key. */
-export interface KeyEvent {
-  /** Absent for a put. */
-  readonly type?: 'PUT' | 'DELETE'
-  readonly kv?: KeyValue
-}
-
-/** A part of the stream of a watch. */
-export interface WatchResponse {
-  readonly header?: Header
-  readonly created?: boolean
-  readonly canceled?: boolean
-  readonly compact_revision?: string
-  readonly cancel_reason?: string
-  readonly events?: readonly KeyEvent[]
-}
-
-/** One line of a streamed answer. */
-export interface StreamLine<T> {
-  readonly result?: T
-  readonly error?: { readonly grpc_code?: number; readonly message?: string }
-}
-
-/** Part of a transaction's condition. */
-export type Compare = { readonly result: 'EQUAL' | 'GREATER'; readonly key: string; readonly range_end?: string } & (
-  | { readonly target: 'CREATE'; readonly create_revision: string }
-  | { readonly target: 'MOD'; readonly mod_revision: string }
-  | { readonly target: 'VERSION'; readonly version: string }
-  | { readonly target: 'VALUE'; readonly value: string }
-)
 
 /** A read. */
 export interface RangeRequest {
   readonly key: string
-  readonly range_end?: string
-  readonly keys_only?: boolean
-  readonly count_only?: boolean
-  readonly revision?: string
+  readonly rangeEnd?: string
+  readonly keysOnly?: boolean
+  readonly countOnly?: boolean
+}
+
+/** An answer to a read. */
+export interface RangeResponse {
+  readonly kvs?: readonly KeyValue[]
+  readonly count?: bigint
 }
 
 /** A write of one key. */
 export interface PutRequest {
   readonly key: string
-  readonly value?: string
-  readonly lease?: string
-  readonly ignore_value?: boolean
-  readonly ignore_lease?: boolean
+  readonly value?: Uint8Array
+  readonly lease?: bigint
+  readonly ignoreValue?: boolean
+  readonly ignoreLease?: boolean
 }
 
-/** Part of a branch of a transaction. */
-export type RequestOp =
-  | { readonly request_range: RangeRequest }
-  | { readonly request_put: PutRequest }
-  | { readonly request_delete_range: { readonly key: string } }
-  | { readonly request_txn: TxnRequest }
+/** Part of a branch of a transaction: one of these. */
+export interface RequestOp {
+  readonly range?: RangeRequest
+  readonly put?: PutRequest
+  readonly deleteRange?: { readonly key: string }
+  readonly txn?: TxnRequest
+}
+
+/** Part of a transaction's condition: one of the values, which is what `target` says. */
+export interface Compare {
+  readonly result: 'equal' | 'greater'
+  readonly target: 'version' | 'create' | 'mod' | 'value'
+  readonly key: string
+  readonly rangeEnd?: string
+  readonly version?: bigint
+  readonly createRevision?: bigint
+  readonly modRevision?: bigint
+  readonly value?: Uint8Array
+}
 
 /** A transaction. */
 export interface TxnRequest {
@@ -105,36 +74,190 @@ export interface TxnRequest {
   readonly failure: readonly RequestOp[]
 }
 
+/** The answer to a part of a transaction, as far as it is of use. */
+export interface ResponseOp {
+  readonly range?: RangeResponse
+  readonly txn?: TxnResponse
+}
+
+/** An answer to a transaction: one response for each operation of the branch that was taken. */
+export interface TxnResponse {
+  readonly header?: Header
+  readonly succeeded?: boolean
+  readonly responses?: readonly ResponseOp[]
+}
+
+/** One change of a key. */
+export interface KeyEvent {
+  /** Absent for a put. */
+  readonly type?: 'put' | 'delete'
+  readonly kv?: KeyValue
+}
+
+/** Asks for the changes of a range. */
+export interface WatchRequest {
+  readonly create: { readonly key: string; readonly rangeEnd: string; readonly startRevision?: bigint }
+}
+
+/** A part of the stream of a watch. */
+export interface WatchResponse {
+  readonly header?: Header
+  readonly created?: boolean
+  readonly canceled?: boolean
+  readonly compactRevision?: bigint
+  readonly cancelReason?: string
+  readonly events?: readonly KeyEvent[]
+}
+
+/** Asks for a lease of so many seconds. */
+export interface LeaseGrantRequest {
+  readonly ttl: bigint
+}
+
+/** Names a lease, to be kept or ended. */
+export interface LeaseRequest {
+  readonly id: bigint
+}
+
+/** An answer about a lease. */
+export interface LeaseResponse {
+  readonly header?: Header
+  readonly id?: bigint
+  /** Seconds; 0 for a lease that is not known. */
+  readonly ttl?: bigint
+}
+
+/** A name and a password. */
+export interface AuthenticateRequest {
+  readonly name: string
+  readonly password: string
+}
+
+/** A token for them. */
+export interface AuthenticateResponse {
+  readonly token?: string
+}
+
+/** A method of the API. */
+export interface Method<Q, A> {
+  /** As gRPC names it: service and method. */
+  readonly path: string
+  readonly request: Message<Q>
+  readonly response: Message<A>
+}
+
+const header = message<Header>(() => ({ revision: one(3, int64), raftTerm: one(4, int64) }))
+
+const keyValue = message<KeyValue>(() => ({
+  key: one(1, text),
+  createRevision: one(2, int64),
+  modRevision: one(3, int64),
+  value: one(5, bytes),
+  lease: one(6, int64),
+}))
+
+const rangeRequest = message<RangeRequest>(() => ({
+  key: one(1, text),
+  rangeEnd: one(2, text),
+  keysOnly: one(8, bool),
+  countOnly: one(9, bool),
+}))
+
+const rangeResponse = message<RangeResponse>(() => ({ kvs: many(2, keyValue), count: one(4, int64) }))
+
+const putRequest = message<PutRequest>(() => ({
+  key: one(1, text),
+  value: one(2, bytes),
+  lease: one(3, int64),
+  ignoreValue: one(5, bool),
+  ignoreLease: one(6, bool),
+}))
+
+const requestOp = message<RequestOp>(() => ({
+  range: one(1, rangeRequest),
+  put: one(2, putRequest),
+  deleteRange: one(3, message<{ readonly key: string }>(() => ({ key: one(1, text) }))),
+  txn: one(4, txnRequest),
+}))
+
+const compare = message<Compare>(() => ({
+  result: one(1, choice('equal', 'greater')),
+  target: one(2, choice('version', 'create', 'mod', 'value')),
+  key: one(3, text),
+  version: one(4, int64),
+  createRevision: one(5, int64),
+  modRevision: one(6, int64),
+  value: one(7, bytes),
+  rangeEnd: one(64, text),
+}))
+
+const txnRequest: Message<TxnRequest> = message<TxnRequest>(() => ({
+  compare: many(1, compare),
+  success: many(2, requestOp),
+  failure: many(3, requestOp),
+}))
+
+const responseOp = message<ResponseOp>(() => ({ range: one(1, rangeResponse), txn: one(4, txnResponse) }))
+
+const txnResponse: Message<TxnResponse> = message<TxnResponse>(() => ({
+  header: one(1, header),
+  succeeded: one(2, bool),
+  responses: many(3, responseOp),
+}))
+
+const keyEvent = message<KeyEvent>(() => ({ type: one(1, choice('put', 'delete')), kv: one(2, keyValue) }))
+
+const watchCreate = message<WatchRequest['create']>(() => ({
+  key: one(1, text),
+  rangeEnd: one(2, text),
+  startRevision: one(3, int64),
+}))
+
+const watchResponse = message<WatchResponse>(() => ({
+  header: one(1, header),
+  created: one(3, bool),
+  canceled: one(4, bool),
+  compactRevision: one(5, int64),
+  cancelReason: one(6, text),
+  events: many(11, keyEvent),
+}))
+
+const leaseRequest = message<LeaseRequest>(() => ({ id: one(1, int64) }))
+
+const leaseResponse = message<LeaseResponse>(() => ({ header: one(1, header), id: one(2, int64), ttl: one(3, int64) }))
+
+/** The methods. */
+export const Methods = Object.freeze({
+  txn: method('KV/Txn', txnRequest, txnResponse),
+  watch: method('Watch/Watch', message<WatchRequest>(() => ({ create: one(1, watchCreate) })), watchResponse),
+  leaseGrant: method('Lease/LeaseGrant', message<LeaseGrantRequest>(() => ({ ttl: one(1, int64) })), leaseResponse),
+  leaseKeepAlive: method('Lease/LeaseKeepAlive', leaseRequest, leaseResponse),
+  leaseRevoke: method('Lease/LeaseRevoke', leaseRequest, message<object>(() => ({}))),
+  authenticate: method(
+    'Auth/Authenticate',
+    message<AuthenticateRequest>(() => ({ name: one(1, text), password: one(2, text) })),
+    message<AuthenticateResponse>(() => ({ token: one(2, text) })),
+  ),
+})
+
 /** Most operations of one transaction, by etcd's default (`--max-txn-ops`). */
 export const TXN_OPS_MAX = 128
 
-/** Text or bytes as base64. */
-export function base64(content: string | Uint8Array): string {
-  const bytes = typeof content === 'string' ? Buffer.from(content) : content
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
-}
-
-/** The bytes of base64; none for what was left out. */
-export function bytesOf(text: string | undefined): Uint8Array {
-  return Buffer.from(text ?? '', 'base64')
-}
-
-/** The text of base64. */
-export function textOf(text: string | undefined): string {
-  return Buffer.from(text ?? '', 'base64').toString()
-}
-
-/** A number; 0 for what was left out. */
-export function numberOf(text: string | undefined): bigint {
-  return BigInt(text ?? 0)
+/** Text as a value. */
+export function valueOf(content: string): Uint8Array {
+  return Buffer.from(content)
 }
 
 /** A read of one key. */
 export function readKey(key: string, keysOnly = false): RequestOp {
-  return { request_range: { key: base64(key), ...(keysOnly ? { keys_only: true } : {}) } }
+  return { range: { key, ...(keysOnly ? { keysOnly } : {}) } }
 }
 
 /** A read of the keys of a range, or of their number alone. */
-export function readRange({ key, end }: KeyRange, what: 'keys_only' | 'count_only'): RequestOp {
-  return { request_range: { key: base64(key), range_end: base64(end), [what]: true } }
+export function readRange({ key, end }: KeyRange, what: 'keysOnly' | 'countOnly'): RequestOp {
+  return { range: { key, rangeEnd: end, [what]: true } }
+}
+
+function method<Q, A>(path: string, request: Message<Q>, response: Message<A>): Method<Q, A> {
+  return { path: `/etcdserverpb.${path}`, request, response }
 }

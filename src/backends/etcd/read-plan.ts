@@ -2,7 +2,7 @@
  * What is read in one transaction, so that all of it is of one revision: a list of reads, and what their answers mean.
  */
 import type { Keys } from './keys.ts'
-import { bytesOf, numberOf, readKey, readRange, textOf } from './messages.ts'
+import { readKey, readRange } from './messages.ts'
 import type { KeyValue, RangeResponse, RequestOp, TxnResponse } from './messages.ts'
 import { decodeNode } from './node-value.ts'
 import type { ChildCounts, NodeState } from './node-value.ts'
@@ -25,6 +25,8 @@ export type Answer<T> = (responses: Responses) => T
 
 type Responses = NonNullable<TxnResponse['responses']>
 
+const NO_BYTES = new Uint8Array()
+
 /** Reads to be done together; see the head of this file. */
 export class ReadPlan {
   readonly ops: RequestOp[] = []
@@ -45,7 +47,7 @@ export class ReadPlan {
   /** When a node was made and last changed; zeros if there is none. */
   revisions(path: string): Answer<{ readonly created: bigint; readonly modified: bigint }> {
     return this.#first(readKey(this.#keys.node(path), true), (kv) => {
-      return { created: numberOf(kv?.create_revision), modified: numberOf(kv?.mod_revision) }
+      return { created: kv?.createRevision ?? 0n, modified: kv?.modRevision ?? 0n }
     })
   }
 
@@ -56,14 +58,14 @@ export class ReadPlan {
 
   /** How many children a node has. */
   numChildren(path: string): Answer<number> {
-    return this.#add(readRange(this.#keys.children(path), 'count_only'), (range) => Number(range?.count ?? 0))
+    return this.#add(readRange(this.#keys.children(path), 'countOnly'), (range) => Number(range?.count ?? 0))
   }
 
   /** The names of a node's children, sorted by code unit. */
   names(path: string): Answer<string[]> {
     const range = this.#keys.children(path)
-    return this.#add(readRange(range, 'keys_only'), (answer) => {
-      return (answer?.kvs ?? []).map(({ key }) => textOf(key).slice(range.key.length)).sort()
+    return this.#add(readRange(range, 'keysOnly'), (answer) => {
+      return (answer?.kvs ?? []).map(({ key = '' }) => key.slice(range.key.length)).sort()
     })
   }
 
@@ -79,7 +81,7 @@ export class ReadPlan {
   #add<T>(op: RequestOp, read: (range: RangeResponse | undefined) => T): Answer<T> {
     const index = this.#offset + this.ops.length
     this.ops.push(op)
-    return (responses) => read(responses[index]?.response_range)
+    return (responses) => read(responses[index]?.range)
   }
 }
 
@@ -89,17 +91,11 @@ export function countsOf({ creates, counted }: CountRead, numChildren: number): 
 }
 
 function nodeOf(kv: KeyValue, path: string): NodeRead {
-  const { header, data } = decodeNode(bytesOf(kv.value), path)
-  const state = {
-    ...header,
-    created: numberOf(kv.create_revision),
-    modified: numberOf(kv.mod_revision),
-    lease: numberOf(kv.lease),
-    dataLength: data.length,
-  }
-  return { state, data }
+  const { value = NO_BYTES, createRevision: created = 0n, modRevision: modified = 0n, lease = 0n } = kv
+  const { header, data } = decodeNode(value, path)
+  return { state: { ...header, created, modified, lease, dataLength: data.length }, data }
 }
 
 function countOf(kv: KeyValue | undefined): CountRead {
-  return { creates: Number(textOf(kv?.value)) | 0, counted: numberOf(kv?.mod_revision) }
+  return { creates: Number(Buffer.from(kv?.value ?? NO_BYTES).toString()) | 0, counted: kv?.modRevision ?? 0n }
 }

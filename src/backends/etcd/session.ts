@@ -19,12 +19,13 @@ import { ArmedWatch, ArmedWatches } from './armed-watches.ts'
 import type { Difference, Look, WatchKind } from './armed-watches.ts'
 import { CALLS_MAX, ReadCall, WriteCall, failure } from './calls.ts'
 import type { Call, CallFailure } from './calls.ts'
-import { GatewayError, Status } from './io/gateway.ts'
-import type { Gateway } from './io/gateway.ts'
+import { Status } from './grpc.ts'
+import { RpcError } from './io/channel.ts'
+import type { Channel } from './io/channel.ts'
 import type { Keys } from './keys.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import type { LeaseOwner, OpenedLease } from './lease-keeper.ts'
-import { TXN_OPS_MAX, numberOf } from './messages.ts'
+import { Methods, TXN_OPS_MAX } from './messages.ts'
 import type { TxnRequest, TxnResponse } from './messages.ts'
 import { ReadPlan } from './read-plan.ts'
 import type { Hints } from './snapshot.ts'
@@ -34,7 +35,7 @@ import { SessionGone, Writer } from './writer.ts'
 
 /** What the sessions of a backend share. */
 export interface Shared {
-  readonly gateway: Gateway
+  readonly channel: Channel
   readonly keys: Keys
   readonly hub: WatchHub
   readonly hints: Hints
@@ -104,7 +105,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     const queue = new EventQueue(options.onError)
     this.#queue = queue
     this.#watches = new ArmedWatches((task) => queue.push(task), (callback) => queue.call(callback))
-    this.#keeper = new LeaseKeeper(shared.gateway, shared.keys, lease, this)
+    this.#keeper = new LeaseKeeper(shared.channel, shared.keys, lease, this)
     const isOver = (): boolean => this.#isOver
     this.#writer = new Writer(shared.keys, shared.hints, shared.turns, {
       id: lease.id,
@@ -296,7 +297,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     const looks = this.#planLooks(plan)
     const { responses = [], header } = await this.#send({ compare: [], success: plan.ops, failure: [] }, false)
     if (!isOpen(responses)) throw new SessionGone()
-    const revision = numberOf(header?.revision)
+    const revision = header?.revision ?? 0n
     await this.#settle(await this.#lookAt(looks, { plan, responses, revision }), LAG_MS_MAX)
     for (const [index, call] of calls.entries()) {
       const read = reads[index]
@@ -331,7 +332,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     for (const { plan } of looks) {
       if (answers.has(plan)) continue
       const { responses = [], header } = await this.#send({ compare: [], success: plan.ops, failure: [] }, false)
-      answers.set(plan, { responses, revision: numberOf(header?.revision) })
+      answers.set(plan, { responses, revision: header?.revision ?? 0n })
     }
     return looks.flatMap(({ path, glimpse, plan }) => {
       const answer = answers.get(plan)
@@ -354,12 +355,12 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     if (writes && call instanceof WriteCall) call.isSent = true
     const waitMs = Math.min(this.#shared.requestTimeoutMs, this.timeoutMs * REQUEST_PART)
     try {
-      const answer = await this.#shared.gateway.call<TxnResponse>(this.#keeper.endpoint, '/v3/kv/txn', request, waitMs)
+      const answer = await this.#shared.channel.call(this.#keeper.endpoint, Methods.txn, request, waitMs)
       this.#keeper.served()
       if (writes && answer.succeeded !== true && call instanceof WriteCall) call.isSent = false
       return answer
     } catch (error) {
-      const isKnown = error instanceof GatewayError && error.failure !== 'lost'
+      const isKnown = error instanceof RpcError && error.failure !== 'lost'
       if (writes && isKnown && call instanceof WriteCall) call.isSent = false
       throw error
     }
@@ -373,7 +374,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
       this.#keeper.stop()
       for (const call of this.#current) call.isSent = false
       this.onGone()
-    } else if (error instanceof GatewayError && error.failure !== 'refused') {
+    } else if (error instanceof RpcError && error.failure !== 'refused') {
       const message = `lost connection: ${error.message}`
       const lost = this.#current.filter((call) => call.isSent)
       this.#current = this.#current.filter((call) => !call.isSent)
@@ -391,7 +392,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
 
   #reject(call: Call, error: unknown): void {
     if (call instanceof ReadCall && call.watch !== null) this.#watches.drop(call.watch)
-    call.reject(error instanceof GatewayError ? failure(error, call.path) : error)
+    call.reject(error instanceof RpcError ? failure(error, call.path) : error)
   }
 
   /** Does something behind every event that has arrived before. */
@@ -436,16 +437,16 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
 
   /** Tells each member in turn until one confirms, for a limited time. The lease ends by itself if none does. */
   async #revoke(): Promise<void> {
-    const { gateway } = this.#shared
+    const { channel } = this.#shared
     const endMs = performance.now() + Math.min(CLOSE_WAIT_MS, this.timeoutMs)
-    for (let i = 0; i < gateway.endpointCount; i++) {
+    for (let i = 0; i < channel.endpointCount; i++) {
       const leftMs = endMs - performance.now()
       if (leftMs <= 0) return
       try {
-        await gateway.call(this.#keeper.endpoint + i, '/v3/lease/revoke', { ID: String(this.id) }, leftMs)
+        await channel.call(this.#keeper.endpoint + i, Methods.leaseRevoke, { id: this.id }, leftMs)
         return
       } catch (error) {
-        if (error instanceof GatewayError && error.failure === 'refused') return
+        if (error instanceof RpcError && error.failure === 'refused') return
       }
     }
   }
@@ -469,5 +470,5 @@ interface Done {
 }
 
 function isLeaseGone(error: unknown): boolean {
-  return error instanceof GatewayError && error.status === Status.notFound && /lease not found/.test(error.message)
+  return error instanceof RpcError && error.status === Status.notFound && /lease not found/.test(error.message)
 }

@@ -14,11 +14,12 @@
 import { Deadline, deferred } from '../../core/async.ts'
 import type { Deferred } from '../../core/async.ts'
 import { fullJitterMs } from '../../core/retry.ts'
-import type { Gateway } from './io/gateway.ts'
-import { GatewayError, Status, failureOf } from './io/gateway.ts'
+import { Status } from './grpc.ts'
+import type { Channel } from './io/channel.ts'
+import { RpcError } from './io/channel.ts'
 import type { Keys } from './keys.ts'
-import { base64, bytesOf, numberOf, textOf } from './messages.ts'
-import type { KeyEvent, StreamLine, WatchResponse } from './messages.ts'
+import { Methods } from './messages.ts'
+import type { KeyEvent, WatchResponse } from './messages.ts'
 import { BORN_WITH_THIS_VALUE, decodeNode } from './node-value.ts'
 
 /** A change of a node, or the end of a session. */
@@ -44,9 +45,11 @@ const CREATE_WAIT_MS = 2_000
 /** Longest pause before the stream is opened again, in milliseconds. */
 const PAUSE_MS_MAX = 500
 
+const NO_VALUE = new Uint8Array()
+
 /** The stream of one backend; see the head of this file. */
 export class WatchHub {
-  readonly #gateway: Gateway
+  readonly #channel: Channel
   readonly #keys: Keys
   readonly #listeners = new Set<HubListener>()
   /** Everything up to here was delivered; 0 if it is not known yet. */
@@ -59,20 +62,20 @@ export class WatchHub {
   #failures = 0
   #pause: ReturnType<typeof setTimeout> | undefined
   readonly #patience = new Deadline(() => (this.#stream?.openedAtMs ?? 0) + CREATE_WAIT_MS, () => {
-    this.#onEnd(new GatewayError('lost', `no watch was created within ${CREATE_WAIT_MS} ms`))
+    this.#onEnd(new RpcError('lost', `no watch was created within ${CREATE_WAIT_MS} ms`))
   })
 
   /** Makes a hub whose stream is opened for its first listener. */
-  constructor(gateway: Gateway, keys: Keys) {
-    this.#gateway = gateway
+  constructor(channel: Channel, keys: Keys) {
+    this.#channel = channel
     this.#keys = keys
-    this.#endpoint = Math.floor(Math.random() * gateway.endpointCount)
+    this.#endpoint = Math.floor(Math.random() * channel.endpointCount)
   }
 
   /**
    * Adds a listener, who hears of everything behind the instant at which this resolves.
    *
-   * @throws GatewayError if etcd does not allow it
+   * @throws RpcError if etcd does not allow it
    */
   async add(listener: HubListener): Promise<void> {
     this.#listeners.add(listener)
@@ -114,11 +117,10 @@ export class WatchHub {
   #open(): void {
     this.#pause = undefined
     const { key, end } = this.#keys.watched
-    const start = this.#position === 0n ? {} : { start_revision: String(this.#position + 1n) }
-    const body = { create_request: { key: base64(key), range_end: base64(end), ...start } }
+    const start = this.#position === 0n ? {} : { startRevision: this.#position + 1n }
     this.#isCreated = false
-    const close = this.#gateway.stream(this.#endpoint, '/v3/watch', body, {
-      onMessage: (message) => this.#onMessage(message as StreamLine<WatchResponse>),
+    const close = this.#channel.stream(this.#endpoint, Methods.watch, { create: { key, rangeEnd: end, ...start } }, {
+      onMessage: (message) => this.#onMessage(message),
       onEnd: (error) => this.#onEnd(error),
     })
     this.#stream = { close, openedAtMs: performance.now() }
@@ -131,16 +133,10 @@ export class WatchHub {
     this.#stream = null
   }
 
-  #onMessage({ result, error }: StreamLine<WatchResponse>): void {
-    if (error !== undefined) {
-      this.#onEnd(failureOf(error.message ?? '', error.grpc_code ?? 0))
-    } else if (result?.canceled === true) {
-      this.#onCanceled(result)
-    } else if (result?.created === true) {
-      this.#onCreated(numberOf(result.header?.revision))
-    } else {
-      this.#deliver(result?.events ?? [])
-    }
+  #onMessage(message: WatchResponse): void {
+    if (message.canceled === true) this.#onCanceled(message)
+    else if (message.created === true) this.#onCreated(message.header?.revision ?? 0n)
+    else this.#deliver(message.events ?? [])
   }
 
   #onCreated(revision: bigint): void {
@@ -154,19 +150,19 @@ export class WatchHub {
     for (const listener of [...this.#listeners]) listener.onGap()
   }
 
-  #onCanceled({ compact_revision, cancel_reason = '' }: WatchResponse): void {
-    if (numberOf(compact_revision) > 0n) {
+  #onCanceled({ compactRevision = 0n, cancelReason = '' }: WatchResponse): void {
+    if (compactRevision > 0n) {
       this.#position = 0n
       this.#missed = true
       this.#close()
       this.#open()
     } else {
-      this.#gateway.forgetToken()
-      this.#onEnd(new GatewayError('refused', `the watch was canceled: ${cancel_reason}`, Status.permissionDenied))
+      this.#channel.forgetToken()
+      this.#onEnd(new RpcError('refused', `the watch was canceled: ${cancelReason}`, Status.permissionDenied))
     }
   }
 
-  #onEnd(error: GatewayError): void {
+  #onEnd(error: RpcError): void {
     const wasCreated = this.#isCreated
     this.#close()
     // The first time it may be the token's fault, which etcd does not tell of a stream.
@@ -193,7 +189,7 @@ export class WatchHub {
       for (const listener of [...this.#listeners]) listener.onChanges(revision, changes)
     }
     for (const event of events) {
-      const at = numberOf(event.kv?.mod_revision)
+      const at = event.kv?.modRevision ?? 0n
       if (at !== revision) {
         flush()
         revision = at
@@ -205,19 +201,19 @@ export class WatchHub {
   }
 
   #changesOf({ type, kv }: KeyEvent): Change[] {
-    const key = this.#keys.read(textOf(kv?.key))
+    const key = this.#keys.read(kv?.key ?? '')
     if (kv === undefined || key === null) return []
-    if ('session' in key) return type === 'DELETE' ? [{ type: 'session-over', session: key.session }] : []
+    if ('session' in key) return type === 'delete' ? [{ type: 'session-over', session: key.session }] : []
     const { path } = key
-    if (type === 'DELETE') return [{ type: 'deleted', path }]
-    if (kv.create_revision === kv.mod_revision) return [{ type: 'created', path }]
+    if (type === 'delete') return [{ type: 'deleted', path }]
+    if (kv.createRevision === kv.modRevision) return [{ type: 'created', path }]
     const isNew = this.#isReborn(kv.value, path)
     return isNew ? [{ type: 'deleted', path }, { type: 'created', path }] : [{ type: 'changed', path }]
   }
 
-  #isReborn(value: string | undefined, path: string): boolean {
+  #isReborn(value: Uint8Array = NO_VALUE, path: string): boolean {
     try {
-      return decodeNode(bytesOf(value), path).header.czxid === BORN_WITH_THIS_VALUE
+      return decodeNode(value, path).header.czxid === BORN_WITH_THIS_VALUE
     } catch (error) {
       this.#report(error)
       return false

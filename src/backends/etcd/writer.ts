@@ -16,7 +16,7 @@ import { parentOf } from '../../core/path.ts'
 import { Draft } from './draft.ts'
 import type { Keys } from './keys.ts'
 import { Ladder } from './ladder.ts'
-import { TXN_OPS_MAX, base64, numberOf } from './messages.ts'
+import { TXN_OPS_MAX } from './messages.ts'
 import type { Compare, RequestOp, TxnRequest, TxnResponse } from './messages.ts'
 import { ReadPlan } from './read-plan.ts'
 import { covers, needsOf, planOf } from './snapshot.ts'
@@ -70,7 +70,7 @@ export class Writer {
   /**
    * Does operations, all of them at one revision or none.
    *
-   * @throws CoordinationError of the first operation that is refused, or if they are too many; GatewayError;
+   * @throws CoordinationError of the first operation that is refused, or if they are too many; RpcError;
    * {@link SessionGone}
    */
   async write(operations: readonly Operation[], isMulti: boolean): Promise<OperationResult[]> {
@@ -125,9 +125,9 @@ export class Writer {
     const answer = await this.#port.send(this.#transaction(drafts, reads), true)
     let { succeeded, responses = [] } = answer
     for (const [rung, draft] of drafts.entries()) {
-      if (rung > 0) ({ succeeded, responses = [] } = responses[0]?.response_txn ?? {})
+      if (rung > 0) ({ succeeded, responses = [] } = responses[0]?.txn ?? {})
       if (succeeded !== true) continue
-      const revision = numberOf(answer.header?.revision)
+      const revision = answer.header?.revision ?? 0n
       if (drafts.length > 1) this.#ladder.stoodOn(rung)
       draft.note(this.#hints, revision)
       return { results: draft.results(revision, responses) }
@@ -138,8 +138,8 @@ export class Writer {
 
   /** Each rung is tried where the one above is not to be had; where none is, what is there is read instead. */
   #transaction(drafts: readonly Draft[], reads: readonly RequestOp[]): TxnRequest {
-    const session = base64(this.#keys.session(this.#port.id))
-    const alive: Compare = { result: 'GREATER', key: session, target: 'CREATE', create_revision: '0' }
+    const key = this.#keys.session(this.#port.id)
+    const alive: Compare = { result: 'greater', key, target: 'create', createRevision: 0n }
     let failure = reads
     let transaction: TxnRequest = { compare: [], success: reads, failure: [] }
     for (const draft of drafts.toReversed()) {
@@ -147,7 +147,7 @@ export class Writer {
       const success = draft.operations()
       refuseTooMany(Math.max(compare.length, success.length))
       transaction = { compare, success, failure }
-      failure = [{ request_txn: transaction }]
+      failure = [{ txn: transaction }]
     }
     return transaction
   }
@@ -165,7 +165,7 @@ export class Writer {
   }
 
   #noted(snapshot: Snapshot, { header }: TxnResponse): Snapshot {
-    for (const [path, known] of snapshot) this.#hints.note(path, numberOf(header?.revision), known)
+    for (const [path, known] of snapshot) this.#hints.note(path, header?.revision ?? 0n, known)
     return snapshot
   }
 }

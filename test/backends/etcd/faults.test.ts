@@ -19,7 +19,11 @@ const LONG_TIMEOUT_MS = 30_000
 const QUIET_TIMEOUT_MS = 120_000
 const CHANGES = 20
 const CLOSES = 24
-const COMMIT = '"request_put"'
+/** Operations of a transaction: the field of a read, a put or a delete, its length, and in it the field of the key. */
+const LENGTH = '(?:[\\0-\\x7f]|[\\x80-\\xff].)'
+const READ = new RegExp(`\\n${LENGTH}\\n[\\0-\\x7f]/`, 's')
+const COMMIT = new RegExp(`\\x12${LENGTH}\\n[\\0-\\x7f]/`, 's')
+const DELETION = new RegExp(`\\x1a${LENGTH}\\n[\\0-\\x7f]/`, 's')
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const ignore = (): void => undefined
@@ -106,7 +110,7 @@ describe.skipIf(etcdMissing !== null)(`faults of one etcd${missing}`, () => {
     const session = await open(proxy.url)
     await session.create('/n', bytes('0'), { mode: 'persistent' })
     const events: string[] = []
-    const lost = proxy.loseAnswerOf('request_range')
+    const lost = proxy.loseAnswerOf(READ)
     const read = session.get('/n', ({ type }) => void events.push(type))
     await lost
     expect((await within(read, 'the read', PATIENCE_MS)).stat.version).toBe(0)
@@ -124,7 +128,7 @@ describe.skipIf(etcdMissing !== null)(`faults of one etcd${missing}`, () => {
     const lease = await within(lock.acquire(), 'acquire', PATIENCE_MS)
     await lost
     expect((await other.children('/lock')).names).toHaveLength(1)
-    const lostAgain = proxy.loseAnswerOf('request_delete_range')
+    const lostAgain = proxy.loseAnswerOf(DELETION)
     await within(lease.release(), 'release', PATIENCE_MS)
     await lostAgain
     await until(async () => (await other.children('/lock')).names.length === 0, 'no contender is left')

@@ -1,4 +1,7 @@
-/** A TCP proxy under a test's control: it can cut what is connected, refuse more, and swallow what comes back. */
+/**
+ * A TCP proxy under a test's control: it can cut what is connected, refuse more, and swallow what comes back. It reads
+ * HTTP/2 as far as to know which answer is that of which request.
+ */
 import { createConnection, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 
@@ -11,15 +14,22 @@ export interface TcpProxy {
   /** Lets connections through again. */
   mend(): void
   /**
-   * Lets the next request that holds a text through, and cuts its connection instead of letting the answer back.
+   * Lets the next request that holds some bytes through, and cuts its connection instead of letting the answer back.
    *
    * @returns resolves when that has happened
    */
-  loseAnswerOf(text: string): Promise<void>
-  /** How many requests that hold a text have gone through. */
-  count(text: string): number
+  loseAnswerOf(pattern: RegExp): Promise<void>
+  /** How many requests that hold some bytes have gone through. */
+  count(pattern: RegExp): number
   close(): Promise<void>
 }
+
+/** What a client sends before its first frame. */
+const PREFACE_BYTES = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'.length
+const FRAME_HEAD_BYTES = 9
+const TYPE_OFFSET = 3
+const STREAM_OFFSET = 5
+const DATA_FRAME = 0
 
 /** Starts a proxy before a server on loopback. */
 export async function startProxy(target: string): Promise<TcpProxy> {
@@ -27,7 +37,7 @@ export async function startProxy(target: string): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
   const seen: string[] = []
   let isCut = false
-  let victim: { readonly text: string; readonly done: () => void } | null = null
+  let victim: { readonly pattern: RegExp; readonly done: () => void } | null = null
 
   const server = createServer((near) => {
     if (isCut) {
@@ -35,7 +45,7 @@ export async function startProxy(target: string): Promise<TcpProxy> {
       return
     }
     const far = createConnection({ host: hostname, port: Number(port) })
-    let isDoomed: (() => void) | null = null
+    let doomed: { readonly stream: number; readonly done: () => void } | null = null
     for (const socket of [near, far]) {
       sockets.add(socket)
       socket.setNoDelay(true)
@@ -46,22 +56,26 @@ export async function startProxy(target: string): Promise<TcpProxy> {
         far.destroy()
       })
     }
+    const asked = dataFrames(PREFACE_BYTES, (stream, content) => {
+      seen.push(content)
+      if (victim?.pattern.test(content) !== true) return
+      doomed = { stream, done: victim.done }
+      victim = null
+    })
+    let isLost = false
+    const answered = dataFrames(0, (stream) => {
+      if (stream !== doomed?.stream) return
+      isLost = true
+      near.destroy()
+      doomed.done()
+    })
     near.on('data', (chunk) => {
-      const text = chunk.toString('latin1')
-      seen.push(text)
-      if (victim !== null && text.includes(victim.text)) {
-        isDoomed = victim.done
-        victim = null
-      }
+      asked(chunk)
       far.write(chunk)
     })
     far.on('data', (chunk) => {
-      if (isDoomed === null) {
-        near.write(chunk)
-        return
-      }
-      near.destroy()
-      isDoomed()
+      answered(chunk)
+      if (!isLost) near.write(chunk)
     })
   })
   await listen(server)
@@ -76,15 +90,32 @@ export async function startProxy(target: string): Promise<TcpProxy> {
     mend: () => {
       isCut = false
     },
-    loseAnswerOf: (text) =>
+    loseAnswerOf: (pattern) =>
       new Promise((resolve) => {
-        victim = { text, done: resolve }
+        victim = { pattern, done: resolve }
       }),
-    count: (text) => seen.filter((chunk) => chunk.includes(text)).length,
+    count: (pattern) => seen.filter((content) => pattern.test(content)).length,
     close: async () => {
       cut()
       await new Promise((resolve) => server.close(resolve))
     },
+  }
+}
+
+/** Finds the frames with contents in what comes, behind so many bytes that are none; their bytes as characters. */
+function dataFrames(skipped: number, onData: (stream: number, content: string) => void): (chunk: Buffer) => void {
+  let rest = Buffer.alloc(0)
+  let toSkip = skipped
+  return (chunk) => {
+    rest = Buffer.concat([rest, chunk.subarray(toSkip)])
+    toSkip = Math.max(0, toSkip - chunk.length)
+    while (rest.length >= FRAME_HEAD_BYTES) {
+      const end = FRAME_HEAD_BYTES + rest.readUIntBE(0, TYPE_OFFSET)
+      if (rest.length < end) return
+      const stream = rest.readUInt32BE(STREAM_OFFSET)
+      if (rest[TYPE_OFFSET] === DATA_FRAME) onData(stream, rest.toString('latin1', FRAME_HEAD_BYTES, end))
+      rest = rest.subarray(end)
+    }
   }
 }
 

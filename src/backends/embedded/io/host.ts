@@ -3,9 +3,9 @@
  *
  * Order     as server.ts asks: what may go at once, then the disk, then what waited for it. While the disk is busy the
  *           server goes on; what is to be persisted meanwhile becomes one batch (group commit).
- * Turns     the first input of an iteration of the event loop is handled behind the callback that it came in, the others
- *           together in the iteration's setImmediate: a single request waits for nothing, many share their turn and
- *           its commit, and timers and sockets get their turn however busy the server is.
+ * Turns     the first input of an iteration of the event loop is handled behind the callback in which it came, the
+ *           others together in the iteration's setImmediate: a single request waits for nothing, many share a turn and
+ *           its commit, and timers and sockets get theirs however busy the server is.
  * Time      a tick that comes late is one tick: a process that was stopped for a while finds that little time has
  *           passed, not that everybody is dead. Before it is counted, two turns pass, so that what is in the sockets is
  *           read first.
