@@ -53,7 +53,7 @@ export class Frames {
       const bytes = this.#joined()
       const length = bytes.readUInt32BE(LENGTH_OFFSET)
       if (bytes[0] !== 0) throw new Error('the answer is compressed')
-      if (length > MESSAGE_BYTES_MAX) throw new RangeError(`${length} bytes; ${MESSAGE_BYTES_MAX} of an answer are read`)
+      if (length > MESSAGE_BYTES_MAX) throw new RangeError(`${length} bytes where ${MESSAGE_BYTES_MAX} are read`)
       const end = PREFIX_BYTES + length
       if (bytes.length < end) {
         this.#needed = end
