@@ -55,7 +55,7 @@ async function* measureEngines(
   servers: number,
   engines: readonly RunningEngine[],
 ): AsyncGenerator<Figure> {
-  yield* measureMemories(`x${servers}: memory idle`, engines)
+  yield* tellMemories(`x${servers}: memory idle`, engines, engines.map(memoryOf))
   yield* measureOperations(effort, servers, engines)
   const told: Measured[] = []
   for (const engine of engines) told.push(await measureFanOut(effort, engine, WATCHERS))
@@ -64,10 +64,14 @@ async function* measureEngines(
     const figures = await measureHandOvers(effort, engines, contenders)
     yield* named(`x${servers}: FairLock hand-over`, contenders, engines, figures)
   }
-  const drops: (() => void)[] = []
-  for (const engine of engines) drops.push(await holdSessions(engine, SESSIONS))
-  yield* measureMemories(`x${servers}: memory with ${SESSIONS} sessions`, engines)
-  for (const drop of drops) drop()
+  const memories: Memory[] = []
+  for (const engine of engines) {
+    // One after the other: this process has no more files open than one of them has sessions.
+    const drop = await holdSessions(engine, SESSIONS)
+    memories.push(memoryOf(engine))
+    drop()
+  }
+  yield* tellMemories(`x${servers}: memory with ${SESSIONS} sessions`, engines, memories)
 }
 
 async function* measureStarts(): AsyncGenerator<Figure> {
@@ -111,11 +115,22 @@ async function* measureOperations(
 }
 
 /** What is resident, and how much of that is no file: a large program that others run too is shared with them. */
-function* measureMemories(figure: string, engines: readonly RunningEngine[]): Generator<Figure> {
-  const resident = engines.map((engine) => measureMemory(engine, 'VmRSS'))
-  yield* named(`${figure}, resident`, 1, engines, resident, TARGETS.memory)
-  const anonymous = engines.map((engine) => measureMemory(engine, 'RssAnon'))
-  yield* named(`${figure}, its own`, 1, engines, anonymous)
+interface Memory {
+  readonly resident: Measured
+  readonly own: Measured
+}
+
+function memoryOf(engine: RunningEngine): Memory {
+  return { resident: measureMemory(engine, 'VmRSS'), own: measureMemory(engine, 'RssAnon') }
+}
+
+function* tellMemories(
+  figure: string,
+  engines: readonly RunningEngine[],
+  memories: readonly Memory[],
+): Generator<Figure> {
+  yield* named(`${figure}, resident`, 1, engines, memories.map(({ resident }) => resident), TARGETS.memory)
+  yield* named(`${figure}, its own`, 1, engines, memories.map(({ own }) => own))
 }
 
 /** The figure of each engine, and the first to each of the others. */

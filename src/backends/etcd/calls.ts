@@ -1,7 +1,8 @@
 /** Calls of the session interface on their way: what is asked for, and who waits for the answer. */
 import type { Operation, OperationResult } from '../../core/backend.ts'
+import type { CallFailure } from '../../core/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
-import type { ErrorCode, Outcome } from '../../core/errors.ts'
+import type { ErrorCode } from '../../core/errors.ts'
 import type { ArmedWatch, ArmedWatches, Glimpse, WatchKind } from './armed-watches.ts'
 import { refusal } from './draft.ts'
 import { Status } from './grpc.ts'
@@ -10,19 +11,6 @@ import { statOf } from './node-value.ts'
 import { countsOf } from './read-plan.ts'
 import type { Answer, CountRead, NodeRead, ReadPlan } from './read-plan.ts'
 import type { Hints } from './snapshot.ts'
-
-/** Calls without an answer that one session holds; more are refused as not sent. */
-export const CALLS_MAX = 65_536
-
-/** What calls fail with. */
-export interface CallFailure {
-  /** What happened. */
-  readonly code: ErrorCode
-  /** A sentence for people. */
-  readonly message: string
-  /** The outcome of what was not sent, or changes nothing; a write that was sent is `unknown`. */
-  readonly outcome: Outcome
-}
 
 /** Who waits. The type of the answer is that of the method that was called. */
 export interface CallEnd {

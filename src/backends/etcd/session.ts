@@ -13,12 +13,14 @@
 import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
 import type { Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
 import { Deadline } from '../../core/async.ts'
+import { CALLS_MAX, CLOSED, EXPIRED, FULL, WAITED } from '../../core/call-queue.ts'
+import type { CallFailure } from '../../core/call-queue.ts'
 import { EventQueue } from '../../core/event-queue.ts'
 import { Fifo } from '../../core/fifo.ts'
 import { ArmedWatch, ArmedWatches } from './armed-watches.ts'
 import type { Difference, Look, WatchKind } from './armed-watches.ts'
-import { CALLS_MAX, ReadCall, WriteCall, failure } from './calls.ts'
-import type { Call, CallFailure } from './calls.ts'
+import { ReadCall, WriteCall, failure } from './calls.ts'
+import type { Call } from './calls.ts'
 import { Status } from './grpc.ts'
 import { RpcError } from './io/channel.ts'
 import type { Channel } from './io/channel.ts'
@@ -64,15 +66,6 @@ const LAG_MS_MAX = 1_000
 
 /** Longest wait for the end of a session to be confirmed, in milliseconds. */
 const CLOSE_WAIT_MS = 2_000
-
-const EXPIRED: CallFailure = { code: 'SESSION_EXPIRED', message: 'the session has expired', outcome: 'session-over' }
-const CLOSED: CallFailure = { code: 'CLIENT_CLOSED', message: 'the session was closed', outcome: 'not-sent' }
-const WAITED: CallFailure = { code: 'CONNECTION_LOSS', message: 'no member was in touch in time', outcome: 'not-sent' }
-const FULL: CallFailure = {
-  code: 'CONNECTION_LOSS',
-  message: `${CALLS_MAX} calls of this session wait for their answers`,
-  outcome: 'not-sent',
-}
 
 /** A session; see the head of this file. */
 export class EtcdSession implements Session, HubListener, LeaseOwner {

@@ -4,8 +4,8 @@
  */
 import type { Children, CreateMode, CreateOptions, Created, NodeData, Operation } from '../../core/backend.ts'
 import type { OperationResult, Stat, Watcher } from '../../core/backend.ts'
+import type { CallFailure } from '../../core/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
-import type { ErrorCode, Outcome } from '../../core/errors.ts'
 import { CreateFlag, Err, OpCode, errorCodeOf } from './codes.ts'
 import type { WatchTable } from './client-watches.ts'
 import { encode } from './jute.ts'
@@ -37,16 +37,6 @@ const UNDATED_MS = 0
 type CreateCall =
   | { readonly op: typeof OpCode.create2 | typeof OpCode.createContainer; readonly body: CreateRequest }
   | { readonly op: typeof OpCode.createTTL; readonly body: CreateTtlRequest }
-
-/** What calls fail with. */
-export interface CallFailure {
-  /** What happened. */
-  readonly code: ErrorCode
-  /** A sentence for people. */
-  readonly message: string
-  /** The outcome of what was not sent, or changes nothing; a write that was sent is `unknown`. */
-  readonly outcome: Outcome
-}
 
 /**
  * How a call ends well. The types of the three belong together; the generic method that makes the call sees to that.

@@ -16,9 +16,9 @@
 import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
 import type { Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
 import { Deadline, abortedError, deferred } from '../../core/async.ts'
+import { CLOSED, CallQueue, EXPIRED, FULL } from '../../core/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { EventQueue } from '../../core/event-queue.ts'
-import { CLOSED, CallQueue, EXPIRED, FULL } from './call-queue.ts'
 import type { Dialer } from './channel.ts'
 import { ClientAttempts } from './client-attempts.ts'
 import { Call, createCall, dated, multiOperation, oversizeOf } from './client-calls.ts'
@@ -36,6 +36,7 @@ import { NEVER_THERE, committed } from './empty-transaction.ts'
 import { ReadWriteSearch } from './read-write-search.ts'
 import { OPEN_ACL } from './records.ts'
 import type { Acl, ConnectResponse, Reply, ReplyBodies, Request, RequestBodies, ServerMessage } from './records.ts'
+import { Xids } from './xids.ts'
 
 /** Part of the session time-out, from the sending of the last answered request, after which the session is given up. */
 const EXPIRY_PART = 4 / 3
@@ -80,7 +81,8 @@ class ClientSession implements Session, ConnectionOwner {
   readonly #queue: EventQueue
   readonly #watches: ClientWatches
   readonly #opened = deferred<undefined>()
-  readonly #calls: CallQueue
+  readonly #calls: CallQueue<Call>
+  readonly #xids = new Xids()
   readonly #states: ClientStates
   readonly #lease: ClientLease
   readonly #search: ReadWriteSearch
@@ -120,7 +122,10 @@ class ClientSession implements Session, ConnectionOwner {
     this.#watches = new ClientWatches((path) => {
       this.#disarm(path)
     })
-    this.#calls = new CallQueue(this.#watches, options.callTimeoutMs)
+    this.#calls = new CallQueue(options.callTimeoutMs ?? Infinity, (call, failure, sent) => {
+      if (call.arms) this.#watches.answered(call, null)
+      call.fail(failure, sent)
+    })
   }
 
   get id(): bigint {
@@ -245,7 +250,7 @@ class ClientSession implements Session, ConnectionOwner {
     watch?: Watcher,
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const request = { xid: this.#calls.nextXid(), op, body } as Request
+      const request = { xid: this.#xids.next(), op, body } as Request
       this.#submit(new Call(request, path, watch, { read, resolve, reject }))
     })
   }
@@ -263,7 +268,7 @@ class ClientSession implements Session, ConnectionOwner {
       call.fail(this.#closed === null ? EXPIRED : CLOSED, false)
       return
     }
-    if (this.#calls.full) {
+    if (this.#calls.isFull) {
       call.fail(FULL, false)
       return
     }
@@ -296,11 +301,12 @@ class ClientSession implements Session, ConnectionOwner {
       this.#onOwnReply(connection, reply)
       return
     }
-    const call = this.#calls.takeAnswered(reply.xid)
-    if (call === undefined) {
+    const call = this.#calls.first
+    if (call?.request.xid !== reply.xid) {
       this.#violated(`a reply to request ${reply.xid} out of turn`)
       return
     }
+    this.#calls.takeAnswered()
     if (call.renews) {
       this.#answeredSentMs = Math.max(this.#answeredSentMs, call.sentAtMs)
       this.#lease.answered(call.sentAtMs)
@@ -472,7 +478,7 @@ class ClientSession implements Session, ConnectionOwner {
       resolve(undefined)
     }
     const limit = new Deadline(() => sentMs + CLOSE_WAIT_MS, end)
-    const xid = this.#calls.nextXid()
+    const xid = this.#xids.next()
     this.#closing = { xid, end }
     limit.start()
     connection.send({ xid, op: OpCode.closeSession, body: null }, false)

@@ -15,11 +15,13 @@
 import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
 import type { OpenOptions, Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
 import { Deadline } from '../../core/async.ts'
+import { CLOSED, CallQueue, EXPIRED, FULL } from '../../core/call-queue.ts'
+import type { CallFailure } from '../../core/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { EventQueue } from '../../core/event-queue.ts'
 import { fullJitterMs } from '../../core/retry.ts'
-import { CallQueue, failCall } from './calls.ts'
-import type { Call, CallFailure } from './calls.ts'
+import { failCall } from './calls.ts'
+import type { Call } from './calls.ts'
 import type { Hub } from './hub.ts'
 import { Refusal } from './link.ts'
 import type { Link } from './link.ts'
@@ -50,9 +52,6 @@ const PAUSE_MS_MAX = 1_000
 /** Longest wait for the answer to a close, in milliseconds. */
 const CLOSE_MS_MAX = 2_000
 
-const EXPIRED: CallFailure = { code: 'SESSION_EXPIRED', message: 'the session has expired', outcome: 'session-over' }
-const CLOSED: CallFailure = { code: 'CLIENT_CLOSED', message: 'the session was closed', outcome: 'not-sent' }
-
 /** What a new session begins with. */
 export interface Birth {
   /** The connection on which it was opened. */
@@ -75,7 +74,7 @@ export class RedisSession implements Session {
   readonly #sid: string
   readonly #queue: EventQueue
   readonly #replies: OrderedReplies
-  readonly #calls: CallQueue
+  readonly #calls: CallQueue<Call>
   readonly #states: SessionStates
   readonly #stopFeed: () => void
   readonly #beat: Deadline
@@ -237,9 +236,8 @@ export class RedisSession implements Session {
       failCall(call, this.#closed === null ? EXPIRED : CLOSED, false)
       return
     }
-    const { fullness } = this.#calls
-    if (fullness !== null) {
-      failCall(call, fullness, false)
+    if (this.#calls.isFull) {
+      failCall(call, FULL, false)
       return
     }
     if (call.watch !== null) this.#replies.watches.reading(call.watch)
@@ -335,7 +333,7 @@ export class RedisSession implements Session {
   }
 
   #resume(): void {
-    if (this.#again === null || !this.#calls.isQuiet || this.#link === null) return
+    if (this.#again === null || this.#calls.first !== undefined || this.#link === null) return
     const again = this.#again
     this.#again = null
     this.#lastRequest = this.#lastDone

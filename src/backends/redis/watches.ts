@@ -92,8 +92,10 @@ export class RedisWatches {
     const fired: Fired[] = []
     for (const change of transaction.changes) {
       const { type, path } = change
-      if (type === 'ended') continue
-      for (const watch of [...(this.#armed.get(path) ?? [])]) {
+      // Of a hundred sessions that are shown a transaction, one waits for it.
+      const armed = this.#armed.get(path)
+      if (armed === undefined || type === 'ended') continue
+      for (const watch of [...armed]) {
         if (FIRED_BY[watch.kind].includes(type)) fired.push(this.#fire(watch, { type, path }))
       }
     }

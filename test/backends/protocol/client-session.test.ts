@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openClientSession } from '../../../src/backends/protocol/client-session.ts'
 import type { ClientSessionOptions } from '../../../src/backends/protocol/client-options.ts'
-import { CALLS_MAX } from '../../../src/backends/protocol/call-queue.ts'
+import { CALLS_MAX } from '../../../src/core/call-queue.ts'
 import { Err, OpCode } from '../../../src/backends/protocol/codes.ts'
 import { OPEN_ACL } from '../../../src/backends/protocol/records.ts'
 import type { Session, SessionState } from '../../../src/core/backend.ts'

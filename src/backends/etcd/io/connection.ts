@@ -71,7 +71,8 @@ class Transport {
     this.#session = session
     session.once('connect', () => {
       this.#hasConnected = true
-      session.setLocalWindowSize(WINDOW_BYTES)
+      // This is told a turn later than it was so.
+      if (!session.destroyed) session.setLocalWindowSize(WINDOW_BYTES)
     })
     session.once('goaway', () => (this.#isGoingAway = true))
     // Its requests are told, each by itself.

@@ -1,17 +1,23 @@
 /**
  * The calls of one session that have no answer yet: in flight on the present connection, or waiting for the next one.
- *
- * Invariant  xids grow from front to back of those in flight, and replies come in that order.
+ * Servers answer in the order in which they were asked.
  */
-import { Deadline } from '../../core/async.ts'
-import { Fifo } from '../../core/fifo.ts'
-import type { Call, CallFailure } from './client-calls.ts'
-import type { ClientWatches } from './client-watches.ts'
+import { Deadline } from './async.ts'
+import type { ErrorCode, Outcome } from './errors.ts'
+import { Fifo } from './fifo.ts'
 
 /** Calls without an answer that one session holds, in flight and waiting; more are refused as not sent. */
 export const CALLS_MAX = 65_536
 
-const XID_MAX = 2 ** 31 - 1
+/** What calls fail with. */
+export interface CallFailure {
+  /** What happened. */
+  readonly code: ErrorCode
+  /** A sentence for people. */
+  readonly message: string
+  /** The outcome of what was not sent, or changes nothing; a write that was sent is `unknown`. */
+  readonly outcome: Outcome
+}
 
 /** For calls of a session that is over. */
 export const EXPIRED: CallFailure = {
@@ -27,13 +33,25 @@ export const FULL: CallFailure = {
   message: `${CALLS_MAX} calls of this session wait for their answers`,
   outcome: 'not-sent',
 }
+/** For a call that has waited for a connection too long. */
+export const WAITED: CallFailure = {
+  code: 'CONNECTION_LOSS',
+  message: 'no server was in touch in time',
+  outcome: 'not-sent',
+}
 
-const WAITED: CallFailure = { code: 'CONNECTION_LOSS', message: 'no server was in touch in time', outcome: 'not-sent' }
+/** A call in a queue. */
+export interface QueuedCall {
+  /** When it was sent, or began to wait, on `performance.now()`. */
+  sentAtMs: number
+}
 
 /** The calls of one session; see the head of this file. */
-export class CallQueue {
-  readonly #watches: ClientWatches
+export class CallQueue<C extends QueuedCall> {
   readonly #waitMsMax: number
+  readonly #fail: (call: C, failure: CallFailure, sent: boolean) => void
+  readonly #inFlight = new Fifo<C>()
+  readonly #waiting = new Fifo<C>()
   /** Fails the calls that have waited too long; the first one waits longest. */
   readonly #overdue = new Deadline(
     () => (this.#waiting.peek()?.sentAtMs ?? Infinity) + this.#waitMsMax,
@@ -41,63 +59,56 @@ export class CallQueue {
       this.#failOverdue()
     },
   )
-  readonly #inFlight = new Fifo<Call>()
-  readonly #waiting = new Fifo<Call>()
-  #lastXid: number
 
   /**
    * Makes an empty queue.
    *
-   * @param watches - is told of reads that arm a watch
    * @param waitMsMax - longest wait for a connection, in milliseconds
-   * @param lastXid - the xid before the first one
+   * @param fail - ends a call that is taken out without an answer; `sent` if it may have reached a server
    */
-  constructor(watches: ClientWatches, waitMsMax = Infinity, lastXid = 0) {
-    this.#watches = watches
+  constructor(waitMsMax: number, fail: (call: C, failure: CallFailure, sent: boolean) => void) {
     this.#waitMsMax = waitMsMax
-    this.#lastXid = lastXid
+    this.#fail = fail
   }
 
   /** Whether no further call is taken. */
-  get full(): boolean {
+  get isFull(): boolean {
     return this.#inFlight.length + this.#waiting.length >= CALLS_MAX
   }
 
-  /**
-   * The next xid: it grows over reconnects, and starts again from 1 behind the largest int32, as negative ones mean
-   * other things.
-   */
-  nextXid(): number {
-    this.#lastXid = this.#lastXid === XID_MAX ? 1 : this.#lastXid + 1
-    return this.#lastXid
+  /** The call whose answer comes next; undefined if none is outstanding. */
+  get first(): C | undefined {
+    return this.#inFlight.peek()
   }
 
   /** Takes a call that waits for a connection. */
-  wait(call: Call): void {
+  wait(call: C): void {
     call.sentAtMs = performance.now()
     this.#waiting.push(call)
     if (this.#waiting.length === 1 && this.#waitMsMax !== Infinity) this.#overdue.start()
   }
 
+  /** Takes calls back that a server has not done, before all that wait. */
+  putBack(calls: readonly C[]): void {
+    const rest = this.#waiting.takeAll()
+    for (const call of [...calls, ...rest]) this.wait(call)
+  }
+
   /** Takes a call that is sent now. */
-  sent(call: Call): void {
+  sent(call: C): void {
     call.sentAtMs = performance.now()
     this.#inFlight.push(call)
   }
 
-  /** Takes out the calls that waited, in order. */
-  takeWaiting(): Call[] {
-    this.#overdue.stop()
-    return this.#waiting.takeAll()
+  /** Takes out the call whose answer has come. */
+  takeAnswered(): C | undefined {
+    return this.#inFlight.shift()
   }
 
-  /**
-   * Takes out the call that a reply answers.
-   *
-   * @returns undefined if it is not the turn of this xid
-   */
-  takeAnswered(xid: number): Call | undefined {
-    return this.#inFlight.peek()?.request.xid === xid ? this.#inFlight.shift() : undefined
+  /** Takes out the calls that waited, in order. */
+  takeWaiting(): C[] {
+    this.#overdue.stop()
+    return this.#waiting.takeAll()
   }
 
   /** Fails what is in flight. */
@@ -121,10 +132,5 @@ export class CallQueue {
       this.#waiting.shift()
       this.#fail(first, WAITED, false)
     }
-  }
-
-  #fail(call: Call, failure: CallFailure, sent: boolean): void {
-    if (call.arms) this.#watches.answered(call, null)
-    call.fail(failure, sent)
   }
 }
