@@ -4,9 +4,8 @@
  * Source    gRPC's PROTOCOL-HTTP2.md.
  */
 
-/** gRPC's numbers of what etcd answers with. */
+/** gRPC's numbers of what etcd refuses with. */
 export const Status = Object.freeze({
-  ok: 0,
   invalidArgument: 3,
   notFound: 5,
   permissionDenied: 7,

@@ -16,7 +16,7 @@ export type { EtcdOptions, EtcdTlsOptions } from './options.ts'
  * @param endpoints - client URLs of the members, such as `http://127.0.0.1:2379`, in one string with commas or in a
  * list; or all options in one object
  * @param options - the rest of the options
- * @returns the backend; it holds connections only while it has sessions
+ * @returns the backend; it holds connections while it has sessions, and some seconds more
  * @throws TypeError or RangeError for a wrong option
  */
 export function etcd(endpoints: string | readonly string[] | EtcdOptions = {}, options: EtcdOptions = {}): Backend {

@@ -1,7 +1,8 @@
 /** What is known of a request when a member, or what stands in its place, does not answer as it should. */
 import { constants, createServer } from 'node:http2'
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import { createServer as createTcpServer } from 'node:net'
+import type { AddressInfo, Server as TcpServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { framed } from '../../../src/backends/etcd/grpc.ts'
 import { Channel, RpcError } from '../../../src/backends/etcd/io/channel.ts'
@@ -108,6 +109,23 @@ describe('a request to etcd', () => {
     expect(nobody).toMatchObject({ failure: 'unsent', message: expect.stringContaining('ECONNREFUSED') as string })
   })
 
+  it('to what is no etcd says what to look at', async () => {
+    const says = (text: string): TcpServer => {
+      return createTcpServer((socket) => socket.on('error', () => undefined).resume().end(text))
+    }
+    const [closing, talking] = [says(''), says('HTTP/1.1 400 Bad Request\r\n\r\n')]
+    for (const [other, scheme, hint] of [
+      [closing, 'http', 'https:'],
+      [talking, 'http', 'does etcd listen there?'],
+      [talking, 'https', 'http:'],
+    ] as const) {
+      await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+      const { message } = await failing(channelTo(`${scheme}://127.0.0.1:${(other.address() as AddressInfo).port}`))
+      await new Promise((resolve) => other.close(resolve))
+      expect(message).toContain(hint)
+    }
+  })
+
   it('that is not answered in time is lost, and the next one goes on another connection', async () => {
     respond = () => undefined
     const channel = channelTo()
@@ -117,6 +135,18 @@ describe('a request to etcd', () => {
     respond = answer(OK, ANSWER)
     await ask(channel)
     expect(served).toEqual([0, 1])
+  })
+
+  it('that is given up late leaves the connection alone that has taken the place of its own', async () => {
+    respond = () => undefined
+    const channel = channelTo()
+    const late = failing(channel, 4 * SHORT_MS)
+    await failing(channel, SHORT_MS)
+    respond = answer(OK, ANSWER)
+    await ask(channel)
+    await late
+    await ask(channel)
+    expect(served).toEqual([0, 0, 1, 1])
   })
 
   it('goes on another connection behind a GOAWAY, and one that is under way is still answered', async () => {

@@ -51,7 +51,7 @@ export class Host {
   readonly #clients = new Map<number, ClientEnd>()
   #lastConnection = 0
   #inputs: (() => void)[] = []
-  /** A turn is to come, or this iteration of the event loop has had its first. */
+  /** Whether something is scheduled that handles what comes in. */
   #isScheduled = false
   #isStopped = false
   /** Taken from the server, sent as far as possible, not durable yet. */

@@ -46,15 +46,7 @@ export interface StreamListener<A> {
 }
 
 /** Answers that say that nothing was changed. What is not among them may come after the change was made. */
-const REFUSALS: ReadonlySet<number> = new Set([
-  Status.invalidArgument,
-  Status.notFound,
-  Status.permissionDenied,
-  Status.resourceExhausted,
-  Status.failedPrecondition,
-  Status.outOfRange,
-  Status.unauthenticated,
-])
+const REFUSALS: ReadonlySet<number> = new Set(Object.values(Status))
 
 /** What etcd says when a token is of no use any more. */
 const STALE_TOKEN = /invalid auth token|revision of auth store is old/
@@ -63,6 +55,16 @@ const STALE_TOKEN = /invalid auth token|revision of auth store is old/
 const TOKEN_WAIT_MS = 5_000
 
 const HTTP_OK = 200
+const STATUS_OK = 0
+
+/** Of a connection that ended before a word of HTTP/2. */
+const UNGREETED = 'the connection was closed at once (does it want TLS? Then the endpoint is https:)'
+
+/** What to look at when a connection fails like this. */
+const HINTS: Readonly<Record<string, string>> = {
+  ERR_HTTP2_ERROR: 'does etcd listen there?',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'does it speak TLS? If not, the endpoint is http:',
+}
 
 /** Speaks to the members of one cluster; see the head of this file. */
 export class Channel {
@@ -128,7 +130,7 @@ export class Channel {
     return () => {
       isOver = true
       exchange?.cancel()
-      if (!isAnswered) this.#connectionOf(endpoint).retire()
+      if (!isAnswered) exchange?.retire()
     }
   }
 
@@ -142,13 +144,9 @@ export class Channel {
     return (endpoints[endpoint % endpoints.length] as URL).origin
   }
 
-  #connectionOf(endpoint: number): Connection {
-    return this.#connections[endpoint % this.#connections.length] as Connection
-  }
-
   #begin<Q, A>(endpoint: number, { path }: Method<Q, A>, token: string | null): Request {
     try {
-      return this.#connectionOf(endpoint).request(path, token)
+      return (this.#connections[endpoint % this.#connections.length] as Connection).request(path, token)
     } catch (error) {
       throw new RpcError('unsent', `${this.#nameOf(endpoint)}: ${textOf(error)}`)
     }
@@ -203,7 +201,7 @@ export class Channel {
       })
       const endMs = performance.now() + waitMs
       const limit = new Deadline(() => endMs, () => {
-        this.#connectionOf(endpoint).retire()
+        exchange.retire()
         exchange.fail(`no answer within ${Math.round(waitMs)} ms`)
       })
       limit.start()
@@ -242,8 +240,8 @@ class Exchange {
     })
     stream.on('error', (error) => this.fail(textOf(error)))
     stream.on('close', () => {
-      if (this.#end === null) this.fail('the connection has ended')
-      else this.#finish(this.#end.error)
+      if (this.#end !== null) this.#finish(this.#end.error)
+      else this.fail(request.isGreeted() ? 'the connection has ended' : UNGREETED)
     })
   }
 
@@ -251,6 +249,11 @@ class Exchange {
   send(message: Uint8Array, andThen?: 'and no more'): void {
     if (andThen === undefined) this.#request.stream.write(framed(message))
     else this.#request.stream.end(framed(message))
+  }
+
+  /** Has later requests go on another connection. */
+  retire(): void {
+    this.#request.retire()
   }
 
   /** Ends it without a word. To `destroy` a stream from within its events has corrupted memory in Node.js 20.20. */
@@ -288,14 +291,14 @@ class Exchange {
 
 /** The failure that an answer of etcd means; null if it is none. */
 function failureOf(message: string, status: number): RpcError | null {
-  if (status === Status.ok) return null
+  if (status === STATUS_OK) return null
   return new RpcError(REFUSALS.has(status) ? 'refused' : 'lost', message, status)
 }
 
 /** What happened, in words; where a connection has failed, why. */
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  const { message } = error.cause instanceof Error ? error.cause : error
-  const isNoHttp2 = (error as NodeJS.ErrnoException).code === 'ERR_HTTP2_ERROR'
-  return isNoHttp2 ? `${message}; does etcd listen there?` : message.trim()
+  const { message, code = '' }: NodeJS.ErrnoException = error.cause instanceof Error ? error.cause : error
+  const hint = HINTS[code]
+  return hint === undefined ? message.trim() : `${message.trim()} (${hint})`
 }

@@ -23,6 +23,10 @@ export interface Request {
   readonly stream: ClientHttp2Stream
   /** Whether it may have left: there is, or was, a connection. */
   readonly hasLeft: () => boolean
+  /** Whether the other end has spoken HTTP/2. */
+  readonly isGreeted: () => boolean
+  /** Has later requests go on another connection than this one. */
+  readonly retire: () => void
 }
 
 /** The connection to one member; see the head of this file. */
@@ -47,12 +51,6 @@ export class Connection {
     if (this.#transport?.isOpen !== true) this.#transport = new Transport(this.#url, this.#tls)
     return this.#transport.request(path, token)
   }
-
-  /** Has the next request open another connection. */
-  retire(): void {
-    this.#transport?.close()
-    this.#transport = null
-  }
 }
 
 /** One connection as long as it lasts. */
@@ -60,6 +58,7 @@ class Transport {
   readonly #session: ClientHttp2Session
   #requests = 0
   #hasConnected = false
+  #isGreeted = false
   #isGoingAway = false
 
   constructor(url: URL, tls: EtcdTlsOptions) {
@@ -74,6 +73,7 @@ class Transport {
       // This is told a turn later than it was so.
       if (!session.destroyed) session.setLocalWindowSize(WINDOW_BYTES)
     })
+    session.once('remoteSettings', () => (this.#isGreeted = true))
     session.once('goaway', () => (this.#isGoingAway = true))
     // Its requests are told, each by itself.
     session.on('error', () => undefined)
@@ -102,11 +102,16 @@ class Transport {
       if (this.#requests === 0) this.#session.unref()
     })
     const isRefused = (): boolean => stream.rstCode === constants.NGHTTP2_REFUSED_STREAM
-    return { stream, hasLeft: () => this.#hasConnected && !isRefused() }
+    return {
+      stream,
+      hasLeft: () => this.#hasConnected && !isRefused(),
+      isGreeted: () => this.#isGreeted,
+      retire: () => this.#retire(),
+    }
   }
 
   /** Ends it when its requests have ended; at once if none of them can have left. */
-  close(): void {
+  #retire(): void {
     if (this.#hasConnected) this.#session.close()
     else this.#session.destroy()
   }
