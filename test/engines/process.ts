@@ -6,9 +6,9 @@
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
@@ -17,6 +17,14 @@ const START_MS_MAX = 60_000
 const POLL_MS = 20
 /** How much of what it says is kept for the message of a failure. */
 const OUTPUT_CHARS_MAX = 20_000
+
+/** Ports for engines begin here; those that Linux hands out by itself begin at 32,768, elsewhere higher. */
+const FIRST_PORT = 12_000
+const LANES = 4
+const LANE_PORTS = 5_000
+
+/** The next port of this worker's own, counted on and on from anywhere: what ran before may have left connections. */
+let nextInLane = randomInt(LANE_PORTS)
 
 /** A process under test. */
 export interface EngineProcess {
@@ -31,16 +39,23 @@ export interface EngineProcess {
   kill(): Promise<void>
 }
 
-/** A loopback port that was free a moment ago. */
+/**
+ * A loopback port on which nobody listens: one below those that the system hands out by itself, of which each worker of
+ * the test runner has its own. Nobody takes it meanwhile, nor while the engine on it is down.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  for (let tried = 0; tried < LANE_PORTS; tried++) {
+    const port = FIRST_PORT + (lane() % LANES) * LANE_PORTS + (nextInLane++ % LANE_PORTS)
+    if (await canListen(port)) return port
+  }
+  throw new Error(`no free port among ${LANE_PORTS}`)
+}
+
+/** So many loopback ports; see {@link freePort}. */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports: number[] = []
+  while (ports.length < count) ports.push(await freePort())
+  return ports
 }
 
 /** An empty folder; the returned function removes it. */
@@ -117,6 +132,23 @@ export function isListening(port: number): Promise<boolean> {
     socket.once('error', () => {
       resolve(false)
     })
+  })
+}
+
+/** Which worker of the test runner this is; without it, the last lane. */
+function lane(): number {
+  return Number(process.env['VITEST_POOL_ID'] ?? LANES - 1)
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => {
+      resolve(false)
+    })
+    server.listen(port, '127.0.0.1', () => server.close(() => {
+      resolve(true)
+    }))
   })
 }
 

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import type { RedisOptions } from 'ioredis'
-import { findProgram, freePort, reasonToSkip, scratchFolder, startProcess, untilReady } from './process.ts'
+import { findProgram, freePort, freePorts, reasonToSkip, scratchFolder, startProcess, untilReady } from './process.ts'
 import { redisMissing, startRedis } from './redis.ts'
 import type { RedisServer } from './redis.ts'
 
@@ -48,6 +48,7 @@ export async function startTlsRedis(): Promise<TlsRedis> {
   return { server, ca, cert, key, close }
 }
 
+const SERVERS = 3
 const SLOTS = 16_384
 const KEYS_A_MOVE = 1_000
 const MOVE_MS_MAX = 5_000
@@ -66,13 +67,17 @@ export class RedisCluster {
 
   /** Starts a cluster; resolves when each of its servers says that all slots are served. */
   static async start(): Promise<RedisCluster> {
-    const args = ['--cluster-enabled', 'yes']
-    const servers = [await startRedis({ args }), await startRedis({ args }), await startRedis({ args })]
+    const busPorts = await freePorts(SERVERS)
+    const servers: RedisServer[] = []
+    for (const port of busPorts) {
+      servers.push(await startRedis({ args: ['--cluster-enabled', 'yes', '--cluster-port', String(port)] }))
+    }
     const [first] = servers
+    const place = ['127.0.0.1', first?.port ?? 0, busPorts[0] ?? 0]
     for (const [index, server] of servers.entries()) {
       const [from, behind] = [firstSlot(index, servers.length), firstSlot(index + 1, servers.length)]
       await server.ask((admin) => admin.call('CLUSTER', 'ADDSLOTSRANGE', from, behind - 1))
-      if (server !== first) await server.ask((admin) => admin.call('CLUSTER', 'MEET', '127.0.0.1', first?.port ?? 0))
+      if (server !== first) await server.ask((admin) => admin.call('CLUSTER', 'MEET', ...place))
     }
     for (const server of servers) {
       await server.until(async () => {

@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findProgram, freePort, reasonToSkip, startProcess, untilReady } from './process.ts'
+import { findProgram, freePorts, reasonToSkip, startProcess, untilReady } from './process.ts'
 import type { EngineProcess } from './process.ts'
 
 const JARS = '/usr/share/java'
@@ -219,11 +219,4 @@ async function leaderOf(servers: readonly ZooKeeperServer[]): Promise<ZooKeeperS
     if (performance.now() > deadlineMs) throw new Error(`no leader within ${LEADER_MS_MAX} ms`)
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
-}
-
-/** Different ports, each of which was free a moment ago. */
-async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>()
-  while (ports.size < count) ports.add(await freePort())
-  return [...ports]
 }
