@@ -27,6 +27,8 @@ export interface Reply {
   readonly payload: unknown
   /** More of it. */
   readonly more: unknown
+  /** Payload and more of each further read that the script did. */
+  readonly rest: readonly unknown[]
 }
 
 const STATUSES: readonly string[] = ['OK', 'EXPIRED', 'MOVED', 'ORDER', 'UNKNOWN'] satisfies Status[]
@@ -38,7 +40,7 @@ const STAT_FIELDS = 13
  * @throws CoordinationError `PROTOCOL_VIOLATION` if it is none
  */
 export function parseReply(raw: unknown): Reply {
-  const [status, position, news, payload, more] = listOf(raw)
+  const [status, position, news, payload, more, ...rest] = listOf(raw)
   const name = textOf(status)
   if (!isStatus(name)) throw unexpected(`status ${name}`)
   const at = textOf(position)
@@ -48,7 +50,20 @@ export function parseReply(raw: unknown): Reply {
     news: listOf(news).map(parseEntry).reverse(),
     payload,
     more,
+    rest,
   }
+}
+
+/**
+ * Takes the answer of a script that reads apart, into one reply for each read; they share its status, place and news.
+ *
+ * @param count - how many reads it was asked for
+ */
+export function readsOf(reply: Reply, count: number): Reply[] {
+  const { status, payload, more, rest } = reply
+  const parts = [payload, more, ...rest]
+  if (status === 'OK' && parts.length !== 2 * count) throw unexpected(`${parts.length} parts for ${count} reads`)
+  return Array.from({ length: count }, (_, i) => ({ ...reply, payload: parts[2 * i], more: parts[2 * i + 1] }))
 }
 
 /** Reads the stat of a node; null if there is none. */
@@ -69,6 +84,12 @@ export function childrenOf({ payload, more }: Reply): Children | null {
   if (stat === null) return null
   const names = textOf(more)
   return { stat, names: names === '' ? [] : names.split('\n').sort() }
+}
+
+/** What was read at a path. @throws CoordinationError `NO_NODE` if there is nothing */
+export function present<T>(value: T | null, path: string): T {
+  if (value !== null) return value
+  throw new CoordinationError('NO_NODE', `NO_NODE on ${path}`, { outcome: 'rejected', path })
 }
 
 /** Reads the stats that a check answers. */

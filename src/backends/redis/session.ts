@@ -28,29 +28,16 @@ import type { Link } from './link.ts'
 import { OrderedReplies } from './ordered-replies.ts'
 import { numberOf } from './position.ts'
 import type { Position, Transaction } from './position.ts'
-import { childrenOf, dataOf, resultsOf, statOf, textOf, unexpected } from './reply.ts'
+import { ReadBatch } from './read-batch.ts'
+import { childrenOf, dataOf, present, readsOf, resultsOf, statOf, textOf, unexpected } from './reply.ts'
 import type { Reply } from './reply.ts'
 import { operationArguments } from './requests.ts'
 import { SCRIPTS } from './io/script.ts'
 import type { ScriptName } from './io/script.ts'
 import { SessionStates } from './session-states.ts'
+import { ATTEMPT_MS_MIN, ATTEMPT_PART, CLOSE_MS_MAX, EXPIRY_PART, LEASE_PART } from './session-times.ts'
+import { PAUSE_MS_MAX, RENEWAL_PART, SILENCE_PART } from './session-times.ts'
 import type { ReadKind, Watch } from './watches.ts'
-
-/** Part of the session time-out, from the sending of the last answered renewal, for which a lease is good. */
-const LEASE_PART = 2 / 3
-/** Part of the session time-out, likewise, after which the session is given up. */
-const EXPIRY_PART = 4 / 3
-/** Part of the session time-out between two renewals. */
-const RENEWAL_PART = 1 / 4
-/** Part of the session time-out after which a server that answers nothing is left. */
-const SILENCE_PART = 1 / 2
-/** Part of the session time-out that a server has to take the session up again; at least `ATTEMPT_MS_MIN`. */
-const ATTEMPT_PART = 1 / 3
-const ATTEMPT_MS_MIN = 100
-/** Largest pause between two attempts to reconnect, in milliseconds. */
-const PAUSE_MS_MAX = 1_000
-/** Longest wait for the answer to a close, in milliseconds. */
-const CLOSE_MS_MAX = 2_000
 
 /** What a new session begins with. */
 export interface Birth {
@@ -75,6 +62,7 @@ export class RedisSession implements Session {
   readonly #queue: EventQueue
   readonly #replies: OrderedReplies
   readonly #calls: CallQueue<Call>
+  readonly #reads = new ReadBatch((reads) => this.#sendReads(reads))
   readonly #states: SessionStates
   readonly #stopFeed: () => void
   readonly #beat: Deadline
@@ -111,9 +99,7 @@ export class RedisSession implements Session {
     this.timeoutMs = timeoutMs
     this.#queue = new EventQueue(onError)
     this.#states = new SessionStates(this.#queue)
-    this.#calls = new CallQueue(callTimeoutMs ?? Infinity, (call, failure, sent) => {
-      this.#fail(call, failure, sent)
-    })
+    this.#calls = new CallQueue(callTimeoutMs ?? Infinity, (call, failure, sent) => this.#fail(call, failure, sent))
     this.#replies = new OrderedReplies(this.#queue, hub, position, {
       check: (paths) => {
         this.#sendCheck(paths)
@@ -247,17 +233,36 @@ export class RedisSession implements Session {
 
   #send(link: Link, call: Call): void {
     this.#calls.sent(call)
+    if (call.script === 'read') {
+      this.#reads.add(call)
+      return
+    }
+    this.#reads.flush()
     if (call.renews) this.#renewalSentMs = call.sentAtMs
     if (call.script === 'write') call.request = ++this.#lastRequest
-    const seen = this.#replies.asksSince
-    const head = [this.#hub.now(), this.#sid, String(this.#generation), seen]
     const number = call.script === 'write' ? [String(call.request)] : []
-    link.run(SCRIPTS[call.script], [...head, ...number, ...call.args]).then(
+    this.#run(link, call.script, [...number, ...call.args], (reply) => [reply], 1)
+  }
+
+  #sendReads(reads: readonly Call[]): void {
+    if (this.#link !== null) this.#run(this.#link, 'read', reads.flatMap(({ args }) => args), readsOf, reads.length)
+  }
+
+  /** @param count - how many calls it answers, and `repliesOf` tells what each is answered */
+  #run(
+    link: Link,
+    script: ScriptName,
+    args: readonly (string | Buffer)[],
+    repliesOf: (reply: Reply, count: number) => readonly Reply[],
+    count: number,
+  ): void {
+    const head = [this.#hub.now(), this.#sid, String(this.#generation), this.#replies.asksSince]
+    link.run(SCRIPTS[script], [...head, ...args]).then(
       (reply) => {
-        if (link === this.#link) this.#onReply(reply)
+        for (const one of repliesOf(reply, count)) if (link === this.#link) this.#onReply(one)
       },
       (error: unknown) => {
-        if (link === this.#link) this.#onRefusal(error)
+        for (let i = 0; i < count; i++) if (link === this.#link) this.#onRefusal(error)
       },
     ).catch((error: unknown) => {
       this.#queue.report(error)
@@ -405,6 +410,7 @@ export class RedisSession implements Session {
   #unlink(): void {
     this.#link?.close()
     this.#link = null
+    this.#reads.drop()
     this.#replies.detached()
     this.#tickedAt = null
     this.#beat.stop()
@@ -489,9 +495,4 @@ export class RedisSession implements Session {
     this.#calls.failAll(failure)
     this.#states.set(state)
   }
-}
-
-function present<T>(value: T | null, path: string): T {
-  if (value !== null) return value
-  throw new CoordinationError('NO_NODE', `NO_NODE on ${path}`, { outcome: 'rejected', path })
 }

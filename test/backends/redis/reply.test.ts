@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Operation } from '../../../src/core/backend.ts'
-import { childrenOf, dataOf, parseReply, resultsOf } from '../../../src/backends/redis/reply.ts'
+import { childrenOf, dataOf, parseReply, readsOf, resultsOf } from '../../../src/backends/redis/reply.ts'
 import { statOf, statsOf, textOf } from '../../../src/backends/redis/reply.ts'
 
 const CORRUPT = expect.objectContaining({ code: 'PROTOCOL_VIOLATION', outcome: 'corrupt' }) as Error
@@ -29,6 +29,25 @@ describe('a reply', () => {
     ['nothing', []],
   ])('is refused that is %s', (_, raw) => {
     expect(() => parseReply(raw)).toThrow(CORRUPT)
+  })
+})
+
+describe('a reply to several reads', () => {
+  it('is one to each, at one position', () => {
+    const reply = parseReply(['OK', '5-9', [], STAT, bytes('data'), '', '', STAT, bytes('b\na')])
+    const [data, none, names] = readsOf(reply, 3)
+    expect([data, none, names].map((one) => one?.position?.text)).toEqual(['5-9', '5-9', '5-9'])
+    expect(data && dataOf(data)?.data).toEqual(new Uint8Array(bytes('data')))
+    expect(none && statOf(none.payload)).toBeNull()
+    expect(names && childrenOf(names)?.names).toEqual(['a', 'b'])
+  })
+
+  it('is refused that answers more or less, unless the session is over', () => {
+    for (const count of [1, 3]) {
+      expect(() => readsOf(parseReply(['OK', '5-9', [], STAT, '', STAT, '']), count)).toThrow(CORRUPT)
+    }
+    const over = readsOf(parseReply(['EXPIRED', '5-9', [], '', '']), 3)
+    expect(over.map(({ status }) => status)).toEqual(['EXPIRED', 'EXPIRED', 'EXPIRED'])
   })
 })
 

@@ -11,19 +11,27 @@ const REPLY_BYTES_MAX = 4096
 const OPERATION_ARGUMENTS = 6
 
 /**
- * Reads a node. ARGV[5] is the kind of read, ARGV[6] the path. Answers the stat, or '' if there is none, and the data
- * or the names of the children, a line each: no name has a line break in it.
+ * Reads nodes. From ARGV[5] on there are two for each read: kind and path. Answers two for each: the stat, or ''
+ * if there is no node; and the data, or the names of the children, a line each: no name has a line break in it.
  */
 export const READ = `${PRELUDE}
 reapSessions()
 if not isLive() then return answer('EXPIRED') end
-local stat = redis.call('HGET', K .. 'n:' .. ARGV[6], 'stat')
-if stat == false then return answer('OK') end
-if ARGV[5] == 'get' then return answer('OK', stat, redis.call('HGET', K .. 'n:' .. ARGV[6], 'data')) end
-if ARGV[5] == 'children' then
-  return answer('OK', stat, table.concat(redis.call('SMEMBERS', K .. 'c:' .. ARGV[6]), '\\n'))
+local results = {}
+for i = 5, #ARGV, 2 do
+  local kind, path = ARGV[i], ARGV[i + 1]
+  local stat, more = redis.call('HGET', K .. 'n:' .. path, 'stat'), ''
+  if stat == false then
+    stat = ''
+  elseif kind == 'get' then
+    more = redis.call('HGET', K .. 'n:' .. path, 'data')
+  elseif kind == 'children' then
+    more = table.concat(redis.call('SMEMBERS', K .. 'c:' .. path), '\\n')
+  end
+  results[i - 4], results[i - 3] = stat, more
 end
-return answer('OK', stat)
+local status, position, news = unpack(answer('OK'))
+return {status, position, news, unpack(results)}
 `
 
 /** Reads the stats of many nodes, for watches that may have missed something. ARGV[5] and on are paths.

@@ -12,7 +12,8 @@
  *           lack what was acknowledged before. It begins a greater epoch, so no position is ever given twice, and
  *           notes how far the old one went, so a session can tell whether its own history is complete.
  * Portable  runs on ioredis-mock too (Lua 5.3 with 32-bit integers): HGET and not HMGET where a field may be missing,
- *           missing is compared with `false`, numbers leave through string.format, no cjson, and an injected clock.
+ *           missing is compared with `false`, numbers leave through string.format, no cjson, an injected clock, and an
+ *           answer is made by one constructor, as a table that has grown is none to the mock.
  */
 
 /** How many entries of the stream are kept, at least: what a session may miss and still be told one by one. */
