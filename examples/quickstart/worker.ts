@@ -4,6 +4,7 @@
  */
 import { ConfigCenter, FairLock, GroupMembership, lossReason } from 'quorate'
 import type { Client, Lease } from 'quorate'
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LedgerRefusal } from './ledger.ts'
 import type { Ledger } from './ledger.ts'
@@ -117,6 +118,8 @@ export class Worker {
     } catch (error) {
       if (!(error instanceof LedgerRefusal)) throw error
       this.#tools.note(`the ledger refuses ${this.name}: ${error.message}`)
+      // The ledger may know before its own client is told.
+      if (!lease.signal.aborted) await once(lease.signal, 'abort', { signal: this.#tools.signal })
       this.#lost = { job: job.id, reason: lossReason(lease.signal) ?? 'none', refusal: error.reason }
     }
     lease.signal.removeEventListener('abort', onLost)

@@ -241,25 +241,20 @@ export class RedisSession implements Session {
     if (call.renews) this.#renewalSentMs = call.sentAtMs
     if (call.script === 'write') call.request = ++this.#lastRequest
     const number = call.script === 'write' ? [String(call.request)] : []
-    this.#run(link, call.script, [...number, ...call.args], (reply) => [reply], 1)
+    this.#run(link, call.script, [...number, ...call.args], 1)
   }
 
   #sendReads(reads: readonly Call[]): void {
-    if (this.#link !== null) this.#run(this.#link, 'read', reads.flatMap(({ args }) => args), readsOf, reads.length)
+    if (this.#link !== null) this.#run(this.#link, 'read', reads.flatMap(({ args }) => args), reads.length)
   }
 
-  /** @param count - how many calls it answers, and `repliesOf` tells what each is answered */
-  #run(
-    link: Link,
-    script: ScriptName,
-    args: readonly (string | Buffer)[],
-    repliesOf: (reply: Reply, count: number) => readonly Reply[],
-    count: number,
-  ): void {
+  /** @param count - how many calls it answers: of reads there may be more than one */
+  #run(link: Link, script: ScriptName, args: readonly (string | Buffer)[], count: number): void {
     const head = [this.#hub.now(), this.#sid, String(this.#generation), this.#replies.asksSince]
     link.run(SCRIPTS[script], [...head, ...args]).then(
       (reply) => {
-        for (const one of repliesOf(reply, count)) if (link === this.#link) this.#onReply(one)
+        const replies = script === 'read' ? readsOf(reply, count) : [reply]
+        for (const one of replies) if (link === this.#link) this.#onReply(one)
       },
       (error: unknown) => {
         for (let i = 0; i < count; i++) if (link === this.#link) this.#onRefusal(error)
