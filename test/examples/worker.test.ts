@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
@@ -11,17 +9,18 @@ import type { Pricing } from '../../examples/quickstart/pricing.ts'
 import { CONFIG_PATH, Worker } from '../../examples/quickstart/worker.ts'
 import { ConfigCenter, connect } from '../../src/index.ts'
 import { embedded } from '../../src/backends/embedded/index.ts'
+import { scratchFolder } from '../engines/process.ts'
 
 const DATA = fileURLToPath(new URL('../../examples/data', import.meta.url))
 
 it('a worker that the ledger refuses before its own client hears of the end says why it lost', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'quorate-worker-'))
+  const folder = scratchFolder('worker')
   await using ensemble = embedded({ servers: 1 })
   await using clerk = await connect(ensemble)
   const { signal } = new AbortController()
   const config = new ConfigCenter<Pricing>(clerk, CONFIG_PATH, { schema: pricingSchema })
-  await (await PriceList.copy(join(DATA, 'pricing.json'), join(folder, 'pricing.json'), config)).publish(signal)
-  const ledger = new Ledger(join(folder, 'ledger.jsonl'))
+  await (await PriceList.copy(join(DATA, 'pricing.json'), join(folder.path, 'pricing.json'), config)).publish(signal)
+  const ledger = new Ledger(join(folder.path, 'ledger.jsonl'))
   const client = await connect(ensemble)
   const sessionId = client.sessionId ?? 0n
   const notes: string[] = []
@@ -39,5 +38,5 @@ it('a worker that the ledger refuses before its own client hears of the end says
   const { lost } = await running
   expect(['session-expired', 'node-deleted']).toContain(lost?.reason)
   expect(lost).toMatchObject({ job: job.id, refusal: 'stale-token' })
-  rmSync(folder, { recursive: true })
+  folder.remove()
 })

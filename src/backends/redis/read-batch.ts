@@ -1,8 +1,11 @@
 /** Reads that are called in one turn of the event loop, which go to the server as one script. */
 import type { Call } from './calls.ts'
 
-/** Reads in one script at most: a script stops all others. */
-const READS_MAX = 16
+/**
+ * Reads in one script at most. A script stops all others; and nothing is heard of a server before an answer is there
+ * in full, so that one with many large nodes would look like silence on a slow line.
+ */
+const READS_MAX = 4
 
 /** Gathers reads; see the head of this file. */
 export class ReadBatch {
