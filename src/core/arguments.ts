@@ -181,12 +181,21 @@ function operationOf(
       validateVersion(version)
       return { type, path: resolve(path, false), data: bytesOf(data, path, engine), version }
     }
-    case 'delete':
-    case 'check': {
+    case 'delete': {
       const { type, path, version } = operation
       validatePath(path)
       validateVersion(version)
       return { type, path: resolve(path, false), version }
+    }
+    case 'check': {
+      const { type, path, version, czxid } = operation
+      validatePath(path)
+      validateVersion(version)
+      if (czxid !== undefined && typeof czxid !== 'bigint') {
+        throw new TypeError(`czxid must be a bigint, got ${quote(czxid)}`)
+      }
+      const check = { type, path: resolve(path, false), version }
+      return czxid === undefined ? check : { ...check, czxid }
     }
     default:
       throw new TypeError(`an operation of a multi must be create, set, delete or check, got ${quote(operation)}`)

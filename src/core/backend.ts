@@ -104,8 +104,12 @@ export type Operation =
     }
   | { readonly type: 'set'; readonly path: string; readonly data: Uint8Array; readonly version: number }
   | { readonly type: 'delete'; readonly path: string; readonly version: number }
-  /** Refuses the whole multi unless the node exists and has this version (-1: any). */
-  | { readonly type: 'check'; readonly path: string; readonly version: number }
+  /**
+   * Refuses the whole multi unless the node exists and has this version (-1: any). With `czxid` also unless it is the
+   * node of this creation: two nodes at one path, one after the other, have equal versions and different czxids.
+   * Compared atomically with the rest of the multi; another creation is refused with `BAD_VERSION`.
+   */
+  | { readonly type: 'check'; readonly path: string; readonly version: number; readonly czxid?: bigint }
 
 /** What one part of a successful multi answers, at the index of its operation. */
 export type OperationResult =

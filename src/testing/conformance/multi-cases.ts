@@ -1,7 +1,7 @@
 /**
  * Multi: all of it at one zxid, or none of it.
  */
-import type { Operation, Session } from '../../core/backend.ts'
+import type { Operation, Session, Stat } from '../../core/backend.ts'
 import { bytes, recorder, settle, text } from './case.ts'
 import type { Case, World } from './case.ts'
 import { equal, ok, rejects } from './expect.ts'
@@ -139,6 +139,55 @@ export const multiCases: readonly Case<World>[] = [
     },
   },
   {
+    name: 'a check of a creation refuses a node that was made again at the path, and lets the one that is meant pass',
+    run: async (world) => {
+      const [owner, other] = [await world.open(), await world.open()]
+      const path = await world.node(owner, 'n', 'first')
+      const check = { type: 'check', path, version: -1, czxid: (await exists(owner, path)).czxid } as const
+      const set: Operation = { type: 'set', path, data: bytes('mine'), version: -1 }
+      const remove: Operation = { type: 'delete', path, version: -1 }
+      const isAnother = { code: 'BAD_VERSION', index: 0 } as const
+      await owner.multi([check, set])
+      await owner.multi([{ ...check, version: 1 }, set])
+      await rejects(owner.multi([{ ...check, version: 1 }]), isAnother, 'a check of an older version')
+      await other.delete(path, -1)
+      await rejects(owner.multi([check, remove]), { code: 'NO_NODE', index: 0 }, 'a delete while there is none')
+      const again = await other.create(path, bytes('other'), { mode: 'ephemeral' })
+      await rejects(owner.multi([check, remove]), isAnother, "the delete of another's node")
+      await rejects(owner.multi([check, set]), isAnother, "the set of another's node")
+      const { data, stat } = await other.get(path)
+      equal([text(data), stat.czxid, stat.version], ['other', again.stat.czxid, 0], 'the node that was made again')
+      const { czxid } = again.stat
+      await other.multi([{ ...check, czxid }, remove, create(path, 'third')])
+      await rejects(other.multi([{ ...check, czxid }]), isAnother, 'a check after a replacement')
+      equal(text((await other.get(path)).data), 'third', 'the node that replaced it')
+    },
+  },
+  {
+    name: 'of a delete on condition of its creation and a replacement of the node, exactly one takes effect',
+    run: async (world) => {
+      const [owner, other] = [await world.open(), await world.open()]
+      const path = world.path('raced')
+      for (let round = 1; round <= ROUNDS; round++) {
+        const { stat } = await owner.create(path, bytes('own'), { mode: 'ephemeral' })
+        const replacing = other.multi([
+          { type: 'delete', path, version: -1 },
+          { type: 'create', path, data: bytes('other'), mode: 'ephemeral' },
+        ])
+        const deleting = owner.multi([
+          { type: 'check', path, version: -1, czxid: stat.czxid },
+          { type: 'delete', path, version: -1 },
+        ])
+        const [replaced, deleted] = await Promise.allSettled([replacing, deleting])
+        const outcomes = [replaced.status, deleted.status].sort()
+        equal(outcomes, ['fulfilled', 'rejected'], `outcomes of round ${String(round)}`)
+        await other.sync(path)
+        equal((await other.exists(path)) !== null, replaced.status === 'fulfilled', 'whether a node is there')
+        if (replaced.status === 'fulfilled') await other.delete(path, -1)
+      }
+    },
+  },
+  {
     name: 'nobody reads the first half of a multi without the second',
     run: async (world) => {
       const [writer, reader] = [await world.open(), await world.open()]
@@ -164,6 +213,12 @@ export const multiCases: readonly Case<World>[] = [
 
 function create(path: string, data: string): Extract<Operation, { type: 'create' }> {
   return { type: 'create', path, data: bytes(data), mode: 'persistent' }
+}
+
+async function exists(session: Session, path: string): Promise<Stat> {
+  const stat = await session.exists(path)
+  ok(stat !== null, `${path} exists`)
+  return stat
 }
 
 /** Everything under a node, with its stats. */

@@ -147,9 +147,12 @@ class Draft {
       case 'delete':
         this.#delete(operation.path, operation.version, index)
         return { type: 'delete' }
-      case 'check':
-        this.#existing(operation.path, operation.version, index)
+      case 'check': {
+        const { path, version, czxid } = operation
+        const node = this.#existing(path, version, index)
+        if (czxid !== undefined && node.czxid !== czxid) throw refusal('BAD_VERSION', path, index)
         return { type: 'check' }
+      }
     }
   }
 
