@@ -36,6 +36,9 @@ import { Term } from './term.ts'
 import { Outbox } from './zab.ts'
 import type { LogEntry } from './zab.ts'
 
+/** The number of the sync by which a server asks for its vote; those that clients ask for count from 1. */
+const VOTE_SYNC_ID = 0
+
 /** One server. */
 export class Server {
   readonly #config: ServerConfig
@@ -381,7 +384,7 @@ export class Server {
   #askForVote(): void {
     if (this.#amnesia !== 'caught-up' || this.#ticks < this.#config.initLimitTicks) return
     this.#amnesia = 'asked'
-    this.#learner?.send({ type: 'SYNC', syncId: 0, touched: [] })
+    this.#learner?.send({ type: 'SYNC', syncId: VOTE_SYNC_ID, touched: [] })
   }
 
   get #isVoter(): boolean {
@@ -398,7 +401,8 @@ export class Server {
   }
 
   #synced(syncId: number): void {
-    if (this.#amnesia === 'asked') {
+    if (syncId === VOTE_SYNC_ID) {
+      if (this.#amnesia !== 'asked') return
       this.#journal.grantVote()
       this.#look('caught up; votes again')
       return
@@ -451,7 +455,7 @@ export class Server {
 
   #touch(sessionId: bigint): void {
     if (this.#term !== null) this.#term.touch(sessionId)
-    else this.#localSessions.touch(sessionId, () => this.#state.sessions.get(sessionId)?.timeoutMs ?? 0)
+    else this.#localSessions.touch(sessionId, () => this.#connections.timeoutMsOf(sessionId))
   }
 
   // State
