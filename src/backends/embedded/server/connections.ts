@@ -69,6 +69,11 @@ export class Connections {
     return this.#bySession.size
   }
 
+  /** The time-out of a session that is connected here, in milliseconds; 0 if it is not. */
+  timeoutMsOf(sessionId: bigint): number {
+    return this.#bySession.get(sessionId)?.timeoutMs ?? 0
+  }
+
   /** The connections, in no order. */
   get all(): Iterable<Connection> {
     return this.#connections.values()
@@ -179,20 +184,22 @@ export class Connections {
     this.#requests.synced(syncId)
   }
 
-  /** The leader has looked at a session that a client wants to resume here. */
-  revalidated({ sessionId, valid, timeoutMs }: Extract<Packet, { type: 'REVALIDATED' }>): void {
-    for (const connection of [...this.#connections.values()]) {
-      if (connection.phase !== 'resuming' || connection.sessionId !== sessionId) continue
-      if (!valid) {
-        this.#refuse(connection)
-        continue
-      }
-      const earlier = this.#bySession.get(sessionId)
-      if (earlier !== undefined) this.#close(earlier)
-      this.#bySession.set(sessionId, connection)
-      connection.timeoutMs = timeoutMs
-      this.#accept(connection)
+  /**
+   * The leader has looked at the password that a client showed here to resume a session. The answer is for the
+   * connection that showed it: another one may have shown another password.
+   */
+  revalidated({ connection: id, sessionId, valid, timeoutMs }: Extract<Packet, { type: 'REVALIDATED' }>): void {
+    const asker = this.#connections.get(id)
+    if (asker?.phase !== 'resuming' || asker.sessionId !== sessionId) return
+    if (!valid) {
+      this.#refuse(asker)
+      return
     }
+    const earlier = this.#bySession.get(sessionId)
+    if (earlier !== undefined) this.#close(earlier)
+    this.#bySession.set(sessionId, asker)
+    asker.timeoutMs = timeoutMs
+    this.#accept(asker)
   }
 
   #connect(connection: Connection, request: ConnectRequest): void {
@@ -225,7 +232,8 @@ export class Connections {
       return
     }
     connection.phase = 'resuming'
-    this.#host.revalidate({ type: 'REVALIDATE', sessionId, timeoutMs: connection.timeoutMs, passwd })
+    const { id, timeoutMs } = connection
+    this.#host.revalidate({ type: 'REVALIDATE', connection: id, sessionId, timeoutMs, passwd })
   }
 
   #accept(connection: Connection): void {

@@ -181,7 +181,7 @@ export class Preparer {
     const slash = path.lastIndexOf('/')
     if (slash === -1 || path.includes('\0')) return Err.badArguments
     const acl = completedAcl(request.body.acl, context.identities)
-    if (acl === null) return Err.invalidAcl
+    if (typeof acl === 'number') return acl
     const parentPath = slash === 0 ? '/' : path.slice(0, slash)
     const parent = this.#outstanding.node(parentPath)
     if (parent === undefined) return Err.noNode
@@ -248,7 +248,7 @@ export class Preparer {
     const { path, version } = request
     if (!isValidPath(path)) return Err.badArguments
     const acl = completedAcl(request.acl, context.identities)
-    if (acl === null) return Err.invalidAcl
+    if (typeof acl === 'number') return acl
     const node = this.#permitted(path, Perm.admin, context)
     if (typeof node === 'number') return node
     if (!isVersion(version, node.aversion)) return Err.badVersion
@@ -305,7 +305,8 @@ export class Preparer {
       const decided = part === null ? Err.marshallingError : this.#decidePart(part, context)
       if (typeof decided === 'number') {
         this.#outstanding.rollback()
-        if (part === null) return decided
+        // What cannot be read is refused as a whole.
+        if (decided === Err.marshallingError) return decided
         const errors = parts.map((_, i) => {
           return errorOf(i < bodies.length ? Err.ok : i === bodies.length ? decided : Err.runtimeInconsistency)
         })

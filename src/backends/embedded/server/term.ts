@@ -98,18 +98,18 @@ export class Term {
     this.#proposer.propose(txn)
   }
 
-  /** Moves a session to another server, if the password is right and the session is not over. */
+  /**
+   * Moves a session to another server, if the password is right and the session is not over. From now on it has the
+   * time-out that its client asks for now.
+   */
   revalidate(
-    { sessionId, passwd }: Extract<Packet, { type: 'REVALIDATE' }>,
+    { connection, sessionId, timeoutMs, passwd }: Extract<Packet, { type: 'REVALIDATE' }>,
     from: number,
   ): Extract<Packet, { type: 'REVALIDATED' }> {
     const session = this.#state.sessions.get(sessionId)
     const isOwner = session !== undefined && samePassword(session.passwd, passwd)
-    if (!isOwner || !this.#tracker.setOwner(sessionId, from)) {
-      return { type: 'REVALIDATED', sessionId, valid: false, timeoutMs: 0 }
-    }
-    this.#tracker.touch(sessionId)
-    return { type: 'REVALIDATED', sessionId, valid: true, timeoutMs: session.timeoutMs }
+    const valid = isOwner && this.#tracker.move(sessionId, from, timeoutMs)
+    return { type: 'REVALIDATED', connection, sessionId, valid, timeoutMs: valid ? timeoutMs : 0 }
   }
 
   /** A session was heard of. */
