@@ -270,5 +270,6 @@ export type ClientMessage =
 /** Everything a server sends on a connection; `connect` comes first, and once. */
 export type ServerMessage =
   | { readonly kind: 'connect'; readonly response: ConnectResponse }
-  | { readonly kind: 'reply'; readonly reply: Reply }
+  /** `op` is what is answered: it decides how the body is written, whatever other requests have this xid. */
+  | { readonly kind: 'reply'; readonly op: number; readonly reply: Reply }
   | { readonly kind: 'event'; readonly zxid: bigint; readonly event: WatcherEvent }

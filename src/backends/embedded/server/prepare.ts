@@ -100,6 +100,11 @@ export class Preparer {
     return this.#outstanding.count
   }
 
+  /** Where the latest decision stands in the order. */
+  get lastZxid(): bigint {
+    return this.#lastZxid
+  }
+
   /**
    * Decides a request.
    *
@@ -121,6 +126,12 @@ export class Preparer {
   /** Forgets the decisions up to this zxid, which have been applied to the state that this was made with. */
   applied(zxid: bigint): void {
     this.#outstanding.applied(zxid)
+  }
+
+  /** Takes back the latest decision, after which nothing was decided, as if its request had not come. */
+  revoke(zxid: bigint): void {
+    this.#outstanding.revoke(zxid)
+    this.#lastZxid = zxid - 1n
   }
 
   /** Forgets every decision: a new term begins, and what was not applied is no more. */

@@ -240,6 +240,7 @@ export class Server {
 
   /** Draws the conclusions of an input: an election that is decided, an attempt that is over, transactions to apply. */
   #settle(): void {
+    this.#connections.expectConsensus()
     const elected = this.#election.takeElected()
     if (elected !== null) this.#join(elected)
     const abdication = this.#leader?.abdication ?? null
@@ -329,6 +330,9 @@ export class Server {
       },
       expired: (sessionId: bigint) => {
         this.#events.push({ type: 'expired', sessionId })
+      },
+      undecided: (sessionId: bigint, error: unknown) => {
+        this.#events.push({ type: 'client-failed', sessionId, error })
       },
     }
     this.#term = new Term(this.#state, proposer, this.#config)
@@ -448,6 +452,9 @@ export class Server {
       revalidate: (packet) => {
         if (this.#leader === null) this.#learner?.send(packet)
         else if (this.#term !== null) this.#connections.revalidated(this.#term.revalidate(packet, this.#config.myid))
+      },
+      clientFailed: (sessionId, error) => {
+        this.#events.push({ type: 'client-failed', sessionId, error })
       },
       touch: (sessionId) => {
         this.#touch(sessionId)
