@@ -1,4 +1,4 @@
-/** What the pages of first contact tell people to write: found in their text, so that what is tested is what they say. */
+/** What the pages of first contact tell people to write, found in their text: what is tested is what they say. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from './published.ts'
@@ -9,20 +9,22 @@ export function page(path: string): string {
 }
 
 /**
- * The first block of code after a heading, or the next one of that language.
+ * The first block of code of a language after a text, such as a heading.
  *
  * @throws Error if the page has none
  */
-export function block(path: string, heading: string, language: string): string {
-  const [, section] = page(path).split(`${heading}\n`)
-  const code = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(section ?? '')?.[1]
-  if (code === undefined) throw new Error(`${path} has no ${language} after "${heading}"`)
+export function block(path: string, after: string, language: string): string {
+  const text = page(path)
+  const start = text.indexOf(after)
+  const section = start === -1 ? '' : text.slice(start)
+  const code = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(section)?.[1]
+  if (code === undefined) throw new Error(`${path} has no ${language} after "${after}"`)
   return code
 }
 
-/** The arguments of `tsc --init` that a page tells of, from the first such command after a heading. */
-export function initArguments(path: string, heading: string): string[] {
-  const line = /^npx tsc (--init .*)$/m.exec(block(path, heading, 'sh'))?.[1]
-  if (line === undefined) throw new Error(`${path} has no npx tsc --init after "${heading}"`)
+/** The arguments of `tsc --init` that a page tells of, from the block of commands after a text. */
+export function initArguments(path: string, after: string): string[] {
+  const line = /^npx tsc (--init .*)$/m.exec(block(path, after, 'sh'))?.[1]
+  if (line === undefined) throw new Error(`${path} has no npx tsc --init after "${after}"`)
   return line.replace(/#.*/, '').trim().split(' ')
 }

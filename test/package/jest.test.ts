@@ -1,6 +1,6 @@
 /**
- * The recipe for Jest, with Jest itself. It is not among the packages that the repository installs, since it brings some
- * three hundred of them: where QUORATE_JEST is 1, as in CI, it is installed for this test alone.
+ * The recipe for Jest, with Jest itself. It is not among the packages that the repository installs, since it brings three
+ * hundred others: where QUORATE_JEST is 1, as in CI, it is installed for this test alone.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { block } from './documented.ts'
@@ -8,6 +8,7 @@ import { PublishedPackage, run } from './published.ts'
 import type { Project, Ran } from './published.ts'
 
 const TOOLS = ['jest@30.5.2', 'ts-jest@29.4.15', '@types/jest@30.0.0', 'typescript@5.9.3', '@types/node@20.19.25']
+const NODE_MAJOR = Number(process.versions.node.split('.')[0])
 const INSTALL_MS_MAX = 600_000
 const TEST_MS_MAX = 180_000
 
@@ -26,7 +27,9 @@ import { embedded } from 'quorate/embedded'
 import { redis } from 'quorate/redis'
 import { modelBackend } from 'quorate/testing'
 
-describe.each([['embedded', () => embedded({ servers: 3 })], ['model', () => modelBackend()]] as const)('%s', (_, make) => {
+const backends = [['embedded', () => embedded({ servers: 3 })], ['model', () => modelBackend()]] as const
+
+describe.each(backends)('%s', (_, make) => {
   it('has one holder at a time', async () => {
     const client = await connect(make())
     const lease = await new FairLock(client, '/locks/a').acquire({ waitMs: 5_000 })
@@ -80,7 +83,7 @@ describe.skipIf(skip !== null)(`Jest${skip === null ? '' : ` (${skip})`}`, { tim
       expect(status).toBe(0)
     })
 
-    it.runIf(Number(process.versions.node.split('.')[0]) < 24)('does not load it without, as the page says', async () => {
+    it.runIf(NODE_MAJOR < 24)('does not load it without, as the page says', async () => {
       const { transformIgnorePatterns, ...without } = documented as Record<string, unknown>
       expect(transformIgnorePatterns).toBeDefined()
       const { output } = await jest(without)

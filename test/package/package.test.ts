@@ -101,13 +101,22 @@ describe('the packed package', () => {
 
   it('has the command', async () => {
     const main = join('node_modules/quorate', manifest.bin['quorate'] ?? '')
-    expect(await published.project('module').node(main, ['version'])).toEqual({ status: 0, output: `quorate ${manifest.version}\n` })
+    const ran = await published.project('module').node(main, ['version'])
+    expect(ran).toEqual({ status: 0, output: `quorate ${manifest.version}\n` })
   })
 })
 
 describe('the compiler of the build', () => {
   it('is the one that package.json calls typescript, of those that have the same command', () => {
     expect(realpathSync(join(ROOT, 'node_modules/.bin/tsc'))).toMatch(/\/typescript\/bin\/tsc$/)
+  })
+})
+
+describe('the first program in JavaScript', () => {
+  it('runs as it is', async () => {
+    const project = published.project('module')
+    project.write('first.js', block(GETTING_STARTED, '**In JavaScript**', 'js'))
+    expect((await project.node('first.js')).output).toBe('held\n')
   })
 })
 

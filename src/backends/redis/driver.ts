@@ -123,8 +123,8 @@ async function loaded(): Promise<{ Redis: typeof Redis }> {
 }
 
 /**
- * Loads what is installed, since the copy in a bundle does not load: an ES module of esbuild has no `require` for the modules
- * of Node.js that ioredis asks for. Bundlers leave a name alone that is not written in place.
+ * Loads what is installed, since the copy in a bundle does not load: an ES module of esbuild has no `require` for the
+ * modules of Node.js that ioredis asks for. Bundlers leave a name alone that is not written in place.
  */
 async function installed(bundled: unknown): Promise<{ Redis: typeof Redis }> {
   try {
