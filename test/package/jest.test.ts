@@ -1,6 +1,6 @@
 /**
- * The recipe for Jest, with Jest itself. It is not among the packages that the repository installs, since it brings three
- * hundred others: where QUORATE_JEST is 1, as in CI, it is installed for this test alone.
+ * The recipe for Jest, with Jest itself. It is not among the packages that the repository installs, since it brings
+ * three hundred others: where QUORATE_JEST is 1, as in CI, it is installed for this test alone.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { block } from './documented.ts'
