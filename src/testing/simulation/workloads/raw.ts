@@ -11,7 +11,7 @@
  */
 import { OpCode } from '../../../backends/protocol/codes.ts'
 import type { TxnBody } from '../../../backends/protocol/transactions.ts'
-import type { CreateMode, Operation } from '../../../core/backend.ts'
+import type { CreateMode, Operation, WatchEvent } from '../../../core/backend.ts'
 import type { Client } from '../../../core/client.ts'
 import type { CoordinationError } from '../../../core/errors.ts'
 import { checkHistory } from '../../history.ts'
@@ -25,6 +25,7 @@ import type { Probes } from '../probes.ts'
 import type { SeededRandom } from '../random.ts'
 import type { ClientLife, MakeWorkload, Workload } from '../workload.ts'
 import { attempt } from './attempt.ts'
+import { Ear } from './ear.ts'
 
 const ROOT = '/raw'
 const NODES = 6
@@ -84,7 +85,7 @@ class RawClient {
   readonly #shared: Shared
   /** Sequential nodes that it has created and not deleted yet: without its help the tree would grow all the time. */
   readonly #sequential: string[] = []
-  readonly #watching: { readonly path: string; readonly watch: () => void }[] = []
+  readonly #watching: { readonly path: string; readonly ear: Ear<WatchEvent> }[] = []
   #written = 0
 
   constructor(client: Client, life: ClientLife, shared: Shared) {
@@ -190,11 +191,14 @@ class RawClient {
 
   #read(path: string): Promise<unknown> {
     const random = this.#random
-    const watch = (): void => {
+    const ear = new Ear<WatchEvent>(`a watch on ${path} of ${this.#life.node.name}`, () => {
       this.#shared.probes.hit('watch-fired')
-    }
-    const options = random.chance(0.6) ? { watch } : {}
-    if (options.watch !== undefined) this.#watching.push({ path, watch })
+      // What it does from within is what people do there.
+      if (random.chance(0.1)) this.#unwatch()
+      if (random.chance(0.1)) void this.#one()
+    })
+    const options = random.chance(0.6) ? { watch: ear.hear } : {}
+    if (options.watch !== undefined) this.#watching.push({ path, ear })
     switch (random.between(1, 3)) {
       case 1:
         return this.#attempt(() => this.#client.get(path, options))
@@ -209,7 +213,9 @@ class RawClient {
     const { length } = this.#watching
     if (length === 0) return
     const [watching] = this.#watching.splice(this.#random.between(0, length - 1), 1)
-    if (watching !== undefined) this.#client.unwatch(watching.path, watching.watch)
+    if (watching === undefined) return
+    this.#client.unwatch(watching.path, watching.ear.hear)
+    watching.ear.over()
   }
 
   /** Writes a register, or reads it behind a sync: calls that are linearizable as a whole. */
