@@ -161,8 +161,11 @@ export function multiOperation(operation: Operation, acl: readonly Acl[]): Multi
       return { op: OpCode.setData, body: { path: operation.path, data: operation.data, version: operation.version } }
     case 'delete':
       return { op: OpCode.delete, body: { path: operation.path, version: operation.version } }
-    case 'check':
-      return { op: OpCode.check, body: { path: operation.path, version: operation.version } }
+    case 'check': {
+      const { path, version, czxid } = operation
+      if (czxid === undefined) return { op: OpCode.check, body: { path, version } }
+      return { op: OpCode.checkCreation, body: { path, version, czxid } }
+    }
   }
 }
 

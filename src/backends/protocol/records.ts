@@ -89,6 +89,9 @@ export const SetDataRequest = record({ path: ustringOrEmpty, data: copiedBuffer,
 export type SetDataRequest = Infer<typeof SetDataRequest>
 export const CheckRequest = record({ path: ustringOrEmpty, version: int32 })
 export type CheckRequest = Infer<typeof CheckRequest>
+/** Of {@link OpCode.checkCreation}. */
+export const CheckCreationRequest = record({ path: ustringOrEmpty, version: int32, czxid: int64 })
+export type CheckCreationRequest = Infer<typeof CheckCreationRequest>
 /** Of removeWatches and checkWatches; `type` is a WatcherType of codes.ts. */
 export const WatchesRequest = record({ path: ustring, type: int32 })
 export type WatchesRequest = Infer<typeof WatchesRequest>
@@ -138,6 +141,7 @@ export type MultiOperation =
   | { readonly op: typeof OpCode.delete; readonly body: DeleteRequest }
   | { readonly op: typeof OpCode.setData; readonly body: SetDataRequest }
   | { readonly op: typeof OpCode.check; readonly body: CheckRequest }
+  | { readonly op: typeof OpCode.checkCreation; readonly body: CheckCreationRequest }
 
 /** One part of a multiRead request. */
 export interface ReadOperation {

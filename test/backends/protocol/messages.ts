@@ -48,6 +48,10 @@ const operation: fc.Arbitrary<MultiOperation> = fc.oneof(
   fc.record({ op: fc.constant(OpCode.delete), body: versioned }),
   fc.record({ op: fc.constant(OpCode.setData), body: setData }),
   fc.record({ op: fc.constant(OpCode.check), body: versioned }),
+  fc.record({
+    op: fc.constant(OpCode.checkCreation),
+    body: fc.record({ path: someText, version: anInt32, czxid: anInt64 }),
+  }),
 )
 const readOperation: fc.Arbitrary<ReadOperation> = fc.record({
   op: fc.constantFrom(OpCode.getData, OpCode.getChildren),

@@ -16,6 +16,8 @@ import type { Tree } from './tree.ts'
 
 /** What of a node later requests are judged by. */
 export interface NodeFacts {
+  /** zxid of the transaction that creates it. */
+  readonly czxid: bigint
   readonly ownership: Ownership
   readonly version: number
   /** How often a child was created, as an int32 that wraps. */

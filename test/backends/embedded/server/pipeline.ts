@@ -140,6 +140,14 @@ export function check(path: string, version: number): Extract<MultiOperation, { 
   return { op: OpCode.check, body: { path, version } }
 }
 
+export function checkCreation(
+  path: string,
+  version: number,
+  czxid: bigint,
+): Extract<MultiOperation, { op: typeof OpCode.checkCreation }> {
+  return { op: OpCode.checkCreation, body: { path, version, czxid } }
+}
+
 export function multi(...body: MultiOperation[]): Wish {
   return { op: OpCode.multi, body }
 }
