@@ -74,6 +74,7 @@ export const PROBES = Object.freeze({
   'write-not-sent': 'a write was given up before it was sent',
   'bad-version': 'a conditional write lost its race',
   'multi-refused': 'a multi was refused as a whole',
+  'creation-refused': 'a multi was refused, since the node at a path was not the one that was meant',
   'watch-fired': 'a watch fired',
   'watch-fired-after-move': 'a watch fired on another connection than the one that armed it',
   'lock-adopted': 'the reply to the create of a contender was lost, and its node was found',
