@@ -5,9 +5,9 @@
 import { Violation } from '../check.ts'
 
 /** See the head of this file. */
-export class Ear<E> {
+export class Ear<E, R extends void | Promise<void> = void | Promise<void>> {
   readonly #what: string
-  readonly #listener: (event: E) => void | Promise<void>
+  readonly #listener: (event: E) => R
   #isOver = false
 
   /**
@@ -16,13 +16,13 @@ export class Ear<E> {
    * @param what - names it
    * @param listener - what it does
    */
-  constructor(what: string, listener: (event: E) => void | Promise<void>) {
+  constructor(what: string, listener: (event: E) => R) {
     this.#what = what
     this.#listener = listener
   }
 
   /** What to subscribe. */
-  readonly hear = (event: E): void | Promise<void> => {
+  readonly hear = (event: E): R => {
     if (this.#isOver) throw new Violation('callbacks', `E1: ${this.#what} was called after its end`)
     return this.#listener(event)
   }

@@ -151,7 +151,7 @@ class LockUser {
 
   /** Gives a lease back at the first change of the connection, from within the listener. */
   #beNervous(lease: Lease): void {
-    const ear = new Ear<ClientState>(`a listener of ${this.#life.node.name}`, () => {
+    const ear = new Ear<ClientState, void>(`a listener of ${this.#life.node.name}`, () => {
       unlisten()
       ear.over()
       this.#aside(() => this.#release(lease))

@@ -86,7 +86,7 @@ class RawClient {
   readonly #shared: Shared
   /** Sequential nodes that it has created and not deleted yet: without its help the tree would grow all the time. */
   readonly #sequential: string[] = []
-  readonly #watching: { readonly path: string; readonly ear: Ear<WatchEvent> }[] = []
+  readonly #watching: { readonly path: string; readonly ear: Ear<WatchEvent, void> }[] = []
   /** By path, the creation of the node that it saw there last. */
   readonly #creations = new Map<string, bigint>()
   #written = 0
@@ -212,7 +212,7 @@ class RawClient {
 
   #read(path: string): Promise<unknown> {
     const random = this.#random
-    const ear = new Ear<WatchEvent>(`a watch on ${path} of ${this.#life.node.name}`, () => {
+    const ear = new Ear<WatchEvent, void>(`a watch on ${path} of ${this.#life.node.name}`, () => {
       this.#shared.probes.hit('watch-fired')
       // What it does from within is what people do there.
       if (random.chance(0.1)) this.#unwatch()
