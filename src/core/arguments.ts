@@ -7,7 +7,9 @@
 import type { Capabilities, CreateMode, Operation } from './backend.ts'
 import type { ConnectOptions, Data } from './client.ts'
 import { CoordinationError } from './errors.ts'
+import { optionNames, refuseUnknown, validateFunction, validateSignal, validateTime } from './options.ts'
 import { validatePath, validatePrefix } from './path.ts'
+import { textOf } from './value-text.ts'
 
 /** Options of a client as they are without a word of the caller. */
 const DEFAULTS = Object.freeze({
@@ -30,14 +32,14 @@ export interface Settings {
   readonly onError: (error: unknown) => void
 }
 
-const OPTION_NAMES: ReadonlySet<string> = new Set<keyof ConnectOptions>([
-  'namespace',
-  'sessionTimeoutMs',
-  'connectTimeoutMs',
-  'operationTimeoutMs',
-  'signal',
-  'onError',
-])
+const CONNECT_OPTIONS = optionNames<ConnectOptions>({
+  namespace: true,
+  sessionTimeoutMs: true,
+  connectTimeoutMs: true,
+  operationTimeoutMs: true,
+  signal: true,
+  onError: true,
+})
 
 const SEQUENTIAL: Readonly<Record<CreateMode, boolean>> = {
   persistent: false,
@@ -51,9 +53,6 @@ const SEQUENTIAL: Readonly<Record<CreateMode, boolean>> = {
 const VERSION_MAX = 2 ** 31 - 1
 const TTL_MS_MAX = 2 ** 40 - 1
 
-/** The longest time that an option may give, in milliseconds: what a timer can be set to, 24 days. */
-const TIME_MS_MAX = 2 ** 31 - 1
-
 const utf8 = new TextEncoder()
 
 /**
@@ -62,9 +61,7 @@ const utf8 = new TextEncoder()
  * @throws TypeError or RangeError with the option's name and value
  */
 export function settingsOf(options: ConnectOptions): Settings {
-  for (const name of Object.keys(options)) {
-    if (!OPTION_NAMES.has(name)) throw new TypeError(`connect has no option ${quote(name)}`)
-  }
+  refuseUnknown(options, CONNECT_OPTIONS, 'connect')
   const { namespace = DEFAULTS.namespace, sessionTimeoutMs, signal, onError = emitWarning } = options
   const { connectTimeoutMs = DEFAULTS.connectTimeoutMs, operationTimeoutMs = DEFAULTS.operationTimeoutMs } = options
   validatePath(namespace, 'namespace')
@@ -94,12 +91,12 @@ export function isSequential(mode: CreateMode): boolean {
  */
 export function validateMode(mode: CreateMode, ttlMs: number | undefined, path: string, engine: Capabilities): void {
   if (!Object.hasOwn(SEQUENTIAL, mode)) {
-    throw new TypeError(`mode must be one of ${Object.keys(SEQUENTIAL).join(', ')}, got ${quote(mode)}`)
+    throw new TypeError(`mode must be one of ${Object.keys(SEQUENTIAL).join(', ')}, got ${textOf(mode)}`)
   }
   if (mode !== 'persistent-with-ttl') {
-    if (ttlMs !== undefined) throw new TypeError(`ttlMs is for persistent-with-ttl, got ${quote(ttlMs)} with ${mode}`)
+    if (ttlMs !== undefined) throw new TypeError(`ttlMs is for persistent-with-ttl, got ${textOf(ttlMs)} with ${mode}`)
   } else if (ttlMs === undefined || !Number.isInteger(ttlMs) || ttlMs < 1 || ttlMs > TTL_MS_MAX) {
-    throw new RangeError(`ttlMs must be an integer from 1 to ${TTL_MS_MAX}, got ${quote(ttlMs)}`)
+    throw new RangeError(`ttlMs must be an integer from 1 to ${TTL_MS_MAX}, got ${textOf(ttlMs)}`)
   }
   const hasMode =
     mode === 'container' ? engine.containers : mode !== 'persistent-with-ttl' || engine.ttlGranularityMs !== null
@@ -110,19 +107,7 @@ export function validateMode(mode: CreateMode, ttlMs: number | undefined, path: 
 /** Checks a version to compare with. */
 export function validateVersion(version: number): void {
   if (Number.isInteger(version) && version >= -1 && version <= VERSION_MAX) return
-  throw new RangeError(`version must be an integer from -1 to ${VERSION_MAX}, got ${quote(version)}`)
-}
-
-/** Checks a watcher. */
-export function validateFunction(name: string, value: unknown): void {
-  if (value === undefined || typeof value === 'function') return
-  throw new TypeError(`${name} must be a function, got ${quote(value)}`)
-}
-
-/** Checks a signal. */
-export function validateSignal(signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return
-  throw new TypeError(`signal must be an AbortSignal, got ${quote(signal)}`)
+  throw new RangeError(`version must be an integer from -1 to ${VERSION_MAX}, got ${textOf(version)}`)
 }
 
 /**
@@ -132,7 +117,7 @@ export function validateSignal(signal: unknown): void {
  */
 export function bytesOf(data: Data, path: string, engine: Capabilities): Uint8Array {
   if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
-    throw new TypeError(`data must be a string or a Uint8Array, got ${quote(data)}`)
+    throw new TypeError(`data must be a string or a Uint8Array, got ${textOf(data)}`)
   }
   const bytes = typeof data === 'string' ? utf8.encode(data) : new Uint8Array(data)
   refuseOversize(bytes.length, engine, path)
@@ -151,7 +136,7 @@ export function operationsOf(
   resolve: (path: string, isPrefix: boolean) => string,
 ): Operation[] {
   const list: unknown = operations
-  if (!Array.isArray(list)) throw new TypeError(`operations must be an array, got ${quote(operations)}`)
+  if (!Array.isArray(list)) throw new TypeError(`operations must be an array, got ${textOf(operations)}`)
   let bytes = 0
   const resolved = operations.map((operation) => {
     const canonical = operationOf(operation, engine, resolve)
@@ -192,13 +177,13 @@ function operationOf(
       validatePath(path)
       validateVersion(version)
       if (czxid !== undefined && typeof czxid !== 'bigint') {
-        throw new TypeError(`czxid must be a bigint, got ${quote(czxid)}`)
+        throw new TypeError(`czxid must be a bigint, got ${textOf(czxid)}`)
       }
       const check = { type, path: resolve(path, false), version }
       return czxid === undefined ? check : { ...check, czxid }
     }
     default:
-      throw new TypeError(`an operation of a multi must be create, set, delete or check, got ${quote(operation)}`)
+      throw new TypeError(`an operation of a multi must be create, set, delete or check, got ${textOf(operation)}`)
   }
 }
 
@@ -209,17 +194,7 @@ function refuseOversize(bytes: number, engine: Capabilities, path?: string): voi
   throw new CoordinationError('PAYLOAD_TOO_LARGE', message, { outcome: 'not-sent', ...where })
 }
 
-function validateTime(name: string, value: unknown): void {
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number of milliseconds, got ${quote(value)}`)
-  if (value > 0 && value <= TIME_MS_MAX) return
-  throw new RangeError(`${name} must be more than 0 and at most ${TIME_MS_MAX} milliseconds, got ${value}`)
-}
-
 /** Errors without a caller are shown as process warnings: seen by default, and never fatal. */
 function emitWarning(error: unknown): void {
   globalThis.process.emitWarning(error instanceof Error ? error : String(error))
-}
-
-function quote(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : String(value)
 }

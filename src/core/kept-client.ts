@@ -7,7 +7,7 @@
  * Errors    name paths as the caller wrote them.
  */
 import { bytesOf, isSequential, operationsOf } from './arguments.ts'
-import { validateCreatePath, validateFunction, validateMode, validateSignal, validateVersion } from './arguments.ts'
+import { validateCreatePath, validateMode, validateVersion } from './arguments.ts'
 import type { Settings } from './arguments.ts'
 import { abortable, abortedError, limited } from './async.ts'
 import type { Backend, Capabilities, Children, CreateMode, CreateOptions, Created, NodeData } from './backend.ts'
@@ -17,7 +17,9 @@ import type { ReadOptions, VersionOptions, WaitOptions } from './client.ts'
 import { CoordinationError, isCoordinationError } from './errors.ts'
 import { EventQueue } from './event-queue.ts'
 import { Namespace } from './namespace.ts'
+import { validateFunction, validateSignal } from './options.ts'
 import { parentOf, validatePath } from './path.ts'
+import { thrownAsSeenFrom } from './refusal.ts'
 import { repeat } from './retry.ts'
 import { SessionKeeper, closedError } from './session-keeper.ts'
 import { WatchWrappers } from './watch-wrappers.ts'
@@ -339,11 +341,7 @@ export class KeptClient implements Client {
 
   /** An error whose path is the one that the caller wrote; a multi names several, and its error one of them. */
   #asWritten(error: unknown, path: string | undefined): unknown {
-    if (this.#namespace.root === '/' || !isCoordinationError(error) || error.path === undefined) return error
-    const written = path ?? this.#namespace.strip(error.path)
-    const { code, message, outcome, index } = error
-    const where = { path: written, ...(index === undefined ? {} : { index }) }
-    return new CoordinationError(code, message, { outcome, cause: error, ...where })
+    return thrownAsSeenFrom(error, (onServers) => path ?? this.#namespace.strip(onServers))
   }
 
   /** Makes a path on the servers. To repeat it is safe, whatever became of the attempt before. */

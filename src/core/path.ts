@@ -7,6 +7,7 @@
  *           must be compared by {@link compareSequence} and never as text.
  * Source    ZooKeeper PathUtils.java, PrepRequestProcessor.java (`%010d`).
  */
+import { textOf } from './value-text.ts'
 
 /** Places of the counter at the end of a sequential name; a sign takes one, and -1000000000 and below take one more. */
 const SEQUENCE_DIGITS = 10
@@ -27,7 +28,7 @@ const NINE = 0x39
  */
 export function validatePath(path: string, what = 'path'): void {
   const flaw = flawOf(path)
-  if (flaw !== null) throw new TypeError(`${what} must be a node's path, got ${quote(path)}: ${flaw}`)
+  if (flaw !== null) throw new TypeError(`${what} must be a node's path, got ${textOf(path)}: ${flaw}`)
 }
 
 /**
@@ -39,7 +40,7 @@ export function validatePath(path: string, what = 'path'): void {
  */
 export function validatePrefix(path: string, what = 'path'): void {
   const flaw = typeof path === 'string' ? flawOf(`${path}1`) : flawOf(path)
-  if (flaw !== null) throw new TypeError(`${what} must be the beginning of a node's path, got ${quote(path)}: ${flaw}`)
+  if (flaw !== null) throw new TypeError(`${what} must be the beginning of a node's path, got ${textOf(path)}: ${flaw}`)
 }
 
 /** Whether a node may have this path. */
@@ -148,8 +149,4 @@ function segmentFlawOf(path: string, start: number, end: number): string | null 
 
 function isForbidden(unit: number): boolean {
   return unit <= 0x1f || (unit >= 0x7f && unit <= 0x9f) || (unit >= 0xd800 && unit <= 0xf8ff) || unit >= 0xfff0
-}
-
-function quote(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : String(value)
 }

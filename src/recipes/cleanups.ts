@@ -1,8 +1,9 @@
 /**
  * Clean-ups: removals that are owed and go on in the background until they are confirmed.
  *
- * Model     a set of tasks a client. A task is repeated until it succeeds, the servers refuse it for good (which is
+ * Model     one set of tasks per client. A task is repeated until it succeeds, the servers refuse it for good (which is
  *           reported), or the client ends; the end of its session then removes what was to be removed.
+ * Close     a client that closes while the servers are in touch waits a little for what is still owed.
  * Visible   `pendingCleanups(client)` counts them: a number that stays above zero tells of servers out of reach.
  */
 import { delay } from '../core/async.ts'
@@ -38,7 +39,7 @@ export function pendingCleanups(client: Client): number {
 /** The clean-ups of one client. */
 export class Cleanups {
   readonly #client: Client
-  readonly #tasks = new Map<Promise<void>, AbortController>()
+  readonly #tasks = new Map<Promise<boolean>, AbortController>()
   #disown: (() => void) | null = null
 
   private constructor(client: Client) {
@@ -63,12 +64,13 @@ export class Cleanups {
    * Begins a clean-up and repeats it until it is done.
    *
    * @param task - makes one attempt
-   * @returns resolves when it is confirmed or no longer needed; never rejects
+   * @returns whether it is known to be done: true when it is confirmed or no longer needed, false when the servers
+   * refused it or the client closed before; never rejects
    */
-  run(task: CleanupTask): Promise<void> {
+  run(task: CleanupTask): Promise<boolean> {
     this.#disown ??= this.#client.own({ close: () => this.#close() })
     const ending = new AbortController()
-    const running: Promise<void> = this.#repeat(task, ending).finally(() => {
+    const running: Promise<boolean> = this.#repeat(task, ending).finally(() => {
       this.#tasks.delete(running)
       if (this.#tasks.size === 0) this.#disownNow()
     })
@@ -83,7 +85,10 @@ export class Cleanups {
    * @returns resolves when it is confirmed or left to the background; never rejects
    */
   async confirmOrHandOver(task: CleanupTask): Promise<void> {
-    const running = this.run(task)
+    await this.#whileInTouch(this.run(task))
+  }
+
+  async #whileInTouch(running: Promise<unknown>): Promise<void> {
     if (this.#client.state.status !== 'connected') return
     const enough = new AbortController()
     const limit = delay(CONFIRM_MS, enough.signal).catch(() => undefined)
@@ -91,17 +96,24 @@ export class Cleanups {
     enough.abort()
   }
 
-  async #repeat(task: CleanupTask, ending: AbortController): Promise<void> {
+  async #repeat(task: CleanupTask, ending: AbortController): Promise<boolean> {
     const { signal } = ending
+    let isOver = false
+    const giveUp = (): void => {
+      if (signal.aborted) return
+      isOver = true
+      ending.abort()
+    }
     for (let backoffMs = BACKOFF_MIN_MS; !signal.aborted; backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS)) {
       try {
-        await task(signal, () => ending.abort())
-        return
+        await task(signal, giveUp)
+        return isOver || !signal.aborted
       } catch (error) {
-        if (this.#isFinal(error, signal)) return
+        if (this.#isFinal(error, signal)) return isOver
       }
       await delay(backoffMs * Math.random(), signal).catch(() => undefined)
     }
+    return isOver
   }
 
   /** Whether there is no use in another attempt: the client ends, or the servers refuse, which somebody has to know. */
@@ -113,8 +125,14 @@ export class Cleanups {
   }
 
   async #close(): Promise<void> {
+    await this.#whileInTouch(this.#untilDone())
     for (const ending of this.#tasks.values()) ending.abort()
     await Promise.all(this.#tasks.keys())
+  }
+
+  /** Those that are begun meanwhile are waited for too. */
+  async #untilDone(): Promise<void> {
+    while (this.#tasks.size > 0) await Promise.all(this.#tasks.keys())
   }
 
   #disownNow(): void {

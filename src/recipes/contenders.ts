@@ -188,7 +188,7 @@ export class Contenders {
   }
 
   async #leave(place: Place): Promise<void> {
-    await Cleanups.of(this.#client).confirmOrHandOver(deletion(this.#client, place.node, false))
+    await Cleanups.of(this.#client).confirmOrHandOver(deletion(this.#client, place.node))
     this.#client.unwatch(place.node.path, place.watch.fire)
   }
 

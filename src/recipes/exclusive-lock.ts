@@ -201,10 +201,7 @@ class Bid {
       if (this.#setbacks >= CREATE_ATTEMPTS_MAX) throw error
       // Whatever it made goes with its session; the next attempt is on the next one.
       if (isCoordinationError(error, 'SESSION_EXPIRED')) return null
-      if (isOutcomeUnknown(error)) {
-        const stat = await this.#findOwn(mark, signal)
-        return stat?.ephemeralOwner === this.#client.sessionId ? stat : null
-      }
+      if (isOutcomeUnknown(error)) return await this.#findOwn(mark, signal)
       if (!isCoordinationError(error, 'NO_NODE')) throw error
       await this.#client.makePath(parentOf(this.#path), { signal })
       return null
@@ -240,16 +237,18 @@ class Bid {
   }
 
   /** Removes what an attempt that was given up has created or will yet create. */
-  async #withdraw(creating: Promise<unknown>, mark: string): Promise<void> {
+  async #withdraw(creating: Promise<Created>, mark: string): Promise<void> {
     await Cleanups.of(this.#client).confirmOrHandOver(async (signal, giveUp) => {
-      await abortable(creating.catch(() => undefined), signal)
-      const stat = await this.#findOwn(mark, signal)
-      if (stat !== null) await deletion(this.#client, ownedNode(this.#path, stat), false)(signal, giveUp)
+      const created = await abortable(creating.catch(() => null), signal)
+      const stat = created?.stat ?? (await this.#findOwn(mark, signal))
+      if (stat !== null) await deletion(this.#client, ownedNode(this.#path, stat))(signal, giveUp)
     })
   }
 
+  /** The node with this mark, if the session that is live now owns it: whoever copies data copies the mark. */
   async #findOwn(mark: string, signal: AbortSignal): Promise<Stat | null> {
     const found = await readSynced(this.#client, this.#path, signal)
-    return found !== null && unmarkData(found.data)?.mark === mark ? found.stat : null
+    if (found === null || unmarkData(found.data)?.mark !== mark) return null
+    return found.stat.ephemeralOwner === this.#client.sessionId ? found.stat : null
   }
 }

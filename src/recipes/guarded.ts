@@ -5,11 +5,12 @@
  *           node with our UUID is ours if the session that is live now owns it; one of an older session is about to go
  *           and is deleted, never adopted (CURATOR-498, 604). Once a create was sent, its clean-up is owed, whatever
  *           happens.
- * Delete    repeated until the node is known to be gone or the session that owned it is over. Where others may use the
- *           name, a repetition first makes sure by czxid that the node is still the one that was meant.
- * Lookups   are behind a `sync`, since the server that answers may not have seen yet what the lost one had done.
+ * Identity  a node that is ours is deleted, set or replaced only by a multi that begins with a check of its czxid: two
+ *           nodes at one path, one after the other, have equal versions, and the second one may be another's.
+ * Delete    repeated until the node is known to be gone or the session that owned it is over.
+ * Lookups   follow a `sync`, since the server that answers may not have seen yet what the lost one had done.
  */
-import type { Created, NodeData, Stat } from '../core/backend.ts'
+import type { Created, NodeData, Operation, Stat } from '../core/backend.ts'
 import type { Client, Data } from '../core/client.ts'
 import { abortable } from '../core/async.ts'
 import { isCoordinationError } from '../core/errors.ts'
@@ -23,12 +24,16 @@ import { sessionOver } from './wait.ts'
 /** How often a create is tried while its parent vanishes or its answers are lost. */
 export const CREATE_ATTEMPTS_MAX = 10
 
-/** An ephemeral node that this process made, and what identifies it. */
-export interface OwnedNode {
+/** What tells a node from every other, also from those at the same path before and after it. */
+export interface NodeIdentity {
   /** Where it is. */
   readonly path: string
   /** zxid of its creation: another node of the same path has another. */
   readonly czxid: bigint
+}
+
+/** An ephemeral node that this process made. */
+export interface OwnedNode extends NodeIdentity {
   /** The session that owns it. */
   readonly sessionId: bigint
 }
@@ -83,7 +88,7 @@ export function isOutcomeUnknown(error: unknown): error is CoordinationError {
 export async function protectedCreate(client: Client, request: ProtectedCreate, wait: Wait): Promise<Created> {
   const { mark } = request
   const path = joinPath(request.parent, mark + request.rest)
-  let owed: Promise<unknown> | null = null
+  let owed: Promise<Created> | null = null
   try {
     for (let attempt = 1; ; attempt += 1) {
       wait.check()
@@ -112,24 +117,38 @@ export async function protectedCreate(client: Client, request: ProtectedCreate, 
 }
 
 /** Deletes whatever a create has made or will yet make, once it is known what became of it. */
-async function sweep(client: Client, parent: string, mark: string, creating: Promise<unknown>): Promise<void> {
-  await Cleanups.of(client).confirmOrHandOver(async (signal) => {
-    await abortable(creating.catch(() => undefined), signal)
-    const names = await namesMarked(client, parent, mark, signal)
-    await Promise.all(names.map((name) => deleteIfThere(client, joinPath(parent, name), signal)))
+async function sweep(client: Client, parent: string, mark: string, creating: Promise<Created>): Promise<void> {
+  await Cleanups.of(client).confirmOrHandOver(async (signal, giveUp) => {
+    const created = await abortable(creating.catch(() => null), signal)
+    if (created !== null) return deletion(client, ownedNode(created.path, created.stat))(signal, giveUp)
+    const found = await nodesMarked(client, parent, mark, signal)
+    await Promise.all(found.map((node) => deleteNode(client, node, signal)))
   })
 }
 
 /** Finds the node that a create with a lost answer has made, and deletes what older sessions have left of it. */
 async function findOwn(client: Client, parent: string, mark: string, signal: AbortSignal): Promise<Created | null> {
+  for (const { path, czxid, stat } of await nodesMarked(client, parent, mark, signal)) {
+    if (stat.ephemeralOwner === client.sessionId) return { path, stat }
+    await deleteNode(client, { path, czxid }, signal)
+  }
+  return null
+}
+
+/** A node whose name has a mark of ours. */
+interface FoundNode extends NodeIdentity {
+  readonly stat: Stat
+}
+
+/** A session made each of them; what was made again under such a name without one is somebody's restoration. */
+async function nodesMarked(client: Client, parent: string, mark: string, signal: AbortSignal): Promise<FoundNode[]> {
+  const found: FoundNode[] = []
   for (const name of await namesMarked(client, parent, mark, signal)) {
     const path = joinPath(parent, name)
     const stat = await client.exists(path, { signal })
-    if (stat === null) continue
-    if (stat.ephemeralOwner === client.sessionId) return { path, stat }
-    await deleteIfThere(client, path, signal)
+    if (stat !== null && stat.ephemeralOwner !== 0n) found.push({ path, czxid: stat.czxid, stat })
   }
-  return null
+  return found
 }
 
 async function namesMarked(client: Client, parent: string, mark: string, signal: AbortSignal): Promise<string[]> {
@@ -143,11 +162,26 @@ async function namesMarked(client: Client, parent: string, mark: string, signal:
   }
 }
 
-async function deleteIfThere(client: Client, path: string, signal: AbortSignal): Promise<void> {
+/**
+ * The operation that a multi on a node of ours begins with: by it the whole is refused unless the node is still there,
+ * and no other in its place.
+ */
+export function checkIdentity({ path, czxid }: NodeIdentity): Operation {
+  return { type: 'check', path, version: -1, czxid }
+}
+
+/** Whether a multi that begins with {@link checkIdentity} was refused by it: the node that was meant is gone. */
+export function isGone(error: unknown): boolean {
+  return isCoordinationError(error, 'NO_NODE', 'BAD_VERSION') && error.index === 0
+}
+
+/** Deletes this very node; if it is gone, nothing. */
+async function deleteNode(client: Client, node: NodeIdentity, signal: AbortSignal): Promise<void> {
+  const { path } = node
   try {
-    await client.delete(path, { signal })
+    await client.multi([checkIdentity(node), { type: 'delete', path, version: -1 }], { signal })
   } catch (error) {
-    if (!isCoordinationError(error, 'NO_NODE')) throw error
+    if (!isGone(error)) throw error
   }
 }
 
@@ -156,44 +190,20 @@ async function deleteIfThere(client: Client, path: string, signal: AbortSignal):
  *
  * @param client - through which it was created
  * @param node - what to delete; nothing else is deleted in its place
- * @param verifyFirst - whether to make sure before the first attempt too that the node is still the one that was meant
  * @returns one attempt; it resolves when the node is gone or its session is over
  */
-export function deletion(client: Client, node: OwnedNode, verifyFirst: boolean): CleanupTask {
-  let isSure = !verifyFirst
-  return (signal, giveUp) =>
-    whileSessionLives(client, node, giveUp, async () => {
-      if (signal.aborted) return
-      if (!isSure && !(await isStillThere(client, node, signal))) return
-      isSure = false
-      await deleteIfThere(client, node.path, signal)
-    })
-}
-
-async function isStillThere(client: Client, node: OwnedNode, signal: AbortSignal): Promise<boolean> {
-  await client.sync(node.path, { signal })
-  const stat = await client.exists(node.path, { signal })
-  return stat?.czxid === node.czxid
-}
-
-/**
- * Runs a task on the session that owns a node, and on no later one: a delete that the client would carry over to its
- * next session could meet the node of another owner under the same path.
- */
-async function whileSessionLives(
-  client: Client,
-  node: OwnedNode,
-  giveUp: () => void,
-  task: () => Promise<void>,
-): Promise<void> {
-  const look = (): void => {
-    if (client.sessionId !== node.sessionId) giveUp()
-  }
-  const unlisten = client.onState(look)
-  try {
-    look()
-    await task()
-  } finally {
-    unlisten()
+export function deletion(client: Client, node: OwnedNode): CleanupTask {
+  return async (signal, giveUp) => {
+    const look = (): void => {
+      // A client that closes does not say whether its session is over.
+      if (client.state.status !== 'closed' && client.sessionId !== node.sessionId) giveUp()
+    }
+    const unlisten = client.onState(look)
+    try {
+      look()
+      if (!signal.aborted) await deleteNode(client, node, signal)
+    } finally {
+      unlisten()
+    }
   }
 }

@@ -6,8 +6,8 @@
  * States    held -> suspect -> held ... -> released, or lost. Suspect is a holder that has lost touch with the servers:
  *           the lock is still its own until `leaseDeadlineMs`. Released and lost are final.
  * Safety    local state follows the servers: `released` only when they have confirmed it or the session is over
- *           (CURATOR-678); `lost` before they could have given the lock to another, as long as clocks drift by less
- *           than a tenth.
+ *           (CURATOR-678); `lost`, and then the signal, before they could have given the lock to another, as long as
+ *           clocks drift by less than a tenth.
  */
 import type { Client } from '../core/client.ts'
 import { CoordinationError } from '../core/errors.ts'
@@ -21,8 +21,8 @@ import { Tenure } from './tenure.ts'
  * Where a lease stands.
  *
  * - `held`: the servers answer, and cannot have given it to another.
- * - `suspect`: no server is in touch, and it is surely held only until `leaseDeadlineMs`; or a release is not confirmed
- *   yet.
+ * - `suspect`: no server is in touch, and it is surely held only until `leaseDeadlineMs`; or a release is not
+ *   confirmed: not yet, or never if the client closed before. Then the end of its session ends it.
  * - `lost`: over without a release; `signal` is aborted. Final.
  * - `released`: given back, and confirmed by the servers or by the end of the session. Final.
  */
@@ -56,8 +56,10 @@ export interface Lease extends AsyncDisposable {
    */
   throwIfLost(): void
   /**
-   * Gives it back. Idempotent. Resolves when the servers have confirmed it, when the session is over, or at once if it
-   * is lost (what remains of it is then removed in the background). It never rejects.
+   * Gives it back: removes the holder's node, and no other at its path. Idempotent. Resolves when the servers have
+   * confirmed it, when the session is over, when they refused it (which is reported) or the client closed before, whose
+   * `close()` waits a little for it, or at once if it is lost (what remains of it is then removed in the background).
+   * `state` says which. It never rejects.
    */
   release(): Promise<void>
 }
@@ -71,7 +73,7 @@ export class NodeLease implements Lease {
   readonly #node: OwnedNode
   readonly #tenure: Tenure
   readonly #disown: () => void
-  #state: 'holding' | 'releasing' | 'released' | 'lost' = 'holding'
+  #state: 'holding' | 'releasing' | 'released' = 'holding'
   #releasing: Promise<void> | null = null
 
   /**
@@ -96,17 +98,18 @@ export class NodeLease implements Lease {
   }
 
   get state(): LeaseState {
-    if (this.#state === 'released' || this.#state === 'lost') return this.#state
+    if (this.#tenure.isLost) return 'lost'
+    if (this.#state === 'released') return 'released'
     const isInTouch = this.#client.state.status === 'connected' && performance.now() < this.leaseDeadlineMs
     return isInTouch ? 'held' : 'suspect'
   }
 
   get leaseDeadlineMs(): number {
-    return this.#state === 'holding' ? this.#tenure.deadlineMs : -Infinity
+    return this.#isHeld ? this.#tenure.deadlineMs : -Infinity
   }
 
   throwIfLost(): void {
-    if (this.#state === 'holding' && !this.#tenure.isProven) this.#tenure.lose('deadline-passed')
+    if (this.#isHeld && !this.#tenure.isProven) this.#tenure.lose('deadline-passed')
     if (this.signal.aborted) throw this.signal.reason
     if (this.#state !== 'holding') throw releasedError(this.path)
   }
@@ -120,25 +123,27 @@ export class NodeLease implements Lease {
     return this.release()
   }
 
+  get #isHeld(): boolean {
+    return this.#state === 'holding' && !this.#tenure.isLost
+  }
+
   async #release(): Promise<void> {
-    if (this.#state !== 'holding') return
+    if (!this.#isHeld) return
     this.#state = 'releasing'
     this.#tenure.end()
-    await Cleanups.of(this.#client).run(deletion(this.#client, this.#node, false))
-    this.#state = 'released'
+    if (await Cleanups.of(this.#client).run(deletion(this.#client, this.#node))) this.#state = 'released'
     this.#forget()
   }
 
   /** Lost or not, the node may still be there and keep others waiting: it is owed to them to remove it. */
   #onLost(reason: LossReason): void {
-    this.#state = 'lost'
     this.#forget()
     const isOwed = reason === 'deadline-passed'
     if (isOwed) void this.#removeRest()
   }
 
   #removeRest(): Promise<void> {
-    return Cleanups.of(this.#client).confirmOrHandOver(deletion(this.#client, this.#node, true))
+    return Cleanups.of(this.#client).confirmOrHandOver(deletion(this.#client, this.#node))
   }
 
   /** The holder must stop before its lock can go to another, so the signal comes first. */

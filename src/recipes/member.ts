@@ -3,8 +3,9 @@
  *
  * Model     an ephemeral node named by the member's id. Its data begin with a mark of this handle, so that the node is
  *           known again after a lost reply or a lost session. One loop registers, stores new data and registers again.
- * Safety    a node with another mark is never adopted, overwritten or deleted. A node that an older session of this
- *           handle left is replaced by one atomic delete and create, so that others see an update and no leave.
+ * Safety    a node of another creation and with another mark is never adopted, and every write of a node of ours checks
+ *           its czxid: what was put in its place is neither overwritten nor deleted. A node that an older session of
+ *           this handle left is replaced by one atomic delete and create, so that others see an update and no leave.
  * Signal    `signal` belongs to one registration: it aborts when that can no longer be relied on, and after the handle
  *           has registered anew there is another one. Read it anew whenever work begins.
  * Source    Curator PersistentNode, GroupMember; and what was reported of them (CURATOR-506, 297).
@@ -20,7 +21,8 @@ import { Cleanups } from './cleanups.ts'
 import type { IterateOptions, SubscribeOptions, Unsubscribe } from './feed.ts'
 import { Feed } from './feed.ts'
 import type { OwnedNode } from './guarded.ts'
-import { CREATE_ATTEMPTS_MAX, deletion, isOutcomeUnknown, ownedNode, readSynced } from './guarded.ts'
+import { CREATE_ATTEMPTS_MAX, checkIdentity, deletion, isGone, isOutcomeUnknown } from './guarded.ts'
+import { ownedNode, readSynced } from './guarded.ts'
 import { markData, newMark, unmarkData } from './marked-data.ts'
 import { NodeWatch, Tenure } from './tenure.ts'
 import type { TimedWaitOptions } from './wait.ts'
@@ -30,10 +32,12 @@ import { Wait, clientClosed } from './wait.ts'
  * Where a member stands.
  *
  * - `joined`: registered, and the servers answer.
- * - `suspect`: no server is in touch; registered until the signal says otherwise.
+ * - `suspect`: no server is in touch; registered until the signal says otherwise. Or a leave is not confirmed: not yet,
+ *   or never if the client closed before. Then the end of its session ends it.
  * - `rejoining`: the registration was lost; the handle registers again as soon as it can.
  * - `left`: over by `leave()`, confirmed. Final.
- * - `lost`: over because it cannot register again, above all since another has the id now. Final.
+ * - `lost`: over because it cannot register again, above all since another has the id now, or since the client closed.
+ *   Final, and so already when the listeners of the signal of a client that closes run.
  */
 export type MemberState = 'joined' | 'suspect' | 'rejoining' | 'left' | 'lost'
 
@@ -90,6 +94,8 @@ export class Member<T> implements AsyncDisposable {
   #tenure: Tenure | null = null
   #node: OwnedNode | null = null
   #registrations = 0
+  /** Whether a claim is on its way or failed, so that there may be a node of ours that is not known here. */
+  #isClaiming = false
   /** The latest write of the node, which may yet make one. */
   #writing: Promise<unknown> = Promise.resolve()
   #wake = deferred<undefined>()
@@ -150,6 +156,7 @@ export class Member<T> implements AsyncDisposable {
   /** Where it stands at this instant. */
   get state(): MemberState {
     if (this.#end !== null) return this.#end
+    if (this.#ending.signal.aborted) return 'suspect'
     if (this.#tenure === null || this.#tenure.signal.aborted) return 'rejoining'
     return this.#client.state.status === 'connected' && this.#tenure.isProven ? 'joined' : 'suspect'
   }
@@ -195,7 +202,8 @@ export class Member<T> implements AsyncDisposable {
   }
 
   /**
-   * Leaves the group. Idempotent. Resolves when the servers have confirmed it or the session is over; it never rejects.
+   * Leaves the group. Idempotent. Resolves when the servers have confirmed it or the session is over (`left`), or when
+   * they refused it or the client closed before, whose `close()` waits a little for it (`suspect`); it never rejects.
    */
   leave(): Promise<void> {
     this.#leaving ??= this.#leave()
@@ -235,8 +243,8 @@ export class Member<T> implements AsyncDisposable {
     let retryMs = RETRY_MIN_MS
     while (!this.#ending.signal.aborted) {
       try {
-        if (this.#tenure === null || this.#tenure.signal.aborted) await this.#register()
-        else if (this.#stored < this.#wanted.revision) await this.#store(this.#tenure)
+        if (this.#tenure === null || this.#node === null || this.#tenure.isLost) await this.#register()
+        else if (this.#stored < this.#wanted.revision) await this.#store(this.#tenure, this.#node)
         else await this.#idle()
         retryMs = RETRY_MIN_MS
       } catch (error) {
@@ -255,9 +263,11 @@ export class Member<T> implements AsyncDisposable {
 
   async #register(): Promise<void> {
     const { bytes, revision } = this.#wanted
+    this.#isClaiming = true
     const { stat, isFresh } = await this.#claim(bytes)
-    // Left meanwhile: the clean-up finds the node by its mark.
+    // Left meanwhile: the clean-up looks for the node.
     if (this.#ending.signal.aborted) return
+    this.#isClaiming = false
     this.#node = ownedNode(this.path, stat)
     this.#version = stat.version
     this.#stored = isFresh ? revision : NOTHING_STORED
@@ -286,19 +296,20 @@ export class Member<T> implements AsyncDisposable {
       }
       const found = await readSynced(this.#client, this.path, signal)
       if (found === null) continue
-      if (!this.#isMarked(found)) throw memberExists(this.path, this.id)
+      if (!this.#isOurs(found)) throw memberExists(this.path, this.id)
       if (found.stat.ephemeralOwner === this.#client.sessionId) return { stat: found.stat, isFresh: false }
-      const replaced = await this.#replace(found.stat.version, bytes)
+      const replaced = await this.#replace(found.stat, bytes)
       if (replaced !== null) return { stat: replaced, isFresh: true }
     }
   }
 
   /** Replaces what an older session of this handle has left. Null: something else has happened to it, look again. */
-  async #replace(version: number, data: Uint8Array): Promise<Stat | null> {
+  async #replace({ czxid, version }: Stat, data: Uint8Array): Promise<Stat | null> {
     const { path } = this
     try {
-      const [, created] = await this.#write(
+      const [, , created] = await this.#write(
         this.#client.multi([
+          checkIdentity({ path, czxid }),
           { type: 'delete', path, version },
           { type: 'create', path, data, mode: 'ephemeral' },
         ]),
@@ -311,21 +322,24 @@ export class Member<T> implements AsyncDisposable {
   }
 
   /**
-   * Stores the wanted data on the session of this registration, and on no later one: there the node could be another's.
+   * Stores the wanted data in the node of this registration. Its version too is compared, so that a write with a lost
+   * answer cannot take effect after a later one.
    */
-  async #store(tenure: Tenure): Promise<void> {
-    const { bytes, revision } = this.#wanted
+  async #store(tenure: Tenure, node: OwnedNode): Promise<void> {
+    const { path } = node
+    const { bytes: data, revision } = this.#wanted
     try {
-      const storing = this.#client.set(this.path, bytes, { version: this.#version, signal: tenure.signal })
-      const stat = await this.#write(storing)
-      this.#version = stat.version
+      const set = { type: 'set', path, data, version: this.#version } as const
+      const [, stored] = await this.#write(this.#client.multi([checkIdentity(node), set], { signal: tenure.signal }))
+      if (stored?.type === 'set') this.#version = stored.stat.version
       this.#stored = revision
       this.#advance()
     } catch (error) {
       if (tenure.signal.aborted) return
-      if (!isCoordinationError(error, 'BAD_VERSION', 'NO_NODE') && !isOutcomeUnknown(error)) throw error
-      const found = await readSynced(this.#client, this.path, this.#ending.signal)
-      if (found !== null && this.#isMarked(found)) this.#version = found.stat.version
+      if (isGone(error)) return tenure.lose('node-deleted')
+      if (!isCoordinationError(error, 'BAD_VERSION') && !isOutcomeUnknown(error)) throw error
+      const found = await readSynced(this.#client, path, this.#ending.signal)
+      if (found?.stat.czxid === node.czxid) this.#version = found.stat.version
       else tenure.lose('node-deleted')
     }
   }
@@ -346,8 +360,9 @@ export class Member<T> implements AsyncDisposable {
     return abortable(writing, this.#ending.signal)
   }
 
-  #isMarked({ data }: NodeData): boolean {
-    return unmarkData(data)?.mark === this.#mark
+  /** Whether a node is of this handle: by its creation, whatever somebody has written into it, or by its mark. */
+  #isOurs({ data, stat }: NodeData): boolean {
+    return stat.czxid === this.#node?.czxid || unmarkData(data)?.mark === this.#mark
   }
 
   #onLost(reason: string): void {
@@ -367,8 +382,8 @@ export class Member<T> implements AsyncDisposable {
     if (this.#end !== null) return
     this.#ending.abort(clientClosed(this.path))
     this.#tenure?.end()
-    await Cleanups.of(this.#client).run(this.#removal())
-    this.#finish('left')
+    const isConfirmed = await Cleanups.of(this.#client).run(this.#removal())
+    this.#finish(isConfirmed ? 'left' : null)
   }
 
   async #withdraw(): Promise<void> {
@@ -376,26 +391,33 @@ export class Member<T> implements AsyncDisposable {
     await Cleanups.of(this.#client).confirmOrHandOver(this.#removal())
   }
 
-  /** Work on behalf of the member must stop before another can have its id, so the signal comes first. */
+  /**
+   * Work on behalf of the member must stop before another can have its id, so the signal comes first; and before that
+   * the state, for those who ask it in the listener.
+   */
   async #closeWithClient(): Promise<void> {
     if (this.#leaving !== null) return this.#leaving
+    this.#error = clientClosed(this.path)
+    this.#end = 'lost'
     this.#tenure?.lose('client-closed')
-    await this.#withdraw()
+    this.#finish('lost')
+    await Cleanups.of(this.#client).confirmOrHandOver(this.#removal())
   }
 
-  /** Deletes the node by what is known of it, or, if a write is still on its way, by its mark. */
+  /** Deletes the node that is known to be ours, or the one that a claim made whose answer is not known here. */
   #removal(): CleanupTask {
     const node = this.#node
-    if (node !== null && this.#tenure?.signal.aborted === false) return deletion(this.#client, node, false)
+    if (!this.#isClaiming) return node === null ? nothingToRemove : deletion(this.#client, node)
     return async (signal, giveUp) => {
       await abortable(this.#writing, signal)
       const found = await readSynced(this.#client, this.path, signal)
-      if (found === null || !this.#isMarked(found)) return
-      await deletion(this.#client, ownedNode(this.path, found.stat), false)(signal, giveUp)
+      if (found === null || !this.#isOurs(found)) return
+      await deletion(this.#client, ownedNode(this.path, found.stat))(signal, giveUp)
     }
   }
 
-  #finish(end: 'left' | 'lost'): void {
+  /** Ends it. Null: it is not known whether the node is gone; the end of its session will see to that. */
+  #finish(end: 'left' | 'lost' | null): void {
     this.#end = end
     this.#ending.abort(clientClosed(this.path))
     this.#tenure?.end()
@@ -403,6 +425,7 @@ export class Member<T> implements AsyncDisposable {
     for (const stop of this.#ends.splice(0)) stop()
     this.#tell()
     this.#advance()
+    if (end === null) this.#feed.close()
   }
 
   #advance(): void {
@@ -421,6 +444,10 @@ export class Member<T> implements AsyncDisposable {
     if (this.#error instanceof Error) throw this.#error
     throw clientClosed(this.path)
   }
+}
+
+function nothingToRemove(): Promise<void> {
+  return Promise.resolve()
 }
 
 function describe({ previous, current }: { previous: Standing | undefined; current: Standing }): MemberNotice | null {

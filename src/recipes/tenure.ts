@@ -86,6 +86,7 @@ export class Tenure {
   readonly #deadline: Deadline
   #unlisten: (() => void) | null = null
   #ended = false
+  #lost = false
 
   /**
    * Makes a tenure; it does nothing before `begin()`.
@@ -93,7 +94,7 @@ export class Tenure {
    * @param client - whose session owns the node
    * @param node - the node
    * @param watch - of the node
-   * @param onLost - called once if it is lost, after `signal` was aborted
+   * @param onLost - called once if it is lost, after `isLost` was true and `signal` aborted
    */
   constructor(client: Client, node: OwnedNode, watch: NodeWatch, onLost: (reason: LossReason) => void) {
     this.#client = client
@@ -116,6 +117,11 @@ export class Tenure {
     if (!isArmed && !this.#ended) void this.#lookAtNode()
   }
 
+  /** Whether it is lost: so already when the listeners of `signal` run. */
+  get isLost(): boolean {
+    return this.#lost
+  }
+
   /** Aborted when it is lost, with `LEASE_LOST` as the reason. */
   get signal(): AbortSignal {
     return this.#controller.signal
@@ -135,6 +141,7 @@ export class Tenure {
   lose(reason: LossReason): void {
     if (this.#ended) return
     this.end()
+    this.#lost = true
     const { path } = this.#node
     const cause: LossCause = Object.freeze({ reason })
     const message = `${path} was lost: ${reason}`

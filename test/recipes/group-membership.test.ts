@@ -302,6 +302,50 @@ it('shows a member whose data cannot be decoded, without data, and reports it', 
   expect(await closeAll(rig, client)).toEqual([])
 })
 
+it('a leave that is on its way when the client closes is waited for, and not told if unconfirmed', async () => {
+  for (const isCutOff of [false, true]) {
+    const rig = newRig()
+    const client = await rig.connect()
+    const member = await run(new GroupMembership(client, PATH).join('w1'))
+    await pass(SETTLE_MS)
+    const session = sessionOf(client)
+    if (isCutOff) rig.control.disconnect(session)
+    else strike(rig, 'lose-before', ({ kind, sessionId }) => kind === 'multi' && sessionId === session)
+    const told: string[] = []
+    const reading = (async () => {
+      for await (const { state } of member.watch()) told.push(state)
+    })()
+    const leaving = member.leave()
+    await pass(ROUND_TRIP_MS)
+    expect(member.state).toBe('suspect')
+    await run(client.close())
+    await run(Promise.all([leaving, reading]))
+    expect([member.state, ephemerals(rig)]).toEqual(isCutOff ? ['suspect', [member.path]] : ['left', []])
+    expect(told.includes('left')).toBe(!isCutOff)
+    await pass(2 * SESSION_TIMEOUT_MS)
+    expect(await closeAll(rig, client)).toEqual([])
+  }
+})
+
+it('ends lost when its client closes, before the listeners of its signal hear of it', async () => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const member = await run(new GroupMembership(client, PATH).join('w1'))
+  const seen: unknown[] = []
+  member.signal.addEventListener('abort', () => {
+    seen.push(member.state, lossReason(member.signal))
+    void member.leave().then(() => seen.push(member.state))
+  })
+  const notices: string[] = []
+  member.subscribe(({ state, error }) => {
+    notices.push(error === undefined ? state : `${state} ${codeOf(error)}`)
+  })
+  await run(client.close())
+  expect(seen).toEqual(['lost', 'client-closed', 'lost'])
+  expect(notices.at(-1)).toBe('lost CLIENT_CLOSED/aborted')
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
 it('closed leaves with all its members and ends its iterations', async () => {
   const rig = newRig()
   const client = await rig.connect()

@@ -1,13 +1,14 @@
 /** What a holder knows of its lease, and when. */
 import { expect, it, vi } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
+import { CoordinationError } from '../../src/core/errors.ts'
 import { pendingCleanups } from '../../src/recipes/cleanups.ts'
 import { FairLock } from '../../src/recipes/fair-lock.ts'
 import type { Lease } from '../../src/recipes/lease.ts'
 import { lossReason } from '../../src/recipes/tenure.ts'
 import { ROUND_TRIP_MS, SESSION_TIMEOUT_MS, closeAll, codeOf, ephemerals, failureOf, interrupt, newRig } from './rig.ts'
 import type { Rig } from './rig.ts'
-import { pass, run, sessionOf, useVirtualTime } from './rig.ts'
+import { pass, run, sessionOf, strike, useVirtualTime } from './rig.ts'
 
 useVirtualTime()
 
@@ -213,17 +214,76 @@ it('released while no server is in touch is released at the latest when the sess
   expect(await closeAll(rig, client)).toEqual([])
 })
 
+it('a release that is on its way when the client closes is waited for', async () => {
+  const { rig, client, lease } = await holder()
+  const session = sessionOf(client)
+  // The connection breaks under it and comes back, so that it takes a second attempt.
+  const struck = strike(rig, 'lose-before', ({ kind, sessionId }) => kind === 'multi' && sessionId === session)
+  const releasing = lease.release()
+  await pass(ROUND_TRIP_MS)
+  const closing = client.close()
+  const seen: string[] = []
+  void releasing.then(() => seen.push(lease.state, ...ephemerals(rig)))
+  await run(closing)
+  expect([struck.isMet, seen, pendingCleanups(client)]).toEqual([true, ['released'], 0])
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
+it('a release that nobody can confirm before the client closes is not told as done', async () => {
+  const { rig, client, lease } = await holder()
+  rig.control.disconnect(sessionOf(client))
+  const releasing = lease.release()
+  await pass(100)
+  await run(client.close())
+  await run(releasing)
+  expect([lease.state, lease.signal.aborted, ephemerals(rig)]).toEqual(['suspect', false, [lease.path]])
+  await pass(2 * SESSION_TIMEOUT_MS)
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
+it('a release that the servers refuse is not told as done, and reported', async () => {
+  const { rig, client, lease } = await holder()
+  const refused = new CoordinationError('NO_AUTH', 'refused', { outcome: 'rejected' })
+  vi.spyOn(client, 'multi').mockRejectedValue(refused)
+  await run(lease.release())
+  expect([lease.state, rig.errors]).toEqual(['suspect', [refused]])
+  vi.restoreAllMocks()
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
+it.each(['session-expired', 'deadline-passed', 'node-deleted', 'client-closed'] as const)(
+  'is lost before its listeners hear of it: %s; a release there is none',
+  async (reason) => {
+    const { rig, client, lease } = await holder()
+    const other = await rig.connect()
+    const seen: unknown[] = []
+    lease.signal.addEventListener('abort', () => {
+      const thrown = codeOf(thrownBy(() => lease.throwIfLost()))
+      seen.push(lease.state, lease.leaseDeadlineMs, lossReason(lease.signal), thrown)
+      void lease.release().then(() => seen.push(lease.state))
+    })
+    if (reason === 'session-expired') rig.control.expire(sessionOf(client))
+    else if (reason === 'deadline-passed') rig.control.disconnect(sessionOf(client))
+    else if (reason === 'node-deleted') await run(other.delete(lease.path))
+    else await run(client.close())
+    await pass(SESSION_TIMEOUT_MS)
+    expect(seen).toEqual(['lost', -Infinity, reason, 'LEASE_LOST/lost', 'lost'])
+    await pass(SESSION_TIMEOUT_MS)
+    expect(await closeAll(rig, client, other)).toEqual([])
+  },
+)
+
 it('can be released any number of times, after a loss too', async () => {
   const { rig, client, lease } = await holder()
   await run(Promise.all([lease.release(), lease.release()]))
   await run(lease.release())
-  expect(rig.control.requestCount({ kind: 'delete' })).toBe(1)
+  expect(rig.control.requestCount({ kind: 'multi' })).toBe(1)
   const second = await run(new FairLock(client, PATH).acquire())
   rig.control.expire(sessionOf(client))
   await pass(ROUND_TRIP_MS)
   await run(second.release())
   expect(second.state).toBe('lost')
-  expect(rig.control.requestCount({ kind: 'delete' })).toBe(1)
+  expect(rig.control.requestCount({ kind: 'multi' })).toBe(1)
   expect(await closeAll(rig, client)).toEqual([])
 })
 

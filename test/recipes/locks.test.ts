@@ -62,7 +62,7 @@ it.each(LOCKS)('%s tried when it is taken gives null, creates no node and leaves
   rig.control.resetCounts()
   expect(await run(make(b).tryAcquire())).toBeNull()
   expect(rig.control.nodes()).toEqual(nodes)
-  expect(rig.control.requestCount({ kind: 'delete' })).toBe(0)
+  expect(rig.control.requestCount({ kind: 'multi' })).toBe(0)
   expect(rig.control.watchCount(sessionOf(b))).toBe(0)
   expect(await closeAll(rig, a, b)).toEqual([])
 })

@@ -6,6 +6,7 @@ import type { Children, CreateMode, CreateOptions, Created, NodeData, Operation 
 import type { OperationResult, Stat, Watcher } from '../../core/backend.ts'
 import type { CallFailure } from '../../core/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
+import { refusal } from '../../core/refusal.ts'
 import { CreateFlag, Err, OpCode, errorCodeOf } from './codes.ts'
 import type { WatchTable } from './client-watches.ts'
 import { encode } from './jute.ts'
@@ -19,6 +20,14 @@ const READS: ReadonlySet<number> = new Set([
   OpCode.getChildren2,
   OpCode.sync,
   OpCode.removeWatches,
+])
+
+/** Operations that need a parent. */
+const CREATES: ReadonlySet<number> = new Set([
+  OpCode.create,
+  OpCode.create2,
+  OpCode.createContainer,
+  OpCode.createTTL,
 ])
 
 const NO_BYTES = new Uint8Array()
@@ -95,7 +104,7 @@ export class Call {
   settle(reply: Reply): void {
     if (reply.err === Err.ok) this.#settleOk(reply.body, reply.zxid)
     else if (reply.err === Err.noNode && this.request.op === OpCode.exists) this.#end.resolve(null as never)
-    else this.#end.reject(refusal(reply.err, this.path))
+    else this.#end.reject(refused(reply.err, this.path, isCreate(this.request.op)))
   }
 
   /**
@@ -318,17 +327,24 @@ function refusedPart(
 ): CoordinationError | null {
   for (const [index, result] of results.entries()) {
     if (result.op === OpCode.error && result.err !== Err.ok) {
-      return refusal(result.err, operations[index]?.body.path ?? '', index)
+      const part = operations[index]
+      return refused(result.err, part?.body.path ?? '', part !== undefined && isCreate(part.op), index)
     }
   }
   return null
 }
 
-function refusal(err: number, path: string, index?: number): CoordinationError {
+function refused(err: number, path: string, isCreate: boolean, index?: number): CoordinationError {
   const code = errorCodeOf(err)
-  return new CoordinationError(code, `${code} (${err}) on ${path === '' ? 'a multi' : path}`, {
+  return refusal(code, path === '' ? undefined : path, {
+    index,
+    isCreate,
     outcome: code === 'SESSION_EXPIRED' ? 'session-over' : 'rejected',
-    ...(path === '' ? {} : { path }),
-    ...(index === undefined ? {} : { index }),
+    // Every other code stands for one number, or for several that mean the same.
+    ...(code === 'SYSTEM_ERROR' ? { cause: new Error(`ZooKeeper's error ${err}`) } : {}),
   })
+}
+
+function isCreate(op: number): boolean {
+  return CREATES.has(op)
 }

@@ -3,9 +3,10 @@
  */
 import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
 import type { Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
-import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
+import { isCoordinationError } from '../../core/errors.ts'
 import { Namespace } from '../../core/namespace.ts'
 import { parentOf } from '../../core/path.ts'
+import { thrownAsSeenFrom } from '../../core/refusal.ts'
 import { WatchWrappers } from '../../core/watch-wrappers.ts'
 
 const NO_BYTES = new Uint8Array()
@@ -126,13 +127,7 @@ export class ChrootSession implements Session {
     try {
       return await call
     } catch (error) {
-      if (!isCoordinationError(error) || error.path === undefined || !this.#chroot.holds(error.path)) throw error
-      throw new CoordinationError(error.code, error.message, {
-        outcome: error.outcome,
-        path: this.#chroot.strip(error.path),
-        cause: error,
-        ...(error.index === undefined ? {} : { index: error.index }),
-      })
+      throw thrownAsSeenFrom(error, (path) => (this.#chroot.holds(path) ? this.#chroot.strip(path) : path))
     }
   }
 }

@@ -265,7 +265,53 @@ const endingCases: readonly Case<LockWorld>[] = [
   },
 ]
 
-const CASES: readonly Case<LockWorld>[] = [...safetyCases, ...waitingCases, ...endingCases]
+const identityCases: readonly Case<LockWorld>[] = [
+  {
+    name: 'a release that comes after somebody deleted the node of the holder leaves the next holder alone',
+    run: async ({ world, lockOf }) => {
+      const [first, second, third] = await world.connectMany(3)
+      ok(first !== undefined && second !== undefined && third !== undefined, 'three clients')
+      for (let round = 0; round < ROUNDS; round++) {
+        const lease = await lockOf(first).acquire()
+        const deleting = (await world.ephemerals(third)).map((path) => third.delete(path))
+        // In one turn: the holder does not know yet.
+        const taking = lockOf(second).acquire()
+        const releasing = lease.release()
+        await Promise.allSettled(deleting)
+        const next = await world.answer(taking, 'the acquire after the deletion')
+        await world.answer(releasing, 'the late release')
+        equal(await lockOf(third).tryAcquire(), null, 'tryAcquire of a third one')
+        equal(next.state, 'held', 'state of the next holder')
+        await next.release()
+      }
+      equal(await world.ephemerals(third), [], 'ephemeral nodes in the end')
+    },
+  },
+  {
+    name: 'who releases in the listener that hears of the loss has lost it already, and harms nobody',
+    run: async ({ world, lockOf }) => {
+      const [holder, waiter] = await twoClients(world)
+      const lease = await lockOf(holder).acquire()
+      const heard: string[] = []
+      const releasing = new Promise<void>((resolve, reject) => {
+        lease.signal.addEventListener('abort', () => {
+          heard.push(lease.state)
+          lease.release().then(resolve, reject)
+        })
+      })
+      const deleting = (await world.ephemerals(waiter)).map((path) => waiter.delete(path))
+      const taking = lockOf(waiter).acquire()
+      await Promise.all(deleting)
+      await world.answer(releasing, 'the release in the listener')
+      const next = await world.answer(taking, 'the acquire after the deletion')
+      equal([heard, lease.state, next.state], [['lost'], 'lost', 'held'], 'states when it was heard, and in the end')
+      equal(await lockOf(holder).tryAcquire(), null, 'tryAcquire of who has lost it')
+      await next.release()
+    },
+  },
+]
+
+const CASES: readonly Case<LockWorld>[] = [...safetyCases, ...waitingCases, ...endingCases, ...identityCases]
 
 /**
  * Registers the cases that every lock has to pass.

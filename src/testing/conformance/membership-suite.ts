@@ -66,6 +66,7 @@ interface GroupWorld {
 }
 
 const MEMBERS = 8
+const ROUNDS = 6
 
 const peaceCases: readonly Case<GroupWorld>[] = [
   {
@@ -211,7 +212,35 @@ const lossCases: readonly Case<GroupWorld>[] = [
   },
 ]
 
-const CASES: readonly Case<GroupWorld>[] = [...peaceCases, ...lossCases]
+const identityCases: readonly Case<GroupWorld>[] = [
+  {
+    name: 'who lost its id to another, and was not told yet, neither overwrites nor removes that member',
+    run: async ({ world, open }) => {
+      const [{ group: a }, { group: b }, { client: admin }] = [await open(), await open(), await open()]
+      for (let round = 0; round < ROUNDS; round++) {
+        const id = `worker-${round}`
+        const victim = await a.join(id, { data: 'a1' })
+        const deleting = (await world.ephemerals(admin)).map((path) => admin.delete(path))
+        // In one turn: it depends on the engine who is first.
+        const joining = b.join(id, { data: 'b1' }).catch(() => null)
+        const ending = round % 2 === 0 ? victim.update('a2') : victim.leave()
+        await Promise.allSettled([...deleting, ending])
+        const lawful = await joining
+        if (lawful !== null) {
+          const members = (await a.members()).map(({ data, incarnation }) => [data, incarnation])
+          equal(members, [['b1', lawful.incarnation]], 'members after the late call')
+          await victim.leave()
+          equal([lawful.state, (await b.members()).length], ['joined', 1], 'state of the lawful member, and members')
+          await lawful.leave()
+        }
+        await victim.leave()
+        equal(await b.members(), [], 'members in the end')
+      }
+    },
+  },
+]
+
+const CASES: readonly Case<GroupWorld>[] = [...peaceCases, ...lossCases, ...identityCases]
 
 /**
  * Registers the cases that every group has to pass.

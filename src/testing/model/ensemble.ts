@@ -3,10 +3,10 @@
  * counts that it may look at.
  */
 import type { Capabilities, Operation, OperationResult, WatchEvent } from '../../core/backend.ts'
-import { CoordinationError } from '../../core/errors.ts'
+import { refusal } from '../../core/refusal.ts'
 import { Timers } from './pipe.ts'
 import type { ModelSession } from './session.ts'
-import { ModelTree, refusal } from './tree.ts'
+import { ModelTree } from './tree.ts'
 import { Watches } from './watches.ts'
 
 /** The requests of a session, by the method that makes them. */
@@ -97,7 +97,7 @@ export class Ensemble {
   /** Does a write for a session and fires the watches that it concerns. */
   write(sessionId: bigint, operations: readonly Operation[], isMulti: boolean): readonly OperationResult[] {
     operations.forEach((operation, index) => this.#checkSupport(operation, isMulti ? index : undefined))
-    const { results, changes } = unindexed(isMulti, () => this.tree.write(operations, sessionId))
+    const { results, changes } = this.tree.write(operations, sessionId, isMulti)
     this.fire(changes)
     return results
   }
@@ -151,16 +151,6 @@ export class Ensemble {
     const { containers, ttlGranularityMs } = this.capabilities
     const lacksContainers = operation.mode === 'container' && !containers
     const lacksTtl = operation.mode === 'persistent-with-ttl' && ttlGranularityMs === null
-    if (lacksContainers || lacksTtl) throw refusal('UNSUPPORTED', operation.path, index)
-  }
-}
-
-/** Outside a multi, an error has no index. */
-function unindexed<T>(isMulti: boolean, write: () => T): T {
-  try {
-    return write()
-  } catch (error) {
-    if (isMulti || !(error instanceof CoordinationError) || error.path === undefined) throw error
-    throw refusal(error.code, error.path)
+    if (lacksContainers || lacksTtl) throw refusal('UNSUPPORTED', operation.path, { index, isCreate: true })
   }
 }

@@ -23,9 +23,9 @@ import type {
 } from '../../core/backend.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import type { ErrorCode, Outcome } from '../../core/errors.ts'
+import { refusal } from '../../core/refusal.ts'
 import type { Ensemble, Fate, RequestKind } from './ensemble.ts'
 import { Pipe } from './pipe.ts'
-import { refusal } from './tree.ts'
 import type { Watch, WatchKind } from './watches.ts'
 
 interface Request {

@@ -8,9 +8,8 @@
  * Source    core/backend.ts; ZooKeeper's PrepRequestProcessor and DataTree for the order of the checks.
  */
 import type { CreateMode, Operation, OperationResult, Stat, WatchEvent } from '../../core/backend.ts'
-import { CoordinationError } from '../../core/errors.ts'
-import type { ErrorCode } from '../../core/errors.ts'
 import { parentOf } from '../../core/path.ts'
+import { refusal } from '../../core/refusal.ts'
 
 /** What became of a write: an answer for each operation, and what it changed, in the order in which watches see it. */
 interface Written {
@@ -63,11 +62,12 @@ export class ModelTree {
   /**
    * Does all operations at one zxid, or none.
    *
-   * @throws the error of the first operation that is refused, with its index
+   * @param isMulti - whether an error names its operation
+   * @throws the error of the first operation that is refused
    */
-  write(operations: readonly Operation[], sessionId: bigint): Written {
+  write(operations: readonly Operation[], sessionId: bigint, isMulti: boolean): Written {
     const draft = new Draft(this.#nodes, { zxid: this.#zxid + 1n, timeMs: Date.now(), owner: sessionId })
-    const results = operations.map((operation, index) => draft.apply(operation, index))
+    const results = operations.map((operation, index) => draft.apply(operation, isMulti ? index : undefined))
     return { results, changes: this.#commit(draft) }
   }
 
@@ -150,7 +150,7 @@ class Draft {
       case 'check': {
         const { path, version, czxid } = operation
         const node = this.#existing(path, version, index)
-        if (czxid !== undefined && node.czxid !== czxid) throw refusal('BAD_VERSION', path, index)
+        if (czxid !== undefined && node.czxid !== czxid) throw refusal('BAD_VERSION', path, { index })
         return { type: 'check' }
       }
     }
@@ -159,10 +159,10 @@ class Draft {
   #create({ path: asked, data, mode, ttlMs }: Extract<Operation, { type: 'create' }>, index?: number): OperationResult {
     const parentPath = parentOf(asked)
     const parent = this.#node(parentPath)
-    if (parent === undefined) throw refusal('NO_NODE', asked, index)
+    if (parent === undefined) throw refusal('NO_NODE', asked, { index, isCreate: true })
     const path = mode.endsWith('-sequential') ? asked + sequenceSuffix(parent.childCreates) : asked
-    if (this.#node(path) !== undefined) throw refusal('NODE_EXISTS', path, index)
-    if (parent.ephemeralOwner !== 0n) throw refusal('NO_CHILDREN_FOR_EPHEMERALS', path, index)
+    if (this.#node(path) !== undefined) throw refusal('NODE_EXISTS', path, { index, isCreate: true })
+    if (parent.ephemeralOwner !== 0n) throw refusal('NO_CHILDREN_FOR_EPHEMERALS', path, { index, isCreate: true })
     const owner = mode.startsWith('ephemeral') ? this.origin.owner : 0n
     const node = newNode(data.slice(), mode, { ...this.origin, owner }, ttlMs)
     this.replaced.set(path, node)
@@ -173,9 +173,9 @@ class Draft {
   }
 
   #delete(path: string, version: number, index?: number): void {
-    if (path === '/') throw refusal('BAD_ARGUMENTS', path, index)
+    if (path === '/') throw refusal('BAD_ARGUMENTS', path, { index })
     const node = this.#existing(path, version, index)
-    if (node.numChildren > 0) throw refusal('NOT_EMPTY', path, index)
+    if (node.numChildren > 0) throw refusal('NOT_EMPTY', path, { index })
     this.replaced.set(path, null)
     const parentPath = parentOf(path)
     this.#replaceParent(parentPath, { numChildren: (this.#node(parentPath)?.numChildren ?? 1) - 1 })
@@ -190,8 +190,8 @@ class Draft {
 
   #existing(path: string, version: number, index?: number): Node {
     const node = this.#node(path)
-    if (node === undefined) throw refusal('NO_NODE', path, index)
-    if (version !== ANY_VERSION && version !== node.version) throw refusal('BAD_VERSION', path, index)
+    if (node === undefined) throw refusal('NO_NODE', path, { index })
+    if (version !== ANY_VERSION && version !== node.version) throw refusal('BAD_VERSION', path, { index })
     return node
   }
 
@@ -199,16 +199,6 @@ class Draft {
     const replaced = this.replaced.get(path)
     return replaced === undefined ? this.#base.get(path) : (replaced ?? undefined)
   }
-}
-
-/** Makes the error of an operation that was looked at and refused. */
-export function refusal(code: ErrorCode, path: string, index?: number): CoordinationError {
-  const place = index === undefined ? '' : ` (operation ${index})`
-  return new CoordinationError(code, `${code}: ${path}${place}`, {
-    outcome: 'rejected',
-    path,
-    ...(index === undefined ? {} : { index }),
-  })
 }
 
 function newNode(data: Uint8Array, mode: CreateMode, { zxid, timeMs, owner }: Origin, ttlMs?: number): Node {

@@ -194,7 +194,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'exclusive-lock-of-older-session',
     breaks: 'The node that an older session of ours left is taken for the lock.',
     kin: 'CURATOR-620',
-    edits: [{ file: EXCLUSIVE, from: 'stat?.ephemeralOwner === this.#client.sessionId ? stat : null', to: 'stat' }],
+    edits: [{
+      file: EXCLUSIVE,
+      from: 'found.stat.ephemeralOwner === this.#client.sessionId ? found.stat : null',
+      to: 'found.stat',
+    }],
     profile: 'recipes',
     expected: {
       because: 'A lease is made only of a node that the live session owns, which is looked at once more when it is '
@@ -217,7 +221,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{
       file: LEASE,
       from: 'await Cleanups.of(this.#client).run(deletion(',
-      to: 'void Cleanups.of(this.#client).run(deletion(',
+      to: 'Cleanups.of(this.#client).run(deletion(',
     }],
     workload: 'locks',
     profile: 'recipes',
@@ -285,7 +289,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'CURATOR-506',
     edits: [{
       file: MEMBER,
-      from: 'if (!this.#isMarked(found))\n                throw memberExists',
+      from: 'if (!this.#isOurs(found))\n                throw memberExists',
       to: 'if (false)\n                throw memberExists',
     }],
     workload: 'membership',
