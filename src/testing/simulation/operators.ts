@@ -50,6 +50,8 @@ export class Operators {
   #hunted: string | null = null
   #node: SimNode | null = null
   #client: Client | null = null
+  /** Of what is to be deleted again; whatever it is goes with the session. */
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>()
   #isOver = false
 
   constructor(options: OperatorsOptions) {
@@ -74,7 +76,10 @@ export class Operators {
   /** Ends the striking, and the operator's session with what it has made. */
   end(): void {
     this.#isOver = true
-    this.#onShell((client) => client.close())
+    this.#onShell((client) => {
+      for (const timer of this.#timers) clearTimeout(timer)
+      return client.close()
+    })
   }
 
   /**
@@ -153,7 +158,13 @@ export class Operators {
     await client.create(path, data, { mode: isOwned ? 'ephemeral' : 'persistent' })
     probes.hit('operator-restored')
     if (!isOwned) return
-    await new Promise((resolve) => setTimeout(resolve, forMs))
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer)
+        resolve()
+      }, forMs)
+      this.#timers.add(timer)
+    })
     await client.delete(path)
   }
 
