@@ -70,6 +70,12 @@ export interface EmbeddedOptions {
   readonly superDigest?: string | null
   /** Gets the error of a server that ended by itself. By default it is emitted as a process warning. */
   readonly onError?: (error: unknown) => void
+  /**
+   * Gets an error in what a server did for one client, whose connection it ended; the server goes on. At most one per
+   * second is told; events and `mntr` (`zk_client_error_count`) have them all. By default it is emitted as a process
+   * warning.
+   */
+  readonly onClientError?: (error: unknown) => void
 }
 
 /** Checked options, nothing missing. */
@@ -78,6 +84,7 @@ export interface EmbeddedSettings {
   readonly observers: number
   readonly sessionTimeoutMs: number
   readonly onError: (error: unknown) => void
+  readonly onClientError: (error: unknown) => void
   readonly clients: ClientSettings
   readonly server: Omit<ServerConfig, 'myid' | 'voters' | 'bootstrap'>
 }
@@ -111,9 +118,8 @@ const DEFAULTS = Object.freeze({
   extendedTypes: SERVER_DEFAULTS.extendedTypes,
   enforceQuota: SERVER_DEFAULTS.enforceQuota,
   superDigest: SERVER_DEFAULTS.superDigest,
-  onError: (error: unknown): void => {
-    process.emitWarning(error instanceof Error ? error : String(error))
-  },
+  onError: warn,
+  onClientError: warn,
 }) satisfies Required<Omit<EmbeddedOptions, DependentOption>>
 
 /** Options whose default depends on others. */
@@ -146,11 +152,13 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
   checkBoolean('enforceQuota', all.enforceQuota)
   if (all.superDigest !== null) checkString('superDigest', all.superDigest)
   if (typeof all.onError !== 'function') throw new TypeError('onError must be a function')
+  if (typeof all.onClientError !== 'function') throw new TypeError('onClientError must be a function')
   return {
     servers: all.servers,
     observers: all.observers,
     sessionTimeoutMs: all.sessionTimeoutMs,
     onError: all.onError,
+    onClientError: all.onClientError,
     clients: clientSettingsOf(all),
     server: {
       ...SERVER_DEFAULTS,
@@ -223,6 +231,10 @@ function wordsOf(words: readonly string[]): ReadonlySet<string> {
  */
 export function checkId(id: number, ids: readonly number[]): void {
   if (!ids.includes(id)) throw new RangeError(`there is no server ${String(id)}; there are ${ids.join(', ')}`)
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error))
 }
 
 /** An option that is given as undefined is not given. */

@@ -195,9 +195,13 @@ export function oversizeOf(parts: readonly MultiOperation[], bytesMax: number): 
 /** No part takes more, whatever its characters are. */
 function partBytesMax({ body }: MultiOperation): number {
   const acl = 'acl' in body ? body.acl : []
-  const aclBytes = acl.reduce((sum, { scheme, id }) => sum + UTF8_BYTES_MAX * (scheme.length + id.length), 0)
+  const aclBytes = acl.reduce((sum, { scheme, id }) => sum + UTF8_BYTES_MAX * lengthOf(scheme, id), 0)
   const dataBytes = 'data' in body ? (body.data?.length ?? 0) : 0
   return FIXED_BYTES_MAX * (1 + acl.length) + UTF8_BYTES_MAX * body.path.length + dataBytes + aclBytes
+}
+
+function lengthOf(...texts: readonly (string | null)[]): number {
+  return texts.reduce((sum, text) => sum + (text?.length ?? 0), 0)
 }
 
 /** What a create answers. */

@@ -228,11 +228,18 @@ function drawLimits(random: SeededRandom): Partial<ServerConfig> {
   }
 }
 
+/** The length of many transactions; others are longer, so that sometimes the count is over first, sometimes the bytes. */
+const TINY_TRANSACTION_BYTES = 100
+
 /** Limits at which everything overflows all the time. */
 function drawTinyLimits(random: SeededRandom): Partial<ServerConfig> {
+  const commitLogCount = random.between(1, 5)
+  const snapCount = random.between(3, 15)
   return {
-    commitLogCount: random.between(1, 5),
-    snapCount: random.between(3, 15),
+    commitLogCount,
+    commitLogBytes: commitLogCount * TINY_TRANSACTION_BYTES,
+    snapCount,
+    snapLogBytes: snapCount * TINY_TRANSACTION_BYTES,
     electionWaitTicks: random.between(1, 3),
     notificationTicksMax: 10,
     epochCounterMax: random.pick([0xffff_ffff, 200, 60]),

@@ -167,7 +167,7 @@ export function replyTo({ xid, op }: Request): fc.Arbitrary<ServerMessage> {
   const succeeded = fc.record({ ...header, err: fc.constant(0), body: bodiesOf(REPLY_BODIES, op) })
   const failed = fc.record({ ...header, err: fc.integer({ max: -1 }), body: nothing })
   const reply = op === OpCode.ping ? succeeded : fc.oneof(succeeded, failed)
-  return fc.record({ kind: fc.constant('reply'), reply }) as fc.Arbitrary<ServerMessage>
+  return fc.record({ kind: fc.constant('reply'), op: fc.constant(op), reply }) as fc.Arbitrary<ServerMessage>
 }
 
 function bodiesOf(bodies: Readonly<Record<number, fc.Arbitrary<unknown>>>, op: number): fc.Arbitrary<unknown> {

@@ -21,6 +21,8 @@ export interface ServerConfig extends ZabConfig {
   readonly containerCheckTicks: number
   /** How many transactions lie between two snapshots. */
   readonly snapCount: number
+  /** How many bytes of transactions lie between two snapshots: as many as the state has, if that is more. */
+  readonly snapLogBytes: number
   /** Longest data and paths of one request together, in bytes. */
   readonly requestBytesMax: number
   /** Whether nodes may have a time to live: ZooKeeper's extendedTypesEnabled. */
@@ -43,12 +45,14 @@ export const SERVER_DEFAULTS = Object.freeze({
   syncLimitTicks: 20,
   pingTicks: 4,
   commitLogCount: 500,
+  commitLogBytes: 0x100_0000,
   epochCounterMax: 0xffff_ffff,
   sessionBucketTicks: 2,
   minSessionTimeoutMs: 100,
   maxSessionTimeoutMs: 60_000,
   containerCheckTicks: 200,
   snapCount: 100_000,
+  snapLogBytes: 0x400_0000,
   requestBytesMax: REQUEST_BYTES_MAX,
   extendedTypes: true,
   enforceQuota: false,

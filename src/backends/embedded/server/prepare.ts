@@ -100,6 +100,11 @@ export class Preparer {
     return this.#outstanding.count
   }
 
+  /** Where the latest decision stands in the order. */
+  get lastZxid(): bigint {
+    return this.#lastZxid
+  }
+
   /**
    * Decides a request.
    *
@@ -121,6 +126,12 @@ export class Preparer {
   /** Forgets the decisions up to this zxid, which have been applied to the state that this was made with. */
   applied(zxid: bigint): void {
     this.#outstanding.applied(zxid)
+  }
+
+  /** Takes back the latest decision, after which nothing was decided, as if its request had not come. */
+  revoke(zxid: bigint): void {
+    this.#outstanding.revoke(zxid)
+    this.#lastZxid = zxid - 1n
   }
 
   /** Forgets every decision: a new term begins, and what was not applied is no more. */
@@ -181,7 +192,7 @@ export class Preparer {
     const slash = path.lastIndexOf('/')
     if (slash === -1 || path.includes('\0')) return Err.badArguments
     const acl = completedAcl(request.body.acl, context.identities)
-    if (acl === null) return Err.invalidAcl
+    if (typeof acl === 'number') return acl
     const parentPath = slash === 0 ? '/' : path.slice(0, slash)
     const parent = this.#outstanding.node(parentPath)
     if (parent === undefined) return Err.noNode
@@ -248,7 +259,7 @@ export class Preparer {
     const { path, version } = request
     if (!isValidPath(path)) return Err.badArguments
     const acl = completedAcl(request.acl, context.identities)
-    if (acl === null) return Err.invalidAcl
+    if (typeof acl === 'number') return acl
     const node = this.#permitted(path, Perm.admin, context)
     if (typeof node === 'number') return node
     if (!isVersion(version, node.aversion)) return Err.badVersion
@@ -305,7 +316,8 @@ export class Preparer {
       const decided = part === null ? Err.marshallingError : this.#decidePart(part, context)
       if (typeof decided === 'number') {
         this.#outstanding.rollback()
-        if (part === null) return decided
+        // What cannot be read is refused as a whole.
+        if (decided === Err.marshallingError) return decided
         const errors = parts.map((_, i) => {
           return errorOf(i < bodies.length ? Err.ok : i === bodies.length ? decided : Err.runtimeInconsistency)
         })

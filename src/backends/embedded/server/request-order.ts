@@ -18,7 +18,7 @@ import { authenticate } from './identities.ts'
 import type { Identity } from './identities.ts'
 import type { WriteRequest } from './prepare.ts'
 import { answerRead } from './reads.ts'
-import { kindOf, requestBytes } from './request-kinds.ts'
+import { canBecome, kindOf, requestBytes } from './request-kinds.ts'
 import type { RequestKind, RequestMessage } from './request-kinds.ts'
 import type { State } from './state.ts'
 import type { Watches } from './watches.ts'
@@ -57,6 +57,8 @@ export interface Outlet {
   close(connection: Connection): void
   /** Whether a connection is still there. */
   isOpen(connection: Connection): boolean
+  /** Does something for one connection: an error in it ends that connection, and nothing else. */
+  guard(connection: Connection, step: () => void): void
 }
 
 /** The requests of all connections of one server. */
@@ -128,6 +130,12 @@ export class RequestOrder {
     const connection = this.#syncs.get(syncId)
     this.#syncs.delete(syncId)
     if (connection === undefined) return
+    this.#outlet.guard(connection, () => {
+      this.#confirm(connection, syncId)
+    })
+  }
+
+  #confirm(connection: Connection, syncId: number): void {
     const { pending } = connection
     const index = pending.findIndex((entry) => entry.syncId === syncId)
     const sync = pending[index]
@@ -144,11 +152,14 @@ export class RequestOrder {
 
   /**
    * Writes of a session are applied in order, so a reply belongs to the first write that has none - or to a write that
-   * came through another server, or an earlier connection, and nobody here waits for it.
+   * came through another server, or an earlier connection, and nobody here waits for it. If that one had the same xid,
+   * what its transaction is tells them apart.
+   *
+   * @param type - the type of the transaction
    */
-  applied(connection: Connection, reply: Reply): void {
+  applied(connection: Connection, type: number, reply: Reply): void {
     const first = connection.pending.find((entry) => entry.kind === 'write' && entry.answer === null)
-    if (first?.xid !== reply.xid) return
+    if (first?.xid !== reply.xid || !canBecome(first.op, type)) return
     if (reply.err === Err.sessionMoved) {
       // The client has gone to another server; whoever is still here must not be told anything.
       this.#outlet.close(connection)
@@ -271,6 +282,6 @@ export class RequestOrder {
     connection.lastOp = op
     connection.lastXid = reply.xid
     connection.lastZxid = reply.zxid
-    this.#outlet.send(connection, { kind: 'reply', reply })
+    this.#outlet.send(connection, { kind: 'reply', op, reply })
   }
 }

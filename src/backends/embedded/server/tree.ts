@@ -37,6 +37,8 @@ export const SPECIAL_PATHS: readonly string[] = Object.freeze([
 const CONFIG_PATH = '/zookeeper/config'
 const READ_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: 1, scheme: 'world', id: 'anyone' })])
 const NO_PATHS: ReadonlySet<string> = new Set()
+/** So much that is not data a node may keep in memory along with its data. */
+const KEPT_BYTES_MAX = 1_024
 
 /** The nodes of one server. */
 export class Tree {
@@ -148,7 +150,7 @@ export class Tree {
     assert(childCreates === ((parent.childCreates + 1) | 0), () => {
       return `create ${path} as child create ${childCreates} of ${parentPath}, which has had ${parent.childCreates}`
     })
-    const node = new TreeNode(content.data, sharedAcl(content.acl), content.ownership, at.zxid, at.time)
+    const node = new TreeNode(kept(content.data), sharedAcl(content.acl), content.ownership, at.zxid, at.time)
     this.insert(path, node)
     parent.childCreates = childCreates
     parent.pzxid = at.zxid
@@ -167,7 +169,7 @@ export class Tree {
   setData(path: string, data: Uint8Array | null, version: number, at: Moment): TreeNode {
     const node = this.#existing(path)
     const bytes = (data === null ? 0 : data.length) - node.dataLength
-    this.#replaceData(node, data)
+    this.#replaceData(node, kept(data))
     node.version = version
     node.mzxid = at.zxid
     node.mtime = at.time
@@ -313,4 +315,13 @@ export function isReapable(node: Mortality, nowMs: number): boolean {
   if (node.numChildren !== 0) return false
   if (node.ownership.kind === 'container') return node.childCreates !== 0
   return node.ownership.kind === 'ttl' && nowMs - node.mtime > node.ownership.ttlMs
+}
+
+/**
+ * Data to keep. What comes out of a transaction is a view of it: where the rest of the transaction is long, a copy is
+ * kept, so that a small node of a large multi does not keep all of it in memory.
+ */
+function kept(data: Uint8Array | null): Uint8Array | null {
+  if (data === null || data.buffer.byteLength <= 2 * data.length + KEPT_BYTES_MAX) return data
+  return new Uint8Array(data)
 }

@@ -18,11 +18,14 @@ import { EventType, SYNC_CONNECTED, WatcherType } from '../../protocol/codes.ts'
 import type { Acl, SetWatches2Request, SetWatchesRequest, WatcherEvent } from '../../protocol/records.ts'
 import type { Change } from './state.ts'
 import type { Tree } from './tree.ts'
-import { WatchTable } from './watch-table.ts'
+import { PathPool } from './path-pool.ts'
+import { WatchTable, pathBytesOf } from './watch-table.ts'
 import type { WatchMode } from './watch-table.ts'
 
 /** Most watches of one connection. */
 export const CONNECTION_WATCHES_MAX = 100_000
+/** Most bytes of paths of the watches of one connection: a path can be as long as a request. */
+export const CONNECTION_WATCH_BYTES_MAX = 0x200_0000
 
 /** An event, and the connection that gets it if it may read the node. */
 interface FiredWatch {
@@ -38,15 +41,19 @@ const NOBODY: ReadonlySet<number> = new Set()
 /** The watches of the connections of one server. */
 export class Watches {
   readonly #limit: number
-  readonly #nodes = new WatchTable()
-  readonly #children = new WatchTable()
+  readonly #bytesMax: number
+  readonly #paths = new PathPool()
+  readonly #nodes = new WatchTable(this.#paths)
+  readonly #children = new WatchTable(this.#paths)
 
   /**
    * @param limit - most watches of one connection
+   * @param bytesMax - most bytes of their paths
    */
-  constructor(limit: number = CONNECTION_WATCHES_MAX) {
-    assert(limit > 0, 'a connection may have a watch')
+  constructor(limit: number = CONNECTION_WATCHES_MAX, bytesMax: number = CONNECTION_WATCH_BYTES_MAX) {
+    assert(limit > 0 && bytesMax > 0, 'a connection may have a watch')
     this.#limit = limit
+    this.#bytesMax = bytesMax
   }
 
   /** Number of watches that are armed. */
@@ -57,6 +64,16 @@ export class Watches {
   /** Number of watches that a connection has armed. */
   countOf(connection: number): number {
     return this.#nodes.countOf(connection) + this.#children.countOf(connection)
+  }
+
+  /** Bytes of the paths that a connection watches; a path that it watches in two ways counts twice. */
+  bytesOf(connection: number): number {
+    return this.#nodes.bytesOf(connection) + this.#children.bytesOf(connection)
+  }
+
+  /** Number of different paths that are watched: each of them is in memory once. */
+  get pathCount(): number {
+    return this.#paths.size
   }
 
   /**
@@ -127,7 +144,7 @@ export class Watches {
    * @returns false if the connection has too many watches; nothing was armed, and the connection should be closed
    */
   watchLasting(path: string, mode: 'persistent' | 'recursive', connection: number): boolean {
-    if (this.countOf(connection) + 2 > this.#limit) return false
+    if (!this.#hasRoom(connection, 2, 2 * pathBytesOf(path))) return false
     this.#addLasting(path, mode, connection)
     return true
   }
@@ -202,7 +219,8 @@ export class Watches {
     const recursive = 'persistentWatches' in request ? request.persistentRecursiveWatches : []
     const wanted = dataWatches.length + existWatches.length + childWatches.length
     const wantedLasting = persistent.length + recursive.length
-    if (this.countOf(connection) + wanted + 2 * wantedLasting > this.#limit) return null
+    const bytes = bytesOf([...dataWatches, ...existWatches, ...childWatches]) + 2 * bytesOf([...persistent, ...recursive])
+    if (!this.#hasRoom(connection, wanted + 2 * wantedLasting, bytes)) return null
     const events: WatcherEvent[] = []
     const tellDeleted = (path: string): void => {
       events.push(eventOf(EventType.nodeDeleted, path))
@@ -234,10 +252,19 @@ export class Watches {
   }
 
   #arm(table: WatchTable, path: string, connection: number): boolean {
-    if (!table.has(path, connection) && this.countOf(connection) >= this.#limit) return false
+    if (!table.has(path, connection) && !this.#hasRoom(connection, 1, pathBytesOf(path))) return false
     table.add(path, connection, 'once')
     return true
   }
+
+  /** Whether a connection may have so many watches more, with so many bytes of paths. */
+  #hasRoom(connection: number, count: number, bytes: number): boolean {
+    return this.countOf(connection) + count <= this.#limit && this.bytesOf(connection) + bytes <= this.#bytesMax
+  }
+}
+
+function bytesOf(paths: readonly string[]): number {
+  return paths.reduce((sum, path) => sum + pathBytesOf(path), 0)
 }
 
 function eventOf(type: number, path: string): WatcherEvent {

@@ -88,8 +88,9 @@ export class Pipeline {
   /** The path of what a create made. */
   created(wish: Wish, options: WishOptions = {}): string {
     const { err, body } = this.run(wish, options)
-    if (err !== 0 || body === null || !('path' in body)) throw new Error(`create was refused with ${err}`)
-    return body.path
+    const path = body !== null && 'path' in body ? body.path : null
+    if (err !== 0 || path === null) throw new Error(`create was refused with ${err}`)
+    return path
   }
 }
 

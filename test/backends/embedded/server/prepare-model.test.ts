@@ -73,7 +73,7 @@ function isWish(operation: MultiOperation): operation is Exclude<MultiOperation,
 /** What was applied, in the model's form. */
 function replyOf({ err, body }: Applied): ModelReply {
   if (body === null) return { err }
-  return 'map' in body ? { err, parts: (body as readonly MultiResult[]).map(resultOf) } : { err, ...body }
+  return 'map' in body ? { err, parts: (body as readonly MultiResult[]).map(resultOf) } : ({ err, ...body } as ModelReply)
 }
 
 function resultOf(result: MultiResult): ModelResult {
