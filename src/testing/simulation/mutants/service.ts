@@ -19,6 +19,14 @@ const WATCHES = 'backends/embedded/server/watches.ts'
 /** See the head of this file. */
 export const SERVICE_MUTANTS: readonly Mutant[] = [
   {
+    name: 'check-blind-to-creation',
+    breaks: 'A check that names a creation goes by the version alone, which two nodes at one path have alike.',
+    kin: 'compare-and-delete by version: what a late release did to the next holder, of ours',
+    edits: [{ file: PREPARE, from: 'node.czxid !== czxid || ', to: '' }],
+    workload: 'raw',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
     name: 'client-travels-back',
     breaks: 'A server accepts a client that has seen more than the server has applied.',
     kin: 'the single system image of ZooKeeper, left out',
