@@ -18,6 +18,8 @@ const CLIENT_CNXNS_MAX = 1_000_000
 const OUTSTANDING_MAX = 1_000_000
 const REQUEST_BYTES_MIN = 1_024
 const REQUEST_BYTES_MAX = 0x400_0000
+const RESPONSE_BYTES_MIN = 1_024
+const RESPONSE_BYTES_MAX = 0x4000_0000
 const LIMIT_TICKS_MAX = 100_000
 
 /** Options of `embedded()`. */
@@ -62,6 +64,12 @@ export interface EmbeddedOptions {
    * 1,048,575.
    */
   readonly requestBytesMax?: number
+  /**
+   * Longest answer to a request, in bytes. A list of children, or a multiRead, that would be longer is refused with
+   * `QUOTA_EXCEEDED`. ZooKeeper has no such limit; what its clients take is their own jute.maxbuffer. Default
+   * 16,777,216.
+   */
+  readonly responseBytesMax?: number
   /** Whether nodes may have a time to live. Default true. */
   readonly extendedTypes?: boolean
   /** Whether a write that goes beyond a hard quota is refused. Default false. */
@@ -115,6 +123,7 @@ const DEFAULTS = Object.freeze({
   initLimitTicks: SERVER_DEFAULTS.initLimitTicks,
   syncLimitTicks: SERVER_DEFAULTS.syncLimitTicks,
   requestBytesMax: SERVER_DEFAULTS.requestBytesMax,
+  responseBytesMax: SERVER_DEFAULTS.responseBytesMax,
   extendedTypes: SERVER_DEFAULTS.extendedTypes,
   enforceQuota: SERVER_DEFAULTS.enforceQuota,
   superDigest: SERVER_DEFAULTS.superDigest,
@@ -148,6 +157,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
   checkNumber('initLimitTicks', all.initLimitTicks, 1, LIMIT_TICKS_MAX)
   checkNumber('syncLimitTicks', all.syncLimitTicks, 1, LIMIT_TICKS_MAX)
   checkNumber('requestBytesMax', all.requestBytesMax, REQUEST_BYTES_MIN, REQUEST_BYTES_MAX)
+  checkNumber('responseBytesMax', all.responseBytesMax, RESPONSE_BYTES_MIN, RESPONSE_BYTES_MAX)
   checkBoolean('extendedTypes', all.extendedTypes)
   checkBoolean('enforceQuota', all.enforceQuota)
   if (all.superDigest !== null) checkString('superDigest', all.superDigest)
@@ -167,6 +177,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
       initLimitTicks: all.initLimitTicks,
       syncLimitTicks: all.syncLimitTicks,
       requestBytesMax: all.requestBytesMax,
+      responseBytesMax: all.responseBytesMax,
       extendedTypes: all.extendedTypes,
       enforceQuota: all.enforceQuota,
       superDigest: all.superDigest,

@@ -95,7 +95,7 @@ export class Call {
   settle(reply: Reply): void {
     if (reply.err === Err.ok) this.#settleOk(reply.body, reply.zxid)
     else if (reply.err === Err.noNode && this.request.op === OpCode.exists) this.#end.resolve(null as never)
-    else this.#end.reject(refusal(reply.err, this.path))
+    else this.#end.reject(refusal(reply.err, this.path, !this.isWrite))
   }
 
   /**
@@ -308,6 +308,8 @@ const FLAGS: Readonly<Record<CreateMode, number>> = {
   'persistent-with-ttl': CreateFlag.persistentWithTtl,
 }
 
+const BEYOND_LIMIT = ': the answer is longer, or the watches of this connection are more, than the server allows'
+
 /** On failure every part is an error: 0 before the refused one, which has its own number, and -2 behind it. */
 function refusedPart(
   results: ReplyBodies[typeof OpCode.multi],
@@ -315,15 +317,16 @@ function refusedPart(
 ): CoordinationError | null {
   for (const [index, result] of results.entries()) {
     if (result.op === OpCode.error && result.err !== Err.ok) {
-      return refusal(result.err, operations[index]?.body.path ?? '', index)
+      return refusal(result.err, operations[index]?.body.path ?? '', false, index)
     }
   }
   return null
 }
 
-function refusal(err: number, path: string, index?: number): CoordinationError {
+function refusal(err: number, path: string, isRead: boolean, index?: number): CoordinationError {
   const code = errorCodeOf(err)
-  return new CoordinationError(code, `${code} (${err}) on ${path === '' ? 'a multi' : path}`, {
+  const what = isRead && err === Err.quotaExceeded ? BEYOND_LIMIT : ''
+  return new CoordinationError(code, `${code} (${err}) on ${path === '' ? 'a multi' : path}${what}`, {
     outcome: code === 'SESSION_EXPIRED' ? 'session-over' : 'rejected',
     ...(path === '' ? {} : { path }),
     ...(index === undefined ? {} : { index }),

@@ -431,6 +431,7 @@ export class Server {
       minSessionTimeoutMs: this.#config.minSessionTimeoutMs,
       maxSessionTimeoutMs: this.#config.maxSessionTimeoutMs,
       requestBytesMax: this.#config.requestBytesMax,
+      responseBytesMax: this.#config.responseBytesMax,
       superDigest: this.#config.superDigest,
       isAlone: this.#config.voters.length === 1 && this.#isVoter,
       state: () => this.#state,
