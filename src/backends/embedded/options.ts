@@ -21,6 +21,8 @@ const CLIENT_CNXNS_MAX = 1_000_000
 const OUTSTANDING_MAX = 1_000_000
 const REQUEST_BYTES_MIN = 1_024
 const REQUEST_BYTES_MAX = 0x400_0000
+const RESPONSE_BYTES_MIN = 1_024
+const RESPONSE_BYTES_MAX = 0x4000_0000
 const LIMIT_TICKS_MAX = 100_000
 
 /** Options of `embedded()`. */
@@ -65,6 +67,12 @@ export interface EmbeddedOptions {
    * 1,048,575.
    */
   readonly requestBytesMax?: number
+  /**
+   * Longest answer to a request, in bytes. A list of children, or a multiRead, that would be longer is refused with
+   * `QUOTA_EXCEEDED`. ZooKeeper has no such limit; what its clients take is their own jute.maxbuffer. Default
+   * 16,777,216.
+   */
+  readonly responseBytesMax?: number
   /** Whether nodes may have a time to live. Default true. */
   readonly extendedTypes?: boolean
   /** Whether a write that goes beyond a hard quota is refused. Default false. */
@@ -118,6 +126,7 @@ const DEFAULTS = Object.freeze({
   initLimitTicks: SERVER_DEFAULTS.initLimitTicks,
   syncLimitTicks: SERVER_DEFAULTS.syncLimitTicks,
   requestBytesMax: SERVER_DEFAULTS.requestBytesMax,
+  responseBytesMax: SERVER_DEFAULTS.responseBytesMax,
   extendedTypes: SERVER_DEFAULTS.extendedTypes,
   enforceQuota: SERVER_DEFAULTS.enforceQuota,
   superDigest: SERVER_DEFAULTS.superDigest,
@@ -146,6 +155,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
   validateInteger('initLimitTicks', all.initLimitTicks, 1, LIMIT_TICKS_MAX)
   validateInteger('syncLimitTicks', all.syncLimitTicks, 1, LIMIT_TICKS_MAX)
   validateInteger('requestBytesMax', all.requestBytesMax, REQUEST_BYTES_MIN, REQUEST_BYTES_MAX)
+  validateInteger('responseBytesMax', all.responseBytesMax, RESPONSE_BYTES_MIN, RESPONSE_BYTES_MAX)
   validateBoolean('extendedTypes', all.extendedTypes)
   validateBoolean('enforceQuota', all.enforceQuota)
   if (all.superDigest !== null) validateText('superDigest', all.superDigest)
@@ -165,6 +175,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
       initLimitTicks: all.initLimitTicks,
       syncLimitTicks: all.syncLimitTicks,
       requestBytesMax: all.requestBytesMax,
+      responseBytesMax: all.responseBytesMax,
       extendedTypes: all.extendedTypes,
       enforceQuota: all.enforceQuota,
       superDigest: all.superDigest,
