@@ -66,7 +66,13 @@ export async function runServer(args: readonly string[], output: Output, stop: A
   for (const notice of given.notices) output.err(`${notice}\n`)
   setFlagsFromString(SMALL_NURSERY)
   const failed = new AbortController()
-  const ensemble = embedded({ ...given.options, onError: (error) => failed.abort(error) })
+  const ensemble = embedded({
+    ...given.options,
+    onError: (error) => failed.abort(error),
+    onClientError: (error) => {
+      output.err(`a client's connection was ended by an error of this server: ${stackOf(error)}\n`)
+    },
+  })
   try {
     await start(ensemble)
     output.out(`quorate serves on ${ensemble.clientAddress(SERVER_ID) ?? 'no port'} (in memory; pid ${process.pid})\n`)
@@ -173,6 +179,10 @@ function ended(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error && error.stack !== undefined ? error.stack : messageOf(error)
 }
 
 function messageOf(error: unknown): string {

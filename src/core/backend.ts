@@ -107,7 +107,8 @@ export type Operation =
   /**
    * Refuses the whole multi unless the node exists and has this version (-1: any). With `czxid` also unless it is the
    * node of this creation: two nodes at one path, one after the other, have equal versions and different czxids.
-   * Compared atomically with the rest of the multi; another creation is refused with `BAD_VERSION`.
+   * Compared atomically with the rest of the multi; another creation is refused with `BAD_VERSION`. On an engine that
+   * does not compare creations itself such a multi takes several requests, and calls made after it may come first.
    */
   | { readonly type: 'check'; readonly path: string; readonly version: number; readonly czxid?: bigint }
 
@@ -255,8 +256,11 @@ export interface OpenOptions {
   readonly callTimeoutMs?: number
   /** Ends the attempt. */
   readonly signal?: AbortSignal
-  /** Where errors go that have no caller to reject to, such as a watcher that throws. */
-  readonly onError: (error: unknown) => void
+  /**
+   * Where errors go that have no caller to reject to, such as a watcher that throws, and what threw them if that is
+   * known.
+   */
+  readonly onError: (error: unknown, where?: string) => void
 }
 
 /** An engine that can open sessions. */

@@ -82,6 +82,10 @@ export class Feed<S> {
    * @param options - where it begins and what ends it
    */
   iterate<E>(path: string, describe: Describe<S, E>, options: IterateOptions = {}): AsyncIterableIterator<E> {
+    return this.#open(path, describe, options)
+  }
+
+  #open<E>(path: string, describe: Describe<S, E>, options: IterateOptions): Mailbox<S, E> {
     const mailbox = new Mailbox<S, E>(describe, options.emitInitial ?? true, (self) => this.#mailboxes.delete(self))
     if (this.#current !== undefined) mailbox.put(this.#current, false)
     if (this.#closed) mailbox.end()
@@ -104,10 +108,10 @@ export class Feed<S> {
     listener: (event: E) => void | Promise<void>,
     options: SubscribeOptions = {},
   ): Unsubscribe {
-    const events = this.iterate(path, describe, options)
-    this.#pump(events, listener).catch(this.#report)
+    const mailbox = this.#open(path, describe, options)
+    this.#pump(mailbox, listener).catch(this.#report)
     const unsubscribe = (): void => {
-      void events.return?.()
+      mailbox.end()
     }
     return Object.assign(unsubscribe, { [Symbol.dispose]: unsubscribe })
   }
@@ -118,8 +122,16 @@ export class Feed<S> {
     for (const mailbox of [...this.#mailboxes]) mailbox.end()
   }
 
-  async #pump<E>(events: AsyncIterable<E>, listener: (event: E) => void | Promise<void>): Promise<void> {
-    for await (const event of events) {
+  /**
+   * Takes an event and calls the listener in one go: whatever ends the subscription before that, such as another
+   * listener of the same change, is in time.
+   */
+  async #pump<E>(mailbox: Mailbox<S, E>, listener: (event: E) => void | Promise<void>): Promise<void> {
+    for (;;) {
+      await mailbox.arrival
+      if (mailbox.ended) return
+      const event = mailbox.take()
+      if (event === null) continue
       try {
         await listener(event)
       } catch (error) {
@@ -178,10 +190,19 @@ class Mailbox<S, E> implements AsyncIterableIterator<E>, Receiver<S> {
     this.#arrival.resolve(undefined)
   }
 
+  /** Resolves when there is something to take, or nothing will come any more. */
+  get arrival(): Promise<undefined> {
+    return this.#arrival.promise
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
   async next(): Promise<IteratorResult<E, undefined>> {
     for (;;) {
       if (this.#ended) return this.#last()
-      const event = this.#take()
+      const event = this.take()
       if (event !== null) return { done: false, value: event }
       await this.#arrival.promise
     }
@@ -196,7 +217,8 @@ class Mailbox<S, E> implements AsyncIterableIterator<E>, Receiver<S> {
     return this
   }
 
-  #take(): E | null {
+  /** The next event; null if nothing has arrived, or there is nothing in it for the consumer. */
+  take(): E | null {
     if (this.#waiting === null) return null
     const { state, missed, resync } = this.#waiting
     this.#waiting = null

@@ -186,7 +186,7 @@ export class Choices {
     return chance.weighted<() => readonly AclEntry[] | null>([
       [40, () => OPEN],
       [6, () => several(GOOD_ENTRIES)],
-      [3, () => [{ perms: 31, scheme: 'auth', id: '' }]],
+      [3, () => [{ perms: 31, scheme: 'auth', id: chance.pick(['', null]) }]],
       [2, () => [...OPEN, ...several(ODD_ENTRIES)]],
       [2, () => several(ODD_ENTRIES)],
       [0.5, () => []],

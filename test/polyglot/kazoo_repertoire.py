@@ -22,7 +22,7 @@ from kazoo.exceptions import (
 )
 from kazoo.protocol.states import EventType
 from kazoo.recipe.watchers import ChildrenWatch, DataWatch
-from kazoo.security import make_acl, make_digest_acl
+from kazoo.security import CREATOR_ALL_ACL, make_acl, make_digest_acl
 
 HOSTS = sys.argv[1]
 WAIT_S = 20
@@ -104,11 +104,20 @@ def permissions(zk):
     assert zk.set_acls("/acl", [make_digest_acl("ann", "sesame", read=True, delete=True)]).aversion == 1
     raises(NoAuthError, zk.set_acls, "/acl", acl)
     raises(InvalidACLError, zk.create, "/acl-bad", b"", acl=[make_acl("nobody-knows", "x", all=True)])
+    # kazoo sends null for the empty id of `auth`.
+    zk.create("/acl-own", b"", acl=CREATOR_ALL_ACL)
+    assert [entry.id.id.split(":")[0] for entry in zk.get_acls("/acl-own")[0]] == ["ann"]
+    zk.set_acls("/acl-own", CREATOR_ALL_ACL)
+    t = zk.transaction()
+    t.create("/acl-own/part", b"", acl=CREATOR_ALL_ACL)
+    assert t.commit() == ["/acl-own/part"]
     with_identity = client(auth_data=[("digest", "ann:sesame")])
     assert with_identity.get("/acl")[0] == b"ours"
     with_identity.stop()
     stranger = client()
     raises(NoAuthError, stranger.get, "/acl")
+    raises(NoAuthError, stranger.get, "/acl-own")
+    raises(InvalidACLError, stranger.create, "/acl-nobody", b"", acl=CREATOR_ALL_ACL)
     raises((AuthFailedError, Exception), stranger.add_auth, "nobody-knows", "x")
     stranger.stop()
     works("permissions")

@@ -1,6 +1,6 @@
 /** How one state reaches many consumers. */
 import { expect, it } from 'vitest'
-import type { Delivery } from '../../src/recipes/feed.ts'
+import type { Delivery, Unsubscribe } from '../../src/recipes/feed.ts'
 import { Feed } from '../../src/recipes/feed.ts'
 import { codeOf, failureOf, pass, run, useVirtualTime } from './rig.ts'
 
@@ -100,6 +100,40 @@ it('ends a subscription by a call or by using', async () => {
   feed.publish(2, false)
   await pass(0)
   expect(seen).toEqual([1, -1])
+})
+
+it.each([
+  ['unsubscribes it', (_: Feed<number>, unsubscribe: Unsubscribe) => unsubscribe()],
+  ['closes the feed', (feed: Feed<number>) => feed.close()],
+])('does not call a listener of a change after another listener of it %s', async (_, end) => {
+  const { feed } = newFeed()
+  const heard: string[] = []
+  feed.subscribe('/x', ({ current }) => current, (state) => {
+    heard.push(`first ${state}`)
+    end(feed, second)
+    heard.push('ended')
+  })
+  const second = feed.subscribe('/x', ({ current }) => current, (state) => void heard.push(`second ${state}`))
+  feed.publish(1, false)
+  await pass(0)
+  feed.publish(2, false)
+  await pass(0)
+  expect(heard.filter((line) => line.startsWith('second'))).toEqual([])
+})
+
+it('does not call a listener again after it has ended its own subscription, slow or not', async () => {
+  const { feed } = newFeed()
+  const heard: number[] = []
+  const unsubscribe = feed.subscribe('/x', ({ current }) => current, async (state) => {
+    heard.push(state)
+    feed.publish(state + 1, false)
+    unsubscribe()
+    await pass(0)
+  })
+  feed.publish(1, false)
+  await pass(0)
+  await pass(0)
+  expect(heard).toEqual([1])
 })
 
 it('iterates until the loop breaks, the signal aborts or the feed closes', async () => {

@@ -29,6 +29,9 @@ const REQUEST_OVERHEAD_BYTES = 4_096
 /** How long a start waits for the last servers, once a majority serves. */
 const START_GRACE_TICKS = 4
 
+/** Errors in what is done for clients that come sooner after the last one are not told. */
+const CLIENT_ERROR_PAUSE_MS = 1_000
+
 const CAPABILITIES: Capabilities = Object.freeze({
   durability: 'memory',
   linearizableSync: true,
@@ -82,6 +85,7 @@ export class Ensemble implements Backend, AsyncDisposable {
   #isStarted = false
   #isClosed = false
   #opened = 0
+  #clientErrorAtMs = -Infinity
 
   /**
    * Makes an ensemble that is not started.
@@ -311,13 +315,16 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   #makePort(id: number): ClientPort | null {
-    const { clients, onError } = this.#settings
+    const { clients } = this.#settings
     const port = clients.ports[id - 1]
     if (port === undefined) return null
     return new ClientPort({
       ...clients,
       port,
-      onError,
+      onClientError: (sessionId, error) => {
+        this.#emit(id, { type: 'client-failed', sessionId, error })
+        this.#tellClientError(error)
+      },
       configuration: () => {
         return configurationText({ id, votes: this.#voters.includes(id) }, this.#membership, this.#settings)
       },
@@ -382,6 +389,9 @@ export class Ensemble implements Backend, AsyncDisposable {
       onEvent: (event) => {
         if (event.type === 'serving') this.#noteService()
         this.#emit(id, event)
+        if (event.type !== 'client-failed') return
+        member.port?.noteClientError()
+        this.#tellClientError(event.error)
       },
       onFailure: (error) => {
         this.#failed(id, error)
@@ -401,6 +411,14 @@ export class Ensemble implements Backend, AsyncDisposable {
     else if (serving > this.#voters.length / 2) {
       this.#startTimer ??= setTimeout(this.#started.resolve, START_GRACE_TICKS * tickMs)
     }
+  }
+
+  /** Whoever can cause one can cause thousands: they are all counted and events, and one at a time is told. */
+  #tellClientError(error: unknown): void {
+    const nowMs = performance.now()
+    if (nowMs - this.#clientErrorAtMs < CLIENT_ERROR_PAUSE_MS) return
+    this.#clientErrorAtMs = nowMs
+    this.#settings.onClientError(error)
   }
 
   #failed(id: number, error: unknown): void {

@@ -18,7 +18,7 @@ import { parentOf, sequenceSuffix } from '../../core/path.ts'
 import type { Keys } from './keys.ts'
 import { valueOf } from './messages.ts'
 import type { Compare, RequestOp, TxnResponse } from './messages.ts'
-import { BORN_WITH_THIS_VALUE, encodeNode, statOf } from './node-value.ts'
+import { BORN_WITH_THIS_VALUE, czxidOf, encodeNode, statOf } from './node-value.ts'
 import type { NodeHeader, NodeState } from './node-value.ts'
 import { ReadPlan } from './read-plan.ts'
 import type { Answer, CountRead } from './read-plan.ts'
@@ -163,8 +163,7 @@ export class Draft {
         this.#delete(operation, index)
         break
       case 'check':
-        this.#existing(operation.path, operation.version, index)
-        this.#results.push(() => ({ type: 'check' }))
+        this.#check(operation, index)
     }
   }
 
@@ -225,6 +224,16 @@ export class Draft {
     Object.assign(node, { now: null, isBorn: false, isWritten: true })
     this.#tally(parentOf(path)).deletes += 1
     this.#results.push(() => ({ type: 'delete' }))
+  }
+
+  #check({ path, version, czxid }: Extract<Operation, { type: 'check' }>, index: number | undefined): void {
+    const node = this.#existing(path, version, index)
+    if (czxid !== undefined) {
+      if (czxid !== creationOf(node)) throw refusal('BAD_VERSION', path, index)
+      // A multi that deletes and makes it again leaves the key its create_revision, but not its mod_revision.
+      node.isPinned = true
+    }
+    this.#results.push(() => ({ type: 'check' }))
   }
 
   #existing(path: string, version: number, index: number | undefined): DraftNode {
@@ -304,6 +313,12 @@ export function refusal(code: ErrorCode, path: string, index?: number): Coordina
 function stateOf(node: DraftNode, now: NonNullable<DraftNode['now']>, revision: bigint): NodeState {
   const { data, ...header } = now
   return { ...header, created: node.known.node?.created ?? revision, modified: revision, dataLength: data.length }
+}
+
+/** The czxid of a node; null if it is made in this draft, at a revision that nobody knows yet. */
+function creationOf({ known, now, isBorn }: DraftNode): bigint | null {
+  const { node = null } = known
+  return now === null || node === null || isBorn ? null : czxidOf({ ...node, czxid: now.czxid })
 }
 
 /** A node that was just made has no children: what is needed to delete it is known. */

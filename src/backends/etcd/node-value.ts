@@ -87,7 +87,7 @@ export function decodeNode(value: Uint8Array, path: string): DecodedNode {
 }
 
 /** When a node was made: the revision that stands for ZooKeeper's czxid. */
-function czxidOf({ czxid, created, modified }: NodeState): bigint {
+export function czxidOf({ czxid, created, modified }: NodeState): bigint {
   if (czxid === 0n) return created
   return czxid === BORN_WITH_THIS_VALUE ? modified : czxid
 }

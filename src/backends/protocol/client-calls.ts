@@ -104,7 +104,7 @@ export class Call {
   settle(reply: Reply): void {
     if (reply.err === Err.ok) this.#settleOk(reply.body, reply.zxid)
     else if (reply.err === Err.noNode && this.request.op === OpCode.exists) this.#end.resolve(null as never)
-    else this.#end.reject(refused(reply.err, this.path, isCreate(this.request.op)))
+    else this.#end.reject(refused(reply.err, this.path, this.request.op))
   }
 
   /**
@@ -170,8 +170,11 @@ export function multiOperation(operation: Operation, acl: readonly Acl[]): Multi
       return { op: OpCode.setData, body: { path: operation.path, data: operation.data, version: operation.version } }
     case 'delete':
       return { op: OpCode.delete, body: { path: operation.path, version: operation.version } }
-    case 'check':
-      return { op: OpCode.check, body: { path: operation.path, version: operation.version } }
+    case 'check': {
+      const { path, version, czxid } = operation
+      if (czxid === undefined) return { op: OpCode.check, body: { path, version } }
+      return { op: OpCode.checkCreation, body: { path, version, czxid } }
+    }
   }
 }
 
@@ -192,9 +195,13 @@ export function oversizeOf(parts: readonly MultiOperation[], bytesMax: number): 
 /** No part takes more, whatever its characters are. */
 function partBytesMax({ body }: MultiOperation): number {
   const acl = 'acl' in body ? body.acl : []
-  const aclBytes = acl.reduce((sum, { scheme, id }) => sum + UTF8_BYTES_MAX * (scheme.length + id.length), 0)
+  const aclBytes = acl.reduce((sum, { scheme, id }) => sum + UTF8_BYTES_MAX * lengthOf(scheme, id), 0)
   const dataBytes = 'data' in body ? (body.data?.length ?? 0) : 0
   return FIXED_BYTES_MAX * (1 + acl.length) + UTF8_BYTES_MAX * body.path.length + dataBytes + aclBytes
+}
+
+function lengthOf(...texts: readonly (string | null)[]): number {
+  return texts.reduce((sum, text) => sum + (text?.length ?? 0), 0)
 }
 
 /** What a create answers. */
@@ -325,23 +332,20 @@ function refusedPart(
   for (const [index, result] of results.entries()) {
     if (result.op === OpCode.error && result.err !== Err.ok) {
       const part = operations[index]
-      return refused(result.err, part?.body.path ?? '', part !== undefined && isCreate(part.op), index)
+      return refused(result.err, part?.body.path ?? '', part?.op ?? OpCode.multi, index)
     }
   }
   return null
 }
 
-function refused(err: number, path: string, isCreate: boolean, index?: number): CoordinationError {
+function refused(err: number, path: string, op: number, index?: number): CoordinationError {
   const code = errorCodeOf(err)
   return refusal(code, path === '' ? undefined : path, {
     index,
-    isCreate,
+    isCreate: CREATES.has(op),
+    isRead: READS.has(op),
     outcome: code === 'SESSION_EXPIRED' ? 'session-over' : 'rejected',
     // Every other code stands for one number, or for several that mean the same.
     ...(code === 'SYSTEM_ERROR' ? { cause: new Error(`ZooKeeper's error ${err}`) } : {}),
   })
-}
-
-function isCreate(op: number): boolean {
-  return CREATES.has(op)
 }

@@ -15,7 +15,7 @@
  */
 import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
 import type { Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
-import { Deadline, abortedError, deferred } from '../../core/async.ts'
+import { Deadline, abortedError, deferred, whenAborted } from '../../core/async.ts'
 import { CLOSED, CallQueue, EXPIRED, FULL } from '../../core/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { EventQueue } from '../../core/event-queue.ts'
@@ -32,6 +32,7 @@ import type { ClientSessionOptions } from './client-options.ts'
 import { ClientStates } from './client-states.ts'
 import { ClientWatches } from './client-watches.ts'
 import { Err, OpCode, WatcherType, Xid, errorCodeOf } from './codes.ts'
+import { CreationGuard, checksCreation } from './creation-guard.ts'
 import { NEVER_THERE, committed } from './empty-transaction.ts'
 import { ReadWriteSearch } from './read-write-search.ts'
 import { OPEN_ACL } from './records.ts'
@@ -59,14 +60,11 @@ export async function openClientSession(dialer: Dialer, options: ClientSessionOp
   const { signal } = options
   if (signal?.aborted === true) throw abortedError(signal)
   const session = new ClientSession(dialer, options)
-  const onAbort = (): void => {
-    if (signal !== undefined) session.abandon(abortedError(signal))
-  }
-  signal?.addEventListener('abort', onAbort, { once: true })
+  const unlisten = signal === undefined ? null : whenAborted(signal, () => session.abandon(abortedError(signal)))
   try {
     await session.open()
   } finally {
-    signal?.removeEventListener('abort', onAbort)
+    unlisten?.()
   }
   return session
 }
@@ -85,6 +83,8 @@ class ClientSession implements Session, ConnectionOwner {
   readonly #xids = new Xids()
   readonly #states: ClientStates
   readonly #lease: ClientLease
+  /** Null where the servers compare creations themselves. */
+  readonly #guard: CreationGuard | null
   readonly #search: ReadWriteSearch
   readonly #attempts: ClientAttempts
   readonly #expiry = new Deadline(
@@ -118,7 +118,9 @@ class ClientSession implements Session, ConnectionOwner {
     this.#queue = new EventQueue(options.onError)
     this.#states = new ClientStates(this.#queue)
     const prover = { sync: () => this.#askLeader('/'), commit: () => this.#commitNothing('/') }
-    this.#lease = options.servers === 'zookeeper' ? new ProvenLease(prover) : new AnsweredLease()
+    const isZooKeeper = options.servers === 'zookeeper'
+    this.#lease = isZooKeeper ? new ProvenLease(prover) : new AnsweredLease()
+    this.#guard = isZooKeeper ? new CreationGuard(this, (operations) => this.#multi(operations)) : null
     this.#watches = new ClientWatches((path) => {
       this.#disarm(path)
     })
@@ -176,6 +178,11 @@ class ClientSession implements Session, ConnectionOwner {
   }
 
   multi(operations: readonly Operation[]): Promise<OperationResult[]> {
+    if (this.#guard !== null && checksCreation(operations)) return this.#guard.multi(operations)
+    return this.#multi(operations)
+  }
+
+  #multi(operations: readonly Operation[]): Promise<OperationResult[]> {
     const body = operations.map((operation) => multiOperation(operation, this.#acl))
     const oversize = oversizeOf(body, this.#options.requestBytesMax ?? Infinity)
     if (oversize !== null) return Promise.reject(oversize)

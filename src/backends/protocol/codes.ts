@@ -37,6 +37,11 @@ export const OpCode = {
   setWatches2: 105,
   addWatch: 106,
   whoAmI: 107,
+  /**
+   * Ours alone, and only inside a multi: a check of which creation of a node is there. A transaction never has it, so
+   * that logs stay readable for the reference.
+   */
+  checkCreation: 1013,
   createSession: -10,
   closeSession: -11,
   error: -1,

@@ -9,6 +9,7 @@ import { OpCode } from './codes.ts'
 import { bool, copiedBuffer, int32, record, ustring, vector, violation } from './jute.ts'
 import type { Codec, Reader, Writer } from './jute.ts'
 import {
+  CheckCreationRequest,
   CheckRequest,
   CreateRequest,
   CreateTtlRequest,
@@ -70,6 +71,8 @@ function operationCodec(op: number): Codec<object> {
       return SetDataRequest
     case OpCode.check:
       return CheckRequest
+    case OpCode.checkCreation:
+      return CheckCreationRequest
     default:
       throw violation(`operation ${op} inside a multi`)
   }

@@ -1,5 +1,5 @@
 /**
- * The operations that wait for their replies on one connection: a reply names its xid only.
+ * The operations that wait for their replies on one connection: on the wire, a reply names its xid only.
  *
  * Model     a ring of (xid, operation, time) in the order of the requests. Replies come in that order but for a few, so
  *           what is looked for is the first entry nearly always.
@@ -46,13 +46,15 @@ export class OperationsInFlight {
   /**
    * The earliest request with this xid is answered now.
    *
+   * @param op - its operation; null for whoever reads a reply, and only then learns it. A client may use one xid for
+   * many requests at once, and their replies are not in their order.
    * @param into - where to put what is known of it
    * @returns whether there is one
    */
-  take(xid: number, into: AnsweredOperation): boolean {
+  take(xid: number, op: number | null, into: AnsweredOperation): boolean {
     for (let i = 0; i < this.#count; i++) {
       const at = this.#at(i)
-      if (this.#ring[at] !== xid) continue
+      if (this.#ring[at] !== xid || (op !== null && this.#ring[at + 1] !== op)) continue
       into.op = this.#ring[at + 1] ?? 0
       into.atMs = this.#ring[at + 2] ?? 0
       // Those before it move up; most often there are none.

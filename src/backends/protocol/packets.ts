@@ -67,10 +67,25 @@ export type Packet =
   | { readonly type: 'UPTODATE' }
   /** 5, both ways: alive. A learner's answer carries the sessions that were heard of since the last one. */
   | { readonly type: 'PING'; readonly touched: readonly SessionTouch[] }
-  /** 6, learner -> leader: a client wants to move its session here. */
-  | { readonly type: 'REVALIDATE'; readonly sessionId: bigint; readonly timeoutMs: number; readonly passwd: Uint8Array }
-  /** 6, leader -> learner: the answer. */
-  | { readonly type: 'REVALIDATED'; readonly sessionId: bigint; readonly valid: boolean; readonly timeoutMs: number }
+  /**
+   * 6, learner -> leader: the client on this connection wants to move its session here, with this time-out from now on.
+   * ZooKeeper sends neither password nor connection.
+   */
+  | {
+    readonly type: 'REVALIDATE'
+    readonly connection: number
+    readonly sessionId: bigint
+    readonly timeoutMs: number
+    readonly passwd: Uint8Array
+  }
+  /** 6, leader -> learner: the answer, for that connection only. */
+  | {
+    readonly type: 'REVALIDATED'
+    readonly connection: number
+    readonly sessionId: bigint
+    readonly valid: boolean
+    readonly timeoutMs: number
+  }
   /** 1, learner -> leader: a write of a client. The consensus layer does not look into it. */
   | { readonly type: 'REQUEST'; readonly request: unknown }
   /**

@@ -24,6 +24,9 @@ import type { Infer } from './jute.ts'
 /** One entry of an access control list. */
 export const Acl = record({ perms: int32, scheme: ustring, id: ustring })
 export type Acl = Infer<typeof Acl>
+/** The same as a client may send it: some send null for what is empty, such as the id of `auth`. */
+const AclWish = record({ perms: int32, scheme: nullableUstring, id: nullableUstring })
+export type AclWish = Infer<typeof AclWish>
 
 /** The list that lets anyone do anything: `world:anyone`, all permissions. */
 export const OPEN_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: 31, scheme: 'world', id: 'anyone' })])
@@ -65,12 +68,12 @@ export type ConnectResponse = Infer<typeof ConnectResponse>
 /** The same as clients before 3.4 expect it. */
 export const OldConnectResponse = record(connectResponse)
 
-export const CreateRequest = record({ path: ustring, data: copiedBuffer, acl: vector(Acl), flags: int32 })
+export const CreateRequest = record({ path: ustring, data: copiedBuffer, acl: vector(AclWish), flags: int32 })
 export type CreateRequest = Infer<typeof CreateRequest>
 export const CreateTtlRequest = record({
   path: ustring,
   data: copiedBuffer,
-  acl: vector(Acl),
+  acl: vector(AclWish),
   flags: int32,
   ttl: int64,
 })
@@ -80,15 +83,21 @@ export type DeleteRequest = Infer<typeof DeleteRequest>
 /** Of exists, getData, getChildren and getChildren2 alike. */
 export const ReadRequest = record({ path: ustring, watch: bool })
 export type ReadRequest = Infer<typeof ReadRequest>
-/** Names a node: of getACL, sync and getAllChildrenNumber. */
+/** Names a node: of getACL and getAllChildrenNumber. */
 export const PathRequest = record({ path: ustring })
 export type PathRequest = Infer<typeof PathRequest>
-export const SetAclRequest = record({ path: ustringOrEmpty, acl: vector(Acl), version: int32 })
+/** Of sync, both ways: the path goes back as it came, and means nothing. */
+export const SyncRecord = record({ path: nullableUstring })
+export type SyncRecord = Infer<typeof SyncRecord>
+export const SetAclRequest = record({ path: ustringOrEmpty, acl: vector(AclWish), version: int32 })
 export type SetAclRequest = Infer<typeof SetAclRequest>
 export const SetDataRequest = record({ path: ustringOrEmpty, data: copiedBuffer, version: int32 })
 export type SetDataRequest = Infer<typeof SetDataRequest>
 export const CheckRequest = record({ path: ustringOrEmpty, version: int32 })
 export type CheckRequest = Infer<typeof CheckRequest>
+/** Of {@link OpCode.checkCreation}. */
+export const CheckCreationRequest = record({ path: ustringOrEmpty, version: int32, czxid: int64 })
+export type CheckCreationRequest = Infer<typeof CheckCreationRequest>
 /** Of removeWatches and checkWatches; `type` is a WatcherType of codes.ts. */
 export const WatchesRequest = record({ path: ustring, type: int32 })
 export type WatchesRequest = Infer<typeof WatchesRequest>
@@ -138,6 +147,7 @@ export type MultiOperation =
   | { readonly op: typeof OpCode.delete; readonly body: DeleteRequest }
   | { readonly op: typeof OpCode.setData; readonly body: SetDataRequest }
   | { readonly op: typeof OpCode.check; readonly body: CheckRequest }
+  | { readonly op: typeof OpCode.checkCreation; readonly body: CheckCreationRequest }
 
 /** One part of a multiRead request. */
 export interface ReadOperation {
@@ -159,7 +169,7 @@ export interface RequestBodies {
   readonly [OpCode.getChildren]: ReadRequest
   readonly [OpCode.getChildren2]: ReadRequest
   readonly [OpCode.setData]: SetDataRequest
-  readonly [OpCode.sync]: PathRequest
+  readonly [OpCode.sync]: SyncRecord
   /** Outside a multi. */
   readonly [OpCode.check]: CheckRequest
   readonly [OpCode.multi]: readonly MultiOperation[]
@@ -216,7 +226,7 @@ export interface ReplyBodies {
   readonly [OpCode.getChildren]: { readonly children: readonly string[] }
   readonly [OpCode.getChildren2]: { readonly children: readonly string[]; readonly stat: StatRecord }
   readonly [OpCode.setData]: { readonly stat: StatRecord }
-  readonly [OpCode.sync]: { readonly path: string }
+  readonly [OpCode.sync]: SyncRecord
   readonly [OpCode.check]: null
   readonly [OpCode.multi]: readonly MultiResult[]
   readonly [OpCode.multiRead]: readonly ReadResult[]
@@ -260,5 +270,6 @@ export type ClientMessage =
 /** Everything a server sends on a connection; `connect` comes first, and once. */
 export type ServerMessage =
   | { readonly kind: 'connect'; readonly response: ConnectResponse }
-  | { readonly kind: 'reply'; readonly reply: Reply }
+  /** `op` is what is answered: it decides how the body is written, whatever other requests have this xid. */
+  | { readonly kind: 'reply'; readonly op: number; readonly reply: Reply }
   | { readonly kind: 'event'; readonly zxid: bigint; readonly event: WatcherEvent }

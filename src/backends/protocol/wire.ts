@@ -4,7 +4,8 @@
  * Shapes    the first frame each way is the bare ConnectRequest or ConnectResponse; clients of old leave its last byte
  *           out (readOnly), and get none. Then RequestHeader{int xid, int type} + body; ReplyHeader{int xid, long zxid,
  *           int err} + body if err is 0; an event is a reply of xid -1.
- * Order     a reply does not name its operation: both sides remember what is in flight.
+ * Order     on the wire a reply does not name its operation: the client remembers what is in flight. In memory it does,
+ *           and a server writes it by that: the xids of its clients may be equal, negative or anything else.
  * Safety    whatever is decoded, nothing is thrown but CoordinationError `PROTOCOL_VIOLATION`. Bytes behind a body are
  *           ignored, as the reference does.
  * Source    ZooKeeperServer.processPacket, ClientCnxn.java, FinalRequestProcessor.java.
@@ -49,7 +50,7 @@ const REQUESTS: { readonly [O in keyof RequestBodies]: Codec<RequestBodies[O]> }
   [OpCode.getChildren]: records.ReadRequest,
   [OpCode.getChildren2]: records.ReadRequest,
   [OpCode.setData]: records.SetDataRequest,
-  [OpCode.sync]: records.PathRequest,
+  [OpCode.sync]: records.SyncRecord,
   [OpCode.check]: records.CheckRequest,
   [OpCode.multi]: MultiRequest,
   [OpCode.multiRead]: MultiReadRequest,
@@ -81,7 +82,7 @@ const REPLIES: { readonly [O in keyof ReplyBodies]: Codec<ReplyBodies[O]> } = {
   [OpCode.getChildren]: record({ children: names }),
   [OpCode.getChildren2]: record({ children: names, stat: records.StatRecord }),
   [OpCode.setData]: StatReply,
-  [OpCode.sync]: PathReply,
+  [OpCode.sync]: records.SyncRecord,
   [OpCode.check]: nothing,
   [OpCode.multi]: MultiResponse,
   [OpCode.multiRead]: MultiReadResponse,
@@ -158,7 +159,7 @@ export class ServerWire {
         if (!this.#isOld) bool.write(writer, message.response.readOnly)
         break
       case 'reply':
-        this.#reply(writer, message.reply)
+        this.#reply(writer, message.op, message.reply)
         break
       case 'event':
         writeReplyHeader(writer, Xid.notification, message.zxid, 0)
@@ -190,14 +191,13 @@ export class ServerWire {
     }
   }
 
-  #reply(writer: Writer, { xid, zxid, err, body }: Reply): void {
+  #reply(writer: Writer, op: number, { xid, zxid, err, body }: Reply): void {
     writeReplyHeader(writer, xid, zxid, err)
-    if (xid === Xid.ping && body === null) return
-    const { answered } = this
-    const isKnown = this.#inFlight.take(xid, answered)
-    if (body === null || (err !== 0 && answered.op !== OpCode.multi)) return
-    const codec = isKnown ? REPLY_CODECS.get(answered.op) : undefined
-    assert(codec !== undefined, () => `a reply with a body answers a request: xid ${xid}`)
+    if (op === OpCode.ping) return
+    this.#inFlight.take(xid, op, this.answered)
+    if (body === null || (err !== 0 && op !== OpCode.multi)) return
+    const codec = REPLY_CODECS.get(op)
+    assert(codec !== undefined, () => `a reply to operation ${op} has a body`)
     codec.write(writer, body)
   }
 }
@@ -251,16 +251,21 @@ export class ClientWire {
     const zxid = reader.int64()
     const err = reader.int32()
     if (xid === Xid.notification) return { kind: 'event', zxid, event: records.WatcherEvent.read(reader) }
-    return { kind: 'reply', reply: { xid, zxid, err, body: this.#replyBody(xid, err) } }
-  }
-
-  #replyBody(xid: number, err: number): ReplyBodies[keyof ReplyBodies] {
-    if (xid === Xid.ping && reader.remaining === 0) return null
-    if (!this.#inFlight.take(xid, this.#answered)) throw violation(`a reply to xid ${xid}, which is not in flight`)
+    // A ping may have the xid of nothing else, and its reply has no body.
+    if (xid === Xid.ping && reader.remaining === 0) {
+      return { kind: 'reply', op: OpCode.ping, reply: { xid, zxid, err, body: null } }
+    }
+    if (!this.#inFlight.take(xid, null, this.#answered)) {
+      throw violation(`a reply to xid ${xid}, which is not in flight`)
+    }
     const { op } = this.#answered
-    if (err !== 0 && (op !== OpCode.multi || reader.remaining === 0)) return null
-    return (REPLY_CODECS.get(op)?.read(reader) ?? null) as ReplyBodies[keyof ReplyBodies]
+    return { kind: 'reply', op, reply: { xid, zxid, err, body: replyBody(op, err) } }
   }
+}
+
+function replyBody(op: number, err: number): ReplyBodies[keyof ReplyBodies] {
+  if (err !== 0 && (op !== OpCode.multi || reader.remaining === 0)) return null
+  return (REPLY_CODECS.get(op)?.read(reader) ?? null) as ReplyBodies[keyof ReplyBodies]
 }
 
 function writeReplyHeader(writer: Writer, xid: number, zxid: bigint, err: number): void {

@@ -73,6 +73,11 @@ export function numberOf(text: string): bigint {
   return (BigInt(epoch) << COUNTER_BITS) + BigInt(counter)
 }
 
+/** The place that a zxid stands for, as the script that writes compares it: the counter within its bits. */
+export function placeOf(zxid: bigint): string {
+  return `${zxid >> COUNTER_BITS}-${BigInt.asUintN(Number(COUNTER_BITS), zxid)}`
+}
+
 /** Reads the changes of a transaction, a line each. */
 export function parseChanges(text: string): Change[] {
   if (text === '') return []

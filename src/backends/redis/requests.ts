@@ -1,5 +1,6 @@
 /** The arguments of an operation, as the script that writes takes them. */
 import type { CreateMode, Operation } from '../../core/backend.ts'
+import { placeOf } from './position.ts'
 
 /** The kind of a node as it is stored, and whether its name gets a number. */
 const KINDS: Readonly<Record<CreateMode, readonly [kind: string, sequential: string]>> = Object.freeze({
@@ -11,7 +12,7 @@ const KINDS: Readonly<Record<CreateMode, readonly [kind: string, sequential: str
   'persistent-with-ttl': ['t', '0'],
 })
 
-/** Type, path, data, kind, whether it is sequential, and the version or time to live in milliseconds. */
+/** Type, path, data, kind (of a check: the creation), if sequential, and version or time to live in milliseconds. */
 export function operationArguments(operation: Operation): (string | Buffer)[] {
   switch (operation.type) {
     case 'create': {
@@ -22,8 +23,10 @@ export function operationArguments(operation: Operation): (string | Buffer)[] {
       return ['S', operation.path, bufferOf(operation.data), '', '', String(operation.version)]
     case 'delete':
       return ['X', operation.path, '', '', '', String(operation.version)]
-    case 'check':
-      return ['V', operation.path, '', '', '', String(operation.version)]
+    case 'check': {
+      const { path, version, czxid } = operation
+      return ['V', path, '', czxid === undefined ? '' : placeOf(czxid), '', String(version)]
+    }
   }
 }
 

@@ -188,6 +188,32 @@ export const multiCases: readonly Case<World>[] = [
     },
   },
   {
+    name: 'a node that replaced another in one multi is known by its own creation, whatever is written to it later',
+    run: async (world) => {
+      const session = await world.open()
+      const path = await world.node(session, 'n', 'first')
+      const remove: Operation = { type: 'delete', path, version: -1 }
+      for (const round of ['second', 'third']) {
+        const before = await exists(session, path)
+        await session.multi([remove, create(path, round)])
+        const { czxid } = await exists(session, path)
+        const check = { type: 'check', path, version: -1, czxid } as const
+        await session.multi([check])
+        await session.multi([check, { type: 'set', path, data: bytes('new'), version: 0 }, check])
+        await session.set(path, bytes('newer'), 1)
+        await session.multi([check])
+        const stale = session.multi([{ ...check, czxid: before.czxid }, remove])
+        await rejects(stale, { code: 'BAD_VERSION', index: 0 }, `a delete of what the ${round} one replaced`)
+      }
+      const { czxid } = await exists(session, path)
+      const check = { type: 'check', path, version: -1, czxid } as const
+      const born = session.multi([remove, create(path, 'fourth'), check])
+      await rejects(born, { code: 'BAD_VERSION', index: 2 }, 'a check of what the multi itself has replaced')
+      await session.multi([check, remove])
+      equal(await session.exists(path), null, 'the node in the end')
+    },
+  },
+  {
     name: 'nobody reads the first half of a multi without the second',
     run: async (world) => {
       const [writer, reader] = [await world.open(), await world.open()]

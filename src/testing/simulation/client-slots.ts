@@ -13,6 +13,8 @@ import type { World } from './world.ts'
 
 /** Clients connect however long there is no quorum: longer than any run, in milliseconds. */
 const PATIENCE_MS = 3_600_000
+/** How long a slot stays empty that a client has left by itself, in ticks. */
+const LEFT_TICKS_MAX = 10
 /** How long a sleeping program waits before it looks whether the run draws to its end, in ticks by its clock. */
 const SLEEP_SLICE_TICKS = 12
 
@@ -108,10 +110,17 @@ export class ClientSlots implements ClientPlaces {
           sleep: (forTicks) => this.#sleep(forTicks * this.#world.tickMs),
         })
         await client.close()
-        slot.isDone = true
+        if (this.#isEnding) slot.isDone = true
+        else this.#leaveTo(slot)
       }, { connectTimeoutMs: PATIENCE_MS })
       this.#all.push(slot.node)
     })
+  }
+
+  /** Whoever has left in the middle of a run is followed by another. */
+  #leaveTo(slot: Slot): void {
+    slot.node = null
+    this.#fillIn(slot, this.#random.unit() * LEFT_TICKS_MAX * this.#world.tickMs)
   }
 
   async #sleep(forMs: number): Promise<void> {

@@ -1,5 +1,5 @@
 /** How a fault of each class is drawn: what it strikes, and how hard. */
-import { STRUCK_PACKETS } from './plan.ts'
+import { LOSABLE_REQUESTS, OPERATOR_STRIKES, STRUCK_PACKETS } from './plan.ts'
 import type { Fault, FaultKind, Place } from './plan.ts'
 import type { SeededRandom } from './random.ts'
 
@@ -19,6 +19,8 @@ const TAIL_TICKS_MAX = 75
 const JUMP_MS_MAX = 6 * 3_600_000
 /** Clocks are wrong by up to a tenth; the deadlines of clients allow for that. */
 const DRIFT_MAX = 0.1
+/** An owner whose node an operator strikes at stands still for up to this part of its session's time-out. */
+const STALL_PART_MAX = 1.2
 
 type Draw = (atMs: number, scene: FaultScene) => Fault
 
@@ -111,6 +113,14 @@ const DRAWS: Readonly<Record<FaultKind, Draw>> = Object.freeze({
   }),
   'client-crash': (atMs, scene) => ({
     kind: 'client-crash', atMs, client: scene.random.pick(scene.clients), downMs: drawDownMs(scene),
+  }),
+  'lose-answer': (atMs, { random }) => ({
+    kind: 'lose-answer', atMs, request: random.pick(LOSABLE_REQUESTS), nth: random.between(1, 3),
+  }),
+  'operate': (atMs, { random, sessionTimeoutMs, tickMs }) => ({
+    kind: 'operate', atMs, forMs: random.between(1, 40) * tickMs, how: random.pick(OPERATOR_STRIKES),
+    pick: random.unit(), timersFirst: random.chance(0.7),
+    stallMs: random.chance(0.3) ? 0 : Math.ceil(random.unit() * STALL_PART_MAX * sessionTimeoutMs),
   }),
 })
 

@@ -7,11 +7,12 @@
  * Disks     a server whose disk was taken away counts as without memory until it has caught up and serves as a voter.
  *           No more than a minority may be so at once: behind that, no algorithm could keep a promise.
  */
+import { OpCode } from '../../backends/protocol/codes.ts'
 import type { Packet } from '../../backends/protocol/packets.ts'
 import { Blocks } from './blocks.ts'
 import type { SimNode } from './kernel.ts'
 import { FAULT_KINDS, describeFault } from './plan.ts'
-import type { Fault, FaultKind, Place, Plan } from './plan.ts'
+import type { Fault, FaultKind, LosableRequest, Place, Plan } from './plan.ts'
 import type { Probes } from './probes.ts'
 import type { World, WorldEvent } from './world.ts'
 
@@ -19,6 +20,14 @@ import type { World, WorldEvent } from './world.ts'
 const HALF_OPEN_DOWN_MS = 10
 /** How long a server whose disk failed for no fault of the plan's stays down, in milliseconds. */
 const RESTART_MS = 100
+
+/** Operations of the requests whose answers can be lost. */
+const LOSABLE_OPS: Readonly<Record<LosableRequest, readonly number[]>> = Object.freeze({
+  create: [OpCode.create, OpCode.create2, OpCode.createContainer, OpCode.createTTL],
+  set: [OpCode.setData],
+  delete: [OpCode.delete],
+  multi: [OpCode.multi],
+})
 
 type Of<K extends FaultKind> = Extract<Fault, { readonly kind: K }>
 
@@ -40,6 +49,8 @@ export interface InjectorOptions {
   readonly sessionTimeoutMs: number
   /** Told of every fault as it happens. */
   readonly onFault: (text: string) => void
+  /** Lets an operator strike; false if there is nothing to strike at. There are no operators if absent. */
+  readonly operate?: (strike: Extract<Fault, { readonly kind: 'operate' }>) => boolean
 }
 
 /** Carries out one plan; see the head of this file. */
@@ -50,23 +61,30 @@ export class Injector {
   readonly #probes: Probes
   readonly #sessionTimeoutMs: number
   readonly #onFault: (text: string) => void
+  readonly #operate: InjectorOptions['operate']
   readonly #counts = new Map<FaultKind, number>()
   /** What ends the faults that last. */
   readonly #undo = new Set<() => void>()
   /** Faults that wait for a packet: they answer true when they have struck. */
   readonly #packetTraps = new Set<(from: number, to: number, packet: Packet) => boolean>()
+  /** Likewise for a request of a client. */
+  readonly #requestTraps = new Set<(client: string, server: string, op: number) => boolean>()
   readonly #diskErrors = new Map<number, Of<'disk-error'>>()
   readonly #amnesiacs = new Set<number>()
   readonly #calmNetwork
   readonly #calmDisk
   #isOver = false
 
-  constructor({ world, clients, probes, sessionTimeoutMs, onFault }: InjectorOptions) {
+  constructor({ world, clients, probes, sessionTimeoutMs, onFault, operate }: InjectorOptions) {
     this.#world = world
     this.#clients = clients
     this.#probes = probes
     this.#sessionTimeoutMs = sessionTimeoutMs
     this.#onFault = onFault
+    this.#operate = operate
+    world.network.onRequest = (client, server, op) => {
+      for (const trap of this.#requestTraps) if (trap(client, server, op)) this.#requestTraps.delete(trap)
+    }
     this.blocks = new Blocks(world.network)
     this.#calmNetwork = { ...world.network.weather }
     this.#calmDisk = { ...world.server(1).disk.weather }
@@ -99,6 +117,7 @@ export class Injector {
   end(): void {
     this.#isOver = true
     this.#packetTraps.clear()
+    this.#requestTraps.clear()
     for (const undo of [...this.#undo]) undo()
     this.#undo.clear()
     for (const { disk } of this.#world.servers) {
@@ -146,6 +165,10 @@ export class Injector {
       case 'clock-jump': return this.#clockJump(fault)
       case 'drift': return this.#drift(fault)
       case 'client-crash': return this.#clientCrash(fault)
+      case 'lose-answer': return this.#loseAnswer(fault)
+      case 'operate':
+        if (this.#operate?.(fault) === true) this.#happened(fault)
+        return
     }
   }
 
@@ -340,6 +363,21 @@ export class Injector {
 
   #clientCrash(fault: Of<'client-crash'>): void {
     if (this.#clients.crash(idOf(fault.client) - 1, fault.downMs)) this.#happened(fault)
+  }
+
+  #loseAnswer(fault: Of<'lose-answer'>): void {
+    let left = fault.nth
+    this.#requestTraps.add((client, server, op) => {
+      if (!LOSABLE_OPS[fault.request].includes(op)) return false
+      left -= 1
+      if (left > 0) return false
+      // The server has the request already; what it answers finds no connection.
+      this.#atOnce(() => {
+        this.#world.network.cut(client, server)
+        this.#happened(fault)
+      })
+      return true
+    })
   }
 
   // What the faults are made of

@@ -22,6 +22,8 @@ export interface Part {
 
 interface Facts {
   readonly kind: NodeKind
+  /** Null: made by this write. */
+  readonly czxid: bigint | null
   readonly version: number
   readonly creates: number
   readonly children: number
@@ -68,6 +70,13 @@ class Draft {
         if (node === null) return Err.noNode
         return isVersion(version, node) ? { text: `check ${path}`, data: null } : Err.badVersion
       }
+      case OpCode.checkCreation: {
+        const { path, version, czxid } = part.body
+        const node = this.#get(path)
+        if (node === null) return Err.noNode
+        if (node.czxid !== czxid) return Err.badVersion
+        return isVersion(version, node) ? { text: `check ${path}`, data: null } : Err.badVersion
+      }
     }
   }
 
@@ -82,7 +91,7 @@ class Draft {
     if (this.#get(path) !== null) return Err.nodeExists
     if (parent.kind === 'ephemeral') return Err.noChildrenForEphemerals
     this.#facts.set(parentPath, { ...parent, creates: (parent.creates + 1) | 0, children: parent.children + 1 })
-    this.#facts.set(path, { kind: mode.kind, version: 0, creates: 0, children: 0 })
+    this.#facts.set(path, { kind: mode.kind, czxid: null, version: 0, creates: 0, children: 0 })
     return { text: `create ${mode.kind} ${path}`, data }
   }
 
@@ -112,7 +121,8 @@ class Draft {
     if (drafted !== undefined) return drafted
     const node = this.#model.node(path)
     if (node === null) return null
-    return { kind: node.kind, version: node.version, creates: node.creates, children: node.creates - node.deletes }
+    const { kind, czxid, version, creates, deletes } = node
+    return { kind, czxid, version, creates, children: creates - deletes }
   }
 }
 

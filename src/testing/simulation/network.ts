@@ -145,6 +145,8 @@ export class SimNetwork {
   lastArrivalMs = 0
   /** For faults that strike at a packet, and for probes. */
   onPacket: PacketWatcher | null = null
+  /** Likewise for a request of a client that a server is about to handle. */
+  onRequest: ((client: string, server: string, op: number) => void) | null = null
   tap: NetworkTap | null = null
   readonly #random: SeededRandom
   readonly #peers = new Map<number, Peer>()
@@ -435,6 +437,7 @@ class ClientConnection implements Channel {
       })
     }
     if (this.#isLeft) return
+    if (message.kind === 'request') this.#network.onRequest?.(this.#client.name, this.server, message.request.op)
     this.#network.tap?.serverReceived(this.#serial, message)
     this.#host.receiveClient(this.#number, message)
   }

@@ -47,6 +47,21 @@ export type StruckPacket =
   | 'SYNC'
   | 'REVALIDATE'
 
+/** The writes of clients whose answers a plan may lose. */
+export const LOSABLE_REQUESTS = Object.freeze(['create', 'set', 'delete', 'multi'] as const)
+
+/** A write of a client whose answer a plan may lose. */
+export type LosableRequest = (typeof LOSABLE_REQUESTS)[number]
+
+/** What operators do. */
+export const OPERATOR_STRIKES = Object.freeze(['delete', 'restore', 'clear'] as const)
+
+/**
+ * What an operator does: deletes a node; deletes it and makes it again, with its data but in a session of the
+ * operator's own, and deletes that when the strike is over; or deletes a node's parent and everything below it.
+ */
+export type OperatorStrike = (typeof OPERATOR_STRIKES)[number]
+
 /** One thing that goes wrong. */
 export type Fault =
   /** The network gets slower for everybody. */
@@ -123,6 +138,17 @@ export type Fault =
   | (Lasting & { readonly kind: 'drift'; readonly node: Place; readonly rate: number })
   /** The process of a client ends without a word; another client takes its place. */
   | (Timed & { readonly kind: 'client-crash'; readonly client: Place; readonly downMs: number })
+  /** The n-th request of a kind from now is carried out, and its answer is lost with its connection. */
+  | (Timed & { readonly kind: 'lose-answer'; readonly request: LosableRequest; readonly nth: number })
+  /** An operator strikes at a node of a recipe. Its owner stands still meanwhile, if `stallMs` is not 0. */
+  | (Lasting & {
+    readonly kind: 'operate'
+    readonly how: OperatorStrike
+    /** Which node, as a part of all that there are: from 0 up to 1. */
+    readonly pick: number
+    readonly stallMs: number
+    readonly timersFirst: boolean
+  })
 
 /** The name of a class of faults. */
 export type FaultKind = Fault['kind']
@@ -131,7 +157,7 @@ export type FaultKind = Fault['kind']
 export const FAULT_KINDS = Object.freeze([
   'weather', 'clog', 'partition', 'bridge', 'one-way', 'client-cut-off', 'cut', 'cut-after', 'half-open', 'strike',
   'strand', 'slow-disk', 'disk-error', 'crash', 'crash-leader', 'crash-at-sync', 'wipe',
-  'pause', 'pause-leader', 'clock-jump', 'drift', 'client-crash',
+  'pause', 'pause-leader', 'clock-jump', 'drift', 'client-crash', 'lose-answer', 'operate',
 ] as const satisfies readonly FaultKind[])
 
 /** All that goes wrong in a run, in order of time. */

@@ -74,6 +74,7 @@ export const PROBES = Object.freeze({
   'write-not-sent': 'a write was given up before it was sent',
   'bad-version': 'a conditional write lost its race',
   'multi-refused': 'a multi was refused as a whole',
+  'creation-refused': 'a multi was refused, since the node at a path was not the one that was meant',
   'watch-fired': 'a watch fired',
   'watch-fired-after-move': 'a watch fired on another connection than the one that armed it',
   'lock-adopted': 'the reply to the create of a contender was lost, and its node was found',
@@ -83,6 +84,12 @@ export const PROBES = Object.freeze({
   'fenced-write-refused': 'a fenced resource refused a stale write',
   'member-rejoined': 'a member joined again with a new session',
   'config-conflict': 'two writers of a configuration met',
+  'operator-deleted': 'an operator deleted a node of a recipe',
+  'operator-restored': 'an operator made a node of a recipe again',
+  'operator-cleared': 'an operator deleted a node of a recipe with all that was below',
+  'lease-struck': 'a holder whose node an operator had deleted gave its lease back',
+  'member-struck': 'a member whose node an operator had deleted left',
+  'closed-in-tenure': 'a client was closed while it held something',
   'config-resync': 'a subscriber of a configuration read again after a reconnect',
 })
 

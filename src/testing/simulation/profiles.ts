@@ -55,12 +55,15 @@ interface Profile {
   readonly tinyLimits?: boolean
   /** Chance that a class of the profile is left out of a run. */
   readonly leftOut?: number
+  /** How often the servers look for empty containers, in ticks; drawn if absent. */
+  readonly containerCheckTicks?: number
 }
 
 const EVERYTHING: Weights = {
   'weather': 2, 'clog': 2, 'partition': 3, 'bridge': 2, 'one-way': 2, 'client-cut-off': 2, 'cut': 3, 'cut-after': 2,
   'half-open': 1, 'strike': 4, 'strand': 2, 'slow-disk': 1, 'disk-error': 1, 'crash': 3, 'crash-leader': 2,
   'crash-at-sync': 3, 'wipe': 1, 'pause': 3, 'pause-leader': 1, 'clock-jump': 1, 'drift': 2, 'client-crash': 2,
+  'lose-answer': 2, 'operate': 3,
 }
 
 /** The name of a profile. */
@@ -73,6 +76,8 @@ export type ProfileName =
   | 'pause'
   | 'churn'
   | 'recipes'
+  | 'operators'
+  | 'ebb'
   | 'quiet'
   | 'failpoints'
 
@@ -109,6 +114,15 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
       'strike': 1, 'weather': 1,
     },
     everyTicks: [11, 75], leftOut: 0.3,
+  },
+  'operators': {
+    faults: { 'operate': 12, 'lose-answer': 3, 'cut': 1, 'pause': 1, 'client-cut-off': 1, 'weather': 1 },
+    everyTicks: [3, 15], leftOut: 0.2,
+  },
+  // Whatever is empty for a moment is removed by the servers, and made again by the next who comes.
+  'ebb': {
+    faults: { 'lose-answer': 4, 'client-crash': 2, 'cut': 2, 'operate': 2, 'weather': 1 },
+    everyTicks: [6, 37], leftOut: 0.2, containerCheckTicks: 1,
   },
   'quiet': { faults: { 'weather': 1, 'cut': 1, 'drift': 1, 'client-crash': 1 }, everyTicks: [150, 550] },
   'failpoints': { faults: EVERYTHING, everyTicks: [11, 55], tinyLimits: true, leftOut: 0.5 },
@@ -167,7 +181,11 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
   return {
     seed, profile: name, servers, observers, clients, sessionTimeoutMs, safetyMs,
     workload: drawUnless(options.workload, () => random.pick(options.workloads)),
-    server: { tickMs, ...(profile.tinyLimits === true ? drawTinyLimits(random) : drawLimits(random)) },
+    server: {
+      tickMs,
+      ...(profile.tinyLimits === true ? drawTinyLimits(random) : drawLimits(random)),
+      ...(profile.containerCheckTicks === undefined ? {} : { containerCheckTicks: profile.containerCheckTicks }),
+    },
     network: drawNetwork(random),
     disk: drawDisk(random),
     plan: drawPlanFor(name, safetyMs, scene),
@@ -210,11 +228,18 @@ function drawLimits(random: SeededRandom): Partial<ServerConfig> {
   }
 }
 
+/** The length of many transactions; others are longer, so that sometimes the count is over first, sometimes the bytes. */
+const TINY_TRANSACTION_BYTES = 100
+
 /** Limits at which everything overflows all the time. */
 function drawTinyLimits(random: SeededRandom): Partial<ServerConfig> {
+  const commitLogCount = random.between(1, 5)
+  const snapCount = random.between(3, 15)
   return {
-    commitLogCount: random.between(1, 5),
-    snapCount: random.between(3, 15),
+    commitLogCount,
+    commitLogBytes: commitLogCount * TINY_TRANSACTION_BYTES,
+    snapCount,
+    snapLogBytes: snapCount * TINY_TRANSACTION_BYTES,
     electionWaitTicks: random.between(1, 3),
     notificationTicksMax: 10,
     epochCounterMax: random.pick([0xffff_ffff, 200, 60]),

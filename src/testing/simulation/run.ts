@@ -15,6 +15,8 @@ import { ClientSlots } from './client-slots.ts'
 import { Injector } from './inject.ts'
 import type { Draining } from './kernel.ts'
 import { Ledger } from './ledger.ts'
+import { Operators } from './operators.ts'
+import { Owners } from './owners.ts'
 import { Phases } from './phases.ts'
 import type { FaultKind } from './plan.ts'
 import { Probes } from './probes.ts'
@@ -98,6 +100,9 @@ class Run {
   readonly #clients: ClientSlots
   readonly #injector: Injector
   readonly #phases: Phases
+  readonly #operators: Operators
+  /** Where operators strike; null if there are none. */
+  readonly #hunted: string | null
   readonly #checks: readonly Check[]
   readonly #note: (line: string) => void
   /** The last counter that was seen applied, by epoch. */
@@ -122,9 +127,20 @@ class Run {
     tap.observe(new ClientProbes(probes))
     const ledger = new Ledger(world)
     const checks = createChecks(world, tap, ledger)
-    const workload = makeWorkload({ world, ledger, tap, clients, random: random.fork('workload'), probes })
+    const owners = new Owners()
+    tap.observe(owners)
+    const operators = new Operators({ world, ledger, owners, probes, sessionTimeoutMs })
+    this.#operators = operators
+    const workload = makeWorkload({
+      world, ledger, tap, owners, operators, clients, random: random.fork('workload'), probes,
+    })
+    this.#hunted = draw.plan.some(({ kind }) => kind === 'operate') ? (workload.hunted ?? null) : null
     this.#clients = new ClientSlots({ world, random: random.fork('clients'), workload, probes, count: clients })
-    this.#injector = new Injector({ world, clients: this.#clients, probes, sessionTimeoutMs, onFault: this.#note })
+    this.#injector = new Injector({
+      world, clients: this.#clients, probes, sessionTimeoutMs,
+      onFault: this.#note,
+      operate: (strike) => operators.strike(strike),
+    })
     this.#serverProbes = new ServerProbes(world, probes)
     this.#phases = new Phases({
       world, clients: this.#clients, injector: this.#injector, random: random.fork('phases'),
@@ -155,9 +171,11 @@ class Run {
   async #goThroughPhases(): Promise<void> {
     const { kernel, servers } = this.#world
     for (const { id } of servers) this.#world.start(id)
+    if (this.#hunted !== null) this.#operators.start(this.#hunted)
     this.#clients.start(CLIENTS_START_TICKS * this.#world.tickMs)
     this.#injector.start(this.#draw.plan)
     await kernel.run(this.#draw.safetyMs)
+    this.#operators.end()
     this.#serviceTicks = await this.#phases.serve()
     this.#note(`serves after ${this.#serviceTicks} ticks`)
     await this.#phases.rest()

@@ -52,7 +52,8 @@ export class ServerProbes {
       case 'synchronised': return this.#synchronised(server, event)
       case 'serving': return this.#serving(server, event)
       case 'expired': return this.#probes.hit('session-expired')
-      case 'elected': return
+      case 'elected':
+      case 'client-failed': return
     }
   }
 

@@ -10,6 +10,8 @@ import type { Client } from '../../core/client.ts'
 import type { Check } from './check.ts'
 import type { SimNode } from './kernel.ts'
 import type { Ledger } from './ledger.ts'
+import type { Operators } from './operators.ts'
+import type { Owners } from './owners.ts'
 import type { Probes } from './probes.ts'
 import type { SeededRandom } from './random.ts'
 import type { Tap } from './tap.ts'
@@ -22,6 +24,10 @@ export interface WorkloadSetup {
   readonly ledger: Ledger
   /** What clients and servers say to each other. */
   readonly tap: Tap
+  /** Whose session is whose. */
+  readonly owners: Owners
+  /** Who strikes at the nodes of programs; see {@link Workload.hunted}. */
+  readonly operators: Pick<Operators, 'atMoment'>
   /** How many client slots there are, numbered from 0. */
   readonly clients: number
   /** A stream of its own. */
@@ -52,7 +58,12 @@ export interface Workload {
   readonly name: string
   /** Checks that know what the programs do. */
   readonly checks: readonly Check[]
-  /** The program of one life of one client; see the head of this file. */
+  /** The path at and below which operators may strike; absent if its checks know nothing of operators. */
+  readonly hunted?: string
+  /**
+   * The program of one life of one client; see the head of this file. One that returns before the run draws to its end
+   * is followed by another, on a client of its own.
+   */
   program(client: Client, life: ClientLife): Promise<void>
 }
 

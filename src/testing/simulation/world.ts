@@ -225,6 +225,8 @@ export class World {
       },
       onEvent: (event) => {
         this.#note(id, event)
+        // A server goes on without that client. Here it is a fault of ours.
+        if (event.type === 'client-failed') this.kernel.fail(event.error)
       },
       onFailure: (error) => {
         this.#failed(server, error)

@@ -48,6 +48,10 @@ const operation: fc.Arbitrary<MultiOperation> = fc.oneof(
   fc.record({ op: fc.constant(OpCode.delete), body: versioned }),
   fc.record({ op: fc.constant(OpCode.setData), body: setData }),
   fc.record({ op: fc.constant(OpCode.check), body: versioned }),
+  fc.record({
+    op: fc.constant(OpCode.checkCreation),
+    body: fc.record({ path: someText, version: anInt32, czxid: anInt64 }),
+  }),
 )
 const readOperation: fc.Arbitrary<ReadOperation> = fc.record({
   op: fc.constantFrom(OpCode.getData, OpCode.getChildren),
@@ -163,7 +167,7 @@ export function replyTo({ xid, op }: Request): fc.Arbitrary<ServerMessage> {
   const succeeded = fc.record({ ...header, err: fc.constant(0), body: bodiesOf(REPLY_BODIES, op) })
   const failed = fc.record({ ...header, err: fc.integer({ max: -1 }), body: nothing })
   const reply = op === OpCode.ping ? succeeded : fc.oneof(succeeded, failed)
-  return fc.record({ kind: fc.constant('reply'), reply }) as fc.Arbitrary<ServerMessage>
+  return fc.record({ kind: fc.constant('reply'), op: fc.constant(op), reply }) as fc.Arbitrary<ServerMessage>
 }
 
 function bodiesOf(bodies: Readonly<Record<number, fc.Arbitrary<unknown>>>, op: number): fc.Arbitrary<unknown> {

@@ -1,6 +1,6 @@
 /** Servers that do what a test tells them: each connection keeps what it was sent, and says what it is given. */
 import type { Channel, ChannelListener, Dialer } from '../../../src/backends/protocol/channel.ts'
-import { SYNC_CONNECTED, Xid } from '../../../src/backends/protocol/codes.ts'
+import { OpCode, SYNC_CONNECTED, Xid } from '../../../src/backends/protocol/codes.ts'
 import type { ClientMessage, ConnectRequest, Reply } from '../../../src/backends/protocol/records.ts'
 import type { Request, StatRecord } from '../../../src/backends/protocol/records.ts'
 
@@ -94,7 +94,8 @@ export class ScriptedChannel implements Channel {
   }
 
   replyTo(xid: number, body: Reply['body'], { err = 0, zxid = this.zxid }: { err?: number; zxid?: bigint } = {}): void {
-    this.#listener.onMessage({ kind: 'reply', reply: { xid, zxid, err, body } })
+    const op = this.#all.find((request) => request.xid === xid)?.op ?? OpCode.ping
+    this.#listener.onMessage({ kind: 'reply', op, reply: { xid, zxid, err, body } })
   }
 
   pong(): void {

@@ -206,7 +206,7 @@ describe('messages on the wire', () => {
     expect(hexOf(asked)).toBe('0000000f' + '00000001' + '00000004' + '00000002' + '2f61' + '01')
     server.decode(payload(asked))
     const body = { data: Uint8Array.of(9), stat: STAT }
-    const answered = server.encode({ kind: 'reply', reply: { xid: 1, zxid: 5n, err: 0, body } })
+    const answered = server.encode({ kind: 'reply', op: OpCode.getData, reply: { xid: 1, zxid: 5n, err: 0, body } })
     const header = '00000001 0000000000000005 00000000'
     expect(hexOf(answered)).toBe(`00000059 ${header} 00000001 09 ${STAT_HEX}`.replaceAll(' ', ''))
   })
@@ -220,23 +220,49 @@ describe('messages on the wire', () => {
       { xid: Xid.ping, op: OpCode.ping, body: null },
     ]
     for (const request of requests) server.decode(payload(client.encode({ kind: 'request', request })))
-    const replies = [
-      { xid: Xid.ping, zxid: 1n, err: 0, body: null },
-      { xid: Xid.auth, zxid: 1n, err: 0, body: null },
-      { xid: 2, zxid: 1n, err: 0, body: { path: '/a' } },
-      { xid: 1, zxid: 1n, err: 0, body: { stat: STAT } },
+    const replies: ServerMessage[] = [
+      { kind: 'reply', op: OpCode.ping, reply: { xid: Xid.ping, zxid: 1n, err: 0, body: null } },
+      { kind: 'reply', op: OpCode.auth, reply: { xid: Xid.auth, zxid: 1n, err: 0, body: null } },
+      { kind: 'reply', op: OpCode.sync, reply: { xid: 2, zxid: 1n, err: 0, body: { path: '/a' } } },
+      { kind: 'reply', op: OpCode.exists, reply: { xid: 1, zxid: 1n, err: 0, body: { stat: STAT } } },
     ]
-    for (const reply of replies) {
-      expect(client.decode(payload(server.encode({ kind: 'reply', reply })))).toEqual({ kind: 'reply', reply })
-    }
+    for (const reply of replies) expect(client.decode(payload(server.encode(reply)))).toEqual(reply)
     expect(server.requestsInFlight).toBe(0)
+  })
+
+  it('of any xids, equal, negative or reserved, are written by their own operation, in any order', () => {
+    const exchange = fc.constantFrom(...OPERATIONS).chain((op) => {
+      const xid = fc.constantFrom(1, 1, 2, 0, Xid.notification, Xid.ping, Xid.auth, Xid.setWatches, -(2 ** 31))
+      return fc.tuple(requestOf(op), xid).chain(([{ body }, anyXid]) => {
+        const request = { xid: anyXid, op, body } as Request
+        return fc.tuple(fc.constant(request), replyTo(request))
+      })
+    })
+    const shuffled = fc.array(exchange, { maxLength: 12 }).chain((exchanges) => {
+      const replies = exchanges.map(([, reply]) => reply)
+      const order = fc.shuffledSubarray(replies, { minLength: replies.length })
+      return fc.tuple(fc.constant(exchanges.map(([request]) => request)), order)
+    })
+    fc.assert(
+      fc.property(shuffled, ([requests, replies]) => {
+        const { client, server } = connected()
+        for (const request of requests) server.decode(payload(client.encode({ kind: 'request', request })))
+        for (const reply of replies) {
+          const alone = send(requests.find(({ op }) => reply.kind === 'reply' && op === reply.op) as Request).server
+          expect(server.encode(reply)).toEqual(alone.encode(reply))
+        }
+        expect(server.requestsInFlight).toBe(0)
+      }),
+      { numRuns: 200 },
+    )
   })
 
   it('are remembered by the thousand while they are in flight', () => {
     const { client, server } = connected()
     const exchange = (xid: number): void => {
-      const reply = { xid, zxid: 1n, err: 0, body: { path: `/${xid}` } }
-      expect(client.decode(payload(server.encode({ kind: 'reply', reply })))).toEqual({ kind: 'reply', reply })
+      const body = { path: `/${xid}` }
+      const reply: ServerMessage = { kind: 'reply', op: OpCode.sync, reply: { xid, zxid: 1n, err: 0, body } }
+      expect(client.decode(payload(server.encode(reply)))).toEqual(reply)
     }
     for (let xid = 1; xid <= 5000; xid++) {
       const request: Request = { xid, op: OpCode.sync, body: { path: `/${xid}` } }
@@ -248,7 +274,8 @@ describe('messages on the wire', () => {
 
   it('that answer nothing are a violation', () => {
     const { client, server } = connected()
-    const frame = server.encode({ kind: 'reply', reply: { xid: 3, zxid: 1n, err: -101, body: null } })
+    const reply = { xid: 3, zxid: 1n, err: -101, body: null }
+    const frame = server.encode({ kind: 'reply', op: OpCode.exists, reply })
     expect(attempt(() => client.decode(payload(frame)))).toBeNull()
   })
 
@@ -259,7 +286,7 @@ describe('messages on the wire', () => {
       new DataView(frame.buffer).setInt32(0, 4)
       new DataView(frame.buffer).setInt32(4, op)
       expect(server.decode(frame)).toEqual({ kind: 'unreadable', xid: 4, op })
-      const refusal = server.encode({ kind: 'reply', reply: { xid: 4, zxid: -1n, err: -6, body: null } })
+      const refusal = server.encode({ kind: 'reply', op, reply: { xid: 4, zxid: -1n, err: -6, body: null } })
       expect(hexOf(refusal)).toBe('00000010' + '00000004' + 'ffffffffffffffff' + 'fffffffa')
     }
     expect(server.requestsInFlight).toBe(0)
@@ -299,7 +326,7 @@ describe('a multi on the wire', () => {
       { op: OpCode.error, err: 0 },
       { op: OpCode.error, err: -110 },
     ]
-    const answered = server.encode({ kind: 'reply', reply: { xid: 1, zxid: 2n, err: 0, body } })
+    const answered = server.encode({ kind: 'reply', op: OpCode.multi, reply: { xid: 1, zxid: 2n, err: 0, body } })
     const error = (err: string): string => `ffffffff 00 ${err} ${err}`
     const replyHeader = '00000001 0000000000000002 00000000'
     expect(hexOf(payload(answered))).toBe(
@@ -317,7 +344,7 @@ describe('a multi on the wire', () => {
       { op: OpCode.createContainer, ...created },
       { op: OpCode.createTTL, ...created },
     ]
-    const answered = server.encode({ kind: 'reply', reply: { xid: 1, zxid: 2n, err: 0, body } })
+    const answered = server.encode({ kind: 'reply', op: OpCode.multi, reply: { xid: 1, zxid: 2n, err: 0, body } })
     const create2 = { op: OpCode.create2, ...created }
     expect(client.decode(payload(answered))).toMatchObject({
       reply: { body: [{ op: OpCode.create, path: '/a', stat: null }, create2, create2, create2] },

@@ -108,6 +108,18 @@ describe.skipIf(redisMissing !== null)(`faults of a real Redis${reason}`, { time
     expect((await one.exists('/counter'))?.version).toBe(1)
   })
 
+  it('a check of a creation holds where the counter has run over into the epoch', async () => {
+    const one = await session()
+    await server.ask((admin) => admin.hset(`{${NAMESPACE}}:meta`, 'counter', String(3 * 2 ** 20 - 1)))
+    const nodes = []
+    for (const path of ['/last', '/over']) nodes.push(await one.create(path, EMPTY, { mode: 'persistent' }))
+    for (const { path, stat } of nodes) {
+      await one.multi([{ type: 'check', path, version: -1, czxid: stat.czxid }])
+      const other = one.multi([{ type: 'check', path, version: -1, czxid: stat.czxid + 1n }])
+      await expect(other).rejects.toMatchObject({ code: 'BAD_VERSION', index: 0 })
+    }
+  })
+
   it('a write that reaches the server behind a later connection of its session is not done', async () => {
     const one = await session()
     const sid = sessionText(one.id)

@@ -47,6 +47,17 @@ describe('recipes on ioredis-mock', { timeout: 60_000 }, () => {
     })
   }
 
+  it('a check of a creation tells a node from the next one at its path', async () => {
+    const [a, b] = await connectTwo()
+    const { stat } = await a.create('/n', 'a')
+    const check = { type: 'check', path: '/n', version: -1, czxid: stat.czxid } as const
+    const remove = { type: 'delete', path: '/n', version: -1 } as const
+    await a.multi([check])
+    await b.multi([remove, { type: 'create', path: '/n', data: new Uint8Array(), mode: 'persistent' }])
+    await expect(a.multi([check, remove])).rejects.toMatchObject({ code: 'BAD_VERSION', index: 0 })
+    expect(await b.exists('/n')).not.toBeNull()
+  })
+
   it('ConfigCenter: a subscriber gets what another client writes', async () => {
     const [a, b] = await connectTwo()
     const values: unknown[] = []

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { comparePositions, follows, numberOf } from '../../../src/backends/redis/position.ts'
+import { comparePositions, follows, numberOf, placeOf } from '../../../src/backends/redis/position.ts'
 import { NOWHERE, parseChanges, parsePosition } from '../../../src/backends/redis/position.ts'
 
 const EPOCH = 1_795_332_524_000
@@ -26,6 +26,14 @@ describe('a position', () => {
     expect([follows(early, late), follows(late, next), follows(late, early), follows(late, late)]).toEqual([
       true, false, false, false,
     ])
+  })
+
+  it('is found again from its zxid, but for a counter that has run over: that stands in the epoch', () => {
+    fc.assert(fc.property(fc.nat(2 ** 42), fc.nat(2 ** 20 - 1), (epoch, counter) => {
+      expect(placeOf(numberOf(`${epoch}-${counter}`))).toBe(`${epoch}-${counter}`)
+    }))
+    expect(placeOf(numberOf(`${EPOCH}-${3 * 2 ** 20 + 5}`))).toBe(`${EPOCH + 3}-5`)
+    expect(placeOf(-1n)).toBe('-1-1048575')
   })
 
   it('is a zxid that grows with it, also where the counter has run over into the epoch', () => {

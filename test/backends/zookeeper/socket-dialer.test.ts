@@ -39,9 +39,9 @@ async function played(play: Play, options: { readonly readOnly?: boolean } = {})
           const response = { protocolVersion: 0, timeOut, sessionId: 7n, passwd, readOnly }
           socket.write(wire.encode({ kind: 'connect', response }))
         }
-        const xid = message.kind === 'request' ? message.request.xid : 0
+        const { xid, op } = message.kind === 'request' ? message.request : { xid: 0, op: OpCode.error }
         const reply = (err: number): void => {
-          socket.write(wire.encode({ kind: 'reply', reply: { xid, zxid: 1n, err, body: null } }))
+          socket.write(wire.encode({ kind: 'reply', op, reply: { xid, zxid: 1n, err, body: null } }))
         }
         play(message, reply, socket)
       })

@@ -145,7 +145,11 @@ function compareWithLeader(seed: number): void {
 }
 
 function drawRequest(random: SeededRandom, xid: number): Request {
-  if (!random.chance(0.25)) return { xid, ...drawPart(random) }
+  if (!random.chance(0.25)) {
+    const part = drawPart(random)
+    // It has its meaning inside a multi only.
+    return part.op === OpCode.checkCreation ? { xid, op: OpCode.multi, body: [part] } : { xid, ...part }
+  }
   const body = Array.from({ length: random.between(1, 4) }, () => drawPart(random))
   return { xid, op: OpCode.multi, body }
 }

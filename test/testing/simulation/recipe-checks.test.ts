@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { EventType, OpCode } from '../../../src/backends/protocol/codes.ts'
 import type { TxnBody } from '../../../src/backends/protocol/transactions.ts'
+import type { LeaseState } from '../../../src/recipes/lease.ts'
 import { ConfigCheck } from '../../../src/testing/simulation/checks/config.ts'
 import type { ConfigReader } from '../../../src/testing/simulation/checks/config.ts'
 import { LocksCheck } from '../../../src/testing/simulation/checks/locks.ts'
@@ -14,6 +15,13 @@ import { SESSION, ScriptedWorld, at, create, set } from './scripted-world.ts'
 /** The one clock of these worlds: it is told who is asked, and shows the real time. */
 const clocks = { nowMs: 1_000, as: <T>(_node: unknown, run: () => T): T => run() }
 const OTHER_SESSION = SESSION + 1n
+const OPERATOR = SESSION + 2n
+/** Each session is of a process of its own, and one of them is an operator's. */
+const owners = {
+  isOperator: (session: bigint): boolean => session === OPERATOR,
+  isSameProcess: (one: bigint, other: bigint): boolean => one === other,
+}
+const NEW_SESSION: TxnBody = { type: OpCode.createSession, body: { timeOut: 2_000, passwd: null } }
 /** A mark in the name of a contender. */
 const MARK = '123e4567-e89b-42d3-a456-42661417400'
 
@@ -34,6 +42,8 @@ describe('the check of locks', () => {
   interface Grant {
     readonly path: string
     readonly token: bigint
+    readonly state: LeaseState
+    readonly signal: AbortSignal
     leaseDeadlineMs: number
     lose(): void
   }
@@ -44,7 +54,8 @@ describe('the check of locks', () => {
     readonly probes: Probes
     /** A contender comes, as the counter-th transaction. */
     enter(counter: number, session?: bigint, mark?: string, sequence?: number): string
-    end(counter: number, path: string): void
+    end(counter: number, path: string, session?: bigint): void
+    endSession(counter: number, paths: readonly string[]): void
     grant(counter: number, path: string): Grant
   }
 
@@ -52,9 +63,8 @@ describe('the check of locks', () => {
     const probes = new Probes()
     const locks = new Map([['/a', 'fair' as const]])
     const { world, check } = ScriptedWorld.with(({ ledger, tap }) =>
-      new LocksCheck({ clocks, ledger, tap, probes, locks }))
-    const session = { timeOut: 2_000, passwd: null }
-    world.commit(at(1, 3), { type: OpCode.createSession, body: session }, { session: OTHER_SESSION })
+      new LocksCheck({ clocks, ledger, tap, owners, probes, locks }))
+    world.commit(at(1, 3), NEW_SESSION, { session: OTHER_SESSION })
     let creates = 0
     return {
       world, check, probes,
@@ -64,8 +74,11 @@ describe('the check of locks', () => {
         world.commit(at(1, counter), create(path, '', creates, true), { session })
         return path
       },
-      end: (counter, path) => {
-        world.commit(at(1, counter), remove(path))
+      end: (counter, path, session = SESSION) => {
+        world.commit(at(1, counter), remove(path), { session })
+      },
+      endSession: (counter, paths) => {
+        world.commit(at(1, counter), { type: OpCode.closeSession, body: { paths2Delete: paths } })
       },
       grant: (counter, path) => {
         const lost = new AbortController()
@@ -89,14 +102,14 @@ describe('the check of locks', () => {
     check.releasing(lease)
     end(6, first)
     check.fired({ id: OTHER_SESSION, node: world.client }, { type: 'deleted', path: first })
-    check.released({ path: first, token: lease.token, state: 'released' }, SESSION)
+    check.released({ ...lease, state: 'released' }, SESSION)
     check.owesNothing(SESSION)
     const later = grant(5, second)
     check.wrote('/a', at(1, 5), true)
     check.wrote('/a', at(1, 4), false)
     later.leaseDeadlineMs = -Infinity
     later.lose()
-    end(7, second)
+    end(7, second, OTHER_SESSION)
     check.atEnd()
     expect(probes.counts()).toEqual({ 'lock-adopted': 1, 'fenced-write-refused': 1 })
   })
@@ -111,8 +124,8 @@ describe('the check of locks', () => {
 
   it('L1: refuses a release that is told before it is done', () => {
     const { check, enter, grant } = make()
-    const { path, token } = grant(4, enter(4))
-    expect(() => { check.released({ path, token, state: 'released' }, SESSION) }).toThrow(/L1: .* still there/)
+    const lease = grant(4, enter(4))
+    expect(() => { check.released({ ...lease, state: 'released' }, SESSION) }).toThrow(/L1: .* still there/)
   })
 
   it('L2: refuses tokens that do not grow, stale writes accepted, and those of the latest holder refused', () => {
@@ -154,10 +167,11 @@ describe('the check of locks', () => {
   it('L5: refuses a holder that believes in its lease when its node is gone, or was not told', () => {
     const complaints = [[Infinity, /L5: .* is gone, and c1 still believes/], [0, /and c1 was not told/]] as const
     for (const [deadlineMs, complaint] of complaints) {
-      const { enter, end, grant } = make()
+      const { enter, endSession, grant } = make()
       const first = enter(4)
       grant(4, first).leaseDeadlineMs = deadlineMs
-      expect(() => { end(5, first) }).toThrow(complaint)
+      // Its session ends: by what it does itself, it knows.
+      expect(() => { endSession(5, [first]) }).toThrow(complaint)
     }
   })
 
@@ -176,6 +190,39 @@ describe('the check of locks', () => {
     expect(() => { check.atEnd() }).toThrow(/R3/)
     expect(() => enter(5, SESSION, `${MARK}4`)).toThrow(/L6: the attempt .* has another node/)
   })
+
+  it('L7: refuses whoever deletes what another holds, or what it still holds itself', () => {
+    const { enter, end, grant } = make()
+    const [first, second] = [enter(4), enter(5, OTHER_SESSION)]
+    expect(() => { end(6, second) }).toThrow(/L7: .* of session 0x501 was deleted by 0x500/)
+    grant(4, first)
+    expect(() => { end(7, first) }).toThrow(/L7: .* was deleted by its own process, whose lease it is/)
+  })
+
+  it('L7: accepts an operator who deletes what is held and puts it back, and nobody else who deletes that', () => {
+    const { world, check, probes, enter, end, grant } = make()
+    world.commit(at(1, 4), NEW_SESSION, { session: OPERATOR })
+    const [first, second] = [enter(5), enter(6, OTHER_SESSION)]
+    const lease = grant(5, first)
+    end(7, first, OPERATOR)
+    world.commit(at(1, 8), create(first, '', 3, true), { session: OPERATOR })
+    expect(check.describe('/a')).toMatch(/^\/a\/_c_.*-0000000000 of session 0x502, .*-0000000001 of session 0x501$/)
+    check.releasing(lease)
+    check.released({ ...lease, state: 'released' }, SESSION)
+    expect(probes.counts()).toEqual({ 'lease-struck': 1 })
+    // It came to the head while the operator had not put it back.
+    check.releasing(grant(6, second))
+    expect(() => { end(9, first) }).toThrow(/L7: .* of session 0x502 was deleted by 0x500/)
+  })
+
+  it('L8: refuses a lease that is not lost when its signal says so, or counts as released behind that', () => {
+    const { check, enter, grant } = make()
+    const lease = grant(4, enter(4))
+    expect(() => { check.lost(lease) }).toThrow(/L8: .* says that it is lost, and is held/)
+    check.lost({ ...lease, state: 'lost' })
+    lease.lose()
+    expect(() => { check.released({ ...lease, state: 'released' }, null) }).toThrow(/L8: .* and is released/)
+  })
 })
 
 describe('the check of configuration', () => {
@@ -189,7 +236,7 @@ describe('the check of configuration', () => {
   /** A counted value `/a` and a free one `/free`; nothing of this kind was written yet. */
   function make(): Scene {
     const { world, check } = ScriptedWorld.with(({ ledger }) => {
-      return new ConfigCheck(ledger, new Map([['/counted', 'counted' as const], ['/free', 'free' as const]]))
+      return new ConfigCheck(ledger, owners, new Map([['/counted', 'counted' as const], ['/free', 'free' as const]]))
     })
     const name = (count: number, by: string): { count: number; by: string } => ({ count, by })
     return { world, check, reader: { name: 'c1', path: '/counted', zxid: 0n }, name }
@@ -273,7 +320,9 @@ describe('the check of membership', () => {
 
   /** `x` joins as the third transaction, `y` as the fourth, `x` updates as the fifth. */
   function make(): Scene {
-    const { world, check } = ScriptedWorld.with(({ ledger }) => new MembershipCheck(clocks, ledger, '/a'))
+    const { world, check } = ScriptedWorld.with(({ ledger }) => {
+      return new MembershipCheck({ clocks, ledger, owners, probes: new Probes(), path: '/a' })
+    })
     world.commit(at(1, 3), create('/a/x', stored('h1'), 1, true))
     world.commit(at(1, 4), create('/a/y', stored('h2'), 2, true))
     world.commit(at(1, 5), set('/a/x', stored('h1', 1), 1))
@@ -318,6 +367,38 @@ describe('the check of membership', () => {
     expect(() => { check.joined({ ...x }, world.client, SESSION) }).toThrow(/G2: .* has the registration of c1/)
     expect(() => { check.updated(x, 2) }).toThrow(/G2: update 2 of x was confirmed, and 1 is there/)
     expect(() => { check.left({ ...x, state: 'left' }, SESSION) }).toThrow(/G2: x counts as left/)
+  })
+
+  it('G3: refuses whoever changes or deletes what another has registered, and ghosts', () => {
+    const { world, check } = make()
+    world.commit(at(1, 6), NEW_SESSION, { session: OTHER_SESSION })
+    const by = { session: OTHER_SESSION }
+    expect(() => { world.commit(at(1, 7), set('/a/x', stored('h1', 2), 2), by) })
+      .toThrow(/G3: x of session 0x500 was changed by session 0x501/)
+    expect(() => { world.commit(at(1, 8), remove('/a/y'), by) }).toThrow(/G3: y .* was deleted by session 0x501/)
+    expect(() => { check.owesNothing(SESSION) }).toThrow(/G3: x is a ghost of session 0x500/)
+    check.owesNothing(OTHER_SESSION)
+  })
+
+  it('G3: refuses data of another handle of the same process', () => {
+    const { world } = make()
+    const others = stored('h1', 2).replace('1', '2')
+    expect(() => { world.commit(at(1, 6), set('/a/x', others, 2)) }).toThrow(/G3: x .* the data of another handle/)
+  })
+
+  it('G3: accepts an operator who deletes a member that believes that it is registered', () => {
+    const { world, check } = make()
+    const x = { id: 'x', incarnation: at(1, 3), state: 'joined' as const }
+    check.joined(x, world.client, SESSION)
+    world.commit(at(1, 6), NEW_SESSION, { session: OPERATOR })
+    world.commit(at(1, 7), remove('/a/x'), { session: OPERATOR })
+    check.left({ ...x, state: 'left' }, SESSION)
+  })
+
+  it('G4: refuses a member that is registered when its signal says that it is not', () => {
+    const { check } = make()
+    expect(() => { check.lost({ id: 'x', state: 'joined' }) }).toThrow(/G4: x hears that it is lost, and is joined/)
+    check.lost({ id: 'x', state: 'rejoining' })
   })
 
   it('L5: refuses a member that believes that it is registered when it is not', () => {

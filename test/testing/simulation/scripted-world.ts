@@ -202,7 +202,7 @@ export class ScriptedWorld implements CheckedWorld {
 
   reply(connection: number, xid: number, zxid: bigint, answer: { err?: number; body?: Reply['body'] } = {}): void {
     const { err = 0, body = null } = answer
-    this.tap.clientReceived(connection, { kind: 'reply', reply: { xid, zxid, err, body } })
+    this.tap.clientReceived(connection, { kind: 'reply', op: OpCode.setData, reply: { xid, zxid, err, body } })
   }
 
   notify(connection: number, zxid: bigint, type: number, path: string): void {

@@ -50,8 +50,8 @@ export interface ClientPortSettings {
   isIsolated(sessionId: bigint): boolean
   /** How long a connection may be without a session, and how long its end may take, in milliseconds. */
   readonly sessionlessMs?: number
-  /** Gets errors of this code; by then the connection that they are about has ended. */
-  readonly onError: (error: unknown) => void
+  /** Gets errors of this code; by then the connection of that session has ended. */
+  readonly onClientError: (sessionId: bigint, error: unknown) => void
 }
 
 /** The server behind the port. */
@@ -140,6 +140,11 @@ export class ClientPort {
     this.#host = host
   }
 
+  /** Counts an error in what was done for one client. */
+  noteClientError(): void {
+    this.#traffic.clientErrors += 1
+  }
+
   /** Closes the port and every connection, at once. It can be opened again. Idempotent. */
   close(): void {
     this.#listener?.close()
@@ -208,7 +213,10 @@ export class ClientPort {
       closed: (socket) => {
         this.#closed(socket)
       },
-      failed: this.#settings.onError,
+      failed: (socket, error) => {
+        this.noteClientError()
+        this.#settings.onClientError(socket.sessionId, error)
+      },
     }
   }
 

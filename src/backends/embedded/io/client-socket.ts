@@ -10,10 +10,10 @@
  */
 import type { Socket } from 'node:net'
 import { isCoordinationError } from '../../../core/errors.ts'
-import { OpCode, Xid } from '../../protocol/codes.ts'
+import { OpCode } from '../../protocol/codes.ts'
 import { FrameReader } from '../../protocol/framing.ts'
 import type { Writer } from '../../protocol/jute.ts'
-import type { ClientMessage, ServerMessage } from '../../protocol/records.ts'
+import type { ClientMessage, Reply, ServerMessage } from '../../protocol/records.ts'
 import { ServerWire } from '../../protocol/wire.ts'
 import type { ClientEnd } from './host.ts'
 import { ConnectionTraffic } from './traffic.ts'
@@ -55,7 +55,7 @@ export interface SocketOwner {
   ending(socket: ClientSocket): void
   closed(socket: ClientSocket): void
   /** Something is wrong with this code; the connection has ended. */
-  failed(error: unknown): void
+  failed(socket: ClientSocket, error: unknown): void
 }
 
 /** One connection. */
@@ -220,10 +220,9 @@ export class ClientSocket implements ClientEnd {
     if (this.#phase === 'ending' || this.#phase === 'closed') return
     this.#nowMs = Math.trunc(performance.now())
     this.#owner.heard(chunk.length)
-    const bytes = this.#head === null ? chunk : this.#sniff(this.#head, chunk)
-    if (bytes === null) return
     this.#guard(() => {
-      this.#frames.push(bytes, this.#frame)
+      const bytes = this.#head === null ? chunk : this.#sniff(this.#head, chunk)
+      if (bytes !== null) this.#frames.push(bytes, this.#frame)
     })
   }
 
@@ -278,7 +277,7 @@ export class ClientSocket implements ClientEnd {
     if (message.kind !== 'connect') this.#owner.answered(writer.length - start - LENGTH_BYTES)
     this.traffic.sent += 1
     this.#owner.counted(0, 1, this.outstanding - before)
-    if (message.kind === 'reply') this.#measure(message.reply.xid, message.reply.zxid, nowMs)
+    if (message.kind === 'reply') this.#measure(message.op, message.reply, nowMs)
     else if (message.kind === 'connect' && message.response.timeOut > 0) {
       this.sessionId = message.response.sessionId
       this.sessionTimeoutMs = message.response.timeOut
@@ -287,15 +286,14 @@ export class ClientSocket implements ClientEnd {
     }
   }
 
-  #measure(xid: number, zxid: bigint, nowMs: number): void {
+  #measure(op: number, { xid, zxid }: Reply, nowMs: number): void {
     const { traffic } = this
-    const { op, atMs } = this.#wire.answered
     traffic.lastZxid = zxid
     traffic.lastResponseAtMs = nowMs
-    traffic.lastOp = xid === Xid.ping ? OpCode.ping : op
+    traffic.lastOp = op
+    if (op === OpCode.ping) return
     if (xid >= 0) traffic.lastXid = xid
-    if (xid === Xid.ping) return
-    const latencyMs = Math.max(0, Math.trunc(nowMs) - atMs)
+    const latencyMs = Math.max(0, Math.trunc(nowMs) - this.#wire.answered.atMs)
     traffic.lastLatencyMs = latencyMs
     traffic.latency.add(latencyMs)
     this.#owner.measured(latencyMs)
@@ -307,7 +305,7 @@ export class ClientSocket implements ClientEnd {
       step()
     } catch (error) {
       this.destroy()
-      if (!isCoordinationError(error, 'PROTOCOL_VIOLATION')) this.#owner.failed(error)
+      if (!isCoordinationError(error, 'PROTOCOL_VIOLATION')) this.#owner.failed(this, error)
     }
   }
 }

@@ -10,6 +10,7 @@
  *           passed, not that everybody is dead. Before it is counted, two turns pass, so that what is in the sockets is
  *           read first.
  * Failure   an error out of the machine or its storage ends this server (not the others), and is told to `onFailure`.
+ *           One in what is done for a client, here or in there, ends that client's connection and is an event.
  */
 import type { PeerMessage } from '../../protocol/packets.ts'
 import type { ClientMessage, ServerMessage } from '../../protocol/records.ts'
@@ -190,7 +191,7 @@ export class Host {
   #drain(): void {
     for (let ready = this.#server.ready(); ready !== null; ready = this.#server.ready()) {
       for (const { to, message } of ready.sendNow) this.#options.send(to, message)
-      for (const { connection, message } of ready.replies) this.#clients.get(connection)?.onMessage(message)
+      for (const { connection, message } of ready.replies) this.#deliver(connection, message)
       for (const connection of ready.close) this.#closeClient(connection)
       for (const event of ready.events) this.#options.onEvent(event)
       this.#unpersisted.push(ready)
@@ -231,6 +232,18 @@ export class Host {
       for (const { to, message } of ready.sendAfterPersist) this.#options.send(to, message)
       for (const { peer, link } of ready.closeLinks) this.#options.closeLink(peer, link)
       this.#server.advance(ready)
+    }
+  }
+
+  #deliver(connection: number, message: ServerMessage): void {
+    try {
+      this.#clients.get(connection)?.onMessage(message)
+    } catch (error) {
+      this.#closeClient(connection)
+      this.#input(() => {
+        this.#server.disconnectClient(connection)
+      })
+      this.#options.onEvent({ type: 'client-failed', sessionId: 0n, error })
     }
   }
 

@@ -104,6 +104,8 @@ function counters(traffic: Traffic): (readonly [string, Value])[] {
     ['connection_rejected', traffic.connectionsRejected],
     ['sessionless_connections_expired', traffic.sessionlessExpired],
     ['bytes_received_count', traffic.bytesReceived],
+    // Not of the reference.
+    ['client_error_count', traffic.clientErrors],
   ]
 }
 

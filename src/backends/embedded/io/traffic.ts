@@ -76,6 +76,8 @@ export class Traffic extends Passage {
   connectionsRejected = 0
   /** Connections that had no session in time. */
   sessionlessExpired = 0
+  /** Errors of this code in what it did for one client, which ended that client's connection. */
+  clientErrors = 0
 
   /** Begins to count anew, but for what only grows. */
   override reset(): void {

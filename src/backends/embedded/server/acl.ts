@@ -7,11 +7,13 @@
  * Cost      the list that lets anyone do anything is one shared value, and is not even looked at.
  * Source    ZooKeeperServer.checkACL, PrepRequestProcessor.fixupACL, FinalRequestProcessor (getACL) of ZooKeeper 3.8.
  */
-import { Perm } from '../../protocol/codes.ts'
+import { Err, Perm } from '../../protocol/codes.ts'
 import { OPEN_ACL } from '../../protocol/records.ts'
-import type { Acl } from '../../protocol/records.ts'
+import type { Acl, AclWish } from '../../protocol/records.ts'
 import type { Identity } from './identities.ts'
 import { isAddressRange, isInRange } from './ip-address.ts'
+
+const SCHEMES: ReadonlySet<string> = new Set(['world', 'digest', 'ip'])
 
 /**
  * Whether a client may do something with a node.
@@ -25,11 +27,13 @@ export function isPermitted(acl: readonly Acl[], perms: number, identities: read
 }
 
 /**
- * The list that a node gets where a client asks for this one: without duplicates, `auth` replaced by who that is.
+ * The list that a node gets where a client asks for this one: without duplicates, `auth` replaced by who that is, so
+ * that what stands in its id does not matter. Clients such as kazoo send null there.
  *
- * @returns null if it is empty, or has an entry that can match nobody
+ * @returns an error number if it is empty, or has an entry that can match nobody; another one if it has a null where
+ * an id must be
  */
-export function completedAcl(acl: readonly Acl[], identities: readonly Identity[]): readonly Acl[] | null {
+export function completedAcl(acl: readonly AclWish[], identities: readonly Identity[]): readonly Acl[] | number {
   if (acl === OPEN_ACL || isOpen(acl)) return OPEN_ACL
   const completed: Acl[] = []
   for (const [index, entry] of acl.entries()) {
@@ -38,14 +42,16 @@ export function completedAcl(acl: readonly Acl[], identities: readonly Identity[
     if (scheme === 'auth') {
       // An address is nothing that was proved.
       const proved = identities.filter((identity) => identity.scheme === 'digest')
-      if (proved.length === 0) return null
+      if (proved.length === 0) return Err.invalidAcl
       completed.push(...proved.map((identity) => ({ perms, scheme: identity.scheme, id: identity.id })))
     } else {
-      if (!isValid(scheme, id)) return null
-      completed.push(entry)
+      if (scheme === null || !SCHEMES.has(scheme)) return Err.invalidAcl
+      if (id === null) return Err.marshallingError
+      if (!isValid(scheme, id)) return Err.invalidAcl
+      completed.push({ perms, scheme, id })
     }
   }
-  return completed.length === 0 ? null : completed
+  return completed.length === 0 ? Err.invalidAcl : completed
 }
 
 /** What a client is told of a list: only who may change it sees the hashes of passwords. */
@@ -63,7 +69,7 @@ export function sharedAcl(acl: readonly Acl[]): readonly Acl[] {
   return isOpen(acl) ? OPEN_ACL : acl
 }
 
-function isOpen(acl: readonly Acl[]): boolean {
+function isOpen(acl: readonly AclWish[]): boolean {
   const only = acl[0]
   return acl.length === 1 && only?.perms === Perm.all && only.scheme === 'world' && only.id === 'anyone'
 }
@@ -95,6 +101,6 @@ function isValid(scheme: string, id: string): boolean {
   }
 }
 
-function isSame(a: Acl, b: Acl): boolean {
+function isSame(a: AclWish, b: AclWish): boolean {
   return a.perms === b.perms && a.scheme === b.scheme && a.id === b.id
 }

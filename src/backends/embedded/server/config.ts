@@ -9,6 +9,9 @@ import type { ZabConfig } from './zab.ts'
 /** Longest data and paths of one request together, in bytes: the default of ZooKeeper's jute.maxbuffer. */
 export const REQUEST_BYTES_MAX = 0xfffff
 
+/** Longest answer to a request, in bytes: what clients of this package take. ZooKeeper has no limit. */
+export const RESPONSE_BYTES_MAX = 0x100_0000
+
 /** Everything a server has to be told. Durations are in milliseconds or in ticks of `tickMs`, as their names say. */
 export interface ServerConfig extends ZabConfig {
   /** What one call of `tick()` stands for. */
@@ -21,8 +24,12 @@ export interface ServerConfig extends ZabConfig {
   readonly containerCheckTicks: number
   /** How many transactions lie between two snapshots. */
   readonly snapCount: number
+  /** How many bytes of transactions lie between two snapshots: as many as the state has, if that is more. */
+  readonly snapLogBytes: number
   /** Longest data and paths of one request together, in bytes. */
   readonly requestBytesMax: number
+  /** Longest answer to a request, in bytes. */
+  readonly responseBytesMax: number
   /** Whether nodes may have a time to live: ZooKeeper's extendedTypesEnabled. */
   readonly extendedTypes: boolean
   /** Whether a write that goes beyond a hard quota is refused. */
@@ -43,13 +50,16 @@ export const SERVER_DEFAULTS = Object.freeze({
   syncLimitTicks: 20,
   pingTicks: 4,
   commitLogCount: 500,
+  commitLogBytes: 0x100_0000,
   epochCounterMax: 0xffff_ffff,
   sessionBucketTicks: 2,
   minSessionTimeoutMs: 100,
   maxSessionTimeoutMs: 60_000,
   containerCheckTicks: 200,
   snapCount: 100_000,
+  snapLogBytes: 0x400_0000,
   requestBytesMax: REQUEST_BYTES_MAX,
+  responseBytesMax: RESPONSE_BYTES_MAX,
   extendedTypes: true,
   enforceQuota: false,
   superDigest: null,

@@ -12,6 +12,7 @@ import type { Packet } from '../../protocol/packets.ts'
 import type { ClientMessage, ConnectRequest, ServerMessage } from '../../protocol/records.ts'
 import type { Transaction } from '../../protocol/transactions.ts'
 import { isPermitted } from './acl.ts'
+import { ClientGuard } from './client-guard.ts'
 import { NO_PASSWORD, PASSWORD_BYTES, newConnection } from './connection.ts'
 import type { Connection, ConnectionReply } from './connection.ts'
 import { NO_IDENTITIES, identitiesAt } from './identities.ts'
@@ -33,6 +34,8 @@ export interface ConnectionsHost extends RequestHost {
   readonly maxSessionTimeoutMs: number
   /** Whether this server is in touch with a majority. */
   isServing(): boolean
+  /** An error in what was done for one client has ended its connection; the code is wrong, and goes on. */
+  clientFailed(sessionId: bigint, error: unknown): void
   /** Has the leader check a session's password and move it here. */
   revalidate(packet: Extract<Packet, { type: 'REVALIDATE' }>): void
 }
@@ -45,12 +48,13 @@ export class Connections {
   /** Connections that have, create or resume a session. */
   readonly #bySession = new Map<bigint, Connection>()
   readonly #watches = new Watches()
+  readonly #clientGuard = new ClientGuard()
   readonly #requests: RequestOrder
   #replies: ConnectionReply[] = []
   #closes: number[] = []
 
   constructor(host: ConnectionsHost, random: RandomSource) {
-    this.#host = host
+    this.#host = this.#clientGuard.watched(host)
     this.#random = random
     const outlet = {
       send: (connection: Connection, message: ServerMessage) => {
@@ -60,13 +64,21 @@ export class Connections {
         this.#close(connection)
       },
       isOpen: (connection: Connection) => this.#connections.get(connection.id) === connection,
+      guard: (connection: Connection, step: () => void) => {
+        this.#guard(connection, step)
+      },
     }
-    this.#requests = new RequestOrder(host, outlet, this.#watches)
+    this.#requests = new RequestOrder(this.#host, outlet, this.#watches)
   }
 
   /** Number of clients that have a session here. */
   get count(): number {
     return this.#bySession.size
+  }
+
+  /** The time-out of a session that is connected here, in milliseconds; 0 if it is not. */
+  timeoutMsOf(sessionId: bigint): number {
+    return this.#bySession.get(sessionId)?.timeoutMs ?? 0
   }
 
   /** The connections, in no order. */
@@ -117,6 +129,13 @@ export class Connections {
       this.#connections.set(id, connection)
     }
     connection.received += 1
+    const receiver = connection
+    this.#guard(receiver, () => {
+      this.#receive(receiver, message)
+    })
+  }
+
+  #receive(connection: Connection, message: ClientMessage): void {
     if (message.kind === 'connect') {
       if (connection.phase === 'new') this.#connect(connection, message.request)
       else this.#close(connection)
@@ -124,9 +143,22 @@ export class Connections {
     else this.#close(connection)
   }
 
+  /** Nothing that one client makes go wrong may reach the others: it costs that client its connection. */
+  #guard(connection: Connection, step: () => void): void {
+    this.#clientGuard.run(step, (error) => {
+      if (this.#connections.get(connection.id) === connection) this.#close(connection)
+      this.#host.clientFailed(connection.sessionId, error)
+    })
+  }
+
   /** Lets a tick pass. */
   tick(): void {
     this.#requests.tick()
+  }
+
+  /** Throws what went wrong in the consensus while something was done for a client, if anything did. */
+  expectConsensus(): void {
+    this.#clientGuard.expectConsensus()
   }
 
   /** A client is gone. Its session stays until its time-out. */
@@ -170,7 +202,10 @@ export class Connections {
       if (connection.phase === 'creating') this.#accept(connection)
       return
     }
-    this.#requests.applied(connection, { xid: header.cxid, zxid: header.zxid, err: applied.err, body: applied.body })
+    const reply = { xid: header.cxid, zxid: header.zxid, err: applied.err, body: applied.body }
+    this.#guard(connection, () => {
+      this.#requests.applied(connection, txn.type, reply)
+    })
     if (txn.type === OpCode.closeSession) this.#close(connection)
   }
 
@@ -179,20 +214,22 @@ export class Connections {
     this.#requests.synced(syncId)
   }
 
-  /** The leader has looked at a session that a client wants to resume here. */
-  revalidated({ sessionId, valid, timeoutMs }: Extract<Packet, { type: 'REVALIDATED' }>): void {
-    for (const connection of [...this.#connections.values()]) {
-      if (connection.phase !== 'resuming' || connection.sessionId !== sessionId) continue
-      if (!valid) {
-        this.#refuse(connection)
-        continue
-      }
-      const earlier = this.#bySession.get(sessionId)
-      if (earlier !== undefined) this.#close(earlier)
-      this.#bySession.set(sessionId, connection)
-      connection.timeoutMs = timeoutMs
-      this.#accept(connection)
+  /**
+   * The leader has looked at the password that a client showed here to resume a session. The answer is for the
+   * connection that showed it: another one may have shown another password.
+   */
+  revalidated({ connection: id, sessionId, valid, timeoutMs }: Extract<Packet, { type: 'REVALIDATED' }>): void {
+    const asker = this.#connections.get(id)
+    if (asker?.phase !== 'resuming' || asker.sessionId !== sessionId) return
+    if (!valid) {
+      this.#refuse(asker)
+      return
     }
+    const earlier = this.#bySession.get(sessionId)
+    if (earlier !== undefined) this.#close(earlier)
+    this.#bySession.set(sessionId, asker)
+    asker.timeoutMs = timeoutMs
+    this.#accept(asker)
   }
 
   #connect(connection: Connection, request: ConnectRequest): void {
@@ -225,7 +262,8 @@ export class Connections {
       return
     }
     connection.phase = 'resuming'
-    this.#host.revalidate({ type: 'REVALIDATE', sessionId, timeoutMs: connection.timeoutMs, passwd })
+    const { id, timeoutMs } = connection
+    this.#host.revalidate({ type: 'REVALIDATE', connection: id, sessionId, timeoutMs, passwd })
   }
 
   #accept(connection: Connection): void {

@@ -12,7 +12,7 @@
  */
 import { assert } from '../../../core/assert.ts'
 import { counterOf, epochOf, formatZxid } from './zab.ts'
-import type { LogEntry } from './zab.ts'
+import type { LogEntry, ZabConfig } from './zab.ts'
 
 /** What the host has to make durable, in order; after a crash a prefix of it is there. Each one is atomic. */
 export type PersistOperation =
@@ -60,6 +60,9 @@ export interface DurableMark {
   readonly currentEpoch: number
 }
 
+/** How much of what was applied stays in memory. */
+type CommitLogLimits = Pick<ZabConfig, 'commitLogCount' | 'commitLogBytes'>
+
 /** The journal of one server. */
 export class Journal {
   #acceptedEpoch: number
@@ -68,6 +71,8 @@ export class Journal {
   /** zxid before the first entry in memory. */
   #base: bigint
   #entries: LogEntry[]
+  /** Length of the entries in memory. */
+  #bytes = 0
   #durable: DurableMark
   #operations: PersistOperation[] = []
   #appended: LogEntry[] = []
@@ -131,6 +136,7 @@ export class Journal {
       return `the log ends at ${formatZxid(last)}; ${formatZxid(entry.zxid)} leaves a gap`
     })
     this.#entries.push(entry)
+    this.#bytes += entry.txn.length
     this.#appended.push(entry)
   }
 
@@ -140,7 +146,7 @@ export class Journal {
       return `a cut at ${formatZxid(zxid)} would undo ${formatZxid(appliedZxid)}, which is applied`
     })
     assert(this.covers(zxid), () => `a cut at ${formatZxid(zxid)}, which is not in the log`)
-    this.#entries.length = this.#indexBehind(zxid)
+    this.#bytes -= bytesOf(this.#entries.splice(this.#indexBehind(zxid)))
     this.#queue({ type: 'truncate', zxid })
   }
 
@@ -148,6 +154,7 @@ export class Journal {
   install(zxid: bigint, state: Uint8Array): void {
     this.#base = zxid
     this.#entries = []
+    this.#bytes = 0
     this.#queue({ type: 'install', zxid, state })
   }
 
@@ -196,13 +203,27 @@ export class Journal {
     return this.#entries.slice(this.#indexBehind(after), this.#indexBehind(through))
   }
 
-  /** Forgets (in memory) all but the last `keep` entries up to `appliedZxid`; lazily, so that the cost stays small. */
-  trim(appliedZxid: bigint, keep: number): void {
-    if (this.#entries.length <= 2 * keep) return
-    const excess = this.#indexBehind(appliedZxid) - keep
-    if (excess <= keep) return
-    const removed = this.#entries.splice(0, excess)
-    this.#base = removed.at(-1)?.zxid ?? this.#base
+  /**
+   * Forgets (in memory) all but the last entries up to `appliedZxid`: at most so many, and at most so many bytes.
+   * Lazily, so that the cost stays small: at most twice that is kept.
+   */
+  trim(appliedZxid: bigint, { commitLogCount: count, commitLogBytes: bytes }: CommitLogLimits): void {
+    if (this.#entries.length <= 2 * count && this.#bytes <= 2 * bytes) return
+    const applied = this.#indexBehind(appliedZxid)
+    let first = applied
+    let kept = 0
+    while (first > 0 && applied - first < count) {
+      const { length } = (this.#entries[first - 1] as LogEntry).txn
+      if (kept + length > bytes) break
+      kept += length
+      first -= 1
+    }
+    const excess = this.#entries.slice(0, first)
+    const excessBytes = bytesOf(excess)
+    if (first <= count && excessBytes <= bytes) return
+    this.#entries.splice(0, first)
+    this.#bytes -= excessBytes
+    this.#base = excess.at(-1)?.zxid ?? this.#base
   }
 
   /** Takes what is to be persisted. */
@@ -245,6 +266,10 @@ export class Journal {
     }
     return low
   }
+}
+
+function bytesOf(entries: readonly LogEntry[]): number {
+  return entries.reduce((sum, { txn }) => sum + txn.length, 0)
 }
 
 /** Whether `next` may stand right behind `last`: the next of its epoch, or the first of a later one. */

@@ -16,6 +16,8 @@ import type { Tree } from './tree.ts'
 
 /** What of a node later requests are judged by. */
 export interface NodeFacts {
+  /** zxid of the transaction that creates it. */
+  readonly czxid: bigint
   readonly ownership: Ownership
   readonly version: number
   /** How often a child was created, as an int32 that wraps. */
@@ -134,6 +136,21 @@ export class Outstanding {
     })
   }
 
+  /** Takes back what was decided under this zxid, the latest, and drops a draft that was left. */
+  revoke(zxid: bigint): void {
+    this.#draft = null
+    for (const { path } of this.#nodeQueue.revoke(zxid, (decision) => this.#forgetEphemeral(decision))) {
+      const latest = this.#nodeQueue.latest((decision) => decision.path === path)
+      if (latest === undefined) this.#latestNodes.delete(path)
+      else this.#latestNodes.set(path, latest)
+    }
+    for (const { id } of this.#sessionQueue.revoke(zxid, () => undefined)) {
+      const latest = this.#sessionQueue.latest((decision) => decision.id === id)
+      if (latest === undefined) this.#latestSessions.delete(id)
+      else this.#latestSessions.set(id, latest)
+    }
+  }
+
   #keep(decision: NodeDecision): void {
     this.#latestNodes.set(decision.path, decision)
     this.#nodeQueue.push(decision)
@@ -160,6 +177,24 @@ class DecisionQueue<D extends Decision> {
 
   push(decision: D): void {
     this.#items.push(decision)
+  }
+
+  /** Drops the decisions of this zxid, which are the latest ones, and tells of each. */
+  revoke(zxid: bigint, onDrop: (decision: D) => void): D[] {
+    let end = this.#items.length
+    while (end > this.#head && this.#items[end - 1]?.zxid === zxid) end -= 1
+    const revoked = this.#items.splice(end)
+    for (const decision of revoked) onDrop(decision)
+    return revoked
+  }
+
+  /** The latest decision of this kind. */
+  latest(isMeant: (decision: D) => boolean): D | undefined {
+    for (let at = this.#items.length - 1; at >= this.#head; at--) {
+      const decision = this.#items[at]
+      if (decision !== undefined && isMeant(decision)) return decision
+    }
+    return undefined
   }
 
   /** Drops every decision up to this zxid, and tells of each. */

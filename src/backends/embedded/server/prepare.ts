@@ -14,6 +14,7 @@ import { assert, unreachable } from '../../../core/assert.ts'
 import { isValidPath, parentOf, sequenceSuffix } from '../../../core/path.ts'
 import { Err, OpCode, Perm } from '../../protocol/codes.ts'
 import type {
+  CheckCreationRequest,
   CheckRequest,
   DeleteRequest,
   MultiOperation,
@@ -53,6 +54,7 @@ type NodeOperation =
   | { readonly op: typeof OpCode.setData; readonly body: SetDataRequest }
   | { readonly op: typeof OpCode.setAcl; readonly body: SetAclRequest }
   | { readonly op: typeof OpCode.check; readonly body: CheckRequest }
+  | { readonly op: typeof OpCode.checkCreation; readonly body: CheckCreationRequest }
 
 /** A write, with the session in whose name it is, that session's number for it, and who the client is. */
 export type WriteRequest = WriteOperation & {
@@ -98,6 +100,11 @@ export class Preparer {
     return this.#outstanding.count
   }
 
+  /** Where the latest decision stands in the order. */
+  get lastZxid(): bigint {
+    return this.#lastZxid
+  }
+
   /**
    * Decides a request.
    *
@@ -119,6 +126,12 @@ export class Preparer {
   /** Forgets the decisions up to this zxid, which have been applied to the state that this was made with. */
   applied(zxid: bigint): void {
     this.#outstanding.applied(zxid)
+  }
+
+  /** Takes back the latest decision, after which nothing was decided, as if its request had not come. */
+  revoke(zxid: bigint): void {
+    this.#outstanding.revoke(zxid)
+    this.#lastZxid = zxid - 1n
   }
 
   /** Forgets every decision: a new term begins, and what was not applied is no more. */
@@ -164,6 +177,8 @@ export class Preparer {
         return this.#decideSetAcl(part.body, context)
       case OpCode.check:
         return this.#decideCheck(part.body, context)
+      case OpCode.checkCreation:
+        return this.#decideCheckCreation(part.body)
       default:
         return unreachable(part, 'write operation')
     }
@@ -177,7 +192,7 @@ export class Preparer {
     const slash = path.lastIndexOf('/')
     if (slash === -1 || path.includes('\0')) return Err.badArguments
     const acl = completedAcl(request.body.acl, context.identities)
-    if (acl === null) return Err.invalidAcl
+    if (typeof acl === 'number') return acl
     const parentPath = slash === 0 ? '/' : path.slice(0, slash)
     const parent = this.#outstanding.node(parentPath)
     if (parent === undefined) return Err.noNode
@@ -192,9 +207,9 @@ export class Preparer {
 
     const parentCVersion = (parent.childCreates + 1) | 0
     this.#changeParent(parentPath, parent, 1, parentCVersion, context)
-    const mtime = context.time
-    const facts = { ownership, version: 0, childCreates: 0, numChildren: 0, mtime, dataLength, acl, aversion: 0 }
-    this.#outstanding.setNode(fullPath, facts, context.zxid)
+    const { zxid: czxid, time: mtime } = context
+    const counts = { version: 0, childCreates: 0, numChildren: 0, aversion: 0 }
+    this.#outstanding.setNode(fullPath, { czxid, ownership, mtime, dataLength, acl, ...counts }, czxid)
     const body = { path: fullPath, data, acl, parentCVersion }
     switch (ownership.kind) {
       case 'container':
@@ -232,10 +247,10 @@ export class Preparer {
     const dataLength = lengthOf(copy)
     if (this.#exceedsQuota(path, { count: 0, bytes: dataLength - node.dataLength })) return Err.quotaExceeded
     if (!isVersion(version, node.version)) return Err.badVersion
-    const { ownership, childCreates, numChildren, acl, aversion } = node
+    const { czxid, ownership, childCreates, numChildren, acl, aversion } = node
     const next = versionAfter(node.version)
     const mtime = context.time
-    const facts = { ownership, version: next, childCreates, numChildren, mtime, dataLength, acl, aversion }
+    const facts = { czxid, ownership, version: next, childCreates, numChildren, mtime, dataLength, acl, aversion }
     this.#outstanding.setNode(path, facts, context.zxid)
     return { type: OpCode.setData, body: { path, data: copy, version: next } }
   }
@@ -244,13 +259,14 @@ export class Preparer {
     const { path, version } = request
     if (!isValidPath(path)) return Err.badArguments
     const acl = completedAcl(request.acl, context.identities)
-    if (acl === null) return Err.invalidAcl
+    if (typeof acl === 'number') return acl
     const node = this.#permitted(path, Perm.admin, context)
     if (typeof node === 'number') return node
     if (!isVersion(version, node.aversion)) return Err.badVersion
-    const { ownership, version: dataVersion, childCreates, numChildren, mtime, dataLength } = node
+    const { czxid, ownership, childCreates, numChildren, mtime, dataLength } = node
     const aversion = versionAfter(node.aversion)
-    const facts = { ownership, version: dataVersion, childCreates, numChildren, mtime, dataLength, acl, aversion }
+    const counts = { version: node.version, childCreates, numChildren, aversion }
+    const facts = { czxid, ownership, mtime, dataLength, acl, ...counts }
     this.#outstanding.setNode(path, facts, context.zxid)
     return { type: OpCode.setAcl, body: { path, acl, version: aversion } }
   }
@@ -259,6 +275,18 @@ export class Preparer {
     const node = this.#permitted(path, Perm.read, context)
     if (typeof node === 'number') return node
     if (!isVersion(version, node.version)) return Err.badVersion
+    return { type: OpCode.check, body: { path, version: versionAfter(node.version) } }
+  }
+
+  /**
+   * Its transaction is a plain check, which is what the reference knows. It takes no permission: whoever may look at
+   * stats, which is everyone, can see the creation.
+   */
+  #decideCheckCreation({ path, version, czxid }: CheckCreationRequest): Decided {
+    if (!isValidPath(path)) return Err.badArguments
+    const node = this.#outstanding.node(path)
+    if (node === undefined) return Err.noNode
+    if (node.czxid !== czxid || !isVersion(version, node.version)) return Err.badVersion
     return { type: OpCode.check, body: { path, version: versionAfter(node.version) } }
   }
 
@@ -288,7 +316,8 @@ export class Preparer {
       const decided = part === null ? Err.marshallingError : this.#decidePart(part, context)
       if (typeof decided === 'number') {
         this.#outstanding.rollback()
-        if (part === null) return decided
+        // What cannot be read is refused as a whole.
+        if (decided === Err.marshallingError) return decided
         const errors = parts.map((_, i) => {
           return errorOf(i < bodies.length ? Err.ok : i === bodies.length ? decided : Err.runtimeInconsistency)
         })
@@ -339,9 +368,9 @@ export class Preparer {
   }
 
   #changeParent(path: string, parent: NodeFacts, delta: number, childCreates: number, { zxid }: Context): void {
-    const { ownership, version, mtime, dataLength, acl, aversion } = parent
+    const { czxid, ownership, version, mtime, dataLength, acl, aversion } = parent
     const numChildren = parent.numChildren + delta
-    const facts = { ownership, version, childCreates, numChildren, mtime, dataLength, acl, aversion }
+    const facts = { czxid, ownership, version, childCreates, numChildren, mtime, dataLength, acl, aversion }
     this.#outstanding.setNode(path, facts, zxid)
   }
 }

@@ -30,6 +30,8 @@ export type ServerEvent =
   | { readonly type: 'synchronised'; readonly mode: 'DIFF' | 'TRUNC' | 'SNAP'; readonly from: bigint }
   | { readonly type: 'serving'; readonly role: 'LEADING' | 'FOLLOWING' | 'OBSERVING'; readonly epoch: number }
   | { readonly type: 'expired'; readonly sessionId: bigint }
+  /** An error in what was done for one client: that client has lost its connection, or its request is refused. */
+  | { readonly type: 'client-failed'; readonly sessionId: bigint; readonly error: unknown }
 
 /** Where a server stands. */
 export interface ServerStatus {

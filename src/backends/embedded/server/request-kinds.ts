@@ -122,6 +122,11 @@ const READS: ReadonlySet<number> = new Set([
   OpCode.whoAmI,
 ])
 
+/** Whether a write can have become a transaction of this type; an error, any can. */
+export function canBecome(op: number, type: number): boolean {
+  return type === OpCode.error || type === (op === OpCode.check ? OpCode.multi : op)
+}
+
 /** Bytes of data and (roughly, for non-ASCII ones) paths: what grows with what a client asks. */
 export function requestBytes(message: RequestMessage): number {
   if (message.kind === 'unreadable') return 0

@@ -18,7 +18,7 @@ import { authenticate } from './identities.ts'
 import type { Identity } from './identities.ts'
 import type { WriteRequest } from './prepare.ts'
 import { answerRead } from './reads.ts'
-import { kindOf, requestBytes } from './request-kinds.ts'
+import { canBecome, kindOf, requestBytes } from './request-kinds.ts'
 import type { RequestKind, RequestMessage } from './request-kinds.ts'
 import type { State } from './state.ts'
 import type { Watches } from './watches.ts'
@@ -37,6 +37,8 @@ const PONG: RequestKind = Object.freeze({ kind: 'refused', err: Err.ok })
 export interface RequestHost {
   /** Longest data and paths of one request together, in bytes. */
   readonly requestBytesMax: number
+  /** Longest answer, in bytes. */
+  readonly responseBytesMax: number
   /** Who no access control list stops; null: nobody. */
   readonly superDigest: string | null
   /** Whether this server is a majority by itself. */
@@ -57,6 +59,8 @@ export interface Outlet {
   close(connection: Connection): void
   /** Whether a connection is still there. */
   isOpen(connection: Connection): boolean
+  /** Does something for one connection: an error in it ends that connection, and nothing else. */
+  guard(connection: Connection, step: () => void): void
 }
 
 /** The requests of all connections of one server. */
@@ -128,6 +132,12 @@ export class RequestOrder {
     const connection = this.#syncs.get(syncId)
     this.#syncs.delete(syncId)
     if (connection === undefined) return
+    this.#outlet.guard(connection, () => {
+      this.#confirm(connection, syncId)
+    })
+  }
+
+  #confirm(connection: Connection, syncId: number): void {
     const { pending } = connection
     const index = pending.findIndex((entry) => entry.syncId === syncId)
     const sync = pending[index]
@@ -144,11 +154,14 @@ export class RequestOrder {
 
   /**
    * Writes of a session are applied in order, so a reply belongs to the first write that has none - or to a write that
-   * came through another server, or an earlier connection, and nobody here waits for it.
+   * came through another server, or an earlier connection, and nobody here waits for it. If that one had the same xid,
+   * what its transaction is tells them apart.
+   *
+   * @param type - the type of the transaction
    */
-  applied(connection: Connection, reply: Reply): void {
+  applied(connection: Connection, type: number, reply: Reply): void {
     const first = connection.pending.find((entry) => entry.kind === 'write' && entry.answer === null)
-    if (first?.xid !== reply.xid) return
+    if (first?.xid !== reply.xid || !canBecome(first.op, type)) return
     if (reply.err === Err.sessionMoved) {
       // The client has gone to another server; whoever is still here must not be told anything.
       this.#outlet.close(connection)
@@ -235,9 +248,8 @@ export class RequestOrder {
     for (let head = pending[0]; head !== undefined; head = pending[0]) {
       if (head.kind !== 'ready' && head.answer === null) return
       pending.shift()
-      const answer = head.answer ?? this.#answerNow(connection, head)
-      if (answer !== null) this.#send(connection, head.op, answer)
-      if (answer !== null && !head.isUnknown) continue
+      this.#send(connection, head.op, head.answer ?? this.#answerNow(connection, head))
+      if (!head.isUnknown) continue
       this.#outlet.close(connection)
       return
     }
@@ -245,24 +257,21 @@ export class RequestOrder {
 
   /** Most reads have nothing to wait for. */
   #answerAtOnce(connection: Connection, request: Request): void {
-    const answer = this.#read(connection, request, connection.identities)
-    if (answer === null) this.#outlet.close(connection)
-    else this.#send(connection, request.op, answer)
+    this.#send(connection, request.op, this.#read(connection, request, connection.identities))
   }
 
-  /** @returns null if the connection would have more watches than a connection may have */
-  #answerNow(connection: Connection, { xid, read, refusal, identities, isUnknown }: Pending): Reply | null {
+  #answerNow(connection: Connection, { xid, read, refusal, identities, isUnknown }: Pending): Reply {
     if (isUnknown) return { xid, zxid: UNKNOWN_ZXID, err: refusal, body: null }
     if (read !== null) return this.#read(connection, read, identities)
     return { xid, zxid: this.#host.state().lastZxid, err: refusal, body: null }
   }
 
-  #read(connection: Connection, request: Request, identities: readonly Identity[]): Reply | null {
+  #read(connection: Connection, request: Request, identities: readonly Identity[]): Reply {
     const state = this.#host.state()
     const zxid = state.lastZxid
     const reader = { connection: connection.id, sessionId: connection.sessionId, identities }
-    const answer = answerRead(request, reader, state, this.#watches)
-    if (answer === null) return null
+    const { responseBytesMax } = this.#host
+    const answer = answerRead(request, reader, { state, watches: this.#watches, responseBytesMax })
     for (const event of answer.events) this.#outlet.send(connection, { kind: 'event', zxid, event })
     return { xid: request.xid, zxid, err: answer.err, body: answer.body }
   }
@@ -271,6 +280,6 @@ export class RequestOrder {
     connection.lastOp = op
     connection.lastXid = reply.xid
     connection.lastZxid = reply.zxid
-    this.#outlet.send(connection, { kind: 'reply', reply })
+    this.#outlet.send(connection, { kind: 'reply', op, reply })
   }
 }

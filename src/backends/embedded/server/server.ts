@@ -31,10 +31,16 @@ import { LocalSessions } from './local-sessions.ts'
 import type { WriteRequest } from './prepare.ts'
 import type { RandomSource } from './random.ts'
 import type { Ready, ServerEvent, ServerStatus } from './ready.ts'
+import { SnapshotSchedule } from './snapshot-schedule.ts'
 import { State } from './state.ts'
 import { Term } from './term.ts'
 import { Outbox } from './zab.ts'
 import type { LogEntry } from './zab.ts'
+
+/** The number of the sync by which a server asks for its vote; those that clients ask for count from 1. */
+const VOTE_SYNC_ID = 0
+/** What a server keeps of its log that has nobody to bring up to date. */
+const NO_COMMIT_LOG = Object.freeze({ commitLogCount: 0, commitLogBytes: 0 })
 
 /** One server. */
 export class Server {
@@ -58,8 +64,7 @@ export class Server {
   #epochFloor = 0
   #lookInTicks = 0
   #ticks = 0
-  #appliedSinceSnapshot = 0
-  #snapshotAfter: number
+  readonly #snapshots: SnapshotSchedule
   #wallTimeMs: number
   #events: ServerEvent[] = []
 
@@ -79,7 +84,7 @@ export class Server {
     this.#state = recovered.snapshot === null ? new State() : State.restore(recovered.snapshot.state)
     this.#state.setMembership(config.membership)
     this.#election = new Election(config, this.#outbox)
-    this.#snapshotAfter = this.#drawSnapshotAfter()
+    this.#snapshots = new SnapshotSchedule(config, random)
     if (config.bootstrap) this.#journal.grantVote()
     this.#connections = this.#makeConnections()
     this.#look('start')
@@ -235,6 +240,7 @@ export class Server {
 
   /** Draws the conclusions of an input: an election that is decided, an attempt that is over, transactions to apply. */
   #settle(): void {
+    this.#connections.expectConsensus()
     const elected = this.#election.takeElected()
     if (elected !== null) this.#join(elected)
     const abdication = this.#leader?.abdication ?? null
@@ -325,6 +331,9 @@ export class Server {
       expired: (sessionId: bigint) => {
         this.#events.push({ type: 'expired', sessionId })
       },
+      undecided: (sessionId: bigint, error: unknown) => {
+        this.#events.push({ type: 'client-failed', sessionId, error })
+      },
     }
     this.#term = new Term(this.#state, proposer, this.#config)
     this.#epochFloor = 0
@@ -339,7 +348,7 @@ export class Server {
       installSnapshot: (zxid, state) => {
         this.#state = State.restore(state)
         this.#state.setMembership(this.#config.membership)
-        this.#appliedSinceSnapshot = 0
+        this.#snapshots.installed()
         assert(this.#state.lastZxid === zxid, 'a snapshot that is not of the zxid it was sent for')
       },
       appliedZxid: () => this.#state.lastZxid,
@@ -381,7 +390,7 @@ export class Server {
   #askForVote(): void {
     if (this.#amnesia !== 'caught-up' || this.#ticks < this.#config.initLimitTicks) return
     this.#amnesia = 'asked'
-    this.#learner?.send({ type: 'SYNC', syncId: 0, touched: [] })
+    this.#learner?.send({ type: 'SYNC', syncId: VOTE_SYNC_ID, touched: [] })
   }
 
   get #isVoter(): boolean {
@@ -398,7 +407,8 @@ export class Server {
   }
 
   #synced(syncId: number): void {
-    if (this.#amnesia === 'asked') {
+    if (syncId === VOTE_SYNC_ID) {
+      if (this.#amnesia !== 'asked') return
       this.#journal.grantVote()
       this.#look('caught up; votes again')
       return
@@ -427,8 +437,9 @@ export class Server {
       minSessionTimeoutMs: this.#config.minSessionTimeoutMs,
       maxSessionTimeoutMs: this.#config.maxSessionTimeoutMs,
       requestBytesMax: this.#config.requestBytesMax,
+      responseBytesMax: this.#config.responseBytesMax,
       superDigest: this.#config.superDigest,
-      isAlone: this.#config.voters.length === 1 && this.#isVoter,
+      isAlone: this.#isAlone,
       state: () => this.#state,
       isServing: () => this.#serving,
       submit: (request) => {
@@ -443,6 +454,9 @@ export class Server {
         if (this.#leader === null) this.#learner?.send(packet)
         else if (this.#term !== null) this.#connections.revalidated(this.#term.revalidate(packet, this.#config.myid))
       },
+      clientFailed: (sessionId, error) => {
+        this.#events.push({ type: 'client-failed', sessionId, error })
+      },
       touch: (sessionId) => {
         this.#touch(sessionId)
       },
@@ -451,7 +465,7 @@ export class Server {
 
   #touch(sessionId: bigint): void {
     if (this.#term !== null) this.#term.touch(sessionId)
-    else this.#localSessions.touch(sessionId, () => this.#state.sessions.get(sessionId)?.timeoutMs ?? 0)
+    else this.#localSessions.touch(sessionId, () => this.#connections.timeoutMsOf(sessionId))
   }
 
   // State
@@ -466,23 +480,25 @@ export class Server {
     if (end <= this.#state.lastZxid) return
     for (const entry of this.#journal.range(this.#state.lastZxid, end)) this.#apply(entry)
     this.#answerSyncs()
-    this.#journal.trim(this.#state.lastZxid, this.#config.commitLogCount)
-    if (this.#appliedSinceSnapshot < this.#snapshotAfter) return
-    this.#appliedSinceSnapshot = 0
-    this.#snapshotAfter = this.#drawSnapshotAfter()
+    this.#journal.trim(this.#state.lastZxid, this.#mayHaveLearners ? this.#config : NO_COMMIT_LOG)
+    if (!this.#snapshots.takeDue(this.#state.approximateBytes)) return
     this.#journal.snapshot(this.#state.lastZxid, this.#state.snapshot())
   }
 
-  /** From half to all of snapCount, so that the servers do not stop for their snapshots at the same time. */
-  #drawSnapshotAfter(): number {
-    const half = Math.ceil(this.#config.snapCount / 2)
-    return half + (this.#random.u32() % half)
+  /** Whether anybody could want to be brought up to date from this server's log. */
+  get #mayHaveLearners(): boolean {
+    return !this.#isAlone || (this.#leader !== null && this.#leader.counts.learners > 0)
+  }
+
+  /** Whether this server is a majority by itself. */
+  get #isAlone(): boolean {
+    return this.#config.voters.length === 1 && this.#isVoter
   }
 
   #apply({ zxid, txn }: LogEntry): void {
     const transaction = this.#term?.take(zxid, txn) ?? decodeTransaction(txn)
     const applied = this.#state.apply(transaction)
-    this.#appliedSinceSnapshot += 1
+    this.#snapshots.applied(txn.length)
     this.#term?.applied(zxid, applied)
     this.#connections.applied(transaction, applied)
   }

@@ -74,7 +74,7 @@ interface SessionTrackerOptions {
 }
 
 interface Tracked {
-  readonly timeoutTicks: number
+  timeoutTicks: number
   owner: number | null
   /** The tick at which it ends if nothing is heard of it; 0 once it is being closed. */
   deadlineTick: number
@@ -131,14 +131,17 @@ export class SessionTracker {
   }
 
   /**
-   * Notes that a session is on this server from now on.
+   * Notes that a session is on this server from now on, with this time-out, which begins now.
    *
+   * @param timeoutMs - in milliseconds; lasts until the next move or the next term
    * @returns false if it is not tracked or is being closed: it cannot move any more
    */
-  setOwner(id: bigint, owner: number): boolean {
+  move(id: bigint, owner: number, timeoutMs: number): boolean {
     const tracked = this.#sessions.get(id)
     if (tracked === undefined || tracked.deadlineTick === 0) return false
     tracked.owner = owner
+    tracked.timeoutTicks = Math.ceil(timeoutMs / this.#tickMs)
+    this.#schedule(id, tracked)
     return true
   }
 

@@ -51,6 +51,8 @@ export interface Applied {
   readonly endedSession: bigint | null
 }
 
+/** About how long a record of a node or session is, without path and data. */
+const RECORD_BYTES = 84
 const NO_CHANGES: readonly Change[] = Object.freeze([])
 
 /** The tree, the sessions, and the zxid of the last transaction that is in them. */
@@ -110,6 +112,11 @@ export class State {
   /** Sets what /zookeeper/config holds; see {@link Tree.setMembership}. */
   setMembership(text: string): void {
     this.#tree.setMembership(text)
+  }
+
+  /** About how many bytes a snapshot has. */
+  get approximateBytes(): number {
+    return this.#tree.dataBytes + (this.#tree.nodeCount + this.#sessions.size) * RECORD_BYTES
   }
 
   /** The whole state in bytes: equal states give equal bytes. */

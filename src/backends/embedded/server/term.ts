@@ -7,6 +7,7 @@
  * Sessions  every session has its full time-out from the beginning of the term. Only a term ends sessions.
  * Source    PrepRequestProcessor.java, LeaderSessionTracker.java, ContainerManager.java of ZooKeeper 3.8.
  */
+import { assert } from '../../../core/assert.ts'
 import { Err, OpCode } from '../../protocol/codes.ts'
 import type { Packet } from '../../protocol/packets.ts'
 import { decodeTransaction, encodeTransaction } from '../../protocol/transactions.ts'
@@ -32,6 +33,8 @@ export interface Proposer {
   propose(txn: Uint8Array): void
   /** A session's time is over; its end has been proposed. */
   expired(sessionId: bigint): void
+  /** An error in deciding on a request of this session; the request is refused. */
+  undecided(sessionId: bigint, error: unknown): void
 }
 
 /** Durations of a term, and what it judges requests by. */
@@ -39,6 +42,12 @@ export interface TermOptions extends PrepareOptions {
   readonly tickMs: number
   readonly sessionBucketTicks: number
   readonly containerCheckTicks: number
+}
+
+/** What becomes of a request, as a value and in bytes. */
+interface Decision {
+  readonly transaction: Transaction
+  readonly txn: Uint8Array
 }
 
 /** One term; see the head of this file. */
@@ -88,28 +97,41 @@ export class Term {
       refusal = this.#tracker.check(request.sessionId, from)
       this.#tracker.touch(request.sessionId)
     }
-    const transaction = this.#preparer.prepare(request, zxid, wallTimeMs, refusal)
+    const { transaction, txn } = this.#decide(request, zxid, wallTimeMs, refusal)
     const { type, body } = transaction.txn
     if (type === OpCode.createSession) this.#tracker.track(request.sessionId, body.timeOut, from)
     else if (type === OpCode.closeSession) this.#tracker.markClosing(request.sessionId)
     this.#proposed.push(transaction)
-    const txn = encodeTransaction(transaction)
     this.#proposalSizes.add(txn.length)
     this.#proposer.propose(txn)
   }
 
-  /** Moves a session to another server, if the password is right and the session is not over. */
+  /** Whatever goes wrong in deciding on one request, that request is refused, and leaves no trace. */
+  #decide(request: WriteRequest, zxid: bigint, wallTimeMs: number, refusal: number): Decision {
+    assert(zxid > this.#preparer.lastZxid, () => `a decision of zxid ${zxid} behind ${this.#preparer.lastZxid}`)
+    try {
+      const transaction = this.#preparer.prepare(request, zxid, wallTimeMs, refusal)
+      return { transaction, txn: encodeTransaction(transaction) }
+    } catch (error) {
+      this.#preparer.revoke(zxid)
+      this.#proposer.undecided(request.sessionId, error)
+      const transaction = this.#preparer.prepare(request, zxid, wallTimeMs, Err.systemError)
+      return { transaction, txn: encodeTransaction(transaction) }
+    }
+  }
+
+  /**
+   * Moves a session to another server, if the password is right and the session is not over. From now on it has the
+   * time-out that its client asks for now.
+   */
   revalidate(
-    { sessionId, passwd }: Extract<Packet, { type: 'REVALIDATE' }>,
+    { connection, sessionId, timeoutMs, passwd }: Extract<Packet, { type: 'REVALIDATE' }>,
     from: number,
   ): Extract<Packet, { type: 'REVALIDATED' }> {
     const session = this.#state.sessions.get(sessionId)
     const isOwner = session !== undefined && samePassword(session.passwd, passwd)
-    if (!isOwner || !this.#tracker.setOwner(sessionId, from)) {
-      return { type: 'REVALIDATED', sessionId, valid: false, timeoutMs: 0 }
-    }
-    this.#tracker.touch(sessionId)
-    return { type: 'REVALIDATED', sessionId, valid: true, timeoutMs: session.timeoutMs }
+    const valid = isOwner && this.#tracker.move(sessionId, from, timeoutMs)
+    return { type: 'REVALIDATED', connection, sessionId, valid, timeoutMs: valid ? timeoutMs : 0 }
   }
 
   /** A session was heard of. */

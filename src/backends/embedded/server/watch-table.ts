@@ -8,18 +8,37 @@
  * Source    WatchManager.java, WatcherModeManager.java of ZooKeeper 3.8.
  */
 import { parentOf } from '../../../core/path.ts'
+import type { PathPool } from './path-pool.ts'
 
 /** How long a watch is told of changes, and of which. */
 export type WatchMode = 'once' | 'persistent' | 'recursive'
 
+/** At most so many bytes has a code unit of a string in memory. */
+const CODE_UNIT_BYTES = 2
+
+/** The bytes that a path takes in memory, at most. */
+export function pathBytesOf(path: string): number {
+  return path.length * CODE_UNIT_BYTES
+}
+
 /** Which connections watch which paths. */
 export class WatchTable {
+  readonly #pool: PathPool
   readonly #connectionsOf = new Map<string, Set<number>>()
   readonly #pathsOf = new Map<number, Set<string>>()
   /** The watches that are not told just once, by path and connection. */
   readonly #lasting = new Map<string, Map<number, WatchMode>>()
+  /** Bytes of the paths that a connection watches. */
+  readonly #bytesOf = new Map<number, number>()
   #recursiveCount = 0
   #count = 0
+
+  /**
+   * @param pool - keeps one copy of each path
+   */
+  constructor(pool: PathPool) {
+    this.#pool = pool
+  }
 
   /** Number of watches. */
   get count(): number {
@@ -46,16 +65,26 @@ export class WatchTable {
     return this.#pathsOf.get(connection)?.size ?? 0
   }
 
+  /** Bytes of the paths that a connection watches, each as if it were watched by nobody else. */
+  bytesOf(connection: number): number {
+    return this.#bytesOf.get(connection) ?? 0
+  }
+
   /** Whether a connection watches a path. */
   has(path: string, connection: number): boolean {
     return this.#connectionsOf.get(path)?.has(connection) ?? false
   }
 
   /** Arms a watch. */
-  add(path: string, connection: number, mode: WatchMode): void {
-    if (mode !== 'once' || this.#lasting.size > 0) this.#setMode(path, connection, mode)
-    if (this.has(path, connection)) return
+  add(given: string, connection: number, mode: WatchMode): void {
+    if (this.has(given, connection)) {
+      if (mode !== 'once' || this.#lasting.size > 0) this.#setMode(given, connection, mode)
+      return
+    }
+    const path = this.#pool.take(given)
+    if (mode !== 'once') this.#setMode(path, connection, mode)
     this.#count += 1
+    this.#bytesOf.set(connection, this.bytesOf(connection) + pathBytesOf(path))
     const connections = this.#connectionsOf.get(path)
     if (connections === undefined) this.#connectionsOf.set(path, new Set([connection]))
     else connections.add(connection)
@@ -96,10 +125,12 @@ export class WatchTable {
     const paths = this.#pathsOf.get(connection)
     if (paths === undefined) return
     this.#pathsOf.delete(connection)
+    this.#bytesOf.delete(connection)
     this.#count -= paths.size
     for (const path of paths) {
       this.#setMode(path, connection, 'once')
       this.#forgetConnection(path, connection)
+      this.#pool.release(path)
     }
   }
 
@@ -141,8 +172,12 @@ export class WatchTable {
 
   #forgetPath(connection: number, path: string): void {
     const paths = this.#pathsOf.get(connection)
-    paths?.delete(path)
-    if (paths?.size === 0) this.#pathsOf.delete(connection)
+    if (paths?.delete(path) !== true) return
+    this.#pool.release(path)
+    this.#bytesOf.set(connection, this.bytesOf(connection) - pathBytesOf(path))
+    if (paths.size > 0) return
+    this.#pathsOf.delete(connection)
+    this.#bytesOf.delete(connection)
   }
 
   #forgetConnection(path: string, connection: number): void {

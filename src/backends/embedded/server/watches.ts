@@ -18,11 +18,14 @@ import { EventType, SYNC_CONNECTED, WatcherType } from '../../protocol/codes.ts'
 import type { Acl, SetWatches2Request, SetWatchesRequest, WatcherEvent } from '../../protocol/records.ts'
 import type { Change } from './state.ts'
 import type { Tree } from './tree.ts'
-import { WatchTable } from './watch-table.ts'
+import { PathPool } from './path-pool.ts'
+import { WatchTable, pathBytesOf } from './watch-table.ts'
 import type { WatchMode } from './watch-table.ts'
 
 /** Most watches of one connection. */
 export const CONNECTION_WATCHES_MAX = 100_000
+/** Most bytes of paths of the watches of one connection: a path can be as long as a request. */
+export const CONNECTION_WATCH_BYTES_MAX = 0x200_0000
 
 /** An event, and the connection that gets it if it may read the node. */
 interface FiredWatch {
@@ -38,15 +41,19 @@ const NOBODY: ReadonlySet<number> = new Set()
 /** The watches of the connections of one server. */
 export class Watches {
   readonly #limit: number
-  readonly #nodes = new WatchTable()
-  readonly #children = new WatchTable()
+  readonly #bytesMax: number
+  readonly #paths = new PathPool()
+  readonly #nodes = new WatchTable(this.#paths)
+  readonly #children = new WatchTable(this.#paths)
 
   /**
    * @param limit - most watches of one connection
+   * @param bytesMax - most bytes of their paths
    */
-  constructor(limit: number = CONNECTION_WATCHES_MAX) {
-    assert(limit > 0, 'a connection may have a watch')
+  constructor(limit: number = CONNECTION_WATCHES_MAX, bytesMax: number = CONNECTION_WATCH_BYTES_MAX) {
+    assert(limit > 0 && bytesMax > 0, 'a connection may have a watch')
     this.#limit = limit
+    this.#bytesMax = bytesMax
   }
 
   /** Number of watches that are armed. */
@@ -59,10 +66,20 @@ export class Watches {
     return this.#nodes.countOf(connection) + this.#children.countOf(connection)
   }
 
+  /** Bytes of the paths that a connection watches; a path that it watches in two ways counts twice. */
+  bytesOf(connection: number): number {
+    return this.#nodes.bytesOf(connection) + this.#children.bytesOf(connection)
+  }
+
+  /** Number of different paths that are watched: each of them is in memory once. */
+  get pathCount(): number {
+    return this.#paths.size
+  }
+
   /**
    * Arms what a getData arms. The node must exist.
    *
-   * @returns false if the connection has too many watches; nothing was armed, and the connection should be closed
+   * @returns false if the connection has too many watches; nothing was armed
    */
   watchData(path: string, connection: number): boolean {
     return this.#arm(this.#nodes, path, connection)
@@ -71,7 +88,7 @@ export class Watches {
   /**
    * Arms what an exists arms, whether the node exists or not.
    *
-   * @returns false if the connection has too many watches; nothing was armed, and the connection should be closed
+   * @returns false if the connection has too many watches; nothing was armed
    */
   watchExist(path: string, connection: number): boolean {
     return this.#arm(this.#nodes, path, connection)
@@ -80,7 +97,7 @@ export class Watches {
   /**
    * Arms what a getChildren arms. The node must exist.
    *
-   * @returns false if the connection has too many watches; nothing was armed, and the connection should be closed
+   * @returns false if the connection has too many watches; nothing was armed
    */
   watchChildren(path: string, connection: number): boolean {
     return this.#arm(this.#children, path, connection)
@@ -124,10 +141,10 @@ export class Watches {
   /**
    * Arms a watch that lasts until it is removed.
    *
-   * @returns false if the connection has too many watches; nothing was armed, and the connection should be closed
+   * @returns false if the connection has too many watches; nothing was armed
    */
   watchLasting(path: string, mode: 'persistent' | 'recursive', connection: number): boolean {
-    if (this.countOf(connection) + 2 > this.#limit) return false
+    if (!this.#hasRoom(connection, 2, 2 * pathBytesOf(path))) return false
     this.#addLasting(path, mode, connection)
     return true
   }
@@ -186,11 +203,10 @@ export class Watches {
    *
    * A watch whose node has changed after `relativeZxid` is told at once instead of being armed. A node that was
    * created and deleted in between is not seen by an exists watch; one that was deleted and made again is told as
-   * changed.
+   * changed. So is one that would be a watch too many: whoever hears of it reads again, and that read is refused.
    *
    * @param request - paths by kind of watch, and the last zxid that the client has seen
-   * @returns the events for this connection; null if it would have too many watches: nothing was armed, and the
-   * connection should be closed
+   * @returns the events for this connection; null if it would have too many watches that last: nothing was armed
    */
   setWatches(
     request: SetWatchesRequest | SetWatches2Request,
@@ -200,9 +216,13 @@ export class Watches {
     const { relativeZxid, dataWatches, existWatches, childWatches } = request
     const persistent = 'persistentWatches' in request ? request.persistentWatches : []
     const recursive = 'persistentWatches' in request ? request.persistentRecursiveWatches : []
-    const wanted = dataWatches.length + existWatches.length + childWatches.length
+    const wantedOnce = dataWatches.length + existWatches.length + childWatches.length
     const wantedLasting = persistent.length + recursive.length
-    if (this.countOf(connection) + wanted + 2 * wantedLasting > this.#limit) return null
+    const wanted = wantedOnce + 2 * wantedLasting
+    if (wantedLasting > 0) {
+      const once = bytesOf([...dataWatches, ...existWatches, ...childWatches])
+      if (!this.#hasRoom(connection, wanted, once + 2 * bytesOf([...persistent, ...recursive]))) return null
+    }
     const events: WatcherEvent[] = []
     const tellDeleted = (path: string): void => {
       events.push(eventOf(EventType.nodeDeleted, path))
@@ -210,18 +230,20 @@ export class Watches {
     for (const path of dataWatches) {
       const node = tree.get(path)
       if (node === undefined) tellDeleted(path)
-      else if (node.mzxid > relativeZxid) events.push(eventOf(EventType.nodeDataChanged, path))
-      else this.#nodes.add(path, connection, 'once')
+      else if (node.mzxid > relativeZxid || !this.watchData(path, connection)) {
+        events.push(eventOf(EventType.nodeDataChanged, path))
+      }
     }
     for (const path of existWatches) {
-      if (tree.get(path) === undefined) this.#nodes.add(path, connection, 'once')
-      else events.push(eventOf(EventType.nodeCreated, path))
+      if (tree.get(path) === undefined && this.watchExist(path, connection)) continue
+      events.push(eventOf(EventType.nodeCreated, path))
     }
     for (const path of childWatches) {
       const node = tree.get(path)
       if (node === undefined) tellDeleted(path)
-      else if (node.pzxid > relativeZxid) events.push(eventOf(EventType.nodeChildrenChanged, path))
-      else this.#children.add(path, connection, 'once')
+      else if (node.pzxid > relativeZxid || !this.watchChildren(path, connection)) {
+        events.push(eventOf(EventType.nodeChildrenChanged, path))
+      }
     }
     for (const path of persistent) this.#addLasting(path, 'persistent', connection)
     for (const path of recursive) this.#addLasting(path, 'recursive', connection)
@@ -234,10 +256,19 @@ export class Watches {
   }
 
   #arm(table: WatchTable, path: string, connection: number): boolean {
-    if (!table.has(path, connection) && this.countOf(connection) >= this.#limit) return false
+    if (!table.has(path, connection) && !this.#hasRoom(connection, 1, pathBytesOf(path))) return false
     table.add(path, connection, 'once')
     return true
   }
+
+  /** Whether a connection may have so many watches more, with so many bytes of paths. */
+  #hasRoom(connection: number, count: number, bytes: number): boolean {
+    return this.countOf(connection) + count <= this.#limit && this.bytesOf(connection) + bytes <= this.#bytesMax
+  }
+}
+
+function bytesOf(paths: readonly string[]): number {
+  return paths.reduce((sum, path) => sum + pathBytesOf(path), 0)
 }
 
 function eventOf(type: number, path: string): WatcherEvent {

@@ -61,8 +61,9 @@ export interface ZabConfig {
   readonly syncLimitTicks: number
   /** Time between two pings of the leader. */
   readonly pingTicks: number
-  /** How many applied entries are kept in memory to synchronise learners by DIFF. */
+  /** How many applied entries are kept in memory to synchronise learners by DIFF, and how many bytes of them. */
   readonly commitLogCount: number
+  readonly commitLogBytes: number
   /** Last counter of an epoch; behind it the leader makes way for an election. */
   readonly epochCounterMax: number
 }

@@ -1,5 +1,5 @@
 /** The scripts that read and write nodes. */
-import { PRELUDE } from './prelude.ts'
+import { PRELUDE, ZXIDS_PER_EPOCH_STEP } from './prelude.ts'
 
 /** Answers of the last so many requests of a session are kept, in case one is sent twice. */
 const REPLIES_KEPT = 128
@@ -50,8 +50,9 @@ return answer('OK', table.concat(stats, '\\n'))
 
 /**
  * Does operations, all or none. ARGV[5] is the number of the request, then six for each operation: type, path, data,
- * kind (p, e, c, t), '1' for a sequential one, and the version or time to live. Answers a line for each operation, or
- * one line that begins with R for the one that was refused.
+ * kind (p, e, c, t), '1' for a sequential one, and the version or time to live. A check has the creation that it asks
+ * for in place of the kind, or '' if any will do. Answers a line for each operation, or one line that begins with R for
+ * the one that was refused.
  *
  * A request that was done before is answered as it was then. One that does not come next is refused: something before
  * it got lost.
@@ -128,9 +129,17 @@ local function delete(path, version)
   results[#results + 1] = 'X'
 end
 
-local function check(path, version)
+-- A position as a zxid tells it: a counter that has run over stands in the epoch's bits.
+local function zxidOf(place)
+  local e, c = string.match(place, '^(%d+)%-(%d+)$')
+  local over = math.floor(c / ${ZXIDS_PER_EPOCH_STEP})
+  return fmt(e + over) .. '-' .. fmt(c - over * ${ZXIDS_PER_EPOCH_STEP})
+end
+
+local function check(path, version, creation)
   local found, refused = existing(path, version)
   if not found then return refused, path end
+  if creation ~= '' and creation ~= zxidOf(found[1]) then return 'BAD_VERSION', path end
   results[#results + 1] = 'V'
 end
 
@@ -139,7 +148,7 @@ local function apply(i)
   if kind == 'C' then return create(path, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]) end
   if kind == 'S' then return set(path, ARGV[i + 2], ARGV[i + 5]) end
   if kind == 'X' then return delete(path, ARGV[i + 5]) end
-  return check(path, ARGV[i + 5])
+  return check(path, ARGV[i + 5], ARGV[i + 3])
 end
 
 local reply

@@ -25,6 +25,9 @@ const NEWS_MAX = 128
 /** How long a container stays after its last child is gone, in milliseconds. */
 export const CONTAINER_IDLE_MS = 10_000
 
+/** Zxids from one number of an epoch to the next: the counter stands below it, in 20 bits. */
+export const ZXIDS_PER_EPOCH_STEP = 1_048_576
+
 /** Sessions that one script ends at most, and nodes that one tick removes at most: a script stops all others. */
 const REAPED_MAX = 32
 
@@ -74,7 +77,7 @@ local function isBehind(position)
 end
 
 -- A counter may run on into the bits of the epoch, one a 2^20th of a millisecond: a greater epoch must leave it behind.
-local function after(e, c) return e + 1 + math.floor(c / 1048576) end
+local function after(e, c) return e + 1 + math.floor(c / ${ZXIDS_PER_EPOCH_STEP}) end
 
 local function replicationId()
   local ok, info = pcall(redis.call, 'INFO', 'replication')

@@ -9,6 +9,8 @@
  * C5    a write that was refused or never sent is not committed, one that was confirmed is so once, with that version
  *       and zxid, and any other at most once. But who has lost an answer, and looks for its value when that was deleted
  *       already, cannot tell that it ever was there: it may write it again, or say that it was refused.
+ * Operators delete values, and put them back as they were: a value that is put back is as new as that, and whoever had it
+ *       before its eyes may go on from it.
  * Count a value that is written on the condition that nobody else has written in between is the successor of the one
  *       before it: no update is lost.
  */
@@ -19,6 +21,7 @@ import { Violation } from '../check.ts'
 import { hex } from '../ledger.ts'
 import type { Ledger, LedgerListener } from '../ledger.ts'
 import type { Replayed } from '../model.ts'
+import type { Owners } from '../owners.ts'
 
 /** A value, as the programs write it. */
 export interface ConfigValue {
@@ -59,12 +62,15 @@ export class ConfigCheck implements Check, LedgerListener {
   readonly name = 'config'
   readonly covers = ['CFG1', 'CFG2', 'CFG3', 'C4', 'C5']
   readonly #ledger: Ledger
+  readonly #owners: Pick<Owners, 'isOperator'>
   readonly #values: ReadonlyMap<string, ConfigKind>
   readonly #writes = new Map<string, Write>()
   /** By path, the value that is there. */
   readonly #current = new Map<string, ConfigValue>()
   /** By path, when the value was last deleted. */
   readonly #deleted = new Map<string, bigint>()
+  /** By value, when an operator put it back last. */
+  readonly #restored = new Map<string, bigint>()
   /** By path, the latest write that was acknowledged to anyone. */
   readonly #acknowledged = new Map<string, bigint>()
 
@@ -73,8 +79,9 @@ export class ConfigCheck implements Check, LedgerListener {
    *
    * @param values - how they are written, by path
    */
-  constructor(ledger: Ledger, values: ReadonlyMap<string, ConfigKind>) {
+  constructor(ledger: Ledger, owners: Pick<Owners, 'isOperator'>, values: ReadonlyMap<string, ConfigKind>) {
     this.#ledger = ledger
+    this.#owners = owners
     this.#values = values
     ledger.listen(this)
   }
@@ -86,7 +93,8 @@ export class ConfigCheck implements Check, LedgerListener {
       if (type === 'deleted') {
         this.#deleted.set(path, transaction.header.zxid)
         this.#current.delete(path)
-      } else this.#commit(path, kind, transaction.header.zxid)
+      } else if (this.#owners.isOperator(transaction.header.clientId)) this.#restore(path, transaction.header.zxid)
+      else this.#commit(path, kind, transaction.header.zxid)
     }
   }
 
@@ -132,7 +140,9 @@ export class ConfigCheck implements Check, LedgerListener {
 
   /** To be told what was read from the servers; `floor` is what was acknowledged when the reading began. */
   read(path: string, value: ConfigValue | undefined, floor: bigint): void {
-    const zxid = value === undefined ? (this.#deleted.get(path) ?? 0n) : this.#write(value.by).committed?.zxid
+    const zxid = value === undefined
+      ? (this.#deleted.get(path) ?? 0n)
+      : (this.#restored.get(value.by) ?? this.#write(value.by).committed?.zxid)
     if (zxid === undefined) this.#fail(`C4: ${value?.by ?? ''} was read from ${path}, and is not committed`)
     if (zxid < floor) this.#fail(`C4: ${path} was read at ${hex(zxid)}, behind an acknowledged write at ${hex(floor)}`)
   }
@@ -141,6 +151,14 @@ export class ConfigCheck implements Check, LedgerListener {
   isUpToDate({ path, zxid }: ConfigReader): boolean {
     const node = this.#ledger.model.node(path)
     return node === null ? zxid === 0n || zxid < (this.#deleted.get(path) ?? 0n) : node.mzxid === zxid
+  }
+
+  #restore(path: string, zxid: bigint): void {
+    const node = this.#ledger.model.node(path, zxid)
+    if (node === null) return
+    const value = decode(node.data)
+    this.#restored.set(value.by, zxid)
+    this.#current.set(path, value)
   }
 
   #commit(path: string, kind: ConfigKind, zxid: bigint): void {

@@ -12,14 +12,20 @@
  * L5   no holder believes by its own clock that it holds when its node is gone, and the signal of its lease has told
  *      it: the next one is granted at that instant or later.
  * L6   an attempt has at most one node, and whoever neither holds, waits nor owes a clean-up has none.
+ * L7   a contender ends by the process that made it, by an operator, or with its session; and by its own process only
+ *      when its holder gives it up. What is at the path by then is another's.
+ * L8   a lease is lost before its signal says so.
  * R3   at the end no contender is left.
  *
+ * Operators delete what somebody holds, and put back what has ended. Whoever is struck so believes what it believes
+ *           until it hears of it, and where they put something back, the queue has its order and not that of creation.
  * Apart     the queue is kept from transactions alone: order is that of zxids, not of sequence numbers.
  */
 import type { WatchEvent } from '../../../core/backend.ts'
 import { compareSequence, nameOf, parentOf, sequenceOf } from '../../../core/path.ts'
-import { EventType } from '../../../backends/protocol/codes.ts'
+import { EventType, OpCode } from '../../../backends/protocol/codes.ts'
 import type { WatcherEvent } from '../../../backends/protocol/records.ts'
+import type { Transaction } from '../../../backends/protocol/transactions.ts'
 import type { Lease } from '../../../recipes/lease.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
@@ -27,6 +33,7 @@ import type { Kernel, SimNode } from '../kernel.ts'
 import { hex } from '../ledger.ts'
 import type { Ledger, LedgerListener } from '../ledger.ts'
 import type { ModelChange, Replayed } from '../model.ts'
+import type { Owners } from '../owners.ts'
 import type { Probes } from '../probes.ts'
 import type { ApiCall, RecordedSession } from '../recorded-session.ts'
 import type { Tap, TapConnection, TapObserver } from '../tap.ts'
@@ -40,6 +47,7 @@ export interface LocksCheckOptions {
   readonly clocks: Pick<Kernel, 'as' | 'nowMs'>
   readonly ledger: Ledger
   readonly tap: Tap
+  readonly owners: Pick<Owners, 'isOperator' | 'isSameProcess'>
   readonly probes: Probes
   /** The locks, by path. */
   readonly locks: ReadonlyMap<string, LockKind>
@@ -53,6 +61,8 @@ interface Contender {
   /** Its place among those who ever were at the head; 0 before it is. */
   tenure: number
   isOver: boolean
+  /** An operator ended it. */
+  isStruck: boolean
   /** The clients, but its own, whose watches were called at its end; one for each call. */
   readonly woken: string[]
 }
@@ -67,6 +77,8 @@ interface Queue {
   granted: bigint
   /** The tenure of the last write that a resource accepted. */
   written: number
+  /** Operators were here: who wakes whom is their doing too. */
+  isMeddledWith: boolean
 }
 
 /** What the check looks at in a lease. */
@@ -88,9 +100,10 @@ const AWAKE_MS = 100
 /** See the head of this file. */
 export class LocksCheck implements Check, LedgerListener, TapObserver {
   readonly name = 'locks'
-  readonly covers = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6', 'R3']
+  readonly covers = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6', 'L7', 'L8', 'R3']
   readonly #clocks: Pick<Kernel, 'as' | 'nowMs'>
   readonly #ledger: Ledger
+  readonly #owners: LocksCheckOptions['owners']
   readonly #probes: Probes
   readonly #queues: ReadonlyMap<string, Queue>
   /** Everyone who ever contended, by token. */
@@ -104,12 +117,13 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   readonly #holdings = new Map<bigint, Holding>()
 
   /** Checks the locks of a world that has not run yet. */
-  constructor({ clocks, ledger, tap, probes, locks }: LocksCheckOptions) {
+  constructor({ clocks, ledger, tap, owners, probes, locks }: LocksCheckOptions) {
     this.#clocks = clocks
     this.#ledger = ledger
+    this.#owners = owners
     this.#probes = probes
     this.#queues = new Map([...locks].map(([path, kind]) => {
-      return [path, { path, kind, contenders: [], tenures: 0, granted: 0n, written: 0 }]
+      return [path, { path, kind, contenders: [], tenures: 0, granted: 0n, written: 0, isMeddledWith: false }]
     }))
     ledger.listen(this)
     tap.observe(this)
@@ -119,8 +133,9 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     for (const change of changes) {
       const queue = this.#queueOf(change.path)
       if (queue === null || change.type === 'changed') continue
+      if (this.#owners.isOperator(transaction.header.clientId)) queue.isMeddledWith = true
       if (change.type === 'created') this.#enter(queue, change, transaction.header.zxid)
-      else this.#end(queue, change)
+      else this.#end(queue, change, transaction)
     }
   }
 
@@ -134,6 +149,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     const contender = this.#latest.get(path)
     if (type !== 'deleted' || contender === undefined || this.#queues.has(path)) return
     if (session.id !== contender.owner) contender.woken.push(session.node.name)
+    if (this.#queueOf(path)?.isMeddledWith === true) return
     if (contender.woken.length > 1) this.#fail(`L4: the end of ${path} woke ${contender.woken.join(' and ')}`)
   }
 
@@ -150,14 +166,17 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     if (queue === undefined || contender?.tenure === undefined || contender.tenure === 0) {
       this.#fail(`L1: ${what} was never at the head of the queue`)
     }
-    if (lease.token <= queue.granted) this.#fail(`L2: ${what} came behind ${hex(queue.granted)}`)
+    const isLate = lease.token <= queue.granted
+    if (isLate && !contender.isStruck) this.#fail(`L2: ${what} came behind ${hex(queue.granted)}`)
     const holding = { lease, node, incarnation: node.incarnation }
     // At this instant it was made; whoever is given it acts on it.
     if (!this.#believes(holding)) this.#fail(`L5: ${what} was past its deadline when it was granted`)
-    if (queue.contenders[0] !== contender) {
+    const [head] = queue.contenders
+    const isExcused = contender.isStruck || (head !== undefined && this.#owners.isOperator(head.owner))
+    if (head !== contender && !isExcused) {
       this.#fail(`L3: ${what} was granted while ${queue.contenders[0]?.path ?? 'nobody'} is at the head`)
     }
-    queue.granted = lease.token
+    if (!isLate) queue.granted = lease.token
     this.#holdings.set(lease.token, holding)
     if (this.#unanswered.has(MARK.exec(nameOf(contender.path))?.[1] ?? '')) this.#probes.hit('lock-adopted')
   }
@@ -165,10 +184,25 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   /** To be told before a lease is released: from then on its holder believes nothing. */
   releasing({ token }: Pick<SeenLease, 'token'>): void {
     this.#holdings.delete(token)
+    if (this.isStruck(token)) this.#probes.hit('lease-struck')
   }
 
-  /** To be told when a release has resolved, with the session that is live then: of another one nobody can say more. */
-  released({ token, path, state }: Pick<SeenLease, 'path' | 'token' | 'state'>, sessionId: bigint | null): void {
+  /** To be told, from within its signal, of a lease that is lost. */
+  lost({ token, path, state }: Pick<SeenLease, 'path' | 'token' | 'state'>): void {
+    if (state !== 'lost') this.#fail(`L8: ${path} with token ${hex(token)} says that it is lost, and is ${state}`)
+  }
+
+  /** Whether an operator has ended the tenure of a token. */
+  isStruck(token: bigint): boolean {
+    return this.#contenders.get(token)?.isStruck === true
+  }
+
+  /**
+   * To be told when a release has resolved, with the session that is live then, or was when its client was closed: of
+   * another one nobody can say more.
+   */
+  released({ token, path, state, signal }: Omit<SeenLease, 'leaseDeadlineMs'>, sessionId: bigint | null): void {
+    if (signal.aborted) this.lost({ token, path, state })
     const contender = this.#contenders.get(token)
     if (state === 'released' && contender?.owner === sessionId && !contender.isOver) {
       this.#fail(`L1: ${path} with token ${hex(token)} counts as released, and is still there`)
@@ -223,9 +257,10 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
 
   #enter(queue: Queue, { path }: ModelChange, token: bigint): void {
     const owner = this.#ledger.model.node(path, token)?.owner ?? 0n
-    const contender: Contender = { path, token, owner, tenure: 0, isOver: false, woken: [] }
-    const last = queue.contenders.at(-1)
-    if (last !== undefined && compareSequence(sequenceOf(path) ?? 0, sequenceOf(last.path) ?? 0) <= 0) {
+    const contender: Contender = { path, token, owner, tenure: 0, isOver: false, isStruck: false, woken: [] }
+    const isRestored = this.#owners.isOperator(owner)
+    const last = queue.contenders.findLast((other) => !this.#owners.isOperator(other.owner))
+    if (last !== undefined && !isRestored && isBefore(path, last.path)) {
       this.#fail(`L3: ${path} was created behind ${last.path}`)
     }
     const mark = MARK.exec(nameOf(path))?.[1]
@@ -235,19 +270,35 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     }
     this.#contenders.set(token, contender)
     this.#latest.set(path, contender)
-    queue.contenders.push(contender)
+    const after = queue.contenders.findIndex((other) => queue.kind === 'fair' && isBefore(path, other.path))
+    queue.contenders.splice(after === -1 ? queue.contenders.length : after, 0, contender)
     this.#promote(queue)
   }
 
-  #end(queue: Queue, { path }: ModelChange): void {
+  #end(queue: Queue, { path }: ModelChange, { header, txn }: Transaction): void {
     const contender = queue.contenders.find((each) => each.path === path)
     if (contender === undefined) this.#fail(`${path} ended, and was in no queue`)
     contender.isOver = true
+    contender.isStruck = this.#owners.isOperator(header.clientId)
+    if (txn.type !== OpCode.closeSession) this.#expectEndedByOwner(contender, header.clientId)
     const mark = MARK.exec(nameOf(path))?.[1]
     if (mark !== undefined) this.#marks.delete(mark)
     queue.contenders = queue.contenders.filter((each) => each !== contender)
-    this.#expectNoBelief(contender)
+    if (!contender.isStruck) this.#expectNoBelief(contender)
     this.#promote(queue)
+  }
+
+  /** Who lost the answer to its create knows its node by the mark, and cannot tell that an operator put it back. */
+  #isKnownByMarkAlone(path: string, owner: bigint): boolean {
+    return this.#owners.isOperator(owner) && this.#unanswered.has(MARK.exec(nameOf(path))?.[1] ?? '')
+  }
+
+  #expectEndedByOwner({ path, token, owner, isStruck }: Contender, sessionId: bigint): void {
+    if (isStruck || this.#isKnownByMarkAlone(path, owner)) return
+    const what = `${path} with token ${hex(token)} of session ${hex(owner)}`
+    if (!this.#owners.isSameProcess(owner, sessionId)) this.#fail(`L7: ${what} was deleted by ${hex(sessionId)}`)
+    const lease = this.#holdings.get(token)?.lease
+    if (lease?.signal.aborted === false) this.#fail(`L7: ${what} was deleted by its own process, whose lease it is`)
   }
 
   /** Whoever is first holds from now on. */
@@ -279,4 +330,9 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   #fail(message: string): never {
     throw new Violation(this.name, message)
   }
+}
+
+/** Whether a contender of a fair lock is served before another, or is the other. */
+function isBefore(path: string, other: string): boolean {
+  return compareSequence(sequenceOf(path) ?? 0, sequenceOf(other) ?? 0) <= 0
 }

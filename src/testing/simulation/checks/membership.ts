@@ -6,9 +6,14 @@
  *      last.
  * G2   who has joined is registered, by a node of its own and under the session of its client; of two handles that
  *      count as joined, none has the registration of another.
- * L5   no member believes that it is registered when its node is gone.
+ * G3   a member's node is changed and deleted by the process whose mark it bears, by an operator, or with its session;
+ *      data of one handle never replace those of another. Whoever has left or is lost, and owes no clean-up, has no
+ *      node: there are no ghosts.
+ * G4   a registration is lost before its signal says so.
+ * L5   no member believes that it is registered when its node is gone, unless an operator took it, until it hears so.
  * R3   at the end nobody is left.
  */
+import { OpCode } from '../../../backends/protocol/codes.ts'
 import { joinPath, nameOf, parentOf } from '../../../core/path.ts'
 import type { GroupChange, MemberInfo } from '../../../recipes/group-membership.ts'
 import type { Member } from '../../../recipes/member.ts'
@@ -17,7 +22,9 @@ import { Violation } from '../check.ts'
 import type { Kernel, SimNode } from '../kernel.ts'
 import { hex } from '../ledger.ts'
 import type { Ledger, LedgerListener } from '../ledger.ts'
-import type { ModelNode, Replayed } from '../model.ts'
+import type { ModelChange, ModelNode, Replayed } from '../model.ts'
+import type { Owners } from '../owners.ts'
+import type { Probes } from '../probes.ts'
 
 /** What a member says of itself. */
 export interface MemberData {
@@ -49,6 +56,17 @@ interface Handle {
 /** What the check looks at in a change. */
 type SeenChange = Pick<GroupChange<MemberData>, 'members' | 'joined' | 'left' | 'updated'>
 
+/** What the check looks at. */
+export interface MembershipCheckOptions {
+  /** Runs something on the clock of a node. */
+  readonly clocks: Pick<Kernel, 'as'>
+  readonly ledger: Ledger
+  readonly owners: Pick<Owners, 'isOperator' | 'isSameProcess'>
+  readonly probes: Probes
+  /** The group. */
+  readonly path: string
+}
+
 /** What stands before the data of a member: the mark of its handle, and a line feed. */
 const MARK_BYTES = 37
 const decoder = new TextDecoder()
@@ -56,9 +74,11 @@ const decoder = new TextDecoder()
 /** See the head of this file. */
 export class MembershipCheck implements Check, LedgerListener {
   readonly name = 'membership'
-  readonly covers = ['G1', 'G2', 'L5', 'R3']
+  readonly covers = ['G1', 'G2', 'G3', 'G4', 'L5', 'R3']
   readonly #clocks: Pick<Kernel, 'as'>
   readonly #ledger: Ledger
+  readonly #owners: MembershipCheckOptions['owners']
+  readonly #probes: Probes
   readonly #path: string
   /** How many states the group has had. */
   #moments = 1
@@ -66,25 +86,26 @@ export class MembershipCheck implements Check, LedgerListener {
   readonly #momentsOf = new Map<string, number[]>([['', [0]]])
   #latest = ''
   readonly #handles = new Set<Handle>()
+  /** By the mark of a handle, the session that registered it first. */
+  readonly #marks = new Map<string, bigint>()
+  /** The registrations that operators have ended. */
+  readonly #struck = new Set<bigint>()
 
-  /**
-   * Checks a group of a world that has not run yet.
-   *
-   * @param clocks - runs something on the clock of a node
-   * @param path - of the group
-   */
-  constructor(clocks: Pick<Kernel, 'as'>, ledger: Ledger, path: string) {
+  /** Checks a group of a world that has not run yet. */
+  constructor({ clocks, ledger, owners, probes, path }: MembershipCheckOptions) {
     this.#clocks = clocks
     this.#ledger = ledger
+    this.#owners = owners
+    this.#probes = probes
     this.#path = path
     ledger.listen(this)
   }
 
   committed({ transaction, changes }: Replayed): void {
-    const { zxid } = transaction.header
+    const { header: { zxid, clientId }, txn } = transaction
     const touched = changes.filter(({ path }) => path !== '/' && parentOf(path) === this.#path)
     if (touched.length === 0) return
-    for (const { type, path } of touched) if (type === 'deleted') this.#expectNoBelief(nameOf(path), zxid)
+    for (const change of touched) this.#look(change, zxid, clientId, txn.type === OpCode.closeSession)
     this.#latest = this.#stateAt(zxid)
     const moments = this.#momentsOf.get(this.#latest)
     if (moments === undefined) this.#momentsOf.set(this.#latest, [this.#moments])
@@ -98,10 +119,11 @@ export class MembershipCheck implements Check, LedgerListener {
     const what = `${member.id} of ${node.name}`
     if (this.#stateOf(handle) === 'joined') {
       const found = this.#node(member.id)
-      if (found?.czxid !== member.incarnation) {
+      const isStruck = this.#struck.has(member.incarnation)
+      if (found?.czxid !== member.incarnation && !isStruck) {
         this.#fail(`G2: ${what} has joined at ${hex(member.incarnation)}, and is not there`)
       }
-      if (found.owner !== sessionId) this.#fail(`G2: ${what} has joined by a node of session ${hex(found.owner)}`)
+      if (!isStruck && found?.owner !== sessionId) this.#fail(`G2: ${what} has joined by a node of session ${hex(found?.owner ?? 0n)}`)
     }
     for (const other of this.#handles) {
       if (other.member.id !== member.id || other.member.incarnation !== member.incarnation) continue
@@ -124,6 +146,18 @@ export class MembershipCheck implements Check, LedgerListener {
     const found = this.#node(member.id)
     const isOurs = found?.czxid === member.incarnation && found.owner === sessionId
     if (isOurs && member.state === 'left') this.#fail(`G2: ${member.id} counts as left, and is still there`)
+    if (this.#struck.has(member.incarnation)) this.#probes.hit('member-struck')
+  }
+
+  /** To be told, from within its signal, of a registration that is lost. */
+  lost({ id, state }: Pick<SeenMember, 'id' | 'state'>): void {
+    if (state === 'joined' || state === 'suspect') this.#fail(`G4: ${id} hears that it is lost, and is ${state}`)
+  }
+
+  /** To be told when a client has no member, tries to have none and owes no clean-up. */
+  owesNothing(sessionId: bigint): void {
+    const ghost = this.#ledger.model.names(this.#path).find((id) => this.#node(id)?.owner === sessionId)
+    if (ghost !== undefined) this.#fail(`G3: ${ghost} is a ghost of session ${hex(sessionId)}, which owes nothing`)
   }
 
   /** To be told of whatever a reader is told. */
@@ -167,6 +201,26 @@ export class MembershipCheck implements Check, LedgerListener {
     }
   }
 
+  #look({ type, path }: ModelChange, zxid: bigint, sessionId: bigint, isSessionEnd: boolean): void {
+    const id = nameOf(path)
+    const [before, now] = [this.#node(id, zxid - 1n), this.#node(id, zxid)]
+    const isStruck = this.#owners.isOperator(sessionId)
+    if (now !== null && !isStruck && !this.#marks.has(markOf(now))) this.#marks.set(markOf(now), sessionId)
+    if (isStruck && before !== null) this.#struck.add(before.czxid)
+    if (before === null || isStruck) return
+    if (!isSessionEnd) this.#expectOwn(id, before, now, sessionId)
+    if (type === 'deleted' || before.czxid !== now?.czxid) this.#expectNoBelief(id, zxid)
+  }
+
+  #expectOwn(id: string, before: ModelNode, now: ModelNode | null, sessionId: bigint): void {
+    const owner = this.#marks.get(markOf(before)) ?? before.owner
+    const what = `${id} of session ${hex(owner)}`
+    if (!this.#owners.isSameProcess(owner, sessionId)) {
+      this.#fail(`G3: ${what} was ${now === null ? 'deleted' : 'changed'} by session ${hex(sessionId)}`)
+    }
+    if (now !== null && markOf(now) !== markOf(before)) this.#fail(`G3: ${what} got the data of another handle`)
+  }
+
   #expectNoBelief(id: string, zxid: bigint): void {
     const gone = this.#node(id, zxid - 1n)
     for (const handle of this.#handles) {
@@ -206,4 +260,8 @@ function describe({ id, incarnation, data }: MemberInfo<MemberData>): string {
 
 function dataOf({ data }: ModelNode): string {
   return decoder.decode(data.subarray(MARK_BYTES))
+}
+
+function markOf({ data }: ModelNode): string {
+  return decoder.decode(data.subarray(0, MARK_BYTES))
 }

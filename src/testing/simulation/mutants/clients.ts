@@ -268,6 +268,22 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
   },
   {
+    name: 'list-missed-in-between',
+    breaks: 'A mirror does not read a list again whose node was gone and came back while it was read.',
+    kin: 'a subscriber of a group in a container that went blind: our own bug, 1 of 1,208 turns on a real ensemble',
+    edits: [
+      {
+        file: MIRROR,
+        from: 'Object.freeze({ data, stat });\n            if (!place.areNamesArmed)',
+        to: 'Object.freeze({ data, stat });\n            if (false)',
+      },
+      { file: MIRROR, from: 'if (place.isDataArmed && place.node !== null)', to: 'if (false)' },
+    ],
+    workload: 'membership',
+    profile: 'ebb',
+    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+  },
+  {
     name: 'foreign-member-adopted',
     breaks: "A member takes another member's node for its own.",
     kin: 'CURATOR-506',

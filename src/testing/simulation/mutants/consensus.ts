@@ -336,8 +336,8 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'Viewstamped Replication revisited, 4.3: recovery needs a quorum',
     edits: [{
       file: SERVER,
-      from: "this.#learner?.send({ type: 'SYNC', syncId: 0, touched: [] })",
-      to: 'this.#synced(0)',
+      from: "this.#learner?.send({ type: 'SYNC', syncId: VOTE_SYNC_ID, touched: [] })",
+      to: 'this.#synced(VOTE_SYNC_ID)',
     }],
     profile: 'disk',
     expected: { test: 'test/backends/embedded/server/scenarios.test.ts' },
@@ -349,6 +349,14 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     edits: [{ file: SERVER, from: ' || this.#ticks < this.#config.initLimitTicks', to: '' }],
     profile: 'disk',
     expected: { test: 'test/backends/embedded/server/scenarios.test.ts' },
+  },
+  {
+    name: 'amnesiac-takes-any-confirmation',
+    breaks: 'A server that lost its disk votes again when any sync is confirmed, not only the one that asked for it.',
+    kin: 'an answer that is matched by nothing but its type',
+    edits: [{ file: SERVER, from: 'syncId === VOTE_SYNC_ID', to: "syncId === VOTE_SYNC_ID || this.#amnesia === 'asked'" }],
+    profile: 'disk',
+    expected: { test: 'test/backends/embedded/server/broadcast.test.ts' },
   },
   {
     name: 'epoch-counter-overflows',

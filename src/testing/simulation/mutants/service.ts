@@ -19,6 +19,14 @@ const WATCHES = 'backends/embedded/server/watches.ts'
 /** See the head of this file. */
 export const SERVICE_MUTANTS: readonly Mutant[] = [
   {
+    name: 'check-blind-to-creation',
+    breaks: 'A check that names a creation goes by the version alone, which two nodes at one path have alike.',
+    kin: 'compare-and-delete by version: what a late release did to the next holder, of ours',
+    edits: [{ file: PREPARE, from: 'node.czxid !== czxid || ', to: '' }],
+    workload: 'raw',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
     name: 'client-travels-back',
     breaks: 'A server accepts a client that has seen more than the server has applied.',
     kin: 'the single system image of ZooKeeper, left out',
@@ -114,8 +122,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-2355',
     edits: [{
       file: TERM,
-      from: '!this.#tracker.setOwner(sessionId, from)',
-      to: '!(this.#tracker.setOwner(sessionId, from) || true)',
+      from: 'isOwner && this.#tracker.move(sessionId, from, timeoutMs)',
+      to: 'isOwner && (this.#tracker.move(sessionId, from, timeoutMs) || true)',
     }],
     profile: 'churn',
     expected: {
@@ -124,6 +132,24 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
         + 'ping is answered only when what was proposed before is committed (sync-overtakes-proposals), which '
         + 'is the end, and that closes the connection.',
     },
+  },
+  {
+    name: 'answer-for-another-connection',
+    breaks: 'The leader\'s yes for a session lets in whoever waits for that session, whatever password it showed.',
+    kin: 'Learner.pendingRevalidations of ZooKeeper, which goes by the session alone',
+    edits: [{
+      file: CONNECTIONS,
+      from: 'const asker = this.#connections.get(id)',
+      to: 'const asker = [...this.#connections.values()].find((open) => open.sessionId === sessionId)',
+    }],
+    expected: { test: 'test/backends/embedded/server/sessions-and-moves.test.ts' },
+  },
+  {
+    name: 'moved-session-keeps-its-time-out',
+    breaks: 'A session that moves is told the time-out that it asks for, and ended after its old one.',
+    kin: 'what this server did before; SessionTrackerImpl.touchSession',
+    edits: [{ file: SESSIONS, from: 'tracked.timeoutTicks = Math.ceil(timeoutMs / this.#tickMs)', to: '' }],
+    expected: { test: 'test/backends/embedded/server/sessions-and-moves.test.ts' },
   },
   {
     name: 'password-ignored',

@@ -3,6 +3,7 @@
  */
 import { CoordinationError } from '../../../core/errors.ts'
 import { Violation } from '../check.ts'
+import type { Kernel } from '../kernel.ts'
 
 /** A program that waits for something looks so many times, at most. */
 const LOOKS_MAX = 400
@@ -32,6 +33,15 @@ export async function abortedAfter<T>(delayMs: number, run: (signal: AbortSignal
     return await run(controller.signal)
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/** Runs a check within a listener of an AbortSignal, whose errors end the process and not the run. */
+export function reported(kernel: Pick<Kernel, 'fail'>, check: () => void): void {
+  try {
+    check()
+  } catch (error) {
+    kernel.fail(error)
   }
 }
 

@@ -4,10 +4,12 @@
  * Values     one is counted: whoever publishes adds one to what is in force there, so that a lost update shows. The
  *            other is free: it is overwritten with force, and deleted.
  * Schema     takes its time to look at a value in some of the lives, as one that asks somebody else would.
+ * Callbacks  some listeners close their center from within, while others have the same change still before them.
  * End        everybody has the last value, in time.
  */
 import type { Client } from '../../../core/client.ts'
 import { ConfigCenter } from '../../../recipes/config-center.ts'
+import type { ConfigChange } from '../../../recipes/config-center.ts'
 import type { PublishOptions } from '../../../recipes/config-store.ts'
 import type { StandardSchema } from '../../../recipes/standard-schema.ts'
 import { ConfigCheck } from '../checks/config.ts'
@@ -15,20 +17,24 @@ import type { ConfigKind, ConfigReader, ConfigValue } from '../checks/config.ts'
 import type { Probes } from '../probes.ts'
 import type { ClientLife, MakeWorkload } from '../workload.ts'
 import { abortedAfter, attempt, eventually } from './attempt.ts'
+import { Ear } from './ear.ts'
 
 /** Times are in ticks. */
 const PAUSE_TICKS_MAX = 6
 const WAIT_TICKS_MAX = 75
 const THOUGHT_TICKS_MAX = 0.5
+/** How often a listener closes the center that it listens to, and begins again. */
+const MISCHIEF_CHANCE = 0.03
 /** How long a reader may take to the last value once there is service. */
 const CONVERGED_TICKS = 2_000
+const ROOT = '/config'
 const VALUES: ReadonlyMap<string, ConfigKind> = new Map([['/config/counted', 'counted'], ['/config/free', 'free']])
 
 /** Makes the workload `config`. */
-export const makeConfig: MakeWorkload = ({ ledger, probes }) => {
-  const check = new ConfigCheck(ledger, VALUES)
+export const makeConfig: MakeWorkload = ({ ledger, owners, probes }) => {
+  const check = new ConfigCheck(ledger, owners, VALUES)
   const program = (client: Client, life: ClientLife): Promise<void> => new ConfigUser(client, life, check, probes).run()
-  return { name: 'config', checks: [check], program }
+  return { name: 'config', checks: [check], hunted: ROOT, program }
 }
 
 /** A center, and what it was told. */
@@ -36,6 +42,7 @@ interface Follower {
   readonly path: string
   readonly center: ConfigCenter<ConfigValue>
   readonly reader: ConfigReader
+  readonly ears: readonly Ear<ConfigChange<ConfigValue>>[]
 }
 
 /** One life of one client that uses configuration. */
@@ -45,6 +52,7 @@ class ConfigUser {
   readonly #check: ConfigCheck
   readonly #probes: Probes
   readonly #schema: StandardSchema<ConfigValue>
+  readonly #followers: Follower[] = []
   #writes = 0
   #centers = 0
 
@@ -58,15 +66,14 @@ class ConfigUser {
 
   async run(): Promise<void> {
     const { random } = this.#life
-    const followers = [...VALUES.keys()].map((path) => this.#follow(path))
+    for (const path of VALUES.keys()) this.#follow(path)
+    const followers = this.#followers
     while (!this.#life.isEnding()) {
       const index = random.between(0, followers.length - 1)
       const follower = followers[index]
       if (follower === undefined) continue
-      if (random.chance(0.02)) {
-        await follower.center.close()
-        followers[index] = this.#follow(follower.path)
-      } else await this.#step(follower)
+      if (random.chance(0.02)) await this.#followAnew(follower)
+      else await this.#step(follower)
       this.#check.looked(follower.reader, follower.center.stale, this.#client.state.status === 'connected')
       await this.#life.sleep(random.unit() * PAUSE_TICKS_MAX)
     }
@@ -77,17 +84,33 @@ class ConfigUser {
     }
   }
 
-  #follow(path: string): Follower {
+  async #followAnew(follower: Follower): Promise<void> {
+    const index = this.#followers.indexOf(follower)
+    if (index === -1) return
+    const closing = follower.center.close()
+    for (const ear of follower.ears) ear.over()
+    this.#followers.splice(index, 1)
+    this.#follow(follower.path)
+    await closing
+  }
+
+  #follow(path: string): void {
     this.#centers += 1
     const center = new ConfigCenter(this.#client, path, { schema: this.#schema })
     const reader = { name: `${this.#life.node.name}'s reader ${this.#centers}`, path, zxid: 0n }
-    center.subscribe(async (change) => {
+    const told = new Ear<ConfigChange<ConfigValue>>(reader.name, async (change) => {
       if (change.resync) this.#probes.hit('config-resync')
       this.#check.told(reader, change)
       // Some take so long that they miss what comes meanwhile.
       if (this.#life.random.chance(0.1)) await this.#life.sleep(this.#life.random.unit() * PAUSE_TICKS_MAX)
     })
-    return { path, center, reader }
+    const mischievous = new Ear<ConfigChange<ConfigValue>>(`a listener beside ${reader.name}`, () => {
+      if (this.#life.random.chance(MISCHIEF_CHANCE) && !this.#life.isEnding()) void this.#followAnew(follower)
+    })
+    const ears = this.#life.random.chance(0.5) ? [told, mischievous] : [mischievous, told]
+    for (const ear of ears) center.subscribe(ear.hear)
+    const follower = { path, center, reader, ears }
+    this.#followers.push(follower)
   }
 
   async #step(follower: Follower): Promise<void> {

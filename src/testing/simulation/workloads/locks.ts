@@ -3,10 +3,13 @@
  *
  * Holders    a careful one looks at its lease before it writes; a careless one does not, and what it wrote may arrive
  *            late. Faults make both of them stand still beyond the life of their sessions.
+ *            Nervous ones give their lease back from within a listener, at the first change of the connection.
+ * Losers     some release what they lost from within its signal, and some acquire again there.
+ * Closing    some clients are closed while they hold, or while they release.
  * Waiters    wait without limit, for some time, until they change their mind, or not at all.
  * End        everybody acquires every lock once more, which must be granted in time, and owes nothing when it goes.
  */
-import type { Client } from '../../../core/client.ts'
+import type { Client, ClientState } from '../../../core/client.ts'
 import { pendingCleanups } from '../../../recipes/cleanups.ts'
 import { ExclusiveLock } from '../../../recipes/exclusive-lock.ts'
 import { FairLock } from '../../../recipes/fair-lock.ts'
@@ -18,8 +21,9 @@ import { FencedResource } from '../fenced-resource.ts'
 import type { Probes } from '../probes.ts'
 import type { SeededRandom } from '../random.ts'
 import type { World } from '../world.ts'
-import type { ClientLife, MakeWorkload } from '../workload.ts'
-import { abortedAfter, attempt, eventually } from './attempt.ts'
+import type { ClientLife, MakeWorkload, WorkloadSetup } from '../workload.ts'
+import { abortedAfter, attempt, eventually, reported } from './attempt.ts'
+import { Ear } from './ear.ts'
 
 /** Times are in ticks. */
 const PAUSE_TICKS_MAX = 5
@@ -33,9 +37,12 @@ const LATE_TICKS_MAX = 150
 /** How long the last grant may take once there is service: longer than any session lives on without its client. */
 const GRANT_TICKS = 3_000
 const CLEANUP_TICKS = 2_000
+const NERVOUS_CHANCE = 0.1
+const CLOSING_CHANCE = 0.01
+const ROOT = '/locks'
 
 /** What all users of the locks share. */
-interface Scene {
+interface Scene extends Pick<WorkloadSetup, 'operators'> {
   readonly world: World
   readonly probes: Probes
   readonly check: LocksCheck
@@ -44,18 +51,19 @@ interface Scene {
 }
 
 /** Makes the workload `locks`. */
-export const makeLocks: MakeWorkload = ({ world, ledger, tap, probes, random }) => {
+export const makeLocks: MakeWorkload = ({ world, ledger, tap, owners, operators, probes, random }) => {
   const locks = drawLocks(random)
-  const check = new LocksCheck({ clocks: world.kernel, ledger, tap, probes, locks })
+  const check = new LocksCheck({ clocks: world.kernel, ledger, tap, owners, probes, locks })
   const resources = new Map([...locks.keys()].map((path) => [path, new FencedResource()]))
-  const scene = { world, probes, check, locks, resources }
-  return { name: 'locks', checks: [check], program: (client, life) => new LockUser(client, life, scene).run() }
+  const scene = { world, probes, check, locks, resources, operators }
+  const program = (client: Client, life: ClientLife): Promise<void> => new LockUser(client, life, scene).run()
+  return { name: 'locks', checks: [check], hunted: ROOT, program }
 }
 
 function drawLocks(random: SeededRandom): Map<string, LockKind> {
   const count = random.between(1, 3)
   return new Map(Array.from({ length: count }, (_, index) => [
-    `/locks/${index + 1}`,
+    `${ROOT}/${index + 1}`,
     random.chance(0.7) ? 'fair' : 'exclusive',
   ]))
 }
@@ -69,6 +77,9 @@ class LockUser {
   readonly #isCareful: boolean
   /** How many tenures it works on at a time. */
   readonly #hands: number
+  /** What was begun within listeners and has not ended. */
+  readonly #asides = new Set<Promise<void>>()
+  #isClosed = false
 
   constructor(client: Client, life: ClientLife, scene: Scene) {
     this.#client = client
@@ -83,7 +94,10 @@ class LockUser {
 
   async run(): Promise<void> {
     await Promise.all(Array.from({ length: this.#hands }, () => this.#work()))
+    while (this.#asides.size > 0) await Promise.all(this.#asides)
+    if (this.#isClosed) return
     for (const path of this.#locks.keys()) await this.#acquireLast(path)
+    while (this.#asides.size > 0) await Promise.all(this.#asides)
     const { check } = this.#scene
     const cleanupMs = CLEANUP_TICKS * this.#life.tickMs
     await eventually(check.name, cleanupMs, () => pendingCleanups(this.#client) === 0, () => 'L6: clean-ups are owed')
@@ -94,11 +108,11 @@ class LockUser {
   async #work(): Promise<void> {
     const { random } = this.#life
     const paths = [...this.#locks.keys()]
-    while (!this.#life.isEnding()) {
+    while (!this.#life.isEnding() && !this.#isClosed) {
       const path = random.pick(paths)
       const lease = await this.#acquire(path)
       if (lease !== null) await this.#hold(path, lease)
-      if (this.#hands === 1 && pendingCleanups(this.#client) === 0) this.#lookForRest()
+      if (this.#hands === 1 && this.#asides.size === 0) this.#lookForRest()
       await this.#life.sleep(random.unit() * PAUSE_TICKS_MAX)
     }
   }
@@ -125,9 +139,37 @@ class LockUser {
 
   #granted(path: string, lease: Lease): void {
     this.#scene.check.granted(path, lease, this.#life.node)
+    const { random } = this.#life
+    if (random.chance(NERVOUS_CHANCE)) this.#beNervous(lease)
     lease.signal.addEventListener('abort', () => {
       this.#scene.probes.hit('lock-lost')
+      reported(this.#scene.world.kernel, () => this.#scene.check.lost(lease))
+      if (random.chance(0.3)) this.#aside(() => this.#release(lease))
+      if (random.chance(0.1)) this.#aside(() => this.#holdAgain(path))
     })
+  }
+
+  /** Gives a lease back at the first change of the connection, from within the listener. */
+  #beNervous(lease: Lease): void {
+    const ear = new Ear<ClientState, void>(`a listener of ${this.#life.node.name}`, () => {
+      unlisten()
+      ear.over()
+      this.#aside(() => this.#release(lease))
+    })
+    const unlisten = this.#client.onState(ear.hear)
+  }
+
+  /** Does something from within a listener, which waits for nothing. */
+  #aside(run: () => Promise<void>): void {
+    const running: Promise<void> = run().finally(() => this.#asides.delete(running))
+    this.#asides.add(running)
+  }
+
+  async #holdAgain(path: string): Promise<void> {
+    const { value: lease } = await attempt(() => this.#lock(path).tryAcquire())
+    if (lease === null) return
+    this.#granted(path, lease)
+    await this.#release(lease)
   }
 
   async #hold(path: string, lease: Lease): Promise<void> {
@@ -140,7 +182,22 @@ class LockUser {
       if (this.#isCareful && !isHeld(lease)) break
       this.#write(path, lease.token)
     }
-    await this.#release(lease)
+    await this.#scene.operators.atMoment(lease.path, this.#life.node, random)
+    if (random.chance(CLOSING_CHANCE)) await this.#close(lease)
+    else await this.#release(lease)
+  }
+
+  /** Closes the client while it holds, or while it releases. */
+  async #close(lease: Lease): Promise<void> {
+    const { check, probes } = this.#scene
+    const { sessionId } = this.#client
+    this.#isClosed = true
+    probes.hit('closed-in-tenure')
+    check.releasing(lease)
+    const releasing = this.#life.random.chance(0.5) ? lease.release() : Promise.resolve()
+    await this.#client.close()
+    await releasing
+    check.released(lease, sessionId)
   }
 
   /** Writes to what the lock guards: what a careful holder writes is there at once, as it has just looked. */
@@ -156,7 +213,8 @@ class LockUser {
       return isAccepted
     }
     if (this.#isCareful) {
-      if (!arrive()) throw new Violation(check.name, `L5: ${node.name} was sure of ${path}, and its write was refused`)
+      if (arrive() || check.isStruck(token)) return
+      throw new Violation(check.name, `L5: ${node.name} was sure of ${path}, and its write was refused`)
     } else world.kernel.after(lateMs, null, 'write', arrive)
   }
 

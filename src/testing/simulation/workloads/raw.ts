@@ -2,7 +2,7 @@
  * The raw workload: everything that a client can ask for, without a recipe in between.
  *
  * Programs   creates of every mode, sets and deletes with and without versions, multis that succeed and that are
- *            refused, reads with watches of every kind and their taking back, bursts of requests that do not wait for
+ *            refused, checks of which creation a node is of, reads with watches of every kind and their taking back, bursts of requests that do not wait for
  *            each other, and reads behind a sync.
  * Values     every value that is written is its own, so that it can be found in the history, or not.
  * Checks     C5 at the client, which repeats what was not sent: a value is in the history as often as its writer was
@@ -11,8 +11,9 @@
  */
 import { OpCode } from '../../../backends/protocol/codes.ts'
 import type { TxnBody } from '../../../backends/protocol/transactions.ts'
-import type { CreateMode, Operation } from '../../../core/backend.ts'
+import type { CreateMode, Operation, Stat, WatchEvent } from '../../../core/backend.ts'
 import type { Client } from '../../../core/client.ts'
+import { isCoordinationError } from '../../../core/errors.ts'
 import type { CoordinationError } from '../../../core/errors.ts'
 import { checkHistory } from '../../history.ts'
 import type { HistoryCall, SequentialModel } from '../../history.ts'
@@ -25,6 +26,7 @@ import type { Probes } from '../probes.ts'
 import type { SeededRandom } from '../random.ts'
 import type { ClientLife, MakeWorkload, Workload } from '../workload.ts'
 import { attempt } from './attempt.ts'
+import { Ear } from './ear.ts'
 
 const ROOT = '/raw'
 const NODES = 6
@@ -84,7 +86,9 @@ class RawClient {
   readonly #shared: Shared
   /** Sequential nodes that it has created and not deleted yet: without its help the tree would grow all the time. */
   readonly #sequential: string[] = []
-  readonly #watching: { readonly path: string; readonly watch: () => void }[] = []
+  readonly #watching: { readonly path: string; readonly ear: Ear<WatchEvent, void> }[] = []
+  /** By path, the creation of the node that it saw there last. */
+  readonly #creations = new Map<string, bigint>()
   #written = 0
 
   constructor(client: Client, life: ClientLife, shared: Shared) {
@@ -154,7 +158,8 @@ class RawClient {
     const parent = this.#random.chance(0.3) ? path : ROOT
     const asked = mode.endsWith('-sequential') ? `${parent}/s-` : path
     return this.#write([value], async () => {
-      const { path: created } = await this.#client.create(asked, value, { mode, ...ttlMs })
+      const { path: created, stat } = await this.#client.create(asked, value, { mode, ...ttlMs })
+      this.#creations.set(created, stat.czxid)
       if (asked !== path) this.#sequential.push(created)
     })
   }
@@ -185,31 +190,57 @@ class RawClient {
           return { type: 'check', path, version }
       }
     })
-    return this.#write(values, () => this.#client.multi(operations))
+    const [first] = operations
+    if (first !== undefined && random.chance(0.5)) operations.unshift(this.#checkOf(first.path))
+    return this.#write(values, async () => {
+      try {
+        await this.#client.multi(operations)
+      } catch (error) {
+        const [check] = operations
+        const isRefused = isCoordinationError(error, 'BAD_VERSION') && error.index === 0
+        if (isRefused && check?.type === 'check' && check.czxid !== undefined) this.#shared.probes.hit('creation-refused')
+        throw error
+      }
+    })
+  }
+
+  /** As recipes do: whatever is at the path has to be the node that was seen there, at some time. */
+  #checkOf(path: string): Operation {
+    const czxid = this.#creations.get(path)
+    return czxid === undefined ? { type: 'check', path, version: -1 } : { type: 'check', path, version: -1, czxid }
   }
 
   #read(path: string): Promise<unknown> {
     const random = this.#random
-    const watch = (): void => {
+    const ear = new Ear<WatchEvent, void>(`a watch on ${path} of ${this.#life.node.name}`, () => {
       this.#shared.probes.hit('watch-fired')
-    }
-    const options = random.chance(0.6) ? { watch } : {}
-    if (options.watch !== undefined) this.#watching.push({ path, watch })
+      // What it does from within is what people do there.
+      if (random.chance(0.1)) this.#unwatch()
+      if (random.chance(0.1)) void this.#one()
+    })
+    const options = random.chance(0.6) ? { watch: ear.hear } : {}
+    if (options.watch !== undefined) this.#watching.push({ path, ear })
     switch (random.between(1, 3)) {
       case 1:
-        return this.#attempt(() => this.#client.get(path, options))
+        return this.#attempt(async () => this.#see(path, (await this.#client.get(path, options)).stat))
       case 2:
-        return this.#attempt(() => this.#client.exists(path, options))
+        return this.#attempt(async () => this.#see(path, await this.#client.exists(path, options)))
       default:
         return this.#attempt(() => this.#client.children(path, options))
     }
+  }
+
+  #see(path: string, stat: Stat | null): void {
+    if (stat !== null) this.#creations.set(path, stat.czxid)
   }
 
   #unwatch(): void {
     const { length } = this.#watching
     if (length === 0) return
     const [watching] = this.#watching.splice(this.#random.between(0, length - 1), 1)
-    if (watching !== undefined) this.#client.unwatch(watching.path, watching.watch)
+    if (watching === undefined) return
+    this.#client.unwatch(watching.path, watching.ear.hear)
+    watching.ear.over()
   }
 
   /** Writes a register, or reads it behind a sync: calls that are linearizable as a whole. */

@@ -2,18 +2,19 @@ import { connect } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { embedded } from '../../../../src/backends/embedded/index.ts'
-import { OpCode } from '../../../../src/backends/protocol/codes.ts'
+import { CreateFlag, OpCode } from '../../../../src/backends/protocol/codes.ts'
 import { FRAME_BYTES_MAX } from '../../../../src/backends/protocol/framing.ts'
+import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
 import { RawClient, answerTo } from './raw-client.ts'
 
 const MAX_CLIENTS = 8
+const failures: unknown[] = []
 const ensemble = embedded({
   servers: 1,
   clientPorts: [0],
   maxClientCnxns: MAX_CLIENTS,
-  onError: (error) => {
-    throw error
-  },
+  onError: (error) => failures.push(error),
+  onClientError: (error) => failures.push(error),
 })
 let port = 0
 let witness: RawClient
@@ -114,6 +115,36 @@ describe('a client with a session', () => {
     await expectNoHarm()
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(FRAME_BYTES_MAX / 2)
     await client.drop()
+  })
+})
+
+describe('requests with one xid', () => {
+  const create = { path: '/one-xid', data: null, acl: OPEN_ACL, flags: CreateFlag.ephemeral }
+  const nobody = { type: 0, scheme: 'digest', auth: Uint8Array.of(0x61) }
+
+  it.each<[string, (client: RawClient, xid: number) => Uint8Array[]]>([
+    ['create and sasl', (client, xid) => [
+      client.encodeAs(xid, OpCode.create, create),
+      client.encodeAs(xid, OpCode.sasl, { token: null }),
+    ]],
+    ['create, whoAmI and addauth', (client, xid) => [
+      client.encodeAs(xid, OpCode.create, create),
+      client.encodeAs(xid, OpCode.whoAmI, null),
+      client.encodeAs(xid, OpCode.auth, nobody),
+    ]],
+    ['sync, getData and addauth', (client, xid) => [
+      client.encodeAs(xid, OpCode.sync, { path: '/' }),
+      client.encodeAs(xid, OpCode.getData, { path: '/', watch: false }),
+      client.encodeAs(xid, OpCode.auth, nobody),
+    ]],
+  ])('are answered each with what it asked for: %s', async (_, framesOf) => {
+    for (const xid of [1, 0, -1, -2, -4, -8, 2 ** 31 - 1, -(2 ** 31)]) {
+      const client = await RawClient.open(port)
+      client.socket.write(Buffer.concat([...framesOf(client, xid), client.encodeAs(77, OpCode.closeSession, null)]))
+      await client.closed
+      await expectNoHarm()
+    }
+    expect(failures).toEqual([])
   })
 })
 

@@ -47,7 +47,8 @@ class StubHost implements ClientHost {
   /** Answers the first requests that are not answered. */
   answer(count: number): void {
     for (const { connection, xid } of this.requests.splice(0, count)) {
-      this.end(connection).onMessage({ kind: 'reply', reply: { xid, zxid: 1n, err: 0, body: { path: '/' } } })
+      const reply = { xid, zxid: 1n, err: 0, body: { path: '/' } }
+      this.end(connection).onMessage({ kind: 'reply', op: OpCode.sync, reply })
     }
   }
 
@@ -91,7 +92,7 @@ async function portOver(host: StubHost, limits: Limits = {}): Promise<ClientPort
     configuration: () => '',
     company: { isStandalone: true, voters: 1 },
     isIsolated: () => false,
-    onError: (error) => {
+    onClientError: (_, error) => {
       throw error
     },
     ...limits,

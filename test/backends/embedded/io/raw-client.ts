@@ -37,17 +37,16 @@ export class RawClient {
   #waiting: (() => void)[] = []
   #isClosed = false
   #lastXid = 0
+  /** xids of every frame that came behind the first. */
+  readonly #xids = new Set<number>()
 
   private constructor(socket: Socket) {
     this.socket = socket
     socket.setNoDelay(true)
     socket.on('data', (chunk: Buffer) => {
-      try {
-        this.#frames.push(chunk, (frame) => this.messages.push(this.#wire.decode(frame)))
-      } catch {
-        // An answer to something that this client never sent as a request.
-        this.violations += 1
-      }
+      this.#frames.push(chunk, (frame) => {
+        this.#receive(frame)
+      })
       this.#wake()
     })
     socket.on('error', () => undefined)
@@ -110,6 +109,11 @@ export class RawClient {
     return this.#wire.encode({ kind: 'request', request: { xid, op, body } as Request })
   }
 
+  /** A request under an xid of one's own choice: the replies to it may be no sense to this client. */
+  encodeAs<O extends keyof RequestBodies>(xid: number, op: O, body: RequestBodies[O]): Uint8Array {
+    return this.#wire.encode({ kind: 'request', request: { xid, op, body } as Request })
+  }
+
   /** Sends a request and waits for the next message, which must be its reply. */
   async ask<O extends keyof RequestBodies>(op: O, body: RequestBodies[O]): Promise<Reply> {
     this.send(op, body)
@@ -133,10 +137,26 @@ export class RawClient {
     }
   }
 
+  /** Resolves when a reply with this xid has come, whatever else has, or the connection has ended. */
+  async answered(xid: number): Promise<void> {
+    while (!this.#isClosed && !this.#xids.has(xid)) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
   /** Ends the connection; the session stays. */
   async drop(): Promise<void> {
     this.socket.destroy()
     await this.closed
+  }
+
+  #receive(frame: Uint8Array): void {
+    const xid = frame.length < 4 ? 0 : new DataView(frame.buffer, frame.byteOffset).getInt32(0)
+    this.#xids.add(xid)
+    try {
+      this.messages.push(this.#wire.decode(frame))
+    } catch {
+      // An answer to something that this client never sent as a request, or cannot tell from another one.
+      this.violations += 1
+    }
   }
 
   #wake(): void {

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { completedAcl, isPermitted, sharedAcl, visibleAcl } from '../../../../src/backends/embedded/server/acl.ts'
-import { Perm } from '../../../../src/backends/protocol/codes.ts'
+import { Err, Perm } from '../../../../src/backends/protocol/codes.ts'
 import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
-import type { Acl } from '../../../../src/backends/protocol/records.ts'
+import type { AclWish } from '../../../../src/backends/protocol/records.ts'
 
 const ANN = { scheme: 'digest', id: 'ann:hash' }
 const BOB = { scheme: 'digest', id: 'bob:hash' }
 const HOME = { scheme: 'ip', id: '10.1.2.3' }
 
-function acl(perms: number, scheme: string, id: string): Acl {
+function acl<S extends AclWish['scheme'], I extends AclWish['id']>(perms: number, scheme: S, id: I) {
   return { perms, scheme, id }
 }
 
@@ -59,7 +59,18 @@ describe('the list that is asked for', () => {
       acl(5, 'digest', ANN.id),
       acl(5, 'digest', BOB.id),
     ])
-    expect(completedAcl([acl(5, 'auth', '')], [HOME])).toBeNull()
+    expect(completedAcl([acl(5, 'auth', '')], [HOME])).toBe(Err.invalidAcl)
+  })
+
+  it('takes null for the id of auth, as kazoo sends it', () => {
+    const list = [acl(31, 'auth', null), acl(1, 'world', 'anyone')]
+    expect(completedAcl(list, [HOME, ANN])).toEqual([acl(31, 'digest', ANN.id), acl(1, 'world', 'anyone')])
+    expect(completedAcl([acl(31, 'auth', null)], [HOME])).toBe(Err.invalidAcl)
+  })
+
+  it.each(['world', 'digest', 'ip'])('cannot be read with null for an id of %s, unless it is refused before', (scheme) => {
+    expect(completedAcl([acl(31, scheme, null)], [ANN])).toBe(Err.marshallingError)
+    expect(completedAcl([acl(31, 'sasl', null), acl(31, scheme, null)], [ANN])).toBe(Err.invalidAcl)
   })
 
   it.each([
@@ -72,9 +83,12 @@ describe('the list that is asked for', () => {
     [[acl(31, 'ip', '10.0.0.0/33')]],
     [[acl(31, 'sasl', 'ann')]],
     [[acl(31, '', '')]],
+    [[acl(31, null, 'ann')]],
+    [[acl(31, null, null)]],
+    [[acl(31, 'sasl', null)]],
     [[acl(31, 'world', 'anyone'), acl(31, 'ip', 'home')]],
   ])('is refused: %j', (list) => {
-    expect(completedAcl(list, [ANN])).toBeNull()
+    expect(completedAcl(list, [ANN])).toBe(Err.invalidAcl)
   })
 
   it.each(['ann:hash', ':hash', 'ann:hash::'])('may have the digest %s', (id) => {

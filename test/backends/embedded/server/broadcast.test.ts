@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Err, EventType, OpCode } from '../../../../src/backends/protocol/codes.ts'
-import type { Packet } from '../../../../src/backends/protocol/packets.ts'
+import type { Packet, PeerMessage } from '../../../../src/backends/protocol/packets.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
 import { counterOf, epochOf, zxidOf } from '../../../../src/backends/embedded/server/zab.ts'
 import { Cluster, replyOf } from './cluster.ts'
@@ -403,6 +403,31 @@ describe('servers that lost their storage', () => {
     cluster.crash(2)
     cluster.tick(50)
     expect(cluster.leader()).not.toBeNull()
+  })
+
+  it('are given their vote by the sync that asked for it, and by no other', () => {
+    const cluster = ensemble()
+    cluster.crash(1)
+    cluster.wipe(1)
+    let link = 0
+    let withheld: PeerMessage | null = null
+    cluster.intercept = (from, to, message) => {
+      if (message.type !== 'PACKET' || from !== LEADER || to !== 1) return true
+      link = message.link
+      if (message.packet.type !== 'SYNCED') return true
+      withheld = message
+      return false
+    }
+    cluster.start(1)
+    cluster.tickUntil(() => withheld !== null)
+    const server = cluster.server(1)
+    server.receivePeer(LEADER, { type: 'PACKET', link, packet: { type: 'SYNCED', syncId: 7 } })
+    cluster.tick(1)
+    expect(cluster.disk(1).votes).toBe(false)
+    cluster.intercept = null
+    server.receivePeer(LEADER, withheld as unknown as PeerMessage)
+    cluster.tickUntil(() => server.status().serving)
+    expect(cluster.disk(1).votes).toBe(true)
   })
 
   it('make the ensemble stop, rather than forget, if they are the majority', () => {

@@ -365,6 +365,7 @@ export class Cluster {
     const { server } = member
     for (let ready = server.ready(); ready !== null; ready = server.ready()) {
       for (const event of ready.events) {
+        if (event.type === 'client-failed') throw event.error
         this.events.push({ server: id, event })
         this.observer.onEvent?.(id, event)
         if (this.isTracing) this.trace.push(`${id}: ${formatEvent(event)}`)

@@ -89,11 +89,43 @@ describe('the journal', () => {
 
   it('keeps a number of applied entries in memory and forgets older ones, never one that is not applied', () => {
     const kept = journal(20)
-    kept.trim(zxidOf(1, 10), 3)
+    kept.trim(zxidOf(1, 10), { commitLogCount: 3, commitLogBytes: 1_000 })
     expect(kept.base).toBe(zxidOf(1, 7))
     expect(() => kept.range(zxidOf(1, 6), zxidOf(1, 8))).toThrow(AssertionError)
     expect(kept.range(kept.base, kept.lastZxid)).toHaveLength(13)
     expect(kept.covers(zxidOf(1, 6))).toBe(false)
+  })
+
+  it('keeps no more applied entries than a number of bytes, whatever their number', () => {
+    const kept = journal(0)
+    const limits = { commitLogCount: 500, commitLogBytes: 1_000 }
+    for (let counter = 1; counter <= 100; counter++) {
+      kept.append({ zxid: zxidOf(1, counter), txn: new Uint8Array(counter % 2 === 0 ? 300 : 10) })
+      kept.trim(zxidOf(1, counter), limits)
+      const bytes = kept.range(kept.base, kept.lastZxid).reduce((sum, { txn }) => sum + txn.length, 0)
+      expect(bytes).toBeLessThanOrEqual(2 * limits.commitLogBytes)
+    }
+    expect(kept.range(kept.base, kept.lastZxid).length).toBeGreaterThan(3)
+    kept.append({ zxid: zxidOf(1, 101), txn: new Uint8Array(5_000) })
+    kept.trim(zxidOf(1, 100), limits)
+    expect(kept.lastZxid).toBe(zxidOf(1, 101))
+    kept.trim(zxidOf(1, 101), limits)
+    expect([kept.base, kept.lastZxid]).toEqual([zxidOf(1, 101), zxidOf(1, 101)])
+  })
+
+  it('counts the bytes of what was cut off, replaced or recovered', () => {
+    const kept = journal(20)
+    const limits = { commitLogCount: 500, commitLogBytes: 8 }
+    kept.truncate(zxidOf(1, 10), 0n)
+    kept.trim(zxidOf(1, 10), limits)
+    expect(kept.base).toBe(0n)
+    for (let counter = 11; counter <= 17; counter++) kept.append(entry(1, counter))
+    kept.trim(zxidOf(1, 17), limits)
+    expect(kept.base).toBe(zxidOf(1, 9))
+    kept.install(zxidOf(1, 30), STATE)
+    for (let counter = 31; counter <= 46; counter++) kept.append(entry(1, counter))
+    kept.trim(zxidOf(1, 46), limits)
+    expect(kept.base).toBe(zxidOf(1, 30))
   })
 
   it('is empty behind a snapshot that was installed', () => {

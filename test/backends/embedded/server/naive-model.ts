@@ -136,13 +136,15 @@ export class NaiveModel {
         return { err: Err.ok }
       }
       case OpCode.setData:
-      case OpCode.check: {
+      case OpCode.check:
+      case OpCode.checkCreation: {
         const { path, version } = wish.body
         const node = this.node(path)
         if (!VALID.test(path)) return { err: Err.badArguments }
         if (node === undefined) return { err: Err.noNode }
         if (version !== -1 && version !== node.version) return { err: Err.badVersion }
         if (wish.op === OpCode.check) return { err: Err.ok }
+        if (wish.op === OpCode.checkCreation) return { err: wish.body.czxid === node.czxid ? Err.ok : Err.badVersion }
         const changed = { version: node.version + 1, mzxid: at.zxid, mtime: at.timeMs, data: textOf(wish.body.data) }
         this.#put({ ...node, ...changed })
         return this.#answer(path, false)

@@ -88,8 +88,9 @@ export class Pipeline {
   /** The path of what a create made. */
   created(wish: Wish, options: WishOptions = {}): string {
     const { err, body } = this.run(wish, options)
-    if (err !== 0 || body === null || !('path' in body)) throw new Error(`create was refused with ${err}`)
-    return body.path
+    const path = body !== null && 'path' in body ? body.path : null
+    if (err !== 0 || path === null) throw new Error(`create was refused with ${err}`)
+    return path
   }
 }
 
@@ -138,6 +139,14 @@ export function remove(path: string, version = -1): Extract<MultiOperation, { op
 
 export function check(path: string, version: number): Extract<MultiOperation, { op: typeof OpCode.check }> {
   return { op: OpCode.check, body: { path, version } }
+}
+
+export function checkCreation(
+  path: string,
+  version: number,
+  czxid: bigint,
+): Extract<MultiOperation, { op: typeof OpCode.checkCreation }> {
+  return { op: OpCode.checkCreation, body: { path, version, czxid } }
 }
 
 export function multi(...body: MultiOperation[]): Wish {

@@ -13,6 +13,7 @@ import type { ModelReply, ModelResult } from './naive-model.ts'
 import {
   Pipeline,
   check,
+  checkCreation,
   closeSession,
   createContainer,
   createTtl,
@@ -34,6 +35,7 @@ const path = fc.oneof(
 )
 const data = fc.constantFrom(null, new Uint8Array(), Uint8Array.of(1, 2), Uint8Array.of(7))
 const version = fc.constantFrom(-1, -1, 0, 1, 2)
+const czxid = fc.bigInt({ min: 0n, max: 12n })
 const flags = fc.constantFrom(0, 0, 1, 2, 3, 3, 4, 5, 7, -1)
 const createBody = fc.record({ path, data, acl: fc.constant(OPEN_ACL), flags })
 
@@ -45,6 +47,7 @@ const part: fc.Arbitrary<MultiOperation> = fc.oneof(
   { weight: 4, arbitrary: fc.tuple(path, version).map(([at, expected]) => remove(at, expected)) },
   { weight: 3, arbitrary: fc.tuple(path, data, version).map((args) => setData(...args)) },
   { weight: 2, arbitrary: fc.tuple(path, version).map((args) => check(...args)) },
+  { weight: 4, arbitrary: fc.tuple(path, version, czxid).map((args) => checkCreation(...args)) },
 )
 const wish: fc.Arbitrary<Wish> = fc.oneof(
   { weight: 20, arbitrary: part.filter(isWish) },
@@ -61,14 +64,16 @@ const step = fc.oneof(
 )
 const program = fc.array(step, { maxLength: 60, size: 'max' })
 
-function isWish(operation: MultiOperation): operation is Exclude<MultiOperation, { op: typeof OpCode.check }> {
-  return operation.op !== OpCode.check
+type Check = { op: typeof OpCode.check | typeof OpCode.checkCreation }
+
+function isWish(operation: MultiOperation): operation is Exclude<MultiOperation, Check> {
+  return operation.op !== OpCode.check && operation.op !== OpCode.checkCreation
 }
 
 /** What was applied, in the model's form. */
 function replyOf({ err, body }: Applied): ModelReply {
   if (body === null) return { err }
-  return 'map' in body ? { err, parts: (body as readonly MultiResult[]).map(resultOf) } : { err, ...body }
+  return 'map' in body ? { err, parts: (body as readonly MultiResult[]).map(resultOf) } : ({ err, ...body } as ModelReply)
 }
 
 function resultOf(result: MultiResult): ModelResult {

@@ -121,7 +121,9 @@ export class RandomRun {
       pingTicks: 2,
       notificationTicksMax: 8,
       commitLogCount: this.#pick([1, 3, 500]),
+      commitLogBytes: this.#pick([100, 1_000, 0x100_0000]),
       snapCount: this.#pick([3, 20, 100_000]),
+      snapLogBytes: this.#pick([300, 0x400_0000]),
       epochCounterMax: this.#pick([12, 0xffff_ffff, 0xffff_ffff]),
     }
     return { voters, observers, config }

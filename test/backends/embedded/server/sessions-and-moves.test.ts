@@ -192,6 +192,22 @@ describe('a session that moves to another server', () => {
     expect(exists(cluster, after, '/')).toBe(Err.ok)
   })
 
+  it.each([[1, 'shorter', 300], [1, 'longer', 3_000], [LEADER, 'shorter', 300], [LEADER, 'longer', 3_000]])(
+    'to server %d has the %s time-out that it asks for now',
+    (to, _, timeoutMs) => {
+      const cluster = ensemble()
+      const before = cluster.client(2)
+      cluster.hangUp(before)
+      const after = cluster.connect(to, before, 0n, timeoutMs)
+      cluster.run()
+      expect(after.received).toMatchObject([{ kind: 'connect', response: { timeOut: timeoutMs } }])
+      const ticks = ticksToExpiry(cluster, after)
+      const timeoutTicks = timeoutMs / SERVER_DEFAULTS.tickMs
+      expect(ticks).toBeGreaterThan(timeoutTicks)
+      expect(ticks).toBeLessThanOrEqual(timeoutTicks + SERVER_DEFAULTS.sessionBucketTicks)
+    },
+  )
+
   it('is found again under a new leader', () => {
     const cluster = ensemble()
     const before = cluster.client(LEADER)
@@ -257,5 +273,20 @@ describe('a wrong password', () => {
     const write = cluster.create(owner, '/a')
     cluster.run()
     expect(replyOf(owner, write)?.err).toBe(Err.ok)
+  })
+
+  it('gets no answer that another connection asked for, where the session is not known yet', () => {
+    const cluster = ensemble()
+    cluster.holdDisk(2)
+    const owner = cluster.client(1)
+    for (const order of ['owner first', 'thief first'] as const) {
+      const thieves = { sessionId: owner.sessionId, passwd: new Uint8Array(16) }
+      const asked = order === 'owner first' ? [owner, thieves] : [thieves, owner]
+      const connections = asked.map((resume) => cluster.connect(2, resume))
+      cluster.run()
+      const [again, thief] = order === 'owner first' ? connections : connections.toReversed()
+      expect([order, again?.closed, thief?.received, thief?.closed]).toEqual([order, false, [REFUSED], true])
+      expect(again?.received).toMatchObject([{ kind: 'connect', response: { sessionId: owner.sessionId } }])
+    }
   })
 })

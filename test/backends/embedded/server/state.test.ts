@@ -256,3 +256,19 @@ describe('a snapshot', () => {
     expect(State.restore(pipeline.state.snapshot()).tree.stat(path)).toEqual(pipeline.state.tree.stat(path))
   })
 })
+
+describe('a node', () => {
+  it('does not keep in memory the whole of a large transaction that it comes from', () => {
+    const pipeline = Pipeline.withSession()
+    const large = new Uint8Array(100_000)
+    pipeline.run(create('/changed'))
+    const small = [create('/small', 0, Uint8Array.of(1)), setData('/changed', large.subarray(0, 9))]
+    pipeline.run(multi(create('/large', 0, large), ...small))
+    for (const path of ['/small', '/changed']) {
+      expect(pipeline.state.tree.get(path)?.data?.buffer.byteLength).toBeLessThan(2_000)
+    }
+    // Where nearly all of a transaction is the node's data, nothing is copied.
+    pipeline.run(create('/whole', 0, large))
+    expect(pipeline.state.tree.get('/whole')?.data?.byteOffset).toBeGreaterThan(0)
+  })
+})

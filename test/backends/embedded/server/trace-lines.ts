@@ -55,5 +55,7 @@ export function formatEvent(event: ServerEvent): string {
       return `serving, ${event.role}, epoch ${event.epoch}`
     case 'expired':
       return 'expired a session'
+    case 'client-failed':
+      return `failed a client: ${String(event.error)}`
   }
 }

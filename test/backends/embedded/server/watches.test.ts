@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Change } from '../../../../src/backends/embedded/server/state.ts'
-import { CONNECTION_WATCHES_MAX, Watches } from '../../../../src/backends/embedded/server/watches.ts'
+import { CONNECTION_WATCHES_MAX, CONNECTION_WATCH_BYTES_MAX, Watches } from '../../../../src/backends/embedded/server/watches.ts'
 import { EventType, WatcherType } from '../../../../src/backends/protocol/codes.ts'
 import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
 import type { WatcherEvent } from '../../../../src/backends/protocol/records.ts'
@@ -139,6 +139,35 @@ describe('watches', () => {
     expect(fire(watches, { type: 'created', path: '/b' })).toEqual(['2: nodeCreated /b'])
   })
 
+  it('are refused beyond so many bytes of paths of a connection, and nothing is armed then', () => {
+    expect(CONNECTION_WATCH_BYTES_MAX).toBe(32 * 1024 * 1024)
+    const watches = new Watches(100, 40)
+    const long = `/${'x'.repeat(9)}`
+    expect([watches.watchData(long, 1), watches.watchData(long, 1), watches.watchChildren(long, 1)]).toEqual([
+      true, true, true,
+    ])
+    expect([watches.watchExist('/b', 1), watches.watchLasting('/b', 'persistent', 1)]).toEqual([false, false])
+    expect([watches.countOf(1), watches.bytesOf(1)]).toEqual([2, 40])
+    expect([watches.watchLasting(long, 'recursive', 2), watches.watchExist('/b', 2)]).toEqual([true, false])
+    // A watch that has told makes room.
+    fire(watches, { type: 'changed', path: long })
+    expect(watches.watchExist('/b', 1)).toBe(true)
+    expect(fire(watches, { type: 'created', path: '/b' })).toEqual(['1: nodeCreated /b'])
+  })
+
+  it('of one path keep it once, whoever has armed them', () => {
+    const watches = new Watches()
+    for (let connection = 1; connection <= 10; connection++) {
+      for (const kind of KINDS) watches[kind](['', 'long', 'path'].join('/'), connection)
+    }
+    watches.watchData('/other', 1)
+    expect([watches.count, watches.pathCount]).toEqual([21, 2])
+    watches.removeAll(1)
+    expect(watches.pathCount).toBe(1)
+    fire(watches, { type: 'deleted', path: '/long/path' })
+    expect([watches.count, watches.pathCount]).toEqual([0, 0])
+  })
+
   it('of a random history are the ones that a list of all of them would tell', () => {
     const path = fc.constantFrom('/', '/a', '/a/b', '/a/c', '/b')
     const connection = fc.integer({ min: 1, max: 3 })
@@ -164,12 +193,26 @@ describe('watches', () => {
             expect(fire(watches, { type: action, path: at }).sort()).toEqual(modelFire(model, action, at).sort())
           }
           expect(watches.count).toBe(model.size)
+          expect(held(watches)).toEqual(modelHeld(model))
         }
       }),
       { numRuns: 300 },
     )
   })
 })
+
+/** How many different paths are kept, and how many bytes of them count for each connection. */
+function held(watches: Watches): { readonly paths: number; readonly bytes: readonly number[] } {
+  return { paths: watches.pathCount, bytes: [1, 2, 3].map((connection) => watches.bytesOf(connection)) }
+}
+
+function modelHeld(model: ReadonlySet<string>): ReturnType<typeof held> {
+  const all = [...model].map((watch) => watch.split(' ')).map(([, path = '', connection]) => ({ path, connection }))
+  const bytes = [1, 2, 3].map((connection) => {
+    return all.filter((watch) => watch.connection === `${connection}`).reduce((sum, { path }) => sum + 2 * path.length, 0)
+  })
+  return { paths: new Set(all.map(({ path }) => path)).size, bytes }
+}
 
 function modelRemove(model: Set<string>, end: string): boolean {
   const gone = [...model].filter((watch) => watch.endsWith(end))
@@ -256,13 +299,28 @@ describe('watches after a reconnect', () => {
     expect(watches.setWatches(request, 1, tree)?.map(told)).toEqual(['nodeDeleted /gone', 'nodeDeleted /gone'])
   })
 
-  it('are refused all together beyond the limit of a connection', () => {
+  it('beyond the limit of a connection are told as if they had fired, so that nobody comes again with the same', () => {
     const { tree, relativeZxid } = scene()
     const watches = new Watches(2)
-    const request = { relativeZxid, dataWatches: ['/same'], existWatches: ['/x'], childWatches: ['/same'] }
-    expect(watches.setWatches(request, 1, tree)).toBeNull()
-    expect(watches.count).toBe(0)
-    expect(watches.setWatches({ ...request, childWatches: [] }, 1, tree)).toEqual([])
+    const request = { relativeZxid, dataWatches: ['/same'], existWatches: ['/x', '/y'], childWatches: ['/same'] }
+    const told2 = ['nodeCreated /y', 'nodeChildrenChanged /same']
+    expect(watches.setWatches(request, 1, tree)?.map(told)).toEqual(told2)
     expect(watches.count).toBe(2)
+    // A path that is watched already, as two kinds of reads arm it, is not one more.
+    const again = { ...request, existWatches: ['/x', '/x'], childWatches: [] }
+    expect(watches.setWatches(again, 1, tree)).toEqual([])
+    expect(watches.setWatches({ ...again, dataWatches: ['/other'] }, 2, tree)?.length).toBe(1)
+  })
+
+  it('are refused all together beyond the bytes of a connection, and armed where they fitted before', () => {
+    const { tree, relativeZxid } = scene()
+    const watches = new Watches(100, 24)
+    const request = { relativeZxid, dataWatches: ['/same'], existWatches: ['/x'], childWatches: ['/same'] }
+    expect(watches.setWatches({ ...request, existWatches: ['/longer'] }, 1, tree)).toBeNull()
+    expect(watches.count).toBe(0)
+    expect(watches.setWatches(request, 1, tree)).toEqual([])
+    expect(watches.setWatches({ ...request, persistentWatches: ['/y', '/z'], persistentRecursiveWatches: [] }, 2, tree))
+      .toBeNull()
+    expect([watches.bytesOf(1), watches.bytesOf(2)]).toEqual([24, 0])
   })
 })

@@ -1,0 +1,252 @@
+/**
+ * Checks of a creation on ZooKeeper, whose own check compares a node's version and nothing else.
+ *
+ * Model     a sequential create appends the parent's count of child creates to the name. So a multi that begins with a
+ *           sequential create under the parent, and the delete of the one name that this create has if nothing was
+ *           created there since we looked, is refused as soon as anything was: our node cannot have been made again.
+ * Proof     1. the parent's count is read, 2. then the node, and it is the creation that is meant, 3. the multi passes
+ *           its first two parts, so no child was created after step 1. What is at the path in step 3 was there in step
+ *           2, and is the node that is meant. Both reads may come from a server that lags: the multi is judged by the
+ *           leader.
+ * Refusal   is told only after a `sync`: a server that lags may not know the node yet.
+ * Cost      two round trips (the two reads leave together); one more for each time that somebody creates a child in
+ *           between. Checks that wait meanwhile leave in one multi, since each guarded multi is such a create itself.
+ * Order     requests that are called after a guarded multi may take effect before it.
+ * Source    PrepRequestProcessor.pRequest2TxnCreate, DataNode.copyStat of ZooKeeper 3.8; decision 0010.
+ */
+import type { Operation, OperationResult, Session, Stat } from '../../core/backend.ts'
+import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
+import { joinPath, parentOf, sequenceSuffix } from '../../core/path.ts'
+
+/** Most multis that leave as one, and their operations: a refused one costs the others another attempt. */
+const BATCH_MULTIS_MAX = 64
+const BATCH_OPERATIONS_MAX = 256
+/** Most bytes of data that leave as one. */
+const BATCH_BYTES_MAX = 256 * 1024
+
+const NO_BYTES = new Uint8Array()
+
+type Check = Extract<Operation, { readonly type: 'check' }>
+
+/** What the guard asks the servers, in the session's order. None of it is repeated over a lost connection. */
+type GuardedSession = Pick<Session, 'exists' | 'sync'>
+
+/** Makes a multi as the servers know it, without checks of creations. */
+type PlainMulti = (operations: readonly Operation[]) => Promise<OperationResult[]>
+
+/** A multi that waits for its answer. */
+interface Entry {
+  readonly operations: readonly Operation[]
+  readonly resolve: (results: OperationResult[]) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** What a parent's stat says of the next sequential name under it. */
+interface Count {
+  readonly parent: string
+  /** Twice the count of child creates, as an int32: its highest bit is lost. */
+  readonly doubled: number
+  /** Whether the count is the greater of the two that double to this. */
+  readonly isUpperHalf: boolean
+}
+
+/** Whether a multi has to go through a {@link CreationGuard}. */
+export function checksCreation(operations: readonly Operation[]): boolean {
+  return operations.some((operation) => operation.type === 'check' && operation.czxid !== undefined)
+}
+
+/** The guarded multis of one session, one batch at a time. */
+export class CreationGuard {
+  readonly #session: GuardedSession
+  readonly #multi: PlainMulti
+  readonly #waiting: Entry[] = []
+  #isBusy = false
+
+  constructor(session: GuardedSession, multi: PlainMulti) {
+    this.#session = session
+    this.#multi = multi
+  }
+
+  /**
+   * Does all of the operations or none; checks may name a creation.
+   *
+   * @throws CoordinationError as a multi; a check that meets no node or another is refused with its `index`
+   */
+  multi(operations: readonly Operation[]): Promise<OperationResult[]> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ operations, resolve, reject })
+      if (!this.#isBusy) void this.#run()
+    })
+  }
+
+  async #run(): Promise<void> {
+    this.#isBusy = true
+    while (this.#waiting.length > 0) {
+      await new Batch(this.#session, this.#multi, takeBatch(this.#waiting)).settle()
+    }
+    this.#isBusy = false
+  }
+}
+
+/** Some multis that leave as one, until each has its answer. */
+class Batch {
+  readonly #session: GuardedSession
+  readonly #multi: PlainMulti
+  #entries: readonly Entry[]
+  #isSynced = false
+  #counts: readonly Count[] = []
+
+  constructor(session: GuardedSession, multi: PlainMulti, entries: readonly Entry[]) {
+    this.#session = session
+    this.#multi = multi
+    this.#entries = entries
+  }
+
+  /** Never rejects: each entry gets its answer or its error. */
+  async settle(): Promise<void> {
+    try {
+      while (this.#entries.length > 0) {
+        if (await this.#look()) await this.#attempt()
+      }
+    } catch (error) {
+      // Nobody's in particular, such as a lost connection.
+      for (const { reject } of this.#entries) reject(ofNoOperation(error))
+    }
+  }
+
+  /** Reads what the guards need. False: something is refused, and the rest has to be looked at again. */
+  async #look(): Promise<boolean> {
+    const checks = this.#entries.flatMap(({ operations }) => operations.filter(isCreationCheck))
+    const parents = [...new Set(checks.map(({ path }) => parentOf(path)))]
+    // The order of the calls is the order of the reads: parents first.
+    const [stats, nodes] = await Promise.all([
+      Promise.all(parents.map((parent) => this.#session.exists(parent))),
+      Promise.all(checks.map(({ path }) => this.#session.exists(path))),
+    ])
+    const before = this.#counts
+    this.#counts = parents.flatMap((parent, i) => countsOf(parent, stats[i] ?? null, before))
+    const counted = new Set(this.#counts.map(({ parent }) => parent))
+    const found = new Map<Operation, Stat | null>()
+    for (const [i, check] of checks.entries()) {
+      found.set(check, counted.has(parentOf(check.path)) ? nodes[i] ?? null : null)
+    }
+    const refused = this.#entries.filter((entry) => refusalOf(entry, found) !== null)
+    if (refused.length === 0) return true
+    if (this.#isSynced) {
+      for (const entry of refused) this.#reject(entry, refusalOf(entry, found))
+    } else {
+      await this.#session.sync('/')
+      this.#isSynced = true
+    }
+    return false
+  }
+
+  async #attempt(): Promise<void> {
+    const guards = this.#counts.flatMap(guardOf)
+    const entries = this.#entries
+    const operations = [...guards, ...entries.flatMap((entry) => entry.operations.map(withoutCreation))]
+    try {
+      const results = await this.#multi(operations)
+      this.#entries = []
+      let start = guards.length
+      for (const { operations: own, resolve } of entries) {
+        resolve(results.slice(start, start + own.length))
+        start += own.length
+      }
+    } catch (error) {
+      if (!isCoordinationError(error) || error.index === undefined) throw error
+      if (error.index >= guards.length) this.#rejectCulprit(error, guards.length)
+      else if (!isCoordinationError(error, 'NO_NODE')) throw error
+      // Somebody has created a child, or the parent is gone: the next look tells.
+    }
+  }
+
+  #rejectCulprit(error: CoordinationError, guards: number): void {
+    let start = guards
+    for (const entry of this.#entries) {
+      const index = (error.index ?? 0) - start
+      if (index < entry.operations.length) {
+        const { code, message, outcome, path } = error
+        const where = path === undefined ? { index } : { index, path }
+        this.#reject(entry, new CoordinationError(code, message, { outcome, cause: error, ...where }))
+        return
+      }
+      start += entry.operations.length
+    }
+    throw error
+  }
+
+  #reject(entry: Entry, error: unknown): void {
+    this.#entries = this.#entries.filter((other) => other !== entry)
+    entry.reject(error)
+  }
+}
+
+function takeBatch(waiting: Entry[]): Entry[] {
+  let count = 0
+  let operations = 0
+  let bytes = 0
+  for (const entry of waiting.slice(0, BATCH_MULTIS_MAX)) {
+    operations += entry.operations.length
+    for (const operation of entry.operations) bytes += 'data' in operation ? operation.data.length : 0
+    if (count > 0 && (operations > BATCH_OPERATIONS_MAX || bytes > BATCH_BYTES_MAX)) break
+    count += 1
+  }
+  return waiting.splice(0, count)
+}
+
+function isCreationCheck(operation: Operation): operation is Check & { readonly czxid: bigint } {
+  return operation.type === 'check' && operation.czxid !== undefined
+}
+
+/** Why an entry cannot be done as things are, or null if it can. */
+function refusalOf({ operations }: Entry, found: ReadonlyMap<Operation, Stat | null>): CoordinationError | null {
+  for (const [index, operation] of operations.entries()) {
+    if (!isCreationCheck(operation)) continue
+    const stat = found.get(operation) ?? null
+    const isReplaced = operations.slice(0, index).some(({ type, path }) => type === 'create' && path === operation.path)
+    if (stat?.czxid === operation.czxid && !isReplaced) continue
+    const code = stat === null && !isReplaced ? 'NO_NODE' : 'BAD_VERSION'
+    const { path } = operation
+    return new CoordinationError(code, `${code} on ${path}`, { outcome: 'rejected', path, index })
+  }
+  return null
+}
+
+/**
+ * The count that a parent's stat tells: `cversion` is creates plus deletes, so with the children that are left it is
+ * twice the creates, and the int32 loses the highest bit. If a guard has failed though nobody has created anything, it
+ * was the other of the two.
+ */
+function countsOf(parent: string, stat: Stat | null, before: readonly Count[]): Count[] {
+  // Without a parent there is no node either, and the check is refused. The root is never made again.
+  if (stat === null) return []
+  const doubled = (stat.cversion + stat.numChildren) | 0
+  const last = before.find((count) => count.parent === parent)
+  const isUpperHalf = last !== undefined && last.doubled === doubled && !last.isUpperHalf
+  return [{ parent, doubled, isUpperHalf }]
+}
+
+function guardOf({ parent, doubled, isUpperHalf }: Count): Operation[] {
+  const prefix = joinPath(parent, `quorate-check-${crypto.randomUUID()}-`)
+  const lower = doubled >>> 1
+  const path = prefix + sequenceSuffix(isUpperHalf ? (lower | 0x8000_0000) | 0 : lower)
+  const guard: Operation[] = [
+    { type: 'create', path: prefix, data: NO_BYTES, mode: 'persistent-sequential' },
+    { type: 'delete', path, version: -1 },
+  ]
+  return guard
+}
+
+function withoutCreation(operation: Operation): Operation {
+  if (!isCreationCheck(operation)) return operation
+  const { type, path, version } = operation
+  return { type, path, version }
+}
+
+/** The error of a request of ours, whose path and place mean nothing to the caller. */
+function ofNoOperation(error: unknown): unknown {
+  if (!isCoordinationError(error)) return error
+  const { code, message, outcome } = error
+  return new CoordinationError(code, message, { outcome, cause: error })
+}

@@ -1,0 +1,64 @@
+/**
+ * Measures the turns of the event loop, and the heap between them.
+ *
+ * A turn is judged by what it computed and not by how long it took on the clock: on a machine with other work to do, a
+ * process is stopped for as long as that work wants.
+ */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+const US_PER_MS = 1_000
+
+/** Longest turn since it was started. */
+export class LoopMonitor {
+  #longestMs = 0
+  #lastMs = performance.now()
+  #lastCpu = process.cpuUsage()
+  #isRunning = true
+
+  constructor() {
+    setImmediate(() => {
+      this.#measure()
+    })
+  }
+
+  /** The longest turn in milliseconds: of the clock or of the processor, whichever is less. */
+  get longestTurnMs(): number {
+    return this.#longestMs
+  }
+
+  /** Forgets the turns until now. */
+  reset(): void {
+    this.#longestMs = 0
+    this.#lastMs = performance.now()
+    this.#lastCpu = process.cpuUsage()
+  }
+
+  stop(): void {
+    this.#isRunning = false
+  }
+
+  #measure(): void {
+    const nowMs = performance.now()
+    const cpu = process.cpuUsage()
+    const cpuMs = (cpu.user - this.#lastCpu.user + cpu.system - this.#lastCpu.system) / US_PER_MS
+    this.#longestMs = Math.max(this.#longestMs, Math.min(nowMs - this.#lastMs, cpuMs))
+    this.#lastMs = nowMs
+    this.#lastCpu = cpu
+    if (!this.#isRunning) return
+    setImmediate(() => {
+      this.#measure()
+    })
+  }
+}
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+/** Bytes on the heap that are in use, and of buffers outside of it. */
+export function bytesInUse(): number {
+  collect()
+  collect()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}

@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest'
+import { CreationGuard, checksCreation } from '../../../src/backends/protocol/creation-guard.ts'
+import type { Operation, OperationResult, Session, Stat } from '../../../src/core/backend.ts'
+import { CoordinationError } from '../../../src/core/errors.ts'
+import { modelBackend } from '../../../src/testing/index.ts'
+
+const NO_DATA = new Uint8Array()
+/** The parent, the node, and the multi. */
+const CALLS_OF_A_GUARDED_MULTI = 3
+
+function fail(error: unknown): never {
+  throw error
+}
+
+interface Scene {
+  readonly owner: Session
+  readonly other: Session
+  readonly guard: CreationGuard
+  /** How many plain multis were asked for. */
+  readonly multis: () => number
+}
+
+/**
+ * @param before - is awaited before each request of the guard takes effect; told how many came before it
+ */
+async function scene(before: (call: number, other: Session) => Promise<void> = async () => undefined): Promise<Scene> {
+  const backend = modelBackend()
+  const [owner, other] = [await backend.open({ onError: fail }), await backend.open({ onError: fail })]
+  let calls = 0
+  let multis = 0
+  // As on a real session, each request takes effect after those that were asked for earlier.
+  let last: Promise<unknown> = Promise.resolve()
+  const inOrder = <T>(run: () => Promise<T>): Promise<T> => {
+    const call = calls++
+    const result = last.then(async () => {
+      await before(call, other)
+      return run()
+    })
+    last = result.catch(() => undefined)
+    return result
+  }
+  const session = {
+    exists: (path: string) => inOrder(() => owner.exists(path)),
+    sync: (path: string) => inOrder(() => owner.sync(path)),
+  }
+  const guard = new CreationGuard(session, (operations) => {
+    expect(checksCreation(operations)).toBe(false)
+    multis += 1
+    return inOrder(() => owner.multi(operations))
+  })
+  return { owner, other, guard, multis: () => multis }
+}
+
+function plain(session: Session, path: string): Promise<{ readonly path: string; readonly stat: Stat }> {
+  return session.create(path, NO_DATA, { mode: 'persistent' })
+}
+
+function check(path: string, czxid: bigint): Operation {
+  return { type: 'check', path, version: -1, czxid }
+}
+
+function remove(path: string): Operation {
+  return { type: 'delete', path, version: -1 }
+}
+
+describe('a guarded multi', () => {
+  it('answers as if the servers compared creations, and leaves nothing but its effect', async () => {
+    const { owner, guard } = await scene()
+    await plain(owner, '/p')
+    const { stat } = await plain(owner, '/p/n')
+    const set: Operation = { type: 'set', path: '/p/n', data: Uint8Array.of(1), version: 0 }
+    const results = await guard.multi([check('/p/n', stat.czxid), set])
+    expect(results).toMatchObject([{ type: 'check' }, { type: 'set', stat: { version: 1 } }])
+    const removed = await guard.multi([check('/p/n', stat.czxid), remove('/p/n')])
+    expect(removed).toEqual([{ type: 'check' }, { type: 'delete' }])
+    expect((await owner.children('/p')).names).toEqual([])
+  })
+
+  it.each(Array.from({ length: CALLS_OF_A_GUARDED_MULTI }, (_, call) => [call]))(
+    'never touches a node that is made again before its request %i',
+    async (moment) => {
+      const { owner, other, guard } = await scene(async (call) => {
+        if (call !== moment) return
+        await other.multi([remove('/p/n'), { type: 'create', path: '/p/n', data: NO_DATA, mode: 'ephemeral' }])
+      })
+      await plain(owner, '/p')
+      const { stat } = await plain(owner, '/p/n')
+      const removal = guard.multi([check('/p/n', stat.czxid), remove('/p/n')])
+      const refused = { code: 'BAD_VERSION', index: 0, path: '/p/n', outcome: 'rejected' }
+      await expect(removal).rejects.toMatchObject(refused)
+      expect(await other.exists('/p/n')).not.toBeNull()
+    },
+  )
+
+  it('tries again for as long as others create children beside the node', async () => {
+    const { owner, other, guard, multis } = await scene(async (call) => {
+      if (call < 12) await plain(other, `/p/other-${String(call)}`)
+    })
+    await plain(owner, '/p')
+    const { stat } = await plain(owner, '/p/n')
+    await guard.multi([check('/p/n', stat.czxid), remove('/p/n')])
+    expect(await owner.exists('/p/n')).toBeNull()
+    expect(multis()).toBe(5)
+    expect((await owner.children('/p')).names).toHaveLength(12)
+  })
+
+  it('refuses a check of a node that the same multi creates, and one whose parent is gone', async () => {
+    const { owner, guard } = await scene()
+    const { stat } = await plain(owner, '/n')
+    const again: Operation = { type: 'create', path: '/n', data: NO_DATA, mode: 'persistent' }
+    const replaced = guard.multi([remove('/n'), again, check('/n', stat.czxid)])
+    await expect(replaced).rejects.toMatchObject({ code: 'BAD_VERSION', index: 2 })
+    const gone = guard.multi([check('/gone/n', 1n), remove('/gone/n')])
+    await expect(gone).rejects.toMatchObject({ code: 'NO_NODE', index: 0, path: '/gone/n' })
+    expect((await owner.exists('/n'))?.czxid).toBe(stat.czxid)
+  })
+
+  it('syncs before it refuses, since a server that lags may not know the node yet', async () => {
+    const backend = modelBackend()
+    const owner = await backend.open({ onError: fail })
+    const { stat } = await plain(owner, '/n')
+    let isSynced = false
+    const session = {
+      exists: (path: string) => (isSynced || path === '/' ? owner.exists(path) : Promise.resolve(null)),
+      sync: async (path: string) => {
+        await owner.sync(path)
+        isSynced = true
+      },
+    }
+    const guard = new CreationGuard(session, (operations) => owner.multi(operations))
+    await guard.multi([check('/n', stat.czxid), remove('/n')])
+    expect(await owner.exists('/n')).toBeNull()
+  })
+
+  it('leaves with others in one multi, and one that is refused fails alone', async () => {
+    const { owner, guard, multis } = await scene()
+    await plain(owner, '/p')
+    const made = await Promise.all(Array.from({ length: 100 }, (_, i) => plain(owner, `/p/${String(i)}`)))
+    await owner.set('/p/50', NO_DATA, -1)
+    const removals = made.map(({ path, stat }) => {
+      return guard.multi([check(path, stat.czxid), { type: 'delete', path, version: 0 }])
+    })
+    const results = await Promise.allSettled(removals)
+    const refused: unknown[] = []
+    for (const [i, result] of results.entries()) if (result.status === 'rejected') refused.push([i, result.reason])
+    expect(refused).toMatchObject([[50, { code: 'BAD_VERSION', index: 1, path: '/p/50', outcome: 'rejected' }]])
+    expect((await owner.children('/p')).names).toEqual(['50'])
+    expect(multis()).toBeLessThan(6)
+  })
+
+  it('gives the error of a lost connection to everyone, without a path or a place of its own', async () => {
+    const { owner } = await scene()
+    const lost = new CoordinationError('CONNECTION_LOSS', 'lost', { outcome: 'unknown' })
+    const guard = new CreationGuard(owner, () => Promise.reject(lost))
+    const { stat } = await plain(owner, '/n')
+    const both = await Promise.allSettled([1, 2].map(() => guard.multi([check('/n', stat.czxid), remove('/n')])))
+    for (const result of both) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'CONNECTION_LOSS', outcome: 'unknown' } })
+      expect((result as PromiseRejectedResult).reason).toMatchObject({ index: undefined, path: undefined })
+    }
+  })
+
+  it.each([
+    ['past 2^30 creates', 2 ** 30 + 5, '1073741829'],
+    ['past the wrap', (2 ** 31 + 5) | 0, '-2147483643'],
+    ['just below zero', -1, '-000000001'],
+  ])('guesses the right half of a count %s', async (_, creates, suffix) => {
+    // cversion is 2 * creates - children; the int32 loses the highest bit.
+    const parent = { cversion: (creates * 2 - 1) | 0, numChildren: 1 } as Stat
+    const node = { czxid: 7n } as Stat
+    const session: Pick<Session, 'exists' | 'sync'> = {
+      exists: (path) => Promise.resolve(path === '/p' ? parent : node),
+      sync: () => Promise.resolve(),
+    }
+    let attempts = 0
+    const guard = new CreationGuard(session, (operations): Promise<OperationResult[]> => {
+      attempts += 1
+      const [create, guarded] = operations
+      expect(create?.type).toBe('create')
+      const isRight = guarded?.path === `${create?.path ?? ''}${suffix}`
+      if (isRight) return Promise.resolve(operations.map(() => ({ type: 'delete' })))
+      return Promise.reject(new CoordinationError('NO_NODE', 'none', { outcome: 'rejected', index: 1 }))
+    })
+    expect(await guard.multi([check('/p/n', 7n), remove('/p/n')])).toHaveLength(2)
+    expect(attempts).toBeLessThanOrEqual(2)
+  })
+})
