@@ -23,6 +23,8 @@ const UNSENT_BYTES_HIGH = 0x10_0000
 /** More messages than this for a client that does not read end its connection. */
 export const UNSENT_MESSAGES_MAX = 100_000
 const WORD_BYTES = 4
+/** Of an answer to a word, so much is made in one go. */
+const PIECE_CHARS = 0x1_0000
 const LENGTH_BYTES = 4
 const NO_FRAMES: Uint8Array[] = []
 
@@ -31,8 +33,8 @@ export interface SocketOwner {
   readonly frameBytesMax: number
   /** Whether another request may be taken. */
   hasRoom(): boolean
-  /** The answer to a four-letter word; null if it is none. */
-  answer(word: string, socket: ClientSocket): string | null
+  /** The answer to a four-letter word, in pieces; null if it is none. */
+  answer(word: string, socket: ClientSocket): Iterable<string> | null
   /** Whether the client of this session reaches no server at present. */
   isIsolated(sessionId: bigint): boolean
   openClient(socket: ClientSocket): number
@@ -237,10 +239,29 @@ export class ClientSocket implements ClientEnd {
     const answer = this.#owner.answer(bytes.toString('latin1', 0, WORD_BYTES), this)
     if (answer === null) return bytes
     this.#phase = 'ending'
-    this.#owner.ending(this)
-    this.#socket.end(answer)
-    this.#socket.destroySoon()
+    this.#tell(answer[Symbol.iterator]())
     return null
+  }
+
+  /** Goes on with the answer to a word: a piece in each turn, and no faster than the client takes it. */
+  #tell(texts: Iterator<string>): void {
+    // Each piece gives it time again to take the next one.
+    this.#owner.ending(this)
+    let piece = ''
+    while (piece.length < PIECE_CHARS) {
+      const text = texts.next()
+      if (text.done === true) {
+        this.#socket.end(piece)
+        this.#socket.destroySoon()
+        return
+      }
+      piece += text.value
+    }
+    const goOn = (): void => {
+      if (this.#phase !== 'closed') this.#guard(() => this.#tell(texts))
+    }
+    if (this.#socket.write(piece)) setImmediate(goOn)
+    else this.#socket.once('drain', goOn)
   }
 
   readonly #frame = (frame: Uint8Array): void => {
