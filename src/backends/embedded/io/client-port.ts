@@ -1,7 +1,8 @@
 /**
  * The TCP port of one server: what real ZooKeeper clients connect to.
  *
- * Order     what the server has for its clients in one turn goes out at the end of it, one write a client.
+ * Order     what the server has for its clients in one turn goes out at the end of it, one write per client; what takes
+ *           too long goes out in the turns after it.
  * Limits    connections of one address; requests that are not answered (others are read when there is room); time until
  *           a session is set up, and until a connection that was ended is closed.
  * Time      a deadline that fires late first lets the sockets be read, and is judged then: see host.ts.
@@ -24,6 +25,8 @@ const SESSIONLESS_MS = 10_000
 const DEADLINE_CHECKS = 20
 /** A check later than this was held up by something, and others were too. */
 const STALL_MS = 50
+/** Clients that are left after this much of a turn are sent theirs in the next turn. */
+const FLUSH_MS_MAX = 10
 const WRITER_BYTES = 0x1000
 /** A writer that has grown larger than this is not kept. */
 const KEPT_WRITER_BYTES_MAX = 0x20_0000
@@ -246,9 +249,18 @@ export class ClientPort {
     const sockets = this.#unflushed
     this.#unflushed = []
     const nowMs = performance.now()
+    let count = 0
     for (const socket of sockets) {
       const isInUse = socket.flush(this.#writer, nowMs)
       if (isInUse || this.#writer.capacity > KEPT_WRITER_BYTES_MAX) this.#writer = new Writer(WRITER_BYTES)
+      count += 1
+      if (performance.now() - nowMs >= FLUSH_MS_MAX) break
+    }
+    if (count < sockets.length) {
+      this.#unflushed = [...sockets.slice(count), ...this.#unflushed]
+      setImmediate(() => {
+        this.#flush()
+      })
     }
     for (const socket of this.#waiting) {
       if (!this.#owner.hasRoom()) break

@@ -2,9 +2,10 @@
  * One client on a TCP connection: frames in, frames out, and nothing that it does can harm more than itself.
  *
  * Order     what the machine has for a client goes out in that order; with the end of the connection, behind it.
- * Limits    frames are not read on while the session is set up, while the server has too much to do, and while the
+ * Limits    frames are not taken while the session is set up, while the server has too much to do, and while the
  *           client does not read what it is sent: the messages for it wait as they are, and share the server's data.
- *           Too many of them end the connection.
+ *           Too many of them end the connection. A few frames are read ahead, and now and then some more, as only who
+ *           reads notices the end of the connection.
  * Safety    what is malformed ends the connection, without an answer, as the reference does.
  * Source    NIOServerCnxn.java.
  */
@@ -22,7 +23,15 @@ import { ConnectionTraffic } from './traffic.ts'
 const UNSENT_BYTES_HIGH = 0x10_0000
 /** More messages than this for a client that does not read end its connection. */
 export const UNSENT_MESSAGES_MAX = 100_000
+/** Frames that are held back while the connection is read on, in bytes. */
+const HELD_BYTES_HIGH = 0x1_0000
+/** With this much held back, it is not even looked whether the client is still there. */
+const HELD_BYTES_MAX = 0x10_0000
+/** A connection that is not read is read for a moment this often. */
+const LOOK_MS = 1_000
 const WORD_BYTES = 4
+/** Of an answer to a word, so much is made in one go. */
+const PIECE_CHARS = 0x1_0000
 const LENGTH_BYTES = 4
 const NO_FRAMES: Uint8Array[] = []
 
@@ -31,8 +40,8 @@ export interface SocketOwner {
   readonly frameBytesMax: number
   /** Whether another request may be taken. */
   hasRoom(): boolean
-  /** The answer to a four-letter word; null if it is none. */
-  answer(word: string, socket: ClientSocket): string | null
+  /** The answer to a four-letter word, in pieces; null if it is none. */
+  answer(word: string, socket: ClientSocket): Iterable<string> | null
   /** Whether the client of this session reaches no server at present. */
   isIsolated(sessionId: bigint): boolean
   openClient(socket: ClientSocket): number
@@ -79,6 +88,8 @@ export class ClientSocket implements ClientEnd {
   #phase: 'new' | 'greeting' | 'open' | 'ending' | 'closed' = 'new'
   #connection = 0
   #held = NO_FRAMES
+  #heldBytes = 0
+  #lookTimer: NodeJS.Timeout | undefined
   #unsent: ServerMessage[] = []
   /** The client does not take what it is sent; frames of it wait until it does. */
   #isBlocked = false
@@ -119,7 +130,8 @@ export class ClientSocket implements ClientEnd {
   onMessage(message: ServerMessage): void {
     if (this.#phase === 'closed') return
     this.#unsent.push(message)
-    if (this.#unsent.length > UNSENT_MESSAGES_MAX) this.destroy()
+    // What one turn has for a client that reads is no sign of one that does not, however much it is.
+    if (this.#isBlocked && this.#unsent.length > UNSENT_MESSAGES_MAX) this.destroy()
     else this.#wantFlush()
   }
 
@@ -136,6 +148,7 @@ export class ClientSocket implements ClientEnd {
   destroy(): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
+    clearTimeout(this.#lookTimer)
     this.#held = NO_FRAMES
     this.#unsent = []
     this.#owner.counted(0, 0, -this.outstanding)
@@ -179,11 +192,14 @@ export class ClientSocket implements ClientEnd {
       return
     }
     this.#held = NO_FRAMES
+    this.#heldBytes = 0
     this.#nowMs = Math.trunc(performance.now())
     this.#guard(() => {
       for (const frame of frames) this.#frame(frame)
     })
-    if (this.#held.length === 0) this.#socket.resume()
+    if (this.#held.length > 0) return
+    clearTimeout(this.#lookTimer)
+    this.#socket.resume()
   }
 
   /** As in the reference, one request of each client is taken however much there is to do. */
@@ -237,21 +253,53 @@ export class ClientSocket implements ClientEnd {
     const answer = this.#owner.answer(bytes.toString('latin1', 0, WORD_BYTES), this)
     if (answer === null) return bytes
     this.#phase = 'ending'
-    this.#owner.ending(this)
-    this.#socket.end(answer)
-    this.#socket.destroySoon()
+    this.#tell(answer[Symbol.iterator]())
     return null
+  }
+
+  /** Goes on with the answer to a word: a piece in each turn, and no faster than the client takes it. */
+  #tell(texts: Iterator<string>): void {
+    // Each piece gives it time again to take the next one.
+    this.#owner.ending(this)
+    let piece = ''
+    while (piece.length < PIECE_CHARS) {
+      const text = texts.next()
+      if (text.done === true) {
+        this.#socket.end(piece)
+        this.#socket.destroySoon()
+        return
+      }
+      piece += text.value
+    }
+    const goOn = (): void => {
+      if (this.#phase !== 'closed') this.#guard(() => this.#tell(texts))
+    }
+    if (this.#socket.write(piece)) setImmediate(goOn)
+    else this.#socket.once('drain', goOn)
   }
 
   readonly #frame = (frame: Uint8Array): void => {
     if (this.#phase === 'ending' || this.#phase === 'closed') return
-    if (this.#held.length > 0) this.#held.push(frame)
+    if (this.#held.length > 0) this.#hold(frame)
     else if (this.#mayProceed) this.#take(frame)
     else {
-      this.#held = [frame]
-      this.#socket.pause()
+      this.#held = []
+      this.#hold(frame)
       if (!this.#owner.hasRoom()) this.#owner.wantsRoom(this)
     }
+  }
+
+  #hold(frame: Uint8Array): void {
+    this.#held.push(frame)
+    this.#heldBytes += frame.length + LENGTH_BYTES
+    if (this.#heldBytes < HELD_BYTES_HIGH || this.#socket.isPaused()) return
+    this.#socket.pause()
+    clearTimeout(this.#lookTimer)
+    if (this.#heldBytes >= HELD_BYTES_MAX) return
+    this.#lookTimer = setTimeout(() => {
+      if (this.#phase !== 'closed') this.#socket.resume()
+    }, LOOK_MS)
+    this.#lookTimer.unref()
   }
 
   #take(frame: Uint8Array): void {

@@ -3,12 +3,15 @@
  *
  * Model     a word in place of the first frame's length is answered with text, and the connection ends. Only enabled
  *           words are executed; the others are told so. A word the server does not know is no word.
+ * Length    an answer is made line by line while it is sent, as fast as the client takes it: what `dump` or `wchp` has
+ *           to tell can be longer than a text may be.
  * Source    org.apache.zookeeper.server.command, ServerStats.java, ServerCnxn.java, DataTree.java of ZooKeeper 3.8, and
  *           what a server of that version prints.
  */
 import { arch, homedir, hostname, platform, release, tmpdir, userInfo } from 'node:os'
 import { OpCode } from '../../protocol/codes.ts'
 import type { ClientSocket } from './client-socket.ts'
+import type { ServerInspection } from '../server/inspection.ts'
 import type { Host } from './host.ts'
 import { decimal, monitorLines, nodeCount } from './monitor.ts'
 import type { Traffic } from './traffic.ts'
@@ -108,16 +111,16 @@ export class FourLetterWords {
   }
 
   /** The answer to a word of a client, which counts as a packet; null if it is none. */
-  answer(word: string, client: ClientSocket): string | null {
+  answer(word: string, client: ClientSocket): Iterable<string> | null {
     if (!isFourLetterWord(word)) return null
     client.traffic.received += 1
     this.#sources.traffic.received += 1
     const answer = this.#answerKnown(word)
     this.#sources.traffic.sent += 1
-    return answer
+    return typeof answer === 'string' ? [answer] : answer
   }
 
-  #answerKnown(word: FourLetterWord): string {
+  #answerKnown(word: FourLetterWord): string | Iterable<string> {
     if (!this.#sources.enabled.has(word)) return `${word} is not executed because it is not in the whitelist.\n`
     const host = this.#sources.host()
     if (word === 'ruok') return 'imok'
@@ -127,7 +130,7 @@ export class FourLetterWords {
     return this.#answer(word, host)
   }
 
-  #answer(word: Exclude<FourLetterWord, 'ruok' | 'envi'>, host: InspectedHost): string {
+  #answer(word: Exclude<FourLetterWord, 'ruok' | 'envi'>, host: InspectedHost): string | Iterable<string> {
     switch (word) {
       case 'srvr':
         return this.#server(host, '')
@@ -144,9 +147,9 @@ export class FourLetterWords {
       case 'wchs':
         return watchSummary(host)
       case 'wchp':
-        return `${grouped(host.inspect().watchesByPath)}\n`
+        return closed(grouped(host.inspect().watchesByPath, ''))
       case 'wchc':
-        return `${grouped(host.inspect().watchesBySession)}\n`
+        return closed(grouped(host.inspect().watchesBySession, ''))
       case 'isro':
         return 'rw'
       case 'dirs':
@@ -206,23 +209,23 @@ export class FourLetterWords {
     }))
   }
 
-  #dump(host: InspectedHost): string {
-    const { sessions, ephemeralsBySession } = host.inspect()
-    const connections = [...this.#sources.connections()]
-    return lines([
-      'SessionTracker dump:',
-      ...(host.status().role === 'LEADING'
-        ? expirySets('Session', sessions.map(({ id, expiresInMs }) => ({ line: id, inMs: expiresInMs ?? 0 })))
-        : [`Global Sessions(${sessions.length}):`, ...sessions.map(({ id, timeoutMs }) => `${id}\t${timeoutMs}ms`)]),
-      'ephemeral nodes dump:',
-      `Sessions with Ephemerals (${ephemeralsBySession.size}):`,
-      ...[...ephemeralsBySession].flatMap(([id, paths]) => [`${id}:`, ...paths.map((path) => `\t${path}`)]),
-      'Connections dump:',
-      ...expirySets('Connections', connections.map((client) => {
-        const line = `ip: /${addressOf(client)} sessionId: 0x${hex(client.sessionId)}`
-        return { line, inMs: client.sessionTimeoutMs }
-      })),
-    ])
+  *#dump(host: InspectedHost): Generator<string> {
+    const { sessions, ephemeralsBySession, ephemeralOwners } = host.inspect()
+    yield 'SessionTracker dump:\n'
+    if (host.status().role === 'LEADING') {
+      yield* expirySets('Session', sessions.map(({ id, expiresInMs }) => ({ line: id, inMs: expiresInMs ?? 0 })))
+    } else {
+      yield `Global Sessions(${sessions.length}):\n`
+      for (const { id, timeoutMs } of sessions) yield `${id}\t${timeoutMs}ms\n`
+    }
+    yield 'ephemeral nodes dump:\n'
+    yield `Sessions with Ephemerals (${ephemeralOwners}):\n`
+    yield* grouped(ephemeralsBySession, ':')
+    yield 'Connections dump:\n'
+    yield* expirySets('Connections', [...this.#sources.connections()].map((client) => {
+      const line = `ip: /${addressOf(client)} sessionId: 0x${hex(client.sessionId)}`
+      return { line, inMs: client.sessionTimeoutMs }
+    }))
   }
 }
 
@@ -264,22 +267,28 @@ function sessionPart({ traffic, sessionId, sessionTimeoutMs, establishedMs }: Cl
 }
 
 function watchSummary(host: InspectedHost): string {
-  const { watchesByPath, watchesBySession } = host.inspect()
-  const total = [...watchesByPath.values()].reduce((sum, sessions) => sum + sessions.length, 0)
-  return `${watchesBySession.size} connections watching ${watchesByPath.size} paths\nTotal watches:${total}\n`
+  const { count, paths, connections } = host.inspect().nodeWatches
+  return `${connections} connections watching ${paths} paths\nTotal watches:${count}\n`
 }
 
 /** What expires together, as the reference's queue of buckets shows it. */
-function expirySets(name: string, entries: readonly { readonly line: string; readonly inMs: number }[]): string[] {
+function* expirySets(
+  name: string,
+  entries: readonly { readonly line: string; readonly inMs: number }[],
+): Generator<string> {
   const sets = new Map<number, string[]>()
-  for (const { line, inMs } of [...entries].sort((a, b) => a.inMs - b.inMs)) {
-    const seconds = Math.ceil((Date.now() + inMs) / 1000)
-    sets.set(seconds, [...(sets.get(seconds) ?? []), `\t${line}`])
+  const nowMs = Date.now()
+  for (const { line, inMs } of entries) {
+    const seconds = Math.ceil((nowMs + inMs) / 1000)
+    const set = sets.get(seconds)
+    if (set === undefined) sets.set(seconds, [line])
+    else set.push(line)
   }
-  return [
-    `${name} Sets (${sets.size})/(${entries.length}):`,
-    ...[...sets].flatMap(([seconds, set]) => [`${set.length} expire at ${javaDate(seconds * 1000)}:`, ...set]),
-  ]
+  yield `${name} Sets (${sets.size})/(${entries.length}):\n`
+  for (const [seconds, set] of [...sets].sort(([a], [b]) => a - b)) {
+    yield `${set.length} expire at ${javaDate(seconds * 1000)}:\n`
+    for (const line of set) yield `\t${line}\n`
+  }
 }
 
 /** As java.util.Date prints itself: `Wed Nov 25 15:01:57 UTC 2026`. */
@@ -288,8 +297,17 @@ function javaDate(ms: number): string {
   return `${day} ${month} ${date} ${time} UTC ${year}`
 }
 
-function grouped(groups: ReadonlyMap<string, readonly string[]>): string {
-  return lines([...groups].flatMap(([head, members]) => [head, ...members.map((member) => `\t${member}`)]))
+function* grouped(groups: ServerInspection['watchesByPath'], headEnd: string): Generator<string> {
+  for (const [head, members] of groups) {
+    yield `${head}${headEnd}\n`
+    for (const member of members) yield `\t${member}\n`
+  }
+}
+
+/** With an empty line at the end. */
+function* closed(texts: Iterable<string>): Generator<string> {
+  yield* texts
+  yield '\n'
 }
 
 function environment(): string {

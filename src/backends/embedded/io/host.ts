@@ -5,7 +5,8 @@
  *           server goes on; what is to be persisted meanwhile becomes one batch (group commit).
  * Turns     the first input of an iteration of the event loop is handled behind the callback in which it came, the
  *           others together in the iteration's setImmediate: a single request waits for nothing, many share a turn and
- *           its commit, and timers and sockets get theirs however busy the server is.
+ *           its commit, and timers and sockets get theirs however busy the server is: what does not fit in a turn waits
+ *           for the next one.
  * Time      a tick that comes late is one tick: a process that was stopped for a while finds that little time has
  *           passed, not that everybody is dead. Before it is counted, two turns pass, so that what is in the sockets is
  *           read first.
@@ -23,6 +24,9 @@ import type { Storage } from './storage.ts'
 
 /** A tick later than this was held up by something, and others were too. */
 const STALL_MS = 50
+
+/** Inputs that are left after this much of a turn wait for the next turn. */
+const INPUTS_MS_MAX = 10
 
 /** What a host needs from outside. */
 export interface HostOptions {
@@ -169,10 +173,19 @@ export class Host {
     this.#isScheduled = true
     queueMicrotask(() => {
       this.#turn()
-      setImmediate(() => {
-        this.#isScheduled = false
-        if (this.#inputs.length > 0) this.#turn()
-      })
+      this.#goOn()
+    })
+  }
+
+  /** Handles in the next iteration what has come, or is left, by then. */
+  #goOn(): void {
+    setImmediate(() => {
+      this.#isScheduled = false
+      if (this.#inputs.length === 0) return
+      this.#turn()
+      if (this.#inputs.length === 0 || this.#isScheduled) return
+      this.#isScheduled = true
+      this.#goOn()
     })
   }
 
@@ -184,7 +197,14 @@ export class Host {
     this.#server.setWallTime(Date.now())
     const inputs = this.#inputs
     this.#inputs = []
-    for (const input of inputs) input()
+    const endMs = performance.now() + INPUTS_MS_MAX
+    let count = 0
+    for (const input of inputs) {
+      input()
+      count += 1
+      if (performance.now() >= endMs) break
+    }
+    if (count < inputs.length) this.#inputs = [...inputs.slice(count), ...this.#inputs]
     this.#drain()
   }
 

@@ -6,6 +6,8 @@
  * Schemes   digest: `user:base64(sha1(user:password))`, proved by `user:password`, which travels in clear; whoever has
  *           the one that the configuration names is `super`, whom no list stops. ip: the address, which needs no
  *           proof. There are no others; to claim one fails.
+ * Limits    identities of a connection, and the length of a claim; beyond them a claim fails. The reference has none but
+ *           the length of a request.
  * Source    DigestAuthenticationProvider.java, IPAuthenticationProvider.java, AuthUtil.java of ZooKeeper 3.8.
  */
 import type { AuthRequest, ClientInfo } from '../../protocol/records.ts'
@@ -17,6 +19,11 @@ export interface Identity {
   readonly scheme: string
   readonly id: string
 }
+
+/** Most identities of one connection. */
+export const IDENTITIES_MAX = 100
+/** Longest `user:password`, in bytes. */
+export const CLAIM_BYTES_MAX = 4_096
 
 /** Of a client that is not known as anything. */
 export const NO_IDENTITIES: readonly Identity[] = Object.freeze([])
@@ -46,7 +53,7 @@ export function authenticate(
   superDigest: string | null,
 ): readonly Identity[] | null {
   if (scheme === 'ip' && address !== '') return merged(identities, identitiesAt(address))
-  if (scheme !== 'digest' || auth === null) return null
+  if (scheme !== 'digest' || auth === null || auth.length > CLAIM_BYTES_MAX) return null
   const id = digestOf(auth)
   const digest = { scheme, id }
   return merged(identities, id === superDigest ? [{ scheme: 'super', id: '' }, digest] : [digest])
@@ -67,7 +74,11 @@ function digestOf(auth: Uint8Array): string {
   return `${user}:${Buffer.from(sha1(Buffer.from(text))).toString('base64')}`
 }
 
-function merged(identities: readonly Identity[], added: readonly Identity[]): readonly Identity[] {
+/** @returns null if there would be too many */
+function merged(identities: readonly Identity[], added: readonly Identity[]): readonly Identity[] | null {
   const isNew = (one: Identity): boolean => !identities.some(({ scheme, id }) => scheme === one.scheme && id === one.id)
-  return [...identities, ...added.filter(isNew)]
+  const fresh = added.filter(isNew)
+  // Who claims again what is known is known by the same value.
+  if (fresh.length === 0) return identities
+  return identities.length + fresh.length > IDENTITIES_MAX ? null : [...identities, ...fresh]
 }

@@ -1,7 +1,9 @@
 /**
  * What operators are shown of one server: a view of it as plain data.
  *
- * Cost      the numbers are at hand; each list is made when it is asked for, in proportion to what it lists.
+ * Cost      the numbers are at hand; each list is made when it is asked for, in proportion to what it lists. Lists that
+ *           can be long are made while they are read, an element at a time: whoever reads one over several turns sees
+ *           what is there by then, and never more elements than there were at its beginning.
  */
 import type { Connection } from './connection.ts'
 import type { Connections } from './connections.ts'
@@ -51,7 +53,10 @@ export interface LeadingInspection extends LearnerCounts {
   readonly proposalSizes: { readonly last: number; readonly min: number; readonly max: number }
 }
 
-/** What can be seen of a server. Lists are sorted: by id, path or number. */
+/** Texts by text, in no order that means anything; can be read once. */
+type Listing = Iterable<readonly [head: string, members: Iterable<string>]>
+
+/** What can be seen of a server. Arrays are sorted: by id, path or number. */
 export interface ServerInspection {
   /** Nodes of the tree. ZooKeeper's own count is one higher: it has the root twice. */
   readonly nodes: number
@@ -65,12 +70,16 @@ export interface ServerInspection {
   readonly watches: number
   /** Open sessions. */
   readonly sessions: readonly SessionInspection[]
+  /** How many sessions have ephemeral nodes. */
+  readonly ephemeralOwners: number
   /** Paths of ephemeral nodes by session. */
-  readonly ephemeralsBySession: ReadonlyMap<string, readonly string[]>
+  readonly ephemeralsBySession: Listing
+  /** How many watches of nodes there are, of how many paths, by how many connections; none of children, as below. */
+  readonly nodeWatches: { readonly count: number; readonly paths: number; readonly connections: number }
   /** Sessions that watch a node, by path; watches of children are not in it, as in ZooKeeper. */
-  readonly watchesByPath: ReadonlyMap<string, readonly string[]>
+  readonly watchesByPath: Listing
   /** Paths of watched nodes by session, likewise. */
-  readonly watchesBySession: ReadonlyMap<string, readonly string[]>
+  readonly watchesBySession: Listing
   /** Clients that are connected here. */
   readonly connections: readonly ConnectionInspection[]
   /** Null on a server that does not lead. */
@@ -106,14 +115,20 @@ export function inspect({ state, connections, expiresInMs, leading }: Inspected)
         return { id: formatSessionId(id), timeoutMs, expiresInMs: expiresInMs(id) }
       })
     },
+    ephemeralOwners: tree.ephemerals.size,
     get ephemeralsBySession() {
-      return sortedMap([...tree.ephemerals].map(([id, paths]) => [formatSessionId(id), [...paths]]))
+      return listing(tree.ephemerals, formatSessionId, String)
+    },
+    nodeWatches: {
+      count: watches.nodeCount,
+      paths: watches.nodesByPath.size,
+      connections: watches.nodesByConnection.size,
     },
     get watchesByPath() {
-      return sortedMap([...watches.nodesByPath].map(([path, ids]) => [path, [...ids].map(sessionOf)]))
+      return listing(watches.nodesByPath, String, sessionOf)
     },
     get watchesBySession() {
-      return sortedMap([...watches.nodesByConnection].map(([id, paths]) => [sessionOf(id), [...paths]]))
+      return listing(watches.nodesByConnection, sessionOf, String)
     },
     get connections() {
       return all().map(inspectConnection)
@@ -137,7 +152,26 @@ function inspectConnection(connection: Connection): ConnectionInspection {
   }
 }
 
-function sortedMap(entries: readonly (readonly [string, string[]])[]): ReadonlyMap<string, readonly string[]> {
-  const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1))
-  return new Map(sorted.map(([key, values]) => [key, values.sort()]))
+function* listing<K, M>(
+  groups: ReadonlyMap<K, ReadonlySet<M>>,
+  headOf: (key: K) => string,
+  memberOf: (member: M) => string,
+): Generator<readonly [string, Iterable<string>]> {
+  for (const [key, members] of firstOf(groups, groups.size)) {
+    yield [headOf(key), textsOf(members, memberOf)]
+  }
+}
+
+function* textsOf<M>(members: ReadonlySet<M>, memberOf: (member: M) => string): Generator<string> {
+  for (const member of firstOf(members, members.size)) yield memberOf(member)
+}
+
+/** Not those that are added while the others are read, without end. */
+function* firstOf<T>(all: Iterable<T>, count: number): Generator<T> {
+  let left = count
+  for (const one of all) {
+    if (left === 0) return
+    left -= 1
+    yield one
+  }
 }

@@ -8,6 +8,8 @@
 
 const V4_BYTES = 4
 const V6_GROUPS = 8
+/** Longer than any address, with the interface and the bits behind it. */
+const TEXT_CHARS_MAX = 128
 const MAPPED_PREFIX = /^::ffff:(?=[\d.]+$)/i
 
 /**
@@ -46,6 +48,7 @@ interface AddressRange {
 }
 
 function rangeOf(text: string): AddressRange | null {
+  if (text.length > TEXT_CHARS_MAX) return null
   const slash = text.indexOf('/')
   const bytes = bytesOf(slash === -1 ? text : text.slice(0, slash))
   if (bytes === null) return null
@@ -55,6 +58,7 @@ function rangeOf(text: string): AddressRange | null {
 }
 
 function bytesOf(text: string): readonly number[] | null {
+  if (text.length > TEXT_CHARS_MAX) return null
   const address = text.replace(MAPPED_PREFIX, '')
   return address.includes(':') ? v6BytesOf(address) : v4BytesOf(address)
 }

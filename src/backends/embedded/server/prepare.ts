@@ -22,7 +22,8 @@ import type {
   SetDataRequest,
 } from '../../protocol/records.ts'
 import type { CreateSessionTxn, DeleteTxn, Transaction, TxnBody } from '../../protocol/transactions.ts'
-import { completedAcl, isPermitted } from './acl.ts'
+import { ACL_EXPANDED_CHARS_MAX, completedAcl, isPermitted } from './acl.ts'
+import type { AclAllowance } from './acl.ts'
 import { isSequential, ownershipFor, partOfMulti } from './creation.ts'
 import type { Creation } from './creation.ts'
 import type { Identity } from './identities.ts'
@@ -77,6 +78,7 @@ type Decided = TxnBody | number
 interface Context extends Moment {
   readonly sessionId: bigint
   readonly identities: readonly Identity[]
+  readonly aclAllowance: AclAllowance
 }
 
 /** The leader's decisions, of one term: a new one begins with {@link Preparer.reset}. */
@@ -117,7 +119,7 @@ export class Preparer {
     assert(zxid > this.#lastZxid, () => `prepare of zxid ${zxid} behind ${this.#lastZxid}`)
     this.#lastZxid = zxid
     const { sessionId, xid, identities } = request
-    const context = { sessionId, identities, zxid, time: timeMs }
+    const context = { sessionId, identities, aclAllowance: { chars: ACL_EXPANDED_CHARS_MAX }, zxid, time: timeMs }
     const decided = refusal === Err.ok ? this.#decide(request, context) : refusal
     const txn = typeof decided === 'number' ? errorOf(decided) : decided
     return { header: { clientId: sessionId, cxid: xid, zxid, time: timeMs, type: txn.type }, txn }
@@ -191,7 +193,7 @@ export class Preparer {
     if (ownership.kind === 'ephemeral' && !this.#outstanding.isOpen(ownership.owner)) return Err.sessionExpired
     const slash = path.lastIndexOf('/')
     if (slash === -1 || path.includes('\0')) return Err.badArguments
-    const acl = completedAcl(request.body.acl, context.identities)
+    const acl = completedAcl(request.body.acl, context.identities, context.aclAllowance)
     if (typeof acl === 'number') return acl
     const parentPath = slash === 0 ? '/' : path.slice(0, slash)
     const parent = this.#outstanding.node(parentPath)
@@ -258,7 +260,7 @@ export class Preparer {
   #decideSetAcl(request: SetAclRequest, context: Context): Decided {
     const { path, version } = request
     if (!isValidPath(path)) return Err.badArguments
-    const acl = completedAcl(request.acl, context.identities)
+    const acl = completedAcl(request.acl, context.identities, context.aclAllowance)
     if (typeof acl === 'number') return acl
     const node = this.#permitted(path, Perm.admin, context)
     if (typeof node === 'number') return node

@@ -19,6 +19,9 @@ const QUOTA_ROOT = '/zookeeper/quota'
 const LIMITS_NAME = '/zookeeper_limits'
 const STATS_NAME = '/zookeeper_stats'
 
+/** A quota is a few numbers. What is longer is none, and is not looked at with every write below it. */
+const QUOTA_BYTES_MAX = 1_024
+
 /** Nodes and bytes. */
 export interface Usage {
   readonly count: number
@@ -107,7 +110,7 @@ function limitedBy(path: string, name: string): string | null {
 
 function valuesOf(data: Uint8Array | null): Map<string, number> {
   const values = new Map<string, number>()
-  if (data === null) return values
+  if (data === null || data.length > QUOTA_BYTES_MAX) return values
   for (const pair of Buffer.from(data).toString().split(/[,;]+/)) {
     const [name = '', text = ''] = pair.split('=')
     const value = Number(text)

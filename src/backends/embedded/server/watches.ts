@@ -165,6 +165,11 @@ export class Watches {
     return this.#nodes.hasRecursive
   }
 
+  /** Number of watches of nodes themselves, and not of their children. */
+  get nodeCount(): number {
+    return this.#nodes.count
+  }
+
   /** Which connections watch which nodes, by path: not their children. What people are shown. */
   get nodesByPath(): ReadonlyMap<string, ReadonlySet<number>> {
     return this.#nodes.byPath

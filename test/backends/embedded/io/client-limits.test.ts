@@ -244,6 +244,32 @@ describe('a connection without a session', () => {
   })
 })
 
+describe('the end of a client whose requests wait', () => {
+  it('is noticed, when it says so', async () => {
+    const host = new StubHost()
+    const port = await portOver(host, { globalOutstandingLimit: 1 })
+    const client = await openOn(port)
+    client.socket.write(syncs(client, 100))
+    await host.until(() => host.requests.length === 1)
+    client.socket.end()
+    await host.until(() => host.closed.length === 1)
+    expect(port.connectionCount).toBe(0)
+  })
+
+  it('is noticed, when it is broken off, however much was sent before', async () => {
+    const host = new StubHost()
+    const port = await portOver(host, { globalOutstandingLimit: 1 })
+    const client = await openOn(port)
+    client.socket.write(syncs(client, 20_000))
+    await host.until(() => host.requests.length === 1)
+    // By then the server has stopped to read.
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    client.socket.resetAndDestroy()
+    await host.until(() => host.closed.length === 1)
+    expect(port.connectionCount).toBe(0)
+  })
+})
+
 describe('a port without a server', () => {
   it('closes what connects, and every connection when it is closed', async () => {
     const host = new StubHost()

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
+  CLAIM_BYTES_MAX,
+  IDENTITIES_MAX,
   NO_IDENTITIES,
   authenticate,
   clientInfoOf,
@@ -61,6 +63,16 @@ describe('addauth', () => {
 
   it.each(['world', 'auth', 'super', 'sasl', 'x509', ''])('fails by %j', (scheme) => {
     expect(addauth(scheme, 'anyone')).toBeNull()
+  })
+
+  it('fails beyond the identities that a connection may have, and for what is no password', () => {
+    let identities: readonly Identity[] = identitiesAt('10.0.0.1')
+    for (let i = 1; i < IDENTITIES_MAX; i++) identities = addauth('digest', `user-${i}:x`, { identities }) ?? []
+    expect(identities).toHaveLength(IDENTITIES_MAX)
+    expect(addauth('digest', 'one-more:x', { identities })).toBeNull()
+    expect(addauth('digest', 'user-1:x', { identities })).toBe(identities)
+    expect(addauth('digest', `user:${'x'.repeat(CLAIM_BYTES_MAX - 5)}`)).toHaveLength(1)
+    expect(addauth('digest', `user:${'x'.repeat(CLAIM_BYTES_MAX - 4)}`)).toBeNull()
   })
 
   it('fails by digest without a word', () => {

@@ -8,6 +8,10 @@ function idOf({ sessionId }: TestConnection): string {
   return `0x${sessionId.toString(16)}`
 }
 
+function listed(listing: Iterable<readonly [string, Iterable<string>]>): (readonly [string, string[]])[] {
+  return [...listing].map(([head, members]) => [head, [...members]])
+}
+
 describe('what can be seen of a server', () => {
   const cluster = new Cluster([1, 2, 3])
   cluster.startAll([1, 2, 3])
@@ -40,9 +44,12 @@ describe('what can be seen of a server', () => {
   })
 
   it('are ephemeral nodes of all sessions, and watches of nodes of those that are here', () => {
-    expect(new Map(seen.ephemeralsBySession)).toEqual(new Map([[idOf(near), ['/a/e']], [idOf(far), ['/f']]]))
-    expect([...seen.watchesByPath]).toEqual([['/a', [idOf(near)]], ['/later', [idOf(near)]]])
-    expect([...seen.watchesBySession]).toEqual([[idOf(near), ['/a', '/later']]])
+    const ephemerals = new Map(listed(seen.ephemeralsBySession))
+    expect(ephemerals).toEqual(new Map([[idOf(near), ['/a/e']], [idOf(far), ['/f']]]))
+    expect(seen.ephemeralOwners).toBe(2)
+    expect(listed(seen.watchesByPath)).toEqual([['/later', [idOf(near)]], ['/a', [idOf(near)]]])
+    expect(listed(seen.watchesBySession)).toEqual([[idOf(near), ['/later', '/a']]])
+    expect(seen.nodeWatches).toEqual({ count: 2, paths: 2, connections: 1 })
   })
 
   it('are the clients that are connected here', () => {

@@ -163,7 +163,7 @@ export class NaiveModel {
     const isTtl = flags === 5 || flags === 6
     if (flags < 0 || flags > 6 || isTtl !== (wish.op === OpCode.createTTL)) return { err: Err.badArguments }
     if (isTtl && (ttl < 1 || ttl >= 2 ** 40)) return { err: Err.badArguments }
-    const isContainer = wish.op === OpCode.createContainer || flags === 4
+    const isContainer = wish.op === OpCode.createContainer
     const isEphemeral = !isContainer && (flags === 1 || flags === 3)
     if (isEphemeral && !this.sessions.includes(sessionId)) return { err: Err.sessionExpired }
     if (!path.includes('/')) return { err: Err.badArguments }
