@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { embedded } from '../backends/embedded/index.ts'
 import type { EmbeddedOptions, Ensemble } from '../backends/embedded/index.ts'
+import { newEpoch } from '../backends/embedded/io/epochs.ts'
 import { ExitStatus, Failure, UsageError } from './exit-status.ts'
 import type { Output } from './output.ts'
 import { readZooCfg } from './zoo-cfg.ts'
@@ -68,6 +69,7 @@ export async function runServer(args: readonly string[], output: Output, stop: A
   const failed = new AbortController()
   const ensemble = embedded({ ...given.options, onError: (error) => failed.abort(error) })
   try {
+    await newEpoch()
     await start(ensemble)
     output.out(`quorate serves on ${ensemble.clientAddress(SERVER_ID) ?? 'no port'} (in memory; pid ${process.pid})\n`)
     await ended(AbortSignal.any([stop, failed.signal]))

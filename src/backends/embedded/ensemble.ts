@@ -13,6 +13,7 @@ import type { Deferred } from '../../core/async.ts'
 import { openClientSession } from '../protocol/client-session.ts'
 import { configurationText, membershipText } from './configuration-text.ts'
 import { ClientPort } from './io/client-port.ts'
+import { firstEpoch, noteEpoch } from './io/epochs.ts'
 import { Host } from './io/host.ts'
 import { MemoryDialer } from './io/memory-dialer.ts'
 import { MemoryNetwork } from './io/memory-network.ts'
@@ -80,6 +81,8 @@ export class Ensemble implements Backend, AsyncDisposable {
   #startTimer: NodeJS.Timeout | undefined
   #starting: Promise<void> | null = null
   #isStarted = false
+  /** Of this life: nothing of an earlier one is left, but clients have seen it. */
+  #firstEpoch = 1
   #isClosed = false
   #opened = 0
 
@@ -348,6 +351,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     if (this.#ports.length > 0) await this.#openPorts()
     if (this.#isClosed) throw new TypeError('this ensemble is closed')
     this.#isStarted = true
+    this.#firstEpoch = firstEpoch()
     for (const id of this.#ids) this.#startHost(id)
     await this.#started.promise
   }
@@ -368,6 +372,7 @@ export class Ensemble implements Backend, AsyncDisposable {
         ...this.#settings.server,
         myid: id,
         voters: this.#voters,
+        firstEpoch: this.#firstEpoch,
         bootstrap: !member.isWiped,
         membership: this.#membership,
       },
@@ -380,7 +385,7 @@ export class Ensemble implements Backend, AsyncDisposable {
         this.#network.close(id, peer, link)
       },
       onEvent: (event) => {
-        if (event.type === 'serving') this.#noteService()
+        if (event.type === 'serving') this.#noteService(event.epoch)
         this.#emit(id, event)
       },
       onFailure: (error) => {
@@ -394,7 +399,8 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   /** The ensemble has started when everybody serves; when a majority does, the others have a little time left. */
-  #noteService(): void {
+  #noteService(epoch: number): void {
+    noteEpoch(epoch)
     const { tickMs } = this.#settings.server
     const serving = this.status().filter((server) => server.serving).length
     if (serving === this.#members.size) this.#started.resolve()

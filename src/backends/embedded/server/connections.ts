@@ -33,6 +33,8 @@ export interface ConnectionsHost extends RequestHost {
   readonly maxSessionTimeoutMs: number
   /** Whether this server is in touch with a majority. */
   isServing(): boolean
+  /** While it serves: everything that clients have seen up to this zxid is applied here. */
+  seenHere(): bigint
   /** Has the leader check a session's password and move it here. */
   revalidate(packet: Extract<Packet, { type: 'REVALIDATE' }>): void
 }
@@ -204,7 +206,7 @@ export class Connections {
 
   #connect(connection: Connection, request: ConnectRequest): void {
     const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#host
-    if (!this.#host.isServing() || request.lastZxidSeen > this.#host.state().lastZxid) {
+    if (!this.#host.isServing() || request.lastZxidSeen > this.#host.seenHere()) {
       this.#close(connection)
       return
     }
