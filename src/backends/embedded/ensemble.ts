@@ -19,6 +19,7 @@ import { MemoryDialer } from './io/memory-dialer.ts'
 import { MemoryNetwork } from './io/memory-network.ts'
 import { systemRandom } from './io/random.ts'
 import { MemoryStorage } from './io/storage.ts'
+import { holdsBy, twoTurns } from './io/turns.ts'
 import { checkId, settingsOf } from './options.ts'
 import type { EmbeddedOptions, EmbeddedSettings } from './options.ts'
 import { REQUEST_BYTES_MAX } from './server/config.ts'
@@ -84,6 +85,9 @@ export class Ensemble implements Backend, AsyncDisposable {
   /** Of this life: nothing of an earlier one is left, but clients have seen it. */
   #firstEpoch = 1
   #isClosed = false
+  #closing: Promise<void> | null = null
+  /** Nothing more is taken from clients. */
+  #isDraining = false
   #opened = 0
 
   /**
@@ -272,14 +276,34 @@ export class Ensemble implements Backend, AsyncDisposable {
     return id
   }
 
-  /** Ends all servers. Clients should be closed before. Idempotent. */
+  /**
+   * Ends all servers. What clients have asked for by now is answered first, within the option `drainMs`; nothing more
+   * is taken from them. Idempotent.
+   */
   close(): Promise<void> {
-    if (this.#isClosed) return Promise.resolve()
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#startTimer)
+    const untilMs = performance.now() + this.#settings.drainMs
+    if (this.#hosts.some((host) => host.clientCount > 0)) {
+      // What the clients of this process have called is on its way to the servers.
+      await twoTurns()
+      this.#isDraining = true
+      await Promise.all([
+        ...this.#ports.map((port) => port.drain(untilMs)),
+        holdsBy(() => this.#hosts.every((host) => host.isAnswered), untilMs),
+      ])
+    }
     for (const id of this.#ids) this.crash(id)
     for (const port of this.#ports) port.close()
-    return Promise.resolve()
+  }
+
+  get #hosts(): readonly Host[] {
+    return this.#ids.flatMap((id) => this.#member(id).host ?? [])
   }
 
   /** See {@link Ensemble.close}. */
@@ -289,10 +313,14 @@ export class Ensemble implements Backend, AsyncDisposable {
 
   async #open(turn: number, options: OpenOptions): Promise<Session> {
     await abortable(this.start(), options.signal)
+    const isDraining = (): boolean => this.#isDraining
     const directory = {
       ids: this.#ids,
       host: (id: number) => this.#members.get(id)?.host ?? undefined,
       isIsolated: (sessionId: bigint) => this.#isolated.has(sessionId),
+      get isClosing() {
+        return isDraining()
+      },
     }
     return openClientSession(new MemoryDialer(directory, turn), {
       ...options,

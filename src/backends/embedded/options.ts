@@ -19,6 +19,7 @@ const OUTSTANDING_MAX = 1_000_000
 const REQUEST_BYTES_MIN = 1_024
 const REQUEST_BYTES_MAX = 0x400_0000
 const LIMIT_TICKS_MAX = 100_000
+const DRAIN_MS_MAX = 600_000
 
 /** Options of `embedded()`. */
 export interface EmbeddedOptions {
@@ -68,6 +69,8 @@ export interface EmbeddedOptions {
   readonly enforceQuota?: boolean
   /** Who no access control list stops, as `user:base64(sha1(user:password))`; null for nobody, which is the default. */
   readonly superDigest?: string | null
+  /** How long `close()` waits for the answers to what clients have in flight, in milliseconds. Default 5,000. */
+  readonly drainMs?: number
   /** Gets the error of a server that ended by itself. By default it is emitted as a process warning. */
   readonly onError?: (error: unknown) => void
 }
@@ -77,6 +80,7 @@ export interface EmbeddedSettings {
   readonly servers: number
   readonly observers: number
   readonly sessionTimeoutMs: number
+  readonly drainMs: number
   readonly onError: (error: unknown) => void
   readonly clients: ClientSettings
   readonly server: Omit<ServerConfig, 'myid' | 'voters' | 'bootstrap'>
@@ -111,6 +115,7 @@ const DEFAULTS = Object.freeze({
   extendedTypes: SERVER_DEFAULTS.extendedTypes,
   enforceQuota: SERVER_DEFAULTS.enforceQuota,
   superDigest: SERVER_DEFAULTS.superDigest,
+  drainMs: 5_000,
   onError: (error: unknown): void => {
     process.emitWarning(error instanceof Error ? error : String(error))
   },
@@ -139,6 +144,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
   checkNumber('observers', all.observers, 0, OBSERVERS_MAX)
   const times = timesOf(all)
   checkNumber('snapCount', all.snapCount, SNAP_COUNT_MIN, SNAP_COUNT_MAX)
+  checkNumber('drainMs', all.drainMs, 0, DRAIN_MS_MAX)
   checkNumber('initLimitTicks', all.initLimitTicks, 1, LIMIT_TICKS_MAX)
   checkNumber('syncLimitTicks', all.syncLimitTicks, 1, LIMIT_TICKS_MAX)
   checkNumber('requestBytesMax', all.requestBytesMax, REQUEST_BYTES_MIN, REQUEST_BYTES_MAX)
@@ -150,6 +156,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
     servers: all.servers,
     observers: all.observers,
     sessionTimeoutMs: all.sessionTimeoutMs,
+    drainMs: all.drainMs,
     onError: all.onError,
     clients: clientSettingsOf(all),
     server: {

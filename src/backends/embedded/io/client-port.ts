@@ -17,6 +17,7 @@ import { FourLetterWords } from './four-letter-words.ts'
 import type { Company } from './four-letter-words.ts'
 import type { Host } from './host.ts'
 import { Traffic } from './traffic.ts'
+import { holdsBy, twoTurns } from './turns.ts'
 
 /** The reference's time-out for connections that have no session. */
 const SESSIONLESS_MS = 10_000
@@ -24,6 +25,8 @@ const SESSIONLESS_MS = 10_000
 const DEADLINE_CHECKS = 20
 /** A check later than this was held up by something, and others were too. */
 const STALL_MS = 50
+/** How long clients have to close their ends of connections that were ended, when the port is closed. */
+const LINGER_MS_MAX = 500
 const WRITER_BYTES = 0x1000
 /** A writer that has grown larger than this is not kept. */
 const KEPT_WRITER_BYTES_MAX = 0x20_0000
@@ -138,6 +141,22 @@ export class ClientPort {
   /** Puts a server behind the port. */
   attach(host: ClientHost): void {
     this.#host = host
+  }
+
+  /**
+   * Closes the port to new connections, answers what the others have asked for so far, and ends them.
+   *
+   * @param untilMs - when to stop waiting, on `performance.now()`
+   */
+  async drain(untilMs: number): Promise<void> {
+    this.#listener?.close()
+    this.#listener = null
+    if (this.#sockets.size === 0) return
+    await twoTurns()
+    for (const socket of this.#sockets) socket.stopReading()
+    await holdsBy(() => [...this.#sockets].every((socket) => socket.isAnswered), untilMs)
+    for (const socket of [...this.#sockets]) socket.finish()
+    await holdsBy(() => this.#sockets.size === 0, Math.min(untilMs, performance.now() + LINGER_MS_MAX))
   }
 
   /** Closes the port and every connection, at once. It can be opened again. Idempotent. */

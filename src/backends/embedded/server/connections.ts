@@ -71,6 +71,15 @@ export class Connections {
     return this.#bySession.size
   }
 
+  /** Requests that are not answered yet, and sessions that are being set up. It takes a look at each connection. */
+  get unanswered(): number {
+    let count = 0
+    for (const { pending, phase } of this.#connections.values()) {
+      count += pending.length + (phase === 'creating' || phase === 'resuming' ? 1 : 0)
+    }
+    return count
+  }
+
   /** The time-out of a session that is connected here, in milliseconds; 0 if it is not. */
   timeoutMsOf(sessionId: bigint): number {
     return this.#bySession.get(sessionId)?.timeoutMs ?? 0

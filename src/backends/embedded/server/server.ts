@@ -216,6 +216,11 @@ export class Server {
     }
   }
 
+  /** Requests of clients that are not answered yet, and sessions that are being set up. */
+  get unanswered(): number {
+    return this.#connections.unanswered
+  }
+
   /** What there is to see of it, for operators. Of a moment: its lists are made when they are asked for. */
   inspect(): ServerInspection {
     return inspect({
