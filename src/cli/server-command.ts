@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { embedded } from '../backends/embedded/index.ts'
 import type { EmbeddedOptions, Ensemble } from '../backends/embedded/index.ts'
+import { newEpoch } from '../backends/embedded/io/epochs.ts'
 import { ExitStatus, Failure, UsageError } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
 import { hint } from './nearest.ts'
@@ -76,6 +77,7 @@ export async function runServer(args: readonly string[], output: Output, stop: A
     },
   })
   try {
+    await newEpoch()
     await start(ensemble)
     output.out(`quorate serves on ${ensemble.clientAddress(SERVER_ID) ?? 'no port'} (in memory; pid ${process.pid})\n`)
     await ended(AbortSignal.any([stop, failed.signal]))

@@ -14,6 +14,7 @@ const REPERTOIRE = [
   'counters',
   'parties and queues',
   'reconnects',
+  'lives',
 ]
 
 const skip = reasonToSkip('kazoo', hasKazoo)

@@ -38,7 +38,7 @@ def ask(request, argument=""):
 
 
 def client(**options):
-    made = KazooClient(hosts=HOSTS, timeout=10, **options)
+    made = KazooClient(hosts=HOSTS, timeout=30, **options)
     made.start(timeout=WAIT_S)
     return made
 
@@ -320,6 +320,19 @@ def reconnects(zk):
     works("reconnects")
 
 
+def lives(zk):
+    states = []
+    zk.add_listener(states.append)
+    zk.create("/lives", b"", ephemeral=True)
+    session = zk.client_id[0]
+    # Everything that the servers hold is gone. The time-out of the session is longer than anybody waits here.
+    ask("begin-again")
+    until(lambda: states[-2:] == [KazooState.LOST, KazooState.CONNECTED], "a new session")
+    assert zk.client_id[0] != session and zk.exists("/lives") is None
+    zk.create("/lives", b"", ephemeral=True)
+    works("lives")
+
+
 def moves(zk):
     lost = []
     zk.create("/moves", b"", ephemeral=True)
@@ -341,7 +354,7 @@ def main():
         moves(zk)
     else:
         for check in (
-            nodes, permissions, transactions, watches, locks, elections, barriers, counters, parties, reconnects
+            nodes, permissions, transactions, watches, locks, elections, barriers, counters, parties, reconnects, lives
         ):
             check(zk)
     zk.stop()

@@ -16,31 +16,41 @@ export interface Servers extends AsyncDisposable {
 
 /** Starts one server, or an ensemble of three. */
 export async function startServers(count: 1 | 3): Promise<Servers> {
-  const clientPorts = Array.from({ length: count }, () => 0)
-  const ensemble = embedded({ servers: count, clientPorts, fourLetterWords: ['cons'] })
-  await ensemble.start()
+  const begin = async (clientPorts: readonly number[]): Promise<Ensemble> => {
+    const begun = embedded({ servers: count, clientPorts, fourLetterWords: ['cons'] })
+    await begun.start()
+    return begun
+  }
+  let ensemble = await begin(Array.from({ length: count }, () => 0))
+  const ports = ensemble.clientPorts
   return {
-    addresses: ensemble.clientPorts.map((port) => `127.0.0.1:${port}`).join(','),
-    asks: asksOf(ensemble),
+    addresses: ports.map((port) => `127.0.0.1:${port}`).join(','),
+    asks: {
+      ...asksOf(() => ensemble),
+      'begin-again': async () => {
+        await ensemble.close()
+        ensemble = await begin(ports)
+      },
+    },
     [Symbol.asyncDispose]: () => ensemble.close(),
   }
 }
 
 /** Sessions are named by their ids in decimal, of which Java's can be negative. */
-function asksOf(ensemble: Ensemble): Asks {
+function asksOf(current: () => Ensemble): Asks {
   const crashed: number[] = []
   const idOf = (session: string): bigint => BigInt.asIntN(64, BigInt(session))
   return {
-    disconnect: (session) => ensemble.disconnectSession(idOf(session)),
-    expire: (session) => ensemble.expireSession(idOf(session)),
+    disconnect: (session) => current().disconnectSession(idOf(session)),
+    expire: (session) => current().expireSession(idOf(session)),
     'crash-server-of': async (session) => {
-      const id = await serverOf(ensemble, idOf(session))
+      const id = await serverOf(current(), idOf(session))
       crashed.push(id)
-      ensemble.crash(id)
+      current().crash(id)
     },
     restart: async () => {
-      for (const id of crashed.splice(0)) ensemble.restart(id)
-      while (ensemble.status().some(({ serving }) => !serving)) {
+      for (const id of crashed.splice(0)) current().restart(id)
+      while (current().status().some(({ serving }) => !serving)) {
         await new Promise((resolve) => setTimeout(resolve, POLL_MS))
       }
     },

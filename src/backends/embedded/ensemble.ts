@@ -13,11 +13,13 @@ import type { Deferred } from '../../core/async.ts'
 import { openClientSession } from '../protocol/client-session.ts'
 import { configurationText, membershipText } from './configuration-text.ts'
 import { ClientPort } from './io/client-port.ts'
+import { firstEpoch, noteEpoch } from './io/epochs.ts'
 import { Host } from './io/host.ts'
 import { MemoryDialer } from './io/memory-dialer.ts'
 import { MemoryNetwork } from './io/memory-network.ts'
 import { systemRandom } from './io/random.ts'
 import { MemoryStorage } from './io/storage.ts'
+import { holdsBy, twoTurns } from './io/turns.ts'
 import { checkId, settingsOf } from './options.ts'
 import type { EmbeddedOptions, EmbeddedSettings } from './options.ts'
 import { REQUEST_BYTES_MAX } from './server/config.ts'
@@ -83,7 +85,12 @@ export class Ensemble implements Backend, AsyncDisposable {
   #startTimer: NodeJS.Timeout | undefined
   #starting: Promise<void> | null = null
   #isStarted = false
+  /** Of this life: nothing of an earlier one is left, but clients have seen it. */
+  #firstEpoch = 1
   #isClosed = false
+  #closing: Promise<void> | null = null
+  /** Nothing more is taken from clients. */
+  #isDraining = false
   #opened = 0
   #clientErrorAtMs = -Infinity
 
@@ -273,14 +280,34 @@ export class Ensemble implements Backend, AsyncDisposable {
     return id
   }
 
-  /** Ends all servers. Clients should be closed before. Idempotent. */
+  /**
+   * Ends all servers. What clients have asked for by now is answered first, within the option `drainMs`; nothing more
+   * is taken from them. Idempotent.
+   */
   close(): Promise<void> {
-    if (this.#isClosed) return Promise.resolve()
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#startTimer)
+    const untilMs = performance.now() + this.#settings.drainMs
+    if (this.#hosts.some((host) => host.clientCount > 0)) {
+      // What the clients of this process have called is on its way to the servers.
+      await twoTurns()
+      this.#isDraining = true
+      await Promise.all([
+        ...this.#ports.map((port) => port.drain(untilMs)),
+        holdsBy(() => this.#hosts.every((host) => host.isAnswered), untilMs),
+      ])
+    }
     for (const id of this.#ids) this.crash(id)
     for (const port of this.#ports) port.close()
-    return Promise.resolve()
+  }
+
+  get #hosts(): readonly Host[] {
+    return this.#ids.flatMap((id) => this.#member(id).host ?? [])
   }
 
   /** See {@link Ensemble.close}. */
@@ -290,10 +317,14 @@ export class Ensemble implements Backend, AsyncDisposable {
 
   async #open(turn: number, options: OpenOptions): Promise<Session> {
     await abortable(this.start(), options.signal)
+    const isDraining = (): boolean => this.#isDraining
     const directory = {
       ids: this.#ids,
       host: (id: number) => this.#members.get(id)?.host ?? undefined,
       isIsolated: (sessionId: bigint) => this.#isolated.has(sessionId),
+      get isClosing() {
+        return isDraining()
+      },
     }
     return openClientSession(new MemoryDialer(directory, turn), {
       ...options,
@@ -355,6 +386,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     if (this.#ports.length > 0) await this.#openPorts()
     if (this.#isClosed) throw new TypeError('this ensemble is closed')
     this.#isStarted = true
+    this.#firstEpoch = firstEpoch()
     for (const id of this.#ids) this.#startHost(id)
     await this.#started.promise
   }
@@ -375,6 +407,7 @@ export class Ensemble implements Backend, AsyncDisposable {
         ...this.#settings.server,
         myid: id,
         voters: this.#voters,
+        firstEpoch: this.#firstEpoch,
         bootstrap: !member.isWiped,
         membership: this.#membership,
       },
@@ -387,7 +420,7 @@ export class Ensemble implements Backend, AsyncDisposable {
         this.#network.close(id, peer, link)
       },
       onEvent: (event) => {
-        if (event.type === 'serving') this.#noteService()
+        if (event.type === 'serving') this.#noteService(event.epoch)
         this.#emit(id, event)
         if (event.type !== 'client-failed') return
         member.port?.noteClientError()
@@ -404,7 +437,8 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   /** The ensemble has started when everybody serves; when a majority does, the others have a little time left. */
-  #noteService(): void {
+  #noteService(epoch: number): void {
+    noteEpoch(epoch)
     const { tickMs } = this.#settings.server
     const serving = this.status().filter((server) => server.serving).length
     if (serving === this.#members.size) this.#started.resolve()

@@ -24,6 +24,7 @@ const REQUEST_BYTES_MAX = 0x400_0000
 const RESPONSE_BYTES_MIN = 1_024
 const RESPONSE_BYTES_MAX = 0x4000_0000
 const LIMIT_TICKS_MAX = 100_000
+const DRAIN_MS_MAX = 600_000
 
 /** Options of `embedded()`. */
 export interface EmbeddedOptions {
@@ -79,6 +80,8 @@ export interface EmbeddedOptions {
   readonly enforceQuota?: boolean
   /** Who no access control list stops, as `user:base64(sha1(user:password))`; null for nobody, which is the default. */
   readonly superDigest?: string | null
+  /** How long `close()` waits for the answers to what clients have in flight, in milliseconds. Default 5,000. */
+  readonly drainMs?: number
   /** Gets the error of a server that ended by itself. By default it is emitted as a process warning. */
   readonly onError?: (error: unknown) => void
   /**
@@ -94,6 +97,7 @@ export interface EmbeddedSettings {
   readonly servers: number
   readonly observers: number
   readonly sessionTimeoutMs: number
+  readonly drainMs: number
   readonly onError: (error: unknown) => void
   readonly onClientError: (error: unknown) => void
   readonly clients: ClientSettings
@@ -130,6 +134,7 @@ const DEFAULTS = Object.freeze({
   extendedTypes: SERVER_DEFAULTS.extendedTypes,
   enforceQuota: SERVER_DEFAULTS.enforceQuota,
   superDigest: SERVER_DEFAULTS.superDigest,
+  drainMs: 5_000,
   onError: warn,
   onClientError: warn,
 }) satisfies Required<Omit<EmbeddedOptions, DependentOption>>
@@ -152,6 +157,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
   validateInteger('observers', all.observers, 0, OBSERVERS_MAX)
   const times = timesOf(all)
   validateInteger('snapCount', all.snapCount, SNAP_COUNT_MIN, SNAP_COUNT_MAX)
+  validateInteger('drainMs', all.drainMs, 0, DRAIN_MS_MAX)
   validateInteger('initLimitTicks', all.initLimitTicks, 1, LIMIT_TICKS_MAX)
   validateInteger('syncLimitTicks', all.syncLimitTicks, 1, LIMIT_TICKS_MAX)
   validateInteger('requestBytesMax', all.requestBytesMax, REQUEST_BYTES_MIN, REQUEST_BYTES_MAX)
@@ -165,6 +171,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
     servers: all.servers,
     observers: all.observers,
     sessionTimeoutMs: all.sessionTimeoutMs,
+    drainMs: all.drainMs,
     onError: all.onError,
     onClientError: all.onClientError,
     clients: clientSettingsOf(all),

@@ -18,6 +18,7 @@ import { FourLetterWords } from './four-letter-words.ts'
 import type { Company } from './four-letter-words.ts'
 import type { Host } from './host.ts'
 import { Traffic } from './traffic.ts'
+import { holdsBy, twoTurns } from './turns.ts'
 
 /** The reference's time-out for connections that have no session. */
 const SESSIONLESS_MS = 10_000
@@ -27,6 +28,8 @@ const DEADLINE_CHECKS = 20
 const STALL_MS = 50
 /** Clients that are left after this much of a turn are sent theirs in the next turn. */
 const FLUSH_MS_MAX = 10
+/** How long clients have to close their ends of connections that were ended, when the port is closed. */
+const LINGER_MS_MAX = 500
 const WRITER_BYTES = 0x1000
 /** A writer that has grown larger than this is not kept. */
 const KEPT_WRITER_BYTES_MAX = 0x20_0000
@@ -146,6 +149,22 @@ export class ClientPort {
   /** Counts an error in what was done for one client. */
   noteClientError(): void {
     this.#traffic.clientErrors += 1
+  }
+
+  /**
+   * Closes the port to new connections, answers what the others have asked for so far, and ends them.
+   *
+   * @param untilMs - when to stop waiting, on `performance.now()`
+   */
+  async drain(untilMs: number): Promise<void> {
+    this.#listener?.close()
+    this.#listener = null
+    if (this.#sockets.size === 0) return
+    await twoTurns()
+    for (const socket of this.#sockets) socket.stopReading()
+    await holdsBy(() => [...this.#sockets].every((socket) => socket.isAnswered), untilMs)
+    for (const socket of [...this.#sockets]) socket.finish()
+    await holdsBy(() => this.#sockets.size === 0, Math.min(untilMs, performance.now() + LINGER_MS_MAX))
   }
 
   /** Closes the port and every connection, at once. It can be opened again. Idempotent. */

@@ -95,6 +95,8 @@ export class ClientSocket implements ClientEnd {
   #isBlocked = false
   #awaitsRoom = false
   #isFlushWanted = false
+  /** It is not read any more: what it has asked for is answered, and then it ends. */
+  #isStopping = false
   #nowMs = 0
 
   constructor(socket: Socket, owner: SocketOwner) {
@@ -124,6 +126,30 @@ export class ClientSocket implements ClientEnd {
   /** Whether it is being read. */
   get isReading(): boolean {
     return this.#phase !== 'closed' && !this.#socket.isPaused()
+  }
+
+  /** Whether everything that was read is answered, and the network has taken the answers. */
+  get isAnswered(): boolean {
+    if (this.#phase === 'closed') return true
+    const hasWork = this.outstanding > 0 || this.#held.length > 0 || this.#unsent.length > 0
+    return !hasWork && this.#phase !== 'greeting' && this.#socket.writableLength === 0
+  }
+
+  /** Reads no more of it. What was read is still answered. */
+  stopReading(): void {
+    this.#isStopping = true
+    this.#socket.pause()
+  }
+
+  /**
+   * Ends the connection from this side. What still comes is thrown away and not left unread: a connection that is
+   * closed over unread bytes is reset, and the client loses the answers that it has not read.
+   */
+  finish(): void {
+    if (this.#phase === 'closed') return
+    this.#phase = 'ending'
+    this.#socket.end()
+    this.#socket.resume()
   }
 
   /** A message of the server, which goes out at the end of this turn. */
@@ -199,7 +225,7 @@ export class ClientSocket implements ClientEnd {
     })
     if (this.#held.length > 0) return
     clearTimeout(this.#lookTimer)
-    this.#socket.resume()
+    if (!this.#isStopping) this.#socket.resume()
   }
 
   /** As in the reference, one request of each client is taken however much there is to do. */
@@ -297,7 +323,7 @@ export class ClientSocket implements ClientEnd {
     clearTimeout(this.#lookTimer)
     if (this.#heldBytes >= HELD_BYTES_MAX) return
     this.#lookTimer = setTimeout(() => {
-      if (this.#phase !== 'closed') this.#socket.resume()
+      if (this.#phase !== 'closed' && !this.#isStopping) this.#socket.resume()
     }, LOOK_MS)
     this.#lookTimer.unref()
   }

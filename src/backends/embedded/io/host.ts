@@ -136,6 +136,16 @@ export class Host {
     })
   }
 
+  /** How many clients are connected. */
+  get clientCount(): number {
+    return this.#clients.size
+  }
+
+  /** Whether everything that clients have asked for is answered. */
+  get isAnswered(): boolean {
+    return this.#isStopped || (this.#inputs.length === 0 && this.#server.unanswered === 0)
+  }
+
   /** Ends a session as if its time-out had passed, if this server leads. */
   expireSession(sessionId: bigint): void {
     this.#input(() => {

@@ -9,6 +9,8 @@ export interface ServerDirectory {
   readonly ids: readonly number[]
   /** The host of a server that is up. */
   host(id: number): Host | undefined
+  /** Whether nothing more is taken from clients: the ensemble ends. */
+  readonly isClosing: boolean
   /** Whether the client of this session reaches no server at present. */
   isIsolated(sessionId: bigint): boolean
 }
@@ -57,7 +59,7 @@ class MemoryChannel implements Channel {
     this.#directory = directory
     this.#host = host
     this.#listener = listener
-    if (host === undefined) {
+    if (host === undefined || directory.isClosing) {
       this.#close()
       return
     }
@@ -73,7 +75,7 @@ class MemoryChannel implements Channel {
 
   send(message: ClientMessage): void {
     if (message.kind === 'connect' && this.#directory.isIsolated(message.request.sessionId)) this.close()
-    if (this.#isOpen) this.#host?.receiveClient(this.#connection, message)
+    if (this.#isOpen && !this.#directory.isClosing) this.#host?.receiveClient(this.#connection, message)
   }
 
   close(): void {

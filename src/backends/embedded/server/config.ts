@@ -51,6 +51,7 @@ export const SERVER_DEFAULTS = Object.freeze({
   pingTicks: 4,
   commitLogCount: 500,
   commitLogBytes: 0x100_0000,
+  firstEpoch: 1,
   epochCounterMax: 0xffff_ffff,
   sessionBucketTicks: 2,
   minSessionTimeoutMs: 100,

@@ -36,6 +36,8 @@ export interface ConnectionsHost extends RequestHost {
   isServing(): boolean
   /** An error in what was done for one client has ended its connection; the code is wrong, and goes on. */
   clientFailed(sessionId: bigint, error: unknown): void
+  /** While it serves: everything that clients have seen up to this zxid is applied here. */
+  seenHere(): bigint
   /** Has the leader check a session's password and move it here. */
   revalidate(packet: Extract<Packet, { type: 'REVALIDATE' }>): void
 }
@@ -74,6 +76,15 @@ export class Connections {
   /** Number of clients that have a session here. */
   get count(): number {
     return this.#bySession.size
+  }
+
+  /** Requests that are not answered yet, and sessions that are being set up. It takes a look at each connection. */
+  get unanswered(): number {
+    let count = 0
+    for (const { pending, phase } of this.#connections.values()) {
+      count += pending.length + (phase === 'creating' || phase === 'resuming' ? 1 : 0)
+    }
+    return count
   }
 
   /** The time-out of a session that is connected here, in milliseconds; 0 if it is not. */
@@ -234,7 +245,7 @@ export class Connections {
 
   #connect(connection: Connection, request: ConnectRequest): void {
     const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#host
-    if (!this.#host.isServing() || request.lastZxidSeen > this.#host.state().lastZxid) {
+    if (!this.#host.isServing() || request.lastZxidSeen > this.#host.seenHere()) {
       this.#close(connection)
       return
     }

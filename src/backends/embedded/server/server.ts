@@ -34,7 +34,7 @@ import type { Ready, ServerEvent, ServerStatus } from './ready.ts'
 import { SnapshotSchedule } from './snapshot-schedule.ts'
 import { State } from './state.ts'
 import { Term } from './term.ts'
-import { Outbox } from './zab.ts'
+import { Outbox, zxidOf } from './zab.ts'
 import type { LogEntry } from './zab.ts'
 
 /** The number of the sync by which a server asks for its vote; those that clients ask for count from 1. */
@@ -61,7 +61,7 @@ export class Server {
   readonly #localSessions = new LocalSessions()
   /** FOLLOWERINFOs and OBSERVERINFOs that came while this server was still looking. */
   #early = new Map<number, { readonly link: number; readonly packet: Packet }>()
-  #epochFloor = 0
+  #epochFloor: number
   #lookInTicks = 0
   #ticks = 0
   readonly #snapshots: SnapshotSchedule
@@ -78,6 +78,7 @@ export class Server {
    */
   constructor(config: ServerConfig, recovered: Recovered, random: RandomSource, wallTimeMs: number) {
     this.#config = config
+    this.#epochFloor = config.firstEpoch - 1
     this.#random = random
     this.#wallTimeMs = wallTimeMs
     this.#journal = new Journal(recovered)
@@ -213,6 +214,11 @@ export class Server {
       watches: this.#connections.watches.count,
       nodes: this.#state.tree.nodeCount,
     }
+  }
+
+  /** Requests of clients that are not answered yet, and sessions that are being set up. */
+  get unanswered(): number {
+    return this.#connections.unanswered
   }
 
   /** What there is to see of it, for operators. Of a moment: its lists are made when they are asked for. */
@@ -425,6 +431,15 @@ export class Server {
     }
   }
 
+  /**
+   * Up to here, whatever anybody has seen of this ensemble has been applied: a server that serves has all of what was
+   * before its leader's epoch, although nothing has happened in it yet.
+   */
+  get #seenHere(): bigint {
+    const begin = zxidOf(this.#journal.currentEpoch, 0)
+    return this.#state.lastZxid > begin ? this.#state.lastZxid : begin
+  }
+
   get #committed(): bigint {
     return this.#leader?.committedZxid ?? this.#learner?.committedZxid ?? 0n
   }
@@ -442,6 +457,7 @@ export class Server {
       isAlone: this.#isAlone,
       state: () => this.#state,
       isServing: () => this.#serving,
+      seenHere: () => this.#seenHere,
       submit: (request) => {
         if (this.#leader === null) this.#learner?.send({ type: 'REQUEST', request })
         else this.#term?.submit(request, this.#config.myid, this.#wallTimeMs)

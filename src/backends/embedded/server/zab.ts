@@ -64,6 +64,8 @@ export interface ZabConfig {
   /** How many applied entries are kept in memory to synchronise learners by DIFF, and how many bytes of them. */
   readonly commitLogCount: number
   readonly commitLogBytes: number
+  /** The first leader's epoch is not less than this: later than any that the ensemble had in an earlier life. */
+  readonly firstEpoch: number
   /** Last counter of an epoch; behind it the leader makes way for an election. */
   readonly epochCounterMax: number
 }

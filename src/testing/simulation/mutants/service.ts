@@ -30,7 +30,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'client-travels-back',
     breaks: 'A server accepts a client that has seen more than the server has applied.',
     kin: 'the single system image of ZooKeeper, left out',
-    edits: [{ file: CONNECTIONS, from: 'request.lastZxidSeen > this.#host.state().lastZxid', to: 'false' }],
+    edits: [{ file: CONNECTIONS, from: 'request.lastZxidSeen > this.#host.seenHere()', to: 'false' }],
     profile: 'pause',
     workload: 'raw',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
