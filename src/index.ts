@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Coordination recipes for Node.js, and the client that they stand on.
  *
@@ -39,7 +40,7 @@ export type { FairLockOptions } from './recipes/fair-lock.ts'
 export type { LockLayout } from './recipes/contender-names.ts'
 export { ExclusiveLock } from './recipes/exclusive-lock.ts'
 export type { HolderInfo } from './recipes/exclusive-lock.ts'
-export type { AcquireOptions, ContenderInfo } from './recipes/contenders.ts'
+export type { AcquireOptions, ContenderInfo, OnSessionLoss, TryAcquireOptions } from './recipes/contenders.ts'
 export type { Lease, LeaseState } from './recipes/lease.ts'
 export { lossReason } from './recipes/tenure.ts'
 export type { LossCause, LossReason } from './recipes/tenure.ts'
@@ -62,5 +63,6 @@ export type { SchemaIssue, SchemaResult, StandardSchema } from './recipes/standa
 export type { Written } from './recipes/versioned-write.ts'
 export type { IterateOptions, SubscribeOptions, Unsubscribe } from './recipes/feed.ts'
 export { GroupMembership } from './recipes/group-membership.ts'
-export type { GroupChange, GroupMembershipOptions, JoinOptions, MemberInfo } from './recipes/group-membership.ts'
+export type { GroupChange, GroupMembershipOptions, MemberInfo } from './recipes/group-membership.ts'
+export type { JoinOptions } from './recipes/member-claim.ts'
 export type { Member, MemberNotice, MemberState } from './recipes/member.ts'

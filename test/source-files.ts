@@ -21,7 +21,7 @@ export interface Import {
 }
 
 /** What is made or brought by tools. */
-const NOT_OURS = /^(node_modules|dist|dist-examples|coverage|docs\/api|\.git|test\/\.docs)(\/|$)/
+const NOT_OURS = /^(node_modules|dist|dist-examples|dist-sim|coverage|docs\/api|\.git|test\/\.docs)(\/|$)/
 
 /** Every text of the repository, in a fixed order. */
 export function repository(): File[] {

@@ -1,21 +1,38 @@
 /** The arguments of the program: its own options, and the command that they leave. */
 import { DEFAULT_URL } from './connect-url.ts'
 import { UsageError } from './exit-status.ts'
+import { hint } from './nearest.ts'
 
 /** What was asked for. */
 export interface CommandLine {
   /** Where to connect to. */
   readonly url: string
+  /** Who connects; null if that is not said, or in the URL. */
+  readonly user: string | null
+  /** The file whose first line is the password. */
+  readonly passwordFile: string | null
+  /** Whether to ask for the password at the terminal. */
+  readonly asksPassword: boolean
   /** Whether every result is a JSON value on a line. */
   readonly json: boolean
+  /** Whether what nodes hold goes to a terminal as it is. */
+  readonly raw: boolean
   /** The session time-out to ask for, in milliseconds. */
   readonly sessionTimeoutMs: number
   /** How long to try to connect, in milliseconds. */
   readonly connectTimeoutMs: number
   /** Whether to print the usage, or the version, and no more. */
   readonly shows: 'usage' | 'version' | null
+}
+
+/** Arguments, taken apart. */
+export interface TakenArguments {
   /** The command and its arguments; empty for a shell at the terminal. */
   readonly command: readonly string[]
+  /** Whether there is a `--json`. */
+  readonly json: boolean
+  /** What the options come to. Throws UsageError for a wrong one. */
+  readonly options: () => CommandLine
 }
 
 /** Like zkCli's. */
@@ -23,64 +40,110 @@ const SESSION_TIMEOUT_MS = 30_000
 const CONNECT_TIMEOUT_MS = 5_000
 const TIME_MS_MAX = 2 ** 31 - 1
 
+type Valued = 'url' | 'user' | 'passwordFile' | 'sessionTimeoutMs' | 'connectTimeoutMs'
+type Alone = 'json' | 'raw' | 'asksPassword'
+
 /** Options with a value, by their words; those with one dash are zkCli's. */
-const WITH_VALUE: Readonly<Record<string, 'url' | 'sessionTimeoutMs' | 'connectTimeoutMs'>> = {
+const WITH_VALUE: Readonly<Record<string, Valued>> = {
   '--connect': 'url',
   '-server': 'url',
+  '--user': 'user',
+  '--password-file': 'passwordFile',
   '--timeout': 'sessionTimeoutMs',
   '-timeout': 'sessionTimeoutMs',
   '--connect-timeout': 'connectTimeoutMs',
 }
 
+const ALONE: Readonly<Record<string, Alone>> = {
+  '--json': 'json',
+  '--raw': 'raw',
+  '--ask-password': 'asksPassword',
+}
+
+/** Options that stand before a command only: after it they are the command's. */
+const SHOWS: Readonly<Record<string, 'usage' | 'version'>> = {
+  '--help': 'usage',
+  '-h': 'usage',
+  '--version': 'version',
+}
+
+/** The options of the program. */
+export const OPTION_NAMES: readonly string[] = [WITH_VALUE, ALONE, SHOWS].flatMap((options) => Object.keys(options))
+
 /** How the program is used. */
 export const USAGE = `usage: quorate [options]                     a shell; help lists its commands
-       quorate [options] command [arguments]   one command
+       quorate [options] command [arguments]   one command; quorate command --help tells about it
        quorate server [zoo.cfg] [options]      a server; quorate server --help tells more
 options:
   --connect URL            embedded:, zookeeper://host:port,host:port/chroot (default: ${DEFAULT_URL}),
                            etcd://host:port, redis://host:port
+  --user NAME              who connects; its password is in QUORATE_PASSWORD, or
+  --password-file FILE     in the first line of a file, or
+  --ask-password           asked for at the terminal
   --json                   a JSON value on a line for each result
+  --raw                    what nodes hold as it is, also to a terminal
   --timeout MS             session time-out to ask for (default: ${SESSION_TIMEOUT_MS})
   --connect-timeout MS     how long to try to connect (default: ${CONNECT_TIMEOUT_MS})
   --version, --help
-exit status: 0 done, 1 not done, 2 not understood`
+exit status: 0 done, 1 not done, 2 not understood; that of lock: quorate lock --help`
 
-/**
- * Takes the arguments apart. Options of the program may stand before the command and behind it, up to `--`.
- *
- * @throws UsageError for an option without its value, or with a wrong one
- */
-export function readCommandLine(args: readonly string[]): CommandLine {
-  const values: Partial<Record<'url' | 'sessionTimeoutMs' | 'connectTimeoutMs', string>> = {}
+/** Takes the arguments apart. Options of the program may stand before the command and after it, up to `--`. */
+export function takeArguments(args: readonly string[]): TakenArguments {
+  const values: Partial<Record<Valued, string>> = {}
+  const alone = new Set<Alone>()
   const command: string[] = []
-  let json = false
+  const problems: string[] = []
   let shows: CommandLine['shows'] = null
   for (let index = 0; index < args.length; index++) {
     const word = args[index] ?? ''
-    const [, name = '', inline] = /^(--?[a-z-]+)(?:=(.*))?$/s.exec(word) ?? []
+    const [, name = word, inline] = /^(--?[\w-]+)(?:=(.*))?$/s.exec(word) ?? []
     const valued = Object.hasOwn(WITH_VALUE, name) ? WITH_VALUE[name] : undefined
+    const single = Object.hasOwn(ALONE, word) ? ALONE[word] : undefined
     if (word === '--') {
       command.push(...args.slice(index))
       break
     } else if (valued !== undefined) {
       const value = inline ?? args[(index += 1)]
-      if (value === undefined) throw new UsageError(`${name} needs a value`)
-      values[valued] = value
-    } else if (word === '--json') json = true
+      if (value === undefined) problems.push(`${name} needs a value`)
+      else values[valued] = value
+    } else if (single !== undefined) alone.add(single)
     else if (command.length > 0) command.push(word)
-    else if (word === '--help' || word === '-h') shows = 'usage'
-    else if (word === '--version') shows = 'version'
-    else if (word.startsWith('-')) throw new UsageError(`quorate has no option ${word}\n${USAGE}`)
+    else if (Object.hasOwn(SHOWS, word)) shows = SHOWS[word] ?? null
+    else if (word.startsWith('-')) problems.push(`quorate has no option ${unknownOption(word, name)}`)
     else command.push(word)
   }
+  const options = (): CommandLine => {
+    const [problem] = problems
+    if (problem !== undefined) throw new UsageError(problem)
+    return optionsOf(values, alone, shows)
+  }
+  return { command, json: alone.has('json'), options }
+}
+
+function optionsOf(
+  values: Partial<Record<Valued, string>>,
+  alone: ReadonlySet<Alone>,
+  shows: CommandLine['shows'],
+): CommandLine {
   return {
     url: values.url ?? DEFAULT_URL,
-    json,
+    user: values.user ?? null,
+    passwordFile: values.passwordFile ?? null,
+    asksPassword: alone.has('asksPassword'),
+    json: alone.has('json'),
+    raw: alone.has('raw'),
     sessionTimeoutMs: timeOf('--timeout', values.sessionTimeoutMs, SESSION_TIMEOUT_MS),
     connectTimeoutMs: timeOf('--connect-timeout', values.connectTimeoutMs, CONNECT_TIMEOUT_MS),
     shows,
-    command,
   }
+}
+
+/** An option that there is not. Its value may be a secret. */
+function unknownOption(word: string, name: string): string {
+  const hasValue = word.length > name.length
+  if (hasValue && Object.hasOwn(ALONE, name)) return `${name} with a value`
+  const meant = hint(name, OPTION_NAMES)
+  return name + (meant === '' ? '; quorate --help lists them' : meant)
 }
 
 function timeOf(name: string, text: string | undefined, otherwise: number): number {

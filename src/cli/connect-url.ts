@@ -11,6 +11,7 @@
  */
 import type { Backend } from '../core/backend.ts'
 import { UsageError } from './exit-status.ts'
+import { isAmbiguous, shownUrl } from './secrets.ts'
 import { ZooKeeperOperations } from './shell/capabilities.ts'
 import { SideRequests } from './shell/side-requests.ts'
 
@@ -31,6 +32,11 @@ export interface Engine {
 export const DEFAULT_URL = 'zookeeper://127.0.0.1:2181'
 
 const FORMS = 'embedded:, zookeeper://host:port,host:port/chroot, etcd://host:port or redis://host:port'
+
+const AMBIGUOUS =
+  'write / ? # and @ of a user or password as %2F %3F %23 and %40, or give the password by QUORATE_PASSWORD'
+
+const ETCD_HOST = /^(?:\[[\w:.%]+\]|[\w.-]+)(?::\d{1,5})?$/
 
 /** Servers of `embedded:` unless its URL says otherwise. */
 const EMBEDDED_SERVERS = 3
@@ -54,7 +60,8 @@ export async function engineOf(given: string): Promise<Engine> {
   const url = given.includes('://') || given.startsWith('embedded:') ? given : `zookeeper://${given}`
   const [, scheme = '', rest = ''] = /^([a-z]+):(?:\/\/)?(.*)$/s.exec(url) ?? []
   const open = Object.hasOwn(SCHEMES, scheme) ? SCHEMES[scheme] : undefined
-  if (open === undefined) throw new UsageError(`cannot connect to ${shown(given)}: it must be ${FORMS}`)
+  if (open === undefined) throw new UsageError(`cannot connect to ${shownUrl(given)}: it must be ${FORMS}`)
+  if (scheme !== 'zookeeper' && isAmbiguous(url)) throw wrong(url, AMBIGUOUS)
   return open(rest, url)
 }
 
@@ -86,8 +93,10 @@ async function zookeeperEngine(rest: string, url: string): Promise<Engine> {
 /** `user:password@` goes into the engine's own options, and the path is the prefix of its keys. */
 async function etcdEngine(protocol: 'http' | 'https', rest: string, url: string): Promise<Engine> {
   const { etcd } = await import('../backends/etcd/index.ts')
-  const [, login, hosts = '', prefix = ''] = /^(?:([^@/]*)@)?([^/]*)(.*)$/s.exec(rest) ?? []
-  const [user, password] = login?.split(':').map(decodeURIComponent) ?? []
+  const [, login, hosts = '', prefix = ''] = /^(?:([^/]*)@)?([^@/]*)(.*)$/s.exec(rest) ?? []
+  const [user, password] = made(url, () => loginOf(login))
+  // The engine's own message would show what stands there, which is a password where the host is forgotten.
+  if (!hosts.split(',').every((host) => ETCD_HOST.test(host))) throw wrong(url, 'it is not etcd://host:port,host:port')
   const options = {
     endpoints: hosts.split(',').map((host) => `${protocol}://${host}`),
     ...(prefix === '' ? {} : { prefix }),
@@ -95,6 +104,17 @@ async function etcdEngine(protocol: 'http' | 'https', rest: string, url: string)
     ...(password === undefined ? {} : { password }),
   }
   return plain(url, hosts + prefix, made(url, () => etcd(options)))
+}
+
+/** The user and the password before an `@`; the first colon is between them. */
+function loginOf(login: string | undefined): (string | undefined)[] {
+  const [, user, password] = /^([^:]*)(?::(.*))?$/s.exec(login ?? '') ?? []
+  if (login === undefined) return []
+  try {
+    return [user, password].map((part) => (part === undefined ? undefined : decodeURIComponent(part)))
+  } catch {
+    throw new TypeError('a % in a user or password is %25')
+  }
 }
 
 async function redisEngine(_rest: string, url: string): Promise<Engine> {
@@ -124,10 +144,5 @@ function made<T>(url: string, make: () => T): T {
 }
 
 function wrong(url: string, what: string): UsageError {
-  return new UsageError(`cannot connect to ${shown(url)}: ${what}`)
-}
-
-/** A URL for a message. */
-export function shown(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//...@')
+  return new UsageError(`cannot connect to ${shownUrl(url)}: ${what}`)
 }

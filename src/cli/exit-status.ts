@@ -1,6 +1,6 @@
 /** How a command of the command line ends, and the errors by which it does so. */
 
-/** Exit statuses of `quorate`; `lock` has besides them that of the command it runs. */
+/** Exit statuses of `quorate`; `lock` has its own, {@link LOCK_STATUSES}, and that of the command it runs. */
 export const ExitStatus = Object.freeze({
   ok: 0,
   /** It was understood, and did not work. */
@@ -10,6 +10,38 @@ export const ExitStatus = Object.freeze({
   /** A signal ended it: this, and the number of the signal. */
   signal: 128,
 })
+
+/** What a command ends with when it does not do what it is for. */
+export interface Statuses {
+  /** It was not understood. */
+  readonly usage: number
+  /** No server answered. */
+  readonly unreachable: number
+  /** Anything else. */
+  readonly failure: number
+}
+
+/** The statuses of every command but `lock`. */
+export const STATUSES: Statuses = Object.freeze({
+  usage: ExitStatus.usage,
+  unreachable: ExitStatus.failure,
+  failure: ExitStatus.failure,
+})
+
+/**
+ * The statuses of `lock`, apart from those that the command under it is likely to have.
+ *
+ * Source    sysexits.h: EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_IOERR, EX_TEMPFAIL. flock(1) uses it too.
+ */
+export const LOCK_STATUSES = Object.freeze({
+  usage: 64,
+  unreachable: 69,
+  failure: 70,
+  /** The lock was lost while the command ran. */
+  lost: 74,
+  /** Somebody else had the lock for as long as there was time; `-E` names another. */
+  busy: 75,
+}) satisfies Statuses
 
 /** What was typed is wrong; the message names it and says what is right. */
 export class UsageError extends Error {
@@ -26,16 +58,16 @@ export class UsageError extends Error {
 
 /** What was typed is right, and cannot be done; the message says why. */
 export class Failure extends Error {
-  /** What the program ends with. */
-  readonly status: number
+  /** What the program ends with, or what is the matter, for which each command has its status. */
+  readonly status: number | 'failure' | 'unreachable'
 
   /**
    * Makes an error.
    *
    * @param message - why
-   * @param status - what the program ends with; 1 by default
+   * @param status - what the program ends with; that of any failure by default
    */
-  constructor(message: string, status: number = ExitStatus.failure) {
+  constructor(message: string, status: Failure['status'] = 'failure') {
     super(message)
     this.name = 'Failure'
     this.status = status

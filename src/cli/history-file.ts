@@ -2,19 +2,30 @@
  * The lines that were typed, kept for the next run in the state folder of the user. It is a convenience: where the file
  * cannot be read or written, there is none, and nothing else changes.
  *
- * Secrets   lines of `addauth` hold passwords and are not kept.
+ * Secrets   lines that may hold one are not kept, and neither are those that begin with a space. What an earlier version
+ *           has kept of them is removed when the file is read. The file is for its owner alone.
  */
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { holdsSecret } from './secrets.ts'
+import { oneLine } from './visible.ts'
 
 /** How many lines are kept. */
 const LINES_MAX = 1_000
+
+const FILE_MODE = 0o600
+const FOLDER_MODE = 0o700
 
 /** Where the file is, by the XDG base directory specification. */
 export function historyPath(env: NodeJS.ProcessEnv = process.env): string {
   const { XDG_STATE_HOME: state = '' } = env
   return join(state.startsWith('/') ? state : join(homedir(), '.local', 'state'), 'quorate', 'history')
+}
+
+/** Whether a line may be kept, in a file or in the editor. */
+export function isKept(line: string): boolean {
+  return !/^\s|^$/.test(line) && !holdsSecret(line) && oneLine(line.replaceAll('\t', ' ')) === line.replaceAll('\t', ' ')
 }
 
 /** Lines in a file; see the head of this one. */
@@ -31,16 +42,18 @@ export class HistoryFile {
   constructor(path: string) {
     this.#path = path
     const all = readLines(path)
-    this.lines = all.slice(-LINES_MAX)
-    if (all.length > 2 * LINES_MAX) attempt(() => writeFileSync(path, lineText(this.lines), { mode: 0o600 }))
+    const kept = all.filter(isKept)
+    this.lines = kept.slice(-LINES_MAX)
+    if (kept.length < all.length || all.length > 2 * LINES_MAX) attempt(() => replace(path, lineText(this.lines)))
+    else attempt(() => guard(path))
   }
 
   /** Adds a line. */
   add(line: string): void {
-    if (line.trim() === '' || /^\s*addauth\b/.test(line)) return
+    if (!isKept(line)) return
     attempt(() => {
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 })
-      appendFileSync(this.#path, lineText([line]), { mode: 0o600 })
+      mkdirSync(dirname(this.#path), { recursive: true, mode: FOLDER_MODE })
+      appendFileSync(this.#path, lineText([line]), { mode: FILE_MODE })
     })
   }
 }
@@ -51,6 +64,23 @@ function readLines(path: string): string[] {
   } catch {
     return []
   }
+}
+
+/** Puts another text into the place of a file, or leaves it as it is. */
+function replace(path: string, text: string): void {
+  const made = `${path}.${process.pid}`
+  try {
+    writeFileSync(made, text, { mode: FILE_MODE })
+    renameSync(made, path)
+  } catch (error) {
+    rmSync(made, { force: true })
+    throw error
+  }
+}
+
+/** Takes the file from everybody else. */
+function guard(path: string): void {
+  if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, FILE_MODE)
 }
 
 function attempt(write: () => void): void {

@@ -3,18 +3,26 @@
  *
  * Keys      Tab completes; Ctrl-C ends the command that runs, or drops the line; Ctrl-D on an empty line quits.
  * Events    are written above the line that is being typed, which is then drawn again as it was.
+ * Secrets   a password is typed into the same editor, which draws nothing meanwhile and forgets the line.
  */
 import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline'
 import type { Interface } from 'node:readline'
+import { constants } from 'node:os'
+import { Writable } from 'node:stream'
+import { ExitStatus, Failure } from './exit-status.ts'
+import { isKept } from './history-file.ts'
 import type { HistoryFile } from './history-file.ts'
 import { complete } from './shell/completion.ts'
 import type { Shell } from './shell/shell.ts'
 import { jsonLine } from './output.ts'
+import { visibleLine } from './visible.ts'
 
 /** What an interactive shell works with. */
 export interface Terminal {
   readonly input: NodeJS.ReadStream
   readonly output: NodeJS.WriteStream
+  /** Makes text fit to be seen. */
+  readonly shown: (text: string) => string
 }
 
 /** How many lines the up arrow goes back. */
@@ -28,25 +36,34 @@ const HISTORY_MAX = 1_000
  */
 export async function runInteractive(
   shell: Shell,
-  { input, output }: Terminal,
+  { input, output, shown }: Terminal,
   file: HistoryFile,
   json: boolean,
 ): Promise<void> {
+  const screen = new Screen(output)
   const editor = createInterface({
     input,
-    output,
+    output: screen,
     terminal: true,
     history: [...file.lines].reverse(),
     historySize: HISTORY_MAX,
     removeHistoryDuplicates: true,
     completer: (line: string, done: (error: null, completion: [string[], string]) => void) => {
-      void complete(line, shell.client).then(([candidates, typed]) => done(null, [candidates, typed]))
+      if (screen.isMuted) done(null, [[], line])
+      else void complete(line, shell.client).then(([candidates, typed]) => done(null, [candidates, typed]))
     },
   })
-  const session = new Session(shell, editor, output)
+  const session = new Session(shell, editor, screen)
+  let kept = [...file.lines].reverse()
+  editor.on('history', (lines) => {
+    // What is removed here can be recalled by no key.
+    if (!screen.isMuted) kept = lines.filter(isKept)
+    lines.splice(0, Infinity, ...kept)
+  })
   shell.announce = (result) => {
-    session.announce(json ? jsonLine(result.json) : result.text)
+    session.announce(shown(json ? jsonLine(result.json) : result.text))
   }
+  shell.ask = (question) => session.ask(shown(question))
   await session.run((line) => file.add(line))
 }
 
@@ -60,18 +77,71 @@ export async function runScript(shell: Shell, input: NodeJS.ReadableStream): Pro
   return status
 }
 
+/** A terminal as the editor sees it, which can be kept from drawing. */
+class Screen extends Writable {
+  readonly terminal: NodeJS.WriteStream
+  isMuted = false
+
+  constructor(terminal: NodeJS.WriteStream) {
+    super({
+      decodeStrings: false,
+      write: (text: string, _encoding, done) => {
+        if (!this.isMuted) terminal.write(text)
+        done()
+      },
+    })
+    this.terminal = terminal
+    terminal.on('resize', () => this.emit('resize'))
+  }
+
+  get columns(): number {
+    return this.terminal.columns
+  }
+
+  get rows(): number {
+    return this.terminal.rows
+  }
+}
+
+/** A question that waits for its answer. */
+interface Question {
+  readonly answer: (line: string) => void
+  readonly give: (why: Failure) => void
+}
+
 class Session {
   readonly #shell: Shell
   readonly #editor: Interface
+  readonly #screen: Screen
   readonly #output: NodeJS.WriteStream
+  #question: Question | null = null
   /** The command that runs; null while a line is being typed. */
   #running: AbortController | null = null
   #isClosed = false
 
-  constructor(shell: Shell, editor: Interface, output: NodeJS.WriteStream) {
+  constructor(shell: Shell, editor: Interface, screen: Screen) {
     this.#shell = shell
     this.#editor = editor
-    this.#output = output
+    this.#screen = screen
+    this.#output = screen.terminal
+  }
+
+  /** Asks for what is not to be seen; only while a command runs. */
+  async ask(question: string): Promise<string> {
+    this.#output.write(question)
+    this.#screen.isMuted = true
+    // What was typed ahead is no part of the answer.
+    this.#eraseLine()
+    try {
+      return await new Promise<string>((answer, give) => {
+        this.#question = { answer, give }
+        if (this.#isClosed) give(new Failure('no password was given'))
+      })
+    } finally {
+      this.#question = null
+      this.#screen.isMuted = false
+      this.#output.write('\n')
+    }
   }
 
   /** Writes something without harm to the line that is being typed. */
@@ -99,10 +169,15 @@ class Session {
     // Lines that come while a command runs wait for it: pasted ones, say.
     let last = Promise.resolve()
     this.#editor.on('line', (line) => {
+      if (this.#question !== null) {
+        this.#question.answer(line)
+        return
+      }
       last = last.then(() => this.#runLine(line, remember))
     })
     await ended
     this.#isClosed = true
+    this.#question?.give(new Failure('no password was given'))
     // Ctrl-D leaves the cursor behind the prompt.
     if (!this.#shell.isOver) this.#output.write('\n')
     this.#running?.abort()
@@ -121,18 +196,27 @@ class Session {
   }
 
   #interrupt(): void {
+    if (this.#question !== null) {
+      this.#eraseLine()
+      this.#question.give(new Failure('interrupted', ExitStatus.signal + constants.signals.SIGINT))
+      return
+    }
     if (this.#running !== null) {
       this.#running.abort()
       return
     }
     this.#output.write('^C\n')
-    this.#editor.write(null, { ctrl: true, name: 'e' })
-    this.#editor.write(null, { ctrl: true, name: 'u' })
+    this.#eraseLine()
     this.#drawPrompt(false)
   }
 
+  #eraseLine(): void {
+    this.#editor.write(null, { ctrl: true, name: 'e' })
+    this.#editor.write(null, { ctrl: true, name: 'u' })
+  }
+
   #drawPrompt(keepsCursor: boolean): void {
-    this.#editor.setPrompt(`[quorate: ${this.#shell.place} ${this.#shell.lines.length}] `)
+    this.#editor.setPrompt(`[quorate: ${visibleLine(this.#shell.place)} ${this.#shell.lines.length}] `)
     this.#editor.prompt(keepsCursor)
   }
 }

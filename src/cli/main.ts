@@ -10,25 +10,24 @@
  * command.
  */
 import { constants } from 'node:os'
-import { readCommandLine, USAGE } from './command-line.ts'
+import { askerOf } from './ask-password.ts'
+import { takeArguments, USAGE } from './command-line.ts'
 import type { CommandLine } from './command-line.ts'
-import { shown } from './connect-url.ts'
+import { loginOf } from './credentials.ts'
+import type { Login } from './credentials.ts'
+import { shownUrl } from './secrets.ts'
 import { ExitStatus } from './exit-status.ts'
 import { HistoryFile, historyPath } from './history-file.ts'
 import { runInteractive, runScript } from './interactive.ts'
-import { jsonLine } from './output.ts'
-import type { Output } from './output.ts'
+import { jsonLine, standardOutput } from './output.ts'
+import type { StandardOutput } from './output.ts'
 import { packageVersion } from './package-version.ts'
 import { describeError } from './shell/error-text.ts'
-import { readCommand, Shell } from './shell/shell.ts'
+import { readCommand, statusesOf } from './shell/commands.ts'
+import { Shell } from './shell/shell.ts'
 
 /** Commands that need no connection. */
 const LOCAL: ReadonlySet<string> = new Set(['help', 'version', 'quit', 'close', 'history', 'printwatches'])
-
-const output: Output = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
-}
 
 /** The first signal that asked this program to end. */
 class Interruption {
@@ -56,35 +55,49 @@ class Interruption {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  let json = args.includes('--json')
+  if (args[0] === 'server') return serve(args.slice(1))
+  const { command, json, options } = takeArguments(args)
+  let output = standardOutput(false)
   try {
-    if (args[0] === 'server') {
-      const { runServer } = await import('./server-command.ts')
-      return await runServer(args.slice(1), output, new Interruption(['SIGINT', 'SIGTERM', 'SIGHUP']).signal)
-    }
-    const line = readCommandLine(args)
-    json = line.json
+    const line = options()
+    output = standardOutput(line.raw)
     if (line.shows === 'usage') output.out(`${USAGE}\n`)
     else if (line.shows === 'version') output.out(`${packageVersion()}\n`)
-    else return await (line.command.length === 0 ? runShell(line) : runOnce(line))
+    else return await (command.length === 0 ? runShell(line, output) : runOnce(line, command, output))
     return ExitStatus.ok
   } catch (error) {
-    const { status, ...described } = describeError(error)
+    const { status, ...described } = describeError(error, statusesOf(command))
     if (described.message !== '') output.err(json ? jsonLine({ error: described }) : `${described.message}\n`)
     return status
   }
 }
 
-/** Runs one command; behind one that set watches, waits until they have fired. */
-async function runOnce(line: CommandLine): Promise<number> {
+async function serve(args: readonly string[]): Promise<number> {
+  const output = standardOutput(false)
+  try {
+    const { runServer } = await import('./server-command.ts')
+    return await runServer(args, output, new Interruption(['SIGINT', 'SIGTERM', 'SIGHUP']).signal)
+  } catch (error) {
+    const { status, message } = describeError(error)
+    output.err(`${message}\n`)
+    return status
+  }
+}
+
+/** Runs one command; after one that set watches, waits until they have fired. */
+async function runOnce(line: CommandLine, words: readonly string[], output: StandardOutput): Promise<number> {
+  const { command } = readCommand(words)
+  const login = LOCAL.has(command.name) ? null : await whoConnects(line)
   const interruption = new Interruption(['SIGINT', 'SIGTERM'])
   const { signal } = interruption
-  const shell = new Shell({ ...line, output, isInteractive: false })
+  const shell = new Shell({ ...line, login, output, isInteractive: false })
+  shell.ask = askerOf(process.stdin, process.stderr)
   try {
-    const { command } = readCommand(line.command)
-    if (!LOCAL.has(command.name)) await shell.connect(line.url, signal)
-    const status = await shell.run(line.command, signal)
-    if (status !== ExitStatus.ok) return signal.aborted && status === ExitStatus.failure ? interruption.status : status
+    if (!LOCAL.has(command.name)) await shell.connect(undefined, signal)
+    const status = await shell.run(words, signal)
+    // A command with statuses of its own says itself which one a signal means.
+    const isOurs = command.statuses === undefined && status === ExitStatus.failure
+    if (status !== ExitStatus.ok) return signal.aborted && isOurs ? interruption.status : status
     await shell.watches.untilEmpty(signal)
     return status
   } catch (error) {
@@ -96,30 +109,43 @@ async function runOnce(line: CommandLine): Promise<number> {
 }
 
 /** Reads commands: with an editor from a terminal, as they are from anything else. */
-async function runShell(line: CommandLine): Promise<number> {
+async function runShell(line: CommandLine, output: StandardOutput): Promise<number> {
   const isTyped = process.stdin.isTTY && process.stdout.isTTY
-  const shell = new Shell({ ...line, output, isInteractive: true })
+  const shell = new Shell({ ...line, login: await whoConnects(line), output, isInteractive: true })
   try {
     if (isTyped) {
-      if (!line.json) output.out(`Connecting to ${shown(line.url)}\n`)
-      await shell.connect(line.url).catch((error: unknown) => {
+      if (!line.json) output.out(`Connecting to ${shownUrl(line.url)}\n`)
+      await shell.connect().catch((error: unknown) => {
         output.err(`${describeError(error).message}\n`)
       })
-      const terminal = { input: process.stdin, output: process.stdout }
+      const terminal = { input: process.stdin, output: process.stdout, shown: output.shown }
       await runInteractive(shell, terminal, new HistoryFile(historyPath()), line.json)
       return ExitStatus.ok
     }
-    await shell.connect(line.url)
+    await shell.connect()
     return await runScript(shell, process.stdin)
   } finally {
     await shell.close()
   }
 }
 
-// Whoever reads our output may stop, as head does.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
+function whoConnects(line: CommandLine): Promise<Login | null> {
+  return loginOf(line, process.env, askerOf(process.stdin, process.stderr))
+}
+
+/** The end of a program that is broken: one line, without a trace that means nothing to who sees it. */
+function fail(error: unknown): never {
+  process.stderr.write(`quorate ended by itself: ${describeError(error).message}\n`)
   process.exit(ExitStatus.failure)
-})
+}
+
+// Whoever reads our output may stop, as head does.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') fail(error)
+    process.exit(ExitStatus.failure)
+  })
+}
+process.on('uncaughtException', fail)
 
 process.exitCode = await main(process.argv.slice(2))

@@ -1,4 +1,5 @@
 /** Where the command line writes: given, so that tests can read it. */
+import { visible, visibleJson } from './visible.ts'
 
 /** The two streams of a program, as whole texts. */
 export interface Output {
@@ -16,9 +17,28 @@ export interface Result {
   readonly json: unknown
 }
 
-/** The line that stands for a value under `--json`. */
+/** The streams of this process. */
+export interface StandardOutput extends Output {
+  /** A text as it goes to a terminal. */
+  readonly shown: (text: string) => string
+}
+
+/** The streams of a program as they are for people: what others have written is made visible on a terminal. */
+export function standardOutput(isRaw: boolean): StandardOutput {
+  const write = (stream: NodeJS.WriteStream, text: string): void => {
+    stream.write(stream.isTTY && !isRaw ? visible(text) : text)
+  }
+  return {
+    out: (text) => write(process.stdout, text),
+    err: (text) => write(process.stderr, text),
+    shown: (text) => (isRaw ? text : visible(text)),
+  }
+}
+
+/** The line that stands for a value under `--json`; what is hidden in it is escaped. */
 export function jsonLine(value: unknown): string {
-  return `${JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? part.toString() : part))}\n`
+  const json = JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? part.toString() : part))
+  return `${visibleJson(json)}\n`
 }
 
 /** Data as text; null if they are none, so that they must be written in base64. */

@@ -9,6 +9,8 @@ import { setFlagsFromString } from 'node:v8'
 import { embedded } from '../backends/embedded/index.ts'
 import type { EmbeddedOptions, Ensemble } from '../backends/embedded/index.ts'
 import { ExitStatus, Failure, UsageError } from './exit-status.ts'
+import { reasonOf } from './file-reason.ts'
+import { hint } from './nearest.ts'
 import type { Output } from './output.ts'
 import { readZooCfg } from './zoo-cfg.ts'
 import type { ZooCfg } from './zoo-cfg.ts'
@@ -86,8 +88,8 @@ export async function runServer(args: readonly string[], output: Output, stop: A
 
 /** Reads arguments and configuration; null if only the usage is asked for. */
 function readArguments(args: readonly string[]): ServerArguments | null {
-  const { values, positionals } = parse(args)
-  if (values.help === true) return null
+  const { values, positionals, help } = parse(args)
+  if (help) return null
   if (values['data-dir'] !== undefined) {
     throw new UsageError('--data-dir: not there yet: this version keeps all data in memory, which end with it')
   }
@@ -102,25 +104,36 @@ function readArguments(args: readonly string[]): ServerArguments | null {
   return { options, notices: cfg?.notices ?? [] }
 }
 
-function parse(args: readonly string[]): ReturnType<typeof parseServerArguments> {
-  try {
-    return parseServerArguments(args)
-  } catch (error) {
-    throw new UsageError(`server: ${messageOf(error)}\n${SERVER_USAGE}`)
-  }
-}
+const OPTIONS = {
+  'client-port': { type: 'string' },
+  'client-port-address': { type: 'string' },
+  'data-dir': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const
 
-function parseServerArguments(args: readonly string[]) {
-  return parseArgs({
+const OPTION_WORDS = Object.keys(OPTIONS).map((name) => `--${name}`)
+
+/** Takes arguments apart; what is wrong with them is told in one line. */
+function parse(args: readonly string[]) {
+  const { values, positionals, tokens } = parseArgs({
     args: [...args],
+    options: OPTIONS,
     allowPositionals: true,
-    options: {
-      'client-port': { type: 'string' },
-      'client-port-address': { type: 'string' },
-      'data-dir': { type: 'string' },
-      help: { type: 'boolean', short: 'h' },
-    },
+    strict: false,
+    tokens: true,
   })
+  for (const token of tokens) {
+    if (token.kind !== 'option') continue
+    const { name, rawName, value } = token
+    if (!Object.hasOwn(OPTIONS, name)) {
+      const meant = hint(rawName, OPTION_WORDS)
+      throw new UsageError(`server has no option ${rawName}${meant === '' ? '; quorate server --help lists them' : meant}`)
+    }
+    const takesValue = OPTIONS[name as keyof typeof OPTIONS].type === 'string'
+    if (takesValue && !value) throw new UsageError(`${rawName} needs a value`)
+    if (!takesValue && value !== undefined) throw new UsageError(`${rawName} takes no value`)
+  }
+  return { values: values as Partial<Record<keyof typeof OPTIONS, string>>, positionals, help: values.help === true }
 }
 
 function readFile(file: string): ZooCfg {
@@ -128,9 +141,9 @@ function readFile(file: string): ZooCfg {
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    throw new Failure(`cannot read the configuration ${file}: ${messageOf(error)}`)
+    throw new Failure(`cannot read the configuration ${file}: ${reasonOf(error)}`)
   }
-  return readZooCfg(text, file)
+  return readZooCfg(text.replace(/^\ufeff/, ''), file)
 }
 
 function portOf(text: string | undefined): number | undefined {

@@ -31,6 +31,13 @@ export function wordsOf(line: string): string[] {
   return words
 }
 
+/** The words of any line, for those who only look at it: a quote without an end ends with the line. */
+export function looseWordsOf(line: string): string[] {
+  const { words, rest } = scan(line)
+  const last = rest.trim().replace(/^["']/, '')
+  return last === '' ? words : [...words, last]
+}
+
 /** What stands before the end of a line and is still being typed; its text is empty behind white space. */
 export function openWordOf(line: string): OpenWord {
   const { words, rest } = scan(line)

@@ -5,9 +5,12 @@
  *           but more than the engine can take is CoordinationError with outcome `not-sent`.
  */
 import type { Capabilities, CreateMode, Operation } from './backend.ts'
-import type { ConnectOptions, Data } from './client.ts'
+import type { ClientCreateOptions, CloseOptions, ConnectOptions, Data, MakePathOptions } from './client.ts'
+import type { ReadOptions, VersionOptions, WaitOptions } from './client.ts'
 import { CoordinationError } from './errors.ts'
-import { optionNames, refuseUnknown, validateFunction, validateSignal, validateTime } from './options.ts'
+import type { ErrorListener } from './event-queue.ts'
+import { optionNames, refuseUnknown, requireFunction, validateInteger, validateSignal } from './options.ts'
+import { validateTime } from './options.ts'
 import { validatePath, validatePrefix } from './path.ts'
 import { textOf } from './value-text.ts'
 
@@ -29,7 +32,7 @@ export interface Settings {
   readonly connectTimeoutMs: number
   readonly operationTimeoutMs: number
   readonly signal: AbortSignal | undefined
-  readonly onError: (error: unknown) => void
+  readonly onError: ErrorListener
 }
 
 const CONNECT_OPTIONS = optionNames<ConnectOptions>({
@@ -41,6 +44,34 @@ const CONNECT_OPTIONS = optionNames<ConnectOptions>({
   onError: true,
 })
 
+/** The options of each method of the client. */
+const OPTIONS_OF = {
+  create: optionNames<ClientCreateOptions>({ mode: true, ttlMs: true, signal: true }),
+  get: optionNames<ReadOptions>({ watch: true, signal: true }),
+  exists: optionNames<ReadOptions>({ watch: true, signal: true }),
+  children: optionNames<ReadOptions>({ watch: true, signal: true }),
+  set: optionNames<VersionOptions>({ version: true, signal: true }),
+  delete: optionNames<VersionOptions>({ version: true, signal: true }),
+  multi: optionNames<WaitOptions>({ signal: true }),
+  sync: optionNames<WaitOptions>({ signal: true }),
+  makePath: optionNames<MakePathOptions>({ mode: true, signal: true }),
+  close: optionNames<CloseOptions>({ drainMs: true }),
+} as const
+
+/** What an operation of each type has. */
+const FIELDS_OF = {
+  create: optionNames<Extract<Operation, { type: 'create' }>>({
+    type: true,
+    path: true,
+    data: true,
+    mode: true,
+    ttlMs: true,
+  }),
+  set: optionNames<Extract<Operation, { type: 'set' }>>({ type: true, path: true, data: true, version: true }),
+  delete: optionNames<Extract<Operation, { type: 'delete' }>>({ type: true, path: true, version: true }),
+  check: optionNames<Extract<Operation, { type: 'check' }>>({ type: true, path: true, version: true, czxid: true }),
+} as const
+
 const SEQUENTIAL: Readonly<Record<CreateMode, boolean>> = {
   persistent: false,
   ephemeral: false,
@@ -49,6 +80,9 @@ const SEQUENTIAL: Readonly<Record<CreateMode, boolean>> = {
   container: false,
   'persistent-with-ttl': false,
 }
+
+/** For calls without options. */
+export const NO_OPTIONS = Object.freeze({})
 
 const VERSION_MAX = 2 ** 31 - 1
 const TTL_MS_MAX = 2 ** 40 - 1
@@ -69,8 +103,17 @@ export function settingsOf(options: ConnectOptions): Settings {
   validateTime('connectTimeoutMs', connectTimeoutMs)
   validateTime('operationTimeoutMs', operationTimeoutMs)
   validateSignal(signal)
-  validateFunction('onError', onError)
+  requireFunction('onError', onError)
   return { namespace, sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs, signal, onError }
+}
+
+/**
+ * Checks the names of a method's options, and that they are an object. Calls without options cost nothing.
+ *
+ * @throws TypeError which names the one that is wrong
+ */
+export function validateOptions(method: keyof typeof OPTIONS_OF, options: object): void {
+  if (options !== NO_OPTIONS) refuseUnknown(options, OPTIONS_OF[method], method)
 }
 
 /** Checks a path of a create, which for the sequential modes is only the beginning of one. */
@@ -90,13 +133,15 @@ export function isSequential(mode: CreateMode): boolean {
  * @throws CoordinationError `UNSUPPORTED` with outcome `not-sent` if the engine has no such nodes
  */
 export function validateMode(mode: CreateMode, ttlMs: number | undefined, path: string, engine: Capabilities): void {
-  if (!Object.hasOwn(SEQUENTIAL, mode)) {
+  if (typeof mode !== 'string' || !Object.hasOwn(SEQUENTIAL, mode)) {
     throw new TypeError(`mode must be one of ${Object.keys(SEQUENTIAL).join(', ')}, got ${textOf(mode)}`)
   }
   if (mode !== 'persistent-with-ttl') {
     if (ttlMs !== undefined) throw new TypeError(`ttlMs is for persistent-with-ttl, got ${textOf(ttlMs)} with ${mode}`)
-  } else if (ttlMs === undefined || !Number.isInteger(ttlMs) || ttlMs < 1 || ttlMs > TTL_MS_MAX) {
-    throw new RangeError(`ttlMs must be an integer from 1 to ${TTL_MS_MAX}, got ${textOf(ttlMs)}`)
+  } else if (ttlMs === undefined) {
+    throw new TypeError(`ttlMs must be given with mode ${mode}`)
+  } else {
+    validateInteger('ttlMs', ttlMs, 1, TTL_MS_MAX)
   }
   const hasMode =
     mode === 'container' ? engine.containers : mode !== 'persistent-with-ttl' || engine.ttlGranularityMs !== null
@@ -106,8 +151,7 @@ export function validateMode(mode: CreateMode, ttlMs: number | undefined, path: 
 
 /** Checks a version to compare with. */
 export function validateVersion(version: number): void {
-  if (Number.isInteger(version) && version >= -1 && version <= VERSION_MAX) return
-  throw new RangeError(`version must be an integer from -1 to ${VERSION_MAX}, got ${textOf(version)}`)
+  validateInteger('version', version, -1, VERSION_MAX)
 }
 
 /**
@@ -138,7 +182,8 @@ export function operationsOf(
   const list: unknown = operations
   if (!Array.isArray(list)) throw new TypeError(`operations must be an array, got ${textOf(operations)}`)
   let bytes = 0
-  const resolved = operations.map((operation) => {
+  // Not by a map of the caller's array, which would pass over what is missing in it.
+  const resolved = Array.from(operations, (operation) => {
     const canonical = operationOf(operation, engine, resolve)
     bytes += canonical.path.length + ('data' in canonical ? canonical.data.length : 0)
     return canonical
@@ -152,6 +197,7 @@ function operationOf(
   engine: Capabilities,
   resolve: (path: string, isPrefix: boolean) => string,
 ): Operation {
+  validateFields(operation)
   switch (operation.type) {
     case 'create': {
       const { type, path, data, mode, ttlMs } = operation
@@ -182,9 +228,17 @@ function operationOf(
       const check = { type, path: resolve(path, false), version }
       return czxid === undefined ? check : { ...check, czxid }
     }
-    default:
-      throw new TypeError(`an operation of a multi must be create, set, delete or check, got ${textOf(operation)}`)
   }
+}
+
+function validateFields(operation: Operation): void {
+  const type: unknown = (operation as Operation | null | undefined)?.type
+  if (typeof type === 'string' && Object.hasOwn(FIELDS_OF, type)) {
+    refuseUnknown(operation, FIELDS_OF[type as Operation['type']], `the operation ${type} of a multi`)
+    return
+  }
+  const got = type === undefined ? textOf(operation) : `type ${textOf(type)}`
+  throw new TypeError(`an operation of a multi must be a create, set, delete or check, got ${got}`)
 }
 
 function refuseOversize(bytes: number, engine: Capabilities, path?: string): void {
@@ -194,7 +248,15 @@ function refuseOversize(bytes: number, engine: Capabilities, path?: string): voi
   throw new CoordinationError('PAYLOAD_TOO_LARGE', message, { outcome: 'not-sent', ...where })
 }
 
-/** Errors without a caller are shown as process warnings: seen by default, and never fatal. */
-function emitWarning(error: unknown): void {
-  globalThis.process.emitWarning(error instanceof Error ? error : String(error))
+/** Errors without a caller are shown as process warnings: seen by default with their stack, and never fatal. */
+function emitWarning(error: unknown, where?: string): void {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : textOf(error)
+  globalThis.process.emitWarning(where === undefined ? text : `${where} threw ${text}`, {
+    type: 'QuorateWarning',
+    detail: error instanceof Error ? stackOf(error) : '',
+  })
+}
+
+function stackOf({ stack, cause }: Error): string {
+  return cause instanceof Error ? `${stack ?? ''}\nCaused by ${cause.stack ?? cause.message}` : (stack ?? '')
 }

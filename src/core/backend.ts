@@ -256,8 +256,11 @@ export interface OpenOptions {
   readonly callTimeoutMs?: number
   /** Ends the attempt. */
   readonly signal?: AbortSignal
-  /** Where errors go that have no caller to reject to, such as a watcher that throws. */
-  readonly onError: (error: unknown) => void
+  /**
+   * Where errors go that have no caller to reject to, such as a watcher that throws, and what threw them if that is
+   * known.
+   */
+  readonly onError: (error: unknown, where?: string) => void
 }
 
 /** An engine that can open sessions. */

@@ -5,6 +5,7 @@
 import { settingsOf } from './arguments.ts'
 import type { Backend, Capabilities, Children, Created, CreateMode, NodeData, Operation } from './backend.ts'
 import type { OperationResult, Stat, Watcher } from './backend.ts'
+import { validateBackend } from './options.ts'
 import { KeptClient } from './kept-client.ts'
 
 /** What a node can be filled with: bytes, or a string that is stored as UTF-8. */
@@ -56,10 +57,30 @@ export interface VersionOptions extends WaitOptions {
   readonly version?: number
 }
 
+/** Options of {@link Client.makePath}. */
+export interface MakePathOptions extends WaitOptions {
+  /**
+   * Kind of every node that is missing: `container` by default, which the servers remove when it is empty again;
+   * `persistent` on engines without containers.
+   */
+  readonly mode?: 'container' | 'persistent'
+}
+
+/** Options of {@link Client.close}. */
+export interface CloseOptions {
+  /**
+   * How long to wait, in milliseconds, for the calls that are in flight and the releases that are under way, before
+   * anything is ended. What is called meanwhile is done, and waited for too. 0 by default: calls in flight reject.
+   */
+  readonly drainMs?: number
+}
+
 /** Something that was opened through a client and must end before it: a lease, a membership, a subscription. */
 export interface OwnedResource {
   /** Ends it; called once, by `client.close()`. */
   close(): Promise<void>
+  /** Waits for what it is doing of itself, such as a release; called by `client.close({ drainMs })` first. */
+  drain?(): Promise<void>
 }
 
 /** A client; made by {@link connect}. All paths are relative to its namespace, and absolute within it. */
@@ -134,13 +155,8 @@ export interface Client extends AsyncDisposable {
   sync(path?: string, options?: WaitOptions): Promise<void>
   /** Forgets a watch on a path; see {@link Session.unwatch}. Idempotent, never throws. */
   unwatch(path: string, watch: Watcher): void
-  /**
-   * Makes a node and its missing ancestors, all with empty data. It is no error if they are there.
-   *
-   * @param options.mode - `container` by default, which the servers remove when they are empty again; `persistent` on
-   * engines without containers
-   */
-  makePath(path: string, options?: WaitOptions & { readonly mode?: 'container' | 'persistent' }): Promise<void>
+  /** Makes a node and its missing ancestors, all with empty data. It is no error if they are there. */
+  makePath(path: string, options?: MakePathOptions): Promise<void>
   /**
    * Hands something to the client that must end before it does.
    *
@@ -148,14 +164,14 @@ export interface Client extends AsyncDisposable {
    */
   own(resource: OwnedResource): () => void
   /** Tells the `onError` of this client about an error that has no caller to reject to. */
-  report(error: unknown): void
+  report(error: unknown, where?: string): void
   /**
    * Ends everything that was opened through this client, newest first, then its session, and resolves when that is
    * done. What it owns may still call the client while it ends; after that, calls reject with `CLIENT_CLOSED`, and so
    * do those in flight. Idempotent, and never rejects: what fails to end is told to `onError`. While no server is in
    * touch it does not wait for one: the servers end the session at its time-out.
    */
-  close(): Promise<void>
+  close(options?: CloseOptions): Promise<void>
 }
 
 /** Options of {@link connect}. */
@@ -177,7 +193,7 @@ export interface ConnectOptions {
   /**
    * Gets errors that have no caller, such as a listener that throws. By default they are emitted as process warnings.
    */
-  readonly onError?: (error: unknown) => void
+  readonly onError?: (error: unknown, where?: string) => void
 }
 
 /**
@@ -191,6 +207,7 @@ export interface ConnectOptions {
  * @throws TypeError or RangeError for a wrong option
  */
 export async function connect(backend: Backend, options: ConnectOptions = {}): Promise<Client> {
+  validateBackend(backend)
   const settings = settingsOf(options)
   const client = new KeptClient(backend, settings)
   try {

@@ -8,11 +8,24 @@
  */
 import PQueue from 'p-queue'
 
+/**
+ * Gets errors that have no caller to reject to.
+ *
+ * @param error - what was thrown
+ * @param where - what threw it, such as `the watcher "onChange" of /a`; undefined if there is nothing to say
+ */
+export type ErrorListener = (error: unknown, where?: string) => void
+
+/** The name of a function in quotes, to be put after what it is; empty if it has none. */
+export function functionText({ name }: { readonly name: string }): string {
+  return typeof name === 'string' && name !== '' ? ` ${JSON.stringify(name)}` : ''
+}
+
 /** A queue of callbacks; see the head of this file. */
 export class EventQueue {
   // p-queue's `timeout` stays unset: it would free the slot while the task still runs, and tasks would overlap.
   readonly #tasks = new PQueue({ concurrency: 1 })
-  readonly #onError: (error: unknown) => void
+  readonly #onError: ErrorListener
   #length = 0
 
   /**
@@ -20,7 +33,7 @@ export class EventQueue {
    *
    * @param onError - where to tell what a callback throws
    */
-  constructor(onError: (error: unknown) => void) {
+  constructor(onError: ErrorListener) {
     this.#onError = onError
   }
 
@@ -44,21 +57,29 @@ export class EventQueue {
     })
   }
 
+  /** Resolves when all that was pushed until now has run. */
+  emptied(): Promise<void> {
+    return new Promise((resolve) => {
+      this.push(resolve)
+    })
+  }
+
   /**
    * Calls a callback of the caller at once, for a task that has several to call.
    *
    * @param callback - what it throws, or rejects with, is reported
+   * @param where - which one it is, for the report, such as `the watcher of /a`
    */
-  call(callback: () => unknown): void {
+  call(callback: () => unknown, where?: string): void {
     try {
       const result = callback()
-      if (result instanceof Promise) {
-        result.catch((error: unknown) => {
-          this.report(error)
+      if (isThenable(result)) {
+        result.then(undefined, (error: unknown) => {
+          this.report(error, where)
         })
       }
     } catch (error) {
-      this.report(error)
+      this.report(error, where)
     }
   }
 
@@ -67,12 +88,19 @@ export class EventQueue {
    *
    * @param error - what was thrown; if the one who is told throws too, that is dropped: there is nowhere left to tell
    * it
+   * @param where - where it comes from
    */
-  report(error: unknown): void {
+  report(error: unknown, where?: string): void {
     try {
-      this.#onError(error)
+      this.#onError(error, where)
     } catch {
       // Must not stop the queue.
     }
   }
+}
+
+/** A promise of any maker. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  return typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
 }

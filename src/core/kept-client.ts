@@ -6,29 +6,29 @@
  *           unknown outcome is the caller's to judge: the recipes know how to find out (CURATOR-584).
  * Errors    name paths as the caller wrote them.
  */
-import { bytesOf, isSequential, operationsOf } from './arguments.ts'
-import { validateCreatePath, validateMode, validateVersion } from './arguments.ts'
+import { NO_OPTIONS, bytesOf, isSequential, operationsOf, validateCreatePath, validateMode } from './arguments.ts'
+import { validateOptions, validateVersion } from './arguments.ts'
 import type { Settings } from './arguments.ts'
-import { abortable, abortedError, limited } from './async.ts'
+import { abortable, abortedError, deferred, limited } from './async.ts'
+import type { Deferred } from './async.ts'
 import type { Backend, Capabilities, Children, CreateMode, CreateOptions, Created, NodeData } from './backend.ts'
 import type { Operation, OperationResult, Session, Stat, Watcher } from './backend.ts'
-import type { Client, ClientCreateOptions, ClientState, Data, OwnedResource } from './client.ts'
-import type { ReadOptions, VersionOptions, WaitOptions } from './client.ts'
+import type { Client, ClientCreateOptions, ClientState, CloseOptions, Data, MakePathOptions } from './client.ts'
+import type { OwnedResource, ReadOptions, VersionOptions, WaitOptions } from './client.ts'
 import { CoordinationError, isCoordinationError } from './errors.ts'
 import { EventQueue } from './event-queue.ts'
+import { Listeners } from './listeners.ts'
+import { makePath } from './make-path.ts'
 import { Namespace } from './namespace.ts'
-import { validateFunction, validateSignal } from './options.ts'
-import { parentOf, validatePath } from './path.ts'
+import { requireFunction, validateFunction, validateOwned, validateSignal, validateWaitMs } from './options.ts'
+import { validateLength, validatePath } from './path.ts'
 import { thrownAsSeenFrom } from './refusal.ts'
 import { repeat } from './retry.ts'
 import { SessionKeeper, closedError } from './session-keeper.ts'
+import { textOf } from './value-text.ts'
 import { WatchWrappers } from './watch-wrappers.ts'
 import type { WrappedWatch } from './watch-wrappers.ts'
 
-/** How often `makePath` starts again when a parent vanishes under it: an empty container may, at any time. */
-const MAKE_PATH_ATTEMPTS = 10
-
-const NO_OPTIONS = Object.freeze({})
 const NO_BYTES = new Uint8Array()
 
 /** What of a call may be repeated. */
@@ -42,10 +42,16 @@ export class KeptClient implements Client {
   readonly #keeper: SessionKeeper
   /** State listeners run from here, in order. */
   readonly #queue: EventQueue
-  readonly #listeners = new Set<(state: ClientState) => void>()
-  readonly #wrappers = new WatchWrappers()
+  readonly #listeners: Listeners<ClientState>
+  readonly #wrappers: WatchWrappers
   /** In the order in which they were handed over. */
-  readonly #owned = new Set<{ readonly close: () => Promise<void> }>()
+  readonly #owned = new Set<{ readonly close: () => Promise<void>; readonly drain: () => Promise<void> }>()
+  /** Calls without an answer. */
+  #calls = 0
+  /** Resolves when there are none; null if nobody waits for that. */
+  #quiet: Deferred<undefined> | null = null
+  /** Ends the wait for them. */
+  readonly #hurry = new AbortController()
   #closed: Promise<void> | null = null
 
   constructor(backend: Backend, settings: Settings) {
@@ -53,11 +59,15 @@ export class KeptClient implements Client {
     this.#namespace = new Namespace(settings.namespace)
     this.#operationTimeoutMs = settings.operationTimeoutMs
     this.#queue = new EventQueue(settings.onError)
+    this.#listeners = new Listeners(this.#queue, 'onState')
+    this.#wrappers = new WatchWrappers((callback, where) => {
+      this.#queue.call(callback, where)
+    })
     this.#keeper = new SessionKeeper(backend, {
       sessionTimeoutMs: settings.sessionTimeoutMs,
       callTimeoutMs: settings.operationTimeoutMs,
-      onError: (error) => {
-        this.report(error)
+      onError: (error, where) => {
+        this.report(error, where)
       },
       onState: (state) => {
         this.#onState(state)
@@ -87,16 +97,12 @@ export class KeptClient implements Client {
   }
 
   onState(listener: (state: ClientState) => void): () => void {
-    validateFunction('listener', listener)
-    // A function of its own, so that one listener may listen twice and end each listening by itself.
-    const entry = (state: ClientState): unknown => listener(state)
-    this.#listeners.add(entry)
-    return () => {
-      this.#listeners.delete(entry)
-    }
+    requireFunction('listener', listener)
+    return this.#listeners.add(listener)
   }
 
   async create(path: string, data: Data = NO_BYTES, options: ClientCreateOptions = NO_OPTIONS): Promise<Created> {
+    validateOptions('create', options)
     const { mode = 'persistent', ttlMs, signal } = options
     validateMode(mode, ttlMs, path, this.capabilities)
     validateCreatePath(path, mode)
@@ -108,35 +114,38 @@ export class KeptClient implements Client {
   }
 
   async get(path: string, options: ReadOptions = NO_OPTIONS): Promise<NodeData> {
-    return this.#read(path, options, (session, resolved, watch) => session.get(resolved, watch))
+    return this.#read('get', path, options, (session, resolved, watch) => session.get(resolved, watch))
   }
 
   async exists(path: string, options: ReadOptions = NO_OPTIONS): Promise<Stat | null> {
-    return this.#read(path, options, (session, resolved, watch) => session.exists(resolved, watch))
+    return this.#read('exists', path, options, (session, resolved, watch) => session.exists(resolved, watch))
   }
 
   async children(path: string, options: ReadOptions = NO_OPTIONS): Promise<Children> {
-    return this.#read(path, options, (session, resolved, watch) => session.children(resolved, watch))
+    return this.#read('children', path, options, (session, resolved, watch) => session.children(resolved, watch))
   }
 
   async set(path: string, data: Data, options: VersionOptions = NO_OPTIONS): Promise<Stat> {
+    validateOptions('set', options)
     const { version = -1, signal } = options
     validatePath(path)
     validateVersion(version)
     const bytes = bytesOf(data, path, this.capabilities)
-    const resolved = this.#namespace.resolve(path)
+    const resolved = this.#resolve(path, false)
     return this.#run(path, signal, isUnsent, (session) => session.set(resolved, bytes, version))
   }
 
   async delete(path: string, options: VersionOptions = NO_OPTIONS): Promise<void> {
+    validateOptions('delete', options)
     const { version = -1, signal } = options
     validatePath(path)
     validateVersion(version)
-    const resolved = this.#namespace.resolve(path)
+    const resolved = this.#resolve(path, false)
     return this.#run(path, signal, isUnsent, (session) => session.delete(resolved, version))
   }
 
   async multi(operations: readonly Operation[], options: WaitOptions = NO_OPTIONS): Promise<OperationResult[]> {
+    validateOptions('multi', options)
     const resolved = operationsOf(operations, this.capabilities, (path, isPrefix) => this.#resolve(path, isPrefix))
     const results = await this.#run(undefined, options.signal, isUnsent, (session) => session.multi(resolved))
     return results.map((result) =>
@@ -145,8 +154,9 @@ export class KeptClient implements Client {
   }
 
   async sync(path = '/', options: WaitOptions = NO_OPTIONS): Promise<void> {
+    validateOptions('sync', options)
     validatePath(path)
-    const resolved = this.#namespace.resolve(path)
+    const resolved = this.#resolve(path, false)
     return this.#run(path, options.signal, isLost, (session) => session.sync(resolved))
   }
 
@@ -156,20 +166,19 @@ export class KeptClient implements Client {
     }
   }
 
-  async makePath(
-    path: string,
-    options: WaitOptions & { readonly mode?: 'container' | 'persistent' } = NO_OPTIONS,
-  ): Promise<void> {
+  async makePath(path: string, options: MakePathOptions = NO_OPTIONS): Promise<void> {
+    validateOptions('makePath', options)
     const { mode = 'container', signal } = options
     validatePath(path)
     if (mode !== 'container' && mode !== 'persistent') {
-      throw new TypeError(`mode must be container or persistent, got ${String(mode)}`)
+      throw new TypeError(`mode must be container or persistent, got ${textOf(mode)}`)
     }
-    await this.#makePath(this.#namespace.resolve(path), this.capabilities.containers ? mode : 'persistent', signal)
+    await this.#makePath(path, this.capabilities.containers ? mode : 'persistent', signal)
   }
 
   own(resource: OwnedResource): () => void {
-    const entry = { close: () => resource.close() }
+    validateOwned(resource)
+    const entry = { close: () => resource.close(), drain: () => resource.drain?.() ?? Promise.resolve() }
     if (this.#keeper.ending.aborted) {
       // Too late to wait for it, but it must end all the same.
       this.#queue.push(entry.close)
@@ -181,12 +190,16 @@ export class KeptClient implements Client {
     }
   }
 
-  report(error: unknown): void {
-    this.#queue.report(error)
+  report(error: unknown, where?: string): void {
+    this.#queue.report(error, where)
   }
 
-  close(): Promise<void> {
-    this.#closed ??= this.#close()
+  async close(options: CloseOptions = NO_OPTIONS): Promise<void> {
+    validateOptions('close', options)
+    const { drainMs = 0 } = options
+    validateWaitMs('drainMs', drainMs)
+    if (drainMs === 0) this.#hurry.abort()
+    this.#closed ??= this.#close(drainMs)
     return this.#closed
   }
 
@@ -211,10 +224,11 @@ export class KeptClient implements Client {
 
   async #open(): Promise<void> {
     await this.#keeper.open()
-    if (this.#namespace.root !== '/') await this.#makePath(this.#namespace.root, 'persistent', undefined)
+    if (this.#namespace.root !== '/') await this.#makePath('/', 'persistent', undefined)
   }
 
-  async #close(): Promise<void> {
+  async #close(drainMs: number): Promise<void> {
+    if (drainMs > 0) await this.#drain(drainMs)
     for (let newest = this.#takeNewest(); newest !== undefined; newest = this.#takeNewest()) {
       try {
         await newest.close()
@@ -230,6 +244,21 @@ export class KeptClient implements Client {
       this.report(error)
     }
     this.#wrappers.clear()
+    await this.#queue.emptied()
+    this.#listeners.clear()
+  }
+
+  /** Waits for the calls in flight and what owned resources do of themselves; both may begin others. */
+  async #drain(limitMs: number): Promise<void> {
+    const drained = async (): Promise<void> => {
+      do {
+        await Promise.allSettled([...this.#owned].map(({ drain }) => drain()))
+        this.#quiet = deferred()
+        if (this.#calls > 0) await this.#quiet.promise
+      } while (this.#calls > 0)
+    }
+    const { signal } = this.#hurry
+    await limited(abortable(drained(), signal), limitMs, () => closedError()).catch(doNothing)
   }
 
   #takeNewest(): { readonly close: () => Promise<void> } | undefined {
@@ -240,27 +269,26 @@ export class KeptClient implements Client {
 
   #onState(state: ClientState): void {
     if (state.status === 'expired') this.#wrappers.clear()
-    const listeners = [...this.#listeners]
-    this.#queue.push(() => {
-      for (const listener of listeners) {
-        // One that was called before may have ended it.
-        if (this.#listeners.has(listener)) this.#queue.call(() => listener(state))
-      }
-    })
+    this.#listeners.tell(state)
   }
 
   #resolve(path: string, isPrefix: boolean): string {
-    return isPrefix ? this.#namespace.resolvePrefix(path) : this.#namespace.resolve(path)
+    const resolved = isPrefix ? this.#namespace.resolvePrefix(path) : this.#namespace.resolve(path)
+    if (resolved !== path) validateLength(resolved, 'path in the namespace')
+    return resolved
   }
 
   #read<T>(
+    method: 'get' | 'exists' | 'children',
     path: string,
-    { watch, signal }: ReadOptions,
+    options: ReadOptions,
     read: (session: Session, resolved: string, watch?: Watcher) => Promise<T>,
   ): Promise<T> {
+    validateOptions(method, options)
+    const { watch, signal } = options
     validatePath(path)
     validateFunction('watch', watch)
-    const resolved = this.#namespace.resolve(path)
+    const resolved = this.#resolve(path, false)
     if (watch === undefined) return this.#run(path, signal, isLost, (session) => read(session, resolved))
     return this.#watchedRead(path, this.#wrappers.wrap(path, watch), signal, (session, watcher) =>
       read(session, resolved, watcher),
@@ -292,7 +320,7 @@ export class KeptClient implements Client {
     }
   }
 
-  /** Makes a call on the live session. The first attempt is direct; what is costly comes only behind its failure. */
+  /** Makes a call on the live session. The first attempt is direct; what is costly comes only after its failure. */
   async #run<T>(
     path: string | undefined,
     signal: AbortSignal | undefined,
@@ -304,12 +332,16 @@ export class KeptClient implements Client {
     if (signal?.aborted === true) throw abortedError(signal, path)
     const { session } = this.#keeper
     const startMs = performance.now()
+    this.#calls += 1
     try {
       if (session === null) throw noSession(path)
       return await abortable(call(session), signal, path)
     } catch (error) {
       if (!(error instanceof Error) || !repeatable(error)) throw this.#asWritten(error, path)
       return await this.#again({ error, startMs }, path, signal, repeatable, call)
+    } finally {
+      this.#calls -= 1
+      if (this.#calls === 0) this.#quiet?.resolve(undefined)
     }
   }
 
@@ -339,26 +371,17 @@ export class KeptClient implements Client {
     }
   }
 
-  /** An error whose path is the one that the caller wrote; a multi names several, and its error one of them. */
-  #asWritten(error: unknown, path: string | undefined): unknown {
-    return thrownAsSeenFrom(error, (onServers) => path ?? this.#namespace.strip(onServers))
+  /** An error of the session with the path of the client; one of our own has it already. */
+  #asWritten(error: unknown, own: string | undefined): unknown {
+    if (this.#namespace.root === '/') return error
+    return thrownAsSeenFrom(error, (path) =>
+      path === own || !this.#namespace.holds(path) ? path : this.#namespace.strip(path),
+    )
   }
 
-  /** Makes a path on the servers. To repeat it is safe, whatever became of the attempt before. */
-  async #makePath(resolved: string, mode: CreateMode, signal: AbortSignal | undefined): Promise<void> {
-    const path = this.#namespace.holds(resolved) ? this.#namespace.strip(resolved) : resolved
-    const found = await this.#run(path, signal, isLost, (session) => session.exists(resolved))
-    if (found !== null) return
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.#run(path, signal, isLost, (session) => session.create(resolved, NO_BYTES, { mode }))
-        return
-      } catch (error) {
-        if (isCoordinationError(error, 'NODE_EXISTS')) return
-        if (!isCoordinationError(error, 'NO_NODE') || attempt === MAKE_PATH_ATTEMPTS) throw error
-      }
-      await this.#makePath(parentOf(resolved), mode, signal)
-    }
+  #makePath(path: string, mode: CreateMode, signal: AbortSignal | undefined): Promise<void> {
+    const resolved = this.#resolve(path, false)
+    return this.#run(path, signal, isLost, (session) => makePath(session, resolved, mode, signal))
   }
 }
 
@@ -380,5 +403,5 @@ function noSession(path: string | undefined): CoordinationError {
 }
 
 function doNothing(): void {
-  // What was handed over too late is being closed already.
+  // What was handed over too late is being closed already, and a drain that took too long is over.
 }

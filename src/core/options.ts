@@ -201,6 +201,16 @@ export function validateBackend(backend: unknown): asserts backend is Backend {
   throw new TypeError(`${example}, got ${textOf(backend)}${hint}`)
 }
 
+/**
+ * Checks what a client is given to end.
+ *
+ * @throws TypeError with what was given
+ */
+export function validateOwned(resource: unknown): void {
+  if (hasMethods(resource, ['close'])) return
+  throw new TypeError(`own needs something with a method close, got ${textOf(resource)}`)
+}
+
 function isBackend(value: unknown): boolean {
   return hasMethods(value, ['open']) && typeof (value as Partial<Backend>).capabilities === 'object'
 }

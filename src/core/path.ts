@@ -9,6 +9,23 @@
  */
 import { textOf } from './value-text.ts'
 
+/**
+ * The longest path on the servers that a client takes, in bytes of UTF-8, its namespace included. With a chroot and an
+ * access control list it fits into what a request has room for besides the data of a node on ZooKeeper and embedded
+ * (4,096 bytes of `jute.maxbuffer`); etcd and Redis, where a request names a path several times, take more. Servers of
+ * ZooKeeper's own take longer ones from other clients, and so does the embedded ensemble.
+ */
+export const PATH_BYTES_MAX = 3_072
+
+/** The most segments of such a path: each level is a node of its own, which some engines look at with every create. */
+export const PATH_SEGMENTS_MAX = 512
+
+/** The longest suffix of a sequential name. */
+const SEQUENCE_LONGEST = '-2147483648'
+
+/** The longest UTF-8 of one unit of UTF-16; surrogates are not allowed. */
+const UNIT_BYTES_MAX = 3
+
 /** Places of the counter at the end of a sequential name; a sign takes one, and -1000000000 and below take one more. */
 const SEQUENCE_DIGITS = 10
 const INT32_MAX = 0x7fffffff
@@ -24,11 +41,22 @@ const NINE = 0x39
  *
  * @param path - what should be a path
  * @param what - the name of the argument, for the message
- * @throws TypeError with the value and what is wrong with it
+ * @throws TypeError with the value and what is wrong with it, RangeError if it is longer than a client takes
  */
 export function validatePath(path: string, what = 'path'): void {
   const flaw = flawOf(path)
   if (flaw !== null) throw new TypeError(`${what} must be a node's path, got ${textOf(path)}: ${flaw}`)
+  validateLength(path, what)
+}
+
+/**
+ * Checks that a path, which is valid otherwise, is not too long. A namespace can make a path so that was not.
+ *
+ * @throws RangeError with the limit
+ */
+export function validateLength(path: string, what = 'path'): void {
+  const flaw = excessOf(path)
+  if (flaw !== null) throw new RangeError(`${what} is too long: ${textOf(path)} ${flaw}`)
 }
 
 /**
@@ -36,11 +64,12 @@ export function validatePath(path: string, what = 'path'): void {
  *
  * @param path - what should be such a prefix
  * @param what - the name of the argument, for the message
- * @throws TypeError with the value and what is wrong with it
+ * @throws TypeError with the value and what is wrong with it, RangeError if it is longer than a client takes
  */
 export function validatePrefix(path: string, what = 'path'): void {
   const flaw = typeof path === 'string' ? flawOf(`${path}1`) : flawOf(path)
   if (flaw !== null) throw new TypeError(`${what} must be the beginning of a node's path, got ${textOf(path)}: ${flaw}`)
+  validateLength(path + SEQUENCE_LONGEST, what)
 }
 
 /** Whether a node may have this path. */
@@ -52,6 +81,16 @@ export function isValidPath(path: string): boolean {
 export function parentOf(path: string): string {
   const slash = path.lastIndexOf('/')
   return slash <= 0 ? '/' : path.slice(0, slash)
+}
+
+/** The paths of all ancestors of a node, from the root down to its parent; none for the root itself. */
+export function ancestorsOf(path: string): string[] {
+  if (path === '/') return []
+  const ancestors = ['/']
+  for (let slash = path.indexOf('/', 1); slash !== -1; slash = path.indexOf('/', slash + 1)) {
+    ancestors.push(path.slice(0, slash))
+  }
+  return ancestors
 }
 
 /** The last segment of a valid path; of `/` it is empty. */
@@ -137,6 +176,28 @@ function flawOf(path: string): string | null {
   }
   if (segmentStart === path.length) return 'it ends in /'
   return segmentFlawOf(path, segmentStart, path.length)
+}
+
+/** By how much a path is too long, or null. Most are short enough whatever is in them. */
+function excessOf(path: string): string | null {
+  if (path.length * UNIT_BYTES_MAX > PATH_BYTES_MAX) {
+    const bytes = bytesOf(path)
+    if (bytes > PATH_BYTES_MAX) return `has ${bytes} bytes, and at most ${PATH_BYTES_MAX} are taken`
+  }
+  if (path.length <= PATH_SEGMENTS_MAX) return null
+  let segments = 0
+  for (let i = 0; i < path.length; i++) if (path.charCodeAt(i) === SLASH) segments += 1
+  if (segments <= PATH_SEGMENTS_MAX) return null
+  return `has ${segments} segments, and at most ${PATH_SEGMENTS_MAX} are taken`
+}
+
+function bytesOf(path: string): number {
+  let bytes = 0
+  for (let i = 0; i < path.length; i++) {
+    const unit = path.charCodeAt(i)
+    bytes += unit < 0x80 ? 1 : unit < 0x800 ? 2 : UNIT_BYTES_MAX
+  }
+  return bytes
 }
 
 function segmentFlawOf(path: string, start: number, end: number): string | null {

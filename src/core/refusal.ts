@@ -15,6 +15,8 @@ export interface RefusalOptions {
   readonly index?: number | undefined
   /** Whether a create was refused: what is missing or ephemeral is then its parent. False by default. */
   readonly isCreate?: boolean
+  /** Whether a read was refused: a quota is then that of answers and watches. False by default. */
+  readonly isRead?: boolean
   /** `rejected` by default. */
   readonly outcome?: Outcome
   /** What the engine said, in its own words. */
@@ -31,9 +33,9 @@ const sentences = new WeakMap<CoordinationError, (path: string) => string>()
  * @param path - of the operation as the session was called with it; undefined for a multi as a whole
  */
 export function refusal(code: ErrorCode, path: string | undefined, options: RefusalOptions = {}): CoordinationError {
-  const { index, isCreate = false, outcome = 'rejected', cause } = options
+  const { index, isCreate = false, isRead = false, outcome = 'rejected', cause } = options
   const place = index === undefined ? '' : ` (operation ${index} of a multi, counted from 0)`
-  const told = (where: string | undefined): string => sentenceOf(code, where, isCreate) + place
+  const told = (where: string | undefined): string => sentenceOf(code, where, { isCreate, isRead }) + place
   const error = new CoordinationError(code, told(path), {
     outcome,
     ...(path === undefined ? {} : { path }),
@@ -67,7 +69,13 @@ export function thrownAsSeenFrom(error: unknown, pathOf: (path: string) => strin
   return isCoordinationError(error) && error.path !== undefined ? asSeenFrom(error, pathOf(error.path)) : error
 }
 
-function sentenceOf(code: ErrorCode, path: string | undefined, isCreate: boolean): string {
+/** What kind of call was refused. */
+interface Refused {
+  readonly isCreate: boolean
+  readonly isRead: boolean
+}
+
+function sentenceOf(code: ErrorCode, path: string | undefined, { isCreate, isRead }: Refused): string {
   if (path === undefined) return `the servers refused the call with ${code}`
   switch (code) {
     case 'NO_NODE':
@@ -89,7 +97,7 @@ function sentenceOf(code: ErrorCode, path: string | undefined, isCreate: boolean
     case 'SESSION_MOVED':
       return `the session has moved to another server; the call on ${path} was not done`
     case 'QUOTA_EXCEEDED':
-      return `a write to ${path} would go beyond a quota`
+      return isRead ? beyondLimit(path) : `a write to ${path} would go beyond a quota`
     case 'READ_ONLY':
       return `the server can only be read from, since it has no majority: ${path} was not written`
     case 'THROTTLED':
@@ -101,6 +109,10 @@ function sentenceOf(code: ErrorCode, path: string | undefined, isCreate: boolean
     default:
       return `the servers refused the call on ${path} with ${code}`
   }
+}
+
+function beyondLimit(path: string): string {
+  return `the answer on ${path} is longer, or the watches of this connection are more, than the server allows`
 }
 
 function nodeMissing(path: string): string {

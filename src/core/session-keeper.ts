@@ -9,6 +9,7 @@ import type { Deferred } from './async.ts'
 import type { Backend, Session, SessionState } from './backend.ts'
 import type { ClientState } from './client.ts'
 import { CoordinationError, isCoordinationError } from './errors.ts'
+import type { ErrorListener } from './event-queue.ts'
 import { repeat } from './retry.ts'
 
 /** What a keeper needs of its client. */
@@ -18,7 +19,7 @@ interface KeeperOptions {
   /** How long a call waits for a server, in milliseconds. */
   readonly callTimeoutMs: number
   /** Gets errors that have no caller. */
-  readonly onError: (error: unknown) => void
+  readonly onError: ErrorListener
   /** Gets each new state, in order. */
   readonly onState: (state: ClientState) => void
 }

@@ -6,6 +6,7 @@
  *           session go with `clear()`.
  */
 import type { Watcher } from './backend.ts'
+import { functionText } from './event-queue.ts'
 
 /** The watch of one read. */
 export interface WrappedWatch {
@@ -21,7 +22,17 @@ export interface WrappedWatch {
 
 /** The wrappers of one client; see the head of this file. */
 export class WatchWrappers {
+  readonly #call: (callback: () => unknown, where: string) => unknown
   #wrappers = new WeakMap<Watcher, Map<string, Set<WrappedWatch>>>()
+
+  /**
+   * Begins without wrappers.
+   *
+   * @param call - calls the application's callback, which is the one of a path; by default what it throws is thrown on
+   */
+  constructor(call: (callback: () => unknown, where: string) => unknown = (callback) => callback()) {
+    this.#call = call
+  }
 
   /**
    * Makes the wrapper for one read.
@@ -32,7 +43,7 @@ export class WatchWrappers {
     const watcher: Watcher = ({ type }) => {
       this.forget(wrapped)
       // Returned although it is void: a promise of an async watcher is reported where the wrapper is called.
-      return original({ type, path })
+      return this.#call(() => original({ type, path }), `the watcher${functionText(original)} of ${path}`)
     }
     const wrapped: WrappedWatch = { path, original, watcher, unwatched: false }
     this.keep(wrapped)

@@ -8,8 +8,10 @@
  * Source    ZooKeeper recipes, "Locks"; Curator InterProcessMutex, whose names of nodes these are by default.
  */
 import type { Client } from '../core/client.ts'
+import { optionNames, refuseUnknown, validateClient } from '../core/options.ts'
+import { textOf } from '../core/value-text.ts'
 import type { Contender, LockLayout } from './contender-names.ts'
-import type { AcquireOptions, Admission, ContenderInfo } from './contenders.ts'
+import type { AcquireOptions, Admission, ContenderInfo, TryAcquireOptions } from './contenders.ts'
 import { Contenders } from './contenders.ts'
 import type { Lease } from './lease.ts'
 import type { TimedWaitOptions } from './wait.ts'
@@ -27,6 +29,8 @@ export interface FairLockOptions {
   readonly layout?: LockLayout
 }
 
+const OPTIONS = optionNames<FairLockOptions>({ layout: true })
+
 /** A lock that is given out first come, first served. The lease is the owner: whoever has it may release it. */
 export class FairLock {
   readonly #contenders: Contenders
@@ -40,8 +44,10 @@ export class FairLock {
    * @throws TypeError if the path is none, or for a wrong option
    */
   constructor(client: Client, path: string, options: FairLockOptions = {}) {
+    validateClient(client, 'FairLock')
+    refuseUnknown(options, OPTIONS, 'FairLock')
     const { layout = 'curator' } = options
-    if (!LAYOUTS.includes(layout)) throw new TypeError(`layout must be 'curator' or 'kazoo', got ${quote(layout)}`)
+    if (!LAYOUTS.includes(layout)) throw new TypeError(`layout must be 'curator' or 'kazoo', got ${textOf(layout)}`)
     this.#contenders = new Contenders(client, path, KIND, lowestHolds, layout)
   }
 
@@ -56,9 +62,13 @@ export class FairLock {
    * @param options.signal - ends the wait; the contender's node is removed before this rejects
    * @param options.waitMs - longest wait in milliseconds; no limit by default
    * @param options.data - what this contender says of itself; see {@link FairLock.contenders}
+   * @param options.onSessionLoss - what to do when the session ends during the wait, and the place in the queue with it:
+   * `reject` by default, or `queue-again`
    * @returns the lease; `lease.token` grows strictly with every acquisition of this path
-   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, or what the servers refused; in
-   * each case this contender no longer waits, and what could not be removed at once is counted by `pendingCleanups`
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED` (not with `queue-again`), `CLIENT_CLOSED`, or what
+   * the servers refused; in each case this contender no longer waits, and what could not be removed at once is counted
+   * by `pendingCleanups`. While no server is in touch it waits for one
+   * @throws TypeError or RangeError for a wrong option
    */
   acquire(options: AcquireOptions = {}): Promise<Lease> {
     return this.#contenders.acquire(options)
@@ -69,9 +79,11 @@ export class FairLock {
    *
    * @param options - as for {@link FairLock.acquire}
    * @returns the lease, or null if it is taken
-   * @throws CoordinationError as {@link FairLock.acquire}
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, or what the
+   * servers refused; in each case this contender no longer waits
+   * @throws TypeError or RangeError for a wrong option
    */
-  tryAcquire(options: AcquireOptions = {}): Promise<Lease | null> {
+  tryAcquire(options: TryAcquireOptions = {}): Promise<Lease | null> {
     return this.#contenders.tryAcquire(options)
   }
 
@@ -79,7 +91,7 @@ export class FairLock {
    * Lists the holder and those who wait, in the order in which they are served.
    *
    * @param options - what ends the reading
-   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   contenders(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {
     return this.#contenders.list(options)
@@ -89,8 +101,4 @@ export class FairLock {
 function lowestHolds(queue: readonly Contender[], own: number): Admission {
   const predecessor = queue[own - 1]
   return predecessor === undefined ? { granted: true } : { granted: false, watch: predecessor.name }
-}
-
-function quote(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : String(value)
 }

@@ -15,27 +15,25 @@
 import { abortable } from '../core/async.ts'
 import type { Client } from '../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../core/errors.ts'
+import { optionNames, refuseUnknown, validateClient, validateText } from '../core/options.ts'
 import { joinPath, validatePath } from '../core/path.ts'
 import type { Codec } from './codec.ts'
 import { invalidValue, jsonCodec } from './codec.ts'
 import type { Delivery, Describe, IterateOptions, SubscribeOptions, Unsubscribe } from './feed.ts'
 import { unmarkData } from './marked-data.ts'
 import { Member } from './member.ts'
+import { checkJoinOptions } from './member-claim.ts'
+import type { JoinOptions } from './member-claim.ts'
 import type { MirrorNode, MirrorSnapshot } from './mirror.ts'
 import { Mirror } from './mirror.ts'
+import { checkCodec, checkIterate, checkSubscribe } from './option-checks.ts'
 import type { TimedWaitOptions } from './wait.ts'
-import { Wait } from './wait.ts'
+import { WAIT_OPTIONS, Wait, clientClosed } from './wait.ts'
 
 /** Options of a {@link GroupMembership}. */
 export interface GroupMembershipOptions<T> {
   /** How the data of members become bytes; JSON by default. */
   readonly codec?: Codec<T>
-}
-
-/** Options of {@link GroupMembership.join}. */
-export interface JoinOptions<T> extends TimedWaitOptions {
-  /** What the member says of itself; nothing by default. */
-  readonly data?: T
 }
 
 /** A member as others see it. */
@@ -68,6 +66,8 @@ export interface GroupChange<T> {
   readonly resync: boolean
 }
 
+const OPTIONS = optionNames<GroupMembershipOptions<unknown>>({ codec: true })
+
 /** How many members are read at a time by `members()`. */
 const READS_IN_FLIGHT_MAX = 128
 
@@ -80,6 +80,7 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
   readonly #infos = new WeakMap<MirrorNode, MemberInfo<T>>()
   readonly #members = new Set<Member<T>>()
   #mirror: Mirror | null = null
+  #isClosed = false
 
   /**
    * Makes a group's client side; nothing is sent.
@@ -87,10 +88,13 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
    * @param client - through which to join and to read; it closes the group when it closes
    * @param path - the group; its node is made when somebody joins, and removed by the servers when nobody is left
    * @param options - how the data of members are stored
-   * @throws TypeError if the path is none
+   * @throws TypeError if the path is none, or for a wrong option
    */
   constructor(client: Client, path: string, options: GroupMembershipOptions<T> = {}) {
+    validateClient(client, 'GroupMembership')
     validatePath(path)
+    refuseUnknown(options, OPTIONS, 'GroupMembership')
+    checkCodec(options.codec)
     this.path = path
     this.#client = client
     this.#codec = options.codec ?? jsonCodec<T>()
@@ -102,18 +106,24 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
    * @param id - its name: one segment of a path, nobody else's in this group
    * @param options.data - what it says of itself
    * @param options.signal - ends the attempt; what it has registered is removed before this rejects
-   * @param options.waitMs - longest attempt in milliseconds; no limit by default
+   * @param options.waitMs - longest attempt in milliseconds; no limit by default. If it is given, and another has the
+   * id, it waits for that one to go: above all for the node of the older session of a process that was started again
+   * @param options.onSessionLoss - `reject` by default; `queue-again` goes on over losses of the session and of touch
    * @returns a handle that registers again by itself when its session is lost, until `leave()`
-   * @throws CoordinationError `MEMBER_EXISTS` if another has the id, even one that crashed whose session still lives;
-   * `ABORTED`, `TIMEOUT`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE`, `SESSION_EXPIRED`, `CONNECTION_LOSS`
-   * @throws TypeError if the id cannot be a node's name
+   * @throws CoordinationError `MEMBER_EXISTS` if another has the id, even one that crashed whose session still lives, at
+   * once or when `waitMs` have passed; `ABORTED`, `TIMEOUT`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE`, `CLIENT_CLOSED`, what
+   * the servers refused, and with `reject` `SESSION_EXPIRED`, `CONNECTION_LOSS`
+   * @throws TypeError if the id cannot be a node's name; TypeError or RangeError for a wrong option
    */
   async join(id: string, options: JoinOptions<T> = {}): Promise<Member<T>> {
+    checkJoinOptions(options)
+    validateText('id', id)
+    this.#throwIfClosed()
     const path = joinPath(this.path, id)
     validatePath(path, 'id')
     if (id.includes('/')) throw new TypeError(`id must be one segment of a path, got ${JSON.stringify(id)}`)
     const encode = (data: T | undefined): Uint8Array => this.#encode(data, path)
-    const member = await Member.join<T>(this.#client, path, id, options.data, encode, options)
+    const member = await Member.join<T>(this.#client, path, id, encode, options)
     this.#members.add(member)
     member.subscribe(({ state }) => {
       if (state === 'left' || state === 'lost') this.#members.delete(member)
@@ -127,9 +137,11 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
    *
    * @param options - what ends the wait
    * @returns all members, sorted by id
-   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `CLIENT_CLOSED`
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   async members(options: TimedWaitOptions = {}): Promise<MemberInfo<T>[]> {
+    refuseUnknown(options, WAIT_OPTIONS, 'members')
+    this.#throwIfClosed()
     const wait = new Wait(this.#client, this.path, options)
     try {
       const names = await this.#names(wait.signal)
@@ -153,8 +165,11 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
    * @param listener - called one change at a time; what it throws goes to the client's `onError`
    * @param options.emitInitial - whether to begin with the present members, all of them as joined; true by default
    * @returns ends the listening
+   * @throws CoordinationError `CLIENT_CLOSED` if the group or the client was closed
    */
   subscribe(listener: (change: GroupChange<T>) => void | Promise<void>, options: SubscribeOptions = {}): Unsubscribe {
+    checkSubscribe(listener, options)
+    this.#throwIfClosed()
     return this.#watched().feed.subscribe(this.path, this.#describe, listener, options)
   }
 
@@ -163,8 +178,11 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
    *
    * @param options.signal - ends the iteration, which then throws `ABORTED`
    * @param options.emitInitial - whether to begin with the present members, all of them as joined; true by default
+   * @throws CoordinationError `CLIENT_CLOSED` if the group or the client was closed
    */
   watch(options: IterateOptions = {}): AsyncIterableIterator<GroupChange<T>> {
+    checkIterate(options)
+    this.#throwIfClosed()
     return this.#watched().feed.iterate(this.path, this.#describe, options)
   }
 
@@ -173,6 +191,7 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
    * Idempotent.
    */
   async close(): Promise<void> {
+    this.#isClosed = true
     const members = [...this.#members]
     await Promise.all([this.#mirror?.close(), ...members.map((member) => member.leave())])
   }
@@ -180,6 +199,10 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
   /** Closes it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #throwIfClosed(): void {
+    if (this.#isClosed || this.#client.state.status === 'closed') throw clientClosed(this.path)
   }
 
   #watched(): Mirror {

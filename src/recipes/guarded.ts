@@ -21,7 +21,7 @@ import { Cleanups } from './cleanups.ts'
 import type { Wait } from './wait.ts'
 import { sessionOver } from './wait.ts'
 
-/** How often a create is tried while its parent vanishes or its answers are lost. */
+/** How often a create is tried while its parent vanishes, or (unless its caller is patient) its answers are lost. */
 export const CREATE_ATTEMPTS_MAX = 10
 
 /** What tells a node from every other, also from those at the same path before and after it. */
@@ -89,6 +89,7 @@ export async function protectedCreate(client: Client, request: ProtectedCreate, 
   const { mark } = request
   const path = joinPath(request.parent, mark + request.rest)
   let owed: Promise<Created> | null = null
+  let vanished = 0
   try {
     for (let attempt = 1; ; attempt += 1) {
       wait.check()
@@ -100,20 +101,42 @@ export async function protectedCreate(client: Client, request: ProtectedCreate, 
       } catch (error) {
         wait.check()
         if (!isOutcomeUnknown(error)) owed = null
-        if (isCoordinationError(error, 'SESSION_EXPIRED')) throw sessionOver(request.parent, error)
-        if (attempt === CREATE_ATTEMPTS_MAX) throw error
-        if (isOutcomeUnknown(error)) {
-          const found = await findOwn(client, request.parent, mark, wait.signal)
+        if (isCoordinationError(error, 'NO_NODE')) {
+          vanished += 1
+          if (vanished === CREATE_ATTEMPTS_MAX) throw error
+          await wait.insist(() => makeParent(client, request.parent, wait.signal))
+          continue
+        }
+        if (isCoordinationError(error, 'SESSION_EXPIRED')) {
+          // Whatever it made is gone with the session, and there is no place yet to lose.
+          owed = null
+          if (!wait.isPatient) throw sessionOver(request.parent, error)
+        } else if (!isCoordinationError(error, 'CONNECTION_LOSS')) throw error
+        else if (!wait.isPatient && (owed === null || attempt === CREATE_ATTEMPTS_MAX)) throw error
+        else if (isOutcomeUnknown(error)) {
+          const found = await wait.insist(() => findOwn(client, request.parent, mark, wait.signal))
           if (found !== null) return found
-        } else if (isCoordinationError(error, 'NO_NODE')) {
-          await client.makePath(request.parent, { signal: wait.signal })
-        } else throw error
+        }
+        if (wait.isPatient) await wait.pause(attempt)
       }
     }
   } catch (error) {
     if (owed !== null) await sweep(client, request.parent, mark, owed)
     throw wait.explain(error)
   }
+}
+
+/** For each client, the parents that it is making. */
+const parentsOf = new WeakMap<Client, Map<string, Promise<void>>>()
+
+/** Makes a parent once for all of a client's callers that miss it, who then go on in the order in which they came. */
+async function makeParent(client: Client, parent: string, signal: AbortSignal): Promise<void> {
+  const parents = parentsOf.get(client) ?? new Map<string, Promise<void>>()
+  parentsOf.set(client, parents)
+  const known = parents.get(parent)
+  const making = known ?? client.makePath(parent).finally(() => parents.delete(parent))
+  if (known === undefined) parents.set(parent, making)
+  await abortable(making, signal)
 }
 
 /** Deletes whatever a create has made or will yet make, once it is known what became of it. */

@@ -16,6 +16,7 @@ import type { OwnedNode } from './guarded.ts'
 import { deletion } from './guarded.ts'
 import type { LossReason, NodeWatch } from './tenure.ts'
 import { Tenure } from './tenure.ts'
+import { Waits } from './wait.ts'
 
 /**
  * Where a lease stands.
@@ -148,14 +149,18 @@ export class NodeLease implements Lease {
 
   /** The holder must stop before its lock can go to another, so the signal comes first. */
   async #closeWithClient(): Promise<void> {
-    if (this.#releasing !== null) return this.#releasing
-    this.#tenure.lose('client-closed')
-    await this.#removeRest()
+    // Before the lock is free: another contender of this client would get it only to lose it.
+    const waiting = Waits.of(this.#client).end()
+    if (this.#releasing === null) {
+      this.#tenure.lose('client-closed')
+      await this.#removeRest()
+    } else await this.#releasing
+    await waiting
   }
 
   #forget(): void {
     this.#disown()
-    this.#tenure.unwatch()
+    this.#tenure.retire()
   }
 }
 

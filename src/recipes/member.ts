@@ -10,23 +10,26 @@
  *           has registered anew there is another one. Read it anew whenever work begins.
  * Source    Curator PersistentNode, GroupMember; and what was reported of them (CURATOR-506, 297).
  */
-import type { NodeData, Stat } from '../core/backend.ts'
 import { abortable, deferred, delay } from '../core/async.ts'
 import type { Deferred } from '../core/async.ts'
 import type { Client } from '../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../core/errors.ts'
-import { parentOf } from '../core/path.ts'
+import { refuseUnknown } from '../core/options.ts'
 import type { CleanupTask } from './cleanups.ts'
 import { Cleanups } from './cleanups.ts'
 import type { IterateOptions, SubscribeOptions, Unsubscribe } from './feed.ts'
 import { Feed } from './feed.ts'
 import type { OwnedNode } from './guarded.ts'
-import { CREATE_ATTEMPTS_MAX, checkIdentity, deletion, isGone, isOutcomeUnknown } from './guarded.ts'
+import { checkIdentity, deletion, isGone, isOutcomeUnknown } from './guarded.ts'
 import { ownedNode, readSynced } from './guarded.ts'
-import { markData, newMark, unmarkData } from './marked-data.ts'
+import { proveLease } from './lease-proof.ts'
+import { markData, newMark } from './marked-data.ts'
+import { claim, isOwn, isPassing, untilFree } from './member-claim.ts'
+import type { Claimant, JoinOptions } from './member-claim.ts'
+import { checkIterate, checkSubscribe } from './option-checks.ts'
 import { NodeWatch, Tenure } from './tenure.ts'
 import type { TimedWaitOptions } from './wait.ts'
-import { Wait, clientClosed } from './wait.ts'
+import { WAIT_OPTIONS, Wait, Waits, clientClosed, sessionOver } from './wait.ts'
 
 /**
  * Where a member stands.
@@ -82,6 +85,7 @@ export class Member<T> implements AsyncDisposable {
   readonly path: string
   readonly #client: Client
   readonly #encode: Encode<T>
+  readonly #patience: Pick<JoinOptions<T>, 'waitMs' | 'onSessionLoss'>
   readonly #mark = newMark()
   readonly #feed: Feed<Standing>
   readonly #ending = new AbortController()
@@ -103,14 +107,17 @@ export class Member<T> implements AsyncDisposable {
   #progress: Deferred<undefined> = deferred()
   #end: 'left' | 'lost' | null = null
   #error: unknown
+  /** Who has the id while this one waits for it. */
+  #obstacle: CoordinationError | null = null
   #leaving: Promise<void> | null = null
 
-  private constructor(client: Client, path: string, id: string, data: T | undefined, encode: Encode<T>) {
+  private constructor(client: Client, path: string, id: string, encode: Encode<T>, options: JoinOptions<T>) {
     this.id = id
     this.path = path
     this.#client = client
     this.#encode = encode
-    this.#wanted = { bytes: this.#bytesOf(data), revision: 0 }
+    this.#patience = options
+    this.#wanted = { bytes: this.#bytesOf(options.data), revision: 0 }
     this.#feed = new Feed((error) => client.report(error))
     this.#joined.promise.catch(() => undefined)
   }
@@ -121,33 +128,35 @@ export class Member<T> implements AsyncDisposable {
    * @param client - on whose session
    * @param path - the member's node
    * @param id - its name
-   * @param data - what it says of itself
    * @param encode - makes the bytes to store; may throw
-   * @param options - what ends the wait
+   * @param options - what it says of itself, and what ends the wait
    */
   static async join<T>(
     client: Client,
     path: string,
     id: string,
-    data: T | undefined,
     encode: Encode<T>,
-    options: TimedWaitOptions,
+    options: JoinOptions<T>,
   ): Promise<Member<T>> {
-    const member = new Member(client, path, id, data, encode)
     const wait = new Wait(client, path, options)
+    let member: Member<T> | null = null
     try {
-      void member.#run()
-      await abortable(member.#joined.promise, wait.signal)
-      member.#ends.push(
-        client.own({ close: () => member.#closeWithClient() }),
-        client.onState(() => member.#tell()),
+      const made = new Member(client, path, id, encode, options)
+      member = made
+      void made.#run()
+      await abortable(made.#joined.promise, wait.signal)
+      made.#ends.push(
+        client.own({ close: () => made.#closeWithClient() }),
+        client.onState(() => made.#tell()),
       )
-      member.#tell()
-      return member
+      made.#tell()
+      return made
     } catch (error) {
       // Whoever has the id, it is not us: nothing of ours is there.
-      if (!isCoordinationError(error, 'MEMBER_EXISTS')) await member.#withdraw()
-      throw wait.explain(error)
+      if (member !== null && !isCoordinationError(error, 'MEMBER_EXISTS')) await member.#withdraw()
+      const reason = wait.explain(error)
+      const obstacle = member === null ? null : member.#obstacle
+      throw isCoordinationError(reason, 'TIMEOUT') ? (obstacle ?? reason) : reason
     } finally {
       wait.close()
     }
@@ -181,9 +190,11 @@ export class Member<T> implements AsyncDisposable {
    * @param data - the new data
    * @param options - what ends the wait; the data are stored all the same
    * @returns resolves when these or later data are stored
-   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `PAYLOAD_TOO_LARGE`, or why the membership ended
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `PAYLOAD_TOO_LARGE`, `INVALID_VALUE`, or why the membership ended:
+   * `MEMBER_EXISTS`, `CLIENT_CLOSED`, or what the servers refused
    */
   async update(data: T, options: TimedWaitOptions = {}): Promise<void> {
+    refuseUnknown(options, WAIT_OPTIONS, 'update')
     const wait = new Wait(this.#client, this.path, options)
     try {
       this.#throwIfEnded()
@@ -223,6 +234,7 @@ export class Member<T> implements AsyncDisposable {
    * @returns ends the listening
    */
   subscribe(listener: (notice: MemberNotice) => void | Promise<void>, options: SubscribeOptions = {}): Unsubscribe {
+    checkSubscribe(listener, options)
     return this.#feed.subscribe(this.path, describe, listener, options)
   }
 
@@ -231,7 +243,12 @@ export class Member<T> implements AsyncDisposable {
    *
    * @param options.signal - ends the iteration, which then throws `ABORTED`
    */
-  async *watch(options: IterateOptions = {}): AsyncGenerator<MemberNotice, void, undefined> {
+  watch(options: IterateOptions = {}): AsyncGenerator<MemberNotice, void, undefined> {
+    checkIterate(options)
+    return this.#watch(options)
+  }
+
+  async *#watch(options: IterateOptions): AsyncGenerator<MemberNotice, void, undefined> {
     for await (const notice of this.#feed.iterate(this.path, describe, options)) {
       yield notice
       if (notice.state === 'left' || notice.state === 'lost') return
@@ -249,11 +266,24 @@ export class Member<T> implements AsyncDisposable {
         retryMs = RETRY_MIN_MS
       } catch (error) {
         if (this.#ending.signal.aborted) return
-        if (this.#registrations === 0 || !isPassing(error)) return this.#fail(error)
+        if (!this.#isPassing(error)) return this.#fail(error)
+        if (isCoordinationError(error, 'MEMBER_EXISTS')) await this.#waitForId(error)
         await delay(retryMs * Math.random(), this.#ending.signal).catch(() => undefined)
         retryMs = Math.min(retryMs * 2, RETRY_MAX_MS)
       }
     }
+  }
+
+  /** Whether an error may be gone at another attempt, and another attempt is wanted. */
+  #isPassing(error: unknown): boolean {
+    const { waitMs = 0, onSessionLoss } = this.#patience
+    if (this.#registrations > 0) return isPassing(error)
+    return isCoordinationError(error, 'MEMBER_EXISTS') ? waitMs > 0 : onSessionLoss === 'queue-again' && isPassing(error)
+  }
+
+  async #waitForId(obstacle: CoordinationError): Promise<void> {
+    this.#obstacle = obstacle
+    await untilFree(this.#client, this.path, this.#ending.signal)
   }
 
   async #idle(): Promise<void> {
@@ -264,11 +294,16 @@ export class Member<T> implements AsyncDisposable {
   async #register(): Promise<void> {
     const { bytes, revision } = this.#wanted
     this.#isClaiming = true
-    const { stat, isFresh } = await this.#claim(bytes)
+    const { stat, isFresh } = await claim(this.#claimant(), bytes)
+    const node = ownedNode(this.path, stat)
+    const { signal } = this.#ending
+    const isLive = await proveLease(this.#client, node, { signal, insist: (step) => step() })
+    if (!isLive && this.#registrations === 0 && !this.#queuesAgain) throw sessionOver(this.path)
     // Left meanwhile: the clean-up looks for the node.
-    if (this.#ending.signal.aborted) return
+    if (signal.aborted || !isLive) return
     this.#isClaiming = false
-    this.#node = ownedNode(this.path, stat)
+    this.#obstacle = null
+    this.#node = node
     this.#version = stat.version
     this.#stored = isFresh ? revision : NOTHING_STORED
     this.#registrations += 1
@@ -279,46 +314,11 @@ export class Member<T> implements AsyncDisposable {
     this.#tell()
   }
 
-  /** Gets hold of the node under our id. */
-  async #claim(bytes: Uint8Array): Promise<{ readonly stat: Stat; readonly isFresh: boolean }> {
+  #claimant(): Claimant {
     const { signal } = this.#ending
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        const created = await this.#write(this.#client.create(this.path, bytes, { mode: 'ephemeral' }))
-        return { stat: created.stat, isFresh: true }
-      } catch (error) {
-        if (attempt === CREATE_ATTEMPTS_MAX || signal.aborted) throw error
-        if (isCoordinationError(error, 'NO_NODE')) {
-          await this.#client.makePath(parentOf(this.path), { signal })
-          continue
-        }
-        if (!isCoordinationError(error, 'NODE_EXISTS') && !isOutcomeUnknown(error)) throw error
-      }
-      const found = await readSynced(this.#client, this.path, signal)
-      if (found === null) continue
-      if (!this.#isOurs(found)) throw memberExists(this.path, this.id)
-      if (found.stat.ephemeralOwner === this.#client.sessionId) return { stat: found.stat, isFresh: false }
-      const replaced = await this.#replace(found.stat, bytes)
-      if (replaced !== null) return { stat: replaced, isFresh: true }
-    }
-  }
-
-  /** Replaces what an older session of this handle has left. Null: something else has happened to it, look again. */
-  async #replace({ czxid, version }: Stat, data: Uint8Array): Promise<Stat | null> {
-    const { path } = this
-    try {
-      const [, , created] = await this.#write(
-        this.#client.multi([
-          checkIdentity({ path, czxid }),
-          { type: 'delete', path, version },
-          { type: 'create', path, data, mode: 'ephemeral' },
-        ]),
-      )
-      return created?.type === 'create' ? created.stat : null
-    } catch (error) {
-      if (isCoordinationError(error, 'BAD_VERSION', 'NO_NODE', 'NODE_EXISTS') || isOutcomeUnknown(error)) return null
-      throw error
-    }
+    const queuesAgain = this.#registrations > 0 || this.#queuesAgain
+    const onWrite = (writing: Promise<unknown>): void => void this.#write(writing).catch(() => undefined)
+    return { client: this.#client, path: this.path, mark: this.#mark, known: this.#node, queuesAgain, signal, onWrite }
   }
 
   /**
@@ -360,9 +360,8 @@ export class Member<T> implements AsyncDisposable {
     return abortable(writing, this.#ending.signal)
   }
 
-  /** Whether a node is of this handle: by its creation, whatever somebody has written into it, or by its mark. */
-  #isOurs({ data, stat }: NodeData): boolean {
-    return stat.czxid === this.#node?.czxid || unmarkData(data)?.mark === this.#mark
+  get #queuesAgain(): boolean {
+    return this.#patience.onSessionLoss === 'queue-again'
   }
 
   #onLost(reason: string): void {
@@ -396,6 +395,7 @@ export class Member<T> implements AsyncDisposable {
    * the state, for those who ask it in the listener.
    */
   async #closeWithClient(): Promise<void> {
+    void Waits.of(this.#client).end()
     if (this.#leaving !== null) return this.#leaving
     this.#error = clientClosed(this.path)
     this.#end = 'lost'
@@ -411,7 +411,7 @@ export class Member<T> implements AsyncDisposable {
     return async (signal, giveUp) => {
       await abortable(this.#writing, signal)
       const found = await readSynced(this.#client, this.path, signal)
-      if (found === null || !this.#isOurs(found)) return
+      if (found === null || !isOwn({ mark: this.#mark, known: this.#node }, found)) return
       await deletion(this.#client, ownedNode(this.path, found.stat))(signal, giveUp)
     }
   }
@@ -421,7 +421,7 @@ export class Member<T> implements AsyncDisposable {
     this.#end = end
     this.#ending.abort(clientClosed(this.path))
     this.#tenure?.end()
-    this.#tenure?.unwatch()
+    this.#tenure?.retire()
     for (const stop of this.#ends.splice(0)) stop()
     this.#tell()
     this.#advance()
@@ -455,14 +455,4 @@ function describe({ previous, current }: { previous: Standing | undefined; curre
   const rejoined = previous !== undefined && previous.registrations !== registrations
   if (!rejoined && previous?.state === state && previous.incarnation === incarnation) return null
   return { state, incarnation, rejoined, ...(error === undefined ? {} : { error }) }
-}
-
-/** Whether an error may be gone at another attempt. */
-function isPassing(error: unknown): boolean {
-  return isOutcomeUnknown(error) || isCoordinationError(error, 'CONNECTION_LOSS', 'SESSION_EXPIRED', 'SESSION_MOVED')
-}
-
-function memberExists(path: string, id: string): CoordinationError {
-  const message = `another member has the id ${JSON.stringify(id)}`
-  return new CoordinationError('MEMBER_EXISTS', message, { outcome: 'rejected', path })
 }

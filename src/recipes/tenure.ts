@@ -55,11 +55,30 @@ function isLossCause(cause: unknown): cause is LossCause {
 export class NodeWatch {
   #listener: ((event: WatchEvent) => void) | null = null
   #unheard: WatchEvent | null = null
+  #follower: ((event: WatchEvent | null) => void) | null = null
 
   /** The callback to arm. */
   readonly fire = (event: WatchEvent): void => {
     if (this.#listener === null) this.#unheard = event
     else this.#listener(event)
+    this.#follower?.(event)
+  }
+
+  /** Whom to tell after the owner of each event, and (by null) that the owner does not care for the node any more. */
+  follow(follower: (event: WatchEvent | null) => void): void {
+    this.#follower = follower
+  }
+
+  /** Ends the care for the node. Idempotent. */
+  retire(): void {
+    const follower = this.#follower
+    this.#follower = null
+    follower?.(null)
+  }
+
+  /** Whether there was an event that nobody heard. */
+  get hasNews(): boolean {
+    return this.#unheard !== null
   }
 
   /** Whom to tell from now on; at once if there was an event that nobody heard. */
@@ -156,8 +175,13 @@ export class Tenure {
     this.#unlisten?.()
   }
 
-  /** Forgets the watch on the node. */
-  unwatch(): void {
+  /** Forgets the watch on the node, for good. */
+  retire(): void {
+    this.#unwatch()
+    this.#watch.retire()
+  }
+
+  #unwatch(): void {
     this.#client.unwatch(this.#node.path, this.#watch.fire)
   }
 
@@ -175,14 +199,14 @@ export class Tenure {
   }
 
   /**
-   * Reads the node again and arms the watch anew. A read that fails is repeated at the next change of the client's
+   * Reads the node again and arms the watch again. A read that fails is repeated at the next change of the client's
    * state.
    */
   async #lookAtNode(): Promise<void> {
-    this.unwatch()
+    this.#unwatch()
     try {
       const stat = await this.#client.exists(this.#node.path, { watch: this.#watch.fire })
-      if (this.#ended) this.unwatch()
+      if (this.#ended) this.#unwatch()
       else if (stat?.czxid !== this.#node.czxid) this.lose('node-deleted')
     } catch (error) {
       if (!this.#ended && this.#client.state.status === 'connected') this.#client.report(error)

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The public surface of `quorate/testing`: what proves a backend, and what stands in for one in tests.
  *

@@ -20,6 +20,7 @@ export class TestShell {
   constructor(url: string, options: { readonly json?: boolean; readonly isInteractive?: boolean } = {}) {
     this.shell = new Shell({
       url,
+      login: null,
       json: options.json ?? false,
       isInteractive: options.isInteractive ?? true,
       sessionTimeoutMs: 10_000,

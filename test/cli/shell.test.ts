@@ -7,6 +7,7 @@ import { FairLock } from '../../src/recipes/fair-lock.ts'
 import { ExclusiveLock } from '../../src/recipes/exclusive-lock.ts'
 import { GroupMembership } from '../../src/recipes/group-membership.ts'
 import { connect } from '../../src/core/client.ts'
+import { COMMANDS } from '../../src/cli/shell/commands.ts'
 import { complete } from '../../src/cli/shell/completion.ts'
 import { ShellRig } from './shell-rig.ts'
 import type { TestShell } from './shell-rig.ts'
@@ -63,6 +64,17 @@ describe('a command on a node', () => {
     expect(await shell.ok('ls /kinds')).toBe('[c, e, s-0000000000, se-0000000002, st-0000000005, t]\n')
   })
 
+  it('makes the nodes above it that are missing, with -p', async () => {
+    expect((await shell.run('create /p/q/r x')).err).toBe('Node does not exist: /p/q/r\n')
+    expect(await shell.ok('create -p /p/q/r x')).toBe('Created /p/q/r\n')
+    expect(await shell.ok('create -ps /p/s/')).toBe('Created /p/s/0000000000\n')
+    expect(await shell.ok('create -p /p/t/u y world:anyone:r')).toBe('Created /p/t/u\n')
+    expect(await shell.ok('ls -R /p')).toBe('/p\n/p/q\n/p/q/r\n/p/s\n/p/s/0000000000\n/p/t\n/p/t/u\n')
+    expect((await shell.run('create -p /p/q/r')).err).toBe('Node already exists: /p/q/r\n')
+    const under = await rig.shell({ chroot: '/p/chroot' })
+    expect(await under.ok('create -e -p /a/b')).toBe('Created /a/b\n')
+  })
+
   it.each([
     ['create -c -e /x', '-c cannot be combined with -s or -e. Containers cannot be ephemeral or sequential.'],
     ['create -e -t 5 /x', 'TTLs cannot be used with Ephemeral znodes'],
@@ -71,13 +83,14 @@ describe('a command on a node', () => {
     ['get /x/', `path must be a node's path, got "/x/": it ends in /`],
     ['set -b /n %%%', 'data must be base64 with -b, got "%%%"'],
     ['deleteall /', 'deleteall / would delete everything: name the nodes one by one'],
-    ['ls', 'ls: too few arguments\nusage: ls [-s] [-w] [-R] path'],
-    ['gett /n', 'Command not found gett; help lists the commands'],
-    ['GETACL /n', 'Command not found GETACL; it is getAcl'],
+    ['ls', 'ls: too few arguments; usage: ls [-s] [-w] [-R] path'],
+    ['gett /n', 'Command not found gett; did you mean get?'],
+    ['frobnicate /n', 'Command not found frobnicate; help lists the commands'],
+    ['GETACL /n', 'Command not found GETACL; did you mean getAcl?'],
     ['addWatch -m FOREVER /n', '-m must be PERSISTENT or PERSISTENT_RECURSIVE, got "FOREVER"'],
     ['setAcl / anyone', '"anyone" does not have the form scheme:id:perm'],
     ['setAcl / world:anyone:rx', 'unknown perm type x in world:anyone:rx: they are c, d, r, w and a'],
-    ['locks at /n', 'locks takes ls or who, got "at"\nusage: locks ls|who path'],
+    ['locks at /n', 'locks: it takes ls or who, got "at"; usage: locks ls|who path'],
     ['redo 99', 'there is no command 99 in the history'],
     ['create /a "b', 'a quote without an end: "b'],
   ])('is refused with what is wrong: %s', async (line, message) => {
@@ -223,6 +236,14 @@ describe('a command on what recipes keep', () => {
       ],
     })
     expect(await shell.ok('locks who /locks')).toBe('nobody\n')
+    // kazoo's Lock that was told to use Curator's word; its contenders are no locks themselves.
+    await shell.ok(`create -p -s /locks/both/${'1'.repeat(32)}-lock- first`)
+    await shell.ok(`create -s /locks/both/${'2'.repeat(32)}__lock__ second`)
+    expect(await shell.json('locks who /locks/both')).toMatchObject({
+      contenders: [{ holds: true, data: 'first' }, { holds: false, data: 'second' }],
+    })
+    expect(await shell.ok('locks ls /locks')).toMatch(/\/locks\/both +0x0 +\d+ s +1 +first\n/)
+    expect(await shell.ok('locks ls /locks/both')).toBe('')
     waiting.abort()
     await expect(second).rejects.toMatchObject({ code: 'ABORTED' })
   })
@@ -280,7 +301,7 @@ describe('a command on what recipes keep', () => {
       expect((await shell.run('export /guarded')).out).toBe(guarded.out)
       writeFileSync(file, '{"path":"/x","data":"ok"}\n{"path":"x"}\n')
       expect((await shell.run(`import /to ${file}`)).err).toBe(`${file}:2: "path" must be a node's path, got "x"\n`)
-      expect((await shell.run(`import /to ${folder}/none`)).err).toContain(`cannot read ${folder}/none: ENOENT`)
+      expect((await shell.run(`import /to ${folder}/none`)).err).toBe(`cannot read ${folder}/none: there is no such file\n`)
     } finally {
       rmSync(folder, { recursive: true })
     }
@@ -321,6 +342,29 @@ describe('the shell', () => {
     expect(await other.run('redo 5')).toMatchObject({ status: 1, err: 'Node does not exist: /none\n' })
   })
 
+  it('shows no secret in its history, and runs such a line again all the same', async () => {
+    const other = await rig.shell()
+    await other.ok('addauth digest ann:SECRET')
+    await other.run('connect redis://ann:SECRET')
+    expect(await other.ok('history')).toBe('0 - addauth ***\n1 - connect ***\n2 - history\n')
+    expect(JSON.stringify(await other.json('history --json'))).not.toContain('SECRET')
+    await other.ok('redo 0')
+    expect(await other.ok('whoami')).toContain('digest: ann\n')
+  })
+
+  it('answers whatever is wrong in one line, with a status', async () => {
+    const bad = ['/x/', 'x', '-q', '-v=x', '-v', '"', '--jsom', '99999999999999999999', '', '/a b']
+    for (const name of COMMANDS.keys()) {
+      for (const word of bad) {
+        if (['redo', 'quit', 'exit', 'close', 'connect'].includes(name)) continue
+        const { status, err } = await shell.run(`${name} ${word} ${word}`)
+        expect(err, `${name} ${word}`).toMatch(/^([^\n]+\n)?$/)
+        expect(err === '').toBe(status === 0)
+        expect(err).not.toMatch(/TypeError|undefined|\[object|at .*\.ts:/)
+      }
+    }
+  })
+
   it('closes and connects, and says when it is not connected', async () => {
     const other = await rig.shell()
     await other.ok('create -e /mine')
@@ -347,7 +391,18 @@ describe('the shell', () => {
   it('helps', async () => {
     const help = await shell.ok('help')
     expect(help).toContain('  ls [-s] [-w] [-R] path\n')
-    expect(await shell.ok('help whoami')).toBe('usage: whoami\nlists the identities of this connection\n')
+    const whoami = 'usage: whoami\nlists the identities of this connection\n'
+    expect(await shell.ok('help whoami')).toBe(whoami)
+    expect(await shell.ok('whoami --help')).toBe(whoami)
+    for (const name of COMMANDS.keys()) {
+      const about = await shell.ok(`help ${name}`)
+      expect(about).toMatch(/^usage: \w+.*\n\w.*\n/)
+      for (const flag of ['--help', '-h']) expect(await shell.ok(`${name} ${flag}`), name).toBe(about)
+    }
+    expect(shell.shell.isOver).toBe(false)
+    // After -- it is a word as any other.
+    expect(await shell.ok('create /helped -- --help')).toBe('Created /helped\n')
+    expect(await shell.ok('get /helped')).toBe('--help\n')
   })
 
   it('completes commands, and paths by what is there', async () => {

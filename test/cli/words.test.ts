@@ -69,13 +69,15 @@ describe('the arguments of a command', () => {
   })
 
   it.each([
-    [['-x', '/a'], 'make has no flag -x'],
-    [['-sx', '/a'], 'make has no flag -sx'],
+    [['-x', '/a'], 'make: there is no flag -x'],
+    [['-sx', '/a'], 'make: there is no flag -x'],
+    [['-S', '/a'], 'make: there is no flag -S; did you mean -s?'],
+    [['--jsno', '/a'], 'make: there is no flag --jsno; did you mean --json?'],
     [['/a', '-v'], 'make: -v needs a value'],
     [[], 'make: too few arguments'],
     [['/a', 'b', 'c', 'd'], 'make: too many arguments: c d'],
   ])('%j are refused with the usage', (args, message) => {
-    expect(() => given(...args)).toThrow(`${message}\nusage: make [-s] [-v version] [-wait ms] path [data]`)
+    expect(() => given(...args)).toThrow(`${message}; usage: make [-s] [-v version] [-wait ms] path [data]`)
   })
 
   it('are refused for a version that is none', () => {

@@ -74,11 +74,13 @@ describe('connect', () => {
   it('makes the namespace and its ancestors, persistent, and ends the session if it cannot', async () => {
     const connecting = connect(rig.backend, { onError, namespace: '/a/b' })
     const { calls } = await settle().then(() => rig.backend.last)
-    for (const result of [null, refusal('NO_NODE', 'rejected'), null, {}, {}]) {
+    for (const result of [null, refusal('NO_NODE', 'rejected'), null]) {
       await settle()
       if (result instanceof Error) calls.at(-1)?.reject(result)
       else calls.at(-1)?.resolve(result as never)
     }
+    await settle()
+    for (const call of calls.slice(3)) call.resolve({} as never)
     await connecting
     expect(calls.map(({ method, arguments: [path, , options] }) => [method, path, options])).toEqual([
       ['exists', '/a/b', undefined],
@@ -115,13 +117,17 @@ describe('connect', () => {
     const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     const client = await connect(rig.backend)
     client.report(new Error('nobody asked'))
-    expect(emitWarning).toHaveBeenCalledWith(new Error('nobody asked'))
+    expect(emitWarning).toHaveBeenCalledWith('Error: nobody asked', {
+      type: 'QuorateWarning',
+      detail: expect.stringContaining('client-connect.test.ts') as string,
+    })
   })
 })
 
 describe('arguments', () => {
   /** What no type would let through, but a caller without types may pass. */
   const wrong = (value: unknown): never => value as never
+  const check = { type: 'check', path: '/a', version: 0 } as const
   const mortal = { mode: 'persistent-with-ttl' } as const
 
   it.each<[string, (client: Client) => Promise<unknown>, new (message: string) => Error, string]>([
@@ -129,7 +135,7 @@ describe('arguments', () => {
     ['a path that ends in a slash', (client) => client.create('/a/'), TypeError, '"/a/"'],
     ['a mode that is none', (client) => client.create('/a', '', { mode: wrong('eternal') }), TypeError, '"eternal"'],
     ['a time to live of a node without', (client) => client.create('/a', '', { ttlMs: 5 }), TypeError, '5'],
-    ['no time to live', (client) => client.create('/a', '', mortal), RangeError, 'undefined'],
+    ['no time to live', (client) => client.create('/a', '', mortal), TypeError, 'ttlMs'],
     ['too long a life', (client) => client.create('/a', '', { ...mortal, ttlMs: 2 ** 40 }), RangeError, `${2 ** 40}`],
     ['a version below -1', (client) => client.set('/a', '', { version: -2 }), RangeError, '-2'],
     ['a version beyond int32', (client) => client.delete('/a', { version: 2 ** 31 }), RangeError, `${2 ** 31}`],
@@ -139,6 +145,21 @@ describe('arguments', () => {
     ['operations that are none', (client) => client.multi(wrong('x')), TypeError, '"x"'],
     ['an operation of no kind', (client) => client.multi([wrong({ type: 'get' })]), TypeError, 'operation'],
     ['half a version', (client) => client.multi([{ type: 'check', path: '/a', version: 0.5 }]), RangeError, '0.5'],
+    ['operations with a hole', (client) => client.multi(wrong([,])), TypeError, 'undefined'],
+    ['an operation that is null', (client) => client.multi([wrong(null)]), TypeError, 'null'],
+    ['an operation with too much', (client) => client.multi([wrong({ ...check, ttlMs: 1 })]), TypeError, '"ttlMs"'],
+    ['unknown options of create', (client) => client.create('/a', '', wrong({ ttl: 1 })), TypeError, '"ttlMs"'],
+    ['unknown options of get', (client) => client.get('/a', wrong({ watcher: 1 })), TypeError, '"watch"'],
+    ['a function for options', (client) => client.exists('/a', wrong(() => 1)), TypeError, 'such as { watch }'],
+    ['null for options', (client) => client.children('/a', wrong(null)), TypeError, 'got null'],
+    ['a version for options', (client) => client.set('/a', '', wrong(3)), TypeError, 'such as { version: 3 }'],
+    ['unknown options of delete', (client) => client.delete('/a', wrong({ v: 1 })), TypeError, '"v"'],
+    ['unknown options of sync', (client) => client.sync('/', wrong({ timeout: 1 })), TypeError, '"timeout"'],
+    ['unknown options of makePath', (client) => client.makePath('/a', wrong({ ttlMs: 1 })), TypeError, '"ttlMs"'],
+    ['unknown options of close', (client) => client.close(wrong({ timeoutMs: 1 })), TypeError, '"drainMs"'],
+    ['a number for the options of close', (client) => client.close(wrong(5)), TypeError, 'such as { drainMs: 5 }'],
+    ['a drain that never ends', (client) => client.close({ drainMs: NaN }), RangeError, 'NaN'],
+    ['a path beyond the limit', (client) => client.get(`/${'é'.repeat(1_536)}`), RangeError, 'at most 3072'],
     ['a mode for makePath', (client) => client.makePath('/a', { mode: wrong('ephemeral') }), TypeError, 'ephemeral'],
   ])('%s is misuse, named with its value, and nothing is sent', async (_what, call, kind, value) => {
     const { client, session } = await connected()

@@ -162,11 +162,8 @@ describe('close', () => {
     const { client, session } = await connected()
     const states: ClientState[] = []
     client.onState((state) => states.push(state))
-    const closing = client.close()
-    expect(client.close()).toBe(closing)
-    expect(client[Symbol.asyncDispose]()).toBe(closing)
-    await closing
-    await settle()
+    await Promise.all([client.close(), client.close(), client[Symbol.asyncDispose]()])
+    await client.close()
     expect(session.closeCount).toBe(1)
     expect(states).toEqual([{ status: 'closed' }])
     expect(client).toMatchObject({ state: { status: 'closed' }, sessionId: null, leaseDeadlineMs: -Infinity })

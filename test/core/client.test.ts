@@ -85,6 +85,8 @@ describe('makePath', () => {
     expect(asked(session.last)).toEqual(['create', '/a', new Uint8Array(), { mode: 'container' }])
     session.last.reject(refusal('CONNECTION_LOSS', 'unknown'))
     await vi.advanceTimersByTimeAsync(25)
+    session.last.resolve(null as never)
+    await settle()
     session.last.reject(refusal('NODE_EXISTS', 'rejected'))
     await settle()
     expect(making).toEqual({ value: 'done' })

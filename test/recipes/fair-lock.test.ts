@@ -68,7 +68,7 @@ it('wakes exactly one of many waiters at a release, with one event and one read'
   expect(second.state).toBe('held')
   const others = waiters.slice(1).map(({ client }) => rig.control.eventCount(sessionOf(client)))
   expect(others).toEqual([1, ...Array.from({ length: 10 }, () => 0)])
-  expect(rig.control.requestCount({ kind: 'children' })).toBe(1)
+  expect(rig.control.requestCount({ kind: 'exists' })).toBe(1)
   expect(rig.control.requestCount()).toBe(2)
   expect(await closeQueue(rig, waiters)).toEqual([])
 })

@@ -198,26 +198,26 @@ it('Redisson#5697: nothing of a lease goes on after its release', async () => {
 })
 
 it.each([
-  ['FairLock', 'children', (client: Client) => new FairLock(client, PATH)],
-  ['ExclusiveLock', 'exists', (client: Client) => new ExclusiveLock(client, PATH)],
-] as const)('redlock#296: a %s is never returned past its deadline, but proven anew', async (_, read, make) => {
+  ['FairLock', (client: Client) => new FairLock(client, PATH)],
+  ['ExclusiveLock', (client: Client) => new ExclusiveLock(client, PATH)],
+] as const)('redlock#296: a %s is never returned past its deadline, but proven again', async (_, make) => {
   const rig = newRig()
   const client = await rig.connect()
   await run(client.makePath(PATH.slice(0, PATH.lastIndexOf('/'))))
-  let reads = 0
+  let proofs = 0
   const stalled = new Proxy(client, {
     get(target, key) {
-      if (key === 'leaseDeadlineMs' && reads < 4) return performance.now() - 1
+      if (key === 'leaseDeadlineMs' && proofs < 4) return performance.now() - 1
       const value: unknown = Reflect.get(target, key, target)
       return typeof value === 'function' ? (value.bind(target) as unknown) : value
     },
   })
   rig.control.onRequest(({ kind }) => {
-    if (kind === read) reads += 1
+    if (kind === 'sync') proofs += 1
     return undefined
   })
   const lease = await run(make(stalled).acquire())
-  expect(reads).toBeGreaterThanOrEqual(4)
+  expect(proofs).toBeGreaterThanOrEqual(4)
   expect(lease.state).toBe('held')
   expect(await closeAll(rig, client)).toEqual([])
 })

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The embedded backend: an ensemble of servers in your own process.
  *

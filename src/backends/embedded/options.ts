@@ -1,4 +1,7 @@
 /** The options of the embedded ensemble: what they may be, and what they are by default. */
+import { refuseUnknown, requireFunction, validateBoolean, validateInteger } from '../../core/options.ts'
+import { validateText } from '../../core/options.ts'
+import { textOf } from '../../core/value-text.ts'
 import { FOUR_LETTER_WORDS } from './io/four-letter-words.ts'
 import { SERVER_DEFAULTS } from './server/config.ts'
 import type { ServerConfig } from './server/config.ts'
@@ -18,6 +21,8 @@ const CLIENT_CNXNS_MAX = 1_000_000
 const OUTSTANDING_MAX = 1_000_000
 const REQUEST_BYTES_MIN = 1_024
 const REQUEST_BYTES_MAX = 0x400_0000
+const RESPONSE_BYTES_MIN = 1_024
+const RESPONSE_BYTES_MAX = 0x4000_0000
 const LIMIT_TICKS_MAX = 100_000
 
 /** Options of `embedded()`. */
@@ -62,6 +67,12 @@ export interface EmbeddedOptions {
    * 1,048,575.
    */
   readonly requestBytesMax?: number
+  /**
+   * Longest answer to a request, in bytes. A list of children, or a multiRead, that would be longer is refused with
+   * `QUOTA_EXCEEDED`. ZooKeeper has no such limit; what its clients take is their own jute.maxbuffer. Default
+   * 16,777,216.
+   */
+  readonly responseBytesMax?: number
   /** Whether nodes may have a time to live. Default true. */
   readonly extendedTypes?: boolean
   /** Whether a write that goes beyond a hard quota is refused. Default false. */
@@ -115,6 +126,7 @@ const DEFAULTS = Object.freeze({
   initLimitTicks: SERVER_DEFAULTS.initLimitTicks,
   syncLimitTicks: SERVER_DEFAULTS.syncLimitTicks,
   requestBytesMax: SERVER_DEFAULTS.requestBytesMax,
+  responseBytesMax: SERVER_DEFAULTS.responseBytesMax,
   extendedTypes: SERVER_DEFAULTS.extendedTypes,
   enforceQuota: SERVER_DEFAULTS.enforceQuota,
   superDigest: SERVER_DEFAULTS.superDigest,
@@ -124,11 +136,9 @@ const DEFAULTS = Object.freeze({
 
 /** Options whose default depends on others. */
 type DependentOption = 'minSessionTimeoutMs' | 'maxSessionTimeoutMs' | 'tickTimeMs'
-const DEPENDENT: readonly string[] = [
-  'minSessionTimeoutMs',
-  'maxSessionTimeoutMs',
-  'tickTimeMs',
-] satisfies DependentOption[]
+const DEPENDENT: readonly DependentOption[] = ['minSessionTimeoutMs', 'maxSessionTimeoutMs', 'tickTimeMs']
+
+const NAMES: ReadonlySet<string> = new Set([...Object.keys(DEFAULTS), ...DEPENDENT])
 
 /**
  * Fills in and checks options.
@@ -136,23 +146,21 @@ const DEPENDENT: readonly string[] = [
  * @throws TypeError for an unknown option or a wrong type, RangeError for a number outside its range
  */
 export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
-  for (const name of Object.keys(options)) {
-    const isKnown = Object.hasOwn(DEFAULTS, name) || DEPENDENT.includes(name)
-    if (!isKnown) throw new TypeError(`unknown option of embedded(): ${name}`)
-  }
+  refuseUnknown(options, NAMES, 'embedded()')
   const all: AllOptions = { ...DEFAULTS, ...definedOf(options) }
-  checkNumber('servers', all.servers, 1, SERVERS_MAX)
-  checkNumber('observers', all.observers, 0, OBSERVERS_MAX)
+  validateInteger('servers', all.servers, 1, SERVERS_MAX)
+  validateInteger('observers', all.observers, 0, OBSERVERS_MAX)
   const times = timesOf(all)
-  checkNumber('snapCount', all.snapCount, SNAP_COUNT_MIN, SNAP_COUNT_MAX)
-  checkNumber('initLimitTicks', all.initLimitTicks, 1, LIMIT_TICKS_MAX)
-  checkNumber('syncLimitTicks', all.syncLimitTicks, 1, LIMIT_TICKS_MAX)
-  checkNumber('requestBytesMax', all.requestBytesMax, REQUEST_BYTES_MIN, REQUEST_BYTES_MAX)
-  checkBoolean('extendedTypes', all.extendedTypes)
-  checkBoolean('enforceQuota', all.enforceQuota)
-  if (all.superDigest !== null) checkString('superDigest', all.superDigest)
-  if (typeof all.onError !== 'function') throw new TypeError('onError must be a function')
-  if (typeof all.onClientError !== 'function') throw new TypeError('onClientError must be a function')
+  validateInteger('snapCount', all.snapCount, SNAP_COUNT_MIN, SNAP_COUNT_MAX)
+  validateInteger('initLimitTicks', all.initLimitTicks, 1, LIMIT_TICKS_MAX)
+  validateInteger('syncLimitTicks', all.syncLimitTicks, 1, LIMIT_TICKS_MAX)
+  validateInteger('requestBytesMax', all.requestBytesMax, REQUEST_BYTES_MIN, REQUEST_BYTES_MAX)
+  validateInteger('responseBytesMax', all.responseBytesMax, RESPONSE_BYTES_MIN, RESPONSE_BYTES_MAX)
+  validateBoolean('extendedTypes', all.extendedTypes)
+  validateBoolean('enforceQuota', all.enforceQuota)
+  if (all.superDigest !== null) validateText('superDigest', all.superDigest)
+  requireFunction('onError', all.onError)
+  requireFunction('onClientError', all.onClientError)
   return {
     servers: all.servers,
     observers: all.observers,
@@ -167,6 +175,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
       initLimitTicks: all.initLimitTicks,
       syncLimitTicks: all.syncLimitTicks,
       requestBytesMax: all.requestBytesMax,
+      responseBytesMax: all.responseBytesMax,
       extendedTypes: all.extendedTypes,
       enforceQuota: all.enforceQuota,
       superDigest: all.superDigest,
@@ -179,15 +188,15 @@ type Times = Pick<ServerConfig, 'tickMs' | 'minSessionTimeoutMs' | 'maxSessionTi
 
 function timesOf(all: AllOptions): Times {
   const { tickMs, sessionTimeoutMs, containerCheckMs } = all
-  checkNumber('tickMs', tickMs, TICK_MS_MIN, TICK_MS_MAX)
+  validateInteger('tickMs', tickMs, TICK_MS_MIN, TICK_MS_MAX)
   const leastMs = SESSION_TIMEOUT_TICKS_MIN * tickMs
-  checkNumber('sessionTimeoutMs', sessionTimeoutMs, leastMs, SESSION_TIMEOUT_MS_MAX)
+  validateInteger('sessionTimeoutMs', sessionTimeoutMs, leastMs, SESSION_TIMEOUT_MS_MAX)
   const minSessionTimeoutMs = all.minSessionTimeoutMs ?? leastMs
-  checkNumber('minSessionTimeoutMs', minSessionTimeoutMs, leastMs, SESSION_TIMEOUT_MS_MAX)
+  validateInteger('minSessionTimeoutMs', minSessionTimeoutMs, leastMs, SESSION_TIMEOUT_MS_MAX)
   const longestMs = Math.max(SERVER_DEFAULTS.maxSessionTimeoutMs, sessionTimeoutMs, minSessionTimeoutMs)
   const maxSessionTimeoutMs = all.maxSessionTimeoutMs ?? longestMs
-  checkNumber('maxSessionTimeoutMs', maxSessionTimeoutMs, minSessionTimeoutMs, SESSION_TIMEOUT_MS_MAX)
-  checkNumber('containerCheckMs', containerCheckMs, tickMs, CONTAINER_CHECK_MS_MAX)
+  validateInteger('maxSessionTimeoutMs', maxSessionTimeoutMs, minSessionTimeoutMs, SESSION_TIMEOUT_MS_MAX)
+  validateInteger('containerCheckMs', containerCheckMs, tickMs, CONTAINER_CHECK_MS_MAX)
   const containerCheckTicks = Math.ceil(containerCheckMs / tickMs)
   return { tickMs, minSessionTimeoutMs, maxSessionTimeoutMs, containerCheckTicks }
 }
@@ -195,16 +204,16 @@ function timesOf(all: AllOptions): Times {
 function clientSettingsOf(all: AllOptions): ClientSettings {
   const { clientPorts, clientPortAddress, maxClientCnxns, globalOutstandingLimit, fourLetterWords } = all
   checkList('clientPorts', clientPorts)
-  for (const port of clientPorts) checkNumber('a port of clientPorts', port, 0, PORT_MAX)
+  for (const port of clientPorts) validateInteger('a port of clientPorts', port, 0, PORT_MAX)
   const tickTimeMs = all.tickTimeMs ?? all.tickMs
-  checkNumber('tickTimeMs', tickTimeMs, TICK_MS_MIN, SESSION_TIMEOUT_MS_MAX)
+  validateInteger('tickTimeMs', tickTimeMs, TICK_MS_MIN, SESSION_TIMEOUT_MS_MAX)
   const servers = all.servers + all.observers
   if (clientPorts.length > 0 && clientPorts.length !== servers) {
-    throw new RangeError(`clientPorts must have a port for each of ${servers} servers: ${clientPorts.length}`)
+    throw new RangeError(`clientPorts must have a port for each of ${servers} servers, got ${clientPorts.length}`)
   }
-  checkString('clientPortAddress', clientPortAddress)
-  checkNumber('maxClientCnxns', maxClientCnxns, 0, CLIENT_CNXNS_MAX)
-  checkNumber('globalOutstandingLimit', globalOutstandingLimit, 1, OUTSTANDING_MAX)
+  validateText('clientPortAddress', clientPortAddress)
+  validateInteger('maxClientCnxns', maxClientCnxns, 0, CLIENT_CNXNS_MAX)
+  validateInteger('globalOutstandingLimit', globalOutstandingLimit, 1, OUTSTANDING_MAX)
   return {
     ports: clientPorts,
     address: clientPortAddress,
@@ -219,8 +228,10 @@ function clientSettingsOf(all: AllOptions): ClientSettings {
 function wordsOf(words: readonly string[]): ReadonlySet<string> {
   checkList('fourLetterWords', words)
   const known: readonly string[] = ['*', ...FOUR_LETTER_WORDS]
-  const unknown = words.find((word) => !known.includes(word))
-  if (unknown !== undefined) throw new RangeError(`fourLetterWords must be of ${known.join(', ')}: ${unknown}`)
+  for (const word of words) {
+    if (known.includes(word)) continue
+    throw new RangeError(`fourLetterWords must be of ${known.join(', ')}, got ${textOf(word)}`)
+  }
   return new Set(words.includes('*') ? FOUR_LETTER_WORDS : ['srvr', ...words])
 }
 
@@ -230,7 +241,7 @@ function wordsOf(words: readonly string[]): ReadonlySet<string> {
  * @throws RangeError if there is none with this id
  */
 export function checkId(id: number, ids: readonly number[]): void {
-  if (!ids.includes(id)) throw new RangeError(`there is no server ${String(id)}; there are ${ids.join(', ')}`)
+  if (!ids.includes(id)) throw new RangeError(`there is no server ${textOf(id)}; there are ${ids.join(', ')}`)
 }
 
 function warn(error: unknown): void {
@@ -242,21 +253,6 @@ function definedOf(options: EmbeddedOptions): EmbeddedOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
-function checkNumber(name: string, value: unknown, min: number, max: number): void {
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number: ${String(value)}`)
-  if (!Number.isSafeInteger(value) || value < min || value > max) {
-    throw new RangeError(`${name} must be a whole number from ${min} to ${max}: ${value}`)
-  }
-}
-
 function checkList(name: string, value: unknown): void {
-  if (!Array.isArray(value)) throw new TypeError(`${name} must be a list: ${String(value)}`)
-}
-
-function checkBoolean(name: string, value: unknown): void {
-  if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false: ${String(value)}`)
-}
-
-function checkString(name: string, value: unknown): void {
-  if (typeof value !== 'string' || value === '') throw new TypeError(`${name} must be a string: ${String(value)}`)
+  if (!Array.isArray(value)) throw new TypeError(`${name} must be an array, got ${textOf(value)}`)
 }

@@ -104,7 +104,7 @@ export class Call {
   settle(reply: Reply): void {
     if (reply.err === Err.ok) this.#settleOk(reply.body, reply.zxid)
     else if (reply.err === Err.noNode && this.request.op === OpCode.exists) this.#end.resolve(null as never)
-    else this.#end.reject(refused(reply.err, this.path, isCreate(this.request.op)))
+    else this.#end.reject(refused(reply.err, this.path, this.request.op))
   }
 
   /**
@@ -332,23 +332,20 @@ function refusedPart(
   for (const [index, result] of results.entries()) {
     if (result.op === OpCode.error && result.err !== Err.ok) {
       const part = operations[index]
-      return refused(result.err, part?.body.path ?? '', part !== undefined && isCreate(part.op), index)
+      return refused(result.err, part?.body.path ?? '', part?.op ?? OpCode.multi, index)
     }
   }
   return null
 }
 
-function refused(err: number, path: string, isCreate: boolean, index?: number): CoordinationError {
+function refused(err: number, path: string, op: number, index?: number): CoordinationError {
   const code = errorCodeOf(err)
   return refusal(code, path === '' ? undefined : path, {
     index,
-    isCreate,
+    isCreate: CREATES.has(op),
+    isRead: READS.has(op),
     outcome: code === 'SESSION_EXPIRED' ? 'session-over' : 'rejected',
     // Every other code stands for one number, or for several that mean the same.
     ...(code === 'SYSTEM_ERROR' ? { cause: new Error(`ZooKeeper's error ${err}`) } : {}),
   })
-}
-
-function isCreate(op: number): boolean {
-  return CREATES.has(op)
 }

@@ -62,6 +62,9 @@ export interface Address {
   readonly port: number
 }
 
+const PACKAGE: string = 'ioredis'
+const NOT_INSTALLED = 'quorate/redis needs the package ioredis, version 5 or 6, beside it: npm install ioredis'
+
 /** Longest wait for what a closed connection still has to say, in milliseconds. */
 const DISCONNECT_MS_MAX = 500
 
@@ -70,7 +73,7 @@ const DISCONNECT_MS_MAX = 500
  *
  * @param address - a server to go to instead of the target's own, as a cluster asked for
  * @param connectMs - longest time that it may take to connect, in milliseconds
- * @throws CoordinationError `UNSUPPORTED` if ioredis is not installed
+ * @throws CoordinationError `UNSUPPORTED` if ioredis is not installed, or does not load
  */
 export async function newConnection(
   target: RedisTarget,
@@ -114,7 +117,32 @@ async function loaded(): Promise<{ Redis: typeof Redis }> {
   try {
     return await import('ioredis')
   } catch (error) {
-    const message = 'quorate/redis needs the package ioredis, version 5 or 6, beside it: npm install ioredis'
-    throw new CoordinationError('UNSUPPORTED', message, { outcome: 'not-sent', cause: error })
+    if (isNotInstalled(error)) throw unsupported(NOT_INSTALLED, error)
+    return installed(error)
   }
+}
+
+/**
+ * Loads what is installed, since the copy in a bundle does not load: an ES module of esbuild has no `require` for the
+ * modules of Node.js that ioredis asks for. Bundlers leave a name alone that is not written in place.
+ */
+async function installed(bundled: unknown): Promise<{ Redis: typeof Redis }> {
+  try {
+    return (await import(/* @vite-ignore */ /* webpackIgnore: true */ PACKAGE)) as { Redis: typeof Redis }
+  } catch (error) {
+    const reason = bundled instanceof Error ? bundled.message : String(bundled)
+    if (!isNotInstalled(error)) throw unsupported(`ioredis does not load: ${reason}`, bundled)
+    const what = `the ioredis in this bundle does not load (${reason}), and none is installed`
+    throw unsupported(`${what}: keep it out of the bundle, as an external package, and npm install ioredis`, bundled)
+  }
+}
+
+/** Whether an error says of ioredis itself, and not of what it needs, that it is not there. */
+function isNotInstalled(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message?: unknown }
+  return (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && /['"]ioredis['"]/.test(String(message))
+}
+
+function unsupported(message: string, cause: unknown): CoordinationError {
+  return new CoordinationError('UNSUPPORTED', message, { outcome: 'not-sent', cause })
 }

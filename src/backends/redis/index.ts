@@ -1,5 +1,5 @@
 /**
- * The Redis backend: locks, elections, configuration and membership on a Redis that you already run.
+ * The Redis backend: locks, configuration and membership on a Redis that you already run.
  *
  * @packageDocumentation
  */

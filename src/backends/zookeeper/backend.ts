@@ -7,9 +7,10 @@
  */
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
 import { isCoordinationError } from '../../core/errors.ts'
+import { makePath } from '../../core/make-path.ts'
 import type { Dialer } from '../protocol/channel.ts'
 import { openClientSession } from '../protocol/client-session.ts'
-import { ChrootSession, makeChroot } from './chroot-session.ts'
+import { ChrootSession } from './chroot-session.ts'
 import { textOf } from './connection-string.ts'
 import type { Destination } from './connection-string.ts'
 import { SocketDialer } from './io/socket-dialer.ts'
@@ -77,7 +78,7 @@ export class ZooKeeperBackend implements Backend {
   async #prepare(session: Session): Promise<void> {
     this.#hasTtl ??= await probeTtl(session)
     if (this.#isChrootMade) return
-    await makeChroot(session, this.#destination.chroot)
+    await makePath(session, this.#destination.chroot, 'persistent', undefined)
     this.#isChrootMade = true
   }
 }

@@ -1,30 +1,14 @@
 /**
  * A session under a chroot: everything that it is asked for lives under one node, and looks as if that were the root.
  */
-import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
-import type { Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
-import { isCoordinationError } from '../../core/errors.ts'
+import type { Children, Created, CreateMode, CreateOptions, NodeData, Operation } from '../../core/backend.ts'
+import type { OperationResult, Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
+import { isSequential } from '../../core/arguments.ts'
+import { makePath } from '../../core/make-path.ts'
 import { Namespace } from '../../core/namespace.ts'
 import { parentOf } from '../../core/path.ts'
 import { thrownAsSeenFrom } from '../../core/refusal.ts'
 import { WatchWrappers } from '../../core/watch-wrappers.ts'
-
-const NO_BYTES = new Uint8Array()
-
-/**
- * Makes the node of a chroot and its ancestors, if they are missing.
- *
- * @throws what the servers refuse it with
- */
-export async function makeChroot(session: Session, chroot: string): Promise<void> {
-  if (chroot === '/' || (await session.exists(chroot)) !== null) return
-  await makeChroot(session, parentOf(chroot))
-  try {
-    await session.create(chroot, NO_BYTES, { mode: 'persistent' })
-  } catch (error) {
-    if (!isCoordinationError(error, 'NODE_EXISTS')) throw error
-  }
-}
 
 /** Puts a session under a chroot; see the head of this file. */
 export class ChrootSession implements Session {
@@ -58,7 +42,9 @@ export class ChrootSession implements Session {
   }
 
   async create(path: string, data: Uint8Array, options: CreateOptions): Promise<Created> {
-    const created = await this.#run(this.#session.create(this.#chroot.resolvePrefix(path), data, options))
+    // The root can only be created if an operator has deleted the chroot, of whose own ancestors the caller knows none.
+    if (path === '/' && !isSequential(options.mode)) await this.#run(this.#makeAbove())
+    const created = await this.#run(this.#session.create(this.#resolve(path, options.mode), data, options))
     return { path: this.#chroot.strip(created.path), stat: created.stat }
   }
 
@@ -84,8 +70,8 @@ export class ChrootSession implements Session {
 
   async multi(operations: readonly Operation[]): Promise<OperationResult[]> {
     const resolved = operations.map((operation): Operation => {
-      const { type, path } = operation
-      return { ...operation, path: type === 'create' ? this.#chroot.resolvePrefix(path) : this.#chroot.resolve(path) }
+      const { path } = operation
+      return { ...operation, path: this.#resolve(path, operation.type === 'create' ? operation.mode : null) }
     })
     const results = await this.#run(this.#session.multi(resolved))
     return results.map((result) =>
@@ -104,6 +90,15 @@ export class ChrootSession implements Session {
 
   close(): Promise<void> {
     return this.#session.close()
+  }
+
+  /** The path on the servers; for a sequential create, of a prefix. */
+  #resolve(path: string, mode: CreateMode | null): string {
+    return mode !== null && isSequential(mode) ? this.#chroot.resolvePrefix(path) : this.#chroot.resolve(path)
+  }
+
+  #makeAbove(): Promise<void> {
+    return makePath(this.#session, parentOf(this.#chroot.root), 'persistent', undefined)
   }
 
   async #read<T>(

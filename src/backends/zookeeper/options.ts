@@ -1,4 +1,6 @@
 /** The options of `zookeeper()`: what they may be, and what they are by default. */
+import { optionNames, refuseUnknown, validateBoolean, validateFunction, validateInteger } from '../../core/options.ts'
+import { textOf } from '../../core/value-text.ts'
 import { OPEN_ACL } from '../protocol/records.ts'
 import type { Acl, AuthRequest } from '../protocol/records.ts'
 import { Perm } from '../protocol/codes.ts'
@@ -77,7 +79,18 @@ const DEFAULTS: Required<Omit<ZooKeeperOptions, 'connectTimeoutMs' | 'lookup'>> 
   dataBytesMax: 1_048_575 - REQUEST_OVERHEAD_BYTES,
 })
 
-const NAMES: ReadonlySet<string> = new Set([...Object.keys(DEFAULTS), 'connectTimeoutMs', 'lookup'])
+const NAMES = optionNames<ZooKeeperOptions>({
+  sessionTimeoutMs: true,
+  connectTimeoutMs: true,
+  auth: true,
+  acl: true,
+  tls: true,
+  readOnly: true,
+  lookup: true,
+  dataBytesMax: true,
+})
+const AUTH_NAMES = optionNames<ZooKeeperAuth>({ scheme: true, auth: true })
+const ACL_NAMES = optionNames<ZooKeeperAcl>({ permissions: true, scheme: true, id: true })
 
 const CREATOR_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: Perm.all, scheme: 'auth', id: '' })])
 
@@ -96,18 +109,16 @@ const PERMISSIONS: Readonly<Record<string, number>> = {
  * what may be a secret
  */
 export function settingsOf(options: ZooKeeperOptions): ZooKeeperSettings {
-  for (const name of Object.keys(options)) {
-    if (!NAMES.has(name)) throw new TypeError(`unknown option of zookeeper(): ${name}`)
-  }
+  refuseUnknown(options, NAMES, 'zookeeper()')
   const all = { ...DEFAULTS, ...definedOf(options) }
   const { connectTimeoutMs, readOnly, lookup } = all
-  checkNumber('sessionTimeoutMs', all.sessionTimeoutMs, TIMEOUT_MS_MIN, TIMEOUT_MS_MAX)
+  validateInteger('sessionTimeoutMs', all.sessionTimeoutMs, TIMEOUT_MS_MIN, TIMEOUT_MS_MAX)
   if (connectTimeoutMs !== undefined) {
-    checkNumber('connectTimeoutMs', connectTimeoutMs, TIMEOUT_MS_MIN, TIMEOUT_MS_MAX)
+    validateInteger('connectTimeoutMs', connectTimeoutMs, TIMEOUT_MS_MIN, TIMEOUT_MS_MAX)
   }
-  checkNumber('dataBytesMax', all.dataBytesMax, 1, DATA_BYTES_MAX)
-  if (typeof readOnly !== 'boolean') throw new TypeError(`readOnly must be true or false, got ${typeof readOnly}`)
-  if (lookup !== undefined && typeof lookup !== 'function') throw new TypeError('lookup must be a function')
+  validateInteger('dataBytesMax', all.dataBytesMax, 1, DATA_BYTES_MAX)
+  validateBoolean('readOnly', readOnly)
+  validateFunction('lookup', lookup)
   return {
     sessionTimeoutMs: all.sessionTimeoutMs,
     connectTimeoutMs,
@@ -123,6 +134,7 @@ export function settingsOf(options: ZooKeeperOptions): ZooKeeperSettings {
 function authOf(auth: readonly ZooKeeperAuth[]): AuthRequest[] {
   if (!Array.isArray(auth)) throw new TypeError('auth must be a list of { scheme, auth }')
   return auth.map((entry: ZooKeeperAuth | null, index): AuthRequest => {
+    refuseUnknown(entry, AUTH_NAMES, `auth[${index}]`)
     const { scheme, auth: proof } = entry ?? {}
     if (typeof scheme !== 'string' || scheme === '') throw new TypeError(`auth[${index}].scheme must be a name`)
     if (typeof proof !== 'string' && !(proof instanceof Uint8Array)) {
@@ -140,6 +152,7 @@ function aclOf(acl: Required<ZooKeeperOptions>['acl'], hasAuth: boolean): readon
   }
   if (!Array.isArray(acl) || acl.length === 0) throw new TypeError("acl must be 'open', 'creator' or a list of entries")
   return acl.map((entry: ZooKeeperAcl | null, index): Acl => {
+    refuseUnknown(entry, ACL_NAMES, `acl[${index}]`)
     const { permissions, scheme, id } = entry ?? {}
     if (typeof scheme !== 'string' || scheme === '') throw new TypeError(`acl[${index}].scheme must be a name`)
     if (typeof id !== 'string') throw new TypeError(`acl[${index}].id must be a string`)
@@ -151,7 +164,7 @@ function permsOf(permissions: string | undefined, index: number): number {
   if (typeof permissions === 'string' && /^[cdrwa]+$/.test(permissions)) {
     return Array.from(permissions).reduce((perms, letter) => perms | (PERMISSIONS[letter] ?? 0), 0)
   }
-  throw new TypeError(`acl[${index}].permissions must be letters of cdrwa, got ${JSON.stringify(permissions)}`)
+  throw new TypeError(`acl[${index}].permissions must be letters of cdrwa, got ${textOf(permissions)}`)
 }
 
 function tlsOf(tls: boolean | TlsOptions): TlsOptions | null {
@@ -164,11 +177,4 @@ function tlsOf(tls: boolean | TlsOptions): TlsOptions | null {
 /** An option that is given as undefined is not given. */
 function definedOf(options: ZooKeeperOptions): ZooKeeperOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-}
-
-function checkNumber(name: string, value: unknown, min: number, max: number): void {
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${typeof value}`)
-  if (!Number.isSafeInteger(value) || value < min || value > max) {
-    throw new RangeError(`${name} must be a whole number from ${min} to ${max}, got ${value}`)
-  }
 }

@@ -1,4 +1,8 @@
 /** Commands on who may do what: getAcl, setAcl, addauth, whoami. */
+import { environmentPassword, PASSWORD_VARIABLE } from '../credentials.ts'
+import type { Ask } from '../credentials.ts'
+import { UsageError } from '../exit-status.ts'
+import { oneLine } from '../visible.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import { versionOf } from './command.ts'
 import { permsText, readAcl } from './acl-text.ts'
@@ -26,12 +30,11 @@ export const ACL_COMMANDS: readonly Command[] = [
   {
     name: 'addauth',
     usage: 'scheme auth',
-    summary: 'proves who you are, such as: addauth digest user:password',
+    summary: 'proves who you are, such as: addauth digest user; the password is asked for',
+    details: `  Without a terminal it is that of ${PASSWORD_VARIABLE}. digest user:password works too, and can be seen on the screen.
+`,
     words: [1, 2],
-    run: async ({ zookeeper, print }, given) => {
-      await zookeeper().addAuth(given.word(0), given.word(1))
-      print({ text: '', json: { added: given.word(0) } })
-    },
+    run: addAuth,
   },
   {
     name: 'whoami',
@@ -40,11 +43,25 @@ export const ACL_COMMANDS: readonly Command[] = [
     words: [0, 0],
     run: async ({ zookeeper, print }) => {
       const identities = (await zookeeper().whoAmI()).map(({ authScheme, user }) => ({ scheme: authScheme, id: user }))
-      const lines = identities.map(({ scheme, id }) => `${scheme}: ${id}\n`)
+      const lines = identities.map(({ scheme, id }) => `${oneLine(scheme)}: ${oneLine(id)}\n`)
       print({ text: `Auth scheme: User\n${lines.join('')}`, json: { identities } })
     },
   },
 ]
+
+async function addAuth({ shell, zookeeper, print }: CommandContext, given: Given): Promise<void> {
+  const [scheme = '', auth = ''] = given.words
+  const isUser = scheme === 'digest' && auth !== '' && !auth.includes(':')
+  await zookeeper().addAuth(scheme, isUser ? `${auth}:${await passwordOf(auth, shell.ask)}` : auth)
+  print({ text: '', json: { added: scheme } })
+}
+
+async function passwordOf(user: string, ask: Ask | null): Promise<string> {
+  if (ask !== null) return ask(`Password of ${user}: `)
+  const password = environmentPassword(process.env)
+  if (password === null) throw new UsageError(`no password for ${user}: set ${PASSWORD_VARIABLE}`)
+  return password
+}
 
 async function getAcl({ zookeeper, print }: CommandContext, given: Given): Promise<void> {
   const path = given.word(0)
@@ -52,7 +69,7 @@ async function getAcl({ zookeeper, print }: CommandContext, given: Given): Promi
   const entries = acl.map(({ scheme, id, perms }) => ({ scheme, id, perms: permsText(perms) }))
   const isLong = given.has('s')
   // Java prints an Id as 'scheme,'id.
-  const lines = entries.map(({ scheme, id, perms }) => `'${scheme},'${id}\n: ${perms}\n`)
+  const lines = entries.map(({ scheme, id, perms }) => `'${oneLine(scheme)},'${oneLine(id)}\n: ${perms}\n`)
   print({
     text: lines.join('') + (isLong ? statText(stat) : ''),
     json: { path, acl: entries, ...(isLong ? { stat } : {}) },

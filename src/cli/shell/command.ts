@@ -2,25 +2,33 @@
  * What a command of the shell is, and what it is given: flags and words, by the rules of zkCli's option parser.
  *
  * Rules     flags may stand anywhere; one letter each, `-sw` is `-s -w`; `-v 3` and `-v3` are the same; a negative
- *           number is a word; behind `--` everything is a word.
+ *           number is a word; after `--` everything is a word.
+ * Errors    one line each: what is wrong, what is likely meant, and how the command is used.
  */
 import type { Client } from '../../core/client.ts'
+import { OPTION_NAMES } from '../command-line.ts'
 import { UsageError } from '../exit-status.ts'
+import type { Statuses } from '../exit-status.ts'
+import { hint } from '../nearest.ts'
 import type { Result } from '../output.ts'
 import type { Shell } from './shell.ts'
 import type { ZooKeeperOperations } from './capabilities.ts'
 
-/** Whether a flag stands alone, or takes the word behind it. */
+/** Whether a flag stands alone, or takes the word after it. */
 export type FlagKind = 'alone' | 'value'
 
 /** A command. */
 export interface Command {
   /** The word by which it is called. */
   readonly name: string
-  /** What may stand behind the word. */
+  /** What may stand after the word. */
   readonly usage: string
   /** What it does, in a line. */
   readonly summary: string
+  /** What else its help says; whole lines. */
+  readonly details?: string
+  /** What it ends with when it fails, where that is not what the others end with. */
+  readonly statuses?: Statuses
   /** Its flags, without the dash. */
   readonly flags?: Readonly<Record<string, FlagKind>>
   /** How many words it takes, at least and at most. */
@@ -47,11 +55,11 @@ export interface CommandContext {
   readonly note: (text: string) => void
 }
 
-/** What was typed behind a command's name. */
+/** What was typed after a command's name. */
 export class Given {
   /** The words, without flags. */
   readonly words: readonly string[]
-  /** What stands behind `--`; null if there is no `--`. */
+  /** What stands after `--`; null if there is no `--`. */
   readonly rest: readonly string[] | null
   readonly #flags: ReadonlyMap<string, string>
 
@@ -69,7 +77,7 @@ export class Given {
       const word = before[index] ?? ''
       if (!isFlag(word)) {
         words.push(word)
-      } else if (readFlags(command, word.replace(/^--/, '-'), before[index + 1], flags)) {
+      } else if (readFlags(command, word, before[index + 1], flags)) {
         index += 1
       }
     }
@@ -77,10 +85,9 @@ export class Given {
     this.words = command.name === LOCK ? words : [...words, ...(this.rest ?? [])]
     this.#flags = flags
     const [min, max] = command.words
-    if (this.words.length < min) throw new UsageError(`${command.name}: too few arguments\n${usageOf(command)}`)
+    if (this.words.length < min) throw wrong(command, 'too few arguments')
     if (this.words.length > max) {
-      const extra = this.words.slice(max).join(' ')
-      throw new UsageError(`${command.name}: too many arguments: ${extra}\n${usageOf(command)}`)
+      throw wrong(command, `too many arguments: ${this.words.slice(max).join(' ')}`)
     }
   }
 
@@ -113,7 +120,7 @@ export class Given {
   }
 }
 
-/** The one command that keeps what stands behind `--` for itself: it is a command line. */
+/** The one command that keeps what stands after `--` for itself: it is a command line. */
 const LOCK = 'lock'
 
 /** The longest version that a node can have. */
@@ -122,6 +129,20 @@ const VERSION_MAX = 2 ** 31 - 1
 /** The version of `-v`; -1, any, if it was not given. */
 export function versionOf(given: Given): number {
   return given.integer('v', -1, VERSION_MAX) ?? -1
+}
+
+/** What asks for the help of any command. */
+const HELP_FLAGS: ReadonlySet<string> = new Set(['--help', '-h', '-help'])
+
+/** Whether arguments ask for help, and for nothing else. */
+export function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf('--')
+  return (end === -1 ? args : args.slice(0, end)).some((word) => HELP_FLAGS.has(word))
+}
+
+/** What is wrong with the arguments of a command, and how it is used. */
+export function wrong(command: Command, what: string): UsageError {
+  return new UsageError(`${command.name}: ${what}; ${usageOf(command)}`)
 }
 
 /** How a command is used. */
@@ -133,8 +154,9 @@ function isFlag(word: string): boolean {
   return /^-./.test(word) && !/^-\d/.test(word)
 }
 
-/** Reads the flags in a word; tells whether the last one took the word behind it. */
-function readFlags(command: Command, word: string, next: string | undefined, flags: Map<string, string>): boolean {
+/** Reads the flags in a word; tells whether the last one took the word after it. */
+function readFlags(command: Command, given: string, next: string | undefined, flags: Map<string, string>): boolean {
+  const word = given.replace(/^--/, '-')
   const known = command.flags ?? {}
   const [, whole = '', inline] = /^-([^=]*)=?(.*)$/s.exec(word) ?? []
   if (whole.length > 1 && Object.hasOwn(known, whole)) {
@@ -149,7 +171,7 @@ function readFlags(command: Command, word: string, next: string | undefined, fla
   for (let at = 1; at < word.length; at++) {
     const flag = word.charAt(at)
     const kind = Object.hasOwn(known, flag) ? known[flag] : undefined
-    if (kind === undefined) throw new UsageError(`${command.name} has no flag ${word}\n${usageOf(command)}`)
+    if (kind === undefined) throw unknownFlag(command, at === 1 ? given : `-${flag}`)
     if (kind === 'value') {
       const attached = word.slice(at + 1).replace(/^=/, '')
       flags.set(flag, valueOf(command, flag, attached === '' ? next : attached))
@@ -162,5 +184,15 @@ function readFlags(command: Command, word: string, next: string | undefined, fla
 
 function valueOf(command: Command, flag: string, value: string | undefined): string {
   if (value !== undefined) return value
-  throw new UsageError(`${command.name}: -${flag} needs a value\n${usageOf(command)}`)
+  throw wrong(command, `-${flag} needs a value`)
+}
+
+function unknownFlag(command: Command, word: string): UsageError {
+  const flags = Object.keys(command.flags ?? {})
+  const [name = ''] = word.replace(/^--?/, '').split('=', 1)
+  // A letter is near only to itself.
+  const flag = flags.find((known) => known.toLowerCase() === name.toLowerCase())
+  const others = [...flags.map((known) => `-${known}`), ...OPTION_NAMES].filter((known) => known !== word)
+  const meant = flag === undefined ? hint(word, others) : `; did you mean -${flag}?`
+  return wrong(command, `there is no flag ${word}${meant}`)
 }

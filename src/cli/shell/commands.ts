@@ -1,8 +1,10 @@
 /** All commands of the shell, by name, and their help. */
-import { UsageError } from '../exit-status.ts'
+import { STATUSES, UsageError } from '../exit-status.ts'
+import type { Statuses } from '../exit-status.ts'
+import { hint } from '../nearest.ts'
 import { ACL_COMMANDS } from './acl-commands.ts'
 import type { Command } from './command.ts'
-import { usageOf } from './command.ts'
+import { asksForHelp, Given, usageOf } from './command.ts'
 import { LOCK_COMMANDS } from './lock-commands.ts'
 import { NODE_COMMANDS } from './node-commands.ts'
 import { RECIPE_COMMANDS } from './recipe-commands.ts'
@@ -23,8 +25,11 @@ const HELP: Command = {
     }
     const command = COMMANDS.get(name)
     if (command === undefined) throw new UsageError(unknownCommand(name))
-    const { usage, summary } = command
-    print({ text: `${usageOf(command)}\n${summary}\n`, json: { name: command.name, usage, summary } })
+    const { usage, summary, details } = command
+    print({
+      text: `${usageOf(command)}\n${summary}\n${details ?? ''}`,
+      json: { name: command.name, usage, summary, ...(details === undefined ? {} : { details }) },
+    })
   },
 }
 
@@ -39,6 +44,9 @@ const ALL: readonly Command[] = [
   HELP,
 ]
 
+/** The command that is a program of its own. */
+const SERVER = 'server'
+
 /** Other words for the same. */
 const ALIASES: Readonly<Record<string, string>> = { exit: 'quit', '?': 'help', rmr: 'deleteall' }
 
@@ -51,7 +59,30 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map([
 /** The names of the commands, sorted, without other words for them. */
 export const COMMAND_NAMES: readonly string[] = ALL.map(({ name }) => name).sort()
 
-/** One line a command. */
+/**
+ * Finds the command that words call, and takes its arguments apart. Whoever asks for help on it calls `help`.
+ *
+ * @throws UsageError if there is none, or if it does not take these
+ */
+export function readCommand(words: readonly string[]): { readonly command: Command; readonly given: Given } {
+  const [name = '', ...args] = words
+  const command = COMMANDS.get(name)
+  if (command === undefined) throw new UsageError(unknownCommand(name))
+  if (asksForHelp(args)) return { command: HELP, given: new Given(HELP, [command.name]) }
+  return { command, given: new Given(command, args) }
+}
+
+/**
+ * What a command ends with when it fails.
+ *
+ * @param words - its name and its arguments; before the name may stand what was not understood
+ */
+export function statusesOf(words: readonly string[]): Statuses {
+  const name = words.find((word) => COMMANDS.has(word))
+  return COMMANDS.get(name ?? '')?.statuses ?? STATUSES
+}
+
+/** One line per command. */
 function helpText(): string {
   return [...ALL]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -60,10 +91,11 @@ function helpText(): string {
 }
 
 /** What there is to say of a word that calls none. */
-export function unknownCommand(word: string): string {
-  const near = COMMAND_NAMES.find((name) => name.toLowerCase() === word.toLowerCase())
+function unknownCommand(word: string): string {
+  if (word === SERVER) return 'server runs only as the first word: quorate server --help'
   const what = word === '' ? 'no command' : `Command not found ${word}`
-  return near === undefined ? `${what}; help lists the commands` : `${what}; it is ${near}`
+  const meant = hint(word, [...COMMAND_NAMES, ...Object.keys(ALIASES)])
+  return meant === '' ? `${what}; help lists the commands` : what + meant
 }
 
 function byName(name: string): Command {

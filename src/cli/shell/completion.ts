@@ -1,6 +1,7 @@
 /** What a line that is being typed can go on with: names of commands, then paths. */
 import type { Client } from '../../core/client.ts'
 import { joinPath } from '../../core/path.ts'
+import { isVisible } from '../visible.ts'
 import { openWordOf } from '../words.ts'
 import { COMMAND_NAMES } from './commands.ts'
 
@@ -35,7 +36,9 @@ async function pathsFrom(text: string, quote: string, client: Client | null): Pr
   const parent = slash === 0 ? '/' : text.slice(0, slash)
   try {
     const { names } = await client.children(parent)
-    const paths = startingWith(names.map((name) => joinPath(parent, name)), text)
+    // The editor writes candidates as they are: one that would not show as it is cannot be offered.
+    const all = names.filter(isVisible).map((name) => joinPath(parent, name))
+    const paths = startingWith(all, text)
     if (quote !== '') return paths.filter((path) => !path.includes(quote)).map((path) => `${quote}${path}${quote}`)
     return paths.filter((path) => !/[\s"']/.test(path))
   } catch {

@@ -2,9 +2,10 @@
 import { connect } from '../../core/client.ts'
 import type { Client, ClientState } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
-import { shown } from '../connect-url.ts'
 import type { Engine } from '../connect-url.ts'
+import type { Login } from '../credentials.ts'
 import { Failure } from '../exit-status.ts'
+import { shownUrl } from '../secrets.ts'
 import type { ZooKeeperOperations } from './capabilities.ts'
 
 /** Options of {@link Connection.open}. */
@@ -15,6 +16,8 @@ export interface ConnectionOptions {
   readonly connectTimeoutMs: number
   /** Ends the attempt. */
   readonly signal: AbortSignal
+  /** Who connects, where the engine's URL does not say it; null for nobody in particular. */
+  readonly login: Login | null
   /** Hears of what happens to the session. */
   readonly onState: (state: ClientState) => void
   /** Hears of errors that have no caller. */
@@ -41,14 +44,15 @@ export class Connection {
    * @throws Failure with the reason, if there was no session in time
    */
   static async open(engine: Engine, options: ConnectionOptions): Promise<Connection> {
-    const { sessionTimeoutMs, connectTimeoutMs, signal, onState, onError } = options
+    const { sessionTimeoutMs, connectTimeoutMs, login, signal, onState, onError } = options
     try {
       const client = await connect(engine.backend, { sessionTimeoutMs, connectTimeoutMs, signal, onError })
+      await identify(engine, client, login)
       client.onState(onState)
       return new Connection(engine, client)
     } catch (error) {
       await engine.close()
-      throw explained(error, shown(engine.url), connectTimeoutMs)
+      throw explained(error, shownUrl(engine.url), connectTimeoutMs)
     }
   }
 
@@ -70,9 +74,20 @@ export class Connection {
   }
 }
 
+/** On a ZooKeeper one says who one is after connecting. */
+async function identify({ zookeeper }: Engine, client: Client, login: Login | null): Promise<void> {
+  if (zookeeper === null || login === null) return
+  try {
+    await zookeeper.addAuth('digest', `${login.user ?? ''}:${login.password}`)
+  } catch (error) {
+    await client.close()
+    throw error
+  }
+}
+
 function explained(error: unknown, url: string, timeoutMs: number): unknown {
   if (isCoordinationError(error, 'ABORTED')) return new Failure(`the connecting to ${url} was interrupted`)
   if (!isCoordinationError(error, 'TIMEOUT', 'CONNECTION_LOSS')) return error
   const cause = error.cause instanceof Error ? error.cause.message : error.message
-  return new Failure(`no session with ${url} within ${timeoutMs} ms: ${cause}`)
+  return new Failure(`no session with ${url} within ${timeoutMs} ms: ${cause}`, 'unreachable')
 }

@@ -1,15 +1,17 @@
 /** What went wrong, in zkCli's words where it has some, and as JSON. */
 import { isCoordinationError } from '../../core/errors.ts'
 import type { CoordinationError, ErrorCode } from '../../core/errors.ts'
-import { ExitStatus, Failure, UsageError } from '../exit-status.ts'
+import { Failure, STATUSES, UsageError } from '../exit-status.ts'
+import type { Statuses } from '../exit-status.ts'
+import { oneLine } from '../visible.ts'
 
 /** An error as it is printed. */
 export interface ErrorDescription {
   /** What the command ends with. */
   readonly status: number
-  /** A code of the package, `USAGE`, or `FAILURE`. */
+  /** A code of the package, `USAGE`, `NO_SERVER`, or `FAILURE`. */
   readonly code: string
-  /** For people. */
+  /** For people: one line. */
   readonly message: string
   /** What became of a write, if the error says. */
   readonly outcome?: string
@@ -28,21 +30,32 @@ const PHRASES: Partial<Record<ErrorCode, string>> = {
   INVALID_ACL: 'Acl is not valid : ',
 }
 
-/** What there is to say of anything that was thrown. Wrong paths and the like are TypeError and RangeError. */
-export function describeError(error: unknown): ErrorDescription {
-  if (isCoordinationError(error)) return describeCoordinationError(error)
-  const message = error instanceof Error ? error.message : String(error)
+/** What says that no server answers, or none that knows this client. */
+const UNREACHABLE: ReadonlySet<ErrorCode> = new Set(['CONNECTION_LOSS', 'SESSION_EXPIRED', 'TIMEOUT'])
+
+/**
+ * What there is to say of anything that was thrown. Wrong paths and the like are TypeError and RangeError.
+ *
+ * @param statuses - what the command ends with
+ */
+export function describeError(error: unknown, statuses: Statuses = STATUSES): ErrorDescription {
+  if (isCoordinationError(error)) return describeCoordinationError(error, statuses)
+  const message = oneLine(error instanceof Error ? error.message : String(error))
   if (error instanceof UsageError || error instanceof TypeError || error instanceof RangeError) {
-    return { status: ExitStatus.usage, code: 'USAGE', message }
+    return { status: statuses.usage, code: 'USAGE', message }
   }
-  return { status: error instanceof Failure ? error.status : ExitStatus.failure, code: 'FAILURE', message }
+  if (!(error instanceof Failure)) return { status: statuses.failure, code: 'FAILURE', message }
+  const { status } = error
+  const code = status === 'unreachable' ? 'NO_SERVER' : 'FAILURE'
+  return { status: typeof status === 'number' ? status : statuses[status], code, message }
 }
 
-function describeCoordinationError(error: CoordinationError): ErrorDescription {
+function describeCoordinationError(error: CoordinationError, statuses: Statuses): ErrorDescription {
   const { code, outcome, path } = error
-  if (code === 'ABORTED') return { status: ExitStatus.failure, code, message: 'interrupted', outcome }
+  const status = UNREACHABLE.has(code) ? statuses.unreachable : statuses.failure
+  if (code === 'ABORTED') return { status, code, message: 'interrupted', outcome }
   const phrase = PHRASES[code]
   const isAboutPath = phrase !== undefined && path !== undefined && path !== ''
   const where = path === undefined ? {} : { path }
-  return { status: ExitStatus.failure, code, message: isAboutPath ? phrase + path : error.message, outcome, ...where }
+  return { status, code, message: oneLine(isAboutPath ? phrase + path : error.message), outcome, ...where }
 }

@@ -1,8 +1,10 @@
 /** Commands on locks: `locks ls`, `locks who`, and `lock`, which runs a command while it holds one. */
-import { UsageError } from '../exit-status.ts'
+import { hostname } from 'node:os'
+import { LOCK_STATUSES, UsageError } from '../exit-status.ts'
 import { jsonData, textOf } from '../output.ts'
+import { oneLine, visibleLine } from '../visible.ts'
 import type { Command, CommandContext, Given } from './command.ts'
-import { usageOf } from './command.ts'
+import { wrong } from './command.ts'
 import { runUnderLock } from './lock-run.ts'
 import type { LockContender } from './lock-queue.ts'
 import { readLock, readLocks } from './lock-queue.ts'
@@ -12,6 +14,9 @@ import { tableText } from './table.ts'
 /** How long a command has to end after SIGTERM when its lock is lost, in milliseconds, before SIGKILL. */
 const KILL_GRACE_MS = 5_000
 const TIME_MS_MAX = 2 ** 31 - 1
+
+/** The greatest exit status that there is. */
+const STATUS_MAX = 255
 
 /** How much of what a contender says of itself stands in a table. */
 const DATA_CHARS_MAX = 60
@@ -27,9 +32,23 @@ export const LOCK_COMMANDS: readonly Command[] = [
   },
   {
     name: 'lock',
-    usage: '[-wait ms] [-grace ms] [-data text] path -- command...',
-    summary: 'runs a command while it holds a fair lock; -wait at most so long for it',
-    flags: { wait: 'value', grace: 'value', data: 'value' },
+    usage: '[-wait ms] [-E status] [-grace ms] [-data text] path -- command...',
+    summary: 'runs a command while it holds a fair lock, and ends with its status',
+    details: `  -wait ms      how long to wait for the lock, in milliseconds; 0: try once; no limit by default
+  -E status     the exit status if somebody else has the lock (default: ${LOCK_STATUSES.busy})
+  -grace ms     when the lock is lost, the time between SIGTERM and SIGKILL (default: ${KILL_GRACE_MS})
+  -data text    what locks shows of the holder; process, host and program by default
+exit status, where it is not that of the command:
+  ${LOCK_STATUSES.usage}   not understood: wrong flags or arguments
+  ${LOCK_STATUSES.unreachable}   no server answered; the command did not run
+  ${LOCK_STATUSES.failure}   refused, such as for want of permission; the command did not run
+  ${LOCK_STATUSES.lost}   the lock was lost, and the command ended
+  ${LOCK_STATUSES.busy}   the lock was not free in time (-E names another status); the command did not run
+  126, 127   the command cannot be run, or is not found
+  128 + n    signal n ended the command, or the wait for the lock
+`,
+    statuses: LOCK_STATUSES,
+    flags: { wait: 'value', E: 'value', grace: 'value', data: 'value' },
     words: [1, 1],
     run: lock,
   },
@@ -39,7 +58,7 @@ async function locks(context: CommandContext, given: Given): Promise<void> {
   const [what, path = ''] = given.words
   if (what === 'ls') await listLocks(context, path)
   else if (what === 'who') await listContenders(context, path)
-  else throw new UsageError(`locks takes ls or who, got ${JSON.stringify(what)}\nusage: locks ls|who path`)
+  else throw wrong(LOCK_COMMANDS[0] as Command, `it takes ls or who, got ${JSON.stringify(what)}`)
 }
 
 async function listLocks({ client, signal, print }: CommandContext, path: string): Promise<void> {
@@ -47,9 +66,9 @@ async function listLocks({ client, signal, print }: CommandContext, path: string
   const nowMs = Date.now()
   const rows = found.map(({ path: lockPath, contenders }) => {
     const [holder] = contenders
-    if (holder === undefined) return [lockPath]
+    if (holder === undefined) return [oneLine(lockPath)]
     const since = agoText(holder.sinceMs, nowMs)
-    return [lockPath, hex(holder.sessionId), since, String(contenders.length - 1), says(holder)]
+    return [oneLine(lockPath), hex(holder.sessionId), since, String(contenders.length - 1), says(holder)]
   })
   print({
     text: rows.length === 0 ? '' : tableText([['LOCK', 'HOLDER', 'SINCE', 'WAITING', 'SAYS'], ...rows]),
@@ -84,7 +103,7 @@ async function listContenders({ client, signal, print }: CommandContext, path: s
 async function lock(context: CommandContext, given: Given): Promise<void> {
   const [program, ...args] = given.rest ?? []
   if (program === undefined) {
-    throw new UsageError(`lock needs a command behind --\n${usageOf(LOCK_COMMANDS[1] as Command)}`)
+    throw wrong(LOCK_COMMANDS[1] as Command, 'it needs a command after --')
   }
   if (context.shell.isInteractive) {
     const instead = `quorate lock ${given.word(0)} -- ${program} ...`
@@ -94,9 +113,11 @@ async function lock(context: CommandContext, given: Given): Promise<void> {
     path: given.word(0),
     program,
     args,
-    waitMs: given.integer('wait', 1, TIME_MS_MAX),
+    waitMs: given.integer('wait', 0, TIME_MS_MAX),
+    busyStatus: given.integer('E', 0, STATUS_MAX) ?? LOCK_STATUSES.busy,
     graceMs: given.integer('grace', 0, TIME_MS_MAX) ?? KILL_GRACE_MS,
-    data: given.value('data') ?? `pid ${process.pid}: ${[program, ...args].join(' ')}`,
+    // Arguments may be secrets, and whoever reads the tree reads this.
+    data: given.value('data') ?? `pid ${process.pid} on ${hostname()}: ${program}`,
   })
 }
 
@@ -107,6 +128,6 @@ function jsonContender({ data, ...contender }: LockContender): object {
 /** What a contender says, on one line. */
 function says({ data }: LockContender): string {
   const text = textOf(data) ?? `${data.length} bytes`
-  const line = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+  const line = visibleLine(text)
   return line.length <= DATA_CHARS_MAX ? line : `${line.slice(0, DATA_CHARS_MAX - 3)}...`
 }

@@ -2,13 +2,14 @@
  * The queues of locks, as tools see them: contenders of this package, of Curator and of kazoo side by side.
  *
  * Model     a lock is a node with contenders below it, or (exclusive lock) an ephemeral node itself. A name is that of
- *           a contender if it has one of the forms below; the lowest sequence number holds.
+ *           a contender if contender-names.ts can read it; the lowest sequence number holds.
  */
 import type { NodeData } from '../../core/backend.ts'
 import { abortable } from '../../core/async.ts'
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
-import { compareSequence, joinPath, sequenceOf } from '../../core/path.ts'
+import { compareSequence, joinPath } from '../../core/path.ts'
+import { contenderOf } from '../../recipes/contender-names.ts'
 import { unmarkData } from '../../recipes/marked-data.ts'
 
 /** One who holds a lock or waits for it. */
@@ -32,9 +33,6 @@ export interface LockQueue {
   readonly contenders: readonly LockContender[]
 }
 
-/** Of FairLock and Curator: `_c_<uuid>-lock-<sequence>`; of kazoo: `<32 hex digits>__lock__<sequence>`. */
-const CONTENDER = /^(?:_c_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[a-z]+-|[0-9a-f]{32}__[a-z]+__)-?\d+$/
-
 /** How many reads are in flight at a time. */
 const READS_IN_FLIGHT_MAX = 128
 
@@ -46,13 +44,13 @@ const READS_IN_FLIGHT_MAX = 128
 export async function readLock(client: Client, path: string, signal: AbortSignal): Promise<LockQueue> {
   const { names } = await client.children(path, { signal })
   const queue = names
-    .filter((name) => CONTENDER.test(name))
-    .map((name) => ({ path: joinPath(path, name), sequence: sequenceOf(name) ?? 0 }))
+    .map(contenderOf)
+    .filter((contender) => contender !== null)
     .sort((a, b) => compareSequence(a.sequence, b.sequence))
   if (queue.length === 0) return { path, contenders: await readHolder(client, path, signal) }
-  const nodes = await readAll(client, queue.map((contender) => contender.path), signal)
+  const nodes = await readAll(client, queue.map(({ name }) => joinPath(path, name)), signal)
   const present = nodes.filter((node) => node !== null)
-  return { path, contenders: present.map((node, position) => contenderOf(node.path, node.read, position)) }
+  return { path, contenders: present.map((node, position) => described(node.path, node.read, position)) }
 }
 
 /** Reads the locks below a node: those of its children that have somebody at them. */
@@ -60,7 +58,7 @@ export async function readLocks(client: Client, path: string, signal: AbortSigna
   const { names } = await client.children(path, { signal })
   const locks: LockQueue[] = []
   for (let start = 0; start < names.length; start += READS_IN_FLIGHT_MAX) {
-    const part = names.slice(start, start + READS_IN_FLIGHT_MAX).filter((name) => !CONTENDER.test(name))
+    const part = names.slice(start, start + READS_IN_FLIGHT_MAX).filter((name) => contenderOf(name) === null)
     const reading = part.map((name) => unlessGone(readLock(client, joinPath(path, name), signal)))
     for (const lock of await Promise.all(reading)) if (lock !== null && lock.contenders.length > 0) locks.push(lock)
   }
@@ -70,10 +68,10 @@ export async function readLocks(client: Client, path: string, signal: AbortSigna
 /** The holder of an exclusive lock: whoever owns the node itself. */
 async function readHolder(client: Client, path: string, signal: AbortSignal): Promise<LockContender[]> {
   const read = await client.get(path, { signal })
-  return read.stat.ephemeralOwner === 0n ? [] : [contenderOf(path, read, 0)]
+  return read.stat.ephemeralOwner === 0n ? [] : [described(path, read, 0)]
 }
 
-function contenderOf(path: string, { data, stat }: NodeData, position: number): LockContender {
+function described(path: string, { data, stat }: NodeData, position: number): LockContender {
   const { ctime: sinceMs, czxid: token, ephemeralOwner: sessionId } = stat
   return { path, position, holds: position === 0, sinceMs, token, sessionId, data: unmarkData(data)?.data ?? data }
 }

@@ -4,8 +4,10 @@ import { abortable } from '../../core/async.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { CreateFlag } from '../../backends/protocol/codes.ts'
 import { OPEN_ACL } from '../../backends/protocol/records.ts'
+import { parentOf } from '../../core/path.ts'
 import { Failure, UsageError } from '../exit-status.ts'
 import { jsonData, textOf } from '../output.ts'
+import { oneLine } from '../visible.ts'
 import { readAcl } from './acl-text.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import { versionOf } from './command.ts'
@@ -31,9 +33,11 @@ export const NODE_COMMANDS: readonly Command[] = [
   },
   {
     name: 'create',
-    usage: '[-s] [-e] [-c] [-t ttl] path [data] [acl]',
-    summary: 'creates a node; -e ephemeral, -s sequential, -c container, -t with a time to live in milliseconds',
-    flags: { s: 'alone', e: 'alone', c: 'alone', t: 'value' },
+    usage: '[-s] [-e] [-c] [-t ttl] [-p] path [data] [acl]',
+    summary:
+      'creates a node; -e ephemeral, -s sequential, -c container, -t with a time to live in milliseconds, ' +
+      '-p also the nodes above it that are missing',
+    flags: { s: 'alone', e: 'alone', c: 'alone', t: 'value', p: 'alone' },
     words: [1, 3],
     run: create,
   },
@@ -137,7 +141,7 @@ async function listRecursively({ shell, client, signal, print }: CommandContext,
   }
   const isLong = given.has('s')
   print({
-    text: nodes.map((node) => `${node.path}\n${isLong ? statText(node.stat) : ''}`).join(''),
+    text: nodes.map((node) => `${oneLine(node.path)}\n${isLong ? statText(node.stat) : ''}`).join(''),
     json: {
       path,
       nodes: isLong ? nodes.map((node) => ({ path: node.path, stat: node.stat })) : nodes.map((node) => node.path),
@@ -149,15 +153,19 @@ async function create({ client, zookeeper, signal, print }: CommandContext, give
   const [path = '', data = '', aclText] = given.words
   const { mode, flags } = createModeOf(given)
   const ttlMs = given.integer('t', 1, TTL_MS_MAX)
+  const acl = aclText === undefined ? OPEN_ACL : readAcl(aclText)
   const isPlain = aclText === undefined && mode !== null
-  const created = isPlain
-    ? (await client().create(path, data, { mode, ...(ttlMs === undefined ? {} : { ttlMs }), signal })).path
-    : await zookeeper().create(path, new TextEncoder().encode(data), {
-        flags,
-        acl: aclText === undefined ? OPEN_ACL : readAcl(aclText),
-        ttlMs,
-      })
-  print({ text: `Created ${created}\n`, json: { created } })
+  const make = async (): Promise<string> => {
+    if (!isPlain) return zookeeper().create(path, new TextEncoder().encode(data), { flags, acl, ttlMs })
+    return (await client().create(path, data, { mode, ...(ttlMs === undefined ? {} : { ttlMs }), signal })).path
+  }
+  const created = await make().catch(async (error: unknown) => {
+    if (!given.has('p') || !isCoordinationError(error, 'NO_NODE')) throw error
+    // A prefix of a sequential node may end in its parent's slash, so the last slash ends the parent's path either way.
+    await client().makePath(parentOf(path), { mode: 'persistent', signal })
+    return make()
+  })
+  print({ text: `Created ${oneLine(created)}\n`, json: { created } })
 }
 
 /** What the flags ask for; a mode of null is one that only ZooKeeper has. */

@@ -1,5 +1,6 @@
 /** Nodes, lists and events in zkCli's form. */
 import type { Stat, WatchEvent } from '../../core/backend.ts'
+import { oneLine } from '../visible.ts'
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
@@ -32,7 +33,7 @@ export function statText(stat: Stat): string {
 
 /** A list as Java prints one. */
 export function listText(names: readonly string[]): string {
-  return `[${names.join(', ')}]\n`
+  return `[${names.map(oneLine).join(', ')}]\n`
 }
 
 /** An int64 in hexadecimal, as Java's `Long.toHexString`. */
@@ -52,7 +53,7 @@ function timeText(ms: number): string {
 
 /** An event as zkCli prints one; a path of null is that of an event of the session. */
 export function eventText(type: string, state: string, path: string | null): string {
-  return `\nWATCHER::\n\nWatchedEvent state:${state} type:${type} path:${String(path)}\n`
+  return `\nWATCHER::\n\nWatchedEvent state:${state} type:${type} path:${oneLine(String(path))}\n`
 }
 
 /** What ZooKeeper calls an event. */

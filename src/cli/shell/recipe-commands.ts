@@ -7,12 +7,22 @@ import { GroupMembership } from '../../recipes/group-membership.ts'
 import { UsageError } from '../exit-status.ts'
 import { textOf } from '../output.ts'
 import type { Result } from '../output.ts'
+import { oneLine, visibleLine } from '../visible.ts'
 import type { Command, CommandContext, Given } from './command.ts'
-import { usageOf, versionOf } from './command.ts'
+import { versionOf, wrong } from './command.ts'
 import { agoText, hex } from './node-text.ts'
 import { tableText } from './table.ts'
 
 const DATA_CHARS_MAX = 60
+
+const CONFIG: Command = {
+  name: 'config',
+  usage: 'get|watch path | set [-v version] path json',
+  summary: 'reads, watches or replaces a value of a config center, which is JSON; -v if it has this version',
+  flags: { v: 'value' },
+  words: [2, 3],
+  run: config,
+}
 
 /** See the head of this file. */
 export const RECIPE_COMMANDS: readonly Command[] = [
@@ -23,14 +33,7 @@ export const RECIPE_COMMANDS: readonly Command[] = [
     words: [1, 1],
     run: members,
   },
-  {
-    name: 'config',
-    usage: 'get|watch path | set [-v version] path json',
-    summary: 'reads, watches or replaces a value of a config center, which is JSON; -v if it has this version',
-    flags: { v: 'value' },
-    words: [2, 3],
-    run: config,
-  },
+  CONFIG,
 ]
 
 /** What a member or a value is when it is not JSON: its text, or its length. */
@@ -55,7 +58,7 @@ async function members({ client, signal, print }: CommandContext, given: Given):
   const found = await group.members({ signal })
   const nowMs = Date.now()
   const rows = found.map((member) => {
-    return [member.id, agoText(member.sinceMs, nowMs), hex(member.sessionId), says(member.data)]
+    return [visibleLine(member.id), agoText(member.sinceMs, nowMs), hex(member.sessionId), says(member.data)]
   })
   print({
     text: rows.length === 0 ? 'nobody\n' : tableText([['MEMBER', 'SINCE', 'SESSION', 'SAYS'], ...rows]),
@@ -76,12 +79,12 @@ async function config(context: CommandContext, given: Given): Promise<void> {
   const [what = '', path = '', value] = given.words
   const takesValue = what === 'set'
   if (!['get', 'set', 'watch'].includes(what)) {
-    throw new UsageError(`config takes get, set or watch, got ${JSON.stringify(what)}\n${usage()}`)
+    throw wrong(CONFIG, `it takes get, set or watch, got ${JSON.stringify(what)}`)
   }
   if (takesValue !== (value !== undefined)) {
-    throw new UsageError(`config ${what}: too ${takesValue ? 'few' : 'many'} arguments\n${usage()}`)
+    throw wrong(CONFIG, `${what}: too ${takesValue ? 'few' : 'many'} arguments`)
   }
-  if (!takesValue && given.has('v')) throw new UsageError(`config ${what} has no flag -v\n${usage()}`)
+  if (!takesValue && given.has('v')) throw wrong(CONFIG, `${what} has no flag -v`)
   if (what === 'get') await getConfig(context, path)
   else if (what === 'set') await setConfig(context, given)
   else watchConfig(context, path)
@@ -124,7 +127,7 @@ function watchConfig({ shell, client }: CommandContext, path: string): void {
 }
 
 function describe(path: string, { value, version }: Pick<ConfigChange<unknown>, 'value' | 'version'>): Result {
-  if (version === null) return { text: `${path} has no value\n`, json: { path, value: null, version: null } }
+  if (version === null) return { text: `${oneLine(path)} has no value\n`, json: { path, value: null, version: null } }
   return { text: `${JSON.stringify(value)}\n`, json: { path, value, version } }
 }
 
@@ -136,12 +139,8 @@ function readJson(text: string): unknown {
   }
 }
 
-function usage(): string {
-  return usageOf(RECIPE_COMMANDS[1] as Command)
-}
-
 function says(data: unknown): string {
   if (data === undefined) return ''
-  const line = typeof data === 'string' ? data.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ') : JSON.stringify(data)
+  const line = visibleLine(typeof data === 'string' ? data : JSON.stringify(data))
   return line.length <= DATA_CHARS_MAX ? line : `${line.slice(0, DATA_CHARS_MAX - 3)}...`
 }

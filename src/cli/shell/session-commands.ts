@@ -1,4 +1,5 @@
 /** Commands on the shell itself: connect, close, version, history, redo, help, quit. */
+import { askedLogin } from '../credentials.ts'
 import { ExitStatus, Failure, UsageError } from '../exit-status.ts'
 import { packageVersion } from '../package-version.ts'
 import type { Command, CommandContext, Given } from './command.ts'
@@ -7,13 +8,11 @@ import type { Command, CommandContext, Given } from './command.ts'
 export const SESSION_COMMANDS: readonly Command[] = [
   {
     name: 'connect',
-    usage: '[host:port | URL]',
-    summary: 'connects, to the same place again if none is named',
+    usage: '[-p] [host:port | URL]',
+    summary: 'connects, to the same place again if none is named; -p asks for the password of Redis or etcd',
+    flags: { p: 'alone' },
     words: [0, 1],
-    run: async ({ shell, signal, print }, given) => {
-      await shell.connect(given.words[0], signal)
-      print({ text: '', json: { connected: shell.place } })
-    },
+    run: connect,
   },
   {
     name: 'close',
@@ -62,6 +61,18 @@ export const SESSION_COMMANDS: readonly Command[] = [
     },
   },
 ]
+
+async function connect({ shell, signal, print }: CommandContext, given: Given): Promise<void> {
+  const [url] = given.words
+  if (given.has('p')) {
+    if (url === undefined) throw new UsageError('connect -p needs the URL to connect to')
+    if (shell.ask === null) throw new UsageError('connect -p asks for a password, which needs a terminal')
+    await shell.connect({ url, login: await askedLogin(url, shell.ask) }, signal)
+  } else {
+    await shell.connect(url === undefined ? undefined : { url, login: null }, signal)
+  }
+  print({ text: '', json: { connected: shell.place } })
+}
 
 async function redo({ shell, signal }: CommandContext, given: Given): Promise<void> {
   const text = given.word(0)

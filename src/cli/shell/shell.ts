@@ -7,14 +7,17 @@
  */
 import type { WatchEvent, Watcher } from '../../core/backend.ts'
 import type { Client, ClientState, ReadOptions } from '../../core/client.ts'
-import { engineOf, shown } from '../connect-url.ts'
-import { ExitStatus, Failure, UsageError } from '../exit-status.ts'
+import { engineOf } from '../connect-url.ts'
+import { withLogin } from '../credentials.ts'
+import type { Ask, Login } from '../credentials.ts'
+import { ExitStatus, Failure, STATUSES } from '../exit-status.ts'
+import type { Statuses } from '../exit-status.ts'
 import { jsonLine } from '../output.ts'
 import type { Output, Result } from '../output.ts'
+import { shownLine, shownUrl } from '../secrets.ts'
 import { wordsOf } from '../words.ts'
-import type { Command, CommandContext } from './command.ts'
-import { Given } from './command.ts'
-import { COMMANDS, unknownCommand } from './commands.ts'
+import type { Command, CommandContext, Given } from './command.ts'
+import { readCommand, statusesOf } from './commands.ts'
 import { Connection } from './connection.ts'
 import { describeError } from './error-text.ts'
 import { eventName, eventText } from './node-text.ts'
@@ -27,6 +30,8 @@ export interface ShellOptions {
   readonly output: Output
   /** Where to connect to. */
   readonly url: string
+  /** Who connects there; null if the URL says it, or nobody has to. */
+  readonly login: Login | null
   /** Whether every result is a JSON value on a line. */
   readonly json: boolean
   /** The session time-out to ask for, in milliseconds. */
@@ -50,11 +55,14 @@ export class Shell {
   readonly lines: string[] = []
   readonly #options: ShellOptions
   #url: string
+  #login: Login | null
   #connection: Connection | null = null
   /** Whether events of watches are printed. */
   printsWatches = true
   /** Whether `quit` was typed. */
   isOver = false
+  /** Asks at the terminal for what is not to be seen; null without a terminal. */
+  ask: Ask | null = null
   /** Prints what comes while nobody has asked: text, and its JSON. */
   announce: (result: Result) => void
 
@@ -66,6 +74,7 @@ export class Shell {
   constructor(options: ShellOptions) {
     this.#options = options
     this.#url = options.url
+    this.#login = options.login
     this.isInteractive = options.isInteractive
     this.announce = (result) => {
       this.#print(result, options.json)
@@ -74,7 +83,7 @@ export class Shell {
 
   /** `host:port(CONNECTED)`, for a prompt. */
   get place(): string {
-    const label = this.#connection?.label ?? shown(this.#url)
+    const label = this.#connection?.label ?? shownUrl(this.#url)
     return `${label}(${this.#status()})`
   }
 
@@ -83,15 +92,26 @@ export class Shell {
     return this.#connection?.client ?? null
   }
 
-  /** Connects, to the last URL if none is given, after ending what there was. */
-  async connect(url: string = this.#url, signal: AbortSignal = new AbortController().signal): Promise<void> {
-    const engine = await engineOf(url)
+  /**
+   * Connects, after ending what there was.
+   *
+   * @param to - where, and who; to the last place again if absent
+   * @param signal - ends the attempt
+   */
+  async connect(
+    to: { readonly url: string; readonly login: Login | null } = { url: this.#url, login: this.#login },
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<void> {
+    const { url, login } = to
+    const engine = await engineOf(withLogin(url, login))
     await this.close()
-    this.#url = engine.url
+    this.#url = url
+    this.#login = login
     const { sessionTimeoutMs, connectTimeoutMs } = this.#options
     this.#connection = await Connection.open(engine, {
       sessionTimeoutMs,
       connectTimeoutMs,
+      login,
       signal,
       onState: (state) => {
         this.#onState(state)
@@ -142,14 +162,14 @@ export class Shell {
       await this.#execute(command, given, isJson, signal)
       return ExitStatus.ok
     } catch (error) {
-      return this.#fail(error, isJson)
+      return this.#fail(error, isJson, statusesOf(rest))
     }
   }
 
-  /** The last lines, each with its number. */
+  /** The last lines, each with its number; without what may be a secret. */
   history(): readonly { readonly number: number; readonly line: string }[] {
     const first = Math.max(0, this.lines.length - HISTORY_SHOWN)
-    return this.lines.slice(first).map((line, index) => ({ number: first + index, line }))
+    return this.lines.slice(first).map((line, index) => ({ number: first + index, line: shownLine(line) }))
   }
 
   /**
@@ -216,8 +236,8 @@ export class Shell {
     this.#options.output.out(isJson ? jsonLine(json) : text)
   }
 
-  #fail(error: unknown, isJson: boolean): number {
-    const { status, ...described } = describeError(error)
+  #fail(error: unknown, isJson: boolean, statuses: Statuses = STATUSES): number {
+    const { status, ...described } = describeError(error, statuses)
     if (described.message === '') return status
     this.#options.output.err(isJson ? jsonLine({ error: described }) : `${described.message}\n`)
     return status
@@ -242,18 +262,6 @@ export class Shell {
     if (status === undefined || status === 'closed') return 'CLOSED'
     return status === 'connected' ? 'CONNECTED' : 'CONNECTING'
   }
-}
-
-/**
- * Finds the command that words call, and takes its arguments apart.
- *
- * @throws UsageError if there is none, or if it does not take these
- */
-export function readCommand(words: readonly string[]): { readonly command: Command; readonly given: Given } {
-  const [name = '', ...args] = words
-  const command = COMMANDS.get(name)
-  if (command === undefined) throw new UsageError(unknownCommand(name))
-  return { command, given: new Given(command, args) }
 }
 
 /** `--json` may stand anywhere before `--`. */

@@ -19,7 +19,9 @@ import { abortable } from '../../core/async.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { isValidPath, parentOf } from '../../core/path.ts'
 import { Failure, UsageError } from '../exit-status.ts'
+import { reasonOf } from '../file-reason.ts'
 import { jsonData, jsonLine } from '../output.ts'
+import { oneLine } from '../visible.ts'
 import { aclEntryText, readAclEntry } from './acl-text.ts'
 import type { ZooKeeperOperations } from './capabilities.ts'
 import type { Command, CommandContext, Given } from './command.ts'
@@ -66,12 +68,12 @@ async function drawTree({ client, signal, print }: CommandContext, given: Given)
 }
 
 function treeText(root: TreeNode): string {
-  const lines: string[] = [`${root.path}\n`]
+  const lines: string[] = [`${oneLine(root.path)}\n`]
   const draw = (node: TreeNode, indent: string): void => {
     node.children.forEach((child, index) => {
       const isLast = index === node.children.length - 1
       const kind = child.stat.ephemeralOwner === 0n ? '' : ' (ephemeral)'
-      lines.push(`${indent}${isLast ? '└── ' : '├── '}${child.name}${kind}\n`)
+      lines.push(`${indent}${isLast ? '└── ' : '├── '}${oneLine(child.name)}${kind}\n`)
       draw(child, `${indent}${isLast ? '    ' : '│   '}`)
     })
   }
@@ -103,7 +105,7 @@ async function exportTree({ client, zookeeper, signal, print, note }: CommandCon
   }
   const left = all.length - nodes.length
   if (left > 0) note(`${left} ephemeral ${left === 1 ? 'node is' : 'nodes are'} left out\n`)
-  if (hidden.length > 0) note(`without its access control list, which is hidden from you: ${hidden.join(', ')}\n`)
+  if (hidden.length > 0) note(`without its access control list, which is hidden from you: ${hidden.map(oneLine).join(', ')}\n`)
 }
 
 /** A node as it is exported; the list of one that is open to everybody is empty. */
@@ -171,7 +173,7 @@ async function* entriesOf(file: string | undefined, root: string): AsyncGenerato
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error
-    throw new Failure(`cannot read ${name}: ${(error as Error).message}`)
+    throw new Failure(`cannot read ${name}: ${reasonOf(error)}`)
   }
 }
 
@@ -198,7 +200,7 @@ function readLine(line: string, where: string): Readonly<Record<keyof Entry | 'e
   } catch (error) {
     throw new Failure(`${where}: not JSON: ${(error as Error).message}`)
   }
-  if (typeof value !== 'object' || value === null) throw new Failure(`${where}: not an object: ${line}`)
+  if (typeof value !== 'object' || value === null) throw new Failure(`${where}: not an object: ${JSON.stringify(value)}`)
   return value as Readonly<Record<keyof Entry | 'encoding', unknown>>
 }
 

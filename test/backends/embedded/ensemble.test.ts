@@ -94,14 +94,18 @@ describe('an ensemble in one process', () => {
   })
 
   it.each([
-    [{ servers: 0 }, RangeError, 'servers must be a whole number from 1 to 9: 0'],
-    [{ servers: 2.5 }, RangeError, 'servers must be a whole number from 1 to 9: 2.5'],
-    [{ sessionTimeoutMs: 19 }, RangeError, 'sessionTimeoutMs must be a whole number from 20 to 3600000: 19'],
-    [{ severs: 3 }, TypeError, 'unknown option of embedded(): severs'],
-    [{ tickMs: '10' }, TypeError, 'tickMs must be a number: 10'],
+    [{ servers: 0 }, RangeError, 'servers must be a whole number from 1 to 9, got 0'],
+    [{ servers: 2.5 }, RangeError, 'servers must be a whole number from 1 to 9, got 2.5'],
+    [{ sessionTimeoutMs: 19 }, RangeError, 'sessionTimeoutMs must be a whole number from 20 to 3600000, got 19'],
+    [{ severs: 3 }, TypeError, 'embedded() has no option "severs"; did you mean "servers"?'],
+    [{ tickMs: '10' }, TypeError, 'tickMs must be a number, got "10"'],
   ])('refuses the options %o', (options, kind, message) => {
     expect(() => embedded({ tickMs: TICK_MS, ...(options as EmbeddedOptions) })).toThrow(kind)
     expect(() => embedded({ tickMs: TICK_MS, ...(options as EmbeddedOptions) })).toThrow(message)
+  })
+
+  it.each([5, null, 'three', [3]])('refuses %j in place of options', (options) => {
+    expect(() => embedded(options as EmbeddedOptions)).toThrow(/^embedded\(\) takes an object of options/)
   })
 
   it('refuses servers that do not exist', () => {

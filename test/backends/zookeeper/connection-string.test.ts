@@ -16,6 +16,7 @@ describe('a connection string', () => {
     })
     expect(destinationOf('a')).toEqual({ servers: [{ host: 'a', port: 2181 }], chroot: '/' })
     expect(destinationOf('a/').chroot).toBe('/')
+    expect(destinationOf('zookeeper://a:1,b/app')).toEqual(destinationOf('a:1,b/app'))
     expect([textOf({ host: '::1', port: 1 }), textOf({ host: 'a', port: 2 })]).toEqual(['[::1]:1', 'a:2'])
   })
 
@@ -30,13 +31,27 @@ describe('a connection string', () => {
     ['fe80::1:2181', 'an IPv6 address goes into brackets'],
     ['[::1', 'is not host:port'],
     ['a b', 'is not host:port'],
-    ['zookeeper://a:2181', "is not a node's path"],
+    ['zk://a:2181', '"zk://" is not ZooKeeper\'s: write zookeeper://'],
+    ['redis://a:2181', '"redis://" is not ZooKeeper\'s'],
+    ['zookeeper://a:2181/app?x=1', 'a URL of ZooKeeper has no ?'],
+    ['a/app,b/app', '"/app,b/app" cannot be a chroot: the chroot is given once, after the last server'],
+    ['a:2181/app,b:2181', 'the chroot is given once, after the last server'],
+    ['a/app,', 'the chroot is given once, after the last server'],
     ['a/x/', "is not a node's path"],
     ['a/x//y', "is not a node's path"],
   ])('like %j is refused with its value and the reason', (value, reason) => {
     expect(() => destinationOf(value)).toThrow(TypeError)
     expect(() => destinationOf(value)).toThrow(JSON.stringify(value))
     expect(() => destinationOf(value)).toThrow(reason)
+  })
+
+  it('has a chroot of bounded length', () => {
+    expect(destinationOf(`a/${'x'.repeat(255)}`).chroot).toHaveLength(256)
+    expect(() => destinationOf(`a/${'x'.repeat(256)}`)).toThrow(/the chroot is longer than 256 characters$/)
+  })
+
+  it.each([undefined, null, 5, {}, ['a']])('that is %j is refused', (value) => {
+    expect(() => zookeeper(value as never)).toThrow(/^the servers must be a string like host:2181,.*, got /)
   })
 
   it('with what may be a password is refused without being shown', () => {
@@ -47,9 +62,9 @@ describe('a connection string', () => {
 
 describe('zookeeper()', () => {
   it.each([
-    [{ sessionTimeout: 1 }, /unknown option of zookeeper\(\): sessionTimeout/],
+    [{ sessionTimeout: 1 }, /zookeeper\(\) has no option "sessionTimeout"; did you mean "sessionTimeoutMs"/],
     [{ sessionTimeoutMs: 1 }, /sessionTimeoutMs must be a whole number from 10/],
-    [{ sessionTimeoutMs: '1000' }, /sessionTimeoutMs must be a number, got string/],
+    [{ sessionTimeoutMs: '1000' }, /sessionTimeoutMs must be a number, got "1000"/],
     [{ connectTimeoutMs: 0 }, /connectTimeoutMs must be/],
     [{ dataBytesMax: 0 }, /dataBytesMax must be/],
     [{ readOnly: 'yes' }, /readOnly must be true or false/],
@@ -62,6 +77,12 @@ describe('zookeeper()', () => {
     [{ acl: [] }, /acl must be 'open', 'creator' or a list/],
     [{ acl: [{ permissions: 'rx', scheme: 'world', id: 'anyone' }] }, /letters of cdrwa, got "rx"/],
     [{ acl: [{ permissions: 'r', scheme: 'world' }] }, /acl\[0\].id must be a string/],
+    [{ acl: [{ perms: 31, scheme: 'world', id: 'anyone' }] }, /acl\[0\] has no option "perms"/],
+    [{ auth: [{ scheme: 'digest', auth: 'a:b', user: 'a' }] }, /auth\[0\] has no option "user"/],
+    [{ auth: [null] }, /auth\[0\] takes an object of options, got null/],
+    [{ auth: null }, /auth must be a list/],
+    [5_000, /zookeeper\(\) takes an object of options, got 5000/],
+    [null, /zookeeper\(\) takes an object of options, got null/],
   ])('refuses %j', (options, message) => {
     expect(() => zookeeper('a', options as object)).toThrow(message)
   })

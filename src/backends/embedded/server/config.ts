@@ -9,6 +9,9 @@ import type { ZabConfig } from './zab.ts'
 /** Longest data and paths of one request together, in bytes: the default of ZooKeeper's jute.maxbuffer. */
 export const REQUEST_BYTES_MAX = 0xfffff
 
+/** Longest answer to a request, in bytes: what clients of this package take. ZooKeeper has no limit. */
+export const RESPONSE_BYTES_MAX = 0x100_0000
+
 /** Everything a server has to be told. Durations are in milliseconds or in ticks of `tickMs`, as their names say. */
 export interface ServerConfig extends ZabConfig {
   /** What one call of `tick()` stands for. */
@@ -25,6 +28,8 @@ export interface ServerConfig extends ZabConfig {
   readonly snapLogBytes: number
   /** Longest data and paths of one request together, in bytes. */
   readonly requestBytesMax: number
+  /** Longest answer to a request, in bytes. */
+  readonly responseBytesMax: number
   /** Whether nodes may have a time to live: ZooKeeper's extendedTypesEnabled. */
   readonly extendedTypes: boolean
   /** Whether a write that goes beyond a hard quota is refused. */
@@ -54,6 +59,7 @@ export const SERVER_DEFAULTS = Object.freeze({
   snapCount: 100_000,
   snapLogBytes: 0x400_0000,
   requestBytesMax: REQUEST_BYTES_MAX,
+  responseBytesMax: RESPONSE_BYTES_MAX,
   extendedTypes: true,
   enforceQuota: false,
   superDigest: null,

@@ -7,6 +7,7 @@
  * Source    DataNode.java, EphemeralType.java of ZooKeeper 3.8.
  */
 import type { Acl, StatRecord } from '../../protocol/records.ts'
+import { Children } from './children.ts'
 
 /** What decides how long a node lives. Only an ephemeral one has an owner, only one with a time to live has `ttlMs`. */
 export type Ownership =
@@ -24,8 +25,7 @@ export const CONTAINER: Ownership = Object.freeze({ kind: 'container' })
 /** Longest time to live: what fits in five bytes. */
 export const TTL_MS_MAX = 2 ** 40 - 1
 
-/** With more children than this, a change forgets the sorted names: each copy would cost more than a rare sort. */
-const MENDED_NAMES_MAX = 1_024
+const NO_NAMES: readonly string[] = Object.freeze([])
 
 const CONTAINER_OWNER = -(2n ** 63n)
 const TTL_OWNER = -(2n ** 56n)
@@ -49,8 +49,7 @@ export class TreeNode {
   childCreates = 0
   /** The node above; null for the root, and for a node that is not in the tree yet. */
   parent: TreeNode | null = null
-  #children: Set<string> | null = null
-  #sorted: readonly string[] | null = null
+  #children: Children | null = null
 
   constructor(data: Uint8Array | null, acl: readonly Acl[], ownership: Ownership, zxid: bigint, timeMs: number) {
     this.data = data
@@ -65,7 +64,12 @@ export class TreeNode {
 
   /** Number of its children. */
   get numChildren(): number {
-    return this.#children === null ? 0 : this.#children.size
+    return this.#children === null ? 0 : this.#children.count
+  }
+
+  /** Length of the names of its children together. */
+  get childChars(): number {
+    return this.#children === null ? 0 : this.#children.chars
   }
 
   /** Length of its data in bytes. */
@@ -73,36 +77,38 @@ export class TreeNode {
     return this.data === null ? 0 : this.data.length
   }
 
-  /** Names of its children, in no order. */
-  get childNames(): Iterable<string> {
-    return this.#children ?? []
-  }
-
   /** Names of its children, sorted by code unit. The array never changes: a later change makes another one. */
   get children(): readonly string[] {
-    this.#sorted ??= this.#children === null ? [] : [...this.#children].sort()
-    return this.#sorted
+    return this.#children === null ? NO_NAMES : this.#children.names
+  }
+
+  /** Number of nodes below it, at any depth. */
+  get descendantCount(): number {
+    return this.#children === null ? 0 : this.#children.descendantCount
+  }
+
+  /** Length of the data of all nodes below it, in bytes. */
+  get descendantBytes(): number {
+    return this.#children === null ? 0 : this.#children.descendantBytes
   }
 
   /** Adds a child's name. It must be new. */
   addChild(name: string): void {
-    this.#children ??= new Set()
+    this.#children ??= new Children()
     this.#children.add(name)
-    this.#sorted = this.#mended((sorted) => sorted.splice(placeIn(sorted, name), 0, name))
   }
 
   /** Removes a child's name. */
   removeChild(name: string): void {
-    if (this.#children?.delete(name) !== true) return
-    this.#sorted = this.#mended((sorted) => sorted.splice(placeIn(sorted, name), 1))
+    this.#children?.remove(name)
+    if (this.#children?.count === 0) this.#children = null
   }
 
-  /** A queue is read at each of its changes: to mend the sorted names is cheaper than to sort them again. */
-  #mended(mend: (sorted: string[]) => void): readonly string[] | null {
-    if (this.#sorted === null || this.#sorted.length > MENDED_NAMES_MAX) return null
-    const sorted = [...this.#sorted]
-    mend(sorted)
-    return sorted
+  /** Counts nodes and bytes that come or go below it. */
+  countBelow(nodes: number, bytes: number): void {
+    if (this.#children === null) return
+    this.#children.descendantCount += nodes
+    this.#children.descendantBytes += bytes
   }
 
   /** The stat as clients see it, as a value of its own. */
@@ -122,18 +128,6 @@ export class TreeNode {
       pzxid: this.pzxid,
     }
   }
-}
-
-/** The index at which a name stands, or belongs. */
-function placeIn(sorted: readonly string[], name: string): number {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((sorted[middle] as string) < name) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 /** The `ephemeralOwner` that stands for an ownership in files. */

@@ -3,6 +3,8 @@
  *
  * Rights    getData, the two getChildren and getAllChildrenNumber need READ, getACL needs READ or ADMIN; exists needs
  *           nothing, and neither does a watch. Whom a list shuts out gets no watch.
+ * Limits    the length of an answer is known before it is built. One that is too long, or a watch too many of its
+ *           connection, refuses the one request.
  * Paths     are looked up as they are: one that is not well formed names no node. The empty one is the root.
  * Source    FinalRequestProcessor.java of ZooKeeper 3.8.
  */
@@ -32,6 +34,14 @@ export interface Reader {
   readonly identities: readonly Identity[]
 }
 
+/** What reads are answered from. */
+export interface Readable {
+  readonly state: State
+  readonly watches: Watches
+  /** Longest answer, in bytes. */
+  readonly responseBytesMax: number
+}
+
 /** What there is to say: an error number, or a body, behind events of watches that could not be armed again. */
 export interface ReadAnswer {
   readonly err: number
@@ -40,14 +50,15 @@ export interface ReadAnswer {
 }
 
 const NO_EVENTS: readonly WatcherEvent[] = Object.freeze([])
+/** What a name takes besides its characters. */
+const LENGTH_BYTES = 4
+/** What a part of a multiRead takes besides its data: a header, a length and a stat. */
+const PART_BYTES = 81
 const WATCHER_TYPES: ReadonlySet<number> = new Set(Object.values(WatcherType))
 
-/**
- * Answers a request that changes nothing but watches.
- *
- * @returns null if the connection would have more watches than a connection may have; it should be closed
- */
-export function answerRead(request: Request, reader: Reader, state: State, watches: Watches): ReadAnswer | null {
+/** Answers a request that changes nothing but watches. */
+export function answerRead(request: Request, reader: Reader, from: Readable): ReadAnswer {
+  const { state, watches, responseBytesMax } = from
   switch (request.op) {
     case OpCode.exists:
       return exists(request.body, reader, state, watches)
@@ -55,7 +66,8 @@ export function answerRead(request: Request, reader: Reader, state: State, watch
       const node = readable(request.body.path, Perm.read, reader, state)
       if (typeof node === 'number') return refused(node)
       const { path, watch } = request.body
-      if (watch && !watches.watchData(path, reader.connection)) return null
+      if (node.dataLength > responseBytesMax) return beyondLimit()
+      if (watch && !watches.watchData(path, reader.connection)) return beyondLimit()
       return answered({ data: node.data, stat: node.stat() })
     }
     case OpCode.getChildren:
@@ -63,7 +75,8 @@ export function answerRead(request: Request, reader: Reader, state: State, watch
       const node = readable(request.body.path, Perm.read, reader, state)
       if (typeof node === 'number') return refused(node)
       const { path, watch } = request.body
-      if (watch && !watches.watchChildren(path, reader.connection)) return null
+      if (namesBytes(node) > responseBytesMax) return beyondLimit()
+      if (watch && !watches.watchChildren(path, reader.connection)) return beyondLimit()
       const { children } = node
       return answered(request.op === OpCode.getChildren ? { children } : { children, stat: node.stat() })
     }
@@ -81,9 +94,9 @@ export function answerRead(request: Request, reader: Reader, state: State, watch
       return answered({ totalNumber: path === '' ? below + 1 : below })
     }
     case OpCode.getEphemerals:
-      return answered({ ephemerals: ephemerals(request.body.prefixPath, reader, state) })
+      return ephemerals(request.body.prefixPath, reader, from)
     case OpCode.multiRead:
-      return multiRead(request.body, reader, state)
+      return multiRead(request.body, reader, from)
     case OpCode.whoAmI:
       return answered({ clientInfo: clientInfoOf(reader.identities) })
     case OpCode.sync:
@@ -93,12 +106,12 @@ export function answerRead(request: Request, reader: Reader, state: State, watch
   }
 }
 
-function answerWatches(request: Request, { connection }: Reader, state: State, watches: Watches): ReadAnswer | null {
+function answerWatches(request: Request, { connection }: Reader, state: State, watches: Watches): ReadAnswer {
   switch (request.op) {
     case OpCode.setWatches:
     case OpCode.setWatches2: {
       const events = watches.setWatches(request.body, connection, state.tree)
-      return events === null ? null : { err: Err.ok, body: null, events }
+      return events === null ? beyondLimit() : { err: Err.ok, body: null, events }
     }
     case OpCode.addWatch: {
       const { path, mode } = request.body
@@ -106,7 +119,7 @@ function answerWatches(request: Request, { connection }: Reader, state: State, w
         return refused(Err.marshallingError)
       }
       const kind = mode === AddWatchMode.persistent ? 'persistent' : 'recursive'
-      return watches.watchLasting(path, kind, connection) ? answered({ err: Err.ok }) : null
+      return watches.watchLasting(path, kind, connection) ? answered({ err: Err.ok }) : beyondLimit()
     }
     case OpCode.checkWatches:
     case OpCode.removeWatches: {
@@ -129,28 +142,53 @@ function exists(
   { connection }: Reader,
   state: State,
   watches: Watches,
-): ReadAnswer | null {
+): ReadAnswer {
   if (path.includes('\0')) return refused(Err.badArguments)
-  if (watch && !watches.watchExist(path, connection)) return null
+  if (watch && !watches.watchExist(path, connection)) return beyondLimit()
   const stat = state.tree.stat(nodePath(path))
   return stat === null ? refused(Err.noNode) : answered({ stat })
 }
 
-/** Each part stands for itself. */
-function multiRead(parts: readonly ReadOperation[], reader: Reader, state: State): ReadAnswer {
-  return answered(
-    parts.map(({ op, body }): ReadResult => {
-      const node = readable(body.path, Perm.read, reader, state)
-      if (typeof node === 'number') return { op: OpCode.error, err: node }
-      return op === OpCode.getData ? { op, data: node.data, stat: node.stat() } : { op, children: node.children }
-    }),
-  )
+/** Each part stands for itself, but for the length of all together: a few bytes can ask for a large node. */
+function multiRead(
+  parts: readonly ReadOperation[],
+  reader: Reader,
+  { state, responseBytesMax }: Readable,
+): ReadAnswer {
+  const results: ReadResult[] = []
+  let bytes = 0
+  for (const { op, body } of parts) {
+    const node = readable(body.path, Perm.read, reader, state)
+    bytes += PART_BYTES
+    if (typeof node === 'number') {
+      results.push({ op: OpCode.error, err: node })
+      continue
+    }
+    bytes += op === OpCode.getData ? node.dataLength : namesBytes(node)
+    if (bytes > responseBytesMax) return beyondLimit()
+    const isData = op === OpCode.getData
+    results.push(isData ? { op, data: node.data, stat: node.stat() } : { op, children: node.children })
+  }
+  return answered(results)
 }
 
 /** Those of the reader's own session, by the beginning of their path. */
-function ephemerals(prefix: string, { sessionId }: Reader, state: State): readonly string[] {
-  const paths = [...state.tree.ephemeralsOf(sessionId)].sort()
-  return ['', '/'].includes(prefix.trim()) ? paths : paths.filter((path) => path.startsWith(prefix))
+function ephemerals(prefix: string, { sessionId }: Reader, { state, responseBytesMax }: Readable): ReadAnswer {
+  const isAny = ['', '/'].includes(prefix.trim())
+  const paths: string[] = []
+  let bytes = 0
+  for (const path of state.tree.ephemeralsOf(sessionId)) {
+    if (!isAny && !path.startsWith(prefix)) continue
+    bytes += path.length + LENGTH_BYTES
+    if (bytes > responseBytesMax) return beyondLimit()
+    paths.push(path)
+  }
+  return answered({ ephemerals: paths.sort() })
+}
+
+/** What the names of a node's children take in an answer: roughly, for those that are not ASCII. */
+function namesBytes(node: TreeNode): number {
+  return node.childChars + LENGTH_BYTES * node.numChildren
 }
 
 function readable(path: string, perms: number, { identities }: Reader, state: State): TreeNode | number {
@@ -165,6 +203,11 @@ function nodePath(path: string): string {
 
 function answered(body: Body): ReadAnswer {
   return { err: Err.ok, body, events: NO_EVENTS }
+}
+
+/** An answer that is too long, or a watch too many: the request is refused, and the connection stays. */
+function beyondLimit(): ReadAnswer {
+  return refused(Err.quotaExceeded)
 }
 
 function refused(err: number): ReadAnswer {

@@ -37,6 +37,8 @@ const PONG: RequestKind = Object.freeze({ kind: 'refused', err: Err.ok })
 export interface RequestHost {
   /** Longest data and paths of one request together, in bytes. */
   readonly requestBytesMax: number
+  /** Longest answer, in bytes. */
+  readonly responseBytesMax: number
   /** Who no access control list stops; null: nobody. */
   readonly superDigest: string | null
   /** Whether this server is a majority by itself. */
@@ -246,9 +248,8 @@ export class RequestOrder {
     for (let head = pending[0]; head !== undefined; head = pending[0]) {
       if (head.kind !== 'ready' && head.answer === null) return
       pending.shift()
-      const answer = head.answer ?? this.#answerNow(connection, head)
-      if (answer !== null) this.#send(connection, head.op, answer)
-      if (answer !== null && !head.isUnknown) continue
+      this.#send(connection, head.op, head.answer ?? this.#answerNow(connection, head))
+      if (!head.isUnknown) continue
       this.#outlet.close(connection)
       return
     }
@@ -256,24 +257,21 @@ export class RequestOrder {
 
   /** Most reads have nothing to wait for. */
   #answerAtOnce(connection: Connection, request: Request): void {
-    const answer = this.#read(connection, request, connection.identities)
-    if (answer === null) this.#outlet.close(connection)
-    else this.#send(connection, request.op, answer)
+    this.#send(connection, request.op, this.#read(connection, request, connection.identities))
   }
 
-  /** @returns null if the connection would have more watches than a connection may have */
-  #answerNow(connection: Connection, { xid, read, refusal, identities, isUnknown }: Pending): Reply | null {
+  #answerNow(connection: Connection, { xid, read, refusal, identities, isUnknown }: Pending): Reply {
     if (isUnknown) return { xid, zxid: UNKNOWN_ZXID, err: refusal, body: null }
     if (read !== null) return this.#read(connection, read, identities)
     return { xid, zxid: this.#host.state().lastZxid, err: refusal, body: null }
   }
 
-  #read(connection: Connection, request: Request, identities: readonly Identity[]): Reply | null {
+  #read(connection: Connection, request: Request, identities: readonly Identity[]): Reply {
     const state = this.#host.state()
     const zxid = state.lastZxid
     const reader = { connection: connection.id, sessionId: connection.sessionId, identities }
-    const answer = answerRead(request, reader, state, this.#watches)
-    if (answer === null) return null
+    const { responseBytesMax } = this.#host
+    const answer = answerRead(request, reader, { state, watches: this.#watches, responseBytesMax })
     for (const event of answer.events) this.#outlet.send(connection, { kind: 'event', zxid, event })
     return { xid: request.xid, zxid, err: answer.err, body: answer.body }
   }

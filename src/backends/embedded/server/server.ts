@@ -437,6 +437,7 @@ export class Server {
       minSessionTimeoutMs: this.#config.minSessionTimeoutMs,
       maxSessionTimeoutMs: this.#config.maxSessionTimeoutMs,
       requestBytesMax: this.#config.requestBytesMax,
+      responseBytesMax: this.#config.responseBytesMax,
       superDigest: this.#config.superDigest,
       isAlone: this.#isAlone,
       state: () => this.#state,

@@ -5,13 +5,13 @@
  *           prepare.ts.
  * Start     `/`, `/zookeeper`, `/zookeeper/quota` and `/zookeeper/config` are there from the beginning, and cannot be
  *           deleted.
- * Cost      create, change, delete, read: a few look-ups by path. Names of children are sorted when they are read,
- *           once a change.
+ * Cost      create, change, delete: a few look-ups by path, and a count at each node above. A read: one look-up. How
+ *           many nodes there are below one is known.
  * Quotas    the numbers of quotas are kept with every change; see quotas.ts.
  * Source    DataTree.java of ZooKeeper 3.8.
  */
 import { assert } from '../../../core/assert.ts'
-import { joinPath, nameOf, parentOf } from '../../../core/path.ts'
+import { nameOf, parentOf } from '../../../core/path.ts'
 import { OPEN_ACL } from '../../protocol/records.ts'
 import type { Acl, StatRecord } from '../../protocol/records.ts'
 import { sharedAcl } from './acl.ts'
@@ -99,10 +99,9 @@ export class Tree {
     return this.#quotas.of(path)
   }
 
-  /** Number of all nodes below one. It takes a look at each of them. */
+  /** Number of all nodes below one. */
   descendantCount(path: string): number {
-    if (path === '/') return this.#nodes.size - 1
-    return this.#usageOf(path).count - 1
+    return this.#nodes.get(path)?.descendantCount ?? 0
   }
 
   /** The node at a path, to be read only. */
@@ -168,8 +167,7 @@ export class Tree {
    */
   setData(path: string, data: Uint8Array | null, version: number, at: Moment): TreeNode {
     const node = this.#existing(path)
-    const bytes = (data === null ? 0 : data.length) - node.dataLength
-    this.#replaceData(node, kept(data))
+    const bytes = this.#replaceData(node, kept(data))
     node.version = version
     node.mzxid = at.zxid
     node.mtime = at.time
@@ -201,6 +199,7 @@ export class Tree {
     assert(!SPECIAL_PATHS.includes(path), () => `delete of ${path}`)
     const { parent } = node
     assert(parent !== null, () => `a parent of ${path}`)
+    countAbove(node, -1, -node.dataLength)
     parent.removeChild(nameOf(path))
     parent.pzxid = at.zxid
     this.#nodes.delete(path)
@@ -222,6 +221,7 @@ export class Tree {
     if (path !== '/') {
       node.parent = this.#existing(parentOf(path))
       node.parent.addChild(nameOf(path))
+      countAbove(node, 1, node.dataLength)
     }
     this.#nodes.set(path, node)
     this.#dataBytes += path.length + node.dataLength
@@ -260,10 +260,14 @@ export class Tree {
     return node
   }
 
-  #replaceData(node: TreeNode, data: Uint8Array | null): void {
-    this.#dataBytes -= node.dataLength
+  /** Returns by how much the data grew, in bytes. */
+  #replaceData(node: TreeNode, data: Uint8Array | null): number {
+    const before = node.dataLength
     node.data = data
-    this.#dataBytes += node.dataLength
+    const bytes = node.dataLength - before
+    this.#dataBytes += bytes
+    if (bytes !== 0) countAbove(node, 0, bytes)
+    return bytes
   }
 
   /** The node of a quota's numbers gets new data, and no new version: nobody has changed it. */
@@ -276,17 +280,9 @@ export class Tree {
 
   /** Nodes and bytes of a node and all below it. */
   #usageOf(path: string): Usage {
-    let count = 0
-    let bytes = 0
-    const left = [path]
-    for (let at = left.pop(); at !== undefined; at = left.pop()) {
-      const node = this.#nodes.get(at)
-      if (node === undefined) continue
-      count += 1
-      bytes += node.dataLength
-      for (const name of node.childNames) left.push(joinPath(at, name))
-    }
-    return { count, bytes }
+    const node = this.#nodes.get(path)
+    if (node === undefined) return { count: 0, bytes: 0 }
+    return { count: 1 + node.descendantCount, bytes: node.dataLength + node.descendantBytes }
   }
 
   #noteEphemeral(owner: bigint, path: string): void {
@@ -300,6 +296,11 @@ export class Tree {
     paths?.delete(path)
     if (paths?.size === 0) this.#ephemerals.delete(owner)
   }
+}
+
+/** Counts what comes or goes, at each node above one. */
+function countAbove(node: TreeNode, nodes: number, bytes: number): void {
+  for (let above = node.parent; above !== null; above = above.parent) above.countBelow(nodes, bytes)
 }
 
 /** What of a node decides whether its time is over. */

@@ -79,7 +79,7 @@ export class Watches {
   /**
    * Arms what a getData arms. The node must exist.
    *
-   * @returns false if the connection has too many watches; nothing was armed, and the connection should be closed
+   * @returns false if the connection has too many watches; nothing was armed
    */
   watchData(path: string, connection: number): boolean {
     return this.#arm(this.#nodes, path, connection)
@@ -88,7 +88,7 @@ export class Watches {
   /**
    * Arms what an exists arms, whether the node exists or not.
    *
-   * @returns false if the connection has too many watches; nothing was armed, and the connection should be closed
+   * @returns false if the connection has too many watches; nothing was armed
    */
   watchExist(path: string, connection: number): boolean {
     return this.#arm(this.#nodes, path, connection)
@@ -97,7 +97,7 @@ export class Watches {
   /**
    * Arms what a getChildren arms. The node must exist.
    *
-   * @returns false if the connection has too many watches; nothing was armed, and the connection should be closed
+   * @returns false if the connection has too many watches; nothing was armed
    */
   watchChildren(path: string, connection: number): boolean {
     return this.#arm(this.#children, path, connection)
@@ -141,7 +141,7 @@ export class Watches {
   /**
    * Arms a watch that lasts until it is removed.
    *
-   * @returns false if the connection has too many watches; nothing was armed, and the connection should be closed
+   * @returns false if the connection has too many watches; nothing was armed
    */
   watchLasting(path: string, mode: 'persistent' | 'recursive', connection: number): boolean {
     if (!this.#hasRoom(connection, 2, 2 * pathBytesOf(path))) return false
@@ -203,11 +203,10 @@ export class Watches {
    *
    * A watch whose node has changed after `relativeZxid` is told at once instead of being armed. A node that was
    * created and deleted in between is not seen by an exists watch; one that was deleted and made again is told as
-   * changed.
+   * changed. So is one that would be a watch too many: whoever hears of it reads again, and that read is refused.
    *
    * @param request - paths by kind of watch, and the last zxid that the client has seen
-   * @returns the events for this connection; null if it would have too many watches: nothing was armed, and the
-   * connection should be closed
+   * @returns the events for this connection; null if it would have too many watches that last: nothing was armed
    */
   setWatches(
     request: SetWatchesRequest | SetWatches2Request,
@@ -217,10 +216,13 @@ export class Watches {
     const { relativeZxid, dataWatches, existWatches, childWatches } = request
     const persistent = 'persistentWatches' in request ? request.persistentWatches : []
     const recursive = 'persistentWatches' in request ? request.persistentRecursiveWatches : []
-    const wanted = dataWatches.length + existWatches.length + childWatches.length
+    const wantedOnce = dataWatches.length + existWatches.length + childWatches.length
     const wantedLasting = persistent.length + recursive.length
-    const bytes = bytesOf([...dataWatches, ...existWatches, ...childWatches]) + 2 * bytesOf([...persistent, ...recursive])
-    if (!this.#hasRoom(connection, wanted + 2 * wantedLasting, bytes)) return null
+    const wanted = wantedOnce + 2 * wantedLasting
+    if (wantedLasting > 0) {
+      const once = bytesOf([...dataWatches, ...existWatches, ...childWatches])
+      if (!this.#hasRoom(connection, wanted, once + 2 * bytesOf([...persistent, ...recursive]))) return null
+    }
     const events: WatcherEvent[] = []
     const tellDeleted = (path: string): void => {
       events.push(eventOf(EventType.nodeDeleted, path))
@@ -228,18 +230,20 @@ export class Watches {
     for (const path of dataWatches) {
       const node = tree.get(path)
       if (node === undefined) tellDeleted(path)
-      else if (node.mzxid > relativeZxid) events.push(eventOf(EventType.nodeDataChanged, path))
-      else this.#nodes.add(path, connection, 'once')
+      else if (node.mzxid > relativeZxid || !this.watchData(path, connection)) {
+        events.push(eventOf(EventType.nodeDataChanged, path))
+      }
     }
     for (const path of existWatches) {
-      if (tree.get(path) === undefined) this.#nodes.add(path, connection, 'once')
-      else events.push(eventOf(EventType.nodeCreated, path))
+      if (tree.get(path) === undefined && this.watchExist(path, connection)) continue
+      events.push(eventOf(EventType.nodeCreated, path))
     }
     for (const path of childWatches) {
       const node = tree.get(path)
       if (node === undefined) tellDeleted(path)
-      else if (node.pzxid > relativeZxid) events.push(eventOf(EventType.nodeChildrenChanged, path))
-      else this.#children.add(path, connection, 'once')
+      else if (node.pzxid > relativeZxid || !this.watchChildren(path, connection)) {
+        events.push(eventOf(EventType.nodeChildrenChanged, path))
+      }
     }
     for (const path of persistent) this.#addLasting(path, 'persistent', connection)
     for (const path of recursive) this.#addLasting(path, 'recursive', connection)

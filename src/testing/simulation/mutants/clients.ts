@@ -13,7 +13,7 @@ const FAIR = 'recipes/fair-lock.ts'
 const FEED = 'recipes/feed.ts'
 const GUARDED = 'recipes/guarded.ts'
 const LEASE = 'recipes/lease.ts'
-const MEMBER = 'recipes/member.ts'
+const CLAIM = 'recipes/member-claim.ts'
 const MIRROR = 'recipes/mirror.ts'
 const SESSION = 'backends/protocol/client-session.ts'
 const IDENTITY = 'backends/protocol/client-identity.ts'
@@ -176,7 +176,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'fair-lock-granted-unproven',
     breaks: 'A fair lock is granted although the session may be over.',
     kin: 'redlock#296',
-    edits: [{ file: CONTENDERS, from: 'return performance.now() < this.#client.leaseDeadlineMs', to: 'return true' }],
+    edits: [{ file: CONTENDERS, from: '!(await proveLease(this.#client, node, wait))', to: 'false' }],
     profile: 'recipes',
     workload: 'locks',
     expected: { seeds: 300 },
@@ -185,7 +185,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'exclusive-lock-granted-unproven',
     breaks: 'An exclusive lock is granted although the session may be over.',
     kin: 'redlock#296',
-    edits: [{ file: EXCLUSIVE, from: 'performance.now() < this.#client.leaseDeadlineMs', to: 'true' }],
+    edits: [{ file: EXCLUSIVE, from: '!(await proveLease(this.#client, node, this.#wait))', to: 'false' }],
     profile: 'recipes',
     workload: 'locks',
     expected: { seeds: 300 },
@@ -288,9 +288,9 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: "A member takes another member's node for its own.",
     kin: 'CURATOR-506',
     edits: [{
-      file: MEMBER,
-      from: 'if (!this.#isOurs(found))\n                throw memberExists',
-      to: 'if (false)\n                throw memberExists',
+      file: CLAIM,
+      from: 'if (!isOwn(claimant, found))\n            throw memberExists',
+      to: 'if (false)\n            throw memberExists',
     }],
     workload: 'membership',
     profile: 'recipes',

@@ -20,6 +20,7 @@ function createWith(path: string, ...acl: Acl[]): Wish {
 class Scene {
   readonly pipeline = Pipeline.withSession()
   watches = new Watches()
+  responseBytesMax = 1_000
 
   constructor() {
     const { pipeline } = this
@@ -34,7 +35,8 @@ class Scene {
 
   ask(request: Pick<Request, 'op' | 'body'>, identities: readonly Identity[] = NO_IDENTITIES): ReadAnswer | null {
     const reader = { connection: 1, sessionId: SESSION, identities }
-    return answerRead({ xid: 1, ...request } as Request, reader, this.pipeline.state, this.watches)
+    const { watches, responseBytesMax } = this
+    return answerRead({ xid: 1, ...request } as Request, reader, { state: this.pipeline.state, watches, responseBytesMax })
   }
 
   read(op: number, path: string, identities?: readonly Identity[]): ReadAnswer | null {
@@ -100,12 +102,48 @@ describe('a watch of a read', () => {
     expect(scene.watches.count).toBe(3)
   })
 
-  it('beyond the limit of a connection ends it', () => {
+  it('beyond the limit of a connection refuses the one read', () => {
     const scene = new Scene()
     scene.watches = new Watches(1)
     expect(scene.read(OpCode.exists, '/a')?.err).toBe(Err.ok)
-    for (const op of [OpCode.exists, OpCode.getData, OpCode.getChildren]) expect(scene.read(op, '/a/b')).toBeNull()
-    expect(scene.ask({ op: OpCode.addWatch, body: { path: '/x', mode: 0 } })).toBeNull()
+    const refused = { err: Err.quotaExceeded, body: null, events: [] }
+    for (const op of [OpCode.exists, OpCode.getData, OpCode.getChildren]) {
+      expect(scene.read(op, '/a/b')).toEqual(refused)
+    }
+    expect(scene.ask({ op: OpCode.addWatch, body: { path: '/x', mode: 0 } })).toEqual(refused)
+    expect(scene.read(OpCode.getData, '/a')?.err).toBe(Err.ok)
+    expect(scene.watches.count).toBe(1)
+  })
+})
+
+describe('an answer that is longer than the limit', () => {
+  const refused = { err: Err.quotaExceeded, body: null, events: [] }
+
+  it('is refused before it is built: one large node, asked for again and again', () => {
+    const scene = new Scene()
+    scene.pipeline.run(create('/large', CreateFlag.persistent, new Uint8Array(100)))
+    scene.responseBytesMax = 100 * (100 + 81)
+    const part = { op: OpCode.getData, body: { path: '/large', watch: false } } as const
+    expect(scene.ask({ op: OpCode.multiRead, body: Array.from({ length: 100 }, () => part) })?.err).toBe(Err.ok)
+    expect(scene.ask({ op: OpCode.multiRead, body: Array.from({ length: 101 }, () => part) })).toEqual(refused)
+    // A megabyte of request that asks for 100 TB: whoever built it would not come back.
+    const far = { op: OpCode.getChildren, body: { path: '/', watch: false } } as const
+    expect(scene.ask({ op: OpCode.multiRead, body: Array.from({ length: 70_000 }, () => far) })).toEqual(refused)
+  })
+
+  it('is refused of every kind, and arms no watch', () => {
+    const scene = new Scene()
+    for (let i = 0; i < 10; i++) scene.pipeline.run(create(`/a/b/${'n'.repeat(50)}${i}`, CreateFlag.ephemeral))
+    scene.responseBytesMax = 10 * (51 + 4) + 1 + 4
+    expect(scene.read(OpCode.getChildren2, '/a/b')?.err).toBe(Err.ok)
+    expect(scene.watches.count).toBe(1)
+    scene.pipeline.run(create('/a/b/d'))
+    for (const op of [OpCode.getChildren, OpCode.getChildren2]) expect(scene.read(op, '/a/b')).toEqual(refused)
+    expect(scene.ask({ op: OpCode.getEphemerals, body: { prefixPath: '/' } })).toEqual(refused)
+    expect(scene.ask({ op: OpCode.getEphemerals, body: { prefixPath: '/e' } })?.err).toBe(Err.ok)
+    scene.responseBytesMax = 1
+    expect(scene.read(OpCode.getData, '/a')).toEqual(refused)
+    expect(scene.watches.count).toBe(1)
   })
 })
 

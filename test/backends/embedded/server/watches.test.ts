@@ -299,22 +299,26 @@ describe('watches after a reconnect', () => {
     expect(watches.setWatches(request, 1, tree)?.map(told)).toEqual(['nodeDeleted /gone', 'nodeDeleted /gone'])
   })
 
-  it('are refused all together beyond the limit of a connection', () => {
+  it('beyond the limit of a connection are told as if they had fired, so that nobody comes again with the same', () => {
     const { tree, relativeZxid } = scene()
     const watches = new Watches(2)
-    const request = { relativeZxid, dataWatches: ['/same'], existWatches: ['/x'], childWatches: ['/same'] }
-    expect(watches.setWatches(request, 1, tree)).toBeNull()
-    expect(watches.count).toBe(0)
-    expect(watches.setWatches({ ...request, childWatches: [] }, 1, tree)).toEqual([])
+    const request = { relativeZxid, dataWatches: ['/same'], existWatches: ['/x', '/y'], childWatches: ['/same'] }
+    const told2 = ['nodeCreated /y', 'nodeChildrenChanged /same']
+    expect(watches.setWatches(request, 1, tree)?.map(told)).toEqual(told2)
     expect(watches.count).toBe(2)
+    // A path that is watched already, as two kinds of reads arm it, is not one more.
+    const again = { ...request, existWatches: ['/x', '/x'], childWatches: [] }
+    expect(watches.setWatches(again, 1, tree)).toEqual([])
+    expect(watches.setWatches({ ...again, dataWatches: ['/other'] }, 2, tree)?.length).toBe(1)
   })
 
-  it('are refused all together beyond the bytes of a connection, and armed where they fitted before', () => {
+  it('are told at once beyond the bytes of a connection, and refused all together if some of them last', () => {
     const { tree, relativeZxid } = scene()
     const watches = new Watches(100, 24)
     const request = { relativeZxid, dataWatches: ['/same'], existWatches: ['/x'], childWatches: ['/same'] }
-    expect(watches.setWatches({ ...request, existWatches: ['/longer'] }, 1, tree)).toBeNull()
-    expect(watches.count).toBe(0)
+    const crowded = watches.setWatches({ ...request, existWatches: ['/longer'] }, 1, tree)
+    expect(crowded?.map(told)).toEqual(['nodeChildrenChanged /same'])
+    watches.removeAll(1)
     expect(watches.setWatches(request, 1, tree)).toEqual([])
     expect(watches.setWatches({ ...request, persistentWatches: ['/y', '/z'], persistentRecursiveWatches: [] }, 2, tree))
       .toBeNull()
