@@ -5,6 +5,9 @@ import type { Ensemble } from 'quorate/embedded'
 import type { Asks } from './programs.ts'
 
 const POLL_MS = 10
+/** Of `super:test`, as kazoo's tests have it. */
+const SUPER_DIGEST = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU='
+const FOUR_LETTER_WORDS = ['cons', 'ruok', 'srvr', 'stat', 'mntr', 'conf', 'envi']
 
 /** Servers on ports of their own. */
 export interface Servers extends AsyncDisposable {
@@ -16,20 +19,24 @@ export interface Servers extends AsyncDisposable {
 
 /** Starts one server, or an ensemble of three. */
 export async function startServers(count: 1 | 3): Promise<Servers> {
-  const begin = async (clientPorts: readonly number[]): Promise<Ensemble> => {
-    const begun = embedded({ servers: count, clientPorts, fourLetterWords: ['cons'] })
-    await begun.start()
-    return begun
+  const clientPorts = Array.from({ length: count }, () => 0)
+  const start = async (ports: readonly number[]): Promise<Ensemble> => {
+    const ensemble = embedded({
+      servers: count, clientPorts: ports, fourLetterWords: FOUR_LETTER_WORDS, superDigest: SUPER_DIGEST,
+    })
+    await ensemble.start()
+    return ensemble
   }
-  let ensemble = await begin(Array.from({ length: count }, () => 0))
-  const ports = ensemble.clientPorts
+  let ensemble = await start(clientPorts)
+  const { clientPorts: ports } = ensemble
   return {
     addresses: ports.map((port) => `127.0.0.1:${port}`).join(','),
     asks: {
       ...asksOf(() => ensemble),
+      // Their memory is gone, and with it all that they knew of sessions.
       'begin-again': async () => {
         await ensemble.close()
-        ensemble = await begin(ports)
+        ensemble = await start(ports)
       },
     },
     [Symbol.asyncDispose]: () => ensemble.close(),
@@ -37,20 +44,24 @@ export async function startServers(count: 1 | 3): Promise<Servers> {
 }
 
 /** Sessions are named by their ids in decimal, of which Java's can be negative. */
-function asksOf(current: () => Ensemble): Asks {
+function asksOf(ensemble: () => Ensemble): Asks {
   const crashed: number[] = []
   const idOf = (session: string): bigint => BigInt.asIntN(64, BigInt(session))
   return {
-    disconnect: (session) => current().disconnectSession(idOf(session)),
-    expire: (session) => current().expireSession(idOf(session)),
+    disconnect: (session) => ensemble().disconnectSession(idOf(session)),
+    expire: (session) => ensemble().expireSession(idOf(session)),
     'crash-server-of': async (session) => {
-      const id = await serverOf(current(), idOf(session))
+      const id = await serverOf(ensemble(), idOf(session))
       crashed.push(id)
-      current().crash(id)
+      ensemble().crash(id)
+    },
+    crash: (id) => {
+      crashed.push(Number(id))
+      ensemble().crash(Number(id))
     },
     restart: async () => {
-      for (const id of crashed.splice(0)) current().restart(id)
-      while (current().status().some(({ serving }) => !serving)) {
+      for (const id of crashed.splice(0)) ensemble().restart(id)
+      while (ensemble().status().some(({ serving }) => !serving)) {
         await new Promise((resolve) => setTimeout(resolve, POLL_MS))
       }
     },
