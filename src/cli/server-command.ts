@@ -128,8 +128,8 @@ function parse(args: readonly string[]) {
     if (token.kind !== 'option') continue
     const { name, rawName, value } = token
     if (!Object.hasOwn(OPTIONS, name)) {
-      const meant = hint(rawName, OPTION_WORDS)
-      throw new UsageError(`server has no option ${rawName}${meant === '' ? '; quorate server --help lists them' : meant}`)
+      const meant = hint(rawName, OPTION_WORDS) || '; quorate server --help lists them'
+      throw new UsageError(`server has no option ${rawName}${meant}`)
     }
     const takesValue = OPTIONS[name as keyof typeof OPTIONS].type === 'string'
     if (takesValue && !value) throw new UsageError(`${rawName} needs a value`)
