@@ -22,6 +22,7 @@ export const PASSWORD_VARIABLE = 'QUORATE_PASSWORD'
 export interface Login {
   /** Null for the default user of Redis. */
   readonly user: string | null
+  /** As it is, not encoded; in no message. */
   readonly password: string
 }
 
@@ -65,7 +66,7 @@ export async function loginOf(
 }
 
 /** What to do where nobody can be asked. */
-export function instead(): string {
+function instead(): string {
   return `set ${PASSWORD_VARIABLE}, or give --password-file FILE`
 }
 

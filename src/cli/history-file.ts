@@ -2,10 +2,11 @@
  * The lines that were typed, kept for the next run in the state folder of the user. It is a convenience: where the file
  * cannot be read or written, there is none, and nothing else changes.
  *
- * Secrets   lines that may hold one are not kept, and neither are those that begin with a space. What an earlier version
- *           has kept of them is removed when the file is read. The file is for its owner alone.
+ * Secrets   lines that may hold one are not kept, and neither are those that begin with a space. What an earlier
+ *           version has kept of them is removed when the file is read. The file is for its owner alone.
  */
-import { appendFileSync, chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, mkdirSync, readFileSync } from 'node:fs'
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { holdsSecret } from './secrets.ts'
@@ -25,7 +26,8 @@ export function historyPath(env: NodeJS.ProcessEnv = process.env): string {
 
 /** Whether a line may be kept, in a file or in the editor. */
 export function isKept(line: string): boolean {
-  return !/^\s|^$/.test(line) && !holdsSecret(line) && oneLine(line.replaceAll('\t', ' ')) === line.replaceAll('\t', ' ')
+  const withoutTabs = line.replaceAll('\t', ' ')
+  return !/^\s|^$/.test(line) && !holdsSecret(line) && oneLine(withoutTabs) === withoutTabs
 }
 
 /** Lines in a file; see the head of this one. */

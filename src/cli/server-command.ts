@@ -38,7 +38,7 @@ const TICK_MS_MAX = 50
 const SMALL_NURSERY = '--semi-space-growth-factor=1'
 
 /** How the command is used. */
-export const SERVER_USAGE = `usage: quorate server [zoo.cfg] [options]
+const SERVER_USAGE = `usage: quorate server [zoo.cfg] [options]
 One server on ${CLIENT_PORT_ADDRESS}:${CLIENT_PORT} for clients of ZooKeeper. Its data are in memory, and end with it.
 A configuration file is ZooKeeper's own; the options come before what it says.
 options:
@@ -55,7 +55,7 @@ interface ServerArguments {
 /**
  * Serves until a signal ends it.
  *
- * @param args - behind `server`
+ * @param args - after `server`
  * @param stop - aborted by the signal
  * @returns the exit status
  * @throws UsageError for wrong arguments; Failure if the configuration is wrong or the port is taken
@@ -128,8 +128,8 @@ function parse(args: readonly string[]) {
     if (token.kind !== 'option') continue
     const { name, rawName, value } = token
     if (!Object.hasOwn(OPTIONS, name)) {
-      const meant = hint(rawName, OPTION_WORDS)
-      throw new UsageError(`server has no option ${rawName}${meant === '' ? '; quorate server --help lists them' : meant}`)
+      const meant = hint(rawName, OPTION_WORDS) || '; quorate server --help lists them'
+      throw new UsageError(`server has no option ${rawName}${meant}`)
     }
     const takesValue = OPTIONS[name as keyof typeof OPTIONS].type === 'string'
     if (takesValue && !value) throw new UsageError(`${rawName} needs a value`)

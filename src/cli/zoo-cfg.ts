@@ -10,6 +10,8 @@ import { FOUR_LETTER_WORDS } from '../backends/embedded/io/four-letter-words.ts'
 import { Failure } from './exit-status.ts'
 import { readProperties } from './java-properties.ts'
 import type { Property } from './java-properties.ts'
+import { hint } from './nearest.ts'
+import { oneLine } from './visible.ts'
 
 /** What a server is to do. What a file does not name has ZooKeeper's default; it is undefined where that is ours. */
 export interface ZooCfg {
@@ -105,6 +107,8 @@ const KEYS: Readonly<Record<string, Key>> = {
   reconfigEnabled: { check: boolean, effect: 'none' },
 }
 
+const KEY_NAMES = Object.keys(KEYS)
+
 /** What may stand in the whitelist and means something here. */
 const KNOWN_WORDS: readonly string[] = ['*', ...FOUR_LETTER_WORDS]
 
@@ -122,11 +126,14 @@ const ADMIN = /^admin\.[A-Za-z]+$/
 export function readZooCfg(text: string, file: string): ZooCfg {
   const entries = new Map<string, Property>()
   const notices: string[] = []
+  const unknown: string[] = []
+  if (text.includes('\0')) throw new Failure(`${file} is no configuration: it is not text`)
   for (const property of readProperties(text)) {
     const { key, value, line } = property
     const known = keyOf(key)
     if (known === undefined) {
-      notices.push(`${file}:${line}: unknown key ${key}: ignored`)
+      unknown.push(key)
+      notices.push(`${file}:${line}: unknown key ${oneLine(key)}: ignored${hint(key, KEY_NAMES)}`)
       continue
     }
     const must = known.check(value)
@@ -138,6 +145,10 @@ export function readZooCfg(text: string, file: string): ZooCfg {
       notices.push(`${file}:${line}: ${key} stands on line ${before.line} already: this one holds`)
     }
     entries.set(key, property)
+  }
+  if (entries.size === 0 && unknown.length > 0) {
+    const [first = ''] = unknown
+    throw new Failure(`${file} is no configuration of ZooKeeper: no key in it is known; the first is ${oneLine(first)}`)
   }
   const settings = settingsOf(entries, file)
   return { ...settings, notices: [...notices, ...effectNotices([...entries.values()], file)] }

@@ -22,7 +22,8 @@ const modeOf = (file: string): number => statSync(file).mode & 0o777
 it('keeps lines for their owner alone, without those that may hold a secret', () => {
   const file = new HistoryFile(path)
   expect(existsSync(path)).toBe(false)
-  const lines = ['ls /', 'connect redis://u:p@h', '"addauth" digest a:b', ' set /password x', 'connect h:1', '', '\u001b[A']
+  const secrets = ['connect redis://u:p@h', '"addauth" digest a:b', ' set /password x']
+  const lines = ['ls /', ...secrets, 'connect h:1', '', '\u001b[A']
   for (const line of lines) file.add(line)
   expect(readFileSync(path, 'utf8')).toBe('ls /\nconnect h:1\n')
   expect(modeOf(path)).toBe(0o600)

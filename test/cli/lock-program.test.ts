@@ -1,14 +1,14 @@
 /** `quorate lock` as scripts use it: its exit statuses, its signals, and what it does without its lock. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../engines/process.ts'
-import { addressOf, ProgramRig } from './program-rig.ts'
+import { addressOf, ProgramRig, START_MS_MAX } from './program-rig.ts'
 import type { Ended, Program } from './program-rig.ts'
 
 const rig = new ProgramRig()
 const quorate = (...args: string[]): Program => rig.quorate({}, ...args)
 const run = (...args: string[]): Promise<Ended> => rig.run(...args)
 
-beforeAll(() => rig.start())
+beforeAll(() => rig.start(), START_MS_MAX)
 
 afterEach(() => rig.clear())
 
@@ -56,7 +56,8 @@ describe('quorate lock', () => {
   })
 
   it('tries once with -wait 0, and tells by its status why there was no lock', async () => {
-    const holder = quorate('--connect', rig.address, 'lock', '-wait', '0', '/l/e', '--', 'sh', '-c', 'echo held; read line')
+    const script = 'echo held; read line'
+    const holder = quorate('--connect', rig.address, 'lock', '-wait', '0', '/l/e', '--', 'sh', '-c', script)
     await holder.printed(/held/)
     const busy = { status: 75, out: '', err: 'somebody else has /l/e\n' }
     expect(await run('lock', '-wait', '0', '/l/e', '--', 'echo', 'never')).toEqual(busy)
@@ -121,7 +122,7 @@ describe('quorate lock', () => {
     expect(holder.err).toMatch(/^lost the lock \/l\/g, so the command was ended: .*\n$/m)
   })
 
-  it('has the status of a command that ended while no server was in touch, and says that the release waits', async () => {
+  it('has the status of a command that ended without a server, and says that the release waits', async () => {
     const own = await rig.serve()
     const connect = ['--connect', addressOf(own), '--timeout', '60000']
     const holder = quorate(...connect, 'lock', '/l/g', '--', 'sh', '-c', 'echo held; read line; exit 7')

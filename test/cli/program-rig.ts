@@ -5,6 +5,9 @@ import { chmodSync, copyFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { compileInto, scratchFolder } from '../testing/simulation/compiled.ts'
 
+/** Longest time to compile the program and to start a server on a busy machine, in milliseconds. */
+export const START_MS_MAX = 180_000
+
 /** What a command came to. */
 export interface Ended {
   readonly status: number | null

@@ -4,14 +4,14 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../engines/process.ts'
-import { addressOf, ProgramRig } from './program-rig.ts'
+import { addressOf, ProgramRig, START_MS_MAX } from './program-rig.ts'
 import type { Ended, Program } from './program-rig.ts'
 
 const rig = new ProgramRig()
 const quorate = (...args: string[]): Program => rig.quorate({}, ...args)
 const run = (...args: string[]): Promise<Ended> => rig.run(...args)
 
-beforeAll(() => rig.start())
+beforeAll(() => rig.start(), START_MS_MAX)
 
 afterEach(() => rig.clear())
 
@@ -71,10 +71,24 @@ describe('quorate server', () => {
     expect(own.err).toBe(`${file}:2: clientPort must be a whole number from 0 to 65535, got "none"\n`)
   })
 
+  it('refuses what is no configuration, in one line', async () => {
+    const file = join(rig.folder, 'readme')
+    writeFileSync(file, '# Words\nSome words\n')
+    const none = `${file} is no configuration of ZooKeeper: no key in it is known; the first is Some`
+    const missing = `cannot read the configuration ${file}.cfg: there is no such file`
+    const folder = `cannot read the configuration ${rig.folder}: it is a folder`
+    expect(await rig.runWith({}, 'server', file)).toEqual({ status: 1, out: '', err: `${none}\n` })
+    expect(await rig.runWith({}, 'server', `${file}.cfg`)).toEqual({ status: 1, out: '', err: `${missing}\n` })
+    expect(await rig.runWith({}, 'server', rig.folder)).toEqual({ status: 1, out: '', err: `${folder}\n` })
+  })
+
   it.each([
     [['--data-dir', '/data'], /^--data-dir: not there yet: .* in memory/],
     [['--client-port', 'x'], /^--client-port must be a port from 0 to 65535, got "x"\n$/],
     [['one.cfg', 'two.cfg'], /^server takes one configuration file, got one.cfg two.cfg\n$/],
+    [['--client-prot', '1'], /^server has no option --client-prot; did you mean --client-port\?\n$/],
+    [['--client-port'], /^--client-port needs a value\n$/],
+    [['--help=no'], /^--help takes no value\n$/],
     [['--port', '1'], /^server has no option --port; quorate server --help lists them\n$/],
   ])('does not understand %j, with status 2', async (args, message) => {
     const own = quorate('server', ...args)
@@ -122,6 +136,42 @@ describe('one command', () => {
     program.child.stdin?.end()
     expect(await program.ended).toBe(1)
     expect([program.out, program.err]).toEqual(['Created /piped\nx\n', 'Node does not exist: /nothing\n'])
+  })
+
+  it('takes a password from the environment or a file, and from no argument', async () => {
+    const env = { QUORATE_PASSWORD: 'p:/@ ?#%' }
+    const piped = rig.quorate(env, '--connect', rig.address)
+    piped.type('addauth digest ann\nwhoami\ncreate /mine x auth::cdrwa\n')
+    piped.child.stdin?.end()
+    expect(await piped.ended).toBe(0)
+    expect(piped.out).toBe('Auth scheme: User\nip: 127.0.0.1\ndigest: ann\nCreated /mine\n')
+    expect((await run('get', '/mine')).err).toBe('Insufficient permission : /mine\n')
+    const connect = ['--connect', rig.address, '--user', 'ann']
+    expect((await rig.runWith(env, ...connect, 'get', '/mine')).out).toBe('x\n')
+    const file = join(rig.folder, 'password')
+    writeFileSync(file, `${env.QUORATE_PASSWORD}\n`)
+    expect((await rig.runWith({}, ...connect, '--password-file', file, 'get', '/mine')).out).toBe('x\n')
+    expect(await rig.runWith({}, ...connect, 'get', '/mine')).toEqual({
+      status: 2,
+      out: '',
+      err: 'no password for ann: set QUORATE_PASSWORD, or give --password-file FILE\n',
+    })
+  })
+
+  it('says in one line what is wrong with its options', async () => {
+    const wrong = [
+      [['--conect', 'x', 'ls', '/'], 'quorate has no option --conect; did you mean --connect?'],
+      [['--pasword-file=SECRET'], 'quorate has no option --pasword-file; did you mean --password-file?'],
+      [['--nothing-like-it'], 'quorate has no option --nothing-like-it; quorate --help lists them'],
+      [['--json=yes', 'ls'], 'quorate has no option --json with a value'],
+      [['--timeout', '5s'], '--timeout must be a whole number of milliseconds from 1 to 2147483647, got "5s"'],
+      [['--connect'], '--connect needs a value'],
+      [['--raw', 'server'], 'server runs only as the first word: quorate server --help'],
+      [['--connect', 'redis://ann:SEC/RET@h', 'ls'], 'ls: too few arguments; usage: ls [-s] [-w] [-R] path'],
+    ] as const
+    for (const [args, message] of wrong) {
+      expect(await rig.runWith({}, ...args)).toEqual({ status: 2, out: '', err: `${message}\n` })
+    }
   })
 
   it('works on servers in its own process', async () => {

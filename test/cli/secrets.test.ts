@@ -6,8 +6,12 @@ import { holdsSecret, shownLine, shownUrl } from '../../src/cli/secrets.ts'
 
 const PRINTABLE = Array.from({ length: 0x7f - 0x20 }, (_, index) => String.fromCharCode(0x20 + index))
 /** The characters are at the beginning, within, at the end, and twice. */
-const PASSWORDS = PRINTABLE.flatMap((char) => [`${char}SECRET`, `SEC${char}RET`, `SECRET${char}`, `S${char}EC${char}RET`])
-const BEGINNINGS = ['redis://ann:', 'redis://:', 'rediss://ann:', 'etcd://ann:', 'etcds://ann:', 'zookeeper://ann:', 'ann:', 'ftp://ann:']
+const PASSWORDS = PRINTABLE.flatMap((char) => {
+  return [`${char}SECRET`, `SEC${char}RET`, `SECRET${char}`, `S${char}EC${char}RET`]
+})
+const BEGINNINGS = [
+  'redis://ann:', 'redis://:', 'rediss://ann:', 'etcd://ann:', 'etcds://ann:', 'zookeeper://ann:', 'ann:', 'ftp://ann:',
+]
 const LEAK = /SECRET|RET|SEC|EC/
 
 /** What is said of a URL: the label of its engine, or what is wrong with it. */
@@ -100,11 +104,10 @@ describe('a line that was typed', () => {
     for (const password of PASSWORDS) expect(holdsSecret(`connect redis://u:${password}@h`), password).toBe(true)
   })
 
-  it.each(['connect h:2181', 'connect', 'get /a@b', 'create /a user@example.org', 'ls /', 'close', 'connect redis://h:1/0'])(
-    'is shown and kept without one: %s',
-    (line) => {
-      expect(holdsSecret(line)).toBe(false)
-      expect(shownLine(line)).toBe(line)
-    },
-  )
+  it.each([
+    'connect h:2181', 'connect', 'get /a@b', 'create /a user@example.org', 'ls /', 'close', 'connect redis://h:1/0',
+  ])('is shown and kept without one: %s', (line) => {
+    expect(holdsSecret(line)).toBe(false)
+    expect(shownLine(line)).toBe(line)
+  })
 })

@@ -301,7 +301,8 @@ describe('a command on what recipes keep', () => {
       expect((await shell.run('export /guarded')).out).toBe(guarded.out)
       writeFileSync(file, '{"path":"/x","data":"ok"}\n{"path":"x"}\n')
       expect((await shell.run(`import /to ${file}`)).err).toBe(`${file}:2: "path" must be a node's path, got "x"\n`)
-      expect((await shell.run(`import /to ${folder}/none`)).err).toBe(`cannot read ${folder}/none: there is no such file\n`)
+      const unread = `cannot read ${folder}/none: there is no such file\n`
+      expect((await shell.run(`import /to ${folder}/none`)).err).toBe(unread)
     } finally {
       rmSync(folder, { recursive: true })
     }

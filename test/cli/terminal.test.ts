@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { findProgram, reasonToSkip } from '../engines/process.ts'
-import { ProgramRig } from './program-rig.ts'
+import { ProgramRig, START_MS_MAX } from './program-rig.ts'
 import type { Ended, Program } from './program-rig.ts'
 
 const rig = new ProgramRig()
 const run = (...args: string[]): Promise<Ended> => rig.run(...args)
 
-beforeAll(() => rig.start())
+beforeAll(() => rig.start(), START_MS_MAX)
 
 afterEach(() => rig.clear())
 

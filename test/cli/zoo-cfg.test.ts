@@ -113,7 +113,7 @@ jute.maxbuffer=0xfffff
 
   it('warns of a key that it does not know, with its line', () => {
     expect(noticesOf('tickTime=2000\n\nclientport=2181\nfoo.bar=1')).toEqual([
-      'conf/zoo.cfg:3: unknown key clientport: ignored',
+      'conf/zoo.cfg:3: unknown key clientport: ignored; did you mean clientPort?',
       'conf/zoo.cfg:4: unknown key foo.bar: ignored',
     ])
   })
@@ -174,5 +174,23 @@ jute.maxbuffer=0xfffff
     expect(refusalOf('tickTime=1000\nminSessionTimeout=30000')).toBe(
       'conf/zoo.cfg:2: minSessionTimeout, 30000, must not be more than maxSessionTimeout, 20000',
     )
+  })
+})
+
+describe('a file that is none', () => {
+  it('is refused if it is not text, or no key in it is known', () => {
+    expect(refusalOf('\u007fELF\u0000=')).toBe(`${FILE} is no configuration: it is not text`)
+    const readme = '# A title\nSome words\nother = words\n'
+    expect(refusalOf(readme)).toBe(`${FILE} is no configuration of ZooKeeper: no key in it is known; the first is Some`)
+    expect(refusalOf('')).toBe('accepted')
+    expect(refusalOf('# only a comment\n')).toBe('accepted')
+  })
+
+  it('has its unknown keys named, with the one that is likely meant', () => {
+    expect(noticesOf('ticktime=2000\nclientPrt=1\nclientPort=2\n\u001b[2Jx=1\n')).toEqual([
+      `${FILE}:1: unknown key ticktime: ignored; did you mean tickTime?`,
+      `${FILE}:2: unknown key clientPrt: ignored; did you mean clientPort?`,
+      `${FILE}:4: unknown key \\x1b[2Jx: ignored`,
+    ])
   })
 })

@@ -31,7 +31,8 @@ export const ACL_COMMANDS: readonly Command[] = [
     name: 'addauth',
     usage: 'scheme auth',
     summary: 'proves who you are, such as: addauth digest user; the password is asked for',
-    details: `  Without a terminal it is that of ${PASSWORD_VARIABLE}. digest user:password works too, and can be seen on the screen.
+    details: `  Without a terminal it is that of ${PASSWORD_VARIABLE}.
+  addauth digest user:password works too, and can be seen on the screen.
 `,
     words: [1, 2],
     run: addAuth,

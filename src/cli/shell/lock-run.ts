@@ -107,7 +107,8 @@ async function release(context: CommandContext, { path }: LockedRun, lease: Leas
   })
   const outcome = await Promise.race([lease.release(), late])
   clearTimeout(timer)
-  if (outcome === 'late') context.note(`no server has confirmed the release of ${path}: it is free when the session ends\n`)
+  if (outcome !== 'late') return
+  context.note(`no server has confirmed the release of ${path}: it is free when the session ends\n`)
 }
 
 /** Runs the program to its end, which a loss of the lease brings about. */

@@ -105,7 +105,8 @@ async function exportTree({ client, zookeeper, signal, print, note }: CommandCon
   }
   const left = all.length - nodes.length
   if (left > 0) note(`${left} ephemeral ${left === 1 ? 'node is' : 'nodes are'} left out\n`)
-  if (hidden.length > 0) note(`without its access control list, which is hidden from you: ${hidden.map(oneLine).join(', ')}\n`)
+  if (hidden.length === 0) return
+  note(`without its access control list, which is hidden from you: ${hidden.map(oneLine).join(', ')}\n`)
 }
 
 /** A node as it is exported; the list of one that is open to everybody is empty. */
@@ -200,7 +201,9 @@ function readLine(line: string, where: string): Readonly<Record<keyof Entry | 'e
   } catch (error) {
     throw new Failure(`${where}: not JSON: ${(error as Error).message}`)
   }
-  if (typeof value !== 'object' || value === null) throw new Failure(`${where}: not an object: ${JSON.stringify(value)}`)
+  if (typeof value !== 'object' || value === null) {
+    throw new Failure(`${where}: not an object: ${JSON.stringify(value)}`)
+  }
   return value as Readonly<Record<keyof Entry | 'encoding', unknown>>
 }
 
