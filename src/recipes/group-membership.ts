@@ -20,6 +20,8 @@ import { joinPath, validatePath } from '../core/path.ts'
 import type { Codec } from './codec.ts'
 import { invalidValue, jsonCodec } from './codec.ts'
 import type { Delivery, Describe, IterateOptions, SubscribeOptions, Unsubscribe } from './feed.ts'
+import { deepFreeze } from './json-values.ts'
+import { namedListener } from './listener.ts'
 import { unmarkData } from './marked-data.ts'
 import { Member } from './member.ts'
 import { checkJoinOptions } from './member-claim.ts'
@@ -77,6 +79,8 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
   readonly path: string
   readonly #client: Client
   readonly #codec: Codec<T>
+  /** Whether data are of JSON, and ours to freeze. */
+  readonly #isJson: boolean
   readonly #infos = new WeakMap<MirrorNode, MemberInfo<T>>()
   readonly #members = new Set<Member<T>>()
   #mirror: Mirror | null = null
@@ -98,6 +102,7 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
     this.path = path
     this.#client = client
     this.#codec = options.codec ?? jsonCodec<T>()
+    this.#isJson = options.codec === undefined
   }
 
   /**
@@ -170,7 +175,8 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
   subscribe(listener: (change: GroupChange<T>) => void | Promise<void>, options: SubscribeOptions = {}): Unsubscribe {
     checkSubscribe(listener, options)
     this.#throwIfClosed()
-    return this.#watched().feed.subscribe(this.path, this.#describe, listener, options)
+    const named = namedListener('GroupMembership', this.path, listener)
+    return this.#watched().feed.subscribe(this.path, this.#describe, named, options)
   }
 
   /**
@@ -271,7 +277,8 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
     try {
       if (marked === null) throw new TypeError('its data do not begin with the mark of a member')
       // The codec's word is taken for the type: members have no schema.
-      return this.#codec.decode(marked.data) as T
+      const data = this.#codec.decode(marked.data) as T
+      return this.#isJson ? deepFreeze(data) : data
     } catch (cause) {
       const path = joinPath(this.path, id)
       const message = `the data of member ${JSON.stringify(id)} cannot be decoded`
