@@ -115,9 +115,9 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
    * id, it waits for that one to go: above all for the node of the older session of a process that was started again
    * @param options.onSessionLoss - `reject` by default; `queue-again` goes on over losses of the session and of touch
    * @returns a handle that registers again by itself when its session is lost, until `leave()`
-   * @throws CoordinationError `MEMBER_EXISTS` if another has the id, even one that crashed whose session still lives, at
-   * once or when `waitMs` have passed; `ABORTED`, `TIMEOUT`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE`, `CLIENT_CLOSED`, what
-   * the servers refused, and with `reject` `SESSION_EXPIRED`, `CONNECTION_LOSS`
+   * @throws CoordinationError `MEMBER_EXISTS` if another has the id, even one that crashed whose session still lives,
+   * at once or when `waitMs` have passed; `ABORTED`, `TIMEOUT`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE`, `CLIENT_CLOSED`,
+   * what the servers refused, and with `reject` `SESSION_EXPIRED`, `CONNECTION_LOSS`
    * @throws TypeError if the id cannot be a node's name; TypeError or RangeError for a wrong option
    */
   async join(id: string, options: JoinOptions<T> = {}): Promise<Member<T>> {

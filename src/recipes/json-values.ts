@@ -35,7 +35,8 @@ function copy(value: unknown, known: Map<unknown, unknown>): unknown {
   const made: Record<PropertyKey, unknown> | unknown[] = Array.isArray(value) ? [] : {}
   known.set(value, made)
   for (const [key, inner] of Object.entries(value)) {
-    Object.defineProperty(made, key, { value: copy(inner, known), enumerable: true, writable: true, configurable: true })
+    // Not by assignment, for which `__proto__` is no name like others.
+    Object.defineProperty(made, key, { value: copy(inner, known), enumerable: true })
   }
   return made
 }

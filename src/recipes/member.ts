@@ -279,7 +279,8 @@ export class Member<T> implements AsyncDisposable {
   #isPassing(error: unknown): boolean {
     const { waitMs = 0, onSessionLoss } = this.#patience
     if (this.#registrations > 0) return isPassing(error)
-    return isCoordinationError(error, 'MEMBER_EXISTS') ? waitMs > 0 : onSessionLoss === 'queue-again' && isPassing(error)
+    if (isCoordinationError(error, 'MEMBER_EXISTS')) return waitMs > 0
+    return onSessionLoss === 'queue-again' && isPassing(error)
   }
 
   async #waitForId(obstacle: CoordinationError): Promise<void> {

@@ -28,7 +28,8 @@ interface Documented {
 /** Reads the `@throws CoordinationError` of a method; what it says by "as {@link Other.method}" is read there. */
 function documentedOf(file: string, method: string): Documented {
   const source = readFileSync(new URL(`../../src/recipes/${file}.ts`, import.meta.url), 'utf8')
-  const found = new RegExp(`/\\*\\*((?:(?!\\*/)[^])*)\\*/\\n  (?:static )?(?:async )?${method}(?:<[^(]*>)?\\(`).exec(source)
+  const comment = '/\\*\\*((?:(?!\\*/)[^])*)\\*/'
+  const found = new RegExp(`${comment}\\n  (?:async )?${method}(?:<[^(]*>)?\\(`).exec(source)
   if (found?.[1] === undefined) throw new Error(`${file} documents no ${method}`)
   const text = found[1].replace(/\n +\* ?/g, ' ').trim()
   const thrown = [...text.matchAll(/@throws CoordinationError (.*?)(?= @|$)/g)].map(([, words]) => words).join(' ')
@@ -47,38 +48,44 @@ interface Method {
   readonly prepare: (client: Client) => Promise<(options: TimedWaitOptions) => Promise<unknown>>
 }
 
+/** A method that needs nothing but its object. */
+function method<R>(
+  file: string,
+  name: string,
+  make: (client: Client) => R,
+  call: (made: R, options: TimedWaitOptions) => Promise<unknown>,
+): Method {
+  return { file, method: name, prepare: (client) => Promise.resolve((options) => call(make(client), options)) }
+}
+
+const fair = (client: Client): FairLock => new FairLock(client, '/l/x')
+const exclusive = (client: Client): ExclusiveLock => new ExclusiveLock(client, '/l/x')
+const group = (client: Client): GroupMembership => new GroupMembership(client, '/g')
+
 const METHODS: readonly Method[] = [
-  { file: 'fair-lock', method: 'acquire', prepare: ready((client, o) => new FairLock(client, '/l/x').acquire(o)) },
-  { file: 'fair-lock', method: 'tryAcquire', prepare: ready((client, o) => new FairLock(client, '/l/x').tryAcquire(o)) },
-  { file: 'fair-lock', method: 'contenders', prepare: ready((client, o) => new FairLock(client, '/l/x').contenders(o)) },
-  { file: 'exclusive-lock', method: 'acquire', prepare: ready((client, o) => new ExclusiveLock(client, '/l/x').acquire(o)) },
-  {
-    file: 'exclusive-lock',
-    method: 'tryAcquire',
-    prepare: ready((client, o) => new ExclusiveLock(client, '/l/x').tryAcquire(o)),
-  },
-  { file: 'exclusive-lock', method: 'holder', prepare: ready((client, o) => new ExclusiveLock(client, '/l/x').holder(o)) },
-  { file: 'group-membership', method: 'join', prepare: ready((client, o) => new GroupMembership(client, '/g').join('w', o)) },
-  { file: 'group-membership', method: 'members', prepare: ready((client, o) => new GroupMembership(client, '/g').members(o)) },
+  method('fair-lock', 'acquire', fair, (lock, options) => lock.acquire(options)),
+  method('fair-lock', 'tryAcquire', fair, (lock, options) => lock.tryAcquire(options)),
+  method('fair-lock', 'contenders', fair, (lock, options) => lock.contenders(options)),
+  method('exclusive-lock', 'acquire', exclusive, (lock, options) => lock.acquire(options)),
+  method('exclusive-lock', 'tryAcquire', exclusive, (lock, options) => lock.tryAcquire(options)),
+  method('exclusive-lock', 'holder', exclusive, (lock, options) => lock.holder(options)),
+  method('group-membership', 'join', group, (made, options) => made.join('w', options)),
+  method('group-membership', 'members', group, (made, options) => made.members(options)),
   {
     file: 'member',
     method: 'update',
     prepare: async (client) => {
-      const member = await new GroupMembership<unknown>(client, '/g').join('w')
+      const member = await group(client).join('w')
       return (options) => member.update('new', options)
     },
   },
-  { file: 'config-center', method: 'ready', prepare: ready((client, o) => new ConfigCenter(client, '/c/x').ready(o)) },
-  { file: 'config-center', method: 'get', prepare: center((made, o) => made.get(o)) },
-  { file: 'config-center', method: 'publish', prepare: center((made, o) => made.publish(1, o)) },
-  { file: 'config-tree', method: 'ready', prepare: ready((client, o) => new ConfigTree(client, '/c').ready(o)) },
-  { file: 'config-tree', method: 'publish', prepare: tree((made, o) => made.publish('x', 1, o)) },
-  { file: 'config-tree', method: 'remove', prepare: tree((made, o) => made.remove('there', o)) },
+  method('config-center', 'ready', (client) => new ConfigCenter(client, '/c/x'), (made, o) => made.ready(o)),
+  { file: 'config-center', method: 'get', prepare: center((made, options) => made.get(options)) },
+  { file: 'config-center', method: 'publish', prepare: center((made, options) => made.publish(1, options)) },
+  method('config-tree', 'ready', (client) => new ConfigTree(client, '/c'), (made, options) => made.ready(options)),
+  { file: 'config-tree', method: 'publish', prepare: tree((made, options) => made.publish('x', 1, options)) },
+  { file: 'config-tree', method: 'remove', prepare: tree((made, options) => made.remove('there', options)) },
 ]
-
-function ready(call: (client: Client, options: TimedWaitOptions) => Promise<unknown>): Method['prepare'] {
-  return (client) => Promise.resolve((options) => call(client, options))
-}
 
 function center(call: (made: ConfigCenter<unknown>, options: TimedWaitOptions) => Promise<unknown>): Method['prepare'] {
   return async (client) => {
@@ -147,7 +154,9 @@ const EVENTS: readonly Event[] = [
   })),
 ]
 
-it.each(METHODS)('$file $method rejects with the codes that it documents, and no other', { timeout: TIME_LIMIT_MS }, async (subject) => {
+const TITLE = '$file $method rejects with the codes that it documents, and no other'
+
+it.each(METHODS)(TITLE, { timeout: TIME_LIMIT_MS }, async (subject) => {
   const { codes, refusals } = documentedOf(subject.file, subject.method)
   expect(codes.size).toBeGreaterThan(0)
   const wrong: string[] = []

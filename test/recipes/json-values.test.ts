@@ -38,7 +38,8 @@ it.each([
 })
 
 it.each([
-  null, true, 0, -1.5, '', 'ä\ud800', [], {}, [[1], { a: [null] }], Object.assign(Object.create(null) as object, { a: 1 }),
+  null, true, 0, -1.5, '', 'ä\ud800', [], {}, [[1], { a: [null] }],
+  Object.assign(Object.create(null) as object, { a: 1 }),
   JSON.parse('{"__proto__":{"a":1}}'),
 ])('JSON holds %j', (value: unknown) => {
   const codec = jsonCodec<unknown>()
@@ -88,7 +89,7 @@ it('what a consumer gets cannot be changed by it, wherever it comes from', async
   expect([isFrozen(center.current), isFrozen(mine)]).toEqual([true, false])
   expect(isFrozen(await run(center.get()))).toBe(true)
   await pass(10 * ROUND_TRIP_MS)
-  expect([told.every((is) => is), isFrozen(tree.get('a')), isFrozen(tree.all().get('a')?.value)]).toEqual([true, true, true])
+  expect([...told, isFrozen(tree.get('a')), isFrozen(tree.all().get('a')?.value)]).not.toContain(false)
   const group = new GroupMembership<{ list: number[] }>(client, '/g')
   await run(group.join('w', { data: mine }))
   expect(isFrozen((await run(group.members()))[0]?.data)).toBe(true)
