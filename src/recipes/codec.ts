@@ -6,6 +6,7 @@
  * Format    JSON in UTF-8, unless another codec is given.
  */
 import { CoordinationError } from '../core/errors.ts'
+import { deepFreeze, refuseUnfaithful } from './json-values.ts'
 import type { SchemaIssue, StandardSchema } from './standard-schema.ts'
 
 /** Turns values into bytes and back. Both may throw: then the value, or the bytes, are invalid. */
@@ -22,14 +23,14 @@ export type Decoded<T> = { readonly value: T } | { readonly issues: readonly Sch
 /**
  * Makes the codec that is used where none is given.
  *
- * @returns a codec for values that JSON can hold
+ * @returns a codec for values that JSON can hold; any that it would change in silence (a Map, a Date, a class instance,
+ * NaN, an undefined member) is refused, with its place
  */
 export function jsonCodec<T>(): Codec<T> {
   return {
     encode: (value) => {
-      const text: unknown = JSON.stringify(value)
-      if (typeof text !== 'string') throw new TypeError(`JSON cannot hold ${typeof value}`)
-      return new TextEncoder().encode(text)
+      refuseUnfaithful(value)
+      return new TextEncoder().encode(JSON.stringify(value))
     },
     decode: (bytes): unknown => JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)),
   }
@@ -39,6 +40,8 @@ export function jsonCodec<T>(): Codec<T> {
 export class ValueFormat<T> {
   readonly #codec: Codec<T>
   readonly #schema: StandardSchema<T> | undefined
+  /** Whether values are of JSON, and ours to freeze. */
+  readonly #isJson: boolean
 
   /**
    * Makes a format.
@@ -48,11 +51,20 @@ export class ValueFormat<T> {
    */
   constructor(codec: Codec<T> | undefined, schema: StandardSchema<T> | undefined) {
     this.#codec = codec ?? jsonCodec<T>()
+    this.#isJson = codec === undefined
     this.#schema = schema
   }
 
-  /** Decodes and validates. What the codec or the schema throw becomes an issue; it never rejects. */
+  /**
+   * Decodes and validates. What the codec or the schema throw becomes an issue; it never rejects. Arrays and plain
+   * objects of JSON are frozen, however deep, since everybody in this process gets the same.
+   */
   async decode(bytes: Uint8Array): Promise<Decoded<T>> {
+    const decoded = await this.#decode(bytes)
+    return this.#isJson && 'value' in decoded ? { value: deepFreeze(decoded.value) } : decoded
+  }
+
+  async #decode(bytes: Uint8Array): Promise<Decoded<T>> {
     try {
       const raw = this.#codec.decode(bytes)
       // Without a schema there is nothing to check the type by: it is the caller's word.

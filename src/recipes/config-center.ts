@@ -9,9 +9,11 @@
  * Source    Curator NodeCache; ZooKeeper Programmer's Guide, "Watches".
  */
 import type { Client } from '../core/client.ts'
+import { optionNames, refuseUnknown } from '../core/options.ts'
 import type { ConfigFormatOptions, ConfigState, InvalidValue, PublishOptions } from './config-store.ts'
 import { ConfigStore } from './config-store.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from './feed.ts'
+import { frozenCopy } from './json-values.ts'
 import type { Written } from './versioned-write.ts'
 import type { TimedWaitOptions } from './wait.ts'
 
@@ -35,9 +37,10 @@ export interface ConfigChange<T, D = undefined> {
   readonly resync: boolean
 }
 
+const OPTIONS = optionNames<ConfigCenterOptions<unknown, unknown>>({ default: true, schema: true, codec: true })
+
 /** One validated value; see the head of this file. */
 export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
-  readonly #path: string
   readonly #store: ConfigStore<T>
   readonly #default: D | undefined
 
@@ -47,15 +50,18 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * @param client - through which to read and write; it closes the center when it closes
    * @param path - the node that holds the value
    * @param options - how values are stored and checked, and the default
-   * @throws TypeError if the path is none
+   * @throws TypeError if the path is none, or for a wrong option
    */
   constructor(client: Client, path: string, options: ConfigCenterOptions<T, D> = {}) {
-    this.#path = path
-    this.#default = options.default
-    this.#store = new ConfigStore(client, path, 0, options)
+    refuseUnknown(options, OPTIONS, 'ConfigCenter')
+    this.#default = options.codec === undefined ? frozenCopy(options.default) : options.default
+    this.#store = new ConfigStore('ConfigCenter', client, path, 0, options)
   }
 
-  /** The value in force: the latest valid one, or the default if there is none. Undefined until it was read once. */
+  /**
+   * The value in force: the latest valid one, or the default if there is none. Undefined until it was read once. Its
+   * arrays and plain objects are frozen, unless a codec of the caller made it: everybody gets the same.
+   */
   get current(): T | D | undefined {
     const { state } = this.#store
     return state === undefined ? undefined : this.#changeTo(state).value
@@ -89,7 +95,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * @param options - what ends the wait
    * @returns the value, or the default if there is none
    * @throws CoordinationError `INVALID_VALUE` (outcome `corrupt`), `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`,
-   * `CLIENT_CLOSED`
+   * `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   async get(options: TimedWaitOptions = {}): Promise<T | D | undefined> {
     const entry = await this.#store.read('', options)
@@ -106,7 +112,8 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * @returns version and zxid of the write
    * @throws CoordinationError `BAD_VERSION` (outcome `rejected`); `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (`not-sent`);
    * `CONNECTION_LOSS`, `SESSION_EXPIRED` (`unknown` only if it cannot be found out what became of it); `ABORTED`,
-   * `TIMEOUT` (it may have taken effect)
+   * `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); what the servers refused
+   * @throws TypeError or RangeError for a wrong option
    */
   publish(value: T, options: PublishOptions = {}): Promise<Written> {
     return this.#store.write('', value, options)
@@ -118,12 +125,13 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * @param listener - called one change at a time; what it throws goes to the client's `onError`
    * @param options.emitInitial - whether to begin with the value that is in force; true by default
    * @returns ends the listening
+   * @throws CoordinationError `CLIENT_CLOSED` if the center or the client was closed
    */
   subscribe(
     listener: (change: ConfigChange<T, D>) => void | Promise<void>,
     options: SubscribeOptions = {},
   ): Unsubscribe {
-    return this.#store.feed.subscribe(this.#path, (delivery) => this.#describe(delivery), listener, options)
+    return this.#store.subscribe((delivery) => this.#describe(delivery), listener, options)
   }
 
   /**
@@ -132,9 +140,10 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    *
    * @param options.signal - ends the iteration, which then throws `ABORTED`
    * @param options.emitInitial - whether to begin with the value that is in force; true by default
+   * @throws CoordinationError `CLIENT_CLOSED` if the center or the client was closed
    */
   watch(options: IterateOptions = {}): AsyncIterableIterator<ConfigChange<T, D>> {
-    return this.#store.feed.iterate(this.#path, (delivery) => this.#describe(delivery), options)
+    return this.#store.iterate((delivery) => this.#describe(delivery), options)
   }
 
   /**

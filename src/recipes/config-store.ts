@@ -10,19 +10,23 @@
  * Versions  compare-and-set goes by the version of the value that this process has seen or written last.
  */
 import type { Client } from '../core/client.ts'
+import { optionNames, refuseUnknown, validateBoolean, validateClient, validateInteger } from '../core/options.ts'
+import { requireFunction } from '../core/options.ts'
 import { joinPath, validatePath } from '../core/path.ts'
 import type { Codec } from './codec.ts'
 import { ValueFormat, invalidValue } from './codec.ts'
-import type { Delivery, Unsubscribe } from './feed.ts'
+import type { Delivery, Describe, IterateOptions, SubscribeOptions, Unsubscribe } from './feed.ts'
 import { Feed } from './feed.ts'
 import { readSynced } from './guarded.ts'
 import type { MirrorNode, MirrorSnapshot } from './mirror.ts'
 import { Mirror } from './mirror.ts'
+import { namedListener } from './listener.ts'
+import { checkCodec, checkIterate, checkSchema, checkSubscribe } from './option-checks.ts'
 import type { SchemaIssue, StandardSchema } from './standard-schema.ts'
 import type { ExpectedVersion, Written } from './versioned-write.ts'
 import { removeVersioned, writeVersioned } from './versioned-write.ts'
 import type { TimedWaitOptions } from './wait.ts'
-import { Wait, clientClosed } from './wait.ts'
+import { WAIT_OPTIONS, Wait, clientClosed } from './wait.ts'
 
 /** How values are stored and checked. */
 export interface ConfigFormatOptions<T> {
@@ -81,11 +85,14 @@ interface OwnWrite<T> {
   readonly generation: number
 }
 
+const VERSION_MAX = 2 ** 31 - 1
+const PUBLISH_OPTIONS = optionNames<PublishOptions>({ ifVersion: true, force: true, waitMs: true, signal: true })
 
 /** Validated values by key; see the head of this file. */
 export class ConfigStore<T> {
-  /** Publishes every state in which a value is new, or everything was read anew. */
-  readonly feed: Feed<ConfigState<T>>
+  /** Publishes every state in which a value is new, or everything was read again. */
+  readonly #feed: Feed<ConfigState<T>>
+  readonly #what: string
   readonly #client: Client
   readonly #path: string
   readonly #format: ValueFormat<T>
@@ -98,20 +105,26 @@ export class ConfigStore<T> {
   readonly #seen = new Map<string, bigint>()
   /** The last valid value of a node. */
   readonly #good = new Map<string, ConfigEntry<T>>()
+  #isClosed = false
 
   /**
    * Makes a store and begins to read.
    *
+   * @param what - the recipe, for messages
    * @param client - through which to read and write
    * @param path - the root
    * @param depth - 0 for the one value, Infinity for a tree
    * @param options - how values are stored and checked
    */
-  constructor(client: Client, path: string, depth: number, options: ConfigFormatOptions<T>) {
+  constructor(what: string, client: Client, path: string, depth: number, options: ConfigFormatOptions<T>) {
+    validateClient(client, what)
+    checkCodec(options.codec)
+    checkSchema(options.schema)
+    this.#what = what
     this.#client = client
     this.#path = path
     this.#format = new ValueFormat(options.codec, options.schema)
-    this.feed = new Feed((error) => client.report(error))
+    this.#feed = new Feed((error) => client.report(error))
     this.#invalids = new Feed((error) => client.report(error))
     this.#mirror = new Mirror(client, path, depth)
     this.#snapshots = this.#mirror.feed.subscribe(path, (delivery) => delivery, (delivery) => this.#take(delivery))
@@ -120,7 +133,7 @@ export class ConfigStore<T> {
 
   /** The values in force; undefined until they were read once. */
   get state(): ConfigState<T> | undefined {
-    return this.feed.current
+    return this.#feed.current
   }
 
   /** Whether they may be older than what the servers have. */
@@ -134,19 +147,42 @@ export class ConfigStore<T> {
    * @param options - what ends the wait
    */
   async ready(options: TimedWaitOptions): Promise<ConfigState<T>> {
+    refuseUnknown(options, WAIT_OPTIONS, 'ready')
+    this.#throwIfClosed()
     if (this.state !== undefined) return this.state
     return this.#waiting(this.#path, options, async (signal) => {
       await this.#mirror.ready(signal)
-      for await (const { current } of this.feed.iterate(this.#path, (delivery) => delivery, { signal })) return current
+      for await (const { current } of this.#feed.iterate(this.#path, (delivery) => delivery, { signal })) return current
       throw clientClosed(this.#path)
     })
   }
 
   /** Calls a listener with every value that is refused from now on. */
   onInvalid(listener: (invalid: InvalidValue) => void | Promise<void>): Unsubscribe {
+    requireFunction('listener', listener)
+    this.#throwIfClosed()
     // Without one so far there is nothing to skip.
     const emitInitial = this.#invalids.current === undefined
-    return this.#invalids.subscribe(this.#path, ({ current }) => current, listener, { emitInitial })
+    const named = namedListener(`${this.#what}.onInvalid`, this.#path, listener)
+    return this.#invalids.subscribe(this.#path, ({ current }) => current, named, { emitInitial })
+  }
+
+  /** Calls a listener with every event that is described. */
+  subscribe<E>(
+    describe: Describe<ConfigState<T>, E>,
+    listener: (event: E) => void | Promise<void>,
+    options: SubscribeOptions,
+  ): Unsubscribe {
+    checkSubscribe(listener, options)
+    this.#throwIfClosed()
+    return this.#feed.subscribe(this.#path, describe, namedListener(this.#what, this.#path, listener), options)
+  }
+
+  /** Iterates over every event that is described. */
+  iterate<E>(describe: Describe<ConfigState<T>, E>, options: IterateOptions): AsyncIterableIterator<E> {
+    checkIterate(options)
+    this.#throwIfClosed()
+    return this.#feed.iterate(this.#path, describe, options)
   }
 
   /**
@@ -155,6 +191,8 @@ export class ConfigStore<T> {
    * @throws CoordinationError `INVALID_VALUE` with outcome `corrupt`
    */
   async read(key: string, options: TimedWaitOptions): Promise<ConfigEntry<T> | null> {
+    refuseUnknown(options, WAIT_OPTIONS, 'get')
+    this.#throwIfClosed()
     const path = this.pathOf(key)
     return this.#waiting(path, options, async (signal) => {
       const found = await readSynced(this.#client, path, signal)
@@ -167,6 +205,8 @@ export class ConfigStore<T> {
 
   /** Writes a value; see {@link ConfigCenter.publish}. */
   async write(key: string, value: T, options: PublishOptions): Promise<Written> {
+    checkPublish(options, 'publish')
+    this.#throwIfClosed()
     const path = this.pathOf(key)
     // Before anything is waited for: a change that comes in meanwhile was not before the eyes of who made this value.
     const seen = this.#expected(key, options)
@@ -181,6 +221,8 @@ export class ConfigStore<T> {
 
   /** Removes a value; see {@link ConfigTree.remove}. */
   async remove(key: string, options: PublishOptions): Promise<void> {
+    checkPublish(options, 'remove')
+    this.#throwIfClosed()
     const path = this.pathOf(key)
     const seen = this.#expected(key, options)
     await this.#waiting(path, options, async (signal) => {
@@ -201,11 +243,16 @@ export class ConfigStore<T> {
 
   /** Ends the reading and every subscription. Idempotent. */
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#disown()
     this.#snapshots()
-    this.feed.close()
+    this.#feed.close()
     this.#invalids.close()
     await this.#mirror.close()
+  }
+
+  #throwIfClosed(): void {
+    if (this.#isClosed || this.#client.state.status === 'closed') throw clientClosed(this.#path)
   }
 
   async #waiting<R>(path: string, options: TimedWaitOptions, task: (signal: AbortSignal) => Promise<R>): Promise<R> {
@@ -221,9 +268,6 @@ export class ConfigStore<T> {
 
   /** What the node must be like for who makes a write at this instant; undefined as long as nothing was read. */
   #expected(key: string, options: PublishOptions): ExpectedVersion | undefined {
-    if (options.force === true && options.ifVersion !== undefined) {
-      throw new TypeError('force and ifVersion exclude each other')
-    }
     if (options.force === true) return 'any'
     if (options.ifVersion !== undefined) return options.ifVersion
     const { state } = this
@@ -258,7 +302,7 @@ export class ConfigStore<T> {
     if (this.state === undefined) return
     const next = new Map(this.state)
     this.#addOwn(next)
-    this.feed.publish(next, false)
+    this.#feed.publish(next, false)
   }
 
   async #take({ current, resync }: Delivery<MirrorSnapshot>): Promise<void> {
@@ -273,7 +317,7 @@ export class ConfigStore<T> {
     }
     this.#addOwn(next)
     const before = this.state
-    if (resync || before === undefined || !isSame(before, next)) this.feed.publish(next, resync)
+    if (resync || before === undefined || !isSame(before, next)) this.#feed.publish(next, resync)
   }
 
   /** Decodes a node that is news; one that is invalid leaves the last good value as it is. */
@@ -309,6 +353,14 @@ export class ConfigStore<T> {
     this.#client.report(invalidValue(invalid.path, invalid.issues, 'corrupt'))
     this.#invalids.publish(invalid, false)
   }
+}
+
+function checkPublish(options: PublishOptions, what: string): void {
+  refuseUnknown(options, PUBLISH_OPTIONS, what)
+  const { force, ifVersion } = options
+  if (force !== undefined) validateBoolean('force', force)
+  if (ifVersion !== undefined && ifVersion !== null) validateInteger('ifVersion', ifVersion, 0, VERSION_MAX)
+  if (force === true && ifVersion !== undefined) throw new TypeError('force and ifVersion exclude each other')
 }
 
 function isSame<T>(a: ConfigState<T>, b: ConfigState<T>): boolean {

@@ -8,6 +8,7 @@
  * Source    Curator TreeCache.
  */
 import type { Client } from '../core/client.ts'
+import { optionNames, refuseUnknown, validateText } from '../core/options.ts'
 import type { ConfigEntry, ConfigFormatOptions, ConfigState, InvalidValue, PublishOptions } from './config-store.ts'
 import { ConfigStore } from './config-store.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from './feed.ts'
@@ -28,9 +29,10 @@ export interface ConfigTreeChange<T> {
   readonly resync: boolean
 }
 
+const OPTIONS = optionNames<ConfigFormatOptions<unknown>>({ schema: true, codec: true })
+
 /** Validated values by key; see the head of this file. */
 export class ConfigTree<T> implements AsyncDisposable {
-  readonly #path: string
   readonly #store: ConfigStore<T>
 
   /**
@@ -39,11 +41,11 @@ export class ConfigTree<T> implements AsyncDisposable {
    * @param client - through which to read and write; it closes the tree when it closes
    * @param path - the root; it need not exist
    * @param options - how values are stored and checked
-   * @throws TypeError if the path is none
+   * @throws TypeError if the path is none, or for a wrong option
    */
   constructor(client: Client, path: string, options: ConfigFormatOptions<T> = {}) {
-    this.#path = path
-    this.#store = new ConfigStore(client, path, Infinity, options)
+    refuseUnknown(options, OPTIONS, 'ConfigTree')
+    this.#store = new ConfigStore('ConfigTree', client, path, Infinity, options)
   }
 
   /** Whether the values may be older than what the servers have. */
@@ -82,7 +84,7 @@ export class ConfigTree<T> implements AsyncDisposable {
    * @throws CoordinationError as {@link ConfigCenter.publish}
    * @throws TypeError if the key is no such path
    */
-  publish(key: string, value: T, options: PublishOptions = {}): Promise<Written> {
+  async publish(key: string, value: T, options: PublishOptions = {}): Promise<Written> {
     return this.#store.write(checkedKey(key), value, options)
   }
 
@@ -93,7 +95,7 @@ export class ConfigTree<T> implements AsyncDisposable {
    * @param options - as for {@link ConfigTree.publish}
    * @throws CoordinationError `BAD_VERSION`; otherwise as {@link ConfigCenter.publish}
    */
-  remove(key: string, options: PublishOptions = {}): Promise<void> {
+  async remove(key: string, options: PublishOptions = {}): Promise<void> {
     return this.#store.remove(checkedKey(key), options)
   }
 
@@ -108,7 +110,7 @@ export class ConfigTree<T> implements AsyncDisposable {
     listener: (change: ConfigTreeChange<T>) => void | Promise<void>,
     options: SubscribeOptions = {},
   ): Unsubscribe {
-    return this.#store.feed.subscribe(this.#path, describe, listener, options)
+    return this.#store.subscribe<ConfigTreeChange<T>>(describe, listener, options)
   }
 
   /**
@@ -118,7 +120,7 @@ export class ConfigTree<T> implements AsyncDisposable {
    * @param options.emitInitial - whether to begin with the values that are in force; true by default
    */
   watch(options: IterateOptions = {}): AsyncIterableIterator<ConfigTreeChange<T>> {
-    return this.#store.feed.iterate<ConfigTreeChange<T>>(this.#path, describe, options)
+    return this.#store.iterate<ConfigTreeChange<T>>(describe, options)
   }
 
   /**
@@ -156,6 +158,6 @@ function withoutRoot<T>(state: ConfigState<T>): ConfigState<T> {
 }
 
 function checkedKey(key: string): string {
-  if (typeof key === 'string' && key !== '') return key
-  throw new TypeError(`key must be a path below the root, got ${JSON.stringify(key)}`)
+  validateText('key', key)
+  return key
 }

@@ -5,11 +5,11 @@
  *           that of the sequence numbers, across the wrap of the counter. The predicate sees the whole queue and either
  *           admits a contender or names the one other whose change could admit it.
  * Safety    a grant needs: a list that shows our node, everyone before it in that list gone, our node still there and
- *           of the same creation, its session live and with half of a lease left. Identity of a node is our UUID and its
- *           owner (CURATOR-498, 604, 620).
- * Liveness  each waiter watches one other, by a read that arms nothing when that one is gone, or by that one's own watch
- *           if it is of the same client; it lists again after a reconnect, and when its own node was deleted by somebody
- *           (then it queues again, at the end).
+ *           of the same creation, its session live and with half of a lease left. Identity of a node is our UUID and
+ *           its owner (CURATOR-498, 604, 620).
+ * Liveness  each waiter watches one other, by a read that arms nothing when that one is gone, or by that one's own
+ *           watch if it is of the same client; it lists again after a reconnect, and when its own node was deleted by
+ *           somebody (then it queues again, at the end).
  * Serial    one loop per contender; a round's callbacks ring that round's bell, without effect when it is over.
  * Cost      uncontended: 2 round trips; waiting: 1 watch beside the one on the own node; hand-over: 1 event + 1 read.
  *           Contenders of one client share their lists, whatever their number.
@@ -26,7 +26,7 @@ import { textOf } from '../core/value-text.ts'
 import { Cleanups } from './cleanups.ts'
 import { contenderOf, newContenderPrefix } from './contender-names.ts'
 import type { Contender, LockLayout } from './contender-names.ts'
-import type { OwnedNode } from './guarded.ts'
+import type { OwnedNode, ProtectedCreate } from './guarded.ts'
 import { deletion, ownedNode, protectedCreate } from './guarded.ts'
 import type { Lease } from './lease.ts'
 import { NodeLease } from './lease.ts'
@@ -263,7 +263,9 @@ export class Contenders {
   async #contend(wait: Wait, data: Data): Promise<Lease | null> {
     const { mark, rest } = newContenderPrefix(this.#layout, this.#kind)
     const request = { parent: this.path, mark, rest, data }
-    const place = this.#enter(await protectedCreate(this.#client, request, wait))
+    const created = await this.#create(request, wait)
+    if (created === null) return null
+    const place = this.#enter(created)
     try {
       wait.bindSession(place.node.sessionId)
       const lease = await this.#untilAdmitted(place, wait)
@@ -272,6 +274,17 @@ export class Contenders {
     } catch (error) {
       await this.#leave(place)
       throw error
+    }
+  }
+
+  /** Creates a contender. Null: the session ended before there was a place to lose, and the wait is patient. */
+  async #create(request: ProtectedCreate, wait: Wait): Promise<Created | null> {
+    try {
+      return await protectedCreate(this.#client, request, wait)
+    } catch (error) {
+      wait.check()
+      if (!wait.isPatient || !isCoordinationError(error, 'SESSION_EXPIRED')) throw error
+      return null
     }
   }
 

@@ -71,8 +71,8 @@ export class ExclusiveLock {
    * @param options.onSessionLoss - `queue-again` by default: a session that ends costs a waiter nothing, and it goes on
    * with the next one; `reject` ends the wait with `SESSION_EXPIRED`
    * @returns the lease; `lease.token` grows strictly with every acquisition of this path
-   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `SESSION_EXPIRED` (only with `reject`), or what the
-   * servers refused; in each case nothing is held, and what could not be removed at once is counted by
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `SESSION_EXPIRED` (only with `reject`), or what
+   * the servers refused; in each case nothing is held, and what could not be removed at once is counted by
    * `pendingCleanups`. While no server is in touch it waits for one
    * @throws TypeError or RangeError for a wrong option
    */

@@ -62,12 +62,12 @@ export class FairLock {
    * @param options.signal - ends the wait; the contender's node is removed before this rejects
    * @param options.waitMs - longest wait in milliseconds; no limit by default
    * @param options.data - what this contender says of itself; see {@link FairLock.contenders}
-   * @param options.onSessionLoss - what to do when the session ends during the wait, and the place in the queue with it:
-   * `reject` by default, or `queue-again`
+   * @param options.onSessionLoss - what to do when the session ends during the wait, and the place in the queue with
+   * it: `reject` by default, or `queue-again`
    * @returns the lease; `lease.token` grows strictly with every acquisition of this path
-   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED` (not with `queue-again`), `CLIENT_CLOSED`, or what
-   * the servers refused; in each case this contender no longer waits, and what could not be removed at once is counted
-   * by `pendingCleanups`. While no server is in touch it waits for one
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED` (not with `queue-again`), `CLIENT_CLOSED`, or
+   * what the servers refused; in each case this contender no longer waits, and what could not be removed at once is
+   * counted by `pendingCleanups`. While no server is in touch it waits for one
    * @throws TypeError or RangeError for a wrong option
    */
   acquire(options: AcquireOptions = {}): Promise<Lease> {

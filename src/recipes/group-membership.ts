@@ -20,6 +20,8 @@ import { joinPath, validatePath } from '../core/path.ts'
 import type { Codec } from './codec.ts'
 import { invalidValue, jsonCodec } from './codec.ts'
 import type { Delivery, Describe, IterateOptions, SubscribeOptions, Unsubscribe } from './feed.ts'
+import { deepFreeze } from './json-values.ts'
+import { namedListener } from './listener.ts'
 import { unmarkData } from './marked-data.ts'
 import { Member } from './member.ts'
 import { checkJoinOptions } from './member-claim.ts'
@@ -77,6 +79,8 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
   readonly path: string
   readonly #client: Client
   readonly #codec: Codec<T>
+  /** Whether data are of JSON, and ours to freeze. */
+  readonly #isJson: boolean
   readonly #infos = new WeakMap<MirrorNode, MemberInfo<T>>()
   readonly #members = new Set<Member<T>>()
   #mirror: Mirror | null = null
@@ -98,6 +102,7 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
     this.path = path
     this.#client = client
     this.#codec = options.codec ?? jsonCodec<T>()
+    this.#isJson = options.codec === undefined
   }
 
   /**
@@ -110,9 +115,9 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
    * id, it waits for that one to go: above all for the node of the older session of a process that was started again
    * @param options.onSessionLoss - `reject` by default; `queue-again` goes on over losses of the session and of touch
    * @returns a handle that registers again by itself when its session is lost, until `leave()`
-   * @throws CoordinationError `MEMBER_EXISTS` if another has the id, even one that crashed whose session still lives, at
-   * once or when `waitMs` have passed; `ABORTED`, `TIMEOUT`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE`, `CLIENT_CLOSED`, what
-   * the servers refused, and with `reject` `SESSION_EXPIRED`, `CONNECTION_LOSS`
+   * @throws CoordinationError `MEMBER_EXISTS` if another has the id, even one that crashed whose session still lives,
+   * at once or when `waitMs` have passed; `ABORTED`, `TIMEOUT`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE`, `CLIENT_CLOSED`,
+   * what the servers refused, and with `reject` `SESSION_EXPIRED`, `CONNECTION_LOSS`
    * @throws TypeError if the id cannot be a node's name; TypeError or RangeError for a wrong option
    */
   async join(id: string, options: JoinOptions<T> = {}): Promise<Member<T>> {
@@ -170,7 +175,8 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
   subscribe(listener: (change: GroupChange<T>) => void | Promise<void>, options: SubscribeOptions = {}): Unsubscribe {
     checkSubscribe(listener, options)
     this.#throwIfClosed()
-    return this.#watched().feed.subscribe(this.path, this.#describe, listener, options)
+    const named = namedListener('GroupMembership', this.path, listener)
+    return this.#watched().feed.subscribe(this.path, this.#describe, named, options)
   }
 
   /**
@@ -271,7 +277,8 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
     try {
       if (marked === null) throw new TypeError('its data do not begin with the mark of a member')
       // The codec's word is taken for the type: members have no schema.
-      return this.#codec.decode(marked.data) as T
+      const data = this.#codec.decode(marked.data) as T
+      return this.#isJson ? deepFreeze(data) : data
     } catch (cause) {
       const path = joinPath(this.path, id)
       const message = `the data of member ${JSON.stringify(id)} cannot be decoded`

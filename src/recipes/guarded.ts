@@ -107,13 +107,10 @@ export async function protectedCreate(client: Client, request: ProtectedCreate, 
           await wait.insist(() => makeParent(client, request.parent, wait.signal))
           continue
         }
-        if (isCoordinationError(error, 'SESSION_EXPIRED')) {
-          // Whatever it made is gone with the session, and there is no place yet to lose.
-          owed = null
-          if (!wait.isPatient) throw sessionOver(request.parent, error)
-        } else if (!isCoordinationError(error, 'CONNECTION_LOSS')) throw error
-        else if (!wait.isPatient && (owed === null || attempt === CREATE_ATTEMPTS_MAX)) throw error
-        else if (isOutcomeUnknown(error)) {
+        if (isCoordinationError(error, 'SESSION_EXPIRED')) throw sessionOver(request.parent, error)
+        if (!isCoordinationError(error, 'CONNECTION_LOSS')) throw error
+        if (!wait.isPatient && (owed === null || attempt === CREATE_ATTEMPTS_MAX)) throw error
+        if (isOutcomeUnknown(error)) {
           const found = await wait.insist(() => findOwn(client, request.parent, mark, wait.signal))
           if (found !== null) return found
         }

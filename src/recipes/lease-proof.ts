@@ -25,7 +25,11 @@ const PAUSES_PER_TIMEOUT = 50
  * @param wait - ends it
  * @returns false if the session of the node is over
  */
-export async function proveLease(client: Client, node: OwnedNode, wait: Pick<Wait, 'signal' | 'insist'>): Promise<boolean> {
+export async function proveLease(
+  client: Client,
+  node: OwnedNode,
+  wait: Pick<Wait, 'signal' | 'insist'>,
+): Promise<boolean> {
   const { signal } = wait
   const isLive = (): boolean => client.sessionId === node.sessionId
   const leftMs = (): number => client.leaseDeadlineMs - performance.now()

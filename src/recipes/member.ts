@@ -23,6 +23,7 @@ import type { OwnedNode } from './guarded.ts'
 import { checkIdentity, deletion, isGone, isOutcomeUnknown } from './guarded.ts'
 import { ownedNode, readSynced } from './guarded.ts'
 import { proveLease } from './lease-proof.ts'
+import { namedListener } from './listener.ts'
 import { markData, newMark } from './marked-data.ts'
 import { claim, isOwn, isPassing, untilFree } from './member-claim.ts'
 import type { Claimant, JoinOptions } from './member-claim.ts'
@@ -235,7 +236,7 @@ export class Member<T> implements AsyncDisposable {
    */
   subscribe(listener: (notice: MemberNotice) => void | Promise<void>, options: SubscribeOptions = {}): Unsubscribe {
     checkSubscribe(listener, options)
-    return this.#feed.subscribe(this.path, describe, listener, options)
+    return this.#feed.subscribe(this.path, describe, namedListener('a member', this.path, listener), options)
   }
 
   /**
@@ -278,7 +279,8 @@ export class Member<T> implements AsyncDisposable {
   #isPassing(error: unknown): boolean {
     const { waitMs = 0, onSessionLoss } = this.#patience
     if (this.#registrations > 0) return isPassing(error)
-    return isCoordinationError(error, 'MEMBER_EXISTS') ? waitMs > 0 : onSessionLoss === 'queue-again' && isPassing(error)
+    if (isCoordinationError(error, 'MEMBER_EXISTS')) return waitMs > 0
+    return onSessionLoss === 'queue-again' && isPassing(error)
   }
 
   async #waitForId(obstacle: CoordinationError): Promise<void> {
@@ -339,8 +341,10 @@ export class Member<T> implements AsyncDisposable {
       if (isGone(error)) return tenure.lose('node-deleted')
       if (!isCoordinationError(error, 'BAD_VERSION') && !isOutcomeUnknown(error)) throw error
       const found = await readSynced(this.#client, path, this.#ending.signal)
-      if (found?.stat.czxid === node.czxid) this.#version = found.stat.version
-      else tenure.lose('node-deleted')
+      if (found?.stat.czxid !== node.czxid) return tenure.lose('node-deleted')
+      this.#version = found.stat.version
+      // The loop pauses before it tries again.
+      if (isOutcomeUnknown(error)) throw error
     }
   }
 

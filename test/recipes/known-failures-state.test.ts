@@ -35,7 +35,8 @@ it('CURATOR-495: a listener that never ends or throws holds up no other, and no 
   }
   expect(seen).toEqual([undefined, 1, 2])
   expect(await run(config.get())).toBe(2)
-  expect(rig.errors.map(String)).toEqual(['Error: mine', 'Error: mine', 'Error: mine'])
+  const told = `Error: a listener of ConfigCenter on ${CONFIG} threw: mine`
+  expect(rig.errors.map(String)).toEqual([told, told, told])
   expect(await closeAll(rig, client)).toEqual([])
 })
 

@@ -61,7 +61,7 @@ it('1,000 waiters for an exclusive lock take turns to ask for it', { timeout: TI
   await client.close()
 })
 
-it('5,000 waiters on real servers harm no lease that has nothing to do with them', { timeout: TIME_LIMIT_MS }, async () => {
+it('5,000 waiters on real servers harm no unrelated lease', { timeout: TIME_LIMIT_MS }, async () => {
   const ensemble = embedded({ servers: 1 })
   const client = await connect(ensemble, { sessionTimeoutMs: 6_000 })
   const unrelated = await new FairLock(client, '/locks/unrelated').acquire()

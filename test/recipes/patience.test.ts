@@ -59,7 +59,7 @@ it.each(LOCKS)('%s: a wait goes on however often its answers are lost', async (_
   }
 })
 
-it.each(LOCKS)('%s: a try while no server is in touch says CONNECTION_LOSS in the time of an operation', async (_, make) => {
+it.each(LOCKS)('%s: a try without a server says CONNECTION_LOSS in the time of an operation', async (_, make) => {
   const rig = newRig()
   const client = await rig.connect()
   rig.control.refuseOpens(true)

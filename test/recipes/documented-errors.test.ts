@@ -1,0 +1,181 @@
+/** Every method of a recipe rejects with the codes that its comment names, and with no other, whatever happens. */
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import type { Client } from '../../src/core/client.ts'
+import { ERROR_CODES, isCoordinationError } from '../../src/core/errors.ts'
+import { ConfigCenter } from '../../src/recipes/config-center.ts'
+import { ConfigTree } from '../../src/recipes/config-tree.ts'
+import { ExclusiveLock } from '../../src/recipes/exclusive-lock.ts'
+import { FairLock } from '../../src/recipes/fair-lock.ts'
+import { GroupMembership } from '../../src/recipes/group-membership.ts'
+import type { TimedWaitOptions } from '../../src/recipes/wait.ts'
+import { SESSION_TIMEOUT_MS, codeOf, newRig, pass, run, sessionOf, strike, sweepOf, useVirtualTime } from './rig.ts'
+import type { Rig } from './rig.ts'
+
+useVirtualTime()
+
+const TIME_LIMIT_MS = 120_000
+const REQUESTS_STRUCK = 4
+/** Longer than any method waits by itself. */
+const PATIENCE_MS = 25_000
+
+/** The codes that the comment of a method names, and whether it names what the servers refuse. */
+interface Documented {
+  readonly codes: ReadonlySet<string>
+  readonly refusals: boolean
+}
+
+/** Reads the `@throws CoordinationError` of a method; what it says by "as {@link Other.method}" is read there. */
+function documentedOf(file: string, method: string): Documented {
+  const source = readFileSync(new URL(`../../src/recipes/${file}.ts`, import.meta.url), 'utf8')
+  const comment = '/\\*\\*((?:(?!\\*/)[^])*)\\*/'
+  const found = new RegExp(`${comment}\\n  (?:async )?${method}(?:<[^(]*>)?\\(`).exec(source)
+  if (found?.[1] === undefined) throw new Error(`${file} documents no ${method}`)
+  const text = found[1].replace(/\n +\* ?/g, ' ').trim()
+  const thrown = [...text.matchAll(/@throws CoordinationError (.*?)(?= @|$)/g)].map(([, words]) => words).join(' ')
+  const codes = new Set(ERROR_CODES.filter((code) => thrown.includes(`\`${code}\``)))
+  const linked = /as \{@link ([A-Za-z]+)\.([a-z]\w*)\}/i.exec(thrown)
+  const refusals = thrown.includes('what the servers refused')
+  if (linked?.[1] === undefined || linked[2] === undefined) return { codes, refusals }
+  const other = documentedOf(linked[1].replace(/(?<=[a-z])(?=[A-Z])/g, '-').toLowerCase(), linked[2])
+  return { codes: new Set([...codes, ...other.codes]), refusals: refusals || other.refusals }
+}
+
+/** A method: where it is documented, and how it is called on a client that is ready for it. */
+interface Method {
+  readonly file: string
+  readonly method: string
+  readonly prepare: (client: Client) => Promise<(options: TimedWaitOptions) => Promise<unknown>>
+}
+
+/** A method that needs nothing but its object. */
+function method<R>(
+  file: string,
+  name: string,
+  make: (client: Client) => R,
+  call: (made: R, options: TimedWaitOptions) => Promise<unknown>,
+): Method {
+  return { file, method: name, prepare: (client) => Promise.resolve((options) => call(make(client), options)) }
+}
+
+const fair = (client: Client): FairLock => new FairLock(client, '/l/x')
+const exclusive = (client: Client): ExclusiveLock => new ExclusiveLock(client, '/l/x')
+const group = (client: Client): GroupMembership => new GroupMembership(client, '/g')
+
+const METHODS: readonly Method[] = [
+  method('fair-lock', 'acquire', fair, (lock, options) => lock.acquire(options)),
+  method('fair-lock', 'tryAcquire', fair, (lock, options) => lock.tryAcquire(options)),
+  method('fair-lock', 'contenders', fair, (lock, options) => lock.contenders(options)),
+  method('exclusive-lock', 'acquire', exclusive, (lock, options) => lock.acquire(options)),
+  method('exclusive-lock', 'tryAcquire', exclusive, (lock, options) => lock.tryAcquire(options)),
+  method('exclusive-lock', 'holder', exclusive, (lock, options) => lock.holder(options)),
+  method('group-membership', 'join', group, (made, options) => made.join('w', options)),
+  method('group-membership', 'members', group, (made, options) => made.members(options)),
+  {
+    file: 'member',
+    method: 'update',
+    prepare: async (client) => {
+      const member = await group(client).join('w')
+      return (options) => member.update('new', options)
+    },
+  },
+  method('config-center', 'ready', (client) => new ConfigCenter(client, '/c/x'), (made, o) => made.ready(o)),
+  { file: 'config-center', method: 'get', prepare: center((made, options) => made.get(options)) },
+  { file: 'config-center', method: 'publish', prepare: center((made, options) => made.publish(1, options)) },
+  method('config-tree', 'ready', (client) => new ConfigTree(client, '/c'), (made, options) => made.ready(options)),
+  { file: 'config-tree', method: 'publish', prepare: tree((made, options) => made.publish('x', 1, options)) },
+  { file: 'config-tree', method: 'remove', prepare: tree((made, options) => made.remove('there', options)) },
+]
+
+function center(call: (made: ConfigCenter<unknown>, options: TimedWaitOptions) => Promise<unknown>): Method['prepare'] {
+  return async (client) => {
+    const made = new ConfigCenter<unknown>(client, '/c/x')
+    await made.ready()
+    return (options) => call(made, options)
+  }
+}
+
+function tree(call: (made: ConfigTree<unknown>, options: TimedWaitOptions) => Promise<unknown>): Method['prepare'] {
+  return async (client) => {
+    const made = new ConfigTree<unknown>(client, '/c')
+    await made.publish('there', 1)
+    return (options) => call(made, options)
+  }
+}
+
+/** What happens to a call. */
+interface Event {
+  readonly name: string
+  /** Before the call. */
+  readonly before?: (rig: Rig, client: Client) => Promise<void> | void
+  readonly options?: () => TimedWaitOptions
+  /** While it is under way. */
+  readonly during?: (rig: Rig, client: Client) => Promise<void> | void
+}
+
+async function cutOff(rig: Rig, client: Client): Promise<void> {
+  rig.control.refuseOpens(true)
+  rig.control.disconnect(sessionOf(client))
+  await pass(1)
+}
+
+async function end(rig: Rig, client: Client): Promise<void> {
+  rig.control.refuseOpens(true)
+  rig.control.expire(sessionOf(client))
+  await pass(100)
+}
+
+const EVENTS: readonly Event[] = [
+  { name: 'nothing' },
+  { name: 'the client was closed', before: (_, client) => run(client.close()) },
+  { name: 'the client closes', during: (_, client) => run(client.close()) },
+  { name: 'no server is in touch', before: cutOff },
+  { name: 'no server is in touch, and waitMs 0', before: cutOff, options: () => ({ waitMs: 0 }) },
+  { name: 'no server is in touch, and a limit', before: cutOff, options: () => ({ waitMs: 500 }) },
+  { name: 'no server is in touch, and an abort', before: cutOff, options: () => ({ signal: AbortSignal.timeout(9) }) },
+  { name: 'no server is in touch, and the client closes', before: cutOff, during: (_, client) => run(client.close()) },
+  { name: 'touch is lost', during: cutOff },
+  { name: 'the session is over, and there is no other', before: end },
+  { name: 'the session ends, and there is no other', during: end },
+  { name: 'the session ends', during: (rig, client) => rig.control.expire(sessionOf(client)) },
+  { name: 'an abort before', options: () => ({ signal: AbortSignal.abort() }) },
+  { name: 'a limit of a moment', options: () => ({ waitMs: 1 }) },
+  { name: 'waitMs 0', options: () => ({ waitMs: 0 }) },
+  ...sweepOf(REQUESTS_STRUCK).map(({ what, fate, nth }): Event => ({
+    name: `${what} at request ${String(nth)}`,
+    before: (rig, client) => {
+      const session = sessionOf(client)
+      strike(rig, fate, ({ kind, sessionId }) => sessionId === session && kind !== 'close', nth)
+    },
+  })),
+  ...(['create', 'children', 'get', 'exists', 'sync', 'set', 'multi'] as const).map((kind): Event => ({
+    name: `every ${kind} is lost`,
+    before: (rig) => void rig.control.onRequest((request) => (request.kind === kind ? 'lose-before' : undefined)),
+  })),
+]
+
+const TITLE = '$file $method rejects with the codes that it documents, and no other'
+
+it.each(METHODS)(TITLE, { timeout: TIME_LIMIT_MS }, async (subject) => {
+  const { codes, refusals } = documentedOf(subject.file, subject.method)
+  expect(codes.size).toBeGreaterThan(0)
+  const wrong: string[] = []
+  for (const { name, before, options, during } of EVENTS) {
+    const rig = newRig()
+    const client = await rig.connect({ operationTimeoutMs: 3_000 })
+    const call = await run(subject.prepare(client))
+    await pass(SESSION_TIMEOUT_MS / 2)
+    await before?.(rig, client)
+    const settled = call(options?.() ?? {}).then(() => null, (error: unknown) => error)
+    await pass(2)
+    await during?.(rig, client)
+    await pass(PATIENCE_MS)
+    const error = await Promise.race([settled, Promise.resolve(null)])
+    const isNamed = isCoordinationError(error) && (codes.has(error.code) || (refusals && error.outcome === 'rejected'))
+    if (error !== null && !isNamed) wrong.push(`${name}: ${codeOf(error)}`)
+    rig.control.refuseOpens(false)
+    await run(client.close())
+    await pass(2 * SESSION_TIMEOUT_MS)
+  }
+  expect(wrong).toEqual([])
+})

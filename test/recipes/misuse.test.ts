@@ -1,0 +1,198 @@
+/** What callers get wrong: each is told what, and what is likely meant. */
+import { expect, it } from 'vitest'
+import type { Client } from '../../src/core/client.ts'
+import { ConfigCenter } from '../../src/recipes/config-center.ts'
+import { ConfigTree } from '../../src/recipes/config-tree.ts'
+import { ExclusiveLock } from '../../src/recipes/exclusive-lock.ts'
+import { FairLock } from '../../src/recipes/fair-lock.ts'
+import { GroupMembership } from '../../src/recipes/group-membership.ts'
+import type { Member } from '../../src/recipes/member.ts'
+import { ROUND_TRIP_MS, closeAll, codeOf, newRig, pass, run, useVirtualTime } from './rig.ts'
+
+useVirtualTime()
+
+/** Everything that is called here, with types that nothing checks. */
+type Loose = (...args: unknown[]) => unknown
+
+interface Things {
+  readonly client: Client
+  readonly fair: FairLock
+  readonly exclusive: ExclusiveLock
+  readonly center: ConfigCenter<unknown>
+  readonly tree: ConfigTree<unknown>
+  readonly group: GroupMembership
+  readonly member: Member<unknown>
+}
+
+async function thingsOf(client: Client): Promise<Things> {
+  const group = new GroupMembership(client, '/g')
+  return {
+    client,
+    fair: new FairLock(client, '/l/fair'),
+    exclusive: new ExclusiveLock(client, '/l/exclusive'),
+    center: new ConfigCenter<unknown>(client, '/c/one'),
+    tree: new ConfigTree<unknown>(client, '/c'),
+    group,
+    member: await run(group.join('w')),
+  }
+}
+
+/** Calls a method with whatever arguments. */
+function call(thing: object, method: string, ...args: unknown[]): unknown {
+  return (Reflect.get(thing, method) as Loose).apply(thing, args)
+}
+
+function make(recipe: unknown, ...args: unknown[]): unknown {
+  return Reflect.construct(recipe as new () => unknown, args)
+}
+
+const noop = (): void => undefined
+
+/** A call, and the words that its error must have. */
+type Misuse = readonly [string, (things: Things) => unknown, RegExp]
+
+const MISUSES: readonly Misuse[] = [
+  ['acquire({ timeoutMs })', ({ fair }) => call(fair, 'acquire', { timeoutMs: 5 }), /timeoutMs.*"waitMs"/],
+  ['acquire(5000)', ({ fair }) => call(fair, 'acquire', 5_000), /acquire takes an object.*waitMs: 5000/],
+  ['acquire(signal)', ({ fair }) => call(fair, 'acquire', AbortSignal.timeout(9)), /AbortSignal/],
+  ['acquire({ signal: {} })', ({ fair }) => call(fair, 'acquire', { signal: {} }), /signal must be an AbortSignal/],
+  ['acquire({ waitMs: "1" })', ({ fair }) => call(fair, 'acquire', { waitMs: '1' }), /waitMs must be a number/],
+  ['acquire({ waitMs: -1 })', ({ fair }) => call(fair, 'acquire', { waitMs: -1 }), /waitMs must be .* 0 or more/],
+  ['acquire({ data: 5 })', ({ fair }) => call(fair, 'acquire', { data: 5 }), /data must be a string or a Uint8Array/],
+  ['acquire({ onSessionLoss })', ({ fair }) => call(fair, 'acquire', { onSessionLoss: 1 }), /or 'queue-again'/],
+  ['tryAcquire({ onSessionLoss })', ({ fair }) => call(fair, 'tryAcquire', { onSessionLoss: 1 }), /onSessionLoss/],
+  ['contenders({ wait })', ({ fair }) => call(fair, 'contenders', { wait: 5 }), /"waitMs"/],
+  ['new FairLock(undefined)', () => make(FairLock, undefined, '/x'), /FairLock needs a client/],
+  ['new FairLock(path)', ({ client }) => make(FairLock, client, 5), /path must be/],
+  ['new FairLock({ layot })', ({ client }) => make(FairLock, client, '/x', { layot: 'kazoo' }), /"layout"/],
+  ['exclusive acquire({ timeout })', ({ exclusive }) => call(exclusive, 'acquire', { timeout: 5 }), /"waitMs"/],
+  ['exclusive acquire({ data: 5 })', ({ exclusive }) => call(exclusive, 'acquire', { data: 5 }), /data must be/],
+  ['exclusive tryAcquire(null)', ({ exclusive }) => call(exclusive, 'tryAcquire', null), /object of options/],
+  ['holder({ waitms })', ({ exclusive }) => call(exclusive, 'holder', { waitms: 5 }), /"waitMs"/],
+  ['new ExclusiveLock(connect())', () => make(ExclusiveLock, Promise.resolve(), '/x'), /await connect\(\) first/],
+  ['join(5)', ({ group }) => call(group, 'join', 5), /id must be a string/],
+  ['join("a/b")', ({ group }) => call(group, 'join', 'a/b'), /one segment/],
+  ['join({ value })', ({ group }) => call(group, 'join', 'w2', { value: 5 }), /"data"/],
+  ['join({ onSessionLoss })', ({ group }) => call(group, 'join', 'w2', { onSessionLoss: 1 }), /queue-again/],
+  ['members({ timeout })', ({ group }) => call(group, 'members', { timeout: 5 }), /"waitMs"/],
+  ['group subscribe()', ({ group }) => call(group, 'subscribe'), /listener must be a function/],
+  ['group subscribe({ initial })', ({ group }) => call(group, 'subscribe', noop, { initial: true }), /"emitInitial"/],
+  ['group watch({ abort })', ({ group }) => call(group, 'watch', { abort: 1 }), /"signal"/],
+  ['new GroupMembership({ codec })', ({ client }) => make(GroupMembership, client, '/g', { codec: {} }), /codec must/],
+  ['new GroupMembership()', () => make(GroupMembership), /GroupMembership needs a client/],
+  ['update(…, { timeout })', ({ member }) => call(member, 'update', 1, { timeout: 5 }), /"waitMs"/],
+  ['member subscribe(5)', ({ member }) => call(member, 'subscribe', 5), /listener must be a function/],
+  ['member watch({ signal: 5 })', ({ member }) => call(member, 'watch', { signal: 5 }), /signal must be/],
+  ['center with schema {}', ({ client }) => make(ConfigCenter, client, '/x', { schema: {} }), /Standard Schema/],
+  ['new ConfigCenter({ initial })', ({ client }) => make(ConfigCenter, client, '/x', { defualt: 1 }), /"default"/],
+  ['new ConfigCenter(5)', () => make(ConfigCenter, 5, '/x'), /ConfigCenter needs a client/],
+  ['tree with default', ({ client }) => make(ConfigTree, client, '/x', { default: 1 }), /no option "default"/],
+  ['ready(5)', ({ center }) => call(center, 'ready', 5), /waitMs: 5/],
+  ['get({ timeout })', ({ center }) => call(center, 'get', { timeout: 5 }), /"waitMs"/],
+  ['publish({ version })', ({ center }) => call(center, 'publish', 1, { ifversion: 5 }), /"ifVersion"/],
+  ['publish({ ifVersion: -1 })', ({ center }) => call(center, 'publish', 1, { ifVersion: -1 }), /from 0 to/],
+  ['publish({ force: 1 })', ({ center }) => call(center, 'publish', 1, { force: 1 }), /true or false/],
+  ['publish twice told', ({ center }) => call(center, 'publish', 1, { force: true, ifVersion: 1 }), /exclude/],
+  ['center subscribe(null)', ({ center }) => call(center, 'subscribe', null), /listener must be a function/],
+  ['center onInvalid(5)', ({ center }) => call(center, 'onInvalid', 5), /listener must be a function/],
+  ['tree publish("")', ({ tree }) => call(tree, 'publish', '', 1), /key must be a string/],
+  ['tree publish(5)', ({ tree }) => call(tree, 'publish', 5, 1), /key must be a string/],
+  ['tree get(5)', ({ tree }) => call(tree, 'get', 5), /key must be a string/],
+  ['tree remove({ timeout })', ({ tree }) => call(tree, 'remove', 'a', { timeout: 5 }), /"waitMs"/],
+  ['tree watch({ signal: {} })', ({ tree }) => call(tree, 'watch', { signal: {} }), /signal must be/],
+]
+
+/** What a call throws or rejects with, if it does so at once. */
+async function errorOf(task: () => unknown): Promise<unknown> {
+  try {
+    const result = task()
+    if (result instanceof Promise) await run(result)
+  } catch (error) {
+    return error
+  }
+  return undefined
+}
+
+it.each(MISUSES)('%s is refused in words that help', async (_, misuse, words) => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const things = await thingsOf(client)
+  rig.control.resetCounts()
+  const error = await errorOf(() => misuse(things))
+  expect(error instanceof TypeError || error instanceof RangeError).toBe(true)
+  expect(String(error)).toMatch(words)
+  expect(rig.control.requestCount({ kind: 'create' })).toBe(0)
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
+const CALLS: readonly (readonly [string, (things: Things) => unknown])[] = [
+  ['acquire', ({ fair }) => fair.acquire()],
+  ['acquire, waitMs 0', ({ fair }) => fair.acquire({ waitMs: 0 })],
+  ['tryAcquire', ({ fair }) => fair.tryAcquire()],
+  ['contenders', ({ fair }) => fair.contenders()],
+  ['exclusive acquire', ({ exclusive }) => exclusive.acquire()],
+  ['exclusive tryAcquire', ({ exclusive }) => exclusive.tryAcquire()],
+  ['holder', ({ exclusive }) => exclusive.holder()],
+  ['center ready', ({ center }) => center.ready()],
+  ['center get', ({ center }) => center.get()],
+  ['center publish', ({ center }) => center.publish(1)],
+  ['center subscribe', ({ center }) => center.subscribe(noop)],
+  ['center watch', ({ center }) => center.watch()],
+  ['center onInvalid', ({ center }) => center.onInvalid(noop)],
+  ['tree ready', ({ tree }) => tree.ready()],
+  ['tree publish', ({ tree }) => tree.publish('a', 1)],
+  ['tree remove', ({ tree }) => tree.remove('a')],
+  ['tree subscribe', ({ tree }) => tree.subscribe(noop)],
+  ['tree watch', ({ tree }) => tree.watch()],
+  ['tree onInvalid', ({ tree }) => tree.onInvalid(noop)],
+  ['join', ({ group }) => group.join('w2')],
+  ['members', ({ group }) => group.members()],
+  ['group subscribe', ({ group }) => group.subscribe(noop)],
+  ['group watch', ({ group }) => group.watch()],
+  ['update', ({ member }) => member.update(1)],
+]
+
+it.each(CALLS)('%s says CLIENT_CLOSED after the client was closed', async (_, use) => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const things = await thingsOf(client)
+  await run(Promise.all([things.center.ready(), things.tree.ready()]))
+  await run(client.close())
+  expect(codeOf(await errorOf(() => use(things)))).toMatch(/^CLIENT_CLOSED/)
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
+it.each(CALLS.filter(([name]) => /center|tree|join|members|group|update/.test(name)))(
+  '%s says CLIENT_CLOSED after the recipe was closed',
+  async (_, use) => {
+    const rig = newRig()
+    const client = await rig.connect()
+    const things = await thingsOf(client)
+    await run(Promise.all([things.center.ready(), things.tree.ready()]))
+    await run(Promise.all([things.center.close(), things.tree.close(), things.group.close()]))
+    expect(codeOf(await errorOf(() => use(things)))).toMatch(/^CLIENT_CLOSED/)
+    expect(await closeAll(rig, client)).toEqual([])
+  },
+)
+
+it('a listener that throws is reported with which one it is, and where', async () => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const { center, tree, group, member } = await thingsOf(client)
+  const cause = new Error('broken')
+  function onChange(): void {
+    throw cause
+  }
+  for (const thing of [center, tree, group, member]) thing.subscribe(onChange)
+  center.onInvalid(() => Promise.reject(cause))
+  await pass(10 * ROUND_TRIP_MS)
+  await run(client.set('/c/one', 'not JSON').catch(() => client.create('/c')).catch(() => undefined))
+  await run(client.create('/c/one', 'not JSON'))
+  await pass(10 * ROUND_TRIP_MS)
+  const told = rig.errors.filter((error) => error instanceof Error && error.cause === cause).map(String)
+  for (const where of ['ConfigCenter on /c/one', 'ConfigTree on /c', 'GroupMembership on /g', 'a member on /g/w']) {
+    expect(told).toContainEqual(`Error: the listener onChange of ${where} threw: broken`)
+  }
+  expect(told).toContainEqual('Error: a listener of ConfigCenter.onInvalid on /c/one threw: broken')
+  expect(await closeAll(rig, client)).toEqual([])
+})
