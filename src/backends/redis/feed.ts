@@ -3,9 +3,9 @@
  *
  * Model     every transaction is published with its position and its changes. A session takes what comes next behind
  *           what it has seen; where something is missing it asks the stream.
- * Strangers whoever reaches the server, in whichever database, can publish there. The scripts seal what they publish with
- *           a word that only those know who can read the namespace's keys. A message without it says no more than that
- *           there may be something to look for.
+ * Strangers whoever reaches the server, in whichever database, can publish there. The scripts seal what they publish
+ *           with a word that only those know who can read the namespace's keys. A message without it says no more than
+ *           that there may be something to look for.
  * Loss      a subscription may lose anything at any time without a word, and nothing rests on it but speed: every tick
  *           of a session asks the stream too. One that is found to be behind is made anew.
  */
@@ -17,7 +17,7 @@ import type { Position, Transaction } from './position.ts'
 
 /** Who is told. */
 export interface FeedListener {
-  /** `transaction` is null when something may have been missed: the subscription is new, or a stranger has published. */
+  /** `transaction` is null when something may have been missed: at the beginning, and when a stranger has published. */
   readonly onHeard: (transaction: Transaction | null) => void
   /** Something is wrong that does not mend itself; one listener is told, once. */
   readonly onProblem: (error: unknown) => void
@@ -131,7 +131,7 @@ export class Feed {
   #complain(cause: CoordinationError): void {
     if (this.#hasComplained) return
     this.#hasComplained = true
-    const message = `somebody else publishes on the channel ${this.#channel} of Redis, which is told once: ${cause.message}`
+    const message = `somebody else publishes on the channel ${this.#channel} of Redis (told once): ${cause.message}`
     const [listener] = this.#listeners
     listener?.onProblem(new CoordinationError('PROTOCOL_VIOLATION', message, { outcome: 'corrupt', cause }))
   }

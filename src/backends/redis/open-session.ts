@@ -1,5 +1,4 @@
 /** How a session begins. */
-import { randomUUID } from 'node:crypto'
 import { abortedError } from '../../core/async.ts'
 import type { OpenOptions, Session } from '../../core/backend.ts'
 import type { Hub } from './hub.ts'
@@ -20,7 +19,7 @@ export async function openSession(hub: Hub, timeoutMs: number, options: OpenOpti
       hub.settings.connectTimeoutMs,
       async (link) => {
         const sentAtMs = performance.now()
-        const args = [hub.now(), '', randomUUID(), '', String(timeoutMs), hub.seen.text]
+        const args = [hub.now(), '', crypto.randomUUID(), '', String(timeoutMs), hub.seen.text]
         const reply = await link.run(SCRIPTS.open, args)
         if (reply.status === 'CORRUPT') throw foreign(textOf(reply.payload))
         if (reply.position === null) throw unexpected('no position')

@@ -35,7 +35,7 @@ interface Held {
 /** A transaction that was heard before those in front of it. */
 interface Early {
   readonly transaction: Transaction
-  /** Whether the server was asked since: then it has told everything up to there, or nothing of the kind has happened. */
+  /** Whether the server was asked since: then it has told everything up to there, or there is no such transaction. */
   wasAskedFor: boolean
 }
 

@@ -2,9 +2,9 @@
  * What a session has to send: in the order of the calls, no more at once than the answers of a short while, and nothing
  * that keeps the session alive after what only brings data.
  *
- * Room      a server answers in order, so whatever is sent waits for the answers of all that was sent before it. What is
- *           in flight is bounded by the bytes that its answers are expected to have; the rest waits here. A renewal is
- *           sent before all of that.
+ * Room      a server answers in order, so whatever is sent waits for the answers of all that was sent before it. What
+ *           is in flight is bounded by the bytes that its answers are expected to have; the rest waits here. A renewal
+ *           is sent before all of that.
  * Again     a write that the server has not counted makes it refuse the writes after it: when all that is in flight is
  *           answered, they are sent again, with new numbers.
  */

@@ -25,7 +25,7 @@ export interface Reply {
   readonly status: Status
   /** Where the namespace stood; null if there is none. */
   readonly position: Position | null
-  /** What the session had not seen, oldest first; empty if it asked for nothing, missed too much, or it is unreadable. */
+  /** What the session had not seen, oldest first; empty if it asked for nothing, missed too much or cannot read it. */
   readonly news: readonly Transaction[]
   /** What is special to the script. */
   readonly payload: unknown

@@ -23,7 +23,7 @@ interface Meaning {
 
 const MEANINGS: Readonly<Record<string, Meaning>> = Object.freeze({
   NOSCRIPT: { reason: 'forgotten', sentence: 'Redis has forgotten the scripts' },
-  MOVED: { reason: 'elsewhere', sentence: 'this Redis server does not serve the namespace: another of its cluster does' },
+  MOVED: { reason: 'elsewhere', sentence: 'another server of the Redis cluster serves the namespace' },
   ASK: { reason: 'elsewhere', sentence: 'the namespace is being moved to another server of the Redis cluster' },
   TRYAGAIN: { reason: 'elsewhere', sentence: 'the namespace is being moved to another server of the Redis cluster' },
   CLUSTERDOWN: { reason: 'elsewhere', sentence: 'the Redis cluster does not serve the namespace' },

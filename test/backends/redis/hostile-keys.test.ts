@@ -18,7 +18,8 @@ const FOREIGN = { code: 'PROTOCOL_VIOLATION', outcome: 'corrupt' }
 /** What a stranger can write in place of anything. */
 const TEXTS = [
   '', ' ', 'x', '0', '-1', '7', '1e999', 'nan', 'inf', '0x10', '99999999999999999999', '2147483648', '\n', '\u0000',
-  '/', '//', '/a', 'a/b', '..', '{"a":1}', '5-1', 's5-1', '5-1 5-1 5-1 0 0 0 0 0 p 0 0 0 0', '5-1 5-1 5-1 NaN 0 0 0 0 p 0 0 0 0',
+  '/', '//', '/a', 'a/b', '..', '{"a":1}', '5-1', 's5-1',
+  '5-1 5-1 5-1 0 0 0 0 0 p 0 0 0 0', '5-1 5-1 5-1 NaN 0 0 0 0 p 0 0 0 0',
   '5-1 5-1 5-1 0 0 0 0 0 p 0 0 99999999999999999999 0', '9'.repeat(5_000), 'R 0 NO_NODE /x', 'S5-9\nC/a',
 ]
 const BYTES = [Buffer.from([0xff, 0xfe, 0x00]), Buffer.from([0xc3, 0x28])]

@@ -14,7 +14,7 @@
  * Foreign   whoever reaches the server can write the keys. What is read is looked at before it is used: a key that does
  *           not hold what belongs there ends the script before its first write, and its name is answered. What ends
  *           sessions and nodes by itself passes over such keys instead, since every script of everybody does that.
- * Linear    every pattern is anchored, and none has two parts that could match the same text: a script stops all others.
+ * Linear    every pattern is anchored, and no two parts of one could match the same text: a script stops all others.
  * Portable  runs on ioredis-mock too (Lua 5.3 with 32-bit integers): HGET and not HMGET where a field may be missing,
  *           missing is compared with `false`, numbers leave through string.format, no cjson, an injected clock, and an
  *           answer is made by one constructor, as a table that has grown is none to the mock.
@@ -180,7 +180,7 @@ local function fieldsOf(stat)
   return fields
 end
 
--- The stat of a node as it is stored; false if there is none, nil if there is something else. Who reads it looks closer.
+-- The stat of a node as it is stored; false if there is none, nil if there is something else. Its reader looks closer.
 local function storedStat(path)
   local stat = redis.pcall('HGET', K .. 'n:' .. path, 'stat')
   if stat == false or isStat(stat) then return stat end
