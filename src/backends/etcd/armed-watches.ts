@@ -160,9 +160,9 @@ export class ArmedWatches {
       const plan = planFor(hasChildren ? 3 : 1)
       const revisions = plan.revisions(path)
       if (!hasChildren) return [{ path, plan, glimpse: (answers) => ({ ...NOTHING, ...revisions(answers) }) }]
-      const [count, numChildren] = [plan.count(path), plan.numChildren(path)]
+      const [count, numChildren] = [plan.counted(path), plan.numChildren(path)]
       const glimpse: Answer<Glimpse> = (answers) => {
-        return { ...revisions(answers), counted: count(answers).counted, numChildren: numChildren(answers) }
+        return { ...revisions(answers), counted: count(answers), numChildren: numChildren(answers) }
       }
       return [{ path, plan, glimpse }]
     })

@@ -3,8 +3,8 @@ import type { Operation, OperationResult } from '../../core/backend.ts'
 import type { CallFailure } from '../../core/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import type { ErrorCode } from '../../core/errors.ts'
+import { refusal } from '../../core/refusal.ts'
 import type { ArmedWatch, ArmedWatches, Glimpse, WatchKind } from './armed-watches.ts'
-import { refusal } from './draft.ts'
 import { Status } from './grpc.ts'
 import type { RpcError } from './io/channel.ts'
 import { statOf } from './node-value.ts'
@@ -142,7 +142,8 @@ export class WriteCall {
 /** The error for what etcd refused. */
 export function failure(error: RpcError, path: string | null): CoordinationError {
   const where = path === null ? {} : { path }
-  return new CoordinationError(codeOf(error), `etcd refused it: ${error.message}`, {
+  const code = codeOf(error)
+  return new CoordinationError(code, sentenceOf(code, error), {
     outcome: 'rejected',
     cause: error,
     ...where,
@@ -152,12 +153,33 @@ export function failure(error: RpcError, path: string | null): CoordinationError
 function codeOf({ status, message }: RpcError): ErrorCode {
   if (status === Status.permissionDenied || status === Status.unauthenticated) return 'NO_AUTH'
   if (/authentication failed|user name|role|auth/.test(message)) return 'NO_AUTH'
-  return /too large|too many operations/.test(message) ? 'PAYLOAD_TOO_LARGE' : 'SYSTEM_ERROR'
+  return /too large|larger than max|too many operations/.test(message) ? 'PAYLOAD_TOO_LARGE' : 'SYSTEM_ERROR'
 }
 
-function failWith(call: Call, { code, message, outcome }: CallFailure): void {
+/** What etcd refused, in our words; its own are the cause. */
+function sentenceOf(code: ErrorCode, { message }: RpcError): string {
+  if (code === 'NO_AUTH') return 'etcd wants another user or password, or the user lacks permissions for the prefix'
+  if (code === 'PAYLOAD_TOO_LARGE') return 'the request is larger than etcd takes'
+  if (/database space exceeded/.test(message)) return 'etcd takes no writes, since its database is full'
+  return 'etcd refused the request; the cause has its words'
+}
+
+/** For a call whose request was sent and whose answer did not come. */
+export function lostAnswer(error: RpcError): CallFailure & { readonly cause: unknown } {
+  // What etcd answered itself is for the cause.
+  const reason = error.status === 0 ? `: ${error.message}` : ''
+  return {
+    code: 'CONNECTION_LOSS',
+    message: `the answer of etcd was lost${reason}`,
+    outcome: 'unknown',
+    cause: error,
+  }
+}
+
+function failWith(call: Call, failure: CallFailure & { readonly cause?: unknown }): void {
+  const { code, message, outcome, cause } = failure
   const where = call.path === null ? {} : { path: call.path }
-  call.reject(new CoordinationError(code, message, { outcome: call.isSent ? 'unknown' : outcome, ...where }))
+  call.reject(new CoordinationError(code, message, { outcome: call.isSent ? 'unknown' : outcome, cause, ...where }))
 }
 
 function glimpseOf({ node, count, numChildren }: Found): Glimpse {

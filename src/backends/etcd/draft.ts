@@ -12,13 +12,12 @@
  * Source    core/backend.ts; ZooKeeper's PrepRequestProcessor for the order of the checks.
  */
 import type { Operation, OperationResult } from '../../core/backend.ts'
-import { CoordinationError } from '../../core/errors.ts'
-import type { ErrorCode } from '../../core/errors.ts'
 import { parentOf, sequenceSuffix } from '../../core/path.ts'
+import { refusal } from '../../core/refusal.ts'
 import type { Keys } from './keys.ts'
 import { valueOf } from './messages.ts'
 import type { Compare, RequestOp, TxnResponse } from './messages.ts'
-import { BORN_WITH_THIS_VALUE, czxidOf, encodeNode, statOf } from './node-value.ts'
+import { BORN_WITH_THIS_VALUE, czxidOf, encodeNode, foreign, statOf } from './node-value.ts'
 import type { NodeHeader, NodeState } from './node-value.ts'
 import { ReadPlan } from './read-plan.ts'
 import type { Answer, CountRead } from './read-plan.ts'
@@ -141,7 +140,7 @@ export class Draft {
     for (const node of this.#nodes.values()) {
       if (node.now === null) hints.note(node.path, revision, { node: null })
       else if (node.isWritten) {
-        hints.note(node.path, revision, { node: stateOf(node, node.now, revision), ...bornCounts(node) })
+        hints.note(node.path, revision, { node: stateOf(node, node.now, revision), ...bornCounts(node, revision) })
       }
     }
     for (const [path, { creates }] of this.#tallies) {
@@ -168,15 +167,18 @@ export class Draft {
   }
 
   #create({ path: asked, data, mode }: Extract<Operation, { type: 'create' }>, index: number | undefined): void {
-    if (mode === 'container' || mode === 'persistent-with-ttl') throw refusal('UNSUPPORTED', asked, index)
+    if (mode === 'container' || mode === 'persistent-with-ttl') throw refusal('UNSUPPORTED', asked, { index })
     const parentPath = parentOf(asked)
     const parent = this.#node(parentPath)
-    if (parent.now === null) throw refusal('NO_NODE', asked, index)
+    if (parent.now === null) throw refusal('NO_NODE', asked, { index, isCreate: true })
+    if (lacksCount(parent)) throw foreign(this.#keys.count(parentPath), asked)
     const tally = this.#tally(parentPath)
     const path = mode.endsWith('-sequential') ? asked + sequenceSuffix(this.#countNow(parent, tally)) : asked
     const node = this.#node(path)
-    if (node.now !== null) throw refusal('NODE_EXISTS', path, index)
-    if (parent.now.isEphemeral) throw refusal('NO_CHILDREN_FOR_EPHEMERALS', path, index)
+    if (node.now !== null) throw refusal('NODE_EXISTS', path, { index, isCreate: true })
+    if (parent.now.isEphemeral) {
+      throw refusal('NO_CHILDREN_FOR_EPHEMERALS', path, { index, isCreate: true })
+    }
     const { nowMs, session } = this.#author
     const isEphemeral = mode.startsWith('ephemeral')
     const czxid = (node.known.node ?? null) === null ? 0n : BORN_WITH_THIS_VALUE
@@ -215,11 +217,11 @@ export class Draft {
   }
 
   #delete({ path, version }: Extract<Operation, { type: 'delete' }>, index: number | undefined): void {
-    if (path === '/') throw refusal('BAD_ARGUMENTS', path, index)
+    if (path === '/') throw refusal('BAD_ARGUMENTS', path, { index })
     const node = this.#existing(path, version, index)
     const { creates, deletes } = this.#tally(path)
     const before = node.isBorn ? 0 : node.known.numChildren ?? 0
-    if (before + creates - deletes > 0) throw refusal('NOT_EMPTY', path, index)
+    if (before + creates - deletes > 0) throw refusal('NOT_EMPTY', path, { index })
     if (!node.isBorn) node.wasEmpty = before === 0
     Object.assign(node, { now: null, isBorn: false, isWritten: true })
     this.#tally(parentOf(path)).deletes += 1
@@ -229,7 +231,7 @@ export class Draft {
   #check({ path, version, czxid }: Extract<Operation, { type: 'check' }>, index: number | undefined): void {
     const node = this.#existing(path, version, index)
     if (czxid !== undefined) {
-      if (czxid !== creationOf(node)) throw refusal('BAD_VERSION', path, index)
+      if (czxid !== creationOf(node)) throw refusal('BAD_VERSION', path, { index })
       // A multi that deletes and makes it again leaves the key its create_revision, but not its mod_revision.
       node.isPinned = true
     }
@@ -238,8 +240,8 @@ export class Draft {
 
   #existing(path: string, version: number, index: number | undefined): DraftNode {
     const node = this.#node(path)
-    if (node.now === null) throw refusal('NO_NODE', path, index)
-    if (version !== ANY_VERSION && version !== node.now.version) throw refusal('BAD_VERSION', path, index)
+    if (node.now === null) throw refusal('NO_NODE', path, { index })
+    if (version !== ANY_VERSION && version !== node.now.version) throw refusal('BAD_VERSION', path, { index })
     if (version !== ANY_VERSION) node.isPinned = true
     return node
   }
@@ -300,16 +302,6 @@ export class Draft {
   }
 }
 
-/** Makes the error of an operation that was looked at and refused. */
-export function refusal(code: ErrorCode, path: string, index?: number): CoordinationError {
-  const place = index === undefined ? '' : ` (operation ${index})`
-  return new CoordinationError(code, `${code}: ${path}${place}`, {
-    outcome: 'rejected',
-    path,
-    ...(index === undefined ? {} : { index }),
-  })
-}
-
 function stateOf(node: DraftNode, now: NonNullable<DraftNode['now']>, revision: bigint): NodeState {
   const { data, ...header } = now
   return { ...header, created: node.known.node?.created ?? revision, modified: revision, dataLength: data.length }
@@ -322,9 +314,15 @@ function creationOf({ known, now, isBorn }: DraftNode): bigint | null {
 }
 
 /** A node that was just made has no children: what is needed to delete it is known. */
-function bornCounts({ isBorn, now }: DraftNode): Known {
+function bornCounts({ isBorn, now }: DraftNode, revision: bigint): Known {
   if (!isBorn || now === null) return {}
-  return { count: NO_COUNT, numChildren: 0 }
+  return { count: now.isEphemeral ? NO_COUNT : { creates: 0, counted: revision }, numChildren: 0 }
+}
+
+/** Whether the key that counts the children of a node is missing, which every persistent node has. */
+function lacksCount({ known, isBorn }: DraftNode): boolean {
+  const { node = null, count = NO_COUNT } = known
+  return node !== null && !isBorn && !node.isEphemeral && count.counted === 0n
 }
 
 /** int32 that skips -1, since -1 stands for any version. */

@@ -5,7 +5,7 @@
  */
 import type { Backend } from '../../core/backend.ts'
 import { EtcdBackend } from './backend.ts'
-import { settingsOf } from './options.ts'
+import { requireEndpoints, settingsOf } from './options.ts'
 import type { EtcdOptions } from './options.ts'
 
 export type { EtcdOptions, EtcdTlsOptions } from './options.ts'
@@ -19,7 +19,12 @@ export type { EtcdOptions, EtcdTlsOptions } from './options.ts'
  * @returns the backend; it holds connections while it has sessions, and some seconds more
  * @throws TypeError or RangeError for a wrong option
  */
-export function etcd(endpoints: string | readonly string[] | EtcdOptions = {}, options: EtcdOptions = {}): Backend {
+export function etcd(
+  ...given: [endpoints?: string | readonly string[] | EtcdOptions, options?: EtcdOptions]
+): Backend {
+  const [endpoints = {}, options = {}] = given
+  // Who gives nothing means the default; who gives undefined has lost an address.
+  if (given.length > 0) requireEndpoints(given[0])
   const all = isEndpoints(endpoints) ? { ...options, endpoints } : { ...endpoints, ...options }
   return new EtcdBackend(settingsOf(all))
 }

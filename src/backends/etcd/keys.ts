@@ -60,10 +60,11 @@ export class Keys {
   read(key: string): WatchedKey | null {
     if (key.startsWith(this.#nodes)) {
       const slash = key.indexOf('/', this.#nodes.length)
-      return slash < 0 ? null : { path: key.slice(slash) }
+      const path = key.slice(slash)
+      return slash >= 0 && key === this.node(path) ? { path } : null
     }
     const id = key.slice(this.#sessions.length)
-    return key.startsWith(this.#sessions) && /^[0-9a-f]+$/.test(id) ? { session: BigInt(`0x${id}`) } : null
+    return key.startsWith(this.#sessions) && /^[0-9a-f]{1,16}$/.test(id) ? { session: BigInt(`0x${id}`) } : null
   }
 }
 

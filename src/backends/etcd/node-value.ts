@@ -50,7 +50,10 @@ export const BORN_WITH_THIS_VALUE = 1n
 const MAGIC = 'quorate1'
 const LINE_BYTES_MAX = 160
 const NEWLINE = 0x0a
-const LINE = new RegExp(`^${MAGIC} (persistent|ephemeral) (-?\\d+) (\\d+) (\\d+) (\\d+)$`)
+/** How much of a key is told. */
+const KEY_CHARS_MAX = 200
+const LINE = new RegExp(`^${MAGIC} (persistent|ephemeral) (-?\\d{1,10}) (\\d{1,15}) (\\d{1,15}) (\\d{1,18})$`)
+const INT32_MAX = 2 ** 31 - 1
 
 /** The value of a node's key. */
 export function encodeNode(header: NodeHeader, data: Uint8Array): Uint8Array {
@@ -67,13 +70,9 @@ export function encodeNode(header: NodeHeader, data: Uint8Array): Uint8Array {
 export function decodeNode(value: Uint8Array, path: string): DecodedNode {
   const end = value.subarray(0, LINE_BYTES_MAX).indexOf(NEWLINE)
   const match = end < 0 ? null : LINE.exec(new TextDecoder().decode(value.subarray(0, end)))
-  if (match === null) {
-    throw new CoordinationError('PROTOCOL_VIOLATION', `what etcd holds for ${path} is not a node`, {
-      outcome: 'corrupt',
-      path,
-    })
-  }
+  if (match === null) throw notANode(path)
   const [, kind, version, ctimeMs, mtimeMs, czxid = '0'] = match
+  if (Number(version) > INT32_MAX || Number(version) < -INT32_MAX - 1) throw notANode(path)
   return {
     header: {
       isEphemeral: kind === 'ephemeral',
@@ -84,6 +83,19 @@ export function decodeNode(value: Uint8Array, path: string): DecodedNode {
     },
     data: new Uint8Array(value.subarray(end + 1)),
   }
+}
+
+/** The error for a key of a node that somebody else has written. */
+export function notANode(path: string): CoordinationError {
+  const message = `what etcd holds for ${path} is not a node: somebody else has written it`
+  return new CoordinationError('PROTOCOL_VIOLATION', message, { outcome: 'corrupt', path })
+}
+
+/** The error for another key that somebody else has written, or removed. */
+export function foreign(key: string, path: string): CoordinationError {
+  const what = 'does not hold what Quorate keeps there: somebody else has written it'
+  const message = `the key ${JSON.stringify(key.slice(0, KEY_CHARS_MAX))} of etcd ${what}`
+  return new CoordinationError('PROTOCOL_VIOLATION', message, { outcome: 'corrupt', path })
 }
 
 /** When a node was made: the revision that stands for ZooKeeper's czxid. */

@@ -1,4 +1,6 @@
 /** The options of the etcd backend: what they may be, and what they are by default. */
+import { optionNames, refuseUnknown } from '../../core/options.ts'
+import { textOf } from '../../core/value-text.ts'
 
 /** Whom to trust, and how this side proves who it is, at `https:` endpoints. PEM, as `node:tls` takes it. */
 export interface EtcdTlsOptions {
@@ -60,15 +62,17 @@ const DEFAULTS = Object.freeze({
   requestTimeoutMs: 5_000,
 })
 
-const OPTION_NAMES: ReadonlySet<string> = new Set<keyof EtcdOptions>([
-  'endpoints',
-  'prefix',
-  'user',
-  'password',
-  'tls',
-  'sessionTimeoutMs',
-  'requestTimeoutMs',
-])
+const OPTION_NAMES = optionNames<EtcdOptions>({
+  endpoints: true,
+  prefix: true,
+  user: true,
+  password: true,
+  tls: true,
+  sessionTimeoutMs: true,
+  requestTimeoutMs: true,
+})
+
+const TLS_OPTION_NAMES = optionNames<EtcdTlsOptions>({ ca: true, cert: true, key: true, servername: true })
 
 /**
  * Fills in and checks options.
@@ -76,15 +80,15 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof EtcdOptions>([
  * @throws TypeError for an unknown option or a wrong kind of value, RangeError for a number outside its range
  */
 export function settingsOf(options: EtcdOptions): EtcdSettings {
-  for (const name of Object.keys(options)) {
-    if (!OPTION_NAMES.has(name)) throw new TypeError(`etcd() has no option ${name}`)
-  }
+  refuseUnknown(options, OPTION_NAMES, 'etcd()')
+  refuseUnknown(options.tls, TLS_OPTION_NAMES, 'tls of etcd()')
   const { prefix = DEFAULTS.prefix, user, password = '', tls = {} } = options
   const { sessionTimeoutMs = DEFAULTS.sessionTimeoutMs, requestTimeoutMs = DEFAULTS.requestTimeoutMs } = options
   if (typeof prefix !== 'string' || prefix === '' || prefix.endsWith('/')) {
     throw new TypeError(`prefix must be a string that does not end in /, got ${JSON.stringify(prefix)}`)
   }
   if (user !== undefined && (typeof user !== 'string' || user === '')) throw new TypeError('user must be a name')
+  if (typeof password !== 'string') throw new TypeError('password must be a string')
   checkTime('sessionTimeoutMs', sessionTimeoutMs)
   checkTime('requestTimeoutMs', requestTimeoutMs)
   return {
@@ -98,12 +102,20 @@ export function settingsOf(options: EtcdOptions): EtcdSettings {
   }
 }
 
+/** Checks that what was given says where etcd is. @throws TypeError which says what is wanted */
+export function requireEndpoints(endpoints: unknown): void {
+  if (typeof endpoints === 'string' || (typeof endpoints === 'object' && endpoints !== null)) return
+  const wanted = "a URL such as 'http://127.0.0.1:2379', a list of them, or an object of options"
+  throw new TypeError(`etcd() takes ${wanted}, got ${textOf(endpoints)}`)
+}
+
 function endpointsOf(endpoints: string | readonly string[]): URL[] {
   const list = typeof endpoints === 'string' ? endpoints.split(',') : [...endpoints]
   if (list.length === 0 || list.length > ENDPOINTS_MAX) {
     throw new RangeError(`endpoints must be 1 to ${ENDPOINTS_MAX} URLs, got ${list.length}`)
   }
-  return list.map((text) => {
+  return list.map((text: unknown) => {
+    if (typeof text !== 'string') throw new TypeError(`an endpoint must be a URL in a string, got ${textOf(text)}`)
     const url = URL.canParse(text.trim()) ? new URL(text.trim()) : null
     if (url !== null && /^https?:$/.test(url.protocol)) return url
     throw new TypeError(`an endpoint must be a URL such as http://127.0.0.1:2379, got ${JSON.stringify(text)}`)

@@ -1,10 +1,11 @@
 /**
  * What is read in one transaction, so that all of it is of one revision: a list of reads, and what their answers mean.
  */
+import { isValidPath, joinPath } from '../../core/path.ts'
 import type { Keys } from './keys.ts'
 import { readKey, readRange } from './messages.ts'
 import type { KeyValue, RangeResponse, RequestOp, TxnResponse } from './messages.ts'
-import { decodeNode } from './node-value.ts'
+import { decodeNode, foreign, notANode } from './node-value.ts'
 import type { ChildCounts, NodeState } from './node-value.ts'
 
 /** A node as it was read. */
@@ -26,6 +27,9 @@ export type Answer<T> = (responses: Responses) => T
 type Responses = NonNullable<TxnResponse['responses']>
 
 const NO_BYTES = new Uint8Array()
+/** Names that need no closer look: printable ASCII that does not begin with a dot. */
+const PLAIN_NAME = /^[!-\-0-~][ -.0-~]*$/
+const INT32 = /^-?\d{1,10}$/
 
 /** Reads to be done together; see the head of this file. */
 export class ReadPlan {
@@ -53,7 +57,13 @@ export class ReadPlan {
 
   /** The count of the children that a node ever had. */
   count(path: string): Answer<CountRead> {
-    return this.#first(readKey(this.#keys.count(path)), countOf)
+    const key = this.#keys.count(path)
+    return this.#first(readKey(key), (kv) => countOf(kv, key, path))
+  }
+
+  /** When the count of a node's children was last changed; 0 if there is none. */
+  counted(path: string): Answer<bigint> {
+    return this.#first(readKey(this.#keys.count(path), true), (kv) => kv?.modRevision ?? 0n)
   }
 
   /** How many children a node has. */
@@ -65,7 +75,10 @@ export class ReadPlan {
   names(path: string): Answer<string[]> {
     const range = this.#keys.children(path)
     return this.#add(readRange(range, 'keysOnly'), (answer) => {
-      return (answer?.kvs ?? []).map(({ key = '' }) => key.slice(range.key.length)).sort()
+      const names = (answer?.kvs ?? []).map(({ key = '' }) => key.slice(range.key.length)).sort()
+      const odd = names.find((name) => !PLAIN_NAME.test(name) && !isName(name, path))
+      if (odd !== undefined) throw foreign(range.key + odd, path)
+      return names
     })
   }
 
@@ -90,12 +103,22 @@ export function countsOf({ creates, counted }: CountRead, numChildren: number): 
   return { creates, pzxid: counted, numChildren }
 }
 
+function isName(name: string, path: string): boolean {
+  return name !== '' && !name.includes('/') && isValidPath(joinPath(path, name))
+}
+
 function nodeOf(kv: KeyValue, path: string): NodeRead {
   const { value = NO_BYTES, createRevision: created = 0n, modRevision: modified = 0n, lease = 0n } = kv
   const { header, data } = decodeNode(value, path)
+  if (header.isEphemeral && lease === 0n) throw notANode(path)
   return { state: { ...header, created, modified, lease, dataLength: data.length }, data }
 }
 
-function countOf(kv: KeyValue | undefined): CountRead {
-  return { creates: Number(Buffer.from(kv?.value ?? NO_BYTES).toString()) | 0, counted: kv?.modRevision ?? 0n }
+function countOf(kv: KeyValue | undefined, key: string, path: string): CountRead {
+  if (kv === undefined) return { creates: 0, counted: 0n }
+  const text = Buffer.from(kv.value ?? NO_BYTES).toString()
+  const creates = INT32.test(text) ? Number(text) : NaN
+  // As this package writes it, since it is compared as text.
+  if (String(creates | 0) !== text) throw foreign(key, path)
+  return { creates, counted: kv.modRevision ?? 0n }
 }

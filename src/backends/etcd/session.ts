@@ -19,7 +19,7 @@ import { EventQueue } from '../../core/event-queue.ts'
 import { Fifo } from '../../core/fifo.ts'
 import { ArmedWatch, ArmedWatches } from './armed-watches.ts'
 import type { Difference, Look, WatchKind } from './armed-watches.ts'
-import { ReadCall, WriteCall, failure } from './calls.ts'
+import { ReadCall, WriteCall, failure, lostAnswer } from './calls.ts'
 import type { Call } from './calls.ts'
 import { Status } from './grpc.ts'
 import { RpcError } from './io/channel.ts'
@@ -368,11 +368,10 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
       for (const call of this.#current) call.isSent = false
       this.onGone()
     } else if (error instanceof RpcError && error.failure !== 'refused') {
-      const message = `lost connection: ${error.message}`
       const lost = this.#current.filter((call) => call.isSent)
       this.#current = this.#current.filter((call) => !call.isSent)
       for (const call of lost) {
-        this.#inOrder(() => call.fail({ code: 'CONNECTION_LOSS', message, outcome: 'unknown' }))
+        this.#inOrder(() => call.fail(lostAnswer(error)))
       }
       this.onLost()
       this.#keeper.failed(endpoint, error.message)

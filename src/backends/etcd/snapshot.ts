@@ -53,6 +53,20 @@ export function needsOf(operations: readonly Operation[]): Needs {
   return needs
 }
 
+/**
+ * What is known, and of nodes that are to be created and were never seen, that there are none: the transaction compares
+ * it, and finds what is there otherwise.
+ */
+export function assumingNew(operations: readonly Operation[], snapshot: Snapshot): Snapshot {
+  const assumed = new Map(snapshot)
+  for (const operation of operations) {
+    if (operation.type !== 'create' || operation.mode.endsWith('-sequential')) continue
+    const { path } = operation
+    if (assumed.get(path)?.node === undefined) assumed.set(path, { ...assumed.get(path), node: null })
+  }
+  return assumed
+}
+
 /** Whether everything that is needed is known. */
 export function covers(snapshot: Snapshot, needs: Needs): boolean {
   return [...needs].every(([path, parts]) => {

@@ -55,6 +55,8 @@ export class WatchHub {
   /** Everything up to here was delivered; 0 if it is not known yet. */
   #position = 0n
   #missed = false
+  /** Whether it was told that somebody else writes nodes. */
+  #hasComplained = false
   #endpoint: number
   #stream: { readonly close: () => void; readonly openedAtMs: number } | null = null
   #isCreated = false
@@ -215,7 +217,9 @@ export class WatchHub {
     try {
       return decodeNode(value, path).header.czxid === BORN_WITH_THIS_VALUE
     } catch (error) {
-      this.#report(error)
+      // Whoever reads the node is told too; this is for those who only watch, and once.
+      if (!this.#hasComplained) this.#report(error)
+      this.#hasComplained = true
       return false
     }
   }

@@ -26,9 +26,28 @@ export interface Call {
   sentAtMs: number
 }
 
+/** For a call whose answer is none. */
+export const UNREADABLE: CallFailure = {
+  code: 'PROTOCOL_VIOLATION',
+  message: 'what Redis answered cannot be understood',
+  outcome: 'corrupt',
+}
+
+/** A call of the session's own. @param ended - called with its answer, or with null when it has failed */
+export function ownCall(
+  script: ScriptName,
+  args: readonly string[],
+  renews: boolean,
+  ended: (reply: Reply | null) => void,
+): Call {
+  const shared = { path: '', watch: null, request: 0, sentAtMs: 0 }
+  return { ...shared, script, args, renews, settle: ended, reject: () => ended(null) }
+}
+
 /** Rejects a call. @param sent - whether it may have reached a server */
-export function failCall(call: Call, { code, message, outcome }: CallFailure, sent: boolean): void {
+export function failCall(call: Call, failure: CallFailure & { readonly cause?: unknown }, sent: boolean): void {
+  const { code, message, outcome, cause } = failure
   const ended = sent && call.script === 'write' ? 'unknown' : outcome
   const where = call.path === '' ? {} : { path: call.path }
-  call.reject(new CoordinationError(code, message, { outcome: ended, ...where }))
+  call.reject(new CoordinationError(code, message, { outcome: ended, cause, ...where }))
 }

@@ -3,16 +3,25 @@
  *
  * Model     every transaction is published with its position and its changes. A session takes what comes next behind
  *           what it has seen; where something is missing it asks the stream.
+ * Strangers whoever reaches the server, in whichever database, can publish there. The scripts seal what they publish
+ *           with a word that only those know who can read the namespace's keys. A message without it says no more than
+ *           that there may be something to look for.
  * Loss      a subscription may lose anything at any time without a word, and nothing rests on it but speed: every tick
  *           of a session asks the stream too. One that is found to be behind is made anew.
  */
+import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { fullJitterMs } from '../../core/retry.ts'
 import type { RedisConnection } from './driver.ts'
 import { comparePositions, parseChanges, parsePosition } from './position.ts'
 import type { Position, Transaction } from './position.ts'
 
-/** Who is told; `transaction` is null when the subscription has just begun and something may have been missed. */
-export type FeedListener = (transaction: Transaction | null) => void
+/** Who is told. */
+export interface FeedListener {
+  /** `transaction` is null when something may have been missed: at the beginning, and when a stranger has published. */
+  readonly onHeard: (transaction: Transaction | null) => void
+  /** Something is wrong that does not mend itself; one listener is told, once. */
+  readonly onProblem: (error: unknown) => void
+}
 
 /** Largest pause before a subscription is made again, in milliseconds. */
 const PAUSE_MS_MAX = 1_000
@@ -28,6 +37,8 @@ export class Feed {
   #isSubscribed = false
   #last: Position | null = null
   #toldOf: Position | null = null
+  #seal: string | null = null
+  #hasComplained = false
   /** Grows with each subscription, so that what an older one still says is told apart. */
   #turn = 0
 
@@ -48,6 +59,11 @@ export class Feed {
     return () => {
       if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.#stop()
     }
+  }
+
+  /** Learns what the scripts seal their messages with. */
+  trust(seal: string): void {
+    this.#seal = seal
   }
 
   /** Tells that the namespace stood here some time ago: a subscription that is not as far by now is made again. */
@@ -92,14 +108,36 @@ export class Feed {
   }
 
   #onMessage(message: string): void {
-    const position = parsePosition(message)
+    let transaction: Transaction | null = null
+    try {
+      transaction = this.#read(message)
+    } catch (error) {
+      if (!isCoordinationError(error, 'PROTOCOL_VIOLATION')) throw error
+      this.#complain(error)
+    }
+    this.#tell(transaction)
+  }
+
+  /** What a message says, if a script of this namespace has sealed it. */
+  #read(message: string): Transaction | null {
     const end = message.indexOf('\n')
+    const head = end < 0 ? message : message.slice(0, end)
+    const position = parsePosition(head)
     this.#last = position
-    this.#tell({ position, changes: parseChanges(message.slice(end + 1)) })
+    const changes = parseChanges(message.slice(end + 1))
+    return head === `${position.text} ${this.#seal ?? ''}` ? { position, changes } : null
+  }
+
+  #complain(cause: CoordinationError): void {
+    if (this.#hasComplained) return
+    this.#hasComplained = true
+    const message = `somebody else publishes on the channel ${this.#channel} of Redis (told once): ${cause.message}`
+    const [listener] = this.#listeners
+    listener?.onProblem(new CoordinationError('PROTOCOL_VIOLATION', message, { outcome: 'corrupt', cause }))
   }
 
   #tell(transaction: Transaction | null): void {
-    for (const listener of [...this.#listeners]) listener(transaction)
+    for (const { onHeard } of [...this.#listeners]) onHeard(transaction)
   }
 
   #again(): void {

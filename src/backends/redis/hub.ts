@@ -1,13 +1,13 @@
 /** What the sessions of one backend share: how to connect, what they hear, and how far they have seen. */
 import { CoordinationError } from '../../core/errors.ts'
-import type { ErrorCode } from '../../core/errors.ts'
 import { newConnection } from './driver.ts'
 import type { Address } from './driver.ts'
 import { Feed } from './feed.ts'
-import { Link, Refusal } from './link.ts'
+import { Link } from './link.ts'
 import { NOWHERE, comparePositions } from './position.ts'
 import type { Position } from './position.ts'
 import type { RedisSettings } from './options.ts'
+import { ServerError } from './server-error.ts'
 
 /** The shared part of a backend. */
 export class Hub {
@@ -76,7 +76,7 @@ export class Hub {
 
   /** A server of a cluster that is not ours knows whose we are; any other failure leads back to the target. */
   #redirect(error: unknown): void {
-    this.#address = error instanceof Refusal ? error.address : null
+    this.#address = error instanceof ServerError ? error.address : null
   }
 
   /** A server said that it does not serve the namespace, and perhaps who does. */
@@ -85,17 +85,9 @@ export class Hub {
   }
 }
 
-const CODES: Readonly<Record<Refusal['reason'], ErrorCode>> = Object.freeze({
-  forbidden: 'NO_AUTH',
-  failed: 'SYSTEM_ERROR',
-  elsewhere: 'CONNECTION_LOSS',
-  forgotten: 'CONNECTION_LOSS',
-})
-
 function failureOf(error: unknown, isLate: boolean): unknown {
   if (isLate) return new CoordinationError('CONNECTION_LOSS', 'Redis did not answer in time', { outcome: 'not-sent' })
-  if (!(error instanceof Refusal)) return error
-  return new CoordinationError(CODES[error.reason], `Redis refused: ${error.message}`, {
-    outcome: error.reason === 'forbidden' ? 'rejected' : 'not-sent',
-  })
+  if (!(error instanceof ServerError)) return error
+  const { code, message, cause } = error.failure
+  return new CoordinationError(code, message, { outcome: code === 'NO_AUTH' ? 'rejected' : 'not-sent', cause })
 }

@@ -7,51 +7,11 @@
  *           them. Only messages are taken over.
  */
 import { CoordinationError } from '../../core/errors.ts'
-import type { Address, ScriptConnection } from './driver.ts'
+import type { ScriptConnection } from './driver.ts'
 import { parseReply } from './reply.ts'
 import type { Reply } from './reply.ts'
 import type { Script } from './io/script.ts'
-
-/**
- * Why a server did not do a script.
- *
- * - `forgotten`: it does not know the digest; nothing was done.
- * - `elsewhere`: it does not serve this namespace, or not now; nothing was done.
- * - `forbidden`: it wants another password, or permissions.
- * - `failed`: it cannot; see the message. `unknown` tells whether something may have been done.
- */
-export class Refusal extends Error {
-  readonly reason: 'forgotten' | 'elsewhere' | 'forbidden' | 'failed'
-  /** Where a cluster says that the namespace is. */
-  readonly address: Address | null
-  /** Whether the script may have been done in part. */
-  readonly unknown: boolean
-
-  constructor(message: string) {
-    super(message)
-    const word = /^[A-Z]+/.exec(message)?.[0] ?? ''
-    this.name = 'Refusal'
-    this.reason = REASONS[word] ?? 'failed'
-    this.address = word === 'MOVED' ? addressOf(message) : null
-    this.unknown = this.reason === 'failed' && !REFUSED_AT_ONCE.includes(word)
-  }
-}
-
-const REASONS: Readonly<Record<string, Refusal['reason']>> = Object.freeze({
-  NOSCRIPT: 'forgotten',
-  MOVED: 'elsewhere',
-  ASK: 'elsewhere',
-  TRYAGAIN: 'elsewhere',
-  CLUSTERDOWN: 'elsewhere',
-  READONLY: 'elsewhere',
-  LOADING: 'elsewhere',
-  MASTERDOWN: 'elsewhere',
-  NOAUTH: 'forbidden',
-  WRONGPASS: 'forbidden',
-  NOPERM: 'forbidden',
-})
-/** A server that answers so has not begun, or has refused the first write of a script, which is before all others. */
-const REFUSED_AT_ONCE = ['OOM', 'MISCONF', 'NOREPLICAS', 'BUSY']
+import { ServerError } from './server-error.ts'
 
 /** A connection; see the head of this file. */
 export class Link {
@@ -63,7 +23,7 @@ export class Link {
   /** The last error that ioredis told besides. */
   #error: Error | null = null
   /** Set once the server has taken no such user or password, which ioredis tells in passing and then hangs up. */
-  #forbidden: Refusal | null = null
+  #forbidden: ServerError | null = null
 
   /**
    * Takes over a connection that is not connected yet.
@@ -75,8 +35,8 @@ export class Link {
     this.#key = key
     connection.on('error', (error: Error) => {
       this.#error = error
-      const refusal = isAnswer(error) ? new Refusal(error.message) : null
-      if (refusal?.reason === 'forbidden') this.#forbidden = refusal
+      const answer = isAnswer(error) ? new ServerError(error.message) : null
+      if (answer?.reason === 'forbidden') this.#forbidden = answer
     })
     for (const event of ['close', 'end']) {
       connection.on(event, () => {
@@ -88,7 +48,7 @@ export class Link {
   /**
    * Connects.
    *
-   * @throws Refusal if the server takes no such user or password; CoordinationError `CONNECTION_LOSS` if it is not
+   * @throws ServerError if the server takes no such user or password; CoordinationError `CONNECTION_LOSS` if it is not
    * reached
    */
   async connect(): Promise<void> {
@@ -110,7 +70,7 @@ export class Link {
   /**
    * Sends a script.
    *
-   * @throws Refusal if the server answered with an error; CoordinationError `CONNECTION_LOSS` if it did not answer,
+   * @throws ServerError if the server answered with an error; CoordinationError `CONNECTION_LOSS` if it did not answer,
    * `PROTOCOL_VIOLATION` if what it answered is no reply
    */
   async run(script: Script, args: readonly (string | Buffer)[]): Promise<Reply> {
@@ -119,7 +79,7 @@ export class Link {
     try {
       raw = await this.#send(script, args)
     } catch (error) {
-      if (isAnswer(error)) throw new Refusal(error.message)
+      if (isAnswer(error)) throw new ServerError(error.message)
       const message = messageOf(error)
       this.#lose(message)
       throw this.#forbidden ?? lost(message)
@@ -172,9 +132,4 @@ function isAnswer(error: unknown): error is Error {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-function addressOf(message: string): Address | null {
-  const [, host, port] = /^MOVED \d+ (.*):(\d+)$/.exec(message) ?? []
-  return host === undefined || host === '' || port === undefined ? null : { host, port: Number(port) }
 }

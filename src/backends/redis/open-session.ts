@@ -2,7 +2,7 @@
 import { abortedError } from '../../core/async.ts'
 import type { OpenOptions, Session } from '../../core/backend.ts'
 import type { Hub } from './hub.ts'
-import { unexpected } from './reply.ts'
+import { foreign, textOf, unexpected } from './reply.ts'
 import { SCRIPTS } from './io/script.ts'
 import { RedisSession } from './session.ts'
 
@@ -19,9 +19,11 @@ export async function openSession(hub: Hub, timeoutMs: number, options: OpenOpti
       hub.settings.connectTimeoutMs,
       async (link) => {
         const sentAtMs = performance.now()
-        const args = [hub.now(), '', '', '', String(timeoutMs), hub.seen.text]
+        const args = [hub.now(), '', crypto.randomUUID(), '', String(timeoutMs), hub.seen.text]
         const reply = await link.run(SCRIPTS.open, args)
+        if (reply.status === 'CORRUPT') throw foreign(textOf(reply.payload))
         if (reply.position === null) throw unexpected('no position')
+        hub.feed.trust(textOf(reply.more))
         return new RedisSession(hub, { link, reply, position: reply.position, sentAtMs, timeoutMs }, options)
       },
       signal,

@@ -1,4 +1,5 @@
 /** The options of `redis()`: what they may be, and what they are by default. */
+import { optionNames, refuseUnknown } from '../../core/options.ts'
 import type { RedisTarget } from './driver.ts'
 
 /** Options of `redis()`. */
@@ -47,18 +48,24 @@ const DEFAULTS = Object.freeze({
   clock: 'server',
 }) satisfies Required<RedisBackendOptions>
 
+const OPTION_NAMES = optionNames<RedisBackendOptions>({
+  namespace: true,
+  sessionTimeoutMs: true,
+  tickMs: true,
+  connectTimeoutMs: true,
+  clock: true,
+})
+
 /**
  * Fills in and checks options. No message holds a target, which may hold a password.
  *
  * @throws TypeError for an unknown option or a wrong type, RangeError for a number outside its range
  */
 export function settingsOf(target: RedisTarget, options: RedisBackendOptions): RedisSettings {
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(DEFAULTS, name)) throw new TypeError(`unknown option of redis(): ${name}`)
-  }
+  checkTarget(target)
+  refuseUnknown(options, OPTION_NAMES, 'redis()')
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
   const all = { ...DEFAULTS, ...(given as RedisBackendOptions) }
-  checkTarget(target)
   if (typeof all.namespace !== 'string' || !NAMESPACE.test(all.namespace)) {
     const got = String(given['namespace'])
     throw new TypeError(`namespace must be 1 to 128 letters, digits, '.', '_', ':' or '-': ${got}`)
@@ -74,7 +81,10 @@ export function settingsOf(target: RedisTarget, options: RedisBackendOptions): R
 
 function checkTarget(target: unknown): void {
   if (typeof target === 'function' || (typeof target === 'object' && target !== null)) return
-  if (typeof target !== 'string') throw new TypeError('redis() needs a URL, options of ioredis or a function')
+  if (typeof target !== 'string') {
+    const wanted = "a URL such as 'redis://127.0.0.1:6379', options of ioredis, or a function that makes an instance"
+    throw new TypeError(`redis() takes ${wanted}, got ${target === null ? 'null' : typeof target}`)
+  }
   if (!/^rediss?:\/\//.test(target) || !URL.canParse(target)) {
     throw new TypeError('the URL given to redis() must begin with redis:// or rediss://')
   }

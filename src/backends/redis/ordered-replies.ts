@@ -6,6 +6,8 @@
  * Gap       where changes are missing (too many, or from before a fail-over), all that is watched is read again, and
  *           every reply is held until that is answered.
  */
+import type { Stat } from '../../core/backend.ts'
+import { isCoordinationError } from '../../core/errors.ts'
 import type { EventQueue } from '../../core/event-queue.ts'
 import { failCall } from './calls.ts'
 import type { Call } from './calls.ts'
@@ -15,7 +17,7 @@ import type { Position, Transaction } from './position.ts'
 import { statOf, statsOf } from './reply.ts'
 import type { Reply } from './reply.ts'
 import { RedisWatches } from './watches.ts'
-import type { Fired } from './watches.ts'
+import type { Fired, Watch } from './watches.ts'
 
 /** Asks the server for what is missing. */
 export interface MissingPieces {
@@ -28,6 +30,13 @@ export interface MissingPieces {
 interface Held {
   readonly call: Call
   readonly reply: Reply
+}
+
+/** A transaction that was heard before those in front of it. */
+interface Early {
+  readonly transaction: Transaction
+  /** Whether the server was asked since: then it has told everything up to there, or there is no such transaction. */
+  wasAskedFor: boolean
 }
 
 /** Transactions that were heard before those in front of them; more are fetched when they are needed. */
@@ -43,7 +52,7 @@ export class OrderedReplies {
   #last: Position
   #held: Held[] = []
   /** Heard, and something in front of them is missing. */
-  #early: Transaction[] = []
+  #early: Early[] = []
   /** The paths that are being read again; null in general. */
   #checking: readonly string[] | null = null
   /** Whether there is a gap that no check is on its way for. */
@@ -81,7 +90,8 @@ export class OrderedReplies {
 
   /** Takes the answer to a check. */
   checked(reply: Reply): void {
-    const fired = this.watches.judge(this.#checking ?? [], statsOf(reply))
+    const paths = this.#checking ?? []
+    const fired = this.watches.judge(paths, statsOf(reply, paths))
     this.#checking = null
     if (reply.position !== null) this.#skipTo(reply.position)
     this.#fire(fired)
@@ -93,6 +103,7 @@ export class OrderedReplies {
   fetched(): void {
     this.#isFetching = false
     this.#takeEarly()
+    this.#early = this.#early.filter(({ wasAskedFor }) => !wasAskedFor)
     if (this.#early.length > 0) this.fetch()
   }
 
@@ -100,6 +111,7 @@ export class OrderedReplies {
   fetch(): void {
     if (this.#isFetching || this.#checking !== null || !this.watches.isNeeded) return
     this.#isFetching = true
+    for (const early of this.#early) early.wasAskedFor = true
     this.#missing.fetch()
   }
 
@@ -111,7 +123,7 @@ export class OrderedReplies {
       this.#show(transaction)
       this.#takeEarly()
     } else if (this.watches.isNeeded) {
-      if (this.#early.length < EARLY_MAX) this.#early.push(transaction)
+      if (this.#early.length < EARLY_MAX) this.#early.push({ transaction, wasAskedFor: false })
       this.fetch()
     } else if (position.epoch === this.#last.epoch) {
       // Of another epoch it may be another namespace: a channel has no database.
@@ -151,8 +163,9 @@ export class OrderedReplies {
     const { watch } = call
     let fired: Fired | 'missed' | null = null
     if (watch !== null && reply.position !== null) {
-      watch.seen = statOf(reply.payload)
-      if (watch.seen === null && watch.kind !== 'exists') this.watches.failed(watch)
+      const seen = seenIn(reply, watch)
+      watch.seen = seen === 'unreadable' ? null : seen
+      if (seen === 'unreadable' || (seen === null && watch.kind !== 'exists')) this.watches.failed(watch)
       else fired = this.watches.answered(watch, reply.position)
     }
     this.#settleCall(call, reply)
@@ -209,12 +222,13 @@ export class OrderedReplies {
   /** Goes on with what was heard before it was its turn. */
   #takeEarly(): void {
     if (this.#checking !== null || this.#early.length === 0) return
-    const early = this.#early.sort((a, b) => comparePositions(a.position, b.position))
+    const heard = this.#early.sort((a, b) => comparePositions(a.transaction.position, b.transaction.position))
     this.#early = []
-    for (const transaction of early) {
+    for (const early of heard) {
+      const { transaction } = early
       if (comparePositions(transaction.position, this.#last) <= 0) continue
       if (follows(this.#last, transaction.position)) this.#show(transaction)
-      else if (transaction.position.epoch === this.#last.epoch) this.#early.push(transaction)
+      else if (transaction.position.epoch === this.#last.epoch) this.#early.push(early)
     }
   }
 
@@ -231,5 +245,15 @@ export class OrderedReplies {
         if (this.watches.take(watch)) this.#queue.call(() => watch.callback(event))
       }
     })
+  }
+}
+
+/** What a read has shown; its caller is told what cannot be read. */
+function seenIn(reply: Reply, { path }: Watch): Stat | null | 'unreadable' {
+  try {
+    return statOf(reply, path)
+  } catch (error) {
+    if (isCoordinationError(error, 'PROTOCOL_VIOLATION')) return 'unreadable'
+    throw error
   }
 }

@@ -6,6 +6,7 @@
  *           above all that an earlier one has used.
  */
 import { CoordinationError } from '../../core/errors.ts'
+import { EPOCH_MAX } from './scripts/prelude.ts'
 
 /** A place in the order of transactions. */
 export interface Position {
@@ -31,7 +32,7 @@ export interface Transaction {
 }
 
 const COUNTER_BITS = 20n
-const POSITION = /^s?(\d{1,16})-(\d{1,16})/
+const POSITION = /^s?(\d{1,13})-(\d{1,15})(?!\d)/
 const CHANGE_TYPES: Readonly<Record<string, Change['type']>> = Object.freeze({
   C: 'created',
   D: 'changed',
@@ -50,8 +51,9 @@ export const NOWHERE: Position = Object.freeze({ epoch: 0, counter: 0, text: '' 
  */
 export function parsePosition(text: string): Position {
   const [, epoch, counter] = POSITION.exec(text) ?? []
-  if (epoch === undefined || counter === undefined) {
-    throw new CoordinationError('PROTOCOL_VIOLATION', `not a position: ${text.slice(0, 40)}`, { outcome: 'corrupt' })
+  if (epoch === undefined || counter === undefined || Number(epoch) > EPOCH_MAX) {
+    const message = `not a position: ${JSON.stringify(text.slice(0, 40))}`
+    throw new CoordinationError('PROTOCOL_VIOLATION', message, { outcome: 'corrupt' })
   }
   return { epoch: Number(epoch), counter: Number(counter), text: `${epoch}-${counter}` }
 }
@@ -84,7 +86,8 @@ export function parseChanges(text: string): Change[] {
   return text.split('\n').map((line) => {
     const type = CHANGE_TYPES[line.charAt(0)]
     if (type === undefined) {
-      throw new CoordinationError('PROTOCOL_VIOLATION', `not a change: ${line.slice(0, 40)}`, { outcome: 'corrupt' })
+      const message = `not a change: ${JSON.stringify(line.slice(0, 40))}`
+      throw new CoordinationError('PROTOCOL_VIOLATION', message, { outcome: 'corrupt' })
     }
     return { type, path: line.slice(1) }
   })

@@ -1,9 +1,12 @@
 /** What the scripts answer, read into the types of the contract. */
 import type { Children, NodeData, Operation, OperationResult, Stat } from '../../core/backend.ts'
-import { CoordinationError } from '../../core/errors.ts'
+import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import type { ErrorCode } from '../../core/errors.ts'
-import { numberOf, parseChanges, parsePosition } from './position.ts'
+import { isValidPath, joinPath } from '../../core/path.ts'
+import { refusal } from '../../core/refusal.ts'
+import { comparePositions, numberOf, parseChanges, parsePosition } from './position.ts'
 import type { Position, Transaction } from './position.ts'
+import { FOREIGN_KEY, NO_STAT } from './scripts/nodes.ts'
 
 /**
  * How a script ended.
@@ -13,15 +16,16 @@ import type { Position, Transaction } from './position.ts'
  * - `MOVED`: the session is attached elsewhere; nothing was done.
  * - `ORDER`: a request before it is missing; nothing was done.
  * - `UNKNOWN`: it was done before or never will be, and the answer is no longer known.
+ * - `CORRUPT`: a key does not hold what belongs there; nothing was done. The payload is the key.
  */
-export type Status = 'OK' | 'EXPIRED' | 'MOVED' | 'ORDER' | 'UNKNOWN'
+export type Status = 'OK' | 'EXPIRED' | 'MOVED' | 'ORDER' | 'UNKNOWN' | 'CORRUPT'
 
 /** An answer of a script. */
 export interface Reply {
   readonly status: Status
   /** Where the namespace stood; null if there is none. */
   readonly position: Position | null
-  /** What the session had not seen, oldest first; empty if it asked for nothing or missed too much. */
+  /** What the session had not seen, oldest first; empty if it asked for nothing, missed too much or cannot read it. */
   readonly news: readonly Transaction[]
   /** What is special to the script. */
   readonly payload: unknown
@@ -31,8 +35,11 @@ export interface Reply {
   readonly rest: readonly unknown[]
 }
 
-const STATUSES: readonly string[] = ['OK', 'EXPIRED', 'MOVED', 'ORDER', 'UNKNOWN'] satisfies Status[]
+const STATUSES: readonly string[] = ['OK', 'EXPIRED', 'MOVED', 'ORDER', 'UNKNOWN', 'CORRUPT'] satisfies Status[]
 const STAT_FIELDS = 13
+const INT32_MAX = 2 ** 31 - 1
+/** How much of what a stranger wrote is told, in characters. */
+const QUOTED_MAX = 40
 
 /**
  * Reads an answer.
@@ -47,7 +54,7 @@ export function parseReply(raw: unknown): Reply {
   return {
     status: name,
     position: at === '' ? null : parsePosition(at),
-    news: listOf(news).map(parseEntry).reverse(),
+    news: newsOf(news),
     payload,
     more,
     rest,
@@ -61,40 +68,91 @@ export function parseReply(raw: unknown): Reply {
  */
 export function readsOf(reply: Reply, count: number): Reply[] {
   const { status, payload, more, rest } = reply
+  if (status !== 'OK') return Array.from({ length: count }, () => reply)
   const parts = [payload, more, ...rest]
-  if (status === 'OK' && parts.length !== 2 * count) throw unexpected(`${parts.length} parts for ${count} reads`)
+  if (parts.length !== 2 * count) throw unexpected(`${parts.length} parts for ${count} reads`)
   return Array.from({ length: count }, (_, i) => ({ ...reply, payload: parts[2 * i], more: parts[2 * i + 1] }))
 }
 
-/** Reads the stat of a node; null if there is none. */
-export function statOf(raw: unknown): Stat | null {
-  const text = textOf(raw)
-  return text === '' ? null : parseStat(text.split(' '))
+/**
+ * Reads the stat of a node.
+ *
+ * @returns null if there is no node
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if what is stored at the path is none
+ */
+export function statOf({ payload, more }: Reply, path: string): Stat | null {
+  const text = textOf(payload)
+  if (text === NO_STAT) throw foreign(textOf(more), path)
+  return text === '' ? null : storedStat(text, path)
 }
 
-/** Reads what a get answers; null if there is no node. */
-export function dataOf({ payload, more }: Reply): NodeData | null {
-  const stat = statOf(payload)
-  return stat === null ? null : { stat, data: bytesOf(more) }
+/** Reads what a get answers, likewise. */
+export function dataOf(reply: Reply, path: string): NodeData | null {
+  const stat = statOf(reply, path)
+  return stat === null ? null : { stat, data: bytesOf(reply.more) }
 }
 
-/** Reads what a children read answers; null if there is no node. */
-export function childrenOf({ payload, more }: Reply): Children | null {
-  const stat = statOf(payload)
+/** Reads what a children read answers, likewise. */
+export function childrenOf(reply: Reply, path: string): Children | null {
+  const stat = statOf(reply, path)
   if (stat === null) return null
-  const names = textOf(more)
-  return { stat, names: names === '' ? [] : names.split('\n').sort() }
+  const text = textOf(reply.more)
+  const names = text === '' ? [] : text.split('\n').sort()
+  const isOdd = text !== '' && (HAS_ODD_CHARACTER.test(text) || HAS_ODD_NAME.test(text))
+  const odd = isOdd ? names.find((name) => !isName(name, path)) : undefined
+  if (odd === undefined) return { stat, names }
+  const message = `Redis lists ${quote(odd)} as a child of ${path}, which is no node's name`
+  throw new CoordinationError('PROTOCOL_VIOLATION', message, { outcome: 'corrupt', path })
+}
+
+/** Lists of names in which one has to be looked at closely: beyond printable ASCII; empty, or beginning with a dot. */
+const HAS_ODD_CHARACTER = /[^ -.0-~\n]/
+const HAS_ODD_NAME = /(?:^|\n)(?:[.\n]|$)/
+
+function isName(name: string, path: string): boolean {
+  return name !== '' && !name.includes('/') && isValidPath(joinPath(path, name))
 }
 
 /** What was read at a path. @throws CoordinationError `NO_NODE` if there is nothing */
 export function present<T>(value: T | null, path: string): T {
   if (value !== null) return value
-  throw new CoordinationError('NO_NODE', `NO_NODE on ${path}`, { outcome: 'rejected', path })
+  throw refusal('NO_NODE', path)
 }
 
-/** Reads the stats that a check answers. */
-export function statsOf({ payload }: Reply): (Stat | null)[] {
-  return textOf(payload).split('\n').map(statOf)
+/** Reads the stats that a check answers, for each path; `unreadable` where what is stored is none. */
+export function statsOf({ payload }: Reply, paths: readonly string[]): (Stat | null | 'unreadable')[] {
+  const lines = textOf(payload).split('\n')
+  return paths.map((path, i) => {
+    const line = lines[i] ?? NO_STAT
+    if (line === '') return null
+    try {
+      return storedStat(line, path)
+    } catch (error) {
+      if (isCoordinationError(error, 'PROTOCOL_VIOLATION')) return 'unreadable'
+      throw error
+    }
+  })
+}
+
+/** The error for a key that does not hold what belongs there. */
+export function foreign(key: string, path?: string): CoordinationError {
+  const message = `the key ${quote(key)} of Redis does not hold what Quorate keeps there: somebody else has written it`
+  return new CoordinationError('PROTOCOL_VIOLATION', message, {
+    outcome: 'corrupt',
+    ...(path === undefined ? {} : { path }),
+  })
+}
+
+/** Whether an answer is from before a position that was told before it was asked for. */
+export function isBefore({ status, position }: Reply, seen: Position): boolean {
+  return status !== 'EXPIRED' && position !== null && comparePositions(position, seen) < 0
+}
+
+/** How many bytes an answer brought, as far as callers get them. */
+export function sizeOf({ payload, more, rest }: Reply): number {
+  return [payload, more, ...rest].reduce<number>((sum, part) => {
+    return sum + (part instanceof Uint8Array || typeof part === 'string' ? part.length : 0)
+  }, 0)
 }
 
 /**
@@ -107,7 +165,7 @@ export function resultsOf(payload: unknown, operations: readonly Operation[], is
   const text = textOf(payload)
   const lines = text === '' ? [] : text.split('\n')
   const [first = ''] = lines
-  if (first.startsWith('R ')) throw refusalOf(first, isMulti)
+  if (first.startsWith('R ')) throw refusalOf(text, operations, isMulti)
   if (lines.length !== operations.length) throw unexpected(`${lines.length} results`)
   return lines.map(resultOf)
 }
@@ -138,10 +196,32 @@ function bytesOf(raw: unknown): Uint8Array {
   throw unexpected(`a ${typeof raw} where bytes should be`)
 }
 
+/** News, oldest first; none if a stranger's are among them, so that what is watched is read again. */
+function newsOf(raw: unknown): Transaction[] {
+  const entries = listOf(raw)
+  try {
+    return entries.map(parseEntry).reverse()
+  } catch (error) {
+    if (isCoordinationError(error, 'PROTOCOL_VIOLATION')) return []
+    throw error
+  }
+}
+
 function parseEntry(raw: unknown): Transaction {
   const [id, fields] = listOf(raw)
   const [, text] = listOf(fields)
   return { position: parsePosition(textOf(id)), changes: parseChanges(textOf(text)) }
+}
+
+/** Reads a stat as it is stored, where anybody may have written. */
+function storedStat(text: string, path: string): Stat {
+  try {
+    return parseStat(text.split(' '))
+  } catch (error) {
+    if (!isCoordinationError(error, 'PROTOCOL_VIOLATION')) throw error
+    const message = `what Redis holds for ${path} is not a node: ${error.message}`
+    throw new CoordinationError('PROTOCOL_VIOLATION', message, { outcome: 'corrupt', path })
+  }
 }
 
 function parseStat(fields: readonly string[]): Stat {
@@ -152,15 +232,25 @@ function parseStat(fields: readonly string[]): Stat {
     czxid: numberOf(czxid),
     mzxid: numberOf(mzxid),
     pzxid: numberOf(pzxid),
-    ctime: Number(ctime),
-    mtime: Number(mtime),
-    version: Number(version),
-    cversion: Number(cversion),
+    ctime: wholeOf(ctime, 0, Number.MAX_SAFE_INTEGER),
+    mtime: wholeOf(mtime, 0, Number.MAX_SAFE_INTEGER),
+    version: wholeOf(version, -INT32_MAX - 1, INT32_MAX),
+    cversion: wholeOf(cversion, -INT32_MAX - 1, INT32_MAX),
     aversion: 0,
     ephemeralOwner: numberOf(owner),
-    dataLength: Number(length),
-    numChildren: Number(children),
+    dataLength: wholeOf(length, 0, INT32_MAX),
+    numChildren: wholeOf(children, 0, INT32_MAX),
   })
+}
+
+function wholeOf(text: string | undefined, min: number, max: number): number {
+  const value = text !== undefined && /^-?\d{1,16}$/.test(text) ? Number(text) : NaN
+  if (value >= min && value <= max) return value
+  throw unexpected(`${quote(text ?? '')} for a number`)
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > QUOTED_MAX ? `${text.slice(0, QUOTED_MAX)}...` : text)
 }
 
 function resultOf(line: string): OperationResult {
@@ -175,19 +265,31 @@ function resultOf(line: string): OperationResult {
     case 'V':
       return { type: 'check' }
     default:
-      throw unexpected(`result ${line.slice(0, 40)}`)
+      throw unexpected(`result ${quote(line)}`)
   }
 }
 
-function refusalOf(line: string, isMulti: boolean): CoordinationError {
-  const [, index, code = '', ...rest] = line.split(' ')
-  const path = rest.join(' ')
-  const place = isMulti ? ` (operation ${index})` : ''
-  return new CoordinationError(code as ErrorCode, `${code} on ${path}${place}`, {
-    outcome: 'rejected',
-    path,
-    ...(isMulti ? { index: Number(index) } : {}),
-  })
+function refusalOf(line: string, operations: readonly Operation[], isMulti: boolean): CoordinationError {
+  const [, at = '', code = '', ...rest] = line.split(' ')
+  const [index, where] = [Number(at), rest.join(' ')]
+  const operation = operations[index]
+  if (operation === undefined) throw unexpected(`a refusal of operation ${quote(at)}`)
+  if (code === FOREIGN_KEY) return foreign(where, operation.path)
+  if (!isRefusalCode(code)) throw unexpected(`a refusal with ${quote(code)}`)
+  return refusal(code, where, { isCreate: operation.type === 'create', ...(isMulti ? { index } : {}) })
+}
+
+const REFUSALS: readonly string[] = [
+  'NO_NODE',
+  'NODE_EXISTS',
+  'BAD_VERSION',
+  'NOT_EMPTY',
+  'NO_CHILDREN_FOR_EPHEMERALS',
+  'BAD_ARGUMENTS',
+] satisfies ErrorCode[]
+
+function isRefusalCode(code: string): code is ErrorCode {
+  return REFUSALS.includes(code)
 }
 
 /** The error for an answer that a script of ours never gives. */

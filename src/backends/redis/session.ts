@@ -20,20 +20,21 @@ import type { CallFailure } from '../../core/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { EventQueue } from '../../core/event-queue.ts'
 import { fullJitterMs } from '../../core/retry.ts'
-import { failCall } from './calls.ts'
+import { UNREADABLE, failCall, ownCall } from './calls.ts'
 import type { Call } from './calls.ts'
 import type { Hub } from './hub.ts'
-import { Refusal } from './link.ts'
 import type { Link } from './link.ts'
 import { OrderedReplies } from './ordered-replies.ts'
+import { Outbox } from './outbox.ts'
 import { numberOf } from './position.ts'
 import type { Position, Transaction } from './position.ts'
-import { ReadBatch } from './read-batch.ts'
-import { childrenOf, dataOf, present, readsOf, resultsOf, statOf, textOf, unexpected } from './reply.ts'
+import { childrenOf, dataOf, foreign, isBefore, present, readsOf, resultsOf, sizeOf } from './reply.ts'
+import { statOf, textOf, unexpected } from './reply.ts'
 import type { Reply } from './reply.ts'
 import { operationArguments } from './requests.ts'
 import { SCRIPTS } from './io/script.ts'
 import type { ScriptName } from './io/script.ts'
+import { ServerError } from './server-error.ts'
 import { SessionStates } from './session-states.ts'
 import { ATTEMPT_MS_MIN, ATTEMPT_PART, CLOSE_MS_MAX, EXPIRY_PART, LEASE_PART } from './session-times.ts'
 import { PAUSE_MS_MAX, RENEWAL_PART, SILENCE_PART } from './session-times.ts'
@@ -62,7 +63,7 @@ export class RedisSession implements Session {
   readonly #queue: EventQueue
   readonly #replies: OrderedReplies
   readonly #calls: CallQueue<Call>
-  readonly #reads = new ReadBatch((reads) => this.#sendReads(reads))
+  readonly #outbox: Outbox
   readonly #states: SessionStates
   readonly #stopFeed: () => void
   readonly #beat: Deadline
@@ -78,11 +79,10 @@ export class RedisSession implements Session {
   #renewalSentMs: number
   #heardMs = performance.now()
   #beatMs = performance.now()
-  /** Number of the latest write that was sent, and of the latest that the server has looked at. */
-  #lastRequest = 0
-  #lastDone = 0
-  /** Calls to be sent again once all that is in flight is answered; null in general. */
-  #again: Call[] | null = null
+  /** Whether a tick is on its way that asks whether the session has ended. */
+  #isDoubted = false
+  /** Whether it was told that a key of the session is not as it must be. */
+  #hasComplained = false
   /** Where the namespace stood at the tick before. */
   #tickedAt: Position | null = null
   /** Ends an attempt to reconnect. */
@@ -100,12 +100,13 @@ export class RedisSession implements Session {
     this.#queue = new EventQueue(onError)
     this.#states = new SessionStates(this.#queue)
     this.#calls = new CallQueue(callTimeoutMs ?? Infinity, (call, failure, sent) => this.#fail(call, failure, sent))
+    this.#outbox = new Outbox(this.#calls, (script, args, count) => this.#run(script, args, count))
     this.#replies = new OrderedReplies(this.#queue, hub, position, {
       check: (paths) => {
         this.#sendCheck(paths)
       },
       fetch: () => {
-        this.#tick(false)
+        this.#tick(false, () => this.#replies.fetched())
       },
     })
     this.#answeredSentMs = birth.sentAtMs
@@ -121,10 +122,12 @@ export class RedisSession implements Session {
       this.#expire()
     })
     this.#expiry.start()
-    this.#stopFeed = hub.feed.listen((transaction) => {
-      this.#onFeed(transaction)
+    this.#stopFeed = hub.feed.listen({
+      onHeard: (transaction) => this.#onFeed(transaction),
+      onProblem: (error) => this.#queue.report(error),
     })
     this.#adopt(birth.link)
+    this.#outbox.open()
   }
 
   get state(): SessionState {
@@ -147,15 +150,15 @@ export class RedisSession implements Session {
   }
 
   get(path: string, watch?: Watcher): Promise<NodeData> {
-    return this.#read('get', path, watch, (reply) => present(dataOf(reply), path))
+    return this.#read('get', path, watch, (reply) => present(dataOf(reply, path), path))
   }
 
   exists(path: string, watch?: Watcher): Promise<Stat | null> {
-    return this.#read('exists', path, watch, ({ payload }) => statOf(payload))
+    return this.#read('exists', path, watch, (reply) => statOf(reply, path))
   }
 
   children(path: string, watch?: Watcher): Promise<Children> {
-    return this.#read('children', path, watch, (reply) => present(childrenOf(reply), path))
+    return this.#read('children', path, watch, (reply) => present(childrenOf(reply, path), path))
   }
 
   async set(path: string, data: Uint8Array, version: number): Promise<Stat> {
@@ -222,41 +225,35 @@ export class RedisSession implements Session {
       failCall(call, this.#closed === null ? EXPIRED : CLOSED, false)
       return
     }
-    if (this.#calls.isFull) {
+    if (this.#outbox.isFull) {
       failCall(call, FULL, false)
       return
     }
     if (call.watch !== null) this.#replies.watches.reading(call.watch)
-    if (this.#link === null || this.#again !== null) this.#calls.wait(call)
-    else this.#send(this.#link, call)
-  }
-
-  #send(link: Link, call: Call): void {
-    this.#calls.sent(call)
-    if (call.script === 'read') {
-      this.#reads.add(call)
-      return
-    }
-    this.#reads.flush()
-    if (call.renews) this.#renewalSentMs = call.sentAtMs
-    if (call.script === 'write') call.request = ++this.#lastRequest
-    const number = call.script === 'write' ? [String(call.request)] : []
-    this.#run(link, call.script, [...number, ...call.args], 1)
-  }
-
-  #sendReads(reads: readonly Call[]): void {
-    if (this.#link !== null) this.#run(this.#link, 'read', reads.flatMap(({ args }) => args), reads.length)
+    this.#outbox.add(call)
   }
 
   /** @param count - how many calls it answers: of reads there may be more than one */
-  #run(link: Link, script: ScriptName, args: readonly (string | Buffer)[], count: number): void {
+  #run(script: ScriptName, args: readonly (string | Buffer)[], count: number): void {
+    const link = this.#link
+    if (link === null) return
+    const seen = this.#replies.last
     const head = [this.#hub.now(), this.#sid, String(this.#generation), this.#replies.asksSince]
     link.run(SCRIPTS[script], [...head, ...args]).then(
       (reply) => {
+        if (link !== this.#link) return
+        this.#outbox.answered(sizeOf(reply))
+        if (isBefore(reply, seen)) {
+          // A server that lacks what another has told, or keys that were put back: the attachment tells which.
+          this.#drop('the server answers from before what it has told')
+          return
+        }
         const replies = script === 'read' ? readsOf(reply, count) : [reply]
         for (const one of replies) if (link === this.#link) this.#onReply(one)
       },
       (error: unknown) => {
+        if (link !== this.#link) return
+        this.#outbox.answered(0)
         for (let i = 0; i < count; i++) if (link === this.#link) this.#onRefusal(error)
       },
     ).catch((error: unknown) => {
@@ -278,81 +275,93 @@ export class RedisSession implements Session {
     const call = this.#calls.takeAnswered()
     if (call === undefined) return
     this.#heardMs = performance.now()
+    try {
+      this.#judge(call, reply)
+    } catch (error) {
+      this.#fail(call, UNREADABLE, true)
+      throw error
+    }
+    this.#resume()
+  }
+
+  #judge(call: Call, reply: Reply): void {
     if (reply.status === 'EXPIRED') {
       this.#fail(call, EXPIRED, false)
       this.#expire()
     } else if (reply.status === 'MOVED') {
       this.#fail(call, { code: 'CONNECTION_LOSS', message: 'attached elsewhere', outcome: 'not-sent' }, false)
       this.#drop('the session is attached elsewhere')
-    } else if (reply.status === 'ORDER' || (this.#again !== null && call.script === 'read')) {
-      this.#sendAgain(call)
+    } else if (reply.status === 'CORRUPT') {
+      this.#onCorrupt(call, foreign(textOf(reply.payload), call.path === '' ? undefined : call.path))
+    } else if (reply.status === 'ORDER' || (this.#outbox.isRepeating && call.script === 'read')) {
+      this.#outbox.again(call)
     } else {
       this.#onAnswer(call, reply)
     }
-    this.#resume()
   }
 
   #onAnswer(call: Call, reply: Reply): void {
-    if (call.script === 'write') this.#lastDone = call.request
+    this.#outbox.done(call)
     if (call.renews && call.sentAtMs > this.#answeredSentMs) this.#answeredSentMs = call.sentAtMs
     if (call.script === 'check') this.#replies.checked(reply)
     else this.#replies.answered(call, reply)
   }
 
+  /** A key that every script needs was written by somebody else: nothing was done. */
+  #onCorrupt(call: Call, error: CoordinationError): void {
+    const { code, message } = error
+    this.#fail(call, { code, message, outcome: 'corrupt' }, false)
+    if (call.script === 'write') this.#outbox.uncounted()
+    if (call.script === 'check') this.#drop(message)
+    // Without a renewal it ends, and nobody may have called anything.
+    if (call.path !== '' || this.#hasComplained) return
+    this.#hasComplained = true
+    this.#queue.report(error)
+  }
+
   #onRefusal(error: unknown): void {
-    if (!(error instanceof Refusal)) {
+    if (!(error instanceof ServerError)) {
       // The link is lost, and tells so; or what it brought cannot be understood, and then it is of no use.
       if (error instanceof CoordinationError && error.code === 'CONNECTION_LOSS') return
-      this.#queue.report(error)
-      this.#drop('what it answered cannot be understood')
-      return
+      throw error
     }
     const call = this.#calls.takeAnswered()
     if (call === undefined) return
     this.#heardMs = performance.now()
     if (error.reason === 'forgotten') {
-      this.#sendAgain(call)
-    } else if (error.reason === 'elsewhere') {
-      this.#fail(call, { code: 'CONNECTION_LOSS', message: error.message, outcome: 'not-sent' }, false)
-      this.#hub.movedTo(error.address)
-      this.#drop(error.message)
+      this.#outbox.again(call)
     } else {
-      const code = error.reason === 'forbidden' ? 'NO_AUTH' : 'SYSTEM_ERROR'
-      this.#fail(call, { code, message: `Redis refused: ${error.message}`, outcome: 'rejected' }, error.unknown)
+      this.#fail(call, error.failure, error.unknown)
       // The server has not counted a write that failed.
-      if (call.script === 'write') this.#again ??= []
-      if (call.script === 'check') this.#drop(error.message)
+      if (call.script === 'write') this.#outbox.uncounted()
+      if (error.reason === 'elsewhere') this.#hub.movedTo(error.address)
+      if (error.reason === 'elsewhere' || call.script === 'check') this.#drop(error.sentence)
     }
     this.#resume()
   }
 
-  /** The server has not done it, and refuses the writes behind it: when all are answered, they are sent again. */
-  #sendAgain(call: Call): void {
-    this.#again ??= []
-    this.#again.push(call)
-  }
-
   #resume(): void {
-    if (this.#again === null || this.#calls.first !== undefined || this.#link === null) return
-    const again = this.#again
-    this.#again = null
-    this.#lastRequest = this.#lastDone
-    this.#link.forgetScripts()
-    const waited = this.#calls.takeWaiting()
-    for (const call of [...again, ...waited]) this.#send(this.#link, call)
+    if (this.#link === null) return
+    const isGoingOn = this.#outbox.resume(() => this.#link?.forgetScripts())
+    if (!isGoingOn) this.#drop('the server counts the requests of this session otherwise')
   }
 
   #onFeed(transaction: Transaction | null): void {
     if (this.#isOver || this.#link === null) return
     if (transaction === null) this.#replies.fetch()
-    else if (transaction.changes.some(({ type, path }) => type === 'ended' && path === this.#sid)) this.#expire()
+    else if (transaction.changes.some(({ type, path }) => type === 'ended' && path === this.#sid)) this.#ask()
     else this.#replies.heard(transaction)
   }
 
+  /** Asks whether the session is over, as the channel says: its own word is not enough. */
+  #ask(): void {
+    if (this.#isDoubted) return
+    this.#isDoubted = true
+    this.#tick(false, () => (this.#isDoubted = false))
+  }
+
   #sendCheck(paths: readonly string[]): void {
-    const settle = (): void => undefined
-    const shared = { path: '', watch: null, renews: false, settle, reject: settle, request: 0, sentAtMs: 0 }
-    if (this.#link !== null) this.#send(this.#link, { ...shared, script: 'check', args: paths })
+    if (this.#link !== null) this.#outbox.addUrgent(ownCall('check', paths, false, () => undefined))
   }
 
   // --- connection and time ------------------------------------------------------------------------------------------
@@ -364,15 +373,14 @@ export class RedisSession implements Session {
     this.#tick(this.#beatMs - this.#renewalSentMs >= this.timeoutMs * RENEWAL_PART * 0.9)
   }
 
-  #tick(renews: boolean): void {
-    if (this.#link === null) return
-    const note = ({ position }: Reply): void => {
-      this.#tickedAt = position
+  /** A tick of ours, which waits for no data. @param done - called when it is answered, or has failed */
+  #tick(renews: boolean, done: () => void = () => undefined): void {
+    if (renews) this.#renewalSentMs = performance.now()
+    const ended = (reply: Reply | null): void => {
+      if (reply !== null) this.#tickedAt = reply.position
+      done()
     }
-    const done = (): void => {
-      this.#replies.fetched()
-    }
-    this.#call('tick', '', [renews ? '1' : '0', '0'], note).then(done, done)
+    this.#outbox.addUrgent(ownCall('tick', [renews ? '1' : '0', '0'], renews, ended))
   }
 
   /** Begins to use a link. */
@@ -380,6 +388,7 @@ export class RedisSession implements Session {
     this.#link = link
     this.#heardMs = performance.now()
     this.#beatMs = this.#heardMs
+    this.#renewalSentMs = this.#answeredSentMs
     this.#beat.start()
     this.#silence.start()
     link.whenLost((reason) => {
@@ -396,8 +405,7 @@ export class RedisSession implements Session {
   #onLost(reason: string): void {
     this.#unlink()
     this.#calls.failInFlight({ code: 'CONNECTION_LOSS', message: `connection lost: ${reason}`, outcome: 'not-sent' })
-    if (this.#again !== null) this.#calls.putBack(this.#again)
-    this.#again = null
+    this.#outbox.close()
     this.#states.set({ status: 'suspended', deadlineMs: this.leaseDeadlineMs })
     this.#redial(1)
   }
@@ -405,7 +413,6 @@ export class RedisSession implements Session {
   #unlink(): void {
     this.#link?.close()
     this.#link = null
-    this.#reads.drop()
     this.#replies.detached()
     this.#tickedAt = null
     this.#beat.stop()
@@ -434,13 +441,11 @@ export class RedisSession implements Session {
       link.close()
       this.#redial(1)
     } else {
-      this.#lastDone = this.#lastRequest
       this.#answeredSentMs = Math.max(sentAtMs, this.#answeredSentMs)
-      this.#renewalSentMs = sentAtMs
       this.#adopt(link)
       this.#states.set({ status: 'connected' })
+      this.#outbox.open()
       this.#replies.attached(reply)
-      for (const call of this.#calls.takeWaiting()) this.#send(link, call)
     }
   }
 
@@ -449,8 +454,10 @@ export class RedisSession implements Session {
     const seen = this.#replies.asksSince
     this.#generation += 1
     const head = [this.#hub.now(), this.#sid, String(this.#generation), seen]
-    const args = [...head, String(this.#lastRequest), this.#replies.last.text]
-    return { link, reply: await link.run(SCRIPTS.attach, args), sentAtMs }
+    const args = [...head, String(this.#outbox.lastRequest), this.#replies.last.text]
+    const reply = await link.run(SCRIPTS.attach, args)
+    if (reply.status === 'CORRUPT') throw foreign(textOf(reply.payload))
+    return { link, reply, sentAtMs }
   }
 
   #expire(): void {
@@ -485,9 +492,9 @@ export class RedisSession implements Session {
     this.#stopFeed()
     this.#expiry.stop()
     this.#replies.end()
-    for (const call of this.#again ?? []) this.#fail(call, failure, false)
-    this.#again = null
+    const unsent = this.#outbox.takeUnsent()
     this.#calls.failAll(failure)
+    for (const call of unsent) this.#fail(call, failure, false)
     this.#states.set(state)
   }
 }

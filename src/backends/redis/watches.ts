@@ -114,7 +114,7 @@ export class RedisWatches {
   }
 
   /** Compares what was read again with what each watch has seen. @returns what fires */
-  judge(paths: readonly string[], stats: readonly (Stat | null)[]): Fired[] {
+  judge(paths: readonly string[], stats: readonly (Stat | null | 'unreadable')[]): Fired[] {
     return paths.flatMap((path, index) => {
       const stat = stats[index] ?? null
       return [...(this.#armed.get(path) ?? [])].flatMap((watch) => {
@@ -187,7 +187,9 @@ export class RedisWatches {
 }
 
 /** What a watch would have been told, had its session seen how the node became what it is; null if nothing. */
-function difference({ kind, seen }: Watch, now: Stat | null): WatchEvent['type'] | null {
+function difference({ kind, seen }: Watch, now: Stat | null | 'unreadable'): WatchEvent['type'] | null {
+  // Whoever watches reads it again, and is told what is wrong with it.
+  if (now === 'unreadable') return kind === 'children' ? 'children' : 'changed'
   if (seen === null) return now === null ? null : 'created'
   if (now === null || now.czxid !== seen.czxid) return 'deleted'
   if (kind === 'children') return now.pzxid === seen.pzxid ? null : 'children'

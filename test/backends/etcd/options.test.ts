@@ -26,7 +26,16 @@ describe('the options of etcd()', () => {
     ]
     for (const [options, message] of wrong) expect(() => etcd(options)).toThrow(message)
     const unknown = { endpoint: 'http://a' } as EtcdOptions
-    expect(() => etcd(unknown)).toThrow('no option endpoint')
+    expect(() => etcd(unknown)).toThrow(/no option .*endpoint.*endpoints/)
+    expect(() => etcd({ tls: { cafile: 'x' } } as EtcdOptions)).toThrow(/tls of etcd\(\) has no option/)
+  })
+
+  it('say what is wanted where no address was given', () => {
+    for (const nothing of [undefined, null, 2379, () => 'http://a']) {
+      expect(() => etcd(nothing as never)).toThrow(TypeError)
+      expect(() => etcd(nothing as never)).toThrow(/http:\/\/127\.0\.0\.1:2379/)
+    }
+    expect(() => etcd([undefined] as never)).toThrow(/got undefined/)
   })
 
   it('name members of which none serves: then nothing was sent', async () => {

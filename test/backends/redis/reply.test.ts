@@ -25,11 +25,17 @@ describe('a reply', () => {
     ['no list', 'OK'],
     ['an unknown status', ['FINE', '', [], '', '']],
     ['a number for a position', ['OK', 7, [], '', '']],
-    ['news that are none', ['OK', '5-1', [['5-1', 'c']], '', '']],
     ['nothing', []],
   ])('is refused that is %s', (_, raw) => {
     expect(() => parseReply(raw)).toThrow(CORRUPT)
   })
+})
+
+it('a reply with news that no script of ours has written brings none, so that what is watched is read again', () => {
+  const ours = ['5-3', ['c', 'C/a']]
+  for (const odd of [['5-4', 'c'], ['hello-1', ['c', 'C/a']], ['5-4', ['c', 'Q/a']], ['5-4', []], 'x']) {
+    expect(parseReply(['OK', '5-4', [odd, ours], '', '']).news).toEqual([])
+  }
 })
 
 describe('a reply to several reads', () => {
@@ -37,9 +43,9 @@ describe('a reply to several reads', () => {
     const reply = parseReply(['OK', '5-9', [], STAT, bytes('data'), '', '', STAT, bytes('b\na')])
     const [data, none, names] = readsOf(reply, 3)
     expect([data, none, names].map((one) => one?.position?.text)).toEqual(['5-9', '5-9', '5-9'])
-    expect(data && dataOf(data)?.data).toEqual(new Uint8Array(bytes('data')))
-    expect(none && statOf(none.payload)).toBeNull()
-    expect(names && childrenOf(names)?.names).toEqual(['a', 'b'])
+    expect(data && dataOf(data, '/a')?.data).toEqual(new Uint8Array(bytes('data')))
+    expect(none && statOf(none, '/a')).toBeNull()
+    expect(names && childrenOf(names, '/a')?.names).toEqual(['a', 'b'])
   })
 
   it('is refused that answers more or less, unless the session is over', () => {
@@ -54,27 +60,35 @@ describe('a reply to several reads', () => {
 describe('a stat', () => {
   it('has positions as zxids, and the session as owner', () => {
     const zxid = (counter: number): bigint => (5n << 20n) + BigInt(counter)
-    expect(statOf(STAT)).toEqual({
+    const stat = (text: string) => (): unknown => statOf(parseReply(['OK', '5-9', [], text, '']), '/a')
+    expect(stat(STAT)()).toEqual({
       czxid: zxid(1), mzxid: zxid(2), pzxid: zxid(3), ctime: 1000, mtime: 2000, version: 4, cversion: -6, aversion: 0,
       ephemeralOwner: zxid(9), dataLength: 11, numChildren: 2,
     })
-    expect(statOf('')).toBeNull()
-    expect(() => statOf('5-1 5-2')).toThrow(CORRUPT)
+    expect(stat('')()).toBeNull()
+    for (const odd of ['5-1 5-2', STAT.replace('1000', 'NaN'), STAT.replace(' 4 ', ' 4e400 '), `${STAT} 1`, '?']) {
+      expect(stat(odd)).toThrow(expect.objectContaining({ code: 'PROTOCOL_VIOLATION', outcome: 'corrupt', path: '/a' }))
+    }
   })
 
   it('of many nodes is one a line, empty for none', () => {
-    const reply = parseReply(['OK', '5-9', [], `${STAT}\n\n${STAT}`, ''])
-    expect(statsOf(reply).map((stat) => stat?.version)).toEqual([4, undefined, 4])
+    const reply = parseReply(['OK', '5-9', [], `${STAT}\n\n${STAT}\n?\nx`, ''])
+    const stats = statsOf(reply, ['/a', '/b', '/c', '/d', '/e', '/f'])
+    expect(stats.map((stat) => (stat === null || stat === 'unreadable' ? stat : stat.version))).toEqual([
+      4, null, 4, 'unreadable', 'unreadable', 'unreadable',
+    ])
   })
 
   it('comes with data that are a copy, or with names in order', () => {
     const raw = bytes('xyz')
-    const data = dataOf(parseReply(['OK', '5-9', [], STAT, raw]))
+    const data = dataOf(parseReply(['OK', '5-9', [], STAT, raw]), '/a')
     raw.fill(0)
     expect(Buffer.from(data?.data ?? []).toString()).toBe('xyz')
-    expect(childrenOf(parseReply(['OK', '5-9', [], STAT, bytes('b\na')]))?.names).toEqual(['a', 'b'])
+    const names = (text: string) => (): unknown => childrenOf(parseReply(['OK', '5-9', [], STAT, bytes(text)]), '/')
+    expect(names('b\na')()).toMatchObject({ names: ['a', 'b'] })
+    for (const odd of ['a\n', 'a/b', '..', 'a\n\u0007', '\ufffd']) expect(names(odd)).toThrow(CORRUPT)
     const none = parseReply(['OK', '5-9', [], '', ''])
-    expect([dataOf(none), childrenOf(none)]).toEqual([null, null])
+    expect([dataOf(none, '/a'), childrenOf(none, '/a')]).toEqual([null, null])
   })
 })
 

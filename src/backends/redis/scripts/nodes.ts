@@ -1,5 +1,5 @@
 /** The scripts that read and write nodes. */
-import { PRELUDE, ZXIDS_PER_EPOCH_STEP } from './prelude.ts'
+import { ZXIDS_PER_EPOCH_STEP, scriptOf } from './prelude.ts'
 
 /** Answers of the last so many requests of a session are kept, in case one is sent twice. */
 const REPLIES_KEPT = 128
@@ -10,43 +10,53 @@ const REPLY_BYTES_MAX = 4096
 /** Arguments of an operation in {@link WRITE}. */
 const OPERATION_ARGUMENTS = 6
 
+/** The code of a refusal for a key that does not hold what belongs there; it names the key in place of the path. */
+export const FOREIGN_KEY = 'FOREIGN_KEY'
+
+/** What stands for the stat of a node where something is stored that is none. */
+export const NO_STAT = '?'
+
 /**
  * Reads nodes. From ARGV[5] on there are two for each read: kind and path. Answers two for each: the stat, or ''
- * if there is no node; and the data, or the names of the children, a line each: no name has a line break in it.
+ * if there is no node; and the data, or the names of the children, a line each: no name has a line break in it. Where
+ * what is stored is no node, the first is a question mark and the second the key.
  */
-export const READ = `${PRELUDE}
+export const READ = scriptOf(`
 reapSessions()
 if not isLive() then return answer('EXPIRED') end
-local results = {}
-for i = 5, #ARGV, 2 do
-  local kind, path = ARGV[i], ARGV[i + 1]
-  local stat, more = redis.call('HGET', K .. 'n:' .. path, 'stat'), ''
-  if stat == false then
-    stat = ''
-  elseif kind == 'get' then
-    more = redis.call('HGET', K .. 'n:' .. path, 'data')
-  elseif kind == 'children' then
-    more = table.concat(redis.call('SMEMBERS', K .. 'c:' .. path), '\\n')
+local function read(kind, path)
+  local stat = storedStat(path)
+  if stat == false then return '', '' end
+  if stat == nil then return '${NO_STAT}', K .. 'n:' .. path end
+  if kind == 'get' then
+    local data = redis.call('HGET', K .. 'n:' .. path, 'data')
+    if data == false then return '${NO_STAT}', K .. 'n:' .. path end
+    return stat, data
   end
-  results[i - 4], results[i - 3] = stat, more
+  if kind ~= 'children' then return stat, '' end
+  local names = redis.pcall('SMEMBERS', K .. 'c:' .. path)
+  if names.err then return '${NO_STAT}', K .. 'c:' .. path end
+  return stat, table.concat(names, '\\n')
 end
+local results = {}
+for i = 5, #ARGV, 2 do results[i - 4], results[i - 3] = read(ARGV[i], ARGV[i + 1]) end
 local status, position, news = unpack(answer('OK'))
 return {status, position, news, unpack(results)}
-`
+`)
 
 /** Reads the stats of many nodes, for watches that may have missed something. ARGV[5] and on are paths.
- * Answers a line for each, empty for none. */
-export const CHECK = `${PRELUDE}
+ * Answers a line for each: empty for none, a question mark for what is no stat. */
+export const CHECK = scriptOf(`
 reapSessions()
 if not isLive() then return answer('EXPIRED') end
 local stats = {}
 for i = 5, #ARGV do
-  local stat = redis.call('HGET', K .. 'n:' .. ARGV[i], 'stat')
+  local stat = storedStat(ARGV[i])
   if stat == false then stat = '' end
-  stats[#stats + 1] = stat
+  stats[#stats + 1] = stat or '${NO_STAT}'
 end
 return answer('OK', table.concat(stats, '\\n'))
-`
+`)
 
 /**
  * Does operations, all or none. ARGV[5] is the number of the request, then six for each operation: type, path, data,
@@ -57,12 +67,14 @@ return answer('OK', table.concat(stats, '\\n'))
  * A request that was done before is answered as it was then. One that does not come next is refused: something before
  * it got lost.
  */
-export const WRITE = `${PRELUDE}
+export const WRITE = scriptOf(`
 reapSessions()
 if not isLive() then return answer('EXPIRED') end
 local at = K .. 's:' .. SID
 local request = ARGV[5] + 0.0
-local last = redis.call('HGET', at, 'lastRequest') + 0.0
+local last = ask('HGET', at, 'lastRequest')
+if last == false then return answer('EXPIRED') end
+last = count(at, last)
 local slot = 'r' .. fmt(request - math.floor(request / ${REPLIES_KEPT}) * ${REPLIES_KEPT})
 if request <= last then
   local kept = redis.call('HGET', at, slot)
@@ -78,7 +90,7 @@ local at_ms = fmt(now)
 local results = {}
 
 local function create(path, data, kind, sequential, ttl)
-  local parentPath = string.match(path, '^(.+)/[^/]*$') or '/'
+  local parentPath = split(path)
   local parent = node(parentPath)
   if not parent then return 'NO_NODE', path end
   if sequential == '1' then path = path .. string.format('%010d', parent[11] + 0) end
@@ -93,7 +105,8 @@ local function create(path, data, kind, sequential, ttl)
   parent[3], parent[7] = position, nextInt32(parent[7])
   parent[11], parent[12] = nextInt32(parent[11]), fmt(parent[12] + 1)
   touch(parentPath, parent)
-  later('SADD', K .. 'c:' .. parentPath, string.match(path, '[^/]*$'))
+  local _, name = split(path)
+  later('SADD', K .. 'c:' .. parentPath, name)
   if owner ~= '0' then later('SADD', K .. 'e:' .. owner, path) end
   if kind == 't' then later('ZADD', K .. 'ttl', fmt(now + ttl), path) end
   changed('C', path)
@@ -153,7 +166,11 @@ end
 
 local reply
 for i = 6, #ARGV, ${OPERATION_ARGUMENTS} do
-  local refused, path = apply(i)
+  local ok, refused, path = pcall(apply, i)
+  if not ok then
+    if type(refused) ~= 'table' or not refused.corrupt then error(refused) end
+    refused, path = '${FOREIGN_KEY}', refused.corrupt
+  end
   if refused then
     reply = 'R ' .. fmt((i - 6) / ${OPERATION_ARGUMENTS}) .. ' ' .. refused .. ' ' .. path
     break
@@ -168,4 +185,4 @@ if #kept > ${REPLY_BYTES_MAX} then kept = '' end
 redis.call('HSET', at, 'lastRequest', ARGV[5])
 redis.call('HSET', at, slot, ARGV[5] .. '\\n' .. kept)
 return answer('OK', reply)
-`
+`)

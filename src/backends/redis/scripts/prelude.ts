@@ -11,6 +11,10 @@
  * Epoch     a server whose replication id is not the one noted has been started, promoted or filled anew, and may
  *           lack what was acknowledged before. It begins a greater epoch, so no position is ever given twice, and
  *           notes how far the old one went, so a session can tell whether its own history is complete.
+ * Foreign   whoever reaches the server can write the keys. What is read is looked at before it is used: a key that does
+ *           not hold what belongs there ends the script before its first write, and its name is answered. What ends
+ *           sessions and nodes by itself passes over such keys instead, since every script of everybody does that.
+ * Linear    every pattern is anchored, and no two parts of one could match the same text: a script stops all others.
  * Portable  runs on ioredis-mock too (Lua 5.3 with 32-bit integers): HGET and not HMGET where a field may be missing,
  *           missing is compared with `false`, numbers leave through string.format, no cjson, an injected clock, and an
  *           answer is made by one constructor, as a table that has grown is none to the mock.
@@ -28,6 +32,9 @@ export const CONTAINER_IDLE_MS = 10_000
 /** Zxids from one number of an epoch to the next: the counter stands below it, in 20 bits. */
 export const ZXIDS_PER_EPOCH_STEP = 1_048_576
 
+/** Largest epoch, a time in milliseconds: a zxid of it fits in 63 bits. */
+export const EPOCH_MAX = 2 ** 42 - 1
+
 /** Sessions that one script ends at most, and nodes that one tick removes at most: a script stops all others. */
 const REAPED_MAX = 32
 
@@ -40,17 +47,41 @@ local K = KEYS[1] .. ':'
 local META, SESSIONS, EVENTS = K .. 'meta', K .. 'sessions', K .. 'events'
 local SID, GENERATION, SEEN = ARGV[2], ARGV[3], ARGV[4]
 local unpack = unpack or table.unpack
-local now
-if ARGV[1] == '' then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-else
-  now = ARGV[1] + 0.0
-end
+local now, epoch, counter = 0.0, false, 0.0
 local function fmt(number) return string.format('%.0f', number) end
-local epoch = redis.call('HGET', META, 'epoch')
-local counter = 0.0
-if epoch ~= false then counter = redis.call('HGET', META, 'counter') + 0.0 end
+
+-- Ends the script, which has written nothing: a key does not hold what belongs there.
+local function corrupt(key) error({corrupt = key}) end
+
+local function ask(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if type(reply) == 'table' and reply.err then
+    if string.find(reply.err, 'WRONGTYPE', 1, true) then corrupt(key) end
+    error(reply)
+  end
+  return reply
+end
+
+local function isCount(text) return type(text) == 'string' and #text <= 15 and string.match(text, '^%d+$') ~= nil end
+
+-- The number in a field of a key.
+local function count(key, text)
+  if not isCount(text) then corrupt(key) end
+  return text + 0.0
+end
+
+local function load()
+  if ARGV[1] == '' then
+    local time = redis.call('TIME')
+    now = time[1] * 1000 + math.floor(time[2] / 1000)
+  else
+    now = ARGV[1] + 0.0
+  end
+  epoch = ask('HGET', META, 'epoch')
+  if epoch == false then return end
+  if count(META, epoch) > ${EPOCH_MAX} or string.match(epoch, '^0') then corrupt(META) end
+  counter = count(META, ask('HGET', META, 'counter'))
+end
 
 local function here() return epoch .. '-' .. fmt(counter) end
 
@@ -60,7 +91,9 @@ local function news()
   local e, c = string.match(SEEN, '^(%d+)%-(%d+)$')
   local missed = counter - c
   if e ~= epoch or missed <= 0 or missed > ${NEWS_MAX} then return {} end
-  return redis.call('XREVRANGE', EVENTS, '+', '-', 'COUNT', fmt(missed))
+  local entries = redis.pcall('XREVRANGE', EVENTS, '+', '-', 'COUNT', fmt(missed))
+  if entries.err then return {} end
+  return entries
 end
 
 local function answer(status, payload, more)
@@ -76,7 +109,7 @@ local function isBehind(position)
   return e + 0.0 > epoch + 0.0 or (e == epoch and c + 0.0 > counter)
 end
 
--- A counter may run on into the bits of the epoch, one a 2^20th of a millisecond: a greater epoch must leave it behind.
+-- A counter may run on into the bits of the epoch: a greater epoch must leave it behind.
 local function after(e, c) return e + 1 + math.floor(c / ${ZXIDS_PER_EPOCH_STEP}) end
 
 local function replicationId()
@@ -90,10 +123,15 @@ local verified = false
 -- Begins a new epoch if this is not the history that the namespace was written on, or less of it than "seen".
 local function verify(seen)
   if verified or epoch == false then return end
-  verified = true
   local id = replicationId()
   local behind = seen ~= nil and isBehind(seen)
-  if not behind and redis.call('HGET', META, 'replication') == id then return end
+  if not behind and ask('HGET', META, 'replication') == id then
+    verified = true
+    return
+  end
+  ask('HGET', K .. 'epochs', epoch)
+  local all = ask('ZRANGE', SESSIONS, 0, -1)
+  verified = true
   local next = math.max(now, after(epoch + 0.0, counter))
   if behind then
     local e, c = string.match(seen, '^(%d+)%-(%d+)$')
@@ -106,18 +144,63 @@ local function verify(seen)
   redis.call('HSET', META, 'counter', '0')
   redis.call('HSET', META, 'lastSession', '0')
   -- Nobody could be heard while there was no server: each session has its whole time again.
-  local all = redis.call('ZRANGE', SESSIONS, 0, -1)
   for i = 1, #all do
-    local timeout = redis.call('HGET', K .. 's:' .. all[i], 'timeout')
-    if timeout ~= false then redis.call('ZADD', SESSIONS, fmt(now + timeout), all[i]) end
+    local timeout = redis.pcall('HGET', K .. 's:' .. all[i], 'timeout')
+    if isCount(timeout) then redis.call('ZADD', SESSIONS, fmt(now + timeout), all[i]) end
   end
 end
 `
 
-const TRANSACTION = `
+const NODES = `
 -- Fields of a stat: 1 czxid, 2 mzxid, 3 pzxid, 4 ctime, 5 mtime, 6 version, 7 cversion, 8 owner, 9 kind, 10 ttl,
 -- 11 children ever created, 12 children, 13 length of the data
+local STAT = '^%d+%-%d+ %d+%-%d+ %d+%-%d+ %d+ %d+ %-?%d+ %-?%d+ s?[%d%-]+ [pect] %d+ %-?%d+ %d+ %d+$'
+local STAT_BYTES_MAX = 400
+
+local function isInt32(text)
+  if #text > 11 then return false end
+  local number = text + 0.0
+  return number >= -2147483648 and number <= 2147483647
+end
+
+local function isStat(stat)
+  return type(stat) == 'string' and #stat <= STAT_BYTES_MAX and string.match(stat, STAT) ~= nil
+end
+
+-- The fields of a stat; nil if it is none.
+local function fieldsOf(stat)
+  if not isStat(stat) then return nil end
+  local fields = {}
+  for field in string.gmatch(stat, '%S+') do fields[#fields + 1] = field end
+  local owner = fields[8]
+  if owner ~= '0' and not string.match(owner, '^s%d+%-%d+$') then return nil end
+  if not (isInt32(fields[6]) and isInt32(fields[7]) and isInt32(fields[11])) then return nil end
+  if not (isCount(fields[4]) and isCount(fields[5]) and isCount(fields[10])) then return nil end
+  if not (isCount(fields[12]) and isCount(fields[13])) then return nil end
+  return fields
+end
+
+-- The stat of a node as it is stored; false if there is none, nil if there is something else. Its reader looks closer.
+local function storedStat(path)
+  local stat = redis.pcall('HGET', K .. 'n:' .. path, 'stat')
+  if stat == false or isStat(stat) then return stat end
+  return nil
+end
+
+local function isPath(text) return #text > 1 and string.sub(text, 1, 1) == '/' end
+
+-- A path's parent and its last segment.
+local function split(path)
+  local parentPath, name = string.match(path, '^(.*)/([^/]*)$')
+  if parentPath == '' then parentPath = '/' end
+  return parentPath, name
+end
+`
+
+const TRANSACTION = `
 local draft, touched, todo, changes, position = {}, {}, {}, {}, ''
+-- Whether what is not ours is passed over, rather than refused.
+local lenient = false
 
 local function begin()
   verify()
@@ -127,15 +210,17 @@ end
 
 local function node(path)
   local known = draft[path]
-  if known == nil then
-    local stat = redis.call('HGET', K .. 'n:' .. path, 'stat')
-    known = false
-    if stat ~= false then
-      known = {}
-      for field in string.gmatch(stat, '%S+') do known[#known + 1] = field end
+  if known ~= nil then return known end
+  local stat = redis.pcall('HGET', K .. 'n:' .. path, 'stat')
+  known = false
+  if stat ~= false then
+    known = fieldsOf(stat)
+    if not known then
+      if lenient then return false end
+      corrupt(K .. 'n:' .. path)
     end
-    draft[path] = known
   end
+  draft[path] = known
   return known
 end
 
@@ -147,7 +232,42 @@ end
 local function later(...) todo[#todo + 1] = {...} end
 local function changed(kind, path) changes[#changes + 1] = kind .. path end
 
+local TYPES = {SADD = 'set', SREM = 'set', ZADD = 'zset', ZREM = 'zset'}
+
+-- Whether a key is of the type that a step takes, or missing. A user who may not ask is not kept from writing.
+local function fits(step)
+  local wanted = TYPES[step[1]]
+  if wanted == nil then return true end
+  local found = redis.pcall('TYPE', step[2])
+  if type(found) == 'table' then found = found.ok end
+  return found == nil or found == 'none' or found == wanted
+end
+
+-- What is left to do, when every key is as it must be.
+local function steps()
+  local fitting = {}
+  for i = 1, #todo do
+    if fits(todo[i]) then fitting[#fitting + 1] = todo[i]
+    elseif not lenient then corrupt(todo[i][2]) end
+  end
+  return fitting
+end
+
+local function tell()
+  local text = table.concat(changes, '\\n')
+  local function add() return redis.pcall('XADD', EVENTS, 'MAXLEN', '~', '${EVENTS_KEPT}', position, 'c', text) end
+  local added = add()
+  if type(added) == 'table' and added.err then
+    -- Something else is there, or entries of a later place. Whoever misses what was there reads again.
+    redis.call('DEL', EVENTS)
+    add()
+  end
+  local seal = redis.call('HGET', META, 'seal') or ''
+  redis.call('PUBLISH', EVENTS, position .. ' ' .. seal .. '\\n' .. text)
+end
+
 local function commit()
+  local fitting = steps()
   counter = counter + 1
   redis.call('HSET', META, 'counter', fmt(counter))
   for i = 1, #touched do
@@ -161,10 +281,8 @@ local function commit()
       value.data = nil
     end
   end
-  for i = 1, #todo do redis.call(unpack(todo[i])) end
-  local text = table.concat(changes, '\\n')
-  redis.call('XADD', EVENTS, 'MAXLEN', '~', '${EVENTS_KEPT}', position, 'c', text)
-  redis.call('PUBLISH', EVENTS, position .. '\\n' .. text)
+  for i = 1, #fitting do redis.call(unpack(fitting[i])) end
+  tell()
 end
 
 local function nextInt32(text)
@@ -175,11 +293,15 @@ end
 
 -- The parent of a node that goes; one that is left without children may have to go too.
 local function childGone(path)
-  local parentPath = string.match(path, '^(.+)/[^/]*$') or '/'
+  local parentPath, name = split(path)
+  later('SREM', K .. 'c:' .. parentPath, name)
   local parent = node(parentPath)
+  if not parent or parent[12] == '0' then
+    if not lenient then corrupt(K .. 'n:' .. parentPath) end
+    return parentPath
+  end
   parent[3], parent[7], parent[12] = position, nextInt32(parent[7]), fmt(parent[12] - 1)
   touch(parentPath, parent)
-  later('SREM', K .. 'c:' .. parentPath, string.match(path, '[^/]*$'))
   if parent[12] == '0' and parent[9] == 'c' then
     later('ZADD', K .. 'empty', fmt(now + ${CONTAINER_IDLE_MS}), parentPath)
   elseif parent[12] == '0' and parent[9] == 't' then
@@ -201,22 +323,33 @@ end
 `
 
 const SESSION_END = `
-local function endSession(sid)
-  begin()
-  local owned = redis.call('SMEMBERS', K .. 'e:' .. sid)
+-- Its nodes, as far as what is listed is a node of this session; a stranger may have written the list.
+local function owned(sid)
+  local listed = redis.pcall('SMEMBERS', K .. 'e:' .. sid)
   local paths = {}
-  for i = 1, #owned do paths[i] = owned[i] end
+  for i = 1, #listed do
+    local found = isPath(listed[i]) and node(listed[i])
+    if found and found[8] == sid then paths[#paths + 1] = listed[i] end
+  end
   table.sort(paths)
-  for i = 1, #paths do if node(paths[i]) then remove(paths[i]) end end
+  return paths
+end
+
+local function endSession(sid)
+  lenient = true
+  begin()
+  local paths = owned(sid)
+  for i = 1, #paths do remove(paths[i]) end
   later('DEL', K .. 's:' .. sid)
   later('DEL', K .. 'e:' .. sid)
   later('ZREM', SESSIONS, sid)
   changed('E', sid)
   commit()
+  lenient = false
 end
 
 local function overdue()
-  return redis.call('ZRANGEBYSCORE', SESSIONS, '-inf', fmt(now), 'LIMIT', 0, ${REAPED_MAX})
+  return ask('ZRANGEBYSCORE', SESSIONS, '-inf', fmt(now), 'LIMIT', 0, ${REAPED_MAX})
 end
 
 local function reapSessions()
@@ -224,37 +357,65 @@ local function reapSessions()
   -- A new epoch gives them more time.
   verify()
   local due = overdue()
-  for i = 1, #due do endSession(due[i]) end
+  for i = 1, #due do
+    if string.match(due[i], '^s%d+%-%d+$') then endSession(due[i]) else redis.call('ZREM', SESSIONS, due[i]) end
+  end
 end
 
 local function isLive()
   if epoch == false then return false end
-  local due = redis.call('ZSCORE', SESSIONS, SID)
-  return due ~= false and due + 0.0 > now
+  local due = ask('ZSCORE', SESSIONS, SID)
+  return due ~= false and (tonumber(due) or 0) > now
 end
 
 -- Whether the connection that sent this is the latest of the session; the score of the session is moved on if so.
 local function renew()
   local at = K .. 's:' .. SID
-  if redis.call('HGET', at, 'generation') ~= GENERATION then return false end
-  redis.call('ZADD', SESSIONS, fmt(now + redis.call('HGET', at, 'timeout')), SID)
+  if ask('HGET', at, 'generation') ~= GENERATION then return false end
+  redis.call('ZADD', SESSIONS, fmt(now + count(at, ask('HGET', at, 'timeout'))), SID)
   return true
 end
 `
 
-/** Clock, keys and news: enough for a script that reads, if the sessions were reaped. */
-export const PRELUDE = KEYS_AND_CLOCK + EPOCH + TRANSACTION + SESSION_END
+const PRELUDE = KEYS_AND_CLOCK + EPOCH + NODES + TRANSACTION + SESSION_END
+
+/**
+ * Makes a script of what it does, which ends with its answer. What is not ours is answered with its key.
+ *
+ * It is sent without comments and indentation: of a client without a password a server takes no text of more than 16 KB
+ * and no command of more than ten parts, and says so instead of asking for the password.
+ */
+export function scriptOf(body: string): string {
+  return bare(`${PRELUDE}
+local function main()
+load()
+${body}
+end
+local ok, result = pcall(main)
+if ok then return result end
+if type(result) == 'table' and result.corrupt then return {'CORRUPT', '', {}, result.corrupt, ''} end
+if type(result) == 'table' and result.err then return {err = result.err} end
+error(result, 0)
+`)
+}
+
+function bare(text: string): string {
+  return text.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('--')).join('\n')
+}
 
 /** Nodes that go by themselves: containers whose last child went, and nodes whose time to live is over. */
 export const NODE_REAPER = `
-local function reapNodes(which, upTo)
-  local due = redis.call('ZRANGEBYSCORE', K .. which, '-inf', fmt(upTo), 'LIMIT', 0, ${REAPED_MAX})
+local function reapNodes(kind, which, upTo)
+  local due = redis.pcall('ZRANGEBYSCORE', K .. which, '-inf', fmt(upTo), 'LIMIT', 0, ${REAPED_MAX})
   if #due == 0 then return end
+  lenient = true
   begin()
   for i = 1, #due do
-    local found = node(due[i])
-    if found and found[12] == '0' then remove(due[i]) else later('ZREM', K .. which, due[i]) end
+    local found = isPath(due[i]) and node(due[i])
+    if found and found[9] == kind and found[12] == '0' then remove(due[i])
+    else later('ZREM', K .. which, due[i]) end
   end
   commit()
+  lenient = false
 end
 `

@@ -1,17 +1,19 @@
 /** The scripts of a session's life: open, attach to another connection, tick, end. */
-import { NODE_REAPER, PRELUDE } from './prelude.ts'
+import { NODE_REAPER, scriptOf } from './prelude.ts'
 
 /**
  * Opens a session, and makes the namespace if it is missing.
  *
- * ARGV[4] is empty; ARGV[5] the time-out in milliseconds; ARGV[6] the greatest position that this process has seen,
- * which a new namespace and a server that lost some of it must leave behind.
+ * ARGV[2] and ARGV[4] are empty; ARGV[3] is what the namespace's messages are sealed with if it has no seal yet;
+ * ARGV[5] the time-out in milliseconds; ARGV[6] the greatest position that this process has seen, which a new namespace
+ * and a server that lost some of it must leave behind. Answers the session, and the seal.
  */
-export const OPEN = `${PRELUDE}
+export const OPEN = scriptOf(`
 if epoch == false then
   local e, c = string.match(ARGV[6], '^(%d+)%-(%d+)$')
   local first = now
   if e then first = math.max(first, after(e + 0.0, c + 0.0)) end
+  ask('HGET', K .. 'n:/', 'stat')
   redis.call('HSET', META, 'counter', '0')
   redis.call('HSET', META, 'format', '1')
   redis.call('HSET', META, 'replication', replicationId())
@@ -25,14 +27,22 @@ if epoch == false then
 end
 verify(ARGV[6])
 reapSessions()
-local sid = 's' .. epoch .. '-' .. fmt(redis.call('HINCRBY', META, 'lastSession', 1))
+local seal = ask('HGET', META, 'seal')
+if seal == false or seal == '' then
+  seal = ARGV[3]
+  redis.call('HSET', META, 'seal', seal)
+end
+local number = fmt(count(META, ask('HGET', META, 'lastSession')) + 1)
+local sid = 's' .. epoch .. '-' .. number
 local at = K .. 's:' .. sid
+ask('HGET', at, 'timeout')
+redis.call('HSET', META, 'lastSession', number)
 redis.call('HSET', at, 'timeout', ARGV[5])
 redis.call('HSET', at, 'generation', '1')
 redis.call('HSET', at, 'lastRequest', '0')
 redis.call('ZADD', SESSIONS, fmt(now + ARGV[5]), sid)
-return answer('OK', sid)
-`
+return answer('OK', sid, seal)
+`)
 
 /**
  * Attaches a session to a new connection: from now on what an older connection sent is refused, however late it comes.
@@ -40,14 +50,14 @@ return answer('OK', sid)
  * ARGV[5] is the number of the session's last request, ARGV[6] the last position that it has seen, whether it watches
  * or not. A server that has less than that has lost what this session relies on: then the session ends.
  */
-export const ATTACH = `${PRELUDE}
+export const ATTACH = scriptOf(`
 if epoch == false then return answer('EXPIRED') end
 local e, c = string.match(ARGV[6], '^(%d+)%-(%d+)$')
 verify(ARGV[6])
 local isCut = false
 if e ~= epoch then
-  local reached = redis.call('HGET', K .. 'epochs', e)
-  isCut = reached == false or reached + 0.0 < c + 0.0
+  local reached = ask('HGET', K .. 'epochs', e)
+  isCut = not isCount(reached) or reached + 0.0 < c + 0.0
 end
 reapSessions()
 if not isLive() then return answer('EXPIRED') end
@@ -57,12 +67,15 @@ if isCut then
 end
 local at = K .. 's:' .. SID
 -- An attempt that was given up may reach the server after the one that followed it.
-if redis.call('HGET', at, 'generation') + 0.0 >= GENERATION + 0.0 then return answer('MOVED') end
+local generation = ask('HGET', at, 'generation')
+if generation == false then return answer('EXPIRED') end
+if count(at, generation) >= GENERATION + 0.0 then return answer('MOVED') end
+local timeout = count(at, ask('HGET', at, 'timeout'))
 redis.call('HSET', at, 'generation', GENERATION)
 redis.call('HSET', at, 'lastRequest', ARGV[5])
-redis.call('ZADD', SESSIONS, fmt(now + redis.call('HGET', at, 'timeout')), SID)
+redis.call('ZADD', SESSIONS, fmt(now + timeout), SID)
 return answer('OK')
-`
+`)
 
 /**
  * Ends what is due and brings a session's news.
@@ -70,21 +83,21 @@ return answer('OK')
  * ARGV[5] is '1' if it also proves that the session is alive; ARGV[6] how many milliseconds of the time that an empty
  * container has left are skipped.
  */
-export const TICK = `${PRELUDE}${NODE_REAPER}
+export const TICK = scriptOf(`${NODE_REAPER}
 reapSessions()
 if epoch ~= false then
-  reapNodes('empty', now + ARGV[6])
-  reapNodes('ttl', now)
+  reapNodes('c', 'empty', now + ARGV[6])
+  reapNodes('t', 'ttl', now)
 end
 if SID == '' then return answer('OK') end
 if not isLive() then return answer('EXPIRED') end
 if ARGV[5] == '1' and not renew() then return answer('MOVED') end
 return answer('OK')
-`
+`)
 
 /** Ends a session and its ephemeral nodes, whatever its generation. */
-export const END = `${PRELUDE}
+export const END = scriptOf(`
 reapSessions()
 if isLive() then endSession(SID) end
 return answer('OK')
-`
+`)
