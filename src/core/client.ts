@@ -207,9 +207,18 @@ export interface ConnectOptions {
  * @throws TypeError or RangeError for a wrong option
  */
 export async function connect(backend: Backend, options: ConnectOptions = {}): Promise<Client> {
+  return openClient(backend, options, () => Promise.resolve())
+}
+
+/**
+ * Connects as {@link connect} does, with something that ends after the session.
+ *
+ * @param end - called once, when the client is closed or could not be connected
+ */
+export async function openClient(backend: Backend, options: ConnectOptions, end: () => Promise<void>): Promise<Client> {
   validateBackend(backend)
   const settings = settingsOf(options)
-  const client = new KeptClient(backend, settings)
+  const client = new KeptClient(backend, settings, end)
   try {
     await client.open(settings)
   } catch (error) {

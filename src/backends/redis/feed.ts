@@ -99,7 +99,8 @@ export class Feed {
   }
 
   #tell(transaction: Transaction | null): void {
-    for (const listener of [...this.#listeners]) listener(transaction)
+    // One that was called before may have ended another.
+    for (const listener of [...this.#listeners]) if (this.#listeners.has(listener)) listener(transaction)
   }
 
   #again(): void {
