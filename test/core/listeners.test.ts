@@ -124,7 +124,7 @@ describe('close with a time to drain', () => {
       close: () => Promise.resolve(steps.push('closed')).then(() => undefined),
     })
     const closing = outcomeOf(client.close({ drainMs: 1_000 }))
-    await vi.advanceTimersByTimeAsync(300)
+    await vi.advanceTimersByTimeAsync(301)
     expect(steps).toEqual(['drained', 'closed'])
     expect(closing).toEqual({ value: 'done' })
   })
@@ -143,6 +143,7 @@ describe('close with a time to drain', () => {
     await hurried.client.close()
     await settle()
     expect(closing).toEqual({ value: 'done' })
+    await vi.advanceTimersByTimeAsync(1)
     expect(vi.getTimerCount()).toBe(0)
   })
 })
