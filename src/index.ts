@@ -6,12 +6,16 @@
  * @packageDocumentation
  */
 export { connect } from './core/client.ts'
+export { backendOfUrl, connectUrl } from './connect-url.ts'
+export type { UrlBackend } from './connect-url.ts'
 export type {
   Client,
   ClientCreateOptions,
   ClientState,
+  CloseOptions,
   ConnectOptions,
   Data,
+  MakePathOptions,
   OwnedResource,
   ReadOptions,
   VersionOptions,

@@ -24,6 +24,7 @@ const LINE_COLUMNS_MAX = 120
 /** Who may import what: the first row whose `from` is a prefix of the importer holds. Nothing else may be imported. */
 const LAYERS: readonly { readonly from: string; readonly to: readonly string[] }[] = [
   { from: 'src/index.ts', to: ['src/'] },
+  { from: 'src/connect-url.ts', to: ['src/core/', 'src/backends/'] },
   { from: 'src/cli/', to: ['src/'] },
   {
     // The simulation drives the production host: decision 0005.

@@ -2,13 +2,13 @@
  * An engine that somebody else runs. Nothing is done to its servers: what fails is the way to them, which leads through
  * relays of this process. Everything is below a node of its own, and removed in the end.
  */
-import { connect, isCoordinationError } from 'quorate'
+import { backendOfUrl, connect, isCoordinationError } from 'quorate'
 import type { Backend, Client } from 'quorate'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Relay } from './relay.ts'
 import type { Venue } from './venue.ts'
 
-/** The parts of `scheme://user:password@host:port,host:port/rest`. */
+/** The parts of `scheme://user:password@host:port,host:port/rest`: relays take the places of the hosts. */
 interface Address {
   readonly scheme: string
   readonly login: string
@@ -28,24 +28,6 @@ const SESSION_TIMEOUT_MS = 4_000
 const OUTAGE_MS = 200
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { zookeeper: 2181, etcd: 2379, redis: 6379 }
-
-/** Makes a backend. An engine is loaded when it is asked for: one that is not used needs no package. */
-const BACKENDS: Readonly<Record<string, (address: Address) => Promise<Backend>>> = {
-  zookeeper: async ({ hosts, rest }) => (await import('quorate/zookeeper')).zookeeper(`${hosts.join()}${rest}`),
-  etcd: async ({ hosts, login, rest }) => {
-    const [user = '', password = ''] = login.replace('@', '').split(':').map(decodeURIComponent)
-    const { etcd } = await import('quorate/etcd')
-    return etcd({
-      endpoints: hosts.map((host) => `http://${host}`),
-      ...(rest === '' ? {} : { prefix: rest }),
-      ...(user === '' ? {} : { user, password }),
-    })
-  },
-  redis: async ({ hosts, login, rest }) => {
-    const { redis } = await import('quorate/redis')
-    return redis(`redis://${login}${hosts.join()}${rest}`)
-  },
-}
 
 /**
  * Opens an engine by its URL.
@@ -89,18 +71,17 @@ export async function remoteVenue(url: string): Promise<Venue> {
 
 function addressOf(url: string): Address {
   const [, scheme = '', login = '', hosts = '', rest = ''] = /^([a-z]+):\/\/([^@/]*@)?([^/?]+)(.*)$/s.exec(url) ?? []
-  if (!Object.hasOwn(BACKENDS, scheme)) {
+  if (!Object.hasOwn(DEFAULT_PORTS, scheme)) {
     throw new TypeError('--connect takes embedded:, zookeeper://host:port, etcd://host:port or redis://host:port')
   }
-  return { scheme, login, hosts: hosts.split(','), rest: rest === '/' ? '' : rest }
+  return { scheme, login, hosts: hosts.split(','), rest }
 }
 
 /** A way of one's own to an engine: it can be cut without harm to others. */
 async function wayTo(address: Address): Promise<Way> {
   const relays = await Promise.all(address.hosts.map((host) => relayTo(host, DEFAULT_PORTS[address.scheme] ?? 0)))
-  const near = { ...address, hosts: relays.map((relay) => relay.address) }
-  const backend = await BACKENDS[address.scheme]?.(near)
-  if (backend === undefined) throw new TypeError(`there is no ${address.scheme}`)
+  const { scheme, login, rest } = address
+  const { backend } = await backendOfUrl(`${scheme}://${login}${relays.map((relay) => relay.address).join()}${rest}`)
   return { backend, relays }
 }
 

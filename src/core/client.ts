@@ -83,7 +83,12 @@ export interface OwnedResource {
   drain?(): Promise<void>
 }
 
-/** A client; made by {@link connect}. All paths are relative to its namespace, and absolute within it. */
+/**
+ * A client; made by {@link connect}. All paths are relative to its namespace, and absolute within it.
+ *
+ * Misuse is a TypeError or a RangeError. Each method documents the codes that it rejects with on every engine; the
+ * servers may refuse any call for reasons of their own, such as an access control list or a quota (docs/errors.md).
+ */
 export interface Client extends AsyncDisposable {
   /** The path under which everything of this client lives; `/` if it has no namespace. */
   readonly namespace: string
@@ -107,55 +112,78 @@ export interface Client extends AsyncDisposable {
    */
   onState(listener: (state: ClientState) => void): () => void
   /**
-   * Creates a node. Not repeated when its outcome is unknown: see the recipes for creates that are.
+   * Creates a node. Waits up to `operationTimeoutMs` for a session, and is not repeated when its outcome is unknown:
+   * see the recipes for creates that are.
    *
    * @param path - where; for the sequential modes a prefix, which may end in `/`
    * @param data - its first data; empty by default
    * @throws CoordinationError `NODE_EXISTS`, `NO_NODE` (no parent), `NO_CHILDREN_FOR_EPHEMERALS`, `PAYLOAD_TOO_LARGE`,
-   * `CONNECTION_LOSS` (outcome `unknown` or `not-sent`), `SESSION_EXPIRED`
+   * `UNSUPPORTED`; `ABORTED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
    */
   create(path: string, data?: Data, options?: ClientCreateOptions): Promise<Created>
   /**
-   * Reads a node's data. Repeated over connection losses.
+   * Reads a node's data. Repeated over connection losses and expiries for `operationTimeoutMs`.
    *
-   * @throws CoordinationError `NO_NODE`, and then the watch is not armed
+   * @throws CoordinationError `NO_NODE`, and then the watch is not armed;
+   * `ABORTED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
    */
   get(path: string, options?: ReadOptions): Promise<NodeData>
-  /** Reads a node's stat, or null if there is none; the watch is armed either way. Repeated over connection losses. */
+  /**
+   * Reads a node's stat, or null if there is none; the watch is armed either way. Repeated over connection losses and
+   * expiries for `operationTimeoutMs`.
+   *
+   * @throws CoordinationError `ABORTED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
+   */
   exists(path: string, options?: ReadOptions): Promise<Stat | null>
   /**
-   * Reads the names of a node's children, sorted. Repeated over connection losses.
+   * Reads the names of a node's children, sorted. Repeated over connection losses and expiries for
+   * `operationTimeoutMs`.
    *
-   * @throws CoordinationError `NO_NODE`, and then the watch is not armed
+   * @throws CoordinationError `NO_NODE`, and then the watch is not armed;
+   * `ABORTED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
    */
   children(path: string, options?: ReadOptions): Promise<Children>
   /**
-   * Replaces a node's data.
+   * Replaces a node's data. Waits up to `operationTimeoutMs` for a session; not repeated when its outcome is unknown.
    *
-   * @throws CoordinationError `NO_NODE`, `BAD_VERSION`, `PAYLOAD_TOO_LARGE`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
+   * @throws CoordinationError `NO_NODE`, `BAD_VERSION`, `PAYLOAD_TOO_LARGE`;
+   * `ABORTED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
    */
   set(path: string, data: Data, options?: VersionOptions): Promise<Stat>
   /**
-   * Deletes a node that has no children.
+   * Deletes a node that has no children. Waits up to `operationTimeoutMs` for a session; not repeated when its outcome
+   * is unknown.
    *
-   * @throws CoordinationError `NO_NODE`, `BAD_VERSION`, `NOT_EMPTY`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
+   * @throws CoordinationError `NO_NODE`, `BAD_VERSION`, `NOT_EMPTY`, `BAD_ARGUMENTS` (the root);
+   * `ABORTED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
    */
   delete(path: string, options?: VersionOptions): Promise<void>
   /**
-   * Does all of the operations at one zxid, or none.
+   * Does all of the operations at one zxid, or none. Waits up to `operationTimeoutMs` for a session; not repeated when
+   * its outcome is unknown.
    *
-   * @throws the error of the first operation that was refused, with its `index`
+   * @throws CoordinationError the error of the first operation that was refused, with its `index`: `NODE_EXISTS`,
+   * `NO_NODE`, `NO_CHILDREN_FOR_EPHEMERALS`, `BAD_VERSION`, `NOT_EMPTY`, `BAD_ARGUMENTS`, `PAYLOAD_TOO_LARGE`,
+   * `UNSUPPORTED`; `ABORTED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
    */
   multi(operations: readonly Operation[], options?: WaitOptions): Promise<OperationResult[]>
   /**
-   * Makes later reads of this client see every write that was acknowledged to anyone before this call.
+   * Makes later reads of this client see every write that was acknowledged to anyone before this call. Repeated over
+   * connection losses and expiries for `operationTimeoutMs`.
    *
    * @param path - `/` by default; engines with one order for all paths ignore it
+   * @throws CoordinationError `ABORTED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
    */
   sync(path?: string, options?: WaitOptions): Promise<void>
   /** Forgets a watch on a path; see {@link Session.unwatch}. Idempotent, never throws. */
   unwatch(path: string, watch: Watcher): void
-  /** Makes a node and its missing ancestors, all with empty data. It is no error if they are there. */
+  /**
+   * Makes a node and its missing ancestors, all with empty data. It is no error if they are there. Repeated over
+   * connection losses and expiries for `operationTimeoutMs`.
+   *
+   * @throws CoordinationError `NO_NODE` if ancestors vanish again and again; `NO_CHILDREN_FOR_EPHEMERALS`;
+   * `ABORTED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
+   */
   makePath(path: string, options?: MakePathOptions): Promise<void>
   /**
    * Hands something to the client that must end before it does.
@@ -168,8 +196,10 @@ export interface Client extends AsyncDisposable {
   /**
    * Ends everything that was opened through this client, newest first, then its session, and resolves when that is
    * done. What it owns may still call the client while it ends; after that, calls reject with `CLIENT_CLOSED`, and so
-   * do those in flight. Idempotent, and never rejects: what fails to end is told to `onError`. While no server is in
-   * touch it does not wait for one: the servers end the session at its time-out.
+   * do those in flight, unless `drainMs` gives them time. Idempotent, and rejects for wrong options only: what fails to
+   * end is told to `onError`. While no server is in touch it does not wait for one: the servers end the session at its
+   * time-out. A second `close()` without `drainMs` ends the wait of the first. Once it has resolved no listener is
+   * called any more.
    */
   close(options?: CloseOptions): Promise<void>
 }
@@ -191,7 +221,8 @@ export interface ConnectOptions {
   /** Ends the connecting. */
   readonly signal?: AbortSignal
   /**
-   * Gets errors that have no caller, such as a listener that throws. By default they are emitted as process warnings.
+   * Gets errors that have no caller, such as a listener that throws, and where they come from, such as `the watcher
+   * "onChange" of /a`. By default they are emitted as process warnings, with their stack.
    */
   readonly onError?: (error: unknown, where?: string) => void
 }
@@ -207,9 +238,18 @@ export interface ConnectOptions {
  * @throws TypeError or RangeError for a wrong option
  */
 export async function connect(backend: Backend, options: ConnectOptions = {}): Promise<Client> {
+  return openClient(backend, options, () => Promise.resolve())
+}
+
+/**
+ * Connects as {@link connect} does, with something that ends after the session.
+ *
+ * @param end - called once, when the client is closed or could not be connected
+ */
+export async function openClient(backend: Backend, options: ConnectOptions, end: () => Promise<void>): Promise<Client> {
   validateBackend(backend)
   const settings = settingsOf(options)
-  const client = new KeptClient(backend, settings)
+  const client = new KeptClient(backend, settings, end)
   try {
     await client.open(settings)
   } catch (error) {

@@ -22,6 +22,7 @@ import { makePath } from './make-path.ts'
 import { Namespace } from './namespace.ts'
 import { requireFunction, validateFunction, validateOwned, validateSignal, validateWaitMs } from './options.ts'
 import { validateLength, validatePath } from './path.ts'
+import { reasonOf } from './reason.ts'
 import { thrownAsSeenFrom } from './refusal.ts'
 import { repeat } from './retry.ts'
 import { SessionKeeper, closedError } from './session-keeper.ts'
@@ -46,6 +47,7 @@ export class KeptClient implements Client {
   readonly #wrappers: WatchWrappers
   /** In the order in which they were handed over. */
   readonly #owned = new Set<{ readonly close: () => Promise<void>; readonly drain: () => Promise<void> }>()
+  readonly #end: () => Promise<void>
   /** Calls without an answer. */
   #calls = 0
   /** Resolves when there are none; null if nobody waits for that. */
@@ -54,7 +56,13 @@ export class KeptClient implements Client {
   readonly #hurry = new AbortController()
   #closed: Promise<void> | null = null
 
-  constructor(backend: Backend, settings: Settings) {
+  /**
+   * Makes a client without a session.
+   *
+   * @param end - called after the end of the session
+   */
+  constructor(backend: Backend, settings: Settings, end: () => Promise<void>) {
+    this.#end = end
     this.capabilities = backend.capabilities
     this.#namespace = new Namespace(settings.namespace)
     this.#operationTimeoutMs = settings.operationTimeoutMs
@@ -213,11 +221,12 @@ export class KeptClient implements Client {
    * @throws CoordinationError `TIMEOUT` or `ABORTED`; the client must then be closed
    */
   async open({ connectTimeoutMs, signal }: Settings): Promise<void> {
-    const late = (): CoordinationError =>
-      new CoordinationError('TIMEOUT', `no session within ${connectTimeoutMs} ms`, {
-        outcome: 'aborted',
-        cause: this.#keeper.lastError,
-      })
+    const late = (): CoordinationError => {
+      const cause = this.#keeper.lastError
+      const why = reasonOf(cause) || 'the first attempt has had no answer'
+      const message = `no session within ${connectTimeoutMs} ms: ${why}`
+      return new CoordinationError('TIMEOUT', message, { outcome: 'aborted', cause })
+    }
     if (signal?.aborted === true) throw abortedError(signal)
     await limited(abortable(this.#open(), signal), connectTimeoutMs, late)
   }
@@ -238,10 +247,12 @@ export class KeptClient implements Client {
     }
     const closing = this.#keeper.close()
     this.#onState({ status: 'closed' })
-    try {
-      await closing
-    } catch (error) {
-      this.report(error)
+    for (const ending of [() => closing, this.#end]) {
+      try {
+        await ending()
+      } catch (error) {
+        this.report(error)
+      }
     }
     this.#wrappers.clear()
     await this.#queue.emptied()
@@ -255,6 +266,8 @@ export class KeptClient implements Client {
         await Promise.allSettled([...this.#owned].map(({ drain }) => drain()))
         this.#quiet = deferred()
         if (this.#calls > 0) await this.#quiet.promise
+        // Whoever has waited for an answer may go on from it with the next call.
+        await new Promise((resolve) => setImmediate(resolve))
       } while (this.#calls > 0)
     }
     const { signal } = this.#hurry
@@ -334,7 +347,7 @@ export class KeptClient implements Client {
     const startMs = performance.now()
     this.#calls += 1
     try {
-      if (session === null) throw noSession(path)
+      if (session === null) throw this.#noSession(path)
       return await abortable(call(session), signal, path)
     } catch (error) {
       if (!(error instanceof Error) || !repeatable(error)) throw this.#asWritten(error, path)
@@ -357,7 +370,7 @@ export class KeptClient implements Client {
     const limitMs = endMs - performance.now()
     const attempt = async (): Promise<T> => {
       const waitMs = Math.max(0, endMs - performance.now())
-      const next = (): Promise<Session> => limited(this.#keeper.next(), waitMs, () => noSession(path))
+      const next = (): Promise<Session> => limited(this.#keeper.next(), waitMs, () => this.#noSession(path))
       const session = this.#keeper.session ?? (await abortable(next(), signal, path))
       return await abortable(call(session), signal, path)
     }
@@ -369,6 +382,16 @@ export class KeptClient implements Client {
       if (signal?.aborted === true && isCoordinationError(error, 'ABORTED')) throw abortedError(signal, path)
       throw this.#asWritten(error, path)
     }
+  }
+
+  #noSession(path: string | undefined): CoordinationError {
+    const cause = this.#keeper.lastError
+    const why = reasonOf(cause)
+    return new CoordinationError('CONNECTION_LOSS', `there is no session${why === '' ? '' : `: ${why}`}`, {
+      outcome: 'not-sent',
+      cause,
+      ...(path === undefined ? {} : { path }),
+    })
   }
 
   /** An error of the session with the path of the client; one of our own has it already. */
@@ -393,13 +416,6 @@ function isLost(error: unknown): boolean {
 /** Whether a call was not sent for want of a server: then even a write may be made again. */
 function isUnsent(error: unknown): boolean {
   return isCoordinationError(error, 'CONNECTION_LOSS') && error.outcome === 'not-sent'
-}
-
-function noSession(path: string | undefined): CoordinationError {
-  return new CoordinationError('CONNECTION_LOSS', 'there is no session', {
-    outcome: 'not-sent',
-    ...(path === undefined ? {} : { path }),
-  })
 }
 
 function doNothing(): void {

@@ -65,7 +65,7 @@ export class SessionKeeper {
     return this.#session?.timeoutMs ?? this.#sessionTimeoutMs
   }
 
-  /** Why the last attempt to open a session failed. */
+  /** Why the last attempt to open a session failed; undefined once one has succeeded. */
   get lastError(): unknown {
     return this.#lastError
   }
@@ -134,6 +134,7 @@ export class SessionKeeper {
 
   #adopt(session: Session): void {
     this.#session = session
+    this.#lastError = undefined
     this.#sessionId = session.id
     session.onState((state) => {
       this.#onState(session, state)

@@ -22,7 +22,7 @@ export function textOf(value: unknown): string {
 }
 
 /** A text without what stands between `//` and `@`, up to the last one: a password may hold `/` and `@` itself. */
-function withoutPassword(text: string): string {
+export function withoutPassword(text: string): string {
   return text.replace(/\/\/.*@/s, '//...@')
 }
 

@@ -68,7 +68,7 @@ export class Cleanups {
    * refused it or the client closed before; never rejects
    */
   run(task: CleanupTask): Promise<boolean> {
-    this.#disown ??= this.#client.own({ close: () => this.#close() })
+    this.#disown ??= this.#client.own({ close: () => this.#close(), drain: () => this.#drain() })
     const ending = new AbortController()
     const running: Promise<boolean> = this.#repeat(task, ending).finally(() => {
       this.#tasks.delete(running)
@@ -133,6 +133,10 @@ export class Cleanups {
   /** Those that are begun meanwhile are waited for too. */
   async #untilDone(): Promise<void> {
     while (this.#tasks.size > 0) await Promise.all(this.#tasks.keys())
+  }
+
+  async #drain(): Promise<void> {
+    await Promise.all(this.#tasks.keys())
   }
 
   #disownNow(): void {

@@ -10,6 +10,7 @@
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
 import { abortable, deferred } from '../../core/async.ts'
 import type { Deferred } from '../../core/async.ts'
+import { requireFunction } from '../../core/options.ts'
 import { openClientSession } from '../protocol/client-session.ts'
 import { configurationText, membershipText } from './configuration-text.ts'
 import { ClientPort } from './io/client-port.ts'
@@ -170,8 +171,13 @@ export class Ensemble implements Backend, AsyncDisposable {
    * @returns a function that ends the listening
    */
   onEvent(listener: (event: EnsembleEvent) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    requireFunction('listener', listener)
+    // A function of its own, so that one listener may listen twice and end each listening by itself.
+    const entry = (event: EnsembleEvent): void => listener(event)
+    this.#listeners.add(entry)
+    return () => {
+      this.#listeners.delete(entry)
+    }
   }
 
   /**
@@ -304,6 +310,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     }
     for (const id of this.#ids) this.crash(id)
     for (const port of this.#ports) port.close()
+    this.#listeners.clear()
   }
 
   get #hosts(): readonly Host[] {
@@ -471,6 +478,8 @@ export class Ensemble implements Backend, AsyncDisposable {
   #emit(server: number, event: EnsembleEvent['event']): void {
     const atMs = performance.now()
     for (const listener of [...this.#listeners]) {
+      // One that was called before may have ended it, or closed the ensemble.
+      if (!this.#listeners.has(listener)) continue
       try {
         listener({ server, atMs, event })
       } catch (error) {

@@ -16,6 +16,7 @@ import { Deadline } from '../../core/async.ts'
 import { CALLS_MAX, CLOSED, EXPIRED, FULL, WAITED } from '../../core/call-queue.ts'
 import type { CallFailure } from '../../core/call-queue.ts'
 import { EventQueue } from '../../core/event-queue.ts'
+import { Listeners } from '../../core/listeners.ts'
 import { Fifo } from '../../core/fifo.ts'
 import { ArmedWatch, ArmedWatches } from './armed-watches.ts'
 import type { Difference, Look, WatchKind } from './armed-watches.ts'
@@ -77,7 +78,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   readonly #watches: ArmedWatches
   readonly #keeper: LeaseKeeper
   readonly #writer: Writer
-  readonly #listeners = new Set<(state: SessionState) => void>()
+  readonly #listeners: Listeners<SessionState>
   /** Called, and not yet sent. */
   readonly #waiting = new Fifo<Call>()
   /** What is being done, or was not done because no member was in touch; it comes before those that wait. */
@@ -97,6 +98,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     this.#callTimeoutMs = options.callTimeoutMs
     const queue = new EventQueue(options.onError)
     this.#queue = queue
+    this.#listeners = new Listeners(queue, 'onState')
     this.#watches = new ArmedWatches((task) => queue.push(task), (callback) => queue.call(callback))
     this.#keeper = new LeaseKeeper(shared.channel, shared.keys, lease, this)
     const isOver = (): boolean => this.#isOver
@@ -123,12 +125,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   }
 
   onState(listener: (state: SessionState) => void): () => void {
-    // A function of its own, so that one listener may listen twice and end each listening by itself.
-    const entry = (state: SessionState): void => listener(state)
-    this.#listeners.add(entry)
-    return () => {
-      this.#listeners.delete(entry)
-    }
+    return this.#listeners.add(listener)
   }
 
   async create(path: string, data: Uint8Array, { mode, ttlMs }: CreateOptions): Promise<Created> {
@@ -445,13 +442,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
 
   #setState(state: SessionState): void {
     this.#state = Object.freeze(state)
-    const listeners = [...this.#listeners]
-    this.#queue.push(() => {
-      for (const listener of listeners) {
-        // One that was called before may have ended it.
-        if (this.#listeners.has(listener)) this.#queue.call(() => listener(state))
-      }
-    })
+    this.#listeners.tell(state)
   }
 }
 

@@ -137,7 +137,8 @@ export class Feed {
   }
 
   #tell(transaction: Transaction | null): void {
-    for (const { onHeard } of [...this.#listeners]) onHeard(transaction)
+    // One that was called before may have ended another.
+    for (const listener of [...this.#listeners]) if (this.#listeners.has(listener)) listener.onHeard(transaction)
   }
 
   #again(): void {

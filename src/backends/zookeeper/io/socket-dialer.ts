@@ -120,10 +120,14 @@ class SocketChannel implements Channel {
   /** What was sent before there was a socket, or waits for the end of this turn. */
   #unsent: Uint8Array[] = []
   #isClosed = false
+  /** Whether a first message of the server was read: what speaks another protocol has none. */
+  #isUnderstood = false
   #reason = 'the server closed the connection'
+  readonly #isTls: boolean
 
   constructor(server: ServerAddress, transport: Transport, listener: ChannelListener) {
     this.server = textOf(server)
+    this.#isTls = transport.tls !== null
     this.#listener = listener
     void this.#open(server, transport)
   }
@@ -164,7 +168,8 @@ class SocketChannel implements Channel {
       this.#onData(chunk)
     })
     socket.on('error', (error) => {
-      this.#reason = messageOf(error)
+      const isPlain = this.#isTls && /wrong version number|packet length too long/i.test(error.message)
+      this.#reason = isPlain ? `${this.server} does not speak TLS: ${messageOf(error)}` : messageOf(error)
     })
     socket.on('close', () => {
       this.#isClosed = true
@@ -185,11 +190,17 @@ class SocketChannel implements Channel {
   #onData(chunk: Uint8Array): void {
     try {
       this.#reader.push(chunk, (frame) => {
-        if (!this.#isClosed) this.#listener.onMessage(this.#wire.decode(frame))
+        if (this.#isClosed) return
+        const message = this.#wire.decode(frame)
+        this.#isUnderstood = true
+        this.#listener.onMessage(message)
       })
     } catch (error) {
       if (!isCoordinationError(error, 'PROTOCOL_VIOLATION')) throw error
-      this.#reason = `it broke the protocol: ${error.message}`
+      const hint = this.#isTls ? 'does ZooKeeper listen there?' : 'does ZooKeeper listen there, and without TLS?'
+      this.#reason = this.#isUnderstood
+        ? `it broke the protocol: ${error.message}`
+        : `what answers at ${this.server} does not speak ZooKeeper's protocol (${hint}): ${error.message}`
       this.close()
     }
   }
