@@ -1,3 +1,4 @@
+/// <reference lib="es2018.asyncgenerator" preserve="true" />
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Coordination recipes for Node.js, and the client that they stand on.

@@ -1,3 +1,4 @@
+/// <reference lib="es2018.asyncgenerator" preserve="true" />
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The public surface of `quorate/testing`: what proves a backend, and what stands in for one in tests.

@@ -11,6 +11,8 @@ import type { RedisServer } from '../engines/redis.ts'
 import { PublishedPackage } from './published.ts'
 import type { Project } from './published.ts'
 
+const BUNDLE_MS_MAX = 300_000
+
 const PROGRAM = `
 import { connect, FairLock } from 'quorate'
 import { redis } from 'quorate/redis'
@@ -54,7 +56,7 @@ const NODE_MODULES = [
 
 const skipped = redisMissing === null ? '' : ` (${redisMissing})`
 
-describe.skipIf(redisMissing !== null)(`redis() in a bundle${skipped}`, () => {
+describe.skipIf(redisMissing !== null)(`redis() in a bundle${skipped}`, { timeout: BUNDLE_MS_MAX }, () => {
   let published: PublishedPackage
   let server: RedisServer
   let env: NodeJS.ProcessEnv
@@ -63,7 +65,7 @@ describe.skipIf(redisMissing !== null)(`redis() in a bundle${skipped}`, () => {
     published = await PublishedPackage.pack()
     server = await startRedis()
     env = { REDIS_URL: `redis://127.0.0.1:${server.port}` }
-  }, 180_000)
+  }, BUNDLE_MS_MAX)
 
   afterAll(async () => {
     await server.close()
