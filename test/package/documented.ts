@@ -17,7 +17,7 @@ export function block(path: string, after: string, language: string): string {
   const text = page(path)
   const start = text.indexOf(after)
   const section = start === -1 ? '' : text.slice(start)
-  const code = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(section)?.[1]
+  const code = new RegExp(`^\`\`\`${language}(?: no-run)?\\n(.*?)^\`\`\`$`, 'ms').exec(section)?.[1]
   if (code === undefined) throw new Error(`${path} has no ${language} after "${after}"`)
   return code
 }
