@@ -10,7 +10,7 @@ import type { Project, Ran } from './published.ts'
 const TOOLS = ['jest@30.5.2', 'ts-jest@29.4.15', '@types/jest@30.0.0', 'typescript@5.9.3', '@types/node@20.19.25']
 const NODE_MAJOR = Number(process.versions.node.split('.')[0])
 const INSTALL_MS_MAX = 600_000
-const TEST_MS_MAX = 180_000
+const TEST_MS_MAX = 300_000
 
 /** The compiler options of Nest's templates, as far as they matter to what a module becomes. */
 const TEMPLATES = {
