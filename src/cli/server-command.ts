@@ -23,6 +23,7 @@ const CLIENT_PORT_ADDRESS = '127.0.0.1'
 const ANY_ADDRESS = '0.0.0.0'
 
 const PORT_MAX = 65_535
+const DRAIN_MS_MAX = 600_000
 
 /** The only server's myid. */
 const SERVER_ID = 1
@@ -44,6 +45,7 @@ A configuration file is ZooKeeper's own; the options come before what it says.
 options:
   --client-port PORT              0 for any that is free
   --client-port-address ADDRESS   0.0.0.0 for all
+  --drain-ms MS                   longest wait for what is in flight when a signal ends it; 5000
   --help`
 
 /** A command line of the server, read. */
@@ -102,7 +104,8 @@ function readArguments(args: readonly string[]): ServerArguments | null {
   const address =
     values['client-port-address'] ?? cfg?.clientPortAddress ?? (cfg === null ? CLIENT_PORT_ADDRESS : ANY_ADDRESS)
   const place = { servers: 1, clientPorts: [port], clientPortAddress: address }
-  const options = cfg === null ? place : { ...place, ...optionsOf(cfg) }
+  const drain = given('drainMs', drainMsOf(values['drain-ms']))
+  const options = { ...place, ...drain, ...(cfg === null ? {} : optionsOf(cfg)) }
   return { options, notices: cfg?.notices ?? [] }
 }
 
@@ -110,6 +113,7 @@ const OPTIONS = {
   'client-port': { type: 'string' },
   'client-port-address': { type: 'string' },
   'data-dir': { type: 'string' },
+  'drain-ms': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const
 
@@ -154,6 +158,12 @@ function portOf(text: string | undefined): number | undefined {
   throw new UsageError(`--client-port must be a port from 0 to ${PORT_MAX}, got ${JSON.stringify(text)}`)
 }
 
+function drainMsOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (/^\d+$/.test(text) && Number(text) <= DRAIN_MS_MAX) return Number(text)
+  throw new UsageError(`--drain-ms must be a whole number from 0 to ${DRAIN_MS_MAX}, got ${JSON.stringify(text)}`)
+}
+
 /** The options that a configuration comes to. */
 function optionsOf(cfg: ZooCfg): EmbeddedOptions {
   const { minSessionTimeoutMs, maxSessionTimeoutMs, extendedTypes, containerCheckMs } = cfg
@@ -171,6 +181,9 @@ function optionsOf(cfg: ZooCfg): EmbeddedOptions {
     ...given('maxClientCnxns', cfg.maxClientCnxns),
     ...given('fourLetterWords', cfg.fourLetterWords),
     ...given('snapCount', cfg.snapCount),
+    ...given('snapLogBytes', cfg.snapLogBytes),
+    ...given('commitLogCount', cfg.commitLogCount),
+    ...given('reconfigEnabled', cfg.reconfigEnabled),
     ...given('superDigest', cfg.superDigest),
     ...given('enforceQuota', cfg.enforceQuota),
     ...given('requestBytesMax', cfg.requestBytesMax),

@@ -27,11 +27,15 @@ export interface ZooCfg {
   /** Four-letter words that are answered, of those that this server has, or `['*']`. */
   readonly fourLetterWords: readonly string[] | undefined
   readonly snapCount: number | undefined
+  /** Bytes of transactions between two snapshots. */
+  readonly snapLogBytes: number | undefined
+  readonly commitLogCount: number | undefined
   readonly extendedTypes: boolean
   readonly superDigest: string | undefined
   readonly containerCheckMs: number
   readonly enforceQuota: boolean | undefined
   readonly requestBytesMax: number | undefined
+  readonly reconfigEnabled: boolean | undefined
   /** What people should know, one line each, with file and line. */
   readonly notices: readonly string[]
 }
@@ -50,13 +54,19 @@ interface Key {
 const INT32_MAX = 2 ** 31 - 1
 const PORT_MAX = 65_535
 
+const INT32_MIN = -(2 ** 31)
+
 /** Bounds of this server. */
-const TIME_MS_MAX = 3_600_000
-const CLIENT_CNXNS_MAX = 1_000_000
-const OUTSTANDING_MAX = 1_000_000
-const SNAP_COUNT_MAX = 10_000_000
 const REQUEST_BYTES_MIN = 1_024
-const REQUEST_BYTES_MAX = 64 * 1024 * 1024
+const REQUEST_BYTES_MAX = 1024 * 1024 * 1024
+const KB = 1_024
+/** Shortest session time-out, in milliseconds: two ticks of one. */
+const SESSION_TIMEOUT_MS_MIN = 2
+const SNAP_COUNT_MIN = 2
+/** The least that ZooKeeper goes by: less is taken for this. */
+const COMMIT_LOG_COUNT_MIN = 500
+/** Stands for no limit, which ZooKeeper writes as 0 or less. */
+const SNAP_LOG_BYTES_MAX = Number.MAX_SAFE_INTEGER
 
 /** ZooKeeper's defaults. */
 const TICK_TIME_MS = 3_000
@@ -72,10 +82,9 @@ const integer = (min: number, max = INT32_MAX): Check => (value) => {
   const number = integerOf(value)
   return number !== null && number >= min && number <= max ? null : `a whole number from ${min} to ${max}`
 }
-/** -1 stands for the default. */
-const timeout: Check = (value) => (value === '-1' ? null : integer(2, TIME_MS_MAX)(value))
-const words: Check = (value) =>
-  /^(\*|[a-z]{4}(\s*,\s*[a-z]{4})*)?$/.test(value) ? null : 'four-letter words with commas between them, or *'
+/** As ZooKeeper reads what becomes a system property: whatever is not true is false. */
+const flag: Check = () => null
+const words: Check = () => null
 const digest: Check = (value) => (/^[^:\s]+:\S+$/.test(value) ? null : 'super:<base64 of the SHA-1 of super:password>')
 const member: Check = (value) => {
   const form = /^[^;]+:\d+:\d+(:(participant|observer))?(\|[^;]+:\d+:\d+)*(;([^;]+:)?\d+)?$/
@@ -85,26 +94,28 @@ const member: Check = (value) => {
 const KEYS: Readonly<Record<string, Key>> = {
   clientPort: { check: integer(0, PORT_MAX), effect: 'used' },
   clientPortAddress: { check: anything, effect: 'used' },
-  tickTime: { check: integer(1, TIME_MS_MAX / SESSION_TICKS_MAX), effect: 'used' },
+  tickTime: { check: integer(1), effect: 'used' },
   dataDir: { check: anything, effect: 'memory' },
   dataLogDir: { check: anything, effect: 'memory' },
-  initLimit: { check: integer(1), effect: 'none' },
-  syncLimit: { check: integer(1), effect: 'none' },
-  maxClientCnxns: { check: integer(0, CLIENT_CNXNS_MAX), effect: 'used' },
-  globalOutstandingLimit: { check: integer(1, OUTSTANDING_MAX), effect: 'used' },
-  minSessionTimeout: { check: timeout, effect: 'used' },
-  maxSessionTimeout: { check: timeout, effect: 'used' },
+  initLimit: { check: integer(INT32_MIN), effect: 'none' },
+  syncLimit: { check: integer(INT32_MIN), effect: 'none' },
+  maxClientCnxns: { check: integer(INT32_MIN), effect: 'used' },
+  globalOutstandingLimit: { check: integer(1), effect: 'used' },
+  minSessionTimeout: { check: integer(-1), effect: 'used' },
+  maxSessionTimeout: { check: integer(-1), effect: 'used' },
   '4lw.commands.whitelist': { check: words, effect: 'used' },
-  snapCount: { check: integer(2, SNAP_COUNT_MAX), effect: 'used' },
-  'autopurge.snapRetainCount': { check: integer(0), effect: 'none' },
-  'autopurge.purgeInterval': { check: integer(0), effect: 'none' },
+  snapCount: { check: integer(INT32_MIN), effect: 'used' },
+  snapSizeLimitInKb: { check: integer(INT32_MIN), effect: 'used' },
+  commitLogCount: { check: integer(INT32_MIN), effect: 'used' },
+  'autopurge.snapRetainCount': { check: integer(INT32_MIN), effect: 'none' },
+  'autopurge.purgeInterval': { check: integer(INT32_MIN), effect: 'none' },
   standaloneEnabled: { check: boolean, effect: 'none' },
-  extendedTypesEnabled: { check: boolean, effect: 'used' },
+  extendedTypesEnabled: { check: flag, effect: 'used' },
   'DigestAuthenticationProvider.superDigest': { check: digest, effect: 'used' },
-  'znode.container.checkIntervalMs': { check: integer(1, TIME_MS_MAX), effect: 'used' },
-  enforceQuota: { check: boolean, effect: 'used' },
+  'znode.container.checkIntervalMs': { check: integer(1), effect: 'used' },
+  enforceQuota: { check: flag, effect: 'used' },
   'jute.maxbuffer': { check: integer(REQUEST_BYTES_MIN, REQUEST_BYTES_MAX), effect: 'used' },
-  reconfigEnabled: { check: boolean, effect: 'none' },
+  reconfigEnabled: { check: boolean, effect: 'used' },
 }
 
 const KEY_NAMES = Object.keys(KEYS)
@@ -163,33 +174,49 @@ function keyOf(key: string): Key | undefined {
 function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<ZooCfg, 'notices'> {
   const text = (key: string): string | undefined => entries.get(key)?.value
   const number = (key: string): number | undefined => integerOf(text(key) ?? '') ?? undefined
-  const flag = (key: string): boolean | undefined => (entries.has(key) ? /^true$/i.test(text(key) ?? '') : undefined)
-  const given = (key: string): number | undefined => (number(key) === -1 ? undefined : number(key))
+  const isOn = (key: string): boolean | undefined => (entries.has(key) ? /^true$/i.test(text(key) ?? '') : undefined)
+  const atLeast = (min: number, key: string): number | undefined => {
+    const value = number(key)
+    return value === undefined ? undefined : Math.max(min, value)
+  }
+  /** -1 stands for the default. */
+  const timeout = (key: string): number | undefined => {
+    return number(key) === -1 ? undefined : atLeast(SESSION_TIMEOUT_MS_MIN, key)
+  }
+  const snapKb = number('snapSizeLimitInKb')
   const tickTimeMs = number('tickTime') ?? TICK_TIME_MS
-  const minSessionTimeoutMs = given('minSessionTimeout') ?? tickTimeMs * SESSION_TICKS_MIN
-  const maxSessionTimeoutMs = given('maxSessionTimeout') ?? tickTimeMs * SESSION_TICKS_MAX
+  const minSessionTimeoutMs = timeout('minSessionTimeout') ?? timeoutOfTicks(tickTimeMs, SESSION_TICKS_MIN)
+  const maxSessionTimeoutMs = timeout('maxSessionTimeout') ?? timeoutOfTicks(tickTimeMs, SESSION_TICKS_MAX)
   if (minSessionTimeoutMs > maxSessionTimeoutMs) {
     const line = Math.max(...['minSessionTimeout', 'maxSessionTimeout'].map((key) => entries.get(key)?.line ?? 0))
     const bounds = `minSessionTimeout, ${minSessionTimeoutMs}, must not be more than maxSessionTimeout`
     throw new Failure(`${file}:${line}: ${bounds}, ${maxSessionTimeoutMs}`)
   }
-  const fourLetterWords = text('4lw.commands.whitelist')?.split(',').map((word) => word.trim())
+  const fourLetterWords = wordsOf(text('4lw.commands.whitelist'))
   return {
     clientPort: number('clientPort'),
     clientPortAddress: text('clientPortAddress'),
     tickTimeMs,
-    maxClientCnxns: number('maxClientCnxns'),
+    maxClientCnxns: atLeast(0, 'maxClientCnxns'),
     globalOutstandingLimit: number('globalOutstandingLimit'),
     minSessionTimeoutMs,
     maxSessionTimeoutMs,
     fourLetterWords: fourLetterWords?.filter((word) => KNOWN_WORDS.includes(word)),
-    snapCount: number('snapCount'),
-    extendedTypes: flag('extendedTypesEnabled') ?? false,
+    snapCount: atLeast(SNAP_COUNT_MIN, 'snapCount'),
+    snapLogBytes: snapKb === undefined ? undefined : snapKb > 0 ? snapKb * KB : SNAP_LOG_BYTES_MAX,
+    commitLogCount: atLeast(COMMIT_LOG_COUNT_MIN, 'commitLogCount'),
+    extendedTypes: isOn('extendedTypesEnabled') ?? false,
     superDigest: text('DigestAuthenticationProvider.superDigest'),
     containerCheckMs: number('znode.container.checkIntervalMs') ?? CONTAINER_CHECK_MS,
-    enforceQuota: flag('enforceQuota'),
+    enforceQuota: isOn('enforceQuota'),
     requestBytesMax: number('jute.maxbuffer'),
+    reconfigEnabled: isOn('reconfigEnabled'),
   }
+}
+
+/** A Java int at most, and enough for two ticks of one millisecond. */
+function timeoutOfTicks(tickMs: number, ticks: number): number {
+  return Math.min(INT32_MAX, tickMs * ticks)
 }
 
 /** What the file asks for and does not get. */
@@ -206,15 +233,23 @@ function effectNotices(entries: readonly Property[], file: string): string[] {
     notices.push(`${file}:${first.line}: ${names}: ensembles over the network are not there yet: this server is alone`)
   }
   const whitelist = entries.find(({ key }) => key === '4lw.commands.whitelist')
-  const unknown = whitelist?.value.split(',').map((word) => word.trim()).filter((word) => !KNOWN_WORDS.includes(word))
-  if (whitelist !== undefined && unknown !== undefined && unknown.length > 0 && whitelist.value !== '') {
+  const unknown = wordsOf(whitelist?.value)?.filter((word) => !KNOWN_WORDS.includes(word))
+  if (whitelist !== undefined && unknown !== undefined && unknown.length > 0) {
     notices.push(`${file}:${whitelist.line}: ${whitelist.key}: this server has no ${unknown.join(', ')}`)
+  }
+  for (const { key, value, line } of entries) {
+    if (keyOf(key)?.check !== flag || /^(true|false)$/i.test(value)) continue
+    notices.push(`${file}:${line}: ${key}: ${JSON.stringify(value)} is not true, so it is off`)
   }
   if (idle.length > 0) {
     const names = idle.map(({ key, line }) => `${key} (line ${line})`).join(', ')
     notices.push(`${file}: without effect on this server: ${names}`)
   }
   return notices
+}
+
+function wordsOf(list: string | undefined): string[] | undefined {
+  return list?.split(',').map((word) => word.trim()).filter((word) => word !== '')
 }
 
 /** Whole numbers as Java reads them: decimal, or with 0x hexadecimal. */

@@ -12,15 +12,17 @@ const TICK_MS_MIN = 1
 const TICK_MS_MAX = 10_000
 /** A session time-out shorter than this many ticks could be over before the servers notice that a client is there. */
 const SESSION_TIMEOUT_TICKS_MIN = 2
-const SESSION_TIMEOUT_MS_MAX = 3_600_000
-const CONTAINER_CHECK_MS_MAX = 3_600_000
+/** What a Java int and a timer hold. */
+const INT32_MAX = 0x7fff_ffff
+const SESSION_TIMEOUT_MS_MAX = INT32_MAX
+const CONTAINER_CHECK_MS_MAX = INT32_MAX
 const SNAP_COUNT_MIN = 2
-const SNAP_COUNT_MAX = 10_000_000
+const SNAP_COUNT_MAX = INT32_MAX
 const PORT_MAX = 0xffff
-const CLIENT_CNXNS_MAX = 1_000_000
-const OUTSTANDING_MAX = 1_000_000
+const CLIENT_CNXNS_MAX = INT32_MAX
+const OUTSTANDING_MAX = INT32_MAX
 const REQUEST_BYTES_MIN = 1_024
-const REQUEST_BYTES_MAX = 0x400_0000
+const REQUEST_BYTES_MAX = 0x4000_0000
 const RESPONSE_BYTES_MIN = 1_024
 const RESPONSE_BYTES_MAX = 0x4000_0000
 const LIMIT_TICKS_MAX = 100_000
@@ -40,6 +42,15 @@ export interface EmbeddedOptions {
   readonly containerCheckMs?: number
   /** How many transactions lie between two snapshots of a server's state. Default 100,000. */
   readonly snapCount?: number
+  /**
+   * How many bytes of transactions lie between two snapshots, so that the log takes no more memory: as many as the
+   * state has, if that is more. Default 64 MiB.
+   */
+  readonly snapLogBytes?: number
+  /** How many transactions a server keeps at hand for others that missed them. Default 500. */
+  readonly commitLogCount?: number
+  /** How many bytes of transactions it keeps so, however few they are. Default 16 MiB. */
+  readonly commitLogBytes?: number
   /**
    * TCP ports on which the servers serve ZooKeeper's clients: one for each server, observers behind the voters; 0 for
    * any that is free, which {@link Ensemble.clientPorts} tells. None by default.
@@ -78,6 +89,8 @@ export interface EmbeddedOptions {
   readonly extendedTypes?: boolean
   /** Whether a write that goes beyond a hard quota is refused. Default false. */
   readonly enforceQuota?: boolean
+  /** Whether `reconfig`, which is not there yet, is refused as that (-6) or as switched off (-123). Default false. */
+  readonly reconfigEnabled?: boolean
   /** Who no access control list stops, as `user:base64(sha1(user:password))`; null for nobody, which is the default. */
   readonly superDigest?: string | null
   /** How long `close()` waits for the answers to what clients have in flight, in milliseconds. Default 5,000. */
@@ -122,6 +135,9 @@ const DEFAULTS = Object.freeze({
   sessionTimeoutMs: 6_000,
   containerCheckMs: 10_000,
   snapCount: SERVER_DEFAULTS.snapCount,
+  snapLogBytes: SERVER_DEFAULTS.snapLogBytes,
+  commitLogCount: SERVER_DEFAULTS.commitLogCount,
+  commitLogBytes: SERVER_DEFAULTS.commitLogBytes,
   clientPorts: [],
   clientPortAddress: '127.0.0.1',
   maxClientCnxns: 60,
@@ -133,6 +149,7 @@ const DEFAULTS = Object.freeze({
   responseBytesMax: SERVER_DEFAULTS.responseBytesMax,
   extendedTypes: SERVER_DEFAULTS.extendedTypes,
   enforceQuota: SERVER_DEFAULTS.enforceQuota,
+  reconfigEnabled: SERVER_DEFAULTS.reconfigEnabled,
   superDigest: SERVER_DEFAULTS.superDigest,
   drainMs: 5_000,
   onError: warn,
@@ -158,6 +175,10 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
   const times = timesOf(all)
   validateInteger('snapCount', all.snapCount, SNAP_COUNT_MIN, SNAP_COUNT_MAX)
   validateInteger('drainMs', all.drainMs, 0, DRAIN_MS_MAX)
+  for (const name of ['snapLogBytes', 'commitLogCount', 'commitLogBytes'] as const) {
+    validateInteger(name, all[name], 1, Number.MAX_SAFE_INTEGER)
+  }
+  validateBoolean('reconfigEnabled', all.reconfigEnabled)
   validateInteger('initLimitTicks', all.initLimitTicks, 1, LIMIT_TICKS_MAX)
   validateInteger('syncLimitTicks', all.syncLimitTicks, 1, LIMIT_TICKS_MAX)
   validateInteger('requestBytesMax', all.requestBytesMax, REQUEST_BYTES_MIN, REQUEST_BYTES_MAX)
@@ -179,6 +200,10 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
       ...SERVER_DEFAULTS,
       ...times,
       snapCount: all.snapCount,
+      snapLogBytes: all.snapLogBytes,
+      commitLogCount: all.commitLogCount,
+      commitLogBytes: all.commitLogBytes,
+      reconfigEnabled: all.reconfigEnabled,
       initLimitTicks: all.initLimitTicks,
       syncLimitTicks: all.syncLimitTicks,
       requestBytesMax: all.requestBytesMax,

@@ -34,6 +34,8 @@ export interface ServerConfig extends ZabConfig {
   readonly extendedTypes: boolean
   /** Whether a write that goes beyond a hard quota is refused. */
   readonly enforceQuota: boolean
+  /** Whether a reconfiguration is refused as what this server cannot do, or as what is switched off. */
+  readonly reconfigEnabled: boolean
   /** Who no access control list stops, as `user:base64(sha1(user:password))`; null: nobody. */
   readonly superDigest: string | null
   /** What /zookeeper/config holds: the servers, as in ZooKeeper's configuration. Empty for a server on its own. */
@@ -63,6 +65,7 @@ export const SERVER_DEFAULTS = Object.freeze({
   responseBytesMax: RESPONSE_BYTES_MAX,
   extendedTypes: true,
   enforceQuota: false,
+  reconfigEnabled: false,
   superDigest: null,
   membership: '',
 }) satisfies Omit<ServerConfig, 'myid' | 'voters' | 'bootstrap'>

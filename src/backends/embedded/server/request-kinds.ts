@@ -34,9 +34,19 @@ const SASL: RequestKind = Object.freeze({ kind: 'sasl' })
 const UNKNOWN: RequestKind = Object.freeze({ kind: 'unknown' })
 const BROKEN: RequestKind = Object.freeze({ kind: 'broken' })
 
-/** What is to be done with a message. */
-export function kindOf(message: RequestMessage): RequestKind {
-  return message.kind === 'request' ? kindOfRequest(message.request) : kindOfUnreadable(message.op)
+/**
+ * What is to be done with a message.
+ *
+ * @param reconfigEnabled - whether a reconfiguration is refused as what is not there, or as switched off
+ */
+export function kindOf(message: RequestMessage, reconfigEnabled: boolean): RequestKind {
+  if (message.kind === 'unreadable') return kindOfUnreadable(message.op)
+  const { request } = message
+  // Reconfiguration is not there: so ZooKeeper answers on a server on its own.
+  if (request.op === OpCode.reconfig) {
+    return refusedWrite(reconfigEnabled ? Err.unimplemented : Err.reconfigDisabled)
+  }
+  return kindOfRequest(request)
 }
 
 function kindOfRequest(request: Request): RequestKind {
@@ -57,8 +67,6 @@ function kindOfRequest(request: Request): RequestKind {
     case OpCode.multi:
     case OpCode.closeSession:
       return { kind: 'write', write: request }
-    case OpCode.reconfig:
-      return refusedWrite(Err.reconfigDisabled)
     case OpCode.sync:
       return SYNC
     case OpCode.ping:

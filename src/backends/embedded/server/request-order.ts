@@ -39,6 +39,8 @@ export interface RequestHost {
   readonly requestBytesMax: number
   /** Longest answer, in bytes. */
   readonly responseBytesMax: number
+  /** Whether a reconfiguration is refused as what is not there, or as switched off. */
+  readonly reconfigEnabled: boolean
   /** Who no access control list stops; null: nobody. */
   readonly superDigest: string | null
   /** Whether this server is a majority by itself. */
@@ -91,7 +93,9 @@ export class RequestOrder {
     const { xid, op } = message.kind === 'request' ? message.request : message
     // The reference closes the connection of a request that is too long, and its clients send the same again, for ever.
     const isTooLong = requestBytes(message) > this.#host.requestBytesMax
-    const kind: RequestKind = isTooLong ? { kind: 'refused', err: Err.badArguments } : kindOf(message)
+    const kind: RequestKind = isTooLong
+      ? { kind: 'refused', err: Err.badArguments }
+      : kindOf(message, this.#host.reconfigEnabled)
     switch (kind.kind) {
       case 'ping':
         if (this.#host.isAlone) this.#queue(connection, { xid: Xid.ping, op }, PONG, null)

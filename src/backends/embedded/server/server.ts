@@ -454,6 +454,7 @@ export class Server {
       requestBytesMax: this.#config.requestBytesMax,
       responseBytesMax: this.#config.responseBytesMax,
       superDigest: this.#config.superDigest,
+      reconfigEnabled: this.#config.reconfigEnabled,
       isAlone: this.#isAlone,
       state: () => this.#state,
       isServing: () => this.#serving,

@@ -114,6 +114,18 @@ describe('a watch of a read', () => {
     expect(scene.read(OpCode.getData, '/a')?.err).toBe(Err.ok)
     expect(scene.watches.count).toBe(1)
   })
+
+  it('beyond the bytes of the paths that a connection may watch refuses the one read', () => {
+    const scene = new Scene()
+    scene.watches = new Watches(100, 4)
+    expect(scene.read(OpCode.exists, '/a')?.err).toBe(Err.ok)
+    const refused = { err: Err.quotaExceeded, body: null, events: [] }
+    for (const op of [OpCode.exists, OpCode.getData, OpCode.getChildren]) {
+      expect(scene.read(op, '/a/b')).toEqual(refused)
+    }
+    expect(scene.ask({ op: OpCode.addWatch, body: { path: '/x', mode: 0 } })).toEqual(refused)
+    expect(scene.watches.count).toBe(1)
+  })
 })
 
 describe('an answer that is longer than the limit', () => {

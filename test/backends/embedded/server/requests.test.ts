@@ -92,6 +92,18 @@ describe('an operation', () => {
     expect(client.closed).toBe(false)
   })
 
+  it('reconfig is not there where it is switched on, as on a server of the reference on its own', () => {
+    const cluster = new Cluster([1], { reconfigEnabled: true })
+    cluster.startAll([1])
+    const client = cluster.client(1)
+    const body = { joiningServers: 'server.2=a:1:2', leavingServers: null, newMembers: null, curConfigId: -1n }
+    const xid = cluster.request(client, { op: OpCode.reconfig, body })
+    const next = cluster.create(client, '/after')
+    cluster.run()
+    expect([xid, next].map((of) => replyOf(client, of)?.err)).toEqual([Err.unimplemented, Err.ok])
+    expect(client.closed).toBe(false)
+  })
+
   it('reconfig is switched off, and takes a zxid', () => {
     const cluster = ensemble()
     const client = cluster.client(1)
