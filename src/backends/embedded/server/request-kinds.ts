@@ -135,6 +135,13 @@ export function canBecome(op: number, type: number): boolean {
   return type === OpCode.error || type === (op === OpCode.check ? OpCode.multi : op)
 }
 
+/** How many operations a request has in it. */
+export function requestParts(message: RequestMessage): number {
+  if (message.kind === 'unreadable') return 1
+  const { request } = message
+  return request.op === OpCode.multi || request.op === OpCode.multiRead ? request.body.length : 1
+}
+
 /** Bytes of data and (roughly, for non-ASCII ones) paths: what grows with what a client asks. */
 export function requestBytes(message: RequestMessage): number {
   if (message.kind === 'unreadable') return 0

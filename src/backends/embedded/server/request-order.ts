@@ -18,13 +18,15 @@ import { authenticate } from './identities.ts'
 import type { Identity } from './identities.ts'
 import type { WriteRequest } from './prepare.ts'
 import { answerRead } from './reads.ts'
-import { canBecome, kindOf, requestBytes } from './request-kinds.ts'
+import { canBecome, kindOf, requestBytes, requestParts } from './request-kinds.ts'
 import type { RequestKind, RequestMessage } from './request-kinds.ts'
 import type { State } from './state.ts'
 import type { Watches } from './watches.ts'
 
 /** Requests of one connection that may wait for their answer; one more and it is closed. */
 export const PENDING_REQUESTS_MAX = 100_000
+/** Most operations of one multi or multiRead: they are done in one go, and nothing else is meanwhile. */
+export const REQUEST_PARTS_MAX = 10_000
 /** Pings of one connection that may wait for their answer; clients send one every third of their session time-out. */
 const UNANSWERED_PINGS_MAX = 64
 /** What stands for no zxid in answers that have nothing to do with the state. */
@@ -92,7 +94,7 @@ export class RequestOrder {
     const request = message.kind === 'request' ? message.request : null
     const { xid, op } = message.kind === 'request' ? message.request : message
     // The reference closes the connection of a request that is too long, and its clients send the same again, for ever.
-    const isTooLong = requestBytes(message) > this.#host.requestBytesMax
+    const isTooLong = requestBytes(message) > this.#host.requestBytesMax || requestParts(message) > REQUEST_PARTS_MAX
     const kind: RequestKind = isTooLong
       ? { kind: 'refused', err: Err.badArguments }
       : kindOf(message, this.#host.reconfigEnabled)

@@ -15,9 +15,9 @@ const RUN_MS_MAX = INPUTS <= 10_000 ? 60_000 : 1_800_000
 const FIRST_SEED = Number(process.env['FUZZ_SEED'] ?? 1)
 const TURN_MS_MAX = 200
 const GROWTH_BYTES_MAX = 8 * 1024 * 1024
-const AT_ONCE = 16
+const AT_ONCE = 64
 /** The polite client looks after the tree this often. */
-const ROUNDS_BETWEEN_CLEANUPS = 8
+const ROUNDS_BETWEEN_CLEANUPS = 4
 const MINE = '/polite'
 
 let ensemble: Ensemble | null = null

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Err, OpCode, Xid } from '../../../../src/backends/protocol/codes.ts'
-import type { Reply } from '../../../../src/backends/protocol/records.ts'
+import type { Reply, Request } from '../../../../src/backends/protocol/records.ts'
+import { REQUEST_PARTS_MAX } from '../../../../src/backends/embedded/server/request-order.ts'
 import { Cluster, replyOf } from './cluster.ts'
 import type { TestConnection } from './cluster.ts'
 
@@ -65,6 +66,24 @@ describe('a request that cannot be read', () => {
     expect(replies(one)).toEqual([{ xid: Xid.auth, zxid: 0n, err: Err.authFailed, body: null }])
     expect(replies(other)).toEqual([])
     expect([one.closed, other.closed]).toEqual([true, true])
+  })
+})
+
+describe('a multi', () => {
+  it.each([OpCode.multi, OpCode.multiRead])('of more operations than one may have is refused in its turn: %d', (op) => {
+    const cluster = ensemble()
+    const client = cluster.client(1)
+    const part = op === OpCode.multi
+      ? { op: OpCode.check, body: { path: '/', version: -1 } }
+      : { op: OpCode.getData, body: { path: '/', watch: false } }
+    for (const count of [REQUEST_PARTS_MAX, REQUEST_PARTS_MAX + 1]) {
+      const body = Array.from({ length: count }, () => part)
+      cluster.send(client, { kind: 'request', request: { xid: count, op, body } as Request })
+    }
+    cluster.run()
+    const answers = replies(client).map(({ xid, err }) => [xid, err])
+    expect(answers).toEqual([[REQUEST_PARTS_MAX, Err.ok], [REQUEST_PARTS_MAX + 1, Err.badArguments]])
+    expect(client.closed).toBe(false)
   })
 })
 
