@@ -22,8 +22,10 @@ export type SendScript = (script: ScriptName, args: readonly (string | Buffer)[]
 const ANSWER_BYTES_MAX = 1024 * 1024
 /** As much is expected of an answer while none has come. */
 const ANSWER_BYTES_FIRST = 64 * 1024
-/** Scripts in flight at most, however short the answers were so far: the next may be long, and nobody knows before. */
-const SCRIPTS_MAX = 32
+/** Scripts that read in flight at most, however short the answers were so far: the next may be long. */
+const READ_SCRIPTS_MAX = 32
+/** Scripts in flight at most. The answers of those that write are short. */
+const SCRIPTS_MAX = 256
 /** Part by which an expectation that was too high comes nearer to an answer. */
 const CALMING_PART = 1 / 8
 
@@ -35,6 +37,8 @@ export class Outbox {
   readonly #backlog = new Fifo<Call>()
   #isOpen = false
   #scripts = 0
+  /** How many of them read. */
+  #readScripts = 0
   #answerBytes = ANSWER_BYTES_FIRST
   /** Number of the latest write that was sent, and of the latest that the server has looked at. */
   #lastRequest = 0
@@ -91,8 +95,10 @@ export class Outbox {
   }
 
   /** A script was answered. @param bytes - how many bytes the answer brought */
-  answered(bytes: number): void {
+  answered(script: ScriptName, bytes: number): void {
     this.#scripts -= 1
+    if (script !== 'read') return
+    this.#readScripts -= 1
     const excess = this.#answerBytes - bytes
     this.#answerBytes = excess < 0 ? bytes : this.#answerBytes - excess * CALMING_PART
   }
@@ -138,6 +144,7 @@ export class Outbox {
     this.#isOpen = false
     this.#reads.drop()
     this.#scripts = 0
+    this.#readScripts = 0
     this.#refusals = 0
     this.#calls.putBack(this.takeUnsent())
   }
@@ -158,8 +165,8 @@ export class Outbox {
   }
 
   #hasRoom(): boolean {
-    if (this.#scripts === 0) return true
-    return this.#scripts < SCRIPTS_MAX && (this.#scripts + 1) * this.#answerBytes <= ANSWER_BYTES_MAX
+    if (this.#scripts >= SCRIPTS_MAX || this.#readScripts >= READ_SCRIPTS_MAX) return false
+    return this.#readScripts === 0 || (this.#readScripts + 1) * this.#answerBytes <= ANSWER_BYTES_MAX
   }
 
   #dispatch(call: Call): void {
@@ -178,6 +185,7 @@ export class Outbox {
   #sendReads(reads: readonly Call[]): void {
     if (!this.#isOpen) return
     this.#scripts += 1
+    this.#readScripts += 1
     this.#send('read', reads.flatMap(({ args }) => args), reads.length)
   }
 }

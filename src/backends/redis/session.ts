@@ -242,7 +242,7 @@ export class RedisSession implements Session {
     link.run(SCRIPTS[script], [...head, ...args]).then(
       (reply) => {
         if (link !== this.#link) return
-        this.#outbox.answered(sizeOf(reply))
+        this.#outbox.answered(script, sizeOf(reply))
         if (isBefore(reply, seen)) {
           // A server that lacks what another has told, or keys that were put back: the attachment tells which.
           this.#drop('the server answers from before what it has told')
@@ -253,7 +253,7 @@ export class RedisSession implements Session {
       },
       (error: unknown) => {
         if (link !== this.#link) return
-        this.#outbox.answered(0)
+        this.#outbox.answered(script, 0)
         for (let i = 0; i < count; i++) if (link === this.#link) this.#onRefusal(error)
       },
     ).catch((error: unknown) => {

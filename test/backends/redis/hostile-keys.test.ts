@@ -10,7 +10,9 @@ import { redisMissing, sessionText, startRedis } from '../../engines/redis.ts'
 import type { RedisServer } from '../../engines/redis.ts'
 
 const SETTLED_MS_MAX = 5_000
-const ROUNDS = 150
+/** What a script may take on a machine that is very busy; a quadratic one takes minutes. */
+const LINEAR_MS_MAX = 20_000
+const ROUNDS = 60
 const EMPTY = new Uint8Array()
 const reason = redisMissing === null ? '' : ` (skipped: ${redisMissing})`
 const FOREIGN = { code: 'PROTOCOL_VIOLATION', outcome: 'corrupt' }
@@ -221,8 +223,8 @@ describe.skipIf(redisMissing !== null)(`strangers in the keys of a real Redis${r
     }
     let requests = 0
     await elapsedMs(100)
-    expect(await elapsedMs(300_000)).toBeLessThan(1_000)
-    expect(await elapsedMs(600_000)).toBeLessThan(1_000)
+    expect(await elapsedMs(300_000)).toBeLessThan(LINEAR_MS_MAX)
+    expect(await elapsedMs(600_000)).toBeLessThan(LINEAR_MS_MAX)
   })
 })
 

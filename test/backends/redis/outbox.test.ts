@@ -22,7 +22,7 @@ describe('what a session on Redis sends', () => {
   const tick = (): Call => ownCall('tick', ['1'], true, () => undefined)
   /** Answers the first script in flight, which answers so many calls. */
   const answer = (bytes: number, count = 1): void => {
-    outbox.answered(bytes)
+    outbox.answered('read', bytes)
     for (let i = 0; i < count; i++) {
       const call = calls.takeAnswered()
       if (call !== undefined) outbox.done(call)
@@ -65,13 +65,13 @@ describe('what a session on Redis sends', () => {
   it('is sent again with new numbers when a write was not counted, behind nothing that came later', () => {
     for (const name of ['a', 'b', 'c']) outbox.add(write(name))
     // The first one failed, so the others are out of order.
-    outbox.answered(0)
+    outbox.answered('write', 0)
     calls.takeAnswered()
     outbox.uncounted()
     outbox.resume(() => undefined)
     outbox.add(write('d'))
     for (let i = 0; i < 2; i++) {
-      outbox.answered(0)
+      outbox.answered('write', 0)
       const call = calls.takeAnswered()
       if (call !== undefined) outbox.again(call)
       outbox.resume(() => undefined)
@@ -83,7 +83,7 @@ describe('what a session on Redis sends', () => {
     outbox.add(write('a'))
     let isGoingOn = true
     for (let i = 0; i < 10 && isGoingOn; i++) {
-      outbox.answered(0)
+      outbox.answered('write', 0)
       const call = calls.takeAnswered()
       if (call !== undefined) outbox.again(call)
       isGoingOn = outbox.resume(() => undefined)
@@ -94,8 +94,9 @@ describe('what a session on Redis sends', () => {
   })
 
   it('waits for the next connection where it was not sent, and goes out there in order', () => {
-    for (let i = 0; i < 100; i++) outbox.add(write(`${i}`))
+    for (let i = 0; i < 500; i++) outbox.add(write(`${i}`))
     const before = sent.length
+    expect(before).toBe(256)
     calls.failInFlight({ code: 'CONNECTION_LOSS', message: '', outcome: 'not-sent' })
     outbox.close()
     outbox.addUrgent(tick())
