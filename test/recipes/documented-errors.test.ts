@@ -14,7 +14,7 @@ import type { Rig } from './rig.ts'
 
 useVirtualTime()
 
-const TIME_LIMIT_MS = 120_000
+const TIME_LIMIT_MS = 240_000
 const REQUESTS_STRUCK = 4
 /** Longer than any method waits by itself. */
 const PATIENCE_MS = 25_000
