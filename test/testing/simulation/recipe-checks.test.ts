@@ -210,7 +210,7 @@ describe('the check of locks', () => {
     check.releasing(lease)
     check.released({ ...lease, state: 'released' }, SESSION)
     expect(probes.counts()).toEqual({ 'lease-struck': 1 })
-    // It came to the head while the operator had not put it back.
+    // What was put back before it holds nothing.
     check.releasing(grant(6, second))
     expect(() => { end(9, first) }).toThrow(/L7: .* of session 0x502 was deleted by 0x500/)
   })

@@ -18,7 +18,7 @@
  * R3   at the end no contender is left.
  *
  * Operators delete what somebody holds, and put back what has ended. Whoever is struck so believes what it believes
- *           until it hears of it, and where they put something back, the queue has its order and not that of creation.
+ *           until it hears of it. What they put back holds nothing, and stands where its number says.
  * Apart     the queue is kept from transactions alone: order is that of zxids, not of sequence numbers.
  */
 import type { WatchEvent } from '../../../core/backend.ts'
@@ -164,17 +164,16 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     const contender = this.#contenders.get(lease.token)
     const what = `the lease ${hex(lease.token)} of ${path} in the hands of ${node.name}`
     if (queue === undefined || contender?.tenure === undefined || contender.tenure === 0) {
-      this.#fail(`L1: ${what} was never at the head of the queue`)
+      this.#fail(`L1: ${what} was never at the head of the queue: ${this.describe(path)}`)
     }
     const isLate = lease.token <= queue.granted
     if (isLate && !contender.isStruck) this.#fail(`L2: ${what} came behind ${hex(queue.granted)}`)
     const holding = { lease, node, incarnation: node.incarnation }
     // At this instant it was made; whoever is given it acts on it.
     if (!this.#believes(holding)) this.#fail(`L5: ${what} was past its deadline when it was granted`)
-    const [head] = queue.contenders
-    const isExcused = contender.isStruck || (head !== undefined && this.#owners.isOperator(head.owner))
-    if (head !== contender && !isExcused) {
-      this.#fail(`L3: ${what} was granted while ${queue.contenders[0]?.path ?? 'nobody'} is at the head`)
+    const head = this.#headOf(queue)
+    if (head !== contender && !contender.isStruck) {
+      this.#fail(`L3: ${what} was granted while ${head?.path ?? 'nobody'} is at the head`)
     }
     if (!isLate) queue.granted = lease.token
     this.#holdings.set(lease.token, holding)
@@ -301,9 +300,17 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     if (lease?.signal.aborted === false) this.#fail(`L7: ${what} was deleted by its own process, whose lease it is`)
   }
 
+  /**
+   * Who comes first, but for what operators have put back: a queue that was read before may be relied on as long as
+   * only the end of it grows, and nobody believes to hold by what they made.
+   */
+  #headOf({ contenders }: Queue): Contender | undefined {
+    return contenders.find(({ owner }) => !this.#owners.isOperator(owner))
+  }
+
   /** Whoever is first holds from now on. */
   #promote(queue: Queue): void {
-    const head = queue.contenders[0]
+    const head = this.#headOf(queue)
     if (head === undefined || head.tenure > 0) return
     queue.tenures += 1
     head.tenure = queue.tenures

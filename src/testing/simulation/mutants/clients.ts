@@ -19,6 +19,9 @@ const SESSION = 'backends/protocol/client-session.ts'
 const IDENTITY = 'backends/protocol/client-identity.ts'
 const TENURE = 'recipes/tenure.ts'
 
+/** A check that any node at the path passes. */
+const NO_IDENTITY = "{ type: 'check', path, version: -1 }"
+
 /** See the head of this file. */
 export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
@@ -266,6 +269,58 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     workload: 'config',
     profile: 'recipes',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'release-by-path',
+    breaks: 'A release deletes whatever node is at the path by then.',
+    kin: "a late release of ours that deleted the next holder's node, on every engine",
+    edits: [{ file: GUARDED, from: "{ type: 'check', path, version: -1, czxid }", to: NO_IDENTITY }],
+    workload: 'locks',
+    profile: 'operators',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'member-by-path',
+    breaks: 'A member updates and deletes whatever node is at its path by then.',
+    kin: "an update of ours that stole another's id, 30 times of 30",
+    edits: [{ file: GUARDED, from: "{ type: 'check', path, version: -1, czxid }", to: NO_IDENTITY }],
+    workload: 'membership',
+    profile: 'operators',
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'signal-before-state',
+    breaks: 'The signal of a lease fires while its state still says that it is held.',
+    kin: 'a release within the listener of ours that was a whole one',
+    edits: [
+      { file: TENURE, from: 'this.#lost = true', to: 'void 0' },
+      { file: TENURE, from: 'this.#onLost(reason)', to: '(this.#lost = true, this.#onLost(reason))' },
+    ],
+    workload: 'locks',
+    profile: 'operators',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'released-by-closing',
+    breaks: 'A lease counts as released when its client was closed before the servers confirmed it.',
+    kin: 'CURATOR-678, at the end of a client',
+    edits: [{
+      file: LEASE,
+      from: 'run(deletion(this.#client, this.#node)))',
+      to: 'run(deletion(this.#client, this.#node)) || true)',
+    }],
+    workload: 'locks',
+    profile: 'operators',
+    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+  },
+  {
+    name: 'event-taken-before-its-turn',
+    breaks: 'A feed takes an event for a listener before it can call it, and calls it though it was ended in between.',
+    kin: 'two listeners of one change of ours, of which one ended the other in vain',
+    edits: [{ file: FEED, from: 'const event = mailbox.take()', to: 'const event = await Promise.resolve(mailbox.take())' }],
+    workload: 'membership',
+    profile: 'operators',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
   },
   {
     name: 'list-missed-in-between',
