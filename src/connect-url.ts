@@ -65,8 +65,8 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
  * @throws TypeError or RangeError for a wrong URL or option, without its password; CoordinationError as `connect`
  */
 export async function connectUrl(url: string | URL, options: ConnectOptions = {}): Promise<Client> {
-  const { backend, close } = await backendOfUrl(url)
-  return openClient(backend, options, close)
+  const target = await backendOfUrl(url)
+  return openClient(target.backend, options, () => target.close())
 }
 
 /**

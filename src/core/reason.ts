@@ -21,7 +21,7 @@ export function reasonOf(error: unknown): string {
 function messagesOf(error: unknown, left: number): string[] {
   if (left === 0 || error === undefined || error === null) return []
   if (!(error instanceof Error)) return typeof error === 'string' ? [error] : []
-  const parts = error instanceof AggregateError ? error.errors.slice(0, left) : []
+  const parts: unknown[] = error instanceof AggregateError ? error.errors.slice(0, left) : []
   const inner = [...parts, error.cause].flatMap((part) => messagesOf(part, left - 1))
   const own = error.message === '' && inner.length === 0 ? error.name : error.message
   return own === '' ? inner : [own, ...inner]

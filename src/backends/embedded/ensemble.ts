@@ -8,8 +8,7 @@
  * ensembles, at the call.
  */
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
-import { abortable, deferred } from '../../core/async.ts'
-import type { Deferred } from '../../core/async.ts'
+import { abortable, deferred, type Deferred } from '../../core/async.ts'
 import { requireFunction } from '../../core/options.ts'
 import { openClientSession } from '../protocol/client-session.ts'
 import { configurationText, membershipText } from './configuration-text.ts'
@@ -172,12 +171,9 @@ export class Ensemble implements Backend, AsyncDisposable {
    */
   onEvent(listener: (event: EnsembleEvent) => void): () => void {
     requireFunction('listener', listener)
-    // A function of its own, so that one listener may listen twice and end each listening by itself.
     const entry = (event: EnsembleEvent): void => listener(event)
     this.#listeners.add(entry)
-    return () => {
-      this.#listeners.delete(entry)
-    }
+    return () => void this.#listeners.delete(entry)
   }
 
   /**
@@ -478,10 +474,8 @@ export class Ensemble implements Backend, AsyncDisposable {
   #emit(server: number, event: EnsembleEvent['event']): void {
     const atMs = performance.now()
     for (const listener of [...this.#listeners]) {
-      // One that was called before may have ended it, or closed the ensemble.
-      if (!this.#listeners.has(listener)) continue
       try {
-        listener({ server, atMs, event })
+        if (this.#listeners.has(listener)) listener({ server, atMs, event })
       } catch (error) {
         this.#settings.onError(error)
       }
