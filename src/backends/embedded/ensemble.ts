@@ -8,10 +8,12 @@
  * ensembles, at the call.
  */
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
-import { abortable, deferred, type Deferred } from '../../core/async.ts'
+import { abortable, deferred } from '../../core/async.ts'
+import type { Deferred } from '../../core/async.ts'
 import { requireFunction } from '../../core/options.ts'
 import { openClientSession } from '../protocol/client-session.ts'
 import { configurationText, membershipText } from './configuration-text.ts'
+import { downStatus } from './down-status.ts'
 import { ClientPort } from './io/client-port.ts'
 import { firstEpoch, noteEpoch } from './io/epochs.ts'
 import { Host } from './io/host.ts'
@@ -171,9 +173,12 @@ export class Ensemble implements Backend, AsyncDisposable {
    */
   onEvent(listener: (event: EnsembleEvent) => void): () => void {
     requireFunction('listener', listener)
+    // A function of its own, so that one listener may listen twice and end each listening by itself.
     const entry = (event: EnsembleEvent): void => listener(event)
     this.#listeners.add(entry)
-    return () => void this.#listeners.delete(entry)
+    return () => {
+      this.#listeners.delete(entry)
+    }
   }
 
   /**
@@ -295,7 +300,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     this.#isClosed = true
     clearTimeout(this.#startTimer)
     const untilMs = performance.now() + this.#settings.drainMs
-    if (this.#hosts.some((host) => host.clientCount > 0)) {
+    if (this.#hosts.some((host) => host.clientCount > 0) || this.#ports.some((port) => port.connectionCount > 0)) {
       // What the clients of this process have called is on its way to the servers.
       await twoTurns()
       this.#isDraining = true
@@ -474,27 +479,13 @@ export class Ensemble implements Backend, AsyncDisposable {
   #emit(server: number, event: EnsembleEvent['event']): void {
     const atMs = performance.now()
     for (const listener of [...this.#listeners]) {
+      // One that was called before may have ended it, or closed the ensemble.
+      if (!this.#listeners.has(listener)) continue
       try {
-        if (this.#listeners.has(listener)) listener({ server, atMs, event })
+        listener({ server, atMs, event })
       } catch (error) {
         this.#settings.onError(error)
       }
     }
-  }
-}
-
-function downStatus(myid: number): EnsembleServerStatus {
-  return {
-    myid,
-    role: 'DOWN',
-    leader: null,
-    serving: false,
-    epoch: 0,
-    zxid: 0n,
-    loggedZxid: 0n,
-    sessions: 0,
-    connections: 0,
-    watches: 0,
-    nodes: 0,
   }
 }

@@ -92,7 +92,8 @@ describe('an ensemble in one process', () => {
     await alice.create('/b')
     expect(before).toMatchObject({ sessions: 0, connections: 0, watches: 0 })
     const epoch = ensemble.status()[0]?.epoch ?? 0
-    expect(ensemble.status()[0]).toMatchObject({ sessions: 1, connections: 1, watches: 1, zxid: (BigInt(epoch) << 32n) + 2n })
+    const zxid = (BigInt(epoch) << 32n) + 2n
+    expect(ensemble.status()[0]).toMatchObject({ sessions: 1, connections: 1, watches: 1, zxid })
   })
 
   it.each([

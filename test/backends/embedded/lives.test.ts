@@ -35,7 +35,7 @@ function expired(client: Client): Promise<void> {
 }
 
 describe('a new life of an ensemble in memory', () => {
-  it.each([[[0]], [[0, 0, 0]]])('tells clients of the one before at once that their sessions are over: %j', async (any) => {
+  it.each([[[0]], [[0, 0, 0]]])('tells earlier clients at once that their sessions are over: %j', async (any) => {
     const ports = await begin(any)
     const addresses = ports.map((port) => `127.0.0.1:${port}`).join(',')
     const client = await connect(zookeeper(addresses), { sessionTimeoutMs: SESSION_TIMEOUT_MS })
@@ -64,7 +64,7 @@ describe('the epoch of a new life', () => {
     expect(firstEpoch()).toBeGreaterThan(first + 1_000)
   })
 
-  it('is later than that of a process that began before, and leaves room in 31 bits for elections until 2060', async () => {
+  it('is later than that of a process that began before, with room in 31 bits for elections until 2060', async () => {
     vi.useFakeTimers({ now: Date.UTC(2059, 11, 30, 23, 59, 59, 900) })
     const first = firstEpoch()
     let hasBegun = false

@@ -1,6 +1,6 @@
 /**
- * The epochs with which ensembles in memory begin: nothing of an earlier life is left but what its clients have seen, so
- * a new life has to be later than every earlier one, by the clock.
+ * The epochs with which ensembles in memory begin: nothing of an earlier life is left but what its clients have seen,
+ * so a new life has to be later than every earlier one, by the clock.
  *
  * Model     the clock counts epochs of half a second since 2026, so that a zxid, which has 31 bits for its epoch and a
  *           sign, lasts until 2060. An election takes one epoch more, and elections are rarer than that.
@@ -9,7 +9,8 @@
  */
 /** What one epoch of the clock lasts. */
 const EPOCH_MS = 500
-const ORIGIN_MS = Date.UTC(2026, 0)
+/** 2026-01-01, in milliseconds since 1970. */
+const ORIGIN_MS = 1_767_225_600_000
 /** Room for elections below the greatest epoch that leaves a zxid positive. */
 const EPOCH_MAX = 0x7fff_ffff - 0x10_0000
 

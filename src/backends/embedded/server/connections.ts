@@ -36,7 +36,10 @@ export interface ConnectionsHost extends RequestHost {
   isServing(): boolean
   /** An error in what was done for one client has ended its connection; the code is wrong, and goes on. */
   clientFailed(sessionId: bigint, error: unknown): void
-  /** While it serves: everything that clients have seen up to this zxid is applied here. */
+  /**
+   * While it serves: whatever clients have seen up to this zxid is applied here. That is all of what was before its
+   * leader's epoch, although nothing may have happened in that yet.
+   */
   seenHere(): bigint
   /** Has the leader check a session's password and move it here. */
   revalidate(packet: Extract<Packet, { type: 'REVALIDATE' }>): void

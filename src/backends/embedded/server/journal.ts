@@ -63,6 +63,9 @@ export interface DurableMark {
 /** How much of what was applied stays in memory. */
 type CommitLogLimits = Pick<ZabConfig, 'commitLogCount' | 'commitLogBytes'>
 
+/** Of a server that has nobody to bring up to date. */
+export const NO_COMMIT_LOG: CommitLogLimits = Object.freeze({ commitLogCount: 0, commitLogBytes: 0 })
+
 /** The journal of one server. */
 export class Journal {
   #acceptedEpoch: number

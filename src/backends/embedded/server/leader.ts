@@ -133,6 +133,11 @@ export class Leader {
     return this.#abdication
   }
 
+  /** Whether it is its own majority, and nobody learns from it. */
+  get isAlone(): boolean {
+    return this.#selfVotes === 1 && this.#config.voters.length === 1 && this.#learners.length === 0
+  }
+
   /** What it leads, in numbers. */
   get counts(): LearnerCounts {
     const synced = this.#learners.filter((learner) => learner.synced)

@@ -23,7 +23,7 @@ import { Election, NOBODY } from './election.ts'
 import type { Elected } from './election.ts'
 import { inspect } from './inspection.ts'
 import type { ServerInspection } from './inspection.ts'
-import { Journal } from './journal.ts'
+import { Journal, NO_COMMIT_LOG } from './journal.ts'
 import type { Recovered } from './journal.ts'
 import { Leader } from './leader.ts'
 import { Learner } from './learner.ts'
@@ -31,16 +31,14 @@ import { LocalSessions } from './local-sessions.ts'
 import type { WriteRequest } from './prepare.ts'
 import type { RandomSource } from './random.ts'
 import type { Ready, ServerEvent, ServerStatus } from './ready.ts'
-import { SnapshotSchedule } from './snapshot-schedule.ts'
-import { State } from './state.ts'
+import { Replica } from './replica.ts'
+import type { State } from './state.ts'
 import { Term } from './term.ts'
-import { Outbox, zxidOf } from './zab.ts'
+import { Outbox, laterOf, zxidOf } from './zab.ts'
 import type { LogEntry } from './zab.ts'
 
 /** The number of the sync by which a server asks for its vote; those that clients ask for count from 1. */
 const VOTE_SYNC_ID = 0
-/** What a server keeps of its log that has nobody to bring up to date. */
-const NO_COMMIT_LOG = Object.freeze({ commitLogCount: 0, commitLogBytes: 0 })
 
 /** One server. */
 export class Server {
@@ -50,7 +48,7 @@ export class Server {
   readonly #outbox = new Outbox()
   readonly #election: Election
   readonly #connections: Connections
-  #state: State
+  readonly #replica: Replica
   /** While this server leads and serves. */
   #term: Term | null = null
   #leader: Leader | null = null
@@ -64,7 +62,6 @@ export class Server {
   #epochFloor: number
   #lookInTicks = 0
   #ticks = 0
-  readonly #snapshots: SnapshotSchedule
   #wallTimeMs: number
   #events: ServerEvent[] = []
 
@@ -82,10 +79,8 @@ export class Server {
     this.#random = random
     this.#wallTimeMs = wallTimeMs
     this.#journal = new Journal(recovered)
-    this.#state = recovered.snapshot === null ? new State() : State.restore(recovered.snapshot.state)
-    this.#state.setMembership(config.membership)
     this.#election = new Election(config, this.#outbox)
-    this.#snapshots = new SnapshotSchedule(config, random)
+    this.#replica = new Replica(config, recovered, random)
     if (config.bootstrap) this.#journal.grantVote()
     this.#connections = this.#makeConnections()
     this.#look('start')
@@ -352,10 +347,7 @@ export class Server {
     const start = { leader, link: this.#random.u32(), votes, committedZxid: this.#state.lastZxid }
     this.#learner = new Learner(this.#config, this.#journal, this.#outbox, {
       installSnapshot: (zxid, state) => {
-        this.#state = State.restore(state)
-        this.#state.setMembership(this.#config.membership)
-        this.#snapshots.installed()
-        assert(this.#state.lastZxid === zxid, 'a snapshot that is not of the zxid it was sent for')
+        this.#replica.install(zxid, state)
       },
       appliedZxid: () => this.#state.lastZxid,
       synchronised: (mode, from) => {
@@ -431,15 +423,6 @@ export class Server {
     }
   }
 
-  /**
-   * Up to here, whatever anybody has seen of this ensemble has been applied: a server that serves has all of what was
-   * before its leader's epoch, although nothing has happened in it yet.
-   */
-  get #seenHere(): bigint {
-    const begin = zxidOf(this.#journal.currentEpoch, 0)
-    return this.#state.lastZxid > begin ? this.#state.lastZxid : begin
-  }
-
   get #committed(): bigint {
     return this.#leader?.committedZxid ?? this.#learner?.committedZxid ?? 0n
   }
@@ -455,10 +438,10 @@ export class Server {
       responseBytesMax: this.#config.responseBytesMax,
       superDigest: this.#config.superDigest,
       reconfigEnabled: this.#config.reconfigEnabled,
-      isAlone: this.#isAlone,
+      isAlone: this.#config.voters.length === 1 && this.#isVoter,
       state: () => this.#state,
       isServing: () => this.#serving,
-      seenHere: () => this.#seenHere,
+      seenHere: () => laterOf(this.#state.lastZxid, zxidOf(this.#journal.currentEpoch, 0)),
       submit: (request) => {
         if (this.#leader === null) this.#learner?.send({ type: 'REQUEST', request })
         else this.#term?.submit(request, this.#config.myid, this.#wallTimeMs)
@@ -487,6 +470,10 @@ export class Server {
 
   // State
 
+  get #state(): State {
+    return this.#replica.state
+  }
+
   /** Applies, in order, what is committed and durable here: what a client has seen, this server cannot forget. */
   #applyCommitted(): void {
     const isUpToDate = this.#leader?.isEstablished ?? this.#learner?.isUpToDate ?? false
@@ -497,25 +484,14 @@ export class Server {
     if (end <= this.#state.lastZxid) return
     for (const entry of this.#journal.range(this.#state.lastZxid, end)) this.#apply(entry)
     this.#answerSyncs()
-    this.#journal.trim(this.#state.lastZxid, this.#mayHaveLearners ? this.#config : NO_COMMIT_LOG)
-    if (!this.#snapshots.takeDue(this.#state.approximateBytes)) return
-    this.#journal.snapshot(this.#state.lastZxid, this.#state.snapshot())
-  }
-
-  /** Whether anybody could want to be brought up to date from this server's log. */
-  get #mayHaveLearners(): boolean {
-    return !this.#isAlone || (this.#leader !== null && this.#leader.counts.learners > 0)
-  }
-
-  /** Whether this server is a majority by itself. */
-  get #isAlone(): boolean {
-    return this.#config.voters.length === 1 && this.#isVoter
+    this.#journal.trim(this.#state.lastZxid, this.#leader?.isAlone === true ? NO_COMMIT_LOG : this.#config)
+    const snapshot = this.#replica.takeDueSnapshot()
+    if (snapshot !== null) this.#journal.snapshot(this.#state.lastZxid, snapshot)
   }
 
   #apply({ zxid, txn }: LogEntry): void {
     const transaction = this.#term?.take(zxid, txn) ?? decodeTransaction(txn)
-    const applied = this.#state.apply(transaction)
-    this.#snapshots.applied(txn.length)
+    const applied = this.#replica.apply(transaction, txn.length)
     this.#term?.applied(zxid, applied)
     this.#connections.applied(transaction, applied)
   }

@@ -27,6 +27,11 @@ export function counterOf(zxid: bigint): number {
   return Number(zxid & COUNTER_MASK)
 }
 
+/** The later one of two zxids. */
+export function laterOf(a: bigint, b: bigint): bigint {
+  return a > b ? a : b
+}
+
 /** A zxid as ZooKeeper's tools print it: `0x` and hexadecimal digits. */
 export function formatZxid(zxid: bigint): string {
   return `0x${zxid.toString(16)}`

@@ -92,7 +92,7 @@ describe('the list that is asked for', () => {
     expect(completed([acl(31, 'auth', null)], [HOME])).toBe(Err.invalidAcl)
   })
 
-  it.each(['world', 'digest', 'ip'])('cannot be read with null for an id of %s, unless it is refused before', (scheme) => {
+  it.each(['world', 'digest', 'ip'])('cannot be read with null for an id of %s, if it gets that far', (scheme) => {
     expect(completed([acl(31, scheme, null)], [ANN])).toBe(Err.marshallingError)
     expect(completed([acl(31, 'sasl', null), acl(31, scheme, null)], [ANN])).toBe(Err.invalidAcl)
   })

@@ -410,22 +410,22 @@ describe('servers that lost their storage', () => {
     cluster.crash(1)
     cluster.wipe(1)
     let link = 0
-    let withheld: PeerMessage | null = null
+    const withheld: PeerMessage[] = []
     cluster.intercept = (from, to, message) => {
       if (message.type !== 'PACKET' || from !== LEADER || to !== 1) return true
       link = message.link
       if (message.packet.type !== 'SYNCED') return true
-      withheld = message
+      withheld.push(message)
       return false
     }
     cluster.start(1)
-    cluster.tickUntil(() => withheld !== null)
+    cluster.tickUntil(() => withheld.length > 0)
     const server = cluster.server(1)
     server.receivePeer(LEADER, { type: 'PACKET', link, packet: { type: 'SYNCED', syncId: 7 } })
     cluster.tick(1)
     expect(cluster.disk(1).votes).toBe(false)
     cluster.intercept = null
-    server.receivePeer(LEADER, withheld as unknown as PeerMessage)
+    for (const message of withheld) server.receivePeer(LEADER, message)
     cluster.tickUntil(() => server.status().serving)
     expect(cluster.disk(1).votes).toBe(true)
   })

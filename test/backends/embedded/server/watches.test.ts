@@ -1,7 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Change } from '../../../../src/backends/embedded/server/state.ts'
-import { CONNECTION_WATCHES_MAX, CONNECTION_WATCH_BYTES_MAX, Watches } from '../../../../src/backends/embedded/server/watches.ts'
+import {
+  CONNECTION_WATCHES_MAX,
+  CONNECTION_WATCH_BYTES_MAX,
+  Watches,
+} from '../../../../src/backends/embedded/server/watches.ts'
 import { EventType, WatcherType } from '../../../../src/backends/protocol/codes.ts'
 import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
 import type { WatcherEvent } from '../../../../src/backends/protocol/records.ts'
@@ -209,7 +213,8 @@ function held(watches: Watches): { readonly paths: number; readonly bytes: reado
 function modelHeld(model: ReadonlySet<string>): ReturnType<typeof held> {
   const all = [...model].map((watch) => watch.split(' ')).map(([, path = '', connection]) => ({ path, connection }))
   const bytes = [1, 2, 3].map((connection) => {
-    return all.filter((watch) => watch.connection === `${connection}`).reduce((sum, { path }) => sum + 2 * path.length, 0)
+    const own = all.filter((watch) => watch.connection === `${connection}`)
+    return own.reduce((sum, { path }) => sum + 2 * path.length, 0)
   })
   return { paths: new Set(all.map(({ path }) => path)).size, bytes }
 }
@@ -312,12 +317,13 @@ describe('watches after a reconnect', () => {
     expect(watches.setWatches({ ...again, dataWatches: ['/other'] }, 2, tree)?.length).toBe(1)
   })
 
-  it('are told at once beyond the bytes of a connection, and refused all together if some of them last', () => {
+  it('beyond the bytes of a connection are told likewise, or refused if they last, and armed where they fit', () => {
     const { tree, relativeZxid } = scene()
     const watches = new Watches(100, 24)
     const request = { relativeZxid, dataWatches: ['/same'], existWatches: ['/x'], childWatches: ['/same'] }
-    const crowded = watches.setWatches({ ...request, existWatches: ['/longer'] }, 1, tree)
-    expect(crowded?.map(told)).toEqual(['nodeChildrenChanged /same'])
+    const larger = { ...request, existWatches: ['/longer'] }
+    expect(watches.setWatches(larger, 1, tree)?.map(told)).toEqual(['nodeChildrenChanged /same'])
+    expect([watches.count, watches.bytesOf(1)]).toEqual([2, 24])
     watches.removeAll(1)
     expect(watches.setWatches(request, 1, tree)).toEqual([])
     expect(watches.setWatches({ ...request, persistentWatches: ['/y', '/z'], persistentRecursiveWatches: [] }, 2, tree))

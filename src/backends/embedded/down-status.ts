@@ -1,0 +1,19 @@
+/** Where a server stands that does not run. */
+import type { ServerStatus } from './server/ready.ts'
+
+/** What there is to tell of a server that is down. */
+export function downStatus(myid: number): Omit<ServerStatus, 'role'> & { readonly role: 'DOWN' } {
+  return {
+    myid,
+    role: 'DOWN',
+    leader: null,
+    serving: false,
+    epoch: 0,
+    zxid: 0n,
+    loggedZxid: 0n,
+    sessions: 0,
+    connections: 0,
+    watches: 0,
+    nodes: 0,
+  }
+}
