@@ -10,7 +10,7 @@ import type { ZabConfig } from './zab.ts'
 export const REQUEST_BYTES_MAX = 0xfffff
 
 /** Longest answer to a request, in bytes: what clients of this package take. ZooKeeper has no limit. */
-export const RESPONSE_BYTES_MAX = 0x100_0000
+const RESPONSE_BYTES_MAX = 0x100_0000
 
 /** Everything a server has to be told. Durations are in milliseconds or in ticks of `tickMs`, as their names say. */
 export interface ServerConfig extends ZabConfig {

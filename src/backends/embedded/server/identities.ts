@@ -6,8 +6,8 @@
  * Schemes   digest: `user:base64(sha1(user:password))`, proved by `user:password`, which travels in clear; whoever has
  *           the one that the configuration names is `super`, whom no list stops. ip: the address, which needs no
  *           proof. There are no others; to claim one fails.
- * Limits    identities of a connection, and the length of a claim; beyond them a claim fails. The reference has none but
- *           the length of a request.
+ * Limits    identities of a connection, and the length of a claim; beyond them a claim fails. The reference has none
+ *           but the length of a request.
  * Source    DigestAuthenticationProvider.java, IPAuthenticationProvider.java, AuthUtil.java of ZooKeeper 3.8.
  */
 import type { AuthRequest, ClientInfo } from '../../protocol/records.ts'

@@ -36,7 +36,8 @@ class Scene {
   ask(request: Pick<Request, 'op' | 'body'>, identities: readonly Identity[] = NO_IDENTITIES): ReadAnswer | null {
     const reader = { connection: 1, sessionId: SESSION, identities }
     const { watches, responseBytesMax } = this
-    return answerRead({ xid: 1, ...request } as Request, reader, { state: this.pipeline.state, watches, responseBytesMax })
+    const { state } = this.pipeline
+    return answerRead({ xid: 1, ...request } as Request, reader, { state, watches, responseBytesMax })
   }
 
   read(op: number, path: string, identities?: readonly Identity[]): ReadAnswer | null {
