@@ -6,17 +6,17 @@ import { drawRun } from '../../../src/testing/simulation/profiles.ts'
 import type { RunReport } from '../../../src/testing/simulation/run.ts'
 import { runDraw } from '../../../src/testing/simulation/run.ts'
 
-const PROFILES: readonly ProfileName[] = ['recipes', 'pause', 'churn']
-const SEEDS = [1, 2, 3, 4]
+const PROFILES: readonly ProfileName[] = ['recipes', 'pause', 'churn', 'operators']
+const SEEDS = [1, 2, 3]
 
 /** What a long enough run of a workload has met. */
 const MET: readonly (readonly [workload: string, probes: readonly ProbeName[]])[] = [
   ['locks', [
     'fenced-write-refused', 'lock-adopted', 'lock-lost', 'lock-waiter-timed-out', 'lock-released-late',
-    'client-expired',
+    'client-expired', 'operator-deleted', 'operator-restored', 'operator-cleared', 'lease-struck', 'closed-in-tenure',
   ]],
   ['config', ['config-conflict', 'config-resync', 'client-expired']],
-  ['membership', ['member-rejoined', 'client-expired']],
+  ['membership', ['member-rejoined', 'client-expired', 'member-struck', 'closed-in-tenure']],
 ]
 
 describe.each(MET)('the workload %s', (workload, probes) => {
