@@ -9,8 +9,8 @@
  * C5    a write that was refused or never sent is not committed, one that was confirmed is so once, with that version
  *       and zxid, and any other at most once. But who has lost an answer, and looks for its value when that was deleted
  *       already, cannot tell that it ever was there: it may write it again, or say that it was refused.
- * Operators delete values, and put them back as they were: a value that is put back is as new as that, and whoever had it
- *       before its eyes may go on from it.
+ * Operators delete values, and put them back as they were: a value that is put back is as new as that, and whoever had
+ *       it before its eyes may go on from it.
  * Count a value that is written on the condition that nobody else has written in between is the successor of the one
  *       before it: no update is lost.
  */

@@ -123,7 +123,9 @@ export class MembershipCheck implements Check, LedgerListener {
       if (found?.czxid !== member.incarnation && !isStruck) {
         this.#fail(`G2: ${what} has joined at ${hex(member.incarnation)}, and is not there`)
       }
-      if (!isStruck && found?.owner !== sessionId) this.#fail(`G2: ${what} has joined by a node of session ${hex(found?.owner ?? 0n)}`)
+      if (!isStruck && found?.owner !== sessionId) {
+        this.#fail(`G2: ${what} has joined by a node of session ${hex(found?.owner ?? 0n)}`)
+      }
     }
     for (const other of this.#handles) {
       if (other.member.id !== member.id || other.member.incarnation !== member.incarnation) continue

@@ -73,7 +73,8 @@ function isWish(operation: MultiOperation): operation is Exclude<MultiOperation,
 /** What was applied, in the model's form. */
 function replyOf({ err, body }: Applied): ModelReply {
   if (body === null) return { err }
-  return 'map' in body ? { err, parts: (body as readonly MultiResult[]).map(resultOf) } : ({ err, ...body } as ModelReply)
+  if ('map' in body) return { err, parts: (body as readonly MultiResult[]).map(resultOf) }
+  return { err, ...body } as ModelReply
 }
 
 function resultOf(result: MultiResult): ModelResult {
