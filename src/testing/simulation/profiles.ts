@@ -228,7 +228,7 @@ function drawLimits(random: SeededRandom): Partial<ServerConfig> {
   }
 }
 
-/** The length of many transactions; others are longer, so that sometimes the count is over first, sometimes the bytes. */
+/** The length of many transactions. Others are longer: sometimes the count is over first, sometimes the bytes. */
 const TINY_TRANSACTION_BYTES = 100
 
 /** Limits at which everything overflows all the time. */

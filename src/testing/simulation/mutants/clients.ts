@@ -316,7 +316,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'event-taken-before-its-turn',
     breaks: 'A feed takes an event for a listener before it can call it, and calls it though it was ended in between.',
     kin: 'two listeners of one change of ours, of which one ended the other in vain',
-    edits: [{ file: FEED, from: 'const event = mailbox.take()', to: 'const event = await Promise.resolve(mailbox.take())' }],
+    edits: [{
+      file: FEED,
+      from: 'const event = mailbox.take()',
+      to: 'const event = await Promise.resolve(mailbox.take())',
+    }],
     workload: 'membership',
     profile: 'operators',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
