@@ -110,7 +110,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   readonly #contenders = new Map<bigint, Contender>()
   /** By path, the contender that was there last. */
   readonly #latest = new Map<string, Contender>()
-  /** Marks of the attempts that have a node now. */
+  /** Marks and sessions of the attempts that have a node now: who takes its session for over begins again. */
   readonly #marks = new Set<string>()
   /** Marks of the attempts whose answer was lost. */
   readonly #unanswered = new Set<string>()
@@ -263,9 +263,10 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
       this.#fail(`L3: ${path} was created behind ${last.path}`)
     }
     const mark = MARK.exec(nameOf(path))?.[1]
-    if (mark !== undefined) {
-      if (this.#marks.has(mark)) this.#fail(`L6: the attempt ${mark} made ${path}, and has another node`)
-      this.#marks.add(mark)
+    if (mark !== undefined && !isRestored) {
+      const attempt = `${mark} ${owner}`
+      if (this.#marks.has(attempt)) this.#fail(`L6: the attempt ${mark} made ${path}, and has another node`)
+      this.#marks.add(attempt)
     }
     this.#contenders.set(token, contender)
     this.#latest.set(path, contender)
@@ -281,7 +282,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     contender.isStruck = this.#owners.isOperator(header.clientId)
     if (txn.type !== OpCode.closeSession) this.#expectEndedByOwner(contender, header.clientId)
     const mark = MARK.exec(nameOf(path))?.[1]
-    if (mark !== undefined) this.#marks.delete(mark)
+    if (mark !== undefined) this.#marks.delete(`${mark} ${contender.owner}`)
     queue.contenders = queue.contenders.filter((each) => each !== contender)
     if (!contender.isStruck) this.#expectNoBelief(contender)
     this.#promote(queue)

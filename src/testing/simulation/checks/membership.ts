@@ -123,9 +123,8 @@ export class MembershipCheck implements Check, LedgerListener {
       if (found?.czxid !== member.incarnation && !isStruck) {
         this.#fail(`G2: ${what} has joined at ${hex(member.incarnation)}, and is not there`)
       }
-      if (!isStruck && found?.owner !== sessionId) {
-        this.#fail(`G2: ${what} has joined by a node of session ${hex(found?.owner ?? 0n)}`)
-      }
+      const owner = found?.owner ?? 0n
+      if (!isStruck && owner !== sessionId) this.#fail(`G2: ${what} has joined by a node of session ${hex(owner)}`)
     }
     for (const other of this.#handles) {
       if (other.member.id !== member.id || other.member.incarnation !== member.incarnation) continue

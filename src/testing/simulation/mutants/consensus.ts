@@ -354,9 +354,11 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'amnesiac-takes-any-confirmation',
     breaks: 'A server that lost its disk votes again when any sync is confirmed, not only the one that asked for it.',
     kin: 'an answer that is matched by nothing but its type',
-    edits: [
-      { file: SERVER, from: 'syncId === VOTE_SYNC_ID', to: "syncId === VOTE_SYNC_ID || this.#amnesia === 'asked'" },
-    ],
+    edits: [{
+      file: SERVER,
+      from: 'syncId === VOTE_SYNC_ID',
+      to: "syncId === VOTE_SYNC_ID || this.#amnesia === 'asked'",
+    }],
     profile: 'disk',
     expected: { test: 'test/backends/embedded/server/broadcast.test.ts' },
   },

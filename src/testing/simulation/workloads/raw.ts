@@ -3,7 +3,7 @@
  *
  * Programs   creates of every mode, sets and deletes with and without versions, multis that succeed and that are
  *            refused, checks of which creation a node is of, reads with watches of every kind and their taking back,
- *            bursts of requests that do not wait for each other, and reads after a sync.
+ *            bursts of requests that do not wait for each other, and reads behind a sync.
  * Values     every value that is written is its own, so that it can be found in the history, or not.
  * Checks     C5 at the client, which repeats what was not sent: a value is in the history as often as its writer was
  *            told. C4 from outside: writes of a few registers, and reads of them behind a sync, have an order that real
@@ -197,9 +197,9 @@ class RawClient {
         await this.#client.multi(operations)
       } catch (error) {
         const [check] = operations
-        const isFirst = isCoordinationError(error, 'BAD_VERSION') && error.index === 0
+        const isRefused = isCoordinationError(error, 'BAD_VERSION') && error.index === 0
         const isOfCreation = check?.type === 'check' && check.czxid !== undefined
-        if (isFirst && isOfCreation) this.#shared.probes.hit('creation-refused')
+        if (isRefused && isOfCreation) this.#shared.probes.hit('creation-refused')
         throw error
       }
     })
