@@ -1,5 +1,5 @@
 /**
- * The one place that knows which engine a URL means.
+ * The engines of the shell: what a URL means to {@link backendOfUrl}, and what only the shell asks of a ZooKeeper.
  *
  *     embedded:[?servers=3]                       servers in this process, which end with it
  *     zookeeper://host:port,host:port/chroot      a ZooKeeper, or `quorate server`; the scheme may be left out
@@ -10,6 +10,7 @@
  * Load      an engine is loaded when a URL asks for it: one command starts quickly, and needs no package of another's.
  */
 import type { Backend } from '../core/backend.ts'
+import { backendOfUrl } from '../connect-url.ts'
 import { UsageError } from './exit-status.ts'
 import { isAmbiguous, shownUrl } from './secrets.ts'
 import { ZooKeeperOperations } from './shell/capabilities.ts'
@@ -36,18 +37,16 @@ const FORMS = 'embedded:, zookeeper://host:port,host:port/chroot, etcd://host:po
 const AMBIGUOUS =
   'write / ? # and @ of a user or password as %2F %3F %23 and %40, or give the password by QUORATE_PASSWORD'
 
-const ETCD_HOST = /^(?:\[[\w:.%]+\]|[\w.-]+)(?::\d{1,5})?$/
-
 /** Servers of `embedded:` unless its URL says otherwise. */
 const EMBEDDED_SERVERS = 3
 
 const SCHEMES: Readonly<Record<string, (rest: string, url: string) => Promise<Engine>>> = {
   embedded: embeddedEngine,
   zookeeper: zookeeperEngine,
-  etcd: (rest, url) => etcdEngine('http', rest, url),
-  etcds: (rest, url) => etcdEngine('https', rest, url),
-  redis: redisEngine,
-  rediss: redisEngine,
+  etcd: otherEngine,
+  etcds: otherEngine,
+  redis: otherEngine,
+  rediss: otherEngine,
 }
 
 /**
@@ -90,47 +89,13 @@ async function zookeeperEngine(rest: string, url: string): Promise<Engine> {
   return { url, label: rest, backend, zookeeper, close: () => Promise.resolve() }
 }
 
-/** `user:password@` goes into the engine's own options, and the path is the prefix of its keys. */
-async function etcdEngine(protocol: 'http' | 'https', rest: string, url: string): Promise<Engine> {
-  const { etcd } = await import('../backends/etcd/index.ts')
-  const [, login, hosts = '', prefix = ''] = /^(?:([^/]*)@)?([^@/]*)(.*)$/s.exec(rest) ?? []
-  const [user, password] = made(url, () => loginOf(login))
-  // The engine's own message would show what stands there, which is a password where the host is forgotten.
-  if (!hosts.split(',').every((host) => ETCD_HOST.test(host))) throw wrong(url, 'it is not etcd://host:port,host:port')
-  const options = {
-    endpoints: hosts.split(',').map((host) => `${protocol}://${host}`),
-    ...(prefix === '' ? {} : { prefix }),
-    ...(user === undefined ? {} : { user }),
-    ...(password === undefined ? {} : { password }),
-  }
-  return plain(url, hosts + prefix, made(url, () => etcd(options)))
-}
-
-/** The user and the password before an `@`; the first colon is between them. */
-function loginOf(login: string | undefined): (string | undefined)[] {
-  const [, user, password] = /^([^:]*)(?::(.*))?$/s.exec(login ?? '') ?? []
-  if (login === undefined) return []
+/** An engine whose URL means here what it means to every program. */
+async function otherEngine(_rest: string, url: string): Promise<Engine> {
   try {
-    return [user, password].map((part) => (part === undefined ? undefined : decodeURIComponent(part)))
-  } catch {
-    throw new TypeError('a % in a user or password is %25')
+    return { url, zookeeper: null, ...(await backendOfUrl(url)) }
+  } catch (error) {
+    throw wrongWith(url, error)
   }
-}
-
-async function redisEngine(_rest: string, url: string): Promise<Engine> {
-  const { redis } = await import('../backends/redis/index.ts')
-  const parsed = URL.canParse(url) ? new URL(url) : null
-  if (parsed === null || parsed.host === '') throw wrong(url, 'it is not redis://host:port')
-  const namespace = parsed.searchParams.get('namespace')
-  parsed.searchParams.delete('namespace')
-  const target = parsed.toString()
-  const backend = made(url, () => redis(target, namespace === null ? {} : { namespace }))
-  return plain(url, `${parsed.host}${parsed.pathname === '/' ? '' : parsed.pathname}`, backend)
-}
-
-/** An engine of which nothing has to be ended. */
-function plain(url: string, label: string, backend: Backend): Engine {
-  return { url, label, backend, zookeeper: null, close: () => Promise.resolve() }
 }
 
 /** Makes a backend; what it finds wrong is wrong with the URL. */
@@ -138,9 +103,12 @@ function made<T>(url: string, make: () => T): T {
   try {
     return make()
   } catch (error) {
-    if (error instanceof TypeError || error instanceof RangeError) throw wrong(url, error.message)
-    throw error
+    throw wrongWith(url, error)
   }
+}
+
+function wrongWith(url: string, error: unknown): unknown {
+  return error instanceof TypeError || error instanceof RangeError ? wrong(url, error.message) : error
 }
 
 function wrong(url: string, what: string): UsageError {

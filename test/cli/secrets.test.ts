@@ -65,7 +65,7 @@ describe('a URL with a password', () => {
       'cannot connect to redis://***@h:6379: write / ? # and @ of a user or password as %2F %3F %23 and %40',
     )
     await expect(engineOf('etcd://u:12/w@h')).rejects.toThrow('%2F')
-    await expect(engineOf('etcd://u:%zz@h')).rejects.toThrow('cannot connect to etcd://***@h: a % in a user')
+    await expect(engineOf('etcd://u:%zz@h')).rejects.toThrow(/^cannot connect to etcd:\/\/\*\*\*@h: .*%25/)
   })
 
   it('gets one from elsewhere in a form that every engine reads', () => {

@@ -10,8 +10,8 @@ import { heapBytes, monitored } from '../support/monitors.ts'
 const PATH = '/locks/crowd'
 const LIMIT_MS = 120_000
 /**
- * Longest turn, in milliseconds of processor time. The clients are in this process too, and a thousand calls in one turn
- * take a quarter of a second of it.
+ * Longest turn, in milliseconds of processor time. The clients are in this process too, and a thousand calls in one
+ * turn take a quarter of a second of it.
  */
 const TURN_MS_MAX = 500
 /** Both ends of a connection and its session, in bytes. */
