@@ -9,6 +9,7 @@
  *           overtake each other.
  * Versions  compare-and-set goes by the version of the value that this process has seen or written last.
  */
+import { assert } from '../core/assert.ts'
 import type { Client } from '../core/client.ts'
 import { optionNames, refuseUnknown, validateBoolean, validateClient, validateInteger } from '../core/options.ts'
 import { requireFunction } from '../core/options.ts'
@@ -23,7 +24,7 @@ import { Mirror } from './mirror.ts'
 import { namedListener } from './listener.ts'
 import { checkCodec, checkIterate, checkSchema, checkSubscribe } from './option-checks.ts'
 import type { SchemaIssue, StandardSchema } from './standard-schema.ts'
-import type { ExpectedVersion, Written } from './versioned-write.ts'
+import type { ExpectedVersion, SeenNode, Written } from './versioned-write.ts'
 import { removeVersioned, writeVersioned } from './versioned-write.ts'
 import type { TimedWaitOptions } from './wait.ts'
 import { WAIT_OPTIONS, Wait, clientClosed } from './wait.ts'
@@ -103,6 +104,8 @@ export class ConfigStore<T> {
   readonly #ownWrites = new Map<string, OwnWrite<T>>()
   /** zxid of what was read or written last of a node, valid or not. */
   readonly #seen = new Map<string, bigint>()
+  /** Of which node an entry is: its czxid. */
+  readonly #creations = new WeakMap<ConfigEntry<T>, bigint>()
   /** The last valid value of a node. */
   readonly #good = new Map<string, ConfigEntry<T>>()
   #isClosed = false
@@ -213,9 +216,9 @@ export class ConfigStore<T> {
     const encoded = await this.#format.encode(value, path)
     return this.#waiting(path, options, async (signal) => {
       const expected = await this.#onceRead(key, options, seen, signal)
-      const written = await writeVersioned(this.#client, path, encoded.bytes, expected, signal)
-      this.#remember(key, Object.freeze({ value: encoded.value, ...written }))
-      return written
+      const { version, zxid, czxid } = await writeVersioned(this.#client, path, encoded.bytes, expected, signal)
+      this.#remember(key, this.#entry({ value: encoded.value, version, zxid }, czxid))
+      return { version, zxid }
     })
   }
 
@@ -273,12 +276,23 @@ export class ConfigStore<T> {
     const { state } = this
     if (state === undefined) return undefined
     const own = this.#ownWrites.get(key)
-    if (own !== undefined) return own.entry?.version ?? null
+    if (own !== undefined) return own.entry === null ? null : this.#nodeOf(own.entry)
     const entry = state.get(key)
-    if (entry !== undefined) return entry.version
+    if (entry !== undefined) return this.#nodeOf(entry)
     // A folder may get a value; a value that nobody here could read is not overwritten unseen.
     const folder = this.#mirror.snapshot?.nodes.get(key)
-    return folder !== undefined && folder.data.length === 0 ? folder.stat.version : null
+    return folder !== undefined && folder.data.length === 0 ? folder.stat : null
+  }
+
+  #entry(entry: ConfigEntry<T>, czxid: bigint): ConfigEntry<T> {
+    this.#creations.set(Object.freeze(entry), czxid)
+    return entry
+  }
+
+  #nodeOf(entry: ConfigEntry<T>): SeenNode {
+    const czxid = this.#creations.get(entry)
+    assert(czxid !== undefined, () => `the creation of version ${String(entry.version)}`)
+    return { czxid, version: entry.version }
   }
 
   /** Waits for the first reading if a write was made before it; what that finds is what the write replaces. */
@@ -322,13 +336,13 @@ export class ConfigStore<T> {
 
   /** Decodes a node that is news; one that is invalid leaves the last good value as it is. */
   async #read(key: string, { data, stat }: MirrorNode): Promise<void> {
-    const { version, mzxid: zxid } = stat
+    const { version, mzxid: zxid, czxid } = stat
     if (zxid <= (this.#seen.get(key) ?? 0n)) return
     this.#seen.set(key, zxid)
     const decoded = await this.#format.decode(data)
     if ('issues' in decoded) this.#refuse({ path: this.pathOf(key), issues: decoded.issues, version, zxid })
     // A write of our own may have come in between, and be newer.
-    else if (this.#seen.get(key) === zxid) this.#see(key, Object.freeze({ value: decoded.value, version, zxid }))
+    else if (this.#seen.get(key) === zxid) this.#see(key, this.#entry({ value: decoded.value, version, zxid }, czxid))
   }
 
   #see(key: string, entry: ConfigEntry<T>): void {

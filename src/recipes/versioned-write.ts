@@ -6,17 +6,25 @@
  *             repeat; at v+1 with other data another was quicker; beyond, or recreated, it cannot be told, and the
  *             error says `unknown`. A forced write counts as done if our data are there; it is not repeated otherwise,
  *             since it could undo a newer one (CURATOR-584).
- * Limit       a version counts from 0 again when a node is deleted and created anew, so compare-and-set cannot tell
- *             apart two nodes of one path that have equal versions.
+ * Identity    a version counts from 0 again when a node is deleted and made again. Who has seen the node names its
+ *             creation too, so that an equal version of another node is refused; a version alone cannot tell them apart.
  */
+import { assert } from '../core/assert.ts'
 import type { NodeData, Stat } from '../core/backend.ts'
 import type { Client } from '../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../core/errors.ts'
 import { parentOf } from '../core/path.ts'
-import { CREATE_ATTEMPTS_MAX, isOutcomeUnknown, readSynced } from './guarded.ts'
+import { refusal } from '../core/refusal.ts'
+import { CREATE_ATTEMPTS_MAX, checkIdentity, isOutcomeUnknown, readSynced } from './guarded.ts'
 
-/** What the node must be like: have this version, not exist (null), or anything (`any`). */
-export type ExpectedVersion = number | null | 'any'
+/** A node as it was seen: of this creation, and with this version. */
+export interface SeenNode {
+  readonly czxid: bigint
+  readonly version: number
+}
+
+/** What the node must be like: as it was seen, have this version, not exist (null), or anything (`any`). */
+export type ExpectedVersion = SeenNode | number | null | 'any'
 
 /** What a write made. */
 export interface Written {
@@ -24,6 +32,11 @@ export interface Written {
   readonly version: number
   /** zxid of the write. */
   readonly zxid: bigint
+}
+
+/** What a write made, and of which node. */
+interface WrittenNode extends Written {
+  readonly czxid: bigint
 }
 
 const ANY_VERSION = -1
@@ -46,7 +59,7 @@ export async function writeVersioned(
   data: Uint8Array,
   expected: ExpectedVersion,
   signal: AbortSignal,
-): Promise<Written> {
+): Promise<WrittenNode> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await writeOnce(client, path, data, expected, signal)
@@ -71,14 +84,13 @@ export async function writeVersioned(
 export async function removeVersioned(
   client: Client,
   path: string,
-  expected: number | 'any',
+  expected: Exclude<ExpectedVersion, null>,
   signal: AbortSignal,
 ): Promise<void> {
-  const version = versionOf(expected)
   let unknown: CoordinationError | null = null
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await client.delete(path, { version, signal })
+      await deleteOnce(client, path, expected, signal)
       return
     } catch (error) {
       if (isCoordinationError(error, 'NO_NODE')) return
@@ -101,16 +113,52 @@ export async function removeVersioned(
   }
 }
 
+async function deleteOnce(
+  client: Client,
+  path: string,
+  expected: Exclude<ExpectedVersion, null>,
+  signal: AbortSignal,
+): Promise<void> {
+  const version = versionOf(expected)
+  if (typeof expected !== 'object') return client.delete(path, { version, signal })
+  const remove = { type: 'delete', path, version } as const
+  await ofOneNode(path, client.multi([checkIdentity({ path, ...expected }), remove], { signal }))
+}
+
+/** A multi on one node, which is refused as a call on that node is: it is no news which of its operations it was. */
+async function ofOneNode<R>(path: string, multi: Promise<R>): Promise<R> {
+  try {
+    return await multi
+  } catch (error) {
+    throw isCoordinationError(error) && error.index !== undefined ? refusal(error.code, path, { cause: error }) : error
+  }
+}
+
+async function setOnce(
+  client: Client,
+  path: string,
+  data: Uint8Array,
+  expected: Exclude<ExpectedVersion, null>,
+  signal: AbortSignal,
+): Promise<Stat> {
+  const version = versionOf(expected)
+  if (typeof expected !== 'object') return client.set(path, data, { version, signal })
+  const set = { type: 'set', path, data, version } as const
+  const [, done] = await ofOneNode(path, client.multi([checkIdentity({ path, ...expected }), set], { signal }))
+  assert(done?.type === 'set', 'the result of the set')
+  return done.stat
+}
+
 async function writeOnce(
   client: Client,
   path: string,
   data: Uint8Array,
   expected: ExpectedVersion,
   signal: AbortSignal,
-): Promise<Written> {
+): Promise<WrittenNode> {
   if (expected !== null) {
     try {
-      return writtenBy(await client.set(path, data, { version: versionOf(expected), signal }))
+      return writtenBy(await setOnce(client, path, data, expected, signal))
     } catch (error) {
       if (!isCoordinationError(error, 'NO_NODE')) throw error
       if (expected !== 'any') throw badVersion(path, expected, 'missing')
@@ -128,7 +176,7 @@ interface Failed {
 }
 
 /** What to do after a failed attempt: nothing (it took effect after all), another (null), or throw. */
-async function afterFailure(client: Client, failed: Failed, error: unknown): Promise<Written | null> {
+async function afterFailure(client: Client, failed: Failed, error: unknown): Promise<WrittenNode | null> {
   const { path, expected, signal } = failed
   if (isCoordinationError(error, 'NO_NODE')) {
     await client.makePath(parentOf(path), { mode: 'persistent', signal })
@@ -147,7 +195,7 @@ async function afterFailure(client: Client, failed: Failed, error: unknown): Pro
   return resolveUnknown(client, failed, error)
 }
 
-async function resolveUnknown(client: Client, failed: Failed, error: CoordinationError): Promise<Written | null> {
+async function resolveUnknown(client: Client, failed: Failed, error: CoordinationError): Promise<WrittenNode | null> {
   const { path, data, expected, signal } = failed
   const found = await readBack(client, path, signal, error)
   if (found === null) {
@@ -160,12 +208,14 @@ async function resolveUnknown(client: Client, failed: Failed, error: Coordinatio
     if (areOurs) return writtenBy(stat)
     throw error
   }
-  const versionIfOurs = expected === null ? 0 : nextVersion(expected)
+  // Another node is there: whether ours was written before that one came cannot be told.
+  if (typeof expected === 'object' && expected !== null && stat.czxid !== expected.czxid) throw error
+  const versionIfOurs = expected === null ? 0 : nextVersion(versionOf(expected))
   if (stat.version === versionIfOurs) {
     if (areOurs) return writtenBy(stat)
     throw badVersion(path, expected, stat.version)
   }
-  if (stat.version === expected) return null
+  if (expected !== null && stat.version === versionOf(expected)) return null
   throw error
 }
 
@@ -183,12 +233,13 @@ async function readBack(
   }
 }
 
-function writtenBy({ version, mzxid }: Stat): Written {
-  return { version, zxid: mzxid }
+function writtenBy({ version, mzxid, czxid }: Stat): WrittenNode {
+  return { version, zxid: mzxid, czxid }
 }
 
-function versionOf(expected: number | 'any'): number {
-  return expected === 'any' ? ANY_VERSION : expected
+function versionOf(expected: Exclude<ExpectedVersion, null>): number {
+  if (expected === 'any') return ANY_VERSION
+  return typeof expected === 'object' ? expected.version : expected
 }
 
 /** Versions are int32 and skip -1, which stands for any. */
@@ -197,8 +248,12 @@ function nextVersion(version: number): number {
   return next === ANY_VERSION ? 0 : next
 }
 
-function badVersion(path: string, expected: number | null, found: number | 'missing' | 'there'): CoordinationError {
-  const wanted = expected === null ? 'missing' : `version ${String(expected)}`
+function badVersion(
+  path: string,
+  expected: SeenNode | number | null,
+  found: number | 'missing' | 'there',
+): CoordinationError {
+  const wanted = expected === null ? 'missing' : `version ${String(versionOf(expected))}`
   const message = `${path} was expected to be ${wanted}, found ${String(found)}`
   return new CoordinationError('BAD_VERSION', message, { outcome: 'rejected', path })
 }

@@ -97,7 +97,7 @@ it('says that the outcome of a write is unknown if it cannot be looked up', asyn
   const client = await rig.connect({ operationTimeoutMs: 2_000 })
   const config = center(client)
   await run(config.publish({ rate: 1 }))
-  strike(rig, 'lose-after', ({ kind }) => kind === 'set')
+  strike(rig, 'lose-after', ({ kind }) => kind === 'multi')
   const stop = rig.control.onRequest(({ kind }) => (kind === 'sync' ? 'lose-before' : undefined))
   expect(codeOf(await failureOf(config.publish({ rate: 2 })))).toBe('CONNECTION_LOSS/unknown')
   stop()
@@ -294,7 +294,7 @@ it('says that the outcome is unknown when another wrote after a lost reply', asy
   await pass(SETTLE_MS)
   const session = sessionOf(a)
   let others: Promise<unknown> | null = null
-  strike(rig, 'lose-after', ({ kind, sessionId }) => kind === 'set' && sessionId === session)
+  strike(rig, 'lose-after', ({ kind, sessionId }) => kind === 'multi' && sessionId === session)
   rig.control.onRequest(({ kind, sessionId }) => {
     if (kind !== 'sync' || sessionId !== session || others !== null) return undefined
     others = second.publish({ rate: 7 }, { force: true }).then(() => second.publish({ rate: 8 }, { force: true }))
@@ -314,7 +314,7 @@ it('refuses a write that another was quicker with, though its own reply was lost
   const session = sessionOf(a)
   let other: Promise<unknown> | null = null
   strike(rig, 'lose-before', ({ kind, sessionId }) => {
-    if (kind !== 'set' || sessionId !== session) return false
+    if (kind !== 'multi' || sessionId !== session) return false
     other = second.publish({ rate: 7 })
     return true
   })
@@ -322,6 +322,23 @@ it('refuses a write that another was quicker with, though its own reply was lost
   expect(codeOf(await failureOf(first.publish({ rate: 2 })))).toBe('BAD_VERSION/rejected')
   expect(other).not.toBeNull()
   expect(await closeAll(rig, a, b)).toEqual([])
+})
+
+it('refuses a write over a node that was made again since, though its version is the one that was seen', async () => {
+  const rig = newRig()
+  const [a, operator] = [await rig.connect(), await rig.connect()]
+  const first = center(a)
+  const { version } = await run(first.publish({ rate: 1 }))
+  await pass(SETTLE_MS)
+  // The events are late, so that the first one does not know it yet.
+  rig.control.delayEvents(1_000)
+  await run(operator.delete(PATH))
+  const data = JSON.stringify({ rate: 7 })
+  const restored = await run(operator.create(PATH, data))
+  expect(restored.stat.version).toBe(version)
+  expect(codeOf(await failureOf(first.publish({ rate: 2 })))).toBe('BAD_VERSION/rejected')
+  expect(new TextDecoder().decode((await run(operator.get(PATH))).data)).toBe(data)
+  expect(await closeAll(rig, a, operator)).toEqual([])
 })
 
 it('closed leaves no watch, and its iterations end', async () => {

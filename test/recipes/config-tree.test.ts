@@ -152,7 +152,7 @@ it('refuses to remove a value that it has not seen, and knows a removal whose re
   rig.control.delayEvents(0)
   await pass(2_000)
   const session = sessionOf(a)
-  const struck = strike(rig, 'lose-after', ({ kind, sessionId }) => kind === 'delete' && sessionId === session)
+  const struck = strike(rig, 'lose-after', ({ kind, sessionId }) => kind === 'multi' && sessionId === session)
   await run(first.remove('a'))
   expect(struck.isMet).toBe(true)
   await run(first.publish('a', 3))

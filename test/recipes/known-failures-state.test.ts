@@ -172,7 +172,7 @@ it('CURATOR-584: a publish whose reply was lost is neither refused for its own v
   for (const [index, fate] of fates.entries()) {
     const value = index + 2
     const session = sessionOf(client)
-    const struck = strike(rig, fate, ({ kind, sessionId }) => kind === 'set' && sessionId === session)
+    const struck = strike(rig, fate, ({ kind, sessionId }) => kind === 'multi' && sessionId === session)
     expect(await run(config.publish(value))).toMatchObject({ version: value - 1 })
     expect(struck.isMet).toBe(true)
     await pass(5_000)

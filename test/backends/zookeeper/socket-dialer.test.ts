@@ -110,7 +110,7 @@ describe('a host', () => {
     })
     await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve))
     endings.push(() => new Promise((resolve) => web.close(resolve)))
-    await expect(open(`127.0.0.1:${(web.address() as AddressInfo).port}`)).rejects.toThrow('broke the protocol')
+    await expect(open(`127.0.0.1:${(web.address() as AddressInfo).port}`)).rejects.toThrow('does not speak ZooKeeper')
   })
 })
 

@@ -9,6 +9,7 @@ import { SeededRandom } from '../../../src/testing/simulation/random.ts'
 import { runDraw } from '../../../src/testing/simulation/run.ts'
 import type { RunReport } from '../../../src/testing/simulation/run.ts'
 import type { MakeWorkload } from '../../../src/testing/simulation/workload.ts'
+import { WORKLOADS } from '../../../src/testing/simulation/workloads/all.ts'
 import { makeKeys } from '../../../src/testing/simulation/workloads/keys.ts'
 
 const workloads = { keys: makeKeys }
@@ -34,7 +35,9 @@ function faultsOf(kind: FaultKind): Fault[] {
 
 describe('a run', () => {
   it.each(FAULT_KINDS)('carries out faults of the class %s, counts them, and survives them', async (kind) => {
-    const report = await run(drawOf(faultsOf(kind)))
+    // Operators strike at the nodes of recipes.
+    const { workload } = drawRun(1, { profile: 'quiet', workloads: [kind === 'operate' ? 'locks' : 'keys'] })
+    const report = await runDraw(drawOf(faultsOf(kind), { workload }), { workloads: WORKLOADS })
     expect(report.finding).toBeNull()
     expect(report.faults[kind]).toBeGreaterThan(0)
     expect(Object.keys(report.faults)).toEqual([kind])
