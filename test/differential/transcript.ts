@@ -27,7 +27,7 @@ const AUTH_FAILED = -115
 const PING: Request = { xid: -2, operation: { name: 'ping' }, damage: null }
 const CLOSE: Request = { xid: 0x7ffffff0, operation: { name: 'closeSession' }, damage: null }
 /** A zxid that no server of a test comes to. */
-const FAR_ZXID = 0x7fff_ffff_ffffn
+const FAR_ZXID = 0x7fff_ffff_ffff_ffffn
 
 /** After an unknown operation and a failed authentication the reference ends the connection, a moment later. */
 function endsConnection({ operation }: Request, err: number): boolean {

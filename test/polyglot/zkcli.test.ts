@@ -57,10 +57,12 @@ function withIdentitiesSorted(lines: readonly string[]): readonly string[] {
   return lines.map((line) => (isIdentity(line) ? (identities.shift() ?? '') : line))
 }
 
-/** Times are masked; zxids and ids of sessions become their rank among all in the output. */
+/** Times and owners are masked; zxids become their rank among all numbers in the output. */
 function masked(output: string): string {
-  const numbers = [...new Set(output.match(/0x[0-9a-f]+/g) ?? [])].sort((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1))
-  return output
+  const withoutOwners = output.replaceAll(/(ephemeralOwner = )0x(?!0\b)[0-9a-f]+/g, '$1a session')
+  const found = withoutOwners.match(/0x[0-9a-f]+/g) ?? []
+  const numbers = [...new Set(found)].sort((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1))
+  return withoutOwners
     .replaceAll(/0x[0-9a-f]+/g, (number) => `number ${numbers.indexOf(number)}`)
     .replaceAll(/time = .*/g, (line) => (line.includes('1970') ? 'time = 0' : 'time = t'))
 }

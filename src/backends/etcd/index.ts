@@ -19,9 +19,8 @@ export type { EtcdOptions, EtcdTlsOptions } from './options.ts'
  * @returns the backend; it holds connections while it has sessions, and some seconds more
  * @throws TypeError or RangeError for a wrong option
  */
-export function etcd(
-  ...given: [endpoints?: string | readonly string[] | EtcdOptions, options?: EtcdOptions]
-): Backend {
+export function etcd(endpoints?: string | readonly string[] | EtcdOptions, options?: EtcdOptions): Backend
+export function etcd(...given: [endpoints?: string | readonly string[] | EtcdOptions, options?: EtcdOptions]): Backend {
   const [endpoints = {}, options = {}] = given
   // Who gives nothing means the default; who gives undefined has lost an address.
   if (given.length > 0) requireEndpoints(given[0])

@@ -95,8 +95,10 @@ export function completedAcl(
   allowance: AclAllowance,
 ): readonly Acl[] | number {
   if (acl === OPEN_ACL || isOpen(acl)) return OPEN_ACL
+  const wanted = withoutDuplicates(acl)
+  if (wanted === null) return Err.marshallingError
   const completed: Acl[] = []
-  for (const entry of withoutDuplicates(acl)) {
+  for (const entry of wanted) {
     const { perms, scheme, id } = entry
     if (scheme === 'auth') {
       // An address is nothing that was proved.
@@ -115,14 +117,23 @@ export function completedAcl(
   return completed.length === 0 ? Err.invalidAcl : completed
 }
 
-/** The first of equal ones stays. */
-function withoutDuplicates(acl: readonly AclWish[]): Iterable<AclWish> {
+/**
+ * The first of equal ones stays. Null: one with a null would have to be compared with an earlier one that is like it up
+ * to there, which the reference cannot do.
+ */
+function withoutDuplicates(acl: readonly AclWish[]): Iterable<AclWish> | null {
   if (acl.length < 2) return acl
   const first = new Map<string, AclWish>()
+  const perms = new Set<number>()
+  const schemes = new Set<string>()
   for (const entry of acl) {
-    const { perms, scheme, id } = entry
-    // A length of text and a number: no two entries give the same.
-    const key = `${perms} ${scheme?.length ?? 'null'} ${id === null} ${scheme ?? ''}${id ?? ''}`
+    const { scheme, id } = entry
+    const ofScheme = `${entry.perms} ${scheme?.length ?? 'null'} ${scheme ?? ''}`
+    if (scheme === null ? perms.has(entry.perms) : id === null && schemes.has(ofScheme)) return null
+    perms.add(entry.perms)
+    schemes.add(ofScheme)
+    // Two numbers and a length of text: no two entries give the same.
+    const key = `${ofScheme}${id === null ? '' : ` ${id}`}`
     if (!first.has(key)) first.set(key, entry)
   }
   return first.values()

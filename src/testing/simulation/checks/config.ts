@@ -9,8 +9,8 @@
  * C5    a write that was refused or never sent is not committed, one that was confirmed is so once, with that version
  *       and zxid, and any other at most once. But who has lost an answer, and looks for its value when that was deleted
  *       already, cannot tell that it ever was there: it may write it again, or say that it was refused.
- * Operators delete values, and put them back as they were: a value that is put back is as new as that. From then on
- *       versions repeat, and a compare-and-set by version alone may lose an update; see versioned-write.ts.
+ * Operators delete values, and put them back as they were: a value that is put back is as new as that. Versions repeat
+ *       from then on, and who has seen the value before must not overwrite it.
  * Count a value that is written on the condition that nobody else has written in between is the successor of the one
  *       before it: no update is lost.
  */
@@ -71,8 +71,6 @@ export class ConfigCheck implements Check, LedgerListener {
   readonly #deleted = new Map<string, bigint>()
   /** By value, when an operator put it back last. */
   readonly #restored = new Map<string, bigint>()
-  /** The paths at which operators have put values back: versions count from 0 again there, as no writer can tell. */
-  readonly #putBack = new Set<string>()
   /** By path, the latest write that was acknowledged to anyone. */
   readonly #acknowledged = new Map<string, bigint>()
 
@@ -160,7 +158,6 @@ export class ConfigCheck implements Check, LedgerListener {
     if (node === null) return
     const value = decode(node.data)
     this.#restored.set(value.by, zxid)
-    this.#putBack.add(path)
     this.#current.set(path, value)
   }
 
@@ -178,7 +175,7 @@ export class ConfigCheck implements Check, LedgerListener {
     write.committed = { zxid, version: node.version }
     this.#expectHonest(value.by, write)
     const before = this.#current.get(path)?.count ?? 0
-    if (kind === 'counted' && value.count !== before + 1 && !this.#putBack.has(path)) {
+    if (kind === 'counted' && value.count !== before + 1) {
       this.#fail(`a lost update: ${value.by} wrote ${value.count} to ${path} at ${hex(zxid)}, where ${before} was`)
     }
     this.#current.set(path, value)

@@ -87,8 +87,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     kin: 'ticks mistaken for something else',
     edits: [{
       file: SESSIONS,
-      from: 'Math.ceil(timeoutMs / this.#tickMs)',
-      to: 'Math.ceil(timeoutMs / this.#tickMs / 2)',
+      from: 'timeoutTicks: Math.ceil(timeoutMs / this.#tickMs)',
+      to: 'timeoutTicks: Math.ceil(timeoutMs / this.#tickMs / 2)',
     }],
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
   },

@@ -92,6 +92,19 @@ describe('the list that is asked for', () => {
     expect(completed([acl(31, 'auth', null)], [HOME])).toBe(Err.invalidAcl)
   })
 
+  it.each([
+    [[acl(31, 'world', 'anyone'), acl(31, null, 'anyone')]],
+    [[acl(31, 'auth', null), acl(31, 'auth', null)]],
+    [[acl(1, 'sasl', 'ann'), acl(31, 'auth', ''), acl(31, 'auth', null)]],
+  ])('cannot be read with a null that would be compared with an earlier entry: %j', (list) => {
+    expect(completed(list, [ANN])).toBe(Err.marshallingError)
+  })
+
+  it('may have a null that no earlier entry is compared with', () => {
+    expect(completed([acl(1, 'auth', null), acl(31, 'auth', null)], [ANN])).toHaveLength(2)
+    expect(completed([acl(31, 'digest', BOB.id), acl(31, 'auth', null)], [ANN])).toHaveLength(2)
+  })
+
   it.each(['world', 'digest', 'ip'])('cannot be read with null for an id of %s, if it gets that far', (scheme) => {
     expect(completed([acl(31, scheme, null)], [ANN])).toBe(Err.marshallingError)
     expect(completed([acl(31, 'sasl', null), acl(31, scheme, null)], [ANN])).toBe(Err.invalidAcl)
