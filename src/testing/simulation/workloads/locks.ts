@@ -23,6 +23,7 @@ import type { SeededRandom } from '../random.ts'
 import type { World } from '../world.ts'
 import type { ClientLife, MakeWorkload, WorkloadSetup } from '../workload.ts'
 import { abortedAfter, attempt, eventually, reported } from './attempt.ts'
+import { ClosedSession } from './closed-session.ts'
 import { Ear } from './ear.ts'
 
 /** Times are in ticks. */
@@ -190,14 +191,14 @@ class LockUser {
   /** Closes the client while it holds, or while it releases. */
   async #close(lease: Lease): Promise<void> {
     const { check, probes } = this.#scene
-    const { sessionId } = this.#client
+    const session = new ClosedSession(this.#client)
     this.#isClosed = true
     probes.hit('closed-in-tenure')
     check.releasing(lease)
     const releasing = this.#life.random.chance(0.5) ? lease.release() : Promise.resolve()
     await this.#client.close()
     await releasing
-    check.released(lease, sessionId)
+    check.released(lease, session.idUnlessOver)
   }
 
   /** Writes to what the lock guards: what a careful holder writes is there at once, as it has just looked. */

@@ -19,6 +19,7 @@ import type { Kernel } from '../kernel.ts'
 import type { Probes } from '../probes.ts'
 import type { ClientLife, MakeWorkload, WorkloadSetup } from '../workload.ts'
 import { abortedAfter, attempt, eventually, reported } from './attempt.ts'
+import { ClosedSession } from './closed-session.ts'
 import { Ear } from './ear.ts'
 
 const PATH = '/groups/workers'
@@ -155,13 +156,13 @@ class GroupUser {
 
   /** Closes the client while it is a member, or while it leaves. */
   async #close(member: Member<MemberData>): Promise<void> {
-    const { sessionId } = this.#client
+    const session = new ClosedSession(this.#client)
     this.#isClosed = true
     this.#probes.hit('closed-in-tenure')
     const leaving = this.#life.random.chance(0.5) ? member.leave() : Promise.resolve()
     await this.#client.close()
     await leaving
-    this.#scene.check.left(member, sessionId)
+    this.#scene.check.left(member, session.idUnlessOver)
   }
 
   #lookForGhosts(): void {
