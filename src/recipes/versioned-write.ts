@@ -7,7 +7,8 @@
  *             error says `unknown`. A forced write counts as done if our data are there; it is not repeated otherwise,
  *             since it could undo a newer one (CURATOR-584).
  * Identity    a version counts from 0 again when a node is deleted and made again. Who has seen the node names its
- *             creation too, so that an equal version of another node is refused; a version alone cannot tell them apart.
+ *             creation too, so that an equal version of another node is refused; a version alone cannot tell them
+ *             apart.
  */
 import { assert } from '../core/assert.ts'
 import type { NodeData, Stat } from '../core/backend.ts'
