@@ -123,20 +123,29 @@ export function completedAcl(
  */
 function withoutDuplicates(acl: readonly AclWish[]): Iterable<AclWish> | null {
   if (acl.length < 2) return acl
+  if (acl.some(({ scheme, id }) => scheme === null || id === null) && comparesNull(acl)) return null
   const first = new Map<string, AclWish>()
+  for (const entry of acl) {
+    const { perms, scheme, id } = entry
+    // Two numbers and a flag: no two entries give the same.
+    const key = `${perms} ${scheme?.length ?? 'null'} ${id === null} ${scheme ?? ''}${id ?? ''}`
+    if (!first.has(key)) first.set(key, entry)
+  }
+  return first.values()
+}
+
+/** Entries are compared by permissions, then by scheme, then by id. */
+function comparesNull(acl: readonly AclWish[]): boolean {
   const perms = new Set<number>()
   const schemes = new Set<string>()
   for (const entry of acl) {
     const { scheme, id } = entry
     const ofScheme = `${entry.perms} ${scheme?.length ?? 'null'} ${scheme ?? ''}`
-    if (scheme === null ? perms.has(entry.perms) : id === null && schemes.has(ofScheme)) return null
+    if (scheme === null ? perms.has(entry.perms) : id === null && schemes.has(ofScheme)) return true
     perms.add(entry.perms)
     schemes.add(ofScheme)
-    // Two numbers and a length of text: no two entries give the same.
-    const key = `${ofScheme}${id === null ? '' : ` ${id}`}`
-    if (!first.has(key)) first.set(key, entry)
   }
-  return first.values()
+  return false
 }
 
 /** What a client is told of a list: only who may change it sees the hashes of passwords. */
