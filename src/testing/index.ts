@@ -37,5 +37,6 @@ export type {
   SimulationReport,
 } from './simulation/simulate.ts'
 export type { Draining } from './simulation/kernel.ts'
-export type { Fault, FaultKind, Lasting, Place, Plan, StruckPacket, Timed } from './simulation/plan.ts'
+export type { Fault, FaultKind, Lasting, LosableRequest, OperatorStrike } from './simulation/plan.ts'
+export type { Place, Plan, StruckPacket, Timed } from './simulation/plan.ts'
 export type { ProfileName } from './simulation/profiles.ts'
