@@ -51,7 +51,7 @@ export type StruckPacket =
 export const LOSABLE_REQUESTS = Object.freeze(['create', 'set', 'delete', 'multi'] as const)
 
 /** A write of a client whose answer a plan may lose. */
-export type LosableRequest = (typeof LOSABLE_REQUESTS)[number]
+export type LosableRequest = 'create' | 'set' | 'delete' | 'multi'
 
 /** What operators do. */
 export const OPERATOR_STRIKES = Object.freeze(['delete', 'restore', 'clear'] as const)
@@ -60,7 +60,7 @@ export const OPERATOR_STRIKES = Object.freeze(['delete', 'restore', 'clear'] as 
  * What an operator does: deletes a node; deletes it and makes it again, with its data but in a session of the
  * operator's own, and deletes that when the strike is over; or deletes a node's parent and everything below it.
  */
-export type OperatorStrike = (typeof OPERATOR_STRIKES)[number]
+export type OperatorStrike = 'delete' | 'restore' | 'clear'
 
 /** One thing that goes wrong. */
 export type Fault =
