@@ -24,7 +24,7 @@ const PART_OF_A_TREE = 1_000
 const RUNS = 7
 /** What no turn takes on a quiet machine, in milliseconds. */
 const QUIET_TURN_MS_MAX = 50
-/** Other tests run beside this one; what the test is to find, such as a sort or a walk per request, takes far longer. */
+/** Other tests run beside this one. What it is to find, such as a sort or a walk per request, takes far longer. */
 const TURN_MS_MAX = 3 * QUIET_TURN_MS_MAX
 /** What the calibration takes on the machine that the limit is meant for. */
 const CALIBRATION_MS = 20
