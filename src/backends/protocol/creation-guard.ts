@@ -14,6 +14,7 @@
  * Order     requests that are called after a guarded multi may take effect before it.
  * Source    PrepRequestProcessor.pRequest2TxnCreate, DataNode.copyStat of ZooKeeper 3.8; decision 0010.
  */
+import { delay } from '../../core/async.ts'
 import type { Operation, OperationResult, Session, Stat } from '../../core/backend.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { joinPath, parentOf, sequenceSuffix } from '../../core/path.ts'
@@ -23,6 +24,10 @@ const BATCH_MULTIS_MAX = 64
 const BATCH_OPERATIONS_MAX = 256
 /** Most bytes of data that leave as one. */
 const BATCH_BYTES_MAX = 256 * 1024
+
+/** Longest pause after the first attempt that failed, in milliseconds, and after many. */
+const PAUSE_MS = 2
+const PAUSE_MS_MAX = 50
 
 const NO_BYTES = new Uint8Array()
 
@@ -94,6 +99,7 @@ class Batch {
   readonly #multi: PlainMulti
   #entries: readonly Entry[]
   #isSynced = false
+  #failures = 0
   #counts: readonly Count[] = []
 
   constructor(session: GuardedSession, multi: PlainMulti, entries: readonly Entry[]) {
@@ -158,7 +164,17 @@ class Batch {
       if (error.index >= guards.length) this.#rejectCulprit(error, guards.length)
       else if (!isCoordinationError(error, 'NO_NODE')) throw error
       // Somebody has created a child, or the parent is gone: the next look tells.
+      await this.#pause()
     }
+  }
+
+  /**
+   * Guarded multis of others are creates too. Without chance two clients that go on at once could keep in step, and the
+   * one that is always second would never get on.
+   */
+  #pause(): Promise<void> {
+    this.#failures += 1
+    return delay(Math.random() * Math.min(PAUSE_MS_MAX, this.#failures * PAUSE_MS))
   }
 
   #rejectCulprit(error: CoordinationError, guards: number): void {
