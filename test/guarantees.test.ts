@@ -117,6 +117,7 @@ type Engines = readonly (readonly [name: string, capabilities: Capabilities])[]
 function capabilityTable(engines: Engines): string {
   const rows: readonly (readonly [string, (capabilities: Capabilities) => string])[] = [
     ['an acknowledged write survives the end of', ({ durability }) => DURABILITY[durability]],
+    ['a check of a creation is one request', (one) => (one.comparesCreations ? 'yes' : 'no')],
     ['a read behind `sync` is linearizable', (one) => yes(one.linearizableSync, 'while a leader is deposed')],
     ['container nodes', ({ containers }) => yes(containers)],
     ['time to live', ({ ttlGranularityMs }) => (ttlGranularityMs === null ? 'no' : `to ${ttlGranularityMs} ms`)],

@@ -235,6 +235,12 @@ export interface Capabilities {
   readonly durability: 'disk' | 'memory' | 'best-effort'
   /** Whether a read after `sync` is linearizable even while leadership changes. */
   readonly linearizableSync: boolean
+  /**
+   * Whether the engine compares the creation of a `check` in the request itself. Where not, such a multi takes several
+   * requests, is tried again while others create nodes under the same parent, and may come after calls made later: it
+   * is for what must not happen to another's node, and for nothing that is done often.
+   */
+  readonly comparesCreations: boolean
   /** Whether `container` nodes exist; where not, recipes make persistent parents. */
   readonly containers: boolean
   /** Granularity of time to live in milliseconds, or null if there is none. */

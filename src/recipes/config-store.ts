@@ -281,7 +281,7 @@ export class ConfigStore<T> {
     if (entry !== undefined) return this.#nodeOf(entry)
     // A folder may get a value; a value that nobody here could read is not overwritten unseen.
     const folder = this.#mirror.snapshot?.nodes.get(key)
-    return folder !== undefined && folder.data.length === 0 ? folder.stat : null
+    return folder !== undefined && folder.data.length === 0 ? this.#asSeen(folder.stat) : null
   }
 
   #entry(entry: ConfigEntry<T>, czxid: bigint): ConfigEntry<T> {
@@ -289,10 +289,15 @@ export class ConfigStore<T> {
     return entry
   }
 
-  #nodeOf(entry: ConfigEntry<T>): SeenNode {
+  #nodeOf(entry: ConfigEntry<T>): ExpectedVersion {
     const czxid = this.#creations.get(entry)
     assert(czxid !== undefined, () => `the creation of version ${String(entry.version)}`)
-    return { czxid, version: entry.version }
+    return this.#asSeen({ czxid, version: entry.version })
+  }
+
+  /** Where the engine does not compare creations itself, publishers under one parent would hold each other up. */
+  #asSeen(node: SeenNode): ExpectedVersion {
+    return this.#client.capabilities.comparesCreations ? node : node.version
   }
 
   /** Waits for the first reading if a write was made before it; what that finds is what the write replaces. */

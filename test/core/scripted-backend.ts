@@ -23,6 +23,7 @@ export const STAT: Stat = {
 export const CAPABILITIES: Capabilities = {
   durability: 'memory',
   linearizableSync: true,
+  comparesCreations: true,
   containers: true,
   ttlGranularityMs: 1,
   acl: true,

@@ -39,6 +39,7 @@ const CLIENT_ERROR_PAUSE_MS = 1_000
 const CAPABILITIES: Capabilities = Object.freeze({
   durability: 'memory',
   linearizableSync: true,
+  comparesCreations: true,
   containers: true,
   ttlGranularityMs: 1,
   acl: false,

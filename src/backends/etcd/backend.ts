@@ -25,6 +25,7 @@ const TIMEOUT_SECONDS_MIN = 2
 const CAPABILITIES: Capabilities = Object.freeze({
   durability: 'disk',
   linearizableSync: true,
+  comparesCreations: true,
   containers: false,
   ttlGranularityMs: null,
   acl: false,

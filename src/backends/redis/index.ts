@@ -17,6 +17,7 @@ export type { ConnectionOptions, RedisConnection, RedisFactory, RedisTarget } fr
 const CAPABILITIES: Capabilities = Object.freeze({
   durability: 'best-effort',
   linearizableSync: false,
+  comparesCreations: true,
   containers: true,
   ttlGranularityMs: 1,
   acl: false,

@@ -87,6 +87,7 @@ function capabilitiesOf(dataBytesMax: number, hasTtl: () => boolean): Capabiliti
   return Object.freeze({
     durability: 'disk',
     linearizableSync: true,
+    comparesCreations: false,
     containers: true,
     get ttlGranularityMs(): number | null {
       return hasTtl() ? TTL_GRANULARITY_MS : null

@@ -73,6 +73,7 @@ const SESSION_TIMEOUT_MIN_MS = 10
 const EVERYTHING: Capabilities = Object.freeze({
   durability: 'best-effort',
   linearizableSync: true,
+  comparesCreations: true,
   containers: true,
   ttlGranularityMs: 1,
   acl: false,

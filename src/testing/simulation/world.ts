@@ -46,6 +46,7 @@ const DISK: DiskWeather = { latencyMsMin: 0.05, latencyMsMax: 1, slowChance: 0.0
 const CAPABILITIES: Capabilities = Object.freeze({
   durability: 'disk',
   linearizableSync: true,
+  comparesCreations: true,
   containers: true,
   ttlGranularityMs: 1,
   acl: false,

@@ -339,6 +339,7 @@ export async function openSession(world: ScriptedWorld): Promise<{ session: Sess
     capabilities: {
       durability: 'disk',
       linearizableSync: true,
+      comparesCreations: true,
       containers: true,
       ttlGranularityMs: 1,
       acl: false,
