@@ -4,7 +4,7 @@
  * Errors    misuse is TypeError (a wrong kind of value) or RangeError (a value out of range). What is right in itself
  *           but more than the engine can take is CoordinationError with outcome `not-sent`.
  */
-import type { Capabilities, CreateMode, Operation } from './backend.ts'
+import type { Capabilities, CreateMode, CreateOptions, Operation } from './backend.ts'
 import type { ClientCreateOptions, CloseOptions, ConnectOptions, Data, MakePathOptions } from './client.ts'
 import type { ReadOptions, VersionOptions, WaitOptions } from './client.ts'
 import { CoordinationError } from './errors.ts'
@@ -46,7 +46,7 @@ const CONNECT_OPTIONS = optionNames<ConnectOptions>({
 
 /** The options of each method of the client. */
 const OPTIONS_OF = {
-  create: optionNames<ClientCreateOptions>({ mode: true, ttlMs: true, signal: true }),
+  create: optionNames<ClientCreateOptions>({ mode: true, ttlMs: true, owned: true, signal: true }),
   get: optionNames<ReadOptions>({ watch: true, signal: true }),
   exists: optionNames<ReadOptions>({ watch: true, signal: true }),
   children: optionNames<ReadOptions>({ watch: true, signal: true }),
@@ -66,6 +66,7 @@ const FIELDS_OF = {
     data: true,
     mode: true,
     ttlMs: true,
+    owned: true,
   }),
   set: optionNames<Extract<Operation, { type: 'set' }>>({ type: true, path: true, data: true, version: true }),
   delete: optionNames<Extract<Operation, { type: 'delete' }>>({ type: true, path: true, version: true }),
@@ -128,11 +129,29 @@ export function isSequential(mode: CreateMode): boolean {
 }
 
 /**
- * Checks mode and time to live of a create.
+ * Checks the options of a create.
  *
+ * @returns them, without what is not given
  * @throws CoordinationError `UNSUPPORTED` with outcome `not-sent` if the engine has no such nodes
  */
-export function validateMode(mode: CreateMode, ttlMs: number | undefined, path: string, engine: Capabilities): void {
+export function createOptionsOf(
+  { mode = 'persistent', ttlMs, owned }: Partial<CreateOptions>,
+  path: string,
+  engine: Capabilities,
+): CreateOptions {
+  validateMode(mode, ttlMs, path, engine)
+  if (owned !== undefined && typeof owned !== 'boolean') {
+    throw new TypeError(`owned must be a boolean, got ${textOf(owned)}`)
+  }
+  if (owned === true && !isEphemeral(mode)) throw new TypeError(`owned is for ephemeral nodes, got mode ${mode}`)
+  return { mode, ...(ttlMs === undefined ? {} : { ttlMs }), ...(owned === true ? { owned } : {}) }
+}
+
+function isEphemeral(mode: CreateMode): boolean {
+  return mode === 'ephemeral' || mode === 'ephemeral-sequential'
+}
+
+function validateMode(mode: CreateMode, ttlMs: number | undefined, path: string, engine: Capabilities): void {
   if (typeof mode !== 'string' || !Object.hasOwn(SEQUENTIAL, mode)) {
     throw new TypeError(`mode must be one of ${Object.keys(SEQUENTIAL).join(', ')}, got ${textOf(mode)}`)
   }
@@ -200,11 +219,10 @@ function operationOf(
   validateFields(operation)
   switch (operation.type) {
     case 'create': {
-      const { type, path, data, mode, ttlMs } = operation
-      validateMode(mode, ttlMs, path, engine)
-      validateCreatePath(path, mode)
-      const node = { type, path: resolve(path, isSequential(mode)), data: bytesOf(data, path, engine), mode }
-      return ttlMs === undefined ? node : { ...node, ttlMs }
+      const { type, path, data } = operation
+      const options = createOptionsOf(operation, path, engine)
+      validateCreatePath(path, options.mode)
+      return { type, path: resolve(path, isSequential(options.mode)), data: bytesOf(data, path, engine), ...options }
     }
     case 'set': {
       const { type, path, data, version } = operation

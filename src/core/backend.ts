@@ -67,6 +67,11 @@ export interface CreateOptions {
   readonly mode: CreateMode
   /** With mode `persistent-with-ttl` only: its time to live in milliseconds, 1 to 2^40 - 1. */
   readonly ttlMs?: number
+  /**
+   * For ephemeral nodes: whether no other session will ever set its data. An engine that compares no creations tells
+   * the node from another's by that: there no other session may. False by default.
+   */
+  readonly owned?: boolean
 }
 
 /** What a create answers. */
@@ -101,6 +106,7 @@ export type Operation =
       readonly data: Uint8Array
       readonly mode: CreateMode
       readonly ttlMs?: number
+      readonly owned?: boolean
     }
   | { readonly type: 'set'; readonly path: string; readonly data: Uint8Array; readonly version: number }
   | { readonly type: 'delete'; readonly path: string; readonly version: number }

@@ -40,6 +40,12 @@ export interface ClientCreateOptions extends WaitOptions {
   readonly mode?: CreateMode
   /** With mode `persistent-with-ttl` only: milliseconds to live. */
   readonly ttlMs?: number
+  /**
+   * For ephemeral nodes: whether only this client will set the node's data. On ZooKeeper no other session may then, so
+   * that a multi which checks the node's `czxid` need not wait until nobody creates beside it; elsewhere it changes
+   * nothing. False by default.
+   */
+  readonly owned?: boolean
 }
 
 /** Options of the three reads. */

@@ -6,12 +6,12 @@
  *           unknown outcome is the caller's to judge: the recipes know how to find out (CURATOR-584).
  * Errors    name paths as the caller wrote them.
  */
-import { NO_OPTIONS, bytesOf, isSequential, operationsOf, validateCreatePath, validateMode } from './arguments.ts'
+import { NO_OPTIONS, bytesOf, isSequential, operationsOf, validateCreatePath, createOptionsOf } from './arguments.ts'
 import { validateOptions, validateVersion } from './arguments.ts'
 import type { Settings } from './arguments.ts'
 import { abortable, abortedError, deferred, limited } from './async.ts'
 import type { Deferred } from './async.ts'
-import type { Backend, Capabilities, Children, CreateMode, CreateOptions, Created, NodeData } from './backend.ts'
+import type { Backend, Capabilities, Children, CreateMode, Created, NodeData } from './backend.ts'
 import type { Operation, OperationResult, Session, Stat, Watcher } from './backend.ts'
 import type { Client, ClientCreateOptions, ClientState, CloseOptions, Data, MakePathOptions } from './client.ts'
 import type { OwnedResource, ReadOptions, VersionOptions, WaitOptions } from './client.ts'
@@ -111,13 +111,12 @@ export class KeptClient implements Client {
 
   async create(path: string, data: Data = NO_BYTES, options: ClientCreateOptions = NO_OPTIONS): Promise<Created> {
     validateOptions('create', options)
-    const { mode = 'persistent', ttlMs, signal } = options
-    validateMode(mode, ttlMs, path, this.capabilities)
-    validateCreatePath(path, mode)
+    const given = createOptionsOf(options, path, this.capabilities)
+    validateCreatePath(path, given.mode)
     const bytes = bytesOf(data, path, this.capabilities)
-    const resolved = this.#resolve(path, isSequential(mode))
-    const createOptions: CreateOptions = ttlMs === undefined ? { mode } : { mode, ttlMs }
-    const created = await this.#run(path, signal, isUnsent, (session) => session.create(resolved, bytes, createOptions))
+    const resolved = this.#resolve(path, isSequential(given.mode))
+    const create = (session: Session): Promise<Created> => session.create(resolved, bytes, given)
+    const created = await this.#run(path, options.signal, isUnsent, create)
     return { path: this.#namespace.strip(created.path), stat: created.stat }
   }
 

@@ -94,7 +94,7 @@ export async function protectedCreate(client: Client, request: ProtectedCreate, 
     for (let attempt = 1; ; attempt += 1) {
       wait.check()
       // Without the wait's signal: what became of the create must be known before it can be cleaned up.
-      const creating = client.create(path, request.data, { mode: 'ephemeral-sequential' })
+      const creating = client.create(path, request.data, { mode: 'ephemeral-sequential', owned: true })
       owed = creating
       try {
         return await abortable(creating, wait.signal)

@@ -75,7 +75,7 @@ export async function claim(claimant: Claimant, bytes: Uint8Array): Promise<Clai
   const { client, path, queuesAgain, signal } = claimant
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const created = await write(claimant, client.create(path, bytes, { mode: 'ephemeral' }))
+      const created = await write(claimant, client.create(path, bytes, { mode: 'ephemeral', owned: true }))
       return { stat: created.stat, isFresh: true }
     } catch (error) {
       if (attempt === CREATE_ATTEMPTS_MAX || signal.aborted) throw error
@@ -134,7 +134,7 @@ async function replace(claimant: Claimant, { czxid, version }: Stat, data: Uint8
       client.multi([
         checkIdentity({ path, czxid }),
         { type: 'delete', path, version },
-        { type: 'create', path, data, mode: 'ephemeral' },
+        { type: 'create', path, data, mode: 'ephemeral', owned: true },
       ]),
     )
     return created?.type === 'create' ? created.stat : null

@@ -1,4 +1,5 @@
 /** What a client's session is opened with. */
+import type { MakeDialect } from './dialect.ts'
 import type { Acl, AuthRequest } from './records.ts'
 
 /** Options of `openClientSession`. */
@@ -22,12 +23,8 @@ export interface ClientSessionOptions {
   readonly requestBytesMax?: number
   /** Whether a server without a majority will do, which can be read from only; false by default. */
   readonly readOnly?: boolean
-  /**
-   * Whose servers these are: ours (the default), or `zookeeper`, which answer pings alone, so that a lease needs better
-   * proofs (client-lease.ts), answer a `sync` alone, so that it takes a transaction (empty-transaction.ts), and say
-   * less of what a multi has created.
-   */
-  readonly servers?: 'quorate' | 'zookeeper'
+  /** How to speak to the servers; as to our own by default. */
+  readonly dialect?: MakeDialect
   /** Gets errors that have no caller, such as a watcher that throws or a server that breaks the protocol. */
   readonly onError: (error: unknown) => void
 }

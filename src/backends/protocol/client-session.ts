@@ -21,22 +21,21 @@ import { CoordinationError } from '../../core/errors.ts'
 import { EventQueue } from '../../core/event-queue.ts'
 import type { Dialer } from './channel.ts'
 import { ClientAttempts } from './client-attempts.ts'
-import { Call, createCall, dated, multiOperation, oversizeOf } from './client-calls.ts'
+import { Call, createCall, multiOperation, oversizeOf } from './client-calls.ts'
 import { readChildren, readCreated, readData, readNothing, readResults, readStat } from './client-calls.ts'
 import { Connection } from './client-connection.ts'
 import type { ConnectionOwner } from './client-connection.ts'
 import { ClientIdentity } from './client-identity.ts'
-import { AnsweredLease, ProvenLease } from './client-lease.ts'
-import type { ClientLease } from './client-lease.ts'
+import { ClientIntroductions } from './client-introductions.ts'
 import type { ClientSessionOptions } from './client-options.ts'
 import { ClientStates } from './client-states.ts'
 import { ClientWatches } from './client-watches.ts'
-import { Err, OpCode, WatcherType, Xid, errorCodeOf } from './codes.ts'
-import { CreationGuard, checksCreation } from './creation-guard.ts'
-import { NEVER_THERE, committed } from './empty-transaction.ts'
+import { Err, OpCode, WatcherType, Xid } from './codes.ts'
+import { OwnDialect } from './dialect.ts'
+import type { Dialect, PlainRequests } from './dialect.ts'
 import { ReadWriteSearch } from './read-write-search.ts'
 import { OPEN_ACL } from './records.ts'
-import type { Acl, ConnectResponse, Reply, ReplyBodies, Request, RequestBodies, ServerMessage } from './records.ts'
+import type { ConnectResponse, Reply, ReplyBodies, Request, RequestBodies, ServerMessage } from './records.ts'
 import { Xids } from './xids.ts'
 
 /** Part of the session time-out, from the sending of the last answered request, after which the session is given up. */
@@ -74,7 +73,6 @@ type Phase = 'opening' | 'attached' | 'detached' | 'over'
 class ClientSession implements Session, ConnectionOwner {
   readonly #dialer: Dialer
   readonly #options: ClientSessionOptions
-  readonly #acl: readonly Acl[]
   readonly #identity: ClientIdentity
   readonly #queue: EventQueue
   readonly #watches: ClientWatches
@@ -82,9 +80,8 @@ class ClientSession implements Session, ConnectionOwner {
   readonly #calls: CallQueue<Call>
   readonly #xids = new Xids()
   readonly #states: ClientStates
-  readonly #lease: ClientLease
-  /** Null where the servers compare creations themselves. */
-  readonly #guard: CreationGuard | null
+  readonly #dialect: Dialect
+  readonly #introductions: ClientIntroductions
   readonly #search: ReadWriteSearch
   readonly #attempts: ClientAttempts
   readonly #expiry = new Deadline(
@@ -100,8 +97,6 @@ class ClientSession implements Session, ConnectionOwner {
   #phase: Phase = 'opening'
   /** Whether `openClientSession` has been answered. */
   #isOpen = false
-  /** Identities that the present server has not acknowledged. */
-  #authsOwed = 0
   #connection: Connection | null = null
   #closing: { readonly xid: number; readonly end: () => void } | null = null
   #closed: Promise<void> | null = null
@@ -109,7 +104,6 @@ class ClientSession implements Session, ConnectionOwner {
   constructor(dialer: Dialer, options: ClientSessionOptions) {
     this.#dialer = dialer
     this.#options = options
-    this.#acl = options.acl ?? OPEN_ACL
     this.#identity = new ClientIdentity(options.sessionTimeoutMs)
     this.#attempts = new ClientAttempts(dialer.serverCount)
     this.#search = new ReadWriteSearch(dialer, () => {
@@ -117,10 +111,8 @@ class ClientSession implements Session, ConnectionOwner {
     })
     this.#queue = new EventQueue(options.onError)
     this.#states = new ClientStates(this.#queue)
-    const prover = { sync: () => this.#askLeader('/'), commit: () => this.#commitNothing('/') }
-    const isZooKeeper = options.servers === 'zookeeper'
-    this.#lease = isZooKeeper ? new ProvenLease(prover) : new AnsweredLease()
-    this.#guard = isZooKeeper ? new CreationGuard(this, (operations) => this.#multi(operations)) : null
+    this.#dialect = options.dialect?.(this.#plainRequests()) ?? new OwnDialect(this.#plainRequests())
+    this.#introductions = new ClientIntroductions(options.auth ?? [], this.#dialect)
     this.#watches = new ClientWatches((path) => {
       this.#disarm(path)
     })
@@ -144,8 +136,8 @@ class ClientSession implements Session, ConnectionOwner {
 
   get leaseDeadlineMs(): number {
     if (this.#phase === 'over') return -Infinity
-    this.#lease.want()
-    return this.#lease.deadlineMs
+    this.#dialect.lease.want()
+    return this.#dialect.lease.deadlineMs
   }
 
   onState(listener: (state: SessionState) => void): () => void {
@@ -153,8 +145,7 @@ class ClientSession implements Session, ConnectionOwner {
   }
 
   create(path: string, data: Uint8Array, options: CreateOptions): Promise<Created> {
-    const { op, body } = createCall(path, data, options, this.#acl)
-    return this.#call(op, body, path, readCreated)
+    return this.#dialect.create(path, data, options)
   }
 
   get(path: string, watch?: Watcher): Promise<NodeData> {
@@ -178,22 +169,11 @@ class ClientSession implements Session, ConnectionOwner {
   }
 
   multi(operations: readonly Operation[]): Promise<OperationResult[]> {
-    if (this.#guard !== null && checksCreation(operations)) return this.#guard.multi(operations)
-    return this.#multi(operations)
-  }
-
-  #multi(operations: readonly Operation[]): Promise<OperationResult[]> {
-    const body = operations.map((operation) => multiOperation(operation, this.#acl))
-    const oversize = oversizeOf(body, this.#options.requestBytesMax ?? Infinity)
-    if (oversize !== null) return Promise.reject(oversize)
-    const answer = this.#call(OpCode.multi, body, '', (results, zxid) => {
-      return readResults(results, operations, zxid, this.id)
-    })
-    return this.#options.servers === 'zookeeper' ? dated(answer, (path) => this.exists(path)) : answer
+    return this.#dialect.multi(operations)
   }
 
   sync(path: string): Promise<void> {
-    return this.#options.servers === 'zookeeper' ? this.#commitNothing(path) : this.#askLeader(path)
+    return this.#dialect.sync(path)
   }
 
   unwatch(path: string, watch: Watcher): void {
@@ -262,12 +242,28 @@ class ClientSession implements Session, ConnectionOwner {
     })
   }
 
-  #askLeader(path: string): Promise<void> {
-    return this.#call(OpCode.sync, { path }, path, readNothing)
-  }
-
-  #commitNothing(path: string): Promise<void> {
-    return committed(this.#call(OpCode.delete, { path: NEVER_THERE, version: -1 }, path, readNothing))
+  #plainRequests(): PlainRequests {
+    return {
+      acl: this.#options.acl ?? OPEN_ACL,
+      isAnonymous: (this.#options.auth ?? []).length === 0,
+      create: (path, data, options, acl) => {
+        const { op, body } = createCall(path, data, options, acl)
+        return this.#call(op, body, path, readCreated)
+      },
+      exists: (path) => this.exists(path),
+      set: (path, data, version) => this.set(path, data, version),
+      delete: (path, version, named) => this.#call(OpCode.delete, { path, version }, named, readNothing),
+      multi: (operations, aclOf) => {
+        const body = operations.map((operation) => multiOperation(operation, aclOf(operation)))
+        const oversize = oversizeOf(body, this.#options.requestBytesMax ?? Infinity)
+        if (oversize !== null) return Promise.reject(oversize)
+        return this.#call(OpCode.multi, body, '', (results, zxid) => readResults(results, operations, zxid, this.id))
+      },
+      sync: (path) => this.#call(OpCode.sync, { path }, path, readNothing),
+      introduce: (auth) => {
+        if (this.#phase === 'attached' && this.#connection !== null) this.#introductions.add(this.#connection, auth)
+      },
+    }
   }
 
   #submit(call: Call): void {
@@ -286,7 +282,7 @@ class ClientSession implements Session, ConnectionOwner {
 
   #send(call: Call): void {
     this.#calls.sent(call)
-    this.#connection?.send(call.request, call.renews && this.#lease.areCallsPings)
+    this.#connection?.send(call.request, call.renews && this.#dialect.lease.areCallsPings)
   }
 
   #disarm(path: string): void {
@@ -316,7 +312,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#calls.takeAnswered()
     if (call.renews) {
       this.#answeredSentMs = Math.max(this.#answeredSentMs, call.sentAtMs)
-      this.#lease.answered(call.sentAtMs)
+      this.#dialect.lease.answered(call.sentAtMs)
     }
     if (call.arms) this.#watches.answered(call, call.armedBy(reply))
     call.settle(reply)
@@ -329,7 +325,7 @@ class ClientSession implements Session, ConnectionOwner {
     if (xid === Xid.ping) {
       const sentMs = connection.takePingSentMs() ?? -Infinity
       this.#answeredSentMs = Math.max(this.#answeredSentMs, sentMs)
-      this.#lease.ponged(sentMs)
+      this.#dialect.lease.ponged(sentMs)
     } else if (xid === Xid.auth) {
       this.#onAuthReply(connection, err)
     } else if (xid !== Xid.setWatches) {
@@ -340,17 +336,13 @@ class ClientSession implements Session, ConnectionOwner {
   }
 
   #onAuthReply(connection: Connection, err: number): void {
-    this.#authsOwed -= 1
-    if (err === Err.ok) {
-      if (this.#authsOwed === 0) this.#open()
-      return
-    }
-    const message = `${connection.server} refused to know this client: ${errorCodeOf(err)} (${err})`
-    const error = new CoordinationError('NO_AUTH', message, { outcome: 'not-sent' })
-    if (this.#isOpen) {
-      this.#queue.report(error)
-      this.#drop(message)
-    } else this.abandon(error)
+    const refusal = this.#introductions.answered(connection, err)
+    if (refusal === null) {
+      if (this.#introductions.areDone) this.#open()
+    } else if (refusal.error === null || this.#isOpen) {
+      if (refusal.error !== null) this.#queue.report(refusal.error)
+      this.#drop(refusal.message)
+    } else this.abandon(refusal.error)
   }
 
   #open(): void {
@@ -405,18 +397,16 @@ class ClientSession implements Session, ConnectionOwner {
     this.#phase = 'attached'
     this.#attempts.attached()
     if (isNew) this.#answeredSentMs = Math.max(this.#answeredSentMs, connection.connectSentMs)
-    this.#lease.attached(connection.connectSentMs, response.timeOut, isNew && !response.readOnly)
+    this.#dialect.lease.attached(connection.connectSentMs, response.timeOut, isNew && !response.readOnly)
     this.#expiry.start()
-    connection.attached(response.timeOut, response.timeOut * this.#lease.pingPart, isNew)
+    connection.attached(response.timeOut, response.timeOut * this.#dialect.lease.pingPart, isNew)
     if (response.readOnly) this.#search.start()
-    const auth = this.#options.auth ?? []
-    this.#authsOwed = auth.length
-    for (const body of auth) connection.send({ xid: Xid.auth, op: OpCode.auth, body }, false)
+    this.#introductions.begin(connection)
     // ClientCnxn's order: watches first, so that what fires is told before any answer to what waited.
     for (const body of this.#watches.toRearm()) {
       connection.send({ xid: Xid.setWatches, op: OpCode.setWatches, body }, false)
     }
-    if (auth.length === 0) this.#open()
+    if (this.#introductions.areDone) this.#open()
     if (!opening) this.#states.set({ status: 'connected' })
     for (const call of this.#calls.takeWaiting()) this.#send(call)
   }
@@ -432,8 +422,8 @@ class ClientSession implements Session, ConnectionOwner {
     if (this.#phase === 'attached') {
       this.#phase = 'detached'
       this.#calls.failInFlight({ code: 'CONNECTION_LOSS', message: `lost connection: ${reason}`, outcome: 'not-sent' })
-      this.#lease.detached()
-      this.#states.set({ status: 'suspended', deadlineMs: this.#lease.deadlineMs })
+      this.#dialect.lease.detached()
+      this.#states.set({ status: 'suspended', deadlineMs: this.#dialect.lease.deadlineMs })
     }
     if (this.#phase === 'opening' && this.#attempts.areInVain) {
       this.#unlink('over')

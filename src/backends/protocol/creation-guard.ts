@@ -9,8 +9,12 @@
  *           2, and is the node that is meant. Both reads may come from a server that lags: the multi is judged by the
  *           leader.
  * Refusal   is told only after a `sync`: a server that lags may not know the node yet.
- * Cost      two round trips (the two reads leave together); one more for each time that somebody creates a child in
- *           between. Checks that wait meanwhile leave in one multi, since each guarded multi is such a create itself.
+ * Crowded   where others create beside our node all the time, the count is never what it was. There a node that this
+ *           session owns (zookeeper/owned-nodes.ts) goes by the look of step 2 and by that: no node of another recipe
+ *           is ever touched, and one that somebody else puts at the path could be only within that one round trip.
+ * Cost      two round trips (the two reads leave together), and one more when somebody creates a child in between; one
+ *           more each time for a node that is not owned. Checks that wait meanwhile leave in one multi, since each
+ *           guarded multi is such a create itself.
  * Order     requests that are called after a guarded multi may take effect before it.
  * Source    PrepRequestProcessor.pRequest2TxnCreate, DataNode.copyStat of ZooKeeper 3.8; decision 0010.
  */
@@ -29,21 +33,32 @@ const BATCH_BYTES_MAX = 256 * 1024
 const PAUSE_MS = 2
 const PAUSE_MS_MAX = 50
 
+/** How long a parent is taken for crowded after a count of it was overtaken, in milliseconds. */
+const CROWDED_MS = 1_000
+/** Parents that are remembered as crowded. */
+const CROWDED_MAX = 64
+
 const NO_BYTES = new Uint8Array()
 
 type Check = Extract<Operation, { readonly type: 'check' }>
 
 /** What the guard asks the servers, in the session's order. None of it is repeated over a lost connection. */
-type GuardedSession = Pick<Session, 'exists' | 'sync'>
-
-/** Makes a multi as the servers know it, without checks of creations. */
-type PlainMulti = (operations: readonly Operation[]) => Promise<OperationResult[]>
+export interface GuardedRequests extends Pick<Session, 'exists' | 'sync'> {
+  /** A multi as the servers know it, without checks of creations. */
+  multi(operations: readonly Operation[]): Promise<OperationResult[]>
+  /** A multi with them, by what this session owns; null, now or later, if that cannot be. */
+  attemptOwned(operations: readonly Operation[]): Promise<OperationResult[] | null> | null
+  /** What was refused by it was ours. */
+  distrust(): void
+}
 
 /** A multi that waits for its answer. */
 interface Entry {
   readonly operations: readonly Operation[]
   readonly resolve: (results: OperationResult[]) => void
   readonly reject: (error: unknown) => void
+  /** Whether the servers did not let us do it by what we own. */
+  isDenied: boolean
 }
 
 /** What a parent's stat says of the next sequential name under it. */
@@ -62,14 +77,13 @@ export function checksCreation(operations: readonly Operation[]): boolean {
 
 /** The guarded multis of one session, one batch at a time. */
 export class CreationGuard {
-  readonly #session: GuardedSession
-  readonly #multi: PlainMulti
+  readonly #requests: GuardedRequests
+  readonly #crowded = new CrowdedParents()
   readonly #waiting: Entry[] = []
   #isBusy = false
 
-  constructor(session: GuardedSession, multi: PlainMulti) {
-    this.#session = session
-    this.#multi = multi
+  constructor(requests: GuardedRequests) {
+    this.#requests = requests
   }
 
   /**
@@ -79,7 +93,7 @@ export class CreationGuard {
    */
   multi(operations: readonly Operation[]): Promise<OperationResult[]> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ operations, resolve, reject })
+      this.#waiting.push({ operations, resolve, reject, isDenied: false })
       if (!this.#isBusy) void this.#run()
     })
   }
@@ -87,7 +101,7 @@ export class CreationGuard {
   async #run(): Promise<void> {
     this.#isBusy = true
     while (this.#waiting.length > 0) {
-      await new Batch(this.#session, this.#multi, takeBatch(this.#waiting)).settle()
+      await new Batch(this.#requests, this.#crowded, takeBatch(this.#waiting)).settle()
     }
     this.#isBusy = false
   }
@@ -95,16 +109,18 @@ export class CreationGuard {
 
 /** Some multis that leave as one, until each has its answer. */
 class Batch {
-  readonly #session: GuardedSession
-  readonly #multi: PlainMulti
+  readonly #requests: GuardedRequests
+  readonly #crowded: CrowdedParents
   #entries: readonly Entry[]
   #isSynced = false
   #failures = 0
   #counts: readonly Count[] = []
+  /** Of the last attempt, which failed. */
+  #overtaken: readonly Count[] = []
 
-  constructor(session: GuardedSession, multi: PlainMulti, entries: readonly Entry[]) {
-    this.#session = session
-    this.#multi = multi
+  constructor(requests: GuardedRequests, crowded: CrowdedParents, entries: readonly Entry[]) {
+    this.#requests = requests
+    this.#crowded = crowded
     this.#entries = entries
   }
 
@@ -112,7 +128,9 @@ class Batch {
   async settle(): Promise<void> {
     try {
       while (this.#entries.length > 0) {
-        if (await this.#look()) await this.#attempt()
+        if (!(await this.#look())) continue
+        if (this.#counts.some(({ parent }) => this.#crowded.has(parent))) await this.#attemptOwned()
+        else await this.#attempt()
       }
     } catch (error) {
       // Nobody's in particular, such as a lost connection.
@@ -126,11 +144,10 @@ class Batch {
     const parents = [...new Set(checks.map(({ path }) => parentOf(path)))]
     // The order of the calls is the order of the reads: parents first.
     const [stats, nodes] = await Promise.all([
-      Promise.all(parents.map((parent) => this.#session.exists(parent))),
-      Promise.all(checks.map(({ path }) => this.#session.exists(path))),
+      Promise.all(parents.map((parent) => this.#requests.exists(parent))),
+      Promise.all(checks.map(({ path }) => this.#requests.exists(path))),
     ])
-    const before = this.#counts
-    this.#counts = parents.flatMap((parent, i) => countsOf(parent, stats[i] ?? null, before))
+    this.#counts = parents.flatMap((parent, i) => countsOf(parent, stats[i] ?? null, this.#overtaken))
     const counted = new Set(this.#counts.map(({ parent }) => parent))
     const found = new Map<Operation, Stat | null>()
     for (const [i, check] of checks.entries()) {
@@ -141,10 +158,31 @@ class Batch {
     if (this.#isSynced) {
       for (const entry of refused) this.#reject(entry, refusalOf(entry, found))
     } else {
-      await this.#session.sync('/')
+      await this.#requests.sync('/')
       this.#isSynced = true
     }
     return false
+  }
+
+  /** What cannot be done so is left to an attempt by counts, right after it: what was seen may be old by then. */
+  async #attemptOwned(): Promise<void> {
+    const attempts = this.#entries.map(async (entry) => {
+      const attempt = entry.isDenied ? null : this.#requests.attemptOwned(entry.operations)
+      if (attempt === null) return entry
+      try {
+        const results = await attempt
+        entry.isDenied = results === null
+        if (results === null) return entry
+        entry.resolve(results)
+      } catch (error) {
+        entry.reject(error)
+      }
+      return null
+    })
+    this.#entries = (await Promise.all(attempts)).filter((entry) => entry !== null)
+    if (this.#entries.length === 0) return
+    await this.#pause()
+    if (await this.#look()) await this.#attempt()
   }
 
   async #attempt(): Promise<void> {
@@ -152,8 +190,9 @@ class Batch {
     const entries = this.#entries
     const operations = [...guards, ...entries.flatMap((entry) => entry.operations.map(withoutCreation))]
     try {
-      const results = await this.#multi(operations)
+      const results = await this.#requests.multi(operations)
       this.#entries = []
+      if (entries.some(({ isDenied }) => isDenied)) this.#requests.distrust()
       let start = guards.length
       for (const { operations: own, resolve } of entries) {
         resolve(results.slice(start, start + own.length))
@@ -163,8 +202,10 @@ class Batch {
       if (!isCoordinationError(error) || error.index === undefined) throw error
       if (error.index >= guards.length) this.#rejectCulprit(error, guards.length)
       else if (!isCoordinationError(error, 'NO_NODE')) throw error
+      else for (const { parent } of this.#counts) this.#crowded.add(parent)
       // Somebody has created a child, or the parent is gone: the next look tells.
-      await this.#pause()
+      this.#failures += 1
+      this.#overtaken = this.#counts
     }
   }
 
@@ -173,7 +214,6 @@ class Batch {
    * one that is always second would never get on.
    */
   #pause(): Promise<void> {
-    this.#failures += 1
     return delay(Math.random() * Math.min(PAUSE_MS_MAX, this.#failures * PAUSE_MS))
   }
 
@@ -195,6 +235,22 @@ class Batch {
   #reject(entry: Entry, error: unknown): void {
     this.#entries = this.#entries.filter((other) => other !== entry)
     entry.reject(error)
+  }
+}
+
+/** Parents under which somebody creates all the time. */
+class CrowdedParents {
+  readonly #untilMs = new Map<string, number>()
+
+  add(parent: string): void {
+    this.#untilMs.delete(parent)
+    this.#untilMs.set(parent, performance.now() + CROWDED_MS)
+    const [oldest] = this.#untilMs.keys()
+    if (this.#untilMs.size > CROWDED_MAX && oldest !== undefined) this.#untilMs.delete(oldest)
+  }
+
+  has(parent: string): boolean {
+    return performance.now() < (this.#untilMs.get(parent) ?? -Infinity)
   }
 }
 
@@ -234,11 +290,11 @@ function refusalOf({ operations }: Entry, found: ReadonlyMap<Operation, Stat | n
  * twice the creates, and the int32 loses the highest bit. If a guard has failed though nobody has created anything, it
  * was the other of the two.
  */
-function countsOf(parent: string, stat: Stat | null, before: readonly Count[]): Count[] {
+function countsOf(parent: string, stat: Stat | null, overtaken: readonly Count[]): Count[] {
   // Without a parent there is no node either, and the check is refused. The root is never made again.
   if (stat === null) return []
   const doubled = (stat.cversion + stat.numChildren) | 0
-  const last = before.find((count) => count.parent === parent)
+  const last = overtaken.find((count) => count.parent === parent)
   const isUpperHalf = last !== undefined && last.doubled === doubled && !last.isUpperHalf
   return [{ parent, doubled, isUpperHalf }]
 }

@@ -13,7 +13,9 @@ import { openClientSession } from '../protocol/client-session.ts'
 import { ChrootSession } from './chroot-session.ts'
 import { textOf } from './connection-string.ts'
 import type { Destination } from './connection-string.ts'
+import { ZooKeeperDialect } from './dialect.ts'
 import { SocketDialer } from './io/socket-dialer.ts'
+import type { OwnershipSupport } from './owned-nodes.ts'
 import { REQUEST_OVERHEAD_BYTES } from './options.ts'
 import type { ZooKeeperSettings } from './options.ts'
 
@@ -33,6 +35,7 @@ export class ZooKeeperBackend implements Backend {
   readonly #destination: Destination
   readonly #settings: ZooKeeperSettings
   readonly #around: (dialer: Dialer) => Dialer
+  readonly #ownership: OwnershipSupport = { isRefused: false }
   #hasTtl: boolean | null = null
   #isChrootMade = false
 
@@ -59,7 +62,7 @@ export class ZooKeeperBackend implements Backend {
       acl,
       readOnly,
       requestBytesMax: dataBytesMax + REQUEST_OVERHEAD_BYTES,
-      servers: 'zookeeper',
+      dialect: (requests) => new ZooKeeperDialect(requests, this.#ownership),
       onError: options.onError,
       ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
       ...(options.callTimeoutMs === undefined ? {} : { callTimeoutMs: options.callTimeoutMs }),

@@ -74,8 +74,11 @@ export const capabilityCases: readonly Case<World>[] = [
       const ttlMs = Math.max(TTL_MIN_MS, world.backend.capabilities.ttlGranularityMs ?? 0)
       const options: CreateOptions = { mode: 'persistent-with-ttl', ttlMs }
       if (await refusedTtl(world, session, options)) return
-      await session.create(world.path('parent'), bytes(''), options)
-      await world.node(session, 'parent/c')
+      // At once: its time could be over before it has a child.
+      await session.multi([
+        { type: 'create', path: world.path('parent'), data: bytes(''), ...options },
+        { type: 'create', path: world.path('parent/c'), data: bytes(''), mode: 'persistent' },
+      ])
       await session.create(world.path('long'), bytes(''), { mode: 'persistent-with-ttl', ttlMs: TTL_LONG_MS })
       await session.create(world.path('short'), bytes(''), options)
       await world.eventually(() => reaped(world, session, 'short'), 'the node whose time is over is removed')

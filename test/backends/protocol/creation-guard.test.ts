@@ -7,6 +7,11 @@ import { modelBackend } from '../../../src/testing/index.ts'
 const NO_DATA = new Uint8Array()
 /** The parent, the node, and the multi. */
 const CALLS_OF_A_GUARDED_MULTI = 3
+/** The call of a guarded multi that is refused if the count has changed. */
+const COUNTED = 2
+
+/** A session that owns no node, so that all goes by counts. */
+const NOTHING_OWNED = { attemptOwned: () => null, distrust: () => undefined }
 
 function fail(error: unknown): never {
   throw error
@@ -18,16 +23,24 @@ interface Scene {
   readonly guard: CreationGuard
   /** How many plain multis were asked for. */
   readonly multis: () => number
+  /** How many were asked for by what the session owns. */
+  readonly owned: () => number
+  readonly distrusted: () => boolean
 }
 
 /**
  * @param before - is awaited before each request of the guard takes effect; told how many came before it
  */
-async function scene(before: (call: number, other: Session) => Promise<void> = async () => undefined): Promise<Scene> {
+async function scene(
+  before: (call: number, other: Session) => Promise<void> = async () => undefined,
+  ownership: 'none' | 'kept' | 'denied' = 'kept',
+): Promise<Scene> {
   const backend = modelBackend()
   const [owner, other] = [await backend.open({ onError: fail }), await backend.open({ onError: fail })]
   let calls = 0
   let multis = 0
+  let owned = 0
+  let isDistrusted = false
   // As on a real session, each request takes effect after those that were asked for earlier.
   let last: Promise<unknown> = Promise.resolve()
   const inOrder = <T>(run: () => Promise<T>): Promise<T> => {
@@ -43,12 +56,23 @@ async function scene(before: (call: number, other: Session) => Promise<void> = a
     exists: (path: string) => inOrder(() => owner.exists(path)),
     sync: (path: string) => inOrder(() => owner.sync(path)),
   }
-  const guard = new CreationGuard(session, (operations) => {
-    expect(checksCreation(operations)).toBe(false)
-    multis += 1
-    return inOrder(() => owner.multi(operations))
+  const guard = new CreationGuard({
+    ...session,
+    attemptOwned: (operations) => {
+      if (ownership === 'none') return null
+      owned += 1
+      return inOrder(() => (ownership === 'denied' ? Promise.resolve(null) : owner.multi(operations)))
+    },
+    distrust: () => {
+      isDistrusted = true
+    },
+    multi: (operations) => {
+      expect(checksCreation(operations)).toBe(false)
+      multis += 1
+      return inOrder(() => owner.multi(operations))
+    },
   })
-  return { owner, other, guard, multis: () => multis }
+  return { owner, other, guard, multis: () => multis, owned: () => owned, distrusted: () => isDistrusted }
 }
 
 function plain(session: Session, path: string): Promise<{ readonly path: string; readonly stat: Stat }> {
@@ -95,13 +119,38 @@ describe('a guarded multi', () => {
   it('tries again for as long as others create children beside the node', async () => {
     const { owner, other, guard, multis } = await scene(async (call) => {
       if (call < 12) await plain(other, `/p/other-${String(call)}`)
-    })
+    }, 'none')
     await plain(owner, '/p')
     const { stat } = await plain(owner, '/p/n')
     await guard.multi([check('/p/n', stat.czxid), remove('/p/n')])
     expect(await owner.exists('/p/n')).toBeNull()
-    expect(multis()).toBe(5)
+    expect(multis()).toBeGreaterThan(2)
     expect((await owner.children('/p')).names).toHaveLength(12)
+  })
+
+  it('goes by what the session owns once others create beside the node', async () => {
+    const { owner, other, guard, owned, multis } = await scene(async (call) => {
+      if (call === COUNTED) await plain(other, '/p/other')
+    })
+    await plain(owner, '/p')
+    const { stat } = await plain(owner, '/p/n')
+    await guard.multi([check('/p/n', stat.czxid), remove('/p/n')])
+    expect([multis(), owned()]).toEqual([1, 1])
+    expect(await owner.exists('/p/n')).toBeNull()
+    const { stat: again } = await plain(owner, '/p/n')
+    await guard.multi([check('/p/n', again.czxid), remove('/p/n')])
+    expect([multis(), owned()]).toEqual([1, 2])
+  })
+
+  it('tells that the servers do not keep what the session owns, once the count has shown the node', async () => {
+    const { owner, other, guard, owned, multis, distrusted } = await scene(async (call) => {
+      if (call === COUNTED) await plain(other, '/p/other')
+    }, 'denied')
+    await plain(owner, '/p')
+    const { stat } = await plain(owner, '/p/n')
+    await guard.multi([check('/p/n', stat.czxid), remove('/p/n')])
+    expect([multis(), owned(), distrusted()]).toEqual([2, 1, true])
+    expect(await owner.exists('/p/n')).toBeNull()
   })
 
   it('refuses a check of a node that the same multi creates, and one whose parent is gone', async () => {
@@ -127,7 +176,8 @@ describe('a guarded multi', () => {
         isSynced = true
       },
     }
-    const guard = new CreationGuard(session, (operations) => owner.multi(operations))
+    const multi = (operations: readonly Operation[]): Promise<OperationResult[]> => owner.multi(operations)
+    const guard = new CreationGuard({ ...session, ...NOTHING_OWNED, multi })
     await guard.multi([check('/n', stat.czxid), remove('/n')])
     expect(await owner.exists('/n')).toBeNull()
   })
@@ -151,7 +201,12 @@ describe('a guarded multi', () => {
   it('gives the error of a lost connection to everyone, without a path or a place of its own', async () => {
     const { owner } = await scene()
     const lost = new CoordinationError('CONNECTION_LOSS', 'lost', { outcome: 'unknown' })
-    const guard = new CreationGuard(owner, () => Promise.reject(lost))
+    const guard = new CreationGuard({
+      exists: (path) => owner.exists(path),
+      sync: (path) => owner.sync(path),
+      ...NOTHING_OWNED,
+      multi: () => Promise.reject(lost),
+    })
     const { stat } = await plain(owner, '/n')
     const both = await Promise.allSettled([1, 2].map(() => guard.multi([check('/n', stat.czxid), remove('/n')])))
     for (const result of both) {
@@ -173,14 +228,15 @@ describe('a guarded multi', () => {
       sync: () => Promise.resolve(),
     }
     let attempts = 0
-    const guard = new CreationGuard(session, (operations): Promise<OperationResult[]> => {
+    const multi = (operations: readonly Operation[]): Promise<OperationResult[]> => {
       attempts += 1
       const [create, guarded] = operations
       expect(create?.type).toBe('create')
       const isRight = guarded?.path === `${create?.path ?? ''}${suffix}`
       if (isRight) return Promise.resolve(operations.map(() => ({ type: 'delete' })))
       return Promise.reject(new CoordinationError('NO_NODE', 'none', { outcome: 'rejected', index: 1 }))
-    })
+    }
+    const guard = new CreationGuard({ ...session, ...NOTHING_OWNED, multi })
     expect(await guard.multi([check('/p/n', 7n), remove('/p/n')])).toHaveLength(2)
     expect(attempts).toBeLessThanOrEqual(2)
   })

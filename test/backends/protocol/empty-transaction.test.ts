@@ -1,6 +1,9 @@
 import { expect, it } from 'vitest'
 import { openClientSession } from '../../../src/backends/protocol/client-session.ts'
 import { Err, OpCode } from '../../../src/backends/protocol/codes.ts'
+import { OwnDialect } from '../../../src/backends/protocol/dialect.ts'
+import type { MakeDialect } from '../../../src/backends/protocol/dialect.ts'
+import { ZooKeeperDialect } from '../../../src/backends/zookeeper/dialect.ts'
 import type { Session } from '../../../src/core/backend.ts'
 import { ScriptedDialer } from './scripted-servers.ts'
 import type { ScriptedChannel } from './scripted-servers.ts'
@@ -10,15 +13,17 @@ interface Opened {
   readonly server: ScriptedChannel
 }
 
-async function openedOn(servers: 'quorate' | 'zookeeper'): Promise<Opened> {
+const ofZooKeeper: MakeDialect = (requests) => new ZooKeeperDialect(requests, { isRefused: false })
+
+async function openedOn(dialect: MakeDialect): Promise<Opened> {
   const dialer = new ScriptedDialer()
-  const opening = openClientSession(dialer, { sessionTimeoutMs: 3_000, onError: () => undefined, servers })
+  const opening = openClientSession(dialer, { sessionTimeoutMs: 3_000, onError: () => undefined, dialect })
   dialer.last.accept()
   return { session: await opening, server: dialer.last }
 }
 
 it('a sync on ZooKeeper is a deletion that is refused, and any other refusal is one of the sync', async () => {
-  const { session, server } = await openedOn('zookeeper')
+  const { session, server } = await openedOn(ofZooKeeper)
   const synced = session.sync('/a')
   expect(server.requests.at(-1)).toMatchObject({
     op: OpCode.delete,
@@ -35,14 +40,14 @@ it('a sync on ZooKeeper is a deletion that is refused, and any other refusal is 
 })
 
 it('a sync on ZooKeeper that was lost has written nothing, whatever became of it', async () => {
-  const { session, server } = await openedOn('zookeeper')
+  const { session, server } = await openedOn(ofZooKeeper)
   const lost = session.sync('/a')
   server.hangUp()
   await expect(lost).rejects.toMatchObject({ code: 'CONNECTION_LOSS', outcome: 'not-sent', path: '/a' })
 })
 
 it('a sync on our own servers is one', async () => {
-  const { session, server } = await openedOn('quorate')
+  const { session, server } = await openedOn((requests) => new OwnDialect(requests))
   const synced = session.sync('/a')
   expect(server.requests.at(-1)).toMatchObject({ op: OpCode.sync, body: { path: '/a' } })
   server.reply({ path: '/a' })

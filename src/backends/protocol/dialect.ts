@@ -1,0 +1,77 @@
+/**
+ * What differs between servers that speak this protocol: what proves that a session lives, what makes later reads
+ * linearizable, and what a multi can compare.
+ *
+ * Ours      answer a ping, a write and a `sync` only with a majority behind them, compare creations, and date the
+ *           creates of a multi: each of these is one plain request.
+ * ZooKeeper see zookeeper/dialect.ts.
+ */
+import type { Created, CreateOptions, Operation, OperationResult, Stat } from '../../core/backend.ts'
+import { AnsweredLease } from './client-lease.ts'
+import type { ClientLease } from './client-lease.ts'
+import type { Acl, AuthRequest } from './records.ts'
+
+/** The requests that a dialect is made of. They leave in the order of the calls, and are answered in it. */
+export interface PlainRequests {
+  /** The access control list of the nodes that this client makes. */
+  readonly acl: readonly Acl[]
+  /** Whether the application has told the servers nothing of who it is. */
+  readonly isAnonymous: boolean
+  create(path: string, data: Uint8Array, options: CreateOptions, acl: readonly Acl[]): Promise<Created>
+  exists(path: string): Promise<Stat | null>
+  set(path: string, data: Uint8Array, version: number): Promise<Stat>
+  /** @param named - the path that its error names */
+  delete(path: string, version: number, named: string): Promise<void>
+  /**
+   * A multi of these operations and no others.
+   *
+   * @param aclOf - gives the access control list of a node that it creates
+   */
+  multi(operations: readonly Operation[], aclOf: (operation: Operation) => readonly Acl[]): Promise<OperationResult[]>
+  /** The request that ZooKeeper calls sync. */
+  sync(path: string): Promise<void>
+  /** Tells the present server, if there is one, of another identity; the next ones hear of {@link Dialect.auth}. */
+  introduce(auth: AuthRequest): void
+}
+
+/** One session's way to speak to its servers; see the head of this file. */
+export interface Dialect {
+  readonly lease: ClientLease
+  /** Identities that each server is told of, after those of the application. */
+  readonly auth: readonly AuthRequest[]
+  /** A server did not take one of {@link Dialect.auth}; it ends the connection. */
+  refused(): void
+  create(path: string, data: Uint8Array, options: CreateOptions): Promise<Created>
+  multi(operations: readonly Operation[]): Promise<OperationResult[]>
+  sync(path: string): Promise<void>
+}
+
+/** Makes the dialect of one session. */
+export type MakeDialect = (requests: PlainRequests) => Dialect
+
+/** The dialect of our own servers. */
+export class OwnDialect implements Dialect {
+  readonly lease = new AnsweredLease()
+  readonly auth: readonly AuthRequest[] = []
+  readonly #requests: PlainRequests
+
+  constructor(requests: PlainRequests) {
+    this.#requests = requests
+  }
+
+  refused(): void {
+    // There is none of its own.
+  }
+
+  create(path: string, data: Uint8Array, options: CreateOptions): Promise<Created> {
+    return this.#requests.create(path, data, options, this.#requests.acl)
+  }
+
+  multi(operations: readonly Operation[]): Promise<OperationResult[]> {
+    return this.#requests.multi(operations, () => this.#requests.acl)
+  }
+
+  sync(path: string): Promise<void> {
+    return this.#requests.sync(path)
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * How a session speaks to ZooKeeper, where one server answers alone what ours answer with a majority behind them.
+ *
+ * Lease     proven in three steps (protocol/client-lease.ts).
+ * Sync      a transaction that changes nothing (protocol/empty-transaction.ts).
+ * Checks    of a creation take more than one request (protocol/creation-guard.ts, owned-nodes.ts).
+ * Dates     of the creates of a multi are not told, and are read off a node.
+ */
+import type { Created, CreateOptions, Operation, OperationResult } from '../../core/backend.ts'
+import { dated } from '../protocol/client-calls.ts'
+import { ProvenLease } from '../protocol/client-lease.ts'
+import { CreationGuard, checksCreation } from '../protocol/creation-guard.ts'
+import type { Dialect, PlainRequests } from '../protocol/dialect.ts'
+import { NEVER_THERE, committed } from '../protocol/empty-transaction.ts'
+import type { Acl, AuthRequest } from '../protocol/records.ts'
+import { OwnedNodes, isOwnedCreate } from './owned-nodes.ts'
+import type { OwnershipSupport } from './owned-nodes.ts'
+
+/** The dialect of ZooKeeper; see the head of this file. */
+export class ZooKeeperDialect implements Dialect {
+  readonly lease: ProvenLease
+  readonly #requests: PlainRequests
+  readonly #owned: OwnedNodes
+  readonly #guard: CreationGuard
+  readonly #support: OwnershipSupport
+
+  constructor(requests: PlainRequests, support: OwnershipSupport) {
+    this.#requests = requests
+    this.#support = support
+    this.lease = new ProvenLease({ sync: () => requests.sync('/'), commit: () => this.sync('/') })
+    this.#owned = new OwnedNodes(requests, support)
+    this.#guard = new CreationGuard({
+      exists: (path) => requests.exists(path),
+      sync: (path) => this.sync(path),
+      multi: (operations) => this.#dated(operations),
+      attemptOwned: (operations) => {
+        const attempt = this.#owned.attempt(operations)
+        return attempt?.then((results) => results && this.#withDates(Promise.resolve(results))) ?? null
+      },
+      distrust: () => this.#owned.distrust(),
+    })
+  }
+
+  get auth(): readonly AuthRequest[] {
+    return this.#owned.auth
+  }
+
+  refused(): void {
+    this.#support.isRefused = true
+    this.#owned.distrust()
+  }
+
+  create(path: string, data: Uint8Array, options: CreateOptions): Promise<Created> {
+    const create = (): Promise<Created> => {
+      return this.#requests.create(path, data, options, this.#owned.aclFor(options.owned === true))
+    }
+    return options.owned === true ? this.#owned.creating([path], create, (created) => [created]) : create()
+  }
+
+  multi(operations: readonly Operation[]): Promise<OperationResult[]> {
+    const paths = operations.filter(isOwnedCreate).map(({ path }) => path)
+    if (paths.length === 0) return this.#checked(operations)
+    return this.#owned.creating(paths, () => this.#checked(operations), (results) => {
+      return results.filter((result, i) => result.type === 'create' && isOwnedCreate(operations[i])) as Created[]
+    })
+  }
+
+  sync(path: string): Promise<void> {
+    return committed(this.#requests.delete(NEVER_THERE, -1, path))
+  }
+
+  #checked(operations: readonly Operation[]): Promise<OperationResult[]> {
+    return checksCreation(operations) ? this.#guard.multi(operations) : this.#dated(operations)
+  }
+
+  #dated(operations: readonly Operation[]): Promise<OperationResult[]> {
+    const aclOf = (operation: Operation): readonly Acl[] => this.#owned.aclFor(isOwnedCreate(operation))
+    return this.#withDates(this.#requests.multi(operations, aclOf))
+  }
+
+  #withDates(results: Promise<OperationResult[]>): Promise<OperationResult[]> {
+    return dated(results, (path) => this.#requests.exists(path))
+  }
+}
