@@ -104,6 +104,17 @@ export class TreeNode {
     if (this.#children?.count === 0) this.#children = null
   }
 
+  /**
+   * Removes names of children.
+   *
+   * @param names - sorted by code unit
+   * @throws AssertionError if one is not there
+   */
+  removeChildren(names: readonly string[]): void {
+    this.#children?.removeAll(names)
+    if (this.#children?.count === 0) this.#children = null
+  }
+
   /** Counts nodes and bytes that come or go below it. */
   countBelow(nodes: number, bytes: number): void {
     if (this.#children === null) return

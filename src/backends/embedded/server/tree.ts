@@ -19,6 +19,7 @@ import { PERSISTENT, TreeNode } from './node.ts'
 import type { Ownership } from './node.ts'
 import { Quotas, changedUsage, measuredBy, statsPathOf, usageText } from './quotas.ts'
 import type { Usage } from './quotas.ts'
+import { SortedNames } from './sorted-names.ts'
 
 /** The instant of a transaction: its zxid, and the leader's wall clock in milliseconds since 1970. */
 export interface Moment {
@@ -36,15 +37,23 @@ export const SPECIAL_PATHS: readonly string[] = Object.freeze([
 
 const CONFIG_PATH = '/zookeeper/config'
 const READ_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: 1, scheme: 'world', id: 'anyone' })])
-const NO_PATHS: ReadonlySet<string> = new Set()
+const NO_PATHS: readonly string[] = Object.freeze([])
 /** So much that is not data a node may keep in memory along with its data. */
 const KEPT_BYTES_MAX = 1_024
+
+/** Children of one node that are deleted together. */
+interface Leaving {
+  readonly parent: TreeNode
+  /** Sorted by code unit. */
+  readonly names: string[]
+  bytes: number
+}
 
 /** The nodes of one server. */
 export class Tree {
   readonly #nodes = new Map<string, TreeNode>()
   /** Paths of ephemeral nodes by their session. */
-  readonly #ephemerals = new Map<bigint, Set<string>>()
+  readonly #ephemerals = new Map<bigint, SortedNames>()
   /** Paths of container and TTL nodes. */
   readonly #mortals = new Set<string>()
   readonly #quotas = new Quotas()
@@ -85,7 +94,7 @@ export class Tree {
   }
 
   /** Owners of ephemeral nodes, with the paths of these. */
-  get ephemerals(): ReadonlyMap<bigint, ReadonlySet<string>> {
+  get ephemerals(): ReadonlyMap<bigint, Iterable<string> & { readonly size: number }> {
     return this.#ephemerals
   }
 
@@ -126,9 +135,9 @@ export class Tree {
     return node === undefined ? null : { children: node.children, stat: node.stat() }
   }
 
-  /** Paths of a session's ephemeral nodes, in no order that means anything. */
-  ephemeralsOf(sessionId: bigint): ReadonlySet<string> {
-    return this.#ephemerals.get(sessionId) ?? NO_PATHS
+  /** Paths of a session's ephemeral nodes, sorted by code unit. The array never changes. */
+  ephemeralsOf(sessionId: bigint): readonly string[] {
+    return this.#ephemerals.get(sessionId)?.list ?? NO_PATHS
   }
 
   /**
@@ -212,6 +221,48 @@ export class Tree {
   }
 
   /**
+   * Deletes the ephemeral nodes of a session, which may be very many: what is done for a node's parent is done once.
+   *
+   * @returns the nodes as they were, in the order of their paths
+   */
+  deleteEphemeralsOf(sessionId: bigint, at: Moment): readonly TreeNode[] {
+    const paths = this.ephemeralsOf(sessionId)
+    this.#ephemerals.delete(sessionId)
+    const nodes: TreeNode[] = []
+    const families = new Map<TreeNode, Leaving>()
+    const quotas = new Map<string, Usage>()
+    let family: Leaving | null = null
+    for (const path of paths) {
+      const node = this.#existing(path)
+      assert(node.parent !== null && node.numChildren === 0, () => `${path} below a parent, and without children`)
+      if (family === null || family.parent !== node.parent) {
+        family = families.get(node.parent) ?? { parent: node.parent, names: [], bytes: 0 }
+        families.set(node.parent, family)
+      }
+      family.names.push(nameOf(path))
+      family.bytes += node.dataLength
+      this.#nodes.delete(path)
+      this.#dataBytes -= path.length + node.dataLength
+      this.#quotas.deleted(path)
+      const limited = this.#quotas.of(path)
+      if (limited !== null) {
+        const { count, bytes } = quotas.get(limited) ?? { count: 0, bytes: 0 }
+        quotas.set(limited, { count: count - 1, bytes: bytes - node.dataLength })
+      }
+      nodes.push(node)
+    }
+    for (const { parent, names, bytes } of families.values()) {
+      for (let above: TreeNode | null = parent; above !== null; above = above.parent) {
+        above.countBelow(-names.length, -bytes)
+      }
+      parent.removeChildren(names)
+      parent.pzxid = at.zxid
+    }
+    for (const [limited, usage] of quotas) this.#addToQuota(limited, usage)
+    return nodes
+  }
+
+  /**
    * Puts a node with its stat in its place; for {@link Tree.create} and for what reads snapshots, which sets the rest.
    *
    * @throws AssertionError if the parent is missing or the node is there
@@ -273,9 +324,12 @@ export class Tree {
   /** The node of a quota's numbers gets new data, and no new version: nobody has changed it. */
   #countForQuota(path: string, count: number, bytes: number): void {
     const limited = this.#quotas.of(path)
-    if (limited === null) return
+    if (limited !== null) this.#addToQuota(limited, { count, bytes })
+  }
+
+  #addToQuota(limited: string, change: Usage): void {
     const stats = this.#nodes.get(statsPathOf(limited))
-    if (stats !== undefined) this.#replaceData(stats, changedUsage(stats.data, { count, bytes }))
+    if (stats !== undefined) this.#replaceData(stats, changedUsage(stats.data, change))
   }
 
   /** Nodes and bytes of a node and all below it. */
@@ -286,14 +340,17 @@ export class Tree {
   }
 
   #noteEphemeral(owner: bigint, path: string): void {
-    const paths = this.#ephemerals.get(owner)
-    if (paths === undefined) this.#ephemerals.set(owner, new Set([path]))
-    else paths.add(path)
+    let paths = this.#ephemerals.get(owner)
+    if (paths === undefined) {
+      paths = new SortedNames()
+      this.#ephemerals.set(owner, paths)
+    }
+    paths.add(path)
   }
 
   #forgetEphemeral(owner: bigint, path: string): void {
     const paths = this.#ephemerals.get(owner)
-    paths?.delete(path)
+    paths?.remove(path)
     if (paths?.size === 0) this.#ephemerals.delete(owner)
   }
 }
