@@ -283,7 +283,8 @@ export type WatcherEvent = Infer<typeof WatcherEvent>
 /** Everything a client sends on a connection; `connect` comes first, and once. */
 export type ClientMessage =
   | { readonly kind: 'connect'; readonly request: ConnectRequest }
-  | { readonly kind: 'request'; readonly request: Request }
+  /** One that is a part of a request, and not the last one, gets no reply of its own. */
+  | { readonly kind: 'request'; readonly request: Request; readonly isPart?: true }
   /** A request whose operation is not known, or whose body is not what that operation needs. */
   | { readonly kind: 'unreadable'; readonly xid: number; readonly op: number }
 

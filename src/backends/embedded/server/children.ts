@@ -37,13 +37,14 @@ export class Children {
   }
 
   /**
-   * Removes names.
+   * Removes the names at the ends of paths.
    *
-   * @param names - sorted by code unit
+   * @param paths - sorted by code unit
+   * @param from - where the names begin
    * @throws AssertionError if one is not there
    */
-  removeAll(names: readonly string[]): void {
-    this.#names.removeAll(names)
-    for (const name of names) this.#chars -= name.length
+  removeAll(paths: readonly string[], from: number): void {
+    this.#names.removeAll(paths, from)
+    for (const path of paths) this.#chars -= path.length - from
   }
 }

@@ -105,13 +105,14 @@ export class TreeNode {
   }
 
   /**
-   * Removes names of children.
+   * Removes children.
    *
-   * @param names - sorted by code unit
+   * @param paths - theirs, sorted by code unit
+   * @param from - where the names begin in them
    * @throws AssertionError if one is not there
    */
-  removeChildren(names: readonly string[]): void {
-    this.#children?.removeAll(names)
+  removeChildren(paths: readonly string[], from: number): void {
+    this.#children?.removeAll(paths, from)
     if (this.#children?.count === 0) this.#children = null
   }
 

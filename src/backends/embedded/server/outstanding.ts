@@ -6,8 +6,8 @@
  *           applied.
  * Multi     its decisions go to a draft above the layer, which is kept or dropped as a whole, so that a refused multi
  *           leaves nothing behind, no parent's counter either (ZOOKEEPER-1624).
- * Ends      a session can own very many nodes. When its end is decided, those of them that are applied and that no later
- *           decision is about count as gone by their owner, without a decision for each.
+ * Ends      a session can own very many nodes. When its end is decided, those of them that are applied and that no
+ *           later decision is about count as gone by their owner, without a decision for each.
  * Source    ChangeRecord and outstandingChanges of PrepRequestProcessor.java.
  */
 import { assert } from '../../../core/assert.ts'
@@ -54,7 +54,7 @@ const DROPPED_MAX = 1024
 export class Outstanding {
   readonly #tree: Tree
   readonly #sessions: SessionTable
-  readonly #latestNodes = new Map<string, NodeDecision>()
+  #latestNodes = new Map<string, NodeDecision>()
   readonly #latestSessions = new Map<bigint, SessionDecision>()
   /** By owner, the decisions about ephemeral nodes that are in force or were replaced by later ones. */
   readonly #ephemerals = new Map<bigint, Set<NodeDecision>>()
@@ -122,7 +122,10 @@ export class Outstanding {
     const draft = this.#draft
     assert(draft !== null, 'a draft to keep')
     this.#draft = null
-    for (const decision of draft.values()) this.#keep(decision)
+    // Of a large multi, to put every decision into another map would be a good part of the work.
+    if (this.#latestNodes.size === 0) this.#latestNodes = draft
+    else for (const decision of draft.values()) this.#latestNodes.set(decision.path, decision)
+    for (const decision of draft.values()) this.#queue(decision)
   }
 
   /** Drops what was decided since the draft began. */
@@ -179,6 +182,10 @@ export class Outstanding {
 
   #keep(decision: NodeDecision): void {
     this.#latestNodes.set(decision.path, decision)
+    this.#queue(decision)
+  }
+
+  #queue(decision: NodeDecision): void {
     this.#nodeQueue.push(decision)
     const ownership = decision.facts?.ownership
     if (ownership?.kind !== 'ephemeral') return

@@ -63,34 +63,31 @@ export class SortedNames implements Iterable<string> {
   }
 
   /**
-   * Removes names.
+   * Removes the names at the ends of paths.
    *
-   * @param names - sorted by code unit
+   * @param paths - sorted by code unit
+   * @param from - where the names begin
    * @throws AssertionError if one is not there
    */
-  removeAll(names: readonly string[]): void {
-    if (names.length <= SINGLE_REMOVALS_MAX) {
-      for (const name of names) assert(this.remove(name), () => `${name} to be there`)
+  removeAll(paths: readonly string[], from: number): void {
+    if (paths.length <= SINGLE_REMOVALS_MAX) {
+      for (const path of paths) assert(this.remove(path.slice(from)), () => `${path} to be there`)
       return
     }
     let next = 0
     const chunks: string[][] = []
     for (const chunk of this.#chunks) {
-      const name = names[next]
-      if (name === undefined || (chunk[chunk.length - 1] as string) < name) {
-        chunks.push(chunk)
-        continue
+      const path = paths[next]
+      if (path === undefined || (chunk[chunk.length - 1] as string) < path.slice(from)) chunks.push(chunk)
+      else {
+        const rest = withoutEnds(chunk, paths, next, from)
+        next += chunk.length - rest.length
+        if (rest.length > 0) chunks.push(rest)
       }
-      const rest: string[] = []
-      for (const present of chunk) {
-        if (present === names[next]) next += 1
-        else rest.push(present)
-      }
-      if (rest.length > 0) chunks.push(rest)
     }
-    assert(next === names.length, () => `${names[next] ?? ''} to be there, and the names to be in order`)
+    assert(next === paths.length, () => `${paths[next] ?? ''} to be there, and the names to be in order`)
     this.#chunks = chunks
-    this.#size -= names.length
+    this.#size -= paths.length
     this.#list = null
   }
 
@@ -125,4 +122,19 @@ function placeIn(sorted: readonly string[], name: string): number {
     else high = middle
   }
   return low
+}
+
+/** The names that are not at the ends of paths, of which those of this chunk begin with `next`. */
+function withoutEnds(chunk: readonly string[], paths: readonly string[], next: number, from: number): string[] {
+  const rest: string[] = []
+  let path = paths[next]
+  let removed = 0
+  for (const name of chunk) {
+    // No slice: of many thousand paths, that alone would take a good part of the time.
+    if (path?.length === from + name.length && path.endsWith(name)) {
+      removed += 1
+      path = paths[next + removed]
+    } else rest.push(name)
+  }
+  return rest
 }

@@ -219,9 +219,9 @@ export class State {
       return `the end of session ${clientId} removes exactly its ephemeral nodes`
     })
     const changes: Change[] = []
-    for (const node of this.#tree.deleteEphemeralsOf(clientId, header)) {
-      changes.push({ type: 'deleted', path: owned[changes.length] ?? '', node })
-    }
+    this.#tree.deleteEphemeralsOf(clientId, header, (path, node) => {
+      changes.push({ type: 'deleted', path, node })
+    })
     this.#sessions.remove(clientId)
     return { err: Err.ok, body: null, changes, newSession: null, endedSession: clientId }
   }
@@ -233,7 +233,7 @@ type WholeTxnType = typeof OpCode.error | typeof OpCode.multi | typeof OpCode.cr
 type NodeReply = ReplyBodies[typeof OpCode.create2] | ReplyBodies[typeof OpCode.setData] | null
 
 function isSame(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((text, i) => text === b[i])
+  return a === b || (a.length === b.length && a.every((text, i) => text === b[i]))
 }
 
 function isErrorTxn(txn: TxnBody): txn is Extract<TxnBody, { type: typeof OpCode.error }> {

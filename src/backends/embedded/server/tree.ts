@@ -45,7 +45,8 @@ const KEPT_BYTES_MAX = 1_024
 interface Leaving {
   readonly parent: TreeNode
   /** Sorted by code unit. */
-  readonly names: string[]
+  readonly paths: string[]
+  /** Length of their data together. */
   bytes: number
 }
 
@@ -159,7 +160,7 @@ export class Tree {
       return `create ${path} as child create ${childCreates} of ${parentPath}, which has had ${parent.childCreates}`
     })
     const node = new TreeNode(kept(content.data), sharedAcl(content.acl), content.ownership, at.zxid, at.time)
-    this.insert(path, node)
+    this.#insertBelow(parent, path, node)
     parent.childCreates = childCreates
     parent.pzxid = at.zxid
     const measured = measuredBy(path)
@@ -223,43 +224,36 @@ export class Tree {
   /**
    * Deletes the ephemeral nodes of a session, which may be very many: what is done for a node's parent is done once.
    *
-   * @returns the nodes as they were, in the order of their paths
+   * @param onDeleted - gets each node as it was, in the order of their paths
    */
-  deleteEphemeralsOf(sessionId: bigint, at: Moment): readonly TreeNode[] {
+  deleteEphemeralsOf(sessionId: bigint, at: Moment, onDeleted: (path: string, node: TreeNode) => void): void {
+    const families = new Map<TreeNode, Leaving>()
+    const usages = new Map<string, Usage>()
+    let family: Leaving | null = null
     const paths = this.ephemeralsOf(sessionId)
     this.#ephemerals.delete(sessionId)
-    const nodes: TreeNode[] = []
-    const families = new Map<TreeNode, Leaving>()
-    const quotas = new Map<string, Usage>()
-    let family: Leaving | null = null
     for (const path of paths) {
       const node = this.#existing(path)
-      assert(node.parent !== null && node.numChildren === 0, () => `${path} below a parent, and without children`)
-      if (family === null || family.parent !== node.parent) {
-        family = families.get(node.parent) ?? { parent: node.parent, names: [], bytes: 0 }
-        families.set(node.parent, family)
+      const { parent, dataLength } = node
+      assert(parent !== null && node.numChildren === 0, () => `${path} below a parent, and without children`)
+      if (family === null || family.parent !== parent) {
+        family = families.get(parent) ?? { parent, paths: [], bytes: 0 }
+        families.set(parent, family)
       }
-      family.names.push(nameOf(path))
-      family.bytes += node.dataLength
+      family.paths.push(path)
+      family.bytes += dataLength
       this.#nodes.delete(path)
-      this.#dataBytes -= path.length + node.dataLength
+      this.#dataBytes -= path.length + dataLength
       this.#quotas.deleted(path)
       const limited = this.#quotas.of(path)
       if (limited !== null) {
-        const { count, bytes } = quotas.get(limited) ?? { count: 0, bytes: 0 }
-        quotas.set(limited, { count: count - 1, bytes: bytes - node.dataLength })
+        const { count, bytes } = usages.get(limited) ?? { count: 0, bytes: 0 }
+        usages.set(limited, { count: count - 1, bytes: bytes - dataLength })
       }
-      nodes.push(node)
+      onDeleted(path, node)
     }
-    for (const { parent, names, bytes } of families.values()) {
-      for (let above: TreeNode | null = parent; above !== null; above = above.parent) {
-        above.countBelow(-names.length, -bytes)
-      }
-      parent.removeChildren(names)
-      parent.pzxid = at.zxid
-    }
-    for (const [limited, usage] of quotas) this.#addToQuota(limited, usage)
-    return nodes
+    for (const leaving of families.values()) removeFamily(leaving, at)
+    for (const [limited, usage] of usages) this.#addToQuota(limited, usage)
   }
 
   /**
@@ -268,10 +262,14 @@ export class Tree {
    * @throws AssertionError if the parent is missing or the node is there
    */
   insert(path: string, node: TreeNode): void {
+    this.#insertBelow(path === '/' ? null : this.#existing(parentOf(path)), path, node)
+  }
+
+  #insertBelow(parent: TreeNode | null, path: string, node: TreeNode): void {
     assert(!this.#nodes.has(path), () => `create of ${path}, which is there`)
-    if (path !== '/') {
-      node.parent = this.#existing(parentOf(path))
-      node.parent.addChild(nameOf(path))
+    if (parent !== null) {
+      node.parent = parent
+      parent.addChild(nameOf(path))
       countAbove(node, 1, node.dataLength)
     }
     this.#nodes.set(path, node)
@@ -358,6 +356,15 @@ export class Tree {
 /** Counts what comes or goes, at each node above one. */
 function countAbove(node: TreeNode, nodes: number, bytes: number): void {
   for (let above = node.parent; above !== null; above = above.parent) above.countBelow(nodes, bytes)
+}
+
+function removeFamily({ parent, paths, bytes }: Leaving, at: Moment): void {
+  for (let above: TreeNode | null = parent; above !== null; above = above.parent) {
+    above.countBelow(-paths.length, -bytes)
+  }
+  const [first = ''] = paths
+  parent.removeChildren(paths, first.lastIndexOf('/') + 1)
+  parent.pzxid = at.zxid
 }
 
 /** What of a node decides whether its time is over. */
