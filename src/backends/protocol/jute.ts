@@ -15,8 +15,13 @@ const INITIAL_WRITER_BYTES = 256
 const KEPT_WRITER_BYTES_MAX = 0x10000
 /** A string up to this long is written by a loop, which is faster for it than a call out of JavaScript. */
 const LOOPED_TEXT_LENGTH_MAX = 64
+/** So many strings of a list are put together to be written at once. */
+const BATCHED_TEXTS = 64
+const LENGTH_BYTES = 4
 const TWO_TO_32 = 2 ** 32
 const ASCII_MAX = 0x7f
+/** Lengths up to this one, as the four characters that are their bytes. */
+const LENGTH_TEXTS = Array.from({ length: ASCII_MAX + 1 }, (_, length) => `\0\0\0${String.fromCharCode(length)}`)
 
 /** Reads jute from bytes, in order. One reader can read many inputs, one after the other. */
 export class Reader {
@@ -79,6 +84,15 @@ export class Reader {
   text(length: number): string {
     const start = this.#take(length)
     return this.#buffer.toString('utf8', start, start + length)
+  }
+
+  /** Whether the next bytes are these; if so, they have been read. */
+  skip(expected: Uint8Array): boolean {
+    const { length } = expected
+    if (length > this.#end - this.#offset) return false
+    for (let i = 0; i < length; i++) if (this.#view.getUint8(this.#offset + i) !== expected[i]) return false
+    this.#offset += length
+    return true
   }
 
   /** Fails unless everything was read. */
@@ -162,6 +176,20 @@ export class Writer {
     this.#bytes.write(value, at)
   }
 
+  /**
+   * Strings one after the other, each as {@link Writer.text} writes it. Room for all is made at once: a list can have
+   * megabytes, and to grow step by step costs more than to write it.
+   */
+  texts(values: readonly string[]): void {
+    let bytes = 0
+    for (const value of values) bytes += LENGTH_BYTES + value.length
+    this.#makeRoom(bytes)
+    for (let start = 0; start < values.length; start += BATCHED_TEXTS) {
+      const end = Math.min(start + BATCHED_TEXTS, values.length)
+      if (!this.#batch(values, start, end)) for (let i = start; i < end; i++) this.text(values[i] as string)
+    }
+  }
+
   /** Leaves room for the length of a frame; {@link Writer.endFrame} fills it in. Returns where the frame starts. */
   beginFrame(): number {
     return this.#reserve(4)
@@ -206,16 +234,39 @@ export class Writer {
     return true
   }
 
+  /** Writes strings with their lengths as one string; whether all were ASCII and short. If not, nothing is written. */
+  #batch(values: readonly string[], start: number, end: number): boolean {
+    let joined = ''
+    for (let i = start; i < end; i++) {
+      const value = values[i] as string
+      const length = LENGTH_TEXTS[value.length]
+      if (length === undefined) return false
+      joined += length
+      joined += value
+    }
+    const { length } = joined
+    if (Buffer.byteLength(joined) !== length) return false
+    const at = this.#reserve(length)
+    this.#bytes.write(joined, at, 'latin1')
+    return true
+  }
+
   #reserve(length: number): number {
     const at = this.#offset
     const end = at + length
-    if (end > this.#bytes.length) this.#grow(end)
+    if (end > this.#bytes.length) this.#grow(Math.max(end, 2 * this.#bytes.length))
     this.#offset = end
     return at
   }
 
-  #grow(end: number): void {
-    const grown = Buffer.allocUnsafeSlow(Math.max(end, 2 * this.#bytes.length))
+  /** Makes room for so many bytes, and for what is usual behind them. */
+  #makeRoom(length: number): void {
+    const end = this.#offset + length + INITIAL_WRITER_BYTES
+    if (end > this.#bytes.length) this.#grow(end)
+  }
+
+  #grow(capacity: number): void {
+    const grown = Buffer.allocUnsafeSlow(capacity)
     this.#bytes.copy(grown, 0, 0, this.#offset)
     this.#bytes = grown
     this.#view = viewOf(grown)
@@ -327,6 +378,15 @@ export function vector<T>(element: Codec<T>): Codec<readonly T[]> {
       return items
     },
   }
+}
+
+/** A list of strings. */
+export const ustrings: Codec<readonly string[]> = {
+  write(writer, value) {
+    writer.int32(value.length)
+    writer.texts(value)
+  },
+  read: vector(ustring).read,
 }
 
 /** A record: its fields in the order of the declaration. */

@@ -6,7 +6,7 @@
  * Source    MultiOperationRecord.java, MultiResponse.java.
  */
 import { OpCode } from './codes.ts'
-import { bool, copiedBuffer, int32, record, ustring, vector, violation } from './jute.ts'
+import { bool, copiedBuffer, int32, record, ustring, ustrings, violation } from './jute.ts'
 import type { Codec, Reader, Writer } from './jute.ts'
 import {
   CheckCreationRequest,
@@ -138,8 +138,6 @@ function readResult(reader: Reader, op: number): MultiResult {
   }
 }
 
-const names = vector(ustring)
-
 /** The body of a multiRead's reply. */
 export const MultiReadResponse = parts<ReadResult>(
   (writer, result) => {
@@ -148,7 +146,7 @@ export const MultiReadResponse = parts<ReadResult>(
       return
     }
     writeHeader(writer, result.op, 0)
-    if (result.op === OpCode.getChildren) names.write(writer, result.children)
+    if (result.op === OpCode.getChildren) ustrings.write(writer, result.children)
     else {
       copiedBuffer.write(writer, result.data)
       StatRecord.write(writer, result.stat)
@@ -159,7 +157,7 @@ export const MultiReadResponse = parts<ReadResult>(
       case OpCode.getData:
         return { op, data: copiedBuffer.read(reader), stat: StatRecord.read(reader) }
       case OpCode.getChildren:
-        return { op, children: names.read(reader) }
+        return { op, children: ustrings.read(reader) }
       case OpCode.error:
         return { op, err: reader.int32() }
       default:

@@ -10,6 +10,7 @@ import type { OpCode } from './codes.ts'
 import {
   bool,
   copiedBuffer,
+  encode,
   int32,
   int64,
   millis,
@@ -17,9 +18,10 @@ import {
   record,
   ustring,
   ustringOrEmpty,
+  ustrings,
   vector,
 } from './jute.ts'
-import type { Infer } from './jute.ts'
+import type { Codec, Infer } from './jute.ts'
 
 /** One entry of an access control list. */
 export const Acl = record({ perms: int32, scheme: ustring, id: ustring })
@@ -30,6 +32,24 @@ export type AclWish = Infer<typeof AclWish>
 
 /** The list that lets anyone do anything: `world:anyone`, all permissions. */
 export const OPEN_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: 31, scheme: 'world', id: 'anyone' })])
+
+const OPEN_ACL_BYTES = encode(vector(Acl), OPEN_ACL)
+
+/** A list of entries; the one that nearly every node has is written as it is known, and read as the shared value. */
+function aclList<T extends AclWish>(element: Codec<T>): Codec<readonly (T | Acl)[]> {
+  const any = vector(element)
+  return {
+    write(writer, value) {
+      if (value === OPEN_ACL) writer.bytes(OPEN_ACL_BYTES)
+      else any.write(writer, value as readonly T[])
+    },
+    read: (reader) => (reader.skip(OPEN_ACL_BYTES) ? OPEN_ACL : any.read(reader)),
+  }
+}
+
+/** An access control list. */
+export const AclList: Codec<readonly Acl[]> = aclList(Acl)
+const AclWishes: Codec<readonly AclWish[]> = aclList(AclWish)
 
 /** Stat as it travels: 68 bytes. */
 export const StatRecord = record({
@@ -68,12 +88,12 @@ export type ConnectResponse = Infer<typeof ConnectResponse>
 /** The same as clients before 3.4 expect it. */
 export const OldConnectResponse = record(connectResponse)
 
-export const CreateRequest = record({ path: ustring, data: copiedBuffer, acl: vector(AclWish), flags: int32 })
+export const CreateRequest = record({ path: ustring, data: copiedBuffer, acl: AclWishes, flags: int32 })
 export type CreateRequest = Infer<typeof CreateRequest>
 export const CreateTtlRequest = record({
   path: ustring,
   data: copiedBuffer,
-  acl: vector(AclWish),
+  acl: AclWishes,
   flags: int32,
   ttl: int64,
 })
@@ -89,7 +109,7 @@ export type PathRequest = Infer<typeof PathRequest>
 /** Of sync, both ways: the path goes back as it came, and means nothing. */
 export const SyncRecord = record({ path: nullableUstring })
 export type SyncRecord = Infer<typeof SyncRecord>
-export const SetAclRequest = record({ path: ustringOrEmpty, acl: vector(AclWish), version: int32 })
+export const SetAclRequest = record({ path: ustringOrEmpty, acl: AclWishes, version: int32 })
 export type SetAclRequest = Infer<typeof SetAclRequest>
 export const SetDataRequest = record({ path: ustringOrEmpty, data: copiedBuffer, version: int32 })
 export type SetDataRequest = Infer<typeof SetDataRequest>
@@ -106,18 +126,18 @@ export const AddWatchRequest = record({ path: ustring, mode: int32 })
 export type AddWatchRequest = Infer<typeof AddWatchRequest>
 export const SetWatchesRequest = record({
   relativeZxid: int64,
-  dataWatches: vector(ustring),
-  existWatches: vector(ustring),
-  childWatches: vector(ustring),
+  dataWatches: ustrings,
+  existWatches: ustrings,
+  childWatches: ustrings,
 })
 export type SetWatchesRequest = Infer<typeof SetWatchesRequest>
 export const SetWatches2Request = record({
   relativeZxid: int64,
-  dataWatches: vector(ustring),
-  existWatches: vector(ustring),
-  childWatches: vector(ustring),
-  persistentWatches: vector(ustring),
-  persistentRecursiveWatches: vector(ustring),
+  dataWatches: ustrings,
+  existWatches: ustrings,
+  childWatches: ustrings,
+  persistentWatches: ustrings,
+  persistentRecursiveWatches: ustrings,
 })
 export type SetWatches2Request = Infer<typeof SetWatches2Request>
 export const GetEphemeralsRequest = record({ prefixPath: ustringOrEmpty })
@@ -263,7 +283,8 @@ export type WatcherEvent = Infer<typeof WatcherEvent>
 /** Everything a client sends on a connection; `connect` comes first, and once. */
 export type ClientMessage =
   | { readonly kind: 'connect'; readonly request: ConnectRequest }
-  | { readonly kind: 'request'; readonly request: Request }
+  /** One that is a part of a request, and not the last one, gets no reply of its own. */
+  | { readonly kind: 'request'; readonly request: Request; readonly isPart?: true }
   /** A request whose operation is not known, or whose body is not what that operation needs. */
   | { readonly kind: 'unreadable'; readonly xid: number; readonly op: number }
 

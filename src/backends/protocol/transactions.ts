@@ -8,9 +8,9 @@
  * Source    zookeeper.jute (module org.apache.zookeeper.txn), SerializeUtils.java.
  */
 import { OpCode } from './codes.ts'
-import { Reader, bool, buffer, int32, int64, millis, record, ustring, vector, violation, written } from './jute.ts'
+import { Reader, bool, buffer, int32, int64, millis, record, ustring, ustrings, violation, written } from './jute.ts'
 import type { Codec, Infer, Writer } from './jute.ts'
-import { Acl } from './records.ts'
+import { AclList } from './records.ts'
 
 /** Who asked (session and xid), where it stands in the order, and when the leader took it. */
 export const TxnHeader = record({ clientId: int64, cxid: int32, zxid: int64, time: millis, type: int32 })
@@ -19,18 +19,18 @@ export type TxnHeader = Infer<typeof TxnHeader>
 const CreateTxn = record({
   path: ustring,
   data: buffer,
-  acl: vector(Acl),
+  acl: AclList,
   ephemeral: bool,
   /** The parent's count of child creates behind this one. */
   parentCVersion: int32,
 })
 type CreateTxn = Infer<typeof CreateTxn>
-export const CreateContainerTxn = record({ path: ustring, data: buffer, acl: vector(Acl), parentCVersion: int32 })
+export const CreateContainerTxn = record({ path: ustring, data: buffer, acl: AclList, parentCVersion: int32 })
 export type CreateContainerTxn = Infer<typeof CreateContainerTxn>
 const CreateTtlTxn = record({
   path: ustring,
   data: buffer,
-  acl: vector(Acl),
+  acl: AclList,
   parentCVersion: int32,
   ttl: int64,
 })
@@ -39,13 +39,13 @@ export const DeleteTxn = record({ path: ustring })
 export type DeleteTxn = Infer<typeof DeleteTxn>
 const SetDataTxn = record({ path: ustring, data: buffer, version: int32 })
 type SetDataTxn = Infer<typeof SetDataTxn>
-const SetAclTxn = record({ path: ustring, acl: vector(Acl), version: int32 })
+const SetAclTxn = record({ path: ustring, acl: AclList, version: int32 })
 type SetAclTxn = Infer<typeof SetAclTxn>
 const CheckVersionTxn = record({ path: ustring, version: int32 })
 type CheckVersionTxn = Infer<typeof CheckVersionTxn>
 export const CreateSessionTxn = record({ timeOut: int32, passwd: buffer })
 export type CreateSessionTxn = Infer<typeof CreateSessionTxn>
-const CloseSessionTxn = record({ paths2Delete: vector(ustring) })
+const CloseSessionTxn = record({ paths2Delete: ustrings })
 type CloseSessionTxn = Infer<typeof CloseSessionTxn>
 const ErrorTxn = record({ err: int32 })
 type ErrorTxn = Infer<typeof ErrorTxn>

@@ -13,7 +13,7 @@
 import { assert } from '../../core/assert.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { OpCode, Xid } from './codes.ts'
-import { Reader, bool, copiedBuffer, int32, record, ustring, vector, violation, written } from './jute.ts'
+import { Reader, bool, copiedBuffer, int32, record, ustring, ustrings, vector, violation, written } from './jute.ts'
 import type { Codec, Writer } from './jute.ts'
 import { MultiReadRequest, MultiReadResponse, MultiRequest, MultiResponse } from './multi.ts'
 import { OperationsInFlight } from './operations-in-flight.ts'
@@ -31,7 +31,6 @@ import type {
 /** A body that takes no bytes. */
 const nothing: Codec<null> = { write: () => undefined, read: () => null }
 
-const names = vector(ustring)
 const StatReply = record({ stat: records.StatRecord })
 const PathReply = record({ path: ustring })
 const CreatedReply = record({ path: ustring, stat: records.StatRecord })
@@ -77,10 +76,10 @@ const REPLIES: { readonly [O in keyof ReplyBodies]: Codec<ReplyBodies[O]> } = {
   [OpCode.delete]: nothing,
   [OpCode.exists]: StatReply,
   [OpCode.getData]: DataReply,
-  [OpCode.getAcl]: record({ acl: vector(records.Acl), stat: records.StatRecord }),
+  [OpCode.getAcl]: record({ acl: records.AclList, stat: records.StatRecord }),
   [OpCode.setAcl]: StatReply,
-  [OpCode.getChildren]: record({ children: names }),
-  [OpCode.getChildren2]: record({ children: names, stat: records.StatRecord }),
+  [OpCode.getChildren]: record({ children: ustrings }),
+  [OpCode.getChildren2]: record({ children: ustrings, stat: records.StatRecord }),
   [OpCode.setData]: StatReply,
   [OpCode.sync]: records.SyncRecord,
   [OpCode.check]: nothing,
@@ -94,7 +93,7 @@ const REPLIES: { readonly [O in keyof ReplyBodies]: Codec<ReplyBodies[O]> } = {
   [OpCode.setWatches]: nothing,
   [OpCode.setWatches2]: nothing,
   [OpCode.addWatch]: record({ err: int32 }),
-  [OpCode.getEphemerals]: record({ ephemerals: names }),
+  [OpCode.getEphemerals]: record({ ephemerals: ustrings }),
   [OpCode.getAllChildrenNumber]: record({ totalNumber: int32 }),
   [OpCode.whoAmI]: record({ clientInfo: vector(records.ClientInfo) }),
   [OpCode.ping]: nothing,

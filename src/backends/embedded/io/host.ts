@@ -20,6 +20,7 @@ import type { ServerInspection } from '../server/inspection.ts'
 import type { RandomSource } from '../server/random.ts'
 import type { Ready, ServerEvent, ServerStatus } from '../server/ready.ts'
 import { Server } from '../server/server.ts'
+import { partsOf } from './request-parts.ts'
 import type { Storage } from './storage.ts'
 
 /** A tick later than this was held up by something, and others were too. */
@@ -123,9 +124,11 @@ export class Host {
 
   /** A message of a client. */
   receiveClient(connection: number, message: ClientMessage): void {
-    this.#input(() => {
-      if (this.#clients.has(connection)) this.#server.receiveClient(connection, message)
-    })
+    for (const part of partsOf(message)) {
+      this.#input(() => {
+        if (this.#clients.has(connection)) this.#server.receiveClient(connection, part)
+      })
+    }
   }
 
   /** The client closed its connection. */

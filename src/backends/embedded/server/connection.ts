@@ -44,6 +44,8 @@ export interface Pending {
   readonly identities: readonly Identity[]
   /** What is read; null if nothing is. */
   readonly read: Request | null
+  /** Whether it is a part of a request that has further ones: it gets no reply. */
+  readonly isPart: boolean
   /** What is to be submitted; null if it is no write. */
   readonly write: WriteOperation | null
   /** A sync's number; 0 for others. */

@@ -142,7 +142,7 @@ export class Connections {
       connection = newConnection(id)
       this.#connections.set(id, connection)
     }
-    connection.received += 1
+    if (message.kind !== 'request' || message.isPart !== true) connection.received += 1
     const receiver = connection
     this.#guard(receiver, () => {
       this.#receive(receiver, message)

@@ -152,8 +152,10 @@ function inspectConnection(connection: Connection): ConnectionInspection {
   }
 }
 
+type Members<M> = Iterable<M> & { readonly size: number }
+
 function* listing<K, M>(
-  groups: ReadonlyMap<K, ReadonlySet<M>>,
+  groups: ReadonlyMap<K, Members<M>>,
   headOf: (key: K) => string,
   memberOf: (member: M) => string,
 ): Generator<readonly [string, Iterable<string>]> {
@@ -162,7 +164,7 @@ function* listing<K, M>(
   }
 }
 
-function* textsOf<M>(members: ReadonlySet<M>, memberOf: (member: M) => string): Generator<string> {
+function* textsOf<M>(members: Members<M>, memberOf: (member: M) => string): Generator<string> {
   for (const member of firstOf(members, members.size)) yield memberOf(member)
 }
 

@@ -104,6 +104,18 @@ export class TreeNode {
     if (this.#children?.count === 0) this.#children = null
   }
 
+  /**
+   * Removes children.
+   *
+   * @param paths - theirs, sorted by code unit
+   * @param from - where the names begin in them
+   * @throws AssertionError if one is not there
+   */
+  removeChildren(paths: readonly string[], from: number): void {
+    this.#children?.removeAll(paths, from)
+    if (this.#children?.count === 0) this.#children = null
+  }
+
   /** Counts nodes and bytes that come or go below it. */
   countBelow(nodes: number, bytes: number): void {
     if (this.#children === null) return

@@ -6,6 +6,8 @@
  *           applied.
  * Multi     its decisions go to a draft above the layer, which is kept or dropped as a whole, so that a refused multi
  *           leaves nothing behind, no parent's counter either (ZOOKEEPER-1624).
+ * Ends      a session can own very many nodes. When its end is decided, those of them that are applied and that no
+ *           later decision is about count as gone by their owner, without a decision for each.
  * Source    ChangeRecord and outstandingChanges of PrepRequestProcessor.java.
  */
 import { assert } from '../../../core/assert.ts'
@@ -52,10 +54,12 @@ const DROPPED_MAX = 1024
 export class Outstanding {
   readonly #tree: Tree
   readonly #sessions: SessionTable
-  readonly #latestNodes = new Map<string, NodeDecision>()
+  #latestNodes = new Map<string, NodeDecision>()
   readonly #latestSessions = new Map<bigint, SessionDecision>()
   /** By owner, the decisions about ephemeral nodes that are in force or were replaced by later ones. */
   readonly #ephemerals = new Map<bigint, Set<NodeDecision>>()
+  /** Sessions whose end is decided and not applied, with its zxid: what they own in the tree will be gone. */
+  readonly #ending = new Map<bigint, bigint>()
   readonly #nodeQueue = new DecisionQueue<NodeDecision>()
   readonly #sessionQueue = new DecisionQueue<SessionDecision>()
   #draft: Map<string, NodeDecision> | null = null
@@ -67,13 +71,13 @@ export class Outstanding {
 
   /** Number of nodes, sessions and owners of nodes whose latest decision has not been applied; 0 if all has been. */
   get count(): number {
-    return this.#latestNodes.size + this.#latestSessions.size + this.#ephemerals.size
+    return this.#latestNodes.size + this.#latestSessions.size + this.#ephemerals.size + this.#ending.size
   }
 
   /** The node that will be at a path, or undefined if there will be none. */
   node(path: string): NodeFacts | undefined {
     const decision = this.#draft?.get(path) ?? this.#latestNodes.get(path)
-    return decision === undefined ? this.#tree.get(path) : (decision.facts ?? undefined)
+    return decision === undefined ? this.#applied(path) : (decision.facts ?? undefined)
   }
 
   /** Notes what a node will be; null: it will be gone. */
@@ -88,21 +92,23 @@ export class Outstanding {
     return this.#latestSessions.get(id)?.isOpen ?? this.#sessions.has(id)
   }
 
-  /** Notes that a session will be open or over. */
+  /** Notes that a session will be open or over; with its end, its ephemeral nodes will be gone. */
   setSession(id: bigint, isOpen: boolean, zxid: bigint): void {
+    if (!isOpen) {
+      for (const path of this.#decidedEphemeralsOf(id)) this.setNode(path, null, zxid)
+      this.#ending.set(id, zxid)
+    }
     const decision: SessionDecision = { zxid, id, isOpen }
     this.#latestSessions.set(id, decision)
     this.#sessionQueue.push(decision)
   }
 
   /** Paths of the ephemeral nodes that a session will own, sorted by code unit. */
-  ephemeralsOf(id: bigint): string[] {
-    const paths: string[] = []
-    for (const path of this.#tree.ephemeralsOf(id)) if (!this.#latestNodes.has(path)) paths.push(path)
-    for (const decision of this.#ephemerals.get(id) ?? []) {
-      if (this.#latestNodes.get(decision.path) === decision) paths.push(decision.path)
-    }
-    return paths.sort()
+  ephemeralsOf(id: bigint): readonly string[] {
+    const applied = this.#ending.has(id) ? [] : this.#tree.ephemeralsOf(id)
+    if (this.#latestNodes.size === 0) return applied
+    const undecided = applied.filter((path) => !this.#latestNodes.has(path))
+    return [...undecided, ...this.#decidedEphemeralsOf(id)].sort()
   }
 
   /** Begins a draft. */
@@ -116,7 +122,10 @@ export class Outstanding {
     const draft = this.#draft
     assert(draft !== null, 'a draft to keep')
     this.#draft = null
-    for (const decision of draft.values()) this.#keep(decision)
+    // Of a large multi, to put every decision into another map would be a good part of the work.
+    if (this.#latestNodes.size === 0) this.#latestNodes = draft
+    else for (const decision of draft.values()) this.#latestNodes.set(decision.path, decision)
+    for (const decision of draft.values()) this.#queue(decision)
   }
 
   /** Drops what was decided since the draft began. */
@@ -133,6 +142,7 @@ export class Outstanding {
     })
     this.#sessionQueue.drop(zxid, (decision) => {
       if (this.#latestSessions.get(decision.id) === decision) this.#latestSessions.delete(decision.id)
+      if (this.#ending.get(decision.id) === decision.zxid) this.#ending.delete(decision.id)
     })
   }
 
@@ -148,11 +158,34 @@ export class Outstanding {
       const latest = this.#sessionQueue.latest((decision) => decision.id === id)
       if (latest === undefined) this.#latestSessions.delete(id)
       else this.#latestSessions.set(id, latest)
+      const end = this.#sessionQueue.latest((decision) => decision.id === id && !decision.isOpen)
+      if (end === undefined) this.#ending.delete(id)
+      else this.#ending.set(id, end.zxid)
     }
+  }
+
+  /** The node at a path as it is applied, unless its owner's end is decided. */
+  #applied(path: string): NodeFacts | undefined {
+    const node = this.#tree.get(path)
+    const isGone = node?.ownership.kind === 'ephemeral' && this.#ending.has(node.ownership.owner)
+    return isGone ? undefined : node
+  }
+
+  /** Those of a session's nodes that a decision is about. */
+  #decidedEphemeralsOf(id: bigint): string[] {
+    const paths: string[] = []
+    for (const decision of this.#ephemerals.get(id) ?? []) {
+      if (this.#latestNodes.get(decision.path) === decision) paths.push(decision.path)
+    }
+    return paths
   }
 
   #keep(decision: NodeDecision): void {
     this.#latestNodes.set(decision.path, decision)
+    this.#queue(decision)
+  }
+
+  #queue(decision: NodeDecision): void {
     this.#nodeQueue.push(decision)
     const ownership = decision.facts?.ownership
     if (ownership?.kind !== 'ephemeral') return

@@ -343,7 +343,11 @@ export class Preparer {
     const { sessionId, zxid } = context
     if (!this.#outstanding.isOpen(sessionId)) return Err.sessionExpired
     const paths = this.#outstanding.ephemeralsOf(sessionId)
-    for (const path of paths) this.#remove(path, context)
+    for (const [parentPath, count] of childrenByParent(paths)) {
+      const parent = this.#outstanding.node(parentPath)
+      assert(parent !== undefined, () => `a node ${parentPath}`)
+      this.#changeParent(parentPath, parent, -count, parent.childCreates, context)
+    }
     this.#outstanding.setSession(sessionId, false, zxid)
     return { type: OpCode.closeSession, body: { paths2Delete: paths } }
   }
@@ -375,6 +379,24 @@ export class Preparer {
     const facts = { czxid, ownership, version, childCreates, numChildren, mtime, dataLength, acl, aversion }
     this.#outstanding.setNode(path, facts, zxid)
   }
+}
+
+/** How many of the paths, which are sorted, are those of children of the same node. */
+function childrenByParent(paths: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  let parentPath = ''
+  let count = 0
+  for (const path of paths) {
+    const slash = Math.max(1, path.lastIndexOf('/'))
+    if (slash !== parentPath.length || !path.startsWith(parentPath)) {
+      if (count > 0) counts.set(parentPath, (counts.get(parentPath) ?? 0) + count)
+      parentPath = parentOf(path)
+      count = 0
+    }
+    count += 1
+  }
+  if (count > 0) counts.set(parentPath, (counts.get(parentPath) ?? 0) + count)
+  return counts
 }
 
 function isVersion(wanted: number, actual: number): boolean {

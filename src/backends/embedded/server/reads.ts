@@ -172,7 +172,7 @@ function multiRead(
   return answered(results)
 }
 
-/** Those of the reader's own session, by the beginning of their path. */
+/** Those of the reader's own session, by the beginning of their path, in order. */
 function ephemerals(prefix: string, { sessionId }: Reader, { state, responseBytesMax }: Readable): ReadAnswer {
   const isAny = ['', '/'].includes(prefix.trim())
   const paths: string[] = []
@@ -183,7 +183,7 @@ function ephemerals(prefix: string, { sessionId }: Reader, { state, responseByte
     if (bytes > responseBytesMax) return beyondLimit()
     paths.push(path)
   }
-  return answered({ ephemerals: paths.sort() })
+  return answered({ ephemerals: paths })
 }
 
 /** What the names of a node's children take in an answer: roughly, for those that are not ASCII. */

@@ -93,6 +93,7 @@ export class RequestOrder {
     this.#host.touch(connection.sessionId)
     const request = message.kind === 'request' ? message.request : null
     const { xid, op } = message.kind === 'request' ? message.request : message
+    const isPart = message.kind === 'request' && message.isPart === true
     // The reference closes the connection of a request that is too long, and its clients send the same again, for ever.
     const isTooLong = requestBytes(message) > this.#host.requestBytesMax || requestParts(message) > REQUEST_PARTS_MAX
     const kind: RequestKind = isTooLong
@@ -100,7 +101,7 @@ export class RequestOrder {
       : kindOf(message, this.#host.reconfigEnabled)
     switch (kind.kind) {
       case 'ping':
-        if (this.#host.isAlone) this.#queue(connection, { xid: Xid.ping, op }, PONG, null)
+        if (this.#host.isAlone) this.#queue(connection, { xid: Xid.ping, op, isPart }, PONG, null)
         else this.#ping(connection)
         break
       case 'auth':
@@ -114,11 +115,11 @@ export class RequestOrder {
         this.#outlet.close(connection)
         break
       case 'read':
-        if (connection.pending.length > 0 || request === null) this.#queue(connection, { xid, op }, kind, request)
-        else this.#answerAtOnce(connection, request)
+        if (connection.pending.length === 0 && request !== null) this.#answerAtOnce(connection, request, isPart)
+        else this.#queue(connection, { xid, op, isPart }, kind, request)
         break
       default:
-        this.#queue(connection, { xid, op }, kind, request)
+        this.#queue(connection, { xid, op, isPart }, kind, request)
     }
   }
 
@@ -190,7 +191,7 @@ export class RequestOrder {
 
   #queue(
     connection: Connection,
-    { xid, op }: { readonly xid: number; readonly op: number },
+    { xid, op, isPart }: { readonly xid: number; readonly op: number; readonly isPart: boolean },
     what: RequestKind,
     request: Request | null,
   ): void {
@@ -202,6 +203,7 @@ export class RequestOrder {
       kind: what.kind === 'write' || isSync ? what.kind : 'ready',
       identities: connection.identities,
       read: what.kind === 'read' || isSync ? request : null,
+      isPart,
       write: what.kind === 'write' ? what.write : null,
       syncId: isSync ? this.#lastSyncId : 0,
       refusal: what.kind === 'refused' ? what.err : Err.unimplemented,
@@ -254,7 +256,8 @@ export class RequestOrder {
     for (let head = pending[0]; head !== undefined; head = pending[0]) {
       if (head.kind !== 'ready' && head.answer === null) return
       pending.shift()
-      this.#send(connection, head.op, head.answer ?? this.#answerNow(connection, head))
+      const reply = head.answer ?? this.#answerNow(connection, head)
+      if (!head.isPart) this.#send(connection, head.op, reply)
       if (!head.isUnknown) continue
       this.#outlet.close(connection)
       return
@@ -262,8 +265,9 @@ export class RequestOrder {
   }
 
   /** Most reads have nothing to wait for. */
-  #answerAtOnce(connection: Connection, request: Request): void {
-    this.#send(connection, request.op, this.#read(connection, request, connection.identities))
+  #answerAtOnce(connection: Connection, request: Request, isPart: boolean): void {
+    const reply = this.#read(connection, request, connection.identities)
+    if (!isPart) this.#send(connection, request.op, reply)
   }
 
   #answerNow(connection: Connection, { xid, read, refusal, identities, isUnknown }: Pending): Reply {

@@ -19,10 +19,10 @@ import {
   millis,
   record,
   ustring,
-  vector,
   violation,
 } from '../../protocol/jute.ts'
-import { Acl, OPEN_ACL } from '../../protocol/records.ts'
+import { AclList, OPEN_ACL } from '../../protocol/records.ts'
+import type { Acl } from '../../protocol/records.ts'
 import { TreeNode, isSessionId, ownerNumberOf, ownershipOf } from './node.ts'
 import { SessionTable } from './sessions.ts'
 import { SPECIAL_PATHS, Tree } from './tree.ts'
@@ -36,7 +36,6 @@ interface SnapshotContent {
 }
 
 const SessionRecord = record({ id: int64, timeoutMs: int32, passwd: buffer })
-const AclList = vector(Acl)
 const AclRecord = record({ number: int64, acl: AclList })
 const NodeRecord = record({
   data: buffer,

@@ -215,11 +215,13 @@ export class State {
   #applyCloseSession(paths: readonly string[], header: TxnHeader): Applied {
     const { clientId } = header
     const owned = this.#tree.ephemeralsOf(clientId)
-    assert(owned.size === paths.length && paths.every((path) => owned.has(path)), () => {
+    assert(isSame(owned, paths) || isSame(owned, [...paths].sort()), () => {
       return `the end of session ${clientId} removes exactly its ephemeral nodes`
     })
     const changes: Change[] = []
-    for (const path of paths) changes.push({ type: 'deleted', path, node: this.#tree.delete(path, header) })
+    this.#tree.deleteEphemeralsOf(clientId, header, (path, node) => {
+      changes.push({ type: 'deleted', path, node })
+    })
     this.#sessions.remove(clientId)
     return { err: Err.ok, body: null, changes, newSession: null, endedSession: clientId }
   }
@@ -229,6 +231,10 @@ type NodeTxn = Extract<TxnBody, { type: NodeTxnType }>
 type NodeTxnType = Exclude<TxnBody['type'], WholeTxnType>
 type WholeTxnType = typeof OpCode.error | typeof OpCode.multi | typeof OpCode.createSession | typeof OpCode.closeSession
 type NodeReply = ReplyBodies[typeof OpCode.create2] | ReplyBodies[typeof OpCode.setData] | null
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && a.every((text, i) => text === b[i]))
+}
 
 function isErrorTxn(txn: TxnBody): txn is Extract<TxnBody, { type: typeof OpCode.error }> {
   return txn.type === OpCode.error

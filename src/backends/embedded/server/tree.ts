@@ -19,6 +19,7 @@ import { PERSISTENT, TreeNode } from './node.ts'
 import type { Ownership } from './node.ts'
 import { Quotas, changedUsage, measuredBy, statsPathOf, usageText } from './quotas.ts'
 import type { Usage } from './quotas.ts'
+import { SortedNames } from './sorted-names.ts'
 
 /** The instant of a transaction: its zxid, and the leader's wall clock in milliseconds since 1970. */
 export interface Moment {
@@ -36,15 +37,24 @@ export const SPECIAL_PATHS: readonly string[] = Object.freeze([
 
 const CONFIG_PATH = '/zookeeper/config'
 const READ_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: 1, scheme: 'world', id: 'anyone' })])
-const NO_PATHS: ReadonlySet<string> = new Set()
+const NO_PATHS: readonly string[] = Object.freeze([])
 /** So much that is not data a node may keep in memory along with its data. */
 const KEPT_BYTES_MAX = 1_024
+
+/** Children of one node that are deleted together. */
+interface Leaving {
+  readonly parent: TreeNode
+  /** Sorted by code unit. */
+  readonly paths: string[]
+  /** Length of their data together. */
+  bytes: number
+}
 
 /** The nodes of one server. */
 export class Tree {
   readonly #nodes = new Map<string, TreeNode>()
   /** Paths of ephemeral nodes by their session. */
-  readonly #ephemerals = new Map<bigint, Set<string>>()
+  readonly #ephemerals = new Map<bigint, SortedNames>()
   /** Paths of container and TTL nodes. */
   readonly #mortals = new Set<string>()
   readonly #quotas = new Quotas()
@@ -85,7 +95,7 @@ export class Tree {
   }
 
   /** Owners of ephemeral nodes, with the paths of these. */
-  get ephemerals(): ReadonlyMap<bigint, ReadonlySet<string>> {
+  get ephemerals(): ReadonlyMap<bigint, Iterable<string> & { readonly size: number }> {
     return this.#ephemerals
   }
 
@@ -126,9 +136,9 @@ export class Tree {
     return node === undefined ? null : { children: node.children, stat: node.stat() }
   }
 
-  /** Paths of a session's ephemeral nodes, in no order that means anything. */
-  ephemeralsOf(sessionId: bigint): ReadonlySet<string> {
-    return this.#ephemerals.get(sessionId) ?? NO_PATHS
+  /** Paths of a session's ephemeral nodes, sorted by code unit. The array never changes. */
+  ephemeralsOf(sessionId: bigint): readonly string[] {
+    return this.#ephemerals.get(sessionId)?.list ?? NO_PATHS
   }
 
   /**
@@ -150,7 +160,7 @@ export class Tree {
       return `create ${path} as child create ${childCreates} of ${parentPath}, which has had ${parent.childCreates}`
     })
     const node = new TreeNode(kept(content.data), sharedAcl(content.acl), content.ownership, at.zxid, at.time)
-    this.insert(path, node)
+    this.#insertBelow(parent, path, node)
     parent.childCreates = childCreates
     parent.pzxid = at.zxid
     const measured = measuredBy(path)
@@ -212,15 +222,54 @@ export class Tree {
   }
 
   /**
+   * Deletes the ephemeral nodes of a session, which may be very many: what is done for a node's parent is done once.
+   *
+   * @param onDeleted - gets each node as it was, in the order of their paths
+   */
+  deleteEphemeralsOf(sessionId: bigint, at: Moment, onDeleted: (path: string, node: TreeNode) => void): void {
+    const families = new Map<TreeNode, Leaving>()
+    const usages = new Map<string, Usage>()
+    let family: Leaving | null = null
+    const paths = this.ephemeralsOf(sessionId)
+    this.#ephemerals.delete(sessionId)
+    for (const path of paths) {
+      const node = this.#existing(path)
+      const { parent, dataLength } = node
+      assert(parent !== null && node.numChildren === 0, () => `${path} below a parent, and without children`)
+      if (family === null || family.parent !== parent) {
+        family = families.get(parent) ?? { parent, paths: [], bytes: 0 }
+        families.set(parent, family)
+      }
+      family.paths.push(path)
+      family.bytes += dataLength
+      this.#nodes.delete(path)
+      this.#dataBytes -= path.length + dataLength
+      this.#quotas.deleted(path)
+      const limited = this.#quotas.of(path)
+      if (limited !== null) {
+        const { count, bytes } = usages.get(limited) ?? { count: 0, bytes: 0 }
+        usages.set(limited, { count: count - 1, bytes: bytes - dataLength })
+      }
+      onDeleted(path, node)
+    }
+    for (const leaving of families.values()) removeFamily(leaving, at)
+    for (const [limited, usage] of usages) this.#addToQuota(limited, usage)
+  }
+
+  /**
    * Puts a node with its stat in its place; for {@link Tree.create} and for what reads snapshots, which sets the rest.
    *
    * @throws AssertionError if the parent is missing or the node is there
    */
   insert(path: string, node: TreeNode): void {
+    this.#insertBelow(path === '/' ? null : this.#existing(parentOf(path)), path, node)
+  }
+
+  #insertBelow(parent: TreeNode | null, path: string, node: TreeNode): void {
     assert(!this.#nodes.has(path), () => `create of ${path}, which is there`)
-    if (path !== '/') {
-      node.parent = this.#existing(parentOf(path))
-      node.parent.addChild(nameOf(path))
+    if (parent !== null) {
+      node.parent = parent
+      parent.addChild(nameOf(path))
       countAbove(node, 1, node.dataLength)
     }
     this.#nodes.set(path, node)
@@ -273,9 +322,12 @@ export class Tree {
   /** The node of a quota's numbers gets new data, and no new version: nobody has changed it. */
   #countForQuota(path: string, count: number, bytes: number): void {
     const limited = this.#quotas.of(path)
-    if (limited === null) return
+    if (limited !== null) this.#addToQuota(limited, { count, bytes })
+  }
+
+  #addToQuota(limited: string, change: Usage): void {
     const stats = this.#nodes.get(statsPathOf(limited))
-    if (stats !== undefined) this.#replaceData(stats, changedUsage(stats.data, { count, bytes }))
+    if (stats !== undefined) this.#replaceData(stats, changedUsage(stats.data, change))
   }
 
   /** Nodes and bytes of a node and all below it. */
@@ -286,14 +338,17 @@ export class Tree {
   }
 
   #noteEphemeral(owner: bigint, path: string): void {
-    const paths = this.#ephemerals.get(owner)
-    if (paths === undefined) this.#ephemerals.set(owner, new Set([path]))
-    else paths.add(path)
+    let paths = this.#ephemerals.get(owner)
+    if (paths === undefined) {
+      paths = new SortedNames()
+      this.#ephemerals.set(owner, paths)
+    }
+    paths.add(path)
   }
 
   #forgetEphemeral(owner: bigint, path: string): void {
     const paths = this.#ephemerals.get(owner)
-    paths?.delete(path)
+    paths?.remove(path)
     if (paths?.size === 0) this.#ephemerals.delete(owner)
   }
 }
@@ -301,6 +356,15 @@ export class Tree {
 /** Counts what comes or goes, at each node above one. */
 function countAbove(node: TreeNode, nodes: number, bytes: number): void {
   for (let above = node.parent; above !== null; above = above.parent) above.countBelow(nodes, bytes)
+}
+
+function removeFamily({ parent, paths, bytes }: Leaving, at: Moment): void {
+  for (let above: TreeNode | null = parent; above !== null; above = above.parent) {
+    above.countBelow(-paths.length, -bytes)
+  }
+  const [first = ''] = paths
+  parent.removeChildren(paths, first.lastIndexOf('/') + 1)
+  parent.pzxid = at.zxid
 }
 
 /** What of a node decides whether its time is over. */

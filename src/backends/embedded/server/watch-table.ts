@@ -128,7 +128,7 @@ export class WatchTable {
     this.#bytesOf.delete(connection)
     this.#count -= paths.size
     for (const path of paths) {
-      this.#setMode(path, connection, 'once')
+      if (this.#lasting.size > 0) this.#setMode(path, connection, 'once')
       this.#forgetConnection(path, connection)
       this.#pool.release(path)
     }

@@ -22,10 +22,16 @@ const EPHEMERALS = 20_000
 const WATCHES = 50_000
 const PART_OF_A_TREE = 1_000
 const RUNS = 7
-/** What no turn takes on a quiet machine, in milliseconds. */
-const QUIET_TURN_MS_MAX = 50
-/** Other tests run beside this one. What it is to find, such as a sort or a walk per request, takes far longer. */
-const TURN_MS_MAX = 3 * QUIET_TURN_MS_MAX
+/** What no turn takes, in milliseconds. */
+const TURN_MS_MAX = 50
+/**
+ * What is above it, and by how much; in brackets, what was measured on a machine with much else to do. A multi is one
+ * transaction (10,000 creates: 49 to 76 ms), a request is decoded in one go (95,000 watches: 49 to 69 ms), and so is
+ * the end of a session one transaction, in which each of its nodes is deleted (50,000 nodes: 83 to 105 ms).
+ */
+const LARGEST_MULTI_MS_MAX = 100
+const MOST_WATCHES_MS_MAX = 100
+const LARGEST_END_MS_MAX = 150
 /** What the calibration takes on the machine that the limit is meant for. */
 const CALIBRATION_MS = 20
 
@@ -38,7 +44,8 @@ const ensemble = embedded({
 })
 let monitor: LoopMonitor
 let port = 0
-let limitMs = TURN_MS_MAX
+/** How much slower than that one this machine is; 1 for a faster one. */
+let slowness = 1
 let owner: OpenClient
 
 /** Sends bytes, and takes what comes without a look at it. */
@@ -89,17 +96,21 @@ function calibrationMs(): number {
   return Math.min(...times)
 }
 
-async function fill(count: number, creationOf: (index: number) => ReturnType<typeof creation>): Promise<void> {
+async function fill(
+  count: number,
+  creationOf: (index: number) => ReturnType<typeof creation>,
+  client: OpenClient = owner,
+): Promise<void> {
   for (let made = 0; made < count; made += PART_OF_A_TREE) {
     const parts = Array.from({ length: Math.min(PART_OF_A_TREE, count - made) }, (_, i) => {
       return { op: OpCode.create, body: creationOf(made + i) } as const
     })
-    expect((await owner.ask(OpCode.multi, parts)).err).toBe(0)
+    expect((await client.ask(OpCode.multi, parts)).err).toBe(0)
   }
 }
 
 beforeAll(async () => {
-  limitMs = TURN_MS_MAX * Math.max(1, calibrationMs() / CALIBRATION_MS)
+  slowness = Math.max(1, calibrationMs() / CALIBRATION_MS)
   await ensemble.start()
   port = ensemble.clientPorts[0] ?? 0
   owner = await RawClient.open(port, { timeOut: 60_000 })
@@ -128,8 +139,12 @@ afterAll(async () => {
  * The shortest of the longest turns of several runs.
  *
  * @param run - gives its longest turn
+ * @param limitMs - with a turn shorter than this, no more runs are needed
  */
-async function longestTurnMs(run: (attempt: number) => Promise<number>): Promise<number> {
+async function longestTurnMs(
+  run: (attempt: number) => Promise<number>,
+  limitMs = TURN_MS_MAX * slowness,
+): Promise<number> {
   let shortestMs = Infinity
   for (let attempt = 0; attempt < RUNS && (attempt < 3 || shortestMs >= limitMs); attempt++) {
     await pause(5)
@@ -158,6 +173,8 @@ interface Entry {
   readonly name: string
   readonly asked: () => Asked
   readonly isAfterChange?: boolean
+  /** Longest turn in milliseconds, if it is a known exception. */
+  readonly turnMsMax?: number
 }
 
 const CATALOGUE: readonly Entry[] = [
@@ -190,6 +207,10 @@ const CATALOGUE: readonly Entry[] = [
   { name: 'a multi of 1,000 creates', asked: () => [OpCode.multi, Array.from({ length: 1_000 }, () => {
     return { op: OpCode.create, body: creation('/deep/m', CreateFlag.persistentSequential) } as const
   })] },
+  { name: 'a multi of 10,000 creates', turnMsMax: LARGEST_MULTI_MS_MAX, asked: () => {
+    const part = { op: OpCode.create, body: creation('/deep/m', CreateFlag.persistentSequential) } as const
+    return [OpCode.multi, Array.from({ length: 10_000 }, () => part)]
+  } },
   { name: 'a multiRead of 10,000 nodes', asked: () => [OpCode.multiRead, Array.from({ length: 10_000 }, () => read)] },
   { name: 'a list of 1,000 rights', asked: () => [OpCode.getAcl, { path: '/many-rights' }] },
   { name: 'a change of who may do what', asked: () => {
@@ -200,13 +221,18 @@ const CATALOGUE: readonly Entry[] = [
     const paths = Array.from({ length: 10_000 }, (_, i) => `/again/${i}`)
     return [OpCode.setWatches, { relativeZxid: 1n << 62n, dataWatches: paths, existWatches: paths, childWatches: [] }]
   } },
+  { name: '95,000 watches again', turnMsMax: MOST_WATCHES_MS_MAX, asked: () => {
+    const existWatches = Array.from({ length: 95_000 }, (_, i) => `/w${i}`)
+    return [OpCode.setWatches, { relativeZxid: 1n << 62n, dataWatches: [], existWatches, childWatches: [] }]
+  } },
   { name: 'a claim that is as long as a request', asked: () => {
     return [OpCode.auth, { type: 0, scheme: 'digest', auth: new Uint8Array(1_000_000).fill(58) }]
   } },
 ]
 
 describe('no turn of a server is long', () => {
-  it.each(CATALOGUE)('for $name', async ({ asked, isAfterChange = false }) => {
+  it.each(CATALOGUE)('for $name', async ({ asked, isAfterChange = false, turnMsMax = TURN_MS_MAX }) => {
+    const limitMs = turnMsMax * slowness
     const ms = await longestTurnMs(async (attempt) => {
       if (isAfterChange) await owner.ask(OpCode.create, creation(`/list/x${attempt}`))
       const { blunt, encoder } = await bluntClient()
@@ -220,9 +246,23 @@ describe('no turn of a server is long', () => {
       blunt.socket.destroy()
       await encoder.drop()
       return turnMs
-    })
+    }, limitMs)
     expect(ms).toBeLessThan(limitMs)
   })
+
+  it('for the end of a session with 50,000 ephemeral nodes', async () => {
+    const limitMs = LARGEST_END_MS_MAX * slowness
+    const ms = await longestTurnMs(async () => {
+      const leaving = await RawClient.open(port, { timeOut: 60_000 })
+      const pathOf = (i: number): string => `/eph/s${(i * 7_919) % 1_000_003}-`
+      await fill(50_000, (i) => creation(pathOf(i), CreateFlag.ephemeralSequential), leaving)
+      monitor.reset()
+      expect((await leaving.ask(OpCode.closeSession, null)).err).toBe(0)
+      await leaving.drop()
+      return monitor.longestTurnMs
+    }, limitMs)
+    expect(ms).toBeLessThan(limitMs)
+  }, 120_000)
 
   it.each(['wchs', 'wchp', 'wchc', 'dump', 'mntr', 'cons', 'stat'])('for the word %s', async (word) => {
     const ms = await longestTurnMs(async () => {
@@ -234,7 +274,7 @@ describe('no turn of a server is long', () => {
       expect(blunt.bytes).toBeGreaterThan(10)
       return monitor.longestTurnMs
     })
-    expect(ms).toBeLessThan(limitMs)
+    expect(ms).toBeLessThan(TURN_MS_MAX * slowness)
   })
 
   it('for a hundred large requests that come together', async () => {
@@ -250,6 +290,6 @@ describe('no turn of a server is long', () => {
     })
     blunt.socket.destroy()
     await encoder.drop()
-    expect(ms).toBeLessThan(limitMs)
+    expect(ms).toBeLessThan(TURN_MS_MAX * slowness)
   })
 })
