@@ -29,6 +29,7 @@ import { ClientIdentity } from './client-identity.ts'
 import { AnsweredLease, ProvenLease } from './client-lease.ts'
 import type { ClientLease } from './client-lease.ts'
 import type { ClientSessionOptions } from './client-options.ts'
+import { ClientOutbox } from './client-outbox.ts'
 import { ClientStates } from './client-states.ts'
 import { ClientWatches } from './client-watches.ts'
 import { Err, OpCode, WatcherType, Xid, errorCodeOf } from './codes.ts'
@@ -79,7 +80,7 @@ class ClientSession implements Session, ConnectionOwner {
   readonly #queue: EventQueue
   readonly #watches: ClientWatches
   readonly #opened = deferred<undefined>()
-  readonly #calls: CallQueue<Call>
+  readonly #calls: ClientOutbox
   readonly #xids = new Xids()
   readonly #states: ClientStates
   readonly #lease: ClientLease
@@ -117,16 +118,19 @@ class ClientSession implements Session, ConnectionOwner {
     })
     this.#queue = new EventQueue(options.onError)
     this.#states = new ClientStates(this.#queue)
-    const prover = { sync: () => this.#askLeader('/'), commit: () => this.#commitNothing('/') }
+    const prover = { sync: () => this.#askLeader('/', true), commit: () => this.#commitNothing('/', true) }
     const isZooKeeper = options.servers === 'zookeeper'
     this.#lease = isZooKeeper ? new ProvenLease(prover) : new AnsweredLease()
     this.#guard = isZooKeeper ? new CreationGuard(this, (operations) => this.#multi(operations)) : null
     this.#watches = new ClientWatches((path) => {
       this.#disarm(path)
     })
-    this.#calls = new CallQueue(options.callTimeoutMs ?? Infinity, (call, failure, sent) => {
+    const calls = new CallQueue<Call>(options.callTimeoutMs ?? Infinity, (call, failure, sent) => {
       if (call.arms) this.#watches.answered(call, null)
       call.fail(failure, sent)
+    })
+    this.#calls = new ClientOutbox(calls, (call) => {
+      this.#connection?.send(call.request, call.renews && this.#lease.areCallsPings)
     })
   }
 
@@ -255,22 +259,24 @@ class ClientSession implements Session, ConnectionOwner {
     path: string,
     read: (body: ReplyBodies[O], zxid: bigint) => T,
     watch?: Watcher,
+    isUrgent = false,
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const request = { xid: this.#xids.next(), op, body } as Request
-      this.#submit(new Call(request, path, watch, { read, resolve, reject }))
+      this.#submit(new Call(request, path, watch, { read, resolve, reject }), isUrgent)
     })
   }
 
-  #askLeader(path: string): Promise<void> {
-    return this.#call(OpCode.sync, { path }, path, readNothing)
+  #askLeader(path: string, isUrgent?: boolean): Promise<void> {
+    return this.#call(OpCode.sync, { path }, path, readNothing, undefined, isUrgent)
   }
 
-  #commitNothing(path: string): Promise<void> {
-    return committed(this.#call(OpCode.delete, { path: NEVER_THERE, version: -1 }, path, readNothing))
+  #commitNothing(path: string, isUrgent?: boolean): Promise<void> {
+    const body = { path: NEVER_THERE, version: -1 }
+    return committed(this.#call(OpCode.delete, body, path, readNothing, undefined, isUrgent))
   }
 
-  #submit(call: Call): void {
+  #submit(call: Call, isUrgent: boolean): void {
     if (this.#phase === 'over') {
       call.fail(this.#closed === null ? EXPIRED : CLOSED, false)
       return
@@ -280,13 +286,8 @@ class ClientSession implements Session, ConnectionOwner {
       return
     }
     if (call.arms) this.#watches.reading(call)
-    if (this.#phase === 'attached') this.#send(call)
-    else this.#calls.wait(call)
-  }
-
-  #send(call: Call): void {
-    this.#calls.sent(call)
-    this.#connection?.send(call.request, call.renews && this.#lease.areCallsPings)
+    if (isUrgent) this.#calls.addUrgent(call)
+    else this.#calls.add(call)
   }
 
   #disarm(path: string): void {
@@ -313,7 +314,7 @@ class ClientSession implements Session, ConnectionOwner {
       this.#violated(`a reply to request ${reply.xid} out of turn`)
       return
     }
-    this.#calls.takeAnswered()
+    this.#calls.answered()
     if (call.renews) {
       this.#answeredSentMs = Math.max(this.#answeredSentMs, call.sentAtMs)
       this.#lease.answered(call.sentAtMs)
@@ -418,7 +419,7 @@ class ClientSession implements Session, ConnectionOwner {
     }
     if (auth.length === 0) this.#open()
     if (!opening) this.#states.set({ status: 'connected' })
-    for (const call of this.#calls.takeWaiting()) this.#send(call)
+    this.#calls.open()
   }
 
   #onLost(reason: string): void {
@@ -431,7 +432,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#attempts.lost()
     if (this.#phase === 'attached') {
       this.#phase = 'detached'
-      this.#calls.failInFlight({ code: 'CONNECTION_LOSS', message: `lost connection: ${reason}`, outcome: 'not-sent' })
+      this.#calls.close({ code: 'CONNECTION_LOSS', message: `lost connection: ${reason}`, outcome: 'not-sent' })
       this.#lease.detached()
       this.#states.set({ status: 'suspended', deadlineMs: this.#lease.deadlineMs })
     }
