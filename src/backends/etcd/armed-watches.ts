@@ -100,6 +100,11 @@ export class ArmedWatches {
     this.#call = call
   }
 
+  /** How many paths are watched, or will be by a read that is on its way. */
+  get pathCount(): number {
+    return this.#byPath.size
+  }
+
   /** Takes a watch whose read is on its way. */
   reading(watch: ArmedWatch): void {
     const watches = this.#byPath.get(watch.path)

@@ -2,7 +2,7 @@
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
 import { abortable, abortedError, limited } from '../../core/async.ts'
 import { CoordinationError } from '../../core/errors.ts'
-import { failure } from './calls.ts'
+import { failure, reasonOf } from './calls.ts'
 import { Channel, RpcError } from './io/channel.ts'
 import { Keys } from './keys.ts'
 import { Methods, valueOf } from './messages.ts'
@@ -66,7 +66,7 @@ export class EtcdBackend implements Backend {
   /** Asks each member once, until one opens a session. */
   async #open(options: OpenOptions): Promise<EtcdSession> {
     const { endpointCount } = this.#shared.channel
-    let last: unknown
+    let last: RpcError | null = null
     for (let i = 0; i < endpointCount; i++) {
       const endpoint = this.#nextEndpoint++
       try {
@@ -77,7 +77,7 @@ export class EtcdBackend implements Backend {
         last = error
       }
     }
-    const reason = last instanceof Error ? last.message : String(last)
+    const reason = last === null ? 'there are none' : reasonOf(last)
     const message = `none of ${endpointCount} members opened a session; the last: ${reason}`
     throw new CoordinationError('CONNECTION_LOSS', message, { outcome: 'not-sent', cause: last })
   }

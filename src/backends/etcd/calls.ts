@@ -139,6 +139,12 @@ export class WriteCall {
   }
 }
 
+/** What etcd says of a lease that is too long for it. */
+const LONG_TIMEOUT = /too large lease TTL/
+
+/** gRPC's number for a method that a server does not have. */
+const UNIMPLEMENTED = 12
+
 /** The error for what etcd refused. */
 export function failure(error: RpcError, path: string | null): CoordinationError {
   const where = path === null ? {} : { path }
@@ -153,24 +159,33 @@ export function failure(error: RpcError, path: string | null): CoordinationError
 function codeOf({ status, message }: RpcError): ErrorCode {
   if (status === Status.permissionDenied || status === Status.unauthenticated) return 'NO_AUTH'
   if (/authentication failed|user name|role|auth/.test(message)) return 'NO_AUTH'
+  if (LONG_TIMEOUT.test(message)) return 'SYSTEM_ERROR'
   return /too large|larger than max|too many operations/.test(message) ? 'PAYLOAD_TOO_LARGE' : 'SYSTEM_ERROR'
 }
 
 /** What etcd refused, in our words; its own are the cause. */
 function sentenceOf(code: ErrorCode, { message }: RpcError): string {
+  if (/authentication is not enabled/.test(message)) return 'authentication is off in etcd, so give no user'
   if (code === 'NO_AUTH') return 'etcd wants another user or password, or the user lacks permissions for the prefix'
   if (code === 'PAYLOAD_TOO_LARGE') return 'the request is larger than etcd takes'
   if (/database space exceeded/.test(message)) return 'etcd takes no writes, since its database is full'
+  if (LONG_TIMEOUT.test(message)) return 'etcd takes no lease that long: choose a shorter session time-out'
   return 'etcd refused the request; the cause has its words'
+}
+
+/** Why a request was not answered as it should, in our words: what etcd answered itself is for the cause. */
+export function reasonOf({ status, message }: RpcError): string {
+  if (status === 0) return message
+  if (/no leader|leader changed|not leader/.test(message)) return 'the cluster has no leader'
+  if (/timed out|deadline exceeded/.test(message)) return 'no majority of the cluster answered in time'
+  return status === UNIMPLEMENTED ? 'etcd does not know the request: is it version 3.4 or later?' : 'etcd cannot serve now'
 }
 
 /** For a call whose request was sent and whose answer did not come. */
 export function lostAnswer(error: RpcError): CallFailure & { readonly cause: unknown } {
-  // What etcd answered itself is for the cause.
-  const reason = error.status === 0 ? `: ${error.message}` : ''
   return {
     code: 'CONNECTION_LOSS',
-    message: `the answer of etcd was lost${reason}`,
+    message: `the answer of etcd was lost: ${reasonOf(error)}`,
     outcome: 'unknown',
     cause: error,
   }

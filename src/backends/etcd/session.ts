@@ -3,8 +3,7 @@
  *
  * Order     one request at a time, in the order of the calls; reads that stand one behind the other go into one
  *           request, at one revision. All reads are linearizable, so a session never reads what is older.
- * Watches   a read also looks at what the armed watches wait for. Where that has changed, the reply is held until the
- *           stream has delivered the change; if it lags, the watch is fired from the read, and the stream moved.
+ * Watches   the reply of a read is held until the stream has delivered what it shows to the watches (watch-check.ts).
  * Outcome   a write whose request has left and whose answer did not come is `unknown`, and never sent again. Reads,
  *           and what has not left, wait for the next member.
  * Lease     good for two thirds of the time-out behind the sending of the last answered keep-alive: clocks that differ
@@ -19,7 +18,7 @@ import { EventQueue } from '../../core/event-queue.ts'
 import { Listeners } from '../../core/listeners.ts'
 import { Fifo } from '../../core/fifo.ts'
 import { ArmedWatch, ArmedWatches } from './armed-watches.ts'
-import type { Difference, Look, WatchKind } from './armed-watches.ts'
+import type { WatchKind } from './armed-watches.ts'
 import { ReadCall, WriteCall, failure, lostAnswer } from './calls.ts'
 import type { Call } from './calls.ts'
 import { Status } from './grpc.ts'
@@ -28,11 +27,12 @@ import type { Channel } from './io/channel.ts'
 import type { Keys } from './keys.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import type { LeaseOwner, OpenedLease } from './lease-keeper.ts'
-import { Methods, TXN_OPS_MAX } from './messages.ts'
+import { Methods } from './messages.ts'
 import type { TxnRequest, TxnResponse } from './messages.ts'
 import { ReadPlan } from './read-plan.ts'
 import type { Hints } from './snapshot.ts'
 import type { Turns } from './turns.ts'
+import { WatchCheck } from './watch-check.ts'
 import type { Change, HubListener, WatchHub } from './watch-hub.ts'
 import { SessionGone, Writer } from './writer.ts'
 
@@ -62,9 +62,6 @@ const REQUEST_PART = 2 / 3
 const READ_OPS_MAX = 64
 const OPS_A_READ = 3
 
-/** How long the stream may lag behind a read, in milliseconds. */
-const LAG_MS_MAX = 1_000
-
 /** Longest wait for the end of a session to be confirmed, in milliseconds. */
 const CLOSE_WAIT_MS = 2_000
 
@@ -76,6 +73,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   readonly #callTimeoutMs: number
   readonly #queue: EventQueue
   readonly #watches: ArmedWatches
+  readonly #check: WatchCheck
   readonly #keeper: LeaseKeeper
   readonly #writer: Writer
   readonly #listeners: Listeners<SessionState>
@@ -84,7 +82,6 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   /** What is being done, or was not done because no member was in touch; it comes before those that wait. */
   #current: Call[] = []
   #isPumping = false
-  #isLooking = false
   #state: SessionState = { status: 'connected' }
   #suspendedAtMs = 0
   #closing: Promise<void> | null = null
@@ -101,6 +98,15 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     this.#listeners = new Listeners(queue, 'onState')
     this.#watches = new ArmedWatches((task) => queue.push(task), (callback) => queue.call(callback))
     this.#keeper = new LeaseKeeper(shared.channel, shared.keys, lease, this)
+    const keeper = this.#keeper
+    this.#check = new WatchCheck(shared.keys, shared.hub, this.#watches, {
+      get endpoint() {
+        return keeper.endpoint
+      },
+      read: (request) => this.#send(request, false),
+      now: () => this.#now(),
+      mark: () => this.#mark(),
+    })
     const isOver = (): boolean => this.#isOver
     this.#writer = new Writer(shared.keys, shared.hints, shared.turns, {
       id: lease.id,
@@ -179,7 +185,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   }
 
   onGap(): void {
-    void this.#look(0)
+    if (this.#state.status === 'connected') void this.#check.missed()
   }
 
   onBroken(): void {
@@ -198,7 +204,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
       this.#setState({ status: 'connected' })
     }
     void this.#pump()
-    void this.#look(LAG_MS_MAX)
+    void this.#check.alive()
   }
 
   onLost(): void {
@@ -284,58 +290,33 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     const plan = new ReadPlan(this.#shared.keys)
     const isOpen = plan.session(this.id)
     const reads = calls.map((call) => call.plan(plan))
-    const looks = this.#planLooks(plan)
+    const looks = this.#check.plan(plan)
     const { responses = [], header } = await this.#send({ compare: [], success: plan.ops, failure: [] }, false)
     if (!isOpen(responses)) throw new SessionGone()
     const revision = header?.revision ?? 0n
-    await this.#settle(await this.#lookAt(looks, { plan, responses, revision }), LAG_MS_MAX)
+    await this.#check.settle(looks, { plan, responses, revision })
     for (const [index, call] of calls.entries()) {
       const read = reads[index]
       this.#inOrder(() => call.answer(() => read?.(responses) ?? null, revision, this.#watches, this.#shared.hints))
     }
   }
 
-  /** Looks at what the armed watches wait for, besides all reads. */
-  async #look(lagMs: number): Promise<void> {
-    if (this.#isLooking || this.#state.status !== 'connected') return
-    this.#isLooking = true
-    try {
-      await this.#settle(await this.#lookAt(this.#planLooks(null), null), lagMs)
-    } catch {
-      // The next keep-alive tells what it is, and looks again.
-    } finally {
-      this.#isLooking = false
-    }
+  /** The revision that etcd is at. */
+  async #now(): Promise<bigint> {
+    const plan = new ReadPlan(this.#shared.keys)
+    plan.session(this.id)
+    const { header } = await this.#send({ compare: [], success: plan.ops, failure: [] }, false)
+    return header?.revision ?? 0n
   }
 
-  #planLooks(first: ReadPlan | null): readonly Look[] {
-    let plan = first
-    return this.#watches.glimpses((ops) => {
-      if (plan === null || plan.ops.length + ops > TXN_OPS_MAX) plan = new ReadPlan(this.#shared.keys)
-      return plan
-    })
-  }
-
-  /** Does the reads of the looks, but for those that were done with other reads, and tells what differs. */
-  async #lookAt(looks: readonly Look[], done: Done | null): Promise<Difference[]> {
-    const answers = new Map<ReadPlan, Omit<Done, 'plan'>>(done === null ? [] : [[done.plan, done]])
-    for (const { plan } of looks) {
-      if (answers.has(plan)) continue
-      const { responses = [], header } = await this.#send({ compare: [], success: plan.ops, failure: [] }, false)
-      answers.set(plan, { responses, revision: header?.revision ?? 0n })
-    }
-    return looks.flatMap(({ path, glimpse, plan }) => {
-      const answer = answers.get(plan)
-      return answer === undefined ? [] : this.#watches.differing(path, answer.revision, glimpse(answer.responses))
-    })
-  }
-
-  async #settle(differences: readonly Difference[], lagMs: number): Promise<void> {
-    if (differences.length === 0) return
-    const sinceMs = performance.now()
-    if (await this.#watches.untilFired(differences, lagMs)) return
-    if (lagMs > 0) this.#shared.hub.restart(sinceMs, this.#keeper.endpoint)
-    this.#watches.fireFrom(differences)
+  /** Puts the session's key once more, for the stream to tell of. Returns the revision. */
+  async #mark(): Promise<bigint> {
+    const key = this.#shared.keys.session(this.id)
+    const alive = { result: 'greater', key, target: 'create', createRevision: 0n } as const
+    const put = { key, ignoreValue: true, ignoreLease: true }
+    const { succeeded, header } = await this.#send({ compare: [alive], success: [{ put }], failure: [] }, false)
+    if (succeeded !== true) throw new SessionGone()
+    return header?.revision ?? 0n
   }
 
   async #send(request: TxnRequest, writes: boolean): Promise<TxnResponse> {
@@ -444,12 +425,6 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     this.#state = Object.freeze(state)
     this.#listeners.tell(state)
   }
-}
-
-interface Done {
-  readonly plan: ReadPlan
-  readonly responses: NonNullable<TxnResponse['responses']>
-  readonly revision: bigint
 }
 
 function isLeaseGone(error: unknown): boolean {

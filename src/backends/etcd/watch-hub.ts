@@ -47,6 +47,11 @@ const PAUSE_MS_MAX = 500
 
 const NO_VALUE = new Uint8Array()
 
+interface Waiting {
+  readonly revision: bigint
+  readonly resolve: (isDelivered: boolean) => void
+}
+
 /** The stream of one backend; see the head of this file. */
 export class WatchHub {
   readonly #channel: Channel
@@ -54,6 +59,7 @@ export class WatchHub {
   readonly #listeners = new Set<HubListener>()
   /** Everything up to here was delivered; 0 if it is not known yet. */
   #position = 0n
+  #before = 0n
   #missed = false
   /** Whether it was told that somebody else writes nodes. */
   #hasComplained = false
@@ -62,6 +68,8 @@ export class WatchHub {
   #isCreated = false
   #created: Deferred<undefined> = deferred()
   #failures = 0
+  /** Who waits for the delivery of a revision. */
+  readonly #waiting = new Set<Waiting>()
   #pause: ReturnType<typeof setTimeout> | undefined
   readonly #patience = new Deadline(() => (this.#stream?.openedAtMs ?? 0) + CREATE_WAIT_MS, () => {
     this.#onEnd(new RpcError('lost', `no watch was created within ${CREATE_WAIT_MS} ms`))
@@ -83,6 +91,32 @@ export class WatchHub {
     this.#listeners.add(listener)
     if (this.#stream === null && this.#pause === undefined) this.#open()
     await this.#created.promise
+  }
+
+  /** The revision that was delivered before the latest one. */
+  get deliveredBefore(): bigint {
+    return this.#before
+  }
+
+  /**
+   * Waits until all that happened up to a revision was delivered; it may be one of which the stream says nothing.
+   *
+   * @param limitMs - longest wait in milliseconds
+   * @returns false if it was not, within that time; at once if there is no stream, or it has lost its place
+   */
+  async hasDelivered(revision: bigint, limitMs: number): Promise<boolean> {
+    if (!this.#isCreated) return false
+    if (this.#position >= revision) return true
+    const { promise, resolve } = deferred<boolean>()
+    const waiting = { revision, resolve }
+    const endMs = performance.now() + limitMs
+    const limit = new Deadline(() => endMs, () => resolve(false))
+    this.#waiting.add(waiting)
+    limit.start()
+    const isDelivered = await promise
+    limit.stop()
+    this.#waiting.delete(waiting)
+    return isDelivered
   }
 
   /** Takes a listener away; the last one ends the stream. */
@@ -133,6 +167,8 @@ export class WatchHub {
     this.#patience.stop()
     this.#stream?.close()
     this.#stream = null
+    this.#isCreated = false
+    for (const { resolve } of this.#waiting) resolve(false)
   }
 
   #onMessage(message: WatchResponse): void {
@@ -187,8 +223,10 @@ export class WatchHub {
     let changes: Change[] = []
     const flush = (): void => {
       if (revision <= this.#position) return
+      this.#before = this.#position
       this.#position = revision
       for (const listener of [...this.#listeners]) listener.onChanges(revision, changes)
+      for (const waiting of this.#waiting) if (waiting.revision <= revision) waiting.resolve(true)
     }
     for (const event of events) {
       const at = event.kv?.modRevision ?? 0n

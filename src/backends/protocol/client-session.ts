@@ -28,6 +28,7 @@ import type { ConnectionOwner } from './client-connection.ts'
 import { ClientIdentity } from './client-identity.ts'
 import { ClientIntroductions } from './client-introductions.ts'
 import type { ClientSessionOptions } from './client-options.ts'
+import { ClientOutbox } from './client-outbox.ts'
 import { ClientStates } from './client-states.ts'
 import { ClientWatches } from './client-watches.ts'
 import { Err, OpCode, WatcherType, Xid } from './codes.ts'
@@ -77,7 +78,7 @@ class ClientSession implements Session, ConnectionOwner {
   readonly #queue: EventQueue
   readonly #watches: ClientWatches
   readonly #opened = deferred<undefined>()
-  readonly #calls: CallQueue<Call>
+  readonly #calls: ClientOutbox
   readonly #xids = new Xids()
   readonly #states: ClientStates
   readonly #dialect: Dialect
@@ -116,9 +117,12 @@ class ClientSession implements Session, ConnectionOwner {
     this.#watches = new ClientWatches((path) => {
       this.#disarm(path)
     })
-    this.#calls = new CallQueue(options.callTimeoutMs ?? Infinity, (call, failure, sent) => {
+    const calls = new CallQueue<Call>(options.callTimeoutMs ?? Infinity, (call, failure, sent) => {
       if (call.arms) this.#watches.answered(call, null)
       call.fail(failure, sent)
+    })
+    this.#calls = new ClientOutbox(calls, (call) => {
+      this.#connection?.send(call.request, call.renews && this.#dialect.lease.areCallsPings)
     })
   }
 
@@ -235,10 +239,11 @@ class ClientSession implements Session, ConnectionOwner {
     path: string,
     read: (body: ReplyBodies[O], zxid: bigint) => T,
     watch?: Watcher,
+    isUrgent = false,
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const request = { xid: this.#xids.next(), op, body } as Request
-      this.#submit(new Call(request, path, watch, { read, resolve, reject }))
+      this.#submit(new Call(request, path, watch, { read, resolve, reject }), isUrgent)
     })
   }
 
@@ -252,21 +257,23 @@ class ClientSession implements Session, ConnectionOwner {
       },
       exists: (path) => this.exists(path),
       set: (path, data, version) => this.set(path, data, version),
-      delete: (path, version, named) => this.#call(OpCode.delete, { path, version }, named, readNothing),
+      delete: (path, version, named, isUrgent) => {
+        return this.#call(OpCode.delete, { path, version }, named, readNothing, undefined, isUrgent)
+      },
       multi: (operations, aclOf) => {
         const body = operations.map((operation) => multiOperation(operation, aclOf(operation)))
         const oversize = oversizeOf(body, this.#options.requestBytesMax ?? Infinity)
         if (oversize !== null) return Promise.reject(oversize)
         return this.#call(OpCode.multi, body, '', (results, zxid) => readResults(results, operations, zxid, this.id))
       },
-      sync: (path) => this.#call(OpCode.sync, { path }, path, readNothing),
+      sync: (path, isUrgent) => this.#call(OpCode.sync, { path }, path, readNothing, undefined, isUrgent),
       introduce: (auth) => {
         if (this.#phase === 'attached' && this.#connection !== null) this.#introductions.add(this.#connection, auth)
       },
     }
   }
 
-  #submit(call: Call): void {
+  #submit(call: Call, isUrgent: boolean): void {
     if (this.#phase === 'over') {
       call.fail(this.#closed === null ? EXPIRED : CLOSED, false)
       return
@@ -276,13 +283,8 @@ class ClientSession implements Session, ConnectionOwner {
       return
     }
     if (call.arms) this.#watches.reading(call)
-    if (this.#phase === 'attached') this.#send(call)
-    else this.#calls.wait(call)
-  }
-
-  #send(call: Call): void {
-    this.#calls.sent(call)
-    this.#connection?.send(call.request, call.renews && this.#dialect.lease.areCallsPings)
+    if (isUrgent) this.#calls.addUrgent(call)
+    else this.#calls.add(call)
   }
 
   #disarm(path: string): void {
@@ -309,7 +311,7 @@ class ClientSession implements Session, ConnectionOwner {
       this.#violated(`a reply to request ${reply.xid} out of turn`)
       return
     }
-    this.#calls.takeAnswered()
+    this.#calls.answered()
     if (call.renews) {
       this.#answeredSentMs = Math.max(this.#answeredSentMs, call.sentAtMs)
       this.#dialect.lease.answered(call.sentAtMs)
@@ -408,7 +410,7 @@ class ClientSession implements Session, ConnectionOwner {
     }
     if (this.#introductions.areDone) this.#open()
     if (!opening) this.#states.set({ status: 'connected' })
-    for (const call of this.#calls.takeWaiting()) this.#send(call)
+    this.#calls.open()
   }
 
   #onLost(reason: string): void {
@@ -421,7 +423,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#attempts.lost()
     if (this.#phase === 'attached') {
       this.#phase = 'detached'
-      this.#calls.failInFlight({ code: 'CONNECTION_LOSS', message: `lost connection: ${reason}`, outcome: 'not-sent' })
+      this.#calls.close({ code: 'CONNECTION_LOSS', message: `lost connection: ${reason}`, outcome: 'not-sent' })
       this.#dialect.lease.detached()
       this.#states.set({ status: 'suspended', deadlineMs: this.#dialect.lease.deadlineMs })
     }

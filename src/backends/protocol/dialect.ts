@@ -20,8 +20,11 @@ export interface PlainRequests {
   create(path: string, data: Uint8Array, options: CreateOptions, acl: readonly Acl[]): Promise<Created>
   exists(path: string): Promise<Stat | null>
   set(path: string, data: Uint8Array, version: number): Promise<Stat>
-  /** @param named - the path that its error names */
-  delete(path: string, version: number, named: string): Promise<void>
+  /**
+   * @param named - the path that its error names
+   * @param isUrgent - whether it goes before the calls that wait for room
+   */
+  delete(path: string, version: number, named: string, isUrgent?: boolean): Promise<void>
   /**
    * A multi of these operations and no others.
    *
@@ -29,7 +32,7 @@ export interface PlainRequests {
    */
   multi(operations: readonly Operation[], aclOf: (operation: Operation) => readonly Acl[]): Promise<OperationResult[]>
   /** The request that ZooKeeper calls sync. */
-  sync(path: string): Promise<void>
+  sync(path: string, isUrgent?: boolean): Promise<void>
   /** Tells the present server, if there is one, of another identity; the next ones hear of {@link Dialect.auth}. */
   introduce(auth: AuthRequest): void
 }

@@ -27,7 +27,10 @@ export class ZooKeeperDialect implements Dialect {
   constructor(requests: PlainRequests, support: OwnershipSupport) {
     this.#requests = requests
     this.#support = support
-    this.lease = new ProvenLease({ sync: () => requests.sync('/'), commit: () => this.sync('/') })
+    this.lease = new ProvenLease({
+      sync: () => requests.sync('/', true),
+      commit: () => committed(requests.delete(NEVER_THERE, -1, '/', true)),
+    })
     this.#owned = new OwnedNodes(requests, support)
     this.#guard = new CreationGuard({
       exists: (path) => requests.exists(path),

@@ -11,6 +11,8 @@ import type { RedisServer } from '../../engines/redis.ts'
 const PATIENCE_MS = 20_000
 const NAMESPACE = 'faults'
 const SESSION_TIMEOUT_MS = 1_000
+/** Longer than a test may take. */
+const LONG_TIMEOUT_MS = 120_000
 const reason = redisMissing === null ? '' : ` (skipped: ${redisMissing})`
 const EMPTY = new Uint8Array()
 
@@ -148,7 +150,8 @@ describe.skipIf(redisMissing !== null)(`faults of a real Redis${reason}`, { time
   })
 
   it('a session that missed more than it can be told is told what differs from what it has read', async () => {
-    const [watcher, writer] = [await session(), await session()]
+    // The writes take seconds on a busy machine, and a session that is cut off for its time-out is over.
+    const [watcher, writer] = [await session(LONG_TIMEOUT_MS), await session(LONG_TIMEOUT_MS)]
     for (const path of ['/set', '/gone', '/parent', '/same']) await writer.create(path, EMPTY, { mode: 'persistent' })
     const heard: string[] = []
     const note = ({ type, path }: { type: string; path: string }): void => void heard.push(`${type} ${path}`)

@@ -162,8 +162,8 @@ export class Channel {
     } catch (error) {
       if (this.#token === fetching) this.#token = null
       // Whatever became of it, the request that needs the token has not been sent.
-      const isRefused = error instanceof RpcError && error.failure === 'refused'
-      throw isRefused ? error : new RpcError('unsent', `no token: ${String(error)}`)
+      if (!(error instanceof RpcError)) throw new RpcError('unsent', `no token: ${textOf(error)}`)
+      throw error.failure === 'refused' ? error : new RpcError('unsent', error.message, error.status)
     }
   }
 

@@ -1,0 +1,105 @@
+/**
+ * What a session has to send: in the order of the calls, and no more at once than servers answer in a short while.
+ *
+ * Room      a server answers in order, so whatever is sent waits for the answers of all that was sent before it: a ping
+ *           too, and what proves that the session lives. So the calls in flight are bounded, and the rest waits here,
+ *           where a proof overtakes it. A burst of calls then costs no lease, whatever its length.
+ */
+import { CALLS_MAX } from '../../core/call-queue.ts'
+import type { CallFailure, CallQueue } from '../../core/call-queue.ts'
+import { Fifo } from '../../core/fifo.ts'
+import type { Call } from './client-calls.ts'
+
+/** Calls in flight at most: a busy server answers so many in a small part of a session time-out. */
+const IN_FLIGHT_MAX = 128
+
+/** The calls of one session that have no answer yet; see the head of this file. */
+export class ClientOutbox {
+  readonly #calls: CallQueue<Call>
+  readonly #send: (call: Call) => void
+  /** What waits for room; empty while there is no connection. */
+  readonly #backlog = new Fifo<Call>()
+  #inFlight = 0
+  #isOpen = false
+
+  /**
+   * Makes an empty outbox, which waits for a connection.
+   *
+   * @param calls - where calls in flight, and those that wait for a connection, are kept
+   * @param send - sends a call on the present connection
+   */
+  constructor(calls: CallQueue<Call>, send: (call: Call) => void) {
+    this.#calls = calls
+    this.#send = send
+  }
+
+  /** Whether no further call is taken. */
+  get isFull(): boolean {
+    return this.#calls.isFull || this.#inFlight + this.#backlog.length >= CALLS_MAX
+  }
+
+  /** The call whose answer comes next; undefined if none is outstanding. */
+  get first(): Call | undefined {
+    return this.#calls.first
+  }
+
+  /** Takes a call, which is sent in its turn. */
+  add(call: Call): void {
+    if (!this.#isOpen) {
+      this.#calls.wait(call)
+      return
+    }
+    this.#backlog.push(call)
+    this.#pump()
+  }
+
+  /** Sends a call before all that wait for room. */
+  addUrgent(call: Call): void {
+    if (this.#isOpen) this.#dispatch(call)
+    else this.#calls.wait(call)
+  }
+
+  /** The first call in flight was answered. */
+  answered(): void {
+    this.#calls.takeAnswered()
+    this.#inFlight -= 1
+    this.#pump()
+  }
+
+  /** There is a connection: sends what has waited for it. */
+  open(): void {
+    this.#isOpen = true
+    for (const call of this.#calls.takeWaiting()) this.#backlog.push(call)
+    this.#pump()
+  }
+
+  /** The connection is lost: what was in flight fails, what waited for room waits for the next connection. */
+  close(failure: CallFailure): void {
+    this.#isOpen = false
+    this.#inFlight = 0
+    this.#calls.failInFlight(failure)
+    this.#calls.putBack(this.#backlog.takeAll())
+  }
+
+  /** Fails everything. */
+  failAll(failure: CallFailure): void {
+    this.#isOpen = false
+    this.#calls.failInFlight(failure)
+    this.#calls.putBack(this.#backlog.takeAll())
+    this.#calls.failAll(failure)
+  }
+
+  #pump(): void {
+    while (this.#isOpen && this.#inFlight < IN_FLIGHT_MAX) {
+      const call = this.#backlog.shift()
+      if (call === undefined) return
+      this.#dispatch(call)
+    }
+  }
+
+  #dispatch(call: Call): void {
+    this.#inFlight += 1
+    this.#calls.sent(call)
+    this.#send(call)
+  }
+}

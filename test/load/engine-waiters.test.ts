@@ -1,0 +1,117 @@
+/** Crowds of one client at one lock, on real engines: served in order, at the rate of few, and no other lease notices. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connect } from '../../src/core/client.ts'
+import type { Client } from '../../src/core/client.ts'
+import type { Backend } from '../../src/core/backend.ts'
+import { etcd } from '../../src/backends/etcd/index.ts'
+import { redis } from '../../src/backends/redis/index.ts'
+import { zookeeper } from '../../src/backends/zookeeper/index.ts'
+import { ExclusiveLock } from '../../src/recipes/exclusive-lock.ts'
+import { FairLock } from '../../src/recipes/fair-lock.ts'
+import { etcdMissing, startEtcd } from '../engines/etcd.ts'
+import { redisMissing, startRedis } from '../engines/redis.ts'
+import { reasonToSkipZooKeeper, startZooKeeper } from '../engines/zookeeper.ts'
+
+const FEW = 100
+const SESSION_TIMEOUT_MS = 6_000
+const LIMIT_MS = 120_000
+/** A crowd that costs each of its hand-overs something for each who waits falls to a tenth of the rate of few. */
+const RATE_PART_MIN = 1 / 2
+
+/** Waiters for an exclusive lock take turns in the client, so that fewer will do. */
+const LOCKS = [
+  { name: 'FairLock', Lock: FairLock, part: 1 },
+  { name: 'ExclusiveLock', Lock: ExclusiveLock, part: 1 / 5 },
+] as const
+
+interface Engine {
+  readonly name: string
+  readonly missing: string | null
+  /** Each of etcd's requests waits for the one before, so fewer fill the time that a test may take. */
+  readonly crowd: number
+  start(): Promise<Started>
+}
+
+interface Started {
+  readonly backend: Backend
+  stop(): Promise<unknown>
+}
+
+interface Served {
+  readonly order: readonly number[]
+  readonly rate: number
+}
+
+const ENGINES: readonly Engine[] = [
+  {
+    name: 'ZooKeeper',
+    missing: reasonToSkipZooKeeper(),
+    crowd: 5_000,
+    start: async () => {
+      const servers = await startZooKeeper()
+      return { backend: zookeeper(servers.connectString), stop: () => servers.stop() }
+    },
+  },
+  {
+    name: 'etcd',
+    missing: etcdMissing,
+    crowd: 2_000,
+    start: async () => {
+      const cluster = await startEtcd(1)
+      return { backend: etcd(cluster.urls), stop: () => cluster.close() }
+    },
+  },
+  {
+    name: 'Redis',
+    missing: redisMissing,
+    crowd: 5_000,
+    start: async () => {
+      const server = await startRedis()
+      return { backend: redis(`redis://127.0.0.1:${server.port}`), stop: () => server.close() }
+    },
+  },
+]
+
+/** Has so many wait for a lock, and then go through. Returns the order, and how many hand-overs there were a second. */
+async function serve(client: Client, lock: FairLock | ExclusiveLock, count: number): Promise<Served> {
+  const order: number[] = []
+  const gate = await lock.acquire()
+  const waits = Array.from({ length: count }, async (_, index) => {
+    const lease = await lock.acquire()
+    order.push(index)
+    await lease.release()
+  })
+  // Waiters of one client for an exclusive lock wait in the client, and have nothing in the engine.
+  if (lock instanceof FairLock) await untilChildren(client, lock.path, count + 1)
+  const sinceMs = performance.now()
+  await gate.release()
+  await Promise.all(waits)
+  return { order, rate: (1_000 * count) / (performance.now() - sinceMs) }
+}
+
+async function untilChildren(client: Client, path: string, count: number): Promise<void> {
+  while (((await client.exists(path))?.numChildren ?? 0) < count) await new Promise((done) => setTimeout(done, 20))
+}
+
+for (const { name, crowd, missing, start } of ENGINES) {
+  const title = `${crowd} waiters of one client on ${name}${missing === null ? '' : ` (skipped: ${missing})`}`
+  describe.skipIf(missing !== null)(title, { timeout: LIMIT_MS }, () => {
+    let engine: Started
+    beforeAll(async () => {
+      engine = await start()
+    }, LIMIT_MS)
+    afterAll(() => engine.stop())
+
+    it.each(LOCKS)('$name serves in order, at the rate of few, and costs no other lease', async ({ Lock, part }) => {
+      const count = crowd * part
+      const client = await connect(engine.backend, { sessionTimeoutMs: SESSION_TIMEOUT_MS })
+      const unrelated = await new FairLock(client, `/${Lock.name}/unrelated`).acquire()
+      const few = await serve(client, new Lock(client, `/${Lock.name}/few`), FEW)
+      const many = await serve(client, new Lock(client, `/${Lock.name}/many`), count)
+      expect(many.order).toEqual(Array.from({ length: count }, (_, index) => index))
+      expect([unrelated.signal.aborted, unrelated.state]).toEqual([false, 'held'])
+      expect(many.rate, `${Math.round(few.rate)} a second among few`).toBeGreaterThan(few.rate * RATE_PART_MIN)
+      await client.close()
+    })
+  })
+}
