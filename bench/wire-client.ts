@@ -1,11 +1,11 @@
 /** The same client for every server of ZooKeeper's protocol: requests pipelined on one connection, and no more. */
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import { OpCode } from '../src/backends/protocol/codes.ts'
-import { FrameReader } from '../src/backends/protocol/framing.ts'
-import { Writer } from '../src/backends/protocol/jute.ts'
-import type { Reply, Request, RequestBodies, ServerMessage } from '../src/backends/protocol/records.ts'
-import { ClientWire } from '../src/backends/protocol/wire.ts'
+import { OpCode } from '../src/backends/wire/codes.ts'
+import { FrameReader } from '../src/backends/wire/framing.ts'
+import { Writer } from '../src/backends/wire/jute.ts'
+import type { Reply, Request, RequestBodies, ServerMessage } from '../src/backends/wire/records.ts'
+import { ClientWire } from '../src/backends/wire/wire.ts'
 
 const SESSION_TIMEOUT_MS = 60_000
 const PASSWORD_BYTES = 16

@@ -1,7 +1,7 @@
 /** What one engine is loaded with by one session, and what each request costs the engine. */
-import { OpCode } from '../src/backends/protocol/codes.ts'
-import { OPEN_ACL } from '../src/backends/protocol/records.ts'
-import type { RequestBodies } from '../src/backends/protocol/records.ts'
+import { OpCode } from '../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../src/backends/wire/records.ts'
+import type { RequestBodies } from '../src/backends/wire/records.ts'
 import { measureRate } from './measure.ts'
 import type { Effort, Figure, Task } from './measure.ts'
 import { WireClient } from './wire-client.ts'

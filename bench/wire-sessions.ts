@@ -1,5 +1,5 @@
 /** What many sessions cost: the memory that they take, and the time until one change has been told to all of them. */
-import { OpCode } from '../src/backends/protocol/codes.ts'
+import { OpCode } from '../src/backends/wire/codes.ts'
 import { spread } from './measure.ts'
 import type { Effort, Figure } from './measure.ts'
 import { WireClient } from './wire-client.ts'

@@ -6,7 +6,7 @@
  * (wire-engines.ts). Rounds of all take turns, so that what else the machine does meets them alike. A ratio is that of
  * Quorate's figure to the figure of the engine that it names.
  */
-import { OpCode } from '../src/backends/protocol/codes.ts'
+import { OpCode } from '../src/backends/wire/codes.ts'
 import { spread } from './measure.ts'
 import type { Effort, Figure } from './measure.ts'
 import { WireClient } from './wire-client.ts'

@@ -6,8 +6,8 @@
  */
 import { createConnection, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import { OpCode } from '../../src/backends/protocol/codes.ts'
-import { ClientWire } from '../../src/backends/protocol/wire.ts'
+import { OpCode } from '../../src/backends/wire/codes.ts'
+import { ClientWire } from '../../src/backends/wire/wire.ts'
 
 /** Where a client's first frame, its length included, names the session that it asks for. */
 const ASKED_ID_OFFSET = 20

@@ -11,7 +11,7 @@ import type { Backend, Capabilities, OpenOptions, Session } from '../../core/bac
 import { abortable, deferred } from '../../core/async.ts'
 import type { Deferred } from '../../core/async.ts'
 import { requireFunction } from '../../core/options.ts'
-import { openClientSession } from '../protocol/client-session.ts'
+import { openClientSession } from '../client/session.ts'
 import { configurationText, membershipText } from './configuration-text.ts'
 import { downStatus } from './down-status.ts'
 import { ClientPort } from './io/client-port.ts'

@@ -11,7 +11,7 @@ export { Ensemble } from './ensemble.ts'
 export type { EnsembleEvent, EnsembleServerStatus } from './ensemble.ts'
 export type { EmbeddedOptions } from './options.ts'
 export type { ServerEvent, ServerStatus } from './server/ready.ts'
-export type { Vote } from '../protocol/packets.ts'
+export type { Vote } from '../wire/packets.ts'
 
 /**
  * Makes an ensemble in this process; hand it to `connect()`, which starts it.

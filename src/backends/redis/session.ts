@@ -8,7 +8,7 @@
  *           up to there; that is shown to the watches before the reply is settled, so no reply shows what a watch was
  *           not told of. Where something is missing, every later reply is held until all that is watched was read
  *           again.
- * Lease     as with ZooKeeper (protocol/client-session.ts): up to the time-out T after the sending of an answered
+ * Lease     as with ZooKeeper (client/session.ts): up to the time-out T after the sending of an answered
  *           write, tick or sync the session lives; the lease deadline takes 2/3 T, and after 4/3 T the session is
  *           given up here.
  */

@@ -1,18 +1,18 @@
 /**
  * How a session speaks to ZooKeeper, where one server answers alone what ours answer with a majority behind them.
  *
- * Lease     proven in three steps (protocol/client-lease.ts).
- * Sync      a transaction that changes nothing (protocol/empty-transaction.ts).
- * Checks    of a creation take more than one request (protocol/creation-guard.ts, owned-nodes.ts).
+ * Lease     proven in three steps (client/lease.ts).
+ * Sync      a transaction that changes nothing (zookeeper/empty-transaction.ts).
+ * Checks    of a creation take more than one request (zookeeper/creation-guard.ts, owned-nodes.ts).
  * Dates     of the creates of a multi are not told, and are read off a node.
  */
 import type { Created, CreateOptions, Operation, OperationResult } from '../../core/backend.ts'
-import { dated } from '../protocol/client-calls.ts'
-import { ProvenLease } from '../protocol/client-lease.ts'
-import { CreationGuard, checksCreation } from '../protocol/creation-guard.ts'
-import type { Dialect, PlainRequests } from '../protocol/dialect.ts'
-import { NEVER_THERE, committed } from '../protocol/empty-transaction.ts'
-import type { Acl, AuthRequest } from '../protocol/records.ts'
+import { dated } from '../client/calls.ts'
+import { ProvenLease } from '../client/lease.ts'
+import { CreationGuard, checksCreation } from './creation-guard.ts'
+import type { Dialect, PlainRequests } from '../client/dialect.ts'
+import { NEVER_THERE, committed } from './empty-transaction.ts'
+import type { Acl, AuthRequest } from '../wire/records.ts'
 import { OwnedNodes, isOwnedCreate } from './owned-nodes.ts'
 import type { OwnershipSupport } from './owned-nodes.ts'
 

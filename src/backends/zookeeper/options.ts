@@ -1,9 +1,9 @@
 /** The options of `zookeeper()`: what they may be, and what they are by default. */
 import { optionNames, refuseUnknown, validateBoolean, validateFunction, validateInteger } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
-import { OPEN_ACL } from '../protocol/records.ts'
-import type { Acl, AuthRequest } from '../protocol/records.ts'
-import { Perm } from '../protocol/codes.ts'
+import { OPEN_ACL } from '../wire/records.ts'
+import type { Acl, AuthRequest } from '../wire/records.ts'
+import { Perm } from '../wire/codes.ts'
 import type { Lookup, TlsOptions } from './io/socket-dialer.ts'
 
 const TIMEOUT_MS_MIN = 10

@@ -3,8 +3,8 @@
  *
  * Source    AclParser.java, GetAclCommand.java.
  */
-import { Perm } from '../../backends/protocol/codes.ts'
-import type { Acl } from '../../backends/protocol/records.ts'
+import { Perm } from '../../backends/wire/codes.ts'
+import type { Acl } from '../../backends/wire/records.ts'
 import { UsageError } from '../exit-status.ts'
 
 /** In the order in which they are written. */

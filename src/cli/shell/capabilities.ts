@@ -2,8 +2,8 @@
  * What ZooKeeper's protocol has beyond the contract of a backend, for the commands that need it. Paths are those of the
  * client, under the chroot of its connection.
  */
-import { OpCode } from '../../backends/protocol/codes.ts'
-import type { Acl, ClientInfo, ReplyBodies, RequestBodies } from '../../backends/protocol/records.ts'
+import { OpCode } from '../../backends/wire/codes.ts'
+import type { Acl, ClientInfo, ReplyBodies, RequestBodies } from '../../backends/wire/records.ts'
 import type { Stat } from '../../core/backend.ts'
 import { Namespace } from '../../core/namespace.ts'
 import { validatePath, validatePrefix } from '../../core/path.ts'

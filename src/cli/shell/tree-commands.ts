@@ -12,8 +12,8 @@
  */
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { CreateFlag, Perm } from '../../backends/protocol/codes.ts'
-import type { Acl } from '../../backends/protocol/records.ts'
+import { CreateFlag, Perm } from '../../backends/wire/codes.ts'
+import type { Acl } from '../../backends/wire/records.ts'
 import type { Client } from '../../core/client.ts'
 import { abortable } from '../../core/async.ts'
 import { isCoordinationError } from '../../core/errors.ts'

@@ -1,5 +1,5 @@
 /** Commands on watches: addWatch, removewatches, printwatches. */
-import { WatcherType } from '../../backends/protocol/codes.ts'
+import { WatcherType } from '../../backends/wire/codes.ts'
 import { validatePath } from '../../core/path.ts'
 import { Failure, UsageError } from '../exit-status.ts'
 import type { PersistentWatchMode } from './side-requests.ts'

@@ -1,6 +1,6 @@
 /** Counts the rare situations of clients' connections, as the tap sees them. */
-import { Err, OpCode } from '../../backends/protocol/codes.ts'
-import type { Reply, WatcherEvent } from '../../backends/protocol/records.ts'
+import { Err, OpCode } from '../../backends/wire/codes.ts'
+import type { Reply, WatcherEvent } from '../../backends/wire/records.ts'
 import type { Probes } from './probes.ts'
 import type { SentRequest, TapConnection, TapObserver } from './tap.ts'
 

@@ -7,8 +7,8 @@
  * Disks     a server whose disk was taken away counts as without memory until it has caught up and serves as a voter.
  *           No more than a minority may be so at once: behind that, no algorithm could keep a promise.
  */
-import { OpCode } from '../../backends/protocol/codes.ts'
-import type { Packet } from '../../backends/protocol/packets.ts'
+import { OpCode } from '../../backends/wire/codes.ts'
+import type { Packet } from '../../backends/wire/packets.ts'
 import { Blocks } from './blocks.ts'
 import type { SimNode } from './kernel.ts'
 import { FAULT_KINDS, describeFault } from './plan.ts'

@@ -7,9 +7,9 @@
  *           same error.
  */
 import { parentOf, sequenceSuffix } from '../../core/path.ts'
-import { CreateFlag, Err, OpCode } from '../../backends/protocol/codes.ts'
-import type { MultiOperation, Request } from '../../backends/protocol/records.ts'
-import type { TxnBody } from '../../backends/protocol/transactions.ts'
+import { CreateFlag, Err, OpCode } from '../../backends/wire/codes.ts'
+import type { MultiOperation, Request } from '../../backends/wire/records.ts'
+import type { TxnBody } from '../../backends/wire/transactions.ts'
 import { sameBytes } from './ledger.ts'
 import { nextVersion } from './model.ts'
 import type { Model, NodeKind } from './model.ts'

@@ -10,9 +10,9 @@
  */
 import type { Stat } from '../../core/backend.ts'
 import { nameOf, parentOf } from '../../core/path.ts'
-import { OpCode } from '../../backends/protocol/codes.ts'
-import { decodeTransaction } from '../../backends/protocol/transactions.ts'
-import type { Transaction, TxnBody, TxnHeader } from '../../backends/protocol/transactions.ts'
+import { OpCode } from '../../backends/wire/codes.ts'
+import { decodeTransaction } from '../../backends/wire/transactions.ts'
+import type { Transaction, TxnBody, TxnHeader } from '../../backends/wire/transactions.ts'
 import { Violation } from './check.ts'
 import { Timeline } from './timeline.ts'
 

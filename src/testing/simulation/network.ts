@@ -8,9 +8,9 @@
  */
 import type { Endpoint } from '../../backends/embedded/io/memory-network.ts'
 import type { Host } from '../../backends/embedded/io/host.ts'
-import type { Channel, ChannelListener } from '../../backends/protocol/channel.ts'
-import type { Packet, PeerMessage } from '../../backends/protocol/packets.ts'
-import type { ClientMessage, ServerMessage } from '../../backends/protocol/records.ts'
+import type { Channel, ChannelListener } from '../../backends/client/channel.ts'
+import type { Packet, PeerMessage } from '../../backends/wire/packets.ts'
+import type { ClientMessage, ServerMessage } from '../../backends/wire/records.ts'
 import type { Kernel, SimNode } from './kernel.ts'
 import type { SeededRandom } from './random.ts'
 

@@ -17,7 +17,7 @@ import type {
 } from '../../core/backend.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import type { ErrorCode, Outcome } from '../../core/errors.ts'
-import { OpCode } from '../../backends/protocol/codes.ts'
+import { OpCode } from '../../backends/wire/codes.ts'
 import type { SimNode } from './kernel.ts'
 
 /** A call of a session's method. */

@@ -1,7 +1,7 @@
 /** The end of an ensemble: what is in flight is answered first, within a limit. */
 import { afterEach, describe, expect, it } from 'vitest'
-import { CreateFlag, Err, OpCode } from '../../../src/backends/protocol/codes.ts'
-import { OPEN_ACL } from '../../../src/backends/protocol/records.ts'
+import { CreateFlag, Err, OpCode } from '../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../src/backends/wire/records.ts'
 import { connect } from 'quorate'
 import { embedded } from 'quorate/embedded'
 import type { EmbeddedOptions, Ensemble } from 'quorate/embedded'

@@ -1,8 +1,8 @@
 /** How servers tell the nodes of one session from another's at the same path: real ones, and ours over the protocol. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { embedded } from '../../../src/backends/embedded/index.ts'
-import type { Channel, Dialer } from '../../../src/backends/protocol/channel.ts'
-import { OpCode } from '../../../src/backends/protocol/codes.ts'
+import type { Channel, Dialer } from '../../../src/backends/client/channel.ts'
+import { OpCode } from '../../../src/backends/wire/codes.ts'
 import { ZooKeeperBackend } from '../../../src/backends/zookeeper/backend.ts'
 import { destinationOf } from '../../../src/backends/zookeeper/connection-string.ts'
 import { settingsOf } from '../../../src/backends/zookeeper/options.ts'

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Notification, PeerMessage } from '../../../src/backends/protocol/packets.ts'
+import type { Notification, PeerMessage } from '../../../src/backends/wire/packets.ts'
 import { Kernel } from '../../../src/testing/simulation/kernel.ts'
 import type { SimNode } from '../../../src/testing/simulation/kernel.ts'
 import { SimNetwork } from '../../../src/testing/simulation/network.ts'

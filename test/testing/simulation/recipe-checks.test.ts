@@ -1,7 +1,7 @@
 /** Each check of the recipes bites: it is told of a world that is wrong, and says so. */
 import { describe, expect, it } from 'vitest'
-import { EventType, OpCode } from '../../../src/backends/protocol/codes.ts'
-import type { TxnBody } from '../../../src/backends/protocol/transactions.ts'
+import { EventType, OpCode } from '../../../src/backends/wire/codes.ts'
+import type { TxnBody } from '../../../src/backends/wire/transactions.ts'
 import type { LeaseState } from '../../../src/recipes/lease.ts'
 import { ConfigCheck } from '../../../src/testing/simulation/checks/config.ts'
 import type { ConfigReader } from '../../../src/testing/simulation/checks/config.ts'

@@ -10,8 +10,8 @@
  */
 import { createServer } from 'node:net'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
-import { Writer } from '../../protocol/jute.ts'
-import type { ClientMessage } from '../../protocol/records.ts'
+import { Writer } from '../../wire/jute.ts'
+import type { ClientMessage } from '../../wire/records.ts'
 import { ClientSocket } from './client-socket.ts'
 import type { SocketOwner } from './client-socket.ts'
 import { FourLetterWords } from './four-letter-words.ts'

@@ -11,11 +11,11 @@
  */
 import type { Socket } from 'node:net'
 import { isCoordinationError } from '../../../core/errors.ts'
-import { OpCode } from '../../protocol/codes.ts'
-import { FrameReader } from '../../protocol/framing.ts'
-import type { Writer } from '../../protocol/jute.ts'
-import type { ClientMessage, Reply, ServerMessage } from '../../protocol/records.ts'
-import { ServerWire } from '../../protocol/wire.ts'
+import { OpCode } from '../../wire/codes.ts'
+import { FrameReader } from '../../wire/framing.ts'
+import type { Writer } from '../../wire/jute.ts'
+import type { ClientMessage, Reply, ServerMessage } from '../../wire/records.ts'
+import { ServerWire } from '../../wire/wire.ts'
 import type { ClientEnd } from './host.ts'
 import { ConnectionTraffic } from './traffic.ts'
 

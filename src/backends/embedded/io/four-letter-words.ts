@@ -9,7 +9,7 @@
  *           what a server of that version prints.
  */
 import { arch, homedir, hostname, platform, release, tmpdir, userInfo } from 'node:os'
-import { OpCode } from '../../protocol/codes.ts'
+import { OpCode } from '../../wire/codes.ts'
 import type { ClientSocket } from './client-socket.ts'
 import type { ServerInspection } from '../server/inspection.ts'
 import type { Host } from './host.ts'

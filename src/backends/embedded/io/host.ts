@@ -13,8 +13,8 @@
  * Failure   an error out of the machine or its storage ends this server (not the others), and is told to `onFailure`.
  *           One in what is done for a client, here or in there, ends that client's connection and is an event.
  */
-import type { PeerMessage } from '../../protocol/packets.ts'
-import type { ClientMessage, ServerMessage } from '../../protocol/records.ts'
+import type { PeerMessage } from '../../wire/packets.ts'
+import type { ClientMessage, ServerMessage } from '../../wire/records.ts'
 import type { ServerConfig } from '../server/config.ts'
 import type { ServerInspection } from '../server/inspection.ts'
 import type { RandomSource } from '../server/random.ts'

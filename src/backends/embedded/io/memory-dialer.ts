@@ -1,6 +1,6 @@
 /** Connections between the clients and the servers of one process. */
-import type { Channel, ChannelListener, Dialer } from '../../protocol/channel.ts'
-import type { ClientMessage, ServerMessage } from '../../protocol/records.ts'
+import type { Channel, ChannelListener, Dialer } from '../../client/channel.ts'
+import type { ClientMessage, ServerMessage } from '../../wire/records.ts'
 import type { Host } from './host.ts'
 
 /** Where a dialer finds the servers. */

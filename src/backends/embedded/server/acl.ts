@@ -9,9 +9,9 @@
  * Limits    entries of a list; the reference has none but the length of a request.
  * Source    ZooKeeperServer.checkACL, PrepRequestProcessor.fixupACL, FinalRequestProcessor (getACL) of ZooKeeper 3.8.
  */
-import { Err, Perm } from '../../protocol/codes.ts'
-import { OPEN_ACL } from '../../protocol/records.ts'
-import type { Acl, AclWish } from '../../protocol/records.ts'
+import { Err, Perm } from '../../wire/codes.ts'
+import { OPEN_ACL } from '../../wire/records.ts'
+import type { Acl, AclWish } from '../../wire/records.ts'
 import type { Identity } from './identities.ts'
 import { isAddressRange, isInRange } from './ip-address.ts'
 

@@ -1,7 +1,7 @@
 /**
  * One client's connection to a server, as the server knows it.
  */
-import type { Reply, Request, ServerMessage } from '../../protocol/records.ts'
+import type { Reply, Request, ServerMessage } from '../../wire/records.ts'
 import { NO_IDENTITIES } from './identities.ts'
 import type { Identity } from './identities.ts'
 import type { WriteOperation } from './prepare.ts'

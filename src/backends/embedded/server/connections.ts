@@ -7,10 +7,10 @@
  *           more than this server has applied is turned away, so that it never travels back in time.
  * Source    ZooKeeperServer.processConnectRequest, NIOServerCnxn.java, FinalRequestProcessor.java.
  */
-import { OpCode, Perm } from '../../protocol/codes.ts'
-import type { Packet } from '../../protocol/packets.ts'
-import type { ClientMessage, ConnectRequest, ServerMessage } from '../../protocol/records.ts'
-import type { Transaction } from '../../protocol/transactions.ts'
+import { OpCode, Perm } from '../../wire/codes.ts'
+import type { Packet } from '../../wire/packets.ts'
+import type { ClientMessage, ConnectRequest, ServerMessage } from '../../wire/records.ts'
+import type { Transaction } from '../../wire/transactions.ts'
 import { isPermitted } from './acl.ts'
 import { ClientGuard } from './client-guard.ts'
 import { NO_PASSWORD, PASSWORD_BYTES, newConnection } from './connection.ts'

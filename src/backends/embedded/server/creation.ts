@@ -6,8 +6,8 @@
  * Multi     the flag alone says it, and a plain create with the flag of a time to live cannot even be read.
  * Source    PrepRequestProcessor.pRequest2TxnCreate, CreateMode.java, EphemeralType.java, Op.java of ZooKeeper 3.8.
  */
-import { CreateFlag, Err, OpCode } from '../../protocol/codes.ts'
-import type { CreateRequest, CreateTtlRequest, MultiOperation } from '../../protocol/records.ts'
+import { CreateFlag, Err, OpCode } from '../../wire/codes.ts'
+import type { CreateRequest, CreateTtlRequest, MultiOperation } from '../../wire/records.ts'
 import { CONTAINER, PERSISTENT, TTL_MS_MAX } from './node.ts'
 import type { Ownership } from './node.ts'
 

@@ -12,7 +12,7 @@
  * Source    ZooKeeper FastLeaderElection.java (lookForLeader, totalOrderPredicate, checkLeader). Departures: the wait
  *           for better votes is skipped when every voter agrees; votes heard during the wait are counted, not dropped.
  */
-import type { Notification, PeerState, Vote } from '../../protocol/packets.ts'
+import type { Notification, PeerState, Vote } from '../../wire/packets.ts'
 import { isQuorum } from './zab.ts'
 import type { Outbox, ZabConfig } from './zab.ts'
 

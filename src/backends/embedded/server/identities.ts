@@ -10,7 +10,7 @@
  *           but the length of a request.
  * Source    DigestAuthenticationProvider.java, IPAuthenticationProvider.java, AuthUtil.java of ZooKeeper 3.8.
  */
-import type { AuthRequest, ClientInfo } from '../../protocol/records.ts'
+import type { AuthRequest, ClientInfo } from '../../wire/records.ts'
 import { canonicalAddress } from './ip-address.ts'
 import { sha1 } from './sha1.ts'
 

@@ -18,7 +18,7 @@
  *                  majority.
  */
 import { assert } from '../../../core/assert.ts'
-import type { Packet, SessionTouch } from '../../protocol/packets.ts'
+import type { Packet, SessionTouch } from '../../wire/packets.ts'
 import type { Journal } from './journal.ts'
 import type { LearnerCounts } from './learner-counts.ts'
 import { epochOf, formatZxid, isQuorum, zxidOf } from './zab.ts'

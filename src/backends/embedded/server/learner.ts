@@ -11,7 +11,7 @@
  *                 4785, 4925, 5094).
  */
 import { assert } from '../../../core/assert.ts'
-import type { Packet, SessionTouch } from '../../protocol/packets.ts'
+import type { Packet, SessionTouch } from '../../wire/packets.ts'
 import { follows } from './journal.ts'
 import type { Journal } from './journal.ts'
 import { epochOf, formatZxid, zxidOf } from './zab.ts'

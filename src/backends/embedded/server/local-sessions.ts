@@ -2,7 +2,7 @@
  * What a server has to keep of the sessions that are connected to it, between them and the leader: those it has heard
  * of, until the leader is told; and the syncs that the leader has confirmed, until what they wait for is applied here.
  */
-import type { SessionTouch } from '../../protocol/packets.ts'
+import type { SessionTouch } from '../../wire/packets.ts'
 
 /** A sync that is confirmed, and what must be applied before the client may be told. */
 interface ConfirmedSync {

@@ -6,7 +6,7 @@
  * Kinds     in files, and nowhere else, container and TTL nodes are marked in `ephemeralOwner`, where clients see 0.
  * Source    DataNode.java, EphemeralType.java of ZooKeeper 3.8.
  */
-import type { Acl, StatRecord } from '../../protocol/records.ts'
+import type { Acl, StatRecord } from '../../wire/records.ts'
 import { Children } from './children.ts'
 
 /** What decides how long a node lives. Only an ephemeral one has an owner, only one with a time to live has `ttlMs`. */

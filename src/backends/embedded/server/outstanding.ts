@@ -11,7 +11,7 @@
  * Source    ChangeRecord and outstandingChanges of PrepRequestProcessor.java.
  */
 import { assert } from '../../../core/assert.ts'
-import type { Acl } from '../../protocol/records.ts'
+import type { Acl } from '../../wire/records.ts'
 import type { Ownership } from './node.ts'
 import type { SessionTable } from './sessions.ts'
 import type { Tree } from './tree.ts'

@@ -12,7 +12,7 @@
  */
 import { assert, unreachable } from '../../../core/assert.ts'
 import { isValidPath, parentOf, sequenceSuffix } from '../../../core/path.ts'
-import { Err, OpCode, Perm } from '../../protocol/codes.ts'
+import { Err, OpCode, Perm } from '../../wire/codes.ts'
 import type {
   CheckCreationRequest,
   CheckRequest,
@@ -20,8 +20,8 @@ import type {
   MultiOperation,
   SetAclRequest,
   SetDataRequest,
-} from '../../protocol/records.ts'
-import type { CreateSessionTxn, DeleteTxn, Transaction, TxnBody } from '../../protocol/transactions.ts'
+} from '../../wire/records.ts'
+import type { CreateSessionTxn, DeleteTxn, Transaction, TxnBody } from '../../wire/transactions.ts'
 import { ACL_EXPANDED_CHARS_MAX, completedAcl, isPermitted } from './acl.ts'
 import type { AclAllowance } from './acl.ts'
 import { isSequential, ownershipFor, partOfMulti } from './creation.ts'

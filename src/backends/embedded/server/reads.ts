@@ -8,7 +8,7 @@
  * Paths     are looked up as they are: one that is not well formed names no node. The empty one is the root.
  * Source    FinalRequestProcessor.java of ZooKeeper 3.8.
  */
-import { AddWatchMode, Err, OpCode, Perm, WatcherType } from '../../protocol/codes.ts'
+import { AddWatchMode, Err, OpCode, Perm, WatcherType } from '../../wire/codes.ts'
 import type {
   ReadOperation,
   ReadRequest,
@@ -16,7 +16,7 @@ import type {
   ReplyBodies,
   Request,
   WatcherEvent,
-} from '../../protocol/records.ts'
+} from '../../wire/records.ts'
 import { isPermitted, visibleAcl } from './acl.ts'
 import { clientInfoOf } from './identities.ts'
 import type { Identity } from './identities.ts'

@@ -1,8 +1,8 @@
 /**
  * What comes out of a server: what its host has to do, and what there is to know.
  */
-import type { Vote } from '../../protocol/packets.ts'
-import type { ServerMessage } from '../../protocol/records.ts'
+import type { Vote } from '../../wire/packets.ts'
+import type { ServerMessage } from '../../wire/records.ts'
 import type { DurableMark, PersistOperation } from './journal.ts'
 import type { LinkEnd, Outgoing } from './zab.ts'
 

@@ -2,7 +2,7 @@
  * The state of one server, as it comes from its storage or from its leader, and the snapshots of it that are due.
  */
 import { assert } from '../../../core/assert.ts'
-import type { Transaction } from '../../protocol/transactions.ts'
+import type { Transaction } from '../../wire/transactions.ts'
 import type { RandomSource } from './random.ts'
 import { SnapshotSchedule } from './snapshot-schedule.ts'
 import type { SnapshotLimits } from './snapshot-schedule.ts'

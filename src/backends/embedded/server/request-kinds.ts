@@ -6,8 +6,8 @@
  * Unknown   an operation that there is not is answered so, and the connection ends.
  * Source    PrepRequestProcessor.pRequestHelper, Request.isValid, ZooKeeperServer.processPacket of ZooKeeper 3.8.
  */
-import { Err, OpCode } from '../../protocol/codes.ts'
-import type { ClientMessage, Request } from '../../protocol/records.ts'
+import { Err, OpCode } from '../../wire/codes.ts'
+import type { ClientMessage, Request } from '../../wire/records.ts'
 import type { WriteOperation } from './prepare.ts'
 
 /** What a client sends once it is connected. */

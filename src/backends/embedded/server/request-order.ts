@@ -11,8 +11,8 @@
  * Source    CommitProcessor.java, FinalRequestProcessor.java, ZooKeeperServer.processPacket of ZooKeeper 3.8.
  */
 import { assert } from '../../../core/assert.ts'
-import { Err, OpCode, Xid } from '../../protocol/codes.ts'
-import type { Reply, Request, ServerMessage } from '../../protocol/records.ts'
+import { Err, OpCode, Xid } from '../../wire/codes.ts'
+import type { Reply, Request, ServerMessage } from '../../wire/records.ts'
 import type { Connection, Pending } from './connection.ts'
 import { authenticate } from './identities.ts'
 import type { Identity } from './identities.ts'

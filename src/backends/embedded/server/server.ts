@@ -14,9 +14,9 @@
  * Source      design of etcd-io/raft (RawNode and Ready); ZooKeeper's request processors.
  */
 import { assert } from '../../../core/assert.ts'
-import type { Packet, PeerMessage } from '../../protocol/packets.ts'
-import type { ClientMessage } from '../../protocol/records.ts'
-import { decodeTransaction } from '../../protocol/transactions.ts'
+import type { Packet, PeerMessage } from '../../wire/packets.ts'
+import type { ClientMessage } from '../../wire/records.ts'
+import { decodeTransaction } from '../../wire/transactions.ts'
 import type { ServerConfig } from './config.ts'
 import { Connections } from './connections.ts'
 import { Election, NOBODY } from './election.ts'

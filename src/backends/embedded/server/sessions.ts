@@ -9,7 +9,7 @@
  * Source    SessionTrackerImpl.java, ExpiryQueue.java of ZooKeeper 3.8.
  */
 import { assert } from '../../../core/assert.ts'
-import { Err } from '../../protocol/codes.ts'
+import { Err } from '../../wire/codes.ts'
 import { isSessionId } from './node.ts'
 
 /** What every server knows of a session. */

@@ -20,9 +20,9 @@ import {
   record,
   ustring,
   violation,
-} from '../../protocol/jute.ts'
-import { AclList, OPEN_ACL } from '../../protocol/records.ts'
-import type { Acl } from '../../protocol/records.ts'
+} from '../../wire/jute.ts'
+import { AclList, OPEN_ACL } from '../../wire/records.ts'
+import type { Acl } from '../../wire/records.ts'
 import { TreeNode, isSessionId, ownerNumberOf, ownershipOf } from './node.ts'
 import { SessionTable } from './sessions.ts'
 import { SPECIAL_PATHS, Tree } from './tree.ts'

@@ -8,15 +8,15 @@
  * Source    DataTree.processTxn, ZKDatabase.java of ZooKeeper 3.8.
  */
 import { assert, unreachable } from '../../../core/assert.ts'
-import { Err, OpCode } from '../../protocol/codes.ts'
-import type { Acl, MultiResult, ReplyBodies } from '../../protocol/records.ts'
+import { Err, OpCode } from '../../wire/codes.ts'
+import type { Acl, MultiResult, ReplyBodies } from '../../wire/records.ts'
 import type {
   CreateContainerTxn,
   CreateSessionTxn,
   Transaction,
   TxnBody,
   TxnHeader,
-} from '../../protocol/transactions.ts'
+} from '../../wire/transactions.ts'
 import { CONTAINER, PERSISTENT } from './node.ts'
 import type { Ownership } from './node.ts'
 import { SessionTable } from './sessions.ts'

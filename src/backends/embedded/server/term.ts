@@ -8,10 +8,10 @@
  * Source    PrepRequestProcessor.java, LeaderSessionTracker.java, ContainerManager.java of ZooKeeper 3.8.
  */
 import { assert } from '../../../core/assert.ts'
-import { Err, OpCode } from '../../protocol/codes.ts'
-import type { Packet } from '../../protocol/packets.ts'
-import { decodeTransaction, encodeTransaction } from '../../protocol/transactions.ts'
-import type { Transaction } from '../../protocol/transactions.ts'
+import { Err, OpCode } from '../../wire/codes.ts'
+import type { Packet } from '../../wire/packets.ts'
+import { decodeTransaction, encodeTransaction } from '../../wire/transactions.ts'
+import type { Transaction } from '../../wire/transactions.ts'
 import { NO_IDENTITIES } from './identities.ts'
 import { Preparer } from './prepare.ts'
 import type { PrepareOptions, WriteRequest } from './prepare.ts'

@@ -12,8 +12,8 @@
  */
 import { assert } from '../../../core/assert.ts'
 import { nameOf, parentOf } from '../../../core/path.ts'
-import { OPEN_ACL } from '../../protocol/records.ts'
-import type { Acl, StatRecord } from '../../protocol/records.ts'
+import { OPEN_ACL } from '../../wire/records.ts'
+import type { Acl, StatRecord } from '../../wire/records.ts'
 import { sharedAcl } from './acl.ts'
 import { PERSISTENT, TreeNode } from './node.ts'
 import type { Ownership } from './node.ts'

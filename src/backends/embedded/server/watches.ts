@@ -14,8 +14,8 @@
  */
 import { assert } from '../../../core/assert.ts'
 import { parentOf } from '../../../core/path.ts'
-import { EventType, SYNC_CONNECTED, WatcherType } from '../../protocol/codes.ts'
-import type { Acl, SetWatches2Request, SetWatchesRequest, WatcherEvent } from '../../protocol/records.ts'
+import { EventType, SYNC_CONNECTED, WatcherType } from '../../wire/codes.ts'
+import type { Acl, SetWatches2Request, SetWatchesRequest, WatcherEvent } from '../../wire/records.ts'
 import type { Change } from './state.ts'
 import type { Tree } from './tree.ts'
 import { PathPool } from './path-pool.ts'

@@ -7,7 +7,7 @@
  * Source    Junqueira, Reed, Serafini: "Zab: High-performance broadcast for primary-backup systems" (DSN 2011);
  *           ZooKeeper's Leader.java, Learner.java, FastLeaderElection.java.
  */
-import type { Notification, Packet, PeerMessage } from '../../protocol/packets.ts'
+import type { Notification, Packet, PeerMessage } from '../../wire/packets.ts'
 
 const COUNTER_BITS = 32n
 const COUNTER_MASK = 0xffffffffn

@@ -5,7 +5,7 @@
  * V1   nobody is offered an epoch lower than the one that it has accepted: it would refuse it as long as the leader
  *      stands.
  */
-import type { Packet } from '../../../backends/protocol/packets.ts'
+import type { Packet } from '../../../backends/wire/packets.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import { epochOf, hex } from '../ledger.ts'

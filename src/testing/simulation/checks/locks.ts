@@ -23,9 +23,9 @@
  */
 import type { WatchEvent } from '../../../core/backend.ts'
 import { compareSequence, nameOf, parentOf, sequenceOf } from '../../../core/path.ts'
-import { EventType, OpCode } from '../../../backends/protocol/codes.ts'
-import type { WatcherEvent } from '../../../backends/protocol/records.ts'
-import type { Transaction } from '../../../backends/protocol/transactions.ts'
+import { EventType, OpCode } from '../../../backends/wire/codes.ts'
+import type { WatcherEvent } from '../../../backends/wire/records.ts'
+import type { Transaction } from '../../../backends/wire/transactions.ts'
 import type { Lease } from '../../../recipes/lease.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'

@@ -13,7 +13,7 @@
  * L5   no member believes that it is registered when its node is gone, unless an operator took it, until it hears so.
  * R3   at the end nobody is left.
  */
-import { OpCode } from '../../../backends/protocol/codes.ts'
+import { OpCode } from '../../../backends/wire/codes.ts'
 import { joinPath, nameOf, parentOf } from '../../../core/path.ts'
 import type { GroupChange, MemberInfo } from '../../../recipes/group-membership.ts'
 import type { Member } from '../../../recipes/member.ts'

@@ -7,7 +7,7 @@
  *
  * A call is known by its session and the number of its request, so that no data need be unique.
  */
-import { OpCode } from '../../../backends/protocol/codes.ts'
+import { OpCode } from '../../../backends/wire/codes.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import type { Ledger, LedgerListener } from '../ledger.ts'

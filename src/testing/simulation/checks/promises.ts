@@ -7,7 +7,7 @@
  *      when a majority has the transaction on its disks: a leader counts itself only for what its own disk has, and
  *      observers never.
  */
-import type { Packet } from '../../../backends/protocol/packets.ts'
+import type { Packet } from '../../../backends/wire/packets.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import { epochOf, hex } from '../ledger.ts'

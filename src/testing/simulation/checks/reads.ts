@@ -6,8 +6,8 @@
  * C4   when a sync is answered, its server has everything that anyone had been told of when the sync was sent.
  * C6   that state lies between transactions, never within one.
  */
-import { Err, OpCode } from '../../../backends/protocol/codes.ts'
-import type { Reply, ReplyBodies, Request } from '../../../backends/protocol/records.ts'
+import { Err, OpCode } from '../../../backends/wire/codes.ts'
+import type { Reply, ReplyBodies, Request } from '../../../backends/wire/records.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import { hex, sameBytes } from '../ledger.ts'

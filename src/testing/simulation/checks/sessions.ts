@@ -9,9 +9,9 @@
  * S3   an id is opened once, does nothing behind its end, and is attached by no server that has seen its end.
  * S4   a session that is not heard of ends in time, as long as somebody leads.
  */
-import { OpCode } from '../../../backends/protocol/codes.ts'
-import type { Packet } from '../../../backends/protocol/packets.ts'
-import type { ConnectResponse } from '../../../backends/protocol/records.ts'
+import { OpCode } from '../../../backends/wire/codes.ts'
+import type { Packet } from '../../../backends/wire/packets.ts'
+import type { ConnectResponse } from '../../../backends/wire/records.ts'
 import { SERVER_DEFAULTS } from '../../../backends/embedded/server/config.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'

@@ -4,8 +4,8 @@
  *
  * C5   a write of an earlier connection of a session is not committed behind a sync that was answered on a later one.
  */
-import { Err, OpCode } from '../../../backends/protocol/codes.ts'
-import type { Reply } from '../../../backends/protocol/records.ts'
+import { Err, OpCode } from '../../../backends/wire/codes.ts'
+import type { Reply } from '../../../backends/wire/records.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import { hex } from '../ledger.ts'

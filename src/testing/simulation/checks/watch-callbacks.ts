@@ -7,8 +7,8 @@
  * W5   behind unwatch, and behind the end of its session, it is not called any more.
  */
 import type { WatchEvent, Watcher } from '../../../core/backend.ts'
-import { Err, OpCode } from '../../../backends/protocol/codes.ts'
-import type { Reply } from '../../../backends/protocol/records.ts'
+import { Err, OpCode } from '../../../backends/wire/codes.ts'
+import type { Reply } from '../../../backends/wire/records.ts'
 import { ArmedWatches } from '../armed-watches.ts'
 import type { Armed, WatchKind, WatchOwner } from '../armed-watches.ts'
 import type { Check } from '../check.ts'

@@ -7,8 +7,8 @@
  *      missed is told at once, and nothing else.
  * W4   an event has a watch, and a committed change, that it is about.
  */
-import { Err, EventType, OpCode } from '../../../backends/protocol/codes.ts'
-import type { Reply, Request, SetWatchesRequest, WatcherEvent } from '../../../backends/protocol/records.ts'
+import { Err, EventType, OpCode } from '../../../backends/wire/codes.ts'
+import type { Reply, Request, SetWatchesRequest, WatcherEvent } from '../../../backends/wire/records.ts'
 import { ArmedWatches } from '../armed-watches.ts'
 import type { Armed, WatchKind, WatchOwner } from '../armed-watches.ts'
 import type { Check } from '../check.ts'

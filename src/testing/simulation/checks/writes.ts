@@ -8,11 +8,11 @@
  *      before it.
  * C6   a multi is in the history whole, with what a replay gives for each part.
  */
-import { Err, OpCode, Xid } from '../../../backends/protocol/codes.ts'
-import type { MultiResult, Reply, Request } from '../../../backends/protocol/records.ts'
+import { Err, OpCode, Xid } from '../../../backends/wire/codes.ts'
+import type { MultiResult, Reply, Request } from '../../../backends/wire/records.ts'
 import type { LogEntry } from '../../../backends/embedded/server/zab.ts'
-import { decodeTransaction } from '../../../backends/protocol/transactions.ts'
-import type { TxnBody, TxnHeader } from '../../../backends/protocol/transactions.ts'
+import { decodeTransaction } from '../../../backends/wire/transactions.ts'
+import type { TxnBody, TxnHeader } from '../../../backends/wire/transactions.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import { judge, partsOf, sameParts } from '../judgement.ts'

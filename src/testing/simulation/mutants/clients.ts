@@ -3,10 +3,10 @@
  */
 import type { Mutant } from './mutant.ts'
 
-const CALLS = 'backends/protocol/client-calls.ts'
+const CALLS = 'backends/client/calls.ts'
 const CLIENT = 'core/kept-client.ts'
-const CLIENT_LEASE = 'backends/protocol/client-lease.ts'
-const CONNECTION = 'backends/protocol/client-connection.ts'
+const CLIENT_LEASE = 'backends/client/lease.ts'
+const CONNECTION = 'backends/client/connection.ts'
 const CONTENDERS = 'recipes/contenders.ts'
 const EXCLUSIVE = 'recipes/exclusive-lock.ts'
 const FAIR = 'recipes/fair-lock.ts'
@@ -15,8 +15,8 @@ const GUARDED = 'recipes/guarded.ts'
 const LEASE = 'recipes/lease.ts'
 const CLAIM = 'recipes/member-claim.ts'
 const MIRROR = 'recipes/mirror.ts'
-const SESSION = 'backends/protocol/client-session.ts'
-const IDENTITY = 'backends/protocol/client-identity.ts'
+const SESSION = 'backends/client/session.ts'
+const IDENTITY = 'backends/client/identity.ts'
 const TENURE = 'recipes/tenure.ts'
 
 /** A check that any node at the path passes. */
@@ -121,7 +121,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'A client goes on with a session for ever, however long no server answers.',
     kin: 'ZOOKEEPER-4508',
     edits: [{ file: SESSION, from: 'const EXPIRY_PART = 4 / 3', to: 'const EXPIRY_PART = 4000' }],
-    expected: { test: 'test/backends/protocol/client-session-liveness.test.ts' },
+    expected: { test: 'test/backends/client/session-liveness.test.ts' },
   },
   {
     name: 'lock-create-repeated',

@@ -9,8 +9,8 @@
  *            told. C4 from outside: writes of a few registers, and reads of them behind a sync, have an order that real
  *            time allows.
  */
-import { OpCode } from '../../../backends/protocol/codes.ts'
-import type { TxnBody } from '../../../backends/protocol/transactions.ts'
+import { OpCode } from '../../../backends/wire/codes.ts'
+import type { TxnBody } from '../../../backends/wire/transactions.ts'
 import type { CreateMode, Operation, Stat, WatchEvent } from '../../../core/backend.ts'
 import type { Client } from '../../../core/client.ts'
 import { isCoordinationError } from '../../../core/errors.ts'

@@ -3,9 +3,9 @@ import { ClientPort } from '../../../../src/backends/embedded/io/client-port.ts'
 import type { ClientHost } from '../../../../src/backends/embedded/io/client-port.ts'
 import { UNSENT_MESSAGES_MAX } from '../../../../src/backends/embedded/io/client-socket.ts'
 import type { ClientEnd } from '../../../../src/backends/embedded/io/host.ts'
-import { FRAME_BYTES_MAX } from '../../../../src/backends/protocol/framing.ts'
-import { OpCode } from '../../../../src/backends/protocol/codes.ts'
-import type { ClientMessage } from '../../../../src/backends/protocol/records.ts'
+import { FRAME_BYTES_MAX } from '../../../../src/backends/wire/framing.ts'
+import { OpCode } from '../../../../src/backends/wire/codes.ts'
+import type { ClientMessage } from '../../../../src/backends/wire/records.ts'
 import { RawClient } from './raw-client.ts'
 
 const cleanUps: (() => void)[] = []

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Err, EventType, OpCode, Perm, Xid } from '../../../../src/backends/protocol/codes.ts'
-import type { Acl, Reply, Request } from '../../../../src/backends/protocol/records.ts'
+import { Err, EventType, OpCode, Perm, Xid } from '../../../../src/backends/wire/codes.ts'
+import type { Acl, Reply, Request } from '../../../../src/backends/wire/records.ts'
 import { Cluster, replyOf } from './cluster.ts'
 import type { TestConnection } from './cluster.ts'
 

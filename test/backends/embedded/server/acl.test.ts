@@ -9,9 +9,9 @@ import {
 } from '../../../../src/backends/embedded/server/acl.ts'
 import type { Identity } from '../../../../src/backends/embedded/server/identities.ts'
 import { isAddressRange } from '../../../../src/backends/embedded/server/ip-address.ts'
-import { Err, Perm } from '../../../../src/backends/protocol/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
-import type { Acl, AclWish } from '../../../../src/backends/protocol/records.ts'
+import { Err, Perm } from '../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
+import type { Acl, AclWish } from '../../../../src/backends/wire/records.ts'
 
 const ANN = { scheme: 'digest', id: 'ann:hash' }
 const BOB = { scheme: 'digest', id: 'bob:hash' }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Err, EventType, OpCode } from '../../../../src/backends/protocol/codes.ts'
-import type { Packet, PeerMessage } from '../../../../src/backends/protocol/packets.ts'
+import { Err, EventType, OpCode } from '../../../../src/backends/wire/codes.ts'
+import type { Packet, PeerMessage } from '../../../../src/backends/wire/packets.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
 import { counterOf, epochOf, zxidOf } from '../../../../src/backends/embedded/server/zab.ts'
 import { Cluster, replyOf } from './cluster.ts'

@@ -1,11 +1,11 @@
 /**
  * Servers as pure machines, joined by queues: every message is delivered one at a time, in order, and written down.
  */
-import { CreateFlag, OpCode } from '../../../../src/backends/protocol/codes.ts'
-import type { PeerMessage } from '../../../../src/backends/protocol/packets.ts'
-import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
-import type { ClientMessage, Reply, Request, ServerMessage } from '../../../../src/backends/protocol/records.ts'
-import { encodeTransaction } from '../../../../src/backends/protocol/transactions.ts'
+import { CreateFlag, OpCode } from '../../../../src/backends/wire/codes.ts'
+import type { PeerMessage } from '../../../../src/backends/wire/packets.ts'
+import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
+import type { ClientMessage, Reply, Request, ServerMessage } from '../../../../src/backends/wire/records.ts'
+import { encodeTransaction } from '../../../../src/backends/wire/transactions.ts'
 import { MemoryNetwork } from '../../../../src/backends/embedded/io/memory-network.ts'
 import { MemoryStorage } from '../../../../src/backends/embedded/io/storage.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'

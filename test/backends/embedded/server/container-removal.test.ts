@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { OpCode } from '../../../../src/backends/protocol/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
+import { OpCode } from '../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
 import { Cluster } from './cluster.ts'
 
 const CHECK_TICKS = 10

@@ -3,7 +3,7 @@ import { Election, NOBODY, isBetter } from '../../../../src/backends/embedded/se
 import type { Elected } from '../../../../src/backends/embedded/server/election.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
 import { Outbox, zxidOf } from '../../../../src/backends/embedded/server/zab.ts'
-import type { Notification, PeerState, Vote } from '../../../../src/backends/protocol/packets.ts'
+import type { Notification, PeerState, Vote } from '../../../../src/backends/wire/packets.ts'
 import { Cluster } from './cluster.ts'
 
 const VOTERS = [1, 2, 3]

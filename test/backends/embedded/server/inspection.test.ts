@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { CreateFlag, Err, OpCode } from '../../../../src/backends/protocol/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
+import { CreateFlag, Err, OpCode } from '../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
 import { Cluster, replyOf } from './cluster.ts'
 import type { TestConnection } from './cluster.ts'
 

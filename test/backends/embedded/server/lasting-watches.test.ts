@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import type { Change } from '../../../../src/backends/embedded/server/state.ts'
 import { Tree } from '../../../../src/backends/embedded/server/tree.ts'
 import { Watches } from '../../../../src/backends/embedded/server/watches.ts'
-import { EventType, WatcherType } from '../../../../src/backends/protocol/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
+import { EventType, WatcherType } from '../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
 
 const NAMES = new Map<number, string>(Object.entries(EventType).map(([name, type]) => [type, name]))
 

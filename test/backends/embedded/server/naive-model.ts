@@ -2,8 +2,8 @@
  * The rules of the tree a second time, as plainly as they can be written: one list of nodes, copied for every request,
  * with nothing outstanding. Tests hold the real thing against it.
  */
-import { Err, OpCode } from '../../../../src/backends/protocol/codes.ts'
-import type { MultiOperation, StatRecord } from '../../../../src/backends/protocol/records.ts'
+import { Err, OpCode } from '../../../../src/backends/wire/codes.ts'
+import type { MultiOperation, StatRecord } from '../../../../src/backends/wire/records.ts'
 import type { Wish } from './pipeline.ts'
 
 interface ModelNode {

@@ -10,9 +10,9 @@
  * C5 an acknowledged write is logged with its zxid
  */
 import { createHash } from 'node:crypto'
-import { Err } from '../../../../src/backends/protocol/codes.ts'
-import type { PeerMessage } from '../../../../src/backends/protocol/packets.ts'
-import type { ServerMessage } from '../../../../src/backends/protocol/records.ts'
+import { Err } from '../../../../src/backends/wire/codes.ts'
+import type { PeerMessage } from '../../../../src/backends/wire/packets.ts'
+import type { ServerMessage } from '../../../../src/backends/wire/records.ts'
 import type { PersistOperation } from '../../../../src/backends/embedded/server/journal.ts'
 import type { ServerEvent } from '../../../../src/backends/embedded/server/ready.ts'
 import type { LogEntry } from '../../../../src/backends/embedded/server/zab.ts'

@@ -2,11 +2,11 @@
  * What stands between a request and the state on a leader, in one piece: prepare, encode, decode, apply. Applies may
  * lag.
  */
-import { CreateFlag, OpCode } from '../../../../src/backends/protocol/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
-import type { MultiOperation } from '../../../../src/backends/protocol/records.ts'
-import { decodeTransaction, encodeTransaction } from '../../../../src/backends/protocol/transactions.ts'
-import type { Transaction } from '../../../../src/backends/protocol/transactions.ts'
+import { CreateFlag, OpCode } from '../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
+import type { MultiOperation } from '../../../../src/backends/wire/records.ts'
+import { decodeTransaction, encodeTransaction } from '../../../../src/backends/wire/transactions.ts'
+import type { Transaction } from '../../../../src/backends/wire/transactions.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
 import { NO_IDENTITIES } from '../../../../src/backends/embedded/server/identities.ts'
 import type { Identity } from '../../../../src/backends/embedded/server/identities.ts'

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Identity } from '../../../../src/backends/embedded/server/identities.ts'
 import { State } from '../../../../src/backends/embedded/server/state.ts'
-import { CreateFlag, Err, OpCode, Perm } from '../../../../src/backends/protocol/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
-import type { Acl } from '../../../../src/backends/protocol/records.ts'
+import { CreateFlag, Err, OpCode, Perm } from '../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
+import type { Acl } from '../../../../src/backends/wire/records.ts'
 import { Pipeline, check, create, createTtl, multi, remove, setData } from './pipeline.ts'
 import type { Wish } from './pipeline.ts'
 

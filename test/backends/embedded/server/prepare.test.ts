@@ -5,8 +5,8 @@ import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config
 import { NO_IDENTITIES } from '../../../../src/backends/embedded/server/identities.ts'
 import { State } from '../../../../src/backends/embedded/server/state.ts'
 import { TreeNode } from '../../../../src/backends/embedded/server/node.ts'
-import { CreateFlag, Err, OpCode } from '../../../../src/backends/protocol/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
+import { CreateFlag, Err, OpCode } from '../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
 import {
   Pipeline,
   SESSION,

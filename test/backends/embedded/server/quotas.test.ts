@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Quotas, changedUsage, exceedsHardLimit, usageText } from '../../../../src/backends/embedded/server/quotas.ts'
 import { State } from '../../../../src/backends/embedded/server/state.ts'
-import { CreateFlag, Err, OpCode } from '../../../../src/backends/protocol/codes.ts'
+import { CreateFlag, Err, OpCode } from '../../../../src/backends/wire/codes.ts'
 import { Pipeline, closeSession, create, multi, remove, setData } from './pipeline.ts'
 
 const QUOTA = '/zookeeper/quota'

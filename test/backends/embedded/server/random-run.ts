@@ -2,7 +2,7 @@
  * One random life of an ensemble, drawn from a seed: first anything may happen, then everything is repaired and the
  * ensemble has to recover. The same seed gives the same life.
  */
-import { CreateFlag, Err, OpCode } from '../../../../src/backends/protocol/codes.ts'
+import { CreateFlag, Err, OpCode } from '../../../../src/backends/wire/codes.ts'
 import type { ServerConfig } from '../../../../src/backends/embedded/server/config.ts'
 import { Cluster } from './cluster.ts'
 import type { TestConnection } from './cluster.ts'

@@ -4,9 +4,9 @@ import type { Identity } from '../../../../src/backends/embedded/server/identiti
 import { answerRead } from '../../../../src/backends/embedded/server/reads.ts'
 import type { ReadAnswer } from '../../../../src/backends/embedded/server/reads.ts'
 import { Watches } from '../../../../src/backends/embedded/server/watches.ts'
-import { CreateFlag, Err, OpCode, Perm } from '../../../../src/backends/protocol/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
-import type { Acl, Request } from '../../../../src/backends/protocol/records.ts'
+import { CreateFlag, Err, OpCode, Perm } from '../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
+import type { Acl, Request } from '../../../../src/backends/wire/records.ts'
 import { Pipeline, SESSION, create } from './pipeline.ts'
 import type { Wish } from './pipeline.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Err, OpCode, Xid } from '../../../../src/backends/protocol/codes.ts'
-import type { Reply, Request } from '../../../../src/backends/protocol/records.ts'
+import { Err, OpCode, Xid } from '../../../../src/backends/wire/codes.ts'
+import type { Reply, Request } from '../../../../src/backends/wire/records.ts'
 import { REQUEST_PARTS_MAX } from '../../../../src/backends/embedded/server/request-order.ts'
 import { Cluster, replyOf } from './cluster.ts'
 import type { TestConnection } from './cluster.ts'

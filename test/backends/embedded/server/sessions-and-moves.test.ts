@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CreateFlag, Err, EventType, OpCode } from '../../../../src/backends/protocol/codes.ts'
+import { CreateFlag, Err, EventType, OpCode } from '../../../../src/backends/wire/codes.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
 import { Cluster, replyOf } from './cluster.ts'
 import type { TestConnection } from './cluster.ts'

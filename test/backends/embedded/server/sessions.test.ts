@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AssertionError } from '../../../../src/core/assert.ts'
 import { SessionTable, SessionTracker, samePassword } from '../../../../src/backends/embedded/server/sessions.ts'
-import { Err } from '../../../../src/backends/protocol/codes.ts'
+import { Err } from '../../../../src/backends/wire/codes.ts'
 
 const ENTRY = { timeoutMs: 4000, passwd: Uint8Array.of(1) }
 

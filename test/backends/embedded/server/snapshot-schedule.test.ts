@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { OpCode } from '../../../../src/backends/protocol/codes.ts'
+import { OpCode } from '../../../../src/backends/wire/codes.ts'
 import { SnapshotSchedule } from '../../../../src/backends/embedded/server/snapshot-schedule.ts'
 import { Cluster } from './cluster.ts'
 import type { TestConnection } from './cluster.ts'

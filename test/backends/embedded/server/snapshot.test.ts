@@ -4,7 +4,7 @@ import type { Ownership } from '../../../../src/backends/embedded/server/node.ts
 import { SessionTable } from '../../../../src/backends/embedded/server/sessions.ts'
 import { readSnapshot, writeSnapshot } from '../../../../src/backends/embedded/server/snapshot.ts'
 import { Tree } from '../../../../src/backends/embedded/server/tree.ts'
-import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
+import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
 
 const SESSION = 0x100n
 const TTL_OF_NOTHING: Ownership = { kind: 'ttl', ttlMs: 0 }

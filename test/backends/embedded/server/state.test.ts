@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { AssertionError } from '../../../../src/core/assert.ts'
 import { isCoordinationError } from '../../../../src/core/errors.ts'
 import { State } from '../../../../src/backends/embedded/server/state.ts'
-import { CreateFlag, Err, OpCode } from '../../../../src/backends/protocol/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
-import type { TxnBody } from '../../../../src/backends/protocol/transactions.ts'
+import { CreateFlag, Err, OpCode } from '../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
+import type { TxnBody } from '../../../../src/backends/wire/transactions.ts'
 import {
   Pipeline,
   SESSION,

@@ -2,8 +2,8 @@
  * A learner is brought to the leader's history from wherever it was, also when that is interrupted at any packet.
  */
 import { describe, expect, it } from 'vitest'
-import { Err, OpCode } from '../../../../src/backends/protocol/codes.ts'
-import type { Packet } from '../../../../src/backends/protocol/packets.ts'
+import { Err, OpCode } from '../../../../src/backends/wire/codes.ts'
+import type { Packet } from '../../../../src/backends/wire/packets.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
 import type { ServerConfig } from '../../../../src/backends/embedded/server/config.ts'
 import { Journal, NOTHING_RECOVERED } from '../../../../src/backends/embedded/server/journal.ts'

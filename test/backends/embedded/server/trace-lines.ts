@@ -1,7 +1,7 @@
 /**
  * How messages between servers, and what happens in a server, are written down in a trace.
  */
-import type { Packet, PeerMessage } from '../../../../src/backends/protocol/packets.ts'
+import type { Packet, PeerMessage } from '../../../../src/backends/wire/packets.ts'
 import type { ServerEvent } from '../../../../src/backends/embedded/server/ready.ts'
 import { epochOf, formatZxid } from '../../../../src/backends/embedded/server/zab.ts'
 

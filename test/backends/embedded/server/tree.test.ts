@@ -3,7 +3,7 @@ import { AssertionError } from '../../../../src/core/assert.ts'
 import { CONTAINER, PERSISTENT, ownerNumberOf, ownershipOf } from '../../../../src/backends/embedded/server/node.ts'
 import type { Ownership } from '../../../../src/backends/embedded/server/node.ts'
 import { Tree } from '../../../../src/backends/embedded/server/tree.ts'
-import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
+import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
 
 function content(ownership: Ownership = PERSISTENT, data: Uint8Array | null = null) {
   return { data, acl: OPEN_ACL, ownership }

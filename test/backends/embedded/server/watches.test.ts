@@ -6,9 +6,9 @@ import {
   CONNECTION_WATCH_BYTES_MAX,
   Watches,
 } from '../../../../src/backends/embedded/server/watches.ts'
-import { EventType, WatcherType } from '../../../../src/backends/protocol/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/protocol/records.ts'
-import type { WatcherEvent } from '../../../../src/backends/protocol/records.ts'
+import { EventType, WatcherType } from '../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
+import type { WatcherEvent } from '../../../../src/backends/wire/records.ts'
 import { Pipeline, closeSession, create, multi, remove, setData } from './pipeline.ts'
 
 const NAMES = new Map<number, string>(Object.entries(EventType).map(([name, type]) => [type, name]))

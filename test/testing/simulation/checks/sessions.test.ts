@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Packet } from '../../../../src/backends/protocol/packets.ts'
-import { OpCode, Xid } from '../../../../src/backends/protocol/codes.ts'
+import type { Packet } from '../../../../src/backends/wire/packets.ts'
+import { OpCode, Xid } from '../../../../src/backends/wire/codes.ts'
 import { SessionsCheck } from '../../../../src/testing/simulation/checks/sessions.ts'
 import { SESSION, ScriptedWorld, TIMEOUT_MS, at, openSession, refuses } from '../scripted-world.ts'
 

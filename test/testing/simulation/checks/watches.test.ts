@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { WatchEvent } from '../../../../src/core/backend.ts'
-import { EventType, OpCode, Xid } from '../../../../src/backends/protocol/codes.ts'
+import { EventType, OpCode, Xid } from '../../../../src/backends/wire/codes.ts'
 import { WatchCallbacksCheck } from '../../../../src/testing/simulation/checks/watch-callbacks.ts'
 import { WatchMessagesCheck } from '../../../../src/testing/simulation/checks/watch-messages.ts'
 import { ScriptedWorld, at, create, get, openSession, refuses, set, statAt } from '../scripted-world.ts'

@@ -16,9 +16,9 @@ import {
   record,
   ustring,
   vector,
-} from '../../../src/backends/protocol/jute.ts'
-import type { Codec } from '../../../src/backends/protocol/jute.ts'
-import { ConnectRequest, SetWatchesRequest, StatRecord, WatcherEvent } from '../../../src/backends/protocol/records.ts'
+} from '../../../src/backends/wire/jute.ts'
+import type { Codec } from '../../../src/backends/wire/jute.ts'
+import { ConnectRequest, SetWatchesRequest, StatRecord, WatcherEvent } from '../../../src/backends/wire/records.ts'
 
 const Everything = record({
   number: int32,

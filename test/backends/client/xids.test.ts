@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { Xids } from '../../../src/backends/protocol/xids.ts'
+import { Xids } from '../../../src/backends/client/xids.ts'
 
 it('numbers requests upwards, and behind the largest int32 again from 1', () => {
   const xids = new Xids(2 ** 31 - 3)

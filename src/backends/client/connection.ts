@@ -12,8 +12,8 @@
 import { Deadline } from '../../core/async.ts'
 import { Fifo } from '../../core/fifo.ts'
 import type { Channel, ChannelListener, Dialer } from './channel.ts'
-import { OpCode, Xid } from './codes.ts'
-import type { ConnectRequest, ConnectResponse, Request, ServerMessage } from './records.ts'
+import { OpCode, Xid } from '../wire/codes.ts'
+import type { ConnectRequest, ConnectResponse, Request, ServerMessage } from '../wire/records.ts'
 
 /** A server that was silent for this part of the session time-out is given up. */
 const SILENCE_AFTER = 2 / 3

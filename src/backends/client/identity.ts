@@ -5,7 +5,7 @@
  *              another one in its place: nothing is lost by that, as nothing can be owned on a read-only server.
  * Source       ClientCnxn.SendThread.primeConnection, onConnected (seenRwServerBefore) of ZooKeeper 3.8.
  */
-import type { ConnectRequest, ConnectResponse } from './records.ts'
+import type { ConnectRequest, ConnectResponse } from '../wire/records.ts'
 
 /** Length of a session's password in bytes; all zero while there is none. */
 const PASSWD_BYTES = 16

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isCoordinationError } from '../../../src/core/errors.ts'
-import { OpCode, Xid } from '../../../src/backends/protocol/codes.ts'
-import type { ClientMessage, Request, ServerMessage } from '../../../src/backends/protocol/records.ts'
-import { ClientWire, ServerWire } from '../../../src/backends/protocol/wire.ts'
+import { OpCode, Xid } from '../../../src/backends/wire/codes.ts'
+import type { ClientMessage, Request, ServerMessage } from '../../../src/backends/wire/records.ts'
+import { ClientWire, ServerWire } from '../../../src/backends/wire/wire.ts'
 import { OPERATIONS, connectRequest, connectResponse, event, replyTo, requestOf } from './messages.ts'
 
 const HELLO: ClientMessage = {

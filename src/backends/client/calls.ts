@@ -7,11 +7,19 @@ import type { OperationResult, Stat, Watcher } from '../../core/backend.ts'
 import type { CallFailure } from '../../core/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { refusal } from '../../core/refusal.ts'
-import { CreateFlag, Err, OpCode, errorCodeOf } from './codes.ts'
-import type { WatchTable } from './client-watches.ts'
-import { encode } from './jute.ts'
-import { MultiRequest } from './multi.ts'
-import type { Acl, CreateRequest, CreateTtlRequest, MultiOperation, Reply, ReplyBodies, Request } from './records.ts'
+import { CreateFlag, Err, OpCode, errorCodeOf } from '../wire/codes.ts'
+import type { WatchTable } from './watches.ts'
+import { encode } from '../wire/jute.ts'
+import { MultiRequest } from '../wire/multi.ts'
+import type {
+  Acl,
+  CreateRequest,
+  CreateTtlRequest,
+  MultiOperation,
+  Reply,
+  ReplyBodies,
+  Request,
+} from '../wire/records.ts'
 
 /** Operations that change nothing on the servers: when their answer is lost, nothing is unknown. */
 const READS: ReadonlySet<number> = new Set([

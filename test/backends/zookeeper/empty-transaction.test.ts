@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
-import { openClientSession } from '../../../src/backends/protocol/client-session.ts'
-import { Err, OpCode } from '../../../src/backends/protocol/codes.ts'
-import { OwnDialect } from '../../../src/backends/protocol/dialect.ts'
-import type { MakeDialect } from '../../../src/backends/protocol/dialect.ts'
+import { openClientSession } from '../../../src/backends/client/session.ts'
+import { Err, OpCode } from '../../../src/backends/wire/codes.ts'
+import { OwnDialect } from '../../../src/backends/client/dialect.ts'
+import type { MakeDialect } from '../../../src/backends/client/dialect.ts'
 import { ZooKeeperDialect } from '../../../src/backends/zookeeper/dialect.ts'
 import type { Session } from '../../../src/core/backend.ts'
-import { ScriptedDialer } from './scripted-servers.ts'
-import type { ScriptedChannel } from './scripted-servers.ts'
+import { ScriptedDialer } from '../client/scripted-servers.ts'
+import type { ScriptedChannel } from '../client/scripted-servers.ts'
 
 interface Opened {
   readonly session: Session

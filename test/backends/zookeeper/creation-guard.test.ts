@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CreationGuard, checksCreation } from '../../../src/backends/protocol/creation-guard.ts'
+import { CreationGuard, checksCreation } from '../../../src/backends/zookeeper/creation-guard.ts'
 import type { Operation, OperationResult, Session, Stat } from '../../../src/core/backend.ts'
 import { CoordinationError } from '../../../src/core/errors.ts'
 import { modelBackend } from '../../../src/testing/index.ts'

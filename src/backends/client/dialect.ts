@@ -7,9 +7,9 @@
  * ZooKeeper see zookeeper/dialect.ts.
  */
 import type { Created, CreateOptions, Operation, OperationResult, Stat } from '../../core/backend.ts'
-import { AnsweredLease } from './client-lease.ts'
-import type { ClientLease } from './client-lease.ts'
-import type { Acl, AuthRequest } from './records.ts'
+import { AnsweredLease } from './lease.ts'
+import type { ClientLease } from './lease.ts'
+import type { Acl, AuthRequest } from '../wire/records.ts'
 
 /** The requests that a dialect is made of. They leave in the order of the calls, and are answered in it. */
 export interface PlainRequests {

@@ -5,10 +5,10 @@
  *           go on as it is; one of the dialect is left out from then on.
  */
 import { CoordinationError } from '../../core/errors.ts'
-import type { Connection } from './client-connection.ts'
-import { Err, OpCode, Xid, errorCodeOf } from './codes.ts'
+import type { Connection } from './connection.ts'
+import { Err, OpCode, Xid, errorCodeOf } from '../wire/codes.ts'
 import type { Dialect } from './dialect.ts'
-import type { AuthRequest } from './records.ts'
+import type { AuthRequest } from '../wire/records.ts'
 
 /** A server did not take an identity. */
 export interface IntroductionRefusal {

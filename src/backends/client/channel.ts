@@ -2,7 +2,7 @@
  * What the client's half of the protocol asks of its transport: one connection to one server at a time, messages in
  * order. In memory it is a pair of queues; over TCP, a socket with framing and jute.
  */
-import type { ClientMessage, ServerMessage } from './records.ts'
+import type { ClientMessage, ServerMessage } from '../wire/records.ts'
 
 /** What a channel tells its owner. Nothing comes after `onClose`, which comes exactly once, also after `close()`. */
 export interface ChannelListener {

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest'
 import { CallQueue } from '../../../src/core/call-queue.ts'
 import type { CallFailure } from '../../../src/core/call-queue.ts'
-import { Call } from '../../../src/backends/protocol/client-calls.ts'
-import { ClientOutbox } from '../../../src/backends/protocol/client-outbox.ts'
-import { OpCode } from '../../../src/backends/protocol/codes.ts'
+import { Call } from '../../../src/backends/client/calls.ts'
+import { ClientOutbox } from '../../../src/backends/client/outbox.ts'
+import { OpCode } from '../../../src/backends/wire/codes.ts'
 
 const LOST: CallFailure = { code: 'CONNECTION_LOSS', message: 'lost', outcome: 'not-sent' }
 const BURST = 1_000

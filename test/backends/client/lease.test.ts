@@ -1,6 +1,6 @@
 /** What proves a lease where a server's answer to a ping does not. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { ProvenLease } from '../../../src/backends/protocol/client-lease.ts'
+import { ProvenLease } from '../../../src/backends/client/lease.ts'
 
 const TIMEOUT_MS = 12_000
 const LEASE_MS = 8_000

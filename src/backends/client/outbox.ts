@@ -8,7 +8,7 @@
 import { CALLS_MAX } from '../../core/call-queue.ts'
 import type { CallFailure, CallQueue } from '../../core/call-queue.ts'
 import { Fifo } from '../../core/fifo.ts'
-import type { Call } from './client-calls.ts'
+import type { Call } from './calls.ts'
 
 /** Calls in flight at most: a busy server answers so many in a small part of a session time-out. */
 const IN_FLIGHT_MAX = 128

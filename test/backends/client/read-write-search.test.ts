@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { ClientIdentity } from '../../../src/backends/protocol/client-identity.ts'
-import { ReadWriteSearch } from '../../../src/backends/protocol/read-write-search.ts'
+import { ClientIdentity } from '../../../src/backends/client/identity.ts'
+import { ReadWriteSearch } from '../../../src/backends/client/read-write-search.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })

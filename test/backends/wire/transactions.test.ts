@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isCoordinationError } from '../../../src/core/errors.ts'
-import { OpCode } from '../../../src/backends/protocol/codes.ts'
-import { OPEN_ACL } from '../../../src/backends/protocol/records.ts'
-import { decodeTransaction, encodeTransaction } from '../../../src/backends/protocol/transactions.ts'
-import type { Transaction, TxnBody } from '../../../src/backends/protocol/transactions.ts'
+import { OpCode } from '../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../src/backends/wire/records.ts'
+import { decodeTransaction, encodeTransaction } from '../../../src/backends/wire/transactions.ts'
+import type { Transaction, TxnBody } from '../../../src/backends/wire/transactions.ts'
 
 const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
 const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })

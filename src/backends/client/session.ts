@@ -8,9 +8,8 @@
  *           resolves. For that, everything that arrives behind an event queues up behind it (core/event-queue.ts);
  *           while no event waits, a reply resolves its promise directly.
  * Lease     the servers end a session when they have heard nothing for its time-out T, counted from when they
- *           *received* something, which is not before we sent it. What proves that they have is in client-lease.ts.
- * Expiry    after 4/3 T without an answer the session is given up here, whatever the network does, and never attached
- *           again.
+ *           *received* something, which is not before we sent it. What proves that they have is in lease.ts.
+ * Expiry    after 4/3 T without an answer the session is given up here for good, whatever the network does.
  * Source    ClientCnxn.java of ZooKeeper 3.8; ZOOKEEPER-4508 (local expiry).
  */
 import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
@@ -20,23 +19,23 @@ import { CLOSED, CallQueue, EXPIRED, FULL } from '../../core/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { EventQueue } from '../../core/event-queue.ts'
 import type { Dialer } from './channel.ts'
-import { ClientAttempts } from './client-attempts.ts'
-import { Call, createCall, multiOperation, oversizeOf } from './client-calls.ts'
-import { readChildren, readCreated, readData, readNothing, readResults, readStat } from './client-calls.ts'
-import { Connection } from './client-connection.ts'
-import type { ConnectionOwner } from './client-connection.ts'
-import { ClientIdentity } from './client-identity.ts'
-import { ClientIntroductions } from './client-introductions.ts'
-import type { ClientSessionOptions } from './client-options.ts'
-import { ClientOutbox } from './client-outbox.ts'
-import { ClientStates } from './client-states.ts'
-import { ClientWatches } from './client-watches.ts'
-import { Err, OpCode, WatcherType, Xid } from './codes.ts'
+import { ClientAttempts } from './attempts.ts'
+import { Call, createCall, multiOperation, oversizeOf } from './calls.ts'
+import { readChildren, readCreated, readData, readNothing, readResults, readStat } from './calls.ts'
+import { Connection } from './connection.ts'
+import type { ConnectionOwner } from './connection.ts'
+import { ClientIdentity } from './identity.ts'
+import { ClientIntroductions } from './introductions.ts'
+import type { ClientSessionOptions } from './options.ts'
+import { ClientOutbox } from './outbox.ts'
+import { ClientStates } from './states.ts'
+import { ClientWatches } from './watches.ts'
+import { Err, OpCode, WatcherType, Xid } from '../wire/codes.ts'
 import { OwnDialect } from './dialect.ts'
 import type { Dialect, PlainRequests } from './dialect.ts'
 import { ReadWriteSearch } from './read-write-search.ts'
-import { OPEN_ACL } from './records.ts'
-import type { ConnectResponse, Reply, ReplyBodies, Request, RequestBodies, ServerMessage } from './records.ts'
+import { OPEN_ACL } from '../wire/records.ts'
+import type { ConnectResponse, Reply, ReplyBodies, Request, RequestBodies, ServerMessage } from '../wire/records.ts'
 import { Xids } from './xids.ts'
 
 /** Part of the session time-out, from the sending of the last answered request, after which the session is given up. */

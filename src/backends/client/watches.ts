@@ -8,8 +8,8 @@
  * Source    ZKWatchManager.java, ClientCnxn.java (SetWatches) of ZooKeeper 3.8.
  */
 import type { WatchEvent, Watcher } from '../../core/backend.ts'
-import { EventType } from './codes.ts'
-import type { SetWatchesRequest } from './records.ts'
+import { EventType } from '../wire/codes.ts'
+import type { SetWatchesRequest } from '../wire/records.ts'
 
 /** Where a callback waits. */
 export type WatchTable = 'data' | 'exist' | 'child'

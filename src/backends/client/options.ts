@@ -1,6 +1,6 @@
 /** What a client's session is opened with. */
 import type { MakeDialect } from './dialect.ts'
-import type { Acl, AuthRequest } from './records.ts'
+import type { Acl, AuthRequest } from '../wire/records.ts'
 
 /** Options of `openClientSession`. */
 export interface ClientSessionOptions {

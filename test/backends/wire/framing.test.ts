@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isCoordinationError } from '../../../src/core/errors.ts'
-import { FRAME_BYTES_MAX, FrameReader } from '../../../src/backends/protocol/framing.ts'
+import { FRAME_BYTES_MAX, FrameReader } from '../../../src/backends/wire/framing.ts'
 
 function framed(frame: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(4 + frame.length)

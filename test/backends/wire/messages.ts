@@ -1,9 +1,9 @@
 /** Arbitrary messages of the protocol, each field with any value that its shape holds. */
 import fc from 'fast-check'
-import { OpCode, Xid } from '../../../src/backends/protocol/codes.ts'
-import type { ConnectRequest, ReplyBodies, Request, RequestBodies } from '../../../src/backends/protocol/records.ts'
-import type { MultiOperation, MultiResult, ReadOperation } from '../../../src/backends/protocol/records.ts'
-import type { ReadResult, ServerMessage } from '../../../src/backends/protocol/records.ts'
+import { OpCode, Xid } from '../../../src/backends/wire/codes.ts'
+import type { ConnectRequest, ReplyBodies, Request, RequestBodies } from '../../../src/backends/wire/records.ts'
+import type { MultiOperation, MultiResult, ReadOperation } from '../../../src/backends/wire/records.ts'
+import type { ReadResult, ServerMessage } from '../../../src/backends/wire/records.ts'
 
 const anInt32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
 const anInt64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })

@@ -1,8 +1,8 @@
 /** Servers that do what a test tells them: each connection keeps what it was sent, and says what it is given. */
-import type { Channel, ChannelListener, Dialer } from '../../../src/backends/protocol/channel.ts'
-import { OpCode, SYNC_CONNECTED, Xid } from '../../../src/backends/protocol/codes.ts'
-import type { ClientMessage, ConnectRequest, Reply } from '../../../src/backends/protocol/records.ts'
-import type { Request, StatRecord } from '../../../src/backends/protocol/records.ts'
+import type { Channel, ChannelListener, Dialer } from '../../../src/backends/client/channel.ts'
+import { OpCode, SYNC_CONNECTED, Xid } from '../../../src/backends/wire/codes.ts'
+import type { ClientMessage, ConnectRequest, Reply } from '../../../src/backends/wire/records.ts'
+import type { Request, StatRecord } from '../../../src/backends/wire/records.ts'
 
 export const STAT: StatRecord = {
   czxid: 1n,
