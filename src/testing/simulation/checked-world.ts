@@ -1,6 +1,6 @@
 /** What checks see of a world: enough to judge it, and little enough to write a wrong one by hand. */
 import type { Backend } from '../../core/backend.ts'
-import type { Recovered } from '../../backends/embedded/server/journal.ts'
+import type { Recovered } from '../../backends/embedded/server/zab/journal.ts'
 import type { ServerStatus } from '../../backends/embedded/server/ready.ts'
 import type { DiskObserver } from './disk.ts'
 import type { SimNode } from './kernel.ts'

@@ -9,8 +9,8 @@
  */
 import { MemoryStorage } from '../../backends/embedded/io/storage.ts'
 import type { Storage } from '../../backends/embedded/io/storage.ts'
-import type { PersistOperation, Recovered } from '../../backends/embedded/server/journal.ts'
-import type { LogEntry } from '../../backends/embedded/server/zab.ts'
+import type { PersistOperation, Recovered } from '../../backends/embedded/server/zab/journal.ts'
+import type { LogEntry } from '../../backends/embedded/server/zab/zab.ts'
 import type { Kernel, SimNode } from './kernel.ts'
 import type { SeededRandom } from './random.ts'
 

@@ -9,8 +9,8 @@
  * Cost      a look at one server per event; work in proportion to what is new.
  */
 import { SERVER_DEFAULTS } from '../../backends/embedded/server/config.ts'
-import type { PersistOperation } from '../../backends/embedded/server/journal.ts'
-import type { LogEntry } from '../../backends/embedded/server/zab.ts'
+import type { PersistOperation } from '../../backends/embedded/server/zab/journal.ts'
+import type { LogEntry } from '../../backends/embedded/server/zab/zab.ts'
 import type { Check } from './check.ts'
 import { Violation } from './check.ts'
 import { Model } from './model.ts'

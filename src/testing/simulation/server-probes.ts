@@ -1,5 +1,5 @@
 /** The probes that the lives and the packets of the servers tell of. */
-import { epochOf } from '../../backends/embedded/server/zab.ts'
+import { epochOf } from '../../backends/embedded/server/zab/zab.ts'
 import type { ServerEvent } from '../../backends/embedded/server/ready.ts'
 import type { Packet } from '../../backends/wire/packets.ts'
 import type { ProbeName, Probes } from './probes.ts'

@@ -16,9 +16,9 @@ import type {
   Watcher,
 } from '../../../src/core/backend.ts'
 import { MemoryStorage } from '../../../src/backends/embedded/io/storage.ts'
-import type { PersistOperation } from '../../../src/backends/embedded/server/journal.ts'
+import type { PersistOperation } from '../../../src/backends/embedded/server/zab/journal.ts'
 import type { ServerStatus } from '../../../src/backends/embedded/server/ready.ts'
-import { State } from '../../../src/backends/embedded/server/state.ts'
+import { State } from '../../../src/backends/embedded/server/state/state.ts'
 import { OpCode } from '../../../src/backends/wire/codes.ts'
 import { OPEN_ACL } from '../../../src/backends/wire/records.ts'
 import type { Reply, Request } from '../../../src/backends/wire/records.ts'

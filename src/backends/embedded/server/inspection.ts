@@ -5,11 +5,11 @@
  *           can be long are made while they are read, an element at a time: whoever reads one over several turns sees
  *           what is there by then, and never more elements than there were at its beginning.
  */
-import type { Connection } from './connection.ts'
-import type { Connections } from './connections.ts'
+import type { Connection } from './clients/connection.ts'
+import type { Connections } from './clients/connections.ts'
 import type { LearnerCounts } from './learner-counts.ts'
-import { formatSessionId } from './sessions.ts'
-import type { State } from './state.ts'
+import { formatSessionId } from './state/sessions.ts'
+import type { State } from './state/state.ts'
 
 /** One open session of the ensemble. */
 export interface SessionInspection {

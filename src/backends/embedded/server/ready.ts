@@ -3,8 +3,8 @@
  */
 import type { Vote } from '../../wire/packets.ts'
 import type { ServerMessage } from '../../wire/records.ts'
-import type { DurableMark, PersistOperation } from './journal.ts'
-import type { LinkEnd, Outgoing } from './zab.ts'
+import type { DurableMark, PersistOperation } from './zab/journal.ts'
+import type { LinkEnd, Outgoing } from './zab/zab.ts'
 
 /** What a host has to do; see server.ts for the order. */
 export interface Ready {

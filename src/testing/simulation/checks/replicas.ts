@@ -6,7 +6,7 @@
  * P11   what a server holds is what a replay of the common history gives: its nodes, stats, data and sessions.
  * P12   a disk gives the same twice, and gives back the log that was written to it.
  */
-import { readSnapshot } from '../../../backends/embedded/server/snapshot.ts'
+import { readSnapshot } from '../../../backends/embedded/server/state/snapshot.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import { hex, sameBytes } from '../ledger.ts'

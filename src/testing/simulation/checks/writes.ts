@@ -10,7 +10,7 @@
  */
 import { Err, OpCode, Xid } from '../../../backends/wire/codes.ts'
 import type { MultiResult, Reply, Request } from '../../../backends/wire/records.ts'
-import type { LogEntry } from '../../../backends/embedded/server/zab.ts'
+import type { LogEntry } from '../../../backends/embedded/server/zab/zab.ts'
 import { decodeTransaction } from '../../../backends/wire/transactions.ts'
 import type { TxnBody, TxnHeader } from '../../../backends/wire/transactions.ts'
 import type { Check } from '../check.ts'

@@ -3,12 +3,12 @@
  */
 import type { Mutant } from './mutant.ts'
 
-const ELECTION = 'backends/embedded/server/election.ts'
-const JOURNAL = 'backends/embedded/server/journal.ts'
-const LEADER = 'backends/embedded/server/leader.ts'
-const LEARNER = 'backends/embedded/server/learner.ts'
+const ELECTION = 'backends/embedded/server/zab/election.ts'
+const JOURNAL = 'backends/embedded/server/zab/journal.ts'
+const LEADER = 'backends/embedded/server/zab/leader.ts'
+const LEARNER = 'backends/embedded/server/zab/learner.ts'
 const SERVER = 'backends/embedded/server/server.ts'
-const ZAB = 'backends/embedded/server/zab.ts'
+const ZAB = 'backends/embedded/server/zab/zab.ts'
 
 const VOTE_IGNORES_ZXID = { file: ELECTION, from: 'a.zxid !== b.zxid', to: 'false' }
 const LEADS_THOSE_AHEAD = { file: LEADER, from: "isAhead && this.#phase !== 'broadcast'", to: 'false' }
@@ -75,7 +75,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1154',
     edits: [LEADS_THOSE_AHEAD],
     // The election has to choose wrongly first: once in thousands of runs.
-    expected: { test: 'test/backends/embedded/server/synchronisation.test.ts' },
+    expected: { test: 'test/backends/embedded/server/zab/synchronisation.test.ts' },
   },
   {
     name: 'truncation-skipped',
@@ -246,7 +246,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       { file: LEARNER, from: 'packet.epoch < acceptedEpoch', to: 'false' },
       { file: LEARNER, from: ' || this.#epoch !== this.#journal.acceptedEpoch', to: '' },
     ],
-    expected: { test: 'test/backends/embedded/server/synchronisation.test.ts' },
+    expected: { test: 'test/backends/embedded/server/zab/synchronisation.test.ts' },
   },
   {
     name: 'gap-accepted',
@@ -267,7 +267,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       { file: ELECTION, from: 'heard.electionEpoch < this.#logicalClock', to: 'false' },
       { file: ELECTION, from: 'isSame && vote.electionEpoch === this.#logicalClock && id', to: 'isSame && id' },
     ],
-    expected: { test: 'test/backends/embedded/server/election.test.ts' },
+    expected: { test: 'test/backends/embedded/server/zab/election.test.ts' },
   },
   {
     name: 'observers-are-counted',
@@ -360,7 +360,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       to: "syncId === VOTE_SYNC_ID || this.#amnesia === 'asked'",
     }],
     profile: 'disk',
-    expected: { test: 'test/backends/embedded/server/broadcast.test.ts' },
+    expected: { test: 'test/backends/embedded/server/zab/broadcast.test.ts' },
   },
   {
     name: 'epoch-counter-overflows',

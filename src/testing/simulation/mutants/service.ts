@@ -3,18 +3,18 @@
  */
 import type { Mutant } from './mutant.ts'
 
-const CONNECTIONS = 'backends/embedded/server/connections.ts'
-const LEADER = 'backends/embedded/server/leader.ts'
-const LOCAL_SESSIONS = 'backends/embedded/server/local-sessions.ts'
-const OUTSTANDING = 'backends/embedded/server/outstanding.ts'
-const PREPARE = 'backends/embedded/server/prepare.ts'
+const CONNECTIONS = 'backends/embedded/server/clients/connections.ts'
+const LEADER = 'backends/embedded/server/zab/leader.ts'
+const LOCAL_SESSIONS = 'backends/embedded/server/clients/local-sessions.ts'
+const OUTSTANDING = 'backends/embedded/server/writes/outstanding.ts'
+const PREPARE = 'backends/embedded/server/writes/prepare.ts'
 const SERVER = 'backends/embedded/server/server.ts'
-const SESSIONS = 'backends/embedded/server/sessions.ts'
-const SNAPSHOT = 'backends/embedded/server/snapshot.ts'
-const TERM = 'backends/embedded/server/term.ts'
-const REQUEST_ORDER = 'backends/embedded/server/request-order.ts'
-const WATCH_TABLE = 'backends/embedded/server/watch-table.ts'
-const WATCHES = 'backends/embedded/server/watches.ts'
+const SESSIONS = 'backends/embedded/server/state/sessions.ts'
+const SNAPSHOT = 'backends/embedded/server/state/snapshot.ts'
+const TERM = 'backends/embedded/server/writes/sequencer.ts'
+const REQUEST_ORDER = 'backends/embedded/server/clients/request-order.ts'
+const WATCH_TABLE = 'backends/embedded/server/clients/watch-table.ts'
+const WATCHES = 'backends/embedded/server/clients/watches.ts'
 
 /** See the head of this file. */
 export const SERVICE_MUTANTS: readonly Mutant[] = [
@@ -41,7 +41,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1675',
     edits: [{ file: LEADER, from: 'sync.round > confirmed', to: 'false' }],
     // It takes a deposed leader to which nothing was proposed that it could not commit, and whose client asks first.
-    expected: { test: 'test/backends/embedded/server/broadcast.test.ts' },
+    expected: { test: 'test/backends/embedded/server/zab/broadcast.test.ts' },
   },
   {
     name: 'sync-overtakes-proposals',
@@ -105,7 +105,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1496, ZOOKEEPER-2355',
     edits: [{ file: SESSIONS, from: 'return Err.sessionExpired', to: 'return Err.ok' }],
     // The session has to be heard of between the decision to end it and the end: two messages in one delay.
-    expected: { test: 'test/backends/embedded/server/sessions.test.ts' },
+    expected: { test: 'test/backends/embedded/server/state/sessions.test.ts' },
   },
   {
     name: 'moved-session-writes',
@@ -142,21 +142,21 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
       from: 'const asker = this.#connections.get(id)',
       to: 'const asker = [...this.#connections.values()].find((open) => open.sessionId === sessionId)',
     }],
-    expected: { test: 'test/backends/embedded/server/sessions-and-moves.test.ts' },
+    expected: { test: 'test/backends/embedded/server/clients/sessions-and-moves.test.ts' },
   },
   {
     name: 'moved-session-keeps-its-time-out',
     breaks: 'A session that moves is told the time-out that it asks for, and ended after its old one.',
     kin: 'what this server did before; SessionTrackerImpl.touchSession',
     edits: [{ file: SESSIONS, from: 'tracked.timeoutTicks = Math.ceil(timeoutMs / this.#tickMs)', to: '' }],
-    expected: { test: 'test/backends/embedded/server/sessions-and-moves.test.ts' },
+    expected: { test: 'test/backends/embedded/server/clients/sessions-and-moves.test.ts' },
   },
   {
     name: 'password-ignored',
     breaks: 'A session can be picked up with any password.',
     kin: 'session hijack',
     edits: [{ file: SESSIONS, from: 'return difference === 0', to: 'return true' }],
-    expected: { test: 'test/backends/embedded/server/sessions.test.ts' },
+    expected: { test: 'test/backends/embedded/server/state/sessions.test.ts' },
   },
   {
     name: 'ephemerals-in-flight-survive',

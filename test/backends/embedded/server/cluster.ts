@@ -13,8 +13,8 @@ import type { ServerConfig } from '../../../../src/backends/embedded/server/conf
 import type { RandomSource } from '../../../../src/backends/embedded/server/random.ts'
 import type { Ready, ServerEvent } from '../../../../src/backends/embedded/server/ready.ts'
 import { Server } from '../../../../src/backends/embedded/server/server.ts'
-import type { PersistOperation, Recovered } from '../../../../src/backends/embedded/server/journal.ts'
-import { formatZxid } from '../../../../src/backends/embedded/server/zab.ts'
+import type { PersistOperation, Recovered } from '../../../../src/backends/embedded/server/zab/journal.ts'
+import { formatZxid } from '../../../../src/backends/embedded/server/zab/zab.ts'
 import { formatEvent, formatMessage } from './trace-lines.ts'
 
 const DELIVERIES_MAX = 100_000

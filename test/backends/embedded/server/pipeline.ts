@@ -8,12 +8,12 @@ import type { MultiOperation } from '../../../../src/backends/wire/records.ts'
 import { decodeTransaction, encodeTransaction } from '../../../../src/backends/wire/transactions.ts'
 import type { Transaction } from '../../../../src/backends/wire/transactions.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
-import { NO_IDENTITIES } from '../../../../src/backends/embedded/server/identities.ts'
-import type { Identity } from '../../../../src/backends/embedded/server/identities.ts'
-import { Preparer } from '../../../../src/backends/embedded/server/prepare.ts'
-import type { PrepareOptions, WriteOperation } from '../../../../src/backends/embedded/server/prepare.ts'
-import { State } from '../../../../src/backends/embedded/server/state.ts'
-import type { Applied } from '../../../../src/backends/embedded/server/state.ts'
+import { NO_IDENTITIES } from '../../../../src/backends/embedded/server/state/identities.ts'
+import type { Identity } from '../../../../src/backends/embedded/server/state/identities.ts'
+import { Preparer } from '../../../../src/backends/embedded/server/writes/prepare.ts'
+import type { PrepareOptions, WriteOperation } from '../../../../src/backends/embedded/server/writes/prepare.ts'
+import { State } from '../../../../src/backends/embedded/server/state/state.ts'
+import type { Applied } from '../../../../src/backends/embedded/server/state/state.ts'
 
 /** The session that requests are of unless they say otherwise. */
 export const SESSION = 0x100n

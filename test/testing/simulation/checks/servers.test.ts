@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Packet } from '../../../../src/backends/wire/packets.ts'
-import { State } from '../../../../src/backends/embedded/server/state.ts'
+import { State } from '../../../../src/backends/embedded/server/state/state.ts'
 import { OpCode } from '../../../../src/backends/wire/codes.ts'
 import { ElectionsCheck } from '../../../../src/testing/simulation/checks/elections.ts'
 import { LeadershipCheck } from '../../../../src/testing/simulation/checks/leadership.ts'

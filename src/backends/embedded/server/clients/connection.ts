@@ -1,0 +1,86 @@
+/**
+ * One client's connection to a server, as the server knows it.
+ */
+import type { Reply, Request, ServerMessage } from '../../../wire/records.ts'
+import { NO_IDENTITIES } from '../state/identities.ts'
+import type { Identity } from '../state/identities.ts'
+import type { WriteOperation } from '../writes/prepare.ts'
+
+/** Length of a session password. */
+export const PASSWORD_BYTES = 16
+/** What an answer holds where there is no password to tell. */
+export const NO_PASSWORD = new Uint8Array(PASSWORD_BYTES)
+
+/** One connection. */
+export interface Connection {
+  readonly id: number
+  /** Where the client is; empty if it is in this process. */
+  address: string
+  phase: 'new' | 'creating' | 'resuming' | 'open'
+  sessionId: bigint
+  passwd: Uint8Array
+  timeoutMs: number
+  /** Who the client is; a list is never changed but replaced. */
+  identities: readonly Identity[]
+  readonly pending: Pending[]
+  /** While there are any, later writes wait to be submitted. */
+  unconfirmedSyncs: number
+  unansweredPings: number
+  received: number
+  sent: number
+  /** Operation and number of the request that was answered last; -1 before the first. */
+  lastOp: number
+  lastXid: number
+  lastZxid: bigint
+}
+
+/** A request that waits for its turn to be answered. */
+export interface Pending {
+  readonly xid: number
+  readonly op: number
+  /** What it waits for: a `sync` to be confirmed, a `write` to be applied; `ready` for nothing but those before it. */
+  kind: 'ready' | 'write' | 'sync'
+  /** Who the client was when it came. */
+  readonly identities: readonly Identity[]
+  /** What is read; null if nothing is. */
+  readonly read: Request | null
+  /** Whether it is a part of a request that has further ones: it gets no reply. */
+  readonly isPart: boolean
+  /** What is to be submitted; null if it is no write. */
+  readonly write: WriteOperation | null
+  /** A sync's number; 0 for others. */
+  readonly syncId: number
+  /** The error number of what is not even tried. */
+  readonly refusal: number
+  /** Whether there is no such operation: the connection ends behind the answer. */
+  readonly isUnknown: boolean
+  /** The answer of a write, once it is known. */
+  answer: Reply | null
+}
+
+/** One message for a client. */
+export interface ConnectionReply {
+  readonly connection: number
+  readonly message: ServerMessage
+}
+
+/** A connection that has said nothing yet. */
+export function newConnection(id: number): Connection {
+  return {
+    id,
+    address: '',
+    phase: 'new',
+    sessionId: 0n,
+    passwd: NO_PASSWORD,
+    timeoutMs: 0,
+    identities: NO_IDENTITIES,
+    pending: [],
+    unconfirmedSyncs: 0,
+    unansweredPings: 0,
+    received: 0,
+    sent: 0,
+    lastOp: -1,
+    lastXid: -1,
+    lastZxid: 0n,
+  }
+}

@@ -1,0 +1,318 @@
+/**
+ * The clients of one server: handshake, sessions, replies and watch events.
+ *
+ * Events    when a transaction is applied, the events that it fires go out before its own reply and before every later
+ *           one, to those who may read the node. For requests see request-order.ts.
+ * Handshake the password is looked at before anything is changed: a wrong one disturbs nobody. A client that has seen
+ *           more than this server has applied is turned away, so that it never travels back in time.
+ * Source    ZooKeeperServer.processConnectRequest, NIOServerCnxn.java, FinalRequestProcessor.java.
+ */
+import { OpCode, Perm } from '../../../wire/codes.ts'
+import type { Packet } from '../../../wire/packets.ts'
+import type { ClientMessage, ConnectRequest, ServerMessage } from '../../../wire/records.ts'
+import type { Transaction } from '../../../wire/transactions.ts'
+import { isPermitted } from '../state/acl.ts'
+import { ClientGuard } from './client-guard.ts'
+import { NO_PASSWORD, PASSWORD_BYTES, newConnection } from './connection.ts'
+import type { Connection, ConnectionReply } from './connection.ts'
+import { NO_IDENTITIES, identitiesAt } from '../state/identities.ts'
+import type { RandomSource } from '../random.ts'
+import { RequestOrder } from './request-order.ts'
+import type { RequestHost } from './request-order.ts'
+import { samePassword } from '../state/sessions.ts'
+import type { Applied } from '../state/state.ts'
+import { Watches } from './watches.ts'
+
+/** High byte: the server's id; the rest: random, so that no two incarnations of a server give the same id. */
+const SERVER_ID_SHIFT = 56n
+const RANDOM_HIGH_BITS = 0xffffff
+
+/** What the connections ask of the server around them. */
+export interface ConnectionsHost extends RequestHost {
+  readonly myid: number
+  readonly minSessionTimeoutMs: number
+  readonly maxSessionTimeoutMs: number
+  /** Whether this server is in touch with a majority. */
+  isServing(): boolean
+  /** An error in what was done for one client has ended its connection; the code is wrong, and goes on. */
+  clientFailed(sessionId: bigint, error: unknown): void
+  /**
+   * While it serves: whatever clients have seen up to this zxid is applied here. That is all of what was before its
+   * leader's epoch, although nothing may have happened in that yet.
+   */
+  seenHere(): bigint
+  /** Has the leader check a session's password and move it here. */
+  revalidate(packet: Extract<Packet, { type: 'REVALIDATE' }>): void
+}
+
+/** All connections of one server, by the numbers that its host gave them. */
+export class Connections {
+  readonly #host: ConnectionsHost
+  readonly #random: RandomSource
+  readonly #connections = new Map<number, Connection>()
+  /** Connections that have, create or resume a session. */
+  readonly #bySession = new Map<bigint, Connection>()
+  readonly #watches = new Watches()
+  readonly #clientGuard = new ClientGuard()
+  readonly #requests: RequestOrder
+  #replies: ConnectionReply[] = []
+  #closes: number[] = []
+
+  constructor(host: ConnectionsHost, random: RandomSource) {
+    this.#host = this.#clientGuard.watched(host)
+    this.#random = random
+    const outlet = {
+      send: (connection: Connection, message: ServerMessage) => {
+        this.#send(connection, message)
+      },
+      close: (connection: Connection) => {
+        this.#close(connection)
+      },
+      isOpen: (connection: Connection) => this.#connections.get(connection.id) === connection,
+      guard: (connection: Connection, step: () => void) => {
+        this.#guard(connection, step)
+      },
+    }
+    this.#requests = new RequestOrder(this.#host, outlet, this.#watches)
+  }
+
+  /** Number of clients that have a session here. */
+  get count(): number {
+    return this.#bySession.size
+  }
+
+  /** Requests that are not answered yet, and sessions that are being set up. It takes a look at each connection. */
+  get unanswered(): number {
+    let count = 0
+    for (const { pending, phase } of this.#connections.values()) {
+      count += pending.length + (phase === 'creating' || phase === 'resuming' ? 1 : 0)
+    }
+    return count
+  }
+
+  /** The time-out of a session that is connected here, in milliseconds; 0 if it is not. */
+  timeoutMsOf(sessionId: bigint): number {
+    return this.#bySession.get(sessionId)?.timeoutMs ?? 0
+  }
+
+  /** The connections, in no order. */
+  get all(): Iterable<Connection> {
+    return this.#connections.values()
+  }
+
+  /** A connection by its number. */
+  get(id: number): Connection | undefined {
+    return this.#connections.get(id)
+  }
+
+  /** The watches of these connections; for reading only. */
+  get watches(): Watches {
+    return this.#watches
+  }
+
+  /** Whether there is output to take. */
+  get hasOutput(): boolean {
+    return this.#replies.length > 0 || this.#closes.length > 0
+  }
+
+  /** Takes the output: replies in order, then the connections to close behind them. */
+  take(): { readonly replies: readonly ConnectionReply[]; readonly closes: readonly number[] } {
+    const output = { replies: this.#replies, closes: this.#closes }
+    this.#replies = []
+    this.#closes = []
+    return output
+  }
+
+  /**
+   * A client at an address has connected, and has said nothing yet.
+   *
+   * @param address - empty if the client is in this process
+   */
+  open(id: number, address: string): void {
+    const connection = newConnection(id)
+    connection.address = address
+    connection.identities = identitiesAt(address)
+    this.#connections.set(id, connection)
+  }
+
+  /** Receives a message; the first one on a number opens the connection. */
+  receive(id: number, message: ClientMessage): void {
+    let connection = this.#connections.get(id)
+    if (connection === undefined) {
+      connection = newConnection(id)
+      this.#connections.set(id, connection)
+    }
+    if (message.kind !== 'request' || message.isPart !== true) connection.received += 1
+    const receiver = connection
+    this.#guard(receiver, () => {
+      this.#receive(receiver, message)
+    })
+  }
+
+  #receive(connection: Connection, message: ClientMessage): void {
+    if (message.kind === 'connect') {
+      if (connection.phase === 'new') this.#connect(connection, message.request)
+      else this.#close(connection)
+    } else if (connection.phase === 'open') this.#requests.receive(connection, message)
+    else this.#close(connection)
+  }
+
+  /** Nothing that one client makes go wrong may reach the others: it costs that client its connection. */
+  #guard(connection: Connection, step: () => void): void {
+    this.#clientGuard.run(step, (error) => {
+      if (this.#connections.get(connection.id) === connection) this.#close(connection)
+      this.#host.clientFailed(connection.sessionId, error)
+    })
+  }
+
+  /** Lets a tick pass. */
+  tick(): void {
+    this.#requests.tick()
+  }
+
+  /** Throws what went wrong in the consensus while something was done for a client, if anything did. */
+  expectConsensus(): void {
+    this.#clientGuard.expectConsensus()
+  }
+
+  /** A client is gone. Its session stays until its time-out. */
+  disconnect(id: number): void {
+    const connection = this.#connections.get(id)
+    if (connection !== undefined) this.#forget(connection)
+  }
+
+  /** Closes every connection: this server no longer serves. */
+  closeAll(): void {
+    for (const id of [...this.#connections.keys()].sort((a, b) => a - b)) {
+      const connection = this.#connections.get(id)
+      if (connection !== undefined) this.#close(connection)
+    }
+    this.#requests.clear()
+  }
+
+  /** Closes the connection of a session, if it is connected here. */
+  disconnectSession(sessionId: bigint): boolean {
+    const connection = this.#bySession.get(sessionId)
+    if (connection !== undefined) this.#close(connection)
+    return connection !== undefined
+  }
+
+  /** Sends what follows from a transaction that was applied. */
+  applied({ header, txn }: Transaction, applied: Applied): void {
+    const ended = applied.endedSession === null ? undefined : this.#bySession.get(applied.endedSession)
+    // A session that is over is told nothing more: that its own nodes are gone is no news of a node.
+    if (ended !== undefined) this.#watches.removeAll(ended.id)
+    if (applied.changes.length > 0) {
+      for (const { connection: id, event, acl } of this.#watches.fire(applied.changes)) {
+        const watcher = this.#connections.get(id)
+        if (watcher === undefined || !isPermitted(acl, Perm.read, watcher.identities)) continue
+        this.#send(watcher, { kind: 'event', zxid: header.zxid, event })
+      }
+    }
+    const connection = this.#bySession.get(header.clientId)
+    if (connection === undefined) return
+    if (txn.type === OpCode.createSession) {
+      // A session that moved here before this server heard of its beginning has been accepted already.
+      if (connection.phase === 'creating') this.#accept(connection)
+      return
+    }
+    const reply = { xid: header.cxid, zxid: header.zxid, err: applied.err, body: applied.body }
+    this.#guard(connection, () => {
+      this.#requests.applied(connection, txn.type, reply)
+    })
+    if (txn.type === OpCode.closeSession) this.#close(connection)
+  }
+
+  /** A sync is confirmed, and everything that it waits for is applied. */
+  synced(syncId: number): void {
+    this.#requests.synced(syncId)
+  }
+
+  /**
+   * The leader has looked at the password that a client showed here to resume a session. The answer is for the
+   * connection that showed it: another one may have shown another password.
+   */
+  revalidated({ connection: id, sessionId, valid, timeoutMs }: Extract<Packet, { type: 'REVALIDATED' }>): void {
+    const asker = this.#connections.get(id)
+    if (asker?.phase !== 'resuming' || asker.sessionId !== sessionId) return
+    if (!valid) {
+      this.#refuse(asker)
+      return
+    }
+    const earlier = this.#bySession.get(sessionId)
+    if (earlier !== undefined) this.#close(earlier)
+    this.#bySession.set(sessionId, asker)
+    asker.timeoutMs = timeoutMs
+    this.#accept(asker)
+  }
+
+  #connect(connection: Connection, request: ConnectRequest): void {
+    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#host
+    if (!this.#host.isServing() || request.lastZxidSeen > this.#host.seenHere()) {
+      this.#close(connection)
+      return
+    }
+    connection.timeoutMs = Math.min(Math.max(request.timeOut, minSessionTimeoutMs), maxSessionTimeoutMs)
+    if (request.sessionId === 0n) this.#create(connection)
+    else this.#resume(connection, request.sessionId, request.passwd ?? NO_PASSWORD)
+  }
+
+  #create(connection: Connection): void {
+    connection.phase = 'creating'
+    connection.sessionId = this.#newSessionId()
+    connection.passwd = this.#random.bytes(PASSWORD_BYTES)
+    this.#bySession.set(connection.sessionId, connection)
+    const { sessionId, passwd, timeoutMs } = connection
+    const own = { sessionId, xid: 0, identities: NO_IDENTITIES }
+    this.#host.submit({ ...own, op: OpCode.createSession, body: { timeOut: timeoutMs, passwd } })
+  }
+
+  #resume(connection: Connection, sessionId: bigint, passwd: Uint8Array): void {
+    connection.sessionId = sessionId
+    connection.passwd = passwd
+    const known = this.#host.state().sessions.get(sessionId)
+    if (known !== undefined && !samePassword(known.passwd, passwd)) {
+      this.#refuse(connection)
+      return
+    }
+    connection.phase = 'resuming'
+    const { id, timeoutMs } = connection
+    this.#host.revalidate({ type: 'REVALIDATE', connection: id, sessionId, timeoutMs, passwd })
+  }
+
+  #accept(connection: Connection): void {
+    connection.phase = 'open'
+    const { sessionId, passwd, timeoutMs } = connection
+    const response = { protocolVersion: 0, timeOut: timeoutMs, sessionId, passwd, readOnly: false }
+    this.#send(connection, { kind: 'connect', response })
+  }
+
+  /** The session is over, or it is not this client's: the two look alike from outside. */
+  #refuse(connection: Connection): void {
+    const response = { protocolVersion: 0, timeOut: 0, sessionId: 0n, passwd: NO_PASSWORD, readOnly: false }
+    this.#send(connection, { kind: 'connect', response })
+    this.#close(connection)
+  }
+
+  #send(connection: Connection, message: ServerMessage): void {
+    connection.sent += 1
+    this.#replies.push({ connection: connection.id, message })
+  }
+
+  #close(connection: Connection): void {
+    this.#forget(connection)
+    this.#closes.push(connection.id)
+  }
+
+  #forget(connection: Connection): void {
+    this.#connections.delete(connection.id)
+    if (this.#bySession.get(connection.sessionId) === connection) this.#bySession.delete(connection.sessionId)
+    this.#watches.removeAll(connection.id)
+    this.#requests.forget(connection)
+  }
+
+  #newSessionId(): bigint {
+    const random = (BigInt(this.#random.u32() & RANDOM_HIGH_BITS) << 32n) | BigInt(this.#random.u32())
+    return BigInt.asIntN(64, (BigInt(this.#host.myid) << SERVER_ID_SHIFT) | random)
+  }
+}

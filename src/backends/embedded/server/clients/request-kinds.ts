@@ -1,0 +1,157 @@
+/**
+ * What has to be done with each thing that a client can ask for.
+ *
+ * Kinds     a write becomes a transaction, also if it cannot be read or is refused whatever the state: it takes its
+ *           place and its zxid. A sync waits for a majority. Everything else is answered here.
+ * Unknown   an operation that there is not is answered so, and the connection ends.
+ * Source    PrepRequestProcessor.pRequestHelper, Request.isValid, ZooKeeperServer.processPacket of ZooKeeper 3.8.
+ */
+import { Err, OpCode } from '../../../wire/codes.ts'
+import type { ClientMessage, Request } from '../../../wire/records.ts'
+import type { WriteOperation } from '../writes/prepare.ts'
+
+/** What a client sends once it is connected. */
+export type RequestMessage = Exclude<ClientMessage, { kind: 'connect' }>
+
+/** What is to be done with a request. */
+export type RequestKind =
+  | { readonly kind: 'read' }
+  | { readonly kind: 'write'; readonly write: WriteOperation }
+  | { readonly kind: 'sync' }
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'auth'; readonly request: Extract<Request, { op: typeof OpCode.auth }> | null }
+  | { readonly kind: 'sasl' }
+  /** Answered with an error number, and nothing is done. */
+  | { readonly kind: 'refused'; readonly err: number }
+  | { readonly kind: 'unknown' }
+  /** Nothing can be answered to it. */
+  | { readonly kind: 'broken' }
+
+const READ: RequestKind = Object.freeze({ kind: 'read' })
+const SYNC: RequestKind = Object.freeze({ kind: 'sync' })
+const PING: RequestKind = Object.freeze({ kind: 'ping' })
+const SASL: RequestKind = Object.freeze({ kind: 'sasl' })
+const UNKNOWN: RequestKind = Object.freeze({ kind: 'unknown' })
+const BROKEN: RequestKind = Object.freeze({ kind: 'broken' })
+
+/**
+ * What is to be done with a message.
+ *
+ * @param reconfigEnabled - whether a reconfiguration is refused as what is not there, or as switched off
+ */
+export function kindOf(message: RequestMessage, reconfigEnabled: boolean): RequestKind {
+  if (message.kind === 'unreadable') return kindOfUnreadable(message.op)
+  const { request } = message
+  // Reconfiguration is not there: so ZooKeeper answers on a server on its own.
+  if (request.op === OpCode.reconfig) {
+    return refusedWrite(reconfigEnabled ? Err.unimplemented : Err.reconfigDisabled)
+  }
+  return kindOfRequest(request)
+}
+
+function kindOfRequest(request: Request): RequestKind {
+  switch (request.op) {
+    case OpCode.exists:
+    case OpCode.getData:
+    case OpCode.getChildren2:
+      // The most frequent ones; the rest is looked up.
+      return READ
+    case OpCode.create:
+    case OpCode.create2:
+    case OpCode.createContainer:
+    case OpCode.createTTL:
+    case OpCode.delete:
+    case OpCode.setData:
+    case OpCode.setAcl:
+    case OpCode.check:
+    case OpCode.multi:
+    case OpCode.closeSession:
+      return { kind: 'write', write: request }
+    case OpCode.sync:
+      return SYNC
+    case OpCode.ping:
+      return PING
+    case OpCode.auth:
+      return { kind: 'auth', request }
+    case OpCode.sasl:
+      return SASL
+    default:
+      return READS.has(request.op) ? READ : UNKNOWN
+  }
+}
+
+function kindOfUnreadable(op: number): RequestKind {
+  if (WRITES.has(op)) return refusedWrite(Err.marshallingError)
+  if (READS.has(op) || op === OpCode.sync || op === OpCode.reconfig) {
+    return { kind: 'refused', err: Err.marshallingError }
+  }
+  switch (op) {
+    case OpCode.deleteContainer:
+      return refusedWrite(Err.badArguments)
+    case OpCode.auth:
+      return { kind: 'auth', request: null }
+    case OpCode.sasl:
+      return BROKEN
+    default:
+      return UNKNOWN
+  }
+}
+
+function refusedWrite(err: number): RequestKind {
+  return { kind: 'write', write: { op: OpCode.error, body: { err } } }
+}
+
+const WRITES: ReadonlySet<number> = new Set([
+  OpCode.create,
+  OpCode.create2,
+  OpCode.createContainer,
+  OpCode.createTTL,
+  OpCode.delete,
+  OpCode.setData,
+  OpCode.setAcl,
+  OpCode.check,
+  OpCode.multi,
+])
+
+const READS: ReadonlySet<number> = new Set([
+  OpCode.exists,
+  OpCode.getData,
+  OpCode.getAcl,
+  OpCode.getChildren,
+  OpCode.getChildren2,
+  OpCode.getAllChildrenNumber,
+  OpCode.getEphemerals,
+  OpCode.multiRead,
+  OpCode.checkWatches,
+  OpCode.removeWatches,
+  OpCode.setWatches,
+  OpCode.setWatches2,
+  OpCode.addWatch,
+  OpCode.whoAmI,
+])
+
+/** Whether a write can have become a transaction of this type; an error, any can. */
+export function canBecome(op: number, type: number): boolean {
+  return type === OpCode.error || type === (op === OpCode.check ? OpCode.multi : op)
+}
+
+/** How many operations a request has in it. */
+export function requestParts(message: RequestMessage): number {
+  if (message.kind === 'unreadable') return 1
+  const { request } = message
+  return request.op === OpCode.multi || request.op === OpCode.multiRead ? request.body.length : 1
+}
+
+/** Bytes of data and (roughly, for non-ASCII ones) paths: what grows with what a client asks. */
+export function requestBytes(message: RequestMessage): number {
+  if (message.kind === 'unreadable') return 0
+  const { request } = message
+  if (request.op === OpCode.multi) {
+    let bytes = 0
+    for (const { body } of request.body) bytes += body.path.length + ('data' in body ? (body.data?.length ?? 0) : 0)
+    return bytes
+  }
+  const body: object | null = request.body
+  if (body === null || !('path' in body) || typeof body.path !== 'string') return 0
+  return body.path.length + ('data' in body && body.data instanceof Uint8Array ? body.data.length : 0)
+}

@@ -1,0 +1,295 @@
+/**
+ * The requests of connections that have a session: first in, first out.
+ *
+ * Order     a session's requests are answered in the order in which they came, with zxids that never fall. A read waits
+ *           behind the session's own writes and is then answered from the local state, at one instant with the arming
+ *           of its watch; a write is not even submitted before the session's earlier syncs are confirmed. addauth is
+ *           out of this order, as in the reference: it is answered at once, and counts for every later request.
+ * Pings     are answered when a majority stands behind this server, all of one tick together (decision 0003) and out of
+ *           the order of the requests; by a server that is its own majority at once, in their order.
+ * Limits    requests and pings that wait, per connection; one more and it is closed.
+ * Source    CommitProcessor.java, FinalRequestProcessor.java, ZooKeeperServer.processPacket of ZooKeeper 3.8.
+ */
+import { assert } from '../../../../core/assert.ts'
+import { Err, OpCode, Xid } from '../../../wire/codes.ts'
+import type { Reply, Request, ServerMessage } from '../../../wire/records.ts'
+import type { Connection, Pending } from './connection.ts'
+import { authenticate } from '../state/identities.ts'
+import type { Identity } from '../state/identities.ts'
+import type { WriteRequest } from '../writes/prepare.ts'
+import { answerRead } from './reads.ts'
+import { canBecome, kindOf, requestBytes, requestParts } from './request-kinds.ts'
+import type { RequestKind, RequestMessage } from './request-kinds.ts'
+import type { State } from '../state/state.ts'
+import type { Watches } from './watches.ts'
+
+/** Requests of one connection that may wait for their answer; one more and it is closed. */
+export const PENDING_REQUESTS_MAX = 100_000
+/** Most operations of one multi or multiRead: they are done in one go, and nothing else is meanwhile. */
+export const REQUEST_PARTS_MAX = 10_000
+/** Pings of one connection that may wait for their answer; clients send one every third of their session time-out. */
+const UNANSWERED_PINGS_MAX = 64
+/** What stands for no zxid in answers that have nothing to do with the state. */
+const NO_ZXID = 0n
+const UNKNOWN_ZXID = -1n
+/** The answer of a ping in its turn. */
+const PONG: RequestKind = Object.freeze({ kind: 'refused', err: Err.ok })
+
+/** What is asked of the server around. */
+export interface RequestHost {
+  /** Longest data and paths of one request together, in bytes. */
+  readonly requestBytesMax: number
+  /** Longest answer, in bytes. */
+  readonly responseBytesMax: number
+  /** Whether a reconfiguration is refused as what is not there, or as switched off. */
+  readonly reconfigEnabled: boolean
+  /** Who no access control list stops; null: nobody. */
+  readonly superDigest: string | null
+  /** Whether this server is a majority by itself. */
+  readonly isAlone: boolean
+  /** The state, as far as it is applied here. */
+  state(): State
+  /** Has the leader make a transaction of a write. */
+  submit(request: WriteRequest): void
+  /** Has the leader confirm that it leads. */
+  sync(syncId: number): void
+  /** A session was heard of. */
+  touch(sessionId: bigint): void
+}
+
+/** Where the answers go. */
+export interface Outlet {
+  send(connection: Connection, message: ServerMessage): void
+  close(connection: Connection): void
+  /** Whether a connection is still there. */
+  isOpen(connection: Connection): boolean
+  /** Does something for one connection: an error in it ends that connection, and nothing else. */
+  guard(connection: Connection, step: () => void): void
+}
+
+/** The requests of all connections of one server. */
+export class RequestOrder {
+  readonly #host: RequestHost
+  readonly #outlet: Outlet
+  readonly #watches: Watches
+  readonly #syncs = new Map<number, Connection>()
+  /** Whose pings came since the last tick, and whose wait for a sync to be confirmed. */
+  #pinged: Connection[] = []
+  readonly #pingRounds = new Map<number, readonly Connection[]>()
+  #lastSyncId = 0
+
+  constructor(host: RequestHost, outlet: Outlet, watches: Watches) {
+    this.#host = host
+    this.#outlet = outlet
+    this.#watches = watches
+  }
+
+  /** Takes a request of a connection that has a session. */
+  receive(connection: Connection, message: RequestMessage): void {
+    if (connection.pending.length >= PENDING_REQUESTS_MAX) {
+      this.#outlet.close(connection)
+      return
+    }
+    this.#host.touch(connection.sessionId)
+    const request = message.kind === 'request' ? message.request : null
+    const { xid, op } = message.kind === 'request' ? message.request : message
+    const isPart = message.kind === 'request' && message.isPart === true
+    // The reference closes the connection of a request that is too long, and its clients send the same again, for ever.
+    const isTooLong = requestBytes(message) > this.#host.requestBytesMax || requestParts(message) > REQUEST_PARTS_MAX
+    const kind: RequestKind = isTooLong
+      ? { kind: 'refused', err: Err.badArguments }
+      : kindOf(message, this.#host.reconfigEnabled)
+    switch (kind.kind) {
+      case 'ping':
+        if (this.#host.isAlone) this.#queue(connection, { xid: Xid.ping, op, isPart }, PONG, null)
+        else this.#ping(connection)
+        break
+      case 'auth':
+        this.#authenticate(connection, xid, kind.request)
+        break
+      case 'sasl':
+        // What a server answers that has not been set up for it.
+        this.#send(connection, OpCode.sasl, { xid, zxid: NO_ZXID, err: Err.ok, body: { token: null } })
+        break
+      case 'broken':
+        this.#outlet.close(connection)
+        break
+      case 'read':
+        if (connection.pending.length === 0 && request !== null) this.#answerAtOnce(connection, request, isPart)
+        else this.#queue(connection, { xid, op, isPart }, kind, request)
+        break
+      default:
+        this.#queue(connection, { xid, op, isPart }, kind, request)
+    }
+  }
+
+  /** Lets a tick pass: all pings that came in it are confirmed together. */
+  tick(): void {
+    if (this.#pinged.length === 0) return
+    this.#lastSyncId += 1
+    this.#pingRounds.set(this.#lastSyncId, this.#pinged)
+    this.#pinged = []
+    this.#host.sync(this.#lastSyncId)
+  }
+
+  /** A sync is confirmed, and everything that it waits for is applied. */
+  synced(syncId: number): void {
+    for (const pinged of this.#pingRounds.get(syncId) ?? []) this.#pong(pinged)
+    this.#pingRounds.delete(syncId)
+    const connection = this.#syncs.get(syncId)
+    this.#syncs.delete(syncId)
+    if (connection === undefined) return
+    this.#outlet.guard(connection, () => {
+      this.#confirm(connection, syncId)
+    })
+  }
+
+  #confirm(connection: Connection, syncId: number): void {
+    const { pending } = connection
+    const index = pending.findIndex((entry) => entry.syncId === syncId)
+    const sync = pending[index]
+    assert(sync?.kind === 'sync', () => `sync ${syncId} waits for its confirmation`)
+    sync.kind = 'ready'
+    connection.unconfirmedSyncs -= 1
+    for (let i = index + 1; i < pending.length; i++) {
+      const behind = pending[i]
+      if (behind === undefined || behind.kind === 'sync') break
+      if (behind.kind === 'write') this.#submit(connection, behind)
+    }
+    this.#drain(connection)
+  }
+
+  /**
+   * Writes of a session are applied in order, so a reply belongs to the first write that has none - or to a write that
+   * came through another server, or an earlier connection, and nobody here waits for it. If that one had the same xid,
+   * what its transaction is tells them apart.
+   *
+   * @param type - the type of the transaction
+   */
+  applied(connection: Connection, type: number, reply: Reply): void {
+    const first = connection.pending.find((entry) => entry.kind === 'write' && entry.answer === null)
+    if (first?.xid !== reply.xid || !canBecome(first.op, type)) return
+    if (reply.err === Err.sessionMoved) {
+      // The client has gone to another server; whoever is still here must not be told anything.
+      this.#outlet.close(connection)
+      return
+    }
+    first.answer = first.op === OpCode.check ? { ...reply, body: null } : reply
+    this.#drain(connection)
+  }
+
+  /** A connection is gone. */
+  forget(connection: Connection): void {
+    for (const { syncId } of connection.pending) this.#syncs.delete(syncId)
+  }
+
+  /** All connections are gone. */
+  clear(): void {
+    this.#pinged = []
+    this.#pingRounds.clear()
+  }
+
+  #queue(
+    connection: Connection,
+    { xid, op, isPart }: { readonly xid: number; readonly op: number; readonly isPart: boolean },
+    what: RequestKind,
+    request: Request | null,
+  ): void {
+    const isSync = what.kind === 'sync'
+    if (isSync) this.#lastSyncId += 1
+    const entry: Pending = {
+      xid,
+      op,
+      kind: what.kind === 'write' || isSync ? what.kind : 'ready',
+      identities: connection.identities,
+      read: what.kind === 'read' || isSync ? request : null,
+      isPart,
+      write: what.kind === 'write' ? what.write : null,
+      syncId: isSync ? this.#lastSyncId : 0,
+      refusal: what.kind === 'refused' ? what.err : Err.unimplemented,
+      isUnknown: what.kind === 'unknown',
+      answer: null,
+    }
+    connection.pending.push(entry)
+    if (isSync) {
+      connection.unconfirmedSyncs += 1
+      this.#syncs.set(entry.syncId, connection)
+      this.#host.sync(entry.syncId)
+    } else if (what.kind !== 'write') this.#drain(connection)
+    else if (connection.unconfirmedSyncs === 0) this.#submit(connection, entry)
+  }
+
+  /** A client's lease lives on the answer of a ping, so it is answered when a majority stands behind it. */
+  #ping(connection: Connection): void {
+    connection.unansweredPings += 1
+    if (connection.unansweredPings > UNANSWERED_PINGS_MAX) this.#outlet.close(connection)
+    else this.#pinged.push(connection)
+  }
+
+  #pong(connection: Connection): void {
+    connection.unansweredPings -= 1
+    const zxid = this.#host.state().lastZxid
+    const isOpen = this.#outlet.isOpen(connection)
+    if (isOpen) this.#send(connection, OpCode.ping, { xid: Xid.ping, zxid, err: Err.ok, body: null })
+  }
+
+  #authenticate(
+    connection: Connection,
+    xid: number,
+    request: Extract<RequestKind, { kind: 'auth' }>['request'],
+  ): void {
+    const identities = request === null ? null : authenticate(request.body, connection, this.#host.superDigest)
+    const err = identities === null ? Err.authFailed : Err.ok
+    this.#send(connection, OpCode.auth, { xid, zxid: NO_ZXID, err, body: null })
+    if (identities === null) this.#outlet.close(connection)
+    else connection.identities = identities
+  }
+
+  #submit({ sessionId }: Connection, { xid, identities, write }: Pending): void {
+    assert(write !== null, 'a write says what it writes')
+    const { op, body } = write
+    this.#host.submit({ sessionId, xid, identities, op, body } as WriteRequest)
+  }
+
+  #drain(connection: Connection): void {
+    const { pending } = connection
+    for (let head = pending[0]; head !== undefined; head = pending[0]) {
+      if (head.kind !== 'ready' && head.answer === null) return
+      pending.shift()
+      const reply = head.answer ?? this.#answerNow(connection, head)
+      if (!head.isPart) this.#send(connection, head.op, reply)
+      if (!head.isUnknown) continue
+      this.#outlet.close(connection)
+      return
+    }
+  }
+
+  /** Most reads have nothing to wait for. */
+  #answerAtOnce(connection: Connection, request: Request, isPart: boolean): void {
+    const reply = this.#read(connection, request, connection.identities)
+    if (!isPart) this.#send(connection, request.op, reply)
+  }
+
+  #answerNow(connection: Connection, { xid, read, refusal, identities, isUnknown }: Pending): Reply {
+    if (isUnknown) return { xid, zxid: UNKNOWN_ZXID, err: refusal, body: null }
+    if (read !== null) return this.#read(connection, read, identities)
+    return { xid, zxid: this.#host.state().lastZxid, err: refusal, body: null }
+  }
+
+  #read(connection: Connection, request: Request, identities: readonly Identity[]): Reply {
+    const state = this.#host.state()
+    const zxid = state.lastZxid
+    const reader = { connection: connection.id, sessionId: connection.sessionId, identities }
+    const { responseBytesMax } = this.#host
+    const answer = answerRead(request, reader, { state, watches: this.#watches, responseBytesMax })
+    for (const event of answer.events) this.#outlet.send(connection, { kind: 'event', zxid, event })
+    return { xid: request.xid, zxid, err: answer.err, body: answer.body }
+  }
+
+  #send(connection: Connection, op: number, reply: Reply): void {
+    connection.lastOp = op
+    connection.lastXid = reply.xid
+    connection.lastZxid = reply.zxid
+    this.#outlet.send(connection, { kind: 'reply', op, reply })
+  }
+}

@@ -1,0 +1,392 @@
+/**
+ * The tree of nodes: what every server of the ensemble agrees on, and what reads are answered from.
+ *
+ * Model     nodes by path. The tree does what it is told and only asserts; who may do what is decided before, by
+ *           prepare.ts.
+ * Start     `/`, `/zookeeper`, `/zookeeper/quota` and `/zookeeper/config` are there from the beginning, and cannot be
+ *           deleted.
+ * Cost      create, change, delete: a few look-ups by path, and a count at each node above. A read: one look-up. How
+ *           many nodes there are below one is known.
+ * Quotas    the numbers of quotas are kept with every change; see quotas.ts.
+ * Source    DataTree.java of ZooKeeper 3.8.
+ */
+import { assert } from '../../../../core/assert.ts'
+import { nameOf, parentOf } from '../../../../core/path.ts'
+import { OPEN_ACL } from '../../../wire/records.ts'
+import type { Acl, StatRecord } from '../../../wire/records.ts'
+import { sharedAcl } from './acl.ts'
+import { PERSISTENT, TreeNode } from './node.ts'
+import type { Ownership } from './node.ts'
+import { Quotas, changedUsage, measuredBy, statsPathOf, usageText } from './quotas.ts'
+import type { Usage } from './quotas.ts'
+import { SortedNames } from './sorted-names.ts'
+
+/** The instant of a transaction: its zxid, and the leader's wall clock in milliseconds since 1970. */
+export interface Moment {
+  readonly zxid: bigint
+  readonly time: number
+}
+
+/** The nodes that are always there, parents first. */
+export const SPECIAL_PATHS: readonly string[] = Object.freeze([
+  '/',
+  '/zookeeper',
+  '/zookeeper/config',
+  '/zookeeper/quota',
+])
+
+const CONFIG_PATH = '/zookeeper/config'
+const READ_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: 1, scheme: 'world', id: 'anyone' })])
+const NO_PATHS: readonly string[] = Object.freeze([])
+/** So much that is not data a node may keep in memory along with its data. */
+const KEPT_BYTES_MAX = 1_024
+
+/** Children of one node that are deleted together. */
+interface Leaving {
+  readonly parent: TreeNode
+  /** Sorted by code unit. */
+  readonly paths: string[]
+  /** Length of their data together. */
+  bytes: number
+}
+
+/** The nodes of one server. */
+export class Tree {
+  readonly #nodes = new Map<string, TreeNode>()
+  /** Paths of ephemeral nodes by their session. */
+  readonly #ephemerals = new Map<bigint, SortedNames>()
+  /** Paths of container and TTL nodes. */
+  readonly #mortals = new Set<string>()
+  readonly #quotas = new Quotas()
+  #dataBytes = 0
+
+  /** Makes the tree that every ensemble begins with. */
+  constructor() {
+    for (const path of SPECIAL_PATHS) {
+      this.insert(path, new TreeNode(new Uint8Array(), OPEN_ACL, PERSISTENT, 0n, 0))
+    }
+    // As in the reference, which sets this list by its own setACL with version -1.
+    const config = this.#existing(CONFIG_PATH)
+    config.acl = READ_ACL
+    config.aversion = -1
+  }
+
+  /**
+   * Sets what /zookeeper/config holds. It comes from each server's own configuration, which must be the same on all,
+   * and not from a transaction.
+   */
+  setMembership(text: string): void {
+    if (text === '') return
+    const config = this.#existing(CONFIG_PATH)
+    this.#replaceData(config, new Uint8Array(Buffer.from(text)))
+    config.version = -1
+  }
+
+  /** Number of nodes. */
+  get nodeCount(): number {
+    return this.#nodes.size
+  }
+
+  /** Number of ephemeral nodes. */
+  get ephemeralCount(): number {
+    let count = 0
+    for (const paths of this.#ephemerals.values()) count += paths.size
+    return count
+  }
+
+  /** Owners of ephemeral nodes, with the paths of these. */
+  get ephemerals(): ReadonlyMap<bigint, Iterable<string> & { readonly size: number }> {
+    return this.#ephemerals
+  }
+
+  /** Length of all paths and data. */
+  get dataBytes(): number {
+    return this.#dataBytes
+  }
+
+  /** The path above or at this one whose quota it counts for, or null. */
+  quotaOf(path: string): string | null {
+    return this.#quotas.of(path)
+  }
+
+  /** Number of all nodes below one. */
+  descendantCount(path: string): number {
+    return this.#nodes.get(path)?.descendantCount ?? 0
+  }
+
+  /** The node at a path, to be read only. */
+  get(path: string): TreeNode | undefined {
+    return this.#nodes.get(path)
+  }
+
+  /** What an exists request answers, or null if there is no such node. */
+  stat(path: string): StatRecord | null {
+    return this.#nodes.get(path)?.stat() ?? null
+  }
+
+  /** What a getData request answers, or null if there is no such node. */
+  data(path: string): { readonly data: Uint8Array | null; readonly stat: StatRecord } | null {
+    const node = this.#nodes.get(path)
+    return node === undefined ? null : { data: node.data, stat: node.stat() }
+  }
+
+  /** What a getChildren2 request answers (names sorted by code unit), or null if there is no such node. */
+  children(path: string): { readonly children: readonly string[]; readonly stat: StatRecord } | null {
+    const node = this.#nodes.get(path)
+    return node === undefined ? null : { children: node.children, stat: node.stat() }
+  }
+
+  /** Paths of a session's ephemeral nodes, sorted by code unit. The array never changes. */
+  ephemeralsOf(sessionId: bigint): readonly string[] {
+    return this.#ephemerals.get(sessionId)?.list ?? NO_PATHS
+  }
+
+  /**
+   * Creates a node below an existing one.
+   *
+   * @param childCreates - the parent's count of child creates behind this one
+   * @throws AssertionError if the parent is missing, ephemeral or at another count, or the node is there
+   */
+  create(
+    path: string,
+    content: { readonly data: Uint8Array | null; readonly acl: readonly Acl[]; readonly ownership: Ownership },
+    childCreates: number,
+    at: Moment,
+  ): TreeNode {
+    const parentPath = parentOf(path)
+    const parent = this.#existing(parentPath)
+    assert(parent.ownership.kind !== 'ephemeral', () => `a child below the ephemeral ${parentPath}`)
+    assert(childCreates === ((parent.childCreates + 1) | 0), () => {
+      return `create ${path} as child create ${childCreates} of ${parentPath}, which has had ${parent.childCreates}`
+    })
+    const node = new TreeNode(kept(content.data), sharedAcl(content.acl), content.ownership, at.zxid, at.time)
+    this.#insertBelow(parent, path, node)
+    parent.childCreates = childCreates
+    parent.pzxid = at.zxid
+    const measured = measuredBy(path)
+    if (measured !== null) this.#replaceData(node, usageText(this.#usageOf(measured)))
+    this.#countForQuota(path, 1, node.dataLength)
+    return node
+  }
+
+  /**
+   * Replaces a node's data.
+   *
+   * @param version - the version that it has from now on
+   * @throws AssertionError if it is not there
+   */
+  setData(path: string, data: Uint8Array | null, version: number, at: Moment): TreeNode {
+    const node = this.#existing(path)
+    const bytes = this.#replaceData(node, kept(data))
+    node.version = version
+    node.mzxid = at.zxid
+    node.mtime = at.time
+    this.#countForQuota(path, 0, bytes)
+    return node
+  }
+
+  /**
+   * Replaces a node's access control list.
+   *
+   * @param aversion - the version that it has from now on
+   * @throws AssertionError if it is not there
+   */
+  setAcl(path: string, acl: readonly Acl[], aversion: number): TreeNode {
+    const node = this.#existing(path)
+    node.acl = sharedAcl(acl)
+    node.aversion = aversion
+    return node
+  }
+
+  /**
+   * Deletes a node, and returns it as it was.
+   *
+   * @throws AssertionError if it is not there, has children or is one of {@link SPECIAL_PATHS}
+   */
+  delete(path: string, at: Moment): TreeNode {
+    const node = this.#existing(path)
+    assert(node.numChildren === 0, () => `delete of ${path}, which has ${node.numChildren} children`)
+    assert(!SPECIAL_PATHS.includes(path), () => `delete of ${path}`)
+    const { parent } = node
+    assert(parent !== null, () => `a parent of ${path}`)
+    countAbove(node, -1, -node.dataLength)
+    parent.removeChild(nameOf(path))
+    parent.pzxid = at.zxid
+    this.#nodes.delete(path)
+    this.#dataBytes -= path.length + node.dataLength
+    this.#quotas.deleted(path)
+    if (node.ownership.kind === 'ephemeral') this.#forgetEphemeral(node.ownership.owner, path)
+    else if (node.ownership.kind !== 'persistent') this.#mortals.delete(path)
+    this.#countForQuota(path, -1, -node.dataLength)
+    return node
+  }
+
+  /**
+   * Deletes the ephemeral nodes of a session, which may be very many: what is done for a node's parent is done once.
+   *
+   * @param onDeleted - gets each node as it was, in the order of their paths
+   */
+  deleteEphemeralsOf(sessionId: bigint, at: Moment, onDeleted: (path: string, node: TreeNode) => void): void {
+    const families = new Map<TreeNode, Leaving>()
+    const usages = new Map<string, Usage>()
+    let family: Leaving | null = null
+    const paths = this.ephemeralsOf(sessionId)
+    this.#ephemerals.delete(sessionId)
+    for (const path of paths) {
+      const node = this.#existing(path)
+      const { parent, dataLength } = node
+      assert(parent !== null && node.numChildren === 0, () => `${path} below a parent, and without children`)
+      if (family === null || family.parent !== parent) {
+        family = families.get(parent) ?? { parent, paths: [], bytes: 0 }
+        families.set(parent, family)
+      }
+      family.paths.push(path)
+      family.bytes += dataLength
+      this.#nodes.delete(path)
+      this.#dataBytes -= path.length + dataLength
+      this.#quotas.deleted(path)
+      const limited = this.#quotas.of(path)
+      if (limited !== null) {
+        const { count, bytes } = usages.get(limited) ?? { count: 0, bytes: 0 }
+        usages.set(limited, { count: count - 1, bytes: bytes - dataLength })
+      }
+      onDeleted(path, node)
+    }
+    for (const leaving of families.values()) removeFamily(leaving, at)
+    for (const [limited, usage] of usages) this.#addToQuota(limited, usage)
+  }
+
+  /**
+   * Puts a node with its stat in its place; for {@link Tree.create} and for what reads snapshots, which sets the rest.
+   *
+   * @throws AssertionError if the parent is missing or the node is there
+   */
+  insert(path: string, node: TreeNode): void {
+    this.#insertBelow(path === '/' ? null : this.#existing(parentOf(path)), path, node)
+  }
+
+  #insertBelow(parent: TreeNode | null, path: string, node: TreeNode): void {
+    assert(!this.#nodes.has(path), () => `create of ${path}, which is there`)
+    if (parent !== null) {
+      node.parent = parent
+      parent.addChild(nameOf(path))
+      countAbove(node, 1, node.dataLength)
+    }
+    this.#nodes.set(path, node)
+    this.#dataBytes += path.length + node.dataLength
+    this.#quotas.created(path)
+    if (node.ownership.kind === 'persistent') return
+    if (node.ownership.kind === 'ephemeral') this.#noteEphemeral(node.ownership.owner, path)
+    else this.#mortals.add(path)
+  }
+
+  /** Takes every node out, so that a snapshot's can be put in. */
+  clear(): void {
+    this.#nodes.clear()
+    this.#ephemerals.clear()
+    this.#mortals.clear()
+    this.#quotas.clear()
+    this.#dataBytes = 0
+  }
+
+  /**
+   * Nodes whose time is over: containers that have had children and have none, and nodes with a time to live without
+   * children and without a change for that long.
+   *
+   * @param nowMs - the wall clock in milliseconds since 1970
+   * @param limit - longest list wanted
+   * @returns paths, sorted by code unit
+   */
+  reapable(nowMs: number, limit: number): readonly string[] {
+    const paths: string[] = []
+    for (const path of this.#mortals) if (isReapable(this.#existing(path), nowMs)) paths.push(path)
+    return paths.sort().slice(0, limit)
+  }
+
+  #existing(path: string): TreeNode {
+    const node = this.#nodes.get(path)
+    assert(node !== undefined, () => `no node ${path}`)
+    return node
+  }
+
+  /** Returns by how much the data grew, in bytes. */
+  #replaceData(node: TreeNode, data: Uint8Array | null): number {
+    const before = node.dataLength
+    node.data = data
+    const bytes = node.dataLength - before
+    this.#dataBytes += bytes
+    if (bytes !== 0) countAbove(node, 0, bytes)
+    return bytes
+  }
+
+  /** The node of a quota's numbers gets new data, and no new version: nobody has changed it. */
+  #countForQuota(path: string, count: number, bytes: number): void {
+    const limited = this.#quotas.of(path)
+    if (limited !== null) this.#addToQuota(limited, { count, bytes })
+  }
+
+  #addToQuota(limited: string, change: Usage): void {
+    const stats = this.#nodes.get(statsPathOf(limited))
+    if (stats !== undefined) this.#replaceData(stats, changedUsage(stats.data, change))
+  }
+
+  /** Nodes and bytes of a node and all below it. */
+  #usageOf(path: string): Usage {
+    const node = this.#nodes.get(path)
+    if (node === undefined) return { count: 0, bytes: 0 }
+    return { count: 1 + node.descendantCount, bytes: node.dataLength + node.descendantBytes }
+  }
+
+  #noteEphemeral(owner: bigint, path: string): void {
+    let paths = this.#ephemerals.get(owner)
+    if (paths === undefined) {
+      paths = new SortedNames()
+      this.#ephemerals.set(owner, paths)
+    }
+    paths.add(path)
+  }
+
+  #forgetEphemeral(owner: bigint, path: string): void {
+    const paths = this.#ephemerals.get(owner)
+    paths?.remove(path)
+    if (paths?.size === 0) this.#ephemerals.delete(owner)
+  }
+}
+
+/** Counts what comes or goes, at each node above one. */
+function countAbove(node: TreeNode, nodes: number, bytes: number): void {
+  for (let above = node.parent; above !== null; above = above.parent) above.countBelow(nodes, bytes)
+}
+
+function removeFamily({ parent, paths, bytes }: Leaving, at: Moment): void {
+  for (let above: TreeNode | null = parent; above !== null; above = above.parent) {
+    above.countBelow(-paths.length, -bytes)
+  }
+  const [first = ''] = paths
+  parent.removeChildren(paths, first.lastIndexOf('/') + 1)
+  parent.pzxid = at.zxid
+}
+
+/** What of a node decides whether its time is over. */
+interface Mortality {
+  readonly ownership: Ownership
+  readonly numChildren: number
+  readonly childCreates: number
+  readonly mtime: number
+}
+
+/** Whether the time of a container or of a node with a time to live is over; see {@link Tree.reapable}. */
+export function isReapable(node: Mortality, nowMs: number): boolean {
+  if (node.numChildren !== 0) return false
+  if (node.ownership.kind === 'container') return node.childCreates !== 0
+  return node.ownership.kind === 'ttl' && nowMs - node.mtime > node.ownership.ttlMs
+}
+
+/**
+ * Data to keep. What comes out of a transaction is a view of it: where the rest of the transaction is long, a copy is
+ * kept, so that a small node of a large multi does not keep all of it in memory.
+ */
+function kept(data: Uint8Array | null): Uint8Array | null {
+  if (data === null || data.buffer.byteLength <= 2 * data.length + KEPT_BYTES_MAX) return data
+  return new Uint8Array(data)
+}

@@ -1,0 +1,193 @@
+/**
+ * The term of a leader, as the clients' requests see it: it decides on them in the order of zxids, and ends sessions
+ * and nodes whose time is over.
+ *
+ * Model     begins when the leader is established and has applied its history, ends with its leadership. A request
+ *           becomes a transaction, a refused one too; the proposer gives the zxid and takes the bytes.
+ * Sessions  every session has its full time-out from the beginning of the term. Only a term ends sessions.
+ * Source    PrepRequestProcessor.java, LeaderSessionTracker.java, ContainerManager.java of ZooKeeper 3.8.
+ */
+import { assert } from '../../../../core/assert.ts'
+import { Err, OpCode } from '../../../wire/codes.ts'
+import type { Packet } from '../../../wire/packets.ts'
+import { decodeTransaction, encodeTransaction } from '../../../wire/transactions.ts'
+import type { Transaction } from '../../../wire/transactions.ts'
+import { NO_IDENTITIES } from '../state/identities.ts'
+import { Preparer } from './prepare.ts'
+import type { PrepareOptions, WriteRequest } from './prepare.ts'
+import { SessionTracker, samePassword } from '../state/sessions.ts'
+import { SizeStats } from '../size-stats.ts'
+import type { Applied, State } from '../state/state.ts'
+
+/** Containers and expired nodes that are removed at most in a minute, evenly over its ticks. */
+const REAPED_PER_MINUTE_MAX = 10_000
+const MINUTE_MS = 60_000
+/** Stands for the leader's own requests, such as the end of an expired session; no server has this id. */
+const ITSELF = 0
+
+/** What a term needs of its leader, and tells it. */
+export interface Proposer {
+  /** The zxid of the next proposal; null if there is none any more, as the counters of the epoch are used up. */
+  readonly nextZxid: bigint | null
+  /** Proposes a transaction under that zxid. */
+  propose(txn: Uint8Array): void
+  /** A session's time is over; its end has been proposed. */
+  expired(sessionId: bigint): void
+  /** An error in deciding on a request of this session; the request is refused. */
+  undecided(sessionId: bigint, error: unknown): void
+}
+
+/** Durations of a term, and what it judges requests by. */
+export interface TermOptions extends PrepareOptions {
+  readonly tickMs: number
+  readonly sessionBucketTicks: number
+  readonly containerCheckTicks: number
+}
+
+/** What becomes of a request, as a value and in bytes. */
+interface Decision {
+  readonly transaction: Transaction
+  readonly txn: Uint8Array
+}
+
+/** One term; see the head of this file. */
+export class Term {
+  readonly #state: State
+  readonly #proposer: Proposer
+  readonly #preparer: Preparer
+  readonly #tracker: SessionTracker
+  readonly #tickMs: number
+  readonly #containerCheckTicks: number
+  readonly #proposalSizes = new SizeStats()
+  /** Transactions that are proposed and not applied: they need not be decoded again. */
+  readonly #proposed: Transaction[] = []
+  readonly #reapedPerTick: number
+  /** Nodes whose time was over when they were last looked for, and that are not removed yet. */
+  #doomed: readonly string[] = []
+  #ticks = 0
+
+  constructor(state: State, proposer: Proposer, options: TermOptions) {
+    this.#state = state
+    this.#proposer = proposer
+    this.#preparer = new Preparer(state, options)
+    this.#tracker = new SessionTracker({ tickMs: options.tickMs, bucketTicks: options.sessionBucketTicks })
+    this.#tickMs = options.tickMs
+    this.#containerCheckTicks = options.containerCheckTicks
+    this.#reapedPerTick = Math.max(1, Math.floor((REAPED_PER_MINUTE_MAX * options.tickMs) / MINUTE_MS))
+    for (const [id, { timeoutMs }] of state.sessions.entries()) this.#tracker.track(id, timeoutMs, null)
+  }
+
+  /** How long it has lasted, in milliseconds, and how long its proposals were. */
+  get age(): { readonly leadingMs: number; readonly proposalSizes: SizeStats } {
+    return { leadingMs: this.#ticks * this.#tickMs, proposalSizes: this.#proposalSizes }
+  }
+
+  /**
+   * Decides on a write and proposes what became of it. Behind the last zxid of the epoch it is dropped: its client is
+   * about to lose its connection.
+   *
+   * @param from - myid of the server that the client is on
+   * @param wallTimeMs - milliseconds since 1970
+   */
+  submit(request: WriteRequest, from: number, wallTimeMs: number): void {
+    const zxid = this.#proposer.nextZxid
+    if (zxid === null) return
+    let refusal: number = Err.ok
+    if (from !== ITSELF && request.op !== OpCode.createSession) {
+      refusal = this.#tracker.check(request.sessionId, from)
+      this.#tracker.touch(request.sessionId)
+    }
+    const { transaction, txn } = this.#decide(request, zxid, wallTimeMs, refusal)
+    const { type, body } = transaction.txn
+    if (type === OpCode.createSession) this.#tracker.track(request.sessionId, body.timeOut, from)
+    else if (type === OpCode.closeSession) this.#tracker.markClosing(request.sessionId)
+    this.#proposed.push(transaction)
+    this.#proposalSizes.add(txn.length)
+    this.#proposer.propose(txn)
+  }
+
+  /** Whatever goes wrong in deciding on one request, that request is refused, and leaves no trace. */
+  #decide(request: WriteRequest, zxid: bigint, wallTimeMs: number, refusal: number): Decision {
+    assert(zxid > this.#preparer.lastZxid, () => `a decision of zxid ${zxid} behind ${this.#preparer.lastZxid}`)
+    try {
+      const transaction = this.#preparer.prepare(request, zxid, wallTimeMs, refusal)
+      return { transaction, txn: encodeTransaction(transaction) }
+    } catch (error) {
+      this.#preparer.revoke(zxid)
+      this.#proposer.undecided(request.sessionId, error)
+      const transaction = this.#preparer.prepare(request, zxid, wallTimeMs, Err.systemError)
+      return { transaction, txn: encodeTransaction(transaction) }
+    }
+  }
+
+  /**
+   * Moves a session to another server, if the password is right and the session is not over. From now on it has the
+   * time-out that its client asks for now.
+   */
+  revalidate(
+    { connection, sessionId, timeoutMs, passwd }: Extract<Packet, { type: 'REVALIDATE' }>,
+    from: number,
+  ): Extract<Packet, { type: 'REVALIDATED' }> {
+    const session = this.#state.sessions.get(sessionId)
+    const isOwner = session !== undefined && samePassword(session.passwd, passwd)
+    const valid = isOwner && this.#tracker.move(sessionId, from, timeoutMs)
+    return { type: 'REVALIDATED', connection, sessionId, valid, timeoutMs: valid ? timeoutMs : 0 }
+  }
+
+  /** A session was heard of. */
+  touch(sessionId: bigint): void {
+    this.#tracker.touch(sessionId)
+  }
+
+  /** When a session ends if nothing is heard of it, in milliseconds from now; null if it is over. */
+  expiresInMs(sessionId: bigint): number | null {
+    return this.#tracker.expiresInMs(sessionId)
+  }
+
+  /** Ends a session as if its time were over; false if there is no such session. */
+  expire(sessionId: bigint, wallTimeMs: number): boolean {
+    if (!this.#tracker.markClosing(sessionId)) return false
+    this.#end(sessionId, wallTimeMs)
+    return true
+  }
+
+  /** Lets a tick pass: ends the sessions that are due, and now and then looks for nodes whose time is over. */
+  tick(wallTimeMs: number): void {
+    this.#ticks += 1
+    for (const sessionId of this.#tracker.tick()) this.#end(sessionId, wallTimeMs)
+    if (this.#ticks % this.#containerCheckTicks === 0) {
+      this.#doomed = this.#state.reapable(wallTimeMs, REAPED_PER_MINUTE_MAX)
+    }
+    if (this.#doomed.length > 0) this.#reap(wallTimeMs)
+  }
+
+  #reap(wallTimeMs: number): void {
+    const paths = this.#doomed.slice(0, this.#reapedPerTick)
+    this.#doomed = this.#doomed.slice(this.#reapedPerTick)
+    for (const path of paths) {
+      const own = { sessionId: 0n, xid: 0, identities: NO_IDENTITIES }
+      this.submit({ ...own, op: OpCode.deleteContainer, body: { path } }, ITSELF, wallTimeMs)
+    }
+  }
+
+  /** The transaction of the entry that is to be applied next. */
+  take(zxid: bigint, txn: Uint8Array): Transaction {
+    const first = this.#proposed[0]
+    if (first?.header.zxid !== zxid) return decodeTransaction(txn)
+    this.#proposed.shift()
+    return first
+  }
+
+  /** A transaction has been applied. */
+  applied(zxid: bigint, { endedSession }: Applied): void {
+    this.#preparer.applied(zxid)
+    if (endedSession !== null) this.#tracker.remove(endedSession)
+  }
+
+  #end(sessionId: bigint, wallTimeMs: number): void {
+    if (this.#proposer.nextZxid === null) return
+    this.#proposer.expired(sessionId)
+    const own = { sessionId, xid: 0, identities: NO_IDENTITIES }
+    this.submit({ ...own, op: OpCode.closeSession, body: null }, ITSELF, wallTimeMs)
+  }
+}

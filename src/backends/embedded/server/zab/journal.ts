@@ -1,0 +1,282 @@
+/**
+ * What a server has promised to remember: its two epochs, the newest snapshot's place, and the transaction log behind
+ * it.
+ *
+ * The journal is the image in memory of what the host makes durable. A change takes effect here at once and is queued
+ * as a persist operation; the messages that depend on it wait in `sendAfterPersist`. Three marks say where it stands:
+ *
+ *     base <= applied <= durable <= last       and       applied <= committed
+ *
+ * Invariants (asserted): counters of one epoch are contiguous and epochs never fall along the log; neither epoch ever
+ * falls; currentEpoch <= acceptedEpoch; what was applied is never cut off.
+ */
+import { assert } from '../../../../core/assert.ts'
+import { counterOf, epochOf, formatZxid } from './zab.ts'
+import type { LogEntry, ZabConfig } from './zab.ts'
+
+/** What the host has to make durable, in order; after a crash a prefix of it is there. Each one is atomic. */
+export type PersistOperation =
+  | { readonly type: 'append'; readonly entries: readonly LogEntry[] }
+  /** Cuts off every entry behind this zxid. */
+  | { readonly type: 'truncate'; readonly zxid: bigint }
+  /** The state at this zxid. The log goes on; entries up to it are no longer needed. */
+  | { readonly type: 'snapshot'; readonly zxid: bigint; readonly state: Uint8Array }
+  /** Replaces snapshot and log: the state at this zxid and an empty log. */
+  | { readonly type: 'install'; readonly zxid: bigint; readonly state: Uint8Array }
+  /** The three promises of {@link Promises}. */
+  | ({ readonly type: 'epochs' } & Promises)
+
+/** What a server must not forget besides its log. */
+export interface Promises {
+  /** Highest epoch that this server promised to a prospective leader. */
+  readonly acceptedEpoch: number
+  /** Epoch of the last leader it was synchronised with. */
+  readonly currentEpoch: number
+  /** Whether it remembers every promise that it ever made, so that it may vote. */
+  readonly votes: boolean
+}
+
+/** What a host found in its storage when it started. */
+export interface Recovered extends Promises {
+  /** The newest snapshot, if any. */
+  readonly snapshot: { readonly zxid: bigint; readonly state: Uint8Array } | null
+  /** The log behind the snapshot. */
+  readonly entries: readonly LogEntry[]
+}
+
+/** A storage in which nothing is. */
+export const NOTHING_RECOVERED: Recovered = Object.freeze({
+  acceptedEpoch: 0,
+  currentEpoch: 0,
+  votes: false,
+  snapshot: null,
+  entries: Object.freeze([]),
+})
+
+/** What is durable once a batch is. */
+export interface DurableMark {
+  readonly zxid: bigint
+  readonly acceptedEpoch: number
+  readonly currentEpoch: number
+}
+
+/** How much of what was applied stays in memory. */
+type CommitLogLimits = Pick<ZabConfig, 'commitLogCount' | 'commitLogBytes'>
+
+/** Of a server that has nobody to bring up to date. */
+export const NO_COMMIT_LOG: CommitLogLimits = Object.freeze({ commitLogCount: 0, commitLogBytes: 0 })
+
+/** The journal of one server. */
+export class Journal {
+  #acceptedEpoch: number
+  #currentEpoch: number
+  #votes: boolean
+  /** zxid before the first entry in memory. */
+  #base: bigint
+  #entries: LogEntry[]
+  /** Length of the entries in memory. */
+  #bytes = 0
+  #durable: DurableMark
+  #operations: PersistOperation[] = []
+  #appended: LogEntry[] = []
+
+  constructor(recovered: Recovered) {
+    this.#acceptedEpoch = recovered.acceptedEpoch
+    this.#currentEpoch = recovered.currentEpoch
+    this.#votes = recovered.votes
+    this.#base = recovered.snapshot?.zxid ?? 0n
+    this.#entries = []
+    this.#durable = { zxid: this.#base, acceptedEpoch: this.#acceptedEpoch, currentEpoch: this.#currentEpoch }
+    for (const entry of recovered.entries) this.append(entry)
+    this.#appended = []
+    this.#durable = this.mark
+  }
+
+  /** Highest epoch that was promised to a prospective leader. */
+  get acceptedEpoch(): number {
+    return this.#acceptedEpoch
+  }
+
+  /** Epoch of the last leader that this server was synchronised with. */
+  get currentEpoch(): number {
+    return this.#currentEpoch
+  }
+
+  /** Whether this server may vote. */
+  get votes(): boolean {
+    return this.#votes
+  }
+
+  /** zxid of the last entry. */
+  get lastZxid(): bigint {
+    return this.#entries.at(-1)?.zxid ?? this.#base
+  }
+
+  /** Where the entries in memory begin: entries behind this zxid can be had. */
+  get base(): bigint {
+    return this.#base
+  }
+
+  /** What is durable now. */
+  get durable(): DurableMark {
+    return this.#durable
+  }
+
+  /** What will be durable once everything queued so far is. */
+  get mark(): DurableMark {
+    return { zxid: this.lastZxid, acceptedEpoch: this.#acceptedEpoch, currentEpoch: this.#currentEpoch }
+  }
+
+  /** Whether anything waits to be persisted. */
+  get dirty(): boolean {
+    return this.#operations.length > 0 || this.#appended.length > 0
+  }
+
+  /** Adds the next entry. */
+  append(entry: LogEntry): void {
+    const last = this.lastZxid
+    assert(follows(last, entry.zxid), () => {
+      return `the log ends at ${formatZxid(last)}; ${formatZxid(entry.zxid)} leaves a gap`
+    })
+    this.#entries.push(entry)
+    this.#bytes += entry.txn.length
+    this.#appended.push(entry)
+  }
+
+  /** Cuts off every entry behind `zxid`, which must be the zxid of an entry or the base. */
+  truncate(zxid: bigint, appliedZxid: bigint): void {
+    assert(zxid >= appliedZxid, () => {
+      return `a cut at ${formatZxid(zxid)} would undo ${formatZxid(appliedZxid)}, which is applied`
+    })
+    assert(this.covers(zxid), () => `a cut at ${formatZxid(zxid)}, which is not in the log`)
+    this.#bytes -= bytesOf(this.#entries.splice(this.#indexBehind(zxid)))
+    this.#queue({ type: 'truncate', zxid })
+  }
+
+  /** Replaces everything by a snapshot. */
+  install(zxid: bigint, state: Uint8Array): void {
+    this.#base = zxid
+    this.#entries = []
+    this.#bytes = 0
+    this.#queue({ type: 'install', zxid, state })
+  }
+
+  /** Queues a snapshot of the applied state. */
+  snapshot(zxid: bigint, state: Uint8Array): void {
+    this.#queue({ type: 'snapshot', zxid, state })
+  }
+
+  /** Promises never to follow a leader of an earlier epoch. */
+  acceptEpoch(epoch: number): void {
+    assert(epoch > this.#acceptedEpoch, () => `accepted epoch ${this.#acceptedEpoch} cannot become ${epoch}`)
+    this.#acceptedEpoch = epoch
+    this.#queueEpochs()
+  }
+
+  /** Notes that the history before this is that of the leader of `epoch`. */
+  enterEpoch(epoch: number): void {
+    assert(epoch >= this.#currentEpoch, () => `current epoch ${this.#currentEpoch} cannot become ${epoch}`)
+    assert(epoch <= this.#acceptedEpoch, () => `epoch ${epoch} was not accepted: ${this.#acceptedEpoch} was`)
+    if (epoch === this.#currentEpoch) return
+    this.#currentEpoch = epoch
+    this.#queueEpochs()
+  }
+
+  /** Lets this server vote from now on. */
+  grantVote(): void {
+    if (this.#votes) return
+    this.#votes = true
+    this.#queueEpochs()
+  }
+
+  /** Whether `zxid` is the base or an entry in memory. */
+  covers(zxid: bigint): boolean {
+    if (zxid === this.#base) return true
+    return this.#entries[this.#indexBehind(zxid) - 1]?.zxid === zxid
+  }
+
+  /** The greatest zxid in memory that is not greater than `zxid`; the base if there is none. */
+  floor(zxid: bigint): bigint {
+    return this.#entries[this.#indexBehind(zxid) - 1]?.zxid ?? this.#base
+  }
+
+  /** The entries behind `after` up to and with `through`. */
+  range(after: bigint, through: bigint): readonly LogEntry[] {
+    assert(after >= this.#base, () => `entries behind ${formatZxid(after)} are no longer in memory`)
+    return this.#entries.slice(this.#indexBehind(after), this.#indexBehind(through))
+  }
+
+  /**
+   * Forgets (in memory) all but the last entries up to `appliedZxid`: at most so many, and at most so many bytes.
+   * Lazily, so that the cost stays small: at most twice that is kept.
+   */
+  trim(appliedZxid: bigint, { commitLogCount: count, commitLogBytes: bytes }: CommitLogLimits): void {
+    if (this.#entries.length <= 2 * count && this.#bytes <= 2 * bytes) return
+    const applied = this.#indexBehind(appliedZxid)
+    let first = applied
+    let kept = 0
+    while (first > 0 && applied - first < count) {
+      const { length } = (this.#entries[first - 1] as LogEntry).txn
+      if (kept + length > bytes) break
+      kept += length
+      first -= 1
+    }
+    const excess = this.#entries.slice(0, first)
+    const excessBytes = bytesOf(excess)
+    if (first <= count && excessBytes <= bytes) return
+    this.#entries.splice(0, first)
+    this.#bytes -= excessBytes
+    this.#base = excess.at(-1)?.zxid ?? this.#base
+  }
+
+  /** Takes what is to be persisted. */
+  take(): readonly PersistOperation[] {
+    this.#flushAppended()
+    const operations = this.#operations
+    this.#operations = []
+    return operations
+  }
+
+  /** Learns what the host has made durable. */
+  persisted(mark: DurableMark): void {
+    this.#durable = mark
+  }
+
+  #queue(operation: PersistOperation): void {
+    this.#flushAppended()
+    this.#operations.push(operation)
+  }
+
+  #queueEpochs(): void {
+    const acceptedEpoch = this.#acceptedEpoch
+    this.#queue({ type: 'epochs', acceptedEpoch, currentEpoch: this.#currentEpoch, votes: this.#votes })
+  }
+
+  #flushAppended(): void {
+    if (this.#appended.length === 0) return
+    this.#operations.push({ type: 'append', entries: this.#appended })
+    this.#appended = []
+  }
+
+  /** How many entries are not behind `zxid`. */
+  #indexBehind(zxid: bigint): number {
+    let low = 0
+    let high = this.#entries.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#entries[middle] as LogEntry).zxid <= zxid) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+function bytesOf(entries: readonly LogEntry[]): number {
+  return entries.reduce((sum, { txn }) => sum + txn.length, 0)
+}
+
+/** Whether `next` may stand right behind `last`: the next of its epoch, or the first of a later one. */
+export function follows(last: bigint, next: bigint): boolean {
+  if (epochOf(next) === epochOf(last)) return next === last + 1n
+  return epochOf(next) > epochOf(last) && counterOf(next) === 1
+}

@@ -1,0 +1,273 @@
+/**
+ * The learner's half of ZAB: a follower, or an observer, of one leader over one link.
+ *
+ * Durable order   synchronised history -> current epoch -> ACK(NEWLEADER) -> only then new proposals are logged and
+ *                 ACKed. The journal keeps one queue, and ACKs wait for it, so that nothing can overtake.
+ * All or nothing  what arrives before NEWLEADER is only collected; if the link breaks before, nothing has happened.
+ * Applying        nothing is applied before UPTODATE, and nothing that is not committed and durable here.
+ *
+ * Source          DSN 2011 paper, phases 1 to 3; ZooKeeper Learner.java, Follower.java, Observer.java, and thirteen
+ *                 bugs between DIFF and UPTODATE (ZOOKEEPER-2845, 3023, 3104, 3642, 3911, 4394, 4643, 4646, 4685, 4712,
+ *                 4785, 4925, 5094).
+ */
+import { assert } from '../../../../core/assert.ts'
+import type { Packet, SessionTouch } from '../../../wire/packets.ts'
+import { follows } from './journal.ts'
+import type { Journal } from './journal.ts'
+import { epochOf, formatZxid, zxidOf } from './zab.ts'
+import type { LogEntry, Outbox, ZabConfig } from './zab.ts'
+
+/** What a learner asks of the server around it. */
+export interface LearnerHost {
+  /** The state is replaced by this snapshot; committed transactions behind it follow. */
+  installSnapshot(zxid: bigint, state: Uint8Array): void
+  /** zxid up to which transactions have been applied here. */
+  appliedZxid(): bigint
+  /** The history is the leader's now; it was brought here this way, from this zxid on. */
+  synchronised(mode: 'DIFF' | 'TRUNC' | 'SNAP', from: bigint): void
+  /** The learner has made the leader's epoch its own. */
+  enteredEpoch(epoch: number): void
+  /** Synchronised with an established leader: apply what is committed, then serve. */
+  upToDate(): void
+  /** The leader answers a request to move a session here. */
+  revalidated(packet: Extract<Packet, { type: 'REVALIDATED' }>): void
+  /** A `sync` is confirmed. */
+  synced(syncId: number): void
+  /** The sessions that were heard of since this was last asked. */
+  takeTouched(): readonly SessionTouch[]
+}
+
+/** What is collected of the leader's history until NEWLEADER. */
+interface Incoming {
+  readonly mode: 'DIFF' | 'TRUNC' | 'SNAP'
+  /** Where the entries begin: the learner's log up to here stays, or the snapshot's place. */
+  readonly base: bigint
+  readonly state: Uint8Array | null
+  readonly entries: LogEntry[]
+  /** What the leader said to be committed; it may lie behind the end of the log that this is to replace. */
+  committed: bigint
+}
+
+/** One server's attempt to follow, from its election to its end. */
+export class Learner {
+  readonly leader: number
+  readonly link: number
+  readonly #config: ZabConfig
+  readonly #journal: Journal
+  readonly #outbox: Outbox
+  readonly #host: LearnerHost
+  #epoch = 0
+  #incoming: Incoming | null = null
+  #phase: 'discovery' | 'synchronisation' | 'waiting' | 'broadcast' = 'discovery'
+  #committed: bigint
+  #silentTicks = 0
+  #failure: string | null = null
+
+  constructor(config: ZabConfig, journal: Journal, outbox: Outbox, host: LearnerHost, start: LearnerStart) {
+    this.#config = config
+    this.#journal = journal
+    this.#outbox = outbox
+    this.#host = host
+    this.leader = start.leader
+    this.link = start.link
+    this.#committed = start.committedZxid
+    const type = start.votes ? 'FOLLOWERINFO' : 'OBSERVERINFO'
+    outbox.afterPersist(this.leader, this.link, { type, acceptedEpoch: journal.acceptedEpoch })
+  }
+
+  /** Everything up to here is committed. */
+  get committedZxid(): bigint {
+    return this.#committed
+  }
+
+  /** Whether it is synchronised with an established leader. */
+  get isUpToDate(): boolean {
+    return this.#phase === 'broadcast'
+  }
+
+  /** Set once this attempt is over, with the reason; the server must go back to looking. */
+  get failure(): string | null {
+    return this.#failure
+  }
+
+  /** Sends the leader a packet of the server around it: REQUEST, REVALIDATE or SYNC. */
+  send(packet: Extract<Packet, { type: 'REQUEST' | 'REVALIDATE' | 'SYNC' }>): void {
+    this.#outbox.now(this.leader, this.link, packet)
+  }
+
+  /** Receives a packet; those of other links are of the past. */
+  receive(from: number, link: number, packet: Packet): void {
+    if (from !== this.leader || link !== this.link || this.#failure !== null) return
+    this.#silentTicks = 0
+    if (this.#phase === 'discovery') this.#discover(packet)
+    else if (this.#phase === 'synchronisation') this.#synchronise(packet)
+    else this.#follow(packet)
+  }
+
+  /** The link broke or was closed by the leader. */
+  linkClosed(from: number, link: number): void {
+    if (from === this.leader && link === this.link) this.#fail(`server ${from} closed the link`)
+  }
+
+  /** One tick of logical time. */
+  tick(): void {
+    this.#silentTicks += 1
+    const limit = this.#phase === 'broadcast' ? this.#config.syncLimitTicks : this.#config.initLimitTicks
+    if (this.#silentTicks > limit) this.#fail(`nothing heard of server ${this.leader} for ${limit} ticks`)
+  }
+
+  /** Closes the link; the attempt is over. */
+  close(): void {
+    this.#outbox.close(this.leader, this.link)
+  }
+
+  #discover(packet: Packet): void {
+    if (packet.type !== 'LEADERINFO') {
+      this.#unexpected(packet)
+      return
+    }
+    const { acceptedEpoch, currentEpoch, lastZxid } = this.#journal
+    if (packet.epoch < acceptedEpoch) {
+      this.#fail(`server ${this.leader} proposes epoch ${packet.epoch}, epoch ${acceptedEpoch} is accepted`)
+      return
+    }
+    this.#epoch = packet.epoch
+    if (packet.epoch > acceptedEpoch) this.#journal.acceptEpoch(packet.epoch)
+    const known = packet.epoch > acceptedEpoch ? currentEpoch : -1
+    this.#outbox.afterPersist(this.leader, this.link, { type: 'ACKEPOCH', currentEpoch: known, lastZxid })
+    this.#phase = 'synchronisation'
+  }
+
+  #synchronise(packet: Packet): void {
+    switch (packet.type) {
+      case 'DIFF':
+        this.#begin('DIFF', this.#journal.lastZxid, null)
+        break
+      case 'TRUNC':
+        this.#begin('TRUNC', packet.zxid, null)
+        break
+      case 'SNAP':
+        this.#begin('SNAP', packet.zxid, packet.state)
+        break
+      case 'PROPOSAL':
+        this.#collect(packet)
+        break
+      case 'COMMIT':
+        if (this.#incoming === null) this.#unexpected(packet)
+        else this.#incoming.committed = packet.zxid
+        break
+      case 'NEWLEADER':
+        this.#install(packet.zxid)
+        break
+      default:
+        this.#unexpected(packet)
+    }
+  }
+
+  #begin(mode: Incoming['mode'], base: bigint, state: Uint8Array | null): void {
+    if (this.#incoming === null) this.#incoming = { mode, base, state, entries: [], committed: 0n }
+    else this.#fail('two synchronisations on one link')
+  }
+
+  #collect({ zxid, txn }: LogEntry): void {
+    const incoming = this.#incoming
+    if (incoming === null) {
+      this.#fail('a proposal before the synchronisation')
+      return
+    }
+    const last = incoming.entries.at(-1)?.zxid ?? incoming.base
+    assert(follows(last, zxid), () => `${formatZxid(zxid)} does not follow ${formatZxid(last)}`)
+    incoming.entries.push({ zxid, txn })
+  }
+
+  /**
+   * NEWLEADER: what was collected becomes this server's history, then the epoch its current one, then the leader is
+   * told. The three are queued in this order and become durable in it.
+   */
+  #install(zxid: bigint): void {
+    const incoming = this.#incoming
+    if (incoming === null || epochOf(zxid) !== this.#epoch || this.#epoch !== this.#journal.acceptedEpoch) {
+      this.#fail(`NEWLEADER ${formatZxid(zxid)} where epoch ${this.#epoch} was expected`)
+      return
+    }
+    if (incoming.mode === 'TRUNC') this.#journal.truncate(incoming.base, this.#host.appliedZxid())
+    if (incoming.state !== null) {
+      assert(incoming.base >= this.#host.appliedZxid(), 'a snapshot older than the applied state')
+      this.#journal.install(incoming.base, incoming.state)
+      this.#host.installSnapshot(incoming.base, incoming.state)
+      this.#commit(incoming.base)
+    }
+    for (const entry of incoming.entries) this.#journal.append(entry)
+    this.#incoming = null
+    this.#commit(incoming.committed)
+    this.#journal.enterEpoch(this.#epoch)
+    this.#host.synchronised(incoming.mode, incoming.base)
+    this.#host.enteredEpoch(this.#epoch)
+    this.#acknowledge(zxidOf(this.#epoch, 0))
+    this.#phase = 'waiting'
+  }
+
+  #follow(packet: Packet): void {
+    switch (packet.type) {
+      case 'PROPOSAL':
+        this.#journal.append({ zxid: packet.zxid, txn: packet.txn })
+        this.#acknowledge(packet.zxid)
+        break
+      case 'COMMIT':
+        this.#commit(packet.zxid)
+        break
+      case 'INFORM':
+        this.#journal.append({ zxid: packet.zxid, txn: packet.txn })
+        this.#commit(packet.zxid)
+        break
+      case 'UPTODATE':
+        this.#phase = 'broadcast'
+        this.#host.upToDate()
+        break
+      case 'PING':
+        this.#outbox.now(this.leader, this.link, { type: 'PING', touched: this.#host.takeTouched() })
+        break
+      case 'REVALIDATED':
+        this.#host.revalidated(packet)
+        break
+      case 'SYNCED':
+        this.#host.synced(packet.syncId)
+        break
+      default:
+        this.#unexpected(packet)
+    }
+  }
+
+  /** An ACK is a promise: it waits until the journal, as it is now, is durable. */
+  #acknowledge(zxid: bigint): void {
+    const { acceptedEpoch, currentEpoch, zxid: last } = this.#journal.mark
+    assert(currentEpoch === this.#epoch && acceptedEpoch === this.#epoch, 'an ACK outside of its epoch')
+    const isDurableThen = zxid <= last || zxid === zxidOf(this.#epoch, 0)
+    assert(isDurableThen, () => `an ACK of ${formatZxid(zxid)}, which is not in the log`)
+    this.#outbox.afterPersist(this.leader, this.link, { type: 'ACK', zxid })
+  }
+
+  #commit(zxid: bigint): void {
+    const last = this.#journal.lastZxid
+    assert(zxid <= last, () => `COMMIT of ${formatZxid(zxid)}, the log ends at ${formatZxid(last)}`)
+    if (zxid > this.#committed) this.#committed = zxid
+  }
+
+  #unexpected(packet: Packet): void {
+    this.#fail(`unexpected ${packet.type} of server ${this.leader} in ${this.#phase}`)
+  }
+
+  #fail(reason: string): void {
+    this.#failure ??= reason
+  }
+}
+
+/** With what an attempt to follow begins. */
+export interface LearnerStart {
+  readonly leader: number
+  /** A number that no earlier attempt of this server has used. */
+  readonly link: number
+  readonly votes: boolean
+  /** What this server knows to be committed. */
+  readonly committedZxid: bigint
+}
