@@ -2,7 +2,7 @@
 import { refuseUnknown, requireFunction, validateBoolean, validateInteger } from '../../core/options.ts'
 import { validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
-import { FOUR_LETTER_WORDS } from './io/four-letter-words.ts'
+import { FOUR_LETTER_WORDS } from './host/admin/four-letter-words.ts'
 import { SERVER_DEFAULTS } from './server/config.ts'
 import type { ServerConfig } from './server/config.ts'
 

@@ -7,8 +7,8 @@
  * Not here  what needs bytes: a torn record, bit rot, reordering between syncs. A storage that finds its bytes damaged
  *           has to report it, which for its server is the same as to have lost them: see `wipe`.
  */
-import { MemoryStorage } from '../../backends/embedded/io/storage.ts'
-import type { Storage } from '../../backends/embedded/io/storage.ts'
+import { MemoryStorage } from '../../backends/embedded/host/storage/memory.ts'
+import type { Storage } from '../../backends/embedded/host/storage/memory.ts'
 import type { PersistOperation, Recovered } from '../../backends/embedded/server/zab/journal.ts'
 import type { LogEntry } from '../../backends/embedded/server/zab/zab.ts'
 import type { Kernel, SimNode } from './kernel.ts'

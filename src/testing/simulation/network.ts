@@ -6,8 +6,8 @@
  *           cut connection loses what is under way. Notifications of the election are datagrams: blocked ones are lost.
  * Never     is anything reordered within a connection: that would test a network that cannot exist.
  */
-import type { Endpoint } from '../../backends/embedded/io/memory-network.ts'
-import type { Host } from '../../backends/embedded/io/host.ts'
+import type { Endpoint } from '../../backends/embedded/host/peers/memory.ts'
+import type { Host } from '../../backends/embedded/host/host.ts'
 import type { Channel, ChannelListener } from '../../backends/client/channel.ts'
 import type { Packet, PeerMessage } from '../../backends/wire/packets.ts'
 import type { ClientMessage, ServerMessage } from '../../backends/wire/records.ts'

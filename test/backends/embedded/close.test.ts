@@ -5,8 +5,8 @@ import { OPEN_ACL } from '../../../src/backends/wire/records.ts'
 import { connect } from 'quorate'
 import { embedded } from 'quorate/embedded'
 import type { EmbeddedOptions, Ensemble } from 'quorate/embedded'
-import { RawClient } from './io/raw-client.ts'
-import type { OpenClient } from './io/raw-client.ts'
+import { RawClient } from './host/clients/raw-client.ts'
+import type { OpenClient } from './host/clients/raw-client.ts'
 
 const REQUESTS = 500
 /** More than the kernel takes of what a client does not read. */

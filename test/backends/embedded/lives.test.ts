@@ -5,7 +5,7 @@ import { embedded } from 'quorate/embedded'
 import type { Ensemble } from 'quorate/embedded'
 import { zookeeper } from 'quorate/zookeeper'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { firstEpoch, newEpoch, noteEpoch } from '../../../src/backends/embedded/io/epochs.ts'
+import { firstEpoch, newEpoch, noteEpoch } from '../../../src/backends/embedded/host/epochs.ts'
 
 /** Much longer than it takes to connect again: whoever hears nothing finds out by waiting for it. */
 const SESSION_TIMEOUT_MS = 30_000

@@ -15,7 +15,7 @@ import type {
   WatchEvent,
   Watcher,
 } from '../../../src/core/backend.ts'
-import { MemoryStorage } from '../../../src/backends/embedded/io/storage.ts'
+import { MemoryStorage } from '../../../src/backends/embedded/host/storage/memory.ts'
 import type { PersistOperation } from '../../../src/backends/embedded/server/zab/journal.ts'
 import type { ServerStatus } from '../../../src/backends/embedded/server/ready.ts'
 import { State } from '../../../src/backends/embedded/server/state/state.ts'

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { ClientPort } from '../../../../src/backends/embedded/io/client-port.ts'
-import type { ClientHost } from '../../../../src/backends/embedded/io/client-port.ts'
-import { UNSENT_MESSAGES_MAX } from '../../../../src/backends/embedded/io/client-socket.ts'
-import type { ClientEnd } from '../../../../src/backends/embedded/io/host.ts'
-import { FRAME_BYTES_MAX } from '../../../../src/backends/wire/framing.ts'
-import { OpCode } from '../../../../src/backends/wire/codes.ts'
-import type { ClientMessage } from '../../../../src/backends/wire/records.ts'
+import { ClientPort } from '../../../../../src/backends/embedded/host/clients/tcp-port.ts'
+import type { ClientHost } from '../../../../../src/backends/embedded/host/clients/tcp-port.ts'
+import { UNSENT_MESSAGES_MAX } from '../../../../../src/backends/embedded/host/clients/tcp-socket.ts'
+import type { ClientEnd } from '../../../../../src/backends/embedded/host/host.ts'
+import { FRAME_BYTES_MAX } from '../../../../../src/backends/wire/framing.ts'
+import { OpCode } from '../../../../../src/backends/wire/codes.ts'
+import type { ClientMessage } from '../../../../../src/backends/wire/records.ts'
 import { RawClient } from './raw-client.ts'
 
 const cleanUps: (() => void)[] = []

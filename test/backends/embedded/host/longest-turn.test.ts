@@ -14,8 +14,8 @@ import { AddWatchMode, CreateFlag, OpCode } from '../../../../src/backends/wire/
 import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
 import type { Acl, RequestBodies } from '../../../../src/backends/wire/records.ts'
 import { LoopMonitor } from './loop-monitor.ts'
-import { RawClient } from './raw-client.ts'
-import type { OpenClient } from './raw-client.ts'
+import { RawClient } from './clients/raw-client.ts'
+import type { OpenClient } from './clients/raw-client.ts'
 
 const CHILDREN = 100_000
 const EPHEMERALS = 20_000

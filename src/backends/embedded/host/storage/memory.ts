@@ -1,9 +1,9 @@
 /**
  * Where a server's durable state lives: what a host asks of it, and the one that lives in memory.
  */
-import { unreachable } from '../../../core/assert.ts'
-import type { PersistOperation, Promises, Recovered } from '../server/zab/journal.ts'
-import type { LogEntry } from '../server/zab/zab.ts'
+import { unreachable } from '../../../../core/assert.ts'
+import type { PersistOperation, Promises, Recovered } from '../../server/zab/journal.ts'
+import type { LogEntry } from '../../server/zab/zab.ts'
 
 /** Durable state of one server. A crash leaves a prefix of the operations. */
 export interface Storage {

@@ -1,7 +1,7 @@
 /** Connections between the clients and the servers of one process. */
-import type { Channel, ChannelListener, Dialer } from '../../client/channel.ts'
-import type { ClientMessage, ServerMessage } from '../../wire/records.ts'
-import type { Host } from './host.ts'
+import type { Channel, ChannelListener, Dialer } from '../../../client/channel.ts'
+import type { ClientMessage, ServerMessage } from '../../../wire/records.ts'
+import type { Host } from '../host.ts'
 
 /** Where a dialer finds the servers. */
 export interface ServerDirectory {

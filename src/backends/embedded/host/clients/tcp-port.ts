@@ -10,15 +10,15 @@
  */
 import { createServer } from 'node:net'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
-import { Writer } from '../../wire/jute.ts'
-import type { ClientMessage } from '../../wire/records.ts'
-import { ClientSocket } from './client-socket.ts'
-import type { SocketOwner } from './client-socket.ts'
-import { FourLetterWords } from './four-letter-words.ts'
-import type { Company } from './four-letter-words.ts'
-import type { Host } from './host.ts'
+import { Writer } from '../../../wire/jute.ts'
+import type { ClientMessage } from '../../../wire/records.ts'
+import { ClientSocket } from './tcp-socket.ts'
+import type { SocketOwner } from './tcp-socket.ts'
+import { FourLetterWords } from '../admin/four-letter-words.ts'
+import type { Company } from '../admin/four-letter-words.ts'
+import type { Host } from '../host.ts'
 import { Traffic } from './traffic.ts'
-import { holdsBy, twoTurns } from './turns.ts'
+import { holdsBy, twoTurns } from '../turns.ts'
 
 /** The reference's time-out for connections that have no session. */
 const SESSIONLESS_MS = 10_000

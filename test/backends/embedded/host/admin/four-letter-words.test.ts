@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { embedded } from '../../../../src/backends/embedded/index.ts'
-import { FOUR_LETTER_WORDS } from '../../../../src/backends/embedded/io/four-letter-words.ts'
-import { CreateFlag, OpCode } from '../../../../src/backends/wire/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
-import { RawClient, answerTo } from './raw-client.ts'
+import { embedded } from '../../../../../src/backends/embedded/index.ts'
+import { FOUR_LETTER_WORDS } from '../../../../../src/backends/embedded/host/admin/four-letter-words.ts'
+import { CreateFlag, OpCode } from '../../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
+import { RawClient, answerTo } from '../clients/raw-client.ts'
 
 const alone = embedded({ servers: 1, clientPorts: [0], fourLetterWords: ['*'] })
 const three = embedded({ servers: 3, observers: 1, clientPorts: [0, 0, 0, 0], fourLetterWords: ['*'] })

@@ -5,7 +5,7 @@
  *           ends of links are held, as TCP would hold them, and arrive in order when the partition heals; notifications
  *           are lost. When a server goes down its links end, and the other ends are told.
  */
-import type { PeerMessage } from '../../wire/packets.ts'
+import type { PeerMessage } from '../../../wire/packets.ts'
 
 /** One server's end of the network. */
 export interface Endpoint {

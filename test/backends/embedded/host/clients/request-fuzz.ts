@@ -2,10 +2,10 @@
  * Requests that no well-meaning client sends, many at once on one connection: xids that are equal, negative or
  * reserved, bodies that are cut, too long or of another operation.
  */
-import { CreateFlag, OpCode, Perm, Xid } from '../../../../src/backends/wire/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
-import type { MultiOperation, RequestBodies } from '../../../../src/backends/wire/records.ts'
-import { Chance } from '../../../differential/chance.ts'
+import { CreateFlag, OpCode, Perm, Xid } from '../../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
+import type { MultiOperation, RequestBodies } from '../../../../../src/backends/wire/records.ts'
+import { Chance } from '../../../../differential/chance.ts'
 import { RawClient } from './raw-client.ts'
 
 /** Where the fuzzed requests make their nodes. */

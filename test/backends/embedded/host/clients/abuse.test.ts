@@ -1,10 +1,10 @@
 import { connect } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { embedded } from '../../../../src/backends/embedded/index.ts'
-import { CreateFlag, OpCode } from '../../../../src/backends/wire/codes.ts'
-import { FRAME_BYTES_MAX } from '../../../../src/backends/wire/framing.ts'
-import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
+import { embedded } from '../../../../../src/backends/embedded/index.ts'
+import { CreateFlag, OpCode } from '../../../../../src/backends/wire/codes.ts'
+import { FRAME_BYTES_MAX } from '../../../../../src/backends/wire/framing.ts'
+import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
 import { RawClient, answerTo } from './raw-client.ts'
 
 const MAX_CLIENTS = 8

@@ -2,11 +2,11 @@
  * What a hostile client costs the others: nothing. `FUZZ_INPUTS=2000000` makes a long run of it.
  */
 import { afterEach, expect, it } from 'vitest'
-import { embedded } from '../../../../src/backends/embedded/index.ts'
-import type { Ensemble } from '../../../../src/backends/embedded/index.ts'
-import { CreateFlag, OpCode } from '../../../../src/backends/wire/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
-import { LoopMonitor, bytesInUse } from './loop-monitor.ts'
+import { embedded } from '../../../../../src/backends/embedded/index.ts'
+import type { Ensemble } from '../../../../../src/backends/embedded/index.ts'
+import { CreateFlag, OpCode } from '../../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
+import { LoopMonitor, bytesInUse } from '../loop-monitor.ts'
 import { RawClient } from './raw-client.ts'
 import { FUZZ_ROOT, sendBatch } from './request-fuzz.ts'
 

@@ -20,8 +20,8 @@ import type { ServerInspection } from '../server/inspection.ts'
 import type { RandomSource } from '../server/random.ts'
 import type { Ready, ServerEvent, ServerStatus } from '../server/ready.ts'
 import { Server } from '../server/server.ts'
-import { partsOf } from './request-parts.ts'
-import type { Storage } from './storage.ts'
+import { partsOf } from './clients/request-parts.ts'
+import type { Storage } from './storage/memory.ts'
 
 /** A tick later than this was held up by something, and others were too. */
 const STALL_MS = 50

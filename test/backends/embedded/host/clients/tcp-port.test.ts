@@ -1,10 +1,10 @@
 import { createServer } from 'node:net'
 import type { AddressInfo, Server } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { embedded } from '../../../../src/backends/embedded/index.ts'
-import type { EmbeddedOptions, Ensemble } from '../../../../src/backends/embedded/index.ts'
-import { CreateFlag, Err, OpCode, Xid } from '../../../../src/backends/wire/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
+import { embedded } from '../../../../../src/backends/embedded/index.ts'
+import type { EmbeddedOptions, Ensemble } from '../../../../../src/backends/embedded/index.ts'
+import { CreateFlag, Err, OpCode, Xid } from '../../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
 import { RawClient } from './raw-client.ts'
 
 const ensembles: Ensemble[] = []

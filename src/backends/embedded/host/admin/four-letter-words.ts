@@ -9,12 +9,12 @@
  *           what a server of that version prints.
  */
 import { arch, homedir, hostname, platform, release, tmpdir, userInfo } from 'node:os'
-import { OpCode } from '../../wire/codes.ts'
-import type { ClientSocket } from './client-socket.ts'
-import type { ServerInspection } from '../server/inspection.ts'
-import type { Host } from './host.ts'
+import { OpCode } from '../../../wire/codes.ts'
+import type { ClientSocket } from '../clients/tcp-socket.ts'
+import type { ServerInspection } from '../../server/inspection.ts'
+import type { Host } from '../host.ts'
 import { decimal, monitorLines, nodeCount } from './monitor.ts'
-import type { Traffic } from './traffic.ts'
+import type { Traffic } from '../clients/traffic.ts'
 
 /** What `srvr` and others call the version: monitoring of the field wants a ZooKeeper's. */
 const VERSION = '3.8.0-quorate'

@@ -1,11 +1,11 @@
 /** A ZooKeeper client that is no more than its messages, over TCP. */
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import { OpCode, Xid } from '../../../../src/backends/wire/codes.ts'
-import { FrameReader } from '../../../../src/backends/wire/framing.ts'
-import type { ConnectRequest, ConnectResponse, Reply } from '../../../../src/backends/wire/records.ts'
-import type { Request, RequestBodies, ServerMessage } from '../../../../src/backends/wire/records.ts'
-import { ClientWire } from '../../../../src/backends/wire/wire.ts'
+import { OpCode, Xid } from '../../../../../src/backends/wire/codes.ts'
+import { FrameReader } from '../../../../../src/backends/wire/framing.ts'
+import type { ConnectRequest, ConnectResponse, Reply } from '../../../../../src/backends/wire/records.ts'
+import type { Request, RequestBodies, ServerMessage } from '../../../../../src/backends/wire/records.ts'
+import { ClientWire } from '../../../../../src/backends/wire/wire.ts'
 
 const REPLY_BYTES_MAX = 0x400_0000
 const PASSWORD_BYTES = 16

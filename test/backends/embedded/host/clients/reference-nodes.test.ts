@@ -1,11 +1,11 @@
 /** What a real ZooKeeper and ours make of the same requests, where time passes in between or much is sent. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { embedded } from '../../../../src/backends/embedded/index.ts'
-import { CreateFlag, Err, OpCode } from '../../../../src/backends/wire/codes.ts'
-import { FRAME_BYTES_MAX } from '../../../../src/backends/wire/framing.ts'
-import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
-import { reasonToSkipZooKeeper, startZooKeeper } from '../../../engines/zookeeper.ts'
-import type { ZooKeeper } from '../../../engines/zookeeper.ts'
+import { embedded } from '../../../../../src/backends/embedded/index.ts'
+import { CreateFlag, Err, OpCode } from '../../../../../src/backends/wire/codes.ts'
+import { FRAME_BYTES_MAX } from '../../../../../src/backends/wire/framing.ts'
+import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
+import { reasonToSkipZooKeeper, startZooKeeper } from '../../../../engines/zookeeper.ts'
+import type { ZooKeeper } from '../../../../engines/zookeeper.ts'
 import { RawClient } from './raw-client.ts'
 
 const skip = reasonToSkipZooKeeper()

@@ -5,8 +5,8 @@
  *           watch of a later part is armed later, or its change is told then: as if the client had sent more requests.
  * Whole     a request with watches that last stays whole: if they are too many, none of it may be armed.
  */
-import { OpCode } from '../../wire/codes.ts'
-import type { ClientMessage, SetWatchesRequest } from '../../wire/records.ts'
+import { OpCode } from '../../../wire/codes.ts'
+import type { ClientMessage, SetWatchesRequest } from '../../../wire/records.ts'
 
 /** So many watches are armed in one go: some milliseconds. */
 const WATCHES_AT_ONCE = 2_000

@@ -6,9 +6,9 @@
  * Source    MonitorCommand.java, ZooKeeperServer.dumpMonitorValues, LeaderZooKeeperServer, ServerMetrics.java of 3.8.
  */
 import { readFileSync, readdirSync } from 'node:fs'
-import type { ServerInspection } from '../server/inspection.ts'
-import type { ServerStatus } from '../server/ready.ts'
-import type { Traffic } from './traffic.ts'
+import type { ServerInspection } from '../../server/inspection.ts'
+import type { ServerStatus } from '../../server/ready.ts'
+import type { Traffic } from '../clients/traffic.ts'
 
 const DECIMALS = 10_000
 const OPEN_FILES = '/proc/self/fd'

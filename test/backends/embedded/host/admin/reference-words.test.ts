@@ -1,10 +1,10 @@
 /** The four-letter words of a real ZooKeeper and of ours, side by side: the same lines with other values. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { embedded } from '../../../../src/backends/embedded/index.ts'
-import { OpCode } from '../../../../src/backends/wire/codes.ts'
-import { reasonToSkipZooKeeper, startZooKeeper } from '../../../engines/zookeeper.ts'
-import type { ZooKeeper } from '../../../engines/zookeeper.ts'
-import { RawClient, answerTo } from './raw-client.ts'
+import { embedded } from '../../../../../src/backends/embedded/index.ts'
+import { OpCode } from '../../../../../src/backends/wire/codes.ts'
+import { reasonToSkipZooKeeper, startZooKeeper } from '../../../../engines/zookeeper.ts'
+import type { ZooKeeper } from '../../../../engines/zookeeper.ts'
+import { RawClient, answerTo } from '../clients/raw-client.ts'
 
 /** The one that the reference does not have. */
 const OUR_NUMBER = 'zk_client_error_count'

@@ -10,13 +10,13 @@
  * Source    NIOServerCnxn.java.
  */
 import type { Socket } from 'node:net'
-import { isCoordinationError } from '../../../core/errors.ts'
-import { OpCode } from '../../wire/codes.ts'
-import { FrameReader } from '../../wire/framing.ts'
-import type { Writer } from '../../wire/jute.ts'
-import type { ClientMessage, Reply, ServerMessage } from '../../wire/records.ts'
-import { ServerWire } from '../../wire/wire.ts'
-import type { ClientEnd } from './host.ts'
+import { isCoordinationError } from '../../../../core/errors.ts'
+import { OpCode } from '../../../wire/codes.ts'
+import { FrameReader } from '../../../wire/framing.ts'
+import type { Writer } from '../../../wire/jute.ts'
+import type { ClientMessage, Reply, ServerMessage } from '../../../wire/records.ts'
+import { ServerWire } from '../../../wire/wire.ts'
+import type { ClientEnd } from '../host.ts'
 import { ConnectionTraffic } from './traffic.ts'
 
 /** With this much encoded and not taken by the network, a client is sent no more for now. */

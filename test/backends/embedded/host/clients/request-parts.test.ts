@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { embedded } from '../../../../src/backends/embedded/index.ts'
-import { partsOf } from '../../../../src/backends/embedded/io/request-parts.ts'
-import { EventType, OpCode } from '../../../../src/backends/wire/codes.ts'
-import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
-import type { ClientMessage, SetWatches2Request } from '../../../../src/backends/wire/records.ts'
+import { embedded } from '../../../../../src/backends/embedded/index.ts'
+import { partsOf } from '../../../../../src/backends/embedded/host/clients/request-parts.ts'
+import { EventType, OpCode } from '../../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
+import type { ClientMessage, SetWatches2Request } from '../../../../../src/backends/wire/records.ts'
 import { RawClient } from './raw-client.ts'
 
 const NONE = {
