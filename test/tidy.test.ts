@@ -296,8 +296,8 @@ const RULES: readonly Rule[] = [
     check: each(isSource, checkLayers),
     bad: [
       { 'src/core/client.ts': "import { FairLock } from '../recipes/fair-lock.ts'" },
-      { 'src/recipes/fair-lock.ts': "import type { Ensemble } from '../backends/embedded/ensemble.ts'" },
-      { 'src/recipes/fair-lock.ts': "import { connect } from 'quorate'" },
+      { 'src/recipes/locks/fair-lock.ts': "import type { Ensemble } from '../backends/embedded/ensemble.ts'" },
+      { 'src/recipes/locks/fair-lock.ts': "import { connect } from 'quorate'" },
       { 'src/backends/etcd/index.ts': "export { jute } from '../protocol/jute.ts'" },
       { 'src/backends/embedded/server/state/tree.ts': "import { deferred } from '../../../core/async.ts'" },
       { 'src/backends/embedded/server/state/tree.ts': "const host = await import('../io/host.ts')" },
@@ -322,7 +322,7 @@ const RULES: readonly Rule[] = [
     name: 'third parties and Node.js modules stay where they belong',
     check: each(isSource, checkThirdParty),
     bad: [
-      { 'src/recipes/mirror.ts': "import PQueue from 'p-queue'" },
+      { 'src/recipes/engine/mirror.ts': "import PQueue from 'p-queue'" },
       { 'src/core/async.ts': "import { setTimeout } from 'node:timers/promises'" },
       { 'src/core/async.ts': "import lodash from 'lodash'" },
       { 'src/backends/embedded/ensemble.ts': "import { readFileSync } from 'node:fs'" },

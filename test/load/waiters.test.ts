@@ -4,7 +4,7 @@ import { connect } from '../../src/core/client.ts'
 import type { Client } from '../../src/core/client.ts'
 import { embedded } from '../../src/backends/embedded/index.ts'
 import { zookeeper } from '../../src/backends/zookeeper/index.ts'
-import { FairLock } from '../../src/recipes/fair-lock.ts'
+import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { heapBytes, monitored } from '../support/monitors.ts'
 
 const PATH = '/locks/crowd'

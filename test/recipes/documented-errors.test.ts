@@ -1,14 +1,15 @@
 /** Every method of a recipe rejects with the codes that its comment names, and with no other, whatever happens. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
+import { basename } from 'node:path'
 import { expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
 import { ERROR_CODES, isCoordinationError } from '../../src/core/errors.ts'
-import { ConfigCenter } from '../../src/recipes/config-center.ts'
-import { ConfigTree } from '../../src/recipes/config-tree.ts'
-import { ExclusiveLock } from '../../src/recipes/exclusive-lock.ts'
-import { FairLock } from '../../src/recipes/fair-lock.ts'
-import { GroupMembership } from '../../src/recipes/group-membership.ts'
-import type { TimedWaitOptions } from '../../src/recipes/wait.ts'
+import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
+import { ConfigTree } from '../../src/recipes/config/config-tree.ts'
+import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
+import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
+import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
+import type { TimedWaitOptions } from '../../src/recipes/engine/wait.ts'
 import { SESSION_TIMEOUT_MS, codeOf, newRig, pass, run, sessionOf, strike, sweepOf, useVirtualTime } from './rig.ts'
 import type { Rig } from './rig.ts'
 
@@ -19,6 +20,12 @@ const REQUESTS_STRUCK = 4
 /** Longer than any method waits by itself. */
 const PATIENCE_MS = 25_000
 
+const RECIPES = new URL('../../src/recipes/', import.meta.url)
+/** Where each file of the recipes is, by its name. */
+const PLACES = new Map(
+  readdirSync(RECIPES, { recursive: true, encoding: 'utf8' }).map((place) => [basename(place, '.ts'), place]),
+)
+
 /** The codes that the comment of a method names, and whether it names what the servers refuse. */
 interface Documented {
   readonly codes: ReadonlySet<string>
@@ -27,7 +34,7 @@ interface Documented {
 
 /** Reads the `@throws CoordinationError` of a method; what it says by "as {@link Other.method}" is read there. */
 function documentedOf(file: string, method: string): Documented {
-  const source = readFileSync(new URL(`../../src/recipes/${file}.ts`, import.meta.url), 'utf8')
+  const source = readFileSync(new URL(PLACES.get(file) ?? file, RECIPES), 'utf8')
   const comment = '/\\*\\*((?:(?!\\*/)[^])*)\\*/'
   const found = new RegExp(`${comment}\\n  (?:async )?${method}(?:<[^(]*>)?\\(`).exec(source)
   if (found?.[1] === undefined) throw new Error(`${file} documents no ${method}`)

@@ -1,12 +1,12 @@
 /** What callers get wrong: each is told what, and what is likely meant. */
 import { expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
-import { ConfigCenter } from '../../src/recipes/config-center.ts'
-import { ConfigTree } from '../../src/recipes/config-tree.ts'
-import { ExclusiveLock } from '../../src/recipes/exclusive-lock.ts'
-import { FairLock } from '../../src/recipes/fair-lock.ts'
-import { GroupMembership } from '../../src/recipes/group-membership.ts'
-import type { Member } from '../../src/recipes/member.ts'
+import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
+import { ConfigTree } from '../../src/recipes/config/config-tree.ts'
+import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
+import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
+import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
+import type { Member } from '../../src/recipes/membership/member.ts'
 import { ROUND_TRIP_MS, closeAll, codeOf, newRig, pass, run, useVirtualTime } from './rig.ts'
 
 useVirtualTime()

@@ -1,11 +1,11 @@
 /** How long a wait waits: without limit, not at all, over the end of a session. */
 import { expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
-import type { AcquireOptions } from '../../src/recipes/contenders.ts'
-import { ExclusiveLock } from '../../src/recipes/exclusive-lock.ts'
-import { FairLock } from '../../src/recipes/fair-lock.ts'
-import { GroupMembership } from '../../src/recipes/group-membership.ts'
-import type { Lease } from '../../src/recipes/lease.ts'
+import type { AcquireOptions } from '../../src/recipes/engine/contenders.ts'
+import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
+import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
+import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
+import type { Lease } from '../../src/recipes/engine/lease.ts'
 import { ROUND_TRIP_MS, SESSION_TIMEOUT_MS, closeAll, codeOf, ephemerals, failureOf, newRig, pass } from './rig.ts'
 import { run, sessionOf, stateOf, strike, useVirtualTime } from './rig.ts'
 

@@ -5,9 +5,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
 import { connect } from '../../src/core/client.ts'
-import { ConfigCenter } from '../../src/recipes/config-center.ts'
-import { FairLock } from '../../src/recipes/fair-lock.ts'
-import { GroupMembership } from '../../src/recipes/group-membership.ts'
+import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
+import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
+import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { ConformanceError, configSuite, lockSuite, membershipSuite, modelBackend } from '../../src/testing/index.ts'
 import type {
   ConfigSuiteOptions,

@@ -1,9 +1,9 @@
 /** Commands on what the recipes keep: `members`, and `config get|set|watch`. */
 import { isCoordinationError } from '../../core/errors.ts'
-import type { Codec } from '../../recipes/codec.ts'
-import { ConfigCenter } from '../../recipes/config-center.ts'
-import type { ConfigChange } from '../../recipes/config-center.ts'
-import { GroupMembership } from '../../recipes/group-membership.ts'
+import type { Codec } from '../../recipes/engine/codec.ts'
+import { ConfigCenter } from '../../recipes/config/config-center.ts'
+import type { ConfigChange } from '../../recipes/config/config-center.ts'
+import { GroupMembership } from '../../recipes/membership/group-membership.ts'
 import { UsageError } from '../exit-status.ts'
 import { textOf } from '../output.ts'
 import type { Result } from '../output.ts'

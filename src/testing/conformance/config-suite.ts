@@ -6,7 +6,7 @@
  */
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
-import type { StandardSchema } from '../../recipes/standard-schema.ts'
+import type { StandardSchema } from '../../recipes/engine/standard-schema.ts'
 import type { Case, Runner } from './case.ts'
 import { equal, ok, rejects } from './expect.ts'
 import { registerRecipe } from './recipe-world.ts'

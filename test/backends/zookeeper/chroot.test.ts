@@ -4,7 +4,7 @@ import { embedded } from '../../../src/backends/embedded/index.ts'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import { connect } from '../../../src/core/client.ts'
 import type { Client } from '../../../src/core/client.ts'
-import { FairLock } from '../../../src/recipes/fair-lock.ts'
+import { FairLock } from '../../../src/recipes/locks/fair-lock.ts'
 
 const ensemble = embedded({ servers: 1, tickMs: 20, clientPorts: [0] })
 let operator: Client

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { EventType, OpCode } from '../../../src/backends/wire/codes.ts'
 import type { TxnBody } from '../../../src/backends/wire/transactions.ts'
-import type { LeaseState } from '../../../src/recipes/lease.ts'
+import type { LeaseState } from '../../../src/recipes/engine/lease.ts'
 import { ConfigCheck } from '../../../src/testing/simulation/checks/config.ts'
 import type { ConfigReader } from '../../../src/testing/simulation/checks/config.ts'
 import { LocksCheck } from '../../../src/testing/simulation/checks/locks.ts'

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { FairLock } from '../../../src/recipes/fair-lock.ts'
+import { FairLock } from '../../../src/recipes/locks/fair-lock.ts'
 import type { Draining } from '../../../src/testing/simulation/kernel.ts'
 import { World } from '../../../src/testing/simulation/world.ts'
 

@@ -14,8 +14,8 @@
  * Count a value that is written on the condition that nobody else has written in between is the successor of the one
  *       before it: no update is lost.
  */
-import type { ConfigChange } from '../../../recipes/config-center.ts'
-import type { Written } from '../../../recipes/versioned-write.ts'
+import type { ConfigChange } from '../../../recipes/config/config-center.ts'
+import type { Written } from '../../../recipes/engine/compare-and-set.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import { hex } from '../ledger.ts'

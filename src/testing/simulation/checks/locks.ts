@@ -26,7 +26,7 @@ import { compareSequence, nameOf, parentOf, sequenceOf } from '../../../core/pat
 import { EventType, OpCode } from '../../../backends/wire/codes.ts'
 import type { WatcherEvent } from '../../../backends/wire/records.ts'
 import type { Transaction } from '../../../backends/wire/transactions.ts'
-import type { Lease } from '../../../recipes/lease.ts'
+import type { Lease } from '../../../recipes/engine/lease.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import type { Kernel, SimNode } from '../kernel.ts'

@@ -15,8 +15,8 @@
  */
 import { OpCode } from '../../../backends/wire/codes.ts'
 import { joinPath, nameOf, parentOf } from '../../../core/path.ts'
-import type { GroupChange, MemberInfo } from '../../../recipes/group-membership.ts'
-import type { Member } from '../../../recipes/member.ts'
+import type { GroupChange, MemberInfo } from '../../../recipes/membership/group-membership.ts'
+import type { Member } from '../../../recipes/membership/member.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import type { Kernel, SimNode } from '../kernel.ts'

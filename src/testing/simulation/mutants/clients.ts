@@ -7,17 +7,17 @@ const CALLS = 'backends/client/calls.ts'
 const CLIENT = 'core/kept-client.ts'
 const CLIENT_LEASE = 'backends/client/lease.ts'
 const CONNECTION = 'backends/client/connection.ts'
-const CONTENDERS = 'recipes/contenders.ts'
-const EXCLUSIVE = 'recipes/exclusive-lock.ts'
-const FAIR = 'recipes/fair-lock.ts'
-const FEED = 'recipes/feed.ts'
-const GUARDED = 'recipes/guarded.ts'
-const LEASE = 'recipes/lease.ts'
-const CLAIM = 'recipes/member-claim.ts'
-const MIRROR = 'recipes/mirror.ts'
+const CONTENDERS = 'recipes/engine/contenders.ts'
+const EXCLUSIVE = 'recipes/locks/exclusive-lock.ts'
+const FAIR = 'recipes/locks/fair-lock.ts'
+const FEED = 'recipes/engine/feed.ts'
+const GUARDED = 'recipes/engine/protected-writes.ts'
+const LEASE = 'recipes/engine/lease.ts'
+const CLAIM = 'recipes/membership/member-claim.ts'
+const MIRROR = 'recipes/engine/mirror.ts'
 const SESSION = 'backends/client/session.ts'
 const IDENTITY = 'backends/client/identity.ts'
-const TENURE = 'recipes/tenure.ts'
+const TENURE = 'recipes/engine/ownership.ts'
 
 /** A check that any node at the path passes. */
 const NO_IDENTITY = "{ type: 'check', path, version: -1 }"
@@ -314,7 +314,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       to: 'run(deletion(this.#client, this.#node)) || true)',
     }],
     // It takes a release whose answer is lost, at the end of a client that is cut off until it has closed.
-    expected: { test: 'test/recipes/lease.test.ts' },
+    expected: { test: 'test/recipes/engine/lease.test.ts' },
   },
   {
     name: 'event-taken-before-its-turn',

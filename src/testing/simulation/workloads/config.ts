@@ -8,10 +8,10 @@
  * End        everybody has the last value, in time.
  */
 import type { Client } from '../../../core/client.ts'
-import { ConfigCenter } from '../../../recipes/config-center.ts'
-import type { ConfigChange } from '../../../recipes/config-center.ts'
-import type { PublishOptions } from '../../../recipes/config-store.ts'
-import type { StandardSchema } from '../../../recipes/standard-schema.ts'
+import { ConfigCenter } from '../../../recipes/config/config-center.ts'
+import type { ConfigChange } from '../../../recipes/config/config-center.ts'
+import type { PublishOptions } from '../../../recipes/config/config-store.ts'
+import type { StandardSchema } from '../../../recipes/engine/standard-schema.ts'
 import { ConfigCheck } from '../checks/config.ts'
 import type { ConfigKind, ConfigReader, ConfigValue } from '../checks/config.ts'
 import type { Probes } from '../probes.ts'

@@ -10,10 +10,10 @@
  * End        everybody acquires every lock once more, which must be granted in time, and owes nothing when it goes.
  */
 import type { Client, ClientState } from '../../../core/client.ts'
-import { pendingCleanups } from '../../../recipes/cleanups.ts'
-import { ExclusiveLock } from '../../../recipes/exclusive-lock.ts'
-import { FairLock } from '../../../recipes/fair-lock.ts'
-import type { Lease } from '../../../recipes/lease.ts'
+import { pendingCleanups } from '../../../recipes/engine/cleanups.ts'
+import { ExclusiveLock } from '../../../recipes/locks/exclusive-lock.ts'
+import { FairLock } from '../../../recipes/locks/fair-lock.ts'
+import type { Lease } from '../../../recipes/engine/lease.ts'
 import { Violation } from '../check.ts'
 import { LocksCheck } from '../checks/locks.ts'
 import type { LockKind } from '../checks/locks.ts'

@@ -9,10 +9,10 @@
  * End        everybody leaves, and those who watch come to the last list, in time.
  */
 import type { Client } from '../../../core/client.ts'
-import { pendingCleanups } from '../../../recipes/cleanups.ts'
-import { GroupMembership } from '../../../recipes/group-membership.ts'
-import type { GroupChange } from '../../../recipes/group-membership.ts'
-import type { Member } from '../../../recipes/member.ts'
+import { pendingCleanups } from '../../../recipes/engine/cleanups.ts'
+import { GroupMembership } from '../../../recipes/membership/group-membership.ts'
+import type { GroupChange } from '../../../recipes/membership/group-membership.ts'
+import type { Member } from '../../../recipes/membership/member.ts'
 import { MembershipCheck } from '../checks/membership.ts'
 import type { GroupReader, MemberData } from '../checks/membership.ts'
 import type { Kernel } from '../kernel.ts'

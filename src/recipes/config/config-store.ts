@@ -1,0 +1,389 @@
+/**
+ * The part that {@link ConfigCenter} and {@link ConfigTree} share: validated values by key, kept fresh by a mirror, and
+ * written with compare-and-set.
+ *
+ * Model     a key is the path of a node below the root, `''` the root itself. A node without data has no value: it is a
+ *           folder.
+ * Safety    a value that does not decode or validate keeps the last good one, and is reported. A key never goes back to
+ *           an older write of its node (by mzxid). Snapshots are validated one at a time, so validations of a key never
+ *           overtake each other.
+ * Versions  compare-and-set goes by the version of the value that this process has seen or written last.
+ */
+import { assert } from '../../core/assert.ts'
+import type { Client } from '../../core/client.ts'
+import { optionNames, refuseUnknown, validateBoolean, validateClient, validateInteger } from '../../core/options.ts'
+import { requireFunction } from '../../core/options.ts'
+import { joinPath, validatePath } from '../../core/path.ts'
+import type { Codec } from '../engine/codec.ts'
+import { ValueFormat, invalidValue } from '../engine/codec.ts'
+import type { Delivery, Describe, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
+import { Feed } from '../engine/feed.ts'
+import { readSynced } from '../engine/protected-writes.ts'
+import type { MirrorNode, MirrorSnapshot } from '../engine/mirror.ts'
+import { Mirror } from '../engine/mirror.ts'
+import { namedListener } from '../engine/listener.ts'
+import { checkCodec, checkIterate, checkSchema, checkSubscribe } from '../engine/option-checks.ts'
+import type { SchemaIssue, StandardSchema } from '../engine/standard-schema.ts'
+import type { ExpectedVersion, SeenNode, Written } from '../engine/compare-and-set.ts'
+import { removeVersioned, writeVersioned } from '../engine/compare-and-set.ts'
+import type { TimedWaitOptions } from '../engine/wait.ts'
+import { WAIT_OPTIONS, Wait, clientClosed } from '../engine/wait.ts'
+
+/** How values are stored and checked. */
+export interface ConfigFormatOptions<T> {
+  /**
+   * Checks what is read and what is to be written: any schema that follows Standard Schema. Accepts everything by
+   * default.
+   */
+  readonly schema?: StandardSchema<T>
+  /** How values become bytes; JSON by default. */
+  readonly codec?: Codec<T>
+}
+
+/**
+ * Options of a write. By default it is refused unless the value is the one that this process has seen or written last.
+ */
+export interface PublishOptions extends TimedWaitOptions {
+  /** Write only if the node has this version; null: only if it does not exist. */
+  readonly ifVersion?: number | null
+  /** Write whatever is there. */
+  readonly force?: boolean
+}
+
+/** A value and where it comes from. */
+export interface ConfigEntry<T> {
+  /** The decoded and validated value. */
+  readonly value: T
+  /** The node's version; counts from 0 again if the node is deleted and created anew. */
+  readonly version: number
+  /** zxid of the write; grows with every write. */
+  readonly zxid: bigint
+}
+
+/** A stored value that was refused; the last good one stays in force. */
+export interface InvalidValue {
+  /** The node. */
+  readonly path: string
+  /** What is wrong with it. */
+  readonly issues: readonly SchemaIssue[]
+  /** The version of the refused value: `publish(value, { ifVersion: version })` replaces it. */
+  readonly version: number
+  /** zxid of the write of the refused value. */
+  readonly zxid: bigint
+}
+
+/** All values that are in force, by key. */
+export type ConfigState<T> = ReadonlyMap<string, ConfigEntry<T>>
+
+/** A write of our own that the mirror has not shown yet. */
+interface OwnWrite<T> {
+  /** Null: removed. */
+  readonly entry: ConfigEntry<T> | null
+  /**
+   * The latest snapshot when the write was confirmed. Every later one shows the write: its event came before its reply,
+   * so the mirror knew by then that it had to read again.
+   */
+  readonly generation: number
+}
+
+const VERSION_MAX = 2 ** 31 - 1
+const PUBLISH_OPTIONS = optionNames<PublishOptions>({ ifVersion: true, force: true, waitMs: true, signal: true })
+
+/** Validated values by key; see the head of this file. */
+export class ConfigStore<T> {
+  /** Publishes every state in which a value is new, or everything was read again. */
+  readonly #feed: Feed<ConfigState<T>>
+  readonly #what: string
+  readonly #client: Client
+  readonly #path: string
+  readonly #format: ValueFormat<T>
+  readonly #mirror: Mirror
+  readonly #snapshots: Unsubscribe
+  readonly #disown: () => void
+  readonly #invalids: Feed<InvalidValue>
+  readonly #ownWrites = new Map<string, OwnWrite<T>>()
+  /** zxid of what was read or written last of a node, valid or not. */
+  readonly #seen = new Map<string, bigint>()
+  /** Of which node an entry is: its czxid. */
+  readonly #creations = new WeakMap<ConfigEntry<T>, bigint>()
+  /** The last valid value of a node. */
+  readonly #good = new Map<string, ConfigEntry<T>>()
+  #isClosed = false
+
+  /**
+   * Makes a store and begins to read.
+   *
+   * @param what - the recipe, for messages
+   * @param client - through which to read and write
+   * @param path - the root
+   * @param depth - 0 for the one value, Infinity for a tree
+   * @param options - how values are stored and checked
+   */
+  constructor(what: string, client: Client, path: string, depth: number, options: ConfigFormatOptions<T>) {
+    validateClient(client, what)
+    checkCodec(options.codec)
+    checkSchema(options.schema)
+    this.#what = what
+    this.#client = client
+    this.#path = path
+    this.#format = new ValueFormat(options.codec, options.schema)
+    this.#feed = new Feed((error) => client.report(error))
+    this.#invalids = new Feed((error) => client.report(error))
+    this.#mirror = new Mirror(client, path, depth)
+    this.#snapshots = this.#mirror.feed.subscribe(path, (delivery) => delivery, (delivery) => this.#take(delivery))
+    this.#disown = client.own({ close: () => this.close() })
+  }
+
+  /** The values in force; undefined until they were read once. */
+  get state(): ConfigState<T> | undefined {
+    return this.#feed.current
+  }
+
+  /** Whether they may be older than what the servers have. */
+  get stale(): boolean {
+    return this.#mirror.stale || this.state === undefined
+  }
+
+  /**
+   * Waits until the values were read once.
+   *
+   * @param options - what ends the wait
+   */
+  async ready(options: TimedWaitOptions): Promise<ConfigState<T>> {
+    refuseUnknown(options, WAIT_OPTIONS, 'ready')
+    this.#throwIfClosed()
+    if (this.state !== undefined) return this.state
+    return this.#waiting(this.#path, options, async (signal) => {
+      await this.#mirror.ready(signal)
+      for await (const { current } of this.#feed.iterate(this.#path, (delivery) => delivery, { signal })) return current
+      throw clientClosed(this.#path)
+    })
+  }
+
+  /** Calls a listener with every value that is refused from now on. */
+  onInvalid(listener: (invalid: InvalidValue) => void | Promise<void>): Unsubscribe {
+    requireFunction('listener', listener)
+    this.#throwIfClosed()
+    // Without one so far there is nothing to skip.
+    const emitInitial = this.#invalids.current === undefined
+    const named = namedListener(`${this.#what}.onInvalid`, this.#path, listener)
+    return this.#invalids.subscribe(this.#path, ({ current }) => current, named, { emitInitial })
+  }
+
+  /** Calls a listener with every event that is described. */
+  subscribe<E>(
+    describe: Describe<ConfigState<T>, E>,
+    listener: (event: E) => void | Promise<void>,
+    options: SubscribeOptions,
+  ): Unsubscribe {
+    checkSubscribe(listener, options)
+    this.#throwIfClosed()
+    return this.#feed.subscribe(this.#path, describe, namedListener(this.#what, this.#path, listener), options)
+  }
+
+  /** Iterates over every event that is described. */
+  iterate<E>(describe: Describe<ConfigState<T>, E>, options: IterateOptions): AsyncIterableIterator<E> {
+    checkIterate(options)
+    this.#throwIfClosed()
+    return this.#feed.iterate(this.#path, describe, options)
+  }
+
+  /**
+   * Reads a value from the servers, not older than any write that was acknowledged before.
+   *
+   * @throws CoordinationError `INVALID_VALUE` with outcome `corrupt`
+   */
+  async read(key: string, options: TimedWaitOptions): Promise<ConfigEntry<T> | null> {
+    refuseUnknown(options, WAIT_OPTIONS, 'get')
+    this.#throwIfClosed()
+    const path = this.pathOf(key)
+    return this.#waiting(path, options, async (signal) => {
+      const found = await readSynced(this.#client, path, signal)
+      if (found === null || found.data.length === 0) return null
+      const decoded = await this.#format.decode(found.data)
+      if ('issues' in decoded) throw invalidValue(path, decoded.issues, 'corrupt')
+      return { value: decoded.value, version: found.stat.version, zxid: found.stat.mzxid }
+    })
+  }
+
+  /** Writes a value; see {@link ConfigCenter.publish}. */
+  async write(key: string, value: T, options: PublishOptions): Promise<Written> {
+    checkPublish(options, 'publish')
+    this.#throwIfClosed()
+    const path = this.pathOf(key)
+    // Before anything is waited for: a change that comes in meanwhile was not before the eyes of who made this value.
+    const seen = this.#expected(key, options)
+    const encoded = await this.#format.encode(value, path)
+    return this.#waiting(path, options, async (signal) => {
+      const expected = await this.#onceRead(key, options, seen, signal)
+      const { version, zxid, czxid } = await writeVersioned(this.#client, path, encoded.bytes, expected, signal)
+      this.#remember(key, this.#entry({ value: encoded.value, version, zxid }, czxid))
+      return { version, zxid }
+    })
+  }
+
+  /** Removes a value; see {@link ConfigTree.remove}. */
+  async remove(key: string, options: PublishOptions): Promise<void> {
+    checkPublish(options, 'remove')
+    this.#throwIfClosed()
+    const path = this.pathOf(key)
+    const seen = this.#expected(key, options)
+    await this.#waiting(path, options, async (signal) => {
+      const expected = await this.#onceRead(key, options, seen, signal)
+      if (expected === null) return
+      await removeVersioned(this.#client, path, expected, signal)
+      this.#remember(key, null)
+    })
+  }
+
+  /** The path of a key's node. */
+  pathOf(key: string): string {
+    if (key === '') return this.#path
+    const path = joinPath(this.#path, key)
+    validatePath(path, 'key')
+    return path
+  }
+
+  /** Ends the reading and every subscription. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#disown()
+    this.#snapshots()
+    this.#feed.close()
+    this.#invalids.close()
+    await this.#mirror.close()
+  }
+
+  #throwIfClosed(): void {
+    if (this.#isClosed || this.#client.state.status === 'closed') throw clientClosed(this.#path)
+  }
+
+  async #waiting<R>(path: string, options: TimedWaitOptions, task: (signal: AbortSignal) => Promise<R>): Promise<R> {
+    const wait = new Wait(this.#client, path, options)
+    try {
+      return await task(wait.signal)
+    } catch (error) {
+      throw wait.explain(error)
+    } finally {
+      wait.close()
+    }
+  }
+
+  /** What the node must be like for who makes a write at this instant; undefined as long as nothing was read. */
+  #expected(key: string, options: PublishOptions): ExpectedVersion | undefined {
+    if (options.force === true) return 'any'
+    if (options.ifVersion !== undefined) return options.ifVersion
+    const { state } = this
+    if (state === undefined) return undefined
+    const own = this.#ownWrites.get(key)
+    if (own !== undefined) return own.entry === null ? null : this.#nodeOf(own.entry)
+    const entry = state.get(key)
+    if (entry !== undefined) return this.#nodeOf(entry)
+    // A folder may get a value; a value that nobody here could read is not overwritten unseen.
+    const folder = this.#mirror.snapshot?.nodes.get(key)
+    return folder !== undefined && folder.data.length === 0 ? this.#asSeen(folder.stat) : null
+  }
+
+  #entry(entry: ConfigEntry<T>, czxid: bigint): ConfigEntry<T> {
+    this.#creations.set(Object.freeze(entry), czxid)
+    return entry
+  }
+
+  #nodeOf(entry: ConfigEntry<T>): ExpectedVersion {
+    const czxid = this.#creations.get(entry)
+    assert(czxid !== undefined, () => `the creation of version ${String(entry.version)}`)
+    return this.#asSeen({ czxid, version: entry.version })
+  }
+
+  /** Where the engine does not compare creations itself, publishers under one parent would hold each other up. */
+  #asSeen(node: SeenNode): ExpectedVersion {
+    return this.#client.capabilities.comparesCreations ? node : node.version
+  }
+
+  /** Waits for the first reading if a write was made before it; what that finds is what the write replaces. */
+  async #onceRead(
+    key: string,
+    options: PublishOptions,
+    seen: ExpectedVersion | undefined,
+    signal: AbortSignal,
+  ): Promise<ExpectedVersion> {
+    if (seen !== undefined) return seen
+    await this.ready({ signal })
+    return this.#expected(key, options) ?? null
+  }
+
+  /** A value that was written from here is in force here at once, and not only when the mirror has read it. */
+  #remember(key: string, entry: ConfigEntry<T> | null): void {
+    if (entry !== null && (this.#seen.get(key) ?? 0n) >= entry.zxid) return
+    this.#ownWrites.set(key, { entry, generation: this.#mirror.snapshot?.generation ?? 0 })
+    if (entry === null) this.#good.delete(key)
+    else this.#see(key, entry)
+    if (this.state === undefined) return
+    const next = new Map(this.state)
+    this.#addOwn(next)
+    this.#feed.publish(next, false)
+  }
+
+  async #take({ current, resync }: Delivery<MirrorSnapshot>): Promise<void> {
+    const nodes = [...current.nodes].filter(([, node]) => node.data.length > 0)
+    await Promise.all(nodes.map(([key, node]) => this.#read(key, node)))
+    for (const [key, own] of this.#ownWrites) if (own.generation < current.generation) this.#ownWrites.delete(key)
+    for (const key of this.#seen.keys()) if (!current.nodes.has(key) && !this.#ownWrites.has(key)) this.#forget(key)
+    const next = new Map<string, ConfigEntry<T>>()
+    for (const [key] of nodes) {
+      const entry = this.#good.get(key)
+      if (entry !== undefined) next.set(key, entry)
+    }
+    this.#addOwn(next)
+    const before = this.state
+    if (resync || before === undefined || !isSame(before, next)) this.#feed.publish(next, resync)
+  }
+
+  /** Decodes a node that is news; one that is invalid leaves the last good value as it is. */
+  async #read(key: string, { data, stat }: MirrorNode): Promise<void> {
+    const { version, mzxid: zxid, czxid } = stat
+    if (zxid <= (this.#seen.get(key) ?? 0n)) return
+    this.#seen.set(key, zxid)
+    const decoded = await this.#format.decode(data)
+    if ('issues' in decoded) this.#refuse({ path: this.pathOf(key), issues: decoded.issues, version, zxid })
+    // A write of our own may have come in between, and be newer.
+    else if (this.#seen.get(key) === zxid) this.#see(key, this.#entry({ value: decoded.value, version, zxid }, czxid))
+  }
+
+  #see(key: string, entry: ConfigEntry<T>): void {
+    this.#seen.set(key, entry.zxid)
+    this.#good.set(key, entry)
+  }
+
+  #forget(key: string): void {
+    this.#seen.delete(key)
+    this.#good.delete(key)
+  }
+
+  /** Lays our own writes over a state that does not show them yet. */
+  #addOwn(state: Map<string, ConfigEntry<T>>): void {
+    for (const [key, { entry }] of this.#ownWrites) {
+      if (entry === null) state.delete(key)
+      else state.set(key, this.#good.get(key) ?? entry)
+    }
+  }
+
+  #refuse(invalid: InvalidValue): void {
+    this.#client.report(invalidValue(invalid.path, invalid.issues, 'corrupt'))
+    this.#invalids.publish(invalid, false)
+  }
+}
+
+function checkPublish(options: PublishOptions, what: string): void {
+  refuseUnknown(options, PUBLISH_OPTIONS, what)
+  const { force, ifVersion } = options
+  if (force !== undefined) validateBoolean('force', force)
+  if (ifVersion !== undefined && ifVersion !== null) validateInteger('ifVersion', ifVersion, 0, VERSION_MAX)
+  if (force === true && ifVersion !== undefined) throw new TypeError('force and ifVersion exclude each other')
+}
+
+function isSame<T>(a: ConfigState<T>, b: ConfigState<T>): boolean {
+  if (a.size !== b.size) return false
+  for (const [key, entry] of a) if (b.get(key) !== entry) return false
+  return true
+}

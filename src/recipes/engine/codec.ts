@@ -1,0 +1,116 @@
+/**
+ * Values and the bytes they are stored as.
+ *
+ * Model     decode, then validate: what comes out is what a reader sees. What is to be written is encoded and goes the
+ *           reader's way before it is sent, so nobody can store what nobody could read.
+ * Format    JSON in UTF-8, unless another codec is given.
+ */
+import { CoordinationError } from '../../core/errors.ts'
+import { deepFreeze, refuseUnfaithful } from './json-values.ts'
+import type { SchemaIssue, StandardSchema } from './standard-schema.ts'
+
+/** Turns values into bytes and back. Both may throw: then the value, or the bytes, are invalid. */
+export interface Codec<T> {
+  /** Makes the bytes to store; at least one. */
+  encode(value: T): Uint8Array
+  /** Makes the value of stored bytes. */
+  decode(bytes: Uint8Array): unknown
+}
+
+/** What a decoding comes to: a value, or what is wrong with the bytes. */
+export type Decoded<T> = { readonly value: T } | { readonly issues: readonly SchemaIssue[] }
+
+/**
+ * Makes the codec that is used where none is given.
+ *
+ * @returns a codec for values that JSON can hold; any that it would change in silence (a Map, a Date, a class instance,
+ * NaN, an undefined member) is refused, with its place
+ */
+export function jsonCodec<T>(): Codec<T> {
+  return {
+    encode: (value) => {
+      refuseUnfaithful(value)
+      return new TextEncoder().encode(JSON.stringify(value))
+    },
+    decode: (bytes): unknown => JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)),
+  }
+}
+
+/** A codec and a schema as one. */
+export class ValueFormat<T> {
+  readonly #codec: Codec<T>
+  readonly #schema: StandardSchema<T> | undefined
+  /** Whether values are of JSON, and ours to freeze. */
+  readonly #isJson: boolean
+
+  /**
+   * Makes a format.
+   *
+   * @param codec - JSON if absent
+   * @param schema - accepts everything if absent
+   */
+  constructor(codec: Codec<T> | undefined, schema: StandardSchema<T> | undefined) {
+    this.#codec = codec ?? jsonCodec<T>()
+    this.#isJson = codec === undefined
+    this.#schema = schema
+  }
+
+  /**
+   * Decodes and validates. What the codec or the schema throw becomes an issue; it never rejects. Arrays and plain
+   * objects of JSON are frozen, however deep, since everybody in this process gets the same.
+   */
+  async decode(bytes: Uint8Array): Promise<Decoded<T>> {
+    const decoded = await this.#decode(bytes)
+    return this.#isJson && 'value' in decoded ? { value: deepFreeze(decoded.value) } : decoded
+  }
+
+  async #decode(bytes: Uint8Array): Promise<Decoded<T>> {
+    try {
+      const raw = this.#codec.decode(bytes)
+      // Without a schema there is nothing to check the type by: it is the caller's word.
+      if (this.#schema === undefined) return { value: raw as T }
+      const result = await this.#schema['~standard'].validate(raw)
+      return result.issues === undefined ? { value: result.value } : { issues: result.issues }
+    } catch (error) {
+      return { issues: [{ message: error instanceof Error ? error.message : String(error) }] }
+    }
+  }
+
+  /**
+   * Encodes a value and makes sure that readers will accept it.
+   *
+   * @param value - what to store
+   * @param path - where to, for the error
+   * @returns the bytes, and the value as readers will see it
+   * @throws CoordinationError `INVALID_VALUE` with outcome `not-sent`
+   */
+  async encode(value: T, path: string): Promise<{ readonly bytes: Uint8Array; readonly value: T }> {
+    let bytes: Uint8Array
+    try {
+      bytes = this.#codec.encode(value)
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause)
+      throw invalidValue(path, [{ message }], 'not-sent')
+    }
+    if (bytes.length === 0) throw invalidValue(path, [{ message: 'no bytes stand for "no value"' }], 'not-sent')
+    const decoded = await this.decode(bytes)
+    if ('issues' in decoded) throw invalidValue(path, decoded.issues, 'not-sent')
+    return { bytes, value: decoded.value }
+  }
+}
+
+/**
+ * The error of a value that the schema or the codec refuses.
+ *
+ * @param path - where the value is, or was to be
+ * @param issues - become the `cause`
+ * @param outcome - `not-sent` for one to be written, `corrupt` for one that was read
+ */
+export function invalidValue(
+  path: string,
+  issues: readonly SchemaIssue[],
+  outcome: 'not-sent' | 'corrupt',
+): CoordinationError {
+  const what = issues.map(({ message }) => message).join('; ')
+  return new CoordinationError('INVALID_VALUE', `invalid value for ${path}: ${what}`, { outcome, path, cause: issues })
+}

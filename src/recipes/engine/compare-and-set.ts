@@ -1,0 +1,264 @@
+/**
+ * Versioned writes of persistent nodes: compare-and-set, or force, over lost replies.
+ *
+ * Lost reply  read back behind a `sync`. With compare-and-set on version v, a node at v+1 with our data is our write
+ *             (or one equal to it, which is the same to every reader); at v, nothing happened and the write is safe to
+ *             repeat; at v+1 with other data another was quicker; beyond, or recreated, it cannot be told, and the
+ *             error says `unknown`. A forced write counts as done if our data are there; it is not repeated otherwise,
+ *             since it could undo a newer one (CURATOR-584).
+ * Identity    a version counts from 0 again when a node is deleted and made again. Who has seen the node names its
+ *             creation too, so that an equal version of another node is refused; a version alone cannot tell them
+ *             apart.
+ */
+import { assert } from '../../core/assert.ts'
+import type { NodeData, Stat } from '../../core/backend.ts'
+import type { Client } from '../../core/client.ts'
+import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
+import { parentOf } from '../../core/path.ts'
+import { refusal } from '../../core/refusal.ts'
+import { CREATE_ATTEMPTS_MAX, checkIdentity, isOutcomeUnknown, readSynced } from './protected-writes.ts'
+
+/** A node as it was seen: of this creation, and with this version. */
+export interface SeenNode {
+  readonly czxid: bigint
+  readonly version: number
+}
+
+/** What the node must be like: as it was seen, have this version, not exist (null), or anything (`any`). */
+export type ExpectedVersion = SeenNode | number | null | 'any'
+
+/** What a write made. */
+export interface Written {
+  /** The node's version from now on. */
+  readonly version: number
+  /** zxid of the write. */
+  readonly zxid: bigint
+}
+
+/** What a write made, and of which node. */
+interface WrittenNode extends Written {
+  readonly czxid: bigint
+}
+
+const ANY_VERSION = -1
+const NO_DATA = new Uint8Array()
+
+/**
+ * Writes a node's data; makes the node, and persistent parents, if it is missing and may be made.
+ *
+ * @param client - through which to write
+ * @param path - the node
+ * @param data - all of its new data
+ * @param expected - what it must be like
+ * @param signal - ends the attempt; a write that was sent already may still take effect
+ * @throws CoordinationError `BAD_VERSION` if it is not as expected; `CONNECTION_LOSS` or `SESSION_EXPIRED` with outcome
+ * `unknown` if it cannot be told what became of the write; what the servers refused it with
+ */
+export async function writeVersioned(
+  client: Client,
+  path: string,
+  data: Uint8Array,
+  expected: ExpectedVersion,
+  signal: AbortSignal,
+): Promise<WrittenNode> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await writeOnce(client, path, data, expected, signal)
+    } catch (error) {
+      const done = await afterFailure(client, { path, data, expected, signal }, error)
+      if (done !== null) return done
+      if (attempt === CREATE_ATTEMPTS_MAX) throw error
+    }
+  }
+}
+
+/**
+ * Removes the value of a node: deletes it, or empties it if it has children.
+ *
+ * @param client - through which to write
+ * @param path - the node
+ * @param expected - the version that it must have
+ * @param signal - ends the attempt; a delete that was sent already may still take effect
+ * @returns resolves when the value is known to be gone
+ * @throws CoordinationError as {@link writeVersioned}
+ */
+export async function removeVersioned(
+  client: Client,
+  path: string,
+  expected: Exclude<ExpectedVersion, null>,
+  signal: AbortSignal,
+): Promise<void> {
+  let unknown: CoordinationError | null = null
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await deleteOnce(client, path, expected, signal)
+      return
+    } catch (error) {
+      if (isCoordinationError(error, 'NO_NODE')) return
+      // That this attempt was not sent says nothing of the one before it.
+      if (unknown !== null && isCoordinationError(error) && error.outcome === 'not-sent') throw unknown
+      if (isCoordinationError(error, 'NOT_EMPTY')) {
+        await writeVersioned(client, path, NO_DATA, expected, signal)
+        return
+      }
+      if (!isOutcomeUnknown(error) || attempt === CREATE_ATTEMPTS_MAX) throw error
+      // A versioned delete is repeated as it is: it meets no node if it took effect, and another version if somebody
+      // wrote meanwhile. A forced one could meet a newer node.
+      if (expected !== 'any') {
+        unknown = error
+        continue
+      }
+      if ((await readBack(client, path, signal, error)) === null) return
+      throw error
+    }
+  }
+}
+
+async function deleteOnce(
+  client: Client,
+  path: string,
+  expected: Exclude<ExpectedVersion, null>,
+  signal: AbortSignal,
+): Promise<void> {
+  const version = versionOf(expected)
+  if (typeof expected !== 'object') return client.delete(path, { version, signal })
+  const remove = { type: 'delete', path, version } as const
+  await ofOneNode(path, client.multi([checkIdentity({ path, ...expected }), remove], { signal }))
+}
+
+/** A multi on one node, which is refused as a call on that node is: it is no news which of its operations it was. */
+async function ofOneNode<R>(path: string, multi: Promise<R>): Promise<R> {
+  try {
+    return await multi
+  } catch (error) {
+    throw isCoordinationError(error) && error.index !== undefined ? refusal(error.code, path, { cause: error }) : error
+  }
+}
+
+async function setOnce(
+  client: Client,
+  path: string,
+  data: Uint8Array,
+  expected: Exclude<ExpectedVersion, null>,
+  signal: AbortSignal,
+): Promise<Stat> {
+  const version = versionOf(expected)
+  if (typeof expected !== 'object') return client.set(path, data, { version, signal })
+  const set = { type: 'set', path, data, version } as const
+  const [, done] = await ofOneNode(path, client.multi([checkIdentity({ path, ...expected }), set], { signal }))
+  assert(done?.type === 'set', 'the result of the set')
+  return done.stat
+}
+
+async function writeOnce(
+  client: Client,
+  path: string,
+  data: Uint8Array,
+  expected: ExpectedVersion,
+  signal: AbortSignal,
+): Promise<WrittenNode> {
+  if (expected !== null) {
+    try {
+      return writtenBy(await setOnce(client, path, data, expected, signal))
+    } catch (error) {
+      if (!isCoordinationError(error, 'NO_NODE')) throw error
+      if (expected !== 'any') throw badVersion(path, expected, 'missing')
+    }
+  }
+  return writtenBy((await client.create(path, data, { mode: 'persistent', signal })).stat)
+}
+
+/** A write that failed, as it was asked for. */
+interface Failed {
+  readonly path: string
+  readonly data: Uint8Array
+  readonly expected: ExpectedVersion
+  readonly signal: AbortSignal
+}
+
+/** What to do after a failed attempt: nothing (it took effect after all), another (null), or throw. */
+async function afterFailure(client: Client, failed: Failed, error: unknown): Promise<WrittenNode | null> {
+  const { path, expected, signal } = failed
+  if (isCoordinationError(error, 'NO_NODE')) {
+    await client.makePath(parentOf(path), { mode: 'persistent', signal })
+    return null
+  }
+  if (isCoordinationError(error, 'NODE_EXISTS')) {
+    // A forced write met no node and then one: it may be set now. One that must not exist is there.
+    if (expected === 'any') return null
+    throw badVersion(path, expected, 'there')
+  }
+  if (!isOutcomeUnknown(error)) {
+    // It was not done, and a persistent node does not care which session writes it.
+    if (isCoordinationError(error, 'SESSION_EXPIRED')) return null
+    throw error
+  }
+  return resolveUnknown(client, failed, error)
+}
+
+async function resolveUnknown(client: Client, failed: Failed, error: CoordinationError): Promise<WrittenNode | null> {
+  const { path, data, expected, signal } = failed
+  const found = await readBack(client, path, signal, error)
+  if (found === null) {
+    if (expected === null) return null
+    throw error
+  }
+  const { stat } = found
+  const areOurs = equalBytes(found.data, data)
+  if (expected === 'any') {
+    if (areOurs) return writtenBy(stat)
+    throw error
+  }
+  // Another node is there: whether ours was written before that one came cannot be told.
+  if (typeof expected === 'object' && expected !== null && stat.czxid !== expected.czxid) throw error
+  const versionIfOurs = expected === null ? 0 : nextVersion(versionOf(expected))
+  if (stat.version === versionIfOurs) {
+    if (areOurs) return writtenBy(stat)
+    throw badVersion(path, expected, stat.version)
+  }
+  if (expected !== null && stat.version === versionOf(expected)) return null
+  throw error
+}
+
+/** Reads what became of a write. If that fails, the outcome of the write is still unknown, and that is told. */
+async function readBack(
+  client: Client,
+  path: string,
+  signal: AbortSignal,
+  unknown: CoordinationError,
+): Promise<NodeData | null> {
+  try {
+    return await readSynced(client, path, signal)
+  } catch {
+    throw unknown
+  }
+}
+
+function writtenBy({ version, mzxid, czxid }: Stat): WrittenNode {
+  return { version, zxid: mzxid, czxid }
+}
+
+function versionOf(expected: Exclude<ExpectedVersion, null>): number {
+  if (expected === 'any') return ANY_VERSION
+  return typeof expected === 'object' ? expected.version : expected
+}
+
+/** Versions are int32 and skip -1, which stands for any. */
+function nextVersion(version: number): number {
+  const next = (version + 1) | 0
+  return next === ANY_VERSION ? 0 : next
+}
+
+function badVersion(
+  path: string,
+  expected: SeenNode | number | null,
+  found: number | 'missing' | 'there',
+): CoordinationError {
+  const wanted = expected === null ? 'missing' : `version ${String(versionOf(expected))}`
+  const message = `${path} was expected to be ${wanted}, found ${String(found)}`
+  return new CoordinationError('BAD_VERSION', message, { outcome: 'rejected', path })
+}
+
+function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index])
+}

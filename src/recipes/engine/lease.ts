@@ -1,0 +1,169 @@
+/**
+ * A lease: what the holder of a lock has in hand.
+ *
+ * Use       `await using lease = await lock.acquire()`; pass `lease.signal` to what must stop when the lock is lost,
+ *           and `lease.token` to what it protects, which refuses a smaller token than it has seen.
+ * States    held -> suspect -> held ... -> released, or lost. Suspect is a holder that has lost touch with the servers:
+ *           the lock is still its own until `leaseDeadlineMs`. Released and lost are final.
+ * Safety    local state follows the servers: `released` only when they have confirmed it or the session is over
+ *           (CURATOR-678); `lost`, and then the signal, before they could have given the lock to another, as long as
+ *           clocks drift by less than a tenth.
+ */
+import type { Client } from '../../core/client.ts'
+import { CoordinationError } from '../../core/errors.ts'
+import { Cleanups } from './cleanups.ts'
+import type { OwnedNode } from './protected-writes.ts'
+import { deletion } from './protected-writes.ts'
+import type { LossReason, NodeWatch } from './ownership.ts'
+import { Tenure } from './ownership.ts'
+import { Waits } from './wait.ts'
+
+/**
+ * Where a lease stands.
+ *
+ * - `held`: the servers answer, and cannot have given it to another.
+ * - `suspect`: no server is in touch, and it is surely held only until `leaseDeadlineMs`; or a release is not
+ *   confirmed: not yet, or never if the client closed before. Then the end of its session ends it.
+ * - `lost`: over without a release; `signal` is aborted. Final.
+ * - `released`: given back, and confirmed by the servers or by the end of the session. Final.
+ */
+export type LeaseState = 'held' | 'suspect' | 'lost' | 'released'
+
+/** What the holder of a lock has in hand; see the head of this file. */
+export interface Lease extends AsyncDisposable {
+  /** The holder's node. */
+  readonly path: string
+  /**
+   * Grows strictly from holder to holder of a lock: the zxid that created the holder's node. A fence for what it
+   * guards.
+   */
+  readonly token: bigint
+  /** Aborted when the lease is lost, never by a release. Its reason is a `LEASE_LOST` error; see {@link lossReason}. */
+  readonly signal: AbortSignal
+  /** Where it stands at this instant. */
+  readonly state: LeaseState
+  /**
+   * The instant on `performance.now()` up to which it cannot be another's; `-Infinity` when it may be. Each answer of
+   * the servers moves it.
+   */
+  readonly leaseDeadlineMs: number
+  /** When it was acquired, an instant on `performance.now()`. */
+  readonly acquiredAtMs: number
+  /**
+   * Makes sure at this instant that the lease is held. It asks the clock and not a timer, so it is right even in the
+   * middle of a long task; a lease that is found past its deadline is lost from then on.
+   *
+   * @throws CoordinationError `LEASE_LOST` with outcome `lost` if it is lost or released
+   */
+  throwIfLost(): void
+  /**
+   * Gives it back: removes the holder's node, and no other at its path. Idempotent. Resolves when the servers have
+   * confirmed it, when the session is over, when they refused it (which is reported) or the client closed before, whose
+   * `close()` waits a little for it, or at once if it is lost (what remains of it is then removed in the background).
+   * `state` says which. It never rejects.
+   */
+  release(): Promise<void>
+}
+
+/** A lease on an ephemeral node whose existence is the holding. */
+export class NodeLease implements Lease {
+  readonly path: string
+  readonly token: bigint
+  readonly acquiredAtMs = performance.now()
+  readonly #client: Client
+  readonly #node: OwnedNode
+  readonly #tenure: Tenure
+  readonly #disown: () => void
+  #state: 'holding' | 'releasing' | 'released' = 'holding'
+  #releasing: Promise<void> | null = null
+
+  /**
+   * Makes the lease of a node that the live session owns.
+   *
+   * @param client - whose session owns it
+   * @param node - the holder's node
+   * @param watch - armed on the node
+   */
+  constructor(client: Client, node: OwnedNode, watch: NodeWatch) {
+    this.path = node.path
+    this.token = node.czxid
+    this.#client = client
+    this.#node = node
+    this.#disown = client.own({ close: () => this.#closeWithClient() })
+    this.#tenure = new Tenure(client, node, watch, (reason) => this.#onLost(reason))
+    this.#tenure.begin(true)
+  }
+
+  get signal(): AbortSignal {
+    return this.#tenure.signal
+  }
+
+  get state(): LeaseState {
+    if (this.#tenure.isLost) return 'lost'
+    if (this.#state === 'released') return 'released'
+    const isInTouch = this.#client.state.status === 'connected' && performance.now() < this.leaseDeadlineMs
+    return isInTouch ? 'held' : 'suspect'
+  }
+
+  get leaseDeadlineMs(): number {
+    return this.#isHeld ? this.#tenure.deadlineMs : -Infinity
+  }
+
+  throwIfLost(): void {
+    if (this.#isHeld && !this.#tenure.isProven) this.#tenure.lose('deadline-passed')
+    if (this.signal.aborted) throw this.signal.reason
+    if (this.#state !== 'holding') throw releasedError(this.path)
+  }
+
+  release(): Promise<void> {
+    this.#releasing ??= this.#release()
+    return this.#releasing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+
+  get #isHeld(): boolean {
+    return this.#state === 'holding' && !this.#tenure.isLost
+  }
+
+  async #release(): Promise<void> {
+    if (!this.#isHeld) return
+    this.#state = 'releasing'
+    this.#tenure.end()
+    if (await Cleanups.of(this.#client).run(deletion(this.#client, this.#node))) this.#state = 'released'
+    this.#forget()
+  }
+
+  /** Lost or not, the node may still be there and keep others waiting: it is owed to them to remove it. */
+  #onLost(reason: LossReason): void {
+    this.#forget()
+    const isOwed = reason === 'deadline-passed'
+    if (isOwed) void this.#removeRest()
+  }
+
+  #removeRest(): Promise<void> {
+    return Cleanups.of(this.#client).confirmOrHandOver(deletion(this.#client, this.#node))
+  }
+
+  /** The holder must stop before its lock can go to another, so the signal comes first. */
+  async #closeWithClient(): Promise<void> {
+    // Before the lock is free: another contender of this client would get it only to lose it.
+    const waiting = Waits.of(this.#client).end()
+    if (this.#releasing === null) {
+      this.#tenure.lose('client-closed')
+      await this.#removeRest()
+    } else await this.#releasing
+    await waiting
+  }
+
+  #forget(): void {
+    this.#disown()
+    this.#tenure.retire()
+  }
+}
+
+function releasedError(path: string): CoordinationError {
+  return new CoordinationError('LEASE_LOST', `${path} was released`, { outcome: 'lost', path })
+}

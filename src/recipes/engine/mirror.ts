@@ -1,0 +1,373 @@
+/**
+ * ENGINE: a local copy of a node, of a node and its children, or of a whole subtree, kept fresh by watches.
+ *
+ * Model     every node of the copy has a watch on its data and, above the depth limit, one on its list of children. An
+ *           event marks what it concerns as dirty, and only what is dirty is read again. A snapshot is published when
+ *           nothing is dirty and no read is on its way.
+ * Safety    each snapshot is a state that existed: a watch is armed atomically with its read, and an event is called
+ *           before any later answer on the session. So when the last answer arrives and nothing is dirty, nothing read
+ *           earlier has changed up to that answer's moment, and all of it is the state of that moment.
+ * Identity  a node is the same as before if its czxid and mzxid are; its version alone would hide a delete and create
+ *           (CURATOR-391).
+ * Resync    after a reconnect or on a new session everything is read again behind a `sync`, so that it is not older
+ *           than what was seen before; the next snapshot says so. A watch that is still armed is not armed twice.
+ * Liveness  a snapshot is published once no change came in between the first and the last read of a batch; nodes that
+ *           change without a pause and faster than they can be read hold it back until they rest.
+ * Absence   a missing root is a normal state, watched like any other. The mirror never writes (CURATOR-319).
+ * Cost      start: one read a node and one a list; a change: one event and one read; a reconnect: as the start.
+ * Source    ZooKeeper Programmer's Guide, "Watches"; Curator TreeCache.
+ */
+import type { Stat } from '../../core/backend.ts'
+import { abortable, deferred, delay } from '../../core/async.ts'
+import type { Client, ClientState } from '../../core/client.ts'
+import { isCoordinationError } from '../../core/errors.ts'
+import { joinPath, validatePath } from '../../core/path.ts'
+import { Feed } from './feed.ts'
+import { clientClosed } from './wait.ts'
+
+/** One node of a mirror. The same object stands in later snapshots for as long as the node does not change. */
+export interface MirrorNode {
+  /** The node's data; do not modify. */
+  readonly data: Uint8Array
+  /** The stat that goes with exactly these data. */
+  readonly stat: Stat
+}
+
+/** A state of the mirrored nodes that existed. */
+export interface MirrorSnapshot {
+  /** Nodes by their path below the root, `''` for the root itself; in the order of a walk with sorted names. */
+  readonly nodes: ReadonlyMap<string, MirrorNode>
+  /** Counts the snapshots of this mirror, from 1. */
+  readonly generation: number
+}
+
+/**
+ * How many reads are on their way at a time; it also keeps a crowd of mirrors from flooding a server after a reconnect.
+ */
+const READS_IN_FLIGHT_MAX = 256
+/** Pause after a read failed for another reason than a missing node, in milliseconds; up to it, by chance. */
+const RETRY_MS = 500
+
+/** A node that is mirrored, there or not. */
+interface Place {
+  /** Path below the root. */
+  readonly key: string
+  readonly path: string
+  readonly depth: number
+  readonly onData: () => void
+  readonly onNames: () => void
+  node: MirrorNode | null
+  names: readonly string[]
+  isDataArmed: boolean
+  areNamesArmed: boolean
+}
+
+/** A mirror; see the head of this file. */
+export class Mirror {
+  /** Publishes every snapshot. */
+  readonly feed: Feed<MirrorSnapshot>
+  readonly #client: Client
+  readonly #path: string
+  readonly #depth: number
+  readonly #places = new Map<string, Place>()
+  readonly #dirtyData = new Set<Place>()
+  readonly #dirtyNames = new Set<Place>()
+  readonly #closing = new AbortController()
+  readonly #first = deferred<undefined>()
+  readonly #ends: (() => void)[] = []
+  #wake = deferred<undefined>()
+  #sessionId: bigint | null
+  #isInTouch: boolean
+  /** Whether the next reads have to be behind a `sync`, and whether the next snapshot tells of it. */
+  #needsSync = false
+  #isResync = false
+
+  /**
+   * Makes a mirror and begins to read.
+   *
+   * @param client - through which to read; its end is the mirror's end
+   * @param path - the root of what is mirrored
+   * @param depth - 0: the node; 1: with its children; Infinity: with all below it
+   * @throws TypeError if the path is none
+   */
+  constructor(client: Client, path: string, depth: number) {
+    validatePath(path)
+    this.#client = client
+    this.#path = path
+    this.#depth = depth
+    this.#sessionId = client.sessionId
+    this.#isInTouch = client.state.status === 'connected'
+    this.feed = new Feed((error) => client.report(error))
+    this.#first.promise.catch(() => undefined)
+    this.#place('', path, 0)
+    this.#ends.push(client.onState((state) => this.#lookAtSession(state)), client.own({ close: () => this.close() }))
+    void this.#run()
+  }
+
+  /** The latest snapshot; undefined until everything was read once. */
+  get snapshot(): MirrorSnapshot | undefined {
+    return this.feed.current
+  }
+
+  /** Whether the snapshot may be older than it would be in touch with the servers. */
+  get stale(): boolean {
+    return !this.#isInTouch || this.#isResync || this.snapshot === undefined || this.#closing.signal.aborted
+  }
+
+  /**
+   * Waits for the first snapshot.
+   *
+   * @param signal - ends the wait
+   * @throws CoordinationError `ABORTED`, `CLIENT_CLOSED`
+   */
+  async ready(signal?: AbortSignal): Promise<MirrorSnapshot> {
+    await abortable(this.#first.promise, signal, this.#path)
+    const { snapshot } = this
+    if (snapshot === undefined) throw clientClosed(this.#path)
+    return snapshot
+  }
+
+  /** Ends the mirror, its iterations and its watches, also those of reads that are still on their way. Idempotent. */
+  close(): Promise<void> {
+    if (this.#closing.signal.aborted) return Promise.resolve()
+    this.#closing.abort()
+    for (const end of this.#ends.splice(0)) end()
+    for (const place of this.#places.values()) this.#disarm(place)
+    this.#first.reject(clientClosed(this.#path))
+    this.feed.close()
+    this.#wake.resolve(undefined)
+    return Promise.resolve()
+  }
+
+  /** The one loop: read what is dirty; when nothing is, publish and wait. */
+  async #run(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      const isClean = this.#dirtyData.size === 0 && this.#dirtyNames.size === 0
+      if (this.#isInTouch && !isClean) {
+        await this.#readSome()
+        continue
+      }
+      if (this.#isInTouch) this.#publish()
+      this.#wake = deferred()
+      await this.#wake.promise
+      await untilTurnEnds()
+    }
+  }
+
+  async #readSome(): Promise<void> {
+    const reads: Promise<void>[] = []
+    if (this.#needsSync) {
+      this.#needsSync = false
+      reads.push(this.#sync())
+    }
+    for (const place of this.#dirtyNames) if (reads.length < READS_IN_FLIGHT_MAX) reads.push(this.#readNames(place))
+    for (const place of this.#dirtyData) if (reads.length < READS_IN_FLIGHT_MAX) reads.push(this.#readData(place))
+    const results = await Promise.allSettled(reads)
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed !== undefined) await this.#pause(failed.reason)
+  }
+
+  async #sync(): Promise<void> {
+    try {
+      await this.#client.sync(this.#path)
+    } catch (error) {
+      this.#needsSync = true
+      throw error
+    }
+  }
+
+  /**
+   * A watch counts as armed from when its read is sent: its event may come before the code behind the read runs again.
+   */
+  async #readData(place: Place): Promise<void> {
+    this.#dirtyData.delete(place)
+    const watch = place.isDataArmed ? {} : { watch: place.onData }
+    place.isDataArmed = true
+    try {
+      const { data, stat } = await this.#client.get(place.path, watch)
+      const { node } = place
+      const isSame = node !== null && node.stat.czxid === stat.czxid && node.stat.mzxid === stat.mzxid
+      if (!isSame) place.node = Object.freeze({ data, stat })
+      if (!place.areNamesArmed) this.#markNames(place)
+    } catch (error) {
+      place.isDataArmed = false
+      this.#client.unwatch(place.path, place.onData)
+      if (!isCoordinationError(error, 'NO_NODE')) {
+        this.#dirtyData.add(place)
+        throw error
+      }
+      place.node = null
+      // Below the root, the parent's list tells when the node is back.
+      if (place.key === '') await this.#awaitRoot(place)
+    }
+  }
+
+  async #awaitRoot(root: Place): Promise<void> {
+    root.isDataArmed = true
+    try {
+      const stat = await this.#client.exists(root.path, { watch: root.onData })
+      if (stat !== null) this.#markData(root)
+    } catch (error) {
+      root.isDataArmed = false
+      this.#dirtyData.add(root)
+      throw error
+    }
+  }
+
+  /**
+   * A list can be missed like this: 1. it is asked for, 2. its node is deleted, whose watch tells of it, 3. there is no
+   * list, which arms nothing, 4. the node is created again, 5. it is read, and found. So the later one of a node that
+   * is there and a list that is not has the list read again.
+   */
+  async #readNames(place: Place): Promise<void> {
+    this.#dirtyNames.delete(place)
+    const watch = place.areNamesArmed ? {} : { watch: place.onNames }
+    place.areNamesArmed = true
+    try {
+      const { names } = await this.#client.children(place.path, watch)
+      this.#replaceNames(place, names)
+    } catch (error) {
+      place.areNamesArmed = false
+      this.#client.unwatch(place.path, place.onNames)
+      if (!isCoordinationError(error, 'NO_NODE')) {
+        this.#dirtyNames.add(place)
+        throw error
+      }
+      this.#replaceNames(place, [])
+      if (place.isDataArmed && place.node !== null) this.#markNames(place)
+    }
+  }
+
+  #replaceNames(place: Place, names: readonly string[]): void {
+    const isIncluded = new Set(names)
+    for (const name of place.names) if (!isIncluded.has(name)) this.#remove(keyOf(place, name))
+    place.names = names
+    for (const name of names) {
+      const key = keyOf(place, name)
+      const child = this.#places.get(key)
+      if (child === undefined) this.#place(key, joinPath(place.path, name), place.depth + 1)
+      else this.#markUnwatched(child)
+    }
+  }
+
+  /**
+   * A child can be missed like this: 1. listed, 2. deleted, 3. its read finds nothing, and so arms nothing, 4. created
+   * again, 5. listed again under the name that is known already. So a listed child without a watch is read again.
+   */
+  #markUnwatched(place: Place): void {
+    if (!place.isDataArmed) this.#markData(place)
+    if (!place.areNamesArmed) this.#markNames(place)
+  }
+
+  #place(key: string, path: string, depth: number): void {
+    const onData = (): void => {
+      place.isDataArmed = false
+      this.#markData(place)
+    }
+    const onNames = (): void => {
+      place.areNamesArmed = false
+      this.#markNames(place)
+    }
+    const state = { node: null, names: [], isDataArmed: false, areNamesArmed: false }
+    const place: Place = { key, path, depth, onData, onNames, ...state }
+    this.#places.set(key, place)
+    this.#markData(place)
+    this.#markNames(place)
+  }
+
+  #markData(place: Place): void {
+    if (this.#places.get(place.key) !== place) return
+    this.#dirtyData.add(place)
+    // A root that comes back may come back with children, and its list was not watched while it was away.
+    if (place.key === '' && !place.areNamesArmed) this.#markNames(place)
+    this.#wake.resolve(undefined)
+  }
+
+  #markNames(place: Place): void {
+    if (place.depth >= this.#depth || this.#places.get(place.key) !== place) return
+    this.#dirtyNames.add(place)
+    this.#wake.resolve(undefined)
+  }
+
+  #remove(key: string): void {
+    const place = this.#places.get(key)
+    if (place === undefined) return
+    for (const name of place.names) this.#remove(keyOf(place, name))
+    this.#places.delete(key)
+    this.#dirtyData.delete(place)
+    this.#dirtyNames.delete(place)
+    this.#disarm(place)
+  }
+
+  #disarm(place: Place): void {
+    if (place.isDataArmed) this.#client.unwatch(place.path, place.onData)
+    if (place.areNamesArmed) this.#client.unwatch(place.path, place.onNames)
+  }
+
+  #publish(): void {
+    const nodes = new Map<string, MirrorNode>()
+    this.#collect('', nodes)
+    const resync = this.#isResync
+    this.#isResync = false
+    const before = this.snapshot
+    if (before !== undefined && !resync && isSame(before.nodes, nodes)) return
+    this.feed.publish(Object.freeze({ nodes, generation: (before?.generation ?? 0) + 1 }), resync)
+    this.#first.resolve(undefined)
+  }
+
+  #collect(key: string, nodes: Map<string, MirrorNode>): void {
+    const place = this.#places.get(key)
+    if (place === undefined || place.node === null) return
+    nodes.set(key, place.node)
+    for (const name of place.names) this.#collect(keyOf(place, name), nodes)
+  }
+
+  #lookAtSession(state: ClientState): void {
+    if (state.status === 'closed') void this.close()
+    const wasInTouch = this.#isInTouch
+    this.#isInTouch = state.status === 'connected'
+    if (state.status !== 'connected') return
+    const isNew = state.sessionId !== this.#sessionId
+    this.#sessionId = state.sessionId
+    if (isNew || !wasInTouch) this.#resync(isNew)
+  }
+
+  #resync(isNewSession: boolean): void {
+    this.#needsSync = true
+    this.#isResync = this.snapshot !== undefined
+    for (const place of this.#places.values()) {
+      // Watches die with their session.
+      if (isNewSession) place.isDataArmed = place.areNamesArmed = false
+      this.#markData(place)
+      this.#markNames(place)
+    }
+  }
+
+  async #pause(error: unknown): Promise<void> {
+    const { signal } = this.#closing
+    if (signal.aborted) return
+    if (isCoordinationError(error, 'CLIENT_CLOSED')) return this.close()
+    if (!isCoordinationError(error, 'CONNECTION_LOSS', 'SESSION_EXPIRED')) this.#client.report(error)
+    await delay(RETRY_MS * Math.random(), signal).catch(() => undefined)
+  }
+}
+
+/**
+ * The events of one transaction come in one turn of the event loop. Once all of them are there, one batch of reads sees
+ * all that it has changed; read apart, two nodes that always change together would keep each other dirty.
+ */
+function untilTurnEnds(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+}
+
+function keyOf(parent: Place, name: string): string {
+  return parent.key === '' ? name : `${parent.key}/${name}`
+}
+
+function isSame(a: ReadonlyMap<string, MirrorNode>, b: ReadonlyMap<string, MirrorNode>): boolean {
+  if (a.size !== b.size) return false
+  for (const [key, node] of a) if (b.get(key) !== node) return false
+  return true
+}

@@ -1,0 +1,104 @@
+/**
+ * Fair lock: contenders are served in the order in which they asked.
+ *
+ * Model     one ephemeral sequential node per contender under `path`; the lowest holds.
+ * Safety    at most one contender is lowest; a paused holder may overlap its successor, so guard with `lease.token`.
+ * Liveness  a release or an expiry wakes exactly one successor.
+ * Cost      uncontended: 2 round trips; waiting: 1 watch on the predecessor; hand-over: 1 event + 1 read.
+ * Source    ZooKeeper recipes, "Locks"; Curator InterProcessMutex, whose names of nodes these are by default.
+ */
+import type { Client } from '../../core/client.ts'
+import { optionNames, refuseUnknown, validateClient } from '../../core/options.ts'
+import { textOf } from '../../core/value-text.ts'
+import type { Contender, LockLayout } from '../engine/contender-names.ts'
+import type { AcquireOptions, Admission, ContenderInfo, TryAcquireOptions } from '../engine/contenders.ts'
+import { Contenders } from '../engine/contenders.ts'
+import type { Lease } from '../engine/lease.ts'
+import type { TimedWaitOptions } from '../engine/wait.ts'
+
+const KIND = 'lock'
+
+const LAYOUTS: readonly LockLayout[] = ['curator', 'kazoo']
+
+/** Options of {@link FairLock}. */
+export interface FairLockOptions {
+  /**
+   * Whose names this client's contenders have: those of Curator's InterProcessMutex (`curator`, the default) or of
+   * kazoo's Lock (`kazoo`), so that processes in other languages see them. Contenders of either are seen here.
+   */
+  readonly layout?: LockLayout
+}
+
+const OPTIONS = optionNames<FairLockOptions>({ layout: true })
+
+/** A lock that is given out first come, first served. The lease is the owner: whoever has it may release it. */
+export class FairLock {
+  readonly #contenders: Contenders
+
+  /**
+   * Makes a lock's client side; nothing is sent.
+   *
+   * @param client - on whose session contenders live
+   * @param path - the lock; its node is made when it is needed, and removed by the servers when nobody needs it
+   * @param options - whose names of nodes to use
+   * @throws TypeError if the path is none, or for a wrong option
+   */
+  constructor(client: Client, path: string, options: FairLockOptions = {}) {
+    validateClient(client, 'FairLock')
+    refuseUnknown(options, OPTIONS, 'FairLock')
+    const { layout = 'curator' } = options
+    if (!LAYOUTS.includes(layout)) throw new TypeError(`layout must be 'curator' or 'kazoo', got ${textOf(layout)}`)
+    this.#contenders = new Contenders(client, path, KIND, lowestHolds, layout)
+  }
+
+  /** The lock's path. */
+  get path(): string {
+    return this.#contenders.path
+  }
+
+  /**
+   * Acquires the lock after every earlier contender.
+   *
+   * @param options.signal - ends the wait; the contender's node is removed before this rejects
+   * @param options.waitMs - longest wait in milliseconds; no limit by default
+   * @param options.data - what this contender says of itself; see {@link FairLock.contenders}
+   * @param options.onSessionLoss - what to do when the session ends during the wait, and the place in the queue with
+   * it: `reject` by default, or `queue-again`
+   * @returns the lease; `lease.token` grows strictly with every acquisition of this path
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED` (not with `queue-again`), `CLIENT_CLOSED`, or
+   * what the servers refused; in each case this contender no longer waits, and what could not be removed at once is
+   * counted by `pendingCleanups`. While no server is in touch it waits for one
+   * @throws TypeError or RangeError for a wrong option
+   */
+  acquire(options: AcquireOptions = {}): Promise<Lease> {
+    return this.#contenders.acquire(options)
+  }
+
+  /**
+   * Acquires the lock if nobody has it and nobody waits for it. On a lock that is taken it creates no node.
+   *
+   * @param options - as for {@link FairLock.acquire}
+   * @returns the lease, or null if it is taken
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, or what the
+   * servers refused; in each case this contender no longer waits
+   * @throws TypeError or RangeError for a wrong option
+   */
+  tryAcquire(options: TryAcquireOptions = {}): Promise<Lease | null> {
+    return this.#contenders.tryAcquire(options)
+  }
+
+  /**
+   * Lists the holder and those who wait, in the order in which they are served.
+   *
+   * @param options - what ends the reading
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
+   */
+  contenders(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {
+    return this.#contenders.list(options)
+  }
+}
+
+function lowestHolds(queue: readonly Contender[], own: number): Admission {
+  const predecessor = queue[own - 1]
+  return predecessor === undefined ? { granted: true } : { granted: false, watch: predecessor.name }
+}

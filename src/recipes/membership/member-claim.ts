@@ -1,0 +1,159 @@
+/**
+ * Claim: how a member gets hold of the node under its id, over lost answers, and what is its own there.
+ *
+ * Safety    a node is the member's by its creation, whatever somebody has written into it, or by the mark in its data.
+ *           Any other is another member's. One that an older session of the same handle has left is replaced by one
+ *           atomic delete and create.
+ */
+import type { NodeData, Stat } from '../../core/backend.ts'
+import { abortable, deferred } from '../../core/async.ts'
+import type { Client } from '../../core/client.ts'
+import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
+import { optionNames, refuseUnknown } from '../../core/options.ts'
+import { nameOf, parentOf } from '../../core/path.ts'
+import { checkSessionLoss } from '../engine/contenders.ts'
+import type { OnSessionLoss } from '../engine/contenders.ts'
+import { CREATE_ATTEMPTS_MAX, checkIdentity, isOutcomeUnknown, readSynced } from '../engine/protected-writes.ts'
+import type { OwnedNode } from '../engine/protected-writes.ts'
+import { unmarkData } from '../engine/marked-data.ts'
+import type { TimedWaitOptions } from '../engine/wait.ts'
+import { sessionOver } from '../engine/wait.ts'
+
+/** Options of {@link GroupMembership.join}. */
+export interface JoinOptions<T> extends TimedWaitOptions {
+  /** What the member says of itself; nothing by default. */
+  readonly data?: T
+  /**
+   * What to do when the session ends, or the servers are out of reach, before it has registered: `reject` by default,
+   * or `queue-again`, for as long as the wait lasts.
+   */
+  readonly onSessionLoss?: OnSessionLoss
+}
+
+const JOIN_OPTIONS = optionNames<JoinOptions<unknown>>({ data: true, onSessionLoss: true, waitMs: true, signal: true })
+
+/**
+ * Checks the options of a join.
+ *
+ * @throws TypeError with the option's name and value
+ */
+export function checkJoinOptions(options: JoinOptions<unknown>): void {
+  refuseUnknown(options, JOIN_OPTIONS, 'join')
+  checkSessionLoss(options.onSessionLoss)
+}
+
+/** Who claims a node, and where. */
+export interface Claimant {
+  readonly client: Client
+  readonly path: string
+  /** The mark of this handle. */
+  readonly mark: string
+  /** The node of its latest registration. */
+  readonly known: OwnedNode | null
+  /** Whether it goes on when its session ends. */
+  readonly queuesAgain: boolean
+  /** Ends the claim. */
+  readonly signal: AbortSignal
+  /** Is told of each write of the node, which may yet make one. */
+  readonly onWrite: (writing: Promise<unknown>) => void
+}
+
+/** What a claim came to. */
+export interface Claimed {
+  readonly stat: Stat
+  /** Whether it holds the data that were given, rather than older ones. */
+  readonly isFresh: boolean
+}
+
+/**
+ * Gets hold of the node.
+ *
+ * @param bytes - its data
+ * @throws CoordinationError `MEMBER_EXISTS` if another has it
+ */
+export async function claim(claimant: Claimant, bytes: Uint8Array): Promise<Claimed> {
+  const { client, path, queuesAgain, signal } = claimant
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const created = await write(claimant, client.create(path, bytes, { mode: 'ephemeral', owned: true }))
+      return { stat: created.stat, isFresh: true }
+    } catch (error) {
+      if (attempt === CREATE_ATTEMPTS_MAX || signal.aborted) throw error
+      if (!queuesAgain && isCoordinationError(error, 'SESSION_EXPIRED')) throw sessionOver(path, error)
+      if (isCoordinationError(error, 'NO_NODE')) {
+        await client.makePath(parentOf(path), { signal })
+        continue
+      }
+      if (!isCoordinationError(error, 'NODE_EXISTS') && !isOutcomeUnknown(error)) throw error
+    }
+    const found = await readSynced(client, path, signal)
+    if (found === null) continue
+    if (!isOwn(claimant, found)) throw memberExists(path, found.stat)
+    if (found.stat.ephemeralOwner === client.sessionId) return { stat: found.stat, isFresh: false }
+    const replaced = await replace(claimant, found.stat, bytes)
+    if (replaced !== null) return { stat: replaced, isFresh: true }
+  }
+}
+
+/** Whether a node is of this handle: by its creation, or by its mark. */
+export function isOwn({ mark, known }: Pick<Claimant, 'mark' | 'known'>, { data, stat }: NodeData): boolean {
+  return stat.czxid === known?.czxid || unmarkData(data)?.mark === mark
+}
+
+/**
+ * Waits until whoever has a node may have left it, or a watch may have been lost.
+ *
+ * @param signal - ends the wait
+ */
+export async function untilFree(client: Client, path: string, signal: AbortSignal): Promise<void> {
+  const bell = deferred<undefined>()
+  const ring = (): void => bell.resolve(undefined)
+  const unlisten = client.onState(ring)
+  try {
+    const stat = await client.exists(path, { watch: ring, signal })
+    if (stat !== null) await abortable(bell.promise, signal)
+  } catch (error) {
+    if (!isPassing(error) && !signal.aborted) client.report(error)
+  } finally {
+    unlisten()
+    client.unwatch(path, ring)
+  }
+}
+
+/** Whether an error may be gone at another attempt. */
+export function isPassing(error: unknown): boolean {
+  return isOutcomeUnknown(error) || isCoordinationError(error, 'CONNECTION_LOSS', 'SESSION_EXPIRED', 'SESSION_MOVED')
+}
+
+/** Replaces what an older session has left. Null: something else has happened to it, look again. */
+async function replace(claimant: Claimant, { czxid, version }: Stat, data: Uint8Array): Promise<Stat | null> {
+  const { client, path } = claimant
+  try {
+    const [, , created] = await write(
+      claimant,
+      client.multi([
+        checkIdentity({ path, czxid }),
+        { type: 'delete', path, version },
+        { type: 'create', path, data, mode: 'ephemeral', owned: true },
+      ]),
+    )
+    return created?.type === 'create' ? created.stat : null
+  } catch (error) {
+    if (isCoordinationError(error, 'BAD_VERSION', 'NO_NODE', 'NODE_EXISTS') || isOutcomeUnknown(error)) return null
+    throw error
+  }
+}
+
+function write<R>({ onWrite, signal }: Claimant, writing: Promise<R>): Promise<R> {
+  onWrite(writing)
+  return abortable(writing, signal)
+}
+
+function memberExists(path: string, { ctime, ephemeralOwner }: Stat): CoordinationError {
+  const id = JSON.stringify(nameOf(path))
+  const since = new Date(ctime).toISOString()
+  const message = `another member has the id ${id} since ${since}, on session `
+    + `0x${ephemeralOwner.toString(16)}. If a process left it that was started again, it goes when that session ends: `
+    + 'join({ waitMs }) waits for that'
+  return new CoordinationError('MEMBER_EXISTS', message, { outcome: 'rejected', path })
+}
