@@ -8,7 +8,7 @@ import type { Capabilities, CreateMode, CreateOptions, Operation } from './backe
 import type { ClientCreateOptions, CloseOptions, ConnectOptions, Data, MakePathOptions } from './client.ts'
 import type { ReadOptions, VersionOptions, WaitOptions } from './client.ts'
 import { CoordinationError } from './errors.ts'
-import type { ErrorListener } from './event-queue.ts'
+import type { ErrorListener } from './session/event-queue.ts'
 import { optionNames, refuseUnknown, requireFunction, validateInteger, validateSignal } from './options.ts'
 import { validateTime } from './options.ts'
 import { validatePath, validatePrefix } from './path.ts'

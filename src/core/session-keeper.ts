@@ -9,7 +9,7 @@ import type { Deferred } from './async.ts'
 import type { Backend, Session, SessionState } from './backend.ts'
 import type { ClientState } from './client.ts'
 import { CoordinationError, isCoordinationError } from './errors.ts'
-import type { ErrorListener } from './event-queue.ts'
+import type { ErrorListener } from './session/event-queue.ts'
 import { repeat } from './retry.ts'
 
 /** What a keeper needs of its client. */

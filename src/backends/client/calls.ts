@@ -4,7 +4,7 @@
  */
 import type { Children, CreateMode, CreateOptions, Created, NodeData, Operation } from '../../core/backend.ts'
 import type { OperationResult, Stat, Watcher } from '../../core/backend.ts'
-import type { CallFailure } from '../../core/call-queue.ts'
+import type { CallFailure } from '../../core/session/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { refusal } from '../../core/refusal.ts'
 import { CreateFlag, Err, OpCode, errorCodeOf } from '../wire/codes.ts'

@@ -5,8 +5,8 @@
  *           too, and what proves that the session lives. So the calls in flight are bounded, and the rest waits here,
  *           where a proof overtakes it. A burst of calls then costs no lease, whatever its length.
  */
-import { CALLS_MAX } from '../../core/call-queue.ts'
-import type { CallFailure, CallQueue } from '../../core/call-queue.ts'
+import { CALLS_MAX } from '../../core/session/call-queue.ts'
+import type { CallFailure, CallQueue } from '../../core/session/call-queue.ts'
 import { Fifo } from '../../core/fifo.ts'
 import type { Call } from './calls.ts'
 

@@ -5,7 +5,7 @@
  * Model     one session, at most one connection at a time. Calls made while no server is in touch wait for the next
  *           one; calls in flight when a connection is lost fail, since nobody can tell what became of them.
  * Order     replies come in the order of the requests; a watch callback is called before the reply of any later read
- *           resolves. For that, everything that arrives behind an event queues up behind it (core/event-queue.ts);
+ *           resolves. For that, everything that arrives behind an event queues up behind it (session/event-queue.ts);
  *           while no event waits, a reply resolves its promise directly.
  * Lease     the servers end a session when they have heard nothing for its time-out T, counted from when they
  *           *received* something, which is not before we sent it. What proves that they have is in lease.ts.
@@ -15,9 +15,9 @@
 import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
 import type { Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
 import { Deadline, abortedError, deferred, whenAborted } from '../../core/async.ts'
-import { CLOSED, CallQueue, EXPIRED, FULL } from '../../core/call-queue.ts'
+import { CLOSED, CallQueue, EXPIRED, FULL } from '../../core/session/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
-import { EventQueue } from '../../core/event-queue.ts'
+import { EventQueue } from '../../core/session/event-queue.ts'
 import type { Dialer } from './channel.ts'
 import { ClientAttempts } from './attempts.ts'
 import { Call, createCall, multiOperation, oversizeOf } from './calls.ts'

@@ -1,7 +1,7 @@
 /** The state of a client's session, and who listens to it. */
 import type { SessionState } from '../../core/backend.ts'
-import type { EventQueue } from '../../core/event-queue.ts'
-import { Listeners } from '../../core/listeners.ts'
+import type { EventQueue } from '../../core/session/event-queue.ts'
+import { Listeners } from '../../core/session/listeners.ts'
 
 /** Keeps the state, and tells every change in order, from the session's queue. */
 export class ClientStates {

@@ -1,6 +1,6 @@
 /** Calls of the session interface on their way: what is asked for, and who waits for the answer. */
 import type { Operation, OperationResult } from '../../core/backend.ts'
-import type { CallFailure } from '../../core/call-queue.ts'
+import type { CallFailure } from '../../core/session/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import type { ErrorCode } from '../../core/errors.ts'
 import { refusal } from '../../core/refusal.ts'

@@ -1,5 +1,5 @@
 /** A call of the session interface on its way: the script that it became, and what ends it. */
-import type { CallFailure } from '../../core/call-queue.ts'
+import type { CallFailure } from '../../core/session/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import type { Reply } from './reply.ts'
 import type { ScriptName } from './io/script.ts'

@@ -8,7 +8,7 @@
  */
 import type { Stat } from '../../core/backend.ts'
 import { isCoordinationError } from '../../core/errors.ts'
-import type { EventQueue } from '../../core/event-queue.ts'
+import type { EventQueue } from '../../core/session/event-queue.ts'
 import { failCall } from './calls.ts'
 import type { Call } from './calls.ts'
 import type { Hub } from './hub.ts'

@@ -8,8 +8,8 @@
  * Again     a write that the server has not counted makes it refuse the writes after it: when all that is in flight is
  *           answered, they are sent again, with new numbers.
  */
-import { CALLS_MAX } from '../../core/call-queue.ts'
-import type { CallQueue } from '../../core/call-queue.ts'
+import { CALLS_MAX } from '../../core/session/call-queue.ts'
+import type { CallQueue } from '../../core/session/call-queue.ts'
 import { Fifo } from '../../core/fifo.ts'
 import type { Call } from './calls.ts'
 import type { ScriptName } from './io/script.ts'

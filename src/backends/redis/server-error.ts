@@ -1,5 +1,5 @@
 /** What a Redis server answers with when it does not do a script, and what callers are told of it. */
-import type { CallFailure } from '../../core/call-queue.ts'
+import type { CallFailure } from '../../core/session/call-queue.ts'
 import type { ErrorCode } from '../../core/errors.ts'
 import type { Address } from './driver.ts'
 

@@ -1,7 +1,7 @@
 /** The state of one session and who listens to it. */
 import type { SessionState } from '../../core/backend.ts'
-import type { EventQueue } from '../../core/event-queue.ts'
-import { Listeners } from '../../core/listeners.ts'
+import type { EventQueue } from '../../core/session/event-queue.ts'
+import { Listeners } from '../../core/session/listeners.ts'
 
 /** A state that is told from the session's ordered queue whenever it changes. */
 export class SessionStates {

@@ -5,10 +5,10 @@ import type { Children, Created, CreateMode, CreateOptions, NodeData, Operation 
 import type { OperationResult, Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
 import { isSequential } from '../../core/arguments.ts'
 import { makePath } from '../../core/make-path.ts'
-import { Namespace } from '../../core/namespace.ts'
+import { Namespace } from '../../core/session/namespace.ts'
 import { parentOf } from '../../core/path.ts'
 import { thrownAsSeenFrom } from '../../core/refusal.ts'
-import { WatchWrappers } from '../../core/watch-wrappers.ts'
+import { WatchWrappers } from '../../core/session/watch-wrappers.ts'
 
 /** Puts a session under a chroot; see the head of this file. */
 export class ChrootSession implements Session {

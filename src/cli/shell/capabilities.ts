@@ -5,7 +5,7 @@
 import { OpCode } from '../../backends/wire/codes.ts'
 import type { Acl, ClientInfo, ReplyBodies, RequestBodies } from '../../backends/wire/records.ts'
 import type { Stat } from '../../core/backend.ts'
-import { Namespace } from '../../core/namespace.ts'
+import { Namespace } from '../../core/session/namespace.ts'
 import { validatePath, validatePrefix } from '../../core/path.ts'
 import type { PersistentWatchMode, PersistentWatcher, SideRequests } from './side-requests.ts'
 

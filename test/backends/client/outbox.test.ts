@@ -1,7 +1,7 @@
 /** What a session has to send, and what of it waits for the answers of the rest. */
 import { describe, expect, it } from 'vitest'
-import { CallQueue } from '../../../src/core/call-queue.ts'
-import type { CallFailure } from '../../../src/core/call-queue.ts'
+import { CallQueue } from '../../../src/core/session/call-queue.ts'
+import type { CallFailure } from '../../../src/core/session/call-queue.ts'
 import { Call } from '../../../src/backends/client/calls.ts'
 import { ClientOutbox } from '../../../src/backends/client/outbox.ts'
 import { OpCode } from '../../../src/backends/wire/codes.ts'

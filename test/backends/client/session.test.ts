@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openClientSession } from '../../../src/backends/client/session.ts'
 import type { ClientSessionOptions } from '../../../src/backends/client/options.ts'
-import { CALLS_MAX } from '../../../src/core/call-queue.ts'
+import { CALLS_MAX } from '../../../src/core/session/call-queue.ts'
 import { Err, OpCode } from '../../../src/backends/wire/codes.ts'
 import { OPEN_ACL } from '../../../src/backends/wire/records.ts'
 import type { Session, SessionState } from '../../../src/core/backend.ts'

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { EventQueue } from '../../../src/core/event-queue.ts'
+import { EventQueue } from '../../../src/core/session/event-queue.ts'
 import type { Call } from '../../../src/backends/redis/calls.ts'
 import { Hub } from '../../../src/backends/redis/hub.ts'
 import { settingsOf } from '../../../src/backends/redis/options.ts'

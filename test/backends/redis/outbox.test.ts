@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { CallQueue } from '../../../src/core/call-queue.ts'
+import { CallQueue } from '../../../src/core/session/call-queue.ts'
 import { ownCall } from '../../../src/backends/redis/calls.ts'
 import type { Call } from '../../../src/backends/redis/calls.ts'
 import { Outbox } from '../../../src/backends/redis/outbox.ts'

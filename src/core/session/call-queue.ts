@@ -2,9 +2,9 @@
  * The calls of one session that have no answer yet: in flight on the present connection, or waiting for the next one.
  * Servers answer in the order in which they were asked.
  */
-import { Deadline } from './async.ts'
-import type { ErrorCode, Outcome } from './errors.ts'
-import { Fifo } from './fifo.ts'
+import { Deadline } from '../async.ts'
+import type { ErrorCode, Outcome } from '../errors.ts'
+import { Fifo } from '../fifo.ts'
 
 /** Calls without an answer that one session holds, in flight and waiting; more are refused as not sent. */
 export const CALLS_MAX = 65_536

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { EventQueue } from '../../src/core/event-queue.ts'
+import { EventQueue } from '../../../src/core/session/event-queue.ts'
 
 /** Lets every microtask run. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -1,12 +1,12 @@
 import { describe, expect, it, vi } from 'vitest'
-import { embedded } from '../../src/backends/embedded/index.ts'
-import { connect } from '../../src/core/client.ts'
-import { EventQueue } from '../../src/core/event-queue.ts'
-import { Listeners } from '../../src/core/listeners.ts'
-import { modelBackend } from '../../src/testing/index.ts'
-import { outcomeOf } from '../outcomes.ts'
-import { useRig } from './rig.ts'
-import { STAT } from './scripted-backend.ts'
+import { embedded } from '../../../src/backends/embedded/index.ts'
+import { connect } from '../../../src/core/client.ts'
+import { EventQueue } from '../../../src/core/session/event-queue.ts'
+import { Listeners } from '../../../src/core/session/listeners.ts'
+import { modelBackend } from '../../../src/testing/index.ts'
+import { outcomeOf } from '../../outcomes.ts'
+import { useRig } from '../rig.ts'
+import { STAT } from '../scripted-backend.ts'
 
 const rig = useRig()
 const { connected, settle } = rig

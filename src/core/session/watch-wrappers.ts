@@ -5,7 +5,7 @@
  * Limit     a wrapper is forgotten when it fires, is unwatched, or its read fails; those that die silently with their
  *           session go with `clear()`.
  */
-import type { Watcher } from './backend.ts'
+import type { Watcher } from '../backend.ts'
 import { functionText } from './event-queue.ts'
 
 /** The watch of one read. */
