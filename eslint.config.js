@@ -59,7 +59,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.ts', 'sim/**/*.ts'],
     rules: {
       'no-console': 'error',
       'no-restricted-globals': ['error', 'WeakRef', 'FinalizationRegistry'],

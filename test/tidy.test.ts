@@ -74,8 +74,8 @@ const ENTRY_POINTS = [
   'src/backends/etcd/index.ts',
   'src/backends/redis/index.ts',
   'src/testing/index.ts',
-  'src/testing/simulation/main.ts',
-  'src/testing/simulation/worker.ts',
+  'sim/main.ts',
+  'sim/worker.ts',
   'src/cli/main.ts',
 ]
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { chmodSync, copyFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { compileInto, scratchFolder } from '../testing/simulation/compiled.ts'
+import { compileInto, scratchFolder } from '../support/compiled.ts'
 
 /** Longest time to compile the program and to start a server on a busy machine, in milliseconds. */
 export const START_MS_MAX = 180_000

@@ -7,7 +7,7 @@
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { compileInto, scratchFolder } from '../testing/simulation/compiled.ts'
+import { compileInto, scratchFolder } from '../support/compiled.ts'
 import { freePort, isListening, startProcess, untilReady } from './process.ts'
 import type { EngineProcess } from './process.ts'
 

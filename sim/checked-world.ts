@@ -1,0 +1,29 @@
+/** What checks see of a world: enough to judge it, and little enough to write a wrong one by hand. */
+import type { Backend } from '../src/core/backend.ts'
+import type { Recovered } from '../src/backends/embedded/server/zab/journal.ts'
+import type { ServerStatus } from '../src/backends/embedded/server/ready.ts'
+import type { DiskObserver } from '../src/testing/simulation/disk.ts'
+import type { SimNode } from '../src/testing/simulation/kernel.ts'
+import type { NetworkTap } from '../src/testing/simulation/network.ts'
+import type { WorldEvent, WorldOptions } from '../src/testing/simulation/world.ts'
+
+/** One server, as checks see it. */
+export interface CheckedServer {
+  readonly id: number
+  readonly node: SimNode
+  readonly disk: { observer: DiskObserver | null; load(): Recovered }
+  /** Its present life; null while it is down. */
+  host(): { status(): ServerStatus; snapshot(): Uint8Array } | null
+}
+
+/** A world, as checks see it. */
+export interface CheckedWorld {
+  readonly kernel: { readonly nowMs: number; readonly latest: SimNode | null; fail(error: unknown): void }
+  readonly network: { tap: NetworkTap | null }
+  /** By id, from 1. */
+  readonly servers: readonly CheckedServer[]
+  readonly voters: readonly CheckedServer[]
+  readonly events: readonly WorldEvent[]
+  readonly options: Pick<WorldOptions, 'server'>
+  wrapBackend: (backend: Backend, node: SimNode) => Backend
+}

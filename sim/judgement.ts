@@ -1,0 +1,211 @@
+/**
+ * What a request must become, given the state before it: the contract of the node model, written a second time.
+ *
+ * Model     each part of a write is looked at in turn, on top of what the parts before it did. The first one that is
+ *           refused refuses all.
+ * Source    core/backend.ts; the order of the checks is ZooKeeper's, so that a request that is wrong twice gets the
+ *           same error.
+ */
+import { parentOf, sequenceSuffix } from '../src/core/path.ts'
+import { CreateFlag, Err, OpCode } from '../src/backends/wire/codes.ts'
+import type { MultiOperation, Request } from '../src/backends/wire/records.ts'
+import type { TxnBody } from '../src/backends/wire/transactions.ts'
+import { sameBytes } from './ledger.ts'
+import { nextVersion } from './model.ts'
+import type { Model, NodeKind } from './model.ts'
+
+/** What one part becomes: a line that says everything but the data. */
+export interface Part {
+  readonly text: string
+  readonly data: Uint8Array | null
+}
+
+interface Facts {
+  readonly kind: NodeKind
+  /** Null: made by this write. */
+  readonly czxid: bigint | null
+  readonly version: number
+  readonly creates: number
+  readonly children: number
+}
+
+type WritePart = MultiOperation | Extract<Request, { readonly op: typeof OpCode.create }>
+
+const KINDS: ReadonlyMap<number, { readonly kind: NodeKind; readonly isSequential: boolean }> = new Map([
+  [CreateFlag.persistent, { kind: 'persistent', isSequential: false }],
+  [CreateFlag.ephemeral, { kind: 'ephemeral', isSequential: false }],
+  [CreateFlag.persistentSequential, { kind: 'persistent', isSequential: true }],
+  [CreateFlag.ephemeralSequential, { kind: 'ephemeral', isSequential: true }],
+  [CreateFlag.container, { kind: 'container', isSequential: false }],
+  [CreateFlag.persistentWithTtl, { kind: 'ttl', isSequential: false }],
+  [CreateFlag.persistentSequentialWithTtl, { kind: 'ttl', isSequential: true }],
+])
+
+/** The state after the parts that were looked at so far. */
+class Draft {
+  readonly #model: Model
+  readonly #sessionId: bigint
+  readonly #facts = new Map<string, Facts | null>()
+
+  constructor(model: Model, sessionId: bigint) {
+    this.#model = model
+    this.#sessionId = sessionId
+  }
+
+  /** What a part becomes, or the number of the error that refuses it. */
+  judge(part: WritePart): Part | number {
+    switch (part.op) {
+      case OpCode.create:
+      case OpCode.create2:
+      case OpCode.createContainer:
+      case OpCode.createTTL:
+        return this.#create(part.body.path, part.body.flags, part.body.data)
+      case OpCode.delete:
+        return this.#delete(part.body.path, part.body.version)
+      case OpCode.setData:
+        return this.#set(part.body.path, part.body.version, part.body.data)
+      case OpCode.check: {
+        const { path, version } = part.body
+        const node = this.#get(path)
+        if (node === null) return Err.noNode
+        return isVersion(version, node) ? { text: `check ${path}`, data: null } : Err.badVersion
+      }
+      case OpCode.checkCreation: {
+        const { path, version, czxid } = part.body
+        const node = this.#get(path)
+        if (node === null) return Err.noNode
+        if (node.czxid !== czxid) return Err.badVersion
+        return isVersion(version, node) ? { text: `check ${path}`, data: null } : Err.badVersion
+      }
+    }
+  }
+
+  #create(prefix: string, flags: number, data: Uint8Array | null): Part | number {
+    const mode = KINDS.get(flags)
+    if (mode === undefined) return Err.badArguments
+    if (mode.kind === 'ephemeral' && !this.#model.isOpen(this.#sessionId)) return Err.sessionExpired
+    const parentPath = prefix.lastIndexOf('/') === 0 ? '/' : prefix.slice(0, prefix.lastIndexOf('/'))
+    const parent = this.#get(parentPath)
+    if (parent === null) return Err.noNode
+    const path = mode.isSequential ? prefix + sequenceSuffix(parent.creates) : prefix
+    if (this.#get(path) !== null) return Err.nodeExists
+    if (parent.kind === 'ephemeral') return Err.noChildrenForEphemerals
+    this.#facts.set(parentPath, { ...parent, creates: (parent.creates + 1) | 0, children: parent.children + 1 })
+    this.#facts.set(path, { kind: mode.kind, czxid: null, version: 0, creates: 0, children: 0 })
+    return { text: `create ${mode.kind} ${path}`, data }
+  }
+
+  #delete(path: string, version: number): Part | number {
+    if (path === '/' || path === '/zookeeper' || path.startsWith('/zookeeper/')) return Err.badArguments
+    const node = this.#get(path)
+    if (node === null) return Err.noNode
+    if (!isVersion(version, node)) return Err.badVersion
+    if (node.children > 0) return Err.notEmpty
+    const parent = this.#get(parentOf(path))
+    if (parent !== null) this.#facts.set(parentOf(path), { ...parent, children: parent.children - 1 })
+    this.#facts.set(path, null)
+    return { text: `delete ${path}`, data: null }
+  }
+
+  #set(path: string, wanted: number, data: Uint8Array | null): Part | number {
+    const node = this.#get(path)
+    if (node === null) return Err.noNode
+    if (!isVersion(wanted, node)) return Err.badVersion
+    const version = nextVersion(node.version)
+    this.#facts.set(path, { ...node, version })
+    return { text: `set ${path} to version ${version}`, data }
+  }
+
+  #get(path: string): Facts | null {
+    const drafted = this.#facts.get(path)
+    if (drafted !== undefined) return drafted
+    const node = this.#model.node(path)
+    if (node === null) return null
+    const { kind, czxid, version, creates, deletes } = node
+    return { kind, czxid, version, creates, children: creates - deletes }
+  }
+}
+
+/**
+ * What a write must become.
+ *
+ * @param model - with everything before it, and nothing else
+ * @returns its parts; null if it is no write of nodes
+ */
+export function judge(model: Model, request: Request, sessionId: bigint): readonly Part[] | null {
+  const draft = new Draft(model, sessionId)
+  switch (request.op) {
+    case OpCode.multi: {
+      const parts: Part[] = []
+      for (const operation of request.body) {
+        const part = draft.judge(operation)
+        if (typeof part !== 'number') parts.push(part)
+        else return request.body.map((_, i) => refusal(i, parts.length, part))
+      }
+      return parts
+    }
+    case OpCode.create:
+    case OpCode.create2:
+    case OpCode.createContainer:
+    case OpCode.createTTL:
+    case OpCode.delete:
+    case OpCode.setData: {
+      const part = draft.judge(request)
+      return [typeof part === 'number' ? errorPart(part) : part]
+    }
+    default:
+      return null
+  }
+}
+
+/** What a transaction says, in the words of {@link judge}. */
+export function partsOf(txn: TxnBody): readonly Part[] {
+  switch (txn.type) {
+    case OpCode.multi:
+      return txn.body.flatMap(partsOf)
+    case OpCode.create:
+    case OpCode.create2: {
+      const kind = txn.body.ephemeral ? 'ephemeral' : 'persistent'
+      return [{ text: `create ${kind} ${txn.body.path}`, data: txn.body.data }]
+    }
+    case OpCode.createContainer:
+      return [{ text: `create container ${txn.body.path}`, data: txn.body.data }]
+    case OpCode.createTTL:
+      return [{ text: `create ttl ${txn.body.path}`, data: txn.body.data }]
+    case OpCode.delete:
+    case OpCode.deleteContainer:
+      return [{ text: `delete ${txn.body.path}`, data: null }]
+    case OpCode.setData:
+      return [{ text: `set ${txn.body.path} to version ${txn.body.version}`, data: txn.body.data }]
+    case OpCode.check:
+      return [{ text: `check ${txn.body.path}`, data: null }]
+    case OpCode.error:
+      return [errorPart(txn.body.err)]
+    default:
+      return []
+  }
+}
+
+/** Whether a transaction says what was judged, data and all. */
+export function sameParts(a: readonly Part[], b: readonly Part[]): boolean {
+  return a.length === b.length && a.every(({ text, data }, i) => {
+    const other = b[i]
+    return text === other?.text && sameData(data, other.data)
+  })
+}
+
+function sameData(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a === null || b === null ? (a?.length ?? 0) === (b?.length ?? 0) : sameBytes(a, b)
+}
+
+function refusal(index: number, refused: number, err: number): Part {
+  return errorPart(index < refused ? Err.ok : index === refused ? err : Err.runtimeInconsistency)
+}
+
+function errorPart(err: number): Part {
+  return { text: `error ${err}`, data: null }
+}
+
+function isVersion(wanted: number, { version }: Facts): boolean {
+  return wanted === -1 || wanted === version
+}

@@ -1,0 +1,66 @@
+/**
+ * What programs of a workload share: how they bear what the world does to them, and how long they wait for it to end.
+ */
+import { CoordinationError } from '../../src/core/errors.ts'
+import { Violation } from '../check.ts'
+import type { Kernel } from '../../src/testing/simulation/kernel.ts'
+
+/** A program that waits for something looks so many times, at most. */
+const LOOKS_MAX = 400
+
+/** What became of an attempt. */
+export type Attempted<T> =
+  | { readonly value: T; readonly error: null }
+  | { readonly value: null; readonly error: CoordinationError }
+
+/** Tries something that the world may make fail; any other error than that is thrown. */
+export async function attempt<T>(run: () => Promise<T>): Promise<Attempted<T>> {
+  try {
+    return { value: await run(), error: null }
+  } catch (error) {
+    if (!(error instanceof CoordinationError)) throw error
+    return { value: null, error }
+  }
+}
+
+/** Runs something under a signal that is aborted after some time, unless it has ended by then. */
+export async function abortedAfter<T>(delayMs: number, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController()
+  const timer = setTimeout(() => {
+    controller.abort(new Error('the program has changed its mind'))
+  }, delayMs)
+  try {
+    return await run(controller.signal)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Runs a check within a listener of an AbortSignal, whose errors end the process and not the run. */
+export function reported(kernel: Pick<Kernel, 'fail'>, check: () => void): void {
+  try {
+    check()
+  } catch (error) {
+    kernel.fail(error)
+  }
+}
+
+/**
+ * Waits until something holds.
+ *
+ * @param boundMs - by the clock of the node
+ * @param describe - what to say if it does not come to hold, behind the name of the check
+ * @throws Violation of liveness
+ */
+export async function eventually(
+  check: string,
+  boundMs: number,
+  holds: () => boolean,
+  describe: () => string,
+): Promise<void> {
+  const endMs = performance.now() + boundMs
+  while (!holds()) {
+    if (performance.now() >= endMs) throw new Violation(check, `${describe()} after ${boundMs} ms`, 'liveness')
+    await new Promise((resolve) => setTimeout(resolve, boundMs / LOOKS_MAX))
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * Locks in use: clients contend, work under their lease, write to what the lock guards, and give it back.
+ *
+ * Holders    a careful one looks at its lease before it writes; a careless one does not, and what it wrote may arrive
+ *            late. Faults make both of them stand still beyond the life of their sessions.
+ *            Nervous ones give their lease back from within a listener, at the first change of the connection.
+ * Losers     some release what they lost from within its signal, and some acquire again there.
+ * Closing    some clients are closed while they hold, or while they release.
+ * Waiters    wait without limit, for some time, until they change their mind, or not at all.
+ * End        everybody acquires every lock once more, which must be granted in time, and owes nothing when it goes.
+ */
+import type { Client, ClientState } from '../../src/core/client.ts'
+import { pendingCleanups } from '../../src/recipes/engine/cleanups.ts'
+import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
+import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
+import type { Lease } from '../../src/recipes/engine/lease.ts'
+import { Violation } from '../check.ts'
+import { LocksCheck } from '../checks/locks.ts'
+import type { LockKind } from '../checks/locks.ts'
+import { FencedResource } from '../fenced-resource.ts'
+import type { Probes } from '../../src/testing/simulation/probes.ts'
+import type { SeededRandom } from '../../src/testing/simulation/random.ts'
+import type { World } from '../../src/testing/simulation/world.ts'
+import type { ClientLife, MakeWorkload, WorkloadSetup } from '../workload.ts'
+import { abortedAfter, attempt, eventually, reported } from './attempt.ts'
+import { ClosedSession } from './closed-session.ts'
+import { Ear } from './ear.ts'
+
+/** Times are in ticks. */
+const PAUSE_TICKS_MAX = 5
+const WAIT_TICKS_MAX = 75
+const HOLD_TICKS_MAX = 3
+const WRITES_MAX = 3
+/** Part of the tenures that last longer than a session lives. */
+const LONG_TENURE_CHANCE = 0.03
+/** How long a write of a careless holder may be on its way. */
+const LATE_TICKS_MAX = 150
+/** How long the last grant may take once there is service: longer than any session lives on without its client. */
+const GRANT_TICKS = 3_000
+const CLEANUP_TICKS = 2_000
+const NERVOUS_CHANCE = 0.1
+const CLOSING_CHANCE = 0.01
+const ROOT = '/locks'
+
+/** What all users of the locks share. */
+interface Scene extends Pick<WorkloadSetup, 'operators'> {
+  readonly world: World
+  readonly probes: Probes
+  readonly check: LocksCheck
+  readonly locks: ReadonlyMap<string, LockKind>
+  readonly resources: ReadonlyMap<string, FencedResource>
+}
+
+/** Makes the workload `locks`. */
+export const makeLocks: MakeWorkload = ({ world, ledger, tap, owners, operators, probes, random }) => {
+  const locks = drawLocks(random)
+  const check = new LocksCheck({ clocks: world.kernel, ledger, tap, owners, probes, locks })
+  const resources = new Map([...locks.keys()].map((path) => [path, new FencedResource()]))
+  const scene = { world, probes, check, locks, resources, operators }
+  const program = (client: Client, life: ClientLife): Promise<void> => new LockUser(client, life, scene).run()
+  return { name: 'locks', checks: [check], hunted: ROOT, program }
+}
+
+function drawLocks(random: SeededRandom): Map<string, LockKind> {
+  const count = random.between(1, 3)
+  return new Map(Array.from({ length: count }, (_, index) => [
+    `${ROOT}/${index + 1}`,
+    random.chance(0.7) ? 'fair' : 'exclusive',
+  ]))
+}
+
+/** One life of one client that uses locks. */
+class LockUser {
+  readonly #client: Client
+  readonly #life: ClientLife
+  readonly #scene: Scene
+  readonly #locks: ReadonlyMap<string, FairLock | ExclusiveLock>
+  readonly #isCareful: boolean
+  /** How many tenures it works on at a time. */
+  readonly #hands: number
+  /** What was begun within listeners and has not ended. */
+  readonly #asides = new Set<Promise<void>>()
+  #isClosed = false
+
+  constructor(client: Client, life: ClientLife, scene: Scene) {
+    this.#client = client
+    this.#life = life
+    this.#scene = scene
+    this.#locks = new Map([...scene.locks].map(([path, kind]) => {
+      return [path, kind === 'fair' ? new FairLock(client, path) : new ExclusiveLock(client, path)]
+    }))
+    this.#isCareful = life.random.chance(0.5)
+    this.#hands = life.random.pick([1, 1, 2])
+  }
+
+  async run(): Promise<void> {
+    await Promise.all(Array.from({ length: this.#hands }, () => this.#work()))
+    while (this.#asides.size > 0) await Promise.all(this.#asides)
+    if (this.#isClosed) return
+    for (const path of this.#locks.keys()) await this.#acquireLast(path)
+    while (this.#asides.size > 0) await Promise.all(this.#asides)
+    const { check } = this.#scene
+    const cleanupMs = CLEANUP_TICKS * this.#life.tickMs
+    await eventually(check.name, cleanupMs, () => pendingCleanups(this.#client) === 0, () => 'L6: clean-ups are owed')
+    await attempt(() => this.#client.sync())
+    this.#lookForRest()
+  }
+
+  async #work(): Promise<void> {
+    const { random } = this.#life
+    const paths = [...this.#locks.keys()]
+    while (!this.#life.isEnding() && !this.#isClosed) {
+      const path = random.pick(paths)
+      const lease = await this.#acquire(path)
+      if (lease !== null) await this.#hold(path, lease)
+      if (this.#hands === 1 && this.#asides.size === 0) this.#lookForRest()
+      await this.#life.sleep(random.unit() * PAUSE_TICKS_MAX)
+    }
+  }
+
+  /** Acquires in one of the ways there are. Null: it did not come to that. */
+  async #acquire(path: string): Promise<Lease | null> {
+    const { random, tickMs } = this.#life
+    const lock = this.#lock(path)
+    const limitMs = random.unit() * WAIT_TICKS_MAX * tickMs
+    const drawPatienceMs = (): number => random.unit() * PAUSE_TICKS_MAX * tickMs
+    const ways: (() => Promise<Lease | null>)[] = [
+      () => lock.acquire(),
+      () => lock.acquire({ waitMs: limitMs, data: this.#life.node.name }),
+      () => abortedAfter(limitMs, (signal) => lock.acquire({ signal })),
+      () => abortedAfter(drawPatienceMs(), (signal) => lock.acquire({ signal })),
+      () => lock.tryAcquire(),
+      () => abortedAfter(drawPatienceMs(), (signal) => lock.tryAcquire({ signal })),
+    ]
+    const { value, error } = await attempt(random.pick(ways))
+    if (error?.code === 'TIMEOUT') this.#scene.probes.hit('lock-waiter-timed-out')
+    if (value !== null) this.#granted(path, value)
+    return value
+  }
+
+  #granted(path: string, lease: Lease): void {
+    this.#scene.check.granted(path, lease, this.#life.node)
+    const { random } = this.#life
+    if (random.chance(NERVOUS_CHANCE)) this.#beNervous(lease)
+    lease.signal.addEventListener('abort', () => {
+      this.#scene.probes.hit('lock-lost')
+      reported(this.#scene.world.kernel, () => this.#scene.check.lost(lease))
+      if (random.chance(0.3)) this.#aside(() => this.#release(lease))
+      if (random.chance(0.1)) this.#aside(() => this.#holdAgain(path))
+    })
+  }
+
+  /** Gives a lease back at the first change of the connection, from within the listener. */
+  #beNervous(lease: Lease): void {
+    const ear = new Ear<ClientState, void>(`a listener of ${this.#life.node.name}`, () => {
+      unlisten()
+      ear.over()
+      this.#aside(() => this.#release(lease))
+    })
+    const unlisten = this.#client.onState(ear.hear)
+  }
+
+  /** Does something from within a listener, which waits for nothing. */
+  #aside(run: () => Promise<void>): void {
+    const running: Promise<void> = run().finally(() => this.#asides.delete(running))
+    this.#asides.add(running)
+  }
+
+  async #holdAgain(path: string): Promise<void> {
+    const { value: lease } = await attempt(() => this.#lock(path).tryAcquire())
+    if (lease === null) return
+    this.#granted(path, lease)
+    await this.#release(lease)
+  }
+
+  async #hold(path: string, lease: Lease): Promise<void> {
+    const { random, tickMs } = this.#life
+    const isLong = random.chance(LONG_TENURE_CHANCE)
+    const holdTicks = isLong ? 2 * this.#client.sessionTimeoutMs / tickMs : HOLD_TICKS_MAX
+    const writes = random.between(1, WRITES_MAX)
+    for (let i = 0; i < writes; i++) {
+      await this.#life.sleep(random.unit() * holdTicks)
+      if (this.#isCareful && !isHeld(lease)) break
+      this.#write(path, lease.token)
+    }
+    await this.#scene.operators.atMoment(lease.path, this.#life.node, random)
+    if (random.chance(CLOSING_CHANCE)) await this.#close(lease)
+    else await this.#release(lease)
+  }
+
+  /** Closes the client while it holds, or while it releases. */
+  async #close(lease: Lease): Promise<void> {
+    const { check, probes } = this.#scene
+    const session = new ClosedSession(this.#client)
+    this.#isClosed = true
+    probes.hit('closed-in-tenure')
+    check.releasing(lease)
+    const releasing = this.#life.random.chance(0.5) ? lease.release() : Promise.resolve()
+    await this.#client.close()
+    await releasing
+    check.released(lease, session.idUnlessOver)
+  }
+
+  /** Writes to what the lock guards: what a careful holder writes is there at once, as it has just looked. */
+  #write(path: string, token: bigint): void {
+    const { world, check, resources } = this.#scene
+    const resource = resources.get(path)
+    if (resource === undefined) throw new RangeError(`nothing is guarded by ${path}`)
+    const { random, node, tickMs } = this.#life
+    const lateMs = random.chance(0.5) ? 0 : random.unit() * LATE_TICKS_MAX * tickMs
+    const arrive = (): boolean => {
+      const isAccepted = resource.write(token)
+      check.wrote(path, token, isAccepted)
+      return isAccepted
+    }
+    if (this.#isCareful) {
+      if (arrive() || check.isStruck(token)) return
+      throw new Violation(check.name, `L5: ${node.name} was sure of ${path}, and its write was refused`)
+    } else world.kernel.after(lateMs, null, 'write', arrive)
+  }
+
+  async #release(lease: Lease): Promise<void> {
+    const { check, probes } = this.#scene
+    let wasOutOfTouch = false
+    const unlisten = this.#client.onState(({ status }) => {
+      if (status === 'suspended') wasOutOfTouch = true
+    })
+    check.releasing(lease)
+    await lease.release()
+    unlisten()
+    if (wasOutOfTouch && lease.state === 'released') probes.hit('lock-released-late')
+    check.released(lease, this.#client.sessionId)
+  }
+
+  /** V4: once there is service and everybody comes to an end, everybody gets the lock. */
+  async #acquireLast(path: string): Promise<void> {
+    const { check } = this.#scene
+    const waitMs = GRANT_TICKS * this.#life.tickMs
+    for (;;) {
+      const { value: lease, error } = await attempt(() => this.#lock(path).acquire({ waitMs }))
+      if (error?.code === 'TIMEOUT') {
+        const queue = check.describe(path)
+        throw new Violation(check.name, `V4: ${this.#life.node.name} waited ${waitMs} ms: ${queue}`, 'liveness')
+      }
+      if (lease === null) continue
+      this.#granted(path, lease)
+      return this.#release(lease)
+    }
+  }
+
+  #lookForRest(): void {
+    const { sessionId } = this.#client
+    if (sessionId !== null && pendingCleanups(this.#client) === 0) this.#scene.check.owesNothing(sessionId)
+  }
+
+  #lock(path: string): FairLock | ExclusiveLock {
+    const lock = this.#locks.get(path)
+    if (lock === undefined) throw new RangeError(`there is no lock ${path}`)
+    return lock
+  }
+}
+
+function isHeld(lease: Lease): boolean {
+  try {
+    lease.throwIfLost()
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,123 @@
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import PQueue from 'p-queue'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CANARY, MUTANTS } from '../../sim/mutants/all.ts'
+import type { Caught, Directed, Equivalent, Mutant } from '../../sim/mutants/mutant.ts'
+import { applied } from '../../sim/mutants/patch.ts'
+import { compileSimulationInto, scratchFolder } from '../support/compiled.ts'
+import { failureOf, hunt } from './mutant-hunts.ts'
+
+/** Longest time for one mutant, in milliseconds: for a machine that has other things to do. Most take some seconds. */
+const HUNT_MS_MAX = 900_000
+/** Hunts at once: each has a process that is never idle. */
+const HUNTS_MAX = 2
+/** Seeds on which the code as it is must be found to be without fault. */
+const CLEAN_SEEDS = 20
+
+const caught = MUTANTS.flatMap((mutant) => withExpected(mutant, 'seeds'))
+const seenFromOutside = caught.filter(({ expected }) => expected.seedsWithoutAssertions !== undefined)
+/** The others, and the canary: until an assertion fails, a run goes the same way with and without assertions. */
+const seenFromInside = caught.filter(({ name, expected }) => {
+  return name === CANARY || expected.seedsWithoutAssertions === undefined
+})
+const directed = MUTANTS.flatMap((mutant) => withExpected(mutant, 'test'))
+const equivalent = MUTANTS.flatMap((mutant) => withExpected(mutant, 'because'))
+
+function withExpected(mutant: Mutant, key: 'seeds'): (Mutant & { readonly expected: Caught })[]
+function withExpected(mutant: Mutant, key: 'test'): (Mutant & { readonly expected: Directed })[]
+function withExpected(mutant: Mutant, key: 'because'): (Mutant & { readonly expected: Equivalent })[]
+function withExpected(mutant: Mutant, key: string): Mutant[] {
+  return key in mutant.expected ? [mutant] : []
+}
+
+const hunts = new PQueue({ concurrency: HUNTS_MAX })
+let folder = ''
+let compiled = ''
+
+beforeAll(() => {
+  folder = scratchFolder()
+  compiled = join(folder, 'code')
+  compileSimulationInto(compiled)
+})
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true })
+})
+
+describe('the mutants', () => {
+  it('have names of their own, and each says what it breaks and what it is kin to', () => {
+    expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length)
+    for (const { name, breaks, kin } of MUTANTS) {
+      expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/)
+      expect(breaks).toMatch(/^[A-Z].*\.$/)
+      expect(kin).not.toBe('')
+    }
+  })
+
+  it.each(MUTANTS)('fit the code: $name', ({ edits }) => {
+    expect(edits).not.toEqual([])
+    for (const edit of edits) {
+      const text = readFileSync(join(compiled, 'src', edit.file.replace(/\.ts$/, '.js')), 'utf8')
+      expect(applied(edit, text)).not.toBe(text)
+    }
+  })
+
+  it('say why where nobody can tell the difference', () => {
+    for (const { expected } of equivalent) expect(expected.because).toMatch(/^[A-Z].{100,}\.$/)
+  })
+
+  it('are for the greater part seen from outside too, the canary among them', () => {
+    expect(seenFromOutside.some(({ name }) => name === CANARY)).toBe(true)
+    expect(seenFromOutside.length).toBeGreaterThan(MUTANTS.length / 2)
+  })
+
+  it('that are seen from outside are found with assertions in the same seed, or before', () => {
+    const needsFewer = ({ expected }: (typeof caught)[number]): boolean =>
+      expected.seeds < (expected.seedsWithoutAssertions ?? 0)
+    expect(seenFromOutside.filter(needsFewer)).toEqual([])
+    expect(seenFromInside.length).toBeLessThan(caught.length)
+  })
+})
+
+describe('an edit', () => {
+  it('is refused where its text is missing, or there twice', () => {
+    const edit = { file: 'a.ts', from: 'x', to: 'y' }
+    expect(applied(edit, 'a x')).toBe('a y')
+    expect(() => applied(edit, 'a b')).toThrow('0 times in a.ts: x')
+    expect(() => applied(edit, 'x x')).toThrow('2 times in a.ts: x')
+  })
+})
+
+describe('nothing is found', () => {
+  const original = { name: 'original', breaks: '', kin: '', edits: [], expected: { seeds: CLEAN_SEEDS } }
+
+  it('in the code as it is, with or without assertions', async () => {
+    expect(await hunt(original, { compiled, seeds: CLEAN_SEEDS, assertions: 'on' })).toBeNull()
+    expect(await hunt(original, { compiled, seeds: CLEAN_SEEDS, assertions: 'off' })).toBeNull()
+  }, HUNT_MS_MAX)
+
+  it.each([...new Set(directed.map(({ expected }) => expected.test))])('by %s in the code as it is', async (test) => {
+    expect(await failureOf(test, original)).toBeNull()
+  }, HUNT_MS_MAX)
+})
+
+describe.concurrent('with assertions', () => {
+  it.each(seenFromInside)('$name is caught', async (mutant) => {
+    const { seeds } = mutant.expected
+    expect(await hunts.add(() => hunt(mutant, { compiled, seeds, assertions: 'on' }))).not.toBeNull()
+  }, HUNT_MS_MAX)
+})
+
+describe.concurrent('without assertions', () => {
+  it.each(seenFromOutside)('$name is caught', async (mutant) => {
+    const seeds = mutant.expected.seedsWithoutAssertions ?? 0
+    expect(await hunts.add(() => hunt(mutant, { compiled, seeds, assertions: 'off' }))).not.toBeNull()
+  }, HUNT_MS_MAX)
+})
+
+describe.concurrent('by a test of its own', () => {
+  it.each(directed)('$name is caught', async (mutant) => {
+    expect(await hunts.add(() => failureOf(mutant.expected.test, mutant))).toMatch(/\d+ failed/)
+  }, HUNT_MS_MAX)
+})
