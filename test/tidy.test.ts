@@ -21,48 +21,60 @@ const FILE_LINES_MAX = 500
 const FUNCTION_LINES_MAX = 70
 const LINE_COLUMNS_MAX = 120
 
-/** Who may import what: the first row whose `from` is a prefix of the importer holds. Nothing else may be imported. */
+const EMBEDDED = 'src/backends/embedded/'
+const SERVER = `${EMBEDDED}server/`
+/** A server is pure: of core it sees these alone. */
+const FOR_SERVERS = ['src/core/errors.ts', 'src/core/path.ts', 'src/core/assert.ts', 'src/backends/wire/']
+/** What the simulation may see: it drives the production host (decision 0005). */
+const SIMULATED = ['src/core/', 'src/recipes/', EMBEDDED, 'src/backends/wire/', 'src/backends/client/']
+
+/**
+ * Who may import what: the first row whose `from` is a prefix of the importer holds. Nothing else may be imported. A
+ * `*` is one folder, the same in the whole row.
+ */
 const LAYERS: readonly { readonly from: string; readonly to: readonly string[] }[] = [
   { from: 'src/index.ts', to: ['src/'] },
   { from: 'src/connect-url.ts', to: ['src/core/', 'src/backends/'] },
   { from: 'src/cli/', to: ['src/'] },
+  { from: 'sim/', to: ['sim/', 'src/testing/', ...SIMULATED] },
+  { from: 'src/testing/simulation/', to: ['src/testing/', ...SIMULATED] },
+  { from: 'src/testing/', to: ['src/testing/', 'src/core/', 'src/recipes/'] },
+  { from: 'src/recipes/*/', to: ['src/recipes/*/', 'src/recipes/engine/', 'src/core/'] },
+  // The number of learners is all that operators are shown of the consensus: a wall between the two halves.
+  { from: `${SERVER}zab/`, to: [`${SERVER}zab/`, `${SERVER}learner-counts.ts`, ...FOR_SERVERS] },
+  { from: `${SERVER}state/`, to: [`${SERVER}state/`, `${SERVER}random.ts`, ...FOR_SERVERS] },
   {
-    // The simulation drives the production host: decision 0005.
-    from: 'src/testing/simulation/',
-    to: ['src/testing/', 'src/core/', 'src/recipes/', 'src/backends/embedded/', 'src/backends/protocol/'],
+    from: `${SERVER}writes/`,
+    to: [`${SERVER}writes/`, `${SERVER}state/`, `${SERVER}size-stats.ts`, ...FOR_SERVERS],
   },
   {
-    from: 'src/testing/',
-    to: ['src/testing/', 'src/core/', 'src/recipes/', 'src/backends/embedded/server/', 'src/backends/protocol/'],
+    from: `${SERVER}clients/`,
+    to: [`${SERVER}clients/`, `${SERVER}writes/`, `${SERVER}state/`, `${SERVER}random.ts`, ...FOR_SERVERS],
   },
-  { from: 'src/recipes/', to: ['src/recipes/', 'src/core/'] },
+  { from: SERVER, to: [SERVER, ...FOR_SERVERS] },
   {
-    from: 'src/backends/embedded/server/',
-    to: [
-      'src/backends/embedded/server/',
-      'src/core/errors.ts',
-      'src/core/path.ts',
-      'src/core/assert.ts',
-      'src/backends/protocol/',
-    ],
+    from: `${EMBEDDED}host/`,
+    to: [`${EMBEDDED}host/`, SERVER, 'src/backends/wire/', 'src/backends/client/', 'src/core/'],
   },
-  { from: 'src/backends/embedded/', to: ['src/backends/embedded/', 'src/backends/protocol/', 'src/core/'] },
-  { from: 'src/backends/zookeeper/', to: ['src/backends/zookeeper/', 'src/backends/protocol/', 'src/core/'] },
-  { from: 'src/backends/protocol/', to: ['src/backends/protocol/', 'src/core/'] },
-  { from: 'src/backends/etcd/', to: ['src/backends/etcd/', 'src/core/'] },
-  { from: 'src/backends/redis/', to: ['src/backends/redis/', 'src/core/'] },
+  { from: EMBEDDED, to: [EMBEDDED, 'src/backends/wire/', 'src/backends/client/', 'src/core/'] },
+  {
+    from: 'src/backends/zookeeper/',
+    to: ['src/backends/zookeeper/', 'src/backends/wire/', 'src/backends/client/', 'src/core/'],
+  },
+  { from: 'src/backends/client/', to: ['src/backends/client/', 'src/backends/wire/', 'src/core/'] },
+  { from: 'src/backends/*/', to: ['src/backends/*/', 'src/core/'] },
   { from: 'src/core/', to: ['src/core/'] },
 ]
 
 /** The two halves of a server, which only server.ts may know both. */
-const SERVER = 'src/backends/embedded/server/'
-const STATE = ['tree', 'prepare', 'sessions', 'watches', 'state'].map((name) => `${SERVER}${name}.ts`)
-const CONSENSUS = ['election', 'leader', 'learner', 'zab'].map((name) => `${SERVER}${name}.ts`)
+const STATE = ['state', 'writes', 'clients'].map((room) => `${SERVER}${room}/`)
+const CONSENSUS = `${SERVER}zab/`
 
 /** The simulation's microtask checkpoint, child processes and command line, and its patches of files: decision 0005. */
-const SIMULATION_ON_NODE = ['native-drain', 'pool', 'worker', 'main', 'tally', 'mutants/patch'].map(
-  (name) => `src/testing/simulation/${name}.ts`,
-)
+const SIMULATION_ON_NODE = [
+  'src/testing/simulation/native-drain.ts',
+  ...['pool', 'worker', 'main', 'tally', 'mutants/patch'].map((name) => `sim/${name}.ts`),
+]
 
 const RUNTIME_DEPENDENCIES = ['p-queue', 'p-retry']
 /** Clients of engines: optional peers, and each only where its engine is. */
@@ -122,7 +134,9 @@ const BANNED_TEST: readonly Ban[] = [
 const NAMES_BANS = /^(test\/(tidy|lint)\.test\.ts|[a-z.]+\.config\.[jt]s)$/
 
 const isCode = (file: File): boolean => file.path.endsWith('.ts')
-const isSource = (file: File): boolean => isCode(file) && file.path.startsWith('src/')
+const isSource = (file: File): boolean => isCode(file) && isInSource(file.path)
+/** The source: what is published, and what verifies it. */
+const isInSource = (path: string): boolean => /^(src|sim)\//.test(path)
 const isTest = (file: File): boolean => isCode(file) && file.path.startsWith('test/')
 const isAny = (): boolean => true
 
@@ -142,12 +156,21 @@ function without(which: (file: File) => boolean, bans: readonly Ban[]): Rule['ch
 }
 
 function checkLayers(file: File): string[] {
-  const row = LAYERS.find(({ from }) => file.path.startsWith(from))
-  if (row === undefined) return [`${file.path}: belongs to no layer`]
+  const allowed = allowedFor(file.path)
+  if (allowed === null) return [`${file.path}: belongs to no layer`]
   return importsOf(file)
-    .filter(({ target }) => target.startsWith('src/') || target.startsWith('quorate'))
-    .filter(({ target }) => !row.to.some((allowed) => target.startsWith(allowed)))
+    .filter(({ target }) => isInSource(target) || target.startsWith('quorate'))
+    .filter(({ target }) => !allowed.some((prefix) => target.startsWith(prefix)))
     .map(({ target }) => `${file.path}: may not import ${target}`)
+}
+
+/** What a file may import, as prefixes; null if it belongs to no layer. */
+function allowedFor(path: string): readonly string[] | null {
+  for (const { from, to } of LAYERS) {
+    const found = new RegExp(`^${from.replace('*', '([^/]+)')}`).exec(path)
+    if (found !== null) return to.map((prefix) => prefix.replace('*', found[1] ?? ''))
+  }
+  return null
 }
 
 /** Follows imports inside server/, through any file but server.ts: none may reach both halves. */
@@ -161,15 +184,17 @@ function checkServerHalves(files: readonly File[]): string[] {
     return seen
   }
   return [...inside.keys()].filter((path) => {
-    const all = reached(path, new Set())
-    return STATE.some((state) => all.has(state)) && CONSENSUS.some((consensus) => all.has(consensus))
+    const all = [...reached(path, new Set())]
+    const isOfState = (one: string): boolean => STATE.some((room) => one.startsWith(room))
+    return all.some(isOfState) && all.some((one) => one.startsWith(CONSENSUS))
   }).map((path) => `${path}: knows both the state and the consensus`)
 }
 
 function checkThirdParty(file: File): string[] {
-  const mayUseNode = /^src\/(backends\/[a-z]+\/io|cli)\//.test(file.path) || SIMULATION_ON_NODE.includes(file.path)
+  const isOutside = /^src\/(backends\/([a-z]+\/io|embedded\/host)|cli)\//.test(file.path)
+  const mayUseNode = isOutside || SIMULATION_ON_NODE.includes(file.path)
   return importsOf(file)
-    .filter(({ target }) => !target.startsWith('src/'))
+    .filter(({ target }) => !isInSource(target))
     .filter(({ target }) => !(file.path.startsWith('src/core/') && RUNTIME_DEPENDENCIES.includes(target)))
     .filter(({ target }) => !PEERS.some(({ from, name }) => file.path.startsWith(from) && target === name))
     .filter(({ target }) => !(target.startsWith('node:') && mayUseNode))
@@ -295,13 +320,22 @@ const RULES: readonly Rule[] = [
     name: 'imports go only where the layers let them',
     check: each(isSource, checkLayers),
     bad: [
-      { 'src/core/client.ts': "import { FairLock } from '../recipes/fair-lock.ts'" },
-      { 'src/recipes/locks/fair-lock.ts': "import type { Ensemble } from '../backends/embedded/ensemble.ts'" },
+      { 'src/core/client.ts': "import { FairLock } from '../recipes/locks/fair-lock.ts'" },
+      { 'src/recipes/locks/fair-lock.ts': "import type { Ensemble } from '../../backends/embedded/ensemble.ts'" },
       { 'src/recipes/locks/fair-lock.ts': "import { connect } from 'quorate'" },
-      { 'src/backends/etcd/index.ts': "export { jute } from '../protocol/jute.ts'" },
-      { 'src/backends/embedded/server/state/tree.ts': "import { deferred } from '../../../core/async.ts'" },
-      { 'src/backends/embedded/server/state/tree.ts': "const host = await import('../io/host.ts')" },
+      { 'src/recipes/locks/fair-lock.ts': "import { ConfigCenter } from '../config/config-center.ts'" },
+      { 'src/recipes/engine/contenders.ts': "import { FairLock } from '../locks/fair-lock.ts'" },
+      { 'src/recipes/fair-lock.ts': '' },
+      { 'src/backends/etcd/index.ts': "export { jute } from '../wire/jute.ts'" },
+      { 'src/backends/wire/jute.ts': "import { Xids } from '../client/xids.ts'" },
+      { [`${SERVER}state/tree.ts`]: "import { deferred } from '../../../../core/async.ts'" },
+      { [`${SERVER}state/tree.ts`]: "const host = await import('../../host/host.ts')" },
+      { [`${SERVER}state/tree.ts`]: "import { Preparer } from '../writes/prepare.ts'" },
+      { [`${SERVER}zab/leader.ts`]: "import type { State } from '../state/state.ts'" },
+      { [`${EMBEDDED}host/host.ts`]: "import { Ensemble } from '../ensemble.ts'" },
       { 'src/testing/index.ts': "let ensemble: import('../backends/embedded/ensemble.ts').Ensemble" },
+      { 'src/testing/simulation/world.ts': "import { Model } from '../../../sim/model.ts'" },
+      { 'sim/model.ts': "import { Shell } from '../src/cli/shell/shell.ts'" },
       { 'src/elsewhere/file.ts': '' },
     ],
   },
@@ -309,12 +343,12 @@ const RULES: readonly Rule[] = [
     name: 'in a server, state and consensus do not know each other',
     check: checkServerHalves,
     bad: [
-      { [`${SERVER}tree.ts`]: "import { Zab } from './zab.ts'", [`${SERVER}zab.ts`]: '' },
-      { [`${SERVER}leader.ts`]: "import type { State } from './state.ts'", [`${SERVER}state.ts`]: '' },
+      { [`${SERVER}state/tree.ts`]: "import { Zab } from '../zab/zab.ts'", [`${SERVER}zab/zab.ts`]: '' },
+      { [`${SERVER}zab/leader.ts`]: "import type { State } from '../state/state.ts'", [`${SERVER}state/state.ts`]: '' },
       {
-        [`${SERVER}prepare.ts`]: "import { a } from './bridge.ts'",
-        [`${SERVER}bridge.ts`]: "import { Election } from './election.ts'",
-        [`${SERVER}election.ts`]: '',
+        [`${SERVER}writes/prepare.ts`]: "import { a } from '../bridge.ts'",
+        [`${SERVER}bridge.ts`]: "import { Election } from './zab/election.ts'",
+        [`${SERVER}zab/election.ts`]: '',
       },
     ],
   },
@@ -441,7 +475,8 @@ describe('the repository', () => {
 
   it('has files of each kind for the rules to look at', () => {
     const folders = new Set(files.map(({ path }) => path.split('/')[0]))
-    expect([...folders]).toEqual(expect.arrayContaining(['src', 'test', 'docs', 'package.json', 'package-lock.json']))
+    const expected = ['src', 'sim', 'test', 'docs', 'package.json', 'package-lock.json']
+    expect([...folders]).toEqual(expect.arrayContaining(expected))
   })
 })
 
