@@ -327,7 +327,7 @@ it('refuses a write that another was quicker with, though its own reply was lost
 
 const WAYS = [['seen', undefined], ['named', { ifVersion: 0 }]] as const
 
-it.each(WAYS)('refuses a write over a node that was made again with the version that was %s', async (_, options) => {
+it.each(WAYS)('refuses a write over a node made again with the version that was %s', async (_, options) => {
   const rig = newRig()
   const [a, operator] = [await rig.connect(), await rig.connect()]
   const first = center(a)
@@ -344,7 +344,7 @@ it.each(WAYS)('refuses a write over a node that was made again with the version 
   expect(await closeAll(rig, a, operator)).toEqual([])
 })
 
-it('replaces a refused value by its version, also if the last good one had the same, and no other made since', async () => {
+it('replaces a refused value by its version, though the last good one had the same, but none made since', async () => {
   const rig = newRig()
   const [a, operator] = [await rig.connect(), await rig.connect()]
   const first = center(a)

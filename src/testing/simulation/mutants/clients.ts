@@ -275,6 +275,47 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
   },
   {
+    name: 'mirror-list-forgotten',
+    breaks: 'A mirror that hears of no list, and then of the node, does not ask for the list again.',
+    kin: 'a reader of ours that stayed blind when its group had been empty for a moment, once in 1,208 turns',
+    edits: [
+      { file: MIRROR, from: 'this.#markUnwatched(place)', to: 'void 0' },
+      { file: MIRROR, from: 'place.isDataArmed && place.node !== null', to: 'false' },
+    ],
+    profile: 'ebb',
+    workload: 'membership',
+    servers: 1,
+    clients: 7,
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'mirror-list-forgotten-behind-node',
+    breaks: 'A mirror that has heard of no list does not ask for it again when it hears of the node.',
+    kin: 'one half of what mended that reader',
+    edits: [{ file: MIRROR, from: 'this.#markUnwatched(place)', to: 'void 0' }],
+    expected: { test: 'test/recipes/mirror.test.ts' },
+  },
+  {
+    name: 'mirror-list-forgotten-before-node',
+    breaks: 'A mirror that has heard of the node does not ask for the list again when it hears that there was none.',
+    kin: 'the other half of it',
+    edits: [{ file: MIRROR, from: 'place.isDataArmed && place.node !== null', to: 'false' }],
+    // Every client of ours settles reads in the order of their answers; others need not.
+    expected: { test: 'test/recipes/mirror.test.ts' },
+  },
+  {
+    name: 'version-named-alone',
+    breaks: 'A version that a publisher names is that of any node, also of one that was made again.',
+    kin: 'an update of ours that was lost when an operator had put a value back',
+    edits: [{
+      file: 'recipes/config-store.ts',
+      from: 'entry?.version === version ? this.#nodeOf(entry) : version',
+      to: 'version',
+    }],
+    // It takes an operator who restores, another publisher, and one that is cut off while both are at work.
+    expected: { test: 'test/recipes/config-center.test.ts' },
+  },
+  {
     name: 'release-by-path',
     breaks: 'A release deletes whatever node is at the path by then.',
     kin: "a late release of ours that deleted the next holder's node, on every engine",
