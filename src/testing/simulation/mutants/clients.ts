@@ -129,7 +129,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'Curator before protected creates (CURATOR-45)',
     edits: [{
       file: GUARDED,
-      from: 'await wait.insist(() => findOwn(client, request.parent, mark, wait.signal))',
+      from: 'await wait.insist(() => findOwn(client, search, wait.signal))',
       to: 'null',
     }],
     profile: 'recipes',
@@ -149,10 +149,18 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     },
   },
   {
+    name: 'node-swept-by-name-alone',
+    breaks: 'A node with the right name is deleted as what is left of our own, whichever session owns it.',
+    kin: 'an operator of ours who had put a node back, and lost it to the contender that it had belonged to',
+    edits: [{ file: GUARDED, from: 'this.#sessionIds.has(stat.ephemeralOwner)', to: 'stat.ephemeralOwner !== 0n' }],
+    // It takes an operator who deletes and restores between a create and the look for it.
+    expected: { test: 'test/recipes/identity.test.ts' },
+  },
+  {
     name: 'create-not-swept',
     breaks: 'What a create that was given up has made stays in the queue.',
     kin: 'CURATOR-79, kazoo#653',
-    edits: [{ file: GUARDED, from: 'await sweep(client, request.parent, mark, owed)', to: 'void 0' }],
+    edits: [{ file: GUARDED, from: 'await sweep(client, search, owed)', to: 'void 0' }],
     profile: 'recipes',
     workload: 'locks',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
