@@ -2,9 +2,9 @@
  * Guarded writes: they may be repeated when their answer was lost, because their effect can be recognised.
  *
  * Create    the name holds a UUID of this attempt. A lost answer is looked up in the list of the parent's children: a
- *           node with our UUID is ours if the session that is live now owns it; one of an older session of ours is about
- *           to go and is deleted, never adopted (CURATOR-498, 604); any other is somebody's who has copied the name.
- *           Once a create was sent, its clean-up is owed, whatever happens.
+ *           node with our UUID is ours if the session that is live now owns it; one of an older session of ours is
+ *           about to go and is deleted, never adopted (CURATOR-498, 604); any other is that of somebody who has copied
+ *           the name. Once a create was sent, its clean-up is owed, whatever happens.
  * Identity  a node that is ours is deleted, set or replaced only by a multi that begins with a check of its czxid: two
  *           nodes at one path, one after the other, have equal versions, and the second one may be another's.
  * Delete    repeated until the node is known to be gone or the session that owned it is over.

@@ -153,8 +153,9 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'A node with the right name is deleted as what is left of our own, whichever session owns it.',
     kin: 'an operator of ours who had put a node back, and lost it to the contender that it had belonged to',
     edits: [{ file: GUARDED, from: 'this.#sessionIds.has(stat.ephemeralOwner)', to: 'stat.ephemeralOwner !== 0n' }],
-    // It takes an operator who deletes and restores between a create and the look for it.
-    expected: { test: 'test/recipes/identity.test.ts' },
+    profile: 'operators',
+    workload: 'locks',
+    expected: { seeds: 200, seedsWithoutAssertions: 200 },
   },
   {
     name: 'create-not-swept',
