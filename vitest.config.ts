@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { ClosingLineReporter } from './test/closing-line-reporter.ts'
+import { PROJECTS } from './test/projects.ts'
 
 /** Tests import the package by its published names, and get the source. */
 const source = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
@@ -17,7 +18,7 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: PROJECTS.map((test) => ({ extends: true, test })),
     pool: 'threads',
     maxWorkers: 2,
     // Far above what any test needs: a machine under load must not fail one, and a hang must still end.

@@ -40,6 +40,8 @@ export interface PlainRequests {
 /** One session's way to speak to its servers; see the head of this file. */
 export interface Dialect {
   readonly lease: ClientLease
+  /** Most calls that are sent and not answered: what proves the lease waits for the answers of all that were sent. */
+  readonly inFlightMax: number
   /** Identities that each server is told of, after those of the application. */
   readonly auth: readonly AuthRequest[]
   /** A server did not take one of {@link Dialect.auth}; it ends the connection. */
@@ -55,6 +57,8 @@ export type MakeDialect = (requests: PlainRequests) => Dialect
 /** The dialect of our own servers. */
 export class OwnDialect implements Dialect {
   readonly lease = new AnsweredLease()
+  /** Any answer to a write is a proof. */
+  readonly inFlightMax = Infinity
   readonly auth: readonly AuthRequest[] = []
   readonly #requests: PlainRequests
 

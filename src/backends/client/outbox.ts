@@ -10,13 +10,11 @@ import type { CallFailure, CallQueue } from '../../core/session/call-queue.ts'
 import { Fifo } from '../../core/fifo.ts'
 import type { Call } from './calls.ts'
 
-/** Calls in flight at most: a busy server answers so many in a small part of a session time-out. */
-const IN_FLIGHT_MAX = 128
-
 /** The calls of one session that have no answer yet; see the head of this file. */
 export class ClientOutbox {
   readonly #calls: CallQueue<Call>
   readonly #send: (call: Call) => void
+  readonly #inFlightMax: number
   /** What waits for room; empty while there is no connection. */
   readonly #backlog = new Fifo<Call>()
   #inFlight = 0
@@ -27,8 +25,10 @@ export class ClientOutbox {
    *
    * @param calls - where calls in flight, and those that wait for a connection, are kept
    * @param send - sends a call on the present connection
+   * @param inFlightMax - most calls that are sent and not answered
    */
-  constructor(calls: CallQueue<Call>, send: (call: Call) => void) {
+  constructor(calls: CallQueue<Call>, send: (call: Call) => void, inFlightMax: number) {
+    this.#inFlightMax = inFlightMax
     this.#calls = calls
     this.#send = send
   }
@@ -90,7 +90,7 @@ export class ClientOutbox {
   }
 
   #pump(): void {
-    while (this.#isOpen && this.#inFlight < IN_FLIGHT_MAX) {
+    while (this.#isOpen && this.#inFlight < this.#inFlightMax) {
       const call = this.#backlog.shift()
       if (call === undefined) return
       this.#dispatch(call)

@@ -120,9 +120,10 @@ class ClientSession implements Session, ConnectionOwner {
       if (call.arms) this.#watches.answered(call, null)
       call.fail(failure, sent)
     })
-    this.#calls = new ClientOutbox(calls, (call) => {
+    const send = (call: Call): void => {
       this.#connection?.send(call.request, call.renews && this.#dialect.lease.areCallsPings)
-    })
+    }
+    this.#calls = new ClientOutbox(calls, send, this.#dialect.inFlightMax)
   }
 
   get id(): bigint {

@@ -16,9 +16,13 @@ import type { Acl, AuthRequest } from '../wire/records.ts'
 import { OwnedNodes, isOwnedCreate } from './owned-nodes.ts'
 import type { OwnershipSupport } from './owned-nodes.ts'
 
+/** A busy server answers so many in a small part of a session time-out. */
+const IN_FLIGHT_MAX = 128
+
 /** The dialect of ZooKeeper; see the head of this file. */
 export class ZooKeeperDialect implements Dialect {
   readonly lease: ProvenLease
+  readonly inFlightMax = IN_FLIGHT_MAX
   readonly #requests: PlainRequests
   readonly #owned: OwnedNodes
   readonly #guard: CreationGuard

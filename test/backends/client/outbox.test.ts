@@ -20,7 +20,7 @@ interface Rig {
 function rig(): Rig {
   const [sent, failed]: [Rig['sent'], Rig['failed']] = [[], []]
   const calls = new CallQueue<Call>(Infinity, ({ request }, _, isSent) => failed.push({ xid: request.xid, isSent }))
-  return { outbox: new ClientOutbox(calls, ({ request }) => sent.push(request.xid)), sent, failed }
+  return { outbox: new ClientOutbox(calls, ({ request }) => sent.push(request.xid), 128), sent, failed }
 }
 
 function call(xid: number): Call {
