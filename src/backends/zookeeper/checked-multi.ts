@@ -5,12 +5,10 @@
  *           check would be. One that is followed by a deletion becomes a write of no data ahead of it.
  */
 import type { Operation, OperationResult } from '../../core/backend.ts'
-import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 
 const NO_BYTES = new Uint8Array()
 const ANY_VERSION = -1
 
-type SendMulti = (operations: readonly Operation[]) => Promise<OperationResult[]>
 type Check = Extract<Operation, { readonly type: 'check' }>
 type CreationCheck = Check & { readonly czxid: bigint }
 
@@ -27,12 +25,12 @@ interface Part {
 export class CheckedMulti {
   /** Nodes that have to be of this session, and the latest that it made there. */
   readonly checks: readonly CreationCheck[]
-  readonly #operations: readonly Operation[]
+  readonly #asked: readonly Operation[]
   readonly #parts: readonly Part[]
 
   private constructor(operations: readonly Operation[], parts: readonly Part[]) {
     this.checks = operations.filter(isCreationCheck)
-    this.#operations = operations
+    this.#asked = operations
     this.#parts = parts
   }
 
@@ -58,32 +56,29 @@ export class CheckedMulti {
     return new CheckedMulti(operations, parts)
   }
 
+  /** What is sent in its place. */
+  get operations(): readonly Operation[] {
+    return this.#parts.map(({ operation }) => operation)
+  }
+
+  /** The results of the operations that were asked for, of those that were sent. */
+  resultsOf(results: readonly OperationResult[]): OperationResult[] {
+    const found = new Map(this.#parts.map(({ index }, at) => [index, results[at]]))
+    return this.#asked.map((_, index) => found.get(index) ?? { type: 'check' })
+  }
+
   /**
-   * Does it.
+   * Which operation of those that were asked for was refused.
    *
-   * @param multi - sends a multi
-   * @returns null if the servers did not let us write one of the nodes: nothing was done
-   * @throws CoordinationError as a multi
+   * @param at - which of those that were sent the servers refused
+   * @param code - with which error
+   * @returns null if the servers did not let us write a node that is to be checked: it is another's, if they keep lists
    */
-  async run(multi: SendMulti): Promise<OperationResult[] | null> {
-    try {
-      const results = await multi(this.#parts.map(({ operation }) => operation))
-      const found = new Map(this.#parts.map(({ index }, at) => [index, results[at]]))
-      return this.#operations.map((_, index) => found.get(index) ?? { type: 'check' })
-    } catch (error) {
-      const part = isCoordinationError(error) ? this.#parts[error.index ?? -1] : undefined
-      if (part === undefined || !isCoordinationError(error)) throw error
-      if (part.check !== null && error.code === 'NO_AUTH') return null
-      const isOfCheck = part.check !== null && error.code === 'NO_NODE'
-      const index = (isOfCheck ? part.check : part.index) ?? part.check ?? undefined
-      const { code, message, outcome, path } = error
-      throw new CoordinationError(code, message, {
-        outcome,
-        cause: error,
-        ...(index === undefined ? {} : { index }),
-        ...(path === undefined ? {} : { path }),
-      })
-    }
+  refusedBy(at: number, code: string): number | null {
+    const part = this.#parts[at]
+    if (part === undefined) return 0
+    if (part.check !== null && code === 'NO_AUTH') return null
+    return (code === 'NO_NODE' ? part.check ?? part.index : part.index ?? part.check) ?? 0
   }
 }
 

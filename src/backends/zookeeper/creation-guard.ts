@@ -8,10 +8,13 @@
  *           its first two parts, so no child was created after step 1. What is at the path in step 3 was there in step
  *           2, and is the node that is meant. Both reads may come from a server that lags: the multi is judged by the
  *           leader.
+ * Owned     a parent that is removed and made again counts from the start, and may come to the same count. So a node
+ *           that this session owns (owned-nodes.ts) is also written in the multi: a node that another session owns
+ *           refuses that, however its parent came about. For other nodes the proof holds while the parent stays.
  * Refusal   is told only after a `sync`: a server that lags may not know the node yet.
- * Crowded   where others create beside our node all the time, the count is never what it was. There a node that this
- *           session owns (zookeeper/owned-nodes.ts) goes by the look of step 2 and by that: no node of another recipe
- *           is ever touched, and one that somebody else puts at the path could be only within that one round trip.
+ * Crowded   where others create beside our node all the time, the count is never what it was. There an owned node goes
+ *           by the look of step 2 and by the write: no node of another recipe is ever touched, and one that somebody
+ *           else puts at the path could be only within that one round trip.
  * Cost      two round trips (the two reads leave together), and one more when somebody creates a child in between; one
  *           more each time for a node that is not owned. Checks that wait meanwhile leave in one multi, since each
  *           guarded multi is such a create itself.
@@ -22,6 +25,7 @@ import { delay } from '../../core/async.ts'
 import type { Operation, OperationResult, Session, Stat } from '../../core/backend.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { joinPath, parentOf, sequenceSuffix } from '../../core/path.ts'
+import type { CheckedMulti } from './checked-multi.ts'
 
 /** Most multis that leave as one, and their operations: a refused one costs the others another attempt. */
 const BATCH_MULTIS_MAX = 64
@@ -46,9 +50,9 @@ type Check = Extract<Operation, { readonly type: 'check' }>
 export interface GuardedRequests extends Pick<Session, 'exists' | 'sync'> {
   /** A multi as the servers know it, without checks of creations. */
   multi(operations: readonly Operation[]): Promise<OperationResult[]>
-  /** A multi with them, by what this session owns; null, now or later, if that cannot be. */
-  attemptOwned(operations: readonly Operation[]): Promise<OperationResult[] | null> | null
-  /** What was refused by it was ours. */
+  /** How to do a multi with them by what this session owns; null if it cannot be. */
+  plan(operations: readonly Operation[]): CheckedMulti | null
+  /** A node that the servers did not let us write was ours. */
   distrust(): void
 }
 
@@ -59,6 +63,14 @@ interface Entry {
   readonly reject: (error: unknown) => void
   /** Whether the servers did not let us do it by what we own. */
   isDenied: boolean
+}
+
+/** What is sent for an entry. */
+interface Part {
+  readonly entry: Entry
+  /** Null: without its checks. */
+  readonly plan: CheckedMulti | null
+  readonly operations: readonly Operation[]
 }
 
 /** What a parent's stat says of the next sequential name under it. */
@@ -115,7 +127,7 @@ class Batch {
   #isSynced = false
   #failures = 0
   #counts: readonly Count[] = []
-  /** Of the last attempt, which failed. */
+  /** Of the last attempt that was refused by them. */
   #overtaken: readonly Count[] = []
 
   constructor(requests: GuardedRequests, crowded: CrowdedParents, entries: readonly Entry[]) {
@@ -127,15 +139,25 @@ class Batch {
   /** Never rejects: each entry gets its answer or its error. */
   async settle(): Promise<void> {
     try {
-      while (this.#entries.length > 0) {
-        if (!(await this.#look())) continue
-        if (this.#counts.some(({ parent }) => this.#crowded.has(parent))) await this.#attemptOwned()
-        else await this.#attempt()
-      }
+      while (this.#entries.length > 0) await this.#step()
     } catch (error) {
       // Nobody's in particular, such as a lost connection.
       for (const { reject } of this.#entries) reject(ofNoOperation(error))
     }
+  }
+
+  async #step(): Promise<void> {
+    const isCrowded = this.#counts.some(({ parent }) => this.#crowded.has(parent))
+    if (isCrowded && this.#entries.every((entry) => this.#planOf(entry) === null)) await this.#pause()
+    if (!(await this.#look())) return
+    const isStillCrowded = this.#counts.some(({ parent }) => this.#crowded.has(parent))
+    const owned = isStillCrowded ? this.#entries.filter((entry) => this.#planOf(entry) !== null) : []
+    if (owned.length > 0) await this.#attempt(owned, [])
+    else await this.#attempt(this.#entries, this.#counts.flatMap(guardOf))
+  }
+
+  #planOf(entry: Entry): CheckedMulti | null {
+    return entry.isDenied ? null : this.#requests.plan(entry.operations)
   }
 
   /** Reads what the guards need. False: something is refused, and the rest has to be looked at again. */
@@ -164,47 +186,32 @@ class Batch {
     return false
   }
 
-  /** What cannot be done so is left to an attempt by counts, right after it: what was seen may be old by then. */
-  async #attemptOwned(): Promise<void> {
-    const attempts = this.#entries.map(async (entry) => {
-      const attempt = entry.isDenied ? null : this.#requests.attemptOwned(entry.operations)
-      if (attempt === null) return entry
-      try {
-        const results = await attempt
-        entry.isDenied = results === null
-        if (results === null) return entry
-        entry.resolve(results)
-      } catch (error) {
-        entry.reject(error)
-      }
-      return null
+  async #attempt(entries: readonly Entry[], guards: readonly Operation[]): Promise<void> {
+    const parts = entries.map((entry): Part => {
+      const plan = this.#planOf(entry)
+      return { entry, plan, operations: plan?.operations ?? entry.operations.map(withoutCreation) }
     })
-    this.#entries = (await Promise.all(attempts)).filter((entry) => entry !== null)
-    if (this.#entries.length === 0) return
-    await this.#pause()
-    if (await this.#look()) await this.#attempt()
-  }
-
-  async #attempt(): Promise<void> {
-    const guards = this.#counts.flatMap(guardOf)
-    const entries = this.#entries
-    const operations = [...guards, ...entries.flatMap((entry) => entry.operations.map(withoutCreation))]
+    const operations = [...guards, ...parts.flatMap((part) => part.operations)]
     try {
       const results = await this.#requests.multi(operations)
-      this.#entries = []
+      this.#entries = this.#entries.filter((entry) => !entries.includes(entry))
       if (entries.some(({ isDenied }) => isDenied)) this.#requests.distrust()
       let start = guards.length
-      for (const { operations: own, resolve } of entries) {
-        resolve(results.slice(start, start + own.length))
+      for (const { entry, plan, operations: own } of parts) {
+        const mine = results.slice(start, start + own.length)
+        entry.resolve(plan?.resultsOf(mine) ?? mine)
         start += own.length
       }
     } catch (error) {
       if (!isCoordinationError(error) || error.index === undefined) throw error
-      if (error.index >= guards.length) this.#rejectCulprit(error, guards.length)
-      else if (!isCoordinationError(error, 'NO_NODE')) throw error
-      else for (const { parent } of this.#counts) this.#crowded.add(parent)
-      // Somebody has created a child, or the parent is gone: the next look tells.
       this.#failures += 1
+      if (error.index >= guards.length) {
+        this.#refuse(error, parts, error.index - guards.length)
+        return
+      }
+      if (!isCoordinationError(error, 'NO_NODE')) throw error
+      // Somebody has created a child, or the parent is gone: the next look tells.
+      for (const { parent } of this.#counts) this.#crowded.add(parent)
       this.#overtaken = this.#counts
     }
   }
@@ -217,17 +224,19 @@ class Batch {
     return delay(Math.random() * Math.min(PAUSE_MS_MAX, this.#failures * PAUSE_MS))
   }
 
-  #rejectCulprit(error: CoordinationError, guards: number): void {
-    let start = guards
-    for (const entry of this.#entries) {
-      const index = (error.index ?? 0) - start
-      if (index < entry.operations.length) {
-        const { code, message, outcome, path } = error
-        const where = path === undefined ? { index } : { index, path }
-        this.#reject(entry, new CoordinationError(code, message, { outcome, cause: error, ...where }))
-        return
-      }
-      start += entry.operations.length
+  /** One entry's part was refused: that one has its answer, or has to be done in another way. */
+  #refuse(error: CoordinationError, parts: readonly Part[], at: number): void {
+    let start = 0
+    for (const { entry, plan, operations } of parts) {
+      const local = at - start
+      start += operations.length
+      if (at >= start) continue
+      const index = plan === null ? local : plan.refusedBy(local, error.code)
+      const { code, message, outcome, path } = error
+      const where = path === undefined ? {} : { path }
+      if (index === null) entry.isDenied = true
+      else this.#reject(entry, new CoordinationError(code, message, { outcome, cause: error, index, ...where }))
+      return
     }
     throw error
   }

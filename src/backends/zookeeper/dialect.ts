@@ -40,10 +40,7 @@ export class ZooKeeperDialect implements Dialect {
       exists: (path) => requests.exists(path),
       sync: (path) => this.sync(path),
       multi: (operations) => this.#dated(operations),
-      attemptOwned: (operations) => {
-        const attempt = this.#owned.attempt(operations)
-        return attempt?.then((results) => results && this.#withDates(Promise.resolve(results))) ?? null
-      },
+      plan: (operations) => this.#owned.plan(operations),
       distrust: () => this.#owned.distrust(),
     })
   }
@@ -82,10 +79,6 @@ export class ZooKeeperDialect implements Dialect {
 
   #dated(operations: readonly Operation[]): Promise<OperationResult[]> {
     const aclOf = (operation: Operation): readonly Acl[] => this.#owned.aclFor(isOwnedCreate(operation))
-    return this.#withDates(this.#requests.multi(operations, aclOf))
-  }
-
-  #withDates(results: Promise<OperationResult[]>): Promise<OperationResult[]> {
-    return dated(results, (path) => this.#requests.exists(path))
+    return dated(this.#requests.multi(operations, aclOf), (path) => this.#requests.exists(path))
   }
 }

@@ -18,7 +18,7 @@
  * Source    PrepRequestProcessor.pRequest2Txn, ZooKeeperServer.checkACL and processPacket, DataTree.addConfigNode of
  *           ZooKeeper 3.8; decision 0012.
  */
-import type { Created, Operation, OperationResult } from '../../core/backend.ts'
+import type { Created, Operation } from '../../core/backend.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { joinPath, parentOf } from '../../core/path.ts'
 import { Perm } from '../wire/codes.ts'
@@ -119,19 +119,15 @@ export class OwnedNodes {
   }
 
   /**
-   * Does a multi that checks creations, if each of them is the latest that this session has made there, to be owned.
-   * Refused by any node that another session owns.
-   *
-   * @returns null if it cannot be done so; what it resolves to is null if the servers did not let us write: then
-   * nothing was done
+   * How to do a multi that checks creations, if each of them is the latest that this session has made there, to be
+   * owned. It is refused by any node that another session owns.
    */
-  attempt(operations: readonly Operation[]): Promise<OperationResult[] | null> | null {
+  plan(operations: readonly Operation[]): CheckedMulti | null {
     const multi = this.#trust === 'trusted' ? CheckedMulti.of(operations) : null
-    if (multi === null) return null
-    for (const { path, czxid } of multi.checks) {
+    for (const { path, czxid } of multi?.checks ?? []) {
       if (this.#creations.get(path) !== czxid || this.#underWay.has(path)) return null
     }
-    return multi.run((parts) => this.#requests.multi(parts, (operation) => this.aclFor(isOwnedCreate(operation))))
+    return multi
   }
 
   /** A node that is named after an identity which the servers call otherwise could be written by nobody. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { CheckedMulti } from '../../../src/backends/zookeeper/checked-multi.ts'
 import { CreationGuard, checksCreation } from '../../../src/backends/zookeeper/creation-guard.ts'
 import type { Operation, OperationResult, Session, Stat } from '../../../src/core/backend.ts'
 import { CoordinationError } from '../../../src/core/errors.ts'
@@ -11,7 +12,7 @@ const CALLS_OF_A_GUARDED_MULTI = 3
 const COUNTED = 2
 
 /** A session that owns no node, so that all goes by counts. */
-const NOTHING_OWNED = { attemptOwned: () => null, distrust: () => undefined }
+const NOTHING_OWNED = { plan: () => null, distrust: () => undefined }
 
 function fail(error: unknown): never {
   throw error
@@ -23,8 +24,8 @@ interface Scene {
   readonly guard: CreationGuard
   /** How many plain multis were asked for. */
   readonly multis: () => number
-  /** How many were asked for by what the session owns. */
-  readonly owned: () => number
+  /** How many were asked for by what the session owns alone, without the count. */
+  readonly unguarded: () => number
   readonly distrusted: () => boolean
 }
 
@@ -39,7 +40,7 @@ async function scene(
   const [owner, other] = [await backend.open({ onError: fail }), await backend.open({ onError: fail })]
   let calls = 0
   let multis = 0
-  let owned = 0
+  let unguarded = 0
   let isDistrusted = false
   // As on a real session, each request takes effect after those that were asked for earlier.
   let last: Promise<unknown> = Promise.resolve()
@@ -58,21 +59,22 @@ async function scene(
   }
   const guard = new CreationGuard({
     ...session,
-    attemptOwned: (operations) => {
-      if (ownership === 'none') return null
-      owned += 1
-      return inOrder(() => (ownership === 'denied' ? Promise.resolve(null) : owner.multi(operations)))
-    },
+    plan: (operations) => (ownership === 'none' ? null : CheckedMulti.of(operations)),
     distrust: () => {
       isDistrusted = true
     },
     multi: (operations) => {
       expect(checksCreation(operations)).toBe(false)
       multis += 1
-      return inOrder(() => owner.multi(operations))
+      // A write ahead of the deletion is by what the session owns.
+      const at = operations.findIndex(({ type }) => type === 'set')
+      const isGuarded = operations[0]?.type === 'create'
+      if (at >= 0 && !isGuarded) unguarded += 1
+      const denied = new CoordinationError('NO_AUTH', 'none', { outcome: 'rejected', index: at })
+      return inOrder(() => (ownership === 'denied' && at >= 0 ? Promise.reject(denied) : owner.multi(operations)))
     },
   })
-  return { owner, other, guard, multis: () => multis, owned: () => owned, distrusted: () => isDistrusted }
+  return { owner, other, guard, multis: () => multis, unguarded: () => unguarded, distrusted: () => isDistrusted }
 }
 
 function plain(session: Session, path: string): Promise<{ readonly path: string; readonly stat: Stat }> {
@@ -129,27 +131,27 @@ describe('a guarded multi', () => {
   })
 
   it('goes by what the session owns once others create beside the node', async () => {
-    const { owner, other, guard, owned, multis } = await scene(async (call) => {
+    const { owner, other, guard, unguarded, multis } = await scene(async (call) => {
       if (call === COUNTED) await plain(other, '/p/other')
     })
     await plain(owner, '/p')
     const { stat } = await plain(owner, '/p/n')
     await guard.multi([check('/p/n', stat.czxid), remove('/p/n')])
-    expect([multis(), owned()]).toEqual([1, 1])
+    expect([multis(), unguarded()]).toEqual([2, 1])
     expect(await owner.exists('/p/n')).toBeNull()
     const { stat: again } = await plain(owner, '/p/n')
     await guard.multi([check('/p/n', again.czxid), remove('/p/n')])
-    expect([multis(), owned()]).toEqual([1, 2])
+    expect([multis(), unguarded()]).toEqual([3, 2])
   })
 
   it('tells that the servers do not keep what the session owns, once the count has shown the node', async () => {
-    const { owner, other, guard, owned, multis, distrusted } = await scene(async (call) => {
+    const { owner, other, guard, unguarded, distrusted } = await scene(async (call) => {
       if (call === COUNTED) await plain(other, '/p/other')
     }, 'denied')
     await plain(owner, '/p')
     const { stat } = await plain(owner, '/p/n')
     await guard.multi([check('/p/n', stat.czxid), remove('/p/n')])
-    expect([multis(), owned(), distrusted()]).toEqual([2, 1, true])
+    expect([unguarded(), distrusted()]).toEqual([0, true])
     expect(await owner.exists('/p/n')).toBeNull()
   })
 

@@ -233,6 +233,26 @@ function whatServersWithListsKeep(server: { readonly address: string }): void {
     expect(multis).toBeLessThan(1.2 * rounds)
   })
 
+  it('touches nothing that another has put under a parent that was made again and counts from the start', async () => {
+    const [own, other] = [await open(server.address), await open(server.address)]
+    const top = await parentIn(own)
+    for (let round = 0; round < 60; round += 1) {
+      const parent = joinPath(top, `p${round}`)
+      const path = joinPath(parent, 'n')
+      await own.session.create(parent, DATA, PERSISTENT)
+      const { stat } = await own.session.create(path, DATA, OWN)
+      const removing = own.session.multi(remove(path, stat.czxid))
+      const replacing = other.session.multi([
+        { type: 'delete', path, version: -1 },
+        { type: 'delete', path: parent, version: -1 },
+        { type: 'create', path: parent, data: DATA, ...PERSISTENT },
+        { type: 'create', path, data: DATA, ...OWN },
+      ])
+      const [, replaced] = await Promise.allSettled([removing, replacing])
+      expect((await own.session.exists(path)) !== null).toBe(replaced.status === 'fulfilled')
+    }
+  })
+
   it('asks for nothing of the kind while no node is to be owned', async () => {
     const own = await open(server.address)
     const parent = await parentIn(own)
