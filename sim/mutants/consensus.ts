@@ -8,7 +8,7 @@ const JOURNAL = 'backends/embedded/server/zab/journal.ts'
 const LEADER = 'backends/embedded/server/zab/leader.ts'
 const LEARNER = 'backends/embedded/server/zab/learner.ts'
 const SERVER = 'backends/embedded/server/server.ts'
-const ZAB = 'backends/embedded/server/zab/zab.ts'
+const QUORUM = 'backends/embedded/server/zab/quorum.ts'
 
 const VOTE_IGNORES_ZXID = { file: ELECTION, from: 'a.zxid !== b.zxid', to: 'false' }
 const LEADS_THOSE_AHEAD = { file: LEADER, from: "isAhead && this.#phase !== 'broadcast'", to: 'false' }
@@ -42,7 +42,11 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'half-is-a-quorum',
     breaks: 'Half of the voters are a majority.',
     kin: 'the classic',
-    edits: [{ file: ZAB, from: 'count > Math.floor(voters.length / 2)', to: 'count >= Math.floor(voters.length / 2)' }],
+    edits: [{
+      file: QUORUM,
+      from: 'count > Math.floor(voters.length / 2)',
+      to: 'count >= Math.floor(voters.length / 2)',
+    }],
     expected: { seeds: 20, seedsWithoutAssertions: 20 },
   },
   {

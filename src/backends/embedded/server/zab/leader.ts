@@ -19,10 +19,12 @@
  */
 import { assert } from '../../../../core/assert.ts'
 import type { Packet, SessionTouch } from '../../../wire/packets.ts'
-import type { Journal } from './journal.ts'
 import type { LearnerCounts } from '../learner-counts.ts'
-import { epochOf, formatZxid, isQuorum, zxidOf } from './zab.ts'
-import type { Outbox, ZabConfig } from './zab.ts'
+import type { ZabConfig } from './configuration.ts'
+import type { Journal } from './journal.ts'
+import type { Outbox } from './outbox.ts'
+import { isQuorum } from './quorum.ts'
+import { epochOf, formatZxid, zxidOf } from './zxid.ts'
 
 /** What a leader asks of the server around it. Everything is called synchronously from an input. */
 export interface LeaderHost {
@@ -42,7 +44,6 @@ export interface LeaderHost {
 
 /** Why a leader gave up. */
 export interface Abdication {
-  /** For people and logs. */
   readonly reason: string
   /** The next epoch that this server proposes must be greater than this. */
   readonly epochFloor: number

@@ -12,10 +12,11 @@
  */
 import { assert } from '../../../../core/assert.ts'
 import type { Packet, SessionTouch } from '../../../wire/packets.ts'
+import type { ZabConfig } from './configuration.ts'
 import { follows } from './journal.ts'
-import type { Journal } from './journal.ts'
-import { epochOf, formatZxid, zxidOf } from './zab.ts'
-import type { LogEntry, Outbox, ZabConfig } from './zab.ts'
+import type { Journal, LogEntry } from './journal.ts'
+import type { Outbox } from './outbox.ts'
+import { epochOf, formatZxid, zxidOf } from './zxid.ts'
 
 /** What a learner asks of the server around it. */
 export interface LearnerHost {

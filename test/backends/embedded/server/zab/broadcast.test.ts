@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Err, EventType, OpCode } from '../../../../../src/backends/wire/codes.ts'
 import type { Packet, PeerMessage } from '../../../../../src/backends/wire/packets.ts'
 import { SERVER_DEFAULTS } from '../../../../../src/backends/embedded/server/config.ts'
-import { counterOf, epochOf, zxidOf } from '../../../../../src/backends/embedded/server/zab/zab.ts'
+import { counterOf, epochOf, zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
 import { Cluster, replyOf } from '../cluster.ts'
 import type { TestConnection } from '../cluster.ts'
 

@@ -9,7 +9,8 @@ import type { ServerConfig } from '../../../../../src/backends/embedded/server/c
 import { Journal, NOTHING_RECOVERED } from '../../../../../src/backends/embedded/server/zab/journal.ts'
 import { Learner } from '../../../../../src/backends/embedded/server/zab/learner.ts'
 import type { LearnerHost } from '../../../../../src/backends/embedded/server/zab/learner.ts'
-import { Outbox, zxidOf } from '../../../../../src/backends/embedded/server/zab/zab.ts'
+import { Outbox } from '../../../../../src/backends/embedded/server/zab/outbox.ts'
+import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
 import { Cluster, replyOf } from '../cluster.ts'
 import { Oracles } from '../oracles.ts'
 
