@@ -114,11 +114,11 @@ export class Server {
 
   /** Receives a message of another server. */
   receivePeer(from: number, message: PeerMessage): void {
-    if (message.type === 'NOTIFICATION') this.#election.receive(from, message)
-    else if (this.#leader !== null) this.#leader.receive(from, message.link, message.packet)
+    if (message.type === 'NOTIFICATION') this.#election.receiveVote(from, message)
+    else if (this.#leader !== null) this.#leader.receivePacket(from, message.link, message.packet)
     else if (message.packet.type === 'FOLLOWERINFO' || message.packet.type === 'OBSERVERINFO') {
       this.#receiveEarly(from, message.link, message.packet)
-    } else this.#learner?.receive(from, message.link, message.packet)
+    } else this.#learner?.receivePacket(from, message.link, message.packet)
     this.#settle()
   }
 
@@ -141,7 +141,7 @@ export class Server {
 
   /** Receives a message of a client on a connection; the first message opens it. */
   receiveClient(connection: number, message: ClientMessage): void {
-    this.#connections.receive(connection, message)
+    this.#connections.receiveMessage(connection, message)
     this.#settle()
   }
 
@@ -285,7 +285,7 @@ export class Server {
     else this.#learn(vote.leader)
     for (const [from, { link, packet }] of [...this.#early].sort(([a], [b]) => a - b)) {
       if (this.#leader === null) this.#outbox.close(from, link)
-      else this.#leader.receive(from, link, packet)
+      else this.#leader.receivePacket(from, link, packet)
     }
     this.#early.clear()
   }

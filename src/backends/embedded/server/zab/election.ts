@@ -128,7 +128,7 @@ export class Election {
   }
 
   /** Hears a notification. */
-  receive(from: number, heard: Notification): void {
+  receiveVote(from: number, heard: Notification): void {
     const isVoter = this.#config.voters.includes(from)
     if (!isVoter || heard.leader === NOBODY) {
       // It asks who leads. Whoever looks does not know, and two that only ask would answer each other for ever.

@@ -182,7 +182,7 @@ export class Leader {
   }
 
   /** Receives a packet. A link begins with FOLLOWERINFO or OBSERVERINFO; packets of unknown links are of the past. */
-  receive(from: number, link: number, packet: Packet): void {
+  receivePacket(from: number, link: number, packet: Packet): void {
     if (packet.type === 'FOLLOWERINFO' || packet.type === 'OBSERVERINFO') {
       this.#open(from, link, packet)
       return

@@ -97,7 +97,7 @@ export class Learner {
   }
 
   /** Receives a packet; those of other links are of the past. */
-  receive(from: number, link: number, packet: Packet): void {
+  receivePacket(from: number, link: number, packet: Packet): void {
     if (from !== this.leader || link !== this.link || this.#failure !== null) return
     this.#silentTicks = 0
     if (this.#phase === 'discovery') this.#discover(packet)

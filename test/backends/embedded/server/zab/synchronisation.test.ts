@@ -244,7 +244,7 @@ function learnerThatHeard(acceptedEpoch: number, packets: readonly Packet[]): Le
   const journal = new Journal({ ...NOTHING_RECOVERED, acceptedEpoch })
   const start = { leader: 2, link: 1, votes: true, committedZxid: 0n }
   const learner = new Learner(config, journal, new Outbox(), host, start)
-  for (const packet of packets) learner.receive(2, 1, packet)
+  for (const packet of packets) learner.receivePacket(2, 1, packet)
   return learner
 }
 
@@ -277,8 +277,8 @@ describe('a learner that hears what it should not', () => {
 
   it('does not listen to another link', () => {
     const learner = learnerThatHeard(0, discovered)
-    learner.receive(2, 99, { type: 'UPTODATE' })
-    learner.receive(1, 1, { type: 'UPTODATE' })
+    learner.receivePacket(2, 99, { type: 'UPTODATE' })
+    learner.receivePacket(1, 1, { type: 'UPTODATE' })
     learner.linkClosed(2, 99)
     expect([learner.failure, learner.isUpToDate]).toEqual([null, false])
     learner.linkClosed(2, 1)
