@@ -8,6 +8,7 @@ const JOURNAL = 'backends/embedded/server/zab/journal.ts'
 const LEADER = 'backends/embedded/server/zab/leader.ts'
 const LEARNER = 'backends/embedded/server/zab/learner.ts'
 const SERVER = 'backends/embedded/server/server.ts'
+const QUORUM_ROUNDS = 'backends/embedded/server/zab/quorum-rounds.ts'
 const QUORUM = 'backends/embedded/server/zab/quorum.ts'
 
 const VOTE_IGNORES_ZXID = { file: ELECTION, from: 'a.zxid !== b.zxid', to: 'false' }
@@ -277,7 +278,10 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'observers-are-counted',
     breaks: 'Observers are counted in quorums.',
     kin: 'ZOOKEEPER-2959',
-    edits: [{ file: LEADER, from: 'this.#learners.filter((learner) => learner.votes)', to: '[...this.#learners]' }],
+    edits: [
+      { file: LEADER, from: 'this.#learners.filter((learner) => learner.votes)', to: '[...this.#learners]' },
+      { file: QUORUM_ROUNDS, from: '.filter(({ votes }) => votes)', to: '' },
+    ],
     profile: 'partition',
     workload: 'raw',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },

@@ -4,10 +4,10 @@
 import type { Mutant } from './mutant.ts'
 
 const CONNECTIONS = 'backends/embedded/server/clients/connections.ts'
-const LEADER = 'backends/embedded/server/zab/leader.ts'
 const LOCAL_SESSIONS = 'backends/embedded/server/clients/local-sessions.ts'
 const OUTSTANDING = 'backends/embedded/server/writes/outstanding.ts'
 const PREPARE = 'backends/embedded/server/writes/prepare.ts'
+const QUORUM_ROUNDS = 'backends/embedded/server/zab/quorum-rounds.ts'
 const SERVER = 'backends/embedded/server/server.ts'
 const SESSIONS = 'backends/embedded/server/state/sessions.ts'
 const SNAPSHOT = 'backends/embedded/server/state/snapshot.ts'
@@ -39,7 +39,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'sync-without-majority',
     breaks: 'A leader answers a sync, and with it pings, without asking a majority whether it still leads.',
     kin: 'ZOOKEEPER-1675',
-    edits: [{ file: LEADER, from: 'sync.round > confirmed', to: 'false' }],
+    edits: [{ file: QUORUM_ROUNDS, from: 'sync.round > confirmed', to: 'false' }],
     // It takes a deposed leader to which nothing was proposed that it could not commit, and whose client asks first.
     expected: { test: 'test/backends/embedded/server/zab/broadcast.test.ts' },
   },
@@ -47,7 +47,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'sync-overtakes-proposals',
     breaks: 'A sync is answered when what was proposed before it is not committed yet.',
     kin: 'Leader.processSync of ZooKeeper, left out',
-    edits: [{ file: LEADER, from: ' || sync.zxid > this.#committed', to: '' }],
+    edits: [{ file: QUORUM_ROUNDS, from: ' || sync.zxid > committed', to: '' }],
     profile: 'slow-disk',
     workload: 'raw',
     expected: { seeds: 300 },
