@@ -380,13 +380,15 @@ export function vector<T>(element: Codec<T>): Codec<readonly T[]> {
   }
 }
 
+const texts = vector(ustring)
+
 /** A list of strings. */
 export const ustrings: Codec<readonly string[]> = {
   write(writer, value) {
     writer.int32(value.length)
     writer.texts(value)
   },
-  read: vector(ustring).read,
+  read: (reader) => texts.read(reader),
 }
 
 /** A record: its fields in the order of the declaration. */
