@@ -4,6 +4,7 @@
 import type { Mutant } from './mutant.ts'
 
 const ELECTION = 'backends/embedded/server/zab/election.ts'
+const FOLLOWING = 'backends/embedded/server/roles/following.ts'
 const JOURNAL = 'backends/embedded/server/zab/journal.ts'
 const LEADER = 'backends/embedded/server/zab/leader.ts'
 const LEARNER = 'backends/embedded/server/zab/learner.ts'
@@ -147,8 +148,8 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       { file: LEARNER, from: 'this.#journal.enterEpoch(this.#epoch)', to: 'void 0' },
       {
         file: LEARNER,
-        from: 'this.#host.upToDate()',
-        to: 'this.#journal.enterEpoch(this.#epoch); this.#host.upToDate()',
+        from: "this.#phase = 'broadcast'",
+        to: "this.#journal.enterEpoch(this.#epoch); this.#phase = 'broadcast'",
       },
     ],
     expected: { seeds: 20, seedsWithoutAssertions: 20 },
@@ -343,9 +344,9 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'A server that lost its disk votes again when a leader, perhaps a deposed one, has brought it up to date.',
     kin: 'Viewstamped Replication revisited, 4.3: recovery needs a quorum',
     edits: [{
-      file: SERVER,
-      from: "this.#learner?.send({ type: 'SYNC', syncId: VOTE_SYNC_ID, touched: [] })",
-      to: 'this.#synced(VOTE_SYNC_ID)',
+      file: FOLLOWING,
+      from: "this.#learner.send({ type: 'SYNC', syncId: VOTE_SYNC_ID, touched: [] })",
+      to: 'this.#takeVoteBack()',
     }],
     profile: 'disk',
     expected: { test: 'test/backends/embedded/server/scenarios.test.ts' },
@@ -354,7 +355,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'amnesiac-does-not-wait',
     breaks: 'A server that lost its disk votes again while an attempt to lead may still count its forgotten promises.',
     kin: 'Michael, Ports, Sharma, Szekeres: "Recovering Shared Objects Without Stable Storage", 2017',
-    edits: [{ file: SERVER, from: ' || this.#ticks < this.#config.initLimitTicks', to: '' }],
+    edits: [{ file: FOLLOWING, from: 'this.#uptimeTicks < this.#parts.config.initLimitTicks', to: 'false' }],
     profile: 'disk',
     expected: { test: 'test/backends/embedded/server/scenarios.test.ts' },
   },
@@ -363,10 +364,18 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'A server that lost its disk votes again when any sync is confirmed, not only the one that asked for it.',
     kin: 'an answer that is matched by nothing but its type',
     edits: [{
-      file: SERVER,
-      from: 'syncId === VOTE_SYNC_ID',
-      to: "syncId === VOTE_SYNC_ID || this.#amnesia === 'asked'",
+      file: FOLLOWING,
+      from: 'answer.syncId === VOTE_SYNC_ID',
+      to: '(answer.syncId === VOTE_SYNC_ID || this.#hasAskedForVote)',
     }],
+    profile: 'disk',
+    expected: { test: 'test/backends/embedded/server/zab/broadcast.test.ts' },
+  },
+  {
+    name: 'amnesiac-takes-unasked-confirmation',
+    breaks: 'A server that lost its disk votes again when a sync is confirmed that it has not asked for.',
+    kin: 'an answer to no question',
+    edits: [{ file: FOLLOWING, from: '!this.#hasAskedForVote || ', to: '' }],
     profile: 'disk',
     expected: { test: 'test/backends/embedded/server/zab/broadcast.test.ts' },
   },

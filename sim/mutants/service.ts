@@ -4,11 +4,11 @@
 import type { Mutant } from './mutant.ts'
 
 const CONNECTIONS = 'backends/embedded/server/clients/connections.ts'
+const LEADING = 'backends/embedded/server/roles/leading.ts'
 const LOCAL_SESSIONS = 'backends/embedded/server/clients/local-sessions.ts'
 const OUTSTANDING = 'backends/embedded/server/writes/outstanding.ts'
 const PREPARE = 'backends/embedded/server/writes/prepare.ts'
 const QUORUM_ROUNDS = 'backends/embedded/server/zab/quorum-rounds.ts'
-const SERVER = 'backends/embedded/server/server.ts'
 const SESSIONS = 'backends/embedded/server/state/sessions.ts'
 const SNAPSHOT = 'backends/embedded/server/state/snapshot.ts'
 const TERM = 'backends/embedded/server/writes/sequencer.ts'
@@ -74,9 +74,9 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     breaks: 'A leader does not hear of the sessions on other servers, and ends them early.',
     kin: 'expiry by one server\'s own clock; ZOOKEEPER-1049',
     edits: [{
-      file: SERVER,
-      from: 'for (const { sessionId } of sessions)',
-      to: 'for (const { sessionId } of sessions.slice(1))',
+      file: LEADING,
+      from: 'of forwarded.touched)',
+      to: 'of forwarded.touched.slice(1))',
     }],
     workload: 'raw',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },

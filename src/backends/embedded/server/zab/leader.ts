@@ -18,7 +18,7 @@
  *                  majority.
  */
 import { assert } from '../../../../core/assert.ts'
-import type { Packet, SessionTouch } from '../../../wire/packets.ts'
+import type { Packet } from '../../../wire/packets.ts'
 import type { LearnerCounts } from '../learner-counts.ts'
 import type { ZabConfig } from './configuration.ts'
 import type { Journal } from './journal.ts'
@@ -28,21 +28,17 @@ import { QuorumRounds } from './quorum-rounds.ts'
 import { isQuorum, quorumValue } from './quorum.ts'
 import { epochOf, formatZxid, zxidOf } from './zxid.ts'
 
-/** What a leader asks of the server around it. Everything is called synchronously from an input. */
+/** What a leader asks of the server around it. */
 export interface LeaderHost {
   /** zxid and bytes of the applied state, for a learner that is too far behind. */
   snapshot(): { readonly zxid: bigint; readonly state: Uint8Array }
-  /** A majority is synchronised: everything up to `committed` will be applied, then service begins. */
-  established(): void
-  /** A learner forwards a client's write. */
-  request(from: number, request: unknown): void
-  /** A client wants to move its session to that learner; null if this is no time to answer. */
-  revalidate(from: number, packet: Extract<Packet, { type: 'REVALIDATE' }>): Packet | null
-  /** A learner heard of these sessions. */
-  touched(sessions: readonly SessionTouch[]): void
-  /** A `sync` of a client of this very server is confirmed. */
-  synced(syncId: number): void
 }
+
+/** What a learner has to say to the server around its leader: a write, a session that moves, sessions heard of. */
+type Forwarded = Extract<Packet, { type: 'REQUEST' | 'REVALIDATE' | 'PING' | 'SYNC' }>
+
+/** A sync of a client of this very server, confirmed. */
+type OwnSynced = Extract<Packet, { type: 'SYNCED' }>
 
 /** Why a leader gave up. */
 export interface Abdication {
@@ -71,6 +67,7 @@ export class Leader {
   #committed: bigint
   #ticks = 0
   #minorityTicks = 0
+  #synced: OwnSynced[] = []
   #abdication: Abdication | null = null
 
   constructor(config: ZabConfig, journal: Journal, outbox: Outbox, host: LeaderHost, start: LeaderStart) {
@@ -148,19 +145,36 @@ export class Leader {
     }
   }
 
-  /** Asks for a `sync` on behalf of a client of this server; `host.synced` answers. */
+  /** Asks for a `sync` on behalf of a client of this server; {@link takeSynced} hands out the answer. */
   sync(syncId: number): void {
     this.#rounds.ask(this.#config.myid, syncId, this.#journal.lastZxid)
   }
 
-  /** Receives a packet. A link begins with FOLLOWERINFO or OBSERVERINFO; packets of unknown links are of the past. */
-  receivePacket(from: number, link: number, packet: Packet): void {
+  /** Takes the syncs of clients of this server that are confirmed, in order. */
+  takeSynced(): readonly OwnSynced[] {
+    const synced = this.#synced
+    this.#synced = []
+    return synced
+  }
+
+  /** Answers a REVALIDATE of a learner. */
+  answer(to: number, packet: Extract<Packet, { type: 'REVALIDATED' }>): void {
+    const learner = this.#find(to)
+    if (learner !== undefined) this.#send(learner, packet)
+  }
+
+  /**
+   * Receives a packet. A link begins with FOLLOWERINFO or OBSERVERINFO; packets of unknown links are of the past.
+   *
+   * @returns the packet, if it has something for the server around this leader
+   */
+  receivePacket(from: number, link: number, packet: Packet): Forwarded | null {
     if (packet.type === 'FOLLOWERINFO' || packet.type === 'OBSERVERINFO') {
       this.#open(from, link, packet)
-      return
+      return null
     }
     const learner = this.#find(from)
-    if (learner === undefined || learner.link !== link) return
+    if (learner === undefined || learner.link !== link) return null
     learner.silentTicks = 0
     switch (packet.type) {
       case 'ACKEPOCH':
@@ -171,22 +185,18 @@ export class Leader {
         break
       case 'PING':
         this.#rounds.answered(from)
-        this.#host.touched(packet.touched)
         this.#answerSyncs()
-        break
-      case 'REQUEST':
-        if (this.isEstablished) this.#host.request(from, packet.request)
-        break
-      case 'REVALIDATE':
-        this.#revalidate(learner, packet)
-        break
+        return packet
       case 'SYNC':
-        this.#host.touched(packet.touched)
         this.#rounds.ask(from, packet.syncId, this.#journal.lastZxid)
-        break
+        return packet
+      case 'REQUEST':
+      case 'REVALIDATE':
+        return packet
       default:
         this.#drop(learner)
     }
+    return null
   }
 
   /** A link broke or was closed by the other side. */
@@ -349,7 +359,6 @@ export class Leader {
       if (learner.synced) this.#send(learner, { type: 'UPTODATE' })
       this.#synchronise(learner)
     }
-    this.#host.established()
     this.#ping()
   }
 
@@ -372,11 +381,6 @@ export class Leader {
     this.#answerSyncs()
   }
 
-  #revalidate(learner: Progress, packet: Extract<Packet, { type: 'REVALIDATE' }>): void {
-    const answer = this.#host.revalidate(learner.id, packet)
-    if (answer !== null) this.#send(learner, answer)
-  }
-
   #ping(): void {
     const synced = this.#learners.filter((learner) => learner.synced)
     this.#rounds.begin(synced)
@@ -387,7 +391,7 @@ export class Leader {
     for (const { asker, syncId } of this.#rounds.takeConfirmed(this.#committed)) {
       const learner = this.#find(asker)
       if (learner !== undefined) this.#send(learner, { type: 'SYNCED', syncId })
-      else if (asker === this.#config.myid) this.#host.synced(syncId)
+      else if (asker === this.#config.myid) this.#synced.push({ type: 'SYNCED', syncId })
     }
   }
 

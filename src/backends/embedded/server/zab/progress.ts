@@ -76,7 +76,8 @@ export class Progress {
 
   /** It acknowledges NEWLEADER. */
   acknowledgeHistory(): void {
-    assert(this.#syncZxid !== null && this.#ackedZxid === null, () => `server ${this.id} acknowledged its history twice`)
+    const isNew = this.#syncZxid !== null && this.#ackedZxid === null
+    assert(isNew, () => `server ${this.id} acknowledged its history early or twice`)
     this.#ackedZxid = this.#syncZxid
   }
 

@@ -234,11 +234,6 @@ function learnerThatHeard(acceptedEpoch: number, packets: readonly Packet[]): Le
   const host: LearnerHost = {
     installSnapshot: () => undefined,
     appliedZxid: () => 0n,
-    synchronised: () => undefined,
-    enteredEpoch: () => undefined,
-    upToDate: () => undefined,
-    revalidated: () => undefined,
-    synced: () => undefined,
     takeTouched: () => [],
   }
   const journal = new Journal({ ...NOTHING_RECOVERED, acceptedEpoch })
