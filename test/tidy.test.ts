@@ -173,12 +173,15 @@ function allowedFor(path: string): readonly string[] | null {
   return null
 }
 
-/** Follows imports inside server/, through any file but server.ts: none may reach both halves. */
+/** Where a server joins its two halves. */
+const JOINTS = [`${SERVER}server.ts`, `${SERVER}roles/`]
+
+/** Follows imports inside server/, through any file but the joints: none may reach both halves. */
 function checkServerHalves(files: readonly File[]): string[] {
   const inside = new Map(files.filter(({ path }) => path.startsWith(SERVER)).map((file) => [file.path, file]))
   const reached = (path: string, seen: Set<string>): Set<string> => {
     const file = inside.get(path)
-    if (file === undefined || seen.has(path) || path === `${SERVER}server.ts`) return seen
+    if (file === undefined || seen.has(path) || JOINTS.some((joint) => path.startsWith(joint))) return seen
     seen.add(path)
     for (const { target } of importsOf(file)) reached(target, seen)
     return seen

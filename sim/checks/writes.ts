@@ -10,7 +10,7 @@
  */
 import { Err, OpCode, Xid } from '../../src/backends/wire/codes.ts'
 import type { MultiResult, Reply, Request } from '../../src/backends/wire/records.ts'
-import type { LogEntry } from '../../src/backends/embedded/server/zab/zab.ts'
+import type { LogEntry } from '../../src/backends/embedded/server/zab/journal.ts'
 import { decodeTransaction } from '../../src/backends/wire/transactions.ts'
 import type { TxnBody, TxnHeader } from '../../src/backends/wire/transactions.ts'
 import type { Check } from '../check.ts'

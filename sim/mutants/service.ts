@@ -4,11 +4,11 @@
 import type { Mutant } from './mutant.ts'
 
 const CONNECTIONS = 'backends/embedded/server/clients/connections.ts'
-const LEADER = 'backends/embedded/server/zab/leader.ts'
+const LEADING = 'backends/embedded/server/roles/leading.ts'
 const LOCAL_SESSIONS = 'backends/embedded/server/clients/local-sessions.ts'
 const OUTSTANDING = 'backends/embedded/server/writes/outstanding.ts'
 const PREPARE = 'backends/embedded/server/writes/prepare.ts'
-const SERVER = 'backends/embedded/server/server.ts'
+const QUORUM_ROUNDS = 'backends/embedded/server/zab/quorum-rounds.ts'
 const SESSIONS = 'backends/embedded/server/state/sessions.ts'
 const SNAPSHOT = 'backends/embedded/server/state/snapshot.ts'
 const TERM = 'backends/embedded/server/writes/sequencer.ts'
@@ -39,7 +39,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'sync-without-majority',
     breaks: 'A leader answers a sync, and with it pings, without asking a majority whether it still leads.',
     kin: 'ZOOKEEPER-1675',
-    edits: [{ file: LEADER, from: 'sync.round > confirmed', to: 'false' }],
+    edits: [{ file: QUORUM_ROUNDS, from: 'sync.round > confirmed', to: 'false' }],
     // It takes a deposed leader to which nothing was proposed that it could not commit, and whose client asks first.
     expected: { test: 'test/backends/embedded/server/zab/broadcast.test.ts' },
   },
@@ -47,7 +47,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'sync-overtakes-proposals',
     breaks: 'A sync is answered when what was proposed before it is not committed yet.',
     kin: 'Leader.processSync of ZooKeeper, left out',
-    edits: [{ file: LEADER, from: ' || sync.zxid > this.#committed', to: '' }],
+    edits: [{ file: QUORUM_ROUNDS, from: ' || sync.zxid > committed', to: '' }],
     profile: 'slow-disk',
     workload: 'raw',
     expected: { seeds: 300 },
@@ -74,9 +74,9 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     breaks: 'A leader does not hear of the sessions on other servers, and ends them early.',
     kin: 'expiry by one server\'s own clock; ZOOKEEPER-1049',
     edits: [{
-      file: SERVER,
-      from: 'for (const { sessionId } of sessions)',
-      to: 'for (const { sessionId } of sessions.slice(1))',
+      file: LEADING,
+      from: 'of forwarded.touched)',
+      to: 'of forwarded.touched.slice(1))',
     }],
     workload: 'raw',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },

@@ -4,7 +4,7 @@
  * Limits are counted in ticks, so that a process that was stopped for a while does not find that everything has timed
  * out.
  */
-import type { ZabConfig } from './zab/zab.ts'
+import type { ZabConfig } from './zab/configuration.ts'
 
 /** Longest data and paths of one request together, in bytes: the default of ZooKeeper's jute.maxbuffer. */
 export const REQUEST_BYTES_MAX = 0xfffff

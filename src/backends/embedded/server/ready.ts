@@ -4,7 +4,7 @@
 import type { Vote } from '../../wire/packets.ts'
 import type { ServerMessage } from '../../wire/records.ts'
 import type { DurableMark, PersistOperation } from './zab/journal.ts'
-import type { LinkEnd, Outgoing } from './zab/zab.ts'
+import type { LinkEnd, Outgoing } from './zab/outbox.ts'
 
 /** What a host has to do; see server.ts for the order. */
 export interface Ready {

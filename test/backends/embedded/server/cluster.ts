@@ -14,7 +14,7 @@ import type { RandomSource } from '../../../../src/backends/embedded/server/rand
 import type { Ready, ServerEvent } from '../../../../src/backends/embedded/server/ready.ts'
 import { Server } from '../../../../src/backends/embedded/server/server.ts'
 import type { PersistOperation, Recovered } from '../../../../src/backends/embedded/server/zab/journal.ts'
-import { formatZxid } from '../../../../src/backends/embedded/server/zab/zab.ts'
+import { formatZxid } from '../../../../src/backends/embedded/server/zab/zxid.ts'
 import { formatEvent, formatMessage } from './trace-lines.ts'
 
 const DELIVERIES_MAX = 100_000

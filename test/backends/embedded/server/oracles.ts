@@ -13,10 +13,9 @@ import { createHash } from 'node:crypto'
 import { Err } from '../../../../src/backends/wire/codes.ts'
 import type { PeerMessage } from '../../../../src/backends/wire/packets.ts'
 import type { ServerMessage } from '../../../../src/backends/wire/records.ts'
-import type { PersistOperation } from '../../../../src/backends/embedded/server/zab/journal.ts'
+import type { LogEntry, PersistOperation } from '../../../../src/backends/embedded/server/zab/journal.ts'
 import type { ServerEvent } from '../../../../src/backends/embedded/server/ready.ts'
-import type { LogEntry } from '../../../../src/backends/embedded/server/zab/zab.ts'
-import { counterOf, epochOf, formatZxid } from '../../../../src/backends/embedded/server/zab/zab.ts'
+import { counterOf, epochOf, formatZxid } from '../../../../src/backends/embedded/server/zab/zxid.ts'
 import type { Cluster, TestConnection } from './cluster.ts'
 
 interface Epochs {

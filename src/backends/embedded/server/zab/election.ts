@@ -13,8 +13,9 @@
  *           for better votes is skipped when every voter agrees; votes heard during the wait are counted, not dropped.
  */
 import type { Notification, PeerState, Vote } from '../../../wire/packets.ts'
-import { isQuorum } from './zab.ts'
-import type { Outbox, ZabConfig } from './zab.ts'
+import type { ZabConfig } from './configuration.ts'
+import type { Outbox } from './outbox.ts'
+import { isQuorum } from './quorum.ts'
 
 /** No server: what a server that may not vote puts in its notifications. */
 export const NOBODY = 0
@@ -127,7 +128,7 @@ export class Election {
   }
 
   /** Hears a notification. */
-  receive(from: number, heard: Notification): void {
+  receiveVote(from: number, heard: Notification): void {
     const isVoter = this.#config.voters.includes(from)
     if (!isVoter || heard.leader === NOBODY) {
       // It asks who leads. Whoever looks does not know, and two that only ask would answer each other for ever.

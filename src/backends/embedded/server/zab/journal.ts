@@ -11,8 +11,15 @@
  * falls; currentEpoch <= acceptedEpoch; what was applied is never cut off.
  */
 import { assert } from '../../../../core/assert.ts'
-import { counterOf, epochOf, formatZxid } from './zab.ts'
-import type { LogEntry, ZabConfig } from './zab.ts'
+import type { ZabConfig } from './configuration.ts'
+import { counterOf, epochOf, formatZxid } from './zxid.ts'
+
+/** One entry of the transaction log. */
+export interface LogEntry {
+  readonly zxid: bigint
+  /** The encoded transaction. */
+  readonly txn: Uint8Array
+}
 
 /** What the host has to make durable, in order; after a crash a prefix of it is there. Each one is atomic. */
 export type PersistOperation =

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { AssertionError } from '../../../../../src/core/assert.ts'
 import { Journal, NOTHING_RECOVERED, follows } from '../../../../../src/backends/embedded/server/zab/journal.ts'
-import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zab.ts'
-import type { LogEntry } from '../../../../../src/backends/embedded/server/zab/zab.ts'
+import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
+import type { LogEntry } from '../../../../../src/backends/embedded/server/zab/journal.ts'
 
 const STATE = Uint8Array.of(7)
 

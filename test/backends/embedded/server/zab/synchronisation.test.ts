@@ -9,7 +9,8 @@ import type { ServerConfig } from '../../../../../src/backends/embedded/server/c
 import { Journal, NOTHING_RECOVERED } from '../../../../../src/backends/embedded/server/zab/journal.ts'
 import { Learner } from '../../../../../src/backends/embedded/server/zab/learner.ts'
 import type { LearnerHost } from '../../../../../src/backends/embedded/server/zab/learner.ts'
-import { Outbox, zxidOf } from '../../../../../src/backends/embedded/server/zab/zab.ts'
+import { Outbox } from '../../../../../src/backends/embedded/server/zab/outbox.ts'
+import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
 import { Cluster, replyOf } from '../cluster.ts'
 import { Oracles } from '../oracles.ts'
 
@@ -233,17 +234,12 @@ function learnerThatHeard(acceptedEpoch: number, packets: readonly Packet[]): Le
   const host: LearnerHost = {
     installSnapshot: () => undefined,
     appliedZxid: () => 0n,
-    synchronised: () => undefined,
-    enteredEpoch: () => undefined,
-    upToDate: () => undefined,
-    revalidated: () => undefined,
-    synced: () => undefined,
     takeTouched: () => [],
   }
   const journal = new Journal({ ...NOTHING_RECOVERED, acceptedEpoch })
   const start = { leader: 2, link: 1, votes: true, committedZxid: 0n }
   const learner = new Learner(config, journal, new Outbox(), host, start)
-  for (const packet of packets) learner.receive(2, 1, packet)
+  for (const packet of packets) learner.receivePacket(2, 1, packet)
   return learner
 }
 
@@ -276,8 +272,8 @@ describe('a learner that hears what it should not', () => {
 
   it('does not listen to another link', () => {
     const learner = learnerThatHeard(0, discovered)
-    learner.receive(2, 99, { type: 'UPTODATE' })
-    learner.receive(1, 1, { type: 'UPTODATE' })
+    learner.receivePacket(2, 99, { type: 'UPTODATE' })
+    learner.receivePacket(1, 1, { type: 'UPTODATE' })
     learner.linkClosed(2, 99)
     expect([learner.failure, learner.isUpToDate]).toEqual([null, false])
     learner.linkClosed(2, 1)
