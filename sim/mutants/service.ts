@@ -11,7 +11,7 @@ const PREPARE = 'backends/embedded/server/writes/prepare.ts'
 const SERVER = 'backends/embedded/server/server.ts'
 const SESSIONS = 'backends/embedded/server/state/sessions.ts'
 const SNAPSHOT = 'backends/embedded/server/state/snapshot.ts'
-const TERM = 'backends/embedded/server/writes/sequencer.ts'
+const SEQUENCER = 'backends/embedded/server/writes/sequencer.ts'
 const REQUEST_ORDER = 'backends/embedded/server/clients/request-order.ts'
 const WATCH_TABLE = 'backends/embedded/server/clients/watch-table.ts'
 const WATCHES = 'backends/embedded/server/clients/watches.ts'
@@ -96,7 +96,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'session-never-ends',
     breaks: 'The session of a client that is gone never ends.',
     kin: 'ZOOKEEPER-1208, ZOOKEEPER-2355',
-    edits: [{ file: TERM, from: 'of this.#tracker.tick()', to: 'of this.#tracker.tick().slice(1)' }],
+    edits: [{ file: SEQUENCER, from: 'of this.#tracker.tick()', to: 'of this.#tracker.tick().slice(1)' }],
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
   },
   {
@@ -121,7 +121,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     breaks: 'A client may pick up a session whose end is decided already.',
     kin: 'ZOOKEEPER-2355',
     edits: [{
-      file: TERM,
+      file: SEQUENCER,
       from: 'isOwner && this.#tracker.move(sessionId, from, timeoutMs)',
       to: 'isOwner && (this.#tracker.move(sessionId, from, timeoutMs) || true)',
     }],

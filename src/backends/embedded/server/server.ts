@@ -33,7 +33,7 @@ import type { RandomSource } from './random.ts'
 import type { Ready, ServerEvent, ServerStatus } from './ready.ts'
 import { Replica } from './state/replica.ts'
 import type { State } from './state/state.ts'
-import { Term } from './writes/sequencer.ts'
+import { Sequencer } from './writes/sequencer.ts'
 import { Outbox, laterOf, zxidOf } from './zab/zab.ts'
 import type { LogEntry } from './zab/zab.ts'
 
@@ -50,7 +50,7 @@ export class Server {
   readonly #connections: Connections
   readonly #replica: Replica
   /** While this server leads and serves. */
-  #term: Term | null = null
+  #term: Sequencer | null = null
   #leader: Leader | null = null
   #learner: Learner | null = null
   /** Of a server that lost its storage: whether it has caught up, and has asked to have that confirmed. */
@@ -141,7 +141,7 @@ export class Server {
 
   /** Receives a message of a client on a connection; the first message opens it. */
   receiveClient(connection: number, message: ClientMessage): void {
-    this.#connections.receive(connection, message)
+    this.#connections.receiveMessage(connection, message)
     this.#settle()
   }
 
@@ -336,7 +336,7 @@ export class Server {
         this.#events.push({ type: 'client-failed', sessionId, error })
       },
     }
-    this.#term = new Term(this.#state, proposer, this.#config)
+    this.#term = new Sequencer(this.#state, proposer, this.#config)
     this.#epochFloor = 0
     this.#serve('LEADING')
   }

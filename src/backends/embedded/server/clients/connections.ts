@@ -136,7 +136,7 @@ export class Connections {
   }
 
   /** Receives a message; the first one on a number opens the connection. */
-  receive(id: number, message: ClientMessage): void {
+  receiveMessage(id: number, message: ClientMessage): void {
     let connection = this.#connections.get(id)
     if (connection === undefined) {
       connection = newConnection(id)
@@ -145,15 +145,15 @@ export class Connections {
     if (message.kind !== 'request' || message.isPart !== true) connection.received += 1
     const receiver = connection
     this.#guard(receiver, () => {
-      this.#receive(receiver, message)
+      this.#handle(receiver, message)
     })
   }
 
-  #receive(connection: Connection, message: ClientMessage): void {
+  #handle(connection: Connection, message: ClientMessage): void {
     if (message.kind === 'connect') {
       if (connection.phase === 'new') this.#connect(connection, message.request)
       else this.#close(connection)
-    } else if (connection.phase === 'open') this.#requests.receive(connection, message)
+    } else if (connection.phase === 'open') this.#requests.receiveRequest(connection, message)
     else this.#close(connection)
   }
 

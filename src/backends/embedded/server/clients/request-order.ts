@@ -85,7 +85,7 @@ export class RequestOrder {
   }
 
   /** Takes a request of a connection that has a session. */
-  receive(connection: Connection, message: RequestMessage): void {
+  receiveRequest(connection: Connection, message: RequestMessage): void {
     if (connection.pending.length >= PENDING_REQUESTS_MAX) {
       this.#outlet.close(connection)
       return

@@ -133,7 +133,7 @@ export class SessionTracker {
   /**
    * Notes that a session is on this server from now on, with this time-out, which begins now.
    *
-   * @param timeoutMs - in milliseconds; lasts until the next move or the next term
+   * @param timeoutMs - in milliseconds; lasts until the next move or the next leader
    * @returns false if it is not tracked or is being closed: it cannot move any more
    */
   move(id: bigint, owner: number, timeoutMs: number): boolean {
