@@ -29,7 +29,7 @@ import { Leader } from './zab/leader.ts'
 import { Learner } from './zab/learner.ts'
 import { LocalSessions } from './clients/local-sessions.ts'
 import type { WriteRequest } from './writes/prepare.ts'
-import type { RandomSource } from './random.ts'
+import type { ServerPorts } from './ports.ts'
 import type { Ready, ServerEvent, ServerStatus } from './ready.ts'
 import { Replica } from './state/replica.ts'
 import type { State } from './state/state.ts'
@@ -43,7 +43,7 @@ const VOTE_SYNC_ID = 0
 /** One server. */
 export class Server {
   readonly #config: ServerConfig
-  readonly #random: RandomSource
+  readonly #ports: ServerPorts
   readonly #journal: Journal
   readonly #outbox = new Outbox()
   readonly #election: Election
@@ -70,17 +70,17 @@ export class Server {
    *
    * @param config - its configuration
    * @param recovered - what its storage holds
-   * @param random - source of chance
+   * @param ports - what it asks of its host
    * @param wallTimeMs - wall clock, milliseconds since 1970
    */
-  constructor(config: ServerConfig, recovered: Recovered, random: RandomSource, wallTimeMs: number) {
+  constructor(config: ServerConfig, recovered: Recovered, ports: ServerPorts, wallTimeMs: number) {
     this.#config = config
     this.#epochFloor = config.firstEpoch - 1
-    this.#random = random
+    this.#ports = ports
     this.#wallTimeMs = wallTimeMs
     this.#journal = new Journal(recovered)
     this.#election = new Election(config, this.#outbox)
-    this.#replica = new Replica(config, recovered, random)
+    this.#replica = new Replica(config, recovered, ports.random)
     if (config.bootstrap) this.#journal.grantVote()
     this.#connections = this.#makeConnections()
     this.#look('start')
@@ -344,7 +344,7 @@ export class Server {
   #learn(leader: number): void {
     this.#election.settle(this.#mayVote ? 'FOLLOWING' : 'OBSERVING')
     const votes = this.#mayVote
-    const start = { leader, link: this.#random.u32(), votes, committedZxid: this.#state.lastZxid }
+    const start = { leader, link: this.#ports.random.u32(), votes, committedZxid: this.#state.lastZxid }
     this.#learner = new Learner(this.#config, this.#journal, this.#outbox, {
       installSnapshot: (zxid, state) => {
         this.#replica.install(zxid, state)
@@ -460,7 +460,7 @@ export class Server {
       touch: (sessionId) => {
         this.#touch(sessionId)
       },
-    }, this.#random)
+    }, this.#ports)
   }
 
   #touch(sessionId: bigint): void {

@@ -16,7 +16,7 @@ import { ClientGuard } from './client-guard.ts'
 import { NO_PASSWORD, PASSWORD_BYTES, newConnection } from './connection.ts'
 import type { Connection, ConnectionReply } from './connection.ts'
 import { NO_IDENTITIES, identitiesAt } from '../state/identities.ts'
-import type { RandomSource } from '../random.ts'
+import type { RandomSource, ServerPorts } from '../ports.ts'
 import { RequestOrder } from './request-order.ts'
 import type { RequestHost } from './request-order.ts'
 import { samePassword } from '../state/sessions.ts'
@@ -58,7 +58,7 @@ export class Connections {
   #replies: ConnectionReply[] = []
   #closes: number[] = []
 
-  constructor(host: ConnectionsHost, random: RandomSource) {
+  constructor(host: ConnectionsHost, { random, digest }: ServerPorts) {
     this.#host = this.#clientGuard.watched(host)
     this.#random = random
     const outlet = {
@@ -73,7 +73,7 @@ export class Connections {
         this.#guard(connection, step)
       },
     }
-    this.#requests = new RequestOrder(this.#host, outlet, this.#watches)
+    this.#requests = new RequestOrder(this.#host, outlet, this.#watches, digest)
   }
 
   /** Number of clients that have a session here. */

@@ -17,7 +17,7 @@ import { NO_IDENTITIES } from '../state/identities.ts'
 import { Preparer } from './prepare.ts'
 import type { PrepareOptions, WriteRequest } from './prepare.ts'
 import { SessionTracker, samePassword } from '../state/sessions.ts'
-import { SizeStats } from '../size-stats.ts'
+import { SizeStats } from './size-stats.ts'
 import type { Applied, State } from '../state/state.ts'
 
 /** Containers and expired nodes that are removed at most in a minute, evenly over its ticks. */
