@@ -19,7 +19,7 @@ import { NO_IDENTITIES, identitiesAt } from '../state/identities.ts'
 import type { RandomSource, ServerPorts } from '../ports.ts'
 import { RequestOrder } from './request-order.ts'
 import type { RequestHost } from './request-order.ts'
-import { samePassword } from '../state/sessions.ts'
+import { samePassword } from '../state/session-table.ts'
 import type { Applied } from '../state/state.ts'
 import { Watches } from './watches.ts'
 

@@ -32,7 +32,7 @@ import { Outstanding } from './outstanding.ts'
 import type { NodeFacts } from './outstanding.ts'
 import { exceedsHardLimit, limitsPathOf, statsPathOf } from '../state/quotas.ts'
 import type { Usage } from '../state/quotas.ts'
-import type { SessionTable } from '../state/sessions.ts'
+import type { SessionTable } from '../state/session-table.ts'
 import { SPECIAL_PATHS, isReapable } from '../state/tree.ts'
 import type { Moment, Tree } from '../state/tree.ts'
 
