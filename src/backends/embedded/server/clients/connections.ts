@@ -50,7 +50,7 @@ export class Connections {
   readonly #host: ConnectionsHost
   readonly #random: RandomSource
   readonly #connections = new Map<number, Connection>()
-  /** Connections that have, create or resume a session. */
+  /** Connections that have a session, or create one; who resumes one is not in here before the leader has said yes. */
   readonly #bySession = new Map<bigint, Connection>()
   readonly #watches = new Watches()
   readonly #clientGuard = new ClientGuard()
