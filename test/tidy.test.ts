@@ -23,8 +23,12 @@ const LINE_COLUMNS_MAX = 120
 
 const EMBEDDED = 'src/backends/embedded/'
 const SERVER = `${EMBEDDED}server/`
-/** A server is pure: of core it sees these alone. */
-const FOR_SERVERS = ['src/core/errors.ts', 'src/core/path.ts', 'src/core/assert.ts', 'src/backends/wire/']
+/** A server is pure: beside its ports, it sees these alone. */
+const FOR_SERVERS = [
+  `${SERVER}ports.ts`,
+  ...['errors', 'path', 'assert'].map((name) => `src/core/${name}.ts`),
+  'src/backends/wire/',
+]
 /** What the simulation may see: it drives the production host (decision 0005). */
 const SIMULATED = ['src/core/', 'src/recipes/', EMBEDDED, 'src/backends/wire/', 'src/backends/client/']
 
@@ -42,15 +46,9 @@ const LAYERS: readonly { readonly from: string; readonly to: readonly string[] }
   { from: 'src/recipes/*/', to: ['src/recipes/*/', 'src/recipes/engine/', 'src/core/'] },
   // The number of learners is all that operators are shown of the consensus: a wall between the two halves.
   { from: `${SERVER}zab/`, to: [`${SERVER}zab/`, `${SERVER}learner-counts.ts`, ...FOR_SERVERS] },
-  { from: `${SERVER}state/`, to: [`${SERVER}state/`, `${SERVER}random.ts`, ...FOR_SERVERS] },
-  {
-    from: `${SERVER}writes/`,
-    to: [`${SERVER}writes/`, `${SERVER}state/`, `${SERVER}size-stats.ts`, ...FOR_SERVERS],
-  },
-  {
-    from: `${SERVER}clients/`,
-    to: [`${SERVER}clients/`, `${SERVER}writes/`, `${SERVER}state/`, `${SERVER}random.ts`, ...FOR_SERVERS],
-  },
+  { from: `${SERVER}state/`, to: [`${SERVER}state/`, ...FOR_SERVERS] },
+  { from: `${SERVER}writes/`, to: [`${SERVER}writes/`, `${SERVER}state/`, ...FOR_SERVERS] },
+  { from: `${SERVER}clients/`, to: [`${SERVER}clients/`, `${SERVER}writes/`, `${SERVER}state/`, ...FOR_SERVERS] },
   { from: SERVER, to: [SERVER, ...FOR_SERVERS] },
   {
     from: `${EMBEDDED}host/`,

@@ -107,7 +107,7 @@ export class WritesCheck implements Check, TapObserver, LedgerListener {
   }
 
   #judge(where: string, header: TxnHeader, txn: TxnBody, request: Request): void {
-    const expected = judge(this.#ledger.model, request, header.clientId)
+    const expected = judge(this.#ledger.model, request, header)
     if (expected === null) {
       if (txn.type !== OpCode.closeSession) this.#fail(`C5: ${where} became a transaction of type ${txn.type}`)
       return

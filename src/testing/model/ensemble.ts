@@ -7,7 +7,7 @@ import { refusal } from '../../core/refusal.ts'
 import { Timers } from './pipe.ts'
 import type { ModelSession } from './session.ts'
 import { ModelTree } from './tree.ts'
-import { Watches } from './watches.ts'
+import { ModelWatches } from './watches.ts'
 
 /** The requests of a session, by the method that makes them. */
 export type RequestKind = 'create' | 'get' | 'exists' | 'children' | 'set' | 'delete' | 'multi' | 'sync' | 'close'
@@ -50,9 +50,9 @@ export interface RequestFilter {
 }
 
 /** The servers of a model. */
-export class Ensemble {
+export class ModelEnsemble {
   readonly tree = new ModelTree()
-  readonly watches = new Watches()
+  readonly watches = new ModelWatches()
   readonly timers = new Timers()
   readonly hooks = new Set<RequestHook>()
   readonly capabilities: Capabilities

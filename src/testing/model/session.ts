@@ -24,8 +24,8 @@ import type {
 import { CoordinationError } from '../../core/errors.ts'
 import type { ErrorCode, Outcome } from '../../core/errors.ts'
 import { refusal } from '../../core/refusal.ts'
-import type { Ensemble, Fate, RequestKind } from './ensemble.ts'
-import { Pipe } from './pipe.ts'
+import type { ModelEnsemble, Fate, RequestKind } from './ensemble.ts'
+import { SessionPipe } from './pipe.ts'
 import type { Watch, WatchKind } from './watches.ts'
 
 interface Request {
@@ -58,11 +58,11 @@ const NOTHING = (): void => undefined
 export class ModelSession implements Session {
   readonly id: bigint
   readonly timeoutMs: number
-  readonly #ensemble: Ensemble
+  readonly #ensemble: ModelEnsemble
   readonly #callTimeoutMs: number
   readonly #onError: (error: unknown) => void
-  readonly #requests: Pipe<Request>
-  readonly #incoming: Pipe<Incoming>
+  readonly #requests: SessionPipe<Request>
+  readonly #incoming: SessionPipe<Incoming>
   readonly #pending = new Set<Request>()
   readonly #watches = new Set<Watch>()
   readonly #listeners = new Set<(state: SessionState) => void>()
@@ -76,14 +76,14 @@ export class ModelSession implements Session {
   #closing: Promise<void> | null = null
 
   /** Makes a connected session. */
-  constructor(ensemble: Ensemble, id: bigint, timeoutMs: number, { callTimeoutMs, onError }: OpenOptions) {
+  constructor(ensemble: ModelEnsemble, id: bigint, timeoutMs: number, { callTimeoutMs, onError }: OpenOptions) {
     this.id = id
     this.timeoutMs = timeoutMs
     this.#ensemble = ensemble
     this.#callTimeoutMs = callTimeoutMs ?? Infinity
     this.#onError = onError
-    this.#requests = new Pipe(ensemble.timers, (request) => this.#serve(request))
-    this.#incoming = new Pipe(ensemble.timers, (incoming) => this.#receive(incoming))
+    this.#requests = new SessionPipe(ensemble.timers, (request) => this.#serve(request))
+    this.#incoming = new SessionPipe(ensemble.timers, (incoming) => this.#receive(incoming))
     this.#startExpiry()
     this.#startPing()
   }

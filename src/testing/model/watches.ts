@@ -27,7 +27,7 @@ export interface Watch {
 }
 
 /** Every armed watch, by path, in the order of arming. */
-export class Watches {
+export class ModelWatches {
   readonly #byPath = new Map<string, Set<Watch>>()
 
   /** Arms a watch. */

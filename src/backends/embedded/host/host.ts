@@ -17,10 +17,11 @@ import type { PeerMessage } from '../../wire/packets.ts'
 import type { ClientMessage, ServerMessage } from '../../wire/records.ts'
 import type { ServerConfig } from '../server/config.ts'
 import type { ServerInspection } from '../server/inspection.ts'
-import type { RandomSource } from '../server/random.ts'
+import type { RandomSource } from '../server/ports.ts'
 import type { Ready, ServerEvent, ServerStatus } from '../server/ready.ts'
 import { Server } from '../server/server.ts'
 import { partsOf } from './clients/request-parts.ts'
+import { sha1 } from './digest.ts'
 import type { Storage } from './storage/memory.ts'
 
 /** A tick later than this was held up by something, and others were too. */
@@ -68,7 +69,8 @@ export class Host {
 
   constructor(options: HostOptions) {
     this.#options = options
-    this.#server = new Server(options.config, options.storage.load(), options.random, Date.now())
+    const ports = { random: options.random, digest: sha1 }
+    this.#server = new Server(options.config, options.storage.load(), ports, Date.now())
     this.#schedule()
     this.#tickDueMs = performance.now()
     this.#armTick()

@@ -8,7 +8,7 @@
 import type { Connection } from './clients/connection.ts'
 import type { Connections } from './clients/connections.ts'
 import type { LearnerCounts } from './learner-counts.ts'
-import { formatSessionId } from './state/sessions.ts'
+import { formatSessionId } from './state/session-table.ts'
 import type { State } from './state/state.ts'
 
 /** One open session of the ensemble. */

@@ -25,7 +25,7 @@ import { LocalSessions } from './clients/local-sessions.ts'
 import type { ServerConfig } from './config.ts'
 import { inspect } from './inspection.ts'
 import type { ServerInspection } from './inspection.ts'
-import type { RandomSource } from './random.ts'
+import type { ServerPorts } from './ports.ts'
 import type { Ready, ServerEvent, ServerStatus } from './ready.ts'
 import { Following } from './roles/following.ts'
 import { Leading } from './roles/leading.ts'
@@ -43,7 +43,7 @@ import { laterOf, zxidOf } from './zab/zxid.ts'
 /** One server. */
 export class Server {
   readonly #config: ServerConfig
-  readonly #random: RandomSource
+  readonly #ports: ServerPorts
   readonly #journal: Journal
   readonly #outbox = new Outbox()
   readonly #election: Election
@@ -63,17 +63,17 @@ export class Server {
    *
    * @param config - its configuration
    * @param recovered - what its storage holds
-   * @param random - source of chance
+   * @param ports - what it asks of its host
    * @param wallTimeMs - wall clock, milliseconds since 1970
    */
-  constructor(config: ServerConfig, recovered: Recovered, random: RandomSource, wallTimeMs: number) {
+  constructor(config: ServerConfig, recovered: Recovered, ports: ServerPorts, wallTimeMs: number) {
     this.#config = config
     this.#epochFloor = config.firstEpoch - 1
-    this.#random = random
+    this.#ports = ports
     this.#wallTimeMs = wallTimeMs
     this.#journal = new Journal(recovered)
     this.#election = new Election(config, this.#outbox)
-    this.#replica = new Replica(config, recovered, random)
+    this.#replica = new Replica(config, recovered, ports.random)
     if (config.bootstrap) this.#journal.grantVote()
     this.#connections = this.#makeConnections()
     this.#parts = this.#makeParts()
@@ -235,7 +235,7 @@ export class Server {
     const { early } = this.#role
     this.#role = vote.leader === this.#config.myid
       ? new Leading(this.#parts, this.#epochFloor)
-      : new Following(this.#parts, { leader: vote.leader, link: this.#random.u32(), uptimeTicks: this.#ticks })
+      : new Following(this.#parts, { leader: vote.leader, link: this.#ports.random.u32(), uptimeTicks: this.#ticks })
     this.#election.settle(this.#role.name)
     for (const { from, link, packet } of early) this.#role.receivePacket(from, link, packet)
   }
@@ -328,7 +328,7 @@ export class Server {
         this.#events.push({ type: 'client-failed', sessionId, error })
       },
       touch: (sessionId) => this.#role.touch(sessionId),
-    }, this.#random)
+    }, this.#ports)
   }
 
   // State

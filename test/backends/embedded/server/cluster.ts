@@ -6,11 +6,12 @@ import type { PeerMessage } from '../../../../src/backends/wire/packets.ts'
 import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
 import type { ClientMessage, Reply, Request, ServerMessage } from '../../../../src/backends/wire/records.ts'
 import { encodeTransaction } from '../../../../src/backends/wire/transactions.ts'
+import { sha1 } from '../../../../src/backends/embedded/host/digest.ts'
 import { MemoryNetwork } from '../../../../src/backends/embedded/host/peers/memory.ts'
 import { MemoryStorage } from '../../../../src/backends/embedded/host/storage/memory.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
 import type { ServerConfig } from '../../../../src/backends/embedded/server/config.ts'
-import type { RandomSource } from '../../../../src/backends/embedded/server/random.ts'
+import type { RandomSource } from '../../../../src/backends/embedded/server/ports.ts'
 import type { Ready, ServerEvent } from '../../../../src/backends/embedded/server/ready.ts'
 import { Server } from '../../../../src/backends/embedded/server/server.ts'
 import type { PersistOperation, Recovered } from '../../../../src/backends/embedded/server/zab/journal.ts'
@@ -112,7 +113,7 @@ export class Cluster {
       voters: this.#voters,
       bootstrap: !this.#wiped.has(id),
     }
-    const server = new Server(config, storage.load(), this.#random(), WALL_TIME_MS)
+    const server = new Server(config, storage.load(), { random: this.#random(), digest: sha1 }, WALL_TIME_MS)
     const member = { server, storage, unpersisted: [] }
     this.members.set(id, member)
     this.network.attach(id, {

@@ -16,10 +16,10 @@ import { ClientGuard } from './client-guard.ts'
 import { NO_PASSWORD, PASSWORD_BYTES, newConnection } from './connection.ts'
 import type { Connection, ConnectionReply } from './connection.ts'
 import { NO_IDENTITIES, identitiesAt } from '../state/identities.ts'
-import type { RandomSource } from '../random.ts'
+import type { RandomSource, ServerPorts } from '../ports.ts'
 import { RequestOrder } from './request-order.ts'
 import type { RequestHost } from './request-order.ts'
-import { samePassword } from '../state/sessions.ts'
+import { samePassword } from '../state/session-table.ts'
 import type { Applied } from '../state/state.ts'
 import { Watches } from './watches.ts'
 
@@ -50,7 +50,7 @@ export class Connections {
   readonly #host: ConnectionsHost
   readonly #random: RandomSource
   readonly #connections = new Map<number, Connection>()
-  /** Connections that have, create or resume a session. */
+  /** Connections that have a session, or create one; who resumes one is not in here before the leader has said yes. */
   readonly #bySession = new Map<bigint, Connection>()
   readonly #watches = new Watches()
   readonly #clientGuard = new ClientGuard()
@@ -58,7 +58,7 @@ export class Connections {
   #replies: ConnectionReply[] = []
   #closes: number[] = []
 
-  constructor(host: ConnectionsHost, random: RandomSource) {
+  constructor(host: ConnectionsHost, { random, digest }: ServerPorts) {
     this.#host = this.#clientGuard.watched(host)
     this.#random = random
     const outlet = {
@@ -73,7 +73,7 @@ export class Connections {
         this.#guard(connection, step)
       },
     }
-    this.#requests = new RequestOrder(this.#host, outlet, this.#watches)
+    this.#requests = new RequestOrder(this.#host, outlet, this.#watches, digest)
   }
 
   /** Number of clients that have a session here. */

@@ -16,6 +16,7 @@ import type { Reply, Request, ServerMessage } from '../../../wire/records.ts'
 import type { Connection, Pending } from './connection.ts'
 import { authenticate } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
+import type { ServerPorts } from '../ports.ts'
 import type { WriteRequest } from '../writes/prepare.ts'
 import { answerRead } from './reads.ts'
 import { canBecome, kindOf, requestBytes, requestParts } from './request-kinds.ts'
@@ -72,16 +73,18 @@ export class RequestOrder {
   readonly #host: RequestHost
   readonly #outlet: Outlet
   readonly #watches: Watches
+  readonly #digest: ServerPorts['digest']
   readonly #syncs = new Map<number, Connection>()
   /** Whose pings came since the last tick, and whose wait for a sync to be confirmed. */
   #pinged: Connection[] = []
   readonly #pingRounds = new Map<number, readonly Connection[]>()
   #lastSyncId = 0
 
-  constructor(host: RequestHost, outlet: Outlet, watches: Watches) {
+  constructor(host: RequestHost, outlet: Outlet, watches: Watches, digest: ServerPorts['digest']) {
     this.#host = host
     this.#outlet = outlet
     this.#watches = watches
+    this.#digest = digest
   }
 
   /** Takes a request of a connection that has a session. */
@@ -239,7 +242,8 @@ export class RequestOrder {
     xid: number,
     request: Extract<RequestKind, { kind: 'auth' }>['request'],
   ): void {
-    const identities = request === null ? null : authenticate(request.body, connection, this.#host.superDigest)
+    const authority = { superDigest: this.#host.superDigest, digest: this.#digest }
+    const identities = request === null ? null : authenticate(request.body, connection, authority)
     const err = identities === null ? Err.authFailed : Err.ok
     this.#send(connection, OpCode.auth, { xid, zxid: NO_ZXID, err, body: null })
     if (identities === null) this.#outlet.close(connection)

@@ -1,6 +1,6 @@
 /**
  * A server that leads, or tries to: ZAB's leader (zab/leader.ts), and, once that is established and its history is
- * applied, the term in which it decides on the requests of clients (writes/sequencer.ts). The two do not know each
+ * applied, the sequencer with which it decides on the requests of clients (writes/sequencer.ts). The two do not know each
  * other: what learners forward goes from the one to the other here.
  */
 import { assert } from '../../../../core/assert.ts'
@@ -10,7 +10,7 @@ import { decodeTransaction } from '../../../wire/transactions.ts'
 import type { LeadingInspection } from '../inspection.ts'
 import type { Applied } from '../state/state.ts'
 import type { WriteRequest } from '../writes/prepare.ts'
-import { Term } from '../writes/sequencer.ts'
+import { Sequencer } from '../writes/sequencer.ts'
 import type { Proposer } from '../writes/sequencer.ts'
 import type { LogEntry } from '../zab/journal.ts'
 import { Leader } from '../zab/leader.ts'
@@ -23,7 +23,7 @@ export class Leading implements RoleInputs, Proposer {
   readonly #parts: ServerParts
   readonly #leader: Leader
   /** While it serves. */
-  #term: Term | null = null
+  #sequencer: Sequencer | null = null
   #answers: Answer[] = []
 
   /**
@@ -66,7 +66,7 @@ export class Leading implements RoleInputs, Proposer {
 
   /** What operators are shown of it; null before it serves. */
   get inspection(): LeadingInspection | null {
-    return this.#term === null ? null : { ...this.#leader.counts, ...this.#term.age }
+    return this.#sequencer === null ? null : { ...this.#leader.counts, ...this.#sequencer.age }
   }
 
   serve(): void {
@@ -74,12 +74,12 @@ export class Leading implements RoleInputs, Proposer {
     const { state } = replica
     assert(state.lastZxid === journal.lastZxid, 'a leader has applied its history before it proposes')
     election.enterEpoch(journal.currentEpoch)
-    this.#term = new Term(state, this, config)
+    this.#sequencer = new Sequencer(state, this, config)
   }
 
   submit(request: WriteRequest): void {
     const { config, wallTimeMs } = this.#parts
-    this.#term?.submit(request, config.myid, wallTimeMs)
+    this.#sequencer?.submit(request, config.myid, wallTimeMs)
   }
 
   sync(syncId: number): void {
@@ -87,26 +87,26 @@ export class Leading implements RoleInputs, Proposer {
   }
 
   revalidate(packet: Extract<Packet, { type: 'REVALIDATE' }>): void {
-    if (this.#term !== null) this.#answers.push(this.#term.revalidate(packet, this.#parts.config.myid))
+    if (this.#sequencer !== null) this.#answers.push(this.#sequencer.revalidate(packet, this.#parts.config.myid))
   }
 
   touch(sessionId: bigint): boolean {
-    return this.#term?.touch(sessionId) ?? true
+    return this.#sequencer?.touch(sessionId) ?? true
   }
 
   tick(): void {
     this.#leader.tick()
-    this.#term?.tick(this.#parts.wallTimeMs)
+    this.#sequencer?.tick(this.#parts.wallTimeMs)
   }
 
   receivePacket(from: number, link: number, packet: Packet): void {
     const forwarded = this.#leader.receivePacket(from, link, packet)
-    if (forwarded === null || this.#term === null) return
+    if (forwarded === null || this.#sequencer === null) return
     if (forwarded.type === 'REQUEST') {
-      this.#term.submit(forwarded.request as WriteRequest, from, this.#parts.wallTimeMs)
+      this.#sequencer.submit(forwarded.request as WriteRequest, from, this.#parts.wallTimeMs)
     } else if (forwarded.type === 'REVALIDATE') {
-      this.#leader.answer(from, this.#term.revalidate(forwarded, from))
-    } else for (const { sessionId } of forwarded.touched) this.#term.touch(sessionId)
+      this.#leader.answer(from, this.#sequencer.revalidate(forwarded, from))
+    } else for (const { sessionId } of forwarded.touched) this.#sequencer.touch(sessionId)
   }
 
   linkClosed(peer: number, link: number): void {
@@ -131,7 +131,7 @@ export class Leading implements RoleInputs, Proposer {
     this.#leader.close()
   }
 
-  // What its term proposes, and reports.
+  // What its sequencer proposes, and reports.
 
   get nextZxid(): bigint | null {
     return this.#leader.nextZxid
@@ -153,23 +153,23 @@ export class Leading implements RoleInputs, Proposer {
 
   /** The transaction of the entry that is to be applied next. */
   take({ zxid, txn }: LogEntry): Transaction {
-    return this.#term?.take(zxid, txn) ?? decodeTransaction(txn)
+    return this.#sequencer?.take(zxid, txn) ?? decodeTransaction(txn)
   }
 
   /** A transaction has been applied. */
   applied(zxid: bigint, applied: Applied): void {
-    this.#term?.applied(zxid, applied)
+    this.#sequencer?.applied(zxid, applied)
   }
 
   // Sessions
 
   /** Ends a session as if its time were over; false if there is no such session, or this is no time to end one. */
   expire(sessionId: bigint): boolean {
-    return this.#term?.expire(sessionId, this.#parts.wallTimeMs) ?? false
+    return this.#sequencer?.expire(sessionId, this.#parts.wallTimeMs) ?? false
   }
 
   /** When a session ends if nothing is heard of it, in milliseconds from now; null if that is not known. */
   expiresInMs(sessionId: bigint): number | null {
-    return this.#term?.expiresInMs(sessionId) ?? null
+    return this.#sequencer?.expiresInMs(sessionId) ?? null
   }
 }

@@ -12,7 +12,7 @@
  */
 import type { AuthRequest, ClientInfo } from '../../../wire/records.ts'
 import { canonicalAddress } from './ip-address.ts'
-import { sha1 } from './sha1.ts'
+import type { ServerPorts } from '../ports.ts'
 
 /** One thing that a client is known as. */
 export interface Identity {
@@ -36,6 +36,12 @@ export interface Claimant {
   readonly address: string
 }
 
+/** The server that a claim is made to. */
+export interface Authority extends Pick<ServerPorts, 'digest'> {
+  /** The digest of the superuser, `user:hash`; null if there is none. */
+  readonly superDigest: string | null
+}
+
 /** The identities of a client at an address; empty: in this process. */
 export function identitiesAt(address: string): readonly Identity[] {
   return address === '' ? NO_IDENTITIES : [{ scheme: 'ip', id: canonicalAddress(address) }]
@@ -44,19 +50,18 @@ export function identitiesAt(address: string): readonly Identity[] {
 /**
  * Judges a claim.
  *
- * @param superDigest - the digest of the superuser, `user:hash`; null if there is none
  * @returns all identities that the connection has from now on, or null if the claim is refused
  */
 export function authenticate(
   { scheme, auth }: AuthRequest,
   { identities, address }: Claimant,
-  superDigest: string | null,
+  { superDigest, digest }: Authority,
 ): readonly Identity[] | null {
   if (scheme === 'ip' && address !== '') return merged(identities, identitiesAt(address))
   if (scheme !== 'digest' || auth === null || auth.length > CLAIM_BYTES_MAX) return null
-  const id = digestOf(auth)
-  const digest = { scheme, id }
-  return merged(identities, id === superDigest ? [{ scheme: 'super', id: '' }, digest] : [digest])
+  const id = digestOf(auth, digest)
+  const own = { scheme, id }
+  return merged(identities, id === superDigest ? [{ scheme: 'super', id: '' }, own] : [own])
 }
 
 /** What whoAmI tells of identities: never the hash of a password. */
@@ -68,10 +73,10 @@ export function clientInfoOf(identities: readonly Identity[]): readonly ClientIn
 }
 
 /** `user:hash` of `user:password`. */
-function digestOf(auth: Uint8Array): string {
+function digestOf(auth: Uint8Array, digest: Authority['digest']): string {
   const text = Buffer.from(auth).toString()
   const [user = ''] = text.split(':')
-  return `${user}:${Buffer.from(sha1(Buffer.from(text))).toString('base64')}`
+  return `${user}:${Buffer.from(digest(Buffer.from(text))).toString('base64')}`
 }
 
 /** @returns null if there would be too many */

@@ -7,7 +7,7 @@
  *           the state: what is written for snapshots is never more than what was written by clients.
  * Source    SyncRequestProcessor.shouldSnapshot of ZooKeeper 3.8.
  */
-import type { RandomSource } from '../random.ts'
+import type { RandomSource } from '../ports.ts'
 
 /** What decides. */
 export interface SnapshotLimits {

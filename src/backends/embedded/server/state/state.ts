@@ -19,7 +19,7 @@ import type {
 } from '../../../wire/transactions.ts'
 import { CONTAINER, PERSISTENT } from './node.ts'
 import type { Ownership } from './node.ts'
-import { SessionTable } from './sessions.ts'
+import { SessionTable } from './session-table.ts'
 import { readSnapshot, writeSnapshot } from './snapshot.ts'
 import { Tree } from './tree.ts'
 

@@ -13,7 +13,7 @@
 import { assert } from '../../../../core/assert.ts'
 import type { Acl } from '../../../wire/records.ts'
 import type { Ownership } from '../state/node.ts'
-import type { SessionTable } from '../state/sessions.ts'
+import type { SessionTable } from '../state/session-table.ts'
 import type { Tree } from '../state/tree.ts'
 
 /** What of a node later requests are judged by. */

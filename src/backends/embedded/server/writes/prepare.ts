@@ -32,7 +32,7 @@ import { Outstanding } from './outstanding.ts'
 import type { NodeFacts } from './outstanding.ts'
 import { exceedsHardLimit, limitsPathOf, statsPathOf } from '../state/quotas.ts'
 import type { Usage } from '../state/quotas.ts'
-import type { SessionTable } from '../state/sessions.ts'
+import type { SessionTable } from '../state/session-table.ts'
 import { SPECIAL_PATHS, isReapable } from '../state/tree.ts'
 import type { Moment, Tree } from '../state/tree.ts'
 
@@ -81,11 +81,11 @@ interface Context extends Moment {
   readonly aclAllowance: AclAllowance
 }
 
-/** The leader's decisions, of one term: a new one begins with {@link Preparer.reset}. */
+/** The leader's decisions, of one epoch. */
 export class Preparer {
   readonly #state: { readonly tree: Tree; readonly sessions: SessionTable }
   readonly #options: PrepareOptions
-  #outstanding: Outstanding
+  readonly #outstanding: Outstanding
   #lastZxid = 0n
 
   /**
@@ -134,12 +134,6 @@ export class Preparer {
   revoke(zxid: bigint): void {
     this.#outstanding.revoke(zxid)
     this.#lastZxid = zxid - 1n
-  }
-
-  /** Forgets every decision: a new term begins, and what was not applied is no more. */
-  reset(): void {
-    this.#outstanding = new Outstanding(this.#state.tree, this.#state.sessions)
-    this.#lastZxid = 0n
   }
 
   #decide(request: WriteOperation, context: Context): Decided {
