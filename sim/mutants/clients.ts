@@ -11,13 +11,13 @@ const CONTENDERS = 'recipes/engine/contenders.ts'
 const EXCLUSIVE = 'recipes/locks/exclusive-lock.ts'
 const FAIR = 'recipes/locks/fair-lock.ts'
 const FEED = 'recipes/engine/feed.ts'
-const GUARDED = 'recipes/engine/protected-writes.ts'
+const PROTECTED = 'recipes/engine/protected-writes.ts'
 const LEASE = 'recipes/engine/lease.ts'
 const CLAIM = 'recipes/membership/member-claim.ts'
 const MIRROR = 'recipes/engine/mirror.ts'
 const SESSION = 'backends/client/session.ts'
 const IDENTITY = 'backends/client/identity.ts'
-const TENURE = 'recipes/engine/ownership.ts'
+const OWNERSHIP = 'recipes/engine/ownership.ts'
 
 /** A check that any node at the path passes. */
 const NO_IDENTITY = "{ type: 'check', path, version: -1 }"
@@ -128,7 +128,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'A contender creates another node when the answer to the first create is lost.',
     kin: 'Curator before protected creates (CURATOR-45)',
     edits: [{
-      file: GUARDED,
+      file: PROTECTED,
       from: 'await wait.insist(() => findOwn(client, request.parent, mark, wait.signal))',
       to: 'null',
     }],
@@ -140,19 +140,19 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'node-adopted-by-name-alone',
     breaks: 'A node with the right name is taken for our own, whichever session owns it.',
     kin: 'CURATOR-498, CURATOR-604',
-    edits: [{ file: GUARDED, from: 'stat.ephemeralOwner === client.sessionId', to: 'true' }],
+    edits: [{ file: PROTECTED, from: 'stat.ephemeralOwner === client.sessionId', to: 'true' }],
     profile: 'recipes',
     expected: {
       because: 'A node of an older session is told apart three more times before anybody relies on it: the wait is '
-        + "bound to the node's session, a grant is proven by that session, and the tenure of a lease begins with it. "
-        + 'Each ends in SESSION_EXPIRED, which is also what a waiter without the node would be told at any time.',
+        + "bound to the node's session, a grant is proven by that session, and the ownership of a lease begins with "
+        + 'it. Each ends in SESSION_EXPIRED, which is also what a waiter without the node would be told at any time.',
     },
   },
   {
     name: 'create-not-swept',
     breaks: 'What a create that was given up has made stays in the queue.',
     kin: 'CURATOR-79, kazoo#653',
-    edits: [{ file: GUARDED, from: 'await sweep(client, request.parent, mark, owed)', to: 'void 0' }],
+    edits: [{ file: PROTECTED, from: 'await sweep(client, request.parent, mark, owed)', to: 'void 0' }],
     profile: 'recipes',
     workload: 'locks',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
@@ -216,7 +216,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'lease-signal-silent',
     breaks: 'The holder of a lock is not told that it is lost.',
     kin: 'locks of etcd and Redis that are held by whoever thinks so',
-    edits: [{ file: TENURE, from: 'this.#controller.abort(new', to: 'void (new' }],
+    edits: [{ file: OWNERSHIP, from: 'this.#controller.abort(new', to: 'void (new' }],
     workload: 'locks',
     profile: 'recipes',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
@@ -278,7 +278,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'release-by-path',
     breaks: 'A release deletes whatever node is at the path by then.',
     kin: "a late release of ours that deleted the next holder's node, on every engine",
-    edits: [{ file: GUARDED, from: "{ type: 'check', path, version: -1, czxid }", to: NO_IDENTITY }],
+    edits: [{ file: PROTECTED, from: "{ type: 'check', path, version: -1, czxid }", to: NO_IDENTITY }],
     workload: 'locks',
     profile: 'operators',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
@@ -287,7 +287,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'member-by-path',
     breaks: 'A member updates and deletes whatever node is at its path by then.',
     kin: "an update of ours that stole another's id, 30 times of 30",
-    edits: [{ file: GUARDED, from: "{ type: 'check', path, version: -1, czxid }", to: NO_IDENTITY }],
+    edits: [{ file: PROTECTED, from: "{ type: 'check', path, version: -1, czxid }", to: NO_IDENTITY }],
     workload: 'membership',
     profile: 'operators',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
@@ -297,8 +297,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'The signal of a lease fires while its state still says that it is held.',
     kin: 'a release within the listener of ours that was a whole one',
     edits: [
-      { file: TENURE, from: 'this.#lost = true', to: 'void 0' },
-      { file: TENURE, from: 'this.#onLost(reason)', to: '(this.#lost = true, this.#onLost(reason))' },
+      { file: OWNERSHIP, from: 'this.#lost = true', to: 'void 0' },
+      { file: OWNERSHIP, from: 'this.#onLost(reason)', to: '(this.#lost = true, this.#onLost(reason))' },
     ],
     workload: 'locks',
     profile: 'operators',
