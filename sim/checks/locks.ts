@@ -288,13 +288,8 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     this.#promote(queue)
   }
 
-  /** Who lost the answer to its create knows its node by the mark, and cannot tell that an operator put it back. */
-  #isKnownByMarkAlone(path: string, owner: bigint): boolean {
-    return this.#owners.isOperator(owner) && this.#unanswered.has(MARK.exec(nameOf(path))?.[1] ?? '')
-  }
-
   #expectEndedByOwner({ path, token, owner, isStruck }: Contender, sessionId: bigint): void {
-    if (isStruck || this.#isKnownByMarkAlone(path, owner)) return
+    if (isStruck) return
     const what = `${path} with token ${hex(token)} of session ${hex(owner)}`
     if (!this.#owners.isSameProcess(owner, sessionId)) this.#fail(`L7: ${what} was deleted by ${hex(sessionId)}`)
     const lease = this.#holdings.get(token)?.lease

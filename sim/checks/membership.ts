@@ -181,6 +181,11 @@ export class MembershipCheck implements Check, LedgerListener {
     return moment >= 0 && [...members.values()].sort().join('\n') === this.#latest
   }
 
+  /** Whether a reader was told of the registration that a member has now. */
+  knows({ members }: GroupReader, { id, incarnation }: SeenMember): boolean {
+    return members.get(id)?.startsWith(`${id} ${incarnation} `) === true
+  }
+
   atEnd(): void {
     if (this.#latest !== '') this.#fail(`R3: of the group are left: ${this.#latest}`)
   }

@@ -129,7 +129,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'Curator before protected creates (CURATOR-45)',
     edits: [{
       file: PROTECTED,
-      from: 'await wait.insist(() => findOwn(client, request.parent, mark, wait.signal))',
+      from: 'await wait.insist(() => findOwn(client, search, wait.signal))',
       to: 'null',
     }],
     profile: 'recipes',
@@ -149,10 +149,19 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     },
   },
   {
+    name: 'node-swept-by-name-alone',
+    breaks: 'A node with the right name is deleted as what is left of our own, whichever session owns it.',
+    kin: 'an operator of ours who had put a node back, and lost it to the contender that it had belonged to',
+    edits: [{ file: PROTECTED, from: 'this.#sessionIds.has(stat.ephemeralOwner)', to: 'stat.ephemeralOwner !== 0n' }],
+    profile: 'operators',
+    workload: 'locks',
+    expected: { seeds: 200, seedsWithoutAssertions: 200 },
+  },
+  {
     name: 'create-not-swept',
     breaks: 'What a create that was given up has made stays in the queue.',
     kin: 'CURATOR-79, kazoo#653',
-    edits: [{ file: PROTECTED, from: 'await sweep(client, request.parent, mark, owed)', to: 'void 0' }],
+    edits: [{ file: PROTECTED, from: 'await sweep(client, search, owed)', to: 'void 0' }],
     profile: 'recipes',
     workload: 'locks',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
@@ -273,6 +282,47 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     workload: 'config',
     profile: 'recipes',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'mirror-list-forgotten',
+    breaks: 'A mirror that hears of no list, and then of the node, does not ask for the list again.',
+    kin: 'a reader of ours that stayed blind when its group had been empty for a moment, once in 1,208 turns',
+    edits: [
+      { file: MIRROR, from: 'this.#markUnwatched(place)', to: 'void 0' },
+      { file: MIRROR, from: 'place.isDataArmed && place.node !== null', to: 'false' },
+    ],
+    profile: 'ebb',
+    workload: 'membership',
+    servers: 1,
+    clients: 7,
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'mirror-list-forgotten-behind-node',
+    breaks: 'A mirror that has heard of no list does not ask for it again when it hears of the node.',
+    kin: 'one half of what mended that reader',
+    edits: [{ file: MIRROR, from: 'this.#markUnwatched(place)', to: 'void 0' }],
+    expected: { test: 'test/recipes/mirror.test.ts' },
+  },
+  {
+    name: 'mirror-list-forgotten-before-node',
+    breaks: 'A mirror that has heard of the node does not ask for the list again when it hears that there was none.',
+    kin: 'the other half of it',
+    edits: [{ file: MIRROR, from: 'place.isDataArmed && place.node !== null', to: 'false' }],
+    // Every client of ours settles reads in the order of their answers; others need not.
+    expected: { test: 'test/recipes/mirror.test.ts' },
+  },
+  {
+    name: 'version-named-alone',
+    breaks: 'A version that a publisher names is that of any node, also of one that was made again.',
+    kin: 'an update of ours that was lost when an operator had put a value back',
+    edits: [{
+      file: 'recipes/config-store.ts',
+      from: 'entry?.version === version ? this.#nodeOf(entry) : version',
+      to: 'version',
+    }],
+    // It takes an operator who restores, another publisher, and one that is cut off while both are at work.
+    expected: { test: 'test/recipes/config-center.test.ts' },
   },
   {
     name: 'release-by-path',

@@ -53,6 +53,10 @@ export interface Mutant {
   readonly profile?: ProfileName
   /** The workload that shows it; any, if absent. */
   readonly workload?: string
+  /** How many servers vote in the world that shows it; drawn, if absent. */
+  readonly servers?: number
+  /** How many clients there are at a time; drawn, if absent. */
+  readonly clients?: number
   /** Who is to notice, and how soon. */
   readonly expected: Caught | Directed | Equivalent
 }

@@ -118,10 +118,12 @@ class ConfigUser {
     const { random, tickMs } = this.#life
     const isCounted = VALUES.get(path) === 'counted'
     const steps = [
-      () => this.#publish(follower, {}),
-      () => this.#publish(follower, { waitMs: random.unit() * WAIT_TICKS_MAX * tickMs }),
-      () => abortedAfter(random.unit() * THOUGHT_TICKS_MAX * tickMs, (signal) => this.#publish(follower, { signal })),
-      () => this.#publish(follower, isCounted ? { ifVersion: center.version } : { force: true }),
+      () => this.#publish(follower, () => ({})),
+      () => this.#publish(follower, () => ({ waitMs: random.unit() * WAIT_TICKS_MAX * tickMs })),
+      () => abortedAfter(random.unit() * THOUGHT_TICKS_MAX * tickMs, (signal) => {
+        return this.#publish(follower, () => ({ signal }))
+      }),
+      () => this.#publish(follower, () => (isCounted ? { ifVersion: center.version } : { force: true })),
       () => this.#read(follower),
       () => this.#read(follower),
       () => (isCounted ? this.#read(follower) : attempt(() => this.#client.delete(path))),
@@ -129,14 +131,15 @@ class ConfigUser {
     await random.pick(steps)()
   }
 
-  async #publish({ path, center }: Follower, options: PublishOptions): Promise<void> {
+  /** Publishes; with which options is asked when the value is made, as they are about the value before it. */
+  async #publish({ path, center }: Follower, ask: () => PublishOptions): Promise<void> {
     // Who has not seen the value yet would replace whatever is there, and is right to.
     const { error: blindness } = await attempt(() => center.ready({ waitMs: WAIT_TICKS_MAX * this.#life.tickMs }))
     if (blindness !== null) return
     this.#writes += 1
     const value = { count: (center.current?.count ?? 0) + 1, by: `${this.#life.node.name}-${this.#writes}` }
     this.#check.begins(path, value)
-    const { value: written, error } = await attempt(() => center.publish(value, options))
+    const { value: written, error } = await attempt(() => center.publish(value, ask()))
     if (error?.code === 'BAD_VERSION') this.#probes.hit('config-conflict')
     if (written !== null) this.#check.ends(value, written)
     else this.#check.ends(value, error.outcome === 'rejected' || error.outcome === 'not-sent' ? 'never' : 'maybe')

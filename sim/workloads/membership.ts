@@ -6,13 +6,17 @@
  *            where they stand, when they hear that they are lost.
  * Crowd      some runs are so quiet that the group is empty now and then, and is removed, and made again.
  * Closing    some clients are closed in the middle of it.
+ * Ends       when the servers remove the empty group, some make it again at once, and all join. Many members wait until
+ *            those who watch beside them know of them.
  * End        everybody leaves, and those who watch come to the last list, in time.
  */
+import type { WatchEvent } from '../../src/core/backend.ts'
 import type { Client } from '../../src/core/client.ts'
 import { pendingCleanups } from '../../src/recipes/engine/cleanups.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import type { GroupChange } from '../../src/recipes/membership/group-membership.ts'
 import type { Member } from '../../src/recipes/membership/member.ts'
+import { Violation } from '../check.ts'
 import { MembershipCheck } from '../checks/membership.ts'
 import type { GroupReader, MemberData } from '../checks/membership.ts'
 import type { Kernel } from '../../src/testing/simulation/kernel.ts'
@@ -33,6 +37,12 @@ const SETTLED_TICKS = 2_000
 /** How often a listener does something that it had better not, and a client is closed while it is a member. */
 const MISCHIEF_CHANCE = 0.03
 const CLOSING_CHANCE = 0.03
+/** How often a member waits until those who watch beside it know of it. */
+const ROLL_CALL_CHANCE = 0.5
+/** So many answers of the servers, one after the other, come before it misses the news for certain. */
+const NEWS_ANSWERS_MAX = 200
+/** Part of the programs that make the group again whenever it is gone. */
+const KEEPER_CHANCE = 0.3
 
 /** What all users of the group share. */
 interface Scene extends Pick<WorkloadSetup, 'operators' | 'probes'> {
@@ -58,6 +68,9 @@ class GroupUser {
   readonly #readers: GroupReader[] = []
   readonly #ears: Ear<GroupChange<MemberData>>[] = []
   #group: GroupMembership<MemberData>
+  readonly #isKeeper: boolean
+  #isFollowing = false
+  #isNeeded = false
   #handles = 0
   #isClosed = false
 
@@ -67,6 +80,7 @@ class GroupUser {
     this.#scene = scene
     this.#probes = scene.probes
     this.#group = new GroupMembership(client, PATH)
+    this.#isKeeper = life.random.chance(KEEPER_CHANCE)
   }
 
   async run(): Promise<void> {
@@ -74,13 +88,14 @@ class GroupUser {
     const { check, pauseTicksMax } = this.#scene
     this.#watch()
     while (!this.#life.isEnding()) {
+      this.#followEnds()
       const id = random.chance(0.3) ? WANTED_ID : `worker-${this.#life.slot}`
       const member = await this.#join(id)
       if (member !== null) await this.#belong(member)
       if (this.#isClosed) return
       this.#lookForGhosts()
       if (random.chance(0.1)) await this.#watchAnew()
-      await this.#life.sleep(random.unit() * pauseTicksMax)
+      await this.#rest(random.unit() * pauseTicksMax)
     }
     const settledMs = SETTLED_TICKS * this.#life.tickMs
     await eventually(check.name, settledMs, () => pendingCleanups(this.#client) === 0, () => 'clean-ups are owed')
@@ -90,6 +105,27 @@ class GroupUser {
       const describe = (): string => `G1: ${reader.name} was not told of the last list`
       await eventually(check.name, settledMs, () => check.isUpToDate(reader), describe)
     }
+  }
+
+  /** Hears when the group is gone: some make it again at once, while others still read that it is gone, and join. */
+  #followEnds(): void {
+    if (this.#isFollowing) return
+    this.#isFollowing = true
+    const onEvent = async ({ type }: WatchEvent): Promise<void> => {
+      this.#isNeeded = type === 'deleted'
+      if (this.#isNeeded && this.#isKeeper) await attempt(() => this.#client.makePath(PATH))
+      this.#isFollowing = false
+      if (!this.#life.isEnding()) this.#followEnds()
+    }
+    void attempt(() => this.#client.exists(PATH, { watch: (event) => void onEvent(event) }))
+  }
+
+  /** Pauses until it is needed. */
+  async #rest(forTicks: number): Promise<void> {
+    for (let left = forTicks; left > 0 && !this.#isNeeded && !this.#life.isEnding(); left -= 1) {
+      await this.#life.sleep(Math.min(left, 1))
+    }
+    this.#isNeeded = false
   }
 
   async #join(id: string): Promise<Member<MemberData> | null> {
@@ -139,6 +175,7 @@ class GroupUser {
   async #belong(member: Member<MemberData>): Promise<void> {
     const { random, node, tickMs } = this.#life
     const { check, operators } = this.#scene
+    if (random.chance(ROLL_CALL_CHANCE)) await this.#awaitNews(member)
     const updates = random.between(0, 4)
     const data = { handle: `${node.name}-${this.#handles}` }
     for (let update = 1; update <= updates; update++) {
@@ -152,6 +189,30 @@ class GroupUser {
     if (random.chance(CLOSING_CHANCE)) return this.#close(member)
     await member.leave()
     check.left(member, this.#client.sessionId)
+  }
+
+  /**
+   * Stays until the readers beside it have been told of it. As long as a member is there, no end of the group makes
+   * them look again, and who has missed its beginning stays blind until the connection breaks.
+   */
+  async #awaitNews(member: Member<MemberData>): Promise<void> {
+    const { check } = this.#scene
+    const isToldOf = (): boolean => {
+      const isThere = member.state === 'joined' || member.state === 'suspect'
+      return !isThere || this.#readers.every((reader) => check.knows(reader, member))
+    }
+    let answers = 0
+    const unlisten = this.#client.onState(() => {
+      answers = 0
+    })
+    while (!isToldOf() && answers < NEWS_ANSWERS_MAX) {
+      await new Promise((resolve) => setTimeout(resolve, this.#life.tickMs))
+      const { error } = await attempt(() => this.#client.sync())
+      answers = error === null ? answers + 1 : 0
+    }
+    unlisten()
+    if (isToldOf()) return
+    throw new Violation(check.name, `G1: ${member.id} joined, and nobody beside it was told`, 'liveness')
   }
 
   /** Closes the client while it is a member, or while it leaves. */

@@ -1,4 +1,4 @@
-/** Crowds of one client at one lock, on real engines: served in order, at the rate of few, and no other lease notices. */
+/** Crowds of one client at one lock, on real engines: in order, at the rate of few, and no other lease notices. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../src/core/client.ts'
 import type { Client } from '../../src/core/client.ts'

@@ -5,6 +5,7 @@ import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { lossReason } from '../../src/recipes/engine/ownership.ts'
+import type { Lease } from '../../src/recipes/engine/lease.ts'
 import { closeAll, codeOf, ephemerals, failureOf, interrupt, newRig, pass, run, sessionOf, strike } from './rig.ts'
 import type { Rig } from './rig.ts'
 import { useVirtualTime } from './rig.ts'
@@ -208,5 +209,44 @@ it('a release in the abort listener of a lease whose node was deleted touches no
     await run(next.release())
     await run(admin.delete(LOCK).catch(() => undefined))
   }
+  expect(await closeAll(rig, a, b, admin)).toEqual([])
+})
+
+/** Begins to acquire a fair lock; the node is made, the answer lost, and an operator puts the node back as its own. */
+async function restoredUnanswered({ rig, a, admin }: Three, signal?: AbortSignal): Promise<[string, Promise<Lease>]> {
+  await run(admin.create(LOCK))
+  const session = sessionOf(a)
+  strike(rig, 'lose-after', ({ kind, sessionId }) => kind === 'create' && sessionId === session)
+  strike(rig, { delayMs: 500 }, ({ kind, sessionId }) => kind === 'sync' && sessionId === session)
+  const acquiring = new FairLock(a, LOCK).acquire(signal === undefined ? {} : { signal })
+  acquiring.catch(() => undefined)
+  await pass(100)
+  const [path = ''] = ephemerals(rig)
+  await run(admin.delete(path))
+  await run(admin.create(path, '', { mode: 'ephemeral' }))
+  return [path, acquiring]
+}
+
+it('a contender whose create had no answer leaves what an operator has restored, and asks behind it', async () => {
+  const crew = await three()
+  const { rig, a, b, admin } = crew
+  const [path, acquiring] = await restoredUnanswered(crew)
+  await pass(SETTLE_MS)
+  expect(ephemerals(rig)).toHaveLength(2)
+  expect(ephemerals(rig)).toContain(path)
+  await run(admin.delete(path))
+  expect((await run(acquiring)).state).toBe('held')
+  expect(await closeAll(rig, a, b, admin)).toEqual([])
+})
+
+it('a contender that gives up before its create has an answer leaves what an operator has restored', async () => {
+  const crew = await three()
+  const { rig, a, b, admin } = crew
+  const giveUp = new AbortController()
+  const [path, acquiring] = await restoredUnanswered(crew, giveUp.signal)
+  giveUp.abort()
+  expect(codeOf(await failureOf(acquiring))).toBe('ABORTED/aborted')
+  await pass(SETTLE_MS)
+  expect(ephemerals(rig)).toEqual([path])
   expect(await closeAll(rig, a, b, admin)).toEqual([])
 })

@@ -29,12 +29,13 @@ export interface Hunt {
 export async function hunt(mutant: Mutant, { compiled, seeds, assertions }: Hunt): Promise<Finding | null> {
   const home = `${compiled}-${mutant.name}-${assertions}`
   makeMutant(mutant, { folder: home, compiled, assertions })
-  const { profile, workload } = mutant
+  const { profile, workload, servers, clients } = mutant
+  const given = { profile, workload, servers, clients }
   const over = new AbortController()
   const findings: Finding[] = []
   const complaints: string[] = []
   await runPool({
-    jobs: Array.from({ length: seeds }, (_, seed) => ({ seed, isTwice: false, given: { profile, workload } })).values(),
+    jobs: Array.from({ length: seeds }, (_, seed) => ({ seed, isTwice: false, given })).values(),
     processes: 1,
     worker: pathToFileURL(join(home, 'sim/worker.js')),
     signal: over.signal,

@@ -178,7 +178,8 @@ export function reasonOf({ status, message }: RpcError): string {
   if (status === 0) return message
   if (/no leader|leader changed|not leader/.test(message)) return 'the cluster has no leader'
   if (/timed out|deadline exceeded/.test(message)) return 'no majority of the cluster answered in time'
-  return status === UNIMPLEMENTED ? 'etcd does not know the request: is it version 3.4 or later?' : 'etcd cannot serve now'
+  if (status === UNIMPLEMENTED) return 'etcd does not know the request: is it version 3.4 or later?'
+  return 'etcd cannot serve now'
 }
 
 /** For a call whose request was sent and whose answer did not come. */

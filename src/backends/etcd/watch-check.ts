@@ -4,10 +4,10 @@
  * Look      where few paths are watched, a read looks at what their watches wait for too, at its own revision. Where
  *           that has changed, the reply waits until the stream has delivered the change; if it lags, the watch is fired
  *           from the read, and the stream moved.
- * Stream    where many are watched, a read would cost more with each of them, so it looks at none: its reply waits until
- *           the stream has delivered its revision. Other writers of the cluster move that too, and the stream says
- *           nothing of them: after a moment without a word the session's key is put once more, which the stream must
- *           deliver after all that came before. Only if it does not, all that is watched is looked at.
+ * Stream    where many are watched, a read would cost more with each of them, so it looks at none: its reply waits
+ *           until the stream has delivered its revision. Other writers of the cluster move that too, and the stream
+ *           says nothing of them: after a moment without a word the session's key is put once more, which the stream
+ *           must deliver after all that came before. Only if it does not, all that is watched is looked at.
  * Gap       after changes that are not to be had, the stream proves nothing until all that is watched was looked at.
  */
 import type { ArmedWatches, Difference, Look } from './armed-watches.ts'

@@ -44,7 +44,10 @@ export interface ConfigFormatOptions<T> {
  * Options of a write. By default it is refused unless the value is the one that this process has seen or written last.
  */
 export interface PublishOptions extends TimedWaitOptions {
-  /** Write only if the node has this version; null: only if it does not exist. */
+  /**
+   * Write only if the node has this version; null: only if it does not exist. A version that this process has in view
+   * stands for the very node that has it, where the engine compares creations.
+   */
   readonly ifVersion?: number | null
   /** Write whatever is there. */
   readonly force?: boolean
@@ -106,6 +109,8 @@ export class ConfigStore<T> {
   readonly #seen = new Map<string, bigint>()
   /** Of which node an entry is: its czxid. */
   readonly #creations = new WeakMap<ConfigEntry<T>, bigint>()
+  /** The node whose value was refused last, as long as no other value of its key was seen. */
+  readonly #refused = new Map<string, SeenNode>()
   /** The last valid value of a node. */
   readonly #good = new Map<string, ConfigEntry<T>>()
   #isClosed = false
@@ -272,7 +277,7 @@ export class ConfigStore<T> {
   /** What the node must be like for who makes a write at this instant; undefined as long as nothing was read. */
   #expected(key: string, options: PublishOptions): ExpectedVersion | undefined {
     if (options.force === true) return 'any'
-    if (options.ifVersion !== undefined) return options.ifVersion
+    if (options.ifVersion !== undefined) return options.ifVersion === null ? null : this.#named(key, options.ifVersion)
     const { state } = this
     if (state === undefined) return undefined
     const own = this.#ownWrites.get(key)
@@ -282,6 +287,14 @@ export class ConfigStore<T> {
     // A folder may get a value; a value that nobody here could read is not overwritten unseen.
     const folder = this.#mirror.snapshot?.nodes.get(key)
     return folder !== undefined && folder.data.length === 0 ? this.#asSeen(folder.stat) : null
+  }
+
+  /** A version that is in view here stands for the node that has it: one that is made again may come to have it too. */
+  #named(key: string, version: number): ExpectedVersion {
+    const refused = this.#refused.get(key)
+    if (refused?.version === version) return this.#asSeen(refused)
+    const entry = this.#ownWrites.get(key)?.entry ?? this.state?.get(key)
+    return entry?.version === version ? this.#nodeOf(entry) : version
   }
 
   #entry(entry: ConfigEntry<T>, czxid: bigint): ConfigEntry<T> {
@@ -345,18 +358,23 @@ export class ConfigStore<T> {
     if (zxid <= (this.#seen.get(key) ?? 0n)) return
     this.#seen.set(key, zxid)
     const decoded = await this.#format.decode(data)
-    if ('issues' in decoded) this.#refuse({ path: this.pathOf(key), issues: decoded.issues, version, zxid })
+    if ('issues' in decoded) {
+      if (this.#seen.get(key) === zxid) this.#refused.set(key, { czxid, version })
+      this.#refuse({ path: this.pathOf(key), issues: decoded.issues, version, zxid })
+    }
     // A write of our own may have come in between, and be newer.
     else if (this.#seen.get(key) === zxid) this.#see(key, this.#entry({ value: decoded.value, version, zxid }, czxid))
   }
 
   #see(key: string, entry: ConfigEntry<T>): void {
     this.#seen.set(key, entry.zxid)
+    this.#refused.delete(key)
     this.#good.set(key, entry)
   }
 
   #forget(key: string): void {
     this.#seen.delete(key)
+    this.#refused.delete(key)
     this.#good.delete(key)
   }
 

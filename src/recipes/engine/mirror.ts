@@ -188,7 +188,7 @@ export class Mirror {
       const { node } = place
       const isSame = node !== null && node.stat.czxid === stat.czxid && node.stat.mzxid === stat.mzxid
       if (!isSame) place.node = Object.freeze({ data, stat })
-      if (!place.areNamesArmed) this.#markNames(place)
+      this.#markUnwatched(place)
     } catch (error) {
       place.isDataArmed = false
       this.#client.unwatch(place.path, place.onData)
@@ -217,7 +217,8 @@ export class Mirror {
   /**
    * A list can be missed like this: 1. it is asked for, 2. its node is deleted, whose watch tells of it, 3. there is no
    * list, which arms nothing, 4. the node is created again, 5. it is read, and found. So the later one of a node that
-   * is there and a list that is not has the list read again.
+   * is there and a list that is not has the list read again: mostly the node, as it is asked for behind the list, but a
+   * client need not settle its calls in that order.
    */
   async #readNames(place: Place): Promise<void> {
     this.#dirtyNames.delete(place)

@@ -2,9 +2,9 @@
  * Protected writes: they may be repeated when their answer was lost, because their effect can be recognised.
  *
  * Create    the name holds a UUID of this attempt. A lost answer is looked up in the list of the parent's children: a
- *           node with our UUID is ours if the session that is live now owns it; one of an older session is about to go
- *           and is deleted, never adopted (CURATOR-498, 604). Once a create was sent, its clean-up is owed, whatever
- *           happens.
+ *           node with our UUID is ours if the session that is live now owns it; one of an older session of ours is
+ *           about to go and is deleted, never adopted (CURATOR-498, 604); any other is that of somebody who has copied
+ *           the name. Once a create was sent, its clean-up is owed, whatever happens.
  * Identity  a node that is ours is deleted, set or replaced only by a multi that begins with a check of its czxid: two
  *           nodes at one path, one after the other, have equal versions, and the second one may be another's.
  * Delete    repeated until the node is known to be gone or the session that owned it is over.
@@ -86,8 +86,8 @@ export function isOutcomeUnknown(error: unknown): error is CoordinationError {
  * @throws CoordinationError what ended the wait, `SESSION_EXPIRED`, or what the servers refused the create with
  */
 export async function protectedCreate(client: Client, request: ProtectedCreate, wait: Wait): Promise<Created> {
-  const { mark } = request
-  const path = joinPath(request.parent, mark + request.rest)
+  const path = joinPath(request.parent, request.mark + request.rest)
+  const search = new Search(client, request)
   let owed: Promise<Created> | null = null
   let vanished = 0
   try {
@@ -111,15 +111,17 @@ export async function protectedCreate(client: Client, request: ProtectedCreate, 
         if (!isCoordinationError(error, 'CONNECTION_LOSS')) throw error
         if (!wait.isPatient && (owed === null || attempt === CREATE_ATTEMPTS_MAX)) throw error
         if (isOutcomeUnknown(error)) {
-          const found = await wait.insist(() => findOwn(client, request.parent, mark, wait.signal))
+          const found = await wait.insist(() => findOwn(client, search, wait.signal))
           if (found !== null) return found
         }
         if (wait.isPatient) await wait.pause(attempt)
       }
     }
   } catch (error) {
-    if (owed !== null) await sweep(client, request.parent, mark, owed)
+    if (owed !== null) await sweep(client, search, owed)
     throw wait.explain(error)
+  } finally {
+    search.end()
   }
 }
 
@@ -137,18 +139,18 @@ async function makeParent(client: Client, parent: string, signal: AbortSignal): 
 }
 
 /** Deletes whatever a create has made or will yet make, once it is known what became of it. */
-async function sweep(client: Client, parent: string, mark: string, creating: Promise<Created>): Promise<void> {
+async function sweep(client: Client, search: Search, creating: Promise<Created>): Promise<void> {
   await Cleanups.of(client).confirmOrHandOver(async (signal, giveUp) => {
     const created = await abortable(creating.catch(() => null), signal)
     if (created !== null) return deletion(client, ownedNode(created.path, created.stat))(signal, giveUp)
-    const found = await nodesMarked(client, parent, mark, signal)
+    const found = await search.nodes(signal)
     await Promise.all(found.map((node) => deleteNode(client, node, signal)))
   })
 }
 
 /** Finds the node that a create with a lost answer has made, and deletes what older sessions have left of it. */
-async function findOwn(client: Client, parent: string, mark: string, signal: AbortSignal): Promise<Created | null> {
-  for (const { path, czxid, stat } of await nodesMarked(client, parent, mark, signal)) {
+async function findOwn(client: Client, search: Search, signal: AbortSignal): Promise<Created | null> {
+  for (const { path, czxid, stat } of await search.nodes(signal)) {
     if (stat.ephemeralOwner === client.sessionId) return { path, stat }
     await deleteNode(client, { path, czxid }, signal)
   }
@@ -160,15 +162,47 @@ interface FoundNode extends NodeIdentity {
   readonly stat: Stat
 }
 
-/** A session made each of them; what was made again under such a name without one is somebody's restoration. */
-async function nodesMarked(client: Client, parent: string, mark: string, signal: AbortSignal): Promise<FoundNode[]> {
-  const found: FoundNode[] = []
-  for (const name of await namesMarked(client, parent, mark, signal)) {
-    const path = joinPath(parent, name)
-    const stat = await client.exists(path, { signal })
-    if (stat !== null && stat.ephemeralOwner !== 0n) found.push({ path, czxid: stat.czxid, stat })
+/**
+ * Looks for what a create has made: nodes with its mark, of the sessions that the client has had since. Others may have
+ * copied the name: who puts a deleted node back, as it was, has a session of its own, or none.
+ */
+class Search {
+  readonly #client: Client
+  readonly #request: ProtectedCreate
+  readonly #sessionIds = new Set<bigint>()
+  readonly #unlisten: () => void
+
+  constructor(client: Client, request: ProtectedCreate) {
+    this.#client = client
+    this.#request = request
+    this.#remember()
+    this.#unlisten = client.onState(() => {
+      this.#remember()
+    })
   }
-  return found
+
+  /** The nodes that are there now; what was written before the call is seen. */
+  async nodes(signal: AbortSignal): Promise<FoundNode[]> {
+    const { parent, mark } = this.#request
+    const found: FoundNode[] = []
+    for (const name of await namesMarked(this.#client, parent, mark, signal)) {
+      const path = joinPath(parent, name)
+      const stat = await this.#client.exists(path, { signal })
+      this.#remember()
+      if (stat !== null && this.#sessionIds.has(stat.ephemeralOwner)) found.push({ path, czxid: stat.czxid, stat })
+    }
+    return found
+  }
+
+  /** Remembers no more sessions by itself. */
+  end(): void {
+    this.#unlisten()
+  }
+
+  #remember(): void {
+    const { sessionId } = this.#client
+    if (sessionId !== null) this.#sessionIds.add(sessionId)
+  }
 }
 
 async function namesMarked(client: Client, parent: string, mark: string, signal: AbortSignal): Promise<string[]> {

@@ -63,7 +63,8 @@ afterEach(() => {
 })
 
 function rig(count = MANY): Rig {
-  const [fired, looks, changed]: [string[], TxnRequest[], Map<string, bigint>] = [[], [], new Map()]
+  const [fired, looks]: [string[], TxnRequest[]] = [[], []]
+  const changed = new Map<string, bigint>()
   const watches = new ArmedWatches((task) => task(), (callback) => callback())
   for (let index = 0; index < count; index++) {
     const watch = new ArmedWatch('get', `/n${index}`, ({ path }) => fired.push(path))
@@ -120,7 +121,7 @@ it('the reply waits until the stream has delivered its revision, and nothing is 
   expect([looks.length, counts.marks]).toEqual([0, 0])
 })
 
-it('of a revision that others made the stream says nothing, until a mark comes by; then the next marks at once', async () => {
+it('a revision of others is waited for until a mark comes by, and after that a read marks at once', async () => {
   const { stream, looks, counts, read } = rig()
   const first = read(20n)
   await pass(19)
@@ -147,7 +148,7 @@ it('a stream that was only late is waited for as before', async () => {
   expect(counts.marks).toBe(1)
 })
 
-it('a stream that does not deliver a mark is moved if something was missed, which is fired by looking at all', async () => {
+it('a stream that delivers no mark is moved if it missed something, which is fired by looking at all', async () => {
   const { stream, looks, changed, fired, read } = rig()
   changed.set(keys.node('/n7'), 15n)
   const reply = read(20n)

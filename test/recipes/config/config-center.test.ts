@@ -1,6 +1,7 @@
 /** One validated value: publishing, reading, hot reload, and faults at every request. */
 import { expect, it } from 'vitest'
 import { z } from 'zod'
+import type { Operation } from '../../../src/core/backend.ts'
 import type { Client } from '../../../src/core/client.ts'
 import { ConfigCenter } from '../../../src/recipes/config/config-center.ts'
 import type { ConfigChange } from '../../../src/recipes/config/config-center.ts'
@@ -324,7 +325,9 @@ it('refuses a write that another was quicker with, though its own reply was lost
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
-it('refuses a write over a node that was made again since, though its version is the one that was seen', async () => {
+const WAYS = [['seen', undefined], ['named', { ifVersion: 0 }]] as const
+
+it.each(WAYS)('refuses a write over a node made again with the version that was %s', async (_, options) => {
   const rig = newRig()
   const [a, operator] = [await rig.connect(), await rig.connect()]
   const first = center(a)
@@ -336,10 +339,35 @@ it('refuses a write over a node that was made again since, though its version is
   const data = JSON.stringify({ rate: 7 })
   const restored = await run(operator.create(PATH, data))
   expect(restored.stat.version).toBe(version)
-  expect(codeOf(await failureOf(first.publish({ rate: 2 })))).toBe('BAD_VERSION/rejected')
+  expect(codeOf(await failureOf(first.publish({ rate: 2 }, options)))).toBe('BAD_VERSION/rejected')
   expect(new TextDecoder().decode((await run(operator.get(PATH))).data)).toBe(data)
   expect(await closeAll(rig, a, operator)).toEqual([])
 })
+
+it('replaces a refused value by its version, though the last good one had the same, but none made since', async () => {
+  const rig = newRig()
+  const [a, operator] = [await rig.connect(), await rig.connect()]
+  const first = center(a)
+  const invalid: number[] = []
+  first.onInvalid(({ version }) => void invalid.push(version))
+  await run(first.publish({ rate: 1 }))
+  await pass(SETTLE_MS)
+  const replace = [{ type: 'delete', path: PATH, version: -1 }, made('{ no JSON')] as const
+  await run(operator.multi(replace))
+  await pass(SETTLE_MS)
+  expect([invalid, first.current, first.version]).toEqual([[0], { rate: 1 }, 0])
+  expect(await run(first.publish({ rate: 2 }, { ifVersion: 0 }))).toMatchObject({ version: 1 })
+  await run(operator.multi(replace))
+  await pass(SETTLE_MS)
+  rig.control.delayEvents(1_000)
+  await run(operator.multi([replace[0], made('nor is this')]))
+  expect(codeOf(await failureOf(first.publish({ rate: 3 }, { ifVersion: 0 })))).toBe('BAD_VERSION/rejected')
+  expect(await closeAll(rig, a, operator)).toEqual([])
+})
+
+function made(text: string): Operation {
+  return { type: 'create', path: PATH, data: new TextEncoder().encode(text), mode: 'persistent' }
+}
 
 it('closed leaves no watch, and its iterations end', async () => {
   const rig = newRig()

@@ -5,6 +5,7 @@ import { Mirror } from '../../../src/recipes/engine/mirror.ts'
 import type { MirrorSnapshot } from '../../../src/recipes/engine/mirror.ts'
 import { ROUND_TRIP_MS, closeAll, codeOf, failureOf, interrupt, newRig } from '../rig.ts'
 import { pass, run, sessionOf, strike, sweepOf, useVirtualTime } from '../rig.ts'
+import type { Rig } from '../rig.ts'
 
 useVirtualTime()
 
@@ -95,6 +96,67 @@ it('of depth 1 follows a root that is gone and back, wherever its reads fall in 
     expect([gapsOfThis, contentOf(mirror.snapshot)]).toEqual([gapsOfThis, { '': PATH, y: 'new' }])
     expect(await closeAll(rig, a, b)).toEqual([])
   }
+})
+
+/** Makes the next read of the root by a client arrive so much later that others can write in front of it. */
+function holdUpNextGet(rig: Rig, client: Client): void {
+  const session = sessionOf(client)
+  strike(rig, { delayMs: SETTLE_MS }, ({ kind, path, sessionId }) => {
+    return kind === 'get' && path === PATH && sessionId === session
+  })
+}
+
+it('of depth 1 lists a root that was away, came, went before its list was read, and came before it was', async () => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  const mirror = new Mirror(b, PATH, 1)
+  await run(mirror.ready())
+  holdUpNextGet(rig, b)
+  const writes: Promise<unknown>[] = [a.create(PATH, 'first'), a.delete(PATH)]
+  await pass(2 * ROUND_TRIP_MS)
+  writes.push(a.create(PATH, 'second'))
+  await run(Promise.all(writes))
+  await pass(2 * SETTLE_MS)
+  await make(a, `${PATH}/x`)
+  await pass(SETTLE_MS)
+  expect(contentOf(mirror.snapshot)).toEqual({ '': 'second', x: `${PATH}/x` })
+  expect(await closeAll(rig, a, b)).toEqual([])
+})
+
+/** A client that hands out its lists later than what it has read behind them. */
+function withLateLists(client: Client, lateMs: number): Client {
+  const late = async (...args: Parameters<Client['children']>): ReturnType<Client['children']> => {
+    try {
+      return await client.children(...args)
+    } finally {
+      await new Promise((resolve) => setTimeout(resolve, lateMs))
+    }
+  }
+  return new Proxy(client, {
+    get: (_, name: keyof Client) => {
+      if (name === 'children') return late
+      const value: unknown = client[name]
+      return typeof value === 'function' ? value.bind(client) as unknown : value
+    },
+  })
+}
+
+it('of depth 1 lists a root that came back, also if it hears of the root before it hears of no list', async () => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  await make(a, PATH)
+  const mirror = new Mirror(withLateLists(b, 3 * SETTLE_MS), PATH, 1)
+  await run(mirror.ready())
+  holdUpNextGet(rig, b)
+  const writes: Promise<unknown>[] = [a.delete(PATH)]
+  await pass(2 * ROUND_TRIP_MS)
+  writes.push(a.create(PATH, 'second'))
+  await run(Promise.all(writes))
+  await pass(10 * SETTLE_MS)
+  await make(a, `${PATH}/x`)
+  await pass(10 * SETTLE_MS)
+  expect(contentOf(mirror.snapshot)).toEqual({ '': 'second', x: `${PATH}/x` })
+  expect(await closeAll(rig, a, b)).toEqual([])
 })
 
 it('publishes only states that existed, though it reads them in parts', async () => {

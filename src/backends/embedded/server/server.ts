@@ -457,15 +457,14 @@ export class Server {
       clientFailed: (sessionId, error) => {
         this.#events.push({ type: 'client-failed', sessionId, error })
       },
-      touch: (sessionId) => {
-        this.#touch(sessionId)
-      },
+      touch: (sessionId) => this.#touch(sessionId),
     }, this.#random)
   }
 
-  #touch(sessionId: bigint): void {
-    if (this.#term !== null) this.#term.touch(sessionId)
-    else this.#localSessions.touch(sessionId, () => this.#connections.timeoutMsOf(sessionId))
+  #touch(sessionId: bigint): boolean {
+    if (this.#term !== null) return this.#term.touch(sessionId)
+    this.#localSessions.touch(sessionId, () => this.#connections.timeoutMsOf(sessionId))
+    return true
   }
 
   // State

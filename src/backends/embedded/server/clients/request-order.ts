@@ -53,8 +53,8 @@ export interface RequestHost {
   submit(request: WriteRequest): void
   /** Has the leader confirm that it leads. */
   sync(syncId: number): void
-  /** A session was heard of. */
-  touch(sessionId: bigint): void
+  /** A session was heard of; false if it is known that its end is under way, and nothing keeps it alive any more. */
+  touch(sessionId: bigint): boolean
 }
 
 /** Where the answers go. */
@@ -90,7 +90,7 @@ export class RequestOrder {
       this.#outlet.close(connection)
       return
     }
-    this.#host.touch(connection.sessionId)
+    const isKept = this.#host.touch(connection.sessionId)
     const request = message.kind === 'request' ? message.request : null
     const { xid, op } = message.kind === 'request' ? message.request : message
     const isPart = message.kind === 'request' && message.isPart === true
@@ -101,7 +101,8 @@ export class RequestOrder {
       : kindOf(message, this.#host.reconfigEnabled)
     switch (kind.kind) {
       case 'ping':
-        if (this.#host.isAlone) this.#queue(connection, { xid: Xid.ping, op, isPart }, PONG, null)
+        // Its answer renews a lease. One whose session is being ended waits for a sync, and so for that end.
+        if (this.#host.isAlone && isKept) this.#queue(connection, { xid: Xid.ping, op, isPart }, PONG, null)
         else this.#ping(connection)
         break
       case 'auth':

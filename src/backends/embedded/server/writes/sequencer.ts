@@ -134,9 +134,9 @@ export class Term {
     return { type: 'REVALIDATED', connection, sessionId, valid, timeoutMs: valid ? timeoutMs : 0 }
   }
 
-  /** A session was heard of. */
-  touch(sessionId: bigint): void {
-    this.#tracker.touch(sessionId)
+  /** A session was heard of; false if it cannot be kept alive any more. */
+  touch(sessionId: bigint): boolean {
+    return this.#tracker.touch(sessionId)
   }
 
   /** When a session ends if nothing is heard of it, in milliseconds from now; null if it is over. */

@@ -177,6 +177,27 @@ describe('a ping', () => {
     }
   })
 
+  it('is answered by a server alone at once, but not while the session is being ended and the disk is slow', () => {
+    const cluster = new Cluster([1])
+    cluster.startAll([1])
+    const [client, other] = [cluster.client(1), cluster.client(1)]
+    ping(cluster, client)
+    cluster.run()
+    expect(pongs(client)).toBe(1)
+    cluster.holdDisk(1)
+    cluster.tickUntil(() => {
+      ping(cluster, other)
+      return cluster.events.some(({ event }) => event.type === 'expired' && event.sessionId === client.sessionId)
+    })
+    // Its answer would renew a lease that is over as soon as the disk is done.
+    ping(cluster, client)
+    cluster.run()
+    expect([pongs(client), client.closed]).toEqual([1, false])
+    cluster.releaseDisk(1)
+    cluster.tick()
+    expect([pongs(client), client.closed]).toEqual([1, true])
+  })
+
   it('that is one of too many without an answer ends its connection', () => {
     const cluster = ensemble()
     const client = cluster.client(1)
