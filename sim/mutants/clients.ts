@@ -317,7 +317,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'A version that a publisher names is that of any node, also of one that was made again.',
     kin: 'an update of ours that was lost when an operator had put a value back',
     edits: [{
-      file: 'recipes/config-store.ts',
+      file: 'recipes/config/config-store.ts',
       from: 'entry?.version === version ? this.#nodeOf(entry) : version',
       to: 'version',
     }],
