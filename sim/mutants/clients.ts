@@ -267,8 +267,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'a one-shot watch taken for a subscription',
     edits: [{
       file: MIRROR,
-      from: 'place.isDataArmed ? {} : { watch: place.onData }',
-      to: 'place.node !== null ? {} : { watch: place.onData }',
+      from: 'this.#isArmed = false;\n        this.#onEvent()',
+      to: 'this.#onEvent()',
     }],
     workload: 'config',
     profile: 'recipes',
@@ -288,8 +288,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'A mirror that hears of no list, and then of the node, does not ask for the list again.',
     kin: 'a reader of ours that stayed blind when its group had been empty for a moment, once in 1,208 turns',
     edits: [
-      { file: MIRROR, from: 'this.#markUnwatched(place)', to: 'void 0' },
-      { file: MIRROR, from: 'place.isDataArmed && place.node !== null', to: 'false' },
+      { file: MIRROR, from: 'this.#markUnwatched(tracked)', to: 'void 0' },
+      { file: MIRROR, from: 'data.isArmed && tracked.node !== null', to: 'false' },
     ],
     profile: 'ebb',
     workload: 'membership',
@@ -301,16 +301,16 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'mirror-list-forgotten-behind-node',
     breaks: 'A mirror that has heard of no list does not ask for it again when it hears of the node.',
     kin: 'one half of what mended that reader',
-    edits: [{ file: MIRROR, from: 'this.#markUnwatched(place)', to: 'void 0' }],
-    expected: { test: 'test/recipes/mirror.test.ts' },
+    edits: [{ file: MIRROR, from: 'this.#markUnwatched(tracked)', to: 'void 0' }],
+    expected: { test: 'test/recipes/engine/mirror.test.ts' },
   },
   {
     name: 'mirror-list-forgotten-before-node',
     breaks: 'A mirror that has heard of the node does not ask for the list again when it hears that there was none.',
     kin: 'the other half of it',
-    edits: [{ file: MIRROR, from: 'place.isDataArmed && place.node !== null', to: 'false' }],
+    edits: [{ file: MIRROR, from: 'data.isArmed && tracked.node !== null', to: 'false' }],
     // Every client of ours settles reads in the order of their answers; others need not.
-    expected: { test: 'test/recipes/mirror.test.ts' },
+    expected: { test: 'test/recipes/engine/mirror.test.ts' },
   },
   {
     name: 'version-named-alone',
@@ -322,7 +322,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       to: 'version',
     }],
     // It takes an operator who restores, another publisher, and one that is cut off while both are at work.
-    expected: { test: 'test/recipes/config-center.test.ts' },
+    expected: { test: 'test/recipes/config/config-center.test.ts' },
   },
   {
     name: 'release-by-path',
