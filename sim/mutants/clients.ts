@@ -15,6 +15,7 @@ const PROTECTED = 'recipes/engine/protected-writes.ts'
 const LEASE = 'recipes/engine/lease.ts'
 const CLAIM = 'recipes/membership/member-claim.ts'
 const MIRROR = 'recipes/engine/mirror.ts'
+const ROUND = 'recipes/engine/round.ts'
 const SESSION = 'backends/client/session.ts'
 const IDENTITY = 'backends/client/identity.ts'
 const OWNERSHIP = 'recipes/engine/ownership.ts'
@@ -183,7 +184,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'predecessor-not-watched',
     breaks: 'A contender looks at its predecessor without a watch.',
     kin: 'a missed wake-up',
-    edits: [{ file: CONTENDERS, from: '{ watch, signal: wait.signal }', to: '{ signal: wait.signal }' }],
+    edits: [{ file: ROUND, from: 'get(path, { watch, signal: wait.signal })', to: 'get(path, { signal: wait.signal })' }],
     workload: 'locks',
     profile: 'recipes',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
