@@ -32,6 +32,12 @@ import type { WrappedWatch } from './session/watch-wrappers.ts'
 
 const NO_BYTES = new Uint8Array()
 
+/** A resource that ends with the client. */
+interface Owned {
+  readonly close: () => Promise<void>
+  readonly drain: () => Promise<void>
+}
+
 /** What of a call may be repeated. */
 type Repeatable = (error: unknown) => boolean
 
@@ -46,7 +52,9 @@ export class KeptClient implements Client {
   readonly #listeners: Listeners<ClientState>
   readonly #wrappers: WatchWrappers
   /** In the order in which they were handed over. */
-  readonly #owned = new Set<{ readonly close: () => Promise<void>; readonly drain: () => Promise<void> }>()
+  readonly #owned = new Set<Owned>()
+  /** From when the client closes: they, and those that let go since, in the same order. */
+  #closing: Owned[] | null = null
   readonly #end: () => Promise<void>
   /** Calls without an answer. */
   #calls = 0
@@ -192,6 +200,7 @@ export class KeptClient implements Client {
       return doNothing
     }
     this.#owned.add(entry)
+    this.#closing?.push(entry)
     return () => {
       this.#owned.delete(entry)
     }
@@ -273,9 +282,11 @@ export class KeptClient implements Client {
     await limited(abortable(drained(), signal), limitMs, () => closedError()).catch(doNothing)
   }
 
-  #takeNewest(): { readonly close: () => Promise<void> } | undefined {
-    const newest = [...this.#owned].at(-1)
-    if (newest !== undefined) this.#owned.delete(newest)
+  /** Takes out the owned resource that was handed over last, also if that was after the client began to close. */
+  #takeNewest(): Owned | undefined {
+    this.#closing ??= [...this.#owned]
+    let newest = this.#closing.pop()
+    while (newest !== undefined && !this.#owned.delete(newest)) newest = this.#closing.pop()
     return newest
   }
 
