@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { connect } from '../../src/core/client.ts'
+import { connect } from '../../src/core/connect.ts'
 import type { Client } from '../../src/core/client.ts'
 import { PATH_BYTES_MAX, PATH_SEGMENTS_MAX } from '../../src/core/path.ts'
 import { modelBackend } from '../../src/testing/index.ts'
