@@ -2,8 +2,7 @@
  * Up to when the servers cannot have ended a session: what a lease of this process may be trusted for.
  *
  * Model     the servers end a session when the leader has heard nothing of it for its time-out T. A proof is an instant
- *           after which the leader has heard of it; the deadline is that instant plus 2/3 T: clocks that differ by a
- *           tenth still leave a fifth of T to stop the work in.
+ *           after which the leader has heard of it; session/lease-rule.ts has the deadline that follows.
  * Answered  on servers that answer a ping only when a majority stands behind the answer (ours: decision 0003), every
  *           answered ping, write and `sync` is a proof, and proves the instant at which it was sent.
  * Proven    on ZooKeeper any server answers a ping alone, and a follower tells its leader of the sessions that it has
@@ -14,9 +13,7 @@
  *           What is proven is the sending of (1). Decision 0007 has the argument, and the cost.
  * Source    Learner.ping, LearnerHandler, SessionTrackerImpl of ZooKeeper 3.8.
  */
-
-/** Part of the session time-out, from a proven instant, for which a lease is good. */
-const LEASE_PART = 2 / 3
+import { trustedUntilMs } from '../../core/session/lease-rule.ts'
 
 /** Part of the session time-out between two pings where an answer is a proof. */
 const ANSWERED_PING_PART = 1 / 3
@@ -58,7 +55,7 @@ export class AnsweredLease implements ClientLease {
   #timeoutMs = 0
 
   get deadlineMs(): number {
-    return this.#provenMs + this.#timeoutMs * LEASE_PART
+    return trustedUntilMs(this.#provenMs, this.#timeoutMs)
   }
 
   want(): void {
@@ -119,7 +116,7 @@ export class ProvenLease implements ClientLease {
   }
 
   get deadlineMs(): number {
-    return this.#provenMs + this.#timeoutMs * LEASE_PART
+    return trustedUntilMs(this.#provenMs, this.#timeoutMs)
   }
 
   want(): void {

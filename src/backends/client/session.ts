@@ -9,15 +9,18 @@
  *           while no event waits, a reply resolves its promise directly.
  * Lease     the servers end a session when they have heard nothing for its time-out T, counted from when they
  *           *received* something, which is not before we sent it. What proves that they have is in lease.ts.
- * Expiry    after 4/3 T without an answer the session is given up here for good, whatever the network does.
- * Source    ClientCnxn.java of ZooKeeper 3.8; ZOOKEEPER-4508 (local expiry).
+ *           Without one for too long the session is given up here (core/session/lease-rule.ts).
+ * Source    ClientCnxn.java of ZooKeeper 3.8.
  */
 import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
 import type { Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
 import { Deadline, abortedError, deferred, whenAborted } from '../../core/async.ts'
 import { CLOSED, CallQueue, EXPIRED, FULL } from '../../core/session/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
+import { untilConfirmed } from '../../core/session/closing.ts'
 import { EventQueue } from '../../core/session/event-queue.ts'
+import { givenUpAtMs } from '../../core/session/lease-rule.ts'
+import { SessionStates } from '../../core/session/states.ts'
 import type { Dialer } from './channel.ts'
 import { ClientAttempts } from './attempts.ts'
 import { Call, createCall, multiOperation, oversizeOf } from './calls.ts'
@@ -28,7 +31,6 @@ import { ClientIdentity } from './identity.ts'
 import { ClientIntroductions } from './introductions.ts'
 import type { ClientSessionOptions } from './options.ts'
 import { ClientOutbox } from './outbox.ts'
-import { ClientStates } from './states.ts'
 import { ClientWatches } from './watches.ts'
 import { Err, OpCode, WatcherType, Xid } from '../wire/codes.ts'
 import { OwnDialect } from './dialect.ts'
@@ -38,14 +40,8 @@ import { OPEN_ACL } from '../wire/records.ts'
 import type { ConnectResponse, Reply, ReplyBodies, Request, RequestBodies, ServerMessage } from '../wire/records.ts'
 import { Xids } from './xids.ts'
 
-/** Part of the session time-out, from the sending of the last answered request, after which the session is given up. */
-const EXPIRY_PART = 4 / 3
-
 /** Shortest time that a server has to answer a ConnectRequest, in milliseconds. */
 const ATTEMPT_MS_MIN = 100
-
-/** Longest wait for the answer to closeSession, in milliseconds. */
-const CLOSE_WAIT_MS = 2_000
 
 /**
  * Opens a new session: asks each server once, until one answers.
@@ -79,13 +75,13 @@ class ClientSession implements Session, ConnectionOwner {
   readonly #opened = deferred<undefined>()
   readonly #calls: ClientOutbox
   readonly #xids = new Xids()
-  readonly #states: ClientStates
+  readonly #states: SessionStates
   readonly #dialect: Dialect
   readonly #introductions: ClientIntroductions
   readonly #search: ReadWriteSearch
   readonly #attempts: ClientAttempts
   readonly #expiry = new Deadline(
-    () => this.#answeredSentMs + this.timeoutMs * EXPIRY_PART,
+    () => givenUpAtMs(this.#answeredSentMs, this.timeoutMs),
     () => {
       this.#expire()
     },
@@ -110,7 +106,7 @@ class ClientSession implements Session, ConnectionOwner {
       this.#drop('another server has a majority')
     })
     this.#queue = new EventQueue(options.onError)
-    this.#states = new ClientStates(this.#queue)
+    this.#states = new SessionStates(this.#queue)
     this.#dialect = options.dialect?.(this.#plainRequests()) ?? new OwnDialect(this.#plainRequests())
     this.#introductions = new ClientIntroductions(options.auth ?? [], this.#dialect)
     this.#watches = new ClientWatches((path) => {
@@ -134,7 +130,7 @@ class ClientSession implements Session, ConnectionOwner {
   }
 
   get state(): SessionState {
-    return this.#states.state
+    return this.#states.current
   }
 
   get leaseDeadlineMs(): number {
@@ -471,17 +467,10 @@ class ClientSession implements Session, ConnectionOwner {
   /** Resolves when the server has answered, when the connection is lost, or when it took too long. */
   async #tellClose(connection: Connection): Promise<void> {
     const { promise, resolve } = deferred<undefined>()
-    const sentMs = performance.now()
-    const end = (): void => {
-      resolve(undefined)
-    }
-    const limit = new Deadline(() => sentMs + CLOSE_WAIT_MS, end)
     const xid = this.#xids.next()
-    this.#closing = { xid, end }
-    limit.start()
+    this.#closing = { xid, end: () => resolve(undefined) }
     connection.send({ xid, op: OpCode.closeSession, body: null }, false)
-    await promise
-    limit.stop()
+    await untilConfirmed(promise)
   }
 }
 
