@@ -384,6 +384,7 @@ describe('the shell', () => {
     expect(await other.ok('create -e /x y world:anyone:cdrwa')).toBe('Created /x\n')
     expect(await other.ok('getEphemerals')).toBe('[/x]\n')
     await other.ok('addWatch /x')
+    expect((await other.run('removewatches /y')).err).toBe('there is no such watch on /y\n')
     await shell.ok('set /under/here/x z')
     expect(await other.written(/NodeDataChanged/)).toContain('path:/x\n')
     expect((await other.run('getAcl /none')).err).toBe('Node does not exist: /none\n')
