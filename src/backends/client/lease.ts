@@ -81,6 +81,67 @@ export class AnsweredLease implements ClientLease {
   }
 }
 
+/** On servers of either kind: as on ZooKeeper, unless the server that is attached now is known to be one of ours. */
+export class RecognisingLease implements ClientLease {
+  readonly #proven: ProvenLease
+  readonly #answered = new AnsweredLease()
+  #isOurs = false
+  /** When the latest request that was answered on this connection was sent. */
+  #latestMs = -Infinity
+
+  constructor(prover: LeaseProver) {
+    this.#proven = new ProvenLease(prover)
+  }
+
+  get pingPart(): number {
+    return this.#present.pingPart
+  }
+
+  get areCallsPings(): boolean {
+    return this.#present.areCallsPings
+  }
+
+  /** What either has proven stays proven. */
+  get deadlineMs(): number {
+    return Math.max(this.#proven.deadlineMs, this.#answered.deadlineMs)
+  }
+
+  want(): void {
+    this.#present.want()
+  }
+
+  attached(sentMs: number, timeoutMs: number, isNew: boolean): void {
+    this.#isOurs = false
+    this.#latestMs = -Infinity
+    for (const lease of [this.#proven, this.#answered]) lease.attached(sentMs, timeoutMs, isNew)
+  }
+
+  detached(): void {
+    this.#isOurs = false
+    for (const lease of [this.#proven, this.#answered]) lease.detached()
+  }
+
+  ponged(sentMs: number): void {
+    this.#latestMs = Math.max(this.#latestMs, sentMs)
+    this.#present.ponged(sentMs)
+  }
+
+  answered(sentMs: number): void {
+    this.#latestMs = Math.max(this.#latestMs, sentMs)
+    this.#present.answered(sentMs)
+  }
+
+  /** The server is one of ours: so it was when it answered what it has answered on this connection. */
+  recognised(): void {
+    this.#isOurs = true
+    this.#answered.answered(this.#latestMs)
+  }
+
+  get #present(): ClientLease {
+    return this.#isOurs ? this.#answered : this.#proven
+  }
+}
+
 /** The steps of a proof that the session takes for a {@link ProvenLease}. */
 export interface LeaseProver {
   /** A round trip to the leader, in the order of the connection; rejects if it is not answered. */

@@ -32,7 +32,7 @@ import { ClientIntroductions } from './introductions.ts'
 import type { ClientSessionOptions } from './options.ts'
 import { ClientOutbox } from './outbox.ts'
 import { ClientWatches } from './watches.ts'
-import { Err, OpCode, WatcherType, Xid } from '../wire/codes.ts'
+import { Err, OWN_SERVER, OpCode, WatcherType, Xid } from '../wire/codes.ts'
 import { OwnDialect } from './dialect.ts'
 import type { Dialect, PlainRequests } from './dialect.ts'
 import { ReadWriteSearch } from './read-write-search.ts'
@@ -107,7 +107,8 @@ class ClientSession implements Session, ConnectionOwner {
     })
     this.#queue = new EventQueue(options.onError)
     this.#states = new SessionStates(this.#queue)
-    this.#dialect = options.dialect?.(this.#plainRequests()) ?? new OwnDialect(this.#plainRequests())
+    const requests = this.#plainRequests(false)
+    this.#dialect = options.dialect?.(requests, this.#plainRequests(true)) ?? new OwnDialect(requests)
     this.#introductions = new ClientIntroductions(options.auth ?? [], this.#dialect)
     this.#watches = new ClientWatches((path) => {
       this.#disarm(path)
@@ -234,34 +235,39 @@ class ClientSession implements Session, ConnectionOwner {
     path: string,
     read: (body: ReplyBodies[O], zxid: bigint) => T,
     watch?: Watcher,
-    isUrgent = false,
+    { isUrgent = false, isBound = false } = {},
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const request = { xid: this.#xids.next(), op, body } as Request
-      this.#submit(new Call(request, path, watch, { read, resolve, reject }), isUrgent)
+      this.#submit(new Call(request, path, watch, { read, resolve, reject }, isBound), isUrgent)
     })
   }
 
-  #plainRequests(): PlainRequests {
+  #plainRequests(isBound: boolean): PlainRequests {
     return {
       acl: this.#options.acl ?? OPEN_ACL,
       isAnonymous: (this.#options.auth ?? []).length === 0,
       create: (path, data, options, acl) => {
         const { op, body } = createCall(path, data, options, acl)
-        return this.#call(op, body, path, readCreated)
+        return this.#call(op, body, path, readCreated, undefined, { isBound })
       },
       exists: (path) => this.exists(path),
       set: (path, data, version) => this.set(path, data, version),
       delete: (path, version, named, isUrgent) => {
-        return this.#call(OpCode.delete, { path, version }, named, readNothing, undefined, isUrgent)
+        return this.#call(OpCode.delete, { path, version }, named, readNothing, undefined, { isUrgent, isBound })
       },
       multi: (operations, aclOf) => {
         const body = operations.map((operation) => multiOperation(operation, aclOf(operation)))
         const oversize = oversizeOf(body, this.#options.requestBytesMax ?? Infinity)
         if (oversize !== null) return Promise.reject(oversize)
-        return this.#call(OpCode.multi, body, '', (results, zxid) => readResults(results, operations, zxid, this.id))
+        const read = (results: ReplyBodies[typeof OpCode.multi], zxid: bigint): OperationResult[] => {
+          return readResults(results, operations, zxid, this.id)
+        }
+        return this.#call(OpCode.multi, body, '', read, undefined, { isBound })
       },
-      sync: (path, isUrgent) => this.#call(OpCode.sync, { path }, path, readNothing, undefined, isUrgent),
+      sync: (path, isUrgent) => {
+        return this.#call(OpCode.sync, { path }, path, readNothing, undefined, { isUrgent, isBound })
+      },
       introduce: (auth) => {
         if (this.#phase === 'attached' && this.#connection !== null) this.#introductions.add(this.#connection, auth)
       },
@@ -396,16 +402,28 @@ class ClientSession implements Session, ConnectionOwner {
     if (isNew) this.#answeredSentMs = Math.max(this.#answeredSentMs, connection.connectSentMs)
     this.#dialect.lease.attached(connection.connectSentMs, response.timeOut, isNew && !response.readOnly)
     this.#expiry.start()
+    // First of all: servers that want to know who it is answer nothing before.
+    this.#introductions.begin(connection)
     connection.attached(response.timeOut, response.timeOut * this.#dialect.lease.pingPart, isNew)
     if (response.readOnly) this.#search.start()
-    this.#introductions.begin(connection)
     // ClientCnxn's order: watches first, so that what fires is told before any answer to what waited.
     for (const body of this.#watches.toRearm()) {
       connection.send({ xid: Xid.setWatches, op: OpCode.setWatches, body }, false)
     }
     if (this.#introductions.areDone) this.#open()
     if (!opening) this.#states.set({ status: 'connected' })
-    this.#calls.open()
+    this.#calls.open(this.#dialect.recognise === undefined ? null : this.#recognition())
+  }
+
+  /** The question whether the server is one of ours; whatever else it answers than that it is, it is none. */
+  #recognition(): Call {
+    const body = { path: OWN_SERVER, watch: false }
+    const resolve = (stat: Stat | null): void => {
+      this.#dialect.recognise?.(stat !== null)
+      this.#connection?.pingAfter(this.timeoutMs * this.#dialect.lease.pingPart)
+    }
+    const end = { read: readStat, resolve, reject: readNothing }
+    return new Call({ xid: this.#xids.next(), op: OpCode.exists, body }, OWN_SERVER, undefined, end)
   }
 
   #onLost(reason: string): void {
@@ -418,6 +436,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#attempts.lost()
     if (this.#phase === 'attached') {
       this.#phase = 'detached'
+      this.#dialect.recognise?.(false)
       this.#calls.close({ code: 'CONNECTION_LOSS', message: `lost connection: ${reason}`, outcome: 'not-sent' })
       this.#dialect.lease.detached()
       this.#states.set({ status: 'suspended', deadlineMs: this.#dialect.lease.deadlineMs })

@@ -62,7 +62,7 @@ export class ZooKeeperBackend implements Backend {
       acl,
       readOnly,
       requestBytesMax: dataBytesMax + REQUEST_OVERHEAD_BYTES,
-      dialect: (requests) => new ZooKeeperDialect(requests, this.#ownership),
+      dialect: (requests, bound) => new ZooKeeperDialect(requests, bound, this.#ownership),
       onError: options.onError,
       ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
       ...(options.callTimeoutMs === undefined ? {} : { callTimeoutMs: options.callTimeoutMs }),
