@@ -5,7 +5,7 @@
  *
  * @packageDocumentation
  */
-export { connect } from './core/client.ts'
+export { connect } from './core/connect.ts'
 export { backendOfUrl, connectUrl } from './connect-url.ts'
 export type { UrlBackend } from './connect-url.ts'
 export type {

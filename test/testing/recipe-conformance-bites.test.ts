@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
-import { connect } from '../../src/core/client.ts'
+import { connect } from '../../src/core/connect.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'

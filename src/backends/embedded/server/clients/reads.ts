@@ -8,13 +8,14 @@
  * Paths     are looked up as they are: one that is not well formed names no node. The empty one is the root.
  * Source    FinalRequestProcessor.java of ZooKeeper 3.8.
  */
-import { AddWatchMode, Err, OpCode, Perm, WatcherType } from '../../../wire/codes.ts'
+import { AddWatchMode, Err, OWN_SERVER, OpCode, Perm, WatcherType } from '../../../wire/codes.ts'
 import type {
   ReadOperation,
   ReadRequest,
   ReadResult,
   ReplyBodies,
   Request,
+  StatRecord,
   WatcherEvent,
 } from '../../../wire/records.ts'
 import { isPermitted, visibleAcl } from '../state/acl.ts'
@@ -50,6 +51,20 @@ export interface ReadAnswer {
 }
 
 const NO_EVENTS: readonly WatcherEvent[] = Object.freeze([])
+/** Of the node that is nowhere but in the answer. */
+const NO_STAT: StatRecord = Object.freeze({
+  czxid: 0n,
+  mzxid: 0n,
+  ctime: 0,
+  mtime: 0,
+  version: 0,
+  cversion: 0,
+  aversion: 0,
+  ephemeralOwner: 0n,
+  dataLength: 0,
+  numChildren: 0,
+  pzxid: 0n,
+})
 /** What a name takes besides its characters. */
 const LENGTH_BYTES = 4
 /** What a part of a multiRead takes besides its data: a header, a length and a stat. */
@@ -144,6 +159,7 @@ function exists(
   watches: Watches,
 ): ReadAnswer {
   if (path.includes('\0')) return refused(Err.badArguments)
+  if (path === OWN_SERVER) return answered({ stat: NO_STAT })
   if (watch && !watches.watchExist(path, connection)) return beyondLimit()
   const stat = state.tree.stat(nodePath(path))
   return stat === null ? refused(Err.noNode) : answered({ stat })
