@@ -121,8 +121,8 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   }
 
   /**
-   * Changes the value: reads it from the servers, lets `change` make the next one, and writes that if nobody has written
-   * in between; otherwise all again, after a short random pause. `current` is the new value when this resolves.
+   * Changes the value: reads it from the servers, lets `change` make the next one, and writes that if nobody has
+   * written in between; otherwise all again, after a short random pause. `current` is the new value when this resolves.
    *
    * @param change - gets the stored value, or null if there is none (the default does not count), and returns the next
    * one, or a promise of it. It is called once per attempt, so it should do nothing else; what it throws ends the

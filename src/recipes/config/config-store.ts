@@ -63,6 +63,7 @@ export type ChangeValue<T> = (current: T | null) => T | Promise<T>
 
 /** The value that an update has stored. */
 export interface Updated<T> extends Written {
+  /** As every reader sees it. */
   readonly value: T
 }
 
