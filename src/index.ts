@@ -57,11 +57,13 @@ export type { ConfigCenterOptions, ConfigChange } from './recipes/config/config-
 export { ConfigTree } from './recipes/config/config-tree.ts'
 export type { ConfigTreeChange } from './recipes/config/config-tree.ts'
 export type {
+  ChangeValue,
   ConfigEntry,
   ConfigFormatOptions,
   ConfigState,
   InvalidValue,
   PublishOptions,
+  Updated,
 } from './recipes/config/config-store.ts'
 export { jsonCodec } from './recipes/engine/codec.ts'
 export type { Codec } from './recipes/engine/codec.ts'

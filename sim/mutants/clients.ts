@@ -184,7 +184,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'predecessor-not-watched',
     breaks: 'A contender looks at its predecessor without a watch.',
     kin: 'a missed wake-up',
-    edits: [{ file: ROUND, from: 'get(path, { watch, signal: wait.signal })', to: 'get(path, { signal: wait.signal })' }],
+    edits: [{
+      file: ROUND,
+      from: 'get(path, { watch, signal: wait.signal })',
+      to: 'get(path, { signal: wait.signal })',
+    }],
     workload: 'locks',
     profile: 'recipes',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },

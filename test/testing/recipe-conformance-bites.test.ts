@@ -126,6 +126,18 @@ const CONFIGS: readonly Broken<ConfigSuiteOptions['makeConfig']>[] = [
     caughtBy: 'of several writers that count by compare-and-set no increment is lost',
   },
   {
+    what: 'an update writes over what it has not seen',
+    make: (client, path, schema) => {
+      const center = new ConfigCenter(client, path, { schema })
+      const update: TestedConfig['update'] = async (change) => {
+        const value = change((await center.get()) ?? null)
+        return { value, ...(await center.publish(value, { force: true })) }
+      }
+      return changedConfig(center, { update })
+    },
+    caughtBy: 'of several writers that count by updates no increment is lost, and each is told what it has stored',
+  },
+  {
     what: 'nothing is validated',
     make: (client, path) => new ConfigCenter<number>(client, path),
     caughtBy: 'a value that the schema refuses is not written',
@@ -268,6 +280,7 @@ function changedConfig(center: TestedConfig, changes: Partial<TestedConfig>): Te
     ready: () => center.ready(),
     get: () => center.get(),
     publish: (value, options) => center.publish(value, options),
+    update: (change) => center.update(change),
     subscribe: (listener) => center.subscribe(listener),
     watch: (options) => center.watch(options),
     onInvalid: (listener) => center.onInvalid(listener),
