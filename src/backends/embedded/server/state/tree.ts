@@ -234,6 +234,13 @@ export class Tree {
     this.#ephemerals.delete(sessionId)
     for (const path of paths) {
       const node = this.#existing(path)
+      // The numbers of a quota can be the session's own: what they were in the end is what goes with them.
+      const measured = measuredBy(path)
+      const measuredUsage = measured === null ? undefined : usages.get(measured)
+      if (measured !== null && measuredUsage !== undefined) {
+        this.#addToQuota(measured, measuredUsage)
+        usages.delete(measured)
+      }
       const { parent, dataLength } = node
       assert(parent !== null && node.numChildren === 0, () => `${path} below a parent, and without children`)
       if (family === null || family.parent !== parent) {
