@@ -1,5 +1,5 @@
 /**
- * What a server answers from its own state: reads, and the watches that they arm at one instant with the reading.
+ * Answers from a server's own state: reads, and the watches that they arm at one instant with the reading.
  *
  * Rights    getData, the two getChildren and getAllChildrenNumber need READ, getACL needs READ or ADMIN; exists needs
  *           nothing, and neither does a watch. Whom a list shuts out gets no watch.
@@ -27,7 +27,7 @@ import type { Watches } from './watches.ts'
 
 type Body = ReplyBodies[keyof ReplyBodies]
 
-/** Who reads. */
+/** The client that reads. */
 export interface Reader {
   /** The number of the connection, to which watches belong. */
   readonly connection: number
@@ -35,7 +35,7 @@ export interface Reader {
   readonly identities: readonly Identity[]
 }
 
-/** What reads are answered from. */
+/** The sources of the answers to reads. */
 export interface Readable {
   readonly state: State
   readonly watches: Watches
@@ -43,7 +43,7 @@ export interface Readable {
   readonly responseBytesMax: number
 }
 
-/** What there is to say: an error number, or a body, behind events of watches that could not be armed again. */
+/** An answer: an error number or a body, after events of watches that could not be armed again. */
 export interface ReadAnswer {
   readonly err: number
   readonly body: Body
@@ -65,9 +65,9 @@ const NO_STAT: StatRecord = Object.freeze({
   numChildren: 0,
   pzxid: 0n,
 })
-/** What a name takes besides its characters. */
+/** Bytes of a name besides its characters. */
 const LENGTH_BYTES = 4
-/** What a part of a multiRead takes besides its data: a header, a length and a stat. */
+/** Bytes of a part of a multiRead besides its data: a header, a length and a stat. */
 const PART_BYTES = 81
 const WATCHER_TYPES: ReadonlySet<number> = new Set(Object.values(WatcherType))
 
@@ -202,7 +202,7 @@ function ephemerals(prefix: string, { sessionId }: Reader, { state, responseByte
   return answered({ ephemerals: paths })
 }
 
-/** What the names of a node's children take in an answer: roughly, for those that are not ASCII. */
+/** Bytes of the names of a node's children in an answer: roughly, for those that are not ASCII. */
 function namesBytes(node: TreeNode): number {
   return node.childChars + LENGTH_BYTES * node.numChildren
 }

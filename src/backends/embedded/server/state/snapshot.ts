@@ -27,7 +27,7 @@ import { TreeNode, isSessionId, ownerNumberOf, ownershipOf } from './node.ts'
 import { SessionTable } from './session-table.ts'
 import { SPECIAL_PATHS, Tree } from './tree.ts'
 
-/** What a snapshot holds. */
+/** The contents of a snapshot. */
 interface SnapshotContent {
   readonly tree: Tree
   readonly sessions: SessionTable
