@@ -11,7 +11,6 @@ export type { UrlBackend } from './connect-url.ts'
 export type {
   Client,
   ClientCreateOptions,
-  ClientState,
   CloseOptions,
   ConnectOptions,
   Data,
@@ -21,6 +20,7 @@ export type {
   VersionOptions,
   WaitOptions,
 } from './core/client.ts'
+export type { ClientState } from './core/client-state.ts'
 export type {
   Backend,
   Capabilities,
@@ -38,6 +38,7 @@ export type {
   WatchEvent,
   Watcher,
 } from './core/backend.ts'
+export type { CallNotice, ObservedMethod, Observer, StateNotice } from './core/observer.ts'
 export { CoordinationError, ERROR_CODES, isCoordinationError } from './core/errors.ts'
 export type { CoordinationErrorOptions, ErrorCode, Outcome } from './core/errors.ts'
 export { FairLock } from './recipes/locks/fair-lock.ts'

@@ -9,8 +9,9 @@ import type { ClientCreateOptions, CloseOptions, ConnectOptions, Data, MakePathO
 import type { ReadOptions, VersionOptions, WaitOptions } from './client.ts'
 import { CoordinationError } from './errors.ts'
 import type { ErrorListener } from './session/event-queue.ts'
-import { optionNames, refuseUnknown, requireFunction, validateInteger, validateSignal } from './options.ts'
-import { validateTime } from './options.ts'
+import type { Observer } from './observer.ts'
+import { optionNames, refuseUnknown, requireFunction, validateFunction, validateInteger } from './options.ts'
+import { validateSignal, validateTime } from './options.ts'
 import { validatePath, validatePrefix } from './path.ts'
 import { textOf } from './value-text.ts'
 
@@ -33,6 +34,7 @@ export interface Settings {
   readonly operationTimeoutMs: number
   readonly signal: AbortSignal | undefined
   readonly onError: ErrorListener
+  readonly observer: Observer | undefined
 }
 
 const CONNECT_OPTIONS = optionNames<ConnectOptions>({
@@ -42,6 +44,7 @@ const CONNECT_OPTIONS = optionNames<ConnectOptions>({
   operationTimeoutMs: true,
   signal: true,
   onError: true,
+  observer: true,
 })
 
 /** The options of each method of the client. */
@@ -97,7 +100,7 @@ const utf8 = new TextEncoder()
  */
 export function settingsOf(options: ConnectOptions): Settings {
   refuseUnknown(options, CONNECT_OPTIONS, 'connect')
-  const { namespace = DEFAULTS.namespace, sessionTimeoutMs, signal, onError = emitWarning } = options
+  const { namespace = DEFAULTS.namespace, sessionTimeoutMs, signal, onError = emitWarning, observer } = options
   const { connectTimeoutMs = DEFAULTS.connectTimeoutMs, operationTimeoutMs = DEFAULTS.operationTimeoutMs } = options
   validatePath(namespace, 'namespace')
   if (sessionTimeoutMs !== undefined) validateTime('sessionTimeoutMs', sessionTimeoutMs)
@@ -105,7 +108,18 @@ export function settingsOf(options: ConnectOptions): Settings {
   validateTime('operationTimeoutMs', operationTimeoutMs)
   validateSignal(signal)
   requireFunction('onError', onError)
-  return { namespace, sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs, signal, onError }
+  validateObserver(observer)
+  return { namespace, sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs, signal, onError, observer }
+}
+
+function validateObserver(observer: unknown): void {
+  if (observer === undefined) return
+  if (typeof observer !== 'object' || observer === null) {
+    throw new TypeError(`observer must be an object with methods such as onCall, got ${textOf(observer)}`)
+  }
+  const { onCall, onState } = observer as Record<keyof Observer, unknown>
+  validateFunction('observer.onCall', onCall)
+  validateFunction('observer.onState', onState)
 }
 
 /**

@@ -2,25 +2,15 @@
  * The client, as an application holds it: its methods, their options, and its states. kept-client.ts is the one that
  * there is, and connect.ts makes it.
  */
+import type { ClientState } from './client-state.ts'
+import type { Observer } from './observer.ts'
 import type { Capabilities, Children, Created, CreateMode, NodeData, Operation } from './backend.ts'
 import type { OperationResult, Stat, Watcher } from './backend.ts'
 
+export type { ClientState } from './client-state.ts'
+
 /** What a node can be filled with: bytes, or a string that is stored as UTF-8. */
 export type Data = Uint8Array | string
-
-/**
- * Where the client stands. Unlike a session, a client outlives an expiry: it opens a new session and tells its id.
- *
- * - `connected`: session `sessionId` is answered by a server. After `expired` the id is a new one.
- * - `suspended`: no server is in touch; leases are good until `deadlineMs` on `performance.now()`.
- * - `expired`: session `sessionId` is over with its ephemeral nodes; a new one is being opened.
- * - `closed`: final.
- */
-export type ClientState =
-  | { readonly status: 'connected'; readonly sessionId: bigint }
-  | { readonly status: 'suspended'; readonly sessionId: bigint; readonly deadlineMs: number }
-  | { readonly status: 'expired'; readonly sessionId: bigint }
-  | { readonly status: 'closed' }
 
 /** What every call that waits takes. */
 export interface WaitOptions {
@@ -228,4 +218,6 @@ export interface ConnectOptions {
    * "onChange" of /a`. By default they are emitted as process warnings, with their stack.
    */
   readonly onError?: (error: unknown, where?: string) => void
+  /** Is told of calls and states, with their durations; nobody by default. What it throws goes to `onError`. */
+  readonly observer?: Observer
 }

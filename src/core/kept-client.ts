@@ -19,6 +19,8 @@ import { CoordinationError, isCoordinationError } from './errors.ts'
 import { EventQueue } from './session/event-queue.ts'
 import { Listeners } from './session/listeners.ts'
 import { makePath } from './make-path.ts'
+import { Notices } from './observer.ts'
+import type { ObservedMethod } from './observer.ts'
 import { Namespace } from './session/namespaced.ts'
 import { requireFunction, validateFunction, validateOwned, validateSignal, validateWaitMs } from './options.ts'
 import { validateLength, validatePath } from './path.ts'
@@ -50,6 +52,8 @@ export class KeptClient implements Client {
   readonly #queue: EventQueue
   readonly #listeners: Listeners<ClientState>
   readonly #wrappers: WatchWrappers
+  /** Null if nobody measures this client. */
+  readonly #notices: Notices | null
   /** In the order in which they were handed over. */
   readonly #owned = new Set<Owned>()
   /** From when the client closes: they, and those that let go since, in the same order. */
@@ -74,6 +78,7 @@ export class KeptClient implements Client {
     this.#namespace = new Namespace(settings.namespace)
     this.#operationTimeoutMs = settings.operationTimeoutMs
     this.#queue = new EventQueue(settings.onError)
+    this.#notices = settings.observer === undefined ? null : new Notices(settings.observer, settings.onError)
     this.#listeners = new Listeners(this.#queue, 'onState')
     this.#wrappers = new WatchWrappers((callback, where) => {
       this.#queue.call(callback, where)
@@ -123,7 +128,7 @@ export class KeptClient implements Client {
     validateCreatePath(path, given.mode)
     const bytes = bytesOf(data, path, this.capabilities)
     this.#onServers(path, isSequential(given.mode))
-    return this.#run(path, options.signal, isUnsent, (session) => session.create(path, bytes, given))
+    return this.#run('create', path, options.signal, isUnsent, (session) => session.create(path, bytes, given))
   }
 
   async get(path: string, options: ReadOptions = NO_OPTIONS): Promise<NodeData> {
@@ -145,7 +150,7 @@ export class KeptClient implements Client {
     validateVersion(version)
     const bytes = bytesOf(data, path, this.capabilities)
     this.#onServers(path, false)
-    return this.#run(path, signal, isUnsent, (session) => session.set(path, bytes, version))
+    return this.#run('set', path, signal, isUnsent, (session) => session.set(path, bytes, version))
   }
 
   async delete(path: string, options: VersionOptions = NO_OPTIONS): Promise<void> {
@@ -154,20 +159,20 @@ export class KeptClient implements Client {
     validatePath(path)
     validateVersion(version)
     this.#onServers(path, false)
-    return this.#run(path, signal, isUnsent, (session) => session.delete(path, version))
+    return this.#run('delete', path, signal, isUnsent, (session) => session.delete(path, version))
   }
 
   async multi(operations: readonly Operation[], options: WaitOptions = NO_OPTIONS): Promise<OperationResult[]> {
     validateOptions('multi', options)
     const checked = operationsOf(operations, this.capabilities, (path, isPrefix) => this.#onServers(path, isPrefix))
-    return this.#run(undefined, options.signal, isUnsent, (session) => session.multi(checked))
+    return this.#run('multi', undefined, options.signal, isUnsent, (session) => session.multi(checked))
   }
 
   async sync(path = '/', options: WaitOptions = NO_OPTIONS): Promise<void> {
     validateOptions('sync', options)
     validatePath(path)
     this.#onServers(path, false)
-    return this.#run(path, options.signal, isLost, (session) => session.sync(path))
+    return this.#run('sync', path, options.signal, isLost, (session) => session.sync(path))
   }
 
   unwatch(path: string, watch: Watcher): void {
@@ -259,6 +264,7 @@ export class KeptClient implements Client {
     }
     this.#wrappers.clear()
     await this.#queue.emptied()
+    await this.#notices?.heard()
     this.#listeners.clear()
   }
 
@@ -288,6 +294,7 @@ export class KeptClient implements Client {
   #onState(state: ClientState): void {
     if (state.status === 'expired') this.#wrappers.clear()
     this.#listeners.tell(state)
+    this.#notices?.state(state)
   }
 
   /** The path on the servers, which the namespace can have made too long. */
@@ -308,11 +315,12 @@ export class KeptClient implements Client {
     validatePath(path)
     validateFunction('watch', watch)
     this.#onServers(path, false)
-    if (watch === undefined) return this.#run(path, signal, isLost, (session) => read(session))
-    return this.#watchedRead(path, this.#wrappers.wrap(path, watch), signal, read)
+    if (watch === undefined) return this.#run(method, path, signal, isLost, (session) => read(session))
+    return this.#watchedRead(method, path, this.#wrappers.wrap(path, watch), signal, read)
   }
 
   async #watchedRead<T>(
+    method: ObservedMethod,
     path: string,
     wrapped: WrappedWatch,
     signal: AbortSignal | undefined,
@@ -330,15 +338,27 @@ export class KeptClient implements Client {
       }
     }
     try {
-      return await this.#run(path, signal, isLost, attempt)
+      return await this.#run(method, path, signal, isLost, attempt)
     } catch (error) {
       this.#wrappers.forget(wrapped)
       throw error
     }
   }
 
-  /** Makes a call on the live session. The first attempt is direct; what is costly comes only after its failure. */
-  async #run<T>(
+  /** Makes a call on the live session: the one way of all calls. */
+  #run<T>(
+    method: ObservedMethod,
+    path: string | undefined,
+    signal: AbortSignal | undefined,
+    repeatable: Repeatable,
+    call: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const made = this.#make(path, signal, repeatable, call)
+    return this.#notices === null ? made : this.#notices.call(method, path, made)
+  }
+
+  /** The first attempt is direct; what is costly comes only after its failure. */
+  async #make<T>(
     path: string | undefined,
     signal: AbortSignal | undefined,
     repeatable: Repeatable,
@@ -400,7 +420,7 @@ export class KeptClient implements Client {
 
   #makePath(path: string, mode: CreateMode, signal: AbortSignal | undefined): Promise<void> {
     this.#onServers(path, false)
-    return this.#run(path, signal, isLost, (session) => makePath(session, path, mode, signal))
+    return this.#run('makePath', path, signal, isLost, (session) => makePath(session, path, mode, signal))
   }
 }
 

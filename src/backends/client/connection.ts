@@ -91,7 +91,7 @@ export class Connection implements ChannelListener {
     this.#silence.start()
   }
 
-  /** Changes how long nothing that renews the session is sent before a ping is, in milliseconds, to no less than it was. */
+  /** Lengthens the time in which nothing that renews the session is sent before a ping is, in milliseconds. */
   pingAfter(pingAfterMs: number): void {
     this.#pingAfterMs = Math.max(this.#pingAfterMs, pingAfterMs)
   }

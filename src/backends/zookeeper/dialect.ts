@@ -81,7 +81,8 @@ export class ZooKeeperDialect implements Dialect {
   multi(operations: readonly Operation[]): Promise<OperationResult[]> {
     if (this.#isOurs) {
       if (operations.some(isOwnedCreate)) this.#owned.distrust()
-      return this.#own.multi(operations)
+      // Over the wire nobody dates the creates of a multi.
+      return this.#withDates(this.#own.multi(operations))
     }
     const paths = operations.filter(isOwnedCreate).map(({ path }) => path)
     if (paths.length === 0) return this.#checked(operations)

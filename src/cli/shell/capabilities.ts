@@ -81,7 +81,9 @@ export class ZooKeeperOperations {
   /** Sets a watch that stays. */
   addWatch(path: string, mode: PersistentWatchMode, watcher: PersistentWatcher): Promise<void> {
     validatePath(path)
-    const translated: PersistentWatcher = ({ type, path: changed }) => watcher({ type, path: this.#chroot.strip(changed) })
+    const translated: PersistentWatcher = (event) => {
+      watcher({ type: event.type, path: this.#chroot.strip(event.path) })
+    }
     return this.#chroot.seen(this.#requests.addWatch(this.#chroot.resolve(path), mode, translated))
   }
 

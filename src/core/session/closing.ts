@@ -1,7 +1,7 @@
 /** The wait at close: a session that ends waits for the servers to confirm, but not forever. */
 import { limited } from '../async.ts'
 
-/** Longest wait for the servers to confirm the end of a session, in milliseconds. They end it at its time-out anyway. */
+/** Longest wait for the confirmed end of a session, in milliseconds; it ends at its time-out anyway. */
 export const CLOSE_MS_MAX = 2_000
 
 /**

@@ -158,7 +158,7 @@ class NamespacedSession implements Session {
     return mode !== null && isSequential(mode) ? this.#namespace.resolvePrefix(path) : this.#namespace.resolve(path)
   }
 
-  /** No root can be deleted: the servers are asked for the deletion of theirs, which they refuse. ZooKeeper.java too. */
+  /** No root can be deleted: the servers are asked to delete theirs, and refuse. So does ZooKeeper.java. */
   #resolveDeleted(path: string): string {
     return path === '/' ? path : this.#namespace.resolve(path)
   }
