@@ -91,7 +91,7 @@ describe('an observer', () => {
         onCall: () => {
           throw broken
         },
-        onState: async () => Promise.reject(broken),
+        onState: (() => Promise.reject(broken)) as () => void,
       },
     })
     const read = client.exists('/a')

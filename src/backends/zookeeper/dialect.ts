@@ -101,6 +101,10 @@ export class ZooKeeperDialect implements Dialect {
 
   #dated(operations: readonly Operation[]): Promise<OperationResult[]> {
     const aclOf = (operation: Operation): readonly Acl[] => this.#owned.aclFor(isOwnedCreate(operation))
-    return dated(this.#requests.multi(operations, aclOf), (path) => this.#requests.exists(path))
+    return this.#withDates(this.#requests.multi(operations, aclOf))
+  }
+
+  #withDates(results: Promise<OperationResult[]>): Promise<OperationResult[]> {
+    return dated(results, (path) => this.#requests.exists(path))
   }
 }

@@ -1,7 +1,7 @@
 /**
  * A server that leads, or tries to: ZAB's leader (zab/leader.ts), and, once that is established and its history is
- * applied, the sequencer with which it decides on the requests of clients (writes/sequencer.ts). The two do not know each
- * other: what learners forward goes from the one to the other here.
+ * applied, the sequencer with which it decides on the requests of clients (writes/sequencer.ts). The two do not know
+ * each other: what learners forward goes from the one to the other here.
  */
 import { assert } from '../../../../core/assert.ts'
 import type { Packet } from '../../../wire/packets.ts'
