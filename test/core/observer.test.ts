@@ -91,7 +91,7 @@ describe('an observer', () => {
         onCall: () => {
           throw broken
         },
-        onState: (() => Promise.reject(broken)) as () => void,
+        onState: (() => Promise.reject(broken)),
       },
     })
     const read = client.exists('/a')
