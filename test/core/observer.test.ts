@@ -86,12 +86,13 @@ describe('an observer', () => {
 
   it('that throws breaks no call, and is reported', async () => {
     const broken = new Error('broken')
+    const rejecting = (): unknown => Promise.reject(broken)
     const { client, session } = await connected({
       observer: {
         onCall: () => {
           throw broken
         },
-        onState: (() => Promise.reject(broken)),
+        onState: rejecting,
       },
     })
     const read = client.exists('/a')
