@@ -310,8 +310,13 @@ export const bool: Codec<boolean> = {
   read: (reader) => reader.byte() !== 0,
 }
 
+/** Bytes on the wire: a name that every compiler knows, where declarations would say `Uint8Array<ArrayBufferLike>`. */
+export interface Bytes extends Uint8Array {
+  readonly length: number
+}
+
 /** Bytes, or null. */
-export const buffer: Codec<Uint8Array | null> = {
+export const buffer: Codec<Bytes | null> = {
   write(writer, value) {
     if (value === null) {
       writer.int32(-1)
@@ -327,7 +332,7 @@ export const buffer: Codec<Uint8Array | null> = {
 }
 
 /** Bytes, or null; what is read is a copy, so that who keeps it does not keep the whole chunk that it came in. */
-export const copiedBuffer: Codec<Uint8Array | null> = {
+export const copiedBuffer: Codec<Bytes | null> = {
   write: (writer, value) => {
     buffer.write(writer, value)
   },
