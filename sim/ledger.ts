@@ -10,6 +10,7 @@
  */
 import { SERVER_DEFAULTS } from '../src/backends/embedded/server/config.ts'
 import type { PersistOperation } from '../src/backends/embedded/server/zab/journal.ts'
+import type { DiskOperation } from '../src/testing/simulation/disk.ts'
 import type { LogEntry } from '../src/backends/embedded/server/zab/zab.ts'
 import type { Check } from './check.ts'
 import { Violation } from './check.ts'
@@ -173,7 +174,7 @@ export class Ledger implements Check {
   }
 
   /** To be told of what a disk made durable. */
-  persisted(server: number, operation: PersistOperation): void {
+  persisted(server: number, operation: DiskOperation): void {
     const mirror = this.mirror(server)
     switch (operation.type) {
       case 'append':
@@ -189,10 +190,10 @@ export class Ledger implements Check {
         mirror.base = operation.zxid
         mirror.entries = []
         this.#installed[server - 1] = max(this.#installed[server - 1] ?? 0n, operation.zxid)
-        this.#stored(server, operation.zxid, operation.state)
+        this.#stored(server, operation.zxid, operation.chunks)
         break
       case 'snapshot':
-        this.#stored(server, operation.zxid, operation.state)
+        this.#stored(server, operation.zxid, operation.chunks)
         break
       case 'epochs':
         this.#epochs(mirror, operation)
@@ -300,7 +301,8 @@ export class Ledger implements Check {
     if (isEntered) for (const listener of this.#listeners) listener.entered?.(mirror.server, currentEpoch)
   }
 
-  #stored(server: number, zxid: bigint, state: Uint8Array): void {
+  #stored(server: number, zxid: bigint, chunks: readonly Uint8Array[]): void {
+    const state = new Uint8Array(Buffer.concat(chunks))
     for (const listener of this.#listeners) listener.stored?.(server, zxid, state)
   }
 

@@ -90,8 +90,8 @@ export class ReplicasCheck implements Check, LedgerListener {
 
   #checkRecovery({ id, disk }: CheckedServer): void {
     const mirror = this.#ledger.mirror(id)
-    const first = disk.load()
-    const second = disk.load()
+    const first = disk.contents
+    const second = disk.contents
     const from = first.snapshot?.zxid ?? 0n
     const expected = mirror.entries.slice(mirror.countThrough(from))
     const isSame = [first, second].every(({ entries, snapshot, acceptedEpoch, currentEpoch }) => {

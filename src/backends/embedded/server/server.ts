@@ -32,6 +32,7 @@ import type { WriteRequest } from './writes/prepare.ts'
 import type { RandomSource } from './random.ts'
 import type { Ready, ServerEvent, ServerStatus } from './ready.ts'
 import { Replica } from './state/replica.ts'
+import type { RecoveredState } from './state/replica.ts'
 import type { State } from './state/state.ts'
 import { Term } from './writes/sequencer.ts'
 import { Outbox, laterOf, zxidOf } from './zab/zab.ts'
@@ -73,7 +74,7 @@ export class Server {
    * @param random - source of chance
    * @param wallTimeMs - wall clock, milliseconds since 1970
    */
-  constructor(config: ServerConfig, recovered: Recovered, random: RandomSource, wallTimeMs: number) {
+  constructor(config: ServerConfig, recovered: Recovered & RecoveredState, random: RandomSource, wallTimeMs: number) {
     this.#config = config
     this.#epochFloor = config.firstEpoch - 1
     this.#random = random
@@ -173,7 +174,9 @@ export class Server {
     this.#leader?.flush()
     this.#settle()
     const { hasOutput } = this.#connections
-    if (this.#outbox.empty && !hasOutput && !this.#journal.dirty && this.#events.length === 0) return null
+    const snapshot = this.#replica.takeSnapshot()
+    const isIdle = this.#outbox.empty && !hasOutput && !this.#journal.dirty && snapshot === null
+    if (isIdle && this.#events.length === 0) return null
     const { sendNow, sendAfterPersist, closeLinks } = this.#outbox
     this.#outbox.sendNow = []
     this.#outbox.sendAfterPersist = []
@@ -183,7 +186,7 @@ export class Server {
     this.#events = []
     const { mark } = this.#journal
     const persist = this.#journal.take()
-    return { sendNow, persist, sendAfterPersist, replies, close: closes, closeLinks, events, mark }
+    return { sendNow, persist, sendAfterPersist, snapshot, replies, close: closes, closeLinks, events, mark }
   }
 
   /** Learns that everything of this ready is done, and what was to be persisted is durable. */
@@ -299,7 +302,7 @@ export class Server {
     this.#election.settle('LEADING')
     const start = { committedZxid: this.#state.lastZxid, epochFloor: this.#epochFloor }
     this.#leader = new Leader(this.#config, this.#journal, this.#outbox, {
-      snapshot: () => ({ zxid: this.#state.lastZxid, state: this.#state.snapshot() }),
+      openSnapshot: () => this.#state.openSnapshot(),
       established: () => {
         this.#election.enterEpoch(this.#journal.currentEpoch)
         this.#applyCommitted()
@@ -346,9 +349,7 @@ export class Server {
     const votes = this.#mayVote
     const start = { leader, link: this.#random.u32(), votes, committedZxid: this.#state.lastZxid }
     this.#learner = new Learner(this.#config, this.#journal, this.#outbox, {
-      installSnapshot: (zxid, state) => {
-        this.#replica.install(zxid, state)
-      },
+      receiveSnapshot: (zxid) => this.#replica.receive(zxid),
       appliedZxid: () => this.#state.lastZxid,
       synchronised: (mode, from) => {
         this.#events.push({ type: 'synchronised', mode, from })
@@ -485,8 +486,7 @@ export class Server {
     for (const entry of this.#journal.range(this.#state.lastZxid, end)) this.#apply(entry)
     this.#answerSyncs()
     this.#journal.trim(this.#state.lastZxid, this.#leader?.isAlone === true ? NO_COMMIT_LOG : this.#config)
-    const snapshot = this.#replica.takeDueSnapshot()
-    if (snapshot !== null) this.#journal.snapshot(this.#state.lastZxid, snapshot)
+    this.#replica.openDueSnapshot()
   }
 
   #apply({ zxid, txn }: LogEntry): void {

@@ -89,6 +89,7 @@ export class Snapshot {
   readonly #onClose: (snapshot: Snapshot) => void
   readonly #steps: Iterator<Uint8Array, void>
   #isOpen = true
+  #isComplete = false
 
   /**
    * Opens a snapshot of a state as it is now.
@@ -122,9 +123,12 @@ export class Snapshot {
 
   /** The next chunk; it is empty where there was work without bytes, and null at the end. */
   next(): Uint8Array | null {
-    if (!this.#isOpen) return null
+    // The end of one that was given up must not be taken for the end of the state.
+    assert(this.#isOpen || this.#isComplete, 'a snapshot is read that was closed before its end')
+    if (this.#isComplete) return null
     const step = this.#steps.next()
     if (step.done !== true) return step.value
+    this.#isComplete = true
     this.close()
     return null
   }

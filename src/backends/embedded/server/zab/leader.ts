@@ -22,12 +22,12 @@ import type { Packet, SessionTouch } from '../../../wire/packets.ts'
 import type { Journal } from './journal.ts'
 import type { LearnerCounts } from '../learner-counts.ts'
 import { epochOf, formatZxid, isQuorum, zxidOf } from './zab.ts'
-import type { Outbox, ZabConfig } from './zab.ts'
+import type { Outbox, SnapshotSource, ZabConfig } from './zab.ts'
 
 /** What a leader asks of the server around it. Everything is called synchronously from an input. */
 export interface LeaderHost {
-  /** zxid and bytes of the applied state, for a learner that is too far behind. */
-  snapshot(): { readonly zxid: bigint; readonly state: Uint8Array }
+  /** The applied state, for a learner that is too far behind. */
+  openSnapshot(): SnapshotSource
   /** A majority is synchronised: everything up to `committed` will be applied, then service begins. */
   established(): void
   /** A learner forwards a client's write. */
@@ -349,9 +349,9 @@ export class Leader {
     const end = learner.votes ? this.#journal.lastZxid : this.#committed
     let from = learner.lastZxid
     if (from < this.#journal.base) {
-      const { zxid, state } = this.#host.snapshot()
-      this.#send(learner, { type: 'SNAP', zxid, state })
-      from = zxid
+      const state = this.#host.openSnapshot()
+      this.#outbox.state(learner.id, learner.link, state)
+      from = state.zxid
     } else if (this.#journal.covers(from) && from <= end) {
       this.#send(learner, { type: 'DIFF', zxid: end })
     } else {

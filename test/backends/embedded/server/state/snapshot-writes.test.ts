@@ -147,13 +147,13 @@ describe('a snapshot that is read while the state goes on', () => {
     expect(lengths.filter((length) => length === 0).length).toBeGreaterThan(1)
   })
 
-  it('that is closed early gives nothing more, and the state goes on', () => {
+  it('that is closed early cannot be read on, and the state goes on', () => {
     const pipeline = Pipeline.withSession()
     const reading = opened(pipeline)
     read(reading, 1)
     reading.snapshot.close()
     expect(reading.snapshot.isOpen).toBe(false)
-    expect(reading.snapshot.next()).toBeNull()
+    expect(() => reading.snapshot.next()).toThrow('closed before its end')
     pipeline.run(create('/a'))
     expect(State.restore(pipeline.state.snapshot()).tree.get('/a')).toBeDefined()
   })
