@@ -293,8 +293,8 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-3642, ZOOKEEPER-2872',
     edits: [{
       file: LEARNER,
-      from: "this.#begin('SNAP', packet.zxid, packet.state)",
-      to: "this.#host.installSnapshot(packet.zxid, packet.state); this.#begin('SNAP', packet.zxid, packet.state)",
+      from: 'state.isWhole = chunk.isLast',
+      to: 'state.isWhole = chunk.isLast; if (chunk.isLast) state.intake.finish()',
     }],
     profile: 'failpoints',
     expected: { seeds: 300 },

@@ -29,6 +29,7 @@ function formatPacket(packet: Packet): string {
     case 'REVALIDATE':
     case 'REVALIDATED':
     case 'REQUEST':
+    case 'SNAPCHUNK':
     case 'UPTODATE':
     case 'SYNC':
     case 'SYNCED':

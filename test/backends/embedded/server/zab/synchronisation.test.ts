@@ -232,7 +232,7 @@ class World {
 function learnerThatHeard(acceptedEpoch: number, packets: readonly Packet[]): Learner {
   const config = { ...SERVER_DEFAULTS, myid: LEARNER, voters: VOTERS, bootstrap: true }
   const host: LearnerHost = {
-    installSnapshot: () => undefined,
+    receiveSnapshot: () => ({ write: () => undefined, finish: () => undefined }),
     appliedZxid: () => 0n,
     takeTouched: () => [],
   }
