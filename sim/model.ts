@@ -73,7 +73,12 @@ const NO_BYTES = new Uint8Array()
 const NAMES_EVERY = 32
 const NOTHING: readonly never[] = Object.freeze([])
 /** Nodes that are there from the beginning, and stay. */
-export const FIRST_PATHS: readonly string[] = Object.freeze(['/', '/zookeeper', '/zookeeper/config', '/zookeeper/quota'])
+export const FIRST_PATHS: readonly string[] = Object.freeze([
+  '/',
+  '/zookeeper',
+  '/zookeeper/config',
+  '/zookeeper/quota',
+])
 
 /** Names of the children of one node at each zxid. */
 class ChildNames {

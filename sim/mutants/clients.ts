@@ -5,7 +5,7 @@ import type { Mutant } from './mutant.ts'
 
 const CALLS = 'backends/client/calls.ts'
 const CLIENT = 'core/kept-client.ts'
-const CLIENT_LEASE = 'backends/client/lease.ts'
+const LEASE_RULE = 'core/session/lease-rule.ts'
 const CONNECTION = 'backends/client/connection.ts'
 const CONTENDERS = 'recipes/engine/contenders.ts'
 const EXCLUSIVE = 'recipes/locks/exclusive-lock.ts'
@@ -60,7 +60,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'lease-outlives-session',
     breaks: 'The local deadline of a lease lies behind the end of the session on the servers.',
     kin: 'CURATOR-206, redlock',
-    edits: [{ file: CLIENT_LEASE, from: 'const LEASE_PART = 2 / 3', to: 'const LEASE_PART = 3 / 2' }],
+    edits: [{ file: LEASE_RULE, from: 'const LEASE_PART = 2 / 3', to: 'const LEASE_PART = 3 / 2' }],
     profile: 'recipes',
     workload: 'locks',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
@@ -121,7 +121,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'session-not-given-up',
     breaks: 'A client goes on with a session for ever, however long no server answers.',
     kin: 'ZOOKEEPER-4508',
-    edits: [{ file: SESSION, from: 'const EXPIRY_PART = 4 / 3', to: 'const EXPIRY_PART = 4000' }],
+    edits: [{ file: LEASE_RULE, from: 'const EXPIRY_PART = 4 / 3', to: 'const EXPIRY_PART = 4000' }],
     expected: { test: 'test/backends/client/session-liveness.test.ts' },
   },
   {
@@ -184,7 +184,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'predecessor-not-watched',
     breaks: 'A contender looks at its predecessor without a watch.',
     kin: 'a missed wake-up',
-    edits: [{ file: ROUND, from: 'get(path, { watch, signal: wait.signal })', to: 'get(path, { signal: wait.signal })' }],
+    edits: [{
+      file: ROUND,
+      from: 'get(path, { watch, signal: wait.signal })',
+      to: 'get(path, { signal: wait.signal })',
+    }],
     workload: 'locks',
     profile: 'recipes',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },

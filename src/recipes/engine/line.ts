@@ -1,9 +1,9 @@
 /**
  * The line of those who wait for any change of a queue, such as the waiters of a semaphore.
  *
- * Model     the first in line watches the queue; each other one watches the one before it in line. Who is admitted calls
- *           the next one by a write to its own node, which is the first such write: version 0 means that it has not
- *           called. So a release wakes one waiter, and the one that is first in line from then on.
+ * Model     the first in line watches the queue; each other one watches the one before it in line. Whoever is admitted
+ *           calls the next one by a write to its own node, which is the first such write: version 0 means that it has
+ *           not called. So a release wakes one waiter, and the one that is first in line from then on.
  * Liveness  who is granted calls if the list that granted it shows anybody after it. Whoever is not in that list sees a
  *           later one, by which that contender is admitted, and does not wait for its call. That needs a rule under
  *           which an admission stands whatever comes and goes.

@@ -11,6 +11,7 @@
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { ModelEnsemble } from './ensemble.ts'
+import type { Reachable } from './ensemble.ts'
 import type { RequestFilter, RequestHook } from './ensemble.ts'
 import { ModelSession } from './session.ts'
 
@@ -111,7 +112,7 @@ export function modelBackend(options: ModelOptions = {}): ModelBackend {
 }
 
 function controlOf(ensemble: ModelEnsemble, refuseOpens: (refuse: boolean) => void): ModelControl {
-  const sessionOf = (sessionId: bigint): ModelSession => {
+  const sessionOf = (sessionId: bigint): Reachable => {
     const session = ensemble.sessions.get(sessionId)
     if (session === undefined) throw new RangeError(`no session ${sessionId} was opened here`)
     return session

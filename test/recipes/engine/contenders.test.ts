@@ -1,4 +1,4 @@
-/** The engine with a rule by which any change of the queue may admit a contender: a semaphore that is only for tests. */
+/** The engine with a rule by which any change of the queue may admit a contender: a semaphore for tests. */
 import { expect, it } from 'vitest'
 import type { Client } from '../../../src/core/client.ts'
 import type { Lease } from '../../../src/recipes/engine/lease.ts'
@@ -160,7 +160,7 @@ it('many of one client are served in order', async () => {
 /** All that one of them sends but the end of its session. */
 const REQUESTS = 12
 
-it.each(sweepOf(REQUESTS))('whoever is struck by $what at request $nth, all others are served', async ({ fate, nth }) => {
+it.each(sweepOf(REQUESTS))('who is struck by $what at request $nth keeps nobody waiting', async ({ fate, nth }) => {
   const rig = newRig()
   const waiters = await lineOf(rig, 3)
   const struck = await rig.connect()

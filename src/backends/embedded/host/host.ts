@@ -14,6 +14,7 @@
  * Failure   an error out of the machine or its storage ends this server (not the others), and is told to `onFailure`.
  *           One in what is done for a client, here or in there, ends that client's connection and is an event.
  */
+import { STALL_MS, whenSocketsAreRead } from '../../../core/session/stall.ts'
 import type { PeerMessage } from '../../wire/packets.ts'
 import type { ClientMessage, ServerMessage } from '../../wire/records.ts'
 import type { ServerConfig } from '../server/config.ts'
@@ -29,9 +30,6 @@ import { SnapshotStreams } from './peers/snapshot-streams.ts'
 import { recover } from './storage/recovery.ts'
 import { SnapshotWriter } from './storage/snapshot-writer.ts'
 import type { Storage } from './storage/storage.ts'
-
-/** A tick later than this was held up by something, and others were too. */
-const STALL_MS = 50
 
 /** Inputs that are left after this much of a turn wait for the next turn. */
 const INPUTS_MS_MAX = 10
@@ -332,7 +330,7 @@ export class Host {
       if (lateMs <= STALL_MS) this.#tick()
       else {
         this.#tickDueMs += lateMs
-        setImmediate(() => setImmediate(() => this.#tick()))
+        whenSocketsAreRead(() => this.#tick())
       }
     }, Math.max(0, this.#tickDueMs - performance.now()))
     // A server alone does not keep its process alive; what its clients wait for does.

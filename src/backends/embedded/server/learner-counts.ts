@@ -1,5 +1,5 @@
 /**
- * What a leader leads, in numbers. This file is a wall: the consensus (zab/) counts, operators are shown the counts
+ * The learners of a leader, in numbers. This file is a wall: the consensus (zab/) counts, operators see the counts
  * (inspection.ts), and neither side imports the other. Nothing but numbers may pass here.
  */
 

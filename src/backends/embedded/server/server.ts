@@ -13,7 +13,7 @@
  *
  * Host        calls the inputs, then takes `ready()` until it is null. `sendNow`, `replies`, `close` may go at once;
  *             then `persist`, in order; then `sendAfterPersist`; then `advance(ready)`, for each ready in the order it
- *             was taken. An AssertionError means that the machine is broken: the host must stop it and use it no more.
+ *             was taken. An AssertionError means that the machine is broken: the host must stop it and discard it.
  * Source      design of etcd-io/raft (RawNode and Ready); ZooKeeper's request processors.
  */
 import { assert } from '../../../core/assert.ts'
@@ -115,7 +115,7 @@ export class Server {
   }
 
   /**
-   * A client has connected; to be told before its first message, if its address is known.
+   * A client has connected. The host calls this before the client's first message, if it knows the address.
    *
    * @param address - its IP address, which is an identity of the client
    */
@@ -152,7 +152,7 @@ export class Server {
 
   // Output
 
-  /** What there is to do, or null. May be called again before the last one is advanced. */
+  /** The work for the host, or null if there is none. May be called again before the last one is advanced. */
   ready(): Ready | null {
     this.#role.flush()
     this.#settle()
@@ -202,7 +202,7 @@ export class Server {
     return this.#connections.unanswered
   }
 
-  /** What there is to see of it, for operators. Of a moment: its lists are made when they are asked for. */
+  /** A point-in-time view for operators; its lists are built lazily. */
   inspect(): ServerInspection {
     return inspect({
       state: this.#state,

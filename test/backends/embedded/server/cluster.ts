@@ -78,7 +78,7 @@ export class Cluster {
   #lastConnection = 0
   #xid = 0
   /**
-   * Called with each message before it is delivered; false loses it (and everything on the link behind it should go
+   * Called with each message before it is delivered; false loses it (and everything on the link after it should go
    * too).
    */
   intercept: ((from: number, to: number, message: PeerMessage) => boolean) | null = null
@@ -187,7 +187,7 @@ export class Cluster {
     this.#drain(id, member)
   }
 
-  /** What a server's disk holds. */
+  /** The content of a server's disk. */
   disk(id: number): MemoryContents {
     return this.#storage(id).contents
   }
@@ -445,7 +445,7 @@ export class Cluster {
   }
 }
 
-/** What a client was answered to a request; undefined if nothing yet. */
+/** The answer to a client's request; undefined if there is none yet. */
 export function replyOf({ received }: TestConnection, xid: number): Reply | undefined {
   for (const message of received) if (message.kind === 'reply' && message.reply.xid === xid) return message.reply
   return undefined

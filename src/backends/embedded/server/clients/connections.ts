@@ -27,7 +27,7 @@ import { Watches } from './watches.ts'
 const SERVER_ID_SHIFT = 56n
 const RANDOM_HIGH_BITS = 0xffffff
 
-/** What the connections ask of the server around them. */
+/** The server around the connections, as they use it. */
 export interface ConnectionsHost extends RequestHost {
   readonly myid: number
   readonly minSessionTimeoutMs: number
@@ -115,7 +115,7 @@ export class Connections {
     return this.#replies.length > 0 || this.#closes.length > 0
   }
 
-  /** Takes the output: replies in order, then the connections to close behind them. */
+  /** Takes the output: replies in order, then the connections to close after them. */
   take(): { readonly replies: readonly ConnectionReply[]; readonly closes: readonly number[] } {
     const output = { replies: this.#replies, closes: this.#closes }
     this.#replies = []

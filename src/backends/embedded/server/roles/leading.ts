@@ -64,7 +64,7 @@ export class Leading implements RoleInputs, Proposer {
     return this.#leader.isAlone
   }
 
-  /** What operators are shown of it; null before it serves. */
+  /** A view of it for operators; null before it serves. */
   get inspection(): LeadingInspection | null {
     return this.#sequencer === null ? null : { ...this.#leader.counts, ...this.#sequencer.age }
   }
@@ -131,7 +131,7 @@ export class Leading implements RoleInputs, Proposer {
     this.#leader.close()
   }
 
-  // What its sequencer proposes, and reports.
+  // For its sequencer
 
   get nextZxid(): bigint | null {
     return this.#leader.nextZxid
@@ -149,7 +149,7 @@ export class Leading implements RoleInputs, Proposer {
     this.#parts.report({ type: 'client-failed', sessionId, error })
   }
 
-  // What is applied.
+  // For the server that applies
 
   /** The transaction of the entry that is to be applied next. */
   take({ zxid, txn }: LogEntry): Transaction {

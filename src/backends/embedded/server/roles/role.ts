@@ -1,6 +1,6 @@
 /**
- * What a server does at a time: it looks for a leader, leads, or follows one. One object per role, from its beginning
- * to its end; the server (server.ts) passes its inputs on to the present one, and draws the conclusions.
+ * A server looks for a leader, leads, or follows one. Each of these roles is an object, from its beginning to its end.
+ * The server (server.ts) passes its inputs on to the present role, and draws the conclusions.
  *
  * Outputs   nothing in here calls the server back: what a role has concluded it shows (`end`, `isUpToDate`, `mayServe`)
  *           or hands out (`takeAnswers`), and the server looks at it after every input, in one place.
@@ -42,7 +42,7 @@ export interface RoleEnd {
   readonly epochFloor: number
 }
 
-/** What each role answers. */
+/** The questions and inputs that every role answers. */
 export interface RoleInputs {
   readonly name: ServerStatus['role']
   /** The server that it follows or is; null while it looks. */

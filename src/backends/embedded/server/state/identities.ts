@@ -4,7 +4,7 @@
  * Model     every connection over a network has the identity of its address; addauth adds others. They belong to the
  *           connection, and each request carries those that the connection had when it came.
  * Schemes   digest: `user:base64(sha1(user:password))`, proved by `user:password`, which travels in clear; whoever has
- *           the one that the configuration names is `super`, whom no list stops. ip: the address, which needs no
+ *           the one that the configuration names is `super` and bypasses all lists. ip: the address, which needs no
  *           proof. There are no others; to claim one fails.
  * Limits    identities of a connection, and the length of a claim; beyond them a claim fails. The reference has none
  *           but the length of a request.
@@ -28,7 +28,7 @@ export const CLAIM_BYTES_MAX = 4_096
 /** Of a client that is not known as anything. */
 export const NO_IDENTITIES: readonly Identity[] = Object.freeze([])
 
-/** What a claim is judged by. */
+/** The client that makes a claim. */
 export interface Claimant {
   /** The identities that the connection has. */
   readonly identities: readonly Identity[]
@@ -64,7 +64,7 @@ export function authenticate(
   return merged(identities, id === superDigest ? [{ scheme: 'super', id: '' }, own] : [own])
 }
 
-/** What whoAmI tells of identities: never the hash of a password. */
+/** Identities as whoAmI tells them: never the hash of a password. */
 export function clientInfoOf(identities: readonly Identity[]): readonly ClientInfo[] {
   return identities.map(({ scheme, id }) => ({
     authScheme: scheme,
@@ -83,7 +83,7 @@ function digestOf(auth: Uint8Array, digest: Authority['digest']): string {
 function merged(identities: readonly Identity[], added: readonly Identity[]): readonly Identity[] | null {
   const isNew = (one: Identity): boolean => !identities.some(({ scheme, id }) => scheme === one.scheme && id === one.id)
   const fresh = added.filter(isNew)
-  // Who claims again what is known is known by the same value.
+  // A claim of what is known already leaves the same list.
   if (fresh.length === 0) return identities
   return identities.length + fresh.length > IDENTITIES_MAX ? null : [...identities, ...fresh]
 }

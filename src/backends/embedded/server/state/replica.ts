@@ -12,7 +12,7 @@ import { State } from './state.ts'
 import type { Applied } from './state.ts'
 
 interface ReplicaConfig extends SnapshotLimits {
-  /** What /zookeeper/config holds. */
+  /** The text of /zookeeper/config. */
   readonly membership: string
 }
 

@@ -9,7 +9,7 @@
  */
 import type { RandomSource } from '../ports.ts'
 
-/** What decides. */
+/** The limits that decide. */
 export interface SnapshotLimits {
   /** Most transactions between two snapshots. */
   readonly snapCount: number

@@ -22,7 +22,7 @@ import type { SessionTable } from './session-table.ts'
 import type { Tree } from './tree.ts'
 import type { TreeImage } from './tree-image.ts'
 
-/** What a snapshot holds. */
+/** The contents of a snapshot. */
 export interface SnapshotContent {
   readonly tree: Tree
   readonly sessions: SessionTable

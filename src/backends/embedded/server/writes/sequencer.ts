@@ -27,7 +27,7 @@ const MINUTE_MS = 60_000
 /** Stands for the leader's own requests, such as the end of an expired session; no server has this id. */
 const ITSELF = 0
 
-/** What a sequencer needs of its leader, and tells it. */
+/** The leader, as a sequencer uses it. */
 export interface Proposer {
   /** The zxid of the next proposal; null if there is none any more, as the counters of the epoch are used up. */
   readonly nextZxid: bigint | null
@@ -46,7 +46,7 @@ export interface SequencerOptions extends PrepareOptions {
   readonly containerCheckTicks: number
 }
 
-/** What becomes of a request, as a value and in bytes. */
+/** The transaction that a request becomes, as a value and in bytes. */
 interface Decision {
   readonly transaction: Transaction
   readonly txn: Uint8Array
@@ -85,7 +85,7 @@ export class Sequencer {
   }
 
   /**
-   * Decides on a write and proposes what became of it. After the last zxid of the epoch it is dropped: its client is
+   * Decides on a write and proposes its transaction. After the last zxid of the epoch it is dropped: its client is
    * about to lose its connection.
    *
    * @param from - myid of the server that the client is on
@@ -110,7 +110,7 @@ export class Sequencer {
 
   /** Whatever goes wrong in deciding on one request, that request is refused, and leaves no trace. */
   #decide(request: WriteRequest, zxid: bigint, wallTimeMs: number, refusal: number): Decision {
-    assert(zxid > this.#preparer.lastZxid, () => `a decision of zxid ${zxid} behind ${this.#preparer.lastZxid}`)
+    assert(zxid > this.#preparer.lastZxid, () => `a decision of zxid ${zxid} after ${this.#preparer.lastZxid}`)
     try {
       const transaction = this.#preparer.prepare(request, zxid, wallTimeMs, refusal)
       return { transaction, txn: encodeTransaction(transaction) }

@@ -29,6 +29,6 @@ export interface ZabConfig {
   readonly commitLogBytes: number
   /** The first leader's epoch is not less than this: later than any that the ensemble had in an earlier life. */
   readonly firstEpoch: number
-  /** Last counter of an epoch; behind it the leader makes way for an election. */
+  /** Last counter of an epoch; after it the leader makes way for an election. */
   readonly epochCounterMax: number
 }

@@ -17,7 +17,7 @@ import type { ZabConfig } from './configuration.ts'
 import type { Outbox } from './outbox.ts'
 import { isQuorum } from './quorum.ts'
 
-/** No server: what a server that may not vote puts in its notifications. */
+/** No server: a server that may not vote puts this in its notifications. */
 export const NOBODY = 0
 
 /** The end of an election. */
@@ -47,7 +47,7 @@ export class Election {
   #state: PeerState = 'LOOKING'
   #mayVote = false
   #logicalClock = 0
-  /** What this server would vote for if it heard of nobody. */
+  /** The vote for this server itself. */
   #own: Vote
   #proposal: Vote
   /** Votes of this round by servers that are looking (or of the same round and decided). */
@@ -131,7 +131,7 @@ export class Election {
   receiveVote(from: number, heard: Notification): void {
     const isVoter = this.#config.voters.includes(from)
     if (!isVoter || heard.leader === NOBODY) {
-      // It asks who leads. Whoever looks does not know, and two that only ask would answer each other for ever.
+      // It asks who leads. Whoever looks does not know, and two that only ask would answer each other forever.
       if (heard.state === 'LOOKING' && this.#state !== 'LOOKING') this.#notify(from)
       return
     }

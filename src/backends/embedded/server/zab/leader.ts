@@ -34,7 +34,7 @@ export interface LeaderHost {
   openSnapshot(): SnapshotSource
 }
 
-/** What a learner has to say to the server around its leader: a write, a session that moves, sessions heard of. */
+/** A learner's message for the server around its leader: a write, a session that moves, sessions that were heard of. */
 type Forwarded = Extract<Packet, { type: 'REQUEST' | 'REVALIDATE' | 'PING' | 'SYNC' }>
 
 /** A sync of a client of this very server, confirmed. */
@@ -108,7 +108,7 @@ export class Leader {
     return this.#selfVotes === 1 && this.#config.voters.length === 1 && this.#learners.length === 0
   }
 
-  /** What it leads, in numbers. */
+  /** Its learners, in numbers. */
   get counts(): LearnerCounts {
     const synced = this.#learners.filter((learner) => learner.synced)
     const followers = synced.filter((learner) => learner.votes)
@@ -257,7 +257,7 @@ export class Leader {
     this.#learners = [...this.#learners, learner].sort((a, b) => a.id - b.id)
     if (this.#epoch === 0) this.#chooseEpoch()
     else if (packet.acceptedEpoch > this.#epoch) {
-      // It would refuse this epoch for ever. Lead it, or let it be led, in a later one.
+      // It would refuse this epoch forever. Lead it, or let it be led, in a later one.
       this.#abdicate(`server ${from} has accepted epoch ${packet.acceptedEpoch}`, packet.acceptedEpoch)
     } else this.#sendEpoch(learner)
   }
@@ -430,7 +430,7 @@ export class Leader {
 
 /** With what an attempt to lead begins. */
 export interface LeaderStart {
-  /** What this server knows to be committed. */
+  /** This server knows everything up to here to be committed. */
   readonly committedZxid: bigint
   /** The epoch must be greater than this. */
   readonly epochFloor: number

@@ -49,14 +49,14 @@ interface IncomingState {
   isWhole: boolean
 }
 
-/** What is collected of the leader's history until NEWLEADER. */
+/** The part of the leader's history that has come before NEWLEADER. */
 interface Incoming {
   readonly mode: 'DIFF' | 'TRUNC' | 'SNAP'
   /** Where the entries begin: the learner's log up to here stays, or the snapshot's place. */
   readonly base: bigint
   readonly state: IncomingState | null
   readonly entries: LogEntry[]
-  /** What the leader said to be committed; it may lie behind the end of the log that this is to replace. */
+  /** The leader has this committed; it may lie beyond the end of the log that this is to replace. */
   committed: bigint
 }
 
@@ -303,6 +303,6 @@ export interface LearnerStart {
   /** A number that no earlier attempt of this server has used. */
   readonly link: number
   readonly votes: boolean
-  /** What this server knows to be committed. */
+  /** This server knows everything up to here to be committed. */
   readonly committedZxid: bigint
 }

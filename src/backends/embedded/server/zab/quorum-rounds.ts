@@ -5,8 +5,9 @@
  *            belongs to the oldest round that is still open on its link. The leader answers each of its rounds itself.
  * Confirmed  a sync, when a majority of the voters has answered a round that began after the sync came in: at that time
  *            no later leader can have been established, so everything that was acknowledged to anyone before the sync
- *            came in is committed here, and its COMMITs are on the link. What was proposed before the sync must be
- *            committed too: who looks for a write whose answer was lost must not find nothing, and then see it happen.
+ *            came in is committed here, and its COMMITs are on the link. Everything that was proposed before the sync
+ *            must be committed too: a client that looks for a write whose answer was lost must not find nothing, and
+ *            see the write happen later.
  * Invariant  per learner: confirmed < open[0] < open[1] < ... <= the last round; syncs stand in the order in which they
  *            came in, and each waits for the round that was to begin next.
  * Source     Ongaro's dissertation on Raft, 6.4 (read index); Leader.processSync of ZooKeeper, which asks no majority.

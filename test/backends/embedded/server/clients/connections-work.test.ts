@@ -72,7 +72,8 @@ class Follower {
 
   /** A client on this connection asks for a session. */
   resume(connection: number, sessionId: bigint): void {
-    const request = { protocolVersion: 0, lastZxidSeen: 0n, timeOut: 4000, sessionId, passwd: PASSWORD, readOnly: false }
+    const asked = { sessionId, passwd: PASSWORD, timeOut: 4000 }
+    const request = { protocolVersion: 0, lastZxidSeen: 0n, readOnly: false, ...asked }
     this.#connections.receiveMessage(connection, { kind: 'connect', request })
   }
 

@@ -105,7 +105,7 @@ describe('a write', () => {
     expect(replyOf(atLeader, slow)?.err).toBe(Err.ok)
   })
 
-  it('is acknowledged by a follower behind its disk, and proposed by a leader before its own', () => {
+  it('is acknowledged by a follower after its disk has it, and proposed by a leader before its own', () => {
     const cluster = ensemble()
     const client = cluster.client(LEADER)
     for (const id of VOTERS) cluster.holdDisk(id)

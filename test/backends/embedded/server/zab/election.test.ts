@@ -170,7 +170,7 @@ describe('an observer', () => {
     expect(outbox.sendAfterPersist).toEqual([])
   })
 
-  it('and a server without memory do not answer each other for ever while nobody leads', () => {
+  it('and a server without memory do not answer each other forever while nobody leads', () => {
     const cluster = new Cluster(VOTERS)
     cluster.wipe(1)
     for (const id of [1, 9]) cluster.start(id)

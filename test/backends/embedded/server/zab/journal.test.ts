@@ -127,7 +127,7 @@ describe('the journal', () => {
     expect(kept.base).toBe(zxidOf(1, 30))
   })
 
-  it('is empty behind a snapshot that was installed', () => {
+  it('is empty after a snapshot that was installed', () => {
     const kept = journal(3)
     kept.install(zxidOf(1, 9), STATE)
     expect([kept.base, kept.lastZxid]).toEqual([zxidOf(1, 9), zxidOf(1, 9)])

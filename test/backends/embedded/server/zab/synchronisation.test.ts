@@ -255,8 +255,8 @@ describe('a learner that hears what it should not', () => {
     ['NEWLEADER before the synchronisation', [...discovered, { type: 'NEWLEADER', zxid: zxidOf(1, 0) }]],
     ['NEWLEADER of another epoch', [...begun, { type: 'NEWLEADER', zxid: zxidOf(2, 0) }]],
     ['two synchronisations', [...begun, { type: 'TRUNC', zxid: 0n }]],
-    ['a synchronisation behind NEWLEADER', [...synchronised, { type: 'DIFF', zxid: 0n }]],
-    ['an epoch behind NEWLEADER', [...synchronised, { type: 'LEADERINFO', epoch: 2 }]],
+    ['a synchronisation after NEWLEADER', [...synchronised, { type: 'DIFF', zxid: 0n }]],
+    ['an epoch after NEWLEADER', [...synchronised, { type: 'LEADERINFO', epoch: 2 }]],
   ]
   for (const [name, packets] of unexpected) {
     it(`gives up: ${name}`, () => {
@@ -300,7 +300,7 @@ describe('a leader', () => {
     expect(cluster.server(2).status()).toMatchObject({ role: 'LEADING', serving: false })
     expect(cluster.disk(2).acceptedEpoch, 'an epoch is chosen with a majority').toBe(0)
     cluster.start(3)
-    // What server 1 has to say comes last.
+    // The packets of server 1 come last.
     for (let pair = first(); pair !== undefined; pair = first()) cluster.deliver(pair.from, pair.to)
     function first(): { from: number; to: number } | undefined {
       return cluster.pairs().find(({ from, to }) => from !== 1 || to !== 2)
@@ -338,7 +338,7 @@ describe('a learner', () => {
   }
 
   for (const { name, config, prepare } of LAG_CLASSES) {
-    it(`that ${name} has the leader's epoch durable only behind the leader's history, wherever it stops`, () => {
+    it(`that ${name} has the leader's epoch durable only after the leader's history, wherever it stops`, () => {
       const logged = new Set<boolean>()
       for (let operations = 0; operations <= OPERATIONS_MAX; operations++) {
         const world = new World(config)
@@ -355,7 +355,7 @@ describe('a learner', () => {
         logged.add(disk.currentEpoch === epoch)
         world.expectWhole()
       }
-      expect(logged.size, 'its disk stops before and behind the epoch').toBe(2)
+      expect(logged.size, 'its disk stops before and after the epoch').toBe(2)
     })
   }
 
