@@ -189,6 +189,7 @@ export class Leader {
     const learner = this.#find(from)
     if (learner === undefined || learner.link !== link) return
     learner.silentTicks = 0
+    if (packet.type === 'SNAPACK') return
     switch (packet.type) {
       case 'ACKEPOCH':
         this.#epochAcknowledged(learner, packet.currentEpoch, packet.lastZxid)
