@@ -1,6 +1,6 @@
 /**
- * The longest turn of the event loop while a server with 100,000 nodes is written to and takes a snapshot of them, sends
- * its state to another server, or starts with it.
+ * The longest turn of the event loop while a server with 100,000 nodes is written to and takes a snapshot of them,
+ * sends its state to another server, or starts with it.
  *
  * A turn is judged by the time of the processor, and the limit goes by the speed of the machine, as in
  * longest-turn.test.ts. Each is measured several times, and the shortest of the longest turns counts: a turn in which
