@@ -300,6 +300,17 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     expected: { seeds: 300 },
   },
   {
+    name: 'state-in-silence',
+    breaks: 'A learner that takes a state in gives no sign of life, and is given up for it.',
+    kin: 'initLimit that is too short for the data',
+    edits: [{
+      file: LEARNER,
+      from: "this.#outbox.now(this.leader, this.link, { type: 'SNAPACK' })",
+      to: 'void 0',
+    }],
+    expected: { test: 'test/backends/embedded/server/zab/synchronisation.test.ts' },
+  },
+  {
     name: 'packets-of-earlier-links-accepted',
     breaks: "A leader takes a packet for the learner's present link that was sent on an earlier one.",
     kin: 'ZOOKEEPER-4712: what outlives a change of role',

@@ -55,6 +55,8 @@ export type Packet =
   | { readonly type: 'SNAP'; readonly zxid: bigint }
   /** The next bytes of a state, perhaps none. ZooKeeper sends the state as plain bytes after SNAP. */
   | { readonly type: 'SNAPCHUNK'; readonly bytes: Uint8Array; readonly isLast: boolean }
+  /** Learner -> leader: a SNAPCHUNK has arrived, and the learner is alive. ZooKeeper has no such packet. */
+  | { readonly type: 'SNAPACK' }
   /** 2, leader -> follower (and observer while it synchronises). */
   | { readonly type: 'PROPOSAL'; readonly zxid: bigint; readonly txn: Uint8Array }
   /** 3, follower -> leader: durable up to here. Of NEWLEADER's zxid: synchronised, epoch durable. */

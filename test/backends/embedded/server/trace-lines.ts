@@ -30,6 +30,7 @@ function formatPacket(packet: Packet): string {
     case 'REVALIDATED':
     case 'REQUEST':
     case 'SNAPCHUNK':
+    case 'SNAPACK':
     case 'UPTODATE':
     case 'SYNC':
     case 'SYNCED':

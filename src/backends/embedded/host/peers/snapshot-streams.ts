@@ -76,7 +76,8 @@ export class SnapshotStreams {
       if (this.#streams.get(key)?.source !== source) return
       const chunk = source.next()
       if (chunk === null) break
-      if (chunk.length > 0) send(chunk, false)
+      // Also an empty one: it says that more will come.
+      send(chunk, false)
     }
     send(new Uint8Array(), true)
     this.#streams.delete(key)

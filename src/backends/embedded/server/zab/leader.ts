@@ -176,6 +176,7 @@ export class Leader {
     const learner = this.#find(from)
     if (learner === undefined || learner.link !== link) return null
     learner.silentTicks = 0
+    if (packet.type === 'SNAPACK') return null
     switch (packet.type) {
       case 'ACKEPOCH':
         this.#epochAcknowledged(learner, packet.currentEpoch, packet.lastZxid)

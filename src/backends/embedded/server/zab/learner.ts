@@ -209,6 +209,8 @@ export class Learner {
     state.chunks.push(chunk.bytes)
     state.intake.write(chunk.bytes)
     state.isWhole = chunk.isLast
+    // A large state takes its time; only who is silent is given up.
+    this.#outbox.now(this.leader, this.link, { type: 'SNAPACK' })
   }
 
   #collect({ zxid, txn }: LogEntry): void {
