@@ -212,9 +212,9 @@ export class Writer {
     return copy
   }
 
-  /** What was written, as a view that is good until the next write. */
-  written(): Uint8Array {
-    return this.#bytes.subarray(0, this.#offset)
+  /** What was written from there on, as a view that is good until a write after {@link Writer.truncate}. */
+  written(start = 0): Uint8Array {
+    return this.#bytes.subarray(start, this.#offset)
   }
 
   /** Whether all of it was ASCII; if not, nothing is written. */
@@ -380,13 +380,15 @@ export function vector<T>(element: Codec<T>): Codec<readonly T[]> {
   }
 }
 
+const eachUstring = vector(ustring)
+
 /** A list of strings. */
 export const ustrings: Codec<readonly string[]> = {
   write(writer, value) {
     writer.int32(value.length)
     writer.texts(value)
   },
-  read: vector(ustring).read,
+  read: (reader) => eachUstring.read(reader),
 }
 
 /** A record: its fields in the order of the declaration. */

@@ -1,0 +1,485 @@
+/**
+ * One end of a link between a leader and a learner: packets to bytes and back.
+ *
+ * Dialect   every link begins in ZooKeeper's. A learner of ours announces itself by eight bytes after its LearnerInfo,
+ *           a leader of ours answers with eight bytes after LEADERINFO's version; a server of ZooKeeper overlooks the
+ *           one and never sends the other. After that both ends speak with the extensions below, or neither does.
+ *
+ *     packet        in ZooKeeper's dialect              the extension           without it
+ *     SNAP          the state's records, then a mark    chunks with lengths     refused: the records are not converted
+ *     SYNC          REQUEST of a sync; a PING before    number, touched         not confirmed by a majority; so leases
+ *                   it has the touched sessions         sessions                are worth what ZooKeeper's are, and a
+ *                                                                               server must not regain its vote by one
+ *     SYNCED        no number: answers in order         number                  -
+ *     REVALIDATE    session, time-out                   connection, password    the learner alone checks the password
+ *     REVALIDATED   session, whether valid              connection, time-out    answers go to whoever asked first
+ *     REQUEST       see forwarded-requests.ts           session secrets,        sessions that learner opens have none;
+ *                                                       refusals                a refusal has another number
+ *
+ * Same      FOLLOWERINFO, OBSERVERINFO, LEADERINFO, ACKEPOCH, DIFF, TRUNC, PROPOSAL, ACK, COMMIT, INFORM, NEWLEADER,
+ *           UPTODATE and PING need no extension. A transaction travels as the bytes that it is in either dialect; the
+ *           one field of ours in it is described in transactions.ts.
+ * Safety    malformed bytes raise CoordinationError `PROTOCOL_VIOLATION` and nothing else; the link is of no use then.
+ * Cost      the packets of one proposal to several learners are encoded once. What is read keeps no more memory than
+ *           twice its size.
+ * Source    Learner.java, LearnerHandler.java, Leader.java of ZooKeeper 3.8.
+ */
+import { OpCode } from './codes.ts'
+import { readForwarded, writeForwarded, writeForwardedPlain } from './forwarded-requests.ts'
+import { copiedBuffer, violation } from './jute.ts'
+import type { Writer } from './jute.ts'
+import {
+  ANNOUNCEMENT_BYTES,
+  PROTOCOL_VERSION,
+  begin,
+  dataOf,
+  end,
+  entryBytes,
+  epochOf,
+  epochStart,
+  expectAnnouncement,
+  expectNoData,
+  expectZxid,
+  inSlab,
+  readTouches,
+  txnOf,
+  writeAnnouncement,
+  writeBare,
+  writeTouches,
+} from './packet-data.ts'
+import type { Packet, SessionTouch } from './packets.ts'
+import { PacketType, QuorumPacketReader, writeAuthinfo } from './quorum-packets.ts'
+import type { QuorumPacket } from './quorum-packets.ts'
+import { SnapshotReader, snapshotChunks } from './snapshot-stream.ts'
+
+/** What both ends speak. */
+export type Dialect = 'zookeeper' | 'quorate'
+
+const LEARNER_INFO_BYTES = 20
+const LEADER_INFO_BYTES = 4
+/** Of packets whose zxid says nothing. */
+const NO_ZXID = 0n
+const ANY_ZXID = -1n
+const NO_PASSWORD = new Uint8Array()
+
+/** Who is at this end. */
+export interface LinkEndOptions {
+  /** Its part on this link. */
+  readonly role: 'leader' | 'learner'
+  /** Its id. */
+  readonly sid: number
+  /** Its configuration, as ZooKeeper writes it; null to send none. */
+  readonly configuration?: string | null
+}
+
+/** What a learner says of itself as it opens a link. */
+export interface LearnerInfo {
+  readonly sid: bigint
+  readonly configurationVersion: bigint
+}
+
+interface Revalidation {
+  readonly connection: number
+  readonly sessionId: bigint
+  readonly timeoutMs: number
+}
+
+/** One end of one link. */
+export class PeerLink {
+  readonly #role: LinkEndOptions['role']
+  readonly #sid: number
+  readonly #configuration: string | null
+  readonly #packets = new QuorumPacketReader()
+  #dialect: Dialect = 'zookeeper'
+  /** While the state after a SNAP arrives. */
+  #snapshot: SnapshotReader | null = null
+  #learnerInfo: LearnerInfo | null = null
+  #peerAnnounced = false
+  /** What pings say to be the last proposal: at the leader what it sent, at a learner what it was pinged with. */
+  #pingZxid = NO_ZXID
+  /** In ZooKeeper's dialect, where answers bear no numbers: what this learner asked, in order. */
+  readonly #syncIds: number[] = []
+  readonly #revalidations: Revalidation[] = []
+  /** Likewise: how many syncs that learner has asked for. */
+  #syncCount = 0
+
+  constructor({ role, sid, configuration = null }: LinkEndOptions) {
+    this.#role = role
+    this.#sid = sid
+    this.#configuration = configuration
+  }
+
+  /** What this end sends now. */
+  get dialect(): Dialect {
+    return this.#dialect
+  }
+
+  /** At the leader: who the learner is; null before it has said so. */
+  get learnerInfo(): LearnerInfo | null {
+    return this.#learnerInfo
+  }
+
+  /** The bytes of a packet, in pieces that are to be sent one after the other and not to be modified. */
+  encode(packet: Packet): readonly Uint8Array[] {
+    switch (packet.type) {
+      case 'PROPOSAL':
+        this.#pingZxid = packet.zxid
+        return entryBytes(PacketType.proposal, packet)
+      case 'INFORM':
+        this.#pingZxid = packet.zxid
+        return entryBytes(PacketType.inform, packet)
+      case 'SNAP':
+        if (this.#dialect === 'zookeeper') throw violation('a SNAP for a server that reads ZooKeeper\'s snapshots only')
+        return [
+          inSlab((writer) => {
+            writeBare(writer, PacketType.snap, packet.zxid)
+          }),
+          ...snapshotChunks(packet.state),
+        ]
+      default:
+        return [
+          inSlab((writer) => {
+            this.#write(writer, packet)
+          }),
+        ]
+    }
+  }
+
+  /**
+   * Takes the next chunk of what the other end sent.
+   *
+   * @param chunk - must not be modified afterwards
+   * @param onPacket - called for each packet that is complete with this chunk, in order
+   * @throws CoordinationError `PROTOCOL_VIOLATION` if the bytes are not what the other end may send
+   */
+  receive(chunk: Uint8Array, onPacket: (packet: Packet) => void): void {
+    this.#packets.feed(chunk)
+    for (;;) {
+      const packet = this.#snapshot === null ? this.#next() : this.#nextOfSnapshot(this.#snapshot)
+      if (packet === null) return
+      if (packet !== 'more') onPacket(packet)
+    }
+  }
+
+  /** The next packet; `more` if what came is only the beginning of one; null if nothing as a whole is left. */
+  #next(): Packet | 'more' | null {
+    const packet = this.#packets.next()
+    if (packet === null) return null
+    if (packet.authinfo !== null && packet.type !== PacketType.request) {
+      throw violation(`identities in a quorum packet of type ${packet.type}`)
+    }
+    if (this.#role === 'leader') return this.#fromLearner(packet)
+    if (packet.type !== PacketType.snap) return this.#fromLeader(packet)
+    expectNoData(packet)
+    if (this.#dialect === 'zookeeper') throw violation('a SNAP of a server that writes ZooKeeper\'s snapshots')
+    this.#snapshot = new SnapshotReader(expectZxid(packet))
+    return 'more'
+  }
+
+  #nextOfSnapshot(snapshot: SnapshotReader): Packet | 'more' | null {
+    const progress = snapshot.readFrom(this.#packets)
+    if (typeof progress === 'string') return progress === 'more' ? 'more' : null
+    this.#snapshot = null
+    return { type: 'SNAP', zxid: snapshot.zxid, state: progress }
+  }
+
+  // Writing
+
+  #write(writer: Writer, packet: Exclude<Packet, { type: 'PROPOSAL' | 'INFORM' | 'SNAP' }>): void {
+    switch (packet.type) {
+      case 'FOLLOWERINFO':
+        this.#writeLearnerInfo(writer, PacketType.followerInfo, packet.acceptedEpoch)
+        break
+      case 'OBSERVERINFO':
+        this.#writeLearnerInfo(writer, PacketType.observerInfo, packet.acceptedEpoch)
+        break
+      case 'LEADERINFO': {
+        const start = begin(writer, PacketType.leaderInfo, epochStart(packet.epoch))
+        writer.int32(PROTOCOL_VERSION)
+        if (this.#peerAnnounced) this.#announce(writer)
+        end(writer, start)
+        break
+      }
+      case 'ACKEPOCH': {
+        const start = begin(writer, PacketType.ackEpoch, packet.lastZxid)
+        writer.int32(packet.currentEpoch)
+        end(writer, start)
+        break
+      }
+      case 'DIFF':
+        this.#pingZxid = packet.zxid
+        writeBare(writer, PacketType.diff, packet.zxid)
+        break
+      case 'TRUNC':
+        writeBare(writer, PacketType.trunc, packet.zxid)
+        break
+      case 'ACK':
+        writeBare(writer, PacketType.ack, packet.zxid)
+        break
+      case 'COMMIT':
+        writeBare(writer, PacketType.commit, packet.zxid)
+        break
+      case 'UPTODATE':
+        writeBare(writer, PacketType.upToDate, ANY_ZXID)
+        break
+      case 'NEWLEADER': {
+        if (this.#configuration === null) writeBare(writer, PacketType.newLeader, packet.zxid)
+        else {
+          writer.int32(PacketType.newLeader)
+          writer.int64(packet.zxid)
+          writer.text(this.#configuration)
+          writer.int32(-1)
+        }
+        break
+      }
+      default:
+        this.#writeService(writer, packet)
+    }
+  }
+
+  #writeService(
+    writer: Writer,
+    packet: Extract<Packet, { type: 'PING' | 'REQUEST' | 'REVALIDATE' | 'REVALIDATED' | 'SYNC' | 'SYNCED' }>,
+  ): void {
+    switch (packet.type) {
+      case 'PING':
+        if (this.#role === 'leader') writeBare(writer, PacketType.ping, this.#pingZxid)
+        else this.#writeTouched(writer, packet.touched)
+        break
+      case 'REQUEST': {
+        const { request } = packet
+        const start = begin(writer, PacketType.request, ANY_ZXID)
+        if (this.#dialect === 'quorate') writeForwarded(writer, request)
+        else writeForwardedPlain(writer, request)
+        writer.endFrame(start)
+        writeAuthinfo(writer, request.identities.length === 0 ? null : request.identities)
+        break
+      }
+      case 'REVALIDATE':
+        this.#writeRevalidate(writer, packet)
+        break
+      case 'REVALIDATED': {
+        const start = begin(writer, PacketType.revalidate, ANY_ZXID)
+        writer.int64(packet.sessionId)
+        writer.byte(packet.valid ? 1 : 0)
+        if (this.#dialect === 'quorate') {
+          writer.int32(packet.connection)
+          writer.int32(packet.timeoutMs)
+        }
+        end(writer, start)
+        break
+      }
+      case 'SYNC':
+        this.#writeSync(writer, packet)
+        break
+      case 'SYNCED': {
+        if (this.#dialect === 'zookeeper') {
+          writeBare(writer, PacketType.sync, NO_ZXID)
+          break
+        }
+        const start = begin(writer, PacketType.sync, NO_ZXID)
+        writer.int32(packet.syncId)
+        end(writer, start)
+      }
+    }
+  }
+
+  #writeLearnerInfo(writer: Writer, type: number, acceptedEpoch: number): void {
+    const start = begin(writer, type, epochStart(acceptedEpoch))
+    writer.safeInt64(this.#sid)
+    writer.int32(PROTOCOL_VERSION)
+    writer.int64(NO_ZXID)
+    writeAnnouncement(writer)
+    end(writer, start)
+  }
+
+  #announce(writer: Writer): void {
+    writeAnnouncement(writer)
+    this.#dialect = 'quorate'
+  }
+
+  #writeTouched(writer: Writer, touched: readonly SessionTouch[]): void {
+    const start = begin(writer, PacketType.ping, this.#pingZxid)
+    writeTouches(writer, touched)
+    end(writer, start)
+  }
+
+  #writeRevalidate(writer: Writer, packet: Extract<Packet, { type: 'REVALIDATE' }>): void {
+    const { connection, sessionId, timeoutMs, passwd } = packet
+    const start = begin(writer, PacketType.revalidate, ANY_ZXID)
+    writer.int64(sessionId)
+    writer.int32(timeoutMs)
+    if (this.#dialect === 'quorate') {
+      writer.int32(connection)
+      copiedBuffer.write(writer, passwd)
+    } else this.#revalidations.push({ connection, sessionId, timeoutMs })
+    end(writer, start)
+  }
+
+  #writeSync(writer: Writer, { syncId, touched }: Extract<Packet, { type: 'SYNC' }>): void {
+    if (this.#dialect === 'quorate') {
+      const start = begin(writer, PacketType.sync, NO_ZXID)
+      writer.int32(syncId)
+      writeTouches(writer, touched)
+      end(writer, start)
+      return
+    }
+    if (touched.length > 0) this.#writeTouched(writer, touched)
+    this.#syncIds.push(syncId)
+    const start = begin(writer, PacketType.request, ANY_ZXID)
+    writer.int64(NO_ZXID)
+    writer.int32(0)
+    writer.int32(OpCode.sync)
+    writer.text('/')
+    end(writer, start)
+  }
+
+  // Reading
+
+  #fromLearner(packet: QuorumPacket): Packet {
+    switch (packet.type) {
+      case PacketType.ack:
+        expectNoData(packet)
+        return { type: 'ACK', zxid: expectZxid(packet) }
+      case PacketType.ping:
+        return { type: 'PING', touched: readTouches(dataOf(packet)) }
+      case PacketType.request:
+        return this.#readRequest(packet)
+      case PacketType.followerInfo:
+        return { type: 'FOLLOWERINFO', acceptedEpoch: this.#readLearnerInfo(packet) }
+      case PacketType.observerInfo:
+        return { type: 'OBSERVERINFO', acceptedEpoch: this.#readLearnerInfo(packet) }
+      case PacketType.ackEpoch: {
+        const reader = dataOf(packet)
+        const currentEpoch = reader.int32()
+        reader.end()
+        if (currentEpoch < -1) throw violation(`current epoch ${currentEpoch} in ACKEPOCH`)
+        return { type: 'ACKEPOCH', currentEpoch, lastZxid: expectZxid(packet) }
+      }
+      case PacketType.revalidate:
+        return this.#readRevalidate(packet)
+      case PacketType.sync:
+        if (this.#dialect === 'quorate') {
+          const reader = dataOf(packet)
+          return { type: 'SYNC', syncId: reader.int32(), touched: readTouches(reader) }
+        }
+    }
+    throw violation(`a quorum packet of type ${packet.type} from a learner`)
+  }
+
+  #readRequest(packet: QuorumPacket): Packet {
+    const reader = dataOf(packet)
+    const request = readForwarded(reader, packet.authinfo ?? [], this.#dialect === 'quorate')
+    if (request.op !== OpCode.sync) return { type: 'REQUEST', request }
+    this.#syncCount += 1
+    return { type: 'SYNC', syncId: this.#syncCount, touched: [] }
+  }
+
+  #readLearnerInfo(packet: QuorumPacket): number {
+    const reader = dataOf(packet)
+    const { remaining } = reader
+    if (remaining !== LEARNER_INFO_BYTES && remaining !== LEARNER_INFO_BYTES + ANNOUNCEMENT_BYTES) {
+      throw violation(`a LearnerInfo of ${remaining} bytes (3.4 and older are not supported)`)
+    }
+    const sid = reader.int64()
+    const version = reader.int32()
+    if (version !== PROTOCOL_VERSION) throw violation(`version ${version} in a LearnerInfo`)
+    this.#learnerInfo = { sid, configurationVersion: reader.int64() }
+    if (reader.remaining > 0) {
+      expectAnnouncement(reader)
+      this.#peerAnnounced = true
+    }
+    return epochOf(packet)
+  }
+
+  #readRevalidate(packet: QuorumPacket): Packet {
+    const reader = dataOf(packet)
+    const sessionId = reader.int64()
+    const timeoutMs = reader.int32()
+    const isExtended = this.#dialect === 'quorate'
+    const connection = isExtended ? reader.int32() : 0
+    const passwd = isExtended ? copiedBuffer.read(reader) : NO_PASSWORD
+    if (passwd === null) throw violation('a REVALIDATE without a password')
+    reader.end()
+    return { type: 'REVALIDATE', connection, sessionId, timeoutMs, passwd }
+  }
+
+  #fromLeader(packet: QuorumPacket): Packet {
+    const { type, data } = packet
+    switch (type) {
+      case PacketType.proposal:
+        return { type: 'PROPOSAL', zxid: expectZxid(packet), txn: txnOf(packet) }
+      case PacketType.inform:
+        return { type: 'INFORM', zxid: expectZxid(packet), txn: txnOf(packet) }
+      case PacketType.newLeader:
+        epochOf(packet)
+        return { type: 'NEWLEADER', zxid: packet.zxid }
+      case PacketType.leaderInfo:
+        return this.#readLeaderInfo(packet)
+      case PacketType.revalidate:
+        return this.#readRevalidated(packet)
+      case PacketType.sync:
+        return { type: 'SYNCED', syncId: this.#readSynced(packet) }
+    }
+    if (data !== null) throw violation(`${data.length} bytes of data in a quorum packet of type ${type} from a leader`)
+    switch (type) {
+      case PacketType.commit:
+        return { type: 'COMMIT', zxid: expectZxid(packet) }
+      case PacketType.ping:
+        this.#pingZxid = packet.zxid
+        return { type: 'PING', touched: [] }
+      case PacketType.diff:
+        return { type: 'DIFF', zxid: expectZxid(packet) }
+      case PacketType.trunc:
+        return { type: 'TRUNC', zxid: expectZxid(packet) }
+      case PacketType.upToDate:
+        return { type: 'UPTODATE' }
+    }
+    throw violation(`a quorum packet of type ${type} from a leader`)
+  }
+
+  #readLeaderInfo(packet: QuorumPacket): Packet {
+    const reader = dataOf(packet)
+    const { remaining } = reader
+    if (remaining !== LEADER_INFO_BYTES && remaining !== LEADER_INFO_BYTES + ANNOUNCEMENT_BYTES) {
+      throw violation(`a LEADERINFO of ${remaining} bytes`)
+    }
+    const version = reader.int32()
+    if (version !== PROTOCOL_VERSION) throw violation(`version ${version} in a LEADERINFO`)
+    if (reader.remaining > 0) {
+      expectAnnouncement(reader)
+      this.#dialect = 'quorate'
+    }
+    return { type: 'LEADERINFO', epoch: epochOf(packet) }
+  }
+
+  #readRevalidated(packet: QuorumPacket): Packet {
+    const reader = dataOf(packet)
+    const sessionId = reader.int64()
+    const valid = reader.byte() !== 0
+    if (this.#dialect === 'quorate') {
+      const connection = reader.int32()
+      const timeoutMs = reader.int32()
+      reader.end()
+      return { type: 'REVALIDATED', connection, sessionId, valid, timeoutMs }
+    }
+    reader.end()
+    const index = this.#revalidations.findIndex((asked) => asked.sessionId === sessionId)
+    const [asked] = index === -1 ? [] : this.#revalidations.splice(index, 1)
+    if (asked === undefined) throw violation(`an answer about session ${sessionId}, of which nobody asked`)
+    return { type: 'REVALIDATED', ...asked, valid, timeoutMs: valid ? asked.timeoutMs : 0 }
+  }
+
+  #readSynced(packet: QuorumPacket): number {
+    if (this.#dialect === 'quorate') {
+      const reader = dataOf(packet)
+      const syncId = reader.int32()
+      reader.end()
+      return syncId
+    }
+    expectNoData(packet)
+    const syncId = this.#syncIds.shift()
+    if (syncId === undefined) throw violation('an answer to a sync that nobody asked for')
+    return syncId
+  }
+}
