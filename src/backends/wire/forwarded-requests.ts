@@ -89,18 +89,22 @@ export function readForwarded(
   const sessionId = reader.int64()
   const xid = reader.int32()
   const op = reader.int32()
-  const own = { sessionId, xid, identities }
   try {
-    const extended = isExtended ? EXTENDED.get(op) : undefined
-    if (extended !== undefined) return { ...own, op, body: extended.read(reader) }
-    if (op === OpCode.createSession) return { ...own, op, body: { ...NewSession.read(reader), passwd: null } }
-    if (op === OpCode.sync && !isExtended) return { ...own, op, body: null }
-    if (FORWARDED.has(op)) return { ...own, op, body: codecOf(op).read(reader) }
+    const body = readBody(reader, op, isExtended)
+    if (body !== undefined) return { sessionId, xid, op, body, identities }
   } catch (error) {
     if (!isCoordinationError(error, 'PROTOCOL_VIOLATION')) throw error
-    return { ...own, op: OpCode.error, body: { err: Err.marshallingError } }
+    return { sessionId, xid, op: OpCode.error, body: { err: Err.marshallingError }, identities }
   }
-  return { ...own, op: OpCode.error, body: { err: Err.unimplemented } }
+  return { sessionId, xid, op: OpCode.error, body: { err: Err.unimplemented }, identities }
+}
+
+/** @returns undefined if this operation is not forwarded */
+function readBody(reader: Reader, op: number, isExtended: boolean): unknown {
+  if (FORWARDED.has(op)) return codecOf(op).read(reader)
+  if (isExtended) return EXTENDED.get(op)?.read(reader)
+  if (op === OpCode.createSession) return { ...NewSession.read(reader), passwd: null }
+  return op === OpCode.sync ? null : undefined
 }
 
 function writeHead(writer: Writer, sessionId: bigint, xid: number, op: number): void {

@@ -26,27 +26,27 @@ const LENGTH_TEXTS = Array.from({ length: ASCII_MAX + 1 }, (_, length) => `\0\0\
 /** Reads jute from bytes, in order. One reader can read many inputs, one after the other. */
 export class Reader {
   /** The memory that the input lies in, whole, so that inputs of one chunk share these two. */
-  #buffer: Buffer
   #view: DataView
+  /** Made for the first text. */
+  #buffer: Buffer | null = null
   #offset: number
   #end: number
 
   constructor(bytes: Uint8Array) {
-    this.#buffer = Buffer.from(bytes.buffer)
     this.#view = new DataView(bytes.buffer)
     this.#offset = bytes.byteOffset
     this.#end = bytes.byteOffset + bytes.byteLength
   }
 
-  /** Goes on with another input, from its beginning. */
-  reset(bytes: Uint8Array): void {
-    const { buffer, byteOffset, byteLength } = bytes
+  /** Goes on with another input, or a part of one. */
+  reset(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
+    const { buffer, byteOffset } = bytes
     if (buffer !== this.#view.buffer) {
-      this.#buffer = Buffer.from(buffer)
       this.#view = new DataView(buffer)
+      this.#buffer = null
     }
-    this.#offset = byteOffset
-    this.#end = byteOffset + byteLength
+    this.#offset = byteOffset + start
+    this.#end = byteOffset + end
   }
 
   /** Bytes not read yet. */
@@ -83,6 +83,7 @@ export class Reader {
   /** The next bytes as UTF-8. What is none reads as U+FFFD, which no path may contain; a byte order mark stays. */
   text(length: number): string {
     const start = this.#take(length)
+    this.#buffer ??= Buffer.from(this.#view.buffer)
     return this.#buffer.toString('utf8', start, start + length)
   }
 
@@ -212,9 +213,9 @@ export class Writer {
     return copy
   }
 
-  /** What was written from there on, as a view that is good until a write after {@link Writer.truncate}. */
-  written(start = 0): Uint8Array {
-    return this.#bytes.subarray(start, this.#offset)
+  /** What was written, as a view that is good until the next write. */
+  written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#offset)
   }
 
   /** Whether all of it was ASCII; if not, nothing is written. */

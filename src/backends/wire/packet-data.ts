@@ -1,12 +1,14 @@
 /**
  * What the packets of a link have in common: how they begin and end, and the data that several of them have.
  *
- * Memory    small packets are written one after the other into slabs, since nobody keeps what is read of them. A
- *           transaction is kept, so a packet with one has memory of its own.
+ * Memory    a packet without data is an array so small that it lies on the heap of the engine, as long as nothing asks
+ *           for its ArrayBuffer; they are the most frequent ones, and memory outside of the heap is slow to have. A
+ *           transaction is kept, so it is a piece of its own.
  * Safety    what is malformed raises CoordinationError `PROTOCOL_VIOLATION`.
  */
 import { assert } from '../../core/assert.ts'
-import { Reader, Writer, violation } from './jute.ts'
+import { Reader, violation } from './jute.ts'
+import type { Writer } from './jute.ts'
 import type { SessionTouch } from './packets.ts'
 import { PACKET_DATA_BYTES_MAX } from './quorum-packets.ts'
 import type { QuorumPacket } from './quorum-packets.ts'
@@ -22,39 +24,47 @@ const EPOCH_SHIFT = 32n
 const COUNTER_MASK = 0xffff_ffffn
 const EPOCH_MAX = 0x7fff_ffffn
 const TOUCH_BYTES = 12
-/** What a packet with a transaction has beside it. */
-const ENTRY_OVERHEAD_BYTES = 20
-
-/** Packets are written one after the other into memory of this size, and into the next when it is half full. */
-const SLAB_BYTES = 0x4000
-let slab = new Writer(SLAB_BYTES)
 
 /** Decoding is done in one go, so one reader does for all links. */
 const dataReader = new Reader(new Uint8Array())
 
-/** The last proposal that was encoded, which usually goes to several learners. */
-let lastProposal: { readonly type: number; readonly txn: Uint8Array; readonly bytes: readonly Uint8Array[] } | null =
-  null
+const TYPE_BYTES = 4
+/** Type, zxid and the length of the data. */
+const HEAD_BYTES = 16
+const BARE_BYTES = 20
+const HALF_BITS = 32n
 
-/** A proposal in memory of its own: what is read of it is kept as long as the transaction. */
-export function entryBytes(type: number, { zxid, txn }: { zxid: bigint; txn: Uint8Array }): readonly Uint8Array[] {
-  if (lastProposal?.txn === txn && lastProposal.type === type) return lastProposal.bytes
+/** The end of a packet without identities. */
+const NO_AUTHINFO = Uint8Array.of(0xff, 0xff, 0xff, 0xff)
+
+/** A packet with a transaction, which is not copied: who keeps the transaction keeps nothing else. */
+export function entryPieces(type: number, { zxid, txn }: { zxid: bigint; txn: Uint8Array }): readonly Uint8Array[] {
   assert(txn.length <= PACKET_DATA_BYTES_MAX, () => `a transaction of ${txn.length} bytes`)
-  const writer = new Writer(txn.length + ENTRY_OVERHEAD_BYTES)
-  const start = begin(writer, type, zxid)
-  writer.bytes(txn)
-  end(writer, start)
-  const bytes = [writer.written()]
-  lastProposal = { type, txn, bytes }
+  const head = new Uint8Array(HEAD_BYTES)
+  putHead(head, type, zxid, txn.length)
+  return [head, txn, NO_AUTHINFO]
+}
+
+/** A packet without data. */
+export function barePacket(type: number, zxid: bigint): Uint8Array {
+  const bytes = new Uint8Array(BARE_BYTES)
+  putHead(bytes, type, zxid, -1)
+  bytes.set(NO_AUTHINFO, HEAD_BYTES)
   return bytes
 }
 
-/** The bytes that a function writes, in memory that packets which nobody keeps share. */
-export function inSlab(write: (writer: Writer) => void): Uint8Array {
-  if (slab.length > SLAB_BYTES / 2) slab = new Writer(SLAB_BYTES)
-  const start = slab.length
-  write(slab)
-  return slab.written(start)
+function putHead(bytes: Uint8Array, type: number, zxid: bigint, dataBytes: number): void {
+  putInt32(bytes, 0, type)
+  putInt32(bytes, TYPE_BYTES, Number(BigInt.asIntN(32, zxid >> HALF_BITS)))
+  putInt32(bytes, TYPE_BYTES + 4, Number(BigInt.asIntN(32, zxid)))
+  putInt32(bytes, TYPE_BYTES + 8, dataBytes)
+}
+
+function putInt32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
 }
 
 /** Begins a packet with data; the data's length and a frame's are the same. */
@@ -66,13 +76,6 @@ export function begin(writer: Writer, type: number, zxid: bigint): number {
 
 export function end(writer: Writer, start: number): void {
   writer.endFrame(start)
-  writer.int32(-1)
-}
-
-export function writeBare(writer: Writer, type: number, zxid: bigint): void {
-  writer.int32(type)
-  writer.int64(zxid)
-  writer.int32(-1)
   writer.int32(-1)
 }
 

@@ -20,31 +20,30 @@
  *           UPTODATE and PING need no extension. A transaction travels as the bytes that it is in either dialect; the
  *           one field of ours in it is described in transactions.ts.
  * Safety    malformed bytes raise CoordinationError `PROTOCOL_VIOLATION` and nothing else; the link is of no use then.
- * Cost      the packets of one proposal to several learners are encoded once. What is read keeps no more memory than
- *           twice its size.
+ * Cost      a transaction or a state is not copied: it is a piece of its own among those that `encode` gives. What is
+ *           read keeps no more memory than twice its size.
  * Source    Learner.java, LearnerHandler.java, Leader.java of ZooKeeper 3.8.
  */
 import { OpCode } from './codes.ts'
 import { readForwarded, writeForwarded, writeForwardedPlain } from './forwarded-requests.ts'
-import { copiedBuffer, violation } from './jute.ts'
+import { copiedBuffer, violation, written } from './jute.ts'
 import type { Writer } from './jute.ts'
 import {
   ANNOUNCEMENT_BYTES,
   PROTOCOL_VERSION,
+  barePacket,
   begin,
   dataOf,
   end,
-  entryBytes,
+  entryPieces,
   epochOf,
   epochStart,
   expectAnnouncement,
   expectNoData,
   expectZxid,
-  inSlab,
   readTouches,
   txnOf,
   writeAnnouncement,
-  writeBare,
   writeTouches,
 } from './packet-data.ts'
 import type { Packet, SessionTouch } from './packets.ts'
@@ -77,6 +76,12 @@ export interface LearnerInfo {
   readonly sid: bigint
   readonly configurationVersion: bigint
 }
+
+/** Packets whose data is written here. */
+type WithData = Exclude<
+  Packet,
+  { type: 'PROPOSAL' | 'INFORM' | 'SNAP' | 'ACK' | 'COMMIT' | 'TRUNC' | 'DIFF' | 'UPTODATE' }
+>
 
 interface Revalidation {
   readonly connection: number
@@ -124,21 +129,27 @@ export class PeerLink {
     switch (packet.type) {
       case 'PROPOSAL':
         this.#pingZxid = packet.zxid
-        return entryBytes(PacketType.proposal, packet)
+        return entryPieces(PacketType.proposal, packet)
       case 'INFORM':
         this.#pingZxid = packet.zxid
-        return entryBytes(PacketType.inform, packet)
+        return entryPieces(PacketType.inform, packet)
       case 'SNAP':
         if (this.#dialect === 'zookeeper') throw violation('a SNAP for a server that reads ZooKeeper\'s snapshots only')
-        return [
-          inSlab((writer) => {
-            writeBare(writer, PacketType.snap, packet.zxid)
-          }),
-          ...snapshotChunks(packet.state),
-        ]
+        return [barePacket(PacketType.snap, packet.zxid), ...snapshotChunks(packet.state)]
+      case 'ACK':
+        return [barePacket(PacketType.ack, packet.zxid)]
+      case 'COMMIT':
+        return [barePacket(PacketType.commit, packet.zxid)]
+      case 'TRUNC':
+        return [barePacket(PacketType.trunc, packet.zxid)]
+      case 'DIFF':
+        this.#pingZxid = packet.zxid
+        return [barePacket(PacketType.diff, packet.zxid)]
+      case 'UPTODATE':
+        return [barePacket(PacketType.upToDate, ANY_ZXID)]
       default:
         return [
-          inSlab((writer) => {
+          written((writer) => {
             this.#write(writer, packet)
           }),
         ]
@@ -185,7 +196,7 @@ export class PeerLink {
 
   // Writing
 
-  #write(writer: Writer, packet: Exclude<Packet, { type: 'PROPOSAL' | 'INFORM' | 'SNAP' }>): void {
+  #write(writer: Writer, packet: WithData): void {
     switch (packet.type) {
       case 'FOLLOWERINFO':
         this.#writeLearnerInfo(writer, PacketType.followerInfo, packet.acceptedEpoch)
@@ -206,24 +217,8 @@ export class PeerLink {
         end(writer, start)
         break
       }
-      case 'DIFF':
-        this.#pingZxid = packet.zxid
-        writeBare(writer, PacketType.diff, packet.zxid)
-        break
-      case 'TRUNC':
-        writeBare(writer, PacketType.trunc, packet.zxid)
-        break
-      case 'ACK':
-        writeBare(writer, PacketType.ack, packet.zxid)
-        break
-      case 'COMMIT':
-        writeBare(writer, PacketType.commit, packet.zxid)
-        break
-      case 'UPTODATE':
-        writeBare(writer, PacketType.upToDate, ANY_ZXID)
-        break
       case 'NEWLEADER': {
-        if (this.#configuration === null) writeBare(writer, PacketType.newLeader, packet.zxid)
+        if (this.#configuration === null) writer.bytes(barePacket(PacketType.newLeader, packet.zxid))
         else {
           writer.int32(PacketType.newLeader)
           writer.int64(packet.zxid)
@@ -243,7 +238,7 @@ export class PeerLink {
   ): void {
     switch (packet.type) {
       case 'PING':
-        if (this.#role === 'leader') writeBare(writer, PacketType.ping, this.#pingZxid)
+        if (this.#role === 'leader') writer.bytes(barePacket(PacketType.ping, this.#pingZxid))
         else this.#writeTouched(writer, packet.touched)
         break
       case 'REQUEST': {
@@ -274,7 +269,7 @@ export class PeerLink {
         break
       case 'SYNCED': {
         if (this.#dialect === 'zookeeper') {
-          writeBare(writer, PacketType.sync, NO_ZXID)
+          writer.bytes(barePacket(PacketType.sync, NO_ZXID))
           break
         }
         const start = begin(writer, PacketType.sync, NO_ZXID)

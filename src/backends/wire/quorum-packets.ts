@@ -8,7 +8,7 @@
  *           have arrived. Malformed bytes raise CoordinationError `PROTOCOL_VIOLATION` and nothing else; the stream is
  *           of no use after that. A type that ZooKeeper does not have is malformed: its servers skip such packets, but
  *           in a stream without lengths it nearly always means that the reader has lost its place.
- * Cost      a packet that lies in one chunk is a view of it; only one that is cut in two is copied.
+ * Cost      data that lies in one chunk is a view of it, or the chunk itself; only data that is cut in two is copied.
  * Source    zookeeper.jute (QuorumPacket), Leader.java (types), LearnerHandler.java.
  */
 import { Reader, ustring, violation } from './jute.ts'
@@ -48,6 +48,8 @@ export const AUTHINFO_TEXT_BYTES_MAX = 0x4000
 
 const TYPE_BYTES = 4
 const LENGTH_BYTES = 4
+const ZXID_LOW_AT = 8
+const HALF_BITS = 32n
 /** Before `data`: type, zxid and the length of `data`. */
 const HEAD_BYTES = 16
 
@@ -59,6 +61,14 @@ export interface QuorumPacket {
   readonly data: Uint8Array | null
   /** The identities of the client whose request is forwarded. */
   readonly authinfo: readonly ClientIdentity[] | null
+}
+
+/** What stands before the data of a packet. */
+interface Head {
+  readonly type: number
+  readonly zxid: bigint
+  /** -1 for none. */
+  readonly dataBytes: number
 }
 
 /** Decoding is done in one go, so one reader does for all links. */
@@ -97,8 +107,11 @@ export class QuorumPacketReader {
   #end = 0
   /** Whether `#bytes` was made here, so that more may be appended to it. */
   #isOwn = false
+  /** What has been read of the packet that comes. */
+  #head: Head | null = null
+  #data: Uint8Array | null = null
 
-  /** Bytes that have arrived and are not read yet. */
+  /** Bytes that have arrived, but for what is read of the packet that comes. */
   get pendingBytes(): number {
     return this.#end - this.#start
   }
@@ -125,24 +138,32 @@ export class QuorumPacketReader {
    * @throws CoordinationError `PROTOCOL_VIOLATION` if the bytes are no packet
    */
   next(): QuorumPacket | null {
-    const end = this.#packetEnd()
-    if (end === null || end > this.#end) return null
-    const isAll = this.#start === 0 && end === this.#bytes.length
-    packetReader.reset(isAll ? this.#bytes : this.#bytes.subarray(this.#start, end))
-    this.#start = end
-    return readQuorumPacket(packetReader)
+    const head = this.#head ?? this.#readHead()
+    if (head === null) return null
+    this.#head = head
+    if (this.#data === null && head.dataBytes >= 0) {
+      this.#data = this.take(head.dataBytes)
+      if (this.#data === null) return null
+    }
+    const end = this.#authinfoEnd()
+    if (end === null) return null
+    const packet = { type: head.type, zxid: head.zxid, data: this.#data, authinfo: this.#readAuthinfo(end) }
+    this.#head = null
+    this.#data = null
+    return packet
   }
 
   /** Takes exactly so many bytes of what is not a packet; null if they have not all arrived. */
   take(length: number): Uint8Array | null {
     if (length > this.pendingBytes) return null
-    const taken = this.#bytes.subarray(this.#start, this.#start + length)
+    const start = this.#start
     this.#start += length
-    return taken
+    // What is a chunk of its own stays that.
+    return length === this.#bytes.length ? this.#bytes : this.#bytes.subarray(start, start + length)
   }
 
-  /** Where the packet ends; null while that is not known. Each length is checked as soon as it is there. */
-  #packetEnd(): number | null {
+  /** Each length is checked as soon as it is there. */
+  #readHead(): Head | null {
     const start = this.#start
     if (start + TYPE_BYTES > this.#end) return null
     const type = this.#int32At(start)
@@ -150,18 +171,37 @@ export class QuorumPacketReader {
     if (start + HEAD_BYTES > this.#end) return null
     const dataBytes = this.#int32At(start + HEAD_BYTES - LENGTH_BYTES)
     checkRange('bytes of data in a quorum packet', dataBytes, PACKET_DATA_BYTES_MAX)
-    let end = start + HEAD_BYTES + Math.max(dataBytes, 0)
-    if (end + LENGTH_BYTES > this.#end) return end + LENGTH_BYTES
-    const entries = this.#int32At(end)
+    this.#start = start + HEAD_BYTES
+    return { type, zxid: zxidFrom(this.#int32At(start + TYPE_BYTES), this.#int32At(start + ZXID_LOW_AT)), dataBytes }
+  }
+
+  /** Where the identities end; null while they have not all arrived. */
+  #authinfoEnd(): number | null {
+    let end = this.#start + LENGTH_BYTES
+    if (end > this.#end) return null
+    const entries = this.#int32At(this.#start)
     checkRange('identities in a quorum packet', entries, AUTHINFO_ENTRIES_MAX)
-    end += LENGTH_BYTES
     for (let text = 0; text < 2 * entries; text++) {
       if (end + LENGTH_BYTES > this.#end) return null
       const textBytes = this.#int32At(end)
       checkRange('bytes of an identity in a quorum packet', textBytes, AUTHINFO_TEXT_BYTES_MAX, 0)
       end += LENGTH_BYTES + textBytes
     }
-    return end
+    return end > this.#end ? null : end
+  }
+
+  #readAuthinfo(end: number): readonly ClientIdentity[] | null {
+    const entries = this.#int32At(this.#start)
+    const start = this.#start + LENGTH_BYTES
+    this.#start = end
+    if (entries === -1) return null
+    packetReader.reset(this.#bytes, start, end)
+    const authinfo: ClientIdentity[] = []
+    for (let entry = 0; entry < entries; entry++) {
+      const scheme = ustring.read(packetReader)
+      authinfo.push({ scheme, id: ustring.read(packetReader) })
+    }
+    return authinfo
   }
 
   #append(chunk: Uint8Array): void {
@@ -184,20 +224,16 @@ export class QuorumPacketReader {
   }
 }
 
-/** Reads a packet that is there as a whole, its lengths checked. */
-function readQuorumPacket(reader: Reader): QuorumPacket {
-  const type = reader.int32()
-  const zxid = reader.int64()
-  const dataBytes = reader.int32()
-  const data = dataBytes === -1 ? null : reader.bytes(dataBytes)
-  const entries = reader.int32()
-  if (entries === -1) return { type, zxid, data, authinfo: null }
-  const authinfo: ClientIdentity[] = []
-  for (let entry = 0; entry < entries; entry++) {
-    const scheme = ustring.read(reader)
-    authinfo.push({ scheme, id: ustring.read(reader) })
+/** The upper half of the last zxid, which is its epoch and so the next one's too, mostly. */
+let lastHigh = 0
+let lastHighBits = 0n
+
+function zxidFrom(high: number, low: number): bigint {
+  if (high !== lastHigh) {
+    lastHigh = high
+    lastHighBits = BigInt(high) << HALF_BITS
   }
-  return { type, zxid, data, authinfo }
+  return lastHighBits + BigInt(low >>> 0)
 }
 
 function checkRange(what: string, value: number, max: number, min = -1): void {

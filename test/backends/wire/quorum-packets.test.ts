@@ -154,6 +154,6 @@ describe('a quorum packet', () => {
     expect(reader.next()).toBe(null)
     reader.feed(new Uint8Array(10))
     expect(reader.next()).toBe(null)
-    expect(reader.pendingBytes).toBe(26)
+    expect(reader.pendingBytes).toBe(10)
   })
 })
