@@ -302,7 +302,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'A mirror that has heard of no list does not ask for it again when it hears of the node.',
     kin: 'one half of what mended that reader',
     edits: [{ file: MIRROR, from: 'this.#markUnwatched(place)', to: 'void 0' }],
-    expected: { test: 'test/recipes/mirror.test.ts' },
+    expected: { test: 'test/recipes/engine/mirror.test.ts' },
   },
   {
     name: 'mirror-list-forgotten-before-node',
@@ -310,19 +310,19 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'the other half of it',
     edits: [{ file: MIRROR, from: 'place.isDataArmed && place.node !== null', to: 'false' }],
     // Every client of ours settles reads in the order of their answers; others need not.
-    expected: { test: 'test/recipes/mirror.test.ts' },
+    expected: { test: 'test/recipes/engine/mirror.test.ts' },
   },
   {
     name: 'version-named-alone',
     breaks: 'A version that a publisher names is that of any node, also of one that was made again.',
     kin: 'an update of ours that was lost when an operator had put a value back',
     edits: [{
-      file: 'recipes/config-store.ts',
+      file: 'recipes/config/config-store.ts',
       from: 'entry?.version === version ? this.#nodeOf(entry) : version',
       to: 'version',
     }],
     // It takes an operator who restores, another publisher, and one that is cut off while both are at work.
-    expected: { test: 'test/recipes/config-center.test.ts' },
+    expected: { test: 'test/recipes/config/config-center.test.ts' },
   },
   {
     name: 'release-by-path',
