@@ -7,6 +7,7 @@
  * Dates     of the creates of a multi are not told, and are read off a node.
  */
 import type { Created, CreateOptions, Operation, OperationResult } from '../../core/backend.ts'
+import { isCoordinationError } from '../../core/errors.ts'
 import { dated } from '../client/calls.ts'
 import { ProvenLease } from '../client/lease.ts'
 import { CreationGuard, checksCreation } from './creation-guard.ts'
@@ -73,8 +74,17 @@ export class ZooKeeperDialect implements Dialect {
     return committed(this.#requests.delete(NEVER_THERE, -1, path))
   }
 
-  #checked(operations: readonly Operation[]): Promise<OperationResult[]> {
-    return checksCreation(operations) ? this.#guard.multi(operations) : this.#dated(operations)
+  async #checked(operations: readonly Operation[]): Promise<OperationResult[]> {
+    if (!checksCreation(operations)) return this.#dated(operations)
+    try {
+      const results = await this.#guard.multi(operations)
+      this.#owned.forget(operations, true)
+      return results
+    } catch (error) {
+      const index = isCoordinationError(error, 'NO_NODE', 'BAD_VERSION') ? error.index : undefined
+      if (index !== undefined) this.#owned.forget(operations.slice(index, index + 1), false)
+      throw error
+    }
   }
 
   #dated(operations: readonly Operation[]): Promise<OperationResult[]> {

@@ -130,6 +130,15 @@ export class OwnedNodes {
     return multi
   }
 
+  /** A multi was done or refused: nodes of ours that are gone by it are remembered no longer. */
+  forget(operations: readonly Operation[], isDone: boolean): void {
+    for (const operation of operations) {
+      if (operation.type !== 'check' || this.#creations.get(operation.path) !== operation.czxid) continue
+      const isDeleted = operations.some(({ type, path }) => type === 'delete' && path === operation.path)
+      if (isDeleted || !isDone) this.#creations.delete(operation.path)
+    }
+  }
+
   /** A node that is named after an identity which the servers call otherwise could be written by nobody. */
   get #mayOwn(): boolean {
     return this.#trust === 'trusted' || (this.#trust === 'trying' && this.#requests.isAnonymous)
