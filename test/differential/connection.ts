@@ -51,6 +51,14 @@ export class Connection {
     this.#socket.destroy()
   }
 
+  /** Ends it from this side, and waits until the server has ended it too: then it knows that the client is gone. */
+  async hangUp(): Promise<void> {
+    this.#socket.end()
+    const deadlineMs = performance.now() + SILENCE_MS_MAX
+    while (!this.#isClosed && performance.now() < deadlineMs) await this.#change(deadlineMs - performance.now())
+    this.#socket.destroy()
+  }
+
   #change(forMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, forMs)

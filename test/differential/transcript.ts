@@ -190,7 +190,8 @@ class Run {
     if (slot === undefined) return ['no session']
     const { sessionId, timeoutMs } = slot
     const old = slot.connection
-    if (how === 'after a disconnect' || how === 'with a wrong password') old?.destroy()
+    // ZooKeeper 3.8 forgets the connection of a session that comes back while it still ends the one before.
+    if (how === 'after a disconnect' || how === 'with a wrong password') await old?.hangUp()
     const isWrong = how === 'with a wrong password'
     const password = isWrong ? Buffer.from(slot.password).map((byte) => byte ^ 1) : slot.password
     const lastZxid = how === 'from the future' ? FAR_ZXID : this.#lastZxid

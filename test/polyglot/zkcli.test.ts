@@ -38,12 +38,17 @@ async function sessionWith(address: string): Promise<Session> {
     status,
     output: withIdentitiesSorted(output.filter((line) => !isEvent(line) && !isNoise(line))),
     errors: printed.stderr.split('\n').filter((line) => !isNoise(line)),
-    events: output.filter(isEvent),
+    events: output.filter((line) => isEvent(line) && !isOwnEnd(line)),
   }
 }
 
 function isEvent(line: string): boolean {
   return line.startsWith('WatchedEvent')
+}
+
+/** Whether it is told of its own end: zkCli.sh prints that only if its process does not end first. */
+function isOwnEnd(line: string): boolean {
+  return line.includes('state:Closed')
 }
 
 function isNoise(line: string): boolean {
