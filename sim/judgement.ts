@@ -9,9 +9,9 @@
 import { parentOf, sequenceSuffix } from '../src/core/path.ts'
 import { CreateFlag, Err, OpCode } from '../src/backends/wire/codes.ts'
 import type { MultiOperation, Request } from '../src/backends/wire/records.ts'
-import type { TxnBody } from '../src/backends/wire/transactions.ts'
+import type { TxnBody, TxnHeader } from '../src/backends/wire/transactions.ts'
 import { sameBytes } from './ledger.ts'
-import { nextVersion } from './model.ts'
+import { FIRST_PATHS, isOver, nextVersion } from './model.ts'
 import type { Model, NodeKind } from './model.ts'
 
 /** What one part becomes: a line that says everything but the data. */
@@ -22,14 +22,19 @@ export interface Part {
 
 interface Facts {
   readonly kind: NodeKind
-  /** Null: made by this write. */
-  readonly czxid: bigint | null
+  readonly czxid: bigint
   readonly version: number
   readonly creates: number
   readonly children: number
 }
 
 type WritePart = MultiOperation | Extract<Request, { readonly op: typeof OpCode.create }>
+type CreatePart = Extract<WritePart, { readonly body: { readonly flags: number } }>
+
+/** A request that no client sends in these words: what the leader asks of itself, and the ends of a session. */
+export type LeadersRequest =
+  | { readonly op: typeof OpCode.createSession | typeof OpCode.closeSession }
+  | { readonly op: typeof OpCode.deleteContainer; readonly body: { readonly path: string } }
 
 const KINDS: ReadonlyMap<number, { readonly kind: NodeKind; readonly isSequential: boolean }> = new Map([
   [CreateFlag.persistent, { kind: 'persistent', isSequential: false }],
@@ -41,15 +46,20 @@ const KINDS: ReadonlyMap<number, { readonly kind: NodeKind; readonly isSequentia
   [CreateFlag.persistentSequentialWithTtl, { kind: 'ttl', isSequential: true }],
 ])
 
+/** The characters that a path may have, and its form. */
+const VALID_PATH = /^\/$|^(\/(?!\.{1,2}(\/|$))[^/\u0000-\u001f\u007f-\u009f\ud800-\uf8ff\ufff0-\uffff]+)+$/
+/** A time to live ends before this many milliseconds. */
+const TTL_MS_END = 2n ** 40n
+
 /** The state after the parts that were looked at so far. */
 class Draft {
   readonly #model: Model
-  readonly #sessionId: bigint
+  readonly #header: Pick<TxnHeader, 'clientId' | 'zxid'>
   readonly #facts = new Map<string, Facts | null>()
 
-  constructor(model: Model, sessionId: bigint) {
+  constructor(model: Model, header: Pick<TxnHeader, 'clientId' | 'zxid'>) {
     this.#model = model
-    this.#sessionId = sessionId
+    this.#header = header
   }
 
   /** What a part becomes, or the number of the error that refuses it. */
@@ -59,19 +69,21 @@ class Draft {
       case OpCode.create2:
       case OpCode.createContainer:
       case OpCode.createTTL:
-        return this.#create(part.body.path, part.body.flags, part.body.data)
+        return this.#create(part)
       case OpCode.delete:
         return this.#delete(part.body.path, part.body.version)
       case OpCode.setData:
         return this.#set(part.body.path, part.body.version, part.body.data)
       case OpCode.check: {
         const { path, version } = part.body
+        if (!VALID_PATH.test(path)) return Err.badArguments
         const node = this.#get(path)
         if (node === null) return Err.noNode
         return isVersion(version, node) ? { text: `check ${path}`, data: null } : Err.badVersion
       }
       case OpCode.checkCreation: {
         const { path, version, czxid } = part.body
+        if (!VALID_PATH.test(path)) return Err.badArguments
         const node = this.#get(path)
         if (node === null) return Err.noNode
         if (node.czxid !== czxid) return Err.badVersion
@@ -80,23 +92,26 @@ class Draft {
     }
   }
 
-  #create(prefix: string, flags: number, data: Uint8Array | null): Part | number {
-    const mode = KINDS.get(flags)
-    if (mode === undefined) return Err.badArguments
-    if (mode.kind === 'ephemeral' && !this.#model.isOpen(this.#sessionId)) return Err.sessionExpired
-    const parentPath = prefix.lastIndexOf('/') === 0 ? '/' : prefix.slice(0, prefix.lastIndexOf('/'))
+  #create(part: CreatePart): Part | number {
+    const mode = modeOf(part)
+    if (mode === null) return Err.badArguments
+    if (mode.kind === 'ephemeral' && !this.#model.isOpen(this.#header.clientId)) return Err.sessionExpired
+    const { path: prefix, data } = part.body
+    if (!prefix.includes('/')) return Err.badArguments
+    const parentPath = prefix.slice(0, prefix.lastIndexOf('/')) || '/'
     const parent = this.#get(parentPath)
     if (parent === null) return Err.noNode
     const path = mode.isSequential ? prefix + sequenceSuffix(parent.creates) : prefix
+    if (!VALID_PATH.test(path)) return Err.badArguments
     if (this.#get(path) !== null) return Err.nodeExists
     if (parent.kind === 'ephemeral') return Err.noChildrenForEphemerals
     this.#facts.set(parentPath, { ...parent, creates: (parent.creates + 1) | 0, children: parent.children + 1 })
-    this.#facts.set(path, { kind: mode.kind, czxid: null, version: 0, creates: 0, children: 0 })
+    this.#facts.set(path, { kind: mode.kind, czxid: this.#header.zxid, version: 0, creates: 0, children: 0 })
     return { text: `create ${mode.kind} ${path}`, data }
   }
 
   #delete(path: string, version: number): Part | number {
-    if (path === '/' || path === '/zookeeper' || path.startsWith('/zookeeper/')) return Err.badArguments
+    if (!path.includes('/') || FIRST_PATHS.includes(path)) return Err.badArguments
     const node = this.#get(path)
     if (node === null) return Err.noNode
     if (!isVersion(version, node)) return Err.badVersion
@@ -108,6 +123,7 @@ class Draft {
   }
 
   #set(path: string, wanted: number, data: Uint8Array | null): Part | number {
+    if (!VALID_PATH.test(path)) return Err.badArguments
     const node = this.#get(path)
     if (node === null) return Err.noNode
     if (!isVersion(wanted, node)) return Err.badVersion
@@ -130,15 +146,21 @@ class Draft {
  * What a write must become.
  *
  * @param model - with everything before it, and nothing else
+ * @param header - its session, and where it stands in the order
  * @returns its parts; null if it is no write of nodes
  */
-export function judge(model: Model, request: Request, sessionId: bigint): readonly Part[] | null {
-  const draft = new Draft(model, sessionId)
+export function judge(
+  model: Model,
+  request: Request,
+  header: Pick<TxnHeader, 'clientId' | 'zxid'>,
+): readonly Part[] | null {
+  const draft = new Draft(model, header)
   switch (request.op) {
     case OpCode.multi: {
       const parts: Part[] = []
       for (const operation of request.body) {
-        const part = draft.judge(operation)
+        if (isUnreadable(operation)) return [errorPart(Err.marshallingError)]
+        const part = draft.judge(inMulti(operation))
         if (typeof part !== 'number') parts.push(part)
         else return request.body.map((_, i) => refusal(i, parts.length, part))
       }
@@ -155,6 +177,27 @@ export function judge(model: Model, request: Request, sessionId: bigint): readon
     }
     default:
       return null
+  }
+}
+
+/**
+ * The number of the error that refuses one of these, or `Err.ok`.
+ *
+ * @param model - with everything before it, and nothing else
+ * @param timeMs - the leader's wall clock in milliseconds since 1970
+ */
+export function judgeLeaders(model: Model, request: LeadersRequest, sessionId: bigint, timeMs: number): number {
+  switch (request.op) {
+    case OpCode.createSession:
+      return model.isOpen(sessionId) ? Err.systemError : Err.ok
+    case OpCode.closeSession:
+      return model.isOpen(sessionId) ? Err.ok : Err.sessionExpired
+    case OpCode.deleteContainer: {
+      const node = model.node(request.body.path)
+      if (node === null) return Err.noNode
+      if (node.creates !== node.deletes) return Err.notEmpty
+      return isOver(node, timeMs) ? Err.ok : Err.badVersion
+    }
   }
 }
 
@@ -192,6 +235,26 @@ export function sameParts(a: readonly Part[], b: readonly Part[]): boolean {
     const other = b[i]
     return text === other?.text && sameData(data, other.data)
   })
+}
+
+/** The kind of node that a create makes, outside of a multi; null if it contradicts itself. */
+function modeOf({ op, body }: CreatePart): { readonly kind: NodeKind; readonly isSequential: boolean } | null {
+  const mode = KINDS.get(body.flags)
+  if (mode === undefined || (mode.kind === 'ttl') !== (op === OpCode.createTTL)) return null
+  if (op === OpCode.createTTL && (body.ttl < 1n || body.ttl >= TTL_MS_END)) return null
+  if (op === OpCode.createContainer) return { ...mode, kind: 'container' }
+  return mode.kind === 'container' ? { ...mode, kind: 'persistent' } : mode
+}
+
+/** A plain create with the flag of a time to live: the reference looks for the time in the bytes of a multi. */
+function isUnreadable({ op, body }: MultiOperation): boolean {
+  return 'flags' in body && op !== OpCode.createTTL && KINDS.get(body.flags)?.kind === 'ttl'
+}
+
+/** In a multi, the flag alone says what a create makes. */
+function inMulti(part: MultiOperation): WritePart {
+  if (!('flags' in part.body) || KINDS.get(part.body.flags)?.kind === 'ttl') return part
+  return { op: part.body.flags === CreateFlag.container ? OpCode.createContainer : OpCode.create, body: part.body }
 }
 
 function sameData(a: Uint8Array | null, b: Uint8Array | null): boolean {

@@ -9,8 +9,7 @@
  * Cost      a look at one server per event; work in proportion to what is new.
  */
 import { SERVER_DEFAULTS } from '../src/backends/embedded/server/config.ts'
-import type { PersistOperation } from '../src/backends/embedded/server/zab/journal.ts'
-import type { LogEntry } from '../src/backends/embedded/server/zab/zab.ts'
+import type { LogEntry, PersistOperation } from '../src/backends/embedded/server/zab/journal.ts'
 import type { Check } from './check.ts'
 import { Violation } from './check.ts'
 import { Model } from './model.ts'

@@ -72,8 +72,13 @@ const NO_BYTES = new Uint8Array()
 /** Names of children are copied whole after so many changes of them. */
 const NAMES_EVERY = 32
 const NOTHING: readonly never[] = Object.freeze([])
-/** Nodes that are there from the beginning. */
-const FIRST_PATHS: readonly string[] = Object.freeze(['/', '/zookeeper', '/zookeeper/config', '/zookeeper/quota'])
+/** Nodes that are there from the beginning, and stay. */
+export const FIRST_PATHS: readonly string[] = Object.freeze([
+  '/',
+  '/zookeeper',
+  '/zookeeper/config',
+  '/zookeeper/quota',
+])
 
 /** Names of the children of one node at each zxid. */
 class ChildNames {
@@ -328,9 +333,7 @@ export class Model {
   /** The servers remove a node by themselves only when its time is over. */
   #expectOver(path: string, header: TxnHeader): void {
     const node = this.#existing(path)
-    const isOver =
-      (node.kind === 'container' && node.creates > 0) || (node.kind === 'ttl' && header.time - node.mtime > node.ttlMs)
-    expect(isOver, () => `${describe(header)} removes ${path}, whose time is not over`)
+    expect(isOver(node, header.time), () => `${describe(header)} removes ${path}, whose time is not over`)
   }
 
   #openSession({ clientId, zxid }: TxnHeader, timeoutMs: number): void {
@@ -401,7 +404,12 @@ function statOf(node: ModelNode): Stat {
   }
 }
 
-/** The version behind this one: an int32 that leaves out -1, which stands for any. */
+/** Whether the servers may remove a node without children by themselves. */
+export function isOver({ kind, creates, mtime, ttlMs }: ModelNode, timeMs: number): boolean {
+  return (kind === 'container' && creates > 0) || (kind === 'ttl' && timeMs - mtime > ttlMs)
+}
+
+/** The version after this one: an int32 that leaves out -1, which stands for any. */
 export function nextVersion(version: number): number {
   const next = (version + 1) | 0
   return next === -1 ? 0 : next

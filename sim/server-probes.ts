@@ -1,5 +1,5 @@
 /** The probes that the lives and the packets of the servers tell of. */
-import { epochOf } from '../src/backends/embedded/server/zab/zab.ts'
+import { epochOf } from '../src/backends/embedded/server/zab/zxid.ts'
 import type { ServerEvent } from '../src/backends/embedded/server/ready.ts'
 import type { Packet } from '../src/backends/wire/packets.ts'
 import type { ProbeName, Probes } from '../src/testing/simulation/probes.ts'

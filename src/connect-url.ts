@@ -11,7 +11,7 @@
  * Load      an engine is loaded when a URL asks for it: ioredis is needed for Redis only.
  */
 import type { Backend } from './core/backend.ts'
-import { openClient } from './core/client.ts'
+import { openClient } from './core/connect.ts'
 import type { Client, ConnectOptions } from './core/client.ts'
 import { refuseUnknown } from './core/options.ts'
 import { textOf } from './core/value-text.ts'

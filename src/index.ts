@@ -5,13 +5,12 @@
  *
  * @packageDocumentation
  */
-export { connect } from './core/client.ts'
+export { connect } from './core/connect.ts'
 export { backendOfUrl, connectUrl } from './connect-url.ts'
 export type { UrlBackend } from './connect-url.ts'
 export type {
   Client,
   ClientCreateOptions,
-  ClientState,
   CloseOptions,
   ConnectOptions,
   Data,
@@ -21,6 +20,7 @@ export type {
   VersionOptions,
   WaitOptions,
 } from './core/client.ts'
+export type { ClientState } from './core/client-state.ts'
 export type {
   Backend,
   Capabilities,
@@ -38,14 +38,16 @@ export type {
   WatchEvent,
   Watcher,
 } from './core/backend.ts'
+export type { CallNotice, ObservedMethod, Observer, StateNotice } from './core/observer.ts'
 export { CoordinationError, ERROR_CODES, isCoordinationError } from './core/errors.ts'
 export type { CoordinationErrorOptions, ErrorCode, Outcome } from './core/errors.ts'
 export { FairLock } from './recipes/locks/fair-lock.ts'
 export type { FairLockOptions } from './recipes/locks/fair-lock.ts'
-export type { LockLayout } from './recipes/engine/contender-names.ts'
+export type { LockLayout } from './recipes/locks/contender-names.ts'
 export { ExclusiveLock } from './recipes/locks/exclusive-lock.ts'
 export type { HolderInfo } from './recipes/locks/exclusive-lock.ts'
-export type { AcquireOptions, ContenderInfo, OnSessionLoss, TryAcquireOptions } from './recipes/engine/contenders.ts'
+export type { AcquireOptions, OnSessionLoss, TryAcquireOptions } from './recipes/engine/acquire-options.ts'
+export type { ContenderInfo } from './recipes/engine/contenders.ts'
 export type { Lease, LeaseState } from './recipes/engine/lease.ts'
 export { lossReason } from './recipes/engine/ownership.ts'
 export type { LossCause, LossReason } from './recipes/engine/ownership.ts'
@@ -56,11 +58,13 @@ export type { ConfigCenterOptions, ConfigChange } from './recipes/config/config-
 export { ConfigTree } from './recipes/config/config-tree.ts'
 export type { ConfigTreeChange } from './recipes/config/config-tree.ts'
 export type {
+  ChangeValue,
   ConfigEntry,
   ConfigFormatOptions,
   ConfigState,
   InvalidValue,
   PublishOptions,
+  Updated,
 } from './recipes/config/config-store.ts'
 export { jsonCodec } from './recipes/engine/codec.ts'
 export type { Codec } from './recipes/engine/codec.ts'

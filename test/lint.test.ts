@@ -3,7 +3,7 @@ import { ESLint } from 'eslint'
 import { describe, expect, it } from 'vitest'
 
 const IN_SRC = 'src/core/assert.ts'
-const IN_SERVER = 'src/backends/embedded/server/random.ts'
+const IN_SERVER = 'src/backends/embedded/server/ports.ts'
 
 const later = 'async function later(): Promise<void> { await Promise.resolve() }\n'
 

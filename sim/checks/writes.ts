@@ -10,7 +10,7 @@
  */
 import { Err, OpCode, Xid } from '../../src/backends/wire/codes.ts'
 import type { MultiResult, Reply, Request } from '../../src/backends/wire/records.ts'
-import type { LogEntry } from '../../src/backends/embedded/server/zab/zab.ts'
+import type { LogEntry } from '../../src/backends/embedded/server/zab/journal.ts'
 import { decodeTransaction } from '../../src/backends/wire/transactions.ts'
 import type { TxnBody, TxnHeader } from '../../src/backends/wire/transactions.ts'
 import type { Check } from '../check.ts'
@@ -107,7 +107,7 @@ export class WritesCheck implements Check, TapObserver, LedgerListener {
   }
 
   #judge(where: string, header: TxnHeader, txn: TxnBody, request: Request): void {
-    const expected = judge(this.#ledger.model, request, header.clientId)
+    const expected = judge(this.#ledger.model, request, header)
     if (expected === null) {
       if (txn.type !== OpCode.closeSession) this.#fail(`C5: ${where} became a transaction of type ${txn.type}`)
       return

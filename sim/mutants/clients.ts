@@ -5,19 +5,20 @@ import type { Mutant } from './mutant.ts'
 
 const CALLS = 'backends/client/calls.ts'
 const CLIENT = 'core/kept-client.ts'
-const CLIENT_LEASE = 'backends/client/lease.ts'
+const LEASE_RULE = 'core/session/lease-rule.ts'
 const CONNECTION = 'backends/client/connection.ts'
 const CONTENDERS = 'recipes/engine/contenders.ts'
 const EXCLUSIVE = 'recipes/locks/exclusive-lock.ts'
 const FAIR = 'recipes/locks/fair-lock.ts'
 const FEED = 'recipes/engine/feed.ts'
-const GUARDED = 'recipes/engine/protected-writes.ts'
+const PROTECTED = 'recipes/engine/protected-writes.ts'
 const LEASE = 'recipes/engine/lease.ts'
 const CLAIM = 'recipes/membership/member-claim.ts'
 const MIRROR = 'recipes/engine/mirror.ts'
+const ROUND = 'recipes/engine/round.ts'
 const SESSION = 'backends/client/session.ts'
 const IDENTITY = 'backends/client/identity.ts'
-const TENURE = 'recipes/engine/ownership.ts'
+const OWNERSHIP = 'recipes/engine/ownership.ts'
 
 /** A check that any node at the path passes. */
 const NO_IDENTITY = "{ type: 'check', path, version: -1 }"
@@ -59,7 +60,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'lease-outlives-session',
     breaks: 'The local deadline of a lease lies behind the end of the session on the servers.',
     kin: 'CURATOR-206, redlock',
-    edits: [{ file: CLIENT_LEASE, from: 'const LEASE_PART = 2 / 3', to: 'const LEASE_PART = 3 / 2' }],
+    edits: [{ file: LEASE_RULE, from: 'const LEASE_PART = 2 / 3', to: 'const LEASE_PART = 3 / 2' }],
     profile: 'recipes',
     workload: 'locks',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
@@ -120,7 +121,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'session-not-given-up',
     breaks: 'A client goes on with a session for ever, however long no server answers.',
     kin: 'ZOOKEEPER-4508',
-    edits: [{ file: SESSION, from: 'const EXPIRY_PART = 4 / 3', to: 'const EXPIRY_PART = 4000' }],
+    edits: [{ file: LEASE_RULE, from: 'const EXPIRY_PART = 4 / 3', to: 'const EXPIRY_PART = 4000' }],
     expected: { test: 'test/backends/client/session-liveness.test.ts' },
   },
   {
@@ -128,7 +129,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'A contender creates another node when the answer to the first create is lost.',
     kin: 'Curator before protected creates (CURATOR-45)',
     edits: [{
-      file: GUARDED,
+      file: PROTECTED,
       from: 'await wait.insist(() => findOwn(client, search, wait.signal))',
       to: 'null',
     }],
@@ -140,19 +141,19 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'node-adopted-by-name-alone',
     breaks: 'A node with the right name is taken for our own, whichever session owns it.',
     kin: 'CURATOR-498, CURATOR-604',
-    edits: [{ file: GUARDED, from: 'stat.ephemeralOwner === client.sessionId', to: 'true' }],
+    edits: [{ file: PROTECTED, from: 'stat.ephemeralOwner === client.sessionId', to: 'true' }],
     profile: 'recipes',
     expected: {
       because: 'A node of an older session is told apart three more times before anybody relies on it: the wait is '
-        + "bound to the node's session, a grant is proven by that session, and the tenure of a lease begins with it. "
-        + 'Each ends in SESSION_EXPIRED, which is also what a waiter without the node would be told at any time.',
+        + "bound to the node's session, a grant is proven by that session, and the ownership of a lease begins with "
+        + 'it. Each ends in SESSION_EXPIRED, which is also what a waiter without the node would be told at any time.',
     },
   },
   {
     name: 'node-swept-by-name-alone',
     breaks: 'A node with the right name is deleted as what is left of our own, whichever session owns it.',
     kin: 'an operator of ours who had put a node back, and lost it to the contender that it had belonged to',
-    edits: [{ file: GUARDED, from: 'this.#sessionIds.has(stat.ephemeralOwner)', to: 'stat.ephemeralOwner !== 0n' }],
+    edits: [{ file: PROTECTED, from: 'this.#sessionIds.has(stat.ephemeralOwner)', to: 'stat.ephemeralOwner !== 0n' }],
     profile: 'operators',
     workload: 'locks',
     expected: { seeds: 200, seedsWithoutAssertions: 200 },
@@ -161,7 +162,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'create-not-swept',
     breaks: 'What a create that was given up has made stays in the queue.',
     kin: 'CURATOR-79, kazoo#653',
-    edits: [{ file: GUARDED, from: 'await sweep(client, search, owed)', to: 'void 0' }],
+    edits: [{ file: PROTECTED, from: 'await sweep(client, search, owed)', to: 'void 0' }],
     profile: 'recipes',
     workload: 'locks',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
@@ -183,7 +184,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'predecessor-not-watched',
     breaks: 'A contender looks at its predecessor without a watch.',
     kin: 'a missed wake-up',
-    edits: [{ file: CONTENDERS, from: '{ watch, signal: wait.signal }', to: '{ signal: wait.signal }' }],
+    edits: [{
+      file: ROUND,
+      from: 'get(path, { watch, signal: wait.signal })',
+      to: 'get(path, { signal: wait.signal })',
+    }],
     workload: 'locks',
     profile: 'recipes',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
@@ -225,7 +230,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'lease-signal-silent',
     breaks: 'The holder of a lock is not told that it is lost.',
     kin: 'locks of etcd and Redis that are held by whoever thinks so',
-    edits: [{ file: TENURE, from: 'this.#controller.abort(new', to: 'void (new' }],
+    edits: [{ file: OWNERSHIP, from: 'this.#controller.abort(new', to: 'void (new' }],
     workload: 'locks',
     profile: 'recipes',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
@@ -267,8 +272,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'a one-shot watch taken for a subscription',
     edits: [{
       file: MIRROR,
-      from: 'place.isDataArmed ? {} : { watch: place.onData }',
-      to: 'place.node !== null ? {} : { watch: place.onData }',
+      from: 'this.#isArmed = false;\n        this.#onEvent()',
+      to: 'this.#onEvent()',
     }],
     workload: 'config',
     profile: 'recipes',
@@ -288,8 +293,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'A mirror that hears of no list, and then of the node, does not ask for the list again.',
     kin: 'a reader of ours that stayed blind when its group had been empty for a moment, once in 1,208 turns',
     edits: [
-      { file: MIRROR, from: 'this.#markUnwatched(place)', to: 'void 0' },
-      { file: MIRROR, from: 'place.isDataArmed && place.node !== null', to: 'false' },
+      { file: MIRROR, from: 'this.#markUnwatched(tracked)', to: 'void 0' },
+      { file: MIRROR, from: 'data.isArmed && tracked.node !== null', to: 'false' },
     ],
     profile: 'ebb',
     workload: 'membership',
@@ -301,14 +306,14 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'mirror-list-forgotten-behind-node',
     breaks: 'A mirror that has heard of no list does not ask for it again when it hears of the node.',
     kin: 'one half of what mended that reader',
-    edits: [{ file: MIRROR, from: 'this.#markUnwatched(place)', to: 'void 0' }],
+    edits: [{ file: MIRROR, from: 'this.#markUnwatched(tracked)', to: 'void 0' }],
     expected: { test: 'test/recipes/engine/mirror.test.ts' },
   },
   {
     name: 'mirror-list-forgotten-before-node',
     breaks: 'A mirror that has heard of the node does not ask for the list again when it hears that there was none.',
     kin: 'the other half of it',
-    edits: [{ file: MIRROR, from: 'place.isDataArmed && place.node !== null', to: 'false' }],
+    edits: [{ file: MIRROR, from: 'data.isArmed && tracked.node !== null', to: 'false' }],
     // Every client of ours settles reads in the order of their answers; others need not.
     expected: { test: 'test/recipes/engine/mirror.test.ts' },
   },
@@ -328,7 +333,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'release-by-path',
     breaks: 'A release deletes whatever node is at the path by then.',
     kin: "a late release of ours that deleted the next holder's node, on every engine",
-    edits: [{ file: GUARDED, from: "{ type: 'check', path, version: -1, czxid }", to: NO_IDENTITY }],
+    edits: [{ file: PROTECTED, from: "{ type: 'check', path, version: -1, czxid }", to: NO_IDENTITY }],
     workload: 'locks',
     profile: 'operators',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
@@ -337,7 +342,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'member-by-path',
     breaks: 'A member updates and deletes whatever node is at its path by then.',
     kin: "an update of ours that stole another's id, 30 times of 30",
-    edits: [{ file: GUARDED, from: "{ type: 'check', path, version: -1, czxid }", to: NO_IDENTITY }],
+    edits: [{ file: PROTECTED, from: "{ type: 'check', path, version: -1, czxid }", to: NO_IDENTITY }],
     workload: 'membership',
     profile: 'operators',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
@@ -347,8 +352,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'The signal of a lease fires while its state still says that it is held.',
     kin: 'a release within the listener of ours that was a whole one',
     edits: [
-      { file: TENURE, from: 'this.#lost = true', to: 'void 0' },
-      { file: TENURE, from: 'this.#onLost(reason)', to: '(this.#lost = true, this.#onLost(reason))' },
+      { file: OWNERSHIP, from: 'this.#lost = true', to: 'void 0' },
+      { file: OWNERSHIP, from: 'this.#onLost(reason)', to: '(this.#lost = true, this.#onLost(reason))' },
     ],
     workload: 'locks',
     profile: 'operators',

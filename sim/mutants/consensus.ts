@@ -4,11 +4,13 @@
 import type { Mutant } from './mutant.ts'
 
 const ELECTION = 'backends/embedded/server/zab/election.ts'
+const FOLLOWING = 'backends/embedded/server/roles/following.ts'
 const JOURNAL = 'backends/embedded/server/zab/journal.ts'
 const LEADER = 'backends/embedded/server/zab/leader.ts'
 const LEARNER = 'backends/embedded/server/zab/learner.ts'
 const SERVER = 'backends/embedded/server/server.ts'
-const ZAB = 'backends/embedded/server/zab/zab.ts'
+const QUORUM_ROUNDS = 'backends/embedded/server/zab/quorum-rounds.ts'
+const QUORUM = 'backends/embedded/server/zab/quorum.ts'
 
 const VOTE_IGNORES_ZXID = { file: ELECTION, from: 'a.zxid !== b.zxid', to: 'false' }
 const LEADS_THOSE_AHEAD = { file: LEADER, from: "isAhead && this.#phase !== 'broadcast'", to: 'false' }
@@ -42,7 +44,11 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'half-is-a-quorum',
     breaks: 'Half of the voters are a majority.',
     kin: 'the classic',
-    edits: [{ file: ZAB, from: 'count > Math.floor(voters.length / 2)', to: 'count >= Math.floor(voters.length / 2)' }],
+    edits: [{
+      file: QUORUM,
+      from: 'count > Math.floor(voters.length / 2)',
+      to: 'count >= Math.floor(voters.length / 2)',
+    }],
     expected: { seeds: 20, seedsWithoutAssertions: 20 },
   },
   {
@@ -142,8 +148,8 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       { file: LEARNER, from: 'this.#journal.enterEpoch(this.#epoch)', to: 'void 0' },
       {
         file: LEARNER,
-        from: 'this.#host.upToDate()',
-        to: 'this.#journal.enterEpoch(this.#epoch); this.#host.upToDate()',
+        from: "this.#phase = 'broadcast'",
+        to: "this.#journal.enterEpoch(this.#epoch); this.#phase = 'broadcast'",
       },
     ],
     expected: { seeds: 20, seedsWithoutAssertions: 20 },
@@ -273,7 +279,10 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'observers-are-counted',
     breaks: 'Observers are counted in quorums.',
     kin: 'ZOOKEEPER-2959',
-    edits: [{ file: LEADER, from: 'this.#learners.filter((learner) => learner.votes)', to: '[...this.#learners]' }],
+    edits: [
+      { file: LEADER, from: 'this.#learners.filter((learner) => learner.votes)', to: '[...this.#learners]' },
+      { file: QUORUM_ROUNDS, from: '.filter(({ votes }) => votes)', to: '' },
+    ],
     profile: 'partition',
     workload: 'raw',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
@@ -335,9 +344,9 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'A server that lost its disk votes again when a leader, perhaps a deposed one, has brought it up to date.',
     kin: 'Viewstamped Replication revisited, 4.3: recovery needs a quorum',
     edits: [{
-      file: SERVER,
-      from: "this.#learner?.send({ type: 'SYNC', syncId: VOTE_SYNC_ID, touched: [] })",
-      to: 'this.#synced(VOTE_SYNC_ID)',
+      file: FOLLOWING,
+      from: "this.#learner.send({ type: 'SYNC', syncId: VOTE_SYNC_ID, touched: [] })",
+      to: 'this.#takeVoteBack()',
     }],
     profile: 'disk',
     expected: { test: 'test/backends/embedded/server/scenarios.test.ts' },
@@ -346,7 +355,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'amnesiac-does-not-wait',
     breaks: 'A server that lost its disk votes again while an attempt to lead may still count its forgotten promises.',
     kin: 'Michael, Ports, Sharma, Szekeres: "Recovering Shared Objects Without Stable Storage", 2017',
-    edits: [{ file: SERVER, from: ' || this.#ticks < this.#config.initLimitTicks', to: '' }],
+    edits: [{ file: FOLLOWING, from: 'this.#uptimeTicks < this.#parts.config.initLimitTicks', to: 'false' }],
     profile: 'disk',
     expected: { test: 'test/backends/embedded/server/scenarios.test.ts' },
   },
@@ -355,10 +364,18 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'A server that lost its disk votes again when any sync is confirmed, not only the one that asked for it.',
     kin: 'an answer that is matched by nothing but its type',
     edits: [{
-      file: SERVER,
-      from: 'syncId === VOTE_SYNC_ID',
-      to: "syncId === VOTE_SYNC_ID || this.#amnesia === 'asked'",
+      file: FOLLOWING,
+      from: 'answer.syncId === VOTE_SYNC_ID',
+      to: '(answer.syncId === VOTE_SYNC_ID || this.#hasAskedForVote)',
     }],
+    profile: 'disk',
+    expected: { test: 'test/backends/embedded/server/zab/broadcast.test.ts' },
+  },
+  {
+    name: 'amnesiac-takes-unasked-confirmation',
+    breaks: 'A server that lost its disk votes again when a sync is confirmed that it has not asked for.',
+    kin: 'an answer to no question',
+    edits: [{ file: FOLLOWING, from: '!this.#hasAskedForVote || ', to: '' }],
     profile: 'disk',
     expected: { test: 'test/backends/embedded/server/zab/broadcast.test.ts' },
   },

@@ -4,14 +4,15 @@
 import type { Mutant } from './mutant.ts'
 
 const CONNECTIONS = 'backends/embedded/server/clients/connections.ts'
-const LEADER = 'backends/embedded/server/zab/leader.ts'
+const LEADING = 'backends/embedded/server/roles/leading.ts'
 const LOCAL_SESSIONS = 'backends/embedded/server/clients/local-sessions.ts'
 const OUTSTANDING = 'backends/embedded/server/writes/outstanding.ts'
 const PREPARE = 'backends/embedded/server/writes/prepare.ts'
-const SERVER = 'backends/embedded/server/server.ts'
-const SESSIONS = 'backends/embedded/server/state/sessions.ts'
+const QUORUM_ROUNDS = 'backends/embedded/server/zab/quorum-rounds.ts'
+const SESSION_TABLE = 'backends/embedded/server/state/session-table.ts'
+const SESSION_TRACKER = 'backends/embedded/server/writes/session-tracker.ts'
 const SNAPSHOT = 'backends/embedded/server/state/snapshot.ts'
-const TERM = 'backends/embedded/server/writes/sequencer.ts'
+const SEQUENCER = 'backends/embedded/server/writes/sequencer.ts'
 const REQUEST_ORDER = 'backends/embedded/server/clients/request-order.ts'
 const WATCH_TABLE = 'backends/embedded/server/clients/watch-table.ts'
 const WATCHES = 'backends/embedded/server/clients/watches.ts'
@@ -39,7 +40,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'sync-without-majority',
     breaks: 'A leader answers a sync, and with it pings, without asking a majority whether it still leads.',
     kin: 'ZOOKEEPER-1675',
-    edits: [{ file: LEADER, from: 'sync.round > confirmed', to: 'false' }],
+    edits: [{ file: QUORUM_ROUNDS, from: 'sync.round > confirmed', to: 'false' }],
     // It takes a deposed leader to which nothing was proposed that it could not commit, and whose client asks first.
     expected: { test: 'test/backends/embedded/server/zab/broadcast.test.ts' },
   },
@@ -47,7 +48,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'sync-overtakes-proposals',
     breaks: 'A sync is answered when what was proposed before it is not committed yet.',
     kin: 'Leader.processSync of ZooKeeper, left out',
-    edits: [{ file: LEADER, from: ' || sync.zxid > this.#committed', to: '' }],
+    edits: [{ file: QUORUM_ROUNDS, from: ' || sync.zxid > committed', to: '' }],
     profile: 'slow-disk',
     workload: 'raw',
     expected: { seeds: 300 },
@@ -74,9 +75,9 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     breaks: 'A leader does not hear of the sessions on other servers, and ends them early.',
     kin: 'expiry by one server\'s own clock; ZOOKEEPER-1049',
     edits: [{
-      file: SERVER,
-      from: 'for (const { sessionId } of sessions)',
-      to: 'for (const { sessionId } of sessions.slice(1))',
+      file: LEADING,
+      from: 'of forwarded.touched)',
+      to: 'of forwarded.touched.slice(1))',
     }],
     workload: 'raw',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
@@ -86,7 +87,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     breaks: 'A session ends after half of its time-out.',
     kin: 'ticks mistaken for something else',
     edits: [{
-      file: SESSIONS,
+      file: SESSION_TRACKER,
       from: 'timeoutTicks: Math.ceil(timeoutMs / this.#tickMs)',
       to: 'timeoutTicks: Math.ceil(timeoutMs / this.#tickMs / 2)',
     }],
@@ -96,22 +97,22 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'session-never-ends',
     breaks: 'The session of a client that is gone never ends.',
     kin: 'ZOOKEEPER-1208, ZOOKEEPER-2355',
-    edits: [{ file: TERM, from: 'of this.#tracker.tick()', to: 'of this.#tracker.tick().slice(1)' }],
+    edits: [{ file: SEQUENCER, from: 'of this.#tracker.tick()', to: 'of this.#tracker.tick().slice(1)' }],
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
   },
   {
     name: 'ending-session-writes',
     breaks: 'A write of a session whose end is decided already is done.',
     kin: 'ZOOKEEPER-1496, ZOOKEEPER-2355',
-    edits: [{ file: SESSIONS, from: 'return Err.sessionExpired', to: 'return Err.ok' }],
+    edits: [{ file: SESSION_TRACKER, from: 'return Err.sessionExpired', to: 'return Err.ok' }],
     // The session has to be heard of between the decision to end it and the end: two messages in one delay.
-    expected: { test: 'test/backends/embedded/server/state/sessions.test.ts' },
+    expected: { test: 'test/backends/embedded/server/writes/session-tracker.test.ts' },
   },
   {
     name: 'moved-session-writes',
     breaks: 'A write that comes through the server that a session has left is done.',
     kin: 'ZOOKEEPER-417, session moved',
-    edits: [{ file: SESSIONS, from: 'tracked.owner === owner ? Err.ok : Err.sessionMoved', to: 'Err.ok' }],
+    edits: [{ file: SESSION_TRACKER, from: 'tracked.owner === owner ? Err.ok : Err.sessionMoved', to: 'Err.ok' }],
     profile: 'pause',
     workload: 'raw',
     expected: { seeds: 300, seedsWithoutAssertions: 300 },
@@ -121,7 +122,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     breaks: 'A client may pick up a session whose end is decided already.',
     kin: 'ZOOKEEPER-2355',
     edits: [{
-      file: TERM,
+      file: SEQUENCER,
       from: 'isOwner && this.#tracker.move(sessionId, from, timeoutMs)',
       to: 'isOwner && (this.#tracker.move(sessionId, from, timeoutMs) || true)',
     }],
@@ -148,15 +149,15 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'moved-session-keeps-its-time-out',
     breaks: 'A session that moves is told the time-out that it asks for, and ended after its old one.',
     kin: 'what this server did before; SessionTrackerImpl.touchSession',
-    edits: [{ file: SESSIONS, from: 'tracked.timeoutTicks = Math.ceil(timeoutMs / this.#tickMs)', to: '' }],
+    edits: [{ file: SESSION_TRACKER, from: 'tracked.timeoutTicks = Math.ceil(timeoutMs / this.#tickMs)', to: '' }],
     expected: { test: 'test/backends/embedded/server/clients/sessions-and-moves.test.ts' },
   },
   {
     name: 'password-ignored',
     breaks: 'A session can be picked up with any password.',
     kin: 'session hijack',
-    edits: [{ file: SESSIONS, from: 'return difference === 0', to: 'return true' }],
-    expected: { test: 'test/backends/embedded/server/state/sessions.test.ts' },
+    edits: [{ file: SESSION_TABLE, from: 'return difference === 0', to: 'return true' }],
+    expected: { test: 'test/backends/embedded/server/state/session-table.test.ts' },
   },
   {
     name: 'ephemerals-in-flight-survive',

@@ -9,8 +9,9 @@ import type { ClientCreateOptions, CloseOptions, ConnectOptions, Data, MakePathO
 import type { ReadOptions, VersionOptions, WaitOptions } from './client.ts'
 import { CoordinationError } from './errors.ts'
 import type { ErrorListener } from './session/event-queue.ts'
-import { optionNames, refuseUnknown, requireFunction, validateInteger, validateSignal } from './options.ts'
-import { validateTime } from './options.ts'
+import type { Observer } from './observer.ts'
+import { optionNames, refuseUnknown, requireFunction, validateFunction, validateInteger } from './options.ts'
+import { validateSignal, validateTime } from './options.ts'
 import { validatePath, validatePrefix } from './path.ts'
 import { textOf } from './value-text.ts'
 
@@ -33,6 +34,7 @@ export interface Settings {
   readonly operationTimeoutMs: number
   readonly signal: AbortSignal | undefined
   readonly onError: ErrorListener
+  readonly observer: Observer | undefined
 }
 
 const CONNECT_OPTIONS = optionNames<ConnectOptions>({
@@ -42,6 +44,7 @@ const CONNECT_OPTIONS = optionNames<ConnectOptions>({
   operationTimeoutMs: true,
   signal: true,
   onError: true,
+  observer: true,
 })
 
 /** The options of each method of the client. */
@@ -97,7 +100,7 @@ const utf8 = new TextEncoder()
  */
 export function settingsOf(options: ConnectOptions): Settings {
   refuseUnknown(options, CONNECT_OPTIONS, 'connect')
-  const { namespace = DEFAULTS.namespace, sessionTimeoutMs, signal, onError = emitWarning } = options
+  const { namespace = DEFAULTS.namespace, sessionTimeoutMs, signal, onError = emitWarning, observer } = options
   const { connectTimeoutMs = DEFAULTS.connectTimeoutMs, operationTimeoutMs = DEFAULTS.operationTimeoutMs } = options
   validatePath(namespace, 'namespace')
   if (sessionTimeoutMs !== undefined) validateTime('sessionTimeoutMs', sessionTimeoutMs)
@@ -105,7 +108,18 @@ export function settingsOf(options: ConnectOptions): Settings {
   validateTime('operationTimeoutMs', operationTimeoutMs)
   validateSignal(signal)
   requireFunction('onError', onError)
-  return { namespace, sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs, signal, onError }
+  validateObserver(observer)
+  return { namespace, sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs, signal, onError, observer }
+}
+
+function validateObserver(observer: unknown): void {
+  if (observer === undefined) return
+  if (typeof observer !== 'object' || observer === null) {
+    throw new TypeError(`observer must be an object with methods such as onCall, got ${textOf(observer)}`)
+  }
+  const { onCall, onState } = observer as Record<keyof Observer, unknown>
+  validateFunction('observer.onCall', onCall)
+  validateFunction('observer.onState', onState)
 }
 
 /**
@@ -188,53 +202,50 @@ export function bytesOf(data: Data, path: string, engine: Capabilities): Uint8Ar
 }
 
 /**
- * Checks the operations of a multi, and gives them with data of their own and with their paths on the servers.
+ * Checks the operations of a multi, and gives them with data of their own.
  *
- * @param resolve - gives the path on the servers for a path of the caller, which for the sequential modes is a prefix
+ * @param onServers - gives the path on the servers for a path of the caller, which for the sequential modes is a prefix
  * @throws TypeError or RangeError with the index; CoordinationError `PAYLOAD_TOO_LARGE` for one or all together
  */
 export function operationsOf(
   operations: readonly Operation[],
   engine: Capabilities,
-  resolve: (path: string, isPrefix: boolean) => string,
+  onServers: (path: string, isPrefix: boolean) => string,
 ): Operation[] {
   const list: unknown = operations
   if (!Array.isArray(list)) throw new TypeError(`operations must be an array, got ${textOf(operations)}`)
   let bytes = 0
   // Not by a map of the caller's array, which would pass over what is missing in it.
-  const resolved = Array.from(operations, (operation) => {
-    const canonical = operationOf(operation, engine, resolve)
-    bytes += canonical.path.length + ('data' in canonical ? canonical.data.length : 0)
+  const checked = Array.from(operations, (operation) => {
+    const canonical = operationOf(operation, engine)
+    const isPrefix = canonical.type === 'create' && isSequential(canonical.mode)
+    bytes += onServers(canonical.path, isPrefix).length + ('data' in canonical ? canonical.data.length : 0)
     return canonical
   })
   refuseOversize(bytes, engine)
-  return resolved
+  return checked
 }
 
-function operationOf(
-  operation: Operation,
-  engine: Capabilities,
-  resolve: (path: string, isPrefix: boolean) => string,
-): Operation {
+function operationOf(operation: Operation, engine: Capabilities): Operation {
   validateFields(operation)
   switch (operation.type) {
     case 'create': {
       const { type, path, data } = operation
       const options = createOptionsOf(operation, path, engine)
       validateCreatePath(path, options.mode)
-      return { type, path: resolve(path, isSequential(options.mode)), data: bytesOf(data, path, engine), ...options }
+      return { type, path, data: bytesOf(data, path, engine), ...options }
     }
     case 'set': {
       const { type, path, data, version } = operation
       validatePath(path)
       validateVersion(version)
-      return { type, path: resolve(path, false), data: bytesOf(data, path, engine), version }
+      return { type, path, data: bytesOf(data, path, engine), version }
     }
     case 'delete': {
       const { type, path, version } = operation
       validatePath(path)
       validateVersion(version)
-      return { type, path: resolve(path, false), version }
+      return { type, path, version }
     }
     case 'check': {
       const { type, path, version, czxid } = operation
@@ -243,7 +254,7 @@ function operationOf(
       if (czxid !== undefined && typeof czxid !== 'bigint') {
         throw new TypeError(`czxid must be a bigint, got ${textOf(czxid)}`)
       }
-      const check = { type, path: resolve(path, false), version }
+      const check = { type, path, version }
       return czxid === undefined ? check : { ...check, czxid }
     }
   }

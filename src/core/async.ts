@@ -4,13 +4,10 @@
  *
  * Time      deadlines are instants on `performance.now()`; the globals are read at each call, so that a simulation can
  *           replace them.
- * Stall     a timer that fires late tells of a process that stood still (a long task, a suspended machine). What was
- *           received meanwhile still waits in the sockets, so a late deadline lets them be read before it judges.
+ * Stall     a late deadline lets the sockets be read before it judges (session/stall.ts).
  */
 import { CoordinationError } from './errors.ts'
-
-/** A timer that fires later than this behind its time, in milliseconds, has seen a stalled process. */
-export const STALL_MS = 50
+import { STALL_MS, whenSocketsAreRead } from './session/stall.ts'
 
 /** The longest time that a timer can be set to, in milliseconds: longer ones fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1
@@ -175,7 +172,7 @@ export class Deadline {
   readonly #dueMs: () => number
   readonly #onDue: () => void
   #timer: ReturnType<typeof setTimeout> | undefined
-  #turn: ReturnType<typeof setImmediate> | undefined
+  #cancelJudgement: (() => void) | null = null
 
   /**
    * Makes a deadline; it does nothing before `start()`.
@@ -202,24 +199,14 @@ export class Deadline {
   /** Stops to wait; nothing is called any more. Idempotent. */
   stop(): void {
     clearTimeout(this.#timer)
-    clearImmediate(this.#turn)
+    this.#cancelJudgement?.()
     this.#timer = undefined
-    this.#turn = undefined
+    this.#cancelJudgement = null
   }
 
   #judge(stalled: boolean): void {
     if (performance.now() < this.#dueMs()) this.start()
-    else if (stalled) this.#readSocketsFirst()
+    else if (stalled) this.#cancelJudgement = whenSocketsAreRead(() => this.#judge(false))
     else this.#onDue()
-  }
-
-  /** One turn of the event loop reads what the sockets hold; the second lets what they woke run. */
-  #readSocketsFirst(): void {
-    this.#turn = setImmediate(() => {
-      this.#turn = setImmediate(() => {
-        this.#turn = undefined
-        this.#judge(false)
-      })
-    })
   }
 }

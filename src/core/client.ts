@@ -1,29 +1,16 @@
 /**
- * The client: what an application holds. It validates and fills in defaults, keeps a session open, repeats what is
- * safe to repeat, and ends what was opened through it.
+ * The client, as an application holds it: its methods, their options, and its states. kept-client.ts is the one that
+ * there is, and connect.ts makes it.
  */
-import { settingsOf } from './arguments.ts'
-import type { Backend, Capabilities, Children, Created, CreateMode, NodeData, Operation } from './backend.ts'
+import type { ClientState } from './client-state.ts'
+import type { Observer } from './observer.ts'
+import type { Capabilities, Children, Created, CreateMode, NodeData, Operation } from './backend.ts'
 import type { OperationResult, Stat, Watcher } from './backend.ts'
-import { validateBackend } from './options.ts'
-import { KeptClient } from './kept-client.ts'
+
+export type { ClientState } from './client-state.ts'
 
 /** What a node can be filled with: bytes, or a string that is stored as UTF-8. */
 export type Data = Uint8Array | string
-
-/**
- * Where the client stands. Unlike a session, a client outlives an expiry: it opens a new session and tells its id.
- *
- * - `connected`: session `sessionId` is answered by a server. After `expired` the id is a new one.
- * - `suspended`: no server is in touch; leases are good until `deadlineMs` on `performance.now()`.
- * - `expired`: session `sessionId` is over with its ephemeral nodes; a new one is being opened.
- * - `closed`: final.
- */
-export type ClientState =
-  | { readonly status: 'connected'; readonly sessionId: bigint }
-  | { readonly status: 'suspended'; readonly sessionId: bigint; readonly deadlineMs: number }
-  | { readonly status: 'expired'; readonly sessionId: bigint }
-  | { readonly status: 'closed' }
 
 /** What every call that waits takes. */
 export interface WaitOptions {
@@ -90,7 +77,7 @@ export interface OwnedResource {
 }
 
 /**
- * A client; made by {@link connect}. All paths are relative to its namespace, and absolute within it.
+ * A client; made by `connect`. All paths are relative to its namespace, and absolute within it.
  *
  * Misuse is a TypeError or a RangeError. Each method documents the codes that it rejects with on every engine; the
  * servers may refuse any call for reasons of their own, such as an access control list or a quota (docs/errors.md).
@@ -210,7 +197,7 @@ export interface Client extends AsyncDisposable {
   close(options?: CloseOptions): Promise<void>
 }
 
-/** Options of {@link connect}. */
+/** Options of `connect`. */
 export interface ConnectOptions {
   /** Prefix of every path of this client, such as `/app`; made if it is missing. Default `/`. */
   readonly namespace?: string
@@ -231,36 +218,6 @@ export interface ConnectOptions {
    * "onChange" of /a`. By default they are emitted as process warnings, with their stack.
    */
   readonly onError?: (error: unknown, where?: string) => void
-}
-
-/**
- * Connects to an engine: opens a session, and makes the namespace if it is missing.
- *
- * @param backend - the engine, such as `embedded({ servers: 3 })`
- * @param options - all optional
- * @returns a connected client; close it when it is no longer needed, as it keeps the process alive
- * @throws CoordinationError `TIMEOUT` or `ABORTED` with outcome `aborted` if there was no session in time; its
- * `cause` is what the last attempt failed with, or the signal's reason
- * @throws TypeError or RangeError for a wrong option
- */
-export async function connect(backend: Backend, options: ConnectOptions = {}): Promise<Client> {
-  return openClient(backend, options, () => Promise.resolve())
-}
-
-/**
- * Connects as {@link connect} does, with something that ends after the session.
- *
- * @param end - called once, when the client is closed or could not be connected
- */
-export async function openClient(backend: Backend, options: ConnectOptions, end: () => Promise<void>): Promise<Client> {
-  validateBackend(backend)
-  const settings = settingsOf(options)
-  const client = new KeptClient(backend, settings, end)
-  try {
-    await client.open(settings)
-  } catch (error) {
-    await client.close()
-    throw error
-  }
-  return client
+  /** Is told of calls and states, with their durations; nobody by default. What it throws goes to `onError`. */
+  readonly observer?: Observer
 }

@@ -1,10 +1,10 @@
 /**
- * The client behind {@link connect}: validates, resolves paths, and calls the session that is live; the plain path
- * adds one promise to the session's own.
+ * The client that `connect` makes: validates, and calls the session that is live; the plain path adds one promise to
+ * the session's own.
  *
  * Repeats   a read is repeated when its session was lost or over; a write only when it was not sent. A write of
  *           unknown outcome is the caller's to judge: the recipes know how to find out (CURATOR-584).
- * Errors    name paths as the caller wrote them.
+ * Paths     a session that the keeper gives is under the client's namespace (session/namespaced.ts).
  */
 import { NO_OPTIONS, bytesOf, isSequential, operationsOf, validateCreatePath, createOptionsOf } from './arguments.ts'
 import { validateOptions, validateVersion } from './arguments.ts'
@@ -19,11 +19,12 @@ import { CoordinationError, isCoordinationError } from './errors.ts'
 import { EventQueue } from './session/event-queue.ts'
 import { Listeners } from './session/listeners.ts'
 import { makePath } from './make-path.ts'
-import { Namespace } from './session/namespace.ts'
+import { Notices } from './observer.ts'
+import type { ObservedMethod } from './observer.ts'
+import { Namespace } from './session/namespaced.ts'
 import { requireFunction, validateFunction, validateOwned, validateSignal, validateWaitMs } from './options.ts'
 import { validateLength, validatePath } from './path.ts'
 import { reasonOf } from './reason.ts'
-import { thrownAsSeenFrom } from './refusal.ts'
 import { repeat } from './retry.ts'
 import { SessionKeeper, closedError } from './session-keeper.ts'
 import { textOf } from './value-text.ts'
@@ -31,6 +32,12 @@ import { WatchWrappers } from './session/watch-wrappers.ts'
 import type { WrappedWatch } from './session/watch-wrappers.ts'
 
 const NO_BYTES = new Uint8Array()
+
+/** A resource that ends with the client. */
+interface Owned {
+  readonly close: () => Promise<void>
+  readonly drain: () => Promise<void>
+}
 
 /** What of a call may be repeated. */
 type Repeatable = (error: unknown) => boolean
@@ -45,8 +52,12 @@ export class KeptClient implements Client {
   readonly #queue: EventQueue
   readonly #listeners: Listeners<ClientState>
   readonly #wrappers: WatchWrappers
+  /** Null if nobody measures this client. */
+  readonly #notices: Notices | null
   /** In the order in which they were handed over. */
-  readonly #owned = new Set<{ readonly close: () => Promise<void>; readonly drain: () => Promise<void> }>()
+  readonly #owned = new Set<Owned>()
+  /** From when the client closes: they, and those that let go since, in the same order. */
+  #closing: Owned[] | null = null
   readonly #end: () => Promise<void>
   /** Calls without an answer. */
   #calls = 0
@@ -67,11 +78,13 @@ export class KeptClient implements Client {
     this.#namespace = new Namespace(settings.namespace)
     this.#operationTimeoutMs = settings.operationTimeoutMs
     this.#queue = new EventQueue(settings.onError)
+    this.#notices = settings.observer === undefined ? null : new Notices(settings.observer, settings.onError)
     this.#listeners = new Listeners(this.#queue, 'onState')
     this.#wrappers = new WatchWrappers((callback, where) => {
       this.#queue.call(callback, where)
     })
     this.#keeper = new SessionKeeper(backend, {
+      namespace: settings.namespace,
       sessionTimeoutMs: settings.sessionTimeoutMs,
       callTimeoutMs: settings.operationTimeoutMs,
       onError: (error, where) => {
@@ -114,22 +127,20 @@ export class KeptClient implements Client {
     const given = createOptionsOf(options, path, this.capabilities)
     validateCreatePath(path, given.mode)
     const bytes = bytesOf(data, path, this.capabilities)
-    const resolved = this.#resolve(path, isSequential(given.mode))
-    const create = (session: Session): Promise<Created> => session.create(resolved, bytes, given)
-    const created = await this.#run(path, options.signal, isUnsent, create)
-    return { path: this.#namespace.strip(created.path), stat: created.stat }
+    this.#onServers(path, isSequential(given.mode))
+    return this.#run('create', path, options.signal, isUnsent, (session) => session.create(path, bytes, given))
   }
 
   async get(path: string, options: ReadOptions = NO_OPTIONS): Promise<NodeData> {
-    return this.#read('get', path, options, (session, resolved, watch) => session.get(resolved, watch))
+    return this.#read('get', path, options, (session, watch) => session.get(path, watch))
   }
 
   async exists(path: string, options: ReadOptions = NO_OPTIONS): Promise<Stat | null> {
-    return this.#read('exists', path, options, (session, resolved, watch) => session.exists(resolved, watch))
+    return this.#read('exists', path, options, (session, watch) => session.exists(path, watch))
   }
 
   async children(path: string, options: ReadOptions = NO_OPTIONS): Promise<Children> {
-    return this.#read('children', path, options, (session, resolved, watch) => session.children(resolved, watch))
+    return this.#read('children', path, options, (session, watch) => session.children(path, watch))
   }
 
   async set(path: string, data: Data, options: VersionOptions = NO_OPTIONS): Promise<Stat> {
@@ -138,8 +149,8 @@ export class KeptClient implements Client {
     validatePath(path)
     validateVersion(version)
     const bytes = bytesOf(data, path, this.capabilities)
-    const resolved = this.#resolve(path, false)
-    return this.#run(path, signal, isUnsent, (session) => session.set(resolved, bytes, version))
+    this.#onServers(path, false)
+    return this.#run('set', path, signal, isUnsent, (session) => session.set(path, bytes, version))
   }
 
   async delete(path: string, options: VersionOptions = NO_OPTIONS): Promise<void> {
@@ -147,29 +158,26 @@ export class KeptClient implements Client {
     const { version = -1, signal } = options
     validatePath(path)
     validateVersion(version)
-    const resolved = this.#resolve(path, false)
-    return this.#run(path, signal, isUnsent, (session) => session.delete(resolved, version))
+    this.#onServers(path, false)
+    return this.#run('delete', path, signal, isUnsent, (session) => session.delete(path, version))
   }
 
   async multi(operations: readonly Operation[], options: WaitOptions = NO_OPTIONS): Promise<OperationResult[]> {
     validateOptions('multi', options)
-    const resolved = operationsOf(operations, this.capabilities, (path, isPrefix) => this.#resolve(path, isPrefix))
-    const results = await this.#run(undefined, options.signal, isUnsent, (session) => session.multi(resolved))
-    return results.map((result) =>
-      result.type === 'create' ? { ...result, path: this.#namespace.strip(result.path) } : result,
-    )
+    const checked = operationsOf(operations, this.capabilities, (path, isPrefix) => this.#onServers(path, isPrefix))
+    return this.#run('multi', undefined, options.signal, isUnsent, (session) => session.multi(checked))
   }
 
   async sync(path = '/', options: WaitOptions = NO_OPTIONS): Promise<void> {
     validateOptions('sync', options)
     validatePath(path)
-    const resolved = this.#resolve(path, false)
-    return this.#run(path, options.signal, isLost, (session) => session.sync(resolved))
+    this.#onServers(path, false)
+    return this.#run('sync', path, options.signal, isLost, (session) => session.sync(path))
   }
 
   unwatch(path: string, watch: Watcher): void {
     for (const watcher of this.#wrappers.take(path, watch)) {
-      this.#keeper.session?.unwatch(this.#namespace.resolve(path), watcher)
+      this.#keeper.session?.unwatch(path, watcher)
     }
   }
 
@@ -192,6 +200,7 @@ export class KeptClient implements Client {
       return doNothing
     }
     this.#owned.add(entry)
+    this.#closing?.push(entry)
     return () => {
       this.#owned.delete(entry)
     }
@@ -255,6 +264,7 @@ export class KeptClient implements Client {
     }
     this.#wrappers.clear()
     await this.#queue.emptied()
+    await this.#notices?.heard()
     this.#listeners.clear()
   }
 
@@ -273,18 +283,22 @@ export class KeptClient implements Client {
     await limited(abortable(drained(), signal), limitMs, () => closedError()).catch(doNothing)
   }
 
-  #takeNewest(): { readonly close: () => Promise<void> } | undefined {
-    const newest = [...this.#owned].at(-1)
-    if (newest !== undefined) this.#owned.delete(newest)
+  /** Takes out the owned resource that was handed over last, also if that was after the client began to close. */
+  #takeNewest(): Owned | undefined {
+    this.#closing ??= [...this.#owned]
+    let newest = this.#closing.pop()
+    while (newest !== undefined && !this.#owned.delete(newest)) newest = this.#closing.pop()
     return newest
   }
 
   #onState(state: ClientState): void {
     if (state.status === 'expired') this.#wrappers.clear()
     this.#listeners.tell(state)
+    this.#notices?.state(state)
   }
 
-  #resolve(path: string, isPrefix: boolean): string {
+  /** The path on the servers, which the namespace can have made too long. */
+  #onServers(path: string, isPrefix: boolean): string {
     const resolved = isPrefix ? this.#namespace.resolvePrefix(path) : this.#namespace.resolve(path)
     if (resolved !== path) validateLength(resolved, 'path in the namespace')
     return resolved
@@ -294,20 +308,19 @@ export class KeptClient implements Client {
     method: 'get' | 'exists' | 'children',
     path: string,
     options: ReadOptions,
-    read: (session: Session, resolved: string, watch?: Watcher) => Promise<T>,
+    read: (session: Session, watch?: Watcher) => Promise<T>,
   ): Promise<T> {
     validateOptions(method, options)
     const { watch, signal } = options
     validatePath(path)
     validateFunction('watch', watch)
-    const resolved = this.#resolve(path, false)
-    if (watch === undefined) return this.#run(path, signal, isLost, (session) => read(session, resolved))
-    return this.#watchedRead(path, this.#wrappers.wrap(path, watch), signal, (session, watcher) =>
-      read(session, resolved, watcher),
-    )
+    this.#onServers(path, false)
+    if (watch === undefined) return this.#run(method, path, signal, isLost, (session) => read(session))
+    return this.#watchedRead(method, path, this.#wrappers.wrap(path, watch), signal, read)
   }
 
   async #watchedRead<T>(
+    method: ObservedMethod,
     path: string,
     wrapped: WrappedWatch,
     signal: AbortSignal | undefined,
@@ -320,20 +333,32 @@ export class KeptClient implements Client {
         return await abortable(read(session, wrapped.watcher), signal, path)
       } catch (error) {
         // Above all after an abort: the read goes on, and would arm it.
-        session.unwatch(this.#namespace.resolve(path), wrapped.watcher)
+        session.unwatch(path, wrapped.watcher)
         throw error
       }
     }
     try {
-      return await this.#run(path, signal, isLost, attempt)
+      return await this.#run(method, path, signal, isLost, attempt)
     } catch (error) {
       this.#wrappers.forget(wrapped)
       throw error
     }
   }
 
-  /** Makes a call on the live session. The first attempt is direct; what is costly comes only after its failure. */
-  async #run<T>(
+  /** Makes a call on the live session: the one way of all calls. */
+  #run<T>(
+    method: ObservedMethod,
+    path: string | undefined,
+    signal: AbortSignal | undefined,
+    repeatable: Repeatable,
+    call: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const made = this.#make(path, signal, repeatable, call)
+    return this.#notices === null ? made : this.#notices.call(method, path, made)
+  }
+
+  /** The first attempt is direct; what is costly comes only after its failure. */
+  async #make<T>(
     path: string | undefined,
     signal: AbortSignal | undefined,
     repeatable: Repeatable,
@@ -349,7 +374,7 @@ export class KeptClient implements Client {
       if (session === null) throw this.#noSession(path)
       return await abortable(call(session), signal, path)
     } catch (error) {
-      if (!(error instanceof Error) || !repeatable(error)) throw this.#asWritten(error, path)
+      if (!(error instanceof Error) || !repeatable(error)) throw error
       return await this.#again({ error, startMs }, path, signal, repeatable, call)
     } finally {
       this.#calls -= 1
@@ -379,7 +404,7 @@ export class KeptClient implements Client {
     } catch (error) {
       if (ending.aborted && isCoordinationError(error, 'ABORTED')) throw closedError(path)
       if (signal?.aborted === true && isCoordinationError(error, 'ABORTED')) throw abortedError(signal, path)
-      throw this.#asWritten(error, path)
+      throw error
     }
   }
 
@@ -393,17 +418,9 @@ export class KeptClient implements Client {
     })
   }
 
-  /** An error of the session with the path of the client; one of our own has it already. */
-  #asWritten(error: unknown, own: string | undefined): unknown {
-    if (this.#namespace.root === '/') return error
-    return thrownAsSeenFrom(error, (path) =>
-      path === own || !this.#namespace.holds(path) ? path : this.#namespace.strip(path),
-    )
-  }
-
   #makePath(path: string, mode: CreateMode, signal: AbortSignal | undefined): Promise<void> {
-    const resolved = this.#resolve(path, false)
-    return this.#run(path, signal, isLost, (session) => makePath(session, resolved, mode, signal))
+    this.#onServers(path, false)
+    return this.#run('makePath', path, signal, isLost, (session) => makePath(session, path, mode, signal))
   }
 }
 

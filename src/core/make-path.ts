@@ -1,6 +1,7 @@
 /**
  * Makes a node and the ancestors that it lacks.
  *
+ * Root      only a namespace can be without one: it is made persistent, whatever the mode.
  * Cost      1 read if the node is there; 2 requests if only it is missing. Otherwise the ancestors are searched by
  *           halves and what is missing is created in batches without waiting: log2(n) reads and n creates for n
  *           missing levels, in about log2(n) + n / 64 round trips.
@@ -34,7 +35,11 @@ export async function makePath(
   mode: CreateMode,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (path === '/' || (await session.exists(path)) !== null) return
+  if ((await session.exists(path)) !== null) return
+  if (path === '/') {
+    await createAll(session, [path], 'persistent', signal)
+    return
+  }
   const line = [...ancestorsOf(path), path]
   // Most often the parent is there.
   let missing = line.length - 1
@@ -45,7 +50,7 @@ export async function makePath(
     } catch (error) {
       if (!isCoordinationError(error, 'NO_NODE') || attempt === ATTEMPTS_MAX) throw error
     }
-    // The node under a chroot may be gone itself; a root that is there is refused, and that is all.
+    // The node that a namespace shows as the root may be gone itself; a root that is there is refused, and that is all.
     if (missing <= 1) await createAll(session, ['/'], 'persistent', signal)
     missing = await firstMissing(session, line, signal)
   }

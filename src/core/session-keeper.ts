@@ -10,10 +10,13 @@ import type { Backend, Session, SessionState } from './backend.ts'
 import type { ClientState } from './client.ts'
 import { CoordinationError, isCoordinationError } from './errors.ts'
 import type { ErrorListener } from './session/event-queue.ts'
+import { namespaced } from './session/namespaced.ts'
 import { repeat } from './retry.ts'
 
 /** What a keeper needs of its client. */
 interface KeeperOptions {
+  /** The node of the servers that its sessions show as their root. */
+  readonly namespace: string
   /** The session time-out to ask for, in milliseconds; the engine's own if absent. */
   readonly sessionTimeoutMs: number | undefined
   /** How long a call waits for a server, in milliseconds. */
@@ -114,7 +117,7 @@ export class SessionKeeper {
   }
 
   async #attempt(): Promise<Session> {
-    const { sessionTimeoutMs, callTimeoutMs, onError } = this.#options
+    const { namespace, sessionTimeoutMs, callTimeoutMs, onError } = this.#options
     const { signal } = this.#ending
     try {
       const session = await this.#backend.open({
@@ -123,7 +126,7 @@ export class SessionKeeper {
         callTimeoutMs,
         ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
       })
-      if (!signal.aborted) return session
+      if (!signal.aborted) return namespaced(session, namespace)
       await session.close()
       throw closedError()
     } catch (error) {

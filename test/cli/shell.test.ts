@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
-import { connect } from '../../src/core/client.ts'
+import { connect } from '../../src/core/connect.ts'
 import { COMMANDS } from '../../src/cli/shell/commands.ts'
 import { complete } from '../../src/cli/shell/completion.ts'
 import { ShellRig } from './shell-rig.ts'
@@ -384,6 +384,7 @@ describe('the shell', () => {
     expect(await other.ok('create -e /x y world:anyone:cdrwa')).toBe('Created /x\n')
     expect(await other.ok('getEphemerals')).toBe('[/x]\n')
     await other.ok('addWatch /x')
+    expect((await other.run('removewatches /y')).err).toBe('there is no such watch on /y\n')
     await shell.ok('set /under/here/x z')
     expect(await other.written(/NodeDataChanged/)).toContain('path:/x\n')
     expect((await other.run('getAcl /none')).err).toBe('Node does not exist: /none\n')

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Deadline, STALL_MS, abortable, deferred, delay, limited, whenAborted } from '../../src/core/async.ts'
+import { Deadline, abortable, deferred, delay, limited, whenAborted } from '../../src/core/async.ts'
+import { STALL_MS } from '../../src/core/session/stall.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'] })

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { Operation } from '../../src/core/backend.ts'
-import { connect } from '../../src/core/client.ts'
+import { connect } from '../../src/core/connect.ts'
 import type { Client, ConnectOptions } from '../../src/core/client.ts'
 import { failure, outcomeOf } from '../outcomes.ts'
 import { useRig } from './rig.ts'
@@ -74,13 +74,12 @@ describe('connect', () => {
   it('makes the namespace and its ancestors, persistent, and ends the session if it cannot', async () => {
     const connecting = connect(rig.backend, { onError, namespace: '/a/b' })
     const { calls } = await settle().then(() => rig.backend.last)
-    for (const result of [null, refusal('NO_NODE', 'rejected'), null]) {
+    const created = { path: '/', stat: {} }
+    for (const result of [null, refusal('NO_NODE', 'rejected'), null, created, created]) {
       await settle()
       if (result instanceof Error) calls.at(-1)?.reject(result)
       else calls.at(-1)?.resolve(result as never)
     }
-    await settle()
-    for (const call of calls.slice(3)) call.resolve({} as never)
     await connecting
     expect(calls.map(({ method, arguments: [path, , options] }) => [method, path, options])).toEqual([
       ['exists', '/a/b', undefined],

@@ -138,6 +138,50 @@ describe('close', () => {
     expect(rig.errors).toEqual([new Error('second failed')])
   })
 
+  it('ends what is handed over while it closes first, and what lets itself go meanwhile never', async () => {
+    const { client } = await connected()
+    const order: string[] = []
+    const resource = (name: string, meanwhile?: () => void) => ({
+      close() {
+        order.push(name)
+        meanwhile?.()
+        return Promise.resolve()
+      },
+    })
+    client.own(resource('oldest'))
+    const disown = client.own(resource('disowned'))
+    client.own(resource('newest', () => {
+      client.own(resource('handed over'))
+      disown()
+    }))
+    await client.close()
+    expect(order).toEqual(['newest', 'handed over', 'oldest'])
+  })
+
+  it('looks at each of the many things that it owns a few times, not once for each other', async () => {
+    const { client } = await connected()
+    const count = 2_000
+    let ended = 0
+    const close = (): Promise<void> => {
+      ended += 1
+      return Promise.resolve()
+    }
+    for (let index = 0; index < count; index += 1) client.own({ close })
+    let looks = 0
+    const iterate = Set.prototype[Symbol.iterator]
+    Set.prototype[Symbol.iterator] = function (this: Set<unknown>) {
+      looks += this.size
+      return iterate.call(this)
+    }
+    try {
+      await client.close()
+    } finally {
+      Set.prototype[Symbol.iterator] = iterate
+    }
+    expect(ended).toBe(count)
+    expect(looks).toBeLessThan(3 * count)
+  })
+
   it('lets what it owns call the client while it ends', async () => {
     const { client, session } = await connected()
     client.own({ close: () => client.delete('/mine') })

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { WatchEvent, Watcher } from '../../src/core/backend.ts'
-import { connect } from '../../src/core/client.ts'
+import { connect } from '../../src/core/connect.ts'
 import type { Client } from '../../src/core/client.ts'
 import { failure, outcomeOf } from '../outcomes.ts'
 import { useRig } from './rig.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { connect } from '../../src/core/client.ts'
+import { connect } from '../../src/core/connect.ts'
 import { optionNames, refuseUnknown, requireFunction, validateBackend } from '../../src/core/options.ts'
 import { validateClient, validateFunction, validateInteger, validateSignal } from '../../src/core/options.ts'
 import { validateBoolean, validateText, validateTime, validateWaitMs } from '../../src/core/options.ts'

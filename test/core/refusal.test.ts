@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { connect } from '../../src/core/client.ts'
+import { connect } from '../../src/core/connect.ts'
 import { CoordinationError, ERROR_CODES } from '../../src/core/errors.ts'
 import { asSeenFrom, refusal } from '../../src/core/refusal.ts'
 import { modelBackend } from '../../src/testing/index.ts'

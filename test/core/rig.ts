@@ -1,6 +1,6 @@
 /** What tests of the client share: a scripted backend, virtual time, and the errors that had no caller. */
 import { afterEach, beforeEach, vi } from 'vitest'
-import { connect } from '../../src/core/client.ts'
+import { connect } from '../../src/core/connect.ts'
 import type { Client, ConnectOptions } from '../../src/core/client.ts'
 import { ScriptedBackend } from './scripted-backend.ts'
 import type { ScriptedSession } from './scripted-backend.ts'

@@ -4,7 +4,8 @@
  * Avoided   what the reference does in an order that depends on timing: behind a setACL, behind a request that it
  *           cannot read and, under a quota, behind any write, nothing is pipelined; authentication, which it does out
  *           of the order of requests, stands alone.
- *           Deliberate differences "set-acl-order", "unknown-operation-order", "quota-order", "failed-multi".
+ *           Deliberate differences "set-acl-order", "own-server", "unknown-operation-order", "quota-order",
+ *           "failed-multi".
  *           What does harm to the reference: a lone check that succeeds makes its log unreadable, null paths in multi,
  *           in addWatch and in setWatches2 wedge it, a negative time to live under other flags ends its process.
  *           Deliberate differences "lone-check", "negative-ttl", "container-flags", "quota-junk", "wrong-password".

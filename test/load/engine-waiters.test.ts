@@ -1,6 +1,6 @@
 /** Crowds of one client at one lock, on real engines: in order, at the rate of few, and no other lease notices. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { connect } from '../../src/core/client.ts'
+import { connect } from '../../src/core/connect.ts'
 import type { Client } from '../../src/core/client.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { etcd } from '../../src/backends/etcd/index.ts'

@@ -1,6 +1,6 @@
 /** Crowds at one lock, on a server of ours over TCP: what they cost it, in turns, in bytes, and in what they ask. */
 import { describe, expect, it } from 'vitest'
-import { connect } from '../../src/core/client.ts'
+import { connect } from '../../src/core/connect.ts'
 import type { Client } from '../../src/core/client.ts'
 import { embedded } from '../../src/backends/embedded/index.ts'
 import { zookeeper } from '../../src/backends/zookeeper/index.ts'

@@ -1,7 +1,7 @@
 /** How long a wait waits: without limit, not at all, over the end of a session. */
 import { expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
-import type { AcquireOptions } from '../../src/recipes/engine/contenders.ts'
+import type { AcquireOptions } from '../../src/recipes/engine/acquire-options.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'

@@ -3,7 +3,7 @@
  */
 import { afterEach, beforeEach, vi } from 'vitest'
 import type { Client, ConnectOptions } from '../../src/core/client.ts'
-import { connect } from '../../src/core/client.ts'
+import { connect } from '../../src/core/connect.ts'
 import { isCoordinationError } from '../../src/core/errors.ts'
 import { pendingCleanups } from '../../src/recipes/engine/cleanups.ts'
 import { modelBackend } from '../../src/testing/model/backend.ts'

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
-import { connect } from '../../src/core/client.ts'
+import { connect } from '../../src/core/connect.ts'
 import { isCoordinationError } from '../../src/core/errors.ts'
 import { pendingCleanups } from '../../src/recipes/engine/cleanups.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'

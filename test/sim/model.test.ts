@@ -1,17 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { SERVER_DEFAULTS } from '../../src/backends/embedded/server/config.ts'
-import { Preparer } from '../../src/backends/embedded/server/writes/prepare.ts'
-import type { WriteRequest } from '../../src/backends/embedded/server/writes/prepare.ts'
-import { State } from '../../src/backends/embedded/server/state/state.ts'
-import { CreateFlag, OpCode } from '../../src/backends/wire/codes.ts'
+import { OpCode } from '../../src/backends/wire/codes.ts'
 import { OPEN_ACL } from '../../src/backends/wire/records.ts'
-import type { MultiOperation, Request } from '../../src/backends/wire/records.ts'
-import { decodeTransaction, encodeTransaction } from '../../src/backends/wire/transactions.ts'
+import { encodeTransaction } from '../../src/backends/wire/transactions.ts'
 import type { TxnBody } from '../../src/backends/wire/transactions.ts'
-import { judge, partsOf, sameParts } from '../../sim/judgement.ts'
+import { partsOf, sameParts } from '../../sim/judgement.ts'
 import { Model } from '../../sim/model.ts'
-import { SeededRandom } from '../../src/testing/simulation/random.ts'
-import { SESSION, bytes, create, set } from './scripted-world.ts'
+import { SESSION, create, set } from './scripted-world.ts'
 
 const OPEN: TxnBody = { type: OpCode.createSession, body: { timeOut: 1_000, passwd: null } }
 const CLOSE: TxnBody = { type: OpCode.closeSession, body: { paths2Delete: [] } }
@@ -95,10 +89,6 @@ describe('the replay of transactions', () => {
 })
 
 describe('the judgement of requests', () => {
-  it('comes to what the leader comes to, request for request, and the replay to its state', () => {
-    for (let seed = 1; seed <= 30; seed++) compareWithLeader(seed)
-  })
-
   it('does not take one decision for another', () => {
     const [a] = partsOf(create('/a', 'x', 1))
     const different = [create('/b', 'x', 1), create('/a', 'y', 1), create('/a', 'x', 1, true), set('/a', 'x', 1)]
@@ -107,70 +97,3 @@ describe('the judgement of requests', () => {
     expect(sameParts(partsOf(create('/a', 'x', 1)), partsOf(create('/a', 'x', 9)))).toBe(true)
   })
 })
-
-/** Random requests go through the servers' own preparer and state, and through the model. */
-function compareWithLeader(seed: number): void {
-  const random = new SeededRandom(seed)
-  const state = new State()
-  const preparer = new Preparer(state, SERVER_DEFAULTS)
-  const model = new Model()
-  const sessions = [0x500n, 0x501n]
-  let zxid = 0n
-  const run = (request: WriteRequest, asked: Request | null): void => {
-    zxid += 1n
-    const transaction = preparer.prepare(request, zxid, Number(zxid) * 10)
-    const encoded = encodeTransaction(transaction)
-    const expected = asked === null ? null : judge(model, asked, request.sessionId)
-    if (expected !== null) expect(partsOf(transaction.txn), `seed ${seed}, zxid ${zxid}`).toEqual(expected)
-    const { results } = model.replay(zxid, encoded)
-    const applied = state.apply(decodeTransaction(encoded))
-    preparer.applied(zxid)
-    const [result] = results
-    if (result?.type !== 'create' || transaction.txn.type === OpCode.multi) return
-    expect(applied.body).toEqual({ path: result.path, stat: result.stat })
-  }
-  for (const sessionId of sessions) {
-    const body = { timeOut: 1_000, passwd: bytes('') }
-    run({ sessionId, xid: 0, identities: [], op: OpCode.createSession, body }, null)
-  }
-  for (let xid = 1; xid <= 150; xid++) {
-    const request = drawRequest(random, xid)
-    run({ sessionId: random.pick(sessions), identities: [], ...request } as WriteRequest, request)
-  }
-  for (const path of model.pathsEver()) {
-    expect(model.stat(path), `seed ${seed}, ${path}`).toEqual(state.tree.stat(path))
-    expect(model.names(path)).toEqual(state.tree.children(path)?.children ?? [])
-  }
-  expect(model.nodeCount).toBe(state.tree.nodeCount)
-}
-
-function drawRequest(random: SeededRandom, xid: number): Request {
-  if (!random.chance(0.25)) {
-    const part = drawPart(random)
-    // It has its meaning inside a multi only.
-    return part.op === OpCode.checkCreation ? { xid, op: OpCode.multi, body: [part] } : { xid, ...part }
-  }
-  const body = Array.from({ length: random.between(1, 4) }, () => drawPart(random))
-  return { xid, op: OpCode.multi, body }
-}
-
-function drawPart(random: SeededRandom): MultiOperation {
-  const parent = random.pick(['', '/n1', '/n2', '/n1/n2'])
-  const path = `${parent}/n${random.between(1, 3)}`
-  const version = random.pick([-1, -1, 0, 1])
-  switch (random.between(1, 6)) {
-    case 1:
-      return { op: OpCode.setData, body: { path, data: random.bytes(3), version } }
-    case 2:
-      return { op: OpCode.delete, body: { path, version } }
-    case 3:
-      return {
-        op: OpCode.createTTL,
-        body: { path, data: null, acl: OPEN_ACL, flags: CreateFlag.persistentWithTtl, ttl: 1_000n },
-      }
-    case 4:
-      return { op: OpCode.createContainer, body: { path, data: null, acl: OPEN_ACL, flags: CreateFlag.container } }
-    default:
-      return { op: OpCode.create2, body: { path, data: random.bytes(2), acl: OPEN_ACL, flags: random.between(0, 3) } }
-  }
-}

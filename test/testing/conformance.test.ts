@@ -1,6 +1,7 @@
 import { afterAll, describe, it } from 'vitest'
 import { backendSuite, modelBackend } from '../../src/testing/index.ts'
 import type { ModelBackend, ModelOptions, Subject } from '../../src/testing/index.ts'
+import { namespacedSubject } from './namespaced-subject.ts'
 
 const ABILITIES = ['expire', 'disconnect', 'reconnect', 'reap', 'unreachable'] as const
 
@@ -18,6 +19,14 @@ function unreachable(): ModelBackend {
 }
 
 backendSuite({ describe, it, afterAll }, { name: 'model', create: subjectOf({}), abilities: ABILITIES })
+backendSuite(
+  { describe, it, afterAll },
+  {
+    name: 'model under a namespace',
+    create: async () => namespacedSubject(await subjectOf({})(), '/apps/shop'),
+    abilities: ABILITIES,
+  },
+)
 backendSuite(
   { describe, it },
   { name: 'model with latency', create: subjectOf({ latencyMs: 1 }), abilities: ABILITIES },

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
-import { connect } from '../../src/core/client.ts'
+import { connect } from '../../src/core/connect.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
@@ -124,6 +124,18 @@ const CONFIGS: readonly Broken<ConfigSuiteOptions['makeConfig']>[] = [
       return changedConfig(center, { publish: (value) => center.publish(value, { force: true }) })
     },
     caughtBy: 'of several writers that count by compare-and-set no increment is lost',
+  },
+  {
+    what: 'an update writes over what it has not seen',
+    make: (client, path, schema) => {
+      const center = new ConfigCenter(client, path, { schema })
+      const update: TestedConfig['update'] = async (change) => {
+        const value = change((await center.get()) ?? null)
+        return { value, ...(await center.publish(value, { force: true })) }
+      }
+      return changedConfig(center, { update })
+    },
+    caughtBy: 'of several writers that count by updates no increment is lost, and each is told what it has stored',
   },
   {
     what: 'nothing is validated',
@@ -268,6 +280,7 @@ function changedConfig(center: TestedConfig, changes: Partial<TestedConfig>): Te
     ready: () => center.ready(),
     get: () => center.get(),
     publish: (value, options) => center.publish(value, options),
+    update: (change) => center.update(change),
     subscribe: (listener) => center.subscribe(listener),
     watch: (options) => center.watch(options),
     onInvalid: (listener) => center.onInvalid(listener),

@@ -1,6 +1,6 @@
 /** Every recipe with the suite that it has to pass, for the tests of each backend. */
 import { describe, it } from 'vitest'
-import { connect } from '../../src/core/client.ts'
+import { connect } from '../../src/core/connect.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'

@@ -77,6 +77,8 @@ export class Call {
   sentAtMs = 0
   /** The callback that the read will arm; null if there is none, or once it was unwatched. */
   watch: Watcher | null
+  /** Whether it means what it should on the server that is attached now alone: on no account is it sent to another. */
+  readonly isBound: boolean
   readonly #arms: boolean
   readonly #end: CallEnd
 
@@ -85,7 +87,8 @@ export class Call {
    *
    * @param watch - the callback that the read arms, if any
    */
-  constructor(request: Request, path: string, watch: Watcher | undefined, end: CallEnd) {
+  constructor(request: Request, path: string, watch: Watcher | undefined, end: CallEnd, isBound = false) {
+    this.isBound = isBound
     this.request = request
     this.path = path
     this.watch = watch ?? null

@@ -91,6 +91,11 @@ export class Connection implements ChannelListener {
     this.#silence.start()
   }
 
+  /** Lengthens the time in which nothing that renews the session is sent before a ping is, in milliseconds. */
+  pingAfter(pingAfterMs: number): void {
+    this.#pingAfterMs = Math.max(this.#pingAfterMs, pingAfterMs)
+  }
+
   /**
    * Sends a request.
    *

@@ -46,13 +46,23 @@ export interface Dialect {
   readonly auth: readonly AuthRequest[]
   /** A server did not take one of {@link Dialect.auth}; it ends the connection. */
   refused(): void
+  /**
+   * Whether the server that is attached now is one of ours; with each server the first word is no. A dialect without
+   * it does not ask.
+   */
+  recognise?(isOurs: boolean): void
   create(path: string, data: Uint8Array, options: CreateOptions): Promise<Created>
   multi(operations: readonly Operation[]): Promise<OperationResult[]>
   sync(path: string): Promise<void>
 }
 
-/** Makes the dialect of one session. */
-export type MakeDialect = (requests: PlainRequests) => Dialect
+/**
+ * Makes the dialect of one session.
+ *
+ * @param bound - the same requests, for the server that is attached when they are called and for no other: what is not
+ * sent when its connection is lost fails, as not sent
+ */
+export type MakeDialect = (requests: PlainRequests, bound: PlainRequests) => Dialect
 
 /** The dialect of our own servers. */
 export class OwnDialect implements Dialect {

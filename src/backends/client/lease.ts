@@ -2,8 +2,7 @@
  * Up to when the servers cannot have ended a session: what a lease of this process may be trusted for.
  *
  * Model     the servers end a session when the leader has heard nothing of it for its time-out T. A proof is an instant
- *           after which the leader has heard of it; the deadline is that instant plus 2/3 T: clocks that differ by a
- *           tenth still leave a fifth of T to stop the work in.
+ *           after which the leader has heard of it; session/lease-rule.ts has the deadline that follows.
  * Answered  on servers that answer a ping only when a majority stands behind the answer (ours: decision 0003), every
  *           answered ping, write and `sync` is a proof, and proves the instant at which it was sent.
  * Proven    on ZooKeeper any server answers a ping alone, and a follower tells its leader of the sessions that it has
@@ -14,9 +13,7 @@
  *           What is proven is the sending of (1). Decision 0007 has the argument, and the cost.
  * Source    Learner.ping, LearnerHandler, SessionTrackerImpl of ZooKeeper 3.8.
  */
-
-/** Part of the session time-out, from a proven instant, for which a lease is good. */
-const LEASE_PART = 2 / 3
+import { trustedUntilMs } from '../../core/session/lease-rule.ts'
 
 /** Part of the session time-out between two pings where an answer is a proof. */
 const ANSWERED_PING_PART = 1 / 3
@@ -58,7 +55,7 @@ export class AnsweredLease implements ClientLease {
   #timeoutMs = 0
 
   get deadlineMs(): number {
-    return this.#provenMs + this.#timeoutMs * LEASE_PART
+    return trustedUntilMs(this.#provenMs, this.#timeoutMs)
   }
 
   want(): void {
@@ -81,6 +78,67 @@ export class AnsweredLease implements ClientLease {
 
   answered(sentMs: number): void {
     if (sentMs > this.#provenMs) this.#provenMs = sentMs
+  }
+}
+
+/** On servers of either kind: as on ZooKeeper, unless the server that is attached now is known to be one of ours. */
+export class RecognisingLease implements ClientLease {
+  readonly #proven: ProvenLease
+  readonly #answered = new AnsweredLease()
+  #isOurs = false
+  /** When the latest request that was answered on this connection was sent. */
+  #latestMs = -Infinity
+
+  constructor(prover: LeaseProver) {
+    this.#proven = new ProvenLease(prover)
+  }
+
+  get pingPart(): number {
+    return this.#present.pingPart
+  }
+
+  get areCallsPings(): boolean {
+    return this.#present.areCallsPings
+  }
+
+  /** What either has proven stays proven. */
+  get deadlineMs(): number {
+    return Math.max(this.#proven.deadlineMs, this.#answered.deadlineMs)
+  }
+
+  want(): void {
+    this.#present.want()
+  }
+
+  attached(sentMs: number, timeoutMs: number, isNew: boolean): void {
+    this.#isOurs = false
+    this.#latestMs = -Infinity
+    for (const lease of [this.#proven, this.#answered]) lease.attached(sentMs, timeoutMs, isNew)
+  }
+
+  detached(): void {
+    this.#isOurs = false
+    for (const lease of [this.#proven, this.#answered]) lease.detached()
+  }
+
+  ponged(sentMs: number): void {
+    this.#latestMs = Math.max(this.#latestMs, sentMs)
+    this.#present.ponged(sentMs)
+  }
+
+  answered(sentMs: number): void {
+    this.#latestMs = Math.max(this.#latestMs, sentMs)
+    this.#present.answered(sentMs)
+  }
+
+  /** The server is one of ours: so it was when it answered what it has answered on this connection. */
+  recognised(): void {
+    this.#isOurs = true
+    this.#answered.answered(this.#latestMs)
+  }
+
+  get #present(): ClientLease {
+    return this.#isOurs ? this.#answered : this.#proven
   }
 }
 
@@ -119,7 +177,7 @@ export class ProvenLease implements ClientLease {
   }
 
   get deadlineMs(): number {
-    return this.#provenMs + this.#timeoutMs * LEASE_PART
+    return trustedUntilMs(this.#provenMs, this.#timeoutMs)
   }
 
   want(): void {

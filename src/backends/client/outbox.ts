@@ -66,19 +66,29 @@ export class ClientOutbox {
     this.#pump()
   }
 
-  /** There is a connection: sends what has waited for it. */
-  open(): void {
+  /**
+   * There is a connection: sends what has waited for it.
+   *
+   * @param first - goes before all that
+   */
+  open(first: Call | null = null): void {
     this.#isOpen = true
+    if (first !== null) this.#dispatch(first)
     for (const call of this.#calls.takeWaiting()) this.#backlog.push(call)
     this.#pump()
   }
 
-  /** The connection is lost: what was in flight fails, what waited for room waits for the next connection. */
+  /**
+   * The connection is lost: what was in flight fails, and what is bound to it. What else waited for room waits for the
+   * next connection.
+   */
   close(failure: CallFailure): void {
     this.#isOpen = false
     this.#inFlight = 0
     this.#calls.failInFlight(failure)
-    this.#calls.putBack(this.#backlog.takeAll())
+    const backlog = this.#backlog.takeAll()
+    for (const call of backlog) if (call.isBound) call.fail(failure, false)
+    this.#calls.putBack(backlog.filter((call) => !call.isBound))
   }
 
   /** Fails everything. */

@@ -9,15 +9,18 @@
  *           while no event waits, a reply resolves its promise directly.
  * Lease     the servers end a session when they have heard nothing for its time-out T, counted from when they
  *           *received* something, which is not before we sent it. What proves that they have is in lease.ts.
- * Expiry    after 4/3 T without an answer the session is given up here for good, whatever the network does.
- * Source    ClientCnxn.java of ZooKeeper 3.8; ZOOKEEPER-4508 (local expiry).
+ *           Without one for too long the session is given up here (core/session/lease-rule.ts).
+ * Source    ClientCnxn.java of ZooKeeper 3.8.
  */
 import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
 import type { Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
 import { Deadline, abortedError, deferred, whenAborted } from '../../core/async.ts'
 import { CLOSED, CallQueue, EXPIRED, FULL } from '../../core/session/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
+import { untilConfirmed } from '../../core/session/closing.ts'
 import { EventQueue } from '../../core/session/event-queue.ts'
+import { givenUpAtMs } from '../../core/session/lease-rule.ts'
+import { SessionStates } from '../../core/session/states.ts'
 import type { Dialer } from './channel.ts'
 import { ClientAttempts } from './attempts.ts'
 import { Call, createCall, multiOperation, oversizeOf } from './calls.ts'
@@ -28,9 +31,8 @@ import { ClientIdentity } from './identity.ts'
 import { ClientIntroductions } from './introductions.ts'
 import type { ClientSessionOptions } from './options.ts'
 import { ClientOutbox } from './outbox.ts'
-import { ClientStates } from './states.ts'
 import { ClientWatches } from './watches.ts'
-import { Err, OpCode, WatcherType, Xid } from '../wire/codes.ts'
+import { Err, OWN_SERVER, OpCode, WatcherType, Xid } from '../wire/codes.ts'
 import { OwnDialect } from './dialect.ts'
 import type { Dialect, PlainRequests } from './dialect.ts'
 import { ReadWriteSearch } from './read-write-search.ts'
@@ -38,14 +40,8 @@ import { OPEN_ACL } from '../wire/records.ts'
 import type { ConnectResponse, Reply, ReplyBodies, Request, RequestBodies, ServerMessage } from '../wire/records.ts'
 import { Xids } from './xids.ts'
 
-/** Part of the session time-out, from the sending of the last answered request, after which the session is given up. */
-const EXPIRY_PART = 4 / 3
-
 /** Shortest time that a server has to answer a ConnectRequest, in milliseconds. */
 const ATTEMPT_MS_MIN = 100
-
-/** Longest wait for the answer to closeSession, in milliseconds. */
-const CLOSE_WAIT_MS = 2_000
 
 /**
  * Opens a new session: asks each server once, until one answers.
@@ -79,13 +75,13 @@ class ClientSession implements Session, ConnectionOwner {
   readonly #opened = deferred<undefined>()
   readonly #calls: ClientOutbox
   readonly #xids = new Xids()
-  readonly #states: ClientStates
+  readonly #states: SessionStates
   readonly #dialect: Dialect
   readonly #introductions: ClientIntroductions
   readonly #search: ReadWriteSearch
   readonly #attempts: ClientAttempts
   readonly #expiry = new Deadline(
-    () => this.#answeredSentMs + this.timeoutMs * EXPIRY_PART,
+    () => givenUpAtMs(this.#answeredSentMs, this.timeoutMs),
     () => {
       this.#expire()
     },
@@ -110,8 +106,9 @@ class ClientSession implements Session, ConnectionOwner {
       this.#drop('another server has a majority')
     })
     this.#queue = new EventQueue(options.onError)
-    this.#states = new ClientStates(this.#queue)
-    this.#dialect = options.dialect?.(this.#plainRequests()) ?? new OwnDialect(this.#plainRequests())
+    this.#states = new SessionStates(this.#queue)
+    const requests = this.#plainRequests(false)
+    this.#dialect = options.dialect?.(requests, this.#plainRequests(true)) ?? new OwnDialect(requests)
     this.#introductions = new ClientIntroductions(options.auth ?? [], this.#dialect)
     this.#watches = new ClientWatches((path) => {
       this.#disarm(path)
@@ -135,7 +132,7 @@ class ClientSession implements Session, ConnectionOwner {
   }
 
   get state(): SessionState {
-    return this.#states.state
+    return this.#states.current
   }
 
   get leaseDeadlineMs(): number {
@@ -239,34 +236,39 @@ class ClientSession implements Session, ConnectionOwner {
     path: string,
     read: (body: ReplyBodies[O], zxid: bigint) => T,
     watch?: Watcher,
-    isUrgent = false,
+    { isUrgent = false, isBound = false } = {},
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const request = { xid: this.#xids.next(), op, body } as Request
-      this.#submit(new Call(request, path, watch, { read, resolve, reject }), isUrgent)
+      this.#submit(new Call(request, path, watch, { read, resolve, reject }, isBound), isUrgent)
     })
   }
 
-  #plainRequests(): PlainRequests {
+  #plainRequests(isBound: boolean): PlainRequests {
     return {
       acl: this.#options.acl ?? OPEN_ACL,
       isAnonymous: (this.#options.auth ?? []).length === 0,
       create: (path, data, options, acl) => {
         const { op, body } = createCall(path, data, options, acl)
-        return this.#call(op, body, path, readCreated)
+        return this.#call(op, body, path, readCreated, undefined, { isBound })
       },
       exists: (path) => this.exists(path),
       set: (path, data, version) => this.set(path, data, version),
       delete: (path, version, named, isUrgent) => {
-        return this.#call(OpCode.delete, { path, version }, named, readNothing, undefined, isUrgent)
+        return this.#call(OpCode.delete, { path, version }, named, readNothing, undefined, { isUrgent, isBound })
       },
       multi: (operations, aclOf) => {
         const body = operations.map((operation) => multiOperation(operation, aclOf(operation)))
         const oversize = oversizeOf(body, this.#options.requestBytesMax ?? Infinity)
         if (oversize !== null) return Promise.reject(oversize)
-        return this.#call(OpCode.multi, body, '', (results, zxid) => readResults(results, operations, zxid, this.id))
+        const read = (results: ReplyBodies[typeof OpCode.multi], zxid: bigint): OperationResult[] => {
+          return readResults(results, operations, zxid, this.id)
+        }
+        return this.#call(OpCode.multi, body, '', read, undefined, { isBound })
       },
-      sync: (path, isUrgent) => this.#call(OpCode.sync, { path }, path, readNothing, undefined, isUrgent),
+      sync: (path, isUrgent) => {
+        return this.#call(OpCode.sync, { path }, path, readNothing, undefined, { isUrgent, isBound })
+      },
       introduce: (auth) => {
         if (this.#phase === 'attached' && this.#connection !== null) this.#introductions.add(this.#connection, auth)
       },
@@ -401,16 +403,28 @@ class ClientSession implements Session, ConnectionOwner {
     if (isNew) this.#answeredSentMs = Math.max(this.#answeredSentMs, connection.connectSentMs)
     this.#dialect.lease.attached(connection.connectSentMs, response.timeOut, isNew && !response.readOnly)
     this.#expiry.start()
+    // First of all: servers that want to know who it is answer nothing before.
+    this.#introductions.begin(connection)
     connection.attached(response.timeOut, response.timeOut * this.#dialect.lease.pingPart, isNew)
     if (response.readOnly) this.#search.start()
-    this.#introductions.begin(connection)
     // ClientCnxn's order: watches first, so that what fires is told before any answer to what waited.
     for (const body of this.#watches.toRearm()) {
       connection.send({ xid: Xid.setWatches, op: OpCode.setWatches, body }, false)
     }
     if (this.#introductions.areDone) this.#open()
     if (!opening) this.#states.set({ status: 'connected' })
-    this.#calls.open()
+    this.#calls.open(this.#dialect.recognise === undefined ? null : this.#recognition())
+  }
+
+  /** The question whether the server is one of ours; whatever else it answers than that it is, it is none. */
+  #recognition(): Call {
+    const body = { path: OWN_SERVER, watch: false }
+    const resolve = (stat: Stat | null): void => {
+      this.#dialect.recognise?.(stat !== null)
+      this.#connection?.pingAfter(this.timeoutMs * this.#dialect.lease.pingPart)
+    }
+    const end = { read: readStat, resolve, reject: readNothing }
+    return new Call({ xid: this.#xids.next(), op: OpCode.exists, body }, OWN_SERVER, undefined, end)
   }
 
   #onLost(reason: string): void {
@@ -423,6 +437,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#attempts.lost()
     if (this.#phase === 'attached') {
       this.#phase = 'detached'
+      this.#dialect.recognise?.(false)
       this.#calls.close({ code: 'CONNECTION_LOSS', message: `lost connection: ${reason}`, outcome: 'not-sent' })
       this.#dialect.lease.detached()
       this.#states.set({ status: 'suspended', deadlineMs: this.#dialect.lease.deadlineMs })
@@ -472,17 +487,10 @@ class ClientSession implements Session, ConnectionOwner {
   /** Resolves when the server has answered, when the connection is lost, or when it took too long. */
   async #tellClose(connection: Connection): Promise<void> {
     const { promise, resolve } = deferred<undefined>()
-    const sentMs = performance.now()
-    const end = (): void => {
-      resolve(undefined)
-    }
-    const limit = new Deadline(() => sentMs + CLOSE_WAIT_MS, end)
     const xid = this.#xids.next()
-    this.#closing = { xid, end }
-    limit.start()
+    this.#closing = { xid, end: () => resolve(undefined) }
     connection.send({ xid, op: OpCode.closeSession, body: null }, false)
-    await promise
-    limit.stop()
+    await untilConfirmed(promise)
   }
 }
 

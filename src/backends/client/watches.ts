@@ -8,6 +8,8 @@
  * Source    ZKWatchManager.java, ClientCnxn.java (SetWatches) of ZooKeeper 3.8.
  */
 import type { WatchEvent, Watcher } from '../../core/backend.ts'
+import { wakes } from '../../core/session/wakes.ts'
+import type { WatchedRead } from '../../core/session/wakes.ts'
 import { EventType } from '../wire/codes.ts'
 import type { SetWatchesRequest } from '../wire/records.ts'
 
@@ -32,17 +34,18 @@ type Table = Map<string, Entry[]>
 /** The longest message of watches to arm again, in characters of their paths. */
 export const SET_WATCHES_CHARS_MAX = 128 * 1024
 
-/** What an event of the server means, and whom it concerns. */
-interface Delivery {
-  readonly type: WatchEvent['type']
-  readonly tables: readonly WatchTable[]
-}
+/** The reads whose watches stand in each table. */
+const READS_OF: Readonly<Record<WatchTable, readonly WatchedRead[]>> = Object.freeze({
+  data: ['get', 'exists'],
+  exist: ['exists'],
+  child: ['children'],
+})
 
-const DELIVERY: ReadonlyMap<number, Delivery> = new Map<number, Delivery>([
-  [EventType.nodeCreated, { type: 'created', tables: ['data', 'exist'] }],
-  [EventType.nodeDataChanged, { type: 'changed', tables: ['data', 'exist'] }],
-  [EventType.nodeDeleted, { type: 'deleted', tables: ['data', 'exist', 'child'] }],
-  [EventType.nodeChildrenChanged, { type: 'children', tables: ['child'] }],
+const TYPES: ReadonlyMap<number, WatchEvent['type']> = new Map([
+  [EventType.nodeCreated, 'created'],
+  [EventType.nodeDataChanged, 'changed'],
+  [EventType.nodeDeleted, 'deleted'],
+  [EventType.nodeChildrenChanged, 'children'],
 ])
 
 /** The watches of one session; see the head of this file. */
@@ -116,10 +119,10 @@ export class ClientWatches {
    * @param call - calls one callback and sees to what it throws
    */
   fire(eventType: number, path: string, call: (callback: () => unknown) => void): void {
-    const delivery = DELIVERY.get(eventType)
-    if (delivery === undefined) return
-    const event: WatchEvent = { type: delivery.type, path }
-    const entries = delivery.tables.flatMap((table) => this.#take(table, path))
+    const type = TYPES.get(eventType)
+    if (type === undefined) return
+    const event: WatchEvent = { type, path }
+    const entries = tablesOf(type).flatMap((table) => this.#take(table, path))
     this.#firing = entries
     for (const entry of entries) {
       // A callback that ran before it may have unwatched it.
@@ -202,4 +205,9 @@ export class ClientWatches {
   #waits(path: string): boolean {
     return Object.values(this.#tables).some((table) => table.has(path))
   }
+}
+
+/** The tables in which a change may wake somebody. */
+function tablesOf(change: WatchEvent['type']): WatchTable[] {
+  return (['data', 'exist', 'child'] as const).filter((table) => READS_OF[table].some((read) => wakes(change, read)))
 }

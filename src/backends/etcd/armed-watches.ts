@@ -8,11 +8,10 @@
 import type { WatchEvent, Watcher } from '../../core/backend.ts'
 import { Deadline, deferred } from '../../core/async.ts'
 import { parentOf } from '../../core/path.ts'
+import { wakes } from '../../core/session/wakes.ts'
+import type { WatchedRead } from '../../core/session/wakes.ts'
 import type { Answer, ReadPlan } from './read-plan.ts'
 import type { Change } from './watch-hub.ts'
-
-/** The read that a watch rides on. */
-export type WatchKind = 'exists' | 'get' | 'children'
 
 /** What a read shows of a node, as far as watches on it are concerned. */
 export interface Glimpse {
@@ -37,18 +36,11 @@ export interface Difference {
   readonly glimpse: Glimpse
 }
 
-/** What fires each kind of watch. */
-const FIRED_BY: Readonly<Record<WatchKind, readonly WatchEvent['type'][]>> = Object.freeze({
-  exists: ['created', 'changed', 'deleted'],
-  get: ['changed', 'deleted'],
-  children: ['children', 'deleted'],
-})
-
 const NOTHING: Glimpse = Object.freeze({ created: 0n, modified: 0n, counted: 0n, numChildren: 0 })
 
 /** One watch. */
 export class ArmedWatch {
-  readonly kind: WatchKind
+  readonly kind: WatchedRead
   readonly path: string
   readonly callback: Watcher
   /** `reading` until the read that arms it is answered, `firing` until the callback has run. */
@@ -62,7 +54,7 @@ export class ArmedWatch {
   readonly waiting = new Set<() => void>()
 
   /** Makes a watch that rides on a read without an answer. */
-  constructor(kind: WatchKind, path: string, callback: Watcher) {
+  constructor(kind: WatchedRead, path: string, callback: Watcher) {
     this.kind = kind
     this.path = path
     this.callback = callback
@@ -217,7 +209,7 @@ export class ArmedWatches {
 
   #onChange(revision: bigint, type: WatchEvent['type'], path: string): void {
     for (const watch of [...(this.#byPath.get(path) ?? [])]) {
-      if (!FIRED_BY[watch.kind].includes(type)) continue
+      if (!wakes(type, watch.kind)) continue
       if (watch.phase === 'reading') watch.early.push({ revision, type })
       else if (watch.phase === 'armed' && revision > watch.revision) this.#fire(watch, type)
     }

@@ -4,7 +4,8 @@ import type { CallFailure } from '../../core/session/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import type { ErrorCode } from '../../core/errors.ts'
 import { refusal } from '../../core/refusal.ts'
-import type { ArmedWatch, ArmedWatches, Glimpse, WatchKind } from './armed-watches.ts'
+import type { WatchedRead } from '../../core/session/wakes.ts'
+import type { ArmedWatch, ArmedWatches, Glimpse } from './armed-watches.ts'
 import { Status } from './grpc.ts'
 import type { RpcError } from './io/channel.ts'
 import { statOf } from './node-value.ts'
@@ -39,11 +40,11 @@ export class ReadCall {
   readonly watch: ArmedWatch | null
   /** A read changes nothing, so its outcome is never unknown. */
   isSent = false
-  readonly #kind: WatchKind | 'sync'
+  readonly #kind: WatchedRead | 'sync'
   readonly #end: CallEnd
 
   /** Makes a call that was not sent yet. */
-  constructor(kind: WatchKind | 'sync', path: string, watch: ArmedWatch | null, end: CallEnd) {
+  constructor(kind: WatchedRead | 'sync', path: string, watch: ArmedWatch | null, end: CallEnd) {
     this.path = path
     this.watch = watch
     this.#kind = kind

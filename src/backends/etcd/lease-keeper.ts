@@ -12,6 +12,7 @@
  */
 import { Deadline } from '../../core/async.ts'
 import { fullJitterMs } from '../../core/retry.ts'
+import { givenUpAtMs } from '../../core/session/lease-rule.ts'
 import type { Channel } from './io/channel.ts'
 import type { Keys } from './keys.ts'
 import { Methods } from './messages.ts'
@@ -44,9 +45,6 @@ const BEAT_PART = 1 / 3
 const ANSWER_PART = 1 / 5
 const ANSWER_MS_MIN = 500
 
-/** The session is given up when no keep-alive was answered for this part of the time-out. */
-const EXPIRY_PART = 4 / 3
-
 /** The pause between rounds is at most this part of the time-out. */
 const PAUSE_PART = 1 / 8
 
@@ -75,7 +73,7 @@ export class LeaseKeeper {
     this.#answeredSentMs = lease.sentMs
     this.#nextBeatMs = lease.sentMs + lease.timeoutMs * BEAT_PART
     this.#beats = new Deadline(() => this.#nextBeatMs, () => void this.#beat())
-    this.#expiry = new Deadline(() => this.#answeredSentMs + lease.timeoutMs * EXPIRY_PART, () => this.#gone())
+    this.#expiry = new Deadline(() => givenUpAtMs(this.#answeredSentMs, lease.timeoutMs), () => this.#gone())
   }
 
   /** The member that answers, as far as is known. */

@@ -6,19 +6,20 @@
  * Watches   the reply of a read is held until the stream has delivered what it shows to the watches (watch-check.ts).
  * Outcome   a write whose request has left and whose answer did not come is `unknown`, and never sent again. Reads,
  *           and what has not left, wait for the next member.
- * Lease     good for two thirds of the time-out behind the sending of the last answered keep-alive: clocks that differ
- *           by a tenth leave time to stop the work in.
+ * Lease     an answered keep-alive proves that the session lived when it was sent (lease-keeper.ts).
  */
 import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
 import type { Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
 import { Deadline } from '../../core/async.ts'
 import { CALLS_MAX, CLOSED, EXPIRED, FULL, WAITED } from '../../core/session/call-queue.ts'
 import type { CallFailure } from '../../core/session/call-queue.ts'
+import { CLOSE_MS_MAX } from '../../core/session/closing.ts'
 import { EventQueue } from '../../core/session/event-queue.ts'
-import { Listeners } from '../../core/session/listeners.ts'
+import { trustedUntilMs } from '../../core/session/lease-rule.ts'
+import { SessionStates } from '../../core/session/states.ts'
+import type { WatchedRead } from '../../core/session/wakes.ts'
 import { Fifo } from '../../core/fifo.ts'
 import { ArmedWatch, ArmedWatches } from './armed-watches.ts'
-import type { WatchKind } from './armed-watches.ts'
 import { ReadCall, WriteCall, failure, lostAnswer } from './calls.ts'
 import type { Call } from './calls.ts'
 import { Status } from './grpc.ts'
@@ -52,18 +53,12 @@ export interface SessionOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** Part of the time-out for which a lease is good. */
-const LEASE_PART = 2 / 3
-
 /** A request waits for its answer no longer than this part of the time-out. */
 const REQUEST_PART = 2 / 3
 
 /** Operations of one transaction that are for reads; the others are for what watches wait for. */
 const READ_OPS_MAX = 64
 const OPS_A_READ = 3
-
-/** Longest wait for the end of a session to be confirmed, in milliseconds. */
-const CLOSE_WAIT_MS = 2_000
 
 /** A session; see the head of this file. */
 export class EtcdSession implements Session, HubListener, LeaseOwner {
@@ -76,13 +71,12 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   readonly #check: WatchCheck
   readonly #keeper: LeaseKeeper
   readonly #writer: Writer
-  readonly #listeners: Listeners<SessionState>
+  readonly #states: SessionStates
   /** Called, and not yet sent. */
   readonly #waiting = new Fifo<Call>()
   /** What is being done, or was not done because no member was in touch; it comes before those that wait. */
   #current: Call[] = []
   #isPumping = false
-  #state: SessionState = { status: 'connected' }
   #suspendedAtMs = 0
   #closing: Promise<void> | null = null
   readonly #overdue = new Deadline(() => this.#overdueMs(), () => this.#failOverdue())
@@ -95,7 +89,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     this.#callTimeoutMs = options.callTimeoutMs
     const queue = new EventQueue(options.onError)
     this.#queue = queue
-    this.#listeners = new Listeners(queue, 'onState')
+    this.#states = new SessionStates(queue)
     this.#watches = new ArmedWatches((task) => queue.push(task), (callback) => queue.call(callback))
     this.#keeper = new LeaseKeeper(shared.channel, shared.keys, lease, this)
     const keeper = this.#keeper
@@ -107,7 +101,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
       now: () => this.#now(),
       mark: () => this.#mark(),
     })
-    const isOver = (): boolean => this.#isOver
+    const isOver = (): boolean => this.#states.isOver
     this.#writer = new Writer(shared.keys, shared.hints, shared.turns, {
       id: lease.id,
       get isOver() {
@@ -118,11 +112,11 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   }
 
   get state(): SessionState {
-    return this.#state
+    return this.#states.current
   }
 
   get leaseDeadlineMs(): number {
-    return this.#isOver ? -Infinity : this.#keeper.answeredSentMs + this.timeoutMs * LEASE_PART
+    return this.#states.isOver ? -Infinity : trustedUntilMs(this.#keeper.answeredSentMs, this.timeoutMs)
   }
 
   /** Begins to keep it alive. */
@@ -131,7 +125,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   }
 
   onState(listener: (state: SessionState) => void): () => void {
-    return this.#listeners.add(listener)
+    return this.#states.listen(listener)
   }
 
   async create(path: string, data: Uint8Array, { mode, ttlMs }: CreateOptions): Promise<Created> {
@@ -185,7 +179,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   }
 
   onGap(): void {
-    if (this.#state.status === 'connected') void this.#check.missed()
+    if (this.#states.current.status === 'connected') void this.#check.missed()
   }
 
   onBroken(): void {
@@ -197,32 +191,28 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   }
 
   onAlive(): void {
-    if (this.#isOver) return
+    if (this.#states.isOver) return
     this.#shared.hub.hurry(this.#keeper.endpoint)
-    if (this.#state.status === 'suspended') {
+    if (this.#states.current.status === 'suspended') {
       this.#overdue.stop()
-      this.#setState({ status: 'connected' })
+      this.#states.set({ status: 'connected' })
     }
     void this.#pump()
     void this.#check.alive()
   }
 
   onLost(): void {
-    if (this.#state.status !== 'connected') return
+    if (this.#states.current.status !== 'connected') return
     this.#suspendedAtMs = performance.now()
-    this.#setState({ status: 'suspended', deadlineMs: this.leaseDeadlineMs })
+    this.#states.set({ status: 'suspended', deadlineMs: this.leaseDeadlineMs })
     if (this.#callTimeoutMs !== Infinity) this.#overdue.start()
   }
 
   onGone(): void {
-    if (!this.#isOver) this.#finish({ status: 'expired' }, EXPIRED)
+    if (!this.#states.isOver) this.#finish({ status: 'expired' }, EXPIRED)
   }
 
-  get #isOver(): boolean {
-    return this.#state.status === 'expired' || this.#state.status === 'closed'
-  }
-
-  #read<T>(kind: WatchKind | 'sync', path: string, watch?: Watcher): Promise<T> {
+  #read<T>(kind: WatchedRead | 'sync', path: string, watch?: Watcher): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const armed = watch === undefined || kind === 'sync' ? null : new ArmedWatch(kind, path, watch)
       this.#submit(new ReadCall(kind, path, armed, { resolve, reject }))
@@ -236,14 +226,14 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   }
 
   #submit(call: Call): void {
-    if (this.#isOver) {
-      call.fail(this.#state.status === 'closed' ? CLOSED : EXPIRED)
+    if (this.#states.isOver) {
+      call.fail(this.#states.current.status === 'closed' ? CLOSED : EXPIRED)
     } else if (this.#current.length + this.#waiting.length >= CALLS_MAX) {
       call.fail(FULL)
     } else {
       if (call instanceof ReadCall && call.watch !== null) this.#watches.reading(call.watch)
       this.#waiting.push(call)
-      if (this.#state.status === 'connected') void this.#pump()
+      if (this.#states.current.status === 'connected') void this.#pump()
       else if (this.#callTimeoutMs !== Infinity) this.#overdue.start()
     }
   }
@@ -253,7 +243,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     this.#isPumping = true
     // What is called in one turn goes together.
     await Promise.resolve()
-    while (this.#state.status === 'connected' && this.#take()) {
+    while (this.#states.current.status === 'connected' && this.#take()) {
       const [first] = this.#current
       const endpoint = this.#keeper.endpoint
       try {
@@ -265,7 +255,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
       }
     }
     this.#isPumping = false
-    if (this.#state.status === 'suspended' && this.#callTimeoutMs !== Infinity) this.#overdue.start()
+    if (this.#states.current.status === 'suspended' && this.#callTimeoutMs !== Infinity) this.#overdue.start()
   }
 
   /** Takes the next write, or the next reads, unless there is something to be done again. */
@@ -321,7 +311,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
 
   async #send(request: TxnRequest, writes: boolean): Promise<TxnResponse> {
     // The caller was told that this was not sent.
-    if (this.#isOver) throw new SessionGone()
+    if (this.#states.isOver) throw new SessionGone()
     const [call] = this.#current
     if (writes && call instanceof WriteCall) call.isSent = true
     const waitMs = Math.min(this.#shared.requestTimeoutMs, this.timeoutMs * REQUEST_PART)
@@ -339,7 +329,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
 
   /** What could not be done: refused for good, to be done at another member, or of unknown outcome. */
   #onFailure(error: unknown, endpoint: number): void {
-    if (this.#isOver) {
+    if (this.#states.isOver) {
       this.#current = []
     } else if (error instanceof SessionGone || isLeaseGone(error)) {
       this.#keeper.stop()
@@ -377,7 +367,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   }
 
   #failOverdue(): void {
-    if (this.#state.status !== 'suspended') return
+    if (this.#states.current.status !== 'suspended') return
     while (this.#overdueMs() <= performance.now()) {
       // One that may still be answered is not overdue: it has a deadline of its own.
       if (this.#isPumping) return
@@ -392,7 +382,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     this.#keeper.stop()
     this.#overdue.stop()
     this.#watches.clear()
-    this.#setState(state)
+    this.#states.set(state)
     const calls = [...this.#current, ...this.#waiting.takeAll()]
     this.#current = []
     for (const call of calls) call.fail(reason)
@@ -400,7 +390,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   }
 
   async #close(): Promise<void> {
-    if (this.#isOver) return
+    if (this.#states.isOver) return
     this.#finish({ status: 'closed' }, CLOSED)
     await this.#revoke()
   }
@@ -408,7 +398,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   /** Tells each member in turn until one confirms, for a limited time. The lease ends by itself if none does. */
   async #revoke(): Promise<void> {
     const { channel } = this.#shared
-    const endMs = performance.now() + Math.min(CLOSE_WAIT_MS, this.timeoutMs)
+    const endMs = performance.now() + Math.min(CLOSE_MS_MAX, this.timeoutMs)
     for (let i = 0; i < channel.endpointCount; i++) {
       const leftMs = endMs - performance.now()
       if (leftMs <= 0) return
@@ -419,11 +409,6 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
         if (error instanceof RpcError && error.failure === 'refused') return
       }
     }
-  }
-
-  #setState(state: SessionState): void {
-    this.#state = Object.freeze(state)
-    this.#listeners.tell(state)
   }
 }
 

@@ -1,9 +1,5 @@
-/** The times of a session, most of them as parts of its time-out. */
+/** The times of a session that are Redis' own, most of them as parts of its time-out. */
 
-/** Part of the session time-out, from the sending of the last answered renewal, for which a lease is good. */
-export const LEASE_PART = 2 / 3
-/** Part of the session time-out, likewise, after which the session is given up. */
-export const EXPIRY_PART = 4 / 3
 /** Part of the session time-out between two renewals. */
 export const RENEWAL_PART = 1 / 4
 /** Part of the session time-out after which a server that answers nothing is left. */
@@ -13,5 +9,3 @@ export const ATTEMPT_PART = 1 / 3
 export const ATTEMPT_MS_MIN = 100
 /** Largest pause between two attempts to reconnect, in milliseconds. */
 export const PAUSE_MS_MAX = 1_000
-/** Longest wait for the answer to a close, in milliseconds. */
-export const CLOSE_MS_MAX = 2_000

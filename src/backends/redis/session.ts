@@ -8,9 +8,7 @@
  *           up to there; that is shown to the watches before the reply is settled, so no reply shows what a watch was
  *           not told of. Where something is missing, every later reply is held until all that is watched was read
  *           again.
- * Lease     as with ZooKeeper (client/session.ts): up to the time-out T after the sending of an answered
- *           write, tick or sync the session lives; the lease deadline takes 2/3 T, and after 4/3 T the session is
- *           given up here.
+ * Lease     an answered write, tick or sync proves that the session lived when it was sent (session/lease-rule.ts).
  */
 import type { Children, Created, CreateOptions, NodeData, Operation, OperationResult } from '../../core/backend.ts'
 import type { OpenOptions, Session, SessionState, Stat, Watcher } from '../../core/backend.ts'
@@ -18,7 +16,11 @@ import { Deadline } from '../../core/async.ts'
 import { CLOSED, CallQueue, EXPIRED, FULL } from '../../core/session/call-queue.ts'
 import type { CallFailure } from '../../core/session/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
+import { untilConfirmed } from '../../core/session/closing.ts'
 import { EventQueue } from '../../core/session/event-queue.ts'
+import { givenUpAtMs, trustedUntilMs } from '../../core/session/lease-rule.ts'
+import { SessionStates } from '../../core/session/states.ts'
+import type { WatchedRead } from '../../core/session/wakes.ts'
 import { fullJitterMs } from '../../core/retry.ts'
 import { UNREADABLE, failCall, ownCall } from './calls.ts'
 import type { Call } from './calls.ts'
@@ -35,10 +37,8 @@ import { operationArguments } from './requests.ts'
 import { SCRIPTS } from './io/script.ts'
 import type { ScriptName } from './io/script.ts'
 import { ServerError } from './server-error.ts'
-import { SessionStates } from './session-states.ts'
-import { ATTEMPT_MS_MIN, ATTEMPT_PART, CLOSE_MS_MAX, EXPIRY_PART, LEASE_PART } from './session-times.ts'
-import { PAUSE_MS_MAX, RENEWAL_PART, SILENCE_PART } from './session-times.ts'
-import type { ReadKind, Watch } from './watches.ts'
+import { ATTEMPT_MS_MIN, ATTEMPT_PART, PAUSE_MS_MAX, RENEWAL_PART, SILENCE_PART } from './session-times.ts'
+import type { Watch } from './watches.ts'
 
 /** What a new session begins with. */
 export interface Birth {
@@ -118,7 +118,7 @@ export class RedisSession implements Session {
     this.#silence = new Deadline(() => this.#heardMs + timeoutMs * SILENCE_PART, () => {
       this.#drop('the server does not answer')
     })
-    this.#expiry = new Deadline(() => this.#answeredSentMs + timeoutMs * EXPIRY_PART, () => {
+    this.#expiry = new Deadline(() => givenUpAtMs(this.#answeredSentMs, timeoutMs), () => {
       this.#expire()
     })
     this.#expiry.start()
@@ -135,7 +135,7 @@ export class RedisSession implements Session {
   }
 
   get leaseDeadlineMs(): number {
-    return this.#isOver ? -Infinity : this.#answeredSentMs + this.timeoutMs * LEASE_PART
+    return this.#isOver ? -Infinity : trustedUntilMs(this.#answeredSentMs, this.timeoutMs)
   }
 
   onState(listener: (state: SessionState) => void): () => void {
@@ -195,7 +195,7 @@ export class RedisSession implements Session {
     return this.#call('write', path, args, ({ payload }) => resultsOf(payload, operations, isMulti))
   }
 
-  #read<T>(kind: ReadKind, path: string, callback: Watcher | undefined, read: (reply: Reply) => T): Promise<T> {
+  #read<T>(kind: WatchedRead, path: string, callback: Watcher | undefined, read: (reply: Reply) => T): Promise<T> {
     const watch = callback === undefined ? null : { kind, path, callback, seen: null, live: true }
     return this.#call('read', path, [kind, path], read, watch)
   }
@@ -478,11 +478,7 @@ export class RedisSession implements Session {
 
   /** Resolves when the server has answered, when the connection is lost, or when it took too long. */
   async #tellClose(link: Link): Promise<void> {
-    const timer = setTimeout(() => {
-      link.abandon('the close took too long')
-    }, CLOSE_MS_MAX)
-    await link.run(SCRIPTS.end, [this.#hub.now(), this.#sid, '', '']).catch(() => undefined)
-    clearTimeout(timer)
+    await untilConfirmed(link.run(SCRIPTS.end, [this.#hub.now(), this.#sid, '', '']))
     link.close()
   }
 

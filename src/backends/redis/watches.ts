@@ -7,15 +7,14 @@
  *           what its read has seen.
  */
 import type { Stat, WatchEvent, Watcher } from '../../core/backend.ts'
+import { wakes } from '../../core/session/wakes.ts'
+import type { WatchedRead } from '../../core/session/wakes.ts'
 import { comparePositions } from './position.ts'
-import type { Change, Position, Transaction } from './position.ts'
-
-/** The read that a watch rides on. */
-export type ReadKind = 'exists' | 'get' | 'children'
+import type { Position, Transaction } from './position.ts'
 
 /** A watch. */
 export interface Watch {
-  readonly kind: ReadKind
+  readonly kind: WatchedRead
   readonly path: string
   readonly callback: Watcher
   /** The stat that its read answered; null if there was no node. */
@@ -29,12 +28,6 @@ export interface Fired {
   readonly watch: Watch
   readonly event: WatchEvent
 }
-
-const FIRED_BY: Readonly<Record<ReadKind, readonly Change['type'][]>> = Object.freeze({
-  exists: ['created', 'changed', 'deleted'],
-  get: ['changed', 'deleted'],
-  children: ['children', 'deleted'],
-})
 
 /** Transactions kept for reads that are on their way; more make them read again. */
 const RECENT_MAX = 1024
@@ -96,7 +89,7 @@ export class RedisWatches {
       const armed = this.#armed.get(path)
       if (armed === undefined || type === 'ended') continue
       for (const watch of [...armed]) {
-        if (FIRED_BY[watch.kind].includes(type)) fired.push(this.#fire(watch, { type, path }))
+        if (wakes(type, watch.kind)) fired.push(this.#fire(watch, { type, path }))
       }
     }
     return fired
@@ -155,7 +148,7 @@ export class RedisWatches {
     for (const transaction of this.#recent) {
       if (comparePositions(transaction.position, position) <= 0) continue
       for (const { type, path } of transaction.changes) {
-        if (type === 'ended' || path !== watch.path || !FIRED_BY[watch.kind].includes(type)) continue
+        if (type === 'ended' || path !== watch.path || !wakes(type, watch.kind)) continue
         return this.#fire(watch, { type, path })
       }
     }

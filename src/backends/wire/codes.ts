@@ -47,6 +47,13 @@ export const OpCode = {
   error: -1,
 } as const
 
+/**
+ * A path by which a client learns that a server is one of ours: `exists` finds a node there, on ours alone. No server
+ * of ZooKeeper's can have one, since a create refuses the segment; its `exists` looks paths up as they are, and finds
+ * none. A server may answer so only while it keeps what ours promise, its leader included (decision 0014).
+ */
+export const OWN_SERVER = '/zookeeper/./quorate'
+
 /** xids that are not requests of an application. */
 export const Xid = { notification: -1, ping: -2, auth: -4, setWatches: -8 } as const
 

@@ -8,9 +8,9 @@
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { makePath } from '../../core/make-path.ts'
+import { namespaced } from '../../core/session/namespaced.ts'
 import type { Dialer } from '../client/channel.ts'
 import { openClientSession } from '../client/session.ts'
-import { ChrootSession } from './chroot-session.ts'
 import { textOf } from './connection-string.ts'
 import type { Destination } from './connection-string.ts'
 import { ZooKeeperDialect } from './dialect.ts'
@@ -62,7 +62,7 @@ export class ZooKeeperBackend implements Backend {
       acl,
       readOnly,
       requestBytesMax: dataBytesMax + REQUEST_OVERHEAD_BYTES,
-      dialect: (requests) => new ZooKeeperDialect(requests, this.#ownership),
+      dialect: (requests, bound) => new ZooKeeperDialect(requests, bound, this.#ownership),
       onError: options.onError,
       ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
       ...(options.callTimeoutMs === undefined ? {} : { callTimeoutMs: options.callTimeoutMs }),
@@ -74,14 +74,15 @@ export class ZooKeeperBackend implements Backend {
       await session.close()
       throw error
     }
-    return this.#destination.chroot === '/' ? session : new ChrootSession(session, this.#destination.chroot)
+    return namespaced(session, this.#destination.chroot)
   }
 
   /** What is done once, with the first session. */
   async #prepare(session: Session): Promise<void> {
     this.#hasTtl ??= await probeTtl(session)
     if (this.#isChrootMade) return
-    await makePath(session, this.#destination.chroot, 'persistent', undefined)
+    const { chroot } = this.#destination
+    if (chroot !== '/') await makePath(session, chroot, 'persistent', undefined)
     this.#isChrootMade = true
   }
 }

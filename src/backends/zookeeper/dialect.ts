@@ -5,12 +5,16 @@
  * Sync      a transaction that changes nothing (zookeeper/empty-transaction.ts).
  * Checks    of a creation take more than one request (zookeeper/creation-guard.ts, owned-nodes.ts).
  * Dates     of the creates of a multi are not told, and are read off a node.
+ * Ours      a server of ours, reached in this way, is recognised on each connection; for as long as that lasts all of
+ *           this is left to OwnDialect (decision 0014). A node that it creates is known to be ours to nobody but it,
+ *           so from then on this session owns no node on ZooKeeper.
  */
 import type { Created, CreateOptions, Operation, OperationResult } from '../../core/backend.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { dated } from '../client/calls.ts'
-import { ProvenLease } from '../client/lease.ts'
+import { RecognisingLease } from '../client/lease.ts'
 import { CreationGuard, checksCreation } from './creation-guard.ts'
+import { OwnDialect } from '../client/dialect.ts'
 import type { Dialect, PlainRequests } from '../client/dialect.ts'
 import { NEVER_THERE, committed } from './empty-transaction.ts'
 import type { Acl, AuthRequest } from '../wire/records.ts'
@@ -22,17 +26,21 @@ const IN_FLIGHT_MAX = 128
 
 /** The dialect of ZooKeeper; see the head of this file. */
 export class ZooKeeperDialect implements Dialect {
-  readonly lease: ProvenLease
+  readonly lease: RecognisingLease
   readonly inFlightMax = IN_FLIGHT_MAX
   readonly #requests: PlainRequests
   readonly #owned: OwnedNodes
   readonly #guard: CreationGuard
   readonly #support: OwnershipSupport
+  readonly #own: OwnDialect
+  #isOurs = false
 
-  constructor(requests: PlainRequests, support: OwnershipSupport) {
+  /** @param bound - of MakeDialect */
+  constructor(requests: PlainRequests, bound: PlainRequests, support: OwnershipSupport) {
+    this.#own = new OwnDialect(bound)
     this.#requests = requests
     this.#support = support
-    this.lease = new ProvenLease({
+    this.lease = new RecognisingLease({
       sync: () => requests.sync('/', true),
       commit: () => committed(requests.delete(NEVER_THERE, -1, '/', true)),
     })
@@ -55,7 +63,16 @@ export class ZooKeeperDialect implements Dialect {
     this.#owned.distrust()
   }
 
+  recognise(isOurs: boolean): void {
+    this.#isOurs = isOurs
+    if (isOurs) this.lease.recognised()
+  }
+
   create(path: string, data: Uint8Array, options: CreateOptions): Promise<Created> {
+    if (this.#isOurs) {
+      if (options.owned === true) this.#owned.distrust()
+      return this.#own.create(path, data, options)
+    }
     const create = (): Promise<Created> => {
       return this.#requests.create(path, data, options, this.#owned.aclFor(options.owned === true))
     }
@@ -63,6 +80,11 @@ export class ZooKeeperDialect implements Dialect {
   }
 
   multi(operations: readonly Operation[]): Promise<OperationResult[]> {
+    if (this.#isOurs) {
+      if (operations.some(isOwnedCreate)) this.#owned.distrust()
+      // Over the wire nobody dates the creates of a multi.
+      return this.#withDates(this.#own.multi(operations))
+    }
     const paths = operations.filter(isOwnedCreate).map(({ path }) => path)
     if (paths.length === 0) return this.#checked(operations)
     return this.#owned.creating(paths, () => this.#checked(operations), (results) => {
@@ -71,7 +93,7 @@ export class ZooKeeperDialect implements Dialect {
   }
 
   sync(path: string): Promise<void> {
-    return committed(this.#requests.delete(NEVER_THERE, -1, path))
+    return this.#isOurs ? this.#own.sync(path) : committed(this.#requests.delete(NEVER_THERE, -1, path))
   }
 
   async #checked(operations: readonly Operation[]): Promise<OperationResult[]> {
@@ -89,6 +111,10 @@ export class ZooKeeperDialect implements Dialect {
 
   #dated(operations: readonly Operation[]): Promise<OperationResult[]> {
     const aclOf = (operation: Operation): readonly Acl[] => this.#owned.aclFor(isOwnedCreate(operation))
-    return dated(this.#requests.multi(operations, aclOf), (path) => this.#requests.exists(path))
+    return this.#withDates(this.#requests.multi(operations, aclOf))
+  }
+
+  #withDates(results: Promise<OperationResult[]>): Promise<OperationResult[]> {
+    return dated(results, (path) => this.#requests.exists(path))
   }
 }

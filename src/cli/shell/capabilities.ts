@@ -5,7 +5,7 @@
 import { OpCode } from '../../backends/wire/codes.ts'
 import type { Acl, ClientInfo, ReplyBodies, RequestBodies } from '../../backends/wire/records.ts'
 import type { Stat } from '../../core/backend.ts'
-import { Namespace } from '../../core/session/namespace.ts'
+import { Namespace } from '../../core/session/namespaced.ts'
 import { validatePath, validatePrefix } from '../../core/path.ts'
 import type { PersistentWatchMode, PersistentWatcher, SideRequests } from './side-requests.ts'
 
@@ -48,12 +48,13 @@ export class ZooKeeperOperations {
   /** Creates a node with a list of its own, or of a kind that the contract has not. */
   async create(path: string, data: Uint8Array, { flags, acl, ttlMs }: CreateWithAcl): Promise<string> {
     validatePrefix(path)
-    const body = { path: this.#chroot.resolvePrefix(path), data, acl, flags }
+    const prefix = this.#chroot.resolvePrefix(path)
+    const body = { path: prefix, data, acl, flags }
     const made =
       ttlMs === undefined
-        ? this.#requests.request(OpCode.create2, body, path)
-        : this.#requests.request(OpCode.createTTL, { ...body, ttl: BigInt(ttlMs) }, path)
-    return this.#chroot.strip((await made).path)
+        ? this.#requests.request(OpCode.create2, body, prefix)
+        : this.#requests.request(OpCode.createTTL, { ...body, ttl: BigInt(ttlMs) }, prefix)
+    return this.#chroot.strip((await this.#chroot.seen(made)).path)
   }
 
   /** The ephemeral nodes of this session whose paths begin so. */
@@ -80,14 +81,15 @@ export class ZooKeeperOperations {
   /** Sets a watch that stays. */
   addWatch(path: string, mode: PersistentWatchMode, watcher: PersistentWatcher): Promise<void> {
     validatePath(path)
-    return this.#requests.addWatch(this.#chroot.resolve(path), mode, (event) => {
+    const translated: PersistentWatcher = (event) => {
       watcher({ type: event.type, path: this.#chroot.strip(event.path) })
-    })
+    }
+    return this.#chroot.seen(this.#requests.addWatch(this.#chroot.resolve(path), mode, translated))
   }
 
   /** Removes this session's watches on a node; `type` is a WatcherType of codes.ts. */
   removeWatches(path: string, type: number): Promise<void> {
-    return this.#requests.removeWatches(this.#chroot.resolve(path), type)
+    return this.#chroot.seen(this.#requests.removeWatches(this.#chroot.resolve(path), type))
   }
 
   /** Asks about a node; an error names its path as the client has it. */
@@ -97,6 +99,7 @@ export class ZooKeeperOperations {
     body: (resolved: string) => RequestBodies[O],
   ): Promise<ReplyBodies[O]> {
     validatePath(path)
-    return this.#requests.request(op, body(this.#chroot.resolve(path)), path)
+    const resolved = this.#chroot.resolve(path)
+    return this.#chroot.seen(this.#requests.request(op, body(resolved), resolved))
   }
 }

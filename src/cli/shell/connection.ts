@@ -1,5 +1,5 @@
 /** The shell's connection: a client, and what its engine has besides. */
-import { connect } from '../../core/client.ts'
+import { connect } from '../../core/connect.ts'
 import type { Client, ClientState } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import type { Engine } from '../connect-url.ts'

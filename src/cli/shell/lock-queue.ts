@@ -9,7 +9,7 @@ import { abortable } from '../../core/async.ts'
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { compareSequence, joinPath } from '../../core/path.ts'
-import { contenderOf } from '../../recipes/engine/contender-names.ts'
+import { contenderOf } from '../../recipes/locks/contender-names.ts'
 import { unmarkData } from '../../recipes/engine/marked-data.ts'
 
 /** One who holds a lock or waits for it. */

@@ -10,7 +10,8 @@
  */
 import type { Client } from '../../core/client.ts'
 import { optionNames, refuseUnknown } from '../../core/options.ts'
-import type { ConfigFormatOptions, ConfigState, InvalidValue, PublishOptions } from './config-store.ts'
+import type { ChangeValue, ConfigFormatOptions, ConfigState, InvalidValue } from './config-store.ts'
+import type { PublishOptions, Updated } from './config-store.ts'
 import { ConfigStore } from './config-store.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
 import { frozenCopy } from '../engine/json-values.ts'
@@ -117,6 +118,25 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    */
   publish(value: T, options: PublishOptions = {}): Promise<Written> {
     return this.#store.write('', value, options)
+  }
+
+  /**
+   * Changes the value: reads it from the servers, lets `change` make the next one, and writes that if nobody has
+   * written in between; otherwise all again, after a short random pause. `current` is the new value when this resolves.
+   *
+   * @param change - gets the stored value, or null if there is none (the default does not count), and returns the next
+   * one, or a promise of it. It is called once per attempt, so it should do nothing else; what it throws ends the
+   * update, and nothing is written
+   * @param options - what ends the update
+   * @returns the value that was stored, with version and zxid of the write
+   * @throws CoordinationError `BAD_VERSION` (outcome `rejected`) if others were quicker 30 times; `CONNECTION_LOSS`,
+   * `SESSION_EXPIRED` (`unknown` if it cannot be found out whether the change was made: it is not made again then);
+   * `INVALID_VALUE` (`corrupt`: the stored value; `not-sent`: the next one), `PAYLOAD_TOO_LARGE`; `ABORTED`, `TIMEOUT`,
+   * `CLIENT_CLOSED` (it may have taken effect); what the servers refused
+   * @throws TypeError or RangeError for a wrong argument
+   */
+  update(change: ChangeValue<T>, options: TimedWaitOptions = {}): Promise<Updated<T>> {
+    return this.#store.update('', change, options)
   }
 
   /**

@@ -10,6 +10,8 @@
  * Versions  compare-and-set goes by the version of the value that this process has seen or written last.
  */
 import { assert } from '../../core/assert.ts'
+import { abortable } from '../../core/async.ts'
+import type { NodeData } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { optionNames, refuseUnknown, validateBoolean, validateClient, validateInteger } from '../../core/options.ts'
 import { requireFunction } from '../../core/options.ts'
@@ -25,7 +27,7 @@ import { namedListener } from '../engine/listener.ts'
 import { checkCodec, checkIterate, checkSchema, checkSubscribe } from '../engine/option-checks.ts'
 import type { SchemaIssue, StandardSchema } from '../engine/standard-schema.ts'
 import type { ExpectedVersion, SeenNode, Written } from '../engine/compare-and-set.ts'
-import { removeVersioned, writeVersioned } from '../engine/compare-and-set.ts'
+import { removeVersioned, seenBy, updateVersioned, writeVersioned } from '../engine/compare-and-set.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { WAIT_OPTIONS, Wait, clientClosed } from '../engine/wait.ts'
 
@@ -51,6 +53,18 @@ export interface PublishOptions extends TimedWaitOptions {
   readonly ifVersion?: number | null
   /** Write whatever is there. */
   readonly force?: boolean
+}
+
+/**
+ * Makes the next value of the one that is stored, or of null if there is none. It may be called several times, so it
+ * should do nothing else.
+ */
+export type ChangeValue<T> = (current: T | null) => T | Promise<T>
+
+/** The value that an update has stored. */
+export interface Updated<T> extends Written {
+  /** As every reader sees it. */
+  readonly value: T
 }
 
 /** A value and where it comes from. */
@@ -227,6 +241,34 @@ export class ConfigStore<T> {
     })
   }
 
+  /** Changes a value; see {@link ConfigCenter.update}. */
+  async update(key: string, change: ChangeValue<T>, options: TimedWaitOptions): Promise<Updated<T>> {
+    requireFunction('change', change)
+    refuseUnknown(options, WAIT_OPTIONS, 'update')
+    this.#throwIfClosed()
+    const path = this.pathOf(key)
+    return this.#waiting(path, options, async (signal) => {
+      let next: T | undefined
+      const { version, zxid, czxid } = await updateVersioned(this.#client, path, async (found) => {
+        const value = await abortable(Promise.resolve(change(await this.#valueOf(path, found))), signal)
+        const encoded = await this.#format.encode(value, path)
+        next = encoded.value
+        return encoded.bytes
+      }, signal)
+      const value = next as T
+      this.#remember(key, this.#entry({ value, version, zxid }, czxid))
+      return { value, version, zxid }
+    })
+  }
+
+  /** The value of a node that was read; null if it has none. */
+  async #valueOf(path: string, found: NodeData | null): Promise<T | null> {
+    if (found === null || found.data.length === 0) return null
+    const decoded = await this.#format.decode(found.data)
+    if ('issues' in decoded) throw invalidValue(path, decoded.issues, 'corrupt')
+    return decoded.value
+  }
+
   /** Removes a value; see {@link ConfigTree.remove}. */
   async remove(key: string, options: PublishOptions): Promise<void> {
     checkPublish(options, 'remove')
@@ -310,7 +352,7 @@ export class ConfigStore<T> {
 
   /** Where the engine does not compare creations itself, publishers under one parent would hold each other up. */
   #asSeen(node: SeenNode): ExpectedVersion {
-    return this.#client.capabilities.comparesCreations ? node : node.version
+    return seenBy(this.#client, node)
   }
 
   /** Waits for the first reading if a write was made before it; what that finds is what the write replaces. */

@@ -1,5 +1,5 @@
 /**
- * Versioned writes of persistent nodes: compare-and-set, or force, over lost replies.
+ * Compare-and-set of persistent nodes, once, by force, or as a bounded read-change-write, over lost replies.
  *
  * Lost reply  read back behind a `sync`. With compare-and-set on version v, a node at v+1 with our data is our write
  *             (or one equal to it, which is the same to every reader); at v, nothing happened and the write is safe to
@@ -11,11 +11,13 @@
  *             apart.
  */
 import { assert } from '../../core/assert.ts'
+import { delay } from '../../core/async.ts'
 import type { NodeData, Stat } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { parentOf } from '../../core/path.ts'
 import { refusal } from '../../core/refusal.ts'
+import { fullJitterMs } from '../../core/retry.ts'
 import { CREATE_ATTEMPTS_MAX, checkIdentity, isOutcomeUnknown, readSynced } from './protected-writes.ts'
 
 /** A node as it was seen: of this creation, and with this version. */
@@ -40,6 +42,9 @@ interface WrittenNode extends Written {
   readonly czxid: bigint
 }
 
+/** How often an update is made again while others are quicker. */
+export const UPDATE_ATTEMPTS_MAX = 30
+
 const ANY_VERSION = -1
 const NO_DATA = new Uint8Array()
 
@@ -61,11 +66,56 @@ export async function writeVersioned(
   expected: ExpectedVersion,
   signal: AbortSignal,
 ): Promise<WrittenNode> {
+  return writeUntilKnown(client, { path, data, expected, signal, isEqualOurs: true })
+}
+
+/**
+ * Changes a node's data: reads, lets the caller make the next data, and writes them with compare-and-set; all again if
+ * another was quicker, {@link UPDATE_ATTEMPTS_MAX} times at most, with a random pause in between that grows.
+ *
+ * @param client - through which to read and write
+ * @param path - the node; made with its parents if it is missing
+ * @param change - makes the next data from what is there, null if nothing is; called once per attempt
+ * @param signal - ends the update; a write that was sent already may still take effect
+ * @throws CoordinationError `BAD_VERSION` (outcome `rejected`) if another was quicker each time; `CONNECTION_LOSS` or
+ * `SESSION_EXPIRED` with outcome `unknown` if the answer to a write was lost and the node does not say whether it took
+ * effect: equal data may be those of another who made the same change, so that it is not made again, nor taken for
+ * done; what `change` threw; what the servers refused
+ */
+export async function updateVersioned(
+  client: Client,
+  path: string,
+  change: (found: NodeData | null) => Promise<Uint8Array>,
+  signal: AbortSignal,
+): Promise<WrittenNode> {
+  for (let attempt = 1; ; attempt += 1) {
+    const found = await readSynced(client, path, signal)
+    const data = await change(found)
+    const expected = found === null ? null : seenBy(client, found.stat)
+    try {
+      return await writeUntilKnown(client, { path, data, expected, signal, isEqualOurs: false })
+    } catch (error) {
+      if (!isCoordinationError(error, 'BAD_VERSION') || attempt === UPDATE_ATTEMPTS_MAX) throw error
+    }
+    await delay(fullJitterMs(attempt), signal)
+  }
+}
+
+/**
+ * Names a node as it was seen. Where the engine does not compare creations itself, the version alone: writers under one
+ * parent would hold each other up.
+ */
+export function seenBy(client: Client, { czxid, version }: SeenNode): SeenNode | number {
+  return client.capabilities.comparesCreations ? { czxid, version } : version
+}
+
+async function writeUntilKnown(client: Client, write: Write): Promise<WrittenNode> {
+  const { path, data, expected, signal } = write
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await writeOnce(client, path, data, expected, signal)
     } catch (error) {
-      const done = await afterFailure(client, { path, data, expected, signal }, error)
+      const done = await afterFailure(client, write, error)
       if (done !== null) return done
       if (attempt === CREATE_ATTEMPTS_MAX) throw error
     }
@@ -168,16 +218,18 @@ async function writeOnce(
   return writtenBy((await client.create(path, data, { mode: 'persistent', signal })).stat)
 }
 
-/** A write that failed, as it was asked for. */
-interface Failed {
+/** A write as it was asked for. */
+interface Write {
   readonly path: string
   readonly data: Uint8Array
   readonly expected: ExpectedVersion
   readonly signal: AbortSignal
+  /** Whether equal data at the next version may be taken for this write: for every reader they are the same. */
+  readonly isEqualOurs: boolean
 }
 
 /** What to do after a failed attempt: nothing (it took effect after all), another (null), or throw. */
-async function afterFailure(client: Client, failed: Failed, error: unknown): Promise<WrittenNode | null> {
+async function afterFailure(client: Client, failed: Write, error: unknown): Promise<WrittenNode | null> {
   const { path, expected, signal } = failed
   if (isCoordinationError(error, 'NO_NODE')) {
     await client.makePath(parentOf(path), { mode: 'persistent', signal })
@@ -196,8 +248,8 @@ async function afterFailure(client: Client, failed: Failed, error: unknown): Pro
   return resolveUnknown(client, failed, error)
 }
 
-async function resolveUnknown(client: Client, failed: Failed, error: CoordinationError): Promise<WrittenNode | null> {
-  const { path, data, expected, signal } = failed
+async function resolveUnknown(client: Client, failed: Write, error: CoordinationError): Promise<WrittenNode | null> {
+  const { path, data, expected, signal, isEqualOurs } = failed
   const found = await readBack(client, path, signal, error)
   if (found === null) {
     if (expected === null) return null
@@ -213,8 +265,9 @@ async function resolveUnknown(client: Client, failed: Failed, error: Coordinatio
   if (typeof expected === 'object' && expected !== null && stat.czxid !== expected.czxid) throw error
   const versionIfOurs = expected === null ? 0 : nextVersion(versionOf(expected))
   if (stat.version === versionIfOurs) {
-    if (areOurs) return writtenBy(stat)
-    throw badVersion(path, expected, stat.version)
+    if (!areOurs) throw badVersion(path, expected, stat.version)
+    if (isEqualOurs) return writtenBy(stat)
+    throw error
   }
   if (expected !== null && stat.version === versionOf(expected)) return null
   throw error

@@ -15,7 +15,7 @@ import { Cleanups } from './cleanups.ts'
 import type { OwnedNode } from './protected-writes.ts'
 import { deletion } from './protected-writes.ts'
 import type { LossReason, NodeWatch } from './ownership.ts'
-import { Tenure } from './ownership.ts'
+import { Ownership } from './ownership.ts'
 import { Waits } from './wait.ts'
 
 /**
@@ -72,7 +72,7 @@ export class NodeLease implements Lease {
   readonly acquiredAtMs = performance.now()
   readonly #client: Client
   readonly #node: OwnedNode
-  readonly #tenure: Tenure
+  readonly #ownership: Ownership
   readonly #disown: () => void
   #state: 'holding' | 'releasing' | 'released' = 'holding'
   #releasing: Promise<void> | null = null
@@ -90,27 +90,27 @@ export class NodeLease implements Lease {
     this.#client = client
     this.#node = node
     this.#disown = client.own({ close: () => this.#closeWithClient() })
-    this.#tenure = new Tenure(client, node, watch, (reason) => this.#onLost(reason))
-    this.#tenure.begin(true)
+    this.#ownership = new Ownership(client, node, watch, (reason) => this.#onLost(reason))
+    this.#ownership.begin(true)
   }
 
   get signal(): AbortSignal {
-    return this.#tenure.signal
+    return this.#ownership.signal
   }
 
   get state(): LeaseState {
-    if (this.#tenure.isLost) return 'lost'
+    if (this.#ownership.isLost) return 'lost'
     if (this.#state === 'released') return 'released'
     const isInTouch = this.#client.state.status === 'connected' && performance.now() < this.leaseDeadlineMs
     return isInTouch ? 'held' : 'suspect'
   }
 
   get leaseDeadlineMs(): number {
-    return this.#isHeld ? this.#tenure.deadlineMs : -Infinity
+    return this.#isHeld ? this.#ownership.deadlineMs : -Infinity
   }
 
   throwIfLost(): void {
-    if (this.#isHeld && !this.#tenure.isProven) this.#tenure.lose('deadline-passed')
+    if (this.#isHeld && !this.#ownership.isProven) this.#ownership.lose('deadline-passed')
     if (this.signal.aborted) throw this.signal.reason
     if (this.#state !== 'holding') throw releasedError(this.path)
   }
@@ -125,13 +125,13 @@ export class NodeLease implements Lease {
   }
 
   get #isHeld(): boolean {
-    return this.#state === 'holding' && !this.#tenure.isLost
+    return this.#state === 'holding' && !this.#ownership.isLost
   }
 
   async #release(): Promise<void> {
     if (!this.#isHeld) return
     this.#state = 'releasing'
-    this.#tenure.end()
+    this.#ownership.end()
     if (await Cleanups.of(this.#client).run(deletion(this.#client, this.#node))) this.#state = 'released'
     this.#forget()
   }
@@ -152,7 +152,7 @@ export class NodeLease implements Lease {
     // Before the lock is free: another contender of this client would get it only to lose it.
     const waiting = Waits.of(this.#client).end()
     if (this.#releasing === null) {
-      this.#tenure.lose('client-closed')
+      this.#ownership.lose('client-closed')
       await this.#removeRest()
     } else await this.#releasing
     await waiting
@@ -160,7 +160,7 @@ export class NodeLease implements Lease {
 
   #forget(): void {
     this.#disown()
-    this.#tenure.retire()
+    this.#ownership.retire()
   }
 }
 

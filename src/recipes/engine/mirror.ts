@@ -17,9 +17,9 @@
  * Cost      start: one read a node and one a list; a change: one event and one read; a reconnect: as the start.
  * Source    ZooKeeper Programmer's Guide, "Watches"; Curator TreeCache.
  */
-import type { Stat } from '../../core/backend.ts'
+import type { Children, NodeData, Stat } from '../../core/backend.ts'
 import { abortable, deferred, delay } from '../../core/async.ts'
-import type { Client, ClientState } from '../../core/client.ts'
+import type { Client, ClientState, ReadOptions } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { joinPath, validatePath } from '../../core/path.ts'
 import { Feed } from './feed.ts'
@@ -48,30 +48,93 @@ const READS_IN_FLIGHT_MAX = 256
 /** Pause after a read failed for another reason than a missing node, in milliseconds; up to it, by chance. */
 const RETRY_MS = 500
 
+/**
+ * One thing that the mirror keeps reading, the data of a node or its list of children, and the watch that goes with it.
+ *
+ * A watch counts as armed from when its read is sent: its event may come before the code after the read runs again.
+ */
+class WatchedRead {
+  readonly #client: Client
+  readonly #path: string
+  readonly #onEvent: () => void
+  #isArmed = false
+
+  /**
+   * Makes it; nothing is sent.
+   *
+   * @param path - what is read
+   * @param onEvent - called when the watch has fired: what was read is not sure any more
+   */
+  constructor(client: Client, path: string, onEvent: () => void) {
+    this.#client = client
+    this.#path = path
+    this.#onEvent = onEvent
+  }
+
+  /** Whether a change of what was read would be heard. */
+  get isArmed(): boolean {
+    return this.#isArmed
+  }
+
+  /**
+   * Reads, and arms the watch unless it is armed already.
+   *
+   * @param send - makes the call
+   * @param onFailure - called before this rejects: it has to be read again
+   * @returns null if there is no such node; then nothing is armed
+   */
+  async read<R>(send: (options: ReadOptions) => Promise<R>, onFailure: () => void): Promise<R | null> {
+    const options = this.#isArmed ? {} : { watch: this.#fire }
+    this.#isArmed = true
+    try {
+      return await send(options)
+    } catch (error) {
+      this.disarm()
+      if (isCoordinationError(error, 'NO_NODE')) return null
+      onFailure()
+      throw error
+    }
+  }
+
+  /** Takes the watch back, also that of a read that is on its way. */
+  disarm(): void {
+    this.#client.unwatch(this.#path, this.#fire)
+    this.#isArmed = false
+  }
+
+  /** Notes that the session is over, and the watch with it. */
+  forgetWatch(): void {
+    this.#isArmed = false
+  }
+
+  readonly #fire = (): void => {
+    this.#isArmed = false
+    this.#onEvent()
+  }
+}
+
 /** A node that is mirrored, there or not. */
-interface Place {
+interface Tracked {
   /** Path below the root. */
   readonly key: string
   readonly path: string
   readonly depth: number
-  readonly onData: () => void
-  readonly onNames: () => void
+  readonly data: WatchedRead
+  readonly list: WatchedRead
   node: MirrorNode | null
   names: readonly string[]
-  isDataArmed: boolean
-  areNamesArmed: boolean
 }
 
-/** A mirror; see the head of this file. */
+/** A local copy of nodes that follows the servers. */
 export class Mirror {
   /** Publishes every snapshot. */
   readonly feed: Feed<MirrorSnapshot>
   readonly #client: Client
   readonly #path: string
   readonly #depth: number
-  readonly #places = new Map<string, Place>()
-  readonly #dirtyData = new Set<Place>()
-  readonly #dirtyNames = new Set<Place>()
+  readonly #tracked = new Map<string, Tracked>()
+  readonly #dirtyData = new Set<Tracked>()
+  readonly #dirtyNames = new Set<Tracked>()
   readonly #closing = new AbortController()
   readonly #first = deferred<undefined>()
   readonly #ends: (() => void)[] = []
@@ -99,7 +162,7 @@ export class Mirror {
     this.#isInTouch = client.state.status === 'connected'
     this.feed = new Feed((error) => client.report(error))
     this.#first.promise.catch(() => undefined)
-    this.#place('', path, 0)
+    this.#track('', path, 0)
     this.#ends.push(client.onState((state) => this.#lookAtSession(state)), client.own({ close: () => this.close() }))
     void this.#run()
   }
@@ -132,7 +195,7 @@ export class Mirror {
     if (this.#closing.signal.aborted) return Promise.resolve()
     this.#closing.abort()
     for (const end of this.#ends.splice(0)) end()
-    for (const place of this.#places.values()) this.#disarm(place)
+    for (const tracked of this.#tracked.values()) disarm(tracked)
     this.#first.reject(clientClosed(this.#path))
     this.feed.close()
     this.#wake.resolve(undefined)
@@ -160,8 +223,8 @@ export class Mirror {
       this.#needsSync = false
       reads.push(this.#sync())
     }
-    for (const place of this.#dirtyNames) if (reads.length < READS_IN_FLIGHT_MAX) reads.push(this.#readNames(place))
-    for (const place of this.#dirtyData) if (reads.length < READS_IN_FLIGHT_MAX) reads.push(this.#readData(place))
+    for (const tracked of this.#dirtyNames) if (reads.length < READS_IN_FLIGHT_MAX) reads.push(this.#readNames(tracked))
+    for (const tracked of this.#dirtyData) if (reads.length < READS_IN_FLIGHT_MAX) reads.push(this.#readData(tracked))
     const results = await Promise.allSettled(reads)
     const failed = results.find((result) => result.status === 'rejected')
     if (failed !== undefined) await this.#pause(failed.reason)
@@ -176,42 +239,27 @@ export class Mirror {
     }
   }
 
-  /**
-   * A watch counts as armed from when its read is sent: its event may come before the code behind the read runs again.
-   */
-  async #readData(place: Place): Promise<void> {
-    this.#dirtyData.delete(place)
-    const watch = place.isDataArmed ? {} : { watch: place.onData }
-    place.isDataArmed = true
-    try {
-      const { data, stat } = await this.#client.get(place.path, watch)
-      const { node } = place
-      const isSame = node !== null && node.stat.czxid === stat.czxid && node.stat.mzxid === stat.mzxid
-      if (!isSame) place.node = Object.freeze({ data, stat })
-      this.#markUnwatched(place)
-    } catch (error) {
-      place.isDataArmed = false
-      this.#client.unwatch(place.path, place.onData)
-      if (!isCoordinationError(error, 'NO_NODE')) {
-        this.#dirtyData.add(place)
-        throw error
-      }
-      place.node = null
+  async #readData(tracked: Tracked): Promise<void> {
+    const { path, data } = tracked
+    this.#dirtyData.delete(tracked)
+    const get = (options: ReadOptions): Promise<NodeData> => this.#client.get(path, options)
+    const found = await data.read(get, () => this.#dirtyData.add(tracked))
+    if (found === null) {
+      tracked.node = null
       // Below the root, the parent's list tells when the node is back.
-      if (place.key === '') await this.#awaitRoot(place)
+      if (tracked.key === '') await this.#awaitRoot(tracked)
+      return
     }
+    const { node } = tracked
+    const isSame = node !== null && node.stat.czxid === found.stat.czxid && node.stat.mzxid === found.stat.mzxid
+    if (!isSame) tracked.node = Object.freeze({ data: found.data, stat: found.stat })
+    this.#markUnwatched(tracked)
   }
 
-  async #awaitRoot(root: Place): Promise<void> {
-    root.isDataArmed = true
-    try {
-      const stat = await this.#client.exists(root.path, { watch: root.onData })
-      if (stat !== null) this.#markData(root)
-    } catch (error) {
-      root.isDataArmed = false
-      this.#dirtyData.add(root)
-      throw error
-    }
+  async #awaitRoot(root: Tracked): Promise<void> {
+    const exists = (options: ReadOptions): Promise<Stat | null> => this.#client.exists(root.path, options)
+    const stat = await root.data.read(exists, () => this.#dirtyData.add(root))
+    if (stat !== null) this.#markData(root)
   }
 
   /**
@@ -220,33 +268,23 @@ export class Mirror {
    * is there and a list that is not has the list read again: mostly the node, as it is asked for behind the list, but a
    * client need not settle its calls in that order.
    */
-  async #readNames(place: Place): Promise<void> {
-    this.#dirtyNames.delete(place)
-    const watch = place.areNamesArmed ? {} : { watch: place.onNames }
-    place.areNamesArmed = true
-    try {
-      const { names } = await this.#client.children(place.path, watch)
-      this.#replaceNames(place, names)
-    } catch (error) {
-      place.areNamesArmed = false
-      this.#client.unwatch(place.path, place.onNames)
-      if (!isCoordinationError(error, 'NO_NODE')) {
-        this.#dirtyNames.add(place)
-        throw error
-      }
-      this.#replaceNames(place, [])
-      if (place.isDataArmed && place.node !== null) this.#markNames(place)
-    }
+  async #readNames(tracked: Tracked): Promise<void> {
+    const { path, list, data } = tracked
+    this.#dirtyNames.delete(tracked)
+    const children = (options: ReadOptions): Promise<Children> => this.#client.children(path, options)
+    const found = await list.read(children, () => this.#dirtyNames.add(tracked))
+    this.#replaceNames(tracked, found?.names ?? [])
+    if (found === null && data.isArmed && tracked.node !== null) this.#markNames(tracked)
   }
 
-  #replaceNames(place: Place, names: readonly string[]): void {
+  #replaceNames(parent: Tracked, names: readonly string[]): void {
     const isIncluded = new Set(names)
-    for (const name of place.names) if (!isIncluded.has(name)) this.#remove(keyOf(place, name))
-    place.names = names
+    for (const name of parent.names) if (!isIncluded.has(name)) this.#remove(keyOf(parent, name))
+    parent.names = names
     for (const name of names) {
-      const key = keyOf(place, name)
-      const child = this.#places.get(key)
-      if (child === undefined) this.#place(key, joinPath(place.path, name), place.depth + 1)
+      const key = keyOf(parent, name)
+      const child = this.#tracked.get(key)
+      if (child === undefined) this.#track(key, joinPath(parent.path, name), parent.depth + 1)
       else this.#markUnwatched(child)
     }
   }
@@ -255,54 +293,42 @@ export class Mirror {
    * A child can be missed like this: 1. listed, 2. deleted, 3. its read finds nothing, and so arms nothing, 4. created
    * again, 5. listed again under the name that is known already. So a listed child without a watch is read again.
    */
-  #markUnwatched(place: Place): void {
-    if (!place.isDataArmed) this.#markData(place)
-    if (!place.areNamesArmed) this.#markNames(place)
+  #markUnwatched(tracked: Tracked): void {
+    if (!tracked.data.isArmed) this.#markData(tracked)
+    if (!tracked.list.isArmed) this.#markNames(tracked)
   }
 
-  #place(key: string, path: string, depth: number): void {
-    const onData = (): void => {
-      place.isDataArmed = false
-      this.#markData(place)
-    }
-    const onNames = (): void => {
-      place.areNamesArmed = false
-      this.#markNames(place)
-    }
-    const state = { node: null, names: [], isDataArmed: false, areNamesArmed: false }
-    const place: Place = { key, path, depth, onData, onNames, ...state }
-    this.#places.set(key, place)
-    this.#markData(place)
-    this.#markNames(place)
+  #track(key: string, path: string, depth: number): void {
+    const data = new WatchedRead(this.#client, path, () => this.#markData(tracked))
+    const list = new WatchedRead(this.#client, path, () => this.#markNames(tracked))
+    const tracked: Tracked = { key, path, depth, data, list, node: null, names: [] }
+    this.#tracked.set(key, tracked)
+    this.#markData(tracked)
+    this.#markNames(tracked)
   }
 
-  #markData(place: Place): void {
-    if (this.#places.get(place.key) !== place) return
-    this.#dirtyData.add(place)
+  #markData(tracked: Tracked): void {
+    if (this.#tracked.get(tracked.key) !== tracked) return
+    this.#dirtyData.add(tracked)
     // A root that comes back may come back with children, and its list was not watched while it was away.
-    if (place.key === '' && !place.areNamesArmed) this.#markNames(place)
+    if (tracked.key === '' && !tracked.list.isArmed) this.#markNames(tracked)
     this.#wake.resolve(undefined)
   }
 
-  #markNames(place: Place): void {
-    if (place.depth >= this.#depth || this.#places.get(place.key) !== place) return
-    this.#dirtyNames.add(place)
+  #markNames(tracked: Tracked): void {
+    if (tracked.depth >= this.#depth || this.#tracked.get(tracked.key) !== tracked) return
+    this.#dirtyNames.add(tracked)
     this.#wake.resolve(undefined)
   }
 
   #remove(key: string): void {
-    const place = this.#places.get(key)
-    if (place === undefined) return
-    for (const name of place.names) this.#remove(keyOf(place, name))
-    this.#places.delete(key)
-    this.#dirtyData.delete(place)
-    this.#dirtyNames.delete(place)
-    this.#disarm(place)
-  }
-
-  #disarm(place: Place): void {
-    if (place.isDataArmed) this.#client.unwatch(place.path, place.onData)
-    if (place.areNamesArmed) this.#client.unwatch(place.path, place.onNames)
+    const tracked = this.#tracked.get(key)
+    if (tracked === undefined) return
+    for (const name of tracked.names) this.#remove(keyOf(tracked, name))
+    this.#tracked.delete(key)
+    this.#dirtyData.delete(tracked)
+    this.#dirtyNames.delete(tracked)
+    disarm(tracked)
   }
 
   #publish(): void {
@@ -317,10 +343,10 @@ export class Mirror {
   }
 
   #collect(key: string, nodes: Map<string, MirrorNode>): void {
-    const place = this.#places.get(key)
-    if (place === undefined || place.node === null) return
-    nodes.set(key, place.node)
-    for (const name of place.names) this.#collect(keyOf(place, name), nodes)
+    const tracked = this.#tracked.get(key)
+    if (tracked === undefined || tracked.node === null) return
+    nodes.set(key, tracked.node)
+    for (const name of tracked.names) this.#collect(keyOf(tracked, name), nodes)
   }
 
   #lookAtSession(state: ClientState): void {
@@ -336,11 +362,11 @@ export class Mirror {
   #resync(isNewSession: boolean): void {
     this.#needsSync = true
     this.#isResync = this.snapshot !== undefined
-    for (const place of this.#places.values()) {
+    for (const tracked of this.#tracked.values()) {
       // Watches die with their session.
-      if (isNewSession) place.isDataArmed = place.areNamesArmed = false
-      this.#markData(place)
-      this.#markNames(place)
+      if (isNewSession) for (const read of [tracked.data, tracked.list]) read.forgetWatch()
+      this.#markData(tracked)
+      this.#markNames(tracked)
     }
   }
 
@@ -363,7 +389,12 @@ function untilTurnEnds(): Promise<void> {
   })
 }
 
-function keyOf(parent: Place, name: string): string {
+function disarm({ data, list }: Tracked): void {
+  data.disarm()
+  list.disarm()
+}
+
+function keyOf(parent: Tracked, name: string): string {
   return parent.key === '' ? name : `${parent.key}/${name}`
 }
 

@@ -1,5 +1,5 @@
 /**
- * Tenure: the time for which an ephemeral node of ours can be relied on, as far as this process can know.
+ * Ownership: the time for which an ephemeral node of ours can be relied on, as far as this process can know.
  *
  * Model     begins with a node that the live session owns; lost at the first of: its session is over, the local
  *           deadline passed, somebody deleted the node, the client closed. What is lost never comes back.
@@ -95,8 +95,8 @@ export class NodeWatch {
   }
 }
 
-/** One tenure; see the head of this file. */
-export class Tenure {
+/** The ownership of one node, until it is lost or ended. */
+export class Ownership {
   readonly #client: Client
   readonly #node: OwnedNode
   readonly #watch: NodeWatch
@@ -108,7 +108,7 @@ export class Tenure {
   #lost = false
 
   /**
-   * Makes a tenure; it does nothing before `begin()`.
+   * Makes an ownership; it does nothing before `begin()`.
    *
    * @param client - whose session owns the node
    * @param node - the node

@@ -1,5 +1,5 @@
 /**
- * Guarded writes: they may be repeated when their answer was lost, because their effect can be recognised.
+ * Protected writes: they may be repeated when their answer was lost, because their effect can be recognised.
  *
  * Create    the name holds a UUID of this attempt. A lost answer is looked up in the list of the parent's children: a
  *           node with our UUID is ours if the session that is live now owns it; one of an older session of ours is

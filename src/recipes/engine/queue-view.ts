@@ -11,10 +11,10 @@
  *           that its owner lets go says so, and its followers arm one of their own.
  */
 import { compareSequence } from '../../core/path.ts'
-import type { Client } from '../../core/client.ts'
+import type { Client, ReadOptions } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
-import { contenderOf } from './contender-names.ts'
-import type { Contender } from './contender-names.ts'
+import type { Contender, ContenderNames } from './contender.ts'
+import { reportForeign } from './foreign-names.ts'
 import type { NodeWatch } from './ownership.ts'
 
 /** One who waits in the queue, and is called when there may be news for it. */
@@ -25,12 +25,25 @@ export interface QueueListener {
   reconnected(): void
 }
 
-const viewsOf = new WeakMap<Client, Map<string, QueueView>>()
+type Parse = ContenderNames['parse']
 
-/** A client's view of one queue; see the head of this file. */
+/** The views of each client, by how it reads names, and by path. */
+const viewsOf = new WeakMap<Client, WeakMap<Parse, Map<string, QueueView>>>()
+
+function viewsFor(client: Client, parse: Parse): Map<string, QueueView> {
+  const ofClient = viewsOf.get(client) ?? new WeakMap<Parse, Map<string, QueueView>>()
+  viewsOf.set(client, ofClient)
+  const views = ofClient.get(parse) ?? new Map<string, QueueView>()
+  ofClient.set(parse, views)
+  return views
+}
+
+/** A client's view of one queue. */
 export class QueueView {
+  /** The parent of the contenders. */
+  readonly path: string
   readonly #client: Client
-  readonly #path: string
+  readonly #parse: Parse
   /** Contenders of this client, and the watches on their nodes. */
   readonly #local = new Map<string, NodeWatch>()
   readonly #listeners = new Map<string, Set<QueueListener>>()
@@ -41,30 +54,24 @@ export class QueueView {
   #next: Promise<void> | null = null
   #unlisten: (() => void) | null = null
 
-  private constructor(client: Client, path: string) {
+  private constructor(client: Client, path: string, parse: Parse) {
     this.#client = client
-    this.#path = path
+    this.path = path
+    this.#parse = parse
   }
 
   /** The view of a queue; there is one per client and path for as long as a contender of that client is in it. */
-  static of(client: Client, path: string): QueueView {
-    return viewsOf.get(client)?.get(path) ?? new QueueView(client, path)
+  static of(client: Client, path: string, parse: Parse): QueueView {
+    return viewsFor(client, parse).get(path) ?? new QueueView(client, path, parse)
   }
 
   /**
-   * Takes a contender of a client into its view, until its watch is retired.
+   * Takes a contender of this client in, until its watch is retired.
    *
    * @param name - its node's name
    * @param watch - on its node; armed by its owner
-   * @returns the view
    */
-  static enter(client: Client, path: string, name: string, watch: NodeWatch): QueueView {
-    const view = QueueView.of(client, path)
-    view.#enter(name, watch)
-    return view
-  }
-
-  #enter(name: string, watch: NodeWatch): void {
+  enter(name: string, watch: NodeWatch): void {
     if (this.#local.size === 0) this.#begin()
     this.#local.set(name, watch)
     watch.follow((event) => {
@@ -96,7 +103,7 @@ export class QueueView {
 
   /** A contender was seen to be gone. */
   remove(name: string): void {
-    const contender = contenderOf(name)
+    const contender = this.#parse(name)
     if (contender === null || this.#queue === null) return
     const index = indexIn(this.#queue, contender)
     if (index !== -1) this.#queue.splice(index, 1)
@@ -112,6 +119,22 @@ export class QueueView {
     if (this.#known(contender) === null) await this.#reading?.catch(() => undefined)
     if (this.#known(contender) === null) await this.refresh()
     return this.#known(contender)
+  }
+
+  /**
+   * Reads the list for one caller alone, with its watch; what it shows is the view from then on.
+   *
+   * @param options - the caller's
+   */
+  async read(options: ReadOptions): Promise<readonly Contender[]> {
+    const queue = await readQueue(this.#client, this.path, this.#parse, options)
+    this.#queue = queue
+    return queue
+  }
+
+  /** Notes that the queue may have changed: it is listed again before it is shown. */
+  forget(): void {
+    this.#queue = null
   }
 
   /** Reads the list after this call; those who call before the reading begins share it. */
@@ -136,12 +159,7 @@ export class QueueView {
   }
 
   async #list(): Promise<void> {
-    try {
-      this.#queue = contendersIn((await this.#client.children(this.#path)).names)
-    } catch (error) {
-      if (!isCoordinationError(error, 'NO_NODE')) throw error
-      this.#queue = []
-    }
+    await this.read({})
   }
 
   #known(contender: Contender): readonly Contender[] | null {
@@ -149,8 +167,7 @@ export class QueueView {
   }
 
   #begin(): void {
-    const views = viewsOf.get(this.#client) ?? new Map<string, QueueView>()
-    viewsOf.set(this.#client, views.set(this.#path, this))
+    viewsFor(this.#client, this.#parse).set(this.path, this)
     this.#queue = null
     this.#unlisten = this.#client.onState(({ status }) => {
       if (status !== 'connected') return
@@ -163,7 +180,8 @@ export class QueueView {
     this.#local.delete(name)
     if (this.#local.size > 0) return
     this.#unlisten?.()
-    if (viewsOf.get(this.#client)?.get(this.#path) === this) viewsOf.get(this.#client)?.delete(this.#path)
+    const views = viewsFor(this.#client, this.#parse)
+    if (views.get(this.path) === this) views.delete(this.path)
   }
 
   #ring(name: string): void {
@@ -171,10 +189,31 @@ export class QueueView {
   }
 }
 
-/** The contenders among the names of a parent's children, first come first. */
-export function contendersIn(names: readonly string[]): Contender[] {
-  const found = names.map(contenderOf).filter((contender) => contender !== null)
-  return found.sort((a, b) => compareSequence(a.sequence, b.sequence))
+/**
+ * Reads a queue, first come first. Children that are no contenders are reported, and are not in it.
+ *
+ * @param path - the parent of the contenders; without it the queue is empty
+ * @param parse - reads a child's name
+ */
+export async function readQueue(
+  client: Client,
+  path: string,
+  parse: Parse,
+  options: ReadOptions,
+): Promise<Contender[]> {
+  const contenders: Contender[] = []
+  const foreign: string[] = []
+  try {
+    for (const name of (await client.children(path, options)).names) {
+      const contender = parse(name)
+      if (contender === null) foreign.push(name)
+      else contenders.push(contender)
+    }
+  } catch (error) {
+    if (!isCoordinationError(error, 'NO_NODE')) throw error
+  }
+  if (foreign.length > 0) reportForeign(client, path, foreign)
+  return contenders.sort((a, b) => compareSequence(a.sequence, b.sequence))
 }
 
 /** Where a contender stands in a sorted queue, or -1. */

@@ -10,13 +10,16 @@
 import type { Client } from '../../core/client.ts'
 import { optionNames, refuseUnknown, validateClient } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
-import type { Contender, LockLayout } from '../engine/contender-names.ts'
-import type { AcquireOptions, Admission, ContenderInfo, TryAcquireOptions } from '../engine/contenders.ts'
+import type { AcquireOptions, TryAcquireOptions } from '../engine/acquire-options.ts'
+import type { Admission, AdmissionRule, Contender } from '../engine/contender.ts'
+import type { ContenderInfo } from '../engine/contenders.ts'
 import { Contenders } from '../engine/contenders.ts'
 import type { Lease } from '../engine/lease.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
+import { lockNames } from './contender-names.ts'
+import type { LockLayout } from './contender-names.ts'
 
-const KIND = 'lock'
+const RULE: AdmissionRule = { admit: lowestHolds, hasLine: false }
 
 const LAYOUTS: readonly LockLayout[] = ['curator', 'kazoo']
 
@@ -48,7 +51,7 @@ export class FairLock {
     refuseUnknown(options, OPTIONS, 'FairLock')
     const { layout = 'curator' } = options
     if (!LAYOUTS.includes(layout)) throw new TypeError(`layout must be 'curator' or 'kazoo', got ${textOf(layout)}`)
-    this.#contenders = new Contenders(client, path, KIND, lowestHolds, layout)
+    this.#contenders = new Contenders(client, path, lockNames(layout), RULE)
   }
 
   /** The lock's path. */

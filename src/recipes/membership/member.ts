@@ -28,7 +28,7 @@ import { markData, newMark } from '../engine/marked-data.ts'
 import { claim, isOwn, isPassing, untilFree } from './member-claim.ts'
 import type { Claimant, JoinOptions } from './member-claim.ts'
 import { checkIterate, checkSubscribe } from '../engine/option-checks.ts'
-import { NodeWatch, Tenure } from '../engine/ownership.ts'
+import { NodeWatch, Ownership } from '../engine/ownership.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { WAIT_OPTIONS, Wait, Waits, clientClosed, sessionOver } from '../engine/wait.ts'
 
@@ -96,7 +96,7 @@ export class Member<T> implements AsyncDisposable {
   /** The revision that the node holds. */
   #stored = NOTHING_STORED
   #version = 0
-  #tenure: Tenure | null = null
+  #ownership: Ownership | null = null
   #node: OwnedNode | null = null
   #registrations = 0
   /** Whether a claim is on its way or failed, so that there may be a node of ours that is not known here. */
@@ -167,8 +167,8 @@ export class Member<T> implements AsyncDisposable {
   get state(): MemberState {
     if (this.#end !== null) return this.#end
     if (this.#ending.signal.aborted) return 'suspect'
-    if (this.#tenure === null || this.#tenure.signal.aborted) return 'rejoining'
-    return this.#client.state.status === 'connected' && this.#tenure.isProven ? 'joined' : 'suspect'
+    if (this.#ownership === null || this.#ownership.signal.aborted) return 'rejoining'
+    return this.#client.state.status === 'connected' && this.#ownership.isProven ? 'joined' : 'suspect'
   }
 
   /**
@@ -177,7 +177,7 @@ export class Member<T> implements AsyncDisposable {
    * registration anew has a new signal.
    */
   get signal(): AbortSignal {
-    return this.#tenure === null ? this.#ending.signal : this.#tenure.signal
+    return this.#ownership === null ? this.#ending.signal : this.#ownership.signal
   }
 
   /** zxid of the creation of its node. It grows with each registration, and is what other members see too. */
@@ -261,8 +261,8 @@ export class Member<T> implements AsyncDisposable {
     let retryMs = RETRY_MIN_MS
     while (!this.#ending.signal.aborted) {
       try {
-        if (this.#tenure === null || this.#node === null || this.#tenure.isLost) await this.#register()
-        else if (this.#stored < this.#wanted.revision) await this.#store(this.#tenure, this.#node)
+        if (this.#ownership === null || this.#node === null || this.#ownership.isLost) await this.#register()
+        else if (this.#stored < this.#wanted.revision) await this.#store(this.#ownership, this.#node)
         else await this.#idle()
         retryMs = RETRY_MIN_MS
       } catch (error) {
@@ -309,8 +309,8 @@ export class Member<T> implements AsyncDisposable {
     this.#version = stat.version
     this.#stored = isFresh ? revision : NOTHING_STORED
     this.#registrations += 1
-    this.#tenure = new Tenure(this.#client, this.#node, new NodeWatch(), (reason) => this.#onLost(reason))
-    this.#tenure.begin(false)
+    this.#ownership = new Ownership(this.#client, this.#node, new NodeWatch(), (reason) => this.#onLost(reason))
+    this.#ownership.begin(false)
     this.#joined.resolve(undefined)
     this.#advance()
     this.#tell()
@@ -327,21 +327,21 @@ export class Member<T> implements AsyncDisposable {
    * Stores the wanted data in the node of this registration. Its version too is compared, so that a write with a lost
    * answer cannot take effect after a later one.
    */
-  async #store(tenure: Tenure, node: OwnedNode): Promise<void> {
+  async #store(ownership: Ownership, node: OwnedNode): Promise<void> {
     const { path } = node
     const { bytes: data, revision } = this.#wanted
     try {
       const set = { type: 'set', path, data, version: this.#version } as const
-      const [, stored] = await this.#write(this.#client.multi([checkIdentity(node), set], { signal: tenure.signal }))
+      const [, stored] = await this.#write(this.#client.multi([checkIdentity(node), set], { signal: ownership.signal }))
       if (stored?.type === 'set') this.#version = stored.stat.version
       this.#stored = revision
       this.#advance()
     } catch (error) {
-      if (tenure.signal.aborted) return
-      if (isGone(error)) return tenure.lose('node-deleted')
+      if (ownership.signal.aborted) return
+      if (isGone(error)) return ownership.lose('node-deleted')
       if (!isCoordinationError(error, 'BAD_VERSION') && !isOutcomeUnknown(error)) throw error
       const found = await readSynced(this.#client, path, this.#ending.signal)
-      if (found?.stat.czxid !== node.czxid) return tenure.lose('node-deleted')
+      if (found?.stat.czxid !== node.czxid) return ownership.lose('node-deleted')
       this.#version = found.stat.version
       // The loop pauses before it tries again.
       if (isOutcomeUnknown(error)) throw error
@@ -384,7 +384,7 @@ export class Member<T> implements AsyncDisposable {
   async #leave(): Promise<void> {
     if (this.#end !== null) return
     this.#ending.abort(clientClosed(this.path))
-    this.#tenure?.end()
+    this.#ownership?.end()
     const isConfirmed = await Cleanups.of(this.#client).run(this.#removal())
     this.#finish(isConfirmed ? 'left' : null)
   }
@@ -403,7 +403,7 @@ export class Member<T> implements AsyncDisposable {
     if (this.#leaving !== null) return this.#leaving
     this.#error = clientClosed(this.path)
     this.#end = 'lost'
-    this.#tenure?.lose('client-closed')
+    this.#ownership?.lose('client-closed')
     this.#finish('lost')
     await Cleanups.of(this.#client).confirmOrHandOver(this.#removal())
   }
@@ -424,8 +424,8 @@ export class Member<T> implements AsyncDisposable {
   #finish(end: 'left' | 'lost' | null): void {
     this.#end = end
     this.#ending.abort(clientClosed(this.path))
-    this.#tenure?.end()
-    this.#tenure?.retire()
+    this.#ownership?.end()
+    this.#ownership?.retire()
     for (const stop of this.#ends.splice(0)) stop()
     this.#tell()
     this.#advance()

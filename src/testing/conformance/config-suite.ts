@@ -39,6 +39,8 @@ export interface TestedConfig {
     value: number,
     options?: { readonly ifVersion?: number | null; readonly force?: boolean },
   ): Promise<{ readonly version: number; readonly zxid: bigint }>
+  /** Changes the stored value, as often as it takes until nobody has written in between. */
+  update(change: (current: number | null) => number): Promise<{ readonly value: number; readonly version: number }>
   /** Listens, from the present value on. */
   subscribe(listener: (change: TestedConfigChange) => void): () => void
   /** Iterates, from the present value on. */
@@ -158,6 +160,36 @@ const writingCases: readonly Case<ConfigWorld>[] = [
       const writers = await Promise.all(Array.from({ length: WRITERS }, open))
       await Promise.all(writers.map(({ config: writer }) => count(writer)))
       equal(await config.get(), WRITERS * WRITES, 'the value')
+    },
+  },
+  {
+    name: 'of several writers that count by updates no increment is lost, and each is told what it has stored',
+    run: async ({ open }) => {
+      const writers = await Promise.all(Array.from({ length: WRITERS }, open))
+      const counting = writers.map(async ({ config }) => {
+        const values: number[] = []
+        while (values.length < WRITES) {
+          const { value, version } = await config.update((current) => (current ?? 0) + 1)
+          equal([config.current, config.version], [value, version], 'current and version after an update')
+          values.push(value)
+        }
+        return values
+      })
+      const values = (await Promise.all(counting)).flat().sort((a, b) => a - b)
+      equal(values, Array.from({ length: WRITERS * WRITES }, (_, index) => index + 1), 'all values that were stored')
+    },
+  },
+  {
+    name: 'an update that throws, or that makes a value which the schema refuses, writes nothing',
+    run: async ({ open }) => {
+      const { config } = await open()
+      const { version } = await config.publish(1)
+      const refused = { code: 'INVALID_VALUE', outcome: 'not-sent' } as const
+      await rejects(config.update(() => -1), refused, 'an update to an invalid value')
+      const failure = new Error('not now')
+      const thrown = await config.update(() => { throw failure }).catch((error: unknown) => error)
+      ok(thrown === failure, 'the update rejects with what its function threw')
+      equal([await config.get(), config.version], [1, version], 'value and version')
     },
   },
   {

@@ -10,7 +10,8 @@
  */
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
 import { CoordinationError } from '../../core/errors.ts'
-import { Ensemble } from './ensemble.ts'
+import { ModelEnsemble } from './ensemble.ts'
+import type { Reachable } from './ensemble.ts'
 import type { RequestFilter, RequestHook } from './ensemble.ts'
 import { ModelSession } from './session.ts'
 
@@ -87,7 +88,7 @@ const EVERYTHING: Capabilities = Object.freeze({
  */
 export function modelBackend(options: ModelOptions = {}): ModelBackend {
   const capabilities = Object.freeze({ ...EVERYTHING, ...options.capabilities })
-  const ensemble = new Ensemble(capabilities, options.latencyMs ?? 0)
+  const ensemble = new ModelEnsemble(capabilities, options.latencyMs ?? 0)
   const defaultTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
   let refusing = false
   let lastId = 0n
@@ -110,8 +111,8 @@ export function modelBackend(options: ModelOptions = {}): ModelBackend {
   return { name: 'model', capabilities, open, control: controlOf(ensemble, refuseOpens) }
 }
 
-function controlOf(ensemble: Ensemble, refuseOpens: (refuse: boolean) => void): ModelControl {
-  const sessionOf = (sessionId: bigint): ModelSession => {
+function controlOf(ensemble: ModelEnsemble, refuseOpens: (refuse: boolean) => void): ModelControl {
+  const sessionOf = (sessionId: bigint): Reachable => {
     const session = ensemble.sessions.get(sessionId)
     if (session === undefined) throw new RangeError(`no session ${sessionId} was opened here`)
     return session

@@ -5,9 +5,8 @@
 import type { Capabilities, Operation, OperationResult, WatchEvent } from '../../core/backend.ts'
 import { refusal } from '../../core/refusal.ts'
 import { Timers } from './pipe.ts'
-import type { ModelSession } from './session.ts'
 import { ModelTree } from './tree.ts'
-import { Watches } from './watches.ts'
+import { ModelWatches } from './watches.ts'
 
 /** The requests of a session, by the method that makes them. */
 export type RequestKind = 'create' | 'get' | 'exists' | 'children' | 'set' | 'delete' | 'multi' | 'sync' | 'close'
@@ -49,17 +48,28 @@ export interface RequestFilter {
   readonly kind?: RequestKind
 }
 
+/** A session, as the servers and the test's hand reach it. */
+export interface Reachable {
+  readonly id: bigint
+  /** The servers have ended it. */
+  ended(): void
+  /** Cuts its connection. */
+  disconnect(): void
+  /** Lets it find a server again. */
+  reconnect(): void
+}
+
 /** The servers of a model. */
-export class Ensemble {
+export class ModelEnsemble {
   readonly tree = new ModelTree()
-  readonly watches = new Watches()
+  readonly watches = new ModelWatches()
   readonly timers = new Timers()
   readonly hooks = new Set<RequestHook>()
   readonly capabilities: Capabilities
   readonly latencyMs: number
   eventDelayMs = 0
   /** Every session made here, for the test's hand to reach; over ones are kept while their clients may be told. */
-  readonly sessions = new Map<bigint, ModelSession>()
+  readonly sessions = new Map<bigint, Reachable>()
   readonly #open = new Set<bigint>()
   #requestCounts = new Map<string, { readonly request: Omit<ModelRequest, 'path'>; count: number }>()
   #eventCounts = new Map<bigint, number>()
@@ -81,7 +91,7 @@ export class Ensemble {
   }
 
   /** Takes in a new session. */
-  admit(session: ModelSession): void {
+  admit(session: Reachable): void {
     this.sessions.set(session.id, session)
     this.#open.add(session.id)
   }

@@ -40,7 +40,7 @@ export class Timers {
 }
 
 /** An ordered delay line. */
-export class Pipe<T> {
+export class SessionPipe<T> {
   readonly #timers: Timers
   readonly #deliver: (item: T) => void
   #items: { readonly item: T; readonly dueMs: number }[] = []

@@ -5,7 +5,7 @@
  *           order, and an event comes before every reply that follows it. A disconnect empties both: what was in
  *           flight is lost, but events are kept for the reconnect, as a server that re-arms watches finds them again.
  * Time      a ping every third of the time-out. The server ends a session that it has not heard of for the time-out;
- *           the client gives it up after 4/3 of it. Leases end at 2/3.
+ *           the client goes by session/lease-rule.ts.
  */
 import type {
   Children,
@@ -24,9 +24,14 @@ import type {
 import { CoordinationError } from '../../core/errors.ts'
 import type { ErrorCode, Outcome } from '../../core/errors.ts'
 import { refusal } from '../../core/refusal.ts'
-import type { Ensemble, Fate, RequestKind } from './ensemble.ts'
-import { Pipe } from './pipe.ts'
-import type { Watch, WatchKind } from './watches.ts'
+import { untilConfirmed } from '../../core/session/closing.ts'
+import { EventQueue } from '../../core/session/event-queue.ts'
+import { givenUpAtMs, trustedUntilMs } from '../../core/session/lease-rule.ts'
+import { SessionStates } from '../../core/session/states.ts'
+import type { WatchedRead } from '../../core/session/wakes.ts'
+import type { ModelEnsemble, Fate, RequestKind } from './ensemble.ts'
+import { SessionPipe } from './pipe.ts'
+import type { Watch } from './watches.ts'
 
 interface Request {
   readonly kind: RequestKind | 'ping'
@@ -50,24 +55,21 @@ type Incoming =
 
 const WRITES: readonly string[] = Object.freeze(['create', 'set', 'delete', 'multi', 'close'])
 const PINGS_PER_TIMEOUT = 3
-const LEASE_FRACTION = 2 / 3
-const GIVE_UP_FRACTION = 4 / 3
 const NOTHING = (): void => undefined
 
 /** A session that lives in this process; made by `modelBackend().open`. */
 export class ModelSession implements Session {
   readonly id: bigint
   readonly timeoutMs: number
-  readonly #ensemble: Ensemble
+  readonly #ensemble: ModelEnsemble
   readonly #callTimeoutMs: number
-  readonly #onError: (error: unknown) => void
-  readonly #requests: Pipe<Request>
-  readonly #incoming: Pipe<Incoming>
+  readonly #queue: EventQueue
+  readonly #states: SessionStates
+  readonly #requests: SessionPipe<Request>
+  readonly #incoming: SessionPipe<Incoming>
   readonly #pending = new Set<Request>()
   readonly #watches = new Set<Watch>()
-  readonly #listeners = new Set<(state: SessionState) => void>()
   #heldEvents: Extract<Incoming, { type: 'event' }>[] = []
-  #state: SessionState = Object.freeze({ status: 'connected' })
   #contactMs = performance.now()
   #heardMs = performance.now()
   #cancelPing = NOTHING
@@ -76,32 +78,29 @@ export class ModelSession implements Session {
   #closing: Promise<void> | null = null
 
   /** Makes a connected session. */
-  constructor(ensemble: Ensemble, id: bigint, timeoutMs: number, { callTimeoutMs, onError }: OpenOptions) {
+  constructor(ensemble: ModelEnsemble, id: bigint, timeoutMs: number, { callTimeoutMs, onError }: OpenOptions) {
     this.id = id
     this.timeoutMs = timeoutMs
     this.#ensemble = ensemble
     this.#callTimeoutMs = callTimeoutMs ?? Infinity
-    this.#onError = onError
-    this.#requests = new Pipe(ensemble.timers, (request) => this.#serve(request))
-    this.#incoming = new Pipe(ensemble.timers, (incoming) => this.#receive(incoming))
+    this.#queue = new EventQueue(onError)
+    this.#states = new SessionStates(this.#queue)
+    this.#requests = new SessionPipe(ensemble.timers, (request) => this.#serve(request))
+    this.#incoming = new SessionPipe(ensemble.timers, (incoming) => this.#receive(incoming))
     this.#startExpiry()
     this.#startPing()
   }
 
   get state(): SessionState {
-    return this.#state
+    return this.#states.current
   }
 
   get leaseDeadlineMs(): number {
-    return this.#contactMs + this.timeoutMs * LEASE_FRACTION
+    return trustedUntilMs(this.#contactMs, this.timeoutMs)
   }
 
   onState(listener: (state: SessionState) => void): () => void {
-    const entry = (state: SessionState): void => listener(state)
-    this.#listeners.add(entry)
-    return () => {
-      this.#listeners.delete(entry)
-    }
+    return this.#states.listen(listener)
   }
 
   async create(path: string, data: Uint8Array, { mode, ttlMs }: CreateOptions): Promise<Created> {
@@ -166,23 +165,23 @@ export class ModelSession implements Session {
 
   /** Cuts the connection: what is in flight is lost, the session waits. */
   disconnect(): void {
-    const { status } = this.#state
+    const { status } = this.#states.current
     if (status === 'suspended' || status === 'expired') return
     this.#cancelPing()
     this.#requests.clear()
     for (const incoming of this.#incoming.clear()) if (incoming.type === 'event') this.#heldEvents.push(incoming)
-    if (status === 'connected') this.#setState({ status: 'suspended', deadlineMs: this.leaseDeadlineMs })
+    if (status === 'connected') this.#states.set({ status: 'suspended', deadlineMs: this.leaseDeadlineMs })
     for (const request of [...this.#pending]) {
       this.#fail(request, 'CONNECTION_LOSS', isWrite(request) ? 'unknown' : 'not-sent')
     }
     if (status === 'closed') return
-    const giveUpMs = this.#contactMs + this.timeoutMs * GIVE_UP_FRACTION - performance.now()
+    const giveUpMs = givenUpAtMs(this.#contactMs, this.timeoutMs) - performance.now()
     this.#cancelGiveUp = this.#ensemble.timers.start(() => this.#expired(), Math.max(0, giveUpMs))
   }
 
   /** Lets it find a server again, which tells it if the session is over. */
   reconnect(): void {
-    if (this.#state.status !== 'suspended') return
+    if (this.#states.current.status !== 'suspended') return
     this.#cancelGiveUp()
     if (!this.#ensemble.isOpen(this.id)) {
       this.#expired()
@@ -190,7 +189,7 @@ export class ModelSession implements Session {
     }
     this.#contactMs = performance.now()
     this.#heardMs = performance.now()
-    this.#setState({ status: 'connected' })
+    this.#states.set({ status: 'connected' })
     for (const held of this.#heldEvents.splice(0)) this.#incoming.push(held, this.#ensemble.eventDelayMs)
     this.#startPing()
     for (const request of this.#pending) if (request.sentAtMs === null) this.#send(request)
@@ -200,15 +199,15 @@ export class ModelSession implements Session {
   ended(): void {
     this.#cancelExpiry()
     for (const watch of this.#watches) this.#ensemble.watches.disarm(watch)
-    if (this.#state.status === 'connected') this.#expired()
-    if (this.#state.status !== 'closed') return
+    if (this.#states.current.status === 'connected') this.#expired()
+    if (this.#states.current.status !== 'closed') return
     // What is pending now is the close, and this is what it asked for.
     for (const request of this.#pending) this.#reply(request, () => request.resolve(undefined))
   }
 
   // --- the client's half --------------------------------------------------------------------------------------------
 
-  #read<T>(kind: WatchKind, path: string, callback: Watcher | undefined, apply: () => T): Promise<T> {
+  #read<T>(kind: WatchedRead, path: string, callback: Watcher | undefined, apply: () => T): Promise<T> {
     if (callback === undefined) return this.#call(kind, path, apply)
     const fire = (fired: Watch, event: WatchEvent): void => this.#pushEvent(fired, event)
     const watch: Watch = { sessionId: this.id, kind, path, callback, fire }
@@ -221,7 +220,7 @@ export class ModelSession implements Session {
   }
 
   #call<T>(kind: Request['kind'], path: string, apply: () => T, watch: Watch | null = null): Promise<T> {
-    const { status } = this.#state
+    const { status } = this.#states.current
     if (status === 'closed') return Promise.reject(failure('CLIENT_CLOSED', 'not-sent', kind, path))
     if (status === 'expired') return Promise.reject(failure('SESSION_EXPIRED', 'session-over', kind, path))
     if (watch !== null) this.#watches.add(watch)
@@ -255,7 +254,7 @@ export class ModelSession implements Session {
     if (incoming.type === 'event') {
       if (!this.#watches.delete(incoming.watch)) return
       this.#ensemble.countEvent(this.id)
-      this.#tell(() => incoming.watch.callback(incoming.event))
+      this.#queue.call(() => incoming.watch.callback(incoming.event))
       return
     }
     const { request, settle } = incoming
@@ -264,15 +263,15 @@ export class ModelSession implements Session {
   }
 
   async #close(): Promise<void> {
-    const wasConnected = this.#state.status === 'connected'
-    const alreadyOver = this.#state.status === 'expired'
+    const wasConnected = this.#states.current.status === 'connected'
+    const alreadyOver = this.#states.current.status === 'expired'
     const confirmed = wasConnected ? this.#call('close', '/', () => this.#ensemble.endSession(this.id)) : null
     this.#stop(alreadyOver ? null : { status: 'closed' }, (request) => {
       if (request.kind === 'close') return
       this.#fail(request, 'CLIENT_CLOSED', isWrite(request) && request.sentAtMs !== null ? 'unknown' : 'not-sent')
     })
     // A connection that is lost now leaves the end of the session to its time-out.
-    await confirmed?.catch(() => undefined)
+    if (confirmed !== null) await untilConfirmed(confirmed)
     this.#cancelPing()
   }
 
@@ -287,7 +286,7 @@ export class ModelSession implements Session {
     this.#cancelGiveUp()
     this.#heldEvents = []
     for (const watch of [...this.#watches]) this.#cancelWatch(watch)
-    if (state !== null) this.#setState(state)
+    if (state !== null) this.#states.set(state)
     for (const request of [...this.#pending]) endRequest(request)
   }
 
@@ -301,22 +300,6 @@ export class ModelSession implements Session {
   #cancelWatch(watch: Watch): void {
     this.#watches.delete(watch)
     this.#ensemble.watches.disarm(watch)
-  }
-
-  #setState(state: SessionState): void {
-    this.#state = Object.freeze(state)
-    const listeners = [...this.#listeners]
-    queueMicrotask(() => {
-      for (const listener of listeners) if (this.#listeners.has(listener)) this.#tell(() => listener(state))
-    })
-  }
-
-  #tell(callback: () => void): void {
-    try {
-      callback()
-    } catch (error) {
-      this.#onError(error)
-    }
   }
 
   #startPing(): void {
@@ -360,7 +343,7 @@ export class ModelSession implements Session {
 
   #pushEvent(watch: Watch, event: WatchEvent): void {
     const incoming = { type: 'event', watch, event } as const
-    if (this.#state.status === 'suspended') this.#heldEvents.push(incoming)
+    if (this.#states.current.status === 'suspended') this.#heldEvents.push(incoming)
     else this.#incoming.push(incoming, this.#ensemble.latencyMs + this.#ensemble.eventDelayMs)
   }
 

@@ -66,7 +66,7 @@ export class ModelTree {
    * @throws the error of the first operation that is refused
    */
   write(operations: readonly Operation[], sessionId: bigint, isMulti: boolean): Written {
-    const draft = new Draft(this.#nodes, { zxid: this.#zxid + 1n, timeMs: Date.now(), owner: sessionId })
+    const draft = new TreeDraft(this.#nodes, { zxid: this.#zxid + 1n, timeMs: Date.now(), owner: sessionId })
     const results = operations.map((operation, index) => draft.apply(operation, isMulti ? index : undefined))
     return { results, changes: this.#commit(draft) }
   }
@@ -96,12 +96,12 @@ export class ModelTree {
   }
 
   #remove(paths: readonly string[]): readonly WatchEvent[] {
-    const draft = new Draft(this.#nodes, { zxid: this.#zxid + 1n, timeMs: Date.now(), owner: 0n })
+    const draft = new TreeDraft(this.#nodes, { zxid: this.#zxid + 1n, timeMs: Date.now(), owner: 0n })
     for (const path of paths) draft.apply({ type: 'delete', path, version: ANY_VERSION })
     return this.#commit(draft)
   }
 
-  #commit(draft: Draft): readonly WatchEvent[] {
+  #commit(draft: TreeDraft): readonly WatchEvent[] {
     this.#zxid = draft.origin.zxid
     for (const [path, node] of draft.replaced) {
       if (node === null) this.#nodes.delete(path)
@@ -119,7 +119,7 @@ interface Origin {
 }
 
 /** Operations that took effect over a map of nodes that does not know of them yet. */
-class Draft {
+class TreeDraft {
   /** New values by path; null is a removal. */
   readonly replaced = new Map<string, Node | null>()
   readonly changes: WatchEvent[] = []

@@ -5,21 +5,13 @@
  *           any of these, so that an `unwatch`, a lost reply or the end of the session is never followed by a call.
  */
 import type { WatchEvent, Watcher } from '../../core/backend.ts'
-
-/** The read that a watch rides on. */
-export type WatchKind = 'exists' | 'get' | 'children'
-
-/** What fires each kind of watch: the whole matrix. */
-const FIRED_BY: Readonly<Record<WatchKind, readonly WatchEvent['type'][]>> = Object.freeze({
-  exists: ['created', 'changed', 'deleted'],
-  get: ['changed', 'deleted'],
-  children: ['children', 'deleted'],
-})
+import { wakes } from '../../core/session/wakes.ts'
+import type { WatchedRead } from '../../core/session/wakes.ts'
 
 /** One watch. */
 export interface Watch {
   readonly sessionId: bigint
-  readonly kind: WatchKind
+  readonly kind: WatchedRead
   readonly path: string
   readonly callback: Watcher
   /** Puts the event on its way to the session. */
@@ -27,7 +19,7 @@ export interface Watch {
 }
 
 /** Every armed watch, by path, in the order of arming. */
-export class Watches {
+export class ModelWatches {
   readonly #byPath = new Map<string, Set<Watch>>()
 
   /** Arms a watch. */
@@ -45,7 +37,7 @@ export class Watches {
   /** Fires, and thereby disarms, every watch that a change concerns. */
   fire(change: WatchEvent): void {
     for (const watch of [...(this.#byPath.get(change.path) ?? [])]) {
-      if (!FIRED_BY[watch.kind].includes(change.type)) continue
+      if (!wakes(change.type, watch.kind)) continue
       this.disarm(watch)
       watch.fire(watch, change)
     }

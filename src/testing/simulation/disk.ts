@@ -9,8 +9,7 @@
  */
 import { MemoryStorage } from '../../backends/embedded/host/storage/memory.ts'
 import type { Storage } from '../../backends/embedded/host/storage/memory.ts'
-import type { PersistOperation, Recovered } from '../../backends/embedded/server/zab/journal.ts'
-import type { LogEntry } from '../../backends/embedded/server/zab/zab.ts'
+import type { LogEntry, PersistOperation, Recovered } from '../../backends/embedded/server/zab/journal.ts'
 import type { Kernel, SimNode } from './kernel.ts'
 import type { SeededRandom } from './random.ts'
 

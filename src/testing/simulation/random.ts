@@ -4,7 +4,7 @@
  *
  * Source    sfc32 by Chris Doty-Humphrey; splitmix32 to seed it.
  */
-import type { RandomSource } from '../../backends/embedded/server/random.ts'
+import type { RandomSource } from '../../backends/embedded/server/ports.ts'
 
 const U32_SPAN = 2 ** 32
 const WARM_UP_DRAWS = 12

@@ -7,7 +7,7 @@
  */
 import { AssertionError } from '../../core/assert.ts'
 import type { Backend, Capabilities } from '../../core/backend.ts'
-import { connect } from '../../core/client.ts'
+import { connect } from '../../core/connect.ts'
 import type { Client, ConnectOptions } from '../../core/client.ts'
 import { Host } from '../../backends/embedded/host/host.ts'
 import { SERVER_DEFAULTS } from '../../backends/embedded/server/config.ts'

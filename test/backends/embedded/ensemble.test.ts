@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { embedded } from '../../../src/backends/embedded/index.ts'
 import type { EmbeddedOptions, Ensemble, EnsembleEvent } from '../../../src/backends/embedded/index.ts'
 import type { SessionState } from '../../../src/core/backend.ts'
-import { connect } from '../../../src/core/client.ts'
+import { connect } from '../../../src/core/connect.ts'
 import type { Client } from '../../../src/core/client.ts'
 import { isCoordinationError } from '../../../src/core/errors.ts'
 

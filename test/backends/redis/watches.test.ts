@@ -3,7 +3,8 @@ import type { Stat, WatchEvent } from '../../../src/core/backend.ts'
 import { parseChanges, parsePosition } from '../../../src/backends/redis/position.ts'
 import type { Position, Transaction } from '../../../src/backends/redis/position.ts'
 import { RedisWatches } from '../../../src/backends/redis/watches.ts'
-import type { Fired, ReadKind, Watch } from '../../../src/backends/redis/watches.ts'
+import type { Fired, Watch } from '../../../src/backends/redis/watches.ts'
+import type { WatchedRead } from '../../../src/core/session/wakes.ts'
 
 const at = (counter: number): Position => parsePosition(`5-${counter}`)
 const transaction = (counter: number, text: string): Transaction => ({
@@ -23,11 +24,11 @@ describe('the watches of a session', () => {
     watches = new RedisWatches()
   })
 
-  const make = (kind: ReadKind, path = '/a'): Watch => {
+  const make = (kind: WatchedRead, path = '/a'): Watch => {
     return { kind, path, callback: () => undefined, seen: stat(1n, 1n, 1n), live: true }
   }
   /** A watch whose read was answered at a position. */
-  const arm = (kind: ReadKind, position = 0, path = '/a'): Watch => {
+  const arm = (kind: WatchedRead, position = 0, path = '/a'): Watch => {
     const watch = make(kind, path)
     watches.reading(watch)
     expect(watches.answered(watch, at(position))).toBeNull()
@@ -84,7 +85,7 @@ describe('the watches of a session', () => {
     const changed = stat(1n, 2n, 1n)
     const parent = stat(1n, 1n, 2n)
     const reborn = stat(9n, 9n, 9n)
-    const judge = (kind: ReadKind, seen: Stat | null, now: Stat | null): WatchEvent['type'][] => {
+    const judge = (kind: WatchedRead, seen: Stat | null, now: Stat | null): WatchEvent['type'][] => {
       watches = new RedisWatches()
       arm(kind).seen = seen
       return types(watches.judge(watches.pathsToCheck(), [now]))

@@ -15,6 +15,7 @@ import {
   nullableUstring,
   record,
   ustring,
+  ustrings,
   vector,
 } from '../../../src/backends/wire/jute.ts'
 import type { Codec } from '../../../src/backends/wire/jute.ts'
@@ -194,6 +195,45 @@ describe('jute', () => {
         expect(encode(ustring, text)).toEqual(Uint8Array.from([...encode(int32, utf8.length), ...utf8]))
       }),
     )
+  })
+
+  it('writes a list of strings as a vector of strings, whatever is in them and wherever the odd ones stand', () => {
+    const odd = fc.constantFrom(
+      '',
+      'ä',
+      '\u{1f512}',
+      '\ud83d',
+      '\udd12',
+      'lone \ud83d in the middle',
+      'x'.repeat(127),
+      'x'.repeat(128),
+      'ä'.repeat(64),
+      'y'.repeat(1_000),
+      `${'z'.repeat(126)}é`,
+    )
+    const name = fc.oneof({ weight: 8, arbitrary: fc.string({ unit: 'grapheme-ascii', maxLength: 20 }) }, {
+      weight: 1, arbitrary: odd,
+    }, { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 80 }) })
+    let mixed = 0
+    fc.assert(
+      fc.property(fc.array(name, { maxLength: 200, size: 'max' }), (names) => {
+        if (names.length > 128 && names.some((text) => Buffer.byteLength(text) !== text.length)) mixed += 1
+        const bytes = encode(ustrings, names)
+        expect(Buffer.from(bytes).equals(Buffer.from(encode(vector(ustring), names)))).toBe(true)
+        expect(decode(ustrings, bytes)).toEqual(names.map((text) => Buffer.from(text).toString()))
+      }),
+    )
+    expect(mixed).toBeGreaterThan(5)
+  })
+
+  it.each([63, 64, 65, 128])('writes %d strings, of which one is odd, at any place', (count) => {
+    for (const odd of ['é', '\ud800', 'x'.repeat(128), '\u{10ffff}']) {
+      for (let at = 0; at < count; at++) {
+        const names = Array.from({ length: count }, (_, i) => (i === at ? odd : `n${i}`))
+        const bytes = encode(ustrings, names)
+        expect(Buffer.from(bytes).equals(Buffer.from(encode(vector(ustring), names))), `${odd} at ${at}`).toBe(true)
+      }
+    }
   })
 
   it('tells a string that is null from an empty one, where a string may be null', () => {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { embedded } from '../../../src/backends/embedded/index.ts'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
-import { connect } from '../../../src/core/client.ts'
+import { connect } from '../../../src/core/connect.ts'
 import type { Client } from '../../../src/core/client.ts'
 import { FairLock } from '../../../src/recipes/locks/fair-lock.ts'
 

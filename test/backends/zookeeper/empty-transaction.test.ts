@@ -13,13 +13,16 @@ interface Opened {
   readonly server: ScriptedChannel
 }
 
-const ofZooKeeper: MakeDialect = (requests) => new ZooKeeperDialect(requests, { isRefused: false })
+const ofZooKeeper: MakeDialect = (requests, bound) => new ZooKeeperDialect(requests, bound, { isRefused: false })
 
 async function openedOn(dialect: MakeDialect): Promise<Opened> {
   const dialer = new ScriptedDialer()
   const opening = openClientSession(dialer, { sessionTimeoutMs: 3_000, onError: () => undefined, dialect })
   dialer.last.accept()
-  return { session: await opening, server: dialer.last }
+  const session = await opening
+  // Servers of ZooKeeper's are asked whether they are ours.
+  if (dialer.last.requests.length > 0) dialer.last.reply(null, { err: Err.noNode })
+  return { session, server: dialer.last }
 }
 
 it('a sync on ZooKeeper is a deletion that is refused, and any other refusal is one of the sync', async () => {

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import type { Session, SessionState } from '../../../src/core/backend.ts'
-import { connect } from '../../../src/core/client.ts'
+import { connect } from '../../../src/core/connect.ts'
 import type { Client } from '../../../src/core/client.ts'
 import { ConfigCenter } from '../../../src/recipes/config/config-center.ts'
 import { ExclusiveLock } from '../../../src/recipes/locks/exclusive-lock.ts'

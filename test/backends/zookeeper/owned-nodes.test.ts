@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { embedded } from '../../../src/backends/embedded/index.ts'
 import type { Channel, Dialer } from '../../../src/backends/client/channel.ts'
-import { OpCode } from '../../../src/backends/wire/codes.ts'
+import { OWN_SERVER, OpCode } from '../../../src/backends/wire/codes.ts'
 import { ZooKeeperBackend } from '../../../src/backends/zookeeper/backend.ts'
 import { destinationOf } from '../../../src/backends/zookeeper/connection-string.ts'
 import { settingsOf } from '../../../src/backends/zookeeper/options.ts'
@@ -45,7 +45,15 @@ async function open(address: string, options: ZooKeeperOptions = {}): Promise<Wa
     dial: (listener): Channel => {
       const channel = dialer.dial(listener)
       const send: Channel['send'] = (message) => {
-        if (message.kind === 'request') sent.push(message.request.op)
+        if (message.kind === 'request') {
+          const { request } = message
+          // Ours are not to be recognised here, where they stand for ZooKeeper's; nobody counts the question.
+          if (request.op === OpCode.exists && request.body.path === OWN_SERVER) {
+            channel.send({ kind: 'request', request: { ...request, body: { path: '/nobody', watch: false } } })
+            return
+          }
+          sent.push(request.op)
+        }
         channel.send(message)
       }
       return { server: channel.server, send, close: () => channel.close() }

@@ -1,7 +1,7 @@
 /** A session on a real server that has lost its majority, and finds one that has it. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
-import { connect } from '../../../src/core/client.ts'
+import { connect } from '../../../src/core/connect.ts'
 import type { Client } from '../../../src/core/client.ts'
 import { reasonToSkipZooKeeper, startZooKeeper } from '../../engines/zookeeper.ts'
 import { failure } from '../../outcomes.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { embedded } from '../../../src/backends/embedded/index.ts'
-import { connect } from '../../../src/core/client.ts'
+import { connect } from '../../../src/core/connect.ts'
 import { EventQueue } from '../../../src/core/session/event-queue.ts'
 import { Listeners } from '../../../src/core/session/listeners.ts'
 import { modelBackend } from '../../../src/testing/index.ts'

@@ -1,6 +1,6 @@
 /** Thousands of waiters of one client: what they share, and that nobody else notices them. */
 import { expect, it } from 'vitest'
-import { connect } from '../../../src/core/client.ts'
+import { connect } from '../../../src/core/connect.ts'
 import { embedded } from '../../../src/backends/embedded/index.ts'
 import { ExclusiveLock } from '../../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../../src/recipes/locks/fair-lock.ts'

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { connect } from '../../../src/core/client.ts'
+import { connect } from '../../../src/core/connect.ts'
 import { modelBackend } from '../../../src/testing/index.ts'
 import { Kernel } from '../../../src/testing/simulation/kernel.ts'
 import type { Draining } from '../../../src/testing/simulation/kernel.ts'

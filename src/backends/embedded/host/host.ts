@@ -13,18 +13,17 @@
  * Failure   an error out of the machine or its storage ends this server (not the others), and is told to `onFailure`.
  *           One in what is done for a client, here or in there, ends that client's connection and is an event.
  */
+import { STALL_MS, whenSocketsAreRead } from '../../../core/session/stall.ts'
 import type { PeerMessage } from '../../wire/packets.ts'
 import type { ClientMessage, ServerMessage } from '../../wire/records.ts'
 import type { ServerConfig } from '../server/config.ts'
 import type { ServerInspection } from '../server/inspection.ts'
-import type { RandomSource } from '../server/random.ts'
+import type { RandomSource } from '../server/ports.ts'
 import type { Ready, ServerEvent, ServerStatus } from '../server/ready.ts'
 import { Server } from '../server/server.ts'
 import { partsOf } from './clients/request-parts.ts'
+import { sha1 } from './digest.ts'
 import type { Storage } from './storage/memory.ts'
-
-/** A tick later than this was held up by something, and others were too. */
-const STALL_MS = 50
 
 /** Inputs that are left after this much of a turn wait for the next turn. */
 const INPUTS_MS_MAX = 10
@@ -68,7 +67,8 @@ export class Host {
 
   constructor(options: HostOptions) {
     this.#options = options
-    this.#server = new Server(options.config, options.storage.load(), options.random, Date.now())
+    const ports = { random: options.random, digest: sha1 }
+    this.#server = new Server(options.config, options.storage.load(), ports, Date.now())
     this.#schedule()
     this.#tickDueMs = performance.now()
     this.#armTick()
@@ -294,7 +294,7 @@ export class Host {
       if (lateMs <= STALL_MS) this.#tick()
       else {
         this.#tickDueMs += lateMs
-        setImmediate(() => setImmediate(() => this.#tick()))
+        whenSocketsAreRead(() => this.#tick())
       }
     }, Math.max(0, this.#tickDueMs - performance.now()))
     // A server alone does not keep its process alive; what its clients wait for does.

@@ -1,6 +1,6 @@
 /** The randomness of production: the operating system's. */
 import { randomFillSync } from 'node:crypto'
-import type { RandomSource } from '../server/random.ts'
+import type { RandomSource } from '../server/ports.ts'
 
 const U32_BYTES = 4
 

@@ -1,10 +1,10 @@
 /**
- * What a server has to be told, and what it is told by default.
+ * The configuration of a server, and its defaults.
  *
  * Limits are counted in ticks, so that a process that was stopped for a while does not find that everything has timed
  * out.
  */
-import type { ZabConfig } from './zab/zab.ts'
+import type { ZabConfig } from './zab/configuration.ts'
 
 /** Longest data and paths of one request together, in bytes: the default of ZooKeeper's jute.maxbuffer. */
 export const REQUEST_BYTES_MAX = 0xfffff
@@ -12,9 +12,9 @@ export const REQUEST_BYTES_MAX = 0xfffff
 /** Longest answer to a request, in bytes: what clients of this package take. ZooKeeper has no limit. */
 const RESPONSE_BYTES_MAX = 0x100_0000
 
-/** Everything a server has to be told. Durations are in milliseconds or in ticks of `tickMs`, as their names say. */
+/** The configuration of a server. Durations are in milliseconds or in ticks of `tickMs`, as their names say. */
 export interface ServerConfig extends ZabConfig {
-  /** What one call of `tick()` stands for. */
+  /** Length of one call of `tick()`. */
   readonly tickMs: number
   readonly minSessionTimeoutMs: number
   readonly maxSessionTimeoutMs: number
@@ -36,9 +36,9 @@ export interface ServerConfig extends ZabConfig {
   readonly enforceQuota: boolean
   /** Whether a reconfiguration is refused as what this server cannot do, or as what is switched off. */
   readonly reconfigEnabled: boolean
-  /** Who no access control list stops, as `user:base64(sha1(user:password))`; null: nobody. */
+  /** An identity that bypasses all access control lists, as `user:base64(sha1(user:password))`; null for none. */
   readonly superDigest: string | null
-  /** What /zookeeper/config holds: the servers, as in ZooKeeper's configuration. Empty for a server on its own. */
+  /** Data of /zookeeper/config: the servers, as in ZooKeeper's configuration. Empty for a server on its own. */
   readonly membership: string
 }
 

@@ -1,14 +1,14 @@
 /**
- * What operators are shown of one server: a view of it as plain data.
+ * A view of one server for operators, as plain data.
  *
- * Cost      the numbers are at hand; each list is made when it is asked for, in proportion to what it lists. Lists that
- *           can be long are made while they are read, an element at a time: whoever reads one over several turns sees
- *           what is there by then, and never more elements than there were at its beginning.
+ * Cost      the numbers are at hand; each list is built lazily, in proportion to its length. Lists that can be long are
+ *           built while they are read, an element at a time: a reader that takes several turns sees the elements that
+ *           are there by then, and never more of them than there were at the beginning.
  */
 import type { Connection } from './clients/connection.ts'
 import type { Connections } from './clients/connections.ts'
 import type { LearnerCounts } from './learner-counts.ts'
-import { formatSessionId } from './state/sessions.ts'
+import { formatSessionId } from './state/session-table.ts'
 import type { State } from './state/state.ts'
 
 /** One open session of the ensemble. */
@@ -45,7 +45,7 @@ export interface ConnectionInspection {
   readonly lastZxid: bigint
 }
 
-/** What there is to see of a leader. */
+/** A view of a leader. */
 export interface LeadingInspection extends LearnerCounts {
   /** For how long it has led, in milliseconds. */
   readonly leadingMs: number
@@ -56,7 +56,7 @@ export interface LeadingInspection extends LearnerCounts {
 /** Texts by text, in no order that means anything; can be read once. */
 type Listing = Iterable<readonly [head: string, members: Iterable<string>]>
 
-/** What can be seen of a server. Arrays are sorted: by id, path or number. */
+/** A view of a server. Arrays are sorted: by id, path or number. */
 export interface ServerInspection {
   /** Nodes of the tree. ZooKeeper's own count is one higher: it has the root twice. */
   readonly nodes: number
@@ -86,7 +86,7 @@ export interface ServerInspection {
   readonly leading: LeadingInspection | null
 }
 
-/** What is looked at. */
+/** The parts that are looked at. */
 export interface Inspected {
   readonly state: State
   readonly connections: Connections

@@ -1,4 +1,7 @@
-/** What a leader leads, in numbers: what it counts, and what operators are shown. */
+/**
+ * The learners of a leader, in numbers. This file is a wall: the consensus (zab/) counts, operators see the counts
+ * (inspection.ts), and neither side imports the other. Nothing but numbers may pass here.
+ */
 
 /** Who learns from a leader, and what waits for its word. */
 export interface LearnerCounts {

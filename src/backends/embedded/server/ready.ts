@@ -1,25 +1,25 @@
 /**
- * What comes out of a server: what its host has to do, and what there is to know.
+ * The output of a server: the work its host must do, and its status.
  */
 import type { Vote } from '../../wire/packets.ts'
 import type { ServerMessage } from '../../wire/records.ts'
 import type { DurableMark, PersistOperation } from './zab/journal.ts'
-import type { LinkEnd, Outgoing } from './zab/zab.ts'
+import type { LinkEnd, Outgoing } from './zab/outbox.ts'
 
-/** What a host has to do; see server.ts for the order. */
+/** The work of one turn, for a host; server.ts states the order. */
 export interface Ready {
   readonly sendNow: readonly Outgoing[]
   readonly persist: readonly PersistOperation[]
   readonly sendAfterPersist: readonly Outgoing[]
   /** Messages for clients, in order, by the number of their connection. */
   readonly replies: readonly { readonly connection: number; readonly message: ServerMessage }[]
-  /** Connections of clients to close, behind their replies. */
+  /** Connections of clients to close, after their replies. */
   readonly close: readonly number[]
-  /** Links to peers to close, behind what is sent on them. */
+  /** Links to peers to close, after everything that is sent on them. */
   readonly closeLinks: readonly LinkEnd[]
-  /** What happened, for people and tests. */
+  /** Events, for people and tests. */
   readonly events: readonly ServerEvent[]
-  /** What is durable once `persist` is. */
+  /** Everything up to here is durable once `persist` is. */
   readonly mark: DurableMark
 }
 
@@ -37,9 +37,9 @@ export type ServerEvent =
 export interface ServerStatus {
   /** Its id. */
   readonly myid: number
-  /** What it does. */
+  /** Its present role. */
   readonly role: 'LOOKING' | 'LEADING' | 'FOLLOWING' | 'OBSERVING'
-  /** The server that it follows or is; null while it is looking. */
+  /** The leader it follows, or itself; null while it is looking. */
   readonly leader: number | null
   /** Whether clients are served. */
   readonly serving: boolean

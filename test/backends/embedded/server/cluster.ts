@@ -6,15 +6,16 @@ import type { PeerMessage } from '../../../../src/backends/wire/packets.ts'
 import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
 import type { ClientMessage, Reply, Request, ServerMessage } from '../../../../src/backends/wire/records.ts'
 import { encodeTransaction } from '../../../../src/backends/wire/transactions.ts'
+import { sha1 } from '../../../../src/backends/embedded/host/digest.ts'
 import { MemoryNetwork } from '../../../../src/backends/embedded/host/peers/memory.ts'
 import { MemoryStorage } from '../../../../src/backends/embedded/host/storage/memory.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
 import type { ServerConfig } from '../../../../src/backends/embedded/server/config.ts'
-import type { RandomSource } from '../../../../src/backends/embedded/server/random.ts'
+import type { RandomSource } from '../../../../src/backends/embedded/server/ports.ts'
 import type { Ready, ServerEvent } from '../../../../src/backends/embedded/server/ready.ts'
 import { Server } from '../../../../src/backends/embedded/server/server.ts'
 import type { PersistOperation, Recovered } from '../../../../src/backends/embedded/server/zab/journal.ts'
-import { formatZxid } from '../../../../src/backends/embedded/server/zab/zab.ts'
+import { formatZxid } from '../../../../src/backends/embedded/server/zab/zxid.ts'
 import { formatEvent, formatMessage } from './trace-lines.ts'
 
 const DELIVERIES_MAX = 100_000
@@ -74,7 +75,7 @@ export class Cluster {
   #lastConnection = 0
   #xid = 0
   /**
-   * Called with each message before it is delivered; false loses it (and everything on the link behind it should go
+   * Called with each message before it is delivered; false loses it (and everything on the link after it should go
    * too).
    */
   intercept: ((from: number, to: number, message: PeerMessage) => boolean) | null = null
@@ -112,7 +113,7 @@ export class Cluster {
       voters: this.#voters,
       bootstrap: !this.#wiped.has(id),
     }
-    const server = new Server(config, storage.load(), this.#random(), WALL_TIME_MS)
+    const server = new Server(config, storage.load(), { random: this.#random(), digest: sha1 }, WALL_TIME_MS)
     const member = { server, storage, unpersisted: [] }
     this.members.set(id, member)
     this.network.attach(id, {
@@ -182,7 +183,7 @@ export class Cluster {
     this.#drain(id, member)
   }
 
-  /** What a server's disk holds. */
+  /** The content of a server's disk. */
   disk(id: number): Recovered {
     return this.#storage(id).load()
   }
@@ -429,7 +430,7 @@ export class Cluster {
   }
 }
 
-/** What a client was answered to a request; undefined if nothing yet. */
+/** The answer to a client's request; undefined if there is none yet. */
 export function replyOf({ received }: TestConnection, xid: number): Reply | undefined {
   for (const message of received) if (message.kind === 'reply' && message.reply.xid === xid) return message.reply
   return undefined

@@ -2,21 +2,20 @@
  * What must be true of an ensemble at every step, watched from outside: an observer that sees every disk, message and
  * reply.
  *
- * P1 one leader an epoch, for ever     P3 every server applies the same transactions in the same order
+ * P1 one leader per epoch, forever     P3 every server applies the same transactions in the same order
  * P2 epochs on a disk never fall       P4 a new leader has applied everything committed in earlier epochs
  * P5 an ACK promises what is durable   P6 one zxid stands for one transaction, wherever it is logged
  * P10 equal zxid, equal state          P11 a snapshot that is installed is one that somebody applied
- * C3 a session's zxids never fall      C4 a read behind a sync sees every write acknowledged before
+ * C3 a session's zxids never fall      C4 a read after a sync sees every write acknowledged before
  * C5 an acknowledged write is logged with its zxid
  */
 import { createHash } from 'node:crypto'
 import { Err } from '../../../../src/backends/wire/codes.ts'
 import type { PeerMessage } from '../../../../src/backends/wire/packets.ts'
 import type { ServerMessage } from '../../../../src/backends/wire/records.ts'
-import type { PersistOperation } from '../../../../src/backends/embedded/server/zab/journal.ts'
+import type { LogEntry, PersistOperation } from '../../../../src/backends/embedded/server/zab/journal.ts'
 import type { ServerEvent } from '../../../../src/backends/embedded/server/ready.ts'
-import type { LogEntry } from '../../../../src/backends/embedded/server/zab/zab.ts'
-import { counterOf, epochOf, formatZxid } from '../../../../src/backends/embedded/server/zab/zab.ts'
+import { counterOf, epochOf, formatZxid } from '../../../../src/backends/embedded/server/zab/zxid.ts'
 import type { Cluster, TestConnection } from './cluster.ts'
 
 interface Epochs {
@@ -31,7 +30,7 @@ export class Oracles {
   readonly #applied: bigint[] = []
   readonly #digests = new Map<bigint, string>([])
   readonly #transactions = new Map<bigint, string>()
-  /** What is in each server's log, or in the snapshot before it. */
+  /** Each server's log, or in the snapshot before it. */
   readonly #logs = new Map<number, bigint[]>()
   readonly #places = new Map<number, bigint>()
   readonly #leaders = new Map<number, number>()
@@ -78,7 +77,7 @@ export class Oracles {
     this.#places.delete(server)
   }
 
-  /** A server's process ended: its state begins anew at what its disk holds. */
+  /** A server's process ended: its state begins again at what its disk holds. */
   crashed(server: number): void {
     this.#places.delete(server)
   }

@@ -66,6 +66,13 @@ export class Pipeline {
     return transaction
   }
 
+  /** Takes back the last request, which must not be applied yet. */
+  revoke(): void {
+    this.preparer.revoke(this.#zxid)
+    this.log.pop()
+    this.#zxid -= 1n
+  }
+
   /** Applies the oldest transaction that is not applied yet; undefined if there is none. */
   applyNext(): Applied | undefined {
     const transaction = this.log[this.#applied]

@@ -1,5 +1,5 @@
 /**
- * Golden scenarios: each file in scenarios/ is a script whose full trace is written behind its commands. Rewrite them
+ * Golden scenarios: each file in scenarios/ is a script whose full trace is written after its commands. Rewrite them
  * with `UPDATE_SCENARIOS=1 npx vitest run scenarios` and review the difference.
  */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -9,7 +9,7 @@ import type { TestConnection } from './cluster.ts'
 
 const FOLDER = new URL('./scenarios/', import.meta.url)
 
-/** Runs one command; what it returns is printed behind the trace. */
+/** Runs one command; what it returns is printed after the trace. */
 type Command = (words: readonly string[]) => readonly string[] | void
 
 class Scenario {
@@ -73,7 +73,7 @@ function formatReply(message: TestConnection['received'][number]): string {
   return `reply zxid 0x${message.reply.zxid.toString(16)} err ${message.reply.err}`
 }
 
-/** Replays a scenario: comments and commands stay, the trace behind each command is made anew. */
+/** Replays a scenario: comments and commands stay, the trace after each command is written again. */
 function replay(text: string): string {
   const scenario = new Scenario()
   const lines: string[] = []

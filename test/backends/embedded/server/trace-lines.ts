@@ -3,7 +3,7 @@
  */
 import type { Packet, PeerMessage } from '../../../../src/backends/wire/packets.ts'
 import type { ServerEvent } from '../../../../src/backends/embedded/server/ready.ts'
-import { epochOf, formatZxid } from '../../../../src/backends/embedded/server/zab/zab.ts'
+import { epochOf, formatZxid } from '../../../../src/backends/embedded/server/zab/zxid.ts'
 
 /** One line for a message. */
 export function formatMessage(message: PeerMessage): string {

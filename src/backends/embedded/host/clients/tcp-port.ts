@@ -18,14 +18,13 @@ import { FourLetterWords } from '../admin/four-letter-words.ts'
 import type { Company } from '../admin/four-letter-words.ts'
 import type { Host } from '../host.ts'
 import { Traffic } from './traffic.ts'
+import { STALL_MS, whenSocketsAreRead } from '../../../../core/session/stall.ts'
 import { holdsBy, twoTurns } from '../turns.ts'
 
 /** The reference's time-out for connections that have no session. */
 const SESSIONLESS_MS = 10_000
 /** Deadlines are looked at this often in the time that they give. */
 const DEADLINE_CHECKS = 20
-/** A check later than this was held up by something, and others were too. */
-const STALL_MS = 50
 /** Clients that are left after this much of a turn are sent theirs in the next turn. */
 const FLUSH_MS_MAX = 10
 /** How long clients have to close their ends of connections that were ended, when the port is closed. */
@@ -302,7 +301,7 @@ export class ClientPort {
         this.#checkDeadlines()
       }
       if (performance.now() - dueMs <= STALL_MS) check()
-      else setImmediate(() => setImmediate(check))
+      else whenSocketsAreRead(check)
     }, delayMs)
     this.#deadlineTimer.unref()
   }

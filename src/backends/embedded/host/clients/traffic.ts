@@ -3,7 +3,7 @@
  *
  * Source    ServerStats.java, AvgMinMaxCounter.java; ServerCnxn.java for one connection.
  */
-import { SizeStats } from '../../server/size-stats.ts'
+import { SizeStats } from '../../server/writes/size-stats.ts'
 
 /** Least, greatest and average of what was measured, in milliseconds. */
 class Latency {

@@ -2,8 +2,7 @@
  * Where a server's durable state lives: what a host asks of it, and the one that lives in memory.
  */
 import { unreachable } from '../../../../core/assert.ts'
-import type { PersistOperation, Promises, Recovered } from '../../server/zab/journal.ts'
-import type { LogEntry } from '../../server/zab/zab.ts'
+import type { LogEntry, PersistOperation, Promises, Recovered } from '../../server/zab/journal.ts'
 
 /** Durable state of one server. A crash leaves a prefix of the operations. */
 export interface Storage {

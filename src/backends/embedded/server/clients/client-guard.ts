@@ -6,7 +6,7 @@
  *           the server must stop, whoever asked.
  */
 
-/** What steps for clients ask of the consensus. */
+/** The calls that steps for clients make to the consensus. */
 interface Consensus {
   submit(request: never): void
   sync(syncId: number): void

@@ -8,7 +8,7 @@ import type { WriteOperation } from '../writes/prepare.ts'
 
 /** Length of a session password. */
 export const PASSWORD_BYTES = 16
-/** What an answer holds where there is no password to tell. */
+/** Stands in an answer that has no password to tell. */
 export const NO_PASSWORD = new Uint8Array(PASSWORD_BYTES)
 
 /** One connection. */
@@ -20,7 +20,7 @@ export interface Connection {
   sessionId: bigint
   passwd: Uint8Array
   timeoutMs: number
-  /** Who the client is; a list is never changed but replaced. */
+  /** The client's identities; a list is replaced, never modified. */
   identities: readonly Identity[]
   readonly pending: Pending[]
   /** While there are any, later writes wait to be submitted. */
@@ -38,21 +38,21 @@ export interface Connection {
 export interface Pending {
   readonly xid: number
   readonly op: number
-  /** What it waits for: a `sync` to be confirmed, a `write` to be applied; `ready` for nothing but those before it. */
+  /** A `sync` waits to be confirmed, a `write` to be applied; `ready` waits for nothing but those before it. */
   kind: 'ready' | 'write' | 'sync'
-  /** Who the client was when it came. */
+  /** The client's identities when it came. */
   readonly identities: readonly Identity[]
-  /** What is read; null if nothing is. */
+  /** The read to answer; null if it reads nothing. */
   readonly read: Request | null
   /** Whether it is a part of a request that has further ones: it gets no reply. */
   readonly isPart: boolean
-  /** What is to be submitted; null if it is no write. */
+  /** The write to submit; null if it is no write. */
   readonly write: WriteOperation | null
   /** A sync's number; 0 for others. */
   readonly syncId: number
   /** The error number of what is not even tried. */
   readonly refusal: number
-  /** Whether there is no such operation: the connection ends behind the answer. */
+  /** Whether there is no such operation: the connection ends after the answer. */
   readonly isUnknown: boolean
   /** The answer of a write, once it is known. */
   answer: Reply | null

@@ -16,10 +16,10 @@ import { ClientGuard } from './client-guard.ts'
 import { NO_PASSWORD, PASSWORD_BYTES, newConnection } from './connection.ts'
 import type { Connection, ConnectionReply } from './connection.ts'
 import { NO_IDENTITIES, identitiesAt } from '../state/identities.ts'
-import type { RandomSource } from '../random.ts'
+import type { RandomSource, ServerPorts } from '../ports.ts'
 import { RequestOrder } from './request-order.ts'
 import type { RequestHost } from './request-order.ts'
-import { samePassword } from '../state/sessions.ts'
+import { samePassword } from '../state/session-table.ts'
 import type { Applied } from '../state/state.ts'
 import { Watches } from './watches.ts'
 
@@ -27,7 +27,7 @@ import { Watches } from './watches.ts'
 const SERVER_ID_SHIFT = 56n
 const RANDOM_HIGH_BITS = 0xffffff
 
-/** What the connections ask of the server around them. */
+/** The server around the connections, as they use it. */
 export interface ConnectionsHost extends RequestHost {
   readonly myid: number
   readonly minSessionTimeoutMs: number
@@ -50,7 +50,7 @@ export class Connections {
   readonly #host: ConnectionsHost
   readonly #random: RandomSource
   readonly #connections = new Map<number, Connection>()
-  /** Connections that have, create or resume a session. */
+  /** Connections that have a session, or create one; who resumes one is not in here before the leader has said yes. */
   readonly #bySession = new Map<bigint, Connection>()
   readonly #watches = new Watches()
   readonly #clientGuard = new ClientGuard()
@@ -58,7 +58,7 @@ export class Connections {
   #replies: ConnectionReply[] = []
   #closes: number[] = []
 
-  constructor(host: ConnectionsHost, random: RandomSource) {
+  constructor(host: ConnectionsHost, { random, digest }: ServerPorts) {
     this.#host = this.#clientGuard.watched(host)
     this.#random = random
     const outlet = {
@@ -73,7 +73,7 @@ export class Connections {
         this.#guard(connection, step)
       },
     }
-    this.#requests = new RequestOrder(this.#host, outlet, this.#watches)
+    this.#requests = new RequestOrder(this.#host, outlet, this.#watches, digest)
   }
 
   /** Number of clients that have a session here. */
@@ -115,7 +115,7 @@ export class Connections {
     return this.#replies.length > 0 || this.#closes.length > 0
   }
 
-  /** Takes the output: replies in order, then the connections to close behind them. */
+  /** Takes the output: replies in order, then the connections to close after them. */
   take(): { readonly replies: readonly ConnectionReply[]; readonly closes: readonly number[] } {
     const output = { replies: this.#replies, closes: this.#closes }
     this.#replies = []
@@ -136,7 +136,7 @@ export class Connections {
   }
 
   /** Receives a message; the first one on a number opens the connection. */
-  receive(id: number, message: ClientMessage): void {
+  receiveMessage(id: number, message: ClientMessage): void {
     let connection = this.#connections.get(id)
     if (connection === undefined) {
       connection = newConnection(id)
@@ -145,15 +145,15 @@ export class Connections {
     if (message.kind !== 'request' || message.isPart !== true) connection.received += 1
     const receiver = connection
     this.#guard(receiver, () => {
-      this.#receive(receiver, message)
+      this.#dispatch(receiver, message)
     })
   }
 
-  #receive(connection: Connection, message: ClientMessage): void {
+  #dispatch(connection: Connection, message: ClientMessage): void {
     if (message.kind === 'connect') {
       if (connection.phase === 'new') this.#connect(connection, message.request)
       else this.#close(connection)
-    } else if (connection.phase === 'open') this.#requests.receive(connection, message)
+    } else if (connection.phase === 'open') this.#requests.receiveRequest(connection, message)
     else this.#close(connection)
   }
 

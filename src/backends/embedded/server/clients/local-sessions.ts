@@ -1,6 +1,6 @@
 /**
- * What a server has to keep of the sessions that are connected to it, between them and the leader: those it has heard
- * of, until the leader is told; and the syncs that the leader has confirmed, until what they wait for is applied here.
+ * The state of a server between its connected sessions and the leader: the sessions that it has heard of,
+ * until the leader is told; and the syncs that the leader has confirmed, until what they wait for is applied here.
  */
 import type { SessionTouch } from '../../../wire/packets.ts'
 
@@ -10,7 +10,7 @@ interface ConfirmedSync {
   readonly zxid: bigint
 }
 
-/** See the head of this file. */
+/** Sessions that were heard of, and syncs that are confirmed. */
 export class LocalSessions {
   readonly #touched = new Map<bigint, SessionTouch>()
   #confirmedSyncs: ConfirmedSync[] = []

@@ -1,5 +1,5 @@
 /**
- * What a server answers from its own state: reads, and the watches that they arm at one instant with the reading.
+ * Answers from a server's own state: reads, and the watches that they arm at one instant with the reading.
  *
  * Rights    getData, the two getChildren and getAllChildrenNumber need READ, getACL needs READ or ADMIN; exists needs
  *           nothing, and neither does a watch. Whom a list shuts out gets no watch.
@@ -8,13 +8,14 @@
  * Paths     are looked up as they are: one that is not well formed names no node. The empty one is the root.
  * Source    FinalRequestProcessor.java of ZooKeeper 3.8.
  */
-import { AddWatchMode, Err, OpCode, Perm, WatcherType } from '../../../wire/codes.ts'
+import { AddWatchMode, Err, OWN_SERVER, OpCode, Perm, WatcherType } from '../../../wire/codes.ts'
 import type {
   ReadOperation,
   ReadRequest,
   ReadResult,
   ReplyBodies,
   Request,
+  StatRecord,
   WatcherEvent,
 } from '../../../wire/records.ts'
 import { isPermitted, visibleAcl } from '../state/acl.ts'
@@ -26,7 +27,7 @@ import type { Watches } from './watches.ts'
 
 type Body = ReplyBodies[keyof ReplyBodies]
 
-/** Who reads. */
+/** The client that reads. */
 export interface Reader {
   /** The number of the connection, to which watches belong. */
   readonly connection: number
@@ -34,7 +35,7 @@ export interface Reader {
   readonly identities: readonly Identity[]
 }
 
-/** What reads are answered from. */
+/** The sources of the answers to reads. */
 export interface Readable {
   readonly state: State
   readonly watches: Watches
@@ -42,7 +43,7 @@ export interface Readable {
   readonly responseBytesMax: number
 }
 
-/** What there is to say: an error number, or a body, behind events of watches that could not be armed again. */
+/** An answer: an error number or a body, after events of watches that could not be armed again. */
 export interface ReadAnswer {
   readonly err: number
   readonly body: Body
@@ -50,9 +51,23 @@ export interface ReadAnswer {
 }
 
 const NO_EVENTS: readonly WatcherEvent[] = Object.freeze([])
-/** What a name takes besides its characters. */
+/** Of the node that is nowhere but in the answer. */
+const NO_STAT: StatRecord = Object.freeze({
+  czxid: 0n,
+  mzxid: 0n,
+  ctime: 0,
+  mtime: 0,
+  version: 0,
+  cversion: 0,
+  aversion: 0,
+  ephemeralOwner: 0n,
+  dataLength: 0,
+  numChildren: 0,
+  pzxid: 0n,
+})
+/** Bytes of a name besides its characters. */
 const LENGTH_BYTES = 4
-/** What a part of a multiRead takes besides its data: a header, a length and a stat. */
+/** Bytes of a part of a multiRead besides its data: a header, a length and a stat. */
 const PART_BYTES = 81
 const WATCHER_TYPES: ReadonlySet<number> = new Set(Object.values(WatcherType))
 
@@ -144,6 +159,7 @@ function exists(
   watches: Watches,
 ): ReadAnswer {
   if (path.includes('\0')) return refused(Err.badArguments)
+  if (path === OWN_SERVER) return answered({ stat: NO_STAT })
   if (watch && !watches.watchExist(path, connection)) return beyondLimit()
   const stat = state.tree.stat(nodePath(path))
   return stat === null ? refused(Err.noNode) : answered({ stat })
@@ -186,7 +202,7 @@ function ephemerals(prefix: string, { sessionId }: Reader, { state, responseByte
   return answered({ ephemerals: paths })
 }
 
-/** What the names of a node's children take in an answer: roughly, for those that are not ASCII. */
+/** Bytes of the names of a node's children in an answer: roughly, for those that are not ASCII. */
 function namesBytes(node: TreeNode): number {
   return node.childChars + LENGTH_BYTES * node.numChildren
 }

@@ -1,5 +1,5 @@
 /**
- * What has to be done with each thing that a client can ask for.
+ * The handling of each request that a client can send.
  *
  * Kinds     a write becomes a transaction, also if it cannot be read or is refused whatever the state: it takes its
  *           place and its zxid. A sync waits for a majority. Everything else is answered here.
@@ -10,10 +10,10 @@ import { Err, OpCode } from '../../../wire/codes.ts'
 import type { ClientMessage, Request } from '../../../wire/records.ts'
 import type { WriteOperation } from '../writes/prepare.ts'
 
-/** What a client sends once it is connected. */
+/** A message of a client that is connected. */
 export type RequestMessage = Exclude<ClientMessage, { kind: 'connect' }>
 
-/** What is to be done with a request. */
+/** The handling of one request. */
 export type RequestKind =
   | { readonly kind: 'read' }
   | { readonly kind: 'write'; readonly write: WriteOperation }
@@ -35,7 +35,7 @@ const UNKNOWN: RequestKind = Object.freeze({ kind: 'unknown' })
 const BROKEN: RequestKind = Object.freeze({ kind: 'broken' })
 
 /**
- * What is to be done with a message.
+ * Decides how a message is handled.
  *
  * @param reconfigEnabled - whether a reconfiguration is refused as what is not there, or as switched off
  */

@@ -2,7 +2,7 @@
  * The requests of connections that have a session: first in, first out.
  *
  * Order     a session's requests are answered in the order in which they came, with zxids that never fall. A read waits
- *           behind the session's own writes and is then answered from the local state, at one instant with the arming
+ *           for the session's own writes and is then answered from the local state, at one instant with the arming
  *           of its watch; a write is not even submitted before the session's earlier syncs are confirmed. addauth is
  *           out of this order, as in the reference: it is answered at once, and counts for every later request.
  * Pings     are answered when a majority stands behind this server, all of one tick together (decision 0003) and out of
@@ -16,6 +16,7 @@ import type { Reply, Request, ServerMessage } from '../../../wire/records.ts'
 import type { Connection, Pending } from './connection.ts'
 import { authenticate } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
+import type { ServerPorts } from '../ports.ts'
 import type { WriteRequest } from '../writes/prepare.ts'
 import { answerRead } from './reads.ts'
 import { canBecome, kindOf, requestBytes, requestParts } from './request-kinds.ts'
@@ -29,13 +30,13 @@ export const PENDING_REQUESTS_MAX = 100_000
 export const REQUEST_PARTS_MAX = 10_000
 /** Pings of one connection that may wait for their answer; clients send one every third of their session time-out. */
 const UNANSWERED_PINGS_MAX = 64
-/** What stands for no zxid in answers that have nothing to do with the state. */
+/** Stands for no zxid in answers that have nothing to do with the state. */
 const NO_ZXID = 0n
 const UNKNOWN_ZXID = -1n
 /** The answer of a ping in its turn. */
 const PONG: RequestKind = Object.freeze({ kind: 'refused', err: Err.ok })
 
-/** What is asked of the server around. */
+/** The server around, as requests use it. */
 export interface RequestHost {
   /** Longest data and paths of one request together, in bytes. */
   readonly requestBytesMax: number
@@ -43,7 +44,7 @@ export interface RequestHost {
   readonly responseBytesMax: number
   /** Whether a reconfiguration is refused as what is not there, or as switched off. */
   readonly reconfigEnabled: boolean
-  /** Who no access control list stops; null: nobody. */
+  /** The digest of the superuser, who bypasses all ACLs; null: nobody. */
   readonly superDigest: string | null
   /** Whether this server is a majority by itself. */
   readonly isAlone: boolean
@@ -72,20 +73,22 @@ export class RequestOrder {
   readonly #host: RequestHost
   readonly #outlet: Outlet
   readonly #watches: Watches
+  readonly #digest: ServerPorts['digest']
   readonly #syncs = new Map<number, Connection>()
   /** Whose pings came since the last tick, and whose wait for a sync to be confirmed. */
   #pinged: Connection[] = []
   readonly #pingRounds = new Map<number, readonly Connection[]>()
   #lastSyncId = 0
 
-  constructor(host: RequestHost, outlet: Outlet, watches: Watches) {
+  constructor(host: RequestHost, outlet: Outlet, watches: Watches, digest: ServerPorts['digest']) {
     this.#host = host
     this.#outlet = outlet
     this.#watches = watches
+    this.#digest = digest
   }
 
   /** Takes a request of a connection that has a session. */
-  receive(connection: Connection, message: RequestMessage): void {
+  receiveRequest(connection: Connection, message: RequestMessage): void {
     if (connection.pending.length >= PENDING_REQUESTS_MAX) {
       this.#outlet.close(connection)
       return
@@ -94,7 +97,7 @@ export class RequestOrder {
     const request = message.kind === 'request' ? message.request : null
     const { xid, op } = message.kind === 'request' ? message.request : message
     const isPart = message.kind === 'request' && message.isPart === true
-    // The reference closes the connection of a request that is too long, and its clients send the same again, for ever.
+    // The reference closes the connection of a request that is too long, and its clients send the same again, forever.
     const isTooLong = requestBytes(message) > this.#host.requestBytesMax || requestParts(message) > REQUEST_PARTS_MAX
     const kind: RequestKind = isTooLong
       ? { kind: 'refused', err: Err.badArguments }
@@ -109,7 +112,7 @@ export class RequestOrder {
         this.#authenticate(connection, xid, kind.request)
         break
       case 'sasl':
-        // What a server answers that has not been set up for it.
+        // The answer of a server that has not been set up for it.
         this.#send(connection, OpCode.sasl, { xid, zxid: NO_ZXID, err: Err.ok, body: { token: null } })
         break
       case 'broken':
@@ -153,9 +156,9 @@ export class RequestOrder {
     sync.kind = 'ready'
     connection.unconfirmedSyncs -= 1
     for (let i = index + 1; i < pending.length; i++) {
-      const behind = pending[i]
-      if (behind === undefined || behind.kind === 'sync') break
-      if (behind.kind === 'write') this.#submit(connection, behind)
+      const later = pending[i]
+      if (later === undefined || later.kind === 'sync') break
+      if (later.kind === 'write') this.#submit(connection, later)
     }
     this.#drain(connection)
   }
@@ -239,7 +242,8 @@ export class RequestOrder {
     xid: number,
     request: Extract<RequestKind, { kind: 'auth' }>['request'],
   ): void {
-    const identities = request === null ? null : authenticate(request.body, connection, this.#host.superDigest)
+    const authority = { superDigest: this.#host.superDigest, digest: this.#digest }
+    const identities = request === null ? null : authenticate(request.body, connection, authority)
     const err = identities === null ? Err.authFailed : Err.ok
     this.#send(connection, OpCode.auth, { xid, zxid: NO_ZXID, err, body: null })
     if (identities === null) this.#outlet.close(connection)

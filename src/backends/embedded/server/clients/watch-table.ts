@@ -93,7 +93,7 @@ export class WatchTable {
     else paths.add(path)
   }
 
-  /** Who is to be told that a node itself was created, changed or deleted; what is told once is disarmed. */
+  /** Takes the connections to notify of a node's creation, change or deletion; disarms one-shot watches. */
   takeNode(path: string): ReadonlySet<number> {
     const told = this.#take(path, () => true)
     if (this.#recursiveCount === 0) return told
@@ -105,7 +105,7 @@ export class WatchTable {
     return all
   }
 
-  /** Who is to be told that a node has other children; what is told once is disarmed. */
+  /** Takes the connections to notify of a change of a node's children; disarms one-shot watches. */
   takeChildren(path: string): ReadonlySet<number> {
     return this.#take(path, (mode) => mode === 'persistent')
   }

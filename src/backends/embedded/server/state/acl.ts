@@ -21,17 +21,17 @@ const SCHEMES: ReadonlySet<string> = new Set(['world', 'digest', 'ip'])
 export const ACL_ENTRIES_MAX = 1_024
 /** Length of all lists of one request together in which `auth` was replaced, in characters of what they hold then. */
 export const ACL_EXPANDED_CHARS_MAX = 0x10_0000
-/** What an entry takes besides its characters. */
+/** Bytes of an entry besides its characters. */
 const ENTRY_CHARS = 12
 /** Of a client that no list stops. */
 const EVERYTHING = -1
 
-/** What a request may still make of the `auth` entries in it. */
+/** The characters that a request may still make of the `auth` entries in it. */
 export interface AclAllowance {
   chars: number
 }
 
-/** What a client is known as, ready to be looked up, and what lists grant to it. */
+/** The identities of a client, ready to be looked up, and the permissions that lists grant to it. */
 interface Grants {
   readonly isSuper: boolean
   readonly digests: ReadonlySet<string>
@@ -148,7 +148,7 @@ function comparesNull(acl: readonly AclWish[]): boolean {
   return false
 }
 
-/** What a client is told of a list: only who may change it sees the hashes of passwords. */
+/** A list as a client sees it: only who may change it sees the hashes of passwords. */
 export function visibleAcl(acl: readonly Acl[], identities: readonly Identity[]): readonly Acl[] {
   if (isPermitted(acl, Perm.admin, identities)) return acl
   return acl.map(({ perms, scheme, id }) => ({

@@ -4,7 +4,7 @@
  * Model     every connection over a network has the identity of its address; addauth adds others. They belong to the
  *           connection, and each request carries those that the connection had when it came.
  * Schemes   digest: `user:base64(sha1(user:password))`, proved by `user:password`, which travels in clear; whoever has
- *           the one that the configuration names is `super`, whom no list stops. ip: the address, which needs no
+ *           the one that the configuration names is `super` and bypasses all lists. ip: the address, which needs no
  *           proof. There are no others; to claim one fails.
  * Limits    identities of a connection, and the length of a claim; beyond them a claim fails. The reference has none
  *           but the length of a request.
@@ -12,7 +12,7 @@
  */
 import type { AuthRequest, ClientInfo } from '../../../wire/records.ts'
 import { canonicalAddress } from './ip-address.ts'
-import { sha1 } from './sha1.ts'
+import type { ServerPorts } from '../ports.ts'
 
 /** One thing that a client is known as. */
 export interface Identity {
@@ -28,12 +28,18 @@ export const CLAIM_BYTES_MAX = 4_096
 /** Of a client that is not known as anything. */
 export const NO_IDENTITIES: readonly Identity[] = Object.freeze([])
 
-/** What a claim is judged by. */
+/** The client that makes a claim. */
 export interface Claimant {
   /** The identities that the connection has. */
   readonly identities: readonly Identity[]
   /** The address that the client is at; empty if it is in this process. */
   readonly address: string
+}
+
+/** The server that a claim is made to. */
+export interface Authority extends Pick<ServerPorts, 'digest'> {
+  /** The digest of the superuser, `user:hash`; null if there is none. */
+  readonly superDigest: string | null
 }
 
 /** The identities of a client at an address; empty: in this process. */
@@ -44,22 +50,21 @@ export function identitiesAt(address: string): readonly Identity[] {
 /**
  * Judges a claim.
  *
- * @param superDigest - the digest of the superuser, `user:hash`; null if there is none
  * @returns all identities that the connection has from now on, or null if the claim is refused
  */
 export function authenticate(
   { scheme, auth }: AuthRequest,
   { identities, address }: Claimant,
-  superDigest: string | null,
+  { superDigest, digest }: Authority,
 ): readonly Identity[] | null {
   if (scheme === 'ip' && address !== '') return merged(identities, identitiesAt(address))
   if (scheme !== 'digest' || auth === null || auth.length > CLAIM_BYTES_MAX) return null
-  const id = digestOf(auth)
-  const digest = { scheme, id }
-  return merged(identities, id === superDigest ? [{ scheme: 'super', id: '' }, digest] : [digest])
+  const id = digestOf(auth, digest)
+  const own = { scheme, id }
+  return merged(identities, id === superDigest ? [{ scheme: 'super', id: '' }, own] : [own])
 }
 
-/** What whoAmI tells of identities: never the hash of a password. */
+/** Identities as whoAmI tells them: never the hash of a password. */
 export function clientInfoOf(identities: readonly Identity[]): readonly ClientInfo[] {
   return identities.map(({ scheme, id }) => ({
     authScheme: scheme,
@@ -68,17 +73,17 @@ export function clientInfoOf(identities: readonly Identity[]): readonly ClientIn
 }
 
 /** `user:hash` of `user:password`. */
-function digestOf(auth: Uint8Array): string {
+function digestOf(auth: Uint8Array, digest: Authority['digest']): string {
   const text = Buffer.from(auth).toString()
   const [user = ''] = text.split(':')
-  return `${user}:${Buffer.from(sha1(Buffer.from(text))).toString('base64')}`
+  return `${user}:${Buffer.from(digest(Buffer.from(text))).toString('base64')}`
 }
 
 /** @returns null if there would be too many */
 function merged(identities: readonly Identity[], added: readonly Identity[]): readonly Identity[] | null {
   const isNew = (one: Identity): boolean => !identities.some(({ scheme, id }) => scheme === one.scheme && id === one.id)
   const fresh = added.filter(isNew)
-  // Who claims again what is known is known by the same value.
+  // A claim of what is known already leaves the same list.
   if (fresh.length === 0) return identities
   return identities.length + fresh.length > IDENTITIES_MAX ? null : [...identities, ...fresh]
 }

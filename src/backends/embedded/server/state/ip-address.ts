@@ -8,7 +8,7 @@
 
 const V4_BYTES = 4
 const V6_GROUPS = 8
-/** Longer than any address, with the interface and the bits behind it. */
+/** Longer than any address, with the interface and the bits after it. */
 const TEXT_CHARS_MAX = 128
 const MAPPED_PREFIX = /^::ffff:(?=[\d.]+$)/i
 
@@ -69,7 +69,7 @@ function v4BytesOf(text: string): readonly number[] | null {
 }
 
 function v6BytesOf(text: string): readonly number[] | null {
-  // What stands behind % names an interface of this machine.
+  // The text after % names an interface of this machine.
   const halves = text.replace(/%.*$/, '').split('::')
   const [head, tail] = halves.map((half) => (half === '' ? [] : half.split(':')))
   if (head === undefined || halves.length > 2) return null
@@ -80,7 +80,7 @@ function v6BytesOf(text: string): readonly number[] | null {
   return groups.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff])
 }
 
-/** What Java's Integer.parseInt takes, within bounds. */
+/** The numbers that Java's Integer.parseInt takes, within bounds. */
 function integerOf(text: string, max: number): number | null {
   if (!/^[+-]?\d+$/.test(text)) return null
   const value = Number(text)

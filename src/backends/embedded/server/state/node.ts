@@ -9,7 +9,7 @@
 import type { Acl, StatRecord } from '../../../wire/records.ts'
 import { Children } from './children.ts'
 
-/** What decides how long a node lives. Only an ephemeral one has an owner, only one with a time to live has `ttlMs`. */
+/** How long a node lives. Only an ephemeral one has an owner, only one with a time to live has `ttlMs`. */
 export type Ownership =
   | { readonly kind: 'persistent' }
   | { readonly kind: 'ephemeral'; readonly owner: bigint }

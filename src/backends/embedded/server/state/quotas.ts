@@ -4,12 +4,12 @@
  * Model     the quota of `/a` is two nodes that clients make: `/zookeeper/quota/a/zookeeper_limits` and
  *           `.../zookeeper_stats`. Servers keep the second: they replace its data, and nothing else of it, at each
  *           change below `/a`. A change counts for the deepest quota above it only.
- * Shapes    `count=4,bytes=5` and then, behind `=`, `;name=value` for each further one; -1, or nothing, is no limit.
+ * Shapes    `count=4,bytes=5` and then, after `=`, `;name=value` for each further one; -1, or nothing, is no limit.
  * Limits    count and bytes are soft, countHardLimit and byteHardLimit hard. A hard one takes the place of a soft one.
  *           The judge sees what has been applied, not what is on its way, so a multi, or requests sent in a row, can
  *           pass a limit, as with the reference.
  * Safety    whatever clients write into these nodes, it is read as far as it makes sense. The reference ends over some
- *           of it. A snapshot holds the numbers as they are; the reference counts anew, over inner quotas too.
+ *           of it. A snapshot holds the numbers as they are; the reference counts again, over inner quotas too.
  * Source    Quotas.java, StatsTrack.java, PathTrie.java, DataTree.updateQuotaStat, ZooKeeperServer.checkQuota.
  */
 import { parentOf } from '../../../../core/path.ts'
@@ -77,7 +77,7 @@ export function usageText(usage: Usage): Uint8Array {
   return textOf(new Map([['count', usage.count], ['bytes', usage.bytes]]))
 }
 
-/** The data of a numbers' node behind a change. */
+/** The data of a numbers' node after a change. */
 export function changedUsage(data: Uint8Array | null, change: Usage): Uint8Array {
   const values = valuesOf(data)
   values.set('count', numberOf(values, 'count') + change.count)

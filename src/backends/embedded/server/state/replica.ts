@@ -3,14 +3,14 @@
  */
 import { assert } from '../../../../core/assert.ts'
 import type { Transaction } from '../../../wire/transactions.ts'
-import type { RandomSource } from '../random.ts'
+import type { RandomSource } from '../ports.ts'
 import { SnapshotSchedule } from './snapshot-schedule.ts'
 import type { SnapshotLimits } from './snapshot-schedule.ts'
 import { State } from './state.ts'
 import type { Applied } from './state.ts'
 
 interface ReplicaConfig extends SnapshotLimits {
-  /** What /zookeeper/config holds. */
+  /** The text of /zookeeper/config. */
   readonly membership: string
 }
 

@@ -7,9 +7,9 @@
  *           the state: what is written for snapshots is never more than what was written by clients.
  * Source    SyncRequestProcessor.shouldSnapshot of ZooKeeper 3.8.
  */
-import type { RandomSource } from '../random.ts'
+import type { RandomSource } from '../ports.ts'
 
-/** What decides. */
+/** The limits that decide. */
 export interface SnapshotLimits {
   /** Most transactions between two snapshots. */
   readonly snapCount: number

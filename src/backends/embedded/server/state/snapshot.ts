@@ -24,10 +24,10 @@ import {
 import { AclList, OPEN_ACL } from '../../../wire/records.ts'
 import type { Acl } from '../../../wire/records.ts'
 import { TreeNode, isSessionId, ownerNumberOf, ownershipOf } from './node.ts'
-import { SessionTable } from './sessions.ts'
+import { SessionTable } from './session-table.ts'
 import { SPECIAL_PATHS, Tree } from './tree.ts'
 
-/** What a snapshot holds. */
+/** The contents of a snapshot. */
 interface SnapshotContent {
   readonly tree: Tree
   readonly sessions: SessionTable

@@ -19,7 +19,7 @@ import type {
 } from '../../../wire/transactions.ts'
 import { CONTAINER, PERSISTENT } from './node.ts'
 import type { Ownership } from './node.ts'
-import { SessionTable } from './sessions.ts'
+import { SessionTable } from './session-table.ts'
 import { readSnapshot, writeSnapshot } from './snapshot.ts'
 import { Tree } from './tree.ts'
 
@@ -31,13 +31,13 @@ export interface Change {
   readonly node: WatchedNode
 }
 
-/** What of a node watches look at. */
+/** The part of a node that watches look at. */
 interface WatchedNode {
   readonly acl: readonly Acl[]
   readonly parent: { readonly acl: readonly Acl[] } | null
 }
 
-/** What applying a transaction did. */
+/** The effect of a transaction that was applied. */
 export interface Applied {
   /** The error number of the reply. A multi that was refused has 0 here, and its numbers in the body. */
   readonly err: number
@@ -89,7 +89,7 @@ export class State {
    * @throws AssertionError if it does not fit; the state may then be half changed, and the server must stop
    */
   apply({ header, txn }: Transaction): Applied {
-    assert(header.zxid > this.#lastZxid, () => `zxid ${header.zxid} applied behind ${this.#lastZxid}`)
+    assert(header.zxid > this.#lastZxid, () => `zxid ${header.zxid} applied after ${this.#lastZxid}`)
     assert(header.type === txn.type, () => `a transaction of type ${txn.type} under a header of type ${header.type}`)
     this.#lastZxid = header.zxid
     switch (txn.type) {
@@ -175,7 +175,7 @@ export class State {
     const node = this.#tree.create(path, { data, acl, ownership }, parentCVersion, header)
     changes.push({ type: 'created', path, node })
     const stat = node.stat()
-    // The numbers of a quota are filled in behind the create, and its reply does not know of them.
+    // The numbers of a quota are filled in after the create, and its reply does not know of them.
     const dataLength = data === null ? 0 : data.length
     return { path, stat: stat.dataLength === dataLength ? stat : { ...stat, dataLength } }
   }

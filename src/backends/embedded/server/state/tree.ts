@@ -119,18 +119,18 @@ export class Tree {
     return this.#nodes.get(path)
   }
 
-  /** What an exists request answers, or null if there is no such node. */
+  /** The answer of an exists request, or null if there is no such node. */
   stat(path: string): StatRecord | null {
     return this.#nodes.get(path)?.stat() ?? null
   }
 
-  /** What a getData request answers, or null if there is no such node. */
+  /** The answer of a getData request, or null if there is no such node. */
   data(path: string): { readonly data: Uint8Array | null; readonly stat: StatRecord } | null {
     const node = this.#nodes.get(path)
     return node === undefined ? null : { data: node.data, stat: node.stat() }
   }
 
-  /** What a getChildren2 request answers (names sorted by code unit), or null if there is no such node. */
+  /** The answer of a getChildren2 request (names sorted by code unit), or null if there is no such node. */
   children(path: string): { readonly children: readonly string[]; readonly stat: StatRecord } | null {
     const node = this.#nodes.get(path)
     return node === undefined ? null : { children: node.children, stat: node.stat() }
@@ -144,7 +144,7 @@ export class Tree {
   /**
    * Creates a node below an existing one.
    *
-   * @param childCreates - the parent's count of child creates behind this one
+   * @param childCreates - the parent's count of child creates after this one
    * @throws AssertionError if the parent is missing, ephemeral or at another count, or the node is there
    */
   create(
@@ -234,6 +234,13 @@ export class Tree {
     this.#ephemerals.delete(sessionId)
     for (const path of paths) {
       const node = this.#existing(path)
+      // The numbers of a quota can be the session's own: what they were in the end is what goes with them.
+      const measured = measuredBy(path)
+      const measuredUsage = measured === null ? undefined : usages.get(measured)
+      if (measured !== null && measuredUsage !== undefined) {
+        this.#addToQuota(measured, measuredUsage)
+        usages.delete(measured)
+      }
       const { parent, dataLength } = node
       assert(parent !== null && node.numChildren === 0, () => `${path} below a parent, and without children`)
       if (family === null || family.parent !== parent) {
@@ -367,7 +374,7 @@ function removeFamily({ parent, paths, bytes }: Leaving, at: Moment): void {
   parent.pzxid = at.zxid
 }
 
-/** What of a node decides whether its time is over. */
+/** The part of a node that decides whether its time is over. */
 interface Mortality {
   readonly ownership: Ownership
   readonly numChildren: number

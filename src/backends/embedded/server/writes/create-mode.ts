@@ -1,5 +1,5 @@
 /**
- * What kind of node a create request makes.
+ * The kind of node that a create request makes.
  *
  * Alone     the operation says whether it is a container; `createTTL` takes a time to live, the others do not. The
  *           container flag of any other create makes a plain node.
@@ -21,7 +21,7 @@ export type Creation =
 const FLAGS: ReadonlySet<number> = new Set(Object.values(CreateFlag))
 
 /**
- * What owns the node that a create makes.
+ * The owner of the node that a create makes.
  *
  * @param extendedTypes - whether nodes may have a time to live
  * @returns an error number if its flags or its time to live are not right
@@ -41,7 +41,7 @@ export function ownershipFor(request: Creation, sessionId: bigint, extendedTypes
   return isEphemeral ? { kind: 'ephemeral', owner: sessionId } : PERSISTENT
 }
 
-/** Whether the node gets a number behind its name. */
+/** Whether the node gets a number after its name. */
 export function isSequential(flags: number): boolean {
   return (
     flags === CreateFlag.persistentSequential ||

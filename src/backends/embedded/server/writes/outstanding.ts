@@ -1,11 +1,11 @@
 /**
- * What the leader has decided and not applied yet: the tree and the sessions as they will be.
+ * The leader's decisions that are not applied yet: the tree and the sessions as they will be.
  *
  * Model     a layer over the applied state. A look-up sees the latest decision about a node or session, or else what
  *           is applied; a decision leaves the layer when the last transaction that touched the same thing has been
  *           applied.
  * Multi     its decisions go to a draft above the layer, which is kept or dropped as a whole, so that a refused multi
- *           leaves nothing behind, no parent's counter either (ZOOKEEPER-1624).
+ *           leaves no trace, no parent's counter either (ZOOKEEPER-1624).
  * Ends      a session can own very many nodes. When its end is decided, those of them that are applied and that no
  *           later decision is about count as gone by their owner, without a decision for each.
  * Source    ChangeRecord and outstandingChanges of PrepRequestProcessor.java.
@@ -13,10 +13,10 @@
 import { assert } from '../../../../core/assert.ts'
 import type { Acl } from '../../../wire/records.ts'
 import type { Ownership } from '../state/node.ts'
-import type { SessionTable } from '../state/sessions.ts'
+import type { SessionTable } from '../state/session-table.ts'
 import type { Tree } from '../state/tree.ts'
 
-/** What of a node later requests are judged by. */
+/** The part of a node that later requests are judged by. */
 export interface NodeFacts {
   /** zxid of the transaction that creates it. */
   readonly czxid: bigint

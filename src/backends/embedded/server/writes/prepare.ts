@@ -5,7 +5,7 @@
  *           (outstanding.ts). It becomes facts that every server can apply without judging again, or an error
  *           transaction with its number.
  * Order     the checks are in the reference's order, so that a request that is wrong in two ways gets the same number.
- *           A change of an access control list holds for what is decided behind it; with the reference it does once
+ *           A change of an access control list holds for what is decided after it; with the reference it does once
  *           it is applied.
  * Numbers   every request uses up its zxid, also a refused one.
  * Source    PrepRequestProcessor.java of ZooKeeper 3.8.
@@ -32,13 +32,13 @@ import { Outstanding } from './outstanding.ts'
 import type { NodeFacts } from './outstanding.ts'
 import { exceedsHardLimit, limitsPathOf, statsPathOf } from '../state/quotas.ts'
 import type { Usage } from '../state/quotas.ts'
-import type { SessionTable } from '../state/sessions.ts'
+import type { SessionTable } from '../state/session-table.ts'
 import { SPECIAL_PATHS, isReapable } from '../state/tree.ts'
 import type { Moment, Tree } from '../state/tree.ts'
 
 /**
- * What a write asks for. Servers ask to begin sessions and to remove containers, applications for the rest; `error` is
- * what cannot be done whatever the state, and still has its place in the order.
+ * The operation of a write. Servers ask to begin sessions and to remove containers, applications for the rest; `error`
+ * is a request that cannot be done whatever the state, and still has its place in the order.
  */
 export type WriteOperation =
   | NodeOperation
@@ -48,7 +48,7 @@ export type WriteOperation =
   | { readonly op: typeof OpCode.deleteContainer; readonly body: DeleteTxn }
   | { readonly op: typeof OpCode.error; readonly body: { readonly err: number } }
 
-/** What changes one node, or looks at one. */
+/** An operation that changes one node, or looks at one. */
 type NodeOperation =
   | Creation
   | { readonly op: typeof OpCode.delete; readonly body: DeleteRequest }
@@ -64,7 +64,7 @@ export type WriteRequest = WriteOperation & {
   readonly identities: readonly Identity[]
 }
 
-/** What requests are judged by beside the state. */
+/** Options that requests are judged by, beside the state. */
 export interface PrepareOptions {
   /** Whether nodes may have a time to live. */
   readonly extendedTypes: boolean
@@ -72,7 +72,7 @@ export interface PrepareOptions {
   readonly enforceQuota: boolean
 }
 
-/** What became of a request or of a part of a multi: a transaction's body, or the error number that refuses it. */
+/** The decision on a request or on a part of a multi: a transaction's body, or the error number that refuses it. */
 type Decided = TxnBody | number
 
 interface Context extends Moment {
@@ -81,11 +81,11 @@ interface Context extends Moment {
   readonly aclAllowance: AclAllowance
 }
 
-/** The leader's decisions, of one term: a new one begins with {@link Preparer.reset}. */
+/** The leader's decisions, of one epoch. */
 export class Preparer {
   readonly #state: { readonly tree: Tree; readonly sessions: SessionTable }
   readonly #options: PrepareOptions
-  #outstanding: Outstanding
+  readonly #outstanding: Outstanding
   #lastZxid = 0n
 
   /**
@@ -116,7 +116,7 @@ export class Preparer {
    * @returns the transaction to propose; one of type `error`, or a multi of nothing but errors, if it is refused
    */
   prepare(request: WriteRequest, zxid: bigint, timeMs: number, refusal: number = Err.ok): Transaction {
-    assert(zxid > this.#lastZxid, () => `prepare of zxid ${zxid} behind ${this.#lastZxid}`)
+    assert(zxid > this.#lastZxid, () => `prepare of zxid ${zxid} after ${this.#lastZxid}`)
     this.#lastZxid = zxid
     const { sessionId, xid, identities } = request
     const context = { sessionId, identities, aclAllowance: { chars: ACL_EXPANDED_CHARS_MAX }, zxid, time: timeMs }
@@ -134,12 +134,6 @@ export class Preparer {
   revoke(zxid: bigint): void {
     this.#outstanding.revoke(zxid)
     this.#lastZxid = zxid - 1n
-  }
-
-  /** Forgets every decision: a new term begins, and what was not applied is no more. */
-  reset(): void {
-    this.#outstanding = new Outstanding(this.#state.tree, this.#state.sessions)
-    this.#lastZxid = 0n
   }
 
   #decide(request: WriteOperation, context: Context): Decided {
@@ -309,7 +303,7 @@ export class Preparer {
     return stats !== undefined && exceedsHardLimit(tree.get(limitsPathOf(limited))?.data ?? null, stats.data, change)
   }
 
-  /** All parts, or the error of the first that is refused: 0 for those before it, "inconsistency" for those behind. */
+  /** All parts, or the error of the first that is refused: 0 for those before it, "inconsistency" for those after. */
   #decideMulti(parts: readonly MultiOperation[], context: Context): Decided {
     const bodies: TxnBody[] = []
     this.#outstanding.begin()

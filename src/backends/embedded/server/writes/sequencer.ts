@@ -1,10 +1,11 @@
 /**
- * The term of a leader, as the clients' requests see it: it decides on them in the order of zxids, and ends sessions
- * and nodes whose time is over.
+ * The leader's sequencer: turns requests into transactions in the order of zxids, and ends sessions and nodes whose
+ * time is over.
  *
- * Model     begins when the leader is established and has applied its history, ends with its leadership. A request
- *           becomes a transaction, a refused one too; the proposer gives the zxid and takes the bytes.
- * Sessions  every session has its full time-out from the beginning of the term. Only a term ends sessions.
+ * Model     there is one per epoch that a server leads: it begins when the leader is established and has applied its
+ *           history, and ends with its leadership. A request becomes a transaction, a refused one too; the proposer
+ *           gives the zxid and takes the bytes.
+ * Sessions  every session has its full time-out from the beginning. Only a sequencer ends sessions.
  * Source    PrepRequestProcessor.java, LeaderSessionTracker.java, ContainerManager.java of ZooKeeper 3.8.
  */
 import { assert } from '../../../../core/assert.ts'
@@ -15,8 +16,9 @@ import type { Transaction } from '../../../wire/transactions.ts'
 import { NO_IDENTITIES } from '../state/identities.ts'
 import { Preparer } from './prepare.ts'
 import type { PrepareOptions, WriteRequest } from './prepare.ts'
-import { SessionTracker, samePassword } from '../state/sessions.ts'
-import { SizeStats } from '../size-stats.ts'
+import { samePassword } from '../state/session-table.ts'
+import { SessionTracker } from './session-tracker.ts'
+import { SizeStats } from './size-stats.ts'
 import type { Applied, State } from '../state/state.ts'
 
 /** Containers and expired nodes that are removed at most in a minute, evenly over its ticks. */
@@ -25,7 +27,7 @@ const MINUTE_MS = 60_000
 /** Stands for the leader's own requests, such as the end of an expired session; no server has this id. */
 const ITSELF = 0
 
-/** What a term needs of its leader, and tells it. */
+/** The leader, as a sequencer uses it. */
 export interface Proposer {
   /** The zxid of the next proposal; null if there is none any more, as the counters of the epoch are used up. */
   readonly nextZxid: bigint | null
@@ -37,21 +39,21 @@ export interface Proposer {
   undecided(sessionId: bigint, error: unknown): void
 }
 
-/** Durations of a term, and what it judges requests by. */
-export interface TermOptions extends PrepareOptions {
+/** Durations that a sequencer keeps to, and what it judges requests by. */
+export interface SequencerOptions extends PrepareOptions {
   readonly tickMs: number
   readonly sessionBucketTicks: number
   readonly containerCheckTicks: number
 }
 
-/** What becomes of a request, as a value and in bytes. */
+/** The transaction that a request becomes, as a value and in bytes. */
 interface Decision {
   readonly transaction: Transaction
   readonly txn: Uint8Array
 }
 
-/** One term; see the head of this file. */
-export class Term {
+/** Decides on the writes of one leadership. */
+export class Sequencer {
   readonly #state: State
   readonly #proposer: Proposer
   readonly #preparer: Preparer
@@ -66,7 +68,7 @@ export class Term {
   #doomed: readonly string[] = []
   #ticks = 0
 
-  constructor(state: State, proposer: Proposer, options: TermOptions) {
+  constructor(state: State, proposer: Proposer, options: SequencerOptions) {
     this.#state = state
     this.#proposer = proposer
     this.#preparer = new Preparer(state, options)
@@ -83,7 +85,7 @@ export class Term {
   }
 
   /**
-   * Decides on a write and proposes what became of it. Behind the last zxid of the epoch it is dropped: its client is
+   * Decides on a write and proposes its transaction. After the last zxid of the epoch it is dropped: its client is
    * about to lose its connection.
    *
    * @param from - myid of the server that the client is on
@@ -108,7 +110,7 @@ export class Term {
 
   /** Whatever goes wrong in deciding on one request, that request is refused, and leaves no trace. */
   #decide(request: WriteRequest, zxid: bigint, wallTimeMs: number, refusal: number): Decision {
-    assert(zxid > this.#preparer.lastZxid, () => `a decision of zxid ${zxid} behind ${this.#preparer.lastZxid}`)
+    assert(zxid > this.#preparer.lastZxid, () => `a decision of zxid ${zxid} after ${this.#preparer.lastZxid}`)
     try {
       const transaction = this.#preparer.prepare(request, zxid, wallTimeMs, refusal)
       return { transaction, txn: encodeTransaction(transaction) }

@@ -13,10 +13,11 @@
  *           for better votes is skipped when every voter agrees; votes heard during the wait are counted, not dropped.
  */
 import type { Notification, PeerState, Vote } from '../../../wire/packets.ts'
-import { isQuorum } from './zab.ts'
-import type { Outbox, ZabConfig } from './zab.ts'
+import type { ZabConfig } from './configuration.ts'
+import type { Outbox } from './outbox.ts'
+import { isQuorum } from './quorum.ts'
 
-/** No server: what a server that may not vote puts in its notifications. */
+/** No server: a server that may not vote puts this in its notifications. */
 export const NOBODY = 0
 
 /** The end of an election. */
@@ -46,7 +47,7 @@ export class Election {
   #state: PeerState = 'LOOKING'
   #mayVote = false
   #logicalClock = 0
-  /** What this server would vote for if it heard of nobody. */
+  /** The vote for this server itself. */
   #own: Vote
   #proposal: Vote
   /** Votes of this round by servers that are looking (or of the same round and decided). */
@@ -127,10 +128,10 @@ export class Election {
   }
 
   /** Hears a notification. */
-  receive(from: number, heard: Notification): void {
+  receiveVote(from: number, heard: Notification): void {
     const isVoter = this.#config.voters.includes(from)
     if (!isVoter || heard.leader === NOBODY) {
-      // It asks who leads. Whoever looks does not know, and two that only ask would answer each other for ever.
+      // It asks who leads. Whoever looks does not know, and two that only ask would answer each other forever.
       if (heard.state === 'LOOKING' && this.#state !== 'LOOKING') this.#notify(from)
       return
     }

@@ -1,6 +1,6 @@
 /**
- * What a server has promised to remember: its two epochs, the newest snapshot's place, and the transaction log behind
- * it.
+ * The memory that a server has promised to keep: its two epochs, the newest snapshot's place, and the transaction log
+ * after it.
  *
  * The journal is the image in memory of what the host makes durable. A change takes effect here at once and is queued
  * as a persist operation; the messages that depend on it wait in `sendAfterPersist`. Three marks say where it stands:
@@ -11,13 +11,20 @@
  * falls; currentEpoch <= acceptedEpoch; what was applied is never cut off.
  */
 import { assert } from '../../../../core/assert.ts'
-import { counterOf, epochOf, formatZxid } from './zab.ts'
-import type { LogEntry, ZabConfig } from './zab.ts'
+import type { ZabConfig } from './configuration.ts'
+import { counterOf, epochOf, formatZxid } from './zxid.ts'
 
-/** What the host has to make durable, in order; after a crash a prefix of it is there. Each one is atomic. */
+/** One entry of the transaction log. */
+export interface LogEntry {
+  readonly zxid: bigint
+  /** The encoded transaction. */
+  readonly txn: Uint8Array
+}
+
+/** Work for the host's storage, made durable in order: a crash leaves a prefix of it. Each operation is atomic. */
 export type PersistOperation =
   | { readonly type: 'append'; readonly entries: readonly LogEntry[] }
-  /** Cuts off every entry behind this zxid. */
+  /** Cuts off every entry after this zxid. */
   | { readonly type: 'truncate'; readonly zxid: bigint }
   /** The state at this zxid. The log goes on; entries up to it are no longer needed. */
   | { readonly type: 'snapshot'; readonly zxid: bigint; readonly state: Uint8Array }
@@ -26,7 +33,7 @@ export type PersistOperation =
   /** The three promises of {@link Promises}. */
   | ({ readonly type: 'epochs' } & Promises)
 
-/** What a server must not forget besides its log. */
+/** The promises of a server besides its log. */
 export interface Promises {
   /** Highest epoch that this server promised to a prospective leader. */
   readonly acceptedEpoch: number
@@ -53,7 +60,7 @@ export const NOTHING_RECOVERED: Recovered = Object.freeze({
   entries: Object.freeze([]),
 })
 
-/** What is durable once a batch is. */
+/** The point up to which everything is durable once a batch is. */
 export interface DurableMark {
   readonly zxid: bigint
   readonly acceptedEpoch: number
@@ -112,17 +119,17 @@ export class Journal {
     return this.#entries.at(-1)?.zxid ?? this.#base
   }
 
-  /** Where the entries in memory begin: entries behind this zxid can be had. */
+  /** Where the entries in memory begin: entries after this zxid are available. */
   get base(): bigint {
     return this.#base
   }
 
-  /** What is durable now. */
+  /** The point up to which everything is durable now. */
   get durable(): DurableMark {
     return this.#durable
   }
 
-  /** What will be durable once everything queued so far is. */
+  /** The point up to which everything is durable once all that is queued is. */
   get mark(): DurableMark {
     return { zxid: this.lastZxid, acceptedEpoch: this.#acceptedEpoch, currentEpoch: this.#currentEpoch }
   }
@@ -143,13 +150,13 @@ export class Journal {
     this.#appended.push(entry)
   }
 
-  /** Cuts off every entry behind `zxid`, which must be the zxid of an entry or the base. */
+  /** Cuts off every entry after `zxid`, which must be the zxid of an entry or the base. */
   truncate(zxid: bigint, appliedZxid: bigint): void {
     assert(zxid >= appliedZxid, () => {
       return `a cut at ${formatZxid(zxid)} would undo ${formatZxid(appliedZxid)}, which is applied`
     })
     assert(this.covers(zxid), () => `a cut at ${formatZxid(zxid)}, which is not in the log`)
-    this.#bytes -= bytesOf(this.#entries.splice(this.#indexBehind(zxid)))
+    this.#bytes -= bytesOf(this.#entries.splice(this.#indexAfter(zxid)))
     this.#queue({ type: 'truncate', zxid })
   }
 
@@ -192,18 +199,18 @@ export class Journal {
   /** Whether `zxid` is the base or an entry in memory. */
   covers(zxid: bigint): boolean {
     if (zxid === this.#base) return true
-    return this.#entries[this.#indexBehind(zxid) - 1]?.zxid === zxid
+    return this.#entries[this.#indexAfter(zxid) - 1]?.zxid === zxid
   }
 
   /** The greatest zxid in memory that is not greater than `zxid`; the base if there is none. */
   floor(zxid: bigint): bigint {
-    return this.#entries[this.#indexBehind(zxid) - 1]?.zxid ?? this.#base
+    return this.#entries[this.#indexAfter(zxid) - 1]?.zxid ?? this.#base
   }
 
-  /** The entries behind `after` up to and with `through`. */
+  /** The entries after `after`, up to and including `through`. */
   range(after: bigint, through: bigint): readonly LogEntry[] {
-    assert(after >= this.#base, () => `entries behind ${formatZxid(after)} are no longer in memory`)
-    return this.#entries.slice(this.#indexBehind(after), this.#indexBehind(through))
+    assert(after >= this.#base, () => `entries after ${formatZxid(after)} are no longer in memory`)
+    return this.#entries.slice(this.#indexAfter(after), this.#indexAfter(through))
   }
 
   /**
@@ -212,7 +219,7 @@ export class Journal {
    */
   trim(appliedZxid: bigint, { commitLogCount: count, commitLogBytes: bytes }: CommitLogLimits): void {
     if (this.#entries.length <= 2 * count && this.#bytes <= 2 * bytes) return
-    const applied = this.#indexBehind(appliedZxid)
+    const applied = this.#indexAfter(appliedZxid)
     let first = applied
     let kept = 0
     while (first > 0 && applied - first < count) {
@@ -258,8 +265,8 @@ export class Journal {
     this.#appended = []
   }
 
-  /** How many entries are not behind `zxid`. */
-  #indexBehind(zxid: bigint): number {
+  /** How many entries are not after `zxid`. */
+  #indexAfter(zxid: bigint): number {
     let low = 0
     let high = this.#entries.length
     while (low < high) {
@@ -275,7 +282,7 @@ function bytesOf(entries: readonly LogEntry[]): number {
   return entries.reduce((sum, { txn }) => sum + txn.length, 0)
 }
 
-/** Whether `next` may stand right behind `last`: the next of its epoch, or the first of a later one. */
+/** Whether `next` may follow `last`: the next of its epoch, or the first of a later one. */
 export function follows(last: bigint, next: bigint): boolean {
   if (epochOf(next) === epochOf(last)) return next === last + 1n
   return epochOf(next) > epochOf(last) && counterOf(next) === 1

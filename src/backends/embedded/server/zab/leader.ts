@@ -13,69 +13,38 @@
  * Safety           at most one leader is established in an epoch; its history holds everything ever committed before.
  * Liveness         a leader that has no synchronised majority in time, or loses it, gives up; so does a learner without
  *                  it.
- * Source           DSN 2011 paper; ZooKeeper Leader.java, LearnerHandler.java. Departures: a voter that accepted a
+ * Source           DSN 2011 paper; ZooKeeper Leader.java, Progressr.java. Departures: a voter that accepted a
  *                  higher epoch makes this leader run discovery again (there it is locked out); `sync` waits for a
  *                  majority.
  */
 import { assert } from '../../../../core/assert.ts'
-import type { Packet, SessionTouch } from '../../../wire/packets.ts'
-import type { Journal } from './journal.ts'
+import type { Packet } from '../../../wire/packets.ts'
 import type { LearnerCounts } from '../learner-counts.ts'
-import { epochOf, formatZxid, isQuorum, zxidOf } from './zab.ts'
-import type { Outbox, ZabConfig } from './zab.ts'
+import type { ZabConfig } from './configuration.ts'
+import type { Journal } from './journal.ts'
+import type { Outbox } from './outbox.ts'
+import { Progress } from './progress.ts'
+import { QuorumRounds } from './quorum-rounds.ts'
+import { isQuorum, quorumValue } from './quorum.ts'
+import { epochOf, formatZxid, zxidOf } from './zxid.ts'
 
-/** What a leader asks of the server around it. Everything is called synchronously from an input. */
+/** What a leader asks of the server around it. */
 export interface LeaderHost {
   /** zxid and bytes of the applied state, for a learner that is too far behind. */
   snapshot(): { readonly zxid: bigint; readonly state: Uint8Array }
-  /** A majority is synchronised: everything up to `committed` will be applied, then service begins. */
-  established(): void
-  /** A learner forwards a client's write. */
-  request(from: number, request: unknown): void
-  /** A client wants to move its session to that learner; null if this is no time to answer. */
-  revalidate(from: number, packet: Extract<Packet, { type: 'REVALIDATE' }>): Packet | null
-  /** A learner heard of these sessions. */
-  touched(sessions: readonly SessionTouch[]): void
-  /** A `sync` of a client of this very server is confirmed. */
-  synced(syncId: number): void
 }
+
+/** A learner's message for the server around its leader: a write, a session that moves, sessions that were heard of. */
+type Forwarded = Extract<Packet, { type: 'REQUEST' | 'REVALIDATE' | 'PING' | 'SYNC' }>
+
+/** A sync of a client of this very server, confirmed. */
+type OwnSynced = Extract<Packet, { type: 'SYNCED' }>
 
 /** Why a leader gave up. */
 export interface Abdication {
-  /** For people and logs. */
   readonly reason: string
   /** The next epoch that this server proposes must be greater than this. */
   readonly epochFloor: number
-}
-
-interface LearnerHandle {
-  readonly id: number
-  readonly link: number
-  /** Counted in quorums. */
-  readonly votes: boolean
-  readonly acceptedEpoch: number
-  /** Its last zxid, once it has acknowledged the epoch. */
-  lastZxid: bigint | null
-  /** Whether proposals go to it. */
-  inStream: boolean
-  /** The last zxid that stood in the stream before NEWLEADER. */
-  syncZxid: bigint
-  synced: boolean
-  /** Everything up to here is durable there. */
-  ackedZxid: bigint
-  silentTicks: number
-  /** The rounds of its pings that are not answered yet, in order. */
-  readonly pingRounds: number[]
-  confirmedRound: number
-}
-
-interface PendingSync {
-  readonly learner: LearnerHandle | null
-  readonly syncId: number
-  /** What was proposed when it came in: a client that has lost an answer asks what became of its request. */
-  readonly zxid: bigint
-  /** The ping round that will confirm it; null until that round is sent. */
-  round: number | null
 }
 
 /** One server's attempt to lead, from its election to its end. */
@@ -87,7 +56,8 @@ export class Leader {
   /**
    * Ascending by id: the order in which they joined is history and must not show. Replaced on change, never modified.
    */
-  #learners: readonly LearnerHandle[] = []
+  #learners: readonly Progress[] = []
+  readonly #rounds: QuorumRounds
   readonly #epochAcks = new Set<number>()
   readonly #initialZxid: bigint
   readonly #initialEpoch: number
@@ -97,8 +67,7 @@ export class Leader {
   #committed: bigint
   #ticks = 0
   #minorityTicks = 0
-  #round = 0
-  #syncs: PendingSync[] = []
+  #synced: OwnSynced[] = []
   #abdication: Abdication | null = null
 
   constructor(config: ZabConfig, journal: Journal, outbox: Outbox, host: LeaderHost, start: LeaderStart) {
@@ -106,6 +75,7 @@ export class Leader {
     this.#journal = journal
     this.#outbox = outbox
     this.#host = host
+    this.#rounds = new QuorumRounds(config)
     this.#initialZxid = journal.lastZxid
     this.#initialEpoch = journal.currentEpoch
     this.#committed = start.committedZxid
@@ -138,7 +108,7 @@ export class Leader {
     return this.#selfVotes === 1 && this.#config.voters.length === 1 && this.#learners.length === 0
   }
 
-  /** What it leads, in numbers. */
+  /** Its learners, in numbers. */
   get counts(): LearnerCounts {
     const synced = this.#learners.filter((learner) => learner.synced)
     const followers = synced.filter((learner) => learner.votes)
@@ -148,7 +118,7 @@ export class Leader {
       followers: followers.length,
       followersWithoutVote: synced.length - followers.length - observers.length,
       observers: observers.length,
-      pendingSyncs: this.#syncs.length,
+      pendingSyncs: this.#rounds.pendingCount,
     }
   }
 
@@ -175,19 +145,36 @@ export class Leader {
     }
   }
 
-  /** Asks for a `sync` on behalf of a client of this server; `host.synced` answers. */
+  /** Asks for a `sync` on behalf of a client of this server; {@link takeSynced} hands out the answer. */
   sync(syncId: number): void {
-    this.#addSync(null, syncId)
+    this.#rounds.ask(this.#config.myid, syncId, this.#journal.lastZxid)
   }
 
-  /** Receives a packet. A link begins with FOLLOWERINFO or OBSERVERINFO; packets of unknown links are of the past. */
-  receive(from: number, link: number, packet: Packet): void {
+  /** Takes the syncs of clients of this server that are confirmed, in order. */
+  takeSynced(): readonly OwnSynced[] {
+    const synced = this.#synced
+    this.#synced = []
+    return synced
+  }
+
+  /** Answers a REVALIDATE of a learner. */
+  answer(to: number, packet: Extract<Packet, { type: 'REVALIDATED' }>): void {
+    const learner = this.#find(to)
+    if (learner !== undefined) this.#send(learner, packet)
+  }
+
+  /**
+   * Receives a packet. A link begins with FOLLOWERINFO or OBSERVERINFO; packets of unknown links are of the past.
+   *
+   * @returns the packet, if it has something for the server around this leader
+   */
+  receivePacket(from: number, link: number, packet: Packet): Forwarded | null {
     if (packet.type === 'FOLLOWERINFO' || packet.type === 'OBSERVERINFO') {
       this.#open(from, link, packet)
-      return
+      return null
     }
     const learner = this.#find(from)
-    if (learner === undefined || learner.link !== link) return
+    if (learner === undefined || learner.link !== link) return null
     learner.silentTicks = 0
     switch (packet.type) {
       case 'ACKEPOCH':
@@ -197,23 +184,19 @@ export class Leader {
         this.#acknowledged(learner, packet.zxid)
         break
       case 'PING':
-        learner.confirmedRound = learner.pingRounds.shift() ?? learner.confirmedRound
-        this.#host.touched(packet.touched)
+        this.#rounds.answered(from)
         this.#answerSyncs()
-        break
-      case 'REQUEST':
-        if (this.isEstablished) this.#host.request(from, packet.request)
-        break
-      case 'REVALIDATE':
-        this.#revalidate(learner, packet)
-        break
+        return packet
       case 'SYNC':
-        this.#host.touched(packet.touched)
-        this.#addSync(learner, packet.syncId)
-        break
+        this.#rounds.ask(from, packet.syncId, this.#journal.lastZxid)
+        return packet
+      case 'REQUEST':
+      case 'REVALIDATE':
+        return packet
       default:
         this.#drop(learner)
     }
+    return null
   }
 
   /** A link broke or was closed by the other side. */
@@ -250,9 +233,8 @@ export class Leader {
 
   /** To be called before the output is taken: starts one round of pings for all syncs that came in. */
   flush(): void {
-    if (this.#phase !== 'broadcast' || this.#syncs.every((sync) => sync.round !== null)) return
+    if (this.#phase !== 'broadcast' || !this.#rounds.isDue) return
     this.#ping()
-    for (const sync of this.#syncs) sync.round ??= this.#round
     this.#answerSyncs()
   }
 
@@ -271,24 +253,11 @@ export class Leader {
       this.#outbox.close(from, link)
       return
     }
-    const learner: LearnerHandle = {
-      id: from,
-      link,
-      votes,
-      acceptedEpoch: packet.acceptedEpoch,
-      lastZxid: null,
-      inStream: false,
-      syncZxid: 0n,
-      synced: false,
-      ackedZxid: 0n,
-      silentTicks: 0,
-      pingRounds: [],
-      confirmedRound: 0,
-    }
+    const learner = new Progress({ id: from, link, votes, acceptedEpoch: packet.acceptedEpoch })
     this.#learners = [...this.#learners, learner].sort((a, b) => a.id - b.id)
     if (this.#epoch === 0) this.#chooseEpoch()
     else if (packet.acceptedEpoch > this.#epoch) {
-      // It would refuse this epoch for ever. Lead it, or let it be led, in a later one.
+      // It would refuse this epoch forever. Lead it, or let it be led, in a later one.
       this.#abdicate(`server ${from} has accepted epoch ${packet.acceptedEpoch}`, packet.acceptedEpoch)
     } else this.#sendEpoch(learner)
   }
@@ -302,11 +271,11 @@ export class Leader {
     for (const learner of this.#learners) this.#sendEpoch(learner)
   }
 
-  #sendEpoch(learner: LearnerHandle): void {
+  #sendEpoch(learner: Progress): void {
     this.#outbox.afterPersist(learner.id, learner.link, { type: 'LEADERINFO', epoch: this.#epoch })
   }
 
-  #epochAcknowledged(learner: LearnerHandle, currentEpoch: number, lastZxid: bigint): void {
+  #epochAcknowledged(learner: Progress, currentEpoch: number, lastZxid: bigint): void {
     if (this.#epoch === 0 || learner.lastZxid !== null) {
       this.#drop(learner)
       return
@@ -322,7 +291,7 @@ export class Leader {
       }
       this.#epochAcks.add(learner.id)
     }
-    learner.lastZxid = lastZxid
+    learner.acknowledgeEpoch(lastZxid)
     if (this.#phase === 'discovery') this.#checkEpochAcks()
     else this.#synchronise(learner)
   }
@@ -343,7 +312,7 @@ export class Leader {
    * Queues, in one go, everything that lies between the learner's log and the stream of proposals, and puts it into the
    * stream. Observers get committed transactions only, so they wait until the history is committed.
    */
-  #synchronise(learner: LearnerHandle): void {
+  #synchronise(learner: Progress): void {
     if (learner.inStream || learner.lastZxid === null) return
     if (!learner.votes && this.#phase !== 'broadcast') return
     const end = learner.votes ? this.#journal.lastZxid : this.#committed
@@ -360,24 +329,20 @@ export class Leader {
     }
     for (const { zxid, txn } of this.#journal.range(from, end)) this.#send(learner, { type: 'PROPOSAL', zxid, txn })
     if (this.#phase === 'broadcast') this.#send(learner, { type: 'COMMIT', zxid: this.#committed })
-    learner.syncZxid = end
-    learner.inStream = true
     this.#send(learner, { type: 'NEWLEADER', zxid: zxidOf(this.#epoch, 0) })
+    learner.enterStream(end)
   }
 
-  #acknowledged(learner: LearnerHandle, zxid: bigint): void {
+  #acknowledged(learner: Progress, zxid: bigint): void {
     if (zxid === zxidOf(this.#epoch, 0) && learner.inStream && !learner.synced) {
-      learner.synced = true
-      learner.ackedZxid = learner.syncZxid
+      learner.acknowledgeHistory()
       if (this.#phase === 'broadcast') {
         this.#send(learner, { type: 'UPTODATE' })
         this.#advanceCommit()
       } else this.#checkEstablished()
       return
     }
-    assert(learner.synced, () => `server ${learner.id} acknowledged ${formatZxid(zxid)} before NEWLEADER`)
-    assert(zxid > learner.ackedZxid && zxid <= this.#journal.lastZxid, () => `unexpected ACK of ${formatZxid(zxid)}`)
-    learner.ackedZxid = zxid
+    learner.acknowledge(zxid, this.#journal.lastZxid)
     if (zxid > this.#committed) this.#advanceCommit()
   }
 
@@ -394,7 +359,6 @@ export class Leader {
       if (learner.synced) this.#send(learner, { type: 'UPTODATE' })
       this.#synchronise(learner)
     }
-    this.#host.established()
     this.#ping()
   }
 
@@ -402,11 +366,10 @@ export class Leader {
 
   /** Commits what a majority has durable: this server counts itself only for what its own disk has. */
   #advanceCommit(): void {
-    const acked = this.#voters().filter((learner) => learner.synced).map((learner) => learner.ackedZxid)
+    const acked = this.#voters().map((learner) => learner.ackedZxid).filter((zxid) => zxid !== null)
     if (this.#selfVotes === 1) acked.push(this.#journal.durable.zxid)
-    acked.sort((a, b) => (a < b ? 1 : a > b ? -1 : 0))
-    const majority = acked[Math.floor(this.#config.voters.length / 2)]
-    if (majority === undefined || majority <= this.#committed) return
+    const majority = quorumValue(acked, this.#config.voters)
+    if (majority === null || majority <= this.#committed) return
     const entries = this.#journal.range(this.#committed, majority)
     this.#committed = majority
     for (const learner of this.#learners) {
@@ -418,59 +381,34 @@ export class Leader {
     this.#answerSyncs()
   }
 
-  #revalidate(learner: LearnerHandle, packet: Extract<Packet, { type: 'REVALIDATE' }>): void {
-    const answer = this.#host.revalidate(learner.id, packet)
-    if (answer !== null) this.#send(learner, answer)
-  }
-
   #ping(): void {
-    this.#round += 1
-    for (const learner of this.#learners) {
-      if (!learner.synced) continue
-      learner.pingRounds.push(this.#round)
-      this.#send(learner, { type: 'PING', touched: [] })
-    }
+    const synced = this.#learners.filter((learner) => learner.synced)
+    this.#rounds.begin(synced)
+    for (const learner of synced) this.#send(learner, { type: 'PING', touched: [] })
   }
 
-  #addSync(learner: LearnerHandle | null, syncId: number): void {
-    this.#syncs.push({ learner, syncId, zxid: this.#journal.lastZxid, round: null })
-  }
-
-  /**
-   * Answers the syncs whose ping round a majority has answered: at that time no later leader can have been established,
-   * so everything acknowledged to anyone before the sync was asked for is committed here, and its COMMITs are on the
-   * link. What was proposed before it must be committed too: who looks for a write whose answer was lost must not find
-   * nothing, and then see it happen (Leader.processSync).
-   */
   #answerSyncs(): void {
-    if (this.#syncs.length === 0) return
-    const rounds = this.#voters().map((learner) => learner.confirmedRound)
-    if (this.#selfVotes === 1) rounds.push(this.#round)
-    rounds.sort((a, b) => b - a)
-    const confirmed = rounds[Math.floor(this.#config.voters.length / 2)] ?? 0
-    const waiting: PendingSync[] = []
-    for (const sync of this.#syncs) {
-      if (sync.round === null || sync.round > confirmed || sync.zxid > this.#committed) waiting.push(sync)
-      else if (sync.learner === null) this.#host.synced(sync.syncId)
-      else this.#send(sync.learner, { type: 'SYNCED', syncId: sync.syncId })
+    for (const { asker, syncId } of this.#rounds.takeConfirmed(this.#committed)) {
+      const learner = this.#find(asker)
+      if (learner !== undefined) this.#send(learner, { type: 'SYNCED', syncId })
+      else if (asker === this.#config.myid) this.#synced.push({ type: 'SYNCED', syncId })
     }
-    this.#syncs = waiting
   }
 
   // Links
 
-  #send(learner: LearnerHandle, packet: Packet): void {
+  #send(learner: Progress, packet: Packet): void {
     this.#outbox.now(learner.id, learner.link, packet)
   }
 
-  #drop(learner: LearnerHandle): void {
+  #drop(learner: Progress): void {
     this.#outbox.close(learner.id, learner.link)
     this.#forget(learner)
   }
 
-  #forget(learner: LearnerHandle): void {
+  #forget(learner: Progress): void {
     this.#learners = this.#learners.filter((other) => other !== learner)
-    this.#syncs = this.#syncs.filter((sync) => sync.learner !== learner)
+    this.#rounds.forget(learner.id)
   }
 
   #abdicate(reason: string, epochFloor = 0): void {
@@ -481,18 +419,18 @@ export class Leader {
     return this.#config.voters.includes(this.#config.myid) ? 1 : 0
   }
 
-  #voters(): LearnerHandle[] {
+  #voters(): Progress[] {
     return this.#learners.filter((learner) => learner.votes)
   }
 
-  #find(id: number): LearnerHandle | undefined {
+  #find(id: number): Progress | undefined {
     return this.#learners.find((learner) => learner.id === id)
   }
 }
 
 /** With what an attempt to lead begins. */
 export interface LeaderStart {
-  /** What this server knows to be committed. */
+  /** This server knows everything up to here to be committed. */
   readonly committedZxid: bigint
   /** The epoch must be greater than this. */
   readonly epochFloor: number

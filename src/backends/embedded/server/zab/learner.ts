@@ -12,10 +12,11 @@
  */
 import { assert } from '../../../../core/assert.ts'
 import type { Packet, SessionTouch } from '../../../wire/packets.ts'
+import type { ZabConfig } from './configuration.ts'
 import { follows } from './journal.ts'
-import type { Journal } from './journal.ts'
-import { epochOf, formatZxid, zxidOf } from './zab.ts'
-import type { LogEntry, Outbox, ZabConfig } from './zab.ts'
+import type { Journal, LogEntry } from './journal.ts'
+import type { Outbox } from './outbox.ts'
+import { epochOf, formatZxid, zxidOf } from './zxid.ts'
 
 /** What a learner asks of the server around it. */
 export interface LearnerHost {
@@ -23,28 +24,24 @@ export interface LearnerHost {
   installSnapshot(zxid: bigint, state: Uint8Array): void
   /** zxid up to which transactions have been applied here. */
   appliedZxid(): bigint
-  /** The history is the leader's now; it was brought here this way, from this zxid on. */
-  synchronised(mode: 'DIFF' | 'TRUNC' | 'SNAP', from: bigint): void
-  /** The learner has made the leader's epoch its own. */
-  enteredEpoch(epoch: number): void
-  /** Synchronised with an established leader: apply what is committed, then serve. */
-  upToDate(): void
-  /** The leader answers a request to move a session here. */
-  revalidated(packet: Extract<Packet, { type: 'REVALIDATED' }>): void
-  /** A `sync` is confirmed. */
-  synced(syncId: number): void
   /** The sessions that were heard of since this was last asked. */
   takeTouched(): readonly SessionTouch[]
 }
 
-/** What is collected of the leader's history until NEWLEADER. */
+/** The leader's answer to a client of this server. */
+type Answer = Extract<Packet, { type: 'REVALIDATED' | 'SYNCED' }>
+
+/** How the leader's history was brought here. */
+type Synchronisation = Pick<Incoming, 'mode'> & { readonly from: bigint }
+
+/** The part of the leader's history that has come before NEWLEADER. */
 interface Incoming {
   readonly mode: 'DIFF' | 'TRUNC' | 'SNAP'
   /** Where the entries begin: the learner's log up to here stays, or the snapshot's place. */
   readonly base: bigint
   readonly state: Uint8Array | null
   readonly entries: LogEntry[]
-  /** What the leader said to be committed; it may lie behind the end of the log that this is to replace. */
+  /** The leader has this committed; it may lie beyond the end of the log that this is to replace. */
   committed: bigint
 }
 
@@ -58,6 +55,7 @@ export class Learner {
   readonly #host: LearnerHost
   #epoch = 0
   #incoming: Incoming | null = null
+  #synchronisation: Synchronisation | null = null
   #phase: 'discovery' | 'synchronisation' | 'waiting' | 'broadcast' = 'discovery'
   #committed: bigint
   #silentTicks = 0
@@ -85,6 +83,11 @@ export class Learner {
     return this.#phase === 'broadcast'
   }
 
+  /** Set once the history and the epoch are the leader's: how the history was brought here, and from which zxid on. */
+  get synchronisation(): Synchronisation | null {
+    return this.#synchronisation
+  }
+
   /** Set once this attempt is over, with the reason; the server must go back to looking. */
   get failure(): string | null {
     return this.#failure
@@ -95,13 +98,19 @@ export class Learner {
     this.#outbox.now(this.leader, this.link, packet)
   }
 
-  /** Receives a packet; those of other links are of the past. */
-  receive(from: number, link: number, packet: Packet): void {
-    if (from !== this.leader || link !== this.link || this.#failure !== null) return
+  /**
+   * Receives a packet; those of other links are of the past.
+   *
+   * @returns the packet, if it is an answer to a client of this server
+   */
+  receivePacket(from: number, link: number, packet: Packet): Answer | null {
+    if (from !== this.leader || link !== this.link || this.#failure !== null) return null
     this.#silentTicks = 0
     if (this.#phase === 'discovery') this.#discover(packet)
     else if (this.#phase === 'synchronisation') this.#synchronise(packet)
+    else if (packet.type === 'REVALIDATED' || packet.type === 'SYNCED') return packet
     else this.#follow(packet)
+    return null
   }
 
   /** The link broke or was closed by the leader. */
@@ -201,8 +210,7 @@ export class Learner {
     this.#incoming = null
     this.#commit(incoming.committed)
     this.#journal.enterEpoch(this.#epoch)
-    this.#host.synchronised(incoming.mode, incoming.base)
-    this.#host.enteredEpoch(this.#epoch)
+    this.#synchronisation = { mode: incoming.mode, from: incoming.base }
     this.#acknowledge(zxidOf(this.#epoch, 0))
     this.#phase = 'waiting'
   }
@@ -222,16 +230,9 @@ export class Learner {
         break
       case 'UPTODATE':
         this.#phase = 'broadcast'
-        this.#host.upToDate()
         break
       case 'PING':
         this.#outbox.now(this.leader, this.link, { type: 'PING', touched: this.#host.takeTouched() })
-        break
-      case 'REVALIDATED':
-        this.#host.revalidated(packet)
-        break
-      case 'SYNCED':
-        this.#host.synced(packet.syncId)
         break
       default:
         this.#unexpected(packet)
@@ -268,6 +269,6 @@ export interface LearnerStart {
   /** A number that no earlier attempt of this server has used. */
   readonly link: number
   readonly votes: boolean
-  /** What this server knows to be committed. */
+  /** This server knows everything up to here to be committed. */
   readonly committedZxid: bigint
 }

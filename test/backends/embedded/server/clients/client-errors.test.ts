@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Err, OpCode } from '../../../../../src/backends/wire/codes.ts'
 import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
 import type { ClientMessage, Request, ServerMessage } from '../../../../../src/backends/wire/records.ts'
+import { sha1 } from '../../../../../src/backends/embedded/host/digest.ts'
 import { MemoryStorage } from '../../../../../src/backends/embedded/host/storage/memory.ts'
 import { SERVER_DEFAULTS } from '../../../../../src/backends/embedded/server/config.ts'
 import type { ServerEvent } from '../../../../../src/backends/embedded/server/ready.ts'
@@ -28,7 +29,7 @@ class Rig {
       },
     }
     const config = { ...SERVER_DEFAULTS, myid: 1, voters: [1], bootstrap: true }
-    this.#server = new Server(config, this.#storage.load(), random, WALL_TIME_MS)
+    this.#server = new Server(config, this.#storage.load(), { random, digest: sha1 }, WALL_TIME_MS)
     for (let tick = 0; tick < 10; tick++) {
       this.#server.tick()
       this.#drain()

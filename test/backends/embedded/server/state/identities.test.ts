@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { sha1 } from '../../../../../src/backends/embedded/host/digest.ts'
 import {
   CLAIM_BYTES_MAX,
   IDENTITIES_MAX,
@@ -18,7 +19,7 @@ function addauth(
   { identities = NO_IDENTITIES, address = '', superDigest = null as string | null } = {},
 ): readonly Identity[] | null {
   const bytes = auth === null ? null : new Uint8Array(Buffer.from(auth))
-  return authenticate({ type: 0, scheme, auth: bytes }, { identities, address }, superDigest)
+  return authenticate({ type: 0, scheme, auth: bytes }, { identities, address }, { superDigest, digest: sha1 })
 }
 
 describe('the identities of a client', () => {

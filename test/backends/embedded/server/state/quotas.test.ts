@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   Quotas,
@@ -5,8 +6,12 @@ import {
   exceedsHardLimit,
   usageText,
 } from '../../../../../src/backends/embedded/server/state/quotas.ts'
+import { writeSnapshot } from '../../../../../src/backends/embedded/server/state/snapshot.ts'
+import { SessionTable } from '../../../../../src/backends/embedded/server/state/session-table.ts'
 import { State } from '../../../../../src/backends/embedded/server/state/state.ts'
+import { Tree } from '../../../../../src/backends/embedded/server/state/tree.ts'
 import { CreateFlag, Err, OpCode } from '../../../../../src/backends/wire/codes.ts'
+import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
 import { Pipeline, closeSession, create, multi, remove, setData } from '../pipeline.ts'
 
 const QUOTA = '/zookeeper/quota'
@@ -91,6 +96,86 @@ describe('the numbers of a quota', () => {
     }
     expect(pipeline.run(create('/a')).err).toBe(Err.ok)
     expect(textOf(pipeline.state.tree.get(`${QUOTA}/zookeeper_stats`)?.data)).toBe('')
+  })
+})
+
+describe('the end of a session that owns nodes under quotas', () => {
+  const LASTING = ['/a', '/a/in', '/a/in/deep', '/b', '/zz']
+  const OWNED = ['/a/x', '/a/y', '/a/in/x', '/a/in/deep/x', '/a/in/deep/y', '/b/x', '/zz/x', '/zz/y', '/free']
+  const LIMITED = ['/a', '/a/in', '/b', '/zz', '/zookeeper']
+  const quotaNode = fc.record({
+    path: fc.constantFrom(...LIMITED),
+    /** A quota is two nodes that clients make, so it may be the session's own, and it may be only half there. */
+    limits: fc.constantFrom('lasting', 'owned', 'none'),
+    stats: fc.constantFrom('lasting', 'owned', 'none'),
+    text: fc.constantFrom('', 'count=5,bytes=7', 'nothing', 'count=-3,bytes=2=;byteHardLimit=1'),
+  })
+  const plan = fc.record({
+    quotas: fc.uniqueArray(quotaNode, { selector: ({ path }) => path }),
+    owned: fc.uniqueArray(fc.record({ path: fc.constantFrom(...OWNED), data: fc.uint8Array({ maxLength: 9 }) }), {
+      selector: ({ path }) => path, minLength: 1,
+    }),
+  })
+  type Plan = typeof plan extends fc.Arbitrary<infer T> ? T : never
+
+  /** A tree with all of that, in which the session owns its part. */
+  function treeOf({ quotas, owned }: Plan): Tree {
+    const tree = new Tree()
+    let time = 0
+    const make = (path: string, data: Uint8Array, isOwned = false): void => {
+      time += 1
+      const parent = tree.get(path.slice(0, path.lastIndexOf('/')) || '/')
+      const ownership = isOwned ? ({ kind: 'ephemeral', owner: 7n } as const) : ({ kind: 'persistent' } as const)
+      const at = { zxid: BigInt(time), time }
+      tree.create(path, { data, acl: OPEN_ACL, ownership }, (parent?.childCreates ?? 0) + 1, at)
+    }
+    for (const path of LASTING) make(path, bytes(path))
+    for (const path of ['/a', '/a/in', '/b', '/zz', '/zookeeper']) make(`${QUOTA}${path}`, bytes(''))
+    for (const { path, limits, stats, text } of quotas) {
+      if (limits !== 'none') make(`${QUOTA}${path}/zookeeper_limits`, bytes('count=9'), limits === 'owned')
+      if (stats === 'none') continue
+      const statsPath = `${QUOTA}${path}/zookeeper_stats`
+      make(statsPath, bytes(text), stats === 'owned')
+      tree.setData(statsPath, bytes(text), 1, { zxid: BigInt(time), time })
+    }
+    for (const { path, data } of owned) make(path, data, true)
+    return tree
+  }
+
+  it('leaves the numbers that the ends of its nodes would leave one by one', () => {
+    let changed = 0
+    fc.assert(
+      fc.property(plan, (drawn) => {
+        const [whole, single] = [treeOf(drawn), treeOf(drawn)]
+        const at = { zxid: 1_000n, time: 1_000 }
+        const before = drawn.quotas.map(({ path }) => whole.stat(`${QUOTA}${path}/zookeeper_stats`)?.dataLength)
+        whole.deleteEphemeralsOf(7n, at, () => undefined)
+        for (const path of [...single.ephemeralsOf(7n)]) single.delete(path, at)
+        const all = (tree: Tree): Uint8Array => writeSnapshot({ tree, sessions: new SessionTable(), lastZxid: 1_000n })
+        expect(Buffer.from(all(whole)).equals(Buffer.from(all(single)))).toBe(true)
+        for (const path of ['/', ...LASTING, QUOTA]) {
+          const [a, b] = [whole.get(path), single.get(path)]
+          expect([a?.descendantCount, a?.descendantBytes]).toEqual([b?.descendantCount, b?.descendantBytes])
+        }
+        expect(whole.dataBytes).toBe(single.dataBytes)
+        const after = drawn.quotas.map(({ path }) => whole.stat(`${QUOTA}${path}/zookeeper_stats`)?.dataLength)
+        if (after.some((length, i) => length !== before[i])) changed += 1
+      }),
+      { numRuns: 300 },
+    )
+    expect(changed).toBeGreaterThan(30)
+  })
+
+  it('counts for each quota what was below it, in one sum', () => {
+    const pipeline = pipelineWith('count=-1,bytes=-1')
+    pipeline.run(create('/b'))
+    for (const path of [`${QUOTA}/b`, `${QUOTA}/b/zookeeper_limits`, `${QUOTA}/b/zookeeper_stats`]) {
+      pipeline.run(create(path))
+    }
+    for (const path of ['/a/1', '/a/2', '/a/3', '/b/1']) pipeline.run(create(path, CreateFlag.ephemeral, bytes('xyz')))
+    expect([stats(pipeline), stats(pipeline, '/b')]).toEqual(['count=5,bytes=14', 'count=2,bytes=3'])
+    pipeline.run(closeSession())
+    expect([stats(pipeline), stats(pipeline, '/b')]).toEqual(['count=2,bytes=5', 'count=1,bytes=0'])
   })
 })
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { PERSISTENT, TreeNode } from '../../../../../src/backends/embedded/server/state/node.ts'
 import type { Ownership } from '../../../../../src/backends/embedded/server/state/node.ts'
-import { SessionTable } from '../../../../../src/backends/embedded/server/state/sessions.ts'
+import { SessionTable } from '../../../../../src/backends/embedded/server/state/session-table.ts'
 import { readSnapshot, writeSnapshot } from '../../../../../src/backends/embedded/server/state/snapshot.ts'
 import { Tree } from '../../../../../src/backends/embedded/server/state/tree.ts'
 import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'

@@ -90,8 +90,7 @@ describe('a transaction', () => {
     const request = { sessionId: SESSION, xid: 1, identities: NO_IDENTITIES, ...create('/a') }
     preparer.prepare(request, 5n, 0)
     expect(() => preparer.prepare(request, 5n, 0)).toThrow(AssertionError)
-    preparer.reset()
-    expect(preparer.prepare(request, 5n, 0).txn.type).toBe(OpCode.create2)
+    expect(preparer.prepare(request, 6n, 0).txn.type).toBe(OpCode.error)
   })
 })
 
@@ -377,15 +376,5 @@ describe('what is outstanding', () => {
     pipeline.applyNext()
     expect(pipeline.preparer.outstanding).toBe(0)
     expect(pipeline.state.tree.stat('/')).toMatchObject({ numChildren: 3001 })
-  })
-
-  it('is forgotten when a new term begins', () => {
-    const pipeline = withNodes()
-    pipeline.prepare(create('/lost'))
-    pipeline.prepare(closeSession())
-    pipeline.preparer.reset()
-    expect(pipeline.preparer.outstanding).toBe(0)
-    expect(refusal(pipeline, setData('/lost'))).toBe(Err.noNode)
-    expect(refusal(pipeline, closeSession())).toBe(Err.ok)
   })
 })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Err, EventType, OpCode } from '../../../../../src/backends/wire/codes.ts'
 import type { Packet, PeerMessage } from '../../../../../src/backends/wire/packets.ts'
 import { SERVER_DEFAULTS } from '../../../../../src/backends/embedded/server/config.ts'
-import { counterOf, epochOf, zxidOf } from '../../../../../src/backends/embedded/server/zab/zab.ts'
+import { counterOf, epochOf, zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
 import { Cluster, replyOf } from '../cluster.ts'
 import type { TestConnection } from '../cluster.ts'
 
@@ -105,7 +105,7 @@ describe('a write', () => {
     expect(replyOf(atLeader, slow)?.err).toBe(Err.ok)
   })
 
-  it('is acknowledged by a follower behind its disk, and proposed by a leader before its own', () => {
+  it('is acknowledged by a follower after its disk has it, and proposed by a leader before its own', () => {
     const cluster = ensemble()
     const client = cluster.client(LEADER)
     for (const id of VOTERS) cluster.holdDisk(id)
@@ -428,6 +428,52 @@ describe('servers that lost their storage', () => {
     for (const message of withheld) server.receivePeer(LEADER, message)
     cluster.tickUntil(() => server.status().serving)
     expect(cluster.disk(1).votes).toBe(true)
+  })
+
+  it('are given no vote by a confirmation that they did not ask for', () => {
+    const cluster = ensemble()
+    for (const id of [1, OBSERVER]) {
+      cluster.crash(id)
+      cluster.wipe(id)
+      let link = 0
+      cluster.intercept = (from, to, message) => {
+        if (message.type === 'PACKET' && from === LEADER && to === id) link = message.link
+        return true
+      }
+      cluster.start(id)
+      cluster.tick(5)
+      const server = cluster.server(id)
+      expect(server.status()).toMatchObject({ role: 'OBSERVING', epoch: 1 })
+      // This is the number of the sync that asks for a vote.
+      server.receivePeer(LEADER, { type: 'PACKET', link, packet: { type: 'SYNCED', syncId: 0 } })
+      cluster.tick(1)
+      expect([cluster.disk(id).votes, server.status().role]).toEqual([false, 'OBSERVING'])
+    }
+    cluster.tickUntil(() => cluster.server(1).status().serving)
+    expect([1, OBSERVER].map((id) => cluster.disk(id).votes)).toEqual([true, false])
+  })
+
+  it('are given no vote by the confirmation of what they asked for on an earlier link', () => {
+    const cluster = ensemble()
+    cluster.crash(1)
+    cluster.wipe(1)
+    const withheld: PeerMessage[] = []
+    cluster.intercept = (from, to, message) => {
+      const isAnswer = message.type === 'PACKET' && from === LEADER && to === 1 && message.packet.type === 'SYNCED'
+      if (isAnswer) withheld.push(message)
+      return !isAnswer
+    }
+    cluster.start(1)
+    cluster.tickUntil(() => withheld.length === 1)
+    cluster.breakLink(1, LEADER)
+    cluster.tickUntil(() => withheld.length === 2)
+    const server = cluster.server(1)
+    const [earlier, present] = withheld
+    for (const [message, votes] of [[earlier, false], [present, true]] as const) {
+      if (message !== undefined) server.receivePeer(LEADER, message)
+      cluster.tick(1)
+      expect(cluster.disk(1).votes).toBe(votes)
+    }
   })
 
   it('make the ensemble stop, rather than forget, if they are the majority', () => {

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { Election, NOBODY, isBetter } from '../../../../../src/backends/embedded/server/zab/election.ts'
 import type { Elected } from '../../../../../src/backends/embedded/server/zab/election.ts'
 import { SERVER_DEFAULTS } from '../../../../../src/backends/embedded/server/config.ts'
-import { Outbox, zxidOf } from '../../../../../src/backends/embedded/server/zab/zab.ts'
+import { Outbox } from '../../../../../src/backends/embedded/server/zab/outbox.ts'
+import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
 import type { Notification, PeerState, Vote } from '../../../../../src/backends/wire/packets.ts'
 import { Cluster } from '../cluster.ts'
 
@@ -45,7 +46,7 @@ describe('votes', () => {
     election.look({ zxid: 0n, peerEpoch: 0 })
     election.look({ zxid: 0n, peerEpoch: 0 })
     outbox.sendAfterPersist = []
-    for (const id of [2, 3]) election.receive(id, notification(vote(1), 1))
+    for (const id of [2, 3]) election.receiveVote(id, notification(vote(1), 1))
     expect(tick(election, 1)).toBeNull()
     expect(outbox.sendAfterPersist.slice(0, 2)).toEqual([2, 3].map((to) => ({ to, message: notification(vote(1), 2) })))
     expect(tick(election, 20)).toBeNull()
@@ -54,31 +55,31 @@ describe('votes', () => {
   it('of a later round make a server join that round, with its own vote if that is better', () => {
     const { election } = lonely(3)
     election.look({ zxid: 5n, peerEpoch: 0 })
-    election.receive(1, notification(vote(2, 4n), 7))
+    election.receiveVote(1, notification(vote(2, 4n), 7))
     expect([election.logicalClock, election.vote]).toEqual([7, vote(3, 5n)])
-    election.receive(2, notification(vote(2, 6n), 8))
+    election.receiveVote(2, notification(vote(2, 6n), 8))
     expect([election.logicalClock, election.vote]).toEqual([8, vote(2, 6n)])
   })
 
   it('that were heard in an earlier round do not elect anybody in the next', () => {
     const { election } = lonely(1)
     election.look({ zxid: 0n, peerEpoch: 0 })
-    election.receive(2, notification(vote(3), 1))
-    election.receive(2, notification(vote(3, 0n, 1), 1, 'FOLLOWING'))
+    election.receiveVote(2, notification(vote(3), 1))
+    election.receiveVote(2, notification(vote(3, 0n, 1), 1, 'FOLLOWING'))
     election.look({ zxid: 0n, peerEpoch: 0 })
-    election.receive(3, notification(vote(3, 0n, 1), 1, 'LEADING'))
+    election.receiveVote(3, notification(vote(3, 0n, 1), 1, 'LEADING'))
     expect(tick(election, 20)).toBeNull()
   })
 
   it('decide at once when they are unanimous, and otherwise after a wait in which a better one still counts', () => {
     const { election } = lonely(2)
     election.look({ zxid: 0n, peerEpoch: 0 })
-    election.receive(1, notification(vote(2), 1))
+    election.receiveVote(1, notification(vote(2), 1))
     expect(election.takeElected()).toBeNull()
     election.tick()
-    election.receive(3, notification(vote(3), 1))
+    election.receiveVote(3, notification(vote(3), 1))
     expect(tick(election, 1)).toBeNull()
-    election.receive(1, notification(vote(3), 1))
+    election.receiveVote(1, notification(vote(3), 1))
     expect(election.takeElected()).toEqual({ vote: vote(3), supporters: [1, 2, 3] })
   })
 
@@ -101,8 +102,8 @@ describe('votes', () => {
   it('for or by a server that is no voter are not counted', () => {
     const { election } = lonely(1)
     election.look({ zxid: 0n, peerEpoch: 0 })
-    election.receive(9, notification(vote(1), 1))
-    election.receive(2, notification(vote(9, 7n), 1))
+    election.receiveVote(9, notification(vote(1), 1))
+    election.receiveVote(2, notification(vote(9, 7n), 1))
     expect(election.vote).toEqual(vote(1))
     expect(tick(election, 20)).toBeNull()
   })
@@ -112,9 +113,9 @@ describe('a server that comes to a running ensemble', () => {
   it('follows the leader that a majority follows, even if its own vote is better', () => {
     const { election } = lonely(1)
     election.look({ zxid: 9n, peerEpoch: 5 })
-    election.receive(2, notification(vote(3, 0n, 1), 4, 'FOLLOWING'))
+    election.receiveVote(2, notification(vote(3, 0n, 1), 4, 'FOLLOWING'))
     expect(election.takeElected()).toBeNull()
-    election.receive(3, notification(vote(3, 0n, 1), 4, 'LEADING'))
+    election.receiveVote(3, notification(vote(3, 0n, 1), 4, 'LEADING'))
     expect(election.takeElected()).toEqual({ vote: vote(3, 0n, 1), supporters: [2, 3] })
     expect(election.logicalClock).toBe(4)
   })
@@ -122,14 +123,14 @@ describe('a server that comes to a running ensemble', () => {
   it('follows nobody who does not say himself that he leads', () => {
     const { election } = lonely(1, [1, 2, 3, 4, 5])
     election.look({ zxid: 0n, peerEpoch: 0 })
-    for (const id of [2, 3, 4]) election.receive(id, notification(vote(5, 0n, 1), 4, 'FOLLOWING'))
+    for (const id of [2, 3, 4]) election.receiveVote(id, notification(vote(5, 0n, 1), 4, 'FOLLOWING'))
     expect(tick(election, 20)).toBeNull()
   })
 
   it('does not lead because others still follow what it was before it restarted', () => {
     const { election } = lonely(3)
     election.look({ zxid: 0n, peerEpoch: 1 })
-    for (const id of [1, 2]) election.receive(id, notification(vote(3, 0n, 1), 4, 'FOLLOWING'))
+    for (const id of [1, 2]) election.receiveVote(id, notification(vote(3, 0n, 1), 4, 'FOLLOWING'))
     expect(tick(election, 20)).toBeNull()
   })
 
@@ -164,12 +165,12 @@ describe('an observer', () => {
     const asked = notification(vote(NOBODY), 1)
     expect(outbox.sendAfterPersist.map(({ message }) => message)).toEqual([asked, asked, asked])
     outbox.sendAfterPersist = []
-    election.receive(1, notification(vote(NOBODY), 1))
-    election.receive(8, notification(vote(NOBODY), 1))
+    election.receiveVote(1, notification(vote(NOBODY), 1))
+    election.receiveVote(8, notification(vote(NOBODY), 1))
     expect(outbox.sendAfterPersist).toEqual([])
   })
 
-  it('and a server without memory do not answer each other for ever while nobody leads', () => {
+  it('and a server without memory do not answer each other forever while nobody leads', () => {
     const cluster = new Cluster(VOTERS)
     cluster.wipe(1)
     for (const id of [1, 9]) cluster.start(id)
@@ -270,7 +271,7 @@ class Ballot {
     const receiver = this.#elections.get(to)
     if (message === undefined || receiver === undefined) return
     this.#heard.set(`${from} > ${to}`, word(message))
-    receiver.election.receive(from, message)
+    receiver.election.receiveVote(from, message)
     this.#after(to)
   }
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { AssertionError } from '../../../../../src/core/assert.ts'
 import { Journal, NOTHING_RECOVERED, follows } from '../../../../../src/backends/embedded/server/zab/journal.ts'
-import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zab.ts'
-import type { LogEntry } from '../../../../../src/backends/embedded/server/zab/zab.ts'
+import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
+import type { LogEntry } from '../../../../../src/backends/embedded/server/zab/journal.ts'
 
 const STATE = Uint8Array.of(7)
 
@@ -128,7 +128,7 @@ describe('the journal', () => {
     expect(kept.base).toBe(zxidOf(1, 30))
   })
 
-  it('is empty behind a snapshot that was installed', () => {
+  it('is empty after a snapshot that was installed', () => {
     const kept = journal(3)
     kept.install(zxidOf(1, 9), STATE)
     expect([kept.base, kept.lastZxid]).toEqual([zxidOf(1, 9), zxidOf(1, 9)])

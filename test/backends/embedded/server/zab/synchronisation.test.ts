@@ -9,7 +9,8 @@ import type { ServerConfig } from '../../../../../src/backends/embedded/server/c
 import { Journal, NOTHING_RECOVERED } from '../../../../../src/backends/embedded/server/zab/journal.ts'
 import { Learner } from '../../../../../src/backends/embedded/server/zab/learner.ts'
 import type { LearnerHost } from '../../../../../src/backends/embedded/server/zab/learner.ts'
-import { Outbox, zxidOf } from '../../../../../src/backends/embedded/server/zab/zab.ts'
+import { Outbox } from '../../../../../src/backends/embedded/server/zab/outbox.ts'
+import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
 import { Cluster, replyOf } from '../cluster.ts'
 import { Oracles } from '../oracles.ts'
 
@@ -233,17 +234,12 @@ function learnerThatHeard(acceptedEpoch: number, packets: readonly Packet[]): Le
   const host: LearnerHost = {
     installSnapshot: () => undefined,
     appliedZxid: () => 0n,
-    synchronised: () => undefined,
-    enteredEpoch: () => undefined,
-    upToDate: () => undefined,
-    revalidated: () => undefined,
-    synced: () => undefined,
     takeTouched: () => [],
   }
   const journal = new Journal({ ...NOTHING_RECOVERED, acceptedEpoch })
   const start = { leader: 2, link: 1, votes: true, committedZxid: 0n }
   const learner = new Learner(config, journal, new Outbox(), host, start)
-  for (const packet of packets) learner.receive(2, 1, packet)
+  for (const packet of packets) learner.receivePacket(2, 1, packet)
   return learner
 }
 
@@ -259,8 +255,8 @@ describe('a learner that hears what it should not', () => {
     ['NEWLEADER before the synchronisation', [...discovered, { type: 'NEWLEADER', zxid: zxidOf(1, 0) }]],
     ['NEWLEADER of another epoch', [...begun, { type: 'NEWLEADER', zxid: zxidOf(2, 0) }]],
     ['two synchronisations', [...begun, { type: 'TRUNC', zxid: 0n }]],
-    ['a synchronisation behind NEWLEADER', [...synchronised, { type: 'DIFF', zxid: 0n }]],
-    ['an epoch behind NEWLEADER', [...synchronised, { type: 'LEADERINFO', epoch: 2 }]],
+    ['a synchronisation after NEWLEADER', [...synchronised, { type: 'DIFF', zxid: 0n }]],
+    ['an epoch after NEWLEADER', [...synchronised, { type: 'LEADERINFO', epoch: 2 }]],
   ]
   for (const [name, packets] of unexpected) {
     it(`gives up: ${name}`, () => {
@@ -276,8 +272,8 @@ describe('a learner that hears what it should not', () => {
 
   it('does not listen to another link', () => {
     const learner = learnerThatHeard(0, discovered)
-    learner.receive(2, 99, { type: 'UPTODATE' })
-    learner.receive(1, 1, { type: 'UPTODATE' })
+    learner.receivePacket(2, 99, { type: 'UPTODATE' })
+    learner.receivePacket(1, 1, { type: 'UPTODATE' })
     learner.linkClosed(2, 99)
     expect([learner.failure, learner.isUpToDate]).toEqual([null, false])
     learner.linkClosed(2, 1)
@@ -304,7 +300,7 @@ describe('a leader', () => {
     expect(cluster.server(2).status()).toMatchObject({ role: 'LEADING', serving: false })
     expect(cluster.disk(2).acceptedEpoch, 'an epoch is chosen with a majority').toBe(0)
     cluster.start(3)
-    // What server 1 has to say comes last.
+    // The packets of server 1 come last.
     for (let pair = first(); pair !== undefined; pair = first()) cluster.deliver(pair.from, pair.to)
     function first(): { from: number; to: number } | undefined {
       return cluster.pairs().find(({ from, to }) => from !== 1 || to !== 2)
@@ -342,7 +338,7 @@ describe('a learner', () => {
   }
 
   for (const { name, config, prepare } of LAG_CLASSES) {
-    it(`that ${name} has the leader's epoch durable only behind the leader's history, wherever it stops`, () => {
+    it(`that ${name} has the leader's epoch durable only after the leader's history, wherever it stops`, () => {
       const logged = new Set<boolean>()
       for (let operations = 0; operations <= OPERATIONS_MAX; operations++) {
         const world = new World(config)
@@ -359,7 +355,7 @@ describe('a learner', () => {
         logged.add(disk.currentEpoch === epoch)
         world.expectWhole()
       }
-      expect(logged.size, 'its disk stops before and behind the epoch').toBe(2)
+      expect(logged.size, 'its disk stops before and after the epoch').toBe(2)
     })
   }
 

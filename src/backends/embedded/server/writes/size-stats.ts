@@ -1,12 +1,12 @@
 /**
- * Sizes of what was sent, in bytes: the last, the least and the greatest, each -1 before the first.
+ * Sizes of messages that were sent, in bytes: the last, the least and the greatest, each -1 before the first.
  *
  * Source    BufferStats.java of ZooKeeper 3.8.
  */
 
 const NONE = -1
 
-/** The numbers; see the head of this file. */
+/** The last, least and greatest of the sizes that were added. */
 export class SizeStats {
   #last = NONE
   #min = NONE

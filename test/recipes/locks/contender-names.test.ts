@@ -1,6 +1,6 @@
 /** Names of contenders, in every layout. */
 import { describe, expect, it } from 'vitest'
-import { contenderOf, newContenderPrefix } from '../../../src/recipes/engine/contender-names.ts'
+import { contenderOf, lockNames } from '../../../src/recipes/locks/contender-names.ts'
 import { FairLock } from '../../../src/recipes/locks/fair-lock.ts'
 import { closeAll, newRig, run, useVirtualTime } from '../rig.ts'
 
@@ -43,12 +43,13 @@ describe('a name', () => {
 
   it('is made new each time, and read back as what it is', () => {
     for (const layout of ['curator', 'kazoo'] as const) {
-      const [first, second] = [newContenderPrefix(layout, 'lock'), newContenderPrefix(layout, 'lock')]
+      const { newPrefix } = lockNames(layout)
+      const [first, second] = [newPrefix(), newPrefix()]
       expect(first.mark).not.toBe(second.mark)
       expect(contenderOf(`${first.mark}${first.rest}0000000007`)).toMatchObject({ kind: 'lock', sequence: 7 })
     }
-    expect(newContenderPrefix('curator', 'lock').mark).toMatch(/^_c_[0-9a-f-]{36}-$/)
-    const { mark, rest } = newContenderPrefix('kazoo', 'lock')
+    expect(lockNames('curator').newPrefix().mark).toMatch(/^_c_[0-9a-f-]{36}-$/)
+    const { mark, rest } = lockNames('kazoo').newPrefix()
     expect(mark).toMatch(/^[0-9a-f]{32}$/)
     expect(rest).toBe('__lock__')
   })
@@ -73,6 +74,25 @@ describe('a fair lock', () => {
     expect(lease.token).toBeGreaterThan(foreign.stat.czxid)
     await run(lease.release())
     expect(await closeAll(rig, one, two, other)).toEqual([])
+  })
+
+  it('passes over contenders of other recipes and other nodes, and reports them once', async () => {
+    const rig = newRig()
+    const [client, other] = [await rig.connect(), await rig.connect()]
+    await run(other.makePath(PATH))
+    for (const name of ['config', `_c_${UUID}-latch-`, `_c_${UUID}-__READ__`, `${HEX}__rlock__`, `_c_${UUID}-lock-x`]) {
+      const mode = name.endsWith('-') || name.endsWith('_') ? 'ephemeral-sequential' : 'ephemeral'
+      await run(other.create(`${PATH}/${name}`, '', { mode }))
+    }
+    for (let round = 0; round < 2; round += 1) {
+      const lease = await run(new FairLock(client, PATH).acquire())
+      expect(await run(new FairLock(client, PATH).contenders())).toHaveLength(1)
+      await run(lease.release())
+    }
+    expect(String(rig.errors[0])).toContain(`${PATH} has children that are no contenders of this lock`)
+    expect(rig.errors).toMatchObject([{ code: 'INVALID_VALUE', outcome: 'corrupt', path: PATH }])
+    expect(String(rig.errors[0])).toContain('and 2 more. Give each lock, and each recipe, a path of its own')
+    expect(await closeAll(rig, client, other)).toEqual([])
   })
 
   it('writes the names that its layout says', async () => {

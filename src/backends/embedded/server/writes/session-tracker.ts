@@ -1,69 +1,16 @@
 /**
- * Sessions: the table that all servers agree on, and the clock that the leader alone keeps over it.
+ * The clock over the sessions, which the leader alone keeps: when each ends, and on which server it is.
  *
- * Model     a session begins and ends by a transaction. In between, the leader hears of it, through whatever server it
- *           is on, and ends it when it has not for longer than its time-out.
+ * Model     the leader hears of a session through the server that it is on, and ends it after hearing nothing for
+ *           longer than its time-out.
  * Time      in ticks. A deadline is rounded up to the next bucket, so that a session ends after more than its time-out
- *           and at most one bucket later, and to hear of a session costs the same however many there are.
- * Moving    the owner is the server that a session is on. What arrives through another one is refused.
+ *           and at most one bucket later, and hearing of a session costs the same however many there are.
+ * Moving    the owner is the server that a session is on. A request through another server is refused.
  * Source    SessionTrackerImpl.java, ExpiryQueue.java of ZooKeeper 3.8.
  */
 import { assert } from '../../../../core/assert.ts'
 import { Err } from '../../../wire/codes.ts'
-import { isSessionId } from './node.ts'
-
-/** What every server knows of a session. */
-interface SessionEntry {
-  /** The negotiated time-out in milliseconds. */
-  readonly timeoutMs: number
-  /** The secret that a client shows to pick the session up again. */
-  readonly passwd: Uint8Array
-}
-
-/** The sessions that are open, as replicated. */
-export class SessionTable {
-  readonly #sessions = new Map<bigint, SessionEntry>()
-
-  /** Number of open sessions. */
-  get size(): number {
-    return this.#sessions.size
-  }
-
-  /** Whether this session is open. */
-  has(id: bigint): boolean {
-    return this.#sessions.has(id)
-  }
-
-  /** What is known of a session; undefined if it is not open. */
-  get(id: bigint): SessionEntry | undefined {
-    return this.#sessions.get(id)
-  }
-
-  /**
-   * Opens a session.
-   *
-   * @throws AssertionError if it is open, or no session may have this id
-   */
-  add(id: bigint, entry: SessionEntry): void {
-    assert(isSessionId(id), () => `session id ${id}, which marks a kind of node`)
-    assert(!this.#sessions.has(id), () => `session ${id} is opened twice`)
-    this.#sessions.set(id, entry)
-  }
-
-  /**
-   * Ends a session.
-   *
-   * @throws AssertionError if it is not open
-   */
-  remove(id: bigint): void {
-    assert(this.#sessions.delete(id), () => `end of session ${id}, which is not open`)
-  }
-
-  /** All open sessions, sorted by id. */
-  entries(): [bigint, SessionEntry][] {
-    return [...this.#sessions].sort(([a], [b]) => compareIds(a, b))
-  }
-}
+import { compareIds } from '../state/session-table.ts'
 
 /** Options of {@link SessionTracker}. */
 interface SessionTrackerOptions {
@@ -133,7 +80,7 @@ export class SessionTracker {
   /**
    * Notes that a session is on this server from now on, with this time-out, which begins now.
    *
-   * @param timeoutMs - in milliseconds; lasts until the next move or the next term
+   * @param timeoutMs - in milliseconds; lasts until the next move or the next leader
    * @returns false if it is not tracked or is being closed: it cannot move any more
    */
   move(id: bigint, owner: number, timeoutMs: number): boolean {
@@ -217,31 +164,8 @@ export class SessionTracker {
     tracked.deadlineTick = 0
   }
 
-  /** The first end of a bucket behind the time-out; never the present tick, so never 0. */
+  /** The first end of a bucket after the time-out; never the present tick, so never 0. */
   #deadline(timeoutTicks: number): number {
     return (Math.floor((this.#now + timeoutTicks) / this.#bucketTicks) + 1) * this.#bucketTicks
   }
-}
-
-/** A session's id as ZooKeeper's tools print it: `0x` and the hexadecimal digits of its 64 bits. */
-export function formatSessionId(id: bigint): string {
-  return `0x${BigInt.asUintN(64, id).toString(16)}`
-}
-
-/**
- * Compares two passwords in a time that does not tell where they differ.
- *
- * @param a - the one that is right; its length is no secret
- * @param b - the one that was shown
- * @returns whether they are the same
- */
-export function samePassword(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false
-  let difference = 0
-  for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0)
-  return difference === 0
-}
-
-function compareIds(a: bigint, b: bigint): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

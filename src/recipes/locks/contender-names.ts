@@ -12,48 +12,45 @@
  * Source    Curator ProtectedUtils, LockInternals; kazoo recipe/lock.py.
  */
 import { sequenceOf } from '../../core/path.ts'
-import { newMark } from './marked-data.ts'
+import type { Contender, ContenderNames, ContenderPrefix } from '../engine/contender.ts'
+import { newMark } from '../engine/marked-data.ts'
 
 /** Whose names of nodes a lock writes. */
 export type LockLayout = 'curator' | 'kazoo'
 
-/** A contender as the list of names shows it. */
-export interface Contender {
-  /** Name of its node. */
-  readonly name: string
-  /** The word in the name that says what it asks for, such as `lock`, `read` or `write`. */
-  readonly kind: string
-  /** Its place in the order; to be compared by `compareSequence`. */
-  readonly sequence: number
-}
-
-/** What a new contender's name is made of; its sequence number follows. */
-export interface ContenderPrefix {
-  /** What no other has. */
-  readonly mark: string
-  /** What it asks for. */
-  readonly rest: string
-}
-
 const CURATOR = /^_c_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-([a-z]+)-(-?\d{9,10})$/
 const KAZOO = /^[0-9a-f]{32}(?:__([a-z]+)__|-([a-z]+)-)(-?\d{9,10})$/
 
+/** The word of a lock; read-write locks, latches and semaphores have others. */
+const LOCK = 'lock'
+
 /**
- * Makes the beginning of a new contender's name.
+ * The names of a lock's contenders.
  *
- * @param kind - what it asks for: lower-case letters
+ * @param layout - whose names new contenders get; those of either are known
  */
-export function newContenderPrefix(layout: LockLayout, kind: string): ContenderPrefix {
-  const mark = newMark()
-  return layout === 'curator'
-    ? { mark: `_c_${mark}-`, rest: `${kind}-` }
-    : { mark: mark.replaceAll('-', ''), rest: `__${kind}__` }
+export function lockNames(layout: LockLayout): ContenderNames {
+  return { kind: LOCK, newPrefix: layout === 'curator' ? curatorPrefix : kazooPrefix, parse: lockContenderOf }
+}
+
+function curatorPrefix(): ContenderPrefix {
+  return { mark: `_c_${newMark()}-`, rest: `${LOCK}-` }
+}
+
+function kazooPrefix(): ContenderPrefix {
+  return { mark: newMark().replaceAll('-', ''), rest: `__${LOCK}__` }
+}
+
+/** A lock contends with locks only: contenders of another recipe have another rule. */
+function lockContenderOf(name: string): Contender | null {
+  const contender = contenderOf(name)
+  return contender?.kind === LOCK ? contender : null
 }
 
 /**
- * Reads the name of a node in a queue.
+ * Reads the name of a node in a queue, whichever recipe put it there.
  *
- * @returns null for names of any other form: they are not ours to judge
+ * @returns null for names of any other form
  */
 export function contenderOf(name: string): Contender | null {
   const curator = CURATOR.exec(name)

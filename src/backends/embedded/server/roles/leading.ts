@@ -1,0 +1,175 @@
+/**
+ * A server that leads, or tries to: ZAB's leader (zab/leader.ts), and, once that is established and its history is
+ * applied, the sequencer with which it decides on the requests of clients (writes/sequencer.ts). The two do not know
+ * each other: what learners forward goes from the one to the other here.
+ */
+import { assert } from '../../../../core/assert.ts'
+import type { Packet } from '../../../wire/packets.ts'
+import type { Transaction } from '../../../wire/transactions.ts'
+import { decodeTransaction } from '../../../wire/transactions.ts'
+import type { LeadingInspection } from '../inspection.ts'
+import type { Applied } from '../state/state.ts'
+import type { WriteRequest } from '../writes/prepare.ts'
+import { Sequencer } from '../writes/sequencer.ts'
+import type { Proposer } from '../writes/sequencer.ts'
+import type { LogEntry } from '../zab/journal.ts'
+import { Leader } from '../zab/leader.ts'
+import type { Answer, RoleEnd, RoleInputs, ServerParts } from './role.ts'
+
+/** The role of a server that was elected. */
+export class Leading implements RoleInputs, Proposer {
+  readonly kind = 'leading'
+  readonly name = 'LEADING'
+  readonly #parts: ServerParts
+  readonly #leader: Leader
+  /** While it serves. */
+  #sequencer: Sequencer | null = null
+  #answers: Answer[] = []
+
+  /**
+   * Begins to lead.
+   *
+   * @param epochFloor - its epoch must be greater than this
+   */
+  constructor(parts: ServerParts, epochFloor: number) {
+    this.#parts = parts
+    const { config, journal, outbox, replica } = parts
+    const host = { snapshot: () => ({ zxid: replica.state.lastZxid, state: replica.state.snapshot() }) }
+    const start = { committedZxid: replica.state.lastZxid, epochFloor }
+    this.#leader = new Leader(config, journal, outbox, host, start)
+  }
+
+  get leader(): number {
+    return this.#parts.config.myid
+  }
+
+  get committedZxid(): bigint {
+    return this.#leader.committedZxid
+  }
+
+  get isUpToDate(): boolean {
+    return this.#leader.isEstablished
+  }
+
+  get mayServe(): boolean {
+    return this.#leader.isEstablished
+  }
+
+  get end(): RoleEnd | null {
+    return this.#leader.abdication
+  }
+
+  /** Whether it is its own majority, and nobody learns from it. */
+  get isAlone(): boolean {
+    return this.#leader.isAlone
+  }
+
+  /** A view of it for operators; null before it serves. */
+  get inspection(): LeadingInspection | null {
+    return this.#sequencer === null ? null : { ...this.#leader.counts, ...this.#sequencer.age }
+  }
+
+  serve(): void {
+    const { config, journal, election, replica } = this.#parts
+    const { state } = replica
+    assert(state.lastZxid === journal.lastZxid, 'a leader has applied its history before it proposes')
+    election.enterEpoch(journal.currentEpoch)
+    this.#sequencer = new Sequencer(state, this, config)
+  }
+
+  submit(request: WriteRequest): void {
+    const { config, wallTimeMs } = this.#parts
+    this.#sequencer?.submit(request, config.myid, wallTimeMs)
+  }
+
+  sync(syncId: number): void {
+    this.#leader.sync(syncId)
+  }
+
+  revalidate(packet: Extract<Packet, { type: 'REVALIDATE' }>): void {
+    if (this.#sequencer !== null) this.#answers.push(this.#sequencer.revalidate(packet, this.#parts.config.myid))
+  }
+
+  touch(sessionId: bigint): boolean {
+    return this.#sequencer?.touch(sessionId) ?? true
+  }
+
+  tick(): void {
+    this.#leader.tick()
+    this.#sequencer?.tick(this.#parts.wallTimeMs)
+  }
+
+  receivePacket(from: number, link: number, packet: Packet): void {
+    const forwarded = this.#leader.receivePacket(from, link, packet)
+    if (forwarded === null || this.#sequencer === null) return
+    if (forwarded.type === 'REQUEST') {
+      this.#sequencer.submit(forwarded.request as WriteRequest, from, this.#parts.wallTimeMs)
+    } else if (forwarded.type === 'REVALIDATE') {
+      this.#leader.answer(from, this.#sequencer.revalidate(forwarded, from))
+    } else for (const { sessionId } of forwarded.touched) this.#sequencer.touch(sessionId)
+  }
+
+  linkClosed(peer: number, link: number): void {
+    this.#leader.linkClosed(peer, link)
+  }
+
+  persisted(): void {
+    this.#leader.persisted()
+  }
+
+  flush(): void {
+    this.#leader.flush()
+  }
+
+  takeAnswers(): readonly Answer[] {
+    const answers = [...this.#answers, ...this.#leader.takeSynced()]
+    this.#answers = []
+    return answers
+  }
+
+  close(): void {
+    this.#leader.close()
+  }
+
+  // For its sequencer
+
+  get nextZxid(): bigint | null {
+    return this.#leader.nextZxid
+  }
+
+  propose(txn: Uint8Array): void {
+    this.#leader.propose(txn)
+  }
+
+  expired(sessionId: bigint): void {
+    this.#parts.report({ type: 'expired', sessionId })
+  }
+
+  undecided(sessionId: bigint, error: unknown): void {
+    this.#parts.report({ type: 'client-failed', sessionId, error })
+  }
+
+  // For the server that applies
+
+  /** The transaction of the entry that is to be applied next. */
+  take({ zxid, txn }: LogEntry): Transaction {
+    return this.#sequencer?.take(zxid, txn) ?? decodeTransaction(txn)
+  }
+
+  /** A transaction has been applied. */
+  applied(zxid: bigint, applied: Applied): void {
+    this.#sequencer?.applied(zxid, applied)
+  }
+
+  // Sessions
+
+  /** Ends a session as if its time were over; false if there is no such session, or this is no time to end one. */
+  expire(sessionId: bigint): boolean {
+    return this.#sequencer?.expire(sessionId, this.#parts.wallTimeMs) ?? false
+  }
+
+  /** When a session ends if nothing is heard of it, in milliseconds from now; null if that is not known. */
+  expiresInMs(sessionId: bigint): number | null {
+    return this.#sequencer?.expiresInMs(sessionId) ?? null
+  }
+}

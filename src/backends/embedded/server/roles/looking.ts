@@ -1,0 +1,80 @@
+/**
+ * A server that looks for a leader. It serves nobody; learners that come early wait until it is known who leads.
+ */
+import type { Packet } from '../../../wire/packets.ts'
+import type { Answer, RoleInputs, ServerParts } from './role.ts'
+
+/** A learner's first packet. */
+interface Early {
+  readonly from: number
+  readonly link: number
+  readonly packet: Packet
+}
+
+/** The role of a server between two others. */
+export class Looking implements RoleInputs {
+  readonly kind = 'looking'
+  readonly name = 'LOOKING'
+  readonly leader = null
+  readonly committedZxid = 0n
+  readonly isUpToDate = false
+  readonly mayServe = false
+  readonly end = null
+  readonly #parts: ServerParts
+  readonly #early = new Map<number, Early>()
+  #waitTicks: number
+
+  /**
+   * Begins to look.
+   *
+   * @param waitTicks - ticks until the election starts; 0 for at once
+   */
+  constructor(parts: ServerParts, waitTicks: number) {
+    this.#parts = parts
+    this.#waitTicks = waitTicks
+    if (waitTicks === 0) this.#startElection()
+  }
+
+  /** FOLLOWERINFOs and OBSERVERINFOs that came meanwhile, one per server, ascending. */
+  get early(): readonly Early[] {
+    return [...this.#early.values()].sort((a, b) => a.from - b.from)
+  }
+
+  tick(): void {
+    if (this.#waitTicks === 0) return
+    this.#waitTicks -= 1
+    if (this.#waitTicks === 0) this.#startElection()
+  }
+
+  receivePacket(from: number, link: number, packet: Packet): void {
+    const opens = packet.type === 'FOLLOWERINFO' || packet.type === 'OBSERVERINFO'
+    if (opens) this.#early.set(from, { from, link, packet })
+  }
+
+  linkClosed(peer: number, link: number): void {
+    if (this.#early.get(peer)?.link === link) this.#early.delete(peer)
+  }
+
+  // There is nobody to ask, and no client that asks.
+
+  serve(): void {}
+  submit(): void {}
+  sync(): void {}
+  revalidate(): void {}
+  touch(): boolean {
+    return true
+  }
+  persisted(): void {}
+  flush(): void {}
+  takeAnswers(): readonly Answer[] {
+    return []
+  }
+  close(): void {}
+
+  #startElection(): void {
+    const { config, journal, election } = this.#parts
+    const { currentEpoch, lastZxid } = journal
+    const mayVote = config.voters.includes(config.myid) && journal.votes
+    election.look(mayVote ? { peerEpoch: currentEpoch, zxid: lastZxid } : null)
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * The box in which a server's output to its peers waits for the host.
+ */
+import type { Notification, Packet, PeerMessage } from '../../../wire/packets.ts'
+
+/** A message for another server. */
+export interface Outgoing {
+  readonly to: number
+  readonly message: PeerMessage
+}
+
+/** A link that is to be closed. */
+export interface LinkEnd {
+  readonly peer: number
+  readonly link: number
+}
+
+/**
+ * The output of a server until its host takes it. Which list a message is in says whether it may leave before what was
+ * to be persisted is durable. On one link, a message of the one list is never followed by one of the other that it must
+ * precede: a leader's LEADERINFO, and a learner's FOLLOWERINFO, ACKEPOCH and ACKs, wait for the disk; everything else
+ * does not.
+ */
+export class Outbox {
+  sendNow: Outgoing[] = []
+  sendAfterPersist: Outgoing[] = []
+  closeLinks: LinkEnd[] = []
+
+  /** Sends a vote once what it promises is durable. */
+  notify(to: number, notification: Notification): void {
+    this.sendAfterPersist.push({ to, message: notification })
+  }
+
+  /** Sends a packet at once. */
+  now(to: number, link: number, packet: Packet): void {
+    this.sendNow.push({ to, message: { type: 'PACKET', link, packet } })
+  }
+
+  /** Sends a packet once everything that was to be persisted before it is durable. */
+  afterPersist(to: number, link: number, packet: Packet): void {
+    this.sendAfterPersist.push({ to, message: { type: 'PACKET', link, packet } })
+  }
+
+  /** Closes a link. */
+  close(peer: number, link: number): void {
+    this.closeLinks.push({ peer, link })
+  }
+
+  /** Whether there is nothing in it. */
+  get empty(): boolean {
+    return this.sendNow.length === 0 && this.sendAfterPersist.length === 0 && this.closeLinks.length === 0
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * The options that every acquisition takes, and their checks.
+ */
+import type { Data } from '../../core/client.ts'
+import { optionNames, refuseUnknown } from '../../core/options.ts'
+import { textOf } from '../../core/value-text.ts'
+import type { TimedWaitOptions } from './wait.ts'
+
+/** Options of a try for a lock. */
+export interface TryAcquireOptions extends TimedWaitOptions {
+  /** What the node of this contender says to people and tools that look at the queue; empty by default. */
+  readonly data?: Data
+}
+
+/** What becomes of a wait whose session ends. */
+export type OnSessionLoss = 'reject' | 'queue-again'
+
+/** Options of a wait for a lock. */
+export interface AcquireOptions extends TryAcquireOptions {
+  /**
+   * What to do when the session ends during the wait, and the place in the queue with it: `reject` with
+   * `SESSION_EXPIRED`, or `queue-again` on the next session, at the end. Each lock says what it does by default.
+   */
+  readonly onSessionLoss?: OnSessionLoss
+}
+
+const TRY_OPTIONS = optionNames<TryAcquireOptions>({ waitMs: true, signal: true, data: true })
+const ACQUIRE_OPTIONS = optionNames<AcquireOptions>({ waitMs: true, signal: true, data: true, onSessionLoss: true })
+const ON_SESSION_LOSS: readonly OnSessionLoss[] = ['reject', 'queue-again']
+
+/**
+ * Checks the options of a try.
+ *
+ * @throws TypeError with the option's name and value
+ */
+export function checkTryOptions(options: TryAcquireOptions): void {
+  refuseUnknown(options, TRY_OPTIONS, 'tryAcquire')
+  checkData(options.data)
+}
+
+/**
+ * Checks the options of a wait.
+ *
+ * @throws TypeError with the option's name and value
+ */
+export function checkAcquireOptions(options: AcquireOptions): void {
+  refuseUnknown(options, ACQUIRE_OPTIONS, 'acquire')
+  checkData(options.data)
+  checkSessionLoss(options.onSessionLoss)
+}
+
+/** Checks what to do when a session ends. */
+export function checkSessionLoss(value: OnSessionLoss | undefined): void {
+  if (value === undefined || ON_SESSION_LOSS.includes(value)) return
+  throw new TypeError(`onSessionLoss must be 'reject' or 'queue-again', got ${textOf(value)}`)
+}
+
+function checkData(data: Data | undefined): void {
+  if (data === undefined || typeof data === 'string' || data instanceof Uint8Array) return
+  throw new TypeError(`data must be a string or a Uint8Array, got ${textOf(data)}`)
+}
