@@ -233,9 +233,7 @@ export class Leader {
 
   /** To be called before the output is taken: starts one round of pings for all syncs that came in. */
   flush(): void {
-    if (this.#phase !== 'broadcast' || !this.#rounds.isDue) return
-    this.#ping()
-    this.#answerSyncs()
+    if (this.#phase === 'broadcast' && this.#rounds.isDue) this.#ping()
   }
 
   /** Closes all links; the attempt is over. */
@@ -381,10 +379,12 @@ export class Leader {
     this.#answerSyncs()
   }
 
+  /** Begins a round. That alone confirms the syncs of a leader that is its own majority: nobody else will answer. */
   #ping(): void {
     const synced = this.#learners.filter((learner) => learner.synced)
     this.#rounds.begin(synced)
     for (const learner of synced) this.#send(learner, { type: 'PING', touched: [] })
+    this.#answerSyncs()
   }
 
   #answerSyncs(): void {
