@@ -1,6 +1,6 @@
 /** What checks see of a world: enough to judge it, and little enough to write a wrong one by hand. */
 import type { Backend } from '../src/core/backend.ts'
-import type { Recovered } from '../src/backends/embedded/server/zab/journal.ts'
+import type { MemoryContents } from '../src/backends/embedded/host/storage/memory.ts'
 import type { ServerStatus } from '../src/backends/embedded/server/ready.ts'
 import type { DiskObserver } from '../src/testing/simulation/disk.ts'
 import type { SimNode } from '../src/testing/simulation/kernel.ts'
@@ -11,7 +11,7 @@ import type { WorldEvent, WorldOptions } from '../src/testing/simulation/world.t
 export interface CheckedServer {
   readonly id: number
   readonly node: SimNode
-  readonly disk: { observer: DiskObserver | null; load(): Recovered }
+  readonly disk: { observer: DiskObserver | null; readonly contents: MemoryContents }
   /** Its present life; null while it is down. */
   host(): { status(): ServerStatus; snapshot(): Uint8Array } | null
 }

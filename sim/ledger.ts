@@ -10,6 +10,7 @@
  */
 import { SERVER_DEFAULTS } from '../src/backends/embedded/server/config.ts'
 import type { LogEntry, PersistOperation } from '../src/backends/embedded/server/zab/journal.ts'
+import type { DiskOperation } from '../src/testing/simulation/disk.ts'
 import type { Check } from './check.ts'
 import { Violation } from './check.ts'
 import { Model } from './model.ts'
@@ -172,7 +173,7 @@ export class Ledger implements Check {
   }
 
   /** To be told of what a disk made durable. */
-  persisted(server: number, operation: PersistOperation): void {
+  persisted(server: number, operation: DiskOperation): void {
     const mirror = this.mirror(server)
     switch (operation.type) {
       case 'append':
@@ -188,10 +189,10 @@ export class Ledger implements Check {
         mirror.base = operation.zxid
         mirror.entries = []
         this.#installed[server - 1] = max(this.#installed[server - 1] ?? 0n, operation.zxid)
-        this.#stored(server, operation.zxid, operation.state)
+        this.#stored(server, operation.zxid, operation.chunks)
         break
       case 'snapshot':
-        this.#stored(server, operation.zxid, operation.state)
+        this.#stored(server, operation.zxid, operation.chunks)
         break
       case 'epochs':
         this.#epochs(mirror, operation)
@@ -299,7 +300,8 @@ export class Ledger implements Check {
     if (isEntered) for (const listener of this.#listeners) listener.entered?.(mirror.server, currentEpoch)
   }
 
-  #stored(server: number, zxid: bigint, state: Uint8Array): void {
+  #stored(server: number, zxid: bigint, chunks: readonly Uint8Array[]): void {
+    const state = new Uint8Array(Buffer.concat(chunks))
     for (const listener of this.#listeners) listener.stored?.(server, zxid, state)
   }
 

@@ -6,7 +6,7 @@
  * P11   what a server holds is what a replay of the common history gives: its nodes, stats, data and sessions.
  * P12   a disk gives the same twice, and gives back the log that was written to it.
  */
-import { readSnapshot } from '../../src/backends/embedded/server/state/snapshot.ts'
+import { State } from '../../src/backends/embedded/server/state/state.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import { hex, sameBytes } from '../ledger.ts'
@@ -63,7 +63,7 @@ export class ReplicasCheck implements Check, LedgerListener {
 
   #compareWithReplay(server: number, zxid: bigint, state: Uint8Array): void {
     const { model } = this.#ledger
-    const { tree, sessions, lastZxid } = readSnapshot(state)
+    const { tree, sessions, lastZxid } = State.restore(state)
     const where = `server ${server} at ${hex(zxid)}`
     if (lastZxid !== zxid) this.#fail(`P11: the state of ${where} says ${hex(lastZxid)}`)
     let count = 0
@@ -90,8 +90,8 @@ export class ReplicasCheck implements Check, LedgerListener {
 
   #checkRecovery({ id, disk }: CheckedServer): void {
     const mirror = this.#ledger.mirror(id)
-    const first = disk.load()
-    const second = disk.load()
+    const first = disk.contents
+    const second = disk.contents
     const from = first.snapshot?.zxid ?? 0n
     const expected = mirror.entries.slice(mirror.countThrough(from))
     const isSame = [first, second].every(({ entries, snapshot, acceptedEpoch, currentEpoch }) => {

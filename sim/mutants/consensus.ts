@@ -293,11 +293,22 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-3642, ZOOKEEPER-2872',
     edits: [{
       file: LEARNER,
-      from: "this.#begin('SNAP', packet.zxid, packet.state)",
-      to: "this.#host.installSnapshot(packet.zxid, packet.state); this.#begin('SNAP', packet.zxid, packet.state)",
+      from: 'state.isWhole = chunk.isLast',
+      to: 'state.isWhole = chunk.isLast; if (chunk.isLast) state.intake.finish()',
     }],
     profile: 'failpoints',
     expected: { seeds: 300 },
+  },
+  {
+    name: 'state-in-silence',
+    breaks: 'A learner that takes a state in gives no sign of life, and is given up for it.',
+    kin: 'initLimit that is too short for the data',
+    edits: [{
+      file: LEARNER,
+      from: "this.#outbox.now(this.leader, this.link, { type: 'SNAPACK' })",
+      to: 'void 0',
+    }],
+    expected: { test: 'test/backends/embedded/server/zab/synchronisation.test.ts' },
   },
   {
     name: 'packets-of-earlier-links-accepted',

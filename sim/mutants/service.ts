@@ -13,6 +13,8 @@ const SESSION_TABLE = 'backends/embedded/server/state/session-table.ts'
 const SESSION_TRACKER = 'backends/embedded/server/writes/session-tracker.ts'
 const SNAPSHOT = 'backends/embedded/server/state/snapshot.ts'
 const SEQUENCER = 'backends/embedded/server/writes/sequencer.ts'
+const SORTED_NAMES = 'backends/embedded/server/state/sorted-names.ts'
+const TREE_IMAGE = 'backends/embedded/server/state/tree-image.ts'
 const REQUEST_ORDER = 'backends/embedded/server/clients/request-order.ts'
 const WATCH_TABLE = 'backends/embedded/server/clients/watch-table.ts'
 const WATCHES = 'backends/embedded/server/clients/watches.ts'
@@ -197,10 +199,31 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'snapshot-loses-counter',
     breaks: 'A snapshot holds the number of children where the count of creates should be.',
     kin: 'ZOOKEEPER-3249 and other states that a snapshot loses',
-    edits: [{ file: SNAPSHOT, from: 'cversion: node.childCreates', to: 'cversion: node.numChildren' }],
+    edits: [{ file: SNAPSHOT, from: 'cversion: node.childCreates', to: 'cversion: node.names.flat().length' }],
     profile: 'failpoints',
     workload: 'raw',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'snapshot-shows-later-writes',
+    breaks: 'A snapshot that is read while transactions are applied shows what they have changed.',
+    kin: 'ZOOKEEPER-3145 and what else a fuzzy snapshot needs a tolerant replay for',
+    edits: [{ file: TREE_IMAGE, from: 'this.#kept.set(path, node.image())', to: 'void 0' }],
+    expected: { test: 'test/backends/embedded/server/state/snapshot-writes.test.ts' },
+  },
+  {
+    name: 'snapshot-shows-the-end-of-sessions',
+    breaks: 'A snapshot does not keep a session that ends while it is read.',
+    kin: 'ZOOKEEPER-3144',
+    edits: [{ file: SNAPSHOT, from: 'this.#ended.set(id, session)', to: 'void 0' }],
+    expected: { test: 'test/backends/embedded/server/state/snapshot-writes.test.ts' },
+  },
+  {
+    name: 'frozen-names-change',
+    breaks: 'The names of a node that a snapshot keeps change with it.',
+    kin: 'a copy that shares what it should own',
+    edits: [{ file: SORTED_NAMES, from: 'this.#owned = NOTHING_OWNED', to: 'void 0' }],
+    expected: { test: 'test/backends/embedded/server/state/sorted-names.test.ts' },
   },
   {
     name: 'data-event-lost-between-servers',

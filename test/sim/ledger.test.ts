@@ -56,7 +56,7 @@ describe('the ledger', () => {
 
   it('P11: refuses a snapshot of a state that nobody has applied', () => {
     const state = new Uint8Array()
-    refuses(/P11/, () => make().persist(3, { type: 'install', zxid: at(1, 9), state }))
+    refuses(/P11/, () => make().persist(3, { type: 'install', zxid: at(1, 9), chunks: [state] }))
   })
 
   it('P11: refuses a server whose state is ahead of its log', () => {

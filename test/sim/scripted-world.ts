@@ -16,7 +16,6 @@ import type {
   Watcher,
 } from '../../src/core/backend.ts'
 import { MemoryStorage } from '../../src/backends/embedded/host/storage/memory.ts'
-import type { PersistOperation } from '../../src/backends/embedded/server/zab/journal.ts'
 import type { ServerStatus } from '../../src/backends/embedded/server/ready.ts'
 import { State } from '../../src/backends/embedded/server/state/state.ts'
 import { OpCode } from '../../src/backends/wire/codes.ts'
@@ -26,7 +25,7 @@ import { decodeTransaction, encodeTransaction } from '../../src/backends/wire/tr
 import type { TxnBody } from '../../src/backends/wire/transactions.ts'
 import type { Check } from '../../sim/check.ts'
 import type { CheckedServer, CheckedWorld } from '../../sim/checked-world.ts'
-import type { DiskObserver } from '../../src/testing/simulation/disk.ts'
+import type { DiskOperation } from '../../src/testing/simulation/disk.ts'
 import { SimNode } from '../../src/testing/simulation/kernel.ts'
 import { Ledger } from '../../sim/ledger.ts'
 import type { NetworkTap } from '../../src/testing/simulation/network.ts'
@@ -67,7 +66,7 @@ class ScriptedServer implements CheckedServer {
   readonly id: number
   readonly node: SimNode
   readonly storage = new MemoryStorage()
-  readonly disk: { observer: DiskObserver | null; load: MemoryStorage['load'] }
+  readonly disk: CheckedServer['disk']
   state = new State()
   status: ServerStatus
   life: { status(): ServerStatus; snapshot(): Uint8Array }
@@ -75,7 +74,13 @@ class ScriptedServer implements CheckedServer {
   constructor(id: number) {
     this.id = id
     this.node = new SimNode(`s${id}`, new SeededRandom(id), 0)
-    this.disk = { observer: null, load: () => this.storage.load() }
+    const { storage } = this
+    this.disk = {
+      observer: null,
+      get contents() {
+        return storage.contents
+      },
+    }
     this.status = { ...STATUS, myid: id }
     this.life = this.#newLife()
   }
@@ -142,9 +147,10 @@ export class ScriptedWorld implements CheckedWorld {
   }
 
   /** Something is durable on a disk. */
-  persist(id: number, operation: PersistOperation): void {
+  persist(id: number, operation: DiskOperation): void {
     const server = this.server(id)
-    server.storage.persist([operation])
+    if (operation.type === 'snapshot') store(server.storage, operation)
+    else server.storage.persist([operation])
     server.disk.observer?.persisted(operation)
   }
 
@@ -353,4 +359,10 @@ export async function openSession(world: ScriptedWorld): Promise<{ session: Sess
 /** A step that a check has to refuse; one that says nothing, or something else, is a hole. */
 export function refuses(pattern: RegExp, step: () => void): void {
   expect(step).toThrow(pattern)
+}
+
+function store(storage: MemoryStorage, { zxid, chunks }: Extract<DiskOperation, { type: 'snapshot' }>): void {
+  const sink = storage.createSnapshot(zxid)
+  for (const chunk of chunks) void sink.write(chunk)
+  void sink.commit()
 }

@@ -16,7 +16,8 @@ import { configurationText, membershipText } from './configuration-text.ts'
 import { downStatus } from './down-status.ts'
 import { ClientPort } from './host/clients/tcp-port.ts'
 import { firstEpoch, noteEpoch } from './host/epochs.ts'
-import { Host } from './host/host.ts'
+import type { Host } from './host/host.ts'
+import { HostSlot } from './host/host-slot.ts'
 import { MemoryDialer } from './host/clients/memory.ts'
 import { MemoryNetwork } from './host/peers/memory.ts'
 import { systemRandom } from './host/random.ts'
@@ -67,7 +68,7 @@ export interface EnsembleEvent {
 
 interface Member {
   storage: MemoryStorage
-  host: Host | null
+  readonly slot: HostSlot
   /** Where ZooKeeper's clients connect to it; null if it serves none. */
   readonly port: ClientPort | null
   /** It lost its storage and may have forgotten promises. */
@@ -158,7 +159,7 @@ export class Ensemble implements Backend, AsyncDisposable {
 
   /** Where each server stands, by id. */
   status(): EnsembleServerStatus[] {
-    return this.#ids.map((id) => this.#member(id).host?.status() ?? downStatus(id))
+    return this.#ids.map((id) => this.#member(id).slot.host?.status() ?? downStatus(id))
   }
 
   /** myid of the server that leads and serves, or null. */
@@ -188,10 +189,8 @@ export class Ensemble implements Backend, AsyncDisposable {
    * @throws RangeError if there is no such server
    */
   crash(id: number): void {
-    const { host } = this.#member(id)
-    if (host === null) return
+    if (!this.#member(id).slot.isTaken) return
     this.#detach(id)
-    host.stop()
     this.#emit(id, { type: 'crashed' })
   }
 
@@ -204,7 +203,7 @@ export class Ensemble implements Backend, AsyncDisposable {
    */
   restart(id: number, options: { readonly wipe?: boolean } = {}): void {
     const member = this.#member(id)
-    if (member.host !== null) throw new RangeError(`server ${id} is up; crash it first`)
+    if (member.slot.isTaken) throw new RangeError(`server ${id} is up; crash it first`)
     if (options.wipe === true) {
       member.storage = new MemoryStorage()
       member.isWiped = true
@@ -212,7 +211,6 @@ export class Ensemble implements Backend, AsyncDisposable {
     if (!this.#isStarted) return
     this.#startHost(id)
     member.port?.listen().catch((error: unknown) => {
-      this.#member(id).host?.stop()
       this.#failed(id, error)
     })
   }
@@ -242,7 +240,7 @@ export class Ensemble implements Backend, AsyncDisposable {
    * @param sessionId - such as `client.sessionId`
    */
   expireSession(sessionId: bigint): void {
-    for (const id of this.#ids) this.#member(id).host?.expireSession(sessionId)
+    for (const id of this.#ids) this.#member(id).slot.host?.expireSession(sessionId)
   }
 
   /**
@@ -251,7 +249,7 @@ export class Ensemble implements Backend, AsyncDisposable {
    * @param sessionId - such as `client.sessionId`
    */
   disconnectSession(sessionId: bigint): void {
-    for (const id of this.#ids) this.#member(id).host?.disconnectSession(sessionId)
+    for (const id of this.#ids) this.#member(id).slot.host?.disconnectSession(sessionId)
   }
 
   /**
@@ -316,7 +314,7 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   get #hosts(): readonly Host[] {
-    return this.#ids.flatMap((id) => this.#member(id).host ?? [])
+    return this.#ids.flatMap((id) => this.#member(id).slot.host ?? [])
   }
 
   /** See {@link Ensemble.close}. */
@@ -329,7 +327,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     const isDraining = (): boolean => this.#isDraining
     const directory = {
       ids: this.#ids,
-      host: (id: number) => this.#members.get(id)?.host ?? undefined,
+      host: (id: number) => this.#members.get(id)?.slot.host ?? undefined,
       isIsolated: (sessionId: bigint) => this.#isolated.has(sessionId),
       get isClosing() {
         return isDraining()
@@ -351,7 +349,8 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   #addMember(id: number): void {
-    this.#members.set(id, { storage: new MemoryStorage(), host: null, port: this.#makePort(id), isWiped: false })
+    const slot = new HostSlot()
+    this.#members.set(id, { storage: new MemoryStorage(), slot, port: this.#makePort(id), isWiped: false })
   }
 
   #makePort(id: number): ClientPort | null {
@@ -411,7 +410,7 @@ export class Ensemble implements Backend, AsyncDisposable {
 
   #startHost(id: number): void {
     const member = this.#member(id)
-    const host = new Host({
+    member.slot.open({
       config: {
         ...this.#settings.server,
         myid: id,
@@ -438,11 +437,11 @@ export class Ensemble implements Backend, AsyncDisposable {
       onFailure: (error) => {
         this.#failed(id, error)
       },
+    }, (host) => {
+      member.port?.attach(host)
+      this.#network.attach(id, host)
+      this.#emit(id, { type: 'started' })
     })
-    member.host = host
-    member.port?.attach(host)
-    this.#network.attach(id, host)
-    this.#emit(id, { type: 'started' })
   }
 
   /** The ensemble has started when everybody serves; when a majority does, the others have a little time left. */
@@ -473,8 +472,8 @@ export class Ensemble implements Backend, AsyncDisposable {
   #detach(id: number): void {
     const member = this.#member(id)
     member.port?.close()
-    member.host = null
     this.#network.detach(id)
+    member.slot.empty()
   }
 
   #emit(server: number, event: EnsembleEvent['event']): void {

@@ -51,8 +51,12 @@ export type Packet =
   | { readonly type: 'DIFF'; readonly zxid: bigint }
   /** 14: cut your log behind this zxid; then as DIFF. */
   | { readonly type: 'TRUNC'; readonly zxid: bigint }
-  /** 15: drop what you have; this is the state at this zxid. Then as DIFF. */
-  | { readonly type: 'SNAP'; readonly zxid: bigint; readonly state: Uint8Array }
+  /** 15: drop what you have; the state at this zxid follows in SNAPCHUNKs. Then as DIFF. */
+  | { readonly type: 'SNAP'; readonly zxid: bigint }
+  /** The next bytes of a state, perhaps none. ZooKeeper sends the state as plain bytes after SNAP. */
+  | { readonly type: 'SNAPCHUNK'; readonly bytes: Uint8Array; readonly isLast: boolean }
+  /** Learner -> leader: a SNAPCHUNK has arrived, and the learner is alive. ZooKeeper has no such packet. */
+  | { readonly type: 'SNAPACK' }
   /** 2, leader -> follower (and observer while it synchronises). */
   | { readonly type: 'PROPOSAL'; readonly zxid: bigint; readonly txn: Uint8Array }
   /** 3, follower -> leader: durable up to here. Of NEWLEADER's zxid: synchronised, epoch durable. */

@@ -3,13 +3,15 @@
  *
  * Model     the host hands over one batch at a time and waits. At a crash a random prefix of the batch under way is
  *           durable, and of an append a random prefix of its entries: lost and torn writes. An error leaves such a
- *           prefix too.
+ *           prefix too. Snapshots are written beside that, a chunk at a time; one that was being committed is there or
+ *           not.
  * Not here  what needs bytes: a torn record, bit rot, reordering between syncs. A storage that finds its bytes damaged
  *           has to report it, which for its server is the same as to have lost them: see `wipe`.
  */
 import { MemoryStorage } from '../../backends/embedded/host/storage/memory.ts'
-import type { Storage } from '../../backends/embedded/host/storage/memory.ts'
-import type { LogEntry, PersistOperation, Recovered } from '../../backends/embedded/server/zab/journal.ts'
+import type { MemoryContents } from '../../backends/embedded/host/storage/memory.ts'
+import type { SnapshotSink, Storage, StoredState } from '../../backends/embedded/host/storage/storage.ts'
+import type { LogEntry, PersistOperation } from '../../backends/embedded/server/zab/journal.ts'
 import type { Kernel, SimNode } from './kernel.ts'
 import type { SeededRandom } from './random.ts'
 
@@ -23,17 +25,33 @@ export interface DiskWeather {
   slowFactor: number
 }
 
+/** A snapshot that is stored. */
+interface StoreOperation {
+  readonly type: 'snapshot'
+  readonly zxid: bigint
+  readonly chunks: readonly Uint8Array[]
+}
+
+/** What a disk makes durable as a whole. */
+export type DiskOperation = PersistOperation | StoreOperation
+
+/** A snapshot that is being written. */
+interface SnapshotFile {
+  readonly operation: StoreOperation & { readonly chunks: Uint8Array[] }
+  isCommitting: boolean
+}
+
 /**
  * Told when a batch begins to be written, and when it is durable and its host does not know yet.
  *
  * @returns behind `durable`: true if the machine dies at this instant, so that nobody will ever be told
  */
-export type SyncWatcher = (phase: 'begun' | 'durable', operations: readonly PersistOperation[]) => boolean
+export type SyncWatcher = (phase: 'begun' | 'durable', operations: readonly DiskOperation[]) => boolean
 
 /** Sees what becomes of a disk, and changes nothing; for checkers. */
 export interface DiskObserver {
   /** This is durable now. */
-  persisted(operation: PersistOperation): void
+  persisted(operation: DiskOperation): void
   /** Everything is lost. */
   wiped(): void
 }
@@ -57,6 +75,7 @@ export class SimDisk implements Storage {
   #history: LogEntry[] = []
   #historyBase = 0n
   #pending: readonly PersistOperation[] | null = null
+  #file: SnapshotFile | null = null
   #failNext = false
   #syncs = 0
 
@@ -78,8 +97,9 @@ export class SimDisk implements Storage {
   }
 
   /** What is being written and would be there in part after a crash. */
-  get pending(): readonly PersistOperation[] {
-    return this.#pending ?? []
+  get pending(): readonly DiskOperation[] {
+    const pending = this.#pending ?? []
+    return this.#file === null ? pending : [...pending, this.#file.operation]
   }
 
   /** How many batches were synced. */
@@ -87,35 +107,84 @@ export class SimDisk implements Storage {
     return this.#syncs
   }
 
-  load(): Recovered {
-    return this.#storage.load()
+  /** What is durable. */
+  get contents(): MemoryContents {
+    return this.#storage.contents
   }
 
-  persist(operations: readonly PersistOperation[]): Promise<void> {
+  async recover(): Promise<StoredState> {
+    await this.#takeTime()
+    return this.#storage.recover()
+  }
+
+  async persist(operations: readonly PersistOperation[]): Promise<void> {
     this.#pending = operations
     this.onSync?.('begun', operations)
+    await this.#takeTime()
+    if (this.#failNext) {
+      this.#failNext = false
+      this.#applyPrefix()
+      throw new Error(DISK_ERROR)
+    }
+    this.#pending = null
+    for (const operation of operations) this.#apply(operation)
+    await this.#synced(operations)
+  }
+
+  createSnapshot(zxid: bigint): SnapshotSink {
+    const chunks: Uint8Array[] = []
+    const file: SnapshotFile = { operation: { type: 'snapshot', zxid, chunks }, isCommitting: false }
+    this.#file = file
+    return {
+      write: async (chunk) => {
+        await this.#takeTime()
+        chunks.push(chunk)
+      },
+      commit: () => this.#commit(file),
+      abort: () => {
+        if (this.#file === file) this.#file = null
+      },
+    }
+  }
+
+  async #commit(file: SnapshotFile): Promise<void> {
+    file.isCommitting = true
+    this.onSync?.('begun', [file.operation])
+    await this.#takeTime()
+    if (this.#file !== file) return
+    if (this.#failNext) {
+      this.#failNext = false
+      throw new Error(DISK_ERROR)
+    }
+    this.#file = null
+    this.#apply(file.operation)
+    await this.#synced([file.operation])
+  }
+
+  /** Never ends if the machine dies at this instant. */
+  #synced(operations: readonly DiskOperation[]): Promise<void> {
+    this.#syncs += 1
+    const dies = this.onSync?.('durable', operations) === true
+    return dies ? new Promise(() => undefined) : Promise.resolve()
+  }
+
+  /** Never ends if the machine dies meanwhile. */
+  #takeTime(): Promise<void> {
     const { latencyMsMin, latencyMsMax, slowChance, slowFactor } = this.weather
     const slow = this.#random.chance(slowChance) ? slowFactor : 1
     const latencyMs = (latencyMsMin + this.#random.unit() * (latencyMsMax - latencyMsMin)) * slow
-    return new Promise((resolve, reject) => {
-      this.#kernel.after(latencyMs, this.#node, 'disk', () => {
-        if (this.#failNext) {
-          this.#failNext = false
-          this.#applyPrefix()
-          reject(new Error(DISK_ERROR))
-          return
-        }
-        this.#pending = null
-        this.#syncs += 1
-        for (const operation of operations) this.#apply(operation)
-        if (this.onSync?.('durable', operations) !== true) resolve()
-      })
+    return new Promise((resolve) => {
+      this.#kernel.after(latencyMs, this.#node, 'disk', resolve)
     })
   }
 
   /** The machine crashed: of what was being written, some is there. */
   crash(): void {
     this.#failNext = false
+    const file = this.#file
+    this.#file = null
+    const isThere = file?.isCommitting === true && this.#random.chance(0.5)
+    if (isThere) this.#apply(file.operation)
     this.#applyPrefix()
   }
 
@@ -135,6 +204,7 @@ export class SimDisk implements Storage {
     this.#history = []
     this.#historyBase = 0n
     this.#pending = null
+    this.#file = null
     this.observer?.wiped()
   }
 
@@ -149,8 +219,9 @@ export class SimDisk implements Storage {
     if (entries.length > 0) this.#apply({ type: 'append', entries })
   }
 
-  #apply(operation: PersistOperation): void {
-    this.#storage.persist([operation])
+  #apply(operation: DiskOperation): void {
+    if (operation.type === 'snapshot') this.#store(operation)
+    else this.#storage.persist([operation])
     if (operation.type === 'append') this.#history.push(...operation.entries)
     else if (operation.type === 'truncate') {
       this.#history = this.#history.filter((entry) => entry.zxid <= operation.zxid)
@@ -159,5 +230,11 @@ export class SimDisk implements Storage {
       this.#historyBase = operation.zxid
     }
     this.observer?.persisted(operation)
+  }
+
+  #store({ zxid, chunks }: StoreOperation): void {
+    const sink = this.#storage.createSnapshot(zxid)
+    for (const chunk of chunks) void sink.write(chunk)
+    void sink.commit()
   }
 }

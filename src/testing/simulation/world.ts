@@ -9,7 +9,8 @@ import { AssertionError } from '../../core/assert.ts'
 import type { Backend, Capabilities } from '../../core/backend.ts'
 import { connect } from '../../core/connect.ts'
 import type { Client, ConnectOptions } from '../../core/client.ts'
-import { Host } from '../../backends/embedded/host/host.ts'
+import type { Host } from '../../backends/embedded/host/host.ts'
+import { HostSlot } from '../../backends/embedded/host/host-slot.ts'
 import { SERVER_DEFAULTS } from '../../backends/embedded/server/config.ts'
 import type { ServerConfig } from '../../backends/embedded/server/config.ts'
 import type { ServerEvent, ServerStatus } from '../../backends/embedded/server/ready.ts'
@@ -58,8 +59,8 @@ export class SimServer implements ServerPlace {
   readonly id: number
   readonly node: SimNode
   readonly disk: SimDisk
+  readonly slot = new HostSlot()
   isWiped = false
-  #host: Host | null = null
 
   constructor(id: number, node: SimNode, disk: SimDisk) {
     this.id = id
@@ -67,18 +68,14 @@ export class SimServer implements ServerPlace {
     this.disk = disk
   }
 
-  /** The host of its present life. */
+  /** The host of its present life; null while it is down or reads its disk. */
   host(): Host | null {
-    return this.#host
+    return this.slot.host
   }
 
-  setHost(host: Host | null): void {
-    this.#host = host
-  }
-
-  /** Where it stands; null while it is down. */
+  /** Where it stands; null while it has no host. */
   status(): ServerStatus | null {
-    return this.#host?.status() ?? null
+    return this.slot.host?.status() ?? null
   }
 }
 
@@ -136,7 +133,7 @@ export class World {
   /** Takes the disk of a server that is down. */
   wipe(id: number): void {
     const server = this.server(id)
-    if (server.host() !== null) throw new Error(`server ${id} is up`)
+    if (server.slot.isTaken) throw new Error(`server ${id} is up`)
     server.disk.wipe()
     server.isWiped = true
   }
@@ -144,7 +141,7 @@ export class World {
   /** Starts a server that is down. */
   start(id: number): void {
     const server = this.server(id)
-    if (server.host() !== null) return
+    if (server.slot.isTaken) return
     this.kernel.revive(server.node)
     this.#note(id, { type: 'started' })
     this.kernel.as(server.node, () => {
@@ -155,7 +152,7 @@ export class World {
   /** Ends a server's process between two events. */
   crash(id: number): void {
     const server = this.server(id)
-    if (server.host() === null) return
+    if (!server.slot.isTaken) return
     this.#note(id, { type: 'crashed' })
     this.#end(server)
   }
@@ -208,7 +205,7 @@ export class World {
 
   #startHost(server: SimServer): void {
     const { id, node, disk } = server
-    const host = new Host({
+    server.slot.open({
       config: {
         ...SERVER_DEFAULTS,
         ...this.#options.server,
@@ -232,9 +229,9 @@ export class World {
       onFailure: (error) => {
         this.#failed(server, error)
       },
+    }, (host) => {
+      this.network.attach(id, node, host)
     })
-    server.setHost(host)
-    this.network.attach(id, node, host)
   }
 
   /** A disk error ends a server, as it should; anything else is a broken promise of ours. */
@@ -250,7 +247,7 @@ export class World {
 
   #end(server: SimServer): void {
     this.kernel.kill(server.node)
-    server.setHost(null)
+    server.slot.empty()
     server.disk.crash()
     this.network.detach(server.id)
   }

@@ -115,8 +115,8 @@ describe('the check of replicas', () => {
 
   it('accepts equal states, stored and in memory', () => {
     const { world, check } = make()
-    world.persist(1, { type: 'snapshot', zxid: at(1, 2), state: world.server(1).state.snapshot() })
-    world.persist(2, { type: 'snapshot', zxid: at(1, 2), state: world.server(2).state.snapshot() })
+    world.persist(1, { type: 'snapshot', zxid: at(1, 2), chunks: [world.server(1).state.snapshot()] })
+    world.persist(2, { type: 'snapshot', zxid: at(1, 2), chunks: [world.server(2).state.snapshot()] })
     check.atEnd()
     expect(world.ledger.model.node('/a')).not.toBeNull()
   })
@@ -126,8 +126,8 @@ describe('the check of replicas', () => {
     const state = world.server(1).state.snapshot()
     const other = Uint8Array.from(state)
     other[other.length - 1] = (other.at(-1) ?? 0) ^ 1
-    world.persist(1, { type: 'snapshot', zxid: at(1, 2), state })
-    refuses(/P10: server 2/, () => world.persist(2, { type: 'snapshot', zxid: at(1, 2), state: other }))
+    world.persist(1, { type: 'snapshot', zxid: at(1, 2), chunks: [state] })
+    refuses(/P10: server 2/, () => world.persist(2, { type: 'snapshot', zxid: at(1, 2), chunks: [other] }))
   })
 
   it('P11: refuses a state that the history does not give, though all servers have it', () => {
@@ -138,7 +138,7 @@ describe('the check of replicas', () => {
     wrong.apply({ header: { ...transaction, type: OpCode.create2 }, txn: create('/a', 'w', 1) })
     for (const server of world.servers) server.state = wrong
     refuses(/P11: server 1 at 0x100000002 has other data of \/a/, () => check.atEnd())
-    refuses(/P11/, () => world.persist(1, { type: 'snapshot', zxid: at(1, 2), state: wrong.snapshot() }))
+    refuses(/P11/, () => world.persist(1, { type: 'snapshot', zxid: at(1, 2), chunks: [wrong.snapshot()] }))
   })
 
   it('P12: refuses a disk that gives back another log', () => {

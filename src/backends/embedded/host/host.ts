@@ -3,6 +3,7 @@
  *
  * Order     as server.ts asks: what may go at once, then the disk, then what waited for it. While the disk is busy the
  *           server goes on; what is to be persisted meanwhile becomes one batch (group commit).
+ * States    snapshots are stored, and states sent to learners, beside all that: a chunk per turn.
  * Turns     the first input of an iteration of the event loop is handled behind the callback in which it came, the
  *           others together in the iteration's setImmediate: a single request waits for nothing, many share a turn and
  *           its commit, and timers and sockets get theirs however busy the server is: what does not fit in a turn waits
@@ -21,9 +22,14 @@ import type { ServerInspection } from '../server/inspection.ts'
 import type { RandomSource } from '../server/ports.ts'
 import type { Ready, ServerEvent, ServerStatus } from '../server/ready.ts'
 import { Server } from '../server/server.ts'
+import type { Recovered } from '../server/zab/journal.ts'
+import type { RecoveredState } from '../server/state/replica.ts'
 import { partsOf } from './clients/request-parts.ts'
 import { sha1 } from './digest.ts'
-import type { Storage } from './storage/memory.ts'
+import { SnapshotStreams } from './peers/snapshot-streams.ts'
+import { recover } from './storage/recovery.ts'
+import { SnapshotWriter } from './storage/snapshot-writer.ts'
+import type { Storage } from './storage/storage.ts'
 
 /** Inputs that are left after this much of a turn wait for the next turn. */
 const INPUTS_MS_MAX = 10
@@ -53,6 +59,8 @@ export interface ClientEnd {
 export class Host {
   readonly #options: HostOptions
   readonly #server: Server
+  readonly #snapshots: SnapshotWriter
+  readonly #peers: SnapshotStreams
   readonly #clients = new Map<number, ClientEnd>()
   #lastConnection = 0
   #inputs: (() => void)[] = []
@@ -65,10 +73,30 @@ export class Host {
   #tickTimer: NodeJS.Timeout | undefined
   #tickDueMs = 0
 
-  constructor(options: HostOptions) {
+  private constructor(options: HostOptions, recovered: Recovered & RecoveredState) {
+    const fail = (error: unknown): void => {
+      this.#fail(error)
+    }
     this.#options = options
     const ports = { random: options.random, digest: sha1 }
-    this.#server = new Server(options.config, options.storage.load(), ports, Date.now())
+    this.#server = new Server(options.config, recovered, ports, Date.now())
+    this.#snapshots = new SnapshotWriter(options.storage, fail)
+    this.#peers = new SnapshotStreams(({ to, message }) => {
+      options.send(to, message)
+    }, fail)
+  }
+
+  /**
+   * Makes a host of a server with what its storage holds. It does nothing until it is started.
+   *
+   * @throws what the storage raises; CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if its snapshot is none
+   */
+  static async open(options: HostOptions): Promise<Host> {
+    return new Host(options, await recover(options.storage))
+  }
+
+  /** Begins, once others can reach it. */
+  start(): void {
     this.#schedule()
     this.#tickDueMs = performance.now()
     this.#armTick()
@@ -93,6 +121,7 @@ export class Host {
 
   /** A link to another server has ended. */
   disconnectPeer(peer: number, link: number): void {
+    this.#peers.closed(peer, link)
     this.#input(() => {
       this.#server.disconnectPeer(peer, link)
     })
@@ -168,6 +197,8 @@ export class Host {
     if (this.#isStopped) return
     this.#isStopped = true
     clearTimeout(this.#tickTimer)
+    this.#snapshots.abort()
+    this.#peers.closeAll()
     this.#inputs = []
     this.#unpersisted = []
     const clients = [...this.#clients.values()]
@@ -223,10 +254,11 @@ export class Host {
 
   #drain(): void {
     for (let ready = this.#server.ready(); ready !== null; ready = this.#server.ready()) {
-      for (const { to, message } of ready.sendNow) this.#options.send(to, message)
+      for (const outgoing of ready.sendNow) this.#peers.send(outgoing)
       for (const { connection, message } of ready.replies) this.#deliver(connection, message)
       for (const connection of ready.close) this.#closeClient(connection)
       for (const event of ready.events) this.#options.onEvent(event)
+      if (ready.snapshot !== null) this.#snapshots.begin(ready.snapshot)
       this.#unpersisted.push(ready)
       this.#persist()
     }
@@ -238,6 +270,7 @@ export class Host {
     const batch = this.#unpersisted
     this.#unpersisted = []
     const operations = batch.flatMap((ready) => ready.persist)
+    if (operations.some(({ type }) => type === 'install')) this.#snapshots.abort()
     const persisting = operations.length === 0 ? undefined : this.#options.storage.persist(operations)
     if (persisting === undefined) {
       this.#persisted(batch)
@@ -262,8 +295,11 @@ export class Host {
 
   #persisted(batch: readonly Ready[]): void {
     for (const ready of batch) {
-      for (const { to, message } of ready.sendAfterPersist) this.#options.send(to, message)
-      for (const { peer, link } of ready.closeLinks) this.#options.closeLink(peer, link)
+      for (const outgoing of ready.sendAfterPersist) this.#peers.send(outgoing)
+      for (const { peer, link } of ready.closeLinks) {
+        this.#peers.closed(peer, link)
+        this.#options.closeLink(peer, link)
+      }
       this.#server.advance(ready)
     }
   }

@@ -3,9 +3,16 @@
 /** How often something is looked at again, in milliseconds. */
 const LOOK_MS = 5
 
+/** Waits for the next turn of the event loop. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+}
+
 /** Lets what is in the sockets, and what callbacks have begun, come to its end: two turns of the event loop. */
 export async function twoTurns(): Promise<void> {
-  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
+  for (let turn = 0; turn < 2; turn++) await nextTurn()
 }
 
 /**

@@ -4,13 +4,15 @@
 import type { Vote } from '../../wire/packets.ts'
 import type { ServerMessage } from '../../wire/records.ts'
 import type { DurableMark, PersistOperation } from './zab/journal.ts'
-import type { LinkEnd, Outgoing } from './zab/outbox.ts'
+import type { LinkEnd, Outgoing, SnapshotSource } from './zab/outbox.ts'
 
 /** The work of one turn, for a host; server.ts states the order. */
 export interface Ready {
   readonly sendNow: readonly Outgoing[]
   readonly persist: readonly PersistOperation[]
   readonly sendAfterPersist: readonly Outgoing[]
+  /** A snapshot to store beside all this, if one is due. Nothing waits for it. */
+  readonly snapshot: SnapshotSource | null
   /** Messages for clients, in order, by the number of their connection. */
   readonly replies: readonly { readonly connection: number; readonly message: ServerMessage }[]
   /** Connections of clients to close, after their replies. */

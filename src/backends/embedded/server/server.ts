@@ -32,6 +32,7 @@ import { Leading } from './roles/leading.ts'
 import { Looking } from './roles/looking.ts'
 import type { RoleEnd, ServerParts } from './roles/role.ts'
 import { Replica } from './state/replica.ts'
+import type { RecoveredState } from './state/replica.ts'
 import type { State } from './state/state.ts'
 import { Election, NOBODY } from './zab/election.ts'
 import type { Elected } from './zab/election.ts'
@@ -66,7 +67,7 @@ export class Server {
    * @param ports - what it asks of its host
    * @param wallTimeMs - wall clock, milliseconds since 1970
    */
-  constructor(config: ServerConfig, recovered: Recovered, ports: ServerPorts, wallTimeMs: number) {
+  constructor(config: ServerConfig, recovered: Recovered & RecoveredState, ports: ServerPorts, wallTimeMs: number) {
     this.#config = config
     this.#epochFloor = config.firstEpoch - 1
     this.#ports = ports
@@ -156,7 +157,9 @@ export class Server {
     this.#role.flush()
     this.#settle()
     const { hasOutput } = this.#connections
-    if (this.#outbox.empty && !hasOutput && !this.#journal.dirty && this.#events.length === 0) return null
+    const snapshot = this.#replica.takeSnapshot()
+    const isIdle = this.#outbox.empty && !hasOutput && !this.#journal.dirty && snapshot === null
+    if (isIdle && this.#events.length === 0) return null
     const { sendNow, sendAfterPersist, closeLinks } = this.#outbox
     this.#outbox.sendNow = []
     this.#outbox.sendAfterPersist = []
@@ -166,7 +169,7 @@ export class Server {
     this.#events = []
     const { mark } = this.#journal
     const persist = this.#journal.take()
-    return { sendNow, persist, sendAfterPersist, replies, close: closes, closeLinks, events, mark }
+    return { sendNow, persist, sendAfterPersist, snapshot, replies, close: closes, closeLinks, events, mark }
   }
 
   /** Learns that everything of this ready is done, and what was to be persisted is durable. */
@@ -346,8 +349,7 @@ export class Server {
     if (end <= this.#state.lastZxid) return
     for (const entry of this.#journal.range(this.#state.lastZxid, end)) this.#apply(entry)
     this.#journal.trim(this.#state.lastZxid, this.#leading?.isAlone === true ? NO_COMMIT_LOG : this.#config)
-    const snapshot = this.#replica.takeDueSnapshot()
-    if (snapshot !== null) this.#journal.snapshot(this.#state.lastZxid, snapshot)
+    this.#replica.openDueSnapshot()
   }
 
   #apply(entry: LogEntry): void {

@@ -13,7 +13,7 @@ import { embedded } from '../../../../src/backends/embedded/index.ts'
 import { AddWatchMode, CreateFlag, OpCode } from '../../../../src/backends/wire/codes.ts'
 import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
 import type { Acl, RequestBodies } from '../../../../src/backends/wire/records.ts'
-import { LoopMonitor } from './loop-monitor.ts'
+import { CALIBRATION_MS, LoopMonitor, calibrationMs } from './loop-monitor.ts'
 import { RawClient } from './clients/raw-client.ts'
 import type { OpenClient } from './clients/raw-client.ts'
 
@@ -32,8 +32,6 @@ const TURN_MS_MAX = 50
 const LARGEST_MULTI_MS_MAX = 100
 const MOST_WATCHES_MS_MAX = 100
 const LARGEST_END_MS_MAX = 150
-/** What the calibration takes on the machine that the limit is meant for. */
-const CALIBRATION_MS = 20
 
 const ensemble = embedded({
   servers: 1,
@@ -81,19 +79,6 @@ function pause(ms: number): Promise<void> {
 
 function creation(path: string, flags: number = CreateFlag.persistent, acl: readonly Acl[] = OPEN_ACL) {
   return { path, data: null, acl, flags }
-}
-
-/** To sort names is work of the same kind as a server's, and knows nothing of it. */
-function calibrationMs(): number {
-  const times = Array.from({ length: 5 }, () => {
-    const startMs = performance.now()
-    const before = process.cpuUsage()
-    const names = Array.from({ length: 30_000 }, (_, i) => `n${(i * 7_919) % 30_011}`)
-    names.sort()
-    const { user, system } = process.cpuUsage(before)
-    return Math.min(performance.now() - startMs, (user + system) / 1_000)
-  })
-  return Math.min(...times)
 }
 
 async function fill(

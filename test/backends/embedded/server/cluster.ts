@@ -9,13 +9,16 @@ import { encodeTransaction } from '../../../../src/backends/wire/transactions.ts
 import { sha1 } from '../../../../src/backends/embedded/host/digest.ts'
 import { MemoryNetwork } from '../../../../src/backends/embedded/host/peers/memory.ts'
 import { MemoryStorage } from '../../../../src/backends/embedded/host/storage/memory.ts'
+import type { MemoryContents } from '../../../../src/backends/embedded/host/storage/memory.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
 import type { ServerConfig } from '../../../../src/backends/embedded/server/config.ts'
 import type { RandomSource } from '../../../../src/backends/embedded/server/ports.ts'
 import type { Ready, ServerEvent } from '../../../../src/backends/embedded/server/ready.ts'
 import { Server } from '../../../../src/backends/embedded/server/server.ts'
-import type { PersistOperation, Recovered } from '../../../../src/backends/embedded/server/zab/journal.ts'
+import type { PersistOperation } from '../../../../src/backends/embedded/server/zab/journal.ts'
+import type { Outgoing } from '../../../../src/backends/embedded/server/zab/outbox.ts'
 import { formatZxid } from '../../../../src/backends/embedded/server/zab/zxid.ts'
+import { chunksOf, recoveredFrom, storeSnapshot } from './recovered.ts'
 import { formatEvent, formatMessage } from './trace-lines.ts'
 
 const DELIVERIES_MAX = 100_000
@@ -113,7 +116,8 @@ export class Cluster {
       voters: this.#voters,
       bootstrap: !this.#wiped.has(id),
     }
-    const server = new Server(config, storage.load(), { random: this.#random(), digest: sha1 }, WALL_TIME_MS)
+    const recovered = recoveredFrom(storage.contents)
+    const server = new Server(config, recovered, { random: this.#random(), digest: sha1 }, WALL_TIME_MS)
     const member = { server, storage, unpersisted: [] }
     this.members.set(id, member)
     this.network.attach(id, {
@@ -184,8 +188,8 @@ export class Cluster {
   }
 
   /** The content of a server's disk. */
-  disk(id: number): Recovered {
-    return this.#storage(id).load()
+  disk(id: number): MemoryContents {
+    return this.#storage(id).contents
   }
 
   /** Breaks the link between two servers: what is on its way is lost, and both ends are told. */
@@ -371,7 +375,7 @@ export class Cluster {
         this.observer.onEvent?.(id, event)
         if (this.isTracing) this.trace.push(`${id}: ${formatEvent(event)}`)
       }
-      for (const { to, message } of ready.sendNow) this.#send(id, to, message)
+      for (const outgoing of ready.sendNow) this.#sendWithState(id, outgoing)
       for (const { connection, message } of ready.replies) this.#reply(connection, message)
       for (const number of ready.close) {
         const connection = this.#connections.find((open) => open.number === number)
@@ -385,6 +389,7 @@ export class Cluster {
   /** The half of a turn that begins with the disk. */
   #finish(id: number, { server, storage }: Member, ready: Ready): void {
     this.#persist(id, storage, ready.persist)
+    if (ready.snapshot !== null) storeSnapshot(storage, ready.snapshot)
     for (const { to, message } of ready.sendAfterPersist) this.#send(id, to, message)
     for (const { peer, link } of ready.closeLinks) this.network.close(id, peer, link)
     server.advance(ready)
@@ -393,6 +398,16 @@ export class Cluster {
   #persist(id: number, storage: MemoryStorage, operations: readonly PersistOperation[]): void {
     this.observer.onPersist?.(id, operations)
     storage.persist(operations)
+  }
+
+  #sendWithState(from: number, { to, message, state }: Outgoing): void {
+    this.#send(from, to, message)
+    if (state === undefined || message.type !== 'PACKET') return
+    const { link } = message
+    for (const bytes of [...chunksOf(state), null]) {
+      const packet = { type: 'SNAPCHUNK', bytes: bytes ?? new Uint8Array(), isLast: bytes === null } as const
+      this.#send(from, to, { type: 'PACKET', link, packet })
+    }
   }
 
   #send(from: number, to: number, message: PeerMessage): void {

@@ -29,6 +29,8 @@ function formatPacket(packet: Packet): string {
     case 'REVALIDATE':
     case 'REVALIDATED':
     case 'REQUEST':
+    case 'SNAPCHUNK':
+    case 'SNAPACK':
     case 'UPTODATE':
     case 'SYNC':
     case 'SYNCED':

@@ -1,34 +1,51 @@
-/**
- * Where a server's durable state lives: what a host asks of it, and the one that lives in memory.
- */
+/** Storage that lives as long as its process. */
 import { unreachable } from '../../../../core/assert.ts'
-import type { LogEntry, PersistOperation, Promises, Recovered } from '../../server/zab/journal.ts'
+import type { LogEntry, PersistOperation, Promises } from '../../server/zab/journal.ts'
+import type { SnapshotSink, Storage, StoredState } from './storage.ts'
 
-/** Durable state of one server. A crash leaves a prefix of the operations. */
-export interface Storage {
-  /** What there is, for a server that starts. */
-  load(): Recovered
-  /**
-   * Makes operations durable, in order.
-   *
-   * @returns nothing if they are durable when it returns, otherwise a promise; the host waits for it before it calls
-   * again
-   */
-  persist(operations: readonly PersistOperation[]): Promise<void> | undefined
+/** What a storage in memory holds, at hand. */
+export interface MemoryContents extends Promises {
+  readonly snapshot: { readonly zxid: bigint; readonly chunks: readonly Uint8Array[] } | null
+  /** The log after the snapshot. */
+  readonly entries: readonly LogEntry[]
 }
 
-/** Storage that lives as long as its process: it survives the crash of a server in an ensemble that goes on. */
+/** Storage in memory: it survives the crash of a server in an ensemble that goes on. */
 export class MemoryStorage implements Storage {
   #promises: Promises = { acceptedEpoch: 0, currentEpoch: 0, votes: false }
-  #snapshot: Recovered['snapshot'] = null
+  #snapshot: MemoryContents['snapshot'] = null
   #entries: LogEntry[] = []
 
-  load(): Recovered {
+  /** What it holds now. */
+  get contents(): MemoryContents {
     return { ...this.#promises, snapshot: this.#snapshot, entries: [...this.#entries] }
+  }
+
+  recover(): Promise<StoredState> {
+    const { contents } = this
+    return Promise.resolve({ ...contents, entries: [contents.entries] })
   }
 
   persist(operations: readonly PersistOperation[]): undefined {
     for (const operation of operations) this.#apply(operation)
+  }
+
+  createSnapshot(zxid: bigint): SnapshotSink {
+    const chunks: Uint8Array[] = []
+    return {
+      write: (chunk) => {
+        chunks.push(chunk)
+        return undefined
+      },
+      commit: () => {
+        this.#snapshot = { zxid, chunks }
+        this.#entries = this.#entries.filter((entry) => entry.zxid > zxid)
+        return undefined
+      },
+      abort: () => {
+        chunks.length = 0
+      },
+    }
   }
 
   #apply(operation: PersistOperation): void {
@@ -39,12 +56,8 @@ export class MemoryStorage implements Storage {
       case 'truncate':
         this.#entries = this.#entries.filter((entry) => entry.zxid <= operation.zxid)
         break
-      case 'snapshot':
-        this.#snapshot = { zxid: operation.zxid, state: operation.state }
-        this.#entries = this.#entries.filter((entry) => entry.zxid > operation.zxid)
-        break
       case 'install':
-        this.#snapshot = { zxid: operation.zxid, state: operation.state }
+        this.#snapshot = { zxid: operation.zxid, chunks: operation.chunks }
         this.#entries = []
         break
       case 'epochs': {

@@ -46,9 +46,7 @@ export class Following implements RoleInputs {
     this.name = votes ? 'FOLLOWING' : 'OBSERVING'
     this.#lacksVote = isVoter && !votes
     const host = {
-      installSnapshot: (zxid: bigint, state: Uint8Array) => {
-        replica.install(zxid, state)
-      },
+      receiveSnapshot: (zxid: bigint) => replica.receive(zxid),
       appliedZxid: () => replica.state.lastZxid,
       takeTouched: () => localSessions.takeTouched(),
     }

@@ -34,7 +34,7 @@ export class Leading implements RoleInputs, Proposer {
   constructor(parts: ServerParts, epochFloor: number) {
     this.#parts = parts
     const { config, journal, outbox, replica } = parts
-    const host = { snapshot: () => ({ zxid: replica.state.lastZxid, state: replica.state.snapshot() }) }
+    const host = { openSnapshot: () => replica.state.openSnapshot() }
     const start = { committedZxid: replica.state.lastZxid, epochFloor }
     this.#leader = new Leader(config, journal, outbox, host, start)
   }

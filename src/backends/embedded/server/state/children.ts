@@ -25,6 +25,11 @@ export class Children {
     return this.#names.list
   }
 
+  /** All names in order, in parts, as they are now: these arrays never change. */
+  freeze(): readonly (readonly string[])[] {
+    return this.#names.freeze()
+  }
+
   /** Adds a name. It must be new. */
   add(name: string): void {
     this.#names.add(name)

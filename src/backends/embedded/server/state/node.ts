@@ -26,10 +26,28 @@ export const CONTAINER: Ownership = Object.freeze({ kind: 'container' })
 export const TTL_MS_MAX = 2 ** 40 - 1
 
 const NO_NAMES: readonly string[] = Object.freeze([])
+const NO_PARTS: readonly (readonly string[])[] = Object.freeze([])
 
 const CONTAINER_OWNER = -(2n ** 63n)
 const TTL_OWNER = -(2n ** 56n)
 const TTL_END = TTL_OWNER + 2n ** 40n
+
+/** A node as it was at one moment. */
+export interface NodeImage {
+  readonly data: Uint8Array | null
+  readonly acl: readonly Acl[]
+  readonly ownership: Ownership
+  readonly czxid: bigint
+  readonly mzxid: bigint
+  readonly pzxid: bigint
+  readonly ctime: number
+  readonly mtime: number
+  readonly version: number
+  readonly aversion: number
+  readonly childCreates: number
+  /** Names of its children, sorted by code unit, in parts. */
+  readonly names: readonly (readonly string[])[]
+}
 
 /** Everything about a node that the servers agree on. Only the tree changes it. */
 export class TreeNode {
@@ -121,6 +139,13 @@ export class TreeNode {
     if (this.#children === null) return
     this.#children.descendantCount += nodes
     this.#children.descendantBytes += bytes
+  }
+
+  /** The node as it is now, whatever becomes of it. */
+  image(): NodeImage {
+    const { data, acl, ownership, czxid, mzxid, pzxid, ctime, mtime, version, aversion, childCreates } = this
+    const names = this.#children === null ? NO_PARTS : this.#children.freeze()
+    return { data, acl, ownership, czxid, mzxid, pzxid, ctime, mtime, version, aversion, childCreates, names }
   }
 
   /** The stat as clients see it, as a value of its own. */

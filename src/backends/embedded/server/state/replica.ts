@@ -6,6 +6,8 @@ import type { Transaction } from '../../../wire/transactions.ts'
 import type { RandomSource } from '../ports.ts'
 import { SnapshotSchedule } from './snapshot-schedule.ts'
 import type { SnapshotLimits } from './snapshot-schedule.ts'
+import type { Snapshot } from './snapshot.ts'
+import { SnapshotReader } from './snapshot-reader.ts'
 import { State } from './state.ts'
 import type { Applied } from './state.ts'
 
@@ -14,9 +16,10 @@ interface ReplicaConfig extends SnapshotLimits {
   readonly membership: string
 }
 
-/** A snapshot, if the storage has one. */
-interface Stored {
-  readonly snapshot: { readonly state: Uint8Array } | null
+/** The state that a host found in its storage when it started. */
+export interface RecoveredState {
+  /** The one of the snapshot; null if there is none. */
+  readonly state: State | null
 }
 
 /** One server's copy of the state. */
@@ -24,11 +27,14 @@ export class Replica {
   readonly #config: ReplicaConfig
   readonly #snapshots: SnapshotSchedule
   #state: State
+  /** The snapshot that is due and was not taken yet, or is being read. */
+  #due: Snapshot | null = null
+  #isTaken = false
 
-  constructor(config: ReplicaConfig, { snapshot }: Stored, random: RandomSource) {
+  constructor(config: ReplicaConfig, { state }: RecoveredState, random: RandomSource) {
     this.#config = config
     this.#snapshots = new SnapshotSchedule(config, random)
-    this.#state = snapshot === null ? new State() : State.restore(snapshot.state)
+    this.#state = state ?? new State()
     this.#state.setMembership(config.membership)
   }
 
@@ -37,12 +43,20 @@ export class Replica {
     return this.#state
   }
 
-  /** Replaces the state by a snapshot of the leader's. */
-  install(zxid: bigint, state: Uint8Array): void {
-    this.#state = State.restore(state)
-    this.#state.setMembership(this.#config.membership)
-    this.#snapshots.installed()
-    assert(this.#state.lastZxid === zxid, 'a snapshot that is not of the zxid it was sent for')
+  /** Takes a snapshot of the leader's in, chunk by chunk; `finish` replaces the state by it. */
+  receive(zxid: bigint): { write(chunk: Uint8Array): void; finish(): void } {
+    const reader = new SnapshotReader()
+    return {
+      write: (chunk) => {
+        reader.write(chunk)
+      },
+      finish: () => {
+        this.#state = State.of(reader)
+        this.#state.setMembership(this.#config.membership)
+        this.#snapshots.installed()
+        assert(this.#state.lastZxid === zxid, 'a snapshot that is not of the zxid it was sent for')
+      },
+    }
   }
 
   /**
@@ -55,8 +69,17 @@ export class Replica {
     return this.#state.apply(transaction)
   }
 
-  /** A snapshot, if it is time for one. */
-  takeDueSnapshot(): Uint8Array | null {
-    return this.#snapshots.takeDue(this.#state.approximateBytes) ? this.#state.snapshot() : null
+  /** Opens a snapshot if it is time for one. The next one waits until this one has been read. */
+  openDueSnapshot(): void {
+    if (this.#due?.isOpen === true || !this.#snapshots.takeDue(this.#state.approximateBytes)) return
+    this.#due = this.#state.openSnapshot()
+    this.#isTaken = false
+  }
+
+  /** The snapshot to be stored, once; null if there is none. */
+  takeSnapshot(): Snapshot | null {
+    if (this.#isTaken) return null
+    this.#isTaken = true
+    return this.#due
   }
 }

@@ -54,6 +54,11 @@ export class SessionTable {
     assert(this.#sessions.delete(id), () => `end of session ${id}, which is not open`)
   }
 
+  /** Ids of the open sessions, in no order. */
+  ids(): Iterable<bigint> {
+    return this.#sessions.keys()
+  }
+
   /** All open sessions, sorted by id. */
   entries(): [bigint, SessionEntry][] {
     return [...this.#sessions].sort(([a], [b]) => compareIds(a, b))

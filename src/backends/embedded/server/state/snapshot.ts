@@ -1,43 +1,41 @@
 /**
- * The replicated state in bytes.
+ * The replicated state in bytes, written in chunks while the state goes on.
  *
  * Format    zxid of the last transaction; sessions (count; id, time-out, password each); access control lists (count;
- *           number, list each); nodes in pre-order, children sorted (path, record each), and `/` to end them. Behind
+ *           number, list each); nodes in pre-order, children sorted (path, record each), and `/` to end them. After
  *           the zxid and but for the passwords it is the body of ZooKeeper 3.8's snapshot files: the root's path is
  *           empty, and `ephemeralOwner` marks the kind of node.
- * Safety    whatever is read raises nothing but CoordinationError `PROTOCOL_VIOLATION`; a state with a hole is refused.
- * Source    SerializeUtils.serializeSnapshot, DataTree.serializeNode, ReferenceCountedACLCache.java.
+ * Model     the state as it was when the snapshot was opened: its nodes are a TreeImage, and a session that ends is
+ *           shown to it first. Two walks: the first numbers the lists, which are written before the nodes.
+ * Safety    equal states give equal chunks, whatever is written meanwhile and however fast they are read.
+ * Cost      a step is a chunk, or bounded work without bytes. Whoever opens a snapshot reads it to its end or closes
+ *           it.
+ * Source    SerializeUtils.serializeSnapshot, DataTree.serializeNode, ReferenceCountedACLCache.java; decision 0013.
  */
 import { assert } from '../../../../core/assert.ts'
-import { isValidPath, joinPath, parentOf } from '../../../../core/path.ts'
-import {
-  Reader,
-  Writer,
-  buffer,
-  int32,
-  int64,
-  millis,
-  record,
-  ustring,
-  violation,
-} from '../../../wire/jute.ts'
+import { Writer, buffer, int32, int64, millis, record, ustring } from '../../../wire/jute.ts'
 import { AclList, OPEN_ACL } from '../../../wire/records.ts'
 import type { Acl } from '../../../wire/records.ts'
-import { TreeNode, isSessionId, ownerNumberOf, ownershipOf } from './node.ts'
-import { SessionTable } from './session-table.ts'
-import { SPECIAL_PATHS, Tree } from './tree.ts'
+import { ownerNumberOf } from './node.ts'
+import type { NodeImage } from './node.ts'
+import type { SessionTable } from './session-table.ts'
+import type { Tree } from './tree.ts'
+import type { TreeImage } from './tree-image.ts'
 
 /** The contents of a snapshot. */
-interface SnapshotContent {
+export interface SnapshotContent {
   readonly tree: Tree
   readonly sessions: SessionTable
   /** zxid of the last transaction that is in it. */
   readonly lastZxid: bigint
 }
 
-const SessionRecord = record({ id: int64, timeoutMs: int32, passwd: buffer })
-const AclRecord = record({ number: int64, acl: AclList })
-const NodeRecord = record({
+/** One session in a snapshot. */
+export const SessionRecord = record({ id: int64, timeoutMs: int32, passwd: buffer })
+/** One access control list in a snapshot. */
+export const AclRecord = record({ number: int64, acl: AclList })
+/** One node in a snapshot, after its path. */
+export const NodeRecord = record({
   data: buffer,
   aclNumber: int64,
   czxid: int64,
@@ -53,88 +51,225 @@ const NodeRecord = record({
 })
 
 /** Stands for {@link OPEN_ACL}, which is not in the table. */
-const OPEN_ACL_NUMBER = -1n
-const END_OF_NODES = '/'
-const ROOT_IN_FILE = ''
+export const OPEN_ACL_NUMBER = -1n
+/** The path that ends the nodes. */
+export const END_OF_NODES = '/'
+/** The root's path in a snapshot. */
+export const ROOT_IN_FILE = ''
 
-/** Writes a state. Equal states give equal bytes. */
-export function writeSnapshot({ tree, sessions, lastZxid }: SnapshotContent): Uint8Array {
-  const writer = new Writer()
-  writer.int64(lastZxid)
-  const entries = sessions.entries()
-  writer.int32(entries.length)
-  for (const [id, { timeoutMs, passwd }] of entries) SessionRecord.write(writer, { id, timeoutMs, passwd })
-
-  const paths: string[] = []
-  forEachPath(tree, '/', (path) => paths.push(path))
-  const acls = new AclNumbers()
-  for (const path of paths) acls.numberOf(nodeAt(tree, path).acl)
-  writer.int32(acls.lists.length)
-  for (const [i, acl] of acls.lists.entries()) AclRecord.write(writer, { number: BigInt(i + 1), acl })
-  for (const path of paths) {
-    const node = nodeAt(tree, path)
-    ustring.write(writer, path === '/' ? ROOT_IN_FILE : path)
-    writeNode(writer, node, acls.numberOf(node.acl))
-  }
-  ustring.write(writer, END_OF_NODES)
-  return writer.finish()
+/** How much is done in a step. */
+export interface SnapshotSteps {
+  /** Length of every chunk but the last. */
+  readonly chunkBytes: number
+  /** So many ids are sorted in a step that writes nothing. */
+  readonly sorted: number
+  /** So many nodes and entries of lists are looked at in a step that writes nothing. */
+  readonly looks: number
 }
 
-/**
- * Reads a state.
- *
- * @throws CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if the bytes are not exactly one
- */
-export function readSnapshot(bytes: Uint8Array): SnapshotContent {
-  const reader = new Reader(bytes)
-  const lastZxid = reader.int64()
-  const sessions = readSessions(reader)
-  const acls = readAcls(reader)
-  const tree = new Tree()
-  tree.clear()
-  for (;;) {
-    const fileName = ustring.read(reader)
-    if (fileName === END_OF_NODES) break
-    readNode(reader, fileName === ROOT_IN_FILE ? '/' : fileName, { tree, sessions, acls })
+/** Steps of one or two milliseconds. */
+export const SNAPSHOT_STEPS: SnapshotSteps = Object.freeze({ chunkBytes: 65_536, sorted: 16_384, looks: 1_024 })
+
+/** A step that wrote nothing. */
+const NO_BYTES = new Uint8Array()
+
+type Session = NonNullable<ReturnType<SessionTable['get']>>
+
+/** A state as it was when this was opened. */
+export class Snapshot {
+  /** zxid of the last transaction that is in it. */
+  readonly zxid: bigint
+  readonly #tree: Tree
+  readonly #sessions: SessionTable
+  readonly #image: TreeImage
+  readonly #sessionIds: BigInt64Array
+  /** Sessions that have ended since. */
+  readonly #ended = new Map<bigint, Session>()
+  readonly #limits: SnapshotSteps
+  readonly #onClose: (snapshot: Snapshot) => void
+  readonly #steps: Iterator<Uint8Array, void>
+  #isOpen = true
+  #isComplete = false
+
+  /**
+   * Opens a snapshot of a state as it is now.
+   *
+   * @param onClose - called once, when it was read to its end or closed
+   */
+  constructor(
+    { tree, sessions, lastZxid }: SnapshotContent,
+    limits: SnapshotSteps,
+    onClose: (snapshot: Snapshot) => void,
+  ) {
+    this.zxid = lastZxid
+    this.#tree = tree
+    this.#sessions = sessions
+    this.#image = tree.openImage(lastZxid)
+    this.#sessionIds = new BigInt64Array(sessions.size)
+    let at = 0
+    for (const id of sessions.ids()) {
+      this.#sessionIds[at] = id
+      at += 1
+    }
+    this.#limits = limits
+    this.#onClose = onClose
+    this.#steps = this.#write()
   }
-  reader.end()
-  for (const path of SPECIAL_PATHS) if (tree.get(path) === undefined) throw violation(`a snapshot without ${path}`)
-  return { tree, sessions, lastZxid }
+
+  /** Whether there is more to read. */
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** The next chunk; it is empty where there was work without bytes, and null at the end. */
+  next(): Uint8Array | null {
+    // The end of one that was given up must not be taken for the end of the state.
+    assert(this.#isOpen || this.#isComplete, 'a snapshot is read that was closed before its end')
+    if (this.#isComplete) return null
+    const step = this.#steps.next()
+    if (step.done !== true) return step.value
+    this.#isComplete = true
+    this.close()
+    return null
+  }
+
+  /** Gives up what has not been read. Idempotent. */
+  close(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#tree.closeImage(this.#image)
+    this.#onClose(this)
+  }
+
+  /** A session is about to end. */
+  keepSession(id: bigint, session: Session): void {
+    this.#ended.set(id, session)
+  }
+
+  *#write(): Generator<Uint8Array, void> {
+    const out = new ChunkWriter(this.#limits.chunkBytes)
+    out.writer.int64(this.zxid)
+    yield* this.#writeSessions(out)
+    const acls = new AclNumbers()
+    let looks = 0
+    for (const { node } of this.#image.walk()) {
+      acls.add(node.acl)
+      looks += 1 + node.acl.length
+      if (looks < this.#limits.looks) continue
+      looks = 0
+      yield NO_BYTES
+    }
+    out.writer.int32(acls.lists.length)
+    for (const [i, acl] of acls.lists.entries()) {
+      AclRecord.write(out.writer, { number: BigInt(i + 1), acl })
+      if (out.isFull) yield* out.take()
+    }
+    for (const { path, node } of this.#image.lastWalk()) {
+      ustring.write(out.writer, path === '/' ? ROOT_IN_FILE : path)
+      writeNode(out.writer, node, acls.numberOf(node.acl))
+      if (out.isFull) yield* out.take()
+    }
+    ustring.write(out.writer, END_OF_NODES)
+    yield* out.take()
+    yield out.rest()
+  }
+
+  *#writeSessions(out: ChunkWriter): Generator<Uint8Array, void> {
+    out.writer.int32(this.#sessionIds.length)
+    for (const id of sorted(this.#sessionIds, this.#limits.sorted)) {
+      if (id === null) {
+        yield NO_BYTES
+        continue
+      }
+      const session = this.#ended.get(id) ?? this.#sessions.get(id)
+      assert(session !== undefined, () => `session ${id} is no longer as it was`)
+      SessionRecord.write(out.writer, { id, timeoutMs: session.timeoutMs, passwd: session.passwd })
+      if (out.isFull) yield* out.take()
+    }
+  }
+}
+
+/** Cuts what is written into chunks. */
+class ChunkWriter {
+  readonly writer: Writer
+  readonly #chunkBytes: number
+
+  constructor(chunkBytes: number) {
+    this.writer = new Writer(2 * chunkBytes)
+    this.#chunkBytes = chunkBytes
+  }
+
+  get isFull(): boolean {
+    return this.writer.length >= this.#chunkBytes
+  }
+
+  /** Takes all whole chunks. */
+  *take(): Generator<Uint8Array, void> {
+    if (!this.isFull) return
+    const length = this.#chunkBytes
+    const bytes = this.rest()
+    let from = 0
+    for (; from + length <= bytes.length; from += length) yield bytes.subarray(from, from + length)
+    this.writer.bytes(bytes.subarray(from))
+  }
+
+  /** Takes everything. */
+  rest(): Uint8Array {
+    const bytes = this.writer.finish()
+    this.writer.truncate(0)
+    return bytes
+  }
 }
 
 /** Numbers of lists, from 1 in the order in which the nodes come: no history in them. */
 class AclNumbers {
   readonly lists: (readonly Acl[])[] = []
-  readonly #numbers = new Map<string, bigint>()
+  readonly #byText = new Map<string, bigint>()
+  /** Each list that a node has, so that its text is made only once. */
+  readonly #byList = new Map<readonly Acl[], bigint>([[OPEN_ACL, OPEN_ACL_NUMBER]])
+
+  add(acl: readonly Acl[]): void {
+    if (this.#byList.has(acl)) return
+    const text = JSON.stringify(acl.map(({ perms, scheme, id }) => [perms, scheme, id]))
+    let number = this.#byText.get(text)
+    if (number === undefined) {
+      this.lists.push(acl)
+      number = BigInt(this.lists.length)
+      this.#byText.set(text, number)
+    }
+    this.#byList.set(acl, number)
+  }
 
   numberOf(acl: readonly Acl[]): bigint {
-    if (acl === OPEN_ACL) return OPEN_ACL_NUMBER
-    const text = JSON.stringify(acl.map(({ perms, scheme, id }) => [perms, scheme, id]))
-    const known = this.#numbers.get(text)
-    if (known !== undefined) return known
-    this.lists.push(acl)
-    const number = BigInt(this.lists.length)
-    this.#numbers.set(text, number)
+    const number = this.#byList.get(acl)
+    assert(number !== undefined, 'a list that no node had when the lists were numbered')
     return number
   }
 }
 
-/** Calls back for a node and all below it, parents first, names sorted. No recursion: paths can be deep. */
-function forEachPath(tree: Tree, root: string, visit: (path: string) => void): void {
-  const stack = [root]
-  for (let path = stack.pop(); path !== undefined; path = stack.pop()) {
-    visit(path)
-    for (const name of nodeAt(tree, path).children.toReversed()) stack.push(joinPath(path, name))
+/** Ids in order, with null after each step of work. Sorts the array in parts, in place, and merges those. */
+function* sorted(ids: BigInt64Array, perStep: number): Generator<bigint | null, void> {
+  const parts: { readonly ids: BigInt64Array; next: number }[] = []
+  for (let from = 0; from < ids.length; from += perStep) {
+    parts.push({ ids: ids.subarray(from, from + perStep).sort(), next: 0 })
+    yield null
+  }
+  for (let left = ids.length; left > 0; left--) {
+    let least: bigint | undefined
+    let from: (typeof parts)[number] | undefined
+    for (const part of parts) {
+      const id = part.ids[part.next]
+      if (id === undefined || (least !== undefined && id >= least)) continue
+      least = id
+      from = part
+    }
+    assert(from !== undefined && least !== undefined, 'as many ids as were counted')
+    from.next += 1
+    yield least
   }
 }
 
-function nodeAt(tree: Tree, path: string): TreeNode {
-  const node = tree.get(path)
-  assert(node !== undefined, () => `no node ${path}`)
-  return node
-}
-
-function writeNode(writer: Writer, node: TreeNode, aclNumber: bigint): void {
+function writeNode(writer: Writer, node: NodeImage, aclNumber: bigint): void {
   const { data, czxid, mzxid, pzxid, ctime, mtime, version, aversion } = node
   NodeRecord.write(writer, {
     data,
@@ -149,64 +284,4 @@ function writeNode(writer: Writer, node: TreeNode, aclNumber: bigint): void {
     ephemeralOwner: ownerNumberOf(node.ownership),
     pzxid,
   })
-}
-
-function readSessions(reader: Reader): SessionTable {
-  const sessions = new SessionTable()
-  const count = readCount(reader)
-  for (let i = 0; i < count; i++) {
-    const { id, timeoutMs, passwd } = SessionRecord.read(reader)
-    if (!isSessionId(id) || sessions.has(id) || passwd === null) throw violation(`session ${id} in a snapshot`)
-    sessions.add(id, { timeoutMs, passwd: passwd.slice() })
-  }
-  return sessions
-}
-
-function readAcls(reader: Reader): ReadonlyMap<bigint, readonly Acl[]> {
-  const acls = new Map<bigint, readonly Acl[]>([[OPEN_ACL_NUMBER, OPEN_ACL]])
-  const count = readCount(reader)
-  for (let i = 0; i < count; i++) {
-    const { number, acl } = AclRecord.read(reader)
-    if (acls.has(number)) throw violation(`two access control lists ${number} in a snapshot`)
-    acls.set(number, acl)
-  }
-  return acls
-}
-
-/** A count of records; each takes bytes, so that a count that is too great ends with the bytes. */
-function readCount(reader: Reader): number {
-  const count = reader.int32()
-  if (count < 0 || count > reader.remaining) {
-    throw violation(`${count} records where ${reader.remaining} bytes are left`)
-  }
-  return count
-}
-
-interface Restoring {
-  readonly tree: Tree
-  readonly sessions: SessionTable
-  readonly acls: ReadonlyMap<bigint, readonly Acl[]>
-}
-
-function readNode(reader: Reader, path: string, { tree, sessions, acls }: Restoring): void {
-  const fields = NodeRecord.read(reader)
-  if (!isValidPath(path) || tree.get(path) !== undefined) throw violation(`node ${JSON.stringify(path)} in a snapshot`)
-  const parent = path === '/' ? null : tree.get(parentOf(path))
-  if (parent === undefined || parent?.ownership.kind === 'ephemeral') throw violation(`node ${path} without a parent`)
-  const ownership = ownershipOf(fields.ephemeralOwner)
-  const acl = acls.get(fields.aclNumber)
-  if (ownership === null || acl === undefined) throw violation(`node ${path} with an unknown owner or list`)
-  if (ownership.kind === 'ephemeral' && !sessions.has(ownership.owner)) {
-    throw violation(`node ${path} without its session`)
-  }
-  // A copy: a view would keep the whole snapshot in memory as long as any of its nodes lives.
-  const data = fields.data === null ? null : fields.data.slice()
-  const node = new TreeNode(data, acl, ownership, fields.czxid, fields.ctime)
-  node.mzxid = fields.mzxid
-  node.pzxid = fields.pzxid
-  node.mtime = fields.mtime
-  node.version = fields.version
-  node.aversion = fields.aversion
-  node.childCreates = fields.cversion
-  tree.insert(path, node)
 }

@@ -5,6 +5,7 @@
  *           for, and kept until a name comes or goes.
  * Cost      a name comes or goes: two binary searches and the move of half a chunk, however many there are. A list of
  *           n names: a copy of n references, and no sorting. Many names go in one pass over the chunks they are in.
+ * Freezing  costs nothing by itself: a later change copies the chunk that it touches, and the list of chunks once.
  */
 import { assert } from '../../../../core/assert.ts'
 
@@ -12,12 +13,16 @@ import { assert } from '../../../../core/assert.ts'
 const CHUNK_NAMES_MAX = 512
 /** So many names are removed one by one, without a look at every chunk. */
 const SINGLE_REMOVALS_MAX = 16
+/** Right after freezing: every chunk is also somebody else's, and so is the list of them. */
+const NOTHING_OWNED: ReadonlySet<string[]> = new Set()
 
 /** Names, each once, sorted by code unit. */
 export class SortedNames implements Iterable<string> {
   #chunks: string[][] = []
   #size = 0
   #list: readonly string[] | null = null
+  /** The chunks that may be changed in place; null if that is all of them. */
+  #owned: ReadonlySet<string[]> | null = null
 
   /** How many names there are. */
   get size(): number {
@@ -30,6 +35,12 @@ export class SortedNames implements Iterable<string> {
     return this.#list
   }
 
+  /** The names in order, in parts, as they are now: these arrays never change. */
+  freeze(): readonly (readonly string[])[] {
+    this.#owned = NOTHING_OWNED
+    return this.#chunks
+  }
+
   /** The names as they are now, whatever comes and goes meanwhile. */
   [Symbol.iterator](): Iterator<string> {
     return this.list[Symbol.iterator]()
@@ -40,21 +51,22 @@ export class SortedNames implements Iterable<string> {
     this.#size += 1
     this.#list = null
     const at = this.#chunkOf(name)
-    const chunk = this.#chunks[at]
+    const chunk = this.#own(at)
     if (chunk === undefined) this.#append(name)
     else {
       chunk.splice(placeIn(chunk, name), 0, name)
-      if (chunk.length > CHUNK_NAMES_MAX) this.#chunks.splice(at + 1, 0, chunk.splice(CHUNK_NAMES_MAX >> 1))
+      if (chunk.length > CHUNK_NAMES_MAX) this.#insert(at + 1, chunk.splice(CHUNK_NAMES_MAX >> 1))
     }
   }
 
   /** Removes a name; false if it is not there. */
   remove(name: string): boolean {
     const at = this.#chunkOf(name)
-    const chunk = this.#chunks[at]
-    if (chunk === undefined) return false
-    const place = placeIn(chunk, name)
-    if (chunk[place] !== name) return false
+    const found = this.#chunks[at]
+    if (found === undefined) return false
+    const place = placeIn(found, name)
+    if (found[place] !== name) return false
+    const chunk = this.#own(at) as string[]
     chunk.splice(place, 1)
     if (chunk.length === 0) this.#chunks.splice(at, 1)
     this.#size -= 1
@@ -76,6 +88,7 @@ export class SortedNames implements Iterable<string> {
     }
     let next = 0
     const chunks: string[][] = []
+    const owned = this.#owned === null ? null : new Set(this.#owned)
     for (const chunk of this.#chunks) {
       const path = paths[next]
       if (path === undefined || (chunk[chunk.length - 1] as string) < path.slice(from)) chunks.push(chunk)
@@ -83,10 +96,12 @@ export class SortedNames implements Iterable<string> {
         const rest = withoutEnds(chunk, paths, next, from)
         next += chunk.length - rest.length
         if (rest.length > 0) chunks.push(rest)
+        owned?.add(rest)
       }
     }
     assert(next === paths.length, () => `${paths[next] ?? ''} to be there, and the names to be in order`)
     this.#chunks = chunks
+    this.#owned = owned
     this.#size -= paths.length
     this.#list = null
   }
@@ -94,8 +109,32 @@ export class SortedNames implements Iterable<string> {
   /** Names mostly come in order, with a growing number: they fill one chunk after the other. */
   #append(name: string): void {
     const last = this.#chunks.at(-1)
-    if (last === undefined || last.length >= CHUNK_NAMES_MAX) this.#chunks.push([name])
-    else last.push(name)
+    if (last === undefined || last.length >= CHUNK_NAMES_MAX) this.#insert(this.#chunks.length, [name])
+    else this.#own(this.#chunks.length - 1)?.push(name)
+  }
+
+  /** The chunk at an index, to be changed. */
+  #own(at: number): string[] | undefined {
+    const chunk = this.#chunks[at]
+    if (this.#owned === null || chunk === undefined || this.#owned.has(chunk)) return chunk
+    const copy = [...chunk]
+    this.#ownList().add(copy)
+    this.#chunks[at] = copy
+    return copy
+  }
+
+  #insert(at: number, chunk: string[]): void {
+    if (this.#owned !== null) this.#ownList().add(chunk)
+    this.#chunks.splice(at, 0, chunk)
+  }
+
+  /** Makes the list of chunks one that may be changed. Returns which chunks may be. */
+  #ownList(): Set<string[]> {
+    if (this.#owned === null || this.#owned === NOTHING_OWNED) {
+      this.#chunks = [...this.#chunks]
+      this.#owned = new Set()
+    }
+    return this.#owned as Set<string[]>
   }
 
   /** The index of the first chunk that ends at or after a name; that of none, if all end before it. */

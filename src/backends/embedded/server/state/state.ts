@@ -20,7 +20,9 @@ import type {
 import { CONTAINER, PERSISTENT } from './node.ts'
 import type { Ownership } from './node.ts'
 import { SessionTable } from './session-table.ts'
-import { readSnapshot, writeSnapshot } from './snapshot.ts'
+import { SNAPSHOT_STEPS, Snapshot } from './snapshot.ts'
+import type { SnapshotSteps } from './snapshot.ts'
+import { SnapshotReader } from './snapshot-reader.ts'
 import { Tree } from './tree.ts'
 
 /** A change of a node, from which watches follow. */
@@ -59,6 +61,8 @@ const NO_CHANGES: readonly Change[] = Object.freeze([])
 export class State {
   readonly #tree: Tree
   readonly #sessions: SessionTable
+  /** Those that are being read. */
+  readonly #snapshots = new Set<Snapshot>()
   #lastZxid: bigint
 
   /** Makes the state that every ensemble begins with. */
@@ -119,18 +123,44 @@ export class State {
     return this.#tree.dataBytes + (this.#tree.nodeCount + this.#sessions.size) * RECORD_BYTES
   }
 
-  /** The whole state in bytes: equal states give equal bytes. */
+  /**
+   * Opens a snapshot of the state as it is now, to be read in chunks while it goes on: equal states give equal chunks.
+   * Whoever opens one reads it to its end or closes it.
+   */
+  openSnapshot(steps: SnapshotSteps = SNAPSHOT_STEPS): Snapshot {
+    const content = { tree: this.#tree, sessions: this.#sessions, lastZxid: this.#lastZxid }
+    const snapshot = new Snapshot(content, steps, (closed) => this.#snapshots.delete(closed))
+    this.#snapshots.add(snapshot)
+    return snapshot
+  }
+
+  /** The whole state in one piece, for checks that compare states: equal states give equal bytes. */
   snapshot(): Uint8Array {
-    return writeSnapshot({ tree: this.#tree, sessions: this.#sessions, lastZxid: this.#lastZxid })
+    const chunks: Uint8Array[] = []
+    const snapshot = this.openSnapshot()
+    for (let chunk = snapshot.next(); chunk !== null; chunk = snapshot.next()) chunks.push(chunk)
+    return new Uint8Array(Buffer.concat(chunks))
   }
 
   /**
-   * Reads a snapshot.
+   * Makes the state that a snapshot holds.
    *
-   * @throws CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if the bytes are not exactly one
+   * @param chunks - its bytes, cut anywhere
+   * @throws CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if they are not exactly one
    */
-  static restore(bytes: Uint8Array): State {
-    const { tree, sessions, lastZxid } = readSnapshot(bytes)
+  static restore(...chunks: readonly Uint8Array[]): State {
+    const reader = new SnapshotReader()
+    for (const chunk of chunks) reader.write(chunk)
+    return State.of(reader)
+  }
+
+  /**
+   * Makes the state that was read from a snapshot.
+   *
+   * @throws CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if something of it is missing
+   */
+  static of(reader: SnapshotReader): State {
+    const { tree, sessions, lastZxid } = reader.finish()
     return new State(tree, sessions, lastZxid)
   }
 
@@ -222,6 +252,8 @@ export class State {
     this.#tree.deleteEphemeralsOf(clientId, header, (path, node) => {
       changes.push({ type: 'deleted', path, node })
     })
+    const session = this.#sessions.get(clientId)
+    if (session !== undefined) for (const snapshot of this.#snapshots) snapshot.keepSession(clientId, session)
     this.#sessions.remove(clientId)
     return { err: Err.ok, body: null, changes, newSession: null, endedSession: clientId }
   }

@@ -8,6 +8,7 @@
  * Cost      create, change, delete: a few look-ups by path, and a count at each node above. A read: one look-up. How
  *           many nodes there are below one is known.
  * Quotas    the numbers of quotas are kept with every change; see quotas.ts.
+ * Images    whatever changes a node shows it to the open images first, its parent included; see tree-image.ts.
  * Source    DataTree.java of ZooKeeper 3.8.
  */
 import { assert } from '../../../../core/assert.ts'
@@ -20,6 +21,7 @@ import type { Ownership } from './node.ts'
 import { Quotas, changedUsage, measuredBy, statsPathOf, usageText } from './quotas.ts'
 import type { Usage } from './quotas.ts'
 import { SortedNames } from './sorted-names.ts'
+import { TreeImage } from './tree-image.ts'
 
 /** The instant of a transaction: its zxid, and the leader's wall clock in milliseconds since 1970. */
 export interface Moment {
@@ -58,6 +60,7 @@ export class Tree {
   /** Paths of container and TTL nodes. */
   readonly #mortals = new Set<string>()
   readonly #quotas = new Quotas()
+  readonly #images = new Set<TreeImage>()
   #dataBytes = 0
 
   /** Makes the tree that every ensemble begins with. */
@@ -78,6 +81,7 @@ export class Tree {
   setMembership(text: string): void {
     if (text === '') return
     const config = this.#existing(CONFIG_PATH)
+    this.#keep(CONFIG_PATH, config)
     this.#replaceData(config, new Uint8Array(Buffer.from(text)))
     config.version = -1
   }
@@ -159,6 +163,7 @@ export class Tree {
     assert(childCreates === ((parent.childCreates + 1) | 0), () => {
       return `create ${path} as child create ${childCreates} of ${parentPath}, which has had ${parent.childCreates}`
     })
+    this.#keep(parentPath, parent)
     const node = new TreeNode(kept(content.data), sharedAcl(content.acl), content.ownership, at.zxid, at.time)
     this.#insertBelow(parent, path, node)
     parent.childCreates = childCreates
@@ -177,6 +182,7 @@ export class Tree {
    */
   setData(path: string, data: Uint8Array | null, version: number, at: Moment): TreeNode {
     const node = this.#existing(path)
+    this.#keep(path, node)
     const bytes = this.#replaceData(node, kept(data))
     node.version = version
     node.mzxid = at.zxid
@@ -193,6 +199,7 @@ export class Tree {
    */
   setAcl(path: string, acl: readonly Acl[], aversion: number): TreeNode {
     const node = this.#existing(path)
+    this.#keep(path, node)
     node.acl = sharedAcl(acl)
     node.aversion = aversion
     return node
@@ -209,6 +216,8 @@ export class Tree {
     assert(!SPECIAL_PATHS.includes(path), () => `delete of ${path}`)
     const { parent } = node
     assert(parent !== null, () => `a parent of ${path}`)
+    this.#keep(path, node)
+    this.#keep(parentOf(path), parent)
     countAbove(node, -1, -node.dataLength)
     parent.removeChild(nameOf(path))
     parent.pzxid = at.zxid
@@ -243,7 +252,9 @@ export class Tree {
       }
       const { parent, dataLength } = node
       assert(parent !== null && node.numChildren === 0, () => `${path} below a parent, and without children`)
+      this.#keep(path, node)
       if (family === null || family.parent !== parent) {
+        this.#keep(parentOf(path), parent)
         family = families.get(parent) ?? { parent, paths: [], bytes: 0 }
         families.set(parent, family)
       }
@@ -310,6 +321,28 @@ export class Tree {
     return paths.sort().slice(0, limit)
   }
 
+  /**
+   * Opens an image of the tree as it is now. Whoever opens one has to close it.
+   *
+   * @param zxid - of the last transaction that is in the tree
+   */
+  openImage(zxid: bigint): TreeImage {
+    const image = new TreeImage(this, zxid)
+    this.#images.add(image)
+    return image
+  }
+
+  /** Closes an image: it is shown nothing more. */
+  closeImage(image: TreeImage): void {
+    this.#images.delete(image)
+  }
+
+  /** To be called before a node changes or goes. */
+  #keep(path: string, node: TreeNode): void {
+    if (this.#images.size === 0) return
+    for (const image of this.#images) image.keep(path, node)
+  }
+
   #existing(path: string): TreeNode {
     const node = this.#nodes.get(path)
     assert(node !== undefined, () => `no node ${path}`)
@@ -334,7 +367,9 @@ export class Tree {
 
   #addToQuota(limited: string, change: Usage): void {
     const stats = this.#nodes.get(statsPathOf(limited))
-    if (stats !== undefined) this.#replaceData(stats, changedUsage(stats.data, change))
+    if (stats === undefined) return
+    this.#keep(statsPathOf(limited), stats)
+    this.#replaceData(stats, changedUsage(stats.data, change))
   }
 
   /** Nodes and bytes of a node and all below it. */

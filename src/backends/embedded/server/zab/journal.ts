@@ -26,10 +26,8 @@ export type PersistOperation =
   | { readonly type: 'append'; readonly entries: readonly LogEntry[] }
   /** Cuts off every entry after this zxid. */
   | { readonly type: 'truncate'; readonly zxid: bigint }
-  /** The state at this zxid. The log goes on; entries up to it are no longer needed. */
-  | { readonly type: 'snapshot'; readonly zxid: bigint; readonly state: Uint8Array }
-  /** Replaces snapshot and log: the state at this zxid and an empty log. */
-  | { readonly type: 'install'; readonly zxid: bigint; readonly state: Uint8Array }
+  /** Replaces snapshot and log: the state at this zxid, in chunks, and an empty log. */
+  | { readonly type: 'install'; readonly zxid: bigint; readonly chunks: readonly Uint8Array[] }
   /** The three promises of {@link Promises}. */
   | ({ readonly type: 'epochs' } & Promises)
 
@@ -43,11 +41,11 @@ export interface Promises {
   readonly votes: boolean
 }
 
-/** What a host found in its storage when it started. */
+/** The journal that a host found in its storage when it started. */
 export interface Recovered extends Promises {
-  /** The newest snapshot, if any. */
-  readonly snapshot: { readonly zxid: bigint; readonly state: Uint8Array } | null
-  /** The log behind the snapshot. */
+  /** zxid of the snapshot; 0n if there is none. */
+  readonly base: bigint
+  /** The log after the snapshot. */
   readonly entries: readonly LogEntry[]
 }
 
@@ -56,7 +54,7 @@ export const NOTHING_RECOVERED: Recovered = Object.freeze({
   acceptedEpoch: 0,
   currentEpoch: 0,
   votes: false,
-  snapshot: null,
+  base: 0n,
   entries: Object.freeze([]),
 })
 
@@ -91,7 +89,7 @@ export class Journal {
     this.#acceptedEpoch = recovered.acceptedEpoch
     this.#currentEpoch = recovered.currentEpoch
     this.#votes = recovered.votes
-    this.#base = recovered.snapshot?.zxid ?? 0n
+    this.#base = recovered.base
     this.#entries = []
     this.#durable = { zxid: this.#base, acceptedEpoch: this.#acceptedEpoch, currentEpoch: this.#currentEpoch }
     for (const entry of recovered.entries) this.append(entry)
@@ -161,16 +159,11 @@ export class Journal {
   }
 
   /** Replaces everything by a snapshot. */
-  install(zxid: bigint, state: Uint8Array): void {
+  install(zxid: bigint, chunks: readonly Uint8Array[]): void {
     this.#base = zxid
     this.#entries = []
     this.#bytes = 0
-    this.#queue({ type: 'install', zxid, state })
-  }
-
-  /** Queues a snapshot of the applied state. */
-  snapshot(zxid: bigint, state: Uint8Array): void {
-    this.#queue({ type: 'snapshot', zxid, state })
+    this.#queue({ type: 'install', zxid, chunks })
   }
 
   /** Promises never to follow a leader of an earlier epoch. */

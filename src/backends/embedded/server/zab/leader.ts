@@ -22,7 +22,7 @@ import type { Packet } from '../../../wire/packets.ts'
 import type { LearnerCounts } from '../learner-counts.ts'
 import type { ZabConfig } from './configuration.ts'
 import type { Journal } from './journal.ts'
-import type { Outbox } from './outbox.ts'
+import type { Outbox, SnapshotSource } from './outbox.ts'
 import { Progress } from './progress.ts'
 import { QuorumRounds } from './quorum-rounds.ts'
 import { isQuorum, quorumValue } from './quorum.ts'
@@ -30,8 +30,8 @@ import { epochOf, formatZxid, zxidOf } from './zxid.ts'
 
 /** What a leader asks of the server around it. */
 export interface LeaderHost {
-  /** zxid and bytes of the applied state, for a learner that is too far behind. */
-  snapshot(): { readonly zxid: bigint; readonly state: Uint8Array }
+  /** The applied state, for a learner that is too far behind. */
+  openSnapshot(): SnapshotSource
 }
 
 /** A learner's message for the server around its leader: a write, a session that moves, sessions that were heard of. */
@@ -176,6 +176,7 @@ export class Leader {
     const learner = this.#find(from)
     if (learner === undefined || learner.link !== link) return null
     learner.silentTicks = 0
+    if (packet.type === 'SNAPACK') return null
     switch (packet.type) {
       case 'ACKEPOCH':
         this.#epochAcknowledged(learner, packet.currentEpoch, packet.lastZxid)
@@ -316,9 +317,9 @@ export class Leader {
     const end = learner.votes ? this.#journal.lastZxid : this.#committed
     let from = learner.lastZxid
     if (from < this.#journal.base) {
-      const { zxid, state } = this.#host.snapshot()
-      this.#send(learner, { type: 'SNAP', zxid, state })
-      from = zxid
+      const state = this.#host.openSnapshot()
+      this.#outbox.state(learner.id, learner.link, state)
+      from = state.zxid
     } else if (this.#journal.covers(from) && from <= end) {
       this.#send(learner, { type: 'DIFF', zxid: end })
     } else {

@@ -20,8 +20,8 @@ import { epochOf, formatZxid, zxidOf } from './zxid.ts'
 
 /** What a learner asks of the server around it. */
 export interface LearnerHost {
-  /** The state is replaced by this snapshot; committed transactions behind it follow. */
-  installSnapshot(zxid: bigint, state: Uint8Array): void
+  /** The leader sends its state at this zxid; committed transactions after it follow. */
+  receiveSnapshot(zxid: bigint): SnapshotIntake
   /** zxid up to which transactions have been applied here. */
   appliedZxid(): bigint
   /** The sessions that were heard of since this was last asked. */
@@ -34,12 +34,27 @@ type Answer = Extract<Packet, { type: 'REVALIDATED' | 'SYNCED' }>
 /** How the leader's history was brought here. */
 type Synchronisation = Pick<Incoming, 'mode'> & { readonly from: bigint }
 
+/** Takes a state in, chunk by chunk, beside the one that is in use. */
+export interface SnapshotIntake {
+  write(chunk: Uint8Array): void
+  /** Replaces the state that is in use by the one that was written. */
+  finish(): void
+}
+
+/** A state on its way from the leader. */
+interface IncomingState {
+  readonly intake: SnapshotIntake
+  /** What has come of it, for the disk. */
+  readonly chunks: Uint8Array[]
+  isWhole: boolean
+}
+
 /** The part of the leader's history that has come before NEWLEADER. */
 interface Incoming {
   readonly mode: 'DIFF' | 'TRUNC' | 'SNAP'
   /** Where the entries begin: the learner's log up to here stays, or the snapshot's place. */
   readonly base: bigint
-  readonly state: Uint8Array | null
+  readonly state: IncomingState | null
   readonly entries: LogEntry[]
   /** The leader has this committed; it may lie beyond the end of the log that this is to replace. */
   committed: bigint
@@ -156,7 +171,14 @@ export class Learner {
         this.#begin('TRUNC', packet.zxid, null)
         break
       case 'SNAP':
-        this.#begin('SNAP', packet.zxid, packet.state)
+        this.#begin('SNAP', packet.zxid, {
+          intake: this.#host.receiveSnapshot(packet.zxid),
+          chunks: [],
+          isWhole: false,
+        })
+        break
+      case 'SNAPCHUNK':
+        this.#receiveChunk(packet)
         break
       case 'PROPOSAL':
         this.#collect(packet)
@@ -173,14 +195,27 @@ export class Learner {
     }
   }
 
-  #begin(mode: Incoming['mode'], base: bigint, state: Uint8Array | null): void {
+  #begin(mode: Incoming['mode'], base: bigint, state: IncomingState | null): void {
     if (this.#incoming === null) this.#incoming = { mode, base, state, entries: [], committed: 0n }
     else this.#fail('two synchronisations on one link')
   }
 
+  #receiveChunk(chunk: Extract<Packet, { type: 'SNAPCHUNK' }>): void {
+    const state = this.#incoming?.state ?? null
+    if (state === null || state.isWhole) {
+      this.#unexpected(chunk)
+      return
+    }
+    state.chunks.push(chunk.bytes)
+    state.intake.write(chunk.bytes)
+    state.isWhole = chunk.isLast
+    // A large state takes its time; only who is silent is given up.
+    this.#outbox.now(this.leader, this.link, { type: 'SNAPACK' })
+  }
+
   #collect({ zxid, txn }: LogEntry): void {
     const incoming = this.#incoming
-    if (incoming === null) {
+    if (incoming === null || incoming.state?.isWhole === false) {
       this.#fail('a proposal before the synchronisation')
       return
     }
@@ -195,15 +230,16 @@ export class Learner {
    */
   #install(zxid: bigint): void {
     const incoming = this.#incoming
-    if (incoming === null || epochOf(zxid) !== this.#epoch || this.#epoch !== this.#journal.acceptedEpoch) {
+    const isWhole = incoming !== null && incoming.state?.isWhole !== false
+    if (!isWhole || epochOf(zxid) !== this.#epoch || this.#epoch !== this.#journal.acceptedEpoch) {
       this.#fail(`NEWLEADER ${formatZxid(zxid)} where epoch ${this.#epoch} was expected`)
       return
     }
     if (incoming.mode === 'TRUNC') this.#journal.truncate(incoming.base, this.#host.appliedZxid())
     if (incoming.state !== null) {
       assert(incoming.base >= this.#host.appliedZxid(), 'a snapshot older than the applied state')
-      this.#journal.install(incoming.base, incoming.state)
-      this.#host.installSnapshot(incoming.base, incoming.state)
+      this.#journal.install(incoming.base, incoming.state.chunks)
+      incoming.state.intake.finish()
       this.#commit(incoming.base)
     }
     for (const entry of incoming.entries) this.#journal.append(entry)

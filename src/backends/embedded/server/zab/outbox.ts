@@ -3,10 +3,22 @@
  */
 import type { Notification, Packet, PeerMessage } from '../../../wire/packets.ts'
 
+/** A state as it was at one zxid, read in chunks while the server goes on. */
+export interface SnapshotSource {
+  /** zxid of the last transaction that is in it. */
+  readonly zxid: bigint
+  /** The next chunk; it is empty where there was work without bytes, and null at the end. */
+  next(): Uint8Array | null
+  /** Gives up what has not been read; whoever takes a source reads it to its end or closes it. Idempotent. */
+  close(): void
+}
+
 /** A message for another server. */
 export interface Outgoing {
   readonly to: number
   readonly message: PeerMessage
+  /** With a SNAP: the state to send after it, in SNAPCHUNKs, before anything else goes on that link. */
+  readonly state?: SnapshotSource
 }
 
 /** A link that is to be closed. */
@@ -34,6 +46,11 @@ export class Outbox {
   /** Sends a packet at once. */
   now(to: number, link: number, packet: Packet): void {
     this.sendNow.push({ to, message: { type: 'PACKET', link, packet } })
+  }
+
+  /** Sends a state at once. */
+  state(to: number, link: number, state: SnapshotSource): void {
+    this.sendNow.push({ to, message: { type: 'PACKET', link, packet: { type: 'SNAP', zxid: state.zxid } }, state })
   }
 
   /** Sends a packet once everything that was to be persisted before it is durable. */

@@ -7,6 +7,7 @@ import { MemoryStorage } from '../../../../../src/backends/embedded/host/storage
 import { SERVER_DEFAULTS } from '../../../../../src/backends/embedded/server/config.ts'
 import type { ServerEvent } from '../../../../../src/backends/embedded/server/ready.ts'
 import { Server } from '../../../../../src/backends/embedded/server/server.ts'
+import { recoveredFrom } from '../recovered.ts'
 
 const WALL_TIME_MS = 1_700_000_000_000
 
@@ -29,7 +30,8 @@ class Rig {
       },
     }
     const config = { ...SERVER_DEFAULTS, myid: 1, voters: [1], bootstrap: true }
-    this.#server = new Server(config, this.#storage.load(), { random, digest: sha1 }, WALL_TIME_MS)
+    const recovered = recoveredFrom(this.#storage.contents)
+    this.#server = new Server(config, recovered, { random, digest: sha1 }, WALL_TIME_MS)
     for (let tick = 0; tick < 10; tick++) {
       this.#server.tick()
       this.#drain()

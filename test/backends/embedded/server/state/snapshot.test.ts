@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { PERSISTENT, TreeNode } from '../../../../../src/backends/embedded/server/state/node.ts'
 import type { Ownership } from '../../../../../src/backends/embedded/server/state/node.ts'
 import { SessionTable } from '../../../../../src/backends/embedded/server/state/session-table.ts'
-import { readSnapshot, writeSnapshot } from '../../../../../src/backends/embedded/server/state/snapshot.ts'
+import { State } from '../../../../../src/backends/embedded/server/state/state.ts'
 import { Tree } from '../../../../../src/backends/embedded/server/state/tree.ts'
 import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
 
@@ -19,7 +19,7 @@ function snapshotOf(change: (tree: Tree, sessions: SessionTable) => void): Uint8
   const tree = new Tree()
   const sessions = new SessionTable()
   change(tree, sessions)
-  return writeSnapshot({ tree, sessions, lastZxid: 7n })
+  return new State(tree, sessions, 7n).snapshot()
 }
 
 function openSession(sessions: SessionTable): void {
@@ -50,8 +50,8 @@ describe('a snapshot of a state that cannot be', () => {
     ],
   ])('is refused: %s', (_, change, message) => {
     const bytes = snapshotOf(change)
-    expect(() => readSnapshot(bytes)).toThrow(message)
-    expect(() => readSnapshot(bytes)).toThrow(
+    expect(() => State.restore(bytes)).toThrow(message)
+    expect(() => State.restore(bytes)).toThrow(
       expect.objectContaining({ name: 'CoordinationError', code: 'PROTOCOL_VIOLATION', outcome: 'corrupt' }),
     )
   })
@@ -62,7 +62,7 @@ describe('a snapshot of a state that cannot be', () => {
       tree.insert('/e', node(EPHEMERAL))
       tree.insert('/t', node({ kind: 'ttl', ttlMs: 1 }))
     })
-    const { tree, sessions, lastZxid } = readSnapshot(bytes)
+    const { tree, sessions, lastZxid } = State.restore(bytes)
     expect([...tree.ephemeralsOf(SESSION)]).toEqual(['/e'])
     expect(tree.get('/t')?.ownership).toEqual({ kind: 'ttl', ttlMs: 1 })
     expect([sessions.has(SESSION), lastZxid]).toEqual([true, 7n])
@@ -90,7 +90,7 @@ describe('the table of access control lists', () => {
       for (const path of ['/a', '/b']) tree.insert(path, new TreeNode(null, [{ ...acl }], PERSISTENT, 1n, 0))
     })
     expect(Buffer.from(bytes).toString('latin1').split('somebody')).toHaveLength(2)
-    expect(readSnapshot(bytes).tree.get('/b')?.acl).toEqual([acl])
+    expect(State.restore(bytes).tree.get('/b')?.acl).toEqual([acl])
   })
 
   it('does not hold the open list, which has a number of its own', () => {
@@ -98,6 +98,6 @@ describe('the table of access control lists', () => {
     const lists = Buffer.from(bytes).toString('latin1').split('anyone').length - 1
     // /zookeeper/config alone has a list that names anyone: its own, of reading.
     expect(lists).toBe(1)
-    expect(readSnapshot(bytes).tree.get('/a')?.acl).toBe(OPEN_ACL)
+    expect(State.restore(bytes).tree.get('/a')?.acl).toBe(OPEN_ACL)
   })
 })

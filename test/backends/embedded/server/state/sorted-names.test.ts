@@ -31,4 +31,22 @@ describe('sorted names', () => {
     const gone = [...all.slice(1, count), 'n9999999'].sort()
     expect(() => { names.removeAll(gone, 0) }).toThrow('to be there')
   })
+
+  it('that are frozen stay as they are, whatever comes and goes', () => {
+    const step = fc.record({ type: fc.constantFrom('freeze', 'add', 'remove', 'remove many'), at: fc.nat() })
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 1_500 }), fc.array(step, { maxLength: 30 }), (count, steps) => {
+        const { names } = filled(count)
+        const frozen: { readonly parts: readonly (readonly string[])[]; readonly before: readonly string[] }[] = []
+        for (const [i, { type, at }] of steps.entries()) {
+          const { list } = names
+          if (type === 'freeze') frozen.push({ parts: names.freeze(), before: list })
+          else if (type === 'add') names.add(`${list[at % list.length] ?? 'z'}-${i}`)
+          else if (type === 'remove') names.remove(list[at % list.length] ?? '')
+          else names.removeAll(list.filter((_, j) => (j + at) % 3 === 0), 0)
+        }
+        for (const { parts, before } of frozen) expect(parts.flat()).toEqual(before)
+      }),
+    )
+  })
 })

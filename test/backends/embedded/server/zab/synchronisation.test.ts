@@ -127,6 +127,11 @@ class World {
     this.#oracles.check()
   }
 
+  /** Lets the oracles see where the servers are. */
+  look(): void {
+    this.#oracles.check()
+  }
+
   /** The learner goes down, and the others elect another leader. */
   lose(): void {
     this.cluster.crash(LEARNER)
@@ -232,7 +237,7 @@ class World {
 function learnerThatHeard(acceptedEpoch: number, packets: readonly Packet[]): Learner {
   const config = { ...SERVER_DEFAULTS, myid: LEARNER, voters: VOTERS, bootstrap: true }
   const host: LearnerHost = {
-    installSnapshot: () => undefined,
+    receiveSnapshot: () => ({ write: () => undefined, finish: () => undefined }),
     appliedZxid: () => 0n,
     takeTouched: () => [],
   }
@@ -371,6 +376,30 @@ describe('a learner', () => {
     }
     world.expectWhole()
     expect(cluster.server(LEARNER).status().zxid).toBe(cluster.server(world.leader).status().zxid)
+  })
+
+  it('may take longer for a state than a silent one may for everything', () => {
+    const world = new World(SHORT_MEMORY)
+    world.lose()
+    const { cluster, leader } = world
+    world.write(20)
+    cluster.start(LEARNER)
+    const isOnItsWay = ({ from, to }: { from: number; to: number }): boolean => from === leader && to === LEARNER
+    for (let i = 0; !cluster.server(LEARNER).status().serving; i++) {
+      expect(i).toBeLessThan(1_000)
+      cluster.deliver(leader, LEARNER)
+      for (let tick = 0; tick < 0.4 * SERVER_DEFAULTS.initLimitTicks; tick++) {
+        cluster.tickOne(leader)
+        for (let pair = cluster.pairs().find((other) => !isOnItsWay(other)); pair !== undefined;) {
+          cluster.deliver(pair.from, pair.to)
+          pair = cluster.pairs().find((other) => !isOnItsWay(other))
+        }
+        world.look()
+      }
+    }
+    expect(world.modes().at(-1)).toBe('SNAP')
+    expect(world.modes().length).toBe(1)
+    world.expectWhole()
   })
 
   it('keeps nothing of a snapshot whose synchronisation was interrupted', () => {

@@ -1,0 +1,50 @@
+/**
+ * The port to a server's durable state: what a host asks of a storage.
+ *
+ * Log        operations become durable in the order in which they are given, a batch at a time. After a crash a prefix
+ *            of them is there; each is there as a whole, but an append, of which a prefix of its entries can be there.
+ * Snapshots  are written beside the log, a chunk at a time. One takes effect as a whole when it is committed; until
+ *            then, and if it never is, the storage holds the snapshot before it and every entry of the log after that.
+ */
+import type { LogEntry, PersistOperation, Promises } from '../../server/zab/journal.ts'
+
+/** Durable state of one server. */
+export interface Storage {
+  /** Reads what there is, for a server that starts; to be called once, before anything else. */
+  recover(): Promise<StoredState>
+  /**
+   * Makes operations durable, in order.
+   *
+   * @returns nothing if they are durable when it returns, otherwise a promise; the host waits for it before it calls
+   * again
+   */
+  persist(operations: readonly PersistOperation[]): Promise<void> | undefined
+  /**
+   * Begins a snapshot of a state that has been applied, so that the log up to it is durable. One at a time, and none
+   * goes on when a state is installed: the host aborts it first.
+   *
+   * @param zxid - of the last transaction that is in it
+   */
+  createSnapshot(zxid: bigint): SnapshotSink
+}
+
+/** A snapshot that is being stored. */
+export interface SnapshotSink {
+  /** Takes the next chunk. The host waits for the promise, if there is one, before it writes the next. */
+  write(chunk: Uint8Array): Promise<void> | undefined
+  /** Makes the snapshot durable and, at once, the newest one; entries of the log up to it are no longer needed. */
+  commit(): Promise<void> | undefined
+  /** Gives it up, whatever was written. */
+  abort(): void
+}
+
+/** What a storage holds. */
+export interface StoredState extends Promises {
+  /** The newest snapshot, if any; its chunks may be cut anywhere. */
+  readonly snapshot: { readonly zxid: bigint; readonly chunks: Chunks } | null
+  /** The log after the snapshot, in parts, to be read after the snapshot. */
+  readonly entries: Parts<readonly LogEntry[]>
+}
+
+type Chunks = Parts<Uint8Array>
+type Parts<T> = Iterable<T> | AsyncIterable<T>
