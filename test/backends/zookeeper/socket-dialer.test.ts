@@ -126,7 +126,8 @@ describe('a session', () => {
     const auth = [{ scheme: 'digest', auth: 'a:b' }, { scheme: 'digest', auth: Uint8Array.of(1) }]
     await open(`127.0.0.1:${server.port}`, { auth })
     const ops = asked.map(({ op }) => op).filter((op) => op !== OpCode.ping)
-    expect(ops.slice(0, 3)).toEqual([OpCode.auth, OpCode.auth, OpCode.createTTL])
+    // The third asks whether it is one of our own servers (decision 0014).
+    expect(ops.slice(0, 4)).toEqual([OpCode.auth, OpCode.auth, OpCode.exists, OpCode.createTTL])
   })
 
   it('that is refused to be known does not open', async () => {
