@@ -16,17 +16,17 @@ import { configurationText, membershipText } from './configuration-text.ts'
 import { downStatus } from './down-status.ts'
 import { ClientPort } from './host/clients/tcp-port.ts'
 import { firstEpoch, noteEpoch } from './host/epochs.ts'
-import type { Host } from './host/host.ts'
+import type { Host, HostEvent } from './host/host.ts'
 import { HostSlot } from './host/host-slot.ts'
 import { MemoryDialer } from './host/clients/memory.ts'
 import { MemoryNetwork } from './host/peers/memory.ts'
 import { systemRandom } from './host/random.ts'
-import { MemoryStorage } from './host/storage/memory.ts'
 import { holdsBy, twoTurns } from './host/turns.ts'
 import { checkId, settingsOf } from './options.ts'
 import type { EmbeddedOptions, EmbeddedSettings } from './options.ts'
 import { REQUEST_BYTES_MAX } from './server/config.ts'
 import type { ServerEvent, ServerStatus } from './server/ready.ts'
+import { Storages } from './storages.ts'
 
 /** Part of a request that is not its data: its path, mostly. */
 const REQUEST_OVERHEAD_BYTES = 4_096
@@ -46,6 +46,7 @@ const CAPABILITIES: Capabilities = Object.freeze({
   acl: false,
   dataBytesMax: REQUEST_BYTES_MAX - REQUEST_OVERHEAD_BYTES,
 })
+const DURABLE_CAPABILITIES: Capabilities = Object.freeze({ ...CAPABILITIES, durability: 'disk' })
 
 /** Where one server of the ensemble stands; `role` is `DOWN` while it is crashed. */
 export interface EnsembleServerStatus extends Omit<ServerStatus, 'role'> {
@@ -62,12 +63,12 @@ export interface EnsembleEvent {
   /** What happened. */
   readonly event:
     | ServerEvent
+    | HostEvent
     | { readonly type: 'started' | 'crashed' }
     | { readonly type: 'failed'; readonly error: unknown }
 }
 
 interface Member {
-  storage: MemoryStorage
   readonly slot: HostSlot
   /** Where ZooKeeper's clients connect to it; null if it serves none. */
   readonly port: ClientPort | null
@@ -78,8 +79,9 @@ interface Member {
 /** An embedded ensemble; made by `embedded()`. It starts with its first client, or by {@link Ensemble.start}. */
 export class Ensemble implements Backend, AsyncDisposable {
   readonly name = 'embedded'
-  readonly capabilities = CAPABILITIES
+  readonly capabilities: Capabilities
   readonly #settings: EmbeddedSettings
+  readonly #storages: Storages
   readonly #network = new MemoryNetwork()
   readonly #members = new Map<number, Member>()
   readonly #voters: readonly number[]
@@ -106,7 +108,11 @@ export class Ensemble implements Backend, AsyncDisposable {
    */
   constructor(options: EmbeddedOptions = {}) {
     this.#settings = settingsOf(options)
-    const { servers, observers } = this.#settings
+    const { servers, observers, storage } = this.#settings
+    this.capabilities = storage.dataDir === null ? CAPABILITIES : DURABLE_CAPABILITIES
+    this.#storages = new Storages(storage, this.#isStandalone, (file, offset) => this.#settings.onError(
+      new Error(`${file}: the last record is incomplete, as a crash leaves it; it is cut off at byte ${offset}`),
+    ))
     this.#voters = Array.from({ length: servers }, (_, index) => index + 1)
     for (let id = 1; id <= servers + observers; id++) this.#addMember(id)
   }
@@ -204,12 +210,10 @@ export class Ensemble implements Backend, AsyncDisposable {
   restart(id: number, options: { readonly wipe?: boolean } = {}): void {
     const member = this.#member(id)
     if (member.slot.isTaken) throw new RangeError(`server ${id} is up; crash it first`)
-    if (options.wipe === true) {
-      member.storage = new MemoryStorage()
-      member.isWiped = true
-    }
+    const wiped = options.wipe === true ? this.#storages.wipe(id) : undefined
+    if (options.wipe === true) member.isWiped = true
     if (!this.#isStarted) return
-    this.#startHost(id)
+    this.#startHost(id, wiped)
     member.port?.listen().catch((error: unknown) => {
       this.#failed(id, error)
     })
@@ -310,6 +314,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     }
     for (const id of this.#ids) this.crash(id)
     for (const port of this.#ports) port.close()
+    await this.#storages.close()
     this.#listeners.clear()
   }
 
@@ -350,7 +355,7 @@ export class Ensemble implements Backend, AsyncDisposable {
 
   #addMember(id: number): void {
     const slot = new HostSlot()
-    this.#members.set(id, { storage: new MemoryStorage(), slot, port: this.#makePort(id), isWiped: false })
+    this.#members.set(id, { slot, port: this.#makePort(id), isWiped: false })
   }
 
   #makePort(id: number): ClientPort | null {
@@ -393,10 +398,24 @@ export class Ensemble implements Backend, AsyncDisposable {
   async #startServers(): Promise<void> {
     if (this.#ports.length > 0) await this.#openPorts()
     if (this.#isClosed) throw new TypeError('this ensemble is closed')
+    const { isNew } = await this.#openStorages()
     this.#isStarted = true
-    this.#firstEpoch = firstEpoch()
+    // A life in memory is later than all before. On disk are the epochs themselves.
+    if (this.#settings.storage.dataDir === null) this.#firstEpoch = firstEpoch()
+    for (const id of this.#voters) this.#member(id).isWiped = !isNew
     for (const id of this.#ids) this.#startHost(id)
     await this.#started.promise
+  }
+
+  async #openStorages(): Promise<{ readonly isNew: boolean }> {
+    try {
+      return await this.#storages.open(this.#voters)
+    } catch (error) {
+      for (const port of this.#ports) port.close()
+      await this.#storages.close()
+      this.#starting = null
+      throw error
+    }
   }
 
   async #openPorts(): Promise<void> {
@@ -408,7 +427,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     throw failed.reason
   }
 
-  #startHost(id: number): void {
+  #startHost(id: number, storageReady?: Promise<void>): void {
     const member = this.#member(id)
     member.slot.open({
       config: {
@@ -419,7 +438,7 @@ export class Ensemble implements Backend, AsyncDisposable {
         bootstrap: !member.isWiped,
         membership: this.#membership,
       },
-      storage: member.storage,
+      storage: this.#storages.of(id),
       random: systemRandom,
       send: (to, message) => {
         this.#network.send(id, to, message)
@@ -441,7 +460,7 @@ export class Ensemble implements Backend, AsyncDisposable {
       member.port?.attach(host)
       this.#network.attach(id, host)
       this.#emit(id, { type: 'started' })
-    })
+    }, storageReady)
   }
 
   /** The ensemble has started when everybody serves; when a majority does, the others have a little time left. */

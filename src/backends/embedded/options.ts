@@ -1,10 +1,12 @@
 /** The options of the embedded ensemble: what they may be, and what they are by default. */
+import { resolve } from 'node:path'
 import { refuseUnknown, requireFunction, validateBoolean, validateInteger } from '../../core/options.ts'
 import { validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 import { FOUR_LETTER_WORDS } from './host/admin/four-letter-words.ts'
 import { SERVER_DEFAULTS } from './server/config.ts'
 import type { ServerConfig } from './server/config.ts'
+import type { StorageSettings } from './storages.ts'
 
 const SERVERS_MAX = 9
 const OBSERVERS_MAX = 64
@@ -40,6 +42,16 @@ export interface EmbeddedOptions {
   readonly sessionTimeoutMs?: number
   /** How often containers without children and expired nodes are looked for, in milliseconds. Default 10,000. */
   readonly containerCheckMs?: number
+  /**
+   * The directory in which the servers keep their data, which then survive the end of the process: in the files of
+   * ZooKeeper, so that a server alone can take turns with one. Of several servers, each has a directory in it. Null, which
+   * is the default: everything is in memory, and ends with the process.
+   */
+  readonly dataDir?: string | null
+  /** A directory for the logs, on a disk of its own. Null, which is the default: in {@link EmbeddedOptions.dataDir}. */
+  readonly dataLogDir?: string | null
+  /** How many snapshots are kept in {@link EmbeddedOptions.dataDir}. Default 3. */
+  readonly snapRetainCount?: number
   /** How many transactions lie between two snapshots of a server's state. Default 100,000. */
   readonly snapCount?: number
   /**
@@ -114,6 +126,7 @@ export interface EmbeddedSettings {
   readonly onError: (error: unknown) => void
   readonly onClientError: (error: unknown) => void
   readonly clients: ClientSettings
+  readonly storage: StorageSettings
   readonly server: Omit<ServerConfig, 'myid' | 'voters' | 'bootstrap'>
 }
 
@@ -134,6 +147,9 @@ const DEFAULTS = Object.freeze({
   tickMs: SERVER_DEFAULTS.tickMs,
   sessionTimeoutMs: 6_000,
   containerCheckMs: 10_000,
+  dataDir: null,
+  dataLogDir: null,
+  snapRetainCount: 3,
   snapCount: SERVER_DEFAULTS.snapCount,
   snapLogBytes: SERVER_DEFAULTS.snapLogBytes,
   commitLogCount: SERVER_DEFAULTS.commitLogCount,
@@ -196,6 +212,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
     onError: all.onError,
     onClientError: all.onClientError,
     clients: clientSettingsOf(all),
+    storage: storageSettingsOf(all),
     server: {
       ...SERVER_DEFAULTS,
       ...times,
@@ -231,6 +248,19 @@ function timesOf(all: AllOptions): Times {
   validateInteger('containerCheckMs', containerCheckMs, tickMs, CONTAINER_CHECK_MS_MAX)
   const containerCheckTicks = Math.ceil(containerCheckMs / tickMs)
   return { tickMs, minSessionTimeoutMs, maxSessionTimeoutMs, containerCheckTicks }
+}
+
+function storageSettingsOf({ dataDir, dataLogDir, snapRetainCount }: AllOptions): StorageSettings {
+  if (dataDir !== null) validateText('dataDir', dataDir)
+  if (dataLogDir !== null) validateText('dataLogDir', dataLogDir)
+  if (dataLogDir !== null && dataDir === null) throw new TypeError('dataLogDir needs a dataDir')
+  validateInteger('snapRetainCount', snapRetainCount, 1, INT32_MAX)
+  // Independent of where the process goes later.
+  return { dataDir: absolute(dataDir), dataLogDir: absolute(dataLogDir), snapRetainCount }
+}
+
+function absolute(directory: string | null): string | null {
+  return directory === null ? null : resolve(directory)
 }
 
 function clientSettingsOf(all: AllOptions): ClientSettings {

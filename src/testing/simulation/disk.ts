@@ -147,6 +147,11 @@ export class SimDisk implements Storage {
     }
   }
 
+  setAside(): Promise<void> {
+    this.wipe()
+    return Promise.resolve()
+  }
+
   async #commit(file: SnapshotFile): Promise<void> {
     file.isCommitting = true
     this.onSync?.('begun', [file.operation])

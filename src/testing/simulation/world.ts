@@ -222,9 +222,9 @@ export class World {
         this.network.close(id, peer, link)
       },
       onEvent: (event) => {
-        this.#note(id, event)
-        // A server goes on without that client. Here it is a fault of ours.
-        if (event.type === 'client-failed') this.kernel.fail(event.error)
+        // A server goes on without that client, or from an older snapshot. Here it is a fault of ours.
+        if (event.type === 'client-failed' || event.type === 'damaged') this.kernel.fail(event.error)
+        if (event.type !== 'damaged') this.#note(id, event)
       },
       onFailure: (error) => {
         this.#failed(server, error)

@@ -21,9 +21,10 @@ export class HostSlot {
    * Opens a host, which then runs here unless the slot was emptied meanwhile.
    *
    * @param onOpen - called when it is here, before it begins
+   * @param storageReady - its storage is not touched before
    */
-  open(options: HostOptions, onOpen: (host: Host) => void): void {
-    const opening = Host.open(options)
+  open(options: HostOptions, onOpen: (host: Host) => void, storageReady?: Promise<void>): void {
+    const opening = storageReady === undefined ? Host.open(options) : storageReady.then(() => Host.open(options))
     this.#opening = opening
     opening.then(
       (host) => {

@@ -27,12 +27,20 @@ import type { RecoveredState } from '../server/state/replica.ts'
 import { partsOf } from './clients/request-parts.ts'
 import { sha1 } from './digest.ts'
 import { SnapshotStreams } from './peers/snapshot-streams.ts'
-import { recover } from './storage/recovery.ts'
+import { isDamage, recover } from './storage/recovery.ts'
 import { SnapshotWriter } from './storage/snapshot-writer.ts'
 import type { Storage } from './storage/storage.ts'
 
 /** Inputs that are left after this much of a turn wait for the next turn. */
 const INPUTS_MS_MAX = 10
+
+/** Something that a server's host has found out, and the server does not know. */
+export interface HostEvent {
+  /** A file of its storage is damaged; another one is used, or the state of another server. */
+  readonly type: 'damaged'
+  /** Names the file. */
+  readonly error: unknown
+}
 
 /** What a host needs from outside. */
 export interface HostOptions {
@@ -43,7 +51,7 @@ export interface HostOptions {
   send(to: number, message: PeerMessage): void
   /** Closes a link to another server. */
   closeLink(peer: number, link: number): void
-  onEvent(event: ServerEvent): void
+  onEvent(event: ServerEvent | HostEvent): void
   /** The server has ended by itself. */
   onFailure(error: unknown): void
 }
@@ -89,10 +97,23 @@ export class Host {
   /**
    * Makes a host of a server with what its storage holds. It does nothing until it is started.
    *
-   * @throws what the storage raises; CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if its snapshot is none
+   * If the storage is damaged and other servers vote too, what it holds is put aside, and the server begins without: it
+   * learns from the others, and votes again once that cannot undo what it promised (decision 0006).
+   *
+   * @throws what the storage raises, if there is nobody to learn from
    */
   static async open(options: HostOptions): Promise<Host> {
-    return new Host(options, await recover(options.storage))
+    const { storage, config, onEvent } = options
+    const report = (error: unknown): void => onEvent({ type: 'damaged', error })
+    try {
+      return new Host(options, await recover(storage, report))
+    } catch (error) {
+      const isAlone = config.voters.length === 1 && config.voters.includes(config.myid)
+      if (isAlone || !isDamage(error)) throw error
+      report(error)
+      await storage.setAside()
+      return new Host({ ...options, config: { ...config, bootstrap: false } }, await recover(storage, report))
+    }
   }
 
   /** Begins, once others can reach it. */

@@ -22,8 +22,9 @@ export class MemoryStorage implements Storage {
   }
 
   recover(): Promise<StoredState> {
-    const { contents } = this
-    return Promise.resolve({ ...contents, entries: [contents.entries] })
+    const { snapshot, entries, ...promises } = this.contents
+    const entriesAfter = (zxid: bigint): readonly LogEntry[][] => [entries.filter((entry) => entry.zxid > zxid)]
+    return Promise.resolve({ ...promises, snapshots: snapshot === null ? [] : [{ name: 'snapshot', ...snapshot }], entriesAfter })
   }
 
   persist(operations: readonly PersistOperation[]): undefined {
@@ -46,6 +47,13 @@ export class MemoryStorage implements Storage {
         chunks.length = 0
       },
     }
+  }
+
+  setAside(): Promise<void> {
+    this.#promises = { acceptedEpoch: 0, currentEpoch: 0, votes: false }
+    this.#snapshot = null
+    this.#entries = []
+    return Promise.resolve()
   }
 
   #apply(operation: PersistOperation): void {

@@ -1,33 +1,72 @@
 /**
  * Reads a server's state and journal from its storage.
  *
- * Cost      a chunk, or a part of the log, per turn of the event loop: what else runs in the process goes on meanwhile.
+ * Fall back  a snapshot that is damaged costs nothing as long as an older one is there, and the log after it.
+ * Cost       a chunk, or a part of the log, per turn of the event loop: whatever else runs in the process goes on.
  */
 import type { LogEntry, Recovered } from '../../server/zab/journal.ts'
+import { epochOf } from '../../server/zab/zxid.ts'
 import type { RecoveredState } from '../../server/state/replica.ts'
-import { SnapshotReader } from '../../server/state/snapshot-reader.ts'
+import { StateReader } from '../../server/state/state-reader.ts'
 import { State } from '../../server/state/state.ts'
+import { isCoordinationError } from '../../../../core/errors.ts'
+import { DamageError } from '../../../wire/disk/damage.ts'
 import { nextTurn } from '../turns.ts'
-import type { Storage, StoredState } from './storage.ts'
+import { StorageError } from './storage-error.ts'
+import type { Storage, StoredSnapshot } from './storage.ts'
 
 /**
  * Reads what a storage holds.
  *
- * @throws CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if its snapshot is none
+ * @param onDamage - told of each snapshot that was passed over
+ * @throws DamageError of the oldest snapshot if all are damaged; what the storage raises
  */
-export async function recover(storage: Storage): Promise<Recovered & RecoveredState> {
-  const { snapshot, entries: parts, ...promises } = await storage.recover()
-  const state = snapshot === null ? null : await stateOf(snapshot.chunks)
+export async function recover(
+  storage: Storage,
+  onDamage: (error: unknown) => void = () => undefined,
+): Promise<Recovered & RecoveredState> {
+  const { snapshots, entriesAfter, acceptedEpoch, currentEpoch, votes } = await storage.recover()
+  const state = await newestState(snapshots, onDamage)
+  const base = state?.lastZxid ?? 0n
   const entries: LogEntry[] = []
-  for await (const part of parts) for (const entry of part) entries.push(entry)
-  return { ...promises, base: snapshot?.zxid ?? 0n, state, entries }
+  for await (const part of entriesAfter(base)) {
+    for (const entry of part) entries.push(entry)
+    await nextTurn()
+  }
+  // A directory of a ZooKeeper that was alone has no epochs: they are those of its transactions.
+  const epoch = Math.max(currentEpoch, epochOf(entries.at(-1)?.zxid ?? base))
+  return { acceptedEpoch: Math.max(acceptedEpoch, epoch), currentEpoch: epoch, votes, base, state, entries }
 }
 
-async function stateOf(chunks: NonNullable<StoredState['snapshot']>['chunks']): Promise<State> {
-  const reader = new SnapshotReader()
+async function newestState(
+  snapshots: readonly StoredSnapshot[],
+  onDamage: (error: unknown) => void,
+): Promise<State | null> {
+  let damage: unknown = null
+  for (const snapshot of snapshots) {
+    try {
+      return await stateOf(snapshot)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      onDamage(error)
+      damage = error
+    }
+  }
+  if (damage !== null) throw damage
+  return null
+}
+
+async function stateOf({ name, zxid, chunks }: StoredSnapshot): Promise<State> {
+  const reader = new StateReader(name, zxid)
   for await (const chunk of chunks) {
     reader.write(chunk)
     await nextTurn()
   }
   return State.of(reader)
+}
+
+/** Whether an error says that a file is not what it should be, or is missing. */
+export function isDamage(error: unknown): boolean {
+  if (error instanceof StorageError) return error.code === 'DAMAGED'
+  return error instanceof DamageError || isCoordinationError(error, 'PROTOCOL_VIOLATION')
 }

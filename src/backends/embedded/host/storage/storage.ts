@@ -26,6 +26,8 @@ export interface Storage {
    * @param zxid - of the last transaction that is in it
    */
   createSnapshot(zxid: bigint): SnapshotSink
+  /** Puts everything aside, for people to look at: from now on it is a storage in which nothing is. */
+  setAside(): Promise<void>
 }
 
 /** A snapshot that is being stored. */
@@ -38,13 +40,25 @@ export interface SnapshotSink {
   abort(): void
 }
 
-/** What a storage holds. */
+/** The contents of a storage. */
 export interface StoredState extends Promises {
-  /** The newest snapshot, if any; its chunks may be cut anywhere. */
-  readonly snapshot: { readonly zxid: bigint; readonly chunks: Chunks } | null
-  /** The log after the snapshot, in parts, to be read after the snapshot. */
-  readonly entries: Parts<readonly LogEntry[]>
+  /** The snapshots, the newest one first; an older one is used if those before it are damaged. */
+  readonly snapshots: readonly StoredSnapshot[]
+  /**
+   * The log after a zxid, in parts; to be read once, after the snapshot of that zxid (0n: none).
+   *
+   * @throws what says that it is damaged, or that a transaction is missing
+   */
+  entriesAfter(zxid: bigint): Parts<readonly LogEntry[]>
 }
 
-type Chunks = Parts<Uint8Array>
+/** A snapshot in a storage. */
+export interface StoredSnapshot {
+  /** Of its file, or what else names it in errors. */
+  readonly name: string
+  readonly zxid: bigint
+  /** Its chunks may be cut anywhere. */
+  readonly chunks: Parts<Uint8Array>
+}
+
 type Parts<T> = Iterable<T> | AsyncIterable<T>

@@ -7,7 +7,7 @@ import type { RandomSource } from '../ports.ts'
 import { SnapshotSchedule } from './snapshot-schedule.ts'
 import type { SnapshotLimits } from './snapshot-schedule.ts'
 import type { Snapshot } from './snapshot.ts'
-import { SnapshotReader } from './snapshot-reader.ts'
+import { StateReader } from './state-reader.ts'
 import { State } from './state.ts'
 import type { Applied } from './state.ts'
 
@@ -45,7 +45,7 @@ export class Replica {
 
   /** Takes a snapshot of the leader's in, chunk by chunk; `finish` replaces the state by it. */
   receive(zxid: bigint): { write(chunk: Uint8Array): void; finish(): void } {
-    const reader = new SnapshotReader()
+    const reader = new StateReader()
     return {
       write: (chunk) => {
         reader.write(chunk)

@@ -1,10 +1,8 @@
 /**
  * The replicated state in bytes, written in chunks while the state goes on.
  *
- * Format    zxid of the last transaction; sessions (count; id, time-out, password each); access control lists (count;
- *           number, list each); nodes in pre-order, children sorted (path, record each), and `/` to end them. After
- *           the zxid and but for the passwords it is the body of ZooKeeper 3.8's snapshot files: the root's path is
- *           empty, and `ephemeralOwner` marks the kind of node.
+ * Format    that of ZooKeeper's snapshot files (wire/disk/snapshot-file.ts): sessions by id, lists numbered in the order
+ *           in which nodes name them, nodes in pre-order with sorted children; and the passwords at the end.
  * Model     the state as it was when the snapshot was opened: its nodes are a TreeImage, and a session that ends is
  *           shown to it first. Two walks: the first numbers the lists, which are written before the nodes.
  * Safety    equal states give equal chunks, whatever is written meanwhile and however fast they are read.
@@ -13,11 +11,11 @@
  * Source    SerializeUtils.serializeSnapshot, DataTree.serializeNode, ReferenceCountedACLCache.java; decision 0013.
  */
 import { assert } from '../../../../core/assert.ts'
-import { Writer, buffer, int32, int64, millis, record, ustring } from '../../../wire/jute.ts'
-import { AclList, OPEN_ACL } from '../../../wire/records.ts'
+import { writeSnapshotFile } from '../../../wire/disk/snapshot-file.ts'
+import type { SnapshotNode } from '../../../wire/disk/snapshot-file.ts'
+import { OPEN_ACL } from '../../../wire/records.ts'
 import type { Acl } from '../../../wire/records.ts'
 import { ownerNumberOf } from './node.ts'
-import type { NodeImage } from './node.ts'
 import type { SessionTable } from './session-table.ts'
 import type { Tree } from './tree.ts'
 import type { TreeImage } from './tree-image.ts'
@@ -30,36 +28,14 @@ export interface SnapshotContent {
   readonly lastZxid: bigint
 }
 
-/** One session in a snapshot. */
-export const SessionRecord = record({ id: int64, timeoutMs: int32, passwd: buffer })
-/** One access control list in a snapshot. */
-export const AclRecord = record({ number: int64, acl: AclList })
-/** One node in a snapshot, after its path. */
-export const NodeRecord = record({
-  data: buffer,
-  aclNumber: int64,
-  czxid: int64,
-  mzxid: int64,
-  ctime: millis,
-  mtime: millis,
-  version: int32,
-  /** The count of child creates, not what clients see. */
-  cversion: int32,
-  aversion: int32,
-  ephemeralOwner: int64,
-  pzxid: int64,
-})
-
 /** Stands for {@link OPEN_ACL}, which is not in the table. */
 export const OPEN_ACL_NUMBER = -1n
-/** The path that ends the nodes. */
-export const END_OF_NODES = '/'
-/** The root's path in a snapshot. */
-export const ROOT_IN_FILE = ''
+/** Stands for no digest: readers of ZooKeeper then have none to compare with. */
+const NO_DIGEST = Object.freeze({ zxid: 0n, value: 0n })
 
 /** How much is done in a step. */
 export interface SnapshotSteps {
-  /** Length of every chunk but the last. */
+  /** About the length of a chunk, unless it is the data of one node. */
   readonly chunkBytes: number
   /** So many ids are sorted in a step that writes nothing. */
   readonly sorted: number
@@ -147,9 +123,16 @@ export class Snapshot {
   }
 
   *#write(): Generator<Uint8Array, void> {
-    const out = new ChunkWriter(this.#limits.chunkBytes)
-    out.writer.int64(this.zxid)
-    yield* this.#writeSessions(out)
+    const sessions: { readonly id: bigint; readonly timeoutMs: number; readonly passwd: Uint8Array }[] = []
+    for (const id of sorted(this.#sessionIds, this.#limits.sorted)) {
+      if (id === null) {
+        yield NO_BYTES
+        continue
+      }
+      const session = this.#ended.get(id) ?? this.#sessions.get(id)
+      assert(session !== undefined, () => `session ${id} is no longer as it was`)
+      sessions.push({ id, timeoutMs: session.timeoutMs, passwd: session.passwd })
+    }
     const acls = new AclNumbers()
     let looks = 0
     for (const { node } of this.#image.walk()) {
@@ -159,65 +142,21 @@ export class Snapshot {
       looks = 0
       yield NO_BYTES
     }
-    out.writer.int32(acls.lists.length)
-    for (const [i, acl] of acls.lists.entries()) {
-      AclRecord.write(out.writer, { number: BigInt(i + 1), acl })
-      if (out.isFull) yield* out.take()
-    }
-    for (const { path, node } of this.#image.lastWalk()) {
-      ustring.write(out.writer, path === '/' ? ROOT_IN_FILE : path)
-      writeNode(out.writer, node, acls.numberOf(node.acl))
-      if (out.isFull) yield* out.take()
-    }
-    ustring.write(out.writer, END_OF_NODES)
-    yield* out.take()
-    yield out.rest()
-  }
-
-  *#writeSessions(out: ChunkWriter): Generator<Uint8Array, void> {
-    out.writer.int32(this.#sessionIds.length)
-    for (const id of sorted(this.#sessionIds, this.#limits.sorted)) {
-      if (id === null) {
-        yield NO_BYTES
-        continue
-      }
-      const session = this.#ended.get(id) ?? this.#sessions.get(id)
-      assert(session !== undefined, () => `session ${id} is no longer as it was`)
-      SessionRecord.write(out.writer, { id, timeoutMs: session.timeoutMs, passwd: session.passwd })
-      if (out.isFull) yield* out.take()
-    }
+    yield* writeSnapshotFile({
+      sessions,
+      acls: acls.lists.map((acl, i) => ({ key: BigInt(i + 1), acl })),
+      nodes: nodesOf(this.#image, acls),
+      ending: () => ({ digest: NO_DIGEST, lastZxid: this.zxid, secrets: sessions }),
+    }, this.#limits.chunkBytes)
   }
 }
 
-/** Cuts what is written into chunks. */
-class ChunkWriter {
-  readonly writer: Writer
-  readonly #chunkBytes: number
-
-  constructor(chunkBytes: number) {
-    this.writer = new Writer(2 * chunkBytes)
-    this.#chunkBytes = chunkBytes
-  }
-
-  get isFull(): boolean {
-    return this.writer.length >= this.#chunkBytes
-  }
-
-  /** Takes all whole chunks. */
-  *take(): Generator<Uint8Array, void> {
-    if (!this.isFull) return
-    const length = this.#chunkBytes
-    const bytes = this.rest()
-    let from = 0
-    for (; from + length <= bytes.length; from += length) yield bytes.subarray(from, from + length)
-    this.writer.bytes(bytes.subarray(from))
-  }
-
-  /** Takes everything. */
-  rest(): Uint8Array {
-    const bytes = this.writer.finish()
-    this.writer.truncate(0)
-    return bytes
+function* nodesOf(image: TreeImage, acls: AclNumbers): Generator<SnapshotNode, void> {
+  for (const { path, node } of image.lastWalk()) {
+    const { data, acl, czxid, mzxid, pzxid, ctime, mtime, version, aversion, childCreates, ownership } = node
+    const [aclKey, ephemeralOwner] = [acls.numberOf(acl), ownerNumberOf(ownership)]
+    const stat = { czxid, mzxid, pzxid, ctime, mtime, version, aversion, cversion: childCreates, ephemeralOwner }
+    yield { path, data, aclKey, ...stat }
   }
 }
 
@@ -267,21 +206,4 @@ function* sorted(ids: BigInt64Array, perStep: number): Generator<bigint | null, 
     from.next += 1
     yield least
   }
-}
-
-function writeNode(writer: Writer, node: NodeImage, aclNumber: bigint): void {
-  const { data, czxid, mzxid, pzxid, ctime, mtime, version, aversion } = node
-  NodeRecord.write(writer, {
-    data,
-    aclNumber,
-    czxid,
-    mzxid,
-    ctime,
-    mtime,
-    version,
-    cversion: node.childCreates,
-    aversion,
-    ephemeralOwner: ownerNumberOf(node.ownership),
-    pzxid,
-  })
 }

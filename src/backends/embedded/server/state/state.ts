@@ -22,8 +22,9 @@ import type { Ownership } from './node.ts'
 import { SessionTable } from './session-table.ts'
 import { SNAPSHOT_STEPS, Snapshot } from './snapshot.ts'
 import type { SnapshotSteps } from './snapshot.ts'
-import { SnapshotReader } from './snapshot-reader.ts'
+import { StateReader } from './state-reader.ts'
 import { Tree } from './tree.ts'
+import { zooKeeperPassword } from './zookeeper-password.ts'
 
 /** A change of a node, from which watches follow. */
 export interface Change {
@@ -149,7 +150,7 @@ export class State {
    * @throws CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if they are not exactly one
    */
   static restore(...chunks: readonly Uint8Array[]): State {
-    const reader = new SnapshotReader()
+    const reader = new StateReader()
     for (const chunk of chunks) reader.write(chunk)
     return State.of(reader)
   }
@@ -159,7 +160,7 @@ export class State {
    *
    * @throws CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if something of it is missing
    */
-  static of(reader: SnapshotReader): State {
+  static of(reader: StateReader): State {
     const { tree, sessions, lastZxid } = reader.finish()
     return new State(tree, sessions, lastZxid)
   }
@@ -238,7 +239,7 @@ export class State {
   }
 
   #applyCreateSession({ timeOut, passwd }: CreateSessionTxn, { clientId }: TxnHeader): Applied {
-    this.#sessions.add(clientId, { timeoutMs: timeOut, passwd: passwd ?? new Uint8Array() })
+    this.#sessions.add(clientId, { timeoutMs: timeOut, passwd: passwd ?? zooKeeperPassword(clientId) })
     return { err: Err.ok, body: null, changes: NO_CHANGES, newSession: clientId, endedSession: null }
   }
 

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { CreateFlag, OpCode } from '../../../../../src/backends/wire/codes.ts'
 import { SNAPSHOT_STEPS } from '../../../../../src/backends/embedded/server/state/snapshot.ts'
 import type { Snapshot } from '../../../../../src/backends/embedded/server/state/snapshot.ts'
-import { SnapshotReader } from '../../../../../src/backends/embedded/server/state/snapshot-reader.ts'
+import { StateReader } from '../../../../../src/backends/embedded/server/state/state-reader.ts'
 import { State } from '../../../../../src/backends/embedded/server/state/state.ts'
 import { Pipeline, SESSION, closeSession, create, createContainer, openSession } from '../pipeline.ts'
 import type { Wish } from '../pipeline.ts'
@@ -168,7 +168,7 @@ describe('chunks that are cut anywhere', () => {
     const cuts = fc.array(fc.nat({ max: bytes.length }), { maxLength: 20 }).map((at) => [...at].sort((a, b) => a - b))
     fc.assert(
       fc.property(cuts, (at) => {
-        const reader = new SnapshotReader()
+        const reader = new StateReader()
         for (const [i, end] of [...at, bytes.length].entries()) reader.write(bytes.slice(at[i - 1] ?? 0, end))
         expect(State.of(reader).snapshot()).toEqual(bytes)
       }),

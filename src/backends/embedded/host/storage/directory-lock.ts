@@ -1,0 +1,101 @@
+/**
+ * A lock on a data directory: one process uses it at a time.
+ *
+ * Model     a file that names a process, and the instant at which that process began, so that another process that has
+ *           the same id later is not mistaken for it. The file of a process that is gone is taken away.
+ * Limits    it keeps out processes of this machine. A directory that several machines mount is not protected.
+ */
+import { randomUUID } from 'node:crypto'
+import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { isMissing } from './file-system.ts'
+import { StorageError } from './storage-error.ts'
+
+const FILE_NAME = 'quorate.lock'
+/** Others may take a lock at the same time; so often it is tried. */
+const ATTEMPTS_MAX = 20
+/** Where the instant at which a process began stands in /proc/PID/stat, after the name of its program. */
+const START_FIELD = 19
+const FILE_MODE = 0o600
+
+/**
+ * Locks a directory, which must be there.
+ *
+ * @returns a function that unlocks it
+ * @throws StorageError `LOCKED` if a process that is alive has locked it, this one included
+ */
+export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
+  const path = `${directory}/${FILE_NAME}`
+  const own = `${path}.${randomUUID()}`
+  const content = `${process.pid} ${await startOf(process.pid)}\n`
+  await writeFile(own, content, { mode: FILE_MODE })
+  try {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      if (await isLinked(own, path)) return () => unlock(path, content)
+      await removeIfAbandoned(directory, path)
+    }
+  } finally {
+    await unlink(own)
+  }
+  throw new StorageError('LOCKED', `${directory}: several processes try to lock it at the same time; start one`)
+}
+
+async function isLinked(own: string, path: string): Promise<boolean> {
+  try {
+    await link(own, path)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** Takes the lock of a process that is gone away. */
+async function removeIfAbandoned(directory: string, path: string): Promise<void> {
+  const found = await contentOf(path)
+  if (found === null) return
+  const [pid = '', start = ''] = found.trim().split(' ')
+  if (await isAlive(Number(pid), start)) {
+    const what = Number(pid) === process.pid ? 'this process' : `process ${pid}`
+    throw new StorageError('LOCKED', `${directory} is used by ${what}: stop it, or give this server another dataDir`)
+  }
+  // Another process may have done this meanwhile, and locked the directory: then that lock is put back.
+  const aside = `${path}.${randomUUID()}`
+  try {
+    await rename(path, aside)
+  } catch (error) {
+    if (isMissing(error)) return
+    throw error
+  }
+  if ((await contentOf(aside)) !== found) await isLinked(aside, path)
+  await unlink(aside)
+}
+
+async function unlock(path: string, content: string): Promise<void> {
+  if ((await contentOf(path)) === content) await unlink(path)
+}
+
+async function contentOf(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'latin1')
+  } catch (error) {
+    if (isMissing(error)) return null
+    throw error
+  }
+}
+
+async function isAlive(pid: number, start: string): Promise<boolean> {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return false
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    // It may not be asked, but it is there.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return false
+  }
+  return (await startOf(pid)) === start
+}
+
+/** When a process began, in a form that can be compared; `-` where the system does not tell. */
+async function startOf(pid: number): Promise<string> {
+  const stat = await contentOf(`/proc/${pid}/stat`)
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[START_FIELD] ?? '-'
+}

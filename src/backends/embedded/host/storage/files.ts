@@ -1,0 +1,244 @@
+/**
+ * Storage in files: what a server has acknowledged survives the end of its process, and of its machine.
+ *
+ * Layout    that of ZooKeeper 3.8: `version-2/` with logs, snapshots and epochs; logs in another directory if asked for.
+ *           Ours alone, where ZooKeeper does not look: the file `votes`, and what follows the last record or section that
+ *           it knows in logs and snapshots (docs/operations.md).
+ * Order     operations in the order in which they come; see promise-files.ts, log-files.ts, snapshot-files.ts.
+ * Install   a state from a leader replaces all there is. It is written as `install.<zxid>`; with that name it has taken
+ *           effect, and a start that finds one goes on where a crash interrupted: the log goes, then it gets its name.
+ * Failure   of a write or a sync is not repeated: what the disk holds after it is not known. The server stops.
+ */
+import { parseDataFileName, snapshotFileName } from '../../../wire/disk/file-names.ts'
+import type { LogEntry, PersistOperation } from '../../server/zab/journal.ts'
+import { State } from '../../server/state/state.ts'
+import type { FileSystem } from './file-system.ts'
+import { LogFiles } from './log-files.ts'
+import type { LogFilesOptions } from './log-files.ts'
+import { PromiseFiles } from './promise-files.ts'
+import { SnapshotFiles } from './snapshot-files.ts'
+import { StorageError } from './storage-error.ts'
+import type { SnapshotSink, Storage, StoredState } from './storage.ts'
+
+/** The directory, within those that are configured, for the present version of the formats. */
+const VERSION_DIRECTORY = 'version-2'
+const INSTALL_PREFIX = 'install.'
+/** The name of a directory that was put aside ends with this and a number. */
+const ASIDE_SUFFIX = '.damaged-'
+
+/** Options of {@link FileStorage}. */
+export interface FileStorageOptions extends LogFilesOptions {
+  /** Where snapshots and epochs are. */
+  readonly dataDir: string
+  /** Where logs are; often the same. */
+  readonly dataLogDir: string
+  /** How many snapshots are kept, at least 1. */
+  readonly snapRetainCount: number
+}
+
+/** The files of one server. */
+export class FileStorage implements Storage {
+  readonly #files: FileSystem
+  readonly #options: FileStorageOptions
+  readonly #directory: string
+  readonly #log: LogFiles
+  readonly #snapshots: SnapshotFiles
+  readonly #promises: PromiseFiles
+  /** Settles when all that was begun has ended, however it did. */
+  #busy: Promise<unknown> = Promise.resolve()
+
+  constructor(files: FileSystem, options: FileStorageOptions) {
+    this.#files = files
+    this.#options = options
+    this.#directory = `${options.dataDir}/${VERSION_DIRECTORY}`
+    this.#log = new LogFiles(files, this.#logDirectory, options)
+    this.#snapshots = new SnapshotFiles(files, this.#directory)
+    this.#promises = new PromiseFiles(files, this.#directory)
+  }
+
+  /**
+   * @throws DamageError if an epoch file does not hold one
+   * @throws StorageError `MISPLACED` if logs and snapshots are not where they belong; `DAMAGED` if there is a log and no
+   * snapshot
+   */
+  async recover(): Promise<StoredState> {
+    // What an earlier host of this server had begun comes to its end first.
+    await this.#busy
+    await this.#log.close()
+    await this.#makeDirectories()
+    await this.#expectInPlace()
+    await this.#snapshots.removeUnfinished()
+    await this.#finishInstall()
+    const files = await this.#snapshots.list()
+    const isNew = files.length === 0
+    if (isNew && (await this.#log.hasFiles())) {
+      const what = 'a log, and no snapshot that it could be applied to'
+      throw new StorageError('DAMAGED', `${this.#logDirectory} holds ${what}; restore a backup, or remove the directory`)
+    }
+    const found = await this.#promises.read()
+    if (isNew) await this.#writeFirstSnapshot()
+    return {
+      acceptedEpoch: Math.max(found.acceptedEpoch ?? 0, found.currentEpoch ?? 0),
+      currentEpoch: found.currentEpoch ?? 0,
+      votes: found.votes ?? !isNew,
+      snapshots: files.map((file) => ({ zxid: file.zxid, name: file.name, chunks: this.#snapshots.read(file) })),
+      entriesAfter: (zxid) => this.#log.read(zxid),
+    }
+  }
+
+  persist(operations: readonly PersistOperation[]): Promise<void> {
+    return this.#tracked(this.#persist(operations))
+  }
+
+  async #persist(operations: readonly PersistOperation[]): Promise<void> {
+    let entries: LogEntry[] = []
+    for (const operation of operations) {
+      if (operation.type === 'append') {
+        entries = entries.length === 0 ? [...operation.entries] : [...entries, ...operation.entries]
+        continue
+      }
+      await this.#log.append(entries)
+      entries = []
+      await this.#do(operation)
+    }
+    await this.#log.append(entries)
+  }
+
+  createSnapshot(zxid: bigint): SnapshotSink {
+    this.#log.roll()
+    const file = this.#snapshots.create(zxid)
+    const commit = async (): Promise<void> => {
+      await file.commit()
+      await this.#purge()
+    }
+    return {
+      write: (chunk) => this.#tracked(file.write(chunk)),
+      commit: () => this.#tracked(commit()),
+      abort: () => {
+        // What cannot be removed now is removed by the next start.
+        this.#tracked(file.abort()).catch(() => undefined)
+      },
+    }
+  }
+
+  async setAside(): Promise<void> {
+    await this.#busy
+    await this.#log.close()
+    for (const directory of new Set([this.#directory, this.#logDirectory])) {
+      const taken = await this.#files.list(directory.slice(0, directory.lastIndexOf('/')))
+      let number = 1
+      while (taken.includes(`${VERSION_DIRECTORY}${ASIDE_SUFFIX}${number}`)) number += 1
+      await this.#files.rename(directory, `${directory}${ASIDE_SUFFIX}${number}`)
+    }
+    this.#promises.forget()
+  }
+
+  /** Whether its server has ever made a promise, or logged a transaction. */
+  async hasHistory(): Promise<boolean> {
+    await this.#makeDirectories()
+    const { acceptedEpoch, currentEpoch } = await this.#promises.read()
+    if (acceptedEpoch !== null || currentEpoch !== null) return true
+    const snapshots = await this.#snapshots.list()
+    return snapshots.some(({ zxid }) => zxid !== 0n) || (await this.#log.hasFiles())
+  }
+
+  /** Makes it durable that its server may vote: it has made no promise that it could have forgotten. */
+  async grantVote(): Promise<void> {
+    await this.#makeDirectories()
+    await this.#promises.grantVote()
+  }
+
+  /** Removes everything. */
+  async wipe(): Promise<void> {
+    await this.#busy
+    await this.#log.close()
+    for (const directory of new Set([this.#directory, this.#logDirectory])) {
+      for (const name of await this.#files.list(directory)) await this.#files.remove(`${directory}/${name}`)
+    }
+    this.#promises.forget()
+  }
+
+  /** Closes the files, once what was begun has ended. */
+  async close(): Promise<void> {
+    await this.#busy
+    await this.#log.close()
+  }
+
+  #tracked<T>(work: Promise<T>): Promise<T> {
+    this.#busy = Promise.allSettled([this.#busy, work])
+    return work
+  }
+
+  async #makeDirectories(): Promise<void> {
+    await this.#files.makeDirectory(this.#directory)
+    await this.#files.makeDirectory(this.#logDirectory)
+  }
+
+  get #logDirectory(): string {
+    return `${this.#options.dataLogDir}/${VERSION_DIRECTORY}`
+  }
+
+  async #do(operation: Exclude<PersistOperation, { type: 'append' }>): Promise<void> {
+    switch (operation.type) {
+      case 'truncate':
+        await this.#log.truncate(operation.zxid)
+        return
+      case 'install':
+        await this.#install(operation.zxid, operation.chunks)
+        return
+      case 'epochs':
+        await this.#promises.write(operation)
+    }
+  }
+
+  async #install(zxid: bigint, chunks: readonly Uint8Array[]): Promise<void> {
+    const file = this.#snapshots.create(zxid)
+    for (const chunk of chunks) await file.write(chunk)
+    await file.commit(`${INSTALL_PREFIX}${snapshotFileName(zxid)}`)
+    await this.#finishInstall()
+  }
+
+  /** Replaces everything by the state that was installed, if one was. */
+  async #finishInstall(): Promise<void> {
+    const names = await this.#files.list(this.#directory)
+    const installed = names.find((name) => name.startsWith(INSTALL_PREFIX))
+    if (installed === undefined) return
+    const name = installed.slice(INSTALL_PREFIX.length)
+    const zxid = parseDataFileName(name)?.zxid
+    if (zxid === undefined) return
+    await this.#log.removeAll()
+    for (const other of await this.#snapshots.list()) {
+      if (other.zxid >= zxid) await this.#files.remove(`${this.#directory}/${other.name}`)
+    }
+    await this.#files.rename(`${this.#directory}/${installed}`, `${this.#directory}/${name}`)
+    await this.#files.syncDirectory(this.#directory)
+  }
+
+  async #purge(): Promise<void> {
+    const oldest = await this.#snapshots.purge(this.#options.snapRetainCount)
+    if (oldest !== null) await this.#log.purge(oldest)
+  }
+
+  /** A log is only read on top of a snapshot, by us and by ZooKeeper. */
+  async #writeFirstSnapshot(): Promise<void> {
+    const file = this.#snapshots.create(0n)
+    const snapshot = new State().openSnapshot()
+    for (let chunk = snapshot.next(); chunk !== null; chunk = snapshot.next()) await file.write(chunk)
+    await file.commit()
+  }
+
+  /** As ZooKeeper, which refuses such directories: files that are not looked at would be missed in silence. */
+  async #expectInPlace(): Promise<void> {
+    if (this.#logDirectory === this.#directory) return
+    const logs = (await this.#files.list(this.#directory)).find((name) => parseDataFileName(name)?.kind === 'log')
+    const snapshots = (await this.#files.list(this.#logDirectory)).find((name) => {
+      return parseDataFileName(name)?.kind === 'snapshot'
+    })
+    if (logs !== undefined) {
+      throw new StorageError('MISPLACED', `${this.#directory} holds ${logs}: move logs to ${this.#logDirectory}`)
+    }
+    if (snapshots !== undefined) {
+      throw new StorageError('MISPLACED', `${this.#logDirectory} holds ${snapshots}: move snapshots to ${this.#directory}`)
+    }
+  }
+}

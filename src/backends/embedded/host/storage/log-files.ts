@@ -1,0 +1,251 @@
+/**
+ * The transaction log of one server, in ZooKeeper's files.
+ *
+ * Model     `log.<zxid of its first record>`, ascending. Records go to the last file; after a start, a cut or a snapshot
+ *           the next record begins a new one. Room is prepared ahead, so that a sync need not make the length durable.
+ * Durable   once {@link LogFiles.append} is done: the bytes, and before the first of them are, the name of the file.
+ * Reading   a torn last record was never acknowledged: it is cut off. Damage before the end, or a transaction that is
+ *           missing, is an error that names file and offset; what comes after it is not used.
+ * Source    FileTxnLog of ZooKeeper 3.8; etcd, server/storage/wal.
+ */
+import { assert } from '../../../../core/assert.ts'
+import { Writer } from '../../../wire/jute.ts'
+import { logFileName, parseDataFileName } from '../../../wire/disk/file-names.ts'
+import { LOG_HEADER, writeLogRecord } from '../../../wire/disk/log-file.ts'
+import { LogScanner } from '../../../wire/disk/log-scanner.ts'
+import type { LogRecord, LogVerdict } from '../../../wire/disk/log-scanner.ts'
+import { follows } from '../../server/zab/journal.ts'
+import type { LogEntry } from '../../server/zab/journal.ts'
+import { formatZxid } from '../../server/zab/zxid.ts'
+import type { FileSystem, OpenFile } from './file-system.ts'
+import { StorageError } from './storage-error.ts'
+
+const READ_BYTES = 0x4_0000
+/** A writer that has grown beyond this for one batch is dropped after it. */
+const KEPT_WRITER_BYTES = 0x10_0000
+
+/** Options of {@link LogFiles}. */
+export interface LogFilesOptions {
+  /** Room is prepared in steps of so many bytes. */
+  readonly preallocateBytes: number
+  /** Told of a record that was torn by a crash and is cut off. */
+  onTornTail(file: string, offset: number): void
+}
+
+/** The file that records are written to. */
+interface Tail {
+  readonly file: OpenFile
+  /** Where the next record begins. */
+  end: number
+  /** How long the file is. */
+  size: number
+}
+
+/** The log in one directory. One call at a time. */
+export class LogFiles {
+  readonly #files: FileSystem
+  readonly #directory: string
+  readonly #options: LogFilesOptions
+  #tail: Tail | null = null
+  #isFull = false
+  #failure: StorageError | null = null
+  #writer = new Writer(READ_BYTES)
+
+  constructor(files: FileSystem, directory: string, options: LogFilesOptions) {
+    this.#files = files
+    this.#directory = directory
+    this.#options = options
+  }
+
+  /** Lets the next record begin a new file. */
+  roll(): void {
+    this.#isFull = true
+  }
+
+  /** Makes entries durable, after all before. */
+  async append(entries: readonly LogEntry[]): Promise<void> {
+    const first = entries[0]
+    if (first === undefined) return
+    if (this.#isFull) await this.close()
+    const isNew = this.#tail === null
+    const tail = this.#tail ?? (await this.#create(first.zxid))
+    const writer = this.#writer
+    if (isNew) writer.bytes(LOG_HEADER)
+    for (const { txn } of entries) writeLogRecord(writer, txn, null)
+    const bytes = writer.written()
+    await this.#makeRoom(tail, bytes.length)
+    await tail.file.write(bytes, tail.end)
+    tail.end += bytes.length
+    await this.#sync(tail.file)
+    if (isNew) await this.#files.syncDirectory(this.#directory)
+    if (bytes.length > KEPT_WRITER_BYTES) this.#writer = new Writer(READ_BYTES)
+    else writer.truncate(0)
+  }
+
+  /** Cuts off every record after this zxid, durably. */
+  async truncate(zxid: bigint): Promise<void> {
+    await this.close()
+    for (const first of (await this.#list()).reverse()) {
+      if (first <= zxid) {
+        await this.#cut(first, zxid)
+        return
+      }
+      // The last one first: after a crash in the middle of this, the log has no hole.
+      await this.#remove(first)
+    }
+  }
+
+  /** Removes all files, durably. */
+  async removeAll(): Promise<void> {
+    await this.close()
+    for (const first of (await this.#list()).reverse()) await this.#remove(first)
+  }
+
+  /** Removes the files that hold nothing after this zxid. */
+  async purge(zxid: bigint): Promise<void> {
+    const firsts = await this.#list()
+    const needed = firsts.findLast((first) => first <= zxid)
+    if (needed === undefined) return
+    for (const first of firsts) if (first < needed) await this.#files.remove(this.#path(first))
+  }
+
+  /** Whether there are any files. */
+  async hasFiles(): Promise<boolean> {
+    return (await this.#list()).length > 0
+  }
+
+  /**
+   * Reads the entries after a zxid, in parts, and mends a torn tail.
+   *
+   * @throws DamageError, or StorageError `DAMAGED` if a transaction is missing
+   */
+  async *read(after: bigint): AsyncGenerator<readonly LogEntry[], void> {
+    const firsts = await this.#list()
+    const start = Math.max(0, firsts.findLastIndex((first) => first <= after))
+    let last = after
+    let torn: { readonly path: string; readonly verdict: Torn } | null = null
+    for (const first of firsts.slice(start)) {
+      const path = this.#path(first)
+      const scanner = new LogScanner(path)
+      for await (const records of this.#scan(path, scanner)) {
+        const entries = records.filter(({ zxid }) => zxid > after)
+        for (const { zxid } of entries) {
+          if (!follows(last, zxid)) throw missing(path, last, zxid)
+          last = zxid
+        }
+        if (entries.length > 0) yield entries.map(({ zxid, txn }) => ({ zxid, txn }))
+      }
+      const verdict = scanner.end()
+      if (verdict.state === 'damaged') throw verdict.damage
+      torn = verdict.state === 'torn' ? { path, verdict } : null
+    }
+    if (torn !== null) await this.#mend(torn.path, torn.verdict)
+  }
+
+  /** Closes the file that is written to, and gives the room that it does not need back. */
+  async close(): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
+    const tail = this.#tail
+    this.#tail = null
+    this.#isFull = false
+    if (tail === null) return
+    await tail.file.setSize(tail.end)
+    await this.#sync(tail.file)
+    await tail.file.close()
+  }
+
+  /** After a sync that failed the system may hold what the disk does not: to read it again would be to believe it. */
+  async #sync(file: OpenFile): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
+    try {
+      await file.sync()
+    } catch (error) {
+      const what = 'a sync failed, so what the disk holds is not known; check the disk, then start the process again'
+      this.#failure = new StorageError('DAMAGED', `${this.#directory}: ${what}`, error)
+      throw this.#failure
+    }
+  }
+
+  async #create(zxid: bigint): Promise<Tail> {
+    const file = await this.#files.open(this.#path(zxid), 'create')
+    const tail = { file, end: 0, size: 0 }
+    this.#tail = tail
+    return tail
+  }
+
+  async #makeRoom(tail: Tail, length: number): Promise<void> {
+    if (tail.end + length <= tail.size) return
+    const step = this.#options.preallocateBytes
+    tail.size = Math.ceil((tail.end + length) / step) * step
+    await tail.file.setSize(tail.size)
+  }
+
+  /** Cuts the file after a record. */
+  async #cut(first: bigint, zxid: bigint): Promise<void> {
+    const path = this.#path(first)
+    let end: number | null = null
+    const scanner = new LogScanner(path)
+    for await (const records of this.#scan(path, scanner)) {
+      for (const record of records) if (record.zxid <= zxid) end = record.offset + record.length
+    }
+    assert(end !== null, () => `${path} holds the transaction that it is named after`)
+    await this.#resize(path, end)
+  }
+
+  async *#scan(path: string, scanner: LogScanner): AsyncGenerator<readonly LogRecord[], void> {
+    const file = await this.#files.open(path, 'read')
+    try {
+      for (let at = 0; ; ) {
+        const chunk = await file.read(at, READ_BYTES)
+        if (chunk.length === 0) return
+        at += chunk.length
+        yield scanner.push(chunk)
+      }
+    } finally {
+      await file.close()
+    }
+  }
+
+  async #mend(path: string, { offset, append }: Torn): Promise<void> {
+    this.#options.onTornTail(path, offset)
+    await this.#resize(path, offset, append)
+    // A file in which nothing is left would stand in the way of the next record, which has its name.
+    if (offset > LOG_HEADER.length) return
+    await this.#files.remove(path)
+    await this.#files.syncDirectory(this.#directory)
+  }
+
+  async #resize(path: string, size: number, append: Uint8Array = new Uint8Array()): Promise<void> {
+    const file = await this.#files.open(path, 'write')
+    try {
+      await file.setSize(size)
+      if (append.length > 0) await file.write(append, size)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  }
+
+  async #remove(first: bigint): Promise<void> {
+    await this.#files.remove(this.#path(first))
+    await this.#files.syncDirectory(this.#directory)
+  }
+
+  /** The zxids that the files are named after, ascending. */
+  async #list(): Promise<bigint[]> {
+    const names = (await this.#files.list(this.#directory)).map(parseDataFileName)
+    const firsts = names.flatMap((name) => (name?.kind === 'log' ? [name.zxid] : []))
+    return firsts.sort((a, b) => (a < b ? -1 : 1))
+  }
+
+  #path(first: bigint): string {
+    return `${this.#directory}/${logFileName(first)}`
+  }
+}
+
+type Torn = Extract<LogVerdict, { state: 'torn' }>
+
+function missing(path: string, last: bigint, next: bigint): StorageError {
+  const gap = `transactions are missing between ${formatZxid(last)} and ${formatZxid(next)}`
+  return new StorageError('DAMAGED', `${path}: ${gap}; restore a backup, or remove the directory and let the leader fill it`)
+}

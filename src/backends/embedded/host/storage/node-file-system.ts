@@ -1,0 +1,83 @@
+/** The files of this machine. */
+import { close, fdatasync, fstat, fsync, ftruncate, open, read, write } from 'node:fs'
+import { mkdir, open as openHandle, readdir, rename, unlink } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import type { FileSystem, OpenFile } from './file-system.ts'
+
+const closeFile = promisify(close)
+const syncData = promisify(fdatasync)
+const statFile = promisify(fstat)
+const syncFile = promisify(fsync)
+const truncateFile = promisify(ftruncate)
+const openFile = promisify(open)
+const readFile = promisify(read)
+const writeFile = promisify(write)
+
+const FLAGS = Object.freeze({ read: 'r', write: 'r+', create: 'wx+' })
+/** Only its owner may look into what a server keeps: data and passwords of sessions are in there. */
+const FILE_MODE = 0o600
+const DIRECTORY_MODE = 0o700
+
+/** Reads and writes this machine's files. */
+export const nodeFileSystem: FileSystem = Object.freeze({
+  list: (directory: string) => readdir(directory),
+  makeDirectory: async (directory: string) => {
+    await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+  },
+  open: async (path: string, mode: 'read' | 'write' | 'create') => {
+    return new NodeFile(await openFile(path, FLAGS[mode], FILE_MODE))
+  },
+  rename,
+  remove: unlink,
+  syncDirectory: async (directory: string) => {
+    const handle = await openHandle(directory, 'r')
+    try {
+      await syncFile(handle.fd)
+    } finally {
+      await handle.close()
+    }
+  },
+})
+
+class NodeFile implements OpenFile {
+  readonly #fd: number
+
+  constructor(fd: number) {
+    this.#fd = fd
+  }
+
+  async size(): Promise<number> {
+    return (await statFile(this.#fd)).size
+  }
+
+  async read(at: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length)
+    let got = 0
+    while (got < length) {
+      const { bytesRead } = await readFile(this.#fd, bytes, got, length - got, at + got)
+      if (bytesRead === 0) break
+      got += bytesRead
+    }
+    return bytes.subarray(0, got)
+  }
+
+  async write(bytes: Uint8Array, at: number): Promise<void> {
+    let done = 0
+    // A disk that gets full takes a part, and says why only when it is asked to take the rest.
+    while (done < bytes.length) {
+      done += (await writeFile(this.#fd, bytes, done, bytes.length - done, at + done)).bytesWritten
+    }
+  }
+
+  async setSize(length: number): Promise<void> {
+    await truncateFile(this.#fd, length)
+  }
+
+  async sync(): Promise<void> {
+    await syncData(this.#fd)
+  }
+
+  async close(): Promise<void> {
+    await closeFile(this.#fd)
+  }
+}

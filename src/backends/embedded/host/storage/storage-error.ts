@@ -1,0 +1,28 @@
+/** The error for a data directory that a server cannot start on. */
+
+/**
+ * The reason.
+ *
+ * - `LOCKED`: another process uses the directory.
+ * - `DAMAGED`: a file that cannot be done without is damaged or missing.
+ * - `OTHER_SERVER`: the directory belongs to a server with another id.
+ * - `MISPLACED`: logs and snapshots are not in the directories that the options name.
+ */
+export type StorageErrorCode = 'LOCKED' | 'DAMAGED' | 'OTHER_SERVER' | 'MISPLACED'
+
+/** Says what is wrong with a data directory, and what to do. Nothing was changed in it. */
+export class StorageError extends Error {
+  /** A stable name of the reason. */
+  readonly code: StorageErrorCode
+
+  /**
+   * Makes an error.
+   *
+   * @param message - names the file and says what helps
+   */
+  constructor(code: StorageErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'StorageError'
+    this.code = code
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Makes a state from a snapshot, in chunks as they come, however they are cut.
+ *
+ * Model     the format is read by wire/disk/snapshot-reader.ts; this puts what it reads in its place.
+ * Safety    whatever is read raises nothing but CoordinationError `PROTOCOL_VIOLATION`; a state with a hole is refused.
+ * Cost      work and memory in proportion to what has come.
+ */
+import { CoordinationError } from '../../../../core/errors.ts'
+import { isValidPath, parentOf } from '../../../../core/path.ts'
+import { DamageError } from '../../../wire/disk/damage.ts'
+import { SnapshotReader } from '../../../wire/disk/snapshot-reader.ts'
+import type { SnapshotItem } from '../../../wire/disk/snapshot-reader.ts'
+import type { SessionSecret, SnapshotNode, SnapshotSession } from '../../../wire/disk/snapshot-file.ts'
+import { violation } from '../../../wire/jute.ts'
+import { OPEN_ACL } from '../../../wire/records.ts'
+import type { Acl } from '../../../wire/records.ts'
+import { TreeNode, isSessionId, ownershipOf } from './node.ts'
+import { SessionTable } from './session-table.ts'
+import { OPEN_ACL_NUMBER } from './snapshot.ts'
+import type { SnapshotContent } from './snapshot.ts'
+import { SPECIAL_PATHS, Tree } from './tree.ts'
+import { zooKeeperPassword } from './zookeeper-password.ts'
+
+
+/** Reads one snapshot. */
+export class StateReader {
+  readonly #reader: SnapshotReader
+  readonly #tree = new Tree()
+  readonly #sessions = new SessionTable()
+  readonly #acls = new Map<bigint, readonly Acl[]>([[OPEN_ACL_NUMBER, OPEN_ACL]])
+  #lastZxid: bigint | null
+  /** The greatest zxid of a node. */
+  #latestZxid = 0n
+
+  /**
+   * Makes a reader.
+   *
+   * @param name - of the file, for errors
+   * @param zxid - of the last transaction that is in it, if its name says so; ours say it themselves
+   */
+  constructor(name = 'snapshot', zxid: bigint | null = null) {
+    this.#reader = new SnapshotReader(name)
+    this.#lastZxid = zxid
+    this.#tree.clear()
+  }
+
+  /**
+   * Takes the next chunk, whose bytes must not change.
+   *
+   * @throws CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if it does not go on with a snapshot
+   */
+  write(chunk: Uint8Array): void {
+    this.#take(() => this.#reader.push(chunk))
+  }
+
+  /**
+   * The state, once all has come.
+   *
+   * @throws CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if something is missing
+   */
+  finish(): SnapshotContent {
+    this.#take(() => this.#reader.end())
+    const lastZxid = this.#lastZxid
+    if (lastZxid === null) throw violation('a snapshot that does not say how far it goes')
+    if (this.#latestZxid > lastZxid) throw violation('a snapshot with a node of a later zxid than its own')
+    for (const path of SPECIAL_PATHS) {
+      if (this.#tree.get(path) === undefined) throw violation(`a snapshot without ${path}`)
+    }
+    return { tree: this.#tree, sessions: this.#sessions, lastZxid }
+  }
+
+  #take(read: () => readonly SnapshotItem[]): void {
+    try {
+      for (const item of read()) this.#put(item)
+    } catch (error) {
+      if (!(error instanceof DamageError)) throw error
+      throw new CoordinationError('PROTOCOL_VIOLATION', error.message, { outcome: 'corrupt', cause: error })
+    }
+  }
+
+  #put(item: SnapshotItem): void {
+    switch (item.kind) {
+      case 'session':
+        this.#putSession(item.session)
+        return
+      case 'acl':
+        if (this.#acls.has(item.acl.key)) throw violation(`two access control lists ${item.acl.key} in a snapshot`)
+        this.#acls.set(item.acl.key, item.acl.acl)
+        return
+      case 'node':
+        this.#putNode(item.node)
+        return
+      case 'digest':
+        return
+      case 'last-zxid':
+        this.#lastZxid = item.zxid
+        return
+      case 'secret':
+        this.#putPassword(item.secret)
+    }
+  }
+
+  #putSession({ id, timeoutMs }: SnapshotSession): void {
+    if (!isSessionId(id) || this.#sessions.has(id)) throw violation(`session ${id} in a snapshot`)
+    this.#sessions.add(id, { timeoutMs, passwd: zooKeeperPassword(id) })
+  }
+
+  #putPassword({ id, passwd }: SessionSecret): void {
+    const session = this.#sessions.get(id)
+    if (session === undefined) throw violation(`a password of session ${id}, which is not in the snapshot`)
+    this.#sessions.remove(id)
+    this.#sessions.add(id, { timeoutMs: session.timeoutMs, passwd: passwd.slice() })
+  }
+
+  #putNode(fields: SnapshotNode): void {
+    const { path } = fields
+    const tree = this.#tree
+    if (!isValidPath(path) || tree.get(path) !== undefined) {
+      throw violation(`node ${JSON.stringify(path)} in a snapshot`)
+    }
+    const parent = path === '/' ? null : tree.get(parentOf(path))
+    if (parent === undefined || parent?.ownership.kind === 'ephemeral') throw violation(`node ${path} without a parent`)
+    for (const zxid of [fields.czxid, fields.mzxid, fields.pzxid]) {
+      if (zxid > this.#latestZxid) this.#latestZxid = zxid
+    }
+    const ownership = ownershipOf(fields.ephemeralOwner)
+    const acl = this.#acls.get(fields.aclKey)
+    if (ownership === null || acl === undefined) throw violation(`node ${path} with an unknown owner or list`)
+    if (ownership.kind === 'ephemeral' && !this.#sessions.has(ownership.owner)) {
+      throw violation(`node ${path} without its session`)
+    }
+    // A copy: a view would keep the whole chunk in memory as long as any of its nodes lives.
+    const data = fields.data === null ? null : fields.data.slice()
+    const node = new TreeNode(data, acl, ownership, fields.czxid, fields.ctime)
+    node.mzxid = fields.mzxid
+    node.pzxid = fields.pzxid
+    node.mtime = fields.mtime
+    node.version = fields.version
+    node.aversion = fields.aversion
+    node.childCreates = fields.cversion
+    tree.insert(path, node)
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * The storages of an ensemble's servers: in memory, or in files under one directory that a lock protects.
+ *
+ * Layout    a server alone has `dataDir` to itself, as ZooKeeper's would; of several, each has the directory `<id>` in it.
+ * Beginning an ensemble begins with the right of every voter to vote. It is on all of their disks before the first of
+ *           them starts, so that a crash in the middle leaves either no history or all rights. A server whose files are
+ *           missing later has lost its vote, as it may have promised anything (decision 0006).
+ */
+import { lockDirectory } from './host/storage/directory-lock.ts'
+import { FileStorage } from './host/storage/files.ts'
+import { MemoryStorage } from './host/storage/memory.ts'
+import { nodeFileSystem } from './host/storage/node-file-system.ts'
+import type { Storage } from './host/storage/storage.ts'
+
+/** Room in logs is prepared in steps of so many bytes. */
+const PREALLOCATE_BYTES = 0x40_0000
+
+/** Where an ensemble keeps its data. */
+export interface StorageSettings {
+  /** Null: in memory. */
+  readonly dataDir: string | null
+  /** Where logs are; null: where all the rest is. */
+  readonly dataLogDir: string | null
+  readonly snapRetainCount: number
+}
+
+/** The storages of one ensemble. */
+export class Storages {
+  readonly #settings: StorageSettings
+  readonly #isAlone: boolean
+  readonly #onTornTail: (file: string, offset: number) => void
+  readonly #memories = new Map<number, MemoryStorage>()
+  readonly #files = new Map<number, FileStorage>()
+  readonly #unlocks: (() => Promise<void>)[] = []
+
+  /**
+   * Makes storages that are not opened.
+   *
+   * @param isAlone - whether there is one server, and never another one
+   * @param onTornTail - told of a record that a crash tore, and that is cut off: it was never acknowledged
+   */
+  constructor(settings: StorageSettings, isAlone: boolean, onTornTail: (file: string, offset: number) => void) {
+    this.#settings = settings
+    this.#isAlone = isAlone
+    this.#onTornTail = onTornTail
+  }
+
+  /** The storage of a server. */
+  of(id: number): Storage {
+    const { dataDir } = this.#settings
+    if (dataDir !== null) return this.#filesOf(id, dataDir)
+    const memory = this.#memories.get(id) ?? new MemoryStorage()
+    this.#memories.set(id, memory)
+    return memory
+  }
+
+  /** Takes a server's data away. */
+  async wipe(id: number): Promise<void> {
+    this.#memories.delete(id)
+    await this.#files.get(id)?.wipe()
+  }
+
+  /**
+   * Locks the directories and begins a new ensemble, if this is none yet.
+   *
+   * @param voters - their ids
+   * @returns whether the voters have every right to vote that they ever had
+   * @throws StorageError `LOCKED` if another process uses a directory; errors of the system
+   */
+  async open(voters: readonly number[]): Promise<{ readonly isNew: boolean }> {
+    const { dataDir, dataLogDir } = this.#settings
+    if (dataDir === null) return { isNew: true }
+    for (const directory of new Set([dataDir, dataLogDir ?? dataDir])) {
+      await nodeFileSystem.makeDirectory(directory)
+      this.#unlocks.push(await lockDirectory(directory))
+    }
+    const storages = voters.map((id) => this.#filesOf(id, dataDir))
+    for (const storage of storages) if (await storage.hasHistory()) return { isNew: false }
+    for (const storage of storages) await storage.grantVote()
+    return { isNew: true }
+  }
+
+  /** Closes files and unlocks directories, once what was begun has ended. */
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#files.values()].map((files) => files.close()))
+    for (const unlock of this.#unlocks.splice(0)) await unlock()
+  }
+
+  #filesOf(id: number, dataDir: string): FileStorage {
+    const { dataLogDir, snapRetainCount } = this.#settings
+    const place = (directory: string): string => (this.#isAlone ? directory : `${directory}/${id}`)
+    const files =
+      this.#files.get(id) ??
+      new FileStorage(nodeFileSystem, {
+        dataDir: place(dataDir),
+        dataLogDir: place(dataLogDir ?? dataDir),
+        snapRetainCount,
+        preallocateBytes: PREALLOCATE_BYTES,
+        onTornTail: this.#onTornTail,
+      })
+    this.#files.set(id, files)
+    return files
+  }
+}
