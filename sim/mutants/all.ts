@@ -3,9 +3,15 @@ import { CLIENT_MUTANTS } from './clients.ts'
 import { CONSENSUS_MUTANTS } from './consensus.ts'
 import type { Mutant } from './mutant.ts'
 import { SERVICE_MUTANTS } from './service.ts'
+import { STORAGE_MUTANTS } from './storage.ts'
 
 /** All mutants; their names are different. */
-export const MUTANTS: readonly Mutant[] = Object.freeze([...CONSENSUS_MUTANTS, ...SERVICE_MUTANTS, ...CLIENT_MUTANTS])
+export const MUTANTS: readonly Mutant[] = Object.freeze([
+  ...CONSENSUS_MUTANTS,
+  ...SERVICE_MUTANTS,
+  ...CLIENT_MUTANTS,
+  ...STORAGE_MUTANTS,
+])
 
 /** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */
 export const CANARY = 'ack-before-durable'

@@ -76,7 +76,11 @@ export class FileStorage implements Storage {
       throw new StorageError('DAMAGED', `${this.#logDirectory} holds ${what}; restore a backup, or remove the directory`)
     }
     const found = await this.#promises.read()
-    if (isNew) await this.#writeFirstSnapshot()
+    if (isNew) {
+      // Before anything else: what has data and does not say who may vote is a ZooKeeper's.
+      if (found.votes === null) await this.#promises.setVotes(false)
+      await this.#writeFirstSnapshot()
+    }
     return {
       acceptedEpoch: Math.max(found.acceptedEpoch ?? 0, found.currentEpoch ?? 0),
       currentEpoch: found.currentEpoch ?? 0,
@@ -145,7 +149,7 @@ export class FileStorage implements Storage {
   /** Makes it durable that its server may vote: it has made no promise that it could have forgotten. */
   async grantVote(): Promise<void> {
     await this.#makeDirectories()
-    await this.#promises.grantVote()
+    await this.#promises.setVotes(true)
   }
 
   /** Removes everything. */

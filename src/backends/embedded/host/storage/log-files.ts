@@ -24,6 +24,9 @@ const READ_BYTES = 0x4_0000
 /** A writer that has grown beyond this for one batch is dropped after it. */
 const KEPT_WRITER_BYTES = 0x10_0000
 
+/** Less than the zxid of any transaction. */
+const BEFORE_ALL = -1n
+
 /** Options of {@link LogFiles}. */
 export interface LogFilesOptions {
   /** Room is prepared in steps of so many bytes. */
@@ -97,8 +100,7 @@ export class LogFiles {
 
   /** Removes all files, durably. */
   async removeAll(): Promise<void> {
-    await this.close()
-    for (const first of (await this.#list()).reverse()) await this.#remove(first)
+    await this.truncate(BEFORE_ALL)
   }
 
   /** Removes the files that hold nothing after this zxid. */
@@ -123,7 +125,7 @@ export class LogFiles {
     const firsts = await this.#list()
     const start = Math.max(0, firsts.findLastIndex((first) => first <= after))
     let last = after
-    let torn: { readonly path: string; readonly verdict: Torn } | null = null
+    let end: { readonly path: string; readonly verdict: Undamaged } | null = null
     for (const first of firsts.slice(start)) {
       const path = this.#path(first)
       const scanner = new LogScanner(path)
@@ -137,9 +139,9 @@ export class LogFiles {
       }
       const verdict = scanner.end()
       if (verdict.state === 'damaged') throw verdict.damage
-      torn = verdict.state === 'torn' ? { path, verdict } : null
+      end = { path, verdict }
     }
-    if (torn !== null) await this.#mend(torn.path, torn.verdict)
+    if (end !== null) await this.#mend(end.path, end.verdict)
   }
 
   /** Closes the file that is written to, and gives the room that it does not need back. */
@@ -206,10 +208,14 @@ export class LogFiles {
     }
   }
 
-  async #mend(path: string, { offset, append }: Torn): Promise<void> {
-    this.#options.onTornTail(path, offset)
-    await this.#resize(path, offset, append)
-    // A file in which nothing is left would stand in the way of the next record, which has its name.
+  /** Makes the last file end with its last whole record, as what begins after it must be read after it. */
+  async #mend(path: string, verdict: Undamaged): Promise<void> {
+    const { offset } = verdict
+    if (verdict.state === 'torn') {
+      this.#options.onTornTail(path, offset)
+      await this.#resize(path, offset, verdict.append)
+    }
+    // One without records would stand in the way of the next record, which has its name.
     if (offset > LOG_HEADER.length) return
     await this.#files.remove(path)
     await this.#files.syncDirectory(this.#directory)
@@ -220,7 +226,7 @@ export class LogFiles {
     try {
       await file.setSize(size)
       if (append.length > 0) await file.write(append, size)
-      await file.sync()
+      await this.#sync(file)
     } finally {
       await file.close()
     }
@@ -243,7 +249,7 @@ export class LogFiles {
   }
 }
 
-type Torn = Extract<LogVerdict, { state: 'torn' }>
+type Undamaged = Exclude<LogVerdict, { state: 'damaged' }>
 
 function missing(path: string, last: bigint, next: bigint): StorageError {
   const gap = `transactions are missing between ${formatZxid(last)} and ${formatZxid(next)}`

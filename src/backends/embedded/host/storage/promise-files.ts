@@ -57,14 +57,14 @@ export class PromiseFiles {
     const written = this.#written
     if (written.acceptedEpoch !== acceptedEpoch) await this.#replace(ACCEPTED, formatEpoch(acceptedEpoch))
     if (written.currentEpoch !== currentEpoch) await this.#replace(CURRENT, formatEpoch(currentEpoch))
-    if (written.votes !== votes) await this.#replace(VOTES, votes ? 'yes' : 'no')
+    if (written.votes !== votes) await this.setVotes(votes)
     this.#written = { acceptedEpoch, currentEpoch, votes }
   }
 
-  /** Makes it durable that the server may vote. */
-  async grantVote(): Promise<void> {
-    await this.#replace(VOTES, 'yes')
-    this.#written = { ...this.#written, votes: true }
+  /** Makes it durable whether the server may vote. */
+  async setVotes(votes: boolean): Promise<void> {
+    await this.#replace(VOTES, votes ? 'yes' : 'no')
+    this.#written = { ...this.#written, votes }
   }
 
   /** The files are gone. */

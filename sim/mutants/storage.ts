@@ -1,0 +1,92 @@
+/** Mutants of the storage in files: what is durable when, and what a start believes. */
+import type { Mutant } from './mutant.ts'
+
+const FILES = 'backends/embedded/host/storage/files.ts'
+const FILE_SYSTEM = 'backends/embedded/host/storage/file-system.ts'
+const LOG = 'backends/embedded/host/storage/log-files.ts'
+const SCANNER = 'backends/wire/disk/log-scanner.ts'
+const SNAPSHOTS = 'backends/embedded/host/storage/snapshot-files.ts'
+
+const FILES_TEST = { test: 'test/backends/embedded/host/storage/files.test.ts' }
+const CRASHES = { test: 'test/backends/embedded/host/storage/crash.test.ts' }
+
+/** Mutants of the storage in files. */
+export const STORAGE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'log-is-not-synced',
+    breaks: 'A record is acknowledged when it is written, and not yet durable.',
+    kin: 'ZooKeeper with forceSync=no',
+    edits: [{ file: LOG, from: 'await file.sync()', to: 'void file' }],
+    expected: CRASHES,
+  },
+  {
+    name: 'log-name-is-not-synced',
+    breaks: 'The name of a new log is not durable when its first record is acknowledged.',
+    kin: 'ZooKeeper, which does not sync the directory',
+    edits: [{ file: LOG, from: 'if (isNew) await this.#files.syncDirectory(this.#directory)', to: 'void isNew' }],
+    expected: CRASHES,
+  },
+  {
+    name: 'torn-tail-stays',
+    breaks: 'A torn record is left at the end of its file, and the next one begins after it.',
+    kin: 'ZooKeeper 3.8, which dies on it at the second start',
+    edits: [{ file: LOG, from: 'await this.#resize(path, offset, verdict.append)', to: 'void verdict.append' }],
+    expected: FILES_TEST,
+  },
+  {
+    name: 'empty-log-stays',
+    breaks: 'A log without records is left, in the way of the next one of that name.',
+    kin: 'ZooKeeper 3.8: a newest log of 0 bytes stops the start',
+    edits: [{ file: LOG, from: 'if (offset > LOG_HEADER.length) return', to: 'if (offset >= 0) return' }],
+    expected: CRASHES,
+  },
+  {
+    name: 'cut-is-not-durable',
+    breaks: 'A cut of the log is acknowledged before the files that it removes are gone for good.',
+    kin: 'ZOOKEEPER-5094',
+    edits: [{ file: LOG, from: 'await this.#remove(first)', to: 'await this.#files.remove(this.#path(first))' }],
+    expected: CRASHES,
+  },
+  {
+    name: 'purge-goes-too-far',
+    breaks: 'With a snapshot goes the log that holds what comes right after it.',
+    kin: 'ZOOKEEPER-3231',
+    edits: [{ file: LOG, from: 'if (first < needed)', to: 'if (first <= needed)' }],
+    expected: CRASHES,
+  },
+  {
+    name: 'snapshot-is-not-synced',
+    breaks: 'A snapshot gets its name before its bytes are durable.',
+    kin: 'ZooKeeper, whose ordinary snapshots are never synced',
+    edits: [{ file: SNAPSHOTS, from: 'await file.sync()', to: 'void file' }],
+    expected: CRASHES,
+  },
+  {
+    name: 'install-leaves-the-log',
+    breaks: 'A state from a leader gets its place while the log of before is still there.',
+    kin: 'ZOOKEEPER-2872',
+    edits: [{ file: FILES, from: 'await this.#log.removeAll()', to: 'void this.#log' }],
+    expected: CRASHES,
+  },
+  {
+    name: 'promise-is-not-synced',
+    breaks: 'An epoch is acknowledged before its file is durable.',
+    kin: 'ZOOKEEPER-1291',
+    edits: [{ file: FILE_SYSTEM, from: 'await files.syncDirectory(directory)', to: 'void directory' }],
+    expected: CRASHES,
+  },
+  {
+    name: 'new-server-votes',
+    breaks: 'A server that crashed while its directory was made votes, though nobody gave it the right.',
+    kin: 'amnesia, X11 of the catalogue of faults',
+    edits: [{ file: FILES, from: 'if (found.votes === null)', to: 'if (found.votes === true)' }],
+    expected: CRASHES,
+  },
+  {
+    name: 'records-are-believed',
+    breaks: 'A record whose checksum is wrong is believed.',
+    kin: 'ZOOKEEPER-596',
+    edits: [{ file: SCANNER, from: 'view.getUint32(4) === adler32(', to: 'view.getUint32(4) >= 0 || adler32(' }],
+    expected: CRASHES,
+  },
+]

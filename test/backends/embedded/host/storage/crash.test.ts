@@ -1,0 +1,260 @@
+/**
+ * Storage in files, on a disk that loses what was not synced: random lives of a server's storage, with a crash of the
+ * machine at any call of the system.
+ *
+ * Checked   what is found after a crash is what was acknowledged, and of what was under way a prefix, each operation as a
+ *           whole (of an append, a prefix of its entries; of a cut, the last ones are gone). Or it is said to be damaged: only where a batch under way was
+ *           longer than a sector, so that a part in its middle can be missing.
+ */
+import { describe, expect, it } from 'vitest'
+import { FileStorage } from '../../../../../src/backends/embedded/host/storage/files.ts'
+import { isDamage, recover } from '../../../../../src/backends/embedded/host/storage/recovery.ts'
+import { State } from '../../../../../src/backends/embedded/server/state/state.ts'
+import type { LogEntry, PersistOperation, Promises } from '../../../../../src/backends/embedded/server/zab/journal.ts'
+import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
+import { OpCode } from '../../../../../src/backends/wire/codes.ts'
+import { encodeTransaction } from '../../../../../src/backends/wire/transactions.ts'
+import { SimFileSystem } from '../../../../../src/testing/simulation/files.ts'
+import { SeededRandom } from '../../../../../src/testing/simulation/random.ts'
+
+const LIVES = 150
+const CRASHES = 6
+const SNAPSHOT_EVERY = 4
+const SECTOR_BYTES = 512
+/** A life of so many calls of the system, at most, ends with a crash. */
+const CALLS_MAX = 120
+
+/** A server's durable state, as a model of it. */
+interface Model extends Promises {
+  /** zxid of the state that a leader sent, or 0n. */
+  readonly base: bigint
+  readonly entries: readonly LogEntry[]
+}
+
+const NEW: Model = { acceptedEpoch: 0, currentEpoch: 0, votes: false, base: 0n, entries: [] }
+
+function entryOf(zxid: bigint, length: number): LogEntry {
+  const err = -(1 + (length % 100))
+  const header = { clientId: 1n, cxid: 1, zxid, time: 1, type: OpCode.error }
+  const error = encodeTransaction({ header, txn: { type: OpCode.error, body: { err } } })
+  if (length < 200) return { zxid, txn: error }
+  const setData = { path: `/${'x'.repeat(length)}`, data: null, version: 1 }
+  const body = { header: { ...header, type: OpCode.setData }, txn: { type: OpCode.setData, body: setData } } as const
+  return { zxid, txn: encodeTransaction(body) }
+}
+
+function after(model: Model, operation: PersistOperation): Model {
+  switch (operation.type) {
+    case 'append':
+      return { ...model, entries: [...model.entries, ...operation.entries] }
+    case 'truncate':
+      return { ...model, entries: model.entries.filter(({ zxid }) => zxid <= operation.zxid) }
+    case 'install':
+      return { ...model, base: operation.zxid, entries: [] }
+    case 'epochs': {
+      const { acceptedEpoch, currentEpoch, votes } = operation
+      return { ...model, acceptedEpoch, currentEpoch, votes }
+    }
+  }
+}
+
+/** Everything that may be found if this batch was under way. */
+function outcomes(model: Model, operations: readonly PersistOperation[]): Model[] {
+  const found = [model]
+  let present = model
+  for (const operation of operations) {
+    if (operation.type === 'append') {
+      for (let count = 1; count < operation.entries.length; count++) {
+        found.push(after(present, { type: 'append', entries: operation.entries.slice(0, count) }))
+      }
+    }
+    const next = after(present, operation)
+    // The end is cut off first: of a cut, a part can be there.
+    for (let left = present.entries.length - 1; operation.type === 'truncate' && left > next.entries.length; left--) {
+      found.push({ ...present, entries: present.entries.slice(0, left) })
+    }
+    present = next
+    found.push(present)
+  }
+  return found
+}
+
+/** What a model is compared by, if its log is read on top of a snapshot of this zxid. */
+function described({ acceptedEpoch, currentEpoch, votes, base, entries }: Model, snapshot: bigint): string {
+  const log = entries.filter(({ zxid }) => zxid > snapshot)
+  return JSON.stringify({
+    acceptedEpoch,
+    currentEpoch,
+    votes,
+    last: String(log.at(-1)?.zxid ?? (base > snapshot ? base : snapshot)),
+    log: log.map(({ zxid, txn }) => `${zxid}:${Buffer.from(txn).toString('base64')}`),
+  })
+}
+
+class Life {
+  readonly #random: SeededRandom
+  readonly files: SimFileSystem
+  model: Model = NEW
+  /** zxid of the newest state that was applied, and snapshotted or begun to be. */
+  applied = 0n
+  #epoch = 0
+
+  constructor(seed: number) {
+    this.#random = new SeededRandom(seed)
+    this.files = new SimFileSystem(this.#random.fork('files'))
+  }
+
+  open(): FileStorage {
+    return new FileStorage(this.files, {
+      dataDir: '/data',
+      dataLogDir: '/data',
+      snapRetainCount: 1,
+      preallocateBytes: 4_096,
+      onTornTail: () => undefined,
+    })
+  }
+
+  /** A batch as a server could hand it over. */
+  batch(): PersistOperation[] {
+    const random = this.#random
+    const operations: PersistOperation[] = []
+    let { model } = this
+    if (model.currentEpoch === 0) {
+      // The epoch of what is logged is always on disk before.
+      const accepted = { type: 'epochs', acceptedEpoch: 1, currentEpoch: 0, votes: model.votes } as const
+      return [accepted, { ...accepted, currentEpoch: 1 }]
+    }
+    for (let count = random.between(1, 3); count > 0; count--) {
+      const operation = this.#operation(model)
+      model = after(model, operation)
+      operations.push(operation)
+    }
+    return operations
+  }
+
+  /** Takes a snapshot beside all that follows, of something that is acknowledged. */
+  async snapshot(storage: FileStorage): Promise<void> {
+    const zxids = this.model.entries.map(({ zxid }) => zxid).filter((zxid) => zxid >= this.applied)
+    if (zxids.length === 0) return
+    this.applied = zxids[this.#random.between(0, zxids.length - 1)] as bigint
+    const sink = storage.createSnapshot(this.applied)
+    for (const chunk of stateAt(this.applied)) await sink.write(chunk)
+    if (this.#random.chance(0.1)) sink.abort()
+    else await sink.commit()
+  }
+
+  #operation(model: Model): PersistOperation {
+    const random = this.#random
+    const last = model.entries.at(-1)?.zxid ?? model.base
+    const kind = random.between(0, 9)
+    if (kind === 0) {
+      this.#epoch = Math.max(this.#epoch, model.acceptedEpoch) + 1
+      return { type: 'epochs', acceptedEpoch: this.#epoch, currentEpoch: model.currentEpoch, votes: model.votes }
+    }
+    if (kind === 1 && model.acceptedEpoch > model.currentEpoch) {
+      return { ...model, type: 'epochs', currentEpoch: model.acceptedEpoch }
+    }
+    if (kind === 4 && !model.votes) return { ...model, type: 'epochs', votes: true }
+    const isUndoable = model.entries.length > 0 && last > this.applied
+    if (kind === 2 && isUndoable) {
+      const cuts = [model.base, ...model.entries.map(({ zxid }) => zxid)].filter((zxid) => zxid >= this.applied)
+      return { type: 'truncate', zxid: cuts[random.between(0, cuts.length - 1)] as bigint }
+    }
+    if (kind === 3) {
+      const zxid = zxidOf(model.currentEpoch, Number(last & 0xffff_ffffn) + random.between(1, 5))
+      return { type: 'install', zxid, chunks: stateAt(zxid) }
+    }
+    const first = last >> 32n < BigInt(model.currentEpoch) ? zxidOf(model.currentEpoch, 1) : last + 1n
+    const entries = Array.from({ length: random.between(1, 4) }, (_, i) => {
+      return entryOf(first + BigInt(i), random.between(1, random.chance(0.2) ? 3_000 : 250))
+    })
+    return { type: 'append', entries }
+  }
+}
+
+function stateAt(zxid: bigint): Uint8Array[] {
+  const snapshot = new State(undefined, undefined, zxid).openSnapshot()
+  const chunks: Uint8Array[] = []
+  for (let chunk = snapshot.next(); chunk !== null; chunk = snapshot.next()) chunks.push(chunk)
+  return chunks
+}
+
+async function found(life: Life): Promise<Model> {
+  const { acceptedEpoch, currentEpoch, votes, base, entries } = await recover(life.open())
+  return { acceptedEpoch, currentEpoch, votes, base, entries }
+}
+
+/** Runs work until its calls of the system reach a number; then the machine is gone, and nothing of it comes back. */
+async function crashedAfter(life: Life, calls: number, work: () => Promise<void>): Promise<void> {
+  let left = calls
+  let hasCrashed = false
+  const crash = new Promise<void>((resolve) => {
+    life.files.onCall = () => {
+      if (hasCrashed) return new Promise(() => undefined)
+      left -= 1
+      if (left > 0) return undefined
+      hasCrashed = true
+      resolve()
+      return new Promise(() => undefined)
+    }
+  })
+  await Promise.race([crash, work()])
+  // Whatever else was under way comes to its next call, and stays there.
+  await new Promise((resolve) => setImmediate(resolve))
+  life.files.onCall = () => undefined
+  life.files.crash()
+}
+
+describe('storage in files', () => {
+  it('has after a crash what it acknowledged, and a prefix of what was under way', async () => {
+    let damages = 0
+    let recoveries = 0
+    for (let seed = 0; seed < LIVES; seed++) {
+      const life = new Life(seed)
+      const random = new SeededRandom(seed).fork('crashes')
+      for (let crash = 0; crash < CRASHES; crash++) {
+        let under: readonly PersistOperation[] = []
+        await crashedAfter(life, random.between(1, CALLS_MAX), async () => {
+          const storage = life.open()
+          await recover(storage)
+          let snapshot = Promise.resolve()
+          for (let batch = 0; ; batch++) {
+            if (batch % SNAPSHOT_EVERY === SNAPSHOT_EVERY - 1) {
+              await snapshot
+              snapshot = life.snapshot(storage)
+            }
+            under = life.batch()
+            await storage.persist(under)
+            for (const operation of under) life.model = after(life.model, operation)
+            if (life.model.base > life.applied) life.applied = life.model.base
+            under = []
+          }
+        })
+        const outcomesOfAll = outcomes(life.model, under)
+        const result = await found(life).catch((error: unknown) => {
+          if (!isDamage(error)) throw error
+          return null
+        })
+        if (result === null) {
+          damages += 1
+          const bytes = under.flatMap((operation) => (operation.type === 'append' ? operation.entries : []))
+          const length = bytes.reduce((sum, { txn }) => sum + txn.length, 0)
+          expect(length, `seed ${seed}, crash ${crash}: damage`).toBeGreaterThan(SECTOR_BYTES / 4)
+          break
+        }
+        recoveries += 1
+        const words = described(result, result.base)
+        // What is read first is a state that a leader sent, or a snapshot of a transaction that was acknowledged.
+        const possible = outcomesOfAll.filter(({ base, entries }) => {
+          return base === result.base || entries.some(({ zxid }) => zxid === result.base && zxid <= life.applied)
+        })
+        const expected = possible.map((model) => described(model, result.base))
+        expect(expected, `seed ${seed}, crash ${crash}`).toContain(words)
+        life.model = possible[expected.indexOf(words)] as Model
+        if (result.base > life.applied) life.applied = result.base
+      }
+    }
+    // The test would say nothing if most lives ended early.
+    expect(recoveries).toBeGreaterThan(3 * damages)
+  }, 120_000)
+})

@@ -1,0 +1,202 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { FileStorage } from '../../../../../src/backends/embedded/host/storage/files.ts'
+import { nodeFileSystem } from '../../../../../src/backends/embedded/host/storage/node-file-system.ts'
+import { recover } from '../../../../../src/backends/embedded/host/storage/recovery.ts'
+import { State } from '../../../../../src/backends/embedded/server/state/state.ts'
+import type { LogEntry } from '../../../../../src/backends/embedded/server/zab/journal.ts'
+import { OpCode } from '../../../../../src/backends/wire/codes.ts'
+import { encodeTransaction } from '../../../../../src/backends/wire/transactions.ts'
+
+let directory = ''
+let torn: { file: string; offset: number }[] = []
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'quorate-files-'))
+  torn = []
+})
+
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true })
+})
+
+function storage(dataLogDir = directory, dataDir = directory): FileStorage {
+  return new FileStorage(nodeFileSystem, {
+    dataDir,
+    dataLogDir,
+    snapRetainCount: 2,
+    preallocateBytes: 4_096,
+    onTornTail: (file, offset) => torn.push({ file, offset }),
+  })
+}
+
+function entryOf(zxid: number): LogEntry {
+  const header = { clientId: 1n, cxid: zxid, zxid: BigInt(zxid), time: 1, type: OpCode.error }
+  return { zxid: BigInt(zxid), txn: encodeTransaction({ header, txn: { type: OpCode.error, body: { err: -101 } } }) }
+}
+
+const append = (...zxids: number[]) => ({ type: 'append', entries: zxids.map(entryOf) }) as const
+
+function zxidsOf({ entries }: { readonly entries: readonly LogEntry[] }): number[] {
+  return entries.map(({ zxid }) => Number(zxid))
+}
+
+async function filled(...zxids: number[]): Promise<FileStorage> {
+  const files = storage()
+  await recover(files)
+  await files.persist([append(...zxids)])
+  return files
+}
+
+async function takeSnapshot(files: FileStorage, zxid: number): Promise<void> {
+  const sink = files.createSnapshot(BigInt(zxid))
+  const snapshot = new State(undefined, undefined, BigInt(zxid)).openSnapshot()
+  for (let chunk = snapshot.next(); chunk !== null; chunk = snapshot.next()) await sink.write(chunk)
+  await sink.commit()
+}
+
+const path = (name: string): string => join(directory, 'version-2', name)
+const names = (): string[] => readdirSync(join(directory, 'version-2')).sort()
+
+describe('storage in files', () => {
+  it('begins with a snapshot, without a right to vote, and with names of ZooKeeper', async () => {
+    const found = await recover(storage())
+    expect(found).toMatchObject({ acceptedEpoch: 0, currentEpoch: 0, votes: false, base: 0n, entries: [] })
+    expect(names()).toEqual(['snapshot.0', 'votes'])
+    await storage().persist([{ type: 'epochs', acceptedEpoch: 2, currentEpoch: 1, votes: true }, append(1)])
+    expect(names()).toEqual(['acceptedEpoch', 'currentEpoch', 'log.1', 'snapshot.0', 'votes'])
+    expect(await recover(storage())).toMatchObject({ acceptedEpoch: 2, currentEpoch: 1, votes: true })
+  })
+
+  it('lets nobody but its owner look into it', async () => {
+    await filled(1)
+    expect(statSync(path('log.1')).mode & 0o077).toBe(0)
+    expect(statSync(path('snapshot.0')).mode & 0o077).toBe(0)
+    expect(statSync(join(directory, 'version-2')).mode & 0o077).toBe(0)
+  })
+
+  it('cuts a torn record off, says so, and never looks at it again', async () => {
+    const files = await filled(1, 2, 3)
+    await files.close()
+    const whole = readFileSync(path('log.1'))
+    writeFileSync(path('log.1'), whole.subarray(0, whole.length - 5))
+    expect(zxidsOf(await recover(storage()))).toEqual([1, 2])
+    const offset = statSync(path('log.1')).size
+    expect(torn).toEqual([{ file: path('log.1'), offset }])
+    expect(offset).toBeLessThan(whole.length - 5)
+    expect(zxidsOf(await recover(storage()))).toEqual([1, 2])
+    expect(torn).toHaveLength(1)
+  })
+
+  it('refuses a damaged record, and names file and offset', async () => {
+    const files = await filled(1, 2, 3)
+    await files.close()
+    const bytes = readFileSync(path('log.1'))
+    bytes[40] = (bytes[40] ?? 0) ^ 1
+    writeFileSync(path('log.1'), bytes)
+    await expect(recover(storage())).rejects.toThrow(/log\.1: at byte 16: .*checksum/)
+  })
+
+  it('refuses a log in which a transaction is missing', async () => {
+    const files = await filled(1)
+    await files.persist([append(2)])
+    files.createSnapshot(2n).abort()
+    await files.persist([append(3)])
+    files.createSnapshot(3n).abort()
+    await files.persist([append(4)])
+    await files.close()
+    expect(names().filter((name) => name.startsWith('log'))).toEqual(['log.1', 'log.3', 'log.4'])
+    rmSync(path('log.3'))
+    await expect(recover(storage())).rejects.toThrow(/transactions are missing between 0x2 and 0x4/)
+  })
+
+  it('refuses a log without a snapshot', async () => {
+    const files = await filled(1)
+    await files.close()
+    rmSync(path('snapshot.0'))
+    await expect(recover(storage())).rejects.toThrow(/a log, and no snapshot/)
+  })
+
+  it('falls back to the snapshot before one that is damaged, and tells', async () => {
+    const files = await filled(1, 2)
+    await takeSnapshot(files, 1)
+    await takeSnapshot(files, 2)
+    await files.close()
+    const bytes = readFileSync(path('snapshot.2'))
+    bytes[100] = (bytes[100] ?? 0) ^ 1
+    writeFileSync(path('snapshot.2'), bytes)
+    const told: unknown[] = []
+    const found = await recover(storage(), (error) => told.push(error))
+    expect(found.base).toBe(1n)
+    expect(zxidsOf(found)).toEqual([2])
+    expect(String(told)).toMatch(/snapshot\.2: at byte \d+/)
+  })
+
+  it('keeps so many snapshots, and the log that the oldest of them needs', async () => {
+    const files = await filled(1, 2)
+    await takeSnapshot(files, 1)
+    await files.persist([append(3)])
+    await takeSnapshot(files, 3)
+    await files.persist([append(4)])
+    await takeSnapshot(files, 4)
+    await files.persist([append(5)])
+    await files.close()
+    expect(names().filter((name) => /^(log|snapshot)/.test(name))).toEqual(
+      ['log.3', 'log.4', 'log.5', 'snapshot.3', 'snapshot.4'],
+    )
+    rmSync(path('snapshot.4'))
+    const found = await recover(storage())
+    expect(found.base).toBe(3n)
+    expect(zxidsOf(found)).toEqual([4, 5])
+  })
+
+  it('takes a state of a leader in place of all there is, also if it was interrupted', async () => {
+    const files = await filled(1, 2, 3)
+    const state = new State(undefined, undefined, 2n).snapshot()
+    await files.persist([{ type: 'install', zxid: 2n, chunks: [state] }])
+    expect(names()).toEqual(['snapshot.0', 'snapshot.2', 'votes'])
+    await files.persist([append(3)])
+    await files.close()
+    writeFileSync(path('install.snapshot.9'), new State(undefined, undefined, 9n).snapshot())
+    const found = await recover(storage())
+    expect(found.base).toBe(9n)
+    expect(zxidsOf(found)).toEqual([])
+    expect(names()).toEqual(['snapshot.0', 'snapshot.2', 'snapshot.9', 'votes'])
+  })
+
+  it('puts what is damaged aside, under a name of its own', async () => {
+    const files = await filled(1)
+    await files.setAside()
+    expect(await recover(files)).toMatchObject({ votes: false, entries: [] })
+    await files.setAside()
+    expect(readdirSync(directory).sort()).toEqual(['version-2.damaged-1', 'version-2.damaged-2'])
+  })
+
+  it('has logs in a directory of their own, and refuses them where they do not belong', async () => {
+    const logs = join(directory, 'logs')
+    const data = join(directory, 'data')
+    const files = storage(logs, data)
+    await recover(files)
+    await files.persist([append(1)])
+    await files.close()
+    expect(readdirSync(join(logs, 'version-2'))).toEqual(['log.1'])
+    expect(zxidsOf(await recover(storage(logs, data)))).toEqual([1])
+    await expect(recover(storage(data, logs))).rejects.toMatchObject({ code: 'MISPLACED' })
+  })
+
+  it('is not believed any more once a sync has failed', async () => {
+    const files = await filled(1)
+    const { open } = nodeFileSystem
+    const failing = new FileStorage({
+      ...nodeFileSystem,
+      open: async (name, mode) => Object.assign(await open(name, mode), { sync: () => Promise.reject(new Error('EIO')) }),
+    }, { dataDir: directory, dataLogDir: directory, snapRetainCount: 1, preallocateBytes: 1, onTornTail: () => undefined })
+    await files.close()
+    await recover(failing)
+    await expect(failing.persist([append(2)])).rejects.toThrow(/a sync failed/)
+    await expect(failing.persist([append(2)])).rejects.toThrow(/a sync failed/)
+    await expect(recover(failing)).rejects.toThrow(/a sync failed/)
+  })
+})
