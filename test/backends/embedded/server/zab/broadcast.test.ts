@@ -66,6 +66,22 @@ describe('a server alone', () => {
     const asked = sync(cluster, client)
     expect(replyOf(client, asked)?.err).toBe(Err.ok)
   })
+
+  it('answers a sync that comes in one turn with a tick, before or after it, whether the tick pings or not', () => {
+    const cluster = ensemble({}, [1])
+    const client = cluster.client(1)
+    for (const isSyncFirst of [true, false]) {
+      for (let ticks = 0; ticks < SERVER_DEFAULTS.pingTicks; ticks++) {
+        let asked = 0
+        cluster.turn(1, () => {
+          if (!isSyncFirst) cluster.tickOne(1)
+          asked = sync(cluster, client)
+          if (isSyncFirst) cluster.tickOne(1)
+        })
+        expect(replyOf(client, asked)?.err).toBe(Err.ok)
+      }
+    }
+  })
 })
 
 describe('a write', () => {
