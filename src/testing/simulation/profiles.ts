@@ -149,7 +149,7 @@ const BUSY_CHANCE = 0.3
 /** Chance that an event loop is busy in a run in which some are. */
 const BUSY_PART = 0.5
 /** The longest turns of busy event loops, in milliseconds; none is longer than a tick. */
-const TURNS_MS: readonly number[] = Object.freeze([0.2, 2, 20])
+const TURNS_MS: readonly number[] = Object.freeze([0.2, 2, 20, 20])
 /** Time-outs of sessions are so many ticks or more: servers must be able to notice anything within one. */
 const SESSION_TICKS_MIN = 20
 
