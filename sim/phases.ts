@@ -133,10 +133,10 @@ export class Phases {
     })
     const endMs = kernel.nowMs + CLOSING_TICKS * config.tickMs
     if (await kernel.run(endMs, () => this.#isWitnessDone)) return
-    this.#fail('answers', `sync ${this.#syncs} of ${this.#witness?.name ?? 'nobody'} was not answered: ${this.#describe()}`)
+    this.#fail('answers', `sync ${this.#syncs} was not answered: ${this.#describe()}`)
   }
 
-  /** Nothing strikes any more: unless a server looks for a leader, no connection is lost, and every sync is answered. */
+  /** Nothing strikes any more: every sync is answered, and no connection is lost unless a server looks for a leader. */
   async #expectSync(client: Client): Promise<void> {
     const { events } = this.#options.world
     const { length } = events

@@ -63,7 +63,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'ended-session-renewed-alone',
-    breaks: 'A server alone answers the ping of a session at once whose end is under way, so that its lease outlives it.',
+    breaks: 'A server alone answers the ping of a session whose end is under way, so that its lease outlives it.',
     kin: 'ZOOKEEPER-1622: a session that is being closed is renewed',
     edits: [{
       file: REQUEST_ORDER,

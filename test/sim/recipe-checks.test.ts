@@ -242,7 +242,7 @@ describe('the check of locks', () => {
     check.owesNothing(SESSION, holding)
   })
 
-  it('L1: refuses a release that is told before it is done, though the session ends by itself before its client', async () => {
+  it('L1: refuses a release that is told before it is done, though the session ends before its client', async () => {
     const { check, enter, grant } = make()
     const lease = grant(4, enter(4))
     check.releasing(lease)

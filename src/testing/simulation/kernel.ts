@@ -23,7 +23,7 @@ const EPOCH_MS = 1_700_000_000_000
 const SLICE_EVENTS = 5_000
 /** How long behind the timers a process that stood still reads its sockets; before any immediate that they set. */
 const POLL_MS = 0.001
-/** What a turn of an idle event loop costs: time goes on, so that nothing can happen infinitely often at one instant. */
+/** What a turn of an idle event loop costs: time goes on, so that nothing happens infinitely often at one instant. */
 const IDLE_TURN_MS = 0.01
 /** A run of more events than this does not end by itself: something spins. */
 const EVENTS_MAX = 20_000_000

@@ -71,7 +71,7 @@ describe('the kernel', () => {
     expect([fired, node.timerCount]).toEqual([['first'], 0])
   })
 
-  it('runs the immediates of a busy node when its turn ends, in order, and has the same instant for all of them', async () => {
+  it('runs the immediates of a busy node in order, at one instant, when its turn ends', async () => {
     const sim = install()
     const [busy, idle] = [sim.addNode('busy'), sim.addNode('idle')]
     busy.turnMsMax = 20
