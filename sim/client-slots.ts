@@ -6,6 +6,7 @@
  */
 import type { ClientPlaces } from '../src/testing/simulation/inject.ts'
 import type { SimNode } from '../src/testing/simulation/kernel.ts'
+import type { Place } from '../src/testing/simulation/plan.ts'
 import type { Probes } from '../src/testing/simulation/probes.ts'
 import type { SeededRandom } from '../src/testing/simulation/random.ts'
 import type { Workload } from './workload.ts'
@@ -32,6 +33,8 @@ export interface ClientSlotsOptions {
   readonly workload: Workload
   readonly probes: Probes
   readonly count: number
+  /** The longest turns of the event loops that are busy, in milliseconds, by place. */
+  readonly turnsMs: Readonly<Record<Place, number>>
 }
 
 /** The slots of one run; see the head of this file. */
@@ -41,15 +44,17 @@ export class ClientSlots implements ClientPlaces {
   readonly #workload: Workload
   readonly #probes: Probes
   readonly #slots: readonly Slot[]
+  readonly #turnsMs: ClientSlotsOptions['turnsMs']
   /** Every node that a client ever ran on. */
   readonly #all: SimNode[] = []
   #isEnding = false
 
-  constructor({ world, random, workload, probes, count }: ClientSlotsOptions) {
+  constructor({ world, random, workload, probes, count, turnsMs }: ClientSlotsOptions) {
     this.#world = world
     this.#random = random
     this.#workload = workload
     this.#probes = probes
+    this.#turnsMs = turnsMs
     this.#slots = Array.from({ length: count }, (_, index) => ({ index, node: null, lives: 0, isDone: false }))
   }
 
@@ -113,6 +118,7 @@ export class ClientSlots implements ClientPlaces {
         if (this.#isEnding) slot.isDone = true
         else this.#leaveTo(slot)
       }, { connectTimeoutMs: PATIENCE_MS })
+      slot.node.turnMsMax = this.#turnsMs[`c${slot.index + 1}`] ?? 0
       this.#all.push(slot.node)
     })
   }

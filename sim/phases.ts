@@ -4,11 +4,14 @@
  * Liveness   only a random core of the servers is healed, with just enough of them to be a majority. The others are
  *            dead, frozen or cut off for ever. The core has to elect, to serve, and to take a write of a client that is
  *            new, in time.
+ * Answers    when every program has ended, a client that is left by itself has each of its syncs answered, on one
+ *            connection: no other's request comes that could bring the answer of an earlier one along.
  * Quiescence every program ends and every client closes. Then nothing may be left: no session, watch or connection on
  *            any server of the core, no timer on any client's node, and all of the core has applied the same.
  * Bounds     in ticks of the servers, so that they hold for any tick; they are generous for slow disks and networks,
  *            and still a hundred times shorter than what a storm of elections or a lost wake-up takes.
  */
+import type { Client } from '../src/core/client.ts'
 import type { ServerConfig } from '../src/backends/embedded/server/config.ts'
 import { CoordinationError } from '../src/core/errors.ts'
 import { Violation } from './check.ts'
@@ -18,11 +21,15 @@ import type { Injector } from '../src/testing/simulation/inject.ts'
 import type { SimNode } from '../src/testing/simulation/kernel.ts'
 import type { SeededRandom } from '../src/testing/simulation/random.ts'
 import type { SimServer, World, WorldEvent } from '../src/testing/simulation/world.ts'
+import { attempt } from './workloads/attempt.ts'
 
 /** What a new client writes to see that there is service. */
 const WITNESS_PATH = '/quorate-witness'
 /** How long programs have to come to their end once there is service, in ticks: longer than any wait of a client. */
 const CLOSING_TICKS = 6_000
+/** How often the last client asks for a sync, and how long it pauses in between, in ticks. */
+const LAST_SYNCS = 24
+const LAST_PAUSE_TICKS_MAX = 4
 /** Grace behind the last time-out of a session, in ticks. */
 const EXPIRY_GRACE_TICKS = 40
 
@@ -42,6 +49,10 @@ export class Phases {
   readonly #options: PhasesOptions
   #core: readonly SimServer[] = []
   #witness: SimNode | null = null
+  /** Lets the witness go on when all others have ended. */
+  #goOnAlone: () => void = () => undefined
+  #syncs = 0
+  #isWitnessDone = false
 
   constructor(options: PhasesOptions) {
     this.#options = options
@@ -98,6 +109,7 @@ export class Phases {
     const endMs = kernel.nowMs + CLOSING_TICKS * config.tickMs
     const hasEnded = await kernel.run(endMs, () => clients.unfinished().length === 0)
     if (!hasEnded) this.#fail('closing', `${clients.unfinished().join(' ')} did not come to an end`)
+    await this.#syncAlone()
     const restMs = sessionTimeoutMs + EXPIRY_GRACE_TICKS * config.tickMs
     const leftTimers = (): string[] => [...clients.leftTimers(), ...timersOf(this.#witness)]
     const isAtRest = (): boolean => this.#coreRests() && leftTimers().length === 0
@@ -112,6 +124,31 @@ export class Phases {
     if (!this.#coreRests()) this.#fail('quiescence', `something is left after ${restMs} ms: ${this.#describe()}`)
     const timers = leftTimers()
     if (timers.length > 0) throw new Violation('timers', `clients have closed and left timers: ${timers.join(', ')}`)
+  }
+
+  async #syncAlone(): Promise<void> {
+    const { world: { kernel }, config } = this.#options
+    kernel.after(0, this.#witness, 'alone', () => {
+      this.#goOnAlone()
+    })
+    const endMs = kernel.nowMs + CLOSING_TICKS * config.tickMs
+    if (await kernel.run(endMs, () => this.#isWitnessDone)) return
+    this.#fail('answers', `sync ${this.#syncs} was not answered: ${this.#describe()}`)
+  }
+
+  /** Nothing strikes any more: every sync is answered, and no connection is lost unless a server looks for a leader. */
+  async #expectSync(client: Client): Promise<void> {
+    const { events } = this.#options.world
+    const { length } = events
+    let isLost = false
+    const unlisten = client.onState(({ status }) => {
+      if (status !== 'connected') isLost = true
+    })
+    // The read keeps a busy server in its turn, in which the sync and perhaps a tick come together.
+    await Promise.all([attempt(() => client.exists('/')), attempt(() => client.sync())])
+    unlisten()
+    const isExcused = events.slice(length).some(({ event }) => event.type === 'looking')
+    if (isLost && !isExcused) this.#fail('answers', `sync ${this.#syncs} cost its connection in a world at peace`)
   }
 
   /** A majority that remembers, and perhaps some of the others. */
@@ -137,7 +174,10 @@ export class Phases {
   }
 
   #addWitness(onWritten: () => void): SimNode {
-    const { world } = this.#options
+    const { world, config, random } = this.#options
+    const isAlone = new Promise<void>((resolve) => {
+      this.#goOnAlone = resolve
+    })
     return world.addClient(async (client, node) => {
       for (;;) {
         try {
@@ -150,7 +190,14 @@ export class Phases {
         }
       }
       onWritten()
+      await isAlone
+      for (; this.#syncs < LAST_SYNCS; this.#syncs++) {
+        const pauseMs = random.unit() * LAST_PAUSE_TICKS_MAX * config.tickMs
+        await new Promise((resolve) => setTimeout(resolve, pauseMs))
+        await this.#expectSync(client)
+      }
       await client.close()
+      this.#isWitnessDone = true
     }, { connectTimeoutMs: CLOSING_TICKS * world.tickMs })
   }
 

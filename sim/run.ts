@@ -110,7 +110,7 @@ class Run {
   #serviceTicks: number | null = null
 
   constructor(draw: Draw, options: RunOptions) {
-    const { seed, servers, observers, clients, sessionTimeoutMs, server, network, disk } = draw
+    const { seed, servers, observers, clients, sessionTimeoutMs, server, network, disk, turnsMs = {} } = draw
     const { draining = 'native', workloads = WORKLOADS, onTrace } = options
     this.#draw = draw
     const world = new World({
@@ -118,13 +118,14 @@ class Run {
       ...(onTrace === undefined ? {} : { onTrace }),
     })
     this.#world = world
+    for (const { node } of world.servers) node.turnMsMax = turnsMs[node.name] ?? 0
     this.#note = (line) => options.onLine?.(world.kernel.nowMs, line)
     const { random } = world.kernel
     const makeWorkload = workloads[draw.workload]
     if (makeWorkload === undefined) throw new RangeError(`there is no workload ${draw.workload}`)
     const probes = this.#probes
     const tap = new Tap(world)
-    tap.observe(new ClientProbes(probes))
+    tap.observe(new ClientProbes(probes, world.kernel))
     const ledger = new Ledger(world)
     const checks = createChecks(world, tap, ledger)
     const owners = new Owners()
@@ -135,7 +136,9 @@ class Run {
       world, ledger, tap, owners, operators, clients, random: random.fork('workload'), probes,
     })
     this.#hunted = draw.plan.some(({ kind }) => kind === 'operate') ? (workload.hunted ?? null) : null
-    this.#clients = new ClientSlots({ world, random: random.fork('clients'), workload, probes, count: clients })
+    this.#clients = new ClientSlots({
+      world, random: random.fork('clients'), workload, probes, count: clients, turnsMs,
+    })
     this.#injector = new Injector({
       world, clients: this.#clients, probes, sessionTimeoutMs,
       onFault: this.#note,
@@ -200,6 +203,7 @@ class Run {
       if (check.afterEvent !== undefined) kernel.addMonitor(check.afterEvent.bind(check))
     }
     kernel.addMonitor(() => {
+      this.#serverProbes.afterEvent()
       if (kernel.eventCount > EVENTS_MAX) throw new Violation('events', `no end after ${EVENTS_MAX} events`, 'liveness')
     })
   }

@@ -3,7 +3,7 @@ import { epochOf } from '../src/backends/embedded/server/zab/zxid.ts'
 import type { ServerEvent } from '../src/backends/embedded/server/ready.ts'
 import type { Packet } from '../src/backends/wire/packets.ts'
 import type { ProbeName, Probes } from '../src/testing/simulation/probes.ts'
-import type { World, WorldEvent } from '../src/testing/simulation/world.ts'
+import type { SimServer, World, WorldEvent } from '../src/testing/simulation/world.ts'
 
 /** How far a learner's synchronisation has come. */
 interface Synchronisation {
@@ -29,6 +29,8 @@ export class ServerProbes {
   readonly #synchronisations = new Map<number, Synchronisation>()
   readonly #acceptedEpochs = new Set<number>()
   readonly #establishedEpochs = new Map<number, number>()
+  /** Servers for whose next turn more than one input waits. */
+  readonly #batching = new Set<SimServer>()
   #lastEstablished = 0
   #wereAllDown = false
 
@@ -93,6 +95,18 @@ export class ServerProbes {
         this.#probes.hit(packet.valid ? 'session-moved' : 'session-refused')
         break
       default:
+    }
+  }
+
+  /** To be called behind every event. */
+  afterEvent(): void {
+    const { latest } = this.#world.kernel
+    const server = this.#world.servers.find(({ node }) => node === latest)
+    if (server === undefined) return
+    if ((server.host()?.waitingInputs ?? 0) < 2) this.#batching.delete(server)
+    else if (!this.#batching.has(server)) {
+      this.#batching.add(server)
+      this.#probes.hit('inputs-in-one-turn')
     }
   }
 

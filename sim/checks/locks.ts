@@ -91,6 +91,16 @@ interface Holding {
   readonly incarnation: number
 }
 
+/** The attempts of a client that go on. */
+export interface Attempts {
+  /** The tokens of the leases that are not given back. */
+  readonly tokens: ReadonlySet<bigint>
+  /** By lock, how many wait for a lease. */
+  readonly acquiring: ReadonlyMap<string, number>
+}
+
+const NONE: Attempts = Object.freeze({ tokens: new Set<bigint>(), acquiring: new Map<string, number>() })
+
 /** What a name of a contender says: the mark of the attempt that made it. */
 const MARK = /^_c_([0-9a-f-]{36})-/
 
@@ -171,7 +181,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     const holding = { lease, node, incarnation: node.incarnation }
     // At this instant it was made; whoever is given it acts on it.
     if (!this.#believes(holding)) this.#fail(`L5: ${what} was past its deadline when it was granted`)
-    const head = this.#headOf(queue)
+    const head = this.#headFor(queue, contender)
     if (head !== contender && !contender.isStruck) {
       this.#fail(`L3: ${what} was granted while ${head?.path ?? 'nobody'} is at the head`)
     }
@@ -225,10 +235,16 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     else this.#probes.hit('fenced-write-refused')
   }
 
-  /** To be told when a client has no lease, contends for none and owes no clean-up. */
-  owesNothing(sessionId: bigint): void {
-    for (const { contenders } of this.#queues.values()) {
-      const left = contenders.find(({ owner }) => owner === sessionId)
+  /**
+   * To be told when a client owes no clean-up: then each attempt that has ended has no node.
+   *
+   * @param sessionId - its live session
+   * @param going - its attempts that have not ended
+   */
+  owesNothing(sessionId: bigint, { tokens, acquiring }: Attempts = NONE): void {
+    for (const { path, contenders } of this.#queues.values()) {
+      const unclaimed = contenders.filter(({ owner, token }) => owner === sessionId && !tokens.has(token))
+      const left = unclaimed[acquiring.get(path) ?? 0]
       if (left !== undefined) {
         this.#fail(`L6: ${left.path} is left behind by session ${hex(sessionId)}, which owes nothing`)
       }
@@ -297,16 +313,16 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   }
 
   /**
-   * Who comes first, but for what operators have put back: a queue that was read before may be relied on as long as
-   * only the end of it grows, and nobody believes to hold by what they made.
+   * Who comes first, but for what operators have put back behind the coming of a contender: it may have read the queue
+   * before, and may rely on it that only the end of it grows. What was there before it came, it has seen.
    */
-  #headOf({ contenders }: Queue): Contender | undefined {
-    return contenders.find(({ owner }) => !this.#owners.isOperator(owner))
+  #headFor({ contenders }: Queue, { token }: Contender): Contender | undefined {
+    return contenders.find((other) => !this.#owners.isOperator(other.owner) || other.token < token)
   }
 
-  /** Whoever is first holds from now on. */
+  /** Whoever is first holds from now on. Nobody believes to hold by what operators have put back. */
   #promote(queue: Queue): void {
-    const head = this.#headOf(queue)
+    const head = queue.contenders.find(({ owner }) => !this.#owners.isOperator(owner))
     if (head === undefined || head.tenure > 0) return
     queue.tenures += 1
     head.tenure = queue.tenures

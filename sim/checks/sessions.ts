@@ -20,7 +20,10 @@ import type { Replayed } from '../model.ts'
 import type { Tap, TapConnection, TapObserver } from '../tap.ts'
 import type { CheckedWorld } from '../checked-world.ts'
 
-/** How long a host takes to hand its server what has come, by its clock; a tick that came before it is handed first. */
+/**
+ * How long a host that is not busy takes to hand its server what has come, by its clock; a tick that came before it is
+ * handed first.
+ */
 const TURN_MS = 0.02
 /** How late a host takes a tick to be before it counts those that it missed as one. */
 const TICK_LATENESS_MS = 50
@@ -37,14 +40,6 @@ interface Reported {
   readonly sessionIds: readonly bigint[]
 }
 
-/** When a server heard of a session, by its clock: the last time, and the last time before that turn of its host. */
-interface Heard {
-  readonly lastMs: number
-  readonly beforeMs: number
-}
-
-const NEVER: Heard = Object.freeze({ lastMs: 0, beforeMs: 0 })
-
 /** See the head of this file. */
 export class SessionsCheck implements Check, TapObserver, LedgerListener {
   readonly name = 'sessions'
@@ -53,8 +48,11 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
   readonly #ledger: Ledger
   readonly #tap: Tap
   readonly #tickMs: number
-  /** By server. */
-  readonly #heard: Map<bigint, Heard>[]
+  /**
+   * By server, when it heard of a session, by its clock, in order: what its host may not have handed it yet, and the
+   * last time before.
+   */
+  readonly #heard: Map<bigint, number[]>[]
   /** By server, when it was last established as the leader, on its own clock. */
   readonly #ledSince: number[]
   /** By link. */
@@ -68,7 +66,7 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
     this.#ledger = ledger
     this.#tap = tap
     this.#tickMs = world.options.server?.tickMs ?? SERVER_DEFAULTS.tickMs
-    this.#heard = world.servers.map(() => new Map<bigint, Heard>())
+    this.#heard = world.servers.map(() => new Map<bigint, number[]>())
     this.#ledSince = world.servers.map(() => 0)
     ledger.listen(this)
     tap.observe(this)
@@ -153,8 +151,8 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
     const session = this.#ledger.model.sessions.get(sessionId)
     if (session === undefined) return
     const clockMs = this.#clockMs(server)
-    const heard = this.#heard[server - 1]?.get(sessionId) ?? NEVER
-    const heardMs = clockMs - heard.lastMs > TURN_MS ? heard.lastMs : heard.beforeMs
+    const turnMs = this.#turnMs(server)
+    const heardMs = this.#heard[server - 1]?.get(sessionId)?.findLast((atMs) => clockMs - atMs > turnMs) ?? 0
     const silentMs = clockMs - Math.max(heardMs, this.#ledSince[server - 1] ?? 0)
     // A tick may come at once behind one that was late, and hearing counts from the tick before it.
     if (silentMs >= session.timeoutMs - this.#tickMs - TICK_LATENESS_MS) return
@@ -172,10 +170,17 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
   }
 
   #heardAt(server: number, sessionId: bigint, clockMs: number): void {
-    const { lastMs, beforeMs } = this.#heard[server - 1]?.get(sessionId) ?? NEVER
-    if (clockMs <= lastMs) return
-    const isNewTurn = clockMs - lastMs > TURN_MS
-    this.#heard[server - 1]?.set(sessionId, { lastMs: clockMs, beforeMs: isNewTurn ? lastMs : beforeMs })
+    const known = this.#heard[server - 1]?.get(sessionId) ?? []
+    if (clockMs <= (known.at(-1) ?? 0)) return
+    const turnMs = this.#turnMs(server)
+    const handed = known.findLastIndex((atMs) => clockMs - atMs > turnMs)
+    this.#heard[server - 1]?.set(sessionId, [...known.slice(Math.max(0, handed)), clockMs])
+  }
+
+  /** How long a host may take to hand its server what has come, by its clock. */
+  #turnMs(server: number): number {
+    const node = this.#world.servers[server - 1]?.node
+    return node === undefined ? TURN_MS : TURN_MS + node.turnMsMax * node.rate
   }
 
   #clockMs(server: number): number {

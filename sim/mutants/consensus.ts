@@ -391,6 +391,21 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     expected: { test: 'test/backends/embedded/server/zab/broadcast.test.ts' },
   },
   {
+    name: 'tick-confirms-no-sync-alone',
+    breaks: 'A round of pings that a tick begins confirms no sync of a server alone: nobody is there to answer it.',
+    kin: 'a flush that looked whether a round was due, and not whether an answer was',
+    edits: [{
+      file: LEADER,
+      from: 'this.#ticks % this.#config.pingTicks === 0',
+      to: 'this.#ticks % this.#config.pingTicks === 0 && !(this.isAlone && (this.#rounds.begin([]), true))',
+    }],
+    profile: 'churn',
+    workload: 'raw',
+    servers: 1,
+    clients: 1,
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
     name: 'epoch-counter-overflows',
     breaks: 'A leader goes on when the counter of its epoch is used up.',
     kin: 'ZOOKEEPER-1277',

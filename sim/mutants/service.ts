@@ -64,6 +64,19 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
   },
   {
+    name: 'ended-session-renewed-alone',
+    breaks: 'A server alone answers the ping of a session whose end is under way, so that its lease outlives it.',
+    kin: 'ZOOKEEPER-1622: a session that is being closed is renewed',
+    edits: [{
+      file: REQUEST_ORDER,
+      from: 'this.#host.isAlone && isKept',
+      to: 'this.#host.isAlone',
+    }],
+    profile: 'slow-disk',
+    servers: 1,
+    expected: { test: 'test/backends/embedded/server/clients/connections.test.ts' },
+  },
+  {
     name: 'ping-answered-alone',
     breaks: 'A server answers pings by itself, without a majority behind it.',
     kin: 'ZooKeeper as it is; decision 0003',

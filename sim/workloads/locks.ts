@@ -23,6 +23,7 @@ import type { SeededRandom } from '../../src/testing/simulation/random.ts'
 import type { World } from '../../src/testing/simulation/world.ts'
 import type { ClientLife, MakeWorkload, WorkloadSetup } from '../workload.ts'
 import { abortedAfter, attempt, eventually, reported } from './attempt.ts'
+import type { Attempted } from './attempt.ts'
 import { ClosedSession } from './closed-session.ts'
 import { Ear } from './ear.ts'
 
@@ -80,6 +81,9 @@ class LockUser {
   readonly #hands: number
   /** What was begun within listeners and has not ended. */
   readonly #asides = new Set<Promise<void>>()
+  /** Its leases, by token, and its attempts to get one, by lock: what has not ended. */
+  readonly #tokens = new Set<bigint>()
+  readonly #acquiring = new Map<string, number>()
   #isClosed = false
 
   constructor(client: Client, life: ClientLife, scene: Scene) {
@@ -113,7 +117,7 @@ class LockUser {
       const path = random.pick(paths)
       const lease = await this.#acquire(path)
       if (lease !== null) await this.#hold(path, lease)
-      if (this.#hands === 1 && this.#asides.size === 0) this.#lookForRest()
+      this.#lookForRest()
       await this.#life.sleep(random.unit() * PAUSE_TICKS_MAX)
     }
   }
@@ -132,10 +136,18 @@ class LockUser {
       () => lock.tryAcquire(),
       () => abortedAfter(drawPatienceMs(), (signal) => lock.tryAcquire({ signal })),
     ]
-    const { value, error } = await attempt(random.pick(ways))
+    const { value, error } = await this.#attempt(path, random.pick(ways))
     if (error?.code === 'TIMEOUT') this.#scene.probes.hit('lock-waiter-timed-out')
     if (value !== null) this.#granted(path, value)
     return value
+  }
+
+  async #attempt(path: string, acquire: () => Promise<Lease | null>): Promise<Attempted<Lease | null>> {
+    this.#acquiring.set(path, (this.#acquiring.get(path) ?? 0) + 1)
+    const attempted = await attempt(acquire)
+    if (attempted.value !== null) this.#tokens.add(attempted.value.token)
+    this.#acquiring.set(path, (this.#acquiring.get(path) ?? 0) - 1)
+    return attempted
   }
 
   #granted(path: string, lease: Lease): void {
@@ -167,7 +179,7 @@ class LockUser {
   }
 
   async #holdAgain(path: string): Promise<void> {
-    const { value: lease } = await attempt(() => this.#lock(path).tryAcquire())
+    const { value: lease } = await this.#attempt(path, () => this.#lock(path).tryAcquire())
     if (lease === null) return
     this.#granted(path, lease)
     await this.#release(lease)
@@ -195,10 +207,13 @@ class LockUser {
     this.#isClosed = true
     probes.hit('closed-in-tenure')
     check.releasing(lease)
-    const releasing = this.#life.random.chance(0.5) ? lease.release() : Promise.resolve()
+    const judge = (sessionId: bigint | null): void => {
+      check.released(lease, sessionId)
+    }
+    const releasing = this.#life.random.chance(0.5) ? session.judge(lease.release(), judge) : Promise.resolve()
     await this.#client.close()
     await releasing
-    check.released(lease, session.idUnlessOver)
+    judge(null)
   }
 
   /** Writes to what the lock guards: what a careful holder writes is there at once, as it has just looked. */
@@ -227,6 +242,7 @@ class LockUser {
     })
     check.releasing(lease)
     await lease.release()
+    this.#tokens.delete(lease.token)
     unlisten()
     if (wasOutOfTouch && lease.state === 'released') probes.hit('lock-released-late')
     check.released(lease, this.#client.sessionId)
@@ -237,7 +253,7 @@ class LockUser {
     const { check } = this.#scene
     const waitMs = GRANT_TICKS * this.#life.tickMs
     for (;;) {
-      const { value: lease, error } = await attempt(() => this.#lock(path).acquire({ waitMs }))
+      const { value: lease, error } = await this.#attempt(path, () => this.#lock(path).acquire({ waitMs }))
       if (error?.code === 'TIMEOUT') {
         const queue = check.describe(path)
         throw new Violation(check.name, `V4: ${this.#life.node.name} waited ${waitMs} ms: ${queue}`, 'liveness')
@@ -250,7 +266,9 @@ class LockUser {
 
   #lookForRest(): void {
     const { sessionId } = this.#client
-    if (sessionId !== null && pendingCleanups(this.#client) === 0) this.#scene.check.owesNothing(sessionId)
+    if (sessionId !== null && pendingCleanups(this.#client) === 0) {
+      this.#scene.check.owesNothing(sessionId, { tokens: this.#tokens, acquiring: this.#acquiring })
+    }
   }
 
   #lock(path: string): FairLock | ExclusiveLock {

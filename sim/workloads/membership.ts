@@ -220,10 +220,14 @@ class GroupUser {
     const session = new ClosedSession(this.#client)
     this.#isClosed = true
     this.#probes.hit('closed-in-tenure')
-    const leaving = this.#life.random.chance(0.5) ? member.leave() : Promise.resolve()
+    const judge = (sessionId: bigint | null): void => {
+      this.#scene.check.left(member, sessionId)
+    }
+    const isLeaving = this.#life.random.chance(0.5)
+    const leaving = isLeaving ? session.judge(member.leave(), judge) : Promise.resolve()
     await this.#client.close()
     await leaving
-    this.#scene.check.left(member, session.idUnlessOver)
+    if (!isLeaving) judge(null)
   }
 
   #lookForGhosts(): void {

@@ -2,12 +2,14 @@
 import { describe, expect, it } from 'vitest'
 import { EventType, OpCode } from '../../src/backends/wire/codes.ts'
 import type { TxnBody } from '../../src/backends/wire/transactions.ts'
+import type { ClientState } from '../../src/core/client-state.ts'
 import type { LeaseState } from '../../src/recipes/engine/lease.ts'
 import { ConfigCheck } from '../../sim/checks/config.ts'
 import type { ConfigReader } from '../../sim/checks/config.ts'
 import { LocksCheck } from '../../sim/checks/locks.ts'
 import { MembershipCheck } from '../../sim/checks/membership.ts'
 import type { GroupReader } from '../../sim/checks/membership.ts'
+import { ClosedSession } from '../../sim/workloads/closed-session.ts'
 import { FencedResource } from '../../sim/fenced-resource.ts'
 import { Probes } from '../../src/testing/simulation/probes.ts'
 import { SESSION, ScriptedWorld, at, create, set } from './scripted-world.ts'
@@ -213,6 +215,52 @@ describe('the check of locks', () => {
     // What was put back before it holds nothing.
     check.releasing(grant(6, second))
     expect(() => { end(9, first) }).toThrow(/L7: .* of session 0x502 was deleted by 0x500/)
+  })
+
+  it('L3: refuses a grant while a node is first that an operator had put back before the contender came', () => {
+    const { world, enter, end, grant } = make()
+    world.commit(at(1, 4), NEW_SESSION, { session: OPERATOR })
+    const [first, second] = [enter(5), enter(6, OTHER_SESSION)]
+    end(7, first, OPERATOR)
+    world.commit(at(1, 8), create(first, '', 3, true), { session: OPERATOR })
+    const third = `/a/_c_${MARK}9-lock-0000000002`
+    world.commit(at(1, 9), create(third, '', 4, true))
+    end(10, second, OTHER_SESSION)
+    expect(() => grant(9, third)).toThrow(/L3: .* was granted while .*-0000000000 is at the head/)
+    end(11, first, OPERATOR)
+    grant(9, third)
+  })
+
+  it('L6: refuses what an attempt leaves that has ended, while others of its session go on', () => {
+    const { check, enter, end, grant } = make()
+    const [first, second] = [enter(4), enter(5)]
+    grant(4, first)
+    const holding = { tokens: new Set([at(1, 4)]), acquiring: new Map<string, number>() }
+    check.owesNothing(SESSION, { ...holding, acquiring: new Map([['/a', 1]]) })
+    expect(() => { check.owesNothing(SESSION, holding) }).toThrow(/L6: .*-0000000001 is left behind by session 0x500/)
+    end(6, second)
+    check.owesNothing(SESSION, holding)
+  })
+
+  it('L1: refuses a release that is told before it is done, though the session ends before its client', async () => {
+    const { check, enter, grant } = make()
+    const lease = grant(4, enter(4))
+    check.releasing(lease)
+    const tell: ((state: ClientState) => void)[] = []
+    const client = { sessionId: SESSION, onState: (listener: (state: ClientState) => void) => {
+      tell.push(listener)
+      return () => undefined
+    } }
+    const judge = (sessionId: bigint | null): void => {
+      check.released({ ...lease, state: 'released' }, sessionId)
+    }
+    const session = new ClosedSession(client)
+    const judged = expect(session.judge(Promise.resolve(), judge)).rejects.toThrow(/L1: .* is still there/)
+    await Promise.resolve()
+    for (const each of tell) each({ status: 'expired', sessionId: SESSION })
+    await judged
+    // Who says so behind the end of its session knows that it is over.
+    await session.judge(Promise.resolve(), judge)
   })
 
   it('L8: refuses a lease that is not lost when its signal says so, or counts as released behind that', () => {

@@ -44,11 +44,21 @@ describe('a run', () => {
   })
 
   it('goes the same way for the same draw, with both ways of draining, and another way for another seed', async () => {
-    const draw = drawRun(11, { profile: 'default', workloads: ['keys'] })
+    const turnsMs = { s1: 20, s2: 0.2, c1: 20, c2: 2 }
+    const draw = { ...drawRun(11, { profile: 'default', workloads: ['keys'] }), turnsMs }
     const first = await runDraw(draw, { workloads })
+    expect(first.probes['inputs-in-one-turn']).toBeGreaterThan(0)
+    expect(first.probes['messages-in-one-turn']).toBeGreaterThan(0)
     expect(await runDraw(draw, { workloads })).toEqual(first)
     expect(await runDraw(draw, { workloads, draining: 'portable' })).toEqual(first)
     expect((await runDraw({ ...draw, seed: 12 }, { workloads })).hash).not.toBe(first.hash)
+  })
+
+  it('handles each input on its own where no event loop is busy, and no node stands still', async () => {
+    const { turnsMs: _, ...idle } = drawOf([])
+    const { probes, finding } = await run(idle)
+    expect(finding).toBeNull()
+    expect(probes['messages-in-one-turn']).toBeUndefined()
   })
 
   it('takes no disk while that of another server is missing', async () => {

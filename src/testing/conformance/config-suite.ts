@@ -170,7 +170,9 @@ const writingCases: readonly Case<ConfigWorld>[] = [
         const values: number[] = []
         while (values.length < WRITES) {
           const { value, version } = await config.update((current) => (current ?? 0) + 1)
-          equal([config.current, config.version], [value, version], 'current and version after an update')
+          // Another writer may have been here already; what is in force is never older than the own update.
+          ok((config.version ?? -1) >= version, 'the version in force is that of the update, or a later one')
+          if (config.version === version) equal(config.current, value, 'the value in force after an update')
           values.push(value)
         }
         return values

@@ -6,21 +6,20 @@ import type { Kernel, SimNode } from './kernel.ts'
 
 const TIMEOUT_MS_MIN = 1
 const TIMEOUT_MS_MAX = 2 ** 31 - 1
-/** What an immediate costs: time goes on, so that nothing can happen infinitely often at one instant. */
-const IMMEDIATE_MS = 0.01
 const UUID_BYTES = 16
 
 /** A timer of the simulation. Like Node's it can be unreferenced, which changes nothing here. */
 class SimTimer {
   readonly #kernel: Kernel
   readonly #node: SimNode | null
-  readonly #delayMs: number
+  /** Null for an immediate: it waits for the end of the turn. */
+  readonly #delayMs: number | null
   readonly #label: string
   readonly #repeats: boolean
   readonly #run: () => void
   #cancel: (() => void) | null = null
 
-  constructor(kernel: Kernel, label: string, delayMs: number, run: () => void, repeats = false) {
+  constructor(kernel: Kernel, label: string, delayMs: number | null, run: () => void, repeats = false) {
     this.#kernel = kernel
     this.#node = kernel.current
     this.#delayMs = delayMs
@@ -62,14 +61,16 @@ class SimTimer {
 
   #arm(): void {
     this.#kernel.timerStarted(this.#node)
-    // A clock that runs fast lets less true time pass until it shows the end.
-    const trueMs = this.#delayMs / (this.#node?.rate ?? 1)
-    this.#cancel = this.#kernel.after(trueMs, this.#node, this.#label, () => {
+    const fire = (): void => {
       this.#cancel = null
       this.#kernel.timerEnded(this.#node)
       if (this.#repeats) this.#arm()
       this.#run()
-    })
+    }
+    this.#cancel = this.#delayMs === null
+      ? this.#kernel.afterTurn(this.#node, this.#label, fire)
+      // A clock that runs fast lets less true time pass until it shows the end.
+      : this.#kernel.after(this.#delayMs / (this.#node?.rate ?? 1), this.#node, this.#label, fire)
   }
 }
 
@@ -93,7 +94,7 @@ export function replaceGlobals(kernel: Kernel): () => void {
     replace(globalThis, 'setTimeout', timeout('timer', false)),
     replace(globalThis, 'setInterval', timeout('interval', true)),
     replace(globalThis, 'setImmediate', (run: (...args: unknown[]) => void, ...args: unknown[]) => {
-      return new SimTimer(kernel, 'immediate', IMMEDIATE_MS, () => {
+      return new SimTimer(kernel, 'immediate', null, () => {
         run(...args)
       })
     }),

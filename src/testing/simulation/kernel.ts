@@ -23,6 +23,8 @@ const EPOCH_MS = 1_700_000_000_000
 const SLICE_EVENTS = 5_000
 /** How long behind the timers a process that stood still reads its sockets; before any immediate that they set. */
 const POLL_MS = 0.001
+/** What a turn of an idle event loop costs: time goes on, so that nothing happens infinitely often at one instant. */
+const IDLE_TURN_MS = 0.01
 /** A run of more events than this does not end by itself: something spins. */
 const EVENTS_MAX = 20_000_000
 
@@ -53,8 +55,13 @@ export class SimNode {
   timerCount = 0
   /** Virtual instant until which it does nothing; its events wait. */
   pausedUntilMs = 0
+  /** The longest turn of its event loop, in milliseconds, by the world's clock; 0 if it is never busy. */
+  turnMsMax = 0
   /** Whether due timers run before anything else when it goes on, as those of Node.js do behind a long callback. */
   timersFirst = false
+  readonly #turnsRandom: SeededRandom
+  /** When the latest turn of a busy event loop ends. */
+  #turnEndsMs = 0
   /** Its clock at `#sinceMs`, and when that was. */
   #clockMs: number
   #sinceMs: number
@@ -62,6 +69,7 @@ export class SimNode {
   constructor(name: string, random: SeededRandom, nowMs: number) {
     this.name = name
     this.random = random
+    this.#turnsRandom = random.fork('turns')
     this.#clockMs = random.unit() * 1_000
     this.#sinceMs = nowMs
   }
@@ -69,6 +77,15 @@ export class SimNode {
   /** What its monotonic clock shows at a virtual instant. */
   clockMs(nowMs: number): number {
     return this.#clockMs + (nowMs - this.#sinceMs) * this.rate
+  }
+
+  /** When the present turn of its event loop ends: for a busy one that is the same instant until it has come. */
+  turnEndMs(nowMs: number): number {
+    if (this.turnMsMax === 0) return nowMs + IDLE_TURN_MS / this.rate
+    if (nowMs >= this.#turnEndsMs) {
+      this.#turnEndsMs = nowMs + Math.max(IDLE_TURN_MS, this.#turnsRandom.unit() * this.turnMsMax)
+    }
+    return this.#turnEndsMs
   }
 
   /** Changes how fast its clocks run, from this instant on. */
@@ -166,8 +183,16 @@ export class Kernel {
 
   /** Lets something happen on a node (null: in the world) after a virtual time. */
   after(delayMs: number, node: SimNode | null, label: string, run: () => void): () => void {
+    return this.#add(this.#nowMs + Math.max(0, delayMs), node, label, run)
+  }
+
+  /** Lets something happen when the present turn of a node's event loop ends, after all that waits for that already. */
+  afterTurn(node: SimNode | null, label: string, run: () => void): () => void {
+    return this.#add(node?.turnEndMs(this.#nowMs) ?? this.#nowMs + IDLE_TURN_MS, node, label, run)
+  }
+
+  #add(atMs: number, node: SimNode | null, label: string, run: () => void): () => void {
     this.#order += 1
-    const atMs = this.#nowMs + Math.max(0, delayMs)
     const event: KernelEvent = { atMs, order: this.#order, node, incarnation: node?.incarnation ?? 0, label, run }
     this.#heap.push(event)
     return () => {

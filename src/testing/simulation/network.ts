@@ -347,6 +347,8 @@ class ClientConnection implements Channel {
   #host: Host | null = null
   #number = 0
   #isOpen = true
+  /** What has come to a busy process, which reads it when its turn ends. */
+  #unread: (ServerMessage | null)[] = []
   /** The server has closed its end: what still comes there is nobody's. */
   #isLeft = false
 
@@ -368,11 +370,8 @@ class ClientConnection implements Channel {
       this.#atServer(message)
     })
     this.#down = new Pipe(network, server.node.name, client, 'reply', (message) => {
-      if (message === null) this.#end()
-      else if (this.#isOpen) {
-        network.tap?.clientReceived(serial, message)
-        this.#listener.onMessage(message)
-      }
+      if (client.turnMsMax === 0) this.#atClient(message)
+      else this.#awaitTurn(message)
     })
     if (!server.node.isUp) this.reset()
   }
@@ -440,6 +439,25 @@ class ClientConnection implements Channel {
     if (message.kind === 'request') this.#network.onRequest?.(this.#client.name, this.server, message.request.op)
     this.#network.tap?.serverReceived(this.#serial, message)
     this.#host.receiveClient(this.#number, message)
+  }
+
+  /** A busy process reads its socket when its turn ends: all that has come by then, in one go. */
+  #awaitTurn(message: ServerMessage | null): void {
+    this.#unread.push(message)
+    if (this.#unread.length > 1) return
+    this.#network.kernel.afterTurn(this.#client, 'read', () => {
+      const unread = this.#unread
+      this.#unread = []
+      for (const each of unread) this.#atClient(each)
+    })
+  }
+
+  #atClient(message: ServerMessage | null): void {
+    if (message === null) this.#end()
+    else if (this.#isOpen) {
+      this.#network.tap?.clientReceived(this.#serial, message)
+      this.#listener.onMessage(message)
+    }
   }
 
   /** The client's end is closed; it is told in a turn of its own. */

@@ -58,6 +58,10 @@ export const PROBES = Object.freeze({
   'paused-beyond-session': 'a server stood still for longer than a session lives',
   'leader-paused-and-replaced': 'a leader stood still and found another one when it went on',
 
+  // Busy event loops
+  'inputs-in-one-turn': 'a server handled two inputs or more in one turn of its event loop',
+  'messages-in-one-turn': 'a client was told two things or more in one turn of its event loop',
+
   // Sessions
   'session-expired': 'the leader ended a session that was not heard of',
   'session-moved': 'a session moved to another server',

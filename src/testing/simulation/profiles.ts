@@ -40,6 +40,8 @@ export interface Draw {
   readonly network: NetworkWeather
   /** The disks while no fault strikes them. */
   readonly disk: DiskWeather
+  /** The longest turns of the event loops that are busy, in milliseconds, by place. */
+  readonly turnsMs?: Readonly<Record<Place, number>>
   /** What goes wrong. */
   readonly plan: Plan
 }
@@ -55,6 +57,8 @@ interface Profile {
   readonly tinyLimits?: boolean
   /** Chance that a class of the profile is left out of a run. */
   readonly leftOut?: number
+  /** Chance that some event loops of a run are busy, so that much is handled in one turn. */
+  readonly busyChance?: number
   /** How often the servers look for empty containers, in ticks; drawn if absent. */
   readonly containerCheckTicks?: number
 }
@@ -102,18 +106,18 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
   'slow-disk': { faults: { 'slow-disk': 6, 'crash-leader': 1, 'crash-at-sync': 2, 'cut': 1 }, everyTicks: [18, 75] },
   'pause': {
     faults: { 'pause': 6, 'pause-leader': 3, 'drift': 3, 'clock-jump': 2, 'clog': 1 },
-    everyTicks: [11, 75], leftOut: 0.2,
+    everyTicks: [11, 75], leftOut: 0.2, busyChance: 0.5,
   },
   'churn': {
     faults: { 'client-crash': 5, 'client-cut-off': 3, 'cut': 4, 'pause': 2, 'crash': 1, 'weather': 1 },
-    everyTicks: [6, 37],
+    everyTicks: [6, 37], busyChance: 0.5,
   },
   'recipes': {
     faults: {
       'client-cut-off': 3, 'cut': 4, 'pause': 4, 'drift': 2, 'client-crash': 2, 'crash-leader': 2, 'crash': 1,
       'strike': 1, 'weather': 1,
     },
-    everyTicks: [11, 75], leftOut: 0.3,
+    everyTicks: [11, 75], leftOut: 0.3, busyChance: 0.5,
   },
   'operators': {
     faults: { 'operate': 12, 'lose-answer': 3, 'cut': 1, 'pause': 1, 'client-cut-off': 1, 'weather': 1 },
@@ -140,6 +144,12 @@ const FIRST_FAULT_TICKS = 11
 const TICKS_MS: readonly number[] = Object.freeze([10, 20, 50, 100, 200, 500, 1_000])
 /** The slowest message of good weather, in milliseconds: it must not cost every leader its majority. */
 const TAIL_MS_MAX = 200
+/** Chance that event loops are busy, in a profile that does not say. */
+const BUSY_CHANCE = 0.3
+/** Chance that an event loop is busy in a run in which some are. */
+const BUSY_PART = 0.5
+/** The longest turns of busy event loops, in milliseconds; none is longer than a tick. */
+const TURNS_MS: readonly number[] = Object.freeze([0.2, 2, 20, 20])
 /** Time-outs of sessions are so many ticks or more: servers must be able to notice anything within one. */
 const SESSION_TICKS_MIN = 20
 
@@ -188,8 +198,15 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
     },
     network: drawNetwork(random),
     disk: drawDisk(random),
+    ...drawTurns(profile, { ...scene, random: random.fork('turns') }),
     plan: drawPlanFor(name, safetyMs, scene),
   }
+}
+
+function drawTurns(profile: Profile, { random, servers, clients, tickMs }: FaultScene): Pick<Draw, 'turnsMs'> {
+  if (!random.chance(profile.busyChance ?? BUSY_CHANCE)) return {}
+  const busy = [...servers, ...clients].filter(() => random.chance(BUSY_PART))
+  return { turnsMs: Object.fromEntries(busy.map((place) => [place, Math.min(random.pick(TURNS_MS), tickMs)])) }
 }
 
 /** Draws what goes wrong in a climate, from shortly behind the start up to an instant in virtual milliseconds. */

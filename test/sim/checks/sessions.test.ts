@@ -61,6 +61,24 @@ describe('the check of sessions', () => {
     })
   })
 
+  it('excuses so by a turn of a busy server, in which much may be heard, and by no more than one', () => {
+    const { world } = make()
+    world.connect(1)
+    world.server(1).node.turnMsMax = 20
+    const hear = (fromMs: number, untilMs: number): void => {
+      for (let atMs = fromMs; atMs <= untilMs; atMs += 5) {
+        world.kernel.nowMs = atMs
+        world.tap.serverReceived(1)
+      }
+    }
+    world.kernel.nowMs = 20_000
+    world.tap.serverReceived(1)
+    hear(30_000, 30_015)
+    world.happen(1, { type: 'expired', sessionId: SESSION })
+    hear(40_000, 40_100)
+    refuses(/S2: server 1 .* after 25 ms/, () => world.happen(1, { type: 'expired', sessionId: SESSION }))
+  })
+
   it('S2: refuses an expiry by a leader that has not led for the time-out', () => {
     const { world } = make()
     world.kernel.nowMs = 20_000

@@ -71,6 +71,31 @@ describe('the kernel', () => {
     expect([fired, node.timerCount]).toEqual([['first'], 0])
   })
 
+  it('runs the immediates of a busy node in order, at one instant, when its turn ends', async () => {
+    const sim = install()
+    const [busy, idle] = [sim.addNode('busy'), sim.addNode('idle')]
+    busy.turnMsMax = 20
+    busy.setRate(1.1, 0)
+    const ran = new Map<string, number>()
+    const later = (what: string) => () => {
+      setImmediate(() => {
+        ran.set(what, sim.nowMs)
+        if (what === 'second') setImmediate(() => ran.set('of the next turn', sim.nowMs))
+      })
+    }
+    sim.after(0, busy, 'start', later('first'))
+    sim.after(0.3, busy, 'start', later('second'))
+    sim.after(0.7, busy, 'start', later('third'))
+    sim.after(0, idle, 'start', later('idle'))
+    await sim.run(Infinity)
+    expect([...ran.keys()]).toEqual(['idle', 'first', 'second', 'third', 'of the next turn'])
+    const [, first = 0, second, third, next] = ran.values()
+    expect([second, third]).toEqual([first, first])
+    expect(first).toBeGreaterThan(0.7)
+    expect(first).toBeLessThanOrEqual(20)
+    expect(next).toBeGreaterThan(first)
+  })
+
   it('kills the timers of a node that dies', async () => {
     const sim = install()
     const node = sim.addNode('n')

@@ -194,6 +194,11 @@ export class Host {
     return this.#clients.size
   }
 
+  /** How many inputs wait for the next turn. */
+  get waitingInputs(): number {
+    return this.#inputs.length
+  }
+
   /** Whether everything that clients have asked for is answered. */
   get isAnswered(): boolean {
     return this.#isStopped || (this.#inputs.length === 0 && this.#server.unanswered === 0)

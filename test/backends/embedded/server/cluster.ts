@@ -29,6 +29,8 @@ interface Member {
   readonly storage: MemoryStorage
   /** Taken from the server, not durable yet. */
   readonly unpersisted: Ready[]
+  /** Inputs that are still to come before its output is taken. */
+  inputsLeft: number
 }
 
 interface Delivery {
@@ -85,6 +87,10 @@ export class Cluster {
   observer: ClusterObserver = {}
   /** Whether {@link trace} is written. */
   isTracing = true
+  /** Says of how many inputs the next turn of a server is: its output is taken once for all of them. */
+  turnInputs: () => number = () => 1
+  /** The server whose turn goes on; see {@link turn}. */
+  #inTurn: number | null = null
 
   constructor(voters: readonly number[], config: Partial<ServerConfig> = {}) {
     this.#voters = voters
@@ -118,7 +124,7 @@ export class Cluster {
     }
     const recovered = recoveredFrom(storage.contents)
     const server = new Server(config, recovered, { random: this.#random(), digest: sha1 }, WALL_TIME_MS)
-    const member = { server, storage, unpersisted: [] }
+    const member: Member = { server, storage, unpersisted: [], inputsLeft: 0 }
     this.members.set(id, member)
     this.network.attach(id, {
       receivePeer: (from, message) => {
@@ -206,6 +212,15 @@ export class Cluster {
     }
   }
 
+  /** Gives a server several inputs in one turn: its output is taken once, after all of them. */
+  turn(id: number, inputs: () => void): void {
+    this.#inTurn = id
+    inputs()
+    this.#inTurn = null
+    const member = this.members.get(id)
+    if (member !== undefined) this.#drain(id, member)
+  }
+
   /** Delivers messages until there are none. */
   run(): void {
     for (let count = 0; ; count++) {
@@ -214,9 +229,15 @@ export class Cluster {
     }
   }
 
-  /** Delivers the next message. */
+  /** Delivers the next message; if there is none, takes the output of a turn that waits for more inputs. */
   deliverOne(): boolean {
-    return this.#deliver(0)
+    if (this.#deliver(0)) return true
+    for (const [id, member] of this.members) {
+      if (member.inputsLeft === 0) continue
+      this.#drain(id, member)
+      return true
+    }
+    return false
   }
 
   /** Pairs of servers between which something is on its way, each once, in the order of their oldest messages. */
@@ -240,7 +261,7 @@ export class Cluster {
     if (member === undefined) return true
     if (this.isTracing) this.trace.push(delivery.line())
     delivery.run(member.server)
-    this.#drain(delivery.to, member)
+    this.#tookInput(delivery.to, member)
     return true
   }
 
@@ -263,7 +284,7 @@ export class Cluster {
     const member = this.members.get(id)
     if (member === undefined) return
     member.server.tick()
-    this.#drain(id, member)
+    this.#tookInput(id, member)
   }
 
   /** Lets time pass until this holds. */
@@ -354,7 +375,7 @@ export class Cluster {
     const member = this.members.get(connection.server)
     if (member === undefined || connection.closed) return
     member.server.receiveClient(connection.number, message)
-    this.#drain(connection.server, member)
+    this.#tookInput(connection.server, member)
   }
 
   /** Closes a client's connection from its side. */
@@ -363,11 +384,19 @@ export class Cluster {
     const member = this.members.get(connection.server)
     if (member === undefined) return
     member.server.disconnectClient(connection.number)
-    this.#drain(connection.server, member)
+    this.#tookInput(connection.server, member)
+  }
+
+  #tookInput(id: number, member: Member): void {
+    if (this.#inTurn === id) return
+    if (member.inputsLeft === 0) member.inputsLeft = this.turnInputs()
+    member.inputsLeft -= 1
+    if (member.inputsLeft === 0) this.#drain(id, member)
   }
 
   #drain(id: number, member: Member): void {
     const { server } = member
+    member.inputsLeft = 0
     for (let ready = server.ready(); ready !== null; ready = server.ready()) {
       for (const event of ready.events) {
         if (event.type === 'client-failed') throw event.error

@@ -4,7 +4,7 @@
  */
 import { CreateFlag, Err, OpCode } from '../../../../src/backends/wire/codes.ts'
 import type { ServerConfig } from '../../../../src/backends/embedded/server/config.ts'
-import { Cluster } from './cluster.ts'
+import { Cluster, replyOf } from './cluster.ts'
 import type { TestConnection } from './cluster.ts'
 import { Oracles } from './oracles.ts'
 
@@ -14,6 +14,10 @@ const RECOVERY_TICKS_MAX = 400
 const STEPDOWN_TICKS = 20
 const CONNECTS_MAX = 4
 const SHARED_PATHS = 4
+/** How many inputs a server gets at most before its output is taken, in lives in which it gets several. */
+const TURN_INPUTS_MAX = 5
+/** How often all clients ask for something when all is repaired. */
+const LAST_ROUNDS = 12
 /** How many operations that wait for a disk survive a crash at most. */
 const SURVIVORS_MAX = 12
 const DELIVERIES_MAX = 20_000
@@ -76,6 +80,8 @@ export class RandomRun {
   readonly #weights: Weights
   readonly #clients: Client[]
   readonly #creates = new Map<number, string>()
+  /** Requests that are not known to be answered, by xid. */
+  readonly #asked = new Map<number, { readonly connection: TestConnection; readonly what: string }>()
   readonly #kept: string[] = []
   readonly #counts = new Map<string, number>()
   #forgetful: number | null = null
@@ -89,6 +95,8 @@ export class RandomRun {
     this.#servers = [...voters, ...observers]
     this.cluster = new Cluster(voters, config)
     this.cluster.isTracing = false
+    const turnInputsMax = this.#pick([1, TURN_INPUTS_MAX])
+    this.cluster.turnInputs = () => 1 + this.#draw(turnInputsMax)
     this.#oracles = new Oracles(this.cluster)
     this.#weights = this.#drawWeights()
     this.#clients = Array.from({ length: 2 + this.#draw(4) }, () => ({ connection: null, lastZxid: 0n, seen: 0 }))
@@ -112,7 +120,7 @@ export class RandomRun {
   }
 
   #drawShape(): { voters: number[]; observers: number[]; config: Partial<ServerConfig> } {
-    const voterCount = this.#pick([3, 3, 5])
+    const voterCount = this.#pick([1, 3, 3, 5])
     const voters = Array.from({ length: voterCount }, (_, index) => index + 1)
     const observers = this.#draw(2) === 0 ? [] : [voterCount + 1]
     const config = {
@@ -227,10 +235,11 @@ export class RandomRun {
 
   /**
    * Until the first epoch there is nothing to forget but votes, and a bootstrap is trusted not to be interrupted by a
-   * wipe.
+   * wipe. Nobody could give a single voter back what it lost.
    */
   #isWipeable(id: number): boolean {
-    return this.cluster.disk(id).currentEpoch > 0
+    const isOnlyVoter = this.#voters.length === 1 && this.#voters.includes(id)
+    return !isOnlyVoter && this.cluster.disk(id).currentEpoch > 0
   }
 
   #wipe(id: number): void {
@@ -275,31 +284,43 @@ export class RandomRun {
     switch (this.#draw(12)) {
       case 0:
       case 1:
-        this.#oracles.syncAsked(cluster.request(connection, { op: OpCode.sync, body: { path: '/' } }))
+        this.#oracles.syncAsked(this.#ask(connection, { op: OpCode.sync, body: { path: '/' } }))
         break
       case 2:
-        cluster.request(connection, { op: OpCode.getData, body: { path: shared, watch: true } })
+        this.#ask(connection, { op: OpCode.getData, body: { path: shared, watch: true } })
         break
       case 3:
-        cluster.request(connection, { op: OpCode.getChildren2, body: { path: '/', watch: true } })
+        this.#ask(connection, { op: OpCode.getChildren2, body: { path: '/', watch: true } })
         break
       case 4:
-        if (this.#draw(4) === 0) cluster.request(connection, { op: OpCode.closeSession, body: null })
+        if (this.#draw(4) === 0) this.#ask(connection, { op: OpCode.closeSession, body: null })
         else if (this.#draw(2) === 0) cluster.hangUp(connection)
         break
       case 5:
       case 6:
-        cluster.create(connection, shared, CreateFlag.ephemeral)
+        this.#askToCreate(connection, shared, CreateFlag.ephemeral)
         break
       case 7:
-        cluster.request(connection, { op: OpCode.delete, body: { path: shared, version: -1 } })
+        this.#ask(connection, { op: OpCode.delete, body: { path: shared, version: -1 } })
         break
       default: {
         this.#lastPath += 1
         const path = `/kept-${this.#lastPath}`
-        this.#creates.set(cluster.create(connection, path), path)
+        this.#creates.set(this.#askToCreate(connection, path, CreateFlag.persistent), path)
       }
     }
+  }
+
+  #ask(connection: TestConnection, request: Parameters<Cluster['request']>[1]): number {
+    const xid = this.cluster.request(connection, request)
+    this.#asked.set(xid, { connection, what: `op ${request.op} at server ${connection.server}` })
+    return xid
+  }
+
+  #askToCreate(connection: TestConnection, path: string, flags: number): number {
+    const xid = this.cluster.create(connection, path, flags)
+    this.#asked.set(xid, { connection, what: `create ${path} at server ${connection.server}` })
+    return xid
   }
 
   #read(client: Client): void {
@@ -324,6 +345,9 @@ export class RandomRun {
     for (const id of [...cluster.members.keys()]) cluster.releaseDisk(id)
     for (const id of this.#servers) if (!cluster.members.has(id)) cluster.start(id)
     for (let ticks = 0; ticks < STEPDOWN_TICKS; ticks++) this.#tickAll()
+    this.#untilAllServe()
+    this.#checkAnswers()
+    for (let round = 0; round < LAST_ROUNDS; round++) this.#goRound()
     this.#request(this.#connect(this.#pick(this.#servers)))
     this.#deliverAll()
     for (const id of this.#servers) this.#checkKept(id)
@@ -331,6 +355,23 @@ export class RandomRun {
     const [first, ...others] = this.#servers.map((id) => Buffer.from(cluster.server(id).snapshot()))
     const isEqual = first !== undefined && others.every((other) => other.equals(first))
     if (!isEqual) throw new Error('P10: the states differ at the end')
+  }
+
+  /** Each client asks for something about the time of a tick: nothing waits for the next one. */
+  #goRound(): void {
+    for (const client of this.#clients) {
+      this.#useClient(client, this.#servers)
+      if (this.#draw(2) === 0) this.cluster.tickOne(this.#pick(this.#servers))
+    }
+    this.#deliverAll()
+    this.#checkAnswers()
+  }
+
+  #checkAnswers(): void {
+    for (const [xid, { connection, what }] of this.#asked) {
+      if (!connection.closed && replyOf(connection, xid) === undefined) throw new Error(`V1: ${what} is not answered`)
+    }
+    this.#asked.clear()
   }
 
   /** Connects, where every server serves; once more if an epoch's counter was used up just then. */
@@ -370,6 +411,7 @@ export class RandomRun {
     const paths = new Map(this.#kept.map((path) => {
       return [this.cluster.request(reader, { op: OpCode.exists, body: { path, watch: false } }), path]
     }))
+    this.#deliverAll()
     for (const message of reader.received) {
       if (message.kind === 'reply' && message.reply.err === Err.ok) paths.delete(message.reply.xid)
     }

@@ -48,26 +48,6 @@ function ticksUntil(cluster: Cluster, condition: () => boolean): number {
   return ticks - 1
 }
 
-describe('a server alone', () => {
-  it('serves when its epoch is on its disk, and answers a write when that is', () => {
-    const cluster = new Cluster([1])
-    cluster.holdDisk(1)
-    cluster.start(1)
-    cluster.tick(10)
-    expect(cluster.server(1).status().serving).toBe(false)
-    cluster.releaseDisk(1)
-    const client = cluster.client(1)
-    cluster.holdDisk(1)
-    const xid = cluster.create(client, '/a')
-    cluster.tick(10)
-    expect(replyOf(client, xid)).toBeUndefined()
-    cluster.releaseDisk(1)
-    expect(replyOf(client, xid)?.err).toBe(Err.ok)
-    const asked = sync(cluster, client)
-    expect(replyOf(client, asked)?.err).toBe(Err.ok)
-  })
-})
-
 describe('a write', () => {
   it('is committed when a majority has it durable, and not before', () => {
     const cluster = ensemble()
