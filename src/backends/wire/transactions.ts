@@ -24,7 +24,7 @@ const CreateTxn = record({
   /** The parent's count of child creates behind this one. */
   parentCVersion: int32,
 })
-type CreateTxn = Infer<typeof CreateTxn>
+export type CreateTxn = Infer<typeof CreateTxn>
 export const CreateContainerTxn = record({ path: ustring, data: buffer, acl: AclList, parentCVersion: int32 })
 export type CreateContainerTxn = Infer<typeof CreateContainerTxn>
 const CreateTtlTxn = record({
@@ -37,8 +37,8 @@ const CreateTtlTxn = record({
 type CreateTtlTxn = Infer<typeof CreateTtlTxn>
 export const DeleteTxn = record({ path: ustring })
 export type DeleteTxn = Infer<typeof DeleteTxn>
-const SetDataTxn = record({ path: ustring, data: buffer, version: int32 })
-type SetDataTxn = Infer<typeof SetDataTxn>
+export const SetDataTxn = record({ path: ustring, data: buffer, version: int32 })
+export type SetDataTxn = Infer<typeof SetDataTxn>
 const SetAclTxn = record({ path: ustring, acl: AclList, version: int32 })
 type SetAclTxn = Infer<typeof SetAclTxn>
 const CheckVersionTxn = record({ path: ustring, version: int32 })
@@ -113,7 +113,7 @@ export function encodeTransaction({ header, txn }: Transaction): Uint8Array {
 export function decodeTransaction(bytes: Uint8Array): Transaction {
   const reader = new Reader(bytes)
   const header = TxnHeader.read(reader)
-  const txn = readBody(reader, header.type)
+  const txn = readTxnBody(reader, header.type)
   reader.end()
   return { header, txn }
 }
@@ -133,7 +133,12 @@ function writeBody(writer: Writer, txn: TxnBody): void {
   }
 }
 
-function readBody(reader: Reader, type: number): TxnBody {
+/**
+ * Reads the body of a transaction of this type, and leaves what comes after it.
+ *
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if there is none
+ */
+export function readTxnBody(reader: Reader, type: number): TxnBody {
   if (type !== OpCode.multi) return { type, body: codecOf(type).read(reader) } as TxnBody
   const count = reader.int32()
   if (count < 0 || count > reader.remaining) {
@@ -144,7 +149,7 @@ function readBody(reader: Reader, type: number): TxnBody {
     const partType = reader.int32()
     if (!PART_TYPES.has(partType)) throw violation(`a transaction of type ${partType} inside a multi`)
     const nested = new Reader(buffer.read(reader) ?? new Uint8Array())
-    parts.push(readBody(nested, partType))
+    parts.push(readTxnBody(nested, partType))
     nested.end()
   }
   return { type, body: parts }
