@@ -1,9 +1,9 @@
 /**
  * The names of the files in `version-2`.
  *
- * Names     `log.` and `snapshot.`, then a zxid as hexadecimal digits of its 64 bits: of the first record, or of the last
- *           transaction that is certainly in the snapshot. `.gz` and `.snappy` say how a snapshot is compressed; `.tmp`
- *           is a snapshot that was not finished.
+ * Names     `log.` and `snapshot.`, then a zxid as hexadecimal digits of its 64 bits: of the first record, or of the
+ *           last transaction that is certainly in the snapshot. `.gz` and `.snappy` say how a snapshot is compressed;
+ *           `.tmp` is a snapshot that was not finished.
  * Source    Util.makeLogName, Util.getZxidFromName, SnapStream.StreamMode of ZooKeeper 3.8.
  */
 

@@ -1,12 +1,12 @@
 /**
  * Transactions as the entries of a log: what our servers say to each other, in the form that ZooKeeper keeps.
  *
- * Format    TxnHeader, body, then `TxnDigest` = int32 version, int64 digest of the tree after this transaction. An error
- *           has no digest. What follows is ignored by every ZooKeeper.
- * Ours      the password of a new session (decision 0001) follows the digest, as a buffer. Without a digest there is one
- *           of version 0, which every ZooKeeper passes over, so that the password is not taken for a digest.
- * Reading   is wider than writing: a closeSession without paths (3.5 and older), or with a digest alone; a create without
- *           the parent's count (before 3.4).
+ * Format    TxnHeader, body, then `TxnDigest` = int32 version, int64 digest of the tree after this transaction. An
+ *           error has no digest. What follows is ignored by every ZooKeeper.
+ * Ours      the password of a new session (decision 0001) follows the digest, as a buffer. Without a digest there is
+ *           one of version 0, which every ZooKeeper passes over, so that the password is not taken for a digest.
+ * Reading   is wider than writing: a closeSession without paths (3.5 and older), or with a digest alone; a create
+ *           without the parent's count (before 3.4).
  * Source    SerializeUtils.deserializeTxn, TxnLogEntry, TxnDigest of ZooKeeper 3.8.
  */
 import { assert } from '../../../core/assert.ts'
@@ -163,7 +163,9 @@ function readPassword(reader: Reader): Uint8Array | null {
   return length === reader.remaining ? reader.bytes(length).slice() : null
 }
 
-/** Whether a closeSession has a digest and no paths. Read as paths, it would be two empty ones, and no path is empty. */
+/**
+ * Whether a closeSession has a digest and no paths. Read as paths, it would be two empty ones, and no path is empty.
+ */
 function isDigestAlone(entry: Uint8Array, { remaining }: Reader): boolean {
   const view = new DataView(entry.buffer, entry.byteOffset, entry.byteLength)
   return remaining === DIGEST_BYTES && view.getInt32(entry.length - remaining) === DIGEST_VERSION

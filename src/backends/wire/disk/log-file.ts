@@ -1,8 +1,8 @@
 /**
  * The file of a transaction log: its header and its records.
  *
- * Format    `ZKLG`, int32 version 2, int64 0; records; zeros, which are room that was prepared. A record is int64 Adler-32
- *           of the entry, int32 its length, the entry (log-entries.ts), and `B`.
+ * Format    `ZKLG`, int32 version 2, int64 0; records; zeros, which are room that was prepared. A record is int64
+ *           Adler-32 of the entry, int32 its length, the entry (log-entries.ts), and `B`.
  * Source    FileTxnLog, Util.writeTxnBytes of ZooKeeper 3.8.
  */
 import { written } from '../jute.ts'
@@ -26,8 +26,8 @@ export const END_OF_RECORD = 0x42
 export const RECORD_HEADER_BYTES = 12
 
 /**
- * The longest entry, buffer or string that is read from a file, unless the reader is told otherwise. A ZooKeeper with its
- * default `jute.maxbuffer` reads no more than 2,097,150 bytes.
+ * The longest entry, buffer or string that is read from a file, unless the reader is told otherwise. A ZooKeeper with
+ * its default `jute.maxbuffer` reads no more than 2,097,150 bytes.
  */
 export const FIELD_BYTES_MAX = 0x100_0000
 

@@ -1,10 +1,12 @@
 /**
  * Reads a transaction log from chunks, and judges how it ends.
  *
- * Verdict   `clean`: nothing, or zeros, after the last record. `torn`: one incomplete record at the end, as a write leaves
- *           it that was interrupted. `damaged`: anything else; records may follow that cannot be told from rubbish.
- * Safety    a record that is whole is never taken for a torn one, also if its length or its end mark is damaged: what
- *           looks torn is searched for a whole record first. Whoever cuts off a torn tail loses nothing that was durable.
+ * Verdict   `clean`: nothing, or zeros, after the last record. `torn`: one incomplete record at the end, as a write
+ *           leaves it that was interrupted. `damaged`: anything else; records may follow that cannot be told from
+ *           rubbish.
+ * Safety    a record that is whole but for its length or its end mark is never taken for a torn one: what looks torn is
+ *           searched for whole records first. Only the last record whose tail became zeros after it was durable cannot
+ *           be told from a torn one.
  * Memory    one record at most, and never for a length that the file only claims.
  * Stricter  than ZooKeeper, which takes a zeroed header for the end of the file, and records in any order.
  * Source    FileTxnLog.FileTxnIterator of ZooKeeper 3.8; etcd, server/storage/wal/decoder.go.
@@ -39,7 +41,10 @@ export type LogVerdict =
   | {
     readonly state: 'torn'
     readonly offset: number
-    /** The tail is mended by cutting the file at `offset` and appending this: the end mark of the last record, or nothing. */
+    /**
+     * The tail is mended by cutting the file at `offset` and appending this: the end mark of the last record, or
+     * nothing.
+     */
     readonly append: Uint8Array
     /** The incomplete part, in words. */
     readonly reason: string
@@ -151,6 +156,7 @@ export class LogScanner {
     if (window.length < LOG_HEADER.length) return false
     const version = window.int32(MAGIC_BYTES)
     if (isTornHeader(window.view(LOG_HEADER.length))) {
+      window.consume(LOG_HEADER.length)
       this.#expectZeros(this.#tornHeader())
     } else if (!isOpening(window.view(MAGIC_BYTES))) {
       this.#fail('header', 0, 'a transaction log begins with ZKLG')
@@ -215,7 +221,8 @@ export class LogScanner {
       return readLogEntry(bytes)
     } catch (error) {
       if (!isCoordinationError(error, 'PROTOCOL_VIOLATION')) throw error
-      this.#fail('content', this.#window.offset, `no transaction, though its checksum is right: ${error.message}`, error)
+      const what = `no transaction, though its checksum is right: ${error.message}`
+      this.#fail('content', this.#window.offset, what, error)
       return null
     }
   }

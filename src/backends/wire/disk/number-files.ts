@@ -63,7 +63,7 @@ export function formatMyid(myid: number): string {
 }
 
 function parseNumber(file: string, content: Uint8Array): number {
-  if (content.length === 0) throw new DamageError(file, 'content', 0, 'the file is empty, where it should hold a number')
+  if (content.length === 0) throw new DamageError(file, 'content', 0, 'the file is empty; it should hold a number')
   const line = firstLine(content)
   if (!DECIMAL.test(line)) throw wrong(file, content, 'is no decimal number')
   return Number(line)

@@ -3,8 +3,8 @@
  *
  * Stream    0x82 `SNAPPY` 0, int32 version, int32 least version that reads it; then chunks of int32 length (big endian)
  *           and a block. A further header may stand between chunks, where streams were joined.
- * Block     a varint of the unpacked length; then elements. The low two bits of the first byte tell: 0 literal, 1 a copy
- *           with an 11-bit offset, 2 with a 16-bit one, 3 with a 32-bit one (little endian).
+ * Block     a varint of the unpacked length; then elements. The low two bits of the first byte tell: 0 literal, 1 a
+ *           copy with an 11-bit offset, 2 with a 16-bit one, 3 with a 32-bit one (little endian).
  * Memory    one block, packed and unpacked; lengths are checked before anything is allocated for them.
  * Source    google/snappy format_description.txt; SnappyOutputStream, SnappyCodec of snappy-java.
  */

@@ -1,12 +1,12 @@
 /**
  * The parts of a snapshot file, and the writer.
  *
- * Format    `ZKSN`, int32 version 2, int64 -1; sessions; access control lists; nodes, parents first, then the path `/`; a
- *           seal; the digest of the tree, a seal. A seal is int64 Adler-32 of everything before it, and the string `/`.
- *           The root's path is the empty string.
+ * Format    `ZKSN`, int32 version 2, int64 -1; sessions; access control lists; nodes, parents first, then the path
+ *           `/`; a seal; the digest of the tree, a seal. A seal is int64 Adler-32 of everything before it, and the
+ *           string `/`. The root's path is the empty string.
  * Ours      session passwords (decision 0001) come last, after what ZooKeeper 3.9 adds: int64 zxid, a seal; the string
- *           `quorate`, int32 version 1, passwords, a seal. ZooKeeper stops reading before them, and finds the end of the
- *           file as it should be. Without passwords, a file is byte for byte what ZooKeeper 3.8 writes.
+ *           `quorate`, int32 version 1, passwords, a seal. ZooKeeper stops reading before them, and finds the end of
+ *           the file as it should be. Without passwords, a file is byte for byte what ZooKeeper 3.8 writes.
  * Source    FileSnap, SerializeUtils.serializeSnapshot, DataTree.serialize, SnapStream.sealStream of ZooKeeper 3.8.
  */
 import { Writer, buffer, int32, int64, millis, record } from '../jute.ts'
@@ -56,7 +56,7 @@ export interface SnapshotEnding {
   readonly digest: { readonly zxid: bigint; readonly value: bigint } | null
   /** The last transaction that is certainly in the file. */
   readonly lastZxid: bigint
-  /** Null: the file ends with the digest. */
+  /** Null: the file ends with the digest, and its name alone says how far it goes. */
   readonly secrets: readonly SessionSecret[] | null
 }
 
@@ -68,7 +68,7 @@ export interface SnapshotContent {
   /** Parents before their children. Asked for one by one, as the file is written. */
   readonly nodes: Iterable<SnapshotNode>
   /** Called once, when the last node has been written. */
-  ending(): SnapshotEnding
+  readonly ending: () => SnapshotEnding
 }
 
 export const SNAPSHOT_VERSION = 2
@@ -102,8 +102,8 @@ const CHUNK_BYTES = 0x1_0000
 const COPIED_BYTES_MAX = 0x4000
 
 /**
- * Writes a snapshot, chunk by chunk. A chunk has about 64 KiB, or is the data of one node, which must not be changed. Pause
- * between chunks as you like: a node is asked for only when its turn comes.
+ * Writes a snapshot, chunk by chunk. A chunk has about 64 KiB, or is the data of one node, which must not be changed.
+ * Pause between chunks as you like: a node is asked for only when its turn comes.
  */
 export function* writeSnapshotFile(
   { sessions, acls, nodes, ending }: SnapshotContent,

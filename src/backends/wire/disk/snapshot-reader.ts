@@ -3,9 +3,10 @@
  *
  * Safety    items are handed out before the checksum that covers them is seen: nothing may be believed before `end`
  *           returns. Every error is a DamageError with the offset in the unpacked stream.
- * Sections  read are those of ZooKeeper 3.5 (no digest), 3.6 to 3.8, 3.9 (the last zxid), and ours (passwords). What comes
- *           after them must end with a seal, and is passed over.
- * Left      to the reader of the items: whether paths are valid and parents there, and whether a list of that number is.
+ * Sections  read are those of ZooKeeper 3.5 (no digest), 3.6 to 3.8, 3.9 (the last zxid), and ours (passwords). What
+ *           comes after them must end with a seal, and is passed over.
+ * Left      to the reader of the items: whether paths are valid and parents there, and whether a list of that number
+ *           is.
  * Memory    one node.
  * Source    FileSnap.deserialize, DataTree.deserialize of ZooKeeper 3.8; SnapStream of 3.9.
  */

@@ -16,8 +16,8 @@ const SUMMED_BYTES_MIN = 0x10_0000
 const LENGTH_OFFSET = RECORD_HEADER_BYTES - 4
 
 /**
- * Whether bytes that look like one incomplete record hold a whole one: the same one, if its length or end mark is wrong,
- * or a later one. Where the search would take too long, the answer is yes, which is the safe one.
+ * Whether bytes that look like one incomplete record hold a whole one: the same one, if its length or end mark is
+ * wrong, or a later one. Where the search would take too long, the answer is yes, which is the safe one.
  *
  * @param bytes - from the beginning of the record
  * @param lastZxid - a whole record has a greater one

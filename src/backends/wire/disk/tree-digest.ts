@@ -1,9 +1,9 @@
 /**
  * The digest by which servers and files check that two trees are equal.
  *
- * Model     the sum, modulo 2^64, of a number per node: the CRC-32 of its path, data and stat. The ACL is not in it, nor
- *           are the nodes below /zookeeper. A change subtracts the number of before and adds that of after; a create or
- *           a delete changes the parent too.
+ * Model     the sum, modulo 2^64, of a number per node: the CRC-32 of its path, data and stat. The ACL is not in it,
+ *           nor are the nodes below /zookeeper. A change subtracts the number of before and adds that of after; a
+ *           create or a delete changes the parent too.
  * Cost      of a change that leaves the data alone: 60 bytes, if the node's content digest was kept.
  * Source    DigestCalculator (version 2), AdHash of ZooKeeper 3.8.
  */
