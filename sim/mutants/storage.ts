@@ -44,7 +44,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'cut-is-not-durable',
     breaks: 'A cut of the log is acknowledged before the files that it removes are gone for good.',
     kin: 'ZOOKEEPER-5094',
-    edits: [{ file: LOG, from: 'await this.#remove(first)', to: 'await this.#files.remove(this.#path(first))' }],
+    edits: [{ file: LOG, from: 'await this.#remove(first)', to: 'await removeIfThere(this.#files, this.#path(first))' }],
     expected: CRASHES,
   },
   {

@@ -37,6 +37,6 @@ export function contentOf(items: readonly SnapshotItem[]): SnapshotContent {
     sessions: items.flatMap((item) => (item.kind === 'session' ? [item.session] : [])),
     acls: items.flatMap((item) => (item.kind === 'acl' ? [item.acl] : [])),
     nodes: items.flatMap((item) => (item.kind === 'node' ? [item.node] : [])),
-    ending: () => ({ digest, lastZxid, secrets }),
+    ending: () => ({ digest, lastZxid, secrets: secrets.length === 0 ? null : secrets }),
   }
 }

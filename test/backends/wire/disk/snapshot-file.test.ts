@@ -16,7 +16,7 @@ function node(path: string, data: Uint8Array | null): SnapshotNode {
   return { path, data, aclKey: -1n, ...stat, pzxid: 9n }
 }
 
-const NO_DIGEST = { digest: null, lastZxid: 9n, secrets: [] }
+const NO_DIGEST = { digest: null, lastZxid: 9n, secrets: null }
 
 describe('a snapshot file', () => {
   it.each(SNAPSHOTS)('is written byte for byte as ZooKeeper wrote $directory/$name', ({ bytes, compression }) => {
@@ -25,7 +25,7 @@ describe('a snapshot file', () => {
   })
 
   it('has passwords where no ZooKeeper looks, after what 3.9 adds, and ends as ZooKeeper expects', () => {
-    const ending = { digest: { zxid: 9n, value: 77n }, lastZxid: 9n, secrets: [] }
+    const ending = { digest: { zxid: 9n, value: 77n }, lastZxid: 9n, secrets: null }
     const content = { sessions: [], acls: [], nodes: [node('/', null)], ending: () => ending }
     const secrets = [{ id: 1n, passwd: Uint8Array.of(1, 2) }, { id: -2n, passwd: new Uint8Array() }]
     const plain = written(content)

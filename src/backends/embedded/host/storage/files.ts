@@ -12,6 +12,7 @@
 import { parseDataFileName, snapshotFileName } from '../../../wire/disk/file-names.ts'
 import type { LogEntry, PersistOperation } from '../../server/zab/journal.ts'
 import { State } from '../../server/state/state.ts'
+import { removeIfThere } from './file-system.ts'
 import type { FileSystem } from './file-system.ts'
 import { LogFiles } from './log-files.ts'
 import type { LogFilesOptions } from './log-files.ts'
@@ -212,7 +213,7 @@ export class FileStorage implements Storage {
     if (zxid === undefined) return
     await this.#log.removeAll()
     for (const other of await this.#snapshots.list()) {
-      if (other.zxid >= zxid) await this.#files.remove(`${this.#directory}/${other.name}`)
+      if (other.zxid >= zxid) await removeIfThere(this.#files, `${this.#directory}/${other.name}`)
     }
     await this.#files.rename(`${this.#directory}/${installed}`, `${this.#directory}/${name}`)
     await this.#files.syncDirectory(this.#directory)

@@ -17,6 +17,7 @@ import type { LogRecord, LogVerdict } from '../../../wire/disk/log-scanner.ts'
 import { follows } from '../../server/zab/journal.ts'
 import type { LogEntry } from '../../server/zab/journal.ts'
 import { formatZxid } from '../../server/zab/zxid.ts'
+import { removeIfThere } from './file-system.ts'
 import type { FileSystem, OpenFile } from './file-system.ts'
 import { StorageError } from './storage-error.ts'
 
@@ -108,7 +109,7 @@ export class LogFiles {
     const firsts = await this.#list()
     const needed = firsts.findLast((first) => first <= zxid)
     if (needed === undefined) return
-    for (const first of firsts) if (first < needed) await this.#files.remove(this.#path(first))
+    for (const first of firsts) if (first < needed) await removeIfThere(this.#files, this.#path(first))
   }
 
   /** Whether there are any files. */
@@ -232,8 +233,9 @@ export class LogFiles {
     }
   }
 
+  /** What is purged beside this may be gone already. */
   async #remove(first: bigint): Promise<void> {
-    await this.#files.remove(this.#path(first))
+    await removeIfThere(this.#files, this.#path(first))
     await this.#files.syncDirectory(this.#directory)
   }
 

@@ -60,7 +60,9 @@ export class SnapshotFiles {
    */
   async purge(keep: number): Promise<bigint | null> {
     const snapshots = await this.list()
-    for (const { name } of snapshots.slice(keep).reverse()) await this.#files.remove(`${this.#directory}/${name}`)
+    for (const { name } of snapshots.slice(keep).reverse()) {
+      await removeIfThere(this.#files, `${this.#directory}/${name}`)
+    }
     return snapshots.slice(0, keep).at(-1)?.zxid ?? null
   }
 

@@ -28,6 +28,9 @@ export class StateReader {
   readonly #tree = new Tree()
   readonly #sessions = new SessionTable()
   readonly #acls = new Map<bigint, readonly Acl[]>([[OPEN_ACL_NUMBER, OPEN_ACL]])
+  /** Whether it must hold what ours do, and not only what a ZooKeeper writes. */
+  readonly #isOurs: boolean
+  #passwords = 0
   #lastZxid: bigint | null
   /** The greatest zxid of a node. */
   #latestZxid = 0n
@@ -40,6 +43,7 @@ export class StateReader {
    */
   constructor(name = 'snapshot', zxid: bigint | null = null) {
     this.#reader = new SnapshotReader(name)
+    this.#isOurs = zxid === null
     this.#lastZxid = zxid
     this.#tree.clear()
   }
@@ -62,6 +66,7 @@ export class StateReader {
     this.#take(() => this.#reader.end())
     const lastZxid = this.#lastZxid
     if (lastZxid === null) throw violation('a snapshot that does not say how far it goes')
+    if (this.#isOurs && this.#passwords !== this.#sessions.size) throw violation('a snapshot without all its passwords')
     if (this.#latestZxid > lastZxid) throw violation('a snapshot with a node of a later zxid than its own')
     for (const path of SPECIAL_PATHS) {
       if (this.#tree.get(path) === undefined) throw violation(`a snapshot without ${path}`)
@@ -108,6 +113,7 @@ export class StateReader {
   #putPassword({ id, passwd }: SessionSecret): void {
     const session = this.#sessions.get(id)
     if (session === undefined) throw violation(`a password of session ${id}, which is not in the snapshot`)
+    this.#passwords += 1
     this.#sessions.remove(id)
     this.#sessions.add(id, { timeoutMs: session.timeoutMs, passwd: passwd.slice() })
   }
