@@ -19,6 +19,7 @@ import type { DamageKind } from './damage.ts'
 import { readLogEntry } from './log-entries.ts'
 import type { LogEntry } from './log-entries.ts'
 import { END_OF_RECORD, FIELD_BYTES_MAX, LOG_HEADER, LOG_VERSION, RECORD_HEADER_BYTES } from './log-file.ts'
+import { Slab } from './slab.ts'
 import { hasMissingSector, holdsWholeRecord, spansSector } from './torn-records.ts'
 
 /** One record of a log. */
@@ -94,6 +95,7 @@ export class LogScanner {
   readonly #file: string
   readonly #entryBytesMax: number
   readonly #window = new ByteWindow()
+  readonly #slab = new Slab()
   #phase: 'header' | 'record' | 'end-mark' | 'zeros' | 'rubbish' = 'header'
   #wholeUntil = 0
   #lastZxid: bigint | null = null
@@ -201,7 +203,7 @@ export class LogScanner {
   /** Takes the record whose checksum is right; null if it cannot be one of this log. Its end mark comes next. */
   #takeRecord(end: number): LogRecord | null {
     const { offset } = this.#window
-    const entry = this.#readEntry(this.#window.view(end).slice(RECORD_HEADER_BYTES))
+    const entry = this.#readEntry(this.#slab.copy(this.#window.view(end).subarray(RECORD_HEADER_BYTES)))
     if (entry === null) return null
     const { zxid } = entry.transaction.header
     const last = this.#lastZxid
@@ -213,7 +215,9 @@ export class LogScanner {
     this.#window.consume(end)
     this.#wholeUntil = this.#window.offset
     this.#phase = 'end-mark'
-    return { ...entry, offset, length: end + 1, zxid, isContiguous: last === null || isNext(last, zxid) }
+    const { txn, transaction, digest } = entry
+    const isContiguous = last === null || isNext(last, zxid)
+    return { offset, length: end + 1, zxid, isContiguous, txn, transaction, digest }
   }
 
   #readEntry(bytes: Uint8Array): LogEntry | null {

@@ -9,7 +9,8 @@
  *           the file as it should be. Without passwords, a file is byte for byte what ZooKeeper 3.8 writes.
  * Source    FileSnap, SerializeUtils.serializeSnapshot, DataTree.serialize, SnapStream.sealStream of ZooKeeper 3.8.
  */
-import { Writer, buffer, int32, int64, millis, record } from '../jute.ts'
+import { Writer, buffer, int32, int64, record } from '../jute.ts'
+import type { Reader } from '../jute.ts'
 import { AclList } from '../records.ts'
 import type { Acl } from '../records.ts'
 import { ADLER_START, adler32 } from './checksums.ts'
@@ -83,20 +84,6 @@ export const OWN_SECTION_VERSION = 1
 
 export const SessionRecord = record({ id: int64, timeoutMs: int32 })
 const AclRecord = record({ key: int64, acl: AclList })
-/** Of a node, after path and data. */
-export const NodeTail = record({
-  aclKey: int64,
-  czxid: int64,
-  mzxid: int64,
-  ctime: millis,
-  mtime: millis,
-  version: int32,
-  cversion: int32,
-  aversion: int32,
-  ephemeralOwner: int64,
-  pzxid: int64,
-})
-
 const CHUNK_BYTES = 0x1_0000
 /** Longer data are not copied into a chunk: they are one. */
 const COPIED_BYTES_MAX = 0x4000
@@ -132,7 +119,7 @@ export function* writeSnapshotFile(
     } else {
       buffer.write(writer, data)
     }
-    NodeTail.write(writer, node)
+    writeStat(writer, node)
     if (out.isFull) yield out.take()
   }
   writer.text(TERMINATOR)
@@ -162,6 +149,38 @@ function* writeEnding(out: SealedWriter, { digest, lastZxid, secrets }: Snapshot
     out.seal()
   }
   yield out.take()
+}
+
+/** Writes what follows a node's path and data. Field by field: there are millions of nodes. */
+function writeStat(writer: Writer, node: SnapshotNode): void {
+  writer.int64(node.aclKey)
+  writer.int64(node.czxid)
+  writer.int64(node.mzxid)
+  writer.safeInt64(node.ctime)
+  writer.safeInt64(node.mtime)
+  writer.int32(node.version)
+  writer.int32(node.cversion)
+  writer.int32(node.aversion)
+  writer.int64(node.ephemeralOwner)
+  writer.int64(node.pzxid)
+}
+
+/** Reads what follows a node's path and data; see {@link writeSnapshotFile}. */
+export function readStat(reader: Reader, path: string, data: Uint8Array | null): SnapshotNode {
+  return {
+    path,
+    data,
+    aclKey: reader.int64(),
+    czxid: reader.int64(),
+    mzxid: reader.int64(),
+    ctime: reader.safeInt64(),
+    mtime: reader.safeInt64(),
+    version: reader.int32(),
+    cversion: reader.int32(),
+    aversion: reader.int32(),
+    ephemeralOwner: reader.int64(),
+    pzxid: reader.int64(),
+  }
 }
 
 /** Collects bytes, and sums up all that ever passed. */

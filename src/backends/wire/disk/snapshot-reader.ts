@@ -20,8 +20,8 @@ import { DamageError } from './damage.ts'
 import type { DamageKind } from './damage.ts'
 import { DIGEST_VERSION } from './log-entries.ts'
 import { FIELD_BYTES_MAX } from './log-file.ts'
+import { Slab } from './slab.ts'
 import {
-  NodeTail,
   OWN_SECTION,
   OWN_SECTION_VERSION,
   SNAPSHOT_MAGIC,
@@ -29,6 +29,7 @@ import {
   SessionRecord,
   SnapshotHeader,
   TERMINATOR,
+  readStat,
 } from './snapshot-file.ts'
 import type { SessionSecret, SnapshotAcl, SnapshotDigest, SnapshotNode, SnapshotSession } from './snapshot-file.ts'
 
@@ -67,6 +68,7 @@ export class SnapshotReader {
   readonly #fieldBytesMax: number
   readonly #window = new ByteWindow()
   readonly #reader = new Reader(new Uint8Array())
+  readonly #slab = new Slab()
   #items: SnapshotItem[] = []
   #step: Step = () => this.#readHeader()
   /** No step is tried before the window has so many bytes. */
@@ -223,9 +225,8 @@ export class SnapshotReader {
     reader.bytes(INT_BYTES)
     const path = pathLength === 0 ? '/' : reader.text(pathLength)
     reader.bytes(INT_BYTES)
-    const data = dataLength === -1 ? null : reader.bytes(dataBytes).slice()
-    const tail = this.#decode(NodeTail, reader)
-    this.#items.push({ kind: 'node', node: { path, data, ...tail } })
+    const data = dataLength === -1 ? null : this.#slab.copy(reader.bytes(dataBytes))
+    this.#items.push({ kind: 'node', node: this.#decode(() => readStat(reader, path, data)) })
     this.#skip(length)
     return null
   }
@@ -317,7 +318,7 @@ export class SnapshotReader {
     const reader = this.#open(length)
     const id = reader.int64()
     reader.bytes(INT_BYTES)
-    this.#items.push({ kind: 'secret', secret: { id, passwd: reader.bytes(length - head).slice() } })
+    this.#items.push({ kind: 'secret', secret: { id, passwd: this.#slab.copy(reader.bytes(length - head)) } })
     this.#skip(length)
     this.#left -= 1
     return null
@@ -364,9 +365,9 @@ export class SnapshotReader {
     return this.#reader
   }
 
-  #decode<T>(codec: Codec<T>, reader: Reader): T {
+  #decode<T>(read: () => T): T {
     try {
-      return codec.read(reader)
+      return read()
     } catch (error) {
       if (!isCoordinationError(error, 'PROTOCOL_VIOLATION')) throw error
       throw new DamageError(this.#file, 'content', this.#window.offset, error.message, error)
@@ -374,7 +375,8 @@ export class SnapshotReader {
   }
 
   #take<T>(length: number, codec: Codec<T>): T {
-    const value = this.#decode(codec, this.#open(length))
+    const reader = this.#open(length)
+    const value = this.#decode(() => codec.read(reader))
     this.#skip(length)
     return value
   }

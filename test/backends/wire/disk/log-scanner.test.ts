@@ -237,6 +237,17 @@ describe('a log whose lengths are wrong', () => {
     }
   })
 
+  it('is damaged, not torn, where such a record is itself beyond recognition, but others follow', () => {
+    for (const [index, { offset }] of SMALL_RECORDS.entries()) {
+      const bytes = joined(SMALL, ROOM)
+      new DataView(bytes.buffer).setInt32(offset + 8, 5_000)
+      bytes.fill(0xee, offset + 20, offset + 40)
+      const isLast = index === SMALL_RECORDS.length - 1
+      if (isLast) expect(scan(bytes).verdict).toMatchObject({ state: 'torn', offset })
+      else expect(damageOf(scan(bytes).verdict)).toEqual(['length', offset])
+    }
+  })
+
   it.each([-1, -(2 ** 31), 2 ** 31 - 1, 0x100_0001])('is damaged at %d bytes, and waits for nothing', (length) => {
     const { offset } = SMALL_RECORDS[1] as LogRecord
     const bytes = SMALL.slice()
