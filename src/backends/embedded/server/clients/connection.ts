@@ -1,9 +1,10 @@
 /**
  * One client's connection to a server, as the server knows it.
  */
-import type { Reply, Request, ServerMessage } from '../../../wire/records.ts'
+import type { Reply, Request, RequestPart, ServerMessage } from '../../../wire/records.ts'
 import { NO_IDENTITIES } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
+import type { Rearming } from './rearming.ts'
 import type { WriteOperation } from '../writes/prepare.ts'
 
 /** Length of a session password. */
@@ -23,6 +24,8 @@ export interface Connection {
   /** The client's identities; a list is replaced, never modified. */
   identities: readonly Identity[]
   readonly pending: Pending[]
+  /** The request whose parts are being done; null if there is none. */
+  rearming: Rearming | null
   /** While there are any, later writes wait to be submitted. */
   unconfirmedSyncs: number
   unansweredPings: number
@@ -44,8 +47,8 @@ export interface Pending {
   readonly identities: readonly Identity[]
   /** The read to answer; null if it reads nothing. */
   readonly read: Request | null
-  /** Whether it is a part of a request that has further ones: it gets no reply. */
-  readonly isPart: boolean
+  /** What it is of a request in parts; null if it is whole, or the last part. */
+  readonly part: RequestPart | null
   /** The write to submit; null if it is no write. */
   readonly write: WriteOperation | null
   /** A sync's number; 0 for others. */
@@ -75,6 +78,7 @@ export function newConnection(id: number): Connection {
     timeoutMs: 0,
     identities: NO_IDENTITIES,
     pending: [],
+    rearming: null,
     unconfirmedSyncs: 0,
     unansweredPings: 0,
     received: 0,

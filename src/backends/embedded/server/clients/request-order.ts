@@ -12,13 +12,14 @@
  */
 import { assert } from '../../../../core/assert.ts'
 import { Err, OpCode, Xid } from '../../../wire/codes.ts'
-import type { Reply, Request, ServerMessage } from '../../../wire/records.ts'
+import type { Reply, Request, RequestPart, ServerMessage } from '../../../wire/records.ts'
 import type { Connection, Pending } from './connection.ts'
 import { authenticate } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
 import type { ServerPorts } from '../ports.ts'
 import type { WriteRequest } from '../writes/prepare.ts'
-import { answerRead } from './reads.ts'
+import { answerRead, beyondLimit } from './reads.ts'
+import { Rearming } from './rearming.ts'
 import { canBecome, kindOf, requestBytes, requestParts } from './request-kinds.ts'
 import type { RequestKind, RequestMessage } from './request-kinds.ts'
 import type { State } from '../state/state.ts'
@@ -96,7 +97,7 @@ export class RequestOrder {
     const isKept = this.#host.touch(connection.sessionId)
     const request = message.kind === 'request' ? message.request : null
     const { xid, op } = message.kind === 'request' ? message.request : message
-    const isPart = message.kind === 'request' && message.isPart === true
+    const part = (message.kind === 'request' ? message.part : undefined) ?? null
     // The reference closes the connection of a request that is too long, and its clients send the same again, forever.
     const isTooLong = requestBytes(message) > this.#host.requestBytesMax || requestParts(message) > REQUEST_PARTS_MAX
     const kind: RequestKind = isTooLong
@@ -105,7 +106,7 @@ export class RequestOrder {
     switch (kind.kind) {
       case 'ping':
         // Its answer renews a lease. One whose session is being ended waits for a sync, and so for that end.
-        if (this.#host.isAlone && isKept) this.#queue(connection, { xid: Xid.ping, op, isPart }, PONG, null)
+        if (this.#host.isAlone && isKept) this.#queue(connection, { xid: Xid.ping, op, part }, PONG, null)
         else this.#ping(connection)
         break
       case 'auth':
@@ -119,11 +120,11 @@ export class RequestOrder {
         this.#outlet.close(connection)
         break
       case 'read':
-        if (connection.pending.length === 0 && request !== null) this.#answerAtOnce(connection, request, isPart)
-        else this.#queue(connection, { xid, op, isPart }, kind, request)
+        if (connection.pending.length === 0 && request !== null) this.#answerAtOnce(connection, request, part)
+        else this.#queue(connection, { xid, op, part }, kind, request)
         break
       default:
-        this.#queue(connection, { xid, op, isPart }, kind, request)
+        this.#queue(connection, { xid, op, part }, kind, request)
     }
   }
 
@@ -195,7 +196,7 @@ export class RequestOrder {
 
   #queue(
     connection: Connection,
-    { xid, op, isPart }: { readonly xid: number; readonly op: number; readonly isPart: boolean },
+    { xid, op, part }: { readonly xid: number; readonly op: number; readonly part: RequestPart | null },
     what: RequestKind,
     request: Request | null,
   ): void {
@@ -207,7 +208,7 @@ export class RequestOrder {
       kind: what.kind === 'write' || isSync ? what.kind : 'ready',
       identities: connection.identities,
       read: what.kind === 'read' || isSync ? request : null,
-      isPart,
+      part,
       write: what.kind === 'write' ? what.write : null,
       syncId: isSync ? this.#lastSyncId : 0,
       refusal: what.kind === 'refused' ? what.err : Err.unimplemented,
@@ -262,7 +263,7 @@ export class RequestOrder {
       if (head.kind !== 'ready' && head.answer === null) return
       pending.shift()
       const reply = head.answer ?? this.#answerNow(connection, head)
-      if (!head.isPart) this.#send(connection, head.op, reply)
+      if (head.part === null) this.#send(connection, head.op, reply)
       if (!head.isUnknown) continue
       this.#outlet.close(connection)
       return
@@ -270,25 +271,42 @@ export class RequestOrder {
   }
 
   /** Most reads have nothing to wait for. */
-  #answerAtOnce(connection: Connection, request: Request, isPart: boolean): void {
-    const reply = this.#read(connection, request, connection.identities)
-    if (!isPart) this.#send(connection, request.op, reply)
+  #answerAtOnce(connection: Connection, request: Request, part: RequestPart | null): void {
+    const reply = this.#read(connection, request, connection.identities, part)
+    if (part === null) this.#send(connection, request.op, reply)
   }
 
-  #answerNow(connection: Connection, { xid, read, refusal, identities, isUnknown }: Pending): Reply {
+  #answerNow(connection: Connection, { xid, read, refusal, identities, isUnknown, part }: Pending): Reply {
     if (isUnknown) return { xid, zxid: UNKNOWN_ZXID, err: refusal, body: null }
-    if (read !== null) return this.#read(connection, read, identities)
+    if (read !== null) return this.#read(connection, read, identities, part)
     return { xid, zxid: this.#host.state().lastZxid, err: refusal, body: null }
   }
 
-  #read(connection: Connection, request: Request, identities: readonly Identity[]): Reply {
+  #read(
+    connection: Connection,
+    request: Request,
+    identities: readonly Identity[],
+    part: RequestPart | null,
+  ): Reply {
     const state = this.#host.state()
     const zxid = state.lastZxid
+    if (part !== null) connection.rearming ??= this.#beginRearming(connection, part, zxid)
+    const { rearming } = connection
     const reader = { connection: connection.id, sessionId: connection.sessionId, identities }
     const { responseBytesMax } = this.#host
-    const answer = answerRead(request, reader, { state, watches: this.#watches, responseBytesMax })
-    for (const event of answer.events) this.#outlet.send(connection, { kind: 'event', zxid, event })
+    const from = { state, watches: this.#watches, responseBytesMax }
+    const answer = rearming?.isRefused === true ? beyondLimit() : answerRead(request, reader, from)
+    const toldZxid = rearming?.zxid ?? zxid
+    for (const event of answer.events) this.#outlet.send(connection, { kind: 'event', zxid: toldZxid, event })
+    if (part === null && rearming !== null) {
+      connection.rearming = null
+      for (const event of rearming.held) this.#outlet.send(connection, event)
+    }
     return { xid: request.xid, zxid, err: answer.err, body: answer.body }
+  }
+
+  #beginRearming({ id }: Connection, { room }: RequestPart, zxid: bigint): Rearming {
+    return new Rearming(zxid, room !== null && !this.#watches.hasRoom(id, room.watches, room.bytes))
   }
 
   #send(connection: Connection, op: number, reply: Reply): void {

@@ -144,7 +144,7 @@ export class Watches {
    * @returns false if the connection has too many watches; nothing was armed
    */
   watchLasting(path: string, mode: 'persistent' | 'recursive', connection: number): boolean {
-    if (!this.#hasRoom(connection, 2, 2 * pathBytesOf(path))) return false
+    if (!this.hasRoom(connection, 2, 2 * pathBytesOf(path))) return false
     this.#addLasting(path, mode, connection)
     return true
   }
@@ -226,7 +226,7 @@ export class Watches {
     const wanted = wantedOnce + 2 * wantedLasting
     if (wantedLasting > 0) {
       const once = bytesOf([...dataWatches, ...existWatches, ...childWatches])
-      if (!this.#hasRoom(connection, wanted, once + 2 * bytesOf([...persistent, ...recursive]))) return null
+      if (!this.hasRoom(connection, wanted, once + 2 * bytesOf([...persistent, ...recursive]))) return null
     }
     const events: WatcherEvent[] = []
     const tellDeleted = (path: string): void => {
@@ -255,20 +255,20 @@ export class Watches {
     return events
   }
 
+  /** Whether a connection may have so many watches more, with so many bytes of paths. */
+  hasRoom(connection: number, count: number, bytes: number): boolean {
+    return this.countOf(connection) + count <= this.#limit && this.bytesOf(connection) + bytes <= this.#bytesMax
+  }
+
   #addLasting(path: string, mode: WatchMode, connection: number): void {
     this.#nodes.add(path, connection, mode)
     this.#children.add(path, connection, mode)
   }
 
   #arm(table: WatchTable, path: string, connection: number): boolean {
-    if (!table.has(path, connection) && !this.#hasRoom(connection, 1, pathBytesOf(path))) return false
+    if (!table.has(path, connection) && !this.hasRoom(connection, 1, pathBytesOf(path))) return false
     table.add(path, connection, 'once')
     return true
-  }
-
-  /** Whether a connection may have so many watches more, with so many bytes of paths. */
-  #hasRoom(connection: number, count: number, bytes: number): boolean {
-    return this.countOf(connection) + count <= this.#limit && this.bytesOf(connection) + bytes <= this.#bytesMax
   }
 }
 
