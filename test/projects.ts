@@ -25,7 +25,7 @@ const ENGINES = [
   'test/backends/etcd/{burst,cluster-faults,conformance,faults,hostile-keys,interop,recipe-faults}.test.ts',
   'test/backends/redis/{burst,conformance,deployments,faults,hostile-channel,hostile-keys}.test.ts',
   'test/backends/redis/{ioredis-6,recipe-faults,secured}.test.ts',
-  'test/backends/zookeeper/{conformance,embedded,failover,owned-nodes,read-only,recipe-faults,secured,sync}.test.ts',
+  'test/backends/zookeeper/{conformance,embedded,failover,owned-nodes,read-only,rearming,recipe-faults,secured,sync}.test.ts',
   'test/{bench,connect-url,docs,lint}.test.ts',
   'test/cli/{lock-program,program,terminal}.test.ts',
   'test/{differential,engines,examples,load,package}/**/*.test.ts',
