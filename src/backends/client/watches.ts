@@ -204,7 +204,7 @@ export class ClientWatches {
     for (const entry of this.#firing) entry.live = false
   }
 
-  /** Whether the server tells of a change as it looks at a watch, and not because a watch that it has armed has fired. */
+  /** Whether the server tells of a change as it looks at a watch, and not because a watch that stands has fired. */
   #isMissed(type: WatchEvent['type'], path: string): boolean {
     const { dataWatches, existWatches, childWatches } = this.#rearming.peek() ?? NO_WATCHES
     this.#rearmed ??= { data: new Set(dataWatches), exist: new Set(existWatches), child: new Set(childWatches) }

@@ -396,7 +396,7 @@ describe('a new connection', () => {
     return [paths[0] ?? '', paths[299] ?? '']
   }
 
-  it('that arms watches in parts tells what was missed first, and nothing before the last part is answered', async () => {
+  it('that arms watches in parts tells what was missed first, and nothing before the last answer', async () => {
     const [first, last] = await armInParts()
     void session.exists('/').then(() => heard.push('exists'))
     dialer.last.replyTo(Xid.setWatches, null)
