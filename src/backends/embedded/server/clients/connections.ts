@@ -168,6 +168,7 @@ export class Connections {
   /** Lets a tick pass. */
   tick(): void {
     this.#requests.tick()
+    this.#watches.clearDeparted()
   }
 
   /** Throws what went wrong in the consensus while something was done for a client, if anything did. */
