@@ -1,6 +1,7 @@
 /**
  * One client's connection to a server, as the server knows it.
  */
+import { Fifo } from '../../../../core/fifo.ts'
 import type { Reply, Request, RequestPart, ServerMessage } from '../../../wire/records.ts'
 import { NO_IDENTITIES } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
@@ -23,11 +24,11 @@ export interface Connection {
   timeoutMs: number
   /** The client's identities; a list is replaced, never modified. */
   identities: readonly Identity[]
-  readonly pending: Pending[]
+  readonly pending: Fifo<Pending>
   /** The request whose parts are being done; null if there is none. */
   rearming: Rearming | null
-  /** While there are any, later writes wait to be submitted. */
-  unconfirmedSyncs: number
+  /** The latest sync; until it is confirmed, later writes wait to be submitted. */
+  lastSync: Pending | null
   unansweredPings: number
   received: number
   sent: number
@@ -53,6 +54,8 @@ export interface Pending {
   readonly write: WriteOperation | null
   /** A sync's number; 0 for others. */
   readonly syncId: number
+  /** The writes that are submitted when this sync is confirmed; null if it is none. */
+  readonly waiting: Pending[] | null
   /** The error number of what is not even tried. */
   readonly refusal: number
   /** Whether there is no such operation: the connection ends after the answer. */
@@ -77,9 +80,9 @@ export function newConnection(id: number): Connection {
     passwd: NO_PASSWORD,
     timeoutMs: 0,
     identities: NO_IDENTITIES,
-    pending: [],
+    pending: new Fifo(),
     rearming: null,
-    unconfirmedSyncs: 0,
+    lastSync: null,
     unansweredPings: 0,
     received: 0,
     sent: 0,

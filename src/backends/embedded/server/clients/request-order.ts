@@ -75,7 +75,7 @@ export class RequestOrder {
   readonly #outlet: Outlet
   readonly #watches: Watches
   readonly #digest: ServerPorts['digest']
-  readonly #syncs = new Map<number, Connection>()
+  readonly #syncs = new Map<number, { readonly connection: Connection; readonly sync: Pending }>()
   /** Whose pings came since the last tick, and whose wait for a sync to be confirmed. */
   #pinged: Connection[] = []
   readonly #pingRounds = new Map<number, readonly Connection[]>()
@@ -141,39 +141,33 @@ export class RequestOrder {
   synced(syncId: number): void {
     for (const pinged of this.#pingRounds.get(syncId) ?? []) this.#pong(pinged)
     this.#pingRounds.delete(syncId)
-    const connection = this.#syncs.get(syncId)
+    const asked = this.#syncs.get(syncId)
     this.#syncs.delete(syncId)
-    if (connection === undefined) return
+    if (asked === undefined) return
+    const { connection, sync } = asked
     this.#outlet.guard(connection, () => {
-      this.#confirm(connection, syncId)
+      this.#confirm(connection, sync)
     })
   }
 
-  #confirm(connection: Connection, syncId: number): void {
-    const { pending } = connection
-    const index = pending.findIndex((entry) => entry.syncId === syncId)
-    const sync = pending[index]
-    assert(sync?.kind === 'sync', () => `sync ${syncId} waits for its confirmation`)
+  #confirm(connection: Connection, sync: Pending): void {
+    assert(sync.kind === 'sync', () => `sync ${sync.syncId} waits for its confirmation`)
     sync.kind = 'ready'
-    connection.unconfirmedSyncs -= 1
-    for (let i = index + 1; i < pending.length; i++) {
-      const later = pending[i]
-      if (later === undefined || later.kind === 'sync') break
-      if (later.kind === 'write') this.#submit(connection, later)
-    }
+    for (const later of sync.waiting ?? []) this.#submit(connection, later)
     this.#drain(connection)
   }
 
   /**
-   * Writes of a session are applied in order, so a reply belongs to the first write that has none - or to a write that
-   * came through another server, or an earlier connection, and nobody here waits for it. If that one had the same xid,
-   * what its transaction is tells them apart.
+   * Writes of a session are applied in order, and none is submitted before the syncs ahead of it are confirmed. So a
+   * reply belongs to the first request that waits, if that is a write - or to a write that came through another server,
+   * or an earlier connection, and nobody here waits for it. If that one had the same xid, what its transaction is tells
+   * them apart.
    *
    * @param type - the type of the transaction
    */
   applied(connection: Connection, type: number, reply: Reply): void {
-    const first = connection.pending.find((entry) => entry.kind === 'write' && entry.answer === null)
-    if (first?.xid !== reply.xid || !canBecome(first.op, type)) return
+    const first = connection.pending.peek()
+    if (first?.kind !== 'write' || first.xid !== reply.xid || !canBecome(first.op, type)) return
     if (reply.err === Err.sessionMoved) {
       // The client has gone to another server; whoever is still here must not be told anything.
       this.#outlet.close(connection)
@@ -185,7 +179,7 @@ export class RequestOrder {
 
   /** A connection is gone. */
   forget(connection: Connection): void {
-    for (const { syncId } of connection.pending) this.#syncs.delete(syncId)
+    for (const { syncId } of connection.pending.takeAll()) this.#syncs.delete(syncId)
   }
 
   /** All connections are gone. */
@@ -211,17 +205,19 @@ export class RequestOrder {
       part,
       write: what.kind === 'write' ? what.write : null,
       syncId: isSync ? this.#lastSyncId : 0,
+      waiting: isSync ? [] : null,
       refusal: what.kind === 'refused' ? what.err : Err.unimplemented,
       isUnknown: what.kind === 'unknown',
       answer: null,
     }
     connection.pending.push(entry)
     if (isSync) {
-      connection.unconfirmedSyncs += 1
-      this.#syncs.set(entry.syncId, connection)
+      connection.lastSync = entry
+      this.#syncs.set(entry.syncId, { connection, sync: entry })
       this.#host.sync(entry.syncId)
     } else if (what.kind !== 'write') this.#drain(connection)
-    else if (connection.unconfirmedSyncs === 0) this.#submit(connection, entry)
+    else if (connection.lastSync?.kind === 'sync') connection.lastSync.waiting?.push(entry)
+    else this.#submit(connection, entry)
   }
 
   /** A client's lease lives on the answer of a ping, so it is answered when a majority stands behind it. */
@@ -259,7 +255,7 @@ export class RequestOrder {
 
   #drain(connection: Connection): void {
     const { pending } = connection
-    for (let head = pending[0]; head !== undefined; head = pending[0]) {
+    for (let head = pending.peek(); head !== undefined; head = pending.peek()) {
       if (head.kind !== 'ready' && head.answer === null) return
       pending.shift()
       const reply = head.answer ?? this.#answerNow(connection, head)
