@@ -139,7 +139,9 @@ it('requests that wait, however many, are looked at a few times each', () => {
   const originals = (['shift', 'find', 'findIndex', 'splice'] as const).map((name) => {
     const original = Array.prototype[name] as Step
     const counted: Step = function counted(...args) {
-      looks += (this as unknown[]).length
+      // The cluster of this test has lists of its own.
+      const all = this as unknown[]
+      if (all.some((one) => typeof one === 'object' && one !== null && 'syncId' in one)) looks += all.length
       return original.apply(this, args)
     }
     Object.assign(Array.prototype, { [name]: counted })
