@@ -1,4 +1,4 @@
-/** A session remembers the nodes that it owns for as long as they are there, and no longer: leases come and go for years. */
+/** A session remembers the nodes that it owns for as long as they are there: leases come and go for years. */
 import { afterEach, expect, it, vi } from 'vitest'
 import type { PlainRequests } from '../../../src/backends/client/dialect.ts'
 import { ZooKeeperDialect } from '../../../src/backends/zookeeper/dialect.ts'

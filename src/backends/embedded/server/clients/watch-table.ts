@@ -5,8 +5,8 @@
  *           told of every node below its path, too, but never of children as such. To arm a path again changes how
  *           long it is told, in either direction: as in the reference, a later one-shot watch ends a persistent one.
  * Departed  the watches of a connection that is gone count no more, and are told nothing. They are cleared away a part
- *           at a time: some at once, some whenever the owner has the time, and two for each watch that is armed, so that
- *           there are never more of them than were armed at one time.
+ *           at a time: some at once, some whenever the owner has the time, and two for each watch that is armed, so
+ *           that there are never more of them than were armed at one time.
  * Cost      without recursive watches a change costs one look-up; with some, one for each node above it.
  * Source    WatchManager.java, WatcherModeManager.java of ZooKeeper 3.8.
  */
@@ -113,7 +113,9 @@ export class WatchTable {
     const all = new Set(told)
     for (let at = path; at !== '/'; ) {
       at = parentOf(at)
-      for (const [connection, mode] of this.#lasting.get(at) ?? []) if (mode === 'recursive' && !this.#departed.has(connection)) all.add(connection)
+      for (const [connection, mode] of this.#lasting.get(at) ?? []) {
+        if (mode === 'recursive' && !this.#departed.has(connection)) all.add(connection)
+      }
     }
     return all
   }

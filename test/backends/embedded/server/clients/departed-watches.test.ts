@@ -22,7 +22,9 @@ function armed(kind: 'existWatches' | 'persistentRecursiveWatches', paths: reado
   return watches
 }
 
-describe.each(['existWatches', 'persistentRecursiveWatches'] as const)('many %s of a connection that is gone', (kind) => {
+const KINDS = ['existWatches', 'persistentRecursiveWatches'] as const
+
+describe.each(KINDS)('many %s of a connection that is gone', (kind) => {
   it('are told nothing, and counted for nothing, while they are cleared away', () => {
     const watches = armed(kind)
     watches.removeAll(1)
