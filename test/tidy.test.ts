@@ -26,7 +26,7 @@ const SERVER = `${EMBEDDED}server/`
 /** A server is pure: beside its ports, it sees these alone. */
 const FOR_SERVERS = [
   `${SERVER}ports.ts`,
-  ...['errors', 'path', 'assert'].map((name) => `src/core/${name}.ts`),
+  ...['errors', 'path', 'assert', 'fifo'].map((name) => `src/core/${name}.ts`),
   'src/backends/wire/',
 ]
 /** What the simulation may see: it drives the production host (decision 0005). */

@@ -110,9 +110,7 @@ class ClientSession implements Session, ConnectionOwner {
     const requests = this.#plainRequests(false)
     this.#dialect = options.dialect?.(requests, this.#plainRequests(true)) ?? new OwnDialect(requests)
     this.#introductions = new ClientIntroductions(options.auth ?? [], this.#dialect)
-    this.#watches = new ClientWatches((path) => {
-      this.#disarm(path)
-    })
+    this.#watches = new ClientWatches((path) => this.#disarm(path), (callback) => this.#queue.call(callback))
     const calls = new CallQueue<Call>(options.callTimeoutMs ?? Infinity, (call, failure, sent) => {
       if (call.arms) this.#watches.answered(call, null)
       call.fail(failure, sent)
@@ -207,8 +205,8 @@ class ClientSession implements Session, ConnectionOwner {
   }
 
   onMessage(connection: Connection, message: ServerMessage): void {
-    // The hot path: no closure for a reply while no event waits.
-    if (message.kind === 'reply' && this.#queue.idle) {
+    // The hot path: no closure for a reply while no event waits. The answer to setWatches calls callbacks.
+    if (message.kind === 'reply' && message.reply.xid !== Xid.setWatches && this.#queue.idle) {
       this.#onReply(connection, message.reply)
       return
     }
@@ -303,7 +301,7 @@ class ClientSession implements Session, ConnectionOwner {
       return
     }
     this.#identity.saw(reply.zxid)
-    this.#watches.replied(reply.zxid, reply.xid === Xid.setWatches)
+    this.#watches.replied(reply.zxid, reply.xid === Xid.setWatches && reply.err === Err.ok)
     if (reply.xid < 0) {
       this.#onOwnReply(connection, reply)
       return
@@ -356,9 +354,7 @@ class ClientSession implements Session, ConnectionOwner {
 
   #onEvent(connection: Connection, type: number, path: string): void {
     if (connection !== this.#connection) return
-    this.#watches.fire(type, path, (callback) => {
-      this.#queue.call(callback)
-    })
+    this.#watches.fire(type, path)
   }
 
   #violated(what: string): void {

@@ -5,9 +5,15 @@
  * Model     three tables by path: `data` (reads of a node that was there), `exist` (exists reads of a node that was
  *           not) and `child`. A callback stands once for each read that armed it.
  * Order     the owner calls every method in the order in which requests were sent and messages arrived.
+ * Rearming  on a new connection the watches are armed again, in several messages if they are many. A watch of an early
+ *           message can fire before the server has looked at a late one, which then tells of an older change. So no
+ *           event is told before the last of these messages is answered; then those of what was missed come first, and
+ *           after them the others in their order. Servers answer in order, so no answer to a read is earlier than
+ *           that. If the connection breaks before, nothing was told, and the next one asks again for everything.
  * Source    ZKWatchManager.java, ClientCnxn.java (SetWatches) of ZooKeeper 3.8.
  */
 import type { WatchEvent, Watcher } from '../../core/backend.ts'
+import { Fifo } from '../../core/fifo.ts'
 import { wakes } from '../../core/session/wakes.ts'
 import type { WatchedRead } from '../../core/session/wakes.ts'
 import { EventType } from '../wire/codes.ts'
@@ -41,6 +47,8 @@ const READS_OF: Readonly<Record<WatchTable, readonly WatchedRead[]>> = Object.fr
   child: ['children'],
 })
 
+const NO_WATCHES = Object.freeze({ dataWatches: [], existWatches: [], childWatches: [] })
+
 const TYPES: ReadonlyMap<number, WatchEvent['type']> = new Map([
   [EventType.nodeCreated, 'created'],
   [EventType.nodeDataChanged, 'changed'],
@@ -58,18 +66,26 @@ export class ClientWatches {
   /** What the delivery that is under way has still to call. */
   #firing: readonly Entry[] = []
   readonly #disarm: (path: string) => void
+  readonly #call: (callback: () => unknown) => void
   /** Whatever changed up to here has been told to the callbacks that it concerns. */
   #toldZxid = 0n
   /** Messages of {@link ClientWatches.toRearm} without an answer. */
-  #rearming = 0
+  readonly #rearming = new Fifo<SetWatchesRequest>()
+  /** The paths of the first of them, to tell what was missed from what has changed since; made when it is needed. */
+  #rearmed: Readonly<Record<WatchTable, ReadonlySet<string>>> | null = null
+  /** The events that wait until all are answered. */
+  #missed: WatchEvent[] = []
+  #later: WatchEvent[] = []
 
   /**
    * Makes empty tables.
    *
    * @param disarm - tells the server to forget every watch of this connection on a path
+   * @param call - calls one callback and sees to what it throws
    */
-  constructor(disarm: (path: string) => void) {
+  constructor(disarm: (path: string) => void, call: (callback: () => unknown) => void) {
     this.#disarm = disarm
+    this.#call = call
   }
 
   /** Notes a read with a watch that was called; it may have to wait for a connection before it is sent. */
@@ -113,34 +129,45 @@ export class ClientWatches {
   }
 
   /**
-   * Delivers an event of the server: takes the callbacks that waited for it and calls each.
+   * Delivers an event of the server, or keeps it until the watches are armed again.
    *
    * @param eventType - its number on the wire; an unknown one is ignored
-   * @param call - calls one callback and sees to what it throws
    */
-  fire(eventType: number, path: string, call: (callback: () => unknown) => void): void {
+  fire(eventType: number, path: string): void {
     const type = TYPES.get(eventType)
     if (type === undefined) return
-    const event: WatchEvent = { type, path }
+    if (this.#rearming.length === 0) this.#deliver({ type, path })
+    else if (this.#isMissed(type, path)) this.#missed.push({ type, path })
+    else this.#later.push({ type, path })
+  }
+
+  /** Takes the callbacks that waited for an event and calls each. */
+  #deliver(event: WatchEvent): void {
+    const { type, path } = event
     const entries = tablesOf(type).flatMap((table) => this.#take(table, path))
     this.#firing = entries
     for (const entry of entries) {
       // A callback that ran before it may have unwatched it.
       if (!entry.live) continue
       entry.live = false
-      call(() => entry.watch(event))
+      this.#call(() => entry.watch(event))
     }
     this.#firing = []
   }
 
   /**
-   * Notes the zxid of a reply: the events before it have been told. That is not so while watches are being armed anew:
-   * what changed while there was no connection comes in between, and a connection that breaks by then has told of some
-   * of it, or of nothing.
+   * Notes the zxid of a reply: the events before it have been told, unless watches are being armed again.
+   *
+   * @param isToRearm - whether the server has armed the watches of the next message; the events that have waited for
+   * the last of these replies are told
    */
   replied(zxid: bigint, isToRearm: boolean): void {
-    if (isToRearm) this.#rearming -= 1
-    if (this.#rearming === 0 && zxid > this.#toldZxid) this.#toldZxid = zxid
+    if (isToRearm) {
+      this.#rearming.shift()
+      this.#rearmed = null
+      if (this.#rearming.length === 0) for (const event of this.#takeHeld()) this.#deliver(event)
+    }
+    if (this.#rearming.length === 0 && zxid > this.#toldZxid) this.#toldZxid = zxid
   }
 
   /** The watches to arm on a new connection, in messages of bounded length, paths in order; all will be answered. */
@@ -163,16 +190,40 @@ export class ClientWatches {
       }
     }
     flush()
-    this.#rearming = messages.length
+    this.#stopRearming()
+    for (const message of messages) this.#rearming.push(message)
     return messages
   }
 
   /** Drops everything: the session is over. */
   clear(): void {
+    this.#stopRearming()
     this.#arming.clear()
     this.#disarmOwed.clear()
     for (const table of Object.values(this.#tables)) table.clear()
     for (const entry of this.#firing) entry.live = false
+  }
+
+  /** Whether the server tells of a change as it looks at a watch, and not because a watch that stands has fired. */
+  #isMissed(type: WatchEvent['type'], path: string): boolean {
+    const { dataWatches, existWatches, childWatches } = this.#rearming.peek() ?? NO_WATCHES
+    this.#rearmed ??= { data: new Set(dataWatches), exist: new Set(existWatches), child: new Set(childWatches) }
+    const rearmed = this.#rearmed
+    return tablesOf(type).some((table) => rearmed[table].has(path))
+  }
+
+  #takeHeld(): WatchEvent[] {
+    const held = [...this.#missed, ...this.#later]
+    this.#missed = []
+    this.#later = []
+    return held
+  }
+
+  /** The connection on which the watches were being armed is gone. */
+  #stopRearming(): void {
+    this.#rearming.takeAll()
+    this.#rearmed = null
+    this.#takeHeld()
   }
 
   #add(table: WatchTable, path: string, entry: Entry): void {

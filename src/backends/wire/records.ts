@@ -280,11 +280,17 @@ export interface Reply {
 export const WatcherEvent = record({ type: int32, state: int32, path: ustring })
 export type WatcherEvent = Infer<typeof WatcherEvent>
 
+/** A part of a setWatches which its server has cut; the last part is no more than a request. */
+export interface RequestPart {
+  /** The room that all parts together need, if it must be there for all or none. */
+  readonly room: { readonly watches: number; readonly bytes: number } | null
+}
+
 /** Everything a client sends on a connection; `connect` comes first, and once. */
 export type ClientMessage =
   | { readonly kind: 'connect'; readonly request: ConnectRequest }
   /** One that is a part of a request, and not the last one, gets no reply of its own. */
-  | { readonly kind: 'request'; readonly request: Request; readonly isPart?: true }
+  | { readonly kind: 'request'; readonly request: Request; readonly part?: RequestPart }
   /** A request whose operation is not known, or whose body is not what that operation needs. */
   | { readonly kind: 'unreadable'; readonly xid: number; readonly op: number }
 

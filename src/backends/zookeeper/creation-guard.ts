@@ -14,7 +14,8 @@
  * Refusal   is told only after a `sync`: a server that lags may not know the node yet.
  * Crowded   where others create beside our node all the time, the count is never what it was. There an owned node goes
  *           by the look of step 2 and by the write: no node of another recipe is ever touched, and one that somebody
- *           else puts at the path could be only within that one round trip.
+ *           else puts at the path could be only within that one round trip. A node that is not owned has no other way:
+ *           after so many attempts its multi is refused, and nothing was done.
  * Cost      two round trips (the two reads leave together), and one more when somebody creates a child in between; one
  *           more each time for a node that is not owned. Checks that wait meanwhile leave in one multi, since each
  *           guarded multi is such a create itself.
@@ -36,6 +37,9 @@ const BATCH_BYTES_MAX = 256 * 1024
 /** Longest pause after the first attempt that failed, in milliseconds, and after many. */
 const PAUSE_MS = 2
 const PAUSE_MS_MAX = 50
+
+/** Attempts of one multi that may be overtaken: with the pauses, some ten seconds. */
+export const OVERTAKEN_MAX = 400
 
 /** How long a parent is taken for crowded after a count of it was overtaken, in milliseconds. */
 const CROWDED_MS = 1_000
@@ -126,6 +130,7 @@ class Batch {
   #entries: readonly Entry[]
   #isSynced = false
   #failures = 0
+  #overtakenCount = 0
   #counts: readonly Count[] = []
   /** Of the last attempt that was refused by them. */
   #overtaken: readonly Count[] = []
@@ -213,7 +218,21 @@ class Batch {
       // Somebody has created a child, or the parent is gone: the next look tells.
       for (const { parent } of this.#counts) this.#crowded.add(parent)
       this.#overtaken = this.#counts
+      this.#overtakenBy(guards[error.index]?.path ?? '/')
     }
+  }
+
+  /** Others create children of this node's parent. Whoever has waited for an end of that for too long is refused. */
+  #overtakenBy(child: string): void {
+    this.#overtakenCount += 1
+    if (this.#overtakenCount < OVERTAKEN_MAX) return
+    const parent = parentOf(child)
+    for (const entry of this.#entries) {
+      const index = entry.operations.findIndex((each) => isCreationCheck(each) && parentOf(each.path) === parent)
+      const path = entry.operations[index]?.path
+      if (path !== undefined) this.#reject(entry, tooCrowded(path, index))
+    }
+    this.#overtakenCount = 0
   }
 
   /**
@@ -323,6 +342,14 @@ function withoutCreation(operation: Operation): Operation {
   if (!isCreationCheck(operation)) return operation
   const { type, path, version } = operation
   return { type, path, version }
+}
+
+function tooCrowded(path: string, index: number): CoordinationError {
+  const parent = parentOf(path)
+  const message =
+    `others create children of ${parent} without end: in ${OVERTAKEN_MAX} attempts it could not be checked that ` +
+    `${path} is the node that is meant; nothing was done, try again when there is less to do`
+  return new CoordinationError('THROTTLED', message, { outcome: 'rejected', path, index })
 }
 
 /** The error of a request of ours, whose path and place mean nothing to the caller. */

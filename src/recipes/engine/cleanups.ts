@@ -120,6 +120,7 @@ export class Cleanups {
   #isFinal(error: unknown, signal: AbortSignal): boolean {
     if (signal.aborted || isCoordinationError(error, 'CLIENT_CLOSED')) return true
     if (isCoordinationError(error) && error.outcome !== 'rejected') return false
+    if (isCoordinationError(error, 'THROTTLED')) return false
     this.#client.report(error)
     return true
   }

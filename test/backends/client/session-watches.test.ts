@@ -378,6 +378,87 @@ describe('a new connection', () => {
     for (const list of lists) expect(list.join('').length).toBeLessThanOrEqual(SET_WATCHES_CHARS_MAX)
   })
 
+  /** Arms so many watches that a new connection asks for them in parts; gives the first path and the last one. */
+  async function armInParts(): Promise<[string, string]> {
+    const paths = Array.from({ length: 300 }, (_, index) => `/${'x'.repeat(1000)}${1000 + index}`)
+    await Promise.all(paths.map((path, index) => {
+      const armed = session.get(path, (event) => {
+        heard.push(`${event.type} ${index}`)
+        void session.get(event.path).then(() => heard.push(`read ${index}`))
+      })
+      server.reply({ data: DATA, stat: STAT })
+      return armed
+    }))
+    server.hangUp()
+    dialer.last.accept()
+    await settle()
+    expect(dialer.last.requests).toHaveLength(3)
+    return [paths[0] ?? '', paths[299] ?? '']
+  }
+
+  it('that arms watches in parts tells what was missed first, and nothing before the last answer', async () => {
+    const [first, last] = await armInParts()
+    void session.exists('/').then(() => heard.push('exists'))
+    dialer.last.replyTo(Xid.setWatches, null)
+    // The watch of the first part stands again, and this change is later than that of the last part.
+    dialer.last.event(nodeDataChanged, first)
+    dialer.last.replyTo(Xid.setWatches, null)
+    dialer.last.event(nodeDeleted, last)
+    await settle()
+    expect(heard).toEqual([])
+    dialer.last.replyTo(Xid.setWatches, null)
+    dialer.last.reply({ stat: STAT })
+    await settle()
+    expect(heard).toEqual(['deleted 299', 'changed 0', 'exists'])
+    for (let count = 0; count < 2; count++) dialer.last.reply({ data: DATA, stat: STAT })
+    await settle()
+    expect(heard.slice(3)).toEqual(['read 299', 'read 0'])
+  })
+
+  it('that is lost before its last part is answered has told nothing, and the next one asks again', async () => {
+    const [first] = await armInParts()
+    dialer.last.zxid = 140n
+    dialer.last.replyTo(Xid.setWatches, null)
+    dialer.last.event(nodeDataChanged, first)
+    dialer.last.hangUp()
+    await settle()
+    expect(heard).toEqual([])
+    dialer.last.accept()
+    await settle()
+    const lists = dialer.last.requests.map((sent) => (sent.op === OpCode.setWatches ? sent.body : null))
+    expect(lists.flatMap((body) => body?.dataWatches)).toHaveLength(300)
+    for (const body of lists) expect(body?.relativeZxid).toBe(100n)
+    dialer.last.event(nodeDataChanged, first)
+    for (let count = 0; count < 3; count++) dialer.last.replyTo(Xid.setWatches, null)
+    await settle()
+    expect(heard).toEqual(['changed 0'])
+  })
+
+  it('tells the events of its last part within no dispatch, and none once the session is closed', async () => {
+    await armAbsent('/a')
+    await armAbsent('/b')
+    server.hangUp()
+    dialer.last.accept()
+    await settle()
+    dialer.last.event(nodeCreated, '/a')
+    await settle()
+    dialer.last.replyTo(Xid.setWatches, null)
+    expect(heard).toEqual([])
+    await settle()
+    expect(heard).toEqual(['absent created /a'])
+    dialer.last.hangUp()
+    await vi.advanceTimersByTimeAsync(1_000)
+    dialer.last.accept()
+    await settle()
+    dialer.last.event(nodeCreated, '/b')
+    const closing = session.close()
+    dialer.last.replyTo(Xid.setWatches, null)
+    dialer.last.hangUp()
+    await closing
+    await settle()
+    expect(heard).toEqual(['absent created /a'])
+  })
+
   it('is left again when the server refuses the watches', async () => {
     await armAbsent('/a')
     server.hangUp()

@@ -1,6 +1,6 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { CheckedMulti } from '../../../src/backends/zookeeper/checked-multi.ts'
-import { CreationGuard, checksCreation } from '../../../src/backends/zookeeper/creation-guard.ts'
+import { CreationGuard, OVERTAKEN_MAX, checksCreation } from '../../../src/backends/zookeeper/creation-guard.ts'
 import type { Operation, OperationResult, Session, Stat } from '../../../src/core/backend.ts'
 import { CoordinationError } from '../../../src/core/errors.ts'
 import { modelBackend } from '../../../src/testing/index.ts'
@@ -13,6 +13,10 @@ const COUNTED = 2
 
 /** A session that owns no node, so that all goes by counts. */
 const NOTHING_OWNED = { plan: () => null, distrust: () => undefined }
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 function fail(error: unknown): never {
   throw error
@@ -118,7 +122,29 @@ describe('a guarded multi', () => {
     },
   )
 
-  it('tries again for as long as others create children beside the node', async () => {
+  it('ends with what to do where others create children beside a node that is not owned without end', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0)
+    let isCrowded = true
+    const { owner, other, guard, multis } = await scene(async (call) => {
+      if (isCrowded) await plain(other, `/p/other-${String(call)}`)
+    }, 'none')
+    await plain(owner, '/p')
+    await plain(owner, '/q')
+    const { stat } = await plain(owner, '/p/n')
+    const calm = await plain(owner, '/q/n')
+    const removal = guard.multi([check('/p/n', stat.czxid), remove('/p/n')])
+    const next = guard.multi([check('/q/n', calm.stat.czxid), remove('/q/n')])
+    const message = expect.stringContaining('children of /p') as string
+    const refused = { code: 'THROTTLED', index: 0, path: '/p/n', outcome: 'rejected', message }
+    await expect(removal).rejects.toMatchObject(refused)
+    expect(multis()).toBeLessThanOrEqual(OVERTAKEN_MAX + 1)
+    expect((await owner.exists('/p/n'))?.czxid).toBe(stat.czxid)
+    expect(await next).toHaveLength(2)
+    isCrowded = false
+    expect(await guard.multi([check('/p/n', stat.czxid), remove('/p/n')])).toHaveLength(2)
+  })
+
+  it('tries again while others create children beside the node', async () => {
     const { owner, other, guard, multis } = await scene(async (call) => {
       if (call < 12) await plain(other, `/p/other-${String(call)}`)
     }, 'none')

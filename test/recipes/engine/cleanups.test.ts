@@ -33,6 +33,20 @@ it('gives up a clean-up that the servers refuse, and reports it', async () => {
   expect(await closeAll(rig, client)).toEqual([])
 })
 
+it('repeats a clean-up for which the servers have too much to do', async () => {
+  const rig = newRig()
+  const client = await rig.connect()
+  let attempts = 0
+  const throttled = new CoordinationError('THROTTLED', 'later', { outcome: 'rejected' })
+  const running = Cleanups.of(client).run(() => {
+    attempts += 1
+    return attempts < 3 ? Promise.reject(throttled) : Promise.resolve()
+  })
+  expect(await run(running)).toBe(true)
+  expect([attempts, rig.errors]).toEqual([3, []])
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
 it('waits only a while for a clean-up that takes its time, and leaves it to the background', async () => {
   const rig = newRig()
   const client = await rig.connect()

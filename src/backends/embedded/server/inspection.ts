@@ -99,7 +99,11 @@ export interface Inspected {
 export function inspect({ state, connections, expiresInMs, leading }: Inspected): ServerInspection {
   const { tree } = state
   const all = (): Connection[] => [...connections.all].sort((a, b) => a.id - b.id)
-  const sessionOf = (connection: number): string => formatSessionId(connections.get(connection)?.sessionId ?? 0n)
+  /** Null of a connection that is gone, whose watches are being cleared away. */
+  const sessionOf = (connection: number): string | null => {
+    const open = connections.get(connection)
+    return open === undefined ? null : formatSessionId(open.sessionId)
+  }
   const { watches } = connections
   return {
     nodes: tree.nodeCount,
@@ -156,16 +160,20 @@ type Members<M> = Iterable<M> & { readonly size: number }
 
 function* listing<K, M>(
   groups: ReadonlyMap<K, Members<M>>,
-  headOf: (key: K) => string,
-  memberOf: (member: M) => string,
+  headOf: (key: K) => string | null,
+  memberOf: (member: M) => string | null,
 ): Generator<readonly [string, Iterable<string>]> {
   for (const [key, members] of firstOf(groups, groups.size)) {
-    yield [headOf(key), textsOf(members, memberOf)]
+    const head = headOf(key)
+    if (head !== null) yield [head, textsOf(members, memberOf)]
   }
 }
 
-function* textsOf<M>(members: Members<M>, memberOf: (member: M) => string): Generator<string> {
-  for (const member of firstOf(members, members.size)) yield memberOf(member)
+function* textsOf<M>(members: Members<M>, memberOf: (member: M) => string | null): Generator<string> {
+  for (const member of firstOf(members, members.size)) {
+    const text = memberOf(member)
+    if (text !== null) yield text
+  }
 }
 
 /** Not those that are added while the others are read, without end. */

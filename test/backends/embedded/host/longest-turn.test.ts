@@ -149,6 +149,14 @@ async function bluntClient(): Promise<{ readonly blunt: Blunt; readonly encoder:
 
 type Asked = { [O in keyof RequestBodies]: readonly [O, RequestBodies[O]] }[keyof RequestBodies]
 
+const NO_WATCHES = {
+  relativeZxid: 1n << 62n,
+  dataWatches: [],
+  existWatches: [],
+  childWatches: [],
+  persistentWatches: [],
+  persistentRecursiveWatches: [],
+}
 const check = { op: OpCode.check, body: { path: '/', version: -1 } } as const
 const read = { op: OpCode.getData, body: { path: '/zookeeper/config', watch: false } } as const
 const listPath = { path: '/list', watch: true }
@@ -210,6 +218,10 @@ const CATALOGUE: readonly Entry[] = [
     const existWatches = Array.from({ length: 95_000 }, (_, i) => `/w${i}`)
     return [OpCode.setWatches, { relativeZxid: 1n << 62n, dataWatches: [], existWatches, childWatches: [] }]
   } },
+  { name: '45,000 recursive watches again', asked: () => {
+    const persistentRecursiveWatches = Array.from({ length: 45_000 }, (_, i) => `/w${i}`)
+    return [OpCode.setWatches2, { ...NO_WATCHES, persistentRecursiveWatches }]
+  } },
   { name: 'a claim that is as long as a request', asked: () => {
     return [OpCode.auth, { type: 0, scheme: 'digest', auth: new Uint8Array(1_000_000).fill(58) }]
   } },
@@ -248,6 +260,37 @@ describe('no turn of a server is long', () => {
     }, limitMs)
     expect(ms).toBeLessThan(limitMs)
   }, 120_000)
+
+  it('for the end of a connection with 95,000 watches', async () => {
+    const existWatches = Array.from({ length: 95_000 }, (_, i) => `/w${i}`)
+    const ms = await longestTurnMs(async () => {
+      const { blunt, encoder } = await bluntClient()
+      blunt.socket.write(encoder.encode(OpCode.setWatches2, { ...NO_WATCHES, existWatches }))
+      await blunt.answer()
+      monitor.reset()
+      blunt.socket.destroy()
+      await pause(200)
+      const turnMs = monitor.longestTurnMs
+      await encoder.drop()
+      return turnMs
+    })
+    expect(ms).toBeLessThan(TURN_MS_MAX * slowness)
+  })
+
+  it('for 10,000 writes of one client that come together', async () => {
+    const { blunt, encoder } = await bluntClient()
+    const write = encoder.encode(OpCode.create, creation('/deep/w', CreateFlag.persistentSequential))
+    const all = Buffer.concat(Array.from({ length: 10_000 }, () => write))
+    const ms = await longestTurnMs(async () => {
+      monitor.reset()
+      blunt.socket.write(all)
+      await blunt.answer()
+      return monitor.longestTurnMs
+    })
+    blunt.socket.destroy()
+    await encoder.drop()
+    expect(ms).toBeLessThan(TURN_MS_MAX * slowness)
+  })
 
   it.each(['wchs', 'wchp', 'wchc', 'dump', 'mntr', 'cons', 'stat'])('for the word %s', async (word) => {
     const ms = await longestTurnMs(async () => {

@@ -1,46 +1,67 @@
 /**
  * Cuts what a client asks for in one go into parts, where the server may do something else between them.
  *
- * Order     the parts come one after the other, before whatever the client asks for next; the last one is answered. A
- *           watch of a later part is armed later, or its change is told then: as if the client had sent more requests.
- * Whole     a request with watches that last stays whole: if they are too many, none of it may be armed.
+ * Order     the parts come one after the other, before whatever the client asks for next; the last one is answered. To
+ *           the client they look like one request (server/clients/rearming.ts).
  */
 import { OpCode } from '../../../wire/codes.ts'
-import type { ClientMessage, SetWatchesRequest } from '../../../wire/records.ts'
+import type { ClientMessage, RequestPart, SetWatches2Request, SetWatchesRequest } from '../../../wire/records.ts'
+import { pathBytesOf } from '../../server/clients/watch-table.ts'
 
 /** So many watches are armed in one go: some milliseconds. */
 const WATCHES_AT_ONCE = 2_000
 
 const NO_PATHS: readonly string[] = Object.freeze([])
 
+/** Watches that are told once. */
+const ONCE = ['dataWatches', 'existWatches', 'childWatches'] as const
+/** Watches that last; each stands in two tables. */
+const LASTING = ['persistentWatches', 'persistentRecursiveWatches'] as const
+
 /** The parts of a message, in order; the message itself if it is small, or cannot be cut. */
 export function partsOf(message: ClientMessage): Iterable<ClientMessage> {
   if (message.kind !== 'request') return [message]
   const { request } = message
   if (request.op !== OpCode.setWatches && request.op !== OpCode.setWatches2) return [message]
-  const { dataWatches, existWatches, childWatches } = request.body
-  if (dataWatches.length + existWatches.length + childWatches.length <= WATCHES_AT_ONCE) return [message]
-  const lasting = 'persistentWatches' in request.body ? request.body : null
-  if (lasting !== null && lasting.persistentWatches.length + lasting.persistentRecursiveWatches.length > 0) {
-    return [message]
-  }
   const { xid } = request
-  const messages: ClientMessage[] = cut(request.body).map((body) => {
-    return { kind: 'request', request: { xid, op: OpCode.setWatches, body }, isPart: true }
+  const whole = bodyOf(request.body)
+  const once = ONCE.flatMap((kind) => whole[kind])
+  const lasting = LASTING.flatMap((kind) => whole[kind])
+  if (once.length + lasting.length <= WATCHES_AT_ONCE) return [message]
+  const room = lasting.length === 0 ? null : roomOf(once, lasting)
+  const part: RequestPart = { room }
+  const messages: ClientMessage[] = cut(whole).map((body) => {
+    return { kind: 'request', request: { xid, op: OpCode.setWatches2, body }, part }
   })
-  const empty = { dataWatches: NO_PATHS, existWatches: NO_PATHS, childWatches: NO_PATHS }
-  const rest = { ...request, body: { ...request.body, ...empty } } as typeof request
+  const rest = { ...request, body: bodyOf({ relativeZxid: whole.relativeZxid }) } as typeof request
   return [...messages, { kind: 'request', request: rest }]
 }
 
-function cut({ relativeZxid, dataWatches, existWatches, childWatches }: SetWatchesRequest): SetWatchesRequest[] {
-  const lists = { dataWatches, existWatches, childWatches }
-  const parts: SetWatchesRequest[] = []
-  for (const [kind, paths] of Object.entries(lists)) {
+function cut(whole: SetWatches2Request): SetWatches2Request[] {
+  const { relativeZxid } = whole
+  const parts: SetWatches2Request[] = []
+  for (const kind of [...ONCE, ...LASTING]) {
+    const paths = whole[kind]
     for (let from = 0; from < paths.length; from += WATCHES_AT_ONCE) {
-      const none = { relativeZxid, dataWatches: NO_PATHS, existWatches: NO_PATHS, childWatches: NO_PATHS }
-      parts.push({ ...none, [kind]: paths.slice(from, from + WATCHES_AT_ONCE) })
+      parts.push(bodyOf({ relativeZxid, [kind]: paths.slice(from, from + WATCHES_AT_ONCE) }))
     }
   }
   return parts
+}
+
+function bodyOf(given: Pick<SetWatchesRequest, 'relativeZxid'> & Partial<SetWatches2Request>): SetWatches2Request {
+  return {
+    dataWatches: NO_PATHS,
+    existWatches: NO_PATHS,
+    childWatches: NO_PATHS,
+    persistentWatches: NO_PATHS,
+    persistentRecursiveWatches: NO_PATHS,
+    ...given,
+  }
+}
+
+/** What watches need, each as if no other had its path. */
+function roomOf(once: readonly string[], lasting: readonly string[]): RequestPart['room'] {
+  const bytes = [...once, ...lasting, ...lasting].reduce((sum, path) => sum + pathBytesOf(path), 0)
+  return { watches: once.length + 2 * lasting.length, bytes }
 }

@@ -1,9 +1,11 @@
 /**
  * One client's connection to a server, as the server knows it.
  */
-import type { Reply, Request, ServerMessage } from '../../../wire/records.ts'
+import { Fifo } from '../../../../core/fifo.ts'
+import type { Reply, Request, RequestPart, ServerMessage } from '../../../wire/records.ts'
 import { NO_IDENTITIES } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
+import type { Rearming } from './rearming.ts'
 import type { WriteOperation } from '../writes/prepare.ts'
 
 /** Length of a session password. */
@@ -22,9 +24,11 @@ export interface Connection {
   timeoutMs: number
   /** The client's identities; a list is replaced, never modified. */
   identities: readonly Identity[]
-  readonly pending: Pending[]
-  /** While there are any, later writes wait to be submitted. */
-  unconfirmedSyncs: number
+  readonly pending: Fifo<Pending>
+  /** The request whose parts are being done; null if there is none. */
+  rearming: Rearming | null
+  /** The latest sync; until it is confirmed, later writes wait to be submitted. */
+  lastSync: Pending | null
   unansweredPings: number
   received: number
   sent: number
@@ -44,12 +48,14 @@ export interface Pending {
   readonly identities: readonly Identity[]
   /** The read to answer; null if it reads nothing. */
   readonly read: Request | null
-  /** Whether it is a part of a request that has further ones: it gets no reply. */
-  readonly isPart: boolean
+  /** What it is of a request in parts; null if it is whole, or the last part. */
+  readonly part: RequestPart | null
   /** The write to submit; null if it is no write. */
   readonly write: WriteOperation | null
   /** A sync's number; 0 for others. */
   readonly syncId: number
+  /** The writes that are submitted when this sync is confirmed; null if it is none. */
+  readonly waiting: Pending[] | null
   /** The error number of what is not even tried. */
   readonly refusal: number
   /** Whether there is no such operation: the connection ends after the answer. */
@@ -74,8 +80,9 @@ export function newConnection(id: number): Connection {
     passwd: NO_PASSWORD,
     timeoutMs: 0,
     identities: NO_IDENTITIES,
-    pending: [],
-    unconfirmedSyncs: 0,
+    pending: new Fifo(),
+    rearming: null,
+    lastSync: null,
     unansweredPings: 0,
     received: 0,
     sent: 0,

@@ -142,7 +142,7 @@ export class Connections {
       connection = newConnection(id)
       this.#connections.set(id, connection)
     }
-    if (message.kind !== 'request' || message.isPart !== true) connection.received += 1
+    if (message.kind !== 'request' || message.part === undefined) connection.received += 1
     const receiver = connection
     this.#guard(receiver, () => {
       this.#dispatch(receiver, message)
@@ -168,6 +168,7 @@ export class Connections {
   /** Lets a tick pass. */
   tick(): void {
     this.#requests.tick()
+    this.#watches.clearDeparted()
   }
 
   /** Throws what went wrong in the consensus while something was done for a client, if anything did. */
@@ -206,7 +207,9 @@ export class Connections {
       for (const { connection: id, event, acl } of this.#watches.fire(applied.changes)) {
         const watcher = this.#connections.get(id)
         if (watcher === undefined || !isPermitted(acl, Perm.read, watcher.identities)) continue
-        this.#send(watcher, { kind: 'event', zxid: header.zxid, event })
+        const message: ServerMessage = { kind: 'event', zxid: header.zxid, event }
+        if (watcher.rearming === null) this.#send(watcher, message)
+        else watcher.rearming.hold(message)
       }
     }
     const connection = this.#bySession.get(header.clientId)

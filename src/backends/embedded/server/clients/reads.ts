@@ -222,7 +222,7 @@ function answered(body: Body): ReadAnswer {
 }
 
 /** An answer that is too long, or a watch too many: the request is refused, and the connection stays. */
-function beyondLimit(): ReadAnswer {
+export function beyondLimit(): ReadAnswer {
   return refused(Err.quotaExceeded)
 }
 

@@ -12,13 +12,14 @@
  */
 import { assert } from '../../../../core/assert.ts'
 import { Err, OpCode, Xid } from '../../../wire/codes.ts'
-import type { Reply, Request, ServerMessage } from '../../../wire/records.ts'
+import type { Reply, Request, RequestPart, ServerMessage } from '../../../wire/records.ts'
 import type { Connection, Pending } from './connection.ts'
 import { authenticate } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
 import type { ServerPorts } from '../ports.ts'
 import type { WriteRequest } from '../writes/prepare.ts'
-import { answerRead } from './reads.ts'
+import { answerRead, beyondLimit } from './reads.ts'
+import { Rearming } from './rearming.ts'
 import { canBecome, kindOf, requestBytes, requestParts } from './request-kinds.ts'
 import type { RequestKind, RequestMessage } from './request-kinds.ts'
 import type { State } from '../state/state.ts'
@@ -74,7 +75,7 @@ export class RequestOrder {
   readonly #outlet: Outlet
   readonly #watches: Watches
   readonly #digest: ServerPorts['digest']
-  readonly #syncs = new Map<number, Connection>()
+  readonly #syncs = new Map<number, { readonly connection: Connection; readonly sync: Pending }>()
   /** Whose pings came since the last tick, and whose wait for a sync to be confirmed. */
   #pinged: Connection[] = []
   readonly #pingRounds = new Map<number, readonly Connection[]>()
@@ -96,7 +97,7 @@ export class RequestOrder {
     const isKept = this.#host.touch(connection.sessionId)
     const request = message.kind === 'request' ? message.request : null
     const { xid, op } = message.kind === 'request' ? message.request : message
-    const isPart = message.kind === 'request' && message.isPart === true
+    const part = (message.kind === 'request' ? message.part : undefined) ?? null
     // The reference closes the connection of a request that is too long, and its clients send the same again, forever.
     const isTooLong = requestBytes(message) > this.#host.requestBytesMax || requestParts(message) > REQUEST_PARTS_MAX
     const kind: RequestKind = isTooLong
@@ -105,7 +106,7 @@ export class RequestOrder {
     switch (kind.kind) {
       case 'ping':
         // Its answer renews a lease. One whose session is being ended waits for a sync, and so for that end.
-        if (this.#host.isAlone && isKept) this.#queue(connection, { xid: Xid.ping, op, isPart }, PONG, null)
+        if (this.#host.isAlone && isKept) this.#queue(connection, { xid: Xid.ping, op, part }, PONG, null)
         else this.#ping(connection)
         break
       case 'auth':
@@ -119,11 +120,11 @@ export class RequestOrder {
         this.#outlet.close(connection)
         break
       case 'read':
-        if (connection.pending.length === 0 && request !== null) this.#answerAtOnce(connection, request, isPart)
-        else this.#queue(connection, { xid, op, isPart }, kind, request)
+        if (connection.pending.length === 0 && request !== null) this.#answerAtOnce(connection, request, part)
+        else this.#queue(connection, { xid, op, part }, kind, request)
         break
       default:
-        this.#queue(connection, { xid, op, isPart }, kind, request)
+        this.#queue(connection, { xid, op, part }, kind, request)
     }
   }
 
@@ -140,39 +141,33 @@ export class RequestOrder {
   synced(syncId: number): void {
     for (const pinged of this.#pingRounds.get(syncId) ?? []) this.#pong(pinged)
     this.#pingRounds.delete(syncId)
-    const connection = this.#syncs.get(syncId)
+    const asked = this.#syncs.get(syncId)
     this.#syncs.delete(syncId)
-    if (connection === undefined) return
+    if (asked === undefined) return
+    const { connection, sync } = asked
     this.#outlet.guard(connection, () => {
-      this.#confirm(connection, syncId)
+      this.#confirm(connection, sync)
     })
   }
 
-  #confirm(connection: Connection, syncId: number): void {
-    const { pending } = connection
-    const index = pending.findIndex((entry) => entry.syncId === syncId)
-    const sync = pending[index]
-    assert(sync?.kind === 'sync', () => `sync ${syncId} waits for its confirmation`)
+  #confirm(connection: Connection, sync: Pending): void {
+    assert(sync.kind === 'sync', () => `sync ${sync.syncId} waits for its confirmation`)
     sync.kind = 'ready'
-    connection.unconfirmedSyncs -= 1
-    for (let i = index + 1; i < pending.length; i++) {
-      const later = pending[i]
-      if (later === undefined || later.kind === 'sync') break
-      if (later.kind === 'write') this.#submit(connection, later)
-    }
+    for (const later of sync.waiting ?? []) this.#submit(connection, later)
     this.#drain(connection)
   }
 
   /**
-   * Writes of a session are applied in order, so a reply belongs to the first write that has none - or to a write that
-   * came through another server, or an earlier connection, and nobody here waits for it. If that one had the same xid,
-   * what its transaction is tells them apart.
+   * Writes of a session are applied in order, and none is submitted before the syncs ahead of it are confirmed. So a
+   * reply belongs to the first request that waits, if that is a write - or to a write that came through another server,
+   * or an earlier connection, and nobody here waits for it. If that one had the same xid, what its transaction is tells
+   * them apart.
    *
    * @param type - the type of the transaction
    */
   applied(connection: Connection, type: number, reply: Reply): void {
-    const first = connection.pending.find((entry) => entry.kind === 'write' && entry.answer === null)
-    if (first?.xid !== reply.xid || !canBecome(first.op, type)) return
+    const first = connection.pending.peek()
+    if (first?.kind !== 'write' || first.xid !== reply.xid || !canBecome(first.op, type)) return
     if (reply.err === Err.sessionMoved) {
       // The client has gone to another server; whoever is still here must not be told anything.
       this.#outlet.close(connection)
@@ -184,7 +179,7 @@ export class RequestOrder {
 
   /** A connection is gone. */
   forget(connection: Connection): void {
-    for (const { syncId } of connection.pending) this.#syncs.delete(syncId)
+    for (const { syncId } of connection.pending.takeAll()) this.#syncs.delete(syncId)
   }
 
   /** All connections are gone. */
@@ -195,7 +190,7 @@ export class RequestOrder {
 
   #queue(
     connection: Connection,
-    { xid, op, isPart }: { readonly xid: number; readonly op: number; readonly isPart: boolean },
+    { xid, op, part }: { readonly xid: number; readonly op: number; readonly part: RequestPart | null },
     what: RequestKind,
     request: Request | null,
   ): void {
@@ -207,20 +202,22 @@ export class RequestOrder {
       kind: what.kind === 'write' || isSync ? what.kind : 'ready',
       identities: connection.identities,
       read: what.kind === 'read' || isSync ? request : null,
-      isPart,
+      part,
       write: what.kind === 'write' ? what.write : null,
       syncId: isSync ? this.#lastSyncId : 0,
+      waiting: isSync ? [] : null,
       refusal: what.kind === 'refused' ? what.err : Err.unimplemented,
       isUnknown: what.kind === 'unknown',
       answer: null,
     }
     connection.pending.push(entry)
     if (isSync) {
-      connection.unconfirmedSyncs += 1
-      this.#syncs.set(entry.syncId, connection)
+      connection.lastSync = entry
+      this.#syncs.set(entry.syncId, { connection, sync: entry })
       this.#host.sync(entry.syncId)
     } else if (what.kind !== 'write') this.#drain(connection)
-    else if (connection.unconfirmedSyncs === 0) this.#submit(connection, entry)
+    else if (connection.lastSync?.kind === 'sync') connection.lastSync.waiting?.push(entry)
+    else this.#submit(connection, entry)
   }
 
   /** A client's lease lives on the answer of a ping, so it is answered when a majority stands behind it. */
@@ -258,11 +255,11 @@ export class RequestOrder {
 
   #drain(connection: Connection): void {
     const { pending } = connection
-    for (let head = pending[0]; head !== undefined; head = pending[0]) {
+    for (let head = pending.peek(); head !== undefined; head = pending.peek()) {
       if (head.kind !== 'ready' && head.answer === null) return
       pending.shift()
       const reply = head.answer ?? this.#answerNow(connection, head)
-      if (!head.isPart) this.#send(connection, head.op, reply)
+      if (head.part === null) this.#send(connection, head.op, reply)
       if (!head.isUnknown) continue
       this.#outlet.close(connection)
       return
@@ -270,25 +267,42 @@ export class RequestOrder {
   }
 
   /** Most reads have nothing to wait for. */
-  #answerAtOnce(connection: Connection, request: Request, isPart: boolean): void {
-    const reply = this.#read(connection, request, connection.identities)
-    if (!isPart) this.#send(connection, request.op, reply)
+  #answerAtOnce(connection: Connection, request: Request, part: RequestPart | null): void {
+    const reply = this.#read(connection, request, connection.identities, part)
+    if (part === null) this.#send(connection, request.op, reply)
   }
 
-  #answerNow(connection: Connection, { xid, read, refusal, identities, isUnknown }: Pending): Reply {
+  #answerNow(connection: Connection, { xid, read, refusal, identities, isUnknown, part }: Pending): Reply {
     if (isUnknown) return { xid, zxid: UNKNOWN_ZXID, err: refusal, body: null }
-    if (read !== null) return this.#read(connection, read, identities)
+    if (read !== null) return this.#read(connection, read, identities, part)
     return { xid, zxid: this.#host.state().lastZxid, err: refusal, body: null }
   }
 
-  #read(connection: Connection, request: Request, identities: readonly Identity[]): Reply {
+  #read(
+    connection: Connection,
+    request: Request,
+    identities: readonly Identity[],
+    part: RequestPart | null,
+  ): Reply {
     const state = this.#host.state()
     const zxid = state.lastZxid
+    if (part !== null) connection.rearming ??= this.#beginRearming(connection, part, zxid)
+    const { rearming } = connection
     const reader = { connection: connection.id, sessionId: connection.sessionId, identities }
     const { responseBytesMax } = this.#host
-    const answer = answerRead(request, reader, { state, watches: this.#watches, responseBytesMax })
-    for (const event of answer.events) this.#outlet.send(connection, { kind: 'event', zxid, event })
+    const from = { state, watches: this.#watches, responseBytesMax }
+    const answer = rearming?.isRefused === true ? beyondLimit() : answerRead(request, reader, from)
+    const toldZxid = rearming?.zxid ?? zxid
+    for (const event of answer.events) this.#outlet.send(connection, { kind: 'event', zxid: toldZxid, event })
+    if (part === null && rearming !== null) {
+      connection.rearming = null
+      for (const event of rearming.held) this.#outlet.send(connection, event)
+    }
     return { xid: request.xid, zxid, err: answer.err, body: answer.body }
+  }
+
+  #beginRearming({ id }: Connection, { room }: RequestPart, zxid: bigint): Rearming {
+    return new Rearming(zxid, room !== null && !this.#watches.hasRoom(id, room.watches, room.bytes))
   }
 
   #send(connection: Connection, op: number, reply: Reply): void {

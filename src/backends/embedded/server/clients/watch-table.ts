@@ -4,14 +4,23 @@
  * Model     a connection has at most one watch of a path. It is told once, or until it is disarmed; a recursive one is
  *           told of every node below its path, too, but never of children as such. To arm a path again changes how
  *           long it is told, in either direction: as in the reference, a later one-shot watch ends a persistent one.
+ * Departed  the watches of a connection that is gone count no more, and are told nothing. They are cleared away a part
+ *           at a time: some at once, some whenever the owner has the time, and two for each watch that is armed, so
+ *           that there are never more of them than were armed at one time.
  * Cost      without recursive watches a change costs one look-up; with some, one for each node above it.
  * Source    WatchManager.java, WatcherModeManager.java of ZooKeeper 3.8.
  */
+import { Fifo } from '../../../../core/fifo.ts'
 import { parentOf } from '../../../../core/path.ts'
 import type { PathPool } from './path-pool.ts'
 
 /** How long a watch is told of changes, and of which. */
 export type WatchMode = 'once' | 'persistent' | 'recursive'
+
+/** So many watches of connections that are gone are cleared away in one go: a few milliseconds. */
+export const WATCHES_CLEARED_AT_ONCE = 2_000
+/** So many are for each watch that is armed. */
+const CLEARED_PER_ARMED = 2
 
 /** At most so many bytes has a code unit of a string in memory. */
 const CODE_UNIT_BYTES = 2
@@ -30,6 +39,9 @@ export class WatchTable {
   readonly #lasting = new Map<string, Map<number, WatchMode>>()
   /** Bytes of the paths that a connection watches. */
   readonly #bytesOf = new Map<number, number>()
+  /** Connections that are gone, with the paths that are not cleared away. */
+  readonly #departures = new Fifo<{ readonly connection: number; readonly paths: Iterator<string> }>()
+  readonly #departed = new Set<number>()
   #recursiveCount = 0
   #count = 0
 
@@ -81,6 +93,7 @@ export class WatchTable {
       if (mode !== 'once' || this.#lasting.size > 0) this.#setMode(given, connection, mode)
       return
     }
+    this.clearDeparted(CLEARED_PER_ARMED)
     const path = this.#pool.take(given)
     if (mode !== 'once') this.#setMode(path, connection, mode)
     this.#count += 1
@@ -100,7 +113,9 @@ export class WatchTable {
     const all = new Set(told)
     for (let at = path; at !== '/'; ) {
       at = parentOf(at)
-      for (const [connection, mode] of this.#lasting.get(at) ?? []) if (mode === 'recursive') all.add(connection)
+      for (const [connection, mode] of this.#lasting.get(at) ?? []) {
+        if (mode === 'recursive' && !this.#departed.has(connection)) all.add(connection)
+      }
     }
     return all
   }
@@ -120,17 +135,33 @@ export class WatchTable {
     return true
   }
 
-  /** Disarms every watch of a connection. */
+  /** Disarms every watch of a connection, whose number comes no more. */
   removeAll(connection: number): void {
     const paths = this.#pathsOf.get(connection)
     if (paths === undefined) return
     this.#pathsOf.delete(connection)
     this.#bytesOf.delete(connection)
     this.#count -= paths.size
-    for (const path of paths) {
-      if (this.#lasting.size > 0) this.#setMode(path, connection, 'once')
-      this.#forgetConnection(path, connection)
-      this.#pool.release(path)
+    this.#departed.add(connection)
+    this.#departures.push({ connection, paths: paths.values() })
+    this.clearDeparted(WATCHES_CLEARED_AT_ONCE)
+  }
+
+  /** Clears away watches of connections that are gone, at most so many. */
+  clearDeparted(count: number): void {
+    let left = count
+    for (let first = this.#departures.peek(); first !== undefined; first = this.#departures.peek()) {
+      const { connection, paths } = first
+      for (; left > 0; left--) {
+        const next = paths.next()
+        if (next.done === true) break
+        if (this.#lasting.size > 0) this.#setMode(next.value, connection, 'once')
+        this.#forgetConnection(next.value, connection)
+        this.#pool.release(next.value)
+      }
+      if (left === 0) return
+      this.#departures.shift()
+      this.#departed.delete(connection)
     }
   }
 
@@ -141,8 +172,8 @@ export class WatchTable {
    * @returns who is told
    */
   #take(path: string, isTold: (mode: WatchMode) => boolean): ReadonlySet<number> {
-    const connections = this.#connectionsOf.get(path)
-    if (connections === undefined) return NOBODY
+    const connections = this.#present(this.#connectionsOf.get(path) ?? NOBODY)
+    if (connections.size === 0) return NOBODY
     const lasting = this.#lasting.get(path)
     if (lasting === undefined) {
       this.#connectionsOf.delete(path)
@@ -157,6 +188,12 @@ export class WatchTable {
       if (mode === undefined) this.remove(path, connection)
     }
     return told
+  }
+
+  /** Those of connections that are not gone. */
+  #present(connections: ReadonlySet<number>): ReadonlySet<number> {
+    if (this.#departed.size === 0) return connections
+    return new Set([...connections].filter((connection) => !this.#departed.has(connection)))
   }
 
   #setMode(path: string, connection: number, mode: WatchMode): void {

@@ -37,17 +37,23 @@ describe('a request for many watches', () => {
       seen.push(...paths)
     }
     expect(seen).toEqual([...pathsOf(4_500, '/d'), ...pathsOf(3, '/e'), ...pathsOf(2_001, '/c')])
-    expect(parts.map((part) => part.kind === 'request' && part.isPart === true)).toEqual([
+    expect(parts.map((part) => part.kind === 'request' && part.part !== undefined)).toEqual([
       ...Array.from({ length: parts.length - 1 }, () => true),
       false,
     ])
   })
 
-  it('stays whole if it is small, or asks for watches that last', () => {
+  it('stays whole if it is small', () => {
     const small = asked({ ...NONE, dataWatches: pathsOf(2_000, '/d') })
-    const lasting = asked({ ...NONE, dataWatches: pathsOf(9_000, '/d'), persistentWatches: ['/p'] })
     expect([...partsOf(small)]).toEqual([small])
-    expect([...partsOf(lasting)]).toEqual([lasting])
+  })
+
+  it('says with each part what all of them need, if some of the watches last', () => {
+    const lasting = asked({ ...NONE, dataWatches: pathsOf(2_000, '/d'), persistentWatches: ['/p', '/pp'] })
+    const parts = [...partsOf(lasting)]
+    const bytes = 2 * (pathsOf(2_000, '/d').join('').length + 2 * '/p/pp'.length)
+    const part = { room: { watches: 2_004, bytes } }
+    expect(parts.map((one) => (one.kind === 'request' ? one.part : null))).toEqual([part, part, undefined])
   })
 
   it('is answered once, after its events and before what was asked later, on one connection and in order', async () => {

@@ -2,10 +2,12 @@
 import { expect, it } from 'vitest'
 import type { Packet } from '../../../../../src/backends/wire/packets.ts'
 import { sha1 } from '../../../../../src/backends/embedded/host/digest.ts'
+import { OpCode } from '../../../../../src/backends/wire/codes.ts'
 import { Connections } from '../../../../../src/backends/embedded/server/clients/connections.ts'
 import { SERVER_DEFAULTS } from '../../../../../src/backends/embedded/server/config.ts'
 import { State } from '../../../../../src/backends/embedded/server/state/state.ts'
 import { SeededRandom } from '../../../../../src/testing/simulation/random.ts'
+import { Cluster } from '../cluster.ts'
 
 type Revalidate = Extract<Packet, { type: 'REVALIDATE' }>
 /** A method of a map or set, or of what goes through one. */
@@ -117,4 +119,41 @@ it('of a session that many connections ask for grows with their number, and each
     return steps
   }
   expect(stepsOfAsking(1_000)).toBeLessThanOrEqual(10 * stepsOfAsking(100))
+})
+
+it('requests that wait, however many, are looked at a few times each', () => {
+  const cluster = new Cluster([1])
+  cluster.startAll([1])
+  cluster.isTracing = false
+  const client = cluster.client(1)
+  cluster.holdDisk(1)
+  const count = 2_000
+  for (let i = 0; i < count; i++) {
+    cluster.create(client, `/n${i}`)
+    cluster.request(client, { op: OpCode.exists, body: { path: `/n${i}`, watch: false } })
+    if (i % 4 === 0) cluster.request(client, { op: OpCode.sync, body: { path: '/' } })
+  }
+  const pending = 2.25 * count
+  expect(cluster.server(1).inspect().outstanding).toBe(pending)
+  let looks = 0
+  const originals = (['shift', 'find', 'findIndex', 'splice'] as const).map((name) => {
+    const original = Array.prototype[name] as Step
+    const counted: Step = function counted(...args) {
+      // The cluster of this test has lists of its own.
+      const all = this as unknown[]
+      if (all.some((one) => typeof one === 'object' && one !== null && 'syncId' in one)) looks += all.length
+      return original.apply(this, args)
+    }
+    Object.assign(Array.prototype, { [name]: counted })
+    return () => Object.assign(Array.prototype, { [name]: original })
+  })
+  try {
+    cluster.releaseDisk(1)
+    cluster.run()
+  } finally {
+    for (const restore of originals) restore()
+  }
+  expect(cluster.server(1).inspect().outstanding).toBe(0)
+  expect(client.received.filter(({ kind }) => kind === 'reply')).toHaveLength(pending)
+  expect(looks).toBeLessThan(100 * pending)
 })

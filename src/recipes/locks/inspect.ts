@@ -9,8 +9,8 @@ import { abortable } from '../../core/async.ts'
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { compareSequence, joinPath } from '../../core/path.ts'
-import { contenderOf } from '../../recipes/locks/contender-names.ts'
-import { unmarkData } from '../../recipes/engine/marked-data.ts'
+import { contenderOf } from './contender-names.ts'
+import { unmarkData } from '../engine/marked-data.ts'
 
 /** One who holds a lock or waits for it. */
 export interface LockContender {
