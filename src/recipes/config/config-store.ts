@@ -369,9 +369,11 @@ export class ConfigStore<T> {
 
   /** A value that was written from here is in force here at once, and not only when the mirror has read it. */
   #remember(key: string, entry: ConfigEntry<T> | null): void {
-    if (entry !== null && (this.#seen.get(key) ?? 0n) >= entry.zxid) return
+    if (entry !== null && (this.state?.get(key)?.zxid ?? 0n) >= entry.zxid) return
     this.#ownWrites.set(key, { entry, generation: this.#mirror.snapshot?.generation ?? 0 })
     if (entry === null) this.#good.delete(key)
+    // A newer one that was read is still being decoded, or was refused.
+    else if ((this.#seen.get(key) ?? 0n) > entry.zxid) this.#good.set(key, entry)
     else this.#see(key, entry)
     if (this.state === undefined) return
     const next = new Map(this.state)

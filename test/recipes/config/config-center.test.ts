@@ -221,6 +221,33 @@ it('stores what a codec makes of a value', async () => {
   expect(await closeAll(rig, client)).toEqual([])
 })
 
+it('has its own write in force at once, also where it was read before its answer came and is still being checked', async () => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const other = await rig.connect()
+  let slow: Promise<unknown> = Promise.resolve()
+  const slowly: StandardSchema<number> = {
+    '~standard': { version: 1, vendor: 'test', validate: async (value) => slow.then(() => ({ value: Number(value) })) },
+  }
+  const config = new ConfigCenter<number>(client, PATH, { schema: slowly })
+  await run(config.publish(1))
+  await pass(SETTLE_MS)
+  // The answer comes late, and another writer is quicker than it.
+  const { multi } = client
+  client.multi = async (...call) => {
+    const done = await multi.apply(client, call)
+    slow = new Promise((resolve) => setTimeout(resolve, 20 * SETTLE_MS))
+    await other.set(PATH, new TextEncoder().encode('3'))
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+    return done
+  }
+  const { value } = await run(config.update(() => 2))
+  expect([value, config.current]).toEqual([2, 2])
+  await pass(40 * SETTLE_MS)
+  expect(config.current).toBe(3)
+  expect(await closeAll(rig, client, other)).toEqual([])
+})
+
 it('subscribers get the initial value and every change, with versions that grow', async () => {
   const rig = newRig()
   const client = await rig.connect()
