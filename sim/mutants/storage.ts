@@ -23,7 +23,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'log-name-is-not-synced',
     breaks: 'The name of a new log is not durable when its first record is acknowledged.',
     kin: 'ZooKeeper, which does not sync the directory',
-    edits: [{ file: LOG, from: 'if (isNew) await this.#files.syncDirectory(this.#directory)', to: 'void isNew' }],
+    edits: [{ file: LOG, from: 'if (isNew) await this.#files.syncDirectory(', to: 'if (isNew) void (' }],
     expected: CRASHES,
   },
   {
@@ -44,7 +44,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'cut-is-not-durable',
     breaks: 'A cut of the log is acknowledged before the files that it removes are gone for good.',
     kin: 'ZOOKEEPER-5094',
-    edits: [{ file: LOG, from: 'await this.#remove(first)', to: 'await removeIfThere(this.#files, this.#path(first))' }],
+    edits: [{ file: LOG, from: 'await this.#remove(first)', to: 'await this.#files.remove(this.#path(first))' }],
     expected: CRASHES,
   },
   {

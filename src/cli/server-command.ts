@@ -1,5 +1,5 @@
 /**
- * `quorate server`: one server that any client of ZooKeeper can use, in memory, until SIGTERM or SIGINT.
+ * `quorate server`: one server that any client of ZooKeeper can use, in memory or in files, until SIGTERM or SIGINT.
  *
  * Output    one line on standard output when it serves; on standard error what a configuration asks for in vain.
  */
@@ -40,11 +40,13 @@ const SMALL_NURSERY = '--semi-space-growth-factor=1'
 
 /** How the command is used. */
 const SERVER_USAGE = `usage: quorate server [zoo.cfg] [options]
-One server on ${CLIENT_PORT_ADDRESS}:${CLIENT_PORT} for clients of ZooKeeper. Its data are in memory, and end with it.
+One server on ${CLIENT_PORT_ADDRESS}:${CLIENT_PORT} for clients of ZooKeeper.
+Without a data directory its data are in memory, and end with it.
 A configuration file is ZooKeeper's own; the options come before what it says.
 options:
   --client-port PORT              0 for any that is free
   --client-port-address ADDRESS   0.0.0.0 for all
+  --data-dir DIRECTORY            where its data are kept, in ZooKeeper's files
   --drain-ms MS                   longest wait for what is in flight when a signal ends it; 5000
   --help`
 
@@ -78,10 +80,14 @@ export async function runServer(args: readonly string[], output: Output, stop: A
       output.err(`a client's connection was ended by an error of this server: ${stackOf(error)}\n`)
     },
   })
+  ensemble.onEvent(({ event }) => {
+    if (event.type === 'damaged') output.err(`${messageOf(event.error)}\n`)
+  })
   try {
     await newEpoch()
     await start(ensemble)
-    output.out(`quorate serves on ${ensemble.clientAddress(SERVER_ID) ?? 'no port'} (in memory; pid ${process.pid})\n`)
+    const place = given.options.dataDir ?? 'in memory'
+    output.out(`quorate serves on ${ensemble.clientAddress(SERVER_ID) ?? 'no port'} (${place}; pid ${process.pid})\n`)
     await ended(AbortSignal.any([stop, failed.signal]))
     if (failed.signal.aborted) throw new Failure(`the server ended by itself: ${messageOf(failed.signal.reason)}`)
     return ExitStatus.ok
@@ -94,9 +100,6 @@ export async function runServer(args: readonly string[], output: Output, stop: A
 function readArguments(args: readonly string[]): ServerArguments | null {
   const { values, positionals, help } = parse(args)
   if (help) return null
-  if (values['data-dir'] !== undefined) {
-    throw new UsageError('--data-dir: not there yet: this version keeps all data in memory, which end with it')
-  }
   if (positionals.length > 1) throw new UsageError(`server takes one configuration file, got ${positionals.join(' ')}`)
   const [file] = positionals
   const cfg = file === undefined ? null : readFile(file)
@@ -105,7 +108,8 @@ function readArguments(args: readonly string[]): ServerArguments | null {
     values['client-port-address'] ?? cfg?.clientPortAddress ?? (cfg === null ? CLIENT_PORT_ADDRESS : ANY_ADDRESS)
   const place = { servers: 1, clientPorts: [port], clientPortAddress: address }
   const drain = given('drainMs', drainMsOf(values['drain-ms']))
-  const options = { ...place, ...drain, ...(cfg === null ? {} : optionsOf(cfg)) }
+  const files = given('dataDir', values['data-dir'])
+  const options = { ...place, ...drain, ...(cfg === null ? {} : optionsOf(cfg)), ...files }
   return { options, notices: cfg?.notices ?? [] }
 }
 
@@ -180,6 +184,9 @@ function optionsOf(cfg: ZooCfg): EmbeddedOptions {
     ...given('globalOutstandingLimit', cfg.globalOutstandingLimit),
     ...given('maxClientCnxns', cfg.maxClientCnxns),
     ...given('fourLetterWords', cfg.fourLetterWords),
+    ...given('dataDir', cfg.dataDir),
+    ...given('dataLogDir', cfg.dataLogDir),
+    ...given('snapRetainCount', cfg.snapRetainCount),
     ...given('snapCount', cfg.snapCount),
     ...given('snapLogBytes', cfg.snapLogBytes),
     ...given('commitLogCount', cfg.commitLogCount),

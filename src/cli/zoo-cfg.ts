@@ -26,6 +26,9 @@ export interface ZooCfg {
   readonly maxSessionTimeoutMs: number
   /** Four-letter words that are answered, of those that this server has, or `['*']`. */
   readonly fourLetterWords: readonly string[] | undefined
+  readonly dataDir: string | undefined
+  readonly dataLogDir: string | undefined
+  readonly snapRetainCount: number | undefined
   readonly snapCount: number | undefined
   /** Bytes of transactions between two snapshots. */
   readonly snapLogBytes: number | undefined
@@ -43,8 +46,8 @@ export interface ZooCfg {
 /** Says what a value must be, or null if it is that. */
 type Check = (value: string) => string | null
 
-/** What an entry means here: it is used, it waits for what this version has not, or it never will mean anything. */
-type Effect = 'used' | 'none' | 'memory'
+/** What an entry means here: it is used, or it has no effect. */
+type Effect = 'used' | 'none'
 
 interface Key {
   readonly check: Check
@@ -63,6 +66,8 @@ const KB = 1_024
 /** Shortest session time-out, in milliseconds: two ticks of one. */
 const SESSION_TIMEOUT_MS_MIN = 2
 const SNAP_COUNT_MIN = 2
+/** ZooKeeper takes less for this. */
+const SNAP_RETAIN_COUNT_MIN = 3
 /** The least that ZooKeeper goes by: less is taken for this. */
 const COMMIT_LOG_COUNT_MIN = 500
 /** Stands for no limit, which ZooKeeper writes as 0 or less. */
@@ -95,8 +100,8 @@ const KEYS: Readonly<Record<string, Key>> = {
   clientPort: { check: integer(0, PORT_MAX), effect: 'used' },
   clientPortAddress: { check: anything, effect: 'used' },
   tickTime: { check: integer(1), effect: 'used' },
-  dataDir: { check: anything, effect: 'memory' },
-  dataLogDir: { check: anything, effect: 'memory' },
+  dataDir: { check: anything, effect: 'used' },
+  dataLogDir: { check: anything, effect: 'used' },
   initLimit: { check: integer(INT32_MIN), effect: 'none' },
   syncLimit: { check: integer(INT32_MIN), effect: 'none' },
   maxClientCnxns: { check: integer(INT32_MIN), effect: 'used' },
@@ -107,7 +112,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   snapCount: { check: integer(INT32_MIN), effect: 'used' },
   snapSizeLimitInKb: { check: integer(INT32_MIN), effect: 'used' },
   commitLogCount: { check: integer(INT32_MIN), effect: 'used' },
-  'autopurge.snapRetainCount': { check: integer(INT32_MIN), effect: 'none' },
+  'autopurge.snapRetainCount': { check: integer(INT32_MIN), effect: 'used' },
   'autopurge.purgeInterval': { check: integer(INT32_MIN), effect: 'none' },
   standaloneEnabled: { check: boolean, effect: 'none' },
   extendedTypesEnabled: { check: flag, effect: 'used' },
@@ -202,6 +207,9 @@ function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<
     minSessionTimeoutMs,
     maxSessionTimeoutMs,
     fourLetterWords: fourLetterWords?.filter((word) => KNOWN_WORDS.includes(word)),
+    dataDir: text('dataDir'),
+    dataLogDir: text('dataLogDir'),
+    snapRetainCount: atLeast(SNAP_RETAIN_COUNT_MIN, 'autopurge.snapRetainCount'),
     snapCount: atLeast(SNAP_COUNT_MIN, 'snapCount'),
     snapLogBytes: snapKb === undefined ? undefined : snapKb > 0 ? snapKb * KB : SNAP_LOG_BYTES_MAX,
     commitLogCount: atLeast(COMMIT_LOG_COUNT_MIN, 'commitLogCount'),
@@ -224,9 +232,6 @@ function effectNotices(entries: readonly Property[], file: string): string[] {
   const notices: string[] = []
   const members = entries.filter(({ key }) => MEMBER.test(key))
   const idle = entries.filter(({ key }) => keyOf(key)?.effect === 'none' && !(MEMBER.test(key) && members.length > 1))
-  for (const { key, value, line } of entries.filter((entry) => keyOf(entry.key)?.effect === 'memory')) {
-    notices.push(`${file}:${line}: ${key}: data are kept in memory only: ${value} is neither read nor written`)
-  }
   const [first] = members
   if (first !== undefined && members.length > 1) {
     const names = members.map(({ key }) => key).join(', ')

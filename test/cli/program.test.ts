@@ -51,16 +51,33 @@ describe('quorate server', () => {
   it('goes by a configuration of ZooKeeper, and says what it does not do', async () => {
     const port = await freePort()
     const file = join(rig.folder, 'zoo.cfg')
-    writeFileSync(file, `tickTime=2000\nclientPort=${port}\nclientPortAddress=127.0.0.1\ndataDir=/data\ncolour=blue\n`)
+    writeFileSync(file, `tickTime=2000\nclientPort=${port}\nclientPortAddress=127.0.0.1\ncolour=blue\ninitLimit=5\n`)
     const own = quorate('server', file)
     await own.printed(/serves on/)
     expect(own.out).toContain(`quorate serves on 127.0.0.1:${port} (`)
     expect(own.err).toBe(
-      `${file}:5: unknown key colour: ignored\n` +
-        `${file}:4: dataDir: data are kept in memory only: /data is neither read nor written\n`,
+      `${file}:4: unknown key colour: ignored\n${file}: without effect on this server: initLimit (line 5)\n`,
     )
     const client = quorate('--connect', `127.0.0.1:${port}`, 'create', '-t', '1000', '/ttl')
     expect(await client.ended).toBe(1)
+  })
+
+  it('keeps its data over the end of its process, and its directory to itself', async () => {
+    const folder = join(rig.folder, 'data')
+    const first = quorate('server', '--client-port=0', '--data-dir', folder)
+    await first.printed(/\n/)
+    expect(first.out).toContain(`(${folder}; pid `)
+    expect((await rig.runWith({}, '--connect', addressOf(first), 'create', '/kept', 'value')).status).toBe(0)
+    const second = quorate('server', '--client-port=0', '--data-dir', folder)
+    expect(await second.ended).toBe(1)
+    expect(second.err).toMatch(/data is used by process \d+: stop it, or give this server another dataDir\n$/)
+    first.child.kill('SIGKILL')
+    await first.ended
+    const third = quorate('server', '--client-port=0', '--data-dir', folder)
+    await third.printed(/\n/)
+    expect(await rig.runWith({}, '--connect', addressOf(third), 'get', '/kept')).toMatchObject({ out: 'value\n' })
+    third.child.kill('SIGTERM')
+    expect(await third.ended).toBe(0)
   })
 
   it('refuses a wrong value with file and line, and status 1', async () => {
@@ -83,7 +100,6 @@ describe('quorate server', () => {
   })
 
   it.each([
-    [['--data-dir', '/data'], /^--data-dir: not there yet: .* in memory/],
     [['--client-port', 'x'], /^--client-port must be a port from 0 to 65535, got "x"\n$/],
     [['one.cfg', 'two.cfg'], /^server takes one configuration file, got one.cfg two.cfg\n$/],
     [['--client-prot', '1'], /^server has no option --client-prot; did you mean --client-port\?\n$/],

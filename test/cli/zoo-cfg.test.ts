@@ -156,11 +156,10 @@ reconfigEnabled=true
     ])
   })
 
-  it('says that data are kept in memory only', () => {
-    expect(noticesOf('dataDir=/var/lib/zookeeper\ndataLogDir=/var/log/zookeeper')).toEqual([
-      'conf/zoo.cfg:1: dataDir: data are kept in memory only: /var/lib/zookeeper is neither read nor written',
-      'conf/zoo.cfg:2: dataLogDir: data are kept in memory only: /var/log/zookeeper is neither read nor written',
-    ])
+  it('knows where data are kept', () => {
+    const text = 'dataDir=/var/lib/zookeeper\ndataLogDir=/var/log/zookeeper\nautopurge.snapRetainCount=1'
+    const place = { dataDir: '/var/lib/zookeeper', dataLogDir: '/var/log/zookeeper', snapRetainCount: 3 }
+    expect(readZooCfg(text, 'conf/zoo.cfg')).toMatchObject({ ...place, notices: [] })
   })
 
   it('says that a server of several is alone', () => {
@@ -172,11 +171,11 @@ reconfigEnabled=true
   })
 
   it('says in one line what has no effect', () => {
-    const idle = 'initLimit=10\nsyncLimit=5\nautopurge.snapRetainCount=3\nadmin.enableServer=false\nserver.1=a:1:2'
+    const idle = 'initLimit=10\nsyncLimit=5\n\nadmin.enableServer=false\nserver.1=a:1:2'
     expect(noticesOf(`${idle}\nstandaloneEnabled=true\nautopurge.purgeInterval=1`)).toEqual([
       'conf/zoo.cfg: without effect on this server: initLimit (line 1), syncLimit (line 2), ' +
-        'autopurge.snapRetainCount (line 3), admin.enableServer (line 4), server.1 (line 5), ' +
-        'standaloneEnabled (line 6), autopurge.purgeInterval (line 7)',
+        'admin.enableServer (line 4), server.1 (line 5), standaloneEnabled (line 6), ' +
+        'autopurge.purgeInterval (line 7)',
     ])
   })
 

@@ -12,6 +12,7 @@ import { abortable, deferred } from '../../core/async.ts'
 import type { Deferred } from '../../core/async.ts'
 import { requireFunction } from '../../core/options.ts'
 import { openClientSession } from '../client/session.ts'
+import { CAPABILITIES, DURABLE_CAPABILITIES } from './capabilities.ts'
 import { configurationText, membershipText } from './configuration-text.ts'
 import { downStatus } from './down-status.ts'
 import { ClientPort } from './host/clients/tcp-port.ts'
@@ -24,29 +25,14 @@ import { systemRandom } from './host/random.ts'
 import { holdsBy, twoTurns } from './host/turns.ts'
 import { checkId, settingsOf } from './options.ts'
 import type { EmbeddedOptions, EmbeddedSettings } from './options.ts'
-import { REQUEST_BYTES_MAX } from './server/config.ts'
 import type { ServerEvent, ServerStatus } from './server/ready.ts'
 import { Storages } from './storages.ts'
-
-/** Part of a request that is not its data: its path, mostly. */
-const REQUEST_OVERHEAD_BYTES = 4_096
 
 /** How long a start waits for the last servers, once a majority serves. */
 const START_GRACE_TICKS = 4
 
 /** Errors in what is done for clients that come sooner after the last one are not told. */
 const CLIENT_ERROR_PAUSE_MS = 1_000
-
-const CAPABILITIES: Capabilities = Object.freeze({
-  durability: 'memory',
-  linearizableSync: true,
-  comparesCreations: true,
-  containers: true,
-  ttlGranularityMs: 1,
-  acl: false,
-  dataBytesMax: REQUEST_BYTES_MAX - REQUEST_OVERHEAD_BYTES,
-})
-const DURABLE_CAPABILITIES: Capabilities = Object.freeze({ ...CAPABILITIES, durability: 'disk' })
 
 /** Where one server of the ensemble stands; `role` is `DOWN` while it is crashed. */
 export interface EnsembleServerStatus extends Omit<ServerStatus, 'role'> {
@@ -110,9 +96,9 @@ export class Ensemble implements Backend, AsyncDisposable {
     this.#settings = settingsOf(options)
     const { servers, observers, storage } = this.#settings
     this.capabilities = storage.dataDir === null ? CAPABILITIES : DURABLE_CAPABILITIES
-    this.#storages = new Storages(storage, this.#isStandalone, (file, offset) => this.#settings.onError(
-      new Error(`${file}: the last record is incomplete, as a crash leaves it; it is cut off at byte ${offset}`),
-    ))
+    this.#storages = new Storages(storage, this.#isStandalone, (id, error) => {
+      this.#emit(id, { type: 'damaged', error })
+    })
     this.#voters = Array.from({ length: servers }, (_, index) => index + 1)
     for (let id = 1; id <= servers + observers; id++) this.#addMember(id)
   }

@@ -1,5 +1,4 @@
 /** The options of the embedded ensemble: what they may be, and what they are by default. */
-import { resolve } from 'node:path'
 import { refuseUnknown, requireFunction, validateBoolean, validateInteger } from '../../core/options.ts'
 import { validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
@@ -44,8 +43,8 @@ export interface EmbeddedOptions {
   readonly containerCheckMs?: number
   /**
    * The directory in which the servers keep their data, which then survive the end of the process: in the files of
-   * ZooKeeper, so that a server alone can take turns with one. Of several servers, each has a directory in it. Null, which
-   * is the default: everything is in memory, and ends with the process.
+   * ZooKeeper, so that a server alone can take turns with one. Of several servers, each has a directory in it. Null,
+   * which is the default: everything is in memory, and ends with the process.
    */
   readonly dataDir?: string | null
   /** A directory for the logs, on a disk of its own. Null, which is the default: in {@link EmbeddedOptions.dataDir}. */
@@ -255,12 +254,7 @@ function storageSettingsOf({ dataDir, dataLogDir, snapRetainCount }: AllOptions)
   if (dataLogDir !== null) validateText('dataLogDir', dataLogDir)
   if (dataLogDir !== null && dataDir === null) throw new TypeError('dataLogDir needs a dataDir')
   validateInteger('snapRetainCount', snapRetainCount, 1, INT32_MAX)
-  // Independent of where the process goes later.
-  return { dataDir: absolute(dataDir), dataLogDir: absolute(dataLogDir), snapRetainCount }
-}
-
-function absolute(directory: string | null): string | null {
-  return directory === null ? null : resolve(directory)
+  return { dataDir, dataLogDir, snapRetainCount }
 }
 
 function clientSettingsOf(all: AllOptions): ClientSettings {

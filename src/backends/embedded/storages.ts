@@ -1,7 +1,8 @@
 /**
  * The storages of an ensemble's servers: in memory, or in files under one directory that a lock protects.
  *
- * Layout    a server alone has `dataDir` to itself, as ZooKeeper's would; of several, each has the directory `<id>` in it.
+ * Layout    a server alone has `dataDir` to itself, as ZooKeeper's would; of several, each has the directory `<id>` in
+ *           it.
  * Beginning an ensemble begins with the right of every voter to vote. It is on all of their disks before the first of
  *           them starts, so that a crash in the middle leaves either no history or all rights. A server whose files are
  *           missing later has lost its vote, as it may have promised anything (decision 0006).
@@ -9,7 +10,8 @@
 import { lockDirectory } from './host/storage/directory-lock.ts'
 import { FileStorage } from './host/storage/files.ts'
 import { MemoryStorage } from './host/storage/memory.ts'
-import { nodeFileSystem } from './host/storage/node-file-system.ts'
+import { absolutePath, nodeFileSystem } from './host/storage/node-file-system.ts'
+import { StorageError } from './host/storage/storage-error.ts'
 import type { Storage } from './host/storage/storage.ts'
 
 /** Room in logs is prepared in steps of so many bytes. */
@@ -28,7 +30,7 @@ export interface StorageSettings {
 export class Storages {
   readonly #settings: StorageSettings
   readonly #isAlone: boolean
-  readonly #onTornTail: (file: string, offset: number) => void
+  readonly #onRepair: (id: number, error: Error) => void
   readonly #memories = new Map<number, MemoryStorage>()
   readonly #files = new Map<number, FileStorage>()
   readonly #unlocks: (() => Promise<void>)[] = []
@@ -37,12 +39,14 @@ export class Storages {
    * Makes storages that are not opened.
    *
    * @param isAlone - whether there is one server, and never another one
-   * @param onTornTail - told of a record that a crash tore, and that is cut off: it was never acknowledged
+   * @param onRepair - told of a record that a crash tore, and that was cut off: it was never acknowledged
    */
-  constructor(settings: StorageSettings, isAlone: boolean, onTornTail: (file: string, offset: number) => void) {
-    this.#settings = settings
+  constructor(settings: StorageSettings, isAlone: boolean, onRepair: (id: number, error: Error) => void) {
+    const { dataDir, dataLogDir } = settings
+    const absolute = (directory: string | null): string | null => (directory === null ? null : absolutePath(directory))
+    this.#settings = { ...settings, dataDir: absolute(dataDir), dataLogDir: absolute(dataLogDir) }
     this.#isAlone = isAlone
-    this.#onTornTail = onTornTail
+    this.#onRepair = onRepair
   }
 
   /** The storage of a server. */
@@ -96,7 +100,10 @@ export class Storages {
         dataLogDir: place(dataLogDir ?? dataDir),
         snapRetainCount,
         preallocateBytes: PREALLOCATE_BYTES,
-        onTornTail: this.#onTornTail,
+        onTornTail: (file, offset) => {
+          const what = 'the last record is incomplete, as a crash leaves it, and was cut off'
+          this.#onRepair(id, new StorageError('DAMAGED', `${file}: at byte ${offset}: ${what}`))
+        },
       })
     this.#files.set(id, files)
     return files

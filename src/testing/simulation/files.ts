@@ -220,7 +220,7 @@ class SimFile implements OpenFile {
 }
 
 /** An error of the system, as Node.js makes it. */
-export function systemError(code: string, path: string): Error {
+function systemError(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${path}`), { code })
 }
 

@@ -221,13 +221,17 @@ it('stores what a codec makes of a value', async () => {
   expect(await closeAll(rig, client)).toEqual([])
 })
 
-it('has its own write in force at once, also where it was read before its answer came and is still being checked', async () => {
+it('has its own write in force at once, also while a newer one that was read is being checked', async () => {
   const rig = newRig()
   const client = await rig.connect()
   const other = await rig.connect()
   let slow: Promise<unknown> = Promise.resolve()
   const slowly: StandardSchema<number> = {
-    '~standard': { version: 1, vendor: 'test', validate: async (value) => slow.then(() => ({ value: Number(value) })) },
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate: async (value) => slow.then(() => ({ value: Number(value) })),
+    },
   }
   const config = new ConfigCenter<number>(client, PATH, { schema: slowly })
   await run(config.publish(1))

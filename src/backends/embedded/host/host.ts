@@ -36,7 +36,10 @@ const INPUTS_MS_MAX = 10
 
 /** Something that a server's host has found out, and the server does not know. */
 export interface HostEvent {
-  /** A file of its storage is damaged; another one is used, or the state of another server. */
+  /**
+   * A file of its storage is damaged: an older one is used, or the state of another server; or its last record, which
+   * was never acknowledged, is torn and was cut off.
+   */
   readonly type: 'damaged'
   /** Names the file. */
   readonly error: unknown
@@ -103,8 +106,10 @@ export class Host {
    * @throws what the storage raises, if there is nobody to learn from
    */
   static async open(options: HostOptions): Promise<Host> {
-    const { storage, config, onEvent } = options
-    const report = (error: unknown): void => onEvent({ type: 'damaged', error })
+    const { storage, config } = options
+    const report = (error: unknown): void => {
+      options.onEvent({ type: 'damaged', error })
+    }
     try {
       return new Host(options, await recover(storage, report))
     } catch (error) {

@@ -41,6 +41,8 @@ export type SnapshotItem =
   | { readonly kind: 'digest'; readonly digest: SnapshotDigest }
   /** The last transaction that is certainly in it. */
   | { readonly kind: 'last-zxid'; readonly zxid: bigint }
+  /** It was written by one of ours: the exact state of that transaction. */
+  | { readonly kind: 'ours' }
   | { readonly kind: 'secret'; readonly secret: SessionSecret }
 
 /** Options of a {@link SnapshotReader}. */
@@ -295,6 +297,7 @@ export class SnapshotReader {
     const version = window.int32(versionAt)
     if (version !== OWN_SECTION_VERSION) throw this.#error('version', `version ${version} of the section of passwords`)
     this.#left = this.#count(versionAt + INT_BYTES)
+    this.#items.push({ kind: 'ours' })
     this.#skip(OWN_HEADER_BYTES)
     this.#step = () => this.#readSecret()
     return null

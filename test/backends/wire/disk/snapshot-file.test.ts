@@ -34,8 +34,9 @@ describe('a snapshot file', () => {
     expect(Buffer.from(bytes.subarray(plain.length, plain.length + 8)).readBigInt64BE()).toBe(9n)
     expect([...bytes.subarray(-5)]).toEqual([0, 0, 0, 1, 0x2f])
     const items = readItems(bytes)
-    expect(items.slice(-3)).toEqual([
+    expect(items.slice(-4)).toEqual([
       { kind: 'last-zxid', zxid: 9n },
+      { kind: 'ours' },
       ...secrets.map((secret) => ({ kind: 'secret', secret })),
     ])
     // A ZooKeeper 3.9 reads up to its own last seal, which covers everything before it.

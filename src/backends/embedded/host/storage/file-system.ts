@@ -1,9 +1,9 @@
 /**
  * The port to the files of a server: the system calls that its storage makes, and nothing that it could get wrong.
  *
- * Durable    is what was synced, and no more: the bytes of a file after {@link OpenFile.sync}; its name, and the removal
- *            of one, after {@link FileSystem.syncDirectory}. After a crash of the machine, of the rest anything can be
- *            there: all, nothing, or parts in any order.
+ * Durable    is what was synced, and no more: the bytes of a file after {@link OpenFile.sync}; its name, and the
+ *            removal of one, after {@link FileSystem.syncDirectory}. After a crash of the machine, of the rest anything
+ *            can be there: all, nothing, or parts in any order.
  * Errors     are those of the system, with `code` as Node.js sets it (`ENOSPC`, `EIO`, `ENOENT`, ...). After an error
  *            the operation may have been done in part.
  */

@@ -1,9 +1,9 @@
 /**
  * Storage in files: what a server has acknowledged survives the end of its process, and of its machine.
  *
- * Layout    that of ZooKeeper 3.8: `version-2/` with logs, snapshots and epochs; logs in another directory if asked for.
- *           Ours alone, where ZooKeeper does not look: the file `votes`, and what follows the last record or section that
- *           it knows in logs and snapshots (docs/operations.md).
+ * Layout    that of ZooKeeper 3.8: `version-2/` with logs, snapshots and epochs; logs in another directory if asked
+ *           for. Ours alone, where ZooKeeper does not look: the file `votes`, and what follows the last record or
+ *           section that it knows in logs and snapshots (docs/operations.md).
  * Order     operations in the order in which they come; see promise-files.ts, log-files.ts, snapshot-files.ts.
  * Install   a state from a leader replaces all there is. It is written as `install.<zxid>`; with that name it has taken
  *           effect, and a start that finds one goes on where a crash interrupted: the log goes, then it gets its name.
@@ -59,8 +59,8 @@ export class FileStorage implements Storage {
 
   /**
    * @throws DamageError if an epoch file does not hold one
-   * @throws StorageError `MISPLACED` if logs and snapshots are not where they belong; `DAMAGED` if there is a log and no
-   * snapshot
+   * @throws StorageError `MISPLACED` if logs and snapshots are not where they belong; `DAMAGED` if there is a log and
+   * no snapshot
    */
   async recover(): Promise<StoredState> {
     // What an earlier host of this server had begun comes to its end first.
@@ -74,7 +74,8 @@ export class FileStorage implements Storage {
     const isNew = files.length === 0
     if (isNew && (await this.#log.hasFiles())) {
       const what = 'a log, and no snapshot that it could be applied to'
-      throw new StorageError('DAMAGED', `${this.#logDirectory} holds ${what}; restore a backup, or remove the directory`)
+      const help = 'restore a backup, or remove the directory'
+      throw new StorageError('DAMAGED', `${this.#logDirectory} holds ${what}; ${help}`)
     }
     const found = await this.#promises.read()
     if (isNew) {
@@ -243,7 +244,8 @@ export class FileStorage implements Storage {
       throw new StorageError('MISPLACED', `${this.#directory} holds ${logs}: move logs to ${this.#logDirectory}`)
     }
     if (snapshots !== undefined) {
-      throw new StorageError('MISPLACED', `${this.#logDirectory} holds ${snapshots}: move snapshots to ${this.#directory}`)
+      const where = `move snapshots to ${this.#directory}`
+      throw new StorageError('MISPLACED', `${this.#logDirectory} holds ${snapshots}: ${where}`)
     }
   }
 }

@@ -1,8 +1,9 @@
 /**
  * The transaction log of one server, in ZooKeeper's files.
  *
- * Model     `log.<zxid of its first record>`, ascending. Records go to the last file; after a start, a cut or a snapshot
- *           the next record begins a new one. Room is prepared ahead, so that a sync need not make the length durable.
+ * Model     `log.<zxid of its first record>`, ascending. Records go to the last file; after a start, a cut or a
+ *           snapshot the next record begins a new one. Room is prepared ahead, so that a sync need not make the length
+ *           durable.
  * Durable   once {@link LogFiles.append} is done: the bytes, and before the first of them are, the name of the file.
  * Reading   a torn last record was never acknowledged: it is cut off. Damage before the end, or a transaction that is
  *           missing, is an error that names file and offset; what comes after it is not used.
@@ -255,5 +256,6 @@ type Undamaged = Exclude<LogVerdict, { state: 'damaged' }>
 
 function missing(path: string, last: bigint, next: bigint): StorageError {
   const gap = `transactions are missing between ${formatZxid(last)} and ${formatZxid(next)}`
-  return new StorageError('DAMAGED', `${path}: ${gap}; restore a backup, or remove the directory and let the leader fill it`)
+  const help = 'restore a backup, or remove the directory and let the leader fill it'
+  return new StorageError('DAMAGED', `${path}: ${gap}; ${help}`)
 }

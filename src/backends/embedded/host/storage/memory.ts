@@ -24,7 +24,8 @@ export class MemoryStorage implements Storage {
   recover(): Promise<StoredState> {
     const { snapshot, entries, ...promises } = this.contents
     const entriesAfter = (zxid: bigint): readonly LogEntry[][] => [entries.filter((entry) => entry.zxid > zxid)]
-    return Promise.resolve({ ...promises, snapshots: snapshot === null ? [] : [{ name: 'snapshot', ...snapshot }], entriesAfter })
+    const snapshots = snapshot === null ? [] : [{ name: 'snapshot', ...snapshot }]
+    return Promise.resolve({ ...promises, snapshots, entriesAfter })
   }
 
   persist(operations: readonly PersistOperation[]): undefined {

@@ -1,6 +1,7 @@
 /** The files of this machine. */
 import { close, fdatasync, fstat, fsync, ftruncate, open, read, write } from 'node:fs'
 import { mkdir, open as openHandle, readdir, rename, unlink } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 import type { FileSystem, OpenFile } from './file-system.ts'
 
@@ -38,6 +39,11 @@ export const nodeFileSystem: FileSystem = Object.freeze({
     }
   },
 })
+
+/** A path that does not depend on where the process goes later. */
+export function absolutePath(path: string): string {
+  return resolve(path)
+}
 
 class NodeFile implements OpenFile {
   readonly #fd: number

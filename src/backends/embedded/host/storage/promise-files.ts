@@ -2,10 +2,10 @@
  * The promises of a server on disk: `acceptedEpoch` and `currentEpoch` as ZooKeeper has them, and `votes` beside them,
  * which ZooKeeper does not look at.
  *
- * Order     each file is replaced durably before the next one, and only if its value has changed: a promise of the server
- *           changes one of them.
- * Reading   a directory of ZooKeeper has no `votes`: its server votes. A server alone has no epochs there: they are those
- *           of its last transaction.
+ * Order     each file is replaced durably before the next one, and only if its value has changed: a promise of the
+ *           server changes one of them.
+ * Reading   a directory of ZooKeeper has no `votes`: its server votes. A server alone has no epochs there: they are
+ *           those of its last transaction.
  * Source    QuorumPeer.writeLongToFile, loadDataBase of ZooKeeper 3.8; decision 0006 for the right to vote.
  */
 import { formatEpoch, parseEpoch } from '../../../wire/disk/number-files.ts'

@@ -25,11 +25,12 @@ export async function recover(
   storage: Storage,
   onDamage: (error: unknown) => void = () => undefined,
 ): Promise<Recovered & RecoveredState> {
-  const { snapshots, entriesAfter, acceptedEpoch, currentEpoch, votes } = await storage.recover()
+  const stored = await storage.recover()
+  const { snapshots, acceptedEpoch, currentEpoch, votes } = stored
   const state = await newestState(snapshots, onDamage)
   const base = state?.lastZxid ?? 0n
   const entries: LogEntry[] = []
-  for await (const part of entriesAfter(base)) {
+  for await (const part of stored.entriesAfter(base)) {
     for (const entry of part) entries.push(entry)
     await nextTurn()
   }
@@ -42,7 +43,7 @@ async function newestState(
   snapshots: readonly StoredSnapshot[],
   onDamage: (error: unknown) => void,
 ): Promise<State | null> {
-  let damage: unknown = null
+  let damage: Error | null = null
   for (const snapshot of snapshots) {
     try {
       return await stateOf(snapshot)
@@ -62,11 +63,14 @@ async function stateOf({ name, zxid, chunks }: StoredSnapshot): Promise<State> {
     reader.write(chunk)
     await nextTurn()
   }
-  return State.of(reader)
+  const state = State.of(reader)
+  if (reader.isExact) return state
+  const what = 'it was written by a ZooKeeper, and may hold parts of later transactions, which this version cannot tell'
+  throw new StorageError('FOREIGN', `${name}: ${what}; start a new directory, and copy the nodes`)
 }
 
 /** Whether an error says that a file is not what it should be, or is missing. */
-export function isDamage(error: unknown): boolean {
+export function isDamage(error: unknown): error is Error {
   if (error instanceof StorageError) return error.code === 'DAMAGED'
   return error instanceof DamageError || isCoordinationError(error, 'PROTOCOL_VIOLATION')
 }

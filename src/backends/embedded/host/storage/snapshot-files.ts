@@ -1,8 +1,8 @@
 /**
  * The snapshots of one server, in ZooKeeper's files.
  *
- * Model     `snapshot.<zxid>`. One that is being written is called `.tmp`; it is synced before it gets its name, and the
- *           name is durable before anybody hears of it.
+ * Model     `snapshot.<zxid>`. One that is being written is called `.tmp`; it is synced before it gets its name, and
+ *           the name is durable before anybody hears of it.
  * Kept      are the newest ones, so that one of them can be damaged. With a snapshot goes the log that only it needed.
  * Reading   also what a ZooKeeper compressed.
  * Source    FileSnap, PurgeTxnLog of ZooKeeper 3.8, which writes the final name and does not sync.
@@ -15,6 +15,11 @@ import type { FileSystem, OpenFile } from './file-system.ts'
 
 const READ_BYTES = 0x4_0000
 
+/** A snapshot that is there. */
+interface StoredFile extends DataFileName {
+  readonly name: string
+}
+
 /** The snapshots in one directory. */
 export class SnapshotFiles {
   readonly #files: FileSystem
@@ -26,7 +31,7 @@ export class SnapshotFiles {
   }
 
   /** The snapshots, the newest one first. */
-  async list(): Promise<readonly (DataFileName & { readonly name: string })[]> {
+  async list(): Promise<readonly StoredFile[]> {
     const names = await this.#files.list(this.#directory)
     const found = names.flatMap((name) => {
       const parsed = parseDataFileName(name)
@@ -36,7 +41,7 @@ export class SnapshotFiles {
   }
 
   /** Reads one, unpacked. */
-  read({ name, compression }: Pick<DataFileName, 'compression'> & { readonly name: string }): AsyncIterable<Uint8Array> {
+  read({ name, compression }: Pick<StoredFile, 'name' | 'compression'>): AsyncIterable<Uint8Array> {
     const path = `${this.#directory}/${name}`
     return unpackSnapshot(path, compression, this.#chunks(path)) as AsyncIterable<Uint8Array>
   }
@@ -82,7 +87,7 @@ export class SnapshotFiles {
 }
 
 /** A snapshot that is being written. */
-export class SnapshotFile {
+class SnapshotFile {
   readonly #files: FileSystem
   readonly #directory: string
   readonly #name: string

@@ -2,8 +2,8 @@
  * The port to a server's durable state: what a host asks of a storage.
  *
  * Log        operations become durable in the order in which they are given, a batch at a time. After a crash a prefix
- *            of them is there, each as a whole; but of an append, a prefix of its entries can be there, and of a truncate,
- *            a part: the last entries go first.
+ *            of them is there, each as a whole; but of an append, a prefix of its entries can be there, and of a
+ *            truncate, a part: the last entries go first.
  * Snapshots  are written beside the log, a chunk at a time. One takes effect as a whole when it is committed; until
  *            then, and if it never is, the storage holds the snapshot before it and every entry of the log after that.
  */

@@ -1,8 +1,8 @@
 /**
  * The replicated state in bytes, written in chunks while the state goes on.
  *
- * Format    that of ZooKeeper's snapshot files (wire/disk/snapshot-file.ts): sessions by id, lists numbered in the order
- *           in which nodes name them, nodes in pre-order with sorted children; and the passwords at the end.
+ * Format    that of ZooKeeper's snapshot files (wire/disk/snapshot-file.ts): sessions by id, lists numbered in the
+ *           order in which nodes name them, nodes in pre-order with sorted children; and the passwords at the end.
  * Model     the state as it was when the snapshot was opened: its nodes are a TreeImage, and a session that ends is
  *           shown to it first. Two walks: the first numbers the lists, which are written before the nodes.
  * Safety    equal states give equal chunks, whatever is written meanwhile and however fast they are read.

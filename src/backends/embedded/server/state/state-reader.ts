@@ -31,6 +31,7 @@ export class StateReader {
   /** Whether it must hold what ours do, and not only what a ZooKeeper writes. */
   readonly #isOurs: boolean
   #passwords = 0
+  #isExact = false
   #lastZxid: bigint | null
   /** The greatest zxid of a node. */
   #latestZxid = 0n
@@ -46,6 +47,14 @@ export class StateReader {
     this.#isOurs = zxid === null
     this.#lastZxid = zxid
     this.#tree.clear()
+  }
+
+  /**
+   * Whether it is the state of one zxid, as ours are: one of ZooKeeper can hold parts of later transactions. Known at
+   * the end.
+   */
+  get isExact(): boolean {
+    return this.#isExact
   }
 
   /**
@@ -99,6 +108,9 @@ export class StateReader {
         return
       case 'last-zxid':
         this.#lastZxid = item.zxid
+        return
+      case 'ours':
+        this.#isExact = true
         return
       case 'secret':
         this.#putPassword(item.secret)

@@ -1,6 +1,7 @@
 /**
- * The password of a session that a ZooKeeper began: there it is computed from the session's id. Whoever knows the id can
- * compute it too, so ours are drawn (decision 0001); this one is for sessions that were in a directory of a ZooKeeper.
+ * The password of a session that a ZooKeeper began: there it is computed from the session's id. Whoever knows the id
+ * can compute it too, so ours are drawn (decision 0001); this one is for sessions that were in a directory of a
+ * ZooKeeper.
  *
  * Source    ZooKeeperServer.generatePasswd of ZooKeeper 3.8; java.util.Random.
  */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FileStorage } from '../../../../../src/backends/embedded/host/storage/files.ts'
+import type { FileStorageOptions } from '../../../../../src/backends/embedded/host/storage/files.ts'
 import { nodeFileSystem } from '../../../../../src/backends/embedded/host/storage/node-file-system.ts'
 import { recover } from '../../../../../src/backends/embedded/host/storage/recovery.ts'
 import { State } from '../../../../../src/backends/embedded/server/state/state.ts'
@@ -22,14 +23,13 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true })
 })
 
+function optionsOf(dataLogDir = directory, dataDir = directory): FileStorageOptions {
+  const onTornTail = (file: string, offset: number): void => void torn.push({ file, offset })
+  return { dataDir, dataLogDir, snapRetainCount: 2, preallocateBytes: 4_096, onTornTail }
+}
+
 function storage(dataLogDir = directory, dataDir = directory): FileStorage {
-  return new FileStorage(nodeFileSystem, {
-    dataDir,
-    dataLogDir,
-    snapRetainCount: 2,
-    preallocateBytes: 4_096,
-    onTornTail: (file, offset) => torn.push({ file, offset }),
-  })
+  return new FileStorage(nodeFileSystem, optionsOf(dataLogDir, dataDir))
 }
 
 function entryOf(zxid: number): LogEntry {
@@ -191,8 +191,10 @@ describe('storage in files', () => {
     const { open } = nodeFileSystem
     const failing = new FileStorage({
       ...nodeFileSystem,
-      open: async (name, mode) => Object.assign(await open(name, mode), { sync: () => Promise.reject(new Error('EIO')) }),
-    }, { dataDir: directory, dataLogDir: directory, snapRetainCount: 1, preallocateBytes: 1, onTornTail: () => undefined })
+      open: async (name, mode) => {
+        return Object.assign(await open(name, mode), { sync: () => Promise.reject(new Error('EIO')) })
+      },
+    }, optionsOf())
     await files.close()
     await recover(failing)
     await expect(failing.persist([append(2)])).rejects.toThrow(/a sync failed/)
