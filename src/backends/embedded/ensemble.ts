@@ -107,6 +107,7 @@ export class Ensemble implements Backend, AsyncDisposable {
    * Starts the servers. Resolves when they serve, or at least a majority of them does. Idempotent.
    *
    * @throws Error that names address and port if one of `clientPorts` cannot be had; nothing is started then
+   * @throws StorageError `LOCKED` if another process uses the data directory; errors of the system
    */
   async start(): Promise<void> {
     if (this.#isClosed) throw new TypeError('this ensemble is closed')
