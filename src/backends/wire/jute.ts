@@ -26,27 +26,27 @@ const LENGTH_TEXTS = Array.from({ length: ASCII_MAX + 1 }, (_, length) => `\0\0\
 /** Reads jute from bytes, in order. One reader can read many inputs, one after the other. */
 export class Reader {
   /** The memory that the input lies in, whole, so that inputs of one chunk share these two. */
-  #buffer: Buffer
   #view: DataView
+  /** Made for the first text. */
+  #buffer: Buffer | null = null
   #offset: number
   #end: number
 
   constructor(bytes: Uint8Array) {
-    this.#buffer = Buffer.from(bytes.buffer)
     this.#view = new DataView(bytes.buffer)
     this.#offset = bytes.byteOffset
     this.#end = bytes.byteOffset + bytes.byteLength
   }
 
-  /** Goes on with another input, from its beginning. */
-  reset(bytes: Uint8Array): void {
-    const { buffer, byteOffset, byteLength } = bytes
+  /** Goes on with another input, or a part of one. */
+  reset(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
+    const { buffer, byteOffset } = bytes
     if (buffer !== this.#view.buffer) {
-      this.#buffer = Buffer.from(buffer)
       this.#view = new DataView(buffer)
+      this.#buffer = null
     }
-    this.#offset = byteOffset
-    this.#end = byteOffset + byteLength
+    this.#offset = byteOffset + start
+    this.#end = byteOffset + end
   }
 
   /** Bytes not read yet. */
@@ -83,6 +83,7 @@ export class Reader {
   /** The next bytes as UTF-8. What is none reads as U+FFFD, which no path may contain; a byte order mark stays. */
   text(length: number): string {
     const start = this.#take(length)
+    this.#buffer ??= Buffer.from(this.#view.buffer)
     return this.#buffer.toString('utf8', start, start + length)
   }
 

@@ -4,12 +4,16 @@
  * Model     a connection is two pipes. What goes through a pipe arrives in order or not at all; delays are drawn per
  *           message, with a slow tail. A blocked direction holds what was sent until it is unblocked, as TCP would; a
  *           cut connection loses what is under way. Notifications of the election are datagrams: blocked ones are lost.
+ * Bytes     what servers say to each other is encoded when it is sent and decoded when it arrives, as on sockets, so
+ *           that a seed judges the encoding too. Bytes that cannot be read end the run.
  * Never     is anything reordered within a connection: that would test a network that cannot exist.
  */
 import type { Endpoint } from '../../backends/embedded/host/peers/memory.ts'
 import type { Host } from '../../backends/embedded/host/host.ts'
 import type { Channel, ChannelListener } from '../../backends/client/channel.ts'
-import type { Packet, PeerMessage } from '../../backends/wire/packets.ts'
+import { decodeNotification, encodeNotification } from '../../backends/wire/notifications.ts'
+import type { Notification, Packet, PeerMessage } from '../../backends/wire/packets.ts'
+import { PeerLink } from '../../backends/wire/peer-link.ts'
 import type { ClientMessage, ServerMessage } from '../../backends/wire/records.ts'
 import type { Kernel, SimNode } from './kernel.ts'
 import type { SeededRandom } from './random.ts'
@@ -119,12 +123,16 @@ class Pipe<T> {
   }
 }
 
-type LinkItem = { readonly message: PeerMessage } | { readonly closed: true }
+/** The pieces of a packet; null says that the other end is closed. */
+type LinkItem = readonly Uint8Array[] | null
 
-interface PeerLink {
+interface SimLink {
   readonly opener: number
   readonly acceptor: number
   readonly link: number
+  /** What encodes and decodes at either end. */
+  readonly openerEnd: PeerLink
+  readonly acceptorEnd: PeerLink
   /** Towards the acceptor, and back. */
   readonly there: Pipe<LinkItem>
   readonly back: Pipe<LinkItem>
@@ -150,9 +158,9 @@ export class SimNetwork {
   tap: NetworkTap | null = null
   readonly #random: SeededRandom
   readonly #peers = new Map<number, Peer>()
-  readonly #datagrams = new Map<string, Pipe<PeerMessage>>()
+  readonly #datagrams = new Map<string, Pipe<Uint8Array>>()
   readonly #blocked = new Set<string>()
-  #links: PeerLink[] = []
+  #links: SimLink[] = []
   #connections: ClientConnection[] = []
   #connectionCount = 0
 
@@ -210,7 +218,7 @@ export class SimNetwork {
     for (const link of this.#links.filter(({ opener, acceptor }) => opener === id || acceptor === id)) {
       const [fromDead, toDead] = link.opener === id ? [link.there, link.back] : [link.back, link.there]
       toDead.cut()
-      fromDead.push({ closed: true })
+      fromDead.push(null)
     }
     for (const connection of this.#connections.filter(({ place }) => place.id === id)) connection.serverDied()
   }
@@ -224,10 +232,10 @@ export class SimNetwork {
     this.tap?.packetSent(from, to, message.link, message.packet)
     const { type } = message.packet
     if (type === 'FOLLOWERINFO' || type === 'OBSERVERINFO') this.#openLink(from, to, message.link)
-    for (const { opener, acceptor, link, there, back } of this.#links) {
+    for (const { opener, acceptor, link, openerEnd, acceptorEnd, there, back } of this.#links) {
       if (link !== message.link) continue
-      if (opener === from && acceptor === to) there.push({ message })
-      else if (opener === to && acceptor === from) back.push({ message })
+      if (opener === from && acceptor === to) there.push(openerEnd.encode(message.packet))
+      else if (opener === to && acceptor === from) back.push(acceptorEnd.encode(message.packet))
     }
   }
 
@@ -235,12 +243,12 @@ export class SimNetwork {
   close(from: number, peer: number, link: number): void {
     for (const open of this.#links) {
       if (open.link !== link) continue
-      if (open.opener === from && open.acceptor === peer) open.there.push({ closed: true })
-      else if (open.acceptor === from && open.opener === peer) open.back.push({ closed: true })
+      if (open.opener === from && open.acceptor === peer) open.there.push(null)
+      else if (open.acceptor === from && open.opener === peer) open.back.push(null)
     }
   }
 
-  #datagram(from: number, to: number, message: PeerMessage): void {
+  #datagram(from: number, to: number, notification: Notification): void {
     const sender = this.#peers.get(from)
     const receiver = this.#peers.get(to)
     if (sender === undefined || receiver === undefined) return
@@ -249,12 +257,13 @@ export class SimNetwork {
     let pipe = this.#datagrams.get(key)
     if (pipe?.isOpen !== true) {
       pipe?.cut()
-      pipe = new Pipe<PeerMessage>(this, sender.node.name, receiver.node, 'vote', (item) => {
-        this.#peers.get(to)?.endpoint.receivePeer(from, item)
+      pipe = new Pipe<Uint8Array>(this, sender.node.name, receiver.node, 'vote', (bytes) => {
+        const message = this.#readable(() => decodeNotification(bytes))
+        if (message !== null) this.#peers.get(to)?.endpoint.receivePeer(from, message)
       })
       this.#datagrams.set(key, pipe)
     }
-    pipe.push(message)
+    pipe.push(encodeNotification(notification))
   }
 
   #openLink(opener: number, acceptor: number, link: number): void {
@@ -267,27 +276,53 @@ export class SimNetwork {
       })
       return
     }
-    const pipe = (source: Peer, target: Peer, sourceId: number, targetId: number): Pipe<LinkItem> =>
-      new Pipe<LinkItem>(this, source.node.name, target.node, 'packet', (item) => {
-        if ('message' in item) {
-          const { message } = item
-          if (message.type === 'PACKET') {
-            this.onPacket?.(sourceId, targetId, message.packet)
-            this.tap?.packetReceived(sourceId, targetId, message.link, message.packet)
-          }
-          target.endpoint.receivePeer(sourceId, message)
-          return
-        }
-        this.#forget(link, opener, acceptor)
-        target.endpoint.disconnectPeer(sourceId, link)
-      })
-    const there = pipe(from, to, opener, acceptor)
-    const back = pipe(to, from, acceptor, opener)
-    this.#links.push({ opener, acceptor, link, there, back })
+    const openerEnd = new PeerLink({ role: 'learner', sid: opener })
+    const acceptorEnd = new PeerLink({ role: 'leader', sid: acceptor })
+    const there = new Pipe<LinkItem>(this, from.node.name, to.node, 'packet', (pieces) => {
+      if (pieces !== null) this.#arrived(pieces, acceptorEnd, to, { from: opener, to: acceptor, link })
+      else this.#ended(to, opener, { link, opener, acceptor })
+    })
+    const back = new Pipe<LinkItem>(this, to.node.name, from.node, 'packet', (pieces) => {
+      if (pieces !== null) this.#arrived(pieces, openerEnd, from, { from: acceptor, to: opener, link })
+      else this.#ended(from, acceptor, { link, opener, acceptor })
+    })
+    this.#links.push({ opener, acceptor, link, openerEnd, acceptorEnd, there, back })
+  }
+
+  #arrived(
+    pieces: readonly Uint8Array[],
+    end: PeerLink,
+    { endpoint }: Peer,
+    { from, to, link }: { readonly from: number; readonly to: number; readonly link: number },
+  ): void {
+    const packets: Packet[] = []
+    this.#readable(() => {
+      for (const piece of pieces) end.receive(piece, (packet) => packets.push(packet))
+    })
+    for (const packet of packets) {
+      this.onPacket?.(from, to, packet)
+      this.tap?.packetReceived(from, to, link, packet)
+      endpoint.receivePeer(from, { type: 'PACKET', link, packet })
+    }
+  }
+
+  #ended({ endpoint }: Peer, other: number, link: Pick<SimLink, 'link' | 'opener' | 'acceptor'>): void {
+    this.#forget(link.link, link.opener, link.acceptor)
+    endpoint.disconnectPeer(other, link.link)
+  }
+
+  /** What is made of bytes; null if they cannot be read, which ends the run. */
+  #readable<T>(read: () => T): T | null {
+    try {
+      return read()
+    } catch (error) {
+      this.kernel.fail(error)
+      return null
+    }
   }
 
   /** Breaks a link: both ends are told, as a reset would. */
-  #cutLink({ opener, acceptor, link, there, back }: PeerLink): void {
+  #cutLink({ opener, acceptor, link, there, back }: SimLink): void {
     there.cut()
     back.cut()
     this.#forget(link, opener, acceptor)

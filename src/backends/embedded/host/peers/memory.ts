@@ -4,8 +4,12 @@
  * Model     what one server sends another arrives in order, at once. While two servers are partitioned, packets and the
  *           ends of links are held, as TCP would hold them, and arrive in order when the partition heals; notifications
  *           are lost. When a server goes down its links end, and the other ends are told.
+ * Bytes     what travels is encoded as it would be on a socket. Bytes that the receiver cannot read are a fault of this
+ *           package, so they raise an error and do not end the link.
  */
-import type { PeerMessage } from '../../../wire/packets.ts'
+import { decodeNotification, encodeNotification } from '../../../wire/notifications.ts'
+import type { Packet, PeerMessage } from '../../../wire/packets.ts'
+import { PeerLink } from '../../../wire/peer-link.ts'
 
 /** One server's end of the network. */
 export interface Endpoint {
@@ -13,12 +17,18 @@ export interface Endpoint {
   disconnectPeer(peer: number, link: number): void
 }
 
-type Held = { readonly message: PeerMessage } | { readonly closed: number }
+type Held =
+  | { readonly notification: Uint8Array }
+  | { readonly link: OpenLink; readonly pieces: readonly Uint8Array[] }
+  | { readonly closed: number }
 
 interface OpenLink {
   readonly opener: number
   readonly acceptor: number
   readonly link: number
+  /** What encodes and decodes at either end. */
+  readonly openerEnd: PeerLink
+  readonly acceptorEnd: PeerLink
 }
 
 /** The network of one ensemble. */
@@ -46,21 +56,23 @@ export class MemoryNetwork {
     }
   }
 
-  /** Sends a message; to a server that is down it is lost. */
+  /** Sends a message; to a server that is down, or on a link that has ended, it is lost. */
   send(from: number, to: number, message: PeerMessage): void {
-    if (message.type === 'PACKET') {
-      const { type } = message.packet
-      if (type === 'FOLLOWERINFO' || type === 'OBSERVERINFO') this.#open(from, to, message.link)
-    } else if (this.#isCut(from, to)) return
-    this.#deliver(from, to, { message })
+    if (message.type === 'PACKET') this.#sendPacket(from, to, message.link, message.packet)
+    else if (!this.#isCut(from, to)) this.#deliver(from, to, { notification: encodeNotification(message) })
+  }
+
+  #sendPacket(from: number, to: number, link: number, packet: Packet): void {
+    if (packet.type === 'FOLLOWERINFO' || packet.type === 'OBSERVERINFO') this.#open(from, to, link)
+    const open = this.#links.find((one) => one.link === link && isBetween(one, from, to))
+    if (open === undefined) return
+    const end = open.opener === from ? open.openerEnd : open.acceptorEnd
+    this.#deliver(from, to, { link: open, pieces: end.encode(packet) })
   }
 
   /** Closes a link from one end; the other end is told behind everything that was sent. */
   close(from: number, peer: number, link: number): void {
-    const isThis = (open: OpenLink): boolean => {
-      const other = open.opener === from ? open.acceptor : open.acceptor === from ? open.opener : null
-      return open.link === link && other === peer
-    }
+    const isThis = (open: OpenLink): boolean => open.link === link && isBetween(open, from, peer)
     if (!this.#links.some(isThis)) return
     this.#links = this.#links.filter((open) => !isThis(open))
     this.#deliver(from, peer, { closed: link })
@@ -81,8 +93,13 @@ export class MemoryNetwork {
   }
 
   #open(opener: number, acceptor: number, link: number): void {
-    if (this.#endpoints.has(acceptor)) this.#links.push({ opener, acceptor, link })
-    else this.#deliver(acceptor, opener, { closed: link })
+    if (!this.#endpoints.has(acceptor)) {
+      this.#deliver(acceptor, opener, { closed: link })
+      return
+    }
+    const openerEnd = new PeerLink({ role: 'learner', sid: opener })
+    const acceptorEnd = new PeerLink({ role: 'leader', sid: acceptor })
+    this.#links.push({ opener, acceptor, link, openerEnd, acceptorEnd })
   }
 
   #isCut(from: number, to: number): boolean {
@@ -99,7 +116,20 @@ export class MemoryNetwork {
     }
     const endpoint = this.#endpoints.get(to)
     if (endpoint === undefined) return
-    if ('message' in item) endpoint.receivePeer(from, item.message)
-    else endpoint.disconnectPeer(from, item.closed)
+    if ('closed' in item) endpoint.disconnectPeer(from, item.closed)
+    else if ('notification' in item) endpoint.receivePeer(from, decodeNotification(item.notification))
+    else {
+      const { link, openerEnd, acceptorEnd, opener } = item.link
+      const end = opener === to ? openerEnd : acceptorEnd
+      for (const piece of item.pieces) {
+        end.receive(piece, (packet) => {
+          endpoint.receivePeer(from, { type: 'PACKET', link, packet })
+        })
+      }
+    }
   }
+}
+
+function isBetween({ opener, acceptor }: OpenLink, one: number, other: number): boolean {
+  return (opener === one && acceptor === other) || (opener === other && acceptor === one)
 }
