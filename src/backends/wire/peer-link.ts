@@ -19,8 +19,8 @@
  *                                                       refusals                a refusal has another number
  *
  * Same      FOLLOWERINFO, OBSERVERINFO, LEADERINFO, ACKEPOCH, DIFF, TRUNC, SNAP, PROPOSAL, ACK, COMMIT, INFORM,
- *           NEWLEADER, UPTODATE and PING need no extension. A transaction travels as the bytes that it is in either dialect; the
- *           one field of ours in it is described in transactions.ts.
+ *           NEWLEADER, UPTODATE and PING need no extension. A transaction travels as the bytes that it is in either
+ *           dialect; the one field of ours in it is described in transactions.ts.
  * Safety    malformed bytes raise CoordinationError `PROTOCOL_VIOLATION` and nothing else; the link is of no use then.
  * Cost      a transaction or a state is not copied: it is a piece of its own among those that `encode` gives. What is
  *           read keeps no more memory than twice its size.
