@@ -421,12 +421,7 @@ export class Ensemble implements Backend, AsyncDisposable {
       },
       storage: member.storage,
       random: systemRandom,
-      send: (to, message) => {
-        this.#network.send(id, to, message)
-      },
-      closeLink: (peer, link) => {
-        this.#network.close(id, peer, link)
-      },
+      transport: this.#network.transportOf(id),
       onEvent: (event) => {
         if (event.type === 'serving') this.#noteService(event.epoch)
         this.#emit(id, event)

@@ -215,12 +215,7 @@ export class World {
       },
       storage: disk,
       random: node.random.fork(`server ${node.incarnation}`),
-      send: (to, message) => {
-        this.network.send(id, to, message)
-      },
-      closeLink: (peer, link) => {
-        this.network.close(id, peer, link)
-      },
+      transport: this.network.transportOf(id),
       onEvent: (event) => {
         this.#note(id, event)
         // A server goes on without that client. Here it is a fault of ours.

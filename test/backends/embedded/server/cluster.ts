@@ -8,6 +8,7 @@ import type { ClientMessage, Reply, Request, ServerMessage } from '../../../../s
 import { encodeTransaction } from '../../../../src/backends/wire/transactions.ts'
 import { sha1 } from '../../../../src/backends/embedded/host/digest.ts'
 import { MemoryNetwork } from '../../../../src/backends/embedded/host/peers/memory.ts'
+import { Peers } from '../../../../src/backends/embedded/host/peers/peers.ts'
 import { MemoryStorage } from '../../../../src/backends/embedded/host/storage/memory.ts'
 import type { MemoryContents } from '../../../../src/backends/embedded/host/storage/memory.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
@@ -26,6 +27,7 @@ const WALL_TIME_MS = 1_700_000_000_000
 
 interface Member {
   readonly server: Server
+  readonly peers: Peers
   readonly storage: MemoryStorage
   /** Taken from the server, not durable yet. */
   readonly unpersisted: Ready[]
@@ -34,7 +36,7 @@ interface Member {
 interface Delivery {
   readonly from: number
   readonly to: number
-  /** The link that it travels on; null for a notification. */
+  /** The number that `to` has for the link that it travels on; null for a notification. */
   readonly link: number | null
   readonly run: (server: Server) => void
   readonly line: () => string
@@ -72,7 +74,8 @@ export class Cluster {
   readonly #wiped = new Set<number>()
   readonly #connections: TestConnection[] = []
   readonly #heldDisks = new Set<number>()
-  #links: { readonly from: number; readonly to: number; readonly link: number }[] = []
+  /** By its own number for it, each end of each link. */
+  #links: { readonly id: number; readonly peer: number; readonly link: number }[] = []
   #queue: Delivery[] = []
   #seed = 1
   #lastConnection = 0
@@ -118,17 +121,16 @@ export class Cluster {
     }
     const recovered = recoveredFrom(storage.contents)
     const server = new Server(config, recovered, { random: this.#random(), digest: sha1 }, WALL_TIME_MS)
-    const member = { server, storage, unpersisted: [] }
+    const peers = this.#makePeers(id)
+    const member = { server, peers, storage, unpersisted: [] }
     this.members.set(id, member)
     this.network.attach(id, {
-      receivePeer: (from, message) => {
-        const link = message.type === 'PACKET' ? message.link : null
-        const line = (): string => `${from} -> ${id} ${formatMessage(message)}`
-        this.#queue.push({ from, to: id, link, line, run: (at) => {
-          if (this.intercept?.(from, id, message) !== false) at.receivePeer(from, message)
-        } })
+      receiveVote: (from, notification) => {
+        this.#queueMessage(from, id, notification, (at) => {
+          at.receiveVote(from, notification)
+        })
       },
-      disconnectPeer: (peer, link) => this.#queueEnd(peer, id, link),
+      acceptPeer: (from, connection) => peers.accept(from, connection),
     })
     this.#drain(id, member)
   }
@@ -152,6 +154,7 @@ export class Cluster {
       this.#persist(id, member.storage, operations.slice(0, survivors))
     }
     this.members.delete(id)
+    this.#links = this.#links.filter((end) => end.id !== id)
     this.#heldDisks.delete(id)
     this.#queue = this.#queue.filter((delivery) => delivery.to !== id)
     for (const connection of this.#connections) if (connection.server === id) connection.closed = true
@@ -192,18 +195,58 @@ export class Cluster {
     return this.#storage(id).contents
   }
 
-  /** Breaks the link between two servers: what is on its way is lost, and both ends are told. */
+  /** Breaks the links between two servers: what is on its way is lost, and both ends are told. */
   breakLink(one: number, other: number): void {
-    const isBetween = ({ from, to }: { from: number; to: number }): boolean => {
-      return (from === one && to === other) || (from === other && to === one)
+    const broken = this.#links.filter(({ id, peer }) => {
+      return (id === one && peer === other) || (id === other && peer === one)
+    })
+    this.#queue = this.#queue.filter(({ to, link }) => !broken.some((end) => end.id === to && end.link === link))
+    for (const { id, peer, link } of broken) {
+      this.members.get(id)?.peers.close(link)
+      // The end that is closed second hears nothing of the first.
+      this.#queue = this.#queue.filter((delivery) => delivery.to !== id || delivery.link !== link)
+      this.#queueEnd(peer, id, link)
     }
-    const broken = this.#links.filter(isBetween).map(({ link }) => link)
-    this.#links = this.#links.filter((link) => !isBetween(link))
-    this.#queue = this.#queue.filter(({ link }) => link === null || !broken.includes(link))
-    for (const link of broken) {
-      this.network.close(one, other, link)
-      this.#queueEnd(other, one, link)
-    }
+  }
+
+  #makePeers(id: number): Peers {
+    const peerOf = (link: number): number => this.#links.find((end) => end.id === id && end.link === link)?.peer ?? 0
+    return new Peers(this.network.transportOf(id), {
+      peerConnected: (link, peer, isDialled) => {
+        this.#links.push({ id, peer, link })
+        const line = (): string => `${peer} -> ${id} (link ${isDialled ? 'there' : 'opened'})`
+        this.#queue.push({ from: peer, to: id, link, line, run: (at) => {
+          at.peerConnected(link, peer, isDialled)
+        } })
+      },
+      peerUnreachable: (peer) => {
+        this.#queue.push({ from: peer, to: id, link: null, line: () => `${peer} -> ${id} (refused)`, run: (at) => {
+          at.peerUnreachable(peer)
+        } })
+      },
+      receivePeer: (link, packet) => {
+        this.#queueMessage(peerOf(link), id, { type: 'PACKET', link, packet }, (at) => {
+          at.receivePeer(link, packet)
+        })
+      },
+      peerClosed: (link) => {
+        this.#queueEnd(peerOf(link), id, link)
+      },
+      linkDropped: (_peer, reason) => {
+        throw new Error(reason)
+      },
+      failed: (error) => {
+        throw error
+      },
+    })
+  }
+
+  #queueMessage(from: number, to: number, message: PeerMessage, run: (server: Server) => void): void {
+    const link = message.type === 'PACKET' ? message.link : null
+    const line = (): string => `${from} -> ${to} ${formatMessage(message)}`
+    this.#queue.push({ from, to, link, line, run: (at) => {
+      if (this.intercept?.(from, to, message) !== false) run(at)
+    } })
   }
 
   /** Delivers messages until there are none. */
@@ -245,9 +288,10 @@ export class Cluster {
   }
 
   #queueEnd(from: number, to: number, link: number): void {
+    this.#links = this.#links.filter((end) => end.id !== to || end.link !== link)
     if (!this.members.has(to)) return
     const line = (): string => `${from} -> ${to} (link closed)`
-    this.#queue.push({ from, to, link, line, run: (at) => at.disconnectPeer(from, link) })
+    this.#queue.push({ from, to, link, line, run: (at) => at.peerClosed(link) })
   }
 
   /** Lets ticks pass on all servers (or some), delivering everything in between. */
@@ -375,7 +419,8 @@ export class Cluster {
         this.observer.onEvent?.(id, event)
         if (this.isTracing) this.trace.push(`${id}: ${formatEvent(event)}`)
       }
-      for (const outgoing of ready.sendNow) this.#sendWithState(id, outgoing)
+      for (const peer of ready.dial) member.peers.dial(peer)
+      for (const outgoing of ready.sendNow) this.#sendWithState(id, member, outgoing)
       for (const { connection, message } of ready.replies) this.#reply(connection, message)
       for (const number of ready.close) {
         const connection = this.#connections.find((open) => open.number === number)
@@ -387,11 +432,15 @@ export class Cluster {
   }
 
   /** The half of a turn that begins with the disk. */
-  #finish(id: number, { server, storage }: Member, ready: Ready): void {
+  #finish(id: number, member: Member, ready: Ready): void {
+    const { server, storage, peers } = member
     this.#persist(id, storage, ready.persist)
     if (ready.snapshot !== null) storeSnapshot(storage, ready.snapshot)
-    for (const { to, message } of ready.sendAfterPersist) this.#send(id, to, message)
-    for (const { peer, link } of ready.closeLinks) this.network.close(id, peer, link)
+    for (const outgoing of ready.sendAfterPersist) this.#send(id, member, outgoing)
+    for (const { link } of ready.closeLinks) {
+      this.#links = this.#links.filter((end) => end.id !== id || end.link !== link)
+      peers.close(link)
+    }
     server.advance(ready)
   }
 
@@ -400,22 +449,20 @@ export class Cluster {
     storage.persist(operations)
   }
 
-  #sendWithState(from: number, { to, message, state }: Outgoing): void {
-    this.#send(from, to, message)
+  /** A state goes in one go. */
+  #sendWithState(from: number, member: Member, { to, message, state }: Outgoing): void {
+    this.#send(from, member, { to, message })
     if (state === undefined || message.type !== 'PACKET') return
     const { link } = message
     for (const bytes of [...chunksOf(state), null]) {
       const packet = { type: 'SNAPCHUNK', bytes: bytes ?? new Uint8Array(), isLast: bytes === null } as const
-      this.#send(from, to, { type: 'PACKET', link, packet })
+      this.#send(from, member, { to, message: { type: 'PACKET', link, packet } })
     }
   }
 
-  #send(from: number, to: number, message: PeerMessage): void {
-    this.observer.onSend?.(from, to, message)
-    if (message.type === 'PACKET' && ['FOLLOWERINFO', 'OBSERVERINFO'].includes(message.packet.type)) {
-      this.#links.push({ from, to, link: message.link })
-    }
-    this.network.send(from, to, message)
+  #send(from: number, { peers }: Member, outgoing: Outgoing): void {
+    this.observer.onSend?.(from, outgoing.to, outgoing.message)
+    peers.send(outgoing)
   }
 
   #reply(number: number, message: ServerMessage): void {
