@@ -101,10 +101,20 @@ export function readForwarded(
 
 /** @returns undefined if this operation is not forwarded */
 function readBody(reader: Reader, op: number, isExtended: boolean): unknown {
-  if (FORWARDED.has(op)) return codecOf(op).read(reader)
+  if (FORWARDED.has(op)) return readWithoutCopies(reader, codecOf(op))
   if (isExtended) return EXTENDED.get(op)?.read(reader)
   if (op === OpCode.createSession) return { ...NewSession.read(reader), passwd: null }
   return op === OpCode.sync ? null : undefined
+}
+
+/** The leader takes a copy of the data with its decision, since clients of its own process may change theirs. */
+function readWithoutCopies(reader: Reader, codec: Codec<unknown>): unknown {
+  reader.givesViews = true
+  try {
+    return codec.read(reader)
+  } finally {
+    reader.givesViews = false
+  }
 }
 
 function writeHead(writer: Writer, sessionId: bigint, xid: number, op: number): void {

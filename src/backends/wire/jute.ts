@@ -31,6 +31,8 @@ export class Reader {
   #buffer: Buffer | null = null
   #offset: number
   #end: number
+  /** Whether {@link copiedBuffer} may give views of the input after all: who set this keeps nothing of what is read. */
+  givesViews = false
 
   constructor(bytes: Uint8Array) {
     this.#view = new DataView(bytes.buffer)
@@ -337,7 +339,10 @@ export const copiedBuffer: Codec<Bytes | null> = {
   write: (writer, value) => {
     buffer.write(writer, value)
   },
-  read: (reader) => buffer.read(reader)?.slice() ?? null,
+  read: (reader) => {
+    const bytes = buffer.read(reader)
+    return bytes === null || reader.givesViews ? bytes : bytes.slice()
+  },
 }
 
 /** A string that must be there; null on the wire is refused. */

@@ -1,14 +1,14 @@
 /**
  * What the packets of a link have in common: how they begin and end, and the data that several of them have.
  *
- * Memory    a packet without data is an array so small that it lies on the heap of the engine, as long as nothing asks
- *           for its ArrayBuffer; they are the most frequent ones, and memory outside of the heap is slow to have. A
- *           transaction is kept, so it is a piece of its own.
+ * Memory    memory outside of the heap of the engine is slow to have. A packet without data is an array so small that
+ *           it lies on the heap, as long as nothing asks for its ArrayBuffer; they are the most frequent ones. Others
+ *           share blocks, and nobody keeps them: a transaction or a part of a state is kept, so it is a piece of its
+ *           own.
  * Safety    what is malformed raises CoordinationError `PROTOCOL_VIOLATION`.
  */
 import { assert } from '../../core/assert.ts'
-import { Reader, violation } from './jute.ts'
-import type { Writer } from './jute.ts'
+import { Reader, Writer, violation } from './jute.ts'
 import type { SessionTouch } from './packets.ts'
 import { PACKET_DATA_BYTES_MAX } from './quorum-packets.ts'
 import type { QuorumPacket } from './quorum-packets.ts'
@@ -38,12 +38,44 @@ const HALF_BITS = 32n
 /** The end of a packet without identities. */
 const NO_AUTHINFO = Uint8Array.of(0xff, 0xff, 0xff, 0xff)
 
+const BLOCK_BYTES = 0x1_0000
+/** Longer packets have memory of their own. */
+const SHARED_BYTES_MAX = 0x1000
+let block = new Uint8Array(BLOCK_BYTES)
+let blockUsed = 0
+let packetWriter = new Writer()
+
+/** The bytes that a function writes, in a block that they share with others. */
+export function packetOf(write: (writer: Writer) => void): Uint8Array {
+  packetWriter.truncate(0)
+  write(packetWriter)
+  const { length } = packetWriter
+  if (length > SHARED_BYTES_MAX) {
+    const bytes = packetWriter.finish()
+    packetWriter = new Writer()
+    return bytes
+  }
+  if (blockUsed + length > BLOCK_BYTES) {
+    block = new Uint8Array(BLOCK_BYTES)
+    blockUsed = 0
+  }
+  const start = blockUsed
+  blockUsed += length
+  block.set(packetWriter.written(), start)
+  return block.subarray(start, blockUsed)
+}
+
+/** The last packet with data: a proposal goes to one learner after the other, and is made once. */
+let lastAround: { readonly type: number; readonly zxid: bigint; readonly pieces: readonly Uint8Array[] } | null = null
+
 /** A packet with a transaction or a part of a state, which is not copied: who keeps it keeps nothing else. */
 export function packetAround(data: Uint8Array, type: number, zxid: bigint): readonly Uint8Array[] {
+  if (lastAround?.pieces[1] === data && lastAround.type === type && lastAround.zxid === zxid) return lastAround.pieces
   assert(data.length <= PACKET_DATA_BYTES_MAX, () => `${data.length} bytes of data in a quorum packet`)
   const head = new Uint8Array(HEAD_BYTES)
   putHead(head, type, zxid, data.length)
-  return [head, data, NO_AUTHINFO]
+  lastAround = { type, zxid, pieces: [head, data, NO_AUTHINFO] }
+  return lastAround.pieces
 }
 
 /** A packet without data. */
@@ -54,9 +86,20 @@ export function barePacket(type: number, zxid: bigint): Uint8Array {
   return bytes
 }
 
+/** The upper half of the last zxid, which is that of the next one too, mostly; and where it begins and ends. */
+let lastHigh = 0
+let lastHighFrom = 0n
+let lastHighTo = 1n << HALF_BITS
+
 function putHead(bytes: Uint8Array, type: number, zxid: bigint, dataBytes: number): void {
+  if (zxid < lastHighFrom || zxid >= lastHighTo) {
+    const high = zxid >> HALF_BITS
+    lastHigh = Number(BigInt.asIntN(32, high))
+    lastHighFrom = high << HALF_BITS
+    lastHighTo = lastHighFrom + (1n << HALF_BITS)
+  }
   putInt32(bytes, 0, type)
-  putInt32(bytes, TYPE_BYTES, Number(BigInt.asIntN(32, zxid >> HALF_BITS)))
+  putInt32(bytes, TYPE_BYTES, lastHigh)
   putInt32(bytes, TYPE_BYTES + 4, Number(BigInt.asIntN(32, zxid)))
   putInt32(bytes, TYPE_BYTES + 8, dataBytes)
 }

@@ -28,7 +28,7 @@
  */
 import { OpCode } from './codes.ts'
 import { readForwarded, writeForwarded, writeForwardedPlain } from './forwarded-requests.ts'
-import { copiedBuffer, violation, written } from './jute.ts'
+import { copiedBuffer, violation } from './jute.ts'
 import type { Writer } from './jute.ts'
 import {
   ANNOUNCEMENT_BYTES,
@@ -44,6 +44,7 @@ import {
   expectZxid,
   keptDataOf,
   packetAround,
+  packetOf,
   readLearnerInfo,
   readTouches,
   writeAnnouncement,
@@ -149,7 +150,7 @@ export class PeerLink {
         return [barePacket(PacketType.upToDate, ANY_ZXID)]
       default:
         return [
-          written((writer) => {
+          packetOf((writer) => {
             this.#write(writer, packet)
           }),
         ]

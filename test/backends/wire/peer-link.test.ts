@@ -279,6 +279,37 @@ describe('a link between servers of ours', () => {
     expect(refused).toBeGreaterThan(0)
   })
 
+  it('encodes a proposal once for all learners', () => {
+    const txn = new Uint8Array(40)
+    const [first, second] = [introduced(), introduced()].map(({ leader }) => leader.encode({
+      type: 'PROPOSAL', zxid: 1n, txn,
+    }))
+    expect(second).toBe(first)
+    const inform = introduced().leader.encode({ type: 'INFORM', zxid: 1n, txn })
+    expect(inform.map(hex)[0]).not.toBe(first?.map(hex)[0])
+    expect(inform[1]).toBe(txn)
+  })
+
+  it('brings requests that share memory as they were, however many follow', () => {
+    const { learner, leader } = introduced()
+    const sent = Array.from({ length: 3_000 }, (_, xid) => {
+      const data = new Uint8Array(xid % 97).fill(xid)
+      const body = { path: `/node-${xid}`, data, version: -1 }
+      return { type: 'REQUEST', request: { sessionId: 1n, xid, op: OpCode.setData, body, identities: [] } } as const
+    })
+    const received = sent.map((packet) => learner.encode(packet)).flatMap((pieces) => {
+      return pieces.flatMap((piece) => read(leader, piece))
+    })
+    expect(received).toEqual(sent)
+  })
+
+  it('brings the zxids of one epoch after those of another', () => {
+    const { learner, leader } = introduced()
+    for (const zxid of [0n, 2n ** 32n - 1n, 2n ** 32n, 5n << 32n, (5n << 32n) + 7n, 2n ** 63n - 1n, 1n]) {
+      expect(read(learner, bytesOf(leader, { type: 'COMMIT', zxid }))).toEqual([{ type: 'COMMIT', zxid }])
+    }
+  })
+
   it('copies no part of a state', () => {
     const { learner, leader } = introduced()
     const bytes = new Uint8Array(100_000)
