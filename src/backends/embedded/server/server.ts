@@ -11,9 +11,9 @@
  * Inputs      go to the present role: looking, leading or following. No role calls back; after every input `#settle`
  *             draws the conclusions, all of them and nowhere else.
  *
- * Host        calls the inputs, then takes `ready()` until it is null. `dial`, `sendNow`, `replies`, `close` may go at once;
- *             then `persist`, in order; then `sendAfterPersist`; then `advance(ready)`, for each ready in the order it
- *             was taken. An AssertionError means that the machine is broken: the host must stop it and discard it.
+ * Host        calls the inputs, then takes `ready()` until it is null. `dial`, `sendNow`, `replies`, `close` may go at
+ *             once; then `persist`, in order; then `sendAfterPersist`; then `advance(ready)`, for each ready in the
+ *             order it was taken. An AssertionError means that the machine is broken: the host must stop it and discard it.
  * Source      design of etcd-io/raft (RawNode and Ready); ZooKeeper's request processors.
  */
 import { assert } from '../../../core/assert.ts'

@@ -5,7 +5,6 @@ import { CreateFlag, OpCode } from '../../../../src/backends/wire/codes.ts'
 import type { PeerMessage } from '../../../../src/backends/wire/packets.ts'
 import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
 import type { ClientMessage, Reply, Request, ServerMessage } from '../../../../src/backends/wire/records.ts'
-import { encodeTransaction } from '../../../../src/backends/wire/transactions.ts'
 import { sha1 } from '../../../../src/backends/embedded/host/digest.ts'
 import { MemoryNetwork } from '../../../../src/backends/embedded/host/peers/memory.ts'
 import { Peers } from '../../../../src/backends/embedded/host/peers/peers.ts'
@@ -19,11 +18,11 @@ import { Server } from '../../../../src/backends/embedded/server/server.ts'
 import type { PersistOperation } from '../../../../src/backends/embedded/server/zab/journal.ts'
 import type { Outgoing } from '../../../../src/backends/embedded/server/zab/outbox.ts'
 import { formatZxid } from '../../../../src/backends/embedded/server/zab/zxid.ts'
+import { WALL_TIME_MS, fillerEntry, singly } from './log-entries.ts'
 import { chunksOf, recoveredFrom, storeSnapshot } from './recovered.ts'
 import { formatEvent, formatMessage } from './trace-lines.ts'
 
 const DELIVERIES_MAX = 100_000
-const WALL_TIME_MS = 1_700_000_000_000
 
 interface Member {
   readonly server: Server
@@ -496,17 +495,4 @@ export class Cluster {
 export function replyOf({ received }: TestConnection, xid: number): Reply | undefined {
   for (const message of received) if (message.kind === 'reply' && message.reply.xid === xid) return message.reply
   return undefined
-}
-
-/** A transaction that changes nothing: it stands for a request that was refused. */
-export function fillerEntry(epoch: number, counter: number): { zxid: bigint; txn: Uint8Array } {
-  const zxid = (BigInt(epoch) << 32n) | BigInt(counter)
-  const header = { clientId: 1n, cxid: counter, zxid, time: WALL_TIME_MS, type: OpCode.error }
-  return { zxid, txn: encodeTransaction({ header, txn: { type: OpCode.error, body: { err: -101 } } }) }
-}
-
-/** An append of several entries may be cut short between any two of them. */
-function singly(operation: PersistOperation): readonly PersistOperation[] {
-  if (operation.type !== 'append') return [operation]
-  return operation.entries.map((entry) => ({ type: 'append', entries: [entry] }))
 }
