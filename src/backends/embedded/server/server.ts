@@ -13,7 +13,8 @@
  *
  * Host        calls the inputs, then takes `ready()` until it is null. `dial`, `sendNow`, `replies`, `close` may go at
  *             once; then `persist`, in order; then `sendAfterPersist`; then `advance(ready)`, for each ready in the
- *             order it was taken. An AssertionError means that the machine is broken: the host must stop it and discard it.
+ *             order it was taken. An AssertionError means that the machine is broken: the host must stop it and discard
+ *             it.
  * Source      design of etcd-io/raft (RawNode and Ready); ZooKeeper's request processors.
  */
 import { assert } from '../../../core/assert.ts'
