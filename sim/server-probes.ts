@@ -55,6 +55,7 @@ export class ServerProbes {
       case 'serving': return this.#serving(server, event)
       case 'expired': return this.#probes.hit('session-expired')
       case 'elected':
+      case 'link-dropped':
       case 'client-failed': return
     }
   }

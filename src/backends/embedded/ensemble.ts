@@ -427,12 +427,7 @@ export class Ensemble implements Backend, AsyncDisposable {
       },
       storage: this.#storages.of(id),
       random: systemRandom,
-      send: (to, message) => {
-        this.#network.send(id, to, message)
-      },
-      closeLink: (peer, link) => {
-        this.#network.close(id, peer, link)
-      },
+      transport: this.#network.transportOf(id),
       onEvent: (event) => {
         if (event.type === 'serving') this.#noteService(event.epoch)
         this.#emit(id, event)

@@ -26,27 +26,29 @@ const LENGTH_TEXTS = Array.from({ length: ASCII_MAX + 1 }, (_, length) => `\0\0\
 /** Reads jute from bytes, in order. One reader can read many inputs, one after the other. */
 export class Reader {
   /** The memory that the input lies in, whole, so that inputs of one chunk share these two. */
-  #buffer: Buffer
   #view: DataView
+  /** Made for the first text. */
+  #buffer: Buffer | null = null
   #offset: number
   #end: number
+  /** Whether {@link copiedBuffer} may give views of the input after all: who set this keeps nothing of what is read. */
+  givesViews = false
 
   constructor(bytes: Uint8Array) {
-    this.#buffer = Buffer.from(bytes.buffer)
     this.#view = new DataView(bytes.buffer)
     this.#offset = bytes.byteOffset
     this.#end = bytes.byteOffset + bytes.byteLength
   }
 
-  /** Goes on with another input, from its beginning. */
-  reset(bytes: Uint8Array): void {
-    const { buffer, byteOffset, byteLength } = bytes
+  /** Goes on with another input, or a part of one. */
+  reset(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
+    const { buffer, byteOffset } = bytes
     if (buffer !== this.#view.buffer) {
-      this.#buffer = Buffer.from(buffer)
       this.#view = new DataView(buffer)
+      this.#buffer = null
     }
-    this.#offset = byteOffset
-    this.#end = byteOffset + byteLength
+    this.#offset = byteOffset + start
+    this.#end = byteOffset + end
   }
 
   /** Bytes not read yet. */
@@ -83,6 +85,7 @@ export class Reader {
   /** The next bytes as UTF-8. What is none reads as U+FFFD, which no path may contain; a byte order mark stays. */
   text(length: number): string {
     const start = this.#take(length)
+    this.#buffer ??= Buffer.from(this.#view.buffer)
     return this.#buffer.toString('utf8', start, start + length)
   }
 
@@ -336,7 +339,10 @@ export const copiedBuffer: Codec<Bytes | null> = {
   write: (writer, value) => {
     buffer.write(writer, value)
   },
-  read: (reader) => buffer.read(reader)?.slice() ?? null,
+  read: (reader) => {
+    const bytes = buffer.read(reader)
+    return bytes === null || reader.givesViews ? bytes : bytes.slice()
+  },
 }
 
 /** A string that must be there; null on the wire is refused. */

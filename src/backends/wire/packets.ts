@@ -37,6 +37,23 @@ export interface SessionTouch {
   readonly timeoutMs: number
 }
 
+/** One identity of a client, as it goes along with a request. */
+export interface ClientIdentity {
+  readonly scheme: string
+  readonly id: string
+}
+
+/** A client's write on its way to the leader. The consensus layer does not look into it. */
+export interface ForwardedRequest {
+  readonly sessionId: bigint
+  /** The client's number for it. */
+  readonly xid: number
+  readonly op: number
+  /** As `op` demands it. */
+  readonly body: unknown
+  readonly identities: readonly ClientIdentity[]
+}
+
 /** The packets of a link; each names its number in ZooKeeper. */
 export type Packet =
   /** 11, learner -> leader: opens a link of a voter. */
@@ -90,8 +107,8 @@ export type Packet =
     readonly valid: boolean
     readonly timeoutMs: number
   }
-  /** 1, learner -> leader: a write of a client. The consensus layer does not look into it. */
-  | { readonly type: 'REQUEST'; readonly request: unknown }
+  /** 1, learner -> leader: a write of a client. */
+  | { readonly type: 'REQUEST'; readonly request: ForwardedRequest }
   /**
    * 7, learner -> leader: asks it to have itself confirmed by a majority; the sessions that were heard of come along,
    * and count as heard of before that. ZooKeeper sends nothing along and does not ask the majority.

@@ -108,6 +108,11 @@ function table(codecs: Readonly<Record<number, unknown>>): ReadonlyMap<number, C
 const REQUEST_CODECS = table(REQUESTS)
 const REPLY_CODECS = table(REPLIES)
 
+/** How the body of a client's request is written and read; undefined for an unknown operation. */
+export function requestCodec(op: number): Codec<unknown> | undefined {
+  return REQUEST_CODECS.get(op)
+}
+
 /** Decoding is done in one go, so one reader does for all connections. */
 const reader = new Reader(new Uint8Array())
 

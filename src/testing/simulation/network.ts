@@ -4,14 +4,25 @@
  * Model     a connection is two pipes. What goes through a pipe arrives in order or not at all; delays are drawn per
  *           message, with a slow tail. A blocked direction holds what was sent until it is unblocked, as TCP would; a
  *           cut connection loses what is under way. Notifications of the election are datagrams: blocked ones are lost.
+ * Bytes     what servers say to each other is encoded when it is sent and decoded when it arrives, as on sockets, so
+ *           that a seed judges the encoding too. Bytes that cannot be read end the run.
  * Never     is anything reordered within a connection: that would test a network that cannot exist.
  */
-import type { Endpoint } from '../../backends/embedded/host/peers/memory.ts'
 import type { Host } from '../../backends/embedded/host/host.ts'
+import type {
+  Dialling,
+  PeerConnection,
+  PeerGate,
+  PeerListener,
+  PeerTransport,
+} from '../../backends/embedded/host/peers/transport.ts'
 import type { Channel, ChannelListener } from '../../backends/client/channel.ts'
-import type { Packet, PeerMessage } from '../../backends/wire/packets.ts'
+import { decodeNotification, encodeNotification } from '../../backends/wire/notifications.ts'
+import type { Notification, Packet } from '../../backends/wire/packets.ts'
+import { PeerLink } from '../../backends/wire/peer-link.ts'
 import type { ClientMessage, ServerMessage } from '../../backends/wire/records.ts'
 import type { Kernel, SimNode } from './kernel.ts'
+import { Pipe } from './pipe.ts'
 import type { SeededRandom } from './random.ts'
 
 /** How the network behaves now. */
@@ -41,98 +52,89 @@ export interface NetworkTap {
   packetReceived(from: number, to: number, link: number, packet: Packet): void
 }
 
-/**
- * One direction of one connection. An arrival delivers the first item of its queue, so that order does not depend on
- * that of the arrivals: those at a node that stands still come when it goes on, whatever was blocked and released
- * meanwhile. It leads to one process: what takes that one's place on the machine hears nothing from it.
- */
-class Pipe<T> {
-  readonly #network: SimNetwork
-  readonly #from: string
-  readonly #to: SimNode
-  readonly #incarnation: number
-  readonly #label: string
-  readonly #deliver: (item: T) => void
-  #lastArrivalMs = 0
-  readonly #queue: T[] = []
-  /** How many arrivals were blocked. */
-  #held = 0
-  #isCut = false
+/** The pieces of a packet; `opened` is the first thing that goes through a link, null says that it is closed. */
+type LinkItem = readonly Uint8Array[] | 'opened' | null
 
-  constructor(network: SimNetwork, from: string, to: SimNode, label: string, deliver: (item: T) => void) {
-    this.#network = network
-    this.#from = from
-    this.#to = to
-    this.#incarnation = to.incarnation
-    this.#label = label
-    this.#deliver = deliver
-    network.pipes.add(this)
+interface LinkEnds {
+  /** It dialled. */
+  readonly opener: number
+  readonly acceptor: number
+  /** Numbered from 1, for taps; the hosts give numbers of their own. */
+  readonly serial: number
+}
+
+interface SimLink extends LinkEnds {
+  readonly there: LinkEnd
+  readonly back: LinkEnd
+}
+
+/** One end of a link between two servers. */
+class LinkEnd implements PeerConnection {
+  readonly peer: number
+  /** Towards the other end. */
+  readonly pipe: Pipe<LinkItem>
+  unsentBytes = 0
+  /** Null while the dial is not answered. */
+  listener: PeerListener | null = null
+  isOpen = true
+  /** Waits for the answer to the dial; null at the end that accepts. */
+  readonly dialling: Dialling | null
+  readonly #link: PeerLink
+  readonly #onSend: (packet: Packet) => void
+
+  constructor(
+    peer: number,
+    link: PeerLink,
+    pipe: Pipe<LinkItem>,
+    dialling: Dialling | null,
+    onSend: (packet: Packet) => void,
+  ) {
+    this.peer = peer
+    this.#link = link
+    this.pipe = pipe
+    this.dialling = dialling
+    this.#onSend = onSend
   }
 
-  /** Whether it was not cut and leads to a process that has not ended. */
-  get isOpen(): boolean {
-    return !this.#isCut && this.#to.incarnation === this.#incarnation
-  }
-
-  connects(a: string, b: string): boolean {
-    return (this.#from === a && this.#to.name === b) || (this.#from === b && this.#to.name === a)
-  }
-
-  push(item: T): void {
+  send(packet: Packet): void {
     if (!this.isOpen) return
-    const { kernel } = this.#network
-    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, kernel.nowMs + this.#network.drawDelayMs())
-    this.#network.lastArrivalMs = Math.max(this.#network.lastArrivalMs, this.#lastArrivalMs)
-    this.#queue.push(item)
-    kernel.after(this.#lastArrivalMs - kernel.nowMs, this.#to, this.#label, () => {
-      this.#arrive()
-    })
+    this.#onSend(packet)
+    const pieces = this.#link.encode(packet)
+    this.unsentBytes += bytesOf(pieces)
+    this.pipe.push(pieces)
   }
 
-  /** Delivers what was held, in order, if the direction is not blocked any more. */
-  release(): void {
-    if (!this.isOpen) this.cut()
-    if (this.#network.isBlocked(this.#from, this.#to.name)) return
-    for (; this.#held > 0; this.#held--) {
-      this.#network.kernel.after(0, this.#to, this.#label, () => {
-        this.#arrive()
-      })
-    }
-  }
-
-  /** Loses what is under way and held. */
-  cut(): void {
-    this.#isCut = true
-    this.#queue.length = 0
-    this.#held = 0
-    this.#network.pipes.delete(this)
-  }
-
-  #arrive(): void {
+  close(): void {
     if (!this.isOpen) return
-    if (this.#network.isBlocked(this.#from, this.#to.name)) {
-      this.#held += 1
-      return
-    }
-    const item = this.#queue.shift()
-    if (item !== undefined) this.#deliver(item)
+    this.isOpen = false
+    this.pipe.push(null)
+  }
+
+  /** Hears that the link is over, or was never there. */
+  end(): void {
+    if (!this.isOpen) return
+    this.isOpen = false
+    if (this.listener === null) this.dialling?.onFailed()
+    else this.listener.onClose()
+  }
+
+  /** The packets in what the other end sent. */
+  decode(pieces: readonly Uint8Array[]): readonly Packet[] {
+    const packets: Packet[] = []
+    for (const piece of pieces) this.#link.receive(piece, (packet) => packets.push(packet))
+    return packets
   }
 }
 
-type LinkItem = { readonly message: PeerMessage } | { readonly closed: true }
-
-interface PeerLink {
-  readonly opener: number
-  readonly acceptor: number
-  readonly link: number
-  /** Towards the acceptor, and back. */
-  readonly there: Pipe<LinkItem>
-  readonly back: Pipe<LinkItem>
+function bytesOf(pieces: readonly Uint8Array[]): number {
+  let bytes = 0
+  for (const piece of pieces) bytes += piece.length
+  return bytes
 }
 
 interface Peer {
   readonly node: SimNode
-  readonly endpoint: Endpoint
+  readonly gate: PeerGate
 }
 
 /** The whole network. */
@@ -150,11 +152,12 @@ export class SimNetwork {
   tap: NetworkTap | null = null
   readonly #random: SeededRandom
   readonly #peers = new Map<number, Peer>()
-  readonly #datagrams = new Map<string, Pipe<PeerMessage>>()
+  readonly #datagrams = new Map<string, Pipe<Uint8Array>>()
   readonly #blocked = new Set<string>()
-  #links: PeerLink[] = []
+  #links: SimLink[] = []
   #connections: ClientConnection[] = []
   #connectionCount = 0
+  #linkCount = 0
 
   constructor(kernel: Kernel, random: SeededRandom, weather: NetworkWeather) {
     this.kernel = kernel
@@ -193,15 +196,27 @@ export class SimNetwork {
 
   /** Cuts every connection between two nodes: what is under way is lost, both ends are told. */
   cut(a: string, b: string): void {
-    for (const link of this.#links.filter(({ there }) => there.connects(a, b))) this.#cutLink(link)
+    for (const link of this.#links.filter(({ there }) => there.pipe.connects(a, b))) this.#cutLink(link)
     for (const connection of this.#connections.filter(({ up }) => up.connects(a, b))) connection.reset()
   }
 
   // Servers
 
   /** Plugs a server in. */
-  attach(id: number, node: SimNode, endpoint: Endpoint): void {
-    this.#peers.set(id, { node, endpoint })
+  attach(id: number, node: SimNode, gate: PeerGate): void {
+    this.#peers.set(id, { node, gate })
+  }
+
+  /** How a server reaches the others. */
+  transportOf(id: number): PeerTransport {
+    return {
+      dial: (peer, dialling) => {
+        this.#dial(id, peer, dialling)
+      },
+      sendVote: (to, notification) => {
+        this.#sendVote(id, to, notification)
+      },
+    }
   }
 
   /** A server's process has ended: its connections are reset. Whoever cannot be reached is not told. */
@@ -209,38 +224,14 @@ export class SimNetwork {
     this.#peers.delete(id)
     for (const link of this.#links.filter(({ opener, acceptor }) => opener === id || acceptor === id)) {
       const [fromDead, toDead] = link.opener === id ? [link.there, link.back] : [link.back, link.there]
-      toDead.cut()
-      fromDead.push({ closed: true })
+      toDead.pipe.cut()
+      fromDead.isOpen = false
+      fromDead.pipe.push(null)
     }
     for (const connection of this.#connections.filter(({ place }) => place.id === id)) connection.serverDied()
   }
 
-  /** Sends a message from one server to another. */
-  send(from: number, to: number, message: PeerMessage): void {
-    if (message.type === 'NOTIFICATION') {
-      this.#datagram(from, to, message)
-      return
-    }
-    this.tap?.packetSent(from, to, message.link, message.packet)
-    const { type } = message.packet
-    if (type === 'FOLLOWERINFO' || type === 'OBSERVERINFO') this.#openLink(from, to, message.link)
-    for (const { opener, acceptor, link, there, back } of this.#links) {
-      if (link !== message.link) continue
-      if (opener === from && acceptor === to) there.push({ message })
-      else if (opener === to && acceptor === from) back.push({ message })
-    }
-  }
-
-  /** Closes a link from one end: the other end is told behind what was sent. */
-  close(from: number, peer: number, link: number): void {
-    for (const open of this.#links) {
-      if (open.link !== link) continue
-      if (open.opener === from && open.acceptor === peer) open.there.push({ closed: true })
-      else if (open.acceptor === from && open.opener === peer) open.back.push({ closed: true })
-    }
-  }
-
-  #datagram(from: number, to: number, message: PeerMessage): void {
+  #sendVote(from: number, to: number, notification: Notification): void {
     const sender = this.#peers.get(from)
     const receiver = this.#peers.get(to)
     if (sender === undefined || receiver === undefined) return
@@ -249,61 +240,100 @@ export class SimNetwork {
     let pipe = this.#datagrams.get(key)
     if (pipe?.isOpen !== true) {
       pipe?.cut()
-      pipe = new Pipe<PeerMessage>(this, sender.node.name, receiver.node, 'vote', (item) => {
-        this.#peers.get(to)?.endpoint.receivePeer(from, item)
+      pipe = new Pipe<Uint8Array>(this, sender.node.name, receiver.node, 'vote', (bytes) => {
+        const message = this.#readable(() => decodeNotification(bytes))
+        if (message !== null) this.#peers.get(to)?.gate.receiveVote(from, message)
       })
       this.#datagrams.set(key, pipe)
     }
-    pipe.push(message)
+    pipe.push(encodeNotification(notification))
   }
 
-  #openLink(opener: number, acceptor: number, link: number): void {
+  #dial(opener: number, acceptor: number, dialling: Dialling): void {
     const from = this.#peers.get(opener)
     const to = this.#peers.get(acceptor)
     if (from === undefined) return
     if (to === undefined) {
       this.kernel.after(this.drawDelayMs(), from.node, 'refused', () => {
-        from.endpoint.disconnectPeer(acceptor, link)
+        dialling.onFailed()
       })
       return
     }
-    const pipe = (source: Peer, target: Peer, sourceId: number, targetId: number): Pipe<LinkItem> =>
-      new Pipe<LinkItem>(this, source.node.name, target.node, 'packet', (item) => {
-        if ('message' in item) {
-          const { message } = item
-          if (message.type === 'PACKET') {
-            this.onPacket?.(sourceId, targetId, message.packet)
-            this.tap?.packetReceived(sourceId, targetId, message.link, message.packet)
-          }
-          target.endpoint.receivePeer(sourceId, message)
-          return
-        }
-        this.#forget(link, opener, acceptor)
-        target.endpoint.disconnectPeer(sourceId, link)
-      })
-    const there = pipe(from, to, opener, acceptor)
-    const back = pipe(to, from, acceptor, opener)
-    this.#links.push({ opener, acceptor, link, there, back })
+    this.#linkCount += 1
+    const ends = { opener, acceptor, serial: this.#linkCount }
+    const back: LinkEnd = this.#makeEnd('leader', ends, null, new Pipe<LinkItem>(
+      this, to.node.name, from.node, 'packet', (item) => {
+        if (item === 'opened') there.listener = dialling.onConnected(there)
+        else if (item !== null) this.#arrived(item, back, there, ends.serial)
+        else this.#ended(ends, there)
+      },
+    ))
+    const there: LinkEnd = this.#makeEnd('learner', ends, dialling, new Pipe<LinkItem>(
+      this, from.node.name, to.node, 'packet', (item) => {
+        if (item === 'opened') {
+          back.pipe.push('opened')
+          back.listener = to.gate.acceptPeer(opener, back)
+        } else if (item !== null) this.#arrived(item, there, back, ends.serial)
+        else this.#ended(ends, back)
+      },
+    ))
+    this.#links.push({ ...ends, there, back })
+    there.pipe.push('opened')
+  }
+
+  #makeEnd(
+    role: 'leader' | 'learner',
+    { opener, acceptor, serial }: LinkEnds,
+    dialling: Dialling | null,
+    pipe: Pipe<LinkItem>,
+  ): LinkEnd {
+    const [id, peer] = role === 'learner' ? [opener, acceptor] : [acceptor, opener]
+    return new LinkEnd(peer, new PeerLink({ role, sid: id }), pipe, dialling, (packet) => {
+      this.tap?.packetSent(id, peer, serial, packet)
+    })
+  }
+
+  #arrived(pieces: readonly Uint8Array[], sender: LinkEnd, receiver: LinkEnd, serial: number): void {
+    sender.unsentBytes -= bytesOf(pieces)
+    if (!receiver.isOpen) return
+    for (const packet of this.#readable(() => receiver.decode(pieces)) ?? []) {
+      this.onPacket?.(receiver.peer, sender.peer, packet)
+      this.tap?.packetReceived(receiver.peer, sender.peer, serial, packet)
+      receiver.listener?.onPacket(packet)
+    }
+  }
+
+  #ended(link: LinkEnds, end: LinkEnd): void {
+    this.#forget(link)
+    end.end()
+  }
+
+  /** What is made of bytes; null if they cannot be read, which ends the run. */
+  #readable<T>(read: () => T): T | null {
+    try {
+      return read()
+    } catch (error) {
+      this.kernel.fail(error)
+      return null
+    }
   }
 
   /** Breaks a link: both ends are told, as a reset would. */
-  #cutLink({ opener, acceptor, link, there, back }: PeerLink): void {
-    there.cut()
-    back.cut()
-    this.#forget(link, opener, acceptor)
-    for (const [id, other] of [[opener, acceptor], [acceptor, opener]] as const) {
-      const peer = this.#peers.get(id)
-      if (peer === undefined) continue
-      this.kernel.after(this.drawDelayMs(), peer.node, 'reset', () => {
-        peer.endpoint.disconnectPeer(other, link)
+  #cutLink(link: SimLink): void {
+    link.there.pipe.cut()
+    link.back.pipe.cut()
+    this.#forget(link)
+    for (const end of [link.there, link.back]) {
+      const node = this.#peers.get(end === link.there ? link.opener : link.acceptor)?.node
+      if (node === undefined) continue
+      this.kernel.after(this.drawDelayMs(), node, 'reset', () => {
+        end.end()
       })
     }
   }
 
-  #forget(link: number, opener: number, acceptor: number): void {
-    this.#links = this.#links.filter(
-      (open) => open.link !== link || open.opener !== opener || open.acceptor !== acceptor,
-    )
+  #forget({ serial }: LinkEnds): void {
+    this.#links = this.#links.filter((open) => open.serial !== serial)
   }
 
   #release(): void {

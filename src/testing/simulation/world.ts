@@ -215,12 +215,7 @@ export class World {
       },
       storage: disk,
       random: node.random.fork(`server ${node.incarnation}`),
-      send: (to, message) => {
-        this.network.send(id, to, message)
-      },
-      closeLink: (peer, link) => {
-        this.network.close(id, peer, link)
-      },
+      transport: this.network.transportOf(id),
       onEvent: (event) => {
         // A server goes on without that client, or from an older snapshot. Here it is a fault of ours.
         if (event.type === 'client-failed' || event.type === 'damaged') this.kernel.fail(event.error)

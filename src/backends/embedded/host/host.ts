@@ -15,7 +15,7 @@
  *           One in what is done for a client, here or in there, ends that client's connection and is an event.
  */
 import { STALL_MS, whenSocketsAreRead } from '../../../core/session/stall.ts'
-import type { PeerMessage } from '../../wire/packets.ts'
+import type { Notification } from '../../wire/packets.ts'
 import type { ClientMessage, ServerMessage } from '../../wire/records.ts'
 import type { ServerConfig } from '../server/config.ts'
 import type { ServerInspection } from '../server/inspection.ts'
@@ -26,7 +26,8 @@ import type { Recovered } from '../server/zab/journal.ts'
 import type { RecoveredState } from '../server/state/replica.ts'
 import { partsOf } from './clients/request-parts.ts'
 import { sha1 } from './digest.ts'
-import { SnapshotStreams } from './peers/snapshot-streams.ts'
+import { Peers } from './peers/peers.ts'
+import type { PeerConnection, PeerGate, PeerListener, PeerTransport } from './peers/transport.ts'
 import { isDamage, recover } from './storage/recovery.ts'
 import { SnapshotWriter } from './storage/snapshot-writer.ts'
 import type { Storage } from './storage/storage.ts'
@@ -50,10 +51,10 @@ export interface HostOptions {
   readonly config: ServerConfig
   readonly storage: Storage
   readonly random: RandomSource
-  /** Sends a message to another server. */
-  send(to: number, message: PeerMessage): void
-  /** Closes a link to another server. */
-  closeLink(peer: number, link: number): void
+  /** The way to the other servers. Whoever made it ends its connections when the host stops. */
+  readonly transport: PeerTransport
+  /** Most bytes that wait on one link to another server; one that has more is closed. */
+  readonly peerQueueBytesMax?: number
   onEvent(event: ServerEvent | HostEvent): void
   /** The server has ended by itself. */
   onFailure(error: unknown): void
@@ -67,11 +68,11 @@ export interface ClientEnd {
 }
 
 /** One running server. */
-export class Host {
+export class Host implements PeerGate {
   readonly #options: HostOptions
   readonly #server: Server
   readonly #snapshots: SnapshotWriter
-  readonly #peers: SnapshotStreams
+  readonly #peers: Peers
   readonly #clients = new Map<number, ClientEnd>()
   #lastConnection = 0
   #inputs: (() => void)[] = []
@@ -92,9 +93,7 @@ export class Host {
     const ports = { random: options.random, digest: sha1 }
     this.#server = new Server(options.config, recovered, ports, Date.now())
     this.#snapshots = new SnapshotWriter(options.storage, fail)
-    this.#peers = new SnapshotStreams(({ to, message }) => {
-      options.send(to, message)
-    }, fail)
+    this.#peers = this.#makePeers(fail)
   }
 
   /**
@@ -138,18 +137,15 @@ export class Host {
     return this.#server.snapshot()
   }
 
-  /** A message of another server. */
-  receivePeer(from: number, message: PeerMessage): void {
-    this.#input(() => {
-      this.#server.receivePeer(from, message)
-    })
+  /** Another server has opened a link. */
+  acceptPeer(from: number, connection: PeerConnection): PeerListener {
+    return this.#peers.accept(from, connection)
   }
 
-  /** A link to another server has ended. */
-  disconnectPeer(peer: number, link: number): void {
-    this.#peers.closed(peer, link)
+  /** A vote of another server. */
+  receiveVote(from: number, notification: Notification): void {
     this.#input(() => {
-      this.#server.disconnectPeer(peer, link)
+      this.#server.receiveVote(from, notification)
     })
   }
 
@@ -229,12 +225,42 @@ export class Host {
     this.#isStopped = true
     clearTimeout(this.#tickTimer)
     this.#snapshots.abort()
-    this.#peers.closeAll()
+    this.#peers.stop()
     this.#inputs = []
     this.#unpersisted = []
     const clients = [...this.#clients.values()]
     this.#clients.clear()
     for (const client of clients) client.onClose()
+  }
+
+  #makePeers(failed: (error: unknown) => void): Peers {
+    const { transport, peerQueueBytesMax } = this.#options
+    return new Peers(transport, {
+      peerConnected: (link, peer, isDialled) => {
+        this.#input(() => {
+          this.#server.peerConnected(link, peer, isDialled)
+        })
+      },
+      peerUnreachable: (peer) => {
+        this.#input(() => {
+          this.#server.peerUnreachable(peer)
+        })
+      },
+      receivePeer: (link, packet) => {
+        this.#input(() => {
+          this.#server.receivePeer(link, packet)
+        })
+      },
+      peerClosed: (link) => {
+        this.#input(() => {
+          this.#server.peerClosed(link)
+        })
+      },
+      linkDropped: (peer, reason) => {
+        this.#options.onEvent({ type: 'link-dropped', peer, reason })
+      },
+      failed,
+    }, peerQueueBytesMax)
   }
 
   #input(input: () => void): void {
@@ -285,6 +311,7 @@ export class Host {
 
   #drain(): void {
     for (let ready = this.#server.ready(); ready !== null; ready = this.#server.ready()) {
+      for (const peer of ready.dial) this.#peers.dial(peer)
       for (const outgoing of ready.sendNow) this.#peers.send(outgoing)
       for (const { connection, message } of ready.replies) this.#deliver(connection, message)
       for (const connection of ready.close) this.#closeClient(connection)
@@ -327,10 +354,7 @@ export class Host {
   #persisted(batch: readonly Ready[]): void {
     for (const ready of batch) {
       for (const outgoing of ready.sendAfterPersist) this.#peers.send(outgoing)
-      for (const { peer, link } of ready.closeLinks) {
-        this.#peers.closed(peer, link)
-        this.#options.closeLink(peer, link)
-      }
+      for (const { link } of ready.closeLinks) this.#peers.close(link)
       this.#server.advance(ready)
     }
   }

@@ -8,6 +8,8 @@ import type { LinkEnd, Outgoing, SnapshotSource } from './zab/outbox.ts'
 
 /** The work of one turn, for a host; server.ts states the order. */
 export interface Ready {
+  /** Servers to which a link is wanted. */
+  readonly dial: readonly number[]
   readonly sendNow: readonly Outgoing[]
   readonly persist: readonly PersistOperation[]
   readonly sendAfterPersist: readonly Outgoing[]
@@ -32,6 +34,8 @@ export type ServerEvent =
   | { readonly type: 'synchronised'; readonly mode: 'DIFF' | 'TRUNC' | 'SNAP'; readonly from: bigint }
   | { readonly type: 'serving'; readonly role: 'LEADING' | 'FOLLOWING' | 'OBSERVING'; readonly epoch: number }
   | { readonly type: 'expired'; readonly sessionId: bigint }
+  /** A link to another server was closed here: too much waited to be sent on it, or it brought what cannot be read. */
+  | { readonly type: 'link-dropped'; readonly peer: number; readonly reason: string }
   /** An error in what was done for one client: that client has lost its connection, or its request is refused. */
   | { readonly type: 'client-failed'; readonly sessionId: bigint; readonly error: unknown }
 

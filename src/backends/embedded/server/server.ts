@@ -11,13 +11,14 @@
  * Inputs      go to the present role: looking, leading or following. No role calls back; after every input `#settle`
  *             draws the conclusions, all of them and nowhere else.
  *
- * Host        calls the inputs, then takes `ready()` until it is null. `sendNow`, `replies`, `close` may go at once;
- *             then `persist`, in order; then `sendAfterPersist`; then `advance(ready)`, for each ready in the order it
- *             was taken. An AssertionError means that the machine is broken: the host must stop it and discard it.
+ * Host        calls the inputs, then takes `ready()` until it is null. `dial`, `sendNow`, `replies`, `close` may go at
+ *             once; then `persist`, in order; then `sendAfterPersist`; then `advance(ready)`, for each ready in the
+ *             order it was taken. An AssertionError means that the machine is broken: the host must stop it and discard
+ *             it.
  * Source      design of etcd-io/raft (RawNode and Ready); ZooKeeper's request processors.
  */
 import { assert } from '../../../core/assert.ts'
-import type { PeerMessage } from '../../wire/packets.ts'
+import type { Notification, Packet } from '../../wire/packets.ts'
 import type { ClientMessage } from '../../wire/records.ts'
 import { decodeTransaction } from '../../wire/transactions.ts'
 import { Connections } from './clients/connections.ts'
@@ -52,6 +53,8 @@ export class Server {
   readonly #replica: Replica
   readonly #parts: ServerParts
   readonly #localSessions = new LocalSessions()
+  /** Who is at the other end of each link that is open. */
+  readonly #links = new Map<number, number>()
   #role: Looking | Leading | Following
   #serving = false
   #epochFloor: number
@@ -101,15 +104,45 @@ export class Server {
     this.#settle()
   }
 
-  /** Receives a message of another server. */
-  receivePeer(from: number, message: PeerMessage): void {
-    if (message.type === 'NOTIFICATION') this.#election.receiveVote(from, message)
-    else this.#role.receivePacket(from, message.link, message.packet)
+  /** Receives a vote of another server. */
+  receiveVote(from: number, notification: Notification): void {
+    this.#election.receiveVote(from, notification)
     this.#settle()
   }
 
-  /** A link to or from another server is closed. */
-  disconnectPeer(peer: number, link: number): void {
+  /**
+   * A link to or from another server is there.
+   *
+   * @param link - its number, which the host gives and never again
+   * @param isDialled - whether a `dial` asked for it
+   */
+  peerConnected(link: number, peer: number, isDialled: boolean): void {
+    assert(!this.#links.has(link), () => `link ${link} is opened twice`)
+    this.#links.set(link, peer)
+    this.#role.linkOpened(peer, link, isDialled)
+    this.#settle()
+  }
+
+  /** A server that was dialled cannot be reached. */
+  peerUnreachable(peer: number): void {
+    this.#role.unreachable(peer)
+    this.#settle()
+  }
+
+  /** Receives a packet on a link. */
+  receivePeer(link: number, packet: Packet): void {
+    const peer = this.#links.get(link)
+    // This server may have closed it meanwhile.
+    if (peer === undefined) return
+    this.#role.receivePacket(peer, link, packet)
+    this.#settle()
+  }
+
+  /** A link has ended, and not by a `closeLinks`. */
+  peerClosed(link: number): void {
+    const peer = this.#links.get(link)
+    if (peer === undefined) return
+    this.#links.delete(link)
     this.#role.linkClosed(peer, link)
     this.#settle()
   }
@@ -160,7 +193,9 @@ export class Server {
     const snapshot = this.#replica.takeSnapshot()
     const isIdle = this.#outbox.empty && !hasOutput && !this.#journal.dirty && snapshot === null
     if (isIdle && this.#events.length === 0) return null
-    const { sendNow, sendAfterPersist, closeLinks } = this.#outbox
+    const { dials: dial, sendNow, sendAfterPersist, closeLinks } = this.#outbox
+    for (const { link } of closeLinks) this.#links.delete(link)
+    this.#outbox.dials = []
     this.#outbox.sendNow = []
     this.#outbox.sendAfterPersist = []
     this.#outbox.closeLinks = []
@@ -169,7 +204,7 @@ export class Server {
     this.#events = []
     const { mark } = this.#journal
     const persist = this.#journal.take()
-    return { sendNow, persist, sendAfterPersist, snapshot, replies, close: closes, closeLinks, events, mark }
+    return { dial, sendNow, persist, sendAfterPersist, snapshot, replies, close: closes, closeLinks, events, mark }
   }
 
   /** Learns that everything of this ready is done, and what was to be persisted is durable. */
@@ -238,7 +273,7 @@ export class Server {
     const { early } = this.#role
     this.#role = vote.leader === this.#config.myid
       ? new Leading(this.#parts, this.#epochFloor)
-      : new Following(this.#parts, { leader: vote.leader, link: this.#ports.random.u32(), uptimeTicks: this.#ticks })
+      : new Following(this.#parts, { leader: vote.leader, uptimeTicks: this.#ticks })
     this.#election.settle(this.#role.name)
     for (const { from, link, packet } of early) this.#role.receivePacket(from, link, packet)
   }

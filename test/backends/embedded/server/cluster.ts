@@ -5,9 +5,9 @@ import { CreateFlag, OpCode } from '../../../../src/backends/wire/codes.ts'
 import type { PeerMessage } from '../../../../src/backends/wire/packets.ts'
 import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
 import type { ClientMessage, Reply, Request, ServerMessage } from '../../../../src/backends/wire/records.ts'
-import { encodeTransaction } from '../../../../src/backends/wire/transactions.ts'
 import { sha1 } from '../../../../src/backends/embedded/host/digest.ts'
 import { MemoryNetwork } from '../../../../src/backends/embedded/host/peers/memory.ts'
+import { Peers } from '../../../../src/backends/embedded/host/peers/peers.ts'
 import { MemoryStorage } from '../../../../src/backends/embedded/host/storage/memory.ts'
 import type { MemoryContents } from '../../../../src/backends/embedded/host/storage/memory.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
@@ -18,14 +18,15 @@ import { Server } from '../../../../src/backends/embedded/server/server.ts'
 import type { PersistOperation } from '../../../../src/backends/embedded/server/zab/journal.ts'
 import type { Outgoing } from '../../../../src/backends/embedded/server/zab/outbox.ts'
 import { formatZxid } from '../../../../src/backends/embedded/server/zab/zxid.ts'
+import { WALL_TIME_MS, fillerEntry, singly } from './log-entries.ts'
 import { chunksOf, recoveredFrom, storeSnapshot } from './recovered.ts'
 import { formatEvent, formatMessage } from './trace-lines.ts'
 
 const DELIVERIES_MAX = 100_000
-const WALL_TIME_MS = 1_700_000_000_000
 
 interface Member {
   readonly server: Server
+  readonly peers: Peers
   readonly storage: MemoryStorage
   /** Taken from the server, not durable yet. */
   readonly unpersisted: Ready[]
@@ -36,7 +37,7 @@ interface Member {
 interface Delivery {
   readonly from: number
   readonly to: number
-  /** The link that it travels on; null for a notification. */
+  /** The number that `to` has for the link that it travels on; null for a notification. */
   readonly link: number | null
   readonly run: (server: Server) => void
   readonly line: () => string
@@ -74,7 +75,8 @@ export class Cluster {
   readonly #wiped = new Set<number>()
   readonly #connections: TestConnection[] = []
   readonly #heldDisks = new Set<number>()
-  #links: { readonly from: number; readonly to: number; readonly link: number }[] = []
+  /** By its own number for it, each end of each link. */
+  #links: { readonly id: number; readonly peer: number; readonly link: number }[] = []
   #queue: Delivery[] = []
   #seed = 1
   #lastConnection = 0
@@ -124,17 +126,16 @@ export class Cluster {
     }
     const recovered = recoveredFrom(storage.contents)
     const server = new Server(config, recovered, { random: this.#random(), digest: sha1 }, WALL_TIME_MS)
-    const member: Member = { server, storage, unpersisted: [], inputsLeft: 0 }
+    const peers = this.#makePeers(id)
+    const member: Member = { server, peers, storage, unpersisted: [], inputsLeft: 0 }
     this.members.set(id, member)
     this.network.attach(id, {
-      receivePeer: (from, message) => {
-        const link = message.type === 'PACKET' ? message.link : null
-        const line = (): string => `${from} -> ${id} ${formatMessage(message)}`
-        this.#queue.push({ from, to: id, link, line, run: (at) => {
-          if (this.intercept?.(from, id, message) !== false) at.receivePeer(from, message)
-        } })
+      receiveVote: (from, notification) => {
+        this.#queueMessage(from, id, notification, (at) => {
+          at.receiveVote(from, notification)
+        })
       },
-      disconnectPeer: (peer, link) => this.#queueEnd(peer, id, link),
+      acceptPeer: (from, connection) => peers.accept(from, connection),
     })
     this.#drain(id, member)
   }
@@ -158,6 +159,7 @@ export class Cluster {
       this.#persist(id, member.storage, operations.slice(0, survivors))
     }
     this.members.delete(id)
+    this.#links = this.#links.filter((end) => end.id !== id)
     this.#heldDisks.delete(id)
     this.#queue = this.#queue.filter((delivery) => delivery.to !== id)
     for (const connection of this.#connections) if (connection.server === id) connection.closed = true
@@ -198,17 +200,17 @@ export class Cluster {
     return this.#storage(id).contents
   }
 
-  /** Breaks the link between two servers: what is on its way is lost, and both ends are told. */
+  /** Breaks the links between two servers: what is on its way is lost, and both ends are told. */
   breakLink(one: number, other: number): void {
-    const isBetween = ({ from, to }: { from: number; to: number }): boolean => {
-      return (from === one && to === other) || (from === other && to === one)
-    }
-    const broken = this.#links.filter(isBetween).map(({ link }) => link)
-    this.#links = this.#links.filter((link) => !isBetween(link))
-    this.#queue = this.#queue.filter(({ link }) => link === null || !broken.includes(link))
-    for (const link of broken) {
-      this.network.close(one, other, link)
-      this.#queueEnd(other, one, link)
+    const broken = this.#links.filter(({ id, peer }) => {
+      return (id === one && peer === other) || (id === other && peer === one)
+    })
+    this.#queue = this.#queue.filter(({ to, link }) => !broken.some((end) => end.id === to && end.link === link))
+    for (const { id, peer, link } of broken) {
+      this.members.get(id)?.peers.close(link)
+      // The end that is closed second hears nothing of the first.
+      this.#queue = this.#queue.filter((delivery) => delivery.to !== id || delivery.link !== link)
+      this.#queueEnd(peer, id, link)
     }
   }
 
@@ -219,6 +221,46 @@ export class Cluster {
     this.#inTurn = null
     const member = this.members.get(id)
     if (member !== undefined) this.#drain(id, member)
+  }
+
+  #makePeers(id: number): Peers {
+    const peerOf = (link: number): number => this.#links.find((end) => end.id === id && end.link === link)?.peer ?? 0
+    return new Peers(this.network.transportOf(id), {
+      peerConnected: (link, peer, isDialled) => {
+        this.#links.push({ id, peer, link })
+        const line = (): string => `${peer} -> ${id} (link ${isDialled ? 'there' : 'opened'})`
+        this.#queue.push({ from: peer, to: id, link, line, run: (at) => {
+          at.peerConnected(link, peer, isDialled)
+        } })
+      },
+      peerUnreachable: (peer) => {
+        this.#queue.push({ from: peer, to: id, link: null, line: () => `${peer} -> ${id} (refused)`, run: (at) => {
+          at.peerUnreachable(peer)
+        } })
+      },
+      receivePeer: (link, packet) => {
+        this.#queueMessage(peerOf(link), id, { type: 'PACKET', link, packet }, (at) => {
+          at.receivePeer(link, packet)
+        })
+      },
+      peerClosed: (link) => {
+        this.#queueEnd(peerOf(link), id, link)
+      },
+      linkDropped: (_peer, reason) => {
+        throw new Error(reason)
+      },
+      failed: (error) => {
+        throw error
+      },
+    })
+  }
+
+  #queueMessage(from: number, to: number, message: PeerMessage, run: (server: Server) => void): void {
+    const link = message.type === 'PACKET' ? message.link : null
+    const line = (): string => `${from} -> ${to} ${formatMessage(message)}`
+    this.#queue.push({ from, to, link, line, run: (at) => {
+      if (this.intercept?.(from, to, message) !== false) run(at)
+    } })
   }
 
   /** Delivers messages until there are none. */
@@ -266,9 +308,10 @@ export class Cluster {
   }
 
   #queueEnd(from: number, to: number, link: number): void {
+    this.#links = this.#links.filter((end) => end.id !== to || end.link !== link)
     if (!this.members.has(to)) return
     const line = (): string => `${from} -> ${to} (link closed)`
-    this.#queue.push({ from, to, link, line, run: (at) => at.disconnectPeer(from, link) })
+    this.#queue.push({ from, to, link, line, run: (at) => at.peerClosed(link) })
   }
 
   /** Lets ticks pass on all servers (or some), delivering everything in between. */
@@ -404,7 +447,8 @@ export class Cluster {
         this.observer.onEvent?.(id, event)
         if (this.isTracing) this.trace.push(`${id}: ${formatEvent(event)}`)
       }
-      for (const outgoing of ready.sendNow) this.#sendWithState(id, outgoing)
+      for (const peer of ready.dial) member.peers.dial(peer)
+      for (const outgoing of ready.sendNow) this.#sendWithState(id, member, outgoing)
       for (const { connection, message } of ready.replies) this.#reply(connection, message)
       for (const number of ready.close) {
         const connection = this.#connections.find((open) => open.number === number)
@@ -416,11 +460,15 @@ export class Cluster {
   }
 
   /** The half of a turn that begins with the disk. */
-  #finish(id: number, { server, storage }: Member, ready: Ready): void {
+  #finish(id: number, member: Member, ready: Ready): void {
+    const { server, storage, peers } = member
     this.#persist(id, storage, ready.persist)
     if (ready.snapshot !== null) storeSnapshot(storage, ready.snapshot)
-    for (const { to, message } of ready.sendAfterPersist) this.#send(id, to, message)
-    for (const { peer, link } of ready.closeLinks) this.network.close(id, peer, link)
+    for (const outgoing of ready.sendAfterPersist) this.#send(id, member, outgoing)
+    for (const { link } of ready.closeLinks) {
+      this.#links = this.#links.filter((end) => end.id !== id || end.link !== link)
+      peers.close(link)
+    }
     server.advance(ready)
   }
 
@@ -429,22 +477,20 @@ export class Cluster {
     storage.persist(operations)
   }
 
-  #sendWithState(from: number, { to, message, state }: Outgoing): void {
-    this.#send(from, to, message)
+  /** A state goes in one go. */
+  #sendWithState(from: number, member: Member, { to, message, state }: Outgoing): void {
+    this.#send(from, member, { to, message })
     if (state === undefined || message.type !== 'PACKET') return
     const { link } = message
     for (const bytes of [...chunksOf(state), null]) {
       const packet = { type: 'SNAPCHUNK', bytes: bytes ?? new Uint8Array(), isLast: bytes === null } as const
-      this.#send(from, to, { type: 'PACKET', link, packet })
+      this.#send(from, member, { to, message: { type: 'PACKET', link, packet } })
     }
   }
 
-  #send(from: number, to: number, message: PeerMessage): void {
-    this.observer.onSend?.(from, to, message)
-    if (message.type === 'PACKET' && ['FOLLOWERINFO', 'OBSERVERINFO'].includes(message.packet.type)) {
-      this.#links.push({ from, to, link: message.link })
-    }
-    this.network.send(from, to, message)
+  #send(from: number, { peers }: Member, outgoing: Outgoing): void {
+    this.observer.onSend?.(from, outgoing.to, outgoing.message)
+    peers.send(outgoing)
   }
 
   #reply(number: number, message: ServerMessage): void {
@@ -478,17 +524,4 @@ export class Cluster {
 export function replyOf({ received }: TestConnection, xid: number): Reply | undefined {
   for (const message of received) if (message.kind === 'reply' && message.reply.xid === xid) return message.reply
   return undefined
-}
-
-/** A transaction that changes nothing: it stands for a request that was refused. */
-export function fillerEntry(epoch: number, counter: number): { zxid: bigint; txn: Uint8Array } {
-  const zxid = (BigInt(epoch) << 32n) | BigInt(counter)
-  const header = { clientId: 1n, cxid: counter, zxid, time: WALL_TIME_MS, type: OpCode.error }
-  return { zxid, txn: encodeTransaction({ header, txn: { type: OpCode.error, body: { err: -101 } } }) }
-}
-
-/** An append of several entries may be cut short between any two of them. */
-function singly(operation: PersistOperation): readonly PersistOperation[] {
-  if (operation.type !== 'append') return [operation]
-  return operation.entries.map((entry) => ({ type: 'append', entries: [entry] }))
 }

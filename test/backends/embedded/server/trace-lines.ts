@@ -57,6 +57,8 @@ export function formatEvent(event: ServerEvent): string {
       return `serving, ${event.role}, epoch ${event.epoch}`
     case 'expired':
       return 'expired a session'
+    case 'link-dropped':
+      return `dropped the link to ${event.peer}: ${event.reason}`
     case 'client-failed':
       return `failed a client: ${String(event.error)}`
   }

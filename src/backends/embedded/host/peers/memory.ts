@@ -1,69 +1,56 @@
 /**
- * The network between the servers of one process: links that keep their order, and partitions.
+ * The network between the servers of one process: connections that keep their order, and partitions.
  *
- * Model     what one server sends another arrives in order, at once. While two servers are partitioned, packets and the
- *           ends of links are held, as TCP would hold them, and arrive in order when the partition heals; notifications
- *           are lost. When a server goes down its links end, and the other ends are told.
+ * Model     what one server sends another arrives in order, at once. While two servers are partitioned, everything but
+ *           votes is held, as TCP would hold it, and arrives in order when the partition heals; votes are lost. When a
+ *           server goes down its connections end, and the other ends are told.
+ * Bytes     what travels is encoded as it would be on a socket. Bytes that the receiver cannot read are a fault of this
+ *           package, so they raise an error and do not end the connection.
  */
-import type { PeerMessage } from '../../../wire/packets.ts'
+import { decodeNotification, encodeNotification } from '../../../wire/notifications.ts'
+import type { Notification, Packet } from '../../../wire/packets.ts'
+import { PeerLink } from '../../../wire/peer-link.ts'
+import type { Dialling, PeerConnection, PeerGate, PeerListener, PeerTransport } from './transport.ts'
 
-/** One server's end of the network. */
-export interface Endpoint {
-  receivePeer(from: number, message: PeerMessage): void
-  disconnectPeer(peer: number, link: number): void
-}
-
-type Held = { readonly message: PeerMessage } | { readonly closed: number }
-
-interface OpenLink {
-  readonly opener: number
-  readonly acceptor: number
-  readonly link: number
+/** Something that waits for the end of the partition. */
+interface Held {
+  readonly arrive: () => void
+  /** The connection that it was sent on; null for a dial and its answer. */
+  readonly sender: MemoryConnection | null
+  readonly bytes: number
 }
 
 /** The network of one ensemble. */
 export class MemoryNetwork {
-  readonly #endpoints = new Map<number, Endpoint>()
+  readonly #gates = new Map<number, PeerGate>()
   /** Group of each server while there is a partition; null without one. */
   #groups: ReadonlyMap<number, number> | null = null
   /** What waits for the end of the partition, by sender and receiver. */
   readonly #held = new Map<string, { readonly from: number; readonly to: number; readonly queue: Held[] }>()
-  #links: OpenLink[] = []
+  readonly #connections = new Set<MemoryConnection>()
+
+  /** How a server reaches the others. */
+  transportOf(id: number): PeerTransport {
+    return {
+      dial: (peer, dialling) => {
+        this.#dial(id, peer, dialling)
+      },
+      sendVote: (to, notification) => {
+        this.#sendVote(id, to, notification)
+      },
+    }
+  }
 
   /** Plugs a server in. */
-  attach(id: number, endpoint: Endpoint): void {
-    this.#endpoints.set(id, endpoint)
+  attach(id: number, gate: PeerGate): void {
+    this.#gates.set(id, gate)
   }
 
-  /** Unplugs a server: its process has ended. The other ends of its links are told. */
+  /** Unplugs a server: its process has ended. The other ends of its connections are told. */
   detach(id: number): void {
-    this.#endpoints.delete(id)
+    this.#gates.delete(id)
     for (const [key, { from, to }] of this.#held) if (from === id || to === id) this.#held.delete(key)
-    const ended = this.#links.filter((link) => link.opener === id || link.acceptor === id)
-    this.#links = this.#links.filter((link) => !ended.includes(link))
-    for (const { opener, acceptor, link } of ended) {
-      this.#deliver(id, opener === id ? acceptor : opener, { closed: link })
-    }
-  }
-
-  /** Sends a message; to a server that is down it is lost. */
-  send(from: number, to: number, message: PeerMessage): void {
-    if (message.type === 'PACKET') {
-      const { type } = message.packet
-      if (type === 'FOLLOWERINFO' || type === 'OBSERVERINFO') this.#open(from, to, message.link)
-    } else if (this.#isCut(from, to)) return
-    this.#deliver(from, to, { message })
-  }
-
-  /** Closes a link from one end; the other end is told behind everything that was sent. */
-  close(from: number, peer: number, link: number): void {
-    const isThis = (open: OpenLink): boolean => {
-      const other = open.opener === from ? open.acceptor : open.acceptor === from ? open.opener : null
-      return open.link === link && other === peer
-    }
-    if (!this.#links.some(isThis)) return
-    this.#links = this.#links.filter((open) => !isThis(open))
-    this.#deliver(from, peer, { closed: link })
+    for (const connection of [...this.#connections]) if (connection.from === id) connection.close()
   }
 
   /** Lets only servers of the same group talk. Servers that are not named form one group more. */
@@ -77,29 +64,121 @@ export class MemoryNetwork {
     this.#groups = null
     const held = [...this.#held.values()]
     this.#held.clear()
-    for (const { from, to, queue } of held) for (const item of queue) this.#deliver(from, to, item)
+    for (const { queue } of held) {
+      for (const { arrive, sender, bytes } of queue) {
+        if (sender !== null) sender.unsentBytes -= bytes
+        arrive()
+      }
+    }
   }
 
-  #open(opener: number, acceptor: number, link: number): void {
-    if (this.#endpoints.has(acceptor)) this.#links.push({ opener, acceptor, link })
-    else this.#deliver(acceptor, opener, { closed: link })
+  /** Brings something from one server to another, now or when the partition is over. */
+  carry(from: number, to: number, arrive: () => void, sender: MemoryConnection | null, bytes: number): void {
+    if (!this.isCut(from, to)) {
+      arrive()
+      return
+    }
+    if (sender !== null) sender.unsentBytes += bytes
+    const key = `${from}>${to}`
+    const held = this.#held.get(key)
+    if (held === undefined) this.#held.set(key, { from, to, queue: [{ arrive, sender, bytes }] })
+    else held.queue.push({ arrive, sender, bytes })
   }
 
-  #isCut(from: number, to: number): boolean {
+  /** Whether nothing gets from one server to another now. */
+  isCut(from: number, to: number): boolean {
     return this.#groups !== null && this.#groups.get(from) !== this.#groups.get(to)
   }
 
-  #deliver(from: number, to: number, item: Held): void {
-    if (this.#isCut(from, to)) {
-      const key = `${from}>${to}`
-      const held = this.#held.get(key)
-      if (held === undefined) this.#held.set(key, { from, to, queue: [item] })
-      else held.queue.push(item)
+  /** A connection has ended. */
+  forget(connection: MemoryConnection): void {
+    this.#connections.delete(connection)
+  }
+
+  #dial(from: number, to: number, dialling: Dialling): void {
+    this.carry(from, to, () => {
+      const gate = this.#gates.get(to)
+      if (gate === undefined) {
+        this.carry(to, from, () => {
+          dialling.onFailed()
+        }, null, 0)
+        return
+      }
+      const there = new MemoryConnection(this, from, to, new PeerLink({ role: 'learner', sid: from }))
+      const back = new MemoryConnection(this, to, from, new PeerLink({ role: 'leader', sid: to }))
+      there.join(back)
+      back.join(there)
+      this.#connections.add(there).add(back)
+      back.listener = gate.acceptPeer(from, back)
+      this.carry(to, from, () => {
+        there.listener = dialling.onConnected(there)
+      }, null, 0)
+    }, null, 0)
+  }
+
+  #sendVote(from: number, to: number, notification: Notification): void {
+    if (this.isCut(from, to)) return
+    this.#gates.get(to)?.receiveVote(from, decodeNotification(encodeNotification(notification)))
+  }
+}
+
+/** One end of a connection. */
+class MemoryConnection implements PeerConnection {
+  readonly from: number
+  readonly to: number
+  unsentBytes = 0
+  /** Null until the dial is answered. */
+  listener: PeerListener | null = null
+  readonly #network: MemoryNetwork
+  readonly #link: PeerLink
+  #other: MemoryConnection | null = null
+  #isOpen = true
+  readonly #onPacket = (packet: Packet): void => {
+    this.listener?.onPacket(packet)
+  }
+
+  constructor(network: MemoryNetwork, from: number, to: number, link: PeerLink) {
+    this.#network = network
+    this.from = from
+    this.to = to
+    this.#link = link
+  }
+
+  join(other: MemoryConnection): void {
+    this.#other = other
+  }
+
+  send(packet: Packet): void {
+    if (!this.#isOpen) return
+    const pieces = this.#link.encode(packet)
+    if (!this.#network.isCut(this.from, this.to)) {
+      this.#other?.receive(pieces)
       return
     }
-    const endpoint = this.#endpoints.get(to)
-    if (endpoint === undefined) return
-    if ('message' in item) endpoint.receivePeer(from, item.message)
-    else endpoint.disconnectPeer(from, item.closed)
+    let bytes = 0
+    for (const piece of pieces) bytes += piece.length
+    this.#network.carry(this.from, this.to, () => this.#other?.receive(pieces), this, bytes)
+  }
+
+  close(): void {
+    if (!this.#isOpen) return
+    this.#end()
+    this.#network.carry(this.from, this.to, () => this.#other?.ended(), null, 0)
+  }
+
+  receive(pieces: readonly Uint8Array[]): void {
+    if (!this.#isOpen) return
+    for (const piece of pieces) this.#link.receive(piece, this.#onPacket)
+  }
+
+  ended(): void {
+    if (!this.#isOpen) return
+    this.#end()
+    this.listener?.onClose()
+  }
+
+  #end(): void {
+    this.#isOpen = false
+    this.#network.forget(this)
   }
 }

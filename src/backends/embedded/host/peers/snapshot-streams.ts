@@ -3,88 +3,99 @@
  *
  * Order     on one link everything arrives in the order in which it was sent: what is sent after a state waits until
  *           the last chunk has gone.
+ * Pace      while the network has not taken what was sent before, no further chunk is made.
  */
-import type { Outgoing, SnapshotSource } from '../../server/zab/outbox.ts'
-import { nextTurn } from '../turns.ts'
+import type { Packet } from '../../../wire/packets.ts'
+import type { SnapshotSource } from '../../server/zab/outbox.ts'
+import { holdsBy, nextTurn } from '../turns.ts'
+
+/** With more bytes of a link unsent, its state waits. */
+const UNSENT_BYTES_HIGH = 0x10_0000
+/** What a packet takes beside its transaction, roughly. */
+const PACKET_BYTES = 64
 
 /** A state on its way over one link. */
 interface Stream {
-  readonly to: number
-  readonly link: number
   readonly source: SnapshotSource
   /** What was sent after it. */
-  readonly waiting: Outgoing[]
+  readonly waiting: { readonly packet: Packet; readonly state: SnapshotSource | undefined }[]
+  waitingBytes: number
 }
 
-/** What is sent over the links of one server. */
-export class SnapshotStreams {
-  readonly #send: (outgoing: Outgoing) => void
-  readonly #onFailure: (error: unknown) => void
-  readonly #streams = new Map<string, Stream>()
+/** The links, as states use them. */
+export interface StreamedLinks {
+  send(link: number, packet: Packet): void
+  /** Bytes that the network has not taken. */
+  unsentBytes(link: number): number
+  /** Told what went wrong while a state was read. */
+  failed(error: unknown): void
+}
 
-  /**
-   * Makes the streams of one server.
-   *
-   * @param send - sends a message, which has no state with it
-   * @param onFailure - told what went wrong while a state was read
-   */
-  constructor(send: (outgoing: Outgoing) => void, onFailure: (error: unknown) => void) {
-    this.#send = send
-    this.#onFailure = onFailure
+/** What is sent over the links of one server, by the number of the link. */
+export class SnapshotStreams {
+  readonly #links: StreamedLinks
+  readonly #streams = new Map<number, Stream>()
+
+  constructor(links: StreamedLinks) {
+    this.#links = links
   }
 
-  /** Sends a message, now or after the state that is on its way over its link. */
-  send(outgoing: Outgoing): void {
-    const { to, message, state } = outgoing
-    const stream = message.type === 'PACKET' ? this.#streams.get(keyOf(to, message.link)) : undefined
-    if (stream !== undefined) {
-      stream.waiting.push(outgoing)
+  /** Sends a packet, and a state after it, now or after the state that is on its way over that link. */
+  send(link: number, packet: Packet, state?: SnapshotSource): void {
+    const stream = this.#streams.get(link)
+    if (stream === undefined) {
+      this.#links.send(link, packet)
+      if (state !== undefined) this.#begin(link, state)
       return
     }
-    this.#send(outgoing)
-    if (state !== undefined && message.type === 'PACKET') this.#begin(to, message.link, state)
+    stream.waiting.push({ packet, state })
+    stream.waitingBytes += PACKET_BYTES + ('txn' in packet ? packet.txn.length : 0)
+  }
+
+  /** Bytes that wait for the end of a state, roughly. */
+  waitingBytes(link: number): number {
+    return this.#streams.get(link)?.waitingBytes ?? 0
   }
 
   /** A link has ended; what was to be sent on it is lost. */
-  closed(peer: number, link: number): void {
-    const key = keyOf(peer, link)
-    this.#streams.get(key)?.source.close()
-    this.#streams.delete(key)
+  closed(link: number): void {
+    const stream = this.#streams.get(link)
+    if (stream === undefined) return
+    this.#streams.delete(link)
+    stream.source.close()
+    for (const { state } of stream.waiting) state?.close()
   }
 
   /** Ends all streams. */
   closeAll(): void {
-    for (const { to, link } of this.#streams.values()) this.closed(to, link)
+    for (const link of this.#streams.keys()) this.closed(link)
   }
 
-  #begin(to: number, link: number, source: SnapshotSource): void {
-    const stream = { to, link, source, waiting: [] }
-    this.#streams.set(keyOf(to, link), stream)
-    this.#run(stream).catch((error: unknown) => {
-      this.closed(to, link)
-      this.#onFailure(error)
+  #begin(link: number, source: SnapshotSource): void {
+    const stream = { source, waiting: [], waitingBytes: 0 }
+    this.#streams.set(link, stream)
+    this.#run(link, stream).catch((error: unknown) => {
+      this.closed(link)
+      this.#links.failed(error)
     })
   }
 
-  async #run({ to, link, source, waiting }: Stream): Promise<void> {
-    const key = keyOf(to, link)
+  async #run(link: number, stream: Stream): Promise<void> {
     const send = (bytes: Uint8Array, isLast: boolean): void => {
-      this.#send({ to, message: { type: 'PACKET', link, packet: { type: 'SNAPCHUNK', bytes, isLast } } })
+      this.#links.send(link, { type: 'SNAPCHUNK', bytes, isLast })
     }
+    const isEnded = (): boolean => this.#streams.get(link) !== stream
     for (;;) {
       await nextTurn()
-      if (this.#streams.get(key)?.source !== source) return
-      const chunk = source.next()
+      await holdsBy(() => isEnded() || this.#links.unsentBytes(link) <= UNSENT_BYTES_HIGH, Infinity)
+      if (isEnded()) return
+      const chunk = stream.source.next()
       if (chunk === null) break
       // Also an empty one: it says that more will come.
       send(chunk, false)
     }
     send(new Uint8Array(), true)
-    this.#streams.delete(key)
-    for (const outgoing of waiting) this.send(outgoing)
+    this.#streams.delete(link)
+    for (const { packet, state } of stream.waiting) this.send(link, packet, state)
   }
-}
-
-function keyOf(peer: number, link: number): string {
-  return `${peer} ${link}`
 }

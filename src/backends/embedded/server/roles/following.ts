@@ -18,8 +18,6 @@ const VOTE_SYNC_ID = 0
 /** With what a server begins to follow. */
 interface FollowingStart {
   readonly leader: number
-  /** A number that no earlier attempt of this server has used. */
-  readonly link: number
   /** Ticks since the server started. */
   readonly uptimeTicks: number
 }
@@ -37,7 +35,7 @@ export class Following implements RoleInputs {
   #hasVoteBack = false
   #answers: Answer[] = []
 
-  constructor(parts: ServerParts, { leader, link, uptimeTicks }: FollowingStart) {
+  constructor(parts: ServerParts, { leader, uptimeTicks }: FollowingStart) {
     this.#parts = parts
     this.#uptimeTicks = uptimeTicks
     const { config, journal, outbox, replica, localSessions } = parts
@@ -50,7 +48,7 @@ export class Following implements RoleInputs {
       appliedZxid: () => replica.state.lastZxid,
       takeTouched: () => localSessions.takeTouched(),
     }
-    const start = { leader, link, votes, committedZxid: replica.state.lastZxid }
+    const start = { leader, votes, committedZxid: replica.state.lastZxid }
     this.#learner = new Learner(config, journal, outbox, host, start)
   }
 
@@ -102,16 +100,21 @@ export class Following implements RoleInputs {
   }
 
   receivePacket(from: number, link: number, packet: Packet): void {
-    if (packet.type === 'FOLLOWERINFO' || packet.type === 'OBSERVERINFO') {
-      this.#parts.outbox.close(from, link)
-      return
-    }
     const answer = this.#learner.receivePacket(from, link, packet)
     this.#noteSynchronisation()
     this.#askForVote()
     if (answer === null) return
     if (answer.type === 'SYNCED' && answer.syncId === VOTE_SYNC_ID) this.#takeVoteBack()
     else this.#answers.push(answer)
+  }
+
+  linkOpened(peer: number, link: number, isDialled: boolean): void {
+    if (isDialled) this.#learner.linkOpened(peer, link)
+    else this.#parts.outbox.close(peer, link)
+  }
+
+  unreachable(peer: number): void {
+    this.#learner.unreachable(peer)
   }
 
   linkClosed(peer: number, link: number): void {

@@ -109,6 +109,13 @@ export class Leading implements RoleInputs, Proposer {
     } else for (const { sessionId } of forwarded.touched) this.#sequencer.touch(sessionId)
   }
 
+  linkOpened(peer: number, link: number, isDialled: boolean): void {
+    // It was dialled in an earlier role.
+    if (isDialled) this.#parts.outbox.close(peer, link)
+  }
+
+  unreachable(): void {}
+
   linkClosed(peer: number, link: number): void {
     this.#leader.linkClosed(peer, link)
   }

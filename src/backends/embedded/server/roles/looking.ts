@@ -51,6 +51,13 @@ export class Looking implements RoleInputs {
     if (opens) this.#early.set(from, { from, link, packet })
   }
 
+  linkOpened(peer: number, link: number, isDialled: boolean): void {
+    // It was dialled in an earlier role.
+    if (isDialled) this.#parts.outbox.close(peer, link)
+  }
+
+  unreachable(): void {}
+
   linkClosed(peer: number, link: number): void {
     if (this.#early.get(peer)?.link === link) this.#early.delete(peer)
   }

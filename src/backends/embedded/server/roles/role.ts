@@ -69,6 +69,14 @@ export interface RoleInputs {
   tick(): void
   /** Receives a packet of another server. */
   receivePacket(from: number, link: number, packet: Packet): void
+  /**
+   * A link to or from another server is there.
+   *
+   * @param isDialled - whether this server has asked for it, in this role or an earlier one
+   */
+  linkOpened(peer: number, link: number, isDialled: boolean): void
+  /** A server that was dialled, by this role or an earlier one, cannot be reached. */
+  unreachable(peer: number): void
   /** A link broke or was closed by the other side. */
   linkClosed(peer: number, link: number): void
   /** The host has made something durable. */

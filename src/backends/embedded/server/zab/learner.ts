@@ -1,5 +1,5 @@
 /**
- * The learner's half of ZAB: a follower, or an observer, of one leader over one link.
+ * The learner's half of ZAB: a follower, or an observer, of one leader over one link, which it dials first.
  *
  * Durable order   synchronised history -> current epoch -> ACK(NEWLEADER) -> only then new proposals are logged and
  *                 ACKed. The journal keeps one queue, and ACKs wait for it, so that nothing can overtake.
@@ -63,7 +63,9 @@ interface Incoming {
 /** One server's attempt to follow, from its election to its end. */
 export class Learner {
   readonly leader: number
-  readonly link: number
+  /** The number of the link; 0 before it is there. */
+  link = 0
+  readonly #votes: boolean
   readonly #config: ZabConfig
   readonly #journal: Journal
   readonly #outbox: Outbox
@@ -82,10 +84,9 @@ export class Learner {
     this.#outbox = outbox
     this.#host = host
     this.leader = start.leader
-    this.link = start.link
+    this.#votes = start.votes
     this.#committed = start.committedZxid
-    const type = start.votes ? 'FOLLOWERINFO' : 'OBSERVERINFO'
-    outbox.afterPersist(this.leader, this.link, { type, acceptedEpoch: journal.acceptedEpoch })
+    outbox.dial(this.leader)
   }
 
   /** Everything up to here is committed. */
@@ -128,6 +129,22 @@ export class Learner {
     return null
   }
 
+  /** A link that this server has dialled is there. One more than is wanted is closed. */
+  linkOpened(peer: number, link: number): void {
+    if (peer !== this.leader || this.link !== 0) {
+      this.#outbox.close(peer, link)
+      return
+    }
+    this.link = link
+    const type = this.#votes ? 'FOLLOWERINFO' : 'OBSERVERINFO'
+    this.#outbox.afterPersist(this.leader, this.link, { type, acceptedEpoch: this.#journal.acceptedEpoch })
+  }
+
+  /** A server that was dialled cannot be reached. */
+  unreachable(peer: number): void {
+    if (peer === this.leader && this.link === 0) this.#fail(`server ${peer} cannot be reached`)
+  }
+
   /** The link broke or was closed by the leader. */
   linkClosed(from: number, link: number): void {
     if (from === this.leader && link === this.link) this.#fail(`server ${from} closed the link`)
@@ -142,7 +159,7 @@ export class Learner {
 
   /** Closes the link; the attempt is over. */
   close(): void {
-    this.#outbox.close(this.leader, this.link)
+    if (this.link !== 0) this.#outbox.close(this.leader, this.link)
   }
 
   #discover(packet: Packet): void {
@@ -302,8 +319,6 @@ export class Learner {
 /** With what an attempt to follow begins. */
 export interface LearnerStart {
   readonly leader: number
-  /** A number that no earlier attempt of this server has used. */
-  readonly link: number
   readonly votes: boolean
   /** This server knows everything up to here to be committed. */
   readonly committedZxid: bigint

@@ -34,9 +34,15 @@ export interface LinkEnd {
  * does not.
  */
 export class Outbox {
+  dials: number[] = []
   sendNow: Outgoing[] = []
   sendAfterPersist: Outgoing[] = []
   closeLinks: LinkEnd[] = []
+
+  /** Wants a link to a server; the host tells when it is there, or that the server cannot be reached. */
+  dial(peer: number): void {
+    this.dials.push(peer)
+  }
 
   /** Sends a vote once what it promises is durable. */
   notify(to: number, notification: Notification): void {
@@ -65,6 +71,7 @@ export class Outbox {
 
   /** Whether there is nothing in it. */
   get empty(): boolean {
-    return this.sendNow.length === 0 && this.sendAfterPersist.length === 0 && this.closeLinks.length === 0
+    const isSilent = this.sendNow.length === 0 && this.sendAfterPersist.length === 0
+    return isSilent && this.closeLinks.length === 0 && this.dials.length === 0
   }
 }

@@ -6,6 +6,8 @@ import { counterOf, epochOf, zxidOf } from '../../../../../src/backends/embedded
 import { Cluster, replyOf } from '../cluster.ts'
 import type { TestConnection } from '../cluster.ts'
 
+type LinkPacket = Extract<PeerMessage, { type: 'PACKET' }>
+
 const VOTERS = [1, 2, 3]
 /** The server that leads when all start together. */
 const LEADER = 3
@@ -390,7 +392,7 @@ describe('servers that lost their storage', () => {
     cluster.crash(1)
     cluster.wipe(1)
     let link = 0
-    const withheld: PeerMessage[] = []
+    const withheld: LinkPacket[] = []
     cluster.intercept = (from, to, message) => {
       if (message.type !== 'PACKET' || from !== LEADER || to !== 1) return true
       link = message.link
@@ -401,11 +403,11 @@ describe('servers that lost their storage', () => {
     cluster.start(1)
     cluster.tickUntil(() => withheld.length > 0)
     const server = cluster.server(1)
-    server.receivePeer(LEADER, { type: 'PACKET', link, packet: { type: 'SYNCED', syncId: 7 } })
+    server.receivePeer(link, { type: 'SYNCED', syncId: 7 })
     cluster.tick(1)
     expect(cluster.disk(1).votes).toBe(false)
     cluster.intercept = null
-    for (const message of withheld) server.receivePeer(LEADER, message)
+    for (const { link: number, packet } of withheld) server.receivePeer(number, packet)
     cluster.tickUntil(() => server.status().serving)
     expect(cluster.disk(1).votes).toBe(true)
   })
@@ -425,7 +427,7 @@ describe('servers that lost their storage', () => {
       const server = cluster.server(id)
       expect(server.status()).toMatchObject({ role: 'OBSERVING', epoch: 1 })
       // This is the number of the sync that asks for a vote.
-      server.receivePeer(LEADER, { type: 'PACKET', link, packet: { type: 'SYNCED', syncId: 0 } })
+      server.receivePeer(link, { type: 'SYNCED', syncId: 0 })
       cluster.tick(1)
       expect([cluster.disk(id).votes, server.status().role]).toEqual([false, 'OBSERVING'])
     }
@@ -437,11 +439,11 @@ describe('servers that lost their storage', () => {
     const cluster = ensemble()
     cluster.crash(1)
     cluster.wipe(1)
-    const withheld: PeerMessage[] = []
+    const withheld: LinkPacket[] = []
     cluster.intercept = (from, to, message) => {
-      const isAnswer = message.type === 'PACKET' && from === LEADER && to === 1 && message.packet.type === 'SYNCED'
-      if (isAnswer) withheld.push(message)
-      return !isAnswer
+      if (message.type !== 'PACKET' || from !== LEADER || to !== 1 || message.packet.type !== 'SYNCED') return true
+      withheld.push(message)
+      return false
     }
     cluster.start(1)
     cluster.tickUntil(() => withheld.length === 1)
@@ -450,7 +452,7 @@ describe('servers that lost their storage', () => {
     const server = cluster.server(1)
     const [earlier, present] = withheld
     for (const [message, votes] of [[earlier, false], [present, true]] as const) {
-      if (message !== undefined) server.receivePeer(LEADER, message)
+      if (message !== undefined) server.receivePeer(message.link, message.packet)
       cluster.tick(1)
       expect(cluster.disk(1).votes).toBe(votes)
     }

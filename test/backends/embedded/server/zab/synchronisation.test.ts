@@ -199,8 +199,11 @@ class World {
       if (!cluster.deliverOne()) for (const id of VOTERS) cluster.tickOne(id)
     }
     cluster.holdDisk(LEARNER)
-    cluster.run()
-    cluster.flushDisk(LEARNER)
+    // Its FOLLOWERINFO waits for the disk, and so does its promise of the epoch.
+    for (let wait = 0; wait < 2; wait++) {
+      cluster.run()
+      cluster.flushDisk(LEARNER)
+    }
     cluster.run()
     expect(this.modes()).toHaveLength(1)
   }
@@ -233,8 +236,8 @@ class World {
   }
 }
 
-/** A learner alone, that has accepted this epoch and heard these packets. */
-function learnerThatHeard(acceptedEpoch: number, packets: readonly Packet[]): Learner {
+/** A learner alone, that has accepted this epoch. */
+function newLearner(acceptedEpoch: number, outbox: Outbox): Learner {
   const config = { ...SERVER_DEFAULTS, myid: LEARNER, voters: VOTERS, bootstrap: true }
   const host: LearnerHost = {
     receiveSnapshot: () => ({ write: () => undefined, finish: () => undefined }),
@@ -242,8 +245,14 @@ function learnerThatHeard(acceptedEpoch: number, packets: readonly Packet[]): Le
     takeTouched: () => [],
   }
   const journal = new Journal({ ...NOTHING_RECOVERED, acceptedEpoch })
-  const start = { leader: 2, link: 1, votes: true, committedZxid: 0n }
-  const learner = new Learner(config, journal, new Outbox(), host, start)
+  const start = { leader: 2, votes: true, committedZxid: 0n }
+  return new Learner(config, journal, outbox, host, start)
+}
+
+/** A learner alone, that has accepted this epoch and heard these packets. */
+function learnerThatHeard(acceptedEpoch: number, packets: readonly Packet[]): Learner {
+  const learner = newLearner(acceptedEpoch, new Outbox())
+  learner.linkOpened(2, 1)
   for (const packet of packets) learner.receivePacket(2, 1, packet)
   return learner
 }
@@ -273,6 +282,32 @@ describe('a learner that hears what it should not', () => {
   it('follows no leader of an epoch before the one that it has accepted', () => {
     expect(learnerThatHeard(7, [{ type: 'LEADERINFO', epoch: 6 }]).failure).toContain('epoch 7 is accepted')
     expect(learnerThatHeard(7, [{ type: 'LEADERINFO', epoch: 7 }]).failure).toBeNull()
+  })
+
+  it('dials its leader, and introduces itself on the first link to it that is there', () => {
+    const outbox = new Outbox()
+    const learner = newLearner(0, outbox)
+    expect([outbox.dials, outbox.sendAfterPersist]).toEqual([[2], []])
+    learner.linkOpened(1, 6)
+    learner.linkOpened(2, 7)
+    learner.linkOpened(2, 8)
+    const message = { type: 'PACKET', link: 7, packet: { type: 'FOLLOWERINFO', acceptedEpoch: 0 } }
+    expect(outbox.sendAfterPersist).toEqual([{ to: 2, message }])
+    // The others were dialled in earlier attempts.
+    expect(outbox.closeLinks).toEqual([{ peer: 1, link: 6 }, { peer: 2, link: 8 }])
+    learner.unreachable(2)
+    expect(learner.failure).toBe(null)
+  })
+
+  it('gives up if its leader cannot be reached', () => {
+    const outbox = new Outbox()
+    const learner = newLearner(0, outbox)
+    learner.unreachable(1)
+    expect(learner.failure).toBe(null)
+    learner.unreachable(2)
+    expect(learner.failure).toBe('server 2 cannot be reached')
+    learner.close()
+    expect(outbox.closeLinks).toEqual([])
   })
 
   it('does not listen to another link', () => {

@@ -1,0 +1,53 @@
+/** Reads recorded-peers.txt: frames of real servers. */
+import { readFileSync } from 'node:fs'
+
+/** One frame as it was on the wire. */
+export interface RecordedFrame {
+  readonly from: 'leader' | 'learner'
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+/** What went over one connection to the quorum port. */
+export interface RecordedLink {
+  readonly title: string
+  readonly learner: number
+  readonly leader: number
+  readonly frames: readonly RecordedFrame[]
+}
+
+/** One notification, without the length of its frame. */
+export interface RecordedNotification {
+  readonly title: string
+  readonly bytes: Uint8Array
+}
+
+interface Block {
+  readonly title: string
+  readonly bytes: Uint8Array
+}
+
+const sections = readFileSync(new URL('recorded-peers.txt', import.meta.url), 'utf8').trim().split('\n\n').slice(1)
+
+export const RECORDED_LINKS: readonly RecordedLink[] = sections.flatMap((section) => {
+  const found = /^link learner (\d+) leader (\d+): (.*)\n/.exec(section)
+  if (found === null) return []
+  const [head, learner, leader, title = ''] = found
+  const frames = blocksOf(section.slice(head.length)).map((block): RecordedFrame => {
+    const [from, name = ''] = block.title.split(' ')
+    return { from: from === 'leader' ? 'leader' : 'learner', name, bytes: block.bytes }
+  })
+  return [{ title, learner: Number(learner), leader: Number(leader), frames }]
+})
+
+export const RECORDED_NOTIFICATIONS: readonly RecordedNotification[] = sections
+  .filter((section) => section.startsWith('election\n'))
+  .flatMap((section) => blocksOf(section.slice('election\n'.length)))
+
+/** A line that is not indented names a frame, the indented ones after it are its bytes. */
+function blocksOf(text: string): Block[] {
+  return text.split(/\n(?! )/).map((block) => {
+    const [title = '', ...lines] = block.split('\n')
+    return { title, bytes: Uint8Array.from(Buffer.from(lines.join('').replaceAll(' ', ''), 'hex')) }
+  })
+}
