@@ -4,7 +4,7 @@ import type { MemoryContents } from '../src/backends/embedded/host/storage/memor
 import type { ServerStatus } from '../src/backends/embedded/server/ready.ts'
 import type { DiskObserver } from '../src/testing/simulation/disk.ts'
 import type { SimNode } from '../src/testing/simulation/kernel.ts'
-import type { NetworkTap } from '../src/testing/simulation/network.ts'
+import type { NetworkTap } from '../src/testing/simulation/network-tap.ts'
 import type { WorldEvent, WorldOptions } from '../src/testing/simulation/world.ts'
 
 /** One server, as checks see it. */

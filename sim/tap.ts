@@ -16,7 +16,7 @@ import type { ClientMessage, ConnectResponse, Reply, Request, WatcherEvent } fro
 import type { ServerMessage } from '../src/backends/wire/records.ts'
 import { Violation } from './check.ts'
 import type { SimNode } from '../src/testing/simulation/kernel.ts'
-import type { NetworkTap } from '../src/testing/simulation/network.ts'
+import type { NetworkTap } from '../src/testing/simulation/network-tap.ts'
 import { RecordedSession } from './recorded-session.ts'
 import type { ApiCall, ApiObserver } from './recorded-session.ts'
 import type { CheckedWorld } from './checked-world.ts'

@@ -22,6 +22,7 @@ import type { Notification, Packet } from '../../backends/wire/packets.ts'
 import { PeerLink } from '../../backends/wire/peer-link.ts'
 import type { ClientMessage, ServerMessage } from '../../backends/wire/records.ts'
 import type { Kernel, SimNode } from './kernel.ts'
+import type { NetworkTap } from './network-tap.ts'
 import { Pipe } from './pipe.ts'
 import type { SeededRandom } from './random.ts'
 
@@ -37,20 +38,6 @@ export interface NetworkWeather {
 
 /** Told of every packet between two servers as it arrives, before it is handled. */
 export type PacketWatcher = (from: number, to: number, packet: Packet) => void
-
-/** Sees what goes through the network, and changes nothing; for checkers. Clients' connections are numbered from 1. */
-export interface NetworkTap {
-  /** A client dials a server. */
-  opened(connection: number, client: SimNode, server: number): void
-  clientSent(connection: number, message: ClientMessage): void
-  /** A server that is up gets a client's message. */
-  serverReceived(connection: number, message: ClientMessage): void
-  clientReceived(connection: number, message: ServerMessage): void
-  /** The client's end is closed: it hears nothing more on this connection. */
-  closed(connection: number): void
-  packetSent(from: number, to: number, link: number, packet: Packet): void
-  packetReceived(from: number, to: number, link: number, packet: Packet): void
-}
 
 /** The pieces of a packet; `opened` is the first thing that goes through a link, null says that it is closed. */
 type LinkItem = readonly Uint8Array[] | 'opened' | null

@@ -4,7 +4,7 @@
 import { CreateFlag, OpCode } from '../../../../src/backends/wire/codes.ts'
 import type { PeerMessage } from '../../../../src/backends/wire/packets.ts'
 import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
-import type { ClientMessage, Reply, Request, ServerMessage } from '../../../../src/backends/wire/records.ts'
+import type { ClientMessage, Request, ServerMessage } from '../../../../src/backends/wire/records.ts'
 import { sha1 } from '../../../../src/backends/embedded/host/digest.ts'
 import { MemoryNetwork } from '../../../../src/backends/embedded/host/peers/memory.ts'
 import { Peers } from '../../../../src/backends/embedded/host/peers/peers.ts'
@@ -12,14 +12,16 @@ import { MemoryStorage } from '../../../../src/backends/embedded/host/storage/me
 import type { MemoryContents } from '../../../../src/backends/embedded/host/storage/memory.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
 import type { ServerConfig } from '../../../../src/backends/embedded/server/config.ts'
-import type { RandomSource } from '../../../../src/backends/embedded/server/ports.ts'
 import type { Ready, ServerEvent } from '../../../../src/backends/embedded/server/ready.ts'
 import { Server } from '../../../../src/backends/embedded/server/server.ts'
 import type { PersistOperation } from '../../../../src/backends/embedded/server/zab/journal.ts'
 import type { Outgoing } from '../../../../src/backends/embedded/server/zab/outbox.ts'
 import { formatZxid } from '../../../../src/backends/embedded/server/zab/zxid.ts'
+import { SeededRandom } from '../../../../src/testing/simulation/random.ts'
 import { WALL_TIME_MS, fillerEntry, singly } from './log-entries.ts'
 import { chunksOf, recoveredFrom, storeSnapshot } from './recovered.ts'
+import type { ClusterObserver } from './cluster-observer.ts'
+import type { TestConnection } from './test-connection.ts'
 import { formatEvent, formatMessage } from './trace-lines.ts'
 
 const DELIVERIES_MAX = 100_000
@@ -43,25 +45,6 @@ interface Delivery {
   readonly line: () => string
 }
 
-/** What a cluster tells of while it runs; each is called at the moment at which it happens. */
-export interface ClusterObserver {
-  onEvent?(server: number, event: ServerEvent): void
-  /** Just before operations become durable. */
-  onPersist?(server: number, operations: readonly PersistOperation[]): void
-  onSend?(from: number, to: number, message: PeerMessage): void
-  onReply?(connection: TestConnection, message: ServerMessage): void
-}
-
-/** One client's connection to one server. */
-export interface TestConnection {
-  readonly server: number
-  readonly number: number
-  readonly received: ServerMessage[]
-  closed: boolean
-  sessionId: bigint
-  passwd: Uint8Array
-}
-
 /** An ensemble of pure machines. */
 export class Cluster {
   readonly network = new MemoryNetwork()
@@ -78,7 +61,8 @@ export class Cluster {
   /** By its own number for it, each end of each link. */
   #links: { readonly id: number; readonly peer: number; readonly link: number }[] = []
   #queue: Delivery[] = []
-  #seed = 1
+  /** Numbers that differ and are the same in every run. */
+  readonly #random = new SeededRandom(1)
   #lastConnection = 0
   #xid = 0
   /**
@@ -125,7 +109,7 @@ export class Cluster {
       bootstrap: !this.#wiped.has(id),
     }
     const recovered = recoveredFrom(storage.contents)
-    const server = new Server(config, recovered, { random: this.#random(), digest: sha1 }, WALL_TIME_MS)
+    const server = new Server(config, recovered, { random: this.#random, digest: sha1 }, WALL_TIME_MS)
     const peers = this.#makePeers(id)
     const member: Member = { server, peers, storage, unpersisted: [], inputsLeft: 0 }
     this.members.set(id, member)
@@ -509,19 +493,4 @@ export class Cluster {
     this.#storages.set(id, storage)
     return storage
   }
-
-  /** Numbers that differ and are the same in every run. */
-  #random(): RandomSource {
-    const u32 = (): number => {
-      this.#seed = (Math.imul(this.#seed, 1_664_525) + 1_013_904_223) >>> 0
-      return this.#seed
-    }
-    return { u32, bytes: (length) => Uint8Array.from({ length }, () => u32() >>> 24) }
-  }
-}
-
-/** The answer to a client's request; undefined if there is none yet. */
-export function replyOf({ received }: TestConnection, xid: number): Reply | undefined {
-  for (const message of received) if (message.kind === 'reply' && message.reply.xid === xid) return message.reply
-  return undefined
 }

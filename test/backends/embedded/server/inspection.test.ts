@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { CreateFlag, Err, OpCode } from '../../../../src/backends/wire/codes.ts'
 import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
-import { Cluster, replyOf } from './cluster.ts'
-import type { TestConnection } from './cluster.ts'
+import { Cluster } from './cluster.ts'
+import { replyOf } from './test-connection.ts'
+import type { TestConnection } from './test-connection.ts'
 
 function idOf({ sessionId }: TestConnection): string {
   return `0x${sessionId.toString(16)}`

@@ -16,7 +16,8 @@ import type { ServerMessage } from '../../../../src/backends/wire/records.ts'
 import type { LogEntry, PersistOperation } from '../../../../src/backends/embedded/server/zab/journal.ts'
 import type { ServerEvent } from '../../../../src/backends/embedded/server/ready.ts'
 import { counterOf, epochOf, formatZxid } from '../../../../src/backends/embedded/server/zab/zxid.ts'
-import type { Cluster, TestConnection } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import type { TestConnection } from './test-connection.ts'
 
 interface Epochs {
   acceptedEpoch: number

@@ -4,8 +4,9 @@
  */
 import { CreateFlag, Err, OpCode } from '../../../../src/backends/wire/codes.ts'
 import type { ServerConfig } from '../../../../src/backends/embedded/server/config.ts'
-import { Cluster, replyOf } from './cluster.ts'
-import type { TestConnection } from './cluster.ts'
+import { Cluster } from './cluster.ts'
+import { replyOf } from './test-connection.ts'
+import type { TestConnection } from './test-connection.ts'
 import { Oracles } from './oracles.ts'
 
 const STEPS = 1_500

@@ -5,7 +5,7 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Cluster } from './cluster.ts'
-import type { TestConnection } from './cluster.ts'
+import type { TestConnection } from './test-connection.ts'
 
 const FOLDER = new URL('./scenarios/', import.meta.url)
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { Err, EventType, OpCode, Perm, Xid } from '../../../../../src/backends/wire/codes.ts'
 import type { Acl, Reply, Request } from '../../../../../src/backends/wire/records.ts'
-import { Cluster, replyOf } from '../cluster.ts'
-import type { TestConnection } from '../cluster.ts'
+import { Cluster } from '../cluster.ts'
+import { replyOf } from '../test-connection.ts'
+import type { TestConnection } from '../test-connection.ts'
 
 const VOTERS = [1, 2, 3]
 const SUPER = { password: 'super:test', digest: 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=' }

@@ -4,8 +4,9 @@ import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
 import type { ServerMessage } from '../../../../../src/backends/wire/records.ts'
 import { REQUEST_BYTES_MAX, SERVER_DEFAULTS } from '../../../../../src/backends/embedded/server/config.ts'
 import { PENDING_REQUESTS_MAX } from '../../../../../src/backends/embedded/server/clients/request-order.ts'
-import { Cluster, replyOf } from '../cluster.ts'
-import type { TestConnection } from '../cluster.ts'
+import { Cluster } from '../cluster.ts'
+import { replyOf } from '../test-connection.ts'
+import type { TestConnection } from '../test-connection.ts'
 
 const VOTERS = [1, 2, 3]
 /** The server that leads when all start together. */

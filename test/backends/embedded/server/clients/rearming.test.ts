@@ -4,7 +4,7 @@ import { partsOf } from '../../../../../src/backends/embedded/host/clients/reque
 import { Err, EventType, OpCode, Xid } from '../../../../../src/backends/wire/codes.ts'
 import type { ClientMessage, SetWatches2Request } from '../../../../../src/backends/wire/records.ts'
 import { Cluster } from '../cluster.ts'
-import type { TestConnection } from '../cluster.ts'
+import type { TestConnection } from '../test-connection.ts'
 
 const { nodeCreated, nodeDataChanged, nodeDeleted } = EventType
 const NONE = {

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { Err, OpCode, Xid } from '../../../../../src/backends/wire/codes.ts'
 import type { Reply, Request } from '../../../../../src/backends/wire/records.ts'
 import { REQUEST_PARTS_MAX } from '../../../../../src/backends/embedded/server/clients/request-order.ts'
-import { Cluster, replyOf } from '../cluster.ts'
-import type { TestConnection } from '../cluster.ts'
+import { Cluster } from '../cluster.ts'
+import { replyOf } from '../test-connection.ts'
+import type { TestConnection } from '../test-connection.ts'
 
 const VOTERS = [1, 2, 3]
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { OpCode } from '../../../../../src/backends/wire/codes.ts'
 import { SnapshotSchedule } from '../../../../../src/backends/embedded/server/state/snapshot-schedule.ts'
 import { Cluster } from '../cluster.ts'
-import type { TestConnection } from '../cluster.ts'
+import type { TestConnection } from '../test-connection.ts'
 
 const MB = 0x10_0000
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { Err, OpCode } from '../../../../../src/backends/wire/codes.ts'
 import { SERVER_DEFAULTS } from '../../../../../src/backends/embedded/server/config.ts'
-import { Cluster, replyOf } from '../cluster.ts'
-import type { TestConnection } from '../cluster.ts'
+import { Cluster } from '../cluster.ts'
+import { replyOf } from '../test-connection.ts'
+import type { TestConnection } from '../test-connection.ts'
 
 function sync(cluster: Cluster, connection: TestConnection): number {
   return cluster.request(connection, { op: OpCode.sync, body: { path: '/' } })

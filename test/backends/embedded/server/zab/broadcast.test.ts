@@ -3,8 +3,9 @@ import { Err, EventType, OpCode } from '../../../../../src/backends/wire/codes.t
 import type { Packet, PeerMessage } from '../../../../../src/backends/wire/packets.ts'
 import { SERVER_DEFAULTS } from '../../../../../src/backends/embedded/server/config.ts'
 import { counterOf, epochOf, zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
-import { Cluster, replyOf } from '../cluster.ts'
-import type { TestConnection } from '../cluster.ts'
+import { Cluster } from '../cluster.ts'
+import { replyOf } from '../test-connection.ts'
+import type { TestConnection } from '../test-connection.ts'
 
 type LinkPacket = Extract<PeerMessage, { type: 'PACKET' }>
 

@@ -11,7 +11,8 @@ import { Learner } from '../../../../../src/backends/embedded/server/zab/learner
 import type { LearnerHost } from '../../../../../src/backends/embedded/server/zab/learner.ts'
 import { Outbox } from '../../../../../src/backends/embedded/server/zab/outbox.ts'
 import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
-import { Cluster, replyOf } from '../cluster.ts'
+import { Cluster } from '../cluster.ts'
+import { replyOf } from '../test-connection.ts'
 import { Oracles } from '../oracles.ts'
 
 const VOTERS = [1, 2, 3]
