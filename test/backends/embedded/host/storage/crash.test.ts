@@ -15,7 +15,7 @@ import type { LogEntry, PersistOperation, Promises } from '../../../../../src/ba
 import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
 import { OpCode } from '../../../../../src/backends/wire/codes.ts'
 import { encodeTransaction } from '../../../../../src/backends/wire/transactions.ts'
-import { SimFileSystem } from '../../../../../src/testing/simulation/files.ts'
+import { LossyFileSystem } from './lossy-file-system.ts'
 import { SeededRandom } from '../../../../../src/testing/simulation/random.ts'
 
 const LIVES = 150
@@ -94,7 +94,7 @@ function described({ acceptedEpoch, currentEpoch, votes, base, entries }: Model,
 
 class Life {
   readonly #random: SeededRandom
-  readonly files: SimFileSystem
+  readonly files: LossyFileSystem
   model: Model = NEW
   /** zxid of the newest state that was applied, and snapshotted or begun to be. */
   applied = 0n
@@ -102,7 +102,7 @@ class Life {
 
   constructor(seed: number) {
     this.#random = new SeededRandom(seed)
-    this.files = new SimFileSystem(this.#random.fork('files'))
+    this.files = new LossyFileSystem(this.#random.fork('files'))
   }
 
   open(): FileStorage {

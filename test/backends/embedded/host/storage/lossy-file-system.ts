@@ -1,15 +1,14 @@
 /**
- * A file system of the simulated world: it keeps what was synced, and of the rest whatever it likes.
+ * A file system in memory that keeps what was synced over a crash, and of the rest whatever it likes.
  *
  * Model     a file has bytes, and writes that are not durable yet; a directory has names, and changes of them that are
  *           not durable yet. Everybody sees all of it, until the machine crashes.
  * Crash     each write that was not synced is there or not, by sectors of 512 bytes; so is each change of a length, and
  *           each change of a name, in any order. A rename is there as a whole or not at all.
- * Faults    the next call, or the one after so many, fails with a code of the system; it may be done in part.
  * Source    ALICE (Pillai et al., OSDI 2014) on what file systems do with what was not synced.
  */
-import type { FileSystem, OpenFile } from '../../backends/embedded/host/storage/file-system.ts'
-import type { SeededRandom } from './random.ts'
+import type { FileSystem, OpenFile } from '../../../../../src/backends/embedded/host/storage/file-system.ts'
+import type { SeededRandom } from '../../../../../src/testing/simulation/random.ts'
 
 const SECTOR_BYTES = 512
 
@@ -84,7 +83,7 @@ class Directory {
 export type CallWatcher = (name: string, path: string) => Promise<void> | undefined
 
 /** The files of one machine. */
-export class SimFileSystem implements FileSystem {
+export class LossyFileSystem implements FileSystem {
   readonly #random: SeededRandom
   readonly #directories = new Map<string, Directory>()
   /** Before each call; after a crash, those of before must not come back. */
@@ -97,18 +96,6 @@ export class SimFileSystem implements FileSystem {
   /** The machine loses power: calls that are under way never end, if `onCall` sees to that. */
   crash(): void {
     for (const directory of this.#directories.values()) directory.crash(this.#random)
-  }
-
-  /** Flips one bit of a file, as a disk may do at any time. */
-  rot(path: string, offset: number, bit: number): void {
-    const inode = this.#inode(path)
-    inode.bytes[offset] = (inode.bytes[offset] ?? 0) ^ (1 << bit)
-    inode.sync()
-  }
-
-  /** The length of a file. */
-  sizeOf(path: string): number {
-    return this.#inode(path).bytes.length
   }
 
   async list(directory: string): Promise<readonly string[]> {
@@ -128,7 +115,7 @@ export class SimFileSystem implements FileSystem {
       if (directory.names.has(name)) throw systemError('EEXIST', path)
       directory.change({ type: 'set', name, inode: new Inode() })
     }
-    return new SimFile(this, path, this.#inode(path))
+    return new LossyFile(this, path, this.#inode(path))
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -177,12 +164,12 @@ export class SimFileSystem implements FileSystem {
   }
 }
 
-class SimFile implements OpenFile {
-  readonly #files: SimFileSystem
+class LossyFile implements OpenFile {
+  readonly #files: LossyFileSystem
   readonly #path: string
   readonly #inode: Inode
 
-  constructor(files: SimFileSystem, path: string, inode: Inode) {
+  constructor(files: LossyFileSystem, path: string, inode: Inode) {
     this.#files = files
     this.#path = path
     this.#inode = inode
