@@ -212,7 +212,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'snapshot-loses-counter',
     breaks: 'A snapshot holds the number of children where the count of creates should be.',
     kin: 'ZOOKEEPER-3249 and other states that a snapshot loses',
-    edits: [{ file: SNAPSHOT, from: 'cversion: node.childCreates', to: 'cversion: node.names.flat().length' }],
+    edits: [{ file: SNAPSHOT, from: 'cversion: childCreates', to: 'cversion: node.names.flat().length' }],
     profile: 'failpoints',
     workload: 'raw',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },

@@ -23,7 +23,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'log-name-is-not-synced',
     breaks: 'The name of a new log is not durable when its first record is acknowledged.',
     kin: 'ZooKeeper, which does not sync the directory',
-    edits: [{ file: LOG, from: 'if (isNew) await this.#files.syncDirectory(', to: 'if (isNew) void (' }],
+    edits: [{ file: LOG, from: 'await this.#syncNames()', to: 'void this.#directory' }],
     expected: CRASHES,
   },
   {
@@ -37,7 +37,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'empty-log-stays',
     breaks: 'A log without records is left, in the way of the next one of that name.',
     kin: 'ZooKeeper 3.8: a newest log of 0 bytes stops the start',
-    edits: [{ file: LOG, from: 'if (offset > LOG_HEADER.length) return', to: 'if (offset >= 0) return' }],
+    edits: [{ file: LOG, from: 'offset > LOG_HEADER.length', to: 'offset >= 0' }],
     expected: CRASHES,
   },
   {

@@ -82,7 +82,7 @@ export class LogFiles {
     await tail.file.write(bytes, tail.end)
     tail.end += bytes.length
     await this.#sync(tail.file)
-    if (isNew) await this.#files.syncDirectory(this.#directory)
+    if (isNew) await this.#syncNames()
     if (bytes.length > KEPT_WRITER_BYTES) this.#writer = new Writer(READ_BYTES)
     else writer.truncate(0)
   }
@@ -156,6 +156,10 @@ export class LogFiles {
     await tail.file.setSize(tail.end)
     await this.#sync(tail.file)
     await tail.file.close()
+  }
+
+  #syncNames(): Promise<void> {
+    return this.#files.syncDirectory(this.#directory)
   }
 
   /** After a sync that failed the system may hold what the disk does not: to read it again would be to believe it. */
