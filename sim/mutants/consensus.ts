@@ -317,8 +317,8 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     edits: [{ file: LEADER, from: 'learner === undefined || learner.link !== link', to: 'learner === undefined' }],
     expected: {
       because:
-        'The host numbers the links, each once, and hands on nothing that comes on one that is closed. A leader closes ' +
-        "a learner's earlier link when the next one opens, so no packet of the earlier one can reach it after that.",
+        'The host numbers the links, each once, and hands on nothing that comes on one that is closed. A leader ' +
+        "closes a learner's earlier link when the next one opens, so no packet of the earlier one reaches it then.",
     },
   },
   {

@@ -11,7 +11,7 @@ import type { WriteOperation } from '../writes/prepare.ts'
 /** Length of a session password. */
 export const PASSWORD_BYTES = 16
 /** Stands in an answer that has no password to tell. */
-export const NO_PASSWORD = new Uint8Array(PASSWORD_BYTES)
+export const NO_PASSWORD: Uint8Array = new Uint8Array(PASSWORD_BYTES)
 
 /** One connection. */
 export interface Connection {

@@ -29,7 +29,7 @@ export interface SnapshotContent {
 }
 
 /** Stands for {@link OPEN_ACL}, which is not in the table. */
-export const OPEN_ACL_NUMBER = -1n
+export const OPEN_ACL_NUMBER: bigint = -1n
 /** Stands for no digest: readers of ZooKeeper then have none to compare with. */
 const NO_DIGEST = Object.freeze({ zxid: 0n, value: 0n })
 
