@@ -107,7 +107,8 @@ export class Ensemble implements Backend, AsyncDisposable {
    * Starts the servers. Resolves when they serve, or at least a majority of them does. Idempotent.
    *
    * @throws Error that names address and port if one of `clientPorts` cannot be had; nothing is started then
-   * @throws StorageError `LOCKED` if another process uses the data directory; errors of the system
+   * @throws StorageError `LOCKED` if another process uses the data directory; what a storage raises without which there is
+   * no majority; errors of the system
    */
   async start(): Promise<void> {
     if (this.#isClosed) throw new TypeError('this ensemble is closed')
@@ -466,6 +467,9 @@ export class Ensemble implements Backend, AsyncDisposable {
 
   #failed(id: number, error: unknown): void {
     this.#detach(id)
+    // Without a majority nobody will ever serve.
+    const left = this.#voters.filter((voter) => this.#member(voter).slot.isTaken)
+    if (left.length <= this.#voters.length / 2) this.#started.reject(error)
     this.#emit(id, { type: 'failed', error })
     this.#settings.onError(error)
   }
