@@ -107,8 +107,8 @@ export class Ensemble implements Backend, AsyncDisposable {
    * Starts the servers. Resolves when they serve, or at least a majority of them does. Idempotent.
    *
    * @throws Error that names address and port if one of `clientPorts` cannot be had; nothing is started then
-   * @throws StorageError `LOCKED` if another process uses the data directory; what a storage raises without which there is
-   * no majority; errors of the system
+   * @throws StorageError `LOCKED` if another process uses the data directory; what a storage raises, if there is no
+   * majority without it; errors of the system
    */
   async start(): Promise<void> {
     if (this.#isClosed) throw new TypeError('this ensemble is closed')
