@@ -2,6 +2,7 @@
  * Reads a server's state and journal from its storage.
  *
  * Fall back  a snapshot that is damaged costs nothing as long as an older one is there, and the log after it.
+ * ZooKeeper  a directory that one has written is read too: its snapshots need the whole log to be exact.
  * Cost       a chunk, or a part of the log, per turn of the event loop: whatever else runs in the process goes on.
  */
 import type { LogEntry, Recovered } from '../../server/zab/journal.ts'
@@ -9,11 +10,13 @@ import { epochOf } from '../../server/zab/zxid.ts'
 import type { RecoveredState } from '../../server/state/replica.ts'
 import { StateReader } from '../../server/state/state-reader.ts'
 import { State } from '../../server/state/state.ts'
+import { TolerantReplay } from '../../server/state/tolerant-replay.ts'
 import { isCoordinationError } from '../../../../core/errors.ts'
 import { DamageError } from '../../../wire/disk/damage.ts'
+import { decodeTransaction } from '../../../wire/transactions.ts'
 import { nextTurn } from '../turns.ts'
 import { StorageError } from './storage-error.ts'
-import type { Storage, StoredSnapshot } from './storage.ts'
+import type { Storage, StoredSnapshot, StoredState } from './storage.ts'
 
 /**
  * Reads what a storage holds.
@@ -27,22 +30,57 @@ export async function recover(
 ): Promise<Recovered & RecoveredState> {
   const stored = await storage.recover()
   const { snapshots, acceptedEpoch, currentEpoch, votes } = stored
-  const state = await newestState(snapshots, onDamage)
-  const base = state?.lastZxid ?? 0n
+  const snapshot = await newestOf(snapshots, onDamage)
+  const base = snapshot?.state.lastZxid ?? 0n
+  const log = stored.entriesAfter(base)
+  const { state, entries } =
+    snapshot === null || snapshot.isExact
+      ? { state: snapshot?.state ?? null, entries: await read(log) }
+      : { state: await replayed(snapshot.state, log), entries: [] }
+  const last = entries.at(-1)?.zxid ?? state?.lastZxid ?? 0n
+  // A directory of a ZooKeeper that was alone has no epochs: they are those of its transactions.
+  const epoch = Math.max(currentEpoch, epochOf(last))
+  const promises = { acceptedEpoch: Math.max(acceptedEpoch, epoch), currentEpoch: epoch, votes }
+  return { ...promises, base: state?.lastZxid ?? 0n, state, entries }
+}
+
+type Log = ReturnType<StoredState['entriesAfter']>
+
+/** A state that was read from a snapshot. */
+interface Found {
+  readonly state: State
+  /** Whether it is the state of one zxid. */
+  readonly isExact: boolean
+}
+
+async function read(log: Log): Promise<LogEntry[]> {
   const entries: LogEntry[] = []
-  for await (const part of stored.entriesAfter(base)) {
+  for await (const part of log) {
     for (const entry of part) entries.push(entry)
     await nextTurn()
   }
-  // A directory of a ZooKeeper that was alone has no epochs: they are those of its transactions.
-  const epoch = Math.max(currentEpoch, epochOf(entries.at(-1)?.zxid ?? base))
-  return { acceptedEpoch: Math.max(acceptedEpoch, epoch), currentEpoch: epoch, votes, base, state, entries }
+  return entries
 }
 
-async function newestState(
+/** The exact state at the end of the log of a ZooKeeper. */
+async function replayed(state: State, log: Log): Promise<State> {
+  const replay = new TolerantReplay(state)
+  let last = state.lastZxid
+  for await (const part of log) {
+    for (const { zxid, txn } of part) {
+      replay.apply(decodeTransaction(txn))
+      last = zxid
+    }
+    await nextTurn()
+  }
+  replay.finish(last)
+  return state
+}
+
+async function newestOf(
   snapshots: readonly StoredSnapshot[],
   onDamage: (error: unknown) => void,
-): Promise<State | null> {
+): Promise<Found | null> {
   let damage: Error | null = null
   for (const snapshot of snapshots) {
     try {
@@ -57,16 +95,13 @@ async function newestState(
   return null
 }
 
-async function stateOf({ name, zxid, chunks }: StoredSnapshot): Promise<State> {
+async function stateOf({ name, zxid, chunks }: StoredSnapshot): Promise<Found> {
   const reader = new StateReader(name, zxid)
   for await (const chunk of chunks) {
     reader.write(chunk)
     await nextTurn()
   }
-  const state = State.of(reader)
-  if (reader.isExact) return state
-  const what = 'it was written by a ZooKeeper, and may hold parts of later transactions, which this version cannot tell'
-  throw new StorageError('FOREIGN', `${name}: ${what}; start a new directory, and copy the nodes`)
+  return { state: State.of(reader), isExact: reader.isExact }
 }
 
 /** Whether an error says that a file is not what it should be, or is missing. */

@@ -5,10 +5,9 @@
  *
  * - `LOCKED`: another process uses the directory.
  * - `DAMAGED`: a file that cannot be done without is damaged or missing.
- * - `FOREIGN`: a server of another kind wrote it.
  * - `MISPLACED`: logs and snapshots are not in the directories that the options name.
  */
-export type StorageErrorCode = 'LOCKED' | 'DAMAGED' | 'FOREIGN' | 'MISPLACED'
+export type StorageErrorCode = 'LOCKED' | 'DAMAGED' | 'MISPLACED'
 
 /** Says what is wrong with a data directory, and what to do. Nothing was changed in it. */
 export class StorageError extends Error {

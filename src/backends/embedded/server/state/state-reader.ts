@@ -22,6 +22,9 @@ import { SPECIAL_PATHS, Tree } from './tree.ts'
 import { zooKeeperPassword } from './zookeeper-password.ts'
 
 
+/** Of a node whose list is not in the snapshot: nobody may do anything, until the log says more. */
+const NO_ACL: readonly Acl[] = Object.freeze([])
+
 /** Reads one snapshot. */
 export class StateReader {
   readonly #reader: SnapshotReader
@@ -31,6 +34,8 @@ export class StateReader {
   /** Whether it must hold what ours do, and not only what a ZooKeeper writes. */
   readonly #isOurs: boolean
   #passwords = 0
+  /** What the snapshot refers to and does not hold; null if there is no such thing. */
+  #hole: string | null = null
   #isExact = false
   #lastZxid: bigint | null
   /** The greatest zxid of a node. */
@@ -75,8 +80,12 @@ export class StateReader {
     this.#take(() => this.#reader.end())
     const lastZxid = this.#lastZxid
     if (lastZxid === null) throw violation('a snapshot that does not say how far it goes')
-    if (this.#isOurs && this.#passwords !== this.#sessions.size) throw violation('a snapshot without all its passwords')
-    if (this.#latestZxid > lastZxid) throw violation('a snapshot with a node of a later zxid than its own')
+    if (this.#isOurs || this.#isExact) {
+      const hasPasswords = this.#passwords === this.#sessions.size
+      if (!hasPasswords) throw violation('a snapshot without all its passwords')
+      if (this.#hole !== null) throw violation(this.#hole)
+    }
+    if (this.#isExact && this.#latestZxid > lastZxid) throw violation('a snapshot with a node of a later zxid than its own')
     for (const path of SPECIAL_PATHS) {
       if (this.#tree.get(path) === undefined) throw violation(`a snapshot without ${path}`)
     }
@@ -143,13 +152,15 @@ export class StateReader {
     }
     const ownership = ownershipOf(fields.ephemeralOwner)
     const acl = this.#acls.get(fields.aclKey)
-    if (ownership === null || acl === undefined) throw violation(`node ${path} with an unknown owner or list`)
+    if (ownership === null) throw violation(`node ${path} with an unknown owner`)
+    // A snapshot of ZooKeeper can lack what came after it had written the sessions and the lists.
+    if (acl === undefined) this.#hole ??= `node ${path} with an unknown list`
     if (ownership.kind === 'ephemeral' && !this.#sessions.has(ownership.owner)) {
-      throw violation(`node ${path} without its session`)
+      this.#hole ??= `node ${path} without its session`
     }
     // A copy: a view would keep the whole chunk in memory as long as any of its nodes lives.
     const data = fields.data === null ? null : fields.data.slice()
-    const node = new TreeNode(data, acl, ownership, fields.czxid, fields.ctime)
+    const node = new TreeNode(data, acl ?? NO_ACL, ownership, fields.czxid, fields.ctime)
     node.mzxid = fields.mzxid
     node.pzxid = fields.pzxid
     node.mtime = fields.mtime

@@ -114,6 +114,11 @@ export class State {
     }
   }
 
+  /** Its nodes and sessions were brought up to this zxid by {@link TolerantReplay}. */
+  replayedUpTo(zxid: bigint): void {
+    this.#lastZxid = zxid
+  }
+
   /** Sets what /zookeeper/config holds; see {@link Tree.setMembership}. */
   setMembership(text: string): void {
     this.#tree.setMembership(text)

@@ -1,0 +1,90 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { FileStorage } from '../../../../../src/backends/embedded/host/storage/files.ts'
+import { nodeFileSystem } from '../../../../../src/backends/embedded/host/storage/node-file-system.ts'
+import { recover } from '../../../../../src/backends/embedded/host/storage/recovery.ts'
+import { ownerNumberOf } from '../../../../../src/backends/embedded/server/state/node.ts'
+import type { State } from '../../../../../src/backends/embedded/server/state/state.ts'
+import { TreeDigest, contentDigest, isDigested, nodeDigest } from '../../../../../src/backends/wire/disk/tree-digest.ts'
+import { DIRECTORIES, filesOf, scan } from '../../../wire/disk/golden.ts'
+import type { GoldenFile } from '../../../wire/disk/golden.ts'
+
+/** With transactions of a reconfiguration, which servers of ours have not. */
+const RECONFIGURED = /^reconfig/
+/** Without a record that has a digest. */
+const WITHOUT_DIGEST = new Set(['core-server1', 'nodigest'])
+
+let directory = ''
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'quorate-golden-'))
+})
+
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true })
+})
+
+function unpack(files: readonly GoldenFile[]): FileStorage {
+  mkdirSync(join(directory, 'version-2'))
+  for (const { name, bytes } of files) writeFileSync(join(directory, 'version-2', name), bytes)
+  return new FileStorage(nodeFileSystem, {
+    dataDir: directory,
+    dataLogDir: directory,
+    snapRetainCount: 3,
+    preallocateBytes: 4_096,
+    onTornTail: () => undefined,
+  })
+}
+
+function digestOf({ tree }: State): bigint {
+  const digest = new TreeDigest()
+  const visit = (path: string): void => {
+    const node = tree.get(path)
+    if (node === undefined) throw new Error(`no ${path}`)
+    const { czxid, mzxid, pzxid, ctime, mtime, version, aversion, childCreates, ownership } = node
+    const own = { cversion: childCreates, ephemeralOwner: ownerNumberOf(ownership) }
+    const stat = { ...own, czxid, mzxid, pzxid, ctime, mtime, version, aversion }
+    if (isDigested(path)) digest.add(nodeDigest(contentDigest(path, node.data), stat))
+    for (const name of node.children) visit(path === '/' ? `/${name}` : `${path}/${name}`)
+  }
+  visit('/')
+  return digest.value
+}
+
+/** What the last record says of the tree after it; null if it says nothing. */
+function lastDigest(files: readonly GoldenFile[]): bigint | null {
+  const records = files.filter(({ kind }) => kind === 'log').flatMap((file) => [...scan(file.bytes).records])
+  return records.findLast(({ digest }) => digest !== null)?.digest?.value ?? null
+}
+
+function lastZxid(files: readonly GoldenFile[]): bigint {
+  const records = files.filter(({ kind }) => kind === 'log').flatMap((file) => [...scan(file.bytes).records])
+  const snapshots = files.filter(({ kind }) => kind === 'snapshot').map(({ zxid }) => zxid)
+  const all = [...records.map(({ zxid }) => zxid), ...snapshots]
+  return all.reduce((last, zxid) => (zxid > last ? zxid : last), 0n)
+}
+
+describe('a directory of a real ZooKeeper', () => {
+  it.each(DIRECTORIES.filter((name) => !RECONFIGURED.test(name)))('is read: %s', async (name) => {
+    const files = filesOf(name)
+    const { state, votes, entries, base } = await recover(unpack(files))
+    if (state === null) throw new Error('no state')
+    expect([base, state.lastZxid, entries, votes]).toEqual([lastZxid(files), lastZxid(files), [], true])
+    const digest = lastDigest(files)
+    expect(digest === null).toBe(WITHOUT_DIGEST.has(name))
+    if (digest !== null) expect(digestOf(state)).toBe(digest)
+  })
+
+  it('is read from any of its snapshots', async () => {
+    const files = filesOf('rolling')
+    const snapshots = files.filter(({ kind }) => kind === 'snapshot')
+    for (const { name } of snapshots.slice(0, -1).reverse()) {
+      const older = files.filter((file) => file.kind === 'log' || file.zxid <= BigInt(`0x${name.split('.')[1] ?? ''}`))
+      const { state } = await recover(unpack(older))
+      expect(state === null ? null : digestOf(state), name).toBe(lastDigest(files))
+      rmSync(join(directory, 'version-2'), { recursive: true })
+    }
+  })
+})
