@@ -19,7 +19,7 @@ async function takeTurn(backend: Backend, turn: number): Promise<readonly unknow
   for (let i = 0; i < NODES; i++) await client.create(`/turn-${turn}/n-`, `${turn}`, { mode: 'persistent-sequential' })
   await client.set('/turn-0', `after turn ${turn}`)
   if (turn > 0) await client.delete(`/turn-${turn - 1}/n-0000000000`)
-  return look(backend, turn + 1)
+  return await look(backend, turn + 1)
 }
 
 async function look(backend: Backend, turns: number): Promise<readonly unknown[]> {

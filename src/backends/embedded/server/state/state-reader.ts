@@ -85,7 +85,7 @@ export class StateReader {
       if (!hasPasswords) throw violation('a snapshot without all its passwords')
       if (this.#hole !== null) throw violation(this.#hole)
     }
-    if (this.#isExact && this.#latestZxid > lastZxid) throw violation('a snapshot with a node of a later zxid than its own')
+    if (this.#isExact && this.#latestZxid > lastZxid) throw violation('a snapshot with a node of a later zxid')
     for (const path of SPECIAL_PATHS) {
       if (this.#tree.get(path) === undefined) throw violation(`a snapshot without ${path}`)
     }
