@@ -38,8 +38,8 @@ export async function recover(
       ? { state: snapshot?.state ?? null, entries: await read(log) }
       : { state: await replayed(snapshot.state, log), entries: [] }
   const last = entries.at(-1)?.zxid ?? state?.lastZxid ?? 0n
-  // A ZooKeeper that was alone has promised nothing: its epoch is that of its transactions. With ours the epoch can be an
-  // earlier one than that, if a state was installed and its leader not acknowledged yet.
+  // A ZooKeeper that was alone has promised nothing: its epoch is that of its transactions. With ours it can be an
+  // earlier one, if a state was installed and its leader not acknowledged yet.
   const epoch = epochOf(last)
   const isUnknown = acceptedEpoch === 0 && currentEpoch === 0
   const epochs = isUnknown ? { acceptedEpoch: epoch, currentEpoch: epoch } : { acceptedEpoch, currentEpoch }

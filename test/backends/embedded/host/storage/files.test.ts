@@ -166,6 +166,15 @@ describe('storage in files', () => {
     expect(names()).toEqual(['snapshot.0', 'snapshot.2', 'snapshot.9', 'votes'])
   })
 
+  it('has the epoch that it entered, also where the state that was installed is of a later one', async () => {
+    const files = await filled(1)
+    const zxid = 2n << 32n
+    const accepted = { type: 'epochs', acceptedEpoch: 2, currentEpoch: 1, votes: true } as const
+    await files.persist([accepted, { type: 'install', zxid, chunks: [new State(undefined, undefined, zxid).snapshot()] }])
+    await files.close()
+    expect(await recover(storage())).toMatchObject({ acceptedEpoch: 2, currentEpoch: 1, base: zxid })
+  })
+
   it('puts what is damaged aside, under a name of its own', async () => {
     const files = await filled(1)
     await files.setAside()
