@@ -170,7 +170,8 @@ describe('storage in files', () => {
     const files = await filled(1)
     const zxid = 2n << 32n
     const accepted = { type: 'epochs', acceptedEpoch: 2, currentEpoch: 1, votes: true } as const
-    await files.persist([accepted, { type: 'install', zxid, chunks: [new State(undefined, undefined, zxid).snapshot()] }])
+    const state = new State(undefined, undefined, zxid).snapshot()
+    await files.persist([accepted, { type: 'install', zxid, chunks: [state] }])
     await files.close()
     expect(await recover(storage())).toMatchObject({ acceptedEpoch: 2, currentEpoch: 1, base: zxid })
   })
