@@ -2,8 +2,8 @@
  * An ensemble of servers in this process: the composition root of the embedded backend.
  *
  * Use       `const ensemble = embedded({ servers: 3 }); const client = await connect(ensemble)`
- * Model     the servers are the machines of server/, joined by a network and storages in memory. What survives the
- *           crash of a server is its storage; nothing survives the end of the process.
+ * Model     the servers are the machines of server/, joined by a network in memory. What survives the crash of a
+ *           server is its storage; what survives the end of the process is a storage in files (`dataDir`).
  * For tests `crash`, `restart`, `partition`, `heal`, `expireSession`, `disconnectSession`: what happens to real
  * ensembles, at the call.
  */

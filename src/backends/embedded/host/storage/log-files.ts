@@ -75,6 +75,8 @@ export class LogFiles {
     const isNew = this.#tail === null
     const tail = this.#tail ?? (await this.#create(first.zxid))
     const writer = this.#writer
+    // What an append that failed has left is not written again.
+    writer.truncate(0)
     if (isNew) writer.bytes(LOG_HEADER)
     for (const { txn } of entries) writeLogRecord(writer, txn, null)
     const bytes = writer.written()
@@ -84,7 +86,6 @@ export class LogFiles {
     await this.#sync(tail.file)
     if (isNew) await this.#syncNames()
     if (bytes.length > KEPT_WRITER_BYTES) this.#writer = new Writer(READ_BYTES)
-    else writer.truncate(0)
   }
 
   /** Cuts off every record after this zxid, durably. */

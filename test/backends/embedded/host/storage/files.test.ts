@@ -196,6 +196,32 @@ describe('storage in files', () => {
     await expect(recover(storage(data, logs))).rejects.toMatchObject({ code: 'MISPLACED' })
   })
 
+  it('goes on after a disk that was full, without what could not be written', async () => {
+    let isFull = false
+    const { open } = nodeFileSystem
+    const files = new FileStorage({
+      ...nodeFileSystem,
+      open: async (name, mode) => {
+        const file = await open(name, mode)
+        const { write } = file
+        return Object.assign(file, {
+          write: (bytes: Uint8Array, at: number) => {
+            return isFull ? Promise.reject(new Error('ENOSPC')) : write.call(file, bytes, at)
+          },
+        })
+      },
+    }, optionsOf())
+    await recover(files)
+    await files.persist([append(1)])
+    isFull = true
+    await expect(files.persist([append(2)])).rejects.toThrow('ENOSPC')
+    isFull = false
+    expect(zxidsOf(await recover(files))).toEqual([1])
+    await files.persist([append(2, 3)])
+    await files.close()
+    expect(zxidsOf(await recover(storage()))).toEqual([1, 2, 3])
+  })
+
   it('is not believed any more once a sync has failed', async () => {
     const files = await filled(1)
     const { open } = nodeFileSystem
