@@ -113,6 +113,7 @@ export class ConfigStore<T> {
   readonly #what: string
   readonly #client: Client
   readonly #path: string
+  readonly #depth: number
   readonly #format: ValueFormat<T>
   readonly #mirror: Mirror
   readonly #snapshots: Unsubscribe
@@ -145,6 +146,7 @@ export class ConfigStore<T> {
     this.#what = what
     this.#client = client
     this.#path = path
+    this.#depth = depth
     this.#format = new ValueFormat(options.codec, options.schema)
     this.#feed = new Feed((error) => client.report(error))
     this.#invalids = new Feed((error) => client.report(error))
@@ -375,7 +377,8 @@ export class ConfigStore<T> {
     // A newer one that was read is still being decoded, or was refused.
     else if ((this.#seen.get(key) ?? 0n) > entry.zxid) this.#good.set(key, entry)
     else this.#see(key, entry)
-    if (this.state === undefined) return
+    // Of a tree that was not read yet nobody knows the rest.
+    if (this.state === undefined && this.#depth > 0) return
     const next = new Map(this.state)
     this.#addOwn(next)
     this.#feed.publish(next, false)

@@ -78,7 +78,8 @@ export class ConfigTree<T> implements AsyncDisposable {
   }
 
   /**
-   * Publishes a value; as {@link ConfigCenter.publish}.
+   * Publishes a value; as {@link ConfigCenter.publish}. A write by force does not wait for the first reading: `get`
+   * tells of it once that is done.
    *
    * @param key - a path below the root, without a leading `/`
    * @throws CoordinationError as {@link ConfigCenter.publish}

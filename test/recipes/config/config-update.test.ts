@@ -1,8 +1,9 @@
 /** Read-change-write of one value: bounded, and honest where an answer is lost. */
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
+import { deferred } from '../../../src/core/async.ts'
 import { ConfigCenter } from '../../../src/recipes/config/config-center.ts'
 import { UPDATE_ATTEMPTS_MAX } from '../../../src/recipes/engine/compare-and-set.ts'
-import { closeAll, codeOf, failureOf, newRig, run, sessionOf, strike, sweepOf, useVirtualTime } from '../rig.ts'
+import { ROUND_TRIP_MS, closeAll, codeOf, failureOf, newRig, pass, run, sessionOf, strike, sweepOf, useVirtualTime } from '../rig.ts'
 
 useVirtualTime()
 
@@ -27,6 +28,29 @@ it('gives the stored value or null, and stores what is returned, or promised', a
     expect([center.current, center.version]).toEqual([turn + 1, turn])
   }
   expect(seen).toEqual([null, 1, 2])
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
+it.each<{ what: string, write: (center: ConfigCenter<number>) => Promise<unknown> }>([
+  { what: 'an update', write: (center) => center.update(() => 7) },
+  { what: 'a write by force', write: (center) => center.publish(7, { force: true }) },
+])('has the value of $what in force at once where the first reading is late', async ({ write }) => {
+  const rig = newRig()
+  const client = await rig.connect()
+  await run(client.create('/config'))
+  const read = client.get.bind(client)
+  const reading = deferred<undefined>()
+  vi.spyOn(client, 'get').mockImplementation(async (path, options) => {
+    if (options?.watch !== undefined) await reading.promise
+    return read(path, options)
+  })
+  const center = new ConfigCenter<number>(client, PATH)
+  await run(write(center))
+  expect([center.current, center.version, center.stale]).toEqual([7, 0, true])
+  expect(await run(center.ready())).toBe(7)
+  reading.resolve(undefined)
+  await pass(10 * ROUND_TRIP_MS)
+  expect([center.current, center.version, center.stale]).toEqual([7, 0, false])
   expect(await closeAll(rig, client)).toEqual([])
 })
 
