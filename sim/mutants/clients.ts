@@ -13,7 +13,7 @@ const FAIR = 'recipes/locks/fair-lock.ts'
 const FEED = 'recipes/engine/feed.ts'
 const PROTECTED = 'recipes/engine/protected-writes.ts'
 const LEASE = 'recipes/engine/lease.ts'
-const CLAIM = 'recipes/membership/member-claim.ts'
+const CLAIM = 'recipes/engine/node-claim.ts'
 const MIRROR = 'recipes/engine/mirror.ts'
 const ROUND = 'recipes/engine/round.ts'
 const SESSION = 'backends/client/session.ts'
@@ -390,8 +390,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'CURATOR-506',
     edits: [{
       file: CLAIM,
-      from: 'if (!isOwn(claimant, found))\n            throw memberExists',
-      to: 'if (false)\n            throw memberExists',
+      from: 'if (!isOwn(claimant, found))',
+      to: 'if (false)',
     }],
     workload: 'membership',
     profile: 'recipes',

@@ -3,7 +3,8 @@ import { expect, it, vi } from 'vitest'
 import { deferred } from '../../../src/core/async.ts'
 import { ConfigCenter } from '../../../src/recipes/config/config-center.ts'
 import { UPDATE_ATTEMPTS_MAX } from '../../../src/recipes/engine/compare-and-set.ts'
-import { ROUND_TRIP_MS, closeAll, codeOf, failureOf, newRig, pass, run, sessionOf, strike, sweepOf, useVirtualTime } from '../rig.ts'
+import { ROUND_TRIP_MS, closeAll, codeOf, failureOf, newRig, pass, run } from '../rig.ts'
+import { sessionOf, strike, sweepOf, useVirtualTime } from '../rig.ts'
 
 useVirtualTime()
 

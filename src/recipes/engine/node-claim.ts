@@ -1,52 +1,25 @@
 /**
- * Claim: how a member gets hold of the node under its id, over lost answers, and what is its own there.
+ * Claim: how a kept node is made at its path, over lost answers, and which node there is its own.
  *
- * Safety    a node is the member's by its creation, whatever somebody has written into it, or by the mark in its data.
- *           Any other is another member's. One that an older session of the same handle has left is replaced by one
+ * Safety    a node is the claimant's by its creation, whatever somebody has written into it, or by the mark in its
+ *           data. Any other is another's. One that an older session of the same claimant has left is replaced by one
  *           atomic delete and create.
  */
 import type { NodeData, Stat } from '../../core/backend.ts'
 import { abortable, deferred } from '../../core/async.ts'
 import type { Client } from '../../core/client.ts'
-import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
-import { optionNames, refuseUnknown } from '../../core/options.ts'
-import { nameOf, parentOf } from '../../core/path.ts'
-import { checkSessionLoss } from '../engine/acquire-options.ts'
-import type { OnSessionLoss } from '../engine/acquire-options.ts'
-import { CREATE_ATTEMPTS_MAX, checkIdentity, isOutcomeUnknown, readSynced } from '../engine/protected-writes.ts'
-import type { OwnedNode } from '../engine/protected-writes.ts'
-import { unmarkData } from '../engine/marked-data.ts'
-import type { TimedWaitOptions } from '../engine/wait.ts'
-import { sessionOver } from '../engine/wait.ts'
-
-/** Options of {@link GroupMembership.join}. */
-export interface JoinOptions<T> extends TimedWaitOptions {
-  /** What the member says of itself; nothing by default. */
-  readonly data?: T
-  /**
-   * What to do when the session ends, or the servers are out of reach, before it has registered: `reject` by default,
-   * or `queue-again`, for as long as the wait lasts.
-   */
-  readonly onSessionLoss?: OnSessionLoss
-}
-
-const JOIN_OPTIONS = optionNames<JoinOptions<unknown>>({ data: true, onSessionLoss: true, waitMs: true, signal: true })
-
-/**
- * Checks the options of a join.
- *
- * @throws TypeError with the option's name and value
- */
-export function checkJoinOptions(options: JoinOptions<unknown>): void {
-  refuseUnknown(options, JOIN_OPTIONS, 'join')
-  checkSessionLoss(options.onSessionLoss)
-}
+import { isCoordinationError } from '../../core/errors.ts'
+import { parentOf } from '../../core/path.ts'
+import { CREATE_ATTEMPTS_MAX, checkIdentity, isOutcomeUnknown, readSynced } from './protected-writes.ts'
+import type { OwnedNode } from './protected-writes.ts'
+import { unmarkData } from './marked-data.ts'
+import { sessionOver } from './wait.ts'
 
 /** Who claims a node, and where. */
 export interface Claimant {
   readonly client: Client
   readonly path: string
-  /** The mark of this handle. */
+  /** What its data begin with, and nobody else's. */
   readonly mark: string
   /** The node of its latest registration. */
   readonly known: OwnedNode | null
@@ -61,22 +34,25 @@ export interface Claimant {
 /** What a claim came to. */
 export interface Claimed {
   readonly stat: Stat
+  /** Whether it is the claimant's, or another's. */
+  readonly isOurs: boolean
   /** Whether it holds the data that were given, rather than older ones. */
   readonly isFresh: boolean
 }
 
 /**
- * Gets hold of the node.
+ * Makes the node, or finds it made.
  *
- * @param bytes - its data
- * @throws CoordinationError `MEMBER_EXISTS` if another has it
+ * @param bytes - its data, mark included
+ * @returns the node at the path, be it the claimant's or another's
+ * @throws CoordinationError `SESSION_EXPIRED` for a claimant that does not queue again; what the servers refused
  */
 export async function claim(claimant: Claimant, bytes: Uint8Array): Promise<Claimed> {
   const { client, path, queuesAgain, signal } = claimant
   for (let attempt = 1; ; attempt += 1) {
     try {
       const created = await write(claimant, client.create(path, bytes, { mode: 'ephemeral', owned: true }))
-      return { stat: created.stat, isFresh: true }
+      return { stat: created.stat, isOurs: true, isFresh: true }
     } catch (error) {
       if (attempt === CREATE_ATTEMPTS_MAX || signal.aborted) throw error
       if (!queuesAgain && isCoordinationError(error, 'SESSION_EXPIRED')) throw sessionOver(path, error)
@@ -88,14 +64,14 @@ export async function claim(claimant: Claimant, bytes: Uint8Array): Promise<Clai
     }
     const found = await readSynced(client, path, signal)
     if (found === null) continue
-    if (!isOwn(claimant, found)) throw memberExists(path, found.stat)
-    if (found.stat.ephemeralOwner === client.sessionId) return { stat: found.stat, isFresh: false }
+    if (!isOwn(claimant, found)) return { stat: found.stat, isOurs: false, isFresh: false }
+    if (found.stat.ephemeralOwner === client.sessionId) return { stat: found.stat, isOurs: true, isFresh: false }
     const replaced = await replace(claimant, found.stat, bytes)
-    if (replaced !== null) return { stat: replaced, isFresh: true }
+    if (replaced !== null) return { stat: replaced, isOurs: true, isFresh: true }
   }
 }
 
-/** Whether a node is of this handle: by its creation, or by its mark. */
+/** Whether a node is the claimant's: by its creation, or by its mark. */
 export function isOwn({ mark, known }: Pick<Claimant, 'mark' | 'known'>, { data, stat }: NodeData): boolean {
   return stat.czxid === known?.czxid || unmarkData(data)?.mark === mark
 }
@@ -147,13 +123,4 @@ async function replace(claimant: Claimant, { czxid, version }: Stat, data: Uint8
 function write<R>({ onWrite, signal }: Claimant, writing: Promise<R>): Promise<R> {
   onWrite(writing)
   return abortable(writing, signal)
-}
-
-function memberExists(path: string, { ctime, ephemeralOwner }: Stat): CoordinationError {
-  const id = JSON.stringify(nameOf(path))
-  const since = new Date(ctime).toISOString()
-  const message = `another member has the id ${id} since ${since}, on session `
-    + `0x${ephemeralOwner.toString(16)}. If a process left it that was started again, it goes when that session ends: `
-    + 'join({ waitMs }) waits for that'
-  return new CoordinationError('MEMBER_EXISTS', message, { outcome: 'rejected', path })
 }
