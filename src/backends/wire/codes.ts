@@ -152,6 +152,19 @@ const CODE_OF_ERR: ReadonlyMap<number, ErrorCode> = new Map([
   [Err.sessionMoved, 'SESSION_MOVED'],
 ])
 
+/** Operations of clients that become transactions, but for the end of a session. */
+export const WRITE_OPS: ReadonlySet<number> = new Set([
+  OpCode.create,
+  OpCode.create2,
+  OpCode.createContainer,
+  OpCode.createTTL,
+  OpCode.delete,
+  OpCode.setData,
+  OpCode.setAcl,
+  OpCode.check,
+  OpCode.multi,
+])
+
 /**
  * The stable name for an error number of the wire.
  *

@@ -10,7 +10,7 @@
  * Source    Learner.request, LearnerHandler.run (REQUEST), PrepRequestProcessor.java.
  */
 import { isCoordinationError } from '../../core/errors.ts'
-import { Err, OpCode } from './codes.ts'
+import { Err, OpCode, WRITE_OPS } from './codes.ts'
 import { copiedBuffer, int32, record, violation } from './jute.ts'
 import type { Codec, Reader, Writer } from './jute.ts'
 import type { ClientIdentity, ForwardedRequest } from './packets.ts'
@@ -30,18 +30,7 @@ const EXTENDED: ReadonlyMap<number, Codec<unknown>> = new Map<number, unknown>([
 ]) as ReadonlyMap<number, Codec<unknown>>
 
 /** Writes that a client may ask for, or its server for it. The rest of the operations is never forwarded. */
-const FORWARDED: ReadonlySet<number> = new Set([
-  OpCode.create,
-  OpCode.create2,
-  OpCode.createContainer,
-  OpCode.createTTL,
-  OpCode.delete,
-  OpCode.setData,
-  OpCode.setAcl,
-  OpCode.check,
-  OpCode.multi,
-  OpCode.closeSession,
-])
+const FORWARDED: ReadonlySet<number> = new Set([...WRITE_OPS, OpCode.closeSession])
 
 /** Writes a request between servers of ours. */
 export function writeForwarded(writer: Writer, { sessionId, xid, op, body }: ForwardedRequest): void {

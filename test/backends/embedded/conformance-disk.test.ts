@@ -9,9 +9,10 @@ import { StorageError, embedded } from '../../../src/backends/embedded/index.ts'
 import type { Ensemble, EnsembleEvent } from '../../../src/backends/embedded/index.ts'
 import { backendSuite } from '../../../src/testing/index.ts'
 import type { Subject } from '../../../src/testing/index.ts'
+import { recipeSuites } from '../../testing/recipe-suites.ts'
 import { ABILITIES } from '../abilities.ts'
+import { TICK_MS, controlOf, subjectOf, suiteEnsemble } from './subject.ts'
 
-const TICK_MS = 10
 const folders: string[] = []
 
 function folder(): string {
@@ -24,39 +25,17 @@ afterAll(() => {
   for (const made of folders) rmSync(made, { recursive: true, force: true })
 })
 
-async function crashedEnsemble(): Promise<Ensemble> {
-  const ensemble = embedded({ servers: 1, tickMs: TICK_MS, dataDir: folder() })
-  await ensemble.start()
-  ensemble.crash(1)
-  return ensemble
-}
-
-function subjectOf(servers: number): Subject {
-  const ensemble = embedded({ servers, tickMs: TICK_MS, containerCheckMs: TICK_MS, dataDir: folder() })
-  return {
-    backend: ensemble,
-    control: {
-      expire: (sessionId) => {
-        ensemble.expireSession(sessionId)
-      },
-      disconnect: (sessionId) => {
-        ensemble.isolateSession(sessionId)
-      },
-      reconnect: (sessionId) => {
-        ensemble.rejoinSession(sessionId)
-      },
-      reap: () => undefined,
-      unreachable: crashedEnsemble,
-    },
-    close: () => ensemble.close(),
-  }
-}
-
 for (const servers of [1, 3]) {
   const name = `${servers} ${servers === 1 ? 'server' : 'servers'} on disk`
-  const create = (): Promise<Subject> => Promise.resolve(subjectOf(servers))
+  const create = (): Promise<Subject> => Promise.resolve(subjectOf(suiteEnsemble(servers, folder())))
   backendSuite({ describe, it, afterAll }, { name, create, abilities: ABILITIES })
 }
+
+describe('recipes on three embedded servers on disk', () => {
+  const ensemble = suiteEnsemble(3, folder())
+  afterAll(() => ensemble.close())
+  recipeSuites(ensemble, controlOf(ensemble))
+})
 
 describe.each([1, 3])('an ensemble of %i on disk', (servers) => {
   const open: Ensemble[] = []

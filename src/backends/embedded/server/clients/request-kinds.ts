@@ -6,7 +6,7 @@
  * Unknown   an operation that there is not is answered so, and the connection ends.
  * Source    PrepRequestProcessor.pRequestHelper, Request.isValid, ZooKeeperServer.processPacket of ZooKeeper 3.8.
  */
-import { Err, OpCode } from '../../../wire/codes.ts'
+import { Err, OpCode, WRITE_OPS } from '../../../wire/codes.ts'
 import type { ClientMessage, Request } from '../../../wire/records.ts'
 import type { WriteOperation } from '../writes/prepare.ts'
 
@@ -81,7 +81,7 @@ function kindOfRequest(request: Request): RequestKind {
 }
 
 function kindOfUnreadable(op: number): RequestKind {
-  if (WRITES.has(op)) return refusedWrite(Err.marshallingError)
+  if (WRITE_OPS.has(op)) return refusedWrite(Err.marshallingError)
   if (READS.has(op) || op === OpCode.sync || op === OpCode.reconfig) {
     return { kind: 'refused', err: Err.marshallingError }
   }
@@ -100,18 +100,6 @@ function kindOfUnreadable(op: number): RequestKind {
 function refusedWrite(err: number): RequestKind {
   return { kind: 'write', write: { op: OpCode.error, body: { err } } }
 }
-
-const WRITES: ReadonlySet<number> = new Set([
-  OpCode.create,
-  OpCode.create2,
-  OpCode.createContainer,
-  OpCode.createTTL,
-  OpCode.delete,
-  OpCode.setData,
-  OpCode.setAcl,
-  OpCode.check,
-  OpCode.multi,
-])
 
 const READS: ReadonlySet<number> = new Set([
   OpCode.exists,
