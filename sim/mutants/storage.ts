@@ -5,9 +5,11 @@ const FILES = 'backends/embedded/host/storage/files.ts'
 const FILE_SYSTEM = 'backends/embedded/host/storage/file-system.ts'
 const LOG = 'backends/embedded/host/storage/log-files.ts'
 const SCANNER = 'backends/wire/disk/log-scanner.ts'
+const GUARD = 'backends/embedded/host/storage/sync-guard.ts'
 const SNAPSHOTS = 'backends/embedded/host/storage/snapshot-files.ts'
 
 const FILES_TEST = { test: 'test/backends/embedded/host/storage/files.test.ts' }
+const FAILURES = { test: 'test/backends/embedded/host/storage/failing-calls.test.ts' }
 const CRASHES = { test: 'test/backends/embedded/host/storage/crash.test.ts' }
 
 /** Mutants of the storage in files. */
@@ -16,7 +18,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'log-is-not-synced',
     breaks: 'A record is acknowledged when it is written, and not yet durable.',
     kin: 'ZooKeeper with forceSync=no',
-    edits: [{ file: LOG, from: 'await file.sync()', to: 'void file' }],
+    edits: [{ file: LOG, from: 'await this.#sync(tail)', to: 'void tail' }],
     expected: CRASHES,
   },
   {
@@ -37,14 +39,14 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'empty-log-stays',
     breaks: 'A log without records is left, in the way of the next one of that name.',
     kin: 'ZooKeeper 3.8: a newest log of 0 bytes stops the start',
-    edits: [{ file: LOG, from: 'offset > LOG_HEADER.length', to: 'offset >= 0' }],
+    edits: [{ file: LOG, from: 'offset <= LOG_HEADER.length', to: 'offset < 0' }],
     expected: CRASHES,
   },
   {
     name: 'cut-is-not-durable',
     breaks: 'A cut of the log is acknowledged before the files that it removes are gone for good.',
     kin: 'ZOOKEEPER-5094',
-    edits: [{ file: LOG, from: 'await this.#remove(first)', to: 'await this.#files.remove(this.#path(first))' }],
+    edits: [{ file: LOG, from: 'await this.#removeDurably(this.#path(', to: 'await this.#files.remove(this.#path(' }],
     expected: CRASHES,
   },
   {
@@ -88,5 +90,33 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-596',
     edits: [{ file: SCANNER, from: 'view.getUint32(4) === adler32(', to: 'view.getUint32(4) >= 0 || adler32(' }],
     expected: CRASHES,
+  },
+  {
+    name: 'start-believes-the-system',
+    breaks: 'A start takes a record for durable that the process before it wrote and did not sync.',
+    kin: 'ZooKeeper 3.8, which reads its log from the cache of the system',
+    edits: [{ file: LOG, from: 'await this.#syncFile(path)', to: 'void path' }],
+    expected: FAILURES,
+  },
+  {
+    name: 'start-believes-names',
+    breaks: 'A start takes the name of a file for durable that the process before it gave and did not sync.',
+    kin: 'ZOOKEEPER-1291',
+    edits: [{ file: FILES, from: 'await this.#syncNames()', to: 'void this.#directory' }],
+    expected: FAILURES,
+  },
+  {
+    name: 'failed-batch-stays',
+    breaks: 'After a sync that failed its batch stays in the file, and the next process believes the system.',
+    kin: 'PostgreSQL before fsyncgate',
+    edits: [{ file: LOG, from: 'await tail.file.setSize(tail.end).catch(() => undefined)', to: 'void tail' }],
+    expected: FAILURES,
+  },
+  {
+    name: 'failed-sync-is-forgotten',
+    breaks: 'A server goes on in the same process after a sync that failed.',
+    kin: 'ZooKeeper 3.8, which looks for a leader on the same disk',
+    edits: [{ file: GUARD, from: 'if (this.#failure !== null)', to: 'if (this.#failure === undefined)' }],
+    expected: FILES_TEST,
   },
 ]

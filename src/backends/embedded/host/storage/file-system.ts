@@ -12,7 +12,7 @@
 export interface FileSystem {
   /** Names in a directory, in no order. */
   list(directory: string): Promise<readonly string[]>
-  /** Makes a directory and those above it, if they are not there. */
+  /** Makes a directory and those above it, durably, if they are not there. */
   makeDirectory(directory: string): Promise<void>
   /**
    * Opens a file.

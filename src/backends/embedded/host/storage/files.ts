@@ -16,9 +16,10 @@ import { removeIfThere } from './file-system.ts'
 import type { FileSystem } from './file-system.ts'
 import { LogFiles } from './log-files.ts'
 import type { LogFilesOptions } from './log-files.ts'
-import { PromiseFiles } from './promise-files.ts'
+import { PromiseFiles, VOTES_FILE } from './promise-files.ts'
 import { SnapshotFiles } from './snapshot-files.ts'
 import { StorageError } from './storage-error.ts'
+import { SyncGuard } from './sync-guard.ts'
 import type { SnapshotSink, Storage, StoredState } from './storage.ts'
 
 /** The directory, within those that are configured, for the present version of the formats. */
@@ -49,12 +50,12 @@ export class FileStorage implements Storage {
   #busy: Promise<unknown> = Promise.resolve()
 
   constructor(files: FileSystem, options: FileStorageOptions) {
-    this.#files = files
+    this.#files = new SyncGuard(files)
     this.#options = options
     this.#directory = `${options.dataDir}/${VERSION_DIRECTORY}`
-    this.#log = new LogFiles(files, this.#logDirectory, options)
-    this.#snapshots = new SnapshotFiles(files, this.#directory)
-    this.#promises = new PromiseFiles(files, this.#directory)
+    this.#log = new LogFiles(this.#files, this.#logDirectory, options)
+    this.#snapshots = new SnapshotFiles(this.#files, this.#directory)
+    this.#promises = new PromiseFiles(this.#files, this.#directory)
   }
 
   /**
@@ -67,6 +68,7 @@ export class FileStorage implements Storage {
     await this.#busy
     await this.#log.close()
     await this.#makeDirectories()
+    await this.#syncNames()
     await this.#expectInPlace()
     await this.#snapshots.removeUnfinished()
     await this.#finishInstall()
@@ -131,10 +133,13 @@ export class FileStorage implements Storage {
     await this.#busy
     await this.#log.close()
     for (const directory of new Set([this.#directory, this.#logDirectory])) {
-      const taken = await this.#files.list(directory.slice(0, directory.lastIndexOf('/')))
+      const parent = directory.slice(0, directory.lastIndexOf('/'))
+      const taken = await this.#files.list(parent)
       let number = 1
       while (taken.includes(`${VERSION_DIRECTORY}${ASIDE_SUFFIX}${number}`)) number += 1
       await this.#files.rename(directory, `${directory}${ASIDE_SUFFIX}${number}`)
+      // Snapshots and rights first: were only the log gone after a crash, its server would vote without it.
+      await this.#files.syncDirectory(parent)
     }
     this.#promises.forget()
   }
@@ -158,9 +163,15 @@ export class FileStorage implements Storage {
   async wipe(): Promise<void> {
     await this.#busy
     await this.#log.close()
-    for (const directory of new Set([this.#directory, this.#logDirectory])) {
-      for (const name of await this.#files.list(directory)) await this.#files.remove(`${directory}/${name}`)
+    // A part of it must not look like a server that has all its rights.
+    await this.#promises.setVotes(false)
+    for (const directory of [this.#logDirectory, this.#directory]) {
+      for (const name of await this.#files.list(directory)) {
+        if (name !== VOTES_FILE) await this.#files.remove(`${directory}/${name}`)
+      }
+      await this.#files.syncDirectory(directory)
     }
+    await this.#files.remove(`${this.#directory}/${VOTES_FILE}`)
     this.#promises.forget()
   }
 
@@ -173,6 +184,12 @@ export class FileStorage implements Storage {
   #tracked<T>(work: Promise<T>): Promise<T> {
     this.#busy = Promise.allSettled([this.#busy, work])
     return work
+  }
+
+  /** Names that a process has given before it ended may not be durable yet. */
+  async #syncNames(): Promise<void> {
+    await this.#files.syncDirectory(this.#directory)
+    await this.#files.syncDirectory(this.#logDirectory)
   }
 
   async #makeDirectories(): Promise<void> {
@@ -198,9 +215,7 @@ export class FileStorage implements Storage {
   }
 
   async #install(zxid: bigint, chunks: readonly Uint8Array[]): Promise<void> {
-    const file = this.#snapshots.create(zxid)
-    for (const chunk of chunks) await file.write(chunk)
-    await file.commit(`${INSTALL_PREFIX}${snapshotFileName(zxid)}`)
+    await this.#snapshots.store(zxid, chunks, `${INSTALL_PREFIX}${snapshotFileName(zxid)}`)
     await this.#finishInstall()
   }
 
@@ -227,10 +242,7 @@ export class FileStorage implements Storage {
 
   /** A log is only read on top of a snapshot, by us and by ZooKeeper. */
   async #writeFirstSnapshot(): Promise<void> {
-    const file = this.#snapshots.create(0n)
-    const snapshot = new State().openSnapshot()
-    for (let chunk = snapshot.next(); chunk !== null; chunk = snapshot.next()) await file.write(chunk)
-    await file.commit()
+    await this.#snapshots.store(0n, new State().openSnapshot().chunks())
   }
 
   /** As ZooKeeper, which refuses such directories: files that are not looked at would be missed in silence. */

@@ -5,6 +5,8 @@
  *           snapshot the next record begins a new one. Room is prepared ahead, so that a sync need not make the length
  *           durable.
  * Durable   once {@link LogFiles.append} is done: the bytes, and before the first of them are, the name of the file.
+ * Failure   of a write leaves no trace: what may be there of the batch is cut off, durably, before the next one is
+ *           written. After a sync that failed nothing is written or read: decision 0015.
  * Reading   a torn last record was never acknowledged: it is cut off. Damage before the end, or a transaction that is
  *           missing, is an error that names file and offset; what comes after it is not used.
  * Source    FileTxnLog of ZooKeeper 3.8; etcd, server/storage/wal.
@@ -40,6 +42,7 @@ export interface LogFilesOptions {
 /** The file that records are written to. */
 interface Tail {
   readonly file: OpenFile
+  readonly path: string
   /** Where the next record begins. */
   end: number
   /** How long the file is. */
@@ -52,8 +55,9 @@ export class LogFiles {
   readonly #directory: string
   readonly #options: LogFilesOptions
   #tail: Tail | null = null
+  /** A write to it failed: what follows its end is to be cut off. */
+  #uncut: { readonly path: string; readonly end: number } | null = null
   #isFull = false
-  #failure: StorageError | null = null
   #writer = new Writer(READ_BYTES)
 
   constructor(files: FileSystem, directory: string, options: LogFilesOptions) {
@@ -71,6 +75,7 @@ export class LogFiles {
   async append(entries: readonly LogEntry[]): Promise<void> {
     const first = entries[0]
     if (first === undefined) return
+    await this.#cutOff()
     if (this.#isFull) await this.close()
     const isNew = this.#tail === null
     const tail = this.#tail ?? (await this.#create(first.zxid))
@@ -80,10 +85,16 @@ export class LogFiles {
     if (isNew) writer.bytes(LOG_HEADER)
     for (const { txn } of entries) writeLogRecord(writer, txn, null)
     const bytes = writer.written()
-    await this.#makeRoom(tail, bytes.length)
-    await tail.file.write(bytes, tail.end)
+    try {
+      await this.#makeRoom(tail, bytes.length)
+      await tail.file.write(bytes, tail.end)
+    } catch (error) {
+      this.#uncut = { path: tail.path, end: tail.end }
+      await this.#drop(tail)
+      throw error
+    }
+    await this.#sync(tail)
     tail.end += bytes.length
-    await this.#sync(tail.file)
     if (isNew) await this.#syncNames()
     if (bytes.length > KEPT_WRITER_BYTES) this.#writer = new Writer(READ_BYTES)
   }
@@ -97,7 +108,7 @@ export class LogFiles {
         return
       }
       // The last one first: after a crash in the middle of this, the log has no hole.
-      await this.#remove(first)
+      await this.#removeDurably(this.#path(first))
     }
   }
 
@@ -149,37 +160,58 @@ export class LogFiles {
 
   /** Closes the file that is written to, and gives the room that it does not need back. */
   async close(): Promise<void> {
-    if (this.#failure !== null) throw this.#failure
     const tail = this.#tail
-    this.#tail = null
     this.#isFull = false
-    if (tail === null) return
-    await tail.file.setSize(tail.end)
-    await this.#sync(tail.file)
-    await tail.file.close()
-  }
-
-  #syncNames(): Promise<void> {
-    return this.#files.syncDirectory(this.#directory)
-  }
-
-  /** After a sync that failed the system may hold what the disk does not: to read it again would be to believe it. */
-  async #sync(file: OpenFile): Promise<void> {
-    if (this.#failure !== null) throw this.#failure
+    if (tail === null) {
+      await this.#cutOff()
+      return
+    }
     try {
-      await file.sync()
-    } catch (error) {
-      const what = 'a sync failed, so what the disk holds is not known; check the disk, then start the process again'
-      this.#failure = new StorageError('DAMAGED', `${this.#directory}: ${what}`, error)
-      throw this.#failure
+      await tail.file.setSize(tail.end)
+      await tail.file.sync()
+    } finally {
+      await this.#drop(tail)
     }
   }
 
+  /** What a write that failed has left must be gone before its records are written again, elsewhere. */
+  async #cutOff(): Promise<void> {
+    if (this.#uncut === null) return
+    const { path, end } = this.#uncut
+    if (end > 0) await this.#resize(path, end)
+    else await this.#removeDurably(path)
+    this.#uncut = null
+  }
+
+  /**
+   * Makes a batch durable. If that fails, it is taken away again, so that not even another process believes what the
+   * system shows.
+   */
+  async #sync(tail: Tail): Promise<void> {
+    try {
+      await tail.file.sync()
+    } catch (error) {
+      await tail.file.setSize(tail.end).catch(() => undefined)
+      await this.#drop(tail)
+      throw error
+    }
+  }
+
+  /** Closes a file that nothing more is written to, whatever becomes of it. */
+  async #drop(tail: Tail): Promise<void> {
+    this.#tail = null
+    await tail.file.close().catch(() => undefined)
+  }
+
   async #create(zxid: bigint): Promise<Tail> {
-    const file = await this.#files.open(this.#path(zxid), 'create')
-    const tail = { file, end: 0, size: 0 }
-    this.#tail = tail
-    return tail
+    const path = this.#path(zxid)
+    try {
+      this.#tail = { file: await this.#files.open(path, 'create'), path, end: 0, size: 0 }
+    } catch (error) {
+      this.#uncut = { path, end: 0 }
+      throw error
+    }
+    return this.#tail
   }
 
   async #makeRoom(tail: Tail, length: number): Promise<void> {
@@ -223,9 +255,9 @@ export class LogFiles {
       await this.#resize(path, offset, verdict.append)
     }
     // One without records would stand in the way of the next record, which has its name.
-    if (offset > LOG_HEADER.length) return
-    await this.#files.remove(path)
-    await this.#files.syncDirectory(this.#directory)
+    if (offset <= LOG_HEADER.length) await this.#removeDurably(path)
+    // A process that ended may have written it and not synced it: then it is the system that has it, not the disk.
+    else if (verdict.state !== 'torn') await this.#syncFile(path)
   }
 
   async #resize(path: string, size: number, append: Uint8Array = new Uint8Array()): Promise<void> {
@@ -233,15 +265,28 @@ export class LogFiles {
     try {
       await file.setSize(size)
       if (append.length > 0) await file.write(append, size)
-      await this.#sync(file)
+      await file.sync()
     } finally {
       await file.close()
     }
   }
 
+  async #syncFile(path: string): Promise<void> {
+    const file = await this.#files.open(path, 'write')
+    try {
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  }
+
+  #syncNames(): Promise<void> {
+    return this.#files.syncDirectory(this.#directory)
+  }
+
   /** What is purged beside this may be gone already. */
-  async #remove(first: bigint): Promise<void> {
-    await removeIfThere(this.#files, this.#path(first))
+  async #removeDurably(path: string): Promise<void> {
+    await removeIfThere(this.#files, path)
     await this.#files.syncDirectory(this.#directory)
   }
 

@@ -1,7 +1,7 @@
 /** The files of this machine. */
 import { close, fdatasync, fstat, fsync, ftruncate, open, read, write } from 'node:fs'
 import { mkdir, open as openHandle, readdir, rename, unlink } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import type { FileSystem, OpenFile } from './file-system.ts'
 
@@ -23,22 +23,27 @@ const DIRECTORY_MODE = 0o700
 export const nodeFileSystem: FileSystem = Object.freeze({
   list: (directory: string) => readdir(directory),
   makeDirectory: async (directory: string) => {
-    await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+    const first = await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+    if (first === undefined) return
+    // The name of each that is new is in the one above it.
+    for (let made = directory; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made))
   },
   open: async (path: string, mode: 'read' | 'write' | 'create') => {
     return new NodeFile(await openFile(path, FLAGS[mode], FILE_MODE))
   },
   rename,
   remove: unlink,
-  syncDirectory: async (directory: string) => {
-    const handle = await openHandle(directory, 'r')
-    try {
-      await syncFile(handle.fd)
-    } finally {
-      await handle.close()
-    }
-  },
+  syncDirectory,
 })
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await openHandle(directory, 'r')
+  try {
+    await syncFile(handle.fd)
+  } finally {
+    await handle.close()
+  }
+}
 
 /** A path that does not depend on where the process goes later. */
 export function absolutePath(path: string): string {

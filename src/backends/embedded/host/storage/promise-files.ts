@@ -16,7 +16,8 @@ import { StorageError } from './storage-error.ts'
 
 const ACCEPTED = 'acceptedEpoch'
 const CURRENT = 'currentEpoch'
-const VOTES = 'votes'
+/** Whether the server may vote. */
+export const VOTES_FILE = 'votes'
 const CONTENT_BYTES_MAX = 4_096
 
 /** The files with the promises of one server. */
@@ -38,11 +39,11 @@ export class PromiseFiles {
   async read(): Promise<{ readonly [K in keyof Promises]: Promises[K] | null }> {
     const acceptedEpoch = await this.#epoch(ACCEPTED)
     const currentEpoch = await this.#epoch(CURRENT)
-    const content = await this.#content(VOTES)
+    const content = await this.#content(VOTES_FILE)
     const votes = content === null ? null : content === 'yes'
     if (content !== null && content !== 'yes' && content !== 'no') {
       const shown = JSON.stringify(content)
-      throw new StorageError('DAMAGED', `${this.#directory}/${VOTES} holds ${shown}, and should hold yes or no`)
+      throw new StorageError('DAMAGED', `${this.#directory}/${VOTES_FILE} holds ${shown}, and should hold yes or no`)
     }
     this.#written = {
       ...(acceptedEpoch === null ? {} : { acceptedEpoch }),
@@ -63,7 +64,7 @@ export class PromiseFiles {
 
   /** Makes it durable whether the server may vote. */
   async setVotes(votes: boolean): Promise<void> {
-    await this.#replace(VOTES, votes ? 'yes' : 'no')
+    await this.#replace(VOTES_FILE, votes ? 'yes' : 'no')
     this.#written = { ...this.#written, votes }
   }
 

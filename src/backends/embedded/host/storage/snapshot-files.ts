@@ -51,6 +51,23 @@ export class SnapshotFiles {
     return new SnapshotFile(this.#files, this.#directory, snapshotFileName(zxid))
   }
 
+  /**
+   * Stores a whole one.
+   *
+   * @param name - another name than that of a snapshot
+   */
+  async store(zxid: bigint, chunks: Iterable<Uint8Array>, name?: string): Promise<void> {
+    const file = this.create(zxid)
+    try {
+      for (const chunk of chunks) await file.write(chunk)
+      await file.commit(name)
+    } catch (error) {
+      // What cannot be removed now is removed by the next start.
+      await file.abort().catch(() => undefined)
+      throw error
+    }
+  }
+
   /** Removes what was not finished. */
   async removeUnfinished(): Promise<void> {
     for (const name of await this.#files.list(this.#directory)) {
@@ -117,8 +134,8 @@ class SnapshotFile {
   async commit(name = this.#name): Promise<void> {
     const file = await this.#open()
     await file.sync()
-    await file.close()
     this.#file = null
+    await file.close()
     if (this.#isAborted) return
     await this.#files.rename(this.#temporary, `${this.#directory}/${name}`)
     await this.#files.syncDirectory(this.#directory)

@@ -109,6 +109,11 @@ export class Snapshot {
     return null
   }
 
+  /** All that is left of it. */
+  *chunks(): Generator<Uint8Array, void> {
+    for (let chunk = this.next(); chunk !== null; chunk = this.next()) yield chunk
+  }
+
   /** Gives up what has not been read. Idempotent. */
   close(): void {
     if (!this.#isOpen) return

@@ -222,17 +222,51 @@ describe('storage in files', () => {
     expect(zxidsOf(await recover(storage()))).toEqual([1, 2, 3])
   })
 
+  it('writes what a full disk refused once there is room, each record once', async () => {
+    let room = Infinity
+    const { open } = nodeFileSystem
+    const files = new FileStorage({
+      ...nodeFileSystem,
+      open: async (name, mode) => {
+        const file = await open(name, mode)
+        const { write } = file
+        return Object.assign(file, {
+          write: async (bytes: Uint8Array, at: number) => {
+            const part = bytes.subarray(0, room)
+            await write.call(file, part, at)
+            if (part.length < bytes.length) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
+          },
+        })
+      },
+    }, optionsOf())
+    await recover(files)
+    await files.persist([append(1)])
+    for (const left of [0, 10, 100]) {
+      room = left
+      await expect(files.persist([append(2, 3)])).rejects.toThrow('full')
+    }
+    room = Infinity
+    await files.persist([append(2, 3)])
+    await files.persist([append(4)])
+    await files.close()
+    expect(names().filter((name) => name.startsWith('log'))).toEqual(['log.1', 'log.2'])
+    expect(zxidsOf(await recover(storage()))).toEqual([1, 2, 3, 4])
+  })
+
   it('is not believed any more once a sync has failed', async () => {
     const files = await filled(1)
     const { open } = nodeFileSystem
+    let isFailing = false
     const failing = new FileStorage({
       ...nodeFileSystem,
       open: async (name, mode) => {
-        return Object.assign(await open(name, mode), { sync: () => Promise.reject(new Error('EIO')) })
+        const file = await open(name, mode)
+        return isFailing ? Object.assign(file, { sync: () => Promise.reject(new Error('EIO')) }) : file
       },
     }, optionsOf())
     await files.close()
     await recover(failing)
+    isFailing = true
     await expect(failing.persist([append(2)])).rejects.toThrow(/a sync failed/)
     await expect(failing.persist([append(2)])).rejects.toThrow(/a sync failed/)
     await expect(recover(failing)).rejects.toThrow(/a sync failed/)

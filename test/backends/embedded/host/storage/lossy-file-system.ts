@@ -5,7 +5,10 @@
  *           not durable yet. Everybody sees all of it, until the machine crashes.
  * Crash     each write that was not synced is there or not, by sectors of 512 bytes; so is each change of a length, and
  *           each change of a name, in any order. A rename is there as a whole or not at all.
- * Source    ALICE (Pillai et al., OSDI 2014) on what file systems do with what was not synced.
+ * Failure   of a call leaves a part of its work. After a sync that failed, everybody sees the bytes, and no later sync
+ *           makes them durable.
+ * Source    ALICE (Pillai et al., OSDI 2014) on what file systems do with what was not
+ *           synced; Rebello et al., ATC 2020, on fsync failures.
  */
 import type { FileSystem, OpenFile } from '../../../../../src/backends/embedded/host/storage/file-system.ts'
 import type { SeededRandom } from '../../../../../src/testing/simulation/random.ts'
@@ -27,8 +30,15 @@ class Inode {
   }
 
   sync(): void {
-    this.#durable = Buffer.from(this.bytes)
+    let durable = this.#durable
+    for (const change of this.#changes) durable = changed(durable, change)
+    this.#durable = durable
     this.#changes = []
+  }
+
+  /** What is waiting is never written, though everybody sees it. */
+  failSync(): void {
+    this.#changes = this.#changes.filter((change) => 'size' in change)
   }
 
   crash(random: SeededRandom): void {
@@ -46,7 +56,8 @@ class Inode {
       }
     }
     this.bytes = bytes
-    this.sync()
+    this.#durable = bytes
+    this.#changes = []
   }
 }
 
@@ -82,12 +93,24 @@ class Directory {
 /** Called before each call of the system; it may take time, or throw. */
 export type CallWatcher = (name: string, path: string) => Promise<void> | undefined
 
+/** The failure of one call. */
+export interface CallFailure {
+  /** Such as `EIO`. */
+  readonly code: string
+  /** Which part of the work is done all the same, from 0 to 1. */
+  readonly done: number
+}
+
 /** The files of one machine. */
 export class LossyFileSystem implements FileSystem {
   readonly #random: SeededRandom
   readonly #directories = new Map<string, Directory>()
   /** Before each call; after a crash, those of before must not come back. */
   onCall: CallWatcher = () => undefined
+  /** Says how a call fails; null if it does not. */
+  failureOf: (name: string, path: string) => CallFailure | null = () => null
+  /** How many files are open. */
+  openFiles = 0
 
   constructor(random: SeededRandom) {
     this.#random = random
@@ -98,46 +121,60 @@ export class LossyFileSystem implements FileSystem {
     for (const directory of this.#directories.values()) directory.crash(this.#random)
   }
 
+  /** Does the work of a call, or a part of it if it fails. */
+  async call(name: string, path: string, work: (done: number) => void = () => undefined): Promise<void> {
+    await this.onCall(name, path)
+    const failure = this.failureOf(name, path)
+    if (failure === null || failure.done > 0) work(failure?.done ?? 1)
+    if (failure !== null) throw systemError(failure.code, path)
+  }
+
   async list(directory: string): Promise<readonly string[]> {
-    await this.onCall('list', directory)
+    await this.call('list', directory)
     return [...this.#directory(directory).names.keys()]
   }
 
   async makeDirectory(directory: string): Promise<void> {
-    await this.onCall('makeDirectory', directory)
-    if (!this.#directories.has(directory)) this.#directories.set(directory, new Directory())
+    await this.call('makeDirectory', directory, () => {
+      if (!this.#directories.has(directory)) this.#directories.set(directory, new Directory())
+    })
   }
 
   async open(path: string, mode: 'read' | 'write' | 'create'): Promise<OpenFile> {
-    await this.onCall('open', path)
-    const [directory, name] = this.#place(path)
-    if (mode === 'create') {
+    await this.call('open', path, () => {
+      const [directory, name] = this.#place(path)
+      if (mode !== 'create') return
       if (directory.names.has(name)) throw systemError('EEXIST', path)
       directory.change({ type: 'set', name, inode: new Inode() })
-    }
-    return new LossyFile(this, path, this.#inode(path))
+    })
+    const file = new LossyFile(this, path, this.#inode(path))
+    this.openFiles += 1
+    return file
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await this.onCall('rename', from)
-    if (this.#directories.has(from)) {
-      this.#renameDirectory(from, to)
-      return
-    }
-    const [directory, name] = this.#place(from)
-    directory.change({ type: 'rename', from: name, to: this.#place(to)[1], inode: this.#inode(from) })
+    await this.call('rename', from, () => {
+      if (this.#directories.has(from)) {
+        this.#renameDirectory(from, to)
+        return
+      }
+      const [directory, name] = this.#place(from)
+      directory.change({ type: 'rename', from: name, to: this.#place(to)[1], inode: this.#inode(from) })
+    })
   }
 
   async remove(path: string): Promise<void> {
-    await this.onCall('remove', path)
-    const [directory, name] = this.#place(path)
-    if (!directory.names.has(name)) throw systemError('ENOENT', path)
-    directory.change({ type: 'remove', name })
+    await this.call('remove', path, () => {
+      const [directory, name] = this.#place(path)
+      if (!directory.names.has(name)) throw systemError('ENOENT', path)
+      directory.change({ type: 'remove', name })
+    })
   }
 
   async syncDirectory(directory: string): Promise<void> {
-    await this.onCall('syncDirectory', directory)
-    this.#directory(directory).sync()
+    await this.call('syncDirectory', directory, () => {
+      this.#directories.get(directory)?.sync()
+    })
   }
 
   #renameDirectory(from: string, to: string): void {
@@ -176,33 +213,38 @@ class LossyFile implements OpenFile {
   }
 
   async size(): Promise<number> {
-    await this.#files.onCall('size', this.#path)
+    await this.#files.call('size', this.#path)
     return this.#inode.bytes.length
   }
 
   async read(at: number, length: number): Promise<Uint8Array> {
-    await this.#files.onCall('read', this.#path)
+    await this.#files.call('read', this.#path)
     return new Uint8Array(this.#inode.bytes.subarray(at, at + length))
   }
 
   async write(bytes: Uint8Array, at: number): Promise<void> {
     const copy = bytes.slice()
-    await this.#files.onCall('write', this.#path)
-    this.#inode.change({ at, bytes: copy })
+    await this.#files.call('write', this.#path, (done) => {
+      this.#inode.change({ at, bytes: copy.subarray(0, Math.floor(copy.length * done)) })
+    })
   }
 
   async setSize(size: number): Promise<void> {
-    await this.#files.onCall('setSize', this.#path)
-    this.#inode.change({ size })
+    await this.#files.call('setSize', this.#path, () => {
+      this.#inode.change({ size })
+    })
   }
 
   async sync(): Promise<void> {
-    await this.#files.onCall('sync', this.#path)
-    this.#inode.sync()
+    await this.#files.call('sync', this.#path, (done) => {
+      if (done === 1) this.#inode.sync()
+      else this.#inode.failSync()
+    })
   }
 
   async close(): Promise<void> {
-    await this.#files.onCall('close', this.#path)
+    this.#files.openFiles -= 1
+    await this.#files.call('close', this.#path)
   }
 }
 
