@@ -74,3 +74,6 @@ export type { IterateOptions, SubscribeOptions, Unsubscribe } from './recipes/en
 export { GroupMembership } from './recipes/membership/group-membership.ts'
 export type { GroupChange, GroupMembershipOptions, MemberInfo } from './recipes/membership/group-membership.ts'
 export type { JoinOptions, Member, MemberNotice, MemberState } from './recipes/membership/member.ts'
+export { PersistentNode } from './recipes/membership/persistent-node.ts'
+export type { PersistentNodeNotice, PersistentNodeOptions } from './recipes/membership/persistent-node.ts'
+export type { KeptState } from './recipes/engine/kept-node.ts'

@@ -27,6 +27,8 @@ export type {
   TestedMember,
   TestedMemberInfo,
 } from './conformance/membership-suite.ts'
+export { persistentNodeSuite } from './conformance/persistent-node-suite.ts'
+export type { PersistentNodeSuiteOptions, TestedPersistentNode } from './conformance/persistent-node-suite.ts'
 export { simulate } from './simulation/simulate.ts'
 export type {
   SimulatedClient,

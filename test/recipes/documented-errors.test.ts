@@ -9,6 +9,7 @@ import { ConfigTree } from '../../src/recipes/config/config-tree.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
+import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
 import type { TimedWaitOptions } from '../../src/recipes/engine/wait.ts'
 import { SESSION_TIMEOUT_MS, codeOf, newRig, pass, run, sessionOf, strike, sweepOf, useVirtualTime } from './rig.ts'
 import type { Rig } from './rig.ts'
@@ -36,7 +37,7 @@ interface Documented {
 function documentedOf(file: string, method: string): Documented {
   const source = readFileSync(new URL(PLACES.get(file) ?? file, RECIPES), 'utf8')
   const comment = '/\\*\\*((?:(?!\\*/)[^])*)\\*/'
-  const found = new RegExp(`${comment}\\n  (?:async )?${method}(?:<[^(]*>)?\\(`).exec(source)
+  const found = new RegExp(`${comment}\\n  (?:static )?(?:async )?${method}(?:<[^(]*>)?\\(`).exec(source)
   if (found?.[1] === undefined) throw new Error(`${file} documents no ${method}`)
   const text = found[1].replace(/\n +\* ?/g, ' ').trim()
   const thrown = [...text.matchAll(/@throws CoordinationError (.*?)(?= @|$)/g)].map(([, words]) => words).join(' ')
@@ -84,6 +85,17 @@ const METHODS: readonly Method[] = [
     prepare: async (client) => {
       const member = await group(client).join('w')
       return (options) => member.update('new', options)
+    },
+  },
+  method('persistent-node', 'open', (client) => client, (client, options) => {
+    return PersistentNode.open(client, '/p/x', 'data', options)
+  }),
+  {
+    file: 'persistent-node',
+    method: 'set',
+    prepare: async (client) => {
+      const node = await PersistentNode.open(client, '/p/x', 'data')
+      return (options) => node.set('new', options)
     },
   },
   method('config-center', 'ready', (client) => new ConfigCenter(client, '/c/x'), (made, o) => made.ready(o)),

@@ -6,6 +6,7 @@ import { ConfigTree } from '../../src/recipes/config/config-tree.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
+import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
 import type { Member } from '../../src/recipes/membership/member.ts'
 import { ROUND_TRIP_MS, closeAll, codeOf, newRig, pass, run, useVirtualTime } from './rig.ts'
 
@@ -83,6 +84,11 @@ const MISUSES: readonly Misuse[] = [
   ['update(…, { timeout })', ({ member }) => call(member, 'update', 1, { timeout: 5 }), /"waitMs"/],
   ['member subscribe(5)', ({ member }) => call(member, 'subscribe', 5), /listener must be a function/],
   ['member watch({ signal: 5 })', ({ member }) => call(member, 'watch', { signal: 5 }), /signal must be/],
+  ['PersistentNode.open({ timeout })', ({ client }) => call(PersistentNode, 'open', client, '/p', '', { timeout: 5 }), /"waitMs"/],
+  ['PersistentNode.open({ onSessionLoss })', ({ client }) => call(PersistentNode, 'open', client, '/p', '', { onSessionLoss: 1 }), /queue-again/],
+  ['PersistentNode.open(…, 5)', ({ client }) => call(PersistentNode, 'open', client, '/p', 5), /data must be a string or a Uint8Array/],
+  ['PersistentNode.open(…, "p")', ({ client }) => call(PersistentNode, 'open', client, 'p', ''), /path must/],
+  ['PersistentNode.open()', () => call(PersistentNode, 'open'), /PersistentNode needs a client/],
   ['center with schema {}', ({ client }) => make(ConfigCenter, client, '/x', { schema: {} }), /Standard Schema/],
   ['new ConfigCenter({ initial })', ({ client }) => make(ConfigCenter, client, '/x', { defualt: 1 }), /"default"/],
   ['new ConfigCenter(5)', () => make(ConfigCenter, 5, '/x'), /ConfigCenter needs a client/],

@@ -6,7 +6,8 @@ import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
-import { configSuite, lockSuite, membershipSuite } from '../../src/testing/index.ts'
+import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
+import { configSuite, lockSuite, membershipSuite, persistentNodeSuite } from '../../src/testing/index.ts'
 import type { BackendControl } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
@@ -28,5 +29,10 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
     ...engine,
     name: 'GroupMembership',
     makeGroup: (client, path) => new GroupMembership<string>(client, path),
+  })
+  persistentNodeSuite(runner, {
+    ...engine,
+    name: 'PersistentNode',
+    openNode: (client, path, data) => PersistentNode.open(client, path, data),
   })
 }

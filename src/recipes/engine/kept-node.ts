@@ -1,11 +1,11 @@
 /**
  * ENGINE: a node of ours that is kept at its path: made, stored to, made again after a loss, and withdrawn.
  *
- * Model     an ephemeral node whose data begin with a mark of this handle, so that it is known again after a lost reply
- *           or a lost session. One loop registers, stores new data and registers again.
- * Safety    a node of another creation and with another mark is never adopted, and every write of a node of ours checks
- *           its czxid: what was put in its place is neither overwritten nor deleted. A node that an older session of
- *           this handle left is replaced by one atomic delete and create, so that others see an update and no end.
+ * Model     an ephemeral node that is known again after a lost reply or a lost session: by a mark of this handle before
+ *           its data, or by its creation (recognition.ts). One loop registers, stores new data and registers again.
+ * Safety    a node that is not recognised is never adopted, and every write of a node of ours checks its czxid: what
+ *           was put in its place is neither overwritten nor deleted. A node that an older session of this handle left
+ *           is replaced by one atomic delete and create, so that others see an update and no end.
  * Signal    `signal` belongs to one registration: it aborts when that can no longer be relied on, and after the handle
  *           has registered again there is another one. Read it again whenever work begins.
  * Source    Curator PersistentNode, GroupMember; and what was reported of them (CURATOR-506, 297).
@@ -19,8 +19,8 @@ import type { OnSessionLoss } from './acquire-options.ts'
 import type { CleanupTask } from './cleanups.ts'
 import { Cleanups } from './cleanups.ts'
 import { Feed } from './feed.ts'
+import type { Delivery } from './feed.ts'
 import { proveLease } from './lease-proof.ts'
-import { markData, newMark } from './marked-data.ts'
 import { claim, isOwn, isPassing, untilFree } from './node-claim.ts'
 import type { Claimant } from './node-claim.ts'
 import { NodeWatch, Ownership } from './ownership.ts'
@@ -28,6 +28,8 @@ import type { OwnedNode } from './protected-writes.ts'
 import { checkIdentity, deletion, isGone, isOutcomeUnknown } from './protected-writes.ts'
 import { ownedNode, readSynced } from './protected-writes.ts'
 import type { TimedWaitOptions } from './wait.ts'
+import { byMark } from './recognition.ts'
+import type { MakeRecognition, Recognition } from './recognition.ts'
 import { Wait, Waits, clientClosed, sessionOver } from './wait.ts'
 
 /**
@@ -55,12 +57,20 @@ export interface Standing {
   readonly error?: unknown
 }
 
+/** What has become of a kept node since a consumer was told last. */
+export interface StandingChange extends Standing {
+  /** Whether it was made again since then. */
+  readonly isAgain: boolean
+}
+
 /** How a node is kept. */
 export interface KeepOptions extends TimedWaitOptions {
   /** What to do when the session ends, or the servers are out of touch, before it was made; `reject` by default. */
   readonly onSessionLoss?: OnSessionLoss
   /** Makes the error that tells of another's node at the path. */
   readonly taken: (path: string, stat: Stat) => CoordinationError
+  /** How the node is told from another's; by a mark before its data by default. */
+  readonly recognition?: MakeRecognition
 }
 
 /** What is to be stored, and how often that has changed. */
@@ -81,7 +91,7 @@ export class KeptNode {
   readonly feed: Feed<Standing>
   readonly #client: Client
   readonly #options: KeepOptions
-  readonly #mark = newMark()
+  readonly #recognition: Recognition
   readonly #ending = new AbortController()
   readonly #registered = deferred<undefined>()
   readonly #ends: (() => void)[] = []
@@ -109,7 +119,8 @@ export class KeptNode {
     this.path = path
     this.#client = client
     this.#options = options
-    this.#wanted = { bytes: this.#marked(bytes), revision: 0 }
+    this.#recognition = (options.recognition ?? byMark)(client, path)
+    this.#wanted = { bytes: this.#toStore(bytes), revision: 0 }
     this.feed = new Feed((error) => client.report(error))
     this.#registered.promise.catch(() => undefined)
   }
@@ -119,7 +130,7 @@ export class KeptNode {
    *
    * @param client - on whose session
    * @param path - where
-   * @param bytes - its data, without the mark
+   * @param bytes - its data, as the caller has them
    * @param options - what ends the wait, and what is said of another's node
    * @throws CoordinationError `options.taken` if another has the path, at once or when `waitMs` have passed; what ended
    * the wait; `PAYLOAD_TOO_LARGE`; what the servers refused. Nothing of it is there then, or clean-ups will remove it
@@ -157,6 +168,11 @@ export class KeptNode {
     return this.#client.state.status === 'connected' && this.#ownership.isProven ? 'registered' : 'suspect'
   }
 
+  /** Whether it can be shown at this instant that the node is there: it asks the clock and not a timer. */
+  get isProven(): boolean {
+    return this.#end === null && this.#ownership?.isProven === true
+  }
+
   /**
    * Aborted when the present registration can no longer be relied on: at a local deadline before the servers could end
    * it, or when its node is deleted, the session over or the client closed; never by `withdraw()`.
@@ -173,7 +189,7 @@ export class KeptNode {
   /**
    * Replaces the data. Those that come faster than they can be stored replace each other.
    *
-   * @param bytes - the new data, without the mark
+   * @param bytes - the new data, as the caller has them
    * @param wait - what ends the wait; the data are stored all the same
    * @returns resolves when these or later data are stored
    * @throws CoordinationError what ended the wait, `PAYLOAD_TOO_LARGE`, or why the node is kept no more
@@ -181,7 +197,7 @@ export class KeptNode {
   async store(bytes: Uint8Array, wait: Wait): Promise<void> {
     this.throwIfEnded()
     const revision = this.#wanted.revision + 1
-    this.#wanted = { bytes: this.#marked(bytes), revision }
+    this.#wanted = { bytes: this.#toStore(bytes), revision }
     this.#wake.resolve(undefined)
     while (this.#stored < revision) {
       this.throwIfEnded()
@@ -268,7 +284,8 @@ export class KeptNode {
     const { signal } = this.#ending
     const queuesAgain = this.#registrations > 0 || this.#queuesAgain
     const onWrite = (writing: Promise<unknown>): void => void this.#write(writing).catch(() => undefined)
-    return { client: this.#client, path: this.path, mark: this.#mark, known: this.#node, queuesAgain, signal, onWrite }
+    const [client, path, known, recognition] = [this.#client, this.path, this.#node, this.#recognition]
+    return { client, path, recognition, known, queuesAgain, signal, onWrite }
   }
 
   /**
@@ -297,9 +314,9 @@ export class KeptNode {
   }
 
   /** Too much is refused at once: sent by the loop, it would be refused where no caller hears it. */
-  #marked(data: Uint8Array): Uint8Array {
+  #toStore(data: Uint8Array): Uint8Array {
     const { path } = this
-    const bytes = markData(this.#mark, data)
+    const bytes = this.#recognition.stored(data)
     const { dataBytesMax } = this.#client.capabilities
     if (bytes.length <= dataBytesMax) return bytes
     const message = `the data of ${path} take ${String(bytes.length)} bytes, more than ${String(dataBytesMax)}`
@@ -363,7 +380,7 @@ export class KeptNode {
     return async (signal, giveUp) => {
       await abortable(this.#writing, signal)
       const found = await readSynced(this.#client, this.path, signal)
-      if (found === null || !isOwn({ mark: this.#mark, known: this.#node }, found)) return
+      if (found === null || !isOwn({ recognition: this.#recognition, known: this.#node }, found)) return
       await deletion(this.#client, ownedNode(this.path, found.stat))(signal, giveUp)
     }
   }
@@ -374,6 +391,7 @@ export class KeptNode {
     this.#ending.abort(clientClosed(this.path))
     this.#ownership?.end()
     this.#ownership?.retire()
+    this.#recognition.end()
     for (const stop of this.#ends.splice(0)) stop()
     this.#tell()
     this.#advance()
@@ -390,6 +408,13 @@ export class KeptNode {
     const { state, incarnation } = this
     this.feed.publish({ state, incarnation, registrations: this.#registrations, ...error }, false)
   }
+}
+
+/** What is new for a consumer of a kept node's feed; null if nothing is. */
+export function standingChange({ previous, current }: Delivery<Standing>): StandingChange | null {
+  const isAgain = previous !== undefined && previous.registrations !== current.registrations
+  const isSame = previous?.state === current.state && previous.incarnation === current.incarnation
+  return !isAgain && isSame ? null : { ...current, isAgain }
 }
 
 function nothingToRemove(): Promise<void> {

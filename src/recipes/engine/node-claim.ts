@@ -1,9 +1,9 @@
 /**
  * Claim: how a kept node is made at its path, over lost answers, and which node there is its own.
  *
- * Safety    a node is the claimant's by its creation, whatever somebody has written into it, or by the mark in its
- *           data. Any other is another's. One that an older session of the same claimant has left is replaced by one
- *           atomic delete and create.
+ * Safety    a node is the claimant's by its creation, whatever somebody has written into it, or as its recognition says
+ *           (recognition.ts). Any other is another's. One that an older session of the same claimant has left is
+ *           replaced by one atomic delete and create.
  */
 import type { NodeData, Stat } from '../../core/backend.ts'
 import { abortable, deferred } from '../../core/async.ts'
@@ -12,15 +12,15 @@ import { isCoordinationError } from '../../core/errors.ts'
 import { parentOf } from '../../core/path.ts'
 import { CREATE_ATTEMPTS_MAX, checkIdentity, isOutcomeUnknown, readSynced } from './protected-writes.ts'
 import type { OwnedNode } from './protected-writes.ts'
-import { unmarkData } from './marked-data.ts'
+import type { Recognition } from './recognition.ts'
 import { sessionOver } from './wait.ts'
 
 /** Who claims a node, and where. */
 export interface Claimant {
   readonly client: Client
   readonly path: string
-  /** What its data begin with, and nobody else's. */
-  readonly mark: string
+  /** Tells its node from another's. */
+  readonly recognition: Recognition
   /** The node of its latest registration. */
   readonly known: OwnedNode | null
   /** Whether it goes on when its session ends. */
@@ -43,7 +43,7 @@ export interface Claimed {
 /**
  * Makes the node, or finds it made.
  *
- * @param bytes - its data, mark included
+ * @param bytes - its data, as they are stored
  * @returns the node at the path, be it the claimant's or another's
  * @throws CoordinationError `SESSION_EXPIRED` for a claimant that does not queue again; what the servers refused
  */
@@ -51,8 +51,9 @@ export async function claim(claimant: Claimant, bytes: Uint8Array): Promise<Clai
   const { client, path, queuesAgain, signal } = claimant
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const created = await write(claimant, client.create(path, bytes, { mode: 'ephemeral', owned: true }))
-      return { stat: created.stat, isOurs: true, isFresh: true }
+      const creating = client.create(path, bytes, { mode: 'ephemeral', owned: true })
+      const stat = await write(claimant, creating.then((created) => created.stat))
+      return { stat, isOurs: true, isFresh: true }
     } catch (error) {
       if (attempt === CREATE_ATTEMPTS_MAX || signal.aborted) throw error
       if (!queuesAgain && isCoordinationError(error, 'SESSION_EXPIRED')) throw sessionOver(path, error)
@@ -71,9 +72,9 @@ export async function claim(claimant: Claimant, bytes: Uint8Array): Promise<Clai
   }
 }
 
-/** Whether a node is the claimant's: by its creation, or by its mark. */
-export function isOwn({ mark, known }: Pick<Claimant, 'mark' | 'known'>, { data, stat }: NodeData): boolean {
-  return stat.czxid === known?.czxid || unmarkData(data)?.mark === mark
+/** Whether a node is the claimant's: by its creation, or as its recognition says. */
+export function isOwn({ recognition, known }: Pick<Claimant, 'recognition' | 'known'>, found: NodeData): boolean {
+  return found.stat.czxid === known?.czxid || recognition.takes(found)
 }
 
 /**
@@ -105,22 +106,23 @@ export function isPassing(error: unknown): boolean {
 async function replace(claimant: Claimant, { czxid, version }: Stat, data: Uint8Array): Promise<Stat | null> {
   const { client, path } = claimant
   try {
-    const [, , created] = await write(
+    const replacing = client.multi([
+      checkIdentity({ path, czxid }),
+      { type: 'delete', path, version },
+      { type: 'create', path, data, mode: 'ephemeral', owned: true },
+    ])
+    return await write(
       claimant,
-      client.multi([
-        checkIdentity({ path, czxid }),
-        { type: 'delete', path, version },
-        { type: 'create', path, data, mode: 'ephemeral', owned: true },
-      ]),
+      replacing.then(([, , created]) => (created?.type === 'create' ? created.stat : null)),
     )
-    return created?.type === 'create' ? created.stat : null
   } catch (error) {
     if (isCoordinationError(error, 'BAD_VERSION', 'NO_NODE', 'NODE_EXISTS') || isOutcomeUnknown(error)) return null
     throw error
   }
 }
 
-function write<R>({ onWrite, signal }: Claimant, writing: Promise<R>): Promise<R> {
+function write<R extends Stat | null>({ recognition, onWrite, signal }: Claimant, writing: Promise<R>): Promise<R> {
+  recognition.follow(writing)
   onWrite(writing)
   return abortable(writing, signal)
 }

@@ -14,8 +14,8 @@ import { optionNames, refuseUnknown } from '../../core/options.ts'
 import { nameOf } from '../../core/path.ts'
 import { checkSessionLoss } from '../engine/acquire-options.ts'
 import type { OnSessionLoss } from '../engine/acquire-options.ts'
-import type { IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
-import { KeptNode } from '../engine/kept-node.ts'
+import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
+import { KeptNode, standingChange } from '../engine/kept-node.ts'
 import type { KeptState, Standing } from '../engine/kept-node.ts'
 import { namedListener } from '../engine/listener.ts'
 import { checkIterate, checkSubscribe } from '../engine/option-checks.ts'
@@ -204,11 +204,11 @@ export class Member<T> implements AsyncDisposable {
   }
 }
 
-function describe({ previous, current }: { previous: Standing | undefined; current: Standing }): MemberNotice | null {
-  const { incarnation, registrations, error } = current
-  const rejoined = previous !== undefined && previous.registrations !== registrations
-  if (!rejoined && previous?.state === current.state && previous.incarnation === incarnation) return null
-  return { state: STATES[current.state], incarnation, rejoined, ...(error === undefined ? {} : { error }) }
+function describe(delivery: Delivery<Standing>): MemberNotice | null {
+  const change = standingChange(delivery)
+  if (change === null) return null
+  const { state, incarnation, isAgain, error } = change
+  return { state: STATES[state], incarnation, rejoined: isAgain, ...(error === undefined ? {} : { error }) }
 }
 
 function memberExists(path: string, { ctime, ephemeralOwner }: Stat): CoordinationError {
