@@ -7,8 +7,9 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { embedded } from '../backends/embedded/index.ts'
-import type { EmbeddedOptions, Ensemble } from '../backends/embedded/index.ts'
+import type { EmbeddedOptions, Ensemble, EnsembleEvent } from '../backends/embedded/index.ts'
 import { newEpoch } from '../backends/embedded/host/epochs.ts'
+import { diskReason } from './disk-reason.ts'
 import { ExitStatus, Failure, UsageError } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
 import { hint } from './nearest.ts'
@@ -81,7 +82,8 @@ export async function runServer(args: readonly string[], output: Output, stop: A
     },
   })
   ensemble.onEvent(({ event }) => {
-    if (event.type === 'damaged') output.err(`${messageOf(event.error)}\n`)
+    const line = lineOf(event)
+    if (line !== null) output.err(`${line}\n`)
   })
   try {
     await newEpoch()
@@ -89,7 +91,7 @@ export async function runServer(args: readonly string[], output: Output, stop: A
     const place = given.options.dataDir ?? 'in memory'
     output.out(`quorate serves on ${ensemble.clientAddress(SERVER_ID) ?? 'no port'} (${place}; pid ${process.pid})\n`)
     await ended(AbortSignal.any([stop, failed.signal]))
-    if (failed.signal.aborted) throw new Failure(`the server ended by itself: ${messageOf(failed.signal.reason)}`)
+    if (failed.signal.aborted) throw new Failure(`the server ended by itself: ${diskReason(failed.signal.reason)}`)
     return ExitStatus.ok
   } finally {
     await ensemble.close()
@@ -205,7 +207,7 @@ async function start(ensemble: Ensemble): Promise<void> {
   try {
     await ensemble.start()
   } catch (error) {
-    throw new Failure(messageOf(error))
+    throw new Failure(diskReason(error))
   }
 }
 
@@ -216,10 +218,22 @@ function ended(signal: AbortSignal): Promise<void> {
   })
 }
 
-function stackOf(error: unknown): string {
-  return error instanceof Error && error.stack !== undefined ? error.stack : messageOf(error)
+/** The line for an event that asks somebody to do something; null if it does not. */
+function lineOf(event: EnsembleEvent['event']): string | null {
+  switch (event.type) {
+    case 'damaged':
+      return diskReason(event.error)
+    case 'disk-full':
+      return `the disk is full, and writes wait; make room: ${diskReason(event.error)}`
+    case 'disk-has-room':
+      return 'the disk has room again, and what waited is written'
+    case 'snapshot-skipped':
+      return `no room for a snapshot, so the log stays and grows; make room: ${diskReason(event.error)}`
+    default:
+      return null
+  }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+function stackOf(error: unknown): string {
+  return error instanceof Error && error.stack !== undefined ? error.stack : diskReason(error)
 }

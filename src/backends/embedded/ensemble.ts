@@ -96,8 +96,10 @@ export class Ensemble implements Backend, AsyncDisposable {
     this.#settings = settingsOf(options)
     const { servers, observers, storage } = this.#settings
     this.capabilities = storage.dataDir === null ? CAPABILITIES : DURABLE_CAPABILITIES
-    this.#storages = new Storages(storage, this.#isStandalone, (id, error) => {
-      this.#emit(id, { type: 'damaged', error })
+    this.#storages = new Storages(storage, this.#isStandalone, (id, event) => {
+      this.#emit(id, event)
+      // The others go on; it is back when what it has begun is durable (decision 0016). One alone waits as it is.
+      if (event.type === 'disk-full' && this.#voters.some((voter) => voter !== id)) this.#startAgain(id)
     })
     this.#voters = Array.from({ length: servers }, (_, index) => index + 1)
     for (let id = 1; id <= servers + observers; id++) this.#addMember(id)
@@ -202,9 +204,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     if (options.wipe === true) member.isWiped = true
     if (!this.#isStarted) return
     this.#startHost(id, wiped)
-    member.port?.listen().catch((error: unknown) => {
-      this.#failed(id, error)
-    })
+    member.port?.listen().catch((error: unknown) => this.#failed(id, error))
   }
 
   /**
@@ -342,8 +342,7 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   #addMember(id: number): void {
-    const slot = new HostSlot()
-    this.#members.set(id, { slot, port: this.#makePort(id), isWiped: false })
+    this.#members.set(id, { slot: new HostSlot(), port: this.#makePort(id), isWiped: false })
   }
 
   #makePort(id: number): ClientPort | null {
@@ -436,14 +435,18 @@ export class Ensemble implements Backend, AsyncDisposable {
         member.port?.noteClientError()
         this.#tellClientError(event.error)
       },
-      onFailure: (error) => {
-        this.#failed(id, error)
-      },
+      onFailure: (error) => this.#failed(id, error),
     }, (host) => {
       member.port?.attach(host)
       this.#network.attach(id, host)
       this.#emit(id, { type: 'started' })
     }, storageReady)
+  }
+
+  #startAgain(id: number): void {
+    if (!this.#member(id).slot.isTaken) return
+    this.crash(id)
+    this.restart(id)
   }
 
   /** The ensemble has started when everybody serves; when a majority does, the others have a little time left. */

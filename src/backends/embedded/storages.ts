@@ -7,6 +7,7 @@
  *           them starts, so that a crash in the middle leaves either no history or all rights. A server whose files are
  *           missing later has lost its vote, as it may have promised anything (decision 0006).
  */
+import type { HostEvent } from './host/host.ts'
 import { lockDirectory } from './host/storage/directory-lock.ts'
 import { FileStorage } from './host/storage/files.ts'
 import { MemoryStorage } from './host/storage/memory.ts'
@@ -30,7 +31,7 @@ export interface StorageSettings {
 export class Storages {
   readonly #settings: StorageSettings
   readonly #isAlone: boolean
-  readonly #onRepair: (id: number, error: Error) => void
+  readonly #onEvent: (id: number, event: HostEvent) => void
   readonly #memories = new Map<number, MemoryStorage>()
   readonly #files = new Map<number, FileStorage>()
   readonly #unlocks: (() => Promise<void>)[] = []
@@ -39,14 +40,15 @@ export class Storages {
    * Makes storages that are not opened.
    *
    * @param isAlone - whether there is one server, and never another one
-   * @param onRepair - told of a record that a crash tore, and that was cut off: it was never acknowledged
+   * @param onEvent - told of a record that a crash tore, and that was cut off: it was never acknowledged; and of a disk
+   * that gets full, or has room again
    */
-  constructor(settings: StorageSettings, isAlone: boolean, onRepair: (id: number, error: Error) => void) {
+  constructor(settings: StorageSettings, isAlone: boolean, onEvent: (id: number, event: HostEvent) => void) {
     const { dataDir, dataLogDir } = settings
     const absolute = (directory: string | null): string | null => (directory === null ? null : absolutePath(directory))
     this.#settings = { ...settings, dataDir: absolute(dataDir), dataLogDir: absolute(dataLogDir) }
     this.#isAlone = isAlone
-    this.#onRepair = onRepair
+    this.#onEvent = onEvent
   }
 
   /** The storage of a server. */
@@ -102,7 +104,14 @@ export class Storages {
         preallocateBytes: PREALLOCATE_BYTES,
         onTornTail: (file, offset) => {
           const what = 'the last record is incomplete, as a crash leaves it, and was cut off'
-          this.#onRepair(id, new StorageError('DAMAGED', `${file}: at byte ${offset}: ${what}`))
+          const error = new StorageError('DAMAGED', `${file}: at byte ${offset}: ${what}`)
+          this.#onEvent(id, { type: 'damaged', error })
+        },
+        onFull: (error) => {
+          this.#onEvent(id, { type: 'disk-full', error })
+        },
+        onRoom: () => {
+          this.#onEvent(id, { type: 'disk-has-room' })
         },
       })
     this.#files.set(id, files)

@@ -9,7 +9,7 @@ import { AssertionError } from '../../core/assert.ts'
 import type { Backend, Capabilities } from '../../core/backend.ts'
 import { connect } from '../../core/connect.ts'
 import type { Client, ConnectOptions } from '../../core/client.ts'
-import type { Host } from '../../backends/embedded/host/host.ts'
+import type { Host, HostEvent } from '../../backends/embedded/host/host.ts'
 import { HostSlot } from '../../backends/embedded/host/host-slot.ts'
 import { SERVER_DEFAULTS } from '../../backends/embedded/server/config.ts'
 import type { ServerConfig } from '../../backends/embedded/server/config.ts'
@@ -39,7 +39,7 @@ export interface WorldOptions extends KernelOptions {
 export interface WorldEvent {
   readonly atMs: number
   readonly server: number
-  readonly event: ServerEvent | { readonly type: 'started' | 'crashed' | 'disk-error' }
+  readonly event: ServerEvent | HostEvent | { readonly type: 'started' | 'crashed' | 'disk-error' }
 }
 
 const NETWORK: NetworkWeather = { delayMsMin: 0.1, delayMsMax: 2, tailChance: 0.001, tailFactor: 100 }

@@ -36,15 +36,18 @@ import type { Storage } from './storage/storage.ts'
 const INPUTS_MS_MAX = 10
 
 /** Something that a server's host has found out, and the server does not know. */
-export interface HostEvent {
+export type HostEvent =
   /**
    * A file of its storage is damaged: an older one is used, or the state of another server; or its last record, which
-   * was never acknowledged, is torn and was cut off.
+   * was never acknowledged, is torn and was cut off. The error names the file.
    */
-  readonly type: 'damaged'
-  /** Names the file. */
-  readonly error: unknown
-}
+  | { readonly type: 'damaged'; readonly error: unknown }
+  /** There is no room on its disk: nothing that is written is acknowledged until there is. */
+  | { readonly type: 'disk-full'; readonly error: unknown }
+  /** There is room again, and what waited for it is durable. */
+  | { readonly type: 'disk-has-room' }
+  /** There was no room for a snapshot: the log is kept that it would have replaced. */
+  | { readonly type: 'snapshot-skipped'; readonly error: unknown }
 
 /** What a host needs from outside. */
 export interface HostOptions {
@@ -92,7 +95,9 @@ export class Host implements PeerGate {
     this.#options = options
     const ports = { random: options.random, digest: sha1 }
     this.#server = new Server(options.config, recovered, ports, Date.now())
-    this.#snapshots = new SnapshotWriter(options.storage, fail)
+    this.#snapshots = new SnapshotWriter(options.storage, fail, (error) => {
+      options.onEvent({ type: 'snapshot-skipped', error })
+    })
     this.#peers = this.#makePeers(fail)
   }
 

@@ -7,7 +7,8 @@
  * Order     operations in the order in which they come; see promise-files.ts, log-files.ts, snapshot-files.ts.
  * Install   a state from a leader replaces all there is. It is written as `install.<zxid>`; with that name it has taken
  *           effect, and a start that finds one goes on where a crash interrupted: the log goes, then it gets its name.
- * Failure   of a write or a sync is not repeated: what the disk holds after it is not known. The server stops.
+ * Failure   of a sync is not repeated: what the disk holds after it is not known. The server stops, as after any other
+ *           failure but one: what a full disk refuses is written when there is room (room.ts, decision 0016).
  */
 import { parseDataFileName, snapshotFileName } from '../../../wire/disk/file-names.ts'
 import type { LogEntry, PersistOperation } from '../../server/zab/journal.ts'
@@ -17,6 +18,7 @@ import type { FileSystem } from './file-system.ts'
 import { LogFiles } from './log-files.ts'
 import type { LogFilesOptions } from './log-files.ts'
 import { PromiseFiles, VOTES_FILE } from './promise-files.ts'
+import { RoomWait } from './room.ts'
 import { SnapshotFiles } from './snapshot-files.ts'
 import { StorageError } from './storage-error.ts'
 import { SyncGuard } from './sync-guard.ts'
@@ -36,6 +38,10 @@ export interface FileStorageOptions extends LogFilesOptions {
   readonly dataLogDir: string
   /** How many snapshots are kept, at least 1. */
   readonly snapRetainCount: number
+  /** Told that the disk is full, so that nothing becomes durable from now on. */
+  onFull(error: unknown): void
+  /** Told that what waited for room is durable. */
+  onRoom(): void
 }
 
 /** The files of one server. */
@@ -46,8 +52,11 @@ export class FileStorage implements Storage {
   readonly #log: LogFiles
   readonly #snapshots: SnapshotFiles
   readonly #promises: PromiseFiles
+  readonly #room: RoomWait
   /** Settles when all that was begun has ended, however it did. */
   #busy: Promise<unknown> = Promise.resolve()
+  /** How often waits were given up: whoever waits in line then does nothing more. */
+  #closings = 0
 
   constructor(files: FileSystem, options: FileStorageOptions) {
     this.#files = new SyncGuard(files)
@@ -56,6 +65,7 @@ export class FileStorage implements Storage {
     this.#log = new LogFiles(this.#files, this.#logDirectory, options)
     this.#snapshots = new SnapshotFiles(this.#files, this.#directory)
     this.#promises = new PromiseFiles(this.#files, this.#directory)
+    this.#room = new RoomWait((error) => options.onFull(error), () => options.onRoom())
   }
 
   /**
@@ -64,8 +74,10 @@ export class FileStorage implements Storage {
    * no snapshot
    */
   async recover(): Promise<StoredState> {
-    // What an earlier host of this server had begun comes to its end first.
+    // What an earlier host of this server had begun comes to its end first, however long it waits for room.
+    const closings = this.#closings
     await this.#busy
+    if (closings !== this.#closings) throw new Error(`${this.#directory} was closed before it was read`)
     await this.#log.close()
     await this.#makeDirectories()
     await this.#syncNames()
@@ -105,11 +117,15 @@ export class FileStorage implements Storage {
         entries = entries.length === 0 ? [...operation.entries] : [...entries, ...operation.entries]
         continue
       }
-      await this.#log.append(entries)
+      await this.#append(entries)
       entries = []
-      await this.#do(operation)
+      await this.#room.do(() => this.#do(operation))
     }
-    await this.#log.append(entries)
+    await this.#append(entries)
+  }
+
+  #append(entries: readonly LogEntry[]): Promise<void> {
+    return this.#room.do(() => this.#log.append(entries))
   }
 
   createSnapshot(zxid: bigint): SnapshotSink {
@@ -130,7 +146,7 @@ export class FileStorage implements Storage {
   }
 
   async setAside(): Promise<void> {
-    await this.#busy
+    await this.#giveUp()
     await this.#log.close()
     for (const directory of new Set([this.#directory, this.#logDirectory])) {
       const parent = directory.slice(0, directory.lastIndexOf('/'))
@@ -161,7 +177,7 @@ export class FileStorage implements Storage {
 
   /** Removes everything. */
   async wipe(): Promise<void> {
-    await this.#busy
+    await this.#giveUp()
     await this.#log.close()
     // A part of it must not look like a server that has all its rights.
     await this.#promises.setVotes(false)
@@ -177,8 +193,15 @@ export class FileStorage implements Storage {
 
   /** Closes the files, once what was begun has ended. */
   async close(): Promise<void> {
-    await this.#busy
+    await this.#giveUp()
     await this.#log.close()
+  }
+
+  /** Waits for what was begun, but not for room. */
+  async #giveUp(): Promise<void> {
+    this.#closings += 1
+    this.#room.giveUp()
+    await this.#busy
   }
 
   #tracked<T>(work: Promise<T>): Promise<T> {

@@ -1,9 +1,11 @@
 /**
- * Stores snapshots beside whatever else the host does: a chunk per turn of the event loop.
+ * Stores snapshots beside whatever else the host does: a chunk per turn of the event loop. Where there is no room for
+ * one, the server goes on with the snapshot before it and a longer log.
  */
 import { assert } from '../../../../core/assert.ts'
 import type { SnapshotSource } from '../../server/zab/outbox.ts'
 import { nextTurn } from '../turns.ts'
+import { isNoRoom } from './room.ts'
 import type { SnapshotSink, Storage } from './storage.ts'
 
 /** What is being stored. */
@@ -16,6 +18,7 @@ interface Writing {
 export class SnapshotWriter {
   readonly #storage: Storage
   readonly #onFailure: (error: unknown) => void
+  readonly #onSkip: (error: unknown) => void
   #writing: Writing | null = null
   /** Begins when the one before is durable. */
   #next: SnapshotSource | null = null
@@ -24,10 +27,12 @@ export class SnapshotWriter {
    * Makes a writer.
    *
    * @param onFailure - told what went wrong, of the state or of the storage
+   * @param onSkip - told why a snapshot was given up, and nothing else changes
    */
-  constructor(storage: Storage, onFailure: (error: unknown) => void) {
+  constructor(storage: Storage, onFailure: (error: unknown) => void, onSkip: (error: unknown) => void) {
     this.#storage = storage
     this.#onFailure = onFailure
+    this.#onSkip = onSkip
   }
 
   /** Stores a snapshot. The one before must have been read to its end; it may not be durable yet. */
@@ -42,7 +47,8 @@ export class SnapshotWriter {
     this.#write(writing).catch((error: unknown) => {
       if (this.#writing !== writing) return
       this.abort()
-      this.#onFailure(error)
+      if (isNoRoom(error)) this.#onSkip(error)
+      else this.#onFailure(error)
     })
   }
 

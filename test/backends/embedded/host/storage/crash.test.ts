@@ -44,6 +44,8 @@ class Life {
       snapRetainCount: 1,
       preallocateBytes: 4_096,
       onTornTail: () => undefined,
+      onFull: () => undefined,
+      onRoom: () => undefined,
     })
   }
 

@@ -78,6 +78,9 @@ class Life {
       snapRetainCount: 1,
       preallocateBytes: 4_096,
       onTornTail: () => undefined,
+      // One that waits for room ends here as well.
+      onFull: () => void setImmediate(() => void this.storage.close().catch(() => undefined)),
+      onRoom: () => undefined,
     })
   }
 

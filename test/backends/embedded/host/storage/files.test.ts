@@ -1,7 +1,8 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { FileSystem } from '../../../../../src/backends/embedded/host/storage/file-system.ts'
 import { FileStorage } from '../../../../../src/backends/embedded/host/storage/files.ts'
 import type { FileStorageOptions } from '../../../../../src/backends/embedded/host/storage/files.ts'
 import { nodeFileSystem } from '../../../../../src/backends/embedded/host/storage/node-file-system.ts'
@@ -12,11 +13,13 @@ import { OpCode } from '../../../../../src/backends/wire/codes.ts'
 import { encodeTransaction } from '../../../../../src/backends/wire/transactions.ts'
 
 let directory = ''
+let full: string[] = []
 let torn: { file: string; offset: number }[] = []
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'quorate-files-'))
   torn = []
+  full = []
 })
 
 afterEach(() => {
@@ -25,7 +28,9 @@ afterEach(() => {
 
 function optionsOf(dataLogDir = directory, dataDir = directory): FileStorageOptions {
   const onTornTail = (file: string, offset: number): void => void torn.push({ file, offset })
-  return { dataDir, dataLogDir, snapRetainCount: 2, preallocateBytes: 4_096, onTornTail }
+  const onFull = (error: unknown): void => void full.push(String(error))
+  const onRoom = (): void => void full.push('room')
+  return { dataDir, dataLogDir, snapRetainCount: 2, preallocateBytes: 4_096, onTornTail, onFull, onRoom }
 }
 
 function storage(dataLogDir = directory, dataDir = directory): FileStorage {
@@ -35,6 +40,27 @@ function storage(dataLogDir = directory, dataDir = directory): FileStorage {
 function entryOf(zxid: number): LogEntry {
   const header = { clientId: 1n, cxid: zxid, zxid: BigInt(zxid), time: 1, type: OpCode.error }
   return { zxid: BigInt(zxid), txn: encodeTransaction({ header, txn: { type: OpCode.error, body: { err: -101 } } }) }
+}
+
+/** Files of a disk on which there is so much room for each write. */
+let room = Infinity
+
+function limited(): FileSystem {
+  room = Infinity
+  return {
+    ...nodeFileSystem,
+    open: async (name, mode) => {
+      const file = await nodeFileSystem.open(name, mode)
+      const { write } = file
+      return Object.assign(file, {
+        write: async (bytes: Uint8Array, at: number) => {
+          const part = bytes.subarray(0, room)
+          await write.call(file, part, at)
+          if (part.length < bytes.length) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
+        },
+      })
+    },
+  }
 }
 
 const append = (...zxids: number[]) => ({ type: 'append', entries: zxids.map(entryOf) }) as const
@@ -196,61 +222,38 @@ describe('storage in files', () => {
     await expect(recover(storage(data, logs))).rejects.toMatchObject({ code: 'MISPLACED' })
   })
 
-  it('goes on after a disk that was full, without what could not be written', async () => {
-    let isFull = false
-    const { open } = nodeFileSystem
-    const files = new FileStorage({
-      ...nodeFileSystem,
-      open: async (name, mode) => {
-        const file = await open(name, mode)
-        const { write } = file
-        return Object.assign(file, {
-          write: (bytes: Uint8Array, at: number) => {
-            return isFull ? Promise.reject(new Error('ENOSPC')) : write.call(file, bytes, at)
-          },
-        })
-      },
-    }, optionsOf())
+  it('writes what a full disk refused once there is room, each record once', async () => {
+    const files = new FileStorage(limited(), optionsOf())
     await recover(files)
     await files.persist([append(1)])
-    isFull = true
-    await expect(files.persist([append(2)])).rejects.toThrow('ENOSPC')
-    isFull = false
-    expect(zxidsOf(await recover(files))).toEqual([1])
-    await files.persist([append(2, 3)])
+    for (const [left, first] of [[0, 2], [10, 4], [60, 6]] as const) {
+      room = left
+      const persisting = files.persist([append(first, first + 1)])
+      await vi.waitFor(() => expect(full).toEqual(['Error: full']))
+      room = Infinity
+      await persisting
+      expect(full.splice(0)).toEqual(['Error: full', 'room'])
+    }
     await files.close()
-    expect(zxidsOf(await recover(storage()))).toEqual([1, 2, 3])
+    expect(names().filter((name) => name.startsWith('log'))).toEqual(['log.1', 'log.2', 'log.4', 'log.6'])
+    expect(zxidsOf(await recover(storage()))).toEqual([1, 2, 3, 4, 5, 6, 7])
   })
 
-  it('writes what a full disk refused once there is room, each record once', async () => {
-    let room = Infinity
-    const { open } = nodeFileSystem
-    const files = new FileStorage({
-      ...nodeFileSystem,
-      open: async (name, mode) => {
-        const file = await open(name, mode)
-        const { write } = file
-        return Object.assign(file, {
-          write: async (bytes: Uint8Array, at: number) => {
-            const part = bytes.subarray(0, room)
-            await write.call(file, part, at)
-            if (part.length < bytes.length) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
-          },
-        })
-      },
-    }, optionsOf())
+  it('does not wait for room when it is closed, and has nothing then of what could not be written', async () => {
+    const files = new FileStorage(limited(), optionsOf())
     await recover(files)
     await files.persist([append(1)])
-    for (const left of [0, 10, 100]) {
-      room = left
-      await expect(files.persist([append(2, 3)])).rejects.toThrow('full')
-    }
-    room = Infinity
-    await files.persist([append(2, 3)])
-    await files.persist([append(4)])
+    room = 20
+    const persisting = files.persist([append(2)])
+    persisting.catch(() => undefined)
+    await vi.waitFor(() => expect(full).toHaveLength(1))
+    const waiting = recover(files)
+    waiting.catch(() => undefined)
     await files.close()
-    expect(names().filter((name) => name.startsWith('log'))).toEqual(['log.1', 'log.2'])
-    expect(zxidsOf(await recover(storage()))).toEqual([1, 2, 3, 4])
+    await expect(persisting).rejects.toThrow('full')
+    await expect(waiting).rejects.toThrow('closed before it was read')
+    room = Infinity
+    expect(zxidsOf(await recover(storage()))).toEqual([1])
   })
 
   it('is not believed any more once a sync has failed', async () => {

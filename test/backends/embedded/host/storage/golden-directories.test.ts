@@ -35,6 +35,8 @@ function unpack(files: readonly GoldenFile[]): FileStorage {
     snapRetainCount: 3,
     preallocateBytes: 4_096,
     onTornTail: () => undefined,
+    onFull: () => undefined,
+    onRoom: () => undefined,
   })
 }
 

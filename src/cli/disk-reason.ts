@@ -1,0 +1,20 @@
+/** Why a server cannot use its files, and what helps, in one line. */
+
+const HELP: ReadonlyMap<unknown, string> = new Map([
+  ['EMFILE', 'this process has too many open files: raise its limit (ulimit -n)'],
+  ['ENFILE', 'this machine has too many open files: raise its limit (fs.file-max)'],
+  ['EROFS', 'the file system is read-only: mount it for writing, or give this server another --data-dir'],
+  ['EACCES', 'no permission: the files must belong to the user who runs the server'],
+  ['EPERM', 'no permission: the files must belong to the user who runs the server'],
+  ['ENOSPC', 'the disk is full: make room'],
+  ['EDQUOT', 'the quota of this user is used up: make room'],
+  ['EIO', 'the disk failed: check it before the server is started again'],
+])
+
+/** The message of an error; of one of the system, with the path and with what helps. */
+export function diskReason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { code, path } = error as NodeJS.ErrnoException
+  const help = HELP.get(code)
+  return help === undefined ? error.message : `${path ?? error.message}: ${help}`
+}
