@@ -38,8 +38,8 @@ import type { Probes } from '../../src/testing/simulation/probes.ts'
 import type { ApiCall, RecordedSession } from '../recorded-session.ts'
 import type { Tap, TapConnection, TapObserver } from '../tap.ts'
 
-/** How a lock is kept: contenders below its path, or one node at it. */
-export type LockKind = 'fair' | 'exclusive'
+/** How a lock is kept: contenders below its path (in an election others may watch them too), or one node at it. */
+export type LockKind = 'fair' | 'election' | 'exclusive'
 
 /** What the check looks at. */
 export interface LocksCheckOptions {
@@ -150,7 +150,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   }
 
   notified(connection: TapConnection, { type, path }: WatcherEvent): void {
-    if (type === EventType.nodeChildrenChanged && this.#queues.has(path)) {
+    if (type === EventType.nodeChildrenChanged && this.#queues.get(path)?.kind === 'fair') {
       this.#fail(`L4: ${connection.client.name} watches the list of ${path}`)
     }
   }
@@ -159,7 +159,8 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     const contender = this.#latest.get(path)
     if (type !== 'deleted' || contender === undefined || this.#queues.has(path)) return
     if (session.id !== contender.owner) contender.woken.push(session.node.name)
-    if (this.#queueOf(path)?.isMeddledWith === true) return
+    const queue = this.#queueOf(path)
+    if (queue?.isMeddledWith === true || queue?.kind === 'election') return
     if (contender.woken.length > 1) this.#fail(`L4: the end of ${path} woke ${contender.woken.join(' and ')}`)
   }
 
@@ -267,7 +268,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     const own = this.#queues.get(path)
     if (own !== undefined) return own.kind === 'exclusive' ? own : null
     const parent = this.#queues.get(parentOf(path))
-    return parent?.kind === 'fair' ? parent : null
+    return parent?.kind === 'exclusive' ? null : (parent ?? null)
   }
 
   #enter(queue: Queue, { path }: ModelChange, token: bigint): void {
@@ -286,7 +287,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     }
     this.#contenders.set(token, contender)
     this.#latest.set(path, contender)
-    const after = queue.contenders.findIndex((other) => queue.kind === 'fair' && isBefore(path, other.path))
+    const after = queue.contenders.findIndex((other) => queue.kind !== 'exclusive' && isBefore(path, other.path))
     queue.contenders.splice(after === -1 ? queue.contenders.length : after, 0, contender)
     this.#promote(queue)
   }

@@ -1,6 +1,7 @@
 /** Every mutant. */
 import { CLIENT_MUTANTS } from './clients.ts'
 import { CONSENSUS_MUTANTS } from './consensus.ts'
+import { LEADER_MUTANTS } from './leaders.ts'
 import type { Mutant } from './mutant.ts'
 import { SERVICE_MUTANTS } from './service.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
@@ -10,6 +11,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...CONSENSUS_MUTANTS,
   ...SERVICE_MUTANTS,
   ...CLIENT_MUTANTS,
+  ...LEADER_MUTANTS,
   ...STORAGE_MUTANTS,
 ])
 

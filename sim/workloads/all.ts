@@ -2,6 +2,7 @@
 import type { MakeWorkload } from '../workload.ts'
 import { makeConfig } from './config.ts'
 import { makeKeys } from './keys.ts'
+import { makeLeaders } from './leaders.ts'
 import { makeLocks } from './locks.ts'
 import { makeMembership } from './membership.ts'
 import { makeRaw } from './raw.ts'
@@ -11,6 +12,7 @@ export const WORKLOADS: Readonly<Record<string, MakeWorkload>> = Object.freeze({
   keys: makeKeys,
   raw: makeRaw,
   locks: makeLocks,
+  leaders: makeLeaders,
   config: makeConfig,
   membership: makeMembership,
 })

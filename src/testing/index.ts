@@ -19,6 +19,20 @@ export type { LockSuiteOptions, TestedLease, TestedLock } from './conformance/lo
 export type { RecipeSuiteOptions } from './conformance/recipe-world.ts'
 export { configSuite } from './conformance/config-suite.ts'
 export type { ConfigSuiteOptions, TestedConfig, TestedConfigChange } from './conformance/config-suite.ts'
+export { counterSuite, sharedSuite } from './conformance/counter-suite.ts'
+export type {
+  CounterSuiteOptions,
+  SharedSuiteOptions,
+  TestedCounter,
+  TestedShared,
+} from './conformance/counter-suite.ts'
+export { electionSuite } from './conformance/election-suite.ts'
+export type {
+  ElectionSuiteOptions,
+  TestedElection,
+  TestedLeader,
+  TestedLeadership,
+} from './conformance/election-suite.ts'
 export { membershipSuite } from './conformance/membership-suite.ts'
 export type {
   MembershipSuiteOptions,

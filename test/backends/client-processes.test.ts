@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { connect, isCoordinationError } from '../../src/index.ts'
+import { AtomicCounter, connect, isCoordinationError } from '../../src/index.ts'
 import type { Client } from '../../src/index.ts'
 import { eventually } from '../../src/testing/conformance/expect.ts'
 import { etcdMissing, startEtcd } from '../engines/etcd.ts'
@@ -31,7 +31,7 @@ const SESSION_TIMEOUT_MS = 2_000
 const PATIENCE_MS = 60_000
 const TEST_MS_MAX = 120_000
 const ROUNDS = 3
-const LOCKS: readonly LockName[] = ['fair', 'exclusive']
+const LOCKS: readonly LockName[] = ['fair', 'exclusive', 'leader']
 const NAMES = ['one', 'two', 'three'] as const
 
 const ENGINES: readonly (readonly [name: string, skipped: string | null, start: () => Promise<ServerProcess>])[] = [
@@ -77,6 +77,18 @@ for (const [name, skipped, start] of ENGINES) {
     it('ExclusiveLock: a holder that was frozen past its session finds its lease lost, and others went on', async () =>
       judgeLock(await told(), 'exclusive'))
 
+    it('LeaderElection: a leader that was frozen past its session finds that it leads no longer', async () =>
+      judgeLock(await told(), 'leader'))
+
+    it('AtomicCounter: no step is told twice or lost, whoever was frozen and whoever was killed', async () => {
+      const { steps, count } = await told()
+      const befores = steps.filter((before) => before !== null)
+      expect(new Set(befores).size).toBe(befores.length)
+      expect(count).toBeGreaterThanOrEqual(befores.length)
+      // Of each process one step may have been made that it could not tell of any more.
+      expect(count).toBeLessThanOrEqual(steps.length + NAMES.length)
+    })
+
     it('ConfigCenter: a subscriber that was frozen comes to the last value', async () => {
       const { values } = await told()
       expect(values).toEqual([2, 2])
@@ -100,6 +112,10 @@ interface Story {
   readonly membersBehindFreeze: readonly (readonly string[])[]
   readonly membersBehindKill: readonly string[]
   readonly leftBehind: readonly string[]
+  /** The numbers before each step that was confirmed, and null for each that is not known. */
+  readonly steps: readonly (string | null)[]
+  /** What was counted in the end. */
+  readonly count: number
 }
 
 async function run(start: () => Promise<ServerProcess>): Promise<Story> {
@@ -112,6 +128,8 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
     for (const lock of LOCKS) await one.untilTold((told) => told.type === 'holding' && told.lock === lock, 'it holds')
     await publish(two, 1, [one, two])
     for (const client of [two, three]) client.say('work')
+    for (const client of clients) client.say('count')
+    for (const client of clients) await client.untilTold(({ type }) => type === 'step', 'it counts')
 
     one.child.kill('SIGSTOP')
     await publish(two, 2, [two])
@@ -119,7 +137,7 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
       for (const client of [two, three]) await client.untilRounds(lock, ROUNDS, 'it gets the lock of a frozen one')
     }
     const meanwhile = (lock: LockName): bigint[] => [...two.tokens(lock), ...three.tokens(lock)]
-    const tokens = { fair: meanwhile('fair'), exclusive: meanwhile('exclusive') }
+    const tokens = { fair: meanwhile('fair'), exclusive: meanwhile('exclusive'), leader: meanwhile('leader') }
     one.child.kill('SIGCONT')
     one.say('use')
     for (const lock of LOCKS) await one.untilTold((told) => told.type === 'used' && told.lock === lock, 'it wakes up')
@@ -129,7 +147,8 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
     const membersBehindFreeze = [one.members, two.members]
 
     three.child.kill('SIGKILL')
-    const before = { fair: two.rounds('fair'), exclusive: two.rounds('exclusive') }
+    const rounds = (lock: LockName): number => two.rounds(lock)
+    const before = { fair: rounds('fair'), exclusive: rounds('exclusive'), leader: rounds('leader') }
     for (const lock of LOCKS) await two.untilRounds(lock, before[lock] + ROUNDS, 'it goes on without a killed one')
     await eventually(() => two.members.length === 2, 'whoever was killed is no member', PATIENCE_MS)
     const membersBehindKill = two.members
@@ -137,11 +156,13 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
     await Promise.all([one.ended, two.ended])
     const lockOf = (lock: LockName) => ({ held: one.held(lock), meanwhile: tokens[lock], answer: one.answer(lock) })
     return {
-      locks: { fair: lockOf('fair'), exclusive: lockOf('exclusive') },
+      locks: { fair: lockOf('fair'), exclusive: lockOf('exclusive'), leader: lockOf('leader') },
       values: [one.value, two.value],
       membersBehindFreeze,
       membersBehindKill,
       leftBehind: await leftBehind(server.url),
+      steps: clients.flatMap((client) => client.steps),
+      count: await countAt(server.url),
     }
   } finally {
     for (const { child } of clients) child.kill('SIGKILL')
@@ -163,11 +184,19 @@ async function publish(client: ClientProcess, value: number, followers: readonly
   await eventually(() => followers.every((follower) => follower.value === value), `${value} is published`, PATIENCE_MS)
 }
 
+/** What the counter says. */
+async function countAt(url: string): Promise<number> {
+  const client = await connect(backendOf(url))
+  const count = await new AtomicCounter(client, PATHS.counter).get()
+  await client.close()
+  return Number(count)
+}
+
 /** Nodes under the locks and the group, when everyone is gone. */
 async function leftBehind(url: string): Promise<readonly string[]> {
   const client = await connect(backendOf(url))
   const names = async (): Promise<readonly string[]> => {
-    const paths = [PATHS.fair, PATHS.exclusive, PATHS.group]
+    const paths = [PATHS.fair, PATHS.exclusive, PATHS.leader, PATHS.group]
     return (await Promise.all(paths.map((path) => namesUnder(client, path)))).flat()
   }
   await eventually(async () => (await names()).length === 0, 'nothing is left', PATIENCE_MS)
@@ -212,6 +241,11 @@ class ClientProcess {
   /** The members that it saw last. */
   get members(): readonly string[] {
     return this.#told.findLast((told) => told.type === 'members')?.ids ?? []
+  }
+
+  /** See {@link Story.steps}. */
+  get steps(): readonly (string | null)[] {
+    return this.#told.flatMap((told) => (told.type === 'step' ? [told.before] : []))
   }
 
   say(word: string): void {

@@ -54,6 +54,19 @@ export function recipeFaults(title: string, start: () => Promise<StruckEngine>, 
       judgeLock((await story()).exclusive)
     })
 
+    it('LeaderElection has one leader by token, serves everyone again, and leaves no node', async () => {
+      judgeLock((await story()).leader)
+    })
+
+    it('AtomicCounter tells no step twice, and loses none that it confirmed', async () => {
+      const { befores, unknown, last } = (await story()).counter
+      expect(befores.length).toBeGreaterThan(0)
+      if (losesWrites) return
+      expect(new Set(befores).size).toBe(befores.length)
+      expect(Number(last)).toBeGreaterThanOrEqual(befores.length)
+      expect(Number(last)).toBeLessThanOrEqual(befores.length + unknown)
+    })
+
     it('ConfigCenter brings every subscriber to the last value', async () => {
       const { values, lastValue } = await story()
       for (const seen of values) {

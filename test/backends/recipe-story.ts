@@ -1,12 +1,15 @@
 /**
- * Three clients at work with all four recipes while something happens to their engine, and what became of it.
+ * Three clients at work with all recipes while something happens to their engine, and what became of it.
  *
  * Locks     each client takes both locks in turns, and uses what they guard twice each time: right after it got the
  *           lock, and a turn of the event loop later. Before each use it asks its lease whether it is still held.
+ * Leaders   likewise: whoever leads uses what leaders use, and resigns.
+ * Counters  each client adds one again and again to one counter.
  * Config    one client publishes a number after the other, all subscribe.
  * Members   each client joins, all subscribe.
  */
 import { ConfigCenter, ExclusiveLock, FairLock, GroupMembership, isCoordinationError } from '../../src/index.ts'
+import { AtomicCounter, LeaderElection } from '../../src/index.ts'
 import type { Client } from '../../src/index.ts'
 import { eventually, within } from '../../src/testing/conformance/expect.ts'
 
@@ -37,10 +40,22 @@ export interface LockRecord {
   readonly leftBehind: readonly string[]
 }
 
+/** What became of a counter. */
+export interface CounterRecord {
+  /** The numbers before each step that was confirmed. */
+  readonly befores: readonly bigint[]
+  /** How many steps it is not known of whether they were made. */
+  readonly unknown: number
+  /** The number in the end. */
+  readonly last: bigint
+}
+
 /** What became of everything. */
 export interface StoryRecord {
   readonly fair: LockRecord
   readonly exclusive: LockRecord
+  readonly leader: LockRecord
+  readonly counter: CounterRecord
   /** The values that each subscriber was told. */
   readonly values: readonly (readonly number[])[]
   /** What was published last. */
@@ -66,6 +81,8 @@ export const MEMBERS: readonly string[] = ['member-1', 'member-2', 'member-3']
 
 const FAIR_PATH = '/story/fair'
 const EXCLUSIVE_PATH = '/story/exclusive'
+const LEADER_PATH = '/story/leader'
+const COUNTER_PATH = '/story/counter'
 const CONFIG_PATH = '/story/config'
 const GROUP_PATH = '/story/group'
 /** How often everyone gets each lock before the fault, and behind it. */
@@ -79,17 +96,23 @@ export async function runStory({ connect, strike, patienceMs }: Stage): Promise<
   const clients = await Promise.all(MEMBERS.map(() => connect()))
   const fair = new Contest(clients.map((client) => new FairLock(client, FAIR_PATH)))
   const exclusive = new Contest(clients.map((client) => new ExclusiveLock(client, EXCLUSIVE_PATH)))
+  const leader = new Contest(clients.map((client) => {
+    const election = new LeaderElection(client, LEADER_PATH, { data: 'it leads' })
+    return { acquire: () => election.campaign() }
+  }))
   const [publisher, ...rest] = clients.map((client) => new ConfigCenter<number>(client, CONFIG_PATH))
   const values = [publisher, ...rest].map((config) => valuesOf(config))
   const publishing = new Publishing(publisher)
+  const counting = new Counting(clients)
   const views = await Promise.all(clients.map((client, index) => joinAndWatch(client, MEMBERS[index] ?? '')))
-  const contests = [fair, exclusive]
+  const contests = [fair, exclusive, leader]
 
   await until(() => contests.every((contest) => contest.isServed), 'everyone gets the locks before the fault')
   for (const contest of contests) contest.contendOn()
   await strike(clients)
   for (const contest of contests) contest.contend(ROUNDS)
   await until(() => contests.every((contest) => contest.isServed), 'everyone gets the locks behind the fault')
+  await within(counting.end(), 'the last step of the counter', patienceMs)
   const lastValue = await within(publishing.end(), 'the last publication', patienceMs)
   await until(() => values.every((told) => told.at(-1) === lastValue), 'subscribers converge')
   await until(() => views.every((view) => String(view.members) === String(MEMBERS)), 'everyone sees all members')
@@ -106,10 +129,17 @@ export async function runStory({ connect, strike, patienceMs }: Stage): Promise<
   const record = {
     fair: { ...fair.record, leftBehind: await left(FAIR_PATH) },
     exclusive: { ...exclusive.record, leftBehind: await left(EXCLUSIVE_PATH) },
+    leader: { ...leader.record, leftBehind: await left(LEADER_PATH) },
     membersLeftBehind: await left(GROUP_PATH),
+    counter: { ...counting.steps, last: await new AtomicCounter(look, COUNTER_PATH).get() },
   }
   await look.close()
   return { ...record, values, lastValue, members }
+}
+
+/** What a contest is for. */
+interface Prize {
+  acquire(): Promise<AsyncDisposable & { readonly token: bigint; throwIfLost(): void }>
 }
 
 /**
@@ -123,7 +153,7 @@ class Contest {
   #share = ROUNDS
   #isOver = false
 
-  constructor(locks: readonly (FairLock | ExclusiveLock)[]) {
+  constructor(locks: readonly Prize[]) {
     this.#rounds = locks.map(() => 0)
     this.#loops = locks.map((lock, index) => this.#work(lock, index))
   }
@@ -153,7 +183,7 @@ class Contest {
     return { resource: this.#resource, roundsBehind: [...this.#rounds] }
   }
 
-  async #work(lock: FairLock | ExclusiveLock, index: number): Promise<void> {
+  async #work(lock: Prize, index: number): Promise<void> {
     while (!this.#isOver) {
       if ((this.#rounds[index] ?? 0) < this.#share) await tolerated(() => this.#round(lock, index))
       // A call that fails at once must not keep the event loop to itself.
@@ -161,7 +191,7 @@ class Contest {
     }
   }
 
-  async #round(lock: FairLock | ExclusiveLock, index: number): Promise<void> {
+  async #round(lock: Prize, index: number): Promise<void> {
     await using lease = await lock.acquire()
     lease.throwIfLost()
     this.#resource.use(lease.token, true)
@@ -169,6 +199,34 @@ class Contest {
     lease.throwIfLost()
     this.#resource.use(lease.token, false)
     this.#rounds[index] = (this.#rounds[index] ?? 0) + 1
+  }
+}
+
+/** Clients that add to one counter, on and on. */
+class Counting {
+  readonly steps = { befores: [] as bigint[], unknown: 0 }
+  readonly #loops: readonly Promise<void>[]
+  #isOver = false
+
+  constructor(clients: readonly Client[]) {
+    this.#loops = clients.map((client) => this.#count(new AtomicCounter(client, COUNTER_PATH)))
+  }
+
+  async end(): Promise<void> {
+    this.#isOver = true
+    await Promise.all(this.#loops)
+  }
+
+  async #count(counter: AtomicCounter): Promise<void> {
+    while (!this.#isOver) {
+      try {
+        this.steps.befores.push((await counter.add(1)).before)
+      } catch (error) {
+        if (!isCoordinationError(error)) throw error
+        if (error.outcome === 'unknown') this.steps.unknown += 1
+      }
+      await turn()
+    }
   }
 }
 

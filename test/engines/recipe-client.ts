@@ -1,14 +1,16 @@
 /**
- * A client in a process of its own: it joins a group, follows a configuration, and takes two locks, as it is told.
+ * A client in a process of its own: it joins a group, follows a configuration, takes two locks and leads, as it is
+ * told.
  *
  * Use       node recipe-client.js URL NAME SESSION_TIMEOUT_MS
  * Input     a word a line: `work` takes the locks in turns, `hold` takes them and keeps them, `use` asks the leases of
- *           `hold` whether they are held, `publish` publishes the next number, `end` ends it
+ *           `hold` whether they are held, `count` counts on and on, `publish` publishes the next number, `end` ends it
  * Output    an object a line: see {@link Told}
  */
 import { createInterface } from 'node:readline'
 import { connect, ConfigCenter, ExclusiveLock, FairLock, GroupMembership, isCoordinationError } from 'quorate'
-import type { Backend, Client, Lease } from 'quorate'
+import { AtomicCounter, LeaderElection } from 'quorate'
+import type { Backend, Client } from 'quorate'
 import { etcd } from 'quorate/etcd'
 import { redis } from 'quorate/redis'
 import { zookeeper } from 'quorate/zookeeper'
@@ -22,15 +24,30 @@ export type Told =
   /** What its lease said when it was asked: `held`, or the code of the error. */
   | { readonly type: 'used'; readonly lock: LockName; readonly answer: string }
   | { readonly type: 'value'; readonly value: number }
+  /** The number before a step that was confirmed, or null for one of which it is not known whether it was made. */
+  | { readonly type: 'step'; readonly before: string | null }
   | { readonly type: 'members'; readonly ids: readonly string[] }
 
-/** The two locks. */
-export type LockName = 'fair' | 'exclusive'
+/** The two locks, and the leadership. */
+export type LockName = 'fair' | 'exclusive' | 'leader'
+
+/** What is held: a lease or a leadership. */
+interface Held extends AsyncDisposable {
+  readonly token: bigint
+  throwIfLost(): void
+}
+
+/** What is taken. */
+interface Lock {
+  acquire(): Promise<Held>
+}
 
 /** Where everything is. */
 export const PATHS = Object.freeze({
   fair: '/processes/fair',
   exclusive: '/processes/exclusive',
+  leader: '/processes/leader',
+  counter: '/processes/counter',
   config: '/processes/config',
   group: '/processes/group',
 })
@@ -49,16 +66,22 @@ export function backendOf(address: string): Backend {
 
 async function main(): Promise<void> {
   const client = await connect(backendOf(url), { sessionTimeoutMs: Number(sessionTimeoutMs), onError: () => undefined })
-  const locks = { fair: new FairLock(client, PATHS.fair), exclusive: new ExclusiveLock(client, PATHS.exclusive) }
+  const election = new LeaderElection(client, PATHS.leader, { id: name })
+  const locks: Readonly<Record<LockName, Lock>> = {
+    fair: new FairLock(client, PATHS.fair),
+    exclusive: new ExclusiveLock(client, PATHS.exclusive),
+    leader: { acquire: () => election.campaign() },
+  }
   const config = new ConfigCenter<number>(client, PATHS.config)
   config.subscribe(({ value }) => {
     if (value !== undefined) tell({ type: 'value', value })
   })
   await followGroup(client)
-  const names = ['fair', 'exclusive'] as const
-  const leases = new Map<LockName, Lease>()
+  const names = ['fair', 'exclusive', 'leader'] as const
+  const leases = new Map<LockName, Held>()
   const commands: Readonly<Record<string, () => unknown>> = {
     work: () => names.map((lock) => takeInTurns(locks[lock], lock)),
+    count: () => count(new AtomicCounter(client, PATHS.counter)),
     hold: () => Promise.all(names.map(async (lock) => leases.set(lock, await hold(locks[lock], lock)))),
     use: () => names.map((lock) => use(lock, leases.get(lock))),
     publish: () => config.publish((config.current ?? 0) + 1),
@@ -74,7 +97,7 @@ async function followGroup(client: Client): Promise<void> {
   await group.join(name)
 }
 
-async function takeInTurns(lock: FairLock | ExclusiveLock, lockName: LockName): Promise<void> {
+async function takeInTurns(lock: Lock, lockName: LockName): Promise<void> {
   for (;;) {
     try {
       await using lease = await lock.acquire()
@@ -88,13 +111,26 @@ async function takeInTurns(lock: FairLock | ExclusiveLock, lockName: LockName): 
   }
 }
 
-async function hold(lock: FairLock | ExclusiveLock, lockName: LockName): Promise<Lease> {
+async function count(counter: AtomicCounter): Promise<void> {
+  for (;;) {
+    try {
+      tell({ type: 'step', before: String((await counter.add(1)).before) })
+    } catch (error) {
+      if (isCoordinationError(error, 'CLIENT_CLOSED')) return
+      if (!isCoordinationError(error)) throw error
+      if (error.outcome === 'unknown') tell({ type: 'step', before: null })
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+}
+
+async function hold(lock: Lock, lockName: LockName): Promise<Held> {
   const lease = await lock.acquire()
   tell({ type: 'holding', lock: lockName, token: String(lease.token) })
   return lease
 }
 
-function use(lock: LockName, lease: Lease | undefined): void {
+function use(lock: LockName, lease: Held | undefined): void {
   let answer = 'held'
   try {
     lease?.throwIfLost()

@@ -10,6 +10,11 @@ import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
+import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
+import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
+import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
+import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
+import { LeaderElection } from '../../src/recipes/leader/leader-election.ts'
 import type { TimedWaitOptions } from '../../src/recipes/engine/wait.ts'
 import { SESSION_TIMEOUT_MS, codeOf, newRig, pass, run, sessionOf, strike, sweepOf, useVirtualTime } from './rig.ts'
 import type { Rig } from './rig.ts'
@@ -68,6 +73,10 @@ function method<R>(
 
 const fair = (client: Client): FairLock => new FairLock(client, '/l/x')
 const exclusive = (client: Client): ExclusiveLock => new ExclusiveLock(client, '/l/x')
+const counter = (client: Client): AtomicCounter => new AtomicCounter(client, '/n/x')
+const election = (client: Client): LeaderElection<string> => {
+  return new LeaderElection(client, '/e/x', { id: 'one', data: 'here' })
+}
 const group = (client: Client): GroupMembership => new GroupMembership(client, '/g')
 
 const METHODS: readonly Method[] = [
@@ -77,6 +86,37 @@ const METHODS: readonly Method[] = [
   method('exclusive-lock', 'acquire', exclusive, (lock, options) => lock.acquire(options)),
   method('exclusive-lock', 'tryAcquire', exclusive, (lock, options) => lock.tryAcquire(options)),
   method('exclusive-lock', 'holder', exclusive, (lock, options) => lock.holder(options)),
+  method('leader-election', 'campaign', election, (made, options) => made.campaign(options)),
+  method('leader-election', 'leader', election, (made, options) => made.leader(options)),
+  method('leader-election', 'candidates', election, (made, options) => made.candidates(options)),
+  {
+    file: 'leadership',
+    method: 'proclaim',
+    prepare: async (client) => {
+      const leadership = await election(client).campaign()
+      return (options) => leadership.proclaim('there', options)
+    },
+  },
+  {
+    file: 'leadership',
+    method: 'transferTo',
+    prepare: async (client) => {
+      const leadership = await election(client).campaign()
+      election(client).campaign().catch(() => undefined)
+      return (options) => leadership.transferTo('one', options)
+    },
+  },
+  method('atomic-counter', 'get', counter, (made, options) => made.get(options)),
+  method('atomic-counter', 'add', counter, (made, options) => made.add(1, options)),
+  method('atomic-counter', 'compareAndSet', counter, (made, options) => made.compareAndSet(0, 1, options)),
+  method('atomic-counter', 'set', counter, (made, options) => made.set(1, options)),
+  method('id-allocator', 'next', (client) => new IdAllocator(client, '/n/x'), (made, options) => made.next(options)),
+  method('shared-value', 'ready', (client) => new SharedValue(client, '/n/x'), (made, options) => made.ready(options)),
+  method('shared-value', 'get', (client) => new SharedValue(client, '/n/x'), (made, options) => made.get(options)),
+  method('shared-value', 'set', (client) => new SharedValue(client, '/n/x'), (made, options) => made.set('x', options)),
+  method('shared-value', 'trySet', (client) => new SharedValue(client, '/n/x'), (made, o) => made.trySet('x', o)),
+  method('shared-count', 'get', (client) => new SharedCount(client, '/n/x'), (made, options) => made.get(options)),
+  method('shared-count', 'trySet', (client) => new SharedCount(client, '/n/x'), (made, o) => made.trySet(1, o)),
   method('group-membership', 'join', group, (made, options) => made.join('w', options)),
   method('group-membership', 'members', group, (made, options) => made.members(options)),
   {

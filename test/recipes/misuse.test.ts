@@ -7,6 +7,11 @@ import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
+import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
+import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
+import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
+import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
+import { LeaderElection } from '../../src/recipes/leader/leader-election.ts'
 import type { Member } from '../../src/recipes/membership/member.ts'
 import { ROUND_TRIP_MS, closeAll, codeOf, newRig, pass, run, useVirtualTime } from './rig.ts'
 
@@ -19,6 +24,8 @@ interface Things {
   readonly client: Client
   readonly fair: FairLock
   readonly exclusive: ExclusiveLock
+  readonly election: LeaderElection
+  readonly counter: AtomicCounter
   readonly center: ConfigCenter<unknown>
   readonly tree: ConfigTree<unknown>
   readonly group: GroupMembership
@@ -31,6 +38,8 @@ async function thingsOf(client: Client): Promise<Things> {
     client,
     fair: new FairLock(client, '/l/fair'),
     exclusive: new ExclusiveLock(client, '/l/exclusive'),
+    election: new LeaderElection(client, '/e/x'),
+    counter: new AtomicCounter(client, '/n/x', { bits: 32 }),
     center: new ConfigCenter<unknown>(client, '/c/one'),
     tree: new ConfigTree<unknown>(client, '/c'),
     group,
@@ -71,6 +80,29 @@ const MISUSES: readonly Misuse[] = [
   ['exclusive tryAcquire(null)', ({ exclusive }) => call(exclusive, 'tryAcquire', null), /object of options/],
   ['holder({ waitms })', ({ exclusive }) => call(exclusive, 'holder', { waitms: 5 }), /"waitMs"/],
   ['new ExclusiveLock(connect())', () => make(ExclusiveLock, Promise.resolve(), '/x'), /await connect\(\) first/],
+  ['campaign({ timeout })', ({ election }) => call(election, 'campaign', { timeout: 5 }), /"waitMs"/],
+  ['campaign({ data })', ({ election }) => call(election, 'campaign', { data: 'x' }), /no option "data"/],
+  ['campaign({ onSessionLoss })', ({ election }) => call(election, 'campaign', { onSessionLoss: 1 }), /queue-again/],
+  ['run()', ({ election }) => call(election, 'run'), /work must be a function/],
+  ['run({ abort })', ({ election }) => call(election, 'run', noop, { abort: 1 }), /"signal"/],
+  ['run({ signal: 5 })', ({ election }) => call(election, 'run', noop, { signal: 5 }), /signal must be/],
+  ['leader({ wait })', ({ election }) => call(election, 'leader', { wait: 5 }), /"waitMs"/],
+  ['candidates({ wait })', ({ election }) => call(election, 'candidates', { wait: 5 }), /"waitMs"/],
+  ['election watch({ abort })', ({ election }) => call(election, 'watch', { abort: 1 }), /"signal"/],
+  ['new LeaderElection({ id: 5 })', ({ client }) => make(LeaderElection, client, '/e', { id: 5 }), /id must be/],
+  ['new LeaderElection({ codec })', ({ client }) => make(LeaderElection, client, '/e', { codec: 5 }), /codec must/],
+  ['new LeaderElection("/")', ({ client }) => make(LeaderElection, client, '/'), /path must be a node/],
+  ['add()', ({ counter }) => call(counter, 'add'), /delta must be a bigint or a safe whole number/],
+  ['add(0.5)', ({ counter }) => call(counter, 'add', 0.5), /delta must be/],
+  ['add(2^31)', ({ counter }) => call(counter, 'add', 2n ** 31n), /delta must fit in 32 bits/],
+  ['add(1, { timeout })', ({ counter }) => call(counter, 'add', 1, { timeout: 5 }), /"waitMs"/],
+  ['compareAndSet(1)', ({ counter }) => call(counter, 'compareAndSet', 1), /next must be/],
+  ['counter set("1")', ({ counter }) => call(counter, 'set', '1'), /value must be/],
+  ['new AtomicCounter({ bits: 16 })', ({ client }) => make(AtomicCounter, client, '/n', { bits: 16 }), /32 or 64/],
+  ['new AtomicCounter("/")', ({ client }) => make(AtomicCounter, client, '/'), /path must be a node/],
+  ['new IdAllocator({ block: 0 })', ({ client }) => make(IdAllocator, client, '/n', { block: 0 }), /block must be/],
+  ['new SharedValue({ seed: 5 })', ({ client }) => make(SharedValue, client, '/v', { seed: 5 }), /seed must be/],
+  ['new SharedCount({ seed: "5" })', ({ client }) => make(SharedCount, client, '/v', { seed: '5' }), /seed must be/],
   ['join(5)', ({ group }) => call(group, 'join', 5), /id must be a string/],
   ['join("a/b")', ({ group }) => call(group, 'join', 'a/b'), /one segment/],
   ['join({ value })', ({ group }) => call(group, 'join', 'w2', { value: 5 }), /"data"/],

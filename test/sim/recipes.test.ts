@@ -1,4 +1,4 @@
-/** Locks, configuration and membership, as users use them, under everything that can go wrong. */
+/** Locks, elections, counters, configuration and membership, as users use them, under everything that can go wrong. */
 import { describe, expect, it } from 'vitest'
 import type { ProbeName } from '../../src/testing/simulation/probes.ts'
 import type { ProfileName } from '../../src/testing/simulation/profiles.ts'
@@ -15,6 +15,7 @@ const MET: readonly (readonly [workload: string, probes: readonly ProbeName[]])[
     'fenced-write-refused', 'lock-adopted', 'lock-lost', 'lock-waiter-timed-out', 'lock-released-late',
     'client-expired', 'operator-deleted', 'operator-restored', 'operator-cleared', 'lease-struck', 'closed-in-tenure',
   ]],
+  ['leaders', ['fenced-write-refused', 'lock-lost', 'leader-handed-over', 'client-expired', 'step-unknown']],
   ['config', ['config-conflict', 'config-resync', 'client-expired']],
   ['membership', ['member-rejoined', 'client-expired', 'member-struck', 'closed-in-tenure']],
 ]

@@ -8,13 +8,17 @@ import { connect } from '../../src/core/connect.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
+import { LeaderElection } from '../../src/recipes/leader/leader-election.ts'
 import { ConformanceError, configSuite, lockSuite, membershipSuite, modelBackend } from '../../src/testing/index.ts'
+import { electionSuite } from '../../src/testing/index.ts'
 import type {
   ConfigSuiteOptions,
+  ElectionSuiteOptions,
   LockSuiteOptions,
   MembershipSuiteOptions,
   RecipeSuiteOptions,
   TestedConfig,
+  TestedElection,
   TestedGroup,
   TestedLease,
   TestedLock,
@@ -113,6 +117,103 @@ const LOCKS: readonly Broken<LockSuiteOptions['makeLock']>[] = [
       })
     },
     caughtBy: 'a connection that breaks for a moment costs neither the holder nor a waiter its place',
+  },
+]
+
+const ELECTIONS: readonly Broken<ElectionSuiteOptions['makeElection']>[] = [
+  {
+    what: 'the first leader is told for ever',
+    make: (client, path, id) => {
+      const election = new LeaderElection<string>(client, path, { id })
+      let first: Awaited<ReturnType<TestedElection['leader']>> = null
+      return changedElection(election, { leader: async () => (first ??= await election.leader()) })
+    },
+    caughtBy: 'everyone is told the same leader, and the next one when that resigns',
+  },
+  {
+    what: 'a proclamation outlives its leader',
+    make: (client, path, id) => {
+      const election = new LeaderElection<string>(client, path, { id })
+      let last: string | undefined
+      return changedElection(election, {
+        leader: async () => {
+          const leader = await election.leader()
+          last = leader?.data ?? last
+          return leader === null ? null : { ...leader, data: last }
+        },
+      })
+    },
+    caughtBy: 'what a leader proclaims is told of it as long as it leads, and not of the next one',
+  },
+  {
+    what: 'whoever led once may proclaim',
+    make: (client, path, id) => {
+      const election = new LeaderElection<string>(client, path, { id })
+      const leader = async () => {
+        const found = await election.leader()
+        const said = await client.get(`${path}-said`).catch(() => null)
+        return found === null ? null : { ...found, data: said === null ? undefined : 'stale' }
+      }
+      const proclaim = async (data: string): Promise<void> => {
+        await client.create(`${path}-said`, data)
+      }
+      return changedElection(election, {
+        leader,
+        campaign: async () => {
+          const { token, signal, transferTo, resign } = await election.campaign()
+          return { token, signal, transferTo, resign, proclaim }
+        },
+      })
+    },
+    caughtBy: 'a leader whose node somebody deleted proclaims nothing any more',
+  },
+  {
+    what: 'a transfer is a resignation',
+    make: (client, path, id) => {
+      const election = new LeaderElection<string>(client, path, { id })
+      return changedElection(election, {
+        campaign: async () => {
+          const leadership = await election.campaign()
+          const { token, signal } = leadership
+          const resign = (): Promise<void> => leadership.resign()
+          const transferTo = async (other: string): Promise<boolean> => {
+            const isThere = (await election.candidates()).some((candidate) => candidate.id === other)
+            if (!isThere) return leadership.transferTo(other)
+            await resign()
+            return true
+          }
+          return { token, signal, resign, transferTo, proclaim: (data) => leadership.proclaim(data) }
+        },
+      })
+    },
+    caughtBy: 'a leader hands over to whom it names, past those who came before',
+  },
+  {
+    what: 'a watch tells one state',
+    make: (client, path, id) => {
+      const election = new LeaderElection<string>(client, path, { id })
+      async function* once(): AsyncGenerator<{ leader: Awaited<ReturnType<TestedElection['leader']>> }> {
+        for await (const { leader } of election.watch()) {
+          yield { leader }
+          return
+        }
+      }
+      return changedElection(election, { watch: once })
+    },
+    caughtBy: 'whoever watches is told the leaders one after the other',
+  },
+  {
+    what: 'a run leads once',
+    make: (client, path, id) => {
+      const election = new LeaderElection<string>(client, path, { id })
+      return changedElection(election, {
+        run: async (work, { signal }) => {
+          await using leadership = await election.campaign({ signal })
+          await work(leadership, leadership.signal)
+        },
+      })
+    },
+    caughtBy: 'a run leads again on its next session, and ends with its signal',
   },
 ]
 
@@ -266,6 +367,17 @@ function changedLeases(client: Client, path: string, change: (lease: TestedLease
   }
 }
 
+function changedElection(election: LeaderElection<string>, changes: Partial<TestedElection>): TestedElection {
+  return {
+    campaign: (options) => election.campaign(options),
+    run: (work, options) => election.run(work, options),
+    leader: () => election.leader(),
+    candidates: () => election.candidates(),
+    watch: () => election.watch(),
+    ...changes,
+  }
+}
+
 function changedConfig(center: TestedConfig, changes: Partial<TestedConfig>): TestedConfig {
   const face: TestedConfig = {
     get current() {
@@ -315,6 +427,9 @@ function bites<Make>(
 }
 
 const soundLock: LockSuiteOptions['makeLock'] = (client, path) => new FairLock(client, path)
+const soundElection: ElectionSuiteOptions['makeElection'] = (client, path, id) => {
+  return new LeaderElection<string>(client, path, { id })
+}
 const soundConfig: ConfigSuiteOptions['makeConfig'] = (client, path, schema) => {
   return new ConfigCenter(client, path, { schema })
 }
@@ -323,6 +438,11 @@ const soundGroup: MembershipSuiteOptions['makeGroup'] = (client, path) => new Gr
 bites('lock', LOCKS, soundLock, (engine, makeLock) => {
   return collectedCases((runner) => {
     lockSuite(runner, { ...engine, makeLock })
+  })
+})
+bites('leader election', ELECTIONS, soundElection, (engine, makeElection) => {
+  return collectedCases((runner) => {
+    electionSuite(runner, { ...engine, makeElection })
   })
 })
 bites('configuration', CONFIGS, soundConfig, (engine, makeConfig) => {

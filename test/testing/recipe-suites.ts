@@ -7,8 +7,15 @@ import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
-import { configSuite, lockSuite, membershipSuite, persistentNodeSuite } from '../../src/testing/index.ts'
-import type { BackendControl } from '../../src/testing/index.ts'
+import type { Client } from '../../src/core/client.ts'
+import { isCoordinationError } from '../../src/core/errors.ts'
+import { LeaderElection } from '../../src/recipes/leader/leader-election.ts'
+import type { Leadership } from '../../src/recipes/leader/leadership.ts'
+import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
+import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
+import { configSuite, counterSuite, electionSuite } from '../../src/testing/index.ts'
+import { lockSuite, membershipSuite, persistentNodeSuite, sharedSuite } from '../../src/testing/index.ts'
+import type { BackendControl, TestedLease, TestedLock } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
 export function recipeSuites(backend: Backend, control: BackendControl): void {
@@ -20,6 +27,18 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
   }
   lockSuite(runner, { ...engine, name: 'FairLock', makeLock: (client, path) => new FairLock(client, path) })
   lockSuite(runner, { ...engine, name: 'ExclusiveLock', makeLock: (client, path) => new ExclusiveLock(client, path) })
+  lockSuite(runner, { ...engine, name: 'LeaderElection', makeLock: electionAsLock })
+  electionSuite(runner, {
+    ...engine,
+    name: 'LeaderElection',
+    makeElection: (client, path, id) => new LeaderElection<string>(client, path, { id }),
+  })
+  counterSuite(runner, {
+    ...engine,
+    name: 'AtomicCounter',
+    makeCounter: (client, path) => new AtomicCounter(client, path),
+  })
+  sharedSuite(runner, { ...engine, name: 'SharedCount', makeShared: (client, path) => new SharedCount(client, path) })
   configSuite(runner, {
     ...engine,
     name: 'ConfigCenter',
@@ -35,4 +54,32 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
     name: 'PersistentNode',
     openNode: (client, path, data) => PersistentNode.open(client, path, data),
   })
+}
+
+/** An election seen as a lock: whoever leads holds it. */
+function electionAsLock(client: Client, path: string): TestedLock {
+  const election = new LeaderElection(client, path)
+  return {
+    acquire: async (options) => leaseOf(await election.campaign(options)),
+    tryAcquire: async () => {
+      try {
+        return leaseOf(await election.campaign({ waitMs: 0 }))
+      } catch (error) {
+        if (isCoordinationError(error, 'TIMEOUT')) return null
+        throw error
+      }
+    },
+  }
+}
+
+function leaseOf(leadership: Leadership): TestedLease {
+  const { token, signal } = leadership
+  return {
+    token,
+    signal,
+    get state() {
+      return leadership.state
+    },
+    release: () => leadership.resign(),
+  }
 }

@@ -71,12 +71,13 @@ export async function writeVersioned(
 
 /**
  * Changes a node's data: reads, lets the caller make the next data, and writes them with compare-and-set; all again if
- * another was quicker, {@link UPDATE_ATTEMPTS_MAX} times at most, with a random pause in between that grows.
+ * another was quicker, with a random pause in between that grows.
  *
  * @param client - through which to read and write
  * @param path - the node; made with its parents if it is missing
  * @param change - makes the next data from what is there, null if nothing is; called once per attempt
  * @param signal - ends the update; a write that was sent already may still take effect
+ * @param attemptsMax - how often it is tried
  * @throws CoordinationError `BAD_VERSION` (outcome `rejected`) if another was quicker each time; `CONNECTION_LOSS` or
  * `SESSION_EXPIRED` with outcome `unknown` if the answer to a write was lost and the node does not say whether it took
  * effect: equal data may be those of another who made the same change, so that it is not made again, nor taken for
@@ -87,6 +88,7 @@ export async function updateVersioned(
   path: string,
   change: (found: NodeData | null) => Promise<Uint8Array>,
   signal: AbortSignal,
+  attemptsMax = UPDATE_ATTEMPTS_MAX,
 ): Promise<WrittenNode> {
   for (let attempt = 1; ; attempt += 1) {
     const found = await readSynced(client, path, signal)
@@ -95,7 +97,7 @@ export async function updateVersioned(
     try {
       return await writeUntilKnown(client, { path, data, expected, signal, isEqualOurs: false })
     } catch (error) {
-      if (!isCoordinationError(error, 'BAD_VERSION') || attempt === UPDATE_ATTEMPTS_MAX) throw error
+      if (!isCoordinationError(error, 'BAD_VERSION') || attempt === attemptsMax) throw error
     }
     await delay(fullJitterMs(attempt), signal)
   }

@@ -86,6 +86,8 @@ export const PROBES = Object.freeze({
   'lock-waiter-timed-out': 'a contender stopped waiting',
   'lock-released-late': 'a release was confirmed after its connection had been lost',
   'fenced-write-refused': 'a fenced resource refused a stale write',
+  'leader-handed-over': 'a leader handed over to whom it named',
+  'step-unknown': 'it is not known whether a step of a counter was made',
   'member-rejoined': 'a member joined again with a new session',
   'config-conflict': 'two writers of a configuration met',
   'operator-deleted': 'an operator deleted a node of a recipe',
