@@ -2,6 +2,7 @@
 import { CLIENT_MUTANTS } from './clients.ts'
 import { CONSENSUS_MUTANTS } from './consensus.ts'
 import type { Mutant } from './mutant.ts'
+import { PARTITION_MUTANTS } from './partitions.ts'
 import { SERVICE_MUTANTS } from './service.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
 
@@ -11,6 +12,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...SERVICE_MUTANTS,
   ...CLIENT_MUTANTS,
   ...STORAGE_MUTANTS,
+  ...PARTITION_MUTANTS,
 ])
 
 /** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */

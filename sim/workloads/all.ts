@@ -4,6 +4,7 @@ import { makeConfig } from './config.ts'
 import { makeKeys } from './keys.ts'
 import { makeLocks } from './locks.ts'
 import { makeMembership } from './membership.ts'
+import { makePartitions } from './partitions.ts'
 import { makeRaw } from './raw.ts'
 
 /** The workloads that a seed may draw. */
@@ -13,4 +14,5 @@ export const WORKLOADS: Readonly<Record<string, MakeWorkload>> = Object.freeze({
   locks: makeLocks,
   config: makeConfig,
   membership: makeMembership,
+  partitions: makePartitions,
 })

@@ -1,4 +1,4 @@
-/** Locks, configuration and membership, as users use them, under everything that can go wrong. */
+/** Locks, configuration, membership and partitions, as users use them, under everything that can go wrong. */
 import { describe, expect, it } from 'vitest'
 import type { ProbeName } from '../../src/testing/simulation/probes.ts'
 import type { ProfileName } from '../../src/testing/simulation/profiles.ts'
@@ -16,6 +16,7 @@ const MET: readonly (readonly [workload: string, probes: readonly ProbeName[]])[
     'client-expired', 'operator-deleted', 'operator-restored', 'operator-cleared', 'lease-struck', 'closed-in-tenure',
   ]],
   ['config', ['config-conflict', 'config-resync', 'client-expired']],
+  ['partitions', ['client-expired', 'fenced-write-refused', 'closed-in-tenure', 'operator-deleted']],
   ['membership', ['member-rejoined', 'client-expired', 'member-struck', 'closed-in-tenure']],
 ]
 

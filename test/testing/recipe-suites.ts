@@ -7,7 +7,11 @@ import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
+import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
+import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
+import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
 import { configSuite, lockSuite, membershipSuite, persistentNodeSuite } from '../../src/testing/index.ts'
+import { partitionerSuite, serviceSuite } from '../../src/testing/index.ts'
 import type { BackendControl } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
@@ -34,5 +38,16 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
     ...engine,
     name: 'PersistentNode',
     openNode: (client, path, data) => PersistentNode.open(client, path, data),
+  })
+  serviceSuite(runner, {
+    ...engine,
+    name: 'ServiceRegistry',
+    makeRegistry: (client, path) => new ServiceRegistry(client, path),
+    makeWatcher: (client, path, name) => new ServiceWatcher(client, path, name),
+  })
+  partitionerSuite(runner, {
+    ...engine,
+    name: 'Partitioner',
+    makePartitioner: (client, path, options) => new Partitioner(client, path, options),
   })
 }
