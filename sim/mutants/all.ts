@@ -3,6 +3,7 @@ import { CLIENT_MUTANTS } from './clients.ts'
 import { CONSENSUS_MUTANTS } from './consensus.ts'
 import { LEADER_MUTANTS } from './leaders.ts'
 import type { Mutant } from './mutant.ts'
+import { PARTITION_MUTANTS } from './partitions.ts'
 import { SERVICE_MUTANTS } from './service.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
 
@@ -13,6 +14,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...CLIENT_MUTANTS,
   ...LEADER_MUTANTS,
   ...STORAGE_MUTANTS,
+  ...PARTITION_MUTANTS,
 ])
 
 /** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */

@@ -5,6 +5,7 @@ import { makeKeys } from './keys.ts'
 import { makeLeaders } from './leaders.ts'
 import { makeLocks } from './locks.ts'
 import { makeMembership } from './membership.ts'
+import { makePartitions } from './partitions.ts'
 import { makeRaw } from './raw.ts'
 
 /** The workloads that a seed may draw. */
@@ -15,4 +16,5 @@ export const WORKLOADS: Readonly<Record<string, MakeWorkload>> = Object.freeze({
   leaders: makeLeaders,
   config: makeConfig,
   membership: makeMembership,
+  partitions: makePartitions,
 })

@@ -43,6 +43,12 @@ export type {
 } from './conformance/membership-suite.ts'
 export { persistentNodeSuite } from './conformance/persistent-node-suite.ts'
 export type { PersistentNodeSuiteOptions, TestedPersistentNode } from './conformance/persistent-node-suite.ts'
+export { serviceSuite } from './conformance/service-suite.ts'
+export type { ServiceSuiteOptions, TestedRegistration, TestedRegistry } from './conformance/service-suite.ts'
+export type { TestedInstance, TestedServiceChange, TestedServiceWatcher } from './conformance/service-suite.ts'
+export { partitionerSuite } from './conformance/partitioner-suite.ts'
+export type { PartitionerSuiteOptions, TestedAssignment } from './conformance/partitioner-suite.ts'
+export type { TestedPartitioner, TestedPartitionerOptions } from './conformance/partitioner-suite.ts'
 export { simulate } from './simulation/simulate.ts'
 export type {
   SimulatedClient,

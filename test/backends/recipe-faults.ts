@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import type { Client } from '../../src/index.ts'
 import { eventually } from '../../src/testing/conformance/expect.ts'
 import { steps } from '../../src/testing/conformance/case.ts'
+import { ITEMS } from './kept-story.ts'
 import { MEMBERS, runStory } from './recipe-story.ts'
 import type { LockRecord, StoryRecord } from './recipe-story.ts'
 
@@ -79,6 +80,24 @@ export function recipeFaults(title: string, start: () => Promise<StruckEngine>, 
       const { members, membersLeftBehind } = await story()
       expect(members).toEqual(MEMBERS.map(() => MEMBERS))
       expect(membersLeftBehind).toEqual([])
+    })
+
+    it('PersistentNode is there again with its data, and leaves no node', async () => {
+      const { kept, keptLeftBehind } = await story()
+      expect(kept.nodes).toEqual(MEMBERS.map(() => 'registered'))
+      expect(keptLeftBehind.nodes).toEqual([])
+    })
+
+    it('ServiceRegistry brings everyone to the same instances, and leaves no node', async () => {
+      const { kept, keptLeftBehind } = await story()
+      expect(kept.services).toEqual(MEMBERS.map(() => MEMBERS))
+      expect(keptLeftBehind.services).toEqual([])
+    })
+
+    it('Partitioner has one owner per item by token, has every item owned again, and leaves no node', async () => {
+      const { kept, keptLeftBehind } = await story()
+      expect(kept.partitions).toEqual({ items: ITEMS, refused: 0, repeated: 0 })
+      expect(keptLeftBehind.items).toEqual([])
     })
   })
 }

@@ -7,11 +7,14 @@
  * Counters  each client adds one again and again to one counter.
  * Config    one client publishes a number after the other, all subscribe.
  * Members   each client joins, all subscribe.
+ * Kept      see kept-story.ts.
  */
 import { ConfigCenter, ExclusiveLock, FairLock, GroupMembership, isCoordinationError } from '../../src/index.ts'
 import { AtomicCounter, LeaderElection } from '../../src/index.ts'
 import type { Client } from '../../src/index.ts'
 import { eventually, within } from '../../src/testing/conformance/expect.ts'
+import { KEPT_PATHS, KeptActs } from './kept-story.ts'
+import type { KeptRecord } from './kept-story.ts'
 
 /** What a lock guards: it takes down who used it, and refuses a token below one that it has seen. */
 export class Resource {
@@ -64,6 +67,9 @@ export interface StoryRecord {
   readonly members: readonly (readonly string[])[]
   /** Nodes under the path of the group when every client was closed. */
   readonly membersLeftBehind: readonly string[]
+  readonly kept: KeptRecord
+  /** Nodes under each path of what is kept when every client was closed, by recipe. */
+  readonly keptLeftBehind: Readonly<Record<keyof typeof KEPT_PATHS, readonly string[]>>
 }
 
 /** What the story needs. */
@@ -106,8 +112,10 @@ export async function runStory({ connect, strike, patienceMs }: Stage): Promise<
   const counting = new Counting(clients)
   const views = await Promise.all(clients.map((client, index) => joinAndWatch(client, MEMBERS[index] ?? '')))
   const contests = [fair, exclusive, leader]
+  const kept = await KeptActs.begin(clients, MEMBERS)
 
   await until(() => contests.every((contest) => contest.isServed), 'everyone gets the locks before the fault')
+  await until(() => kept.isSettled, 'all that is kept is there before the fault')
   for (const contest of contests) contest.contendOn()
   await strike(clients)
   for (const contest of contests) contest.contend(ROUNDS)
@@ -117,6 +125,9 @@ export async function runStory({ connect, strike, patienceMs }: Stage): Promise<
   await until(() => values.every((told) => told.at(-1) === lastValue), 'subscribers converge')
   await until(() => views.every((view) => String(view.members) === String(MEMBERS)), 'everyone sees all members')
   const members = views.map((view) => [...view.members])
+  await until(() => kept.isSettled, 'all that is kept is there after the fault')
+  const keptRecord = kept.record
+  kept.end()
   await within(Promise.all(contests.map((contest) => contest.end())), 'the end of the work', patienceMs)
   await within(Promise.all(clients.map((client) => client.close())), 'the close of all clients', patienceMs)
 
@@ -132,6 +143,12 @@ export async function runStory({ connect, strike, patienceMs }: Stage): Promise<
     leader: { ...leader.record, leftBehind: await left(LEADER_PATH) },
     membersLeftBehind: await left(GROUP_PATH),
     counter: { ...counting.steps, last: await new AtomicCounter(look, COUNTER_PATH).get() },
+    kept: keptRecord,
+    keptLeftBehind: {
+      nodes: await left(KEPT_PATHS.nodes),
+      services: await left(KEPT_PATHS.services),
+      items: await left(KEPT_PATHS.items),
+    },
   }
   await look.close()
   return { ...record, values, lastValue, members }

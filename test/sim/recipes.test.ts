@@ -1,4 +1,4 @@
-/** Locks, elections, counters, configuration and membership, as users use them, under everything that can go wrong. */
+/** All recipes, as users use them, under everything that can go wrong. */
 import { describe, expect, it } from 'vitest'
 import type { ProbeName } from '../../src/testing/simulation/probes.ts'
 import type { ProfileName } from '../../src/testing/simulation/profiles.ts'
@@ -17,6 +17,7 @@ const MET: readonly (readonly [workload: string, probes: readonly ProbeName[]])[
   ]],
   ['leaders', ['fenced-write-refused', 'lock-lost', 'leader-handed-over', 'client-expired', 'step-unknown']],
   ['config', ['config-conflict', 'config-resync', 'client-expired']],
+  ['partitions', ['client-expired', 'fenced-write-refused', 'closed-in-tenure', 'operator-deleted']],
   ['membership', ['member-rejoined', 'client-expired', 'member-struck', 'closed-in-tenure']],
 ]
 

@@ -16,6 +16,10 @@ import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { configSuite, counterSuite, electionSuite } from '../../src/testing/index.ts'
 import { lockSuite, membershipSuite, persistentNodeSuite, sharedSuite } from '../../src/testing/index.ts'
 import type { BackendControl, TestedLease, TestedLock } from '../../src/testing/index.ts'
+import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
+import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
+import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
+import { partitionerSuite, serviceSuite } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
 export function recipeSuites(backend: Backend, control: BackendControl): void {
@@ -53,6 +57,17 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
     ...engine,
     name: 'PersistentNode',
     openNode: (client, path, data) => PersistentNode.open(client, path, data),
+  })
+  serviceSuite(runner, {
+    ...engine,
+    name: 'ServiceRegistry',
+    makeRegistry: (client, path) => new ServiceRegistry(client, path),
+    makeWatcher: (client, path, name) => new ServiceWatcher(client, path, name),
+  })
+  partitionerSuite(runner, {
+    ...engine,
+    name: 'Partitioner',
+    makePartitioner: (client, path, options) => new Partitioner(client, path, options),
   })
 }
 
