@@ -21,6 +21,8 @@ import { checkAcquireOptions, checkTryOptions } from '../engine/acquire-options.
 import type { AcquireOptions, TryAcquireOptions } from '../engine/acquire-options.ts'
 import { CREATE_ATTEMPTS_MAX, deletion, isOutcomeUnknown, ownedNode, readSynced } from '../engine/protected-writes.ts'
 import type { Lease } from '../engine/lease.ts'
+import { runLeased } from '../engine/leased-work.ts'
+import type { UsingArguments } from '../engine/leased-work.ts'
 import { NodeLease } from '../engine/lease.ts'
 import { proveLease } from '../engine/lease-proof.ts'
 import { markData, newMark, unmarkData } from '../engine/marked-data.ts'
@@ -121,6 +123,19 @@ export class ExclusiveLock {
       bid.end()
       wait.close()
     }
+  }
+
+  /**
+   * Acquires the lock, runs the work under its lease, and releases it.
+   *
+   * @param args - the options of {@link ExclusiveLock.acquire}, which may be left out, and the work; it gets the lease
+   * @returns what the work returns; what it throws is thrown after the release
+   * @throws CoordinationError as {@link ExclusiveLock.acquire}, and `LEASE_LOST` if the lease was lost before the work
+   * ended
+   * @throws TypeError or RangeError for a wrong option, or a work that is no function
+   */
+  using<T>(...args: UsingArguments<AcquireOptions, T>): Promise<T> {
+    return runLeased((options) => this.acquire(options), args)
   }
 
   /**

@@ -15,6 +15,8 @@ import type { Admission, AdmissionRule, Contender } from '../engine/contender.ts
 import type { ContenderInfo } from '../engine/contenders.ts'
 import { Contenders } from '../engine/contenders.ts'
 import type { Lease } from '../engine/lease.ts'
+import { runLeased } from '../engine/leased-work.ts'
+import type { UsingArguments } from '../engine/leased-work.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { lockNames } from './contender-names.ts'
 import type { LockLayout } from './contender-names.ts'
@@ -88,6 +90,19 @@ export class FairLock {
    */
   tryAcquire(options: TryAcquireOptions = {}): Promise<Lease | null> {
     return this.#contenders.tryAcquire(options)
+  }
+
+  /**
+   * Acquires the lock, runs the work under its lease, and releases it.
+   *
+   * @param args - the options of {@link FairLock.acquire}, which may be left out, and the work; it gets the lease
+   * @returns what the work returns; what it throws is thrown after the release
+   * @throws CoordinationError as {@link FairLock.acquire}, and `LEASE_LOST` if the lease was lost before the work
+   * ended
+   * @throws TypeError or RangeError for a wrong option, or a work that is no function
+   */
+  using<T>(...args: UsingArguments<AcquireOptions, T>): Promise<T> {
+    return runLeased((options) => this.acquire(options), args)
   }
 
   /**
