@@ -5,8 +5,9 @@ import type { Backend } from '../../src/core/backend.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
+import { ReadWriteLock } from '../../src/recipes/locks/read-write-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
-import { configSuite, lockSuite, membershipSuite } from '../../src/testing/index.ts'
+import { configSuite, lockSuite, membershipSuite, readWriteSuite } from '../../src/testing/index.ts'
 import type { BackendControl } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
@@ -19,6 +20,16 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
   }
   lockSuite(runner, { ...engine, name: 'FairLock', makeLock: (client, path) => new FairLock(client, path) })
   lockSuite(runner, { ...engine, name: 'ExclusiveLock', makeLock: (client, path) => new ExclusiveLock(client, path) })
+  lockSuite(runner, {
+    ...engine,
+    name: 'ReadWriteLock.writer',
+    makeLock: (client, path) => new ReadWriteLock(client, path).writer,
+  })
+  readWriteSuite(runner, {
+    ...engine,
+    name: 'ReadWriteLock',
+    makeLock: (client, path) => new ReadWriteLock(client, path),
+  })
   configSuite(runner, {
     ...engine,
     name: 'ConfigCenter',

@@ -8,6 +8,8 @@
  */
 import { requireFunction } from '../../core/options.ts'
 import type { Lease } from './lease.ts'
+import { runHolding } from './reentry.ts'
+import type { LockPlace } from './reentry.ts'
 
 /** The work that is done under a lease. It should stop when `lease.signal` is aborted. */
 export type LeasedWork<T, L extends Lease = Lease> = (lease: L) => T | PromiseLike<T>
@@ -20,6 +22,7 @@ export type UsingArguments<O, T, L extends Lease = Lease> =
 /**
  * Acquires, runs the work under the lease, and releases.
  *
+ * @param place - the lock: the work is known to run under it
  * @param acquire - gets the lease
  * @param args - what the caller of `using` gave
  * @returns what the work returns
@@ -27,6 +30,7 @@ export type UsingArguments<O, T, L extends Lease = Lease> =
  * @throws CoordinationError what `acquire` rejects with; `LEASE_LOST` if the lease was lost before the work ended
  */
 export async function runLeased<O, T, L extends Lease>(
+  place: LockPlace,
   acquire: (options: O | undefined) => Promise<L>,
   args: UsingArguments<O, T, L>,
 ): Promise<T> {
@@ -34,7 +38,7 @@ export async function runLeased<O, T, L extends Lease>(
   requireFunction('work', work)
   const lease = await acquire(options)
   try {
-    const result = await work(lease)
+    const result = await runHolding(place, lease, work)
     throwIfLost(lease)
     return result
   } finally {
