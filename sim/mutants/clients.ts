@@ -252,7 +252,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'token-of-a-local-clock',
     breaks: 'The fencing token is a number of the holder, not of the servers.',
     kin: 'Redlock',
-    edits: [{ file: LEASE, from: 'this.token = node.czxid', to: 'this.token = BigInt(Math.trunc(performance.now()))' }],
+    edits: [{
+      file: LEASE,
+      from: 'this.token = options.token ?? node.czxid',
+      to: 'this.token = BigInt(Math.trunc(performance.now()))',
+    }],
     workload: 'locks',
     profile: 'recipes',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },

@@ -30,6 +30,7 @@ export const ERROR_CODES = Object.freeze([
   'TIMEOUT',
   'ABORTED',
   'LEASE_LOST',
+  'ALREADY_HELD',
   'MEMBER_EXISTS',
   'INVALID_VALUE',
   'PROTOCOL_VIOLATION',

@@ -16,6 +16,8 @@ export type { BackendControl, Runner, RunnerIt, Subject } from './conformance/ca
 export { ConformanceError } from './conformance/expect.ts'
 export { lockSuite } from './conformance/lock-suite.ts'
 export type { LockSuiteOptions, TestedLease, TestedLock } from './conformance/lock-suite.ts'
+export { readWriteSuite } from './conformance/read-write-suite.ts'
+export type { ReadWriteSuiteOptions, TestedReadWriteLock, TestedSide } from './conformance/read-write-suite.ts'
 export type { RecipeSuiteOptions } from './conformance/recipe-world.ts'
 export { configSuite } from './conformance/config-suite.ts'
 export type { ConfigSuiteOptions, TestedConfig, TestedConfigChange } from './conformance/config-suite.ts'

@@ -79,11 +79,16 @@ const election = (client: Client): LeaderElection<string> => {
 }
 const group = (client: Client): GroupMembership => new GroupMembership(client, '/g')
 
+/** A work that takes its time. */
+const rest = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 100))
+
 const METHODS: readonly Method[] = [
   method('fair-lock', 'acquire', fair, (lock, options) => lock.acquire(options)),
+  method('fair-lock', 'using', fair, (lock, options) => lock.using(options, rest)),
   method('fair-lock', 'tryAcquire', fair, (lock, options) => lock.tryAcquire(options)),
   method('fair-lock', 'contenders', fair, (lock, options) => lock.contenders(options)),
   method('exclusive-lock', 'acquire', exclusive, (lock, options) => lock.acquire(options)),
+  method('exclusive-lock', 'using', exclusive, (lock, options) => lock.using(options, rest)),
   method('exclusive-lock', 'tryAcquire', exclusive, (lock, options) => lock.tryAcquire(options)),
   method('exclusive-lock', 'holder', exclusive, (lock, options) => lock.holder(options)),
   method('leader-election', 'campaign', election, (made, options) => made.campaign(options)),

@@ -5,6 +5,7 @@ import type { Backend } from '../../src/core/backend.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
+import { ReadWriteLock } from '../../src/recipes/locks/read-write-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
 import type { Client } from '../../src/core/client.ts'
@@ -19,7 +20,7 @@ import type { BackendControl, TestedLease, TestedLock } from '../../src/testing/
 import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
-import { partitionerSuite, serviceSuite } from '../../src/testing/index.ts'
+import { partitionerSuite, readWriteSuite, serviceSuite } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
 export function recipeSuites(backend: Backend, control: BackendControl): void {
@@ -43,6 +44,16 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
     makeCounter: (client, path) => new AtomicCounter(client, path),
   })
   sharedSuite(runner, { ...engine, name: 'SharedCount', makeShared: (client, path) => new SharedCount(client, path) })
+  lockSuite(runner, {
+    ...engine,
+    name: 'ReadWriteLock.writer',
+    makeLock: (client, path) => new ReadWriteLock(client, path).writer,
+  })
+  readWriteSuite(runner, {
+    ...engine,
+    name: 'ReadWriteLock',
+    makeLock: (client, path) => new ReadWriteLock(client, path),
+  })
   configSuite(runner, {
     ...engine,
     name: 'ConfigCenter',

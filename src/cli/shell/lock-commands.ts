@@ -68,7 +68,7 @@ async function listLocks({ client, signal, print }: CommandContext, path: string
     const [holder] = contenders
     if (holder === undefined) return [oneLine(lockPath)]
     const since = agoText(holder.sinceMs, nowMs)
-    return [oneLine(lockPath), hex(holder.sessionId), since, String(contenders.length - 1), says(holder)]
+    return [oneLine(lockPath), hex(holder.sessionId), since, String(waitingIn(contenders)), says(holder)]
   })
   print({
     text: rows.length === 0 ? '' : tableText([['LOCK', 'HOLDER', 'SINCE', 'WAITING', 'SAYS'], ...rows]),
@@ -77,7 +77,7 @@ async function listLocks({ client, signal, print }: CommandContext, path: string
       locks: found.map(({ path: lockPath, contenders }) => ({
         path: lockPath,
         holder: contenders[0] === undefined ? null : jsonContender(contenders[0]),
-        waiting: contenders.length - 1,
+        waiting: waitingIn(contenders),
       })),
     },
   })
@@ -88,7 +88,7 @@ async function listContenders({ client, signal, print }: CommandContext, path: s
   const nowMs = Date.now()
   const rows = contenders.map((contender) => [
     String(contender.position),
-    contender.holds ? 'holds' : 'waits',
+    stateOf(contender),
     agoText(contender.sinceMs, nowMs),
     hex(contender.sessionId),
     contender.token.toString(),
@@ -119,6 +119,17 @@ async function lock(context: CommandContext, given: Given): Promise<void> {
     // Arguments may be secrets, and whoever reads the tree reads this.
     data: given.value('data') ?? `pid ${process.pid} on ${hostname()}: ${program}`,
   })
+}
+
+/** How many of a queue wait. */
+function waitingIn(contenders: readonly LockContender[]): number {
+  return contenders.filter(({ holds }) => !holds).length
+}
+
+/** What a contender does; of a read-write lock, also on which side. */
+function stateOf({ kind, holds }: LockContender): string {
+  if (kind === 'lock') return holds ? 'holds' : 'waits'
+  return holds ? `${kind}s` : `waits to ${kind}`
 }
 
 function jsonContender({ data, ...contender }: LockContender): object {

@@ -15,6 +15,9 @@ export interface TryAcquireOptions extends TimedWaitOptions {
 /** What becomes of a wait whose session ends. */
 export type OnSessionLoss = 'reject' | 'queue-again'
 
+/** What becomes of a wait for a lock that the asynchronous context of the caller holds. */
+export type OnReentry = 'error' | 'wait'
+
 /** Options of a wait for a lock. */
 export interface AcquireOptions extends TryAcquireOptions {
   /**
@@ -22,11 +25,23 @@ export interface AcquireOptions extends TryAcquireOptions {
    * `SESSION_EXPIRED`, or `queue-again` on the next session, at the end. Each lock says what it does by default.
    */
   readonly onSessionLoss?: OnSessionLoss
+  /**
+   * What to do within a `using` of the same lock, which would wait for itself: reject with `ALREADY_HELD` (`error`, the
+   * default), or `wait`, for a task that the work of that `using` does not await. A lease by `acquire` is not known of.
+   */
+  readonly onReentry?: OnReentry
 }
 
 const TRY_OPTIONS = optionNames<TryAcquireOptions>({ waitMs: true, signal: true, data: true })
-const ACQUIRE_OPTIONS = optionNames<AcquireOptions>({ waitMs: true, signal: true, data: true, onSessionLoss: true })
+const ACQUIRE_OPTIONS = optionNames<AcquireOptions>({
+  waitMs: true,
+  signal: true,
+  data: true,
+  onSessionLoss: true,
+  onReentry: true,
+})
 const ON_SESSION_LOSS: readonly OnSessionLoss[] = ['reject', 'queue-again']
+const ON_REENTRY: readonly OnReentry[] = ['error', 'wait']
 
 /**
  * Checks the options of a try.
@@ -47,12 +62,18 @@ export function checkAcquireOptions(options: AcquireOptions): void {
   refuseUnknown(options, ACQUIRE_OPTIONS, 'acquire')
   checkData(options.data)
   checkSessionLoss(options.onSessionLoss)
+  checkReentry(options.onReentry)
 }
 
 /** Checks what to do when a session ends. */
 export function checkSessionLoss(value: OnSessionLoss | undefined): void {
   if (value === undefined || ON_SESSION_LOSS.includes(value)) return
   throw new TypeError(`onSessionLoss must be 'reject' or 'queue-again', got ${textOf(value)}`)
+}
+
+function checkReentry(value: OnReentry | undefined): void {
+  if (value === undefined || ON_REENTRY.includes(value)) return
+  throw new TypeError(`onReentry must be 'error' or 'wait', got ${textOf(value)}`)
 }
 
 function checkData(data: Data | undefined): void {

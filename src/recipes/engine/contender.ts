@@ -11,6 +11,8 @@ export interface Contender {
   readonly kind: string
   /** Its place in the order; to be compared by `compareSequence`. */
   readonly sequence: number
+  /** Whether another may have come in its place, with the same number, before it went. False if absent. */
+  readonly leavesHeir?: boolean
 }
 
 /** The beginning of a new contender's name; its sequence number follows. */

@@ -36,6 +36,7 @@ import type { Client, Data } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { refuseUnknown } from '../../core/options.ts'
 import { joinPath, nameOf, validatePath } from '../../core/path.ts'
+import { refuseReentry } from './reentry.ts'
 import { checkAcquireOptions, checkTryOptions } from './acquire-options.ts'
 import type { AcquireOptions, OnSessionLoss, TryAcquireOptions } from './acquire-options.ts'
 import { Cleanups } from './cleanups.ts'
@@ -110,7 +111,8 @@ export class Contenders {
    */
   async acquire(options: AcquireOptions): Promise<Lease> {
     checkAcquireOptions(options)
-    const { data = '', onSessionLoss = 'reject' } = options
+    const { data = '', onSessionLoss = 'reject', onReentry = 'error' } = options
+    if (onReentry === 'error') refuseReentry({ client: this.#client, path: this.path, kind: this.#names.kind })
     const wait = new Wait(this.#client, this.path, options, true)
     try {
       for (;;) {

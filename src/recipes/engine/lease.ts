@@ -65,6 +65,14 @@ export interface Lease extends AsyncDisposable {
   release(): Promise<void>
 }
 
+/** Options of a {@link NodeLease}. */
+interface NodeLeaseOptions {
+  /** The fencing token, if it is not the zxid of the node's creation. */
+  readonly token?: bigint
+  /** Whether the watch is armed on the node already, which it is by default. */
+  readonly isArmed?: boolean
+}
+
 /** A lease on an ephemeral node whose existence is the holding. */
 export class NodeLease implements Lease {
   readonly path: string
@@ -82,16 +90,17 @@ export class NodeLease implements Lease {
    *
    * @param client - whose session owns it
    * @param node - the holder's node
-   * @param watch - armed on the node
+   * @param watch - on the node
+   * @param options - for nodes that do not stand for themselves, or are not watched yet
    */
-  constructor(client: Client, node: OwnedNode, watch: NodeWatch) {
+  constructor(client: Client, node: OwnedNode, watch: NodeWatch, options: NodeLeaseOptions = {}) {
     this.path = node.path
-    this.token = node.czxid
+    this.token = options.token ?? node.czxid
     this.#client = client
     this.#node = node
     this.#disown = client.own({ close: () => this.#closeWithClient() })
     this.#ownership = new Ownership(client, node, watch, (reason) => this.#onLost(reason))
-    this.#ownership.begin(true)
+    this.#ownership.begin(options.isArmed ?? true)
   }
 
   get signal(): AbortSignal {

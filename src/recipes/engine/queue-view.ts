@@ -101,12 +101,14 @@ export class QueueView {
     }
   }
 
-  /** A contender was seen to be gone. */
+  /** A contender was seen to be gone. If another may stand in its place, only a new list can tell. */
   remove(name: string): void {
     const contender = this.#parse(name)
     if (contender === null || this.#queue === null) return
     const index = indexIn(this.#queue, contender)
-    if (index !== -1) this.#queue.splice(index, 1)
+    if (index === -1) return
+    if (contender.leavesHeir === true) this.#queue = null
+    else this.#queue.splice(index, 1)
   }
 
   /**

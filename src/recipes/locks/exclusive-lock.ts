@@ -21,6 +21,8 @@ import { checkAcquireOptions, checkTryOptions } from '../engine/acquire-options.
 import type { AcquireOptions, TryAcquireOptions } from '../engine/acquire-options.ts'
 import { CREATE_ATTEMPTS_MAX, deletion, isOutcomeUnknown, ownedNode, readSynced } from '../engine/protected-writes.ts'
 import type { Lease } from '../engine/lease.ts'
+import { runLeased } from '../engine/leased-work.ts'
+import type { UsingArguments } from '../engine/leased-work.ts'
 import { NodeLease } from '../engine/lease.ts'
 import { proveLease } from '../engine/lease-proof.ts'
 import { markData, newMark, unmarkData } from '../engine/marked-data.ts'
@@ -28,6 +30,9 @@ import { NodeWatch } from '../engine/ownership.ts'
 import { Turn } from '../engine/turns.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
+import { refuseReentry } from '../engine/reentry.ts'
+import type { LockPlace } from '../engine/reentry.ts'
+import { LOCK } from './contender-names.ts'
 
 /** Who holds an exclusive lock. */
 export interface HolderInfo {
@@ -70,14 +75,16 @@ export class ExclusiveLock {
    * @param options.data - what the holder says of itself; see {@link ExclusiveLock.holder}
    * @param options.onSessionLoss - `queue-again` by default: a session that ends costs a waiter nothing, and it goes on
    * with the next one; `reject` ends the wait with `SESSION_EXPIRED`
+   * @param options.onReentry - what to do within a `using` of this lock: `error` by default, or `wait`
    * @returns the lease; `lease.token` grows strictly with every acquisition of this path
-   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `SESSION_EXPIRED` (only with `reject`), or what
-   * the servers refused; in each case nothing is held, and what could not be removed at once is counted by
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `SESSION_EXPIRED` (only with `reject`),
+   * `ALREADY_HELD` within a `using` of this lock, or what the servers refused; in each case nothing is held, and what could not be removed at once is counted by
    * `pendingCleanups`. While no server is in touch it waits for one
    * @throws TypeError or RangeError for a wrong option
    */
   async acquire(options: AcquireOptions = {}): Promise<Lease> {
     checkAcquireOptions(options)
+    if (options.onReentry !== 'wait') refuseReentry(this.#place)
     const wait = new Wait(this.#client, this.path, options, true)
     let [turn, bid]: [Turn | null, Bid | null] = [null, null]
     try {
@@ -124,6 +131,19 @@ export class ExclusiveLock {
   }
 
   /**
+   * Acquires the lock, runs the work under its lease, and releases it.
+   *
+   * @param args - the options of {@link ExclusiveLock.acquire}, which may be left out, and the work; it gets the lease
+   * @returns what the work returns; what it throws is thrown after the release
+   * @throws CoordinationError as {@link ExclusiveLock.acquire}, and `LEASE_LOST` if the lease was lost before the work
+   * ended
+   * @throws TypeError or RangeError for a wrong option, or a work that is no function
+   */
+  using<T>(...args: UsingArguments<AcquireOptions, T>): Promise<T> {
+    return runLeased(this.#place, (options) => this.acquire(options), args)
+  }
+
+  /**
    * Tells who holds the lock.
    *
    * @param options - what ends the reading
@@ -143,6 +163,10 @@ export class ExclusiveLock {
     } finally {
       wait.close()
     }
+  }
+
+  get #place(): LockPlace {
+    return { client: this.#client, path: this.path, kind: LOCK }
   }
 }
 

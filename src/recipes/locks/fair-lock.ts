@@ -15,8 +15,10 @@ import type { Admission, AdmissionRule, Contender } from '../engine/contender.ts
 import type { ContenderInfo } from '../engine/contenders.ts'
 import { Contenders } from '../engine/contenders.ts'
 import type { Lease } from '../engine/lease.ts'
+import { runLeased } from '../engine/leased-work.ts'
+import type { UsingArguments } from '../engine/leased-work.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
-import { lockNames } from './contender-names.ts'
+import { LOCK, lockNames } from './contender-names.ts'
 import type { LockLayout } from './contender-names.ts'
 
 const RULE: AdmissionRule = { admit: lowestHolds, hasLine: false }
@@ -36,6 +38,7 @@ const OPTIONS = optionNames<FairLockOptions>({ layout: true })
 
 /** A lock that is given out first come, first served. The lease is the owner: whoever has it may release it. */
 export class FairLock {
+  readonly #client: Client
   readonly #contenders: Contenders
 
   /**
@@ -51,6 +54,7 @@ export class FairLock {
     refuseUnknown(options, OPTIONS, 'FairLock')
     const { layout = 'curator' } = options
     if (!LAYOUTS.includes(layout)) throw new TypeError(`layout must be 'curator' or 'kazoo', got ${textOf(layout)}`)
+    this.#client = client
     this.#contenders = new Contenders(client, path, lockNames(layout), RULE)
   }
 
@@ -67,9 +71,10 @@ export class FairLock {
    * @param options.data - what this contender says of itself; see {@link FairLock.contenders}
    * @param options.onSessionLoss - what to do when the session ends during the wait, and the place in the queue with
    * it: `reject` by default, or `queue-again`
+   * @param options.onReentry - what to do within a `using` of this lock: `error` by default, or `wait`
    * @returns the lease; `lease.token` grows strictly with every acquisition of this path
-   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED` (not with `queue-again`), `CLIENT_CLOSED`, or
-   * what the servers refused; in each case this contender no longer waits, and what could not be removed at once is
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED` (not with `queue-again`), `CLIENT_CLOSED`,
+   * `ALREADY_HELD` within a `using` of this lock, or what the servers refused; in each case this contender no longer waits, and what could not be removed at once is
    * counted by `pendingCleanups`. While no server is in touch it waits for one
    * @throws TypeError or RangeError for a wrong option
    */
@@ -88,6 +93,20 @@ export class FairLock {
    */
   tryAcquire(options: TryAcquireOptions = {}): Promise<Lease | null> {
     return this.#contenders.tryAcquire(options)
+  }
+
+  /**
+   * Acquires the lock, runs the work under its lease, and releases it.
+   *
+   * @param args - the options of {@link FairLock.acquire}, which may be left out, and the work; it gets the lease
+   * @returns what the work returns; what it throws is thrown after the release
+   * @throws CoordinationError as {@link FairLock.acquire}, and `LEASE_LOST` if the lease was lost before the work
+   * ended
+   * @throws TypeError or RangeError for a wrong option, or a work that is no function
+   */
+  using<T>(...args: UsingArguments<AcquireOptions, T>): Promise<T> {
+    const place = { client: this.#client, path: this.path, kind: LOCK }
+    return runLeased(place, (options) => this.acquire(options), args)
   }
 
   /**

@@ -2,19 +2,23 @@
  * The queues of locks, as tools see them: contenders of this package, of Curator and of kazoo side by side.
  *
  * Model     a lock is a node with contenders below it, or (exclusive lock) an ephemeral node itself. A name is that of
- *           a contender if contender-names.ts can read it; the lowest sequence number holds.
+ *           a contender if contender-names.ts can read it; the lowest sequence number holds, and every reader that has
+ *           no writer before it.
  */
 import type { NodeData } from '../../core/backend.ts'
 import { abortable } from '../../core/async.ts'
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { compareSequence, joinPath } from '../../core/path.ts'
-import { contenderOf } from './contender-names.ts'
+import { LOCK, contenderOf } from './contender-names.ts'
 import { unmarkData } from '../engine/marked-data.ts'
+import { admitReadWrite } from './read-write-lock.ts'
 
 /** One who holds a lock or waits for it. */
 export interface LockContender {
   readonly path: string
+  /** What it asks for: `lock`, `read` or `write`. */
+  readonly kind: string
   /** Place in the queue, counted from 0; the holder's. */
   readonly position: number
   readonly holds: boolean
@@ -49,8 +53,16 @@ export async function readLock(client: Client, path: string, signal: AbortSignal
     .sort((a, b) => compareSequence(a.sequence, b.sequence))
   if (queue.length === 0) return { path, contenders: await readHolder(client, path, signal) }
   const nodes = await readAll(client, queue.map(({ name }) => joinPath(path, name)), signal)
-  const present = nodes.filter((node) => node !== null)
-  return { path, contenders: present.map((node, position) => described(node.path, node.read, position)) }
+  const present = queue.flatMap((contender, index) => {
+    const node = nodes[index] ?? null
+    return node === null ? [] : [{ contender, ...node }]
+  })
+  const order = present.map(({ contender }) => contender)
+  const contenders = present.map((node, position) => {
+    const holds = admitReadWrite(order, position).granted
+    return { ...described(node.path, node.read, position), kind: node.contender.kind, holds }
+  })
+  return { path, contenders }
 }
 
 /** Reads the locks below a node: those of its children that have somebody at them. */
@@ -73,7 +85,8 @@ async function readHolder(client: Client, path: string, signal: AbortSignal): Pr
 
 function described(path: string, { data, stat }: NodeData, position: number): LockContender {
   const { ctime: sinceMs, czxid: token, ephemeralOwner: sessionId } = stat
-  return { path, position, holds: position === 0, sinceMs, token, sessionId, data: unmarkData(data)?.data ?? data }
+  const said = unmarkData(data)?.data ?? data
+  return { path, kind: LOCK, position, holds: true, sinceMs, token, sessionId, data: said }
 }
 
 async function readAll(

@@ -1,6 +1,8 @@
 /** Names of contenders, in every layout. */
 import { describe, expect, it } from 'vitest'
-import { contenderOf, lockNames } from '../../../src/recipes/locks/contender-names.ts'
+import type { Contender } from '../../../src/recipes/engine/contender.ts'
+import { contenderOf, lockNames, readWriteContenderOf } from '../../../src/recipes/locks/contender-names.ts'
+import { readWriteNames, readerNameAt } from '../../../src/recipes/locks/contender-names.ts'
 import { FairLock } from '../../../src/recipes/locks/fair-lock.ts'
 import { closeAll, newRig, run, useVirtualTime } from '../rig.ts'
 
@@ -32,13 +34,26 @@ describe('a name', () => {
       `_c_${UUID}-lock-`,
       `_c_${UUID}-lock-12`,
       `_c_${UUID}-lock-99999999999`,
-      `_c_${UUID}-__READ__0000000001`,
+      `_c_${UUID}-__LATCH__0000000001`,
+      `${HEX}-__READ__0000000001`,
       `_c_${HEX}-lock-0000000001`,
       `${UUID}__lock__0000000001`,
       `${HEX}_lock_0000000001`,
       `x${HEX}__lock__0000000001`,
     ]
     expect(others.filter((name) => contenderOf(name) !== null)).toEqual([])
+  })
+
+  it('of a read-write lock has its side, and a reader can have the number of a writer', () => {
+    const [read, write] = ['READ', 'WRIT'].map((word) => contenderOf(`_c_${UUID}-__${word}__-000000005`))
+    expect([read, write].map((one) => [one?.kind, one?.sequence])).toEqual([['read', -5], ['write', -5]])
+    const heir = readerNameAt(write as Contender)
+    expect(readWriteContenderOf(heir)).toEqual({ name: heir, kind: 'read', sequence: -5 })
+    for (const kind of ['read', 'write'] as const) {
+      const { mark, rest } = readWriteNames(kind).newPrefix()
+      expect(readWriteContenderOf(`${mark}${rest}0000000007`)).toMatchObject({ kind, sequence: 7 })
+    }
+    expect(readWriteContenderOf(`_c_${UUID}-lock-0000000001`)).toBeNull()
   })
 
   it('is made new each time, and read back as what it is', () => {

@@ -4,6 +4,8 @@ import type { Client } from '../../../src/core/client.ts'
 import { pendingCleanups } from '../../../src/recipes/engine/cleanups.ts'
 import { ExclusiveLock } from '../../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../../src/recipes/locks/fair-lock.ts'
+import { ReadWriteLock } from '../../../src/recipes/locks/read-write-lock.ts'
+import type { ReadWriteSide } from '../../../src/recipes/locks/read-write-lock.ts'
 import type { Lease } from '../../../src/recipes/engine/lease.ts'
 import type { ModelRequest } from '../../../src/testing/model/ensemble.ts'
 import {
@@ -20,11 +22,12 @@ import { pass, run, sessionOf, stateOf, strike, sweepOf, useVirtualTime } from '
 
 useVirtualTime()
 
-type Lock = FairLock | ExclusiveLock
+type Lock = FairLock | ExclusiveLock | ReadWriteSide
 const PATH = '/locks/orders'
 const LOCKS: [string, (client: Client) => Lock][] = [
   ['FairLock', (client) => new FairLock(client, PATH)],
   ['ExclusiveLock', (client) => new ExclusiveLock(client, PATH)],
+  ['the writer of a ReadWriteLock', (client) => new ReadWriteLock(client, PATH).writer],
 ]
 const REQUESTS_MAX = 12
 
