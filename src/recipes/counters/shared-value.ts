@@ -4,8 +4,8 @@
  * Model     the value is a node's data. Each process keeps a copy, and is told when it changes. As long as there is no
  *           node the value is the seed, the same in each process.
  * Safety    nobody goes back to an older value than it has seen, also where the node was deleted and made again
- *           (Curator's readers stay on the old one then). `trySet` replaces only the very value that this process saw
- *           last; `set` replaces any.
+ *           (Curator's readers stay on the old one then). `trySet` replaces only the value that this process saw last:
+ *           the very node where the engine compares creations, otherwise one of its version. `set` replaces any.
  * Cost      a read of `current` is local; a change costs each process 1 event + 1 read; a set: 1 round trip.
  * Source    Curator SharedValue.
  */

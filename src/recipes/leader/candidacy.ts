@@ -80,7 +80,10 @@ export class Candidacy {
   /** Null: it is lost already, or was given back in favour of another. */
   async #acceptUnlessPassedOver(lease: Lease, wait: Wait): Promise<Elected | null> {
     const { sessionId } = this.#client
-    if (sessionId === null || lease.signal.aborted) return null
+    if (sessionId === null || lease.signal.aborted) {
+      void lease.release()
+      return null
+    }
     const candidate = { path: lease.path, czxid: lease.token, sessionId }
     try {
       const isPassedOver = await wait.insist(() => this.#isPassedOver(lease, wait.signal))

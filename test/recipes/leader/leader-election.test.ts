@@ -130,6 +130,18 @@ it('takes three round trips when nobody leads, and wakes exactly one when a lead
   expect(await closeAll(rig, client, ...others)).toEqual([])
 })
 
+it('takes three round trips to proclaim, and four more to resign after that', async () => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const leadership = await run(election(client, 'a').campaign())
+  const startMs = performance.now()
+  await run(leadership.proclaim('here'))
+  expect(performance.now() - startMs).toBe(3 * ROUND_TRIP_MS)
+  await run(leadership.resign())
+  expect(performance.now() - startMs).toBe(8 * ROUND_TRIP_MS)
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
 it('gives what a leader proclaims to those who ask and those who watch, and to nobody after it', async () => {
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]
