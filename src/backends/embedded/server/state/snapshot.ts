@@ -5,6 +5,7 @@
  *           order in which nodes name them, nodes in pre-order with sorted children; and the passwords at the end.
  * Model     the state as it was when the snapshot was opened: its nodes are a TreeImage, and a session that ends is
  *           shown to it first. Two walks: the first numbers the lists, which are written before the nodes.
+ * Digest    of the tree at its zxid, summed up as the nodes are written: nothing is kept for it between snapshots.
  * Safety    equal states give equal chunks, whatever is written meanwhile and however fast they are read.
  * Cost      a step is a chunk, or bounded work without bytes. Whoever opens a snapshot reads it to its end or closes
  *           it.
@@ -13,6 +14,7 @@
 import { assert } from '../../../../core/assert.ts'
 import { writeSnapshotFile } from '../../../wire/disk/snapshot-file.ts'
 import type { SnapshotNode } from '../../../wire/disk/snapshot-file.ts'
+import { TreeDigest, contentDigest, isDigested, nodeDigest } from '../../../wire/disk/tree-digest.ts'
 import { OPEN_ACL } from '../../../wire/records.ts'
 import type { Acl } from '../../../wire/records.ts'
 import { ownerNumberOf } from './node.ts'
@@ -30,8 +32,6 @@ export interface SnapshotContent {
 
 /** Stands for {@link OPEN_ACL}, which is not in the table. */
 export const OPEN_ACL_NUMBER: bigint = -1n
-/** Stands for no digest: readers of ZooKeeper then have none to compare with. */
-const NO_DIGEST = Object.freeze({ zxid: 0n, value: 0n })
 
 /** How much is done in a step. */
 export interface SnapshotSteps {
@@ -147,20 +147,27 @@ export class Snapshot {
       looks = 0
       yield NO_BYTES
     }
+    const digest = new TreeDigest()
     yield* writeSnapshotFile({
       sessions,
       acls: acls.lists.map((acl, i) => ({ key: BigInt(i + 1), acl })),
-      nodes: nodesOf(this.#image, acls),
-      ending: () => ({ digest: NO_DIGEST, lastZxid: this.zxid, secrets: sessions }),
+      nodes: nodesOf(this.#image, acls, digest),
+      // At zxid 0 there is none, as in ZooKeeper's.
+      ending: () => ({
+        digest: { zxid: this.zxid, value: this.zxid === 0n ? 0n : digest.value },
+        lastZxid: this.zxid,
+        secrets: sessions,
+      }),
     }, this.#limits.chunkBytes)
   }
 }
 
-function* nodesOf(image: TreeImage, acls: AclNumbers): Generator<SnapshotNode, void> {
+function* nodesOf(image: TreeImage, acls: AclNumbers, digest: TreeDigest): Generator<SnapshotNode, void> {
   for (const { path, node } of image.lastWalk()) {
     const { data, acl, czxid, mzxid, pzxid, ctime, mtime, version, aversion, childCreates, ownership } = node
     const [aclKey, ephemeralOwner] = [acls.numberOf(acl), ownerNumberOf(ownership)]
     const stat = { czxid, mzxid, pzxid, ctime, mtime, version, aversion, cversion: childCreates, ephemeralOwner }
+    if (isDigested(path)) digest.add(nodeDigest(contentDigest(path, data), stat))
     yield { path, data, aclKey, ...stat }
   }
 }

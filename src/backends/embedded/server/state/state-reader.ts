@@ -10,7 +10,9 @@ import { isValidPath, parentOf } from '../../../../core/path.ts'
 import { DamageError } from '../../../wire/disk/damage.ts'
 import { SnapshotReader } from '../../../wire/disk/snapshot-reader.ts'
 import type { SnapshotItem } from '../../../wire/disk/snapshot-reader.ts'
-import type { SessionSecret, SnapshotNode, SnapshotSession } from '../../../wire/disk/snapshot-file.ts'
+import { DIGEST_VERSION } from '../../../wire/disk/log-entries.ts'
+import type { SessionSecret, SnapshotDigest, SnapshotNode, SnapshotSession } from '../../../wire/disk/snapshot-file.ts'
+import { TreeDigest, contentDigest, isDigested, nodeDigest } from '../../../wire/disk/tree-digest.ts'
 import { violation } from '../../../wire/jute.ts'
 import { OPEN_ACL } from '../../../wire/records.ts'
 import type { Acl } from '../../../wire/records.ts'
@@ -27,6 +29,7 @@ const NO_ACL: readonly Acl[] = Object.freeze([])
 
 /** Reads one snapshot. */
 export class StateReader {
+  readonly #name: string
   readonly #reader: SnapshotReader
   readonly #tree = new Tree()
   readonly #sessions = new SessionTable()
@@ -37,6 +40,10 @@ export class StateReader {
   /** What the snapshot refers to and does not hold; null if there is no such thing. */
   #hole: string | null = null
   #isExact = false
+  /** Of the nodes that have come. */
+  readonly #digest = new TreeDigest()
+  /** The digest that the snapshot claims. */
+  #claimed: SnapshotDigest | null = null
   #lastZxid: bigint | null
   /** The greatest zxid of a node. */
   #latestZxid = 0n
@@ -48,6 +55,7 @@ export class StateReader {
    * @param zxid - of the last transaction that is in it, if its name says so; ours say it themselves
    */
   constructor(name = 'snapshot', zxid: bigint | null = null) {
+    this.#name = name
     this.#reader = new SnapshotReader(name)
     this.#isOurs = zxid === null
     this.#lastZxid = zxid
@@ -86,10 +94,21 @@ export class StateReader {
       if (this.#hole !== null) throw violation(this.#hole)
     }
     if (this.#isExact && this.#latestZxid > lastZxid) throw violation('a snapshot with a node of a later zxid')
+    if (this.#isExact) this.#expectDigest(lastZxid)
     for (const path of SPECIAL_PATHS) {
       if (this.#tree.get(path) === undefined) throw violation(`a snapshot without ${path}`)
     }
     return { tree: this.#tree, sessions: this.#sessions, lastZxid }
+  }
+
+  /** One of ZooKeeper can be of a later zxid; one of ours is of the snapshot's, if there is one. */
+  #expectDigest(lastZxid: bigint): void {
+    const claimed = this.#claimed
+    if (claimed === null || claimed.zxid !== lastZxid || lastZxid === 0n || claimed.version !== DIGEST_VERSION) return
+    const { value } = this.#digest
+    if (claimed.value === value) return
+    const what = `the digest of its nodes is ${value}, and it says ${claimed.value}`
+    throw violation(`${this.#name}: at zxid 0x${lastZxid.toString(16)}: ${what}`)
   }
 
   #take(read: () => readonly SnapshotItem[]): void {
@@ -114,6 +133,7 @@ export class StateReader {
         this.#putNode(item.node)
         return
       case 'digest':
+        this.#claimed = item.digest
         return
       case 'last-zxid':
         this.#lastZxid = item.zxid
@@ -158,6 +178,7 @@ export class StateReader {
     if (ownership.kind === 'ephemeral' && !this.#sessions.has(ownership.owner)) {
       this.#hole ??= `node ${path} without its session`
     }
+    if (isDigested(path)) this.#digest.add(nodeDigest(contentDigest(path, fields.data), fields))
     // A copy: a view would keep the whole chunk in memory as long as any of its nodes lives.
     const data = fields.data === null ? null : fields.data.slice()
     const node = new TreeNode(data, acl ?? NO_ACL, ownership, fields.czxid, fields.ctime)
