@@ -6,8 +6,9 @@ import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { ReadWriteLock } from '../../src/recipes/locks/read-write-lock.ts'
+import { Semaphore } from '../../src/recipes/locks/semaphore.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
-import { configSuite, lockSuite, membershipSuite, readWriteSuite } from '../../src/testing/index.ts'
+import { configSuite, lockSuite, membershipSuite, readWriteSuite, semaphoreSuite } from '../../src/testing/index.ts'
 import type { BackendControl } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
@@ -29,6 +30,11 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
     ...engine,
     name: 'ReadWriteLock',
     makeLock: (client, path) => new ReadWriteLock(client, path),
+  })
+  semaphoreSuite(runner, {
+    ...engine,
+    name: 'Semaphore',
+    makeSemaphore: (client, path, permits) => new Semaphore(client, path, { permits }),
   })
   configSuite(runner, {
     ...engine,
