@@ -5,6 +5,7 @@ import { makeKeys } from './keys.ts'
 import { makeLocks } from './locks.ts'
 import { makeMembership } from './membership.ts'
 import { makeRaw } from './raw.ts'
+import { makeSharing } from './sharing.ts'
 
 /** The workloads that a seed may draw. */
 export const WORKLOADS: Readonly<Record<string, MakeWorkload>> = Object.freeze({
@@ -13,4 +14,5 @@ export const WORKLOADS: Readonly<Record<string, MakeWorkload>> = Object.freeze({
   locks: makeLocks,
   config: makeConfig,
   membership: makeMembership,
+  sharing: makeSharing,
 })

@@ -16,6 +16,7 @@ const MET: readonly (readonly [workload: string, probes: readonly ProbeName[]])[
     'client-expired', 'operator-deleted', 'operator-restored', 'operator-cleared', 'lease-struck', 'closed-in-tenure',
   ]],
   ['config', ['config-conflict', 'config-resync', 'client-expired']],
+  ['sharing', ['client-expired']],
   ['membership', ['member-rejoined', 'client-expired', 'member-struck', 'closed-in-tenure']],
 ]
 
