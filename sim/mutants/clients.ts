@@ -10,6 +10,9 @@ const CONNECTION = 'backends/client/connection.ts'
 const CONTENDERS = 'recipes/engine/contenders.ts'
 const EXCLUSIVE = 'recipes/locks/exclusive-lock.ts'
 const FAIR = 'recipes/locks/fair-lock.ts'
+const READ_WRITE = 'recipes/locks/read-write-lock.ts'
+const PERMITS = 'recipes/locks/permit-bid.ts'
+const VIEW = 'recipes/engine/queue-view.ts'
 const FEED = 'recipes/engine/feed.ts'
 const PROTECTED = 'recipes/engine/protected-writes.ts'
 const LEASE = 'recipes/engine/lease.ts'
@@ -225,6 +228,42 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       because: 'A lease is made only of a node that the live session owns, which is looked at once more when it is '
         + 'made. What an older session left is then looked at again, found to be another holder, and waited for.',
     },
+  },
+  {
+    name: 'reader-passes-one-writer',
+    breaks: 'A reader looks at every writer before it but the one right before it.',
+    kin: 'kazoo#649: a reader that looks at the wrong writers',
+    edits: [{ file: READ_WRITE, from: 'return index < own &&', to: 'return index < own - 1 &&' }],
+    workload: 'sharing',
+    profile: 'recipes',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'heir-of-a-writer-not-seen',
+    breaks: 'A writer takes it that nobody stands where the writer before it stood.',
+    kin: 'CURATOR-276, CURATOR-621',
+    edits: [{ file: VIEW, from: 'contender.leavesHeir === true', to: 'false' }],
+    workload: 'sharing',
+    profile: 'recipes',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'one-permit-too-many',
+    breaks: 'A semaphore gives out one permit more than there are.',
+    kin: 'kazoo#429, CURATOR-462',
+    edits: [{ file: PERMITS, from: 'names.length <= limit', to: 'names.length <= limit + 1' }],
+    workload: 'sharing',
+    profile: 'recipes',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'one-node-for-many-permits',
+    breaks: 'Whoever takes several permits makes one node for them.',
+    kin: 'a semaphore that counts holders instead of permits',
+    edits: [{ file: PERMITS, from: 'Array.from({ length: permits }', to: 'Array.from({ length: 1 }' }],
+    workload: 'sharing',
+    profile: 'recipes',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
   },
   {
     name: 'lease-signal-silent',

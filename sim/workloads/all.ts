@@ -7,6 +7,7 @@ import { makeLocks } from './locks.ts'
 import { makeMembership } from './membership.ts'
 import { makePartitions } from './partitions.ts'
 import { makeRaw } from './raw.ts'
+import { makeSharing } from './sharing.ts'
 
 /** The workloads that a seed may draw. */
 export const WORKLOADS: Readonly<Record<string, MakeWorkload>> = Object.freeze({
@@ -17,4 +18,5 @@ export const WORKLOADS: Readonly<Record<string, MakeWorkload>> = Object.freeze({
   config: makeConfig,
   membership: makeMembership,
   partitions: makePartitions,
+  sharing: makeSharing,
 })

@@ -8,6 +8,8 @@ import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { ConfigTree } from '../../src/recipes/config/config-tree.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
+import { ReadWriteLock } from '../../src/recipes/locks/read-write-lock.ts'
+import { Semaphore } from '../../src/recipes/locks/semaphore.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
 import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
@@ -72,6 +74,8 @@ function method<R>(
 }
 
 const fair = (client: Client): FairLock => new FairLock(client, '/l/x')
+const readWrite = (client: Client): ReadWriteLock => new ReadWriteLock(client, '/l/rw')
+const semaphore = (client: Client): Semaphore => new Semaphore(client, '/l/s', { permits: 2 })
 const exclusive = (client: Client): ExclusiveLock => new ExclusiveLock(client, '/l/x')
 const counter = (client: Client): AtomicCounter => new AtomicCounter(client, '/n/x')
 const election = (client: Client): LeaderElection<string> => {
@@ -87,6 +91,21 @@ const METHODS: readonly Method[] = [
   method('fair-lock', 'using', fair, (lock, options) => lock.using(options, rest)),
   method('fair-lock', 'tryAcquire', fair, (lock, options) => lock.tryAcquire(options)),
   method('fair-lock', 'contenders', fair, (lock, options) => lock.contenders(options)),
+  method('read-write-lock', 'acquire', readWrite, ({ reader }, options) => reader.acquire(options)),
+  method('read-write-lock', 'tryAcquire', readWrite, ({ writer }, options) => writer.tryAcquire(options)),
+  {
+    file: 'read-write-lock',
+    method: 'downgrade',
+    prepare: async (client) => {
+      const lock = readWrite(client)
+      const lease = await lock.writer.acquire()
+      return (options) => lock.downgrade(lease, options)
+    },
+  },
+  method('semaphore', 'acquire', semaphore, (made, options) => made.acquire({ ...options, permits: 2 })),
+  method('semaphore', 'tryAcquire', semaphore, (made, options) => made.tryAcquire(options)),
+  method('semaphore', 'setPermits', semaphore, (made, options) => made.setPermits(3, options)),
+  method('semaphore', 'permits', semaphore, (made, options) => made.permits(options)),
   method('exclusive-lock', 'acquire', exclusive, (lock, options) => lock.acquire(options)),
   method('exclusive-lock', 'using', exclusive, (lock, options) => lock.using(options, rest)),
   method('exclusive-lock', 'tryAcquire', exclusive, (lock, options) => lock.tryAcquire(options)),

@@ -18,6 +18,7 @@ const MET: readonly (readonly [workload: string, probes: readonly ProbeName[]])[
   ['leaders', ['fenced-write-refused', 'lock-lost', 'leader-handed-over', 'client-expired', 'step-unknown']],
   ['config', ['config-conflict', 'config-resync', 'client-expired']],
   ['partitions', ['client-expired', 'fenced-write-refused', 'closed-in-tenure', 'operator-deleted']],
+  ['sharing', ['client-expired']],
   ['membership', ['member-rejoined', 'client-expired', 'member-struck', 'closed-in-tenure']],
 ]
 

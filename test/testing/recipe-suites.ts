@@ -6,6 +6,7 @@ import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { ReadWriteLock } from '../../src/recipes/locks/read-write-lock.ts'
+import { Semaphore } from '../../src/recipes/locks/semaphore.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
 import type { Client } from '../../src/core/client.ts'
@@ -20,7 +21,7 @@ import type { BackendControl, TestedLease, TestedLock } from '../../src/testing/
 import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
-import { partitionerSuite, readWriteSuite, serviceSuite } from '../../src/testing/index.ts'
+import { partitionerSuite, readWriteSuite, semaphoreSuite, serviceSuite } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
 export function recipeSuites(backend: Backend, control: BackendControl): void {
@@ -53,6 +54,11 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
     ...engine,
     name: 'ReadWriteLock',
     makeLock: (client, path) => new ReadWriteLock(client, path),
+  })
+  semaphoreSuite(runner, {
+    ...engine,
+    name: 'Semaphore',
+    makeSemaphore: (client, path, permits) => new Semaphore(client, path, { permits }),
   })
   configSuite(runner, {
     ...engine,

@@ -78,8 +78,8 @@ export class ExclusiveLock {
    * @param options.onReentry - what to do within a `using` of this lock: `error` by default, or `wait`
    * @returns the lease; `lease.token` grows strictly with every acquisition of this path
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `SESSION_EXPIRED` (only with `reject`),
-   * `ALREADY_HELD` within a `using` of this lock, or what the servers refused; in each case nothing is held, and what could not be removed at once is counted by
-   * `pendingCleanups`. While no server is in touch it waits for one
+   * `ALREADY_HELD` within a `using` of this lock, or what the servers refused; in each case nothing is held, and what
+   * could not be removed at once is counted by `pendingCleanups`. While no server is in touch it waits for one
    * @throws TypeError or RangeError for a wrong option
    */
   async acquire(options: AcquireOptions = {}): Promise<Lease> {

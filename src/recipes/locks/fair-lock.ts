@@ -74,8 +74,9 @@ export class FairLock {
    * @param options.onReentry - what to do within a `using` of this lock: `error` by default, or `wait`
    * @returns the lease; `lease.token` grows strictly with every acquisition of this path
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED` (not with `queue-again`), `CLIENT_CLOSED`,
-   * `ALREADY_HELD` within a `using` of this lock, or what the servers refused; in each case this contender no longer waits, and what could not be removed at once is
-   * counted by `pendingCleanups`. While no server is in touch it waits for one
+   * `ALREADY_HELD` within a `using` of this lock, or what the servers refused; in each case this contender no longer
+   * waits, and what could not be removed at once is counted by `pendingCleanups`. While no server is in touch it waits
+   * for one
    * @throws TypeError or RangeError for a wrong option
    */
   acquire(options: AcquireOptions = {}): Promise<Lease> {

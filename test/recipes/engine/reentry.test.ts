@@ -52,11 +52,12 @@ it('a reader that would write is told why not, and a writer that would read what
   const { reader, writer } = new ReadWriteLock(client, PATH)
   const upgrade = await failureOf(reader.using(() => writer.acquire()))
   expect(String(upgrade)).toMatch(/a reader's lease cannot become a writer's: release it first/)
-  expect(String(await failureOf(writer.using(() => reader.acquire())))).toMatch(/take the reader's lease by downgrade\(\)/)
+  const below = await failureOf(writer.using(() => reader.acquire()))
+  expect(String(below)).toMatch(/take the reader's lease by downgrade\(\)/)
   expect(await closeAll(rig, client)).toEqual([])
 })
 
-it.each(LOCKS)('%s is acquired again within a work that runs under another one, or has given its own back', async (_, make) => {
+it.each(LOCKS)('%s is acquired again within a work that has another lock, or has lost its own', async (_, make) => {
   const rig = newRig()
   const [client, other] = [await rig.connect(), await rig.connect()]
   const elsewhere = new FairLock(client, '/locks/other')

@@ -63,7 +63,9 @@ function eventsOf(rig: Rig, queue: readonly Asking[]): number[] {
   return queue.map(({ client }) => rig.control.eventCount(sessionOf(client)))
 }
 
-it.each([['clients of their own', false], ['one client', true]])('serves %s in the order of asking', async (_, isOne) => {
+const WHOSE: [string, boolean][] = [['clients of their own', false], ['one client', true]]
+
+it.each(WHOSE)('serves %s in the order of asking', async (_, isOne) => {
   const rig = newRig()
   const queue = await queueOf(rig, 'rrwwrrw', isOne ? await rig.connect() : undefined)
   const seen = [await holding(queue)]
@@ -208,7 +210,7 @@ it('a reader that Curator makes in the place of its writer is not overtaken', as
   expect(await closeAll(rig, client, java)).toEqual([])
 })
 
-it.each([['clients of their own', false], ['one client', true]])(
+it.each(WHOSE)(
   'a writer that downgrades keeps the writers of %s out, lets readers in, and keeps its token',
   async (_, isOne) => {
     const rig = newRig()
@@ -255,7 +257,8 @@ it('a downgrade is refused for a lease that is lost, released, a reader\'s or of
   const other = await run(new FairLock(client, `${PATH}-fair`).acquire())
   const elsewhere = await run(new ReadWriteLock(client, `${PATH}-else`).writer.acquire())
   for (const lease of [reading, other, elsewhere]) {
-    expect(String(await failureOf(lock.downgrade(lease)))).toMatch(/TypeError: downgrade takes a lease of the writer of/)
+    const refused = await failureOf(lock.downgrade(lease))
+    expect(String(refused)).toMatch(/TypeError: downgrade takes a lease of the writer of/)
   }
   await run(reading.release())
   const released = await run(lock.writer.acquire())
@@ -288,7 +291,7 @@ it('a downgrade that is aborted at any moment leaves the writer its lease, and n
   }
 })
 
-it.each(sweepOf(6))('a downgrade with $what at request $nth never lets a writer in beside it', async ({ fate, nth }) => {
+it.each(sweepOf(6))('a downgrade with $what at request $nth lets no writer in beside it', async ({ fate, nth }) => {
   const rig = newRig()
   const [client, other] = [await rig.connect(), await rig.connect()]
   const lock = new ReadWriteLock(client, PATH)
