@@ -67,9 +67,14 @@ export class Node {
   readonly events: TcpPeersEvent[] = []
   readonly votes: { readonly from: number; readonly vote: Notification }[] = []
   readonly accepted: Link[] = []
+  readonly connections = new Map<number, PeerConnection>()
+  /** What its gate says of how much waits. */
+  waitingInputs = 0
+  readonly #servers: ReadonlyMap<number, PeerAddress>
 
   constructor(id: number, servers: ReadonlyMap<number, PeerAddress>, options: Partial<TcpPeersOptions> = {}) {
     this.id = id
+    this.#servers = servers
     this.peers = new TcpPeers({
       myid: id,
       servers,
@@ -78,7 +83,11 @@ export class Node {
       onEvent: (event) => this.events.push(event),
       ...options,
     })
+    const waitingInputs = (): number => this.waitingInputs
     this.peers.attach({
+      get waitingInputs() {
+        return waitingInputs()
+      },
       acceptPeer: (from, connection) => {
         const link = new Link(from, connection)
         this.accepted.push(link)
@@ -88,6 +97,13 @@ export class Node {
         this.votes.push({ from, vote: heard })
       },
     })
+  }
+
+  /** Where a server of its ensemble is. */
+  address(id: number): PeerAddress {
+    const address = this.#servers.get(id)
+    if (address === undefined) throw new Error(`there is no server ${id}`)
+    return address
   }
 
   /** The rounds of the votes of one server, in order. */
