@@ -213,6 +213,22 @@ describe('the quorum port', () => {
   })
 })
 
+describe('a state of a real leader', () => {
+  it('ends the link, as it is not converted', async () => {
+    const recorded = RECORDED_LINKS.find(({ frames }) => frames.some(({ name }) => name === 'SNAP'))
+    if (recorded === undefined) throw new Error('no state was recorded')
+    const { leader, learner, frames } = recorded
+    const ours = await startOurs(learner, '')
+    const port = await rawPort(addressOf(leader).peerPort)
+    const link = await ours.dial(leader)
+    const raw = await port.end(0)
+    for (const { from, bytes } of frames) if (from === 'leader') raw.write(hexBytes(bytes))
+    await until(() => link?.isClosed === true && raw.isOver)
+    expect(link?.reason).toBe('it sends a state as a server of ZooKeeper does, which is not converted')
+    expect(link?.packets.map(({ type }) => type)).toEqual(['LEADERINFO'])
+  })
+})
+
 /** A sync of ours names no path of a client: the bytes of one, and of its number in a REQUEST. */
 const SYNC_BYTES = 41
 const OP_AT = 28

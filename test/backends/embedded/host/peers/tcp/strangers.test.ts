@@ -1,11 +1,13 @@
 /** Connections of those who are no servers of the ensemble, or do not keep to the protocol. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { PeerAddress } from '../../../../../../src/backends/embedded/host/peers/tcp/peer-address.ts'
-import { Node, RawEnd, RawPort, loopback, until, vote } from './tcp-rig.ts'
+import { Node, RawEnd, RawPort, WAIT_MS_MAX, loopback, until, vote } from './tcp-rig.ts'
 import type { Link } from './tcp-rig.ts'
 
-const IDENTIFY_MS = 400
+const IDENTIFY_MS = 500
 const STRANGERS_MAX = 64
+const HTTP = Buffer.from('GET / HTTP/1.1\r\n\r\n').toString('hex')
+const ANONYMOUS = '7fffffffffffffff'
 const LOOPBACK = Buffer.from('127.0.0.1:1').toString('hex')
 
 let servers: ReadonlyMap<number, PeerAddress>
@@ -55,24 +57,22 @@ afterEach(async () => {
 
 describe('a stranger is dropped', () => {
   it.each([
-    ['quorum', 'GET / HTTP', Buffer.from('GET / HTTP/1.1\r\n\r\n').toString('hex'), 'type 1195725856'],
-    ['quorum', 'a long packet', `0000000b00000000000000007fffffff${'00'.repeat(100)}`, '2147483647 bytes of data'],
+    ['quorum', 'GET / HTTP', HTTP, 'type 1195725856'],
+    ['quorum', 'a long packet', '0000000b00000000000000007fffffff00', '2147483647 bytes of data'],
     ['quorum', 'another packet', '0000000500000000000000000000000000000000', 'type 5'],
     ['quorum', 'an id that there is not', followerInfo('9'), 'server 9 is none of the others'],
     ['quorum', 'the id of the server itself', followerInfo('2'), 'server 2 is none of the others'],
     ['quorum', 'a newer configuration', followerInfo('3', 5), 'server 3 has configuration 5'],
-    ['election', 'GET / HTTP', Buffer.from('GET / HTTP/1.1\r\n\r\n').toString('hex'), 'server 5135603447292250196 is none'],
+    ['election', 'GET / HTTP', HTTP, 'server 5135603447292250196 is none'],
     ['election', 'another protocol', 'fffffffffffeffff', 'protocol -65537'],
     ['election', 'a long address', 'ffffffffffff000000000000000000037fffffff', '2147483647 bytes of addresses'],
     ['election', 'an id that there is not', initiation('9'), 'server 9 is none of the others'],
     ['election', 'the id of the server itself', initiation('2'), 'server 2 is none of the others'],
-    ['election', 'an observer without an id', initiation('7fffffffffffffff'), 'server 9223372036854775807 is none'],
+    ['election', 'an observer without an id', initiation(ANONYMOUS), 'server 9223372036854775807 is none'],
   ] as const)('at the %s port for %s', async (port, _name, hex, reason) => {
     const end = await raw(port)
-    const sentMs = performance.now()
     end.write(hex)
     await until(() => end.isOver)
-    expect(performance.now() - sentMs).toBeLessThan(IDENTIFY_MS)
     const [event, ...others] = leader.events
     expect(others).toEqual([])
     expect(event).toMatchObject({ type: 'stranger-dropped', port, address: '127.0.0.1', count: 1 })
@@ -100,8 +100,8 @@ describe('a stranger is dropped', () => {
     await third.peers.close()
     await until(() => ends.every(({ isOver }) => isOver))
     expect(leader.peers.strangerCount).toBe(count)
-    // One per second is told.
-    expect(leader.events.length).toBeLessThan(5)
+    // At most one per second is told.
+    expect(leader.events.length).toBeLessThan(WAIT_MS_MAX / 1_000)
   })
 
   it('and is not one who only looks whether the port is open', async () => {
