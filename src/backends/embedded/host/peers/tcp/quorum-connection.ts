@@ -18,7 +18,7 @@ import type { PeerLink } from '../../../../wire/peer-link.ts'
 import type { PeerConnection, PeerListener } from '../transport.ts'
 
 /** How long the other end has to take the rest and to close its half, in milliseconds. */
-export const CLOSE_MS_MAX = 2_000
+export const CLOSE_MS_MAX = 5_000
 /** So much is copied into one piece; longer writes go out as the pieces that they are. */
 const JOINED_BYTES_MAX = 0x1_0000
 
