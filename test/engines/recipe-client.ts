@@ -1,5 +1,6 @@
 /**
- * A client in a process of its own: it joins a group, follows a configuration, and takes two locks, as it is told.
+ * A client in a process of its own: it joins a group, follows a configuration, keeps a node and an instance of a
+ * service, has its share of some items, and takes two locks, as it is told.
  *
  * Use       node recipe-client.js URL NAME SESSION_TIMEOUT_MS
  * Input     a word a line: `work` takes the locks in turns, `hold` takes them and keeps them, `use` asks the leases of
@@ -8,6 +9,7 @@
  */
 import { createInterface } from 'node:readline'
 import { connect, ConfigCenter, ExclusiveLock, FairLock, GroupMembership, isCoordinationError } from 'quorate'
+import { Partitioner, PersistentNode, ServiceRegistry, ServiceWatcher } from 'quorate'
 import type { Backend, Client, Lease } from 'quorate'
 import { etcd } from 'quorate/etcd'
 import { redis } from 'quorate/redis'
@@ -23,6 +25,9 @@ export type Told =
   | { readonly type: 'used'; readonly lock: LockName; readonly answer: string }
   | { readonly type: 'value'; readonly value: number }
   | { readonly type: 'members'; readonly ids: readonly string[] }
+  | { readonly type: 'instances'; readonly ids: readonly string[] }
+  /** The items that it owns. */
+  | { readonly type: 'items'; readonly items: readonly string[] }
 
 /** The two locks. */
 export type LockName = 'fair' | 'exclusive'
@@ -33,7 +38,13 @@ export const PATHS = Object.freeze({
   exclusive: '/processes/exclusive',
   config: '/processes/config',
   group: '/processes/group',
+  nodes: '/processes/nodes',
+  services: '/processes/services',
+  shares: '/processes/shares',
 })
+
+/** How many items are shared out. */
+export const ITEMS = 6
 
 const [, program = '', url = '', name = '', sessionTimeoutMs = ''] = process.argv
 /** The test imports this module for its types and names. */
@@ -55,6 +66,7 @@ async function main(): Promise<void> {
     if (value !== undefined) tell({ type: 'value', value })
   })
   await followGroup(client)
+  await keep(client)
   const names = ['fair', 'exclusive'] as const
   const leases = new Map<LockName, Lease>()
   const commands: Readonly<Record<string, () => unknown>> = {
@@ -72,6 +84,17 @@ async function followGroup(client: Client): Promise<void> {
   const group = new GroupMembership(client, PATHS.group)
   group.subscribe(({ members }) => tell({ type: 'members', ids: members.map(({ id }) => id).sort() }))
   await group.join(name)
+}
+
+async function keep(client: Client): Promise<void> {
+  await PersistentNode.open(client, `${PATHS.nodes}/${name}`, name)
+  await new ServiceRegistry(client, PATHS.services).register('api', { id: name })
+  new ServiceWatcher(client, PATHS.services, 'api').subscribe(({ instances }) => {
+    tell({ type: 'instances', ids: instances.map(({ id }) => id).sort() })
+  })
+  const partitioner = new Partitioner(client, PATHS.shares, { id: name, count: ITEMS })
+  partitioner.subscribe(({ assignments }) => tell({ type: 'items', items: [...assignments.keys()] }))
+  await partitioner.start()
 }
 
 async function takeInTurns(lock: FairLock | ExclusiveLock, lockName: LockName): Promise<void> {
