@@ -34,7 +34,17 @@ interface RecipePart {
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PAGE = 'docs/guarantees.md'
-const RECIPES = ['FairLock', 'ExclusiveLock', 'LeaderElection', 'AtomicCounter', 'ConfigCenter', 'GroupMembership']
+const RECIPES = [
+  'FairLock',
+  'ExclusiveLock',
+  'LeaderElection',
+  'AtomicCounter',
+  'ConfigCenter',
+  'GroupMembership',
+  'PersistentNode',
+  'ServiceRegistry',
+  'Partitioner',
+]
 const FAULTS = 7
 const ENGINES = 4
 /** What registers a test, or a group of tests, with its first argument for the title. */

@@ -108,7 +108,8 @@ export class PartitionsCheck implements Check, LedgerListener {
 
   /** To be told by `onRevoke`. */
   revoked({ item, token }: SeenAssignment, node: SimNode): void {
-    if (this.#revoked.has(token)) this.#fail(`N4: item ${item} with token ${hex(token)} of ${node.name} is revoked twice`)
+    const what = `item ${item} with token ${hex(token)} of ${node.name}`
+    if (this.#revoked.has(token)) this.#fail(`N4: ${what} is revoked twice`)
     this.#revoked.add(token)
   }
 

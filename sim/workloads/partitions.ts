@@ -3,8 +3,8 @@
  *
  * Owners     a careful one looks at its assignment before it writes; a careless one does not, and its writes may arrive
  *            late. Some take their time to let go of an item.
- * Coming     members stop and start again under the same id, some are closed in the middle of it, and some know more items
- *            than others.
+ * Coming     members stop and start again under the same id, some are closed in the middle of it, and some know more
+ *            items than others.
  * End        everybody owns its share once more, and every item has an owner in time; then all stop.
  */
 import type { Client } from '../../src/core/client.ts'

@@ -16,7 +16,7 @@ import { eventually } from '../../src/testing/conformance/expect.ts'
 import { etcdMissing, startEtcd } from '../engines/etcd.ts'
 import { compiledPackage, startQuorateServer } from '../engines/quorate-server.ts'
 import type { CompiledPackage } from '../engines/quorate-server.ts'
-import { backendOf, PATHS } from '../engines/recipe-client.ts'
+import { backendOf, ITEMS, PATHS } from '../engines/recipe-client.ts'
 import type { LockName, Told } from '../engines/recipe-client.ts'
 import { redisMissing, startRedis } from '../engines/redis.ts'
 import { reasonToSkipZooKeeper, startZooKeeper } from '../engines/zookeeper.ts'
@@ -100,6 +100,26 @@ for (const [name, skipped, start] of ENGINES) {
       expect(membersBehindKill).toEqual(['one', 'two'])
       expect(leftBehind).toEqual([])
     })
+
+    it('PersistentNode: whoever was frozen has its node again, whoever was killed has none', async () => {
+      const { nodesBehindFreeze, nodesBehindKill, leftBehind } = await told()
+      expect([nodesBehindFreeze, nodesBehindKill]).toEqual([[...NAMES].sort(), ['one', 'two']])
+      expect(leftBehind).toEqual([])
+    })
+
+    it('ServiceRegistry: whoever was frozen is seen again, whoever was killed is gone', async () => {
+      const { instancesBehindFreeze, instancesBehindKill, leftBehind } = await told()
+      expect(instancesBehindFreeze).toEqual([[...NAMES].sort(), [...NAMES].sort()])
+      expect(instancesBehindKill).toEqual([['one', 'two'], ['one', 'two']])
+      expect(leftBehind).toEqual([])
+    })
+
+    it('Partitioner: items of whoever was frozen or killed go to the others, and no node is left', async () => {
+      const { ownedMeanwhile, ownedBehindFreeze, ownedBehindKill, leftBehind } = await told()
+      const all = Array.from({ length: ITEMS }, (_, index) => String(index))
+      expect([ownedMeanwhile, ownedBehindFreeze, ownedBehindKill]).toEqual([all, all, all])
+      expect(leftBehind).toEqual([])
+    })
   })
 }
 
@@ -111,6 +131,14 @@ interface Story {
   readonly values: readonly (number | undefined)[]
   readonly membersBehindFreeze: readonly (readonly string[])[]
   readonly membersBehindKill: readonly string[]
+  readonly nodesBehindFreeze: readonly string[]
+  readonly nodesBehindKill: readonly string[]
+  readonly instancesBehindFreeze: readonly (readonly string[])[]
+  readonly instancesBehindKill: readonly (readonly string[])[]
+  /** Items of the others while one is frozen, and those of all when it is back, and when another was killed. */
+  readonly ownedMeanwhile: readonly string[]
+  readonly ownedBehindFreeze: readonly string[]
+  readonly ownedBehindKill: readonly string[]
   readonly leftBehind: readonly string[]
   /** The numbers before each step that was confirmed, and null for each that is not known. */
   readonly steps: readonly (string | null)[]
@@ -138,6 +166,7 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
     }
     const meanwhile = (lock: LockName): bigint[] => [...two.tokens(lock), ...three.tokens(lock)]
     const tokens = { fair: meanwhile('fair'), exclusive: meanwhile('exclusive'), leader: meanwhile('leader') }
+    const ownedMeanwhile = await untilShared([two, three])
     one.child.kill('SIGCONT')
     one.say('use')
     for (const lock of LOCKS) await one.untilTold((told) => told.type === 'used' && told.lock === lock, 'it wakes up')
@@ -145,6 +174,11 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
     const isComplete = (client: ClientProcess): boolean => client.members.length === NAMES.length
     await eventually(() => isComplete(one) && isComplete(two), 'whoever was frozen is a member again', PATIENCE_MS)
     const membersBehindFreeze = [one.members, two.members]
+    const isSeen = (client: ClientProcess): boolean => client.instances.length === NAMES.length
+    await eventually(() => isSeen(one) && isSeen(two), 'whoever was frozen is an instance again', PATIENCE_MS)
+    const instancesBehindFreeze = [one.instances, two.instances]
+    const ownedBehindFreeze = await untilShared(clients)
+    const nodesBehindFreeze = await untilNodes(server.url, NAMES.length)
 
     three.child.kill('SIGKILL')
     const rounds = (lock: LockName): number => two.rounds(lock)
@@ -152,6 +186,11 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
     for (const lock of LOCKS) await two.untilRounds(lock, before[lock] + ROUNDS, 'it goes on without a killed one')
     await eventually(() => two.members.length === 2, 'whoever was killed is no member', PATIENCE_MS)
     const membersBehindKill = two.members
+    const isAlone = (client: ClientProcess): boolean => client.instances.length === 2
+    await eventually(() => isAlone(one) && isAlone(two), 'whoever was killed is no instance', PATIENCE_MS)
+    const instancesBehindKill = [one.instances, two.instances]
+    const ownedBehindKill = await untilShared([one, two])
+    const nodesBehindKill = await untilNodes(server.url, 2)
     for (const client of [one, two]) client.say('end')
     await Promise.all([one.ended, two.ended])
     const lockOf = (lock: LockName) => ({ held: one.held(lock), meanwhile: tokens[lock], answer: one.answer(lock) })
@@ -160,6 +199,13 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
       values: [one.value, two.value],
       membersBehindFreeze,
       membersBehindKill,
+      nodesBehindFreeze,
+      nodesBehindKill,
+      instancesBehindFreeze,
+      instancesBehindKill,
+      ownedMeanwhile,
+      ownedBehindFreeze,
+      ownedBehindKill,
       leftBehind: await leftBehind(server.url),
       steps: clients.flatMap((client) => client.steps),
       count: await countAt(server.url),
@@ -192,11 +238,29 @@ async function countAt(url: string): Promise<number> {
   return Number(count)
 }
 
-/** Nodes under the locks and the group, when everyone is gone. */
+/** Waits until some processes own every item, each item once, and returns the items. */
+async function untilShared(clients: readonly ClientProcess[]): Promise<readonly string[]> {
+  const owned = (): string[] => clients.flatMap((client) => client.items).sort()
+  await eventually(() => owned().length === ITEMS, 'every item is owned', PATIENCE_MS)
+  return owned()
+}
+
+/** Waits until so many persistent nodes are there, and returns their names. */
+async function untilNodes(url: string, count: number): Promise<readonly string[]> {
+  const client = await connect(backendOf(url))
+  const names = (): Promise<readonly string[]> => namesUnder(client, PATHS.nodes)
+  await eventually(async () => (await names()).length === count, `${count} nodes are there`, PATIENCE_MS)
+  const found = await names()
+  await client.close()
+  return found
+}
+
+/** Nodes under what recipes keep, when everyone is gone. */
 async function leftBehind(url: string): Promise<readonly string[]> {
   const client = await connect(backendOf(url))
   const names = async (): Promise<readonly string[]> => {
-    const paths = [PATHS.fair, PATHS.exclusive, PATHS.leader, PATHS.group]
+    const kept = [PATHS.nodes, `${PATHS.services}/api`, `${PATHS.shares}/items`, `${PATHS.shares}/members`]
+    const paths = [PATHS.fair, PATHS.exclusive, PATHS.leader, PATHS.group, ...kept]
     return (await Promise.all(paths.map((path) => namesUnder(client, path)))).flat()
   }
   await eventually(async () => (await names()).length === 0, 'nothing is left', PATIENCE_MS)
@@ -246,6 +310,16 @@ class ClientProcess {
   /** See {@link Story.steps}. */
   get steps(): readonly (string | null)[] {
     return this.#told.flatMap((told) => (told.type === 'step' ? [told.before] : []))
+  }
+
+  /** The instances that it saw last. */
+  get instances(): readonly string[] {
+    return this.#told.findLast((told) => told.type === 'instances')?.ids ?? []
+  }
+
+  /** The items that it said last that it owns. */
+  get items(): readonly string[] {
+    return this.#told.findLast((told) => told.type === 'items')?.items ?? []
   }
 
   say(word: string): void {

@@ -1,6 +1,6 @@
 /**
- * What three clients keep while something happens to their engine: a node each, an instance of a service each, and shares
- * of items, each of which guards something that refuses old tokens.
+ * What three clients keep while something happens to their engine: a node each, an instance of a service each, and
+ * shares of items, each of which guards something that refuses old tokens.
  */
 import { Partitioner, PersistentNode, ServiceRegistry, ServiceWatcher } from '../../src/index.ts'
 import type { Client } from '../../src/index.ts'

@@ -1,6 +1,6 @@
 /**
- * A client in a process of its own: it joins a group, follows a configuration, takes two locks and leads, as it is
- * told.
+ * A client in a process of its own: it joins a group, follows a configuration, keeps a node and an instance of a
+ * service, has its share of some items, takes two locks and leads, as it is told.
  *
  * Use       node recipe-client.js URL NAME SESSION_TIMEOUT_MS
  * Input     a word a line: `work` takes the locks in turns, `hold` takes them and keeps them, `use` asks the leases of
@@ -10,6 +10,7 @@
 import { createInterface } from 'node:readline'
 import { connect, ConfigCenter, ExclusiveLock, FairLock, GroupMembership, isCoordinationError } from 'quorate'
 import { AtomicCounter, LeaderElection } from 'quorate'
+import { Partitioner, PersistentNode, ServiceRegistry, ServiceWatcher } from 'quorate'
 import type { Backend, Client } from 'quorate'
 import { etcd } from 'quorate/etcd'
 import { redis } from 'quorate/redis'
@@ -27,6 +28,9 @@ export type Told =
   /** The number before a step that was confirmed, or null for one of which it is not known whether it was made. */
   | { readonly type: 'step'; readonly before: string | null }
   | { readonly type: 'members'; readonly ids: readonly string[] }
+  | { readonly type: 'instances'; readonly ids: readonly string[] }
+  /** The items that it owns. */
+  | { readonly type: 'items'; readonly items: readonly string[] }
 
 /** The two locks, and the leadership. */
 export type LockName = 'fair' | 'exclusive' | 'leader'
@@ -50,7 +54,13 @@ export const PATHS = Object.freeze({
   counter: '/processes/counter',
   config: '/processes/config',
   group: '/processes/group',
+  nodes: '/processes/nodes',
+  services: '/processes/services',
+  shares: '/processes/shares',
 })
+
+/** How many items are shared out. */
+export const ITEMS = 6
 
 const [, program = '', url = '', name = '', sessionTimeoutMs = ''] = process.argv
 /** The test imports this module for its types and names. */
@@ -77,6 +87,7 @@ async function main(): Promise<void> {
     if (value !== undefined) tell({ type: 'value', value })
   })
   await followGroup(client)
+  await keep(client)
   const names = ['fair', 'exclusive', 'leader'] as const
   const leases = new Map<LockName, Held>()
   const commands: Readonly<Record<string, () => unknown>> = {
@@ -95,6 +106,17 @@ async function followGroup(client: Client): Promise<void> {
   const group = new GroupMembership(client, PATHS.group)
   group.subscribe(({ members }) => tell({ type: 'members', ids: members.map(({ id }) => id).sort() }))
   await group.join(name)
+}
+
+async function keep(client: Client): Promise<void> {
+  await PersistentNode.open(client, `${PATHS.nodes}/${name}`, name)
+  await new ServiceRegistry(client, PATHS.services).register('api', { id: name })
+  new ServiceWatcher(client, PATHS.services, 'api').subscribe(({ instances }) => {
+    tell({ type: 'instances', ids: instances.map(({ id }) => id).sort() })
+  })
+  const partitioner = new Partitioner(client, PATHS.shares, { id: name, count: ITEMS })
+  partitioner.subscribe(({ assignments }) => tell({ type: 'items', items: [...assignments.keys()] }))
+  await partitioner.start()
 }
 
 async function takeInTurns(lock: Lock, lockName: LockName): Promise<void> {

@@ -56,6 +56,10 @@ function make(recipe: unknown, ...args: unknown[]): unknown {
   return Reflect.construct(recipe as new () => unknown, args)
 }
 
+function openNode(...args: unknown[]): unknown {
+  return call(PersistentNode, 'open', ...args)
+}
+
 const noop = (): void => undefined
 
 /** A call, and the words that its error must have. */
@@ -119,11 +123,11 @@ const MISUSES: readonly Misuse[] = [
   ['update(…, { timeout })', ({ member }) => call(member, 'update', 1, { timeout: 5 }), /"waitMs"/],
   ['member subscribe(5)', ({ member }) => call(member, 'subscribe', 5), /listener must be a function/],
   ['member watch({ signal: 5 })', ({ member }) => call(member, 'watch', { signal: 5 }), /signal must be/],
-  ['PersistentNode.open({ timeout })', ({ client }) => call(PersistentNode, 'open', client, '/p', '', { timeout: 5 }), /"waitMs"/],
-  ['PersistentNode.open({ onSessionLoss })', ({ client }) => call(PersistentNode, 'open', client, '/p', '', { onSessionLoss: 1 }), /queue-again/],
-  ['PersistentNode.open(…, 5)', ({ client }) => call(PersistentNode, 'open', client, '/p', 5), /data must be a string or a Uint8Array/],
-  ['PersistentNode.open(…, "p")', ({ client }) => call(PersistentNode, 'open', client, 'p', ''), /path must/],
-  ['PersistentNode.open()', () => call(PersistentNode, 'open'), /PersistentNode needs a client/],
+  ['PersistentNode.open({ timeout })', ({ client }) => openNode(client, '/p', '', { timeout: 5 }), /"waitMs"/],
+  ['PersistentNode.open({ onSessionLoss })', ({ client }) => openNode(client, '/p', '', { onSessionLoss: 1 }), /again/],
+  ['PersistentNode.open(…, 5)', ({ client }) => openNode(client, '/p', 5), /data must be a string or a Uint8Array/],
+  ['PersistentNode.open(…, "p")', ({ client }) => openNode(client, 'p', ''), /path must/],
+  ['PersistentNode.open()', () => openNode(), /PersistentNode needs a client/],
   ['center with schema {}', ({ client }) => make(ConfigCenter, client, '/x', { schema: {} }), /Standard Schema/],
   ['new ConfigCenter({ initial })', ({ client }) => make(ConfigCenter, client, '/x', { defualt: 1 }), /"default"/],
   ['new ConfigCenter(5)', () => make(ConfigCenter, 5, '/x'), /ConfigCenter needs a client/],

@@ -1,6 +1,6 @@
 /**
- * Recognition: how a kept node is told from another's at the same path, when the answer to its create or its session was
- * lost.
+ * Recognition: how a kept node is told from another's at the same path, when the answer to its create or its session
+ * was lost.
  *
  * By mark      its data begin with a UUID of its handle.
  * By creation  its data are exactly the caller's. A node is ours if we know its creation. It is ours too if a create of

@@ -1,10 +1,10 @@
 /**
  * Share: one item of a partitioner, as one member has it or wants it.
  *
- * Model     an ephemeral node of the item is its lease: whoever made it owns the item. One loop per item claims the node
- *           when the item is wanted, has it, and lets go of it when it is not wanted any more or was lost.
- * Order     to let go: `onRevoke` is called and waited for, the signal aborts, and then the node is removed. What was lost
- *           is told at once; `onRevoke` is waited for before the item is claimed again.
+ * Model     an ephemeral node of the item is its lease: whoever made it owns the item. One loop per item claims the
+ *           node when the item is wanted, has it, and lets go of it when it is not wanted any more or was lost.
+ * Order     to let go: `onRevoke` is called and waited for, the signal aborts, and then the node is removed. What was
+ *           lost is told at once; `onRevoke` is waited for before the item is claimed again.
  */
 import type { Stat } from '../../core/backend.ts'
 import { abortable, deferred, delay } from '../../core/async.ts'
@@ -148,7 +148,8 @@ export class Share {
     try {
       await this.#options.onRevoke(held)
     } catch (cause) {
-      const message = `onRevoke of ${this.#options.path} threw: ${cause instanceof Error ? cause.message : String(cause)}`
+      const why = cause instanceof Error ? cause.message : String(cause)
+      const message = `onRevoke of ${this.#options.path} threw: ${why}`
       this.#options.client.report(new Error(message, { cause }))
     }
   }
@@ -199,7 +200,8 @@ class HeldItem implements Assignment {
 
   throwIfLost(): void {
     if (!this.signal.aborted && this.#node.isProven) return
-    throw this.signal.reason instanceof Error ? this.signal.reason : leaseLost(this.#node.path, 'its deadline has passed')
+    const reason: unknown = this.signal.reason
+    throw reason instanceof Error ? reason : leaseLost(this.#node.path, 'its deadline has passed')
   }
 
   /** Ends it before it is given away. */

@@ -1,15 +1,15 @@
 /**
  * Partitioner: items shared out among the members of a group, so that each has exactly one owner.
  *
- * Model     each member joins a group, and says there which items it knows. It finds by rendezvous hashing which of them
- *           are to be its own, and claims those. The owner of an item is who has made the item's node.
+ * Model     each member joins a group, and says there which items it knows. It finds by rendezvous hashing which of
+ *           them are to be its own, and claims those. The owner of an item is who has made the item's node.
  * Safety    one lease per item, not an epoch of the whole group with a barrier. Members never see the same list at the
  *           same moment, so agreement on a list could not keep two of them off one item; a node that only one can make
  *           does. And where a barrier stops all items at each change and one slow member holds up everybody, here only
  *           the items that move stand still, and each waits for its own old owner alone. The price is a node per item,
  *           and one delete and one create for each that moves.
- * Liveness  when the group rests, every item is owned by the member that it belongs to: whoever wants an item watches its
- *           node, and claims it when the old owner has let go or its session is over.
+ * Liveness  when the group rests, every item is owned by the member that it belongs to: whoever wants an item watches
+ *           its node, and claims it when the old owner has let go or its session is over.
  * Moves     a member that comes or goes moves its own share only.
  * Cost      a change of the group: 1 event + 2 reads per member; an item that moves: 1 delete, 1 event, 1 create.
  * Source    kazoo SetPartitioner; Thaler and Ravishankar (rendezvous.ts).

@@ -3,9 +3,9 @@
  *
  * Model     a kept node (engine/kept-node.ts) whose data are exactly the given bytes. It goes with its session, and is
  *           made again on the next one, or when somebody deletes it.
- * Safety    another's node at the path is never taken over, overwritten or deleted. Its own is known by its creation; if
- *           the answer to a create was lost, by the sessions that the client has had since. So a client uses a path for
- *           one thing.
+ * Safety    another's node at the path is never taken over, overwritten or deleted. Its own is known by its creation;
+ *           if the answer to a create was lost, by the sessions that the client has had since. So a client uses a path
+ *           for one thing.
  * Signal    `signal` belongs to one creation: after the node was made again there is another one.
  * Cost      open: 1 round trip; after a lost session: 1 more, or 4 if the old node is still there.
  * Source    Curator PersistentNode; CURATOR-297, 506.
@@ -99,8 +99,8 @@ export class PersistentNode implements AsyncDisposable {
   }
 
   /**
-   * Aborted when the node can no longer be relied on: at a local deadline before the servers could remove it, or when it
-   * is deleted, the session over or the client closed; never by `close()`. See `lossReason`. After the node was made
+   * Aborted when the node can no longer be relied on: at a local deadline before the servers could remove it, or when
+   * it is deleted, the session over or the client closed; never by `close()`. See `lossReason`. After the node was made
    * again there is another signal.
    */
   get signal(): AbortSignal {
@@ -118,8 +118,8 @@ export class PersistentNode implements AsyncDisposable {
    * @param data - exactly what the node is to hold
    * @param options - what ends the wait; the data are stored all the same
    * @returns resolves when these or later data are stored
-   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `PAYLOAD_TOO_LARGE`, or why the node is kept no more: `NODE_EXISTS`,
-   * `CLIENT_CLOSED`, or what the servers refused
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `PAYLOAD_TOO_LARGE`, or why the node is kept no more:
+   * `NODE_EXISTS`, `CLIENT_CLOSED`, or what the servers refused
    */
   async set(data: Data, options: TimedWaitOptions = {}): Promise<void> {
     refuseUnknown(options, WAIT_OPTIONS, 'set')

@@ -2,8 +2,8 @@
  * Rendezvous hashing: who of several members an item belongs to, as each of them finds by itself.
  *
  * Model     each pair of a member and an item has a score that depends on nothing else; the highest score has the item.
- * Moves     a member that goes gives up its own items only, and one that comes takes only those that it will have. So no
- *           item moves between two members that stay.
+ * Moves     a member that goes gives up its own items only, and one that comes takes only those that it will have. So
+ *           no item moves between two members that stay.
  * Forever   members of different versions share out the same items: these numbers never change.
  * Source    Thaler and Ravishankar, "A Name-Based Mapping Scheme for Rendezvous"; MurmurHash3 (finalizer); FNV-1a.
  */

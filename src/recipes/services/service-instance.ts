@@ -1,8 +1,8 @@
 /**
  * Service instance: where one process of a service is to be reached, and the JSON that says so on the tree.
  *
- * Format    that of Curator's x-discovery, to the byte: UTF-8, no spaces, this order of members, nulls written. `enabled` is
- *           written only for an instance that is not, since older readers do not know it.
+ * Format    that of Curator's x-discovery, to the byte: UTF-8, no spaces, this order of members, nulls written.
+ *           `enabled` is written only for an instance that is not, since older readers do not know it.
  * Reading   as Curator reads: every member may be missing, unknown ones are passed over, numbers may be strings. The
  *           payload of a Java class is an object with its name as `@class`; that is kept.
  */
@@ -26,13 +26,17 @@ export interface ServiceInstance {
   readonly id: string
   /** Host name or IP address. */
   readonly address: string | null
+  /** Where it listens, 0 to 65,535. */
   readonly port: number | null
+  /** Where it listens with TLS. */
   readonly sslPort: number | null
   /** What else it says of itself: a string, number, boolean, null or object; no array, which Curator cannot read. */
   readonly payload: unknown
   /** When it registered, in milliseconds since 1970 by its own clock. */
   readonly registrationTimeUTC: number
+  /** How long it stays. */
   readonly serviceType: ServiceType
+  /** How its URI is made; null if it does not say. */
   readonly uriSpec: UriSpec | null
   /** Whether providers hand it out. */
   readonly enabled: boolean

@@ -1,7 +1,8 @@
 /**
  * Service provider: which instance of a service to call next.
  *
- * Model     picks among the instances that a watcher has at hand, that are enabled, and that are not down; nothing is sent.
+ * Model     picks among the instances that a watcher has at hand, that are enabled, and that are not down; nothing is
+ *           sent.
  * Down      an instance of which so many errors were noted within some time is not picked for that time; then it comes
  *           back by itself, at once if it registers again.
  * Source    Curator x-discovery, ServiceProvider, DownInstancePolicy.

@@ -3,8 +3,8 @@
  *
  * Model     a kept node (engine/kept-node.ts) `base/<service>/<id>` per instance, with Curator's JSON. It goes with its
  *           session, and is made again on the next one.
- * Safety    another's node is never taken over: where Curator deletes and makes again whatever has the id, here the second
- *           instance is refused.
+ * Safety    another's node is never taken over: where Curator deletes and makes again whatever has the id, here the
+ *           second instance is refused.
  * Cost      register: 1 round trip; a change costs each watcher 1 event + 1 or 2 reads.
  * Source    Curator x-discovery, ServiceDiscoveryImpl.
  */

@@ -2,8 +2,8 @@
  * Service watcher: the instances of one service, kept at hand.
  *
  * Model     a mirror (engine/mirror.ts) of the service's node and its children. Asking costs nothing.
- * Safety    each list existed at one moment. An instance that cannot be read is left out and reported once; Curator fails
- *           the whole query for it.
+ * Safety    each list existed at one moment. An instance that cannot be read is left out and reported once; Curator
+ *           fails the whole query for it.
  * Cost      a change: 1 event + 1 or 2 reads.
  * Source    Curator x-discovery, ServiceCacheImpl.
  */
@@ -137,8 +137,8 @@ export class ServiceWatcher implements AsyncDisposable {
     const [before, after] = [this.#instancesIn(previous), this.#instancesIn(current)]
     const added = [...after].filter(([name]) => !before.has(name)).map(([, instance]) => instance)
     const removed = [...before].filter(([name]) => !after.has(name)).map(([, instance]) => instance)
-    const isUpdated = ([name, one]: [string, DiscoveredInstance]): boolean => before.has(name) && before.get(name) !== one
-    const updated = [...after].filter(isUpdated).map(([, instance]) => instance)
+    const kept = [...after].filter(([name]) => before.has(name))
+    const updated = kept.filter(([name, one]) => before.get(name) !== one).map(([, instance]) => instance)
     const isChanged = added.length + removed.length + updated.length > 0
     if (previous !== undefined && !isChanged && !resync) return null
     return { instances: [...after.values()], added, removed, updated, missed, resync }

@@ -32,8 +32,11 @@ export interface TestedPartitioner {
 
 /** How a partitioner is made. */
 export interface TestedPartitionerOptions {
+  /** The member's name. */
   readonly id: string
+  /** The items, or `count`. */
   readonly items?: readonly string[]
+  /** How many items there are, or `items`. */
   readonly count?: number
   /** Called and waited for before an item is let go of. */
   readonly onRevoke?: (assignment: TestedAssignment) => void | Promise<void>

@@ -12,10 +12,15 @@ import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
 /** An instance as others see it. */
 export interface TestedInstance {
+  /** Its name in its service. */
   readonly id: string
+  /** Its host. */
   readonly address: string | null
+  /** Where it listens. */
   readonly port: number | null
+  /** What else it says of itself. */
   readonly payload: unknown
+  /** Whether it is to be called. */
   readonly enabled: boolean
 }
 
@@ -42,9 +47,13 @@ export interface TestedRegistry {
 
 /** What a subscriber is told. */
 export interface TestedServiceChange {
+  /** All instances. */
   readonly instances: readonly TestedInstance[]
+  /** Those that were not there before. */
   readonly added: readonly TestedInstance[]
+  /** Those that are not there any more. */
   readonly removed: readonly TestedInstance[]
+  /** Those that say something else of themselves. */
   readonly updated: readonly TestedInstance[]
 }
 

@@ -194,7 +194,9 @@ it('ends lost when another has its path after a loss, and leaves that one alone'
   rig.control.refuseOpens(false)
   const told: string[] = []
   const reading = (async () => {
-    for await (const { state, error } of node.watch()) told.push(error === undefined ? state : `${state} ${codeOf(error)}`)
+    for await (const { state, error } of node.watch()) {
+      told.push(error === undefined ? state : `${state} ${codeOf(error)}`)
+    }
   })()
   await pass(10_000)
   await run(reading)

@@ -1,6 +1,7 @@
 /** Which instance is picked next, and which is down for a while. */
 import { expect, it } from 'vitest'
-import { ServiceProvider, leastLoaded, random, roundRobin, sticky } from '../../../src/recipes/services/service-provider.ts'
+import { ServiceProvider, leastLoaded, random } from '../../../src/recipes/services/service-provider.ts'
+import { roundRobin, sticky } from '../../../src/recipes/services/service-provider.ts'
 import type { ProviderStrategy } from '../../../src/recipes/services/service-provider.ts'
 import type { DiscoveredInstance } from '../../../src/recipes/services/service-watcher.ts'
 import { pass, useVirtualTime } from '../rig.ts'

@@ -53,7 +53,7 @@ it('registers in one round trip, with a UUID where no id is given', async () => 
   expect(await closeAll(rig, client)).toEqual([])
 })
 
-it('registers again after its session was lost, which watchers see as an update or as an end and a beginning', async () => {
+it('registers again after its session was lost, with a greater incarnation', async () => {
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]
   const registration = await run(new ServiceRegistry(a, BASE).register('api', { id: 'one', port: 80 }))
