@@ -19,6 +19,12 @@ export type { LockSuiteOptions, TestedLease, TestedLock } from './conformance/lo
 export type { RecipeSuiteOptions } from './conformance/recipe-world.ts'
 export { configSuite } from './conformance/config-suite.ts'
 export type { ConfigSuiteOptions, TestedConfig, TestedConfigChange } from './conformance/config-suite.ts'
+export { configHistorySuite } from './conformance/config-history-suite.ts'
+export type {
+  ConfigHistorySuiteOptions,
+  TestedConfigHistory,
+  TestedHistoryEntry,
+} from './conformance/config-history-suite.ts'
 export { membershipSuite } from './conformance/membership-suite.ts'
 export type {
   MembershipSuiteOptions,

@@ -8,13 +8,16 @@ import { connect } from '../../src/core/connect.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
-import { ConformanceError, configSuite, lockSuite, membershipSuite, modelBackend } from '../../src/testing/index.ts'
+import { ConformanceError, configHistorySuite, configSuite, lockSuite } from '../../src/testing/index.ts'
+import { membershipSuite, modelBackend } from '../../src/testing/index.ts'
 import type {
+  ConfigHistorySuiteOptions,
   ConfigSuiteOptions,
   LockSuiteOptions,
   MembershipSuiteOptions,
   RecipeSuiteOptions,
   TestedConfig,
+  TestedConfigHistory,
   TestedGroup,
   TestedLease,
   TestedLock,
@@ -266,6 +269,62 @@ function changedLeases(client: Client, path: string, change: (lease: TestedLease
   }
 }
 
+const HISTORIES: readonly Broken<ConfigHistorySuiteOptions['makeConfig']>[] = [
+  {
+    what: 'the value is written without its entry',
+    make: (client, path) => {
+      const plain = new ConfigCenter<number>(client, path)
+      const publish: TestedConfigHistory['publish'] = (value, { force = false } = {}) => plain.publish(value, { force })
+      return changedHistory(client, path, { publish })
+    },
+    caughtBy: 'each published value is listed with its version, author and comment, the newest first',
+  },
+  {
+    what: 'values of others are not told',
+    make: (client, path) => {
+      const config = historyAt(client, path)
+      const history: TestedConfigHistory['history'] = async () => {
+        return (await config.history()).filter(({ version }) => version !== null)
+      }
+      return changedHistory(client, path, { history })
+    },
+    caughtBy: 'a value of a writer without history is listed, and recorded before the next one',
+  },
+  {
+    what: 'a rollback encodes the value again, and forgets its comment',
+    make: (client, path) => {
+      const config = historyAt(client, path)
+      const rollback: TestedConfigHistory['rollback'] = async (version) => {
+        const entry = (await config.history()).find((one) => one.version === version)
+        return config.publish(entry?.value ?? 0, { force: true })
+      }
+      return changedHistory(client, path, { rollback })
+    },
+    caughtBy: 'a rollback publishes the stored bytes of an older version again, with its comment',
+  },
+  {
+    what: 'everything is kept',
+    make: (client, path) => historyAt(client, path),
+    caughtBy: 'no more entries are kept than may be, and always the newest',
+  },
+]
+
+function historyAt(client: Client, path: string): ConfigCenter<number> {
+  return new ConfigCenter<number>(client, path, { history: true })
+}
+
+function changedHistory(client: Client, path: string, changes: Partial<TestedConfigHistory>): TestedConfigHistory {
+  const config = historyAt(client, path)
+  return {
+    get: () => config.get(),
+    publish: (value, options) => config.publish(value, options),
+    update: (change) => config.update(change),
+    history: () => config.history(),
+    rollback: (version, options) => config.rollback(version, options),
+    ...changes,
+  }
+}
+
 function changedConfig(center: TestedConfig, changes: Partial<TestedConfig>): TestedConfig {
   const face: TestedConfig = {
     get current() {
@@ -318,6 +377,9 @@ const soundLock: LockSuiteOptions['makeLock'] = (client, path) => new FairLock(c
 const soundConfig: ConfigSuiteOptions['makeConfig'] = (client, path, schema) => {
   return new ConfigCenter(client, path, { schema })
 }
+const soundHistory: ConfigHistorySuiteOptions['makeConfig'] = (client, path, entriesMax) => {
+  return new ConfigCenter<number>(client, path, { history: { entriesMax } })
+}
 const soundGroup: MembershipSuiteOptions['makeGroup'] = (client, path) => new GroupMembership<string>(client, path)
 
 bites('lock', LOCKS, soundLock, (engine, makeLock) => {
@@ -328,6 +390,11 @@ bites('lock', LOCKS, soundLock, (engine, makeLock) => {
 bites('configuration', CONFIGS, soundConfig, (engine, makeConfig) => {
   return collectedCases((runner) => {
     configSuite(runner, { ...engine, makeConfig })
+  })
+})
+bites('history', HISTORIES, soundHistory, (engine, makeConfig) => {
+  return collectedCases((runner) => {
+    configHistorySuite(runner, { ...engine, makeConfig })
   })
 })
 bites('group', GROUPS, soundGroup, (engine, makeGroup) => {

@@ -6,7 +6,7 @@ import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
-import { configSuite, lockSuite, membershipSuite } from '../../src/testing/index.ts'
+import { configHistorySuite, configSuite, lockSuite, membershipSuite } from '../../src/testing/index.ts'
 import type { BackendControl } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
@@ -23,6 +23,16 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
     ...engine,
     name: 'ConfigCenter',
     makeConfig: (client, path, schema) => new ConfigCenter(client, path, { schema }),
+  })
+  configSuite(runner, {
+    ...engine,
+    name: 'ConfigCenter with a history',
+    makeConfig: (client, path, schema) => new ConfigCenter(client, path, { schema, history: true }),
+  })
+  configHistorySuite(runner, {
+    ...engine,
+    name: 'ConfigCenter',
+    makeConfig: (client, path, entriesMax) => new ConfigCenter<number>(client, path, { history: { entriesMax } }),
   })
   membershipSuite(runner, {
     ...engine,
