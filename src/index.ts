@@ -76,7 +76,15 @@ export type { LossCause, LossReason } from './recipes/engine/ownership.ts'
 export { pendingCleanups } from './recipes/engine/cleanups.ts'
 export type { TimedWaitOptions } from './recipes/engine/wait.ts'
 export { ConfigCenter } from './recipes/config/config-center.ts'
-export type { ConfigCenterOptions, ConfigChange } from './recipes/config/config-center.ts'
+export type {
+  ConfigCenterOptions,
+  ConfigChange,
+  ConfigPublishOptions,
+  Published,
+} from './recipes/config/config-center.ts'
+export type { HistoryEntry, HistoryOptions, HistoryReadOptions, PublishNote } from './recipes/config/config-history.ts'
+export type { RecordKind } from './recipes/config/config-records.ts'
+export type { ValueChange } from './recipes/config/json-diff.ts'
 export { ConfigTree } from './recipes/config/config-tree.ts'
 export type { ConfigTreeChange } from './recipes/config/config-tree.ts'
 export type {
@@ -87,7 +95,7 @@ export type {
   InvalidValue,
   PublishOptions,
   Updated,
-} from './recipes/config/config-store.ts'
+} from './recipes/config/config-values.ts'
 export { jsonCodec } from './recipes/engine/codec.ts'
 export type { Codec } from './recipes/engine/codec.ts'
 export type { SchemaIssue, SchemaResult, StandardSchema } from './recipes/engine/standard-schema.ts'

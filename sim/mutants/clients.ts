@@ -18,6 +18,7 @@ const PROTECTED = 'recipes/engine/protected-writes.ts'
 const LEASE = 'recipes/engine/lease.ts'
 const CLAIM = 'recipes/engine/node-claim.ts'
 const MIRROR = 'recipes/engine/mirror.ts'
+const RECORDS = 'recipes/config/record-keeper.ts'
 const ROUND = 'recipes/engine/round.ts'
 const SESSION = 'backends/client/session.ts'
 const IDENTITY = 'backends/client/identity.ts'
@@ -371,6 +372,37 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     }],
     // It takes an operator who restores, another publisher, and one that is cut off while both are at work.
     expected: { test: 'test/recipes/config/config-center.test.ts' },
+  },
+  {
+    name: 'recorded-write-unchecked',
+    breaks: 'A value is written with its entry over whatever others have published in between.',
+    kin: 'Apollo 1677: a later publish overwrote what was there',
+    edits: [{
+      file: RECORDS,
+      from: "[this.#check(value), { type: 'set', path, data, version: value.stat.version }]",
+      to: "[{ type: 'set', path, data, version: -1 }]",
+    }],
+    workload: 'config',
+    profile: 'recipes',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'recorded-write-forgotten',
+    breaks: 'After a lost reply, a publisher does not know its own entry again.',
+    kin: 'every "somebody else was quicker" that was the own write',
+    edits: [{ file: RECORDS, from: 'found?.entry?.header.id === this.#id', to: 'false' }],
+    workload: 'config',
+    profile: 'recipes',
+    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'found-value-unrecorded',
+    breaks: 'A value of a process that keeps no history is replaced, and never recorded.',
+    kin: 'Nacos 12217: a history without some of the values that were in force',
+    edits: [{ file: RECORDS, from: 'value !== null && !isRecorded(value.stat, head, stored.stat)', to: 'false' }],
+    workload: 'config',
+    profile: 'recipes',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
   },
   {
     name: 'release-by-path',

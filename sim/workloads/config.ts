@@ -4,15 +4,17 @@
  * Values     one is counted: whoever publishes adds one to what is in force there, so that a lost update shows. The
  *            other is free: it is overwritten with force, and deleted.
  * Schema     takes its time to look at a value in some of the lives, as one that asks somebody else would.
+ * History    every other life keeps one, of few entries, so that some are dropped; the others know nothing of it.
  * Callbacks  some listeners close their center from within, while others have the same change still before them.
  * End        everybody has the last value, in time.
  */
 import type { Client } from '../../src/core/client.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import type { ConfigChange } from '../../src/recipes/config/config-center.ts'
-import type { PublishOptions } from '../../src/recipes/config/config-store.ts'
+import type { PublishOptions } from '../../src/recipes/config/config-values.ts'
 import type { StandardSchema } from '../../src/recipes/engine/standard-schema.ts'
 import { ConfigCheck } from '../checks/config.ts'
+import { ConfigHistoryCheck } from '../checks/config-history.ts'
 import type { ConfigKind, ConfigReader, ConfigValue } from '../checks/config.ts'
 import type { Probes } from '../../src/testing/simulation/probes.ts'
 import type { ClientLife, MakeWorkload } from '../workload.ts'
@@ -27,14 +29,19 @@ const THOUGHT_TICKS_MAX = 0.5
 const MISCHIEF_CHANCE = 0.03
 /** How long a reader may take to the last value once there is service. */
 const CONVERGED_TICKS = 2_000
+/** How many entries a history has at most. */
+const ENTRIES_MAX = 5
 const ROOT = '/config'
 const VALUES: ReadonlyMap<string, ConfigKind> = new Map([['/config/counted', 'counted'], ['/config/free', 'free']])
 
 /** Makes the workload `config`. */
 export const makeConfig: MakeWorkload = ({ ledger, owners, probes }) => {
   const check = new ConfigCheck(ledger, owners, VALUES)
-  const program = (client: Client, life: ClientLife): Promise<void> => new ConfigUser(client, life, check, probes).run()
-  return { name: 'config', checks: [check], hunted: ROOT, program }
+  const history = new ConfigHistoryCheck(ledger, VALUES.keys())
+  const program = (client: Client, life: ClientLife): Promise<void> => {
+    return new ConfigUser(client, life, { check, history, probes }).run()
+  }
+  return { name: 'config', checks: [check, history], hunted: ROOT, program }
 }
 
 /** A center, and what it was told. */
@@ -45,21 +52,33 @@ interface Follower {
   readonly ears: readonly Ear<ConfigChange<ConfigValue>>[]
 }
 
+/** Who watches over configuration. */
+interface Watchers {
+  readonly check: ConfigCheck
+  readonly history: ConfigHistoryCheck
+  readonly probes: Probes
+}
+
 /** One life of one client that uses configuration. */
 class ConfigUser {
   readonly #client: Client
   readonly #life: ClientLife
   readonly #check: ConfigCheck
+  readonly #history: ConfigHistoryCheck
+  /** Whether what this life publishes is recorded. */
+  readonly #isRecording: boolean
   readonly #probes: Probes
   readonly #schema: StandardSchema<ConfigValue>
   readonly #followers: Follower[] = []
   #writes = 0
   #centers = 0
 
-  constructor(client: Client, life: ClientLife, check: ConfigCheck, probes: Probes) {
+  constructor(client: Client, life: ClientLife, { check, history, probes }: Watchers) {
     this.#client = client
     this.#life = life
     this.#check = check
+    this.#history = history
+    this.#isRecording = (life.slot + life.life) % 2 === 1
     this.#probes = probes
     this.#schema = schemaOf(life)
   }
@@ -96,7 +115,8 @@ class ConfigUser {
 
   #follow(path: string): void {
     this.#centers += 1
-    const center = new ConfigCenter(this.#client, path, { schema: this.#schema })
+    const history = this.#isRecording && { entriesMax: ENTRIES_MAX }
+    const center = new ConfigCenter(this.#client, path, { schema: this.#schema, history })
     const reader = { name: `${this.#life.node.name}'s reader ${this.#centers}`, path, zxid: 0n }
     const told = new Ear<ConfigChange<ConfigValue>>(reader.name, async (change) => {
       if (change.resync) this.#probes.hit('config-resync')
@@ -125,7 +145,7 @@ class ConfigUser {
       }),
       () => this.#publish(follower, () => (isCounted ? { ifVersion: center.version } : { force: true })),
       () => this.#read(follower),
-      () => this.#read(follower),
+      () => (this.#isRecording ? this.#list(follower) : this.#read(follower)),
       () => (isCounted ? this.#read(follower) : attempt(() => this.#client.delete(path))),
     ]
     await random.pick(steps)()
@@ -139,6 +159,7 @@ class ConfigUser {
     this.#writes += 1
     const value = { count: (center.current?.count ?? 0) + 1, by: `${this.#life.node.name}-${this.#writes}` }
     this.#check.begins(path, value)
+    if (this.#isRecording) this.#history.begins(value)
     const { value: written, error } = await attempt(() => center.publish(value, ask()))
     if (error?.code === 'BAD_VERSION') this.#probes.hit('config-conflict')
     if (written !== null) this.#check.ends(value, written)
@@ -149,6 +170,11 @@ class ConfigUser {
     const floor = this.#check.acknowledged(path)
     const { value, error } = await attempt(() => center.get({ waitMs: WAIT_TICKS_MAX * this.#life.tickMs }))
     if (error === null) this.#check.read(path, value, floor)
+  }
+
+  async #list({ path, center }: Follower): Promise<void> {
+    const { value } = await attempt(() => center.history({ waitMs: WAIT_TICKS_MAX * this.#life.tickMs }))
+    if (value !== null) this.#history.listed(path, value)
   }
 }
 

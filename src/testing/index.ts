@@ -37,6 +37,12 @@ export type {
   TestedLeader,
   TestedLeadership,
 } from './conformance/election-suite.ts'
+export { configHistorySuite } from './conformance/config-history-suite.ts'
+export type {
+  ConfigHistorySuiteOptions,
+  TestedConfigHistory,
+  TestedHistoryEntry,
+} from './conformance/config-history-suite.ts'
 export { membershipSuite } from './conformance/membership-suite.ts'
 export type {
   MembershipSuiteOptions,

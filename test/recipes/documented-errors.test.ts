@@ -165,6 +165,10 @@ const METHODS: readonly Method[] = [
   method('config-center', 'ready', (client) => new ConfigCenter(client, '/c/x'), (made, o) => made.ready(o)),
   { file: 'config-center', method: 'get', prepare: center((made, options) => made.get(options)) },
   { file: 'config-center', method: 'publish', prepare: center((made, options) => made.publish(1, options)) },
+  { file: 'config-center', method: 'publish', prepare: recorded((made, options) => made.publish(3, options)) },
+  { file: 'config-center', method: 'history', prepare: recorded((made, options) => made.history(options)) },
+  { file: 'config-center', method: 'diff', prepare: recorded((made, options) => made.diff(1, 2, options)) },
+  { file: 'config-center', method: 'rollback', prepare: recorded((made, options) => made.rollback(1, options)) },
   method('config-tree', 'ready', (client) => new ConfigTree(client, '/c'), (made, options) => made.ready(options)),
   { file: 'config-tree', method: 'publish', prepare: tree((made, options) => made.publish('x', 1, options)) },
   { file: 'config-tree', method: 'remove', prepare: tree((made, options) => made.remove('there', options)) },
@@ -174,6 +178,17 @@ function center(call: (made: ConfigCenter<unknown>, options: TimedWaitOptions) =
   return async (client) => {
     const made = new ConfigCenter<unknown>(client, '/c/x')
     await made.ready()
+    return (options) => call(made, options)
+  }
+}
+
+function recorded(
+  call: (made: ConfigCenter<unknown>, options: TimedWaitOptions) => Promise<unknown>,
+): Method['prepare'] {
+  return async (client) => {
+    const made = new ConfigCenter<unknown>(client, '/c/x', { history: true })
+    await made.publish(1)
+    await made.publish(2)
     return (options) => call(made, options)
   }
 }

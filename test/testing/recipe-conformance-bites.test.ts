@@ -9,13 +9,15 @@ import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { LeaderElection } from '../../src/recipes/leader/leader-election.ts'
-import { ConformanceError, configSuite, lockSuite, membershipSuite, modelBackend } from '../../src/testing/index.ts'
 import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
 import { electionSuite, partitionerSuite, persistentNodeSuite, serviceSuite } from '../../src/testing/index.ts'
+import { ConformanceError, configHistorySuite, configSuite, lockSuite } from '../../src/testing/index.ts'
+import { membershipSuite, modelBackend } from '../../src/testing/index.ts'
 import type {
+  ConfigHistorySuiteOptions,
   ConfigSuiteOptions,
   ElectionSuiteOptions,
   LockSuiteOptions,
@@ -26,6 +28,7 @@ import type {
   ServiceSuiteOptions,
   TestedConfig,
   TestedElection,
+  TestedConfigHistory,
   TestedGroup,
   TestedLease,
   TestedLock,
@@ -471,6 +474,62 @@ function changedElection(election: LeaderElection<string>, changes: Partial<Test
   }
 }
 
+const HISTORIES: readonly Broken<ConfigHistorySuiteOptions['makeConfig']>[] = [
+  {
+    what: 'the value is written without its entry',
+    make: (client, path) => {
+      const plain = new ConfigCenter<number>(client, path)
+      const publish: TestedConfigHistory['publish'] = (value, { force = false } = {}) => plain.publish(value, { force })
+      return changedHistory(client, path, { publish })
+    },
+    caughtBy: 'each published value is listed with its version, author and comment, the newest first',
+  },
+  {
+    what: 'values of others are not told',
+    make: (client, path) => {
+      const config = historyAt(client, path)
+      const history: TestedConfigHistory['history'] = async () => {
+        return (await config.history()).filter(({ version }) => version !== null)
+      }
+      return changedHistory(client, path, { history })
+    },
+    caughtBy: 'a value of a writer without history is listed, and recorded before the next one',
+  },
+  {
+    what: 'a rollback encodes the value again, and forgets its comment',
+    make: (client, path) => {
+      const config = historyAt(client, path)
+      const rollback: TestedConfigHistory['rollback'] = async (version) => {
+        const entry = (await config.history()).find((one) => one.version === version)
+        return config.publish(entry?.value ?? 0, { force: true })
+      }
+      return changedHistory(client, path, { rollback })
+    },
+    caughtBy: 'a rollback publishes the stored bytes of an older version again, with its comment',
+  },
+  {
+    what: 'everything is kept',
+    make: (client, path) => historyAt(client, path),
+    caughtBy: 'no more entries are kept than may be, and always the newest',
+  },
+]
+
+function historyAt(client: Client, path: string): ConfigCenter<number> {
+  return new ConfigCenter<number>(client, path, { history: true })
+}
+
+function changedHistory(client: Client, path: string, changes: Partial<TestedConfigHistory>): TestedConfigHistory {
+  const config = historyAt(client, path)
+  return {
+    get: () => config.get(),
+    publish: (value, options) => config.publish(value, options),
+    update: (change) => config.update(change),
+    history: () => config.history(),
+    rollback: (version, options) => config.rollback(version, options),
+    ...changes,
+  }
+}
+
 function changedConfig(center: TestedConfig, changes: Partial<TestedConfig>): TestedConfig {
   const face: TestedConfig = {
     get current() {
@@ -526,6 +585,9 @@ const soundElection: ElectionSuiteOptions['makeElection'] = (client, path, id) =
 const soundConfig: ConfigSuiteOptions['makeConfig'] = (client, path, schema) => {
   return new ConfigCenter(client, path, { schema })
 }
+const soundHistory: ConfigHistorySuiteOptions['makeConfig'] = (client, path, entriesMax) => {
+  return new ConfigCenter<number>(client, path, { history: { entriesMax } })
+}
 const soundGroup: MembershipSuiteOptions['makeGroup'] = (client, path) => new GroupMembership<string>(client, path)
 
 bites('lock', LOCKS, soundLock, (engine, makeLock) => {
@@ -541,6 +603,11 @@ bites('leader election', ELECTIONS, soundElection, (engine, makeElection) => {
 bites('configuration', CONFIGS, soundConfig, (engine, makeConfig) => {
   return collectedCases((runner) => {
     configSuite(runner, { ...engine, makeConfig })
+  })
+})
+bites('history', HISTORIES, soundHistory, (engine, makeConfig) => {
+  return collectedCases((runner) => {
+    configHistorySuite(runner, { ...engine, makeConfig })
   })
 })
 bites('group', GROUPS, soundGroup, (engine, makeGroup) => {

@@ -15,7 +15,7 @@ import { LeaderElection } from '../../src/recipes/leader/leader-election.ts'
 import type { Leadership } from '../../src/recipes/leader/leadership.ts'
 import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
-import { configSuite, counterSuite, electionSuite } from '../../src/testing/index.ts'
+import { configHistorySuite, configSuite, counterSuite, electionSuite } from '../../src/testing/index.ts'
 import { lockSuite, membershipSuite, persistentNodeSuite, sharedSuite } from '../../src/testing/index.ts'
 import type { BackendControl, TestedLease, TestedLock } from '../../src/testing/index.ts'
 import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
@@ -64,6 +64,16 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
     ...engine,
     name: 'ConfigCenter',
     makeConfig: (client, path, schema) => new ConfigCenter(client, path, { schema }),
+  })
+  configSuite(runner, {
+    ...engine,
+    name: 'ConfigCenter with a history',
+    makeConfig: (client, path, schema) => new ConfigCenter(client, path, { schema, history: true }),
+  })
+  configHistorySuite(runner, {
+    ...engine,
+    name: 'ConfigCenter',
+    makeConfig: (client, path, entriesMax) => new ConfigCenter<number>(client, path, { history: { entriesMax } }),
   })
   membershipSuite(runner, {
     ...engine,

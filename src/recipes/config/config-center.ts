@@ -4,24 +4,43 @@
  * Model     the value is a node's data. Each process keeps a copy, and is told when it changes.
  * Safety    subscribers converge to the last valid value and never go back to an older write; steps in between may be
  *           skipped, and are counted. While there is no server the last value stays in force, and `stale` is true.
+ * History   optional: each published value with who, when and why, in the transaction that writes it.
  * Writes    compare-and-set with the version that was read, so that nobody undoes a change that they have not seen.
  * Cost      a read is local; a change costs each process 1 event + 1 read; publish: 1 round trip.
  * Source    Curator NodeCache; ZooKeeper Programmer's Guide, "Watches".
  */
 import type { Client } from '../../core/client.ts'
 import { optionNames, refuseUnknown } from '../../core/options.ts'
-import type { ChangeValue, ConfigFormatOptions, ConfigState, InvalidValue } from './config-store.ts'
-import type { PublishOptions, Updated } from './config-store.ts'
+import type { ChangeValue, ConfigFormatOptions, ConfigState, InvalidValue } from './config-values.ts'
+import type { PublishOptions, Updated } from './config-values.ts'
+import { ConfigHistory, checkHistoryRead, checkHistoryVersion, checkNote } from './config-history.ts'
+import type { HistoryEntry, HistoryOptions, HistoryReadOptions, PublishNote } from './config-history.ts'
 import { ConfigStore } from './config-store.ts'
+import type { ValueChange } from './json-diff.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
 import { frozenCopy } from '../engine/json-values.ts'
 import type { Written } from '../engine/compare-and-set.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
+import { WAIT_OPTIONS } from '../engine/wait.ts'
 
 /** Options of a {@link ConfigCenter}. */
 export interface ConfigCenterOptions<T, D> extends ConfigFormatOptions<T> {
   /** The value for as long as there is none. */
   readonly default?: D
+  /**
+   * Whether what this process publishes is recorded, in the transaction that writes the value; see
+   * {@link ConfigCenter.history}. By default it is not.
+   */
+  readonly history?: boolean | HistoryOptions
+}
+
+/** Options of {@link ConfigCenter.publish} and {@link ConfigCenter.rollback}; the note needs a history. */
+export interface ConfigPublishOptions extends PublishOptions, PublishNote {}
+
+/** What a publish made. */
+export interface Published extends Written {
+  /** The version of its entry in the history; absent without one. */
+  readonly historyVersion?: number
 }
 
 /** A change of the value. `D` is the type of the default, or undefined if there is none. */
@@ -38,12 +57,27 @@ export interface ConfigChange<T, D = undefined> {
   readonly resync: boolean
 }
 
-const OPTIONS = optionNames<ConfigCenterOptions<unknown, unknown>>({ default: true, schema: true, codec: true })
+const OPTIONS = optionNames<ConfigCenterOptions<unknown, unknown>>({
+  default: true,
+  schema: true,
+  codec: true,
+  history: true,
+})
+
+const PUBLISH_OPTIONS = optionNames<ConfigPublishOptions>({
+  ifVersion: true,
+  force: true,
+  author: true,
+  comment: true,
+  waitMs: true,
+  signal: true,
+})
 
 /** One validated value; see the head of this file. */
 export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   readonly #store: ConfigStore<T>
   readonly #default: D | undefined
+  readonly #history: ConfigHistory<T> | null
 
   /**
    * Makes a center and begins to read.
@@ -57,6 +91,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
     refuseUnknown(options, OPTIONS, 'ConfigCenter')
     this.#default = options.codec === undefined ? frozenCopy(options.default) : options.default
     this.#store = new ConfigStore('ConfigCenter', client, path, 0, options)
+    this.#history = historyOf(client, path, this.#store, options.history)
   }
 
   /**
@@ -110,14 +145,18 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * @param value - encoded, then checked as every reader will check it
    * @param options.ifVersion - the version that the node must have instead; null: it must not exist
    * @param options.force - write whatever is there
-   * @returns version and zxid of the write
+   * @param options.author - who publishes, for the history
+   * @param options.comment - why, for the history
+   * @returns version and zxid of the write, and the version of its entry in the history
    * @throws CoordinationError `BAD_VERSION` (outcome `rejected`); `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (`not-sent`);
    * `CONNECTION_LOSS`, `SESSION_EXPIRED` (`unknown` only if it cannot be found out what became of it); `ABORTED`,
    * `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); what the servers refused
    * @throws TypeError or RangeError for a wrong option
    */
-  publish(value: T, options: PublishOptions = {}): Promise<Written> {
-    return this.#store.write('', value, options)
+  async publish(value: T, options: ConfigPublishOptions = {}): Promise<Published> {
+    const { note, rest } = this.#splitNote('publish', options)
+    if (this.#history === null) return this.#store.write('', value, rest, this.#store.sendPlain(''))
+    return this.#store.write('', value, rest, this.#history.sendPublish(note))
   }
 
   /**
@@ -136,7 +175,63 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * @throws TypeError or RangeError for a wrong argument
    */
   update(change: ChangeValue<T>, options: TimedWaitOptions = {}): Promise<Updated<T>> {
-    return this.#store.update('', change, options)
+    if (this.#history === null) return this.#store.update('', change, options, this.#store.changePlain(''))
+    return this.#store.update('', change, options, this.#history.changeBytes())
+  }
+
+  /**
+   * Lists what was published, the newest first: each value with its version, time, author and comment. A value that a
+   * process without history has written since is listed first, with version null.
+   *
+   * @param options.limit - how many entries at most
+   * @throws CoordinationError `INVALID_VALUE` (outcome `corrupt`: the head of the records), `ABORTED`, `TIMEOUT`,
+   * `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
+   * @throws TypeError if this center keeps no history, or for a wrong option
+   */
+  async history(options: HistoryReadOptions = {}): Promise<readonly HistoryEntry<T>[]> {
+    checkHistoryRead(options)
+    const history = this.#recorded('history')
+    return this.#store.asking(options, (signal) => history.list(options, signal))
+  }
+
+  /**
+   * Compares two values of the history.
+   *
+   * @param a - the version to begin from
+   * @param b - the version to compare it with
+   * @returns the places at which they differ; empty if they are equal
+   * @throws CoordinationError `NO_NODE` if a version is not kept; `INVALID_VALUE` if a value does not pass; otherwise
+   * as {@link ConfigCenter.history}
+   * @throws TypeError or RangeError for a wrong argument
+   */
+  async diff(a: number, b: number, options: TimedWaitOptions = {}): Promise<readonly ValueChange[]> {
+    checkHistoryVersion('a', a)
+    checkHistoryVersion('b', b)
+    refuseUnknown(options, WAIT_OPTIONS, 'diff')
+    const history = this.#recorded('diff')
+    return this.#store.asking(options, (signal) => history.diff(a, b, signal))
+  }
+
+  /**
+   * Publishes the value of an older version again, byte by byte as it was stored, with its format and comment. It is a
+   * new entry of the history. The same conditions hold as for {@link ConfigCenter.publish}.
+   *
+   * @param version - of the history
+   * @param options - as for a publish; `comment` replaces that of the version
+   * @throws CoordinationError `NO_NODE` if the version is not kept; otherwise as {@link ConfigCenter.publish}
+   * @throws TypeError or RangeError for a wrong argument
+   */
+  async rollback(version: number, options: ConfigPublishOptions = {}): Promise<Published> {
+    checkHistoryVersion('version', version)
+    const history = this.#recorded('rollback')
+    const { note, rest } = this.#splitNote('rollback', options)
+    let send = history.sendPublish(note)
+    const find = async (signal: AbortSignal): Promise<Uint8Array> => {
+      const kept = await history.find(version, signal)
+      send = history.sendRollback(kept, note)
+      return kept.bytes
+    }
+    return this.#store.writeBytes('', rest, find, (bytes, expected, signal) => send(bytes, expected, signal))
   }
 
   /**
@@ -186,6 +281,24 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
     return this.close()
   }
 
+  /** Takes the note out of the options of a publish. */
+  #splitNote(
+    what: string,
+    options: ConfigPublishOptions,
+  ): { readonly note: PublishNote; readonly rest: PublishOptions } {
+    refuseUnknown(options, PUBLISH_OPTIONS, what)
+    const { author, comment, ...rest } = options
+    const note = { ...(author === undefined ? {} : { author }), ...(comment === undefined ? {} : { comment }) }
+    if (Object.keys(note).length > 0) this.#recorded('a publish with author or comment')
+    checkNote(note)
+    return { note, rest }
+  }
+
+  #recorded(what: string): ConfigHistory<T> {
+    if (this.#history !== null) return this.#history
+    throw new TypeError(`${what} needs a ConfigCenter with the option history`)
+  }
+
   #describe({ current, missed, resync }: Delivery<ConfigState<T>>): ConfigChange<T, D> {
     return { ...this.#changeTo(current), missed, resync }
   }
@@ -196,4 +309,14 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
     // Without a default, D is undefined.
     return { value: this.#default as D, version: null, zxid: null }
   }
+}
+
+function historyOf<T>(
+  client: Client,
+  path: string,
+  store: ConfigStore<T>,
+  option: boolean | HistoryOptions | undefined,
+): ConfigHistory<T> | null {
+  if (option === undefined || option === false) return null
+  return new ConfigHistory(client, path, store.format, option === true ? {} : option)
 }

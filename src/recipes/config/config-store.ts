@@ -13,10 +13,8 @@ import { assert } from '../../core/assert.ts'
 import { abortable } from '../../core/async.ts'
 import type { NodeData } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
-import { optionNames, refuseUnknown, validateBoolean, validateClient, validateInteger } from '../../core/options.ts'
-import { requireFunction } from '../../core/options.ts'
+import { refuseUnknown, requireFunction, validateClient } from '../../core/options.ts'
 import { joinPath, validatePath } from '../../core/path.ts'
-import type { Codec } from '../engine/codec.ts'
 import { ValueFormat, invalidValue } from '../engine/codec.ts'
 import type { Delivery, Describe, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
 import { Feed } from '../engine/feed.ts'
@@ -25,72 +23,19 @@ import type { MirrorNode, MirrorSnapshot } from '../engine/mirror.ts'
 import { Mirror } from '../engine/mirror.ts'
 import { namedListener } from '../engine/listener.ts'
 import { checkCodec, checkIterate, checkSchema, checkSubscribe } from '../engine/option-checks.ts'
-import type { SchemaIssue, StandardSchema } from '../engine/standard-schema.ts'
-import type { ExpectedVersion, SeenNode, Written } from '../engine/compare-and-set.ts'
+import type { ExpectedVersion, SeenNode, WrittenNode } from '../engine/compare-and-set.ts'
 import { removeVersioned, seenBy, updateVersioned, writeVersioned } from '../engine/compare-and-set.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { WAIT_OPTIONS, Wait, clientClosed } from '../engine/wait.ts'
+import type { ChangeBytes, ChangeValue, ConfigEntry, ConfigFormatOptions, ConfigState } from './config-values.ts'
+import type { InvalidValue, PublishOptions, SendBytes } from './config-values.ts'
+import { checkPublish } from './config-values.ts'
 
-/** How values are stored and checked. */
-export interface ConfigFormatOptions<T> {
-  /**
-   * Checks what is read and what is to be written: any schema that follows Standard Schema. Accepts everything by
-   * default.
-   */
-  readonly schema?: StandardSchema<T>
-  /** How values become bytes; JSON by default. */
-  readonly codec?: Codec<T>
-}
-
-/**
- * Options of a write. By default it is refused unless the value is the one that this process has seen or written last.
- */
-export interface PublishOptions extends TimedWaitOptions {
-  /**
-   * Write only if the node has this version; null: only if it does not exist. A version that this process has in view
-   * stands for the very node that has it, where the engine compares creations.
-   */
-  readonly ifVersion?: number | null
-  /** Write whatever is there. */
-  readonly force?: boolean
-}
-
-/**
- * Makes the next value of the one that is stored, or of null if there is none. It may be called several times, so it
- * should do nothing else.
- */
-export type ChangeValue<T> = (current: T | null) => T | Promise<T>
-
-/** The value that an update has stored. */
-export interface Updated<T> extends Written {
-  /** As every reader sees it. */
+/** A value, and the bytes that hold it. */
+interface Encoded<T> {
+  readonly bytes: Uint8Array
   readonly value: T
 }
-
-/** A value and where it comes from. */
-export interface ConfigEntry<T> {
-  /** The decoded and validated value. */
-  readonly value: T
-  /** The node's version; counts from 0 again if the node is deleted and created anew. */
-  readonly version: number
-  /** zxid of the write; grows with every write. */
-  readonly zxid: bigint
-}
-
-/** A stored value that was refused; the last good one stays in force. */
-export interface InvalidValue {
-  /** The node. */
-  readonly path: string
-  /** What is wrong with it. */
-  readonly issues: readonly SchemaIssue[]
-  /** The version of the refused value: `publish(value, { ifVersion: version })` replaces it. */
-  readonly version: number
-  /** zxid of the write of the refused value. */
-  readonly zxid: bigint
-}
-
-/** All values that are in force, by key. */
-export type ConfigState<T> = ReadonlyMap<string, ConfigEntry<T>>
 
 /** A write of our own that the mirror has not shown yet. */
 interface OwnWrite<T> {
@@ -102,9 +47,6 @@ interface OwnWrite<T> {
    */
   readonly generation: number
 }
-
-const VERSION_MAX = 2 ** 31 - 1
-const PUBLISH_OPTIONS = optionNames<PublishOptions>({ ifVersion: true, force: true, waitMs: true, signal: true })
 
 /** Validated values by key; see the head of this file. */
 export class ConfigStore<T> {
@@ -227,39 +169,90 @@ export class ConfigStore<T> {
     })
   }
 
-  /** Writes a value; see {@link ConfigCenter.publish}. */
-  async write(key: string, value: T, options: PublishOptions): Promise<Written> {
+  /**
+   * Writes a value; see {@link ConfigCenter.publish}.
+   *
+   * @param send - writes its bytes
+   */
+  async write<W extends WrittenNode>(
+    key: string,
+    value: T,
+    options: PublishOptions,
+    send: SendBytes<W>,
+  ): Promise<Omit<W, 'czxid'>> {
     checkPublish(options, 'publish')
     this.#throwIfClosed()
-    const path = this.pathOf(key)
     // Before anything is waited for: a change that comes in meanwhile was not before the eyes of who made this value.
     const seen = this.#expected(key, options)
-    const encoded = await this.#format.encode(value, path)
-    return this.#waiting(path, options, async (signal) => {
+    const encoded = await this.#format.encode(value, this.pathOf(key))
+    return this.#put(key, seen, options, () => Promise.resolve(encoded), send)
+  }
+
+  /**
+   * Writes bytes as they are, if they hold a value that readers accept.
+   *
+   * @param find - finds them
+   * @param send - writes them
+   */
+  async writeBytes<W extends WrittenNode>(
+    key: string,
+    options: PublishOptions,
+    find: (signal: AbortSignal) => Promise<Uint8Array>,
+    send: SendBytes<W>,
+  ): Promise<Omit<W, 'czxid'>> {
+    checkPublish(options, 'rollback')
+    this.#throwIfClosed()
+    const make = async (signal: AbortSignal): Promise<Encoded<T>> => {
+      const bytes = await find(signal)
+      const decoded = await this.#format.decode(bytes)
+      if ('issues' in decoded) throw invalidValue(this.pathOf(key), decoded.issues, 'not-sent')
+      return { bytes, value: decoded.value }
+    }
+    return this.#put(key, this.#expected(key, options), options, make, send)
+  }
+
+  async #put<W extends WrittenNode>(
+    key: string,
+    seen: ExpectedVersion | undefined,
+    options: PublishOptions,
+    make: (signal: AbortSignal) => Promise<Encoded<T>>,
+    send: SendBytes<W>,
+  ): Promise<Omit<W, 'czxid'>> {
+    return this.#waiting(this.pathOf(key), options, async (signal) => {
       const expected = await this.#onceRead(key, options, seen, signal)
-      const { version, zxid, czxid } = await writeVersioned(this.#client, path, encoded.bytes, expected, signal)
-      this.#remember(key, this.#entry({ value: encoded.value, version, zxid }, czxid))
-      return { version, zxid }
+      const { bytes, value } = await make(signal)
+      const { czxid, ...written } = await send(bytes, expected, signal)
+      this.#remember(key, this.#entry({ value, version: written.version, zxid: written.zxid }, czxid))
+      return written
     })
   }
 
-  /** Changes a value; see {@link ConfigCenter.update}. */
-  async update(key: string, change: ChangeValue<T>, options: TimedWaitOptions): Promise<Updated<T>> {
+  /**
+   * Changes a value; see {@link ConfigCenter.update}.
+   *
+   * @param send - reads, and writes the bytes that are made of what it reads
+   */
+  async update<W extends WrittenNode>(
+    key: string,
+    change: ChangeValue<T>,
+    options: TimedWaitOptions,
+    send: ChangeBytes<W>,
+  ): Promise<Omit<W, 'czxid'> & { readonly value: T }> {
     requireFunction('change', change)
     refuseUnknown(options, WAIT_OPTIONS, 'update')
     this.#throwIfClosed()
     const path = this.pathOf(key)
     return this.#waiting(path, options, async (signal) => {
       let next: T | undefined
-      const { version, zxid, czxid } = await updateVersioned(this.#client, path, async (found) => {
+      const { czxid, ...written } = await send(async (found) => {
         const value = await abortable(Promise.resolve(change(await this.#valueOf(path, found))), signal)
         const encoded = await this.#format.encode(value, path)
         next = encoded.value
         return encoded.bytes
       }, signal)
       const value = next as T
-      this.#remember(key, this.#entry({ value, version, zxid }, czxid))
-      return { value, version, zxid }
+      this.#remember(key, this.#entry({ value, version: written.version, zxid: written.zxid }, czxid))
+      return { value, ...written }
     })
   }
 
@@ -283,6 +276,33 @@ export class ConfigStore<T> {
       await removeVersioned(this.#client, path, expected, signal)
       this.#remember(key, null)
     })
+  }
+
+  /** Writes bytes to a key's node, and nothing else. */
+  sendPlain(key: string): SendBytes<WrittenNode> {
+    const path = this.pathOf(key)
+    return (bytes, expected, signal) => writeVersioned(this.#client, path, bytes, expected, signal)
+  }
+
+  /** Changes the bytes of a key's node, and nothing else. */
+  changePlain(key: string): ChangeBytes<WrittenNode> {
+    const path = this.pathOf(key)
+    return (make, signal) => updateVersioned(this.#client, path, make, signal)
+  }
+
+  /** How values are stored and checked. */
+  get format(): ValueFormat<T> {
+    return this.#format
+  }
+
+  /**
+   * Asks the servers, for as long as the options allow it.
+   *
+   * @param ask - gets the signal that ends it
+   */
+  async asking<R>(options: TimedWaitOptions, ask: (signal: AbortSignal) => Promise<R>): Promise<R> {
+    this.#throwIfClosed()
+    return this.#waiting(this.#path, options, ask)
   }
 
   /** The path of a key's node. */
@@ -437,14 +457,6 @@ export class ConfigStore<T> {
     this.#client.report(invalidValue(invalid.path, invalid.issues, 'corrupt'))
     this.#invalids.publish(invalid, false)
   }
-}
-
-function checkPublish(options: PublishOptions, what: string): void {
-  refuseUnknown(options, PUBLISH_OPTIONS, what)
-  const { force, ifVersion } = options
-  if (force !== undefined) validateBoolean('force', force)
-  if (ifVersion !== undefined && ifVersion !== null) validateInteger('ifVersion', ifVersion, 0, VERSION_MAX)
-  if (force === true && ifVersion !== undefined) throw new TypeError('force and ifVersion exclude each other')
 }
 
 function isSame<T>(a: ConfigState<T>, b: ConfigState<T>): boolean {

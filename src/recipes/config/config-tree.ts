@@ -9,7 +9,7 @@
  */
 import type { Client } from '../../core/client.ts'
 import { optionNames, refuseUnknown, validateText } from '../../core/options.ts'
-import type { ConfigEntry, ConfigFormatOptions, ConfigState, InvalidValue, PublishOptions } from './config-store.ts'
+import type { ConfigEntry, ConfigFormatOptions, ConfigState, InvalidValue, PublishOptions } from './config-values.ts'
 import { ConfigStore } from './config-store.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
 import type { Written } from '../engine/compare-and-set.ts'
@@ -86,7 +86,7 @@ export class ConfigTree<T> implements AsyncDisposable {
    * @throws TypeError if the key is no such path
    */
   async publish(key: string, value: T, options: PublishOptions = {}): Promise<Written> {
-    return this.#store.write(checkedKey(key), value, options)
+    return this.#store.write(checkedKey(key), value, options, this.#store.sendPlain(key))
   }
 
   /**

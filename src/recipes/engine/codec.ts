@@ -11,6 +11,8 @@ import type { SchemaIssue, StandardSchema } from './standard-schema.ts'
 
 /** Turns values into bytes and back. Both may throw: then the value, or the bytes, are invalid. */
 export interface Codec<T> {
+  /** What the bytes are, in a word such as `yaml`: a history shows it, and a rollback keeps it. */
+  readonly format?: string
   /** Makes the bytes to store; at least one. */
   encode(value: T): Uint8Array
   /** Makes the value of stored bytes. */
@@ -28,6 +30,7 @@ export type Decoded<T> = { readonly value: T } | { readonly issues: readonly Sch
  */
 export function jsonCodec<T>(): Codec<T> {
   return {
+    format: 'json',
     encode: (value) => {
       refuseUnfaithful(value)
       return new TextEncoder().encode(JSON.stringify(value))
@@ -53,6 +56,11 @@ export class ValueFormat<T> {
     this.#codec = codec ?? jsonCodec<T>()
     this.#isJson = codec === undefined
     this.#schema = schema
+  }
+
+  /** What the codec calls its bytes; null if it does not say. */
+  get format(): string | null {
+    return this.#codec.format ?? null
   }
 
   /**

@@ -38,7 +38,7 @@ export interface Written {
 }
 
 /** What a write made, and of which node. */
-interface WrittenNode extends Written {
+export interface WrittenNode extends Written {
   readonly czxid: bigint
 }
 
@@ -289,6 +289,24 @@ async function readBack(
   }
 }
 
+/**
+ * Makes sure that a node which was read is as its writer expects it.
+ *
+ * @param found - null if there is none
+ * @throws CoordinationError `BAD_VERSION`
+ */
+export function expectFound(path: string, expected: ExpectedVersion, found: NodeData | null): void {
+  if (expected === 'any') return
+  if (expected === null) {
+    if (found !== null) throw badVersion(path, expected, 'there')
+    return
+  }
+  if (found === null) throw badVersion(path, expected, 'missing')
+  const { version, czxid } = found.stat
+  const isSame = version === versionOf(expected) && (typeof expected !== 'object' || czxid === expected.czxid)
+  if (!isSame) throw badVersion(path, expected, version)
+}
+
 function writtenBy({ version, mzxid, czxid }: Stat): WrittenNode {
   return { version, zxid: mzxid, czxid }
 }
@@ -299,7 +317,7 @@ function versionOf(expected: Exclude<ExpectedVersion, null>): number {
 }
 
 /** Versions are int32 and skip -1, which stands for any. */
-function nextVersion(version: number): number {
+export function nextVersion(version: number): number {
   const next = (version + 1) | 0
   return next === ANY_VERSION ? 0 : next
 }

@@ -1,0 +1,245 @@
+/**
+ * History of a configuration: each published value with its version, time, author and comment.
+ *
+ * Model     an entry per value, written in the transaction that writes the value (record-keeper.ts). A value of a
+ *           process that keeps no history is listed without a version until the next publish records it.
+ * Versions  count from 1 without a gap, and go on when the value is deleted and made again. They are not the versions
+ *           of the node, which `ifVersion` compares.
+ * Bounds    the newest entries are kept: 100 and 1 MiB, or what the options say.
+ */
+import type { Client } from '../../core/client.ts'
+import { CoordinationError } from '../../core/errors.ts'
+import { optionNames, refuseUnknown, validateInteger } from '../../core/options.ts'
+import { textOf } from '../../core/value-text.ts'
+import type { ValueFormat } from '../engine/codec.ts'
+import { invalidValue } from '../engine/codec.ts'
+import { expectFound } from '../engine/compare-and-set.ts'
+import type { SchemaIssue } from '../engine/standard-schema.ts'
+import type { TimedWaitOptions } from '../engine/wait.ts'
+import type { RecordEntry, RecordHeader, RecordKind } from './config-records.ts'
+import type { ChangeBytes, SendBytes } from './config-values.ts'
+import { differences } from './json-diff.ts'
+import type { ValueChange } from './json-diff.ts'
+import { RecordKeeper } from './record-keeper.ts'
+import type { RecordState, Recorded, StoredEntry } from './record-keeper.ts'
+
+/** How a history is kept by this process. */
+export interface HistoryOptions {
+  /** Who publishes, unless a publish says otherwise; at most 256 characters. */
+  readonly author?: string
+  /** How many entries are kept, the newest ones; 100 by default, from 1 to 1,000. */
+  readonly entriesMax?: number
+  /** How many bytes the kept entries may take; 1 MiB by default. The newest one is kept in any case. */
+  readonly bytesMax?: number
+}
+
+/** What an entry says about who has published, and why. */
+export interface PublishNote {
+  /** Who publishes; the `author` of the history by default. At most 256 characters. */
+  readonly author?: string
+  /** Why; at most 1,024 characters. */
+  readonly comment?: string
+}
+
+/** A value that is or was in force. */
+export interface HistoryEntry<T> {
+  /** Counts from 1; null for a value that a process without history has written since. */
+  readonly version: number | null
+  /** How it came about. */
+  readonly kind: RecordKind
+  /** The value; undefined if it does not pass, or was too large to be kept. */
+  readonly value: T | undefined
+  /** What is wrong with it, if something is. */
+  readonly issues: readonly SchemaIssue[]
+  /** When it was written, in milliseconds since 1970, by the clock of the servers. */
+  readonly timeMs: number
+  /** Who published it; null if nobody said. */
+  readonly author: string | null
+  /** Why; null if nobody said. */
+  readonly comment: string | null
+  /** What the codec calls its format; null if it does not say. */
+  readonly format: string | null
+  /** For a rollback: the version whose value it is; otherwise null. */
+  readonly of: number | null
+  /** The version of the value's node with this value; `ifVersion` compares it. */
+  readonly nodeVersion: number
+  /** Whether it is the stored value. */
+  readonly isCurrent: boolean
+}
+
+/** Options of a look at the history. */
+export interface HistoryReadOptions extends TimedWaitOptions {
+  /** How many entries at most, the newest; all that are kept by default. */
+  readonly limit?: number
+}
+
+/** A value of the history, as it is stored, with what was said of it. */
+interface KeptValue {
+  readonly bytes: Uint8Array
+  readonly header: RecordHeader
+}
+
+/** Defaults of {@link HistoryOptions}. */
+const HISTORY_DEFAULTS = Object.freeze({ entriesMax: 100, bytesMax: 1_048_576 })
+
+const ENTRIES_MAX = 1_000
+const BYTES_MAX = 1_073_741_824
+const AUTHOR_CHARS_MAX = 256
+const COMMENT_CHARS_MAX = 1_024
+const OPTIONS = optionNames<HistoryOptions>({ author: true, entriesMax: true, bytesMax: true })
+const READ_OPTIONS = optionNames<HistoryReadOptions>({ limit: true, waitMs: true, signal: true })
+const UNREADABLE: readonly SchemaIssue[] = Object.freeze([{ message: 'the entry is damaged' }])
+const TOO_LARGE: readonly SchemaIssue[] = Object.freeze([{ message: 'the value was too large to be kept' }])
+
+/** The history of one value; see the head of this file. */
+export class ConfigHistory<T> {
+  readonly #path: string
+  readonly #format: ValueFormat<T>
+  readonly #author: string | null
+  readonly #keeper: RecordKeeper
+
+  /**
+   * Makes it; nothing is sent.
+   *
+   * @throws TypeError or RangeError for a wrong option
+   */
+  constructor(client: Client, path: string, format: ValueFormat<T>, options: HistoryOptions) {
+    refuseUnknown(options, OPTIONS, 'history')
+    const { author, entriesMax = HISTORY_DEFAULTS.entriesMax, bytesMax = HISTORY_DEFAULTS.bytesMax } = options
+    validateInteger('entriesMax', entriesMax, 1, ENTRIES_MAX)
+    validateInteger('bytesMax', bytesMax, 1, BYTES_MAX)
+    checkNote({ ...(author === undefined ? {} : { author }) })
+    this.#path = path
+    this.#format = format
+    this.#author = author ?? null
+    this.#keeper = new RecordKeeper(client, path, { entriesMax, bytesMax })
+  }
+
+  /** Writes bytes with their entry, if the value is as expected. */
+  sendPublish({ author, comment }: PublishNote): SendBytes<Recorded> {
+    const { format } = this.#format
+    const said = { author: author ?? this.#author, comment: comment ?? null, format, of: null }
+    return (bytes, expected, signal) => this.#keeper.change(({ value }) => {
+      expectFound(this.#path, expected, value)
+      return { kind: 'publish', bytes, ...said }
+    }, signal)
+  }
+
+  /** Changes the bytes, with an entry. */
+  changeBytes(): ChangeBytes<Recorded> {
+    const said = { author: this.#author, comment: null, format: this.#format.format, of: null }
+    return (make, signal) => this.#keeper.change(async ({ value }) => {
+      return { kind: 'publish', bytes: await make(value), ...said }
+    }, signal)
+  }
+
+  /** Writes the bytes of an older entry, with what was said of them unless something else is said. */
+  sendRollback({ header }: KeptValue, { author, comment }: PublishNote): SendBytes<Recorded> {
+    const said = { author: author ?? this.#author, comment: comment ?? header.comment, format: header.format }
+    return (bytes, expected, signal) => this.#keeper.change(({ value }) => {
+      expectFound(this.#path, expected, value)
+      return { kind: 'rollback', bytes, of: header.version, ...said }
+    }, signal)
+  }
+
+  /** Lists entries, the newest first. */
+  async list(options: HistoryReadOptions, signal: AbortSignal): Promise<HistoryEntry<T>[]> {
+    const { limit = ENTRIES_MAX } = options
+    const state = await this.#keeper.state(signal)
+    const stored = await this.#keeper.entries(state, limit, signal)
+    const entries = await Promise.all(stored.map((one) => this.#describe(one, isCurrent(one, state))))
+    const { value } = state
+    if (value !== null && state.isFound) entries.push(await this.#unrecorded(value.data, value.stat))
+    return entries.reverse().slice(0, limit)
+  }
+
+  /**
+   * Finds the value of a version, as it is stored.
+   *
+   * @throws CoordinationError `NO_NODE` if it is not kept; `INVALID_VALUE` if it cannot be used
+   */
+  async find(version: number, signal: AbortSignal): Promise<KeptValue> {
+    const found = await this.#findEntry(version, signal)
+    if (found.entry === null) throw invalidValue(this.#path, UNREADABLE, 'corrupt')
+    const { header, value } = found.entry
+    if (header.isOmitted) throw invalidValue(this.#path, TOO_LARGE, 'not-sent')
+    return { bytes: value, header }
+  }
+
+  /** Compares the values of two versions. */
+  async diff(a: number, b: number, signal: AbortSignal): Promise<ValueChange[]> {
+    const [before, after] = await Promise.all([a, b].map((version) => this.#valueOf(version, signal)))
+    return differences(before, after)
+  }
+
+  async #valueOf(version: number, signal: AbortSignal): Promise<T> {
+    const { bytes } = await this.find(version, signal)
+    const decoded = await this.#format.decode(bytes)
+    if ('issues' in decoded) throw invalidValue(this.#path, decoded.issues, 'corrupt')
+    return decoded.value
+  }
+
+  async #findEntry(version: number, signal: AbortSignal): Promise<StoredEntry> {
+    const state = await this.#keeper.state(signal)
+    const found = await this.#keeper.entry(version, signal)
+    if (found !== null) return found
+    const { last, sizes } = state.head
+    const kept = sizes.length === 0 ? 'none' : `${String(last - sizes.length + 1)} to ${String(last)}`
+    const message = `there is no version ${String(version)} in the history of ${this.#path}; kept: ${kept}`
+    throw new CoordinationError('NO_NODE', message, { outcome: 'rejected', path: this.#path })
+  }
+
+  async #describe({ version, entry, stat }: StoredEntry, isCurrentValue: boolean): Promise<HistoryEntry<T>> {
+    if (entry === null) return damaged(version, stat.ctime)
+    const { header, value: bytes } = entry
+    const { kind, author, comment, format, of, nodeVersion } = header
+    const timeMs = header.atMs ?? stat.ctime
+    const said = { version, kind, timeMs, author, comment, format, of, nodeVersion, isCurrent: isCurrentValue }
+    return { ...said, ...(header.isOmitted ? { value: undefined, issues: TOO_LARGE } : await this.#decode(bytes)) }
+  }
+
+  async #unrecorded(bytes: Uint8Array, stat: StoredEntry['stat']): Promise<HistoryEntry<T>> {
+    const nobody = { author: null, comment: null, format: null, of: null }
+    const timeMs = stat.mtime
+    const said = { version: null, kind: 'found', timeMs, nodeVersion: stat.version, isCurrent: true } as const
+    return { ...said, ...nobody, ...(await this.#decode(bytes)) }
+  }
+
+  async #decode(bytes: RecordEntry['value']): Promise<Pick<HistoryEntry<T>, 'value' | 'issues'>> {
+    if (bytes.length === 0) return { value: undefined, issues: [] }
+    const decoded = await this.#format.decode(bytes)
+    return 'issues' in decoded ? { value: undefined, issues: decoded.issues } : { value: decoded.value, issues: [] }
+  }
+}
+
+/** Checks what a look at the history is given. */
+export function checkHistoryRead(options: HistoryReadOptions): void {
+  refuseUnknown(options, READ_OPTIONS, 'history')
+  if (options.limit !== undefined) validateInteger('limit', options.limit, 1, ENTRIES_MAX)
+}
+
+/** Checks a version of the history. */
+export function checkHistoryVersion(name: string, version: number): void {
+  validateInteger(name, version, 1, Number.MAX_SAFE_INTEGER)
+}
+
+/** Checks what is said of a publish. */
+export function checkNote({ author, comment }: PublishNote): void {
+  checkText('author', author, AUTHOR_CHARS_MAX)
+  checkText('comment', comment, COMMENT_CHARS_MAX)
+}
+
+function checkText(name: string, text: string | undefined, charsMax: number): void {
+  if (text === undefined) return
+  if (typeof text !== 'string') throw new TypeError(`${name} must be a string, got ${textOf(text)}`)
+  if (text.length > charsMax) throw new RangeError(`${name} must have at most ${String(charsMax)} characters`)
+}
+
+function isCurrent({ version }: StoredEntry, { head, value, isFound }: RecordState): boolean {
+  return version === head.last && value !== null && !isFound
+}
+
+function damaged(version: number, timeMs: number): HistoryEntry<never> {
+  const nothing = { value: undefined, author: null, comment: null, format: null, of: null }
+  return { version, kind: 'found', timeMs, nodeVersion: 0, issues: UNREADABLE, isCurrent: false, ...nothing }
+}

@@ -1,0 +1,185 @@
+/**
+ * Records of a configuration: where the history of a value is kept, and in which bytes. Pure.
+ *
+ * Layout    `/quorate/config/<value>` is the head of the records of the value at a path, with the slashes of that path
+ *           escaped; `history/v0000000012` below it is an entry. Nothing of it is at or under the value itself, which
+ *           stays what every process can read, write and delete (decision 0016).
+ * Head      JSON: the newest version, the sizes of the entries that are kept, oldest first, and the node version of the
+ *           value that the newest of them stands for.
+ * Entry     one line of JSON, then the bytes of the value exactly as they were stored.
+ */
+import { CoordinationError } from '../../core/errors.ts'
+import { joinPath, validatePath } from '../../core/path.ts'
+
+/** How an entry of a history came about. */
+export type RecordKind =
+  /** Published. */
+  | 'publish'
+  /** An older value, published again. */
+  | 'rollback'
+  /** Written by a process that keeps no history, and found afterwards. */
+  | 'found'
+
+/** What an entry says of its value. */
+export interface RecordHeader {
+  /** Counts from 1, without a gap. */
+  readonly version: number
+  readonly kind: RecordKind
+  /** Names the attempt that wrote it; no other has the same. */
+  readonly id: string
+  readonly author: string | null
+  readonly comment: string | null
+  /** The codec's name of its format. */
+  readonly format: string | null
+  /** The version of the value's node with this value. */
+  readonly nodeVersion: number
+  /** For a rollback: the version whose value it is. */
+  readonly of: number | null
+  /** For a value that was found: when it was written, in milliseconds since 1970. */
+  readonly atMs: number | null
+  /** Whether the value was too large to be kept, so that no bytes follow. */
+  readonly isOmitted: boolean
+}
+
+/** An entry of a history. */
+export interface RecordEntry {
+  readonly header: RecordHeader
+  /** The value, as it is stored. */
+  readonly value: Uint8Array
+}
+
+/** What the head of the records says. */
+export interface RecordHead {
+  /** The newest version; 0 if there is none. */
+  readonly last: number
+  /** Sizes of the entries that are kept, in bytes, oldest first; the newest is that of `last`. */
+  readonly sizes: readonly number[]
+  /** The version of the value's node that is recorded; null if none is. */
+  readonly nodeVersion: number | null
+}
+
+/** The head of records that hold nothing. */
+export const EMPTY_HEAD: RecordHead = Object.freeze({ last: 0, sizes: Object.freeze([]), nodeVersion: null })
+
+const ROOT = '/quorate/config'
+const FORMAT = 1
+const VERSION_DIGITS = 10
+const VERSION_NAME = /^v(\d{10})$/
+const LINE_FEED = 0x0a
+const KINDS: ReadonlySet<unknown> = new Set<RecordKind>(['publish', 'rollback', 'found'])
+const NO_BYTES = new Uint8Array()
+
+/** Paths of the records of one value. */
+export class RecordPaths {
+  /** The node that holds the {@link RecordHead}. */
+  readonly head: string
+  /** The parent of the entries. */
+  readonly history: string
+
+  /**
+   * Names them.
+   *
+   * @param path - of the value
+   * @throws TypeError or RangeError if the path is none, or too long to be named in one segment
+   */
+  constructor(path: string) {
+    validatePath(path)
+    this.head = joinPath(ROOT, path.slice(path === '/' ? 0 : 1).replaceAll('%', '%25').replaceAll('/', '%2F'))
+    this.history = joinPath(this.head, 'history')
+    validatePath(this.entry(1))
+  }
+
+  /** The node of an entry. */
+  entry(version: number): string {
+    return joinPath(this.history, `v${String(version).padStart(VERSION_DIGITS, '0')}`)
+  }
+}
+
+/** The version that the name of an entry stands for; null if it is the name of something else. */
+export function versionOfName(name: string): number | null {
+  const digits = VERSION_NAME.exec(name)?.[1]
+  return digits === undefined ? null : Number(digits)
+}
+
+/** The bytes of a head. */
+export function encodeHead({ last, sizes, nodeVersion }: RecordHead): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ format: FORMAT, last, sizes, nodeVersion }))
+}
+
+/**
+ * Reads the bytes of a head.
+ *
+ * @returns null if there are none: then nobody knows yet what is kept
+ * @throws CoordinationError `INVALID_VALUE` (outcome `corrupt`)
+ */
+export function decodeHead(path: string, bytes: Uint8Array): RecordHead | null {
+  if (bytes.length === 0) return null
+  const found = objectOf(path, bytes)
+  const { format, last, sizes, nodeVersion } = found
+  const areSizes = Array.isArray(sizes) && sizes.every(isCount)
+  if (format !== FORMAT || !isCount(last) || !areSizes || sizes.length > last) throw corrupt(path)
+  if (nodeVersion !== null && !isInteger(nodeVersion)) throw corrupt(path)
+  return { last, sizes, nodeVersion }
+}
+
+/** The bytes of an entry. */
+export function encodeEntry({ header, value }: RecordEntry): Uint8Array {
+  const line = new TextEncoder().encode(`${JSON.stringify(header)}\n`)
+  const body = header.isOmitted ? NO_BYTES : value
+  const bytes = new Uint8Array(line.length + body.length)
+  bytes.set(line)
+  bytes.set(body, line.length)
+  return bytes
+}
+
+/**
+ * Reads the bytes of an entry.
+ *
+ * @throws CoordinationError `INVALID_VALUE` (outcome `corrupt`)
+ */
+export function decodeEntry(path: string, bytes: Uint8Array): RecordEntry {
+  const end = bytes.indexOf(LINE_FEED)
+  if (end === -1) throw corrupt(path)
+  const { version, kind, id, author, comment, format, nodeVersion, of, atMs, isOmitted } = objectOf(
+    path,
+    bytes.subarray(0, end),
+  )
+  const isSound =
+    isCount(version) && isKind(kind) && typeof id === 'string' && isInteger(nodeVersion) && isOptionalText(author) &&
+    isOptionalText(comment) && isOptionalText(format) && (of === null || isCount(of)) &&
+    (atMs === null || isCount(atMs)) && typeof isOmitted === 'boolean'
+  if (!isSound) throw corrupt(path)
+  const header = { version, kind, id, author, comment, format, nodeVersion, of, atMs, isOmitted }
+  return { header, value: bytes.subarray(end + 1) }
+}
+
+function objectOf(path: string, bytes: Uint8Array): Record<string, unknown> {
+  try {
+    const found: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    if (typeof found === 'object' && found !== null) return found as Record<string, unknown>
+  } catch (cause) {
+    throw corrupt(path, cause)
+  }
+  throw corrupt(path)
+}
+
+function isKind(value: unknown): value is RecordKind {
+  return KINDS.has(value)
+}
+
+function isInteger(value: unknown): value is number {
+  return Number.isSafeInteger(value)
+}
+
+function isCount(value: unknown): value is number {
+  return isInteger(value) && value >= 0
+}
+
+function isOptionalText(value: unknown): value is string | null {
+  return value === null || typeof value === 'string'
+}
+
+function corrupt(path: string, cause?: unknown): CoordinationError {
+  const message = `${path} holds no record of a configuration; a head that is emptied is made again from the entries`
+  return new CoordinationError('INVALID_VALUE', message, { outcome: 'corrupt', path, cause })
+}
