@@ -82,13 +82,12 @@ describe('a server whose disk is lost', () => {
     const cluster = strangers()
     cluster.setEpochs(3, 1, 0)
     cluster.setEpochs(1, 0, 0)
-    start(cluster, 3)
-    start(cluster, 2)
-    // Alone, the one that it asks makes no epoch meanwhile.
-    cluster.tick(50)
-    start(cluster, 1)
-    cluster.tick(2)
+    // They do not hear each other, so neither is elected, and both hear 2.
+    cluster.intercept = (from, to) => from === 2 || to === 2
+    start(cluster, 1, 2, 3)
+    cluster.tick(LONG_TICKS)
     expect(cluster.disk(2).votes).toBe(false)
+    cluster.intercept = null
     cluster.tickUntil(() => cluster.disk(2).votes, INIT_LIMIT_TICKS + LONG_TICKS)
   })
 
