@@ -8,7 +8,7 @@ import { Ensemble } from './ensemble.ts'
 import type { EmbeddedOptions } from './options.ts'
 
 export { Ensemble } from './ensemble.ts'
-export type { EnsembleEvent, EnsembleServerStatus } from './ensemble.ts'
+export type { EnsembleEvent, EnsembleServerStatus } from './ensemble-events.ts'
 export type { HostEvent } from './host/host.ts'
 export { StorageError } from './host/storage/storage-error.ts'
 export type { StorageErrorCode } from './host/storage/storage-error.ts'

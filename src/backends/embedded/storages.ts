@@ -8,6 +8,7 @@
  *           missing later has lost its vote, as it may have promised anything (decision 0006).
  */
 import { lockDirectory } from './host/storage/directory-lock.ts'
+import { readSmallFile, replaceFile } from './host/storage/file-system.ts'
 import { FileStorage } from './host/storage/files.ts'
 import { MemoryStorage } from './host/storage/memory.ts'
 import { absolutePath, nodeFileSystem } from './host/storage/node-file-system.ts'
@@ -16,6 +17,9 @@ import type { Storage } from './host/storage/storage.ts'
 
 /** Room in logs is prepared in steps of so many bytes. */
 const PREALLOCATE_BYTES = 0x40_0000
+
+const MYID_FILE = 'myid'
+const MYID_BYTES_MAX = 64
 
 /** Where an ensemble keeps its data. */
 export interface StorageSettings {
@@ -82,6 +86,26 @@ export class Storages {
     for (const storage of storages) if (await storage.hasHistory()) return { isNew: false }
     for (const storage of storages) await storage.grantVote()
     return { isNew: true }
+  }
+
+  /**
+   * Locks the directories of a server that is a process of its own; the file `myid`, as ZooKeeper has it, says whose
+   * they are: another server's promises are not to be kept under this name.
+   *
+   * @throws StorageError `LOCKED` if another process uses a directory; `MISPLACED` if it is another server's; errors of
+   * the system
+   */
+  async openFor(myid: number): Promise<void> {
+    await this.open([])
+    const { dataDir } = this.#settings
+    if (dataDir === null) return
+    const bytes = await readSmallFile(nodeFileSystem, `${dataDir}/${MYID_FILE}`, MYID_BYTES_MAX)
+    const written = bytes === null ? null : Buffer.from(bytes).toString('latin1').trim()
+    if (written === null) await replaceFile(nodeFileSystem, dataDir, MYID_FILE, `${myid}\n`)
+    else if (written !== String(myid)) {
+      const help = `start it with its own directory, or with --myid ${written}`
+      throw new StorageError('MISPLACED', `${dataDir}/myid holds ${written}, and this is server ${myid}: ${help}`)
+    }
   }
 
   /** Closes files and unlocks directories, once what was begun has ended. */
