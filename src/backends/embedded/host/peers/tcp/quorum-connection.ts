@@ -1,0 +1,179 @@
+/**
+ * One connection between a learner and the server that it believes to lead: packets out, packets in.
+ *
+ * Order     what is sent in one turn of the event loop leaves in one write at the end of it.
+ * End       `close` sends what was sent before it, then ends this half, and waits for the other half for a limited
+ *           time: a connection that is closed over unread bytes would be reset, and the other end would lose its last
+ *           packets.
+ * Safety    bytes that cannot be read end the connection, with the reason. A state in ZooKeeper's dialect is not
+ *           converted: a leader sends none, and a learner takes none; either ends the connection, with the reason.
+ */
+import type { Socket } from 'node:net'
+import { Deadline } from '../../../../../core/async.ts'
+import { isCoordinationError } from '../../../../../core/errors.ts'
+import type { Packet } from '../../../../wire/packets.ts'
+import type { PeerLink } from '../../../../wire/peer-link.ts'
+import type { PeerConnection, PeerListener } from '../transport.ts'
+
+/** How long the other end has to take the rest and to close its half, in milliseconds. */
+export const CLOSE_MS_MAX = 2_000
+/** So much is copied into one piece; longer writes go out as the pieces that they are. */
+const JOINED_BYTES_MAX = 0x1_0000
+
+/** One end of one connection. */
+export class QuorumConnection implements PeerConnection {
+  readonly #socket: Socket
+  readonly #link: PeerLink
+  readonly #onGone: () => void
+  #listener: PeerListener | null = null
+  /** What was sent in this turn. */
+  #pending: Uint8Array[] = []
+  #pendingBytes = 0
+  #state: 'open' | 'closing' | 'ended' = 'open'
+  /** Why no state may go over this connection, once one should have. */
+  #refusal: string | null = null
+  readonly #closeDeadline: Deadline
+  #closeDueMs = Infinity
+
+  /**
+   * Takes a connection over.
+   *
+   * @param onGone - called when nothing is left of it
+   */
+  constructor(socket: Socket, link: PeerLink, onGone: () => void) {
+    this.#socket = socket
+    this.#link = link
+    this.#onGone = onGone
+    this.#closeDeadline = new Deadline(() => this.#closeDueMs, () => socket.destroy())
+    socket.on('data', (chunk: Buffer) => {
+      this.receive(chunk)
+    })
+    socket.on('error', () => undefined)
+    socket.on('end', () => {
+      this.#ended()
+    })
+    socket.on('close', () => {
+      this.#gone()
+    })
+  }
+
+  get unsentBytes(): number {
+    return this.#pendingBytes + this.#socket.writableLength
+  }
+
+  /** Begins to hand on what comes. */
+  listen(listener: PeerListener): void {
+    this.#listener = listener
+  }
+
+  send(packet: Packet): void {
+    if (this.#state !== 'open' || this.#refusal !== null) return
+    if (packet.type === 'SNAP' && this.#link.dialect === 'zookeeper') {
+      this.#refusal = 'its log is too far behind, and a state is not sent to a server of ZooKeeper'
+      setImmediate(() => {
+        this.#fail(this.#refusal ?? '')
+      })
+      return
+    }
+    const isFirst = this.#pending.length === 0
+    for (const piece of this.#link.encode(packet)) {
+      this.#pending.push(piece)
+      this.#pendingBytes += piece.length
+    }
+    if (isFirst && this.#pending.length > 0) {
+      queueMicrotask(() => {
+        this.#flush()
+      })
+    }
+  }
+
+  close(): void {
+    if (this.#state !== 'open') return
+    this.#state = 'closing'
+    this.#flush()
+    this.#end()
+  }
+
+  /** Ends the connection at once, without a word to its user. */
+  destroy(): void {
+    this.#state = 'ended'
+    this.#socket.destroy()
+  }
+
+  /** Ends the connection at once, and tells its user why. */
+  drop(reason: string): void {
+    this.#fail(reason)
+  }
+
+  /** Takes bytes that have come. */
+  receive(chunk: Uint8Array): void {
+    if (this.#state !== 'open') return
+    try {
+      this.#link.receive(chunk, this.#onPacket)
+      if (this.#refusal !== null) this.#fail(this.#refusal)
+    } catch (error) {
+      if (!isCoordinationError(error)) throw error
+      this.#fail(error.message)
+    }
+  }
+
+  readonly #onPacket = (packet: Packet): void => {
+    if (this.#state !== 'open' || this.#refusal !== null) return
+    if (packet.type === 'SNAP' && this.#link.dialect === 'zookeeper') {
+      this.#refusal = 'it sends a state as a server of ZooKeeper does, which is not converted'
+      return
+    }
+    this.#listener?.onPacket(packet)
+  }
+
+  #flush(): void {
+    const pieces = this.#pending
+    if (pieces.length === 0) return
+    const bytes = this.#pendingBytes
+    this.#pending = []
+    this.#pendingBytes = 0
+    if (bytes <= JOINED_BYTES_MAX) {
+      this.#socket.write(Buffer.concat(pieces, bytes))
+      return
+    }
+    this.#socket.cork()
+    for (const piece of pieces) this.#socket.write(piece)
+    this.#socket.uncork()
+  }
+
+  /** Ends this half after what was sent. What still comes is thrown away. */
+  #end(): void {
+    this.#socket.end()
+    this.#socket.resume()
+    this.#closeDueMs = performance.now() + CLOSE_MS_MAX
+    this.#closeDeadline.start()
+  }
+
+  /** The other end has closed its half: it takes nothing more, so what is not sent yet is of no use. */
+  #ended(): void {
+    const isNews = this.#state === 'open'
+    this.#state = isNews ? 'ended' : this.#state
+    this.#socket.destroySoon()
+    if (isNews) this.#tellClosed()
+  }
+
+  #gone(): void {
+    this.#closeDeadline.stop()
+    const isNews = this.#state === 'open'
+    this.#state = 'ended'
+    this.#onGone()
+    if (isNews) this.#tellClosed()
+  }
+
+  #fail(reason: string): void {
+    if (this.#state !== 'open') return
+    this.#state = 'ended'
+    this.#socket.destroy()
+    this.#tellClosed(reason)
+  }
+
+  #tellClosed(reason?: string): void {
+    if (reason === undefined) this.#listener?.onClose()
+    else this.#listener?.onClose(reason)
+  }
+}

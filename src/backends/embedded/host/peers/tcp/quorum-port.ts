@@ -1,0 +1,164 @@
+/**
+ * The quorum port of one server, and its connections to those of others: a learner dials, the server that it believes
+ * to lead accepts. The port is open whether this server leads or not; who does not lead closes what it is sent.
+ *
+ * Known     a connection is handed on when its first packet has said who dialled. One that belongs to no server of the
+ *           ensemble, or says nothing in time, is dropped (strangers.ts).
+ * Limits    one accepted connection per server: a newer one replaces the one before.
+ * Source    Leader.LearnerCnxAcceptor, LearnerHandler.run, Learner.connectToLeader.
+ */
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { Deadline } from '../../../../../core/async.ts'
+import { CoordinationError } from '../../../../../core/errors.ts'
+import { PeerLink } from '../../../../wire/peer-link.ts'
+import { LEARNER_GREETING_BYTES_MAX, readLearnerGreeting } from '../../../../wire/learner-greeting.ts'
+import type { Dialling, PeerGate } from '../transport.ts'
+import { KEEP_ALIVE_MS, Listener } from './listener.ts'
+import type { PeerAddress } from './peer-address.ts'
+import { QuorumConnection } from './quorum-connection.ts'
+import { Strangers } from './strangers.ts'
+
+/** The server whose port it is. */
+export interface QuorumPortOptions {
+  readonly myid: number
+  readonly servers: ReadonlyMap<number, PeerAddress>
+  readonly connectTimeoutMs: number
+  /** Its configuration, for NEWLEADER. */
+  readonly configuration: () => string
+  /** Null while nobody is there to take a connection. */
+  gate(): PeerGate | null
+  readonly strangerDropped: (address: string, reason: string) => void
+}
+
+/** One server's end of all its links. */
+export class QuorumPort {
+  readonly #options: QuorumPortOptions
+  readonly #listener: Listener
+  readonly #strangers: Strangers<number>
+  /** Connections that are being made. */
+  readonly #dials = new Set<Socket>()
+  readonly #connections = new Set<QuorumConnection>()
+  readonly #accepted = new Map<number, QuorumConnection>()
+  #isClosed = false
+
+  constructor(options: QuorumPortOptions) {
+    this.#options = options
+    this.#listener = new Listener((socket) => {
+      if (options.gate() === null) socket.destroy()
+      else this.#strangers.add(socket)
+    })
+    this.#strangers = new Strangers({
+      bytesMax: LEARNER_GREETING_BYTES_MAX,
+      read: (bytes) => this.#identify(bytes),
+      onKnown: (socket, sid, bytes) => {
+        this.#accept(socket, sid, bytes)
+      },
+      onDropped: options.strangerDropped,
+    }, options.connectTimeoutMs)
+  }
+
+  /** How many connections there are, those of strangers aside. */
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
+  /** Opens the port. */
+  async open(host: string, port: number): Promise<void> {
+    await this.#listener.open(host, port)
+  }
+
+  /** Connects to the quorum port of another server. */
+  dial(peer: number, dialling: Dialling): void {
+    const address = this.#options.servers.get(peer)
+    if (address === undefined || this.#isClosed) {
+      setImmediate(() => {
+        dialling.onFailed()
+      })
+      return
+    }
+    const { connectTimeoutMs } = this.#options
+    const dueMs = performance.now() + connectTimeoutMs
+    const socket = connect({
+      host: address.host,
+      port: address.peerPort,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+      allowHalfOpen: true,
+    })
+    const limit = new Deadline(() => dueMs, () => socket.destroy())
+    const onClose = (): void => {
+      limit.stop()
+      if (this.#dials.delete(socket) && !this.#isClosed) dialling.onFailed()
+    }
+    this.#dials.add(socket)
+    limit.start()
+    socket.on('error', () => undefined)
+    socket.once('close', onClose)
+    socket.once('connect', () => {
+      limit.stop()
+      socket.off('close', onClose)
+      this.#dials.delete(socket)
+      const connection = this.#open(socket, new PeerLink({ role: 'learner', sid: this.#options.myid }))
+      connection.listen(dialling.onConnected(connection))
+    })
+  }
+
+  /** Closes the port, and every connection after what was sent on it. */
+  close(): void {
+    this.#isClosed = true
+    this.#listener.close()
+    this.#strangers.close()
+    for (const socket of [...this.#dials]) socket.destroy()
+    for (const connection of this.#connections) connection.close()
+  }
+
+  /** Ends what is left at once. */
+  destroy(): void {
+    for (const connection of [...this.#connections]) connection.destroy()
+  }
+
+  #identify(bytes: Uint8Array): number | null {
+    const greeting = readLearnerGreeting(bytes)
+    if (greeting === null) return null
+    const { sid, configurationVersion } = greeting
+    const { myid, servers } = this.#options
+    const id = Number(sid)
+    if (id === myid || !servers.has(id)) throw stranger(`server ${sid} is none of the others of this ensemble`)
+    if (configurationVersion > 0n) {
+      throw stranger(`server ${sid} has configuration ${configurationVersion}; this one was never reconfigured`)
+    }
+    return id
+  }
+
+  #accept(socket: Socket, sid: number, bytes: Uint8Array): void {
+    const gate = this.#options.gate()
+    if (gate === null) {
+      socket.destroy()
+      return
+    }
+    this.#accepted.get(sid)?.drop('it has opened another connection')
+    const { myid, configuration } = this.#options
+    const link = new PeerLink({ role: 'leader', sid: myid, configuration: configuration() })
+    const connection = this.#open(socket, link, () => {
+      if (this.#accepted.get(sid) === connection) this.#accepted.delete(sid)
+    })
+    this.#accepted.set(sid, connection)
+    connection.listen(gate.acceptPeer(sid, connection))
+    connection.receive(bytes)
+  }
+
+  #open(socket: Socket, link: PeerLink, onGone: () => void = () => undefined): QuorumConnection {
+    const connection = new QuorumConnection(socket, link, () => {
+      this.#connections.delete(connection)
+      onGone()
+    })
+    this.#connections.add(connection)
+    return connection
+  }
+}
+
+function stranger(reason: string): CoordinationError {
+  return new CoordinationError('PROTOCOL_VIOLATION', reason, { outcome: 'corrupt' })
+}
