@@ -1,6 +1,7 @@
 /** Events of an ensemble, for people and tests, and the status of its servers. */
 import { requireFunction } from '../../core/options.ts'
 import type { HostEvent } from './host/host.ts'
+import type { TcpPeersEvent } from './host/peers/tcp/tcp-peers.ts'
 import type { EmbeddedSettings } from './options.ts'
 import type { ServerEvent, ServerStatus } from './server/ready.ts'
 
@@ -23,6 +24,7 @@ export interface EnsembleEvent {
   readonly event:
     | ServerEvent
     | HostEvent
+    | TcpPeersEvent
     | { readonly type: 'started' | 'crashed' }
     | { readonly type: 'failed'; readonly error: unknown }
 }

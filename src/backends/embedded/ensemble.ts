@@ -252,9 +252,10 @@ export class Ensemble implements Backend, AsyncDisposable {
     this.#isClosed = true
     clearTimeout(this.#startTimer)
     const untilMs = performance.now() + this.#settings.drainMs
-    await drain([...this.#members.values()], untilMs, () => {
+    const draining = drain([...this.#members.values()], untilMs, () => {
       this.#isDraining = true
     })
+    if (draining !== undefined) await draining
     for (const id of this.#ids) this.crash(id)
     for (const port of this.#ports) port.close()
     await this.#storages.close()

@@ -136,11 +136,21 @@ export class LocalServer {
  *
  * @param untilMs - when to stop waiting, on `performance.now()`
  * @param refuse - called when nothing more is taken from clients of this process
+ * @returns nothing if there are no clients
  */
-export async function drain(servers: readonly LocalServer[], untilMs: number, refuse: () => void): Promise<void> {
+export function drain(servers: readonly LocalServer[], untilMs: number, refuse: () => void): Promise<void> | undefined {
   const hosts = (): Host[] => servers.flatMap(({ host }) => host ?? [])
   const ports = servers.flatMap(({ port }) => port ?? [])
   if (hosts().every((host) => host.clientCount === 0) && ports.every((port) => port.connectionCount === 0)) return
+  return answered(hosts, ports, untilMs, refuse)
+}
+
+async function answered(
+  hosts: () => readonly Host[],
+  ports: readonly ClientPort[],
+  untilMs: number,
+  refuse: () => void,
+): Promise<void> {
   // What the clients of this process have called is on its way to the servers.
   await twoTurns()
   refuse()

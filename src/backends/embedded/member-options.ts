@@ -58,7 +58,8 @@ export interface MemberSettings {
  * @throws TypeError for an unknown option or a wrong type, RangeError for a number outside its range
  */
 export function memberSettingsOf(options: MemberOptions): MemberSettings {
-  const { myid, servers: texts, clientPort, peerListenHost, connectTimeoutMs = CONNECT_TIMEOUT_MS, ...rest } = options
+  const { myid, servers: texts, peerListenHost, connectTimeoutMs = CONNECT_TIMEOUT_MS, ...more } = options
+  const { clientPort: _, ...rest } = more
   for (const name of IN_ONE_PROCESS) {
     if ((rest as EmbeddedOptions)[name] === undefined) continue
     const what = name === 'observers' ? 'end its text with :observer' : 'end its text with ;port, or give clientPort'

@@ -76,16 +76,23 @@ export class Storages {
    * @throws StorageError `LOCKED` if another process uses a directory; errors of the system
    */
   async open(voters: readonly number[]): Promise<{ readonly isNew: boolean }> {
-    const { dataDir, dataLogDir } = this.#settings
-    if (dataDir === null) return { isNew: true }
-    for (const directory of new Set([dataDir, dataLogDir ?? dataDir])) {
-      await nodeFileSystem.makeDirectory(directory)
-      this.#unlocks.push(await lockDirectory(directory))
-    }
+    await this.#lock()
+    return { isNew: await this.begin(voters) }
+  }
+
+  /**
+   * Begins a new ensemble, if this is none yet.
+   *
+   * @param voters - their ids
+   * @returns whether the voters have every right to vote that they ever had
+   */
+  async begin(voters: readonly number[]): Promise<boolean> {
+    const { dataDir } = this.#settings
+    if (dataDir === null) return true
     const storages = voters.map((id) => this.#filesOf(id, dataDir))
-    for (const storage of storages) if (await storage.hasHistory()) return { isNew: false }
+    for (const storage of storages) if (await storage.hasHistory()) return false
     for (const storage of storages) await storage.grantVote()
-    return { isNew: true }
+    return true
   }
 
   /**
@@ -96,7 +103,7 @@ export class Storages {
    * the system
    */
   async openFor(myid: number): Promise<void> {
-    await this.open([])
+    await this.#lock()
     const { dataDir } = this.#settings
     if (dataDir === null) return
     const bytes = await readSmallFile(nodeFileSystem, `${dataDir}/${MYID_FILE}`, MYID_BYTES_MAX)
@@ -112,6 +119,15 @@ export class Storages {
   async close(): Promise<void> {
     await Promise.allSettled([...this.#files.values()].map((files) => files.close()))
     for (const unlock of this.#unlocks.splice(0)) await unlock()
+  }
+
+  async #lock(): Promise<void> {
+    const { dataDir, dataLogDir } = this.#settings
+    if (dataDir === null) return
+    for (const directory of new Set([dataDir, dataLogDir ?? dataDir])) {
+      await nodeFileSystem.makeDirectory(directory)
+      this.#unlocks.push(await lockDirectory(directory))
+    }
   }
 
   #filesOf(id: number, dataDir: string): FileStorage {
