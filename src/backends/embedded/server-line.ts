@@ -17,6 +17,8 @@ const CLIENT = new RegExp(String.raw`^(?:(${HOST}):)?([^:]*)$`)
 /** Addresses that stand for all of a machine: nobody can be reached by one. */
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
+const LISTEN_ON_ALL = 'to listen on all addresses is the option peerListenHost, in zoo.cfg quorumListenOnAllIPs=true'
+
 /** One server of an ensemble of processes. */
 export interface ServerLine {
   /** Name or address, an IPv6 address without its brackets. */
@@ -46,7 +48,7 @@ export function parseServerLine(text: unknown, name: string): ServerLine {
   const peerPort = portOf(peer, 'peer port', wrong)
   const electionPort = portOf(election, 'election port', wrong)
   if (peerPort === electionPort) throw wrong('the peer port and the election port must differ')
-  if (WILDCARDS.has(bare(host))) throw wrong(`no server can be reached at ${bare(host)}`)
+  if (WILDCARDS.has(bare(host))) throw wrong(`no server can be reached at ${bare(host)}; ${LISTEN_ON_ALL}`)
   return {
     host: bare(host),
     peerPort,

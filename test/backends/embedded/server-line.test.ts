@@ -57,7 +57,7 @@ describe('the options of a server with a myid', () => {
   })
 
   it('give the port for clients a host: the one of its text, then the option, then its own', () => {
-    const at = (options: object): unknown => memberSettingsOf({ myid: 2, servers, ...options } as MemberOptions).clientPort
+    const at = (options: object): unknown => memberSettingsOf({ myid: 2, servers, ...options }).clientPort
     expect(at({})).toEqual({ host: 'b', port: 3 })
     expect(at({ clientPortAddress: '0.0.0.0' })).toEqual({ host: '0.0.0.0', port: 3 })
     expect(at({ clientPortAddress: '0.0.0.0', servers: { 2: 'b:1:2;b2:3' } })).toEqual({ host: 'b2', port: 3 })
