@@ -44,6 +44,8 @@ export interface PeerTransport {
 
 /** How the others reach one server. */
 export interface PeerGate {
+  /** How much of what was handed over waits to be handled; while it is a lot, an implementation may read less. */
+  readonly waitingInputs?: number
   /** Another server has dialled this one, and said who it is. */
   acceptPeer(from: number, connection: PeerConnection): PeerListener
   receiveVote(from: number, notification: Notification): void

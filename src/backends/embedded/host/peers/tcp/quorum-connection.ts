@@ -5,6 +5,8 @@
  * End       `close` sends what was sent before it, then ends this half, and waits for the other half for a limited
  *           time: a connection that is closed over unread bytes would be reset, and the other end would lose its last
  *           packets.
+ * Pace      of one connection, so much is read per turn, so that others get theirs; and nothing while the server has
+ *           too much to do.
  * Safety    bytes that cannot be read end the connection, with the reason. A state in ZooKeeper's dialect is not
  *           converted: a leader sends none, and a learner takes none; either ends the connection, with the reason.
  */
@@ -16,37 +18,46 @@ import type { PeerLink } from '../../../../wire/peer-link.ts'
 import type { PeerConnection, PeerListener } from '../transport.ts'
 
 /** How long the other end has to take the rest and to close its half, in milliseconds. */
-export const CLOSE_MS_MAX = 2_000
+export const CLOSE_MS_MAX = 5_000
 /** So much is copied into one piece; longer writes go out as the pieces that they are. */
 const JOINED_BYTES_MAX = 0x1_0000
+
+/** With this much read of one connection in one turn, the rest waits for the next one. */
+const TURN_BYTES_MAX = 0x4_0000
+
+/** What a connection needs of the port that it belongs to. */
+export interface QuorumConnectionOwner {
+  /** Whether the server has too much to do to be handed more. */
+  readonly isBehind: () => boolean
+  /** Nothing is left of the connection. */
+  readonly onGone: () => void
+}
 
 /** One end of one connection. */
 export class QuorumConnection implements PeerConnection {
   readonly #socket: Socket
   readonly #link: PeerLink
-  readonly #onGone: () => void
+  readonly #owner: QuorumConnectionOwner
   #listener: PeerListener | null = null
   /** What was sent in this turn. */
   #pending: Uint8Array[] = []
   #pendingBytes = 0
   #state: 'open' | 'closing' | 'ended' = 'open'
+  /** Bytes that were read in this turn. */
+  #turnBytes = 0
   /** Why no state may go over this connection, once one should have. */
   #refusal: string | null = null
   readonly #closeDeadline: Deadline
   #closeDueMs = Infinity
 
-  /**
-   * Takes a connection over.
-   *
-   * @param onGone - called when nothing is left of it
-   */
-  constructor(socket: Socket, link: PeerLink, onGone: () => void) {
+  constructor(socket: Socket, link: PeerLink, owner: QuorumConnectionOwner) {
     this.#socket = socket
     this.#link = link
-    this.#onGone = onGone
+    this.#owner = owner
     this.#closeDeadline = new Deadline(() => this.#closeDueMs, () => socket.destroy())
     socket.on('data', (chunk: Buffer) => {
       this.receive(chunk)
+      this.#pace(chunk.length)
     })
     socket.on('error', () => undefined)
     socket.on('end', () => {
@@ -126,6 +137,28 @@ export class QuorumConnection implements PeerConnection {
     this.#listener?.onPacket(packet)
   }
 
+  #pace(bytes: number): void {
+    if (this.#turnBytes === 0) {
+      setImmediate(() => {
+        this.#nextTurn()
+      })
+    }
+    this.#turnBytes += bytes
+    const isEnough = this.#turnBytes >= TURN_BYTES_MAX || this.#owner.isBehind()
+    if (isEnough && this.#state === 'open') this.#socket.pause()
+  }
+
+  #nextTurn(): void {
+    if (this.#state === 'open' && this.#owner.isBehind()) {
+      setImmediate(() => {
+        this.#nextTurn()
+      })
+      return
+    }
+    this.#turnBytes = 0
+    this.#socket.resume()
+  }
+
   #flush(): void {
     const pieces = this.#pending
     if (pieces.length === 0) return
@@ -161,7 +194,7 @@ export class QuorumConnection implements PeerConnection {
     this.#closeDeadline.stop()
     const isNews = this.#state === 'open'
     this.#state = 'ended'
-    this.#onGone()
+    this.#owner.onGone()
     if (isNews) this.#tellClosed()
   }
 

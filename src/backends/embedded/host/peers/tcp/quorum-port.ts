@@ -4,7 +4,8 @@
  *
  * Known     a connection is handed on when its first packet has said who dialled. One that belongs to no server of the
  *           ensemble, or says nothing in time, is dropped (strangers.ts).
- * Limits    one accepted connection per server: a newer one replaces the one before.
+ * Limits    links are not read while too many inputs wait for the server; one accepted connection per server: a newer
+ *           one replaces the one before.
  * Source    Leader.LearnerCnxAcceptor, LearnerHandler.run, Learner.connectToLeader.
  */
 import { connect } from 'node:net'
@@ -18,6 +19,9 @@ import { KEEP_ALIVE_MS, Listener } from './listener.ts'
 import type { PeerAddress } from './peer-address.ts'
 import { QuorumConnection } from './quorum-connection.ts'
 import { Strangers } from './strangers.ts'
+
+/** With more inputs than this waiting for the server, its links are not read. */
+const WAITING_INPUTS_HIGH = 5_000
 
 /** The server whose port it is. */
 export interface QuorumPortOptions {
@@ -150,9 +154,12 @@ export class QuorumPort {
   }
 
   #open(socket: Socket, link: PeerLink, onGone: () => void = () => undefined): QuorumConnection {
-    const connection = new QuorumConnection(socket, link, () => {
-      this.#connections.delete(connection)
-      onGone()
+    const connection = new QuorumConnection(socket, link, {
+      isBehind: () => (this.#options.gate()?.waitingInputs ?? 0) > WAITING_INPUTS_HIGH,
+      onGone: () => {
+        this.#connections.delete(connection)
+        onGone()
+      },
     })
     this.#connections.add(connection)
     return connection

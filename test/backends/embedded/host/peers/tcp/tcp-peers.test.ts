@@ -117,11 +117,11 @@ describe('a link', () => {
     const link = await learner.linkTo(leader)
     const txn = new Uint8Array(1_000_000)
     const { connection } = link.leader
-    for (let count = 1; count <= 20; count++) connection.send({ type: 'PROPOSAL', zxid: BigInt(count), txn })
+    for (let count = 1; count <= 8; count++) connection.send({ type: 'PROPOSAL', zxid: BigInt(count), txn })
     connection.close()
     connection.send({ type: 'COMMIT', zxid: 1n })
     await until(() => link.learner.isClosed)
-    expect(link.learner.packets.map(({ type }) => type)).toEqual(['LEADERINFO', ...Array<string>(20).fill('PROPOSAL')])
+    expect(link.learner.packets.map(({ type }) => type)).toEqual(['LEADERINFO', ...Array<string>(8).fill('PROPOSAL')])
     expect(link.learner.reason).toBeUndefined()
     await until(() => leader.peers.linkCount + learner.peers.linkCount === 0)
     expect(link.leader.isClosed).toBe(false)

@@ -1,4 +1,6 @@
 /** Transports over TCP on loopback, and what their users hear. */
+import { connect, createServer } from 'node:net'
+import type { Server as NetServer, Socket } from 'node:net'
 import { TcpPeers } from '../../../../../../src/backends/embedded/host/peers/tcp/tcp-peers.ts'
 import type {
   TcpPeersEvent,
@@ -65,9 +67,14 @@ export class Node {
   readonly events: TcpPeersEvent[] = []
   readonly votes: { readonly from: number; readonly vote: Notification }[] = []
   readonly accepted: Link[] = []
+  readonly connections = new Map<number, PeerConnection>()
+  /** What its gate says of how much waits. */
+  waitingInputs = 0
+  readonly #servers: ReadonlyMap<number, PeerAddress>
 
   constructor(id: number, servers: ReadonlyMap<number, PeerAddress>, options: Partial<TcpPeersOptions> = {}) {
     this.id = id
+    this.#servers = servers
     this.peers = new TcpPeers({
       myid: id,
       servers,
@@ -76,7 +83,11 @@ export class Node {
       onEvent: (event) => this.events.push(event),
       ...options,
     })
+    const waitingInputs = (): number => this.waitingInputs
     this.peers.attach({
+      get waitingInputs() {
+        return waitingInputs()
+      },
       acceptPeer: (from, connection) => {
         const link = new Link(from, connection)
         this.accepted.push(link)
@@ -86,6 +97,13 @@ export class Node {
         this.votes.push({ from, vote: heard })
       },
     })
+  }
+
+  /** Where a server of its ensemble is. */
+  address(id: number): PeerAddress {
+    const address = this.#servers.get(id)
+    if (address === undefined) throw new Error(`there is no server ${id}`)
+    return address
   }
 
   /** The rounds of the votes of one server, in order. */
@@ -121,5 +139,76 @@ export class Node {
     accepted.connection.send({ type: 'LEADERINFO', epoch: 1 })
     await until(() => learner.packets.length === 1 && accepted.packets.length === 1)
     return { learner, leader: accepted }
+  }
+}
+
+/** One end of a connection that is no server of ours: it keeps what it hears. */
+export class RawEnd {
+  readonly socket: Socket
+  #heard: Buffer = Buffer.alloc(0)
+  isOver = false
+
+  constructor(socket: Socket) {
+    this.socket = socket
+    socket.on('data', (chunk: Buffer) => {
+      this.#heard = Buffer.concat([this.#heard, chunk])
+    })
+    socket.on('error', () => undefined)
+    socket.on('end', () => (this.isOver = true))
+    socket.on('close', () => (this.isOver = true))
+  }
+
+  /** Connects to a port on loopback. */
+  static async to(port: number): Promise<RawEnd> {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+    const end = new RawEnd(socket)
+    await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve))
+    return end
+  }
+
+  /** How many bytes were heard and not taken. */
+  get heardBytes(): number {
+    return this.#heard.length
+  }
+
+  write(hex: string): void {
+    this.socket.write(Buffer.from(hex, 'hex'))
+  }
+
+  /** The next so many bytes that it hears, in hex. */
+  async take(bytes: number): Promise<string> {
+    await until(() => this.#heard.length >= bytes, () => `${this.#heard.toString('hex')} of ${bytes} bytes`)
+    const taken = this.#heard.subarray(0, bytes)
+    this.#heard = this.#heard.subarray(bytes)
+    return taken.toString('hex')
+  }
+}
+
+/** A port on loopback that is no server of ours; it keeps who connects. */
+export class RawPort {
+  readonly ends: RawEnd[] = []
+  readonly #server: NetServer
+
+  private constructor(server: NetServer) {
+    this.#server = server
+    server.on('connection', (socket) => this.ends.push(new RawEnd(socket)))
+  }
+
+  static async at(port: number): Promise<RawPort> {
+    const server = createServer({ noDelay: true })
+    const raw = new RawPort(server)
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+    return raw
+  }
+
+  /** The connection of this number, once it is there. */
+  async end(index: number): Promise<RawEnd> {
+    await until(() => this.ends.length > index, () => `no connection ${index}`)
+    return this.ends[index] as RawEnd
+  }
+
+  close(): void {
+    this.#server.close()
+    for (const { socket } of this.ends) socket.destroy()
   }
 }
