@@ -96,7 +96,9 @@ function myidOfWord(word: string): number {
 }
 
 function myidOfFile(dataDir: string | null, file: string): number {
-  if (dataDir === null) throw new Failure(`${file}: say which server this is: by dataDir and its file myid, or by --myid`)
+  if (dataDir === null) {
+    throw new Failure(`${file}: say which server this is: by dataDir and its file myid, or by --myid`)
+  }
   const path = `${dataDir}/myid`
   let text: string
   try {

@@ -1,6 +1,6 @@
 /**
- * `quorate server`: one server that any client of ZooKeeper can use, alone or one of an ensemble, in memory or in files,
- * until SIGTERM or SIGINT.
+ * `quorate server`: one server that any client of ZooKeeper can use, alone or one of an ensemble, in memory or in
+ * files, until SIGTERM or SIGINT.
  *
  * Output    one line on standard output when it serves; on standard error what a configuration asks for in vain, and
  *           when a server of an ensemble stops serving and begins again.

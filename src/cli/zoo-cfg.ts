@@ -149,7 +149,7 @@ const NO_TLS = 'there is no TLS between servers: keep their ports within a priva
 /** Keys whose meaning this server does not have, and what to do; of a switch, only if it is on. */
 const MISSING: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; readonly what: string }[] = [
   { keys: /^dynamicConfigFile$/, what: 'there are no dynamic configurations: write its server.N lines into this file' },
-  { keys: /^(group|weight)\.\d+$/, what: 'there are no groups and weights: a majority of the voters decides; remove it' },
+  { keys: /^(group|weight)\.\d+$/, what: 'a majority of the voters decides, without groups and weights: remove it' },
   { keys: /^(sslQuorum|portUnification)$/, isMeant: /^true$/i, what: NO_TLS },
   { keys: /^ssl\.quorum\./, what: NO_TLS },
   {

@@ -28,7 +28,10 @@ export class QuorateEnsemble {
     this.#folder = join(compiled.path, `ensemble-${ports[0]}`)
     const clients = IDS.map((id) => ports[3 * id - 1] ?? 0)
     this.addresses = clients.map((port) => `127.0.0.1:${port}`).join(',')
-    const lines = IDS.map((id) => `server.${id}=127.0.0.1:${ports[3 * id - 3]}:${ports[3 * id - 2]};${ports[3 * id - 1]}`)
+    const lines = IDS.map((id) => {
+      const [peer, election, client] = ports.slice(3 * id - 3)
+      return `server.${id}=127.0.0.1:${peer}:${election};${client}`
+    })
     for (const id of IDS) {
       mkdirSync(this.dataDir(id), { recursive: true })
       writeFileSync(join(this.dataDir(id), 'myid'), `${id}\n`)
@@ -61,8 +64,10 @@ export class QuorateEnsemble {
 
   /** Waits until some servers serve. */
   async untilServing(ids: readonly number[] = IDS): Promise<void> {
-    const isServing = (id: number) => (): Promise<boolean> => Promise.resolve(/serves on/.test(this.process(id).output()))
-    await Promise.all(ids.map((id) => untilReady(this.process(id), isServing(id))))
+    await Promise.all(ids.map((id) => {
+      const process = this.process(id)
+      return untilReady(process, () => Promise.resolve(process.output().includes('serves on')))
+    }))
   }
 
   /** The server that said last that it leads. */

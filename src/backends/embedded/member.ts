@@ -1,7 +1,7 @@
 /**
  * One server of an ensemble whose servers are processes of their own, and the client's way to that ensemble.
  *
- * Use       `const member = embedded({ myid: 1, servers: { 1: 'app-1:2888:3888;2181', 2: ..., 3: ... }, dataDir })`, and
+ * Use       `const member = embedded({ myid: 1, servers: { 1: 'app-1:2888:3888;2181', 2: ... }, dataDir })`, and then
  *           `connect(member)`
  * Model     the server is the machine of server/, joined to the others over TCP. Clients of this process talk to it in
  *           memory, and to the others over TCP while it does not serve (host/clients/member-dialer.ts).
@@ -75,8 +75,8 @@ export class EnsembleMember implements Backend, AsyncDisposable {
    * voters. Idempotent.
    *
    * @throws Error that names address and port if one of its ports cannot be had
-   * @throws StorageError `LOCKED` if another process uses the data directory, `MISPLACED` if it is another server's; what
-   * the storage raises; errors of the system
+   * @throws StorageError `LOCKED` if another process uses the data directory, `MISPLACED` if it is another server's;
+   * what the storage raises; errors of the system
    */
   async start(): Promise<void> {
     await this.#begin()

@@ -6,8 +6,8 @@
  *           2 LEADING, 3 OBSERVING.
  * Older     the length tells: 28 bytes end after electionEpoch (the peer epoch is the zxid's), 40 bytes end after the
  *           version and count as version 0 whatever stands there. Versions 0 and 1 have no configuration.
- * Nobody    a server without a vote names leader, zxid and peer epoch -2^63 (we: server 0, zxid 0, epoch 0). A zxid that
- *           it gives all the same travels: ZooKeeper looks at none, as it looks at the leader first (decision 0016).
+ * Nobody    a server without a vote names leader, zxid and peer epoch -2^63 (we: server 0, zxid 0, epoch 0). A zxid
+ *           that it gives all the same travels: ZooKeeper looks at none, as it looks at the leader first (decision 16).
  * Safety    malformed bytes raise CoordinationError `PROTOCOL_VIOLATION` and nothing else. The reference skips such a
  *           message and goes on; the frame bounds it, so a caller may do the same.
  * Source    FastLeaderElection.buildMsg, FastLeaderElection.Messenger.WorkerReceiver.

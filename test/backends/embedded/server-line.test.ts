@@ -44,7 +44,7 @@ describe('the options of a server with a myid', () => {
     ['servers must be a record such as', { myid: 1, servers: 3 }],
     ['a key of servers must be a myid from 1 to 254, got "one"', { myid: 1, servers: { one: 'a:1:2' } }],
     ['servers must have one that votes', { myid: 3, servers: { 3: 'c:1:2:observer' } }],
-    ['a:1 is the peer port of server 1 and the peer port of server 2', { myid: 1, servers: { 1: 'a:1:2', 2: 'a:1:3' } }],
+    ['a:1 is the peer port of server 1 and the peer port', { myid: 1, servers: { 1: 'a:1:2', 2: 'a:1:3' } }],
     ['a:3 is the client port of server 1 and the election port of server 2', {
       myid: 1,
       servers: { 1: 'a:1:2;3', 2: 'a:4:3' },

@@ -1,6 +1,6 @@
 /**
- * The beginning of an ensemble whose servers are processes of their own: nobody sees all of their storages, and an empty
- * one can be new, or be what is left of a disk that was lost.
+ * The beginning of an ensemble whose servers are processes of their own: nobody sees all of their storages, and an
+ * empty one can be new, or be what is left of a disk that was lost.
  *
  * Rule      a voter whose storage is empty gets its vote when every other voter has said, after this server's start,
  *           that it has accepted no epoch. Until then it has none, and joins a leader as in decision 0006.
