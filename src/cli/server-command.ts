@@ -1,19 +1,23 @@
 /**
- * `quorate server`: one server that any client of ZooKeeper can use, in memory or in files, until SIGTERM or SIGINT.
+ * `quorate server`: one server that any client of ZooKeeper can use, alone or one of an ensemble, in memory or in
+ * files, until SIGTERM or SIGINT.
  *
- * Output    one line on standard output when it serves; on standard error what a configuration asks for in vain.
+ * Output    one line on standard output when it serves; on standard error what a configuration asks for in vain, and
+ *           when a server of an ensemble stops serving and begins again.
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { embedded } from '../backends/embedded/index.ts'
 import type { EmbeddedOptions, Ensemble, EnsembleEvent } from '../backends/embedded/index.ts'
+import type { EnsembleMember, MemberOptions } from '../backends/embedded/index.ts'
 import { newEpoch } from '../backends/embedded/host/epochs.ts'
 import { diskReason } from './disk-reason.ts'
 import { ExitStatus, Failure, UsageError } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
 import { hint } from './nearest.ts'
 import type { Output } from './output.ts'
+import { memberOptionsOf } from './member-options.ts'
 import { readZooCfg } from './zoo-cfg.ts'
 import type { ZooCfg } from './zoo-cfg.ts'
 
@@ -25,6 +29,9 @@ const ANY_ADDRESS = '0.0.0.0'
 
 const PORT_MAX = 65_535
 const DRAIN_MS_MAX = 600_000
+
+/** A server that does not serve by then says that it waits. */
+const WAIT_TOLD_MS = 2_000
 
 /** The only server's myid. */
 const SERVER_ID = 1
@@ -41,19 +48,21 @@ const SMALL_NURSERY = '--semi-space-growth-factor=1'
 
 /** How the command is used. */
 const SERVER_USAGE = `usage: quorate server [zoo.cfg] [options]
-One server on ${CLIENT_PORT_ADDRESS}:${CLIENT_PORT} for clients of ZooKeeper.
+One server on ${CLIENT_PORT_ADDRESS}:${CLIENT_PORT} for clients of ZooKeeper; with a configuration that has
+several server.N lines, one of an ensemble.
 Without a data directory its data are in memory, and end with it.
 A configuration file is ZooKeeper's own; the options come before what it says.
 options:
   --client-port PORT              0 for any that is free
   --client-port-address ADDRESS   0.0.0.0 for all
   --data-dir DIRECTORY            where its data are kept, in ZooKeeper's files
+  --myid N                        which server.N it is; by default the file myid in its data directory says
   --drain-ms MS                   longest wait for what is in flight when a signal ends it; 5000
   --help`
 
 /** A command line of the server, read. */
 interface ServerArguments {
-  readonly options: EmbeddedOptions
+  readonly options: EmbeddedOptions | MemberOptions
   readonly notices: readonly string[]
 }
 
@@ -74,27 +83,74 @@ export async function runServer(args: readonly string[], output: Output, stop: A
   for (const notice of given.notices) output.err(`${notice}\n`)
   setFlagsFromString(SMALL_NURSERY)
   const failed = new AbortController()
-  const ensemble = embedded({
+  const options = {
     ...given.options,
-    onError: (error) => failed.abort(error),
-    onClientError: (error) => {
+    onError: (error: unknown) => failed.abort(error),
+    onClientError: (error: unknown) => {
       output.err(`a client's connection was ended by an error of this server: ${stackOf(error)}\n`)
     },
-  })
-  ensemble.onEvent(({ event }) => {
+  }
+  const server = made(options)
+  server.onEvent(({ event }) => {
     const line = lineOf(event)
     if (line !== null) output.err(`${line}\n`)
+    if ('myid' in options) tellMember(event, output)
   })
+  const waiting = setTimeout(() => {
+    if ('myid' in options) output.err(`server ${options.myid} waits for the others; the first time for all that vote\n`)
+  }, WAIT_TOLD_MS)
   try {
     await newEpoch()
-    await start(ensemble)
+    await start(server, stop)
+    clearTimeout(waiting)
+    if (stop.aborted) return ExitStatus.ok
     const place = given.options.dataDir ?? 'in memory'
-    output.out(`quorate serves on ${ensemble.clientAddress(SERVER_ID) ?? 'no port'} (${place}; pid ${process.pid})\n`)
+    output.out(`${nameOf(options)} serves on ${addressOf(server) ?? 'no port'} (${place}; pid ${process.pid})\n`)
     await ended(AbortSignal.any([stop, failed.signal]))
     if (failed.signal.aborted) throw new Failure(`the server ended by itself: ${diskReason(failed.signal.reason)}`)
     return ExitStatus.ok
   } finally {
-    await ensemble.close()
+    clearTimeout(waiting)
+    await server.close()
+  }
+}
+
+/** Its options are checked where they are used: what is wrong with them is a line of a configuration. */
+function made(options: EmbeddedOptions | MemberOptions): Ensemble | EnsembleMember {
+  try {
+    return 'myid' in options ? embedded(options) : embedded(options)
+  } catch (error) {
+    throw new Failure(diskReason(error))
+  }
+}
+
+function nameOf(options: EmbeddedOptions | MemberOptions): string {
+  return 'myid' in options ? `quorate server ${options.myid} of ${Object.keys(options.servers).length}` : 'quorate'
+}
+
+function addressOf(server: Ensemble | EnsembleMember): string | null {
+  return 'myid' in server ? server.clientAddress : server.clientAddress(SERVER_ID)
+}
+
+/** The life of a server of several, as an operator follows it. */
+function tellMember(event: EnsembleEvent['event'], output: Output): void {
+  switch (event.type) {
+    case 'looking':
+      output.err(`looks for a leader: ${event.reason}\n`)
+      break
+    case 'serving':
+      output.err(`serves, ${event.role}, epoch ${event.epoch}\n`)
+      break
+    case 'link-dropped':
+      output.err(`closed its link to server ${event.peer}: ${event.reason}\n`)
+      break
+    case 'stranger-dropped':
+      output.err(`turned ${event.address} away at its ${event.port} port: ${event.reason} (${event.count} so far)\n`)
+      break
+    case 'vote-malformed':
+      output.err(`cannot read a vote of server ${event.peer}: ${event.reason}\n`)
+      break
+    default:
   }
 }
 
@@ -105,14 +161,19 @@ function readArguments(args: readonly string[]): ServerArguments | null {
   if (positionals.length > 1) throw new UsageError(`server takes one configuration file, got ${positionals.join(' ')}`)
   const [file] = positionals
   const cfg = file === undefined ? null : readFile(file)
-  const port = portOf(values['client-port']) ?? cfg?.clientPort ?? CLIENT_PORT
-  const address =
+  const port = portOf(values['client-port']) ?? cfg?.clientPort
+  const clientPortAddress =
     values['client-port-address'] ?? cfg?.clientPortAddress ?? (cfg === null ? CLIENT_PORT_ADDRESS : ANY_ADDRESS)
-  const place = { servers: 1, clientPorts: [port], clientPortAddress: address }
   const drain = given('drainMs', drainMsOf(values['drain-ms']))
   const files = given('dataDir', values['data-dir'])
-  const options = { ...place, ...drain, ...(cfg === null ? {} : optionsOf(cfg)), ...files }
-  return { options, notices: cfg?.notices ?? [] }
+  const options = { clientPortAddress, ...drain, ...(cfg === null ? {} : optionsOf(cfg)), ...files }
+  const notices = cfg?.notices ?? []
+  if (file === undefined || cfg === null || Object.keys(cfg.servers).length === 0) {
+    if (values.myid !== undefined) throw new UsageError('--myid needs a configuration with several server.N lines')
+    return { options: { ...options, servers: 1, clientPorts: [port ?? CLIENT_PORT] }, notices }
+  }
+  const more = memberOptionsOf(cfg, { file, myid: values.myid, port, options })
+  return { options: { ...options, ...more.options }, notices: [...notices, ...more.notices] }
 }
 
 const OPTIONS = {
@@ -120,6 +181,7 @@ const OPTIONS = {
   'client-port-address': { type: 'string' },
   'data-dir': { type: 'string' },
   'drain-ms': { type: 'string' },
+  myid: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const
 
@@ -203,9 +265,10 @@ function given<N extends string, T>(name: N, value: T | undefined): { readonly [
   return value === undefined ? {} : ({ [name]: value } as { readonly [K in N]: T })
 }
 
-async function start(ensemble: Ensemble): Promise<void> {
+/** A server of several may wait for the others as long as it likes; the signal ends that. */
+async function start(server: Ensemble | EnsembleMember, stop: AbortSignal): Promise<void> {
   try {
-    await ensemble.start()
+    await Promise.race([server.start(), ended(stop)])
   } catch (error) {
     throw new Failure(diskReason(error))
   }

@@ -6,6 +6,7 @@
  * Source    QuorumPeerConfig.java of ZooKeeper 3.8; the system properties are those of its Administrator's Guide, by
  *           the names that they have in this file, without `zookeeper.`.
  */
+import { parseServerLine } from '../backends/embedded/server-line.ts'
 import { FOUR_LETTER_WORDS } from '../backends/embedded/host/admin/four-letter-words.ts'
 import { Failure } from './exit-status.ts'
 import { readProperties } from './java-properties.ts'
@@ -39,6 +40,15 @@ export interface ZooCfg {
   readonly enforceQuota: boolean | undefined
   readonly requestBytesMax: number | undefined
   readonly reconfigEnabled: boolean | undefined
+  /** The servers of the ensemble as texts, by myid; empty for a server on its own. */
+  readonly servers: Readonly<Record<number, string>>
+  /** Ticks that a follower may take to catch up, and that it may be silent. */
+  readonly initLimit: number | undefined
+  readonly syncLimit: number | undefined
+  readonly peerType: 'observer' | 'participant' | undefined
+  /** Whether the ports for other servers listen on every address. */
+  readonly listensOnAll: boolean
+  readonly connectTimeoutMs: number | undefined
   /** What people should know, one line each, with file and line. */
   readonly notices: readonly string[]
 }
@@ -46,8 +56,8 @@ export interface ZooCfg {
 /** Says what a value must be, or null if it is that. */
 type Check = (value: string) => string | null
 
-/** What an entry means here: it is used, or it has no effect. */
-type Effect = 'used' | 'none'
+/** What an entry means here: it is used, used by a server of several, or it has no effect. */
+type Effect = 'used' | 'ensemble' | 'none'
 
 interface Key {
   readonly check: Check
@@ -65,6 +75,8 @@ const REQUEST_BYTES_MAX = 1024 * 1024 * 1024
 const KB = 1_024
 /** Shortest session time-out, in milliseconds: two ticks of one. */
 const SESSION_TIMEOUT_MS_MIN = 2
+const CNX_TIMEOUT_MS_MIN = 10
+const CNX_TIMEOUT_MS_MAX = 600_000
 const SNAP_COUNT_MIN = 2
 /** ZooKeeper takes less for this. */
 const SNAP_RETAIN_COUNT_MIN = 3
@@ -91,10 +103,7 @@ const integer = (min: number, max = INT32_MAX): Check => (value) => {
 const flag: Check = () => null
 const words: Check = () => null
 const digest: Check = (value) => (/^[^:\s]+:\S+$/.test(value) ? null : 'super:<base64 of the SHA-1 of super:password>')
-const member: Check = (value) => {
-  const form = /^[^;]+:\d+:\d+(:(participant|observer))?(\|[^;]+:\d+:\d+)*(;([^;]+:)?\d+)?$/
-  return form.test(value) ? null : 'host:port:port[:participant|observer][;[address:]clientPort]'
-}
+const role: Check = (value) => (/^(observer|participant)$/i.test(value) ? null : 'observer or participant')
 
 const KEYS: Readonly<Record<string, Key>> = {
   clientPort: { check: integer(0, PORT_MAX), effect: 'used' },
@@ -102,8 +111,11 @@ const KEYS: Readonly<Record<string, Key>> = {
   tickTime: { check: integer(1), effect: 'used' },
   dataDir: { check: anything, effect: 'used' },
   dataLogDir: { check: anything, effect: 'used' },
-  initLimit: { check: integer(INT32_MIN), effect: 'none' },
-  syncLimit: { check: integer(INT32_MIN), effect: 'none' },
+  initLimit: { check: integer(INT32_MIN), effect: 'ensemble' },
+  syncLimit: { check: integer(INT32_MIN), effect: 'ensemble' },
+  peerType: { check: role, effect: 'ensemble' },
+  quorumListenOnAllIPs: { check: boolean, effect: 'ensemble' },
+  cnxTimeout: { check: integer(CNX_TIMEOUT_MS_MIN, CNX_TIMEOUT_MS_MAX), effect: 'ensemble' },
   maxClientCnxns: { check: integer(INT32_MIN), effect: 'used' },
   globalOutstandingLimit: { check: integer(1), effect: 'used' },
   minSessionTimeout: { check: integer(-1), effect: 'used' },
@@ -114,7 +126,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   commitLogCount: { check: integer(INT32_MIN), effect: 'used' },
   'autopurge.snapRetainCount': { check: integer(INT32_MIN), effect: 'used' },
   'autopurge.purgeInterval': { check: integer(INT32_MIN), effect: 'none' },
-  standaloneEnabled: { check: boolean, effect: 'none' },
+  standaloneEnabled: { check: boolean, effect: 'ensemble' },
   extendedTypesEnabled: { check: flag, effect: 'used' },
   'DigestAuthenticationProvider.superDigest': { check: digest, effect: 'used' },
   'znode.container.checkIntervalMs': { check: integer(1), effect: 'used' },
@@ -129,8 +141,31 @@ const KEY_NAMES = Object.keys(KEYS)
 const KNOWN_WORDS: readonly string[] = ['*', ...FOUR_LETTER_WORDS]
 
 /** Families of keys. */
-const MEMBER = /^server\.\d+$/
+const MEMBER = /^server\.(\d+)$/
 const ADMIN = /^admin\.[A-Za-z]+$/
+
+const NO_TLS = 'there is no TLS between servers: keep their ports within a private network, and remove this line'
+
+/** Keys whose meaning this server does not have, and what to do; of a switch, only if it is on. */
+const MISSING: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; readonly what: string }[] = [
+  { keys: /^dynamicConfigFile$/, what: 'there are no dynamic configurations: write its server.N lines into this file' },
+  { keys: /^(group|weight)\.\d+$/, what: 'a majority of the voters decides, without groups and weights: remove it' },
+  { keys: /^(sslQuorum|portUnification)$/, isMeant: /^true$/i, what: NO_TLS },
+  { keys: /^ssl\.quorum\./, what: NO_TLS },
+  {
+    keys: /^quorum\.auth\.enableSasl$/,
+    isMeant: /^true$/i,
+    what: 'servers do not authenticate each other: keep their ports within a private network, and remove this line',
+  },
+  { keys: /^multiAddress\.enabled$/, isMeant: /^true$/i, what: 'a server has one address: remove this line' },
+  { keys: /^oraclePath$/, what: 'there is no oracle: two servers need each other; have a third, and remove this line' },
+  { keys: /^observerMasterPort$/, what: 'observers connect to the leader: remove this line' },
+  {
+    keys: /^(localSessionsEnabled|localSessionsUpgradingEnabled|readonlymode\.enabled)$/,
+    isMeant: /^true$/i,
+    what: 'there is no such mode: clients would be served otherwise than they expect; remove this line',
+  },
+]
 
 /**
  * Reads a configuration.
@@ -146,6 +181,7 @@ export function readZooCfg(text: string, file: string): ZooCfg {
   if (text.includes('\0')) throw new Failure(`${file} is no configuration: it is not text`)
   for (const property of readProperties(text)) {
     const { key, value, line } = property
+    refuseMissing(property, file)
     const known = keyOf(key)
     if (known === undefined) {
       unknown.push(key)
@@ -156,6 +192,7 @@ export function readZooCfg(text: string, file: string): ZooCfg {
     // What should be a digest may be a password.
     const got = known.check === digest ? '' : `, got ${JSON.stringify(value)}`
     if (must !== null) throw new Failure(`${file}:${line}: ${key} must be ${must}${got}`)
+    if (MEMBER.test(key)) checkMember(property, file)
     const before = entries.get(key)
     if (before !== undefined) {
       notices.push(`${file}:${line}: ${key} stands on line ${before.line} already: this one holds`)
@@ -172,8 +209,32 @@ export function readZooCfg(text: string, file: string): ZooCfg {
 
 function keyOf(key: string): Key | undefined {
   if (Object.hasOwn(KEYS, key)) return KEYS[key]
-  if (MEMBER.test(key)) return { check: member, effect: 'none' }
+  if (MEMBER.test(key)) return { check: anything, effect: 'ensemble' }
   return ADMIN.test(key) ? { check: anything, effect: 'none' } : undefined
+}
+
+/** One server is alone, as in ZooKeeper, unless `standaloneEnabled` says otherwise. */
+function serversOf(entries: ReadonlyMap<string, Property>): Readonly<Record<number, string>> {
+  const servers = [...entries.values()].flatMap(({ key, value }) => {
+    const [, id] = MEMBER.exec(key) ?? []
+    return id === undefined ? [] : [[Number(id), value] as const]
+  })
+  const isAloneAllowed = /^false$/i.test(entries.get('standaloneEnabled')?.value ?? '')
+  return servers.length > 1 || isAloneAllowed ? Object.fromEntries(servers) : {}
+}
+
+function checkMember({ key, value, line }: Property, file: string): void {
+  try {
+    parseServerLine(value, key)
+  } catch (error) {
+    throw new Failure(`${file}:${line}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** A server that passed over what stands here would not do what its configuration says. */
+function refuseMissing({ key, value, line }: Property, file: string): void {
+  const found = MISSING.find(({ keys, isMeant }) => keys.test(key) && (isMeant === undefined || isMeant.test(value)))
+  if (found !== undefined) throw new Failure(`${file}:${line}: ${key}: ${found.what}`)
 }
 
 function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<ZooCfg, 'notices'> {
@@ -219,6 +280,12 @@ function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<
     enforceQuota: isOn('enforceQuota'),
     requestBytesMax: number('jute.maxbuffer'),
     reconfigEnabled: isOn('reconfigEnabled'),
+    servers: serversOf(entries),
+    initLimit: number('initLimit'),
+    syncLimit: number('syncLimit'),
+    peerType: text('peerType')?.toLowerCase() as ZooCfg['peerType'],
+    listensOnAll: isOn('quorumListenOnAllIPs') ?? false,
+    connectTimeoutMs: number('cnxTimeout'),
   }
 }
 
@@ -230,13 +297,11 @@ function timeoutOfTicks(tickMs: number, ticks: number): number {
 /** What the file asks for and does not get. */
 function effectNotices(entries: readonly Property[], file: string): string[] {
   const notices: string[] = []
-  const members = entries.filter(({ key }) => MEMBER.test(key))
-  const idle = entries.filter(({ key }) => keyOf(key)?.effect === 'none' && !(MEMBER.test(key) && members.length > 1))
-  const [first] = members
-  if (first !== undefined && members.length > 1) {
-    const names = members.map(({ key }) => key).join(', ')
-    notices.push(`${file}:${first.line}: ${names}: ensembles over the network are not there yet: this server is alone`)
-  }
+  const isOfSeveral = Object.keys(serversOf(new Map(entries.map((entry) => [entry.key, entry])))).length > 0
+  const idle = entries.filter(({ key }) => {
+    const effect = keyOf(key)?.effect
+    return effect === 'none' || (effect === 'ensemble' && !isOfSeveral)
+  })
   const whitelist = entries.find(({ key }) => key === '4lw.commands.whitelist')
   const unknown = wordsOf(whitelist?.value)?.filter((word) => !KNOWN_WORDS.includes(word))
   if (whitelist !== undefined && unknown !== undefined && unknown.length > 0) {

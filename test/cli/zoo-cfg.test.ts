@@ -87,6 +87,8 @@ reconfigEnabled=true
       snapLogBytes: 1_048_576,
       commitLogCount: 1_000,
       reconfigEnabled: true,
+      servers: {},
+      listensOnAll: false,
     })
   })
 
@@ -99,6 +101,8 @@ reconfigEnabled=true
       maxSessionTimeoutMs: 60_000,
       extendedTypes: false,
       containerCheckMs: 60_000,
+      servers: {},
+      listensOnAll: false,
     })
   })
 
@@ -162,12 +166,36 @@ reconfigEnabled=true
     expect(readZooCfg(text, 'conf/zoo.cfg')).toMatchObject({ ...place, notices: [] })
   })
 
-  it('says that a server of several is alone', () => {
+  it('gives the servers of an ensemble, and what they keep to', () => {
     const members = 'server.1=a:2888:3888\nserver.2=b:2888:3888:observer\nserver.3=c:2888:3888;2181'
-    expect(noticesOf(members)).toEqual([
-      'conf/zoo.cfg:1: server.1, server.2, server.3: ' +
-        'ensembles over the network are not there yet: this server is alone',
-    ])
+    const limits = 'initLimit=10\nsyncLimit=5\ncnxTimeout=700\nquorumListenOnAllIPs=true\npeerType=Observer'
+    expect(readZooCfg(`${members}\n${limits}`, FILE)).toMatchObject({
+      servers: { 1: 'a:2888:3888', 2: 'b:2888:3888:observer', 3: 'c:2888:3888;2181' },
+      initLimit: 10,
+      syncLimit: 5,
+      connectTimeoutMs: 700,
+      listensOnAll: true,
+      peerType: 'observer',
+      notices: [],
+    })
+  })
+
+  it('makes one server an ensemble only if standaloneEnabled is off', () => {
+    expect(readZooCfg('server.1=a:1:2', FILE).servers).toEqual({})
+    expect(readZooCfg('server.1=a:1:2\nstandaloneEnabled=false', FILE).servers).toEqual({ 1: 'a:1:2' })
+  })
+
+  it.each([
+    'dynamicConfigFile=x', 'group.1=1:2', 'weight.1=2', 'sslQuorum=true', 'portUnification=TRUE',
+    'ssl.quorum.keyStore=x',
+    'quorum.auth.enableSasl=true', 'multiAddress.enabled=true', 'oraclePath=x', 'observerMasterPort=1',
+    'localSessionsEnabled=true', 'readonlymode.enabled=true',
+  ])('is refused with %s, and what to do is said', (line) => {
+    expect(refusalOf(line)).toMatch(new RegExp(`^conf/zoo.cfg:1: ${line.split('=')[0]}: .*(remove|write)`))
+  })
+
+  it.each(['sslQuorum=false', 'localSessionsEnabled=false'])('is taken with %s', (line) => {
+    expect(refusalOf(`clientPort=1\n${line}`)).toBe('accepted')
   })
 
   it('says in one line what has no effect', () => {
@@ -192,7 +220,11 @@ reconfigEnabled=true
     ['tickTime=', 'tickTime must be a whole number from 1 to 2147483647, got ""'],
     ['maxClientCnxns=some', 'maxClientCnxns must be a whole number from -2147483648 to 2147483647, got "some"'],
     ['standaloneEnabled=yes', 'standaloneEnabled must be true or false, got "yes"'],
-    ['server.1=host', 'server.1 must be host:port:port[:participant|observer][;[address:]clientPort], got "host"'],
+    [
+      'server.1=host',
+      'server.1 must be host:peerPort:electionPort[:participant|:observer][;[clientHost:]clientPort], got "host": ' +
+        'a port is missing',
+    ],
     ['clientPortAddress=', 'clientPortAddress must be something, got ""'],
     [
       'DigestAuthenticationProvider.superDigest=secret',

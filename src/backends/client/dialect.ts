@@ -7,6 +7,7 @@
  * ZooKeeper see zookeeper/dialect.ts.
  */
 import type { Created, CreateOptions, Operation, OperationResult, Stat } from '../../core/backend.ts'
+import { dated } from './calls.ts'
 import { AnsweredLease } from './lease.ts'
 import type { ClientLease } from './lease.ts'
 import type { Acl, AuthRequest } from '../wire/records.ts'
@@ -71,9 +72,12 @@ export class OwnDialect implements Dialect {
   readonly inFlightMax = Infinity
   readonly auth: readonly AuthRequest[] = []
   readonly #requests: PlainRequests
+  readonly #isRemote: boolean
 
-  constructor(requests: PlainRequests) {
+  /** @param isRemote - whether it may be reached over the wire, where nobody dates the creates of a multi */
+  constructor(requests: PlainRequests, isRemote = false) {
     this.#requests = requests
+    this.#isRemote = isRemote
   }
 
   refused(): void {
@@ -85,7 +89,8 @@ export class OwnDialect implements Dialect {
   }
 
   multi(operations: readonly Operation[]): Promise<OperationResult[]> {
-    return this.#requests.multi(operations, () => this.#requests.acl)
+    const results = this.#requests.multi(operations, () => this.#requests.acl)
+    return this.#isRemote ? dated(results, (path) => this.#requests.exists(path)) : results
   }
 
   sync(path: string): Promise<void> {

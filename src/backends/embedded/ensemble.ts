@@ -10,57 +10,22 @@
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
 import { abortable, deferred } from '../../core/async.ts'
 import type { Deferred } from '../../core/async.ts'
-import { requireFunction } from '../../core/options.ts'
 import { openClientSession } from '../client/session.ts'
 import { CAPABILITIES, DURABLE_CAPABILITIES } from './capabilities.ts'
 import { configurationText, membershipText } from './configuration-text.ts'
-import { downStatus } from './down-status.ts'
-import { ClientPort } from './host/clients/tcp-port.ts'
+import { EnsembleEvents } from './ensemble-events.ts'
+import type { EnsembleEvent, EnsembleServerStatus } from './ensemble-events.ts'
+import type { ClientPort } from './host/clients/tcp-port.ts'
 import { firstEpoch, noteEpoch } from './host/epochs.ts'
-import type { Host, HostEvent } from './host/host.ts'
-import { HostSlot } from './host/host-slot.ts'
 import { MemoryDialer } from './host/clients/memory.ts'
 import { MemoryNetwork } from './host/peers/memory.ts'
-import { systemRandom } from './host/random.ts'
-import { holdsBy, twoTurns } from './host/turns.ts'
+import { LocalServer, drain } from './local-server.ts'
 import { checkId, settingsOf } from './options.ts'
 import type { EmbeddedOptions, EmbeddedSettings } from './options.ts'
-import type { ServerEvent, ServerStatus } from './server/ready.ts'
 import { Storages } from './storages.ts'
 
 /** How long a start waits for the last servers, once a majority serves. */
 const START_GRACE_TICKS = 4
-
-/** Errors in what is done for clients that come sooner after the last one are not told. */
-const CLIENT_ERROR_PAUSE_MS = 1_000
-
-/** Where one server of the ensemble stands; `role` is `DOWN` while it is crashed. */
-export interface EnsembleServerStatus extends Omit<ServerStatus, 'role'> {
-  /** What it does. */
-  readonly role: ServerStatus['role'] | 'DOWN'
-}
-
-/** Something in the life of the ensemble. */
-export interface EnsembleEvent {
-  /** myid of the server. */
-  readonly server: number
-  /** When, on `performance.now()`. */
-  readonly atMs: number
-  /** What happened. */
-  readonly event:
-    | ServerEvent
-    | HostEvent
-    | { readonly type: 'started' | 'crashed' }
-    | { readonly type: 'failed'; readonly error: unknown }
-}
-
-interface Member {
-  readonly slot: HostSlot
-  /** Where ZooKeeper's clients connect to it; null if it serves none. */
-  readonly port: ClientPort | null
-  /** It lost its storage and may have forgotten promises. */
-  isWiped: boolean
-}
 
 /** An embedded ensemble; made by `embedded()`. It starts with its first client, or by {@link Ensemble.start}. */
 export class Ensemble implements Backend, AsyncDisposable {
@@ -69,10 +34,10 @@ export class Ensemble implements Backend, AsyncDisposable {
   readonly #settings: EmbeddedSettings
   readonly #storages: Storages
   readonly #network = new MemoryNetwork()
-  readonly #members = new Map<number, Member>()
+  readonly #members = new Map<number, LocalServer>()
   readonly #voters: readonly number[]
   readonly #isolated = new Set<bigint>()
-  readonly #listeners = new Set<(event: EnsembleEvent) => void>()
+  readonly #events: EnsembleEvents
   readonly #started: Deferred<void> = deferred()
   #startTimer: NodeJS.Timeout | undefined
   #starting: Promise<void> | null = null
@@ -84,7 +49,6 @@ export class Ensemble implements Backend, AsyncDisposable {
   /** Nothing more is taken from clients. */
   #isDraining = false
   #opened = 0
-  #clientErrorAtMs = -Infinity
 
   /**
    * Makes an ensemble that is not started.
@@ -94,11 +58,12 @@ export class Ensemble implements Backend, AsyncDisposable {
    */
   constructor(options: EmbeddedOptions = {}) {
     this.#settings = settingsOf(options)
+    this.#events = new EnsembleEvents(this.#settings)
     const { servers, observers, storage } = this.#settings
     this.capabilities = storage.dataDir === null ? CAPABILITIES : DURABLE_CAPABILITIES
     this.#storages = new Storages(storage, this.#isStandalone, (id, event) => {
-      this.#emit(id, event)
-      // The others go on; it is back when what it has begun is durable (decision 0016). One alone waits as it is.
+      this.#events.emit(id, event)
+      // The others go on; it is back when what it has begun is durable (decision 0017). One alone waits as it is.
       if (event.type === 'disk-full' && this.#voters.some((voter) => voter !== id)) this.#startAgain(id)
     })
     this.#voters = Array.from({ length: servers }, (_, index) => index + 1)
@@ -155,7 +120,7 @@ export class Ensemble implements Backend, AsyncDisposable {
 
   /** Where each server stands, by id. */
   status(): EnsembleServerStatus[] {
-    return this.#ids.map((id) => this.#member(id).slot.host?.status() ?? downStatus(id))
+    return this.#ids.map((id) => this.#member(id).status())
   }
 
   /** myid of the server that leads and serves, or null. */
@@ -170,13 +135,7 @@ export class Ensemble implements Backend, AsyncDisposable {
    * @returns a function that ends the listening
    */
   onEvent(listener: (event: EnsembleEvent) => void): () => void {
-    requireFunction('listener', listener)
-    // A function of its own, so that one listener may listen twice and end each listening by itself.
-    const entry = (event: EnsembleEvent): void => listener(event)
-    this.#listeners.add(entry)
-    return () => {
-      this.#listeners.delete(entry)
-    }
+    return this.#events.listen(listener)
   }
 
   /**
@@ -185,9 +144,10 @@ export class Ensemble implements Backend, AsyncDisposable {
    * @throws RangeError if there is no such server
    */
   crash(id: number): void {
-    if (!this.#member(id).slot.isTaken) return
-    this.#detach(id)
-    this.#emit(id, { type: 'crashed' })
+    const member = this.#member(id)
+    if (!member.isUp) return
+    member.stop()
+    this.#events.emit(id, { type: 'crashed' })
   }
 
   /**
@@ -199,12 +159,15 @@ export class Ensemble implements Backend, AsyncDisposable {
    */
   restart(id: number, options: { readonly wipe?: boolean } = {}): void {
     const member = this.#member(id)
-    if (member.slot.isTaken) throw new RangeError(`server ${id} is up; crash it first`)
+    if (member.isUp) throw new RangeError(`server ${id} is up; crash it first`)
     const wiped = options.wipe === true ? this.#storages.wipe(id) : undefined
     if (options.wipe === true) member.isWiped = true
     if (!this.#isStarted) return
     this.#startHost(id, wiped)
-    member.port?.listen().catch((error: unknown) => this.#failed(id, error))
+    member.port?.listen().catch((error: unknown) => {
+      member.stop()
+      this.#failed(id, error)
+    })
   }
 
   /**
@@ -232,7 +195,7 @@ export class Ensemble implements Backend, AsyncDisposable {
    * @param sessionId - such as `client.sessionId`
    */
   expireSession(sessionId: bigint): void {
-    for (const id of this.#ids) this.#member(id).slot.host?.expireSession(sessionId)
+    for (const id of this.#ids) this.#member(id).host?.expireSession(sessionId)
   }
 
   /**
@@ -241,7 +204,7 @@ export class Ensemble implements Backend, AsyncDisposable {
    * @param sessionId - such as `client.sessionId`
    */
   disconnectSession(sessionId: bigint): void {
-    for (const id of this.#ids) this.#member(id).slot.host?.disconnectSession(sessionId)
+    for (const id of this.#ids) this.#member(id).host?.disconnectSession(sessionId)
   }
 
   /**
@@ -291,23 +254,14 @@ export class Ensemble implements Backend, AsyncDisposable {
     this.#isClosed = true
     clearTimeout(this.#startTimer)
     const untilMs = performance.now() + this.#settings.drainMs
-    if (this.#hosts.some((host) => host.clientCount > 0) || this.#ports.some((port) => port.connectionCount > 0)) {
-      // What the clients of this process have called is on its way to the servers.
-      await twoTurns()
+    const draining = drain([...this.#members.values()], untilMs, () => {
       this.#isDraining = true
-      await Promise.all([
-        ...this.#ports.map((port) => port.drain(untilMs)),
-        holdsBy(() => this.#hosts.every((host) => host.isAnswered), untilMs),
-      ])
-    }
+    })
+    if (draining !== undefined) await draining
     for (const id of this.#ids) this.crash(id)
     for (const port of this.#ports) port.close()
     await this.#storages.close()
-    this.#listeners.clear()
-  }
-
-  get #hosts(): readonly Host[] {
-    return this.#ids.flatMap((id) => this.#member(id).slot.host ?? [])
+    this.#events.clear()
   }
 
   /** See {@link Ensemble.close}. */
@@ -320,7 +274,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     const isDraining = (): boolean => this.#isDraining
     const directory = {
       ids: this.#ids,
-      host: (id: number) => this.#members.get(id)?.slot.host ?? undefined,
+      host: (id: number) => this.#members.get(id)?.host ?? undefined,
       isIsolated: (sessionId: bigint) => this.#isolated.has(sessionId),
       get isClosing() {
         return isDraining()
@@ -336,32 +290,36 @@ export class Ensemble implements Backend, AsyncDisposable {
     return [...this.#members.keys()].sort((a, b) => a - b)
   }
 
-  #member(id: number): Member {
+  #member(id: number): LocalServer {
     checkId(id, this.#ids)
-    return this.#members.get(id) as Member
+    return this.#members.get(id) as LocalServer
   }
 
   #addMember(id: number): void {
-    this.#members.set(id, { slot: new HostSlot(), port: this.#makePort(id), isWiped: false })
-  }
-
-  #makePort(id: number): ClientPort | null {
     const { clients } = this.#settings
-    const port = clients.ports[id - 1]
-    if (port === undefined) return null
-    return new ClientPort({
-      ...clients,
-      port,
-      onClientError: (sessionId, error) => {
-        this.#emit(id, { type: 'client-failed', sessionId, error })
-        this.#tellClientError(error)
-      },
+    this.#members.set(id, new LocalServer({
+      id,
+      clients,
+      clientPort: clients.ports[id - 1] ?? null,
+      company: { isStandalone: this.#isStandalone, voters: this.#voters.length },
+      events: this.#events,
       configuration: () => {
         return configurationText({ id, votes: this.#voters.includes(id) }, this.#membership, this.#settings)
       },
-      company: { isStandalone: this.#isStandalone, voters: this.#voters.length },
       isIsolated: (sessionId) => this.#isolated.has(sessionId),
-    })
+      plug: (host) => {
+        this.#network.attach(id, host)
+      },
+      unplug: () => {
+        this.#network.detach(id)
+      },
+      serves: (epoch) => {
+        this.#noteService(epoch)
+      },
+      failed: (error) => {
+        this.#failed(id, error)
+      },
+    }))
   }
 
   get #isStandalone(): boolean {
@@ -416,7 +374,7 @@ export class Ensemble implements Backend, AsyncDisposable {
 
   #startHost(id: number, storageReady?: Promise<void>): void {
     const member = this.#member(id)
-    member.slot.open({
+    member.start({
       config: {
         ...this.#settings.server,
         myid: id,
@@ -426,25 +384,13 @@ export class Ensemble implements Backend, AsyncDisposable {
         membership: this.#membership,
       },
       storage: this.#storages.of(id),
-      random: systemRandom,
       transport: this.#network.transportOf(id),
-      onEvent: (event) => {
-        if (event.type === 'serving') this.#noteService(event.epoch)
-        this.#emit(id, event)
-        if (event.type !== 'client-failed') return
-        member.port?.noteClientError()
-        this.#tellClientError(event.error)
-      },
-      onFailure: (error) => this.#failed(id, error),
-    }, (host) => {
-      member.port?.attach(host)
-      this.#network.attach(id, host)
-      this.#emit(id, { type: 'started' })
-    }, storageReady)
+      storageReady,
+    })
   }
 
   #startAgain(id: number): void {
-    if (!this.#member(id).slot.isTaken) return
+    if (!this.#member(id).isUp) return
     this.crash(id)
     this.restart(id)
   }
@@ -460,40 +406,10 @@ export class Ensemble implements Backend, AsyncDisposable {
     }
   }
 
-  /** Whoever can cause one can cause thousands: they are all counted and events, and one at a time is told. */
-  #tellClientError(error: unknown): void {
-    const nowMs = performance.now()
-    if (nowMs - this.#clientErrorAtMs < CLIENT_ERROR_PAUSE_MS) return
-    this.#clientErrorAtMs = nowMs
-    this.#settings.onClientError(error)
-  }
-
   #failed(id: number, error: unknown): void {
-    this.#detach(id)
     // Without a majority nobody will ever serve.
-    const left = this.#voters.filter((voter) => this.#member(voter).slot.isTaken)
+    const left = this.#voters.filter((voter) => this.#member(voter).isUp)
     if (left.length <= this.#voters.length / 2) this.#started.reject(error)
-    this.#emit(id, { type: 'failed', error })
-    this.#settings.onError(error)
-  }
-
-  #detach(id: number): void {
-    const member = this.#member(id)
-    member.port?.close()
-    this.#network.detach(id)
-    member.slot.empty()
-  }
-
-  #emit(server: number, event: EnsembleEvent['event']): void {
-    const atMs = performance.now()
-    for (const listener of [...this.#listeners]) {
-      // One that was called before may have ended it, or closed the ensemble.
-      if (!this.#listeners.has(listener)) continue
-      try {
-        listener({ server, atMs, event })
-      } catch (error) {
-        this.#settings.onError(error)
-      }
-    }
+    this.#events.failed(id, error)
   }
 }

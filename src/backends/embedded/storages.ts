@@ -9,6 +9,7 @@
  */
 import type { HostEvent } from './host/host.ts'
 import { lockDirectory } from './host/storage/directory-lock.ts'
+import { readSmallFile, replaceFile } from './host/storage/file-system.ts'
 import { FileStorage } from './host/storage/files.ts'
 import { MemoryStorage } from './host/storage/memory.ts'
 import { absolutePath, nodeFileSystem } from './host/storage/node-file-system.ts'
@@ -17,6 +18,9 @@ import type { Storage } from './host/storage/storage.ts'
 
 /** Room in logs is prepared in steps of so many bytes. */
 const PREALLOCATE_BYTES = 0x40_0000
+
+const MYID_FILE = 'myid'
+const MYID_BYTES_MAX = 64
 
 /** Where an ensemble keeps its data. */
 export interface StorageSettings {
@@ -74,22 +78,58 @@ export class Storages {
    * @throws StorageError `LOCKED` if another process uses a directory; errors of the system
    */
   async open(voters: readonly number[]): Promise<{ readonly isNew: boolean }> {
-    const { dataDir, dataLogDir } = this.#settings
-    if (dataDir === null) return { isNew: true }
-    for (const directory of new Set([dataDir, dataLogDir ?? dataDir])) {
-      await nodeFileSystem.makeDirectory(directory)
-      this.#unlocks.push(await lockDirectory(directory))
-    }
+    await this.#lock()
+    return { isNew: await this.begin(voters) }
+  }
+
+  /**
+   * Begins a new ensemble, if this is none yet.
+   *
+   * @param voters - their ids
+   * @returns whether the voters have every right to vote that they ever had
+   */
+  async begin(voters: readonly number[]): Promise<boolean> {
+    const { dataDir } = this.#settings
+    if (dataDir === null) return true
     const storages = voters.map((id) => this.#filesOf(id, dataDir))
-    for (const storage of storages) if (await storage.hasHistory()) return { isNew: false }
+    for (const storage of storages) if (await storage.hasHistory()) return false
     for (const storage of storages) await storage.grantVote()
-    return { isNew: true }
+    return true
+  }
+
+  /**
+   * Locks the directories of a server that is a process of its own; the file `myid`, as ZooKeeper has it, says whose
+   * they are: another server's promises are not to be kept under this name.
+   *
+   * @throws StorageError `LOCKED` if another process uses a directory; `MISPLACED` if it is another server's; errors of
+   * the system
+   */
+  async openFor(myid: number): Promise<void> {
+    await this.#lock()
+    const { dataDir } = this.#settings
+    if (dataDir === null) return
+    const bytes = await readSmallFile(nodeFileSystem, `${dataDir}/${MYID_FILE}`, MYID_BYTES_MAX)
+    const written = bytes === null ? null : Buffer.from(bytes).toString('latin1').trim()
+    if (written === null) await replaceFile(nodeFileSystem, dataDir, MYID_FILE, `${myid}\n`)
+    else if (written !== String(myid)) {
+      const help = `start it with its own directory, or with --myid ${written}`
+      throw new StorageError('MISPLACED', `${dataDir}/myid holds ${written}, and this is server ${myid}: ${help}`)
+    }
   }
 
   /** Closes files and unlocks directories, once what was begun has ended. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#files.values()].map((files) => files.close()))
     for (const unlock of this.#unlocks.splice(0)) await unlock()
+  }
+
+  async #lock(): Promise<void> {
+    const { dataDir, dataLogDir } = this.#settings
+    if (dataDir === null) return
+    for (const directory of new Set([dataDir, dataLogDir ?? dataDir])) {
+      await nodeFileSystem.makeDirectory(directory)
+      this.#unlocks.push(await lockDirectory(directory))
+    }
   }
 
   #filesOf(id: number, dataDir: string): FileStorage {

@@ -6,7 +6,8 @@
  *           2 LEADING, 3 OBSERVING.
  * Older     the length tells: 28 bytes end after electionEpoch (the peer epoch is the zxid's), 40 bytes end after the
  *           version and count as version 0 whatever stands there. Versions 0 and 1 have no configuration.
- * Nobody    a server without a vote names leader, zxid and peer epoch -2^63 (we: server 0, zxid 0, epoch 0).
+ * Nobody    a server without a vote names leader, zxid and peer epoch -2^63 (we: server 0, zxid 0, epoch 0). A zxid
+ *           that it gives all the same travels: ZooKeeper looks at none, as it looks at the leader first (decision 16).
  * Safety    malformed bytes raise CoordinationError `PROTOCOL_VIOLATION` and nothing else. The reference skips such a
  *           message and goes on; the frame bounds it, so a caller may do the same.
  * Source    FastLeaderElection.buildMsg, FastLeaderElection.Messenger.WorkerReceiver.
@@ -99,7 +100,7 @@ export function encodeNotification(notification: Notification, configuration = '
   return writeNotification({
     state,
     leader: isNobody ? NO_LEADER : BigInt(leader),
-    zxid: isNobody ? NO_LEADER : zxid,
+    zxid: isNobody && zxid === 0n ? NO_LEADER : zxid,
     electionEpoch: BigInt(electionEpoch),
     peerEpoch: isNobody ? NO_LEADER : BigInt(peerEpoch),
     version: VERSION,
@@ -116,7 +117,7 @@ export function decodeNotification(bytes: Uint8Array): Notification {
   const { state, leader, zxid, electionEpoch, peerEpoch } = readNotification(bytes)
   const round = inRange('round', electionEpoch, BigInt(Number.MAX_SAFE_INTEGER))
   if (leader === NO_LEADER) {
-    return { type: 'NOTIFICATION', state, leader: 0, zxid: 0n, peerEpoch: 0, electionEpoch: round }
+    return { type: 'NOTIFICATION', state, leader: 0, zxid: zxid < 0n ? 0n : zxid, peerEpoch: 0, electionEpoch: round }
   }
   if (zxid < 0n) throw violation(`zxid ${zxid} in a notification`)
   return {

@@ -10,6 +10,7 @@
  */
 import { isValidPath } from '../../core/path.ts'
 import { textOf as shown } from '../../core/value-text.ts'
+import type { ServerAddress } from '../client/server-address.ts'
 
 const PORT = 2181
 const PORT_MAX = 65_535
@@ -17,13 +18,6 @@ const HOSTS_MAX = 256
 
 /** Longest chroot: it shares the room in a request with the path of the client. In characters. */
 const CHROOT_CHARS_MAX = 256
-
-/** One server. */
-export interface ServerAddress {
-  /** Name or address, an IPv6 address without its brackets. */
-  readonly host: string
-  readonly port: number
-}
 
 /** What a connection string says. */
 export interface Destination {
@@ -75,11 +69,6 @@ function validateChroot(chroot: string, wrong: (what: string) => TypeError): voi
   }
   if (!isValidPath(chroot)) throw wrong(`${shown(chroot)} is not a node's path`)
   if (chroot.length > CHROOT_CHARS_MAX) throw wrong(`the chroot is longer than ${CHROOT_CHARS_MAX} characters`)
-}
-
-/** A server as it stands in a connection string. */
-export function textOf({ host, port }: ServerAddress): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 function serverOf(part: string, wrong: (what: string) => TypeError): ServerAddress {

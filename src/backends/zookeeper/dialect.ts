@@ -37,7 +37,7 @@ export class ZooKeeperDialect implements Dialect {
 
   /** @param bound - of MakeDialect */
   constructor(requests: PlainRequests, bound: PlainRequests, support: OwnershipSupport) {
-    this.#own = new OwnDialect(bound)
+    this.#own = new OwnDialect(bound, true)
     this.#requests = requests
     this.#support = support
     this.lease = new RecognisingLease({
@@ -82,8 +82,7 @@ export class ZooKeeperDialect implements Dialect {
   multi(operations: readonly Operation[]): Promise<OperationResult[]> {
     if (this.#isOurs) {
       if (operations.some(isOwnedCreate)) this.#owned.distrust()
-      // Over the wire nobody dates the creates of a multi.
-      return this.#withDates(this.#own.multi(operations))
+      return this.#own.multi(operations)
     }
     const paths = operations.filter(isOwnedCreate).map(({ path }) => path)
     if (paths.length === 0) return this.#checked(operations)

@@ -9,7 +9,7 @@ import { destinationOf } from './connection-string.ts'
 import { settingsOf } from './options.ts'
 import type { ZooKeeperOptions } from './options.ts'
 
-export type { Lookup, TlsOptions } from './io/socket-dialer.ts'
+export type { Lookup, TlsOptions } from '../client/io/socket-dialer.ts'
 export type { ZooKeeperAcl, ZooKeeperAuth, ZooKeeperOptions } from './options.ts'
 
 /**

@@ -4,7 +4,7 @@ import { textOf } from '../../core/value-text.ts'
 import { OPEN_ACL } from '../wire/records.ts'
 import type { Acl, AuthRequest } from '../wire/records.ts'
 import { Perm } from '../wire/codes.ts'
-import type { Lookup, TlsOptions } from './io/socket-dialer.ts'
+import type { Lookup, TlsOptions } from '../client/io/socket-dialer.ts'
 
 const TIMEOUT_MS_MIN = 10
 const TIMEOUT_MS_MAX = 3_600_000

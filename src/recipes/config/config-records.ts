@@ -3,7 +3,7 @@
  *
  * Layout    `/quorate/config/<value>` is the head of the records of the value at a path, with the slashes of that path
  *           escaped; `history/v0000000012` below it is an entry. Nothing of it is at or under the value itself, which
- *           stays what every process can read, write and delete (decision 0016).
+ *           stays what every process can read, write and delete (decision 0018).
  * Head      JSON: the newest version, the sizes of the entries that are kept, oldest first, and the node version of the
  *           value that the newest of them stands for.
  * Entry     one line of JSON, then the bytes of the value exactly as they were stored.

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { destinationOf, textOf } from '../../../src/backends/zookeeper/connection-string.ts'
+import { textOf } from '../../../src/backends/client/server-address.ts'
+import { destinationOf } from '../../../src/backends/zookeeper/connection-string.ts'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 
 describe('a connection string', () => {

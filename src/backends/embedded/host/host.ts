@@ -121,7 +121,8 @@ export class Host implements PeerGate {
       if (isAlone || !isDamage(error)) throw error
       report(error)
       await storage.setAside()
-      return new Host({ ...options, config: { ...config, bootstrap: false } }, await recover(storage, report))
+      const beginner = { ...config, bootstrap: false, beginsTogether: false }
+      return new Host({ ...options, config: beginner }, await recover(storage, report))
     }
   }
 

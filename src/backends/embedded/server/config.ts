@@ -44,6 +44,7 @@ export interface ServerConfig extends ZabConfig {
 
 /** The defaults of everything but who a server is: for servers on a fast network, or in one process. */
 export const SERVER_DEFAULTS = Object.freeze({
+  beginsTogether: false,
   tickMs: 50,
   electionWaitTicks: 2,
   notificationTicksMin: 2,

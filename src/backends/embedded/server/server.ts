@@ -35,6 +35,7 @@ import type { RoleEnd, ServerParts } from './roles/role.ts'
 import { Replica } from './state/replica.ts'
 import type { RecoveredState } from './state/replica.ts'
 import type { State } from './state/state.ts'
+import { Beginning } from './zab/beginning.ts'
 import { Election, NOBODY } from './zab/election.ts'
 import type { Elected } from './zab/election.ts'
 import { Journal, NO_COMMIT_LOG } from './zab/journal.ts'
@@ -76,7 +77,7 @@ export class Server {
     this.#ports = ports
     this.#wallTimeMs = wallTimeMs
     this.#journal = new Journal(recovered)
-    this.#election = new Election(config, this.#outbox)
+    this.#election = new Election(config, this.#outbox, this.#makeBeginning())
     this.#replica = new Replica(config, recovered, ports.random)
     if (config.bootstrap) this.#journal.grantVote()
     this.#connections = this.#makeConnections()
@@ -317,6 +318,13 @@ export class Server {
 
   get #leading(): Leading | null {
     return this.#role.kind === 'leading' ? this.#role : null
+  }
+
+  #makeBeginning(): Beginning | null {
+    if (!this.#config.beginsTogether) return null
+    const { random } = this.#ports
+    // A zxid of an epoch from 1 on, so positive in 64 bits.
+    return new Beginning(this.#config, this.#journal, zxidOf(1 + (random.u32() >>> 2), random.u32()))
   }
 
   #makeParts(): ServerParts {

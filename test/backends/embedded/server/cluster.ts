@@ -106,7 +106,7 @@ export class Cluster {
       ...this.#config,
       myid: id,
       voters: this.#voters,
-      bootstrap: !this.#wiped.has(id),
+      bootstrap: !this.#wiped.has(id) && this.#config.beginsTogether !== true,
     }
     const recovered = recoveredFrom(storage.contents)
     const server = new Server(config, recovered, { random: this.#random, digest: sha1 }, WALL_TIME_MS)

@@ -79,6 +79,7 @@ export class RandomRun {
   readonly #servers: readonly number[]
   readonly #voters: readonly number[]
   readonly #weights: Weights
+  readonly #beginsTogether: boolean
   readonly #clients: Client[]
   readonly #creates = new Map<number, string>()
   /** Requests that are not known to be answered, by xid. */
@@ -94,6 +95,7 @@ export class RandomRun {
     const { voters, observers, config } = this.#drawShape()
     this.#voters = voters
     this.#servers = [...voters, ...observers]
+    this.#beginsTogether = config.beginsTogether === true
     this.cluster = new Cluster(voters, config)
     this.cluster.isTracing = false
     const turnInputsMax = this.#pick([1, TURN_INPUTS_MAX])
@@ -133,6 +135,7 @@ export class RandomRun {
       commitLogBytes: this.#pick([100, 1_000, 0x100_0000]),
       snapCount: this.#pick([3, 20, 100_000]),
       snapLogBytes: this.#pick([300, 0x400_0000]),
+      beginsTogether: voterCount > 1 && this.#draw(2) === 0,
       epochCounterMax: this.#pick([12, 0xffff_ffff, 0xffff_ffff]),
     }
     return { voters, observers, config }
@@ -236,11 +239,14 @@ export class RandomRun {
 
   /**
    * Until the first epoch there is nothing to forget but votes, and a bootstrap is trusted not to be interrupted by a
-   * wipe. Nobody could give a single voter back what it lost.
+   * wipe; of servers that begin together the others have to remember that they may vote. Nobody could give a single
+   * voter back what it lost.
    */
   #isWipeable(id: number): boolean {
     const isOnlyVoter = this.#voters.length === 1 && this.#voters.includes(id)
-    return !isOnlyVoter && this.cluster.disk(id).currentEpoch > 0
+    if (isOnlyVoter) return false
+    if (!this.#beginsTogether) return this.cluster.disk(id).currentEpoch > 0
+    return this.#voters.every((voter) => voter === id || this.cluster.disk(voter).votes)
   }
 
   #wipe(id: number): void {

@@ -8,7 +8,7 @@
  * Install   a state from a leader replaces all there is. It is written as `install.<zxid>`; with that name it has taken
  *           effect, and a start that finds one goes on where a crash interrupted: the log goes, then it gets its name.
  * Failure   of a sync is not repeated: what the disk holds after it is not known. The server stops, as after any other
- *           failure but one: what a full disk refuses is written when there is room (room.ts, decision 0016).
+ *           failure but one: what a full disk refuses is written when there is room (room.ts, decision 0017).
  */
 import { parseDataFileName, snapshotFileName } from '../../../wire/disk/file-names.ts'
 import type { LogEntry, PersistOperation } from '../../server/zab/journal.ts'

@@ -2,7 +2,7 @@
  * A server that looks for a leader. It serves nobody; learners that come early wait until it is known who leads.
  */
 import type { Packet } from '../../../wire/packets.ts'
-import type { Answer, RoleInputs, ServerParts } from './role.ts'
+import type { Answer, RoleEnd, RoleInputs, ServerParts } from './role.ts'
 
 /** A learner's first packet. */
 interface Early {
@@ -19,10 +19,11 @@ export class Looking implements RoleInputs {
   readonly committedZxid = 0n
   readonly isUpToDate = false
   readonly mayServe = false
-  readonly end = null
   readonly #parts: ServerParts
   readonly #early = new Map<number, Early>()
   #waitTicks: number
+  /** It began to look without its vote. */
+  #lacksVote = false
 
   /**
    * Begins to look.
@@ -38,6 +39,11 @@ export class Looking implements RoleInputs {
   /** FOLLOWERINFOs and OBSERVERINFOs that came meanwhile, one per server, ascending. */
   get early(): readonly Early[] {
     return [...this.#early.values()].sort((a, b) => a.from - b.from)
+  }
+
+  get end(): RoleEnd | null {
+    if (!this.#lacksVote || !this.#parts.journal.votes) return null
+    return { reason: 'no voter has promised anything: the ensemble begins', epochFloor: 0 }
   }
 
   tick(): void {
@@ -82,6 +88,7 @@ export class Looking implements RoleInputs {
     const { config, journal, election } = this.#parts
     const { currentEpoch, lastZxid } = journal
     const mayVote = config.voters.includes(config.myid) && journal.votes
+    this.#lacksVote = !mayVote && config.voters.includes(config.myid)
     election.look(mayVote ? { peerEpoch: currentEpoch, zxid: lastZxid } : null)
   }
 }

@@ -13,6 +13,11 @@ export interface ZabConfig {
    * lost its storage and comes back under its old id has forgotten what it promised, so it must not (decision 0006).
    */
   readonly bootstrap: boolean
+  /**
+   * Whether a voter with an empty storage gets its vote from the word of all other voters that they have promised
+   * nothing either: for ensembles of processes, none of which sees the storages of the others (decision 0016).
+   */
+  readonly beginsTogether: boolean
   /** How long a server waits for better votes once it has a majority that is not everybody. */
   readonly electionWaitTicks: number
   /** First and longest time between two repetitions of a vote; it doubles in between. */

@@ -13,6 +13,7 @@
  *           for better votes is skipped when every voter agrees; votes heard during the wait are counted, not dropped.
  */
 import type { Notification, PeerState, Vote } from '../../../wire/packets.ts'
+import type { Beginning } from './beginning.ts'
 import type { ZabConfig } from './configuration.ts'
 import type { Outbox } from './outbox.ts'
 import { isQuorum } from './quorum.ts'
@@ -44,6 +45,7 @@ export function isBetter(a: Vote, b: Vote): boolean {
 export class Election {
   readonly #config: ZabConfig
   readonly #outbox: Outbox
+  readonly #beginning: Beginning | null
   #state: PeerState = 'LOOKING'
   #mayVote = false
   #logicalClock = 0
@@ -59,9 +61,11 @@ export class Election {
   #notifyEveryTicks: number
   #elected: Elected | null = null
 
-  constructor(config: ZabConfig, outbox: Outbox) {
+  /** @param beginning - null where the composition root knows who may vote */
+  constructor(config: ZabConfig, outbox: Outbox, beginning: Beginning | null = null) {
     this.#config = config
     this.#outbox = outbox
+    this.#beginning = beginning
     this.#notifyEveryTicks = config.notificationTicksMin
     this.#own = this.#proposal = { leader: NOBODY, zxid: 0n, peerEpoch: 0 }
   }
@@ -84,7 +88,7 @@ export class Election {
   look(own: Omit<Vote, 'leader'> | null): void {
     this.#state = 'LOOKING'
     this.#mayVote = own !== null
-    this.#own = own === null ? { leader: NOBODY, zxid: 0n, peerEpoch: 0 } : { leader: this.#config.myid, ...own }
+    this.#own = own === null ? this.#nobody : { leader: this.#config.myid, ...own }
     this.#proposal = this.#own
     this.#logicalClock += 1
     this.#received.clear()
@@ -132,7 +136,8 @@ export class Election {
     const isVoter = this.#config.voters.includes(from)
     if (!isVoter || heard.leader === NOBODY) {
       // It asks who leads. Whoever looks does not know, and two that only ask would answer each other forever.
-      if (heard.state === 'LOOKING' && this.#state !== 'LOOKING') this.#notify(from)
+      const isAnswered = isVoter && this.#hearBeginner(from, heard)
+      if (!isAnswered && heard.state === 'LOOKING' && this.#state !== 'LOOKING') this.#notify(from)
       return
     }
     if (!this.#config.voters.includes(heard.leader)) return
@@ -143,6 +148,29 @@ export class Election {
     if (this.#elected !== null) return
     if (heard.state === 'LOOKING') this.#receiveLooking(from, heard)
     else if (heard.state !== 'OBSERVING') this.#receiveSettled(from, heard)
+  }
+
+  /** The vote of a server without one. */
+  get #nobody(): Vote {
+    const zxid = this.#beginning?.isAsking === true ? this.#beginning.nonce : 0n
+    return { leader: NOBODY, zxid, peerEpoch: 0 }
+  }
+
+  /**
+   * Hears a voter without a vote.
+   *
+   * @returns whether it has got an answer
+   */
+  #hearBeginner(from: number, heard: Notification): boolean {
+    const beginning = this.#beginning
+    if (beginning === null) return false
+    if (this.#state === 'LOOKING') beginning.hear(from, heard)
+    const answer = beginning.answerTo(heard, this.#logicalClock)
+    if (answer === null) return false
+    this.#outbox.notify(from, answer)
+    // It can be asked now; what it was asked before its start is lost.
+    if (beginning.isAsking && !beginning.hasAgreed(from)) this.#notifyInTicks = Math.min(this.#notifyInTicks, 1)
+    return true
   }
 
   #receiveLooking(from: number, heard: Notification): void {

@@ -13,12 +13,12 @@ import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
 import { isCoordinationError } from '../../../core/errors.ts'
-import type { Channel, ChannelListener, Dialer } from '../../client/channel.ts'
 import { FrameReader } from '../../wire/framing.ts'
 import type { ClientMessage } from '../../wire/records.ts'
 import { ClientWire } from '../../wire/wire.ts'
-import { textOf } from '../connection-string.ts'
-import type { ServerAddress } from '../connection-string.ts'
+import type { Channel, ChannelListener, Dialer } from '../channel.ts'
+import { textOf } from '../server-address.ts'
+import type { ServerAddress } from '../server-address.ts'
 
 /**
  * Longest reply that is taken, in bytes. Servers limit what they are sent, and not what they send: the names of very

@@ -1,0 +1,85 @@
+/** Events of an ensemble, for people and tests, and the status of its servers. */
+import { requireFunction } from '../../core/options.ts'
+import type { HostEvent } from './host/host.ts'
+import type { TcpPeersEvent } from './host/peers/tcp/tcp-peers.ts'
+import type { EmbeddedSettings } from './options.ts'
+import type { ServerEvent, ServerStatus } from './server/ready.ts'
+
+/** Errors in what is done for clients that come sooner after the last one are not told. */
+const CLIENT_ERROR_PAUSE_MS = 1_000
+
+/** Where one server of the ensemble stands; `role` is `DOWN` while it is crashed. */
+export interface EnsembleServerStatus extends Omit<ServerStatus, 'role'> {
+  /** What it does. */
+  readonly role: ServerStatus['role'] | 'DOWN'
+}
+
+/** Something in the life of the ensemble. */
+export interface EnsembleEvent {
+  /** myid of the server. */
+  readonly server: number
+  /** When, on `performance.now()`. */
+  readonly atMs: number
+  /** What happened. */
+  readonly event:
+    | ServerEvent
+    | HostEvent
+    | TcpPeersEvent
+    | { readonly type: 'started' | 'crashed' }
+    | { readonly type: 'failed'; readonly error: unknown }
+}
+
+/** Who listens to the events of an ensemble, and to its errors. */
+export class EnsembleEvents {
+  readonly #settings: Pick<EmbeddedSettings, 'onError' | 'onClientError'>
+  readonly #listeners = new Set<(event: EnsembleEvent) => void>()
+  #clientErrorAtMs = -Infinity
+
+  constructor(settings: Pick<EmbeddedSettings, 'onError' | 'onClientError'>) {
+    this.#settings = settings
+  }
+
+  /** Adds a listener; the function that is returned ends the listening. */
+  listen(listener: (event: EnsembleEvent) => void): () => void {
+    requireFunction('listener', listener)
+    // A function of its own, so that one listener may listen twice and end each listening by itself.
+    const entry = (event: EnsembleEvent): void => listener(event)
+    this.#listeners.add(entry)
+    return () => {
+      this.#listeners.delete(entry)
+    }
+  }
+
+  /** Ends all listening. */
+  clear(): void {
+    this.#listeners.clear()
+  }
+
+  /** Tells everybody. */
+  emit(server: number, event: EnsembleEvent['event']): void {
+    const atMs = performance.now()
+    for (const listener of [...this.#listeners]) {
+      // One that was called before may have ended it, or closed the ensemble.
+      if (!this.#listeners.has(listener)) continue
+      try {
+        listener({ server, atMs, event })
+      } catch (error) {
+        this.#settings.onError(error)
+      }
+    }
+  }
+
+  /** A server has ended by itself. */
+  failed(server: number, error: unknown): void {
+    this.emit(server, { type: 'failed', error })
+    this.#settings.onError(error)
+  }
+
+  /** Whoever can cause one can cause thousands: they are all counted and events, and one at a time is told. */
+  tellClientError(error: unknown): void {
+    const nowMs = performance.now()
+    if (nowMs - this.#clientErrorAtMs < CLIENT_ERROR_PAUSE_MS) return
+    this.#clientErrorAtMs = nowMs
+    this.#settings.onClientError(error)
+  }
+}

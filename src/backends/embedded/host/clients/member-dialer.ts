@@ -1,0 +1,112 @@
+/**
+ * How a client gets to an ensemble of which one server is in its own process: to that one in memory, and to the others
+ * over TCP while it does not serve.
+ *
+ * Order     each search begins with the client's own server. From another one the client does not come back by itself:
+ *           that would fail the calls in flight, and whoever serves is good enough. When it has to leave the other, or
+ *           opens another session, its own server is asked first again.
+ * Ours      what answers over TCP has to be a server of this package, since the client trusts each of its answers as
+ *           one of a majority (decision 0014). It is asked before the session hears of it.
+ */
+import type { Channel, ChannelListener, Dialer } from '../../../client/channel.ts'
+import { Err, OWN_SERVER, OpCode } from '../../../wire/codes.ts'
+import type { ClientMessage, ServerMessage } from '../../../wire/records.ts'
+
+/** Requests of a session begin with 1. */
+const QUESTION_XID = 0
+
+/** Dials a client's own server, then the others; see the head of this file. */
+export class MemberDialer implements Dialer {
+  readonly #own: Dialer
+  readonly #others: Dialer | null
+  /** How many were tried since a server has answered. */
+  #tried = 0
+
+  /**
+   * Makes a dialer.
+   *
+   * @param own - dials the server of this process
+   * @param others - dials the others in turn; null if none can be reached
+   */
+  constructor(own: Dialer, others: Dialer | null) {
+    this.#own = own
+    this.#others = others
+  }
+
+  get serverCount(): number {
+    return 1 + (this.#others?.serverCount ?? 0)
+  }
+
+  dial(listener: ChannelListener): Channel {
+    const isOwn = this.#others === null || this.#tried % this.serverCount === 0
+    this.#tried += 1
+    const told: ChannelListener = {
+      onMessage: (message) => {
+        if (message.kind === 'connect') this.#tried = 0
+        listener.onMessage(message)
+      },
+      onClose: (reason) => {
+        listener.onClose(reason)
+      },
+    }
+    return isOwn || this.#others === null ? this.#own.dial(told) : new AskingChannel(this.#others, told)
+  }
+}
+
+/** A channel that holds the answer to the connect request back until the server has said that it is one of ours. */
+class AskingChannel implements Channel {
+  readonly #channel: Channel
+  readonly #listener: ChannelListener
+  #held: ServerMessage | null = null
+  #isOurs = false
+  #reason: string | undefined
+
+  constructor(dialer: Dialer, listener: ChannelListener) {
+    this.#listener = listener
+    this.#channel = dialer.dial({
+      onMessage: (message) => {
+        this.#onMessage(message)
+      },
+      onClose: (reason) => {
+        listener.onClose(this.#reason ?? reason)
+      },
+    })
+  }
+
+  get server(): string {
+    return this.#channel.server
+  }
+
+  send(message: ClientMessage): void {
+    this.#channel.send(message)
+  }
+
+  close(): void {
+    this.#channel.close()
+  }
+
+  #onMessage(message: ServerMessage): void {
+    // That the session is over every server may say.
+    if (this.#isOurs || (message.kind === 'connect' && message.response.timeOut <= 0)) {
+      this.#listener.onMessage(message)
+    } else if (message.kind === 'connect') {
+      this.#held = message
+      const body = { path: OWN_SERVER, watch: false }
+      this.#channel.send({ kind: 'request', request: { xid: QUESTION_XID, op: OpCode.exists, body } })
+    } else if (message.kind === 'reply' && message.reply.xid === QUESTION_XID) {
+      this.#answered(message.reply.err === Err.ok)
+    }
+  }
+
+  #answered(isOurs: boolean): void {
+    const held = this.#held
+    this.#held = null
+    if (!isOurs || held === null) {
+      this.#reason = `${this.server} is no server of Quorate`
+      this.#channel.close()
+      return
+    }
+    this.#isOurs = true
+    this.#listener.onMessage(held)
+  }
+}

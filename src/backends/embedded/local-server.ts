@@ -1,0 +1,161 @@
+/**
+ * One server that runs in this process: its host, and its port for clients if it has one. What joins it to the others,
+ * in memory or over TCP, is its owner's.
+ */
+import { downStatus } from './down-status.ts'
+import type { EnsembleEvents, EnsembleServerStatus } from './ensemble-events.ts'
+import type { Company } from './host/admin/four-letter-words.ts'
+import { ClientPort } from './host/clients/tcp-port.ts'
+import type { Host } from './host/host.ts'
+import { HostSlot } from './host/host-slot.ts'
+import type { PeerTransport } from './host/peers/transport.ts'
+import { systemRandom } from './host/random.ts'
+import type { Storage } from './host/storage/storage.ts'
+import { holdsBy, twoTurns } from './host/turns.ts'
+import type { ClientSettings } from './options.ts'
+import type { ServerConfig } from './server/config.ts'
+
+/** What a server has to know of its owner. */
+export interface LocalServerOptions {
+  readonly id: number
+  readonly clients: Omit<ClientSettings, 'ports'>
+  /** 0 for any that is free, null for none. */
+  readonly clientPort: number | null
+  readonly company: Company
+  readonly events: EnsembleEvents
+  /** See {@link ClientPort}. */
+  configuration(): string
+  /** Whether the client of this session reaches no server at present. */
+  isIsolated(sessionId: bigint): boolean
+  /** It runs: the others can reach it. */
+  plug(host: Host): void
+  /** It has ended. */
+  unplug(): void
+  /** It serves clients, in this epoch. */
+  serves(epoch: number): void
+  /** It has ended by itself. */
+  failed(error: unknown): void
+}
+
+/** With what a server starts. */
+export interface LocalServerStart {
+  readonly config: ServerConfig
+  readonly storage: Storage
+  readonly transport: PeerTransport
+  /** Its storage is not touched before. */
+  readonly storageReady?: Promise<void> | undefined
+}
+
+/** One server; see the head of this file. */
+export class LocalServer {
+  readonly id: number
+  /** Where ZooKeeper's clients connect to it; null if it serves none. */
+  readonly port: ClientPort | null
+  /** It lost its storage and may have forgotten promises. */
+  isWiped = false
+  readonly #options: LocalServerOptions
+  readonly #slot = new HostSlot()
+
+  /**
+   * Makes a server that is down.
+   *
+   * @param options - see {@link LocalServerOptions}
+   */
+  constructor(options: LocalServerOptions) {
+    const { id, clients, clientPort, events } = options
+    this.id = id
+    this.#options = options
+    if (clientPort === null) {
+      this.port = null
+      return
+    }
+    this.port = new ClientPort({
+      ...clients,
+      port: clientPort,
+      company: options.company,
+      configuration: () => options.configuration(),
+      isIsolated: (sessionId) => options.isIsolated(sessionId),
+      onClientError: (sessionId, error) => {
+        events.emit(id, { type: 'client-failed', sessionId, error })
+        events.tellClientError(error)
+      },
+    })
+  }
+
+  /** The host that runs; null while none does, and while one is being opened. */
+  get host(): Host | null {
+    return this.#slot.host
+  }
+
+  /** Whether it runs, or is about to. */
+  get isUp(): boolean {
+    return this.#slot.isTaken
+  }
+
+  /** Where it stands. */
+  status(): EnsembleServerStatus {
+    return this.host?.status() ?? downStatus(this.id)
+  }
+
+  /** Starts it; its port is opened by the owner. */
+  start({ config, storage, transport, storageReady }: LocalServerStart): void {
+    const { id, events } = this.#options
+    this.#slot.open({
+      config,
+      storage,
+      random: systemRandom,
+      transport,
+      onEvent: (event) => {
+        if (event.type === 'serving') this.#options.serves(event.epoch)
+        events.emit(id, event)
+        if (event.type !== 'client-failed') return
+        this.port?.noteClientError()
+        events.tellClientError(event.error)
+      },
+      onFailure: (error) => {
+        this.stop()
+        this.#options.failed(error)
+      },
+    }, (host) => {
+      this.port?.attach(host)
+      this.#options.plug(host)
+      events.emit(id, { type: 'started' })
+    }, storageReady)
+  }
+
+  /** Ends it at once, as if its process had died. */
+  stop(): void {
+    this.port?.close()
+    this.#options.unplug()
+    this.#slot.empty()
+  }
+}
+
+/**
+ * Answers what clients have asked of some servers so far.
+ *
+ * @param untilMs - when to stop waiting, on `performance.now()`
+ * @param refuse - called when nothing more is taken from clients of this process
+ * @returns nothing if there are no clients
+ */
+export function drain(servers: readonly LocalServer[], untilMs: number, refuse: () => void): Promise<void> | undefined {
+  const hosts = (): Host[] => servers.flatMap(({ host }) => host ?? [])
+  const ports = servers.flatMap(({ port }) => port ?? [])
+  if (hosts().every((host) => host.clientCount === 0) && ports.every((port) => port.connectionCount === 0)) return
+  return answered(hosts, ports, untilMs, refuse)
+}
+
+async function answered(
+  hosts: () => readonly Host[],
+  ports: readonly ClientPort[],
+  untilMs: number,
+  refuse: () => void,
+): Promise<void> {
+  // What the clients of this process have called is on its way to the servers.
+  await twoTurns()
+  refuse()
+  await Promise.all([
+    ...ports.map((port) => port.drain(untilMs)),
+    holdsBy(() => hosts().every((host) => host.isAnswered), untilMs),
+  ])
+}

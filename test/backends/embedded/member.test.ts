@@ -1,0 +1,157 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { embedded } from '../../../src/backends/embedded/index.ts'
+import type { EnsembleMember, MemberOptions } from '../../../src/backends/embedded/index.ts'
+import { connect } from '../../../src/index.ts'
+import type { Client } from '../../../src/index.ts'
+import { freePorts, scratchFolder } from '../../engines/process.ts'
+
+const TICK_MS = 20
+const SYNC_LIMIT_TICKS = 25
+const INIT_LIMIT_TICKS = 50
+
+const cleanUps: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
+})
+
+/** Where three servers are, on free ports, each with one for clients. */
+async function places(): Promise<Record<number, string>> {
+  const ports = await freePorts(9)
+  return Object.fromEntries([1, 2, 3].map((id) => {
+    const [peer, election, client] = ports.slice(3 * id - 3)
+    return [id, `127.0.0.1:${peer}:${election};${client}`]
+  }))
+}
+
+function folder(): string {
+  const scratch = scratchFolder('member')
+  cleanUps.push(() => scratch.remove())
+  return scratch.path
+}
+
+function member(options: MemberOptions): EnsembleMember {
+  const limits = { tickMs: TICK_MS, syncLimitTicks: SYNC_LIMIT_TICKS, initLimitTicks: INIT_LIMIT_TICKS }
+  const made = embedded({ ...limits, onError: () => undefined, ...options })
+  cleanUps.push(() => made.close())
+  return made
+}
+
+async function clientOf(server: EnsembleMember): Promise<Client> {
+  const client = await connect(server, { sessionTimeoutMs: 3_000, onError: () => undefined })
+  cleanUps.push(() => client.close())
+  return client
+}
+
+describe('three servers with a myid', () => {
+  it('begin when all have met, serve, and keep what is acknowledged while any two are up', async () => {
+    const [servers, root] = [await places(), folder()]
+    const dataDir = (id: number): string => join(root, String(id))
+    const [one, two, three] = [1, 2, 3].map((myid) => member({ myid, servers, dataDir: dataDir(myid) })) as
+      [EnsembleMember, EnsembleMember, EnsembleMember]
+    const early = Promise.all([one.start(), two.start()])
+    expect(await Promise.race([early, pause(600)])).toBe('paused')
+    await Promise.all([early, three.start()])
+    expect(new Set([one, two, three].map(({ leader }) => leader)).size).toBe(1)
+    const client = await clientOf(one)
+    await client.create('/kept', 'x')
+    await three.close()
+    await client.set('/kept', 'y')
+    rmSync(dataDir(3), { recursive: true })
+    const blank = member({ myid: 3, servers, dataDir: dataDir(3) })
+    await blank.start()
+    const there = await clientOf(blank)
+    await there.sync('/')
+    expect(text((await there.get('/kept')).data)).toBe('y')
+  })
+
+  it('show the ensemble in /zookeeper/config', async () => {
+    const servers = await places()
+    const all = [1, 2, 3].map((myid) => member({ myid, servers }))
+    await Promise.all(all.map((each) => each.start()))
+    for (const each of all) {
+      const { data } = await (await clientOf(each)).get('/zookeeper/config')
+      const lines = [1, 2, 3].map((id) => `server.${id}=${servers[id]?.replace(';', ':participant;0.0.0.0:')}`)
+      expect(text(data)).toBe([...lines, 'version=0'].join('\n'))
+    }
+  })
+})
+
+describe('a client of a server with a myid', () => {
+  it('moves to another server over TCP when its own ends, with its session', async () => {
+    const servers = await places()
+    const all = [1, 2, 3].map((myid) => member({ myid, servers }))
+    await Promise.all(all.map((each) => each.start()))
+    const follower = all.find(({ leader, myid }) => leader !== myid) as EnsembleMember
+    const client = await clientOf(follower)
+    const { sessionId } = client
+    await client.create('/mine', 'x', { mode: 'ephemeral' })
+    await follower.close()
+    const owner = (): Promise<unknown> => client.exists('/mine').then((stat) => stat?.ephemeralOwner, () => null)
+    await expect.poll(owner).toBe(sessionId)
+    const create = { type: 'create', path: '/dated', data: new Uint8Array(), mode: 'persistent' } as const
+    const [created] = await client.multi([create])
+    expect(created?.type === 'create' && Math.abs(created.stat.ctime - Date.now()) < 60_000).toBe(true)
+  })
+
+  it('begins with another server if its own cannot reach the others', async () => {
+    const servers = await places()
+    const [root, deaf] = [folder(), await places()]
+    const dataDir = join(root, '1')
+    const first = member({ myid: 1, servers, dataDir })
+    await Promise.all([first, ...[2, 3].map((myid) => member({ myid, servers }))].map((each) => each.start()))
+    await first.close()
+    // Its own ports are others, and nobody listens where it looks for its peers.
+    const withClients = [2, 3].map((id) => [id, `${deaf[id]?.split(';')[0]};${servers[id]?.split(';')[1]}`] as const)
+    const cut = member({ myid: 1, servers: { 1: deaf[1] ?? '', ...Object.fromEntries(withClients) }, dataDir })
+    const client = await clientOf(cut)
+    await client.create('/there', 'x')
+    expect(cut.status()).toMatchObject({ serving: false })
+  })
+})
+
+describe('a server with a myid', () => {
+  it('is not started on the directory of another', async () => {
+    const dataDir = folder()
+    mkdirSync(dataDir, { recursive: true })
+    writeFileSync(join(dataDir, 'myid'), '2\n')
+    await expect(member({ myid: 1, servers: await places(), dataDir }).start()).rejects.toMatchObject({
+      code: 'MISPLACED',
+      message: expect.stringContaining('holds 2, and this is server 1') as string,
+    })
+  })
+
+  it('alone begins by itself', async () => {
+    const [peer, election] = await freePorts(2)
+    const alone = member({ myid: 7, servers: { 7: `127.0.0.1:${peer}:${election}` }, dataDir: folder() })
+    await alone.start()
+    expect(alone.status()).toMatchObject({ myid: 7, role: 'LEADING', serving: true })
+  })
+
+  it('says which of its ports is taken', async () => {
+    const servers = await places()
+    const first = member({ myid: 1, servers })
+    first.start().catch(() => undefined)
+    await pause(300)
+    const second = member({ myid: 1, servers })
+    await expect(second.start()).rejects.toThrow(/cannot listen on 127\.0\.0\.1:\d+/)
+  })
+
+  it('ends its start when it is closed', async () => {
+    const server = member({ myid: 1, servers: await places() })
+    const started = server.start()
+    await pause(100)
+    await server.close()
+    await expect(started).rejects.toThrow('this server is closed')
+    await expect(server.start()).rejects.toThrow('this server is closed')
+  })
+})
+
+function text(data: Uint8Array): string {
+  return Buffer.from(data).toString()
+}
+
+function pause(ms: number): Promise<'paused'> {
+  return new Promise((resolve) => setTimeout(() => resolve('paused'), ms))
+}
