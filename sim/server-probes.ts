@@ -56,7 +56,11 @@ export class ServerProbes {
       case 'expired': return this.#probes.hit('session-expired')
       case 'elected':
       case 'link-dropped':
-      case 'client-failed': return
+      case 'client-failed':
+      case 'damaged':
+      case 'disk-full':
+      case 'disk-has-room':
+      case 'snapshot-skipped': return
     }
   }
 
