@@ -2,24 +2,16 @@
  * The suites of counters and shared numbers must find what they are there to find: each of these breaks one promise,
  * and the case that is named has to say so.
  */
-import { describe, expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
-import { connect } from '../../src/core/connect.ts'
 import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
-import { ConformanceError, counterSuite, modelBackend, sharedSuite } from '../../src/testing/index.ts'
-import type { RecipeSuiteOptions, TestedCounter, TestedShared } from '../../src/testing/index.ts'
+import { counterSuite, sharedSuite } from '../../src/testing/index.ts'
+import type { CounterSuiteOptions, SharedSuiteOptions, TestedCounter, TestedShared } from '../../src/testing/index.ts'
+import { bites } from './bites.ts'
+import type { Broken } from './bites.ts'
 import { collectedCases } from './collected-cases.ts'
 
-const PATIENCE_MS = 300
-
-interface Broken<T> {
-  readonly what: string
-  readonly make: (client: Client, path: string) => T
-  readonly caughtBy: string
-}
-
-const COUNTERS: readonly Broken<TestedCounter>[] = [
+const COUNTERS: readonly Broken<CounterSuiteOptions['makeCounter']>[] = [
   {
     what: 'a change tells the wrong step',
     make: (client, path) => changedCounter(client, path, {
@@ -55,7 +47,7 @@ const COUNTERS: readonly Broken<TestedCounter>[] = [
   },
 ]
 
-const SHARED: readonly Broken<TestedShared>[] = [
+const SHARED: readonly Broken<SharedSuiteOptions['makeShared']>[] = [
   {
     what: 'a set is not seen by who made it',
     make: (client, path) => changedShared(new SharedCount(client, path), { current: 0 }),
@@ -108,34 +100,15 @@ function changedShared(shared: SharedCount, changes: Partial<TestedShared>): Tes
   return Object.defineProperties(face, Object.getOwnPropertyDescriptors(changes))
 }
 
-/** Registers a test for each: a sound one passes the case, the broken one does not. */
-function bites<T>(
-  recipe: string,
-  broken: readonly Broken<T>[],
-  sound: Broken<T>['make'],
-  casesOf: (engine: RecipeSuiteOptions, make: Broken<T>['make']) => ReadonlyMap<string, () => Promise<void>>,
-): void {
-  describe(`the suite of a ${recipe} finds that`, () => {
-    it.each(broken)('$what (by: $caughtBy)', async ({ what, make, caughtBy }) => {
-      const caseOf = (tested: Broken<T>['make'], patience: Pick<RecipeSuiteOptions, 'patienceMs'>) => {
-        const backend = modelBackend()
-        const connected = (): Promise<Client> => connect(backend, { onError: () => undefined })
-        return casesOf({ name: what, connect: connected, control: backend.control, ...patience }, tested).get(caughtBy)
-      }
-      await caseOf(sound, {})?.()
-      const run = caseOf(make, { patienceMs: PATIENCE_MS })
-      expect(run).toBeDefined()
-      await expect(run?.()).rejects.toThrow(ConformanceError)
-    })
-  })
-}
+const soundCounter: CounterSuiteOptions['makeCounter'] = (client, path) => new AtomicCounter(client, path)
+const soundShared: SharedSuiteOptions['makeShared'] = (client, path) => new SharedCount(client, path)
 
-bites('counter', COUNTERS, (client, path) => new AtomicCounter(client, path), (engine, makeCounter) => {
+bites('counter', COUNTERS, soundCounter, (engine, makeCounter) => {
   return collectedCases((runner) => {
     counterSuite(runner, { ...engine, makeCounter })
   })
 })
-bites('shared number', SHARED, (client, path) => new SharedCount(client, path), (engine, makeShared) => {
+bites('shared number', SHARED, soundShared, (engine, makeShared) => {
   return collectedCases((runner) => {
     sharedSuite(runner, { ...engine, makeShared })
   })

@@ -1,31 +1,20 @@
 /**
- * The recipe suites must find what they are there to find: each of these recipes breaks one promise, and the case that
- * is named has to say so.
+ * The suites of locks, elections, configuration and groups must find what they are there to find: each of these recipes
+ * breaks one promise, and the case that is named has to say so.
  */
-import { describe, expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
-import { connect } from '../../src/core/connect.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { LeaderElection } from '../../src/recipes/leader/leader-election.ts'
-import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
-import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
-import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
-import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
-import { electionSuite, partitionerSuite, persistentNodeSuite, serviceSuite } from '../../src/testing/index.ts'
-import { ConformanceError, configHistorySuite, configSuite, lockSuite } from '../../src/testing/index.ts'
-import { membershipSuite, modelBackend } from '../../src/testing/index.ts'
+import { configHistorySuite, configSuite, electionSuite, lockSuite } from '../../src/testing/index.ts'
+import { membershipSuite } from '../../src/testing/index.ts'
 import type {
   ConfigHistorySuiteOptions,
   ConfigSuiteOptions,
   ElectionSuiteOptions,
   LockSuiteOptions,
   MembershipSuiteOptions,
-  PartitionerSuiteOptions,
-  PersistentNodeSuiteOptions,
-  RecipeSuiteOptions,
-  ServiceSuiteOptions,
   TestedConfig,
   TestedElection,
   TestedConfigHistory,
@@ -33,17 +22,10 @@ import type {
   TestedLease,
   TestedLock,
 } from '../../src/testing/index.ts'
+import { bites } from './bites.ts'
+import type { Broken } from './bites.ts'
 import { collectedCases } from './collected-cases.ts'
 
-interface Broken<Make> {
-  readonly what: string
-  readonly make: Make
-  /** The case that has to fail; its name, whole. */
-  readonly caughtBy: string
-}
-
-/** Of a case that has to fail, and may do so by waiting in vain. A case that has to pass has the suite's own. */
-const PATIENCE_MS = 300
 const NO_DATA = ''
 
 const LOCKS: readonly Broken<LockSuiteOptions['makeLock']>[] = [
@@ -338,93 +320,6 @@ const GROUPS: readonly Broken<MembershipSuiteOptions['makeGroup']>[] = [
   },
 ]
 
-const NODES: readonly Broken<PersistentNodeSuiteOptions['openNode']>[] = [
-  {
-    what: 'a mark is stored before the data',
-    make: (client, path, data) => PersistentNode.open(client, path, `mark ${data}`),
-    caughtBy: 'the node holds exactly the given bytes, and missing parents are made',
-  },
-  {
-    what: "another's node is adopted",
-    make: (client, path, data) => {
-      const twin = { state: 'registered', incarnation: 1n, set: async () => undefined, close: async () => undefined }
-      return PersistentNode.open(client, path, data).catch(() => twin)
-    },
-    caughtBy: "another's node is refused and left alone, also one of the same client",
-  },
-  {
-    what: 'the node does not come back',
-    make: async (client, path, data) => {
-      const node = await PersistentNode.open(client, path, data)
-      node.signal.addEventListener('abort', () => void node.close())
-      return node
-    },
-    caughtBy: 'a node that somebody deletes is made again, with the latest data',
-  },
-]
-
-const REGISTRIES: readonly Broken<Pick<ServiceSuiteOptions, 'makeRegistry' | 'makeWatcher'>>[] = [
-  {
-    what: 'the layout is another',
-    make: {
-      makeRegistry: (client, path) => {
-        const registry = new ServiceRegistry(client, path)
-        return {
-          register: (name, options) => registry.register(name, { ...options, payload: 'ours' }),
-          names: () => registry.names(),
-        }
-      },
-      makeWatcher: (client, path, name) => new ServiceWatcher(client, path, name),
-    },
-    caughtBy: "an instance is stored in Curator's layout, to the byte",
-  },
-  {
-    what: 'an instance that cannot be read hides the others',
-    make: {
-      makeRegistry: (client, path) => new ServiceRegistry(client, path),
-      makeWatcher: (client, path, name) => {
-        const watcher = new ServiceWatcher(client, path, name)
-        return {
-          instances: [],
-          ready: () => watcher.ready(),
-          subscribe: (listener) => watcher.subscribe(listener),
-        }
-      },
-    },
-    caughtBy: 'what cannot be read is left out, and the others are seen',
-  },
-]
-
-const PARTITIONERS: readonly Broken<PartitionerSuiteOptions['makePartitioner']>[] = [
-  {
-    what: 'onRevoke is not waited for',
-    make: (client, path, { onRevoke, ...options }) => {
-      return new Partitioner(client, path, { ...options, onRevoke: (assignment) => void onRevoke?.(assignment) })
-    },
-    caughtBy: 'an item is not handed over before onRevoke has ended, and its token grows',
-  },
-  {
-    what: 'each owns all',
-    make: (client, path, options) => new Partitioner(client, `${path}-${options.id}`, options),
-    caughtBy: 'several members own every item, each item once, and no token comes twice',
-  },
-  {
-    what: 'who stops keeps its items',
-    make: (client, path, options) => {
-      const partitioner = new Partitioner(client, path, options)
-      return {
-        get assignments() {
-          return partitioner.assignments
-        },
-        start: () => partitioner.start(),
-        stop: async () => undefined,
-      }
-    },
-    caughtBy: 'who stops leaves no node',
-  },
-]
-
-/** A lease that costs nothing and guards nothing. */
 function freeLease(token: bigint): TestedLease {
   return { token, signal: new AbortController().signal, state: 'held', release: async () => undefined }
 }
@@ -553,31 +448,6 @@ function changedConfig(center: TestedConfig, changes: Partial<TestedConfig>): Te
   return Object.defineProperties(face, Object.getOwnPropertyDescriptors(changes))
 }
 
-/** Registers a test for each broken recipe: a sound one passes the case, the broken one does not. */
-function bites<Make>(
-  recipe: string,
-  broken: readonly Broken<Make>[],
-  sound: Make,
-  casesOf: (engine: RecipeSuiteOptions, make: Make) => ReadonlyMap<string, () => Promise<void>>,
-): void {
-  describe(`the suite of a ${recipe} finds that`, () => {
-    for (const { what, make, caughtBy } of broken) {
-      it(`${what} (by: ${caughtBy})`, async () => {
-        const caseOf = (tested: Make, patience: Pick<RecipeSuiteOptions, 'patienceMs'>) => {
-          const backend = modelBackend()
-          const connected = (): Promise<Client> => connect(backend, { onError: () => undefined })
-          const engine = { name: what, connect: connected, control: backend.control, ...patience }
-          return casesOf(engine, tested).get(caughtBy)
-        }
-        await caseOf(sound, {})?.()
-        const run = caseOf(make, { patienceMs: PATIENCE_MS })
-        expect(run).toBeDefined()
-        await expect(run?.()).rejects.toThrow(ConformanceError)
-      })
-    }
-  })
-}
-
 const soundLock: LockSuiteOptions['makeLock'] = (client, path) => new FairLock(client, path)
 const soundElection: ElectionSuiteOptions['makeElection'] = (client, path, id) => {
   return new LeaderElection<string>(client, path, { id })
@@ -613,29 +483,5 @@ bites('history', HISTORIES, soundHistory, (engine, makeConfig) => {
 bites('group', GROUPS, soundGroup, (engine, makeGroup) => {
   return collectedCases((runner) => {
     membershipSuite(runner, { ...engine, makeGroup })
-  })
-})
-const soundNode: PersistentNodeSuiteOptions['openNode'] = (client, path, data) => {
-  return PersistentNode.open(client, path, data)
-}
-bites('persistent node', NODES, soundNode, (engine, openNode) => {
-  return collectedCases((runner) => {
-    persistentNodeSuite(runner, { ...engine, openNode })
-  })
-})
-bites('registry of services', REGISTRIES, {
-  makeRegistry: (client, path) => new ServiceRegistry(client, path),
-  makeWatcher: (client, path, name) => new ServiceWatcher(client, path, name),
-}, (engine, made) => {
-  return collectedCases((runner) => {
-    serviceSuite(runner, { ...engine, ...made })
-  })
-})
-const soundPartitioner: PartitionerSuiteOptions['makePartitioner'] = (client, path, options) => {
-  return new Partitioner(client, path, options)
-}
-bites('partitioner', PARTITIONERS, soundPartitioner, (engine, made) => {
-  return collectedCases((runner) => {
-    partitionerSuite(runner, { ...engine, makePartitioner: made })
   })
 })

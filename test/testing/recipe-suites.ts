@@ -17,7 +17,7 @@ import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { configHistorySuite, configSuite, counterSuite, electionSuite } from '../../src/testing/index.ts'
 import { lockSuite, membershipSuite, persistentNodeSuite, sharedSuite } from '../../src/testing/index.ts'
-import type { BackendControl, TestedLease, TestedLock } from '../../src/testing/index.ts'
+import type { BackendControl, RecipeSuiteOptions, Runner, TestedLease, TestedLock } from '../../src/testing/index.ts'
 import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
@@ -31,6 +31,14 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
     connect: () => connect(backend, { onError: () => undefined }),
     control,
   }
+  registerLocks(runner, engine)
+  registerConfiguration(runner, engine)
+  registerMembership(runner, engine)
+}
+
+type Engine = Pick<RecipeSuiteOptions, 'connect' | 'control'>
+
+function registerLocks(runner: Runner, engine: Engine): void {
   lockSuite(runner, { ...engine, name: 'FairLock', makeLock: (client, path) => new FairLock(client, path) })
   lockSuite(runner, { ...engine, name: 'ExclusiveLock', makeLock: (client, path) => new ExclusiveLock(client, path) })
   lockSuite(runner, { ...engine, name: 'LeaderElection', makeLock: electionAsLock })
@@ -60,6 +68,9 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
     name: 'Semaphore',
     makeSemaphore: (client, path, permits) => new Semaphore(client, path, { permits }),
   })
+}
+
+function registerConfiguration(runner: Runner, engine: Engine): void {
   configSuite(runner, {
     ...engine,
     name: 'ConfigCenter',
@@ -75,6 +86,9 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
     name: 'ConfigCenter',
     makeConfig: (client, path, entriesMax) => new ConfigCenter<number>(client, path, { history: { entriesMax } }),
   })
+}
+
+function registerMembership(runner: Runner, engine: Engine): void {
   membershipSuite(runner, {
     ...engine,
     name: 'GroupMembership',
