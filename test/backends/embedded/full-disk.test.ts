@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type * as NodeFiles from '../../../src/backends/embedded/host/storage/node-file-system.ts'
 import { embedded } from '../../../src/backends/embedded/index.ts'
-import type { Ensemble, EnsembleEvent } from '../../../src/backends/embedded/index.ts'
+import type { Ensemble, EnsembleEvent, EnsembleMember } from '../../../src/backends/embedded/index.ts'
 import type { Client } from '../../../src/core/client.ts'
 import { connect } from '../../../src/core/connect.ts'
+import { freePorts } from '../../engines/process.ts'
 
 const disks = vi.hoisted(() => ({ isFull: (_path: string): boolean => false, code: 'ENOSPC' }))
 
@@ -45,7 +46,8 @@ beforeEach(() => {
 })
 
 afterEach(async () => {
-  await ensemble.close()
+  // The servers of a test may be none of this.
+  await (ensemble as Ensemble | undefined)?.close()
   rmSync(directory, { recursive: true, force: true })
 })
 
@@ -146,5 +148,42 @@ describe('one of three servers whose disk is full', () => {
     await vi.waitFor(() => expect(events.map(({ event }) => event.type)).toContain('disk-full'))
     await client.close().catch(() => undefined)
     await ensemble.close()
+  })
+})
+
+describe('a server of an ensemble of processes whose disk is full', () => {
+  it('stands aside, and comes back by itself', async () => {
+    const ports = await freePorts(9)
+    const servers = Object.fromEntries([1, 2, 3].map((id) => {
+      const [peer, election, client] = ports.slice(3 * id - 3)
+      return [id, `127.0.0.1:${peer}:${election};${client}`]
+    }))
+    const [one, two, three] = [1, 2, 3].map((myid) => {
+      const dataDir = join(directory, String(myid))
+      return embedded({ myid, servers, dataDir, tickMs: 20, syncLimitTicks: 25, onError: () => undefined })
+    }) as [EnsembleMember, EnsembleMember, EnsembleMember]
+    await Promise.all([one.start(), two.start(), three.start()])
+    const full = [one, two, three].find(({ myid, leader }) => myid === leader) ?? one
+    const rest = [one, two, three].filter((member) => member !== full)
+    const told: string[] = []
+    full.onEvent(({ event }) => told.push(event.type))
+    const client = await connect(rest[0] as EnsembleMember, { onError: () => undefined })
+    await client.create('/a')
+    disks.isFull = (path) => path.startsWith(`${directory}/${full.myid}/`)
+    let value = 0
+    await vi.waitFor(async () => {
+      value += 1
+      await client.set('/a', String(value))
+      expect(told).toContain('disk-full')
+    }, 10_000)
+    await vi.waitFor(() => client.set('/a', 'last'), 10_000)
+    expect(full.status().serving).toBe(false)
+    disks.isFull = () => false
+    await vi.waitFor(() => {
+      expect(full.status()).toMatchObject({ serving: true, zxid: rest[0]?.status().zxid })
+    }, 10_000)
+    expect(told).not.toContain('failed')
+    await client.close()
+    await Promise.all([one, two, three].map((member) => member.close()))
   })
 })
