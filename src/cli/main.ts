@@ -3,6 +3,7 @@
  * The `quorate` command: a server, a shell, or one command of the shell.
  *
  *     quorate server [zoo.cfg]         serves clients of ZooKeeper
+ *     quorate log FILE                 reads a file of a server; so does snapshot
  *     quorate [--connect URL]          reads commands from the terminal, or from standard input
  *     quorate ls / [--json]            runs one
  *
@@ -11,7 +12,7 @@
  */
 import { constants } from 'node:os'
 import { askerOf } from './ask-password.ts'
-import { takeArguments, USAGE } from './command-line.ts'
+import { FILE_TOOLS, takeArguments, USAGE } from './command-line.ts'
 import type { CommandLine } from './command-line.ts'
 import { loginOf } from './credentials.ts'
 import type { Login } from './credentials.ts'
@@ -55,7 +56,9 @@ class Interruption {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  if (args[0] === 'server') return serve(args.slice(1))
+  const [first = '', ...rest] = args
+  if (first === 'server') return serve(rest)
+  if (FILE_TOOLS.has(first)) return (await import('./disk/tools.ts')).runTool(first, rest, standardOutput(false))
   const { command, json, options } = takeArguments(args)
   let output = standardOutput(false)
   try {

@@ -6,16 +6,15 @@
  *           when a server of an ensemble stops serving and begins again.
  */
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { embedded } from '../backends/embedded/index.ts'
 import type { EmbeddedOptions, Ensemble, EnsembleEvent } from '../backends/embedded/index.ts'
 import type { EnsembleMember, MemberOptions } from '../backends/embedded/index.ts'
 import { newEpoch } from '../backends/embedded/host/epochs.ts'
+import { takeOptions } from './command-options.ts'
 import { diskReason } from './disk-reason.ts'
 import { ExitStatus, Failure, UsageError } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
-import { hint } from './nearest.ts'
 import type { Output } from './output.ts'
 import { memberOptionsOf } from './member-options.ts'
 import { readZooCfg } from './zoo-cfg.ts'
@@ -156,8 +155,8 @@ function tellMember(event: EnsembleEvent['event'], output: Output): void {
 
 /** Reads arguments and configuration; null if only the usage is asked for. */
 function readArguments(args: readonly string[]): ServerArguments | null {
-  const { values, positionals, help } = parse(args)
-  if (help) return null
+  const { values, positionals } = takeOptions('server', args, OPTIONS)
+  if (values.help === true) return null
   if (positionals.length > 1) throw new UsageError(`server takes one configuration file, got ${positionals.join(' ')}`)
   const [file] = positionals
   const cfg = file === undefined ? null : readFile(file)
@@ -184,31 +183,6 @@ const OPTIONS = {
   myid: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const
-
-const OPTION_WORDS = Object.keys(OPTIONS).map((name) => `--${name}`)
-
-/** Takes arguments apart; what is wrong with them is told in one line. */
-function parse(args: readonly string[]) {
-  const { values, positionals, tokens } = parseArgs({
-    args: [...args],
-    options: OPTIONS,
-    allowPositionals: true,
-    strict: false,
-    tokens: true,
-  })
-  for (const token of tokens) {
-    if (token.kind !== 'option') continue
-    const { name, rawName, value } = token
-    if (!Object.hasOwn(OPTIONS, name)) {
-      const meant = hint(rawName, OPTION_WORDS) || '; quorate server --help lists them'
-      throw new UsageError(`server has no option ${rawName}${meant}`)
-    }
-    const takesValue = OPTIONS[name as keyof typeof OPTIONS].type === 'string'
-    if (takesValue && !value) throw new UsageError(`${rawName} needs a value`)
-    if (!takesValue && value !== undefined) throw new UsageError(`${rawName} takes no value`)
-  }
-  return { values: values as Partial<Record<keyof typeof OPTIONS, string>>, positionals, help: values.help === true }
-}
 
 function readFile(file: string): ZooCfg {
   let text: string

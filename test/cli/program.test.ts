@@ -1,5 +1,5 @@
 /** The compiled program as people and scripts start it: what it prints, how it ends, and what it does to signals. */
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -113,6 +113,22 @@ describe('quorate server', () => {
   })
 })
 
+describe('a tool for files', () => {
+  it('reads what a server keeps, while it runs and after it, without a connection', async () => {
+    const folder = join(rig.folder, 'read-by-tools')
+    const server = quorate('server', '--client-port=0', '--data-dir', folder)
+    await server.printed(/\n/)
+    await rig.runWith({}, '--connect', addressOf(server), 'create', '/listed', 'value')
+    const log = readdirSync(join(folder, 'version-2')).find((name) => name.startsWith('log.')) ?? ''
+    const listed = await rig.runWith({}, 'log', join(folder, 'version-2', log))
+    expect(listed).toMatchObject({ status: 0 })
+    expect(listed.out).toMatch(/ {2}create2? {2}\/listed {2}5 bytes\n/)
+    const snapshot = await rig.runWith({}, 'snapshot', join(folder, 'version-2/snapshot.0'), '--json')
+    expect(snapshot).toMatchObject({ status: 0, err: '' })
+    expect((await rig.runWith({}, 'log', '--help')).out).toMatch(/^usage: quorate log FILE/)
+  })
+})
+
 describe('one command', () => {
   it('prints its result, and ends with 0 if it is done, 1 if not, 2 if not understood', async () => {
     expect(await run('create', '/one', 'a b')).toEqual({ status: 0, out: 'Created /one\n', err: '' })
@@ -183,6 +199,7 @@ describe('one command', () => {
       [['--timeout', '5s'], '--timeout must be a whole number of milliseconds from 1 to 2147483647, got "5s"'],
       [['--connect'], '--connect needs a value'],
       [['--raw', 'server'], 'server runs only as the first word: quorate server --help'],
+      [['--raw', 'snapshot'], 'snapshot runs only as the first word: quorate snapshot --help'],
       [['--connect', 'redis://ann:SEC/RET@h', 'ls'], 'ls: too few arguments; usage: ls [-s] [-w] [-R] path'],
     ] as const
     for (const [args, message] of wrong) {

@@ -1,4 +1,5 @@
 /** All commands of the shell, by name, and their help. */
+import { FILE_TOOLS } from '../command-line.ts'
 import { STATUSES, UsageError } from '../exit-status.ts'
 import type { Statuses } from '../exit-status.ts'
 import { hint } from '../nearest.ts'
@@ -92,7 +93,7 @@ function helpText(): string {
 
 /** What there is to say of a word that calls none. */
 function unknownCommand(word: string): string {
-  if (word === SERVER) return 'server runs only as the first word: quorate server --help'
+  if (word === SERVER || FILE_TOOLS.has(word)) return `${word} runs only as the first word: quorate ${word} --help`
   const what = word === '' ? 'no command' : `Command not found ${word}`
   const meant = hint(word, [...COMMAND_NAMES, ...Object.keys(ALIASES)])
   return meant === '' ? `${what}; help lists the commands` : what + meant

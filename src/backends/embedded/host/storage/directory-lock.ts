@@ -17,13 +17,16 @@ const ATTEMPTS_MAX = 20
 const START_FIELD = 19
 const FILE_MODE = 0o600
 
+const HELP = 'stop it, or give this server another dataDir'
+
 /**
  * Locks a directory, which must be there.
  *
+ * @param help - the end of the message if it is locked: what to do
  * @returns a function that unlocks it
  * @throws StorageError `LOCKED` if a process that is alive has locked it, this one included
  */
-export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
+export async function lockDirectory(directory: string, help = HELP): Promise<() => Promise<void>> {
   const path = `${directory}/${FILE_NAME}`
   const own = `${path}.${randomUUID()}`
   const content = `${process.pid} ${await startOf(process.pid)}\n`
@@ -31,12 +34,17 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
   try {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       if (await isLinked(own, path)) return () => unlock(path, content)
-      await removeIfAbandoned(directory, path)
+      await removeIfAbandoned(directory, path, help)
     }
   } finally {
     await unlink(own)
   }
   throw new StorageError('LOCKED', `${directory}: several processes try to lock it at the same time; start one`)
+}
+
+/** Whether a directory has the lock of a process, which may be gone. */
+export async function isLocked(directory: string): Promise<boolean> {
+  return (await contentOf(`${directory}/${FILE_NAME}`)) !== null
 }
 
 async function isLinked(own: string, path: string): Promise<boolean> {
@@ -50,13 +58,13 @@ async function isLinked(own: string, path: string): Promise<boolean> {
 }
 
 /** Takes the lock of a process that is gone away. */
-async function removeIfAbandoned(directory: string, path: string): Promise<void> {
+async function removeIfAbandoned(directory: string, path: string, help: string): Promise<void> {
   const found = await contentOf(path)
   if (found === null) return
   const [pid = '', start = ''] = found.trim().split(' ')
   if (await isAlive(Number(pid), start)) {
     const what = Number(pid) === process.pid ? 'this process' : `process ${pid}`
-    throw new StorageError('LOCKED', `${directory} is used by ${what}: stop it, or give this server another dataDir`)
+    throw new StorageError('LOCKED', `${directory} is used by ${what}: ${help}`)
   }
   // Another process may have done this meanwhile, and locked the directory: then that lock is put back.
   const aside = `${path}.${randomUUID()}`
