@@ -2,7 +2,8 @@
  * A multi whose checks of a creation are made by the right to write (owned-nodes.ts).
  *
  * Model     a check that is followed by a set of the same node needs nothing of its own: the set is refused where the
- *           check would be. One that is followed by a deletion becomes a write of no data ahead of it.
+ *           check would be. One that is followed by a deletion becomes a write of no data ahead of it, or nothing where
+ *           nobody else can have the node's name.
  */
 import type { Operation, OperationResult } from '../../core/backend.ts'
 
@@ -34,8 +35,12 @@ export class CheckedMulti {
     this.#parts = parts
   }
 
-  /** Null: one of the checks cannot be made in this way. */
-  static of(operations: readonly Operation[]): CheckedMulti | null {
+  /**
+   * Null: one of the checks cannot be made in this way.
+   *
+   * @param isNameOurs - whether nobody else can have the name of a node
+   */
+  static of(operations: readonly Operation[], isNameOurs: (path: string) => boolean): CheckedMulti | null {
     const parts: Part[] = []
     const checkOf = new Map<number, number>()
     for (const [index, operation] of operations.entries()) {
@@ -51,6 +56,7 @@ export class CheckedMulti {
       if (!isFirst || version !== ANY_VERSION || effect === undefined) return null
       if (effect.type === 'set') checkOf.set(next, index)
       else if (effect.type !== 'delete' || effect.version !== ANY_VERSION) return null
+      else if (isNameOurs(path)) checkOf.set(next, index)
       else parts.push({ operation: { type: 'set', path, data: NO_BYTES, version }, index: null, check: index })
     }
     return new CheckedMulti(operations, parts)
@@ -77,7 +83,7 @@ export class CheckedMulti {
   refusedBy(at: number, code: string): number | null {
     const part = this.#parts[at]
     if (part === undefined) return 0
-    if (part.check !== null && code === 'NO_AUTH') return null
+    if (part.operation.type === 'set' && part.check !== null && code === 'NO_AUTH') return null
     return (code === 'NO_NODE' ? part.check ?? part.index : part.index ?? part.check) ?? 0
   }
 }

@@ -63,7 +63,7 @@ async function scene(
   }
   const guard = new CreationGuard({
     ...session,
-    plan: (operations) => (ownership === 'none' ? null : CheckedMulti.of(operations)),
+    plan: (operations) => (ownership === 'none' ? null : CheckedMulti.of(operations, () => false)),
     distrust: () => {
       isDistrusted = true
     },
