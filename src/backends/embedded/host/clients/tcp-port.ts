@@ -15,7 +15,7 @@ import type { ClientMessage } from '../../../wire/records.ts'
 import { ClientSocket } from './tcp-socket.ts'
 import type { SocketOwner } from './tcp-socket.ts'
 import { FourLetterWords } from '../admin/four-letter-words.ts'
-import type { Company } from '../admin/four-letter-words.ts'
+import type { Company, ServerView } from '../admin/server-view.ts'
 import type { Host } from '../host.ts'
 import { Traffic } from './traffic.ts'
 import { STALL_MS, whenSocketsAreRead } from '../../../../core/session/stall.ts'
@@ -68,6 +68,8 @@ export class ClientPort {
   readonly #sockets = new Set<ClientSocket>()
   readonly #byAddress = new Map<string, number>()
   readonly #traffic = new Traffic()
+  /** What operators are told of the port and its server. */
+  readonly view: ServerView
   readonly #words: FourLetterWords
   readonly #owner: SocketOwner
   #listener: NetServer | null = null
@@ -93,15 +95,17 @@ export class ClientPort {
     this.#port = settings.port
     this.#sessionlessMs = settings.sessionlessMs ?? SESSIONLESS_MS
     this.#owner = this.#makeOwner()
-    this.#words = new FourLetterWords({
-      enabled: settings.fourLetterWords,
+    this.view = {
       traffic: this.#traffic,
+      startedMs: performance.now(),
       connections: () => this.#sockets,
       outstanding: () => this.#outstanding,
       host: () => this.#host,
-      configuration: () => `clientPort=${this.#port}\n${settings.configuration()}`,
+      clientPort: () => this.#port,
+      configuration: () => settings.configuration(),
       company: settings.company,
-    })
+    }
+    this.#words = new FourLetterWords(settings.fourLetterWords, this.view)
   }
 
   /** The port; the one that it got if it was to be any. */
