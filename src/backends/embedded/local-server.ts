@@ -4,7 +4,7 @@
  */
 import { downStatus } from './down-status.ts'
 import type { EnsembleEvents, EnsembleServerStatus } from './ensemble-events.ts'
-import type { Company } from './host/admin/four-letter-words.ts'
+import type { Company } from './host/admin/server-view.ts'
 import { ClientPort } from './host/clients/tcp-port.ts'
 import type { Host } from './host/host.ts'
 import { HostSlot } from './host/host-slot.ts'
