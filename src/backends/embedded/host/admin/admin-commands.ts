@@ -15,7 +15,7 @@ import type { JsonValue } from './json-text.ts'
 import { metricsOf, nodeCount, rounded4 } from './metrics.ts'
 import { peerState } from './monitor.ts'
 import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount, hex } from './server-view.ts'
-import { modeOf, monitored, operationName } from './server-view.ts'
+import { modeOf, monitored, operationName, sizesOf } from './server-view.ts'
 import type { InspectedHost, ServerView } from './server-view.ts'
 
 /** A line of the membership, such as `server.1=127.0.0.1:2888:3888:participant;0.0.0.0:2181`. */
@@ -35,6 +35,7 @@ const COMMANDS: readonly Command[] = [
   { names: ['configuration', 'conf', 'config'], answer: configuration },
   { names: ['connection_stat_reset', 'crst'], answer: resetConnections },
   { names: ['connections', 'cons'], answer: (view) => connectionsOf(view, false) },
+  { names: ['dirs'], answer: directories },
   { names: ['dump'], answer: dump },
   { names: ['environment', 'env', 'envi'], answer: () => new Members(environmentEntries(VERSION)), isAlways: true },
   { names: ['initial_configuration', 'icfg'], answer: (view) => ({ initial_configuration: configurationLines(view) }) },
@@ -72,7 +73,7 @@ export function answerCommand(name: string, view: ServerView): JsonValue {
   return new Members(followed([['command', primary], ['error', null]], entries))
 }
 
-/** Behind commands that ask nothing of a server. */
+/** For commands that ask nothing of a server. */
 const NO_HOST: InspectedHost = {
   status: () => {
     throw new TypeError('there is no server to ask')
@@ -113,7 +114,8 @@ function resetServer(view: ServerView): Answer {
 }
 
 function connectionsOf(view: ServerView, isBrief: boolean): Answer {
-  return { connections: mapped(view.connections(), (client) => connectionInfo(client, isBrief)), secure_connections: [] }
+  const connections = mapped(view.connections(), (client) => connectionInfo(client, isBrief))
+  return { connections, secure_connections: [] }
 }
 
 function* mapped<T, R>(all: Iterable<T>, convert: (one: T) => R): Generator<R> {
@@ -144,6 +146,11 @@ function connectionInfo(client: ClientSocket, isBrief: boolean): Answer {
     avg_latency: Math.trunc(traffic.latency.average),
     max_latency: traffic.latency.max,
   }
+}
+
+function directories(view: ServerView): Answer {
+  const { data, log } = sizesOf(view.directories())
+  return { datadir_size: data, logdir_size: log }
 }
 
 function dump(_view: ServerView, host: InspectedHost): Answer {

@@ -25,6 +25,8 @@ const METRICS = '/metrics'
 const BASE = 'http://localhost'
 const CONNECTIONS_MAX = 64
 const REQUEST_MS_MAX = 10_000
+/** Deadlines are looked at this often in the time that they give. */
+const REQUEST_CHECKS = 20
 const IDLE_MS_MAX = 5_000
 const HEADER_BYTES_MAX = 8_192
 /** Pieces of an answer are put together up to this length, in characters. */
@@ -41,6 +43,8 @@ export interface AdminServerSettings {
   readonly port: number
   /** What it tells of. */
   readonly view: ServerView
+  /** How long a request may take to come, and an answer to be read on, in milliseconds. */
+  readonly requestMs?: number
 }
 
 /** The AdminServer of one server. */
@@ -67,10 +71,17 @@ export class AdminServer {
    */
   async listen(): Promise<void> {
     const { address } = this.#settings
-    const listener = createServer({ maxHeaderSize: HEADER_BYTES_MAX, keepAliveTimeout: IDLE_MS_MAX })
+    const { requestMs = REQUEST_MS_MAX } = this.#settings
+    const listener = createServer({
+      maxHeaderSize: HEADER_BYTES_MAX,
+      keepAliveTimeout: IDLE_MS_MAX,
+      requestTimeout: requestMs,
+      headersTimeout: requestMs,
+      connectionsCheckingInterval: Math.ceil(requestMs / REQUEST_CHECKS),
+    })
     listener.maxConnections = CONNECTIONS_MAX
-    listener.requestTimeout = REQUEST_MS_MAX
-    listener.headersTimeout = REQUEST_MS_MAX
+    // Somebody who asks and does not read the answer.
+    listener.timeout = requestMs
     listener.on('request', (request: IncomingMessage, response: ServerResponse) => {
       // Somebody who goes away before the end misses it.
       this.#answer(request, response).catch(() => response.destroy())
@@ -78,12 +89,18 @@ export class AdminServer {
     this.#listener = listener
     await new Promise<void>((resolve, reject) => {
       listener.once('error', (cause: NodeJS.ErrnoException) => {
-        this.#listener = null
+        if (this.#listener === listener) this.#listener = null
         const reason = cause.code === 'EADDRINUSE' ? 'it is taken' : cause.message
         reject(new Error(`cannot listen on ${address}:${this.#port} for the AdminServer: ${reason}`, { cause }))
       })
+      listener.once('close', resolve)
+      listener.once('listening', () => {
+        // It was closed while the address was looked up.
+        if (this.#listener !== listener) listener.close()
+      })
       listener.listen({ port: this.#port, host: address, exclusive: true }, resolve)
     })
+    if (this.#listener !== listener) return
     listener.removeAllListeners('error').on('error', () => undefined)
     this.#port = (listener.address() as AddressInfo).port
   }

@@ -14,9 +14,8 @@ import { environmentEntries } from './environment.ts'
 import { decimal, nodeCount } from './metrics.ts'
 import { monitorLines } from './monitor.ts'
 import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount } from './server-view.ts'
-import { hex, modeOf, monitored, operationName } from './server-view.ts'
+import { hex, modeOf, monitored, operationName, sizesOf } from './server-view.ts'
 import type { InspectedHost, ServerView } from './server-view.ts'
-
 
 /** All words that can be enabled. */
 export const FOUR_LETTER_WORDS = [
@@ -98,7 +97,7 @@ export class FourLetterWords {
       case 'isro':
         return 'rw'
       case 'dirs':
-        return 'datadir_size: 0\nlogdir_size: 0\n'
+        return directorySizes(this.#view)
       case 'crst':
         for (const { traffic } of this.#view.connections()) traffic.reset()
         return 'Connection stats reset.\n'
@@ -187,6 +186,11 @@ function sessionPart({ traffic, sessionId, sessionTimeoutMs, establishedMs }: Cl
     ['maxlat', latency.max],
   ]
   return values.map(([key, value]) => `,${key}=${value}`).join('')
+}
+
+function directorySizes(view: ServerView): string {
+  const { data, log } = sizesOf(view.directories())
+  return `datadir_size: ${data}\nlogdir_size: ${log}\n`
 }
 
 function watchSummary(host: InspectedHost): string {

@@ -28,8 +28,9 @@ export function* prometheusLines(view: ServerView): Generator<string> {
 function processMetrics(): readonly Metric[] {
   const { user, system } = process.cpuUsage()
   const { rss, heapUsed } = process.memoryUsage()
+  const seconds = (user + system) / MICROSECONDS
   return [
-    { ...own('process_cpu_seconds_total', (user + system) / MICROSECONDS, 'Processor time in seconds'), kind: 'counter' },
+    { ...own('process_cpu_seconds_total', seconds, 'Processor time in seconds'), kind: 'counter' },
     own('process_resident_memory_bytes', rss, 'Memory of the process in bytes'),
     own('nodejs_heap_size_used_bytes', heapUsed, 'Memory of its objects in bytes'),
   ]

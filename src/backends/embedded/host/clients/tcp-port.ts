@@ -15,7 +15,7 @@ import type { ClientMessage } from '../../../wire/records.ts'
 import { ClientSocket } from './tcp-socket.ts'
 import type { SocketOwner } from './tcp-socket.ts'
 import { FourLetterWords } from '../admin/four-letter-words.ts'
-import type { Company, ServerView } from '../admin/server-view.ts'
+import type { Company, ServerDirectories, ServerView } from '../admin/server-view.ts'
 import type { Host } from '../host.ts'
 import { Traffic } from './traffic.ts'
 import { STALL_MS, whenSocketsAreRead } from '../../../../core/session/stall.ts'
@@ -49,6 +49,8 @@ export interface ClientPortSettings {
   readonly fourLetterWords: ReadonlySet<string>
   /** What `conf` tells of the server behind its port: lines of `key=value`. */
   configuration(): string
+  /** Where its files are; null if it has none. */
+  directories(): ServerDirectories | null
   /** The servers that its server works with. */
   readonly company: Company
   /** Whether the client of this session reaches no server at present. */
@@ -103,6 +105,7 @@ export class ClientPort {
       host: () => this.#host,
       clientPort: () => this.#port,
       configuration: () => settings.configuration(),
+      directories: () => settings.directories(),
       company: settings.company,
     }
     this.#words = new FourLetterWords(settings.fourLetterWords, this.view)
