@@ -22,6 +22,7 @@ import type { ZooCfg } from './zoo-cfg.ts'
 
 const CLIENT_PORT = 2181
 const CLIENT_PORT_ADDRESS = '127.0.0.1'
+const ADMIN_ADDRESS = '127.0.0.1'
 
 /** ZooKeeper's, which a configuration file is written for: it serves on every address unless it names one. */
 const ANY_ADDRESS = '0.0.0.0'
@@ -55,6 +56,7 @@ options:
   --client-port PORT              0 for any that is free
   --client-port-address ADDRESS   0.0.0.0 for all
   --data-dir DIRECTORY            where its data are kept, in ZooKeeper's files
+  --admin-port PORT               the AdminServer's, over HTTP on 127.0.0.1; 0 for any that is free. None by default
   --myid N                        which server.N it is; by default the file myid in its data directory says
   --drain-ms MS                   longest wait for what is in flight when a signal ends it; 5000
   --help`
@@ -104,7 +106,8 @@ export async function runServer(args: readonly string[], output: Output, stop: A
     clearTimeout(waiting)
     if (stop.aborted) return ExitStatus.ok
     const place = given.options.dataDir ?? 'in memory'
-    output.out(`${nameOf(options)} serves on ${addressOf(server) ?? 'no port'} (${place}; pid ${process.pid})\n`)
+    const more = [place, ...adminOf(server, options), `pid ${process.pid}`].join('; ')
+    output.out(`${nameOf(options)} serves on ${addressOf(server) ?? 'no port'} (${more})\n`)
     await ended(AbortSignal.any([stop, failed.signal]))
     if (failed.signal.aborted) throw new Failure(`the server ended by itself: ${diskReason(failed.signal.reason)}`)
     return ExitStatus.ok
@@ -129,6 +132,13 @@ function nameOf(options: EmbeddedOptions | MemberOptions): string {
 
 function addressOf(server: Ensemble | EnsembleMember): string | null {
   return 'myid' in server ? server.clientAddress : server.clientAddress(SERVER_ID)
+}
+
+function adminOf(server: Ensemble | EnsembleMember, { adminAddress }: EmbeddedOptions | MemberOptions): string[] {
+  const port = 'myid' in server ? server.adminPort : (server.adminPorts[0] ?? null)
+  if (port === null) return []
+  const host = adminAddress ?? ADMIN_ADDRESS
+  return [`AdminServer on ${host.includes(':') ? `[${host}]` : host}:${port}`]
 }
 
 /** The life of a server of several, as an operator follows it. */
@@ -160,7 +170,8 @@ function readArguments(args: readonly string[]): ServerArguments | null {
   if (positionals.length > 1) throw new UsageError(`server takes one configuration file, got ${positionals.join(' ')}`)
   const [file] = positionals
   const cfg = file === undefined ? null : readFile(file)
-  const port = portOf(values['client-port']) ?? cfg?.clientPort
+  const port = portOf(values['client-port'], '--client-port') ?? cfg?.clientPort
+  const adminPort = portOf(values['admin-port'], '--admin-port') ?? cfg?.adminPort
   const clientPortAddress =
     values['client-port-address'] ?? cfg?.clientPortAddress ?? (cfg === null ? CLIENT_PORT_ADDRESS : ANY_ADDRESS)
   const drain = given('drainMs', drainMsOf(values['drain-ms']))
@@ -169,10 +180,12 @@ function readArguments(args: readonly string[]): ServerArguments | null {
   const notices = cfg?.notices ?? []
   if (file === undefined || cfg === null || Object.keys(cfg.servers).length === 0) {
     if (values.myid !== undefined) throw new UsageError('--myid needs a configuration with several server.N lines')
-    return { options: { ...options, servers: 1, clientPorts: [port ?? CLIENT_PORT] }, notices }
+    const admin = adminPort === undefined ? {} : { adminPorts: [adminPort] }
+    return { options: { ...options, servers: 1, clientPorts: [port ?? CLIENT_PORT], ...admin }, notices }
   }
   const more = memberOptionsOf(cfg, { file, myid: values.myid, port, options })
-  return { options: { ...options, ...more.options }, notices: [...notices, ...more.notices] }
+  const admin = given('adminPort', adminPort)
+  return { options: { ...options, ...admin, ...more.options }, notices: [...notices, ...more.notices] }
 }
 
 const OPTIONS = {
@@ -180,6 +193,7 @@ const OPTIONS = {
   'client-port-address': { type: 'string' },
   'data-dir': { type: 'string' },
   'drain-ms': { type: 'string' },
+  'admin-port': { type: 'string' },
   myid: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const
@@ -194,10 +208,10 @@ function readFile(file: string): ZooCfg {
   return readZooCfg(text.replace(/^\ufeff/, ''), file)
 }
 
-function portOf(text: string | undefined): number | undefined {
+function portOf(text: string | undefined, name: string): number | undefined {
   if (text === undefined) return undefined
   if (/^\d+$/.test(text) && Number(text) <= PORT_MAX) return Number(text)
-  throw new UsageError(`--client-port must be a port from 0 to ${PORT_MAX}, got ${JSON.stringify(text)}`)
+  throw new UsageError(`${name} must be a port from 0 to ${PORT_MAX}, got ${JSON.stringify(text)}`)
 }
 
 function drainMsOf(text: string | undefined): number | undefined {
@@ -232,6 +246,7 @@ function optionsOf(cfg: ZooCfg): EmbeddedOptions {
     ...given('superDigest', cfg.superDigest),
     ...given('enforceQuota', cfg.enforceQuota),
     ...given('requestBytesMax', cfg.requestBytesMax),
+    ...given('adminAddress', cfg.adminAddress),
   }
 }
 

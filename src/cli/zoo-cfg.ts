@@ -40,6 +40,9 @@ export interface ZooCfg {
   readonly enforceQuota: boolean | undefined
   readonly requestBytesMax: number | undefined
   readonly reconfigEnabled: boolean | undefined
+  /** The AdminServer's; undefined if there is to be none, which is the default here. */
+  readonly adminPort: number | undefined
+  readonly adminAddress: string | undefined
   /** The servers of the ensemble as texts, by myid; empty for a server on its own. */
   readonly servers: Readonly<Record<number, string>>
   /** Ticks that a follower may take to catch up, and that it may be silent. */
@@ -56,8 +59,8 @@ export interface ZooCfg {
 /** Says what a value must be, or null if it is that. */
 type Check = (value: string) => string | null
 
-/** What an entry means here: it is used, used by a server of several, or it has no effect. */
-type Effect = 'used' | 'ensemble' | 'none'
+/** What an entry means here: it is used, used by a server of several or by an AdminServer, or has no effect. */
+type Effect = 'used' | 'ensemble' | 'admin' | 'none'
 
 interface Key {
   readonly check: Check
@@ -88,6 +91,7 @@ const SNAP_LOG_BYTES_MAX = Number.MAX_SAFE_INTEGER
 /** ZooKeeper's defaults. */
 const TICK_TIME_MS = 3_000
 const CONTAINER_CHECK_MS = 60_000
+const ADMIN_PORT = 8_080
 
 /** Session time-outs are between so many ticks, unless the file says otherwise. */
 const SESSION_TICKS_MIN = 2
@@ -133,6 +137,10 @@ const KEYS: Readonly<Record<string, Key>> = {
   enforceQuota: { check: flag, effect: 'used' },
   'jute.maxbuffer': { check: integer(REQUEST_BYTES_MIN, REQUEST_BYTES_MAX), effect: 'used' },
   reconfigEnabled: { check: boolean, effect: 'used' },
+  'admin.enableServer': { check: flag, effect: 'used' },
+  'admin.serverPort': { check: integer(0, PORT_MAX), effect: 'admin' },
+  'admin.serverAddress': { check: anything, effect: 'admin' },
+  'admin.commandURL': { check: anything, effect: 'admin' },
 }
 
 const KEY_NAMES = Object.keys(KEYS)
@@ -149,6 +157,11 @@ const NO_TLS = 'there is no TLS between servers: keep their ports within a priva
 /** Keys whose meaning this server does not have, and what to do; of a switch, only if it is on. */
 const MISSING: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; readonly what: string }[] = [
   { keys: /^dynamicConfigFile$/, what: 'there are no dynamic configurations: write its server.N lines into this file' },
+  {
+    keys: /^admin\.commandURL$/,
+    isMeant: /^(?!\/commands\/?$)/,
+    what: 'the commands of the AdminServer are at /commands: remove this line',
+  },
   { keys: /^(group|weight)\.\d+$/, what: 'a majority of the voters decides, without groups and weights: remove it' },
   { keys: /^(sslQuorum|portUnification)$/, isMeant: /^true$/i, what: NO_TLS },
   { keys: /^ssl\.quorum\./, what: NO_TLS },
@@ -204,7 +217,8 @@ export function readZooCfg(text: string, file: string): ZooCfg {
     throw new Failure(`${file} is no configuration of ZooKeeper: no key in it is known; the first is ${oneLine(first)}`)
   }
   const settings = settingsOf(entries, file)
-  return { ...settings, notices: [...notices, ...effectNotices([...entries.values()], file)] }
+  const idle = effectNotices([...entries.values()], settings, file)
+  return { ...settings, notices: [...notices, ...idle] }
 }
 
 function keyOf(key: string): Key | undefined {
@@ -280,6 +294,8 @@ function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<
     enforceQuota: isOn('enforceQuota'),
     requestBytesMax: number('jute.maxbuffer'),
     reconfigEnabled: isOn('reconfigEnabled'),
+    adminPort: adminPortOf(text, number),
+    adminAddress: text('admin.serverAddress'),
     servers: serversOf(entries),
     initLimit: number('initLimit'),
     syncLimit: number('syncLimit'),
@@ -289,17 +305,32 @@ function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<
   }
 }
 
+/** ZooKeeper has an AdminServer unless it is told otherwise; here it is there if it is asked for. */
+function adminPortOf(
+  text: (key: string) => string | undefined,
+  number: (key: string) => number | undefined,
+): number | undefined {
+  const enabled = text('admin.enableServer')
+  const isEnabled = enabled === undefined ? number('admin.serverPort') !== undefined : /^true$/i.test(enabled)
+  return isEnabled ? (number('admin.serverPort') ?? ADMIN_PORT) : undefined
+}
+
 /** A Java int at most, and enough for two ticks of one millisecond. */
 function timeoutOfTicks(tickMs: number, ticks: number): number {
   return Math.min(INT32_MAX, tickMs * ticks)
 }
 
 /** What the file asks for and does not get. */
-function effectNotices(entries: readonly Property[], file: string): string[] {
+function effectNotices(
+  entries: readonly Property[],
+  { servers, adminPort }: Pick<ZooCfg, 'servers' | 'adminPort'>,
+  file: string,
+): string[] {
   const notices: string[] = []
-  const isOfSeveral = Object.keys(serversOf(new Map(entries.map((entry) => [entry.key, entry])))).length > 0
+  const isOfSeveral = Object.keys(servers).length > 0
   const idle = entries.filter(({ key }) => {
     const effect = keyOf(key)?.effect
+    if (effect === 'admin') return adminPort === undefined
     return effect === 'none' || (effect === 'ensemble' && !isOfSeveral)
   })
   const whitelist = entries.find(({ key }) => key === '4lw.commands.whitelist')

@@ -198,11 +198,28 @@ reconfigEnabled=true
     expect(refusalOf(`clientPort=1\n${line}`)).toBe('accepted')
   })
 
+  it('has an AdminServer if it asks for one, on 8080 unless it says otherwise', () => {
+    const adminOf = (text: string): unknown[] => {
+      const { adminPort, adminAddress, notices } = readZooCfg(`clientPort=1\n${text}`, FILE)
+      return [adminPort, adminAddress, notices.length]
+    }
+    expect(adminOf('')).toEqual([undefined, undefined, 0])
+    expect(adminOf('admin.enableServer=true')).toEqual([8080, undefined, 0])
+    expect(adminOf('admin.serverPort=8081\nadmin.serverAddress=10.0.0.1\nadmin.commandURL=/commands')).toEqual([
+      8081, '10.0.0.1', 0,
+    ])
+    expect(adminOf('admin.enableServer=false')).toEqual([undefined, undefined, 0])
+    expect(adminOf('admin.enableServer=false\nadmin.serverPort=8081')).toEqual([undefined, undefined, 1])
+    expect(adminOf('admin.serverAddress=10.0.0.1')).toEqual([undefined, '10.0.0.1', 1])
+    expect(refusalOf('admin.commandURL=/other')).toMatch(/^conf\/zoo.cfg:1: admin.commandURL: .*remove this line$/)
+    expect(refusalOf('admin.serverPort=70000')).toContain('admin.serverPort must be a whole number from 0 to 65535')
+  })
+
   it('says in one line what has no effect', () => {
-    const idle = 'initLimit=10\nsyncLimit=5\n\nadmin.enableServer=false\nserver.1=a:1:2'
+    const idle = 'initLimit=10\nsyncLimit=5\n\nadmin.idleTimeout=1\nserver.1=a:1:2'
     expect(noticesOf(`${idle}\nstandaloneEnabled=true\nautopurge.purgeInterval=1`)).toEqual([
       'conf/zoo.cfg: without effect on this server: initLimit (line 1), syncLimit (line 2), ' +
-        'admin.enableServer (line 4), server.1 (line 5), standaloneEnabled (line 6), ' +
+        'admin.idleTimeout (line 4), server.1 (line 5), standaloneEnabled (line 6), ' +
         'autopurge.purgeInterval (line 7)',
     ])
   })

@@ -5,6 +5,8 @@
  * Peers     the servers of an ensemble in one process have no ports for each other: 0 stands in their place.
  * Source    ZooKeeperServerConf.java, QuorumPeer.java, QuorumServer.toString, QuorumMaj.toString of ZooKeeper 3.8.
  */
+import { sizesOf } from './host/admin/server-view.ts'
+import type { ServerDirectories } from './host/admin/server-view.ts'
 import type { EmbeddedSettings } from './options.ts'
 
 /** A member of an ensemble, as its configuration names it. */
@@ -13,6 +15,15 @@ export interface Member {
   readonly votes: boolean
   /** Where it serves clients; null if it does not. */
   readonly port: number | null
+}
+
+/** A server, as `conf` tells of it. */
+export interface OneServer {
+  readonly id: number
+  readonly votes: boolean
+  /** Its ports for other servers; null in a process of many servers. */
+  readonly ports: { readonly electionPort: number; readonly peerPort: number } | null
+  readonly directories: ServerDirectories | null
 }
 
 /** In a process of many servers every one of them is at home. */
@@ -39,17 +50,18 @@ export function membershipText(members: readonly Member[], address: string): str
  * @param membership - the members of its ensemble; empty for a server on its own
  */
 export function configurationText(
-  { id, votes }: Pick<Member, 'id' | 'votes'>,
+  { id, votes, ports, directories }: OneServer,
   membership: string,
   { server, clients }: Pick<EmbeddedSettings, 'server' | 'clients'>,
 ): string {
   const isAlone = membership === ''
+  const sizes = sizesOf(directories)
   const own = [
     'secureClientPort=-1',
-    'dataDir=',
-    'dataDirSize=0',
-    'dataLogDir=',
-    'dataLogSize=0',
+    `dataDir=${directories?.data ?? ''}`,
+    `dataDirSize=${sizes.data}`,
+    `dataLogDir=${directories?.log ?? ''}`,
+    `dataLogSize=${sizes.log}`,
     `tickTime=${clients.tickTimeMs}`,
     `maxClientCnxns=${clients.maxClientCnxns}`,
     `minSessionTimeout=${server.minSessionTimeoutMs}`,
@@ -61,8 +73,8 @@ export function configurationText(
     `initLimit=${server.initLimitTicks}`,
     `syncLimit=${server.syncLimitTicks}`,
     'electionAlg=3',
-    'electionPort=0',
-    'quorumPort=0',
+    `electionPort=${ports?.electionPort ?? 0}`,
+    `quorumPort=${ports?.peerPort ?? 0}`,
     `peerType=${votes ? 0 : 1}`,
     'membership: ',
   ]

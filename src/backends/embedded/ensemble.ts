@@ -15,7 +15,6 @@ import { CAPABILITIES, DURABLE_CAPABILITIES } from './capabilities.ts'
 import { configurationText, membershipText } from './configuration-text.ts'
 import { EnsembleEvents } from './ensemble-events.ts'
 import type { EnsembleEvent, EnsembleServerStatus } from './ensemble-events.ts'
-import type { ClientPort } from './host/clients/tcp-port.ts'
 import { firstEpoch, noteEpoch } from './host/epochs.ts'
 import { MemoryDialer } from './host/clients/memory.ts'
 import { MemoryNetwork } from './host/peers/memory.ts'
@@ -73,7 +72,8 @@ export class Ensemble implements Backend, AsyncDisposable {
   /**
    * Starts the servers. Resolves when they serve, or at least a majority of them does. Idempotent.
    *
-   * @throws Error that names address and port if one of `clientPorts` cannot be had; nothing is started then
+   * @throws Error that names address and port if one of `clientPorts` or `adminPorts` cannot be had; nothing is started
+   * then
    * @throws StorageError `LOCKED` if another process uses the data directory; what a storage raises, if there is no
    * majority without it; errors of the system
    */
@@ -86,6 +86,11 @@ export class Ensemble implements Backend, AsyncDisposable {
   /** The ports on which the servers serve ZooKeeper's clients, in the order of their ids; empty if they serve none. */
   get clientPorts(): readonly number[] {
     return this.#ids.flatMap((id) => this.#member(id).port?.port ?? [])
+  }
+
+  /** The ports of their AdminServers, in the order of their ids; empty if there are none. */
+  get adminPorts(): readonly number[] {
+    return this.#ids.flatMap((id) => this.#member(id).admin?.port ?? [])
   }
 
   /**
@@ -164,7 +169,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     if (options.wipe === true) member.isWiped = true
     if (!this.#isStarted) return
     this.#startHost(id, wiped)
-    member.port?.listen().catch((error: unknown) => {
+    member.listen().catch((error: unknown) => {
       member.stop()
       this.#failed(id, error)
     })
@@ -259,7 +264,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     })
     if (draining !== undefined) await draining
     for (const id of this.#ids) this.crash(id)
-    for (const port of this.#ports) port.close()
+    this.#closePorts()
     await this.#storages.close()
     this.#events.clear()
   }
@@ -301,11 +306,15 @@ export class Ensemble implements Backend, AsyncDisposable {
       id,
       clients,
       clientPort: clients.ports[id - 1] ?? null,
+      adminPort: clients.adminPorts[id - 1] ?? null,
       company: { isStandalone: this.#isStandalone, voters: this.#voters.length },
       events: this.#events,
       configuration: () => {
-        return configurationText({ id, votes: this.#voters.includes(id) }, this.#membership, this.#settings)
+        const directories = this.#storages.directoriesOf(id)
+        const one = { id, votes: this.#voters.includes(id), ports: null, directories }
+        return configurationText(one, this.#membership, this.#settings)
       },
+      directories: () => this.#storages.directoriesOf(id),
       isIsolated: (sessionId) => this.#isolated.has(sessionId),
       plug: (host) => {
         this.#network.attach(id, host)
@@ -336,12 +345,12 @@ export class Ensemble implements Backend, AsyncDisposable {
     return membershipText(members, clients.address)
   }
 
-  get #ports(): readonly ClientPort[] {
-    return this.#ids.flatMap((id) => this.#member(id).port ?? [])
+  #closePorts(): void {
+    for (const id of this.#ids) this.#member(id).closePorts()
   }
 
   async #startServers(): Promise<void> {
-    if (this.#ports.length > 0) await this.#openPorts()
+    if (this.clientPorts.length > 0) await this.#openPorts()
     if (this.#isClosed) throw new TypeError('this ensemble is closed')
     const { isNew } = await this.#openStorages()
     this.#isStarted = true
@@ -356,7 +365,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     try {
       return await this.#storages.open(this.#voters)
     } catch (error) {
-      for (const port of this.#ports) port.close()
+      this.#closePorts()
       await this.#storages.close()
       this.#starting = null
       throw error
@@ -364,10 +373,10 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   async #openPorts(): Promise<void> {
-    const opened = await Promise.allSettled(this.#ports.map((port) => port.listen()))
+    const opened = await Promise.allSettled(this.#ids.map((id) => this.#member(id).listen()))
     const failed = opened.find((result) => result.status === 'rejected')
     if (failed === undefined) return
-    for (const port of this.#ports) port.close()
+    this.#closePorts()
     this.#starting = null
     throw failed.reason
   }

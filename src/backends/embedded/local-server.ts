@@ -1,10 +1,11 @@
 /**
- * One server that runs in this process: its host, and its port for clients if it has one. What joins it to the others,
- * in memory or over TCP, is its owner's.
+ * One server that runs in this process: its host, and its ports for clients and operators if it has them. What joins it
+ * to the others, in memory or over TCP, is its owner's.
  */
 import { downStatus } from './down-status.ts'
 import type { EnsembleEvents, EnsembleServerStatus } from './ensemble-events.ts'
-import type { Company } from './host/admin/four-letter-words.ts'
+import { AdminServer } from './host/admin/admin-server.ts'
+import type { Company, ServerDirectories } from './host/admin/server-view.ts'
 import { ClientPort } from './host/clients/tcp-port.ts'
 import type { Host } from './host/host.ts'
 import { HostSlot } from './host/host-slot.ts'
@@ -18,13 +19,17 @@ import type { ServerConfig } from './server/config.ts'
 /** What a server has to know of its owner. */
 export interface LocalServerOptions {
   readonly id: number
-  readonly clients: Omit<ClientSettings, 'ports'>
+  readonly clients: Omit<ClientSettings, 'ports' | 'adminPorts'>
   /** 0 for any that is free, null for none. */
   readonly clientPort: number | null
+  /** The AdminServer's; 0 for any that is free, null for none. It needs a port for clients. */
+  readonly adminPort: number | null
   readonly company: Company
   readonly events: EnsembleEvents
   /** See {@link ClientPort}. */
   configuration(): string
+  /** See {@link ClientPort}. */
+  directories(): ServerDirectories | null
   /** Whether the client of this session reaches no server at present. */
   isIsolated(sessionId: bigint): boolean
   /** It runs: the others can reach it. */
@@ -51,6 +56,8 @@ export class LocalServer {
   readonly id: number
   /** Where ZooKeeper's clients connect to it; null if it serves none. */
   readonly port: ClientPort | null
+  /** Where operators look at it over HTTP; null if they cannot. */
+  readonly admin: AdminServer | null
   /** It lost its storage and may have forgotten promises. */
   isWiped = false
   readonly #options: LocalServerOptions
@@ -62,11 +69,12 @@ export class LocalServer {
    * @param options - see {@link LocalServerOptions}
    */
   constructor(options: LocalServerOptions) {
-    const { id, clients, clientPort, events } = options
+    const { id, clients, clientPort, adminPort, events } = options
     this.id = id
     this.#options = options
     if (clientPort === null) {
       this.port = null
+      this.admin = null
       return
     }
     this.port = new ClientPort({
@@ -74,12 +82,15 @@ export class LocalServer {
       port: clientPort,
       company: options.company,
       configuration: () => options.configuration(),
+      directories: () => options.directories(),
       isIsolated: (sessionId) => options.isIsolated(sessionId),
       onClientError: (sessionId, error) => {
         events.emit(id, { type: 'client-failed', sessionId, error })
         events.tellClientError(error)
       },
     })
+    const { view } = this.port
+    this.admin = adminPort === null ? null : new AdminServer({ address: clients.adminAddress, port: adminPort, view })
   }
 
   /** The host that runs; null while none does, and while one is being opened. */
@@ -97,7 +108,22 @@ export class LocalServer {
     return this.host?.status() ?? downStatus(this.id)
   }
 
-  /** Starts it; its port is opened by the owner. */
+  /**
+   * Opens its ports.
+   *
+   * @throws Error that names address and port if one of them cannot be had; close them then
+   */
+  async listen(): Promise<void> {
+    await Promise.all([this.port?.listen(), this.admin?.listen()])
+  }
+
+  /** Closes its ports and every connection, at once. They can be opened again. Idempotent. */
+  closePorts(): void {
+    this.port?.close()
+    this.admin?.close()
+  }
+
+  /** Starts it; its ports are opened by the owner. */
   start({ config, storage, transport, storageReady }: LocalServerStart): void {
     const { id, events } = this.#options
     this.#slot.open({
@@ -125,7 +151,7 @@ export class LocalServer {
 
   /** Ends it at once, as if its process had died. */
   stop(): void {
-    this.port?.close()
+    this.closePorts()
     this.#options.unplug()
     this.#slot.empty()
   }

@@ -15,10 +15,14 @@ const CONNECT_TIMEOUT_MS_MAX = 600_000
 const CONNECT_TIMEOUT_MS = 5_000
 
 /** Options that are of an ensemble in one process. */
-const IN_ONE_PROCESS = ['observers', 'clientPorts'] as const
+const IN_ONE_PROCESS = {
+  observers: 'end its text with :observer',
+  clientPorts: 'end its text with ;port, or give clientPort',
+  adminPorts: 'give adminPort',
+} as const
 
 /** Options of `embedded()` for one server of an ensemble whose servers are processes of their own. */
-export interface MemberOptions extends Omit<EmbeddedOptions, 'servers' | 'observers' | 'clientPorts'> {
+export interface MemberOptions extends Omit<EmbeddedOptions, 'servers' | keyof typeof IN_ONE_PROCESS> {
   /** Which of {@link MemberOptions.servers} this process is, 1 to 254. */
   readonly myid: number
   /**
@@ -29,6 +33,11 @@ export interface MemberOptions extends Omit<EmbeddedOptions, 'servers' | 'observ
   readonly servers: Readonly<Record<number, string>>
   /** The port on which this server serves clients, where its text has none; 0 for any that is free. */
   readonly clientPort?: number
+  /**
+   * The port of the AdminServer, which tells over HTTP where this server stands; 0 for any that is free. It needs a
+   * port for clients. None by default.
+   */
+  readonly adminPort?: number
   /**
    * The address that the ports for the other servers listen on, such as `0.0.0.0` for all. By default the host of this
    * server's text.
@@ -46,6 +55,7 @@ export interface MemberSettings {
   /** Ids of those with a vote, ascending. */
   readonly voters: readonly number[]
   readonly clientPort: { readonly host: string; readonly port: number } | null
+  readonly adminPort: number | null
   readonly peerListenHost: string | null
   readonly connectTimeoutMs: number
   /** What an ensemble in one process has too. */
@@ -59,10 +69,9 @@ export interface MemberSettings {
  */
 export function memberSettingsOf(options: MemberOptions): MemberSettings {
   const { myid, servers: texts, peerListenHost, connectTimeoutMs = CONNECT_TIMEOUT_MS, ...more } = options
-  const { clientPort: _, ...rest } = more
-  for (const name of IN_ONE_PROCESS) {
-    if ((rest as EmbeddedOptions)[name] === undefined) continue
-    const what = name === 'observers' ? 'end its text with :observer' : 'end its text with ;port, or give clientPort'
+  const { clientPort: _client, adminPort: _admin, ...rest } = more
+  for (const [name, what] of Object.entries(IN_ONE_PROCESS)) {
+    if ((rest as EmbeddedOptions)[name as keyof typeof IN_ONE_PROCESS] === undefined) continue
     throw new TypeError(`${name} is an option of an ensemble in one process; for a server with a myid, ${what}`)
   }
   validateInteger('myid', myid, 1, MYID_MAX)
@@ -76,11 +85,13 @@ export function memberSettingsOf(options: MemberOptions): MemberSettings {
   validateInteger('connectTimeoutMs', connectTimeoutMs, CONNECT_TIMEOUT_MS_MIN, CONNECT_TIMEOUT_MS_MAX)
   if (peerListenHost !== undefined) validateText('peerListenHost', peerListenHost)
   const common = settingsOf({ ...rest, servers: voters.length, observers: servers.size - voters.length })
+  const clientPort = clientPortOf(own, options)
   return {
     myid,
     servers,
     voters,
-    clientPort: clientPortOf(own, options),
+    clientPort,
+    adminPort: adminPortOf(clientPort, options),
     peerListenHost: peerListenHost ?? null,
     connectTimeoutMs,
     common,
@@ -112,4 +123,11 @@ function clientPortOf(own: ServerLine, options: MemberOptions): MemberSettings['
     throw new RangeError(`clientPort is ${clientPort}, and servers[${options.myid}] says ${port}: give it once`)
   }
   return { host: own.client?.host ?? clientPortAddress ?? own.host, port }
+}
+
+function adminPortOf(clientPort: MemberSettings['clientPort'], { adminPort }: MemberOptions): number | null {
+  if (adminPort === undefined) return null
+  validateInteger('adminPort', adminPort, 0, PORT_MAX)
+  if (clientPort !== null) return adminPort
+  throw new TypeError('adminPort needs a clientPort: an AdminServer tells of a server that serves clients over TCP')
 }

@@ -120,6 +120,11 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     return clientPort === null || port === undefined ? null : textOf({ host: clientPort.host, port })
   }
 
+  /** The port of its AdminServer; null if it has none. */
+  get adminPort(): number | null {
+    return this.#server.admin?.port ?? null
+  }
+
   /**
    * Listens to what happens to this server: elections with their votes, service, failures.
    *
@@ -165,7 +170,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     const { myid, common, voters } = this.#settings
     const peers = this.#makePeers()
     this.#peers = peers
-    await Promise.all([peers.listen(), this.#server.port?.listen()])
+    await Promise.all([peers.listen(), this.#server.listen()])
     if (this.#closing !== null) throw new TypeError('this server is closed')
     this.#server.start({
       config: {
@@ -215,14 +220,20 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   }
 
   #makeServer(): LocalServer {
-    const { myid, clientPort, common, voters, servers } = this.#settings
+    const { myid, clientPort, adminPort, common, voters, servers } = this.#settings
     return new LocalServer({
       id: myid,
       clients: { ...common.clients, address: clientPort?.host ?? common.clients.address },
       clientPort: clientPort?.port ?? null,
+      adminPort,
       company: { isStandalone: servers.size === 1, voters: voters.length },
       events: this.#events,
-      configuration: () => configurationText({ id: myid, votes: voters.includes(myid) }, this.#membership, common),
+      configuration: () => {
+        const directories = this.#storages.directoriesOf(myid)
+        const one = { id: myid, votes: voters.includes(myid), ports: servers.get(myid) ?? null, directories }
+        return configurationText(one, this.#membership, common)
+      },
+      directories: () => this.#storages.directoriesOf(myid),
       isIsolated: () => false,
       plug: (host) => {
         this.#peers?.attach(host)

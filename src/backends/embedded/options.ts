@@ -69,6 +69,14 @@ export interface EmbeddedOptions {
   readonly clientPorts?: readonly number[]
   /** Address on which these ports listen. Default 127.0.0.1, which only this machine reaches. */
   readonly clientPortAddress?: string
+  /**
+   * Ports of the servers' AdminServers, which tell over HTTP where a server stands: one for each of
+   * {@link EmbeddedOptions.clientPorts}, without which there are none; 0 for any that is free, which
+   * {@link Ensemble.adminPorts} tells. None by default.
+   */
+  readonly adminPorts?: readonly number[]
+  /** Address on which these listen; they ask nobody who he is. Default 127.0.0.1, which only this machine reaches. */
+  readonly adminAddress?: string
   /** How many clients of one address each port serves; 0 for any number. Default 60. */
   readonly maxClientCnxns?: number
   /** How many requests of a port wait for their answers before others are read. Default 1,000. */
@@ -133,6 +141,9 @@ export interface EmbeddedSettings {
 export interface ClientSettings {
   readonly ports: readonly number[]
   readonly address: string
+  /** One for each of the ports, or none. */
+  readonly adminPorts: readonly number[]
+  readonly adminAddress: string
   readonly maxClientCnxns: number
   readonly globalOutstandingLimit: number
   readonly tickTimeMs: number
@@ -155,6 +166,8 @@ const DEFAULTS = Object.freeze({
   commitLogBytes: SERVER_DEFAULTS.commitLogBytes,
   clientPorts: [],
   clientPortAddress: '127.0.0.1',
+  adminPorts: [],
+  adminAddress: '127.0.0.1',
   maxClientCnxns: 60,
   globalOutstandingLimit: 1_000,
   fourLetterWords: [],
@@ -273,12 +286,28 @@ function clientSettingsOf(all: AllOptions): ClientSettings {
   return {
     ports: clientPorts,
     address: clientPortAddress,
+    ...adminSettingsOf(all),
     maxClientCnxns,
     globalOutstandingLimit,
     tickTimeMs,
     frameBytesMax: all.requestBytesMax,
     fourLetterWords: wordsOf(fourLetterWords),
   }
+}
+
+function adminSettingsOf(all: AllOptions): Pick<ClientSettings, 'adminPorts' | 'adminAddress'> {
+  const { adminPorts, adminAddress, clientPorts } = all
+  checkList('adminPorts', adminPorts)
+  for (const port of adminPorts) validateInteger('a port of adminPorts', port, 0, PORT_MAX)
+  validateText('adminAddress', adminAddress)
+  if (adminPorts.length > 0 && clientPorts.length === 0) {
+    throw new TypeError('adminPorts needs clientPorts: an AdminServer tells of a server that serves clients over TCP')
+  }
+  const servers = clientPorts.length
+  if (adminPorts.length > 0 && adminPorts.length !== servers) {
+    throw new RangeError(`adminPorts must have a port for each of ${servers} servers, got ${adminPorts.length}`)
+  }
+  return { adminPorts, adminAddress }
 }
 
 function wordsOf(words: readonly string[]): ReadonlySet<string> {

@@ -8,6 +8,7 @@
  *           missing later has lost its vote, as it may have promised anything (decision 0006).
  */
 import type { HostEvent } from './host/host.ts'
+import type { ServerDirectories } from './host/admin/server-view.ts'
 import { lockDirectory } from './host/storage/directory-lock.ts'
 import { readSmallFile, replaceFile } from './host/storage/file-system.ts'
 import { FileStorage } from './host/storage/files.ts'
@@ -62,6 +63,12 @@ export class Storages {
     const memory = this.#memories.get(id) ?? new MemoryStorage()
     this.#memories.set(id, memory)
     return memory
+  }
+
+  /** Where the files of a server are; null if it has none. */
+  directoriesOf(id: number): ServerDirectories | null {
+    const { dataDir } = this.#settings
+    return dataDir === null ? null : this.#filesOf(id, dataDir).directories
   }
 
   /** Takes a server's data away. */

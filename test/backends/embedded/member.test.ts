@@ -11,6 +11,12 @@ const TICK_MS = 20
 const SYNC_LIMIT_TICKS = 25
 const INIT_LIMIT_TICKS = 50
 
+interface Conf {
+  readonly client_port: number
+  readonly election_port: number
+  readonly quorum_port: number
+}
+
 const cleanUps: (() => unknown)[] = []
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
@@ -64,6 +70,23 @@ describe('three servers with a myid', () => {
     const there = await clientOf(blank)
     await there.sync('/')
     expect(text((await there.get('/kept')).data)).toBe('y')
+  })
+
+  it('have an AdminServer each, and tell by conf of their ports for each other', async () => {
+    const servers = await places()
+    const options = { servers, fourLetterWords: ['conf'], adminPort: 0 }
+    const all = [1, 2, 3].map((myid) => member({ myid, ...options }))
+    await Promise.all(all.map((server) => server.start()))
+    for (const { myid, adminPort, clientAddress } of all) {
+      const answer = await fetch(`http://127.0.0.1:${adminPort ?? 0}/commands/conf`)
+      const { client_port: port, election_port: election, quorum_port: quorum } = await answer.json() as Conf
+      const [, peer, vote, client] = /:(\d+):(\d+);(\d+)$/.exec(servers[myid] ?? '') ?? []
+      expect([quorum, election, port].map(String)).toEqual([peer, vote, client])
+      expect(clientAddress).toBe(`127.0.0.1:${port}`)
+    }
+    const [one] = all
+    await one?.close()
+    await expect(fetch(`http://127.0.0.1:${one?.adminPort ?? 0}/commands`)).rejects.toThrow()
   })
 
   it('show the ensemble in /zookeeper/config', async () => {

@@ -8,18 +8,14 @@
  * Source    org.apache.zookeeper.server.command, ServerStats.java, ServerCnxn.java, DataTree.java of ZooKeeper 3.8, and
  *           what a server of that version prints.
  */
-import { arch, homedir, hostname, platform, release, tmpdir, userInfo } from 'node:os'
-import { OpCode } from '../../../wire/codes.ts'
 import type { ClientSocket } from '../clients/tcp-socket.ts'
 import type { ServerInspection } from '../../server/inspection.ts'
-import type { Host } from '../host.ts'
-import { decimal, monitorLines, nodeCount } from './monitor.ts'
-import type { Traffic } from '../clients/traffic.ts'
-
-/** What `srvr` and others call the version: monitoring of the field wants a ZooKeeper's. */
-const VERSION = '3.8.0-quorate'
-const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests\n'
-const BYTES_PER_MB = 1024 * 1024
+import { environmentEntries } from './environment.ts'
+import { decimal, nodeCount } from './metrics.ts'
+import { monitorLines } from './monitor.ts'
+import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount } from './server-view.ts'
+import { hex, modeOf, monitored, operationName, sizesOf } from './server-view.ts'
+import type { InspectedHost, ServerView } from './server-view.ts'
 
 /** All words that can be enabled. */
 export const FOUR_LETTER_WORDS = [
@@ -42,91 +38,39 @@ export const FOUR_LETTER_WORDS = [
 
 type FourLetterWord = (typeof FOUR_LETTER_WORDS)[number]
 
-/** What the reference calls operations in `cons`. */
-const OPERATION_NAMES: ReadonlyMap<number, string> = new Map([
-  [OpCode.create, 'CREA'],
-  [OpCode.create2, 'CREA'],
-  [OpCode.createTTL, 'CREA'],
-  [OpCode.createContainer, 'CREA'],
-  [OpCode.delete, 'DELE'],
-  [OpCode.deleteContainer, 'DELE'],
-  [OpCode.exists, 'EXIS'],
-  [OpCode.getData, 'GETD'],
-  [OpCode.setData, 'SETD'],
-  [OpCode.getAcl, 'GETA'],
-  [OpCode.setAcl, 'SETA'],
-  [OpCode.getChildren, 'GETC'],
-  [OpCode.getChildren2, 'GETC'],
-  [OpCode.sync, 'SYNC'],
-  [OpCode.ping, 'PING'],
-  [OpCode.check, 'CHEC'],
-  [OpCode.multi, 'MULT'],
-  [OpCode.multiRead, 'MLTR'],
-  [OpCode.reconfig, 'RECO'],
-  [OpCode.checkWatches, 'CHKW'],
-  [OpCode.removeWatches, 'REMW'],
-  [OpCode.setWatches, 'SETW'],
-  [OpCode.setWatches2, 'STW2'],
-  [OpCode.addWatch, 'ADDW'],
-  [OpCode.getEphemerals, 'GETE'],
-  [OpCode.getAllChildrenNumber, 'GETACN'],
-  [OpCode.whoAmI, 'HOMI'],
-  [OpCode.createSession, 'SESS'],
-  [OpCode.closeSession, 'CLOS'],
-])
-
-/** What is asked of a server. */
-export type InspectedHost = Pick<Host, 'status' | 'inspect'>
-
-/** What the words are about. */
-export interface FourLetterSources {
-  readonly enabled: ReadonlySet<string>
-  readonly traffic: Traffic
-  connections(): Iterable<ClientSocket>
-  /** Requests that have no reply yet. */
-  outstanding(): number
-  /** The server; null while there is none. */
-  host(): InspectedHost | null
-  /** The text of `conf`. */
-  configuration(): string
-  /** The servers that this one works with. */
-  readonly company: Company
-}
-
-/** The servers around one. */
-export interface Company {
-  /** There is no other, and none will come. */
-  readonly isStandalone: boolean
-  /** How many have a vote. */
-  readonly voters: number
-}
-
 /** Answers four-letter words. */
 export class FourLetterWords {
-  readonly #sources: FourLetterSources
-  readonly #startedMs = performance.now()
+  readonly #enabled: ReadonlySet<string>
+  readonly #view: ServerView
 
-  constructor(sources: FourLetterSources) {
-    this.#sources = sources
+  /**
+   * Makes them.
+   *
+   * @param enabled - those that are executed
+   * @param view - what they tell of
+   */
+  constructor(enabled: ReadonlySet<string>, view: ServerView) {
+    this.#enabled = enabled
+    this.#view = view
   }
 
   /** The answer to a word of a client, which counts as a packet; null if it is none. */
   answer(word: string, client: ClientSocket): Iterable<string> | null {
     if (!isFourLetterWord(word)) return null
     client.traffic.received += 1
-    this.#sources.traffic.received += 1
+    this.#view.traffic.received += 1
     const answer = this.#answerKnown(word)
-    this.#sources.traffic.sent += 1
+    this.#view.traffic.sent += 1
     return typeof answer === 'string' ? [answer] : answer
   }
 
   #answerKnown(word: FourLetterWord): string | Iterable<string> {
-    if (!this.#sources.enabled.has(word)) return `${word} is not executed because it is not in the whitelist.\n`
-    const host = this.#sources.host()
+    if (!this.#enabled.has(word)) return `${word} is not executed because it is not in the whitelist.\n`
+    const host = this.#view.host()
     if (word === 'ruok') return 'imok'
     if (word === 'envi') return environment()
     const isServing = host?.status().serving ?? false
-    if (host === null || !isServing) return word === 'isro' ? 'null' : NOT_SERVING
+    if (host === null || !isServing) return word === 'isro' ? 'null' : `${NOT_SERVING}\n`
     return this.#answer(word, host)
   }
 
@@ -141,7 +85,7 @@ export class FourLetterWords {
       case 'mntr':
         return this.#monitor(host)
       case 'conf':
-        return this.#sources.configuration()
+        return configurationLines(this.#view)
       case 'dump':
         return this.#dump(host)
       case 'wchs':
@@ -153,27 +97,27 @@ export class FourLetterWords {
       case 'isro':
         return 'rw'
       case 'dirs':
-        return 'datadir_size: 0\nlogdir_size: 0\n'
+        return directorySizes(this.#view)
       case 'crst':
-        for (const { traffic } of this.#sources.connections()) traffic.reset()
+        for (const { traffic } of this.#view.connections()) traffic.reset()
         return 'Connection stats reset.\n'
       case 'srst':
-        this.#sources.traffic.reset()
+        this.#view.traffic.reset()
         return 'Server stats reset.\n'
     }
   }
 
   #server(host: InspectedHost, clients: string): string {
-    const { latency, received, sent } = this.#sources.traffic
+    const { latency, received, sent } = this.#view.traffic
     const { zxid } = host.status()
-    const mode = this.#mode(host)
+    const mode = modeOf(this.#view, host)
     return lines([
       `Zookeeper version: ${VERSION}`,
       `${clients}Latency min/avg/max: ${latency.min}/${decimal(latency.average)}/${latency.max}`,
       `Received: ${received}`,
       `Sent: ${sent}`,
-      `Connections: ${this.#connectionCount}`,
-      `Outstanding: ${this.#sources.outstanding()}`,
+      `Connections: ${connectionCount(this.#view)}`,
+      `Outstanding: ${this.#view.outstanding()}`,
       `Zxid: 0x${hex(zxid)}`,
       `Mode: ${mode}`,
       `Node count: ${nodeCount(host.status())}`,
@@ -182,31 +126,11 @@ export class FourLetterWords {
   }
 
   #clients(isFull: boolean): string {
-    return lines([...this.#sources.connections()].map((client) => clientLine(client, isFull)))
-  }
-
-  #mode(host: InspectedHost): string {
-    return this.#sources.company.isStandalone ? 'standalone' : MODES[host.status().role]
-  }
-
-  get #connectionCount(): number {
-    return [...this.#sources.connections()].length
+    return lines([...this.#view.connections()].map((client) => clientLine(client, isFull)))
   }
 
   #monitor(host: InspectedHost): string {
-    const { isStandalone, voters } = this.#sources.company
-    return lines(monitorLines({
-      version: VERSION,
-      mode: this.#mode(host),
-      isStandalone,
-      status: host.status(),
-      seen: host.inspect(),
-      traffic: this.#sources.traffic,
-      connectionCount: this.#connectionCount,
-      outstanding: this.#sources.outstanding(),
-      uptimeMs: performance.now() - this.#startedMs,
-      voters,
-    }))
+    return lines(monitorLines(monitored(this.#view, host)))
   }
 
   *#dump(host: InspectedHost): Generator<string> {
@@ -222,14 +146,12 @@ export class FourLetterWords {
     yield `Sessions with Ephemerals (${ephemeralOwners}):\n`
     yield* grouped(ephemeralsBySession, ':')
     yield 'Connections dump:\n'
-    yield* expirySets('Connections', [...this.#sources.connections()].map((client) => {
+    yield* expirySets('Connections', [...this.#view.connections()].map((client) => {
       const line = `ip: /${addressOf(client)} sessionId: 0x${hex(client.sessionId)}`
       return { line, inMs: client.sessionTimeoutMs }
     }))
   }
 }
-
-const MODES = { LOOKING: 'looking', LEADING: 'leader', FOLLOWING: 'follower', OBSERVING: 'observer' } as const
 
 function isFourLetterWord(word: string): word is FourLetterWord {
   return (FOUR_LETTER_WORDS as readonly string[]).includes(word)
@@ -252,7 +174,7 @@ function sessionPart({ traffic, sessionId, sessionTimeoutMs, establishedMs }: Cl
   const { lastOp, lastXid, lastZxid, lastResponseAtMs, lastLatencyMs, latency } = traffic
   const values: [string, string | number][] = [
     ['sid', `0x${hex(sessionId)}`],
-    ['lop', OPERATION_NAMES.get(lastOp) ?? 'NA'],
+    ['lop', operationName(lastOp)],
     ['est', establishedMs],
     ['to', sessionTimeoutMs],
     ...(lastXid < 0 ? [] : [['lcxid', `0x${lastXid.toString(16)}`] as [string, string]]),
@@ -264,6 +186,11 @@ function sessionPart({ traffic, sessionId, sessionTimeoutMs, establishedMs }: Cl
     ['maxlat', latency.max],
   ]
   return values.map(([key, value]) => `,${key}=${value}`).join('')
+}
+
+function directorySizes(view: ServerView): string {
+  const { data, log } = sizesOf(view.directories())
+  return `datadir_size: ${data}\nlogdir_size: ${log}\n`
 }
 
 function watchSummary(host: InspectedHost): string {
@@ -311,42 +238,7 @@ function* closed(texts: Iterable<string>): Generator<string> {
 }
 
 function environment(): string {
-  const { heapTotal, heapUsed, rss } = process.memoryUsage()
-  const mb = (bytes: number): string => `${Math.trunc(bytes / BYTES_PER_MB)}MB`
-  return lines([
-    'Environment:',
-    `zookeeper.version=${VERSION}`,
-    `host.name=${hostname()}`,
-    `node.version=${process.version}`,
-    `node.home=${process.execPath}`,
-    `java.io.tmpdir=${tmpdir()}`,
-    `os.name=${platform()}`,
-    `os.arch=${arch()}`,
-    `os.version=${release()}`,
-    `user.name=${userName()}`,
-    `user.home=${homedir()}`,
-    `user.dir=${process.cwd()}`,
-    `os.memory.free=${mb(heapTotal - heapUsed)}`,
-    `os.memory.max=${mb(rss)}`,
-    `os.memory.total=${mb(heapTotal)}`,
-  ])
-}
-
-/** A process in a container may run as a user that has no name. */
-function userName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    return '<NA>'
-  }
-}
-
-function addressOf({ address, port }: ClientSocket): string {
-  return `${address}:${port}`
-}
-
-function hex(value: bigint): string {
-  return BigInt.asUintN(64, value).toString(16)
+  return lines(['Environment:', ...environmentEntries(VERSION).map(([key, value]) => `${key}=${value}`)])
 }
 
 function lines(texts: readonly string[]): string {

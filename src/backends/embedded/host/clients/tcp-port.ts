@@ -15,7 +15,7 @@ import type { ClientMessage } from '../../../wire/records.ts'
 import { ClientSocket } from './tcp-socket.ts'
 import type { SocketOwner } from './tcp-socket.ts'
 import { FourLetterWords } from '../admin/four-letter-words.ts'
-import type { Company } from '../admin/four-letter-words.ts'
+import type { Company, ServerDirectories, ServerView } from '../admin/server-view.ts'
 import type { Host } from '../host.ts'
 import { Traffic } from './traffic.ts'
 import { STALL_MS, whenSocketsAreRead } from '../../../../core/session/stall.ts'
@@ -49,6 +49,8 @@ export interface ClientPortSettings {
   readonly fourLetterWords: ReadonlySet<string>
   /** What `conf` tells of the server behind its port: lines of `key=value`. */
   configuration(): string
+  /** Where its files are; null if it has none. */
+  directories(): ServerDirectories | null
   /** The servers that its server works with. */
   readonly company: Company
   /** Whether the client of this session reaches no server at present. */
@@ -68,6 +70,8 @@ export class ClientPort {
   readonly #sockets = new Set<ClientSocket>()
   readonly #byAddress = new Map<string, number>()
   readonly #traffic = new Traffic()
+  /** What operators are told of the port and its server. */
+  readonly view: ServerView
   readonly #words: FourLetterWords
   readonly #owner: SocketOwner
   #listener: NetServer | null = null
@@ -93,15 +97,18 @@ export class ClientPort {
     this.#port = settings.port
     this.#sessionlessMs = settings.sessionlessMs ?? SESSIONLESS_MS
     this.#owner = this.#makeOwner()
-    this.#words = new FourLetterWords({
-      enabled: settings.fourLetterWords,
+    this.view = {
       traffic: this.#traffic,
+      startedMs: performance.now(),
       connections: () => this.#sockets,
       outstanding: () => this.#outstanding,
       host: () => this.#host,
-      configuration: () => `clientPort=${this.#port}\n${settings.configuration()}`,
+      clientPort: () => this.#port,
+      configuration: () => settings.configuration(),
+      directories: () => settings.directories(),
       company: settings.company,
-    })
+    }
+    this.#words = new FourLetterWords(settings.fourLetterWords, this.view)
   }
 
   /** The port; the one that it got if it was to be any. */

@@ -68,6 +68,11 @@ export class FileStorage implements Storage {
     this.#room = new RoomWait((error) => options.onFull(error), () => options.onRoom())
   }
 
+  /** Where its files are. */
+  get directories(): { readonly data: string; readonly log: string } {
+    return { data: this.#directory, log: this.#logDirectory }
+  }
+
   /**
    * @throws DamageError if an epoch file does not hold one
    * @throws StorageError `MISPLACED` if logs and snapshots are not where they belong; `DAMAGED` if there is a log and

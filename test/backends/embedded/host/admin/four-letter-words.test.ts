@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { embedded } from '../../../../../src/backends/embedded/index.ts'
 import { FOUR_LETTER_WORDS } from '../../../../../src/backends/embedded/host/admin/four-letter-words.ts'
@@ -162,6 +165,30 @@ describe('four-letter words', () => {
     expect(values(await ask('conf', three, 2), '=').get('serverId')).toBe('2')
     expect(await ask('envi')).toMatch(/^Environment:\nzookeeper\.version=3\./)
     expect(await ask('dirs')).toBe('datadir_size: 0\nlogdir_size: 0\n')
+  })
+
+  it('conf and dirs tell where the files of a server are, and how long they are', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'quorate-words-'))
+    const [dataDir, dataLogDir] = [join(directory, 'data'), join(directory, 'log')]
+    const ensemble = embedded({ servers: 3, clientPorts: [0, 0, 0], fourLetterWords: ['*'], dataDir, dataLogDir })
+    try {
+      await ensemble.start()
+      const [data, log] = [dataDir, dataLogDir].map((path) => join(path, '2/version-2')) as [string, string]
+      const writer = await RawClient.open(ensemble.clientPorts[1] ?? 0)
+      await writer.drop()
+      const conf = values(await ask('conf', ensemble, 2), '=')
+      expect([conf.get('dataDir'), conf.get('dataLogDir')]).toEqual([data, log])
+      const bytes = (path: string): number => {
+        return readdirSync(path).reduce((sum, name) => sum + statSync(join(path, name)).size, 0)
+      }
+      expect(bytes(data)).toBeGreaterThan(0)
+      expect(bytes(log)).toBeGreaterThan(0)
+      expect([conf.get('dataDirSize'), conf.get('dataLogSize')]).toEqual([bytes(data), bytes(log)].map(String))
+      expect(await ask('dirs', ensemble, 2)).toBe(`datadir_size: ${bytes(data)}\nlogdir_size: ${bytes(log)}\n`)
+    } finally {
+      await ensemble.close()
+      rmSync(directory, { recursive: true })
+    }
   })
 
   it('are answered by a server that does not serve: ruok with imok, others that it does not', async () => {

@@ -90,6 +90,7 @@ async function portOver(host: StubHost, limits: Limits = {}): Promise<ClientPort
     frameBytesMax: FRAME_BYTES_MAX,
     fourLetterWords: new Set(),
     configuration: () => '',
+    directories: () => null,
     company: { isStandalone: true, voters: 1 },
     isIsolated: () => false,
     onClientError: (_, error) => {

@@ -1,0 +1,269 @@
+/**
+ * The commands of the AdminServer: what the four-letter words tell, as JSON.
+ *
+ * Shape     as in the reference: `command` and `error` (null if all went well), then what the command tells. Errors of
+ *           commands have the status 200 there, and so here.
+ * Missing   what there is nothing to tell of: trace masks, digests, system properties, snapshots, details of observers.
+ * Source    Commands.java, ServerCnxn.getConnectionInfo, ServerStats.java of ZooKeeper 3.8.
+ */
+import type { ServerInspection } from '../../server/inspection.ts'
+import { counterOf, epochOf } from '../../server/zab/zxid.ts'
+import type { ClientSocket } from '../clients/tcp-socket.ts'
+import { environmentEntries } from './environment.ts'
+import { Members } from './json-text.ts'
+import type { JsonValue } from './json-text.ts'
+import { metricsOf, nodeCount, rounded4 } from './metrics.ts'
+import { peerState } from './monitor.ts'
+import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount, hex } from './server-view.ts'
+import { modeOf, monitored, operationName, sizesOf } from './server-view.ts'
+import type { InspectedHost, ServerView } from './server-view.ts'
+
+/** A line of the membership, such as `server.1=127.0.0.1:2888:3888:participant;0.0.0.0:2181`. */
+const MEMBER = /^(?:membership: )?server\.(\d+)=(.+?):(participant|observer)(?:;(.+))?$/
+
+type Answer = Readonly<Record<string, JsonValue>>
+
+interface Command {
+  /** The first is the one under which it is listed. */
+  readonly names: readonly string[]
+  readonly answer: (view: ServerView, host: InspectedHost) => Answer | Members
+  /** Whether it can be answered while clients are not served. */
+  readonly isAlways?: true
+}
+
+const COMMANDS: readonly Command[] = [
+  { names: ['configuration', 'conf', 'config'], answer: configuration },
+  { names: ['connection_stat_reset', 'crst'], answer: resetConnections },
+  { names: ['connections', 'cons'], answer: (view) => connectionsOf(view, false) },
+  { names: ['dirs'], answer: directories },
+  { names: ['dump'], answer: dump },
+  { names: ['environment', 'env', 'envi'], answer: () => new Members(environmentEntries(VERSION)), isAlways: true },
+  { names: ['initial_configuration', 'icfg'], answer: (view) => ({ initial_configuration: configurationLines(view) }) },
+  { names: ['is_read_only', 'isro'], answer: () => ({ read_only: false }) },
+  { names: ['leader', 'lead'], answer: leader },
+  { names: ['monitor', 'mntr'], answer: monitor },
+  { names: ['ruok'], answer: () => ({}) },
+  { names: ['server_stats', 'srvr'], answer: serverStats },
+  { names: ['stat_reset', 'srst'], answer: resetServer },
+  { names: ['stats', 'stat'], answer: (view, host) => ({ ...serverStats(view, host), ...connectionsOf(view, true) }) },
+  { names: ['watch_summary', 'wchs'], answer: watchSummary },
+  { names: ['voting_view'], answer: votingView },
+  { names: ['watches', 'wchc'], answer: watches },
+  { names: ['watches_by_path', 'wchp'], answer: watchesByPath },
+  { names: ['zabstate'], answer: zabState },
+]
+
+const BY_NAME: ReadonlyMap<string, Command> = new Map(COMMANDS.flatMap((command) => {
+  return command.names.map((name): [string, Command] => [name, command])
+}))
+
+/** The names under which the commands are listed. */
+export const COMMAND_NAMES: readonly string[] = COMMANDS.flatMap(({ names }) => names.slice(0, 1))
+
+/** The answer to a command. */
+export function answerCommand(name: string, view: ServerView): JsonValue {
+  const command = BY_NAME.get(name)
+  if (command === undefined) return { command: name, error: `Unknown command: ${name}` }
+  const [primary = name] = command.names
+  const host = view.host()
+  const isServing = host?.status().serving ?? false
+  if (command.isAlways !== true && (host === null || !isServing)) return { command: primary, error: NOT_SERVING }
+  const answer = command.answer(view, host ?? NO_HOST)
+  const entries = answer instanceof Members ? answer.entries : Object.entries(answer)
+  return new Members(followed([['command', primary], ['error', null]], entries))
+}
+
+/** For commands that ask nothing of a server. */
+const NO_HOST: InspectedHost = {
+  status: () => {
+    throw new TypeError('there is no server to ask')
+  },
+  inspect: () => {
+    throw new TypeError('there is no server to ask')
+  },
+}
+
+function* followed<T>(first: Iterable<T>, then: Iterable<T>): Generator<T> {
+  yield* first
+  yield* then
+}
+
+/** Lines of `key=value` as members; a line that is none goes on with the value before it. */
+function configuration(view: ServerView): Answer {
+  const values: Record<string, string | number> = {}
+  for (const line of configurationLines(view).split('\n')) {
+    const [, key, value = ''] = /^(\w+)=(.*)$/.exec(line) ?? []
+    if (key !== undefined) values[snakeCase(key)] = /^-?\d+$/.test(value) ? Number(value) : value
+  }
+  return values
+}
+
+/** As the reference's Jackson names the members: `maxClientCnxns` becomes `max_client_cnxns`. */
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+function resetConnections(view: ServerView): Answer {
+  for (const { traffic } of view.connections()) traffic.reset()
+  return {}
+}
+
+function resetServer(view: ServerView): Answer {
+  view.traffic.reset()
+  return {}
+}
+
+function connectionsOf(view: ServerView, isBrief: boolean): Answer {
+  const connections = mapped(view.connections(), (client) => connectionInfo(client, isBrief))
+  return { connections, secure_connections: [] }
+}
+
+function* mapped<T, R>(all: Iterable<T>, convert: (one: T) => R): Generator<R> {
+  for (const one of all) yield convert(one)
+}
+
+function connectionInfo(client: ClientSocket, isBrief: boolean): Answer {
+  const { traffic, outstanding, sessionId, sessionTimeoutMs, establishedMs } = client
+  const brief = {
+    remote_socket_address: addressOf(client),
+    interest_ops: client.isReading ? 1 : 0,
+    outstanding_requests: outstanding,
+    packets_received: traffic.received,
+    packets_sent: traffic.sent,
+  }
+  if (isBrief) return brief
+  return {
+    ...brief,
+    session_id: sessionId,
+    last_operation: operationName(traffic.lastOp),
+    established: establishedMs,
+    session_timeout: sessionTimeoutMs,
+    last_cxid: traffic.lastXid,
+    last_zxid: traffic.lastZxid,
+    last_response_time: Math.trunc(traffic.lastResponseAtMs),
+    last_latency: traffic.lastLatencyMs,
+    min_latency: traffic.latency.min,
+    avg_latency: Math.trunc(traffic.latency.average),
+    max_latency: traffic.latency.max,
+  }
+}
+
+function directories(view: ServerView): Answer {
+  const { data, log } = sizesOf(view.directories())
+  return { datadir_size: data, logdir_size: log }
+}
+
+function dump(_view: ServerView, host: InspectedHost): Answer {
+  const { sessions, ephemeralsBySession } = host.inspect()
+  const nowMs = Date.now()
+  const byTime = new Map<string, bigint[]>()
+  for (const { id, expiresInMs } of sessions) {
+    if (expiresInMs === null) continue
+    const time = String(Math.trunc(nowMs + expiresInMs))
+    const ids = byTime.get(time)
+    if (ids === undefined) byTime.set(time, [idOf(id)])
+    else ids.push(idOf(id))
+  }
+  return {
+    expiry_time_to_session_ids: new Members(byTime),
+    session_id_to_ephemeral_paths: bySession(ephemeralsBySession),
+  }
+}
+
+function bySession(listing: ServerInspection['watchesBySession']): Members {
+  return new Members(mapped(listing, ([id, paths]) => [idOf(id).toString(), paths]))
+}
+
+/** The reference's ids are Java's longs. */
+function idOf(id: string): bigint {
+  return BigInt.asIntN(64, BigInt(id))
+}
+
+function leader({ company }: ServerView, host: InspectedHost): Answer {
+  const { role, leader: leaderId } = host.status()
+  if (company.isStandalone) return { error: 'server is not initialized' }
+  return { is_leader: role === 'LEADING', leader_id: leaderId }
+}
+
+function monitor(view: ServerView, host: InspectedHost): Answer {
+  const numbers = monitored(view, host)
+  const values: Record<string, JsonValue> = { version: VERSION, server_state: modeOf(view, host) }
+  if (!view.company.isStandalone) values['peer_state'] = peerState(numbers)
+  for (const { name, value } of metricsOf(numbers)) if (value !== null) values[name] = rounded4(value)
+  return values
+}
+
+function serverStats(view: ServerView, host: InspectedHost): Answer {
+  const { latency, received, sent, responseSizes } = view.traffic
+  const status = host.status()
+  const { leading } = host.inspect()
+  return {
+    version: VERSION,
+    read_only: false,
+    server_stats: {
+      packets_sent: sent,
+      packets_received: received,
+      server_state: modeOf(view, host),
+      last_processed_zxid: status.zxid,
+      outstanding_requests: view.outstanding(),
+      avg_latency: rounded4(latency.average),
+      max_latency: latency.max,
+      min_latency: latency.min,
+      num_alive_client_connections: connectionCount(view),
+      uptime: Math.trunc(performance.now() - view.startedMs),
+    },
+    client_response: sizes(responseSizes),
+    ...(leading === null || view.company.isStandalone ? {} : { proposal_stats: sizes(leading.proposalSizes) }),
+    node_count: nodeCount(status),
+  }
+}
+
+function sizes({ last, min, max }: { readonly last: number; readonly min: number; readonly max: number }): Answer {
+  return { last_buffer_size: last, min_buffer_size: min, max_buffer_size: max }
+}
+
+function watchSummary(_view: ServerView, host: InspectedHost): Answer {
+  const { count, paths, connections } = host.inspect().nodeWatches
+  return { num_connections: connections, num_paths: paths, num_total_watches: count }
+}
+
+function watches(_view: ServerView, host: InspectedHost): Answer {
+  return { session_id_to_watched_paths: bySession(host.inspect().watchesBySession) }
+}
+
+function watchesByPath(_view: ServerView, host: InspectedHost): Answer {
+  const listing = host.inspect().watchesByPath
+  return { path_to_session_ids: new Members(mapped(listing, ([path, ids]) => [path, mapped(ids, idOf)])) }
+}
+
+/** The servers that have a vote, from the lines of the configuration. */
+function votingView(view: ServerView): Answer {
+  const members: Record<string, JsonValue> = {}
+  for (const line of view.configuration().split('\n')) {
+    const [, id, address = '', type, client = ''] = MEMBER.exec(line) ?? []
+    if (id === undefined || type !== 'participant') continue
+    const [, host = '', peerPort = '', electionPort = ''] = /^(.+):(\d+):(\d+)$/.exec(address) ?? []
+    members[id] = {
+      server_addresses: [`${host}:${peerPort}`],
+      election_addresses: [`${host}:${electionPort}`],
+      client_address: client,
+      learner_type: type,
+    }
+  }
+  return { current_config: members }
+}
+
+function zabState(view: ServerView, host: InspectedHost): Answer {
+  if (view.company.isStandalone) return { voting: false, zabstate: '' }
+  const { myid, role, zxid } = host.status()
+  return {
+    myid,
+    is_leader: role === 'LEADING',
+    voting: role === 'LEADING' || role === 'FOLLOWING',
+    last_zxid: `0x${hex(zxid)}`,
+    zab_epoch: epochOf(zxid),
+    zab_counter: counterOf(zxid),
+    // Clients are served in this phase only.
+    zabstate: 'broadcast',
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * A server's numbers, in one table: what `mntr`, the AdminServer and `/metrics` tell.
+ *
+ * Order     the reference's of `mntr`, which is that of a hash table.
+ * Missing   what the reference counts of its own inner queues and caches (docs/protocol/differences.md, "metrics").
+ * Source    ZooKeeperServer.dumpMonitorValues, LeaderZooKeeperServer, ServerMetrics.java of 3.8.
+ */
+import { readFileSync, readdirSync } from 'node:fs'
+import type { ServerInspection } from '../../server/inspection.ts'
+import type { ServerStatus } from '../../server/ready.ts'
+import type { Traffic } from '../clients/traffic.ts'
+
+const DECIMALS = 10_000
+const OPEN_FILES = '/proc/self/fd'
+const LIMITS = '/proc/self/limits'
+const OPEN_FILES_LIMIT = /^Max open files\s+(\d+)/m
+
+/** What the numbers are made of. */
+export interface Monitored {
+  readonly version: string
+  /** What the server calls itself, such as `leader`. */
+  readonly mode: string
+  readonly isStandalone: boolean
+  readonly status: ServerStatus
+  readonly seen: ServerInspection
+  readonly traffic: Traffic
+  readonly connectionCount: number
+  /** Requests that have no reply yet. */
+  readonly outstanding: number
+  readonly uptimeMs: number
+  /** How many servers have a vote. */
+  readonly voters: number
+}
+
+/** One number. */
+export interface Metric {
+  /** As the reference has it, without `zk_`. */
+  readonly name: string
+  /** A counter only grows while the process lives. */
+  readonly kind: 'gauge' | 'counter'
+  /** What it says, with its unit. */
+  readonly help: string
+  /** Null where it means nothing, or the system does not tell. */
+  readonly value: number | null
+  /** Whether it is printed with decimals even if it has none. */
+  readonly isDecimal: boolean
+}
+
+/** The numbers of a server. */
+export function metricsOf(monitored: Monitored): readonly Metric[] {
+  return [...gauges(monitored), ...counters(monitored.traffic)]
+}
+
+function gauges(monitored: Monitored): readonly Metric[] {
+  const { isStandalone, status, seen, traffic } = monitored
+  const { latency, responseSizes } = traffic
+  const led = isStandalone ? null : seen.leading
+  return [
+    gauge('ephemerals_count', seen.ephemerals, 'Ephemeral nodes'),
+    gauge('num_alive_connections', monitored.connectionCount, 'Clients that are connected to this server'),
+    decimalGauge('avg_latency', latency.average, 'Average time from a request to its reply, in milliseconds'),
+    gauge('min_proposal_size', led?.proposalSizes.min, 'Shortest proposal of this leader, in bytes'),
+    gauge('outstanding_requests', monitored.outstanding, 'Requests that have no reply yet'),
+    gauge('znode_count', nodeCount(status), 'Nodes of the tree'),
+    gauge('global_sessions', status.sessions, 'Open sessions of the ensemble'),
+    // Connections over TLS are not there, and these two count what goes around them.
+    gauge('non_mtls_remote_conn_count', 0, 'Connections of other machines around TLS, which is not there'),
+    gauge('last_client_response_size', responseSizes.last, 'Length of the last reply, in bytes; -1 before the first'),
+    gauge('packets_sent', traffic.sent, 'Packets that went to clients since the last reset'),
+    gauge('packets_received', traffic.received, 'Packets that came from clients since the last reset'),
+    gauge('max_proposal_size', led?.proposalSizes.max, 'Longest proposal of this leader, in bytes'),
+    gauge('max_client_response_size', responseSizes.max, 'Length of the longest reply, in bytes; -1 before the first'),
+    gauge('synced_followers', led?.followers, 'Followers that are in step with this leader'),
+    decimalGauge('connection_drop_probability', 0, 'Share of new connections that are dropped: none'),
+    gauge('watch_count', seen.watches, 'Watches of nodes and of children at this server'),
+    gauge('synced_non_voting_followers', led?.followersWithoutVote, 'Followers in step that have no vote'),
+    gauge('synced_observers', led?.observers, 'Observers that are in step with this leader'),
+    gauge('auth_failed_count', 0, 'Failed authentications over TLS, which is not there'),
+    gauge('min_latency', latency.min, 'Least time from a request to its reply, in milliseconds'),
+    gauge('max_file_descriptor_count', fileLimit(), 'File descriptors that the process may have'),
+    gauge('approximate_data_size', seen.dataBytes, 'Length of all paths and data, in bytes'),
+    gauge('open_file_descriptor_count', openFiles(), 'File descriptors that the process has'),
+    gauge('last_proposal_size', led?.proposalSizes.last, 'Length of the last proposal, in bytes'),
+    gauge('pending_syncs', led?.pendingSyncs, 'Syncs that wait for this leader'),
+    gauge('leader_uptime', led?.leadingMs, 'For how long this leader has led, in milliseconds'),
+    gauge('local_sessions', 0, 'Sessions of this server alone, which are not there'),
+    gauge('uptime', Math.trunc(monitored.uptimeMs), 'For how long the server has run, in milliseconds'),
+    gauge('max_latency', latency.max, 'Greatest time from a request to its reply, in milliseconds'),
+    gauge('outstanding_tls_handshake', 0, 'TLS handshakes that are under way; TLS is not there'),
+    gauge('learners', led?.learners, 'Servers that follow or observe this leader'),
+    gauge('min_client_response_size', responseSizes.min, 'Length of the shortest reply, in bytes; -1 before the first'),
+    gauge('non_mtls_local_conn_count', 0, 'Connections of this machine around TLS, which is not there'),
+    gauge('quorum_size', isStandalone ? null : monitored.voters, 'Servers that have a vote'),
+  ]
+}
+
+function counters(traffic: Traffic): readonly Metric[] {
+  return [
+    counter('connection_rejected', traffic.connectionsRejected, 'Connections that were one too many of their address'),
+    counter('sessionless_connections_expired', traffic.sessionlessExpired, 'Connections that had no session in time'),
+    counter('bytes_received_count', traffic.bytesReceived, 'Bytes that came from clients'),
+    // Not of the reference.
+    counter('client_error_count', traffic.clientErrors, 'Errors of the server in what it did for one client'),
+  ]
+}
+
+function gauge(name: string, value: number | null | undefined, help: string): Metric {
+  return { name, kind: 'gauge', help, value: value ?? null, isDecimal: false }
+}
+
+function decimalGauge(name: string, value: number, help: string): Metric {
+  return { name, kind: 'gauge', help, value, isDecimal: true }
+}
+
+function counter(name: string, value: number, help: string): Metric {
+  return { name, kind: 'counter', help, value, isDecimal: false }
+}
+
+/** The reference counts the root twice, under the names of both of its paths. */
+export function nodeCount(status: ServerStatus): number {
+  return status.nodes + 1
+}
+
+/** At least one decimal, at most four, as the reference rounds. */
+export function decimal(value: number): string {
+  const rounded = rounded4(value)
+  return Number.isInteger(rounded) ? `${rounded}.0` : `${rounded}`
+}
+
+/** At most four decimals. */
+export function rounded4(value: number): number {
+  return Math.round(value * DECIMALS) / DECIMALS
+}
+
+/** Null where the system does not tell. */
+function openFiles(): number | null {
+  try {
+    return readdirSync(OPEN_FILES).length
+  } catch {
+    return null
+  }
+}
+
+function fileLimit(): number | null {
+  try {
+    const [, limit] = OPEN_FILES_LIMIT.exec(readFileSync(LIMITS, 'utf8')) ?? []
+    return limit === undefined ? null : Number(limit)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * A view of one server for those who look after it: what the four-letter words, the metrics and the AdminServer tell.
+ */
+import { OpCode } from '../../../wire/codes.ts'
+import type { ClientSocket } from '../clients/tcp-socket.ts'
+import type { Traffic } from '../clients/traffic.ts'
+import type { Host } from '../host.ts'
+import { directoryBytes } from '../storage/directory-size.ts'
+import type { Monitored } from './metrics.ts'
+
+/** What `srvr` and others call the version: monitoring of the field wants a ZooKeeper's. */
+export const VERSION = '3.8.0-quorate'
+/** What is told while clients are not served. */
+export const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests'
+
+/** What the reference calls operations. */
+const OPERATION_NAMES: ReadonlyMap<number, string> = new Map([
+  [OpCode.create, 'CREA'],
+  [OpCode.create2, 'CREA'],
+  [OpCode.createTTL, 'CREA'],
+  [OpCode.createContainer, 'CREA'],
+  [OpCode.delete, 'DELE'],
+  [OpCode.deleteContainer, 'DELE'],
+  [OpCode.exists, 'EXIS'],
+  [OpCode.getData, 'GETD'],
+  [OpCode.setData, 'SETD'],
+  [OpCode.getAcl, 'GETA'],
+  [OpCode.setAcl, 'SETA'],
+  [OpCode.getChildren, 'GETC'],
+  [OpCode.getChildren2, 'GETC'],
+  [OpCode.sync, 'SYNC'],
+  [OpCode.ping, 'PING'],
+  [OpCode.check, 'CHEC'],
+  [OpCode.multi, 'MULT'],
+  [OpCode.multiRead, 'MLTR'],
+  [OpCode.reconfig, 'RECO'],
+  [OpCode.checkWatches, 'CHKW'],
+  [OpCode.removeWatches, 'REMW'],
+  [OpCode.setWatches, 'SETW'],
+  [OpCode.setWatches2, 'STW2'],
+  [OpCode.addWatch, 'ADDW'],
+  [OpCode.getEphemerals, 'GETE'],
+  [OpCode.getAllChildrenNumber, 'GETACN'],
+  [OpCode.whoAmI, 'HOMI'],
+  [OpCode.createSession, 'SESS'],
+  [OpCode.closeSession, 'CLOS'],
+])
+
+/** What is asked of a server. */
+export type InspectedHost = Pick<Host, 'status' | 'inspect'>
+
+/** The servers around one. */
+export interface Company {
+  /** There is no other, and none will come. */
+  readonly isStandalone: boolean
+  /** How many have a vote. */
+  readonly voters: number
+}
+
+/** Where the files of a server are: snapshots and epochs, and logs. */
+export interface ServerDirectories {
+  readonly data: string
+  readonly log: string
+}
+
+/** A server and its port for clients. */
+export interface ServerView {
+  readonly traffic: Traffic
+  /** When counting began, on `performance.now()`. */
+  readonly startedMs: number
+  connections(): Iterable<ClientSocket>
+  /** Requests that have no reply yet. */
+  outstanding(): number
+  /** The server; null while there is none. */
+  host(): InspectedHost | null
+  /** The port for clients. */
+  clientPort(): number
+  /** What `conf` tells of the server behind its port: lines of `key=value`. */
+  configuration(): string
+  /** Where its files are; null if it has none. */
+  directories(): ServerDirectories | null
+  /** The servers that this one works with. */
+  readonly company: Company
+}
+
+const MODES = { LOOKING: 'looking', LEADING: 'leader', FOLLOWING: 'follower', OBSERVING: 'observer' } as const
+
+/** What a server calls itself. */
+export function modeOf({ company }: ServerView, host: InspectedHost): string {
+  return company.isStandalone ? 'standalone' : MODES[host.status().role]
+}
+
+/** How many clients are connected. */
+export function connectionCount(view: ServerView): number {
+  return [...view.connections()].length
+}
+
+/** How much the files of a server take, in bytes. */
+export function sizesOf(directories: ServerDirectories | null): { readonly data: number; readonly log: number } {
+  if (directories === null) return { data: 0, log: 0 }
+  return { data: directoryBytes(directories.data), log: directoryBytes(directories.log) }
+}
+
+/** Lines of `key=value`, the port first. */
+export function configurationLines(view: ServerView): string {
+  return `clientPort=${view.clientPort()}\n${view.configuration()}`
+}
+
+/** What the numbers of a server are made of. */
+export function monitored(view: ServerView, host: InspectedHost): Monitored {
+  const { isStandalone, voters } = view.company
+  return {
+    version: VERSION,
+    mode: modeOf(view, host),
+    isStandalone,
+    status: host.status(),
+    seen: host.inspect(),
+    traffic: view.traffic,
+    connectionCount: connectionCount(view),
+    outstanding: view.outstanding(),
+    uptimeMs: performance.now() - view.startedMs,
+    voters,
+  }
+}
+
+/** What the reference calls an operation. */
+export function operationName(op: number): string {
+  return OPERATION_NAMES.get(op) ?? 'NA'
+}
+
+/** `address:port` of a client. */
+export function addressOf({ address, port }: ClientSocket): string {
+  return `${address}:${port}`
+}
+
+/** An id or a zxid as the reference prints it. */
+export function hex(value: bigint): string {
+  return BigInt.asUintN(64, value).toString(16)
+}

@@ -1,0 +1,23 @@
+/** How much the files of a directory take, for operators. */
+import { readdirSync, statSync } from 'node:fs'
+
+/** What is asked for within a turn must not take long: of more files than these, the first ones count. */
+const FILES_MAX = 1_000
+
+/** Length of the files in a directory, in bytes; 0 if there is no such directory. */
+export function directoryBytes(directory: string): number {
+  let bytes = 0
+  for (const name of namesIn(directory).slice(0, FILES_MAX)) {
+    // It may have been removed in the meantime.
+    bytes += statSync(`${directory}/${name}`, { throwIfNoEntry: false })?.size ?? 0
+  }
+  return bytes
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
+}
