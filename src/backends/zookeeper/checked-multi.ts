@@ -2,8 +2,7 @@
  * A multi whose checks of a creation are made by the right to write (owned-nodes.ts).
  *
  * Model     a check that is followed by a set of the same node needs nothing of its own: the set is refused where the
- *           check would be. One that is followed by a deletion becomes a write of no data ahead of it, or nothing where
- *           nobody else can have the node's name.
+ *           check would be. One that is followed by a deletion becomes a write of no data ahead of it.
  */
 import type { Operation, OperationResult } from '../../core/backend.ts'
 
@@ -35,12 +34,8 @@ export class CheckedMulti {
     this.#parts = parts
   }
 
-  /**
-   * Null: one of the checks cannot be made in this way.
-   *
-   * @param isNameOurs - whether nobody else can have the name of a node
-   */
-  static of(operations: readonly Operation[], isNameOurs: (path: string) => boolean): CheckedMulti | null {
+  /** Null: one of the checks cannot be made in this way. */
+  static of(operations: readonly Operation[]): CheckedMulti | null {
     const parts: Part[] = []
     const checkOf = new Map<number, number>()
     for (const [index, operation] of operations.entries()) {
@@ -56,7 +51,6 @@ export class CheckedMulti {
       if (!isFirst || version !== ANY_VERSION || effect === undefined) return null
       if (effect.type === 'set') checkOf.set(next, index)
       else if (effect.type !== 'delete' || effect.version !== ANY_VERSION) return null
-      else if (isNameOurs(path)) checkOf.set(next, index)
       else parts.push({ operation: { type: 'set', path, data: NO_BYTES, version }, index: null, check: index })
     }
     return new CheckedMulti(operations, parts)
@@ -83,7 +77,7 @@ export class CheckedMulti {
   refusedBy(at: number, code: string): number | null {
     const part = this.#parts[at]
     if (part === undefined) return 0
-    if (part.operation.type === 'set' && part.check !== null && code === 'NO_AUTH') return null
+    if (part.check !== null && code === 'NO_AUTH') return null
     return (code === 'NO_NODE' ? part.check ?? part.index : part.index ?? part.check) ?? 0
   }
 }

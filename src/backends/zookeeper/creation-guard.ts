@@ -14,9 +14,8 @@
  * Refusal   is told only after a `sync`: a server that lags may not know the node yet.
  * Crowded   where others create beside our node all the time, the count is never what it was. There an owned node goes
  *           by the look of step 2 and by the write: no node of another recipe is ever touched, and one that somebody
- *           else puts at the path could be only within that one round trip. A numbered one goes by the look alone: no
- *           other recipe has its name. A node that is not owned has no other way: after so many attempts its multi is
- *           refused, and nothing was done.
+ *           else puts at the path could be only within that one round trip. A node that is not owned has no other way:
+ *           after so many attempts its multi is refused, and nothing was done.
  * Cost      two round trips (the two reads leave together), and one more when somebody creates a child in between; one
  *           more each time for a node that is not owned. Checks that wait meanwhile leave in one multi, since each
  *           guarded multi is such a create itself.

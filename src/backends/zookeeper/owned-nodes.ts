@@ -10,9 +10,6 @@
  * Same path one session may make one path twice. It hears its answers in the order of its requests, so it knows which
  *           of its creations is the latest; while a create of that path is under way, or its answer was lost, it does
  *           not, and says so.
- * Numbered  a node whose name ends with the servers' number is deleted without that write: nobody else is given its
- *           name, and a write uses up the watches of those who wait for the end of the node. Curator's LeaderLatch
- *           looks at deletions only, and would wait forever.
  * List      a session without other identities leaves it to the servers what its identity is called (scheme auth). One
  *           that has others would let them in by that: there the identity is named, if the servers digest as we do.
  * Trust     the servers may check no list (`skipACL`, a super user), digest in another way, or refuse the scheme. Ahead
@@ -46,12 +43,6 @@ const NO_VERSION = 2 ** 31 - 1
  */
 type Trust = 'untried' | 'trying' | 'trusted' | 'none'
 
-interface OwnCreation {
-  readonly czxid: bigint
-  /** Whether the servers have ended its name with a number. */
-  readonly isNumbered: boolean
-}
-
 /** Shared by the sessions of one backend. */
 export interface OwnershipSupport {
   /** The servers have refused an identity of ours. */
@@ -64,7 +55,7 @@ export class OwnedNodes {
   readonly #identity: AuthRequest
   readonly #ownAcl: readonly Acl[]
   /** For each path, the creation of ours that is the latest. */
-  readonly #creations = new Map<string, OwnCreation>()
+  readonly #creations = new Map<string, bigint>()
   /** For each path, how many creates of it are under way. */
   readonly #underWay = new Map<string, number>()
   #trust: Trust
@@ -115,9 +106,7 @@ export class OwnedNodes {
     for (const path of paths) this.#underWay.set(path, (this.#underWay.get(path) ?? 0) + 1)
     try {
       const answer = await create()
-      for (const { path, stat } of isOwned ? createdOf(answer) : []) {
-        this.#creations.set(path, { czxid: stat.czxid, isNumbered: !paths.includes(path) })
-      }
+      for (const { path, stat } of isOwned ? createdOf(answer) : []) this.#creations.set(path, stat.czxid)
       return answer
     } catch (error) {
       // It may have been made, in the place of the latest that we know.
@@ -134,10 +123,9 @@ export class OwnedNodes {
    * owned. It is refused by any node that another session owns.
    */
   plan(operations: readonly Operation[]): CheckedMulti | null {
-    const isNumbered = (path: string): boolean => this.#creations.get(path)?.isNumbered === true
-    const multi = this.#trust === 'trusted' ? CheckedMulti.of(operations, isNumbered) : null
+    const multi = this.#trust === 'trusted' ? CheckedMulti.of(operations) : null
     for (const { path, czxid } of multi?.checks ?? []) {
-      if (this.#creations.get(path)?.czxid !== czxid || this.#underWay.has(path)) return null
+      if (this.#creations.get(path) !== czxid || this.#underWay.has(path)) return null
     }
     return multi
   }
@@ -145,7 +133,7 @@ export class OwnedNodes {
   /** A multi was done or refused: nodes of ours that are gone by it are remembered no longer. */
   forget(operations: readonly Operation[], isDone: boolean): void {
     for (const operation of operations) {
-      if (operation.type !== 'check' || this.#creations.get(operation.path)?.czxid !== operation.czxid) continue
+      if (operation.type !== 'check' || this.#creations.get(operation.path) !== operation.czxid) continue
       const isDeleted = operations.some(({ type, path }) => type === 'delete' && path === operation.path)
       if (isDeleted || !isDone) this.#creations.delete(operation.path)
     }

@@ -63,7 +63,7 @@ async function scene(
   }
   const guard = new CreationGuard({
     ...session,
-    plan: (operations) => (ownership === 'none' ? null : CheckedMulti.of(operations, () => false)),
+    plan: (operations) => (ownership === 'none' ? null : CheckedMulti.of(operations)),
     distrust: () => {
       isDistrusted = true
     },

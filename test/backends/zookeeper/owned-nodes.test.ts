@@ -8,7 +8,7 @@ import { destinationOf } from '../../../src/backends/zookeeper/connection-string
 import { settingsOf } from '../../../src/backends/zookeeper/options.ts'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import type { ZooKeeperOptions } from '../../../src/backends/zookeeper/index.ts'
-import type { Operation, Session, WatchEvent } from '../../../src/core/backend.ts'
+import type { Operation, Session } from '../../../src/core/backend.ts'
 import { joinPath } from '../../../src/core/path.ts'
 import { FairLock, connect } from '../../../src/index.ts'
 import { startProxies } from '../../engines/proxy.ts'
@@ -271,20 +271,6 @@ function whatServersWithListsKeep(server: { readonly address: string }): void {
     const second = await requestsOf(own, () => own.session.create(`${parent}/c`, DATA, OWN))
     expect(second).toEqual([OpCode.create2])
   })
-}
-
-/** What others see of a node that a session owns. */
-function whatOthersSee(server: { readonly address: string }): void {
-  it('tells those who wait for the end of a node with a number of that end, and of no change before it', async () => {
-    const [own, other] = [await open(server.address), await open(server.address)]
-    const numbered = { mode: 'ephemeral-sequential', owned: true } as const
-    const { path, stat } = await own.session.create(`${await parentIn(own)}/n-`, DATA, numbered)
-    let told: (event: WatchEvent) => void = () => undefined
-    const event = new Promise<WatchEvent>((resolve) => (told = resolve))
-    await other.session.get(path, told)
-    await own.session.multi(remove(path, stat.czxid))
-    expect(await event).toMatchObject({ type: 'deleted', path })
-  })
 
   it('lets others read and delete the node, and its owner alone write it', async () => {
     const [own, other] = [await open(server.address), await open(server.address)]
@@ -333,7 +319,6 @@ describe('our own servers, over the protocol of ZooKeeper', () => {
   whatEveryServerKeeps(server)
   whatEveryServerKeepsInHaste(server)
   whatServersWithListsKeep(server)
-  whatOthersSee(server)
   whatBecomesOfTheIdentity(server)
 })
 
@@ -342,7 +327,6 @@ describe.skipIf(skipped !== null)('ZooKeeper', () => {
   whatEveryServerKeeps(server)
   whatEveryServerKeepsInHaste(server)
   whatServersWithListsKeep(server)
-  whatOthersSee(server)
   whatBecomesOfTheIdentity(server)
 })
 
