@@ -21,6 +21,12 @@ export interface ContenderPrefix {
   readonly mark: string
   /** The part that says what it asks for. */
   readonly rest: string
+  /**
+   * Whether others may write its data. By default only its session may, where the backend can see to that; the checked
+   * deletion of such a node can begin with a write of it, which uses up the watch of whoever waits for its end. Those
+   * of Curator's latches do not look again.
+   */
+  readonly isWritable?: true
 }
 
 /** The names of a recipe's contenders. */

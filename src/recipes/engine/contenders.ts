@@ -201,8 +201,7 @@ export class Contenders {
 
   /** Queues once. Null: our node was deleted by somebody, or (impatient) it would have to wait; it is gone then. */
   async #contend(wait: Wait, data: Data): Promise<Lease | null> {
-    const { mark, rest } = this.#names.newPrefix()
-    const request = { parent: this.path, mark, rest, data }
+    const request = { parent: this.path, ...this.#names.newPrefix(), data }
     const created = await this.#create(request, wait)
     if (created === null) return null
     const entrant = this.#enter(created, data)

@@ -4,7 +4,7 @@
  * Source    Curator ProtectedUtils.
  */
 import { sequenceOf } from '../../core/path.ts'
-import type { ContenderNames } from './contender.ts'
+import type { ContenderNames, ContenderPrefix } from './contender.ts'
 import { newMark } from './marked-data.ts'
 
 const MARKED = /^_c_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-([a-z]+)-(-?\d{9,10})$/
@@ -14,11 +14,12 @@ const MARKED = /^_c_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-([a-z]+)-(-?\d{9
  * function share a view.
  *
  * @param kind - the word, such as `lock` or `latch`
+ * @param more - what else is said of a new one
  */
-export function curatorNames(kind: string): ContenderNames {
+export function curatorNames(kind: string, more: Pick<ContenderPrefix, 'isWritable'> = {}): ContenderNames {
   return Object.freeze({
     kind,
-    newPrefix: () => ({ mark: `_c_${newMark()}-`, rest: `${kind}-` }),
+    newPrefix: () => ({ mark: `_c_${newMark()}-`, rest: `${kind}-`, ...more }),
     parse: (name: string) => {
       const [, word, number = ''] = MARKED.exec(name) ?? []
       const sequence = sequenceOf(number)

@@ -48,6 +48,8 @@ export interface ProtectedCreate {
   readonly rest: string
   /** The node's data. */
   readonly data: Data
+  /** Whether others may write its data; by default only its session may, where the backend can see to that. */
+  readonly isWritable?: true
 }
 
 /** Describes a node that was just created as an owned one. */
@@ -94,7 +96,8 @@ export async function protectedCreate(client: Client, request: ProtectedCreate, 
     for (let attempt = 1; ; attempt += 1) {
       wait.check()
       // Without the wait's signal: what became of the create must be known before it can be cleaned up.
-      const creating = client.create(path, request.data, { mode: 'ephemeral-sequential', owned: true })
+      const owned = request.isWritable !== true
+      const creating = client.create(path, request.data, { mode: 'ephemeral-sequential', owned })
       owed = creating
       try {
         return await abortable(creating, wait.signal)
