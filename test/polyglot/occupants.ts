@@ -1,3 +1,6 @@
+/** How long each stays in. */
+const STAY_MS = 15
+
 /** Who is in at a time, of whichever process, and whether that was ever more than a recipe allows. */
 export class Occupants {
   /** Each entry that was one too many. */
@@ -27,8 +30,8 @@ export class Occupants {
     for (let round = 0; round < times; round += 1) {
       const leave = await enter()
       this.enter(who)
-      // Whoever comes in by mistake gets the time to do so.
-      await new Promise((resolve) => setTimeout(resolve, 2))
+      // Whoever comes in by mistake gets the time to do so: some round trips.
+      await new Promise((resolve) => setTimeout(resolve, STAY_MS))
       this.leave(who)
       await leave()
     }
