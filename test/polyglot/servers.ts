@@ -1,7 +1,8 @@
-/** Servers of ours on TCP ports, for clients in other languages, and what these clients ask to be done to them. */
+/** Servers for clients in other languages, and what these clients ask to be done to ours. */
 import { createConnection } from 'node:net'
 import { embedded } from 'quorate/embedded'
 import type { Ensemble } from 'quorate/embedded'
+import { reasonToSkipZooKeeper, startZooKeeper } from '../engines/zookeeper.ts'
 import type { Asks } from './programs.ts'
 
 const POLL_MS = 10
@@ -15,6 +16,28 @@ export interface Servers extends AsyncDisposable {
   readonly addresses: string
   /** What is done to them when a program asks for it. */
   readonly asks: Asks
+}
+
+/** Time-out of the sessions of those who meet on servers: no stall of a busy machine ends one. */
+export const SESSION_TIMEOUT_MS = 20_000
+
+/** Servers on which clients of several languages meet. */
+export interface MeetingPlace {
+  readonly connectString: string
+  stop(): Promise<void>
+}
+
+/** ZooKeeper's servers and ours; `why` says why some cannot be started. */
+export const SERVERS_OF_EACH_KIND = [
+  { name: 'ZooKeeper', why: reasonToSkipZooKeeper(), start: (): Promise<MeetingPlace> => startZooKeeper() },
+  { name: 'the embedded servers', why: null, start: startMeetingPlace },
+]
+
+async function startMeetingPlace(): Promise<MeetingPlace> {
+  const ensemble = embedded({ servers: 3, clientPorts: [0, 0, 0], sessionTimeoutMs: SESSION_TIMEOUT_MS })
+  await ensemble.start()
+  const connectString = ensemble.clientPorts.map((port) => `127.0.0.1:${port}`).join(',')
+  return { connectString, stop: () => ensemble.close() }
 }
 
 /** Starts one server, or an ensemble of three. */

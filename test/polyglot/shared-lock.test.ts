@@ -1,22 +1,15 @@
 /** One lock for processes in TypeScript, Java and Python, on ZooKeeper's servers and on ours. */
 import { afterAll, describe, expect, it } from 'vitest'
-import { embedded } from '../../src/backends/embedded/index.ts'
 import { zookeeper } from '../../src/backends/zookeeper/index.ts'
 import { connect } from '../../src/core/connect.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import type { LockLayout } from '../../src/recipes/locks/contender-names.ts'
 import { reasonToSkip } from '../engines/process.ts'
-import { reasonToSkipZooKeeper, startZooKeeper } from '../engines/zookeeper.ts'
 import { PROGRAM_TEST_MS_MAX, hasCurator, hasKazoo, java, python, run } from './programs.ts'
 import type { Asks } from './programs.ts'
+import { SERVERS_OF_EACH_KIND, SESSION_TIMEOUT_MS } from './servers.ts'
 
 const ROUNDS = 15
-const SESSION_TIMEOUT_MS = 20_000
-
-interface Servers {
-  readonly connectString: string
-  stop(): Promise<void>
-}
 
 /** What the lock guards: who is in, and who ever was. Nobody begins before everybody is ready. */
 class Room {
@@ -80,25 +73,13 @@ async function takeTurns(servers: string, path: string, layout: LockLayout, room
   }
 }
 
-async function ours(): Promise<Servers> {
-  const ensemble = embedded({ servers: 3, clientPorts: [0, 0, 0], sessionTimeoutMs: SESSION_TIMEOUT_MS })
-  await ensemble.start()
-  const connectString = ensemble.clientPorts.map((port) => `127.0.0.1:${port}`).join(',')
-  return { connectString, stop: () => ensemble.close() }
-}
-
 const noKazoo = reasonToSkip('kazoo', hasKazoo)
 const noCurator = reasonToSkip('Curator', hasCurator)
-const engines = [
-  { name: 'ZooKeeper', why: reasonToSkipZooKeeper(), start: (): Promise<Servers> => startZooKeeper() },
-  { name: 'the embedded servers', why: null, start: ours },
-]
-
-for (const { name, why, start } of engines) {
+for (const { name, why, start } of SERVERS_OF_EACH_KIND) {
   const noServers = why ?? noKazoo
   const skipped = noServers === null ? '' : ` (skipped: ${noServers})`
   describe.skipIf(noServers !== null)(`one lock on ${name}${skipped}`, () => {
-    let started: Promise<Servers> | null = null
+    let started: ReturnType<typeof start> | null = null
     const servers = async (): Promise<string> => (await (started ??= start())).connectString
     afterAll(async () => (await started)?.stop())
 
