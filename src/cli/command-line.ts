@@ -74,6 +74,7 @@ export const OPTION_NAMES: readonly string[] = [WITH_VALUE, ALONE, SHOWS].flatMa
 export const USAGE = `usage: quorate [options]                     a shell; help lists its commands
        quorate [options] command [arguments]   one command; quorate command --help tells about it
        quorate server [zoo.cfg] [options]      a server; quorate server --help tells more
+       quorate status host:port[,host:port...] where servers stand; quorate status --help tells more
 options:
   --connect URL            embedded:, zookeeper://host:port,host:port/chroot (default: ${DEFAULT_URL}),
                            etcd://host:port, redis://host:port

@@ -3,6 +3,7 @@
  * The `quorate` command: a server, a shell, or one command of the shell.
  *
  *     quorate server [zoo.cfg]         serves clients of ZooKeeper
+ *     quorate status host:port,...     shows where servers stand
  *     quorate [--connect URL]          reads commands from the terminal, or from standard input
  *     quorate ls / [--json]            runs one
  *
@@ -56,6 +57,7 @@ class Interruption {
 
 async function main(args: readonly string[]): Promise<number> {
   if (args[0] === 'server') return serve(args.slice(1))
+  if (args[0] === 'status') return tellStatus(args.slice(1))
   const { command, json, options } = takeArguments(args)
   let output = standardOutput(false)
   try {
@@ -77,6 +79,18 @@ async function serve(args: readonly string[]): Promise<number> {
   try {
     const { runServer } = await import('./server-command.ts')
     return await runServer(args, output, new Interruption(['SIGINT', 'SIGTERM', 'SIGHUP']).signal)
+  } catch (error) {
+    const { status, message } = describeError(error)
+    output.err(`${message}\n`)
+    return status
+  }
+}
+
+async function tellStatus(args: readonly string[]): Promise<number> {
+  const output = standardOutput(false)
+  try {
+    const { runStatus } = await import('./status-command.ts')
+    return await runStatus(args, output, new Interruption(['SIGINT', 'SIGTERM']).signal)
   } catch (error) {
     const { status, message } = describeError(error)
     output.err(`${message}\n`)
