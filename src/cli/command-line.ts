@@ -78,6 +78,7 @@ export const USAGE = `usage: quorate [options]                     a shell; help
        quorate [options] command [arguments]   one command; quorate command --help tells about it
        quorate server [zoo.cfg] [options]      a server; quorate server --help tells more
        quorate log FILE, snapshot FILE         what is in a file of a server, and whether it is sound
+       quorate status host:port[,host:port...] where servers stand; quorate status --help tells more
 options:
   --connect URL            embedded:, zookeeper://host:port,host:port/chroot (default: ${DEFAULT_URL}),
                            etcd://host:port, redis://host:port

@@ -4,6 +4,7 @@
  *
  *     quorate server [zoo.cfg]         serves clients of ZooKeeper
  *     quorate log FILE                 reads a file of a server; so does snapshot
+ *     quorate status host:port,...     shows where servers stand
  *     quorate [--connect URL]          reads commands from the terminal, or from standard input
  *     quorate ls / [--json]            runs one
  *
@@ -59,6 +60,7 @@ async function main(args: readonly string[]): Promise<number> {
   const [first = '', ...rest] = args
   if (first === 'server') return serve(rest)
   if (FILE_TOOLS.has(first)) return (await import('./disk/tools.ts')).runTool(first, rest, standardOutput(false))
+  if (first === 'status') return tellStatus(rest)
   const { command, json, options } = takeArguments(args)
   let output = standardOutput(false)
   try {
@@ -80,6 +82,18 @@ async function serve(args: readonly string[]): Promise<number> {
   try {
     const { runServer } = await import('./server-command.ts')
     return await runServer(args, output, new Interruption(['SIGINT', 'SIGTERM', 'SIGHUP']).signal)
+  } catch (error) {
+    const { status, message } = describeError(error)
+    output.err(`${message}\n`)
+    return status
+  }
+}
+
+async function tellStatus(args: readonly string[]): Promise<number> {
+  const output = standardOutput(false)
+  try {
+    const { runStatus } = await import('./status-command.ts')
+    return await runStatus(args, output, new Interruption(['SIGINT', 'SIGTERM']).signal)
   } catch (error) {
     const { status, message } = describeError(error)
     output.err(`${message}\n`)

@@ -1,0 +1,82 @@
+/**
+ * Where one server stands, from its four-letter words `srvr` and `mntr`, ours or ZooKeeper's. All but the numbers is a
+ * text of that server.
+ */
+
+/** What a server says of itself; null where it does not. */
+export interface ServerRow {
+  readonly server: string
+  /** `leader`, `follower`, `observer` or `standalone`; null if it does not serve. */
+  readonly role: string | null
+  readonly epoch: number | null
+  /** `0x` and hexadecimal digits. */
+  readonly zxid: string | null
+  /** How many writes of this epoch it has not applied that another one has; null if its epoch is an older one. */
+  readonly lag: number | null
+  readonly sessions: number | null
+  readonly connections: number | null
+  readonly latencyMs: { readonly min: number; readonly avg: number; readonly max: number } | null
+  readonly nodes: number | null
+  readonly version: string | null
+  /** Why nothing is known of it; null if something is. */
+  readonly error: string | null
+}
+
+const EPOCH_BITS = 32n
+const SHOWN_MAX = 60
+
+const SERVER_LINE = /^([A-Za-z /]+): (.*)$/
+const LATENCY = /^(\d+)\/(\d+(?:\.\d+)?)\/(\d+)$/
+
+/** A row for a server that says nothing of use. */
+export function failedRow(server: string, error: string): ServerRow {
+  const unknown = { role: null, epoch: null, zxid: null, lag: null, sessions: null, connections: null }
+  return { server, ...unknown, latencyMs: null, nodes: null, version: null, error }
+}
+
+/**
+ * A row, from the answers.
+ *
+ * @param monitor - the answer to `mntr`; it may be anything
+ */
+export function rowOf(server: string, srvr: string, monitor: string): ServerRow {
+  const said = new Map(srvr.split('\n').flatMap((line) => {
+    const [, name = '', value = ''] = SERVER_LINE.exec(line) ?? []
+    return name === '' ? [] : [[name, value] as const]
+  }))
+  const role = said.get('Mode')
+  const zxid = /^0x[\da-f]{1,16}$/.exec(said.get('Zxid') ?? '')?.[0]
+  if (role === undefined || zxid === undefined) {
+    const [line = ''] = srvr.trim().split('\n')
+    const error = line === '' ? 'it closed the connection without an answer' : line.slice(0, SHOWN_MAX)
+    return failedRow(server, error)
+  }
+  const [, min, avg, max] = LATENCY.exec(said.get('Latency min/avg/max') ?? '') ?? []
+  return {
+    server,
+    role,
+    epoch: Number(BigInt(zxid) >> EPOCH_BITS),
+    zxid,
+    lag: null,
+    sessions: numberOf(/^zk_global_sessions\t(\d+)$/m.exec(monitor)?.[1]),
+    connections: numberOf(said.get('Connections')),
+    latencyMs: max === undefined ? null : { min: Number(min), avg: Number(avg), max: Number(max) },
+    nodes: numberOf(said.get('Node count')),
+    version: said.get('Zookeeper version')?.split(',')[0] ?? null,
+    error: null,
+  }
+}
+
+/** The rows, each with its distance to the greatest zxid among them. */
+export function withLags(rows: readonly ServerRow[]): readonly ServerRow[] {
+  const zxids = rows.flatMap(({ zxid }) => (zxid === null ? [] : [BigInt(zxid)]))
+  const greatest = zxids.reduce((most, zxid) => (zxid > most ? zxid : most), 0n)
+  return rows.map((row) => {
+    if (row.zxid === null || BigInt(row.zxid) >> EPOCH_BITS !== greatest >> EPOCH_BITS) return row
+    return { ...row, lag: Number(greatest - BigInt(row.zxid)) }
+  })
+}
+
+function numberOf(text: string | undefined): number | null {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null
+}
