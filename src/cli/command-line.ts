@@ -71,13 +71,14 @@ const SHOWS: Readonly<Record<string, 'usage' | 'version'>> = {
 export const OPTION_NAMES: readonly string[] = [WITH_VALUE, ALONE, SHOWS].flatMap((options) => Object.keys(options))
 
 /** Commands that read files of servers, and nothing else; they have options of their own. */
-export const FILE_TOOLS: ReadonlySet<string> = new Set(['log', 'snapshot'])
+export const FILE_TOOLS: ReadonlySet<string> = new Set(['log', 'snapshot', 'backup', 'restore'])
 
 /** How the program is used. */
 export const USAGE = `usage: quorate [options]                     a shell; help lists its commands
        quorate [options] command [arguments]   one command; quorate command --help tells about it
        quorate server [zoo.cfg] [options]      a server; quorate server --help tells more
        quorate log FILE, snapshot FILE         what is in a file of a server, and whether it is sound
+       quorate backup DIR --to DIR, restore    a copy of the data of a server that is stopped
 options:
   --connect URL            embedded:, zookeeper://host:port,host:port/chroot (default: ${DEFAULT_URL}),
                            etcd://host:port, redis://host:port
