@@ -1,10 +1,10 @@
 /**
  * `quorate backup` and `quorate restore`: the data of a server that is stopped, to another directory and back.
  *
- * Backup    is itself a data directory: what a start would use, the promises and `myid`. Of servers in one process, with
- *           a directory each, all are copied.
- * Whole     a copy is made in `unfinished` within its directory, verified there, and gets its place by renames: one that
- *           was interrupted is never taken for a whole one.
+ * Backup    is itself a data directory: what a start would use, the promises and `myid`. Of servers in one process,
+ *           with a directory each, all are copied.
+ * Whole     a copy is made in `unfinished` within its directory, verified there, and gets its place by renames: one
+ *           that was interrupted is never treated as a whole one.
  * Votes     a server of an ensemble that is restored has forgotten what it acknowledged since the backup: it gets no
  *           vote, and earns it (decision 0006), unless all servers go back together.
  * Tokens    where all go back, the next epoch is later, by the clock, than any since the backup: no zxid and no fencing

@@ -1,5 +1,5 @@
 /**
- * A copy of what a start of a server would use: the newest snapshot that is sound, the log from it on, and the promises.
+ * A copy of what a start of a server would use: the newest snapshot that is sound, the log from it on, the promises.
  *
  * Verified  by a start: the copy is read as a server reads its files, so that one that is damaged, or lacks a
  *           transaction, is refused. A torn last record is cut off, in the copy.
