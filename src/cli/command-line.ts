@@ -71,7 +71,7 @@ const SHOWS: Readonly<Record<string, 'usage' | 'version'>> = {
 export const OPTION_NAMES: readonly string[] = [WITH_VALUE, ALONE, SHOWS].flatMap((options) => Object.keys(options))
 
 /** Commands that read files of servers, and nothing else; they have options of their own. */
-export const FILE_TOOLS: ReadonlySet<string> = new Set(['log', 'snapshot'])
+export const FILE_TOOLS: ReadonlySet<string> = new Set(['log', 'snapshot', 'backup', 'restore'])
 
 /** How the program is used. */
 export const USAGE = `usage: quorate [options]                     a shell; help lists its commands
@@ -79,6 +79,7 @@ export const USAGE = `usage: quorate [options]                     a shell; help
        quorate server [zoo.cfg] [options]      a server; quorate server --help tells more
        quorate log FILE, snapshot FILE         what is in a file of a server, and whether it is sound
        quorate status host:port[,host:port...] where servers stand; quorate status --help tells more
+       quorate backup DIR --to DIR, restore    a copy of the data of a server that is stopped
 options:
   --connect URL            embedded:, zookeeper://host:port,host:port/chroot (default: ${DEFAULT_URL}),
                            etcd://host:port, redis://host:port

@@ -3,8 +3,8 @@
  * The `quorate` command: a server, a shell, or one command of the shell.
  *
  *     quorate server [zoo.cfg]         serves clients of ZooKeeper
- *     quorate log FILE                 reads a file of a server; so does snapshot
  *     quorate status host:port,...     shows where servers stand
+ *     quorate log FILE                 reads a file of a server; so do snapshot, backup and restore
  *     quorate [--connect URL]          reads commands from the terminal, or from standard input
  *     quorate ls / [--json]            runs one
  *

@@ -4,6 +4,7 @@ import { Failure } from '../exit-status.ts'
 import { jsonLine } from '../output.ts'
 import type { Output } from '../output.ts'
 import { describeError } from '../shell/error-text.ts'
+import { runBackup, runRestore } from './backup-command.ts'
 import { runLog } from './log-command.ts'
 import { runSnapshot } from './snapshot-command.ts'
 
@@ -11,6 +12,8 @@ import { runSnapshot } from './snapshot-command.ts'
 const TOOLS: Readonly<Record<string, (args: readonly string[], output: Output) => Promise<number>>> = {
   log: runLog,
   snapshot: runSnapshot,
+  backup: runBackup,
+  restore: runRestore,
 }
 
 /**

@@ -25,8 +25,9 @@ import { SyncGuard } from './sync-guard.ts'
 import type { SnapshotSink, Storage, StoredState } from './storage.ts'
 
 /** The directory, within those that are configured, for the present version of the formats. */
-const VERSION_DIRECTORY = 'version-2'
-const INSTALL_PREFIX = 'install.'
+export const VERSION_DIRECTORY = 'version-2'
+/** The name of a state from a leader that has taken effect, before its snapshot's. */
+export const INSTALL_PREFIX = 'install.'
 /** The name of a directory that was put aside ends with this and a number. */
 const ASIDE_SUFFIX = '.damaged-'
 

@@ -51,6 +51,7 @@ type Log = ReturnType<StoredState['entriesAfter']>
 
 /** A state that was read from a snapshot. */
 interface Found {
+  readonly name: string
   readonly state: State
   /** Whether it is the state of one zxid. */
   readonly isExact: boolean
@@ -80,7 +81,14 @@ async function replayed(state: State, log: Log): Promise<State> {
   return state
 }
 
-async function newestOf(
+/**
+ * Reads the newest snapshot that is sound.
+ *
+ * @param onDamage - told of each that was passed over
+ * @returns null if there are none
+ * @throws DamageError of the oldest if all are damaged
+ */
+export async function newestOf(
   snapshots: readonly StoredSnapshot[],
   onDamage: (error: unknown) => void,
 ): Promise<Found | null> {
@@ -104,7 +112,7 @@ async function stateOf({ name, zxid, chunks }: StoredSnapshot): Promise<Found> {
     reader.write(chunk)
     await nextTurn()
   }
-  return { state: State.of(reader), isExact: reader.isExact }
+  return { name, state: State.of(reader), isExact: reader.isExact }
 }
 
 /** Whether an error says that a file is not what it should be, or is missing. */

@@ -1,0 +1,175 @@
+/**
+ * A copy of what a start of a server would use: the newest snapshot that is sound, the log from it on, the promises.
+ *
+ * Verified  by a start: the copy is read as a server reads its files, so that one that is damaged, or lacks a
+ *           transaction, is refused. A torn last record is cut off, in the copy.
+ * Needed    a source that nobody writes to, and a place for the copy that is empty.
+ * Memory    that of a start.
+ */
+import { logFileName, parseDataFileName } from '../../../wire/disk/file-names.ts'
+import { isMissing } from './file-system.ts'
+import type { FileSystem } from './file-system.ts'
+import { FileStorage, INSTALL_PREFIX, VERSION_DIRECTORY } from './files.ts'
+import { PromiseFiles, VOTES_FILE } from './promise-files.ts'
+import { newestOf, recover } from './recovery.ts'
+import { SnapshotFiles } from './snapshot-files.ts'
+import { StorageError } from './storage-error.ts'
+
+const CHUNK_BYTES = 0x10_0000
+const PROMISES = ['acceptedEpoch', 'currentEpoch', VOTES_FILE]
+/** Nothing is written to the log of a copy. */
+const PREALLOCATE_BYTES = 1
+
+/** Where a server keeps its data, without `version-2`. */
+export interface DataPlace {
+  readonly dataDir: string
+  /** Where logs are; often the same. */
+  readonly dataLogDir: string
+}
+
+/** What was copied. */
+export interface CopiedData {
+  /** Of the last transaction. */
+  readonly lastZxid: bigint
+  readonly acceptedEpoch: number
+  readonly currentEpoch: number
+  readonly votes: boolean
+  /** What was damaged and not needed, in words. */
+  readonly passedOver: readonly string[]
+}
+
+/**
+ * Copies the data of one server.
+ *
+ * @param mayLackLog - whether it is known that there may be no log; otherwise it is probably in another directory
+ * @throws StorageError or DamageError for what a server would not start on; errors of the system
+ */
+export async function copyData(
+  files: FileSystem,
+  from: DataPlace,
+  to: DataPlace,
+  mayLackLog: boolean,
+): Promise<CopiedData> {
+  const passedOver: string[] = []
+  const note = (error: unknown): void => {
+    passedOver.push(error instanceof Error ? error.message : String(error))
+  }
+  const [data, logs] = [versionOf(from.dataDir), versionOf(from.dataLogDir)]
+  const [dataCopy, logsCopy] = [versionOf(to.dataDir), versionOf(to.dataLogDir)]
+  await files.makeDirectory(dataCopy)
+  await files.makeDirectory(logsCopy)
+  const names = await files.list(data)
+  const installed = names.find((name) => name.startsWith(INSTALL_PREFIX))
+  // A state from a leader that has taken effect replaces all there is: the log does not belong to it.
+  const chosen = installed === undefined ? await newestSnapshot(files, data, note) : { name: installed, zxid: null }
+  await copyFile(files, `${data}/${chosen.name}`, `${dataCopy}/${chosen.name}`)
+  if (chosen.zxid !== null) {
+    const firsts = await logsOf(files, logs)
+    if (firsts.length === 0 && !mayLackLog) throw withoutLog(logs)
+    const start = Math.max(0, firsts.findLastIndex((first) => first <= chosen.zxid))
+    for (const first of firsts.slice(start)) {
+      await copyFile(files, `${logs}/${logFileName(first)}`, `${logsCopy}/${logFileName(first)}`)
+    }
+  }
+  for (const name of PROMISES) {
+    if (names.includes(name)) await copyFile(files, `${data}/${name}`, `${dataCopy}/${name}`)
+  }
+  await files.syncDirectory(dataCopy)
+  await files.syncDirectory(logsCopy)
+  return { ...(await readAsStart(files, to, note)), passedOver }
+}
+
+/**
+ * Gives a copy promises of its own.
+ *
+ * @throws errors of the system
+ */
+export async function setPromises(
+  files: FileSystem,
+  dataDir: string,
+  promises: Pick<CopiedData, 'acceptedEpoch' | 'currentEpoch' | 'votes'>,
+): Promise<void> {
+  const promiseFiles = new PromiseFiles(files, versionOf(dataDir))
+  await promiseFiles.read()
+  await promiseFiles.write(promises)
+}
+
+async function readAsStart(
+  files: FileSystem,
+  { dataDir, dataLogDir }: DataPlace,
+  note: (error: unknown) => void,
+): Promise<Omit<CopiedData, 'passedOver'>> {
+  const ignore = (): void => undefined
+  const storage = new FileStorage(files, {
+    dataDir,
+    dataLogDir,
+    snapRetainCount: 1,
+    preallocateBytes: PREALLOCATE_BYTES,
+    onTornTail: (file, offset) => {
+      note(new Error(`${file}: at byte ${offset}: the last record was incomplete, as a crash leaves it`))
+    },
+    onFull: ignore,
+    onRoom: ignore,
+  })
+  try {
+    const { acceptedEpoch, currentEpoch, votes, entries, base } = await recover(storage)
+    return { lastZxid: entries.at(-1)?.zxid ?? base, acceptedEpoch, currentEpoch, votes }
+  } finally {
+    await storage.close()
+  }
+}
+
+async function newestSnapshot(
+  files: FileSystem,
+  directory: string,
+  note: (error: unknown) => void,
+): Promise<{ readonly name: string; readonly zxid: bigint }> {
+  const snapshots = new SnapshotFiles(files, directory)
+  const stored = await snapshots.list()
+  const candidates = stored.map((file) => ({ zxid: file.zxid, name: file.name, chunks: snapshots.read(file) }))
+  const found = await newestOf(candidates, note)
+  if (found === null) throw new StorageError('DAMAGED', `${directory} holds no snapshot: there is nothing to copy`)
+  return { name: found.name, zxid: found.state.lastZxid }
+}
+
+async function logsOf(files: FileSystem, directory: string): Promise<bigint[]> {
+  let names: readonly string[]
+  try {
+    names = await files.list(directory)
+  } catch (error) {
+    if (isMissing(error)) return []
+    throw error
+  }
+  const parsed = names.map(parseDataFileName)
+  const firsts = parsed.flatMap((name) => (name?.kind === 'log' ? [name.zxid] : []))
+  return firsts.sort((a, b) => (a < b ? -1 : 1))
+}
+
+async function copyFile(files: FileSystem, from: string, to: string): Promise<void> {
+  const source = await files.open(from, 'read')
+  try {
+    const target = await files.open(to, 'create')
+    try {
+      for (let at = 0; ; ) {
+        const chunk = await source.read(at, CHUNK_BYTES)
+        if (chunk.length === 0) break
+        await target.write(chunk, at)
+        at += chunk.length
+      }
+      await target.sync()
+    } finally {
+      await target.close()
+    }
+  } finally {
+    await source.close()
+  }
+}
+
+function withoutLog(directory: string): StorageError {
+  const help = 'name the directory of the logs, or this one, as --log-dir'
+  return new StorageError('MISPLACED', `${directory} holds no log: ${help}`)
+}
+
+function versionOf(directory: string): string {
+  return `${directory}/${VERSION_DIRECTORY}`
+}
