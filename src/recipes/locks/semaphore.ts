@@ -11,8 +11,8 @@
  * Curator   nodes and order are those of InterProcessSemaphoreV2, for any number of permits: n of them are n nodes,
  *           which Curator counts as such. So processes of both can share a path. `permits` is as a Curator
  *           `SharedCount` at that path keeps it; one that was made with a number of its own follows that instead.
- *           Curator's `acquire(n)` takes one by one and keeps what it has: two of those may wait for each other, and one
- *           of those and one of ours that wants several. Two of ours never do.
+ *           Curator's `acquire(n)` takes one by one and keeps what it has: two of those may wait for each other, and
+ *           one of those and one of ours that wants several. Two of ours never do.
  * Cost      free: 4 round trips; waiting: 1 watch; hand-over: 1 event + 1 list, and 2 round trips for the next in line.
  * Source    Curator InterProcessSemaphoreV2; its first semaphore watched one holder, and was retired for it.
  */
