@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util'
 import { textOf } from '../backends/client/server-address.ts'
 import type { ServerAddress } from '../backends/client/server-address.ts'
+import { delay } from '../core/async.ts'
 import { askWord } from './ask-word.ts'
 import { ExitStatus, UsageError } from './exit-status.ts'
 import { jsonLine } from './output.ts'
@@ -62,22 +63,9 @@ export async function runStatus(args: readonly string[], output: Output, stop: A
     if (stop.aborted) return status
     output.out(json ? jsonLine({ serves, servers: rows }) : `${round === 0 ? '' : '\n'}${tableOf(rows)}`)
     if (pauseMs === null) return status
-    await pause(pauseMs, stop)
+    await delay(pauseMs, stop).catch(() => undefined)
     if (stop.aborted) return status
   }
-}
-
-/** Resolves after so long, or when the signal comes. */
-function pause(ms: number, stop: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer)
-      stop.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    stop.addEventListener('abort', end)
-  })
 }
 
 async function ask(address: ServerAddress, stop: AbortSignal): Promise<ServerRow> {
