@@ -5,8 +5,8 @@
  * Peers     the servers of an ensemble in one process have no ports for each other: 0 stands in their place.
  * Source    ZooKeeperServerConf.java, QuorumPeer.java, QuorumServer.toString, QuorumMaj.toString of ZooKeeper 3.8.
  */
-import { sizesOf } from './host/admin/server-view.ts'
-import type { ServerDirectories } from './host/admin/server-view.ts'
+import { sizesOf } from './host/storage/directory-size.ts'
+import type { ServerDirectories } from './host/storage/directory-size.ts'
 import type { EmbeddedSettings } from './options.ts'
 
 /** A member of an ensemble, as its configuration names it. */

@@ -8,9 +8,9 @@
  *           missing later has lost its vote, as it may have promised anything (decision 0006).
  */
 import type { HostEvent } from './host/host.ts'
-import type { ServerDirectories } from './host/admin/server-view.ts'
 import { lockDirectory } from './host/storage/directory-lock.ts'
 import { readSmallFile, replaceFile } from './host/storage/file-system.ts'
+import type { ServerDirectories } from './host/storage/directory-size.ts'
 import { FileStorage } from './host/storage/files.ts'
 import { MemoryStorage } from './host/storage/memory.ts'
 import { absolutePath, nodeFileSystem } from './host/storage/node-file-system.ts'

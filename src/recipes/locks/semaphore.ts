@@ -24,6 +24,7 @@ import { joinPath, validatePath } from '../../core/path.ts'
 import { checkAcquireOptions, checkTryOptions } from '../engine/acquire-options.ts'
 import type { AcquireOptions, TryAcquireOptions } from '../engine/acquire-options.ts'
 import type { ContenderInfo } from '../engine/contenders.ts'
+import { handBack } from '../engine/hand-back.ts'
 import type { Lease } from '../engine/lease.ts'
 import { runLeased } from '../engine/leased-work.ts'
 import type { UsingArguments } from '../engine/leased-work.ts'
@@ -226,9 +227,7 @@ export class Semaphore {
       await abortable(place.release(), turn.signal)
       return lease
     } catch (error) {
-      // Either goes on in the background if no server is in touch.
-      const releasing = Promise.all([lease?.release(), place.release()])
-      await abortable(releasing, turn.signal).catch(() => undefined)
+      await handBack(this.#client, Promise.all([lease?.release(), place.release()]).then(() => undefined))
       throw turn.explain(error)
     } finally {
       turn.close()

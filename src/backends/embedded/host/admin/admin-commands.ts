@@ -9,13 +9,14 @@
 import type { ServerInspection } from '../../server/inspection.ts'
 import { counterOf, epochOf } from '../../server/zab/zxid.ts'
 import type { ClientSocket } from '../clients/tcp-socket.ts'
+import { sizesOf } from '../storage/directory-size.ts'
 import { environmentEntries } from './environment.ts'
 import { Members } from './json-text.ts'
 import type { JsonValue } from './json-text.ts'
 import { metricsOf, nodeCount, rounded4 } from './metrics.ts'
 import { peerState } from './monitor.ts'
 import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount, hex } from './server-view.ts'
-import { modeOf, monitored, operationName, sizesOf } from './server-view.ts'
+import { modeOf, monitored, operationName } from './server-view.ts'
 import type { InspectedHost, ServerView } from './server-view.ts'
 
 /** A line of the membership, such as `server.1=127.0.0.1:2888:3888:participant;0.0.0.0:2181`. */

@@ -8,13 +8,14 @@
  * Source    org.apache.zookeeper.server.command, ServerStats.java, ServerCnxn.java, DataTree.java of ZooKeeper 3.8, and
  *           what a server of that version prints.
  */
+import { sizesOf } from '../storage/directory-size.ts'
 import type { ClientSocket } from '../clients/tcp-socket.ts'
 import type { ServerInspection } from '../../server/inspection.ts'
 import { environmentEntries } from './environment.ts'
 import { decimal, nodeCount } from './metrics.ts'
 import { monitorLines } from './monitor.ts'
 import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount } from './server-view.ts'
-import { hex, modeOf, monitored, operationName, sizesOf } from './server-view.ts'
+import { hex, modeOf, monitored, operationName } from './server-view.ts'
 import type { InspectedHost, ServerView } from './server-view.ts'
 
 /** All words that can be enabled. */

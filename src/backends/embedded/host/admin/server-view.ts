@@ -5,7 +5,7 @@ import { OpCode } from '../../../wire/codes.ts'
 import type { ClientSocket } from '../clients/tcp-socket.ts'
 import type { Traffic } from '../clients/traffic.ts'
 import type { Host } from '../host.ts'
-import { directoryBytes } from '../storage/directory-size.ts'
+import type { ServerDirectories } from '../storage/directory-size.ts'
 import type { Monitored } from './metrics.ts'
 
 /** What `srvr` and others call the version: monitoring of the field wants a ZooKeeper's. */
@@ -57,12 +57,6 @@ export interface Company {
   readonly voters: number
 }
 
-/** Where the files of a server are: snapshots and epochs, and logs. */
-export interface ServerDirectories {
-  readonly data: string
-  readonly log: string
-}
-
 /** A server and its port for clients. */
 export interface ServerView {
   readonly traffic: Traffic
@@ -93,12 +87,6 @@ export function modeOf({ company }: ServerView, host: InspectedHost): string {
 /** How many clients are connected. */
 export function connectionCount(view: ServerView): number {
   return [...view.connections()].length
-}
-
-/** How much the files of a server take, in bytes. */
-export function sizesOf(directories: ServerDirectories | null): { readonly data: number; readonly log: number } {
-  if (directories === null) return { data: 0, log: 0 }
-  return { data: directoryBytes(directories.data), log: directoryBytes(directories.log) }
 }
 
 /** Lines of `key=value`, the port first. */

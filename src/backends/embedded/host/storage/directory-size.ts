@@ -4,6 +4,18 @@ import { readdirSync, statSync } from 'node:fs'
 /** What is asked for within a turn must not take long: of more files than these, the first ones count. */
 const FILES_MAX = 1_000
 
+/** Where the files of a server are: snapshots and epochs, and logs. */
+export interface ServerDirectories {
+  readonly data: string
+  readonly log: string
+}
+
+/** How much the files of a server take, in bytes. */
+export function sizesOf(directories: ServerDirectories | null): { readonly data: number; readonly log: number } {
+  if (directories === null) return { data: 0, log: 0 }
+  return { data: directoryBytes(directories.data), log: directoryBytes(directories.log) }
+}
+
 /** Length of the files in a directory, in bytes; 0 if there is no such directory. */
 export function directoryBytes(directory: string): number {
   let bytes = 0
