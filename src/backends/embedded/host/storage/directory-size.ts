@@ -17,7 +17,7 @@ export function sizesOf(directories: ServerDirectories | null): { readonly data:
 }
 
 /** Length of the files in a directory, in bytes; 0 if there is no such directory. */
-export function directoryBytes(directory: string): number {
+function directoryBytes(directory: string): number {
   let bytes = 0
   for (const name of namesIn(directory).slice(0, FILES_MAX)) {
     // It may have been removed in the meantime.
