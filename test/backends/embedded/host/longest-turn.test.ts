@@ -21,7 +21,7 @@ const CHILDREN = 100_000
 const EPHEMERALS = 20_000
 const WATCHES = 50_000
 const PART_OF_A_TREE = 1_000
-const RUNS = 12
+const RUNS = 30
 /** What no turn takes, in milliseconds. */
 const TURN_MS_MAX = 50
 /**
