@@ -15,7 +15,7 @@ import { resolve } from 'node:path'
 import { firstEpoch } from '../../backends/embedded/host/epochs.ts'
 import { copyData, setPromises } from '../../backends/embedded/host/storage/data-copy.ts'
 import type { CopiedData } from '../../backends/embedded/host/storage/data-copy.ts'
-import { lockDirectory } from '../../backends/embedded/host/storage/directory-lock.ts'
+import { isLocked, lockDirectory } from '../../backends/embedded/host/storage/directory-lock.ts'
 import { readSmallFile, replaceFile } from '../../backends/embedded/host/storage/file-system.ts'
 import { nodeFileSystem as files } from '../../backends/embedded/host/storage/node-file-system.ts'
 import { VERSION_DIRECTORY } from '../../backends/embedded/host/storage/files.ts'
@@ -132,7 +132,14 @@ export async function runRestore(args: readonly string[], output: Output): Promi
     await setPromises(files, place, { acceptedEpoch: later, currentEpoch, votes: mayVote })
   }
   if (isMember && places.length > 1) throw new UsageError('--myid is for the backup of one server')
-  await copy({ from, fromLogs: from, to, toLogs, mayLackLog: true }, myid, finish, { json, output })
+  // A backup may be on what cannot be written to; only the directory of a server has a lock.
+  const help = 'stop it first; files that change are no backup'
+  const unlock = (await isLocked(from)) ? await lockDirectory(from, help) : null
+  try {
+    await copy({ from, fromLogs: from, to, toLogs, mayLackLog: true }, myid, finish, { json, output })
+  } finally {
+    await unlock?.()
+  }
   if (goesBackAlone && !json) {
     output.err(`server ${myid} gets its vote back when it has caught up with the others of its ensemble\n`)
   }

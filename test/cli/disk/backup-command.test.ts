@@ -90,6 +90,8 @@ describe('quorate backup and restore', () => {
     await server.start()
     const used = `${data} is used by this process: stop it first; a backup is made of a server that is stopped\n`
     expect(await run('backup', data, '--to', backup)).toEqual({ status: 1, out: '', err: used })
+    const inUse = `${data} is used by this process: stop it first; files that change are no backup\n`
+    expect(await run('restore', data, '--to', restored)).toEqual({ status: 1, out: '', err: inUse })
     await server.close()
     expect((await run('backup', data, '--to', backup, '--log-dir', data)).status).toBe(0)
     const err = `${backup} is not empty (version-2): name an empty one\n`
