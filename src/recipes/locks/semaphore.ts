@@ -219,15 +219,14 @@ export class Semaphore {
     const { path } = this
     // A wait of its own, that ends with the session.
     const turn = new Wait(this.#client, path, { signal: wait.signal }, wait.isPatient)
-    let lease: Lease | null = null
     try {
       if (this.#client.sessionId !== null) turn.bindSession(this.#client.sessionId)
       const request = { path, leases: this.#leases, limit: this.#limit, permits, data }
-      lease = await takePermits(this.#client, request, place, turn)
-      await abortable(place.release(), turn.signal)
+      const lease = await takePermits(this.#client, request, place, turn)
+      if (lease === null) await abortable(place.release(), turn.signal)
       return lease
     } catch (error) {
-      await handBack(this.#client, Promise.all([lease?.release(), place.release()]).then(() => undefined))
+      await handBack(this.#client, place.release())
       throw turn.explain(error)
     } finally {
       turn.close()
