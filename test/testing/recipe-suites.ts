@@ -22,6 +22,8 @@ import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
 import { partitionerSuite, readWriteSuite, semaphoreSuite, serviceSuite } from '../../src/testing/index.ts'
+import { transact } from '../../src/recipes/transactions/transact.ts'
+import { transactionSuite } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
 export function recipeSuites(backend: Backend, control: BackendControl): void {
@@ -34,6 +36,7 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
   registerLocks(runner, engine)
   registerConfiguration(runner, engine)
   registerMembership(runner, engine)
+  transactionSuite(runner, { ...engine, name: 'transact', transact: (client, work) => transact(client, work) })
 }
 
 type Engine = Pick<RecipeSuiteOptions, 'connect' | 'control'>
