@@ -5,9 +5,8 @@
  * Absence   no engine checks it. A create of the highest missing node, deleted by the next operation, is refused if
  *           the node is there. Under an ephemeral node there is never a child: that one is checked instead.
  * Lists     a sequential create gets the count of children ever created. So with the delete of the very name that it
- *           has if none was created since the list was read, it is refused if one was.
- *           A check of each child that was listed
- *           is refused if one was deleted.
+ *           has if none was created since the list was read, it is refused if one was. A check of each
+ *           child that was listed is refused if one was deleted.
  * Order     the counts come first, since every other create would move them; the writes come last. Nodes that a multi
  *           makes and deletes are never seen, but watches on the parent's children may fire.
  */
