@@ -21,6 +21,8 @@ export type { ReadWriteSuiteOptions, TestedReadWriteLock, TestedSide } from './c
 export { semaphoreSuite } from './conformance/semaphore-suite.ts'
 export type { SemaphoreSuiteOptions, TestedPermitOptions, TestedSemaphore } from './conformance/semaphore-suite.ts'
 export type { RecipeSuiteOptions } from './conformance/recipe-world.ts'
+export { barrierSuite } from './conformance/barrier-suite.ts'
+export type { BarrierSuiteOptions, TestedBarrier, TestedBarrierOptions } from './conformance/barrier-suite.ts'
 export { configSuite } from './conformance/config-suite.ts'
 export type { ConfigSuiteOptions, TestedConfig, TestedConfigChange } from './conformance/config-suite.ts'
 export { counterSuite, sharedSuite } from './conformance/counter-suite.ts'

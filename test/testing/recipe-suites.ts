@@ -21,6 +21,8 @@ import type { BackendControl, RecipeSuiteOptions, Runner, TestedLease, TestedLoc
 import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
+import { Barrier } from '../../src/recipes/barriers/barrier.ts'
+import { barrierSuite } from '../../src/testing/index.ts'
 import { partitionerSuite, readWriteSuite, semaphoreSuite, serviceSuite } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
@@ -34,9 +36,14 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
   registerLocks(runner, engine)
   registerConfiguration(runner, engine)
   registerMembership(runner, engine)
+  registerBarriers(runner, engine)
 }
 
 type Engine = Pick<RecipeSuiteOptions, 'connect' | 'control'>
+
+function registerBarriers(runner: Runner, engine: Engine): void {
+  barrierSuite(runner, { ...engine, name: 'Barrier', makeBarrier: (client, path) => new Barrier(client, path) })
+}
 
 function registerLocks(runner: Runner, engine: Engine): void {
   lockSuite(runner, { ...engine, name: 'FairLock', makeLock: (client, path) => new FairLock(client, path) })
