@@ -9,6 +9,7 @@ import { GroupMembership } from '../../src/recipes/membership/group-membership.t
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
 import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
 import { Barrier } from '../../src/recipes/barriers/barrier.ts'
+import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
 import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
@@ -108,6 +109,8 @@ const MISUSES: readonly Misuse[] = [
   ['counter set("1")', ({ counter }) => call(counter, 'set', '1'), /value must be/],
   ['new AtomicCounter({ bits: 16 })', ({ client }) => make(AtomicCounter, client, '/n', { bits: 16 }), /32 or 64/],
   ['new AtomicCounter("/")', ({ client }) => make(AtomicCounter, client, '/'), /path must be a node/],
+  ['new CountDownLatch()', ({ client }) => make(CountDownLatch, client, '/b/x'), /count must be a number/],
+  ['new CountDownLatch({ count: 0 })', ({ client }) => make(CountDownLatch, client, '/b/x', { count: 0 }), /from 1 to/],
   ['new Barrier("/")', ({ client }) => make(Barrier, client, '/'), /path must be a node/],
   ['barrier wait(5)', ({ client }) => call(new Barrier(client, '/b/x'), 'wait', 5), /waitMs: 5/],
   ['barrier raise({ mode })', ({ client }) => call(new Barrier(client, '/b/x'), 'raise', { mode: 1 }), /"mode"/],

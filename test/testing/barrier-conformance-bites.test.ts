@@ -4,8 +4,9 @@
  */
 import type { Client } from '../../src/core/client.ts'
 import { Barrier } from '../../src/recipes/barriers/barrier.ts'
-import { barrierSuite } from '../../src/testing/index.ts'
-import type { BarrierSuiteOptions, TestedBarrier } from '../../src/testing/index.ts'
+import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
+import { barrierSuite, latchSuite } from '../../src/testing/index.ts'
+import type { BarrierSuiteOptions, LatchSuiteOptions, TestedBarrier, TestedLatch } from '../../src/testing/index.ts'
 import { bites } from './bites.ts'
 import type { Broken } from './bites.ts'
 import { collectedCases } from './collected-cases.ts'
@@ -78,5 +79,59 @@ const sound: BarrierSuiteOptions['makeBarrier'] = (client, path) => new Barrier(
 bites('barrier', BARRIERS, sound, (engine, makeBarrier) => {
   return collectedCases((runner) => {
     barrierSuite(runner, { ...engine, makeBarrier })
+  })
+})
+
+const LATCHES: readonly Broken<LatchSuiteOptions['makeLatch']>[] = [
+  {
+    what: 'it opens one too early',
+    make: (client, path, count) => changedLatch(client, path, count, {
+      wait: async (options) => {
+        const latch = new CountDownLatch(client, path, { count })
+        if ((await latch.remaining()) > 1) await latch.wait(options)
+      },
+    }),
+    caughtBy: 'opens when everything is done, and not before',
+  },
+  {
+    what: 'an id counts each time',
+    make: (client, path, count) => changedLatch(client, path, count, {
+      countDown: () => new CountDownLatch(client, path, { count }).countDown(),
+    }),
+    caughtBy: 'counts an id once, whoever says it',
+  },
+  {
+    what: 'counts end with their client',
+    make: (client, path, count) => changedLatch(client, path, count, {
+      countDown: async () => {
+        await new CountDownLatch(client, path, { count }).wait({ waitMs: 0 }).catch(() => undefined)
+        await client.create(`${path}/ours`, '', { mode: 'ephemeral' })
+      },
+    }),
+    caughtBy: 'keeps what was counted when its client is gone',
+  },
+  {
+    what: 'a removal removes nothing',
+    make: (client, path, count) => changedLatch(client, path, count, { remove: () => Promise.resolve(true) }),
+    caughtBy: 'is as new when it was removed',
+  },
+]
+
+function changedLatch(client: Client, path: string, count: number, changes: Partial<TestedLatch>): TestedLatch {
+  const latch = new CountDownLatch(client, path, { count })
+  return {
+    countDown: (options) => latch.countDown(options),
+    wait: (options) => latch.wait(options),
+    remaining: () => latch.remaining(),
+    remove: () => latch.remove(),
+    ...changes,
+  }
+}
+
+const soundLatch: LatchSuiteOptions['makeLatch'] = (client, path, count) => new CountDownLatch(client, path, { count })
+
+bites('latch', LATCHES, soundLatch, (engine, makeLatch) => {
+  return collectedCases((runner) => {
+    latchSuite(runner, { ...engine, makeLatch })
   })
 })

@@ -22,7 +22,8 @@ import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
 import { Barrier } from '../../src/recipes/barriers/barrier.ts'
-import { barrierSuite } from '../../src/testing/index.ts'
+import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
+import { barrierSuite, latchSuite } from '../../src/testing/index.ts'
 import { partitionerSuite, readWriteSuite, semaphoreSuite, serviceSuite } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
@@ -43,6 +44,11 @@ type Engine = Pick<RecipeSuiteOptions, 'connect' | 'control'>
 
 function registerBarriers(runner: Runner, engine: Engine): void {
   barrierSuite(runner, { ...engine, name: 'Barrier', makeBarrier: (client, path) => new Barrier(client, path) })
+  latchSuite(runner, {
+    ...engine,
+    name: 'CountDownLatch',
+    makeLatch: (client, path, count) => new CountDownLatch(client, path, { count }),
+  })
 }
 
 function registerLocks(runner: Runner, engine: Engine): void {

@@ -14,7 +14,7 @@ import { checkIdentity, isGone } from '../engine/protected-writes.ts'
 import type { Wait } from '../engine/wait.ts'
 
 /** One round of waiting: whatever it has armed rings it, and so does every change of the client's state. */
-class Bell {
+export class Bell {
   readonly #client: Client
   readonly #rung = deferred<undefined>()
   readonly #ends: (() => void)[]

@@ -35,6 +35,29 @@ export interface BarrierSuiteOptions extends RecipeSuiteOptions {
   readonly makeBarrier: (client: Client, path: string) => TestedBarrier
 }
 
+/** What the suite needs of a latch. */
+export interface TestedLatch {
+  /** Counts one thing as done. */
+  countDown(options?: { readonly id?: string }): Promise<void>
+  /** Waits until everything is done. */
+  wait(options?: TestedBarrierOptions): Promise<void>
+  /** How many things are still to be done. */
+  remaining(): Promise<number>
+  /** Removes it. */
+  remove(): Promise<boolean>
+}
+
+/** What {@link latchSuite} tests, and how. */
+export interface LatchSuiteOptions extends RecipeSuiteOptions {
+  /** Makes a client's side of the latch at a path. */
+  readonly makeLatch: (client: Client, path: string, count: number) => TestedLatch
+}
+
+interface LatchWorld {
+  readonly world: RecipeWorld
+  readonly latchOf: (client: Client) => TestedLatch
+}
+
 interface BarrierWorld {
   readonly world: RecipeWorld
   readonly barrierOf: (client: Client) => TestedBarrier
@@ -124,6 +147,67 @@ const CASES: readonly Case<BarrierWorld>[] = [
     },
   },
 ]
+
+const LATCH_CASES: readonly Case<LatchWorld>[] = [
+  {
+    name: 'opens when everything is done, and not before',
+    run: async ({ world, latchOf }) => {
+      const clients = await world.connectMany(WAITERS)
+      const [first, ...others] = clients.map(latchOf)
+      ok(first !== undefined, 'there is a client')
+      for (const latch of others) await latch.countDown()
+      equal(await first.remaining(), 1, 'what is still to be done')
+      const early = first.wait({ waitMs: MOMENT_MS })
+      await rejects(early, { code: 'TIMEOUT', outcome: 'aborted' }, 'a wait before everything is done')
+      const waits = others.map((latch) => latch.wait())
+      await first.countDown()
+      await world.answer(Promise.all(waits), 'those who waited')
+      equal(await first.remaining(), 0, 'what is still to be done in the end')
+    },
+  },
+  {
+    name: 'counts an id once, whoever says it',
+    run: async ({ world, latchOf }) => {
+      const clients = await world.connectMany(WAITERS)
+      await Promise.all(clients.map((client) => latchOf(client).countDown({ id: 'the-same' })))
+      const [client] = clients
+      ok(client !== undefined, 'there is a client')
+      equal(await latchOf(client).remaining(), WAITERS - 1, 'what is still to be done')
+    },
+  },
+  {
+    name: 'keeps what was counted when its client is gone',
+    run: async ({ world, latchOf }) => {
+      const [counter, other] = await world.connectMany(2)
+      ok(counter !== undefined && other !== undefined, 'two clients')
+      await latchOf(counter).countDown()
+      await counter.close()
+      equal(await latchOf(other).remaining(), WAITERS - 1, 'what is still to be done')
+    },
+  },
+  {
+    name: 'is as new when it was removed',
+    run: async ({ world, latchOf }) => {
+      const latch = latchOf(await world.connect())
+      await latch.countDown()
+      equal(await latch.remove(), true, 'whether there was one')
+      equal(await latch.remaining(), WAITERS, 'what is to be done')
+      equal(await latch.remove(), false, 'whether there is another')
+    },
+  },
+]
+
+/**
+ * Registers the cases that every count-down latch has to pass.
+ *
+ * @param runner - `describe` and `it` of a test runner
+ * @param options - the latch to test
+ */
+export function latchSuite(runner: Runner, options: LatchSuiteOptions): void {
+  registerRecipe(runner, `latch ${options.name}`, options, LATCH_CASES, (world) => {
+    return { world, latchOf: (client) => options.makeLatch(client, world.path('latch'), WAITERS) }
+  })
+}
 
 /**
  * Registers the cases that every barrier has to pass.
