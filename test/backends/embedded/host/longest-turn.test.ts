@@ -26,8 +26,9 @@ const RUNS = 30
 const TURN_MS_MAX = 50
 /**
  * What is above it, and by how much; in brackets, what was measured on a machine with much else to do. A multi is one
- * transaction (10,000 creates: 49 to 76 ms), a request is decoded in one go (95,000 watches: 49 to 69 ms; 45,000 that are
- * recursive: 40 to 60 ms), and so is the end of a session one transaction, in which each of its nodes is deleted (50,000 nodes: 83 to 105 ms).
+ * transaction (10,000 creates: 49 to 76 ms), a request is decoded in one go (95,000 watches: 49 to 69 ms; 45,000 that
+ * are recursive: up to 60 ms), and so is the end of a session one transaction, in which each of its nodes is deleted
+ * (50,000 nodes: 83 to 105 ms).
  */
 const LARGEST_MULTI_MS_MAX = 100
 const MOST_WATCHES_MS_MAX = 100
