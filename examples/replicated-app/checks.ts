@@ -11,14 +11,14 @@ export interface Kill {
   readonly acknowledged: number
 }
 
-/** What one process says in the end. */
+/** The answers of one process in the end. */
 export interface View {
   readonly myid: number
   readonly orders: readonly Order[]
   readonly percent: number
 }
 
-/** What happened in a run. */
+/** The record of a run. */
 export interface RunRecord {
   readonly processes: readonly number[]
   /** Amounts by id, of all orders that were sent. */

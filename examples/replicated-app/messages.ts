@@ -9,7 +9,7 @@ export interface ServiceOptions {
   readonly port: number
 }
 
-/** What was billed for an order, and by whom. */
+/** The bill of an order. */
 export interface Bill {
   readonly by: number
   /** The fencing token of the lock under which it was made. */

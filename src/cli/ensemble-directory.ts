@@ -69,7 +69,7 @@ export async function openDirectory(folder: string, count: number, wanted: Wante
   const found = `${folder} holds an ensemble of ${servers.length} servers from client port ${servers[0]?.address.port}`
   const isOther = wanted.servers !== null && wanted.servers !== servers.length
   const isElsewhere = (wanted.clientPort ?? 0) !== 0 && wanted.clientPort !== servers[0]?.address.port
-  if (isOther || isElsewhere) throw new Failure(`${found} on: give another directory, or start it as it is`)
+  if (isOther || isElsewhere) throw new Failure(`${found} on: start it as it is, remove it, or give another directory`)
   return servers
 }
 

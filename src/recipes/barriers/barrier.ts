@@ -13,11 +13,11 @@
  */
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
-import { refuseUnknown, validateClient } from '../../core/options.ts'
+import { validateClient } from '../../core/options.ts'
 import { parentOf, validatePath } from '../../core/path.ts'
 import { CREATE_ATTEMPTS_MAX, isOutcomeUnknown } from '../engine/protected-writes.ts'
-import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
-import type { TimedWaitOptions } from '../engine/wait.ts'
+import type { TimedWaitOptions, Wait } from '../engine/wait.ts'
+import { withinWait } from '../engine/within-wait.ts'
 import { removeThis, statNow, untilGone } from './gate-node.ts'
 
 /** A gate that is up or down for all; see the head of this file. */
@@ -141,15 +141,8 @@ export class Barrier {
     }
   }
 
-  async #during<T>(options: TimedWaitOptions, what: string, run: (wait: Wait) => Promise<T>): Promise<T> {
-    refuseUnknown(options, WAIT_OPTIONS, what)
-    const wait = new Wait(this.#client, this.path, options, true)
-    try {
-      return await run(wait)
-    } catch (error) {
-      throw wait.explain(error)
-    } finally {
-      wait.close()
-    }
+  #during<T>(options: TimedWaitOptions, what: string, run: (wait: Wait) => Promise<T>): Promise<T> {
+    const call = { what, path: this.path, isUnlimited: true }
+    return withinWait(this.#client, call, options, (_signal, wait) => run(wait))
   }
 }

@@ -17,8 +17,8 @@ import { joinPath, parentOf, validatePath } from '../../core/path.ts'
 import { refusal } from '../../core/refusal.ts'
 import type { NodeIdentity } from '../engine/protected-writes.ts'
 import { CREATE_ATTEMPTS_MAX, checkIdentity, isGone, isOutcomeUnknown, readSynced } from '../engine/protected-writes.ts'
-import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
-import type { TimedWaitOptions } from '../engine/wait.ts'
+import type { TimedWaitOptions, Wait } from '../engine/wait.ts'
+import { withinWait } from '../engine/within-wait.ts'
 import { Bell } from './gate-node.ts'
 
 /** Options of {@link CountDownLatch}. */
@@ -30,13 +30,13 @@ export interface CountDownLatchOptions {
 /** Options of {@link CountDownLatch.countDown}. */
 export interface CountDownOptions extends TimedWaitOptions {
   /**
-   * What is done, one segment of a path. It counts once, also when it is done again after a crash. By default each call
-   * counts.
+   * Names the thing that is done: one segment of a path. It counts once, also when it is done again after a crash. By
+   * default each call counts.
    */
   readonly id?: string
 }
 
-/** Is told of each count whose answer was lost. */
+/** Takes the error of each count whose answer was lost. */
 type Tell = (error: CoordinationError) => void
 
 const OPTIONS = optionNames<CountDownLatchOptions>({ count: true })
@@ -236,15 +236,8 @@ export class CountDownLatch {
     return child
   }
 
-  async #during<T>(options: TimedWaitOptions, what: string, run: (wait: Wait) => Promise<T>): Promise<T> {
-    refuseUnknown(options, WAIT_OPTIONS, what)
-    const wait = new Wait(this.#client, this.path, options, true)
-    try {
-      return await run(wait)
-    } catch (error) {
-      throw wait.explain(error)
-    } finally {
-      wait.close()
-    }
+  #during<T>(options: TimedWaitOptions, what: string, run: (wait: Wait) => Promise<T>): Promise<T> {
+    const call = { what, path: this.path, isUnlimited: true }
+    return withinWait(this.#client, call, options, (_signal, wait) => run(wait))
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What the barriers share: a node whose presence or absence is the news, watched and removed as that very node.
+ * Shared by the barriers: a node whose presence or absence is the news, watched and removed as that very node.
  *
  * Identity  two nodes at one path, one after the other, look the same but for their czxid. A removal names the node
  *           that was seen, so that a repeated one, whose first answer was lost, never meets the node of the next round.

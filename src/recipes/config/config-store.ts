@@ -48,7 +48,7 @@ interface OwnWrite<T> {
   readonly generation: number
 }
 
-/** What the caller of a write is told of it. */
+/** A write, as its caller is told of it. */
 type Told<W extends WrittenNode> = Omit<W, 'czxid' | 'isOvertaken'>
 
 /** Validated values by key; see the head of this file. */

@@ -23,7 +23,7 @@ export interface VotesRecord {
   readonly epochs: Epochs | null
 }
 
-const RECORD = /^(?:(yes|no) ([0-9]{1,10}) ([0-9]{1,10})) ([0-9a-f]{8})$/
+const RECORD = /^(yes|no) ([0-9]{1,10}) ([0-9]{1,10}) ([0-9a-f]{8})$/
 const BARE = /^(yes|no)\s*$/
 /** So much of a wrong content is shown. */
 const SHOWN_CHARS_MAX = 40

@@ -33,9 +33,9 @@ type Found = { readonly [K in keyof Promises]: Promises[K] | null }
 export class PromiseFiles {
   readonly #files: FileSystem
   readonly #directory: string
-  /** What each file holds, as far as it is known. */
+  /** The content of each file that is known. */
   #written: { acceptedEpoch?: number; currentEpoch?: number; record?: VotesRecord } = {}
-  /** What is promised; null as long as it is not known. */
+  /** The epochs that are promised; null before they are known. */
   #epochs: Epochs | null = null
 
   constructor(files: FileSystem, directory: string) {
