@@ -161,6 +161,13 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     expected: { test: 'test/backends/embedded/server/clients/sessions-and-moves.test.ts' },
   },
   {
+    name: 'earlier-connection-heard',
+    breaks: 'Who is back at a server is still heard over the connection that it had there before it went elsewhere.',
+    kin: 'seed 9021: a late write of the first connection was done after those that another server had taken meanwhile',
+    edits: [{ file: CONNECTIONS, from: 'samePassword(earlier.passwd, passwd)', to: 'false' }],
+    expected: { test: 'test/backends/embedded/server/clients/sessions-and-moves.test.ts' },
+  },
+  {
     name: 'moved-session-keeps-its-time-out',
     breaks: 'A session that moves is told the time-out that it asks for, and ended after its old one.',
     kin: 'what this server did before; SessionTrackerImpl.touchSession',

@@ -13,7 +13,7 @@ import { embedded } from '../../../../src/backends/embedded/index.ts'
 import { AddWatchMode, CreateFlag, OpCode } from '../../../../src/backends/wire/codes.ts'
 import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
 import type { Acl, RequestBodies } from '../../../../src/backends/wire/records.ts'
-import { LoopMonitor, slowness } from './loop-monitor.ts'
+import { LoopMonitor, longestTurnMs } from './loop-monitor.ts'
 import { RawClient } from './clients/raw-client.ts'
 import type { OpenClient } from './clients/raw-client.ts'
 
@@ -118,22 +118,9 @@ afterAll(async () => {
   await ensemble.close()
 })
 
-/**
- * The shortest of the longest turns of several runs, as it would be on the machine that limits are meant for. Others
- * work on this one too, now more and now less: how slow it is, is measured before each run and after it.
- *
- * @param run - gives its longest turn
- * @param limitMs - with a turn shorter than this, no more runs are needed
- */
-async function longestTurnMs(run: (attempt: number) => Promise<number>, limitMs = TURN_MS_MAX): Promise<number> {
-  let shortestMs = Infinity
-  for (let attempt = 0; attempt < RUNS && (attempt < 3 || shortestMs >= limitMs); attempt++) {
-    await pause(5)
-    const before = slowness()
-    const turnMs = await run(attempt)
-    shortestMs = Math.min(shortestMs, turnMs / Math.max(before, slowness()))
-  }
-  return shortestMs
+/** See `longestTurnMs`. */
+function longestTurn(run: (attempt: number) => Promise<number>, limitMs = TURN_MS_MAX): Promise<number> {
+  return longestTurnMs({ runsMin: 3, runsMax: RUNS, limitMs }, run)
 }
 
 /** A connection with a session that reads without a look, and what makes its requests. */
@@ -227,7 +214,7 @@ const CATALOGUE: readonly Entry[] = [
 
 describe('no turn of a server is long', () => {
   it.each(CATALOGUE)('for $name', async ({ asked, isAfterChange = false, turnMsMax: limitMs = TURN_MS_MAX }) => {
-    const ms = await longestTurnMs(async (attempt) => {
+    const ms = await longestTurn(async (attempt) => {
       if (isAfterChange) await owner.ask(OpCode.create, creation(`/list/x${attempt}`))
       const { blunt, encoder } = await bluntClient()
       const [op, body] = asked() as readonly [typeof OpCode.exists, RequestBodies[typeof OpCode.exists]]
@@ -246,7 +233,7 @@ describe('no turn of a server is long', () => {
 
   it('for the end of a session with 50,000 ephemeral nodes', async () => {
     const limitMs = LARGEST_END_MS_MAX
-    const ms = await longestTurnMs(async () => {
+    const ms = await longestTurn(async () => {
       const leaving = await RawClient.open(port, { timeOut: 60_000 })
       const pathOf = (i: number): string => `/eph/s${(i * 7_919) % 1_000_003}-`
       await fill(50_000, (i) => creation(pathOf(i), CreateFlag.ephemeralSequential), leaving)
@@ -260,7 +247,7 @@ describe('no turn of a server is long', () => {
 
   it('for the end of a connection with 95,000 watches', async () => {
     const existWatches = Array.from({ length: 95_000 }, (_, i) => `/w${i}`)
-    const ms = await longestTurnMs(async () => {
+    const ms = await longestTurn(async () => {
       const { blunt, encoder } = await bluntClient()
       blunt.socket.write(encoder.encode(OpCode.setWatches2, { ...NO_WATCHES, existWatches }))
       await blunt.answer()
@@ -278,7 +265,7 @@ describe('no turn of a server is long', () => {
     const { blunt, encoder } = await bluntClient()
     const write = encoder.encode(OpCode.create, creation('/deep/w', CreateFlag.persistentSequential))
     const all = Buffer.concat(Array.from({ length: 10_000 }, () => write))
-    const ms = await longestTurnMs(async () => {
+    const ms = await longestTurn(async () => {
       monitor.reset()
       blunt.socket.write(all)
       await blunt.answer()
@@ -290,7 +277,7 @@ describe('no turn of a server is long', () => {
   })
 
   it.each(['wchs', 'wchp', 'wchc', 'dump', 'mntr', 'cons', 'stat'])('for the word %s', async (word) => {
-    const ms = await longestTurnMs(async () => {
+    const ms = await longestTurn(async () => {
       const blunt = new Blunt(port)
       await pause(5)
       monitor.reset()
@@ -307,7 +294,7 @@ describe('no turn of a server is long', () => {
     const multi = encoder.encode(OpCode.multi, Array.from({ length: 1_000 }, () => check))
     const reads = encoder.encode(OpCode.multiRead, Array.from({ length: 1_000 }, () => read))
     const all = Buffer.concat(Array.from({ length: 50 }, () => [multi, reads]).flat())
-    const ms = await longestTurnMs(async () => {
+    const ms = await longestTurn(async () => {
       monitor.reset()
       blunt.socket.write(all)
       await blunt.answer()

@@ -278,9 +278,19 @@ export class Connections {
       this.#refuse(connection)
       return
     }
+    this.#closeEarlier(sessionId, passwd)
     connection.phase = 'resuming'
     const { id, timeoutMs } = connection
     this.#host.revalidate({ type: 'REVALIDATE', connection: id, sessionId, timeoutMs, passwd })
+  }
+
+  /**
+   * Who is back has left its earlier connection here. It may have been at another server meanwhile, and what comes late
+   * over the earlier one would be behind its return on the way to the leader, so that it would be done out of order.
+   */
+  #closeEarlier(sessionId: bigint, passwd: Uint8Array): void {
+    const earlier = this.#bySession.get(sessionId)
+    if (earlier !== undefined && samePassword(earlier.passwd, passwd)) this.#close(earlier)
   }
 
   #accept(connection: Connection): void {

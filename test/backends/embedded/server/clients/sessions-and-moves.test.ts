@@ -174,6 +174,23 @@ describe('a session that moves to another server', () => {
     expect(exists(cluster, after, '/late')).toBe(Err.noNode)
   })
 
+  it.each(['waits for its answer', 'goes away again'])(
+    'and comes back is changed no more through the connection that it had first, also while its return %s',
+    (end) => {
+      const cluster = ensemble()
+      const first = cluster.client(1)
+      const meanwhile = cluster.client(2, first)
+      const write = cluster.create(meanwhile, '/new')
+      cluster.run()
+      const back = cluster.connect(1, first)
+      if (end === 'goes away again') cluster.hangUp(back)
+      cluster.create(first, '/late')
+      cluster.run()
+      expect([replyOf(meanwhile, write)?.err, first.closed]).toEqual([Err.ok, true])
+      expect(exists(cluster, cluster.client(3, first), '/late')).toBe(Err.noNode)
+    },
+  )
+
   it('keeps the writes that it had sent before in their order', () => {
     const cluster = ensemble()
     const before = cluster.client(1)
