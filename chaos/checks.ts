@@ -1,0 +1,77 @@
+/**
+ * What must be so when the faults have ended: of each server alone, and of what clients were told.
+ */
+import { zookeeper } from '../src/backends/zookeeper/index.ts'
+import { connect } from '../src/index.ts'
+import type { Client } from '../src/index.ts'
+import { checkHistory } from '../src/testing/history.ts'
+import type { HistoryCall } from '../src/testing/history.ts'
+import { REGISTER, ROOT } from './load.ts'
+import type { RegisterInput, Told } from './load.ts'
+
+/** Reads that are on their way at a time. */
+const READS_AT_A_TIME = 64
+
+/** A server's nodes below the root of the load: by path, all that is known of each. */
+export type Dump = ReadonlyMap<string, string>
+
+/** Reads a server's tree, after a sync. */
+export async function dumpOf(address: string): Promise<Dump> {
+  await using client = await connect(zookeeper(address), { onError: () => undefined })
+  await client.sync('/')
+  const dump = new Map<string, string>()
+  let paths = [ROOT]
+  while (paths.length > 0) {
+    const next: string[] = []
+    for (let at = 0; at < paths.length; at += READS_AT_A_TIME) {
+      const found = await Promise.all(paths.slice(at, at + READS_AT_A_TIME).map((path) => nodeOf(client, path)))
+      for (const { path, text, children } of found) {
+        dump.set(path, text)
+        next.push(...children)
+      }
+    }
+    paths = next
+  }
+  return dump
+}
+
+async function nodeOf(
+  client: Client,
+  path: string,
+): Promise<{ readonly path: string; readonly text: string; readonly children: readonly string[] }> {
+  const { data, stat } = await client.get(path)
+  const children = stat.numChildren === 0 ? [] : (await client.children(path)).names
+  const text = JSON.stringify([Buffer.from(data).toString('base64'), stat, [...children].sort()], (_, value: unknown) =>
+    typeof value === 'bigint' ? String(value) : value)
+  return { path, text, children: children.map((name) => `${path}/${name}`) }
+}
+
+/** @returns what is wrong; nothing if all is as it must be */
+export function complaintsOf(dumps: readonly Dump[], told: Told): string[] {
+  const complaints: string[] = []
+  const [first = new Map<string, string>(), ...others] = dumps
+  for (const [index, other] of others.entries()) {
+    const paths = new Set([...first.keys(), ...other.keys()])
+    const different = [...paths].filter((path) => first.get(path) !== other.get(path))
+    const [path] = different
+    if (path === undefined) continue
+    const texts = [first, other].map((dump) => dump.get(path) ?? 'nothing')
+    complaints.push(`servers 1 and ${index + 2} differ in ${different.length} nodes: ${path}: ${texts.join(' | ')}`)
+  }
+  const lost = told.created.filter((path) => !first.has(path))
+  if (lost.length > 0) complaints.push(`${lost.length} acknowledged nodes are lost, such as ${lost[0]}`)
+  const done = told.refused.filter((path) => first.has(path))
+  if (done.length > 0) complaints.push(`${done.length} nodes are there that were refused, such as ${done[0]}`)
+  const ephemeral = [...first].filter(([, text]) => !text.includes('"ephemeralOwner":"0"')).map(([path]) => path)
+  const [kept] = ephemeral
+  if (kept !== undefined) complaints.push(`${ephemeral.length} ephemerals outlive all sessions, such as ${kept}`)
+  const verdict = checkHistory(REGISTER, withoutUnread(told.calls))
+  if (verdict.verdict !== 'linearizable') complaints.push(`registers: ${verdict.key} is ${verdict.verdict}`)
+  return complaints
+}
+
+/** Without writes of unknown outcome that nobody has read: they may have been done or not, and cost the search much. */
+function withoutUnread(calls: readonly HistoryCall<RegisterInput, string>[]): HistoryCall<RegisterInput, string>[] {
+  const read = new Set(calls.map(({ input, returned }) => (input === 'read' ? returned?.output : undefined)))
+  return calls.filter(({ input, returned }) => returned !== null || input === 'read' || read.has(input.write))
+}

@@ -1,0 +1,165 @@
+/**
+ * The command of the chaos: `npm run chaos -- --seconds 60`.
+ *
+ * Three servers, each a process with a disk of its own, are killed, frozen and cut off from each other, one fault after
+ * the other, while clients write, read, lock and watch. Then everything heals, and what the clients were told is
+ * compared with what the servers have. The seed draws the faults; when they meet what is going on is up to the machine.
+ *
+ *     --seconds N   how long the faults go on; 60 by default
+ *     --seed N      which faults
+ *
+ * Exit status: 0 nothing was found, 1 something was found (the data and the servers' output are kept), 2 wrong
+ * arguments.
+ */
+import { randomInt } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { SeededRandom } from '../src/testing/simulation/random.ts'
+import { complaintsOf, dumpOf } from './checks.ts'
+import { Ensemble } from './ensemble.ts'
+import { drawFault, rest } from './faults.ts'
+import type { Fault } from './faults.ts'
+import { Load, ROOT, SESSION_TIMEOUT_MS } from './load.ts'
+
+const SECONDS = 60
+const SEED_SPAN = 2 ** 31
+const USAGE_STATUS = 2
+/** How long the first start may take, and that everyone is there again after the last fault. */
+const START_MS_MAX = 60_000
+/**
+ * How long after the end of a fault a write is acknowledged: twice an election and a synchronisation (initLimit and
+ * syncLimit at this tick), the start of a process, and the reconnect of a client.
+ */
+const BACK_MS_MAX = 15_000
+const POLL_MS = 20
+
+interface Found {
+  readonly complaints: string[]
+  readonly faults: number
+  /** The longest time from the end of a fault to an acknowledged write. */
+  readonly backMs: number
+}
+
+class Chaos {
+  readonly #ensemble: Ensemble
+  readonly #load: Load
+  readonly #random: SeededRandom
+  readonly #complaints: string[] = []
+  readonly #startedAtMs = performance.now()
+  #faults = 0
+  #backMs = 0
+
+  constructor(ensemble: Ensemble, seed: number) {
+    this.#ensemble = ensemble
+    this.#random = new SeededRandom(seed)
+    this.#load = new Load(ensemble.addresses, this.#random.fork('load'), (what) => {
+      if (!this.#complaints.includes(what)) this.#say(`VIOLATION: ${what}`)
+      this.#complaints.push(what)
+    })
+  }
+
+  async run(seconds: number): Promise<Found> {
+    for (const id of this.#ensemble.ids) this.#ensemble.start(id)
+    await this.#load.start()
+    const firstMs = await this.#untilAcknowledged(START_MS_MAX)
+    if (firstMs === null) throw new Error('no write was acknowledged at the start')
+    this.#say('three servers serve; the faults begin')
+    const random = this.#random.fork('faults')
+    const endMs = performance.now() + seconds * 1_000
+    while (performance.now() < endMs && this.#complaints.length === 0) {
+      await this.#suffer(drawFault(this.#ensemble, random))
+      await rest(random)
+    }
+    await this.#load.stop()
+    this.#say('the faults and the load have ended')
+    await this.#check()
+    return { complaints: this.#complaints, faults: this.#faults, backMs: Math.round(this.#backMs) }
+  }
+
+  async #suffer(fault: Fault): Promise<void> {
+    this.#say(`${fault.what} for ${fault.forMs} ms`)
+    this.#faults += 1
+    await fault.begin()
+    await delay(fault.forMs)
+    await fault.end()
+    const backMs = await this.#untilAcknowledged(BACK_MS_MAX)
+    if (backMs === null) this.#complaints.push(`no write was acknowledged ${BACK_MS_MAX} ms after: ${fault.what}`)
+    else this.#backMs = Math.max(this.#backMs, backMs)
+    for (const id of this.#ensemble.ids) {
+      const end = this.#ensemble.endOf(id)
+      if (end !== null) this.#complaints.push(`server ${id} has ended by itself (${end}) after: ${fault.what}`)
+    }
+  }
+
+  /** @returns after how long a write was acknowledged that nobody had an answer to yet; null if none was in time */
+  async #untilAcknowledged(limitMs: number): Promise<number | null> {
+    const fromMs = performance.now()
+    while (this.#load.told.acknowledgedAtMs <= fromMs) {
+      if (performance.now() - fromMs > limitMs) return null
+      await delay(POLL_MS)
+    }
+    return this.#load.told.acknowledgedAtMs - fromMs
+  }
+
+  async #check(): Promise<void> {
+    const { told } = this.#load
+    const deadlineMs = performance.now() + START_MS_MAX
+    // What was published last may be one more than its publisher was told.
+    const areEqual = (): boolean => [told.published, told.published + 1].some((last) =>
+      [...told.heard.values()].every((heard) => heard === last))
+    while (!areEqual()) {
+      if (performance.now() > deadlineMs) {
+        const heard = [...told.heard.values()].join()
+        this.#complaints.push(`configuration: ${told.published} was published, heard was ${heard}`)
+        break
+      }
+      await delay(POLL_MS)
+    }
+    await this.#load.close()
+    await delay(2 * SESSION_TIMEOUT_MS)
+    const dumps = await Promise.all(this.#ensemble.addresses.map((address) => dumpOf(address)))
+    this.#complaints.push(...complaintsOf(dumps, told))
+    const { created, calls, leases, published } = told
+    this.#say(`${created.length} nodes, ${calls.length} calls of registers, ${leases} leases, ${published} values`)
+    this.#say(`${dumps[0]?.size ?? 0} nodes below ${ROOT} on each server`)
+  }
+
+  #say(what: string): void {
+    console.log(`${((performance.now() - this.#startedAtMs) / 1_000).toFixed(2).padStart(8)} s  ${what}`)
+  }
+}
+
+async function main(args: string[]): Promise<number> {
+  let values
+  try {
+    values = parseArgs({ args, options: { seconds: { type: 'string' }, seed: { type: 'string' } } }).values
+  } catch (error) {
+    console.error(`chaos: ${(error as Error).message}`)
+    return USAGE_STATUS
+  }
+  const seconds = Number(values.seconds ?? SECONDS)
+  const seed = Number(values.seed ?? randomInt(SEED_SPAN))
+  if (!Number.isInteger(seed) || !(seconds > 0)) {
+    console.error('chaos: --seconds is a number above 0, --seed an integer')
+    return USAGE_STATUS
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'quorate-chaos-'))
+  const ensemble = await Ensemble.make(folder)
+  let found: Found | null = null
+  try {
+    console.log(`seed ${seed}, ${seconds} s`)
+    found = await new Chaos(ensemble, seed).run(seconds)
+  } finally {
+    await ensemble.close()
+    if (found?.complaints.length !== 0) console.log(`data and output of the servers: ${folder}`)
+    else await rm(folder, { recursive: true })
+  }
+  for (const complaint of found.complaints) console.log(`FOUND: ${complaint}`)
+  console.log(`${found.faults} faults, service back after ${found.backMs} ms at most, ${found.complaints.length} found`)
+  return found.complaints.length === 0 ? 0 : 1
+}
+
+process.exitCode = await main(process.argv.slice(2))
