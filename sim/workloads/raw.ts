@@ -6,8 +6,7 @@
  *            bursts of requests that do not wait for each other, and reads behind a sync.
  * Values     every value that is written is its own, so that it can be found in the history, or not.
  * Checks     C5 at the client, which repeats what was not sent: a value is in the history as often as its writer was
- *            told. C4 from outside: writes of a few registers, and reads of them behind a sync, have an order that real
- *            time allows.
+ *            told. C4 from outside: writes of a few registers, and reads of them behind a sync (checks/registers.ts).
  */
 import { OpCode } from '../../src/backends/wire/codes.ts'
 import type { TxnBody } from '../../src/backends/wire/transactions.ts'
@@ -15,11 +14,9 @@ import type { CreateMode, Operation, Stat, WatchEvent } from '../../src/core/bac
 import type { Client } from '../../src/core/client.ts'
 import { isCoordinationError } from '../../src/core/errors.ts'
 import type { CoordinationError } from '../../src/core/errors.ts'
-import { checkHistory } from '../../src/testing/history.ts'
-import type { HistoryCall, SequentialModel } from '../../src/testing/history.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
-import type { Kernel } from '../../src/testing/simulation/kernel.ts'
+import { RegistersCheck } from '../checks/registers.ts'
 import type { LedgerListener } from '../ledger.ts'
 import type { Replayed } from '../model.ts'
 import type { Probes } from '../../src/testing/simulation/probes.ts'
@@ -31,8 +28,6 @@ import { Ear } from './ear.ts'
 const ROOT = '/raw'
 const NODES = 6
 const REGISTERS = 3
-/** Calls of one register that are searched for an order; the search grows fast with them. */
-const REGISTER_CALLS_MAX = 120
 const BURST_MAX = 12
 /** Longest pauses between two steps of a client, in ticks; one is drawn for each. */
 const PAUSES_TICKS_MAX: readonly number[] = Object.freeze([2, 6, 20, 60])
@@ -48,18 +43,6 @@ const MODES: readonly CreateMode[] = Object.freeze([
 
 /** What became of a write, as far as its caller knows. */
 type Told = 'done' | 'not-done' | 'unknown'
-
-type RegisterInput = { readonly type: 'write'; readonly value: string } | { readonly type: 'read' }
-
-/** A register of texts: a read answers the text that was written last. */
-const REGISTER: SequentialModel<string, RegisterInput, string> = {
-  initial: '',
-  step: (state, input, output) => {
-    if (input.type === 'write') return input.value
-    return output === undefined || output === state ? state : null
-  },
-  keyOf: (state) => state,
-}
 
 /** Makes the workload `raw`. */
 export const makeRaw: MakeWorkload = ({ world, ledger, probes }) => {
@@ -342,54 +325,4 @@ class ValuesCheck implements Check, LedgerListener {
       default:
     }
   }
-}
-
-interface RegisterCall {
-  call: HistoryCall<RegisterInput, string>
-  /** It changed nothing and told nothing. */
-  isVoid: boolean
-}
-
-/** C4 and C1 from outside: the calls of each register have an order. */
-class RegistersCheck implements Check {
-  readonly name = 'raw-registers'
-  readonly covers = ['C1', 'C4']
-  readonly #kernel: Kernel
-  readonly #calls = new Map<string, RegisterCall[]>()
-
-  constructor(kernel: Kernel) {
-    this.#kernel = kernel
-  }
-
-  /**
-   * Notes that a call is made.
-   *
-   * @returns a function that takes what it answered; null if it changed and told nothing
-   */
-  call(key: string, input: RegisterInput): (output: string | null) => void {
-    const entry: RegisterCall = { call: { key, input, calledAt: this.#kernel.nowMs, returned: null }, isVoid: false }
-    const calls = this.#calls.get(key)
-    if (calls === undefined) this.#calls.set(key, [entry])
-    else if (calls.length < REGISTER_CALLS_MAX) calls.push(entry)
-    return (output) => {
-      if (output === null) entry.isVoid = true
-      else entry.call = { ...entry.call, returned: { at: this.#kernel.nowMs, output } }
-    }
-  }
-
-  atEnd(): void {
-    for (const [key, entries] of this.#calls) {
-      const calls = complete(entries.filter(({ isVoid }) => !isVoid).map(({ call }) => call))
-      const found = checkHistory(REGISTER, calls)
-      if (found.verdict !== 'linearizable') {
-        throw new Violation(this.name, `C4: the ${calls.length} calls of ${key} are ${found.verdict}`)
-      }
-    }
-  }
-}
-
-/** Without reads of values whose writes came too late to be noted. */
-function complete(calls: readonly HistoryCall<RegisterInput, string>[]): HistoryCall<RegisterInput, string>[] {
-  const written = new Set([REGISTER.initial, ...calls.map(({ input }) => (input.type === 'write' ? input.value : ''))])
-  return calls.filter(({ returned }) => returned === null || written.has(returned.output))
 }

@@ -70,6 +70,9 @@ export interface ClientEnd {
   onClose(): void
 }
 
+/** Stands for a client that has closed its connection, until what it sent before has been handled. */
+const GONE: ClientEnd = Object.freeze({ onMessage: () => undefined, onClose: () => undefined })
+
 /** One running server. */
 export class Host implements PeerGate {
   readonly #options: HostOptions
@@ -188,15 +191,18 @@ export class Host implements PeerGate {
     }
   }
 
-  /** The client closed its connection. */
+  /** The client closed its connection. It is told nothing more; what it sent before is handled, as in the reference. */
   closeClient(connection: number): void {
-    if (!this.#clients.delete(connection)) return
+    const client = this.#clients.get(connection)
+    if (client === undefined || client === GONE) return
+    this.#clients.set(connection, GONE)
     this.#input(() => {
+      this.#clients.delete(connection)
       this.#server.disconnectClient(connection)
     })
   }
 
-  /** How many clients are connected. */
+  /** How many clients are connected, or have left and are not yet handled to their last message. */
   get clientCount(): number {
     return this.#clients.size
   }
