@@ -17,13 +17,14 @@ import type { Client } from '../../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { optionNames, refuseUnknown, validateClient, validateInteger } from '../../core/options.ts'
 import { joinPath, nameOf, validatePath } from '../../core/path.ts'
+import { Bell } from '../engine/bell.ts'
 import { Cleanups } from '../engine/cleanups.ts'
 import { newMark } from '../engine/marked-data.ts'
 import type { NodeIdentity, OwnedNode } from '../engine/protected-writes.ts'
 import { checkIdentity, deletion, isGone, ownedNode, protectedCreate } from '../engine/protected-writes.ts'
 import type { TimedWaitOptions, Wait } from '../engine/wait.ts'
 import { withinWait } from '../engine/within-wait.ts'
-import { Bell, removeThis, untilGone } from './gate-node.ts'
+import { removeThis, untilGone } from './gate-node.ts'
 
 /** Options of {@link DoubleBarrier}. */
 export interface DoubleBarrierOptions {
