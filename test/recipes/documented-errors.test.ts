@@ -15,6 +15,7 @@ import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
 import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
 import { Barrier } from '../../src/recipes/barriers/barrier.ts'
 import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
+import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
@@ -147,6 +148,18 @@ const METHODS: readonly Method[] = [
     prepare: async (client) => {
       await latch(client).countDown()
       return (options) => latch(client).remove(options)
+    },
+  },
+  method('double-barrier', 'enter', (client) => new DoubleBarrier(client, '/b/d', { count: 2 }), (made, options) => {
+    return made.enter(options)
+  }),
+  {
+    file: 'double-barrier',
+    method: 'leave',
+    prepare: async (client) => {
+      const [member, other] = [0, 1].map(() => new DoubleBarrier(client, '/b/d', { count: 2 }))
+      await Promise.all([member?.enter(), other?.enter()])
+      return (options) => member?.leave(options) ?? Promise.resolve()
     },
   },
   method('barrier', 'raise', barrier, (made, options) => made.raise(options)),

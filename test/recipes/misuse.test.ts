@@ -10,6 +10,7 @@ import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
 import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
 import { Barrier } from '../../src/recipes/barriers/barrier.ts'
 import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
+import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
@@ -111,6 +112,8 @@ const MISUSES: readonly Misuse[] = [
   ['new AtomicCounter("/")', ({ client }) => make(AtomicCounter, client, '/'), /path must be a node/],
   ['new CountDownLatch()', ({ client }) => make(CountDownLatch, client, '/b/x'), /count must be a number/],
   ['new CountDownLatch({ count: 0 })', ({ client }) => make(CountDownLatch, client, '/b/x', { count: 0 }), /from 1 to/],
+  ['new DoubleBarrier()', ({ client }) => make(DoubleBarrier, client, '/b/x'), /count must be a number/],
+  ['new DoubleBarrier({ count: 101 })', ({ client }) => make(DoubleBarrier, client, '/b', { count: 101 }), /to 100/],
   ['new Barrier("/")', ({ client }) => make(Barrier, client, '/'), /path must be a node/],
   ['barrier wait(5)', ({ client }) => call(new Barrier(client, '/b/x'), 'wait', 5), /waitMs: 5/],
   ['barrier raise({ mode })', ({ client }) => call(new Barrier(client, '/b/x'), 'raise', { mode: 1 }), /"mode"/],

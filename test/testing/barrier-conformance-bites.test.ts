@@ -5,7 +5,9 @@
 import type { Client } from '../../src/core/client.ts'
 import { Barrier } from '../../src/recipes/barriers/barrier.ts'
 import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
-import { barrierSuite, latchSuite } from '../../src/testing/index.ts'
+import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
+import { barrierSuite, doubleBarrierSuite, latchSuite } from '../../src/testing/index.ts'
+import type { DoubleBarrierSuiteOptions, TestedDoubleBarrier } from '../../src/testing/index.ts'
 import type { BarrierSuiteOptions, LatchSuiteOptions, TestedBarrier, TestedLatch } from '../../src/testing/index.ts'
 import { bites } from './bites.ts'
 import type { Broken } from './bites.ts'
@@ -133,5 +135,99 @@ const soundLatch: LatchSuiteOptions['makeLatch'] = (client, path, count) => new 
 bites('latch', LATCHES, soundLatch, (engine, makeLatch) => {
   return collectedCases((runner) => {
     latchSuite(runner, { ...engine, makeLatch })
+  })
+})
+
+type MakeDouble = DoubleBarrierSuiteOptions['makeDoubleBarrier']
+
+const soundDouble: MakeDouble = (client, path, count) => new DoubleBarrier(client, path, { count })
+
+function changedDouble(change: (sound: DoubleBarrier, client: Client) => Partial<TestedDoubleBarrier>): MakeDouble {
+  return (client, path, count) => {
+    const member = new DoubleBarrier(client, path, { count })
+    const sound = {
+      enter: (options: object = {}) => member.enter(options),
+      leave: (options: object = {}) => member.leave(options),
+    }
+    return { ...sound, ...change(member, client) }
+  }
+}
+
+const DOUBLES: readonly Broken<MakeDouble>[] = [
+  {
+    what: 'it opens one too early',
+    make: (client, path, count) => new DoubleBarrier(client, path, { count: count - 1 }),
+    caughtBy: 'lets nobody in before so many are there, and nobody out before all are done',
+  },
+  {
+    what: 'whoever is done goes',
+    make: changedDouble((member) => ({
+      leave: () => {
+        member.leave().catch(() => undefined)
+        return Promise.resolve()
+      },
+    })),
+    caughtBy: 'lets nobody in before so many are there, and nobody out before all are done',
+  },
+  {
+    what: 'who gave up is still counted',
+    make: changedDouble((member) => ({
+      enter: async (options = {}) => {
+        try {
+          await member.enter(options)
+        } catch (error) {
+          member.enter().catch(() => undefined)
+          throw error
+        }
+      },
+    })),
+    caughtBy: 'a member that gave up does not count, and leaves nothing behind',
+  },
+  {
+    what: 'it is for one round only',
+    make: changedDouble((member) => {
+      let entries = 0
+      return { enter: () => ((entries += 1) === 1 ? member.enter() : new Promise(() => undefined)) }
+    }),
+    caughtBy: 'holds together round after round',
+  },
+  {
+    what: 'an open round lets anybody in',
+    make: (client, path, count) => changedDouble((member) => ({
+      enter: async (options = {}) => {
+        if ((await client.exists(`${path}/ready`)) === null) await member.enter(options)
+      },
+    }))(client, path, count),
+    caughtBy: 'whoever comes during a round waits for the next one',
+  },
+  {
+    what: 'a member stays when its client is gone',
+    make: (client, path, count) => changedDouble((member) => ({
+      enter: async (options = {}) => {
+        await client.makePath(path)
+        await client.create(`${path}/stays-${crypto.randomUUID()}`, '')
+        await member.enter(options)
+      },
+    }))(client, path, count),
+    caughtBy: 'a member that is gone holds nobody up',
+  },
+  {
+    what: 'an entry ends with the session',
+    make: changedDouble((member, client) => ({
+      enter: (options = {}) => {
+        const controller = new AbortController()
+        client.onState(({ status }) => {
+          if (status !== 'connected') controller.abort()
+        })
+        return member.enter({ ...options, signal: controller.signal })
+      },
+    })),
+    caughtBy: 'a member whose session ends before the round opens comes again',
+  },
+]
+
+bites('double barrier', DOUBLES, soundDouble, (engine, makeDoubleBarrier) => {
+  return collectedCases((runner) => {
+    doubleBarrierSuite(runner, { ...engine, makeDoubleBarrier })
   })
 })

@@ -23,7 +23,8 @@ import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
 import { Barrier } from '../../src/recipes/barriers/barrier.ts'
 import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
-import { barrierSuite, latchSuite } from '../../src/testing/index.ts'
+import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
+import { barrierSuite, doubleBarrierSuite, latchSuite } from '../../src/testing/index.ts'
 import { partitionerSuite, readWriteSuite, semaphoreSuite, serviceSuite } from '../../src/testing/index.ts'
 import { transact } from '../../src/recipes/transactions/transact.ts'
 import { transactionSuite } from '../../src/testing/index.ts'
@@ -51,6 +52,11 @@ function registerBarriers(runner: Runner, engine: Engine): void {
     ...engine,
     name: 'CountDownLatch',
     makeLatch: (client, path, count) => new CountDownLatch(client, path, { count }),
+  })
+  doubleBarrierSuite(runner, {
+    ...engine,
+    name: 'DoubleBarrier',
+    makeDoubleBarrier: (client, path, count) => new DoubleBarrier(client, path, { count }),
   })
 }
 

@@ -15,11 +15,11 @@ import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { optionNames, refuseUnknown, validateClient, validateInteger, validateText } from '../../core/options.ts'
 import { joinPath, parentOf, validatePath } from '../../core/path.ts'
 import { refusal } from '../../core/refusal.ts'
+import { Bell } from '../engine/bell.ts'
 import type { NodeIdentity } from '../engine/protected-writes.ts'
 import { CREATE_ATTEMPTS_MAX, checkIdentity, isGone, isOutcomeUnknown, readSynced } from '../engine/protected-writes.ts'
 import type { TimedWaitOptions, Wait } from '../engine/wait.ts'
 import { withinWait } from '../engine/within-wait.ts'
-import { Bell } from './gate-node.ts'
 
 /** Options of {@link CountDownLatch}. */
 export interface CountDownLatchOptions {

@@ -4,52 +4,14 @@
  * Identity  two nodes at one path, one after the other, look the same but for their czxid. A removal names the node
  *           that was seen, so that a repeated one, whose first answer was lost, never meets the node of the next round.
  */
-import type { Stat, WatchEvent } from '../../core/backend.ts'
-import { abortable, deferred } from '../../core/async.ts'
+import type { Stat } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { refusal } from '../../core/refusal.ts'
+import { Bell } from '../engine/bell.ts'
 import type { NodeIdentity } from '../engine/protected-writes.ts'
 import { checkIdentity, isGone } from '../engine/protected-writes.ts'
 import type { Wait } from '../engine/wait.ts'
-
-/** One round of waiting: whatever it has armed rings it, and so does every change of the client's state. */
-export class Bell {
-  readonly #client: Client
-  readonly #rung = deferred<undefined>()
-  readonly #ends: (() => void)[]
-
-  /** Makes a bell; end it in a finally. */
-  constructor(client: Client) {
-    this.#client = client
-    this.#ends = [client.onState(() => this.ring())]
-  }
-
-  /** Rings it; to be given to a read as its watch, after {@link Bell.on}. */
-  readonly ring = (): void => {
-    this.#rung.resolve(undefined)
-  }
-
-  /** Makes a watch of a path that rings, and is forgotten when the bell ends. */
-  on(path: string, tell: (event: WatchEvent) => void): (event: WatchEvent) => void {
-    const watch = (event: WatchEvent): void => {
-      tell(event)
-      this.ring()
-    }
-    this.#ends.push(() => this.#client.unwatch(path, watch))
-    return watch
-  }
-
-  /** Waits until it rings. */
-  async heard(wait: Wait): Promise<void> {
-    await abortable(this.#rung.promise, wait.signal)
-  }
-
-  /** Forgets what it has armed. */
-  end(): void {
-    for (const end of this.#ends.splice(0)) end()
-  }
-}
 
 /**
  * Reads the stat of a node as of now: no write that was confirmed before the call is missed.

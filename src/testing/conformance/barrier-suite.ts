@@ -53,6 +53,25 @@ export interface LatchSuiteOptions extends RecipeSuiteOptions {
   readonly makeLatch: (client: Client, path: string, count: number) => TestedLatch
 }
 
+/** What the suite needs of one member's side of a double barrier. */
+export interface TestedDoubleBarrier {
+  /** Waits until so many members are here. */
+  enter(options?: TestedBarrierOptions): Promise<void>
+  /** Waits until all of its round have left. */
+  leave(options?: TestedBarrierOptions): Promise<void>
+}
+
+/** What {@link doubleBarrierSuite} tests, and how. */
+export interface DoubleBarrierSuiteOptions extends RecipeSuiteOptions {
+  /** Makes one member's side of the double barrier at a path. */
+  readonly makeDoubleBarrier: (client: Client, path: string, count: number) => TestedDoubleBarrier
+}
+
+interface DoubleBarrierWorld {
+  readonly world: RecipeWorld
+  readonly memberOf: (client: Client, count: number) => TestedDoubleBarrier
+}
+
 interface LatchWorld {
   readonly world: RecipeWorld
   readonly latchOf: (client: Client) => TestedLatch
@@ -196,6 +215,115 @@ const LATCH_CASES: readonly Case<LatchWorld>[] = [
     },
   },
 ]
+
+const ROUNDS = 10
+
+const DOUBLE_CASES: readonly Case<DoubleBarrierWorld>[] = [
+  {
+    name: 'lets nobody in before so many are there, and nobody out before all are done',
+    run: async ({ world, memberOf }) => {
+      const [first, ...others] = (await world.connectMany(WAITERS)).map((client) => memberOf(client, WAITERS))
+      ok(first !== undefined, 'there is a member')
+      let isLast = false
+      const entries = others.map(async (member) => {
+        await member.enter()
+        equal(isLast, true, 'whether the last one had come when another was let in')
+      })
+      const early = Promise.race([...entries, new Promise((resolve) => setTimeout(resolve, MOMENT_MS))])
+      await world.answer(early, 'a moment')
+      isLast = true
+      await world.answer(Promise.all([first.enter(), ...entries]), 'the entries')
+      let isDone = false
+      const exits = others.map(async (member) => {
+        await member.leave()
+        equal(isDone, true, 'whether the last one was done when another was let out')
+      })
+      await world.answer(Promise.race([...exits, new Promise((resolve) => setTimeout(resolve, MOMENT_MS))]), 'a moment')
+      isDone = true
+      await world.answer(Promise.all([first.leave(), ...exits]), 'the exits')
+    },
+  },
+  {
+    name: 'a member that gave up does not count, and leaves nothing behind',
+    run: async ({ world, memberOf }) => {
+      const [a, b] = await world.connectMany(2)
+      ok(a !== undefined && b !== undefined, 'two clients')
+      for (const client of [a, b]) {
+        const entry = memberOf(client, 2).enter({ waitMs: MOMENT_MS })
+        await rejects(entry, { code: 'TIMEOUT', outcome: 'aborted' }, 'an entry alone')
+      }
+      await world.eventually(async () => (await world.ephemerals(a)).length === 0, 'no node is left')
+    },
+  },
+  {
+    name: 'holds together round after round',
+    run: async ({ world, memberOf }) => {
+      const clients = await world.connectMany(WAITERS)
+      const rounds = clients.map(() => 0)
+      await world.answer(Promise.all(clients.map(async (client, index) => {
+        const member = memberOf(client, WAITERS)
+        for (let round = 1; round <= ROUNDS; round++) {
+          await member.enter()
+          rounds[index] = round
+          equal(Math.max(...rounds), round, 'the round of the quickest one')
+          await member.leave()
+          equal(Math.min(...rounds), round, 'the round of the slowest one')
+        }
+      })), 'all rounds')
+    },
+  },
+  {
+    name: 'whoever comes during a round waits for the next one',
+    run: async ({ world, memberOf }) => {
+      const [a, b, late] = (await world.connectMany(3)).map((client) => memberOf(client, 2))
+      ok(a !== undefined && b !== undefined && late !== undefined, 'three members')
+      await world.answer(Promise.all([a.enter(), b.enter()]), 'the entries')
+      const early = late.enter({ waitMs: MOMENT_MS })
+      await rejects(early, { code: 'TIMEOUT', outcome: 'aborted' }, 'an entry during a round')
+      const entry = late.enter()
+      await world.answer(Promise.all([a.leave(), b.leave()]), 'the exits')
+      await world.answer(Promise.all([entry, a.enter()]), 'the entries of the next round')
+    },
+  },
+  {
+    name: 'a member that is gone holds nobody up',
+    run: async ({ world, memberOf }) => {
+      const [gone, other] = await world.connectMany(2)
+      ok(gone !== undefined && other !== undefined, 'two clients')
+      const member = memberOf(other, 2)
+      await world.answer(Promise.all([memberOf(gone, 2).enter(), member.enter()]), 'the entries')
+      await gone.close()
+      await world.answer(member.leave(), 'the exit')
+      const next = member.enter({ waitMs: MOMENT_MS })
+      await rejects(next, { code: 'TIMEOUT', outcome: 'aborted' }, 'an entry alone, in the next round')
+    },
+  },
+  {
+    name: 'a member whose session ends before the round opens comes again',
+    needs: ['expire'],
+    run: async ({ world, memberOf }) => {
+      const [a, b] = await world.connectMany(2)
+      ok(a !== undefined && b !== undefined, 'two clients')
+      const outcome = memberOf(a, 2).enter().then(() => 'in', () => 'rejected')
+      await world.eventually(async () => (await world.ephemerals(b)).length === 1, 'the first one waits')
+      await world.expire(a)
+      await Promise.race([outcome, memberOf(b, 2).enter({ waitMs: world.patienceMs }).catch(() => undefined)])
+      equal(await world.answer(outcome, 'the entry'), 'in', 'what the entry came to')
+    },
+  },
+]
+
+/**
+ * Registers the cases that every double barrier has to pass.
+ *
+ * @param runner - `describe` and `it` of a test runner
+ * @param options - the double barrier to test
+ */
+export function doubleBarrierSuite(runner: Runner, options: DoubleBarrierSuiteOptions): void {
+  registerRecipe(runner, `double barrier ${options.name}`, options, DOUBLE_CASES, (world) => {
+    return { world, memberOf: (client, count) => options.makeDoubleBarrier(client, world.path('double'), count) }
+  })
+}
 
 /**
  * Registers the cases that every count-down latch has to pass.
