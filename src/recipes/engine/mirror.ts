@@ -58,6 +58,7 @@ class WatchedRead {
   readonly #path: string
   readonly #onEvent: () => void
   #isArmed = false
+  #isOver = false
 
   /**
    * Makes it; nothing is sent.
@@ -81,25 +82,26 @@ class WatchedRead {
    *
    * @param send - makes the call
    * @param onFailure - called before this rejects: it has to be read again
-   * @returns null if there is no such node; then nothing is armed
+   * @returns null if there is no such node, or it is over; then nothing is armed
    */
   async read<R>(send: (options: ReadOptions) => Promise<R>, onFailure: () => void): Promise<R | null> {
+    if (this.#isOver) return null
     const options = this.#isArmed ? {} : { watch: this.#fire }
     this.#isArmed = true
     try {
       return await send(options)
     } catch (error) {
-      this.disarm()
+      this.#disarm()
       if (isCoordinationError(error, 'NO_NODE')) return null
       onFailure()
       throw error
     }
   }
 
-  /** Takes the watch back, also that of a read that is on its way. */
-  disarm(): void {
-    this.#client.unwatch(this.#path, this.#fire)
-    this.#isArmed = false
+  /** Takes the watch back, also that of a read that is on its way, and reads no more. */
+  end(): void {
+    this.#isOver = true
+    this.#disarm()
   }
 
   /** Notes that the session is over, and the watch with it. */
@@ -110,6 +112,11 @@ class WatchedRead {
   readonly #fire = (): void => {
     this.#isArmed = false
     this.#onEvent()
+  }
+
+  #disarm(): void {
+    this.#client.unwatch(this.#path, this.#fire)
+    this.#isArmed = false
   }
 }
 
@@ -195,7 +202,7 @@ export class Mirror {
     if (this.#closing.signal.aborted) return Promise.resolve()
     this.#closing.abort()
     for (const end of this.#ends.splice(0)) end()
-    for (const tracked of this.#tracked.values()) disarm(tracked)
+    for (const tracked of this.#tracked.values()) endReads(tracked)
     this.#first.reject(clientClosed(this.#path))
     this.feed.close()
     this.#wake.resolve(undefined)
@@ -328,7 +335,7 @@ export class Mirror {
     this.#tracked.delete(key)
     this.#dirtyData.delete(tracked)
     this.#dirtyNames.delete(tracked)
-    disarm(tracked)
+    endReads(tracked)
   }
 
   #publish(): void {
@@ -389,9 +396,9 @@ function untilTurnEnds(): Promise<void> {
   })
 }
 
-function disarm({ data, list }: Tracked): void {
-  data.disarm()
-  list.disarm()
+function endReads({ data, list }: Tracked): void {
+  data.end()
+  list.end()
 }
 
 function keyOf(parent: Tracked, name: string): string {
