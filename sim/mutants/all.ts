@@ -1,4 +1,5 @@
 /** Every mutant. */
+import { CACHE_MUTANTS } from './caches.ts'
 import { CLIENT_MUTANTS } from './clients.ts'
 import { CONSENSUS_MUTANTS } from './consensus.ts'
 import { LEADER_MUTANTS } from './leaders.ts'
@@ -15,6 +16,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...LEADER_MUTANTS,
   ...STORAGE_MUTANTS,
   ...PARTITION_MUTANTS,
+  ...CACHE_MUTANTS,
 ])
 
 /** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */
