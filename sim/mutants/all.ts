@@ -1,5 +1,6 @@
 /** Every mutant. */
 import { BARRIER_MUTANTS } from './barriers.ts'
+import { CACHE_MUTANTS } from './caches.ts'
 import { CLIENT_MUTANTS } from './clients.ts'
 import { CONSENSUS_MUTANTS } from './consensus.ts'
 import { LEADER_MUTANTS } from './leaders.ts'
@@ -17,6 +18,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...STORAGE_MUTANTS,
   ...PARTITION_MUTANTS,
   ...BARRIER_MUTANTS,
+  ...CACHE_MUTANTS,
 ])
 
 /** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */

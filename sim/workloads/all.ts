@@ -1,5 +1,6 @@
 /** Every workload, by name. */
 import type { MakeWorkload } from '../workload.ts'
+import { makeCaches } from './caches.ts'
 import { makeConfig } from './config.ts'
 import { makeKeys } from './keys.ts'
 import { makeLeaders } from './leaders.ts'
@@ -19,4 +20,5 @@ export const WORKLOADS: Readonly<Record<string, MakeWorkload>> = Object.freeze({
   membership: makeMembership,
   partitions: makePartitions,
   sharing: makeSharing,
+  caches: makeCaches,
 })

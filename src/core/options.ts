@@ -49,6 +49,8 @@ const SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map(
     hosts: ['endpoints'],
     size: ['servers'],
     validate: ['schema'],
+    depth: ['maxDepth'],
+    selector: ['filter'],
     initial: ['emitInitial'],
     immediate: ['emitInitial'],
   } satisfies Record<string, readonly string[]>),

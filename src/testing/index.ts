@@ -64,6 +64,9 @@ export type { TestedInstance, TestedServiceChange, TestedServiceWatcher } from '
 export { partitionerSuite } from './conformance/partitioner-suite.ts'
 export type { PartitionerSuiteOptions, TestedAssignment } from './conformance/partitioner-suite.ts'
 export type { TestedPartitioner, TestedPartitionerOptions } from './conformance/partitioner-suite.ts'
+export { cacheSuite } from './conformance/cache-suite.ts'
+export type { CacheSuiteOptions, TestedCache } from './conformance/cache-suite.ts'
+export type { TestedCacheChange, TestedCacheNode } from './conformance/cache-suite.ts'
 export { simulate } from './simulation/simulate.ts'
 export type {
   SimulatedClient,

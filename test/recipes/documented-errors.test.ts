@@ -14,6 +14,9 @@ import { GroupMembership } from '../../src/recipes/membership/group-membership.t
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
 import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
 import { Barrier } from '../../src/recipes/barriers/barrier.ts'
+import { ChildrenCache } from '../../src/recipes/caches/children-cache.ts'
+import { NodeCache } from '../../src/recipes/caches/node-cache.ts'
+import { TreeCache } from '../../src/recipes/caches/tree-cache.ts'
 import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
 import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
@@ -173,6 +176,9 @@ const METHODS: readonly Method[] = [
       return (options) => barrier(client).lower(options)
     },
   },
+  method('node-cache', 'ready', (client) => new NodeCache(client, '/c/x'), (made, options) => made.ready(options)),
+  method('tree-cache', 'ready', (client) => new TreeCache(client, '/c/x'), (made, options) => made.ready(options)),
+  method('children-cache', 'ready', (client) => new ChildrenCache(client, '/c'), (made, o) => made.ready(o)),
   method('id-allocator', 'next', (client) => new IdAllocator(client, '/n/x'), (made, options) => made.next(options)),
   method('shared-value', 'ready', (client) => new SharedValue(client, '/n/x'), (made, options) => made.ready(options)),
   method('shared-value', 'get', (client) => new SharedValue(client, '/n/x'), (made, options) => made.get(options)),

@@ -9,6 +9,9 @@ import { GroupMembership } from '../../src/recipes/membership/group-membership.t
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
 import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
 import { Barrier } from '../../src/recipes/barriers/barrier.ts'
+import { ChildrenCache } from '../../src/recipes/caches/children-cache.ts'
+import { NodeCache } from '../../src/recipes/caches/node-cache.ts'
+import { TreeCache } from '../../src/recipes/caches/tree-cache.ts'
 import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
 import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
@@ -117,6 +120,15 @@ const MISUSES: readonly Misuse[] = [
   ['new Barrier("/")', ({ client }) => make(Barrier, client, '/'), /path must be a node/],
   ['barrier wait(5)', ({ client }) => call(new Barrier(client, '/b/x'), 'wait', 5), /waitMs: 5/],
   ['barrier raise({ mode })', ({ client }) => call(new Barrier(client, '/b/x'), 'raise', { mode: 1 }), /"mode"/],
+  ['new NodeCache("x")', ({ client }) => make(NodeCache, client, 'x'), /path/],
+  ['new NodeCache(null)', () => make(NodeCache, null, '/x'), /NodeCache needs a client/],
+  ['new ChildrenCache({ depth })', ({ client }) => make(ChildrenCache, client, '/x', { depth: 1 }), /"depth"/],
+  ['new TreeCache({ depth })', ({ client }) => make(TreeCache, client, '/x', { depth: 1 }), /"maxDepth"/],
+  ['new TreeCache({ maxDepth: -1 })', ({ client }) => make(TreeCache, client, '/x', { maxDepth: -1 }), /from 0 to/],
+  ['new TreeCache({ bytesMax: 0 })', ({ client }) => make(TreeCache, client, '/x', { bytesMax: 0 }), /bytesMax must/],
+  ['new TreeCache({ filter: "x" })', ({ client }) => make(TreeCache, client, '/x', { filter: 'x' }), /filter must be/],
+  ['cache subscribe()', ({ client }) => call(new NodeCache(client, '/x'), 'subscribe'), /listener must be/],
+  ['cache ready(5)', ({ client }) => call(new NodeCache(client, '/x'), 'ready', 5), /waitMs: 5/],
   ['new IdAllocator({ block: 0 })', ({ client }) => make(IdAllocator, client, '/n', { block: 0 }), /block must be/],
   ['new SharedValue({ seed: 5 })', ({ client }) => make(SharedValue, client, '/v', { seed: 5 }), /seed must be/],
   ['new SharedCount({ seed: "5" })', ({ client }) => make(SharedCount, client, '/v', { seed: '5' }), /seed must be/],

@@ -19,6 +19,7 @@ const MET: readonly (readonly [workload: string, probes: readonly ProbeName[]])[
   ['config', ['config-conflict', 'config-resync', 'client-expired']],
   ['partitions', ['client-expired', 'fenced-write-refused', 'closed-in-tenure', 'operator-deleted']],
   ['sharing', ['client-expired']],
+  ['caches', ['cache-resync', 'cache-node-remade', 'client-expired', 'operator-deleted']],
   ['membership', ['member-rejoined', 'client-expired', 'member-struck', 'closed-in-tenure']],
 ]
 

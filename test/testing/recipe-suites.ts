@@ -27,6 +27,11 @@ import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { barrierSuite, doubleBarrierSuite, latchSuite } from '../../src/testing/index.ts'
 import { partitionerSuite, readWriteSuite, semaphoreSuite, serviceSuite } from '../../src/testing/index.ts'
 import { transact } from '../../src/recipes/transactions/transact.ts'
+import { ChildrenCache } from '../../src/recipes/caches/children-cache.ts'
+import { NodeCache } from '../../src/recipes/caches/node-cache.ts'
+import { TreeCache } from '../../src/recipes/caches/tree-cache.ts'
+import { cacheSuite } from '../../src/testing/index.ts'
+import type { TestedCache, TestedCacheNode } from '../../src/testing/index.ts'
 import { transactionSuite } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
@@ -42,9 +47,52 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
   registerMembership(runner, engine)
   transactionSuite(runner, { ...engine, name: 'transact', transact: (client, work) => transact(client, work) })
   registerBarriers(runner, engine)
+  registerCaches(runner, engine)
 }
 
 type Engine = Pick<RecipeSuiteOptions, 'connect' | 'control'>
+
+function registerCaches(runner: Runner, engine: Engine): void {
+  cacheSuite(runner, {
+    ...engine,
+    name: 'NodeCache',
+    makeCache: (client, path) => {
+      const cache = new NodeCache(client, path)
+      return cacheOf(cache, () => [cache.current ?? []].flat())
+    },
+    nodesIn: (path) => [path],
+  })
+  cacheSuite(runner, {
+    ...engine,
+    name: 'ChildrenCache',
+    makeCache: (client, path) => {
+      const cache = new ChildrenCache(client, path)
+      return cacheOf(cache, () => cache.nodes)
+    },
+    nodesIn: (path) => [`${path}/x`, `${path}/y`],
+  })
+  cacheSuite(runner, {
+    ...engine,
+    name: 'TreeCache',
+    makeCache: (client, path) => {
+      const cache = new TreeCache(client, path)
+      return cacheOf(cache, () => cache.nodes)
+    },
+    nodesIn: (path) => [`${path}/x`, `${path}/y/z`],
+  })
+}
+
+function cacheOf(cache: NodeCache | ChildrenCache | TreeCache, nodes: () => readonly TestedCacheNode[]): TestedCache {
+  return {
+    get stale() {
+      return cache.stale
+    },
+    ready: () => cache.ready(),
+    nodes,
+    subscribe: (listener) => cache.subscribe(listener),
+    close: () => cache.close(),
+  }
+}
 
 function registerBarriers(runner: Runner, engine: Engine): void {
   barrierSuite(runner, { ...engine, name: 'Barrier', makeBarrier: (client, path) => new Barrier(client, path) })

@@ -116,10 +116,14 @@ export class Feed<S> {
     return Object.assign(unsubscribe, { [Symbol.dispose]: unsubscribe })
   }
 
-  /** Ends every iteration and subscription. Idempotent. */
-  close(): void {
+  /**
+   * Ends every iteration and subscription. Idempotent.
+   *
+   * @param failure - what those who iterate are told; null: nothing, it is just over
+   */
+  close(failure: CoordinationError | null = null): void {
     this.#closed = true
-    for (const mailbox of [...this.#mailboxes]) mailbox.end()
+    for (const mailbox of [...this.#mailboxes]) mailbox.end(failure)
   }
 
   /**
@@ -144,7 +148,7 @@ export class Feed<S> {
 /** The receiving side of a feed, as the feed sees it. */
 interface Receiver<S> {
   put(state: S, resync: boolean): void
-  end(): void
+  end(failure?: CoordinationError | null): void
 }
 
 /** One consumer's place for the latest state. */

@@ -14,22 +14,26 @@
  * Liveness  a snapshot is published once no change came in between the first and the last read of a batch; nodes that
  *           change without a pause and faster than they can be read hold it back until they rest.
  * Absence   a missing root is a normal state, watched like any other. The mirror never writes (CURATOR-319).
+ * Bounds    with `bytesMax` it ends with `QUOTA_EXCEEDED` rather than hold more than that, and says so: it never leaves
+ *           out a part in silence. What `filter` refuses is neither read nor watched, nor is anything below it.
  * Cost      start: one read a node and one a list; a change: one event and one read; a reconnect: as the start.
  * Source    ZooKeeper Programmer's Guide, "Watches"; Curator TreeCache.
  */
 import type { Children, NodeData, Stat } from '../../core/backend.ts'
 import { abortable, deferred, delay } from '../../core/async.ts'
 import type { Client, ClientState, ReadOptions } from '../../core/client.ts'
-import { isCoordinationError } from '../../core/errors.ts'
+import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { joinPath, validatePath } from '../../core/path.ts'
 import { Feed } from './feed.ts'
 import { clientClosed } from './wait.ts'
 
 /** One node of a mirror. The same object stands in later snapshots for as long as the node does not change. */
 export interface MirrorNode {
+  /** Where the node is. */
+  readonly path: string
   /** The node's data; do not modify. */
   readonly data: Uint8Array
-  /** The stat that goes with exactly these data. */
+  /** The stat that was read with these data; children that came or went since then have not changed it. */
   readonly stat: Stat
 }
 
@@ -41,6 +45,22 @@ export interface MirrorSnapshot {
   readonly generation: number
 }
 
+/** What a mirror may hold. */
+export interface MirrorOptions {
+  /**
+   * Whether a node below the root is part of it, and all below that; every one by default. It must say the same
+   * whenever it is asked. A node for which it throws is left out, and that is reported.
+   */
+  readonly filter?: ((path: string) => boolean) | undefined
+  /**
+   * The most that it holds, in bytes: of each node its data, twice the length of its path, and 256. Reads that are on
+   * their way, at most 256, come on top. Without limit by default.
+   */
+  readonly bytesMax?: number | undefined
+}
+
+/** What a node costs beside its data and its path, in bytes: its stat, its watches, its places in maps. */
+const NODE_BYTES = 256
 /**
  * How many reads are on their way at a time; it also keeps a crowd of mirrors from flooding a server after a reconnect.
  */
@@ -58,6 +78,7 @@ class WatchedRead {
   readonly #path: string
   readonly #onEvent: () => void
   #isArmed = false
+  #isOver = false
 
   /**
    * Makes it; nothing is sent.
@@ -81,25 +102,26 @@ class WatchedRead {
    *
    * @param send - makes the call
    * @param onFailure - called before this rejects: it has to be read again
-   * @returns null if there is no such node; then nothing is armed
+   * @returns null if there is no such node, or it is over; then nothing is armed
    */
   async read<R>(send: (options: ReadOptions) => Promise<R>, onFailure: () => void): Promise<R | null> {
+    if (this.#isOver) return null
     const options = this.#isArmed ? {} : { watch: this.#fire }
     this.#isArmed = true
     try {
       return await send(options)
     } catch (error) {
-      this.disarm()
+      this.#disarm()
       if (isCoordinationError(error, 'NO_NODE')) return null
       onFailure()
       throw error
     }
   }
 
-  /** Takes the watch back, also that of a read that is on its way. */
-  disarm(): void {
-    this.#client.unwatch(this.#path, this.#fire)
-    this.#isArmed = false
+  /** Takes the watch back, also that of a read that is on its way, and reads no more. */
+  end(): void {
+    this.#isOver = true
+    this.#disarm()
   }
 
   /** Notes that the session is over, and the watch with it. */
@@ -111,6 +133,11 @@ class WatchedRead {
     this.#isArmed = false
     this.#onEvent()
   }
+
+  #disarm(): void {
+    this.#client.unwatch(this.#path, this.#fire)
+    this.#isArmed = false
+  }
 }
 
 /** A node that is mirrored, there or not. */
@@ -119,6 +146,8 @@ interface Tracked {
   readonly key: string
   readonly path: string
   readonly depth: number
+  /** What it costs as long as it is not there. */
+  readonly emptyBytes: number
   readonly data: WatchedRead
   readonly list: WatchedRead
   node: MirrorNode | null
@@ -132,6 +161,8 @@ export class Mirror {
   readonly #client: Client
   readonly #path: string
   readonly #depth: number
+  readonly #filter: (path: string) => boolean
+  readonly #bytesMax: number
   readonly #tracked = new Map<string, Tracked>()
   readonly #dirtyData = new Set<Tracked>()
   readonly #dirtyNames = new Set<Tracked>()
@@ -144,6 +175,9 @@ export class Mirror {
   /** Whether the next reads have to be behind a `sync`, and whether the next snapshot tells of it. */
   #needsSync = false
   #isResync = false
+  /** What all that is tracked costs. */
+  #bytes = 0
+  #failure: CoordinationError | null = null
 
   /**
    * Makes a mirror and begins to read.
@@ -151,25 +185,33 @@ export class Mirror {
    * @param client - through which to read; its end is the mirror's end
    * @param path - the root of what is mirrored
    * @param depth - 0: the node; 1: with its children; Infinity: with all below it
+   * @param options - what it may hold
    * @throws TypeError if the path is none
    */
-  constructor(client: Client, path: string, depth: number) {
+  constructor(client: Client, path: string, depth: number, options: MirrorOptions = {}) {
     validatePath(path)
     this.#client = client
     this.#path = path
     this.#depth = depth
+    this.#filter = options.filter ?? (() => true)
+    this.#bytesMax = options.bytesMax ?? Infinity
     this.#sessionId = client.sessionId
     this.#isInTouch = client.state.status === 'connected'
     this.feed = new Feed((error) => client.report(error))
     this.#first.promise.catch(() => undefined)
-    this.#track('', path, 0)
     this.#ends.push(client.onState((state) => this.#lookAtSession(state)), client.own({ close: () => this.close() }))
+    this.#track('', path, 0)
     void this.#run()
   }
 
   /** The latest snapshot; undefined until everything was read once. */
   get snapshot(): MirrorSnapshot | undefined {
     return this.feed.current
+  }
+
+  /** Why it has ended: `CLIENT_CLOSED`, `QUOTA_EXCEEDED`; null while it goes on. */
+  get end(): CoordinationError | null {
+    return this.#failure ?? (this.#closing.signal.aborted ? clientClosed(this.#path) : null)
   }
 
   /** Whether the snapshot may be older than it would be in touch with the servers. */
@@ -181,12 +223,12 @@ export class Mirror {
    * Waits for the first snapshot.
    *
    * @param signal - ends the wait
-   * @throws CoordinationError `ABORTED`, `CLIENT_CLOSED`
+   * @throws CoordinationError `ABORTED`, `CLIENT_CLOSED`, `QUOTA_EXCEEDED`
    */
   async ready(signal?: AbortSignal): Promise<MirrorSnapshot> {
     await abortable(this.#first.promise, signal, this.#path)
     const { snapshot } = this
-    if (snapshot === undefined) throw clientClosed(this.#path)
+    if (snapshot === undefined || this.#failure !== null) throw this.end ?? clientClosed(this.#path)
     return snapshot
   }
 
@@ -195,9 +237,9 @@ export class Mirror {
     if (this.#closing.signal.aborted) return Promise.resolve()
     this.#closing.abort()
     for (const end of this.#ends.splice(0)) end()
-    for (const tracked of this.#tracked.values()) disarm(tracked)
-    this.#first.reject(clientClosed(this.#path))
-    this.feed.close()
+    for (const tracked of this.#tracked.values()) endReads(tracked)
+    this.#first.reject(this.#failure ?? clientClosed(this.#path))
+    this.feed.close(this.#failure)
     this.#wake.resolve(undefined)
     return Promise.resolve()
   }
@@ -245,15 +287,32 @@ export class Mirror {
     const get = (options: ReadOptions): Promise<NodeData> => this.#client.get(path, options)
     const found = await data.read(get, () => this.#dirtyData.add(tracked))
     if (found === null) {
-      tracked.node = null
+      this.#put(tracked, null)
       // Below the root, the parent's list tells when the node is back.
       if (tracked.key === '') await this.#awaitRoot(tracked)
       return
     }
     const { node } = tracked
     const isSame = node !== null && node.stat.czxid === found.stat.czxid && node.stat.mzxid === found.stat.mzxid
-    if (!isSame) tracked.node = Object.freeze({ data: found.data, stat: found.stat })
+    if (!isSame) this.#put(tracked, Object.freeze({ path, data: found.data, stat: found.stat }))
     this.#markUnwatched(tracked)
+  }
+
+  #put(tracked: Tracked, node: MirrorNode | null): void {
+    // A node that is not tracked any more was taken off the bill already.
+    if (this.#tracked.get(tracked.key) === tracked) this.#charge(bytesOf(node) - bytesOf(tracked.node))
+    tracked.node = node
+  }
+
+  /** Notes that it holds so many bytes more; ends it if these are too many. */
+  #charge(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#bytes <= this.#bytesMax || this.#closing.signal.aborted) return
+    const limit = `bytesMax of ${this.#bytesMax} bytes`
+    const message = `what is at and below ${this.#path} does not fit into ${limit}: nothing is followed any more`
+    this.#failure = new CoordinationError('QUOTA_EXCEEDED', message, { outcome: 'rejected', path: this.#path })
+    this.#client.report(this.#failure)
+    void this.close()
   }
 
   async #awaitRoot(root: Tracked): Promise<void> {
@@ -273,8 +332,19 @@ export class Mirror {
     this.#dirtyNames.delete(tracked)
     const children = (options: ReadOptions): Promise<Children> => this.#client.children(path, options)
     const found = await list.read(children, () => this.#dirtyNames.add(tracked))
-    this.#replaceNames(tracked, found?.names ?? [])
+    this.#replaceNames(tracked, this.#accepted(path, found?.names ?? []))
     if (found === null && data.isArmed && tracked.node !== null) this.#markNames(tracked)
+  }
+
+  #accepted(parent: string, names: readonly string[]): readonly string[] {
+    return names.filter((name) => {
+      try {
+        return this.#filter(joinPath(parent, name))
+      } catch (error) {
+        this.#client.report(error, `the filter of ${this.#path}`)
+        return false
+      }
+    })
   }
 
   #replaceNames(parent: Tracked, names: readonly string[]): void {
@@ -284,6 +354,7 @@ export class Mirror {
     for (const name of names) {
       const key = keyOf(parent, name)
       const child = this.#tracked.get(key)
+      if (this.#closing.signal.aborted) return
       if (child === undefined) this.#track(key, joinPath(parent.path, name), parent.depth + 1)
       else this.#markUnwatched(child)
     }
@@ -301,8 +372,10 @@ export class Mirror {
   #track(key: string, path: string, depth: number): void {
     const data = new WatchedRead(this.#client, path, () => this.#markData(tracked))
     const list = new WatchedRead(this.#client, path, () => this.#markNames(tracked))
-    const tracked: Tracked = { key, path, depth, data, list, node: null, names: [] }
+    const emptyBytes = NODE_BYTES + 2 * path.length
+    const tracked: Tracked = { key, path, depth, emptyBytes, data, list, node: null, names: [] }
     this.#tracked.set(key, tracked)
+    this.#charge(emptyBytes)
     this.#markData(tracked)
     this.#markNames(tracked)
   }
@@ -326,9 +399,10 @@ export class Mirror {
     if (tracked === undefined) return
     for (const name of tracked.names) this.#remove(keyOf(tracked, name))
     this.#tracked.delete(key)
+    this.#charge(-tracked.emptyBytes - bytesOf(tracked.node))
     this.#dirtyData.delete(tracked)
     this.#dirtyNames.delete(tracked)
-    disarm(tracked)
+    endReads(tracked)
   }
 
   #publish(): void {
@@ -389,9 +463,13 @@ function untilTurnEnds(): Promise<void> {
   })
 }
 
-function disarm({ data, list }: Tracked): void {
-  data.disarm()
-  list.disarm()
+function endReads({ data, list }: Tracked): void {
+  data.end()
+  list.end()
+}
+
+function bytesOf(node: MirrorNode | null): number {
+  return node === null ? 0 : node.data.length
 }
 
 function keyOf(parent: Tracked, name: string): string {

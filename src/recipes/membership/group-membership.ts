@@ -13,6 +13,7 @@
  * Source    ZooKeeper recipes, "Group Membership"; Curator GroupMember.
  */
 import { abortable } from '../../core/async.ts'
+import type { NodeData } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { optionNames, refuseUnknown, validateClient, validateText } from '../../core/options.ts'
@@ -25,7 +26,7 @@ import { namedListener } from '../engine/listener.ts'
 import { unmarkData } from '../engine/marked-data.ts'
 import { Member, checkJoinOptions } from './member.ts'
 import type { JoinOptions } from './member.ts'
-import type { MirrorNode, MirrorSnapshot } from '../engine/mirror.ts'
+import type { MirrorSnapshot } from '../engine/mirror.ts'
 import { Mirror } from '../engine/mirror.ts'
 import { checkCodec, checkIterate, checkSubscribe } from '../engine/option-checks.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
@@ -80,7 +81,7 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
   readonly #codec: Codec<T>
   /** Whether data are of JSON, and ours to freeze. */
   readonly #isJson: boolean
-  readonly #infos = new WeakMap<MirrorNode, MemberInfo<T>>()
+  readonly #infos = new WeakMap<NodeData, MemberInfo<T>>()
   readonly #members = new Set<Member<T>>()
   #mirror: Mirror | null = null
   #isClosed = false
@@ -252,7 +253,7 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
   }
 
   /** A member's description; the same object for the same node, so that it is decoded once and can be compared. */
-  #infoOf(id: string, node: MirrorNode): MemberInfo<T> {
+  #infoOf(id: string, node: NodeData): MemberInfo<T> {
     const known = this.#infos.get(node)
     if (known !== undefined) return known
     const { czxid: incarnation, ephemeralOwner: sessionId, ctime: sinceMs } = node.stat

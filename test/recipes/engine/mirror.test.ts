@@ -332,6 +332,19 @@ it('closed leaves no watch, and ends whoever waits for it', async () => {
   expect(await closeAll(rig, client)).toEqual([])
 })
 
+it('closed while it finds that there is no root leaves no watch', async () => {
+  const rig = newRig()
+  const client = await rig.connect()
+  for (let beforeMs = 0; beforeMs <= 3 * ROUND_TRIP_MS; beforeMs += 1) {
+    const mirror = new Mirror(client, '/not/there', 1)
+    await pass(beforeMs)
+    await run(mirror.close())
+    await pass(5 * ROUND_TRIP_MS)
+    expect([beforeMs, rig.control.watchCount()]).toEqual([beforeMs, 0])
+  }
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
 it('never writes', async () => {
   const rig = newRig()
   const client = await rig.connect()

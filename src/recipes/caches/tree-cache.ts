@@ -1,0 +1,148 @@
+/**
+ * Tree cache: a node and all that is below it, as a local copy that follows the servers.
+ *
+ * Safety    each state that is told existed, for the whole tree at one moment; none is older than one that was told
+ *           before. The last one always arrives.
+ * Bounds    `bytesMax`: rather than leave out a part, the cache ends. `maxDepth` and `filter` say what it is of:
+ *           nothing else is read or watched.
+ * Cost      start: 2 reads per node; a change: 1 event + 1 read, for a new or removed node 1 or 2 more. A look is
+ *           local, but each state that is told costs a walk through the copy, and so do `nodes` and `children`.
+ * Source    Curator TreeCache and CuratorCache; kazoo TreeCache.
+ */
+import type { Client } from '../../core/client.ts'
+import { optionNames, refuseUnknown, validateFunction, validateInteger } from '../../core/options.ts'
+import { parentOf, validatePath } from '../../core/path.ts'
+import type { IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
+import type { MirrorNode } from '../engine/mirror.ts'
+import type { TimedWaitOptions } from '../engine/wait.ts'
+import { CacheView, bytesMaxOf } from './cache-view.ts'
+import type { CacheChange } from './cache-view.ts'
+
+/** Options of a {@link TreeCache}. */
+export interface TreeCacheOptions {
+  /** How far down it goes: 0 is the node alone, 1 with its children, and so on. Without limit by default. */
+  readonly maxDepth?: number
+  /**
+   * Whether a node below the root is part of it, and all below that; every one by default. It is given the whole path
+   * and must say the same whenever it is asked. A node for which it throws is left out, and `onError` is told.
+   */
+  readonly filter?: (path: string) => boolean
+  /**
+   * The most that it holds, in bytes: of each node its data, twice the length of its path, and 256. Beyond that the
+   * cache ends with `QUOTA_EXCEEDED`, and says so to `onError`. 64 MiB by default.
+   */
+  readonly bytesMax?: number
+}
+
+const OPTIONS = optionNames<TreeCacheOptions>({ maxDepth: true, filter: true, bytesMax: true })
+
+/** A node and what is below it; see the head of this file. */
+export class TreeCache implements AsyncDisposable {
+  /** The root. */
+  readonly path: string
+  readonly #view: CacheView
+
+  /**
+   * Makes a cache and begins to read.
+   *
+   * @param client - through which to read; it closes the cache when it closes
+   * @param path - the root; it need not be there
+   * @param options - what it is of, and what it may hold
+   * @throws TypeError or RangeError if the path is none, or for a wrong option
+   */
+  constructor(client: Client, path: string, options: TreeCacheOptions = {}) {
+    refuseUnknown(options, OPTIONS, 'TreeCache')
+    const { maxDepth: depth = Infinity, filter } = options
+    if (depth !== Infinity) validateInteger('maxDepth', depth, 0, Number.MAX_SAFE_INTEGER)
+    validateFunction('filter', filter)
+    const bytesMax = bytesMaxOf(options.bytesMax)
+    this.#view = new CacheView(client, path, { what: 'TreeCache', depth, hasRoot: true, filter, bytesMax })
+    this.path = path
+  }
+
+  /** The nodes that are known, each after its parent; none until they were read once. */
+  get nodes(): readonly MirrorNode[] {
+    return this.#view.nodes
+  }
+
+  /**
+   * A node as it is known.
+   *
+   * @param path - its whole path
+   * @returns undefined if there is none, or nothing was read yet
+   * @throws TypeError if the path is none, RangeError if it is not at or below the root
+   */
+  get(path: string): MirrorNode | undefined {
+    return this.#view.snapshot?.nodes.get(this.#keyOf(path))
+  }
+
+  /**
+   * The children of a node as they are known, sorted by name.
+   *
+   * @param path - the whole path of their parent
+   * @returns none if there is no such node, or nothing was read yet
+   * @throws TypeError if the path is none, RangeError if it is not at or below the root
+   */
+  children(path: string): readonly MirrorNode[] {
+    this.#keyOf(path)
+    return this.nodes.filter((node) => node.path !== this.path && parentOf(node.path) === path)
+  }
+
+  #keyOf(path: string): string {
+    validatePath(path)
+    if (path === this.path) return ''
+    const base = this.path === '/' ? '/' : `${this.path}/`
+    if (path.startsWith(base)) return path.slice(base.length)
+    throw new RangeError(`${path} is not at or below ${this.path}, which this TreeCache is of`)
+  }
+
+  /** Whether what is known may be older than what the servers have, as while none is in touch. It stays readable. */
+  get stale(): boolean {
+    return this.#view.stale
+  }
+
+  /**
+   * Waits until everything was read once. A node that vanishes meanwhile does not hold it up.
+   *
+   * @param options - what ends the wait
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `QUOTA_EXCEEDED` (more than `bytesMax`)
+   */
+  ready(options: TimedWaitOptions = {}): Promise<void> {
+    return this.#view.ready(options)
+  }
+
+  /**
+   * Listens to changes. A slow listener is not called for each state, but what changed is in the next change.
+   *
+   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param options.emitInitial - whether to begin with all that is there, as added; true by default
+   * @returns ends the listening
+   * @throws CoordinationError `CLIENT_CLOSED` if the cache or the client was closed; `QUOTA_EXCEEDED` if it
+   * has ended so
+   */
+  subscribe(listener: (change: CacheChange) => void | Promise<void>, options: SubscribeOptions = {}): Unsubscribe {
+    return this.#view.subscribe(listener, options)
+  }
+
+  /**
+   * Iterates over changes. Ends when the cache or the client closes.
+   *
+   * @param options.signal - ends the iteration, which then throws `ABORTED`
+   * @param options.emitInitial - whether to begin with all that is there, as added; true by default
+   * @throws CoordinationError `CLIENT_CLOSED` if the cache or the client was closed; `QUOTA_EXCEEDED` if it
+   * has ended so
+   */
+  watch(options: IterateOptions = {}): AsyncIterableIterator<CacheChange> {
+    return this.#view.iterate(options)
+  }
+
+  /** Ends subscriptions, iterations and watches. What was known last stays readable. Idempotent. */
+  close(): Promise<void> {
+    return this.#view.close()
+  }
+
+  /** Closes it. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
