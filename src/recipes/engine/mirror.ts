@@ -151,13 +151,15 @@ export class Mirror {
    * @param client - through which to read; its end is the mirror's end
    * @param path - the root of what is mirrored
    * @param depth - 0: the node; 1: with its children; Infinity: with all below it
+   * @param isSynced - whether also the first snapshot is not older than any write that was acknowledged before it
    * @throws TypeError if the path is none
    */
-  constructor(client: Client, path: string, depth: number) {
+  constructor(client: Client, path: string, depth: number, isSynced = false) {
     validatePath(path)
     this.#client = client
     this.#path = path
     this.#depth = depth
+    this.#needsSync = isSynced
     this.#sessionId = client.sessionId
     this.#isInTouch = client.state.status === 'connected'
     this.feed = new Feed((error) => client.report(error))
