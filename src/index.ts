@@ -97,6 +97,8 @@ export type {
   ConfigPublishOptions,
   Published,
 } from './recipes/config/config-center.ts'
+export type { ConfigSource, FallbackOptions } from './recipes/config/config-fallback.ts'
+export type { CopyStore } from './recipes/config/last-copy.ts'
 export type { HistoryEntry, HistoryOptions, HistoryReadOptions, PublishNote } from './recipes/config/config-history.ts'
 export type { RecordKind } from './recipes/config/config-records.ts'
 export type { ValueChange } from './recipes/config/json-diff.ts'

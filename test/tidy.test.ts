@@ -194,7 +194,7 @@ function checkServerHalves(files: readonly File[]): string[] {
 }
 
 function checkThirdParty(file: File): string[] {
-  const isOutside = /^src\/(backends\/([a-z]+\/io|embedded\/host)|cli)\//.test(file.path)
+  const isOutside = /^src\/(backends\/([a-z]+\/io|embedded\/host)|recipes\/config\/io|cli)\//.test(file.path)
   const mayUseNode = isOutside || SIMULATION_ON_NODE.includes(file.path)
   return importsOf(file)
     .filter(({ target }) => !isInSource(target))
@@ -362,6 +362,7 @@ const RULES: readonly Rule[] = [
     bad: [
       { 'src/recipes/engine/mirror.ts': "import PQueue from 'p-queue'" },
       { 'src/core/async.ts': "import { setTimeout } from 'node:timers/promises'" },
+      { 'src/recipes/config/config-center.ts': "import { readFile } from 'node:fs/promises'" },
       { 'src/recipes/engine/round.ts': "import { AsyncLocalStorage } from 'node:async_hooks'" },
       { 'src/core/async.ts': "import lodash from 'lodash'" },
       { 'src/backends/embedded/ensemble.ts': "import { readFileSync } from 'node:fs'" },

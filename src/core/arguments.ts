@@ -11,7 +11,7 @@ import { CoordinationError } from './errors.ts'
 import type { ErrorListener } from './session/event-queue.ts'
 import type { Observer } from './observer.ts'
 import { optionNames, refuseUnknown, requireFunction, validateFunction, validateInteger } from './options.ts'
-import { validateSignal, validateTime } from './options.ts'
+import { validateBoolean, validateSignal, validateTime } from './options.ts'
 import { validatePath, validatePrefix } from './path.ts'
 import { textOf } from './value-text.ts'
 
@@ -31,6 +31,7 @@ export interface Settings {
   /** In milliseconds; undefined leaves it to the engine. */
   readonly sessionTimeoutMs: number | undefined
   readonly connectTimeoutMs: number
+  readonly waitForSession: boolean
   readonly operationTimeoutMs: number
   readonly signal: AbortSignal | undefined
   readonly onError: ErrorListener
@@ -41,6 +42,7 @@ const CONNECT_OPTIONS = optionNames<ConnectOptions>({
   namespace: true,
   sessionTimeoutMs: true,
   connectTimeoutMs: true,
+  waitForSession: true,
   operationTimeoutMs: true,
   signal: true,
   onError: true,
@@ -102,14 +104,17 @@ export function settingsOf(options: ConnectOptions): Settings {
   refuseUnknown(options, CONNECT_OPTIONS, 'connect')
   const { namespace = DEFAULTS.namespace, sessionTimeoutMs, signal, onError = emitWarning, observer } = options
   const { connectTimeoutMs = DEFAULTS.connectTimeoutMs, operationTimeoutMs = DEFAULTS.operationTimeoutMs } = options
+  const { waitForSession = true } = options
   validatePath(namespace, 'namespace')
   if (sessionTimeoutMs !== undefined) validateTime('sessionTimeoutMs', sessionTimeoutMs)
   validateTime('connectTimeoutMs', connectTimeoutMs)
   validateTime('operationTimeoutMs', operationTimeoutMs)
+  validateBoolean('waitForSession', waitForSession)
   validateSignal(signal)
   requireFunction('onError', onError)
   validateObserver(observer)
-  return { namespace, sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs, signal, onError, observer }
+  const times = { sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs }
+  return { namespace, ...times, waitForSession, signal, onError, observer }
 }
 
 function validateObserver(observer: unknown): void {

@@ -206,6 +206,11 @@ export interface ConnectOptions {
   /** How long `connect` tries before it rejects with `TIMEOUT`, in milliseconds; 15 s by default. */
   readonly connectTimeoutMs?: number
   /**
+   * False: `connect` resolves at once, with a client that opens its first session in its own time, however long that
+   * takes. Its state is `expired` until then. What the servers refuse it with is told to `onError`. True by default.
+   */
+  readonly waitForSession?: boolean
+  /**
    * How long a read is repeated over connection losses and expiries, and how long any call waits for a session while
    * there is none, in milliseconds, counted from when it first failed. 15 s by default. One attempt is not cut short:
    * a call that waits for a suspended session ends with it, at the latest at 4/3 of its time-out.

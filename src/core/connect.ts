@@ -10,7 +10,8 @@ import { validateBackend } from './options.ts'
  *
  * @param backend - the engine, such as `embedded({ servers: 3 })`
  * @param options - all optional
- * @returns a connected client; close it when it is no longer needed, as it keeps the process alive
+ * @returns a connected client, unless `waitForSession` is false; close it when it is no longer needed, as it keeps the
+ * process alive
  * @throws CoordinationError `TIMEOUT` or `ABORTED` with outcome `aborted` if there was no session in time; its
  * `cause` is what the last attempt failed with, or the signal's reason
  * @throws TypeError or RangeError for a wrong option
@@ -29,7 +30,8 @@ export async function openClient(backend: Backend, options: ConnectOptions, end:
   const settings = settingsOf(options)
   const client = new KeptClient(backend, settings, end)
   try {
-    await client.open(settings)
+    if (settings.waitForSession) await client.open(settings)
+    else client.openLater(settings)
   } catch (error) {
     await client.close()
     throw error

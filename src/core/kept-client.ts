@@ -239,6 +239,15 @@ export class KeptClient implements Client {
     await limited(abortable(this.#open(), signal), connectTimeoutMs, late)
   }
 
+  /** Opens the first session in its own time, and makes the namespace before anything is done in it. */
+  openLater({ signal }: Settings): void {
+    if (signal?.aborted === true) throw abortedError(signal)
+    const makeRoot = async (session: Session): Promise<void> => {
+      if (this.#namespace.root !== '/') await makePath(session, '/', 'persistent', this.#keeper.ending)
+    }
+    this.#keeper.openLater(makeRoot)
+  }
+
   async #open(): Promise<void> {
     await this.#keeper.open()
     if (this.#namespace.root !== '/') await this.#makePath('/', 'persistent', undefined)

@@ -27,6 +27,9 @@ interface KeeperOptions {
   readonly onState: (state: ClientState) => void
 }
 
+/** Does what must be done before a session is used. */
+type Prepare = (session: Session) => Promise<void>
+
 /** Keeps a session open; see the head of this file. */
 export class SessionKeeper {
   readonly #backend: Backend
@@ -85,6 +88,15 @@ export class SessionKeeper {
    */
   async open(): Promise<void> {
     this.#adopt(await this.#establish(() => this.#attempt(), isPassing))
+  }
+
+  /**
+   * Opens the first session in its own time: tries on over every failure until `close()`.
+   *
+   * @param prepare - called before a session is used
+   */
+  openLater(prepare: Prepare): void {
+    void this.#reopen(prepare)
   }
 
   /**
@@ -162,24 +174,34 @@ export class SessionKeeper {
     if (over) void this.#reopen()
   }
 
-  async #reopen(): Promise<void> {
+  async #reopen(prepare: Prepare = () => Promise.resolve()): Promise<void> {
     try {
-      this.#adopt(await this.#establish(() => this.#replacement(), () => !this.#ending.signal.aborted))
+      this.#adopt(await this.#establish(() => this.#replacement(prepare), () => !this.#ending.signal.aborted))
     } catch (error) {
       if (!this.#ending.signal.aborted) this.#options.onError(error)
     }
   }
 
   /** One attempt to open the next session. A client that lives on has to have one, so every failure may be repeated. */
-  async #replacement(): Promise<Session> {
+  async #replacement(prepare: Prepare): Promise<Session> {
     try {
-      return await this.#attempt()
+      return await this.#prepared(await this.#attempt(), prepare)
     } catch (error) {
       if (isPassing(error) || this.#ending.signal.aborted) throw error
       this.#options.onError(error)
       // p-retry gives up on a TypeError, and on what is no Error at all.
       const message = 'the engine failed to open a session'
       throw new CoordinationError('SYSTEM_ERROR', message, { outcome: 'not-sent', cause: error })
+    }
+  }
+
+  async #prepared(session: Session, prepare: Prepare): Promise<Session> {
+    try {
+      await prepare(session)
+      return session
+    } catch (error) {
+      await session.close().catch(ignore)
+      throw error
     }
   }
 

@@ -4,7 +4,7 @@ import { connect } from '../../src/core/connect.ts'
 import type { Client, ConnectOptions } from '../../src/core/client.ts'
 import { failure, outcomeOf } from '../outcomes.ts'
 import { useRig } from './rig.ts'
-import { CAPABILITIES, refusal } from './scripted-backend.ts'
+import { CAPABILITIES, STAT, refusal } from './scripted-backend.ts'
 import type { ScriptedCall } from './scripted-backend.ts'
 
 const BYTES = new Uint8Array([1, 2, 3])
@@ -33,6 +33,47 @@ describe('connect', () => {
     const connecting = connect(rig.backend, { onError })
     await vi.advanceTimersByTimeAsync(25 + 50)
     expect(await connecting).toMatchObject({ sessionId: 1n })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('resolves without a session where it is not to wait for one, and opens it in its own time', async () => {
+    rig.backend.script.push(refusal('CONNECTION_LOSS', 'not-sent'), refusal('NO_AUTH', 'rejected'))
+    const client = await connect(rig.backend, { onError, waitForSession: false })
+    expect(client).toMatchObject({ state: { status: 'expired', sessionId: 0n }, sessionId: null })
+    const reading = outcomeOf(client.exists('/a'))
+    const states: string[] = []
+    client.onState(({ status }) => void states.push(status))
+    await vi.advanceTimersByTimeAsync(25 + 50)
+    expect(client).toMatchObject({ state: { status: 'connected' }, sessionId: 1n })
+    expect(rig.errors).toEqual([failure('NO_AUTH', 'rejected')])
+    expect(states).toEqual(['connected'])
+    await settle()
+    expect(reading.error).toBeUndefined()
+    await client.close()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('makes the namespace before anything is done in it, also where it does not wait for a session', async () => {
+    rig.backend.script.push(refusal('CONNECTION_LOSS', 'not-sent'))
+    const client = await connect(rig.backend, { onError, waitForSession: false, namespace: '/app/one' })
+    const creating = outcomeOf(client.create('/a'))
+    await vi.advanceTimersByTimeAsync(25)
+    await settle()
+    const session = rig.backend.last
+    expect(session.calls.map(asked)).toEqual([['exists', '/app/one', undefined]])
+    session.last.resolve(STAT as never)
+    await vi.advanceTimersByTimeAsync(25)
+    expect(session.calls.map(asked).at(-1)?.slice(0, 2)).toEqual(['create', '/app/one/a'])
+    expect(creating.error).toBeUndefined()
+  })
+
+  it('ends with the client where it does not wait for a session', async () => {
+    rig.backend.script.push('pending')
+    const client = await connect(rig.backend, { onError, waitForSession: false })
+    await client.close()
+    expect(rig.backend.opens[0]?.signal?.aborted).toBe(true)
+    const aborted = connect(rig.backend, { onError, waitForSession: false, signal: AbortSignal.abort('enough') })
+    await expect(aborted).rejects.toEqual(failure('ABORTED', 'aborted'))
     expect(vi.getTimerCount()).toBe(0)
   })
 

@@ -15,16 +15,19 @@ import type { ChangeValue, ConfigFormatOptions, ConfigState, InvalidValue } from
 import type { PublishOptions, Updated } from './config-values.ts'
 import { ConfigHistory, checkHistoryRead, checkHistoryVersion, checkNote } from './config-history.ts'
 import type { HistoryEntry, HistoryOptions, HistoryReadOptions, PublishNote } from './config-history.ts'
+import { ConfigFallback, checkFallback } from './config-fallback.ts'
+import type { ConfigSource, FallbackOptions } from './config-fallback.ts'
 import { ConfigStore } from './config-store.ts'
 import type { ValueChange } from './json-diff.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
+import { formatOf } from '../engine/codec.ts'
 import { frozenCopy } from '../engine/json-values.ts'
 import type { Written } from '../engine/compare-and-set.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { WAIT_OPTIONS } from '../engine/wait.ts'
 
 /** Options of a {@link ConfigCenter}. */
-export interface ConfigCenterOptions<T, D> extends ConfigFormatOptions<T> {
+export interface ConfigCenterOptions<T, D> extends ConfigFormatOptions<T>, FallbackOptions {
   /** The value for as long as there is none. */
   readonly default?: D
   /**
@@ -51,6 +54,8 @@ export interface ConfigChange<T, D = undefined> {
   readonly version: number | null
   /** zxid of its write; null if there is no value. */
   readonly zxid: bigint | null
+  /** How it was come by. */
+  readonly source: ConfigSource
   /** How many changes before it this consumer did not get, because it was slow. */
   readonly missed: number
   /** Whether it was read anew after a reconnect: then there may have been changes that nobody saw, or none at all. */
@@ -62,6 +67,9 @@ const OPTIONS = optionNames<ConfigCenterOptions<unknown, unknown>>({
   schema: true,
   codec: true,
   history: true,
+  cacheTo: true,
+  loadFrom: true,
+  fallBackMs: true,
 })
 
 const PUBLISH_OPTIONS = optionNames<ConfigPublishOptions>({
@@ -78,6 +86,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   readonly #store: ConfigStore<T>
   readonly #default: D | undefined
   readonly #history: ConfigHistory<T> | null
+  readonly #fallback: ConfigFallback<T> | null
 
   /**
    * Makes a center and begins to read.
@@ -90,8 +99,10 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   constructor(client: Client, path: string, options: ConfigCenterOptions<T, D> = {}) {
     refuseUnknown(options, OPTIONS, 'ConfigCenter')
     this.#default = options.codec === undefined ? frozenCopy(options.default) : options.default
-    this.#store = new ConfigStore('ConfigCenter', client, path, 0, options)
+    this.#fallback = checkFallback(options) ? new ConfigFallback(client, path, formatOf(options.codec), options) : null
+    this.#store = new ConfigStore('ConfigCenter', client, path, 0, options, this.#fallback)
     this.#history = historyOf(client, path, this.#store, options.history)
+    this.#fallback?.start(this.#store, options.fallBackMs)
   }
 
   /**
@@ -108,13 +119,19 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
     return this.#store.state?.get('')?.version ?? null
   }
 
+  /** How `current` was come by; undefined until it was. */
+  get source(): ConfigSource | undefined {
+    const { state } = this.#store
+    return state === undefined ? undefined : this.#changeTo(state).source
+  }
+
   /** Whether `current` may be older than what the servers have: before it was read, and while no server is in touch. */
   get stale(): boolean {
     return this.#store.stale
   }
 
   /**
-   * Waits until the value was read once.
+   * Waits until the value was read once, or something stands in for it since no server answers.
    *
    * @param options - what ends the wait
    * @returns the value in force
@@ -303,11 +320,15 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
     return { ...this.#changeTo(current), missed, resync }
   }
 
-  #changeTo(state: ConfigState<T>): Pick<ConfigChange<T, D>, 'value' | 'version' | 'zxid'> {
+  #changeTo(state: ConfigState<T>): Pick<ConfigChange<T, D>, 'value' | 'version' | 'zxid' | 'source'> {
+    const standIn = this.#fallback?.of(state)
     const entry = state.get('')
-    if (entry !== undefined) return entry
+    if (entry !== undefined) return { ...entry, source: standIn?.source ?? 'servers' }
+    const nowhere = { version: null, zxid: null }
+    if (standIn !== undefined) return { ...standIn, ...nowhere }
     // Without a default, D is undefined.
-    return { value: this.#default as D, version: null, zxid: null }
+    const value = this.#default as D
+    return { value, ...nowhere, source: value === undefined ? 'none' : 'default' }
   }
 }
 

@@ -28,8 +28,9 @@ import { removeVersioned, seenBy, updateVersioned, writeVersioned } from '../eng
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { WAIT_OPTIONS, Wait, clientClosed } from '../engine/wait.ts'
 import type { ChangeBytes, ChangeValue, ConfigEntry, ConfigFormatOptions, ConfigState } from './config-values.ts'
-import type { InvalidValue, PublishOptions, SendBytes } from './config-values.ts'
+import type { InvalidValue, PublishOptions, SendBytes, StoredValue } from './config-values.ts'
 import { checkPublish } from './config-values.ts'
+import { KnownValues } from './known-values.ts'
 
 /** A value, and the bytes that hold it. */
 interface Encoded<T> {
@@ -51,28 +52,33 @@ interface OwnWrite<T> {
 /** A write, as its caller is told of it. */
 type Told<W extends WrittenNode> = Omit<W, 'czxid' | 'isOvertaken'>
 
+/** Is told of each reading of the one value of a store, before it comes into force. */
+interface ReadingListener {
+  /** Is told of a value that passes, read or written from here; null: there is no value. */
+  onRead(value: StoredValue | null): void
+  /** Resolves when what was told is dealt with; called at the end. */
+  flush(): Promise<void>
+}
+
 /** Validated values by key; see the head of this file. */
 export class ConfigStore<T> {
   /** Publishes every state in which a value is new, or everything was read again. */
   readonly #feed: Feed<ConfigState<T>>
+  /** How values are stored and checked. */
+  readonly format: ValueFormat<T>
   readonly #what: string
   readonly #client: Client
   readonly #path: string
   readonly #depth: number
-  readonly #format: ValueFormat<T>
   readonly #mirror: Mirror
   readonly #snapshots: Unsubscribe
   readonly #disown: () => void
   readonly #invalids: Feed<InvalidValue>
   readonly #ownWrites = new Map<string, OwnWrite<T>>()
-  /** zxid of what was read or written last of a node, valid or not. */
-  readonly #seen = new Map<string, bigint>()
-  /** Of which node an entry is: its czxid. */
-  readonly #creations = new WeakMap<ConfigEntry<T>, bigint>()
-  /** The node whose value was refused last, as long as no other value of its key was seen. */
-  readonly #refused = new Map<string, SeenNode>()
-  /** The last valid value of a node. */
-  readonly #good = new Map<string, ConfigEntry<T>>()
+  readonly #known = new KnownValues<T>()
+  readonly #listener: ReadingListener | null
+  /** Whether what is in force is not from the servers, but was offered. */
+  #isOffered = false
   #isClosed = false
 
   /**
@@ -83,8 +89,16 @@ export class ConfigStore<T> {
    * @param path - the root
    * @param depth - 0 for the one value, Infinity for a tree
    * @param options - how values are stored and checked
+   * @param listener - of readings; with one, also the first reading is not older than any acknowledged write
    */
-  constructor(what: string, client: Client, path: string, depth: number, options: ConfigFormatOptions<T>) {
+  constructor(
+    what: string,
+    client: Client,
+    path: string,
+    depth: number,
+    options: ConfigFormatOptions<T>,
+    listener: ReadingListener | null = null,
+  ) {
     validateClient(client, what)
     checkCodec(options.codec)
     checkSchema(options.schema)
@@ -92,10 +106,11 @@ export class ConfigStore<T> {
     this.#client = client
     this.#path = path
     this.#depth = depth
-    this.#format = new ValueFormat(options.codec, options.schema)
+    this.format = new ValueFormat(options.codec, options.schema)
     this.#feed = new Feed((error) => client.report(error))
     this.#invalids = new Feed((error) => client.report(error))
-    this.#mirror = new Mirror(client, path, depth)
+    this.#listener = listener
+    this.#mirror = new Mirror(client, path, depth, listener !== null)
     this.#snapshots = this.#mirror.feed.subscribe(path, (delivery) => delivery, (delivery) => this.#take(delivery))
     this.#disown = client.own({ close: () => this.close() })
   }
@@ -120,10 +135,29 @@ export class ConfigStore<T> {
     this.#throwIfClosed()
     if (this.state !== undefined) return this.state
     return this.#waiting(this.#path, options, async (signal) => {
-      await this.#mirror.ready(signal)
       for await (const { current } of this.#feed.iterate(this.#path, (delivery) => delivery, { signal })) return current
       throw clientClosed(this.#path)
     })
+  }
+
+  /**
+   * Puts something in force for as long as nothing was read, such as a copy of what was read last.
+   *
+   * @param entry - a value that was read once; a stored value that does not pass leaves it in force
+   * @returns the state; null if something was read meanwhile
+   */
+  offer(entry: (ConfigEntry<T> & { readonly czxid: bigint }) | null): ConfigState<T> | null {
+    if (this.state !== undefined || this.#isClosed) return null
+    const state = new Map<string, ConfigEntry<T>>()
+    if (entry !== null) {
+      const { czxid, ...value } = entry
+      const known = this.#known.entry(value, czxid)
+      this.#known.keep('', known)
+      state.set('', known)
+    }
+    this.#isOffered = true
+    this.#feed.publish(state, false)
+    return state
   }
 
   /** Calls a listener with every value that is refused from now on. */
@@ -166,7 +200,7 @@ export class ConfigStore<T> {
     return this.#waiting(path, options, async (signal) => {
       const found = await readSynced(this.#client, path, signal)
       if (found === null || found.data.length === 0) return null
-      const decoded = await this.#format.decode(found.data)
+      const decoded = await this.format.decode(found.data)
       if ('issues' in decoded) throw invalidValue(path, decoded.issues, 'corrupt')
       return { value: decoded.value, version: found.stat.version, zxid: found.stat.mzxid }
     })
@@ -187,7 +221,7 @@ export class ConfigStore<T> {
     this.#throwIfClosed()
     // Before anything is waited for: a change that comes in meanwhile was not before the eyes of who made this value.
     const seen = this.#expected(key, options)
-    const encoded = await this.#format.encode(value, this.pathOf(key))
+    const encoded = await this.format.encode(value, this.pathOf(key))
     return this.#put(key, seen, options, () => Promise.resolve(encoded), send)
   }
 
@@ -207,7 +241,7 @@ export class ConfigStore<T> {
     this.#throwIfClosed()
     const make = async (signal: AbortSignal): Promise<Encoded<T>> => {
       const bytes = await find(signal)
-      const decoded = await this.#format.decode(bytes)
+      const decoded = await this.format.decode(bytes)
       if ('issues' in decoded) throw invalidValue(this.pathOf(key), decoded.issues, 'not-sent')
       return { bytes, value: decoded.value }
     }
@@ -223,9 +257,9 @@ export class ConfigStore<T> {
   ): Promise<Told<W>> {
     return this.#waiting(this.pathOf(key), options, async (signal) => {
       const expected = await this.#onceRead(key, options, seen, signal)
-      const { bytes, value } = await make(signal)
-      const written = await send(bytes, expected, signal)
-      return this.#confirmed(key, value, written)
+      const made = await make(signal)
+      const written = await send(made.bytes, expected, signal)
+      return this.#confirmed(key, made, written)
     })
   }
 
@@ -245,30 +279,31 @@ export class ConfigStore<T> {
     this.#throwIfClosed()
     const path = this.pathOf(key)
     return this.#waiting(path, options, async (signal) => {
-      let next: T | undefined
+      let next: Encoded<T> | undefined
       const written = await send(async (found) => {
         const value = await abortable(Promise.resolve(change(await this.#valueOf(path, found))), signal)
-        const encoded = await this.#format.encode(value, path)
-        next = encoded.value
-        return encoded.bytes
+        next = await this.format.encode(value, path)
+        return next.bytes
       }, signal)
-      const value = next as T
-      return { value, ...this.#confirmed(key, value, written) }
+      assert(next !== undefined, 'what was written was made')
+      return { value: next.value, ...this.#confirmed(key, next, written) }
     })
   }
 
   /** A write that was overtaken is older than what the mirror may have told already. */
-  #confirmed<W extends WrittenNode>(key: string, value: T, made: W): Told<W> {
+  #confirmed<W extends WrittenNode>(key: string, { bytes, value }: Encoded<T>, made: W): Told<W> {
     const { czxid, isOvertaken, ...written } = made
     const { version, zxid } = made
-    if (isOvertaken !== true) this.#remember(key, this.#entry({ value, version, zxid }, czxid))
+    if (isOvertaken === true) return written
+    if (this.#known.isLatest(key, zxid)) this.#listener?.onRead({ bytes, version, zxid, czxid })
+    this.#remember(key, this.#known.entry({ value, version, zxid }, czxid))
     return written
   }
 
   /** The value of a node that was read; null if it has none. */
   async #valueOf(path: string, found: NodeData | null): Promise<T | null> {
     if (found === null || found.data.length === 0) return null
-    const decoded = await this.#format.decode(found.data)
+    const decoded = await this.format.decode(found.data)
     if ('issues' in decoded) throw invalidValue(path, decoded.issues, 'corrupt')
     return decoded.value
   }
@@ -299,11 +334,6 @@ export class ConfigStore<T> {
     return (make, signal) => updateVersioned(this.#client, path, make, signal)
   }
 
-  /** How values are stored and checked. */
-  get format(): ValueFormat<T> {
-    return this.#format
-  }
-
   /**
    * Asks the servers, for as long as the options allow it.
    *
@@ -330,6 +360,7 @@ export class ConfigStore<T> {
     this.#feed.close()
     this.#invalids.close()
     await this.#mirror.close()
+    await this.#listener?.flush()
   }
 
   #throwIfClosed(): void {
@@ -364,21 +395,14 @@ export class ConfigStore<T> {
 
   /** A version that is in view here stands for the node that has it: one that is made again may come to have it too. */
   #named(key: string, version: number): ExpectedVersion {
-    const refused = this.#refused.get(key)
+    const refused = this.#known.refused(key)
     if (refused?.version === version) return this.#asSeen(refused)
     const entry = this.#ownWrites.get(key)?.entry ?? this.state?.get(key)
     return entry?.version === version ? this.#nodeOf(entry) : version
   }
 
-  #entry(entry: ConfigEntry<T>, czxid: bigint): ConfigEntry<T> {
-    this.#creations.set(Object.freeze(entry), czxid)
-    return entry
-  }
-
   #nodeOf(entry: ConfigEntry<T>): ExpectedVersion {
-    const czxid = this.#creations.get(entry)
-    assert(czxid !== undefined, () => `the creation of version ${String(entry.version)}`)
-    return this.#asSeen({ czxid, version: entry.version })
+    return this.#asSeen(this.#known.nodeOf(entry))
   }
 
   /** Where the engine does not compare creations itself, publishers under one parent would hold each other up. */
@@ -402,10 +426,11 @@ export class ConfigStore<T> {
   #remember(key: string, entry: ConfigEntry<T> | null): void {
     if (entry !== null && (this.state?.get(key)?.zxid ?? 0n) >= entry.zxid) return
     this.#ownWrites.set(key, { entry, generation: this.#mirror.snapshot?.generation ?? 0 })
-    if (entry === null) this.#good.delete(key)
+    if (entry === null) this.#known.drop(key)
     // A newer one that was read is still being decoded, or was refused.
-    else if ((this.#seen.get(key) ?? 0n) > entry.zxid) this.#good.set(key, entry)
-    else this.#see(key, entry)
+    else if (this.#known.isLatest(key, entry.zxid)) this.#known.see(key, entry)
+    else this.#known.keep(key, entry)
+    this.#isOffered = false
     // Of a tree that was not read yet nobody knows the rest.
     if (this.state === undefined && this.#depth > 0) return
     const next = new Map(this.state)
@@ -417,48 +442,46 @@ export class ConfigStore<T> {
     const nodes = [...current.nodes].filter(([, node]) => node.data.length > 0)
     await Promise.all(nodes.map(([key, node]) => this.#read(key, node)))
     for (const [key, own] of this.#ownWrites) if (own.generation < current.generation) this.#ownWrites.delete(key)
-    for (const key of this.#seen.keys()) if (!current.nodes.has(key) && !this.#ownWrites.has(key)) this.#forget(key)
+    this.#known.retain((key) => current.nodes.has(key) || this.#ownWrites.has(key))
     const next = new Map<string, ConfigEntry<T>>()
     for (const [key] of nodes) {
-      const entry = this.#good.get(key)
+      const entry = this.#known.good(key)
       if (entry !== undefined) next.set(key, entry)
     }
     this.#addOwn(next)
-    const before = this.state
-    if (resync || before === undefined || !isSame(before, next)) this.#feed.publish(next, resync)
+    this.#tell(current)
+    const { state: before } = this
+    const isNews = this.#isOffered || before === undefined || !isSame(before, next)
+    this.#isOffered = false
+    if (resync || isNews) this.#feed.publish(next, resync)
+  }
+
+  #tell({ nodes }: MirrorSnapshot): void {
+    const node = nodes.get('')
+    if (node === undefined || node.data.length === 0) return this.#listener?.onRead(null)
+    const { version, mzxid: zxid, czxid } = node.stat
+    if (this.#known.good('')?.zxid === zxid) this.#listener?.onRead({ bytes: node.data, version, zxid, czxid })
   }
 
   /** Decodes a node that is news; one that is invalid leaves the last good value as it is. */
   async #read(key: string, { data, stat }: MirrorNode): Promise<void> {
     const { version, mzxid: zxid, czxid } = stat
-    if (zxid <= (this.#seen.get(key) ?? 0n)) return
-    this.#seen.set(key, zxid)
-    const decoded = await this.#format.decode(data)
+    if (!this.#known.begin(key, zxid)) return
+    const decoded = await this.format.decode(data)
+    const isLatest = this.#known.isLatest(key, zxid)
     if ('issues' in decoded) {
-      if (this.#seen.get(key) === zxid) this.#refused.set(key, { czxid, version })
+      if (isLatest) this.#known.refuse(key, { czxid, version })
       this.#refuse({ path: this.pathOf(key), issues: decoded.issues, version, zxid })
     }
     // A write of our own may have come in between, and be newer.
-    else if (this.#seen.get(key) === zxid) this.#see(key, this.#entry({ value: decoded.value, version, zxid }, czxid))
-  }
-
-  #see(key: string, entry: ConfigEntry<T>): void {
-    this.#seen.set(key, entry.zxid)
-    this.#refused.delete(key)
-    this.#good.set(key, entry)
-  }
-
-  #forget(key: string): void {
-    this.#seen.delete(key)
-    this.#refused.delete(key)
-    this.#good.delete(key)
+    else if (isLatest) this.#known.see(key, this.#known.entry({ value: decoded.value, version, zxid }, czxid))
   }
 
   /** Lays our own writes over a state that does not show them yet. */
   #addOwn(state: Map<string, ConfigEntry<T>>): void {
     for (const [key, { entry }] of this.#ownWrites) {
       if (entry === null) state.delete(key)
-      else state.set(key, this.#good.get(key) ?? entry)
+      else state.set(key, this.#known.good(key) ?? entry)
     }
   }
 

@@ -69,6 +69,14 @@ export interface InvalidValue {
 /** All values that are in force, by key. */
 export type ConfigState<T> = ReadonlyMap<string, ConfigEntry<T>>
 
+/** A value as it is stored, and the node that holds it. */
+export interface StoredValue {
+  readonly bytes: Uint8Array
+  readonly version: number
+  readonly zxid: bigint
+  readonly czxid: bigint
+}
+
 /** Writes bytes to a node if it is as expected. */
 export type SendBytes<W> = (bytes: Uint8Array, expected: ExpectedVersion, signal: AbortSignal) => Promise<W>
 

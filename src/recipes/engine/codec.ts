@@ -39,6 +39,11 @@ export function jsonCodec<T>(): Codec<T> {
   }
 }
 
+/** What a codec calls its bytes; null if it does not say. */
+export function formatOf(codec: Codec<never> | undefined): string | null {
+  return (codec ?? jsonCodec<never>()).format ?? null
+}
+
 /** A codec and a schema as one. */
 export class ValueFormat<T> {
   readonly #codec: Codec<T>
@@ -60,7 +65,7 @@ export class ValueFormat<T> {
 
   /** What the codec calls its bytes; null if it does not say. */
   get format(): string | null {
-    return this.#codec.format ?? null
+    return formatOf(this.#codec)
   }
 
   /**

@@ -189,12 +189,17 @@ export class Mirror {
    * @throws TypeError if the path is none
    */
   constructor(client: Client, path: string, depth: number, options: MirrorOptions = {}) {
+   * @param isSynced - whether also the first snapshot is not older than any write that was acknowledged before it
+   * @throws TypeError if the path is none
+   */
+  constructor(client: Client, path: string, depth: number, isSynced = false) {
     validatePath(path)
     this.#client = client
     this.#path = path
     this.#depth = depth
     this.#filter = options.filter ?? (() => true)
     this.#bytesMax = options.bytesMax ?? Infinity
+    this.#needsSync = isSynced
     this.#sessionId = client.sessionId
     this.#isInTouch = client.state.status === 'connected'
     this.feed = new Feed((error) => client.report(error))

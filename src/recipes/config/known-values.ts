@@ -1,0 +1,83 @@
+/**
+ * What a process knows of the values of nodes, by key: the last valid one, what was read or written last, and of which
+ * node that was. Pure.
+ */
+import { assert } from '../../core/assert.ts'
+import type { SeenNode } from '../engine/compare-and-set.ts'
+import type { ConfigEntry } from './config-values.ts'
+
+/** See the head of this file. */
+export class KnownValues<T> {
+  /** zxid of what was read or written last of a node, valid or not. */
+  readonly #seen = new Map<string, bigint>()
+  /** Of which node an entry is: its czxid. */
+  readonly #creations = new WeakMap<ConfigEntry<T>, bigint>()
+  /** The node whose value was refused last, as long as no other value of its key was seen. */
+  readonly #refused = new Map<string, SeenNode>()
+  /** The last valid value of a node. */
+  readonly #good = new Map<string, ConfigEntry<T>>()
+
+  /** The last valid value; undefined if there is none. */
+  good(key: string): ConfigEntry<T> | undefined {
+    return this.#good.get(key)
+  }
+
+  /** Notes that a value is read; false if it is not newer than what was seen. */
+  begin(key: string, zxid: bigint): boolean {
+    if (zxid <= (this.#seen.get(key) ?? 0n)) return false
+    this.#seen.set(key, zxid)
+    return true
+  }
+
+  /** Whether nothing newer than this was read or written since. */
+  isLatest(key: string, zxid: bigint): boolean {
+    return (this.#seen.get(key) ?? 0n) <= zxid
+  }
+
+  /** Makes an entry of a node. */
+  entry(entry: ConfigEntry<T>, czxid: bigint): ConfigEntry<T> {
+    this.#creations.set(Object.freeze(entry), czxid)
+    return entry
+  }
+
+  /** The node that an entry is of, as it was seen. */
+  nodeOf(entry: ConfigEntry<T>): SeenNode {
+    const czxid = this.#creations.get(entry)
+    assert(czxid !== undefined, () => `the creation of version ${String(entry.version)}`)
+    return { czxid, version: entry.version }
+  }
+
+  /** Takes a valid value, and it is the latest. */
+  see(key: string, entry: ConfigEntry<T>): void {
+    this.#seen.set(key, entry.zxid)
+    this.#refused.delete(key)
+    this.#good.set(key, entry)
+  }
+
+  /** Takes a valid value, whatever was seen since. */
+  keep(key: string, entry: ConfigEntry<T>): void {
+    this.#good.set(key, entry)
+  }
+
+  /** Takes the last valid value away. */
+  drop(key: string): void {
+    this.#good.delete(key)
+  }
+
+  /** Notes that the value of a node does not pass. */
+  refuse(key: string, node: SeenNode): void {
+    this.#refused.set(key, node)
+  }
+
+  /** The node whose value was refused last; undefined if another value was seen since. */
+  refused(key: string): SeenNode | undefined {
+    return this.#refused.get(key)
+  }
+
+  /** Forgets all keys but some. */
+  retain(isKept: (key: string) => boolean): void {
+    for (const known of [this.#seen, this.#refused, this.#good]) {
+      for (const key of known.keys()) if (!isKept(key)) known.delete(key)
+    }
+  }
+}
