@@ -18,12 +18,13 @@ import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { configHistorySuite, configSuite, counterSuite, electionSuite } from '../../src/testing/index.ts'
 import { lockSuite, membershipSuite, persistentNodeSuite, sharedSuite } from '../../src/testing/index.ts'
 import type { BackendControl, RecipeSuiteOptions, Runner, TestedLease, TestedLock } from '../../src/testing/index.ts'
+import type { FencingSuiteOptions } from '../../src/testing/index.ts'
 import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
 import { Barrier } from '../../src/recipes/barriers/barrier.ts'
 import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
-import { barrierSuite, latchSuite } from '../../src/testing/index.ts'
+import { barrierSuite, fencingSuite, latchSuite } from '../../src/testing/index.ts'
 import { partitionerSuite, readWriteSuite, semaphoreSuite, serviceSuite } from '../../src/testing/index.ts'
 import { transact } from '../../src/recipes/transactions/transact.ts'
 import { transactionSuite } from '../../src/testing/index.ts'
@@ -41,6 +42,7 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
   registerMembership(runner, engine)
   transactionSuite(runner, { ...engine, name: 'transact', transact: (client, work) => transact(client, work) })
   registerBarriers(runner, engine)
+  registerFencing(runner, engine)
 }
 
 type Engine = Pick<RecipeSuiteOptions, 'connect' | 'control'>
@@ -84,6 +86,25 @@ function registerLocks(runner: Runner, engine: Engine): void {
     name: 'Semaphore',
     makeSemaphore: (client, path, permits) => new Semaphore(client, path, { permits }),
   })
+}
+
+function registerFencing(runner: Runner, engine: Engine): void {
+  const acquire: Readonly<Record<string, FencingSuiteOptions['acquire']>> = {
+    FairLock: (client, path) => new FairLock(client, path).acquire(),
+    ExclusiveLock: (client, path) => new ExclusiveLock(client, path).acquire(),
+    'ReadWriteLock.reader': (client, path) => new ReadWriteLock(client, path).reader.acquire(),
+    'ReadWriteLock.writer': (client, path) => new ReadWriteLock(client, path).writer.acquire(),
+    'ReadWriteLock.downgrade': async (client, path) => {
+      const lock = new ReadWriteLock(client, path)
+      return lock.downgrade(await lock.writer.acquire())
+    },
+    Semaphore: (client, path) => new Semaphore(client, path, { permits: 1 }).acquire(),
+    LeaderElection: async (client, path) => {
+      const leadership = await new LeaderElection(client, path).campaign()
+      return { path: leadership.path, check: () => leadership.check(), release: () => leadership.resign() }
+    },
+  }
+  for (const [name, of] of Object.entries(acquire)) fencingSuite(runner, { ...engine, name, acquire: of })
 }
 
 function registerConfiguration(runner: Runner, engine: Engine): void {
