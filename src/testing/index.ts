@@ -21,6 +21,8 @@ export type { ReadWriteSuiteOptions, TestedReadWriteLock, TestedSide } from './c
 export { semaphoreSuite } from './conformance/semaphore-suite.ts'
 export type { SemaphoreSuiteOptions, TestedPermitOptions, TestedSemaphore } from './conformance/semaphore-suite.ts'
 export type { RecipeSuiteOptions } from './conformance/recipe-world.ts'
+export { reentrantSuite } from './conformance/reentrant-suite.ts'
+export type { ReentrantSuiteOptions, TestedReentrantLock } from './conformance/reentrant-suite.ts'
 export { fencingSuite } from './conformance/fencing-suite.ts'
 export type { FencingSuiteOptions, TestedHolding } from './conformance/fencing-suite.ts'
 export { barrierSuite, latchSuite } from './conformance/barrier-suite.ts'

@@ -6,6 +6,7 @@ import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { ReadWriteLock } from '../../src/recipes/locks/read-write-lock.ts'
+import { ReentrantLock } from '../../src/recipes/locks/reentrant-lock.ts'
 import { Semaphore } from '../../src/recipes/locks/semaphore.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
@@ -24,7 +25,7 @@ import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
 import { Barrier } from '../../src/recipes/barriers/barrier.ts'
 import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
-import { barrierSuite, fencingSuite, latchSuite } from '../../src/testing/index.ts'
+import { barrierSuite, fencingSuite, latchSuite, reentrantSuite } from '../../src/testing/index.ts'
 import { partitionerSuite, readWriteSuite, semaphoreSuite, serviceSuite } from '../../src/testing/index.ts'
 import { transact } from '../../src/recipes/transactions/transact.ts'
 import { transactionSuite } from '../../src/testing/index.ts'
@@ -76,6 +77,9 @@ function registerLocks(runner: Runner, engine: Engine): void {
     name: 'ReadWriteLock.writer',
     makeLock: (client, path) => new ReadWriteLock(client, path).writer,
   })
+  const makeReentrant = (client: Client, path: string): ReentrantLock => new ReentrantLock(client, path)
+  lockSuite(runner, { ...engine, name: 'ReentrantLock', makeLock: makeReentrant })
+  reentrantSuite(runner, { ...engine, name: 'ReentrantLock', makeLock: makeReentrant })
   readWriteSuite(runner, {
     ...engine,
     name: 'ReadWriteLock',
@@ -98,6 +102,7 @@ function registerFencing(runner: Runner, engine: Engine): void {
       const lock = new ReadWriteLock(client, path)
       return lock.downgrade(await lock.writer.acquire())
     },
+    ReentrantLock: (client, path) => new ReentrantLock(client, path).acquire(),
     Semaphore: (client, path) => new Semaphore(client, path, { permits: 1 }).acquire(),
     LeaderElection: async (client, path) => {
       const leadership = await new LeaderElection(client, path).campaign()
