@@ -9,6 +9,7 @@ import { ConfigTree } from '../../src/recipes/config/config-tree.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { ReadWriteLock } from '../../src/recipes/locks/read-write-lock.ts'
+import { ReentrantLock } from '../../src/recipes/locks/reentrant-lock.ts'
 import { Semaphore } from '../../src/recipes/locks/semaphore.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
@@ -81,6 +82,7 @@ function method<R>(
 
 const fair = (client: Client): FairLock => new FairLock(client, '/l/x')
 const readWrite = (client: Client): ReadWriteLock => new ReadWriteLock(client, '/l/rw')
+const reentrant = (client: Client): ReentrantLock => new ReentrantLock(client, '/l/x')
 const semaphore = (client: Client): Semaphore => new Semaphore(client, '/l/s', { permits: 2 })
 const exclusive = (client: Client): ExclusiveLock => new ExclusiveLock(client, '/l/x')
 const counter = (client: Client): AtomicCounter => new AtomicCounter(client, '/n/x')
@@ -110,6 +112,10 @@ const METHODS: readonly Method[] = [
       return (options) => lock.downgrade(lease, options)
     },
   },
+  method('reentrant-lock', 'acquire', reentrant, (lock, options) => lock.acquire(options)),
+  method('reentrant-lock', 'using', reentrant, (lock, options) => lock.using(options, rest)),
+  method('reentrant-lock', 'tryAcquire', reentrant, (lock, options) => lock.tryAcquire(options)),
+  method('reentrant-lock', 'contenders', reentrant, (lock, options) => lock.contenders(options)),
   method('semaphore', 'acquire', semaphore, (made, options) => made.acquire({ ...options, permits: 2 })),
   method('semaphore', 'tryAcquire', semaphore, (made, options) => made.tryAcquire(options)),
   method('semaphore', 'setPermits', semaphore, (made, options) => made.setPermits(3, options)),

@@ -6,6 +6,7 @@ import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { ReadWriteLock } from '../../src/recipes/locks/read-write-lock.ts'
+import { ReentrantLock } from '../../src/recipes/locks/reentrant-lock.ts'
 import { Semaphore } from '../../src/recipes/locks/semaphore.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
@@ -18,6 +19,7 @@ import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { configHistorySuite, configSuite, counterSuite, electionSuite } from '../../src/testing/index.ts'
 import { lockSuite, membershipSuite, persistentNodeSuite, sharedSuite } from '../../src/testing/index.ts'
 import type { BackendControl, RecipeSuiteOptions, Runner, TestedLease, TestedLock } from '../../src/testing/index.ts'
+import type { FencingSuiteOptions } from '../../src/testing/index.ts'
 import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
@@ -25,6 +27,7 @@ import { Barrier } from '../../src/recipes/barriers/barrier.ts'
 import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
 import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { barrierSuite, doubleBarrierSuite, latchSuite } from '../../src/testing/index.ts'
+import { barrierSuite, fencingSuite, latchSuite, reentrantSuite } from '../../src/testing/index.ts'
 import { partitionerSuite, readWriteSuite, semaphoreSuite, serviceSuite } from '../../src/testing/index.ts'
 import { transact } from '../../src/recipes/transactions/transact.ts'
 import { ChildrenCache } from '../../src/recipes/caches/children-cache.ts'
@@ -48,6 +51,7 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
   transactionSuite(runner, { ...engine, name: 'transact', transact: (client, work) => transact(client, work) })
   registerBarriers(runner, engine)
   registerCaches(runner, engine)
+  registerFencing(runner, engine)
 }
 
 type Engine = Pick<RecipeSuiteOptions, 'connect' | 'control'>
@@ -128,6 +132,9 @@ function registerLocks(runner: Runner, engine: Engine): void {
     name: 'ReadWriteLock.writer',
     makeLock: (client, path) => new ReadWriteLock(client, path).writer,
   })
+  const makeReentrant = (client: Client, path: string): ReentrantLock => new ReentrantLock(client, path)
+  lockSuite(runner, { ...engine, name: 'ReentrantLock', makeLock: makeReentrant })
+  reentrantSuite(runner, { ...engine, name: 'ReentrantLock', makeLock: makeReentrant })
   readWriteSuite(runner, {
     ...engine,
     name: 'ReadWriteLock',
@@ -138,6 +145,26 @@ function registerLocks(runner: Runner, engine: Engine): void {
     name: 'Semaphore',
     makeSemaphore: (client, path, permits) => new Semaphore(client, path, { permits }),
   })
+}
+
+function registerFencing(runner: Runner, engine: Engine): void {
+  const acquire: Readonly<Record<string, FencingSuiteOptions['acquire']>> = {
+    FairLock: (client, path) => new FairLock(client, path).acquire(),
+    ExclusiveLock: (client, path) => new ExclusiveLock(client, path).acquire(),
+    'ReadWriteLock.reader': (client, path) => new ReadWriteLock(client, path).reader.acquire(),
+    'ReadWriteLock.writer': (client, path) => new ReadWriteLock(client, path).writer.acquire(),
+    'ReadWriteLock.downgrade': async (client, path) => {
+      const lock = new ReadWriteLock(client, path)
+      return lock.downgrade(await lock.writer.acquire())
+    },
+    ReentrantLock: (client, path) => new ReentrantLock(client, path).acquire(),
+    Semaphore: (client, path) => new Semaphore(client, path, { permits: 1 }).acquire(),
+    LeaderElection: async (client, path) => {
+      const leadership = await new LeaderElection(client, path).campaign()
+      return { path: leadership.path, check: () => leadership.check(), release: () => leadership.resign() }
+    },
+  }
+  for (const [name, of] of Object.entries(acquire)) fencingSuite(runner, { ...engine, name, acquire: of })
 }
 
 function registerConfiguration(runner: Runner, engine: Engine): void {

@@ -5,6 +5,7 @@
  *           holder's to release. So the joint lease is never held in part without saying so.
  * Release   of all at once; over when every one is over.
  */
+import type { Operation } from '../../core/backend.ts'
 import { whenAborted } from '../../core/async.ts'
 import { assert } from '../../core/assert.ts'
 import type { Lease, LeaseState } from './lease.ts'
@@ -14,6 +15,7 @@ const STATES: readonly LeaseState[] = ['held', 'released', 'suspect', 'lost']
 
 /** See the head of this file. */
 export class JointLease implements Lease {
+  /** What is held by all of them together; of one part alone, its node. */
   readonly path: string
   /** The leases that it is made of, in the order in which they were given. */
   readonly parts: readonly Lease[]
@@ -30,7 +32,8 @@ export class JointLease implements Lease {
    */
   constructor(path: string, parts: readonly Lease[]) {
     assert(parts.length > 0, 'a joint lease has parts')
-    this.path = path
+    const [only, second] = parts
+    this.path = only !== undefined && second === undefined ? only.path : path
     this.parts = parts
     this.#unlisten = parts.map(({ signal }) => whenAborted(signal, () => this.#lose(signal)))
   }
@@ -57,6 +60,19 @@ export class JointLease implements Lease {
   throwIfLost(): void {
     for (const part of this.parts) part.throwIfLost()
     if (this.signal.aborted) throw this.signal.reason
+  }
+
+  /**
+   * Of one part alone, its check.
+   *
+   * @throws TypeError if there are several: one check cannot stand for all
+   */
+  check(): Operation {
+    const [only, second] = this.parts
+    if (only !== undefined && second === undefined) return only.check()
+    const count = String(this.parts.length)
+    throw new TypeError(`this lease of ${this.path} has ${count} parts, which one check cannot stand for: begin the `
+      + 'multi with ...lease.parts.map((part) => part.check())')
   }
 
   release(): Promise<void> {

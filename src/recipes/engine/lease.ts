@@ -2,18 +2,20 @@
  * A lease: what the holder of a lock has in hand.
  *
  * Use       `await using lease = await lock.acquire()`; pass `lease.signal` to what must stop when the lock is lost,
- *           and `lease.token` to what it protects, which refuses a smaller token than it has seen.
+ *           and `lease.token` to what it protects, which refuses a smaller token than it has seen. To nodes of the same
+ *           tree write by `client.multi([lease.check(), ...])`, which the servers refuse once the lease is over.
  * States    held -> suspect -> held ... -> released, or lost. Suspect is a holder that has lost touch with the servers:
  *           the lock is still its own until `leaseDeadlineMs`. Released and lost are final.
  * Safety    local state follows the servers: `released` only when they have confirmed it or the session is over
  *           (CURATOR-678); `lost`, and then the signal, before they could have given the lock to another, as long as
  *           clocks drift by less than a tenth.
  */
+import type { Operation } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { Cleanups } from './cleanups.ts'
 import type { OwnedNode } from './protected-writes.ts'
-import { deletion } from './protected-writes.ts'
+import { checkIdentity, deletion } from './protected-writes.ts'
 import type { LossReason, NodeWatch } from './ownership.ts'
 import { Ownership } from './ownership.ts'
 import { Waits } from './wait.ts'
@@ -56,6 +58,13 @@ export interface Lease extends AsyncDisposable {
    * @throws CoordinationError `LEASE_LOST` with outcome `lost` if it is lost or released
    */
   throwIfLost(): void
+  /**
+   * The first part of a guarded write, `client.multi([lease.check(), ...])`: the servers refuse the whole multi unless
+   * the holder's node is there, and no other in its place, at the very instant of the write. They refuse it with
+   * `NO_NODE` or `BAD_VERSION`, whose `index` is that of the check. It asks nobody and never throws, also when the
+   * lease is over. It is meant for clients with the namespace of the lock's client.
+   */
+  check(): Operation
   /**
    * Gives it back: removes the holder's node, and no other at its path. Idempotent. Resolves when the servers have
    * confirmed it, when the session is over, when they refused it (which is reported) or the client closed before, whose
@@ -122,6 +131,10 @@ export class NodeLease implements Lease {
     if (this.#isHeld && !this.#ownership.isProven) this.#ownership.lose('deadline-passed')
     if (this.signal.aborted) throw this.signal.reason
     if (this.#state !== 'holding') throw releasedError(this.path)
+  }
+
+  check(): Operation {
+    return checkIdentity(this.#node)
   }
 
   release(): Promise<void> {

@@ -40,11 +40,22 @@ export function runHolding<L extends Lease, T>(place: LockPlace, lease: L, work:
  * @throws CoordinationError `ALREADY_HELD` with outcome `not-sent`
  */
 export function refuseReentry(place: LockPlace): void {
+  const held = heldHere(place)
+  if (held !== null) throw alreadyHeld(place, held)
+}
+
+/** The innermost lease on a lock that the current context runs under; null for none. */
+export function leaseHeldHere(place: LockPlace): Lease | null {
+  return heldHere(place)?.lease ?? null
+}
+
+function heldHere({ client, path }: LockPlace): Held | null {
   for (let held = storage.getStore(); held !== undefined; held = held.outer) {
-    if (held.client !== place.client || held.path !== place.path) continue
+    const isThere = held.client === client && held.path === path
     // One that is lost or being released keeps nobody waiting.
-    if (held.lease.leaseDeadlineMs > -Infinity) throw alreadyHeld(place, held)
+    if (isThere && held.lease.leaseDeadlineMs > -Infinity) return held
   }
+  return null
 }
 
 /** What to do instead, by what is held and what is asked for. */

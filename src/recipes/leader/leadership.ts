@@ -7,6 +7,7 @@
  * Safety    what a leader proclaims, and to whom it hands over, is written by a multi that checks its own candidate
  *           node: one who leads no longer writes nothing. A resignation ends the candidate first and the note after it.
  */
+import type { Operation } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { abortable, whenAborted } from '../../core/async.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
@@ -66,6 +67,11 @@ export interface Leadership<T = unknown> extends AsyncDisposable {
    * @throws CoordinationError `LEASE_LOST` with outcome `lost` if it is lost or was resigned
    */
   throwIfLost(): void
+  /**
+   * The first part of a guarded write, `client.multi([leadership.check(), ...])`, which the servers refuse unless this
+   * one leads at the very instant of the write; see {@link Lease.check}.
+   */
+  check(): Operation
   /**
    * Tells everyone something, such as where the leader can be reached: {@link LeaderElection.leader} and those who
    * watch see it as the leader's `data`. It ends with the leadership. While no server is in touch it waits for one.
@@ -168,6 +174,10 @@ export class NodeLeadership<T> implements Leadership<T> {
 
   throwIfLost(): void {
     this.#lease.throwIfLost()
+  }
+
+  check(): Operation {
+    return this.#lease.check()
   }
 
   async proclaim(data: T, options: TimedWaitOptions = {}): Promise<void> {

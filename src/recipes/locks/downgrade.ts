@@ -21,7 +21,7 @@ import type { Lease } from '../engine/lease.ts'
 import { NodeLease } from '../engine/lease.ts'
 import { proveLease } from '../engine/lease-proof.ts'
 import { NodeWatch } from '../engine/ownership.ts'
-import { checkIdentity, deletion, isGone, isOutcomeUnknown, ownedNode, readSynced } from '../engine/protected-writes.ts'
+import { deletion, isGone, isOutcomeUnknown, ownedNode, readSynced } from '../engine/protected-writes.ts'
 import { Wait, sessionOver } from '../engine/wait.ts'
 import { readWriteContenderOf, readerNameAt } from './contender-names.ts'
 
@@ -98,7 +98,7 @@ export class Downgrade {
     const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data
     // Without the wait's signal: what became of the multi must be known before it can be cleaned up.
     const creating = this.#client.multi([
-      checkIdentity({ path: this.#lease.path, czxid: this.#lease.token }),
+      this.#lease.check(),
       { type: 'create', path: this.#path, data: bytes, mode: 'ephemeral', owned: true },
     ])
     this.#owed = creating

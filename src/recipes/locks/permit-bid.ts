@@ -5,7 +5,7 @@
  *           either. Whoever has counted last has seen all others, so no more hold than there are permits, also where
  *           two take at a time because somebody deleted the node of the first in line.
  */
-import type { Created } from '../../core/backend.ts'
+import type { Created, Operation } from '../../core/backend.ts'
 import { abortable, deferred, whenAborted } from '../../core/async.ts'
 import type { Client, Data } from '../../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
@@ -22,6 +22,18 @@ import { deletion, ownedNode, protectedCreate } from '../engine/protected-writes
 import type { Wait } from '../engine/wait.ts'
 import { sessionOver } from '../engine/wait.ts'
 import type { PermitLimit } from './permit-limit.ts'
+
+/** A lease on permits, of which each has a node. */
+export interface PermitLease extends Lease {
+  /** The leases of the single permits. Several of them are checked by a check each: see {@link Lease.check}. */
+  readonly parts: readonly Lease[]
+  /**
+   * As {@link Lease.check}, for one permit.
+   *
+   * @throws TypeError if there are several permits: begin the multi with `...lease.parts.map((part) => part.check())`
+   */
+  check(): Operation
+}
 
 /** What is to be taken, and where. */
 export interface PermitRequest {
@@ -46,14 +58,14 @@ export async function takePermits(
   request: PermitRequest,
   place: Lease,
   wait: Wait,
-): Promise<Lease | null> {
+): Promise<PermitLease | null> {
   const first = new Round(client, place)
   // Both are sent at once. A create that had to be repeated comes after the count, which is made again then.
   const creating = createAll(client, request, wait)
   const looking = first.look(request, wait)
   looking.catch(() => undefined)
   const { nodes, failed } = await creating
-  let lease: Lease | null = null
+  let lease: PermitLease | null = null
   try {
     if (failed !== undefined) throw failed.reason as unknown
     if (await untilEnough(client, request, { nodes, place, wait, first, looking })) {
@@ -114,14 +126,13 @@ async function untilEnough(client: Client, request: PermitRequest, taking: Takin
 }
 
 /** Hands the nodes out, if their session lives. */
-async function leaseOf(client: Client, path: string, nodes: readonly OwnedNode[], wait: Wait): Promise<Lease> {
+async function leaseOf(client: Client, path: string, nodes: readonly OwnedNode[], wait: Wait): Promise<JointLease> {
   for (const node of nodes) {
     if (node.sessionId !== client.sessionId || !(await proveLease(client, node, wait))) throw sessionOver(node.path)
   }
   wait.check()
   const leases = nodes.map((node) => new NodeLease(client, node, new NodeWatch(), { isArmed: false }))
-  const [only, second] = leases
-  return only !== undefined && second === undefined ? only : new JointLease(path, leases)
+  return new JointLease(path, leases)
 }
 
 async function removeAll(client: Client, nodes: readonly OwnedNode[]): Promise<void> {

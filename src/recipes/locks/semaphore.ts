@@ -33,6 +33,7 @@ import type { TimedWaitOptions } from '../engine/wait.ts'
 import { withinWait } from '../engine/within-wait.ts'
 import { FairLock } from './fair-lock.ts'
 import { takePermits } from './permit-bid.ts'
+import type { PermitLease } from './permit-bid.ts'
 import { PERMITS_MAX, PermitLimit } from './permit-limit.ts'
 
 /** Options of {@link Semaphore}. */
@@ -101,7 +102,7 @@ export class Semaphore {
    * held, and what could not be removed at once is counted by `pendingCleanups`
    * @throws TypeError or RangeError for a wrong option
    */
-  async acquire(options: PermitOptions = {}): Promise<Lease> {
+  async acquire(options: PermitOptions = {}): Promise<PermitLease> {
     const { permits, ...others } = options
     checkAcquireOptions(others)
     const wanted = checkPermits(permits)
@@ -129,7 +130,7 @@ export class Semaphore {
    * `SESSION_EXPIRED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, or what the servers refused; in each case nothing is held
    * @throws TypeError or RangeError for a wrong option
    */
-  async tryAcquire(options: TryPermitOptions = {}): Promise<Lease | null> {
+  async tryAcquire(options: TryPermitOptions = {}): Promise<PermitLease | null> {
     const { permits, ...others } = options
     checkTryOptions(others)
     const wanted = checkPermits(permits)
@@ -152,7 +153,7 @@ export class Semaphore {
    * ended
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
    */
-  using<T>(...args: UsingArguments<PermitOptions, T>): Promise<T> {
+  using<T>(...args: UsingArguments<PermitOptions, T, PermitLease>): Promise<T> {
     const place = { client: this.#client, path: this.path, kind: 'permit' }
     return runLeased(place, (options) => this.acquire(options), args)
   }
@@ -193,7 +194,7 @@ export class Semaphore {
   }
 
   /** Waits in line, then takes. Null: it has to be done again. */
-  async #queueUp(wait: Wait, permits: number, options: AcquireOptions): Promise<Lease | null> {
+  async #queueUp(wait: Wait, permits: number, options: AcquireOptions): Promise<PermitLease | null> {
     const { data = '', onSessionLoss = 'reject' } = options
     const place = await this.#line.acquire({ signal: wait.signal, data, onSessionLoss, onReentry: 'wait' })
     try {
@@ -206,7 +207,7 @@ export class Semaphore {
   }
 
   /** Takes only what is free at once. */
-  async #tryOnce(wait: Wait, permits: number, { data = '' }: TryAcquireOptions): Promise<Lease | null> {
+  async #tryOnce(wait: Wait, permits: number, { data = '' }: TryAcquireOptions): Promise<PermitLease | null> {
     const { signal } = wait
     const counting = [this.#client.sync(this.path, { signal }), this.#count(signal), this.#limit.peek(signal)] as const
     const [, taken, limit] = await abortable(Promise.all(counting), signal)
@@ -216,7 +217,12 @@ export class Semaphore {
   }
 
   /** Takes permits as the first in line, and gives the place in the line back. */
-  async #take(wait: Wait, permits: number, place: Lease, data: TryAcquireOptions['data'] = ''): Promise<Lease | null> {
+  async #take(
+    wait: Wait,
+    permits: number,
+    place: Lease,
+    data: TryAcquireOptions['data'] = '',
+  ): Promise<PermitLease | null> {
     const { path } = this
     // A wait of its own, that ends with the session.
     const turn = new Wait(this.#client, path, { signal: wait.signal }, wait.isPatient)

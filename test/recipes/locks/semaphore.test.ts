@@ -317,3 +317,20 @@ it.each(sweepOf(REQUESTS))('who is struck by $what at request $nth holds up nobo
   expect(ephemerals(rig)).toEqual([])
   expect(await close(rig, all)).toEqual([])
 })
+
+it('a lease of several permits is checked part by part, and says so', async () => {
+  const rig = newRig()
+  const [client, operator] = [await rig.connect(), await rig.connect()]
+  await run(client.create('/guarded'))
+  const lease = await run(semaphore(client).acquire({ permits: 2 }))
+  expect(() => lease.check()).toThrow(/^this lease of \/limits\/imports has 2 parts, .*\.\.\.lease\.parts\.map/)
+  const write = (): Promise<unknown> => {
+    const set = { type: 'set', path: '/guarded', data: new Uint8Array([1]), version: -1 } as const
+    return client.multi([...lease.parts.map((part) => part.check()), set])
+  }
+  await run(write())
+  await run(operator.delete(lease.parts[1]?.path ?? ''))
+  expect(codeOf(await failureOf(write()))).toBe('NO_NODE/rejected')
+  await run(lease.release())
+  expect(await closeAll(rig, client, operator)).toEqual([])
+})
