@@ -39,6 +39,8 @@ export type {
   Watcher,
 } from './core/backend.ts'
 export type { CallNotice, ObservedMethod, Observer, StateNotice } from './core/observer.ts'
+export type { Beginning, ElectionEvent, ElectionNotice, EndNotice, LeaseEvent, LeaseNotice } from './core/observer.ts'
+export type { PublishAction, PublishNotice, WaitNotice, WaitOutcome, Waker } from './core/observer.ts'
 export { CoordinationError, ERROR_CODES, isCoordinationError } from './core/errors.ts'
 export type { CoordinationErrorOptions, ErrorCode, Outcome } from './core/errors.ts'
 export { FairLock } from './recipes/locks/fair-lock.ts'

@@ -10,6 +10,7 @@ import type { ReadOptions, VersionOptions, WaitOptions } from './client.ts'
 import { CoordinationError } from './errors.ts'
 import type { ErrorListener } from './session/event-queue.ts'
 import type { Observer } from './observer.ts'
+import { OBSERVER_METHODS } from './observer.ts'
 import { optionNames, refuseUnknown, requireFunction, validateFunction, validateInteger } from './options.ts'
 import { validateSignal, validateTime } from './options.ts'
 import { validatePath, validatePrefix } from './path.ts'
@@ -34,7 +35,7 @@ export interface Settings {
   readonly operationTimeoutMs: number
   readonly signal: AbortSignal | undefined
   readonly onError: ErrorListener
-  readonly observer: Observer | undefined
+  readonly observers: readonly Observer[]
 }
 
 const CONNECT_OPTIONS = optionNames<ConnectOptions>({
@@ -100,7 +101,7 @@ const utf8 = new TextEncoder()
  */
 export function settingsOf(options: ConnectOptions): Settings {
   refuseUnknown(options, CONNECT_OPTIONS, 'connect')
-  const { namespace = DEFAULTS.namespace, sessionTimeoutMs, signal, onError = emitWarning, observer } = options
+  const { namespace = DEFAULTS.namespace, sessionTimeoutMs, signal, onError = emitWarning } = options
   const { connectTimeoutMs = DEFAULTS.connectTimeoutMs, operationTimeoutMs = DEFAULTS.operationTimeoutMs } = options
   validatePath(namespace, 'namespace')
   if (sessionTimeoutMs !== undefined) validateTime('sessionTimeoutMs', sessionTimeoutMs)
@@ -108,18 +109,24 @@ export function settingsOf(options: ConnectOptions): Settings {
   validateTime('operationTimeoutMs', operationTimeoutMs)
   validateSignal(signal)
   requireFunction('onError', onError)
-  validateObserver(observer)
-  return { namespace, sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs, signal, onError, observer }
+  const observers = observersOf(options.observer)
+  return { namespace, sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs, signal, onError, observers }
+}
+
+function observersOf(given: Observer | readonly Observer[] | undefined): readonly Observer[] {
+  if (given === undefined) return []
+  const observers: readonly unknown[] = Array.isArray(given) ? [...(given as readonly unknown[])] : [given]
+  observers.forEach(validateObserver)
+  return observers as readonly Observer[]
 }
 
 function validateObserver(observer: unknown): void {
-  if (observer === undefined) return
   if (typeof observer !== 'object' || observer === null) {
     throw new TypeError(`observer must be an object with methods such as onCall, got ${textOf(observer)}`)
   }
-  const { onCall, onState } = observer as Record<keyof Observer, unknown>
-  validateFunction('observer.onCall', onCall)
-  validateFunction('observer.onState', onState)
+  for (const method of OBSERVER_METHODS) {
+    validateFunction(`observer.${method}`, (observer as Record<keyof Observer, unknown>)[method])
+  }
 }
 
 /**

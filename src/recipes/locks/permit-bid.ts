@@ -23,6 +23,9 @@ import type { Wait } from '../engine/wait.ts'
 import { sessionOver } from '../engine/wait.ts'
 import type { PermitLimit } from './permit-limit.ts'
 
+/** The word for what a semaphore gives out. */
+export const PERMIT = 'permit'
+
 /** What is to be taken, and where. */
 export interface PermitRequest {
   /** The semaphore. */
@@ -119,7 +122,7 @@ async function leaseOf(client: Client, path: string, nodes: readonly OwnedNode[]
     if (node.sessionId !== client.sessionId || !(await proveLease(client, node, wait))) throw sessionOver(node.path)
   }
   wait.check()
-  const leases = nodes.map((node) => new NodeLease(client, node, new NodeWatch(), { isArmed: false }))
+  const leases = nodes.map((node) => new NodeLease(client, node, new NodeWatch(), { kind: PERMIT, isArmed: false }))
   const [only, second] = leases
   return only !== undefined && second === undefined ? only : new JointLease(path, leases)
 }

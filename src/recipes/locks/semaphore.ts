@@ -32,7 +32,7 @@ import { Wait } from '../engine/wait.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { withinWait } from '../engine/within-wait.ts'
 import { FairLock } from './fair-lock.ts'
-import { takePermits } from './permit-bid.ts'
+import { PERMIT, takePermits } from './permit-bid.ts'
 import { PERMITS_MAX, PermitLimit } from './permit-limit.ts'
 
 /** Options of {@link Semaphore}. */
@@ -106,6 +106,7 @@ export class Semaphore {
     checkAcquireOptions(others)
     const wanted = checkPermits(permits)
     const wait = new Wait(this.#client, this.path, others, true)
+    wait.observe('acquire', PERMIT)
     try {
       for (;;) {
         const lease = await (wait.isPatient ? this.#queueUp(wait, wanted, others) : this.#tryOnce(wait, wanted, others))
@@ -134,8 +135,9 @@ export class Semaphore {
     checkTryOptions(others)
     const wanted = checkPermits(permits)
     const wait = new Wait(this.#client, this.path, others)
+    wait.observe('tryAcquire', PERMIT)
     try {
-      return await this.#tryOnce(wait, wanted, others)
+      return wait.tried(await this.#tryOnce(wait, wanted, others))
     } catch (error) {
       throw wait.explain(error)
     } finally {
@@ -153,7 +155,7 @@ export class Semaphore {
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
    */
   using<T>(...args: UsingArguments<PermitOptions, T>): Promise<T> {
-    const place = { client: this.#client, path: this.path, kind: 'permit' }
+    const place = { client: this.#client, path: this.path, kind: PERMIT }
     return runLeased(place, (options) => this.acquire(options), args)
   }
 
@@ -189,7 +191,7 @@ export class Semaphore {
    */
   async waiting(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {
     const line = await this.#line.contenders(options)
-    return line.map((info) => ({ ...info, kind: 'permit', holds: false }))
+    return line.map((info) => ({ ...info, kind: PERMIT, holds: false }))
   }
 
   /** Waits in line, then takes. Null: it has to be done again. */
