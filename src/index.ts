@@ -5,7 +5,7 @@
  *
  * @packageDocumentation
  */
-export { connect } from './core/connect.ts'
+export { connect } from './observe/connect.ts'
 export { backendOfUrl, connectUrl } from './connect-url.ts'
 export type { UrlBackend } from './connect-url.ts'
 export type {
@@ -38,6 +38,7 @@ export type {
   WatchEvent,
   Watcher,
 } from './core/backend.ts'
+export type { Logger } from './core/log-observer.ts'
 export type { CallNotice, ObservedMethod, Observer, StateNotice } from './core/observer.ts'
 export type { Beginning, ElectionEvent, ElectionNotice, EndNotice, LeaseEvent, LeaseNotice } from './core/observer.ts'
 export type { PublishAction, PublishNotice, WaitNotice, WaitOutcome, Waker } from './core/observer.ts'

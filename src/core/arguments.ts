@@ -9,6 +9,8 @@ import type { ClientCreateOptions, CloseOptions, ConnectOptions, Data, MakePathO
 import type { ReadOptions, VersionOptions, WaitOptions } from './client.ts'
 import { CoordinationError } from './errors.ts'
 import type { ErrorListener } from './session/event-queue.ts'
+import { logObserver } from './log-observer.ts'
+import type { Logger } from './log-observer.ts'
 import type { Observer } from './observer.ts'
 import { OBSERVER_METHODS } from './observer.ts'
 import { optionNames, refuseUnknown, requireFunction, validateFunction, validateInteger } from './options.ts'
@@ -46,6 +48,7 @@ const CONNECT_OPTIONS = optionNames<ConnectOptions>({
   signal: true,
   onError: true,
   observer: true,
+  logger: true,
 })
 
 /** The options of each method of the client. */
@@ -109,7 +112,7 @@ export function settingsOf(options: ConnectOptions): Settings {
   validateTime('operationTimeoutMs', operationTimeoutMs)
   validateSignal(signal)
   requireFunction('onError', onError)
-  const observers = observersOf(options.observer)
+  const observers = [...observersOf(options.observer), ...logObserversOf(options.logger)]
   return { namespace, sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs, signal, onError, observers }
 }
 
@@ -118,6 +121,17 @@ function observersOf(given: Observer | readonly Observer[] | undefined): readonl
   const observers: readonly unknown[] = Array.isArray(given) ? [...(given as readonly unknown[])] : [given]
   observers.forEach(validateObserver)
   return observers as readonly Observer[]
+}
+
+function logObserversOf(logger: Logger | undefined): readonly Observer[] {
+  if (logger === undefined) return []
+  // A logger may be a function, as some are.
+  if ((typeof logger !== 'object' && typeof logger !== 'function') || (logger as unknown) === null) {
+    throw new TypeError(`logger must have the methods debug, info and warn, got ${textOf(logger)}`)
+  }
+  const methods: Readonly<Record<keyof Logger, unknown>> = logger
+  for (const method of ['debug', 'info', 'warn'] as const) requireFunction(`logger.${method}`, methods[method])
+  return [logObserver(logger)]
 }
 
 function validateObserver(observer: unknown): void {

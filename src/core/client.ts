@@ -3,6 +3,7 @@
  * there is, and connect.ts makes it.
  */
 import type { ClientState } from './client-state.ts'
+import type { Logger } from './log-observer.ts'
 import type { Notices, Observer } from './observer.ts'
 import type { Capabilities, Children, Created, CreateMode, NodeData, Operation } from './backend.ts'
 import type { OperationResult, Stat, Watcher } from './backend.ts'
@@ -229,4 +230,10 @@ export interface ConnectOptions {
    * default. What it throws goes to `onError`.
    */
   readonly observer?: Observer | readonly Observer[]
+  /**
+   * Gets a line of text for what an operator should know: `console`, a logger of pino, or anything with these methods.
+   * Nothing is logged by default. States and elections are `info`, losses `warn`, leases, waits and failed calls
+   * `debug`.
+   */
+  readonly logger?: Logger
 }

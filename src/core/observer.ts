@@ -147,25 +147,28 @@ export interface PublishNotice extends EndNotice {
   readonly error: unknown
 }
 
-/** Somebody who measures clients; one may be given to many. Each method is optional; what it returns is ignored. */
+/**
+ * Somebody who measures clients; one may be given to many. Each method is optional; what it returns is ignored. Whether
+ * it is there is looked at for each notice, so that a getter may say that nobody listens now.
+ */
 export interface Observer {
   /**
    * Something begins: called at once, in the asynchronous context of whoever began it. It must be quick. What it
    * returns comes back as `begun` in the notices of what has begun.
    */
-  onBegin?(beginning: Beginning): unknown
+  readonly onBegin?: ((beginning: Beginning) => unknown) | undefined
   /** A call has ended. */
-  onCall?(notice: CallNotice): void
+  readonly onCall?: ((notice: CallNotice) => void) | undefined
   /** The state has changed. */
-  onState?(notice: StateNotice): void
+  readonly onState?: ((notice: StateNotice) => void) | undefined
   /** A wait of a recipe has ended. */
-  onWait?(notice: WaitNotice): void
+  readonly onWait?: ((notice: WaitNotice) => void) | undefined
   /** A lease was acquired, released or lost. */
-  onLease?(notice: LeaseNotice): void
+  readonly onLease?: ((notice: LeaseNotice) => void) | undefined
   /** A candidate leads, or leads no more. */
-  onElection?(notice: ElectionNotice): void
+  readonly onElection?: ((notice: ElectionNotice) => void) | undefined
   /** A change of a configuration has ended. */
-  onPublish?(notice: PublishNotice): void
+  readonly onPublish?: ((notice: PublishNotice) => void) | undefined
 }
 
 /** What an observer may be told. */
