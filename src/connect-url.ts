@@ -15,6 +15,7 @@ import { openClient } from './core/connect.ts'
 import type { Client, ConnectOptions } from './core/client.ts'
 import { refuseUnknown } from './core/options.ts'
 import { textOf } from './core/value-text.ts'
+import { channels } from './observe/channels.ts'
 
 /** A backend that a URL has led to. */
 export interface UrlBackend {
@@ -66,7 +67,7 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
  */
 export async function connectUrl(url: string | URL, options: ConnectOptions = {}): Promise<Client> {
   const target = await backendOfUrl(url)
-  return openClient(target.backend, options, () => target.close())
+  return openClient(target.backend, options, () => target.close(), [channels])
 }
 
 /**

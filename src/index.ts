@@ -5,7 +5,7 @@
  *
  * @packageDocumentation
  */
-export { connect } from './core/connect.ts'
+export { connect } from './observe/connect.ts'
 export { backendOfUrl, connectUrl } from './connect-url.ts'
 export type { UrlBackend } from './connect-url.ts'
 export type {
@@ -38,7 +38,10 @@ export type {
   WatchEvent,
   Watcher,
 } from './core/backend.ts'
+export type { Logger } from './core/log-observer.ts'
 export type { CallNotice, ObservedMethod, Observer, StateNotice } from './core/observer.ts'
+export type { Beginning, ElectionEvent, ElectionNotice, EndNotice, LeaseEvent, LeaseNotice } from './core/observer.ts'
+export type { PublishAction, PublishNotice, WaitNotice, WaitOutcome, Waker } from './core/observer.ts'
 export { CoordinationError, ERROR_CODES, isCoordinationError } from './core/errors.ts'
 export type { CoordinationErrorOptions, ErrorCode, Outcome } from './core/errors.ts'
 export { FairLock } from './recipes/locks/fair-lock.ts'

@@ -38,7 +38,8 @@ const SIMULATED = ['src/core/', 'src/recipes/', EMBEDDED, 'src/backends/wire/', 
  */
 const LAYERS: readonly { readonly from: string; readonly to: readonly string[] }[] = [
   { from: 'src/index.ts', to: ['src/'] },
-  { from: 'src/connect-url.ts', to: ['src/core/', 'src/backends/'] },
+  { from: 'src/connect-url.ts', to: ['src/core/', 'src/backends/', 'src/observe/'] },
+  { from: 'src/observe/', to: ['src/observe/', 'src/core/'] },
   { from: 'src/cli/', to: ['src/'] },
   { from: 'sim/', to: ['sim/', 'src/testing/', ...SIMULATED] },
   { from: 'src/testing/simulation/', to: ['src/testing/', ...SIMULATED] },
@@ -75,21 +76,15 @@ const SIMULATION_ON_NODE = [
 ]
 
 const RUNTIME_DEPENDENCIES = ['p-queue', 'p-retry']
-/** Which asynchronous context it runs in, a recipe can know from Node.js alone. */
-const ASYNC_CONTEXT = { file: 'src/recipes/engine/reentry.ts', name: 'node:async_hooks' } as const
+/** Which asynchronous context it runs in, a recipe can know from Node.js alone; and who listens in the process. */
+const OF_NODE = [
+  { file: 'src/recipes/engine/reentry.ts', name: 'node:async_hooks' },
+  { file: 'src/observe/channels.ts', name: 'node:diagnostics_channel' },
+] as const
 /** Clients of engines: optional peers, and each only where its engine is. */
 const PEERS = [{ from: 'src/backends/redis/', name: 'ioredis' }] as const
-const ENTRY_POINTS = [
-  'src/index.ts',
-  'src/backends/embedded/index.ts',
-  'src/backends/zookeeper/index.ts',
-  'src/backends/etcd/index.ts',
-  'src/backends/redis/index.ts',
-  'src/testing/index.ts',
-  'sim/main.ts',
-  'sim/worker.ts',
-  'src/cli/main.ts',
-]
+const BUILD = ts.readConfigFile('tsconfig.build.json', (path) => ts.sys.readFile(path)).config as { files: string[] }
+const ENTRY_POINTS = [...BUILD.files, 'sim/main.ts', 'sim/worker.ts']
 
 /** Globals that tests replace, so they are read when they are used and never kept from when a module was loaded. */
 const REPLACED_GLOBALS = new Set([
@@ -201,7 +196,7 @@ function checkThirdParty(file: File): string[] {
     .filter(({ target }) => !(file.path.startsWith('src/core/') && RUNTIME_DEPENDENCIES.includes(target)))
     .filter(({ target }) => !PEERS.some(({ from, name }) => file.path.startsWith(from) && target === name))
     .filter(({ target }) => !(target.startsWith('node:') && mayUseNode))
-    .filter(({ target }) => !(file.path === ASYNC_CONTEXT.file && target === ASYNC_CONTEXT.name))
+    .filter(({ target }) => !OF_NODE.some((one) => file.path === one.file && target === one.name))
     .map(({ target }) => `${file.path}: may not import ${target}`)
 }
 
@@ -330,6 +325,7 @@ const RULES: readonly Rule[] = [
       { 'src/recipes/locks/fair-lock.ts': "import { ConfigCenter } from '../config/config-center.ts'" },
       { 'src/recipes/engine/contenders.ts': "import { FairLock } from '../locks/fair-lock.ts'" },
       { 'src/recipes/fair-lock.ts': '' },
+      { 'src/observe/channels.ts': "import { Wait } from '../recipes/engine/wait.ts'" },
       { 'src/backends/etcd/index.ts': "export { jute } from '../wire/jute.ts'" },
       { 'src/backends/wire/jute.ts': "import { Xids } from '../client/xids.ts'" },
       { [`${SERVER}state/tree.ts`]: "import { deferred } from '../../../../core/async.ts'" },
@@ -365,6 +361,7 @@ const RULES: readonly Rule[] = [
       { 'src/recipes/config/config-center.ts': "import { readFile } from 'node:fs/promises'" },
       { 'src/recipes/engine/round.ts': "import { AsyncLocalStorage } from 'node:async_hooks'" },
       { 'src/core/async.ts': "import lodash from 'lodash'" },
+      { 'src/observe/connect.ts': "import { channel } from 'node:diagnostics_channel'" },
       { 'src/backends/embedded/ensemble.ts': "import { readFileSync } from 'node:fs'" },
       { 'src/backends/etcd/index.ts': "import { Redis } from 'ioredis'" },
     ],

@@ -9,7 +9,10 @@ import type { ClientCreateOptions, CloseOptions, ConnectOptions, Data, MakePathO
 import type { ReadOptions, VersionOptions, WaitOptions } from './client.ts'
 import { CoordinationError } from './errors.ts'
 import type { ErrorListener } from './session/event-queue.ts'
+import { logObserver } from './log-observer.ts'
+import type { Logger } from './log-observer.ts'
 import type { Observer } from './observer.ts'
+import { OBSERVER_METHODS } from './observer.ts'
 import { optionNames, refuseUnknown, requireFunction, validateFunction, validateInteger } from './options.ts'
 import { validateBoolean, validateSignal, validateTime } from './options.ts'
 import { validatePath, validatePrefix } from './path.ts'
@@ -35,7 +38,7 @@ export interface Settings {
   readonly operationTimeoutMs: number
   readonly signal: AbortSignal | undefined
   readonly onError: ErrorListener
-  readonly observer: Observer | undefined
+  readonly observers: readonly Observer[]
 }
 
 const CONNECT_OPTIONS = optionNames<ConnectOptions>({
@@ -47,6 +50,7 @@ const CONNECT_OPTIONS = optionNames<ConnectOptions>({
   signal: true,
   onError: true,
   observer: true,
+  logger: true,
 })
 
 /** The options of each method of the client. */
@@ -102,7 +106,7 @@ const utf8 = new TextEncoder()
  */
 export function settingsOf(options: ConnectOptions): Settings {
   refuseUnknown(options, CONNECT_OPTIONS, 'connect')
-  const { namespace = DEFAULTS.namespace, sessionTimeoutMs, signal, onError = emitWarning, observer } = options
+  const { namespace = DEFAULTS.namespace, sessionTimeoutMs, signal, onError = emitWarning } = options
   const { connectTimeoutMs = DEFAULTS.connectTimeoutMs, operationTimeoutMs = DEFAULTS.operationTimeoutMs } = options
   const { waitForSession = true } = options
   validatePath(namespace, 'namespace')
@@ -115,16 +119,35 @@ export function settingsOf(options: ConnectOptions): Settings {
   validateObserver(observer)
   const times = { sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs }
   return { namespace, ...times, waitForSession, signal, onError, observer }
+  const observers = [...observersOf(options.observer), ...logObserversOf(options.logger)]
+  return { namespace, sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs, signal, onError, observers }
+}
+
+function observersOf(given: Observer | readonly Observer[] | undefined): readonly Observer[] {
+  if (given === undefined) return []
+  const observers: readonly unknown[] = Array.isArray(given) ? [...(given as readonly unknown[])] : [given]
+  observers.forEach(validateObserver)
+  return observers as readonly Observer[]
+}
+
+function logObserversOf(logger: Logger | undefined): readonly Observer[] {
+  if (logger === undefined) return []
+  // A logger may be a function, as some are.
+  if ((typeof logger !== 'object' && typeof logger !== 'function') || (logger as unknown) === null) {
+    throw new TypeError(`logger must have the methods debug, info and warn, got ${textOf(logger)}`)
+  }
+  const methods: Readonly<Record<keyof Logger, unknown>> = logger
+  for (const method of ['debug', 'info', 'warn'] as const) requireFunction(`logger.${method}`, methods[method])
+  return [logObserver(logger)]
 }
 
 function validateObserver(observer: unknown): void {
-  if (observer === undefined) return
   if (typeof observer !== 'object' || observer === null) {
     throw new TypeError(`observer must be an object with methods such as onCall, got ${textOf(observer)}`)
   }
-  const { onCall, onState } = observer as Record<keyof Observer, unknown>
-  validateFunction('observer.onCall', onCall)
-  validateFunction('observer.onState', onState)
+  for (const method of OBSERVER_METHODS) {
+    validateFunction(`observer.${method}`, (observer as Record<keyof Observer, unknown>)[method])
+  }
 }
 
 /**

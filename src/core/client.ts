@@ -3,7 +3,8 @@
  * there is, and connect.ts makes it.
  */
 import type { ClientState } from './client-state.ts'
-import type { Observer } from './observer.ts'
+import type { Logger } from './log-observer.ts'
+import type { Notices, Observer } from './observer.ts'
 import type { Capabilities, Children, Created, CreateMode, NodeData, Operation } from './backend.ts'
 import type { OperationResult, Stat, Watcher } from './backend.ts'
 
@@ -184,6 +185,12 @@ export interface Client extends AsyncDisposable {
    * @returns a function that takes it back, to be called when it ended by itself
    */
   own(resource: OwnedResource): () => void
+  /**
+   * Where recipes tell what they do; null if nobody measures this client.
+   *
+   * @internal
+   */
+  readonly notices: Notices | null
   /** Tells the `onError` of this client about an error that has no caller to reject to. */
   report(error: unknown, where?: string): void
   /**
@@ -223,6 +230,15 @@ export interface ConnectOptions {
    * "onChange" of /a`. By default they are emitted as process warnings, with their stack.
    */
   readonly onError?: (error: unknown, where?: string) => void
-  /** Is told of calls and states, with their durations; nobody by default. What it throws goes to `onError`. */
-  readonly observer?: Observer
+  /**
+   * Hears of calls, states, waits, leases, elections and changes of configurations, with their durations; nobody by
+   * default. What it throws goes to `onError`.
+   */
+  readonly observer?: Observer | readonly Observer[]
+  /**
+   * Gets a line of text for what an operator should know: `console`, a logger of pino, or anything with these methods.
+   * Nothing is logged by default. States and elections are `info`, losses `warn`, leases, waits and failed calls
+   * `debug`.
+   */
+  readonly logger?: Logger
 }

@@ -2,6 +2,7 @@
 import { settingsOf } from './arguments.ts'
 import type { Backend } from './backend.ts'
 import type { Client, ConnectOptions } from './client.ts'
+import type { Observer } from './observer.ts'
 import { KeptClient } from './kept-client.ts'
 import { validateBackend } from './options.ts'
 
@@ -24,10 +25,17 @@ export async function connect(backend: Backend, options: ConnectOptions = {}): P
  * Connects as {@link connect} does, with something that ends after the session.
  *
  * @param end - called once, when the client is closed or could not be connected
+ * @param observers - beside those of the options
  */
-export async function openClient(backend: Backend, options: ConnectOptions, end: () => Promise<void>): Promise<Client> {
+export async function openClient(
+  backend: Backend,
+  options: ConnectOptions,
+  end: () => Promise<void>,
+  observers: readonly Observer[] = [],
+): Promise<Client> {
   validateBackend(backend)
-  const settings = settingsOf(options)
+  const given = settingsOf(options)
+  const settings = { ...given, observers: [...given.observers, ...observers] }
   const client = new KeptClient(backend, settings, end)
   try {
     if (settings.waitForSession) await client.open(settings)

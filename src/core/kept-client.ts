@@ -45,6 +45,7 @@ type Repeatable = (error: unknown) => boolean
 /** See {@link Client}, which documents the public members. */
 export class KeptClient implements Client {
   readonly capabilities: Capabilities
+  readonly notices: Notices | null
   readonly #namespace: Namespace
   readonly #operationTimeoutMs: number
   readonly #keeper: SessionKeeper
@@ -52,8 +53,6 @@ export class KeptClient implements Client {
   readonly #queue: EventQueue
   readonly #listeners: Listeners<ClientState>
   readonly #wrappers: WatchWrappers
-  /** Null if nobody measures this client. */
-  readonly #notices: Notices | null
   /** In the order in which they were handed over. */
   readonly #owned = new Set<Owned>()
   /** From when the client closes: they, and those that let go since, in the same order. */
@@ -78,7 +77,7 @@ export class KeptClient implements Client {
     this.#namespace = new Namespace(settings.namespace)
     this.#operationTimeoutMs = settings.operationTimeoutMs
     this.#queue = new EventQueue(settings.onError)
-    this.#notices = settings.observer === undefined ? null : new Notices(settings.observer, settings.onError)
+    this.notices = settings.observers.length === 0 ? null : new Notices(settings.observers, settings.onError)
     this.#listeners = new Listeners(this.#queue, 'onState')
     this.#wrappers = new WatchWrappers((callback, where) => {
       this.#queue.call(callback, where)
@@ -273,7 +272,7 @@ export class KeptClient implements Client {
     }
     this.#wrappers.clear()
     await this.#queue.emptied()
-    await this.#notices?.heard()
+    await this.notices?.heard()
     this.#listeners.clear()
   }
 
@@ -303,7 +302,7 @@ export class KeptClient implements Client {
   #onState(state: ClientState): void {
     if (state.status === 'expired') this.#wrappers.clear()
     this.#listeners.tell(state)
-    this.#notices?.state(state)
+    this.notices?.state(state)
   }
 
   /** The path on the servers, which the namespace can have made too long. */
@@ -362,8 +361,8 @@ export class KeptClient implements Client {
     repeatable: Repeatable,
     call: (session: Session) => Promise<T>,
   ): Promise<T> {
-    const made = this.#make(path, signal, repeatable, call)
-    return this.#notices === null ? made : this.#notices.call(method, path, made)
+    const make = (): Promise<T> => this.#make(path, signal, repeatable, call)
+    return this.notices?.hears('onCall') === true ? this.notices.call(method, path, make) : make()
   }
 
   /** The first attempt is direct; what is costly comes only after its failure. */

@@ -102,10 +102,44 @@ describe('an observer', () => {
     expect(rig.errors).toEqual([broken, broken])
   })
 
+  it('is told at once what begins, and gets what it made of that with the end', async () => {
+    const begun: unknown[] = []
+    const first: Observer = {
+      onBegin: (beginning) => {
+        begun.push(beginning)
+        return begun.length
+      },
+      onCall: (notice) => begun.push(notice.begun),
+    }
+    const second = recorder()
+    const { client, session } = await connected({ observer: [first, second.observer] })
+    const read = client.exists('/a')
+    expect(begun).toEqual([{ type: 'call', method: 'exists', path: '/a' }])
+    session.last.resolve(null as never)
+    await read
+    await settle()
+    expect(begun.slice(1)).toEqual([1])
+    expect(second.calls).toEqual([{ method: 'exists', path: '/a', durationMs: 0, error: undefined }])
+  })
+
+  it('whose onBegin throws breaks no call, and is reported', async () => {
+    const broken = new Error('broken')
+    const onBegin = (): never => {
+      throw broken
+    }
+    const { client, session } = await connected({ observer: { onBegin } })
+    const read = client.exists('/a')
+    session.last.resolve(null as never)
+    expect(await read).toBeNull()
+    expect(rig.errors).toEqual([broken])
+  })
+
   it.each([
     [5, 'observer must be an object with methods such as onCall, got 5'],
     [null, 'observer must be an object with methods such as onCall, got null'],
     [{ onCall: 'x' }, 'observer.onCall must be a function, got "x"'],
+    [[{}, { onWait: 1 }], 'observer.onWait must be a function, got 1'],
+    [[undefined], 'observer must be an object with methods such as onCall, got undefined'],
   ])('is refused if it is none: %j', async (observer, message) => {
     await expect(connected({ observer: observer as never })).rejects.toThrow(new TypeError(message))
   })

@@ -142,7 +142,7 @@ export class Barrier {
   }
 
   #during<T>(options: TimedWaitOptions, what: string, run: (wait: Wait) => Promise<T>): Promise<T> {
-    const call = { what, path: this.path, isUnlimited: true }
+    const call = { what, path: this.path, isUnlimited: true, kind: 'barrier' }
     return withinWait(this.#client, call, options, (_signal, wait) => run(wait))
   }
 }

@@ -237,7 +237,7 @@ export class CountDownLatch {
   }
 
   #during<T>(options: TimedWaitOptions, what: string, run: (wait: Wait) => Promise<T>): Promise<T> {
-    const call = { what, path: this.path, isUnlimited: true }
+    const call = { what, path: this.path, isUnlimited: true, kind: 'count-down-latch' }
     return withinWait(this.#client, call, options, (_signal, wait) => run(wait))
   }
 }

@@ -23,6 +23,7 @@ import type { MirrorNode, MirrorSnapshot } from '../engine/mirror.ts'
 import { Mirror } from '../engine/mirror.ts'
 import { namedListener } from '../engine/listener.ts'
 import { checkCodec, checkIterate, checkSchema, checkSubscribe } from '../engine/option-checks.ts'
+import type { PublishAction } from '../../core/observer.ts'
 import type { ExpectedVersion, SeenNode, WrittenNode } from '../engine/compare-and-set.ts'
 import { removeVersioned, seenBy, updateVersioned, writeVersioned } from '../engine/compare-and-set.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
@@ -223,6 +224,8 @@ export class ConfigStore<T> {
     const seen = this.#expected(key, options)
     const encoded = await this.format.encode(value, this.pathOf(key))
     return this.#put(key, seen, options, () => Promise.resolve(encoded), send)
+    const encoded = await this.#format.encode(value, this.pathOf(key))
+    return this.#put('publish', key, seen, options, () => Promise.resolve(encoded), send)
   }
 
   /**
@@ -245,17 +248,18 @@ export class ConfigStore<T> {
       if ('issues' in decoded) throw invalidValue(this.pathOf(key), decoded.issues, 'not-sent')
       return { bytes, value: decoded.value }
     }
-    return this.#put(key, this.#expected(key, options), options, make, send)
+    return this.#put('rollback', key, this.#expected(key, options), options, make, send)
   }
 
   async #put<W extends WrittenNode>(
+    action: PublishAction,
     key: string,
     seen: ExpectedVersion | undefined,
     options: PublishOptions,
     make: (signal: AbortSignal) => Promise<Encoded<T>>,
     send: SendBytes<W>,
   ): Promise<Told<W>> {
-    return this.#waiting(this.pathOf(key), options, async (signal) => {
+    return this.#changing(action, this.pathOf(key), options, async (signal) => {
       const expected = await this.#onceRead(key, options, seen, signal)
       const made = await make(signal)
       const written = await send(made.bytes, expected, signal)
@@ -280,6 +284,8 @@ export class ConfigStore<T> {
     const path = this.pathOf(key)
     return this.#waiting(path, options, async (signal) => {
       let next: Encoded<T> | undefined
+    return this.#changing('update', path, options, async (signal) => {
+      let next: T | undefined
       const written = await send(async (found) => {
         const value = await abortable(Promise.resolve(change(await this.#valueOf(path, found))), signal)
         next = await this.format.encode(value, path)
@@ -314,7 +320,7 @@ export class ConfigStore<T> {
     this.#throwIfClosed()
     const path = this.pathOf(key)
     const seen = this.#expected(key, options)
-    await this.#waiting(path, options, async (signal) => {
+    await this.#changing('remove', path, options, async (signal) => {
       const expected = await this.#onceRead(key, options, seen, signal)
       if (expected === null) return
       await removeVersioned(this.#client, path, expected, signal)
@@ -365,6 +371,18 @@ export class ConfigStore<T> {
 
   #throwIfClosed(): void {
     if (this.#isClosed || this.#client.state.status === 'closed') throw clientClosed(this.#path)
+  }
+
+  /** Waits as below, and tells observers what became of the change. */
+  async #changing<R>(
+    action: PublishAction,
+    path: string,
+    options: TimedWaitOptions,
+    task: (signal: AbortSignal) => Promise<R>,
+  ): Promise<R> {
+    const { notices } = this.#client
+    const change = (): Promise<R> => this.#waiting(path, options, task)
+    return notices?.hears('onPublish') === true ? notices.publish(action, path, change) : change()
   }
 
   async #waiting<R>(path: string, options: TimedWaitOptions, task: (signal: AbortSignal) => Promise<R>): Promise<R> {

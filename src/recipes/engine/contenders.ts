@@ -114,6 +114,7 @@ export class Contenders {
     const { data = '', onSessionLoss = 'reject', onReentry = 'error' } = options
     if (onReentry === 'error') refuseReentry({ client: this.#client, path: this.path, kind: this.#names.kind })
     const wait = new Wait(this.#client, this.path, options, true)
+    wait.observe('acquire', this.#names.kind)
     try {
       for (;;) {
         const lease = await (wait.isPatient ? this.#queueUp(wait, data, onSessionLoss) : this.#tryOnce(wait, data))
@@ -138,8 +139,9 @@ export class Contenders {
   async tryAcquire(options: TryAcquireOptions): Promise<Lease | null> {
     checkTryOptions(options)
     const wait = new Wait(this.#client, this.path, options)
+    wait.observe('tryAcquire', this.#names.kind)
     try {
-      return await this.#tryOnce(wait, options.data ?? '')
+      return wait.tried(await this.#tryOnce(wait, options.data ?? ''))
     } catch (error) {
       throw wait.explain(error)
     } finally {
@@ -271,7 +273,7 @@ export class Contenders {
           if (hasWaited && !(await this.#isThere(entrant, wait))) return null
           if (isFollowed) await line.callNext(this.#client, entrant, wait)
           if (!(await proveLease(this.#client, node, wait))) throw sessionOver(node.path)
-          if (!round.isOwnTouched) return new NodeLease(this.#client, node, watch)
+          if (!round.isOwnTouched) return new NodeLease(this.#client, node, watch, { kind: contender.kind })
         }
         if (round.isOwnTouched) isOwnThere = this.#watchOwn(entrant, wait)
       } finally {

@@ -13,6 +13,7 @@
 import type { Operation } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { CoordinationError } from '../../core/errors.ts'
+import type { Begun, LeaseEvent } from '../../core/observer.ts'
 import { Cleanups } from './cleanups.ts'
 import type { OwnedNode } from './protected-writes.ts'
 import { checkIdentity, deletion } from './protected-writes.ts'
@@ -76,6 +77,8 @@ export interface Lease extends AsyncDisposable {
 
 /** Options of a {@link NodeLease}. */
 interface NodeLeaseOptions {
+  /** What is held, for observers: `lock` by default. */
+  readonly kind?: string
   /** The fencing token, if it is not the zxid of the node's creation. */
   readonly token?: bigint
   /** Whether the watch is armed on the node already, which it is by default. */
@@ -91,6 +94,9 @@ export class NodeLease implements Lease {
   readonly #node: OwnedNode
   readonly #ownership: Ownership
   readonly #disown: () => void
+  readonly #kind: string
+  /** Null if nobody observes leases. */
+  readonly #begun: Begun | null
   #state: 'holding' | 'releasing' | 'released' = 'holding'
   #releasing: Promise<void> | null = null
 
@@ -107,6 +113,8 @@ export class NodeLease implements Lease {
     this.token = options.token ?? node.czxid
     this.#client = client
     this.#node = node
+    this.#kind = options.kind ?? 'lock'
+    this.#begun = this.#begin()
     this.#disown = client.own({ close: () => this.#closeWithClient() })
     this.#ownership = new Ownership(client, node, watch, (reason) => this.#onLost(reason))
     this.#ownership.begin(options.isArmed ?? true)
@@ -155,11 +163,13 @@ export class NodeLease implements Lease {
     this.#state = 'releasing'
     this.#ownership.end()
     if (await Cleanups.of(this.#client).run(deletion(this.#client, this.#node))) this.#state = 'released'
+    this.#tell('released')
     this.#forget()
   }
 
   /** Lost or not, the node may still be there and keep others waiting: it is owed to them to remove it. */
   #onLost(reason: LossReason): void {
+    this.#tell('lost', reason)
     this.#forget()
     const isOwed = reason === 'deadline-passed'
     if (isOwed) void this.#removeRest()
@@ -178,6 +188,24 @@ export class NodeLease implements Lease {
       await this.#removeRest()
     } else await this.#releasing
     await waiting
+  }
+
+  #begin(): Begun | null {
+    const { notices } = this.#client
+    if (notices?.hears('onLease') !== true) return null
+    const { path, token } = this
+    const begun = notices.begin({ type: 'lease', kind: this.#kind, path, token })
+    this.#tell('acquired', undefined, begun)
+    return begun
+  }
+
+  #tell(event: LeaseEvent, reason?: LossReason, begun = this.#begun): void {
+    if (begun === null) return
+    const { path, token } = this
+    const { sessionId } = this.#node
+    const heldMs = event === 'acquired' ? 0 : performance.now() - this.acquiredAtMs
+    const notice = { event, kind: this.#kind, path, token, sessionId, heldMs, reason }
+    this.#client.notices?.tell('onLease', notice, begun)
   }
 
   #forget(): void {

@@ -47,6 +47,7 @@ export class Round implements QueueListener {
   async waitFor(name: string, wait: Wait): Promise<void> {
     const { view } = this.#entrant
     this.#ends.push(view.follow(name, this))
+    wait.waitsFor({ path: joinPath(view.path, name) })
     if (view.isLocal(name) || (await this.#look(name, wait)) !== null) await abortable(this.#bell.promise, wait.signal)
   }
 

@@ -6,12 +6,15 @@
  * Use       pass `signal` to every call within the wait; in a catch, throw `wait.explain(error)`; close it in a
  *           finally.
  * Patience  the steps of a patient wait are made again for as long as it lives when they were lost or found no server.
+ * Observed  a wait with a name (`observe`) is told to the client's observers when it closes. One whose signal is that
+ *           of another wait is a part of that one, and not told.
  * Many      the waits of one client listen to it together, so that thousands of them cost one listener, and end
  *           together when it closes.
  */
 import { Deadline, abortedError, deferred, delay, whenAborted } from '../../core/async.ts'
 import type { Client, WaitOptions } from '../../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
+import type { Begun, Waker } from '../../core/observer.ts'
 import { optionNames, validateSignal, validateWaitMs } from '../../core/options.ts'
 import { fullJitterMs } from '../../core/retry.ts'
 
@@ -27,6 +30,16 @@ export interface TimedWaitOptions extends WaitOptions {
 /** The names of these options, for those who take no others. */
 export const WAIT_OPTIONS = optionNames<TimedWaitOptions>({ waitMs: true, signal: true })
 
+/** A wait that observers are told of. */
+interface ObservedWait {
+  readonly what: string
+  readonly kind: string
+  readonly begun: Begun
+}
+
+/** The waits that are observed, or a part of one that is, by their signals. */
+const observedBy = new WeakMap<AbortSignal, Wait>()
+
 /** One wait; see the head of this file. */
 export class Wait {
   /** Whether its steps are made again when they were lost. */
@@ -37,7 +50,12 @@ export class Wait {
   readonly #controller = new AbortController()
   readonly #closed = deferred<undefined>()
   readonly #ends: (() => void)[] = []
+  readonly #outer: Wait | undefined
   #sessionId: bigint | null = null
+  #observed: ObservedWait | null = null
+  #isTaken = false
+  #error: unknown
+  #wokenBy: Waker | undefined
 
   /**
    * Begins a wait.
@@ -57,6 +75,8 @@ export class Wait {
     this.#path = path
     this.#waitMs = waitMs
     this.isPatient = isPatient && waitMs > 0
+    this.#outer = signal === undefined ? undefined : observedBy.get(signal)
+    if (this.#outer !== undefined) observedBy.set(this.signal, this.#outer)
     if (signal?.aborted === true) throw abortedError(signal, path)
     if (client.state.status === 'closed') throw clientClosed(path)
     this.#endOnSignal(signal)
@@ -69,6 +89,31 @@ export class Wait {
   /** Aborted when the wait is to end; the reason is the error to reject with. */
   get signal(): AbortSignal {
     return this.#controller.signal
+  }
+
+  /**
+   * Has the wait told to the client's observers, from now on; to be called before it waits.
+   *
+   * @param what - the method that waits, such as `acquire`
+   * @param kind - what it asks for, such as `lock`
+   */
+  observe(what: string, kind: string): void {
+    const { notices } = this.#client
+    if (this.#outer !== undefined || notices?.hears('onWait') !== true) return
+    observedBy.set(this.signal, this)
+    this.#observed = { what, kind, begun: notices.begin({ type: 'wait', what, kind, path: this.#path }) }
+  }
+
+  /** Passes on what a try came to; null says that another has it. */
+  tried<T>(result: T | null): T | null {
+    this.#isTaken = result === null
+    return result
+  }
+
+  /** Says whose end it waits for now, for the observers. */
+  waitsFor(waker: Waker): void {
+    if (this.#outer === undefined) this.#wokenBy = waker
+    else this.#outer.waitsFor(waker)
   }
 
   /** Ends the wait with `SESSION_EXPIRED` as soon as this session is not the live one any more. */
@@ -113,7 +158,8 @@ export class Wait {
    * @returns what ended the wait, if something did; otherwise the error itself
    */
   explain(error: unknown): unknown {
-    return this.signal.aborted ? this.signal.reason : error
+    this.#error = this.signal.aborted ? this.signal.reason : error
+    return this.#error
   }
 
   /** Ends the wait with `TIMEOUT`. */
@@ -131,7 +177,19 @@ export class Wait {
   /** Lets go of everything that the wait listens to. Idempotent. */
   close(): void {
     for (const end of this.#ends.splice(0)) end()
+    this.#tell()
     this.#closed.resolve(undefined)
+  }
+
+  #tell(): void {
+    if (this.#observed === null) return
+    const { begun, ...name } = this.#observed
+    this.#observed = null
+    const error = this.#error
+    const outcome = error !== undefined ? 'failed' : this.#isTaken ? 'taken' : 'done'
+    const end = { durationMs: performance.now() - begun.startMs, outcome, error, wokenBy: this.#wokenBy } as const
+    const { notices, sessionId } = this.#client
+    notices?.tell('onWait', { ...name, path: this.#path, sessionId, ...end }, begun)
   }
 
   #end(error: CoordinationError): void {

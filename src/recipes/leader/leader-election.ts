@@ -111,11 +111,12 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
     const candidacy = new Candidacy(this.#client, this.#contenders, this.id, options)
     const first = this.#first === undefined ? null : this.#data.encode(this.#first)
     const wait = new Wait(this.#client, this.path, options, true)
+    wait.observe('campaign', CANDIDATE_NAMES.kind)
     try {
       for (;;) {
         const { lease, candidate } = await candidacy.untilElected(wait)
         const leadership = new NodeLeadership<T>(this.#election(), lease, candidate)
-        if (first === null || (await leadership.begin(first, wait))) return leadership
+        if (first === null || (await leadership.begin(first, wait))) return leadership.takeOffice()
         candidacy.throwIfRejected(leadership.signal)
         wait.check()
       }

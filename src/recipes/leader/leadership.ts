@@ -11,11 +11,13 @@ import type { Operation } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { abortable, whenAborted } from '../../core/async.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
+import type { ElectionEvent } from '../../core/observer.ts'
 import { refuseUnknown, validateSignal, validateText } from '../../core/options.ts'
 import { Cleanups } from '../engine/cleanups.ts'
 import { handBack } from '../engine/hand-back.ts'
 import type { Lease, LeaseState } from '../engine/lease.ts'
 import { proveLease } from '../engine/lease-proof.ts'
+import { lossReason } from '../engine/ownership.ts'
 import type { OwnedNode } from '../engine/protected-writes.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
@@ -116,6 +118,8 @@ export class NodeLeadership<T> implements Leadership<T> {
   /** Writes of the note go one after the other. */
   #writing: Promise<unknown> = Promise.resolve()
   #hasNote = false
+  /** Whether observers have been told that it leads, and not yet of its end. */
+  #isInOffice = false
   #resigning: Promise<void> | null = null
 
   /**
@@ -158,6 +162,14 @@ export class NodeLeadership<T> implements Leadership<T> {
       if (isCoordinationError(error, 'LEASE_LOST')) return false
       throw error
     }
+  }
+
+  /** Tells observers that it leads, and later how that ended. */
+  takeOffice(): this {
+    this.#isInOffice = true
+    this.#tell('elected')
+    whenAborted(this.signal, () => this.#leaveOffice('lost'))
+    return this
   }
 
   get signal(): AbortSignal {
@@ -226,7 +238,21 @@ export class NodeLeadership<T> implements Leadership<T> {
 
   async #resign(): Promise<void> {
     await this.#lease.release()
+    this.#leaveOffice('resigned')
     await this.#removeNote()
+  }
+
+  #leaveOffice(event: ElectionEvent): void {
+    if (!this.#isInOffice) return
+    this.#isInOffice = false
+    this.#tell(event)
+  }
+
+  #tell(event: ElectionEvent): void {
+    const { client, path } = this.#election
+    const ledMs = event === 'elected' ? 0 : performance.now() - this.electedAtMs
+    const reason = lossReason(this.signal) ?? undefined
+    client.notices?.tell('onElection', { event, path, id: this.id, token: this.token, ledMs, reason })
   }
 
   /** Writes the note, after what is being written. */

@@ -24,6 +24,10 @@ import { NodeWatch } from '../engine/ownership.ts'
 import { deletion, isGone, isOutcomeUnknown, ownedNode, readSynced } from '../engine/protected-writes.ts'
 import { Wait, sessionOver } from '../engine/wait.ts'
 import { readWriteContenderOf, readerNameAt } from './contender-names.ts'
+import type { ReadWriteKind } from './contender-names.ts'
+
+/** What is held after it. */
+const READ: ReadWriteKind = 'read'
 
 /** One downgrade; see the head of this file. */
 export class Downgrade {
@@ -58,12 +62,14 @@ export class Downgrade {
     this.#lease.throwIfLost()
     const { sessionId } = this.#client
     const wait = new Wait(this.#client, parentOf(this.#path), this.#options, true)
+    wait.observe('downgrade', READ)
     try {
       if (sessionId !== null) wait.bindSession(sessionId)
       const node = ownedNode(this.#path, await this.#create(wait))
       if (!(await proveLease(this.#client, node, wait))) throw sessionOver(node.path)
       wait.check()
-      const reading = new NodeLease(this.#client, node, new NodeWatch(), { token: this.#lease.token, isArmed: false })
+      const options = { kind: READ, token: this.#lease.token, isArmed: false }
+      const reading = new NodeLease(this.#client, node, new NodeWatch(), options)
       void this.#lease.release()
       return reading
     } catch (error) {

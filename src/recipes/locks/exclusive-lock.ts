@@ -86,6 +86,7 @@ export class ExclusiveLock {
     checkAcquireOptions(options)
     if (options.onReentry !== 'wait') refuseReentry(this.#place)
     const wait = new Wait(this.#client, this.path, options, true)
+    wait.observe('acquire', LOCK)
     let [turn, bid]: [Turn | null, Bid | null] = [null, null]
     try {
       const { sessionId } = this.#client
@@ -119,9 +120,10 @@ export class ExclusiveLock {
   async tryAcquire(options: TryAcquireOptions = {}): Promise<Lease | null> {
     checkTryOptions(options)
     const wait = new Wait(this.#client, this.path, options)
+    wait.observe('tryAcquire', LOCK)
     const bid = new Bid(this.#client, this.path, options.data ?? '', wait)
     try {
-      return await bid.make()
+      return wait.tried(await bid.make())
     } catch (error) {
       throw wait.explain(error)
     } finally {
@@ -229,6 +231,7 @@ class Bid {
       own = await this.#madeBy(creating, mark)
       const there = await looking
       const lease = own === null ? null : await this.#leaseOf(own, there)
+      if (own === null && there !== null) this.#wait.waitsFor({ path: this.#path, token: there.czxid })
       return lease ?? (own !== null || there === null ? 'again' : 'taken')
     } catch (error) {
       const isRefused = own === undefined && isCoordinationError(error) && error.outcome === 'rejected'

@@ -34,6 +34,7 @@ import { withinWait } from '../engine/within-wait.ts'
 import { FairLock } from './fair-lock.ts'
 import { takePermits } from './permit-bid.ts'
 import type { PermitLease } from './permit-bid.ts'
+import { PERMIT, takePermits } from './permit-bid.ts'
 import { PERMITS_MAX, PermitLimit } from './permit-limit.ts'
 
 /** Options of {@link Semaphore}. */
@@ -107,6 +108,7 @@ export class Semaphore {
     checkAcquireOptions(others)
     const wanted = checkPermits(permits)
     const wait = new Wait(this.#client, this.path, others, true)
+    wait.observe('acquire', PERMIT)
     try {
       for (;;) {
         const lease = await (wait.isPatient ? this.#queueUp(wait, wanted, others) : this.#tryOnce(wait, wanted, others))
@@ -135,8 +137,9 @@ export class Semaphore {
     checkTryOptions(others)
     const wanted = checkPermits(permits)
     const wait = new Wait(this.#client, this.path, others)
+    wait.observe('tryAcquire', PERMIT)
     try {
-      return await this.#tryOnce(wait, wanted, others)
+      return wait.tried(await this.#tryOnce(wait, wanted, others))
     } catch (error) {
       throw wait.explain(error)
     } finally {
@@ -155,6 +158,8 @@ export class Semaphore {
    */
   using<T>(...args: UsingArguments<PermitOptions, T, PermitLease>): Promise<T> {
     const place = { client: this.#client, path: this.path, kind: 'permit' }
+  using<T>(...args: UsingArguments<PermitOptions, T>): Promise<T> {
+    const place = { client: this.#client, path: this.path, kind: PERMIT }
     return runLeased(place, (options) => this.acquire(options), args)
   }
 
@@ -190,7 +195,7 @@ export class Semaphore {
    */
   async waiting(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {
     const line = await this.#line.contenders(options)
-    return line.map((info) => ({ ...info, kind: 'permit', holds: false }))
+    return line.map((info) => ({ ...info, kind: PERMIT, holds: false }))
   }
 
   /** Waits in line, then takes. Null: it has to be done again. */
