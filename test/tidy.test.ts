@@ -6,6 +6,7 @@ import { basename } from 'node:path/posix'
 import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
 import { ERROR_CODES } from '../src/core/errors.ts'
+import { EMBEDDED, LAYERS, SERVER } from './import-layers.ts'
 import { describesOthers, exportsOf, hasModifier, importsOf, parse, repository } from './source-files.ts'
 import type { File } from './source-files.ts'
 
@@ -21,49 +22,6 @@ const FILE_LINES_MAX = 500
 const FUNCTION_LINES_MAX = 70
 const LINE_COLUMNS_MAX = 120
 
-const EMBEDDED = 'src/backends/embedded/'
-const SERVER = `${EMBEDDED}server/`
-/** A server is pure: beside its ports, it sees these alone. */
-const FOR_SERVERS = [
-  `${SERVER}ports.ts`,
-  ...['errors', 'path', 'assert', 'fifo'].map((name) => `src/core/${name}.ts`),
-  'src/backends/wire/',
-]
-/** What the simulation may see: it drives the production host (decision 0005). */
-const SIMULATED = ['src/core/', 'src/recipes/', EMBEDDED, 'src/backends/wire/', 'src/backends/client/']
-
-/**
- * Who may import what: the first row whose `from` is a prefix of the importer holds. Nothing else may be imported. A
- * `*` is one folder, the same in the whole row.
- */
-const LAYERS: readonly { readonly from: string; readonly to: readonly string[] }[] = [
-  { from: 'src/index.ts', to: ['src/'] },
-  { from: 'src/connect-url.ts', to: ['src/core/', 'src/backends/'] },
-  { from: 'src/cli/', to: ['src/'] },
-  { from: 'sim/', to: ['sim/', 'src/testing/', ...SIMULATED] },
-  { from: 'src/testing/simulation/', to: ['src/testing/', ...SIMULATED] },
-  { from: 'src/testing/', to: ['src/testing/', 'src/core/', 'src/recipes/'] },
-  { from: 'src/recipes/*/', to: ['src/recipes/*/', 'src/recipes/engine/', 'src/core/'] },
-  // The number of learners is all that operators are shown of the consensus: a wall between the two halves.
-  { from: `${SERVER}zab/`, to: [`${SERVER}zab/`, `${SERVER}learner-counts.ts`, ...FOR_SERVERS] },
-  { from: `${SERVER}state/`, to: [`${SERVER}state/`, ...FOR_SERVERS] },
-  { from: `${SERVER}writes/`, to: [`${SERVER}writes/`, `${SERVER}state/`, ...FOR_SERVERS] },
-  { from: `${SERVER}clients/`, to: [`${SERVER}clients/`, `${SERVER}writes/`, `${SERVER}state/`, ...FOR_SERVERS] },
-  { from: SERVER, to: [SERVER, ...FOR_SERVERS] },
-  {
-    from: `${EMBEDDED}host/`,
-    to: [`${EMBEDDED}host/`, SERVER, 'src/backends/wire/', 'src/backends/client/', 'src/core/'],
-  },
-  { from: EMBEDDED, to: [EMBEDDED, 'src/backends/wire/', 'src/backends/client/', 'src/core/'] },
-  {
-    from: 'src/backends/zookeeper/',
-    to: ['src/backends/zookeeper/', 'src/backends/wire/', 'src/backends/client/', 'src/core/'],
-  },
-  { from: 'src/backends/client/', to: ['src/backends/client/', 'src/backends/wire/', 'src/core/'] },
-  { from: 'src/backends/*/', to: ['src/backends/*/', 'src/core/'] },
-  { from: 'src/core/', to: ['src/core/'] },
-]
-
 /** The two halves of a server, which only server.ts may know both. */
 const STATE = ['state', 'writes', 'clients'].map((room) => `${SERVER}${room}/`)
 const CONSENSUS = `${SERVER}zab/`
@@ -78,13 +36,20 @@ const RUNTIME_DEPENDENCIES = ['p-queue', 'p-retry']
 /** Which asynchronous context it runs in, a recipe can know from Node.js alone. */
 const ASYNC_CONTEXT = { file: 'src/recipes/engine/reentry.ts', name: 'node:async_hooks' } as const
 /** Clients of engines: optional peers, and each only where its engine is. */
-const PEERS = [{ from: 'src/backends/redis/', name: 'ioredis' }] as const
+const PEERS = [
+  { from: 'src/backends/redis/', name: 'ioredis' },
+  // Bundled into the page when it is built.
+  { from: 'src/dashboard/page/', name: 'preact' },
+  { from: 'src/dashboard/page/', name: 'preact/hooks' },
+] as const
 const ENTRY_POINTS = [
   'src/index.ts',
   'src/backends/embedded/index.ts',
   'src/backends/zookeeper/index.ts',
   'src/backends/etcd/index.ts',
   'src/backends/redis/index.ts',
+  'src/dashboard/index.ts',
+  'src/dashboard/page/main.tsx',
   'src/testing/index.ts',
   'sim/main.ts',
   'sim/worker.ts',
@@ -133,7 +98,7 @@ const BANNED_TEST: readonly Ban[] = [
 /** Files that have to spell out what is banned. */
 const NAMES_BANS = /^(test\/(tidy|lint)\.test\.ts|[a-z.]+\.config\.[jt]s)$/
 
-const isCode = (file: File): boolean => file.path.endsWith('.ts')
+const isCode = (file: File): boolean => /\.tsx?$/.test(file.path)
 const isSource = (file: File): boolean => isCode(file) && isInSource(file.path)
 /** The source: what is published, and what verifies it. */
 const isInSource = (path: string): boolean => /^(src|sim)\//.test(path)
@@ -194,7 +159,7 @@ function checkServerHalves(files: readonly File[]): string[] {
 }
 
 function checkThirdParty(file: File): string[] {
-  const isOutside = /^src\/(backends\/([a-z]+\/io|embedded\/host)|cli)\//.test(file.path)
+  const isOutside = /^src\/(backends\/([a-z]+\/io|embedded\/host)|cli|dashboard\/(?!page\/))/.test(file.path)
   const mayUseNode = isOutside || SIMULATION_ON_NODE.includes(file.path)
   return importsOf(file)
     .filter(({ target }) => !isInSource(target))
@@ -235,7 +200,7 @@ function isGroupOfTests(node: ts.Node): boolean {
 
 function checkFileName({ path }: File): string[] {
   const name = basename(path)
-  if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config))?\.ts$/.test(name)) return [`${path}: name it in kebab-case`]
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config))?\.tsx?$/.test(name)) return [`${path}: name it in kebab-case`]
   return /^(utils?|helpers?|common|types|misc|shared|lib)\.ts$/.test(name) ? [`${path}: name it for what it holds`] : []
 }
 
@@ -340,6 +305,8 @@ const RULES: readonly Rule[] = [
       { 'src/testing/index.ts': "let ensemble: import('../backends/embedded/ensemble.ts').Ensemble" },
       { 'src/testing/simulation/world.ts': "import { Model } from '../../../sim/model.ts'" },
       { 'sim/model.ts': "import { Shell } from '../src/cli/shell/shell.ts'" },
+      { 'src/dashboard/page/calls.ts': "import { joinPath } from '../../core/path.ts'" },
+      { 'src/dashboard/readings/tree.ts': "import { Ensemble } from '../../backends/embedded/ensemble.ts'" },
       { 'src/elsewhere/file.ts': '' },
     ],
   },
@@ -366,6 +333,8 @@ const RULES: readonly Rule[] = [
       { 'src/core/async.ts': "import lodash from 'lodash'" },
       { 'src/backends/embedded/ensemble.ts': "import { readFileSync } from 'node:fs'" },
       { 'src/backends/etcd/index.ts': "import { Redis } from 'ioredis'" },
+      { 'src/dashboard/page/calls.ts': "import { join } from 'node:path'" },
+      { 'src/dashboard/index.ts': "import { render } from 'preact'" },
     ],
   },
   {
