@@ -22,7 +22,7 @@ const NO_OUTSIDE_RANDOM = { object: 'Math', property: 'random', message: 'A serv
 export default tseslint.config(
   { ignores: ['dist/', 'dist-examples/', 'dist-sim/', 'docs/api/', 'coverage/', 'node_modules/', 'test/.docs/'] },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -59,7 +59,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/**/*.ts', 'sim/**/*.ts'],
+    files: ['src/**/*.ts', 'src/**/*.tsx', 'sim/**/*.ts'],
     rules: {
       'no-console': 'error',
       'no-restricted-globals': ['error', 'WeakRef', 'FinalizationRegistry'],

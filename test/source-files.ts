@@ -23,13 +23,16 @@ export interface Import {
 /** What is made or brought by tools. */
 const NOT_OURS = /^(node_modules|dist|dist-examples|dist-sim|coverage|docs\/api|\.git|test\/\.docs)(\/|$)/
 
+/** Pictures of the documentation. */
+const NO_TEXT = /\.png$/
+
 /** Every text of the repository, in a fixed order. */
 export function repository(): File[] {
   const root = fileURLToPath(new URL('..', import.meta.url))
   const walk = (folder: string): File[] =>
     readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
       const path = join(folder, entry.name)
-      if (NOT_OURS.test(path)) return []
+      if (NOT_OURS.test(path) || NO_TEXT.test(path)) return []
       return entry.isDirectory() ? walk(path) : [{ path, text: readFileSync(join(root, path), 'utf8') }]
     })
   return walk('.').sort((a, b) => (a.path < b.path ? -1 : 1))

@@ -6,6 +6,7 @@ import { basename } from 'node:path/posix'
 import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
 import { ERROR_CODES } from '../src/core/errors.ts'
+import { EMBEDDED, LAYERS, SERVER } from './import-layers.ts'
 import { describesOthers, exportsOf, hasModifier, importsOf, parse, repository } from './source-files.ts'
 import type { File } from './source-files.ts'
 
@@ -85,6 +86,25 @@ const OF_NODE = [
 const PEERS = [{ from: 'src/backends/redis/', name: 'ioredis' }] as const
 const BUILD = ts.readConfigFile('tsconfig.build.json', (path) => ts.sys.readFile(path)).config as { files: string[] }
 const ENTRY_POINTS = [...BUILD.files, 'sim/main.ts', 'sim/worker.ts']
+const PEERS = [
+  { from: 'src/backends/redis/', name: 'ioredis' },
+  // Bundled into the page when it is built.
+  { from: 'src/dashboard/page/', name: 'preact' },
+  { from: 'src/dashboard/page/', name: 'preact/hooks' },
+] as const
+const ENTRY_POINTS = [
+  'src/index.ts',
+  'src/backends/embedded/index.ts',
+  'src/backends/zookeeper/index.ts',
+  'src/backends/etcd/index.ts',
+  'src/backends/redis/index.ts',
+  'src/dashboard/index.ts',
+  'src/dashboard/page/main.tsx',
+  'src/testing/index.ts',
+  'sim/main.ts',
+  'sim/worker.ts',
+  'src/cli/main.ts',
+]
 
 /** Globals that tests replace, so they are read when they are used and never kept from when a module was loaded. */
 const REPLACED_GLOBALS = new Set([
@@ -128,7 +148,7 @@ const BANNED_TEST: readonly Ban[] = [
 /** Files that have to spell out what is banned. */
 const NAMES_BANS = /^(test\/(tidy|lint)\.test\.ts|[a-z.]+\.config\.[jt]s)$/
 
-const isCode = (file: File): boolean => file.path.endsWith('.ts')
+const isCode = (file: File): boolean => /\.tsx?$/.test(file.path)
 const isSource = (file: File): boolean => isCode(file) && isInSource(file.path)
 /** The source: what is published, and what verifies it. */
 const isInSource = (path: string): boolean => /^(src|sim)\//.test(path)
@@ -190,6 +210,7 @@ function checkServerHalves(files: readonly File[]): string[] {
 
 function checkThirdParty(file: File): string[] {
   const isOutside = /^src\/(backends\/([a-z]+\/io|embedded\/host)|recipes\/config\/io|cli)\//.test(file.path)
+  const isOutside = /^src\/(backends\/([a-z]+\/io|embedded\/host)|cli|dashboard\/(?!page\/))/.test(file.path)
   const mayUseNode = isOutside || SIMULATION_ON_NODE.includes(file.path)
   return importsOf(file)
     .filter(({ target }) => !isInSource(target))
@@ -230,7 +251,7 @@ function isGroupOfTests(node: ts.Node): boolean {
 
 function checkFileName({ path }: File): string[] {
   const name = basename(path)
-  if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config))?\.ts$/.test(name)) return [`${path}: name it in kebab-case`]
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config))?\.tsx?$/.test(name)) return [`${path}: name it in kebab-case`]
   return /^(utils?|helpers?|common|types|misc|shared|lib)\.ts$/.test(name) ? [`${path}: name it for what it holds`] : []
 }
 
@@ -336,6 +357,8 @@ const RULES: readonly Rule[] = [
       { 'src/testing/index.ts': "let ensemble: import('../backends/embedded/ensemble.ts').Ensemble" },
       { 'src/testing/simulation/world.ts': "import { Model } from '../../../sim/model.ts'" },
       { 'sim/model.ts': "import { Shell } from '../src/cli/shell/shell.ts'" },
+      { 'src/dashboard/page/calls.ts': "import { joinPath } from '../../core/path.ts'" },
+      { 'src/dashboard/readings/tree.ts': "import { Ensemble } from '../../backends/embedded/ensemble.ts'" },
       { 'src/elsewhere/file.ts': '' },
     ],
   },
@@ -364,6 +387,8 @@ const RULES: readonly Rule[] = [
       { 'src/observe/connect.ts': "import { channel } from 'node:diagnostics_channel'" },
       { 'src/backends/embedded/ensemble.ts': "import { readFileSync } from 'node:fs'" },
       { 'src/backends/etcd/index.ts': "import { Redis } from 'ioredis'" },
+      { 'src/dashboard/page/calls.ts': "import { join } from 'node:path'" },
+      { 'src/dashboard/index.ts': "import { render } from 'preact'" },
     ],
   },
   {

@@ -80,6 +80,7 @@ export const USAGE = `usage: quorate [options]                     a shell; help
        quorate ensemble DIR [--servers N]      servers for development; quorate ensemble --help tells more
        quorate log FILE, snapshot FILE         what is in a file of a server, and whether it is sound
        quorate status host:port[,host:port...] where servers stand; quorate status --help tells more
+       quorate dashboard [--connect URL]       a page that shows all of it, live; quorate dashboard --help tells more
        quorate backup DIR --to DIR, restore    a copy of the data of a server that is stopped
 options:
   --connect URL            embedded:, zookeeper://host:port,host:port/chroot (default: ${DEFAULT_URL}),

@@ -9,6 +9,7 @@
  * Secrets   a password in a URL is in no message, prompt or label.
  * Load      an engine is loaded when a URL asks for it: one command starts quickly, and needs no package of another's.
  */
+import type { ServerAddress } from '../backends/client/server-address.ts'
 import type { Backend } from '../core/backend.ts'
 import { backendOfUrl } from '../connect-url.ts'
 import { UsageError } from './exit-status.ts'
@@ -25,6 +26,8 @@ export interface Engine {
   readonly backend: Backend
   /** What only ZooKeeper's protocol has, on the session that the backend has opened last; null if it speaks another. */
   readonly zookeeper: ZooKeeperOperations | null
+  /** The servers that answer four-letter words; none on engines that have no such words. */
+  readonly servers: readonly ServerAddress[]
   /** Ends what was started for it. */
   readonly close: () => Promise<void>
 }
@@ -86,13 +89,13 @@ async function zookeeperEngine(rest: string, url: string): Promise<Engine> {
     return { destination: to, backend: new ZooKeeperBackend(to, settingsOf({}), (dialer) => requests.around(dialer)) }
   })
   const zookeeper = new ZooKeeperOperations(requests, destination.chroot)
-  return { url, label: rest, backend, zookeeper, close: () => Promise.resolve() }
+  return { url, label: rest, backend, zookeeper, servers: destination.servers, close: () => Promise.resolve() }
 }
 
 /** An engine whose URL means here what it means to every program. */
 async function otherEngine(_rest: string, url: string): Promise<Engine> {
   try {
-    return { url, zookeeper: null, ...(await backendOfUrl(url)) }
+    return { url, zookeeper: null, servers: [], ...(await backendOfUrl(url)) }
   } catch (error) {
     throw wrongWith(url, error)
   }

@@ -8,13 +8,13 @@
 import { resolve } from 'node:path'
 import { textOf } from '../backends/client/server-address.ts'
 import { abortable, delay } from '../core/async.ts'
-import { askWord } from './ask-word.ts'
+import { askWord } from '../dashboard/servers/ask-word.ts'
 import { takeOptions } from './command-options.ts'
 import { CLIENT_PORT, CLIENT_PORT_MAX, openDirectory } from './ensemble-directory.ts'
 import { EnsembleProcess } from './ensemble-process.ts'
 import { ExitStatus, Failure, UsageError } from './exit-status.ts'
 import type { Output } from './output.ts'
-import { rowOf } from './server-row.ts'
+import { rowOf } from '../dashboard/servers/server-row.ts'
 
 const SERVERS = 3
 const SERVERS_MIN = 2

@@ -5,6 +5,7 @@
  *     quorate server [zoo.cfg]         serves clients of ZooKeeper
  *     quorate ensemble DIR             runs several servers for development
  *     quorate status host:port,...     shows where servers stand
+ *     quorate dashboard                shows an ensemble, its tree and its locks in a browser
  *     quorate log FILE                 reads a file of a server; so do snapshot, backup and restore
  *     quorate [--connect URL]          reads commands from the terminal, or from standard input
  *     quorate ls / [--json]            runs one
@@ -63,6 +64,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (FILE_TOOLS.has(first)) return (await import('./disk/tools.ts')).runTool(first, rest, standardOutput(false))
   if (first === 'status') return tellStatus(rest)
   if (first === 'ensemble') return runServers(rest)
+  if (first === 'dashboard') return showDashboard(rest)
   const { command, json, options } = takeArguments(args)
   let output = standardOutput(false)
   try {
@@ -108,6 +110,18 @@ async function tellStatus(args: readonly string[]): Promise<number> {
   try {
     const { runStatus } = await import('./status-command.ts')
     return await runStatus(args, output, new Interruption(['SIGINT', 'SIGTERM']).signal)
+  } catch (error) {
+    const { status, message } = describeError(error)
+    output.err(`${message}\n`)
+    return status
+  }
+}
+
+async function showDashboard(args: readonly string[]): Promise<number> {
+  const output = standardOutput(false)
+  try {
+    const { runDashboard } = await import('./dashboard-command.ts')
+    return await runDashboard(args, process.env, output, new Interruption(['SIGINT', 'SIGTERM', 'SIGHUP']).signal)
   } catch (error) {
     const { status, message } = describeError(error)
     output.err(`${message}\n`)

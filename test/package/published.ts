@@ -62,11 +62,14 @@ export class PublishedPackage {
       mkdirSync(dirname(join(copy, path)), { recursive: true })
       writeFileSync(join(copy, path), text)
     }
+    const isPicture = (path: string): boolean => path.endsWith('.png') || !/\.\w+$|\/api$/.test(path)
+    cpSync(join(ROOT, 'docs'), join(copy, 'docs'), { recursive: true, filter: isPicture })
     // The API pages are there when they were built; they are not for the package.
     mkdirSync(join(copy, 'docs/api'))
     writeFileSync(join(copy, 'docs/api/index.html'), '')
     symlinkSync(MODULES, join(copy, 'node_modules'))
     await succeed(process.execPath, [tsc('typescript'), '-p', 'tsconfig.build.json', '--noCheck'], copy)
+    await succeed(process.execPath, [join(MODULES, 'vite/bin/vite.js'), 'build', '--logLevel', 'error'], copy)
     await succeed('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', root], copy)
     const archive = readdirSync(root).find((name) => name.endsWith('.tgz')) ?? ''
     await succeed('tar', ['-xzf', archive], root)

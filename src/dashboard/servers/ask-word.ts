@@ -1,6 +1,6 @@
 /** A four-letter word, asked of a server over TCP. */
 import { connect } from 'node:net'
-import type { ServerAddress } from '../backends/client/server-address.ts'
+import type { ServerAddress } from '../../backends/client/server-address.ts'
 
 const ANSWER_BYTES_MAX = 0x10_0000
 

@@ -1,0 +1,56 @@
+/** Calls of the API, with the token that the address of the page has brought. */
+import type { Answer, Done, Failure, Reads } from '../api.ts'
+
+const TOKEN = 'quorate-token'
+
+/** A call that was not done. */
+export class CallFailed extends Error {
+  readonly status: number
+  readonly failure: Failure['error']
+
+  constructor(status: number, failure: Failure['error']) {
+    super(failure.message)
+    this.status = status
+    this.failure = failure
+  }
+}
+
+/** Takes the token out of the address, so that it is not in a link that is copied. */
+export function takeToken(): void {
+  const [, token] = /^#token=(.+)$/.exec(location.hash) ?? []
+  if (token === undefined) return
+  keepToken(decodeURIComponent(token))
+  history.replaceState(null, '', `${location.pathname}#/overview`)
+}
+
+/** Keeps a token until the tab is closed. */
+export function keepToken(token: string): void {
+  sessionStorage.setItem(TOKEN, token)
+}
+
+/** Headers of every call. */
+function headers(): Record<string, string> {
+  const token = sessionStorage.getItem(TOKEN)
+  return token === null ? {} : { Authorization: `Bearer ${token}` }
+}
+
+/** Sends a request; whoever asked reads the body. */
+export async function call(path: string, init: RequestInit = {}): Promise<Response> {
+  const response = await fetch(`./api/v1/${path}`, { ...init, headers: { ...headers(), ...init.headers } })
+  if (response.ok) return response
+  const body = (await response.json().catch(() => null)) as Failure | null
+  const unknown = { code: 'SYSTEM_ERROR', message: `the dashboard answered ${response.status}`, outcome: 'unknown' }
+  throw new CallFailed(response.status, body?.error ?? unknown)
+}
+
+/** Reads once. */
+export async function read<N extends keyof Reads>(name: N, query = ''): Promise<Answer<Reads[N]>> {
+  return (await (await call(name + query)).json()) as Answer<Reads[N]>
+}
+
+/** Makes a change of a node. */
+export async function change(method: 'PUT' | 'POST' | 'DELETE', body: object): Promise<Done> {
+  const init = { 'Content-Type': 'application/json', 'X-Quorate-Dashboard': '1' }
+  const response = await call('node', { method, headers: init, body: JSON.stringify(body) })
+  return (await response.json()) as Done
+}

@@ -1,0 +1,58 @@
+/** What all readings share: the form of their answers, and of the numbers and texts in them. */
+import { isCoordinationError } from '../../core/errors.ts'
+import { unmarkData } from '../../recipes/engine/marked-data.ts'
+import type { Answer } from '../api.ts'
+
+/** How many reads are in flight at a time. */
+const READS_IN_FLIGHT_MAX = 128
+/** The most that a list shows of what a node says of itself, in characters. */
+const SAYS_CHARS_MAX = 160
+
+/** What an answer has besides its data. */
+type More = Partial<Pick<Answer<unknown>, 'next' | 'total' | 'untold'>>
+
+/** An answer, read now. */
+export function answer<T>(data: T, { next = null, total = null, untold = {} }: More = {}): Answer<T> {
+  return { data, asOfMs: Date.now(), next, total, untold }
+}
+
+/** A zxid or a session, as people know it. */
+export function hex(value: bigint): string {
+  return `0x${value.toString(16)}`
+}
+
+/** What a contender or a member says of itself, for a list: text, or how long it is. */
+export function says(data: Uint8Array): string {
+  const said = unmarkData(data)?.data ?? data
+  const text = textOf(said)
+  if (text === null) return `${said.length} bytes`
+  return text.length <= SAYS_CHARS_MAX ? text : `${text.slice(0, SAYS_CHARS_MAX)}…`
+}
+
+/** Data as text; null if they are none. */
+export function textOf(data: Uint8Array): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data)
+  } catch {
+    return null
+  }
+}
+
+/** What a read brings; null if the node is gone. */
+export async function unlessGone<T>(reading: Promise<T>): Promise<T | null> {
+  try {
+    return await reading
+  } catch (error) {
+    if (isCoordinationError(error, 'NO_NODE')) return null
+    throw error
+  }
+}
+
+/** Reads for each of a list, some at a time, in order. */
+export async function readEach<T, R>(list: readonly T[], read: (one: T) => Promise<R>): Promise<R[]> {
+  const found: R[] = []
+  for (let start = 0; start < list.length; start += READS_IN_FLIGHT_MAX) {
+    found.push(...(await Promise.all(list.slice(start, start + READS_IN_FLIGHT_MAX).map(read))))
+  }
+  return found
+}

@@ -1,0 +1,10 @@
+/** Servers in this process: an embedded ensemble, or its one member that runs here. */
+import type { EnsembleEvent, EnsembleServerStatus } from '../../backends/embedded/index.ts'
+
+/** What of `Ensemble` and `EnsembleMember` tells of servers. */
+export interface LocalServers {
+  /** Where they stand. */
+  status(): EnsembleServerStatus | readonly EnsembleServerStatus[]
+  /** Tells what happens to them; the function that is returned ends that. */
+  onEvent(listener: (event: EnsembleEvent) => void): () => void
+}

@@ -1,0 +1,24 @@
+/** The page of the dashboard, bundled beside its compiled handler: `npm run build:page`. */
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vite'
+
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+export default defineConfig({
+  root: at('./src/dashboard/page'),
+  base: './',
+  publicDir: false,
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  build: {
+    outDir: at('./dist/dashboard/page'),
+    emptyOutDir: true,
+    target: 'es2022',
+    // The colours are light-dark() of CSS, which would be taken apart for older browsers.
+    cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
+    modulePreload: false,
+    assetsInlineLimit: 0,
+    rollupOptions: {
+      output: { entryFileNames: 'page.js', assetFileNames: '[name][extname]' },
+    },
+  },
+})
