@@ -19,7 +19,8 @@ const SIMULATED = ['src/core/', 'src/recipes/', EMBEDDED, 'src/backends/wire/', 
  */
 export const LAYERS: readonly { readonly from: string; readonly to: readonly string[] }[] = [
   { from: 'src/index.ts', to: ['src/'] },
-  { from: 'src/connect-url.ts', to: ['src/core/', 'src/backends/'] },
+  { from: 'src/connect-url.ts', to: ['src/core/', 'src/backends/', 'src/observe/'] },
+  { from: 'src/observe/', to: ['src/observe/', 'src/core/'] },
   { from: 'src/cli/', to: ['src/'] },
   // The page runs in a browser: of everything else it knows the form of the answers alone.
   { from: 'src/dashboard/page/', to: ['src/dashboard/page/', 'src/dashboard/api.ts'] },
@@ -31,6 +32,7 @@ export const LAYERS: readonly { readonly from: string; readonly to: readonly str
     ],
   },
   { from: 'sim/', to: ['sim/', 'src/testing/', ...SIMULATED] },
+  { from: 'chaos/', to: ['chaos/', 'src/'] },
   { from: 'src/testing/simulation/', to: ['src/testing/', ...SIMULATED] },
   { from: 'src/testing/', to: ['src/testing/', 'src/core/', 'src/recipes/'] },
   { from: 'src/recipes/*/', to: ['src/recipes/*/', 'src/recipes/engine/', 'src/core/'] },

@@ -22,50 +22,6 @@ const FILE_LINES_MAX = 500
 const FUNCTION_LINES_MAX = 70
 const LINE_COLUMNS_MAX = 120
 
-const EMBEDDED = 'src/backends/embedded/'
-const SERVER = `${EMBEDDED}server/`
-/** A server is pure: beside its ports, it sees these alone. */
-const FOR_SERVERS = [
-  `${SERVER}ports.ts`,
-  ...['errors', 'path', 'assert', 'fifo'].map((name) => `src/core/${name}.ts`),
-  'src/backends/wire/',
-]
-/** What the simulation may see: it drives the production host (decision 0005). */
-const SIMULATED = ['src/core/', 'src/recipes/', EMBEDDED, 'src/backends/wire/', 'src/backends/client/']
-
-/**
- * Who may import what: the first row whose `from` is a prefix of the importer holds. Nothing else may be imported. A
- * `*` is one folder, the same in the whole row.
- */
-const LAYERS: readonly { readonly from: string; readonly to: readonly string[] }[] = [
-  { from: 'src/index.ts', to: ['src/'] },
-  { from: 'src/connect-url.ts', to: ['src/core/', 'src/backends/', 'src/observe/'] },
-  { from: 'src/observe/', to: ['src/observe/', 'src/core/'] },
-  { from: 'src/cli/', to: ['src/'] },
-  { from: 'sim/', to: ['sim/', 'src/testing/', ...SIMULATED] },
-  { from: 'src/testing/simulation/', to: ['src/testing/', ...SIMULATED] },
-  { from: 'src/testing/', to: ['src/testing/', 'src/core/', 'src/recipes/'] },
-  { from: 'src/recipes/*/', to: ['src/recipes/*/', 'src/recipes/engine/', 'src/core/'] },
-  // The number of learners is all that operators are shown of the consensus: a wall between the two halves.
-  { from: `${SERVER}zab/`, to: [`${SERVER}zab/`, `${SERVER}learner-counts.ts`, ...FOR_SERVERS] },
-  { from: `${SERVER}state/`, to: [`${SERVER}state/`, ...FOR_SERVERS] },
-  { from: `${SERVER}writes/`, to: [`${SERVER}writes/`, `${SERVER}state/`, ...FOR_SERVERS] },
-  { from: `${SERVER}clients/`, to: [`${SERVER}clients/`, `${SERVER}writes/`, `${SERVER}state/`, ...FOR_SERVERS] },
-  { from: SERVER, to: [SERVER, ...FOR_SERVERS] },
-  {
-    from: `${EMBEDDED}host/`,
-    to: [`${EMBEDDED}host/`, SERVER, 'src/backends/wire/', 'src/backends/client/', 'src/core/'],
-  },
-  { from: EMBEDDED, to: [EMBEDDED, 'src/backends/wire/', 'src/backends/client/', 'src/core/'] },
-  {
-    from: 'src/backends/zookeeper/',
-    to: ['src/backends/zookeeper/', 'src/backends/wire/', 'src/backends/client/', 'src/core/'],
-  },
-  { from: 'src/backends/client/', to: ['src/backends/client/', 'src/backends/wire/', 'src/core/'] },
-  { from: 'src/backends/*/', to: ['src/backends/*/', 'src/core/'] },
-  { from: 'src/core/', to: ['src/core/'] },
-]
-
 /** The two halves of a server, which only server.ts may know both. */
 const STATE = ['state', 'writes', 'clients'].map((room) => `${SERVER}${room}/`)
 const CONSENSUS = `${SERVER}zab/`
@@ -76,6 +32,9 @@ const SIMULATION_ON_NODE = [
   ...['pool', 'worker', 'main', 'tally', 'mutants/patch'].map((name) => `sim/${name}.ts`),
 ]
 
+/** Where Node.js may be used. */
+const OUTSIDE = /^src\/(backends\/([a-z]+\/io|embedded\/host)\/|recipes\/config\/io\/|cli\/|dashboard\/(?!page\/))/
+
 const RUNTIME_DEPENDENCIES = ['p-queue', 'p-retry']
 /** Which asynchronous context it runs in, a recipe can know from Node.js alone; and who listens in the process. */
 const OF_NODE = [
@@ -83,28 +42,14 @@ const OF_NODE = [
   { file: 'src/observe/channels.ts', name: 'node:diagnostics_channel' },
 ] as const
 /** Clients of engines: optional peers, and each only where its engine is. */
-const PEERS = [{ from: 'src/backends/redis/', name: 'ioredis' }] as const
-const BUILD = ts.readConfigFile('tsconfig.build.json', (path) => ts.sys.readFile(path)).config as { files: string[] }
-const ENTRY_POINTS = [...BUILD.files, 'sim/main.ts', 'sim/worker.ts']
 const PEERS = [
   { from: 'src/backends/redis/', name: 'ioredis' },
   // Bundled into the page when it is built.
   { from: 'src/dashboard/page/', name: 'preact' },
   { from: 'src/dashboard/page/', name: 'preact/hooks' },
 ] as const
-const ENTRY_POINTS = [
-  'src/index.ts',
-  'src/backends/embedded/index.ts',
-  'src/backends/zookeeper/index.ts',
-  'src/backends/etcd/index.ts',
-  'src/backends/redis/index.ts',
-  'src/dashboard/index.ts',
-  'src/dashboard/page/main.tsx',
-  'src/testing/index.ts',
-  'sim/main.ts',
-  'sim/worker.ts',
-  'src/cli/main.ts',
-]
+const BUILD = ts.readConfigFile('tsconfig.build.json', (path) => ts.sys.readFile(path)).config as { files: string[] }
+const ENTRY_POINTS = [...BUILD.files, 'src/dashboard/page/main.tsx', 'sim/main.ts', 'sim/worker.ts', 'chaos/main.ts']
 
 /** Globals that tests replace, so they are read when they are used and never kept from when a module was loaded. */
 const REPLACED_GLOBALS = new Set([
@@ -209,8 +154,7 @@ function checkServerHalves(files: readonly File[]): string[] {
 }
 
 function checkThirdParty(file: File): string[] {
-  const isOutside = /^src\/(backends\/([a-z]+\/io|embedded\/host)|recipes\/config\/io|cli)\//.test(file.path)
-  const isOutside = /^src\/(backends\/([a-z]+\/io|embedded\/host)|cli|dashboard\/(?!page\/))/.test(file.path)
+  const isOutside = OUTSIDE.test(file.path)
   const mayUseNode = isOutside || SIMULATION_ON_NODE.includes(file.path)
   return importsOf(file)
     .filter(({ target }) => !isInSource(target))

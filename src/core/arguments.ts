@@ -116,11 +116,9 @@ export function settingsOf(options: ConnectOptions): Settings {
   validateBoolean('waitForSession', waitForSession)
   validateSignal(signal)
   requireFunction('onError', onError)
-  validateObserver(observer)
-  const times = { sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs }
-  return { namespace, ...times, waitForSession, signal, onError, observer }
   const observers = [...observersOf(options.observer), ...logObserversOf(options.logger)]
-  return { namespace, sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs, signal, onError, observers }
+  const times = { sessionTimeoutMs, connectTimeoutMs, operationTimeoutMs }
+  return { namespace, ...times, waitForSession, signal, onError, observers }
 }
 
 function observersOf(given: Observer | readonly Observer[] | undefined): readonly Observer[] {

@@ -10,6 +10,7 @@ import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { ReadWriteLock } from '../../src/recipes/locks/read-write-lock.ts'
 import { Semaphore } from '../../src/recipes/locks/semaphore.ts'
+import type { Lease } from '../../src/recipes/engine/lease.ts'
 import { closeAll, failureOf, newRig, pass, run, sessionOf, useVirtualTime } from './rig.ts'
 import type { Rig } from './rig.ts'
 import { SESSION_TIMEOUT_MS } from './rig.ts'
@@ -104,7 +105,7 @@ it('hears how waits end that do not get the lock', async () => {
 it('hears of one wait, not of those that are parts of it, and of each kind', async () => {
   const { rig, client, other, waits, leases } = await observed()
   const semaphore = new Semaphore(client, `${PATH}/s`, { permits: 2 })
-  const held = [await run(semaphore.acquire({ permits: 2 }))]
+  const held: Lease[] = [await run(semaphore.acquire({ permits: 2 }))]
   const lock = new ReadWriteLock(client, `${PATH}/rw`)
   const writing = await run(lock.writer.acquire())
   held.push(await run(lock.downgrade(writing)))

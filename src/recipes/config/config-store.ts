@@ -111,7 +111,7 @@ export class ConfigStore<T> {
     this.#feed = new Feed((error) => client.report(error))
     this.#invalids = new Feed((error) => client.report(error))
     this.#listener = listener
-    this.#mirror = new Mirror(client, path, depth, listener !== null)
+    this.#mirror = new Mirror(client, path, depth, { isSynced: listener !== null })
     this.#snapshots = this.#mirror.feed.subscribe(path, (delivery) => delivery, (delivery) => this.#take(delivery))
     this.#disown = client.own({ close: () => this.close() })
   }
@@ -223,8 +223,6 @@ export class ConfigStore<T> {
     // Before anything is waited for: a change that comes in meanwhile was not before the eyes of who made this value.
     const seen = this.#expected(key, options)
     const encoded = await this.format.encode(value, this.pathOf(key))
-    return this.#put(key, seen, options, () => Promise.resolve(encoded), send)
-    const encoded = await this.#format.encode(value, this.pathOf(key))
     return this.#put('publish', key, seen, options, () => Promise.resolve(encoded), send)
   }
 
@@ -282,10 +280,8 @@ export class ConfigStore<T> {
     refuseUnknown(options, WAIT_OPTIONS, 'update')
     this.#throwIfClosed()
     const path = this.pathOf(key)
-    return this.#waiting(path, options, async (signal) => {
-      let next: Encoded<T> | undefined
     return this.#changing('update', path, options, async (signal) => {
-      let next: T | undefined
+      let next: Encoded<T> | undefined
       const written = await send(async (found) => {
         const value = await abortable(Promise.resolve(change(await this.#valueOf(path, found))), signal)
         next = await this.format.encode(value, path)

@@ -57,6 +57,8 @@ export interface MirrorOptions {
    * their way, at most 256, come on top. Without limit by default.
    */
   readonly bytesMax?: number | undefined
+  /** Whether also the first snapshot is not older than any write that was acknowledged before it; false by default. */
+  readonly isSynced?: boolean
 }
 
 /** What a node costs beside its data and its path, in bytes: its stat, its watches, its places in maps. */
@@ -185,21 +187,17 @@ export class Mirror {
    * @param client - through which to read; its end is the mirror's end
    * @param path - the root of what is mirrored
    * @param depth - 0: the node; 1: with its children; Infinity: with all below it
-   * @param options - what it may hold
+   * @param options - what it may hold, and how fresh it is at first
    * @throws TypeError if the path is none
    */
   constructor(client: Client, path: string, depth: number, options: MirrorOptions = {}) {
-   * @param isSynced - whether also the first snapshot is not older than any write that was acknowledged before it
-   * @throws TypeError if the path is none
-   */
-  constructor(client: Client, path: string, depth: number, isSynced = false) {
     validatePath(path)
     this.#client = client
     this.#path = path
     this.#depth = depth
     this.#filter = options.filter ?? (() => true)
     this.#bytesMax = options.bytesMax ?? Infinity
-    this.#needsSync = isSynced
+    this.#needsSync = options.isSynced ?? false
     this.#sessionId = client.sessionId
     this.#isInTouch = client.state.status === 'connected'
     this.feed = new Feed((error) => client.report(error))

@@ -34,6 +34,7 @@ export interface PermitLease extends Lease {
    */
   check(): Operation
 }
+
 /** The word for what a semaphore gives out. */
 export const PERMIT = 'permit'
 
@@ -133,11 +134,8 @@ async function leaseOf(client: Client, path: string, nodes: readonly OwnedNode[]
     if (node.sessionId !== client.sessionId || !(await proveLease(client, node, wait))) throw sessionOver(node.path)
   }
   wait.check()
-  const leases = nodes.map((node) => new NodeLease(client, node, new NodeWatch(), { isArmed: false }))
-  return new JointLease(path, leases)
   const leases = nodes.map((node) => new NodeLease(client, node, new NodeWatch(), { kind: PERMIT, isArmed: false }))
-  const [only, second] = leases
-  return only !== undefined && second === undefined ? only : new JointLease(path, leases)
+  return new JointLease(path, leases)
 }
 
 async function removeAll(client: Client, nodes: readonly OwnedNode[]): Promise<void> {

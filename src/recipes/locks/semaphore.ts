@@ -32,9 +32,8 @@ import { Wait } from '../engine/wait.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { withinWait } from '../engine/within-wait.ts'
 import { FairLock } from './fair-lock.ts'
-import { takePermits } from './permit-bid.ts'
-import type { PermitLease } from './permit-bid.ts'
 import { PERMIT, takePermits } from './permit-bid.ts'
+import type { PermitLease } from './permit-bid.ts'
 import { PERMITS_MAX, PermitLimit } from './permit-limit.ts'
 
 /** Options of {@link Semaphore}. */
@@ -157,8 +156,6 @@ export class Semaphore {
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
    */
   using<T>(...args: UsingArguments<PermitOptions, T, PermitLease>): Promise<T> {
-    const place = { client: this.#client, path: this.path, kind: 'permit' }
-  using<T>(...args: UsingArguments<PermitOptions, T>): Promise<T> {
     const place = { client: this.#client, path: this.path, kind: PERMIT }
     return runLeased(place, (options) => this.acquire(options), args)
   }
