@@ -20,6 +20,7 @@ export type {
   VersionOptions,
   WaitOptions,
 } from './core/client.ts'
+export type { Transaction, TransactionCheckOptions, TransactionCreateOptions } from './core/transaction.ts'
 export type { ClientState } from './core/client-state.ts'
 export type {
   Backend,

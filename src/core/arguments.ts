@@ -252,7 +252,12 @@ export function operationsOf(
   return checked
 }
 
-function operationOf(operation: Operation, engine: Capabilities): Operation {
+/**
+ * Checks one operation of a multi, and gives it with data of its own.
+ *
+ * @throws TypeError or RangeError with what is wrong; CoordinationError `PAYLOAD_TOO_LARGE`, `UNSUPPORTED`
+ */
+export function operationOf(operation: Operation, engine: Capabilities): Operation {
   validateFields(operation)
   switch (operation.type) {
     case 'create': {

@@ -7,6 +7,7 @@ import type { Logger } from './log-observer.ts'
 import type { Notices, Observer } from './observer.ts'
 import type { Capabilities, Children, Created, CreateMode, NodeData, Operation } from './backend.ts'
 import type { OperationResult, Stat, Watcher } from './backend.ts'
+import type { Transaction } from './transaction.ts'
 
 export type { ClientState } from './client-state.ts'
 
@@ -161,6 +162,10 @@ export interface Client extends AsyncDisposable {
    * `UNSUPPORTED`; `ABORTED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
    */
   multi(operations: readonly Operation[], options?: WaitOptions): Promise<OperationResult[]>
+  /**
+   * Begins a multi that is put together part by part, whose results have types. Nothing is sent before its `commit`.
+   */
+  transaction(): Transaction
   /**
    * Makes later reads of this client see every write that was acknowledged to anyone before this call. Repeated over
    * connection losses and expiries for `operationTimeoutMs`.

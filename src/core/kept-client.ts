@@ -6,7 +6,8 @@
  *           unknown outcome is the caller's to judge: the recipes know how to find out (CURATOR-584).
  * Paths     a session that the keeper gives is under the client's namespace (session/namespaced.ts).
  */
-import { NO_OPTIONS, bytesOf, isSequential, operationsOf, validateCreatePath, createOptionsOf } from './arguments.ts'
+import { NO_OPTIONS, bytesOf, createOptionsOf, isSequential, operationOf, operationsOf } from './arguments.ts'
+import { validateCreatePath } from './arguments.ts'
 import { validateOptions, validateVersion } from './arguments.ts'
 import type { Settings } from './arguments.ts'
 import { abortable, abortedError, deferred, limited } from './async.ts'
@@ -27,6 +28,7 @@ import { validateLength, validatePath } from './path.ts'
 import { reasonOf } from './reason.ts'
 import { repeat } from './retry.ts'
 import { SessionKeeper, closedError } from './session-keeper.ts'
+import { Transaction } from './transaction.ts'
 import { textOf } from './value-text.ts'
 import { WatchWrappers } from './session/watch-wrappers.ts'
 import type { WrappedWatch } from './session/watch-wrappers.ts'
@@ -165,6 +167,13 @@ export class KeptClient implements Client {
     validateOptions('multi', options)
     const checked = operationsOf(operations, this.capabilities, (path, isPrefix) => this.#onServers(path, isPrefix))
     return this.#run('multi', undefined, options.signal, isUnsent, (session) => session.multi(checked))
+  }
+
+  transaction(): Transaction {
+    return new Transaction({
+      check: (operation) => operationOf(operation, this.capabilities),
+      multi: (operations, options) => this.multi(operations, options),
+    })
   }
 
   async sync(path = '/', options: WaitOptions = NO_OPTIONS): Promise<void> {
