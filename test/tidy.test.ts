@@ -77,8 +77,11 @@ const SIMULATION_ON_NODE = [
 const RUNTIME_DEPENDENCIES = ['p-queue', 'p-retry']
 /** Which asynchronous context it runs in, a recipe can know from Node.js alone. */
 const ASYNC_CONTEXT = { file: 'src/recipes/engine/reentry.ts', name: 'node:async_hooks' } as const
-/** Clients of engines: optional peers, and each only where its engine is. */
-const PEERS = [{ from: 'src/backends/redis/', name: 'ioredis' }] as const
+/** Optional peers, and each only where it is used. */
+const PEERS = [
+  { from: 'src/backends/redis/', name: 'ioredis' },
+  { from: 'src/recipes/config/io/', name: 'yaml' },
+] as const
 const ENTRY_POINTS = [
   'src/index.ts',
   'src/backends/embedded/index.ts',
@@ -366,6 +369,7 @@ const RULES: readonly Rule[] = [
       { 'src/recipes/engine/round.ts': "import { AsyncLocalStorage } from 'node:async_hooks'" },
       { 'src/core/async.ts': "import lodash from 'lodash'" },
       { 'src/backends/embedded/ensemble.ts': "import { readFileSync } from 'node:fs'" },
+      { 'src/recipes/config/config-center.ts': "import { parse } from 'yaml'" },
       { 'src/backends/etcd/index.ts': "import { Redis } from 'ioredis'" },
     ],
   },
