@@ -104,6 +104,7 @@ export type {
   ConfigPublishOptions,
   Published,
 } from './recipes/config/config-center.ts'
+export type { ConfigFormat } from './recipes/config/config-formats.ts'
 export type { ConfigSource, FallbackOptions } from './recipes/config/config-fallback.ts'
 export type { CopyStore } from './recipes/config/last-copy.ts'
 export type { HistoryEntry, HistoryOptions, HistoryReadOptions, PublishNote } from './recipes/config/config-history.ts'

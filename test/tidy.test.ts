@@ -41,9 +41,10 @@ const OF_NODE = [
   { file: 'src/recipes/engine/reentry.ts', name: 'node:async_hooks' },
   { file: 'src/observe/channels.ts', name: 'node:diagnostics_channel' },
 ] as const
-/** Clients of engines: optional peers, and each only where its engine is. */
+/** Optional peers, and each only where it is used. */
 const PEERS = [
   { from: 'src/backends/redis/', name: 'ioredis' },
+  { from: 'src/recipes/config/io/', name: 'yaml' },
   // Bundled into the page when it is built.
   { from: 'src/dashboard/page/', name: 'preact' },
   { from: 'src/dashboard/page/', name: 'preact/hooks' },
@@ -330,6 +331,7 @@ const RULES: readonly Rule[] = [
       { 'src/core/async.ts': "import lodash from 'lodash'" },
       { 'src/observe/connect.ts': "import { channel } from 'node:diagnostics_channel'" },
       { 'src/backends/embedded/ensemble.ts': "import { readFileSync } from 'node:fs'" },
+      { 'src/recipes/config/config-center.ts': "import { parse } from 'yaml'" },
       { 'src/backends/etcd/index.ts': "import { Redis } from 'ioredis'" },
       { 'src/dashboard/page/calls.ts': "import { join } from 'node:path'" },
       { 'src/dashboard/index.ts': "import { render } from 'preact'" },

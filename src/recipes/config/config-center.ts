@@ -20,7 +20,7 @@ import type { ConfigSource, FallbackOptions } from './config-fallback.ts'
 import { ConfigStore } from './config-store.ts'
 import type { ValueChange } from './json-diff.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
-import { formatOf } from '../engine/codec.ts'
+import { codecOf } from './config-formats.ts'
 import { frozenCopy } from '../engine/json-values.ts'
 import type { Written } from '../engine/compare-and-set.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
@@ -65,6 +65,7 @@ export interface ConfigChange<T, D = undefined> {
 const OPTIONS = optionNames<ConfigCenterOptions<unknown, unknown>>({
   default: true,
   schema: true,
+  format: true,
   codec: true,
   history: true,
   cacheTo: true,
@@ -99,7 +100,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   constructor(client: Client, path: string, options: ConfigCenterOptions<T, D> = {}) {
     refuseUnknown(options, OPTIONS, 'ConfigCenter')
     this.#default = options.codec === undefined ? frozenCopy(options.default) : options.default
-    this.#fallback = checkFallback(options) ? new ConfigFallback(client, path, formatOf(options.codec), options) : null
+    this.#fallback = checkFallback(options) ? new ConfigFallback(client, path, codecOf(options).format ?? null, options) : null
     this.#store = new ConfigStore('ConfigCenter', client, path, 0, options, this.#fallback)
     this.#history = historyOf(client, path, this.#store, options.history)
     this.#fallback?.start(this.#store, options.fallBackMs)

@@ -22,12 +22,13 @@ import { readSynced } from '../engine/protected-writes.ts'
 import type { MirrorNode, MirrorSnapshot } from '../engine/mirror.ts'
 import { Mirror } from '../engine/mirror.ts'
 import { namedListener } from '../engine/listener.ts'
-import { checkCodec, checkIterate, checkSchema, checkSubscribe } from '../engine/option-checks.ts'
+import { checkIterate, checkSchema, checkSubscribe } from '../engine/option-checks.ts'
 import type { PublishAction } from '../../core/observer.ts'
 import type { ExpectedVersion, SeenNode, WrittenNode } from '../engine/compare-and-set.ts'
 import { removeVersioned, seenBy, updateVersioned, writeVersioned } from '../engine/compare-and-set.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { WAIT_OPTIONS, Wait, clientClosed } from '../engine/wait.ts'
+import { codecOf } from './config-formats.ts'
 import type { ChangeBytes, ChangeValue, ConfigEntry, ConfigFormatOptions, ConfigState } from './config-values.ts'
 import type { InvalidValue, PublishOptions, SendBytes, StoredValue } from './config-values.ts'
 import { checkPublish } from './config-values.ts'
@@ -101,13 +102,12 @@ export class ConfigStore<T> {
     listener: ReadingListener | null = null,
   ) {
     validateClient(client, what)
-    checkCodec(options.codec)
     checkSchema(options.schema)
     this.#what = what
     this.#client = client
     this.#path = path
     this.#depth = depth
-    this.format = new ValueFormat(options.codec, options.schema)
+    this.format = new ValueFormat(codecOf(options), options.schema)
     this.#feed = new Feed((error) => client.report(error))
     this.#invalids = new Feed((error) => client.report(error))
     this.#listener = listener

@@ -29,7 +29,7 @@ export interface ConfigTreeChange<T> {
   readonly resync: boolean
 }
 
-const OPTIONS = optionNames<ConfigFormatOptions<unknown>>({ schema: true, codec: true })
+const OPTIONS = optionNames<ConfigFormatOptions<unknown>>({ schema: true, format: true, codec: true })
 
 /** Validated values by key; see the head of this file. */
 export class ConfigTree<T> implements AsyncDisposable {

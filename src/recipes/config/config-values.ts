@@ -3,6 +3,7 @@
  */
 import type { NodeData } from '../../core/backend.ts'
 import { optionNames, refuseUnknown, validateBoolean, validateInteger } from '../../core/options.ts'
+import type { ConfigFormat } from './config-formats.ts'
 import type { Codec } from '../engine/codec.ts'
 import type { ExpectedVersion, Written } from '../engine/compare-and-set.ts'
 import type { SchemaIssue, StandardSchema } from '../engine/standard-schema.ts'
@@ -15,7 +16,9 @@ export interface ConfigFormatOptions<T> {
    * default.
    */
   readonly schema?: StandardSchema<T>
-  /** How values become bytes; JSON by default. */
+  /** How values become bytes, by the name of a format; `json` by default. */
+  readonly format?: ConfigFormat
+  /** How values become bytes, by functions of yours. */
   readonly codec?: Codec<T>
 }
 

@@ -3,7 +3,7 @@
  *
  * Model     decode, then validate: what comes out is what a reader sees. What is to be written is encoded and goes the
  *           reader's way before it is sent, so nobody can store what nobody could read.
- * Format    JSON in UTF-8, unless another codec is given.
+ * Format    whatever the codec makes; JSON in UTF-8 is here.
  */
 import { CoordinationError } from '../../core/errors.ts'
 import { deepFreeze, refuseUnfaithful } from './json-values.ts'
@@ -13,6 +13,8 @@ import type { SchemaIssue, StandardSchema } from './standard-schema.ts'
 export interface Codec<T> {
   /** What the bytes are, in a word such as `yaml`: a history shows it, and a rollback keeps it. */
   readonly format?: string
+  /** Whether its values are arrays, plain objects and what JSON can hold: they are frozen then. False by default. */
+  readonly isPlain?: boolean
   /** Makes the bytes to store; at least one. */
   encode(value: T): Uint8Array
   /** Makes the value of stored bytes. */
@@ -31,6 +33,7 @@ export type Decoded<T> = { readonly value: T } | { readonly issues: readonly Sch
 export function jsonCodec<T>(): Codec<T> {
   return {
     format: 'json',
+    isPlain: true,
     encode: (value) => {
       refuseUnfaithful(value)
       return new TextEncoder().encode(JSON.stringify(value))
@@ -39,42 +42,34 @@ export function jsonCodec<T>(): Codec<T> {
   }
 }
 
-/** What a codec calls its bytes; null if it does not say. */
-export function formatOf(codec: Codec<never> | undefined): string | null {
-  return (codec ?? jsonCodec<never>()).format ?? null
-}
-
 /** A codec and a schema as one. */
 export class ValueFormat<T> {
   readonly #codec: Codec<T>
   readonly #schema: StandardSchema<T> | undefined
-  /** Whether values are of JSON, and ours to freeze. */
-  readonly #isJson: boolean
 
   /**
    * Makes a format.
    *
-   * @param codec - JSON if absent
+   * @param codec - turns values into bytes and back
    * @param schema - accepts everything if absent
    */
-  constructor(codec: Codec<T> | undefined, schema: StandardSchema<T> | undefined) {
-    this.#codec = codec ?? jsonCodec<T>()
-    this.#isJson = codec === undefined
+  constructor(codec: Codec<T>, schema: StandardSchema<T> | undefined) {
+    this.#codec = codec
     this.#schema = schema
   }
 
   /** What the codec calls its bytes; null if it does not say. */
   get format(): string | null {
-    return formatOf(this.#codec)
+    return this.#codec.format ?? null
   }
 
   /**
    * Decodes and validates. What the codec or the schema throw becomes an issue; it never rejects. Arrays and plain
-   * objects of JSON are frozen, however deep, since everybody in this process gets the same.
+   * objects of a plain codec are frozen, however deep, since everybody in this process gets the same.
    */
   async decode(bytes: Uint8Array): Promise<Decoded<T>> {
     const decoded = await this.#decode(bytes)
-    return this.#isJson && 'value' in decoded ? { value: deepFreeze(decoded.value) } : decoded
+    return this.#codec.isPlain === true && 'value' in decoded ? { value: deepFreeze(decoded.value) } : decoded
   }
 
   async #decode(bytes: Uint8Array): Promise<Decoded<T>> {
