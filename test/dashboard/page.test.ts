@@ -24,7 +24,6 @@ const VIEWS = [
   ...['overview', 'locks?path=/locks/orders', 'leaders', 'members', 'config'],
   ...['tree?path=/config/discount', 'events'],
 ]
-const IS_READ = 'document.querySelector("[aria-busy]") === null && document.querySelector(".panel") !== null'
 const HOSTILE = '<img src=x onerror="document.title=\'taken\'">'
 
 const skipped = chromiumMissing === null ? '' : ` (${chromiumMissing})`
@@ -58,7 +57,7 @@ describe.skipIf(chromiumMissing !== null)(`the page of the dashboard${skipped}`,
   })
 
   afterEach(() => {
-    expect(pages.complaints).toEqual([])
+    expect(pages.complaints.splice(0)).toEqual([])
   })
 
   async function shows(view: string, ...texts: readonly string[]): Promise<void> {
@@ -86,7 +85,8 @@ describe.skipIf(chromiumMissing !== null)(`the page of the dashboard${skipped}`,
     const own = await pages.open(url, { colorScheme })
     for (const view of VIEWS) {
       await own.goto(`${url}#/${view}`)
-      await own.waitForFunction(IS_READ)
+      await own.locator('.panel').first().waitFor({ timeout: SHOWN_MS_MAX })
+      await own.locator('[aria-busy]').first().waitFor({ state: 'detached', timeout: SHOWN_MS_MAX })
       expect(await pages.violations(own), view).toEqual([])
     }
     await own.context().close()
@@ -109,7 +109,7 @@ describe.skipIf(chromiumMissing !== null)(`the page of the dashboard${skipped}`,
     await shows('tree', 'config')
     await page.getByRole('treeitem', { name: '/', exact: true }).focus()
     await page.keyboard.press('ArrowDown')
-    expect(await page.evaluate('document.activeElement.getAttribute("data-path")')).toBe('/config')
+    await page.locator('[data-path="/config"]:focus').waitFor()
     await page.keyboard.press('ArrowRight')
     await page.getByRole('treeitem', { name: /^discount/ }).waitFor()
   })
@@ -130,7 +130,7 @@ describe.skipIf(chromiumMissing !== null)(`the page of the dashboard${skipped}`,
   it('shows live that a lock goes on to the next when its holder gives it up', async () => {
     await shows('locks?path=/locks/orders', '1 contender waits.')
     await held.release()
-    await page.getByText('Nobody waits.').waitFor({ timeout: SHOWN_MS_MAX })
+    await page.getByText('Nobody waits.', { exact: true }).waitFor({ timeout: SHOWN_MS_MAX })
     await page.locator('ol li.on', { hasText: 'checkout-2' }).waitFor({ timeout: SHOWN_MS_MAX })
   })
 

@@ -81,17 +81,15 @@ function Row({ path, name, depth, child, tree }: {
   const isSelected = tree.selected === path
   const children = child?.children ?? null
   const isLeaf = children === 0
-  const labelId = `node ${path}`.replace(/\s/g, encodeURIComponent)
-  return (
+  const item = (
     <li role="treeitem" aria-level={depth} aria-selected={isSelected} aria-expanded={isLeaf ? undefined : isOpen}
-      aria-labelledby={labelId} data-path={path} tabIndex={isSelected ? 0 : -1}
-      onClick={(event) => {
-        event.stopPropagation()
+      data-path={path} tabIndex={isSelected ? 0 : -1}
+      onClick={() => {
         // A second look at what is selected opens it or closes it.
         if (isSelected || !isOpen) tree.toggle(path, !isOpen && !isLeaf)
         go('tree', path)
       }}>
-      <div id={labelId} style={{ paddingLeft: `${8 + (depth - 1) * 15}px` }}>
+      <div style={{ paddingLeft: `${8 + (depth - 1) * 15}px` }}>
         <span class="twist" aria-hidden="true">{isLeaf ? '' : isOpen ? '▼' : '▶'}</span>
         <span class={child?.isEphemeral === true ? 'eph' : ''}>{name}</span>
         {child?.isEphemeral === true ? <span class="sr">, ephemeral</span> : null}
@@ -99,9 +97,10 @@ function Row({ path, name, depth, child, tree }: {
           <span class="n">{count(children)}<span class="sr"> children</span></span>
         )}
       </div>
-      {isOpen && !isLeaf ? <Level path={path} depth={depth + 1} tree={tree} /> : null}
     </li>
   )
+  // Levels are told by numbers: an item that held those below it would be called by all of their names.
+  return <>{item}{isOpen && !isLeaf ? <Level path={path} depth={depth + 1} tree={tree} /> : null}</>
 }
 
 function Level({ path, depth, tree }: { path: string; depth: number; tree: TreeState }): JSX.Element | null {
@@ -110,35 +109,32 @@ function Level({ path, depth, tree }: { path: string; depth: number; tree: TreeS
   const query = new URLSearchParams({ path, stat: '1', prefix, ...(after === null ? {} : { after }) })
   const { answer, failure } = useTopic('children', `?${query.toString()}`)
   if (answer === null) {
-    return failure === null ? null : <ul role="group"><li role="none" class="more">{failure.message}</li></ul>
+    return failure === null ? null : <li role="treeitem" aria-level={depth} class="more">{failure.message}</li>
   }
   const { data, next, total } = answer
   const isPart = after !== null || next !== null || prefix !== ''
   return (
-    <ul role="group">
+    <>
       {data.map((child) => {
         const own = path === '/' ? `/${child.name}` : `${path}/${child.name}`
         return <Row key={own} path={own} name={child.name} depth={depth} child={child} tree={tree} />
       })}
       {isPart ? (
-        <li role="none" class="more row">
+        <li role="treeitem" aria-level={depth} tabIndex={-1} class="more row">
           {count(data.length)} of {count(total ?? data.length)}
           {prefix === '' ? '' : ` that begin with ${prefix}`}, by name
           {after === null ? null : <PageButton word="First" onPress={() => setAfter(null)} />}
           {next === null ? null : <PageButton word="Next" onPress={() => setAfter(next)} />}
         </li>
       ) : null}
-    </ul>
+    </>
   )
 }
 
-/** It stands within the item of the tree whose children it turns over, and is not a click on that. */
+/** Turns over the children of a node. */
 function PageButton({ word, onPress }: { word: string; onPress: () => void }): JSX.Element {
   return (
-    <button type="button" class="btn sm" onClick={(event) => {
-      event.stopPropagation()
-      onPress()
-    }}>{word}</button>
+    <button type="button" class="btn sm" onClick={onPress}>{word}</button>
   )
 }
 
@@ -155,7 +151,7 @@ function moveByKey(event: KeyboardEvent): void {
     ArrowUp: items[at - 1],
     Home: items[0],
     End: items.at(-1),
-    ArrowLeft: expanded === 'true' ? item : (item.parentElement?.closest<HTMLElement>('[role=treeitem]') ?? undefined),
+    ArrowLeft: expanded === 'true' ? item : items.slice(0, at).findLast((one) => levelOf(one) < levelOf(item)),
     ArrowRight: expanded === 'true' ? items[at + 1] : item,
     Enter: item,
     ' ': item,
@@ -168,6 +164,10 @@ function moveByKey(event: KeyboardEvent): void {
   if (acts) item.click()
   for (const other of items) other.tabIndex = other === to ? 0 : -1
   to.focus()
+}
+
+function levelOf(item: HTMLElement): number {
+  return Number(item.getAttribute('aria-level'))
 }
 
 /** The nodes from the root to a path, which have to be open for it to be seen; itself the last. */
