@@ -24,6 +24,8 @@ import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
 import { Barrier } from '../../src/recipes/barriers/barrier.ts'
 import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
 import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
+import { DistributedQueue } from '../../src/recipes/queues/distributed-queue.ts'
+import { queueSuite } from '../../src/testing/index.ts'
 import { barrierSuite, doubleBarrierSuite, latchSuite } from '../../src/testing/index.ts'
 import { partitionerSuite, readWriteSuite, semaphoreSuite, serviceSuite } from '../../src/testing/index.ts'
 import { transact } from '../../src/recipes/transactions/transact.ts'
@@ -42,6 +44,11 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
   registerMembership(runner, engine)
   transactionSuite(runner, { ...engine, name: 'transact', transact: (client, work) => transact(client, work) })
   registerBarriers(runner, engine)
+  queueSuite(runner, {
+    ...engine,
+    name: 'DistributedQueue',
+    makeQueue: (client, path, maxItems) => new DistributedQueue<string>(client, path, { maxItems }),
+  })
 }
 
 type Engine = Pick<RecipeSuiteOptions, 'connect' | 'control'>
