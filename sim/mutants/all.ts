@@ -6,6 +6,7 @@ import { CONSENSUS_MUTANTS } from './consensus.ts'
 import { LEADER_MUTANTS } from './leaders.ts'
 import type { Mutant } from './mutant.ts'
 import { PARTITION_MUTANTS } from './partitions.ts'
+import { QUEUE_MUTANTS } from './queues.ts'
 import { SERVICE_MUTANTS } from './service.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
 
@@ -19,6 +20,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...PARTITION_MUTANTS,
   ...BARRIER_MUTANTS,
   ...CACHE_MUTANTS,
+  ...QUEUE_MUTANTS,
 ])
 
 /** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */

@@ -33,6 +33,7 @@ export const ERROR_CODES = Object.freeze([
   'ALREADY_HELD',
   'MEMBER_EXISTS',
   'INVALID_VALUE',
+  'QUEUE_FULL',
   'PROTOCOL_VIOLATION',
   'SYSTEM_ERROR',
 ] as const)

@@ -26,6 +26,8 @@ export type { ReentrantSuiteOptions, TestedReentrantLock } from './conformance/r
 export { fencingSuite } from './conformance/fencing-suite.ts'
 export type { FencingSuiteOptions, TestedHolding } from './conformance/fencing-suite.ts'
 export { barrierSuite, latchSuite } from './conformance/barrier-suite.ts'
+export { queueSuite } from './conformance/queue-suite.ts'
+export type { QueueSuiteOptions, TestedItem, TestedQueue } from './conformance/queue-suite.ts'
 export { doubleBarrierSuite } from './conformance/barrier-suite.ts'
 export type { DoubleBarrierSuiteOptions, TestedDoubleBarrier } from './conformance/barrier-suite.ts'
 export type { LatchSuiteOptions, TestedLatch } from './conformance/barrier-suite.ts'

@@ -19,6 +19,7 @@ import { ChildrenCache } from '../../src/recipes/caches/children-cache.ts'
 import { NodeCache } from '../../src/recipes/caches/node-cache.ts'
 import { TreeCache } from '../../src/recipes/caches/tree-cache.ts'
 import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
+import { DistributedQueue } from '../../src/recipes/queues/distributed-queue.ts'
 import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
@@ -87,6 +88,7 @@ const semaphore = (client: Client): Semaphore => new Semaphore(client, '/l/s', {
 const exclusive = (client: Client): ExclusiveLock => new ExclusiveLock(client, '/l/x')
 const counter = (client: Client): AtomicCounter => new AtomicCounter(client, '/n/x')
 const latch = (client: Client): CountDownLatch => new CountDownLatch(client, '/b/l', { count: 2 })
+const queue = (client: Client): DistributedQueue<string> => new DistributedQueue(client, '/q')
 const barrier = (client: Client): Barrier => new Barrier(client, '/b/x')
 const election = (client: Client): LeaderElection<string> => {
   return new LeaderElection(client, '/e/x', { id: 'one', data: 'here' })
@@ -159,6 +161,11 @@ const METHODS: readonly Method[] = [
       return (options) => latch(client).remove(options)
     },
   },
+  method('distributed-queue', 'put', queue, (made, options) => made.put('work', options)),
+  method('distributed-queue', 'take', queue, (made, options) => made.take(options)),
+  method('distributed-queue', 'size', queue, (made, options) => made.size(options)),
+  method('distributed-queue', 'deadLetters', queue, (made, options) => made.deadLetters(options)),
+  method('distributed-queue', 'removeDeadLetter', queue, (made, options) => made.removeDeadLetter('x', options)),
   method('double-barrier', 'enter', (client) => new DoubleBarrier(client, '/b/d', { count: 2 }), (made, options) => {
     return made.enter(options)
   }),

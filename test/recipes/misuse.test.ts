@@ -13,6 +13,7 @@ import { ChildrenCache } from '../../src/recipes/caches/children-cache.ts'
 import { NodeCache } from '../../src/recipes/caches/node-cache.ts'
 import { TreeCache } from '../../src/recipes/caches/tree-cache.ts'
 import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
+import { DistributedQueue } from '../../src/recipes/queues/distributed-queue.ts'
 import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
@@ -71,6 +72,8 @@ const noop = (): void => undefined
 /** A call, and the words that its error must have. */
 type Misuse = readonly [string, (things: Things) => unknown, RegExp]
 
+const queueOf = (client: Client): DistributedQueue<number> => new DistributedQueue(client, '/q')
+
 const MISUSES: readonly Misuse[] = [
   ['acquire({ timeoutMs })', ({ fair }) => call(fair, 'acquire', { timeoutMs: 5 }), /timeoutMs.*"waitMs"/],
   ['acquire(5000)', ({ fair }) => call(fair, 'acquire', 5_000), /acquire takes an object.*waitMs: 5000/],
@@ -115,6 +118,9 @@ const MISUSES: readonly Misuse[] = [
   ['new AtomicCounter("/")', ({ client }) => make(AtomicCounter, client, '/'), /path must be a node/],
   ['new CountDownLatch()', ({ client }) => make(CountDownLatch, client, '/b/x'), /count must be a number/],
   ['new CountDownLatch({ count: 0 })', ({ client }) => make(CountDownLatch, client, '/b/x', { count: 0 }), /from 1 to/],
+  ['new DistributedQueue(1e5)', ({ client }) => make(DistributedQueue, client, '/q', { maxItems: 1e5 }), /15000/],
+  ['queue put(1, { priority: -1 })', ({ client }) => call(queueOf(client), 'put', 1, { priority: -1 }), /0 to 999/],
+  ['queue put(1, { delay: 1 })', ({ client }) => call(queueOf(client), 'put', 1, { delay: 1 }), /"delay"/],
   ['new DoubleBarrier()', ({ client }) => make(DoubleBarrier, client, '/b/x'), /count must be a number/],
   ['new DoubleBarrier({ count: 101 })', ({ client }) => make(DoubleBarrier, client, '/b', { count: 101 }), /to 100/],
   ['new Barrier("/")', ({ client }) => make(Barrier, client, '/'), /path must be a node/],

@@ -27,6 +27,8 @@ import { Barrier } from '../../src/recipes/barriers/barrier.ts'
 import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
 import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { barrierSuite, doubleBarrierSuite, fencingSuite, latchSuite, reentrantSuite } from '../../src/testing/index.ts'
+import { DistributedQueue } from '../../src/recipes/queues/distributed-queue.ts'
+import { queueSuite } from '../../src/testing/index.ts'
 import { partitionerSuite, readWriteSuite, semaphoreSuite, serviceSuite } from '../../src/testing/index.ts'
 import { transact } from '../../src/recipes/transactions/transact.ts'
 import { ChildrenCache } from '../../src/recipes/caches/children-cache.ts'
@@ -51,6 +53,11 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
   registerBarriers(runner, engine)
   registerCaches(runner, engine)
   registerFencing(runner, engine)
+  queueSuite(runner, {
+    ...engine,
+    name: 'DistributedQueue',
+    makeQueue: (client, path, maxItems) => new DistributedQueue<string>(client, path, { maxItems }),
+  })
 }
 
 type Engine = Pick<RecipeSuiteOptions, 'connect' | 'control'>

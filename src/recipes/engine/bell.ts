@@ -1,5 +1,5 @@
 /**
- * Bell: what wakes a wait. Watches of several nodes ring one bell, and so does every change of the client's state, after
+ * Bell: it wakes a wait. Watches of several nodes ring one bell, and so does every change of the client's state, after
  * which a watch may be gone. Whoever hears it reads again.
  */
 import type { WatchEvent } from '../../core/backend.ts'

@@ -1,0 +1,32 @@
+/**
+ * Mutants of the queue.
+ */
+import type { Mutant } from './mutant.ts'
+
+const TEST = 'test/recipes/queues/distributed-queue.test.ts'
+
+/** See the head of this file. */
+export const QUEUE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'item-removed-unclaimed',
+    breaks: 'A consumer removes an item, and the claim of whoever has it now, without a look at its own.',
+    kin: 'CURATOR-605',
+    edits: [{
+      file: 'recipes/queues/item-lease.ts',
+      from: '[checkIdentity(this.#claim), ...removals, ...more]',
+      to: '[...removals, ...more]',
+    }],
+    expected: { test: TEST },
+  },
+  {
+    name: 'claim-of-a-given-up-take-kept',
+    breaks: 'A take that is given up leaves the claim that it has sent.',
+    kin: 'CURATOR-79; kazoo#429',
+    edits: [{
+      file: 'recipes/queues/item-claim.ts',
+      from: 'await withdraw(client, claiming, path, mark)',
+      to: 'void 0',
+    }],
+    expected: { test: TEST },
+  },
+]
