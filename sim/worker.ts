@@ -22,6 +22,8 @@ export interface Job {
   readonly seed: number
   /** Whether it runs a second time, to see that it goes the same way. */
   readonly isTwice: boolean
+  /** Whether it is enough to know that something is found: its stack costs another run. */
+  readonly isBrief?: boolean
   /** What is not left to the seed. */
   readonly given?: Given
 }
@@ -34,10 +36,10 @@ export interface WorkerLine extends RunReport {
   readonly again?: true
 }
 
-async function work({ seed, isTwice, given = {} }: Job): Promise<void> {
+async function work({ seed, isTwice, isBrief = false, given = {} }: Job): Promise<void> {
   const draw = drawRun(seed, { ...given, workloads: Object.keys(WORKLOADS) })
   const usage = process.cpuUsage()
-  const report = await runQuickly(draw)
+  const report = await runQuickly(draw, isBrief)
   const { user, system } = process.cpuUsage(usage)
   const line = { ...report, cpuMs: (user + system) / 1_000 }
   say(line)
@@ -52,13 +54,13 @@ async function work({ seed, isTwice, given = {} }: Job): Promise<void> {
 
 /**
  * Runs a draw without the stacks of errors, which cost more than all else that a client does about one. If something is
- * found, the run is repeated with them.
+ * found, the run is repeated with them, unless that is not asked for.
  */
-async function runQuickly(draw: Draw): Promise<RunReport> {
+async function runQuickly(draw: Draw, isBrief: boolean): Promise<RunReport> {
   Error.stackTraceLimit = 0
   const report = await runDraw(draw)
   Error.stackTraceLimit = STACK_FRAMES
-  return report.finding === null ? report : runDraw(draw)
+  return report.finding === null || isBrief ? report : runDraw(draw)
 }
 
 function say(line: WorkerLine): void {

@@ -40,7 +40,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     }],
     profile: 'churn',
     workload: 'raw',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 2 },
   },
   {
     name: 'unknown-called-not-sent',
@@ -258,6 +258,21 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     expected: { seeds: 50, seedsWithoutAssertions: 50 },
   },
   {
+    name: 'permits-proven-too-early',
+    breaks: 'Permits are proven before the place in the line is given back, which may take as long as a lease lasts.',
+    kin: 'Kleppmann 2016: a client that pauses between the check of its lease and its use',
+    edits: [
+      { file: PERMITS, from: 'lease = await leaseOf(client, request.path, nodes, wait)', to: 'lease = won' },
+      {
+        file: PERMITS,
+        from: 'await abortable(place.release(), wait.signal)',
+        to: 'const won = await leaseOf(client, request.path, nodes, wait); await place.release()',
+      },
+    ],
+    // A release has to last for as long as a lease, and others have to take its permits by then.
+    expected: { test: 'test/recipes/locks/semaphore.test.ts' },
+  },
+  {
     name: 'one-node-for-many-permits',
     breaks: 'Whoever takes several permits makes one node for them.',
     kin: 'a semaphore that counts holders instead of permits',
@@ -394,6 +409,14 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     workload: 'config',
     profile: 'recipes',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'overtaken-write-in-force-again',
+    breaks: 'A write that others had overtaken by the time it was found comes back into force at its publisher.',
+    kin: 'etcd 15271: a watch that travels back in time',
+    edits: [{ file: 'recipes/config/config-store.ts', from: 'if (isOvertaken !== true)', to: 'if (true)' }],
+    // It takes a lost answer, and another publisher before it is looked for, in a configuration with a history.
+    expected: { test: 'test/recipes/config/config-history.test.ts' },
   },
   {
     name: 'found-value-unrecorded',

@@ -224,7 +224,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       from: 'this.#proposal = this.#own;',
       to: 'this.#proposal = this.#proposal.leader === NOBODY ? this.#own : this.#proposal;',
     }],
-    expected: { seeds: 100 },
+    expected: { seeds: 100, likely: 2 },
   },
   {
     name: 'higher-epoch-locked-out',
@@ -285,7 +285,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     ],
     profile: 'partition',
     workload: 'raw',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 36 },
   },
   {
     name: 'incomplete-snapshot-kept',
@@ -352,7 +352,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     edits: [{ file: SERVER, from: 'if (config.bootstrap)', to: 'if (true)' }],
     profile: 'disk',
     workload: 'keys',
-    expected: { seeds: 300 },
+    expected: { seeds: 300, likely: 10 },
   },
   {
     name: 'amnesiac-trusts-one-leader',
@@ -407,7 +407,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     workload: 'raw',
     servers: 1,
     clients: 1,
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 7 },
   },
   {
     name: 'epoch-counter-overflows',

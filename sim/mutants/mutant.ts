@@ -25,6 +25,8 @@ export interface Caught {
   readonly seeds: number
   /** The same where `assert` does nothing: the checks outside have to see it by themselves. Absent if they need not. */
   readonly seedsWithoutAssertions?: number
+  /** One of these seeds that has found it: tests try it first. If it finds it no more, another one has to. */
+  readonly likely?: number
 }
 
 /** A mutant whose rule is needed so rarely that no run of the simulation can be relied on to need it. */

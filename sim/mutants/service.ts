@@ -53,7 +53,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     edits: [{ file: QUORUM_ROUNDS, from: ' || sync.zxid > committed', to: '' }],
     profile: 'slow-disk',
     workload: 'raw',
-    expected: { seeds: 300 },
+    expected: { seeds: 300, likely: 27 },
   },
   {
     name: 'sync-not-awaited',
@@ -61,7 +61,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-2137',
     edits: [{ file: LOCAL_SESSIONS, from: 'first.zxid > appliedZxid', to: 'false' }],
     workload: 'raw',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 7 },
   },
   {
     name: 'ended-session-renewed-alone',
@@ -130,7 +130,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     edits: [{ file: SESSION_TRACKER, from: 'tracked.owner === owner ? Err.ok : Err.sessionMoved', to: 'Err.ok' }],
     profile: 'pause',
     workload: 'raw',
-    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+    expected: { seeds: 300, seedsWithoutAssertions: 300, likely: 28 },
   },
   {
     name: 'ending-session-moves',
@@ -252,7 +252,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     edits: [{ file: WATCHES, from: 'node.mzxid > relativeZxid', to: 'false' }],
     profile: 'churn',
     workload: 'raw',
-    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+    expected: { seeds: 300, seedsWithoutAssertions: 300, likely: 16 },
   },
   {
     name: 'children-event-lost-between-servers',
@@ -261,7 +261,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     edits: [{ file: WATCHES, from: 'node.pzxid > relativeZxid', to: 'false' }],
     profile: 'churn',
     workload: 'raw',
-    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+    expected: { seeds: 300, seedsWithoutAssertions: 300, likely: 4 },
   },
   {
     name: 'event-behind-newer-reply',

@@ -25,17 +25,18 @@ export interface Hunt {
   readonly assertions: 'on' | 'off'
 }
 
-/** Runs seeds on a mutant until something is found; null if nothing is. */
+/** Runs seeds on a mutant, the likely one first, until something is found; null if nothing is. */
 export async function hunt(mutant: Mutant, { compiled, seeds, assertions }: Hunt): Promise<Finding | null> {
   const home = `${compiled}-${mutant.name}-${assertions}`
   makeMutant(mutant, { folder: home, compiled, assertions })
-  const { profile, workload, servers, clients } = mutant
+  const { profile, workload, servers, clients, expected } = mutant
   const given = { profile, workload, servers, clients }
   const over = new AbortController()
   const findings: Finding[] = []
   const complaints: string[] = []
   await runPool({
-    jobs: Array.from({ length: seeds }, (_, seed) => ({ seed, isTwice: false, given })).values(),
+    jobs: likelyFirst(seeds, 'seeds' in expected ? expected.likely : undefined)
+      .map((seed) => ({ seed, isTwice: false, isBrief: true, given })).values(),
     processes: 1,
     worker: pathToFileURL(join(home, 'sim/worker.js')),
     signal: over.signal,
@@ -55,8 +56,14 @@ export async function hunt(mutant: Mutant, { compiled, seeds, assertions }: Hunt
   return finding
 }
 
-/** Runs a test on a mutant of the source; null if it passes, and what it says if it fails. */
-export async function failureOf(test: string, { edits }: Pick<Mutant, 'edits'>): Promise<string | null> {
+/** The seeds below a number, in order but for one. */
+function likelyFirst(seeds: number, likely: number | undefined): number[] {
+  const all = Array.from({ length: seeds }, (_, seed) => seed)
+  return likely === undefined ? all : [likely, ...all.filter((seed) => seed !== likely)]
+}
+
+/** Runs tests on a mutant of the source; null if they pass, and what they say if one fails. */
+export async function failureOf(tests: readonly string[], { edits }: Pick<Mutant, 'edits'>): Promise<string | null> {
   const home = mkdtempSync(join(tmpdir(), 'quorate-mutant-'))
   try {
     for (const name of COPIED) cpSync(join(ROOT, name), join(home, name), { recursive: true })
@@ -66,7 +73,7 @@ export async function failureOf(test: string, { edits }: Pick<Mutant, 'edits'>):
       writeFileSync(file, applied(edit, readFileSync(file, 'utf8')))
     }
     const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs')
-    const run = spawn(process.execPath, [vitest, 'run', test, '--root', home], { cwd: home })
+    const run = spawn(process.execPath, [vitest, 'run', ...tests, '--root', home], { cwd: home })
     const output = textOf(run.stdout)
     const complaint = textOf(run.stderr)
     const status = await endOf(run)
