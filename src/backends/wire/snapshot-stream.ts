@@ -20,6 +20,9 @@ const NODE_END_BYTES = 68
 const SLASH = 0x2f
 const MARK = new TextEncoder().encode('BenWasHere')
 
+/** The mark, with its length. */
+export const MARK_BYTES: number = INT_BYTES + MARK.length
+
 /** The path that ends the nodes, without its length, and the mark. */
 const END = Uint8Array.of(SLASH, 0, 0, 0, MARK.length, ...MARK)
 

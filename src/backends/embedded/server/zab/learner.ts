@@ -37,8 +37,19 @@ type Synchronisation = Pick<Incoming, 'mode'> & { readonly from: bigint }
 /** Takes a state in, chunk by chunk, beside the one that is in use. */
 export interface SnapshotIntake {
   write(chunk: Uint8Array): void
-  /** Replaces the state that is in use by the one that was written. */
-  finish(): void
+  /**
+   * Replaces the state that is in use by the one that was written.
+   *
+   * @param committed - the committed transactions after it; a state of ZooKeeper can hold parts of them
+   * @returns the state to store in its place, at the last of these; null if it is to be stored as it came
+   */
+  finish(committed: readonly LogEntry[]): StateToStore | null
+}
+
+/** An exact state. */
+export interface StateToStore {
+  readonly zxid: bigint
+  readonly chunks: readonly Uint8Array[]
 }
 
 /** A state on its way from the leader. */
@@ -200,9 +211,16 @@ export class Learner {
       case 'PROPOSAL':
         this.#collect(packet)
         break
+      case 'INFORM':
+        // A leader of ZooKeeper tells an observer so what was committed while its state was on the way.
+        this.#collect(packet)
+        this.#noteCommitted(packet)
+        break
       case 'COMMIT':
-        if (this.#incoming === null) this.#unexpected(packet)
-        else this.#incoming.committed = packet.zxid
+        this.#noteCommitted(packet)
+        break
+      case 'PING':
+        // Before NEWLEADER is acknowledged, a leader of ZooKeeper takes any answer for a fault.
         break
       case 'NEWLEADER':
         this.#install(packet.zxid)
@@ -210,6 +228,11 @@ export class Learner {
       default:
         this.#unexpected(packet)
     }
+  }
+
+  #noteCommitted(packet: Extract<Packet, { type: 'COMMIT' | 'INFORM' }>): void {
+    if (this.#incoming === null) this.#unexpected(packet)
+    else this.#incoming.committed = packet.zxid
   }
 
   #begin(mode: Incoming['mode'], base: bigint, state: IncomingState | null): void {
@@ -236,6 +259,8 @@ export class Learner {
       this.#fail('a proposal before the synchronisation')
       return
     }
+    // A leader of ZooKeeper names the state's zxid after it has begun to queue what follows it.
+    if (incoming.state !== null && zxid <= incoming.base) return
     const last = incoming.entries.at(-1)?.zxid ?? incoming.base
     assert(follows(last, zxid), () => `${formatZxid(zxid)} does not follow ${formatZxid(last)}`)
     incoming.entries.push({ zxid, txn })
@@ -253,19 +278,23 @@ export class Learner {
       return
     }
     if (incoming.mode === 'TRUNC') this.#journal.truncate(incoming.base, this.#host.appliedZxid())
-    if (incoming.state !== null) {
-      assert(incoming.base >= this.#host.appliedZxid(), 'a snapshot older than the applied state')
-      this.#journal.install(incoming.base, incoming.state.chunks)
-      incoming.state.intake.finish()
-      this.#commit(incoming.base)
-    }
-    for (const entry of incoming.entries) this.#journal.append(entry)
+    const base = incoming.state === null ? incoming.base : this.#installState(incoming, incoming.state)
+    for (const entry of incoming.entries) if (entry.zxid > base || incoming.state === null) this.#journal.append(entry)
     this.#incoming = null
     this.#commit(incoming.committed)
     this.#journal.enterEpoch(this.#epoch)
     this.#synchronisation = { mode: incoming.mode, from: incoming.base }
     this.#acknowledge(zxidOf(this.#epoch, 0))
     this.#phase = 'waiting'
+  }
+
+  /** @returns the zxid of the state that is installed */
+  #installState({ base, entries, committed }: Incoming, { intake, chunks }: IncomingState): bigint {
+    assert(base >= this.#host.appliedZxid(), 'a snapshot older than the applied state')
+    const stored = intake.finish(entries.filter(({ zxid }) => zxid <= committed)) ?? { zxid: base, chunks }
+    this.#journal.install(stored.zxid, stored.chunks)
+    this.#commit(stored.zxid)
+    return stored.zxid
   }
 
   #follow(packet: Packet): void {
@@ -285,11 +314,18 @@ export class Learner {
         this.#phase = 'broadcast'
         break
       case 'PING':
-        this.#outbox.now(this.leader, this.link, { type: 'PING', touched: this.#host.takeTouched() })
+        this.#answerPing()
         break
       default:
         this.#unexpected(packet)
     }
+  }
+
+  /** A leader of ZooKeeper gives up who answers a ping before it has acknowledged NEWLEADER. */
+  #answerPing(): void {
+    const answer = { type: 'PING', touched: this.#host.takeTouched() } as const
+    if (this.#phase === 'broadcast') this.#outbox.now(this.leader, this.link, answer)
+    else this.#outbox.afterPersist(this.leader, this.link, answer)
   }
 
   /** An ACK is a promise: it waits until the journal, as it is now, is durable. */

@@ -241,7 +241,7 @@ class World {
 function newLearner(acceptedEpoch: number, outbox: Outbox): Learner {
   const config = { ...SERVER_DEFAULTS, myid: LEARNER, voters: VOTERS, bootstrap: true }
   const host: LearnerHost = {
-    receiveSnapshot: () => ({ write: () => undefined, finish: () => undefined }),
+    receiveSnapshot: () => ({ write: () => undefined, finish: () => null }),
     appliedZxid: () => 0n,
     takeTouched: () => [],
   }

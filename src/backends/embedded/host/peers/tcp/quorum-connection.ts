@@ -7,14 +7,16 @@
  *           packets.
  * Pace      of one connection, so much is read per turn, so that others get theirs; and nothing while the server has
  *           too much to do.
- * Safety    bytes that cannot be read end the connection, with the reason. A state in ZooKeeper's dialect is not
- *           converted: a leader sends none, and a learner takes none; either ends the connection, with the reason.
+ * States    one that comes in ZooKeeper's dialect is handed on as the snapshot file that it would be.
+ * Safety    bytes that cannot be read end the connection, with the reason. So does a state that is to be sent in
+ *           ZooKeeper's dialect: ours are not converted.
  */
 import type { Socket } from 'node:net'
 import { Deadline } from '../../../../../core/async.ts'
 import { isCoordinationError } from '../../../../../core/errors.ts'
 import type { Packet } from '../../../../wire/packets.ts'
 import type { PeerLink } from '../../../../wire/peer-link.ts'
+import { StateFile } from '../../../../wire/state-file.ts'
 import type { PeerConnection, PeerListener } from '../transport.ts'
 
 /** How long the other end has to take the rest and to close its half, in milliseconds. */
@@ -45,6 +47,8 @@ export class QuorumConnection implements PeerConnection {
   #state: 'open' | 'closing' | 'ended' = 'open'
   /** Bytes that were read in this turn. */
   #turnBytes = 0
+  /** The state that is coming in ZooKeeper's dialect. */
+  #stateFile: StateFile | null = null
   /** Why no state may go over this connection, once one should have. */
   #refusal: string | null = null
   readonly #closeDeadline: Deadline
@@ -121,7 +125,6 @@ export class QuorumConnection implements PeerConnection {
     if (this.#state !== 'open') return
     try {
       this.#link.receive(chunk, this.#onPacket)
-      if (this.#refusal !== null) this.#fail(this.#refusal)
     } catch (error) {
       if (!isCoordinationError(error)) throw error
       this.#fail(error.message)
@@ -130,11 +133,15 @@ export class QuorumConnection implements PeerConnection {
 
   readonly #onPacket = (packet: Packet): void => {
     if (this.#state !== 'open' || this.#refusal !== null) return
-    if (packet.type === 'SNAP' && this.#link.dialect === 'zookeeper') {
-      this.#refusal = 'it sends a state as a server of ZooKeeper does, which is not converted'
-      return
-    }
-    this.#listener?.onPacket(packet)
+    if (packet.type === 'SNAP' && this.#link.dialect === 'zookeeper') this.#stateFile = new StateFile()
+    this.#listener?.onPacket(this.#converted(packet))
+  }
+
+  #converted(packet: Packet): Packet {
+    if (packet.type !== 'SNAPCHUNK' || this.#stateFile === null) return packet
+    const bytes = this.#stateFile.convert(packet.bytes, packet.isLast)
+    if (packet.isLast) this.#stateFile = null
+    return { ...packet, bytes }
   }
 
   #pace(bytes: number): void {
