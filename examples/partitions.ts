@@ -8,6 +8,7 @@
  *           stay; every tenant has one owner at each rest; tokens grow from owner to owner.
  * Status    0; 1 if any check fails.
  */
+import { realpathSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { connect, Partitioner } from 'quorate'
@@ -170,7 +171,9 @@ async function until(condition: () => boolean, what: string): Promise<void> {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+// A link may lead here.
+const [, program] = process.argv
+if (program !== undefined && realpathSync(program) === fileURLToPath(import.meta.url)) {
   const { checks, used } = await runPartitions()
   for (const [check, holds] of Object.entries(checks)) console.log(`${holds ? 'ok  ' : 'FAIL'} ${check}`)
   console.log(`${used} uses of ${TENANTS} counters`)

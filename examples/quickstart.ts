@@ -8,6 +8,7 @@
  *           ours, connections are cut instead.
  * Status    0; 1 if any check fails or the engine does not answer, 2 for a wrong argument.
  */
+import { realpathSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -197,4 +198,8 @@ function firstOf(thrown: unknown): unknown {
   return thrown instanceof Error && 'suppressed' in thrown ? firstOf(thrown.suppressed) : thrown
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await main(process.argv.slice(2))
+// A link may lead here.
+const [, program] = process.argv
+if (program !== undefined && realpathSync(program) === fileURLToPath(import.meta.url)) {
+  process.exitCode = await main(process.argv.slice(2))
+}

@@ -6,10 +6,12 @@ const FILE_SYSTEM = 'backends/embedded/host/storage/file-system.ts'
 const LOG = 'backends/embedded/host/storage/log-files.ts'
 const SCANNER = 'backends/wire/disk/log-scanner.ts'
 const GUARD = 'backends/embedded/host/storage/sync-guard.ts'
+const PROMISES = 'backends/embedded/host/storage/promise-files.ts'
 const SNAPSHOTS = 'backends/embedded/host/storage/snapshot-files.ts'
 
 const FILES_TEST = { test: 'test/backends/embedded/host/storage/files.test.ts' }
 const FAILURES = { test: 'test/backends/embedded/host/storage/failing-calls.test.ts' }
+const PROMISES_TEST = { test: 'test/backends/embedded/host/storage/promise-files.test.ts' }
 const CRASHES = { test: 'test/backends/embedded/host/storage/crash.test.ts' }
 
 /** Mutants of the storage in files. */
@@ -118,5 +120,19 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     kin: 'ZooKeeper 3.8, which looks for a leader on the same disk',
     edits: [{ file: GUARD, from: 'if (this.#failure !== null)', to: 'if (this.#failure === undefined)' }],
     expected: FILES_TEST,
+  },
+  {
+    name: 'epochs-are-believed',
+    breaks: 'An epoch file that contradicts the checksum beside it is believed.',
+    kin: 'ZooKeeper, whose epoch files have no checksum',
+    edits: [{ file: PROMISES, from: 'isAcceptedHigher && isCurrentHigher &&', to: 'isCurrentHigher &&' }],
+    expected: PROMISES_TEST,
+  },
+  {
+    name: 'epoch-without-its-checksum',
+    breaks: 'An epoch file is replaced, and the checksum beside it still names the epoch of before.',
+    kin: 'two files that a crash leaves apart',
+    edits: [{ file: PROMISES, from: 'await this.#promise({ votes, epochs:', to: 'void ({ votes, epochs:' }],
+    expected: PROMISES_TEST,
   },
 ]

@@ -77,6 +77,7 @@ export const FILE_TOOLS: ReadonlySet<string> = new Set(['log', 'snapshot', 'back
 export const USAGE = `usage: quorate [options]                     a shell; help lists its commands
        quorate [options] command [arguments]   one command; quorate command --help tells about it
        quorate server [zoo.cfg] [options]      a server; quorate server --help tells more
+       quorate ensemble DIR [--servers N]      servers for development; quorate ensemble --help tells more
        quorate log FILE, snapshot FILE         what is in a file of a server, and whether it is sound
        quorate status host:port[,host:port...] where servers stand; quorate status --help tells more
        quorate backup DIR --to DIR, restore    a copy of the data of a server that is stopped

@@ -3,6 +3,7 @@
  * The `quorate` command: a server, a shell, or one command of the shell.
  *
  *     quorate server [zoo.cfg]         serves clients of ZooKeeper
+ *     quorate ensemble DIR             runs several servers for development
  *     quorate status host:port,...     shows where servers stand
  *     quorate log FILE                 reads a file of a server; so do snapshot, backup and restore
  *     quorate [--connect URL]          reads commands from the terminal, or from standard input
@@ -61,6 +62,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (first === 'server') return serve(rest)
   if (FILE_TOOLS.has(first)) return (await import('./disk/tools.ts')).runTool(first, rest, standardOutput(false))
   if (first === 'status') return tellStatus(rest)
+  if (first === 'ensemble') return runServers(rest)
   const { command, json, options } = takeArguments(args)
   let output = standardOutput(false)
   try {
@@ -82,6 +84,18 @@ async function serve(args: readonly string[]): Promise<number> {
   try {
     const { runServer } = await import('./server-command.ts')
     return await runServer(args, output, new Interruption(['SIGINT', 'SIGTERM', 'SIGHUP']).signal)
+  } catch (error) {
+    const { status, message } = describeError(error)
+    output.err(`${message}\n`)
+    return status
+  }
+}
+
+async function runServers(args: readonly string[]): Promise<number> {
+  const output = standardOutput(false)
+  try {
+    const { runEnsemble } = await import('./ensemble-command.ts')
+    return await runEnsemble(args, output, new Interruption(['SIGINT', 'SIGTERM', 'SIGHUP']).signal)
   } catch (error) {
     const { status, message } = describeError(error)
     output.err(`${message}\n`)

@@ -59,23 +59,25 @@ options:
   --admin-port PORT               the AdminServer's, over HTTP on 127.0.0.1; 0 for any that is free. None by default
   --myid N                        which server.N it is; by default the file myid in its data directory says
   --drain-ms MS                   longest wait for what is in flight when a signal ends it; 5000
+  --end-with-input                end when standard input does, as by a signal: for a program that starts servers
   --help`
 
 /** A command line of the server, read. */
 interface ServerArguments {
   readonly options: EmbeddedOptions | MemberOptions
   readonly notices: readonly string[]
+  readonly endsWithInput: boolean
 }
 
 /**
  * Serves until a signal ends it.
  *
  * @param args - after `server`
- * @param stop - aborted by the signal
+ * @param signal - aborted by the signal of the system
  * @returns the exit status
  * @throws UsageError for wrong arguments; Failure if the configuration is wrong or the port is taken
  */
-export async function runServer(args: readonly string[], output: Output, stop: AbortSignal): Promise<number> {
+export async function runServer(args: readonly string[], output: Output, signal: AbortSignal): Promise<number> {
   const given = readArguments(args)
   if (given === null) {
     output.out(`${SERVER_USAGE}\n`)
@@ -83,6 +85,8 @@ export async function runServer(args: readonly string[], output: Output, stop: A
   }
   for (const notice of given.notices) output.err(`${notice}\n`)
   setFlagsFromString(SMALL_NURSERY)
+  const input = given.endsWithInput ? inputEnds() : null
+  const stop = input === null ? signal : AbortSignal.any([signal, input.signal])
   const failed = new AbortController()
   const options = {
     ...given.options,
@@ -114,6 +118,21 @@ export async function runServer(args: readonly string[], output: Output, stop: A
   } finally {
     clearTimeout(waiting)
     await server.close()
+    input?.release()
+  }
+}
+
+/** A signal for the end of standard input; until it is released, the process does not end by itself. */
+function inputEnds(): { readonly signal: AbortSignal; readonly release: () => void } {
+  const controller = new AbortController()
+  const { stdin } = process
+  for (const event of ['end', 'close', 'error']) stdin.once(event, () => controller.abort())
+  stdin.resume()
+  return {
+    signal: controller.signal,
+    release: () => {
+      stdin.destroy()
+    },
   }
 }
 
@@ -178,14 +197,15 @@ function readArguments(args: readonly string[]): ServerArguments | null {
   const files = given('dataDir', values['data-dir'])
   const options = { clientPortAddress, ...drain, ...(cfg === null ? {} : optionsOf(cfg)), ...files }
   const notices = cfg?.notices ?? []
+  const endsWithInput = values['end-with-input'] === true
   if (file === undefined || cfg === null || Object.keys(cfg.servers).length === 0) {
     if (values.myid !== undefined) throw new UsageError('--myid needs a configuration with several server.N lines')
     const admin = adminPort === undefined ? {} : { adminPorts: [adminPort] }
-    return { options: { ...options, servers: 1, clientPorts: [port ?? CLIENT_PORT], ...admin }, notices }
+    return { options: { ...options, servers: 1, clientPorts: [port ?? CLIENT_PORT], ...admin }, notices, endsWithInput }
   }
   const more = memberOptionsOf(cfg, { file, myid: values.myid, port, options })
   const admin = given('adminPort', adminPort)
-  return { options: { ...options, ...admin, ...more.options }, notices: [...notices, ...more.notices] }
+  return { options: { ...options, ...admin, ...more.options }, notices: [...notices, ...more.notices], endsWithInput }
 }
 
 const OPTIONS = {
@@ -195,6 +215,7 @@ const OPTIONS = {
   'drain-ms': { type: 'string' },
   'admin-port': { type: 'string' },
   myid: { type: 'string' },
+  'end-with-input': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const
 

@@ -13,6 +13,8 @@ import { Semaphore } from '../../src/recipes/locks/semaphore.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
 import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
+import { Barrier } from '../../src/recipes/barriers/barrier.ts'
+import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
 import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
@@ -78,6 +80,8 @@ const readWrite = (client: Client): ReadWriteLock => new ReadWriteLock(client, '
 const semaphore = (client: Client): Semaphore => new Semaphore(client, '/l/s', { permits: 2 })
 const exclusive = (client: Client): ExclusiveLock => new ExclusiveLock(client, '/l/x')
 const counter = (client: Client): AtomicCounter => new AtomicCounter(client, '/n/x')
+const latch = (client: Client): CountDownLatch => new CountDownLatch(client, '/b/l', { count: 2 })
+const barrier = (client: Client): Barrier => new Barrier(client, '/b/x')
 const election = (client: Client): LeaderElection<string> => {
   return new LeaderElection(client, '/e/x', { id: 'one', data: 'here' })
 }
@@ -134,6 +138,28 @@ const METHODS: readonly Method[] = [
   method('atomic-counter', 'add', counter, (made, options) => made.add(1, options)),
   method('atomic-counter', 'compareAndSet', counter, (made, options) => made.compareAndSet(0, 1, options)),
   method('atomic-counter', 'set', counter, (made, options) => made.set(1, options)),
+  method('count-down-latch', 'countDown', latch, (made, options) => made.countDown(options)),
+  method('count-down-latch', 'wait', latch, (made, options) => made.wait(options)),
+  method('count-down-latch', 'remaining', latch, (made, options) => made.remaining(options)),
+  {
+    file: 'count-down-latch',
+    method: 'remove',
+    prepare: async (client) => {
+      await latch(client).countDown()
+      return (options) => latch(client).remove(options)
+    },
+  },
+  method('barrier', 'raise', barrier, (made, options) => made.raise(options)),
+  method('barrier', 'wait', barrier, (made, options) => made.wait(options)),
+  method('barrier', 'isUp', barrier, (made, options) => made.isUp(options)),
+  {
+    file: 'barrier',
+    method: 'lower',
+    prepare: async (client) => {
+      await barrier(client).raise()
+      return (options) => barrier(client).lower(options)
+    },
+  },
   method('id-allocator', 'next', (client) => new IdAllocator(client, '/n/x'), (made, options) => made.next(options)),
   method('shared-value', 'ready', (client) => new SharedValue(client, '/n/x'), (made, options) => made.ready(options)),
   method('shared-value', 'get', (client) => new SharedValue(client, '/n/x'), (made, options) => made.get(options)),

@@ -8,6 +8,8 @@ import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
 import { PersistentNode } from '../../src/recipes/membership/persistent-node.ts'
 import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
+import { Barrier } from '../../src/recipes/barriers/barrier.ts'
+import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
 import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
@@ -107,6 +109,11 @@ const MISUSES: readonly Misuse[] = [
   ['counter set("1")', ({ counter }) => call(counter, 'set', '1'), /value must be/],
   ['new AtomicCounter({ bits: 16 })', ({ client }) => make(AtomicCounter, client, '/n', { bits: 16 }), /32 or 64/],
   ['new AtomicCounter("/")', ({ client }) => make(AtomicCounter, client, '/'), /path must be a node/],
+  ['new CountDownLatch()', ({ client }) => make(CountDownLatch, client, '/b/x'), /count must be a number/],
+  ['new CountDownLatch({ count: 0 })', ({ client }) => make(CountDownLatch, client, '/b/x', { count: 0 }), /from 1 to/],
+  ['new Barrier("/")', ({ client }) => make(Barrier, client, '/'), /path must be a node/],
+  ['barrier wait(5)', ({ client }) => call(new Barrier(client, '/b/x'), 'wait', 5), /waitMs: 5/],
+  ['barrier raise({ mode })', ({ client }) => call(new Barrier(client, '/b/x'), 'raise', { mode: 1 }), /"mode"/],
   ['new IdAllocator({ block: 0 })', ({ client }) => make(IdAllocator, client, '/n', { block: 0 }), /block must be/],
   ['new SharedValue({ seed: 5 })', ({ client }) => make(SharedValue, client, '/v', { seed: 5 }), /seed must be/],
   ['new SharedCount({ seed: "5" })', ({ client }) => make(SharedCount, client, '/v', { seed: '5' }), /seed must be/],

@@ -26,6 +26,11 @@ export function compileInto(folder: string): void {
   compile(join(ROOT, 'src'), folder)
 }
 
+/** Compiles `examples` into a folder, which must be in a compiled package. */
+export function compileExamplesInto(folder: string): void {
+  compile(join(ROOT, 'examples'), folder)
+}
+
 /** Compiles `src` and `sim` into folders of these names, as the simulation runs. */
 export function compileSimulationInto(folder: string): void {
   for (const name of ['src', 'sim']) compile(join(ROOT, name), join(folder, name))

@@ -21,7 +21,12 @@ import type { BackendControl, RecipeSuiteOptions, Runner, TestedLease, TestedLoc
 import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
+import { Barrier } from '../../src/recipes/barriers/barrier.ts'
+import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
+import { barrierSuite, latchSuite } from '../../src/testing/index.ts'
 import { partitionerSuite, readWriteSuite, semaphoreSuite, serviceSuite } from '../../src/testing/index.ts'
+import { transact } from '../../src/recipes/transactions/transact.ts'
+import { transactionSuite } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
 export function recipeSuites(backend: Backend, control: BackendControl): void {
@@ -34,9 +39,20 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
   registerLocks(runner, engine)
   registerConfiguration(runner, engine)
   registerMembership(runner, engine)
+  transactionSuite(runner, { ...engine, name: 'transact', transact: (client, work) => transact(client, work) })
+  registerBarriers(runner, engine)
 }
 
 type Engine = Pick<RecipeSuiteOptions, 'connect' | 'control'>
+
+function registerBarriers(runner: Runner, engine: Engine): void {
+  barrierSuite(runner, { ...engine, name: 'Barrier', makeBarrier: (client, path) => new Barrier(client, path) })
+  latchSuite(runner, {
+    ...engine,
+    name: 'CountDownLatch',
+    makeLatch: (client, path, count) => new CountDownLatch(client, path, { count }),
+  })
+}
 
 function registerLocks(runner: Runner, engine: Engine): void {
   lockSuite(runner, { ...engine, name: 'FairLock', makeLock: (client, path) => new FairLock(client, path) })

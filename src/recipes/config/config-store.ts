@@ -48,6 +48,9 @@ interface OwnWrite<T> {
   readonly generation: number
 }
 
+/** A write, as its caller is told of it. */
+type Told<W extends WrittenNode> = Omit<W, 'czxid' | 'isOvertaken'>
+
 /** Validated values by key; see the head of this file. */
 export class ConfigStore<T> {
   /** Publishes every state in which a value is new, or everything was read again. */
@@ -179,7 +182,7 @@ export class ConfigStore<T> {
     value: T,
     options: PublishOptions,
     send: SendBytes<W>,
-  ): Promise<Omit<W, 'czxid'>> {
+  ): Promise<Told<W>> {
     checkPublish(options, 'publish')
     this.#throwIfClosed()
     // Before anything is waited for: a change that comes in meanwhile was not before the eyes of who made this value.
@@ -199,7 +202,7 @@ export class ConfigStore<T> {
     options: PublishOptions,
     find: (signal: AbortSignal) => Promise<Uint8Array>,
     send: SendBytes<W>,
-  ): Promise<Omit<W, 'czxid'>> {
+  ): Promise<Told<W>> {
     checkPublish(options, 'rollback')
     this.#throwIfClosed()
     const make = async (signal: AbortSignal): Promise<Encoded<T>> => {
@@ -217,13 +220,12 @@ export class ConfigStore<T> {
     options: PublishOptions,
     make: (signal: AbortSignal) => Promise<Encoded<T>>,
     send: SendBytes<W>,
-  ): Promise<Omit<W, 'czxid'>> {
+  ): Promise<Told<W>> {
     return this.#waiting(this.pathOf(key), options, async (signal) => {
       const expected = await this.#onceRead(key, options, seen, signal)
       const { bytes, value } = await make(signal)
-      const { czxid, ...written } = await send(bytes, expected, signal)
-      this.#remember(key, this.#entry({ value, version: written.version, zxid: written.zxid }, czxid))
-      return written
+      const written = await send(bytes, expected, signal)
+      return this.#confirmed(key, value, written)
     })
   }
 
@@ -237,23 +239,30 @@ export class ConfigStore<T> {
     change: ChangeValue<T>,
     options: TimedWaitOptions,
     send: ChangeBytes<W>,
-  ): Promise<Omit<W, 'czxid'> & { readonly value: T }> {
+  ): Promise<Told<W> & { readonly value: T }> {
     requireFunction('change', change)
     refuseUnknown(options, WAIT_OPTIONS, 'update')
     this.#throwIfClosed()
     const path = this.pathOf(key)
     return this.#waiting(path, options, async (signal) => {
       let next: T | undefined
-      const { czxid, ...written } = await send(async (found) => {
+      const written = await send(async (found) => {
         const value = await abortable(Promise.resolve(change(await this.#valueOf(path, found))), signal)
         const encoded = await this.#format.encode(value, path)
         next = encoded.value
         return encoded.bytes
       }, signal)
       const value = next as T
-      this.#remember(key, this.#entry({ value, version: written.version, zxid: written.zxid }, czxid))
-      return { value, ...written }
+      return { value, ...this.#confirmed(key, value, written) }
     })
+  }
+
+  /** A write that was overtaken is older than what the mirror may have told already. */
+  #confirmed<W extends WrittenNode>(key: string, value: T, made: W): Told<W> {
+    const { czxid, isOvertaken, ...written } = made
+    const { version, zxid } = made
+    if (isOvertaken !== true) this.#remember(key, this.#entry({ value, version, zxid }, czxid))
+    return written
   }
 
   /** The value of a node that was read; null if it has none. */

@@ -238,7 +238,7 @@ class Change {
 
   /** Looks whether an attempt with a lost reply took effect; null: none is known to have. */
   async findDone(
-    { head }: RecordState,
+    { head, value }: RecordState,
     read: (version: number) => Promise<StoredEntry | null>,
   ): Promise<Recorded | null> {
     for (const [version, { error, czxid }] of this.#doubts) {
@@ -246,7 +246,8 @@ class Change {
       if (found?.entry?.header.id === this.#id) {
         const { czxid: zxid } = found.stat
         const { nodeVersion } = found.entry.header
-        return { version: nodeVersion, zxid, czxid: czxid ?? zxid, historyVersion: version }
+        const done = { version: nodeVersion, zxid, czxid: czxid ?? zxid, historyVersion: version }
+        return value?.stat.mzxid === zxid ? done : { ...done, isOvertaken: true }
       }
       if (found !== null) this.#doubts.delete(version)
       // Written, by somebody, and dropped since.

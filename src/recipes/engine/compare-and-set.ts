@@ -40,6 +40,8 @@ export interface Written {
 /** What a write made, and of which node. */
 export interface WrittenNode extends Written {
   readonly czxid: bigint
+  /** By the time that the write was found to have taken effect, the node had changed again. */
+  readonly isOvertaken?: true
 }
 
 /** How often an update is made again while others are quicker. */

@@ -9,21 +9,21 @@ import { WAIT_OPTIONS, Wait } from './wait.ts'
 /**
  * Runs a task within a wait.
  *
- * @param call - its name and the path that it is about, for the errors
+ * @param call - its name and the path that it is about, for the errors; whether the wait is for as long as it takes
  * @param options - the caller's
- * @param task - is given the signal of the wait
+ * @param task - is given the signal of the wait, and the wait
  * @throws what ended the wait, if something did; otherwise what the task threw
  */
 export async function withinWait<R>(
   client: Client,
-  call: { readonly what: string; readonly path: string },
+  call: { readonly what: string; readonly path: string; readonly isUnlimited?: boolean },
   options: TimedWaitOptions,
-  task: (signal: AbortSignal) => Promise<R>,
+  task: (signal: AbortSignal, wait: Wait) => Promise<R>,
 ): Promise<R> {
   refuseUnknown(options, WAIT_OPTIONS, call.what)
-  const wait = new Wait(client, call.path, options)
+  const wait = new Wait(client, call.path, options, call.isUnlimited)
   try {
-    return await task(wait.signal)
+    return await task(wait.signal, wait)
   } catch (error) {
     throw wait.explain(error)
   } finally {

@@ -69,12 +69,20 @@ export class Candidacy {
       const lease = await this.#contenders.acquire(options)
       const elected = await this.#acceptUnlessPassedOver(lease, wait)
       if (elected !== null) return elected
-      if (lossReason(lease.signal) === 'session-expired' && this.#onSessionLoss === 'reject') {
-        throw sessionOver(this.#contenders.path)
-      }
+      this.throwIfRejected(lease.signal)
       if (!wait.isPatient) wait.timeOut('the last leader hands over to another')
       wait.check()
     }
+  }
+
+  /**
+   * Ends the campaign if what it had won was lost with its session and it is not to queue again.
+   *
+   * @throws CoordinationError `SESSION_EXPIRED`
+   */
+  throwIfRejected(lost: AbortSignal): void {
+    const isRejected = lossReason(lost) === 'session-expired' && this.#onSessionLoss === 'reject'
+    if (isRejected) throw sessionOver(this.#contenders.path)
   }
 
   /** Null: it is lost already, or was given back in favour of another. */

@@ -116,6 +116,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
         const { lease, candidate } = await candidacy.untilElected(wait)
         const leadership = new NodeLeadership<T>(this.#election(), lease, candidate)
         if (first === null || (await leadership.begin(first, wait))) return leadership
+        candidacy.throwIfRejected(leadership.signal)
         wait.check()
       }
     } catch (error) {

@@ -14,6 +14,7 @@ import { refuseUnknown, validateSignal, validateText } from '../../core/options.
 import { Cleanups } from '../engine/cleanups.ts'
 import { handBack } from '../engine/hand-back.ts'
 import type { Lease, LeaseState } from '../engine/lease.ts'
+import { proveLease } from '../engine/lease-proof.ts'
 import type { OwnedNode } from '../engine/protected-writes.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
@@ -138,7 +139,12 @@ export class NodeLeadership<T> implements Leadership<T> {
    */
   async begin(data: Uint8Array, wait: Wait): Promise<boolean> {
     try {
-      await this.#waiting({ signal: wait.signal }, (own) => this.#write(own, data, ''))
+      await this.#waiting({ signal: wait.signal }, async (own) => {
+        await this.#write(own, data, '')
+        // The write may have taken as long as a lease lasts.
+        if (!(await proveLease(this.#election.client, this.#candidate, own))) throw lostError(this.path)
+        this.throwIfLost()
+      })
       this.#data = data
       return true
     } catch (error) {

@@ -35,9 +35,9 @@ export interface PermitRequest {
 }
 
 /**
- * Takes permits.
+ * Takes permits, and gives the place in the line back when it has them.
  *
- * @param place - the lease on the first place in the line
+ * @param place - the lease on the first place in the line; stays with the caller if there are no permits
  * @param wait - ends it; what was made is removed, or handed to the clean-ups, before this rejects
  * @returns null if there were not enough and the wait is impatient, or if it has to be begun again
  */
@@ -57,6 +57,8 @@ export async function takePermits(
   try {
     if (failed !== undefined) throw failed.reason as unknown
     if (await untilEnough(client, request, { nodes, place, wait, first, looking })) {
+      await abortable(place.release(), wait.signal)
+      // Nothing is waited for after the proof: a lease that is handed out is one that lasts.
       lease = await leaseOf(client, request.path, nodes, wait)
     }
     return lease

@@ -28,8 +28,9 @@ import { handBack } from '../engine/hand-back.ts'
 import type { Lease } from '../engine/lease.ts'
 import { runLeased } from '../engine/leased-work.ts'
 import type { UsingArguments } from '../engine/leased-work.ts'
-import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
+import { Wait } from '../engine/wait.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
+import { withinWait } from '../engine/within-wait.ts'
 import { FairLock } from './fair-lock.ts'
 import { takePermits } from './permit-bid.ts'
 import { PERMITS_MAX, PermitLimit } from './permit-limit.ts'
@@ -219,15 +220,14 @@ export class Semaphore {
     const { path } = this
     // A wait of its own, that ends with the session.
     const turn = new Wait(this.#client, path, { signal: wait.signal }, wait.isPatient)
-    let lease: Lease | null = null
     try {
       if (this.#client.sessionId !== null) turn.bindSession(this.#client.sessionId)
       const request = { path, leases: this.#leases, limit: this.#limit, permits, data }
-      lease = await takePermits(this.#client, request, place, turn)
-      await abortable(place.release(), turn.signal)
+      const lease = await takePermits(this.#client, request, place, turn)
+      if (lease === null) await abortable(place.release(), turn.signal)
       return lease
     } catch (error) {
-      await handBack(this.#client, Promise.all([lease?.release(), place.release()]).then(() => undefined))
+      await handBack(this.#client, place.release())
       throw turn.explain(error)
     } finally {
       turn.close()
@@ -243,16 +243,8 @@ export class Semaphore {
     }
   }
 
-  async #during<T>(options: TimedWaitOptions, what: string, run: (wait: Wait) => Promise<T>): Promise<T> {
-    refuseUnknown(options, WAIT_OPTIONS, what)
-    const wait = new Wait(this.#client, this.path, options)
-    try {
-      return await run(wait)
-    } catch (error) {
-      throw wait.explain(error)
-    } finally {
-      wait.close()
-    }
+  #during<T>(options: TimedWaitOptions, what: string, run: (wait: Wait) => Promise<T>): Promise<T> {
+    return withinWait(this.#client, { what, path: this.path }, options, (_signal, wait) => run(wait))
   }
 }
 

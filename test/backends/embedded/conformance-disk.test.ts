@@ -104,6 +104,38 @@ describe('a server of three whose files are damaged', () => {
     await client.close()
   })
 
+  it('does not vote with an epoch that it never promised: it learns from the others', async () => {
+    const dataDir = folder()
+    const events: EnsembleEvent['event'][] = []
+    await using ensemble = embedded({ servers: 3, tickMs: TICK_MS, dataDir })
+    ensemble.onEvent(({ server, event }) => {
+      if (server === 2) events.push(event)
+    })
+    const client = await connect(ensemble)
+    await client.create('/before', 'value')
+    ensemble.crash(2)
+    writeFileSync(join(dataDir, '2', 'version-2', 'currentEpoch'), '7')
+    await client.create('/while-it-was-away', 'value')
+    ensemble.restart(2)
+    await expect.poll(() => ensemble.status()[1]?.role, { timeout: 10_000 }).toBe('FOLLOWING')
+    const said = events.flatMap((event) => (event.type === 'damaged' ? [String(event.error)] : []))
+    expect(said).toEqual([expect.stringMatching(/currentEpoch holds 7/)])
+    expect(readdirSync(join(dataDir, '2')).sort()).toEqual(['version-2', 'version-2.damaged-1'])
+    await expect.poll(() => ensemble.status()[1]?.nodes).toBe(ensemble.status()[0]?.nodes)
+    await client.close()
+  })
+
+  it('does not start alone with an epoch that it never promised', async () => {
+    const dataDir = folder()
+    const ensemble = embedded({ servers: 1, tickMs: TICK_MS, dataDir })
+    await ensemble.start()
+    await ensemble.close()
+    writeFileSync(join(dataDir, 'version-2', 'currentEpoch'), '7')
+    const again = embedded({ servers: 1, tickMs: TICK_MS, dataDir, onError: () => undefined })
+    await expect(again.start()).rejects.toThrow(/currentEpoch holds 7, .* restore a backup/)
+    await again.close()
+  })
+
   it('does not start if it is alone, and says why', async () => {
     const dataDir = folder()
     const ensemble = embedded({ servers: 1, tickMs: TICK_MS, dataDir })

@@ -6,8 +6,8 @@ import { ConfigCenter } from '../../../src/recipes/config/config-center.ts'
 import type { ConfigCenterOptions } from '../../../src/recipes/config/config-center.ts'
 import { ConfigTree } from '../../../src/recipes/config/config-tree.ts'
 import type { Codec } from '../../../src/recipes/engine/codec.ts'
-import { closeAll, codeOf, failureOf, newRig, nodesUnder, pass, run, sessionOf, strike } from '../rig.ts'
-import { sweepOf, useVirtualTime } from '../rig.ts'
+import { ROUND_TRIP_MS, closeAll, codeOf, failureOf, newRig, nodesUnder, pass, run, sessionOf } from '../rig.ts'
+import { strike, sweepOf, useVirtualTime } from '../rig.ts'
 
 useVirtualTime()
 
@@ -298,4 +298,31 @@ it('says that the outcome is unknown if it cannot be looked up', async () => {
   stop()
   expect(await listed(config)).toEqual([[2, 2], [1, 1]])
   expect(await closeAll(rig, client)).toEqual([])
+})
+
+it('a write whose answer was lost, and that was overtaken, does not come back into force', async () => {
+  const rig = newRig()
+  const [client, other] = [await rig.connect(), await rig.connect()]
+  const [config, rival] = [center(client), center(other)]
+  await run(config.publish(1))
+  const told: (number | undefined)[] = []
+  config.subscribe(({ value }) => void told.push(value))
+  const session = sessionOf(client)
+  let isLost = false
+  rig.control.onRequest(({ sessionId, kind }) => {
+    if (sessionId !== session) return undefined
+    if (isLost) return kind === 'sync' ? { delayMs: 300 } : undefined
+    isLost = kind === MULTI
+    return isLost ? 'lose-after' : undefined
+  })
+  const publishing = config.publish(2)
+  await pass(ROUND_TRIP_MS)
+  await run(rival.publish(3, { force: true }))
+  await run(other.delete(PATH))
+  // What became of the write is looked up only when the reading knows that the value is gone.
+  await run(publishing)
+  await pass(10 * ROUND_TRIP_MS)
+  expect([told.at(-1), config.current]).toEqual([undefined, undefined])
+  expect(told.filter((value, index) => value === 2 && index > told.indexOf(undefined))).toEqual([])
+  expect(await closeAll(rig, client, other)).toEqual([])
 })

@@ -356,6 +356,46 @@ it.each(sweepOf(REQUESTS_MAX))('leads over $what at request $nth of a campaign, 
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
+const DELAYS_MS = [0.4, 0.6, 0.7, 0.9].map((part) => part * SESSION_TIMEOUT_MS)
+const DELAYS = Array.from({ length: REQUESTS_MAX }, (_, index) => {
+  return DELAYS_MS.map((delayMs) => ({ nth: index + 1, delayMs }))
+}).flat()
+
+it.each(DELAYS)('has half a lease when request $nth was answered $delayMs ms late', async ({ nth, delayMs }) => {
+  const rig = newRig()
+  const client = await rig.connect()
+  await run((await run(election(client, 'a', 'at a').campaign())).resign())
+  const session = sessionOf(client)
+  strike(rig, { delayMs }, ({ sessionId, kind }) => sessionId === session && kind !== 'close', nth)
+  const elected = election(client, 'a', 'at a').campaign().then((leadership) => {
+    expect(leadership.leaseDeadlineMs - performance.now()).toBeGreaterThan(SESSION_TIMEOUT_MS / 6)
+    return leadership
+  })
+  await run((await run(elected)).resign())
+  await pass(delayMs)
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
+/** At the first request nobody stands in line yet. */
+const EXPIRIES = sweepOf(REQUESTS_MAX).filter(({ what, nth }) => what.includes('expire') && nth > 1)
+
+it.each(EXPIRIES)('queues again only if it may, after $what at request $nth of a campaign', async (struck) => {
+  const rig = newRig()
+  const client = await rig.connect()
+  await run((await run(election(client, 'a', 'at a').campaign())).resign())
+  const id = sessionOf(client)
+  strike(rig, struck.fate, ({ sessionId, kind }) => sessionId === id && kind !== 'close', struck.nth)
+  const campaign = election(client, 'a', 'at a').campaign({ onSessionLoss: 'reject' })
+  const outcome = campaign.then((leadership) => ({ leadership, ledOn: client.sessionId }), codeOf)
+  const ended = await run(outcome)
+  if (typeof ended === 'string') expect(ended).toBe('SESSION_EXPIRED/session-over')
+  else {
+    expect(ended.ledOn).toBe(id)
+    await run(ended.leadership.resign())
+  }
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
 it.each(sweepOf(REQUESTS_MAX))('proclaims and resigns over $what at request $nth', async (struck) => {
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]

@@ -264,6 +264,33 @@ it('aborted at any moment leaves nothing behind, and the others in line', async 
 /** All that one of them sends but the end of its session. */
 const REQUESTS = 14
 
+const BREAKS_MS = [0.5, 0.7, 0.9, 1.2].map((part) => part * SESSION_TIMEOUT_MS)
+const BREAKS = Array.from({ length: REQUESTS }, (_, index) => {
+  return BREAKS_MS.map((forMs) => ({ nth: index + 1, forMs }))
+}).flat()
+
+it.each(BREAKS)('permits that are given after $forMs ms without touch at request $nth are held', async (broken) => {
+  const { nth, forMs } = broken
+  const rig = newRig()
+  const client = await rig.connect()
+  await run((await run(semaphore(client).acquire())).release())
+  const session = sessionOf(client)
+  let seen = 0
+  rig.control.onRequest(({ sessionId, kind }) => {
+    if (sessionId !== session || kind === 'close' || (seen += 1) !== nth) return undefined
+    rig.control.disconnect(session)
+    setTimeout(() => rig.control.reconnect(session), forMs)
+    return undefined
+  })
+  const given = semaphore(client).acquire({ permits: 2, onSessionLoss: 'queue-again' }).then((lease) => {
+    expect(lease.leaseDeadlineMs - performance.now()).toBeGreaterThan(SESSION_TIMEOUT_MS / 6)
+    return lease
+  })
+  await run((await run(given)).release())
+  await pass(forMs)
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
 it.each(sweepOf(REQUESTS))('who is struck by $what at request $nth holds up nobody', async (sweep) => {
   const rig = newRig()
   const line = await lineOf(rig, [2])
@@ -278,6 +305,7 @@ it.each(sweepOf(REQUESTS))('who is struck by $what at request $nth holds up nobo
   let taken = 0
   const served = all.map(async ({ acquiring: one }) => {
     const lease = await one
+    expect(lease.state).toBe('held')
     taken += 2
     expect(taken).toBeLessThanOrEqual(PERMITS)
     await pass(0)

@@ -68,6 +68,11 @@ export function calibrationMs(): number {
   return Math.min(...times)
 }
 
+/** How much slower than the machine that limits are meant for this one is at this moment; 1 for a faster one. */
+export function slowness(): number {
+  return Math.max(1, calibrationMs() / CALIBRATION_MS)
+}
+
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 

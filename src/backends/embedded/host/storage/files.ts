@@ -75,9 +75,9 @@ export class FileStorage implements Storage {
   }
 
   /**
-   * @throws DamageError if an epoch file does not hold one
+   * @throws DamageError if a file with promises does not hold one
    * @throws StorageError `MISPLACED` if logs and snapshots are not where they belong; `DAMAGED` if there is a log and
-   * no snapshot
+   * no snapshot, or if the files with promises contradict each other
    */
   async recover(): Promise<StoredState> {
     // What an earlier host of this server had begun comes to its end first, however long it waits for room.
@@ -103,6 +103,7 @@ export class FileStorage implements Storage {
       if (found.votes === null) await this.#promises.setVotes(false)
       await this.#writeFirstSnapshot()
     }
+    await this.#room.do(() => this.#promises.settle())
     return {
       acceptedEpoch: Math.max(found.acceptedEpoch ?? 0, found.currentEpoch ?? 0),
       currentEpoch: found.currentEpoch ?? 0,

@@ -2,9 +2,9 @@
  * Every single byte of a small directory, corrupted: a server alone starts with exactly what was there, or says what is
  * damaged and does not start.
  *
- * Values    a byte gets its lowest or its highest bit flipped, or zero. With QUORATE_EVERY_CORRUPTION=1 it gets every
- *           other value.
- * Except    the digits of the epochs, which ZooKeeper's files hold without a checksum.
+ * Values    a byte gets its lowest or its highest bit flipped, or zero; a digit of an epoch every other value. With
+ *           QUORATE_EVERY_CORRUPTION=1 each byte gets every other value.
+ * Epochs    are in files of ZooKeeper's without a checksum; `votes` has them too, with one.
  */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { FileStorage } from '../../../../../src/backends/embedded/host/storage/files.ts'
@@ -99,14 +99,9 @@ async function started(contents: ReadonlyMap<string, Uint8Array>): Promise<{ sta
   }
 }
 
-function valuesFor(byte: number): readonly number[] {
-  const all = EVERY ? Array.from({ length: 256 }, (_, i) => i) : [byte ^ 1, byte ^ 0x80, 0]
+function valuesFor(name: string, byte: number): readonly number[] {
+  const all = EVERY || name.endsWith('Epoch') ? Array.from({ length: 256 }, (_, i) => i) : [byte ^ 1, byte ^ 0x80, 0]
   return all.filter((value) => value !== byte)
-}
-
-/** Whether a file has no checksum, and this is another number. */
-function isAnotherEpoch(name: string, bytes: Uint8Array): boolean {
-  return name.endsWith('Epoch') && /^\d+\s*$/.test(Buffer.from(bytes).toString('latin1'))
 }
 
 let contents = new Map<string, Uint8Array>()
@@ -128,10 +123,9 @@ describe('a directory in which one byte is wrong', () => {
     const counts = { same: 0, refused: 0, told: 0 }
     for (const [name, bytes] of contents) {
       for (const [at, byte] of bytes.entries()) {
-        for (const value of valuesFor(byte)) {
+        for (const value of valuesFor(name, byte)) {
           const corrupted = bytes.slice()
           corrupted[at] = value
-          if (isAnotherEpoch(name, corrupted)) continue
           const { state, isTold } = await started(new Map([...contents, [name, corrupted]]))
           if (state === 'damaged') counts.refused += 1
           else if (state !== intact) wrong.push(`${name} at ${at}: ${byte} is ${value}${isTold ? ', and told' : ''}`)
