@@ -58,9 +58,13 @@ export class Replica {
     return this.#state
   }
 
-  /** Takes a snapshot of the leader's in, chunk by chunk; `finish` replaces the state by it. */
-  receive(zxid: bigint): Intake {
-    const reader = new StateReader('state', zxid)
+  /**
+   * Takes a snapshot of the leader's in, chunk by chunk; `finish` replaces the state by it.
+   *
+   * @param isFuzzy - whether it is of a server of ZooKeeper, and can hold parts of later transactions
+   */
+  receive(zxid: bigint, isFuzzy: boolean): Intake {
+    const reader = new StateReader('state', isFuzzy ? zxid : null)
     return {
       write: (chunk) => {
         reader.write(chunk)
@@ -69,10 +73,10 @@ export class Replica {
         const state = State.of(reader)
         this.#state = state
         assert(state.lastZxid === zxid, 'a snapshot that is not of the zxid it was sent for')
-        if (!reader.isExact) replay(state, committed)
+        if (isFuzzy) replay(state, committed)
         state.setMembership(this.#config.membership)
         this.#snapshots.installed()
-        return reader.isExact ? null : { zxid: state.lastZxid, chunks: [...state.openSnapshot().chunks()] }
+        return !isFuzzy ? null : { zxid: state.lastZxid, chunks: [...state.openSnapshot().chunks()] }
       },
     }
   }

@@ -20,8 +20,12 @@ import { epochOf, formatZxid, zxidOf } from './zxid.ts'
 
 /** What a learner asks of the server around it. */
 export interface LearnerHost {
-  /** The leader sends its state at this zxid; committed transactions after it follow. */
-  receiveSnapshot(zxid: bigint): SnapshotIntake
+  /**
+   * The leader sends its state at this zxid; committed transactions after it follow.
+   *
+   * @param isFuzzy - whether it can hold parts of them, as one of ZooKeeper can
+   */
+  receiveSnapshot(zxid: bigint, isFuzzy: boolean): SnapshotIntake
   /** zxid up to which transactions have been applied here. */
   appliedZxid(): bigint
   /** The sessions that were heard of since this was last asked. */
@@ -74,14 +78,20 @@ interface Incoming {
 /** One server's attempt to follow, from its election to its end. */
 export class Learner {
   readonly leader: number
+  readonly #start: LearnerStart
   /** The number of the link; 0 before it is there. */
   link = 0
-  readonly #votes: boolean
   readonly #config: ZabConfig
   readonly #journal: Journal
   readonly #outbox: Outbox
   readonly #host: LearnerHost
   #epoch = 0
+  /** Whether the leader is a server of ZooKeeper. */
+  #isPlain = false
+  /** LEADERINFO of a leader of ZooKeeper that may not count this server yet, and how long. */
+  #held: Packet | null = null
+  #uncountedTicks: number
+  #needsState = false
   #incoming: Incoming | null = null
   #synchronisation: Synchronisation | null = null
   #phase: 'discovery' | 'synchronisation' | 'waiting' | 'broadcast' = 'discovery'
@@ -95,7 +105,8 @@ export class Learner {
     this.#outbox = outbox
     this.#host = host
     this.leader = start.leader
-    this.#votes = start.votes
+    this.#start = start
+    this.#uncountedTicks = start.uncountedTicks
     this.#committed = start.committedZxid
     outbox.dial(this.leader)
   }
@@ -118,6 +129,16 @@ export class Learner {
   /** Set once this attempt is over, with the reason; the server must go back to looking. */
   get failure(): string | null {
     return this.#failure
+  }
+
+  /** Whether the leader is a server of ZooKeeper, so that the link has none of our extensions. */
+  get isPlain(): boolean {
+    return this.#isPlain
+  }
+
+  /** Whether this attempt is over because the leader's history cannot be joined to the log here. */
+  get needsState(): boolean {
+    return this.#needsState
   }
 
   /** Sends the leader a packet of the server around it: REQUEST, REVALIDATE or SYNC. */
@@ -147,7 +168,7 @@ export class Learner {
       return
     }
     this.link = link
-    const type = this.#votes ? 'FOLLOWERINFO' : 'OBSERVERINFO'
+    const type = this.#start.votes ? 'FOLLOWERINFO' : 'OBSERVERINFO'
     this.#outbox.afterPersist(this.leader, this.link, { type, acceptedEpoch: this.#journal.acceptedEpoch })
   }
 
@@ -164,6 +185,12 @@ export class Learner {
   /** One tick of logical time. */
   tick(): void {
     this.#silentTicks += 1
+    this.#uncountedTicks -= 1
+    if (this.#uncountedTicks <= 0 && this.#held !== null && this.#failure === null) {
+      const held = this.#held
+      this.#held = null
+      this.#discover(held)
+    }
     const limit = this.#phase === 'broadcast' ? this.#config.syncLimitTicks : this.#config.initLimitTicks
     if (this.#silentTicks > limit) this.#fail(`nothing heard of server ${this.leader} for ${limit} ticks`)
   }
@@ -178,7 +205,12 @@ export class Learner {
       this.#unexpected(packet)
       return
     }
-    const { acceptedEpoch, currentEpoch, lastZxid } = this.#journal
+    const { acceptedEpoch, currentEpoch } = this.#journal
+    this.#isPlain = packet.dialect === 'zookeeper'
+    if (this.#isPlain && this.#uncountedTicks > 0) {
+      this.#held = packet
+      return
+    }
     if (packet.epoch < acceptedEpoch) {
       this.#fail(`server ${this.leader} proposes epoch ${packet.epoch}, epoch ${acceptedEpoch} is accepted`)
       return
@@ -186,6 +218,8 @@ export class Learner {
     this.#epoch = packet.epoch
     if (packet.epoch > acceptedEpoch) this.#journal.acceptEpoch(packet.epoch)
     const known = packet.epoch > acceptedEpoch ? currentEpoch : -1
+    // Whoever has nothing gets a state. Only an answer that does not count in the election of the leader may say so.
+    const lastZxid = this.#start.needsState && this.#isPlain && known === -1 ? 0n : this.#journal.lastZxid
     this.#outbox.afterPersist(this.leader, this.link, { type: 'ACKEPOCH', currentEpoch: known, lastZxid })
     this.#phase = 'synchronisation'
   }
@@ -200,7 +234,7 @@ export class Learner {
         break
       case 'SNAP':
         this.#begin('SNAP', packet.zxid, {
-          intake: this.#host.receiveSnapshot(packet.zxid),
+          intake: this.#host.receiveSnapshot(packet.zxid, this.#isPlain),
           chunks: [],
           isWhole: false,
         })
@@ -262,8 +296,9 @@ export class Learner {
     // A leader of ZooKeeper names the state's zxid after it has begun to queue what follows it.
     if (incoming.state !== null && zxid <= incoming.base) return
     const last = incoming.entries.at(-1)?.zxid ?? incoming.base
-    assert(follows(last, zxid), () => `${formatZxid(zxid)} does not follow ${formatZxid(last)}`)
-    incoming.entries.push({ zxid, txn })
+    if (this.#fits(follows(last, zxid), `${formatZxid(zxid)} does not follow ${formatZxid(last)}`)) {
+      incoming.entries.push({ zxid, txn })
+    }
   }
 
   /**
@@ -277,6 +312,7 @@ export class Learner {
       this.#fail(`NEWLEADER ${formatZxid(zxid)} where epoch ${this.#epoch} was expected`)
       return
     }
+    if (!this.#canInstall(incoming)) return
     if (incoming.mode === 'TRUNC') this.#journal.truncate(incoming.base, this.#host.appliedZxid())
     const base = incoming.state === null ? incoming.base : this.#installState(incoming, incoming.state)
     for (const entry of incoming.entries) if (entry.zxid > base || incoming.state === null) this.#journal.append(entry)
@@ -288,9 +324,17 @@ export class Learner {
     this.#phase = 'waiting'
   }
 
+  #canInstall({ mode, base, entries, committed }: Incoming): boolean {
+    const applied = this.#host.appliedZxid()
+    const last = entries.at(-1)?.zxid ?? base
+    const isKept = base >= applied && (mode !== 'TRUNC' || this.#journal.covers(base))
+    const what = `${mode} to ${formatZxid(base)}`
+    if (!this.#fits(isKept, `${what}, where ${formatZxid(applied)} is applied`)) return false
+    return !this.#isPlain || this.#fits(committed <= last, `${what} with a commit of ${formatZxid(committed)}`)
+  }
+
   /** @returns the zxid of the state that is installed */
-  #installState({ base, entries, committed }: Incoming, { intake, chunks }: IncomingState): bigint {
-    assert(base >= this.#host.appliedZxid(), 'a snapshot older than the applied state')
+  #installState({ entries, committed, base }: Incoming, { intake, chunks }: IncomingState): bigint {
     const stored = intake.finish(entries.filter(({ zxid }) => zxid <= committed)) ?? { zxid: base, chunks }
     this.#journal.install(stored.zxid, stored.chunks)
     this.#commit(stored.zxid)
@@ -300,15 +344,13 @@ export class Learner {
   #follow(packet: Packet): void {
     switch (packet.type) {
       case 'PROPOSAL':
-        this.#journal.append({ zxid: packet.zxid, txn: packet.txn })
-        this.#acknowledge(packet.zxid)
+        if (this.#append(packet)) this.#acknowledge(packet.zxid)
         break
       case 'COMMIT':
         this.#commit(packet.zxid)
         break
       case 'INFORM':
-        this.#journal.append({ zxid: packet.zxid, txn: packet.txn })
-        this.#commit(packet.zxid)
+        if (this.#append(packet)) this.#commit(packet.zxid)
         break
       case 'UPTODATE':
         this.#phase = 'broadcast'
@@ -319,6 +361,14 @@ export class Learner {
       default:
         this.#unexpected(packet)
     }
+  }
+
+  /** @returns whether it goes on with the log */
+  #append({ zxid, txn }: LogEntry): boolean {
+    const last = this.#journal.lastZxid
+    if (!this.#fits(follows(last, zxid), `${formatZxid(zxid)} does not follow ${formatZxid(last)}`)) return false
+    this.#journal.append({ zxid, txn })
+    return true
   }
 
   /** A leader of ZooKeeper gives up who answers a ping before it has acknowledged NEWLEADER. */
@@ -339,8 +389,20 @@ export class Learner {
 
   #commit(zxid: bigint): void {
     const last = this.#journal.lastZxid
-    assert(zxid <= last, () => `COMMIT of ${formatZxid(zxid)}, the log ends at ${formatZxid(last)}`)
-    if (zxid > this.#committed) this.#committed = zxid
+    const isLogged = this.#fits(zxid <= last, `COMMIT of ${formatZxid(zxid)}, the log ends at ${formatZxid(last)}`)
+    if (isLogged && zxid > this.#committed) this.#committed = zxid
+  }
+
+  /**
+   * Checks what a leader of ours never breaks. A leader of ZooKeeper can: then this attempt is over, and the next one
+   * asks for its state.
+   */
+  #fits(isSo: boolean, otherwise: string): boolean {
+    assert(isSo || this.#isPlain, otherwise)
+    if (isSo) return true
+    this.#needsState = true
+    this.#fail(`${otherwise}, so server ${this.leader} is asked for its state`)
+    return false
   }
 
   #unexpected(packet: Packet): void {
@@ -358,4 +420,11 @@ export interface LearnerStart {
   readonly votes: boolean
   /** This server knows everything up to here to be committed. */
   readonly committedZxid: bigint
+  /**
+   * So many ticks must pass before a leader of ZooKeeper, which counts every voter, may count this one: it has no vote,
+   * and attempts to lead that had a promise of an earlier life may not be over.
+   */
+  readonly uncountedTicks: number
+  /** The last attempt ended with {@link Learner.needsState}. */
+  readonly needsState: boolean
 }

@@ -246,7 +246,7 @@ function newLearner(acceptedEpoch: number, outbox: Outbox): Learner {
     takeTouched: () => [],
   }
   const journal = new Journal({ ...NOTHING_RECOVERED, acceptedEpoch })
-  const start = { leader: 2, votes: true, committedZxid: 0n }
+  const start = { leader: 2, votes: true, committedZxid: 0n, uncountedTicks: 0, needsState: false }
   return new Learner(config, journal, outbox, host, start)
 }
 

@@ -7,16 +7,16 @@
  *           packets.
  * Pace      of one connection, so much is read per turn, so that others get theirs; and nothing while the server has
  *           too much to do.
- * States    one that comes in ZooKeeper's dialect is handed on as the snapshot file that it would be.
- * Safety    bytes that cannot be read end the connection, with the reason. So does a state that is to be sent in
- *           ZooKeeper's dialect: ours are not converted.
+ * States    one that comes in ZooKeeper's dialect is handed on as the snapshot file that it would be, and one that goes
+ *           in it leaves without what ZooKeeper's do not have.
+ * Safety    bytes that cannot be read end the connection, with the reason.
  */
 import type { Socket } from 'node:net'
 import { Deadline } from '../../../../../core/async.ts'
 import { isCoordinationError } from '../../../../../core/errors.ts'
 import type { Packet } from '../../../../wire/packets.ts'
 import type { PeerLink } from '../../../../wire/peer-link.ts'
-import { StateFile } from '../../../../wire/state-file.ts'
+import { PlainState, StateFile } from '../../../../wire/state-file.ts'
 import type { PeerConnection, PeerListener } from '../transport.ts'
 
 /** How long the other end has to take the rest and to close its half, in milliseconds. */
@@ -49,8 +49,8 @@ export class QuorumConnection implements PeerConnection {
   #turnBytes = 0
   /** The state that is coming in ZooKeeper's dialect. */
   #stateFile: StateFile | null = null
-  /** Why no state may go over this connection, once one should have. */
-  #refusal: string | null = null
+  /** Likewise, the one that is going. */
+  #plainState: PlainState | null = null
   readonly #closeDeadline: Deadline
   #closeDueMs = Infinity
 
@@ -82,16 +82,9 @@ export class QuorumConnection implements PeerConnection {
   }
 
   send(packet: Packet): void {
-    if (this.#state !== 'open' || this.#refusal !== null) return
-    if (packet.type === 'SNAP' && this.#link.dialect === 'zookeeper') {
-      this.#refusal = 'its log is too far behind, and a state is not sent to a server of ZooKeeper'
-      setImmediate(() => {
-        this.#fail(this.#refusal ?? '')
-      })
-      return
-    }
+    if (this.#state !== 'open') return
     const isFirst = this.#pending.length === 0
-    for (const piece of this.#link.encode(packet)) {
+    for (const piece of this.#encode(packet)) {
       this.#pending.push(piece)
       this.#pendingBytes += piece.length
     }
@@ -100,6 +93,13 @@ export class QuorumConnection implements PeerConnection {
         this.#flush()
       })
     }
+  }
+
+  #encode(packet: Packet): readonly Uint8Array[] {
+    if (this.#link.dialect === 'quorate') return this.#link.encode(packet)
+    if (packet.type === 'SNAP') this.#plainState = new PlainState()
+    if (packet.type !== 'SNAPCHUNK' || this.#plainState === null) return this.#link.encode(packet)
+    return this.#plainState.convert(packet.bytes)
   }
 
   close(): void {
@@ -132,7 +132,7 @@ export class QuorumConnection implements PeerConnection {
   }
 
   readonly #onPacket = (packet: Packet): void => {
-    if (this.#state !== 'open' || this.#refusal !== null) return
+    if (this.#state !== 'open') return
     if (packet.type === 'SNAP' && this.#link.dialect === 'zookeeper') this.#stateFile = new StateFile()
     this.#listener?.onPacket(this.#converted(packet))
   }
