@@ -55,6 +55,8 @@ export interface ZooKeeperServer {
   readonly dataDir: string
   /** Its process, while it is up. */
   readonly process: EngineProcess | null
+  /** Starts it, with the data it had, and does not wait. */
+  launch(): void
   /** Starts it, with the data it had; resolves when it answers on its port, which needs a quorum of an ensemble. */
   start(): Promise<void>
   /** `kill -9`, and waits for its end. */
@@ -114,6 +116,21 @@ export async function startZooKeeper(options: ZooKeeperOptions = {}): Promise<Zo
   return { servers, connectString, leader: () => leaderOf(servers), stop }
 }
 
+/**
+ * A server of an ensemble that the caller puts together, not yet started.
+ *
+ * @param folder - gets its configuration and its data
+ * @param voters - the lines `server.N=...` of the whole ensemble
+ */
+export function zooKeeperMember(
+  { id, port }: Pick<ZooKeeperServer, 'id' | 'port'>,
+  folder: string,
+  options: ZooKeeperOptions,
+  voters: readonly string[],
+): ZooKeeperServer {
+  return new Server(id, port, folder, options, voters)
+}
+
 class Server implements ZooKeeperServer {
   readonly id: number
   readonly port: number
@@ -154,10 +171,13 @@ class Server implements ZooKeeperServer {
     return this.#process
   }
 
+  launch(): void {
+    this.#process = startProcess('java', this.#args)
+  }
+
   async start(): Promise<void> {
-    const process = startProcess('java', this.#args)
-    this.#process = process
-    await untilReady(process, async () => (await this.ask('srvr')).includes('Mode:'))
+    this.launch()
+    if (this.#process !== null) await untilReady(this.#process, async () => (await this.ask('srvr')).includes('Mode:'))
   }
 
   async kill(): Promise<void> {
@@ -175,18 +195,23 @@ class Server implements ZooKeeperServer {
   }
 
   ask(word: string): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const socket = createConnection({ port: this.port, host: '127.0.0.1' })
-      let answer = ''
-      socket.setTimeout(WORD_MS_MAX, () => socket.destroy(new Error(`server ${this.id} does not answer ${word}`)))
-      socket.on('connect', () => void socket.write(word))
-      socket.on('data', (chunk) => (answer += chunk.toString()))
-      socket.on('error', reject)
-      socket.on('close', () => {
-        resolve(answer)
-      })
-    })
+    return askPort(this.port, word)
   }
+}
+
+/** What the server on a port of 127.0.0.1 answers to a four-letter word. */
+export function askPort(port: number, word: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ port, host: '127.0.0.1' })
+    let answer = ''
+    socket.setTimeout(WORD_MS_MAX, () => socket.destroy(new Error(`no answer to ${word} on port ${port}`)))
+    socket.on('connect', () => void socket.write(word))
+    socket.on('data', (chunk) => (answer += chunk.toString()))
+    socket.on('error', reject)
+    socket.on('close', () => {
+      resolve(answer)
+    })
+  })
 }
 
 function configOf(server: ZooKeeperServer, options: ZooKeeperOptions, voters: readonly string[]): string {

@@ -54,14 +54,14 @@ export interface ForwardedRequest {
   readonly identities: readonly ClientIdentity[]
 }
 
-/** The packets of a link; each names its number in ZooKeeper. */
+/** The packets of a link; each names its number in ZooKeeper. `dialect` stands in those of a server of ZooKeeper. */
 export type Packet =
   /** 11, learner -> leader: opens a link of a voter. */
-  | { readonly type: 'FOLLOWERINFO'; readonly acceptedEpoch: number }
+  | { readonly type: 'FOLLOWERINFO'; readonly acceptedEpoch: number; readonly dialect?: 'zookeeper' }
   /** 16, learner -> leader: opens a link of an observer. */
-  | { readonly type: 'OBSERVERINFO'; readonly acceptedEpoch: number }
+  | { readonly type: 'OBSERVERINFO'; readonly acceptedEpoch: number; readonly dialect?: 'zookeeper' }
   /** 17, leader -> learner: the epoch that it proposes. */
-  | { readonly type: 'LEADERINFO'; readonly epoch: number }
+  | { readonly type: 'LEADERINFO'; readonly epoch: number; readonly dialect?: 'zookeeper' }
   /** 18, learner -> leader: epoch accepted; -1 if it had accepted this epoch before. */
   | { readonly type: 'ACKEPOCH'; readonly currentEpoch: number; readonly lastZxid: bigint }
   /** 13, leader -> learner: your log is a prefix of mine; the missing proposals follow. */

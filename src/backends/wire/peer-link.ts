@@ -6,8 +6,8 @@
  *           one and never sends the other. After that both ends speak with the extensions below, or neither does.
  *
  *     packet        in ZooKeeper's dialect              the extension           without it
- *     SNAPCHUNK     its bytes alone, which must be      a packet of its own     ours holds what theirs do not (secrets)
- *                   theirs: see snapshot-stream.ts
+ *     SNAPCHUNK     its bytes alone, without what       a packet of its own     ours holds what theirs do not (secrets)
+ *                   is ours: see state-file.ts
  *     SNAPACK       nothing                             a packet of its own     a learner is silent meanwhile
  *     SYNC          REQUEST of a sync; a PING before    number, touched         not confirmed by a majority; so leases
  *                   it has the touched sessions         sessions                are worth what ZooKeeper's are, and a
@@ -18,9 +18,10 @@
  *     REQUEST       see forwarded-requests.ts           session secrets,        sessions that learner opens have none;
  *                                                       refusals                a refusal has another number
  *
- * Same      FOLLOWERINFO, OBSERVERINFO, LEADERINFO, ACKEPOCH, DIFF, TRUNC, SNAP, PROPOSAL, ACK, COMMIT, INFORM,
- *           NEWLEADER, UPTODATE and PING need no extension. A transaction travels as the bytes that it is in either
- *           dialect; the one field of ours in it is described in transactions.ts.
+ *     PROPOSAL, INFORM  an entry of its log             the transaction         see plain-transactions.ts
+ *     COMMIT        one per proposal                    up to its zxid          -
+ *
+ * Same      FOLLOWERINFO, OBSERVERINFO, LEADERINFO, ACKEPOCH, DIFF, TRUNC, SNAP, ACK, NEWLEADER, UPTODATE and PING.
  * Safety    malformed bytes raise CoordinationError `PROTOCOL_VIOLATION` and nothing else; the link is of no use then.
  * Cost      a transaction or a state is not copied: it is a piece of its own among those that `encode` gives. What is
  *           read keeps no more memory than twice its size.
@@ -54,7 +55,10 @@ import type { LearnerInfo } from './packet-data.ts'
 import type { Packet, SessionTouch } from './packets.ts'
 import { PacketType, QuorumPacketReader, writeAuthinfo } from './quorum-packets.ts'
 import type { QuorumPacket } from './quorum-packets.ts'
+import { UncommittedProposals, plainTransaction, transactionOf } from './plain-transactions.ts'
 import { SnapshotScanner } from './snapshot-stream.ts'
+import { UnnumberedAnswers } from './unnumbered-answers.ts'
+import { zooKeeperPassword } from './zookeeper-password.ts'
 
 /** What both ends speak. */
 export type Dialect = 'zookeeper' | 'quorate'
@@ -63,7 +67,6 @@ const LEADER_INFO_BYTES = 4
 /** Of packets whose zxid says nothing. */
 const NO_ZXID = 0n
 const ANY_ZXID = -1n
-const NO_PASSWORD = new Uint8Array()
 
 /** Who is at this end. */
 export interface LinkEndOptions {
@@ -81,12 +84,6 @@ type WithData = Exclude<
   { type: 'PROPOSAL' | 'INFORM' | 'SNAP' | 'SNAPCHUNK' | 'SNAPACK' | 'ACK' | 'COMMIT' | 'TRUNC' | 'DIFF' | 'UPTODATE' }
 >
 
-interface Revalidation {
-  readonly connection: number
-  readonly sessionId: bigint
-  readonly timeoutMs: number
-}
-
 /** One end of one link. */
 export class PeerLink {
   readonly #role: LinkEndOptions['role']
@@ -100,10 +97,10 @@ export class PeerLink {
   #peerAnnounced = false
   /** What pings say to be the last proposal: at the leader what it sent, at a learner what it was pinged with. */
   #pingZxid = NO_ZXID
-  /** In ZooKeeper's dialect, where answers bear no numbers: what this learner asked, in order. */
-  readonly #syncIds: number[] = []
-  readonly #revalidations: Revalidation[] = []
-  /** Likewise: how many syncs that learner has asked for. */
+  /** In ZooKeeper's dialect, at a learner. */
+  readonly #asked = new UnnumberedAnswers()
+  /** In ZooKeeper's dialect, at the leader: proposals without COMMIT, and how many syncs were asked for. */
+  readonly #uncommitted = new UncommittedProposals()
   #syncCount = 0
 
   constructor({ role, sid, configuration = null }: LinkEndOptions) {
@@ -126,11 +123,8 @@ export class PeerLink {
   encode(packet: Packet): readonly Uint8Array[] {
     switch (packet.type) {
       case 'PROPOSAL':
-        this.#pingZxid = packet.zxid
-        return packetAround(packet.txn, PacketType.proposal, packet.zxid)
       case 'INFORM':
-        this.#pingZxid = packet.zxid
-        return packetAround(packet.txn, PacketType.inform, packet.zxid)
+        return this.#encodeTransaction(packet)
       case 'SNAP':
         return [barePacket(PacketType.snap, packet.zxid)]
       case 'SNAPCHUNK':
@@ -140,7 +134,8 @@ export class PeerLink {
       case 'ACK':
         return [barePacket(PacketType.ack, packet.zxid)]
       case 'COMMIT':
-        return [barePacket(PacketType.commit, packet.zxid)]
+        if (this.#dialect === 'quorate') return [barePacket(PacketType.commit, packet.zxid)]
+        return this.#uncommitted.takeUpTo(packet.zxid).map((zxid) => barePacket(PacketType.commit, zxid))
       case 'TRUNC':
         return [barePacket(PacketType.trunc, packet.zxid)]
       case 'DIFF':
@@ -189,6 +184,14 @@ export class PeerLink {
     if (bytes.length === 0) return null
     if (scanner.isDone) this.#scanner = null
     return { type: 'SNAPCHUNK', bytes, isLast: scanner.isDone }
+  }
+
+  #encodeTransaction({ type, zxid, txn }: Extract<Packet, { type: 'PROPOSAL' | 'INFORM' }>): readonly Uint8Array[] {
+    this.#pingZxid = zxid
+    const packetType = type === 'PROPOSAL' ? PacketType.proposal : PacketType.inform
+    if (this.#dialect === 'quorate') return packetAround(txn, packetType, zxid)
+    if (type === 'PROPOSAL') this.#uncommitted.proposed(zxid)
+    return packetAround(plainTransaction(txn), packetType, zxid)
   }
 
   #encodeChunk({ bytes, isLast }: Extract<Packet, { type: 'SNAPCHUNK' }>): readonly Uint8Array[] {
@@ -311,7 +314,7 @@ export class PeerLink {
     if (this.#dialect === 'quorate') {
       writer.int32(connection)
       copiedBuffer.write(writer, passwd)
-    } else this.#revalidations.push({ connection, sessionId, timeoutMs })
+    } else this.#asked.askRevalidation({ connection, sessionId, timeoutMs })
     end(writer, start)
   }
 
@@ -324,7 +327,7 @@ export class PeerLink {
       return
     }
     if (touched.length > 0) this.#writeTouched(writer, touched)
-    this.#syncIds.push(syncId)
+    this.#asked.askSync(syncId)
     const start = begin(writer, PacketType.request, ANY_ZXID)
     writer.int64(NO_ZXID)
     writer.int32(0)
@@ -349,9 +352,9 @@ export class PeerLink {
       case PacketType.request:
         return this.#readRequest(packet)
       case PacketType.followerInfo:
-        return { type: 'FOLLOWERINFO', acceptedEpoch: this.#readLearnerInfo(packet) }
+        return { type: 'FOLLOWERINFO', ...this.#readLearnerInfo(packet) }
       case PacketType.observerInfo:
-        return { type: 'OBSERVERINFO', acceptedEpoch: this.#readLearnerInfo(packet) }
+        return { type: 'OBSERVERINFO', ...this.#readLearnerInfo(packet) }
       case PacketType.ackEpoch: {
         const reader = dataOf(packet)
         const currentEpoch = reader.int32()
@@ -378,11 +381,12 @@ export class PeerLink {
     return { type: 'SYNC', syncId: this.#syncCount, touched: [] }
   }
 
-  #readLearnerInfo(packet: QuorumPacket): number {
+  #readLearnerInfo(packet: QuorumPacket): { readonly acceptedEpoch: number; readonly dialect?: 'zookeeper' } {
     const { info, isAnnounced } = readLearnerInfo(packet)
     this.#learnerInfo = info
     this.#peerAnnounced = isAnnounced
-    return epochOf(packet)
+    const acceptedEpoch = epochOf(packet)
+    return isAnnounced ? { acceptedEpoch } : { acceptedEpoch, dialect: 'zookeeper' }
   }
 
   #readRevalidate(packet: QuorumPacket): Packet {
@@ -391,7 +395,8 @@ export class PeerLink {
     const timeoutMs = reader.int32()
     const isExtended = this.#dialect === 'quorate'
     const connection = isExtended ? reader.int32() : 0
-    const passwd = isExtended ? copiedBuffer.read(reader) : NO_PASSWORD
+    // A learner of ZooKeeper has checked this one.
+    const passwd = isExtended ? copiedBuffer.read(reader) : zooKeeperPassword(sessionId)
     if (passwd === null) throw violation('a REVALIDATE without a password')
     reader.end()
     return { type: 'REVALIDATE', connection, sessionId, timeoutMs, passwd }
@@ -404,9 +409,9 @@ export class PeerLink {
       case PacketType.stateEnd:
         return this.#readChunk(packet)
       case PacketType.proposal:
-        return { type: 'PROPOSAL', zxid: expectZxid(packet), txn: keptDataOf(packet) }
+        return { type: 'PROPOSAL', ...this.#readTransaction(packet) }
       case PacketType.inform:
-        return { type: 'INFORM', zxid: expectZxid(packet), txn: keptDataOf(packet) }
+        return { type: 'INFORM', ...this.#readTransaction(packet) }
       case PacketType.newLeader:
         epochOf(packet)
         return { type: 'NEWLEADER', zxid: packet.zxid }
@@ -437,6 +442,11 @@ export class PeerLink {
     throw violation(`a quorum packet of type ${type} from a leader`)
   }
 
+  #readTransaction(packet: QuorumPacket): { readonly zxid: bigint; readonly txn: Uint8Array } {
+    const txn = keptDataOf(packet)
+    return { zxid: expectZxid(packet), txn: this.#dialect === 'quorate' ? txn : transactionOf(txn) }
+  }
+
   #readChunk(packet: QuorumPacket): Packet {
     this.#expectOurs(packet)
     return { type: 'SNAPCHUNK', bytes: keptDataOf(packet), isLast: packet.type === PacketType.stateEnd }
@@ -458,7 +468,8 @@ export class PeerLink {
       expectAnnouncement(reader)
       this.#dialect = 'quorate'
     }
-    return { type: 'LEADERINFO', epoch: epochOf(packet) }
+    const epoch = epochOf(packet)
+    return { type: 'LEADERINFO', epoch, ...(this.#dialect === 'zookeeper' && { dialect: this.#dialect }) }
   }
 
   #readRevalidated(packet: QuorumPacket): Packet {
@@ -472,9 +483,7 @@ export class PeerLink {
       return { type: 'REVALIDATED', connection, sessionId, valid, timeoutMs }
     }
     reader.end()
-    const index = this.#revalidations.findIndex((asked) => asked.sessionId === sessionId)
-    const [asked] = index === -1 ? [] : this.#revalidations.splice(index, 1)
-    if (asked === undefined) throw violation(`an answer about session ${sessionId}, of which nobody asked`)
+    const asked = this.#asked.takeRevalidation(sessionId)
     return { type: 'REVALIDATED', ...asked, valid, timeoutMs: valid ? asked.timeoutMs : 0 }
   }
 
@@ -486,8 +495,6 @@ export class PeerLink {
       return syncId
     }
     expectNoData(packet)
-    const syncId = this.#syncIds.shift()
-    if (syncId === undefined) throw violation('an answer to a sync that nobody asked for')
-    return syncId
+    return this.#asked.takeSync()
   }
 }

@@ -20,8 +20,14 @@ const NODE_END_BYTES = 68
 const SLASH = 0x2f
 const MARK = new TextEncoder().encode('BenWasHere')
 
+/** The mark, with its length. */
+export const MARK_BYTES: number = INT_BYTES + MARK.length
+
+/** The mark, after the path that ends the nodes. */
+export const SNAPSHOT_MARK: Uint8Array = Uint8Array.of(0, 0, 0, MARK.length, ...MARK)
+
 /** The path that ends the nodes, without its length, and the mark. */
-const END = Uint8Array.of(SLASH, 0, 0, 0, MARK.length, ...MARK)
+const END = Uint8Array.of(SLASH, ...SNAPSHOT_MARK)
 
 /** A step of the walk: so many bytes are passed over; if it is negative, they are read as an integer. */
 type Step = number
@@ -32,14 +38,16 @@ const MARK_STEP_BYTES = 3
 
 /** Follows one state. */
 export class SnapshotScanner {
-  readonly #steps = walk()
+  readonly #steps: Generator<Step, undefined, number>
   #step: Step
   /** What has come of an integer. */
   #int = 0
   #offset = 0
   #isDone = false
 
-  constructor() {
+  /** @param hasMark - whether the mark comes after the nodes; otherwise their end is the end */
+  constructor(hasMark = true) {
+    this.#steps = walk(hasMark)
     const first = this.#steps.next(0)
     this.#step = first.value ?? 0
   }
@@ -92,7 +100,7 @@ export class SnapshotScanner {
 class Misfit extends Error {}
 
 /** The layout of a state. */
-function* walk(): Generator<Step, undefined, number> {
+function* walk(hasMark: boolean): Generator<Step, undefined, number> {
   const sessions = atLeast(0, 'sessions', yield INT)
   for (let session = 0; session < sessions; session++) yield SESSION_BYTES
   const lists = atLeast(0, 'access control lists', yield INT)
@@ -106,7 +114,9 @@ function* walk(): Generator<Step, undefined, number> {
     }
   }
   yield* walkNodes()
-  yield* walkMark()
+  if (hasMark) yield* walkMark()
+  // The `/` that ends the nodes.
+  else yield 1
   return undefined
 }
 

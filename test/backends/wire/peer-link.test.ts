@@ -4,11 +4,17 @@ import { isCoordinationError } from '../../../src/core/errors.ts'
 import { Err, OpCode } from '../../../src/backends/wire/codes.ts'
 import { PeerLink } from '../../../src/backends/wire/peer-link.ts'
 import type { ForwardedRequest, Packet } from '../../../src/backends/wire/packets.ts'
+import { encodeTransaction } from '../../../src/backends/wire/transactions.ts'
+import { zooKeeperPassword } from '../../../src/backends/wire/zookeeper-password.ts'
 import { PacketType } from '../../../src/backends/wire/quorum-packets.ts'
 import { fromLeader, fromLeaderOfOurs, fromLearner, fromLearnerOfOurs, opening } from './peer-messages.ts'
-import { RECORDED_LINKS } from './recorded-peers.ts'
+import { RECORDED_LINKS, withoutDigest } from './recorded-peers.ts'
 import type { RecordedFrame } from './recorded-peers.ts'
 
+const SET_DATA = encodeTransaction({
+  header: { clientId: 1n, cxid: 2, zxid: 3n, time: 4, type: OpCode.setData },
+  txn: { type: OpCode.setData, body: { path: '/a', data: null, version: 1 } },
+})
 const PACKET_TYPES = Object.values(PacketType)
 const ANNOUNCEMENT = '5152544500000001'
 
@@ -83,7 +89,7 @@ describe('a link to a real server', () => {
       expect(others).toEqual([])
       const again = unannounced(bytesOf(sender, packet))
       // The learner of a sync does not say to ours which path its client named.
-      if (packet.type !== 'SYNC') expect(again, name).toBe(hex(bytes))
+      if (packet.type !== 'SYNC') expect(again, name).toBe(hex(withoutDigest({ from, name, bytes })))
     }
     expect([learner.dialect, leader.dialect]).toEqual(['zookeeper', 'zookeeper'])
   })
@@ -157,13 +163,33 @@ describe('a link to a real server', () => {
     expect(errorOf(() => read(learner, answer))).toContain('nobody asked')
   })
 
+  it('commits each proposal by itself, where one of ours commits all up to it', () => {
+    const leader = new PeerLink({ role: 'leader', sid: 3 })
+    const learner = new PeerLink({ role: 'learner', sid: 1 })
+    for (const zxid of [1n, 2n, 3n]) bytesOf(leader, { type: 'PROPOSAL', zxid, txn: SET_DATA })
+    const commits = (zxid: bigint): readonly Packet[] => read(learner, bytesOf(leader, { type: 'COMMIT', zxid }))
+    expect(commits(2n)).toEqual([{ type: 'COMMIT', zxid: 1n }, { type: 'COMMIT', zxid: 2n }])
+    expect([commits(2n), commits(9n)]).toEqual([[], [{ type: 'COMMIT', zxid: 3n }]])
+  })
+
+  it('sends no password of a session that begins, and knows no digest', () => {
+    const leader = new PeerLink({ role: 'leader', sid: 3 })
+    const learner = new PeerLink({ role: 'learner', sid: 1 })
+    const header = { clientId: 5n, cxid: 0, zxid: 1n, time: 7, type: OpCode.createSession }
+    const txnOf = (passwd: Uint8Array | null): Uint8Array => {
+      return encodeTransaction({ header, txn: { type: OpCode.createSession, body: { timeOut: 600, passwd } } })
+    }
+    const sent = { type: 'PROPOSAL', zxid: 1n, txn: txnOf(new Uint8Array(16).fill(0xab)) } as const
+    expect(read(learner, bytesOf(leader, sent))).toEqual([{ ...sent, txn: txnOf(null) }])
+  })
+
   it('remembers which connection a session moves to, and shows nobody its password', () => {
     const learner = new PeerLink({ role: 'learner', sid: 1 })
     const leader = new PeerLink({ role: 'leader', sid: 3 })
     const passwd = new Uint8Array(16).fill(0xab)
     const asked = bytesOf(learner, { type: 'REVALIDATE', connection: 9, sessionId: 5n, timeoutMs: 600, passwd })
     expect(hex(asked)).not.toContain('abab')
-    expect(read(leader, asked)).toMatchObject([{ connection: 0, sessionId: 5n, passwd: new Uint8Array() }])
+    expect(read(leader, asked)).toMatchObject([{ connection: 0, sessionId: 5n, passwd: zooKeeperPassword(5n) }])
     const answer = { type: 'REVALIDATED', connection: 0, sessionId: 5n, valid: true, timeoutMs: 600 } as const
     expect(read(learner, bytesOf(leader, answer))).toEqual([{ ...answer, connection: 9 }])
     expect(errorOf(() => read(learner, bytesOf(leader, answer)))).toContain('session 5')

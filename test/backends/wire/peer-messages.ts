@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { OpCode } from '../../../src/backends/wire/codes.ts'
 import { OPEN_ACL } from '../../../src/backends/wire/records.ts'
 import type { Packet } from '../../../src/backends/wire/packets.ts'
+import { encodeTransaction } from '../../../src/backends/wire/transactions.ts'
 
 const anInt32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
 const anInt64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
@@ -75,14 +76,19 @@ export const fromLearnerOfOurs: fc.Arbitrary<Packet> = fc.oneof(
   packet('SNAPACK', {}),
 )
 
+const txn = fc.record({ path: text, data, version: anInt32 }).map((body) => encodeTransaction({
+  header: { clientId: 1n, cxid: 2, zxid: 3n, time: 4, type: OpCode.setData },
+  txn: { type: OpCode.setData, body },
+}))
+
 /** What a leader may send in either dialect. */
 export const fromLeader: fc.Arbitrary<Packet> = fc.oneof(
   packet('DIFF', { zxid }),
   packet('TRUNC', { zxid }),
   packet('SNAP', { zxid }),
-  packet('PROPOSAL', { zxid, txn: bytes }),
+  packet('PROPOSAL', { zxid, txn }),
   packet('COMMIT', { zxid }),
-  packet('INFORM', { zxid, txn: bytes }),
+  packet('INFORM', { zxid, txn }),
   packet('NEWLEADER', { zxid: epochZxid }),
   packet('UPTODATE', {}),
   packet('PING', { touched: fc.constant([]) }),

@@ -21,6 +21,7 @@ import { assert } from '../../../core/assert.ts'
 import type { Notification, Packet } from '../../wire/packets.ts'
 import type { ClientMessage } from '../../wire/records.ts'
 import { decodeTransaction } from '../../wire/transactions.ts'
+import { zooKeeperPassword } from '../../wire/zookeeper-password.ts'
 import { Connections } from './clients/connections.ts'
 import { LocalSessions } from './clients/local-sessions.ts'
 import type { ServerConfig } from './config.ts'
@@ -59,6 +60,7 @@ export class Server {
   #role: Looking | Leading | Following
   #serving = false
   #epochFloor: number
+  #needsState = false
   #ticks = 0
   #wallTimeMs: number
   #events: ServerEvent[] = []
@@ -274,13 +276,18 @@ export class Server {
     const { early } = this.#role
     this.#role = vote.leader === this.#config.myid
       ? new Leading(this.#parts, this.#epochFloor)
-      : new Following(this.#parts, { leader: vote.leader, uptimeTicks: this.#ticks })
+      : new Following(this.#parts, {
+        leader: vote.leader,
+        uptimeTicks: this.#ticks,
+        needsState: this.#needsState,
+      })
     this.#election.settle(this.#role.name)
     for (const { from, link, packet } of early) this.#role.receivePacket(from, link, packet)
   }
 
   /** A role is over: looks for a leader, at once if it has served, otherwise with the next tick. */
-  #look({ reason, epochFloor }: RoleEnd): void {
+  #look({ reason, epochFloor, needsState = false }: RoleEnd): void {
+    this.#needsState = needsState
     this.#epochFloor = Math.max(this.#epochFloor, epochFloor)
     const hadService = this.#serving
     this.#role.close()
@@ -359,6 +366,7 @@ export class Server {
       reconfigEnabled: this.#config.reconfigEnabled,
       isAlone: this.#config.voters.length === 1 && this.#config.voters.includes(this.#config.myid),
       state: () => this.#state,
+      secretOf: (sessionId) => this.#secretOf(sessionId),
       isServing: () => this.#serving,
       seenHere: () => laterOf(this.#state.lastZxid, zxidOf(this.#journal.currentEpoch, 0)),
       submit: (request) => {
@@ -375,6 +383,13 @@ export class Server {
       },
       touch: (sessionId) => this.#role.touch(sessionId),
     }, this.#ports)
+  }
+
+  /** Sessions that began under a leader of ZooKeeper have a password that is computed from their id. */
+  #secretOf(sessionId: bigint): Uint8Array | null {
+    const known = this.#state.sessions.get(sessionId)
+    if (known !== undefined) return known.passwd
+    return this.#role.kind === 'following' && this.#role.isPlain ? zooKeeperPassword(sessionId) : null
   }
 
   // State

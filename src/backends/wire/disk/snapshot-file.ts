@@ -77,6 +77,13 @@ export const SnapshotHeader = record({ magic: int32, version: int32, dbid: int64
 /** `ZKSN`. */
 export const SNAPSHOT_MAGIC = 0x5a_4b_53_4e
 const DBID = -1n
+/** The bytes that every file begins with. */
+export function snapshotFileHeader(): Uint8Array {
+  const writer = new Writer()
+  SnapshotHeader.write(writer, { magic: SNAPSHOT_MAGIC, version: SNAPSHOT_VERSION, dbid: DBID })
+  return writer.finish()
+}
+
 /** Ends the nodes, and each seal. */
 export const TERMINATOR = '/'
 export const OWN_SECTION = 'quorate'
@@ -98,7 +105,7 @@ export function* writeSnapshotFile(
 ): Generator<Uint8Array, void> {
   const out = new SealedWriter(chunkBytes)
   const { writer } = out
-  SnapshotHeader.write(writer, { magic: SNAPSHOT_MAGIC, version: SNAPSHOT_VERSION, dbid: DBID })
+  writer.bytes(snapshotFileHeader())
   writer.int32(sessions.length)
   for (const session of sessions) {
     SessionRecord.write(writer, session)

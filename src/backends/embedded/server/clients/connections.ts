@@ -41,6 +41,11 @@ export interface ConnectionsHost extends RequestHost {
    * leader's epoch, although nothing may have happened in that yet.
    */
   seenHere(): bigint
+  /**
+   * The password of a session, as far as this server knows it; null if only the leader can tell. A leader of ZooKeeper
+   * checks none.
+   */
+  secretOf(sessionId: bigint): Uint8Array | null
   /** Has the leader check a session's password and move it here. */
   revalidate(packet: Extract<Packet, { type: 'REVALIDATE' }>): void
 }
@@ -135,6 +140,12 @@ export class Connections {
     this.#connections.set(id, connection)
   }
 
+  /** An id that no session has. */
+  newSessionId(): bigint {
+    const random = (BigInt(this.#random.u32() & RANDOM_HIGH_BITS) << 32n) | BigInt(this.#random.u32())
+    return BigInt.asIntN(64, (BigInt(this.#host.myid) << SERVER_ID_SHIFT) | random)
+  }
+
   /** Receives a message; the first one on a number opens the connection. */
   receiveMessage(id: number, message: ClientMessage): void {
     let connection = this.#connections.get(id)
@@ -216,7 +227,10 @@ export class Connections {
     if (connection === undefined) return
     if (txn.type === OpCode.createSession) {
       // A session that moved here before this server heard of its beginning has been accepted already.
-      if (connection.phase === 'creating') this.#accept(connection)
+      if (connection.phase !== 'creating') return
+      // A leader of ZooKeeper has decided on another one.
+      connection.passwd = this.#host.secretOf(header.clientId) ?? connection.passwd
+      this.#accept(connection)
       return
     }
     const reply = { xid: header.cxid, zxid: header.zxid, err: applied.err, body: applied.body }
@@ -262,7 +276,7 @@ export class Connections {
 
   #create(connection: Connection): void {
     connection.phase = 'creating'
-    connection.sessionId = this.#newSessionId()
+    connection.sessionId = this.newSessionId()
     connection.passwd = this.#random.bytes(PASSWORD_BYTES)
     this.#bySession.set(connection.sessionId, connection)
     const { sessionId, passwd, timeoutMs } = connection
@@ -273,8 +287,8 @@ export class Connections {
   #resume(connection: Connection, sessionId: bigint, passwd: Uint8Array): void {
     connection.sessionId = sessionId
     connection.passwd = passwd
-    const known = this.#host.state().sessions.get(sessionId)
-    if (known !== undefined && !samePassword(known.passwd, passwd)) {
+    const secret = this.#host.secretOf(sessionId)
+    if (secret !== null && !samePassword(secret, passwd)) {
       this.#refuse(connection)
       return
     }
@@ -324,8 +338,4 @@ export class Connections {
     this.#requests.forget(connection)
   }
 
-  #newSessionId(): bigint {
-    const random = (BigInt(this.#random.u32() & RANDOM_HIGH_BITS) << 32n) | BigInt(this.#random.u32())
-    return BigInt.asIntN(64, (BigInt(this.#host.myid) << SERVER_ID_SHIFT) | random)
-  }
 }

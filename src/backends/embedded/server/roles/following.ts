@@ -6,8 +6,13 @@
  *            life is over, what it promised is either here or void, and it can vote again (decision 0006). So it asks
  *            for one sync per attempt to follow, when it has caught up and `initLimitTicks` have passed since its
  *            start. The answer to that sync, on the link of that attempt, gives it its vote; no other does.
+ * ZooKeeper  confirms no sync by a majority. There this server asks for a write that must be refused, of a session that
+ *            is none: its transaction comes back once a majority has it, and this server is in none as an observer.
  */
 import type { Packet } from '../../../wire/packets.ts'
+import { OpCode } from '../../../wire/codes.ts'
+import { decodeTransaction } from '../../../wire/transactions.ts'
+import { NO_IDENTITIES } from '../state/identities.ts'
 import type { WriteRequest } from '../writes/prepare.ts'
 import { Learner } from '../zab/learner.ts'
 import type { Answer, RoleEnd, RoleInputs, ServerParts } from './role.ts'
@@ -20,6 +25,8 @@ interface FollowingStart {
   readonly leader: number
   /** Ticks since the server started. */
   readonly uptimeTicks: number
+  /** The last attempt to follow has shown that the log here cannot be continued. */
+  readonly needsState: boolean
 }
 
 /** The role of a server that knows of a leader. */
@@ -31,11 +38,13 @@ export class Following implements RoleInputs {
   readonly #lacksVote: boolean
   #uptimeTicks: number
   #hasAskedForVote = false
+  /** A session that is none, in whose name a leader of ZooKeeper was asked. */
+  #noSession: bigint | null = null
   #isSynchronised = false
   #hasVoteBack = false
   #answers: Answer[] = []
 
-  constructor(parts: ServerParts, { leader, uptimeTicks }: FollowingStart) {
+  constructor(parts: ServerParts, { leader, uptimeTicks, needsState }: FollowingStart) {
     this.#parts = parts
     this.#uptimeTicks = uptimeTicks
     const { config, journal, outbox, replica, localSessions } = parts
@@ -44,11 +53,12 @@ export class Following implements RoleInputs {
     this.name = votes ? 'FOLLOWING' : 'OBSERVING'
     this.#lacksVote = isVoter && !votes
     const host = {
-      receiveSnapshot: (zxid: bigint) => replica.receive(zxid),
+      receiveSnapshot: (zxid: bigint, isFuzzy: boolean) => replica.receive(zxid, isFuzzy),
       appliedZxid: () => replica.state.lastZxid,
       takeTouched: () => localSessions.takeTouched(),
     }
-    const start = { leader, votes, committedZxid: replica.state.lastZxid }
+    const uncountedTicks = this.#lacksVote ? config.initLimitTicks - uptimeTicks : 0
+    const start = { leader, votes, committedZxid: replica.state.lastZxid, uncountedTicks, needsState }
     this.#learner = new Learner(config, journal, outbox, host, start)
   }
 
@@ -64,13 +74,18 @@ export class Following implements RoleInputs {
     return this.#learner.isUpToDate
   }
 
+  /** Whether its leader is a server of ZooKeeper. */
+  get isPlain(): boolean {
+    return this.#learner.isPlain
+  }
+
   get mayServe(): boolean {
     return this.#learner.isUpToDate && !this.#lacksVote
   }
 
   get end(): RoleEnd | null {
     const reason = this.#learner.failure ?? (this.#hasVoteBack ? 'caught up; votes again' : null)
-    return reason === null ? null : { reason, epochFloor: 0 }
+    return reason === null ? null : { reason, epochFloor: 0, needsState: this.#learner.needsState }
   }
 
   serve(): void {}
@@ -102,6 +117,7 @@ export class Following implements RoleInputs {
   receivePacket(from: number, link: number, packet: Packet): void {
     const answer = this.#learner.receivePacket(from, link, packet)
     this.#noteSynchronisation()
+    if (packet.type === 'INFORM' && link === this.#learner.link) this.#lookForRefusal(packet.txn)
     this.#askForVote()
     if (answer === null) return
     if (answer.type === 'SYNCED' && answer.syncId === VOTE_SYNC_ID) this.#takeVoteBack()
@@ -147,7 +163,18 @@ export class Following implements RoleInputs {
     if (!this.#lacksVote || this.#hasAskedForVote || !this.#learner.isUpToDate) return
     if (this.#uptimeTicks < this.#parts.config.initLimitTicks) return
     this.#hasAskedForVote = true
-    this.#learner.send({ type: 'SYNC', syncId: VOTE_SYNC_ID, touched: [] })
+    if (this.#learner.isPlain) {
+      this.#noSession = this.#parts.connections.newSessionId()
+      const request = { sessionId: this.#noSession, xid: 0, identities: NO_IDENTITIES, op: OpCode.delete }
+      this.#learner.send({ type: 'REQUEST', request: { ...request, body: { path: '/', version: 0 } } })
+    } else this.#learner.send({ type: 'SYNC', syncId: VOTE_SYNC_ID, touched: [] })
+  }
+
+  /** A leader of ZooKeeper has had the refusal of that write logged by a majority. */
+  #lookForRefusal(txn: Uint8Array): void {
+    if (this.#noSession === null || this.#hasVoteBack) return
+    const { header } = decodeTransaction(txn)
+    if (header.type === OpCode.error && header.clientId === this.#noSession) this.#takeVoteBack()
   }
 
   #takeVoteBack(): void {

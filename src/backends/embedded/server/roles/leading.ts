@@ -4,6 +4,7 @@
  * each other: what learners forward goes from the one to the other here.
  */
 import { assert } from '../../../../core/assert.ts'
+import { OpCode } from '../../../wire/codes.ts'
 import type { Packet } from '../../../wire/packets.ts'
 import type { Transaction } from '../../../wire/transactions.ts'
 import { decodeTransaction } from '../../../wire/transactions.ts'
@@ -79,7 +80,13 @@ export class Leading implements RoleInputs, Proposer {
 
   submit(request: WriteRequest): void {
     const { config, wallTimeMs } = this.#parts
-    this.#sequencer?.submit(request, config.myid, wallTimeMs)
+    this.#sequencer?.submit(this.#withMovableSession(request), config.myid, wallTimeMs)
+  }
+
+  /** Servers of ZooKeeper know but the password that is computed from a session's id. */
+  #withMovableSession(request: WriteRequest): WriteRequest {
+    if (request.op !== OpCode.createSession || !this.#leader.hasPlainLearners) return request
+    return { ...request, body: { ...request.body, passwd: null } }
   }
 
   sync(syncId: number): void {
@@ -103,7 +110,8 @@ export class Leading implements RoleInputs, Proposer {
     const forwarded = this.#leader.receivePacket(from, link, packet)
     if (forwarded === null || this.#sequencer === null) return
     if (forwarded.type === 'REQUEST') {
-      this.#sequencer.submit(forwarded.request as WriteRequest, from, this.#parts.wallTimeMs)
+      const request = this.#withMovableSession(forwarded.request as WriteRequest)
+      this.#sequencer.submit(request, from, this.#parts.wallTimeMs)
     } else if (forwarded.type === 'REVALIDATE') {
       this.#leader.answer(from, this.#sequencer.revalidate(forwarded, from))
     } else for (const { sessionId } of forwarded.touched) this.#sequencer.touch(sessionId)

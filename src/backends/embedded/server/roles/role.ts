@@ -40,6 +40,8 @@ export interface RoleEnd {
   readonly reason: string
   /** The next epoch that this server proposes must be greater than this. */
   readonly epochFloor: number
+  /** The next leader's history may not be joinable to the log here; see the learner's. */
+  readonly needsState?: boolean
 }
 
 /** The questions and inputs that every role answers. */

@@ -3,6 +3,7 @@
  */
 import { assert } from '../../../../core/assert.ts'
 import type { Transaction } from '../../../wire/transactions.ts'
+import { decodeTransaction } from '../../../wire/transactions.ts'
 import type { RandomSource } from '../ports.ts'
 import { SnapshotSchedule } from './snapshot-schedule.ts'
 import type { SnapshotLimits } from './snapshot-schedule.ts'
@@ -10,6 +11,7 @@ import type { Snapshot } from './snapshot.ts'
 import { StateReader } from './state-reader.ts'
 import { State } from './state.ts'
 import type { Applied } from './state.ts'
+import { TolerantReplay } from './tolerant-replay.ts'
 
 interface ReplicaConfig extends SnapshotLimits {
   /** The text of /zookeeper/config. */
@@ -20,6 +22,19 @@ interface ReplicaConfig extends SnapshotLimits {
 export interface RecoveredState {
   /** The one of the snapshot; null if there is none. */
   readonly state: State | null
+}
+
+/** A transaction of the log. */
+interface Entry {
+  readonly zxid: bigint
+  readonly txn: Uint8Array
+}
+
+/** A state that is taken in beside the one that is in use. */
+interface Intake {
+  write(chunk: Uint8Array): void
+  /** Replaces the state by it and what was committed after it; see the learner's `SnapshotIntake`. */
+  finish(committed: readonly Entry[]): { readonly zxid: bigint; readonly chunks: readonly Uint8Array[] } | null
 }
 
 /** One server's copy of the state. */
@@ -43,18 +58,25 @@ export class Replica {
     return this.#state
   }
 
-  /** Takes a snapshot of the leader's in, chunk by chunk; `finish` replaces the state by it. */
-  receive(zxid: bigint): { write(chunk: Uint8Array): void; finish(): void } {
-    const reader = new StateReader()
+  /**
+   * Takes a snapshot of the leader's in, chunk by chunk; `finish` replaces the state by it.
+   *
+   * @param isFuzzy - whether it is of a server of ZooKeeper, and can hold parts of later transactions
+   */
+  receive(zxid: bigint, isFuzzy: boolean): Intake {
+    const reader = new StateReader('state', isFuzzy ? zxid : null)
     return {
       write: (chunk) => {
         reader.write(chunk)
       },
-      finish: () => {
-        this.#state = State.of(reader)
-        this.#state.setMembership(this.#config.membership)
+      finish: (committed) => {
+        const state = State.of(reader)
+        this.#state = state
+        assert(state.lastZxid === zxid, 'a snapshot that is not of the zxid it was sent for')
+        if (isFuzzy) replay(state, committed)
+        state.setMembership(this.#config.membership)
         this.#snapshots.installed()
-        assert(this.#state.lastZxid === zxid, 'a snapshot that is not of the zxid it was sent for')
+        return !isFuzzy ? null : { zxid: state.lastZxid, chunks: [...state.openSnapshot().chunks()] }
       },
     }
   }
@@ -82,4 +104,11 @@ export class Replica {
     this.#isTaken = true
     return this.#due
   }
+}
+
+/** A state of ZooKeeper is exact once what was committed while it was read is in it as a whole. */
+function replay(state: State, committed: readonly Entry[]): void {
+  const tolerant = new TolerantReplay(state)
+  for (const { txn } of committed) tolerant.apply(decodeTransaction(txn))
+  tolerant.finish(committed.at(-1)?.zxid ?? state.lastZxid)
 }

@@ -21,7 +21,7 @@ import { SessionTable } from './session-table.ts'
 import { OPEN_ACL_NUMBER } from './snapshot.ts'
 import type { SnapshotContent } from './snapshot.ts'
 import { SPECIAL_PATHS, Tree } from './tree.ts'
-import { zooKeeperPassword } from './zookeeper-password.ts'
+import { zooKeeperPassword } from '../../../wire/zookeeper-password.ts'
 
 
 /** Of a node whose list is not in the snapshot: nobody may do anything, until the log says more. */

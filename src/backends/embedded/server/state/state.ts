@@ -23,8 +23,8 @@ import { SessionTable } from './session-table.ts'
 import { SNAPSHOT_STEPS, Snapshot } from './snapshot.ts'
 import type { SnapshotSteps } from './snapshot.ts'
 import { StateReader } from './state-reader.ts'
-import { Tree } from './tree.ts'
-import { zooKeeperPassword } from './zookeeper-password.ts'
+import { SPECIAL_PATHS, Tree } from './tree.ts'
+import { zooKeeperPassword } from '../../../wire/zookeeper-password.ts'
 
 /** A change of a node, from which watches follow. */
 export interface Change {
@@ -225,11 +225,16 @@ export class State {
   #applyMulti(parts: readonly TxnBody[], header: TxnHeader): Applied {
     const changes: Change[] = []
     const results: MultiResult[] = []
-    const isRefused = parts[0]?.type === OpCode.error
+    const isRefused = parts.some(isErrorTxn)
+    let isAfterRefusal = false
     for (const part of parts) {
-      assert((part.type === OpCode.error) === isRefused, 'the parts of a multi are all done or all refused')
-      if (isErrorTxn(part)) results.push({ op: OpCode.error, err: part.body.err })
-      else results.push(this.#applyMultiPart(part, header, changes))
+      if (isErrorTxn(part)) {
+        results.push({ op: OpCode.error, err: part.body.err })
+        isAfterRefusal = true
+      } else if (isRefused) {
+        // A leader of ZooKeeper leaves the parts before the one that it has refused as they were.
+        results.push({ op: OpCode.error, err: isAfterRefusal ? Err.runtimeInconsistency : Err.ok })
+      } else results.push(this.#applyMultiPart(part, header, changes))
     }
     return { err: Err.ok, body: results, changes, newSession: null, endedSession: null }
   }
@@ -250,17 +255,21 @@ export class State {
 
   #applyCloseSession(paths: readonly string[], header: TxnHeader): Applied {
     const { clientId } = header
-    const owned = this.#tree.ephemeralsOf(clientId)
-    assert(isSame(owned, paths) || isSame(owned, [...paths].sort()), () => {
-      return `the end of session ${clientId} removes exactly its ephemeral nodes`
-    })
     const changes: Change[] = []
+    for (const path of paths) {
+      const node = this.#tree.get(path)
+      if (node === undefined || node.ownership.kind === 'ephemeral' && node.ownership.owner === clientId) continue
+      // Only the list of a leader of ZooKeeper can be out of date: ours is exactly the session's nodes.
+      const isLeaf = node.numChildren === 0 && !SPECIAL_PATHS.includes(path)
+      if (isLeaf) changes.push({ type: 'deleted', path, node: this.#tree.delete(path, header) })
+    }
     this.#tree.deleteEphemeralsOf(clientId, header, (path, node) => {
       changes.push({ type: 'deleted', path, node })
     })
     const session = this.#sessions.get(clientId)
     if (session !== undefined) for (const snapshot of this.#snapshots) snapshot.keepSession(clientId, session)
-    this.#sessions.remove(clientId)
+    // Two ends of one session can be on their way at a leader of ZooKeeper: the client's own, and its expiry.
+    if (session !== undefined) this.#sessions.remove(clientId)
     return { err: Err.ok, body: null, changes, newSession: null, endedSession: clientId }
   }
 }
@@ -269,10 +278,6 @@ type NodeTxn = Extract<TxnBody, { type: NodeTxnType }>
 type NodeTxnType = Exclude<TxnBody['type'], WholeTxnType>
 type WholeTxnType = typeof OpCode.error | typeof OpCode.multi | typeof OpCode.createSession | typeof OpCode.closeSession
 type NodeReply = ReplyBodies[typeof OpCode.create2] | ReplyBodies[typeof OpCode.setData] | null
-
-function isSame(a: readonly string[], b: readonly string[]): boolean {
-  return a === b || (a.length === b.length && a.every((text, i) => text === b[i]))
-}
 
 function isErrorTxn(txn: TxnBody): txn is Extract<TxnBody, { type: typeof OpCode.error }> {
   return txn.type === OpCode.error

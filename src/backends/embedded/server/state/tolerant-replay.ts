@@ -17,7 +17,7 @@ import { CONTAINER, PERSISTENT } from './node.ts'
 import type { Ownership, TreeNode } from './node.ts'
 import type { State } from './state.ts'
 import { SPECIAL_PATHS } from './tree.ts'
-import { zooKeeperPassword } from './zookeeper-password.ts'
+import { zooKeeperPassword } from '../../../wire/zookeeper-password.ts'
 
 /** Stands for "one more than before", in logs of before 3.4. */
 const UNKNOWN_CHILD_CREATES = -1

@@ -26,7 +26,7 @@ import type { Outbox, SnapshotSource } from './outbox.ts'
 import { Progress } from './progress.ts'
 import { QuorumRounds } from './quorum-rounds.ts'
 import { isQuorum, quorumValue } from './quorum.ts'
-import { epochOf, formatZxid, zxidOf } from './zxid.ts'
+import { counterOf, epochOf, formatZxid, zxidOf } from './zxid.ts'
 
 /** What a leader asks of the server around it. */
 export interface LeaderHost {
@@ -106,6 +106,11 @@ export class Leader {
   /** Whether it is its own majority, and nobody learns from it. */
   get isAlone(): boolean {
     return this.#selfVotes === 1 && this.#config.voters.length === 1 && this.#learners.length === 0
+  }
+
+  /** Whether a server of ZooKeeper learns from it. */
+  get hasPlainLearners(): boolean {
+    return this.#learners.some(({ isPlain }) => isPlain)
   }
 
   /** Its learners, in numbers. */
@@ -252,7 +257,8 @@ export class Leader {
       this.#outbox.close(from, link)
       return
     }
-    const learner = new Progress({ id: from, link, votes, acceptedEpoch: packet.acceptedEpoch })
+    const { acceptedEpoch, dialect } = packet
+    const learner = new Progress({ id: from, link, votes, acceptedEpoch, isPlain: dialect === 'zookeeper' })
     this.#learners = [...this.#learners, learner].sort((a, b) => a.id - b.id)
     if (this.#epoch === 0) this.#chooseEpoch()
     else if (packet.acceptedEpoch > this.#epoch) {
@@ -320,7 +326,9 @@ export class Leader {
       const state = this.#host.openSnapshot()
       this.#outbox.state(learner.id, learner.link, state)
       from = state.zxid
-    } else if (this.#journal.covers(from) && from <= end) {
+    } else if (this.#journal.covers(from) && from <= end || counterOf(from) === 0) {
+      // A learner of ZooKeeper can say that it is at the beginning of an epoch, where there is no transaction.
+      from = this.#journal.floor(from < end ? from : end)
       this.#send(learner, { type: 'DIFF', zxid: end })
     } else {
       from = this.#journal.floor(from < end ? from : end)
@@ -341,8 +349,22 @@ export class Leader {
       } else this.#checkEstablished()
       return
     }
+    if (learner.isPlain && !this.#isNews(learner, zxid)) return
     learner.acknowledge(zxid, this.#journal.lastZxid)
     if (zxid > this.#committed) this.#advanceCommit()
+  }
+
+  /**
+   * A learner of ZooKeeper acknowledges NEWLEADER again after UPTODATE, and each proposal before it by itself. One that
+   * acknowledges what it has not got is given up.
+   */
+  #isNews(learner: Progress, zxid: bigint): boolean {
+    const { ackedZxid } = learner
+    if (ackedZxid === null || zxid > this.#journal.lastZxid && zxid !== zxidOf(this.#epoch, 0)) {
+      this.#drop(learner)
+      return false
+    }
+    return zxid > ackedZxid && zxid !== zxidOf(this.#epoch, 0)
   }
 
   #checkEstablished(): void {

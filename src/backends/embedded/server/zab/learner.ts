@@ -20,8 +20,12 @@ import { epochOf, formatZxid, zxidOf } from './zxid.ts'
 
 /** What a learner asks of the server around it. */
 export interface LearnerHost {
-  /** The leader sends its state at this zxid; committed transactions after it follow. */
-  receiveSnapshot(zxid: bigint): SnapshotIntake
+  /**
+   * The leader sends its state at this zxid; committed transactions after it follow.
+   *
+   * @param isFuzzy - whether it can hold parts of them, as one of ZooKeeper can
+   */
+  receiveSnapshot(zxid: bigint, isFuzzy: boolean): SnapshotIntake
   /** zxid up to which transactions have been applied here. */
   appliedZxid(): bigint
   /** The sessions that were heard of since this was last asked. */
@@ -37,8 +41,19 @@ type Synchronisation = Pick<Incoming, 'mode'> & { readonly from: bigint }
 /** Takes a state in, chunk by chunk, beside the one that is in use. */
 export interface SnapshotIntake {
   write(chunk: Uint8Array): void
-  /** Replaces the state that is in use by the one that was written. */
-  finish(): void
+  /**
+   * Replaces the state that is in use by the one that was written.
+   *
+   * @param committed - the committed transactions after it; a state of ZooKeeper can hold parts of them
+   * @returns the state to store in its place, at the last of these; null if it is to be stored as it came
+   */
+  finish(committed: readonly LogEntry[]): StateToStore | null
+}
+
+/** An exact state. */
+export interface StateToStore {
+  readonly zxid: bigint
+  readonly chunks: readonly Uint8Array[]
 }
 
 /** A state on its way from the leader. */
@@ -63,14 +78,20 @@ interface Incoming {
 /** One server's attempt to follow, from its election to its end. */
 export class Learner {
   readonly leader: number
+  readonly #start: LearnerStart
   /** The number of the link; 0 before it is there. */
   link = 0
-  readonly #votes: boolean
   readonly #config: ZabConfig
   readonly #journal: Journal
   readonly #outbox: Outbox
   readonly #host: LearnerHost
   #epoch = 0
+  /** Whether the leader is a server of ZooKeeper. */
+  #isPlain = false
+  /** LEADERINFO of a leader of ZooKeeper that may not count this server yet, and how long. */
+  #held: Packet | null = null
+  #uncountedTicks: number
+  #needsState = false
   #incoming: Incoming | null = null
   #synchronisation: Synchronisation | null = null
   #phase: 'discovery' | 'synchronisation' | 'waiting' | 'broadcast' = 'discovery'
@@ -84,7 +105,8 @@ export class Learner {
     this.#outbox = outbox
     this.#host = host
     this.leader = start.leader
-    this.#votes = start.votes
+    this.#start = start
+    this.#uncountedTicks = start.uncountedTicks
     this.#committed = start.committedZxid
     outbox.dial(this.leader)
   }
@@ -107,6 +129,16 @@ export class Learner {
   /** Set once this attempt is over, with the reason; the server must go back to looking. */
   get failure(): string | null {
     return this.#failure
+  }
+
+  /** Whether the leader is a server of ZooKeeper, so that the link has none of our extensions. */
+  get isPlain(): boolean {
+    return this.#isPlain
+  }
+
+  /** Whether this attempt is over because the leader's history cannot be joined to the log here. */
+  get needsState(): boolean {
+    return this.#needsState
   }
 
   /** Sends the leader a packet of the server around it: REQUEST, REVALIDATE or SYNC. */
@@ -136,7 +168,7 @@ export class Learner {
       return
     }
     this.link = link
-    const type = this.#votes ? 'FOLLOWERINFO' : 'OBSERVERINFO'
+    const type = this.#start.votes ? 'FOLLOWERINFO' : 'OBSERVERINFO'
     this.#outbox.afterPersist(this.leader, this.link, { type, acceptedEpoch: this.#journal.acceptedEpoch })
   }
 
@@ -153,6 +185,12 @@ export class Learner {
   /** One tick of logical time. */
   tick(): void {
     this.#silentTicks += 1
+    this.#uncountedTicks -= 1
+    if (this.#uncountedTicks <= 0 && this.#held !== null && this.#failure === null) {
+      const held = this.#held
+      this.#held = null
+      this.#discover(held)
+    }
     const limit = this.#phase === 'broadcast' ? this.#config.syncLimitTicks : this.#config.initLimitTicks
     if (this.#silentTicks > limit) this.#fail(`nothing heard of server ${this.leader} for ${limit} ticks`)
   }
@@ -167,7 +205,12 @@ export class Learner {
       this.#unexpected(packet)
       return
     }
-    const { acceptedEpoch, currentEpoch, lastZxid } = this.#journal
+    const { acceptedEpoch, currentEpoch } = this.#journal
+    this.#isPlain = packet.dialect === 'zookeeper'
+    if (this.#isPlain && this.#uncountedTicks > 0) {
+      this.#held = packet
+      return
+    }
     if (packet.epoch < acceptedEpoch) {
       this.#fail(`server ${this.leader} proposes epoch ${packet.epoch}, epoch ${acceptedEpoch} is accepted`)
       return
@@ -175,6 +218,8 @@ export class Learner {
     this.#epoch = packet.epoch
     if (packet.epoch > acceptedEpoch) this.#journal.acceptEpoch(packet.epoch)
     const known = packet.epoch > acceptedEpoch ? currentEpoch : -1
+    // Whoever has nothing gets a state. Only an answer that does not count in the election of the leader may say so.
+    const lastZxid = this.#start.needsState && this.#isPlain && known === -1 ? 0n : this.#journal.lastZxid
     this.#outbox.afterPersist(this.leader, this.link, { type: 'ACKEPOCH', currentEpoch: known, lastZxid })
     this.#phase = 'synchronisation'
   }
@@ -189,7 +234,7 @@ export class Learner {
         break
       case 'SNAP':
         this.#begin('SNAP', packet.zxid, {
-          intake: this.#host.receiveSnapshot(packet.zxid),
+          intake: this.#host.receiveSnapshot(packet.zxid, this.#isPlain),
           chunks: [],
           isWhole: false,
         })
@@ -200,9 +245,16 @@ export class Learner {
       case 'PROPOSAL':
         this.#collect(packet)
         break
+      case 'INFORM':
+        // A leader of ZooKeeper tells an observer so what was committed while its state was on the way.
+        this.#collect(packet)
+        this.#noteCommitted(packet)
+        break
       case 'COMMIT':
-        if (this.#incoming === null) this.#unexpected(packet)
-        else this.#incoming.committed = packet.zxid
+        this.#noteCommitted(packet)
+        break
+      case 'PING':
+        // Before NEWLEADER is acknowledged, a leader of ZooKeeper takes any answer for a fault.
         break
       case 'NEWLEADER':
         this.#install(packet.zxid)
@@ -210,6 +262,11 @@ export class Learner {
       default:
         this.#unexpected(packet)
     }
+  }
+
+  #noteCommitted(packet: Extract<Packet, { type: 'COMMIT' | 'INFORM' }>): void {
+    if (this.#incoming === null) this.#unexpected(packet)
+    else this.#incoming.committed = packet.zxid
   }
 
   #begin(mode: Incoming['mode'], base: bigint, state: IncomingState | null): void {
@@ -236,9 +293,12 @@ export class Learner {
       this.#fail('a proposal before the synchronisation')
       return
     }
+    // A leader of ZooKeeper names the state's zxid after it has begun to queue what follows it.
+    if (incoming.state !== null && zxid <= incoming.base) return
     const last = incoming.entries.at(-1)?.zxid ?? incoming.base
-    assert(follows(last, zxid), () => `${formatZxid(zxid)} does not follow ${formatZxid(last)}`)
-    incoming.entries.push({ zxid, txn })
+    if (this.#fits(follows(last, zxid), `${formatZxid(zxid)} does not follow ${formatZxid(last)}`)) {
+      incoming.entries.push({ zxid, txn })
+    }
   }
 
   /**
@@ -252,14 +312,10 @@ export class Learner {
       this.#fail(`NEWLEADER ${formatZxid(zxid)} where epoch ${this.#epoch} was expected`)
       return
     }
+    if (!this.#canInstall(incoming)) return
     if (incoming.mode === 'TRUNC') this.#journal.truncate(incoming.base, this.#host.appliedZxid())
-    if (incoming.state !== null) {
-      assert(incoming.base >= this.#host.appliedZxid(), 'a snapshot older than the applied state')
-      this.#journal.install(incoming.base, incoming.state.chunks)
-      incoming.state.intake.finish()
-      this.#commit(incoming.base)
-    }
-    for (const entry of incoming.entries) this.#journal.append(entry)
+    const base = incoming.state === null ? incoming.base : this.#installState(incoming, incoming.state)
+    for (const entry of incoming.entries) if (entry.zxid > base || incoming.state === null) this.#journal.append(entry)
     this.#incoming = null
     this.#commit(incoming.committed)
     this.#journal.enterEpoch(this.#epoch)
@@ -268,28 +324,58 @@ export class Learner {
     this.#phase = 'waiting'
   }
 
+  #canInstall({ mode, base, entries, committed }: Incoming): boolean {
+    const applied = this.#host.appliedZxid()
+    const last = entries.at(-1)?.zxid ?? base
+    const isKept = base >= applied && (mode !== 'TRUNC' || this.#journal.covers(base))
+    const what = `${mode} to ${formatZxid(base)}`
+    if (!this.#fits(isKept, `${what}, where ${formatZxid(applied)} is applied`)) return false
+    return !this.#isPlain || this.#fits(committed <= last, `${what} with a commit of ${formatZxid(committed)}`)
+  }
+
+  /** @returns the zxid of the state that is installed */
+  #installState({ entries, committed, base }: Incoming, { intake, chunks }: IncomingState): bigint {
+    const stored = intake.finish(entries.filter(({ zxid }) => zxid <= committed)) ?? { zxid: base, chunks }
+    this.#journal.install(stored.zxid, stored.chunks)
+    this.#commit(stored.zxid)
+    return stored.zxid
+  }
+
   #follow(packet: Packet): void {
     switch (packet.type) {
       case 'PROPOSAL':
-        this.#journal.append({ zxid: packet.zxid, txn: packet.txn })
-        this.#acknowledge(packet.zxid)
+        if (this.#append(packet)) this.#acknowledge(packet.zxid)
         break
       case 'COMMIT':
         this.#commit(packet.zxid)
         break
       case 'INFORM':
-        this.#journal.append({ zxid: packet.zxid, txn: packet.txn })
-        this.#commit(packet.zxid)
+        if (this.#append(packet)) this.#commit(packet.zxid)
         break
       case 'UPTODATE':
         this.#phase = 'broadcast'
         break
       case 'PING':
-        this.#outbox.now(this.leader, this.link, { type: 'PING', touched: this.#host.takeTouched() })
+        this.#answerPing()
         break
       default:
         this.#unexpected(packet)
     }
+  }
+
+  /** @returns whether it goes on with the log */
+  #append({ zxid, txn }: LogEntry): boolean {
+    const last = this.#journal.lastZxid
+    if (!this.#fits(follows(last, zxid), `${formatZxid(zxid)} does not follow ${formatZxid(last)}`)) return false
+    this.#journal.append({ zxid, txn })
+    return true
+  }
+
+  /** A leader of ZooKeeper gives up who answers a ping before it has acknowledged NEWLEADER. */
+  #answerPing(): void {
+    const answer = { type: 'PING', touched: this.#host.takeTouched() } as const
+    if (this.#phase === 'broadcast') this.#outbox.now(this.leader, this.link, answer)
+    else this.#outbox.afterPersist(this.leader, this.link, answer)
   }
 
   /** An ACK is a promise: it waits until the journal, as it is now, is durable. */
@@ -303,8 +389,20 @@ export class Learner {
 
   #commit(zxid: bigint): void {
     const last = this.#journal.lastZxid
-    assert(zxid <= last, () => `COMMIT of ${formatZxid(zxid)}, the log ends at ${formatZxid(last)}`)
-    if (zxid > this.#committed) this.#committed = zxid
+    const isLogged = this.#fits(zxid <= last, `COMMIT of ${formatZxid(zxid)}, the log ends at ${formatZxid(last)}`)
+    if (isLogged && zxid > this.#committed) this.#committed = zxid
+  }
+
+  /**
+   * Checks what a leader of ours never breaks. A leader of ZooKeeper can: then this attempt is over, and the next one
+   * asks for its state.
+   */
+  #fits(isSo: boolean, otherwise: string): boolean {
+    assert(isSo || this.#isPlain, otherwise)
+    if (isSo) return true
+    this.#needsState = true
+    this.#fail(`${otherwise}, so server ${this.leader} is asked for its state`)
+    return false
   }
 
   #unexpected(packet: Packet): void {
@@ -322,4 +420,11 @@ export interface LearnerStart {
   readonly votes: boolean
   /** This server knows everything up to here to be committed. */
   readonly committedZxid: bigint
+  /**
+   * So many ticks must pass before a leader of ZooKeeper, which counts every voter, may count this one: it has no vote,
+   * and attempts to lead that had a promise of an earlier life may not be over.
+   */
+  readonly uncountedTicks: number
+  /** The last attempt ended with {@link Learner.needsState}. */
+  readonly needsState: boolean
 }

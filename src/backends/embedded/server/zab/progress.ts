@@ -18,6 +18,8 @@ interface Newcomer {
   /** Whether it is counted in quorums. */
   readonly votes: boolean
   readonly acceptedEpoch: number
+  /** Whether it is a server of ZooKeeper. */
+  readonly isPlain: boolean
 }
 
 /** The progress of one learner on one link. */
@@ -27,6 +29,8 @@ export class Progress {
   /** Whether it is counted in quorums. */
   readonly votes: boolean
   readonly acceptedEpoch: number
+  /** Whether it is a server of ZooKeeper. */
+  readonly isPlain: boolean
   /** Ticks since it was last heard. */
   silentTicks = 0
   #lastZxid: bigint | null = null
@@ -34,7 +38,8 @@ export class Progress {
   #syncZxid: bigint | null = null
   #ackedZxid: bigint | null = null
 
-  constructor({ id, link, votes, acceptedEpoch }: Newcomer) {
+  constructor({ id, link, votes, acceptedEpoch, isPlain }: Newcomer) {
+    this.isPlain = isPlain
     this.id = id
     this.link = link
     this.votes = votes

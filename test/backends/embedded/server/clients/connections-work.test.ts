@@ -59,6 +59,7 @@ class Follower {
       state: () => this.#state,
       isServing: () => true,
       seenHere: () => 0n,
+      secretOf: () => null,
       submit: () => undefined,
       sync: () => undefined,
       touch: () => true,

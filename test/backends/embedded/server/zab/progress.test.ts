@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Progress } from '../../../../../src/backends/embedded/server/zab/progress.ts'
 
 function progress(): Progress {
-  return new Progress({ id: 1, link: 7, votes: true, acceptedEpoch: 3 })
+  return new Progress({ id: 1, link: 7, votes: true, acceptedEpoch: 3, isPlain: false })
 }
 
 describe('the progress of a learner', () => {

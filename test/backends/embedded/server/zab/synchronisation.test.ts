@@ -241,12 +241,12 @@ class World {
 function newLearner(acceptedEpoch: number, outbox: Outbox): Learner {
   const config = { ...SERVER_DEFAULTS, myid: LEARNER, voters: VOTERS, bootstrap: true }
   const host: LearnerHost = {
-    receiveSnapshot: () => ({ write: () => undefined, finish: () => undefined }),
+    receiveSnapshot: () => ({ write: () => undefined, finish: () => null }),
     appliedZxid: () => 0n,
     takeTouched: () => [],
   }
   const journal = new Journal({ ...NOTHING_RECOVERED, acceptedEpoch })
-  const start = { leader: 2, votes: true, committedZxid: 0n }
+  const start = { leader: 2, votes: true, committedZxid: 0n, uncountedTicks: 0, needsState: false }
   return new Learner(config, journal, outbox, host, start)
 }
 

@@ -7,14 +7,16 @@
  *           packets.
  * Pace      of one connection, so much is read per turn, so that others get theirs; and nothing while the server has
  *           too much to do.
- * Safety    bytes that cannot be read end the connection, with the reason. A state in ZooKeeper's dialect is not
- *           converted: a leader sends none, and a learner takes none; either ends the connection, with the reason.
+ * States    one that comes in ZooKeeper's dialect is handed on as the snapshot file that it would be, and one that goes
+ *           in it leaves without what ZooKeeper's do not have.
+ * Safety    bytes that cannot be read end the connection, with the reason.
  */
 import type { Socket } from 'node:net'
 import { Deadline } from '../../../../../core/async.ts'
 import { isCoordinationError } from '../../../../../core/errors.ts'
 import type { Packet } from '../../../../wire/packets.ts'
 import type { PeerLink } from '../../../../wire/peer-link.ts'
+import { PlainState, StateFile } from '../../../../wire/state-file.ts'
 import type { PeerConnection, PeerListener } from '../transport.ts'
 
 /** How long the other end has to take the rest and to close its half, in milliseconds. */
@@ -45,8 +47,10 @@ export class QuorumConnection implements PeerConnection {
   #state: 'open' | 'closing' | 'ended' = 'open'
   /** Bytes that were read in this turn. */
   #turnBytes = 0
-  /** Why no state may go over this connection, once one should have. */
-  #refusal: string | null = null
+  /** The state that is coming in ZooKeeper's dialect. */
+  #stateFile: StateFile | null = null
+  /** Likewise, the one that is going. */
+  #plainState: PlainState | null = null
   readonly #closeDeadline: Deadline
   #closeDueMs = Infinity
 
@@ -78,16 +82,9 @@ export class QuorumConnection implements PeerConnection {
   }
 
   send(packet: Packet): void {
-    if (this.#state !== 'open' || this.#refusal !== null) return
-    if (packet.type === 'SNAP' && this.#link.dialect === 'zookeeper') {
-      this.#refusal = 'its log is too far behind, and a state is not sent to a server of ZooKeeper'
-      setImmediate(() => {
-        this.#fail(this.#refusal ?? '')
-      })
-      return
-    }
+    if (this.#state !== 'open') return
     const isFirst = this.#pending.length === 0
-    for (const piece of this.#link.encode(packet)) {
+    for (const piece of this.#encode(packet)) {
       this.#pending.push(piece)
       this.#pendingBytes += piece.length
     }
@@ -96,6 +93,13 @@ export class QuorumConnection implements PeerConnection {
         this.#flush()
       })
     }
+  }
+
+  #encode(packet: Packet): readonly Uint8Array[] {
+    if (this.#link.dialect === 'quorate') return this.#link.encode(packet)
+    if (packet.type === 'SNAP') this.#plainState = new PlainState()
+    if (packet.type !== 'SNAPCHUNK' || this.#plainState === null) return this.#link.encode(packet)
+    return this.#plainState.convert(packet.bytes)
   }
 
   close(): void {
@@ -121,7 +125,6 @@ export class QuorumConnection implements PeerConnection {
     if (this.#state !== 'open') return
     try {
       this.#link.receive(chunk, this.#onPacket)
-      if (this.#refusal !== null) this.#fail(this.#refusal)
     } catch (error) {
       if (!isCoordinationError(error)) throw error
       this.#fail(error.message)
@@ -129,12 +132,16 @@ export class QuorumConnection implements PeerConnection {
   }
 
   readonly #onPacket = (packet: Packet): void => {
-    if (this.#state !== 'open' || this.#refusal !== null) return
-    if (packet.type === 'SNAP' && this.#link.dialect === 'zookeeper') {
-      this.#refusal = 'it sends a state as a server of ZooKeeper does, which is not converted'
-      return
-    }
-    this.#listener?.onPacket(packet)
+    if (this.#state !== 'open') return
+    if (packet.type === 'SNAP' && this.#link.dialect === 'zookeeper') this.#stateFile = new StateFile()
+    this.#listener?.onPacket(this.#converted(packet))
+  }
+
+  #converted(packet: Packet): Packet {
+    if (packet.type !== 'SNAPCHUNK' || this.#stateFile === null) return packet
+    const bytes = this.#stateFile.convert(packet.bytes, packet.isLast)
+    if (packet.isLast) this.#stateFile = null
+    return { ...packet, bytes }
   }
 
   #pace(bytes: number): void {

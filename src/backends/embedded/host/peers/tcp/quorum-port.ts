@@ -20,6 +20,13 @@ import type { PeerAddress } from './peer-address.ts'
 import { QuorumConnection } from './quorum-connection.ts'
 import { Strangers } from './strangers.ts'
 
+/**
+ * A server of ZooKeeper opens its quorum port when it has learnt that it leads, which can be after its followers have:
+ * how often it is dialled, and how long after a refusal the next time, in milliseconds.
+ */
+const DIALS_MAX = 5
+const REDIAL_MS = 100
+
 /** With more inputs than this waiting for the server, its links are not read. */
 const WAITING_INPUTS_HIGH = 5_000
 
@@ -42,6 +49,7 @@ export class QuorumPort {
   readonly #strangers: Strangers<number>
   /** Connections that are being made. */
   readonly #dials = new Set<Socket>()
+  readonly #redials = new Set<Deadline>()
   readonly #connections = new Set<QuorumConnection>()
   readonly #accepted = new Map<number, QuorumConnection>()
   #isClosed = false
@@ -72,8 +80,12 @@ export class QuorumPort {
     await this.#listener.open(host, port)
   }
 
-  /** Connects to the quorum port of another server. */
+  /** Connects to the quorum port of another server, which may refuse at first. */
   dial(peer: number, dialling: Dialling): void {
+    this.#dial(peer, dialling, 1)
+  }
+
+  #dial(peer: number, dialling: Dialling, attempt: number): void {
     const address = this.#options.servers.get(peer)
     if (address === undefined || this.#isClosed) {
       setImmediate(() => {
@@ -92,13 +104,18 @@ export class QuorumPort {
       allowHalfOpen: true,
     })
     const limit = new Deadline(() => dueMs, () => socket.destroy())
+    let isRefused = false
     const onClose = (): void => {
       limit.stop()
-      if (this.#dials.delete(socket) && !this.#isClosed) dialling.onFailed()
+      if (!this.#dials.delete(socket) || this.#isClosed) return
+      if (isRefused && attempt < DIALS_MAX) this.#redial(peer, dialling, attempt + 1)
+      else dialling.onFailed()
     }
     this.#dials.add(socket)
     limit.start()
-    socket.on('error', () => undefined)
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      isRefused = error.code === 'ECONNREFUSED'
+    })
     socket.once('close', onClose)
     socket.once('connect', () => {
       limit.stop()
@@ -109,11 +126,22 @@ export class QuorumPort {
     })
   }
 
+  #redial(peer: number, dialling: Dialling, attempt: number): void {
+    const dueMs = performance.now() + REDIAL_MS
+    const pause = new Deadline(() => dueMs, () => {
+      this.#redials.delete(pause)
+      this.#dial(peer, dialling, attempt)
+    })
+    this.#redials.add(pause)
+    pause.start()
+  }
+
   /** Closes the port, and every connection after what was sent on it. */
   close(): void {
     this.#isClosed = true
     this.#listener.close()
     this.#strangers.close()
+    for (const pause of this.#redials) pause.stop()
     for (const socket of [...this.#dials]) socket.destroy()
     for (const connection of this.#connections) connection.close()
   }

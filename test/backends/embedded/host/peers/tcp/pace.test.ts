@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Peers } from '../../../../../../src/backends/embedded/host/peers/peers.ts'
 import { OpCode } from '../../../../../../src/backends/wire/codes.ts'
+import { encodeTransaction } from '../../../../../../src/backends/wire/transactions.ts'
 import type { Packet } from '../../../../../../src/backends/wire/packets.ts'
 import { startProcess } from '../../../../../engines/process.ts'
 import { Node, RawEnd, loopback, until } from './tcp-rig.ts'
@@ -49,7 +50,11 @@ describe('a learner that does not read', () => {
     good?.connection.send({ type: 'FOLLOWERINFO', acceptedEpoch: 0 })
     await until(() => links.size === 2)
 
-    const txn = new Uint8Array(100_000)
+    const data = new Uint8Array(100_000)
+    const txn = encodeTransaction({
+      header: { clientId: 1n, cxid: 1, zxid: 1n, time: 1, type: OpCode.setData },
+      txn: { type: OpCode.setData, body: { path: '/a', data, version: 1 } },
+    })
     let sent = 0
     let mostUnsentBytes = 0
     while (heard.length === 0) {

@@ -2,7 +2,8 @@ import { createServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { TcpPeersOptions } from '../../../../../../src/backends/embedded/host/peers/tcp/tcp-peers.ts'
 import type { PeerAddress } from '../../../../../../src/backends/embedded/host/peers/tcp/peer-address.ts'
-import type { Packet } from '../../../../../../src/backends/wire/packets.ts'
+import { StateReader } from '../../../../../../src/backends/embedded/server/state/state-reader.ts'
+import { State } from '../../../../../../src/backends/embedded/server/state/state.ts'
 import { Node, loopback, until, vote } from './tcp-rig.ts'
 
 const LEARNER = 1
@@ -146,20 +147,25 @@ describe('a link', () => {
     await until(() => second.learner.packets.length === 2)
   })
 
-  it('takes no state in the form of ZooKeeper, and sends none', async () => {
+  it('sends a state in the form of ZooKeeper, which the other end makes a snapshot file again', async () => {
     const [learner, leader] = await startPair()
-    const snap: Packet = { type: 'SNAP', zxid: 1n }
     const link = await learner.dial(LEADER)
     link?.connection.send({ type: 'FOLLOWERINFO', acceptedEpoch: 0 })
     await until(() => leader.accepted.length === 1)
     // Nothing is negotiated before LEADERINFO.
     const [accepted] = leader.accepted
-    accepted?.connection.send(snap)
-    expect(accepted?.isClosed).toBe(false)
-    await until(() => accepted?.isClosed === true)
-    expect(accepted?.reason).toBe('its log is too far behind, and a state is not sent to a server of ZooKeeper')
-    await until(() => link?.isClosed === true)
-    expect(link?.packets).toEqual([])
+    const state = new State()
+    accepted?.connection.send({ type: 'SNAP', zxid: 1n })
+    for (const byte of state.snapshot()) {
+      accepted?.connection.send({ type: 'SNAPCHUNK', bytes: Uint8Array.of(byte), isLast: false })
+    }
+    accepted?.connection.send({ type: 'SNAPCHUNK', bytes: new Uint8Array(), isLast: true })
+    accepted?.connection.send({ type: 'NEWLEADER', zxid: 0n })
+    await until(() => link?.packets.at(-1)?.type === 'NEWLEADER')
+    const reader = new StateReader('state', 1n)
+    for (const packet of link?.packets ?? []) if (packet.type === 'SNAPCHUNK') reader.write(packet.bytes)
+    const received = State.of(reader)
+    expect([received.lastZxid, reader.isExact, received.tree.nodeCount]).toEqual([1n, false, state.tree.nodeCount])
   })
 })
 
