@@ -38,7 +38,7 @@ export function logObserver(logger: Logger): Observer {
 }
 
 /** The code of an error, or the name of one that is not of this package. */
-function errorCode(error: unknown): string {
+export function errorCode(error: unknown): string {
   if (isCoordinationError(error)) return error.code
   return error instanceof Error ? error.name : typeof error
 }
