@@ -14,6 +14,7 @@ export default defineConfig({
       { find: /^quorate\/zookeeper$/, replacement: source('./src/backends/zookeeper/index.ts') },
       { find: /^quorate\/etcd$/, replacement: source('./src/backends/etcd/index.ts') },
       { find: /^quorate\/redis$/, replacement: source('./src/backends/redis/index.ts') },
+      { find: /^quorate\/opentelemetry$/, replacement: source('./src/observe/opentelemetry.ts') },
       { find: /^quorate\/prometheus$/, replacement: source('./src/observe/prometheus.ts') },
       { find: /^quorate\/testing$/, replacement: source('./src/testing/index.ts') },
     ],

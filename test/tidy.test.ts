@@ -81,8 +81,11 @@ const OF_NODE = [
   { file: 'src/recipes/engine/reentry.ts', name: 'node:async_hooks' },
   { file: 'src/observe/channels.ts', name: 'node:diagnostics_channel' },
 ] as const
-/** Clients of engines: optional peers, and each only where its engine is. */
-const PEERS = [{ from: 'src/backends/redis/', name: 'ioredis' }] as const
+/** Optional peers, and each only where it is needed. */
+const PEERS = [
+  { from: 'src/backends/redis/', name: 'ioredis' },
+  { from: 'src/observe/opentelemetry.ts', name: '@opentelemetry/api' },
+] as const
 const BUILD = ts.readConfigFile('tsconfig.build.json', (path) => ts.sys.readFile(path)).config as { files: string[] }
 const ENTRY_POINTS = [...BUILD.files, 'sim/main.ts', 'sim/worker.ts']
 
