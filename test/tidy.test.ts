@@ -45,6 +45,7 @@ const OF_NODE = [
 const PEERS = [
   { from: 'src/backends/redis/', name: 'ioredis' },
   { from: 'src/recipes/config/io/', name: 'yaml' },
+  { from: 'src/observe/opentelemetry.ts', name: '@opentelemetry/api' },
   // Bundled into the page when it is built.
   { from: 'src/dashboard/page/', name: 'preact' },
   { from: 'src/dashboard/page/', name: 'preact/hooks' },
