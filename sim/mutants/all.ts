@@ -2,6 +2,7 @@
 import { CLIENT_MUTANTS } from './clients.ts'
 import { CONSENSUS_MUTANTS } from './consensus.ts'
 import { LEADER_MUTANTS } from './leaders.ts'
+import { LOCK_MUTANTS } from './locks.ts'
 import type { Mutant } from './mutant.ts'
 import { PARTITION_MUTANTS } from './partitions.ts'
 import { SERVICE_MUTANTS } from './service.ts'
@@ -15,6 +16,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...LEADER_MUTANTS,
   ...STORAGE_MUTANTS,
   ...PARTITION_MUTANTS,
+  ...LOCK_MUTANTS,
 ])
 
 /** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */

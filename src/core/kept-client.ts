@@ -45,6 +45,7 @@ type Repeatable = (error: unknown) => boolean
 /** See {@link Client}, which documents the public members. */
 export class KeptClient implements Client {
   readonly capabilities: Capabilities
+  readonly root: string
   readonly #namespace: Namespace
   readonly #operationTimeoutMs: number
   readonly #keeper: SessionKeeper
@@ -76,6 +77,7 @@ export class KeptClient implements Client {
     this.#end = end
     this.capabilities = backend.capabilities
     this.#namespace = new Namespace(settings.namespace)
+    this.root = new Namespace(backend.root ?? '/').resolve(settings.namespace)
     this.#operationTimeoutMs = settings.operationTimeoutMs
     this.#queue = new EventQueue(settings.onError)
     this.#notices = settings.observer === undefined ? null : new Notices(settings.observer, settings.onError)
