@@ -4,6 +4,7 @@ import { CACHE_MUTANTS } from './caches.ts'
 import { CLIENT_MUTANTS } from './clients.ts'
 import { CONSENSUS_MUTANTS } from './consensus.ts'
 import { LEADER_MUTANTS } from './leaders.ts'
+import { LOCK_MUTANTS } from './locks.ts'
 import type { Mutant } from './mutant.ts'
 import { PARTITION_MUTANTS } from './partitions.ts'
 import { QUEUE_MUTANTS } from './queues.ts'
@@ -21,6 +22,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...BARRIER_MUTANTS,
   ...CACHE_MUTANTS,
   ...QUEUE_MUTANTS,
+  ...LOCK_MUTANTS,
 ])
 
 /** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */

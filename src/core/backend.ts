@@ -281,6 +281,8 @@ export interface Backend {
   readonly name: string
   /** What this engine can and cannot give. */
   readonly capabilities: Capabilities
+  /** The path on the servers of what its sessions call `/`, such as ZooKeeper's chroot; `/` if absent. */
+  readonly root?: string
   /**
    * Opens a new session. One attempt with the engine's own hosts in turn; the client repeats it.
    *

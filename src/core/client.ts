@@ -87,6 +87,11 @@ export interface OwnedResource {
 export interface Client extends AsyncDisposable {
   /** The path under which everything of this client lives; `/` if it has no namespace. */
   readonly namespace: string
+  /**
+   * The path on the servers of what this client calls `/`: its namespace, below what its backend is given of the tree
+   * (ZooKeeper's chroot). Two clients of one tree mean the same node by paths that are equal below their roots.
+   */
+  readonly root: string
   /** What the engine can give. */
   readonly capabilities: Capabilities
   /** Where the client stands now. */

@@ -48,6 +48,7 @@ type Repeatable = (error: unknown) => boolean
 export class KeptClient implements Client {
   readonly capabilities: Capabilities
   readonly notices: Notices | null
+  readonly root: string
   readonly #namespace: Namespace
   readonly #operationTimeoutMs: number
   readonly #keeper: SessionKeeper
@@ -77,6 +78,7 @@ export class KeptClient implements Client {
     this.#end = end
     this.capabilities = backend.capabilities
     this.#namespace = new Namespace(settings.namespace)
+    this.root = new Namespace(backend.root ?? '/').resolve(settings.namespace)
     this.#operationTimeoutMs = settings.operationTimeoutMs
     this.#queue = new EventQueue(settings.onError)
     this.notices = settings.observers.length === 0 ? null : new Notices(settings.observers, settings.onError)

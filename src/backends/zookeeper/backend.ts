@@ -32,6 +32,7 @@ const NO_BYTES = new Uint8Array()
 export class ZooKeeperBackend implements Backend {
   readonly name: string
   readonly capabilities: Capabilities
+  readonly root: string
   readonly #destination: Destination
   readonly #settings: ZooKeeperSettings
   readonly #around: (dialer: Dialer) => Dialer
@@ -47,6 +48,7 @@ export class ZooKeeperBackend implements Backend {
   constructor(destination: Destination, settings: ZooKeeperSettings, around = (dialer: Dialer): Dialer => dialer) {
     const chroot = destination.chroot === '/' ? '' : destination.chroot
     this.name = `zookeeper ${destination.servers.map(textOf).join(',')}${chroot}`
+    this.root = destination.chroot
     this.#destination = destination
     this.#settings = settings
     this.#around = around

@@ -3,23 +3,28 @@
  *
  * Loss      the signal fires with the reason of the first one that was lost; what is left of the others is their
  *           holder's to release. So the joint lease is never held in part without saying so.
- * Release   of all at once; over when every one is over.
+ * Release   of the last one first, and of each, whatever becomes of the others: none waits for another, whose servers
+ *           may be out of reach. Over when every one is over.
+ * Fence     none of its own: each part has a token, which says nothing of what the others are for.
  */
-import type { Operation } from '../../core/backend.ts'
 import { whenAborted } from '../../core/async.ts'
 import { assert } from '../../core/assert.ts'
 import type { Lease, LeaseState } from './lease.ts'
+
+/** Several leases in one hand. It has no token and no check of its own: its parts have. */
+export interface JointLease extends Omit<Lease, 'path' | 'token' | 'check'> {
+  /** The leases that it is made of. */
+  readonly parts: readonly Lease[]
+}
 
 /** From the best state of a part to the worst: the whole is in the worst of them. */
 const STATES: readonly LeaseState[] = ['held', 'released', 'suspect', 'lost']
 
 /** See the head of this file. */
-export class JointLease implements Lease {
-  /** What is held by all of them together; of one part alone, its node. */
-  readonly path: string
-  /** The leases that it is made of, in the order in which they were given. */
+export class JoinedLeases implements JointLease {
   readonly parts: readonly Lease[]
   readonly acquiredAtMs = performance.now()
+  readonly #acquired: readonly Lease[]
   readonly #controller = new AbortController()
   readonly #unlisten: readonly (() => void)[]
   #releasing: Promise<void> | null = null
@@ -27,20 +32,14 @@ export class JointLease implements Lease {
   /**
    * Joins leases.
    *
-   * @param path - what is held by all of them together
    * @param parts - at least one
+   * @param acquired - the same in the order in which they were acquired; that of the parts by default
    */
-  constructor(path: string, parts: readonly Lease[]) {
+  constructor(parts: readonly Lease[], acquired = parts) {
     assert(parts.length > 0, 'a joint lease has parts')
-    const [only, second] = parts
-    this.path = only !== undefined && second === undefined ? only.path : path
     this.parts = parts
+    this.#acquired = acquired
     this.#unlisten = parts.map(({ signal }) => whenAborted(signal, () => this.#lose(signal)))
-  }
-
-  /** The greatest of the parts' tokens. */
-  get token(): bigint {
-    return this.parts.reduce((greatest, { token }) => (token > greatest ? token : greatest), 0n)
   }
 
   get signal(): AbortSignal {
@@ -62,19 +61,6 @@ export class JointLease implements Lease {
     if (this.signal.aborted) throw this.signal.reason
   }
 
-  /**
-   * Of one part alone, its check.
-   *
-   * @throws TypeError if there are several: one check cannot stand for all
-   */
-  check(): Operation {
-    const [only, second] = this.parts
-    if (only !== undefined && second === undefined) return only.check()
-    const count = String(this.parts.length)
-    throw new TypeError(`this lease of ${this.path} has ${count} parts, which one check cannot stand for: begin the `
-      + 'multi with ...lease.parts.map((part) => part.check())')
-  }
-
   release(): Promise<void> {
     this.#releasing ??= this.#release()
     return this.#releasing
@@ -86,7 +72,7 @@ export class JointLease implements Lease {
 
   async #release(): Promise<void> {
     for (const end of this.#unlisten) end()
-    await Promise.all(this.parts.map((part) => part.release()))
+    await Promise.all(this.#acquired.toReversed().map((lease) => lease.release()))
   }
 
   #lose(signal: AbortSignal): void {

@@ -12,10 +12,10 @@ import { runHolding } from './reentry.ts'
 import type { LockPlace } from './reentry.ts'
 
 /** The work that is done under a lease. It should stop when `lease.signal` is aborted. */
-export type LeasedWork<T, L extends Lease = Lease> = (lease: L) => T | PromiseLike<T>
+export type LeasedWork<T, L = Lease> = (lease: L) => T | PromiseLike<T>
 
 /** The arguments of `using`: the options of `acquire`, which may be left out, and the work. */
-export type UsingArguments<O, T, L extends Lease = Lease> =
+export type UsingArguments<O, T, L = Lease> =
   | readonly [work: LeasedWork<T, L>]
   | readonly [options: O | undefined, work: LeasedWork<T, L>]
 
@@ -34,11 +34,27 @@ export async function runLeased<O, T, L extends Lease>(
   acquire: (options: O | undefined) => Promise<L>,
   args: UsingArguments<O, T, L>,
 ): Promise<T> {
+  return runHeld(acquire, (lease, work) => runHolding(place, lease, work), args)
+}
+
+/** A lease as a work needs it. */
+type WorkLease = Pick<Lease, 'signal' | 'throwIfLost' | 'release'>
+
+/**
+ * The same for a lease whose work is known to hold in a way of its own.
+ *
+ * @param hold - runs the work as the holder
+ */
+export async function runHeld<O, T, L extends WorkLease>(
+  acquire: (options: O | undefined) => Promise<L>,
+  hold: (lease: L, work: LeasedWork<T, L>) => T | PromiseLike<T>,
+  args: UsingArguments<O, T, L>,
+): Promise<T> {
   const [options, work] = args.length === 1 ? [undefined, args[0]] : args
   requireFunction('work', work)
   const lease = await acquire(options)
   try {
-    const result = await runHolding(place, lease, work)
+    const result = await hold(lease, work)
     throwIfLost(lease)
     return result
   } finally {
@@ -47,7 +63,7 @@ export async function runLeased<O, T, L extends Lease>(
 }
 
 /** Throws what a lease was lost by; a lease that was released throws nothing. */
-function throwIfLost(lease: Lease): void {
+function throwIfLost(lease: WorkLease): void {
   try {
     lease.throwIfLost()
   } catch (error) {

@@ -50,7 +50,8 @@ export interface HolderInfo {
 export class ExclusiveLock {
   /** The lock's path: the holder's node. */
   readonly path: string
-  readonly #client: Client
+  /** The client that it was made for. */
+  readonly client: Client
 
   /**
    * Makes a lock's client side; nothing is sent.
@@ -64,7 +65,7 @@ export class ExclusiveLock {
     validatePath(path)
     if (path === '/') throw new TypeError('path must be a node that can be created, got "/"')
     this.path = path
-    this.#client = client
+    this.client = client
   }
 
   /**
@@ -85,14 +86,14 @@ export class ExclusiveLock {
   async acquire(options: AcquireOptions = {}): Promise<Lease> {
     checkAcquireOptions(options)
     if (options.onReentry !== 'wait') refuseReentry(this.#place)
-    const wait = new Wait(this.#client, this.path, options, true)
+    const wait = new Wait(this.client, this.path, options, true)
     wait.observe('acquire', LOCK)
     let [turn, bid]: [Turn | null, Bid | null] = [null, null]
     try {
-      const { sessionId } = this.#client
+      const { sessionId } = this.client
       if (options.onSessionLoss === 'reject' && sessionId !== null) wait.bindSession(sessionId)
-      if (wait.isPatient) turn = await Turn.take(this.#client, this.path, wait.signal)
-      bid = new Bid(this.#client, this.path, options.data ?? '', wait)
+      if (wait.isPatient) turn = await Turn.take(this.client, this.path, wait.signal)
+      bid = new Bid(this.client, this.path, options.data ?? '', wait)
       for (;;) {
         const lease = await bid.make()
         if (lease !== null) return lease
@@ -119,9 +120,9 @@ export class ExclusiveLock {
    */
   async tryAcquire(options: TryAcquireOptions = {}): Promise<Lease | null> {
     checkTryOptions(options)
-    const wait = new Wait(this.#client, this.path, options)
+    const wait = new Wait(this.client, this.path, options)
     wait.observe('tryAcquire', LOCK)
-    const bid = new Bid(this.#client, this.path, options.data ?? '', wait)
+    const bid = new Bid(this.client, this.path, options.data ?? '', wait)
     try {
       return wait.tried(await bid.make())
     } catch (error) {
@@ -154,9 +155,9 @@ export class ExclusiveLock {
    */
   async holder(options: TimedWaitOptions = {}): Promise<HolderInfo | null> {
     refuseUnknown(options, WAIT_OPTIONS, 'holder')
-    const wait = new Wait(this.#client, this.path, options)
+    const wait = new Wait(this.client, this.path, options)
     try {
-      const { data, stat } = await this.#client.get(this.path, { signal: wait.signal })
+      const { data, stat } = await this.client.get(this.path, { signal: wait.signal })
       const { ctime: sinceMs, czxid: token, ephemeralOwner: sessionId } = stat
       return { sinceMs, token, sessionId, data: unmarkData(data)?.data ?? data }
     } catch (error) {
@@ -168,7 +169,7 @@ export class ExclusiveLock {
   }
 
   get #place(): LockPlace {
-    return { client: this.#client, path: this.path, kind: LOCK }
+    return { client: this.client, path: this.path, kind: LOCK }
   }
 }
 

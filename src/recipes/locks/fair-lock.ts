@@ -38,7 +38,8 @@ const OPTIONS = optionNames<FairLockOptions>({ layout: true })
 
 /** A lock that is given out first come, first served. The lease is the owner: whoever has it may release it. */
 export class FairLock {
-  readonly #client: Client
+  /** The client that it was made for. */
+  readonly client: Client
   readonly #contenders: Contenders
 
   /**
@@ -54,7 +55,7 @@ export class FairLock {
     refuseUnknown(options, OPTIONS, 'FairLock')
     const { layout = 'curator' } = options
     if (!LAYOUTS.includes(layout)) throw new TypeError(`layout must be 'curator' or 'kazoo', got ${textOf(layout)}`)
-    this.#client = client
+    this.client = client
     this.#contenders = new Contenders(client, path, lockNames(layout), RULE)
   }
 
@@ -106,7 +107,7 @@ export class FairLock {
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
    */
   using<T>(...args: UsingArguments<AcquireOptions, T>): Promise<T> {
-    const place = { client: this.#client, path: this.path, kind: LOCK }
+    const place = { client: this.client, path: this.path, kind: LOCK }
     return runLeased(place, (options) => this.acquire(options), args)
   }
 

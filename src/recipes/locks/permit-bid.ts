@@ -5,13 +5,12 @@
  *           either. Whoever has counted last has seen all others, so no more hold than there are permits, also where
  *           two take at a time because somebody deleted the node of the first in line.
  */
-import type { Created, Operation } from '../../core/backend.ts'
+import type { Created } from '../../core/backend.ts'
 import { abortable, deferred, whenAborted } from '../../core/async.ts'
 import type { Client, Data } from '../../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { nameOf } from '../../core/path.ts'
 import { Cleanups } from '../engine/cleanups.ts'
-import { JointLease } from '../engine/joint-lease.ts'
 import type { Lease } from '../engine/lease.ts'
 import { NodeLease } from '../engine/lease.ts'
 import { proveLease } from '../engine/lease-proof.ts'
@@ -21,19 +20,9 @@ import type { OwnedNode } from '../engine/protected-writes.ts'
 import { deletion, ownedNode, protectedCreate } from '../engine/protected-writes.ts'
 import type { Wait } from '../engine/wait.ts'
 import { sessionOver } from '../engine/wait.ts'
+import { PermitLeases } from './permit-lease.ts'
+import type { PermitLease } from './permit-lease.ts'
 import type { PermitLimit } from './permit-limit.ts'
-
-/** A lease on permits, of which each has a node. */
-export interface PermitLease extends Lease {
-  /** The leases of the single permits. Several of them are checked by a check each: see {@link Lease.check}. */
-  readonly parts: readonly Lease[]
-  /**
-   * As {@link Lease.check}, for one permit.
-   *
-   * @throws TypeError if there are several permits: begin the multi with `...lease.parts.map((part) => part.check())`
-   */
-  check(): Operation
-}
 
 /** The word for what a semaphore gives out. */
 export const PERMIT = 'permit'
@@ -129,13 +118,13 @@ async function untilEnough(client: Client, request: PermitRequest, taking: Takin
 }
 
 /** Hands the nodes out, if their session lives. */
-async function leaseOf(client: Client, path: string, nodes: readonly OwnedNode[], wait: Wait): Promise<JointLease> {
+async function leaseOf(client: Client, path: string, nodes: readonly OwnedNode[], wait: Wait): Promise<PermitLease> {
   for (const node of nodes) {
     if (node.sessionId !== client.sessionId || !(await proveLease(client, node, wait))) throw sessionOver(node.path)
   }
   wait.check()
   const leases = nodes.map((node) => new NodeLease(client, node, new NodeWatch(), { kind: PERMIT, isArmed: false }))
-  return new JointLease(path, leases)
+  return new PermitLeases(path, leases)
 }
 
 async function removeAll(client: Client, nodes: readonly OwnedNode[]): Promise<void> {

@@ -88,13 +88,14 @@ export class ReadWriteLock {
 export class ReadWriteSide {
   /** What those of this side do. */
   readonly kind: ReadWriteKind
-  readonly #client: Client
+  /** The client that it was made for. */
+  readonly client: Client
   readonly #contenders: Contenders
 
   /** Made by {@link ReadWriteLock}. */
   constructor(client: Client, path: string, kind: ReadWriteKind) {
     this.kind = kind
-    this.#client = client
+    this.client = client
     this.#contenders = new Contenders(client, path, readWriteNames(kind), RULE)
   }
 
@@ -139,7 +140,7 @@ export class ReadWriteSide {
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
    */
   using<T>(...args: UsingArguments<AcquireOptions, T>): Promise<T> {
-    const place = { client: this.#client, path: this.path, kind: this.kind }
+    const place = { client: this.client, path: this.path, kind: this.kind }
     return runLeased(place, (options) => this.acquire(options), args)
   }
 

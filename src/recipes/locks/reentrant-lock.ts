@@ -22,7 +22,7 @@ import { checkAcquireOptions, checkTryOptions } from '../engine/acquire-options.
 import type { AcquireOptions, TryAcquireOptions } from '../engine/acquire-options.ts'
 import type { ContenderInfo } from '../engine/contenders.ts'
 import type { Lease, LeaseState } from '../engine/lease.ts'
-import { runLeased } from '../engine/leased-work.ts'
+import { runHeld } from '../engine/leased-work.ts'
 import type { UsingArguments } from '../engine/leased-work.ts'
 import { leaseHeldHere, runHolding } from '../engine/reentry.ts'
 import type { LockPlace } from '../engine/reentry.ts'
@@ -113,10 +113,8 @@ export class ReentrantLock {
    * ended
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
    */
-  async using<T>(...args: UsingArguments<AcquireOptions, T, ReentrantLease>): Promise<T> {
-    const [options, work] = args.length === 1 ? [undefined, args[0]] : args
-    requireFunction('work', work)
-    return runLeased(this.#place, (given) => this.acquire(given), [options, (lease) => lease.run(work)])
+  using<T>(...args: UsingArguments<AcquireOptions, T, ReentrantLease>): Promise<T> {
+    return runHeld((options) => this.acquire(options), (lease, work) => lease.run(work), args)
   }
 
   /**

@@ -33,7 +33,7 @@ import type { TimedWaitOptions } from '../engine/wait.ts'
 import { withinWait } from '../engine/within-wait.ts'
 import { FairLock } from './fair-lock.ts'
 import { PERMIT, takePermits } from './permit-bid.ts'
-import type { PermitLease } from './permit-bid.ts'
+import type { PermitLease } from './permit-lease.ts'
 import { PERMITS_MAX, PermitLimit } from './permit-limit.ts'
 
 /** Options of {@link Semaphore}. */
@@ -63,7 +63,8 @@ const AT_ONCE_MAX = 1_000
 export class Semaphore {
   /** The semaphore's path. */
   readonly path: string
-  readonly #client: Client
+  /** The client that it was made for. */
+  readonly client: Client
   readonly #line: FairLock
   readonly #leases: string
   readonly #limit: PermitLimit
@@ -82,7 +83,7 @@ export class Semaphore {
     refuseUnknown(options, OPTIONS, 'Semaphore')
     validateInteger('permits', (options as Partial<SemaphoreOptions> | undefined)?.permits, 1, PERMITS_MAX)
     this.path = path
-    this.#client = client
+    this.client = client
     this.#line = new FairLock(client, joinPath(path, 'locks'))
     this.#leases = joinPath(path, 'leases')
     this.#limit = new PermitLimit(client, joinPath(path, 'permits'), options.permits)
@@ -106,7 +107,7 @@ export class Semaphore {
     const { permits, ...others } = options
     checkAcquireOptions(others)
     const wanted = checkPermits(permits)
-    const wait = new Wait(this.#client, this.path, others, true)
+    const wait = new Wait(this.client, this.path, others, true)
     wait.observe('acquire', PERMIT)
     try {
       for (;;) {
@@ -135,7 +136,7 @@ export class Semaphore {
     const { permits, ...others } = options
     checkTryOptions(others)
     const wanted = checkPermits(permits)
-    const wait = new Wait(this.#client, this.path, others)
+    const wait = new Wait(this.client, this.path, others)
     wait.observe('tryAcquire', PERMIT)
     try {
       return wait.tried(await this.#tryOnce(wait, wanted, others))
@@ -156,7 +157,7 @@ export class Semaphore {
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
    */
   using<T>(...args: UsingArguments<PermitOptions, T, PermitLease>): Promise<T> {
-    const place = { client: this.#client, path: this.path, kind: PERMIT }
+    const place = { client: this.client, path: this.path, kind: PERMIT }
     return runLeased(place, (options) => this.acquire(options), args)
   }
 
@@ -211,7 +212,7 @@ export class Semaphore {
   /** Takes only what is free at once. */
   async #tryOnce(wait: Wait, permits: number, { data = '' }: TryAcquireOptions): Promise<PermitLease | null> {
     const { signal } = wait
-    const counting = [this.#client.sync(this.path, { signal }), this.#count(signal), this.#limit.peek(signal)] as const
+    const counting = [this.client.sync(this.path, { signal }), this.#count(signal), this.#limit.peek(signal)] as const
     const [, taken, limit] = await abortable(Promise.all(counting), signal)
     if (taken + permits > limit && permits <= limit) return null
     const place = await this.#line.tryAcquire({ signal, data })
@@ -227,15 +228,15 @@ export class Semaphore {
   ): Promise<PermitLease | null> {
     const { path } = this
     // A wait of its own, that ends with the session.
-    const turn = new Wait(this.#client, path, { signal: wait.signal }, wait.isPatient)
+    const turn = new Wait(this.client, path, { signal: wait.signal }, wait.isPatient)
     try {
-      if (this.#client.sessionId !== null) turn.bindSession(this.#client.sessionId)
+      if (this.client.sessionId !== null) turn.bindSession(this.client.sessionId)
       const request = { path, leases: this.#leases, limit: this.#limit, permits, data }
-      const lease = await takePermits(this.#client, request, place, turn)
+      const lease = await takePermits(this.client, request, place, turn)
       if (lease === null) await abortable(place.release(), turn.signal)
       return lease
     } catch (error) {
-      await handBack(this.#client, place.release())
+      await handBack(this.client, place.release())
       throw turn.explain(error)
     } finally {
       turn.close()
@@ -244,7 +245,7 @@ export class Semaphore {
 
   async #count(signal: AbortSignal): Promise<number> {
     try {
-      return (await this.#client.children(this.#leases, { signal })).names.length
+      return (await this.client.children(this.#leases, { signal })).names.length
     } catch (error) {
       if (isCoordinationError(error, 'NO_NODE')) return 0
       throw error
@@ -252,7 +253,7 @@ export class Semaphore {
   }
 
   #during<T>(options: TimedWaitOptions, what: string, run: (wait: Wait) => Promise<T>): Promise<T> {
-    return withinWait(this.#client, { what, path: this.path }, options, (_signal, wait) => run(wait))
+    return withinWait(this.client, { what, path: this.path }, options, (_signal, wait) => run(wait))
   }
 }
 
