@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { run } from 'axe-core'
 import { chromium } from 'playwright-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { build } from 'vite'
@@ -58,7 +59,7 @@ export class PageRig {
   async violations(page: Page): Promise<string[]> {
     await page.evaluate(AXE)
     const found = await page.evaluate(async () => {
-      const { axe } = globalThis as typeof globalThis & { axe: typeof import('axe-core') }
+      const { axe } = globalThis as typeof globalThis & { axe: { run: typeof run } }
       const { violations } = await axe.run()
       return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`)
     })
