@@ -22,7 +22,7 @@ import { nameOf, validatePath } from '../../core/path.ts'
 import { Bell } from '../engine/bell.ts'
 import { Cleanups } from '../engine/cleanups.ts'
 import type { Codec } from '../engine/codec.ts'
-import { ValueFormat, invalidValue } from '../engine/codec.ts'
+import { ValueFormat, invalidValue, jsonCodec } from '../engine/codec.ts'
 import { proveLease } from '../engine/lease-proof.ts'
 import { checkCodec } from '../engine/option-checks.ts'
 import { CREATE_ATTEMPTS_MAX, deletion, isOutcomeUnknown } from '../engine/protected-writes.ts'
@@ -160,7 +160,7 @@ export class DistributedQueue<T> {
     if (attemptsMax !== Infinity) validateInteger('attemptsMax', attemptsMax, 1, ATTEMPTS_MAX)
     this.path = path
     this.#client = client
-    this.#format = new ValueFormat(codec, undefined)
+    this.#format = new ValueFormat(codec ?? jsonCodec(), undefined)
     this.#folders = new QueueFolders(client, path, maxItems)
     this.#attemptsMax = attemptsMax
   }
