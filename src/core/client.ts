@@ -3,25 +3,15 @@
  * there is, and connect.ts makes it.
  */
 import type { ClientState } from './client-state.ts'
+import type { Data, WaitOptions } from './call-options.ts'
 import type { Logger } from './log-observer.ts'
 import type { Notices, Observer } from './observer.ts'
 import type { Capabilities, Children, Created, CreateMode, NodeData, Operation } from './backend.ts'
 import type { OperationResult, Stat, Watcher } from './backend.ts'
 import type { Transaction } from './transaction.ts'
 
+export type { Data, WaitOptions } from './call-options.ts'
 export type { ClientState } from './client-state.ts'
-
-/** What a node can be filled with: bytes, or a string that is stored as UTF-8. */
-export type Data = Uint8Array | string
-
-/** What every call that waits takes. */
-export interface WaitOptions {
-  /**
-   * Ends the wait: the call rejects with `ABORTED` at once, whose `cause` is the signal's reason. A write may
-   * still take effect, even later, if it waited for a server; a watch that the call would have armed is forgotten.
-   */
-  readonly signal?: AbortSignal
-}
 
 /** Options of {@link Client.create}. */
 export interface ClientCreateOptions extends WaitOptions {

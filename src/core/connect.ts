@@ -4,7 +4,7 @@ import type { Backend } from './backend.ts'
 import type { Client, ConnectOptions } from './client.ts'
 import type { Observer } from './observer.ts'
 import { KeptClient } from './kept-client.ts'
-import { validateBackend } from './options.ts'
+import { validateBackend } from './validate-client.ts'
 
 /**
  * Connects to an engine: opens a session, and makes the namespace if it is missing.

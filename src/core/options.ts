@@ -8,8 +8,6 @@
  * Errors    misuse is a TypeError (a wrong kind of value, an unknown option) or a RangeError (a number out of range).
  *           The message names the option and says what was given, and never shows the value of an unknown option.
  */
-import type { Backend } from './backend.ts'
-import type { Client } from './client.ts'
 import { textOf } from './value-text.ts'
 
 /** What people write who know another library, and the options that may be meant: the first that is known is named. */
@@ -176,34 +174,6 @@ export function validateWaitMs(name: string, value: unknown): asserts value is n
 }
 
 /**
- * Checks the client of a recipe.
- *
- * @param what - what it is for, such as `FairLock`
- * @throws TypeError with what was given instead
- */
-export function validateClient(client: unknown, what: string): asserts client is Client {
-  if (hasMethods(client, ['create', 'get', 'multi', 'onState', 'own'])) return
-  const backendHint = isBackend(client) ? ': connect() to the backend first' : ''
-  const hint = isPromise(client) ? ': await connect() first' : backendHint
-  throw new TypeError(`${what} needs a client, which connect() resolves to, got ${textOf(client)}${hint}`)
-}
-
-/**
- * Checks the backend of `connect`.
- *
- * @throws TypeError with what was given instead, without its password
- */
-export function validateBackend(backend: unknown): asserts backend is Backend {
-  if (isBackend(backend)) return
-  const example = 'connect needs a backend, such as embedded() of quorate/embedded'
-  if (typeof backend === 'string') {
-    throw new TypeError(`${example}, got ${textOf(backend)}: for a URL use connectUrl(url, options)`)
-  }
-  const hint = isPromise(backend) ? ': await it first' : typeof backend === 'function' ? ': call it first' : ''
-  throw new TypeError(`${example}, got ${textOf(backend)}${hint}`)
-}
-
-/**
  * Checks what a client is given to end.
  *
  * @throws TypeError with what was given
@@ -213,15 +183,8 @@ export function validateOwned(resource: unknown): void {
   throw new TypeError(`own needs something with a method close, got ${textOf(resource)}`)
 }
 
-function isBackend(value: unknown): boolean {
-  return hasMethods(value, ['open']) && typeof (value as Partial<Backend>).capabilities === 'object'
-}
-
-function isPromise(value: unknown): boolean {
-  return hasMethods(value, ['then'])
-}
-
-function hasMethods(value: unknown, names: readonly string[]): boolean {
+/** Whether something is an object with these methods. */
+export function hasMethods(value: unknown, names: readonly string[]): boolean {
   if (typeof value !== 'object' || value === null) return false
   return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
 }

@@ -6,7 +6,7 @@
  *           go on with; the one before it is spent, so that no two transactions grow out of one by mistake.
  */
 import type { CreateMode, Operation, OperationResult } from './backend.ts'
-import type { Data, WaitOptions } from './client.ts'
+import type { Data, WaitOptions } from './call-options.ts'
 import { optionNames, refuseUnknown } from './options.ts'
 
 /** Options of {@link Transaction.create}. */

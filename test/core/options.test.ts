@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { connect } from '../../src/core/connect.ts'
-import { optionNames, refuseUnknown, requireFunction, validateBackend } from '../../src/core/options.ts'
-import { validateClient, validateFunction, validateInteger, validateSignal } from '../../src/core/options.ts'
+import { optionNames, refuseUnknown, requireFunction } from '../../src/core/options.ts'
+import { validateBackend } from '../../src/core/validate-client.ts'
+import { validateFunction, validateInteger, validateSignal } from '../../src/core/options.ts'
+import { validateClient } from '../../src/core/validate-client.ts'
 import { validateBoolean, validateText, validateTime, validateWaitMs } from '../../src/core/options.ts'
 import { modelBackend } from '../../src/testing/index.ts'
 

@@ -13,7 +13,7 @@
  */
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
-import { validateClient } from '../../core/options.ts'
+import { validateClient } from '../../core/validate-client.ts'
 import { parentOf, validatePath } from '../../core/path.ts'
 import { CREATE_ATTEMPTS_MAX, isOutcomeUnknown } from '../engine/protected-writes.ts'
 import type { TimedWaitOptions, Wait } from '../engine/wait.ts'

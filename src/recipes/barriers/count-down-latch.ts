@@ -12,7 +12,8 @@
  */
 import type { Client } from '../../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
-import { optionNames, refuseUnknown, validateClient, validateInteger, validateText } from '../../core/options.ts'
+import { optionNames, refuseUnknown, validateInteger, validateText } from '../../core/options.ts'
+import { validateClient } from '../../core/validate-client.ts'
 import { joinPath, parentOf, validatePath } from '../../core/path.ts'
 import { refusal } from '../../core/refusal.ts'
 import { Bell } from '../engine/bell.ts'

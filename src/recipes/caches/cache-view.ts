@@ -7,7 +7,8 @@
  * Order     what was removed stands children first, what was added parents first.
  */
 import type { Client } from '../../core/client.ts'
-import { validateClient, validateInteger } from '../../core/options.ts'
+import { validateInteger } from '../../core/options.ts'
+import { validateClient } from '../../core/validate-client.ts'
 import { validatePath } from '../../core/path.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
 import { namedListener } from '../engine/listener.ts'

@@ -100,7 +100,8 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   constructor(client: Client, path: string, options: ConfigCenterOptions<T, D> = {}) {
     refuseUnknown(options, OPTIONS, 'ConfigCenter')
     this.#default = options.codec === undefined ? frozenCopy(options.default) : options.default
-    this.#fallback = checkFallback(options) ? new ConfigFallback(client, path, codecOf(options).format ?? null, options) : null
+    const format = codecOf(options).format ?? null
+    this.#fallback = checkFallback(options) ? new ConfigFallback(client, path, format, options) : null
     this.#store = new ConfigStore('ConfigCenter', client, path, 0, options, this.#fallback)
     this.#history = historyOf(client, path, this.#store, options.history)
     this.#fallback?.start(this.#store, options.fallBackMs)

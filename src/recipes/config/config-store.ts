@@ -13,7 +13,8 @@ import { assert } from '../../core/assert.ts'
 import { abortable } from '../../core/async.ts'
 import type { NodeData } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
-import { refuseUnknown, requireFunction, validateClient } from '../../core/options.ts'
+import { refuseUnknown, requireFunction } from '../../core/options.ts'
+import { validateClient } from '../../core/validate-client.ts'
 import { joinPath, validatePath } from '../../core/path.ts'
 import { ValueFormat, invalidValue } from '../engine/codec.ts'
 import type { Delivery, Describe, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
@@ -30,37 +31,13 @@ import type { TimedWaitOptions } from '../engine/wait.ts'
 import { WAIT_OPTIONS, Wait, clientClosed } from '../engine/wait.ts'
 import { codecOf } from './config-formats.ts'
 import type { ChangeBytes, ChangeValue, ConfigEntry, ConfigFormatOptions, ConfigState } from './config-values.ts'
-import type { InvalidValue, PublishOptions, SendBytes, StoredValue } from './config-values.ts'
+import type { InvalidValue, PublishOptions, SendBytes } from './config-values.ts'
 import { checkPublish } from './config-values.ts'
 import { KnownValues } from './known-values.ts'
-
-/** A value, and the bytes that hold it. */
-interface Encoded<T> {
-  readonly bytes: Uint8Array
-  readonly value: T
-}
-
-/** A write of our own that the mirror has not shown yet. */
-interface OwnWrite<T> {
-  /** Null: removed. */
-  readonly entry: ConfigEntry<T> | null
-  /**
-   * The latest snapshot when the write was confirmed. Every later one shows the write: its event came before its reply,
-   * so the mirror knew by then that it had to read again.
-   */
-  readonly generation: number
-}
+import type { Encoded, OwnWrite, ReadingListener } from './known-values.ts'
 
 /** A write, as its caller is told of it. */
 type Told<W extends WrittenNode> = Omit<W, 'czxid' | 'isOvertaken'>
-
-/** Is told of each reading of the one value of a store, before it comes into force. */
-interface ReadingListener {
-  /** Is told of a value that passes, read or written from here; null: there is no value. */
-  onRead(value: StoredValue | null): void
-  /** Resolves when what was told is dealt with; called at the end. */
-  flush(): Promise<void>
-}
 
 /** Validated values by key; see the head of this file. */
 export class ConfigStore<T> {

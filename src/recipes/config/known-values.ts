@@ -4,7 +4,32 @@
  */
 import { assert } from '../../core/assert.ts'
 import type { SeenNode } from '../engine/compare-and-set.ts'
-import type { ConfigEntry } from './config-values.ts'
+import type { ConfigEntry, StoredValue } from './config-values.ts'
+
+/** A value, and the bytes that hold it. */
+export interface Encoded<T> {
+  readonly bytes: Uint8Array
+  readonly value: T
+}
+
+/** A write of our own that the mirror has not shown yet. */
+export interface OwnWrite<T> {
+  /** Null: removed. */
+  readonly entry: ConfigEntry<T> | null
+  /**
+   * The latest snapshot when the write was confirmed. Every later one shows the write: its event came before its reply,
+   * so the mirror knew by then that it had to read again.
+   */
+  readonly generation: number
+}
+
+/** Is told of each reading of the one value of a store, before it comes into force. */
+export interface ReadingListener {
+  /** Is told of a value that passes, read or written from here; null: there is no value. */
+  onRead(value: StoredValue | null): void
+  /** Resolves when what was told is dealt with; called at the end. */
+  flush(): Promise<void>
+}
 
 /** See the head of this file. */
 export class KnownValues<T> {

@@ -12,7 +12,8 @@
  */
 import type { Client } from '../../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
-import { optionNames, refuseUnknown, validateClient } from '../../core/options.ts'
+import { optionNames, refuseUnknown } from '../../core/options.ts'
+import { validateClient } from '../../core/validate-client.ts'
 import { validatePath } from '../../core/path.ts'
 import { textOf } from '../../core/value-text.ts'
 import { UPDATE_ATTEMPTS_MAX, updateVersioned, writeVersioned } from '../engine/compare-and-set.ts'

@@ -10,7 +10,8 @@
  */
 import type { Client } from '../../core/client.ts'
 import { abortable } from '../../core/async.ts'
-import { optionNames, refuseUnknown, validateClient, validateInteger } from '../../core/options.ts'
+import { optionNames, refuseUnknown, validateInteger } from '../../core/options.ts'
+import { validateClient } from '../../core/validate-client.ts'
 import { isOutcomeUnknown } from '../engine/protected-writes.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { withinWait } from '../engine/within-wait.ts'

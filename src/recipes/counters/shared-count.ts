@@ -6,7 +6,8 @@
  */
 import type { Client } from '../../core/client.ts'
 import { CoordinationError } from '../../core/errors.ts'
-import { optionNames, refuseUnknown, validateClient, validateInteger } from '../../core/options.ts'
+import { optionNames, refuseUnknown, validateInteger } from '../../core/options.ts'
+import { validateClient } from '../../core/validate-client.ts'
 import { validatePath } from '../../core/path.ts'
 import type { IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'

@@ -10,7 +10,8 @@
  * Source    Curator SharedValue.
  */
 import type { Client, Data } from '../../core/client.ts'
-import { optionNames, refuseUnknown, validateClient } from '../../core/options.ts'
+import { optionNames, refuseUnknown } from '../../core/options.ts'
+import { validateClient } from '../../core/validate-client.ts'
 import { validatePath } from '../../core/path.ts'
 import { textOf } from '../../core/value-text.ts'
 import type { IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'

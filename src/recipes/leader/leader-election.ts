@@ -11,7 +11,8 @@
  */
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
-import { optionNames, refuseUnknown, requireFunction, validateClient, validateText } from '../../core/options.ts'
+import { optionNames, refuseUnknown, requireFunction, validateText } from '../../core/options.ts'
+import { validateClient } from '../../core/validate-client.ts'
 import { joinPath, nameOf, validatePath } from '../../core/path.ts'
 import type { Codec } from '../engine/codec.ts'
 import type { Admission, AdmissionRule, Contender } from '../engine/contender.ts'

@@ -8,7 +8,8 @@
  * Source    ZooKeeper recipes, "Locks"; Curator InterProcessMutex, whose names of nodes these are by default.
  */
 import type { Client } from '../../core/client.ts'
-import { optionNames, refuseUnknown, validateClient } from '../../core/options.ts'
+import { optionNames, refuseUnknown } from '../../core/options.ts'
+import { validateClient } from '../../core/validate-client.ts'
 import { textOf } from '../../core/value-text.ts'
 import type { AcquireOptions, TryAcquireOptions } from '../engine/acquire-options.ts'
 import type { Admission, AdmissionRule, Contender } from '../engine/contender.ts'

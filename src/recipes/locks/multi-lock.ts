@@ -14,7 +14,8 @@
  * Source    Curator InterProcessMultiLock, whose order is that of its arguments and whose limit of time is each lock's.
  */
 import { assert } from '../../core/assert.ts'
-import { optionNames, refuseUnknown, requireFunction, validateClient } from '../../core/options.ts'
+import { optionNames, refuseUnknown, requireFunction } from '../../core/options.ts'
+import { validateClient } from '../../core/validate-client.ts'
 import { validatePath } from '../../core/path.ts'
 import { textOf } from '../../core/value-text.ts'
 import { checkAcquireOptions, checkTryOptions } from '../engine/acquire-options.ts'

@@ -13,7 +13,7 @@
  * Source    ZooKeeper recipes, "Shared Locks"; Curator InterProcessReadWriteLock, whose names of nodes these are.
  */
 import type { Client } from '../../core/client.ts'
-import { validateClient } from '../../core/options.ts'
+import { validateClient } from '../../core/validate-client.ts'
 import { compareSequence } from '../../core/path.ts'
 import type { AcquireOptions, TryAcquireOptions } from '../engine/acquire-options.ts'
 import type { Admission, AdmissionRule, Contender } from '../engine/contender.ts'

@@ -15,7 +15,8 @@
  * Source    kazoo SetPartitioner; Thaler and Ravishankar (rendezvous.ts).
  */
 import type { Client } from '../../core/client.ts'
-import { optionNames, refuseUnknown, validateClient, validateFunction, validateInteger } from '../../core/options.ts'
+import { optionNames, refuseUnknown, validateFunction, validateInteger } from '../../core/options.ts'
+import { validateClient } from '../../core/validate-client.ts'
 import { validateText } from '../../core/options.ts'
 import { joinPath, validatePath } from '../../core/path.ts'
 import { textOf } from '../../core/value-text.ts'

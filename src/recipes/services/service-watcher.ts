@@ -9,7 +9,8 @@
  */
 import type { Client } from '../../core/client.ts'
 import { CoordinationError } from '../../core/errors.ts'
-import { refuseUnknown, validateClient } from '../../core/options.ts'
+import { refuseUnknown } from '../../core/options.ts'
+import { validateClient } from '../../core/validate-client.ts'
 import { joinPath, validatePath } from '../../core/path.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
 import { deepFreeze } from '../engine/json-values.ts'
