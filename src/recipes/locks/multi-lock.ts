@@ -56,10 +56,9 @@ export class MultiLock {
   /**
    * Acquires all of the locks.
    *
-   * @param options.signal - ends the wait; whatever was acquired is released before this rejects
-   * @param options.waitMs - longest wait for all together, in milliseconds; no limit by default
-   * @param options.data - what each contender says of itself
-   * @param options.onSessionLoss - what to do when a session ends, or a part is lost, before all are had: begin again
+   * @param options - `signal` ends the wait, and whatever was acquired is released before this rejects; `waitMs` is the
+   * longest wait for all together, in milliseconds, without limit by default; `data` is what each contender says of
+   * itself; `onSessionLoss` is what to do when a session ends, or a part is lost, before all are had: begin again
    * (`queue-again`, the default), or `reject`
    * @returns one lease for all, whose `parts` are in the order of the locks as they were given
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `SESSION_EXPIRED` and `LEASE_LOST` (only with
