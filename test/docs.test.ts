@@ -34,6 +34,33 @@ const EXTRACTED = 'test/.docs'
 /** Where pages are, besides the root. */
 const FOLDERS = ['docs', 'docs/backends', 'docs/decisions', 'docs/guide', 'docs/protocol', 'bench']
 
+/** The public classes of curator-recipes 5.4 and of x-discovery, but for those that only Curator itself makes. */
+const CURATOR_CLASSES = `
+  AfterConnectionEstablished AtomicStats AtomicValue BlockingQueueConsumer CachedAtomicInteger CachedAtomicLong
+  CancelLeadershipException ChildData CuratorCache CuratorCacheAccessor CuratorCacheBridge
+  CuratorCacheBridgeBuilder CuratorCacheBuilder CuratorCacheListener CuratorCacheListenerBuilder
+  CuratorCacheStorage DefaultTreeCacheSelector DistributedAtomicInteger DistributedAtomicLong
+  DistributedAtomicNumber DistributedAtomicValue DistributedBarrier DistributedDelayQueue DistributedDoubleBarrier
+  DistributedIdQueue DistributedPriorityQueue DistributedQueue ErrorMode GroupMember InterProcessLock
+  InterProcessMultiLock InterProcessMutex InterProcessReadWriteLock InterProcessSemaphore
+  InterProcessSemaphoreMutex InterProcessSemaphoreV2 LeaderLatch LeaderLatchListener LeaderSelector
+  LeaderSelectorListener LeaderSelectorListenerAdapter Lease LockInternals LockInternalsDriver LockInternalsSorter
+  Locker MultiItem NodeCache NodeCacheListener Participant PathChildrenCache PathChildrenCacheEvent
+  PathChildrenCacheListener PathChildrenCacheMode PersistentEphemeralNode PersistentNode PersistentNodeListener
+  PersistentTtlNode PersistentWatcher PredicateResults PromotedToLock QueueAllocator QueueBase QueueBuilder
+  QueueConsumer QueuePutListener QueueSafety QueueSerializer QueueSharder QueueSharderPolicies Revocable
+  RevocationListener RevocationSpec Revoker SharedCount SharedCountListener SharedCountReader SharedValue
+  SharedValueListener SharedValueReader SimpleDistributedQueue StandardLockInternalsDriver TreeCache TreeCacheEvent
+  TreeCacheIterator TreeCacheListener TreeCacheSelector VersionedValue DownInstancePolicy InstanceFilter
+  InstanceSerializer JsonInstanceSerializer ProviderStrategy RandomStrategy RoundRobinStrategy ServiceCache
+  ServiceCacheListener ServiceDiscovery ServiceDiscoveryBuilder ServiceInstance ServiceInstanceBuilder
+  ServiceProvider ServiceProviderBuilder StickyStrategy UriSpec DiscoveryPathConstructor
+  DiscoveryPathConstructor DownInstancePolicy InstanceFilter InstanceSerializer JsonInstanceSerializer
+  ProviderStrategy RandomStrategy RoundRobinStrategy ServiceCache ServiceCacheListener ServiceDiscovery
+  ServiceDiscoveryBuilder ServiceInstance ServiceInstanceBuilder ServiceProvider ServiceProviderBuilder
+  ServiceType StickyStrategy UriSpec
+`.trim().split(/\s+/)
+
 function pages(): Page[] {
   const under = (folder: string): string[] =>
     readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
@@ -112,6 +139,38 @@ describe('the documentation', () => {
     expect(linking('b.md#a-heading-one')).toEqual([])
     expect(linking('b.md#another')).toEqual(['docs/a.md: no such heading: b.md#another'])
     expect(linking('c.md')).toEqual(['docs/a.md: no such file: c.md'])
+  })
+})
+
+/** Names of ours, by capital letter, in the second column of tables that say what is what; each is `page: Name`. */
+function namesOfOurs({ path, text }: Page): string[] {
+  const rows = [...text.matchAll(/^\| .*? \| (.*?) \|/gm)].map(({ 1: cell = '' }) => cell)
+  const code = rows.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(({ 1: text = '' }) => text))
+  return code.flatMap((text) => text.match(/\b[A-Z]\w+\b/g) ?? []).map((name) => `${path}: ${name}`)
+}
+
+/** The names that the package publishes. */
+function publishedNames(): Set<string> {
+  const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { exports: object }
+  const entries = Object.values(exports).flatMap((one: string | { types: string }) => {
+    return typeof one === 'string' ? [] : [one.types.replace(/^\.\/dist/, 'src').replace(/\.d\.ts$/, '.ts')]
+  })
+  return new Set(entries.flatMap((entry) => readFileSync(join(ROOT, entry), 'utf8').match(/\b[A-Z]\w+\b/g) ?? []))
+}
+
+describe('the pages for those who come from elsewhere', () => {
+  const tables = pages().filter(({ path }) => path.startsWith('docs/guide/from-'))
+
+  it('say of nothing that it is ours which is not published', () => {
+    const published = publishedNames()
+    const named = tables.flatMap(namesOfOurs)
+    expect(named).toContain('docs/guide/from-curator.md: FairLock')
+    expect(named.filter((name) => !published.has(name.replace(/.*: /, '')))).toEqual([])
+  })
+
+  it('have each class of Curator that an application names', () => {
+    const { text = '' } = tables.find(({ path }) => path.endsWith('from-curator.md')) ?? {}
+    expect(CURATOR_CLASSES.filter((name) => !text.includes(`\`${name}\``))).toEqual([])
   })
 })
 

@@ -45,6 +45,27 @@ const RECIPES = [
   'ServiceRegistry',
   'Partitioner',
 ]
+/** Those of the table of its own, whose suites run on each engine. */
+const OTHERS = [
+  'ReadWriteLock',
+  'ReentrantLock',
+  'Semaphore',
+  'MultiLock',
+  'SharedValue',
+  'SharedCount',
+  'IdAllocator',
+  'Barrier',
+  'CountDownLatch',
+  'DoubleBarrier',
+  'DistributedQueue',
+  'NodeCache',
+  'ChildrenCache',
+  'TreeCache',
+  'transact',
+]
+const OTHER_FAULTS = 5
+/** Where the suites are registered that run on each engine. */
+const SUITES = 'test/testing/recipe-suites.ts'
 const FAULTS = 7
 const ENGINES = 4
 /** What registers a test, or a group of tests, with its first argument for the title. */
@@ -53,7 +74,7 @@ const REGISTERS = /^(it|describe|recipeFaults)\b/
 const text = readFileSync(join(ROOT, PAGE), 'utf8')
 
 function namedTests(page: string): NamedTest[] {
-  const rows = page.matchAll(/^\| ([A-Z][A-Z\d]) \| `(.+?)` \| `(.+?)` \|$/gm)
+  const rows = page.matchAll(/^\| ([EZTR][P\d]) \| `(.+?)` \| `(.+?)` \|$/gm)
   return [...rows].map(({ 1: label = '', 2: file = '', 3: title = '' }) => ({ label, file, title }))
 }
 
@@ -120,6 +141,55 @@ function problemsOf(page: string): string[] {
   }
   const used = new Set(recipeParts(page).flatMap(({ cells }) => cells.flatMap(labelsOf)))
   return [...problems, ...tests.filter(({ label }) => !used.has(label)).map(({ label }) => `${label}: not used`)]
+}
+
+/** What is wrong with the table of the other recipes. */
+function problemsOfOthers(page: string): string[] {
+  const [, part = ''] = /^## The other recipes$(.*?)^## /ms.exec(page) ?? []
+  const cases = [...part.matchAll(/^\| ([SV]\d+) \| `(.+?)` \| `(.+?)` \|$/gm)].map((row): NamedTest => {
+    const { 1: label = '', 2: file = '', 3: title = '' } = row
+    return { label, file, title }
+  })
+  const rows = [...part.matchAll(/^\| `(\w+)` \| (.+) \|$/gm)].map(({ 1: recipe = '', 2: cells = '' }) => {
+    return { recipe, cells: cells.split(' | ').slice(1) }
+  })
+  const used = new Set(rows.flatMap(({ cells }) => cells.flatMap(caseLabelsOf)))
+  return [
+    ...OTHERS.filter((recipe) => rows.every((row) => row.recipe !== recipe)).map((recipe) => `${recipe}: no row`),
+    ...cases.filter(({ label }) => !used.has(label)).map(({ label }) => `${label}: not used`),
+    ...cases.filter(({ file, title }) => !sourceOf(file).includes(`'${title}'`))
+      .map(({ label, file, title }) => `${label}: no case "${title}" in ${file}`),
+    ...rows.flatMap(({ recipe, cells }) => [
+      ...(cells.length === OTHER_FAULTS ? [] : [`${recipe}: ${cells.length} cells`]),
+      ...cells.flatMap((cell) => problemsOfCell(recipe, cell, cases)),
+    ]),
+  ]
+}
+
+function problemsOfCell(recipe: string, cell: string, cases: readonly NamedTest[]): string[] {
+  const labels = caseLabelsOf(cell)
+  if (labels.length === 0) return cell === 'not tested' ? [] : [`${recipe}: no test for "${cell}"`]
+  return labels.flatMap((label) => {
+    const named = cases.find((one) => one.label === label)
+    if (named === undefined) return [`${recipe}: an unknown label in "${cell}"`]
+    return isOf(recipe, named) ? [] : [`${recipe}: ${label} is of another recipe`]
+  })
+}
+
+/** Whether a case is of a suite that is registered for a recipe, or a test of a file that has to do with it. */
+function isOf(recipe: string, { label, file }: NamedTest): boolean {
+  if (label.startsWith('V')) return new RegExp(`\\b${recipe}\\b`).test(sourceOf(file))
+  const suites = [...sourceOf(file).matchAll(/^export function (\w+Suite)\(/gm)].map(({ 1: suite = '' }) => suite)
+  const registered = new RegExp(`\\b(${suites.join('|')})\\(runner, \\{\\s*\\.\\.\\.engine,\\s*name: '${recipe}\\b`)
+  return registered.test(sourceOf(SUITES))
+}
+
+function caseLabelsOf(cell: string): string[] {
+  return cell.match(/\b[SV]\d+\b/g) ?? []
+}
+
+function sourceOf(file: string): string {
+  return existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), 'utf8') : ''
 }
 
 type Engines = readonly (readonly [name: string, capabilities: Capabilities])[]
@@ -193,6 +263,22 @@ describe('the guarantees', () => {
     expect(without('`ConfigCenter brings', '`ConfigCenter hides')).toContain(
       'ConfigCenter: no test of its own for "holds (E1)"',
     )
+  })
+
+  it('name a case in each cell of the other recipes, of a suite that runs with that recipe on each engine', () => {
+    expect(problemsOfOthers(text)).toEqual([])
+  })
+
+  it('are refused if a case is not there, is of another recipe, or stands for nothing', () => {
+    const without = (what: string, by: string): string[] => problemsOfOthers(text.replace(what, by))
+    expect(without('`a loss is told to every lease`', '`a loss is kept secret`')).toEqual([
+      'S5: no case "a loss is kept secret" in src/testing/conformance/reentrant-suite.ts',
+    ])
+    expect(without('holds (S6)', 'holds (S5)')).toEqual(['S6: not used', 'Semaphore: S5 is of another recipe'])
+    expect(without('holds (S6)', 'holds (S99)')).toContain('Semaphore: an unknown label in "holds (S99)"')
+    expect(without('holds (S6)', 'holds')).toContain('Semaphore: no test for "holds"')
+    expect(without('holds (S6) | not tested', 'holds (S6)')).toEqual(['Semaphore: 4 cells'])
+    expect(without('| `MultiLock` | All', '| MultiLock | All')).toContain('MultiLock: no row')
   })
 
   const skipped = reasonToSkipZooKeeper()
