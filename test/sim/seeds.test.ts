@@ -80,7 +80,7 @@ describe('the seeds of every profile', () => {
       const report = await runDraw(drawRun(seed, { profile, workloads: Object.keys(WORKLOADS) }))
       expect([seed, report.hash, report.events]).toEqual([seed, hash, events])
     }
-  })
+  }, LIMIT_MS)
 })
 
 describe('what was found once', () => {

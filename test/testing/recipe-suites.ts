@@ -4,7 +4,9 @@ import { connect } from '../../src/core/connect.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
+import type { JointLease } from '../../src/recipes/engine/joint-lease.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
+import { MultiLock } from '../../src/recipes/locks/multi-lock.ts'
 import { ReadWriteLock } from '../../src/recipes/locks/read-write-lock.ts'
 import { ReentrantLock } from '../../src/recipes/locks/reentrant-lock.ts'
 import { Semaphore } from '../../src/recipes/locks/semaphore.ts'
@@ -138,6 +140,7 @@ function registerLocks(runner: Runner, engine: Engine): void {
     name: 'ReadWriteLock.writer',
     makeLock: (client, path) => new ReadWriteLock(client, path).writer,
   })
+  lockSuite(runner, { ...engine, name: 'MultiLock', makeLock: twoAsOne })
   const makeReentrant = (client: Client, path: string): ReentrantLock => new ReentrantLock(client, path)
   lockSuite(runner, { ...engine, name: 'ReentrantLock', makeLock: makeReentrant })
   reentrantSuite(runner, { ...engine, name: 'ReentrantLock', makeLock: makeReentrant })
@@ -151,6 +154,26 @@ function registerLocks(runner: Runner, engine: Engine): void {
     name: 'Semaphore',
     makeSemaphore: (client, path, permits) => new Semaphore(client, path, { permits }),
   })
+}
+
+/** Two locks of different kinds below a path, acquired as one; its token is the one of the first, which fences it. */
+function twoAsOne(client: Client, path: string): TestedLock {
+  const lock = new MultiLock([new FairLock(client, `${path}/fair`), new ExclusiveLock(client, `${path}/exclusive`)])
+  const tested = (lease: JointLease): TestedLease => ({
+    token: lease.parts[0]?.token ?? 0n,
+    signal: lease.signal,
+    get state() {
+      return lease.state
+    },
+    release: () => lease.release(),
+  })
+  return {
+    acquire: async (options) => tested(await lock.acquire(options)),
+    tryAcquire: async () => {
+      const lease = await lock.tryAcquire()
+      return lease === null ? null : tested(lease)
+    },
+  }
 }
 
 function registerFencing(runner: Runner, engine: Engine): void {
