@@ -199,7 +199,8 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'Proposals go to a learner only when it has acknowledged NEWLEADER, so it misses those in between.',
     kin: 'ZAB specification issue 1, ZOOKEEPER-3104',
     edits: [PROPOSALS_WAIT_FOR_THE_LEARNER],
-    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+    // Without assertions a learner that meets the gap ends its attempt, and the next one is whole.
+    expected: { seeds: 50 },
   },
   {
     name: 'apply-before-commit',
