@@ -83,31 +83,51 @@ function namesIn(folder: string): string[] {
 }
 
 async function portsFor(servers: number, first: number): Promise<Ports[]> {
-  if (first !== 0) {
+  if (first === 0) {
+    const free = await freePorts(servers * 3)
     return Array.from({ length: servers }, (_, index) => {
-      const client = first + index
-      return { client, peer: client + PEER_PORT_ABOVE, election: client + ELECTION_PORT_ABOVE }
+      const [client = 0, peer = 0, election = 0] = free.slice(index * 3)
+      return { client, peer, election }
     })
   }
-  const free = await freePorts(servers * 3)
-  return Array.from({ length: servers }, (_, index) => {
-    const [client = 0, peer = 0, election = 0] = free.slice(index * 3)
-    return { client, peer, election }
+  const ports = Array.from({ length: servers }, (_, index) => {
+    const client = first + index
+    return { client, peer: client + PEER_PORT_ABOVE, election: client + ELECTION_PORT_ABOVE }
   })
+  await refuseTaken(ports.flatMap(({ client, peer, election }) => [client, peer, election]))
+  return ports
+}
+
+/** Ports that are taken are found before anything is written, and not when the servers start. */
+async function refuseTaken(ports: readonly number[]): Promise<void> {
+  for (const port of ports) {
+    try {
+      await closed(await listening(port))
+    } catch (error) {
+      const reason = (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'it is taken' : reasonOf(error)
+      throw new Failure(`cannot use port ${port} of ${HOST}: ${reason}; give another --client-port, or 0 for any`)
+    }
+  }
 }
 
 /** Ports on which nobody listens; all are taken at once, so that they differ. */
 async function freePorts(count: number): Promise<number[]> {
-  const listeners = await Promise.all(Array.from({ length: count }, () => {
-    return new Promise<Server>((resolve, reject) => {
-      const server = createServer()
-      server.once('error', reject)
-      server.listen(0, HOST, () => resolve(server))
-    })
-  }))
+  const listeners = await Promise.all(Array.from({ length: count }, () => listening(0)))
   const ports = listeners.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(listeners.map((server) => new Promise((resolve) => server.close(resolve))))
+  await Promise.all(listeners.map(closed))
   return ports
+}
+
+function listening(port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(port, HOST, () => resolve(server))
+  })
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()))
 }
 
 /** The first server's configuration is written last: where it is, the others are complete. */

@@ -1,6 +1,8 @@
 /** `quorate ensemble`: real processes, from the first start to the next one on the same directory. */
+import { once } from 'node:events'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { zookeeper } from '../../src/backends/zookeeper/index.ts'
@@ -116,6 +118,23 @@ describe('quorate ensemble', () => {
       other.close()
     }
   }, START_AND_END_MS_MAX)
+
+  it('writes nothing where a port of a new ensemble is taken', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const folder = join(rig.folder, 'ports')
+    try {
+      // The port of the second server.
+      const program = rig.quorate({}, 'ensemble', folder, '--client-port', String(port - 1))
+      expect(await program.ended).toBe(1)
+      expect(program.err).toContain(`cannot use port ${port} of 127.0.0.1`)
+      expect(program.err.trim().split('\n')).toHaveLength(1)
+      expect(readdirSync(folder)).toEqual([])
+    } finally {
+      other.close()
+    }
+  })
 
   it('ends with status 1 when all servers have ended', async () => {
     const { program, served } = await started(join(rig.folder, 'all'), '--client-port', '0')
