@@ -67,7 +67,7 @@ export function checkHost({ headers }: IncomingMessage, { hosts }: Access): void
 export async function checkAccess(request: IncomingMessage, access: Access): Promise<void> {
   const { headers, method } = request
   const site = headers['sec-fetch-site']
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw foreign(`Sec-Fetch-Site: ${String(site)}`)
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw foreign(`Sec-Fetch-Site: ${site}`)
   if (headers.origin !== undefined && hostOfOrigin(headers.origin) !== headers.host?.toLowerCase()) {
     throw foreign(`Origin: ${headers.origin}`)
   }

@@ -23,7 +23,7 @@ export function sendBytes(
   bytes: Buffer,
   gzipped: Buffer | null,
 ): void {
-  const takesGzip = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))
+  const takesGzip = /\bgzip\b/.test(request.headers['accept-encoding'] ?? '')
   response.setHeader('Vary', 'Accept-Encoding')
   if (gzipped !== null && takesGzip) response.setHeader('Content-Encoding', 'gzip')
   response.end(request.method === 'HEAD' ? undefined : takesGzip ? (gzipped ?? bytes) : bytes)

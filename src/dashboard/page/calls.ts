@@ -34,8 +34,13 @@ function headers(): Record<string, string> {
   return token === null ? {} : { Authorization: `Bearer ${token}` }
 }
 
+/** What a call may say beside its path. */
+interface CallInit extends Omit<RequestInit, 'headers'> {
+  readonly headers?: Readonly<Record<string, string>>
+}
+
 /** Sends a request; whoever asked reads the body. */
-export async function call(path: string, init: RequestInit = {}): Promise<Response> {
+export async function call(path: string, init: CallInit = {}): Promise<Response> {
   const response = await fetch(`./api/v1/${path}`, { ...init, headers: { ...headers(), ...init.headers } })
   if (response.ok) return response
   const body = (await response.json().catch(() => null)) as Failure | null

@@ -62,7 +62,7 @@ function Detail({ path }: { path: string }): JSX.Element {
   const older = data.history.find(({ version }) => version !== null && version === compared)
   return (
     <>
-      {older?.value == null ? <Value detail={data} /> : (
+      {(older?.value ?? null) === null || older === undefined ? <Value detail={data} /> : (
         <Compared detail={data} older={older} onEnd={() => setCompared(null)} />
       )}
       <Panel title="History" more={counted(data.history.length, 'value')}>

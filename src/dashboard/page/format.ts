@@ -38,7 +38,7 @@ export function duration(ms: number): string {
 /** `31 s ago`, and a date after a day */
 export function ago(ms: number, nowMs: number): string {
   const age = nowMs - ms
-  return age < DAY_MS ? `${age < SECOND ? 'just now' : `${duration(age)} ago`}` : DAY.format(ms)
+  return age < DAY_MS ? (age < SECOND ? 'just now' : `${duration(age)} ago`) : DAY.format(ms)
 }
 
 /** `02:54:58` */

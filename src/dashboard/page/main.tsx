@@ -125,15 +125,15 @@ function ViewOf({ meta, route: { view, path } }: { meta: Meta; route: Route }): 
 function Bar({ meta: { name, engine } }: { meta: Meta }): JSX.Element {
   const { answer } = useTopic('ensemble')
   const isLive = live.liveness === 'live'
-  const data = answer?.data
+  const { leader = null, epoch = null, zxid = null, voters = null, answering = 0 } = answer?.data ?? {}
   return (
     <header class="bar">
       <b>{name}</b>{engine === name ? null : <span class="tag">{engine}</span>}
       <span class="vital">
-        {data?.leader == null ? null : <span>leader <b>{data.leader}</b></span>}
-        {data?.epoch == null ? null : <span>epoch <b>{data.epoch}</b></span>}
-        {data?.zxid == null ? null : <span>zxid <code>{data.zxid}</code></span>}
-        {data?.voters == null ? null : <span><b>{data.answering}</b> of {data.voters} voters</span>}
+        {leader === null ? null : <span>leader <b>{leader}</b></span>}
+        {epoch === null ? null : <span>epoch <b>{epoch}</b></span>}
+        {zxid === null ? null : <span>zxid <code>{zxid}</code></span>}
+        {voters === null ? null : <span><b>{answering}</b> of {voters} voters</span>}
       </span>
       <span class="live" role="status" aria-label={isLive ? 'Live' : 'Not live'}>
         <span class={`dot ${isLive ? '' : 'off'}`} />{WORDS[live.liveness]}
