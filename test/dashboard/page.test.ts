@@ -122,9 +122,10 @@ describe.skipIf(chromiumMissing !== null)(`the page of the dashboard${skipped}`,
     await page.getByText('Read-only', { exact: true }).waitFor()
   })
 
-  it.runIf(process.env['QUORATE_PICTURES'] === '1')('is on a picture', async () => {
+  it('is on a picture', async () => {
     await shows('locks?path=/locks/orders', 'checkout-2')
-    await page.screenshot({ path: PICTURE })
+    const picture = await page.screenshot(process.env['QUORATE_PICTURES'] === '1' ? { path: PICTURE } : {})
+    expect(picture.length).toBeGreaterThan(0)
   })
 
   it('shows live that a lock goes on to the next when its holder gives it up', async () => {
