@@ -337,5 +337,4 @@ export class Connections {
     this.#watches.removeAll(connection.id)
     this.#requests.forget(connection)
   }
-
 }
