@@ -178,9 +178,12 @@ export class Load {
   ): Promise<{ readonly output: string } | 'unknown' | 'nothing'> {
     try {
       if (input === 'read') {
+        const { sessionId } = client
         await client.sync(path)
         const stat = await client.exists(path)
-        return { output: stat === null ? '' : Buffer.from((await client.get(path)).data).toString() }
+        const output = stat === null ? '' : Buffer.from((await client.get(path)).data).toString()
+        // A read that was repeated on another session is not behind its sync any more.
+        return client.sessionId === sessionId ? { output } : 'nothing'
       }
       await client.makePath(path, { mode: 'persistent' })
       await client.set(path, input.write)
