@@ -44,7 +44,7 @@ const OF_NODE = [
 /** Optional peers, and each only where it is used. */
 const PEERS = [
   { from: 'src/backends/redis/', name: 'ioredis' },
-  { from: 'src/recipes/config/io/', name: 'yaml' },
+  { from: 'src/recipes/config/yaml.ts', name: 'yaml' },
   { from: 'src/observe/opentelemetry.ts', name: '@opentelemetry/api' },
   // Bundled into the page when it is built.
   { from: 'src/dashboard/page/', name: 'preact' },
@@ -85,6 +85,11 @@ const BANNED_CODE: readonly Ban[] = [
   { pattern: /\bas unknown as\b/, why: 'the type is wrong: mend it' },
   { pattern: /^export \*|^export default\b/m, why: 'export by name' },
   { pattern: /^\s*(export )?(declare )?((const )?enum|namespace) \w/m, why: 'a union of literals, a module' },
+]
+
+/** What no module holds that applications load with the package, and why. */
+const BANNED_LIBRARY: readonly Ban[] = [
+  { pattern: /\bimport\.meta\b/, why: 'Jest, which makes CommonJS of a module, cannot load it' },
 ]
 
 /** What no test holds, and why. */
@@ -381,6 +386,11 @@ const RULES: readonly Rule[] = [
       { 'src/a.ts': 'export default 1' },
       { 'src/a.ts': 'export enum A {}' },
     ],
+  },
+  {
+    name: 'an application that is compiled to CommonJS can load what the package exports',
+    check: without((file) => /^src\/(?!cli\/|dashboard\/)/.test(file.path), BANNED_LIBRARY),
+    bad: [{ 'src/core/a.ts': 'const here = import.meta.url' }],
   },
   {
     name: 'every test runs',

@@ -96,7 +96,7 @@ describe('the packed package', () => {
   })
 
   it('loads each entry by import and by require, as the same module, without ioredis', async () => {
-    const project = published.project('module', ['@opentelemetry/api'])
+    const project = published.project('module', ['@opentelemetry/api', 'yaml'])
     const names = JSON.stringify(entries().map(([name]) => name))
     project.write('load.mjs', `
       import { createRequire } from 'node:module'
@@ -139,7 +139,7 @@ describe.each(COMPILERS)('the first program, with %s', { timeout: COMPILE_MS_MAX
   })
 
   it('runs with the tsconfig.json of the page, which sees the types of every entry', async () => {
-    const project = published.project('module', ['@types/node', 'ioredis', '@opentelemetry/api'])
+    const project = published.project('module', ['@types/node', 'ioredis', '@opentelemetry/api', 'yaml'])
     project.write('first.ts', FIRST_PROGRAM)
     project.write('all.ts', useOfEveryEntry())
     project.write('tsconfig.json', block(GETTING_STARTED, '## TypeScript', 'json'))

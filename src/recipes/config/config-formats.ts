@@ -3,21 +3,18 @@ import { textOf } from '../../core/value-text.ts'
 import type { Codec } from '../engine/codec.ts'
 import { jsonCodec } from '../engine/codec.ts'
 import { checkCodec } from '../engine/option-checks.ts'
-import { yamlCodec } from './io/yaml.ts'
 
 /**
  * How values become bytes.
  *
  * - `json`: the default.
- * - `yaml`: plain data in YAML 1.2, by the package yaml, which must be installed beside quorate.
  * - `text`: a string, as UTF-8.
  * - `bytes`: a Uint8Array, as it is.
  */
-export type ConfigFormat = 'json' | 'yaml' | 'text' | 'bytes'
+export type ConfigFormat = 'json' | 'text' | 'bytes'
 
 const CODECS: Readonly<Record<ConfigFormat, () => Codec<unknown>>> = {
   json: jsonCodec,
-  yaml: () => yamlCodec(),
   text: textCodec,
   bytes: bytesCodec,
 }
@@ -25,7 +22,7 @@ const CODECS: Readonly<Record<ConfigFormat, () => Codec<unknown>>> = {
 /**
  * Finds the codec that options ask for.
  *
- * @throws TypeError for a wrong option; CoordinationError `UNSUPPORTED` if a package is missing
+ * @throws TypeError for a wrong option
  */
 export function codecOf<T>({ codec, format }: { readonly codec?: Codec<T>; readonly format?: ConfigFormat }): Codec<T> {
   checkCodec(codec)

@@ -274,11 +274,12 @@ const identityCases: readonly Case<LockWorld>[] = [
       ok(first !== undefined && second !== undefined && third !== undefined, 'three clients')
       for (let round = 0; round < ROUNDS; round++) {
         const lease = await lockOf(first).acquire()
-        const deleting = (await world.ephemerals(third)).map((path) => third.delete(path))
+        const deletion = await world.deletionOfEphemerals(third)
+        const deleting = deletion()
         // In one turn: the holder does not know yet.
         const taking = lockOf(second).acquire()
         const releasing = lease.release()
-        await Promise.allSettled(deleting)
+        await deleting
         const next = await world.answer(taking, 'the acquire after the deletion')
         await world.answer(releasing, 'the late release')
         equal(await lockOf(third).tryAcquire(), null, 'tryAcquire of a third one')

@@ -220,11 +220,12 @@ const identityCases: readonly Case<GroupWorld>[] = [
       for (let round = 0; round < ROUNDS; round++) {
         const id = `worker-${round}`
         const victim = await a.join(id, { data: 'a1' })
-        const deleting = (await world.ephemerals(admin)).map((path) => admin.delete(path))
+        const deletion = await world.deletionOfEphemerals(admin)
+        const deleting = deletion()
         // In one turn: it depends on the engine who is first.
         const joining = b.join(id, { data: 'b1' }).catch(() => null)
         const ending = round % 2 === 0 ? victim.update('a2') : victim.leave()
-        await Promise.allSettled([...deleting, ending])
+        await Promise.allSettled([deleting, ending])
         const lawful = await joining
         if (lawful !== null) {
           const members = (await a.members()).map(({ data, incarnation }) => [data, incarnation])

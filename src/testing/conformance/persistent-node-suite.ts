@@ -120,7 +120,8 @@ const CASES: readonly Case<NodeWorld>[] = [
       for (let round = 0; round < ROUNDS; round++) {
         const path = world.path(`node-${round}`)
         const node = await open(client, path, 'a1')
-        const deleting = operator.delete(path)
+        const deletion = await world.deletionOfEphemerals(operator)
+        const deleting = deletion()
         // In one turn: it depends on the engine who is first.
         const taking = open(other, path, 'b1').catch(() => null)
         await Promise.allSettled([deleting, round % 2 === 0 ? node.set('a2') : node.close()])

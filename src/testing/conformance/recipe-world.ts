@@ -112,6 +112,28 @@ export class RecipeWorld {
     await client.sync(this.base)
     return ephemeralsUnder(client, this.base)
   }
+
+  /**
+   * Prepares to delete the ephemeral nodes that there are now, as an operator would.
+   *
+   * @returns sends the deletions. Another node that has come to the path of one by then is left alone: whoever had the
+   * first may have removed it itself.
+   */
+  async deletionOfEphemerals(operator: Client): Promise<() => Promise<void>> {
+    const paths = await this.ephemerals(operator)
+    const stats = await Promise.all(paths.map((path) => operator.exists(path)))
+    return async () => {
+      const deletions = stats.map((stat, index) => deleteThis(operator, paths[index] ?? '', stat?.czxid))
+      await Promise.allSettled(deletions)
+    }
+  }
+}
+
+function deleteThis(operator: Client, path: string, czxid: bigint | undefined): Promise<unknown> {
+  // Without comparing creations itself an engine takes several requests; there whoever had the node takes several too,
+  // and these come first.
+  if (czxid === undefined || !operator.capabilities.comparesCreations) return operator.delete(path)
+  return operator.transaction().check(path, -1, { czxid }).delete(path).commit()
 }
 
 /** Registers the cases of a recipe with a runner. */
