@@ -23,6 +23,7 @@ const ROUND = 'recipes/engine/round.ts'
 const SESSION = 'backends/client/session.ts'
 const IDENTITY = 'backends/client/identity.ts'
 const OWNERSHIP = 'recipes/engine/ownership.ts'
+const PROOFS = 'test/recipes/engine/lease-proof.test.ts'
 
 /** A check that any node at the path passes. */
 const NO_IDENTITY = "{ type: 'check', path, version: -1 }"
@@ -202,18 +203,14 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'A fair lock is granted although the session may be over.',
     kin: 'redlock#296',
     edits: [{ file: CONTENDERS, from: '!(await proveLease(this.#client, node, wait))', to: 'false' }],
-    profile: 'recipes',
-    workload: 'locks',
-    expected: { seeds: 300 },
+    expected: { test: PROOFS },
   },
   {
     name: 'exclusive-lock-granted-unproven',
     breaks: 'An exclusive lock is granted although the session may be over.',
     kin: 'redlock#296',
     edits: [{ file: EXCLUSIVE, from: '!(await proveLease(this.#client, node, this.#wait))', to: 'false' }],
-    profile: 'recipes',
-    workload: 'locks',
-    expected: { seeds: 300 },
+    expected: { test: PROOFS },
   },
   {
     name: 'exclusive-lock-of-older-session',

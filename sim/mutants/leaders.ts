@@ -37,6 +37,17 @@ export const LEADER_MUTANTS: readonly Mutant[] = [
     expected: { seeds: 200, seedsWithoutAssertions: 200 },
   },
   {
+    name: 'leadership-begun-unproven',
+    breaks: 'A leader that proclaims first is given its office although its session may be over by then.',
+    kin: 'redlock#296',
+    edits: [{
+      file: LEADERSHIP,
+      from: '!(await proveLease(this.#election.client, this.#candidate, own))',
+      to: 'false',
+    }],
+    expected: { test: 'test/recipes/engine/lease-proof.test.ts' },
+  },
+  {
     name: 'note-outlives-leader',
     breaks: 'A leader that resigns leaves its note.',
     kin: 'stale endpoints of a former leader',
