@@ -27,7 +27,9 @@ const THINGS: readonly (readonly [string, RequestKind, (client: Client) => Promi
   ['an exclusive lock', 'create', (client) => new ExclusiveLock(client, PATH).acquire()],
   ['a permit', 'multi', (client) => new Semaphore(client, PATH, { permits: 2 }).acquire()],
   ['a membership', 'create', (client) => new GroupMembership(client, PATH).join('w1')],
-  ['a leadership with data', 'multi', (client) => new LeaderElection(client, PATH, { id: 'a', data: 'at a' }).campaign()],
+  ['a leadership with data', 'multi', (client) => {
+    return new LeaderElection(client, PATH, { id: 'a', data: 'at a' }).campaign()
+  }],
 ]
 
 /** What takes several steps. */
@@ -126,7 +128,9 @@ it('a lock of several is given out with half of a lease left of each session, th
     return undefined
   })
   const lock = new MultiLock([new FairLock(first, '/locks/a'), new FairLock(last, '/locks/b')])
-  const leftMs = await run(lock.acquire().then(() => [first, last].map((one) => one.leaseDeadlineMs - performance.now())))
+  const leftMs = await run(lock.acquire().then(() => {
+    return [first, last].map((client) => client.leaseDeadlineMs - performance.now())
+  }))
   expect(stalledMs).toBeGreaterThan(0)
   expect(Math.min(...leftMs)).toBeGreaterThanOrEqual(LEASE_MS / 2)
   vi.restoreAllMocks()
