@@ -30,7 +30,7 @@ const ENGINES = [
   'test/backends/zookeeper/{conformance,embedded,failover,owned-nodes,read-only,rearming}.test.ts',
   'test/backends/zookeeper/{recipe-faults,secured,sync}.test.ts',
   'test/{bench,connect-url,docs,lint}.test.ts',
-  'test/dashboard/page.test.ts',
+  'test/dashboard/{engines,page}.test.ts',
   'test/cli/{ensemble-command,killed-server,lock-program,program,terminal}.test.ts',
   'test/{differential,engines,examples,load,package}/**/*.test.ts',
   'test/recipes/documented-errors.test.ts',

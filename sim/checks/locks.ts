@@ -63,6 +63,8 @@ interface Contender {
   isOver: boolean
   /** An operator ended it. */
   isStruck: boolean
+  /** Operators were here while it stood in line, or since the queue was empty: who wakes whom is their doing too. */
+  isMeddledWith: boolean
   /** The clients, but its own, whose watches were called at its end; one for each call. */
   readonly woken: string[]
 }
@@ -77,7 +79,7 @@ interface Queue {
   granted: bigint
   /** The tenure of the last write that a resource accepted. */
   written: number
-  /** Operators were here: who wakes whom is their doing too. */
+  /** Operators were here since it was empty. */
   isMeddledWith: boolean
 }
 
@@ -143,7 +145,9 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     for (const change of changes) {
       const queue = this.#queueOf(change.path)
       if (queue === null || change.type === 'changed') continue
-      if (this.#owners.isOperator(transaction.header.clientId)) queue.isMeddledWith = true
+      if (this.#owners.isOperator(transaction.header.clientId)) {
+        for (const meddledWith of [queue, ...queue.contenders]) meddledWith.isMeddledWith = true
+      }
       if (change.type === 'created') this.#enter(queue, change, transaction.header.zxid)
       else this.#end(queue, change, transaction)
     }
@@ -159,8 +163,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     const contender = this.#latest.get(path)
     if (type !== 'deleted' || contender === undefined || this.#queues.has(path)) return
     if (session.id !== contender.owner) contender.woken.push(session.node.name)
-    const queue = this.#queueOf(path)
-    if (queue?.isMeddledWith === true || queue?.kind === 'election') return
+    if (contender.isMeddledWith || this.#queueOf(path)?.kind === 'election') return
     if (contender.woken.length > 1) this.#fail(`L4: the end of ${path} woke ${contender.woken.join(' and ')}`)
   }
 
@@ -273,7 +276,9 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
 
   #enter(queue: Queue, { path }: ModelChange, token: bigint): void {
     const owner = this.#ledger.model.node(path, token)?.owner ?? 0n
-    const contender: Contender = { path, token, owner, tenure: 0, isOver: false, isStruck: false, woken: [] }
+    const { isMeddledWith } = queue
+    const begins = { tenure: 0, isOver: false, isStruck: false, woken: [] }
+    const contender: Contender = { path, token, owner, isMeddledWith, ...begins }
     const isRestored = this.#owners.isOperator(owner)
     const last = queue.contenders.findLast((other) => !this.#owners.isOperator(other.owner))
     if (last !== undefined && !isRestored && isBefore(path, last.path)) {
@@ -301,6 +306,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     const mark = MARK.exec(nameOf(path))?.[1]
     if (mark !== undefined) this.#marks.delete(`${mark} ${contender.owner}`)
     queue.contenders = queue.contenders.filter((each) => each !== contender)
+    if (queue.contenders.length === 0) queue.isMeddledWith = false
     if (!contender.isStruck) this.#expectNoBelief(contender)
     this.#promote(queue)
   }

@@ -66,8 +66,8 @@ export function ask(url: string, { method = 'GET', headers = {}, body }: Sent = 
 }
 
 /** The data that a read of the API answers. */
-export async function dataOf<T>(url: string): Promise<T> {
-  const { status, text } = await ask(url)
+export async function dataOf<T>(url: string, headers: OutgoingHttpHeaders = {}): Promise<T> {
+  const { status, text } = await ask(url, { headers })
   if (status !== 200) throw new Error(`${url} answered ${status}: ${text}`)
   return (JSON.parse(text) as { readonly data: T }).data
 }

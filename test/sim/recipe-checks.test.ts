@@ -166,6 +166,24 @@ describe('the check of locks', () => {
     expect(() => { world.notify(1, at(1, 6), EventType.nodeChildrenChanged, '/a') }).toThrow(/L4: c1 watches the list/)
   })
 
+  it('L4: asks it again once the queue that operators meddled with was empty', () => {
+    const { world, check, enter, end } = make()
+    world.commit(at(1, 4), NEW_SESSION, { session: OPERATOR })
+    const [first, second] = [enter(5), enter(6)]
+    end(7, first, OPERATOR)
+    const third = enter(8)
+    for (const [index, path] of [second, third].entries()) end(9 + index, path)
+    const fourth = enter(11)
+    end(12, fourth)
+    const wake = (path: string): void => {
+      for (let count = 0; count < 2; count += 1) {
+        check.fired({ id: OTHER_SESSION, node: world.client }, { type: 'deleted', path })
+      }
+    }
+    for (const path of [first, second, third]) expect(() => { wake(path) }).not.toThrow()
+    expect(() => { wake(fourth) }).toThrow(/L4: .* woke c1 and c1/)
+  })
+
   it('L5: refuses a holder that believes in its lease when its node is gone, or was not told', () => {
     const complaints = [[Infinity, /L5: .* is gone, and c1 still believes/], [0, /and c1 was not told/]] as const
     for (const [deadlineMs, complaint] of complaints) {
