@@ -120,14 +120,14 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       to: 'state === this.#told',
     }],
     profile: 'churn',
-    expected: { test: 'test/core/client-session-life.test.ts' },
+    expected: { test: 'test/core/client-session-life.test.ts', named: 'is idempotent, tells its state' },
   },
   {
     name: 'session-not-given-up',
     breaks: 'A client goes on with a session for ever, however long no server answers.',
     kin: 'ZOOKEEPER-4508',
     edits: [{ file: LEASE_RULE, from: 'const EXPIRY_PART = 4 / 3', to: 'const EXPIRY_PART = 4000' }],
-    expected: { test: 'test/backends/client/session-liveness.test.ts' },
+    expected: { test: 'test/backends/client/session-liveness.test.ts', named: 'by the local clock at 4/3' },
   },
   {
     name: 'lock-create-repeated',
@@ -267,7 +267,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       },
     ],
     // A release has to last for as long as a lease, and others have to take its permits by then.
-    expected: { test: 'test/recipes/locks/semaphore.test.ts' },
+    expected: { test: 'test/recipes/locks/semaphore.test.ts', named: 'are given after 6300 ms without touch' },
   },
   {
     name: 'one-node-for-many-permits',
@@ -363,7 +363,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'A mirror that has heard of no list does not ask for it again when it hears of the node.',
     kin: 'one half of what mended that reader',
     edits: [{ file: MIRROR, from: 'this.#markUnwatched(tracked)', to: 'void 0' }],
-    expected: { test: 'test/recipes/engine/mirror.test.ts' },
+    expected: { test: 'test/recipes/engine/mirror.test.ts', named: 'follows a root that is gone and back' },
   },
   {
     name: 'mirror-list-forgotten-before-node',
@@ -371,7 +371,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'the other half of it',
     edits: [{ file: MIRROR, from: 'data.isArmed && tracked.node !== null', to: 'false' }],
     // Every client of ours settles reads in the order of their answers; others need not.
-    expected: { test: 'test/recipes/engine/mirror.test.ts' },
+    expected: { test: 'test/recipes/engine/mirror.test.ts', named: 'hears of the root before it hears of no list' },
   },
   {
     name: 'version-named-alone',
@@ -383,7 +383,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       to: 'version',
     }],
     // It takes an operator who restores, another publisher, and one that is cut off while both are at work.
-    expected: { test: 'test/recipes/config/config-center.test.ts' },
+    expected: { test: 'test/recipes/config/config-center.test.ts', named: 'over a node made again with the version' },
   },
   {
     name: 'recorded-write-unchecked',
@@ -413,7 +413,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'etcd 15271: a watch that travels back in time',
     edits: [{ file: 'recipes/config/config-store.ts', from: 'isOvertaken === true', to: 'false' }],
     // It takes a lost answer, and another publisher before it is looked for, in a configuration with a history.
-    expected: { test: 'test/recipes/config/config-history.test.ts' },
+    expected: { test: 'test/recipes/config/config-history.test.ts', named: 'does not come back into force' },
   },
   {
     name: 'found-value-unrecorded',
@@ -464,7 +464,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       to: 'run(deletion(this.#client, this.#node)) || true)',
     }],
     // It takes a release whose answer is lost, at the end of a client that is cut off until it has closed.
-    expected: { test: 'test/recipes/engine/lease.test.ts' },
+    expected: { test: 'test/recipes/engine/lease.test.ts', named: 'nobody can confirm before the client closes' },
   },
   {
     name: 'event-taken-before-its-turn',

@@ -81,7 +81,10 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1154',
     edits: [LEADS_THOSE_AHEAD],
     // The election has to choose wrongly first: once in thousands of runs.
-    expected: { test: 'test/backends/embedded/server/zab/synchronisation.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/zab/synchronisation.test.ts',
+      named: 'gives up when a follower has seen more, rather than cut it off',
+    },
   },
   {
     name: 'truncation-skipped',
@@ -232,7 +235,10 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'A leader ignores that a voter has accepted a higher epoch, which locks that voter out.',
     kin: 'ZooKeeper as it is: Learner, "Leaders epoch is less than accepted epoch"',
     edits: [{ file: LEADER, from: 'packet.acceptedEpoch > this.#epoch', to: 'false' }],
-    expected: { test: 'test/backends/embedded/server/scenarios.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/scenarios.test.ts',
+      named: 'voter with a higher epoch is not locked out',
+    },
   },
   {
     name: 'epoch-without-quorum',
@@ -243,7 +249,10 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       from: '!isQuorum(known.length + this.#selfVotes, this.#config.voters)',
       to: 'known.length + this.#selfVotes === 0',
     }],
-    expected: { test: 'test/backends/embedded/server/scenarios.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/scenarios.test.ts',
+      named: 'election two two partition elects none',
+    },
   },
   {
     name: 'lower-epoch-followed',
@@ -253,7 +262,10 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       { file: LEARNER, from: 'packet.epoch < acceptedEpoch', to: 'false' },
       { file: LEARNER, from: ' || this.#epoch !== this.#journal.acceptedEpoch', to: '' },
     ],
-    expected: { test: 'test/backends/embedded/server/zab/synchronisation.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/zab/synchronisation.test.ts',
+      named: 'follows no leader of an epoch before the one that it has accepted',
+    },
   },
   {
     name: 'gap-accepted',
@@ -274,7 +286,10 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       { file: ELECTION, from: 'heard.electionEpoch < this.#logicalClock', to: 'false' },
       { file: ELECTION, from: 'isSame && vote.electionEpoch === this.#logicalClock && id', to: 'isSame && id' },
     ],
-    expected: { test: 'test/backends/embedded/server/zab/election.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/zab/election.test.ts',
+      named: 'of an earlier round are not counted, and their voter is told of the present one',
+    },
   },
   {
     name: 'observers-are-counted',
@@ -309,7 +324,10 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       from: "this.#outbox.now(this.leader, this.link, { type: 'SNAPACK' })",
       to: 'void 0',
     }],
-    expected: { test: 'test/backends/embedded/server/zab/synchronisation.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/zab/synchronisation.test.ts',
+      named: 'may take longer for a state than a silent one may for everything',
+    },
   },
   {
     name: 'packets-of-earlier-links-accepted',
@@ -365,7 +383,10 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       to: 'this.#takeVoteBack()',
     }],
     profile: 'disk',
-    expected: { test: 'test/backends/embedded/server/scenarios.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/scenarios.test.ts',
+      named: 'server without storage votes only when caught up',
+    },
   },
   {
     name: 'amnesiac-does-not-wait',
@@ -373,7 +394,10 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'Michael, Ports, Sharma, Szekeres: "Recovering Shared Objects Without Stable Storage", 2017',
     edits: [{ file: FOLLOWING, from: 'this.#uptimeTicks < this.#parts.config.initLimitTicks', to: 'false' }],
     profile: 'disk',
-    expected: { test: 'test/backends/embedded/server/scenarios.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/scenarios.test.ts',
+      named: 'server without storage votes only when caught up',
+    },
   },
   {
     name: 'amnesiac-takes-any-confirmation',
@@ -385,7 +409,10 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       to: '(answer.syncId === VOTE_SYNC_ID || this.#hasAskedForVote)',
     }],
     profile: 'disk',
-    expected: { test: 'test/backends/embedded/server/zab/broadcast.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/zab/broadcast.test.ts',
+      named: 'are given their vote by the sync that asked for it, and by no other',
+    },
   },
   {
     name: 'amnesiac-takes-unasked-confirmation',
@@ -393,7 +420,10 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'an answer to no question',
     edits: [{ file: FOLLOWING, from: '!this.#hasAskedForVote || ', to: '' }],
     profile: 'disk',
-    expected: { test: 'test/backends/embedded/server/zab/broadcast.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/zab/broadcast.test.ts',
+      named: 'are given no vote by a confirmation that they did not ask for',
+    },
   },
   {
     name: 'tick-confirms-no-sync-alone',

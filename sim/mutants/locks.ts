@@ -17,7 +17,7 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
       from: 'places.sort((a, b) => (a.fullPath < b.fullPath ? -1 : 1))',
       to: 'void places',
     }],
-    expected: { test: 'test/sim/multi-lock-scope.test.ts' },
+    expected: { test: 'test/sim/multi-lock-scope.test.ts', named: 'never wait for each other, whenever they come' },
   },
   {
     name: 'lost-part-not-told',
@@ -28,6 +28,9 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
       from: 'this.#unlisten = parts.map(',
       to: 'this.#unlisten = parts.slice(0, -1).map(',
     }],
-    expected: { test: 'test/recipes/locks/multi-lock.test.ts' },
+    expected: {
+      test: 'test/recipes/locks/multi-lock.test.ts',
+      named: 'is lost with any of its parts, and releases the others',
+    },
   },
 ]

@@ -31,8 +31,10 @@ export interface Caught {
 
 /** A mutant whose rule is needed so rarely that no run of the simulation can be relied on to need it. */
 export interface Directed {
-  /** The test that watches over the rule: a file, from the root of the repository. It fails on the mutant. */
+  /** The file of the test that watches over the rule, from the root of the repository. */
   readonly test: string
+  /** Part of its name: no other test is run. Absent where any test of the file may fail. */
+  readonly named?: string
 }
 
 /** A mutant that nobody can tell from the original. */

@@ -16,7 +16,7 @@ export const QUEUE_MUTANTS: readonly Mutant[] = [
       from: '[checkIdentity(this.#claim), ...removals, ...more]',
       to: '[...removals, ...more]',
     }],
-    expected: { test: TEST },
+    expected: { test: TEST, named: 'counts attempts over crashes, and puts away what was handed out too often' },
   },
   {
     name: 'claim-of-a-given-up-take-kept',
@@ -27,6 +27,6 @@ export const QUEUE_MUTANTS: readonly Mutant[] = [
       from: 'await withdraw(client, claiming, path, mark)',
       to: 'void 0',
     }],
-    expected: { test: TEST },
+    expected: { test: TEST, named: 'leaves no claim and no watch behind when a take ends' },
   },
 ]

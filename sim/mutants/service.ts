@@ -44,7 +44,10 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1675',
     edits: [{ file: QUORUM_ROUNDS, from: 'sync.round > confirmed', to: 'false' }],
     // It takes a deposed leader to which nothing was proposed that it could not commit, and whose client asks first.
-    expected: { test: 'test/backends/embedded/server/zab/broadcast.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/zab/broadcast.test.ts',
+      named: 'answers no sync, however often it is asked before it steps down',
+    },
   },
   {
     name: 'sync-overtakes-proposals',
@@ -74,7 +77,10 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     }],
     profile: 'slow-disk',
     servers: 1,
-    expected: { test: 'test/backends/embedded/server/clients/connections.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/clients/connections.test.ts',
+      named: 'not while the session is being ended and the disk is slow',
+    },
   },
   {
     name: 'ping-answered-alone',
@@ -121,7 +127,10 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1496, ZOOKEEPER-2355',
     edits: [{ file: SESSION_TRACKER, from: 'return Err.sessionExpired', to: 'return Err.ok' }],
     // The session has to be heard of between the decision to end it and the end: two messages in one delay.
-    expected: { test: 'test/backends/embedded/server/writes/session-tracker.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/writes/session-tracker.test.ts',
+      named: 'lets a session that is being closed do nothing, and does not revive it',
+    },
   },
   {
     name: 'moved-session-writes',
@@ -158,28 +167,40 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
       from: 'const asker = this.#connections.get(id)',
       to: 'const asker = [...this.#connections.values()].find((open) => open.sessionId === sessionId)',
     }],
-    expected: { test: 'test/backends/embedded/server/clients/sessions-and-moves.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/clients/sessions-and-moves.test.ts',
+      named: 'gets no answer that another connection asked for, where the session is not known yet',
+    },
   },
   {
     name: 'earlier-connection-heard',
     breaks: 'Who is back at a server is still heard over the connection that it had there before it went elsewhere.',
     kin: 'seed 9021: a late write of the first connection was done after those that another server had taken meanwhile',
     edits: [{ file: CONNECTIONS, from: 'samePassword(earlier.passwd, passwd)', to: 'false' }],
-    expected: { test: 'test/backends/embedded/server/clients/sessions-and-moves.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/clients/sessions-and-moves.test.ts',
+      named: 'is changed no more through the connection that it had first',
+    },
   },
   {
     name: 'moved-session-keeps-its-time-out',
     breaks: 'A session that moves is told the time-out that it asks for, and ended after its old one.',
     kin: 'what this server did before; SessionTrackerImpl.touchSession',
     edits: [{ file: SESSION_TRACKER, from: 'tracked.timeoutTicks = Math.ceil(timeoutMs / this.#tickMs)', to: '' }],
-    expected: { test: 'test/backends/embedded/server/clients/sessions-and-moves.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/clients/sessions-and-moves.test.ts',
+      named: 'time-out that it asks for now',
+    },
   },
   {
     name: 'password-ignored',
     breaks: 'A session can be picked up with any password.',
     kin: 'session hijack',
     edits: [{ file: SESSION_TABLE, from: 'return difference === 0', to: 'return true' }],
-    expected: { test: 'test/backends/embedded/server/state/session-table.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/state/session-table.test.ts',
+      named: 'is another one if one bit of any byte differs',
+    },
   },
   {
     name: 'ephemerals-in-flight-survive',
@@ -229,21 +250,30 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     breaks: 'A snapshot that is read while transactions are applied shows what they have changed.',
     kin: 'ZOOKEEPER-3145 and what else a fuzzy snapshot needs a tolerant replay for',
     edits: [{ file: TREE_IMAGE, from: 'this.#kept.set(path, node.image())', to: 'void 0' }],
-    expected: { test: 'test/backends/embedded/server/state/snapshot-writes.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/state/snapshot-writes.test.ts',
+      named: 'has a node that is deleted and made again as it was before',
+    },
   },
   {
     name: 'snapshot-shows-the-end-of-sessions',
     breaks: 'A snapshot does not keep a session that ends while it is read.',
     kin: 'ZOOKEEPER-3144',
     edits: [{ file: SNAPSHOT, from: 'this.#ended.set(id, session)', to: 'void 0' }],
-    expected: { test: 'test/backends/embedded/server/state/snapshot-writes.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/state/snapshot-writes.test.ts',
+      named: 'has an ephemeral node and a session that end while it is read',
+    },
   },
   {
     name: 'frozen-names-change',
     breaks: 'The names of a node that a snapshot keeps change with it.',
     kin: 'a copy that shares what it should own',
     edits: [{ file: SORTED_NAMES, from: 'this.#owned = NOTHING_OWNED', to: 'void 0' }],
-    expected: { test: 'test/backends/embedded/server/state/sorted-names.test.ts' },
+    expected: {
+      test: 'test/backends/embedded/server/state/sorted-names.test.ts',
+      named: 'that are frozen stay as they are, whatever comes and goes',
+    },
   },
   {
     name: 'data-event-lost-between-servers',

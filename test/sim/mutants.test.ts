@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import PQueue from 'p-queue'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CANARY, MUTANTS } from '../../sim/mutants/all.ts'
-import type { Caught, Directed, Equivalent, Mutant } from '../../sim/mutants/mutant.ts'
+import type { Caught, Equivalent, Mutant } from '../../sim/mutants/mutant.ts'
 import { applied } from '../../sim/mutants/patch.ts'
 import { compileSimulationInto, scratchFolder } from '../support/compiled.ts'
-import { failureOf, hunt } from './mutant-hunts.ts'
+import { hunt } from './mutant-hunts.ts'
 
 /** Longest time for one mutant, in milliseconds: for a machine that has other things to do. Most take some seconds. */
 const HUNT_MS_MAX = 900_000
@@ -21,11 +21,9 @@ const seenFromOutside = caught.filter(({ expected }) => expected.seedsWithoutAss
 const seenFromInside = caught.filter(({ name, expected }) => {
   return name === CANARY || expected.seedsWithoutAssertions === undefined
 })
-const directed = MUTANTS.flatMap((mutant) => withExpected(mutant, 'test'))
 const equivalent = MUTANTS.flatMap((mutant) => withExpected(mutant, 'because'))
 
 function withExpected(mutant: Mutant, key: 'seeds'): (Mutant & { readonly expected: Caught })[]
-function withExpected(mutant: Mutant, key: 'test'): (Mutant & { readonly expected: Directed })[]
 function withExpected(mutant: Mutant, key: 'because'): (Mutant & { readonly expected: Equivalent })[]
 function withExpected(mutant: Mutant, key: string): Mutant[] {
   return key in mutant.expected ? [mutant] : []
@@ -99,11 +97,6 @@ describe.concurrent('nothing is found', () => {
   it.each(['on', 'off'] as const)('in the code as it is, with assertions %s', async (assertions) => {
     expect(await hunts.add(() => hunt(original, { compiled, seeds: CLEAN_SEEDS, assertions }))).toBeNull()
   }, HUNT_MS_MAX)
-
-  it('by the tests of single mutants in the code as it is', async () => {
-    const tests = [...new Set(directed.map(({ expected }) => expected.test))]
-    expect(await hunts.add(() => failureOf(tests, original))).toBeNull()
-  }, HUNT_MS_MAX)
 })
 
 describe.concurrent('with assertions', () => {
@@ -117,11 +110,5 @@ describe.concurrent('without assertions', () => {
   it.each(seenFromOutside)('$name is caught', async (mutant) => {
     const seeds = mutant.expected.seedsWithoutAssertions ?? 0
     expect(await hunts.add(() => hunt(mutant, { compiled, seeds, assertions: 'off' }))).not.toBeNull()
-  }, HUNT_MS_MAX)
-})
-
-describe.concurrent('by a test of its own', () => {
-  it.each(directed)('$name is caught', async (mutant) => {
-    expect(await hunts.add(() => failureOf([mutant.expected.test], mutant))).toMatch(/\d+ failed/)
   }, HUNT_MS_MAX)
 })
