@@ -21,12 +21,18 @@ export class QuorateEnsemble {
   readonly ids: readonly number[]
   readonly #compiled: CompiledPackage
   readonly #folder: string
+  readonly #disk: string
   readonly #processes = new Map<number, EngineProcess>()
 
-  /** @param ports - three for each server: peers, election, clients */
-  constructor(compiled: CompiledPackage, ports: readonly number[]) {
+  /**
+   * @param ports - three for each server: peers, election, clients
+   * @param disk - the folder of all data directories; one beside the package by default
+   */
+  constructor(compiled: CompiledPackage, ports: readonly number[], disk?: string) {
     this.#compiled = compiled
     this.#folder = join(compiled.path, `ensemble-${ports[0]}`)
+    this.#disk = disk ?? this.#folder
+    mkdirSync(this.#folder, { recursive: true })
     this.ids = Array.from({ length: ports.length / PORTS_EACH }, (_, index) => index + 1)
     const clients = this.ids.map((id) => ports[PORTS_EACH * id - 1] ?? 0)
     this.addresses = clients.map((port) => `127.0.0.1:${port}`).join(',')
@@ -46,7 +52,7 @@ export class QuorateEnsemble {
 
   /** The directory of a server's data. */
   dataDir(id: number): string {
-    return join(this.#folder, `data-${id}`)
+    return join(this.#disk, `data-${id}`)
   }
 
   /** The process of a server that was started. */
@@ -67,10 +73,15 @@ export class QuorateEnsemble {
 
   /** Waits until some servers serve. */
   async untilServing(ids: readonly number[] = this.ids): Promise<void> {
-    await Promise.all(ids.map((id) => {
-      const process = this.process(id)
-      return untilReady(process, () => Promise.resolve(process.output().includes('serves on')))
-    }))
+    try {
+      await Promise.all(ids.map((id) => {
+        const process = this.process(id)
+        return untilReady(process, () => Promise.resolve(process.output().includes('serves on')))
+      }))
+    } catch (cause) {
+      const outputs = this.ids.map((id) => `server ${id}: ${this.#processes.get(id)?.output()}`)
+      throw new Error(outputs.join('\n'), { cause })
+    }
   }
 
   /** The server that said last that it leads. */
@@ -90,8 +101,12 @@ export class QuorateEnsemble {
 }
 
 /** Starts servers; resolves when all of them serve. */
-export async function startQuorateEnsemble(compiled: CompiledPackage, servers: 1 | 3 = 3): Promise<QuorateEnsemble> {
-  const ensemble = new QuorateEnsemble(compiled, await freePorts(PORTS_EACH * servers))
+export async function startQuorateEnsemble(
+  compiled: CompiledPackage,
+  servers: 1 | 3 = 3,
+  disk?: string,
+): Promise<QuorateEnsemble> {
+  const ensemble = new QuorateEnsemble(compiled, await freePorts(PORTS_EACH * servers), disk)
   ensemble.start()
   await ensemble.untilServing()
   return ensemble

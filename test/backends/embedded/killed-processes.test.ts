@@ -37,6 +37,8 @@ const SET_NAME = 'set'
 /** A session that creates one node after the other, with some in flight at a time, and sets one again and again. */
 class Writer {
   readonly #created = { acknowledged: new Set<number>(), refused: new Set<number>(), asked: 0 }
+  /** By number, the session in which it was asked for and answered; two sessions have no order. */
+  readonly #sessions = new Map<number, bigint>()
   /** -1 until there is the node. */
   readonly #set = { acknowledged: -1, asked: -1 }
   readonly #client: Client
@@ -78,12 +80,14 @@ class Writer {
       }
     }))
     const complaints: string[] = []
-    let last = -1n
+    const last = new Map<bigint, bigint>()
     for (const number of numbers) {
       const { text, czxid } = nodes.get(number) ?? { text: '', czxid: -1n }
       if (text !== String(number)) complaints.push(`${number} has the data ${text}`)
-      if (czxid <= last) complaints.push(`${number} was created before one that was asked for earlier`)
-      last = czxid
+      const session = this.#sessions.get(number)
+      if (session === undefined) continue
+      if (czxid <= (last.get(session) ?? -1n)) complaints.push(`${number} was created before an earlier one`)
+      last.set(session, czxid)
     }
     const value = names.has(SET_NAME) ? await valueOf(reader, `${this.#folder}/${SET_NAME}`) : -1
     const { acknowledged, asked } = this.#set
@@ -95,7 +99,9 @@ class Writer {
     const { acknowledged, refused } = this.#created
     while (!this.#isStopped && this.#client.state.status !== 'closed') {
       const number = this.#created.asked++
+      const { sessionId } = this.#client
       const outcome = await outcomeOf(this.#client.create(`${this.#folder}/${number}`, String(number)))
+      if (sessionId !== null && sessionId === this.#client.sessionId) this.#sessions.set(number, sessionId)
       if (outcome === 'done') acknowledged.add(number)
       if (outcome === 'rejected' || outcome === 'not-sent') refused.add(number)
     }
