@@ -19,7 +19,7 @@ const ALL = ['test/**/*.test.ts']
 const ENGINES = [
   'test/backends/client-processes.test.ts',
   'test/backends/embedded/{conformance,conformance-disk,recipe-faults,server-process,take-turns,watch-limit}.test.ts',
-  'test/backends/embedded/{mixed-ensemble,processes}.test.ts',
+  'test/backends/embedded/{killed-processes,mixed-ensemble,processes,small-disk}.test.ts',
   'test/backends/embedded/host/admin/reference-words.test.ts',
   'test/backends/embedded/host/clients/{reference-nodes,request-fuzz,limits}.test.ts',
   'test/backends/embedded/host/longest-turn.test.ts',
@@ -31,7 +31,7 @@ const ENGINES = [
   'test/backends/zookeeper/{recipe-faults,secured,sync}.test.ts',
   'test/{bench,connect-url,docs,lint}.test.ts',
   'test/dashboard/{engines,page}.test.ts',
-  'test/cli/{ensemble-command,killed-server,lock-program,program,terminal}.test.ts',
+  'test/cli/{ensemble-command,lock-program,program,terminal}.test.ts',
   'test/{differential,engines,examples,load,package}/**/*.test.ts',
   'test/recipes/documented-errors.test.ts',
 ]

@@ -1,5 +1,6 @@
 /**
- * Three servers as processes of their own, each with a configuration and a data directory, joined over TCP.
+ * Servers as processes of their own, each with a configuration and a data directory: three that are joined over TCP, or
+ * one alone.
  *
  * Use       const ensemble = await startQuorateEnsemble(compiled)   // connect to zookeeper(ensemble.addresses)
  *           ensemble.server(2).process.signal('SIGKILL')
@@ -11,28 +12,36 @@ import type { EngineProcess } from './process.ts'
 import type { CompiledPackage } from './quorate-server.ts'
 
 const TICK_TIME_MS = 200
-const IDS = [1, 2, 3]
+const PORTS_EACH = 3
 
 /** An ensemble under test. */
 export class QuorateEnsemble {
   /** Where clients connect, as `host:port,host:port,host:port`. */
   readonly addresses: string
-  readonly ids: readonly number[] = IDS
+  readonly ids: readonly number[]
   readonly #compiled: CompiledPackage
   readonly #folder: string
+  readonly #disk: string
   readonly #processes = new Map<number, EngineProcess>()
 
-  /** @param ports - three for each server: peers, election, clients */
-  constructor(compiled: CompiledPackage, ports: readonly number[]) {
+  /**
+   * @param ports - three for each server: peers, election, clients
+   * @param disk - the folder of all data directories; one beside the package by default
+   */
+  constructor(compiled: CompiledPackage, ports: readonly number[], disk?: string) {
     this.#compiled = compiled
     this.#folder = join(compiled.path, `ensemble-${ports[0]}`)
-    const clients = IDS.map((id) => ports[3 * id - 1] ?? 0)
+    this.#disk = disk ?? this.#folder
+    mkdirSync(this.#folder, { recursive: true })
+    this.ids = Array.from({ length: ports.length / PORTS_EACH }, (_, index) => index + 1)
+    const clients = this.ids.map((id) => ports[PORTS_EACH * id - 1] ?? 0)
     this.addresses = clients.map((port) => `127.0.0.1:${port}`).join(',')
-    const lines = IDS.map((id) => {
-      const [peer, election, client] = ports.slice(3 * id - 3)
+    const isAlone = this.ids.length === 1
+    const lines = isAlone ? ['clientPortAddress=127.0.0.1', `clientPort=${clients[0]}`] : this.ids.map((id) => {
+      const [peer, election, client] = ports.slice(PORTS_EACH * (id - 1))
       return `server.${id}=127.0.0.1:${peer}:${election};${client}`
     })
-    for (const id of IDS) {
+    for (const id of this.ids) {
       mkdirSync(this.dataDir(id), { recursive: true })
       writeFileSync(join(this.dataDir(id), 'myid'), `${id}\n`)
       const limits = [`tickTime=${TICK_TIME_MS}`, 'initLimit=10', 'syncLimit=5', `dataDir=${this.dataDir(id)}`]
@@ -43,7 +52,7 @@ export class QuorateEnsemble {
 
   /** The directory of a server's data. */
   dataDir(id: number): string {
-    return join(this.#folder, `data-${id}`)
+    return join(this.#disk, `data-${id}`)
   }
 
   /** The process of a server that was started. */
@@ -54,7 +63,7 @@ export class QuorateEnsemble {
   }
 
   /** Starts some servers; {@link QuorateEnsemble.untilServing} waits for them. */
-  start(ids: readonly number[] = IDS): void {
+  start(ids: readonly number[] = this.ids): void {
     const program = join(this.#compiled.path, 'dist/cli/main.js')
     for (const id of ids) {
       const file = join(this.#folder, `zoo-${id}.cfg`)
@@ -63,16 +72,21 @@ export class QuorateEnsemble {
   }
 
   /** Waits until some servers serve. */
-  async untilServing(ids: readonly number[] = IDS): Promise<void> {
-    await Promise.all(ids.map((id) => {
-      const process = this.process(id)
-      return untilReady(process, () => Promise.resolve(process.output().includes('serves on')))
-    }))
+  async untilServing(ids: readonly number[] = this.ids): Promise<void> {
+    try {
+      await Promise.all(ids.map((id) => {
+        const process = this.process(id)
+        return untilReady(process, () => Promise.resolve(process.output().includes('serves on')))
+      }))
+    } catch (cause) {
+      const outputs = this.ids.map((id) => `server ${id}: ${this.#processes.get(id)?.output()}`)
+      throw new Error(outputs.join('\n'), { cause })
+    }
   }
 
   /** The server that said last that it leads. */
   get leader(): number {
-    const epochs = IDS.map((id) => {
+    const epochs = this.ids.map((id) => {
       const found = [...(this.#processes.get(id)?.output() ?? '').matchAll(/serves, LEADING, epoch (\d+)/g)].at(-1)
       return { id, epoch: Number(found?.[1] ?? -1) }
     })
@@ -86,9 +100,13 @@ export class QuorateEnsemble {
   }
 }
 
-/** Starts three servers; resolves when all of them serve. */
-export async function startQuorateEnsemble(compiled: CompiledPackage): Promise<QuorateEnsemble> {
-  const ensemble = new QuorateEnsemble(compiled, await freePorts(9))
+/** Starts servers; resolves when all of them serve. */
+export async function startQuorateEnsemble(
+  compiled: CompiledPackage,
+  servers: 1 | 3 = 3,
+  disk?: string,
+): Promise<QuorateEnsemble> {
+  const ensemble = new QuorateEnsemble(compiled, await freePorts(PORTS_EACH * servers), disk)
   ensemble.start()
   await ensemble.untilServing()
   return ensemble

@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { isMissing } from './file-system.ts'
+import { withPath } from './node-file-system.ts'
 import { StorageError } from './storage-error.ts'
 
 const FILE_NAME = 'quorate.lock'
@@ -30,14 +31,16 @@ export async function lockDirectory(directory: string, help = HELP): Promise<() 
   const path = `${directory}/${FILE_NAME}`
   const own = `${path}.${randomUUID()}`
   const content = `${process.pid} ${await startOf(process.pid)}\n`
-  await writeFile(own, content, { mode: FILE_MODE })
   try {
+    await writeFile(own, content, { mode: FILE_MODE })
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       if (await isLinked(own, path)) return () => unlock(path, content)
       await removeIfAbandoned(directory, path, help)
     }
+  } catch (error) {
+    throw withPath(error, path)
   } finally {
-    await unlink(own)
+    await unlink(own).catch(() => undefined)
   }
   throw new StorageError('LOCKED', `${directory}: several processes try to lock it at the same time; start one`)
 }

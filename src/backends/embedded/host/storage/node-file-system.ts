@@ -29,7 +29,7 @@ export const nodeFileSystem: FileSystem = Object.freeze({
     for (let made = directory; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made))
   },
   open: async (path: string, mode: 'read' | 'write' | 'create') => {
-    return new NodeFile(await openFile(path, FLAGS[mode], FILE_MODE))
+    return new NodeFile(await openFile(path, FLAGS[mode], FILE_MODE), path)
   },
   rename,
   remove: unlink,
@@ -50,45 +50,64 @@ export function absolutePath(path: string): string {
   return resolve(path)
 }
 
+/** An error of the system, which names the file also where the system knows only its number. */
+export function withPath(error: unknown, path: string): unknown {
+  return error instanceof Error && 'code' in error && !('path' in error) ? Object.assign(error, { path }) : error
+}
+
 class NodeFile implements OpenFile {
   readonly #fd: number
+  readonly #path: string
 
-  constructor(fd: number) {
+  constructor(fd: number, path: string) {
     this.#fd = fd
+    this.#path = path
   }
 
-  async size(): Promise<number> {
-    return (await statFile(this.#fd)).size
+  size(): Promise<number> {
+    return this.#named(async () => (await statFile(this.#fd)).size)
   }
 
-  async read(at: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length)
-    let got = 0
-    while (got < length) {
-      const { bytesRead } = await readFile(this.#fd, bytes, got, length - got, at + got)
-      if (bytesRead === 0) break
-      got += bytesRead
+  read(at: number, length: number): Promise<Uint8Array> {
+    return this.#named(async () => {
+      const bytes = new Uint8Array(length)
+      let got = 0
+      while (got < length) {
+        const { bytesRead } = await readFile(this.#fd, bytes, got, length - got, at + got)
+        if (bytesRead === 0) break
+        got += bytesRead
+      }
+      return bytes.subarray(0, got)
+    })
+  }
+
+  write(bytes: Uint8Array, at: number): Promise<void> {
+    return this.#named(async () => {
+      let done = 0
+      // A disk that gets full takes a part, and says why only when it is asked to take the rest.
+      while (done < bytes.length) {
+        done += (await writeFile(this.#fd, bytes, done, bytes.length - done, at + done)).bytesWritten
+      }
+    })
+  }
+
+  setSize(length: number): Promise<void> {
+    return this.#named(() => truncateFile(this.#fd, length))
+  }
+
+  sync(): Promise<void> {
+    return this.#named(() => syncData(this.#fd))
+  }
+
+  close(): Promise<void> {
+    return this.#named(() => closeFile(this.#fd))
+  }
+
+  async #named<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      throw withPath(error, this.#path)
     }
-    return bytes.subarray(0, got)
-  }
-
-  async write(bytes: Uint8Array, at: number): Promise<void> {
-    let done = 0
-    // A disk that gets full takes a part, and says why only when it is asked to take the rest.
-    while (done < bytes.length) {
-      done += (await writeFile(this.#fd, bytes, done, bytes.length - done, at + done)).bytesWritten
-    }
-  }
-
-  async setSize(length: number): Promise<void> {
-    await truncateFile(this.#fd, length)
-  }
-
-  async sync(): Promise<void> {
-    await syncData(this.#fd)
-  }
-
-  async close(): Promise<void> {
-    await closeFile(this.#fd)
   }
 }
