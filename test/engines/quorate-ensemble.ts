@@ -23,7 +23,7 @@ export class QuorateEnsemble {
   readonly #processes = new Map<number, EngineProcess>()
 
   /** @param ports - three for each server: peers, election, clients */
-  constructor(compiled: CompiledPackage, ports: readonly number[]) {
+  constructor(compiled: CompiledPackage, ports: readonly number[], tickTimeMs: number) {
     this.#compiled = compiled
     this.#folder = join(compiled.path, `ensemble-${ports[0]}`)
     const clients = IDS.map((id) => ports[3 * id - 1] ?? 0)
@@ -35,7 +35,7 @@ export class QuorateEnsemble {
     for (const id of IDS) {
       mkdirSync(this.dataDir(id), { recursive: true })
       writeFileSync(join(this.dataDir(id), 'myid'), `${id}\n`)
-      const limits = [`tickTime=${TICK_TIME_MS}`, 'initLimit=10', 'syncLimit=5', `dataDir=${this.dataDir(id)}`]
+      const limits = [`tickTime=${tickTimeMs}`, 'initLimit=10', 'syncLimit=5', `dataDir=${this.dataDir(id)}`]
       const more = ['4lw.commands.whitelist=*', 'maxClientCnxns=0', 'minSessionTimeout=400', 'maxSessionTimeout=60000']
       writeFileSync(join(this.#folder, `zoo-${id}.cfg`), `${[...limits, ...more, ...lines].join('\n')}\n`)
     }
@@ -87,8 +87,11 @@ export class QuorateEnsemble {
 }
 
 /** Starts three servers; resolves when all of them serve. */
-export async function startQuorateEnsemble(compiled: CompiledPackage): Promise<QuorateEnsemble> {
-  const ensemble = new QuorateEnsemble(compiled, await freePorts(9))
+export async function startQuorateEnsemble(
+  compiled: CompiledPackage,
+  tickTimeMs: number = TICK_TIME_MS,
+): Promise<QuorateEnsemble> {
+  const ensemble = new QuorateEnsemble(compiled, await freePorts(9), tickTimeMs)
   ensemble.start()
   await ensemble.untilServing()
   return ensemble

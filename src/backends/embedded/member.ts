@@ -30,6 +30,9 @@ import type { MemberOptions, MemberSettings } from './member-options.ts'
 import { clientAddressOf, serverLineText } from './server-line.ts'
 import { Storages } from './storages.ts'
 
+/** How long a server that ends as the leader may take to do what it has begun, in milliseconds. */
+const HAND_OVER_MS_MAX = 1_000
+
 /** How long a client that opens its session before anybody serves waits between two rounds over the servers. */
 const OPEN_PAUSE_MS = 200
 
@@ -137,7 +140,8 @@ export class EnsembleMember implements Backend, AsyncDisposable {
 
   /**
    * Ends the server. What clients have asked for by now is answered first, within the option `drainMs`; nothing more is
-   * taken from them. Idempotent.
+   * taken from them. A server that leads then has everything committed that it has begun, for others' clients too, and
+   * makes way for another leader. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -287,6 +291,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     await drain([this.#server], untilMs, () => {
       this.#isDraining = true
     })
+    await this.#server.handOver(performance.now() + HAND_OVER_MS_MAX)
     const wasUp = this.#server.isUp
     await this.#peers?.close()
     await this.#end()
