@@ -276,12 +276,23 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     }, 0)
     const others = [...servers].filter(([id]) => id !== myid).flatMap(([, server]) => clientAddressOf(server) ?? [])
     const remote = others.length === 0 ? null : new SocketDialer(others, { tls: null, lookup: undefined })
-    return openClientSession(new MemberDialer(own, remote), {
+    const dialer = new MemberDialer({ dialer: own, untilServing: (signal) => this.#untilServing(signal) }, remote)
+    return openClientSession(dialer, {
       ...options,
       sessionTimeoutMs: options.sessionTimeoutMs ?? common.sessionTimeoutMs,
       requestBytesMax: common.clients.frameBytesMax,
       dialect: (requests) => new OwnDialect(requests, remote !== null),
     })
+  }
+
+  async #untilServing(signal: AbortSignal): Promise<void> {
+    while (this.#isDraining || !this.status().serving) {
+      const { promise, resolve } = deferred<void>()
+      const unlisten = this.onEvent(({ event }) => {
+        if (event.type === 'serving') resolve()
+      })
+      await abortable(promise, signal).finally(unlisten)
+    }
   }
 
   async #close(): Promise<void> {
