@@ -14,6 +14,13 @@ import type { CompiledPackage } from './quorate-server.ts'
 const TICK_TIME_MS = 200
 const PORTS_EACH = 3
 
+interface Settings {
+  /** The folder of all data directories; one beside the package by default. */
+  readonly disk?: string
+  /** In milliseconds; 200 by default. */
+  readonly tickTimeMs?: number
+}
+
 /** An ensemble under test. */
 export class QuorateEnsemble {
   /** Where clients connect, as `host:port,host:port,host:port`. */
@@ -24,11 +31,8 @@ export class QuorateEnsemble {
   readonly #disk: string
   readonly #processes = new Map<number, EngineProcess>()
 
-  /**
-   * @param ports - three for each server: peers, election, clients
-   * @param disk - the folder of all data directories; one beside the package by default
-   */
-  constructor(compiled: CompiledPackage, ports: readonly number[], disk?: string) {
+  /** @param ports - three for each server: peers, election, clients */
+  constructor(compiled: CompiledPackage, ports: readonly number[], { disk, tickTimeMs = TICK_TIME_MS }: Settings = {}) {
     this.#compiled = compiled
     this.#folder = join(compiled.path, `ensemble-${ports[0]}`)
     this.#disk = disk ?? this.#folder
@@ -44,7 +48,7 @@ export class QuorateEnsemble {
     for (const id of this.ids) {
       mkdirSync(this.dataDir(id), { recursive: true })
       writeFileSync(join(this.dataDir(id), 'myid'), `${id}\n`)
-      const limits = [`tickTime=${TICK_TIME_MS}`, 'initLimit=10', 'syncLimit=5', `dataDir=${this.dataDir(id)}`]
+      const limits = [`tickTime=${tickTimeMs}`, 'initLimit=10', 'syncLimit=5', `dataDir=${this.dataDir(id)}`]
       const more = ['4lw.commands.whitelist=*', 'maxClientCnxns=0', 'minSessionTimeout=400', 'maxSessionTimeout=60000']
       writeFileSync(join(this.#folder, `zoo-${id}.cfg`), `${[...limits, ...more, ...lines].join('\n')}\n`)
     }
@@ -100,13 +104,12 @@ export class QuorateEnsemble {
   }
 }
 
-/** Starts servers; resolves when all of them serve. */
+/** Starts servers, three by default; resolves when all of them serve. */
 export async function startQuorateEnsemble(
   compiled: CompiledPackage,
-  servers: 1 | 3 = 3,
-  disk?: string,
+  { servers = 3, ...settings }: Settings & { readonly servers?: 1 | 3 } = {},
 ): Promise<QuorateEnsemble> {
-  const ensemble = new QuorateEnsemble(compiled, await freePorts(PORTS_EACH * servers), disk)
+  const ensemble = new QuorateEnsemble(compiled, await freePorts(PORTS_EACH * servers), settings)
   ensemble.start()
   await ensemble.untilServing()
   return ensemble

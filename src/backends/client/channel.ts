@@ -37,4 +37,12 @@ export interface Dialer {
    * @returns false also if it does not answer
    */
   findReadWrite?(): Promise<boolean>
+  /**
+   * Waits until the server that is preferred can be had, while another one was dialled last. It is the one that is
+   * dialled next. Absent where all are alike.
+   *
+   * @param signal - ends the wait
+   * @returns false if it was dialled last, or the wait was ended
+   */
+  preferred?(signal: AbortSignal): Promise<boolean>
 }

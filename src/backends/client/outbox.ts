@@ -7,6 +7,8 @@
  */
 import { CALLS_MAX } from '../../core/session/call-queue.ts'
 import type { CallFailure, CallQueue } from '../../core/session/call-queue.ts'
+import { deferred } from '../../core/async.ts'
+import type { Deferred } from '../../core/async.ts'
 import { Fifo } from '../../core/fifo.ts'
 import type { Call } from './calls.ts'
 
@@ -19,6 +21,8 @@ export class ClientOutbox {
   readonly #backlog = new Fifo<Call>()
   #inFlight = 0
   #isOpen = false
+  /** Waits until nothing is in flight; nothing that waits for room is sent meanwhile. */
+  #settling: Deferred<boolean> | null = null
 
   /**
    * Makes an empty outbox, which waits for a connection.
@@ -63,7 +67,19 @@ export class ClientOutbox {
   answered(): void {
     this.#calls.takeAnswered()
     this.#inFlight -= 1
+    if (this.#inFlight === 0) this.#settling?.resolve(true)
     this.#pump()
+  }
+
+  /**
+   * Sends nothing more on this connection but what is urgent, and waits until what was sent is answered.
+   *
+   * @returns whether nothing is in flight now; otherwise ask again. It never comes to that if the connection is lost
+   */
+  async settle(): Promise<boolean> {
+    this.#settling = deferred()
+    if (this.#inFlight > 0) await this.#settling.promise
+    return this.#inFlight === 0
   }
 
   /**
@@ -84,6 +100,7 @@ export class ClientOutbox {
    */
   close(failure: CallFailure): void {
     this.#isOpen = false
+    this.#settling = null
     this.#inFlight = 0
     this.#calls.failInFlight(failure)
     const backlog = this.#backlog.takeAll()
@@ -100,7 +117,7 @@ export class ClientOutbox {
   }
 
   #pump(): void {
-    while (this.#isOpen && this.#inFlight < this.#inFlightMax) {
+    while (this.#isOpen && this.#settling === null && this.#inFlight < this.#inFlightMax) {
       const call = this.#backlog.shift()
       if (call === undefined) return
       this.#dispatch(call)

@@ -23,6 +23,7 @@ import { givenUpAtMs } from '../../core/session/lease-rule.ts'
 import { SessionStates } from '../../core/session/states.ts'
 import type { Dialer } from './channel.ts'
 import { ClientAttempts } from './attempts.ts'
+import { BetterServer } from './better-server.ts'
 import { Call, createCall, multiOperation, oversizeOf } from './calls.ts'
 import { readChildren, readCreated, readData, readNothing, readResults, readStat } from './calls.ts'
 import { Connection } from './connection.ts'
@@ -35,7 +36,6 @@ import { ClientWatches } from './watches.ts'
 import { Err, OWN_SERVER, OpCode, WatcherType, Xid } from '../wire/codes.ts'
 import { OwnDialect } from './dialect.ts'
 import type { Dialect, PlainRequests } from './dialect.ts'
-import { ReadWriteSearch } from './read-write-search.ts'
 import { OPEN_ACL } from '../wire/records.ts'
 import type { ConnectResponse, Reply, ReplyBodies, Request, RequestBodies, ServerMessage } from '../wire/records.ts'
 import { Xids } from './xids.ts'
@@ -78,7 +78,7 @@ class ClientSession implements Session, ConnectionOwner {
   readonly #states: SessionStates
   readonly #dialect: Dialect
   readonly #introductions: ClientIntroductions
-  readonly #search: ReadWriteSearch
+  readonly #search: BetterServer
   readonly #attempts: ClientAttempts
   readonly #expiry = new Deadline(
     () => givenUpAtMs(this.#answeredSentMs, this.timeoutMs),
@@ -102,8 +102,8 @@ class ClientSession implements Session, ConnectionOwner {
     this.#options = options
     this.#identity = new ClientIdentity(options.sessionTimeoutMs)
     this.#attempts = new ClientAttempts(dialer.serverCount)
-    this.#search = new ReadWriteSearch(dialer, () => {
-      this.#drop('another server has a majority')
+    this.#search = new BetterServer(dialer, () => this.#calls, (reason) => {
+      this.#drop(reason)
     })
     this.#queue = new EventQueue(options.onError)
     this.#states = new SessionStates(this.#queue)
@@ -402,7 +402,7 @@ class ClientSession implements Session, ConnectionOwner {
     // First of all: servers that want to know who it is answer nothing before.
     this.#introductions.begin(connection)
     connection.attached(response.timeOut, response.timeOut * this.#dialect.lease.pingPart, isNew)
-    if (response.readOnly) this.#search.start()
+    this.#search.start(response.readOnly)
     // ClientCnxn's order: watches first, so that what fires is told before any answer to what waited.
     for (const body of this.#watches.toRearm()) {
       connection.send({ xid: Xid.setWatches, op: OpCode.setWatches, body }, false)

@@ -150,6 +150,18 @@ export class LocalServer {
     }, storageReady)
   }
 
+  /**
+   * If it leads, it has everything done that it has begun, and then makes way for another leader.
+   *
+   * @param untilMs - when to stop waiting, on `performance.now()`
+   */
+  async handOver(untilMs: number): Promise<void> {
+    const { host } = this
+    if (host === null || host.hasLeft) return
+    host.leave()
+    await holdsBy(() => host.hasLeft, untilMs)
+  }
+
   /** Ends it at once, as if its process had died. */
   stop(): void {
     this.closePorts()

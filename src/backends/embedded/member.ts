@@ -30,6 +30,9 @@ import type { MemberOptions, MemberSettings } from './member-options.ts'
 import { clientAddressOf, serverLineText } from './server-line.ts'
 import { Storages } from './storages.ts'
 
+/** How long a server that ends as the leader may take to do what it has begun, in milliseconds. */
+const HAND_OVER_MS_MAX = 1_000
+
 /** How long a client that opens its session before anybody serves waits between two rounds over the servers. */
 const OPEN_PAUSE_MS = 200
 
@@ -137,7 +140,8 @@ export class EnsembleMember implements Backend, AsyncDisposable {
 
   /**
    * Ends the server. What clients have asked for by now is answered first, within the option `drainMs`; nothing more is
-   * taken from them. Idempotent.
+   * taken from them. A server that leads then has everything committed that it has begun, for others' clients too, and
+   * makes way for another leader. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -272,12 +276,23 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     }, 0)
     const others = [...servers].filter(([id]) => id !== myid).flatMap(([, server]) => clientAddressOf(server) ?? [])
     const remote = others.length === 0 ? null : new SocketDialer(others, { tls: null, lookup: undefined })
-    return openClientSession(new MemberDialer(own, remote), {
+    const dialer = new MemberDialer({ dialer: own, untilServing: (signal) => this.#untilServing(signal) }, remote)
+    return openClientSession(dialer, {
       ...options,
       sessionTimeoutMs: options.sessionTimeoutMs ?? common.sessionTimeoutMs,
       requestBytesMax: common.clients.frameBytesMax,
       dialect: (requests) => new OwnDialect(requests, remote !== null),
     })
+  }
+
+  async #untilServing(signal: AbortSignal): Promise<void> {
+    while (this.#isDraining || !this.status().serving) {
+      const { promise, resolve } = deferred<void>()
+      const unlisten = this.onEvent(({ event }) => {
+        if (event.type === 'serving') resolve()
+      })
+      await abortable(promise, signal).finally(unlisten)
+    }
   }
 
   async #close(): Promise<void> {
@@ -287,6 +302,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     await drain([this.#server], untilMs, () => {
       this.#isDraining = true
     })
+    await this.#server.handOver(performance.now() + HAND_OVER_MS_MAX)
     const wasUp = this.#server.isUp
     await this.#peers?.close()
     await this.#end()

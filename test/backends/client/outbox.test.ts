@@ -54,6 +54,29 @@ describe('a burst of calls', () => {
     expect(sent).toHaveLength(IN_FLIGHT + 1)
   })
 
+  it('is held where the session is about to move, until what was sent is answered, and none of it fails', async () => {
+    const { outbox, sent, failed } = rig()
+    outbox.open()
+    for (const xid of xids(0, BURST)) outbox.add(call(xid))
+    const settled = outbox.settle()
+    for (let answered = 0; answered < IN_FLIGHT; answered++) outbox.answered()
+    expect(await settled).toBe(true)
+    outbox.close(LOST)
+    expect([sent.length, failed]).toEqual([IN_FLIGHT, []])
+    outbox.open()
+    expect(sent).toEqual(xids(0, 2 * IN_FLIGHT))
+  })
+
+  it('is not settled where something urgent was sent meanwhile', async () => {
+    const { outbox } = rig()
+    outbox.open()
+    outbox.add(call(0))
+    const settled = outbox.settle()
+    outbox.answered()
+    outbox.addUrgent(call(PROOF))
+    expect(await settled).toBe(false)
+  })
+
   it('waits for a connection, and goes on over its loss with what was not sent', () => {
     const { outbox, sent, failed } = rig()
     for (const xid of xids(0, BURST)) outbox.add(call(xid))

@@ -212,7 +212,7 @@ afterAll(() => compiled.remove())
 type Victims = (kill: number, ensemble: QuorateEnsemble) => number[]
 
 async function sufferAll(servers: 1 | 3, victims: Victims): Promise<void> {
-  const ensemble = await startQuorateEnsemble(compiled, servers)
+  const ensemble = await startQuorateEnsemble(compiled, { servers })
   const clients = await Promise.all(Array.from({ length: WRITERS }, () => {
     return connect(zookeeper(ensemble.addresses), { sessionTimeoutMs: SESSION_TIMEOUT_MS, onError: () => undefined })
   }))

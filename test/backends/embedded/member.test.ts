@@ -5,6 +5,7 @@ import { embedded } from '../../../src/backends/embedded/index.ts'
 import type { EnsembleMember, MemberOptions } from '../../../src/backends/embedded/index.ts'
 import { connect } from '../../../src/index.ts'
 import type { Client } from '../../../src/index.ts'
+import { Relay } from '../../../chaos/relay.ts'
 import { freePorts, scratchFolder } from '../../engines/process.ts'
 
 const TICK_MS = 20
@@ -29,6 +30,27 @@ async function places(): Promise<Record<number, string>> {
     const [peer, election, client] = ports.slice(3 * id - 3)
     return [id, `127.0.0.1:${peer}:${election};${client}`]
   }))
+}
+
+/** The same, where server 1 and the others reach each other through relays only. */
+async function relayedPlaces(): Promise<{
+  readonly own: Record<number, string>
+  readonly others: Record<number, string>
+  readonly relays: readonly Relay[]
+}> {
+  const others = await places()
+  const own = { ...others }
+  const relays: Relay[] = []
+  const relayed = async (line: string): Promise<string> => {
+    const [peer = 0, election = 0] = (/:(\d+):(\d+);/.exec(line) ?? []).slice(1).map(Number)
+    const [nearPeer = 0, nearElection = 0] = await freePorts(2)
+    relays.push(await Relay.start(nearPeer, peer), await Relay.start(nearElection, election))
+    return line.replace(`:${peer}:${election};`, `:${nearPeer}:${nearElection};`)
+  }
+  for (const id of [2, 3]) own[id] = await relayed(others[id] ?? '')
+  others[1] = await relayed(own[1] ?? '')
+  cleanUps.push(() => Promise.all(relays.map((relay) => relay.close())))
+  return { own, others, relays }
 }
 
 function folder(): string {
@@ -116,6 +138,34 @@ describe('a client of a server with a myid', () => {
     const create = { type: 'create', path: '/dated', data: new Uint8Array(), mode: 'persistent' } as const
     const [created] = await client.multi([create])
     expect(created?.type === 'create' && Math.abs(created.stat.ctime - Date.now()) < 60_000).toBe(true)
+  })
+
+  it('moves to another one while its own is cut off, and back when that serves, without a failed call', async () => {
+    const ways = await relayedPlaces()
+    const own = member({ myid: 1, servers: ways.own })
+    const others = [2, 3].map((myid) => member({ myid, servers: ways.others }))
+    await Promise.all([own, ...others].map((each) => each.start()))
+    const client = await clientOf(own)
+    const { sessionId } = client
+    await client.create('/mine', 'x', { mode: 'ephemeral' })
+    const connections = (): number => own.status().connections
+    expect(connections()).toBe(1)
+    for (const relay of ways.relays) relay.set({ is: 'cut' })
+    await expect.poll(() => own.status().serving, { timeout: 5_000 }).toBe(false)
+    const owner = (): Promise<unknown> => client.exists('/mine').then((stat) => stat?.ephemeralOwner, () => null)
+    await expect.poll(owner, { timeout: 5_000 }).toBe(sessionId)
+    expect(own.status().serving).toBe(false)
+    let isOver = false
+    const failures: unknown[] = []
+    const load = Array.from({ length: 4 }, async () => {
+      while (!isOver) await client.set('/mine', 'y').catch((error: unknown) => failures.push(error))
+    })
+    for (const relay of ways.relays) relay.set({ is: 'open' })
+    await expect.poll(connections, { timeout: 10_000 }).toBe(1)
+    isOver = true
+    await Promise.all(load)
+    expect(failures).toEqual([])
+    expect(await owner()).toBe(sessionId)
   })
 
   it('begins with another server if its own cannot reach the others', async () => {

@@ -95,7 +95,7 @@ describe.skipIf(skip !== null)(`a small disk that gets full${skip === null ? '' 
   async function on(servers: 1 | 3, bytes: number, run: (ensemble: QuorateEnsemble, disk: SmallDisk) => Promise<void>) {
     const disk = await startSmallDisk(bytes)
     disk.takeRoom(MIB)
-    const ensemble = await startQuorateEnsemble(compiled, servers, disk.path)
+    const ensemble = await startQuorateEnsemble(compiled, { servers, disk: disk.path })
     try {
       await run(ensemble, disk)
     } finally {

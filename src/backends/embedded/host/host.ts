@@ -217,6 +217,18 @@ export class Host implements PeerGate {
     return this.#isStopped || (this.#inputs.length === 0 && this.#server.unanswered === 0)
   }
 
+  /** The server is about to end; see {@link Server.leave}. */
+  leave(): void {
+    this.#input(() => {
+      this.#server.leave()
+    })
+  }
+
+  /** Whether the end of this server would cost the others no leader. */
+  get hasLeft(): boolean {
+    return this.#isStopped || this.#server.hasLeft
+  }
+
   /** Ends a session as if its time-out had passed, if this server leads. */
   expireSession(sessionId: bigint): void {
     this.#input(() => {

@@ -61,6 +61,7 @@ export class Server {
   #serving = false
   #epochFloor: number
   #needsState = false
+  #isLeaving = false
   #ticks = 0
   #wallTimeMs: number
   #events: ServerEvent[] = []
@@ -85,7 +86,7 @@ export class Server {
     this.#connections = this.#makeConnections()
     this.#parts = this.#makeParts()
     this.#reportLooking('start')
-    this.#role = new Looking(this.#parts, 0)
+    this.#role = new Looking(this.#parts, { waitTicks: 0, goneLeader: null, isLeaving: false })
   }
 
   // Inputs
@@ -184,6 +185,21 @@ export class Server {
   /** Cuts the connection of a session that is connected here, as a broken network would. */
   disconnectSession(sessionId: bigint): boolean {
     return this.#connections.disconnectSession(sessionId)
+  }
+
+  /**
+   * This server is about to end. If it leads, it takes nothing more on, does what it has begun, and then makes way for
+   * another leader; it votes for nobody any more. {@link hasLeft} tells when the host may end it.
+   */
+  leave(): void {
+    this.#isLeaving = true
+    this.#leading?.makeWay()
+    this.#settle()
+  }
+
+  /** Whether the end of this server would cost the others no leader. */
+  get hasLeft(): boolean {
+    return this.#leading === null || !this.#serving
   }
 
   // Output
@@ -286,7 +302,7 @@ export class Server {
   }
 
   /** A role is over: looks for a leader, at once if it has served, otherwise with the next tick. */
-  #look({ reason, epochFloor, needsState = false }: RoleEnd): void {
+  #look({ reason, epochFloor, needsState = false, goneLeader = null }: RoleEnd): void {
     this.#needsState = needsState
     this.#epochFloor = Math.max(this.#epochFloor, epochFloor)
     const hadService = this.#serving
@@ -296,7 +312,8 @@ export class Server {
     this.#connections.closeAll()
     this.#reportLooking(reason)
     // An attempt that failed before it served is repeated by the clock, not by messages, so that two cannot spin.
-    this.#role = new Looking(this.#parts, hadService ? 0 : 1)
+    const waitTicks = hadService ? 0 : 1
+    this.#role = new Looking(this.#parts, { waitTicks, goneLeader, isLeaving: this.#isLeaving })
   }
 
   #reportLooking(reason: string): void {

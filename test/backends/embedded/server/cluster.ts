@@ -150,6 +150,11 @@ export class Cluster {
     this.network.detach(id)
   }
 
+  /** Tells a server that it is about to end. */
+  leave(id: number): void {
+    this.#give(id, (server) => server.leave())
+  }
+
   /** Takes a server's storage away. */
   wipe(id: number): void {
     this.#storages.delete(id)
@@ -308,10 +313,7 @@ export class Cluster {
 
   /** Lets one tick pass on one server, and delivers nothing. */
   tickOne(id: number): void {
-    const member = this.members.get(id)
-    if (member === undefined) return
-    member.server.tick()
-    this.#tookInput(id, member)
+    this.#give(id, (server) => server.tick())
   }
 
   /** Lets time pass until this holds. */
@@ -399,19 +401,20 @@ export class Cluster {
   }
 
   send(connection: TestConnection, message: ClientMessage): void {
-    const member = this.members.get(connection.server)
-    if (member === undefined || connection.closed) return
-    member.server.receiveClient(connection.number, message)
-    this.#tookInput(connection.server, member)
+    if (!connection.closed) this.#give(connection.server, (server) => server.receiveClient(connection.number, message))
   }
 
   /** Closes a client's connection from its side. */
   hangUp(connection: TestConnection): void {
     connection.closed = true
-    const member = this.members.get(connection.server)
+    this.#give(connection.server, (server) => server.disconnectClient(connection.number))
+  }
+
+  #give(id: number, input: (server: Server) => void): void {
+    const member = this.members.get(id)
     if (member === undefined) return
-    member.server.disconnectClient(connection.number)
-    this.#tookInput(connection.server, member)
+    input(member.server)
+    this.#tookInput(id, member)
   }
 
   #tookInput(id: number, member: Member): void {

@@ -39,6 +39,8 @@ interface Weights {
   heal: number
   breakLink: number
   wipe: number
+  /** A server is told that it is about to end; it ends some time later. */
+  leave: number
 }
 
 /** What a life was like, so that a test can see that something happened in it. */
@@ -86,6 +88,7 @@ export class RandomRun {
   readonly #asked = new Map<number, { readonly connection: TestConnection; readonly what: string }>()
   readonly #kept: string[] = []
   readonly #counts = new Map<string, number>()
+  readonly #leaving = new Set<number>()
   #forgetful: number | null = null
   #partitioned = false
   #lastPath = 0
@@ -162,6 +165,7 @@ export class RandomRun {
       heal: partition,
       breakLink: some(8),
       wipe: some(1),
+      leave: some(6),
     }
   }
 
@@ -221,6 +225,8 @@ export class RandomRun {
         return !this.#partitioned && this.#with(up, (id) => cluster.breakLink(id, this.#pick(this.#servers)))
       case 'wipe':
         return this.#forgetful === null && this.#with(up.filter((id) => this.#isWipeable(id)), (id) => this.#wipe(id))
+      case 'leave':
+        return this.#with(up, (id) => this.#leave(id))
       default:
         return false
     }
@@ -232,7 +238,17 @@ export class RandomRun {
     return id !== undefined
   }
 
+  /** Tells a server that it is about to end; one that was told before ends, whether it has left or not. */
+  #leave(id: number): void {
+    if (this.#leaving.has(id)) this.#crash(id, this.#draw(2) * this.#draw(SURVIVORS_MAX))
+    else {
+      this.cluster.leave(id)
+      this.#leaving.add(id)
+    }
+  }
+
   #crash(id: number, survivors: number): void {
+    this.#leaving.delete(id)
     this.cluster.crash(id, survivors)
     this.#oracles.crashed(id)
   }
@@ -350,6 +366,8 @@ export class RandomRun {
     const { cluster } = this
     if (this.#partitioned) cluster.network.heal()
     for (const id of [...cluster.members.keys()]) cluster.releaseDisk(id)
+    // Who is about to end votes for nobody; so it ends.
+    for (const id of this.#servers) if (this.#leaving.has(id)) this.#crash(id, 0)
     for (const id of this.#servers) if (!cluster.members.has(id)) cluster.start(id)
     for (let ticks = 0; ticks < STEPDOWN_TICKS; ticks++) this.#tickAll()
     this.#untilAllServe()

@@ -27,8 +27,14 @@ class Scenario {
     crash: (ids) => {
       for (const id of ids) this.#cluster.crash(Number(id))
     },
+    /** leave SERVER: it is about to end. */
+    leave: ([id]) => this.#cluster.leave(Number(id)),
     wipe: ([id]) => this.#cluster.wipe(Number(id)),
     run: () => this.#cluster.run(),
+    /** deliver FROM TO: the oldest message between the two. */
+    deliver: ([from, to]) => {
+      this.#cluster.deliver(Number(from), Number(to))
+    },
     tick: ([count]) => this.#cluster.tick(Number(count ?? 1)),
     partition: (words) => this.#cluster.network.partition(words.join(' ').split('|').map((group) => ids(group))),
     heal: () => this.#cluster.network.heal(),

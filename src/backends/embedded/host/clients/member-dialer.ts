@@ -2,33 +2,48 @@
  * How a client gets to an ensemble of which one server is in its own process: to that one in memory, and to the others
  * over TCP while it does not serve.
  *
- * Order     each search begins with the client's own server. From another one the client does not come back by itself:
- *           that would fail the calls in flight, and whoever serves is good enough. When it has to leave the other, or
- *           opens another session, its own server is asked first again.
+ * Order     each search begins with the client's own server. From another one the client comes back when its own
+ *           serves, between two calls (client/better-server.ts): not sooner than a while after it left, and later each
+ *           time that its own server did not take it, as one that is behind does not.
  * Ours      what answers over TCP has to be a server of this package, since the client trusts each of its answers as
  *           one of a majority (decision 0014). It is asked before the session hears of it.
  */
 import type { Channel, ChannelListener, Dialer } from '../../../client/channel.ts'
+import { delay } from '../../../../core/async.ts'
 import { Err, OWN_SERVER, OpCode } from '../../../wire/codes.ts'
 import type { ClientMessage, ServerMessage } from '../../../wire/records.ts'
 
 /** Requests of a session begin with 1. */
 const QUESTION_XID = 0
 
+/** A client is at another server for so long at least, in milliseconds; each return that came to nothing doubles it. */
+const AWAY_MS_MIN = 1_000
+const AWAY_MS_MAX = 60_000
+
+/** The server of this process, as its clients look at it from another one. */
+export interface OwnServer {
+  /** Opens connections to it. */
+  readonly dialer: Dialer
+  /** Resolves as soon as it serves; rejects when the signal ends the wait. */
+  untilServing(signal: AbortSignal): Promise<void>
+}
+
 /** Dials a client's own server, then the others; see the head of this file. */
 export class MemberDialer implements Dialer {
-  readonly #own: Dialer
+  readonly #own: OwnServer
   readonly #others: Dialer | null
   /** How many were tried since a server has answered. */
   #tried = 0
+  #isAtOwn = true
+  #awayMs = AWAY_MS_MIN
 
   /**
    * Makes a dialer.
    *
-   * @param own - dials the server of this process
+   * @param own - the server of this process
    * @param others - dials the others in turn; null if none can be reached
    */
-  constructor(own: Dialer, others: Dialer | null) {
+  constructor(own: OwnServer, others: Dialer | null) {
     this.#own = own
     this.#others = others
   }
@@ -40,16 +55,34 @@ export class MemberDialer implements Dialer {
   dial(listener: ChannelListener): Channel {
     const isOwn = this.#others === null || this.#tried % this.serverCount === 0
     this.#tried += 1
+    this.#isAtOwn = isOwn
     const told: ChannelListener = {
       onMessage: (message) => {
-        if (message.kind === 'connect') this.#tried = 0
+        if (message.kind === 'connect') {
+          this.#tried = 0
+          if (isOwn) this.#awayMs = AWAY_MS_MIN
+        }
         listener.onMessage(message)
       },
       onClose: (reason) => {
         listener.onClose(reason)
       },
     }
-    return isOwn || this.#others === null ? this.#own.dial(told) : new AskingChannel(this.#others, told)
+    return isOwn || this.#others === null ? this.#own.dialer.dial(told) : new AskingChannel(this.#others, told)
+  }
+
+  async preferred(signal: AbortSignal): Promise<boolean> {
+    if (this.#isAtOwn) return false
+    const awayMs = this.#awayMs
+    this.#awayMs = Math.min(2 * awayMs, AWAY_MS_MAX)
+    try {
+      await delay(awayMs, signal)
+      await this.#own.untilServing(signal)
+      return true
+    } catch {
+      // The session has left the other server, or has ended.
+      return false
+    }
   }
 }
 

@@ -85,7 +85,9 @@ export class Following implements RoleInputs {
 
   get end(): RoleEnd | null {
     const reason = this.#learner.failure ?? (this.#hasVoteBack ? 'caught up; votes again' : null)
-    return reason === null ? null : { reason, epochFloor: 0, needsState: this.#learner.needsState }
+    if (reason === null) return null
+    const { needsState, isLeaderGone, leader } = this.#learner
+    return { reason, epochFloor: 0, needsState, goneLeader: isLeaderGone ? leader : null }
   }
 
   serve(): void {}

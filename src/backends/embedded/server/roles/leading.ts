@@ -134,6 +134,12 @@ export class Leading implements RoleInputs, Proposer {
 
   flush(): void {
     this.#leader.flush()
+    this.#leader.leave(this.#parts.replica.state.lastZxid)
+  }
+
+  /** Takes nothing more on, and ends once everything that was taken on is done. */
+  makeWay(): void {
+    this.#leader.makeWay()
   }
 
   takeAnswers(): readonly Answer[] {

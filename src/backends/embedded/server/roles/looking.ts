@@ -11,6 +11,16 @@ interface Early {
   readonly packet: Packet
 }
 
+/** With what a server begins to look. */
+interface LookingStart {
+  /** Ticks until the election starts; 0 for at once. */
+  readonly waitTicks: number
+  /** The leader until now, if its vote is not waited for. */
+  readonly goneLeader: number | null
+  /** This server is about to end: it votes for nobody. */
+  readonly isLeaving: boolean
+}
+
 /** The role of a server between two others. */
 export class Looking implements RoleInputs {
   readonly kind = 'looking'
@@ -21,19 +31,17 @@ export class Looking implements RoleInputs {
   readonly mayServe = false
   readonly #parts: ServerParts
   readonly #early = new Map<number, Early>()
+  readonly #start: LookingStart
   #waitTicks: number
   /** It began to look without its vote. */
   #lacksVote = false
 
-  /**
-   * Begins to look.
-   *
-   * @param waitTicks - ticks until the election starts; 0 for at once
-   */
-  constructor(parts: ServerParts, waitTicks: number) {
+  /** Begins to look. */
+  constructor(parts: ServerParts, start: LookingStart) {
     this.#parts = parts
-    this.#waitTicks = waitTicks
-    if (waitTicks === 0) this.#startElection()
+    this.#start = start
+    this.#waitTicks = start.waitTicks
+    if (this.#waitTicks === 0) this.#startElection()
   }
 
   /** FOLLOWERINFOs and OBSERVERINFOs that came meanwhile, one per server, ascending. */
@@ -87,8 +95,9 @@ export class Looking implements RoleInputs {
   #startElection(): void {
     const { config, journal, election } = this.#parts
     const { currentEpoch, lastZxid } = journal
-    const mayVote = config.voters.includes(config.myid) && journal.votes
-    this.#lacksVote = !mayVote && config.voters.includes(config.myid)
-    election.look(mayVote ? { peerEpoch: currentEpoch, zxid: lastZxid } : null)
+    const isVoter = config.voters.includes(config.myid)
+    this.#lacksVote = isVoter && !journal.votes
+    const mayVote = isVoter && journal.votes && !this.#start.isLeaving
+    election.look(mayVote ? { peerEpoch: currentEpoch, zxid: lastZxid } : null, this.#start.goneLeader)
   }
 }

@@ -9,8 +9,10 @@
  * Observers ask, and are told; their votes are not counted.
  * Liveness  with a majority that can talk, all of it decides for one server. Safety is not decided here: two rounds may
  *           elect two leaders, and discovery (leader.ts) lets at most one of them be established.
+ *           A leader that has ended its links is gone, or has given up: the next one is elected without waiting for it.
  * Source    ZooKeeper FastLeaderElection.java (lookForLeader, totalOrderPredicate, checkLeader). Departures: the wait
- *           for better votes is skipped when every voter agrees; votes heard during the wait are counted, not dropped.
+ *           for better votes is skipped when every voter that can be expected to vote agrees; votes heard during the
+ *           wait are counted, not dropped.
  */
 import type { Notification, PeerState, Vote } from '../../../wire/packets.ts'
 import type { Beginning } from './beginning.ts'
@@ -48,6 +50,8 @@ export class Election {
   readonly #beginning: Beginning | null
   #state: PeerState = 'LOOKING'
   #mayVote = false
+  /** A voter whose vote is not waited for in this round. */
+  #absent: number | null = null
   #logicalClock = 0
   /** The vote for this server itself. */
   #own: Vote
@@ -84,10 +88,12 @@ export class Election {
    * Starts a round.
    *
    * @param own - the vote for this server; null if it may not vote now
+   * @param absent - a voter whose vote is counted if it comes, and not waited for
    */
-  look(own: Omit<Vote, 'leader'> | null): void {
+  look(own: Omit<Vote, 'leader'> | null, absent: number | null = null): void {
     this.#state = 'LOOKING'
     this.#mayVote = own !== null
+    this.#absent = absent
     this.#own = own === null ? this.#nobody : { leader: this.#config.myid, ...own }
     this.#proposal = this.#own
     this.#logicalClock += 1
@@ -227,17 +233,17 @@ export class Election {
     this.#notifyAll()
   }
 
-  /** Looks whether a majority is for the proposal: at once if everybody is, otherwise after a wait for better votes. */
+  /**
+   * Looks whether a majority is for the proposal: at once if everybody is who can be expected to vote, otherwise after
+   * a wait for better votes.
+   */
   #count(): void {
     if (!this.#mayVote) return
     const supporters = this.#supporters(this.#received, this.#proposal)
-    if (supporters.length === this.#config.voters.length) {
+    if (!isQuorum(supporters.length, this.#config.voters)) this.#decideInTicks = null
+    else if (this.#config.voters.every((id) => id === this.#absent || supporters.includes(id))) {
       this.#decide(supporters)
-    } else if (!isQuorum(supporters.length, this.#config.voters)) {
-      this.#decideInTicks = null
-    } else {
-      this.#decideInTicks ??= this.#config.electionWaitTicks
-    }
+    } else this.#decideInTicks ??= this.#config.electionWaitTicks
   }
 
   #supporters(votes: ReadonlyMap<number, Heard>, proposal: Vote): number[] {

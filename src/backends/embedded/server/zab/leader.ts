@@ -11,11 +11,15 @@
  *                  durable.
  *
  * Safety           at most one leader is established in an epoch; its history holds everything ever committed before.
+ * Making way       a leader that is about to end proposes nothing more, has everything committed that it has proposed,
+ *                  confirms the syncs that it was asked for, and gives up. So a majority has its whole history, and no
+ *                  client waits for an answer.
+ *
  * Liveness         a leader that has no synchronised majority in time, or loses it, gives up; so does a learner without
  *                  it.
  * Source           DSN 2011 paper; ZooKeeper Leader.java, Progressr.java. Departures: a voter that accepted a
  *                  higher epoch makes this leader run discovery again (there it is locked out); `sync` waits for a
- *                  majority.
+ *                  majority. Making way is etcd raft's leadership transfer without a target: the election chooses.
  */
 import { assert } from '../../../../core/assert.ts'
 import type { Packet } from '../../../wire/packets.ts'
@@ -67,6 +71,7 @@ export class Leader {
   #committed: bigint
   #ticks = 0
   #minorityTicks = 0
+  #isMakingWay = false
   #synced: OwnSynced[] = []
   #abdication: Abdication | null = null
 
@@ -129,7 +134,7 @@ export class Leader {
 
   /** The zxid that the next proposal gets; null if this leader makes way and there is none. */
   get nextZxid(): bigint | null {
-    if (this.#abdication !== null) return null
+    if (this.#abdication !== null || this.#isMakingWay) return null
     const last = this.#journal.lastZxid
     return epochOf(last) === this.#epoch ? last + 1n : zxidOf(this.#epoch, 1)
   }
@@ -152,7 +157,18 @@ export class Leader {
 
   /** Asks for a `sync` on behalf of a client of this server; {@link takeSynced} hands out the answer. */
   sync(syncId: number): void {
-    this.#rounds.ask(this.#config.myid, syncId, this.#journal.lastZxid)
+    this.#askRound(this.#config.myid, syncId)
+  }
+
+  /** Takes nothing more on; {@link leave} gives up once everything is done. */
+  makeWay(): void {
+    this.#isMakingWay = true
+  }
+
+  /** Gives up if this leader makes way and everything that it has taken on is done, and applied up to here. */
+  leave(appliedZxid: bigint): void {
+    const isDone = this.#committed === this.#journal.lastZxid && this.#rounds.pendingCount === 0
+    if (this.#isMakingWay && isDone && appliedZxid === this.#committed) this.#abdicate('makes way for another leader')
   }
 
   /** Takes the syncs of clients of this server that are confirmed, in order. */
@@ -194,7 +210,7 @@ export class Leader {
         this.#answerSyncs()
         return packet
       case 'SYNC':
-        this.#rounds.ask(from, packet.syncId, this.#journal.lastZxid)
+        this.#askRound(from, packet.syncId)
         return packet
       case 'REQUEST':
       case 'REVALIDATE':
@@ -408,6 +424,10 @@ export class Leader {
     this.#rounds.begin(synced)
     for (const learner of synced) this.#send(learner, { type: 'PING', touched: [] })
     this.#answerSyncs()
+  }
+
+  #askRound(asker: number, syncId: number): void {
+    if (!this.#isMakingWay) this.#rounds.ask(asker, syncId, this.#journal.lastZxid)
   }
 
   #answerSyncs(): void {

@@ -98,6 +98,7 @@ export class Learner {
   #committed: bigint
   #silentTicks = 0
   #failure: string | null = null
+  #isLeaderGone = false
 
   constructor(config: ZabConfig, journal: Journal, outbox: Outbox, host: LearnerHost, start: LearnerStart) {
     this.#config = config
@@ -129,6 +130,11 @@ export class Learner {
   /** Set once this attempt is over, with the reason; the server must go back to looking. */
   get failure(): string | null {
     return this.#failure
+  }
+
+  /** Whether this attempt is over because the leader ended the link, or cannot be reached. */
+  get isLeaderGone(): boolean {
+    return this.#isLeaderGone
   }
 
   /** Whether the leader is a server of ZooKeeper, so that the link has none of our extensions. */
@@ -174,12 +180,12 @@ export class Learner {
 
   /** A server that was dialled cannot be reached. */
   unreachable(peer: number): void {
-    if (peer === this.leader && this.link === 0) this.#fail(`server ${peer} cannot be reached`)
+    if (peer === this.leader && this.link === 0) this.#lose(`server ${peer} cannot be reached`)
   }
 
   /** The link broke or was closed by the leader. */
   linkClosed(from: number, link: number): void {
-    if (from === this.leader && link === this.link) this.#fail(`server ${from} closed the link`)
+    if (from === this.leader && link === this.link) this.#lose(`server ${from} closed the link`)
   }
 
   /** One tick of logical time. */
@@ -407,6 +413,11 @@ export class Learner {
 
   #unexpected(packet: Packet): void {
     this.#fail(`unexpected ${packet.type} of server ${this.leader} in ${this.#phase}`)
+  }
+
+  #lose(reason: string): void {
+    if (this.#failure === null) this.#isLeaderGone = true
+    this.#fail(reason)
   }
 
   #fail(reason: string): void {
