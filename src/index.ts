@@ -108,6 +108,8 @@ export type {
   ConfigCenterOptions,
   ConfigChange,
   ConfigPublishOptions,
+  ConfigRollbackOptions,
+  ConfigUpdateOptions,
   Published,
 } from './recipes/config/config-center.ts'
 export type { ConfigFormat } from './recipes/config/config-formats.ts'
@@ -115,6 +117,16 @@ export type { ConfigSource, FallbackOptions } from './recipes/config/config-fall
 export type { CopyStore } from './recipes/config/last-copy.ts'
 export type { HistoryEntry, HistoryOptions, HistoryReadOptions, PublishNote } from './recipes/config/config-history.ts'
 export type { RecordKind } from './recipes/config/config-records.ts'
+export { ConfigRollout } from './recipes/config/rollout.ts'
+export type {
+  AppliedValue,
+  PromoteOptions,
+  RolloutOptions,
+  RolloutStep,
+  StagedValue,
+} from './recipes/config/rollout.ts'
+export type { StagedPolicy } from './recipes/config/rollout-plans.ts'
+export type { RolloutMember, RolloutSelection } from './recipes/config/rollout-records.ts'
 export type { ValueChange } from './recipes/config/json-diff.ts'
 export { ConfigTree } from './recipes/config/config-tree.ts'
 export type { ConfigTreeChange } from './recipes/config/config-tree.ts'

@@ -8,6 +8,7 @@ import { LOCK_MUTANTS } from './locks.ts'
 import type { Mutant } from './mutant.ts'
 import { PARTITION_MUTANTS } from './partitions.ts'
 import { QUEUE_MUTANTS } from './queues.ts'
+import { ROLLOUT_MUTANTS } from './rollouts.ts'
 import { SERVICE_MUTANTS } from './service.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
 
@@ -23,6 +24,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...CACHE_MUTANTS,
   ...QUEUE_MUTANTS,
   ...LOCK_MUTANTS,
+  ...ROLLOUT_MUTANTS,
 ])
 
 /** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */

@@ -389,11 +389,10 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'recorded-write-unchecked',
     breaks: 'A value is written with its entry over whatever others have published in between.',
     kin: 'Apollo 1677: a later publish overwrote what was there',
-    edits: [{
-      file: RECORDS,
-      from: "[this.#check(value), { type: 'set', path, data, version: value.stat.version }]",
-      to: "[{ type: 'set', path, data, version: -1 }]",
-    }],
+    edits: [
+      { file: RECORDS, from: 'write.push(this.#check(value))', to: '' },
+      { file: RECORDS, from: "{ type: 'set', path, data, version })", to: "{ type: 'set', path, data, version: -1 })" },
+    ],
     workload: 'config',
     profile: 'recipes',
     expected: { seeds: 50, seedsWithoutAssertions: 50 },

@@ -34,6 +34,7 @@ export const ERROR_CODES = Object.freeze([
   'MEMBER_EXISTS',
   'INVALID_VALUE',
   'QUEUE_FULL',
+  'VALUE_STAGED',
   'PROTOCOL_VIOLATION',
   'SYSTEM_ERROR',
 ] as const)

@@ -38,7 +38,7 @@ import { NodeCache } from '../../src/recipes/caches/node-cache.ts'
 import { TreeCache } from '../../src/recipes/caches/tree-cache.ts'
 import { cacheSuite } from '../../src/testing/index.ts'
 import type { TestedCache, TestedCacheNode } from '../../src/testing/index.ts'
-import { transactionSuite } from '../../src/testing/index.ts'
+import { rolloutSuite, transactionSuite } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
 export function recipeSuites(backend: Backend, control: BackendControl): void {
@@ -50,6 +50,7 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
   }
   registerLocks(runner, engine)
   registerConfiguration(runner, engine)
+  registerRollouts(runner, engine)
   registerMembership(runner, engine)
   transactionSuite(runner, { ...engine, name: 'transact', transact: (client, work) => transact(client, work) })
   registerBarriers(runner, engine)
@@ -211,6 +212,23 @@ function registerConfiguration(runner: Runner, engine: Engine): void {
     ...engine,
     name: 'ConfigCenter',
     makeConfig: (client, path, entriesMax) => new ConfigCenter<number>(client, path, { history: { entriesMax } }),
+  })
+}
+
+function registerRollouts(runner: Runner, engine: Engine): void {
+  configSuite(runner, {
+    ...engine,
+    name: 'ConfigCenter that takes part in roll-outs',
+    makeConfig: (client, path, schema) => {
+      return new ConfigCenter(client, path, { schema, member: { id: crypto.randomUUID() } })
+    },
+  })
+  rolloutSuite(runner, {
+    ...engine,
+    name: 'ConfigCenter',
+    makeConfig: (client, path, id) => {
+      return new ConfigCenter<number>(client, path, id === null ? { history: true } : { member: { id } })
+    },
   })
 }
 

@@ -4,6 +4,7 @@
  * Model     the value is a node's data. Each process keeps a copy, and is told when it changes.
  * Safety    subscribers converge to the last valid value and never go back to an older write; steps in between may be
  *           skipped, and are counted. While there is no server the last value stays in force, and `stale` is true.
+ * Roll-out  optional: a value for some processes first, by their ids or labels; see rollout.ts.
  * History   optional: each published value with who, when and why, in the transaction that writes it.
  * Writes    compare-and-set with the version that was read, so that nobody undoes a change that they have not seen.
  * Cost      a read is local; a change costs each process 1 event + 1 read; publish: 1 round trip.
@@ -17,14 +18,21 @@ import { ConfigHistory, checkHistoryRead, checkHistoryVersion, checkNote } from 
 import type { HistoryEntry, HistoryOptions, HistoryReadOptions, PublishNote } from './config-history.ts'
 import { ConfigFallback, checkFallback } from './config-fallback.ts'
 import type { ConfigSource, FallbackOptions } from './config-fallback.ts'
+import { RecordPaths } from './config-records.ts'
 import { ConfigStore } from './config-store.ts'
 import type { ValueChange } from './json-diff.ts'
+import { ConfigRollout } from './rollout.ts'
+import { RolloutFollower } from './rollout-follower.ts'
+import type { StagedPolicy } from './rollout-plans.ts'
+import { checkMember, checkSelection } from './rollout-records.ts'
+import type { RolloutMember, RolloutSelection } from './rollout-records.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
 import { codecOf } from './config-formats.ts'
 import { frozenCopy } from '../engine/json-values.ts'
 import type { Written } from '../engine/compare-and-set.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { WAIT_OPTIONS } from '../engine/wait.ts'
+import { textOf } from '../../core/value-text.ts'
 
 /** Options of a {@link ConfigCenter}. */
 export interface ConfigCenterOptions<T, D> extends ConfigFormatOptions<T>, FallbackOptions {
@@ -35,12 +43,32 @@ export interface ConfigCenterOptions<T, D> extends ConfigFormatOptions<T>, Fallb
    * {@link ConfigCenter.history}. By default it is not.
    */
   readonly history?: boolean | HistoryOptions
+  /**
+   * As what this process takes part in roll-outs: it has a staged value that is chosen for it, and says which value it
+   * has. It keeps a history then. By default it has the value for all.
+   */
+  readonly member?: RolloutMember
 }
 
-/** Options of {@link ConfigCenter.publish} and {@link ConfigCenter.rollback}; the note needs a history. */
-export interface ConfigPublishOptions extends PublishOptions, PublishNote {}
+/** Options of {@link ConfigCenter.rollback}; all but `waitMs`, `signal`, `ifVersion` and `force` need a history. */
+export interface ConfigRollbackOptions extends PublishOptions, PublishNote {
+  /**
+   * What becomes of a value that is staged: `keep` leaves it in force where it is, `withdraw` ends its roll-out in the
+   * same transaction. Without it the write is refused while a value is staged (`VALUE_STAGED`).
+   */
+  readonly staged?: StagedPolicy
+}
 
-/** What a publish made. */
+/** Options of {@link ConfigCenter.publish}. */
+export interface ConfigPublishOptions extends ConfigRollbackOptions {
+  /** Stages the value for these processes, and leaves the value for all as it is. */
+  readonly rollout?: RolloutSelection
+}
+
+/** Options of {@link ConfigCenter.update}. */
+export interface ConfigUpdateOptions extends TimedWaitOptions, Pick<ConfigRollbackOptions, 'staged'> {}
+
+/** What a publish made. With a roll-out, `version` is that of the value for all, which it left as it is. */
 export interface Published extends Written {
   /** The version of its entry in the history; absent without one. */
   readonly historyVersion?: number
@@ -50,12 +78,14 @@ export interface Published extends Written {
 export interface ConfigChange<T, D = undefined> {
   /** The value in force from now on; the default if there is none. */
   readonly value: T | D
-  /** Its version; null if there is no value. */
+  /** The version of the value for all; null if there is none. */
   readonly version: number | null
-  /** zxid of its write; null if there is no value. */
+  /** zxid of its write, or of the withdrawal of a staged value that was in force before it; null without a value. */
   readonly zxid: bigint | null
-  /** How it was come by. */
+  /** How it was come by; `staged` if it is one that is chosen for this process. */
   readonly source: ConfigSource
+  /** The version of the staged value in the history; null if it is not one. */
+  readonly staged: number | null
   /** How many changes before it this consumer did not get, because it was slow. */
   readonly missed: number
   /** Whether it was read anew after a reconnect: then there may have been changes that nobody saw, or none at all. */
@@ -71,16 +101,23 @@ const OPTIONS = optionNames<ConfigCenterOptions<unknown, unknown>>({
   cacheTo: true,
   loadFrom: true,
   fallBackMs: true,
+  member: true,
 })
 
 const PUBLISH_OPTIONS = optionNames<ConfigPublishOptions>({
   ifVersion: true,
   force: true,
+  rollout: true,
+  staged: true,
   author: true,
   comment: true,
   waitMs: true,
   signal: true,
 })
+
+const ROLLBACK_OPTIONS: ReadonlySet<string> = new Set([...PUBLISH_OPTIONS].filter((name) => name !== 'rollout'))
+const UPDATE_OPTIONS = optionNames<ConfigUpdateOptions>({ staged: true, waitMs: true, signal: true })
+const STAGED_POLICIES: readonly StagedPolicy[] = ['keep', 'withdraw']
 
 /** One validated value; see the head of this file. */
 export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
@@ -88,6 +125,8 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   readonly #default: D | undefined
   readonly #history: ConfigHistory<T> | null
   readonly #fallback: ConfigFallback<T> | null
+  readonly #follower: RolloutFollower<T> | null
+  readonly #rollout: ConfigRollout<T> | null
 
   /**
    * Makes a center and begins to read.
@@ -102,9 +141,23 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
     this.#default = options.codec === undefined ? frozenCopy(options.default) : options.default
     const format = codecOf(options).format ?? null
     this.#fallback = checkFallback(options) ? new ConfigFallback(client, path, format, options) : null
-    this.#store = new ConfigStore('ConfigCenter', client, path, 0, options, this.#fallback)
-    this.#history = historyOf(client, path, this.#store, options.history)
+    this.#follower = followerOf(client, path, options)
+    const hooks = { listener: this.#fallback, overlay: this.#follower }
+    this.#store = new ConfigStore('ConfigCenter', client, path, 0, options, hooks)
+    this.#history = historyOf(client, path, this.#store, options)
+    this.#rollout = this.#history === null ? null : new ConfigRollout(client, this.#store, this.#history)
+    this.#follower?.start(this.#store)
     this.#fallback?.start(this.#store, options.fallBackMs)
+  }
+
+  /**
+   * The roll-out of a value for some processes first.
+   *
+   * @throws TypeError if this center keeps no history
+   */
+  get rollout(): ConfigRollout<T> {
+    if (this.#rollout !== null) return this.#rollout
+    throw new TypeError('rollout needs a ConfigCenter with the option history')
   }
 
   /**
@@ -116,7 +169,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
     return state === undefined ? undefined : this.#changeTo(state).value
   }
 
-  /** The version of `current`; null if there is no value. */
+  /** The version of the value for all, which `current` is unless `source` says `staged`; null if there is no value. */
   get version(): number | null {
     return this.#store.state?.get('')?.version ?? null
   }
@@ -145,7 +198,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
 
   /**
    * Reads the value from the servers: not older than any write that was acknowledged before the call. `current` follows
-   * by itself.
+   * by itself. It is the staged one where that is chosen for this process.
    *
    * @param options - what ends the wait
    * @returns the value, or the default if there is none
@@ -153,29 +206,53 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   async get(options: TimedWaitOptions = {}): Promise<T | D | undefined> {
+    const follower = this.#follower
+    const staged = follower === null ? null : await this.#store.asking(options, (signal) => {
+      return follower.read(this.#store, signal)
+    })
+    if (staged !== null) return staged.value
     const entry = await this.#store.read('', options)
     return entry === null ? this.#default : entry.value
   }
 
   /**
    * Publishes a new value; makes the node and its parents if they are missing. It is refused unless the version is
-   * still the one that this process has seen or written last. `current` is the new value when this resolves.
+   * still the one that this process has seen or written last. `current` is the new value when this resolves, unless a
+   * staged one is in force here.
    *
    * @param value - encoded, then checked as every reader will check it
+   * @param options.rollout - for whom to stage it, instead of publishing it for all; see {@link ConfigCenter.rollout}
+   * @param options.staged - what becomes of a value that is staged
    * @param options.ifVersion - the version that the node must have instead; null: it must not exist
    * @param options.force - write whatever is there
    * @param options.author - who publishes, for the history
    * @param options.comment - why, for the history
    * @returns version and zxid of the write, and the version of its entry in the history
-   * @throws CoordinationError `BAD_VERSION` (outcome `rejected`); `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (`not-sent`);
-   * `CONNECTION_LOSS`, `SESSION_EXPIRED` (`unknown` only if it cannot be found out what became of it); `ABORTED`,
+   * @throws CoordinationError `BAD_VERSION`, `VALUE_STAGED` (outcome `rejected`); `NO_NODE` if there is no value which
+   * another could be staged beside; `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (`not-sent`); `CONNECTION_LOSS`,
+   * `SESSION_EXPIRED` (`unknown` only if it cannot be found out what became of it); `ABORTED`,
    * `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); what the servers refused
    * @throws TypeError or RangeError for a wrong option
    */
   async publish(value: T, options: ConfigPublishOptions = {}): Promise<Published> {
-    const { note, rest } = this.#splitNote('publish', options)
+    const { rollout, ...others } = options
+    const { note, staged, rest } = this.#splitNote('publish', others)
+    if (rollout !== undefined) return this.#stage(value, rollout, others)
     if (this.#history === null) return this.#store.write('', value, rest, this.#store.sendPlain(''))
-    return this.#store.write('', value, rest, this.#history.sendPublish(note))
+    return this.#store.write('', value, rest, this.#history.sendPublish(note, staged))
+  }
+
+  async #stage(value: T, rollout: RolloutSelection, options: ConfigRollbackOptions): Promise<Published> {
+    const history = this.#recorded('a roll-out')
+    checkSelection(rollout)
+    const { note, staged, rest } = this.#splitNote('publish', options)
+    if (staged === 'keep') throw new TypeError("rollout and staged: 'keep' exclude each other: one value is staged")
+    const { version, zxid, historyVersion } = await this.#store.writeAside(
+      value,
+      rest,
+      history.sendStage(rollout, note, staged),
+    )
+    return { version, zxid, historyVersion }
   }
 
   /**
@@ -193,9 +270,12 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * `CLIENT_CLOSED` (it may have taken effect); what the servers refused
    * @throws TypeError or RangeError for a wrong argument
    */
-  update(change: ChangeValue<T>, options: TimedWaitOptions = {}): Promise<Updated<T>> {
-    if (this.#history === null) return this.#store.update('', change, options, this.#store.changePlain(''))
-    return this.#store.update('', change, options, this.#history.changeBytes())
+  async update(change: ChangeValue<T>, options: ConfigUpdateOptions = {}): Promise<Updated<T>> {
+    refuseUnknown(options, UPDATE_OPTIONS, 'update')
+    const { staged, ...rest } = options
+    this.#checkStaged(staged)
+    if (this.#history === null) return this.#store.update('', change, rest, this.#store.changePlain(''))
+    return this.#store.update('', change, rest, this.#history.changeBytes(staged))
   }
 
   /**
@@ -240,14 +320,14 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * @throws CoordinationError `NO_NODE` if the version is not kept; otherwise as {@link ConfigCenter.publish}
    * @throws TypeError or RangeError for a wrong argument
    */
-  async rollback(version: number, options: ConfigPublishOptions = {}): Promise<Published> {
+  async rollback(version: number, options: ConfigRollbackOptions = {}): Promise<Published> {
     checkHistoryVersion('version', version)
     const history = this.#recorded('rollback')
-    const { note, rest } = this.#splitNote('rollback', options)
-    let send = history.sendPublish(note)
+    const { note, staged, rest } = this.#splitNote('rollback', options)
+    let send = history.sendPublish(note, staged)
     const find = async (signal: AbortSignal): Promise<Uint8Array> => {
       const kept = await history.find(version, signal)
-      send = history.sendRollback(kept, note)
+      send = history.sendRollback(kept, note, staged)
       return kept.bytes
     }
     return this.#store.writeBytes('', rest, find, (bytes, expected, signal) => send(bytes, expected, signal))
@@ -303,14 +383,23 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   /** Takes the note out of the options of a publish. */
   #splitNote(
     what: string,
-    options: ConfigPublishOptions,
-  ): { readonly note: PublishNote; readonly rest: PublishOptions } {
-    refuseUnknown(options, PUBLISH_OPTIONS, what)
-    const { author, comment, ...rest } = options
+    options: ConfigRollbackOptions,
+  ): { readonly note: PublishNote; readonly staged?: StagedPolicy; readonly rest: PublishOptions } {
+    refuseUnknown(options, what === 'publish' ? PUBLISH_OPTIONS : ROLLBACK_OPTIONS, what)
+    const { author, comment, staged, ...rest } = options
     const note = { ...(author === undefined ? {} : { author }), ...(comment === undefined ? {} : { comment }) }
     if (Object.keys(note).length > 0) this.#recorded('a publish with author or comment')
     checkNote(note)
-    return { note, rest }
+    this.#checkStaged(staged)
+    return { note, rest, ...(staged === undefined ? {} : { staged }) }
+  }
+
+  #checkStaged(staged: StagedPolicy | undefined): void {
+    if (staged === undefined) return
+    this.#recorded('the option staged')
+    if (!STAGED_POLICIES.includes(staged)) {
+      throw new TypeError(`staged must be one of ${STAGED_POLICIES.join(', ')}, got ${textOf(staged)}`)
+    }
   }
 
   #recorded(what: string): ConfigHistory<T> {
@@ -322,11 +411,20 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
     return { ...this.#changeTo(current), missed, resync }
   }
 
-  #changeTo(state: ConfigState<T>): Pick<ConfigChange<T, D>, 'value' | 'version' | 'zxid' | 'source'> {
-    const standIn = this.#fallback?.of(state)
+  #changeTo(state: ConfigState<T>): Omit<ConfigChange<T, D>, 'missed' | 'resync'> {
     const entry = state.get('')
-    if (entry !== undefined) return { ...entry, source: standIn?.source ?? 'servers' }
-    const nowhere = { version: null, zxid: null }
+    const here = this.#follower?.of(state) ?? null
+    if (here !== null) {
+      const { value, zxid, version: staged } = here
+      return { value, zxid, version: entry?.version ?? null, source: 'staged', staged }
+    }
+    const standIn = this.#fallback?.of(state)
+    if (entry !== undefined) {
+      const withdrawnAt = this.#follower?.withdrawalOf(state) ?? 0n
+      const zxid = withdrawnAt > entry.zxid ? withdrawnAt : entry.zxid
+      return { ...entry, zxid, source: standIn?.source ?? 'servers', staged: null }
+    }
+    const nowhere = { version: null, zxid: null, staged: null }
     if (standIn !== undefined) return { ...standIn, ...nowhere }
     // Without a default, D is undefined.
     const value = this.#default as D
@@ -338,8 +436,20 @@ function historyOf<T>(
   client: Client,
   path: string,
   store: ConfigStore<T>,
-  option: boolean | HistoryOptions | undefined,
+  { history, member }: Pick<ConfigCenterOptions<T, unknown>, 'history' | 'member'>,
 ): ConfigHistory<T> | null {
-  if (option === undefined || option === false) return null
+  const option = history ?? member !== undefined
+  if (option === false) return null
   return new ConfigHistory(client, path, store.format, option === true ? {} : option)
+}
+
+function followerOf<T>(
+  client: Client,
+  path: string,
+  { history, member }: Pick<ConfigCenterOptions<T, unknown>, 'history' | 'member'>,
+): RolloutFollower<T> | null {
+  if (member === undefined) return null
+  checkMember(member)
+  if (history === false) throw new TypeError('member needs the option history, and excludes history: false')
+  return new RolloutFollower(client, path, new RecordPaths(path), member)
 }

@@ -42,6 +42,8 @@ export type ConfigSource =
   | 'file'
   /** The default. */
   | 'default'
+  /** Staged by a roll-out that has chosen this process. */
+  | 'staged'
   /** There is no value, and no default. */
   | 'none'
 

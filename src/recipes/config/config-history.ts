@@ -22,6 +22,9 @@ import { differences } from './json-diff.ts'
 import type { ValueChange } from './json-diff.ts'
 import { RecordKeeper } from './record-keeper.ts'
 import type { RecordState, Recorded, StoredEntry } from './record-keeper.ts'
+import { RolloutPlans } from './rollout-plans.ts'
+import type { StagedPolicy, StepNote } from './rollout-plans.ts'
+import type { RolloutSelection } from './rollout-records.ts'
 
 /** How a history is kept by this process. */
 export interface HistoryOptions {
@@ -59,12 +62,17 @@ export interface HistoryEntry<T> {
   readonly comment: string | null
   /** What the codec calls its format; null if it does not say. */
   readonly format: string | null
-  /** For a rollback: the version whose value it is; otherwise null. */
+  /** For a rollback, and a step of a roll-out but the first: the version whose value it is; otherwise null. */
   readonly of: number | null
-  /** The version of the value's node with this value; `ifVersion` compares it. */
+  /**
+   * The version of the value's node with this value; `ifVersion` compares it. Of a staged value, that of the node which
+   * it left as it was.
+   */
   readonly nodeVersion: number
-  /** Whether it is the stored value. */
+  /** Whether it is the stored value, which is in force for all but those that have a staged one. */
   readonly isCurrent: boolean
+  /** Whether it is staged now. */
+  readonly isStaged: boolean
 }
 
 /** Options of a look at the history. */
@@ -78,6 +86,9 @@ interface KeptValue {
   readonly bytes: Uint8Array
   readonly header: RecordHeader
 }
+
+/** Whether an entry is of a value that is in force. */
+type EntryStanding = Pick<HistoryEntry<unknown>, 'isCurrent' | 'isStaged'>
 
 /** Defaults of {@link HistoryOptions}. */
 const HISTORY_DEFAULTS = Object.freeze({ entriesMax: 100, bytesMax: 1_048_576 })
@@ -96,7 +107,10 @@ export class ConfigHistory<T> {
   readonly #path: string
   readonly #format: ValueFormat<T>
   readonly #author: string | null
-  readonly #keeper: RecordKeeper
+  /** Writes and reads the records. */
+  readonly keeper: RecordKeeper
+  /** Plans what becomes of a roll-out. */
+  readonly plans: RolloutPlans
 
   /**
    * Makes it; nothing is sent.
@@ -112,42 +126,57 @@ export class ConfigHistory<T> {
     this.#path = path
     this.#format = format
     this.#author = author ?? null
-    this.#keeper = new RecordKeeper(client, path, { entriesMax, bytesMax })
+    this.keeper = new RecordKeeper(client, path, { entriesMax, bytesMax })
+    this.plans = new RolloutPlans(path, this.keeper)
+  }
+
+  /** What an entry says about who has made it, why, and in which format its value is. */
+  noteOf({ author, comment }: PublishNote): StepNote {
+    return { author: author ?? this.#author, comment: comment ?? null, format: this.#format.format }
   }
 
   /** Writes bytes with their entry, if the value is as expected. */
-  sendPublish({ author, comment }: PublishNote): SendBytes<Recorded> {
-    const { format } = this.#format
-    const said = { author: author ?? this.#author, comment: comment ?? null, format, of: null }
-    return (bytes, expected, signal) => this.#keeper.change(({ value }) => {
-      expectFound(this.#path, expected, value)
-      return { kind: 'publish', bytes, ...said }
+  sendPublish(note: PublishNote, policy?: StagedPolicy): SendBytes<Recorded> {
+    const said = { ...this.noteOf(note), of: null }
+    return (bytes, expected, signal) => this.keeper.change(async (state) => {
+      expectFound(this.#path, expected, state.value)
+      return { kind: 'publish', bytes, ...said, ...(await this.plans.besides(state, policy, signal)) }
+    }, signal)
+  }
+
+  /** Writes bytes for those that a selection chooses, if the value for all is as expected. */
+  sendStage(selection: RolloutSelection, note: PublishNote, policy?: StagedPolicy): SendBytes<Recorded> {
+    const said = this.noteOf(note)
+    return (bytes, expected, signal) => this.keeper.change((state) => {
+      return this.plans.stage(state, { bytes, selection, expected, policy, note: said }, signal)
     }, signal)
   }
 
   /** Changes the bytes, with an entry. */
-  changeBytes(): ChangeBytes<Recorded> {
-    const said = { author: this.#author, comment: null, format: this.#format.format, of: null }
-    return (make, signal) => this.#keeper.change(async ({ value }) => {
-      return { kind: 'publish', bytes: await make(value), ...said }
+  changeBytes(policy?: StagedPolicy): ChangeBytes<Recorded> {
+    const said = { ...this.noteOf({}), of: null }
+    return (make, signal) => this.keeper.change(async (state) => {
+      const rollout = await this.plans.besides(state, policy, signal)
+      return { kind: 'publish', bytes: await make(state.value), ...said, ...rollout }
     }, signal)
   }
 
   /** Writes the bytes of an older entry, with what was said of them unless something else is said. */
-  sendRollback({ header }: KeptValue, { author, comment }: PublishNote): SendBytes<Recorded> {
-    const said = { author: author ?? this.#author, comment: comment ?? header.comment, format: header.format }
-    return (bytes, expected, signal) => this.#keeper.change(({ value }) => {
-      expectFound(this.#path, expected, value)
-      return { kind: 'rollback', bytes, of: header.version, ...said }
+  sendRollback({ header }: KeptValue, note: PublishNote, policy?: StagedPolicy): SendBytes<Recorded> {
+    const said = { ...this.noteOf(note), comment: note.comment ?? header.comment, format: header.format }
+    return (bytes, expected, signal) => this.keeper.change(async (state) => {
+      expectFound(this.#path, expected, state.value)
+      const rollout = await this.plans.besides(state, policy, signal)
+      return { kind: 'rollback', bytes, of: header.version, ...said, ...rollout }
     }, signal)
   }
 
   /** Lists entries, the newest first. */
   async list(options: HistoryReadOptions, signal: AbortSignal): Promise<HistoryEntry<T>[]> {
     const { limit = ENTRIES_MAX } = options
-    const state = await this.#keeper.state(signal)
-    const stored = await this.#keeper.entries(state, limit, signal)
-    const entries = await Promise.all(stored.map((one) => this.#describe(one, isCurrent(one, state))))
+    const state = await this.keeper.state(signal)
+    const stored = await this.keeper.entries(state, limit, signal)
+    const entries = await Promise.all(stored.map((one) => this.#describe(one, standingOf(one, state))))
     const { value } = state
     if (value !== null && state.isFound) entries.push(await this.#unrecorded(value.data, value.stat))
     return entries.reverse().slice(0, limit)
@@ -174,14 +203,12 @@ export class ConfigHistory<T> {
 
   async #valueOf(version: number, signal: AbortSignal): Promise<T> {
     const { bytes } = await this.find(version, signal)
-    const decoded = await this.#format.decode(bytes)
-    if ('issues' in decoded) throw invalidValue(this.#path, decoded.issues, 'corrupt')
-    return decoded.value
+    return this.#format.read(bytes, this.#path, 'corrupt')
   }
 
   async #findEntry(version: number, signal: AbortSignal): Promise<StoredEntry> {
-    const state = await this.#keeper.state(signal)
-    const found = await this.#keeper.entry(version, signal)
+    const state = await this.keeper.state(signal)
+    const found = await this.keeper.entry(version, signal)
     if (found !== null) return found
     const { last, sizes } = state.head
     const kept = sizes.length === 0 ? 'none' : `${String(last - sizes.length + 1)} to ${String(last)}`
@@ -189,20 +216,20 @@ export class ConfigHistory<T> {
     throw new CoordinationError('NO_NODE', message, { outcome: 'rejected', path: this.#path })
   }
 
-  async #describe({ version, entry, stat }: StoredEntry, isCurrentValue: boolean): Promise<HistoryEntry<T>> {
+  async #describe({ version, entry, stat }: StoredEntry, standing: EntryStanding): Promise<HistoryEntry<T>> {
     if (entry === null) return damaged(version, stat.ctime)
     const { header, value: bytes } = entry
     const { kind, author, comment, format, of, nodeVersion } = header
     const timeMs = header.atMs ?? stat.ctime
-    const said = { version, kind, timeMs, author, comment, format, of, nodeVersion, isCurrent: isCurrentValue }
+    const said = { version, kind, timeMs, author, comment, format, of, nodeVersion, ...standing }
     return { ...said, ...(header.isOmitted ? { value: undefined, issues: TOO_LARGE } : await this.#decode(bytes)) }
   }
 
   async #unrecorded(bytes: Uint8Array, stat: StoredEntry['stat']): Promise<HistoryEntry<T>> {
     const nobody = { author: null, comment: null, format: null, of: null }
     const timeMs = stat.mtime
-    const said = { version: null, kind: 'found', timeMs, nodeVersion: stat.version, isCurrent: true } as const
-    return { ...said, ...nobody, ...(await this.#decode(bytes)) }
+    const said = { version: null, kind: 'found', timeMs, nodeVersion: stat.version } as const
+    return { ...said, ...nobody, isCurrent: true, isStaged: false, ...(await this.#decode(bytes)) }
   }
 
   async #decode(bytes: RecordEntry['value']): Promise<Pick<HistoryEntry<T>, 'value' | 'issues'>> {
@@ -235,11 +262,12 @@ function checkText(name: string, text: string | undefined, charsMax: number): vo
   if (text.length > charsMax) throw new RangeError(`${name} must have at most ${String(charsMax)} characters`)
 }
 
-function isCurrent({ version }: StoredEntry, { head, value, isFound }: RecordState): boolean {
-  return version === head.last && value !== null && !isFound
+function standingOf({ version }: StoredEntry, { head, value, isFound }: RecordState): EntryStanding {
+  return { isCurrent: version === head.current && value !== null && !isFound, isStaged: version === head.staged }
 }
 
 function damaged(version: number, timeMs: number): HistoryEntry<never> {
   const nothing = { value: undefined, author: null, comment: null, format: null, of: null }
-  return { version, kind: 'found', timeMs, nodeVersion: 0, issues: UNREADABLE, isCurrent: false, ...nothing }
+  const standing = { isCurrent: false, isStaged: false }
+  return { version, kind: 'found', timeMs, nodeVersion: 0, issues: UNREADABLE, ...standing, ...nothing }
 }

@@ -19,6 +19,14 @@ export type RecordKind =
   | 'rollback'
   /** Written by a process that keeps no history, and found afterwards. */
   | 'found'
+  /** Staged: in force for the processes that a roll-out chooses. */
+  | 'stage'
+  /** The staged value, for other processes than before. */
+  | 'select'
+  /** The staged value, published for all. */
+  | 'promote'
+  /** The staged value, which is in force for nobody any more. */
+  | 'withdraw'
 
 /** What an entry says of its value. */
 export interface RecordHeader {
@@ -31,9 +39,9 @@ export interface RecordHeader {
   readonly comment: string | null
   /** The codec's name of its format. */
   readonly format: string | null
-  /** The version of the value's node with this value. */
+  /** The version of the value's node with this value; of a staged value, that of the node which it left as it was. */
   readonly nodeVersion: number
-  /** For a rollback: the version whose value it is. */
+  /** For a rollback, and each step of a roll-out but the first: the version whose value it is. */
   readonly of: number | null
   /** For a value that was found: when it was written, in milliseconds since 1970. */
   readonly atMs: number | null
@@ -56,17 +64,29 @@ export interface RecordHead {
   readonly sizes: readonly number[]
   /** The version of the value's node that is recorded; null if none is. */
   readonly nodeVersion: number | null
+  /** The version of the value itself, which a staged one leaves as it is; 0 if there is none. */
+  readonly current: number
+  /** The version of the value that is staged; null if none is. */
+  readonly staged: number | null
 }
 
 /** The head of records that hold nothing. */
-export const EMPTY_HEAD: RecordHead = Object.freeze({ last: 0, sizes: Object.freeze([]), nodeVersion: null })
+export const EMPTY_HEAD: RecordHead = Object.freeze({
+  last: 0,
+  sizes: Object.freeze([]),
+  nodeVersion: null,
+  current: 0,
+  staged: null,
+})
 
 const ROOT = '/quorate/config'
 const FORMAT = 1
 const VERSION_DIGITS = 10
 const VERSION_NAME = /^v(\d{10})$/
 const LINE_FEED = 0x0a
-const KINDS: ReadonlySet<unknown> = new Set<RecordKind>(['publish', 'rollback', 'found'])
+const KINDS: ReadonlySet<unknown> = new Set<RecordKind>([
+  'publish', 'rollback', 'found', 'stage', 'select', 'promote', 'withdraw',
+])
 const NO_BYTES = new Uint8Array()
 
 /** Paths of the records of one value. */
@@ -75,6 +95,10 @@ export class RecordPaths {
   readonly head: string
   /** The parent of the entries. */
   readonly history: string
+  /** The node that holds the value which is staged, or says what became of it. */
+  readonly staged: string
+  /** The parent of the nodes by which processes say which value they have. */
+  readonly applied: string
 
   /**
    * Names them.
@@ -84,8 +108,10 @@ export class RecordPaths {
    */
   constructor(path: string) {
     validatePath(path)
-    this.head = joinPath(ROOT, path.slice(path === '/' ? 0 : 1).replaceAll('%', '%25').replaceAll('/', '%2F'))
+    this.head = joinPath(ROOT, asName(path.slice(path === '/' ? 0 : 1)))
     this.history = joinPath(this.head, 'history')
+    this.staged = joinPath(this.head, 'staged')
+    this.applied = joinPath(this.head, 'applied')
     validatePath(this.entry(1))
   }
 
@@ -93,6 +119,16 @@ export class RecordPaths {
   entry(version: number): string {
     return joinPath(this.history, `v${String(version).padStart(VERSION_DIGITS, '0')}`)
   }
+
+  /** The node by which a process says which value it has. */
+  appliedBy(id: string): string {
+    return joinPath(this.applied, asName(id))
+  }
+}
+
+/** Text as one name of a path. */
+function asName(text: string): string {
+  return text.replaceAll('%', '%25').replaceAll('/', '%2F')
 }
 
 /** The version that the name of an entry stands for; null if it is the name of something else. */
@@ -102,12 +138,12 @@ export function versionOfName(name: string): number | null {
 }
 
 /** The bytes of a head. */
-export function encodeHead({ last, sizes, nodeVersion }: RecordHead): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ format: FORMAT, last, sizes, nodeVersion }))
+export function encodeHead({ last, sizes, nodeVersion, current, staged }: RecordHead): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ format: FORMAT, last, sizes, nodeVersion, current, staged }))
 }
 
 /**
- * Reads the bytes of a head.
+ * Reads the bytes of a head. One without `current` is of a time when nothing could be staged.
  *
  * @returns null if there are none: then nobody knows yet what is kept
  * @throws CoordinationError `INVALID_VALUE` (outcome `corrupt`)
@@ -115,21 +151,40 @@ export function encodeHead({ last, sizes, nodeVersion }: RecordHead): Uint8Array
 export function decodeHead(path: string, bytes: Uint8Array): RecordHead | null {
   if (bytes.length === 0) return null
   const found = objectOf(path, bytes)
-  const { format, last, sizes, nodeVersion } = found
+  const { format, last, sizes, nodeVersion, current = last, staged = null } = found
   const areSizes = Array.isArray(sizes) && sizes.every(isCount)
   if (format !== FORMAT || !isCount(last) || !areSizes || sizes.length > last) throw corrupt(path)
   if (nodeVersion !== null && !isInteger(nodeVersion)) throw corrupt(path)
-  return { last, sizes, nodeVersion }
+  if (!isCount(current) || (staged !== null && !isCount(staged))) throw corrupt(path)
+  return { last, sizes, nodeVersion, current, staged }
 }
 
 /** The bytes of an entry. */
 export function encodeEntry({ header, value }: RecordEntry): Uint8Array {
+  return encodeLine(header, header.isOmitted ? NO_BYTES : value)
+}
+
+/** A line of JSON, then bytes. */
+export function encodeLine(header: object, body: Uint8Array): Uint8Array {
   const line = new TextEncoder().encode(`${JSON.stringify(header)}\n`)
-  const body = header.isOmitted ? NO_BYTES : value
   const bytes = new Uint8Array(line.length + body.length)
   bytes.set(line)
   bytes.set(body, line.length)
   return bytes
+}
+
+/**
+ * Reads a line of JSON, which is an object, and the bytes after it.
+ *
+ * @throws CoordinationError `INVALID_VALUE` (outcome `corrupt`)
+ */
+export function decodeLine(
+  path: string,
+  bytes: Uint8Array,
+): { readonly header: Readonly<Record<string, unknown>>; readonly body: Uint8Array } {
+  const end = bytes.indexOf(LINE_FEED)
+  if (end === -1) throw corrupt(path)
+  return { header: objectOf(path, bytes.subarray(0, end)), body: bytes.subarray(end + 1) }
 }
 
 /**
@@ -138,19 +193,15 @@ export function encodeEntry({ header, value }: RecordEntry): Uint8Array {
  * @throws CoordinationError `INVALID_VALUE` (outcome `corrupt`)
  */
 export function decodeEntry(path: string, bytes: Uint8Array): RecordEntry {
-  const end = bytes.indexOf(LINE_FEED)
-  if (end === -1) throw corrupt(path)
-  const { version, kind, id, author, comment, format, nodeVersion, of, atMs, isOmitted } = objectOf(
-    path,
-    bytes.subarray(0, end),
-  )
+  const { header: found, body: value } = decodeLine(path, bytes)
+  const { version, kind, id, author, comment, format, nodeVersion, of, atMs, isOmitted } = found
   const isSound =
     isCount(version) && isKind(kind) && typeof id === 'string' && isInteger(nodeVersion) && isOptionalText(author) &&
     isOptionalText(comment) && isOptionalText(format) && (of === null || isCount(of)) &&
     (atMs === null || isCount(atMs)) && typeof isOmitted === 'boolean'
   if (!isSound) throw corrupt(path)
   const header = { version, kind, id, author, comment, format, nodeVersion, of, atMs, isOmitted }
-  return { header, value: bytes.subarray(end + 1) }
+  return { header, value }
 }
 
 function objectOf(path: string, bytes: Uint8Array): Record<string, unknown> {
@@ -171,7 +222,8 @@ function isInteger(value: unknown): value is number {
   return Number.isSafeInteger(value)
 }
 
-function isCount(value: unknown): value is number {
+/** Whether something is an integer from 0. */
+export function isCount(value: unknown): value is number {
   return isInteger(value) && value >= 0
 }
 
@@ -179,7 +231,8 @@ function isOptionalText(value: unknown): value is string | null {
   return value === null || typeof value === 'string'
 }
 
-function corrupt(path: string, cause?: unknown): CoordinationError {
+/** The error of a record that is none. */
+export function corrupt(path: string, cause?: unknown): CoordinationError {
   const message = `${path} holds no record of a configuration; a head that is emptied is made again from the entries`
   return new CoordinationError('INVALID_VALUE', message, { outcome: 'corrupt', path, cause })
 }

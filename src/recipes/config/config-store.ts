@@ -31,10 +31,10 @@ import type { TimedWaitOptions } from '../engine/wait.ts'
 import { WAIT_OPTIONS, Wait, clientClosed } from '../engine/wait.ts'
 import { codecOf } from './config-formats.ts'
 import type { ChangeBytes, ChangeValue, ConfigEntry, ConfigFormatOptions, ConfigState } from './config-values.ts'
-import type { InvalidValue, PublishOptions, SendBytes } from './config-values.ts'
+import type { InvalidValue, PublishOptions, SendBytes, StateOverlay } from './config-values.ts'
 import { checkPublish } from './config-values.ts'
-import { KnownValues } from './known-values.ts'
-import type { Encoded, OwnWrite, ReadingListener } from './known-values.ts'
+import { KnownValues, isSameState } from './known-values.ts'
+import type { Encoded, OwnWrite, ReadingListener, StoreHooks } from './known-values.ts'
 
 /** A write, as its caller is told of it. */
 type Told<W extends WrittenNode> = Omit<W, 'czxid' | 'isOvertaken'>
@@ -56,6 +56,9 @@ export class ConfigStore<T> {
   readonly #ownWrites = new Map<string, OwnWrite<T>>()
   readonly #known = new KnownValues<T>()
   readonly #listener: ReadingListener | null
+  readonly #overlay: StateOverlay<T> | null
+  /** The latest state that was not told, since the overlay was not ready. */
+  #held: ConfigState<T> | undefined
   /** Whether what is in force is not from the servers, but was offered. */
   #isOffered = false
   #isClosed = false
@@ -64,11 +67,9 @@ export class ConfigStore<T> {
    * Makes a store and begins to read.
    *
    * @param what - the recipe, for messages
-   * @param client - through which to read and write
-   * @param path - the root
    * @param depth - 0 for the one value, Infinity for a tree
    * @param options - how values are stored and checked
-   * @param listener - of readings; with one, also the first reading is not older than any acknowledged write
+   * @param hooks - what it works with
    */
   constructor(
     what: string,
@@ -76,7 +77,7 @@ export class ConfigStore<T> {
     path: string,
     depth: number,
     options: ConfigFormatOptions<T>,
-    listener: ReadingListener | null = null,
+    { listener = null, overlay = null }: StoreHooks<T> = {},
   ) {
     validateClient(client, what)
     checkSchema(options.schema)
@@ -88,6 +89,7 @@ export class ConfigStore<T> {
     this.#feed = new Feed((error) => client.report(error))
     this.#invalids = new Feed((error) => client.report(error))
     this.#listener = listener
+    this.#overlay = overlay
     this.#mirror = new Mirror(client, path, depth, { isSynced: listener !== null })
     this.#snapshots = this.#mirror.feed.subscribe(path, (delivery) => delivery, (delivery) => this.#take(delivery))
     this.#disown = client.own({ close: () => this.close() })
@@ -100,14 +102,10 @@ export class ConfigStore<T> {
 
   /** Whether they may be older than what the servers have. */
   get stale(): boolean {
-    return this.#mirror.stale || this.state === undefined
+    return this.#mirror.stale || this.state === undefined || this.#overlay?.stale === true
   }
 
-  /**
-   * Waits until the values were read once.
-   *
-   * @param options - what ends the wait
-   */
+  /** Waits until the values were read once. */
   async ready(options: TimedWaitOptions): Promise<ConfigState<T>> {
     refuseUnknown(options, WAIT_OPTIONS, 'ready')
     this.#throwIfClosed()
@@ -136,6 +134,20 @@ export class ConfigStore<T> {
     this.#isOffered = true
     this.#feed.publish(state, false)
     return state
+  }
+
+  /** Tells the state again, since the overlay has changed. */
+  again(): void {
+    const state = this.#held ?? this.state
+    if (state !== undefined) this.#publish(new Map(state), false)
+  }
+
+  #publish(state: ConfigState<T>, resync: boolean): void {
+    const isHeld = this.#overlay?.isReady === false
+    this.#held = isHeld ? state : undefined
+    if (isHeld) return
+    this.#overlay?.lay(state)
+    this.#feed.publish(state, resync)
   }
 
   /** Calls a listener with every value that is refused from now on. */
@@ -178,9 +190,8 @@ export class ConfigStore<T> {
     return this.#waiting(path, options, async (signal) => {
       const found = await readSynced(this.#client, path, signal)
       if (found === null || found.data.length === 0) return null
-      const decoded = await this.format.decode(found.data)
-      if ('issues' in decoded) throw invalidValue(path, decoded.issues, 'corrupt')
-      return { value: decoded.value, version: found.stat.version, zxid: found.stat.mzxid }
+      const value = await this.format.read(found.data, path, 'corrupt')
+      return { value, version: found.stat.version, zxid: found.stat.mzxid }
     })
   }
 
@@ -203,6 +214,17 @@ export class ConfigStore<T> {
     return this.#put('publish', key, seen, options, () => Promise.resolve(encoded), send)
   }
 
+  /** Writes a value elsewhere, if the one of the root is as expected, and leaves that as it is. */
+  async writeAside<W>(value: T, options: PublishOptions, send: SendBytes<W>): Promise<W> {
+    checkPublish(options, 'publish')
+    this.#throwIfClosed()
+    const seen = this.#expected('', options)
+    const { bytes } = await this.format.encode(value, this.#path)
+    return this.#changing('publish', this.#path, options, async (signal) => {
+      return send(bytes, await this.#onceRead('', options, seen, signal), signal)
+    })
+  }
+
   /**
    * Writes bytes as they are, if they hold a value that readers accept.
    *
@@ -219,9 +241,7 @@ export class ConfigStore<T> {
     this.#throwIfClosed()
     const make = async (signal: AbortSignal): Promise<Encoded<T>> => {
       const bytes = await find(signal)
-      const decoded = await this.format.decode(bytes)
-      if ('issues' in decoded) throw invalidValue(this.pathOf(key), decoded.issues, 'not-sent')
-      return { bytes, value: decoded.value }
+      return { bytes, value: await this.format.read(bytes, this.pathOf(key), 'not-sent') }
     }
     return this.#put('rollback', key, this.#expected(key, options), options, make, send)
   }
@@ -281,10 +301,7 @@ export class ConfigStore<T> {
 
   /** The value of a node that was read; null if it has none. */
   async #valueOf(path: string, found: NodeData | null): Promise<T | null> {
-    if (found === null || found.data.length === 0) return null
-    const decoded = await this.format.decode(found.data)
-    if ('issues' in decoded) throw invalidValue(path, decoded.issues, 'corrupt')
-    return decoded.value
+    return found === null || found.data.length === 0 ? null : this.format.read(found.data, path, 'corrupt')
   }
 
   /** Removes a value; see {@link ConfigTree.remove}. */
@@ -338,7 +355,7 @@ export class ConfigStore<T> {
     this.#snapshots()
     this.#feed.close()
     this.#invalids.close()
-    await this.#mirror.close()
+    await Promise.all([this.#mirror.close(), this.#overlay?.close()])
     await this.#listener?.flush()
   }
 
@@ -426,7 +443,7 @@ export class ConfigStore<T> {
     if (this.state === undefined && this.#depth > 0) return
     const next = new Map(this.state)
     this.#addOwn(next)
-    this.#feed.publish(next, false)
+    this.#publish(next, false)
   }
 
   async #take({ current, resync }: Delivery<MirrorSnapshot>): Promise<void> {
@@ -442,9 +459,9 @@ export class ConfigStore<T> {
     this.#addOwn(next)
     this.#tell(current)
     const { state: before } = this
-    const isNews = this.#isOffered || before === undefined || !isSame(before, next)
+    const isNews = this.#isOffered || before === undefined || !isSameState(before, next)
     this.#isOffered = false
-    if (resync || isNews) this.#feed.publish(next, resync)
+    if (resync || isNews) this.#publish(next, resync)
   }
 
   #tell({ nodes }: MirrorSnapshot): void {
@@ -480,10 +497,4 @@ export class ConfigStore<T> {
     this.#client.report(invalidValue(invalid.path, invalid.issues, 'corrupt'))
     this.#invalids.publish(invalid, false)
   }
-}
-
-function isSame<T>(a: ConfigState<T>, b: ConfigState<T>): boolean {
-  if (a.size !== b.size) return false
-  for (const [key, entry] of a) if (b.get(key) !== entry) return false
-  return true
 }

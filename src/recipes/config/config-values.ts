@@ -72,6 +72,18 @@ export interface InvalidValue {
 /** All values that are in force, by key. */
 export type ConfigState<T> = ReadonlyMap<string, ConfigEntry<T>>
 
+/** Lays something over each state of a configuration, before it is told. */
+export interface StateOverlay<T> {
+  /** Whether it knows what to lay over; until it does, nothing is told. */
+  readonly isReady: boolean
+  /** Whether that may be older than what the servers have. */
+  readonly stale: boolean
+  /** Takes note of a state that is about to be told. */
+  lay(state: ConfigState<T>): void
+  /** Ends it. Idempotent. */
+  close(): Promise<void>
+}
+
 /** A value as it is stored, and the node that holds it. */
 export interface StoredValue {
   readonly bytes: Uint8Array

@@ -4,7 +4,7 @@
  */
 import { assert } from '../../core/assert.ts'
 import type { SeenNode } from '../engine/compare-and-set.ts'
-import type { ConfigEntry, StoredValue } from './config-values.ts'
+import type { ConfigEntry, ConfigState, StateOverlay, StoredValue } from './config-values.ts'
 
 /** A value, and the bytes that hold it. */
 export interface Encoded<T> {
@@ -29,6 +29,20 @@ export interface ReadingListener {
   onRead(value: StoredValue | null): void
   /** Resolves when what was told is dealt with; called at the end. */
   flush(): Promise<void>
+}
+
+/** What a store of one value works with. */
+export interface StoreHooks<T> {
+  /** Is told of readings; with it, also the first reading is not older than any acknowledged write. */
+  readonly listener?: ReadingListener | null
+  readonly overlay?: StateOverlay<T> | null
+}
+
+/** Whether two states hold the same entries. */
+export function isSameState<T>(a: ConfigState<T>, b: ConfigState<T>): boolean {
+  if (a.size !== b.size) return false
+  for (const [key, entry] of a) if (b.get(key) !== entry) return false
+  return true
 }
 
 /** See the head of this file. */

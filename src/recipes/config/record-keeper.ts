@@ -15,7 +15,7 @@ import { delay } from '../../core/async.ts'
 import type { NodeData, Operation, Stat } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
-import { parentOf } from '../../core/path.ts'
+import { joinPath, parentOf } from '../../core/path.ts'
 import { fullJitterMs } from '../../core/retry.ts'
 import { UPDATE_ATTEMPTS_MAX, nextVersion } from '../engine/compare-and-set.ts'
 import type { WrittenNode } from '../engine/compare-and-set.ts'
@@ -23,6 +23,7 @@ import { isOutcomeUnknown } from '../engine/protected-writes.ts'
 import { EMPTY_HEAD, RecordPaths, decodeEntry, decodeHead, encodeEntry, encodeHead } from './config-records.ts'
 import { versionOfName } from './config-records.ts'
 import type { RecordEntry, RecordHead, RecordHeader, RecordKind } from './config-records.ts'
+import { decodeStaged } from './rollout-records.ts'
 
 /** How much of a history is kept. */
 export interface RecordLimits {
@@ -47,8 +48,22 @@ export interface Draft {
   readonly author: string | null
   readonly comment: string | null
   readonly format: string | null
-  /** For a rollback: the version whose value it is. */
+  /** For a rollback, and each step of a roll-out but the first: the version whose value it is. */
   readonly of: number | null
+  /** Whether the value itself is left as it is, and only recorded. */
+  readonly isAside?: boolean
+  /** What is written of a roll-out with it; the roll-out is left as it is by default. */
+  readonly rollout?: RolloutWrite
+}
+
+/** What is written of a roll-out with an entry. */
+export interface RolloutWrite {
+  /** What its node holds from now on. */
+  readonly data: Uint8Array
+  /** The version that its node must have; null: it must not exist. */
+  readonly expected: number | null
+  /** The version that is staged from now on; null if none is. */
+  readonly staged: number | null
 }
 
 /** A value that was written, and the version of its entry. */
@@ -82,14 +97,15 @@ export class RecordKeeper {
   readonly #client: Client
   readonly #path: string
   readonly #limits: RecordLimits
-  readonly #paths: RecordPaths
+  /** Where the records are. */
+  readonly paths: RecordPaths
 
   /** Makes it; nothing is sent. */
   constructor(client: Client, path: string, limits: RecordLimits) {
     this.#client = client
     this.#path = path
     this.#limits = limits
-    this.#paths = new RecordPaths(path)
+    this.paths = new RecordPaths(path)
   }
 
   /** Reads the value and the head, not older than any write that was acknowledged before the call. */
@@ -98,7 +114,7 @@ export class RecordKeeper {
       const state = await this.#read(signal)
       if (!state.isFound) return state
       // The head may have been read before the value: then another publisher wrote both in between.
-      const stat = await this.#client.exists(this.#paths.head, { signal })
+      const stat = await this.#client.exists(this.paths.head, { signal })
       if (stat?.mzxid === state.headStat?.mzxid) return state
     }
   }
@@ -117,9 +133,21 @@ export class RecordKeeper {
     return found.slice(gap + 1).filter((entry) => entry !== null)
   }
 
+  /** Reads what is said of a roll-out; null if there never was one. */
+  async staged(signal: AbortSignal): Promise<NodeData | null> {
+    return this.#get(this.paths.staged, signal)
+  }
+
+  /** Reads the nodes by which processes say which value they have, not older than any acknowledged write. */
+  async applied(signal: AbortSignal): Promise<NodeData[]> {
+    const { names } = await this.#childrenOf(this.paths.applied, signal)
+    const found = await Promise.all(names.map((name) => this.#get(joinPath(this.paths.applied, name), signal)))
+    return found.filter((node) => node !== null)
+  }
+
   /** Reads an entry; null if it is not kept. */
   async entry(version: number, signal: AbortSignal): Promise<StoredEntry | null> {
-    const path = this.#paths.entry(version)
+    const path = this.paths.entry(version)
     const found = await this.#get(path, signal)
     if (found === null) return null
     try {
@@ -140,7 +168,7 @@ export class RecordKeeper {
    * the servers refused it with
    */
   async change(plan: Plan, signal: AbortSignal): Promise<Recorded> {
-    const change = new Change(this.#client, this.#path, this.#paths, this.#limits)
+    const change = new Change(this.#client, this.#path, this.paths, this.#limits)
     for (let attempt = 1; ; attempt += 1) {
       const found = await this.#look(change, signal)
       if ('historyVersion' in found) return found
@@ -167,14 +195,14 @@ export class RecordKeeper {
   }
 
   async #makeParents(signal: AbortSignal): Promise<void> {
-    await this.#client.makePath(this.#paths.history, { mode: 'persistent', signal })
+    await this.#client.makePath(this.paths.history, { mode: 'persistent', signal })
     await this.#client.makePath(parentOf(this.#path), { mode: 'persistent', signal })
   }
 
   /** A value that is newer than the head may also have been written with a newer head: a write compares both. */
   async #read(signal: AbortSignal): Promise<RecordState> {
     await this.#client.sync(this.#path, { signal })
-    const { head: headPath } = this.#paths
+    const { head: headPath } = this.paths
     const [value, stored] = await Promise.all([this.#get(this.#path, signal), this.#get(headPath, signal)])
     if (stored === null) return { value, head: EMPTY_HEAD, headStat: null, isFound: value !== null }
     const head = decodeHead(headPath, stored.data) ?? (await this.#rebuild(signal))
@@ -184,16 +212,19 @@ export class RecordKeeper {
 
   /** Makes a head of the entries that are there, for who finds none. */
   async #rebuild(signal: AbortSignal): Promise<RecordHead> {
-    const { names } = await this.#childrenOf(this.#paths.history, signal)
+    const { names } = await this.#childrenOf(this.paths.history, signal)
     const versions = names.map(versionOfName).filter((version) => version !== null).sort((a, b) => b - a)
     const sizes: number[] = []
     const last = versions[0] ?? 0
     for (const version of versions) {
-      const stat = await this.#client.exists(this.#paths.entry(version), { signal })
+      const stat = await this.#client.exists(this.paths.entry(version), { signal })
       if (stat === null || version !== last - sizes.length) break
       sizes.push(stat.dataLength)
     }
-    return { last, sizes: sizes.reverse(), nodeVersion: null }
+    const staged = await this.staged(signal)
+    const record = staged === null ? null : decodeStaged(this.paths.staged, staged.data)
+    const isStaged = record?.state === 'staged'
+    return { last, sizes: sizes.reverse(), nodeVersion: null, current: 0, staged: isStaged ? record.version : null }
   }
 
   async #childrenOf(path: string, signal: AbortSignal): Promise<{ readonly names: readonly string[] }> {
@@ -261,35 +292,58 @@ class Change {
     const { value } = state
     assert(value !== null, 'a value was found')
     const atMs = value.stat.mtime
-    const draft = { kind: 'found', bytes: value.data, author: null, comment: null, format: null, of: null } as const
+    const said = { author: null, comment: null, format: null, of: null }
+    const draft: Draft = { kind: 'found', bytes: value.data, ...said }
     const header = this.#header(state, draft, { id: crypto.randomUUID(), nodeVersion: value.stat.version, atMs })
     const whole = encodeEntry({ header, value: value.data })
     const isOmitted = whole.length > this.#client.capabilities.dataBytesMax
     const bytes = isOmitted ? encodeEntry({ header: { ...header, isOmitted }, value: value.data }) : whole
-    await this.#send([this.#check(value)], state, value.stat.version, bytes, signal)
+    await this.#send([this.#check(value)], state, draft, { nodeVersion: value.stat.version, entry: bytes }, signal)
   }
 
   /** Writes what is planned. */
   async commit(state: RecordState, plan: Plan, signal: AbortSignal): Promise<Recorded> {
     const draft = await this.#draft(state, plan)
-    this.#refuseTooLarge(draft.bytes)
+    this.#refuseTooLarge(draft)
     const { value } = state
-    const { bytes: data } = draft
-    const path = this.#path
-    const nodeVersion = value === null ? 0 : nextVersion(value.stat.version)
-    const write: Operation[] = value === null
-      ? [{ type: 'create', path, data, mode: 'persistent' }]
-      : [this.#check(value), { type: 'set', path, data, version: value.stat.version }]
+    const { nodeVersion, write } = this.#writeOf(value, draft)
     const header = this.#header(state, draft, { id: this.#id, nodeVersion, atMs: null })
     const { version: historyVersion } = header
+    const entry = encodeEntry({ header, value: draft.bytes })
     try {
-      const zxid = await this.#send(write, state, nodeVersion, encodeEntry({ header, value: data }), signal)
+      const zxid = await this.#send(write, state, draft, { nodeVersion, entry }, signal)
       return { version: nodeVersion, zxid, czxid: value?.stat.czxid ?? zxid, historyVersion }
     } catch (error) {
       const czxid = value?.stat.czxid ?? null
       if (isOutcomeUnknown(error)) this.#doubts.set(historyVersion, { error, czxid })
       throw error
     }
+  }
+
+  /** The operations on the value's node, and the version that it has then. */
+  #writeOf(
+    value: NodeData | null,
+    { bytes: data, isAside, rollout }: Draft,
+  ): { readonly nodeVersion: number; readonly write: Operation[] } {
+    const path = this.#path
+    const write: Operation[] = []
+    let nodeVersion = 0
+    if (value === null) {
+      if (isAside !== true) write.push({ type: 'create', path, data, mode: 'persistent' })
+    } else {
+      const { version } = value.stat
+      write.push(this.#check(value))
+      if (isAside !== true) write.push({ type: 'set', path, data, version })
+      nodeVersion = isAside === true ? version : nextVersion(version)
+    }
+    if (rollout !== undefined) write.push(this.#writeOfRollout(rollout))
+    return { nodeVersion, write }
+  }
+
+  #writeOfRollout({ data, expected }: RolloutWrite): Operation {
+    const path = this.#paths.staged
+    if (expected === null) return { type: 'create', path, data, mode: 'persistent' }
+    return { type: 'set', path, data, version: expected }
   }
 
   /** The error of an attempt of which it is not known whether it took effect. */
@@ -312,7 +366,7 @@ class Change {
     return draft
   }
 
-  #refuseTooLarge(bytes: Uint8Array): void {
+  #refuseTooLarge({ bytes }: Draft): void {
     const path = this.#path
     const { dataBytesMax } = this.#client.capabilities
     const bytesMax = Math.floor((dataBytesMax - OVERHEAD_BYTES) / 2)
@@ -338,16 +392,20 @@ class Change {
   /** Sends the one transaction; answers with its zxid. */
   async #send(
     write: readonly Operation[],
-    { head, headStat }: RecordState,
-    nodeVersion: number,
-    entry: Uint8Array,
+    { head, headStat, value }: RecordState,
+    { isAside, rollout }: Draft,
+    { nodeVersion, entry }: { readonly nodeVersion: number; readonly entry: Uint8Array },
     signal: AbortSignal,
   ): Promise<bigint> {
     assert(headStat !== null, 'the head was read')
     const version = head.last + 1
     const sizes = [...head.sizes, entry.length]
     const dropped = this.#drop(sizes, version).filter((old) => !this.#gone.has(old))
-    const data = encodeHead({ last: version, sizes, nodeVersion })
+    const own = isAside === true
+      ? { nodeVersion: value === null ? null : head.nodeVersion, current: head.current }
+      : { nodeVersion, current: version }
+    const staged = rollout === undefined ? head.staged : rollout.staged
+    const data = encodeHead({ last: version, sizes, ...own, staged })
     const operations: Operation[] = [
       ...write,
       { type: 'set', path: this.#paths.head, data, version: headStat.version },

@@ -72,6 +72,19 @@ export class ValueFormat<T> {
     return this.#codec.isPlain === true && 'value' in decoded ? { value: deepFreeze(decoded.value) } : decoded
   }
 
+  /**
+   * Decodes and validates what has to pass.
+   *
+   * @param path - where it is, or was to be, for the error
+   * @param outcome - what the error says became of it
+   * @throws CoordinationError `INVALID_VALUE`
+   */
+  async read(bytes: Uint8Array, path: string, outcome: 'not-sent' | 'corrupt'): Promise<T> {
+    const decoded = await this.decode(bytes)
+    if ('issues' in decoded) throw invalidValue(path, decoded.issues, outcome)
+    return decoded.value
+  }
+
   async #decode(bytes: Uint8Array): Promise<Decoded<T>> {
     try {
       const raw = this.#codec.decode(bytes)
@@ -101,9 +114,7 @@ export class ValueFormat<T> {
       throw invalidValue(path, [{ message }], 'not-sent')
     }
     if (bytes.length === 0) throw invalidValue(path, [{ message: 'no bytes stand for "no value"' }], 'not-sent')
-    const decoded = await this.decode(bytes)
-    if ('issues' in decoded) throw invalidValue(path, decoded.issues, 'not-sent')
-    return { bytes, value: decoded.value }
+    return { bytes, value: await this.read(bytes, path, 'not-sent') }
   }
 }
 

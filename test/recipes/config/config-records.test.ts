@@ -24,14 +24,17 @@ it('reads what it has written, with the bytes of the value as they were', () => 
   expect(decodeEntry('/e', encodeEntry({ header, value }))).toEqual({ header, value })
   const omitted = { ...header, isOmitted: true }
   expect(decodeEntry('/e', encodeEntry({ header: omitted, value })).value).toHaveLength(0)
-  const head = { last: 7, sizes: [10, 20], nodeVersion: 3 }
+  const head = { last: 7, sizes: [10, 20], nodeVersion: 3, current: 6, staged: 7 }
   expect(decodeHead('/h', encodeHead(head))).toEqual(head)
   expect(decodeHead('/h', bytes(''))).toBeNull()
+  const old = '{"format":1,"last":7,"sizes":[10],"nodeVersion":3}'
+  expect(decodeHead('/h', bytes(old))).toEqual({ last: 7, sizes: [10], nodeVersion: 3, current: 7, staged: null })
 })
 
 it.each(['{}', 'null', '[]', 'x', '{"format":2,"last":0,"sizes":[],"nodeVersion":null}',
   '{"format":1,"last":1,"sizes":[1,1],"nodeVersion":null}', '{"format":1,"last":1,"sizes":[-1],"nodeVersion":null}',
   '{"format":1,"last":1,"sizes":[1],"nodeVersion":"0"}',
+  '{"format":1,"last":1,"sizes":[1],"nodeVersion":0,"staged":-1}',
 ])('refuses a head that is none: %s', (text) => {
   expect(failureOf(() => decodeHead('/h', bytes(text)))).toBe('INVALID_VALUE/corrupt')
 })

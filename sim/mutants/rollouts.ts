@@ -1,0 +1,41 @@
+/**
+ * Mutants of staged roll-outs.
+ */
+import type { Mutant } from './mutant.ts'
+
+const PLANS = 'recipes/config/rollout-plans.ts'
+const FOLLOWER = 'recipes/config/rollout-follower.ts'
+const CENTER = 'recipes/config/config-center.ts'
+
+/** See the head of this file. */
+export const ROLLOUT_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'staged-value-overwritten',
+    breaks: 'A publish for all goes past a value that is staged, and nobody is told.',
+    kin: 'Apollo 1677: a later publish overwrote the staged value where it was in force',
+    edits: [{ file: PLANS, from: "head.staged === null || policy === 'keep'", to: 'true' }],
+    expected: { test: 'test/recipes/config/rollout.test.ts' },
+  },
+  {
+    name: 'promotion-with-a-gap',
+    breaks: 'A process that had the staged value goes back to the older one until it has read the new one.',
+    kin: 'Apollo: a grayscale release that flickers when it is merged',
+    edits: [{ file: FOLLOWER, from: 'over !== undefined && over.zxid < until', to: 'false' }],
+    // It takes a value whose check takes longer than the reading of the end of its roll-out.
+    expected: { test: 'test/recipes/config/rollout.test.ts' },
+  },
+  {
+    name: 'withdrawal-looks-old',
+    breaks: 'After a withdrawal the value for all is told with its own zxid, older than that of the staged one.',
+    kin: 'every fenced consumer that ignores a roll-back',
+    edits: [{ file: CENTER, from: 'withdrawnAt > entry.zxid ? withdrawnAt : entry.zxid', to: 'entry.zxid' }],
+    expected: { test: 'test/recipes/config/rollout.test.ts' },
+  },
+  {
+    name: 'starts-without-the-staged-value',
+    breaks: 'A process tells the value for all before it knows whether another is staged for it.',
+    kin: 'every canary that serves the old configuration for a moment after each restart',
+    edits: [{ file: FOLLOWER, from: 'return this.#word !== undefined', to: 'return true' }],
+    expected: { test: 'test/recipes/config/rollout.test.ts' },
+  },
+]
