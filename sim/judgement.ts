@@ -52,7 +52,7 @@ const VALID_PATH = /^\/$|^(\/(?!\.{1,2}(\/|$))[^/\u0000-\u001f\u007f-\u009f\ud80
 const TTL_MS_END = 2n ** 40n
 
 /** The state after the parts that were looked at so far. */
-class Draft {
+class StateDraft {
   readonly #model: Model
   readonly #header: Pick<TxnHeader, 'clientId' | 'zxid'>
   readonly #facts = new Map<string, Facts | null>()
@@ -154,7 +154,7 @@ export function judge(
   request: Request,
   header: Pick<TxnHeader, 'clientId' | 'zxid'>,
 ): readonly Part[] | null {
-  const draft = new Draft(model, header)
+  const draft = new StateDraft(model, header)
   switch (request.op) {
     case OpCode.multi: {
       const parts: Part[] = []

@@ -236,6 +236,19 @@ function checkDeadExports(files: readonly File[]): string[] {
   )
 }
 
+/** Classes of one name are taken for one another. */
+function checkClassNames(files: readonly File[]): string[] {
+  const homes = new Map<string, string>()
+  return files.filter(isSource).flatMap((file) =>
+    parse(file).statements.filter(ts.isClassDeclaration).flatMap(({ name }) => {
+      const text = name?.text ?? ''
+      const home = homes.get(text)
+      homes.set(text, file.path)
+      return home === undefined ? [] : [`${file.path}: ${home} has a class ${text} too`]
+    }),
+  )
+}
+
 /**
  * TypeDoc asks for the comments of everything else. It would also ask for those of the properties within a union of
  * object types, which the comment of the union describes.
@@ -342,6 +355,11 @@ const RULES: readonly Rule[] = [
       { 'src/dashboard/page/calls.ts': "import { join } from 'node:path'" },
       { 'src/dashboard/index.ts': "import { render } from 'preact'" },
     ],
+  },
+  {
+    name: 'no two classes of the source have one name',
+    check: checkClassNames,
+    bad: [{ 'src/core/a.ts': 'export class Reader {}', 'src/cli/b.ts': 'class Reader {}' }],
   },
   {
     name: `a file has at most ${FILE_LINES_MAX} lines of at most ${LINE_COLUMNS_MAX} columns`,

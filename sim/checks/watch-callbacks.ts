@@ -9,8 +9,8 @@
 import type { WatchEvent, Watcher } from '../../src/core/backend.ts'
 import { Err, OpCode } from '../../src/backends/wire/codes.ts'
 import type { Reply } from '../../src/backends/wire/records.ts'
-import { ArmedWatches } from '../armed-watches.ts'
-import type { Armed, WatchKind, WatchOwner } from '../armed-watches.ts'
+import { ExpectedWatches } from '../expected-watches.ts'
+import type { Armed, WatchKind, WatchOwner } from '../expected-watches.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import { hex } from '../ledger.ts'
@@ -39,13 +39,13 @@ export class WatchCallbacksCheck implements Check, TapObserver {
   readonly name = 'watch-callbacks'
   readonly covers = ['W1', 'W3', 'W5']
   readonly #ledger: Ledger
-  readonly #armed: ArmedWatches
+  readonly #armed: ExpectedWatches
   readonly #sessions = new Map<bigint, Callbacks>()
 
   /** Checks the callbacks of a world. */
   constructor(ledger: Ledger, tap: Tap) {
     this.#ledger = ledger
-    this.#armed = new ArmedWatches(ledger)
+    this.#armed = new ExpectedWatches(ledger)
     tap.observe(this)
   }
 

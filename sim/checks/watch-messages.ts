@@ -9,8 +9,8 @@
  */
 import { Err, EventType, OpCode } from '../../src/backends/wire/codes.ts'
 import type { Reply, Request, SetWatchesRequest, WatcherEvent } from '../../src/backends/wire/records.ts'
-import { ArmedWatches } from '../armed-watches.ts'
-import type { Armed, WatchKind, WatchOwner } from '../armed-watches.ts'
+import { ExpectedWatches } from '../expected-watches.ts'
+import type { Armed, WatchKind, WatchOwner } from '../expected-watches.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 import { hex } from '../ledger.ts'
@@ -44,13 +44,13 @@ export class WatchMessagesCheck implements Check, TapObserver {
   readonly name = 'watch-messages'
   readonly covers = ['W1', 'W2', 'W3', 'W4']
   readonly #ledger: Ledger
-  readonly #armed: ArmedWatches
+  readonly #armed: ExpectedWatches
   readonly #connections = new Map<number, Watched>()
 
   /** Checks the events of a world. */
   constructor(ledger: Ledger, tap: Tap) {
     this.#ledger = ledger
-    this.#armed = new ArmedWatches(ledger)
+    this.#armed = new ExpectedWatches(ledger)
     tap.observe(this)
   }
 

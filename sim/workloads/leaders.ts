@@ -50,12 +50,12 @@ export const makeLeaders: MakeWorkload = ({ world, ledger, tap, owners, operator
     clocks: world.kernel, ledger, tap, owners, probes, locks: new Map([[PATH, 'election' as const]]),
   })
   const scene = { world, probes, leaders, locks, led: new FencedResource(), counters, hosts: clients, operators }
-  const program = (client: Client, life: ClientLife): Promise<void> => new Host(client, life, scene).run()
+  const program = (client: Client, life: ClientLife): Promise<void> => new CandidateHost(client, life, scene).run()
   return { name: 'leaders', checks: [leaders, locks], hunted: PATH, program }
 }
 
 /** One life of one client. */
-class Host {
+class CandidateHost {
   readonly #client: Client
   readonly #life: ClientLife
   readonly #scene: Scene

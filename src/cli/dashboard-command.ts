@@ -17,7 +17,7 @@ import { DEFAULT_URL, engineOf } from './connect-url.ts'
 import { loginOf } from './credentials.ts'
 import { ExitStatus, Failure, UsageError } from './exit-status.ts'
 import type { Output } from './output.ts'
-import { Connection } from './shell/connection.ts'
+import { ShellConnection } from './shell/connection.ts'
 
 const PORT = 8686
 const HOST = '127.0.0.1'
@@ -91,7 +91,7 @@ export async function runDashboard(
   const engine = await engineOf(given.url)
   const times = { sessionTimeoutMs: SESSION_TIMEOUT_MS, connectTimeoutMs: CONNECT_TIMEOUT_MS }
   const listeners = { onState: () => undefined, onError: (error: unknown) => output.err(`${messageOf(error)}\n`) }
-  const connection = await Connection.open(engine, { ...times, ...listeners, login, signal: stop })
+  const connection = await ShellConnection.open(engine, { ...times, ...listeners, login, signal: stop })
   try {
     const servers = engine.servers.map(textOf)
     const { client, label: name } = connection

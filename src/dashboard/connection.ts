@@ -11,7 +11,7 @@ const CONNECT_MS_MAX = 5_000
 const OPERATION_MS_MAX = 5_000
 
 /** See the head of this file. */
-export class Connection {
+export class DashboardConnection {
   readonly #settings: Pick<DashboardSettings, 'client' | 'connect'>
   readonly #ended = new AbortController()
   #opening: Promise<Client> | null = null

@@ -1,7 +1,7 @@
 /** The handler of a dashboard: the page, the reads of its API, changes, and the stream. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Answer, Meta } from './api.ts'
-import { Connection } from './connection.ts'
+import { DashboardConnection } from './connection.ts'
 import { READ_ONLY, checkAccess, checkHost, setSecurityHeaders } from './guard.ts'
 import { bodyOf, isWithoutSlash, limited, redirectInto, send, sendBytes, withDeadline } from './http.ts'
 import type { DashboardSettings } from './options.ts'
@@ -30,7 +30,7 @@ type Read = (query: URLSearchParams, signal: AbortSignal) => Promise<Answer<unkn
 /** See the head of this file. */
 export class DashboardHandler {
   readonly #settings: DashboardSettings
-  readonly #connection: Connection
+  readonly #connection: DashboardConnection
   readonly #page: PageFiles
   readonly #chronicle = new Chronicle()
   readonly #streams: Streams
@@ -45,7 +45,7 @@ export class DashboardHandler {
    */
   constructor(settings: DashboardSettings, pageFolder: string) {
     this.#settings = settings
-    this.#connection = new Connection(settings)
+    this.#connection = new DashboardConnection(settings)
     this.#page = new PageFiles(pageFolder)
     this.#reads = this.#readsByName()
     this.#streams = new Streams((topic, signal) => this.#readTopic(topic, signal), settings.pollMs)
@@ -131,7 +131,7 @@ export class DashboardHandler {
 
   #readsByName(): ReadonlyMap<string, Read> {
     const { roots } = this.#settings
-    const client = (): ReturnType<Connection['client']> => this.#connection.client()
+    const client = (): ReturnType<DashboardConnection['client']> => this.#connection.client()
     return new Map<string, Read>([
       ['meta', async () => answer(this.#meta())],
       ['ensemble', async (_query, signal) => {

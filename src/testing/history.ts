@@ -73,7 +73,7 @@ export function checkHistory<State, Input, Output>(
     else known.push(call)
   }
   for (const [key, own] of byKey) {
-    const found = new Search(model, own).run(stepsMax)
+    const found = new LinearizationSearch(model, own).run(stepsMax)
     if (found.verdict === 'unknown') return { ...found, key }
     if (found.verdict === 'not-linearizable') return { ...found, key }
   }
@@ -100,7 +100,7 @@ type Found =
   | { readonly verdict: 'not-linearizable'; readonly reached: number }
   | { readonly verdict: 'unknown'; readonly steps: number }
 
-class Search<State, Input, Output> {
+class LinearizationSearch<State, Input, Output> {
   readonly #model: SequentialModel<State, Input, Output>
   readonly #head: Head<Input, Output>
   /** One bit a call: whether it stands in the order that is being tried. */

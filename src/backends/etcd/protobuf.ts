@@ -23,8 +23,8 @@ export class MalformedMessage extends Error {
 /** What a field can hold. */
 export interface Kind<T> {
   readonly wireType: number
-  readonly write: (writer: Writer, value: T) => void
-  readonly read: (reader: Reader) => T
+  readonly write: (writer: ProtobufWriter, value: T) => void
+  readonly read: (reader: ProtobufReader) => T
 }
 
 /** A field of a message. */
@@ -72,7 +72,7 @@ const WORD_BITS_BIG = 32n
 const INITIAL_BYTES = 256
 
 /** Grows as it is written to. */
-class Writer {
+class ProtobufWriter {
   #buffer = Buffer.allocUnsafe(INITIAL_BYTES)
   #length = 0
 
@@ -150,7 +150,7 @@ class Writer {
 }
 
 /** Reads a message, or one in it, up to its end. */
-class Reader {
+class ProtobufReader {
   readonly #buffer: Buffer
   #offset: number
   #end: number
@@ -204,7 +204,7 @@ class Reader {
     return this.#buffer.subarray(start, this.#offset)
   }
 
-  /** As {@link Reader.bytes}, as UTF-8. */
+  /** As {@link ProtobufReader.bytes}, as UTF-8. */
   text(): string {
     const start = this.#skip(this.varint())
     return this.#buffer.toString('utf8', start, this.#offset)
@@ -302,25 +302,25 @@ export function many<T>(number: number, kind: Kind<T>): Many<T> {
 export function message<M extends object>(fields: () => Fields<M>): Message<M> {
   let table: Table | undefined
   const known = (): Table => (table ??= tableOf(fields() as Record<string, Field<unknown>>))
-  const write = (writer: Writer, value: M): void => known().write(writer, value as Record<string, unknown>)
-  const read = (reader: Reader): M => known().read(reader) as M
+  const write = (writer: ProtobufWriter, value: M): void => known().write(writer, value as Record<string, unknown>)
+  const read = (reader: ProtobufReader): M => known().read(reader) as M
   return {
     wireType: DELIMITED,
     write: (writer, value) => writer.delimited(() => write(writer, value)),
     read: (reader) => reader.delimited(() => read(reader)),
     encode: (value) => {
-      const writer = new Writer()
+      const writer = new ProtobufWriter()
       write(writer, value)
       return writer.written()
     },
-    decode: (content) => read(new Reader(content)),
+    decode: (content) => read(new ProtobufReader(content)),
   }
 }
 
 /** How the fields of one message are written and read. */
 interface Table {
-  readonly write: (writer: Writer, value: Record<string, unknown>) => void
-  readonly read: (reader: Reader) => Record<string, unknown>
+  readonly write: (writer: ProtobufWriter, value: Record<string, unknown>) => void
+  readonly read: (reader: ProtobufReader) => Record<string, unknown>
 }
 
 function tableOf(fields: Record<string, Field<unknown>>): Table {

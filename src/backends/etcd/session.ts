@@ -35,7 +35,7 @@ import type { Hints } from './snapshot.ts'
 import type { Turns } from './turns.ts'
 import { WatchCheck } from './watch-check.ts'
 import type { Change, HubListener, WatchHub } from './watch-hub.ts'
-import { SessionGone, Writer } from './writer.ts'
+import { SessionGone, SessionWrites } from './session-writes.ts'
 
 /** What the sessions of a backend share. */
 export interface Shared {
@@ -70,7 +70,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   readonly #watches: ArmedWatches
   readonly #check: WatchCheck
   readonly #keeper: LeaseKeeper
-  readonly #writer: Writer
+  readonly #writer: SessionWrites
   readonly #states: SessionStates
   /** Called, and not yet sent. */
   readonly #waiting = new Fifo<Call>()
@@ -102,7 +102,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
       mark: () => this.#mark(),
     })
     const isOver = (): boolean => this.#states.isOver
-    this.#writer = new Writer(shared.keys, shared.hints, shared.turns, {
+    this.#writer = new SessionWrites(shared.keys, shared.hints, shared.turns, {
       id: lease.id,
       get isOver() {
         return isOver()

@@ -2,7 +2,7 @@
 import { CoordinationError } from '../../core/errors.ts'
 import { newConnection } from './driver.ts'
 import type { Address } from './driver.ts'
-import { Feed } from './feed.ts'
+import { Subscription } from './subscription.ts'
 import { Link } from './link.ts'
 import { NOWHERE, comparePositions } from './position.ts'
 import type { Position } from './position.ts'
@@ -14,7 +14,7 @@ export class Hub {
   /** Its options, checked. */
   readonly settings: RedisSettings
   /** What all hear of changes. */
-  readonly feed: Feed
+  readonly feed: Subscription
   /** The hash tag: the one key that scripts are given, from which they make the others. */
   readonly key: string
   #seen: Position = NOWHERE
@@ -26,7 +26,7 @@ export class Hub {
     this.settings = settings
     this.key = `{${settings.namespace}}`
     const connect = () => newConnection(settings.target, this.#address, settings.connectTimeoutMs)
-    this.feed = new Feed(`${this.key}:events`, connect)
+    this.feed = new Subscription(`${this.key}:events`, connect)
   }
 
   /** The greatest position that any session has seen: whatever comes later must be above it. */

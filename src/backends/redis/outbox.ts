@@ -30,7 +30,7 @@ const SCRIPTS_MAX = 256
 const CALMING_PART = 1 / 8
 
 /** The calls of one session on their way out; see the head of this file. */
-export class Outbox {
+export class ScriptOutbox {
   readonly #calls: CallQueue<Call>
   readonly #send: SendScript
   readonly #reads = new ReadBatch((reads) => this.#sendReads(reads))

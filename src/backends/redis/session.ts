@@ -27,7 +27,7 @@ import type { Call } from './calls.ts'
 import type { Hub } from './hub.ts'
 import type { Link } from './link.ts'
 import { OrderedReplies } from './ordered-replies.ts'
-import { Outbox } from './outbox.ts'
+import { ScriptOutbox } from './outbox.ts'
 import { numberOf } from './position.ts'
 import type { Position, Transaction } from './position.ts'
 import { childrenOf, dataOf, foreign, isBefore, present, readsOf, resultsOf, sizeOf } from './reply.ts'
@@ -63,7 +63,7 @@ export class RedisSession implements Session {
   readonly #queue: EventQueue
   readonly #replies: OrderedReplies
   readonly #calls: CallQueue<Call>
-  readonly #outbox: Outbox
+  readonly #outbox: ScriptOutbox
   readonly #states: SessionStates
   readonly #stopFeed: () => void
   readonly #beat: Deadline
@@ -100,7 +100,7 @@ export class RedisSession implements Session {
     this.#queue = new EventQueue(onError)
     this.#states = new SessionStates(this.#queue)
     this.#calls = new CallQueue(callTimeoutMs ?? Infinity, (call, failure, sent) => this.#fail(call, failure, sent))
-    this.#outbox = new Outbox(this.#calls, (script, args, count) => this.#run(script, args, count))
+    this.#outbox = new ScriptOutbox(this.#calls, (script, args, count) => this.#run(script, args, count))
     this.#replies = new OrderedReplies(this.#queue, hub, position, {
       check: (paths) => {
         this.#sendCheck(paths)

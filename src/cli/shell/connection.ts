@@ -8,7 +8,7 @@ import { Failure } from '../exit-status.ts'
 import { shownUrl } from '../secrets.ts'
 import type { ZooKeeperOperations } from './capabilities.ts'
 
-/** Options of {@link Connection.open}. */
+/** Options of {@link ShellConnection.open}. */
 export interface ConnectionOptions {
   /** The session time-out to ask for, in milliseconds. */
   readonly sessionTimeoutMs: number
@@ -25,7 +25,7 @@ export interface ConnectionOptions {
 }
 
 /** A connected client and what belongs to it. */
-export class Connection {
+export class ShellConnection {
   /** Where it leads, for people. */
   readonly label: string
   readonly client: Client
@@ -43,13 +43,13 @@ export class Connection {
    * @param engine - from a URL; closed if this rejects
    * @throws Failure with the reason, if there was no session in time
    */
-  static async open(engine: Engine, options: ConnectionOptions): Promise<Connection> {
+  static async open(engine: Engine, options: ConnectionOptions): Promise<ShellConnection> {
     const { sessionTimeoutMs, connectTimeoutMs, login, signal, onState, onError } = options
     try {
       const client = await connect(engine.backend, { sessionTimeoutMs, connectTimeoutMs, signal, onError })
       await identify(engine, client, login)
       client.onState(onState)
-      return new Connection(engine, client)
+      return new ShellConnection(engine, client)
     } catch (error) {
       await engine.close()
       throw explained(error, shownUrl(engine.url), connectTimeoutMs)

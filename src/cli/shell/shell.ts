@@ -18,7 +18,7 @@ import { shownLine, shownUrl } from '../secrets.ts'
 import { wordsOf } from '../words.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import { readCommand, statusesOf } from './commands.ts'
-import { Connection } from './connection.ts'
+import { ShellConnection } from './connection.ts'
 import { describeError } from './error-text.ts'
 import { eventName, eventText } from './node-text.ts'
 import { WatchList } from './watch-list.ts'
@@ -56,7 +56,7 @@ export class Shell {
   readonly #options: ShellOptions
   #url: string
   #login: Login | null
-  #connection: Connection | null = null
+  #connection: ShellConnection | null = null
   /** Whether events of watches are printed. */
   printsWatches = true
   /** Whether `quit` was typed. */
@@ -108,7 +108,7 @@ export class Shell {
     this.#url = url
     this.#login = login
     const { sessionTimeoutMs, connectTimeoutMs } = this.#options
-    this.#connection = await Connection.open(engine, {
+    this.#connection = await ShellConnection.open(engine, {
       sessionTimeoutMs,
       connectTimeoutMs,
       login,
@@ -227,7 +227,7 @@ export class Shell {
     await command.run(context, given)
   }
 
-  #needConnection(): Connection {
+  #needConnection(): ShellConnection {
     if (this.#connection !== null) return this.#connection
     throw new Failure('not connected: use connect [host:port | URL]')
   }

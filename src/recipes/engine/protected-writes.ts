@@ -89,7 +89,7 @@ export function isOutcomeUnknown(error: unknown): error is CoordinationError {
  */
 export async function protectedCreate(client: Client, request: ProtectedCreate, wait: Wait): Promise<Created> {
   const path = joinPath(request.parent, request.mark + request.rest)
-  const search = new Search(client, request)
+  const search = new MarkSearch(client, request)
   let owed: Promise<Created> | null = null
   let vanished = 0
   try {
@@ -142,7 +142,7 @@ async function makeParent(client: Client, parent: string, signal: AbortSignal): 
 }
 
 /** Deletes whatever a create has made or will yet make, once it is known what became of it. */
-async function sweep(client: Client, search: Search, creating: Promise<Created>): Promise<void> {
+async function sweep(client: Client, search: MarkSearch, creating: Promise<Created>): Promise<void> {
   await Cleanups.of(client).confirmOrHandOver(async (signal, giveUp) => {
     const created = await abortable(creating.catch(() => null), signal)
     if (created !== null) return deletion(client, ownedNode(created.path, created.stat))(signal, giveUp)
@@ -152,7 +152,7 @@ async function sweep(client: Client, search: Search, creating: Promise<Created>)
 }
 
 /** Finds the node that a create with a lost answer has made, and deletes what older sessions have left of it. */
-async function findOwn(client: Client, search: Search, signal: AbortSignal): Promise<Created | null> {
+async function findOwn(client: Client, search: MarkSearch, signal: AbortSignal): Promise<Created | null> {
   for (const { path, czxid, stat } of await search.nodes(signal)) {
     if (stat.ephemeralOwner === client.sessionId) return { path, stat }
     await deleteNode(client, { path, czxid }, signal)
@@ -169,7 +169,7 @@ interface FoundNode extends NodeIdentity {
  * Looks for what a create has made: nodes with its mark, of the sessions that the client has had since. Others may have
  * copied the name: who puts a deleted node back, as it was, has a session of its own, or none.
  */
-class Search {
+class MarkSearch {
   readonly #client: Client
   readonly #request: ProtectedCreate
   readonly #sessionIds = new Set<bigint>()

@@ -38,7 +38,7 @@ export interface Place {
 }
 
 /** One attempt to get all of the locks. */
-export class Round {
+export class MultiLockRound {
   readonly #wait: Wait
   readonly #controller = new AbortController()
   readonly #ends: (() => void)[]

@@ -27,7 +27,7 @@ import type { LeasedWork, UsingArguments } from '../engine/leased-work.ts'
 import { runHolding } from '../engine/reentry.ts'
 import { Wait } from '../engine/wait.ts'
 import { LOCK } from './contender-names.ts'
-import { Round } from './multi-lock-round.ts'
+import { MultiLockRound } from './multi-lock-round.ts'
 import type { Lockable, MultiLockOptions, Place } from './multi-lock-round.ts'
 
 const OPTIONS = optionNames<MultiLockOptions>({ waitMs: true, signal: true, data: true, onSessionLoss: true })
@@ -74,7 +74,7 @@ export class MultiLock {
     const wait = this.#newWait(options, true)
     try {
       for (;;) {
-        const round = new Round(wait)
+        const round = new MultiLockRound(wait)
         const lease = await round.run(this.#places, ({ lock }, signal) => {
           return lock.acquire({ signal, data, onSessionLoss, ...limit })
         })
@@ -104,7 +104,7 @@ export class MultiLock {
     const { data = '' } = options
     const wait = this.#newWait(options, false)
     try {
-      const round = new Round(wait)
+      const round = new MultiLockRound(wait)
       const lease = await round.run(this.#places, ({ lock }, signal) => lock.tryAcquire({ signal, data }))
       if (lease === null && round.signal.aborted) throw round.signal.reason
       return lease

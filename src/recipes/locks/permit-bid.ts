@@ -51,7 +51,7 @@ export async function takePermits(
   place: Lease,
   wait: Wait,
 ): Promise<PermitLease | null> {
-  const first = new Round(client, place)
+  const first = new PermitRound(client, place)
   // Both are sent at once. A create that had to be repeated comes after the count, which is made again then.
   const creating = createAll(client, request, wait)
   const looking = first.look(request, wait)
@@ -78,7 +78,7 @@ interface Taking {
   readonly nodes: readonly OwnedNode[]
   readonly place: Lease
   readonly wait: Wait
-  readonly first: Round
+  readonly first: PermitRound
   readonly looking: Promise<Look>
 }
 
@@ -99,7 +99,7 @@ async function createAll(
 /** False: a node is gone, the place in the line is lost, or there is no patience to wait. */
 async function untilEnough(client: Client, request: PermitRequest, taking: Taking): Promise<boolean> {
   const { nodes, place, wait, first, looking } = taking
-  for (let round = first; ; round = new Round(client, place)) {
+  for (let round = first; ; round = new PermitRound(client, place)) {
     try {
       const [names, limit] = await (round === first ? looking : round.look(request, wait))
       wait.check()
@@ -133,7 +133,7 @@ async function removeAll(client: Client, nodes: readonly OwnedNode[]): Promise<v
 }
 
 /** One round of counting: a bell that a change of the permits, their number, the place in line or a reconnect ring. */
-class Round {
+class PermitRound {
   readonly #client: Client
   readonly #bell = deferred<undefined>()
   readonly #ends: (() => void)[]

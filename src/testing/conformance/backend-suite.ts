@@ -8,7 +8,7 @@
  */
 import type { Capabilities } from '../../core/backend.ts'
 import { capabilityCases } from './capability-cases.ts'
-import { PATIENCE_MS, World, register } from './case.ts'
+import { PATIENCE_MS, BackendWorld, register } from './case.ts'
 import type { BackendControl, Case, Runner, Subject } from './case.ts'
 import { ephemeralCases } from './ephemeral-cases.ts'
 import { ok } from './expect.ts'
@@ -36,7 +36,7 @@ export interface BackendSuiteOptions {
   readonly patienceMs?: number
 }
 
-const GROUPS: readonly (readonly [string, readonly Case<World>[]])[] = [
+const GROUPS: readonly (readonly [string, readonly Case<BackendWorld>[]])[] = [
   ['life of a session', lifecycleCases],
   ['every operation in every state', stateCases],
   ['nodes', nodeCases],
@@ -93,10 +93,10 @@ export function backendSuite(runner: Runner, options: BackendSuiteOptions): void
     for (const ability of abilities) ok(subject.control?.[ability] !== undefined, `${name} has control.${ability}`)
     return subject
   }
-  const run = async (body: (world: World) => Promise<void>): Promise<void> => {
-    if (runner.afterAll !== undefined) return World.run(await (shared ??= start()), patienceMs, body)
+  const run = async (body: (world: BackendWorld) => Promise<void>): Promise<void> => {
+    if (runner.afterAll !== undefined) return BackendWorld.run(await (shared ??= start()), patienceMs, body)
     const subject = await start()
-    await World.run(subject, patienceMs, body).finally(() => subject.close())
+    await BackendWorld.run(subject, patienceMs, body).finally(() => subject.close())
   }
   runner.describe(`backend ${name}`, () => {
     runner.afterAll?.(async () => (await shared)?.close())

@@ -3,14 +3,14 @@
  */
 import type { Capabilities, CreateOptions, Session } from '../../core/backend.ts'
 import { bytes } from './case.ts'
-import type { Case, World } from './case.ts'
+import type { Case, BackendWorld } from './case.ts'
 import { equal, ok, rejects } from './expect.ts'
 
 const TTL_MIN_MS = 20
 const TTL_LONG_MS = 3_600_000
 
 /** Cases about optional abilities of an engine. */
-export const capabilityCases: readonly Case<World>[] = [
+export const capabilityCases: readonly Case<BackendWorld>[] = [
   {
     name: 'the engine says what it can give',
     run: async ({ backend: { capabilities, name } }) => {
@@ -95,20 +95,20 @@ function lacksTtl({ ttlGranularityMs }: Capabilities): string | null {
   return ttlGranularityMs === null ? 'no time to live' : null
 }
 
-async function reaped(world: World, session: Session, name: string): Promise<boolean> {
+async function reaped(world: BackendWorld, session: Session, name: string): Promise<boolean> {
   await world.control.reap?.()
   await session.sync(world.base)
   return (await session.exists(world.path(name))) === null
 }
 
-async function refusedContainer(world: World, session: Session): Promise<boolean> {
+async function refusedContainer(world: BackendWorld, session: Session): Promise<boolean> {
   if (lacksContainers(world.backend.capabilities) === null) return false
   const call = session.create(world.path('box'), bytes(''), { mode: 'container' })
   await rejects(call, { code: 'UNSUPPORTED' }, 'a container on an engine without')
   return true
 }
 
-async function refusedTtl(world: World, session: Session, options: CreateOptions): Promise<boolean> {
+async function refusedTtl(world: BackendWorld, session: Session, options: CreateOptions): Promise<boolean> {
   if (lacksTtl(world.backend.capabilities) === null) return false
   const call = session.create(world.path('n'), bytes(''), options)
   await rejects(call, { code: 'UNSUPPORTED' }, 'a time to live on an engine without')

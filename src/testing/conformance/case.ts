@@ -76,7 +76,7 @@ const READS_PER_PAUSE = 50
 const STEPS_PER_TURN = 4
 
 /** What a case works in: sessions that are closed behind it, and a node of its own to work under. */
-export class World {
+export class BackendWorld {
   /** A persistent node that only this case knows. */
   readonly base: string
   readonly backend: Backend
@@ -94,8 +94,8 @@ export class World {
   }
 
   /** Runs a case in a world of its own, and closes the sessions that it opened. */
-  static async run(subject: Subject, patienceMs: number, body: (world: World) => Promise<void>): Promise<void> {
-    const world = new World(subject, patienceMs)
+  static async run(subject: Subject, patienceMs: number, body: (world: BackendWorld) => Promise<void>): Promise<void> {
+    const world = new BackendWorld(subject, patienceMs)
     try {
       const first = await world.open()
       await first.create(world.base, new Uint8Array(), { mode: 'persistent' })

@@ -3,13 +3,13 @@
  */
 import type { Session } from '../../core/backend.ts'
 import { bytes, recorder, settle } from './case.ts'
-import type { Case, World } from './case.ts'
+import type { Case, BackendWorld } from './case.ts'
 import { equal, ok } from './expect.ts'
 
 const EPHEMERALS = 5
 
 /** Cases about ephemeral nodes. */
-export const ephemeralCases: readonly Case<World>[] = [
+export const ephemeralCases: readonly Case<BackendWorld>[] = [
   {
     name: 'an ephemeral node names its owner to everyone',
     run: async (world) => {
@@ -105,7 +105,7 @@ export const ephemeralCases: readonly Case<World>[] = [
   },
 ]
 
-async function makeEphemerals(session: Session, world: World): Promise<void> {
+async function makeEphemerals(session: Session, world: BackendWorld): Promise<void> {
   const names = Array.from({ length: EPHEMERALS }, (_, index) => world.path(`e${index}`))
   await Promise.all(names.map((path) => session.create(path, bytes(''), { mode: 'ephemeral' })))
 }

@@ -4,7 +4,7 @@
  */
 import type { CreateMode, Session, Stat, WatchEvent, Watcher } from '../../core/backend.ts'
 import { bytes, recorder, settle } from './case.ts'
-import type { World } from './case.ts'
+import type { BackendWorld } from './case.ts'
 import { equal, ok } from './expect.ts'
 
 /** An operation, in a form that can be called on any node that is there. */
@@ -40,7 +40,7 @@ const EMPTY = bytes('')
 
 /** Makes a node for each operation that the engine has. */
 export async function makeTargets(
-  world: World,
+  world: BackendWorld,
   session: Session,
   name = 'target',
 ): Promise<readonly Target[]> {
@@ -71,7 +71,7 @@ export async function changedTargets(session: Session, targets: readonly Target[
 }
 
 /** Asserts that no operation took effect, and that no watch was armed: another session changes what they watch. */
-export async function assertNothingDone(world: World, targets: readonly Target[], when: string): Promise<void> {
+export async function assertNothingDone(world: BackendWorld, targets: readonly Target[], when: string): Promise<void> {
   const other = await world.open()
   const changed = [...(await changedTargets(other, targets))].map(({ name }) => name)
   equal(changed, [], `operations that took effect, called ${when}`)
@@ -102,7 +102,7 @@ export function outcomesInFlight({ effect, name }: Target, otherwise: string): r
   return isWrite ? [otherwise, 'unknown'] : [otherwise]
 }
 
-function operationsOf({ backend }: World): readonly EveryOperation[] {
+function operationsOf({ backend }: BackendWorld): readonly EveryOperation[] {
   const { containers, ttlGranularityMs } = backend.capabilities
   const modes: readonly CreateMode[] = [
     ...(['persistent', 'ephemeral', 'persistent-sequential', 'ephemeral-sequential'] as const),

@@ -2,14 +2,14 @@
  * Sessions that open and close in peace.
  */
 import { bytes, recorder, settle, stateLog } from './case.ts'
-import type { Case, World } from './case.ts'
+import type { Case, BackendWorld } from './case.ts'
 import { equal, eventually, ok, rejection, within } from './expect.ts'
 
 /** For the case that waits for a ping: not long to wait, and not so short that a busy machine ends the session. */
 const IDLE_TIMEOUT_MS = 3_000
 
 /** Cases about the life of a session. */
-export const lifecycleCases: readonly Case<World>[] = [
+export const lifecycleCases: readonly Case<BackendWorld>[] = [
   {
     name: 'a session opens connected, with an id of its own and a time-out',
     run: async (world) => {

@@ -3,13 +3,13 @@
  */
 import type { Operation, Session, Stat } from '../../core/backend.ts'
 import { bytes, recorder, settle, text } from './case.ts'
-import type { Case, World } from './case.ts'
+import type { Case, BackendWorld } from './case.ts'
 import { equal, ok, rejects } from './expect.ts'
 
 const ROUNDS = 30
 
 /** Cases about multi. */
-export const multiCases: readonly Case<World>[] = [
+export const multiCases: readonly Case<BackendWorld>[] = [
   {
     name: 'a multi answers each operation in order, all at one zxid',
     run: async (world) => {

@@ -4,14 +4,14 @@
 import type { Session } from '../../core/backend.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { bytes, text } from './case.ts'
-import type { Case, World } from './case.ts'
+import type { Case, BackendWorld } from './case.ts'
 import { equal, ok, rejects } from './expect.ts'
 
 const CONTENDERS = 4
 const INCREMENTS = 10
 
 /** Cases about nodes. */
-export const nodeCases: readonly Case<World>[] = [
+export const nodeCases: readonly Case<BackendWorld>[] = [
   {
     name: 'a create answers the path and the stat of the node as it was made',
     run: async (world) => {

@@ -3,7 +3,7 @@
  */
 import type { Session } from '../../core/backend.ts'
 import { bytes, text } from './case.ts'
-import type { Case, World } from './case.ts'
+import type { Case, BackendWorld } from './case.ts'
 import { equal, ok, rejection } from './expect.ts'
 
 const PIPELINED = 50
@@ -11,7 +11,7 @@ const ROUNDS = 20
 const REFUSED_EACH = 7
 
 /** Cases about order. */
-export const orderCases: readonly Case<World>[] = [
+export const orderCases: readonly Case<BackendWorld>[] = [
   {
     name: 'writes that were sent without waiting take effect in the order of the calls',
     run: async (world) => {

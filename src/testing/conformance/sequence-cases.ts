@@ -3,14 +3,14 @@
  */
 import type { Session } from '../../core/backend.ts'
 import { bytes } from './case.ts'
-import type { Case, World } from './case.ts'
+import type { Case, BackendWorld } from './case.ts'
 import { equal, rejection } from './expect.ts'
 
 const CONTENDERS = 3
 const CREATES = 10
 
 /** Cases about the numbers of sequential nodes. */
-export const sequenceCases: readonly Case<World>[] = [
+export const sequenceCases: readonly Case<BackendWorld>[] = [
   {
     name: 'a sequential node gets ten digits, counted from 0',
     run: async (world) => {

@@ -3,14 +3,14 @@
  */
 import { isCoordinationError } from '../../core/errors.ts'
 import { bytes, recorder, settle, stateLog, steps } from './case.ts'
-import type { Case, World } from './case.ts'
+import type { Case, BackendWorld } from './case.ts'
 import { equal, ok, show, within } from './expect.ts'
 
 const IN_FLIGHT = 10
 const ROUNDS = 20
 const PERSISTENT = { mode: 'persistent' } as const
 
-const expiryCases: readonly Case<World>[] = [
+const expiryCases: readonly Case<BackendWorld>[] = [
   {
     name: 'a session that the servers ended says `expired`, once, and for good',
     needs: ['expire'],
@@ -60,7 +60,7 @@ const expiryCases: readonly Case<World>[] = [
   },
 ]
 
-const reconnectCases: readonly Case<World>[] = [
+const reconnectCases: readonly Case<BackendWorld>[] = [
   {
     name: 'a session whose connection breaks says `suspended` with its deadline, then `connected`, and is the same',
     needs: ['disconnect'],
@@ -115,7 +115,7 @@ const reconnectCases: readonly Case<World>[] = [
 ]
 
 /** Cases about the loss of sessions and connections. */
-export const sessionLossCases: readonly Case<World>[] = [...expiryCases, ...reconnectCases]
+export const sessionLossCases: readonly Case<BackendWorld>[] = [...expiryCases, ...reconnectCases]
 
 /** What became of a write, by its own word: `done`, or the outcome of its error. */
 function outcomeOf(call: Promise<unknown>): Promise<string> {

@@ -6,7 +6,7 @@ import type { Session } from '../../core/backend.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import type { ErrorCode, Outcome } from '../../core/errors.ts'
 import { bytes, recorder, settle, stateLog, steps, text } from './case.ts'
-import type { Case, World } from './case.ts'
+import type { Case, BackendWorld } from './case.ts'
 import {
   assertHonest,
   assertNothingDone,
@@ -33,7 +33,7 @@ const NOT_SENT = ['CONNECTION_LOSS', 'not-sent'] as const
 
 type Refusal = readonly [ErrorCode, Outcome]
 
-const beforeCases: readonly Case<World>[] = [
+const beforeCases: readonly Case<BackendWorld>[] = [
   {
     name: 'an open that finds no server rejects with CONNECTION_LOSS, and nothing was sent',
     needs: ['unreachable'],
@@ -46,7 +46,7 @@ const beforeCases: readonly Case<World>[] = [
   },
 ]
 
-const suspendedCases: readonly Case<World>[] = [
+const suspendedCases: readonly Case<BackendWorld>[] = [
   {
     name: 'while suspended every operation waits for a server and is done, or rejects and was not sent',
     needs: ['disconnect'],
@@ -191,7 +191,7 @@ const suspendedCases: readonly Case<World>[] = [
   },
 ]
 
-const expiredCases: readonly Case<World>[] = [
+const expiredCases: readonly Case<BackendWorld>[] = [
   {
     name: 'after an expiry every operation rejects with SESSION_EXPIRED, and the session is over',
     needs: ['expire'],
@@ -224,7 +224,7 @@ const expiredCases: readonly Case<World>[] = [
   },
 ]
 
-const closedCases: readonly Case<World>[] = [
+const closedCases: readonly Case<BackendWorld>[] = [
   {
     name: 'after close every operation rejects with CLIENT_CLOSED, and nothing was sent',
     run: async (world) => {
@@ -255,7 +255,7 @@ const closedCases: readonly Case<World>[] = [
 ]
 
 /** Cases about every operation in every state of a session. */
-export const stateCases: readonly Case<World>[] = [
+export const stateCases: readonly Case<BackendWorld>[] = [
   ...beforeCases,
   ...suspendedCases,
   ...expiredCases,
@@ -273,7 +273,7 @@ function refusedAs({ target, error }: Ended, refusals: readonly Refusal[], when:
 
 /** Asserts that calls on their way when the session ended say the truth: done, not done, or not known. */
 async function assertTrue(
-  world: World,
+  world: BackendWorld,
   ended: readonly Ended[],
   outcomeOf: Readonly<Partial<Record<ErrorCode, Outcome>>>,
 ): Promise<void> {
@@ -293,7 +293,7 @@ async function assertTrue(
 }
 
 /** Asserts that nothing can be had of a session that is over, and that nothing of that throws. */
-async function assertOver(session: Session, world: World, when: string): Promise<void> {
+async function assertOver(session: Session, world: BackendWorld, when: string): Promise<void> {
   const log = stateLog(session)
   session.unwatch(world.base, () => undefined)
   await within(session.close(), `a close ${when}`, world.patienceMs)

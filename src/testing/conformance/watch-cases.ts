@@ -3,12 +3,12 @@
  */
 import type { Session, WatchEvent } from '../../core/backend.ts'
 import { bytes, recorder, settle, steps, text } from './case.ts'
-import type { Case, World } from './case.ts'
+import type { Case, BackendWorld } from './case.ts'
 import { equal, ok } from './expect.ts'
 
 const ROUNDS = 20
 
-const orderCases: readonly Case<World>[] = [
+const orderCases: readonly Case<BackendWorld>[] = [
   {
     name: 'an event comes before the reply of a read that was sent behind the change',
     run: async (world) => {
@@ -85,7 +85,7 @@ const orderCases: readonly Case<World>[] = [
   },
 ]
 
-const callbackCases: readonly Case<World>[] = [
+const callbackCases: readonly Case<BackendWorld>[] = [
   {
     name: 'several watchers of one path are each called once',
     run: async (world) => {
@@ -148,7 +148,7 @@ const callbackCases: readonly Case<World>[] = [
   },
 ]
 
-const unwatchCases: readonly Case<World>[] = [
+const unwatchCases: readonly Case<BackendWorld>[] = [
   {
     name: 'unwatch drops one function from every read of one path, and nothing else',
     run: async (world) => {
@@ -200,7 +200,7 @@ const unwatchCases: readonly Case<World>[] = [
   },
 ]
 
-const brokenConnectionCases: readonly Case<World>[] = [
+const brokenConnectionCases: readonly Case<BackendWorld>[] = [
   {
     name: 'watches outlive a broken connection and fire for what changes behind it, once',
     needs: ['disconnect'],
@@ -272,7 +272,7 @@ const brokenConnectionCases: readonly Case<World>[] = [
 ]
 
 /** Cases about watches, but the matrix. */
-export const watchCases: readonly Case<World>[] = [
+export const watchCases: readonly Case<BackendWorld>[] = [
   ...orderCases,
   ...callbackCases,
   ...unwatchCases,
@@ -291,7 +291,7 @@ interface Watched {
 }
 
 /** Arms one watch of each kind, on nodes of their own. */
-async function armAll(world: World, watcher: Session, writer: Session): Promise<Watched> {
+async function armAll(world: BackendWorld, watcher: Session, writer: Session): Promise<Watched> {
   const told: Record<string, string[]> = {}
   const record = (name: string) => (event: WatchEvent): void => void (told[name] ??= []).push(event.type)
   const folder = crypto.randomUUID()

@@ -3,7 +3,7 @@
  */
 import type { Session, WatchEvent, Watcher } from '../../core/backend.ts'
 import { bytes, recorder, settle } from './case.ts'
-import type { Case, World } from './case.ts'
+import type { Case, BackendWorld } from './case.ts'
 import { equal, rejection } from './expect.ts'
 
 type ReadKind = 'exists' | 'get' | 'children'
@@ -73,7 +73,7 @@ const CHANGES: readonly Change[] = [
 ]
 
 /** Cases about what fires a watch on a node that exists, and on one that does not. */
-export const watchMatrixCases: readonly Case<World>[] = [
+export const watchMatrixCases: readonly Case<BackendWorld>[] = [
   ...READ_KINDS.flatMap((kind) => CHANGES.map((change) => caseOf(kind, change))),
   {
     name: 'exists of a missing node: a create of it fires `created`, once',
@@ -111,7 +111,7 @@ export const watchMatrixCases: readonly Case<World>[] = [
 ]
 
 /** Read, change, look; change again, look again; by another session and by the watching one. */
-function caseOf(kind: ReadKind, { name, prepare, make, fires }: Change): Case<World> {
+function caseOf(kind: ReadKind, { name, prepare, make, fires }: Change): Case<BackendWorld> {
   const fired = fires[kind]
   return {
     name: `${kind}: ${name} fires ${fired === null ? 'nothing' : `\`${fired}\`, once`}`,
@@ -137,7 +137,7 @@ function caseOf(kind: ReadKind, { name, prepare, make, fires }: Change): Case<Wo
 }
 
 /** The watcher and the writer: two sessions, and one that is both. */
-async function pairs(world: World): Promise<readonly (readonly [Session, Session])[]> {
+async function pairs(world: BackendWorld): Promise<readonly (readonly [Session, Session])[]> {
   const [watcher, writer] = [await world.open(), await world.open()]
   return [
     [watcher, writer],

@@ -2,18 +2,18 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { CallQueue } from '../../../src/core/session/call-queue.ts'
 import { ownCall } from '../../../src/backends/redis/calls.ts'
 import type { Call } from '../../../src/backends/redis/calls.ts'
-import { Outbox } from '../../../src/backends/redis/outbox.ts'
+import { ScriptOutbox } from '../../../src/backends/redis/outbox.ts'
 
 const MEGABYTE = 1024 * 1024
 
 describe('what a session on Redis sends', () => {
   let sent: string[]
   let calls: CallQueue<Call>
-  let outbox: Outbox
+  let outbox: ScriptOutbox
   beforeEach(() => {
     sent = []
     calls = new CallQueue<Call>(Infinity, () => undefined)
-    outbox = new Outbox(calls, (script, args, count) => void sent.push(`${script} ${args.join()} ${count}`))
+    outbox = new ScriptOutbox(calls, (script, args, count) => void sent.push(`${script} ${args.join()} ${count}`))
     outbox.open()
   })
 

@@ -16,7 +16,7 @@ import { Frames, Status, framed, messageOf } from '../grpc.ts'
 import { Methods } from '../messages.ts'
 import type { Method } from '../messages.ts'
 import type { EtcdSettings } from '../options.ts'
-import { Connection } from './connection.ts'
+import { MemberConnection } from './connection.ts'
 import type { Request } from './connection.ts'
 
 /** What is known of a request that failed. */
@@ -70,13 +70,13 @@ const HINTS: Readonly<Record<string, string>> = {
 export class Channel {
   readonly endpointCount: number
   readonly #settings: EtcdSettings
-  readonly #connections: readonly Connection[]
+  readonly #connections: readonly MemberConnection[]
   #token: Promise<string> | null = null
 
   /** Connects to nothing yet. */
   constructor(settings: EtcdSettings) {
     this.#settings = settings
-    this.#connections = settings.endpoints.map((url) => new Connection(url, settings.tls))
+    this.#connections = settings.endpoints.map((url) => new MemberConnection(url, settings.tls))
     this.endpointCount = settings.endpoints.length
   }
 
@@ -146,7 +146,7 @@ export class Channel {
 
   #begin<Q, A>(endpoint: number, { path }: Method<Q, A>, token: string | null): Request {
     try {
-      return (this.#connections[endpoint % this.#connections.length] as Connection).request(path, token)
+      return (this.#connections[endpoint % this.#connections.length] as MemberConnection).request(path, token)
     } catch (error) {
       throw new RpcError('unsent', `${this.#nameOf(endpoint)}: ${textOf(error)}`)
     }

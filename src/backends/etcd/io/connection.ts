@@ -30,7 +30,7 @@ export interface Request {
 }
 
 /** The connection to one member; see the head of this file. */
-export class Connection {
+export class MemberConnection {
   readonly #url: URL
   readonly #tls: EtcdTlsOptions
   #transport: Transport | null = null

@@ -27,7 +27,7 @@ export interface FeedListener {
 const PAUSE_MS_MAX = 1_000
 
 /** The subscription of one backend: it stands while anybody listens. */
-export class Feed {
+export class Subscription {
   readonly #channel: string
   readonly #connect: () => Promise<RedisConnection>
   readonly #listeners = new Set<FeedListener>()

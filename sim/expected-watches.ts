@@ -26,7 +26,7 @@ export interface Armed {
 }
 
 /** All watches that wait for a change. */
-export class ArmedWatches implements LedgerListener {
+export class ExpectedWatches implements LedgerListener {
   readonly #ledger: Ledger
   readonly #waiting: Readonly<Record<WatchKind, Map<string, Set<Armed>>>> = { node: new Map(), children: new Map() }
 

@@ -54,7 +54,7 @@ const PAUSE_MS_MAX = 250
 const OFFSET = 1
 
 /** Does writes for one session. */
-export class Writer {
+export class SessionWrites {
   readonly #keys: Keys
   readonly #hints: Hints
   readonly #turns: Turns
