@@ -68,7 +68,7 @@ function projectOf({ name, edits }: MutatedSource): TestProjectConfiguration {
   }
   return {
     root: ROOT,
-    resolve: { alias: config.resolve?.alias },
+    resolve: { alias: config.resolve?.alias ?? [] },
     plugins: [{ name: `mutant-${name}`, enforce: 'pre', transform: mutate }],
     test: { name, include: ['test/**/*.test.ts'], pool: 'threads', testTimeout: TEST_MS_MAX },
   }
