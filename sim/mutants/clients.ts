@@ -49,7 +49,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: CALLS, from: "sent && this.isWrite ? 'unknown' : outcome", to: 'outcome' }],
     profile: 'churn',
     workload: 'raw',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 1 },
   },
   {
     name: 'reads-renew-the-lease',
@@ -58,7 +58,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: CALLS, from: 'this.isWrite || this.request.op === OpCode.sync', to: 'true' }],
     profile: 'partition',
     workload: 'locks',
-    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+    expected: { seeds: 300, seedsWithoutAssertions: 300, likely: 84 },
   },
   {
     name: 'lease-outlives-session',
@@ -67,7 +67,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: LEASE_RULE, from: 'const LEASE_PART = 2 / 3', to: 'const LEASE_PART = 3 / 2' }],
     profile: 'recipes',
     workload: 'locks',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 6 },
   },
   {
     name: 'seen-zxid-forgotten',
@@ -139,7 +139,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     }],
     profile: 'recipes',
     workload: 'locks',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 2 },
   },
   {
     name: 'node-adopted-by-name-alone',
@@ -160,7 +160,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: PROTECTED, from: 'this.#sessionIds.has(stat.ephemeralOwner)', to: 'stat.ephemeralOwner !== 0n' }],
     profile: 'operators',
     workload: 'locks',
-    expected: { seeds: 200, seedsWithoutAssertions: 200 },
+    expected: { seeds: 200, seedsWithoutAssertions: 200, likely: 7 },
   },
   {
     name: 'create-not-swept',
@@ -169,7 +169,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: PROTECTED, from: 'await sweep(client, search, owed)', to: 'void 0' }],
     profile: 'recipes',
     workload: 'locks',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 1 },
   },
   {
     name: 'all-watch-the-first',
@@ -195,7 +195,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     }],
     workload: 'locks',
     profile: 'recipes',
-    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+    expected: { seeds: 50, seedsWithoutAssertions: 50, likely: 2 },
   },
   {
     name: 'fair-lock-granted-unproven',
@@ -204,7 +204,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: CONTENDERS, from: '!(await proveLease(this.#client, node, wait))', to: 'false' }],
     profile: 'recipes',
     workload: 'locks',
-    expected: { seeds: 300 },
+    expected: { seeds: 300, likely: 2 },
   },
   {
     name: 'exclusive-lock-granted-unproven',
@@ -213,7 +213,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: EXCLUSIVE, from: '!(await proveLease(this.#client, node, this.#wait))', to: 'false' }],
     profile: 'recipes',
     workload: 'locks',
-    expected: { seeds: 300 },
+    expected: { seeds: 300, likely: 88 },
   },
   {
     name: 'exclusive-lock-of-older-session',
@@ -288,7 +288,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: OWNERSHIP, from: 'this.#controller.abort(new', to: 'void (new' }],
     workload: 'locks',
     profile: 'recipes',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 2 },
   },
   {
     name: 'released-before-confirmed',
@@ -336,7 +336,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     }],
     workload: 'config',
     profile: 'recipes',
-    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+    expected: { seeds: 50, seedsWithoutAssertions: 50, likely: 2 },
   },
   {
     name: 'mirror-skips-resync',
@@ -345,7 +345,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: MIRROR, from: 'isNew || !wasInTouch', to: 'false' }],
     workload: 'config',
     profile: 'recipes',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 1 },
   },
   {
     name: 'mirror-list-forgotten',
@@ -359,7 +359,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     workload: 'membership',
     servers: 1,
     clients: 7,
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 2 },
   },
   {
     name: 'mirror-list-forgotten-behind-node',
@@ -408,7 +408,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: RECORDS, from: 'found?.entry?.header.id === this.#id', to: 'false' }],
     workload: 'config',
     profile: 'recipes',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 3 },
   },
   {
     name: 'overtaken-write-in-force-again',
@@ -443,7 +443,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: PROTECTED, from: "{ type: 'check', path, version: -1, czxid }", to: NO_IDENTITY }],
     workload: 'membership',
     profile: 'operators',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 1 },
   },
   {
     name: 'signal-before-state',

@@ -253,7 +253,7 @@ def barriers(zk):
     assert passed == [True]
     steps = []
     # kazoo's enter() asks for "ready", and then for the members. Who leaves in between, its "ready" removed, is not
-    # counted any more, and enter() waits for ever, with whatever servers. So nobody leaves before all are inside.
+    # counted any more, and enter() waits forever, on whatever servers. So nobody leaves before all are inside.
     inside = threading.Barrier(2)
 
     def take_part(party, name):
