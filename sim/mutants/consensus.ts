@@ -57,7 +57,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1156',
     edits: [{ file: ELECTION, from: 'a.peerEpoch !== b.peerEpoch', to: 'false' }],
     profile: 'hot-crash',
-    expected: { seeds: 300, likely: 1 },
+    expected: { seeds: 300, likely: 8 },
   },
   {
     name: 'vote-ignores-zxid',
