@@ -50,7 +50,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: CALLS, from: "sent && this.isWrite ? 'unknown' : outcome", to: 'outcome' }],
     profile: 'churn',
     workload: 'raw',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 1 },
   },
   {
     name: 'reads-renew-the-lease',
@@ -59,7 +59,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: CALLS, from: 'this.isWrite || this.request.op === OpCode.sync', to: 'true' }],
     profile: 'partition',
     workload: 'locks',
-    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+    expected: { seeds: 300, seedsWithoutAssertions: 300, likely: 84 },
   },
   {
     name: 'lease-outlives-session',
@@ -68,7 +68,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: LEASE_RULE, from: 'const LEASE_PART = 2 / 3', to: 'const LEASE_PART = 3 / 2' }],
     profile: 'recipes',
     workload: 'locks',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 6 },
   },
   {
     name: 'seen-zxid-forgotten',
@@ -140,7 +140,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     }],
     profile: 'recipes',
     workload: 'locks',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 2 },
   },
   {
     name: 'node-adopted-by-name-alone',
@@ -161,7 +161,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: PROTECTED, from: 'this.#sessionIds.has(stat.ephemeralOwner)', to: 'stat.ephemeralOwner !== 0n' }],
     profile: 'operators',
     workload: 'locks',
-    expected: { seeds: 200, seedsWithoutAssertions: 200 },
+    expected: { seeds: 200, seedsWithoutAssertions: 200, likely: 7 },
   },
   {
     name: 'create-not-swept',
@@ -170,7 +170,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: PROTECTED, from: 'await sweep(client, search, owed)', to: 'void 0' }],
     profile: 'recipes',
     workload: 'locks',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 1 },
   },
   {
     name: 'all-watch-the-first',
@@ -196,7 +196,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     }],
     workload: 'locks',
     profile: 'recipes',
-    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+    expected: { seeds: 50, seedsWithoutAssertions: 50, likely: 2 },
   },
   {
     name: 'fair-lock-granted-unproven',
@@ -285,7 +285,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: OWNERSHIP, from: 'this.#controller.abort(new', to: 'void (new' }],
     workload: 'locks',
     profile: 'recipes',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 2 },
   },
   {
     name: 'released-before-confirmed',
@@ -320,7 +320,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: FEED, from: 'this.#waiting = { state, missed,', to: 'this.#waiting ??= { state, missed,' }],
     workload: 'config',
     profile: 'recipes',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 17 },
   },
   {
     name: 'mirror-watches-once',
@@ -333,7 +333,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     }],
     workload: 'config',
     profile: 'recipes',
-    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+    expected: { seeds: 50, seedsWithoutAssertions: 50, likely: 2 },
   },
   {
     name: 'mirror-skips-resync',
@@ -342,7 +342,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: MIRROR, from: 'isNew || !wasInTouch', to: 'false' }],
     workload: 'config',
     profile: 'recipes',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 1 },
   },
   {
     name: 'mirror-list-forgotten',
@@ -356,7 +356,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     workload: 'membership',
     servers: 1,
     clients: 7,
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 2 },
   },
   {
     name: 'mirror-list-forgotten-behind-node',
@@ -404,7 +404,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: RECORDS, from: 'found?.entry?.header.id === this.#id', to: 'false' }],
     workload: 'config',
     profile: 'recipes',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 3 },
   },
   {
     name: 'overtaken-write-in-force-again',
@@ -439,7 +439,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: PROTECTED, from: "{ type: 'check', path, version: -1, czxid }", to: NO_IDENTITY }],
     workload: 'membership',
     profile: 'operators',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 1 },
   },
   {
     name: 'signal-before-state',

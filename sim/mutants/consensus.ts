@@ -38,7 +38,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'A leader counts itself for a proposal that is not on its own disk yet.',
     kin: 'Raft dissertation 10.2.1, done wrong',
     edits: [{ file: LEADER, from: 'acked.push(this.#journal.durable.zxid)', to: 'acked.push(this.#journal.lastZxid)' }],
-    expected: { seeds: 20, seedsWithoutAssertions: 20 },
+    expected: { seeds: 20, seedsWithoutAssertions: 20, likely: 1 },
   },
   {
     name: 'half-is-a-quorum',
@@ -57,7 +57,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1156',
     edits: [{ file: ELECTION, from: 'a.peerEpoch !== b.peerEpoch', to: 'false' }],
     profile: 'hot-crash',
-    expected: { seeds: 300 },
+    expected: { seeds: 300, likely: 8 },
   },
   {
     name: 'vote-ignores-zxid',
@@ -65,7 +65,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1154',
     edits: [VOTE_IGNORES_ZXID],
     profile: 'hot-crash',
-    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+    expected: { seeds: 300, seedsWithoutAssertions: 300, likely: 3 },
   },
   {
     name: 'shortest-log-leads',
@@ -73,7 +73,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1154, both guards gone',
     edits: [VOTE_IGNORES_ZXID, LEADS_THOSE_AHEAD],
     profile: 'hot-crash',
-    expected: { seeds: 20, seedsWithoutAssertions: 20 },
+    expected: { seeds: 20, seedsWithoutAssertions: 20, likely: 3 },
   },
   {
     name: 'leads-those-ahead',
@@ -173,7 +173,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       from: 'Math.max(this.#journal.acceptedEpoch, this.#epochFloor, ...accepted) + 1',
       to: 'Math.max(this.#journal.acceptedEpoch, this.#epochFloor, 1, ...accepted)',
     }],
-    expected: { seeds: 20, seedsWithoutAssertions: 20 },
+    expected: { seeds: 20, seedsWithoutAssertions: 20, likely: 2 },
   },
   {
     name: 'epoch-promised-before-durable',
@@ -203,7 +203,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZAB specification issue 1, ZOOKEEPER-3104',
     edits: [PROPOSALS_WAIT_FOR_THE_LEARNER],
     // Without assertions a learner that meets the gap ends its attempt, and the next one is whole.
-    expected: { seeds: 50 },
+    expected: { seeds: 50, likely: 4 },
   },
   {
     name: 'apply-before-commit',
@@ -217,7 +217,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     breaks: 'A leader without a majority goes on.',
     kin: 'ZOOKEEPER-1277 and any leader without a lease',
     edits: [{ file: LEADER, from: 'this.#minorityTicks > this.#config.pingTicks', to: 'false' }],
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 6 },
   },
   {
     name: 'stale-vote-reused',
@@ -349,7 +349,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
       from: '!isQuorum(synced.length + this.#selfVotes, this.#config.voters)',
       to: 'synced.length === 0 && this.#config.voters.length > 1',
     }],
-    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+    expected: { seeds: 50, seedsWithoutAssertions: 50, likely: 1 },
   },
   {
     name: 'established-before-durable',
@@ -362,7 +362,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     }],
     profile: 'slow-disk',
     workload: 'keys',
-    expected: { seeds: 100 },
+    expected: { seeds: 100, likely: 1 },
   },
   {
     name: 'amnesiac-votes-at-once',

@@ -34,7 +34,7 @@ export const LEADER_MUTANTS: readonly Mutant[] = [
     }],
     profile: 'operators',
     workload: 'leaders',
-    expected: { seeds: 200, seedsWithoutAssertions: 200 },
+    expected: { seeds: 200, seedsWithoutAssertions: 200, likely: 3 },
   },
   {
     name: 'leadership-begun-unproven',
@@ -80,7 +80,7 @@ export const LEADER_MUTANTS: readonly Mutant[] = [
     }],
     profile: 'churn',
     workload: 'leaders',
-    expected: { seeds: 300, seedsWithoutAssertions: 300 },
+    expected: { seeds: 300, seedsWithoutAssertions: 300, likely: 7 },
   },
   {
     name: 'unknown-step-made-again',

@@ -119,7 +119,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     breaks: 'The session of a client that is gone never ends.',
     kin: 'ZOOKEEPER-1208, ZOOKEEPER-2355',
     edits: [{ file: SEQUENCER, from: 'of this.#tracker.tick()', to: 'of this.#tracker.tick().slice(1)' }],
-    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+    expected: { seeds: 50, seedsWithoutAssertions: 50, likely: 3 },
   },
   {
     name: 'ending-session-writes',
@@ -212,7 +212,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
       to: 'false)\n                paths.push',
     }],
     workload: 'raw',
-    expected: { seeds: 300 },
+    expected: { seeds: 300, likely: 1 },
   },
   {
     name: 'refused-multi-leaves-traces',
@@ -220,14 +220,14 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1624, ZOOKEEPER-3127',
     edits: [{ file: PREPARE, from: 'this.#outstanding.rollback()', to: 'this.#outstanding.commit()' }],
     workload: 'raw',
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 1 },
   },
   {
     name: 'version-not-compared',
     breaks: 'A set is done whatever version it asks for.',
     kin: 'a lost update',
     edits: [{ file: PREPARE, from: 'wanted === -1 || wanted === actual', to: 'true' }],
-    expected: { seeds: 100, seedsWithoutAssertions: 100 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 2 },
   },
   {
     name: 'decision-forgotten',

@@ -43,6 +43,11 @@ def client(**options):
     return made
 
 
+def thread(target, *args):
+    # A daemon: what hangs in one must not keep the program from telling that it failed.
+    return threading.Thread(target=target, args=args, daemon=True)
+
+
 def raises(error, call, *args, **options):
     try:
         call(*args, **options)
@@ -179,7 +184,7 @@ def locks(zk):
         with second:
             order.append("second")
 
-    waiting = threading.Thread(target=wait)
+    waiting = thread(wait)
     waiting.start()
     until(lambda: lock.contenders() == ["first", "second"], "a queue")
     order.append("first")
@@ -221,16 +226,16 @@ def elections(zk):
         led.append("a")
         assert go.wait(WAIT_S)
 
-    threads = [threading.Thread(target=first.run, args=(lead,))]
+    threads = [thread(first.run, lead)]
     threads[0].start()
     until(lambda: led == ["a"], "a leader")
-    threads.append(threading.Thread(target=second.run, args=(lambda: led.append("b"),)))
+    threads.append(thread(second.run, lambda: led.append("b")))
     threads[1].start()
     until(lambda: first.contenders() == ["a", "b"], "two candidates")
     assert led == ["a"]
     go.set()
-    for thread in threads:
-        thread.join(WAIT_S)
+    for each in threads:
+        each.join(WAIT_S)
     assert led == ["a", "b"]
     other.stop()
     works("elections")
@@ -240,26 +245,30 @@ def barriers(zk):
     other, passed = client(), []
     barrier = zk.Barrier("/barrier")
     barrier.create()
-    waiting = threading.Thread(target=lambda: passed.append(other.Barrier("/barrier").wait(WAIT_S)))
+    waiting = thread(lambda: passed.append(other.Barrier("/barrier").wait(WAIT_S)))
     waiting.start()
     assert not passed
     barrier.remove()
     waiting.join(WAIT_S)
     assert passed == [True]
     steps = []
+    # kazoo's enter() asks for "ready", and then for the members. Who leaves in between, its "ready" removed, is not
+    # counted any more, and enter() waits forever, on whatever servers. So nobody leaves before all are inside.
+    inside = threading.Barrier(2)
 
     def take_part(party, name):
         double = party.DoubleBarrier("/double", 2, identifier=name)
         double.enter()
         steps.append("in")
+        inside.wait(WAIT_S)
         double.leave()
         steps.append("out")
 
-    threads = [threading.Thread(target=take_part, args=args) for args in ((zk, "a"), (other, "b"))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(WAIT_S)
+    threads = [thread(take_part, *args) for args in ((zk, "a"), (other, "b"))]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(WAIT_S)
     assert sorted(steps) == ["in", "in", "out", "out"]
     other.stop()
     works("barriers")
@@ -273,11 +282,11 @@ def counters(zk):
         for _ in range(20):
             counter += 1
 
-    threads = [threading.Thread(target=count, args=(party,)) for party in (zk, other)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(WAIT_S)
+    threads = [thread(count, party) for party in (zk, other)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(WAIT_S)
     assert zk.Counter("/counter").value == 40
     other.stop()
     works("counters")

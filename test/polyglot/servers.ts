@@ -2,6 +2,7 @@
 import { createConnection } from 'node:net'
 import { embedded } from 'quorate/embedded'
 import type { Ensemble } from 'quorate/embedded'
+import { freePorts } from '../engines/process.ts'
 import { reasonToSkipZooKeeper, startZooKeeper } from '../engines/zookeeper.ts'
 import type { Asks } from './programs.ts'
 
@@ -42,16 +43,16 @@ async function startMeetingPlace(): Promise<MeetingPlace> {
 
 /** Starts one server, or an ensemble of three. */
 export async function startServers(count: 1 | 3): Promise<Servers> {
-  const clientPorts = Array.from({ length: count }, () => 0)
-  const start = async (ports: readonly number[]): Promise<Ensemble> => {
+  // Ports that nobody else is given while a server is down, the client that looks for it there least of all.
+  const ports = await freePorts(count)
+  const start = async (): Promise<Ensemble> => {
     const ensemble = embedded({
       servers: count, clientPorts: ports, fourLetterWords: FOUR_LETTER_WORDS, superDigest: SUPER_DIGEST,
     })
     await ensemble.start()
     return ensemble
   }
-  let ensemble = await start(clientPorts)
-  const { clientPorts: ports } = ensemble
+  let ensemble = await start()
   return {
     addresses: ports.map((port) => `127.0.0.1:${port}`).join(','),
     asks: {
@@ -59,7 +60,7 @@ export async function startServers(count: 1 | 3): Promise<Servers> {
       // Their memory is gone, and with it all that they knew of sessions.
       'begin-again': async () => {
         await ensemble.close()
-        ensemble = await start(ports)
+        ensemble = await start()
       },
     },
     [Symbol.asyncDispose]: () => ensemble.close(),

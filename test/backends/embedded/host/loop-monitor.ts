@@ -100,14 +100,14 @@ function slowness(): number {
  * it. The shortest counts because a turn in which the collector ran says nothing of the work.
  *
  * @param run - gives its longest turn
- * @param limitMs - with a turn shorter than this, no more runs are needed than the least
+ * @param limitMs - after a turn that is shorter, no more runs are needed
  */
 export async function longestTurnMs(
-  { runsMin, runsMax, limitMs }: { readonly runsMin: number; readonly runsMax: number; readonly limitMs: number },
+  { runsMax, limitMs }: { readonly runsMax: number; readonly limitMs: number },
   run: (attempt: number) => Promise<number>,
 ): Promise<number> {
   let shortestMs = Infinity
-  for (let attempt = 0; attempt < runsMax && (attempt < runsMin || shortestMs >= limitMs); attempt++) {
+  for (let attempt = 0; attempt < runsMax && shortestMs >= limitMs; attempt++) {
     await new Promise((resolve) => setTimeout(resolve, 5))
     const before = slowness()
     const turnMs = await run(attempt)
