@@ -1,10 +1,11 @@
 /**
- * Measures Quorate: `npm run bench -- local|wire|locks [--quick] [--json]`.
+ * Measures Quorate: `npm run bench -- local|wire|locks|disk [--quick] [--json]`.
  *
  * Prints one JSON line a figure on the standard output as it comes, and at the end a table of all of them on the
  * standard error output, unless `--json` is given. `--quick` shows in some seconds that everything runs; its numbers
  * mean little.
  */
+import { measureDisk } from './disk.ts'
 import { measureLocal } from './local.ts'
 import { measureLocks } from './lock-comparison.ts'
 import type { Effort, Figure } from './measure.ts'
@@ -24,6 +25,7 @@ const SUITES: Readonly<Record<string, (effort: Effort) => AsyncIterable<Figure>>
   local: measureLocal,
   wire: measureWire,
   locks: measureLocks,
+  disk: (effort) => measureDisk(effort),
 }
 
 const OPTIONS = ['--quick', '--json']

@@ -12,7 +12,7 @@ export interface Figure {
   /** Operations in flight, contenders, sessions: the size it was measured at. */
   readonly size: number
   readonly value: number
-  readonly unit: 'ops/s' | 'ms' | 'MB' | 'events/release' | '/hand-over' | '%' | 'x'
+  readonly unit: 'ops/s' | 'ms' | 'MB' | 'bytes' | 'events/release' | '/hand-over' | '%' | 'x'
   /** The least and the greatest of the rounds, of which `value` is the median. */
   readonly min?: number
   readonly max?: number

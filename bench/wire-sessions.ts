@@ -1,7 +1,8 @@
 /** What many sessions cost: the memory that they take, and the time until one change has been told to all of them. */
 import { OpCode } from '../src/backends/wire/codes.ts'
 import { spread } from './measure.ts'
-import type { Effort, Figure } from './measure.ts'
+import type { Effort } from './measure.ts'
+import type { Measured } from './named.ts'
 import { WireClient } from './wire-client.ts'
 import { memoryMb } from './wire-engines.ts'
 import type { MemoryPart, RunningEngine } from './wire-engines.ts'
@@ -10,9 +11,6 @@ import { BENCH_PATH } from './wire-load.ts'
 /** Sessions that are opened at once. */
 const OPENING_MAX = 100
 const DATA = new Uint8Array(100).fill(7)
-
-/** A figure that has no name yet. */
-export type Measured = Omit<Figure, 'figure' | 'size'>
 
 /** Measures the time from a write until each of many watching sessions has its event. */
 export async function measureFanOut(effort: Effort, { port }: RunningEngine, watchers: number): Promise<Measured> {

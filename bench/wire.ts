@@ -9,6 +9,8 @@
 import { OpCode } from '../src/backends/wire/codes.ts'
 import { spread } from './measure.ts'
 import type { Effort, Figure } from './measure.ts'
+import { named, ratios } from './named.ts'
+import type { Measured } from './named.ts'
 import { WireClient } from './wire-client.ts'
 import { startPackaged, startQuorate, startReference } from './wire-engines.ts'
 import type { RunningEngine } from './wire-engines.ts'
@@ -16,7 +18,6 @@ import { Load } from './wire-load.ts'
 import type { LoadName } from './wire-load.ts'
 import { measureHandOvers } from './wire-locks.ts'
 import { holdSessions, measureFanOut, measureMemory } from './wire-sessions.ts'
-import type { Measured } from './wire-sessions.ts'
 
 const ENGINES = [startQuorate, startReference, startPackaged]
 const IN_FLIGHT = [1, 16, 256]
@@ -131,32 +132,4 @@ function* tellMemories(
 ): Generator<Figure> {
   yield* named(`${figure}, resident`, 1, engines, memories.map(({ resident }) => resident), TARGETS.memory)
   yield* named(`${figure}, its own`, 1, engines, memories.map(({ own }) => own))
-}
-
-/** The figure of each engine, and the first to each of the others. */
-function* named(
-  figure: string,
-  size: number,
-  engines: readonly RunningEngine[],
-  figures: readonly Measured[],
-  target?: string,
-): Generator<Figure> {
-  for (const [index, measured] of figures.entries()) {
-    yield { ...measured, figure: `${figure}, ${engines[index]?.name ?? ''}`, size }
-  }
-  yield* ratios(figure, size, engines, figures, target)
-}
-
-function* ratios(
-  figure: string,
-  size: number,
-  engines: readonly RunningEngine[],
-  [ours, ...theirs]: readonly Measured[],
-  target?: string,
-): Generator<Figure> {
-  for (const [index, their] of theirs.entries()) {
-    const value = (ours?.value ?? NaN) / their.value
-    const name = `${figure}, ratio to ${engines[index + 1]?.name ?? ''}`
-    yield { figure: name, size, unit: 'x', value, ...(target === undefined ? {} : { target }) }
-  }
 }

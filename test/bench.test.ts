@@ -1,10 +1,13 @@
 import { expect, it } from 'vitest'
+import { measureDisk } from '../bench/disk.ts'
 import { measureLocal } from '../bench/local.ts'
 import { measureLocks } from '../bench/lock-comparison.ts'
 import { LOCK_ENGINES } from '../bench/lock-engines.ts'
 import type { Figure } from '../bench/measure.ts'
 import { percentiles, spread } from '../bench/measure.ts'
 import { tableOf } from '../bench/report.ts'
+import { compiledPackage } from './engines/quorate-server.ts'
+import { reasonToSkipZooKeeper } from './engines/zookeeper.ts'
 
 /** As little as there can be: the numbers mean nothing here. */
 const EFFORT = { warmUpMs: 1, roundMs: 1, rounds: 1, events: 1, handOvers: 1, contentionMs: 50, contenders: [3] }
@@ -47,6 +50,26 @@ it('measures locks on every engine that is installed, and rivals on the same; wh
   }
   expect(new Set(names).size).toBe(names.length)
 })
+
+const skip = reasonToSkipZooKeeper()
+
+it.skipIf(skip !== null)(`measures both servers on disk${skip === null ? '' : ` (${skip})`}`, async () => {
+  const compiled = compiledPackage()
+  const figures: Figure[] = []
+  try {
+    for await (const figure of measureDisk(EFFORT, `${compiled.path}/dist/cli/main.js`)) figures.push(figure)
+  } finally {
+    compiled.remove()
+  }
+  const names = figures.map(({ figure, size }) => `${figure} @ ${size}`)
+  for (const name of ['quorate', 'zookeeper']) {
+    for (const operation of ['set', 'create', '90/10']) expect(names).toContain(`disk: ${operation}, ${name} @ 256`)
+    expect(names).toContain(`disk: bytes for a set of 100 bytes, ${name} @ 256`)
+    expect(names).toContain(`disk: start to first answer, nodes, ${name} @ 2000`)
+  }
+  expect(new Set(names).size).toBe(names.length)
+  expect(figures.filter(({ value }) => !(value > 0 && Number.isFinite(value)))).toEqual([])
+}, 300_000)
 
 it('takes the median of the rounds, and percentiles by rank', () => {
   expect(spread([3, 1, 2])).toEqual({ value: 2, min: 1, max: 3, rounds: 3 })

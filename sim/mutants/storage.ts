@@ -7,11 +7,13 @@ const LOG = 'backends/embedded/host/storage/log-files.ts'
 const SCANNER = 'backends/wire/disk/log-scanner.ts'
 const GUARD = 'backends/embedded/host/storage/sync-guard.ts'
 const PROMISES = 'backends/embedded/host/storage/promise-files.ts'
+const ROOM = 'backends/embedded/host/storage/room.ts'
 const SNAPSHOTS = 'backends/embedded/host/storage/snapshot-files.ts'
 
 const FILES_TEST = { test: 'test/backends/embedded/host/storage/files.test.ts' }
 const FAILURES = { test: 'test/backends/embedded/host/storage/failing-calls.test.ts' }
 const PROMISES_TEST = { test: 'test/backends/embedded/host/storage/promise-files.test.ts' }
+const CORRUPTION = { test: 'test/backends/embedded/host/storage/corruption.test.ts' }
 const CRASHES = { test: 'test/backends/embedded/host/storage/crash.test.ts' }
 
 /** Mutants of the storage in files. */
@@ -137,5 +139,26 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     kin: 'two files that a crash leaves apart',
     edits: [{ file: PROMISES, from: 'await this.#promise({ votes, epochs:', to: 'void ({ votes, epochs:' }],
     expected: { ...PROMISES_TEST, named: 'are written with a checksum before the files of ZooKeeper' },
+  },
+  {
+    name: 'full-disk-counts-as-written',
+    breaks: 'A step that a full disk refused is acknowledged as if it had been done.',
+    kin: 'ZOOKEEPER-3701',
+    edits: [{ file: ROOM, from: 'if (!isNoRoom(error))', to: 'if (isNoRoom(error)) return; else' }],
+    expected: FAILURES,
+  },
+  {
+    name: 'full-append-stays',
+    breaks: 'The part of a batch that a full disk still took stays in the file, and the batch is written after it.',
+    kin: 'a short write that is not undone',
+    edits: [{ file: LOG, from: 'this.#uncut = { path: tail.path, end: tail.end }', to: 'void tail' }],
+    expected: FAILURES,
+  },
+  {
+    name: 'later-records-are-cut-off',
+    breaks: 'A record that looks incomplete is cut off without a look for whole records after it.',
+    kin: 'ZooKeeper 3.8: a length that is too large ends the log',
+    edits: [{ file: SCANNER, from: 'holdsWholeRecord(bytes, this.#lastZxid)', to: 'bytes.length < 0' }],
+    expected: CORRUPTION,
   },
 ]

@@ -5,10 +5,12 @@
  * Checked   after the failure the server ends. A start after it, in the same process, in another one or after a crash
  *           of the machine, finds what was acknowledged, once, and of what was under way a prefix; the storage goes on
  *           from there. What a start has found is durable: a crash of the machine after it takes nothing away.
+ *           A disk that is full for some calls, and then has room, takes nothing; nor does a crash soon after.
  */
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { FileStorage } from '../../../../../src/backends/embedded/host/storage/files.ts'
 import { isDamage, recover } from '../../../../../src/backends/embedded/host/storage/recovery.ts'
+import { isNoRoom } from '../../../../../src/backends/embedded/host/storage/room.ts'
 import type { PersistOperation } from '../../../../../src/backends/embedded/server/zab/journal.ts'
 import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
 import { SeededRandom } from '../../../../../src/testing/simulation/random.ts'
@@ -65,6 +67,8 @@ class Life {
   model: Model = NEW
   under: readonly PersistOperation[] = []
   #applied = 0n
+  /** One that waits for room ends here as well. */
+  onFull = (): void => void setImmediate(() => void this.storage.close().catch(() => undefined))
 
   constructor(seed: number) {
     this.files = new LossyFileSystem(new SeededRandom(seed))
@@ -78,8 +82,7 @@ class Life {
       snapRetainCount: 1,
       preallocateBytes: 4_096,
       onTornTail: () => undefined,
-      // One that waits for room ends here as well.
-      onFull: () => void setImmediate(() => void this.storage.close().catch(() => undefined)),
+      onFull: () => this.onFull(),
       onRoom: () => undefined,
     })
   }
@@ -108,7 +111,8 @@ class Life {
       await sink.commit()
     } catch (error) {
       sink.abort()
-      throw error
+      // As the host does: the next one is due later.
+      if (!isNoRoom(error)) throw error
     }
   }
 
@@ -214,4 +218,83 @@ describe('a call of the system that fails', () => {
     expect(problems).toEqual([])
     expect(lives).toBeGreaterThan(KINDS.length * 100)
   }, 120_000)
+})
+
+/** Calls that a disk without room refuses. */
+const NEED_ROOM: ReadonlySet<string> = new Set(['open', 'write', 'setSize', 'rename'])
+const FULL_CALLS = [1, 3]
+const PARTS = [0, 0.5]
+/** Crashes come so many calls after the disk was found full. */
+const CRASH_AFTER = [1, 2, 3, 4, 5, 6, 8, 10, 12]
+
+describe('a disk that is full for a while', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  /** @returns how it ended; null if there are not so many calls that need room */
+  async function livedThrough(
+    life: Life,
+    full: { readonly from: number; readonly calls: number; readonly done: number },
+    crashAfter: number,
+  ): Promise<'whole' | 'crashed' | 'not begun' | null> {
+    let [calls, left, isOver] = [0, crashAfter, false]
+    let crash = (): void => undefined
+    const crashed = new Promise<'crashed'>((resolve) => (crash = () => resolve('crashed')))
+    const isFull = (): boolean => calls >= full.from && calls < full.from + full.calls
+    life.files.failureOf = (name) => {
+      if (!NEED_ROOM.has(name)) return null
+      calls += 1
+      return isFull() ? { code: 'ENOSPC', done: name === 'write' ? full.done : 0 } : null
+    }
+    life.files.onCall = () => {
+      if (calls >= full.from) left -= 1
+      if (left > 0) return undefined
+      crash()
+      return new Promise(() => undefined)
+    }
+    life.onFull = () => {
+      const pass = (): void => {
+        if (!isOver) vi.runOnlyPendingTimers()
+        if (!isOver && isFull()) setImmediate(pass)
+      }
+      setImmediate(pass)
+    }
+    const lived = life.live().then(() => 'whole' as const, (error: unknown) => {
+      // What is not waited for: the first files of a server, and the end of its storage.
+      if (!isNoRoom(error) || life.under.length > 0) throw error
+      return life.model === NEW ? 'not begun' as const : 'whole' as const
+    })
+    const end = await Promise.race([lived, crashed])
+    isOver = true
+    if (calls < full.from) return null
+    // Whatever else was under way comes to its next call, and stays there.
+    await new Promise((resolve) => setImmediate(resolve))
+    life.files.onCall = () => undefined
+    life.files.failureOf = () => null
+    life.files.crash()
+    return end
+  }
+
+  it.each([Infinity, ...CRASH_AFTER])('costs nothing, with a crash %d calls later', async (crashAfter) => {
+    const ends = { whole: 0, crashed: 0, 'not begun': 0 }
+    for (const calls of FULL_CALLS) {
+      for (const done of PARTS) {
+        for (let from = 1; ; from++) {
+          const life = new Life(from)
+          const end = await livedThrough(life, { from, calls, done }, crashAfter)
+          if (end === null) break
+          ends[end] += 1
+          const where = `${calls} calls from ${from} on, ${done} done, ${end}`
+          const storage = life.newStorage()
+          await life.expectFound(storage, where)
+          await storage.close()
+        }
+      }
+    }
+    expect(ends[crashAfter === Infinity ? 'whole' : 'crashed']).toBeGreaterThan(100)
+  })
 })
