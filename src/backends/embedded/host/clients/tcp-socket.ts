@@ -40,8 +40,10 @@ export interface SocketOwner {
   readonly frameBytesMax: number
   /** Whether another request may be taken. */
   hasRoom(): boolean
+  /** How many bytes belong to a four-letter word after it. */
+  argumentBytes(word: string): number
   /** The answer to a four-letter word, in pieces; null if it is none. */
-  answer(word: string, socket: ClientSocket): Iterable<string> | null
+  answer(word: string, argument: Uint8Array, socket: ClientSocket): Iterable<string> | null
   /** Whether the client of this session reaches no server at present. */
   isIsolated(sessionId: bigint): boolean
   openClient(socket: ClientSocket): number
@@ -49,7 +51,7 @@ export interface SocketOwner {
   closeClient(connection: number): void
   /** A request was taken, or a reply given. */
   counted(received: number, sent: number, outstanding: number): void
-  measured(latencyMs: number): void
+  measured(op: number, latencyMs: number): void
   /** So many bytes came. */
   heard(bytes: number): void
   /** So many bytes are sent as one message. */
@@ -271,12 +273,14 @@ export class ClientSocket implements ClientEnd {
   /** Looks for a four-letter word in the place of the first length; null if that is all there is. */
   #sniff(head: Uint8Array, chunk: Buffer): Uint8Array | null {
     const bytes = head.length === 0 ? chunk : Buffer.concat([head, chunk])
-    if (bytes.length < WORD_BYTES) {
+    const word = bytes.toString('latin1', 0, WORD_BYTES)
+    const end = WORD_BYTES + this.#owner.argumentBytes(word)
+    if (bytes.length < end) {
       this.#head = bytes
       return null
     }
     this.#head = null
-    const answer = this.#owner.answer(bytes.toString('latin1', 0, WORD_BYTES), this)
+    const answer = this.#owner.answer(word, bytes.subarray(WORD_BYTES, end), this)
     if (answer === null) return bytes
     this.#phase = 'ending'
     this.#tell(answer[Symbol.iterator]())
@@ -370,7 +374,7 @@ export class ClientSocket implements ClientEnd {
     const latencyMs = Math.max(0, Math.trunc(nowMs) - this.#wire.answered.atMs)
     traffic.lastLatencyMs = latencyMs
     traffic.latency.add(latencyMs)
-    this.#owner.measured(latencyMs)
+    this.#owner.measured(op, latencyMs)
   }
 
   /** Runs what may find that the client does not keep to the protocol. */
