@@ -6,6 +6,7 @@
  *           client does not read what it is sent: the messages for it wait as they are, and share the server's data.
  *           Too many of them end the connection. A few frames are read ahead, and now and then some more, as only who
  *           reads notices the end of the connection.
+ * End       what the client sent before it ended its half of the connection is taken, and then this half ends.
  * Safety    what is malformed ends the connection, without an answer, as the reference does.
  * Source    NIOServerCnxn.java.
  */
@@ -99,6 +100,8 @@ export class ClientSocket implements ClientEnd {
   #isFlushWanted = false
   /** It is not read any more: what it has asked for is answered, and then it ends. */
   #isStopping = false
+  /** The client sends nothing more. */
+  #isOver = false
   #nowMs = 0
 
   constructor(socket: Socket, owner: SocketOwner) {
@@ -113,7 +116,8 @@ export class ClientSocket implements ClientEnd {
     // Whatever the reason, 'close' follows.
     socket.on('error', () => undefined)
     socket.on('end', () => {
-      if (this.#phase !== 'ending') this.destroy()
+      this.#isOver = true
+      if (this.#phase !== 'ending' && this.#held.length === 0) this.destroy()
     })
     socket.on('close', () => {
       this.destroy()
@@ -227,7 +231,8 @@ export class ClientSocket implements ClientEnd {
     })
     if (this.#held.length > 0) return
     clearTimeout(this.#lookTimer)
-    if (!this.#isStopping) this.#socket.resume()
+    if (this.#isOver && this.#phase !== 'ending') this.destroy()
+    else if (!this.#isStopping) this.#socket.resume()
   }
 
   /** As in the reference, one request of each client is taken however much there is to do. */
