@@ -4,10 +4,8 @@
 import { zookeeper } from '../src/backends/zookeeper/index.ts'
 import { connect } from '../src/index.ts'
 import type { Client } from '../src/index.ts'
-import { checkHistory } from '../src/testing/history.ts'
-import type { HistoryCall } from '../src/testing/history.ts'
-import { REGISTER, ROOT } from './load.ts'
-import type { RegisterInput, Told } from './load.ts'
+import { ROOT } from './load.ts'
+import type { Told } from './load.ts'
 
 /** Reads that are on their way at a time. */
 const READS_AT_A_TIME = 64
@@ -65,13 +63,10 @@ export function complaintsOf(dumps: readonly Dump[], told: Told): string[] {
   const ephemeral = [...first].filter(([, text]) => !text.includes('"ephemeralOwner":"0"')).map(([path]) => path)
   const [kept] = ephemeral
   if (kept !== undefined) complaints.push(`${ephemeral.length} ephemerals outlive all sessions, such as ${kept}`)
-  const verdict = checkHistory(REGISTER, withoutUnread(told.calls))
-  if (verdict.verdict !== 'linearizable') complaints.push(`registers: ${verdict.key} is ${verdict.verdict}`)
+  try {
+    told.registers.atEnd()
+  } catch (error) {
+    complaints.push(error instanceof Error ? error.message : String(error))
+  }
   return complaints
-}
-
-/** Without writes of unknown outcome that nobody has read: they may have been done or not, and cost the search much. */
-function withoutUnread(calls: readonly HistoryCall<RegisterInput, string>[]): HistoryCall<RegisterInput, string>[] {
-  const read = new Set(calls.map(({ input, returned }) => (input === 'read' ? returned?.output : undefined)))
-  return calls.filter(({ input, returned }) => returned !== null || input === 'read' || read.has(input.write))
 }

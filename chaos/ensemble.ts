@@ -18,7 +18,8 @@ import { Relay } from './relay.ts'
 import type { Way } from './relay.ts'
 
 const IDS = [1, 2, 3] as const
-const PROGRAM = fileURLToPath(new URL('../src/cli/main.js', import.meta.url))
+/** The program of the servers, which is compiled with this. */
+export const PROGRAM = fileURLToPath(new URL('../src/cli/main.js', import.meta.url))
 const SETTINGS = [
   'tickTime=200',
   'initLimit=10',
@@ -43,19 +44,30 @@ export class Ensemble {
   readonly addresses: readonly string[]
   readonly ids: readonly number[] = IDS
   readonly #folder: string
+  readonly #program: string
   readonly #relays: ReadonlyMap<string, readonly Relay[]>
   readonly #logs = new Map<number, WriteStream>()
   readonly #processes = new Map<number, ChildProcess>()
 
-  private constructor(folder: string, ports: readonly ServerPorts[], relays: ReadonlyMap<string, readonly Relay[]>) {
+  private constructor(
+    folder: string,
+    program: string,
+    ports: readonly ServerPorts[],
+    relays: ReadonlyMap<string, readonly Relay[]>,
+  ) {
     this.#folder = folder
+    this.#program = program
     this.#relays = relays
     this.addresses = ports.map(({ client }) => `127.0.0.1:${client}`)
     for (const id of IDS) this.#logs.set(id, createWriteStream(join(folder, `server-${id}.log`)))
   }
 
-  /** Makes the relays and the configurations in an empty folder; no server is started. */
-  static async make(folder: string): Promise<Ensemble> {
+  /**
+   * Makes the relays and the configurations in an empty folder; no server is started.
+   *
+   * @param program - of the servers
+   */
+  static async make(folder: string, program: string): Promise<Ensemble> {
     const pairs = IDS.flatMap((from) => IDS.filter((to) => to !== from).map((to) => [from, to] as const))
     const free = await freePorts(3 * IDS.length + 2 * pairs.length)
     const take = (): number => free.pop() ?? 0
@@ -82,12 +94,12 @@ export class Ensemble {
       const text = [...SETTINGS, `dataDir=${dataDir}`, ...lines].join('\n')
       writeFileSync(join(folder, `zoo-${id}.cfg`), `${text}\n`)
     }
-    return new Ensemble(folder, ports, relays)
+    return new Ensemble(folder, program, ports, relays)
   }
 
   /** Starts a server. */
   start(id: number): void {
-    const args = [PROGRAM, 'server', join(this.#folder, `zoo-${id}.cfg`), '--end-with-input']
+    const args = [this.#program, 'server', join(this.#folder, `zoo-${id}.cfg`), '--end-with-input']
     const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'] })
     child.stdin.on('error', () => undefined)
     const log = this.#logs.get(id)
@@ -101,6 +113,18 @@ export class Ensemble {
     if (child.exitCode !== null || child.signalCode !== null) return
     child.kill('SIGKILL')
     await once(child, 'exit')
+  }
+
+  /**
+   * Ends a server as an operator does; resolves when it has ended.
+   *
+   * @throws Error if it did not end in order
+   */
+  async terminate(id: number): Promise<void> {
+    const child = this.#process(id)
+    child.kill('SIGTERM')
+    const [code, signal] = await once(child, 'exit') as [number | null, string | null]
+    if (code !== 0) throw new Error(`server ${id} ended with ${signal ?? `status ${code}`} on SIGTERM`)
   }
 
   /** Has a server stand still until `thaw`. */

@@ -1,7 +1,7 @@
 /**
  * What is done to the ensemble: one fault after the other, each with its end, drawn from a seed.
  *
- * Servers    are killed, alone and all at once, and frozen, also for longer than a session lasts.
+ * Servers    are killed, alone and all at once, ended in order, and frozen, also for longer than a session lasts.
  * Network    one server is cut off; or nothing that it sends arrives, or nothing that is sent to it, while connections
  *            stay; ways become slow.
  */
@@ -28,24 +28,40 @@ const FROZEN_MS = { min: 300, max: 8_000 } as const
 const APART_MS = { min: 500, max: 5_000 } as const
 const SLOW_MS = { min: 10, max: 150 } as const
 
-/** Draws the next fault. */
-export function drawFault(ensemble: Ensemble, random: SeededRandom): Fault {
+type MakeFault = (ensemble: Ensemble, victim: number, random: SeededRandom) => Fault
+
+const FAULTS = {
+  killed: (ensemble, victim, random) => killed(ensemble, [victim], random.between(DOWN_MS.min, DOWN_MS.max)),
+  'all-killed': (ensemble, _, random) => killed(ensemble, ensemble.ids, random.between(DOWN_MS.min, DOWN_MS.max)),
+  ended: (ensemble, victim, random) => ended(ensemble, victim, random.between(DOWN_MS.min, DOWN_MS.max)),
+  frozen: (ensemble, victim, random) => frozen(ensemble, victim, random.between(FROZEN_MS.min, FROZEN_MS.max)),
+  cut: (ensemble, victim, random) => apart(ensemble, victim, { is: 'cut' }, { is: 'cut' }, 'is cut off', random),
+  silent: (ensemble, victim, random) => {
+    return apart(ensemble, victim, silent('both'), silent('both'), 'is cut off without a word', random)
+  },
+  mute: (ensemble, victim, random) => {
+    return apart(ensemble, victim, silent('there'), silent('back'), 'is not heard', random)
+  },
+  deaf: (ensemble, victim, random) => {
+    return apart(ensemble, victim, silent('back'), silent('there'), 'hears nothing', random)
+  },
+  slow: (ensemble, victim, random) => {
+    const delayMs = random.between(SLOW_MS.min, SLOW_MS.max)
+    const slow: Way = { is: 'slow', delayMs }
+    return apart(ensemble, victim, slow, slow, `has ways that take ${delayMs} ms`, random)
+  },
+} satisfies Readonly<Record<string, MakeFault>>
+
+/** A kind of fault. */
+export type FaultKind = keyof typeof FAULTS
+
+/** All kinds. */
+export const FAULT_KINDS = Object.keys(FAULTS) as readonly FaultKind[]
+
+/** Draws the next fault, of one of these kinds. */
+export function drawFault(ensemble: Ensemble, random: SeededRandom, kinds: readonly FaultKind[]): Fault {
   const victim = random.pick(ensemble.ids)
-  const kinds = [
-    () => killed(ensemble, [victim], random.between(DOWN_MS.min, DOWN_MS.max)),
-    () => killed(ensemble, ensemble.ids, random.between(DOWN_MS.min, DOWN_MS.max)),
-    () => frozen(ensemble, victim, random.between(FROZEN_MS.min, FROZEN_MS.max)),
-    () => apart(ensemble, victim, { is: 'cut' }, { is: 'cut' }, 'is cut off', random),
-    () => apart(ensemble, victim, silent('both'), silent('both'), 'is cut off without a word', random),
-    () => apart(ensemble, victim, silent('there'), silent('back'), 'is not heard', random),
-    () => apart(ensemble, victim, silent('back'), silent('there'), 'hears nothing', random),
-    () => {
-      const delayMs = random.between(SLOW_MS.min, SLOW_MS.max)
-      const slow: Way = { is: 'slow', delayMs }
-      return apart(ensemble, victim, slow, slow, `has ways that take ${delayMs} ms`, random)
-    },
-  ]
-  return random.pick(kinds)()
+  return FAULTS[random.pick(kinds)](ensemble, victim, random)
 }
 
 /** Pauses between two faults. */
@@ -67,6 +83,15 @@ function killed(ensemble: Ensemble, ids: readonly number[], forMs: number): Faul
     end: async () => {
       for (const id of ids) ensemble.start(id)
     },
+  }
+}
+
+function ended(ensemble: Ensemble, id: number, forMs: number): Fault {
+  return {
+    what: `server ${id} is ended in order`,
+    forMs,
+    begin: () => ensemble.terminate(id),
+    end: async () => ensemble.start(id),
   }
 }
 

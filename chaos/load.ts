@@ -9,10 +9,11 @@
  * Config     one client publishes numbers, one by one; the others are told of them, and never of an older one.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { RegistersCheck } from '../sim/checks/registers.ts'
+import type { RegisterInput } from '../sim/checks/registers.ts'
 import { zookeeper } from '../src/backends/zookeeper/index.ts'
 import { ConfigCenter, CoordinationError, FairLock, connect } from '../src/index.ts'
 import type { Client, Lease } from '../src/index.ts'
-import type { HistoryCall, SequentialModel } from '../src/testing/history.ts'
 import type { SeededRandom } from '../src/testing/simulation/random.ts'
 
 /** The nodes of the load are below it. */
@@ -30,25 +31,14 @@ const PAUSE_MS_MAX = 30
 const HELD_MS_MAX = 40
 const LOCK_WAIT_MS = 5_000
 
-/** What a client asked of a register. */
-export type RegisterInput = { readonly write: string } | 'read'
-
-/** A register of texts: a read answers the text that was written last. */
-export const REGISTER: SequentialModel<string, RegisterInput, string> = {
-  initial: '',
-  step: (state, input, output) => {
-    if (input !== 'read') return input.write
-    return output === undefined || output === state ? state : null
-  },
-  keyOf: (state) => state,
-}
-
 /** What clients were told. */
 export interface Told {
   /** Nodes whose creation was acknowledged, and those of which the client was told that it was not done. */
   readonly created: string[]
   readonly refused: string[]
-  readonly calls: HistoryCall<RegisterInput, string>[]
+  readonly registers: RegistersCheck
+  /** Calls of registers. */
+  calls: number
   /** Of the configuration: published last, and heard last by each client. */
   published: number
   readonly heard: Map<number, number>
@@ -57,12 +47,20 @@ export interface Told {
   acknowledgedAtMs: number
 }
 
+/** The clock by which calls come before others. */
+const performanceClock = {
+  get nowMs(): number {
+    return performance.now()
+  },
+}
+
 /** The clients, from start to stop. */
 export class Load {
   readonly told: Told = {
     created: [],
     refused: [],
-    calls: [],
+    registers: new RegistersCheck(performanceClock),
+    calls: 0,
     published: 0,
     heard: new Map(),
     leases: 0,
@@ -155,17 +153,13 @@ export class Load {
     for (let count = 0; !this.#isEnding; count++) {
       const round = Math.floor((performance.now() - startedAtMs) / REGISTERS_FOR_MS)
       const key = `${ROOT}/registers/${round}-${random.between(1, REGISTERS)}`
-      const calledAt = performance.now()
-      const input: RegisterInput = random.chance(0.5) ? { write: `${index}-${count}` } : 'read'
-      const returned = await this.#register(client, key, input)
-      if (returned !== 'nothing') {
-        this.told.calls.push({
-          key,
-          input,
-          calledAt,
-          returned: returned === 'unknown' ? null : { at: performance.now(), output: returned.output },
-        })
-      }
+      const isWrite = random.chance(0.5)
+      const input: RegisterInput = isWrite ? { type: 'write', value: `${index}-${count}` } : { type: 'read' }
+      const tell = this.told.registers.call(key, input)
+      this.told.calls += 1
+      const answer = await this.#register(client, key, input)
+      // A write of which nobody knows whether it was done has no end.
+      if (answer !== 'unknown') tell(answer === 'nothing' ? null : answer.output)
       await delay(random.between(1, 4 * PAUSE_MS_MAX))
     }
   }
@@ -177,7 +171,7 @@ export class Load {
     input: RegisterInput,
   ): Promise<{ readonly output: string } | 'unknown' | 'nothing'> {
     try {
-      if (input === 'read') {
+      if (input.type === 'read') {
         const { sessionId } = client
         await client.sync(path)
         const stat = await client.exists(path)
@@ -186,12 +180,12 @@ export class Load {
         return client.sessionId === sessionId ? { output } : 'nothing'
       }
       await client.makePath(path, { mode: 'persistent' })
-      await client.set(path, input.write)
+      await client.set(path, input.value)
       this.told.acknowledgedAtMs = performance.now()
       return { output: '' }
     } catch (error) {
       const { outcome } = ofTheEnsemble(error)
-      return input === 'read' || outcome === 'rejected' || outcome === 'not-sent' ? 'nothing' : 'unknown'
+      return input.type === 'read' || outcome === 'rejected' || outcome === 'not-sent' ? 'nothing' : 'unknown'
     }
   }
 

@@ -7,9 +7,10 @@
  *
  *     --seconds N   how long the faults go on; 60 by default
  *     --seed N      which faults
+ *     --mutant NAME servers with a broken rule (mutants.ts), which has to be found
  *
  * Exit status: 0 nothing was found, 1 something was found (the data and the servers' output are kept), 2 wrong
- * arguments.
+ * arguments. Of a mutant: 0 what is wrong with it was found, 1 it was not.
  */
 import { randomInt } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -19,9 +20,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { SeededRandom } from '../src/testing/simulation/random.ts'
 import { complaintsOf, dumpOf } from './checks.ts'
-import { Ensemble } from './ensemble.ts'
-import { drawFault, rest } from './faults.ts'
-import type { Fault } from './faults.ts'
+import { Ensemble, PROGRAM } from './ensemble.ts'
+import { FAULT_KINDS, drawFault, rest } from './faults.ts'
+import type { Fault, FaultKind } from './faults.ts'
+import { CHAOS_MUTANTS, mutantProgram } from './mutants.ts'
+import type { ChaosMutant } from './mutants.ts'
 import { Load, ROOT, SESSION_TIMEOUT_MS } from './load.ts'
 
 const SECONDS = 60
@@ -49,13 +52,15 @@ class Chaos {
   readonly #ensemble: Ensemble
   readonly #load: Load
   readonly #random: SeededRandom
+  readonly #kinds: readonly FaultKind[]
   readonly #complaints: string[] = []
   readonly #startedAtMs = performance.now()
   #faults = 0
   #backMs = 0
 
-  constructor(ensemble: Ensemble, seed: number) {
+  constructor(ensemble: Ensemble, seed: number, kinds: readonly FaultKind[]) {
     this.#ensemble = ensemble
+    this.#kinds = kinds
     this.#random = new SeededRandom(seed)
     this.#load = new Load(ensemble.addresses, this.#random.fork('load'), (what) => {
       if (this.#complaints.length < COMPLAINTS_MAX) this.#say(`VIOLATION: ${what}`)
@@ -72,7 +77,7 @@ class Chaos {
     const random = this.#random.fork('faults')
     const endMs = performance.now() + seconds * 1_000
     while (performance.now() < endMs && this.#complaints.length === 0) {
-      await this.#suffer(drawFault(this.#ensemble, random))
+      await this.#suffer(drawFault(this.#ensemble, random, this.#kinds))
       await rest(random)
     }
     await this.#load.stop()
@@ -84,7 +89,7 @@ class Chaos {
   async #suffer(fault: Fault): Promise<void> {
     this.#say(`${fault.what} for ${fault.forMs} ms`)
     this.#faults += 1
-    await fault.begin()
+    await fault.begin().catch((error: unknown) => this.#complaints.push(String(error)))
     await delay(fault.forMs)
     await fault.end()
     const backMs = await this.#untilAcknowledged(BACK_MS_MAX)
@@ -125,7 +130,7 @@ class Chaos {
     const dumps = await Promise.all(this.#ensemble.addresses.map((address) => dumpOf(address)))
     this.#complaints.push(...complaintsOf(dumps, told))
     const { created, calls, leases, published } = told
-    this.#say(`${created.length} nodes, ${calls.length} calls of registers, ${leases} leases, ${published} values`)
+    this.#say(`${created.length} nodes, ${calls} calls of registers, ${leases} leases, ${published} values`)
     this.#say(`${dumps[0]?.size ?? 0} nodes below ${ROOT} on each server`)
   }
 
@@ -134,35 +139,53 @@ class Chaos {
   }
 }
 
-async function main(args: string[]): Promise<number> {
+interface Arguments {
+  readonly seconds: number
+  readonly seed: number
+  readonly mutant: ChaosMutant | null
+}
+
+function readArguments(args: string[]): Arguments | string {
   let values
   try {
-    values = parseArgs({ args, options: { seconds: { type: 'string' }, seed: { type: 'string' } } }).values
+    const options = { seconds: { type: 'string' }, seed: { type: 'string' }, mutant: { type: 'string' } } as const
+    values = parseArgs({ args, options }).values
   } catch (error) {
-    console.error(`chaos: ${(error as Error).message}`)
-    return USAGE_STATUS
+    return (error as Error).message
   }
   const seconds = Number(values.seconds ?? SECONDS)
   const seed = Number(values.seed ?? randomInt(SEED_SPAN))
-  if (!Number.isInteger(seed) || !(seconds > 0)) {
-    console.error('chaos: --seconds is a number above 0, --seed an integer')
+  if (!Number.isInteger(seed) || !(seconds > 0)) return '--seconds is a number above 0, --seed an integer'
+  const mutant = CHAOS_MUTANTS.find(({ name }) => name === values.mutant) ?? null
+  if (values.mutant === undefined || mutant !== null) return { seconds, seed, mutant }
+  return `there are these mutants: ${CHAOS_MUTANTS.map(({ name }) => name).join(', ')}`
+}
+
+async function main(args: string[]): Promise<number> {
+  const given = readArguments(args)
+  if (typeof given === 'string') {
+    console.error(`chaos: ${given}`)
     return USAGE_STATUS
   }
+  const { seconds, seed, mutant } = given
   const folder = await mkdtemp(join(tmpdir(), 'quorate-chaos-'))
-  const ensemble = await Ensemble.make(folder)
+  const ensemble = await Ensemble.make(folder, mutant === null ? PROGRAM : mutantProgram(mutant))
   let found: Found | null = null
   try {
-    console.log(`seed ${seed}, ${seconds} s`)
-    found = await new Chaos(ensemble, seed).run(seconds)
+    console.log(`seed ${seed}, ${seconds} s${mutant === null ? '' : `, ${mutant.name}: ${mutant.breaks}`}`)
+    found = await new Chaos(ensemble, seed, mutant?.faults ?? FAULT_KINDS).run(seconds)
   } finally {
     await ensemble.close()
-    if (found?.complaints.length !== 0) console.log(`data and output of the servers: ${folder}`)
+    if (mutant === null && found?.complaints.length !== 0) console.log(`data and output of the servers: ${folder}`)
     else await rm(folder, { recursive: true })
   }
-  const [first, last] = [found.complaints.slice(0, COMPLAINTS_MAX), found.complaints.slice(-COMPLAINTS_MAX)]
-  for (const complaint of new Set([...first, ...last])) console.log(`FOUND: ${complaint}`)
-  console.log(`${found.faults} faults, service back after ${found.backMs} ms at most, ${found.complaints.length} found`)
-  return found.complaints.length === 0 ? 0 : 1
+  const { complaints, faults, backMs } = found
+  for (const complaint of new Set([...complaints.slice(0, COMPLAINTS_MAX), ...complaints.slice(-COMPLAINTS_MAX)])) {
+    console.log(`FOUND: ${complaint}`)
+  }
+  console.log(`${faults} faults, service back after ${backMs} ms at most, ${complaints.length} found`)
+  const isAsExpected = mutant === null ? complaints.length === 0 : complaints.some((one) => mutant.expected.test(one))
+  return isAsExpected ? 0 : 1
 }
 
 process.exitCode = await main(process.argv.slice(2))

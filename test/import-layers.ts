@@ -32,7 +32,7 @@ export const LAYERS: readonly { readonly from: string; readonly to: readonly str
     ],
   },
   { from: 'sim/', to: ['sim/', 'src/testing/', ...SIMULATED] },
-  { from: 'chaos/', to: ['chaos/', 'src/'] },
+  { from: 'chaos/', to: ['chaos/', 'sim/checks/registers.ts', 'sim/mutants/', 'src/'] },
   { from: 'src/testing/simulation/', to: ['src/testing/', ...SIMULATED] },
   { from: 'src/testing/', to: ['src/testing/', 'src/core/', 'src/recipes/'] },
   { from: 'src/recipes/*/', to: ['src/recipes/*/', 'src/recipes/engine/', 'src/core/'] },

@@ -23,7 +23,6 @@ const ROUND = 'recipes/engine/round.ts'
 const SESSION = 'backends/client/session.ts'
 const IDENTITY = 'backends/client/identity.ts'
 const OWNERSHIP = 'recipes/engine/ownership.ts'
-const PROOFS = 'test/recipes/engine/lease-proof.test.ts'
 
 /** A check that any node at the path passes. */
 const NO_IDENTITY = "{ type: 'check', path, version: -1 }"
@@ -203,14 +202,18 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'A fair lock is granted although the session may be over.',
     kin: 'redlock#296',
     edits: [{ file: CONTENDERS, from: '!(await proveLease(this.#client, node, wait))', to: 'false' }],
-    expected: { test: PROOFS },
+    profile: 'recipes',
+    workload: 'locks',
+    expected: { seeds: 300, likely: 2 },
   },
   {
     name: 'exclusive-lock-granted-unproven',
     breaks: 'An exclusive lock is granted although the session may be over.',
     kin: 'redlock#296',
     edits: [{ file: EXCLUSIVE, from: '!(await proveLease(this.#client, node, this.#wait))', to: 'false' }],
-    expected: { test: PROOFS },
+    profile: 'recipes',
+    workload: 'locks',
+    expected: { seeds: 300, likely: 88 },
   },
   {
     name: 'exclusive-lock-of-older-session',

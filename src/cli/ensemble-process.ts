@@ -16,8 +16,17 @@ const MAIN = fileURLToPath(new URL('main.js', import.meta.url))
 /** A server that was asked to end and has not after this long is killed; above its drainMs. */
 const END_MS_MAX = 10_000
 
+/** The time and the level of a line of its log. */
+const HEAD = /^\d{4}-\d\d-\d\dT[\d:.]+Z (?:error|warn |info |debug) /
+
 /** Lines of its start that repeat what its own line says. */
-const OF_THE_START = /^(looks for a leader: |serves, |server \d+ waits for the others)/
+const OF_THE_START = new RegExp([
+  '^looks for a leader: ',
+  '^server \\d+ \\(.*\\) is elected in round',
+  '^has the leader\'s history',
+  '^serves, ',
+  '^server \\d+ waits for the others',
+].join('|'))
 
 /** A server that was started. */
 export class EnsembleProcess {
@@ -54,7 +63,7 @@ export class EnsembleProcess {
     stderr?.on('data', (chunk: Buffer) => {
       const lines = (rest + chunk.toString()).split('\n')
       rest = lines.pop() ?? ''
-      for (const line of lines) this.#take(line)
+      for (const line of lines) this.#take(line.replace(HEAD, ''))
     })
     this.ended = new Promise((resolve) => {
       this.#child.once('error', (error) => resolve(error.message))

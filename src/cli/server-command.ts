@@ -2,13 +2,12 @@
  * `quorate server`: one server that any client of ZooKeeper can use, alone or one of an ensemble, in memory or in
  * files, until SIGTERM or SIGINT.
  *
- * Output    one line on standard output when it serves; on standard error what a configuration asks for in vain, and
- *           when a server of an ensemble stops serving and begins again.
+ * Output    one line on standard output when it serves; on standard error its log (server-log.ts).
  */
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { embedded } from '../backends/embedded/index.ts'
-import type { EmbeddedOptions, Ensemble, EnsembleEvent } from '../backends/embedded/index.ts'
+import type { EmbeddedOptions, Ensemble } from '../backends/embedded/index.ts'
 import type { EnsembleMember, MemberOptions } from '../backends/embedded/index.ts'
 import { newEpoch } from '../backends/embedded/host/epochs.ts'
 import { takeOptions } from './command-options.ts'
@@ -17,6 +16,8 @@ import { ExitStatus, Failure, UsageError } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
 import type { Output } from './output.ts'
 import { memberOptionsOf } from './member-options.ts'
+import { LOG_FORMATS, LOG_LEVELS, ServerLog } from './server-log.ts'
+import type { LogSettings } from './server-log.ts'
 import { readZooCfg } from './zoo-cfg.ts'
 import type { ZooCfg } from './zoo-cfg.ts'
 
@@ -59,6 +60,8 @@ options:
   --admin-port PORT               the AdminServer's, over HTTP on 127.0.0.1; 0 for any that is free. None by default
   --myid N                        which server.N it is; by default the file myid in its data directory says
   --drain-ms MS                   longest wait for what is in flight when a signal ends it; 5000
+  --log FORMAT                    text, or json for programs; the log goes to standard error
+  --log-level LEVEL               error, warn, info or debug; info
   --end-with-input                end when standard input does, as by a signal: for a program that starts servers
   --help`
 
@@ -67,6 +70,7 @@ interface ServerArguments {
   readonly options: EmbeddedOptions | MemberOptions
   readonly notices: readonly string[]
   readonly endsWithInput: boolean
+  readonly log: Pick<LogSettings, 'format' | 'level'>
 }
 
 /**
@@ -83,7 +87,8 @@ export async function runServer(args: readonly string[], output: Output, signal:
     output.out(`${SERVER_USAGE}\n`)
     return ExitStatus.ok
   }
-  for (const notice of given.notices) output.err(`${notice}\n`)
+  const log = logOf(given, output)
+  for (const message of given.notices) log.write({ level: 'warn', event: 'configuration', message })
   setFlagsFromString(SMALL_NURSERY)
   const input = given.endsWithInput ? inputEnds() : null
   const stop = input === null ? signal : AbortSignal.any([signal, input.signal])
@@ -92,17 +97,17 @@ export async function runServer(args: readonly string[], output: Output, signal:
     ...given.options,
     onError: (error: unknown) => failed.abort(error),
     onClientError: (error: unknown) => {
-      output.err(`a client's connection was ended by an error of this server: ${stackOf(error)}\n`)
+      log.clientError(error)
     },
   }
   const server = made(options)
   server.onEvent(({ event }) => {
-    const line = lineOf(event)
-    if (line !== null) output.err(`${line}\n`)
-    if ('myid' in options) tellMember(event, output)
+    log.tell(event)
   })
   const waiting = setTimeout(() => {
-    if ('myid' in options) output.err(`server ${options.myid} waits for the others; the first time for all that vote\n`)
+    if (!('myid' in options)) return
+    const message = `server ${options.myid} waits for the others; the first time for all that vote`
+    log.write({ level: 'info', event: 'waiting', message })
   }, WAIT_TOLD_MS)
   try {
     await newEpoch()
@@ -120,6 +125,13 @@ export async function runServer(args: readonly string[], output: Output, signal:
     await server.close()
     input?.release()
   }
+}
+
+function logOf({ log, options }: ServerArguments, output: Output): ServerLog {
+  const myid = 'myid' in options ? options.myid : null
+  return new ServerLog({ ...log, myid }, (line) => {
+    output.err(line)
+  })
 }
 
 /** A signal for the end of standard input; until it is released, the process does not end by itself. */
@@ -160,28 +172,6 @@ function adminOf(server: Ensemble | EnsembleMember, { adminAddress }: EmbeddedOp
   return [`AdminServer on ${host.includes(':') ? `[${host}]` : host}:${port}`]
 }
 
-/** The life of a server of several, as an operator follows it. */
-function tellMember(event: EnsembleEvent['event'], output: Output): void {
-  switch (event.type) {
-    case 'looking':
-      output.err(`looks for a leader: ${event.reason}\n`)
-      break
-    case 'serving':
-      output.err(`serves, ${event.role}, epoch ${event.epoch}\n`)
-      break
-    case 'link-dropped':
-      output.err(`closed its link to server ${event.peer}: ${event.reason}\n`)
-      break
-    case 'stranger-dropped':
-      output.err(`turned ${event.address} away at its ${event.port} port: ${event.reason} (${event.count} so far)\n`)
-      break
-    case 'vote-malformed':
-      output.err(`cannot read a vote of server ${event.peer}: ${event.reason}\n`)
-      break
-    default:
-  }
-}
-
 /** Reads arguments and configuration; null if only the usage is asked for. */
 function readArguments(args: readonly string[]): ServerArguments | null {
   const { values, positionals } = takeOptions('server', args, OPTIONS)
@@ -198,14 +188,17 @@ function readArguments(args: readonly string[]): ServerArguments | null {
   const options = { clientPortAddress, ...drain, ...(cfg === null ? {} : optionsOf(cfg)), ...files }
   const notices = cfg?.notices ?? []
   const endsWithInput = values['end-with-input'] === true
+  const log = { format: oneOf(LOG_FORMATS, values.log, '--log'), level: levelOf(values['log-level']) }
   if (file === undefined || cfg === null || Object.keys(cfg.servers).length === 0) {
     if (values.myid !== undefined) throw new UsageError('--myid needs a configuration with several server.N lines')
     const admin = adminPort === undefined ? {} : { adminPorts: [adminPort] }
-    return { options: { ...options, servers: 1, clientPorts: [port ?? CLIENT_PORT], ...admin }, notices, endsWithInput }
+    const alone = { ...options, servers: 1, clientPorts: [port ?? CLIENT_PORT], ...admin }
+    return { options: alone, notices, endsWithInput, log }
   }
   const more = memberOptionsOf(cfg, { file, myid: values.myid, port, options })
   const admin = given('adminPort', adminPort)
-  return { options: { ...options, ...admin, ...more.options }, notices: [...notices, ...more.notices], endsWithInput }
+  const all = { ...options, ...admin, ...more.options }
+  return { options: all, notices: [...notices, ...more.notices], endsWithInput, log }
 }
 
 const OPTIONS = {
@@ -215,6 +208,8 @@ const OPTIONS = {
   'drain-ms': { type: 'string' },
   'admin-port': { type: 'string' },
   myid: { type: 'string' },
+  log: { type: 'string' },
+  'log-level': { type: 'string' },
   'end-with-input': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const
@@ -227,6 +222,17 @@ function readFile(file: string): ZooCfg {
     throw new Failure(`cannot read the configuration ${file}: ${reasonOf(error)}`)
   }
   return readZooCfg(text.replace(/^\ufeff/, ''), file)
+}
+
+function levelOf(text: string | undefined): LogSettings['level'] {
+  return oneOf(LOG_LEVELS, text ?? 'info', '--log-level')
+}
+
+/** One of some words; the first of them by default. */
+function oneOf<W extends string>(words: readonly [W, ...W[]], text: string | undefined, name: string): W {
+  const found = text === undefined ? words[0] : words.find((word) => word === text)
+  if (found !== undefined) return found
+  throw new UsageError(`${name} must be ${words.join(' or ')}, got ${JSON.stringify(text)}`)
 }
 
 function portOf(text: string | undefined, name: string): number | undefined {
@@ -289,24 +295,4 @@ function ended(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
-}
-
-/** The line for an event that asks somebody to do something; null if it does not. */
-function lineOf(event: EnsembleEvent['event']): string | null {
-  switch (event.type) {
-    case 'damaged':
-      return diskReason(event.error)
-    case 'disk-full':
-      return `the disk is full, and writes wait; make room: ${diskReason(event.error)}`
-    case 'disk-has-room':
-      return 'the disk has room again, and what waited is written'
-    case 'snapshot-skipped':
-      return `no room for a snapshot, so the log stays and grows; make room: ${diskReason(event.error)}`
-    default:
-      return null
-  }
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error && error.stack !== undefined ? error.stack : diskReason(error)
 }

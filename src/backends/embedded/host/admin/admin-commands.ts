@@ -3,7 +3,7 @@
  *
  * Shape     as in the reference: `command` and `error` (null if all went well), then what the command tells. Errors of
  *           commands have the status 200 there, and so here.
- * Missing   what there is nothing to tell of: trace masks, digests, system properties, snapshots, details of observers.
+ * Missing   what there is nothing to tell of: digests, system properties, snapshots, details of observers.
  * Source    Commands.java, ServerCnxn.getConnectionInfo, ServerStats.java of ZooKeeper 3.8.
  */
 import type { ServerInspection } from '../../server/inspection.ts'
@@ -13,7 +13,7 @@ import { sizesOf } from '../storage/directory-size.ts'
 import { environmentEntries } from './environment.ts'
 import { Members } from './json-text.ts'
 import type { JsonValue } from './json-text.ts'
-import { metricsOf, nodeCount, rounded4 } from './metrics.ts'
+import { nodeCount, numbersOf, rounded4 } from './metrics.ts'
 import { peerState } from './monitor.ts'
 import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount, hex } from './server-view.ts'
 import { modeOf, monitored, operationName } from './server-view.ts'
@@ -27,7 +27,7 @@ type Answer = Readonly<Record<string, JsonValue>>
 interface Command {
   /** The first is the one under which it is listed. */
   readonly names: readonly string[]
-  readonly answer: (view: ServerView, host: InspectedHost) => Answer | Members
+  readonly answer: (view: ServerView, host: InspectedHost, query: URLSearchParams) => Answer | Members
   /** Whether it can be answered while clients are not served. */
   readonly isAlways?: true
 }
@@ -39,12 +39,14 @@ const COMMANDS: readonly Command[] = [
   { names: ['dirs'], answer: directories },
   { names: ['dump'], answer: dump },
   { names: ['environment', 'env', 'envi'], answer: () => new Members(environmentEntries(VERSION)), isAlways: true },
+  { names: ['get_trace_mask', 'gtmk'], answer: (view) => ({ tracemask: view.traceMask.value }), isAlways: true },
   { names: ['initial_configuration', 'icfg'], answer: (view) => ({ initial_configuration: configurationLines(view) }) },
   { names: ['is_read_only', 'isro'], answer: () => ({ read_only: false }) },
   { names: ['leader', 'lead'], answer: leader },
   { names: ['monitor', 'mntr'], answer: monitor },
   { names: ['ruok'], answer: () => ({}) },
   { names: ['server_stats', 'srvr'], answer: serverStats },
+  { names: ['set_trace_mask', 'stmk'], answer: setTraceMask, isAlways: true },
   { names: ['stat_reset', 'srst'], answer: resetServer },
   { names: ['stats', 'stat'], answer: (view, host) => ({ ...serverStats(view, host), ...connectionsOf(view, true) }) },
   { names: ['watch_summary', 'wchs'], answer: watchSummary },
@@ -61,15 +63,19 @@ const BY_NAME: ReadonlyMap<string, Command> = new Map(COMMANDS.flatMap((command)
 /** The names under which the commands are listed. */
 export const COMMAND_NAMES: readonly string[] = COMMANDS.flatMap(({ names }) => names.slice(0, 1))
 
-/** The answer to a command. */
-export function answerCommand(name: string, view: ServerView): JsonValue {
+/**
+ * The answer to a command.
+ *
+ * @param query - its arguments
+ */
+export function answerCommand(name: string, view: ServerView, query: URLSearchParams): JsonValue {
   const command = BY_NAME.get(name)
   if (command === undefined) return { command: name, error: `Unknown command: ${name}` }
   const [primary = name] = command.names
   const host = view.host()
   const isServing = host?.status().serving ?? false
   if (command.isAlways !== true && (host === null || !isServing)) return { command: primary, error: NOT_SERVING }
-  const answer = command.answer(view, host ?? NO_HOST)
+  const answer = command.answer(view, host ?? NO_HOST, query)
   const entries = answer instanceof Members ? answer.entries : Object.entries(answer)
   return new Members(followed([['command', primary], ['error', null]], entries))
 }
@@ -112,6 +118,12 @@ function resetConnections(view: ServerView): Answer {
 function resetServer(view: ServerView): Answer {
   view.traffic.reset()
   return {}
+}
+
+function setTraceMask({ traceMask }: ServerView, _host: InspectedHost, query: URLSearchParams): Answer {
+  const text = query.get('traceMask')
+  if (text !== null && traceMask.setText(text)) return { tracemask: traceMask.value }
+  return { error: `setTraceMask requires long traceMask argument${text === null ? '' : `, got ${text}`}` }
 }
 
 function connectionsOf(view: ServerView, isBrief: boolean): Answer {
@@ -190,7 +202,7 @@ function monitor(view: ServerView, host: InspectedHost): Answer {
   const numbers = monitored(view, host)
   const values: Record<string, JsonValue> = { version: VERSION, server_state: modeOf(view, host) }
   if (!view.company.isStandalone) values['peer_state'] = peerState(numbers)
-  for (const { name, value } of metricsOf(numbers)) if (value !== null) values[name] = rounded4(value)
+  for (const { name, value } of numbersOf(numbers)) if (value !== null) values[name] = rounded4(value)
   return values
 }
 

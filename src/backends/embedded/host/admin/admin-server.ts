@@ -119,12 +119,12 @@ export class AdminServer {
     if (this.#isFromElsewhere(request)) return refuse(response, 403, 'pages and names of others are not answered')
     const target = request.url ?? '/'
     if (!URL.canParse(target, BASE)) return refuse(response, 400, 'the path cannot be read')
-    const { pathname } = new URL(target, BASE)
+    const { pathname, searchParams } = new URL(target, BASE)
     if (pathname === METRICS) return send(response, PROMETHEUS_TYPE, prometheusLines(this.#settings.view))
     if (pathname === COMMANDS || pathname === `${COMMANDS}/`) return send(response, 'text/html; charset=utf-8', links())
     if (!pathname.startsWith(`${COMMANDS}/`)) return refuse(response, 404, `there are ${COMMANDS} and ${METRICS}`)
     const name = pathname.slice(COMMANDS.length + 1)
-    await send(response, JSON_TYPE, jsonPieces(answerCommand(name, this.#settings.view)))
+    await send(response, JSON_TYPE, jsonPieces(answerCommand(name, this.#settings.view, searchParams)))
   }
 
   #isFromElsewhere({ headers }: IncomingMessage): boolean {

@@ -17,6 +17,7 @@ import { monitorLines } from './monitor.ts'
 import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount } from './server-view.ts'
 import { hex, modeOf, monitored, operationName } from './server-view.ts'
 import type { InspectedHost, ServerView } from './server-view.ts'
+import { TRACE_MASK_BYTES } from './trace-mask.ts'
 
 /** All words that can be enabled. */
 export const FOUR_LETTER_WORDS = [
@@ -26,18 +27,23 @@ export const FOUR_LETTER_WORDS = [
   'dirs',
   'dump',
   'envi',
+  'gtmk',
   'isro',
   'mntr',
   'ruok',
   'srst',
   'srvr',
   'stat',
+  'stmk',
   'wchc',
   'wchp',
   'wchs',
 ] as const
 
 type FourLetterWord = (typeof FOUR_LETTER_WORDS)[number]
+
+/** Those that are answered while clients are not served. */
+type Always = 'ruok' | 'envi' | 'gtmk' | 'stmk'
 
 /** Answers four-letter words. */
 export class FourLetterWords {
@@ -55,11 +61,21 @@ export class FourLetterWords {
     this.#view = view
   }
 
-  /** The answer to a word of a client, which counts as a packet; null if it is none. */
-  answer(word: string, client: ClientSocket): Iterable<string> | null {
+  /** How many bytes belong to a word after it. */
+  argumentBytes(word: string): number {
+    return word === 'stmk' && this.#enabled.has(word) ? TRACE_MASK_BYTES : 0
+  }
+
+  /**
+   * The answer to a word of a client, which counts as a packet; null if it is none.
+   *
+   * @param argument - the bytes that belong to it
+   */
+  answer(word: string, argument: Uint8Array, client: ClientSocket): Iterable<string> | null {
     if (!isFourLetterWord(word)) return null
     client.traffic.received += 1
     this.#view.traffic.received += 1
+    if (argument.length > 0) this.#view.traceMask.setBytes(argument)
     const answer = this.#answerKnown(word)
     this.#view.traffic.sent += 1
     return typeof answer === 'string' ? [answer] : answer
@@ -70,12 +86,13 @@ export class FourLetterWords {
     const host = this.#view.host()
     if (word === 'ruok') return 'imok'
     if (word === 'envi') return environment()
+    if (word === 'gtmk' || word === 'stmk') return `${this.#view.traceMask.value}`
     const isServing = host?.status().serving ?? false
     if (host === null || !isServing) return word === 'isro' ? 'null' : `${NOT_SERVING}\n`
     return this.#answer(word, host)
   }
 
-  #answer(word: Exclude<FourLetterWord, 'ruok' | 'envi'>, host: InspectedHost): string | Iterable<string> {
+  #answer(word: Exclude<FourLetterWord, Always>, host: InspectedHost): string | Iterable<string> {
     switch (word) {
       case 'srvr':
         return this.#server(host, '')

@@ -8,6 +8,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import type { ServerInspection } from '../../server/inspection.ts'
 import type { ServerStatus } from '../../server/ready.ts'
+import type { LatencySummary } from '../clients/latency.ts'
 import type { Traffic } from '../clients/traffic.ts'
 
 const DECIMALS = 10_000
@@ -46,9 +47,47 @@ export interface Metric {
   readonly isDecimal: boolean
 }
 
-/** The numbers of a server. */
+/** Times, summed up. */
+export interface Summary {
+  /** As the reference has it. */
+  readonly name: string
+  /** What was measured, in milliseconds. */
+  readonly help: string
+  readonly summary: LatencySummary
+}
+
+/** The percentiles that are told, with the names that `mntr` has for them. */
+const PERCENTILES = [[0.5, 'p50'], [0.95, 'p95'], [0.99, 'p99'], [0.999, 'p999']] as const
+export const SHARES: readonly number[] = PERCENTILES.map(([share]) => share)
+
+/** The numbers of a server, but for its summaries. */
 export function metricsOf(monitored: Monitored): readonly Metric[] {
   return [...gauges(monitored), ...counters(monitored.traffic)]
+}
+
+/** The times of a server. */
+export function summariesOf({ traffic }: Monitored): readonly Summary[] {
+  const { readLatency, updateLatency } = traffic
+  return [
+    { name: 'readlatency', help: 'Time of a request that changes nothing, in ms', summary: readLatency },
+    { name: 'updatelatency', help: 'Time of a request that becomes a transaction, in ms', summary: updateLatency },
+  ]
+}
+
+/** All numbers of a server, one by one: `p99_readlatency` and the like for its summaries. */
+export function numbersOf(monitored: Monitored): readonly Metric[] {
+  return [...metricsOf(monitored), ...summariesOf(monitored).flatMap(numbersOfSummary)]
+}
+
+function numbersOfSummary({ name, help, summary }: Summary): Metric[] {
+  const { average, min, max, count, sum } = summary.times
+  const values = { min, max, cnt: count, sum }
+  const percentiles = summary.percentiles(SHARES)
+  return [
+    decimalGauge(`avg_${name}`, average, help),
+    ...Object.entries(values).map(([key, value]) => gauge(`${key}_${name}`, value, help)),
+    ...PERCENTILES.map(([, key], index) => gauge(`${key}_${name}`, percentiles[index], help)),
+  ]
 }
 
 function gauges(monitored: Monitored): readonly Metric[] {

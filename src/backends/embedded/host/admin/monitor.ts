@@ -3,7 +3,7 @@
  *
  * Source    MonitorCommand.java of ZooKeeper 3.8.
  */
-import { decimal, metricsOf } from './metrics.ts'
+import { decimal, numbersOf } from './metrics.ts'
 import type { Monitored } from './metrics.ts'
 
 const PEER_STATES = {
@@ -20,7 +20,7 @@ export function monitorLines(monitored: Monitored): string[] {
     `zk_version\t${version}`,
     `zk_server_state\t${mode}`,
     ...(isStandalone ? [] : [`zk_peer_state\t${peerState(monitored)}`]),
-    ...metricsOf(monitored).flatMap(({ name, value, isDecimal }) => {
+    ...numbersOf(monitored).flatMap(({ name, value, isDecimal }) => {
       return value === null ? [] : [`zk_${name}\t${isDecimal ? decimal(value) : value}`]
     }),
   ]

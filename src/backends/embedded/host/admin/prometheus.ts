@@ -3,8 +3,8 @@
  *
  * Source    PrometheusMetricsProvider.java of ZooKeeper 3.8; Prometheus, "Exposition formats", text format 0.0.4.
  */
-import { metricsOf } from './metrics.ts'
-import type { Metric } from './metrics.ts'
+import { SHARES, metricsOf, summariesOf } from './metrics.ts'
+import type { Metric, Summary } from './metrics.ts'
 import { monitored } from './server-view.ts'
 import type { ServerView } from './server-view.ts'
 
@@ -21,7 +21,9 @@ export function* prometheusLines(view: ServerView): Generator<string> {
   yield* linesOf(own('quorate_epoch', status?.epoch ?? null, 'Epoch of the leader that it was synchronised with last'))
   for (const metric of processMetrics()) yield* linesOf(metric)
   if (host !== null && status?.serving === true) {
-    for (const metric of metricsOf(monitored(view, host))) yield* linesOf(metric)
+    const numbers = monitored(view, host)
+    for (const metric of metricsOf(numbers)) yield* linesOf(metric)
+    for (const summary of summariesOf(numbers)) yield summaryLines(summary)
   }
 }
 
@@ -38,6 +40,15 @@ function processMetrics(): readonly Metric[] {
 
 function own(name: string, value: number | null, help: string): Metric {
   return { name, kind: 'gauge', help, value, isDecimal: false }
+}
+
+/** No quantile of nothing: the format's word for that is NaN, and a sum of 0 says it too. */
+function summaryLines({ name, help, summary }: Summary): string {
+  const { count, sum } = summary.times
+  const values = count === 0 ? [] : summary.percentiles(SHARES)
+  const quantiles = values.map((value, index) => `${name}{quantile="${SHARES[index] ?? 0}"} ${value}\n`)
+  const head = `# HELP ${name} ${help}\n# TYPE ${name} summary\n`
+  return `${head}${quantiles.join('')}${name}_sum ${sum}\n${name}_count ${count}\n`
 }
 
 function* linesOf({ name, kind, help, value }: Metric): Generator<string> {

@@ -7,6 +7,7 @@ import type { Traffic } from '../clients/traffic.ts'
 import type { Host } from '../host.ts'
 import type { ServerDirectories } from '../storage/directory-size.ts'
 import type { Monitored } from './metrics.ts'
+import type { TraceMask } from './trace-mask.ts'
 
 /** What `srvr` and others call the version: monitoring of the field wants a ZooKeeper's. */
 export const VERSION = '3.8.0-quorate'
@@ -60,6 +61,7 @@ export interface Company {
 /** A server and its port for clients. */
 export interface ServerView {
   readonly traffic: Traffic
+  readonly traceMask: TraceMask
   /** When counting began, on `performance.now()`. */
   readonly startedMs: number
   connections(): Iterable<ClientSocket>

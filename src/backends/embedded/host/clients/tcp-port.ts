@@ -16,6 +16,7 @@ import { ClientSocket } from './tcp-socket.ts'
 import type { SocketOwner } from './tcp-socket.ts'
 import { FourLetterWords } from '../admin/four-letter-words.ts'
 import type { Company, ServerView } from '../admin/server-view.ts'
+import { TraceMask } from '../admin/trace-mask.ts'
 import type { Host } from '../host.ts'
 import type { ServerDirectories } from '../storage/directory-size.ts'
 import { Traffic } from './traffic.ts'
@@ -100,6 +101,7 @@ export class ClientPort {
     this.#owner = this.#makeOwner()
     this.view = {
       traffic: this.#traffic,
+      traceMask: new TraceMask(),
       startedMs: performance.now(),
       connections: () => this.#sockets,
       outstanding: () => this.#outstanding,
@@ -208,7 +210,8 @@ export class ClientPort {
     return {
       frameBytesMax,
       hasRoom: () => this.#outstanding < globalOutstandingLimit,
-      answer: (word, socket) => this.#words.answer(word, socket),
+      argumentBytes: (word) => this.#words.argumentBytes(word),
+      answer: (word, argument, socket) => this.#words.answer(word, argument, socket),
       isIsolated: (sessionId) => this.#settings.isIsolated(sessionId),
       openClient: (socket) => this.#host?.openClient(socket, socket.address) ?? 0,
       receiveClient: (connection, message: ClientMessage) => this.#host?.receiveClient(connection, message),
@@ -218,8 +221,8 @@ export class ClientPort {
         this.#traffic.sent += sent
         this.#outstanding += outstanding
       },
-      measured: (latencyMs) => {
-        this.#traffic.latency.add(latencyMs)
+      measured: (op, latencyMs) => {
+        this.#traffic.measured(op, latencyMs)
       },
       heard: (bytes) => {
         this.#traffic.bytesReceived += bytes

@@ -6,6 +6,7 @@
  *           client does not read what it is sent: the messages for it wait as they are, and share the server's data.
  *           Too many of them end the connection. A few frames are read ahead, and now and then some more, as only who
  *           reads notices the end of the connection.
+ * End       what the client sent before it ended its half of the connection is taken, and then this half ends.
  * Safety    what is malformed ends the connection, without an answer, as the reference does.
  * Source    NIOServerCnxn.java.
  */
@@ -40,8 +41,10 @@ export interface SocketOwner {
   readonly frameBytesMax: number
   /** Whether another request may be taken. */
   hasRoom(): boolean
+  /** How many bytes belong to a four-letter word after it. */
+  argumentBytes(word: string): number
   /** The answer to a four-letter word, in pieces; null if it is none. */
-  answer(word: string, socket: ClientSocket): Iterable<string> | null
+  answer(word: string, argument: Uint8Array, socket: ClientSocket): Iterable<string> | null
   /** Whether the client of this session reaches no server at present. */
   isIsolated(sessionId: bigint): boolean
   openClient(socket: ClientSocket): number
@@ -49,7 +52,7 @@ export interface SocketOwner {
   closeClient(connection: number): void
   /** A request was taken, or a reply given. */
   counted(received: number, sent: number, outstanding: number): void
-  measured(latencyMs: number): void
+  measured(op: number, latencyMs: number): void
   /** So many bytes came. */
   heard(bytes: number): void
   /** So many bytes are sent as one message. */
@@ -97,6 +100,8 @@ export class ClientSocket implements ClientEnd {
   #isFlushWanted = false
   /** It is not read any more: what it has asked for is answered, and then it ends. */
   #isStopping = false
+  /** The client sends nothing more. */
+  #isOver = false
   #nowMs = 0
 
   constructor(socket: Socket, owner: SocketOwner) {
@@ -111,7 +116,8 @@ export class ClientSocket implements ClientEnd {
     // Whatever the reason, 'close' follows.
     socket.on('error', () => undefined)
     socket.on('end', () => {
-      if (this.#phase !== 'ending') this.destroy()
+      this.#isOver = true
+      if (this.#phase !== 'ending' && this.#held.length === 0) this.destroy()
     })
     socket.on('close', () => {
       this.destroy()
@@ -225,7 +231,8 @@ export class ClientSocket implements ClientEnd {
     })
     if (this.#held.length > 0) return
     clearTimeout(this.#lookTimer)
-    if (!this.#isStopping) this.#socket.resume()
+    if (this.#isOver && this.#phase !== 'ending') this.destroy()
+    else if (!this.#isStopping) this.#socket.resume()
   }
 
   /** As in the reference, one request of each client is taken however much there is to do. */
@@ -271,12 +278,14 @@ export class ClientSocket implements ClientEnd {
   /** Looks for a four-letter word in the place of the first length; null if that is all there is. */
   #sniff(head: Uint8Array, chunk: Buffer): Uint8Array | null {
     const bytes = head.length === 0 ? chunk : Buffer.concat([head, chunk])
-    if (bytes.length < WORD_BYTES) {
+    const word = bytes.toString('latin1', 0, WORD_BYTES)
+    const end = WORD_BYTES + this.#owner.argumentBytes(word)
+    if (bytes.length < end) {
       this.#head = bytes
       return null
     }
     this.#head = null
-    const answer = this.#owner.answer(bytes.toString('latin1', 0, WORD_BYTES), this)
+    const answer = this.#owner.answer(word, bytes.subarray(WORD_BYTES, end), this)
     if (answer === null) return bytes
     this.#phase = 'ending'
     this.#tell(answer[Symbol.iterator]())
@@ -370,7 +379,7 @@ export class ClientSocket implements ClientEnd {
     const latencyMs = Math.max(0, Math.trunc(nowMs) - this.#wire.answered.atMs)
     traffic.lastLatencyMs = latencyMs
     traffic.latency.add(latencyMs)
-    this.#owner.measured(latencyMs)
+    this.#owner.measured(op, latencyMs)
   }
 
   /** Runs what may find that the client does not keep to the protocol. */

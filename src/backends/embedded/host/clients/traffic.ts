@@ -1,53 +1,25 @@
 /**
  * Counts of what goes through one server's client port, for operators.
  *
- * Source    ServerStats.java, AvgMinMaxCounter.java; ServerCnxn.java for one connection.
+ * Source    ServerStats.java; ServerCnxn.java for one connection.
  */
+import { OpCode } from '../../../wire/codes.ts'
 import { SizeStats } from '../../server/writes/size-stats.ts'
+import { Latency, LatencySummary } from './latency.ts'
 
-/** Least, greatest and average of what was measured, in milliseconds. */
-class Latency {
-  #min = 0
-  #max = 0
-  #sum = 0
-  #count = 0
-
-  /** Takes a measurement. */
-  add(ms: number): void {
-    this.#min = this.#count === 0 ? ms : Math.min(this.#min, ms)
-    this.#max = Math.max(this.#max, ms)
-    this.#sum += ms
-    this.#count += 1
-  }
-
-  /** Least; 0 before the first. */
-  get min(): number {
-    return this.#min
-  }
-
-  /** Greatest; 0 before the first. */
-  get max(): number {
-    return this.#max
-  }
-
-  /** Average; 0 before the first. */
-  get average(): number {
-    return this.#count === 0 ? 0 : this.#sum / this.#count
-  }
-
-  /** How many there were. */
-  get count(): number {
-    return this.#count
-  }
-
-  /** Forgets everything. */
-  reset(): void {
-    this.#min = 0
-    this.#max = 0
-    this.#sum = 0
-    this.#count = 0
-  }
-}
+/** What the reference counts as updates: what becomes a transaction. */
+const UPDATES: ReadonlySet<number> = new Set([
+  OpCode.create,
+  OpCode.create2,
+  OpCode.createTTL,
+  OpCode.createContainer,
+  OpCode.delete,
+  OpCode.setData,
+  OpCode.setAcl,
+  OpCode.multi,
+  OpCode.reconfig,
+  OpCode.closeSession,
+])
 
 /** What goes through anything. */
 class Passage {
@@ -70,6 +42,10 @@ class Passage {
 export class Traffic extends Passage {
   /** Lengths of what was sent, in bytes, without their own. */
   readonly responseSizes = new SizeStats()
+  /** Times of requests that change nothing. */
+  readonly readLatency = new LatencySummary()
+  /** Times of requests that became transactions. */
+  readonly updateLatency = new LatencySummary()
   /** Bytes that came. */
   bytesReceived = 0
   /** Connections that were one too many of their address. */
@@ -79,10 +55,19 @@ export class Traffic extends Passage {
   /** Errors of this code in what it did for one client, which ended that client's connection. */
   clientErrors = 0
 
+  /** A request was answered. */
+  measured(op: number, latencyMs: number): void {
+    this.latency.add(latencyMs)
+    const summary = UPDATES.has(op) ? this.updateLatency : this.readLatency
+    summary.add(latencyMs)
+  }
+
   /** Begins to count anew, but for what only grows. */
   override reset(): void {
     super.reset()
     this.responseSizes.reset()
+    this.readLatency.reset()
+    this.updateLatency.reset()
   }
 }
 

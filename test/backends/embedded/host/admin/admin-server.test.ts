@@ -7,6 +7,7 @@ import { downStatus } from '../../../../../src/backends/embedded/down-status.ts'
 import { COMMAND_NAMES } from '../../../../../src/backends/embedded/host/admin/admin-commands.ts'
 import { AdminServer } from '../../../../../src/backends/embedded/host/admin/admin-server.ts'
 import type { ServerView } from '../../../../../src/backends/embedded/host/admin/server-view.ts'
+import { TraceMask } from '../../../../../src/backends/embedded/host/admin/trace-mask.ts'
 import { Traffic } from '../../../../../src/backends/embedded/host/clients/traffic.ts'
 import { embedded } from '../../../../../src/backends/embedded/index.ts'
 import type { EmbeddedOptions, MemberOptions } from '../../../../../src/backends/embedded/index.ts'
@@ -17,6 +18,7 @@ import { deferred } from '../../../../../src/core/async.ts'
 import { RawClient, answerTo } from '../clients/raw-client.ts'
 import type { OpenClient } from '../clients/raw-client.ts'
 
+const NO_MASK = 'setTraceMask requires long traceMask argument'
 const WATCHES = 5_000
 const REQUEST_MS = 200
 const CONNECTIONS_MAX = 64
@@ -105,6 +107,7 @@ function valuesOf(text: string, separator: string): ReadonlyMap<string, string> 
 function view(more: Partial<ServerView> = {}): ServerView {
   return {
     traffic: new Traffic(),
+    traceMask: new TraceMask(),
     startedMs: 0,
     connections: () => [],
     outstanding: () => 0,
@@ -150,13 +153,24 @@ describe('the commands of the AdminServer', () => {
     expect(text.match(/(?<=href="\/commands\/)\w+/g)).toEqual(COMMAND_NAMES)
     for (const name of COMMAND_NAMES) {
       const answer = await command(name)
-      const error = name === 'leader' ? 'server is not initialized' : null
-      expect([name, answer['command'], answer['error']]).toEqual([name, name, error])
-      expect((await command(name, three))['error']).toBe(null)
+      const error = name === 'set_trace_mask' ? NO_MASK : null
+      const alonesError = name === 'leader' ? 'server is not initialized' : error
+      expect([name, answer['command'], answer['error']]).toEqual([name, name, alonesError])
+      expect((await command(name, three))['error']).toBe(error)
     }
     for (const short of ['conf', 'cons', 'envi', 'isro', 'lead', 'mntr', 'srvr', 'stat', 'wchs', 'wchc', 'wchp']) {
       expect(COMMAND_NAMES).toContain((await command(short))['command'])
     }
+  })
+
+  it('the trace mask can be set, to a number', async () => {
+    expect((await command('gtmk'))['tracemask']).toBe(306)
+    for (const wrong of ['', 'x', '0x10', '9223372036854775808']) {
+      const { error, tracemask } = await command(`stmk?traceMask=${wrong}`)
+      expect([error, tracemask]).toEqual([`${NO_MASK}, got ${wrong}`, undefined])
+    }
+    expect(await command('stmk?traceMask=-7')).toEqual({ command: 'set_trace_mask', error: null, tracemask: -7 })
+    expect((await command('get_trace_mask'))['tracemask']).toBe(-7)
   })
 
   it('monitor has the numbers of mntr', async () => {
@@ -270,7 +284,7 @@ describe('/metrics', () => {
     const { status, headers, text } = await ask(three.adminPorts[(three.leader ?? 0) - 1] ?? 0, '/metrics')
     expect([status, headers['content-type']]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8'])
     expect(text.endsWith('\n')).toBe(true)
-    const lines = text.trimEnd().split('\n')
+    const lines = text.trimEnd().split('\n').filter((line) => !/(?:read|update)latency/.test(line))
     const names: string[] = []
     for (let at = 0; at < lines.length; at += 3) {
       const found = [HELP, TYPE, SAMPLE].map((form, index) => form.exec(lines[at + index] ?? '')?.[1])
@@ -291,9 +305,21 @@ describe('/metrics', () => {
     }))
     for (const [key, value] of words) {
       const name = key.replace(/^zk_/, '')
-      if (/version|state/.test(name)) continue
+      if (/version|state|(?:read|update)latency/.test(name)) continue
       expect([name, samples.has(name)]).toEqual([name, true])
       if (!MOVING.test(name)) expect([name, samples.get(name)]).toEqual([name, Number(value)])
+    }
+  })
+
+  it('sums up the times of requests by their percentiles', async () => {
+    await client.ask(OpCode.setData, { path: '/e', data: Uint8Array.of(4), version: -1 })
+    await client.ask(OpCode.exists, { path: '/a', watch: false })
+    const { text } = await ask(alone.adminPorts[0] ?? 0, '/metrics')
+    for (const name of ['readlatency', 'updatelatency']) {
+      const at = text.indexOf(`# HELP ${name} `)
+      const quantiles = ['0.5', '0.95', '0.99', '0.999'].map((share) => `${name}\\{quantile="${share}"\\} \\d+\\n`)
+      const lines = [`# TYPE ${name} summary\\n`, ...quantiles, `${name}_sum \\d+\\n`, `${name}_count [1-9]\\d*\\n`]
+      expect(text.slice(at)).toMatch(new RegExp(`^# HELP .*\\n${lines.join('')}`))
     }
   })
 
@@ -305,12 +331,13 @@ describe('/metrics', () => {
 })
 
 describe('the AdminServer', () => {
-  it('answers environment alone while its server does not serve', async () => {
+  it('answers what asks nothing of its server while that does not serve', async () => {
     const { port } = await adminOver()
     for (const name of COMMAND_NAMES) {
       const { error } = JSON.parse((await ask(port, `/commands/${name}`)).text) as { error: unknown }
       const why = 'This ZooKeeper instance is not currently serving requests'
-      expect([name, error]).toEqual([name, name === 'environment' ? null : why])
+      const told: Record<string, unknown> = { environment: null, get_trace_mask: null, set_trace_mask: NO_MASK }
+      expect([name, error]).toEqual([name, told[name] === undefined ? why : told[name]])
     }
   })
 

@@ -16,6 +16,8 @@ const FIRST_COUNTER = 'zk_proposal_count'
 /** Of its counters, those that count something which is here too. */
 const COUNTERS = ['zk_connection_rejected', 'zk_sessionless_connections_expired', 'zk_bytes_received_count']
 
+const SUMMARY = /_(?:read|update)latency$/
+
 const alone = embedded({ servers: 1, clientPorts: [0], fourLetterWords: ['*'] })
 const three = embedded({ servers: 3, clientPorts: [0, 0, 0], fourLetterWords: ['*'] })
 
@@ -33,6 +35,11 @@ function expectedNumbers(text: string): string[] {
   const all = keys(text.trim(), /\t/)
   const counters = all.slice(all.indexOf(FIRST_COUNTER))
   return [...all.slice(0, all.indexOf(FIRST_COUNTER)), ...counters.filter((key) => COUNTERS.includes(key))]
+}
+
+/** Those of its summaries that are here too; their order there is that of a hash table. */
+function summaryNumbers(text: string): string[] {
+  return keys(text.trim(), /\t/).filter((key) => SUMMARY.test(key)).sort()
 }
 
 describe.skipIf(skip !== null)(`the words of a real ZooKeeper${skip === null ? '' : ` (${skip})`}`, () => {
@@ -71,8 +78,19 @@ describe.skipIf(skip !== null)(`the words of a real ZooKeeper${skip === null ? '
     ['a follower', askRealFollower, askOurFollower],
   ] as const)('mntr has the numbers of %s, in their order', async (_role, real, ours) => {
     const numbers = keys((await ours('mntr')).trim(), /\t/)
-    expect(numbers.filter((name) => name !== OUR_NUMBER)).toEqual(expectedNumbers(await real('mntr')))
+    const theirs = await real('mntr')
+    const isOther = (name: string): boolean => name === OUR_NUMBER || SUMMARY.test(name)
+    expect(numbers.filter((name) => !isOther(name))).toEqual(expectedNumbers(theirs))
+    expect(numbers.filter((name) => SUMMARY.test(name)).sort()).toEqual(summaryNumbers(theirs))
     expect(numbers).toContain(OUR_NUMBER)
+  })
+
+  it('gtmk and stmk tell and set the same number', async () => {
+    const number = Buffer.alloc(8)
+    number.writeBigInt64BE(-7n)
+    for (const word of ['gtmk', `stmk${number.toString('latin1')}`, 'gtmk', 'stmk\0\0\0\0\0\0\x01\x32', 'gtmk']) {
+      expect([word, await askOurs(word)]).toEqual([word, await askReal(word)])
+    }
   })
 
   it.each(['conf', 'srvr'])('%s has the same lines on a server on its own, a leader and a follower', async (word) => {

@@ -245,16 +245,53 @@ describe('a connection without a session', () => {
   })
 })
 
+/** The server hears of the end of a connection with what was sent before it, or soon after. */
+function untilEndCame(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 50))
+}
+
 describe('the end of a client whose requests wait', () => {
-  it('is noticed, when it says so', async () => {
+  it('comes after them, when it says so', async () => {
     const host = new StubHost()
     const port = await portOver(host, { globalOutstandingLimit: 1 })
     const client = await openOn(port)
-    client.socket.write(syncs(client, 100))
+    client.socket.end(syncs(client, 100))
     await host.until(() => host.requests.length === 1)
-    client.socket.end()
+    await untilEndCame()
+    for (let left = 99; left > 0; left--) {
+      await host.until(() => host.requests.length === 1)
+      expect([left, host.closed]).toEqual([left, []])
+      host.answer(1)
+    }
     await host.until(() => host.closed.length === 1)
-    expect(port.connectionCount).toBe(0)
+    expect([host.requests.length, port.connectionCount]).toEqual([1, 0])
+  })
+
+  it('comes after what it sent before it had its session', async () => {
+    const host = new StubHost()
+    host.greets = false
+    const port = await portOver(host)
+    const client = await RawClient.dial(port.port)
+    client.socket.end(Buffer.concat([client.encodeConnect(), syncs(client, 3)]))
+    await host.until(() => host.ends.size === 1)
+    await untilEndCame()
+    expect([host.requests, host.closed]).toEqual([[], []])
+    const response = { protocolVersion: 0, timeOut: 4000, sessionId: 1n, passwd: new Uint8Array(16), readOnly: false }
+    host.end(1).onMessage({ kind: 'connect', response })
+    await host.until(() => host.closed.length === 1)
+    expect(host.requests).toHaveLength(3)
+  })
+
+  it('is that of its requests, too, when its session ends', async () => {
+    const host = new StubHost()
+    const port = await portOver(host, { globalOutstandingLimit: 1 })
+    const client = await openOn(port)
+    client.socket.end(syncs(client, 100))
+    await host.until(() => host.requests.length === 1)
+    await untilEndCame()
+    host.end(1).onClose()
+    await host.until(() => host.closed.length === 1)
+    expect([host.requests.length, port.connectionCount]).toEqual([1, 0])
   })
 
   it('is noticed, when it is broken off, however much was sent before', async () => {

@@ -52,6 +52,21 @@ function served(ensemble: Ensemble, id: number): Promise<void> {
   })
 }
 
+describe('what a client sent before it ended its connection', () => {
+  it('is done, also what came before its session was set up, as in the reference', async () => {
+    const ensemble = await started(3)
+    const sender = await RawClient.dial(portOf(ensemble))
+    clients.push(sender)
+    const creates = [0, 1, 2].map((index) => sender.encode(OpCode.create, node(`/sent-${index}`)))
+    sender.socket.end(Buffer.concat([sender.encodeConnect(), ...creates]))
+    await sender.closed
+    const reader = await open(ensemble)
+    await reader.ask(OpCode.sync, { path: '/' })
+    const { body } = await reader.ask(OpCode.getChildren, { path: '/', watch: false })
+    expect(body).toEqual({ children: ['sent-0', 'sent-1', 'sent-2', 'zookeeper'] })
+  })
+})
+
 describe('a client port', () => {
   it('is one that is free, if it is to be any, and its number is told', async () => {
     const ensemble = await started(3)

@@ -1,0 +1,174 @@
+/**
+ * The log of `quorate server`: one line per event on standard error, for people or, as JSON, for programs.
+ *
+ * Text      time, level, message; what would break the line is escaped.
+ * JSON      `time`, `level`, `server`, `event`, `message`, and what the event has: ids and zxids in hexadecimal.
+ * Levels    `error` asks for somebody now, `warn` soon, `info` is the life of the server and its elections, `debug`
+ *           the rest. A level is written with all that are more urgent.
+ */
+import type { EnsembleEvent } from '../backends/embedded/index.ts'
+import { diskReason } from './disk-reason.ts'
+import { jsonLine } from './output.ts'
+import { oneLine } from './visible.ts'
+
+/** The most urgent first. */
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const
+export const LOG_FORMATS = ['text', 'json'] as const
+
+type LogLevel = (typeof LOG_LEVELS)[number]
+
+const LEVEL_WIDTH = 5
+const HEX = 16
+
+/** How a log is written. */
+export interface LogSettings {
+  readonly format: (typeof LOG_FORMATS)[number]
+  readonly level: LogLevel
+  /** Which server of an ensemble writes it; null for one that is alone, which has no elections to tell of. */
+  readonly myid: number | null
+}
+
+/** One line. */
+export interface LogEntry {
+  readonly level: LogLevel
+  /** A name for programs. */
+  readonly event: string
+  readonly message: string
+  readonly fields?: Readonly<Record<string, unknown>>
+}
+
+/** A log; see the head of this file. */
+export class ServerLog {
+  readonly #settings: LogSettings
+  readonly #write: (line: string) => void
+
+  /** @param write - gets lines with their ends */
+  constructor(settings: LogSettings, write: (line: string) => void) {
+    this.#settings = settings
+    this.#write = write
+  }
+
+  /** Writes a line, unless it is less urgent than the log's level. */
+  write({ level, event, message, fields = {} }: LogEntry): void {
+    if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(this.#settings.level)) return
+    const time = new Date().toISOString()
+    const { format, myid } = this.#settings
+    if (format === 'text') this.#write(`${time} ${level.padEnd(LEVEL_WIDTH)} ${oneLine(message)}\n`)
+    else {
+      const server = myid === null ? {} : { server: myid }
+      this.#write(jsonLine({ time, level, ...server, event, message, ...fields }))
+    }
+  }
+
+  /** Writes a line for an error of this server in what it did for a client, of those that are told. */
+  clientError(error: unknown): void {
+    const message = `a client's connection was ended by an error of this server: ${textOf(error)}`
+    this.write({ level: 'error', event: 'client-error', message })
+  }
+
+  /** Writes a line for an event. */
+  tell(event: EnsembleEvent['event']): void {
+    // For people it is the last line of the command, whatever its log.
+    if (event.type === 'failed' && this.#settings.format === 'text') return
+    const entry = entryOf(event)
+    const isQuiet = this.#settings.myid === null && entry.level === 'info' && LIFE.has(event.type)
+    this.write({ event: event.type, ...entry, ...(isQuiet ? { level: 'debug' } : {}) })
+  }
+}
+
+/** The life of a server that is alone is of no interest. */
+const LIFE: ReadonlySet<string> = new Set(['looking', 'elected', 'synchronised', 'serving'])
+
+type Line = Omit<LogEntry, 'event'>
+
+/** Events of these kinds. */
+type Told<T extends EnsembleEvent['event']['type']> = Extract<EnsembleEvent['event'], { readonly type: T }>
+
+function entryOf(event: EnsembleEvent['event']): Line {
+  switch (event.type) {
+    case 'damaged':
+    case 'disk-full':
+    case 'disk-has-room':
+    case 'snapshot-skipped':
+      return ofDisk(event)
+    case 'link-dropped': {
+      const { peer, reason } = event
+      return { level: 'warn', message: `closed its link to server ${peer}: ${reason}`, fields: { peer, reason } }
+    }
+    case 'stranger-dropped': {
+      const { address, port, reason, count } = event
+      const message = `turned ${address} away at its ${port} port: ${reason} (${count} so far)`
+      return { level: 'warn', message, fields: { address, port, reason, count } }
+    }
+    case 'vote-malformed': {
+      const { peer, reason } = event
+      return { level: 'warn', message: `cannot read a vote of server ${peer}: ${reason}`, fields: { peer, reason } }
+    }
+    case 'client-failed': {
+      const session = hex(event.sessionId)
+      const message = `the connection of session ${session} was ended by an error`
+      return { level: 'debug', message, fields: { session } }
+    }
+    case 'failed':
+      return { level: 'error', message: `the server ended by itself: ${diskReason(event.error)}` }
+    case 'expired': {
+      const session = hex(event.sessionId)
+      return { level: 'debug', message: `session ${session} has expired`, fields: { session } }
+    }
+    default:
+      return ofLife(event)
+  }
+}
+
+function ofLife(event: Told<'looking' | 'elected' | 'synchronised' | 'serving' | 'started' | 'crashed'>): Line {
+  switch (event.type) {
+    case 'looking': {
+      const { round, reason } = event
+      return { level: 'info', message: `looks for a leader: ${reason}`, fields: { round, reason } }
+    }
+    case 'elected': {
+      const { round, supporters, vote: { leader, peerEpoch, zxid } } = event
+      const place = `epoch ${peerEpoch}, zxid ${hex(zxid)}`
+      const votes = supporters.join(', ')
+      const message = `server ${leader} (${place}) is elected in round ${round}, by ${votes}`
+      return { level: 'info', message, fields: { leader, round, votes: supporters, peerEpoch, zxid: hex(zxid) } }
+    }
+    case 'synchronised': {
+      const { mode, from } = event
+      const message = `has the leader's history, by ${mode} from ${hex(from)}`
+      return { level: 'info', message, fields: { mode, from: hex(from) } }
+    }
+    case 'serving': {
+      const { role, epoch } = event
+      return { level: 'info', message: `serves, ${role}, epoch ${epoch}`, fields: { role, epoch } }
+    }
+    case 'started':
+      return { level: 'debug', message: 'has read its data' }
+    case 'crashed':
+      return { level: 'debug', message: 'has ended' }
+  }
+}
+
+function ofDisk(event: Told<'damaged' | 'disk-full' | 'disk-has-room' | 'snapshot-skipped'>): Line {
+  switch (event.type) {
+    case 'damaged':
+      return { level: 'error', message: diskReason(event.error) }
+    case 'disk-full':
+      return { level: 'error', message: `the disk is full, and writes wait; make room: ${diskReason(event.error)}` }
+    case 'disk-has-room':
+      return { level: 'info', message: 'the disk has room again, and what waited is written' }
+    case 'snapshot-skipped': {
+      const message = `no room for a snapshot, so the log stays and grows; make room: ${diskReason(event.error)}`
+      return { level: 'warn', message }
+    }
+  }
+}
+
+/** With where it was raised, as it is a fault of ours. */
+function textOf(error: unknown): string {
+  return error instanceof Error && error.stack !== undefined ? error.stack : diskReason(error)
+}
+
+function hex(value: bigint): string {
+  return `0x${BigInt.asUintN(64, value).toString(HEX)}`
+}

@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { EnsembleEvent } from '../../src/backends/embedded/index.ts'
+import { ServerLog } from '../../src/cli/server-log.ts'
+import type { LogSettings } from '../../src/cli/server-log.ts'
+
+const TIME = '2026-11-29T12:00:00.000Z'
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: new Date(TIME) })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+function logged(settings: Partial<LogSettings>, events: readonly EnsembleEvent['event'][]): string[] {
+  const lines: string[] = []
+  const log = new ServerLog({ format: 'text', level: 'info', myid: 2, ...settings }, (line) => lines.push(line))
+  for (const event of events) log.tell(event)
+  return lines
+}
+
+const LOOKING = { type: 'looking', round: 2, reason: 'server 3 closed the link' } as const
+const ELECTED = {
+  type: 'elected',
+  vote: { leader: 2, peerEpoch: 1, zxid: 0x1_0000_0007n },
+  supporters: [1, 2],
+  round: 2,
+} as const
+const SERVING = { type: 'serving', role: 'LEADING', epoch: 2 } as const
+const EXPIRED = { type: 'expired', sessionId: -2n } as const
+const DROPPED = { type: 'link-dropped', peer: 1, reason: 'too much waits' } as const
+
+describe('the log of a server', () => {
+  it('tells of an election with its reason and its votes, a line per event', () => {
+    expect(logged({}, [LOOKING, ELECTED, SERVING])).toEqual([
+      `${TIME} info  looks for a leader: server 3 closed the link\n`,
+      `${TIME} info  server 2 (epoch 1, zxid 0x100000007) is elected in round 2, by 1, 2\n`,
+      `${TIME} info  serves, LEADING, epoch 2\n`,
+    ])
+  })
+
+  it('is JSON for programs, with what the event has', () => {
+    const lines = logged({ format: 'json', level: 'debug' }, [LOOKING, ELECTED, EXPIRED])
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { time: TIME, level: 'info', server: 2, event: 'looking', round: 2, reason: 'server 3 closed the link' },
+      { event: 'elected', leader: 2, round: 2, votes: [1, 2], peerEpoch: 1, zxid: '0x100000007' },
+      { level: 'debug', event: 'expired', session: '0xfffffffffffffffe', message: expect.any(String) as string },
+    ])
+    for (const line of lines) expect(line.indexOf('\n')).toBe(line.length - 1)
+  })
+
+  it('leaves out what is less urgent than its level', () => {
+    const events = [LOOKING, EXPIRED, DROPPED]
+    const count = (level: LogSettings['level']): number => logged({ level }, events).length
+    expect((['error', 'warn', 'info', 'debug'] as const).map(count)).toEqual([0, 1, 2, 3])
+  })
+
+  it('is silent about the life of a server that is alone, but for who wants to know', () => {
+    expect(logged({ myid: null }, [LOOKING, ELECTED, SERVING])).toEqual([])
+    expect(logged({ myid: null, level: 'debug' }, [LOOKING, ELECTED, SERVING])).toHaveLength(3)
+  })
+
+  it('stays on one line whatever an event says', () => {
+    const [line] = logged({}, [{ ...DROPPED, reason: 'a\nb\u001b[2J' }])
+    expect(line).toBe(`${TIME} warn  closed its link to server 1: a\\nb\\x1b[2J\n`)
+  })
+
+  it('tells where an error of this server was raised', () => {
+    const lines: string[] = []
+    const log = new ServerLog({ format: 'text', level: 'error', myid: null }, (line) => lines.push(line))
+    log.clientError(new Error('oops'))
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toMatch(/error a client's connection was ended by an error of this server: Error: oops\\n +at /)
+  })
+})
