@@ -128,6 +128,15 @@ export type {
 export type { StagedPolicy } from './recipes/config/rollout-plans.ts'
 export type { RolloutMember, RolloutSelection } from './recipes/config/rollout-records.ts'
 export type { ValueChange } from './recipes/config/json-diff.ts'
+export { LayeredConfig } from './recipes/config/layered-config.ts'
+export type {
+  ConfigLayer,
+  InvalidLayers,
+  LayeredChange,
+  LayeredConfigOptions,
+} from './recipes/config/layered-config.ts'
+export { secretCodec, secretText } from './recipes/config/secret-codec.ts'
+export type { SecretKey, SecretOptions } from './recipes/config/secret-codec.ts'
 export { ConfigTree } from './recipes/config/config-tree.ts'
 export type { ConfigTreeChange } from './recipes/config/config-tree.ts'
 export type {

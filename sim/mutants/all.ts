@@ -2,13 +2,13 @@
 import { BARRIER_MUTANTS } from './barriers.ts'
 import { CACHE_MUTANTS } from './caches.ts'
 import { CLIENT_MUTANTS } from './clients.ts'
+import { CONFIG_MUTANTS } from './config.ts'
 import { CONSENSUS_MUTANTS } from './consensus.ts'
 import { LEADER_MUTANTS } from './leaders.ts'
 import { LOCK_MUTANTS } from './locks.ts'
 import type { Mutant } from './mutant.ts'
 import { PARTITION_MUTANTS } from './partitions.ts'
 import { QUEUE_MUTANTS } from './queues.ts'
-import { ROLLOUT_MUTANTS } from './rollouts.ts'
 import { SERVICE_MUTANTS } from './service.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
 
@@ -24,7 +24,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...CACHE_MUTANTS,
   ...QUEUE_MUTANTS,
   ...LOCK_MUTANTS,
-  ...ROLLOUT_MUTANTS,
+  ...CONFIG_MUTANTS,
 ])
 
 /** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */

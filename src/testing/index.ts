@@ -54,6 +54,8 @@ export type {
   TestedConfigHistory,
   TestedHistoryEntry,
 } from './conformance/config-history-suite.ts'
+export { layeredSuite } from './conformance/layered-suite.ts'
+export type { LayeredSuiteOptions, TestedLayered } from './conformance/layered-suite.ts'
 export { rolloutSuite } from './conformance/rollout-suite.ts'
 export type { RolloutSuiteOptions, TestedRollout, TestedSelection } from './conformance/rollout-suite.ts'
 export { membershipSuite } from './conformance/membership-suite.ts'

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
+import { secretCodec } from '../../src/recipes/config/secret-codec.ts'
 import { connect } from '../../src/core/connect.ts'
 import { COMMANDS } from '../../src/cli/shell/commands.ts'
 import { complete } from '../../src/cli/shell/completion.ts'
@@ -267,6 +268,18 @@ describe('a command on what recipes keep', () => {
       err: `"text" is not JSON; a string needs its quotes, as in '"text"'\n`,
     })
     await shell.ok('removewatches /conf/v')
+  })
+
+  it('says of a secret that it is one, and shows its bytes to who asks for bytes', async () => {
+    const { encode } = secretCodec<string>({ keys: [{ id: 'k1', bytes: new Uint8Array(32).fill(1) }] })
+    const bytes = encode('correct horse', '/conf/secret')
+    const base64 = Buffer.from(bytes).toString('base64')
+    for (const line of ['create /conf/secret', `set -b /conf/secret ${base64}`]) await shell.run(line)
+    const said = 'a secret, encrypted with the key k1'
+    expect(await shell.ok('get /conf/secret')).toBe(`${said}\n`)
+    expect(await shell.json('get /conf/secret')).toMatchObject({ secret: said })
+    expect(await shell.ok('get -b /conf/secret')).toBe(`${base64}\n`)
+    expect(await shell.ok('config get /conf/secret')).toBe(`"${said}"\n`)
   })
 
   it('carries a tree over as JSON lines', async () => {

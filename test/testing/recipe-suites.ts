@@ -38,7 +38,8 @@ import { NodeCache } from '../../src/recipes/caches/node-cache.ts'
 import { TreeCache } from '../../src/recipes/caches/tree-cache.ts'
 import { cacheSuite } from '../../src/testing/index.ts'
 import type { TestedCache, TestedCacheNode } from '../../src/testing/index.ts'
-import { rolloutSuite, transactionSuite } from '../../src/testing/index.ts'
+import { LayeredConfig } from '../../src/recipes/config/layered-config.ts'
+import { layeredSuite, rolloutSuite, transactionSuite } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
 export function recipeSuites(backend: Backend, control: BackendControl): void {
@@ -216,6 +217,11 @@ function registerConfiguration(runner: Runner, engine: Engine): void {
 }
 
 function registerRollouts(runner: Runner, engine: Engine): void {
+  layeredSuite(runner, {
+    ...engine,
+    name: 'LayeredConfig',
+    makeLayered: (client, paths) => new LayeredConfig<object>(client, paths),
+  })
   configSuite(runner, {
     ...engine,
     name: 'ConfigCenter that takes part in roll-outs',

@@ -7,6 +7,7 @@ import { OPEN_ACL } from '../../backends/wire/records.ts'
 import { parentOf } from '../../core/path.ts'
 import { Failure, UsageError } from '../exit-status.ts'
 import { jsonData, textOf } from '../output.ts'
+import { secretText } from '../../recipes/config/secret-codec.ts'
 import { oneLine } from '../visible.ts'
 import { readAcl } from './acl-text.ts'
 import type { Command, CommandContext, Given } from './command.ts'
@@ -198,10 +199,12 @@ async function get({ shell, client, signal, print }: CommandContext, given: Give
     client().get(path, { ...watch, signal }),
   )
   const isLong = given.has('s')
-  let text = textOf(data) ?? Buffer.from(data).toString('latin1')
+  // Its bytes are for who asks for bytes.
+  const secret = given.has('b') || given.has('x') ? null : secretText(data)
+  let text = secret ?? textOf(data) ?? Buffer.from(data).toString('latin1')
   if (given.has('b')) text = Buffer.from(data).toString('base64')
   else if (given.has('x')) text = hexDump(data)
-  const json = given.has('b') ? { data: text, encoding: 'base64' } : jsonData(data)
+  const json = given.has('b') ? { data: text, encoding: 'base64' } : secret === null ? jsonData(data) : { secret }
   print({
     text: `${text}\n${isLong ? statText(itsStat) : ''}`,
     json: { path, ...json, version: itsStat.version, ...(isLong ? { stat: itsStat } : {}) },

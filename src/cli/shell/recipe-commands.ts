@@ -3,6 +3,8 @@ import { isCoordinationError } from '../../core/errors.ts'
 import type { Codec } from '../../recipes/engine/codec.ts'
 import { ConfigCenter } from '../../recipes/config/config-center.ts'
 import type { ConfigChange } from '../../recipes/config/config-center.ts'
+import { secretText } from '../../recipes/config/secret-codec.ts'
+import { jsonCodec } from '../../recipes/engine/codec.ts'
 import { GroupMembership } from '../../recipes/membership/group-membership.ts'
 import { UsageError } from '../exit-status.ts'
 import { textOf } from '../output.ts'
@@ -90,8 +92,14 @@ async function config(context: CommandContext, given: Given): Promise<void> {
   else watchConfig(context, path)
 }
 
+/** JSON, and what can be said of a secret. */
+function readingCodec(): Codec<unknown> {
+  const json = jsonCodec<unknown>()
+  return { ...json, decode: (bytes, path) => secretText(bytes) ?? json.decode(bytes, path) }
+}
+
 async function getConfig({ client, signal, print }: CommandContext, path: string): Promise<void> {
-  const center = new ConfigCenter<unknown>(client(), path)
+  const center = new ConfigCenter<unknown>(client(), path, { codec: readingCodec() })
   try {
     const value = await center.ready({ signal })
     print(describe(path, { value, version: center.version }))
@@ -119,7 +127,7 @@ async function setConfig({ client, signal, print }: CommandContext, given: Given
 
 /** Prints the value now, and each time that it changes, until the watch is removed or the shell ends. */
 function watchConfig({ shell, client }: CommandContext, path: string): void {
-  const center = new ConfigCenter<unknown>(client(), path)
+  const center = new ConfigCenter<unknown>(client(), path, { codec: readingCodec() })
   center.subscribe((change: ConfigChange<unknown>) => {
     shell.announce(describe(path, change))
   })

@@ -2,6 +2,7 @@
 import type { Client } from '../../core/client.ts'
 import type { Codec } from '../../recipes/engine/codec.ts'
 import { ConfigCenter } from '../../recipes/config/config-center.ts'
+import { secretText } from '../../recipes/config/secret-codec.ts'
 import type { HistoryEntry } from '../../recipes/config/config-history.ts'
 import type { Answer, ConfigDetail, ConfigKey, Release } from '../api.ts'
 import { answer, readEach, textOf, unlessGone } from './reading.ts'
@@ -71,5 +72,5 @@ function releaseOf(entry: HistoryEntry<string>): Release {
 }
 
 function shown(bytes: Uint8Array): string {
-  return textOf(bytes)?.slice(0, VALUE_CHARS_MAX) ?? `${bytes.length} bytes that are no text`
+  return secretText(bytes) ?? textOf(bytes)?.slice(0, VALUE_CHARS_MAX) ?? `${bytes.length} bytes that are no text`
 }

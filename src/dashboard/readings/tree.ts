@@ -3,6 +3,7 @@ import type { Stat } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { joinPath } from '../../core/path.ts'
 import type { Answer, Child, NodeStat, TreeNode } from '../api.ts'
+import { secretText } from '../../recipes/config/secret-codec.ts'
 import { answer, hex, readEach, textOf } from './reading.ts'
 
 /** The most data that are shown of a node. */
@@ -30,7 +31,7 @@ export async function readNode(client: Client, path: string, signal: AbortSignal
   const { data, stat } = await client.get(path, { signal })
   const shown = data.subarray(0, DATA_BYTES_MAX)
   const cutAt = shown.length < data.length ? shown.length : null
-  const text = textOf(shown) ?? (cutAt === null ? null : cutText(shown))
+  const text = secretText(shown) ?? textOf(shown) ?? (cutAt === null ? null : cutText(shown))
   const encoding = text === null ? 'base64' : 'utf8'
   return answer({ path, stat: statOf(stat), data: { encoding, text: text ?? base64(shown), cutAt } })
 }

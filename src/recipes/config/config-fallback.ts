@@ -151,7 +151,7 @@ export class ConfigFallback<T> {
   }
 
   async #decode(store: ConfigStore<T>, bytes: Uint8Array, from: string): Promise<{ readonly value: T } | null> {
-    const decoded = await store.format.decode(bytes)
+    const decoded = await store.format.decode(bytes, this.#path)
     if ('value' in decoded) return decoded
     this.#client.report(invalidValue(`${this.#path} in ${from}`, decoded.issues, 'corrupt'))
     return null

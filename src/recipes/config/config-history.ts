@@ -234,7 +234,7 @@ export class ConfigHistory<T> {
 
   async #decode(bytes: RecordEntry['value']): Promise<Pick<HistoryEntry<T>, 'value' | 'issues'>> {
     if (bytes.length === 0) return { value: undefined, issues: [] }
-    const decoded = await this.#format.decode(bytes)
+    const decoded = await this.#format.decode(bytes, this.#path)
     return 'issues' in decoded ? { value: undefined, issues: decoded.issues } : { value: decoded.value, issues: [] }
   }
 }

@@ -475,7 +475,7 @@ export class ConfigStore<T> {
   async #read(key: string, { data, stat }: MirrorNode): Promise<void> {
     const { version, mzxid: zxid, czxid } = stat
     if (!this.#known.begin(key, zxid)) return
-    const decoded = await this.format.decode(data)
+    const decoded = await this.format.decode(data, this.pathOf(key))
     const isLatest = this.#known.isLatest(key, zxid)
     if ('issues' in decoded) {
       if (isLatest) this.#known.refuse(key, { czxid, version })

@@ -121,7 +121,7 @@ export class RolloutFollower<T> implements StateOverlay<T> {
     const found = await readSynced(this.#client, path, signal)
     const record = found === null ? null : decodeStaged(path, found.data)
     if (record?.state !== 'staged' || !this.#chooses(record)) return null
-    const decoded = await store.format.decode(record.value)
+    const decoded = await store.format.decode(record.value, this.#path)
     return 'issues' in decoded ? null : decoded
   }
 
@@ -168,7 +168,7 @@ export class RolloutFollower<T> implements StateOverlay<T> {
     store: ConfigStore<T>,
   ): Promise<Word<T> | null> {
     if (version === this.#refused) return null
-    const decoded = await store.format.decode(bytes)
+    const decoded = await store.format.decode(bytes, this.#path)
     if ('value' in decoded) return { state: 'staged', value: decoded.value, version, zxid }
     this.#refused = version
     this.#client.report(invalidValue(`${this.#path}, staged as version ${String(version)}`, decoded.issues, 'corrupt'))

@@ -114,7 +114,7 @@ export class ConfigRollout<T> {
       const { record } = await this.#history.plans.find(signal)
       if (record?.state !== 'staged') return null
       const { version, selection, author, comment, base } = record
-      const decoded = await this.#store.format.decode(record.value)
+      const decoded = await this.#store.format.decode(record.value, this.#store.pathOf(''))
       const read = 'issues' in decoded ? { value: undefined, issues: decoded.issues } : { ...decoded, issues: [] }
       return { version, ...read, selection, author, comment, isOvertaken: value?.stat.mzxid !== base }
     })

@@ -15,10 +15,10 @@ export interface Codec<T> {
   readonly format?: string
   /** Whether its values are arrays, plain objects and what JSON can hold: they are frozen then. False by default. */
   readonly isPlain?: boolean
-  /** Makes the bytes to store; at least one. */
-  encode(value: T): Uint8Array
+  /** Makes the bytes to store; at least one. Recipes that keep a value at a path of its own say which. */
+  encode(value: T, path?: string): Uint8Array
   /** Makes the value of stored bytes. */
-  decode(bytes: Uint8Array): unknown
+  decode(bytes: Uint8Array, path?: string): unknown
 }
 
 /** What a decoding comes to: a value, or what is wrong with the bytes. */
@@ -66,9 +66,11 @@ export class ValueFormat<T> {
   /**
    * Decodes and validates. What the codec or the schema throw becomes an issue; it never rejects. Arrays and plain
    * objects of a plain codec are frozen, however deep, since everybody in this process gets the same.
+   *
+   * @param path - of the value, for a codec that asks for it
    */
-  async decode(bytes: Uint8Array): Promise<Decoded<T>> {
-    const decoded = await this.#decode(bytes)
+  async decode(bytes: Uint8Array, path: string): Promise<Decoded<T>> {
+    const decoded = await this.#decode(bytes, path)
     return this.#codec.isPlain === true && 'value' in decoded ? { value: deepFreeze(decoded.value) } : decoded
   }
 
@@ -80,18 +82,14 @@ export class ValueFormat<T> {
    * @throws CoordinationError `INVALID_VALUE`
    */
   async read(bytes: Uint8Array, path: string, outcome: 'not-sent' | 'corrupt'): Promise<T> {
-    const decoded = await this.decode(bytes)
+    const decoded = await this.decode(bytes, path)
     if ('issues' in decoded) throw invalidValue(path, decoded.issues, outcome)
     return decoded.value
   }
 
-  async #decode(bytes: Uint8Array): Promise<Decoded<T>> {
+  async #decode(bytes: Uint8Array, path: string): Promise<Decoded<T>> {
     try {
-      const raw = this.#codec.decode(bytes)
-      // Without a schema there is nothing to check the type by: it is the caller's word.
-      if (this.#schema === undefined) return { value: raw as T }
-      const result = await this.#schema['~standard'].validate(raw)
-      return result.issues === undefined ? { value: result.value } : { issues: result.issues }
+      return await validated(this.#codec.decode(bytes, path), this.#schema)
     } catch (error) {
       return { issues: [{ message: error instanceof Error ? error.message : String(error) }] }
     }
@@ -108,7 +106,7 @@ export class ValueFormat<T> {
   async encode(value: T, path: string): Promise<{ readonly bytes: Uint8Array; readonly value: T }> {
     let bytes: Uint8Array
     try {
-      bytes = this.#codec.encode(value)
+      bytes = this.#codec.encode(value, path)
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause)
       throw invalidValue(path, [{ message }], 'not-sent')
@@ -116,6 +114,13 @@ export class ValueFormat<T> {
     if (bytes.length === 0) throw invalidValue(path, [{ message: 'no bytes stand for "no value"' }], 'not-sent')
     return { bytes, value: await this.read(bytes, path, 'not-sent') }
   }
+}
+
+/** What a schema makes of a value; without one, the value is what its type says, by the caller's word. */
+export async function validated<T>(raw: unknown, schema: StandardSchema<T> | undefined): Promise<Decoded<T>> {
+  if (schema === undefined) return { value: raw as T }
+  const result = await schema['~standard'].validate(raw)
+  return result.issues === undefined ? { value: result.value } : { issues: result.issues }
 }
 
 /**

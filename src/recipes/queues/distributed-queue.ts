@@ -367,7 +367,7 @@ export class DistributedQueue<T> {
     }
     const attempt = found.stat.version + 1
     const lease = new ItemLease(this.#client, claim, { name, folders: this.#folders, bytes: found.data, attempt })
-    const decoded = await this.#format.decode(found.data)
+    const decoded = await this.#format.decode(found.data, this.path)
     if ('issues' in decoded) {
       const error = invalidValue(path, decoded.issues, 'corrupt')
       this.#client.report(error)
@@ -388,7 +388,7 @@ export class DistributedQueue<T> {
     const found = await wait.insist(() => dataOf(this.#client, path, wait.signal))
     const dead = found === null ? null : readDead(found.data)
     if (dead === null) return null
-    const decoded = await this.#format.decode(dead.bytes)
+    const decoded = await this.#format.decode(dead.bytes, this.path)
     return { id, ...dead.note, value: 'value' in decoded ? decoded.value : undefined }
   }
 

@@ -1,14 +1,15 @@
 /**
- * Mutants of staged roll-outs.
+ * Mutants of configurations: roll-outs, layers and secrets.
  */
 import type { Mutant } from './mutant.ts'
 
 const PLANS = 'recipes/config/rollout-plans.ts'
 const FOLLOWER = 'recipes/config/rollout-follower.ts'
+const LAYERED = 'recipes/config/layered-config.ts'
 const CENTER = 'recipes/config/config-center.ts'
 
 /** See the head of this file. */
-export const ROLLOUT_MUTANTS: readonly Mutant[] = [
+export const CONFIG_MUTANTS: readonly Mutant[] = [
   {
     name: 'staged-value-overwritten',
     breaks: 'A publish for all goes past a value that is staged, and nobody is told.',
@@ -37,5 +38,19 @@ export const ROLLOUT_MUTANTS: readonly Mutant[] = [
     kin: 'every canary that serves the old configuration for a moment after each restart',
     edits: [{ file: FOLLOWER, from: 'return this.#word !== undefined', to: 'return true' }],
     expected: { test: 'test/recipes/config/rollout.test.ts' },
+  },
+  {
+    name: 'secret-of-any-path',
+    breaks: 'The path is not authenticated: a secret that is copied to another node is taken there.',
+    kin: 'every encrypted value that can be swapped for another',
+    edits: [{ file: 'recipes/config/secret-codec.ts', from: '\\n${path}', to: '' }],
+    expected: { test: 'test/recipes/config/secret-codec.test.ts' },
+  },
+  {
+    name: 'layers-out-of-order',
+    breaks: 'A merge whose validation takes its time comes into force after a later one.',
+    kin: 'every asynchronous validation without an order',
+    edits: [{ file: LAYERED, from: 'before.then(() => this.#mergeNow())', to: 'this.#mergeNow()' }],
+    expected: { test: 'test/recipes/config/layered-config.test.ts' },
   },
 ]
