@@ -3,13 +3,15 @@
  *
  * Use       `npm run quickstart`, or `npm run quickstart -- --json` for one JSON document
  *           `npm run quickstart -- --connect redis://127.0.0.1:6379` on an engine that you run; see venue.ts
+ *           `npm run quickstart -- --data-dir DIR` keeps all data in a directory. Kill it with `kill -9` at any moment
+ *           and start it again: it goes on with the jobs that are left; see resume.ts
  * Story     three servers and five workers. The prices change. A worker's session is killed in the middle of a job. The
  *           leader crashes and comes back. At the end each job is in the ledger exactly once. On an engine that is not
  *           ours, connections are cut instead.
  * Status    0; 1 if any check fails or the engine does not answer, 2 for a wrong argument.
  */
-import { realpathSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { existsSync, realpathSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -25,7 +27,9 @@ import { PriceList } from './quickstart/price-list.ts'
 import { pricingSchema } from './quickstart/pricing.ts'
 import type { Invoice, Pricing } from './quickstart/pricing.ts'
 import { reportOf, textOf } from './quickstart/report.ts'
+import { checkResumed, resumeStory } from './quickstart/resume.ts'
 import type { RunRecord } from './quickstart/run-record.ts'
+import { textTable } from './quickstart/text-table.ts'
 import { openVenue } from './quickstart/venue.ts'
 import type { Venue } from './quickstart/venue.ts'
 import { CONFIG_PATH, GROUP_PATH, Worker } from './quickstart/worker.ts'
@@ -167,6 +171,29 @@ export async function runQuickstart(url = 'embedded:'): Promise<RunRecord> {
 }
 
 /**
+ * Runs the story with its data in a directory, or what is left of it, if the directory has data.
+ *
+ * @returns whether all checks hold
+ */
+async function runOnDisk(directory: string, url: string, args: readonly string[]): Promise<number> {
+  const servers = join(directory, 'servers')
+  const isResumed = existsSync(servers)
+  await mkdir(directory, { recursive: true })
+  await using venue = await openVenue(url, servers)
+  const jobs = await readJobs(join(DATA, 'jobs.json'))
+  if (!isResumed) return tell(await runStory(venue, directory, jobs), args, console.log)
+  const file = join(directory, 'ledger.jsonl')
+  const signal = AbortSignal.timeout(RUN_MS_MAX)
+  const run = await resumeStory(venue, { file, prices: join(DATA, 'pricing.json'), jobs, signal })
+  const checks = checkResumed(run)
+  const ok = checks.every((check) => check.ok)
+  const rows = checks.map((check) => [check.ok === true ? 'ok' : 'FAILED', check.name, check.found])
+  const asText = (): string => textTable(['', 'check', 'found'], rows)
+  console.log(args.includes('--json') ? JSON.stringify({ ok, checks }, null, 2) : asText())
+  return ok ? 0 : 1
+}
+
+/**
  * Prints what came of a run.
  *
  * @param run - what happened
@@ -183,7 +210,10 @@ export function tell(run: RunRecord, args: readonly string[], print: (text: stri
 /** Runs the command. What its user can mend is said in a line: a wrong argument, an engine that does not answer. */
 async function main(args: string[]): Promise<number> {
   try {
-    const { values } = parseArgs({ args, options: { connect: { type: 'string' }, json: { type: 'boolean' } } })
+    const options = { connect: { type: 'string' }, 'data-dir': { type: 'string' }, json: { type: 'boolean' } } as const
+    const { values } = parseArgs({ args, options })
+    const { 'data-dir': directory, connect: url } = values
+    if (directory !== undefined) return await runOnDisk(directory, url ?? 'embedded:', args)
     return tell(await runQuickstart(values.connect), args, console.log)
   } catch (thrown) {
     const error = firstOf(thrown)

@@ -46,14 +46,17 @@ const SERVERS = 3
 /**
  * Opens the engine that a URL means.
  *
- * @throws TypeError if it means none
+ * @param dataDir - where servers of its own keep their data; in memory if absent
+ * @throws TypeError if it means none, or has no data of its own to keep
  */
-export async function openVenue(url: string): Promise<Venue> {
-  return url === 'embedded:' ? embeddedVenue() : remoteVenue(url)
+export async function openVenue(url: string, dataDir?: string): Promise<Venue> {
+  if (url === 'embedded:') return embeddedVenue(dataDir)
+  if (dataDir !== undefined) throw new TypeError(`a data directory is for servers of the quickstart's own, not ${url}`)
+  return remoteVenue(url)
 }
 
-function embeddedVenue(): Venue {
-  const ensemble = embedded({ servers: SERVERS })
+function embeddedVenue(dataDir?: string): Venue {
+  const ensemble = embedded({ servers: SERVERS, ...(dataDir === undefined ? {} : { dataDir }) })
   return {
     backend: ensemble,
     victimBackend: ensemble,

@@ -17,6 +17,9 @@ export const CONFIG_PATH = '/config/pricing'
 export const GROUP_PATH = '/groups/workers'
 const LOCK_PATH = '/locks/ledger'
 
+/** A worker of this name whose process was killed is a member until its session ends; its successor waits so long. */
+const NAMESAKE_MS_MAX = 30_000
+
 /** Time that a job takes besides the pricing, such as to render it, in milliseconds a line. */
 const WORK_MS_PER_LINE = 4
 
@@ -72,7 +75,7 @@ export class Worker {
   static async start(name: string, client: Client, tools: Tools): Promise<Worker> {
     const worker = new Worker(name, client, tools)
     await worker.#config.ready({ signal: tools.signal })
-    await new GroupMembership(worker.client, GROUP_PATH).join(name, { signal: tools.signal })
+    await new GroupMembership(worker.client, GROUP_PATH).join(name, { signal: tools.signal, waitMs: NAMESAKE_MS_MAX })
     return worker
   }
 
