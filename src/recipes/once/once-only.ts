@@ -118,7 +118,6 @@ class Key<T> {
     const found = await readSynced(this.#client, this.#path, signal)
     if (found !== null && !(await this.#isOver(found, lease, signal))) return this.#valueOf(found.data)
     const value = await work({ signal: AbortSignal.any([signal, lease.signal]), token: lease.token })
-    lease.throwIfLost()
     const encoded = value === undefined ? null : await this.#format.encode(value, this.#path)
     const bytes = markData(this.#mark, encoded?.bytes ?? NOTHING)
     const other = await this.#record(bytes, found, lease, signal)
