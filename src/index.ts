@@ -148,6 +148,8 @@ export type {
   PublishOptions,
   Updated,
 } from './recipes/config/config-values.ts'
+export { onceOnly } from './recipes/once/once-only.ts'
+export type { OnceOptions, OnceWork } from './recipes/once/once-only.ts'
 export { jsonCodec } from './recipes/engine/codec.ts'
 export type { Codec } from './recipes/engine/codec.ts'
 export type { SchemaIssue, SchemaResult, StandardSchema } from './recipes/engine/standard-schema.ts'

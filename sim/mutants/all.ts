@@ -7,6 +7,7 @@ import { CONSENSUS_MUTANTS } from './consensus.ts'
 import { LEADER_MUTANTS } from './leaders.ts'
 import { LOCK_MUTANTS } from './locks.ts'
 import type { Mutant } from './mutant.ts'
+import { ONCE_MUTANTS } from './once.ts'
 import { PARTITION_MUTANTS } from './partitions.ts'
 import { QUEUE_MUTANTS } from './queues.ts'
 import { SERVICE_MUTANTS } from './service.ts'
@@ -25,6 +26,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...QUEUE_MUTANTS,
   ...LOCK_MUTANTS,
   ...CONFIG_MUTANTS,
+  ...ONCE_MUTANTS,
 ])
 
 /** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */

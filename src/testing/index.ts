@@ -54,6 +54,8 @@ export type {
   TestedConfigHistory,
   TestedHistoryEntry,
 } from './conformance/config-history-suite.ts'
+export { onceSuite } from './conformance/once-suite.ts'
+export type { OnceSuiteOptions, TestedOnceWork } from './conformance/once-suite.ts'
 export { layeredSuite } from './conformance/layered-suite.ts'
 export type { LayeredSuiteOptions, TestedLayered } from './conformance/layered-suite.ts'
 export { rolloutSuite } from './conformance/rollout-suite.ts'

@@ -39,7 +39,8 @@ import { TreeCache } from '../../src/recipes/caches/tree-cache.ts'
 import { cacheSuite } from '../../src/testing/index.ts'
 import type { TestedCache, TestedCacheNode } from '../../src/testing/index.ts'
 import { LayeredConfig } from '../../src/recipes/config/layered-config.ts'
-import { layeredSuite, rolloutSuite, transactionSuite } from '../../src/testing/index.ts'
+import { onceOnly } from '../../src/recipes/once/once-only.ts'
+import { layeredSuite, onceSuite, rolloutSuite, transactionSuite } from '../../src/testing/index.ts'
 
 /** Registers the suites of all recipes on a backend. */
 export function recipeSuites(backend: Backend, control: BackendControl): void {
@@ -54,6 +55,11 @@ export function recipeSuites(backend: Backend, control: BackendControl): void {
   registerRollouts(runner, engine)
   registerMembership(runner, engine)
   transactionSuite(runner, { ...engine, name: 'transact', transact: (client, work) => transact(client, work) })
+  onceSuite(runner, {
+    ...engine,
+    name: 'onceOnly',
+    onceOnly: (client, path, work, ttlMs) => onceOnly(client, path, work, ttlMs === undefined ? {} : { ttlMs }),
+  })
   registerBarriers(runner, engine)
   registerCaches(runner, engine)
   registerFencing(runner, engine)

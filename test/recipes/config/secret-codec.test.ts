@@ -112,7 +112,7 @@ it('goes through history, rollback, roll-out and copies, and nothing of it is st
 it('is bound to its key in a tree, and reported where it was copied to', async () => {
   const rig = newRig()
   const client = await rig.connect()
-  const tree = new ConfigTree<Login>(client, '/config', { codec: codec })
+  const tree = new ConfigTree<Login>(client, '/config', { codec })
   await run(tree.ready())
   await run(tree.publish('a', LOGIN))
   const { data } = await run(client.get('/config/a'))
