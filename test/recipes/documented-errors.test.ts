@@ -5,6 +5,7 @@ import { expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
 import { ERROR_CODES, isCoordinationError } from '../../src/core/errors.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
+import { LayeredConfig } from '../../src/recipes/config/layered-config.ts'
 import { ConfigTree } from '../../src/recipes/config/config-tree.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
@@ -24,6 +25,7 @@ import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
+import { onceOnly } from '../../src/recipes/once/once-only.ts'
 import { LeaderElection } from '../../src/recipes/leader/leader-election.ts'
 import type { TimedWaitOptions } from '../../src/recipes/engine/wait.ts'
 import { SESSION_TIMEOUT_MS, codeOf, newRig, pass, run, sessionOf, strike, sweepOf, useVirtualTime } from './rig.ts'
@@ -52,7 +54,8 @@ interface Documented {
 function documentedOf(file: string, method: string): Documented {
   const source = readFileSync(new URL(PLACES.get(file) ?? file, RECIPES), 'utf8')
   const comment = '/\\*\\*((?:(?!\\*/)[^])*)\\*/'
-  const found = new RegExp(`${comment}\\n  (?:static )?(?:async )?${method}(?:<[^(]*>)?\\(`).exec(source)
+  const before = '(?:  (?:static )?(?:async )?|export (?:async )?function )'
+  const found = new RegExp(`${comment}\\n${before}${method}(?:<[^(]*>)?\\(`).exec(source)
   if (found?.[1] === undefined) throw new Error(`${file} documents no ${method}`)
   const text = found[1].replace(/\n +\* ?/g, ' ').trim()
   const thrown = [...text.matchAll(/@throws CoordinationError (.*?)(?= @|$)/g)].map(([, words]) => words).join(' ')
@@ -227,6 +230,15 @@ const METHODS: readonly Method[] = [
   { file: 'config-center', method: 'history', prepare: recorded((made, options) => made.history(options)) },
   { file: 'config-center', method: 'diff', prepare: recorded((made, options) => made.diff(1, 2, options)) },
   { file: 'config-center', method: 'rollback', prepare: recorded((made, options) => made.rollback(1, options)) },
+  { file: 'rollout', method: 'staged', prepare: staged(({ rollout }, options) => rollout.staged(options)) },
+  { file: 'rollout', method: 'select', prepare: staged(({ rollout }, o) => rollout.select({ percent: 50 }, o)) },
+  { file: 'rollout', method: 'promote', prepare: staged(({ rollout }, options) => rollout.promote(options)) },
+  { file: 'rollout', method: 'withdraw', prepare: staged(({ rollout }, options) => rollout.withdraw(options)) },
+  { file: 'rollout', method: 'applied', prepare: staged(({ rollout }, options) => rollout.applied(options)) },
+  method('layered-config', 'ready', (client) => new LayeredConfig(client, ['/c/a', '/c/b']), (made, options) => {
+    return made.ready(options)
+  }),
+  method('once-only', 'onceOnly', (client) => client, (client, options) => onceOnly(client, '/o/x', rest, options)),
   method('config-tree', 'ready', (client) => new ConfigTree(client, '/c'), (made, options) => made.ready(options)),
   { file: 'config-tree', method: 'publish', prepare: tree((made, options) => made.publish('x', 1, options)) },
   { file: 'config-tree', method: 'remove', prepare: tree((made, options) => made.remove('there', options)) },
@@ -247,6 +259,15 @@ function recorded(
     const made = new ConfigCenter<unknown>(client, '/c/x', { history: true })
     await made.publish(1)
     await made.publish(2)
+    return (options) => call(made, options)
+  }
+}
+
+function staged(call: (made: ConfigCenter<unknown>, options: TimedWaitOptions) => Promise<unknown>): Method['prepare'] {
+  return async (client) => {
+    const made = new ConfigCenter<unknown>(client, '/c/x', { member: { id: 'one' } })
+    await made.publish(1)
+    await made.publish(2, { rollout: { percent: 10 } })
     return (options) => call(made, options)
   }
 }

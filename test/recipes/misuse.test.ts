@@ -2,6 +2,8 @@
 import { expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
+import { LayeredConfig } from '../../src/recipes/config/layered-config.ts'
+import { secretCodec } from '../../src/recipes/config/secret-codec.ts'
 import { ConfigTree } from '../../src/recipes/config/config-tree.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
@@ -18,6 +20,7 @@ import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
+import { onceOnly } from '../../src/recipes/once/once-only.ts'
 import { LeaderElection } from '../../src/recipes/leader/leader-election.ts'
 import type { Member } from '../../src/recipes/membership/member.ts'
 import { ROUND_TRIP_MS, closeAll, codeOf, newRig, pass, run, useVirtualTime } from './rig.ts'
@@ -34,6 +37,7 @@ interface Things {
   readonly election: LeaderElection
   readonly counter: AtomicCounter
   readonly center: ConfigCenter<unknown>
+  readonly recorded: ConfigCenter<unknown>
   readonly tree: ConfigTree<unknown>
   readonly group: GroupMembership
   readonly member: Member<unknown>
@@ -48,6 +52,7 @@ async function thingsOf(client: Client): Promise<Things> {
     election: new LeaderElection(client, '/e/x'),
     counter: new AtomicCounter(client, '/n/x', { bits: 32 }),
     center: new ConfigCenter<unknown>(client, '/c/one'),
+    recorded: new ConfigCenter<unknown>(client, '/c/two', { history: true }),
     tree: new ConfigTree<unknown>(client, '/c'),
     group,
     member: await run(group.join('w')),
@@ -168,6 +173,21 @@ const MISUSES: readonly Misuse[] = [
   ['publish twice told', ({ center }) => call(center, 'publish', 1, { force: true, ifVersion: 1 }), /exclude/],
   ['center subscribe(null)', ({ center }) => call(center, 'subscribe', null), /listener must be a function/],
   ['center onInvalid(5)', ({ center }) => call(center, 'onInvalid', 5), /listener must be a function/],
+  ['a roll-out without history', ({ center }) => center.rollout, /ConfigCenter with the option history/],
+  ['publish({ rollout: 10 })', ({ recorded }) => call(recorded, 'publish', 1, { rollout: 10 }), /percent/],
+  ['publish({ rollout: { percent: 101 } })', ({ recorded }) => {
+    return call(recorded, 'publish', 1, { rollout: { percent: 101 } })
+  }, /percent/],
+  ['center with member 5', ({ client }) => make(ConfigCenter, client, '/x', { member: 5 }), /member/],
+  ['rollout select({})', ({ recorded }) => call(recorded.rollout, 'select', {}), /percent/],
+  ['rollout promote({ force: 1 })', ({ recorded }) => call(recorded.rollout, 'promote', { force: 1 }), /true or false/],
+  ['new LayeredConfig("/a")', ({ client }) => make(LayeredConfig, client, '/a'), /array of paths/],
+  ['new LayeredConfig([])', ({ client }) => make(LayeredConfig, client, []), /1 to 16/],
+  ['new LayeredConfig twice', ({ client }) => make(LayeredConfig, client, ['/a', '/a']), /different/],
+  ['onceOnly()', ({ client }) => (onceOnly as Loose)(client, '/o'), /work must be a function/],
+  ['onceOnly({ ttl })', ({ client }) => (onceOnly as Loose)(client, '/o', noop, { ttl: 5 }), /"ttlMs"/],
+  ['secretCodec({ keys: "x" })', () => (secretCodec as Loose)({ keys: 'x' }), /array of \{ id, bytes \}/],
+  ['secretCodec({ keys: short })', () => (secretCodec as Loose)({ keys: [{ id: 'a', bytes: 'x' }] }), /32 bytes/],
   ['tree publish("")', ({ tree }) => call(tree, 'publish', '', 1), /key must be a string/],
   ['tree publish(5)', ({ tree }) => call(tree, 'publish', 5, 1), /key must be a string/],
   ['tree get(5)', ({ tree }) => call(tree, 'get', 5), /key must be a string/],
@@ -214,6 +234,12 @@ const CALLS: readonly (readonly [string, (things: Things) => unknown])[] = [
   ['center subscribe', ({ center }) => center.subscribe(noop)],
   ['center watch', ({ center }) => center.watch()],
   ['center onInvalid', ({ center }) => center.onInvalid(noop)],
+  ['rollout staged', ({ recorded }) => recorded.rollout.staged()],
+  ['rollout withdraw', ({ recorded }) => recorded.rollout.withdraw()],
+  ['layered ready', ({ client }) => new LayeredConfig(client, ['/c/a']).ready()],
+  ['layered subscribe', ({ client }) => new LayeredConfig(client, ['/c/a']).subscribe(noop)],
+  ['layered watch', ({ client }) => new LayeredConfig(client, ['/c/a']).watch()],
+  ['onceOnly', ({ client }) => onceOnly(client, '/o/x', noop)],
   ['tree ready', ({ tree }) => tree.ready()],
   ['tree publish', ({ tree }) => tree.publish('a', 1)],
   ['tree remove', ({ tree }) => tree.remove('a')],

@@ -113,7 +113,10 @@ export class LayeredConfig<T> implements AsyncDisposable {
     this.#feed = new Feed((error) => client.report(error))
     this.#invalids = new Feed((error) => client.report(error))
     this.#stores = this.paths.map((path) => new ConfigStore('LayeredConfig', client, path, 0, { codec }))
-    for (const store of this.#stores) store.subscribe((delivery) => delivery, ({ resync }) => this.#merge(resync), {})
+    // On a closed client everything says so when it is used.
+    if (client.state.status !== 'closed') {
+      for (const store of this.#stores) store.subscribe((delivery) => delivery, ({ resync }) => this.#merge(resync), {})
+    }
     this.#disown = client.own({ close: () => this.close() })
   }
 
