@@ -8,7 +8,7 @@
  * CC3  a cache that is out of touch says so.
  */
 import { joinPath } from '../../src/core/path.ts'
-import type { CacheChange } from '../../src/recipes/caches/cache-view.ts'
+import type { CacheChange } from '../../src/recipes/caches/cache-base.ts'
 import type { MirrorNode } from '../../src/recipes/engine/mirror.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'

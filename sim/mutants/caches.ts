@@ -3,7 +3,7 @@
  */
 import type { Mutant } from './mutant.ts'
 
-const VIEW = 'recipes/caches/cache-view.ts'
+const VIEW = 'recipes/caches/cache-base.ts'
 
 /** See the head of this file. */
 export const CACHE_MUTANTS: readonly Mutant[] = [

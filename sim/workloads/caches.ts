@@ -8,7 +8,7 @@
  */
 import type { Operation } from '../../src/core/backend.ts'
 import type { Client } from '../../src/core/client.ts'
-import type { CacheChange } from '../../src/recipes/caches/cache-view.ts'
+import type { CacheChange } from '../../src/recipes/caches/cache-base.ts'
 import { ChildrenCache } from '../../src/recipes/caches/children-cache.ts'
 import { TreeCache } from '../../src/recipes/caches/tree-cache.ts'
 import { CachesCheck } from '../checks/caches.ts'

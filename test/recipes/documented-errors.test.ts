@@ -192,9 +192,9 @@ const METHODS: readonly Method[] = [
       return (options) => barrier(client).lower(options)
     },
   },
-  method('node-cache', 'ready', (client) => new NodeCache(client, '/c/x'), (made, options) => made.ready(options)),
-  method('tree-cache', 'ready', (client) => new TreeCache(client, '/c/x'), (made, options) => made.ready(options)),
-  method('children-cache', 'ready', (client) => new ChildrenCache(client, '/c'), (made, o) => made.ready(o)),
+  method('cache-base', 'ready', (client) => new NodeCache(client, '/c/x'), (made, options) => made.ready(options)),
+  method('cache-base', 'ready', (client) => new TreeCache(client, '/c/x'), (made, options) => made.ready(options)),
+  method('cache-base', 'ready', (client) => new ChildrenCache(client, '/c'), (made, o) => made.ready(o)),
   method('id-allocator', 'next', (client) => new IdAllocator(client, '/n/x'), (made, options) => made.next(options)),
   method('shared-value', 'ready', (client) => new SharedValue(client, '/n/x'), (made, options) => made.ready(options)),
   method('shared-value', 'get', (client) => new SharedValue(client, '/n/x'), (made, options) => made.get(options)),

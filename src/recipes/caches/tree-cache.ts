@@ -12,11 +12,8 @@
 import type { Client } from '../../core/client.ts'
 import { optionNames, refuseUnknown, validateFunction, validateInteger } from '../../core/options.ts'
 import { parentOf, validatePath } from '../../core/path.ts'
-import type { IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
 import type { MirrorNode } from '../engine/mirror.ts'
-import type { TimedWaitOptions } from '../engine/wait.ts'
-import { CacheView, bytesMaxOf } from './cache-view.ts'
-import type { CacheChange } from './cache-view.ts'
+import { CacheBase, bytesMaxOf } from './cache-base.ts'
 
 /** Options of a {@link TreeCache}. */
 export interface TreeCacheOptions {
@@ -37,11 +34,7 @@ export interface TreeCacheOptions {
 const OPTIONS = optionNames<TreeCacheOptions>({ maxDepth: true, filter: true, bytesMax: true })
 
 /** A node and what is below it; see the head of this file. */
-export class TreeCache implements AsyncDisposable {
-  /** The root. */
-  readonly path: string
-  readonly #view: CacheView
-
+export class TreeCache extends CacheBase {
   /**
    * Makes a cache and begins to read.
    *
@@ -56,13 +49,12 @@ export class TreeCache implements AsyncDisposable {
     if (depth !== Infinity) validateInteger('maxDepth', depth, 0, Number.MAX_SAFE_INTEGER)
     validateFunction('filter', filter)
     const bytesMax = bytesMaxOf(options.bytesMax)
-    this.#view = new CacheView(client, path, { what: 'TreeCache', depth, hasRoot: true, filter, bytesMax })
-    this.path = path
+    super(client, path, { what: 'TreeCache', depth, hasRoot: true, filter, bytesMax })
   }
 
   /** The nodes that are known, each after its parent; none until they were read once. */
   get nodes(): readonly MirrorNode[] {
-    return this.#view.nodes
+    return this.knownNodes
   }
 
   /**
@@ -73,7 +65,7 @@ export class TreeCache implements AsyncDisposable {
    * @throws TypeError if the path is none, RangeError if it is not at or below the root
    */
   get(path: string): MirrorNode | undefined {
-    return this.#view.snapshot?.nodes.get(this.#keyOf(path))
+    return this.known?.get(this.#keyOf(path))
   }
 
   /**
@@ -94,55 +86,5 @@ export class TreeCache implements AsyncDisposable {
     const base = this.path === '/' ? '/' : `${this.path}/`
     if (path.startsWith(base)) return path.slice(base.length)
     throw new RangeError(`${path} is not at or below ${this.path}, which this TreeCache is of`)
-  }
-
-  /** Whether what is known may be older than what the servers have, as while none is in touch. It stays readable. */
-  get stale(): boolean {
-    return this.#view.stale
-  }
-
-  /**
-   * Waits until everything was read once. A node that vanishes meanwhile does not hold it up.
-   *
-   * @param options - what ends the wait
-   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `QUOTA_EXCEEDED` (more than `bytesMax`)
-   */
-  ready(options: TimedWaitOptions = {}): Promise<void> {
-    return this.#view.ready(options)
-  }
-
-  /**
-   * Listens to changes. A slow listener is not called for each state, but what changed is in the next change.
-   *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
-   * @param options.emitInitial - whether to begin with all that is there, as added; true by default
-   * @returns ends the listening
-   * @throws CoordinationError `CLIENT_CLOSED` if the cache or the client was closed; `QUOTA_EXCEEDED` if it
-   * has ended so
-   */
-  subscribe(listener: (change: CacheChange) => void | Promise<void>, options: SubscribeOptions = {}): Unsubscribe {
-    return this.#view.subscribe(listener, options)
-  }
-
-  /**
-   * Iterates over changes. Ends when the cache or the client closes.
-   *
-   * @param options.signal - ends the iteration, which then throws `ABORTED`
-   * @param options.emitInitial - whether to begin with all that is there, as added; true by default
-   * @throws CoordinationError `CLIENT_CLOSED` if the cache or the client was closed; `QUOTA_EXCEEDED` if it
-   * has ended so
-   */
-  watch(options: IterateOptions = {}): AsyncIterableIterator<CacheChange> {
-    return this.#view.iterate(options)
-  }
-
-  /** Ends subscriptions, iterations and watches. What was known last stays readable. Idempotent. */
-  close(): Promise<void> {
-    return this.#view.close()
-  }
-
-  /** Closes it. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
   }
 }

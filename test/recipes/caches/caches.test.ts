@@ -1,7 +1,7 @@
 /** Caches: what they tell and what they hold, whatever becomes of their requests, and nothing left when they end. */
 import { expect, it } from 'vitest'
 import type { Client } from '../../../src/core/client.ts'
-import type { CacheChange } from '../../../src/recipes/caches/cache-view.ts'
+import type { CacheChange } from '../../../src/recipes/caches/cache-base.ts'
 import { ChildrenCache } from '../../../src/recipes/caches/children-cache.ts'
 import { NodeCache } from '../../../src/recipes/caches/node-cache.ts'
 import { TreeCache } from '../../../src/recipes/caches/tree-cache.ts'

@@ -1,5 +1,5 @@
 /**
- * The part that {@link NodeCache}, {@link ChildrenCache} and {@link TreeCache} share: a mirror, and what is different
+ * What {@link NodeCache}, {@link ChildrenCache} and {@link TreeCache} have in common: a mirror, and what is different
  * from one of its snapshots to the next.
  *
  * Identity  a node is the same one if its czxid is: one that was deleted and made again between two looks is told as
@@ -63,64 +63,97 @@ export function bytesMaxOf(bytesMax: unknown): number {
   return bytesMax
 }
 
-/** A copy of nodes, and what changes in it; see the head of this file. */
-export class CacheView {
+/** What all caches have; see the head of this file. */
+export abstract class CacheBase implements AsyncDisposable {
+  /** The node that it is of, or the parent or root of those. */
+  readonly path: string
   readonly #client: Client
-  readonly #path: string
   readonly #what: string
   readonly #hasRoot: boolean
   readonly #mirror: Mirror
 
-  /** Makes it and begins to read. */
+  /**
+   * Makes a cache and begins to read.
+   *
+   * @param client - through which to read; it closes the cache when it closes
+   * @param path - need not be there
+   * @param scope - what it is of
+   * @internal
+   */
   constructor(client: Client, path: string, scope: CacheScope) {
     validateClient(client, scope.what)
     validatePath(path)
+    this.path = path
     this.#client = client
-    this.#path = path
     this.#what = scope.what
     this.#hasRoot = scope.hasRoot
     this.#mirror = new Mirror(client, path, scope.depth, scope)
   }
 
-  /** The state that is known; undefined until everything was read once. */
-  get snapshot(): MirrorSnapshot | undefined {
-    return this.#mirror.snapshot
-  }
-
-  /** Whether it may be older than what the servers have. */
+  /** Whether what is known may be older than what the servers have, as while none is in touch. It stays readable. */
   get stale(): boolean {
     return this.#mirror.stale
   }
 
-  /** The nodes that are known, parents first; none until they were read once. */
-  get nodes(): readonly MirrorNode[] {
-    return [...(this.snapshot?.nodes ?? [])].filter(([key]) => this.#includes(key)).map(([, node]) => node)
-  }
-
-  /** Waits until everything was read once. */
-  async ready(options: TimedWaitOptions): Promise<void> {
+  /**
+   * Waits until everything was read once. A node that vanishes meanwhile does not hold it up.
+   *
+   * @param options - what ends the wait
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `QUOTA_EXCEEDED` (more than `bytesMax`)
+   */
+  async ready(options: TimedWaitOptions = {}): Promise<void> {
     this.#throwIfOver()
-    await withinWait(this.#client, { what: 'ready', path: this.#path }, options, (signal) => this.#mirror.ready(signal))
+    await withinWait(this.#client, { what: 'ready', path: this.path }, options, (signal) => this.#mirror.ready(signal))
   }
 
-  /** Calls a listener with every change. */
-  subscribe(listener: (change: CacheChange) => void | Promise<void>, options: SubscribeOptions): Unsubscribe {
+  /**
+   * Listens to changes. A slow listener is not called for each state, but what changed is in the next change.
+   *
+   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param options.emitInitial - whether to begin with all that is there, as added; true by default
+   * @returns ends the listening
+   * @throws CoordinationError `CLIENT_CLOSED` if the cache or the client was closed; `QUOTA_EXCEEDED` if it
+   * has ended so
+   */
+  subscribe(listener: (change: CacheChange) => void | Promise<void>, options: SubscribeOptions = {}): Unsubscribe {
     checkSubscribe(listener, options)
     this.#throwIfOver()
-    const named = namedListener(this.#what, this.#path, listener)
-    return this.#mirror.feed.subscribe(this.#path, this.#describe, named, options)
+    const named = namedListener(this.#what, this.path, listener)
+    return this.#mirror.feed.subscribe(this.path, this.#describe, named, options)
   }
 
-  /** Iterates over every change. */
-  iterate(options: IterateOptions): AsyncIterableIterator<CacheChange> {
+  /**
+   * Iterates over changes. Ends when the cache or the client closes.
+   *
+   * @param options.signal - ends the iteration, which then throws `ABORTED`
+   * @param options.emitInitial - whether to begin with all that is there, as added; true by default
+   * @throws CoordinationError `CLIENT_CLOSED` if the cache or the client was closed; `QUOTA_EXCEEDED` if it
+   * has ended so
+   */
+  watch(options: IterateOptions = {}): AsyncIterableIterator<CacheChange> {
     checkIterate(options)
     this.#throwIfOver()
-    return this.#mirror.feed.iterate(this.#path, this.#describe, options)
+    return this.#mirror.feed.iterate(this.path, this.#describe, options)
   }
 
-  /** Ends the reading and every subscription; what is known stays readable. Idempotent. */
+  /** Ends subscriptions, iterations and watches. What was known last stays readable. Idempotent. */
   close(): Promise<void> {
     return this.#mirror.close()
+  }
+
+  /** Closes it. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** By path below the root, `''` for that itself; undefined until everything was read once. */
+  protected get known(): MirrorSnapshot['nodes'] | undefined {
+    return this.#mirror.snapshot?.nodes
+  }
+
+  /** Those that are known, parents first; none until they were read once. */
+  protected get knownNodes(): readonly MirrorNode[] {
+    return [...(this.known ?? [])].filter(([key]) => this.#includes(key)).map(([, node]) => node)
   }
 
   #throwIfOver(): void {
