@@ -62,6 +62,9 @@ const OTHERS = [
   'ChildrenCache',
   'TreeCache',
   'transact',
+  'onceOnly',
+  'ConfigRollout',
+  'LayeredConfig',
 ]
 const OTHER_FAULTS = 5
 /** Where the suites are registered that run on each engine. */
