@@ -63,7 +63,7 @@ const OTHERS = [
   'TreeCache',
   'transact',
   'onceOnly',
-  'ConfigRollout',
+  'ConfigCenter',
   'LayeredConfig',
 ]
 const OTHER_FAULTS = 5
