@@ -65,9 +65,9 @@ describe('the mutants', () => {
     for (const { expected } of equivalent) expect(expected.because).toMatch(/^[A-Z].{100,}\.$/)
   })
 
-  it('are for the greater part seen from outside too, the canary among them', () => {
+  it('that the simulation finds are nearly all seen from outside too, the canary among them', () => {
     expect(seenFromOutside.some(({ name }) => name === CANARY)).toBe(true)
-    expect(seenFromOutside.length).toBeGreaterThan(MUTANTS.length / 2)
+    expect(seenFromOutside.length).toBeGreaterThan(caught.length * 0.8)
   })
 
   it('that have a likely seed have one of those that have to find them', () => {

@@ -301,9 +301,10 @@ const identityCases: readonly Case<LockWorld>[] = [
           lease.release().then(resolve, reject)
         })
       })
-      const deleting = (await world.ephemerals(waiter)).map((path) => waiter.delete(path))
+      const deletion = await world.deletionOfEphemerals(waiter)
+      const deleting = deletion()
       const taking = lockOf(waiter).acquire()
-      await Promise.all(deleting)
+      await deleting
       await world.answer(releasing, 'the release in the listener')
       const next = await world.answer(taking, 'the acquire after the deletion')
       equal([heard, lease.state, next.state], [['lost'], 'lost', 'held'], 'states when it was heard, and in the end')
