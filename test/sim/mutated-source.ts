@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import type { TestProjectConfiguration } from 'vitest/config'
 import { createVitest } from 'vitest/node'
 import type { TestModule, Vitest } from 'vitest/node'
@@ -29,6 +30,8 @@ export interface Verdict {
   readonly failed: readonly string[]
   /** Errors outside of any test, of a file that cannot be loaded for example: they say nothing about a rule. */
   readonly errors: readonly string[]
+  /** Errors that nobody caught, as they come from code that goes wrong. */
+  readonly unhandled: readonly string[]
 }
 
 /** Runs tests on sources that are known from the start. */
@@ -80,5 +83,6 @@ function verdictOf(modules: readonly TestModule[], unhandled: readonly unknown[]
   const errors = modules.flatMap((module) =>
     [module, ...module.children.allSuites()].flatMap((part) => part.errors().map(({ message }) => message)),
   )
-  return { passed: namesOf('passed'), failed: namesOf('failed'), errors: [...errors, ...unhandled.map(String)] }
+  const messages = unhandled.map((error) => inspect(error))
+  return { passed: namesOf('passed'), failed: namesOf('failed'), errors, unhandled: messages }
 }
