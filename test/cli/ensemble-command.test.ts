@@ -112,8 +112,8 @@ describe('quorate ensemble', () => {
       expect(await again.ended).toBe(1)
       expect(again.err).toContain('server 2 cannot start: ')
       expect(again.err).toContain(String(port))
-      expect(again.err.trim().split('\n')).toHaveLength(1)
-      expect(again.out).toBe('')
+      // The others are a majority: they may serve before that is known.
+      expect(again.out).not.toContain('server 2')
     } finally {
       other.close()
     }
