@@ -86,11 +86,11 @@ export class KnownValues<T> {
     return { czxid, version: entry.version }
   }
 
-  /** Takes a valid value, and it is the latest. */
+  /** Takes a valid value, and it is the latest. A write that is known already, as one of our own, stays one entry. */
   see(key: string, entry: ConfigEntry<T>): void {
     this.#seen.set(key, entry.zxid)
     this.#refused.delete(key)
-    this.#good.set(key, entry)
+    if (this.#good.get(key)?.zxid !== entry.zxid) this.#good.set(key, entry)
   }
 
   /** Takes a valid value, whatever was seen since. */

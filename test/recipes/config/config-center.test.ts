@@ -445,3 +445,35 @@ it('keeps its subscribers over an interruption of the connection', async () => {
   expect(seen.at(-1)).toBe(2)
   expect(await closeAll(rig, client)).toEqual([])
 })
+
+it('tells a write of its own once, though the reading of it was under way when it was confirmed', async () => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const late = new Proxy(client, {
+    get(target, key) {
+      if (key === 'multi') {
+        return async (...args: Parameters<Client['multi']>) => {
+          const results = await target.multi(...args)
+          // The mirror has read by then, and checks what it has read.
+          await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+          return results
+        }
+      }
+      const value: unknown = Reflect.get(target, key, target)
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
+  const validate: StandardSchema<number>['~standard']['validate'] = async (value) => {
+    await new Promise((resolve) => setTimeout(resolve, 4 * SETTLE_MS))
+    return { value: value as number }
+  }
+  const slow = { '~standard': { version: 1, vendor: 'test', validate } } as const
+  const config = new ConfigCenter<number>(late, PATH, { schema: slow, history: true })
+  const values: (number | undefined)[] = []
+  config.subscribe(({ value }) => void values.push(value))
+  await run(config.publish(1))
+  await run(config.publish(2))
+  await pass(20 * SETTLE_MS)
+  expect(values.filter((value) => value !== undefined)).toEqual([1, 2])
+  expect(await closeAll(rig, client)).toEqual([])
+})
