@@ -55,6 +55,8 @@ export class KnownValues<T> {
   readonly #refused = new Map<string, SeenNode>()
   /** The last valid value of a node. */
   readonly #good = new Map<string, ConfigEntry<T>>()
+  /** Entries that were taken without a look at the servers, or that are not the latest. */
+  readonly #kept = new WeakSet<ConfigEntry<T>>()
 
   /** The last valid value; undefined if there is none. */
   good(key: string): ConfigEntry<T> | undefined {
@@ -86,16 +88,18 @@ export class KnownValues<T> {
     return { czxid, version: entry.version }
   }
 
-  /** Takes a valid value, and it is the latest. A write that is known already, as one of our own, stays one entry. */
+  /** Takes a valid value, and it is the latest. A write that was seen already, as one of our own, stays one entry. */
   see(key: string, entry: ConfigEntry<T>): void {
     this.#seen.set(key, entry.zxid)
     this.#refused.delete(key)
-    if (this.#good.get(key)?.zxid !== entry.zxid) this.#good.set(key, entry)
+    const known = this.#good.get(key)
+    if (known?.zxid !== entry.zxid || this.#kept.has(known)) this.#good.set(key, entry)
   }
 
   /** Takes a valid value, whatever was seen since. */
   keep(key: string, entry: ConfigEntry<T>): void {
     this.#good.set(key, entry)
+    this.#kept.add(entry)
   }
 
   /** Takes the last valid value away. */
