@@ -1,4 +1,4 @@
-/** What is compared on disk: a server of Quorate and one of Apache ZooKeeper, which sync each write. */
+/** The two that are compared on disk: a server of Quorate and one of Apache ZooKeeper, which sync each write. */
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ export interface DiskEngine {
    * @param snapCount - transactions after which a snapshot is due; null for the server's own default
    */
   start(snapCount: number | null): Promise<RunningEngine>
-  /** What its files take on the disk. */
+  /** Bytes that its files take on the disk. */
   bytes(): number
   /** Removes its data. */
   remove(): void
@@ -90,7 +90,7 @@ async function placeOf(name: string): Promise<Place> {
   return { folder, dataDir, port: await freePort(), rest: { bytes: () => bytesOf(dataDir), remove } }
 }
 
-/** What is allocated: logs are prepared far beyond their end. */
+/** Counts allocated bytes: logs are prepared far beyond their end. */
 function bytesOf(folder: string): number {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   return names.reduce((sum, name) => sum + lstatSync(join(folder, name)).blocks * BLOCK_BYTES, 0)

@@ -23,7 +23,7 @@ import type { LoadName } from './wire-load.ts'
 const IN_FLIGHT = [1, 16, 256]
 const OPERATIONS: readonly LoadName[] = ['set', 'create', '90/10']
 const NODES = [100_000, 1_000_000]
-/** What shows in some seconds that everything runs. */
+/** The quick form, which shows in some seconds that everything runs. */
 const QUICK = { warmUpMs: 100, nodes: [1_000, 2_000], starts: 1, writes: 1_000, snapCount: 200 } as const
 /** A JVM compiles what is hot; it gets the time. */
 const WARM_UP_MS = 4_000

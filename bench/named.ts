@@ -4,7 +4,7 @@ import type { Figure } from './measure.ts'
 /** A figure that has no name yet. */
 export type Measured = Omit<Figure, 'figure' | 'size'>
 
-/** What is compared. */
+/** One of those that are compared. */
 interface Named {
   readonly name: string
 }

@@ -17,7 +17,7 @@ import { CONFIG_PATH, Worker } from './worker.ts'
 
 const WORKERS = 5
 
-/** What there is to know of a second life. */
+/** All that a second life needs to know. */
 export interface ResumedRun {
   readonly jobs: readonly Invoice[]
   /** The ledger's text as it was found, and as it is now. */

@@ -1,5 +1,5 @@
 /**
- * What {@link NodeCache}, {@link ChildrenCache} and {@link TreeCache} have in common: a mirror, and what is different
+ * The common part of {@link NodeCache}, {@link ChildrenCache} and {@link TreeCache}: a mirror, and what is different
  * from one of its snapshots to the next.
  *
  * Identity  a node is the same one if its czxid is: one that was deleted and made again between two looks is told as
@@ -63,7 +63,7 @@ export function bytesMaxOf(bytesMax: unknown): number {
   return bytesMax
 }
 
-/** What all caches have; see the head of this file. */
+/** A local copy of nodes that follows the servers; base of all caches. */
 export abstract class CacheBase implements AsyncDisposable {
   /** The node that it is of, or the parent or root of those. */
   readonly path: string

@@ -53,7 +53,7 @@ export interface ConfigLayer {
 export interface LayeredChange<T> {
   /** The merged value; undefined if no layer has a value. */
   readonly value: T | undefined
-  /** What it is made of, the base first. */
+  /** The layers that it is made of, the base first. */
   readonly layers: readonly ConfigLayer[]
   /** How many changes before it this consumer did not get, because it was slow. */
   readonly missed: number
@@ -63,9 +63,9 @@ export interface LayeredChange<T> {
 
 /** A merged value that was refused; the last good one stays in force. */
 export interface InvalidLayers {
-  /** What is wrong with it. */
+  /** The reasons why it was refused. */
   readonly issues: readonly SchemaIssue[]
-  /** What it was made of. */
+  /** The layers that it was made of. */
   readonly layers: readonly ConfigLayer[]
 }
 
@@ -86,7 +86,7 @@ export class LayeredConfig<T> implements AsyncDisposable {
   readonly #disown: () => void
   /** One merge at a time: validations never overtake each other. */
   #merging: Promise<void> = Promise.resolve()
-  /** What was merged last; null until all were read once. */
+  /** The entries that were merged last; null until all were read once. */
   #entries: readonly (ConfigEntry<unknown> | undefined)[] | null = null
   /** Whether a layer was read again since the last merge. */
   #isResynced = false

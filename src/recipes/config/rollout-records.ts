@@ -39,7 +39,7 @@ export interface RolloutMember {
  */
 export type StagedState = 'staged' | 'replaced' | 'withdrawn'
 
-/** What the node of a roll-out says. */
+/** Content of the node of a roll-out. */
 export interface StagedRecord {
   readonly state: StagedState
   /** The version of the staged value in the history. */

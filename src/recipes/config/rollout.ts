@@ -45,7 +45,7 @@ export interface StagedValue<T> {
   readonly version: number
   /** The value; undefined if it does not pass here. */
   readonly value: T | undefined
-  /** What is wrong with it, if something is. */
+  /** Its faults, if it does not pass here. */
   readonly issues: readonly SchemaIssue[]
   /** For whom it is staged. */
   readonly selection: RolloutSelection

@@ -99,7 +99,7 @@ function headOf(bytes: Uint8Array): { readonly id: string; readonly body: Uint8A
   return { id, body: bytes.subarray(line.length) }
 }
 
-/** What is authenticated with a value. */
+/** The bytes that are authenticated with a value. */
 function contextOf(id: string, path: string | undefined): Uint8Array {
   if (path === undefined) throw new TypeError('secretCodec is only for configurations: it needs the path of each value')
   return new TextEncoder().encode(`${MAGIC}${id}\n${path}`)

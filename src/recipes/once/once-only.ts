@@ -39,7 +39,7 @@ export interface OnceOptions<T> extends TimedWaitOptions {
   readonly codec?: Codec<T>
 }
 
-/** What the work of {@link onceOnly} is given. */
+/** Given to the work of {@link onceOnly}. */
 export interface OnceWork {
   /** Aborted when the work should stop: its lease is lost, so that another may do it, or its caller has given up. */
   readonly signal: AbortSignal
