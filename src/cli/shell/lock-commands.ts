@@ -105,7 +105,7 @@ async function lock(context: CommandContext, given: Given): Promise<void> {
   if (program === undefined) {
     throw wrong(LOCK_COMMANDS[1] as Command, 'it needs a command after --')
   }
-  if (context.shell.isInteractive) {
+  if (context.isInteractive) {
     const instead = `quorate lock ${given.word(0)} -- ${program} ...`
     throw new UsageError(`lock runs a command, which needs the terminal: ${instead}`)
   }
