@@ -32,6 +32,8 @@ export interface Command {
   readonly details?: string
   /** What it ends with when it fails, where that is not what the others end with. */
   readonly statuses?: Statuses
+  /** Whether what stands after `--` is a command line, which it keeps for itself. */
+  readonly runsProgram?: boolean
   /** Its flags, without the dash. */
   readonly flags?: Readonly<Record<string, FlagKind>>
   /** How many words it takes, at least and at most. */
@@ -115,7 +117,7 @@ export class Given {
       }
     }
     this.rest = end === -1 ? null : args.slice(end + 1)
-    this.words = command.name === LOCK ? words : [...words, ...(this.rest ?? [])]
+    this.words = command.runsProgram === true ? words : [...words, ...(this.rest ?? [])]
     this.#flags = flags
     const [min, max] = command.words
     if (this.words.length < min) throw wrong(command, 'too few arguments')
@@ -152,9 +154,6 @@ export class Given {
     throw new UsageError(`-${flag} must be a whole number from ${min} to ${max}, got ${JSON.stringify(text)}`)
   }
 }
-
-/** The one command that keeps what stands after `--` for itself: it is a command line. */
-const LOCK = 'lock'
 
 /** The longest version that a node can have. */
 const VERSION_MAX = 2 ** 31 - 1
