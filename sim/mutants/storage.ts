@@ -9,6 +9,7 @@ const GUARD = 'backends/embedded/host/storage/sync-guard.ts'
 const PROMISES = 'backends/embedded/host/storage/promise-files.ts'
 const RECOVERY = 'backends/embedded/host/storage/recovery.ts'
 const LOG_DIGEST = 'backends/embedded/server/state/log-digest.ts'
+const COPY = 'backends/embedded/host/storage/data-copy.ts'
 const ROOM = 'backends/embedded/host/storage/room.ts'
 const SNAPSHOTS = 'backends/embedded/host/storage/snapshot-files.ts'
 
@@ -162,7 +163,14 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     breaks: 'A start says nothing of a record whose digest is not that of the tree.',
     kin: 'ZooKeeper before 3.6',
     edits: [{ file: RECOVERY, from: 'written === found ||', to: 'written !== null ||' }],
-    expected: { ...FILES_TEST, named: 'keeps the digests of the tree, and reports the first record whose digest is not that of the tree' },
+    expected: { ...FILES_TEST, named: 'keeps digests of the tree, and reports the first record with another one' },
+  },
+  {
+    name: 'copy-reads-past-the-records',
+    breaks: 'A copy of a log that is being written goes on after its records, where later ones appear meanwhile.',
+    kin: 'a copy of the files of a running server with cp',
+    edits: [{ file: COPY, from: 'log?.isPastRecords === true', to: 'log?.isPastRecords === null' }],
+    expected: { test: 'test/backends/embedded/host/storage/data-copy.test.ts' },
   },
   {
     name: 'full-disk-counts-as-written',

@@ -81,7 +81,7 @@ export const USAGE = `usage: quorate [options]                     a shell; help
        quorate log FILE, snapshot FILE         what is in a file of a server, and whether it is sound
        quorate status host:port[,host:port...] where servers stand; quorate status --help tells more
        quorate dashboard [--connect URL]       a page that shows all of it, live; quorate dashboard --help tells more
-       quorate backup DIR --to DIR, restore    a copy of the data of a server that is stopped
+       quorate backup DIR --to DIR, restore    a copy of the data of a server, and back
 options:
   --connect URL            embedded:, zookeeper://host:port,host:port/chroot (default: ${DEFAULT_URL}),
                            etcd://host:port, redis://host:port

@@ -1,5 +1,5 @@
 /**
- * `quorate backup` and `quorate restore`: the data of a server that is stopped, to another directory and back.
+ * `quorate backup` and `quorate restore`: the data of a server, which may run, to another directory and back.
  *
  * Backup    is itself a data directory: what a start would use, the promises and `myid`. Of servers in one process,
  *           with a directory each, all are copied.
@@ -14,11 +14,12 @@ import { rmdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { firstEpoch } from '../../backends/embedded/host/epochs.ts'
 import { copyData, setPromises } from '../../backends/embedded/host/storage/data-copy.ts'
-import type { CopiedData } from '../../backends/embedded/host/storage/data-copy.ts'
+import type { CopiedData, SourceFacts } from '../../backends/embedded/host/storage/data-copy.ts'
 import { isLocked, lockDirectory } from '../../backends/embedded/host/storage/directory-lock.ts'
 import { readSmallFile, replaceFile } from '../../backends/embedded/host/storage/file-system.ts'
 import { nodeFileSystem as files } from '../../backends/embedded/host/storage/node-file-system.ts'
 import { VERSION_DIRECTORY } from '../../backends/embedded/host/storage/files.ts'
+import { StorageError } from '../../backends/embedded/host/storage/storage-error.ts'
 import { formatMyid, parseMyid } from '../../backends/wire/disk/number-files.ts'
 import { takeOptions } from '../command-options.ts'
 import { ExitStatus, Failure, UsageError } from '../exit-status.ts'
@@ -28,7 +29,8 @@ import type { Output } from '../output.ts'
 import { hex } from '../shell/node-text.ts'
 
 const BACKUP_USAGE = `usage: quorate backup DIR --to DIR [options]
-Copies the data of a server that is stopped: the newest sound snapshot, the log from it on, its promises and its myid.
+Copies the data of a server: the newest sound snapshot, the log from it on, its promises and its myid. The server may
+run, on this machine: then every write is in the copy that was acknowledged before it began.
 The copy is verified as a start would do it. It is a data directory, and quorate restore brings it back.
 options:
   --to DIR         where the copy goes: empty, or not there
@@ -69,15 +71,14 @@ interface Way {
   readonly fromLogs: string
   readonly to: string
   readonly toLogs: string
-  /** Whether there may be no log. */
-  readonly mayLackLog: boolean
+  readonly source: SourceFacts
 }
 
 /** Changes a copy before it gets its place. */
 type Finish = (copied: CopiedData, place: string) => Promise<void>
 
 /**
- * Copies the data of a server that is stopped.
+ * Copies the data of a server.
  *
  * @param args - after `backup`
  * @returns the exit status
@@ -92,12 +93,12 @@ export async function runBackup(args: readonly string[], output: Output): Promis
   const { from, to } = directoriesOf('backup', positionals, values.to)
   const logs = values['log-dir']
   const fromLogs = logs === undefined ? from : resolve(logs)
-  const way = { from, fromLogs, to, toLogs: to, mayLackLog: logs !== undefined }
-  const help = 'stop it first; a backup is made of a server that is stopped'
   const unlocks: (() => Promise<void>)[] = []
   try {
     await placesIn(from)
-    for (const each of new Set([from, fromLogs])) unlocks.push(await lockDirectory(each, help))
+    const isRunning = !(await lockAll([from, fromLogs], unlocks))
+    const source = { mayLackLog: logs !== undefined, isRunning }
+    const way = { from, fromLogs, to, toLogs: to, source }
     await copy(way, await readMyid(from), () => Promise.resolve(), { json: values.json === true, output })
   } finally {
     for (const unlock of unlocks) await unlock()
@@ -136,7 +137,8 @@ export async function runRestore(args: readonly string[], output: Output): Promi
   const help = 'stop it first; files that change are no backup'
   const unlock = (await isLocked(from)) ? await lockDirectory(from, help) : null
   try {
-    await copy({ from, fromLogs: from, to, toLogs, mayLackLog: true }, myid, finish, { json, output })
+    const source = { mayLackLog: true, isRunning: false }
+    await copy({ from, fromLogs: from, to, toLogs, source }, myid, finish, { json, output })
   } finally {
     await unlock?.()
   }
@@ -146,8 +148,19 @@ export async function runRestore(args: readonly string[], output: Output): Promi
   return ExitStatus.ok
 }
 
+/** Locks directories, so that no server starts on them; false if a server uses one of them. */
+async function lockAll(directories: readonly string[], unlocks: (() => Promise<void>)[]): Promise<boolean> {
+  try {
+    for (const each of new Set(directories)) unlocks.push(await lockDirectory(each))
+    return true
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.code !== 'LOCKED') throw error
+    return false
+  }
+}
+
 async function copy(
-  { from, fromLogs, to, toLogs, mayLackLog }: Way,
+  { from, fromLogs, to, toLogs, source: facts }: Way,
   myid: number | null,
   finish: Finish,
   { json, output }: { readonly json: boolean; readonly output: Output },
@@ -164,7 +177,7 @@ async function copy(
     for (const place of places) {
       const target = { dataDir: `${to}/${UNFINISHED}${place}`, dataLogDir: `${toLogs}/${UNFINISHED}${place}` }
       const source = { dataDir: from + place, dataLogDir: fromLogs + place }
-      const copied = await copyData(files, source, target, mayLackLog)
+      const copied = await copyData(files, source, target, facts)
       await finish(copied, target.dataDir)
       const { lastZxid, passedOver } = copied
       if (json) output.out(jsonLine({ from: source.dataDir, to: to + place, zxid: hex(lastZxid), passedOver }))

@@ -21,7 +21,8 @@ async function takeTurn(backend: Backend, turn: number): Promise<readonly unknow
   {
     await using client = await connect(backend)
     await client.create(`/turn-${turn}`, 'folder')
-    for (let i = 0; i < NODES; i++) await client.create(`/turn-${turn}/n-`, `${turn}`, { mode: 'persistent-sequential' })
+    const numbered = { mode: 'persistent-sequential' } as const
+    for (let i = 0; i < NODES; i++) await client.create(`/turn-${turn}/n-`, `${turn}`, numbered)
     await client.set('/turn-0', `after turn ${turn}`)
     if (turn > 0) await client.delete(`/turn-${turn - 1}/n-0000000000`)
     await client.create(`/turn-${turn}/own`, '', { mode: 'ephemeral' })

@@ -117,6 +117,11 @@ export class LogScanner {
     return this.#damaged !== null
   }
 
+  /** Whether the records have ended before the file: what follows should be zeros. */
+  get isPastRecords(): boolean {
+    return this.#phase === 'zeros'
+  }
+
   /**
    * Reads the next chunk, which the scanner does not keep.
    *

@@ -3,20 +3,28 @@
  *
  * Verified  by a start: the copy is read as a server reads its files, so that one that is damaged, or lacks a
  *           transaction, is refused. A torn last record is cut off, in the copy.
- * Needed    a source that nobody writes to, and a place for the copy that is empty.
+ * Running   servers go on meanwhile: their log is copied as far as it is written, which is a prefix of it. Where
+ *           something was taken away or read while it was written, the copy is refused, and made again.
+ * Needed    a place for the copy that is empty.
  * Memory    that of a start.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { logFileName, parseDataFileName } from '../../../wire/disk/file-names.ts'
-import { isMissing } from './file-system.ts'
+import { LogScanner } from '../../../wire/disk/log-scanner.ts'
+import { isMissing, readSmallFile, replaceFile } from './file-system.ts'
 import type { FileSystem } from './file-system.ts'
 import { FileStorage, INSTALL_PREFIX, VERSION_DIRECTORY } from './files.ts'
 import { PromiseFiles, VOTES_FILE } from './promise-files.ts'
-import { newestOf, recover } from './recovery.ts'
+import { isDamage, newestOf, recover } from './recovery.ts'
 import { SnapshotFiles } from './snapshot-files.ts'
 import { StorageError } from './storage-error.ts'
 
 const CHUNK_BYTES = 0x10_0000
 const PROMISES = ['acceptedEpoch', 'currentEpoch', VOTES_FILE]
+/** Far more than any has. */
+const PROMISE_BYTES_MAX = 4_096
+/** What a running server takes away or writes while it is copied is copied again, so often. */
+const ATTEMPTS_MAX = 10
 /** Nothing is written to the log of a copy. */
 const PREALLOCATE_BYTES = 1
 
@@ -38,17 +46,43 @@ export interface CopiedData {
   readonly passedOver: readonly string[]
 }
 
+/** What is known of the source. */
+export interface SourceFacts {
+  /** Whether there may be no log; otherwise it is probably in another directory. */
+  readonly mayLackLog: boolean
+  /** Whether a server uses it. */
+  readonly isRunning: boolean
+}
+
 /**
  * Copies the data of one server.
  *
- * @param mayLackLog - whether it is known that there may be no log; otherwise it is probably in another directory
  * @throws StorageError or DamageError for what a server would not start on; errors of the system
  */
 export async function copyData(
   files: FileSystem,
   from: DataPlace,
   to: DataPlace,
-  mayLackLog: boolean,
+  source: SourceFacts,
+): Promise<CopiedData> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await copyOnce(files, from, to, source)
+    } catch (error) {
+      const mayPass = source.isRunning && (isDamage(error) || isMissing(error))
+      if (!mayPass || attempt === ATTEMPTS_MAX) throw error
+    }
+    for (const directory of new Set([versionOf(to.dataDir), versionOf(to.dataLogDir)])) {
+      for (const name of await files.list(directory)) await files.remove(`${directory}/${name}`)
+    }
+  }
+}
+
+async function copyOnce(
+  files: FileSystem,
+  from: DataPlace,
+  to: DataPlace,
+  { mayLackLog, isRunning }: SourceFacts,
 ): Promise<CopiedData> {
   const passedOver: string[] = []
   const note = (error: unknown): void => {
@@ -58,6 +92,7 @@ export async function copyData(
   const [dataCopy, logsCopy] = [versionOf(to.dataDir), versionOf(to.dataLogDir)]
   await files.makeDirectory(dataCopy)
   await files.makeDirectory(logsCopy)
+  const promises = await promisesIn(files, data)
   const names = await files.list(data)
   const installed = names.find((name) => name.startsWith(INSTALL_PREFIX))
   // A state from a leader that has taken effect replaces all there is: the log does not belong to it.
@@ -68,15 +103,28 @@ export async function copyData(
     if (firsts.length === 0 && !mayLackLog) throw withoutLog(logs)
     const start = Math.max(0, firsts.findLastIndex((first) => first <= chosen.zxid))
     for (const first of firsts.slice(start)) {
-      await copyFile(files, `${logs}/${logFileName(first)}`, `${logsCopy}/${logFileName(first)}`)
+      const name = logFileName(first)
+      const scanner = isRunning ? new LogScanner(`${logs}/${name}`) : null
+      await copyFile(files, `${logs}/${name}`, `${logsCopy}/${name}`, scanner)
     }
   }
-  for (const name of PROMISES) {
-    if (names.includes(name)) await copyFile(files, `${data}/${name}`, `${dataCopy}/${name}`)
+  for (const [name, content] of promises) await replaceFile(files, dataCopy, name, content)
+  if (isRunning && !isDeepStrictEqual(promises, await promisesIn(files, data))) {
+    throw new StorageError('DAMAGED', `${data}: its promises changed while it was copied`)
   }
   await files.syncDirectory(dataCopy)
   await files.syncDirectory(logsCopy)
-  return { ...(await readAsStart(files, to, note)), passedOver }
+  return { ...(await readAsStart(files, to, note, isRunning)), passedOver }
+}
+
+/** The files with promises, with their content. */
+async function promisesIn(files: FileSystem, directory: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  for (const name of PROMISES) {
+    const bytes = await readSmallFile(files, `${directory}/${name}`, PROMISE_BYTES_MAX)
+    if (bytes !== null) found.set(name, Buffer.from(bytes).toString('latin1'))
+  }
+  return found
 }
 
 /**
@@ -98,6 +146,7 @@ async function readAsStart(
   files: FileSystem,
   { dataDir, dataLogDir }: DataPlace,
   note: (error: unknown) => void,
+  isRunning: boolean,
 ): Promise<Omit<CopiedData, 'passedOver'>> {
   const ignore = (): void => undefined
   const storage = new FileStorage(files, {
@@ -106,6 +155,8 @@ async function readAsStart(
     snapRetainCount: 1,
     preallocateBytes: PREALLOCATE_BYTES,
     onTornTail: (file, offset) => {
+      // Of a log that is being written, the last record may not be whole yet.
+      if (isRunning) return
       note(new Error(`${file}: at byte ${offset}: the last record was incomplete, as a crash leaves it`))
     },
     onFull: ignore,
@@ -145,7 +196,13 @@ async function logsOf(files: FileSystem, directory: string): Promise<bigint[]> {
   return firsts.sort((a, b) => (a < b ? -1 : 1))
 }
 
-async function copyFile(files: FileSystem, from: string, to: string): Promise<void> {
+/**
+ * Copies a file.
+ *
+ * @param log - of a log that may be being written: the copy ends with its records, as what comes after them may be read
+ * later than what is before
+ */
+async function copyFile(files: FileSystem, from: string, to: string, log: LogScanner | null = null): Promise<void> {
   const source = await files.open(from, 'read')
   try {
     const target = await files.open(to, 'create')
@@ -155,6 +212,8 @@ async function copyFile(files: FileSystem, from: string, to: string): Promise<vo
         if (chunk.length === 0) break
         await target.write(chunk, at)
         at += chunk.length
+        log?.push(chunk)
+        if (log?.isPastRecords === true) break
       }
       await target.sync()
     } finally {

@@ -72,7 +72,8 @@ type Report = (error: unknown) => void
 /** An exact state, and the log after it. */
 async function read(log: Log, snapshot: Found | null, keepsDigests: boolean, report: Report): Promise<Content> {
   const state = snapshot?.state ?? (keepsDigests ? new State() : null)
-  const logDigest = keepsDigests && state !== null ? new LogDigest(state, snapshot?.digest ?? treeDigestOf(state)) : null
+  const isDigested = keepsDigests && state !== null
+  const logDigest = isDigested ? new LogDigest(state, snapshot?.digest ?? treeDigestOf(state)) : null
   const check = new DigestCheck(report)
   const entries: LogEntry[] = []
   for await (const part of log) {
@@ -133,8 +134,9 @@ class DigestCheck {
   compare(zxid: bigint, written: bigint | null, found: bigint): void {
     if (written === null || written === found || this.#hasDiffered) return
     this.#hasDiffered = true
-    const what = `the log says that the digest of the tree at zxid ${formatZxid(zxid)} is ${written}, and it is ${found}`
-    this.#report(new StorageError('DAMAGED', `${what}; compare it with the other servers`))
+    const what = `the log says that the digest of the tree at zxid ${formatZxid(zxid)} is ${written}`
+    const help = 'compare it with the other servers'
+    this.#report(new StorageError('DAMAGED', `${what}, and it is ${found}; ${help}`))
   }
 }
 

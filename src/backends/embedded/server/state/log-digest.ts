@@ -29,16 +29,36 @@ interface Applied {
 }
 
 /** A node as it will be. */
-interface Ahead extends Writable<PersistedStat> {
+class Ahead implements PersistedStat {
   readonly path: string
   /** Of the last transaction that touched it. */
-  touchedBy: bigint
-  isThere: boolean
-  numChildren: number
+  touchedBy = 0n
+  isThere = true
+  numChildren = 0
   /** See {@link contentDigest}. */
   content: number
   /** Its part of the digest. */
-  number: number
+  number = 0
+  readonly czxid: bigint
+  mzxid: bigint
+  pzxid: bigint
+  readonly ctime: number
+  mtime: number
+  version = 0
+  cversion = 0
+  aversion = 0
+  readonly ephemeralOwner: bigint
+
+  constructor(path: string, content: number, ephemeralOwner: bigint, zxid: bigint, timeMs: number) {
+    this.path = path
+    this.content = content
+    this.ephemeralOwner = ephemeralOwner
+    this.czxid = zxid
+    this.mzxid = zxid
+    this.pzxid = zxid
+    this.ctime = timeMs
+    this.mtime = timeMs
+  }
 }
 
 /** A transaction that is logged and not applied. */
@@ -51,8 +71,6 @@ interface Pending {
   /** The nodes that it touched. */
   readonly nodes: readonly Ahead[]
 }
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** Applied ones stay in the array until there are this many. */
 const APPLIED_MAX = 1_024
@@ -94,7 +112,7 @@ export class LogDigest {
     this.#touched = []
     if (txn.type === OpCode.closeSession) this.#closeSession(txn.body.paths2Delete, header.clientId, header.zxid)
     else if (txn.type !== OpCode.multi) this.#change(txn, header)
-    else if (txn.body.every(({ type }) => type !== OpCode.error)) for (const part of txn.body) this.#change(part, header)
+    else if (!txn.body.some(({ type }) => type === OpCode.error)) this.#changeAll(txn.body, header)
     const digest = this.#sum.value
     this.#pending.push({ zxid: header.zxid, transaction: kept, digest, nodes: this.#touched })
     return digest
@@ -145,6 +163,10 @@ export class LogDigest {
     if (created?.size === 0) this.#ephemerals.delete(node.ephemeralOwner)
   }
 
+  #changeAll(parts: readonly TxnBody[], header: Transaction['header']): void {
+    for (const part of parts) this.#change(part, header)
+  }
+
   #change(txn: TxnBody, { zxid, time, clientId }: Transaction['header']): void {
     switch (txn.type) {
       case OpCode.create:
@@ -191,11 +213,7 @@ export class LogDigest {
       parent.pzxid = zxid
       parent.numChildren += 1
     })
-    const node: Ahead = {
-      ...{ path, touchedBy: zxid, isThere: true, numChildren: 0, content: contentDigest(path, data), number: 0 },
-      ...{ czxid: zxid, mzxid: zxid, pzxid: zxid, ctime: time, mtime: time },
-      ...{ version: 0, cversion: 0, aversion: 0, ephemeralOwner: ownerNumberOf(ownership) },
-    }
+    const node = new Ahead(path, contentDigest(path, data), ownerNumberOf(ownership), zxid, time)
     this.#touch(node, zxid)
     this.#count(node)
     if (ownership.kind !== 'ephemeral') return
@@ -285,16 +303,17 @@ export function treeDigestOf({ tree }: Pick<Applied, 'tree'>): bigint {
 }
 
 function aheadOf(path: string, node: TreeNode): Ahead {
-  const { czxid, mzxid, pzxid, ctime, mtime, version, aversion, childCreates, ownership, numChildren } = node
-  const stat = { czxid, mzxid, pzxid, ctime, mtime, version, aversion }
-  const ephemeralOwner = ownerNumberOf(ownership)
   const content = isDigested(path) ? contentDigest(path, node.data) : 0
-  const found = {
-    ...{ path, touchedBy: 0n, isThere: true, numChildren, content, number: 0 },
-    ...{ ...stat, cversion: childCreates, ephemeralOwner },
-  }
-  found.number = nodeDigest(content, found)
-  return found
+  const ahead = new Ahead(path, content, ownerNumberOf(node.ownership), node.czxid, node.ctime)
+  ahead.mzxid = node.mzxid
+  ahead.pzxid = node.pzxid
+  ahead.mtime = node.mtime
+  ahead.version = node.version
+  ahead.cversion = node.childCreates
+  ahead.aversion = node.aversion
+  ahead.numChildren = node.numChildren
+  ahead.number = nodeDigest(content, ahead)
+  return ahead
 }
 
 function decoded(transaction: Transaction | Uint8Array): Transaction {

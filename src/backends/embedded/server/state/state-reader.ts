@@ -40,6 +40,8 @@ export class StateReader {
   /** What the snapshot refers to and does not hold; null if there is no such thing. */
   #hole: string | null = null
   #isExact = false
+  /** The parent of the node that came last. */
+  #parent: { readonly path: string; readonly node: TreeNode | undefined } = { path: '/', node: undefined }
   /** Of the nodes that have come. */
   readonly #digest = new TreeDigest()
   /** The digest that the snapshot claims. */
@@ -170,7 +172,7 @@ export class StateReader {
     if (!isValidPath(path) || tree.get(path) !== undefined) {
       throw violation(`node ${JSON.stringify(path)} in a snapshot`)
     }
-    const parent = path === '/' ? null : tree.get(parentOf(path))
+    const parent = path === '/' ? null : this.#parentOf(path)
     if (parent === undefined || parent?.ownership.kind === 'ephemeral') throw violation(`node ${path} without a parent`)
     for (const zxid of [fields.czxid, fields.mzxid, fields.pzxid]) {
       if (zxid > this.#latestZxid) this.#latestZxid = zxid
@@ -184,15 +186,26 @@ export class StateReader {
       this.#hole ??= `node ${path} without its session`
     }
     if (isDigested(path)) this.#digest.add(nodeDigest(contentDigest(path, fields.data), fields))
-    // A copy: a view would keep the whole chunk in memory as long as any of its nodes lives.
-    const data = fields.data === null ? null : fields.data.slice()
-    const node = new TreeNode(data, acl ?? NO_ACL, ownership, fields.czxid, fields.ctime)
-    node.mzxid = fields.mzxid
-    node.pzxid = fields.pzxid
-    node.mtime = fields.mtime
+    // The reader has copied the data. Nodes share the memory of such copies: less than all that the snapshot holds.
+    const node = new TreeNode(fields.data, acl ?? NO_ACL, ownership, fields.czxid, fields.ctime)
+    // A number that is there already is kept: of very many nodes, each one less is memory and time.
+    if (fields.mzxid !== fields.czxid) node.mzxid = fields.mzxid
+    if (fields.pzxid !== fields.czxid) node.pzxid = fields.pzxid
+    if (fields.mtime !== fields.ctime) node.mtime = fields.mtime
     node.version = fields.version
     node.aversion = fields.aversion
     node.childCreates = fields.cversion
-    tree.insert(path, node)
+    tree.insert(path, node, parent)
+  }
+
+  /** Siblings come one after the other. */
+  #parentOf(path: string): TreeNode | undefined {
+    const { path: last, node } = this.#parent
+    const slash = path.lastIndexOf('/')
+    if (node !== undefined && slash === last.length && path.startsWith(last)) return node
+    const parentPath = parentOf(path)
+    const parent = this.#tree.get(parentPath)
+    this.#parent = { path: parentPath, node: parent }
+    return parent
   }
 }

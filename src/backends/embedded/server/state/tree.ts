@@ -282,10 +282,11 @@ export class Tree {
   /**
    * Puts a node with its stat in its place; for {@link Tree.create} and for what reads snapshots, which sets the rest.
    *
+   * @param parent - the node above it, if the caller has it already; null for the root
    * @throws AssertionError if the parent is missing or the node is there
    */
-  insert(path: string, node: TreeNode): void {
-    this.#insertBelow(path === '/' ? null : this.#existing(parentOf(path)), path, node)
+  insert(path: string, node: TreeNode, parent = path === '/' ? null : this.#existing(parentOf(path))): void {
+    this.#insertBelow(parent, path, node)
   }
 
   #insertBelow(parent: TreeNode | null, path: string, node: TreeNode): void {

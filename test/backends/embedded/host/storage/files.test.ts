@@ -127,7 +127,7 @@ describe('storage in files', () => {
     await expect(recover(storage())).rejects.toThrow(/log\.1: at byte 16: .*checksum/)
   })
 
-  it('keeps the digests of the tree, and reports the first record whose digest is not that of the tree', async () => {
+  it('keeps digests of the tree, and reports the first record with another one', async () => {
     const create = (zxid: number): LogEntry => {
       const header = { clientId: 1n, cxid: zxid, zxid: BigInt(zxid), time: 1, type: OpCode.create }
       const body = { path: `/${zxid}`, data: null, acl: OPEN_ACL, ephemeral: false, parentCVersion: zxid }
@@ -145,7 +145,8 @@ describe('storage in files', () => {
     const { entries } = await recover(storage(), (error) => reports.push(String(error)))
     expect(entries).toHaveLength(4)
     expect(reports).toHaveLength(1)
-    expect(reports[0]).toContain(`the digest of the tree at zxid 0x2 is ${(right[1] ?? 0n) + 1n}, and it is ${right[1]}`)
+    const [, second = 0n] = right
+    expect(reports[0]).toContain(`the digest of the tree at zxid 0x2 is ${second + 1n}, and it is ${second}`)
   })
 
   it('refuses a log in which a transaction is missing', async () => {
