@@ -11,20 +11,16 @@ import { textOf } from '../backends/client/server-address.ts'
 import { whenAborted } from '../core/async.ts'
 import { createDashboard } from '../dashboard/index.ts'
 import type { Dashboard, DashboardOptions, Family } from '../dashboard/index.ts'
-import { askerOf } from './ask-password.ts'
 import { takeOptions } from './command-options.ts'
-import { DEFAULT_URL, engineOf } from './connect-url.ts'
-import { loginOf } from './credentials.ts'
 import { ExitStatus, Failure, UsageError } from './exit-status.ts'
 import type { Output } from './output.ts'
-import { ShellConnection } from './shell/connection.ts'
+import { CONNECTION_HELP, CONNECTION_OPTIONS, engineAt, openSession, placeOf } from './program-connection.ts'
+import type { Place } from './program-connection.ts'
 
 const PORT = 8686
 const HOST = '127.0.0.1'
 const PORT_MAX = 65_535
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/
-const SESSION_TIMEOUT_MS = 30_000
-const CONNECT_TIMEOUT_MS = 5_000
 const CONNECTIONS_MAX = 256
 /** The variable of the environment that has the token: arguments of a process can be read by everybody on a machine. */
 const TOKEN_VARIABLE = 'QUORATE_DASHBOARD_TOKEN'
@@ -34,9 +30,7 @@ const USAGE = `usage: quorate dashboard [--connect URL] [options]
 A page that shows an ensemble, its tree, locks, leaders, members and configuration, live. Open the address that it
 prints.
 options:
-  --connect URL            embedded:, zookeeper://host:port,host:port/chroot (default: ${DEFAULT_URL}),
-                           etcd://host:port, redis://host:port
-  --user NAME, --password-file FILE, --ask-password    who connects, as for the shell
+${CONNECTION_HELP}
   --port PORT              where the page is; 0 for any that is free (default: ${PORT})
   --host ADDRESS           where it listens (default: ${HOST}); others than this machine need a token
   --token TOKEN            what everybody has to bring; also from ${TOKEN_VARIABLE}
@@ -45,10 +39,7 @@ options:
   --help`
 
 const OPTIONS = {
-  connect: { type: 'string' },
-  user: { type: 'string' },
-  'password-file': { type: 'string' },
-  'ask-password': { type: 'boolean' },
+  ...CONNECTION_OPTIONS,
   port: { type: 'string' },
   host: { type: 'string' },
   token: { type: 'string' },
@@ -57,11 +48,7 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const
 
-interface DashboardArguments {
-  readonly url: string
-  readonly user: string | null
-  readonly passwordFile: string | null
-  readonly asksPassword: boolean
+interface DashboardArguments extends Place {
   readonly host: string
   readonly port: number
   readonly options: Pick<DashboardOptions, 'readOnly' | 'token' | 'roots'>
@@ -87,14 +74,11 @@ export async function runDashboard(
     output.out(`${USAGE}\n`)
     return ExitStatus.ok
   }
-  const login = await loginOf(given, env, askerOf(process.stdin, process.stderr))
-  const engine = await engineOf(given.url)
-  const times = { sessionTimeoutMs: SESSION_TIMEOUT_MS, connectTimeoutMs: CONNECT_TIMEOUT_MS }
-  const listeners = { onState: () => undefined, onError: (error: unknown) => output.err(`${messageOf(error)}\n`) }
-  const connection = await ShellConnection.open(engine, { ...times, ...listeners, login, signal: stop })
+  const onError = (error: unknown): void => output.err(`${messageOf(error)}\n`)
+  const connection = await openSession(await engineAt(given, env), onError, stop)
   try {
-    const servers = engine.servers.map(textOf)
     const { client, label: name } = connection
+    const servers = connection.servers.map(textOf)
     await serve(createDashboard({ client, servers, name, ...given.options }), given, output, stop)
     return ExitStatus.ok
   } finally {
@@ -146,10 +130,7 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Dashboa
     throw new UsageError(`--host ${host} is open to others: it needs --token or ${TOKEN_VARIABLE}`)
   }
   return {
-    url: values.connect ?? DEFAULT_URL,
-    user: values.user ?? null,
-    passwordFile: values['password-file'] ?? null,
-    asksPassword: values['ask-password'] === true,
+    ...placeOf(values),
     host,
     port: portOf(values.port),
     options: { readOnly, ...(token === undefined ? {} : { token }), ...rootsOf(values.root) },

@@ -8,13 +8,14 @@ import { parentOf } from '../../core/path.ts'
 import { Failure, UsageError } from '../exit-status.ts'
 import { jsonData, textOf } from '../output.ts'
 import { secretText } from '../../recipes/config/secret-codec.ts'
+import { WorkProgress } from '../work-progress.ts'
 import { oneLine } from '../visible.ts'
 import { readAcl } from './acl-text.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import { versionOf } from './command.ts'
 import { hexDump } from './hex-dump.ts'
 import { listText, statText } from './node-text.ts'
-import { DEPTH_MAX, preOrder, readTree } from './tree.ts'
+import { DEPTH_MAX, preOrder, readTree, readWholeTree } from './tree.ts'
 
 /** How many deletes of `deleteall` are in flight at a time, unless `-b` says otherwise. */
 const BATCH = 1_000
@@ -236,17 +237,23 @@ async function deleteAll({ client, signal, print }: CommandContext, given: Given
   const path = given.word(0)
   if (path === '/') throw new UsageError('deleteall / would delete everything: name the nodes one by one')
   const batch = given.integer('b', 1, BATCH_MAX) ?? BATCH
-  const nodes = [...preOrder(await readTree(client(), path, DEPTH_MAX, signal))].reverse()
+  const nodes = [...preOrder(await readWholeTree(client(), path, signal))].reverse()
+  const progress = new WorkProgress({ what: 'nodes deleted', total: nodes.length })
   let failed = 0
   let first: unknown
-  for (let start = 0; start < nodes.length; start += batch) {
-    const deleting = nodes.slice(start, start + batch).map((node) => client().delete(node.path, { signal }))
-    const settled = await abortable(Promise.allSettled(deleting), signal)
-    for (const result of settled) {
-      if (result.status === 'fulfilled' || isCoordinationError(result.reason, 'NO_NODE')) continue
-      failed += 1
-      first ??= result.reason
+  try {
+    for (let start = 0; start < nodes.length; start += batch) {
+      const deleting = nodes.slice(start, start + batch).map((node) => client().delete(node.path, { signal }))
+      const settled = await abortable(Promise.allSettled(deleting), signal)
+      progress.add(settled.length)
+      for (const result of settled) {
+        if (result.status === 'fulfilled' || isCoordinationError(result.reason, 'NO_NODE')) continue
+        failed += 1
+        first ??= result.reason
+      }
     }
+  } finally {
+    progress.end()
   }
   if (failed > 0) {
     const reason = first instanceof Error ? first.message : String(first)

@@ -41,8 +41,8 @@ const OUT_BYTES_MAX = 65_536
 export const TTL_MS_MAX = 2 ** 31 - 1
 
 /** Help of its own. */
-export const RUN_ONCE_DETAILS = `the first ${OUT_BYTES_MAX / 1_024} KiB of its standard output are recorded if it ends with status 0, and shown to all who
-come later; a command that fails is run again by the next
+export const RUN_ONCE_DETAILS = `If it ends with status 0, the first ${OUT_BYTES_MAX / 1_024} KiB of its standard output
+are recorded, and shown to all who come later; a command that fails is run again by the next
   -ttl ms       how long it is good for, in milliseconds; forever by default
 `
 
@@ -110,7 +110,12 @@ function withoutPart(text: Buffer): Buffer {
   return text.subarray(0, Math.max(0, end - 1))
 }
 
-function show({ json, print, note }: Omit<CommandContext, 'shell'>, path: string, found: unknown, isRun: boolean): void {
+function show(
+  { json, print, note }: Pick<CommandContext, 'json' | 'print' | 'note'>,
+  path: string,
+  found: unknown,
+  isRun: boolean,
+): void {
   const { by = null, endedMs = null, out = null, isCut = false } = (found ?? {}) as Partial<OnceRecord>
   const text = typeof out === 'string' && !isRun ? out : ''
   if (!json && !isRun) note(`${path} was done before${typeof by === 'string' ? `: ${by}` : ''}\n`)

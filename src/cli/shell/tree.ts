@@ -4,6 +4,7 @@ import { abortable } from '../../core/async.ts'
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { joinPath } from '../../core/path.ts'
+import { WorkProgress } from '../work-progress.ts'
 
 /** A node with what is below it. */
 export interface TreeNode {
@@ -34,9 +35,16 @@ export const DEPTH_MAX = 1_000_000
  *
  * @param path - its root
  * @param depth - how many levels below the root
+ * @param onRead - hears how many more nodes were read
  * @throws CoordinationError `NO_NODE` if there is no root
  */
-export async function readTree(client: Client, path: string, depth: number, signal: AbortSignal): Promise<TreeNode> {
+export async function readTree(
+  client: Client,
+  path: string,
+  depth: number,
+  signal: AbortSignal,
+  onRead: (count: number) => void = () => undefined,
+): Promise<TreeNode> {
   const roots: TreeNode[] = []
   let level: Unread[] = [{ path, name: path, siblings: roots }]
   for (let at = 0; at <= depth && level.length > 0; at++) {
@@ -44,10 +52,21 @@ export async function readTree(client: Client, path: string, depth: number, sign
     for (let start = 0; start < level.length; start += READS_IN_FLIGHT_MAX) {
       const reading = level.slice(start, start + READS_IN_FLIGHT_MAX).map((node) => readNode(client, node, at === 0))
       for (const place of await abortable(Promise.all(reading), signal)) next.push(...place())
+      onRead(reading.length)
     }
     level = next
   }
   return roots[0] as TreeNode
+}
+
+/** Reads all of a tree, and says on the terminal how far it is. */
+export async function readWholeTree(client: Client, path: string, signal: AbortSignal): Promise<TreeNode> {
+  const progress = new WorkProgress({ what: 'nodes found' })
+  try {
+    return await readTree(client, path, DEPTH_MAX, signal, (count) => progress.add(count))
+  } finally {
+    progress.end()
+  }
 }
 
 /** The nodes of a tree, each before what is below it. */
