@@ -9,8 +9,8 @@
 import type { Stat } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
-import { joinPath, nameOf } from '../../core/path.ts'
-import { readEach } from '../../dashboard/readings/reading.ts'
+import { nameOf } from '../../core/path.ts'
+import { walkTree } from '../../core/walk-tree.ts'
 import { contenderOf } from '../../recipes/locks/contender-names.ts'
 import { visibleLine } from '../visible.ts'
 import { checked, countOf } from './finding.ts'
@@ -72,39 +72,22 @@ async function walk({ client, signal, nodesMax }: TreeContext): Promise<{
   readonly unread: number
   readonly isCut: boolean
 }> {
-  const seen: Seen[] = []
   let unread = 0
-  let isCut = false
-  for (let level = ['/']; level.length > 0;) {
-    const room = nodesMax - seen.length
-    const isFull = level.length > room
-    const read = await readEach(level.slice(0, room), async (path) => {
-      return { path, children: await listOf(client, path, signal) }
-    })
-    const next: string[] = []
-    for (const { path, children } of read) {
-      if (children === 'unread') unread += 1
-      if (typeof children === 'string') continue
-      const { names, stat } = children
-      const listBytes = names.reduce((sum, name) => sum + Buffer.byteLength(name) + NAME_EXTRA_BYTES, 0)
-      seen.push({ path, stat, listBytes })
-      for (const name of names.slice(0, LOOKED_AT_MAX)) next.push(joinPath(path, name))
-      isCut ||= names.length > LOOKED_AT_MAX
-    }
-    if (isFull) return { seen, unread, isCut: true }
-    level = next.filter((path) => path !== RESERVED)
-  }
-  return { seen, unread, isCut }
-}
-
-async function listOf(client: Client, path: string, signal: AbortSignal) {
-  try {
-    return await client.children(path, { signal })
-  } catch (error) {
-    if (isCoordinationError(error, 'NO_NODE')) return 'gone'
-    if (isCoordinationError(error, 'NO_AUTH')) return 'unread'
-    throw error
-  }
+  const { met, stoppedBy } = await walkTree(client, ['/'], signal, {
+    nodesMax,
+    levelsMax: Infinity,
+    childrenMax: LOOKED_AT_MAX,
+    descends: ({ path }) => path !== RESERVED,
+    leavesOut: (error) => {
+      if (!isCoordinationError(error, 'NO_AUTH')) return false
+      unread += 1
+      return true
+    },
+  })
+  const seen = met.filter(({ path }) => path !== RESERVED).map(({ path, names, stat }) => {
+    return { path, stat, listBytes: names.reduce((sum, name) => sum + Buffer.byteLength(name) + NAME_EXTRA_BYTES, 0) }
+  })
+  return { seen, unread, isCut: stoppedBy !== null || met.some(({ names }) => names.length > LOOKED_AT_MAX) }
 }
 
 function sizeFindings({ capabilities }: Client, seen: readonly Seen[]): Finding[] {

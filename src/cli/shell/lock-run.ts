@@ -24,8 +24,6 @@ interface Held {
   readonly release: () => Promise<void>
 }
 
-/** What this needs of a command's context. */
-type Context = Omit<CommandContext, 'shell'>
 
 /** What there is to hold at a path. */
 export interface Prize {
@@ -73,7 +71,7 @@ const RELEASE_MS = 2_000
  *
  * @throws Failure with the command's status if it is not 0, or with why it was not held, or no longer
  */
-export async function runWhileHeld(context: Context, prize: Prize, run: HeldRun): Promise<void> {
+export async function runWhileHeld(context: CommandContext, prize: Prize, run: HeldRun): Promise<void> {
   const signals = new PassedSignals()
   try {
     const held = await acquire(context, prize, run, signals)
@@ -97,7 +95,7 @@ export async function runWhileHeld(context: Context, prize: Prize, run: HeldRun)
   }
 }
 
-async function acquire(context: Context, prize: Prize, run: HeldRun, signals: PassedSignals): Promise<Held> {
+async function acquire(context: CommandContext, prize: Prize, run: HeldRun, signals: PassedSignals): Promise<Held> {
   const { path, waitMs, busyStatus } = run
   const signal = AbortSignal.any([context.signal, signals.first])
   const client = context.client()
@@ -122,7 +120,7 @@ export function interrupted(path: string, name: NodeJS.Signals): Failure {
 }
 
 /** Releases; a server that does not answer in time removes our node when the session is over. */
-async function release(context: Context, { path }: HeldRun, held: Held): Promise<void> {
+async function release(context: CommandContext, { path }: HeldRun, held: Held): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<'late'>((resolve) => {
     timer = setTimeout(() => resolve('late'), RELEASE_MS)

@@ -51,7 +51,7 @@ are recorded, and shown to all who come later; a command that fails is run again
  *
  * @throws Failure with the command's status if that is not 0, or with why it was not run, or not recorded
  */
-export async function runOnce(context: Omit<CommandContext, 'shell'>, run: OnceRun): Promise<void> {
+export async function runOnce(context: CommandContext, run: OnceRun): Promise<void> {
   const { path, ttlMs } = run
   const signals = new PassedSignals()
   const wait = new WorkWait(run.waitMs, [context.signal, signals.first])
@@ -110,12 +110,7 @@ function withoutPart(text: Buffer): Buffer {
   return text.subarray(0, Math.max(0, end - 1))
 }
 
-function show(
-  { json, print, note }: Pick<CommandContext, 'json' | 'print' | 'note'>,
-  path: string,
-  found: unknown,
-  isRun: boolean,
-): void {
+function show({ json, print, note }: CommandContext, path: string, found: unknown, isRun: boolean): void {
   const { by = null, endedMs = null, out = null, isCut = false } = (found ?? {}) as Partial<OnceRecord>
   const text = typeof out === 'string' && !isRun ? out : ''
   if (!json && !isRun) note(`${path} was done before${typeof by === 'string' ? `: ${by}` : ''}\n`)

@@ -15,7 +15,7 @@ const LOCK: Command = {
   usage: USAGE,
   summary: 'runs a command while it holds a fair lock, and ends with its status',
   details: flagHelp('the lock') + statusHelp('the lock'),
-  run: ({ shell, ...context }, given) => runWhileHeld(context, LOCK_PRIZE, heldRunOf(LOCK, given, shell.isInteractive)),
+  run: (context, given) => runWhileHeld(context, LOCK_PRIZE, heldRunOf(LOCK, given, context.isInteractive)),
 }
 
 const ELECT: Command = {
@@ -24,8 +24,8 @@ const ELECT: Command = {
   usage: USAGE,
   summary: 'stands in an election, runs a command while it leads, and ends with its status',
   details: flagHelp('the leadership') + statusHelp('the leadership'),
-  run: ({ shell, ...context }, given) => {
-    return runWhileHeld(context, LEADER_PRIZE, heldRunOf(ELECT, given, shell.isInteractive))
+  run: (context, given) => {
+    return runWhileHeld(context, LEADER_PRIZE, heldRunOf(ELECT, given, context.isInteractive))
   },
 }
 
@@ -36,9 +36,9 @@ const RUN_ONCE: Command = {
   summary: 'runs a command once for everybody who names the path, and shows each its output',
   details: RUN_ONCE_DETAILS + flagHelp('the right to do it', '') + statusHelp('the right to do it'),
   flags: { ...RUN_FLAGS, ttl: 'value' },
-  run: ({ shell, ...context }, given) => {
+  run: (context, given) => {
     const [ttlMs, waitMs] = ['ttl', 'wait'].map((flag) => given.integer(flag, 1, TTL_MS_MAX))
-    return runOnce(context, { ...heldRunOf(RUN_ONCE, given, shell.isInteractive), ttlMs, waitMs })
+    return runOnce(context, { ...heldRunOf(RUN_ONCE, given, context.isInteractive), ttlMs, waitMs })
   },
 }
 

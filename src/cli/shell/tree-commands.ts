@@ -24,13 +24,17 @@ import { jsonData, jsonLine } from '../output.ts'
 import { WorkProgress } from '../work-progress.ts'
 import { oneLine } from '../visible.ts'
 import { aclEntryText, readAclEntry } from './acl-text.ts'
-import type { ZooKeeperOperations } from './capabilities.ts'
+import type { ZooKeeperOperations } from '../../backends/zookeeper/extension/operations.ts'
 import type { Command, CommandContext, Given } from './command.ts'
-import type { TreeNode } from './tree.ts'
-import { DEPTH_MAX, preOrder, readTree, readWholeTree } from './tree.ts'
+import type { TreeNode } from '../../core/walk-tree.ts'
+import { preOrder, readTree } from '../../core/walk-tree.ts'
+import { readWholeTree } from './whole-tree.ts'
 
 /** How many nodes are read or written at a time. */
 const IN_FLIGHT_MAX = 128
+
+/** The greatest depth that can be asked for. */
+const DEPTH_MAX = 1_000_000
 
 /** What ZooKeeper keeps for itself. */
 const RESERVED = '/zookeeper'
@@ -64,7 +68,7 @@ export const TREE_COMMANDS: readonly Command[] = [
 
 async function drawTree({ client, signal, print }: CommandContext, given: Given): Promise<void> {
   const path = given.words[0] ?? '/'
-  const root = await readTree(client(), path, given.integer('d', 0, DEPTH_MAX) ?? DEPTH_MAX, signal)
+  const root = await readTree(client(), path, signal, given.integer('d', 0, DEPTH_MAX))
   print({ text: treeText(root), json: jsonTree(root) })
 }
 
@@ -151,7 +155,7 @@ type MakeNode = (entry: Entry) => Promise<unknown>
 async function importTree(context: CommandContext, given: Given): Promise<void> {
   const [root = '', file] = given.words
   if (!isValidPath(root)) throw new UsageError(`import needs the path of a node, got ${JSON.stringify(root)}`)
-  if (file === undefined && context.shell.isInteractive) throw new UsageError('import needs a file: import path file')
+  if (file === undefined && context.isInteractive) throw new UsageError('import needs a file: import path file')
   const client = context.client()
   const lists = client.capabilities.acl ? context.zookeeper() : null
   const counts = { created: 0, changed: 0, unchanged: 0 }

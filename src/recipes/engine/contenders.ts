@@ -36,6 +36,7 @@ import type { Client, Data } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { refuseUnknown } from '../../core/options.ts'
 import { joinPath, nameOf, validatePath } from '../../core/path.ts'
+import { readEach } from '../../core/read-each.ts'
 import { refuseReentry } from './reentry.ts'
 import { checkAcquireOptions, checkTryOptions } from './acquire-options.ts'
 import type { AcquireOptions, OnSessionLoss, TryAcquireOptions } from './acquire-options.ts'
@@ -74,9 +75,6 @@ export interface ContenderInfo {
   /** What it says of itself. */
   readonly data: Uint8Array
 }
-
-/** How many contenders are read at a time by `list()`. */
-const READS_IN_FLIGHT_MAX = 128
 
 /** The queue of one lock, and a way into it. */
 export class Contenders {
@@ -159,14 +157,8 @@ export class Contenders {
     const wait = new Wait(this.#client, this.path, options)
     try {
       const queue = await readQueue(this.#client, this.path, this.#names.parse, { signal: wait.signal })
-      const infos: ContenderInfo[] = []
-      for (let start = 0; start < queue.length; start += READS_IN_FLIGHT_MAX) {
-        const indexes = queue.slice(start, start + READS_IN_FLIGHT_MAX).map((_, offset) => start + offset)
-        const reading = Promise.all(indexes.map((index) => this.#describe(queue, index)))
-        const read = await abortable(reading, wait.signal)
-        infos.push(...read.filter((info) => info !== null))
-      }
-      return infos
+      const infos = await readEach([...queue.keys()], (index) => this.#describe(queue, index), wait.signal)
+      return infos.filter((info) => info !== null)
     } catch (error) {
       throw wait.explain(error)
     } finally {
