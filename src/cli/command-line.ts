@@ -37,7 +37,8 @@ export interface TakenArguments {
 
 /** Like zkCli's. */
 const SESSION_TIMEOUT_MS = 30_000
-const CONNECT_TIMEOUT_MS = 5_000
+/** How long to try to connect unless something else is said, in milliseconds. */
+export const CONNECT_TIMEOUT_MS = 5_000
 const TIME_MS_MAX = 2 ** 31 - 1
 
 type Valued = 'url' | 'user' | 'passwordFile' | 'sessionTimeoutMs' | 'connectTimeoutMs'
@@ -70,8 +71,17 @@ const SHOWS: Readonly<Record<string, 'usage' | 'version'>> = {
 /** The options of the program. */
 export const OPTION_NAMES: readonly string[] = [WITH_VALUE, ALONE, SHOWS].flatMap((options) => Object.keys(options))
 
+/** Those of them that the next word belongs to. */
+export const VALUED_OPTION_NAMES: readonly string[] = Object.keys(WITH_VALUE)
+
 /** Commands that read files of servers, and nothing else; they have options of their own. */
 export const FILE_TOOLS: ReadonlySet<string> = new Set(['log', 'snapshot', 'backup', 'restore'])
+
+/** First words that are programs of their own, with options of their own. */
+export const PROGRAM_NAMES: readonly string[] = [
+  ...['server', 'ensemble', 'status', 'dashboard', 'top', 'doctor', 'completion'],
+  ...FILE_TOOLS,
+]
 
 /** How the program is used. */
 export const USAGE = `usage: quorate [options]                     a shell; help lists its commands
@@ -81,6 +91,9 @@ export const USAGE = `usage: quorate [options]                     a shell; help
        quorate log FILE, snapshot FILE         what is in a file of a server, and whether it is sound
        quorate status host:port[,host:port...] where servers stand; quorate status --help tells more
        quorate dashboard [--connect URL]       a page that shows all of it, live; quorate dashboard --help tells more
+       quorate top [--connect URL]             the same in the terminal, in short; quorate top --help tells more
+       quorate doctor [URL]                    checks a set-up, and says what to mend; quorate doctor --help tells more
+       quorate completion bash|zsh|fish        a script by which a shell completes words of quorate
        quorate backup DIR --to DIR, restore    a copy of the data of a server, and back
 options:
   --connect URL            embedded:, zookeeper://host:port,host:port/chroot (default: ${DEFAULT_URL}),
@@ -93,7 +106,7 @@ options:
   --timeout MS             session time-out to ask for (default: ${SESSION_TIMEOUT_MS})
   --connect-timeout MS     how long to try to connect (default: ${CONNECT_TIMEOUT_MS})
   --version, --help
-exit status: 0 done, 1 not done, 2 not understood; that of lock: quorate lock --help`
+exit status: 0 done, 1 not done, 2 not understood; that of lock, elect and run-once: quorate lock --help`
 
 /** Takes the arguments apart. Options of the program may stand before the command and after it, up to `--`. */
 export function takeArguments(args: readonly string[]): TakenArguments {
@@ -154,7 +167,8 @@ function unknownOption(word: string, name: string): string {
   return name + (meant === '' ? '; quorate --help lists them' : meant)
 }
 
-function timeOf(name: string, text: string | undefined, otherwise: number): number {
+/** The milliseconds of an option. Throws UsageError if they are none. */
+export function timeOf(name: string, text: string | undefined, otherwise: number): number {
   if (text === undefined) return otherwise
   const ms = Number(text)
   if (/^\d+$/.test(text) && ms >= 1 && ms <= TIME_MS_MAX) return ms

@@ -4,28 +4,17 @@
  *
  * Output    one line on standard output when it serves: the address to open, with the token if there is one.
  */
-import { createServer } from 'node:http'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { textOf } from '../backends/client/server-address.ts'
-import { whenAborted } from '../core/async.ts'
 import { createDashboard } from '../dashboard/index.ts'
-import type { Dashboard, DashboardOptions, Family } from '../dashboard/index.ts'
-import { askerOf } from './ask-password.ts'
+import type { DashboardOptions, Family } from '../dashboard/index.ts'
 import { takeOptions } from './command-options.ts'
-import { DEFAULT_URL, engineOf } from './connect-url.ts'
-import { loginOf } from './credentials.ts'
-import { ExitStatus, Failure, UsageError } from './exit-status.ts'
+import { DASHBOARD_HOST, DASHBOARD_PORT, dashboardPortOf, serveDashboard } from './dashboard-server.ts'
+import { ExitStatus, UsageError } from './exit-status.ts'
 import type { Output } from './output.ts'
-import { ShellConnection } from './shell/connection.ts'
+import { CONNECTION_HELP, CONNECTION_OPTIONS, engineAt, openSession, placeOf } from './program-connection.ts'
+import type { Place } from './program-connection.ts'
 
-const PORT = 8686
-const HOST = '127.0.0.1'
-const PORT_MAX = 65_535
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/
-const SESSION_TIMEOUT_MS = 30_000
-const CONNECT_TIMEOUT_MS = 5_000
-const CONNECTIONS_MAX = 256
 /** The variable of the environment that has the token: arguments of a process can be read by everybody on a machine. */
 const TOKEN_VARIABLE = 'QUORATE_DASHBOARD_TOKEN'
 const FAMILIES: ReadonlySet<string> = new Set<Family>(['locks', 'leaders', 'groups', 'config'])
@@ -34,21 +23,16 @@ const USAGE = `usage: quorate dashboard [--connect URL] [options]
 A page that shows an ensemble, its tree, locks, leaders, members and configuration, live. Open the address that it
 prints.
 options:
-  --connect URL            embedded:, zookeeper://host:port,host:port/chroot (default: ${DEFAULT_URL}),
-                           etcd://host:port, redis://host:port
-  --user NAME, --password-file FILE, --ask-password    who connects, as for the shell
-  --port PORT              where the page is; 0 for any that is free (default: ${PORT})
-  --host ADDRESS           where it listens (default: ${HOST}); others than this machine need a token
+${CONNECTION_HELP}
+  --port PORT              where the page is; 0 for any that is free (default: ${DASHBOARD_PORT})
+  --host ADDRESS           where it listens (default: ${DASHBOARD_HOST}); others than this machine need a token
   --token TOKEN            what everybody has to bring; also from ${TOKEN_VARIABLE}
   --read-write             nodes can be changed; needs a token
   --root FAMILY=PATH,...   where locks, leaders, groups or config are looked for, such as --root locks=/app/locks
   --help`
 
 const OPTIONS = {
-  connect: { type: 'string' },
-  user: { type: 'string' },
-  'password-file': { type: 'string' },
-  'ask-password': { type: 'boolean' },
+  ...CONNECTION_OPTIONS,
   port: { type: 'string' },
   host: { type: 'string' },
   token: { type: 'string' },
@@ -57,11 +41,7 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const
 
-interface DashboardArguments {
-  readonly url: string
-  readonly user: string | null
-  readonly passwordFile: string | null
-  readonly asksPassword: boolean
+interface DashboardArguments extends Place {
   readonly host: string
   readonly port: number
   readonly options: Pick<DashboardOptions, 'readOnly' | 'token' | 'roots'>
@@ -87,58 +67,23 @@ export async function runDashboard(
     output.out(`${USAGE}\n`)
     return ExitStatus.ok
   }
-  const login = await loginOf(given, env, askerOf(process.stdin, process.stderr))
-  const engine = await engineOf(given.url)
-  const times = { sessionTimeoutMs: SESSION_TIMEOUT_MS, connectTimeoutMs: CONNECT_TIMEOUT_MS }
-  const listeners = { onState: () => undefined, onError: (error: unknown) => output.err(`${messageOf(error)}\n`) }
-  const connection = await ShellConnection.open(engine, { ...times, ...listeners, login, signal: stop })
+  const onError = (error: unknown): void => output.err(`${messageOf(error)}\n`)
+  const connection = await openSession(await engineAt(given, env), onError, stop)
   try {
-    const servers = engine.servers.map(textOf)
     const { client, label: name } = connection
-    await serve(createDashboard({ client, servers, name, ...given.options }), given, output, stop)
+    const servers = connection.servers.map(textOf)
+    await serveDashboard(createDashboard({ client, servers, name, ...given.options }), given, output, stop)
     return ExitStatus.ok
   } finally {
     await connection.close()
   }
 }
 
-async function serve(
-  dashboard: Dashboard,
-  { host, port, options }: DashboardArguments,
-  output: Output,
-  stop: AbortSignal,
-): Promise<void> {
-  const server = createServer(dashboard.handler)
-  server.maxConnections = CONNECTIONS_MAX
-  try {
-    await listen(server, host, port)
-    const own = (server.address() as AddressInfo).port
-    const shown = host.includes(':') ? `[${host}]` : host
-    const token = options.token === undefined ? '' : `#token=${encodeURIComponent(options.token)}`
-    output.out(`the dashboard is at http://${shown}:${own}/${token}\n`)
-    await new Promise<void>((resolve) => whenAborted(stop, resolve))
-  } finally {
-    await dashboard.close()
-    server.close()
-    server.closeAllConnections()
-  }
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const reason = cause.code === 'EADDRINUSE' ? 'it is taken' : cause.message
-      reject(new Failure(`cannot listen on ${host}:${port} for the dashboard: ${reason}`))
-    })
-    server.listen({ host, port, exclusive: true }, resolve)
-  })
-}
-
 function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): DashboardArguments | null {
   const { values, positionals } = takeOptions('dashboard', args, OPTIONS)
   if (values.help === true) return null
   if (positionals.length > 0) throw new UsageError(`dashboard takes options only, got ${positionals.join(' ')}`)
-  const { host = HOST } = values
+  const { host = DASHBOARD_HOST } = values
   const token = values.token ?? env[TOKEN_VARIABLE]
   const readOnly = values['read-write'] !== true
   if (token === undefined && !readOnly) throw new UsageError(`--read-write needs --token or ${TOKEN_VARIABLE}`)
@@ -146,19 +91,11 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Dashboa
     throw new UsageError(`--host ${host} is open to others: it needs --token or ${TOKEN_VARIABLE}`)
   }
   return {
-    url: values.connect ?? DEFAULT_URL,
-    user: values.user ?? null,
-    passwordFile: values['password-file'] ?? null,
-    asksPassword: values['ask-password'] === true,
+    ...placeOf(values),
     host,
-    port: portOf(values.port),
+    port: dashboardPortOf('--port', values.port),
     options: { readOnly, ...(token === undefined ? {} : { token }), ...rootsOf(values.root) },
   }
-}
-
-function portOf(text = String(PORT)): number {
-  if (/^\d+$/.test(text) && Number(text) <= PORT_MAX) return Number(text)
-  throw new UsageError(`--port must be a port from 0 to ${PORT_MAX}, got ${JSON.stringify(text)}`)
 }
 
 function rootsOf(text: string | undefined): Pick<DashboardOptions, 'roots'> {

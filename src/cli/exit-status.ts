@@ -1,6 +1,6 @@
 /** How a command of the command line ends, and the errors by which it does so. */
 
-/** Exit statuses of `quorate`; commands that run a program have their own, {@link LOCK_STATUSES}, and that of the program. */
+/** Exit statuses of `quorate`; commands that run a program have {@link LOCK_STATUSES}, and that of the program. */
 export const ExitStatus = Object.freeze({
   ok: 0,
   /** It was understood, and did not work. */

@@ -6,12 +6,14 @@
  *     quorate ensemble DIR             runs several servers for development
  *     quorate status host:port,...     shows where servers stand
  *     quorate dashboard                shows an ensemble, its tree and its locks in a browser
+ *     quorate top                      shows it in the terminal
+ *     quorate doctor URL               checks a set-up, and says what to mend
  *     quorate log FILE                 reads a file of a server; so do snapshot, backup and restore
  *     quorate [--connect URL]          reads commands from the terminal, or from standard input
  *     quorate ls / [--json]            runs one
  *
- * Exit status: 0 done, 1 not done, 2 not understood; 128 and its number if a signal ended it; `lock` has that of its
- * command.
+ * Exit status: 0 done, 1 not done, 2 not understood; 128 and its number if a signal ended it; `lock`, `elect` and
+ * `run-once` have that of their command.
  */
 import { constants } from 'node:os'
 import { askerOf } from './ask-password.ts'
@@ -58,13 +60,51 @@ class Interruption {
   }
 }
 
+/** What is a program of its own, with its options, and is loaded when it is asked for. */
+interface Program {
+  /** The signals that end it. */
+  readonly signals?: readonly NodeJS.Signals[]
+  readonly run: (args: readonly string[], output: StandardOutput, stop: AbortSignal) => Promise<number>
+}
+
+const ENDS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM']
+const ENDS_OF_SERVERS: readonly NodeJS.Signals[] = [...ENDS, 'SIGHUP']
+
+const PROGRAMS: Readonly<Record<string, Program>> = {
+  server: {
+    signals: ENDS_OF_SERVERS,
+    run: async (...given) => (await import('./server-command.ts')).runServer(...given),
+  },
+  ensemble: {
+    signals: ENDS_OF_SERVERS,
+    run: async (...given) => (await import('./ensemble-command.ts')).runEnsemble(...given),
+  },
+  dashboard: {
+    signals: ENDS_OF_SERVERS,
+    run: async (args, output, stop) => {
+      return (await import('./dashboard-command.ts')).runDashboard(args, process.env, output, stop)
+    },
+  },
+  status: { run: async (...given) => (await import('./status-command.ts')).runStatus(...given) },
+  top: {
+    run: async (args, output, stop) => {
+      const { runTop } = await import('./top-command.ts')
+      return runTop(args, process.env, { output, screen: process.stdout, keys: process.stdin }, stop)
+    },
+  },
+  doctor: {
+    run: async (args, output, stop) => (await import('./doctor-command.ts')).runDoctor(args, process.env, output, stop),
+  },
+  completion: {
+    run: async (args, output) => (await import('./completion-command.ts')).printCompletion(args, output, helpOf),
+  },
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const [first = '', ...rest] = args
-  if (first === 'server') return serve(rest)
   if (FILE_TOOLS.has(first)) return (await import('./disk/tools.ts')).runTool(first, rest, standardOutput(false))
-  if (first === 'status') return tellStatus(rest)
-  if (first === 'ensemble') return runServers(rest)
-  if (first === 'dashboard') return showDashboard(rest)
+  const program = Object.hasOwn(PROGRAMS, first) ? PROGRAMS[first] : undefined
+  if (program !== undefined) return runProgram(program, rest)
   const { command, json, options } = takeArguments(args)
   let output = standardOutput(false)
   try {
@@ -81,47 +121,19 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function serve(args: readonly string[]): Promise<number> {
-  const output = standardOutput(false)
-  try {
-    const { runServer } = await import('./server-command.ts')
-    return await runServer(args, output, new Interruption(['SIGINT', 'SIGTERM', 'SIGHUP']).signal)
-  } catch (error) {
-    const { status, message } = describeError(error)
-    output.err(`${message}\n`)
-    return status
-  }
+/** The help of a program of its own. */
+async function helpOf(name: string): Promise<string> {
+  const output = { ...standardOutput(false), text: '', out: (text: string): void => void (output.text += text) }
+  if (FILE_TOOLS.has(name)) await (await import('./disk/tools.ts')).runTool(name, ['--help'], output)
+  else await PROGRAMS[name]?.run(['--help'], output, new AbortController().signal)
+  return output.text
 }
 
-async function runServers(args: readonly string[]): Promise<number> {
+/** Runs a program of its own; an error of one is a line. */
+async function runProgram({ run, signals = ENDS }: Program, args: readonly string[]): Promise<number> {
   const output = standardOutput(false)
   try {
-    const { runEnsemble } = await import('./ensemble-command.ts')
-    return await runEnsemble(args, output, new Interruption(['SIGINT', 'SIGTERM', 'SIGHUP']).signal)
-  } catch (error) {
-    const { status, message } = describeError(error)
-    output.err(`${message}\n`)
-    return status
-  }
-}
-
-async function tellStatus(args: readonly string[]): Promise<number> {
-  const output = standardOutput(false)
-  try {
-    const { runStatus } = await import('./status-command.ts')
-    return await runStatus(args, output, new Interruption(['SIGINT', 'SIGTERM']).signal)
-  } catch (error) {
-    const { status, message } = describeError(error)
-    output.err(`${message}\n`)
-    return status
-  }
-}
-
-async function showDashboard(args: readonly string[]): Promise<number> {
-  const output = standardOutput(false)
-  try {
-    const { runDashboard } = await import('./dashboard-command.ts')
-    return await runDashboard(args, process.env, output, new Interruption(['SIGINT', 'SIGTERM', 'SIGHUP']).signal)
+    return await run(args, output, new Interruption(signals).signal)
   } catch (error) {
     const { status, message } = describeError(error)
     output.err(`${message}\n`)

@@ -11,6 +11,7 @@ import type { EmbeddedOptions, Ensemble } from '../backends/embedded/index.ts'
 import type { EnsembleMember, MemberOptions } from '../backends/embedded/index.ts'
 import { newEpoch } from '../backends/embedded/host/epochs.ts'
 import { takeOptions } from './command-options.ts'
+import { DASHBOARD_HOST, DASHBOARD_PORT, dashboardPortOf, serveDashboard } from './dashboard-server.ts'
 import { diskReason } from './disk-reason.ts'
 import { ExitStatus, Failure, UsageError } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
@@ -62,6 +63,8 @@ options:
   --drain-ms MS                   longest wait for what is in flight when a signal ends it; 5000
   --log FORMAT                    text, or json for programs; the log goes to standard error
   --log-level LEVEL               error, warn, info or debug; info
+  --dashboard                     serve the dashboard too, on ${DASHBOARD_HOST}, for reading
+  --dashboard-port PORT           its port; 0 for any that is free (default: ${DASHBOARD_PORT})
   --end-with-input                end when standard input does, as by a signal: for a program that starts servers
   --help`
 
@@ -70,6 +73,8 @@ interface ServerArguments {
   readonly options: EmbeddedOptions | MemberOptions
   readonly notices: readonly string[]
   readonly endsWithInput: boolean
+  /** The port of the dashboard; null for none. */
+  readonly dashboardPort: number | null
   readonly log: Pick<LogSettings, 'format' | 'level'>
 }
 
@@ -117,7 +122,7 @@ export async function runServer(args: readonly string[], output: Output, signal:
     const place = given.options.dataDir ?? 'in memory'
     const more = [place, ...adminOf(server, options), `pid ${process.pid}`].join('; ')
     output.out(`${nameOf(options)} serves on ${addressOf(server) ?? 'no port'} (${more})\n`)
-    await ended(AbortSignal.any([stop, failed.signal]))
+    await serveUntil(AbortSignal.any([stop, failed.signal]), server, given.dashboardPort, output)
     if (failed.signal.aborted) throw new Failure(`the server ended by itself: ${diskReason(failed.signal.reason)}`)
     return ExitStatus.ok
   } finally {
@@ -125,6 +130,19 @@ export async function runServer(args: readonly string[], output: Output, signal:
     await server.close()
     input?.release()
   }
+}
+
+/** Serves until the signal, with the dashboard if there is to be one. */
+async function serveUntil(
+  stop: AbortSignal,
+  server: Ensemble | EnsembleMember,
+  dashboardPort: number | null,
+  output: Output,
+): Promise<void> {
+  if (dashboardPort === null) return ended(stop)
+  const { createDashboard } = await import('../dashboard/index.ts')
+  const place = { host: DASHBOARD_HOST, port: dashboardPort, options: {} }
+  await serveDashboard(createDashboard({ connect: server, name: 'quorate server' }), place, output, stop)
 }
 
 function logOf({ log, options }: ServerArguments, output: Output): ServerLog {
@@ -187,18 +205,20 @@ function readArguments(args: readonly string[]): ServerArguments | null {
   const files = given('dataDir', values['data-dir'])
   const options = { clientPortAddress, ...drain, ...(cfg === null ? {} : optionsOf(cfg)), ...files }
   const notices = cfg?.notices ?? []
+  const hasDashboard = values.dashboard === true || values['dashboard-port'] !== undefined
+  const dashboardPort = hasDashboard ? dashboardPortOf('--dashboard-port', values['dashboard-port']) : null
   const endsWithInput = values['end-with-input'] === true
   const log = { format: oneOf(LOG_FORMATS, values.log, '--log'), level: levelOf(values['log-level']) }
   if (file === undefined || cfg === null || Object.keys(cfg.servers).length === 0) {
     if (values.myid !== undefined) throw new UsageError('--myid needs a configuration with several server.N lines')
     const admin = adminPort === undefined ? {} : { adminPorts: [adminPort] }
     const alone = { ...options, servers: 1, clientPorts: [port ?? CLIENT_PORT], ...admin }
-    return { options: alone, notices, endsWithInput, log }
+    return { options: alone, notices, endsWithInput, dashboardPort, log }
   }
   const more = memberOptionsOf(cfg, { file, myid: values.myid, port, options })
   const admin = given('adminPort', adminPort)
   const all = { ...options, ...admin, ...more.options }
-  return { options: all, notices: [...notices, ...more.notices], endsWithInput, log }
+  return { options: all, notices: [...notices, ...more.notices], endsWithInput, dashboardPort, log }
 }
 
 const OPTIONS = {
@@ -210,6 +230,8 @@ const OPTIONS = {
   myid: { type: 'string' },
   log: { type: 'string' },
   'log-level': { type: 'string' },
+  dashboard: { type: 'boolean' },
+  'dashboard-port': { type: 'string' },
   'end-with-input': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const

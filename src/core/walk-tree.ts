@@ -26,6 +26,10 @@ export interface WalkLimits {
   readonly levelsMax: number
   /** Whether to go on below a node. */
   readonly descends: (met: Met) => boolean
+  /** Children of one node that it goes on to at most, in their order; all if absent. */
+  readonly childrenMax?: number
+  /** Whether to leave out a node whose reading failed; absent to reject with every error. */
+  readonly leavesOut?: (error: unknown) => boolean
 }
 
 /** The nodes that a walk met, parents before children. */
@@ -52,13 +56,13 @@ type Unread = Pick<Met, 'path' | 'isRoot'>
  * Walks over the nodes at and below some paths.
  *
  * @param roots - where to begin; one that is not there is left out
- * @throws CoordinationError as `Client.children`, but for `NO_NODE`
+ * @throws CoordinationError as `Client.children`, but for `NO_NODE` and what `leavesOut` takes
  */
 export async function walkTree(
   client: Client,
   roots: readonly string[],
   signal: AbortSignal,
-  { nodesMax, levelsMax, descends }: WalkLimits,
+  { nodesMax, levelsMax, descends, childrenMax = Infinity, leavesOut = () => false }: WalkLimits,
 ): Promise<Walked> {
   const met: Met[] = []
   let level: Unread[] = [...new Set(roots)].map((path) => ({ path, isRoot: true }))
@@ -66,15 +70,20 @@ export async function walkTree(
     if (depth === levelsMax) return { met, stoppedBy: 'levels' }
     const room = nodesMax - met.length
     const found = await readEach(level.slice(0, room), async (one): Promise<Met | null> => {
-      const read = await unlessGone(client.children(one.path, { signal }))
-      return read === null ? null : { ...one, ...read }
+      try {
+        const read = await unlessGone(client.children(one.path, { signal }))
+        return read === null ? null : { ...one, ...read }
+      } catch (error) {
+        if (leavesOut(error)) return null
+        throw error
+      }
     })
     const next: Unread[] = []
     for (const node of found) {
       if (node === null) continue
       met.push(node)
       if (!descends(node)) continue
-      for (const name of node.names) next.push({ path: joinPath(node.path, name), isRoot: false })
+      for (const name of node.names.slice(0, childrenMax)) next.push({ path: joinPath(node.path, name), isRoot: false })
     }
     if (level.length > room) return { met, stoppedBy: 'nodes' }
     level = next
@@ -87,10 +96,21 @@ export async function walkTree(
  *
  * @param path - its root
  * @param depth - how many levels below the root; all if absent
+ * @param onMet - called for each node that was read
  * @throws CoordinationError `NO_NODE` (outcome `rejected`) if there is no root; as `Client.children`
  */
-export async function readTree(client: Client, path: string, signal: AbortSignal, depth = Infinity): Promise<TreeNode> {
-  const limits = { nodesMax: Infinity, levelsMax: depth + 1, descends: () => true }
+export async function readTree(
+  client: Client,
+  path: string,
+  signal: AbortSignal,
+  depth = Infinity,
+  onMet: () => void = () => undefined,
+): Promise<TreeNode> {
+  const descends = (): boolean => {
+    onMet()
+    return true
+  }
+  const limits = { nodesMax: Infinity, levelsMax: depth + 1, descends }
   const { met } = await walkTree(client, [path], signal, limits)
   const root = met[0]
   if (root === undefined) {

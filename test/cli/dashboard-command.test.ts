@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { runDashboard } from '../../src/cli/dashboard-command.ts'
+import { runServer } from '../../src/cli/server-command.ts'
 import type { Ensemble } from '../../src/dashboard/api.ts'
 import { ask, dataOf } from '../dashboard/rig.ts'
 
@@ -50,6 +51,27 @@ describe('quorate dashboard', () => {
       expect((await ask(`${url}api/v1/meta`)).status).toBe(401)
     })
     expect(out).toMatch(new RegExp(`/#token=${TOKEN}\\n$`))
+  })
+
+  it('is served by a server too, with --dashboard, and shows that server', async () => {
+    const stop = new AbortController()
+    let told: Ensemble | null = null
+    let looking: Promise<void> = Promise.resolve()
+    const look = async (url: string): Promise<void> => {
+      told = await dataOf<Ensemble>(`${url}api/v1/ensemble`)
+    }
+    const output = {
+      out: (text: string) => {
+        const url = /at (http:\S+\/)/.exec(text)?.[1]
+        if (url !== undefined) looking = look(url).finally(() => stop.abort())
+      },
+      err: () => undefined,
+    }
+    const args = ['--client-port', '0', '--dashboard', '--dashboard-port', '0']
+    expect(await runServer(args, output, stop.signal)).toBe(0)
+    await looking
+    expect(told).toMatchObject({ serving: true, voters: 1, servers: [{ role: 'STANDALONE' }] })
+    await expect(runServer(['--dashboard-port', 'x'], output, stop.signal)).rejects.toThrow('--dashboard-port must be')
   })
 
   it('shows its usage', async () => {

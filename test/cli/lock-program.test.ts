@@ -187,7 +187,8 @@ describe('quorate run-once', () => {
   })
 
   it('records nothing of a command that fails, which the next one runs again', async () => {
-    expect(await run('run-once', '/o/b', '--', 'sh', '-c', 'echo no; exit 9')).toEqual({ status: 9, out: 'no\n', err: '' })
+    const failed = await run('run-once', '/o/b', '--', 'sh', '-c', 'echo no; exit 9')
+    expect(failed).toEqual({ status: 9, out: 'no\n', err: '' })
     const script = 'head -c 70000 /dev/zero | tr "\\0" x'
     const { status, out } = await run('run-once', '--json', '/o/b', '--', 'sh', '-c', script)
     const told = JSON.parse(out) as { out: string; isCut: boolean; ran: boolean }

@@ -14,7 +14,7 @@ import { rmdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { firstEpoch } from '../../backends/embedded/host/epochs.ts'
 import { copyData, setPromises } from '../../backends/embedded/host/storage/data-copy.ts'
-import type { CopiedData, SourceFacts } from '../../backends/embedded/host/storage/data-copy.ts'
+import type { CopiedData, DataPlace, SourceFacts } from '../../backends/embedded/host/storage/data-copy.ts'
 import { isLocked, lockDirectory } from '../../backends/embedded/host/storage/directory-lock.ts'
 import { readSmallFile, replaceFile } from '../../backends/embedded/host/storage/file-system.ts'
 import { nodeFileSystem as files } from '../../backends/embedded/host/storage/node-file-system.ts'
@@ -26,7 +26,9 @@ import { ExitStatus, Failure, UsageError } from '../exit-status.ts'
 import { reasonOf } from '../file-reason.ts'
 import { jsonLine } from '../output.ts'
 import type { Output } from '../output.ts'
+import { WorkProgress } from '../work-progress.ts'
 import { hex } from '../shell/node-text.ts'
+import { countingWrites } from './counting-files.ts'
 
 const BACKUP_USAGE = `usage: quorate backup DIR --to DIR [options]
 Copies the data of a server: the newest sound snapshot, the log from it on, its promises and its myid. The server may
@@ -177,7 +179,7 @@ async function copy(
     for (const place of places) {
       const target = { dataDir: `${to}/${UNFINISHED}${place}`, dataLogDir: `${toLogs}/${UNFINISHED}${place}` }
       const source = { dataDir: from + place, dataLogDir: fromLogs + place }
-      const copied = await copyData(files, source, target, facts)
+      const copied = await copyWithProgress(source, target, facts)
       await finish(copied, target.dataDir)
       const { lastZxid, passedOver } = copied
       if (json) output.out(jsonLine({ from: source.dataDir, to: to + place, zxid: hex(lastZxid), passedOver }))
@@ -189,6 +191,16 @@ async function copy(
     for (const target of [...targets].reverse()) await giveItsPlace(target)
   } finally {
     for (const unlock of unlocks) await unlock()
+  }
+}
+
+/** Copies, and says on the terminal how far it is. */
+async function copyWithProgress(source: DataPlace, target: DataPlace, facts: SourceFacts): Promise<CopiedData> {
+  const progress = new WorkProgress({ what: 'bytes written' })
+  try {
+    return await copyData(countingWrites(files, (bytes) => progress.add(bytes)), source, target, facts)
+  } finally {
+    progress.end()
   }
 }
 

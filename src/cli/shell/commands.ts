@@ -1,5 +1,5 @@
 /** All commands of the shell, by name, and their help. */
-import { FILE_TOOLS } from '../command-line.ts'
+import { PROGRAM_NAMES } from '../command-line.ts'
 import { STATUSES, UsageError } from '../exit-status.ts'
 import type { Statuses } from '../exit-status.ts'
 import { hint } from '../nearest.ts'
@@ -47,9 +47,6 @@ const ALL: readonly Command[] = [
   HELP,
 ]
 
-/** The command that is a program of its own. */
-const SERVER = 'server'
-
 /** Other words for the same. */
 const ALIASES: Readonly<Record<string, string>> = { exit: 'quit', '?': 'help', rmr: 'deleteall' }
 
@@ -95,7 +92,7 @@ function helpText(): string {
 
 /** What there is to say of a word that calls none. */
 function unknownCommand(word: string): string {
-  if (word === SERVER || FILE_TOOLS.has(word)) return `${word} runs only as the first word: quorate ${word} --help`
+  if (PROGRAM_NAMES.includes(word)) return `${word} runs only as the first word: quorate ${word} --help`
   const what = word === '' ? 'no command' : `Command not found ${word}`
   const meant = hint(word, [...COMMAND_NAMES, ...Object.keys(ALIASES)])
   return meant === '' ? `${what}; help lists the commands` : what + meant

@@ -9,9 +9,9 @@ import { COMMAND_NAMES } from './commands.ts'
 export type Completion = readonly [candidates: string[], typed: string]
 
 /** Words that stand before the path of some commands. */
-const SECOND_WORDS: Readonly<Record<string, readonly string[]>> = {
+export const SECOND_WORDS: Readonly<Record<string, readonly string[]>> = {
   locks: ['ls', 'who'],
-  config: ['get', 'set', 'watch'],
+  config: ['get', 'set', 'watch', 'edit'],
   printwatches: ['on', 'off'],
   help: COMMAND_NAMES,
 }

@@ -18,7 +18,7 @@ const GRAPH_ROOT = '/locks'
 const LOCKS: Command = {
   name: 'locks',
   usage: 'ls|who path | --graph [path]',
-  summary: 'ls: the locks below a node, their holders and queues; who: everyone at one lock; --graph: who waits for whom',
+  summary: 'ls: the locks below a node, their holders and queues; who: everyone at one; --graph: who waits for whom',
   flags: { graph: 'alone' },
   words: [0, 2],
   run: locks,

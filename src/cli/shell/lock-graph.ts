@@ -1,5 +1,5 @@
 /**
- * `locks --graph`: who waits for whom, among those who hold a lock and wait for another, with possible deadlocks marked.
+ * `locks --graph`: who waits for whom, of those who hold a lock and wait for another; possible deadlocks are marked.
  *
  * Form      a line per wait: who, what that session holds, and what it waits for, which is whose. Rings come first. Two
  *           tasks of one process share a session, so a ring is only possibly a deadlock.

@@ -8,6 +8,7 @@ import { parentOf } from '../../core/path.ts'
 import { Failure, UsageError } from '../exit-status.ts'
 import { jsonData, textOf } from '../output.ts'
 import { secretText } from '../../recipes/config/secret-codec.ts'
+import { WorkProgress } from '../work-progress.ts'
 import { oneLine } from '../visible.ts'
 import { readAcl } from './acl-text.ts'
 import type { Command, CommandContext, Given } from './command.ts'
@@ -16,6 +17,7 @@ import { hexDump } from './hex-dump.ts'
 import { listText, statText } from './node-text.ts'
 import { watchedRead } from './watched-read.ts'
 import { preOrder, readTree } from '../../core/walk-tree.ts'
+import { readWholeTree } from './whole-tree.ts'
 
 /** How many deletes of `deleteall` are in flight at a time, unless `-b` says otherwise. */
 const BATCH = 1_000
@@ -244,17 +246,23 @@ async function deleteAll({ client, signal, print }: CommandContext, given: Given
   const path = given.word(0)
   if (path === '/') throw new UsageError('deleteall / would delete everything: name the nodes one by one')
   const batch = given.integer('b', 1, BATCH_MAX) ?? BATCH
-  const nodes = [...preOrder(await readTree(client(), path, signal))].reverse()
+  const nodes = [...preOrder(await readWholeTree(client(), path, signal))].reverse()
+  const progress = new WorkProgress({ what: 'nodes deleted', total: nodes.length })
   let failed = 0
   let first: unknown
-  for (let start = 0; start < nodes.length; start += batch) {
-    const deleting = nodes.slice(start, start + batch).map((node) => client().delete(node.path, { signal }))
-    const settled = await abortable(Promise.allSettled(deleting), signal)
-    for (const result of settled) {
-      if (result.status === 'fulfilled' || isCoordinationError(result.reason, 'NO_NODE')) continue
-      failed += 1
-      first ??= result.reason
+  try {
+    for (let start = 0; start < nodes.length; start += batch) {
+      const deleting = nodes.slice(start, start + batch).map((node) => client().delete(node.path, { signal }))
+      const settled = await abortable(Promise.allSettled(deleting), signal)
+      progress.add(settled.length)
+      for (const result of settled) {
+        if (result.status === 'fulfilled' || isCoordinationError(result.reason, 'NO_NODE')) continue
+        failed += 1
+        first ??= result.reason
+      }
     }
+  } finally {
+    progress.end()
   }
   if (failed > 0) {
     const reason = first instanceof Error ? first.message : String(first)

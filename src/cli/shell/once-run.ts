@@ -41,8 +41,8 @@ const OUT_BYTES_MAX = 65_536
 export const TTL_MS_MAX = 2 ** 31 - 1
 
 /** Help of its own. */
-export const RUN_ONCE_DETAILS = `the first ${OUT_BYTES_MAX / 1_024} KiB of its standard output are recorded if it ends with status 0, and shown to all who
-come later; a command that fails is run again by the next
+export const RUN_ONCE_DETAILS = `If it ends with status 0, the first ${OUT_BYTES_MAX / 1_024} KiB of its standard output
+are recorded, and shown to all who come later; a command that fails is run again by the next
   -ttl ms       how long it is good for, in milliseconds; forever by default
 `
 

@@ -1,8 +1,8 @@
 /**
  * A program that is run while something is held: a lock, a leadership, the right to do work once.
  *
- * End       of what is held before the program's: SIGTERM, and after a grace SIGKILL; then the program's own status does
- *           not matter.
+ * End       of what is held before the program's: SIGTERM, and after a grace SIGKILL; then the program's own status
+ *           does not matter.
  * Safety    the program is told about a loss, not fenced: what it writes should carry the token that it is given in its
  *           environment. Without a terminal it leads a process group of its own, and the signals go to all that it has
  *           started.
@@ -55,7 +55,12 @@ const TIME_MS_MAX = 2 ** 31 - 1
 const STATUS_MAX = 255
 
 /** The flags of every command that runs a program. */
-export const RUN_FLAGS: Readonly<Record<string, FlagKind>> = { wait: 'value', E: 'value', grace: 'value', data: 'value' }
+export const RUN_FLAGS: Readonly<Record<string, FlagKind>> = {
+  wait: 'value',
+  E: 'value',
+  grace: 'value',
+  data: 'value',
+}
 
 /** The help on statuses of every command that runs a program. */
 export function statusHelp(what: string): string {

@@ -12,6 +12,7 @@ import type { Result } from '../output.ts'
 import { oneLine, visibleLine } from '../visible.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import { versionOf, wrong } from './command.ts'
+import { editConfig } from './config-edit.ts'
 import { agoText, hex } from './node-text.ts'
 import { tableText } from './table.ts'
 
@@ -19,9 +20,13 @@ const DATA_CHARS_MAX = 60
 
 const CONFIG: Command = {
   name: 'config',
-  usage: 'get|watch path | set [-v version] path json',
-  summary: 'reads, watches or replaces a value of a config center, which is JSON; -v if it has this version',
-  flags: { v: 'value' },
+  usage: 'get|watch path | set [-v version] path json | edit [-y] [-schema file] path',
+  summary: 'reads, watches, replaces or edits a value of a config center, which is JSON; -v if it has this version',
+  details: `edit opens it in $VISUAL or $EDITOR, shows what has changed, and publishes it if nobody else has meanwhile
+  -y            without asking
+  -schema file  a JavaScript module whose default export is a Standard Schema that the value has to match
+`,
+  flags: { v: 'value', y: 'alone', schema: 'value' },
   words: [2, 3],
   run: config,
 }
@@ -80,15 +85,18 @@ async function members({ client, signal, print }: CommandContext, given: Given):
 async function config(context: CommandContext, given: Given): Promise<void> {
   const [what = '', path = '', value] = given.words
   const takesValue = what === 'set'
-  if (!['get', 'set', 'watch'].includes(what)) {
-    throw wrong(CONFIG, `it takes get, set or watch, got ${JSON.stringify(what)}`)
+  if (!['get', 'set', 'watch', 'edit'].includes(what)) {
+    throw wrong(CONFIG, `it takes get, set, watch or edit, got ${JSON.stringify(what)}`)
   }
   if (takesValue !== (value !== undefined)) {
     throw wrong(CONFIG, `${what}: too ${takesValue ? 'few' : 'many'} arguments`)
   }
   if (!takesValue && given.has('v')) throw wrong(CONFIG, `${what} has no flag -v`)
+  const ofEdit = ['y', 'schema'].find((flag) => given.has(flag))
+  if (what !== 'edit' && ofEdit !== undefined) throw wrong(CONFIG, `${what} has no flag -${ofEdit}`)
   if (what === 'get') await getConfig(context, path)
   else if (what === 'set') await setConfig(context, given)
+  else if (what === 'edit') await editConfig(context, given, context.isInteractive)
   else watchConfig(context, path)
 }
 

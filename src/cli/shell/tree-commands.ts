@@ -21,12 +21,14 @@ import { isValidPath, parentOf } from '../../core/path.ts'
 import { Failure, UsageError } from '../exit-status.ts'
 import { reasonOf } from '../file-reason.ts'
 import { jsonData, jsonLine } from '../output.ts'
+import { WorkProgress } from '../work-progress.ts'
 import { oneLine } from '../visible.ts'
 import { aclEntryText, readAclEntry } from './acl-text.ts'
 import type { ZooKeeperOperations } from '../../backends/zookeeper/extension/operations.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import type { TreeNode } from '../../core/walk-tree.ts'
 import { preOrder, readTree } from '../../core/walk-tree.ts'
+import { readWholeTree } from './whole-tree.ts'
 
 /** How many nodes are read or written at a time. */
 const IN_FLIGHT_MAX = 128
@@ -90,21 +92,28 @@ function jsonTree({ path, name, stat, children }: TreeNode): object {
 
 async function exportTree({ client, zookeeper, signal, print, note }: CommandContext, given: Given): Promise<void> {
   const root = given.words[0] ?? '/'
-  const found = await readTree(client(), root, signal)
+  const found = await readWholeTree(client(), root, signal)
   const all = [...preOrder(found)].filter(({ path }) => !isReserved(path))
   const nodes = all.filter(({ stat }) => stat.ephemeralOwner === 0n)
   const hidden: string[] = []
   const lists = client().capabilities.acl ? zookeeper() : null
-  for (let start = 0; start < nodes.length; start += IN_FLIGHT_MAX) {
-    const chunk = nodes.slice(start, start + IN_FLIGHT_MAX)
-    const reading = chunk.map(({ path }) => exportNode(client(), lists, root, path))
-    for (const exported of await abortable(Promise.all(reading), signal)) {
-      if (exported === null) continue
-      const { acl, ...line } = exported
-      if (acl.some(isHidden)) hidden.push(line.path)
-      const listed = acl.length === 0 || acl.some(isHidden) ? line : { ...line, acl: acl.map(aclEntryText) }
-      print({ text: jsonLine(listed), json: listed })
+  const isBesideResults = process.stdout.isTTY
+  const progress = new WorkProgress({ what: 'nodes exported', total: nodes.length, isBesideResults })
+  try {
+    for (let start = 0; start < nodes.length; start += IN_FLIGHT_MAX) {
+      const chunk = nodes.slice(start, start + IN_FLIGHT_MAX)
+      const reading = chunk.map(({ path }) => exportNode(client(), lists, root, path))
+      for (const exported of await abortable(Promise.all(reading), signal)) {
+        if (exported === null) continue
+        const { acl, ...line } = exported
+        if (acl.some(isHidden)) hidden.push(line.path)
+        const listed = acl.length === 0 || acl.some(isHidden) ? line : { ...line, acl: acl.map(aclEntryText) }
+        print({ text: jsonLine(listed), json: listed })
+      }
+      progress.add(chunk.length)
     }
+  } finally {
+    progress.end()
   }
   const left = all.length - nodes.length
   if (left > 0) note(`${left} ephemeral ${left === 1 ? 'node is' : 'nodes are'} left out\n`)
@@ -155,11 +164,17 @@ async function importTree(context: CommandContext, given: Given): Promise<void> 
     if (acl.length === 0 || lists === null) return client.create(path, data)
     return lists.create(path, data, { flags: CreateFlag.persistent, acl, ttlMs: undefined })
   }
-  for await (const entry of entriesOf(file, root)) {
-    context.signal.throwIfAborted()
-    const became = await importNode(client, make, entry, given.has('f'))
-    counts[became] += 1
-    if (became === 'created' && lists === null && entry.acl.length > 0) withoutList += 1
+  const progress = new WorkProgress({ what: 'nodes imported' })
+  try {
+    for await (const entry of entriesOf(file, root)) {
+      context.signal.throwIfAborted()
+      const became = await importNode(client, make, entry, given.has('f'))
+      counts[became] += 1
+      if (became === 'created' && lists === null && entry.acl.length > 0) withoutList += 1
+      progress.add(1)
+    }
+  } finally {
+    progress.end()
   }
   const { created, changed, unchanged } = counts
   if (withoutList > 0) context.note(`created without their access control lists, which are not here: ${withoutList}\n`)

@@ -14,12 +14,14 @@ const ANSWER_BYTES_MAX = 0x10_0000
  */
 export function askWord(address: ServerAddress, word: string, limitMs: number, stop: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
+    // One of its own: a signal that many ask with would warn of so many listeners.
+    const signal = AbortSignal.any([stop])
     const chunks: Buffer[] = []
     let length = 0
     const socket = connect(address)
     const end = (settle: () => void): void => {
       clearTimeout(timer)
-      stop.removeEventListener('abort', giveUp)
+      signal.removeEventListener('abort', giveUp)
       socket.destroy()
       settle()
     }
@@ -34,8 +36,8 @@ export function askWord(address: ServerAddress, word: string, limitMs: number, s
       length += chunk.length
       if (length > ANSWER_BYTES_MAX) fail('its answer is too long')
     })
-    if (stop.aborted) return giveUp()
-    stop.addEventListener('abort', giveUp)
+    if (signal.aborted) return giveUp()
+    signal.addEventListener('abort', giveUp)
     socket.write(word)
   })
 }
