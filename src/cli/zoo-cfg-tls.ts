@@ -31,14 +31,10 @@ export function isTlsKey(key: string): boolean {
   return [STORES, SWITCHES, PROTOCOLS, IDLE].some((keys) => keys.test(key)) || key === 'ssl.quorum.clientAuth'
 }
 
-/** Whether it has no effect on this server. */
-export function isIdleTlsKey(key: string): boolean {
-  return IDLE.test(key) || IDLE_STORE.test(key)
-}
-
-/** Whether it is of the ports between servers. */
-export function isQuorumTlsKey(key: string): boolean {
-  return key.startsWith('ssl.quorum.')
+/** Whether it is used, used between servers, or without effect on this server. */
+export function tlsEffectOf(key: string): 'used' | 'ensemble' | 'none' {
+  if (IDLE.test(key) || IDLE_STORE.test(key)) return 'none'
+  return key.startsWith('ssl.quorum.') ? 'ensemble' : 'used'
 }
 
 /** Says what a value must be, or null if it is that; a password is anything. */
@@ -57,7 +53,7 @@ export function isSecretTlsKey(key: string): boolean {
   return key.endsWith('.password')
 }
 
-const NO_REVOCATION = 'certificates are not checked for having been revoked: give them a short life, and remove this line'
+const NO_REVOCATION = 'it is not checked whether a certificate was revoked: let it be valid for a short time; remove this'
 
 /** Keys that ask for what there is not, for the list of the configuration. */
 export const MISSING_TLS: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; readonly what: string }[] = [

@@ -13,7 +13,7 @@ import { readProperties } from './java-properties.ts'
 import type { Property } from './java-properties.ts'
 import { hint } from './nearest.ts'
 import { oneLine } from './visible.ts'
-import { MISSING_TLS, checkTlsValue, isIdleTlsKey, isQuorumTlsKey, isSecretTlsKey, isTlsKey, tlsOf } from './zoo-cfg-tls.ts'
+import { MISSING_TLS, checkTlsValue, isSecretTlsKey, isTlsKey, tlsEffectOf, tlsOf } from './zoo-cfg-tls.ts'
 import type { ZooCfgTls } from './zoo-cfg-tls.ts'
 
 /** What a server is to do. What a file does not name has ZooKeeper's default; it is undefined where that is ours. */
@@ -227,8 +227,7 @@ function keyOf(key: string): Key | undefined {
   if (Object.hasOwn(KEYS, key)) return KEYS[key]
   if (MEMBER.test(key)) return { check: anything, effect: 'ensemble' }
   if (isTlsKey(key)) {
-    const effect = isIdleTlsKey(key) ? 'none' : isQuorumTlsKey(key) ? 'ensemble' : 'used'
-    return { check: (value) => checkTlsValue(key, value), effect }
+    return { check: (value) => checkTlsValue(key, value), effect: tlsEffectOf(key) }
   }
   return ADMIN.test(key) ? { check: anything, effect: 'none' } : undefined
 }

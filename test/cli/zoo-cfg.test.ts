@@ -186,8 +186,8 @@ reconfigEnabled=true
   })
 
   it.each([
-    'dynamicConfigFile=x', 'group.1=1:2', 'weight.1=2', 'sslQuorum=true', 'portUnification=TRUE',
-    'ssl.quorum.keyStore=x',
+    'dynamicConfigFile=x', 'group.1=1:2', 'weight.1=2', 'ssl.quorum.ciphersuites=x',
+    'ssl.quorum.crl=true', 'ssl.quorum.clientAuth=none',
     'quorum.auth.enableSasl=true', 'multiAddress.enabled=true', 'oraclePath=x', 'observerMasterPort=1',
     'localSessionsEnabled=true', 'readonlymode.enabled=true',
   ])('is refused with %s, and what to do is said', (line) => {

@@ -16,6 +16,8 @@ import type { EngineProcess } from './process.ts'
 const JARS = '/usr/share/java'
 /** What a server needs of it: the whole folder takes a JVM a second longer to look through. */
 const SERVER_JARS = 'zookeeper zookeeper-jute slf4j-api slf4j-nop snappy-java metrics-core netty-all'.split(' ')
+/** And what one with TLS needs besides. */
+const NETTY_JARS = 'buffer codec common handler resolver transport'.split(' ').map((part) => `netty-${part}`)
 const STANDALONE = 'org.apache.zookeeper.server.ZooKeeperServerMain'
 const ENSEMBLE = 'org.apache.zookeeper.server.quorum.QuorumPeerMain'
 const HEAP_MB = 128
@@ -153,11 +155,12 @@ class Server implements ZooKeeperServer {
       'zookeeper.forceSync': 'no',
       ...options.properties,
     }
+    const isTls = Object.keys(options.config ?? {}).some((key) => key.startsWith('ssl.'))
     this.#args = [
       ...(options.jvmDefaults === true ? [] : [`-Xmx${options.heapMb ?? HEAP_MB}m`, '-XX:+UseSerialGC']),
       ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
       '-cp',
-      classPath(SERVER_JARS) ?? '',
+      classPath(isTls ? [...SERVER_JARS, ...NETTY_JARS] : SERVER_JARS) ?? '',
       voters.length === 0 ? STANDALONE : ENSEMBLE,
       file,
     ]

@@ -40,7 +40,8 @@ export interface Authority {
 export function authority(name: string): Authority {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const issuer = nameOf([['CN', name]])
-  const certificate = signed({ issuer, subject: issuer, isAuthority: true, days: [-1, 2], hosts: [] }, publicKey, privateKey)
+  const content = { issuer, subject: issuer, isAuthority: true, days: [-1, 2], hosts: [] } as const
+  const certificate = signed(content, publicKey, privateKey)
   return { certificate, issue: (options) => issue(issuer, privateKey, options) }
 }
 
@@ -67,7 +68,8 @@ function signed({ issuer, subject, isAuthority, days, hosts }: Content, key: Key
     const isAddress = isIP(host) !== 0
     return isAddress ? der(0x87, Buffer.from(host.split('.').map(Number))) : der(0x82, Buffer.from(host))
   })
-  const constraint = sequence(hex('0603551d13'), hex('0101ff'), der(0x04, sequence(isAuthority ? hex('0101ff') : hex(''))))
+  const isCa = sequence(isAuthority ? hex('0101ff') : hex(''))
+  const constraint = sequence(hex('0603551d13'), hex('0101ff'), der(0x04, isCa))
   const alternatives = names.length === 0 ? [] : [sequence(hex('0603551d11'), der(0x04, sequence(...names)))]
   const body = sequence(
     hex('a003020102'),
@@ -103,6 +105,7 @@ function sequence(...parts: readonly Buffer[]): Buffer {
 function der(tag: number, content: Buffer): Buffer {
   const { length } = content
   if (length < 0x80) return Buffer.concat([Buffer.from([tag, length]), content])
+  if (length < 0x100) return Buffer.concat([Buffer.from([tag, 0x81, length]), content])
   return Buffer.concat([Buffer.from([tag, 0x82, length >> 8, length & 0xff]), content])
 }
 

@@ -29,6 +29,7 @@ const JKS_MAGIC = 'feedfeed'
 const PKCS12_FIRST_BYTE = 0x30
 const PRIVATE_KEY = /-----BEGIN (?:[A-Z]+ )?(?:ENCRYPTED )?PRIVATE KEY-----/
 const CERTIFICATE = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/
+const LOCKED = /bad decrypt|mac verify failure|bad password|interrupted or cancelled|empty password/i
 const MIN_VERSION: SecureVersion = 'TLSv1.2'
 
 /** All files of a server's TLS. */
@@ -95,7 +96,7 @@ function read(store: 'keyStore' | 'trustStore', path: string, keys: TlsKeys): Bu
 function reasonOf(error: unknown, { keyStorePassword }: TlsFiles): string {
   const message = error instanceof Error ? error.message : String(error)
   if (/key values mismatch/i.test(message)) return 'its private key is not that of its first certificate'
-  if (!/bad decrypt|mac verify failure|bad password|interrupted or cancelled|empty password/i.test(message)) return message
+  if (!LOCKED.test(message)) return message
   return keyStorePassword === undefined ? 'its private key needs a password' : 'its password is another one'
 }
 

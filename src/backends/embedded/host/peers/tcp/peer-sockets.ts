@@ -3,8 +3,8 @@
  *
  * Names     the certificate of a server has to be for its host in the configuration, whoever dials: one that connects
  *           is looked up by the id that it says. Where the host is a name, that name counts and not its address.
- * Change    from plain to TLS without an end of service: `portUnification` everywhere, then `sslQuorum` everywhere, then
- *           `portUnification` nowhere, each by a rolling restart.
+ * Change    from plain to TLS without an end of service, by three rolling restarts: `portUnification` everywhere, then
+ *           `sslQuorum` everywhere, then `portUnification` nowhere.
  * Source    QuorumX509Util.java, UnifiedServerSocket.java, ZKTrustManager.java of ZooKeeper 3.8.
  */
 import { connect, isIP } from 'node:net'

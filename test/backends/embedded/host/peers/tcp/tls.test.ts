@@ -87,7 +87,10 @@ describe('servers with certificates', () => {
   it.each([
     ['is of another authority', theirs.issue({ hosts: HOSTS }), 'of an authority that is not in the trust store'],
     ['has expired', ours.issue({ hosts: HOSTS, isExpired: true }), 'its certificate has expired'],
-    ['is for another host', ours.issue({ hosts: ['other.example'] }), 'its certificate is for DNS:other.example, and not for localhost'],
+    [
+      'is for another host', ours.issue({ hosts: ['other.example'] }),
+      'its certificate is for DNS:other.example, and not for localhost',
+    ],
   ])('refuse one whose certificate %s, when it dials and when it is dialled', async (_name, bad, reason) => {
     const [learner, leader] = [await node(tlsOf(bad)), await node(tlsOf(good))]
     const lines = await told(learner, leader)
