@@ -46,7 +46,11 @@ describe('the Lua of the scripts', () => {
   })
 
   it('may have fields, keys, comments and strings of any name', () => {
-    const text = "local a = {err = 'no', ['x'] = 1, status = 2} -- what\nlocal b = a.status\nfor i = 1, #b do redis.call('GET', b[i]) end"
+    const text = [
+      "local a = {err = 'no', ['x'] = 1, status = 2} -- what",
+      'local b = a.status',
+      "for i = 1, #b do redis.call('GET', b[i]) end",
+    ].join('\n')
     expect(lintLua(text)).toEqual([])
   })
 })
