@@ -38,6 +38,13 @@ export function repository(): File[] {
   return walk('.').sort((a, b) => (a.path < b.path ? -1 : 1))
 }
 
+/** Whether a file is TypeScript. */
+export const isCode = (file: File): boolean => /\.tsx?$/.test(file.path)
+/** Whether a file is TypeScript of the source. */
+export const isSource = (file: File): boolean => isCode(file) && isInSource(file.path)
+/** The source: what is published, and what verifies it. */
+export const isInSource = (path: string): boolean => /^(src|sim)\//.test(path)
+
 const parsed = new WeakMap<File, ts.SourceFile>()
 
 /** The syntax tree of a file; made once. */

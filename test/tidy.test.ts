@@ -7,8 +7,9 @@ import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
 import { ERROR_CODES } from '../src/core/errors.ts'
 import { EMBEDDED, LAYERS, SERVER } from './import-layers.ts'
-import { describesOthers, exportsOf, hasModifier, importsOf, parse, repository } from './source-files.ts'
+import { hasModifier, importsOf, isCode, isInSource, isSource, parse, repository } from './source-files.ts'
 import type { File } from './source-files.ts'
+import { ENTRY_POINTS, checkDeadExports, checkDeadMembers } from './unused-code.ts'
 
 /** A rule looks at the files it is about and answers with a line for each thing that is wrong. */
 interface Rule {
@@ -50,9 +51,6 @@ const PEERS = [
   { from: 'src/dashboard/page/', name: 'preact' },
   { from: 'src/dashboard/page/', name: 'preact/hooks' },
 ] as const
-const BUILD = ts.readConfigFile('tsconfig.build.json', (path) => ts.sys.readFile(path)).config as { files: string[] }
-const ENTRY_POINTS = [...BUILD.files, 'src/dashboard/page/main.tsx', 'sim/main.ts', 'sim/worker.ts', 'chaos/main.ts']
-
 /** Globals that tests replace, so they are read when they are used and never kept from when a module was loaded. */
 const REPLACED_GLOBALS = new Set([
   'setTimeout',
@@ -100,10 +98,6 @@ const BANNED_TEST: readonly Ban[] = [
 /** Files that have to spell out what is banned. */
 const NAMES_BANS = /^(test\/(tidy|lint)\.test\.ts|[a-z.]+\.config\.[jt]s)$/
 
-const isCode = (file: File): boolean => /\.tsx?$/.test(file.path)
-const isSource = (file: File): boolean => isCode(file) && isInSource(file.path)
-/** The source: what is published, and what verifies it. */
-const isInSource = (path: string): boolean => /^(src|sim)\//.test(path)
 const isTest = (file: File): boolean => isCode(file) && file.path.startsWith('test/')
 const isAny = (): boolean => true
 
@@ -220,20 +214,6 @@ function checkKeptGlobals(file: File): string[] {
   }
   parse(file).forEachChild(visit)
   return problems
-}
-
-function checkDeadExports(files: readonly File[]): string[] {
-  const used = new Set<string>()
-  for (const file of files.filter(isCode)) {
-    for (const { target, names } of importsOf(file)) for (const name of names) used.add(`${target}#${name}`)
-  }
-  const inner = files.filter((file) => isSource(file) && !ENTRY_POINTS.includes(file.path))
-  return inner.flatMap((file) =>
-    [...new Set(exportsOf(file))]
-      .filter((name) => !used.has(`${file.path}#${name}`) && !used.has(`${file.path}#*`))
-      .filter((name) => !describesOthers(file, name))
-      .map((name) => `${file.path}: nobody imports ${name}`),
-  )
 }
 
 /** Classes of one name are taken for one another. */
@@ -433,6 +413,15 @@ const RULES: readonly Rule[] = [
       { 'src/core/a.ts': 'export interface A {}' },
       { 'src/core/a.ts': 'export const A = 1\nexport type A = typeof A' },
       { 'src/core/a.ts': 'function a() {}\nexport { a }' },
+    ],
+  },
+  {
+    name: 'every member of a class of the source is named by somebody',
+    check: checkDeadMembers,
+    bad: [
+      { 'src/core/a.ts': 'class A {\n  dead(): void {}\n}\nnew A()' },
+      { 'src/core/a.ts': 'interface B {\n  dead: 1\n}\nclass A implements B {\n  get dead() {\n return 1 }\n}' },
+      { 'src/core/a.ts': '/** Calls dead(). */\nclass A {\n  // dead\n  dead = 1\n}' },
     ],
   },
   {

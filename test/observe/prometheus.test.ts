@@ -75,6 +75,7 @@ it('describes each metric once, by the conventions of Prometheus, and escapes wh
   const metrics = new PrometheusObserver({ buckets: [1] })
   const lease = { path: '/', token: 1n, sessionId: 1n, heldMs: 0, reason: undefined }
   metrics.onLease({ event: 'acquired', kind: 'a"\\\n', ...lease })
+  expect(metrics.contentType).toBe('text/plain; version=0.0.4; charset=utf-8')
   const lines = metrics.text().split('\n')
   expect(lines).toContain(String.raw`quorate_client_leases_held{kind="a\"\\\n"} 1`)
   const types = lines.flatMap((line) => /^# TYPE (\S+) (\S+)$/.exec(line)?.slice(1).join(' ') ?? [])

@@ -1,6 +1,8 @@
-/** A call of the session interface on its way: the script that it became, and what ends it. */
+/** A call of the session interface on its way: the script that it became, its arguments, and what ends it. */
+import type { CreateMode, Operation } from '../../core/backend.ts'
 import type { CallFailure } from '../../core/session/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
+import { placeOf } from './position.ts'
 import type { Reply } from './reply.ts'
 import type { ScriptName } from './io/script.ts'
 import type { Watch } from './watches.ts'
@@ -50,4 +52,37 @@ export function failCall(call: Call, failure: CallFailure & { readonly cause?: u
   const ended = sent && call.script === 'write' ? 'unknown' : outcome
   const where = call.path === '' ? {} : { path: call.path }
   call.reject(new CoordinationError(code, message, { outcome: ended, cause, ...where }))
+}
+
+/** The kind of a node as it is stored, and whether its name gets a number. */
+const KINDS: Readonly<Record<CreateMode, readonly [kind: string, sequential: string]>> = Object.freeze({
+  persistent: ['p', '0'],
+  ephemeral: ['e', '0'],
+  'persistent-sequential': ['p', '1'],
+  'ephemeral-sequential': ['e', '1'],
+  container: ['c', '0'],
+  'persistent-with-ttl': ['t', '0'],
+})
+
+/** Type, path, data, kind (of a check: the creation), if sequential, and version or time to live in milliseconds. */
+export function operationArguments(operation: Operation): (string | Buffer)[] {
+  switch (operation.type) {
+    case 'create': {
+      const { path, data, mode, ttlMs } = operation
+      return ['C', path, bufferOf(data), ...KINDS[mode], String(ttlMs ?? 0)]
+    }
+    case 'set':
+      return ['S', operation.path, bufferOf(operation.data), '', '', String(operation.version)]
+    case 'delete':
+      return ['X', operation.path, '', '', '', String(operation.version)]
+    case 'check': {
+      const { path, version, czxid } = operation
+      return ['V', path, '', czxid === undefined ? '' : placeOf(czxid), '', String(version)]
+    }
+  }
+}
+
+/** The data as they are now: what the caller does to them later is not sent. */
+function bufferOf(data: Uint8Array): Buffer {
+  return Buffer.from(data)
 }

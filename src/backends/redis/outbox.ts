@@ -1,19 +1,19 @@
 /**
- * What a session has to send: in the order of the calls, no more at once than the answers of a short while, and nothing
- * that keeps the session alive after what only brings data.
+ * The calls of a session on their way out: in their order, no more at once than the answers of a short while, and a
+ * renewal of the session before all that only brings data.
  *
  * Room      a server answers in order, so whatever is sent waits for the answers of all that was sent before it. What
  *           is in flight is bounded by the bytes that its answers are expected to have; the rest waits here. A renewal
  *           is sent before all of that.
- * Again     a write that the server has not counted makes it refuse the writes after it: when all that is in flight is
- *           answered, they are sent again, with new numbers.
+ * Reads     those that are called in one turn of the event loop are sent as one script.
+ * Again     which calls are sent again, and when, is the matter of resend.ts.
  */
 import { CALLS_MAX } from '../../core/session/call-queue.ts'
 import type { CallQueue } from '../../core/session/call-queue.ts'
 import { Fifo } from '../../core/fifo.ts'
 import type { Call } from './calls.ts'
 import type { ScriptName } from './io/script.ts'
-import { ReadBatch } from './read-batch.ts'
+import { Resend } from './resend.ts'
 
 /** Sends a script on the present connection. @param count - how many calls it answers: of reads there may be more */
 export type SendScript = (script: ScriptName, args: readonly (string | Buffer)[], count: number) => void
@@ -29,24 +29,24 @@ const SCRIPTS_MAX = 256
 /** Part by which an expectation that was too high comes nearer to an answer. */
 const CALMING_PART = 1 / 8
 
-/** The calls of one session on their way out; see the head of this file. */
+/**
+ * Reads in one script at most. A script stops all others; and nothing is heard of a server before an answer is there
+ * in full, so that one with many large nodes would look like silence on a slow line.
+ */
+const READS_MAX = 4
+
+/** Sends the calls of one session. */
 export class ScriptOutbox {
   readonly #calls: CallQueue<Call>
   readonly #send: SendScript
   readonly #reads = new ReadBatch((reads) => this.#sendReads(reads))
   readonly #backlog = new Fifo<Call>()
+  readonly #resend = new Resend()
   #isOpen = false
   #scripts = 0
   /** How many of them read. */
   #readScripts = 0
   #answerBytes = ANSWER_BYTES_FIRST
-  /** Number of the latest write that was sent, and of the latest that the server has looked at. */
-  #lastRequest = 0
-  #lastDone = 0
-  /** Calls to be sent again once all that is in flight is answered; null in general. */
-  #again: Call[] | null = null
-  /** Whether the calls that are sent again have been refused before, with nothing done in between. */
-  #refusals = 0
 
   /** @param calls - where calls in flight, and those that wait for a connection, are kept */
   constructor(calls: CallQueue<Call>, send: SendScript) {
@@ -61,18 +61,18 @@ export class ScriptOutbox {
 
   /** Number of the latest write that was sent. */
   get lastRequest(): number {
-    return this.#lastRequest
+    return this.#resend.lastRequest
   }
 
   /** Whether calls wait to be sent again. */
   get isRepeating(): boolean {
-    return this.#again !== null
+    return this.#resend.isUnderWay
   }
 
   /** There is a connection, on which the session is attached with its latest request: sends what has waited for it. */
   open(): void {
     this.#isOpen = true
-    this.#lastDone = this.#lastRequest
+    this.#resend.attached()
     this.#answerBytes = Math.max(this.#answerBytes, ANSWER_BYTES_FIRST)
     for (const call of this.#calls.takeWaiting()) this.#backlog.push(call)
     this.#pump()
@@ -105,19 +105,17 @@ export class ScriptOutbox {
 
   /** The server has looked at a write, and counted it. */
   done(call: Call): void {
-    this.#refusals = 0
-    if (call.script === 'write') this.#lastDone = call.request
+    this.#resend.done(call)
   }
 
   /** The server has not counted a write, and refuses the writes after it: they are sent again when all is answered. */
   uncounted(): void {
-    this.#again ??= []
+    this.#resend.uncounted()
   }
 
   /** The server has not done a call: it is sent again. */
   again(call: Call): void {
-    this.#again ??= []
-    this.#again.push(call)
+    this.#resend.keep(call)
   }
 
   /**
@@ -127,11 +125,9 @@ export class ScriptOutbox {
    * @returns false if the server refuses what it was just sent again: it counts otherwise than we do
    */
   resume(forget: () => void): boolean {
-    if (this.#again !== null && this.#calls.first === undefined && this.#isOpen) {
-      const again = this.#again
-      if (again.length > 0 && ++this.#refusals > REFUSALS_MAX) return false
-      this.#again = null
-      this.#lastRequest = this.#lastDone
+    if (this.#resend.isUnderWay && this.#calls.first === undefined && this.#isOpen) {
+      const again = this.#resend.begin()
+      if (again === null) return false
       forget()
       for (const call of again) this.#dispatch(call)
     }
@@ -145,19 +141,16 @@ export class ScriptOutbox {
     this.#reads.drop()
     this.#scripts = 0
     this.#readScripts = 0
-    this.#refusals = 0
     this.#calls.putBack(this.takeUnsent())
   }
 
   /** Takes out what was not sent, in order. */
   takeUnsent(): Call[] {
-    const unsent = [...(this.#again ?? []), ...this.#backlog.takeAll()]
-    this.#again = null
-    return unsent
+    return [...this.#resend.drop(), ...this.#backlog.takeAll()]
   }
 
   #pump(): void {
-    while (this.#isOpen && this.#again === null && this.#hasRoom()) {
+    while (this.#isOpen && !this.#resend.isUnderWay && this.#hasRoom()) {
       const call = this.#backlog.shift()
       if (call === undefined) return
       this.#dispatch(call)
@@ -176,7 +169,7 @@ export class ScriptOutbox {
       return
     }
     this.#reads.flush()
-    if (call.script === 'write') call.request = ++this.#lastRequest
+    if (call.script === 'write') call.request = this.#resend.next()
     const number = call.script === 'write' ? [String(call.request)] : []
     this.#scripts += 1
     this.#send(call.script, [...number, ...call.args], 1)
@@ -190,5 +183,32 @@ export class ScriptOutbox {
   }
 }
 
-/** How often calls are sent again in a row without one that is done. */
-const REFUSALS_MAX = 3
+/** Gathers the reads of one turn. */
+export class ReadBatch {
+  readonly #send: (reads: readonly Call[]) => void
+  #reads: Call[] = []
+
+  /** @param send - sends reads, in this order; called when the turn is over or something else is about to be sent */
+  constructor(send: (reads: readonly Call[]) => void) {
+    this.#send = send
+  }
+
+  /** Takes a read. */
+  add(read: Call): void {
+    this.#reads.push(read)
+    if (this.#reads.length === READS_MAX) this.flush()
+    else if (this.#reads.length === 1) queueMicrotask(() => this.flush())
+  }
+
+  /** Sends what there is: nothing may overtake it. */
+  flush(): void {
+    const reads = this.#reads
+    this.#reads = []
+    if (reads.length > 0) this.#send(reads)
+  }
+
+  /** The connection is lost, and whoever waits for them has been told. */
+  drop(): void {
+    this.#reads = []
+  }
+}

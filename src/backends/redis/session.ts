@@ -22,7 +22,7 @@ import { givenUpAtMs, trustedUntilMs } from '../../core/session/lease-rule.ts'
 import { SessionStates } from '../../core/session/states.ts'
 import type { WatchedRead } from '../../core/session/wakes.ts'
 import { fullJitterMs } from '../../core/retry.ts'
-import { UNREADABLE, failCall, ownCall } from './calls.ts'
+import { UNREADABLE, failCall, operationArguments, ownCall } from './calls.ts'
 import type { Call } from './calls.ts'
 import type { Hub } from './hub.ts'
 import type { Link } from './link.ts'
@@ -33,14 +33,22 @@ import type { Position, Transaction } from './position.ts'
 import { childrenOf, dataOf, foreign, isBefore, present, readsOf, resultsOf, sizeOf } from './reply.ts'
 import { statOf, textOf, unexpected } from './reply.ts'
 import type { Reply } from './reply.ts'
-import { operationArguments } from './requests.ts'
 import { SCRIPTS } from './io/script.ts'
 import type { ScriptName } from './io/script.ts'
 import { ServerError } from './server-error.ts'
-import { ATTEMPT_MS_MIN, ATTEMPT_PART, PAUSE_MS_MAX, RENEWAL_PART, SILENCE_PART } from './session-times.ts'
 import type { Watch } from './watches.ts'
 
-/** What a new session begins with. */
+/** Part of the session time-out between two renewals. */
+const RENEWAL_PART = 1 / 4
+/** Part of the session time-out after which a server that answers nothing is left. */
+const SILENCE_PART = 1 / 2
+/** Part of the session time-out that a server has to take the session up again; at least `ATTEMPT_MS_MIN`. */
+const ATTEMPT_PART = 1 / 3
+const ATTEMPT_MS_MIN = 100
+/** Largest pause between two attempts to reconnect, in milliseconds. */
+const PAUSE_MS_MAX = 1_000
+
+/** The answers with which a new session begins. */
 export interface Birth {
   /** The connection on which it was opened. */
   readonly link: Link
@@ -54,7 +62,7 @@ export interface Birth {
   readonly timeoutMs: number
 }
 
-/** A session; see the head of this file. */
+/** A session, over any number of connections. */
 export class RedisSession implements Session {
   readonly id: bigint
   readonly timeoutMs: number
@@ -103,7 +111,7 @@ export class RedisSession implements Session {
     this.#outbox = new ScriptOutbox(this.#calls, (script, args, count) => this.#run(script, args, count))
     this.#replies = new OrderedReplies(this.#queue, hub, position, {
       check: (paths) => {
-        this.#sendCheck(paths)
+        if (this.#link !== null) this.#outbox.addUrgent(ownCall('check', paths, false, () => undefined))
       },
       fetch: () => {
         this.#tick(false, () => this.#replies.fetched())
@@ -358,10 +366,6 @@ export class RedisSession implements Session {
     if (this.#isDoubted) return
     this.#isDoubted = true
     this.#tick(false, () => (this.#isDoubted = false))
-  }
-
-  #sendCheck(paths: readonly string[]): void {
-    if (this.#link !== null) this.#outbox.addUrgent(ownCall('check', paths, false, () => undefined))
   }
 
   // --- connection and time ------------------------------------------------------------------------------------------

@@ -70,10 +70,6 @@ class SimTimer {
     return this
   }
 
-  hasRef(): boolean {
-    return true
-  }
-
   [Symbol.dispose](): void {
     this.clear()
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Call } from '../../../src/backends/redis/calls.ts'
-import { ReadBatch } from '../../../src/backends/redis/read-batch.ts'
+import { ReadBatch } from '../../../src/backends/redis/outbox.ts'
 
 function read(path: string): Call {
   const nothing = (): void => undefined
