@@ -23,6 +23,9 @@ export type { SemaphoreSuiteOptions, TestedPermitOptions, TestedSemaphore } from
 export type { RecipeSuiteOptions } from './conformance/recipe-world.ts'
 export { reentrantSuite } from './conformance/reentrant-suite.ts'
 export type { ReentrantSuiteOptions, TestedReentrantLock } from './conformance/reentrant-suite.ts'
+export { revocationSuite } from './conformance/revocation-suite.ts'
+export type { RevocationSuiteOptions, TestedContender } from './conformance/revocation-suite.ts'
+export type { TestedRevocableLease, TestedRevocableLock } from './conformance/revocation-suite.ts'
 export { fencingSuite } from './conformance/fencing-suite.ts'
 export type { FencingSuiteOptions, TestedHolding } from './conformance/fencing-suite.ts'
 export { barrierSuite, latchSuite } from './conformance/barrier-suite.ts'
@@ -41,6 +44,8 @@ export type {
   TestedCounter,
   TestedShared,
 } from './conformance/counter-suite.ts'
+export { rateSuite } from './conformance/rate-suite.ts'
+export type { RateSuiteOptions, TestedLimiter, TestedRate } from './conformance/rate-suite.ts'
 export { electionSuite } from './conformance/election-suite.ts'
 export type {
   ElectionSuiteOptions,

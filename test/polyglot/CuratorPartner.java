@@ -6,6 +6,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -22,6 +23,7 @@ import org.apache.curator.framework.recipes.locks.InterProcessMutex;
 import org.apache.curator.framework.recipes.locks.InterProcessReadWriteLock;
 import org.apache.curator.framework.recipes.locks.InterProcessSemaphoreV2;
 import org.apache.curator.framework.recipes.locks.Lease;
+import org.apache.curator.framework.recipes.locks.Revoker;
 import org.apache.curator.framework.recipes.shared.SharedCount;
 import org.apache.curator.framework.recipes.shared.SharedValue;
 import org.apache.curator.framework.recipes.shared.VersionedValue;
@@ -68,6 +70,8 @@ public final class CuratorPartner {
     private static final class Actor {
         final ExecutorService thread = Executors.newSingleThreadExecutor();
         private final Map<String, Object> objects = new HashMap<>();
+        /** The paths of locks that this actor was asked to give up, once for each request. */
+        private final List<String> asked = new CopyOnWriteArrayList<>();
         private final Map<String, List<Lease>> leases = new HashMap<>();
 
         Object obey(String[] words) throws Exception {
@@ -78,6 +82,11 @@ public final class CuratorPartner {
             switch (words[2]) {
                 case "lock.acquire": return side(path, first).acquire(Long.parseLong(second), TimeUnit.MILLISECONDS);
                 case "lock.release": return released(side(path, first));
+                case "mutex.acquire": return mutex(path).acquire(Long.parseLong(first), TimeUnit.MILLISECONDS);
+                case "mutex.release": return released(mutex(path));
+                case "mutex.revocable": mutex(path).makeRevocable(lock -> asked.add(path)); return "";
+                case "mutex.asked": return asked.stream().filter(path::equals).count();
+                case "mutex.revoke": return revoked(mutex(path).getParticipantNodes());
                 case "semaphore.acquire": return acquired(path, first, Integer.parseInt(second), Long.parseLong(third));
                 case "semaphore.release": return given(path);
                 case "latch.start": return started(path, first);
@@ -116,6 +125,17 @@ public final class CuratorPartner {
         private InterProcessMutex side(String path, String kind) {
             InterProcessReadWriteLock lock = at(path, () -> new InterProcessReadWriteLock(client, path));
             return kind.equals("read") ? lock.readLock() : lock.writeLock();
+        }
+
+        private InterProcessMutex mutex(String path) {
+            return at(path, () -> new InterProcessMutex(client, path));
+        }
+
+        private static int revoked(Collection<String> participants) throws Exception {
+            for (String participant : participants) {
+                Revoker.attemptRevoke(client, participant);
+            }
+            return participants.size();
         }
 
         private static String released(InterProcessMutex lock) throws Exception {

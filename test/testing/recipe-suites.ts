@@ -21,7 +21,9 @@ import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { configHistorySuite, configSuite, counterSuite, electionSuite } from '../../src/testing/index.ts'
 import { lockSuite, membershipSuite, persistentNodeSuite, sharedSuite } from '../../src/testing/index.ts'
 import type { BackendControl, RecipeSuiteOptions, Runner, TestedLease, TestedLock } from '../../src/testing/index.ts'
-import type { FencingSuiteOptions } from '../../src/testing/index.ts'
+import { RateLimiter } from '../../src/recipes/counters/rate-limiter.ts'
+import { rateSuite, revocationSuite } from '../../src/testing/index.ts'
+import type { FencingSuiteOptions, RevocationSuiteOptions } from '../../src/testing/index.ts'
 import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
@@ -152,6 +154,12 @@ function registerLocks(runner: Runner, engine: Engine): void {
   const makeReentrant = (client: Client, path: string): ReentrantLock => new ReentrantLock(client, path)
   lockSuite(runner, { ...engine, name: 'ReentrantLock', makeLock: makeReentrant })
   reentrantSuite(runner, { ...engine, name: 'ReentrantLock', makeLock: makeReentrant })
+  registerRevocation(runner, engine)
+  rateSuite(runner, {
+    ...engine,
+    name: 'RateLimiter',
+    makeLimiter: (client, path, rate) => new RateLimiter(client, path, rate),
+  })
   readWriteSuite(runner, {
     ...engine,
     name: 'ReadWriteLock',
@@ -162,6 +170,16 @@ function registerLocks(runner: Runner, engine: Engine): void {
     name: 'Semaphore',
     makeSemaphore: (client, path, permits) => new Semaphore(client, path, { permits }),
   })
+}
+
+function registerRevocation(runner: Runner, engine: Engine): void {
+  const makeLock: Readonly<Record<string, RevocationSuiteOptions['makeLock']>> = {
+    FairLock: (client, path) => new FairLock(client, path),
+    'ReadWriteLock.reader': (client, path) => new ReadWriteLock(client, path).reader,
+    ReentrantLock: (client, path) => new ReentrantLock(client, path),
+    Semaphore: (client, path) => new Semaphore(client, path, { permits: 1 }),
+  }
+  for (const [name, make] of Object.entries(makeLock)) revocationSuite(runner, { ...engine, name, makeLock: make })
 }
 
 /** Two locks of different kinds below a path, acquired as one; its token is the one of the first, which fences it. */

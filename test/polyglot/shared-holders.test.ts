@@ -1,0 +1,71 @@
+/** Holders that a process of ours and one with Curator ask to give up, each the other's. */
+import { describe, expect, it } from 'vitest'
+import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
+import { WAIT, describeMeetings, until } from './meeting.ts'
+import type { Meeting } from './meeting.ts'
+
+describeMeetings((meet) => {
+  describe("a lock with Curator's Revoker and Revocable", () => {
+    testRevocation(meet)
+  })
+})
+
+function testRevocation(meet: () => Meeting): void {
+  it("tells a holder of ours of the request of Curator's Revoker", async () => {
+    const { client, curator } = meet()
+    const lock = new FairLock(client, '/revoke/ours')
+    const lease = await lock.acquire({ ...WAIT, revocable: true })
+    const reasons: string[] = []
+    lease.onRevoke(async ({ reason }) => {
+      reasons.push(reason)
+      await lease.release()
+    })
+    const theirs = curator('one')('mutex.acquire', lock.path, WAIT.waitMs)
+    await until(async () => (await lock.contenders()).length === 2, 'theirs waits')
+    expect(await curator('two')('mutex.revoke', lock.path)).toBe('2')
+    expect(await theirs).toBe('true')
+    await lease.release()
+    expect([reasons, lease.state]).toEqual([[''], 'released'])
+    await curator('one')('mutex.release', lock.path)
+  })
+
+  it('tells a Revocable of Curator of our request, unless it has a reason', async () => {
+    const { client, curator } = meet()
+    const [lock, one] = [new FairLock(client, '/revoke/theirs'), curator('one')]
+    await one('mutex.revocable', lock.path)
+    expect(await one('mutex.acquire', lock.path, WAIT.waitMs)).toBe('true')
+    const [holder] = await lock.contenders()
+    expect((await lock.revoke({ reason: 'a deploy' })).map(({ path }) => path)).toEqual([holder?.path])
+    expect((await lock.revoke()).map(({ path }) => path)).toEqual([holder?.path])
+    await until(async () => await one('mutex.asked', lock.path) === '1', 'the request')
+    const ours = lock.acquire(WAIT)
+    await one('mutex.release', lock.path)
+    await (await ours).release()
+    expect(await one('mutex.asked', lock.path)).toBe('1')
+  })
+
+  it("is refused by ZooKeeper's servers, and not heard on ours, if the holder of ours is not revocable", async () => {
+    const { servers, client, curator } = meet()
+    const lock = new FairLock(client, '/revoke/not')
+    await using lease = await lock.acquire({ ...WAIT, data: 'mine' })
+    const isRefused = servers === 'ZooKeeper'
+    const revoking = curator('one')('mutex.revoke', lock.path).catch(String)
+    expect(await revoking).toMatch(isRefused ? /NoAuth/ : /^1$/)
+    const [holder] = await lock.contenders()
+    expect(new TextDecoder().decode(holder?.data)).toBe(isRefused ? 'mine' : '__REVOKE__')
+    lease.throwIfLost()
+  })
+
+  it('evicts a holder of Curator, whose lock ours then gets', async () => {
+    const { client, curator } = meet()
+    const [lock, one] = [new FairLock(client, '/revoke/evict'), curator('one')]
+    expect(await one('mutex.acquire', lock.path, WAIT.waitMs)).toBe('true')
+    const ours = lock.acquire(WAIT)
+    await until(async () => (await lock.contenders()).length === 2, 'ours waits')
+    const [holder] = await lock.contenders()
+    if (holder === undefined) throw new Error('nobody holds')
+    await lock.evict(holder)
+    await (await ours).release()
+    await one('mutex.release', lock.path)
+  })
+}
