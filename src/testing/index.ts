@@ -37,11 +37,13 @@ export type { LatchSuiteOptions, TestedLatch } from './conformance/barrier-suite
 export type { BarrierSuiteOptions, TestedBarrier, TestedBarrierOptions } from './conformance/barrier-suite.ts'
 export { configSuite } from './conformance/config-suite.ts'
 export type { ConfigSuiteOptions, TestedConfig, TestedConfigChange } from './conformance/config-suite.ts'
-export { counterSuite, sharedSuite } from './conformance/counter-suite.ts'
+export { counterSuite, idSuite, sharedSuite } from './conformance/counter-suite.ts'
 export type {
   CounterSuiteOptions,
+  IdSuiteOptions,
   SharedSuiteOptions,
   TestedCounter,
+  TestedIds,
   TestedShared,
 } from './conformance/counter-suite.ts'
 export { rateSuite } from './conformance/rate-suite.ts'

@@ -22,7 +22,10 @@ import { configHistorySuite, configSuite, counterSuite, electionSuite } from '..
 import { lockSuite, membershipSuite, persistentNodeSuite, sharedSuite } from '../../src/testing/index.ts'
 import type { BackendControl, RecipeSuiteOptions, Runner, TestedLease, TestedLock } from '../../src/testing/index.ts'
 import { RateLimiter } from '../../src/recipes/counters/rate-limiter.ts'
-import { rateSuite, revocationSuite } from '../../src/testing/index.ts'
+import { idSuite, rateSuite, revocationSuite } from '../../src/testing/index.ts'
+import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
+import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
+import type { TestedShared } from '../../src/testing/index.ts'
 import type { FencingSuiteOptions, RevocationSuiteOptions } from '../../src/testing/index.ts'
 import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
@@ -145,6 +148,12 @@ function registerLocks(runner: Runner, engine: Engine): void {
     makeCounter: (client, path) => new AtomicCounter(client, path),
   })
   sharedSuite(runner, { ...engine, name: 'SharedCount', makeShared: (client, path) => new SharedCount(client, path) })
+  sharedSuite(runner, { ...engine, name: 'SharedValue', makeShared: numberOf })
+  idSuite(runner, {
+    ...engine,
+    name: 'IdAllocator',
+    makeIds: (client, path, block) => new IdAllocator(client, path, { block }),
+  })
   lockSuite(runner, {
     ...engine,
     name: 'ReadWriteLock.writer',
@@ -170,6 +179,21 @@ function registerLocks(runner: Runner, engine: Engine): void {
     name: 'Semaphore',
     makeSemaphore: (client, path, permits) => new Semaphore(client, path, { permits }),
   })
+}
+
+/** A shared value that holds a number as text. */
+function numberOf(client: Client, path: string): TestedShared {
+  const value = new SharedValue(client, path, { seed: '0' })
+  const read = (data: Uint8Array): number => Number(new TextDecoder().decode(data))
+  return {
+    get current() {
+      return value.current === undefined ? undefined : read(value.current)
+    },
+    ready: async () => read(await value.ready()),
+    get: async () => read(await value.get()),
+    set: (next) => value.set(String(next)),
+    trySet: (next) => value.trySet(String(next)),
+  }
 }
 
 function registerRevocation(runner: Runner, engine: Engine): void {

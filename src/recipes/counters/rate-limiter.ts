@@ -5,11 +5,11 @@
  *           compare-and-set, and waits until the tokens that it took are there. So a call costs one change, whatever it
  *           waits, and callers are served in the order of their changes.
  * Clock     the fleet's: the latest of all times that writes of the node had (by the clock of the leader; on etcd by
- *           that of who wrote), carried on by this process's monotonic clock. It is the same for all but for the
- *           time that an answer takes, and never goes back. A client that was away first writes the bucket as it is, and
- *           so learns the time, before it takes a bucket for empty.
- * Safety    by that clock, no more than `burst` and what drops in are given out in any time. A clock that is set forward
- *           fills the bucket once. Tokens whose answer was lost are paid for again, never given twice.
+ *           that of who wrote), carried on by this process's monotonic clock. It is the same for all but for the time
+ *           that an answer takes, and never goes back. A client that was away first writes the bucket as it is, and so
+ *           learns the time, before it takes a bucket for empty.
+ * Safety    by that clock, no more than `burst` and what drops in are given out in any time. A clock that is set
+ *           forward fills the bucket once. Tokens whose answer was lost are paid for again, never given twice.
  * Blocks    a process may take more than it needs and give them out itself, within one period; whatever it has not
  *           used by then is lost.
  * Cost      3 round trips a call, as one change of a counter; by blocks 3 for each block. Waiting costs nothing.
@@ -278,8 +278,9 @@ export class RateLimiter {
   #compare(rate: Rate): void {
     const isSame = textOfRate(rate) === textOfRate(this.#rate)
     if (!this.#isCompared && !isSame) {
-      const message = `${this.path} has ${textOfRate(rate)}, and this client was made with ${textOfRate(this.#rate)}: the `
-        + 'former rules. Make it with that rate, or change it by setRate()'
+      const [there, own] = [rate, this.#rate].map(textOfRate)
+      const message = `${this.path} has ${there ?? ''}, and this client was made with ${own ?? ''}: the former rules. `
+        + 'Make it with that rate, or change it by setRate()'
       this.client.report(new CoordinationError('INVALID_VALUE', message, { outcome: 'rejected', path: this.path }))
     }
     this.#isCompared = true

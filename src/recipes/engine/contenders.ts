@@ -86,6 +86,7 @@ const READS_IN_FLIGHT_MAX = 128
 
 /** The queue of one lock, and a way into it. */
 export class Contenders {
+  /** The parent of the contenders. */
   readonly path: string
   readonly #client: Client
   readonly #names: ContenderNames

@@ -20,8 +20,8 @@ import { runLeased } from '../engine/leased-work.ts'
 import type { UsingArguments } from '../engine/leased-work.ts'
 import type { ContenderRef, RevokeOptions } from '../engine/revocation.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
-import { LOCK, lockNames } from './contender-names.ts'
-import type { LockLayout } from './contender-names.ts'
+import { LOCK, lockNames } from '../engine/lock-names.ts'
+import type { LockLayout } from '../engine/lock-names.ts'
 
 const RULE: AdmissionRule = { admit: lowestHolds, hasLine: false }
 

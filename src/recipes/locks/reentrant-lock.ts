@@ -30,7 +30,7 @@ import type { LockPlace } from '../engine/reentry.ts'
 import type { ContenderRef, RevokeOptions, RevokeRequest } from '../engine/revocation.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { Wait } from '../engine/wait.ts'
-import { LOCK } from './contender-names.ts'
+import { LOCK } from '../engine/lock-names.ts'
 import { FairLock } from './fair-lock.ts'
 import type { FairLockOptions } from './fair-lock.ts'
 

@@ -1,6 +1,7 @@
 /** The arithmetic of a token bucket. */
 import { expect, it } from 'vitest'
-import { changeRate, decodeBucket, encodeBucket, takeFrom, tokensIn } from '../../../src/recipes/counters/token-bucket.ts'
+import { changeRate, decodeBucket, encodeBucket } from '../../../src/recipes/counters/token-bucket.ts'
+import { takeFrom, tokensIn } from '../../../src/recipes/counters/token-bucket.ts'
 import type { Bucket, Rate } from '../../../src/recipes/counters/token-bucket.ts'
 
 const RATE: Rate = { limit: 10, perMs: 1_000, burst: 5 }
