@@ -15,6 +15,7 @@ export default defineConfig({
       { find: /^quorate\/etcd$/, replacement: source('./src/backends/etcd/index.ts') },
       { find: /^quorate\/redis$/, replacement: source('./src/backends/redis/index.ts') },
       { find: /^quorate\/prometheus$/, replacement: source('./src/observe/prometheus.ts') },
+      { find: /^quorate\/recipe$/, replacement: source('./src/recipes/engine/index.ts') },
       { find: /^quorate\/dashboard$/, replacement: source('./src/dashboard/index.ts') },
       { find: /^quorate\/opentelemetry$/, replacement: source('./src/observe/opentelemetry.ts') },
       { find: /^quorate\/testing$/, replacement: source('./src/testing/index.ts') },

@@ -54,6 +54,7 @@ const OTHERS = [
   'SharedValue',
   'SharedCount',
   'IdAllocator',
+  'RateLimiter',
   'Barrier',
   'CountDownLatch',
   'DoubleBarrier',

@@ -4,6 +4,7 @@ import { CACHE_MUTANTS } from './caches.ts'
 import { CLIENT_MUTANTS } from './clients.ts'
 import { CONFIG_MUTANTS } from './config.ts'
 import { CONSENSUS_MUTANTS } from './consensus.ts'
+import { COUNTER_MUTANTS } from './counters.ts'
 import { LEADER_MUTANTS } from './leaders.ts'
 import { LOCK_MUTANTS } from './locks.ts'
 import type { Mutant } from './mutant.ts'
@@ -27,6 +28,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...LOCK_MUTANTS,
   ...CONFIG_MUTANTS,
   ...ONCE_MUTANTS,
+  ...COUNTER_MUTANTS,
 ])
 
 /** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */

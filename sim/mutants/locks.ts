@@ -5,6 +5,8 @@ import type { Mutant } from './mutant.ts'
 
 const MULTI = 'recipes/locks/multi-lock.ts'
 const JOINT = 'recipes/engine/joint-lease.ts'
+const REVOCATION = 'recipes/engine/revocation.ts'
+const REVOCATION_TEST = 'test/recipes/locks/revocation.test.ts'
 
 /** See the head of this file. */
 export const LOCK_MUTANTS: readonly Mutant[] = [
@@ -32,5 +34,38 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
       test: 'test/recipes/locks/multi-lock.test.ts',
       named: 'is lost with any of its parts, and releases the others',
     },
+  },
+  {
+    name: 'revocation-by-path',
+    breaks: 'A request to give up is written to whatever is at the path by then.',
+    kin: 'Curator Revoker, whose setData has no version',
+    edits: [{
+      file: REVOCATION,
+      from: 'await client.multi([checkIdentity({ path, czxid }), request], { signal })',
+      to: 'void czxid; await client.multi([request], { signal })',
+    }],
+    expected: { test: REVOCATION_TEST, named: 'the node is compared at the instant of the request' },
+  },
+  {
+    name: 'request-to-waiter-missed',
+    breaks: 'A contender does not look at its data when it arms the watch on its node.',
+    kin: 'Curator LockInternals.checkRevocableWatcher, which looks at changes alone',
+    edits: [{
+      file: 'recipes/engine/contenders.ts',
+      from: 'if (isOwn) revocation?.see(read)',
+      to: 'void revocation',
+    }],
+    expected: { test: REVOCATION_TEST, named: 'one who waits can be asked, and hears it when it holds' },
+  },
+  {
+    name: 'own-data-taken-for-request',
+    breaks: 'What a contender says of itself is taken for a request, if it reads like one.',
+    kin: 'data of callers that share a node with words of a protocol',
+    edits: [{
+      file: REVOCATION,
+      from: '  #version = 0',
+      to: '  #version = -1',
+    }],
+    expected: { test: REVOCATION_TEST, named: 'is a request, and other data are none' },
   },
 ]

@@ -23,6 +23,9 @@ export type { SemaphoreSuiteOptions, TestedPermitOptions, TestedSemaphore } from
 export type { RecipeSuiteOptions } from './conformance/recipe-world.ts'
 export { reentrantSuite } from './conformance/reentrant-suite.ts'
 export type { ReentrantSuiteOptions, TestedReentrantLock } from './conformance/reentrant-suite.ts'
+export { revocationSuite } from './conformance/revocation-suite.ts'
+export type { RevocationSuiteOptions, TestedContender } from './conformance/revocation-suite.ts'
+export type { TestedRevocableLease, TestedRevocableLock } from './conformance/revocation-suite.ts'
 export { fencingSuite } from './conformance/fencing-suite.ts'
 export type { FencingSuiteOptions, TestedHolding } from './conformance/fencing-suite.ts'
 export { barrierSuite, latchSuite } from './conformance/barrier-suite.ts'
@@ -34,13 +37,17 @@ export type { LatchSuiteOptions, TestedLatch } from './conformance/barrier-suite
 export type { BarrierSuiteOptions, TestedBarrier, TestedBarrierOptions } from './conformance/barrier-suite.ts'
 export { configSuite } from './conformance/config-suite.ts'
 export type { ConfigSuiteOptions, TestedConfig, TestedConfigChange } from './conformance/config-suite.ts'
-export { counterSuite, sharedSuite } from './conformance/counter-suite.ts'
+export { counterSuite, idSuite, sharedSuite } from './conformance/counter-suite.ts'
 export type {
   CounterSuiteOptions,
+  IdSuiteOptions,
   SharedSuiteOptions,
   TestedCounter,
+  TestedIds,
   TestedShared,
 } from './conformance/counter-suite.ts'
+export { rateSuite } from './conformance/rate-suite.ts'
+export type { RateSuiteOptions, TestedLimiter, TestedRate } from './conformance/rate-suite.ts'
 export { electionSuite } from './conformance/election-suite.ts'
 export type {
   ElectionSuiteOptions,

@@ -6,6 +6,8 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -18,10 +20,13 @@ import org.apache.curator.framework.recipes.atomic.DistributedAtomicInteger;
 import org.apache.curator.framework.recipes.atomic.DistributedAtomicLong;
 import org.apache.curator.framework.recipes.atomic.PromotedToLock;
 import org.apache.curator.framework.recipes.leader.LeaderLatch;
+import org.apache.curator.framework.recipes.leader.LeaderSelector;
+import org.apache.curator.framework.recipes.leader.LeaderSelectorListenerAdapter;
 import org.apache.curator.framework.recipes.locks.InterProcessMutex;
 import org.apache.curator.framework.recipes.locks.InterProcessReadWriteLock;
 import org.apache.curator.framework.recipes.locks.InterProcessSemaphoreV2;
 import org.apache.curator.framework.recipes.locks.Lease;
+import org.apache.curator.framework.recipes.locks.Revoker;
 import org.apache.curator.framework.recipes.shared.SharedCount;
 import org.apache.curator.framework.recipes.shared.SharedValue;
 import org.apache.curator.framework.recipes.shared.VersionedValue;
@@ -68,6 +73,10 @@ public final class CuratorPartner {
     private static final class Actor {
         final ExecutorService thread = Executors.newSingleThreadExecutor();
         private final Map<String, Object> objects = new HashMap<>();
+        /** The paths of locks that this actor was asked to give up, once for each request. */
+        private final List<String> asked = new CopyOnWriteArrayList<>();
+        /** What ends the leadership of each selector. */
+        private final Map<String, CountDownLatch> retirements = new HashMap<>();
         private final Map<String, List<Lease>> leases = new HashMap<>();
 
         Object obey(String[] words) throws Exception {
@@ -78,6 +87,11 @@ public final class CuratorPartner {
             switch (words[2]) {
                 case "lock.acquire": return side(path, first).acquire(Long.parseLong(second), TimeUnit.MILLISECONDS);
                 case "lock.release": return released(side(path, first));
+                case "mutex.acquire": return mutex(path).acquire(Long.parseLong(first), TimeUnit.MILLISECONDS);
+                case "mutex.release": return released(mutex(path));
+                case "mutex.revocable": mutex(path).makeRevocable(lock -> asked.add(path)); return "";
+                case "mutex.asked": return asked.stream().filter(path::equals).count();
+                case "mutex.revoke": return revoked(mutex(path).getParticipantNodes());
                 case "semaphore.acquire": return acquired(path, first, Integer.parseInt(second), Long.parseLong(third));
                 case "semaphore.release": return given(path);
                 case "latch.start": return started(path, first);
@@ -86,6 +100,10 @@ public final class CuratorPartner {
                 case "latch.leader": return latch(path).getLeader().getId();
                 case "latch.participants": return participants(latch(path));
                 case "latch.close": return closed(path);
+                case "selector.start": return selecting(path, first);
+                case "selector.leads": return selector(path).hasLeadership();
+                case "selector.leader": return selector(path).getLeader().getId();
+                case "selector.close": return retired(path);
                 case "value.start": return startedValue(path, first);
                 case "value.get": return text(value(path).getValue());
                 case "value.set": value(path).setValue(bytes(first)); return "";
@@ -118,6 +136,17 @@ public final class CuratorPartner {
             return kind.equals("read") ? lock.readLock() : lock.writeLock();
         }
 
+        private InterProcessMutex mutex(String path) {
+            return at(path, () -> new InterProcessMutex(client, path));
+        }
+
+        private static int revoked(Collection<String> participants) throws Exception {
+            for (String participant : participants) {
+                Revoker.attemptRevoke(client, participant);
+            }
+            return participants.size();
+        }
+
         private static String released(InterProcessMutex lock) throws Exception {
             lock.release();
             return "";
@@ -143,6 +172,32 @@ public final class CuratorPartner {
             InterProcessSemaphoreV2 semaphore = (InterProcessSemaphoreV2) objects.get(path);
             semaphore.returnAll(leases.remove(path));
             return "";
+        }
+
+        /** Leads, once it can, until it is closed. */
+        private String selecting(String path, String id) {
+            CountDownLatch end = new CountDownLatch(1);
+            retirements.put(path, end);
+            LeaderSelector selector = new LeaderSelector(client, path, new LeaderSelectorListenerAdapter() {
+                @Override
+                public void takeLeadership(CuratorFramework framework) throws Exception {
+                    end.await(WAIT_S, TimeUnit.SECONDS);
+                }
+            });
+            selector.setId(id);
+            objects.put(path, selector);
+            selector.start();
+            return "";
+        }
+
+        private String retired(String path) {
+            retirements.get(path).countDown();
+            selector(path).close();
+            return "";
+        }
+
+        private LeaderSelector selector(String path) {
+            return (LeaderSelector) objects.get(path);
         }
 
         private String started(String path, String id) throws Exception {

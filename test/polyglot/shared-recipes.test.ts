@@ -1,8 +1,6 @@
 /** Recipes that a process of ours and one with Curator use on one path, on ZooKeeper's servers and on ours. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { zookeeper } from '../../src/backends/zookeeper/index.ts'
+import { describe, expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
-import { connect } from '../../src/core/connect.ts'
 import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
@@ -11,68 +9,36 @@ import type { Lease } from '../../src/recipes/engine/lease.ts'
 import { ReadWriteLock } from '../../src/recipes/locks/read-write-lock.ts'
 import { Semaphore } from '../../src/recipes/locks/semaphore.ts'
 import { reasonToSkip } from '../engines/process.ts'
+import { WAIT, describeMeetings, until } from './meeting.ts'
+import type { Meeting } from './meeting.ts'
 import { Occupants } from './occupants.ts'
-import { startPartner } from './partner.ts'
-import type { Actor, Partner } from './partner.ts'
-import { PROGRAM_TEST_MS_MAX, hasCurator, hasKazoo, java, python, run } from './programs.ts'
-import { SERVERS_OF_EACH_KIND, SESSION_TIMEOUT_MS } from './servers.ts'
-import type { MeetingPlace } from './servers.ts'
+import type { Actor } from './partner.ts'
+import { hasKazoo, python, run } from './programs.ts'
 
 const ROUNDS = 8
+const noKazoo = reasonToSkip('kazoo', hasKazoo)
 /** Changes of each of those who write one value at once. */
 const WRITES = 25
-const WAIT_MS = 30_000
-const WAIT = { waitMs: WAIT_MS }
+const WAIT_MS = WAIT.waitMs
 
-/** Where both are. */
-interface Meeting {
-  readonly client: Client
-  readonly connectString: string
-  readonly curator: (name: string) => Actor
-}
-
-const noCurator = reasonToSkip('Curator', hasCurator)
-const noKazoo = reasonToSkip('kazoo', hasKazoo)
-
-for (const { name, why, start } of SERVERS_OF_EACH_KIND) {
-  const skip = why ?? noCurator
-  const title = `on ${name}${skip === null ? '' : ` (skipped: ${skip})`}`
-  describe.skipIf(skip !== null)(title, { timeout: PROGRAM_TEST_MS_MAX }, () => {
-    let servers: MeetingPlace | undefined
-    let program: Partner | undefined
-    let client: Client | undefined
-    beforeAll(async () => {
-      servers = await start()
-      program = startPartner(java('CuratorPartner.java'), [servers.connectString])
-      client = await connect(zookeeper(servers.connectString, { sessionTimeoutMs: SESSION_TIMEOUT_MS }))
-    }, PROGRAM_TEST_MS_MAX)
-    afterAll(async () => {
-      await client?.close()
-      await program?.[Symbol.asyncDispose]()
-      await servers?.stop()
-    })
-    const meet = (): Meeting => {
-      if (servers === undefined || client === undefined || program === undefined) throw new Error('they have not met')
-      return { client, connectString: servers.connectString, curator: program.actor }
-    }
-    describe("a read-write lock with Curator's InterProcessReadWriteLock", () => {
-      testReadWriteExclusion(meet)
-      testReadWriteQueue(meet)
-    })
-    describe("a semaphore with Curator's InterProcessSemaphoreV2", () => {
-      testPermits(meet)
-      testPermitWaits(meet)
-    })
-    describe("an election with Curator's LeaderLatch", () => {
-      testCandidates(meet)
-      testHandOvers(meet)
-    })
-    describe("values and counters with Curator's of the same kind", () => {
-      testValues(meet)
-      testCounters(meet)
-    })
+describeMeetings((meet) => {
+  describe("a read-write lock with Curator's InterProcessReadWriteLock", () => {
+    testReadWriteExclusion(meet)
+    testReadWriteQueue(meet)
   })
-}
+  describe("a semaphore with Curator's InterProcessSemaphoreV2", () => {
+    testPermits(meet)
+    testPermitWaits(meet)
+  })
+  describe("an election with Curator's LeaderLatch", () => {
+    testCandidates(meet)
+    testHandOvers(meet)
+  })
+  describe("values and counters with Curator's of the same kind", () => {
+    testValues(meet)
+    testCounters(meet)
+  })
+})
 
 function testReadWriteExclusion(meet: () => Meeting): void {
   it('lets readers of both in together, and no writer of either beside them', async () => {
@@ -473,12 +439,4 @@ async function stateOf(lock: ReadWriteLock): Promise<string[]> {
 
 function releaseOf(lease: Lease): () => Promise<void> {
   return () => lease.release()
-}
-
-async function until(isTrue: () => Promise<boolean>, what: string): Promise<void> {
-  const deadlineMs = performance.now() + WAIT_MS
-  while (!(await isTrue())) {
-    if (performance.now() > deadlineMs) throw new Error(`not within ${WAIT_MS} ms: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }

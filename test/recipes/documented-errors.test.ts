@@ -23,6 +23,7 @@ import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
 import { DistributedQueue } from '../../src/recipes/queues/distributed-queue.ts'
 import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
+import { RateLimiter } from '../../src/recipes/counters/rate-limiter.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
 import { onceOnly } from '../../src/recipes/once/once-only.ts'
@@ -90,6 +91,7 @@ const reentrant = (client: Client): ReentrantLock => new ReentrantLock(client, '
 const semaphore = (client: Client): Semaphore => new Semaphore(client, '/l/s', { permits: 2 })
 const exclusive = (client: Client): ExclusiveLock => new ExclusiveLock(client, '/l/x')
 const counter = (client: Client): AtomicCounter => new AtomicCounter(client, '/n/x')
+const limiter = (client: Client): RateLimiter => new RateLimiter(client, '/r/x', { limit: 2 })
 const latch = (client: Client): CountDownLatch => new CountDownLatch(client, '/b/l', { count: 2 })
 const queue = (client: Client): DistributedQueue<string> => new DistributedQueue(client, '/q')
 const barrier = (client: Client): Barrier => new Barrier(client, '/b/x')
@@ -106,6 +108,16 @@ const METHODS: readonly Method[] = [
   method('fair-lock', 'using', fair, (lock, options) => lock.using(options, rest)),
   method('fair-lock', 'tryAcquire', fair, (lock, options) => lock.tryAcquire(options)),
   method('fair-lock', 'contenders', fair, (lock, options) => lock.contenders(options)),
+  ...(['revoke', 'evict'] as const).map((name): Method => ({
+    file: 'fair-lock',
+    method: name,
+    prepare: async (client) => {
+      const lock = fair(client)
+      const contender = await lock.acquire({ revocable: true })
+      return (options) => name === 'evict' ? lock.evict(contender, options) : lock.revoke({ ...options, contender })
+    },
+  })),
+  method('semaphore', 'revoke', semaphore, (made, options) => made.revoke(options)),
   method('read-write-lock', 'acquire', readWrite, ({ reader }, options) => reader.acquire(options)),
   method('read-write-lock', 'tryAcquire', readWrite, ({ writer }, options) => writer.tryAcquire(options)),
   {
@@ -153,6 +165,9 @@ const METHODS: readonly Method[] = [
   method('atomic-counter', 'add', counter, (made, options) => made.add(1, options)),
   method('atomic-counter', 'compareAndSet', counter, (made, options) => made.compareAndSet(0, 1, options)),
   method('atomic-counter', 'set', counter, (made, options) => made.set(1, options)),
+  method('rate-limiter', 'acquire', limiter, (made, options) => made.acquire(2, options)),
+  method('rate-limiter', 'tryAcquire', limiter, (made, options) => made.tryAcquire(1, options)),
+  method('rate-limiter', 'setRate', limiter, (made, options) => made.setRate({ limit: 9 }, options)),
   method('count-down-latch', 'countDown', latch, (made, options) => made.countDown(options)),
   method('count-down-latch', 'wait', latch, (made, options) => made.wait(options)),
   method('count-down-latch', 'remaining', latch, (made, options) => made.remaining(options)),

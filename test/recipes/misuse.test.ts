@@ -18,6 +18,7 @@ import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
 import { DistributedQueue } from '../../src/recipes/queues/distributed-queue.ts'
 import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
+import { RateLimiter } from '../../src/recipes/counters/rate-limiter.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
 import { onceOnly } from '../../src/recipes/once/once-only.ts'
@@ -77,6 +78,7 @@ const noop = (): void => undefined
 /** A call, and the words that its error must have. */
 type Misuse = readonly [string, (things: Things) => unknown, RegExp]
 
+const limiterOf = (client: Client): RateLimiter => new RateLimiter(client, '/r/x', { limit: 5 })
 const queueOf = (client: Client): DistributedQueue<number> => new DistributedQueue(client, '/q')
 
 const MISUSES: readonly Misuse[] = [
@@ -97,6 +99,16 @@ const MISUSES: readonly Misuse[] = [
   ['new FairLock(path)', ({ client }) => make(FairLock, client, 5), /path must be/],
   ['new FairLock({ layot })', ({ client }) => make(FairLock, client, '/x', { layot: 'kazoo' }), /"layout"/],
   ['exclusive acquire({ timeout })', ({ exclusive }) => call(exclusive, 'acquire', { timeout: 5 }), /"waitMs"/],
+  ['acquire({ revocable: 1 })', ({ fair }) => call(fair, 'acquire', { revocable: 1 }), /revocable must be true or/],
+  ['exclusive acquire({ revocable })', ({ exclusive }) => call(exclusive, 'acquire', { revocable: true }), /revocable/],
+  ['revoke({ why })', ({ fair }) => call(fair, 'revoke', { why: 'x' }), /no option "why"/],
+  ['revoke({ reason: 5 })', ({ fair }) => call(fair, 'revoke', { reason: 5 }), /reason must be a string/],
+  ['revoke({ contender: "/l" })', ({ fair }) => call(fair, 'revoke', { contender: '/l' }), /with its path and token/],
+  ['evict()', ({ fair }) => call(fair, 'evict'), /contender must be one of \/l\/fair/],
+  ['evict(of another lock)', ({ fair }) => call(fair, 'evict', { path: '/l/x/y', token: 1n }), /got \/l\/x\/y/],
+  ['evict(…, { timeout })', ({ fair }) => {
+    return call(fair, 'evict', { path: '/l/fair/y', token: 1n }, { timeout: 5 })
+  }, /"waitMs"/],
   ['exclusive acquire({ data: 5 })', ({ exclusive }) => call(exclusive, 'acquire', { data: 5 }), /data must be/],
   ['exclusive tryAcquire(null)', ({ exclusive }) => call(exclusive, 'tryAcquire', null), /object of options/],
   ['holder({ waitms })', ({ exclusive }) => call(exclusive, 'holder', { waitms: 5 }), /"waitMs"/],
@@ -112,6 +124,7 @@ const MISUSES: readonly Misuse[] = [
   ['election watch({ abort })', ({ election }) => call(election, 'watch', { abort: 1 }), /"signal"/],
   ['new LeaderElection({ id: 5 })', ({ client }) => make(LeaderElection, client, '/e', { id: 5 }), /id must be/],
   ['new LeaderElection({ codec })', ({ client }) => make(LeaderElection, client, '/e', { codec: 5 }), /codec must/],
+  ['new LeaderElection({ layout })', ({ client }) => make(LeaderElection, client, '/e', { layout: 'x' }), /'latch'/],
   ['new LeaderElection("/")', ({ client }) => make(LeaderElection, client, '/'), /path must be a node/],
   ['add()', ({ counter }) => call(counter, 'add'), /delta must be a bigint or a safe whole number/],
   ['add(0.5)', ({ counter }) => call(counter, 'add', 0.5), /delta must be/],
@@ -121,6 +134,17 @@ const MISUSES: readonly Misuse[] = [
   ['counter set("1")', ({ counter }) => call(counter, 'set', '1'), /value must be/],
   ['new AtomicCounter({ bits: 16 })', ({ client }) => make(AtomicCounter, client, '/n', { bits: 16 }), /32 or 64/],
   ['new AtomicCounter("/")', ({ client }) => make(AtomicCounter, client, '/'), /path must be a node/],
+  ['new RateLimiter()', ({ client }) => make(RateLimiter, client, '/r/x'), /limit must be a/],
+  ['new RateLimiter({ rate })', ({ client }) => make(RateLimiter, client, '/r/x', { rate: 5 }), /no option "rate"/],
+  ['new RateLimiter({ block: 6 })', ({ client }) => {
+    return make(RateLimiter, client, '/r/x', { limit: 5, block: 6 })
+  }, /block must be .* 1 to 5/],
+  ['limiter acquire(0)', ({ client }) => call(limiterOf(client), 'acquire', 0), /tokens must be .* from 1/],
+  ['limiter acquire({ waitMs })', ({ client }) => call(limiterOf(client), 'acquire', { waitMs: 5 }), /tokens must be/],
+  ['limiter tryAcquire(1, { wait })', ({ client }) => {
+    return call(limiterOf(client), 'tryAcquire', 1, { wait: 5 })
+  }, /"waitMs"/],
+  ['limiter setRate(5)', ({ client }) => call(limiterOf(client), 'setRate', 5), /object of options/],
   ['new CountDownLatch()', ({ client }) => make(CountDownLatch, client, '/b/x'), /count must be a number/],
   ['new CountDownLatch({ count: 0 })', ({ client }) => make(CountDownLatch, client, '/b/x', { count: 0 }), /from 1 to/],
   ['new DistributedQueue(1e5)', ({ client }) => make(DistributedQueue, client, '/q', { maxItems: 1e5 }), /15000/],
@@ -223,6 +247,8 @@ const CALLS: readonly (readonly [string, (things: Things) => unknown])[] = [
   ['acquire, waitMs 0', ({ fair }) => fair.acquire({ waitMs: 0 })],
   ['tryAcquire', ({ fair }) => fair.tryAcquire()],
   ['contenders', ({ fair }) => fair.contenders()],
+  ['revoke', ({ fair }) => fair.revoke()],
+  ['evict', ({ fair }) => fair.evict({ path: '/l/fair/x', token: 1n })],
   ['using', ({ fair }) => fair.using(noop)],
   ['exclusive using', ({ exclusive }) => exclusive.using(noop)],
   ['exclusive acquire', ({ exclusive }) => exclusive.acquire()],

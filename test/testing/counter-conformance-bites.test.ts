@@ -5,7 +5,9 @@
 import type { Client } from '../../src/core/client.ts'
 import { AtomicCounter } from '../../src/recipes/counters/atomic-counter.ts'
 import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
-import { counterSuite, sharedSuite } from '../../src/testing/index.ts'
+import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
+import { counterSuite, idSuite, sharedSuite } from '../../src/testing/index.ts'
+import type { IdSuiteOptions } from '../../src/testing/index.ts'
 import type { CounterSuiteOptions, SharedSuiteOptions, TestedCounter, TestedShared } from '../../src/testing/index.ts'
 import { bites } from './bites.ts'
 import type { Broken } from './bites.ts'
@@ -106,6 +108,36 @@ const soundShared: SharedSuiteOptions['makeShared'] = (client, path) => new Shar
 bites('counter', COUNTERS, soundCounter, (engine, makeCounter) => {
   return collectedCases((runner) => {
     counterSuite(runner, { ...engine, makeCounter })
+  })
+})
+const IDS: readonly Broken<IdSuiteOptions['makeIds']>[] = [
+  {
+    what: 'each client counts for itself',
+    make: () => {
+      let last = 0n
+      return {
+        next: async () => {
+          last += 1n
+          return last
+        },
+      }
+    },
+    caughtBy: 'gives each id once, whoever asks, and growing ones to each',
+  },
+  {
+    what: 'a block begins again with the next session',
+    make: (client, path, block) => {
+      const [ids, sessionId] = [new IdAllocator(client, path, { block }), client.sessionId]
+      return { next: () => (client.sessionId === sessionId ? ids.next() : Promise.resolve(0n)) }
+    },
+    caughtBy: 'gives ids that were not given before, over the end of its session',
+  },
+]
+const soundIds: IdSuiteOptions['makeIds'] = (client, path, block) => new IdAllocator(client, path, { block })
+
+bites('allocator of ids', IDS, soundIds, (engine, makeIds) => {
+  return collectedCases((runner) => {
+    idSuite(runner, { ...engine, makeIds })
   })
 })
 bites('shared number', SHARED, soundShared, (engine, makeShared) => {

@@ -21,7 +21,12 @@ import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
 import { configHistorySuite, configSuite, counterSuite, electionSuite } from '../../src/testing/index.ts'
 import { lockSuite, membershipSuite, persistentNodeSuite, sharedSuite } from '../../src/testing/index.ts'
 import type { BackendControl, RecipeSuiteOptions, Runner, TestedLease, TestedLock } from '../../src/testing/index.ts'
-import type { FencingSuiteOptions } from '../../src/testing/index.ts'
+import { RateLimiter } from '../../src/recipes/counters/rate-limiter.ts'
+import { idSuite, rateSuite, revocationSuite } from '../../src/testing/index.ts'
+import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
+import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
+import type { TestedShared } from '../../src/testing/index.ts'
+import type { FencingSuiteOptions, RevocationSuiteOptions } from '../../src/testing/index.ts'
 import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
@@ -143,6 +148,12 @@ function registerLocks(runner: Runner, engine: Engine): void {
     makeCounter: (client, path) => new AtomicCounter(client, path),
   })
   sharedSuite(runner, { ...engine, name: 'SharedCount', makeShared: (client, path) => new SharedCount(client, path) })
+  sharedSuite(runner, { ...engine, name: 'SharedValue', makeShared: numberOf })
+  idSuite(runner, {
+    ...engine,
+    name: 'IdAllocator',
+    makeIds: (client, path, block) => new IdAllocator(client, path, { block }),
+  })
   lockSuite(runner, {
     ...engine,
     name: 'ReadWriteLock.writer',
@@ -152,6 +163,12 @@ function registerLocks(runner: Runner, engine: Engine): void {
   const makeReentrant = (client: Client, path: string): ReentrantLock => new ReentrantLock(client, path)
   lockSuite(runner, { ...engine, name: 'ReentrantLock', makeLock: makeReentrant })
   reentrantSuite(runner, { ...engine, name: 'ReentrantLock', makeLock: makeReentrant })
+  registerRevocation(runner, engine)
+  rateSuite(runner, {
+    ...engine,
+    name: 'RateLimiter',
+    makeLimiter: (client, path, rate) => new RateLimiter(client, path, rate),
+  })
   readWriteSuite(runner, {
     ...engine,
     name: 'ReadWriteLock',
@@ -162,6 +179,31 @@ function registerLocks(runner: Runner, engine: Engine): void {
     name: 'Semaphore',
     makeSemaphore: (client, path, permits) => new Semaphore(client, path, { permits }),
   })
+}
+
+/** A shared value that holds a number as text. */
+function numberOf(client: Client, path: string): TestedShared {
+  const value = new SharedValue(client, path, { seed: '0' })
+  const read = (data: Uint8Array): number => Number(new TextDecoder().decode(data))
+  return {
+    get current() {
+      return value.current === undefined ? undefined : read(value.current)
+    },
+    ready: async () => read(await value.ready()),
+    get: async () => read(await value.get()),
+    set: (next) => value.set(String(next)),
+    trySet: (next) => value.trySet(String(next)),
+  }
+}
+
+function registerRevocation(runner: Runner, engine: Engine): void {
+  const makeLock: Readonly<Record<string, RevocationSuiteOptions['makeLock']>> = {
+    FairLock: (client, path) => new FairLock(client, path),
+    'ReadWriteLock.reader': (client, path) => new ReadWriteLock(client, path).reader,
+    ReentrantLock: (client, path) => new ReentrantLock(client, path),
+    Semaphore: (client, path) => new Semaphore(client, path, { permits: 1 }),
+  }
+  for (const [name, make] of Object.entries(makeLock)) revocationSuite(runner, { ...engine, name, makeLock: make })
 }
 
 /** Two locks of different kinds below a path, acquired as one; its token is the one of the first, which fences it. */

@@ -205,7 +205,10 @@ export class RecordKeeper {
     const { head: headPath } = this.paths
     const [value, stored] = await Promise.all([this.#get(this.#path, signal), this.#get(headPath, signal)])
     if (stored === null) return { value, head: EMPTY_HEAD, headStat: null, isFound: value !== null }
-    const head = decodeHead(headPath, stored.data) ?? (await this.#rebuild(signal))
+    const said = decodeHead(headPath, stored.data) ?? (await this.#rebuild(signal))
+    // Somebody may have deleted the node of a roll-out: then none is under way, whatever the head says.
+    const isDeleted = said.staged !== null && (await this.staged(signal)) === null
+    const head = isDeleted ? { ...said, staged: null } : said
     const isFound = value !== null && !isRecorded(value.stat, head, stored.stat)
     return { value, head, headStat: stored.stat, isFound }
   }

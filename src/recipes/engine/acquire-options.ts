@@ -2,7 +2,7 @@
  * The options that every acquisition takes, and their checks.
  */
 import type { Data } from '../../core/client.ts'
-import { optionNames, refuseUnknown } from '../../core/options.ts'
+import { optionNames, refuseUnknown, validateBoolean } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 import type { TimedWaitOptions } from './wait.ts'
 
@@ -32,6 +32,22 @@ export interface AcquireOptions extends TryAcquireOptions {
   readonly onReentry?: OnReentry
 }
 
+/** Whether one who contends can be asked to give up. */
+export interface RevocableOptions {
+  /**
+   * Whether others may ask for what is acquired; see {@link Lease.onRevoke}. They ask by a write to the contender's
+   * node, so on a ZooKeeper server everybody may write to that of a revocable contender, and to no other. False by
+   * default.
+   */
+  readonly revocable?: boolean
+}
+
+/** Options of a try for a lock that can be asked for. */
+export interface TryContendOptions extends TryAcquireOptions, RevocableOptions {}
+
+/** Options of a wait for a lock that can be asked for. */
+export interface ContendOptions extends AcquireOptions, RevocableOptions {}
+
 const TRY_OPTIONS = optionNames<TryAcquireOptions>({ waitMs: true, signal: true, data: true })
 const ACQUIRE_OPTIONS = optionNames<AcquireOptions>({
   waitMs: true,
@@ -40,6 +56,8 @@ const ACQUIRE_OPTIONS = optionNames<AcquireOptions>({
   onSessionLoss: true,
   onReentry: true,
 })
+const TRY_CONTEND_OPTIONS = new Set([...TRY_OPTIONS, 'revocable'])
+const CONTEND_OPTIONS = new Set([...ACQUIRE_OPTIONS, 'revocable'])
 const ON_SESSION_LOSS: readonly OnSessionLoss[] = ['reject', 'queue-again']
 const ON_REENTRY: readonly OnReentry[] = ['error', 'wait']
 
@@ -49,7 +67,17 @@ const ON_REENTRY: readonly OnReentry[] = ['error', 'wait']
  * @throws TypeError with the option's name and value
  */
 export function checkTryOptions(options: TryAcquireOptions): void {
-  refuseUnknown(options, TRY_OPTIONS, 'tryAcquire')
+  checkTry(options, TRY_OPTIONS)
+}
+
+/** As {@link checkTryOptions}, where the contender can be asked for. */
+export function checkTryContendOptions(options: TryContendOptions): void {
+  checkTry(options, TRY_CONTEND_OPTIONS)
+  checkRevocable(options)
+}
+
+function checkTry(options: TryAcquireOptions, known: ReadonlySet<string>): void {
+  refuseUnknown(options, known, 'tryAcquire')
   checkData(options.data)
 }
 
@@ -59,7 +87,17 @@ export function checkTryOptions(options: TryAcquireOptions): void {
  * @throws TypeError with the option's name and value
  */
 export function checkAcquireOptions(options: AcquireOptions): void {
-  refuseUnknown(options, ACQUIRE_OPTIONS, 'acquire')
+  checkAcquire(options, ACQUIRE_OPTIONS)
+}
+
+/** As {@link checkAcquireOptions}, where the contender can be asked for. */
+export function checkContendOptions(options: ContendOptions): void {
+  checkAcquire(options, CONTEND_OPTIONS)
+  checkRevocable(options)
+}
+
+function checkAcquire(options: AcquireOptions, known: ReadonlySet<string>): void {
+  refuseUnknown(options, known, 'acquire')
   checkData(options.data)
   checkSessionLoss(options.onSessionLoss)
   checkReentry(options.onReentry)
@@ -74,6 +112,10 @@ export function checkSessionLoss(value: OnSessionLoss | undefined): void {
 function checkReentry(value: OnReentry | undefined): void {
   if (value === undefined || ON_REENTRY.includes(value)) return
   throw new TypeError(`onReentry must be 'error' or 'wait', got ${textOf(value)}`)
+}
+
+function checkRevocable({ revocable }: RevocableOptions): void {
+  if (revocable !== undefined) validateBoolean('revocable', revocable)
 }
 
 function checkData(data: Data | undefined): void {

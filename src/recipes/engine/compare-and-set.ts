@@ -22,7 +22,9 @@ import { CREATE_ATTEMPTS_MAX, checkIdentity, isOutcomeUnknown, readSynced } from
 
 /** A node as it was seen: of this creation, and with this version. */
 export interface SeenNode {
+  /** zxid of its creation. */
   readonly czxid: bigint
+  /** How often its data had changed. */
   readonly version: number
 }
 
@@ -39,6 +41,7 @@ export interface Written {
 
 /** What a write made, and of which node. */
 export interface WrittenNode extends Written {
+  /** zxid of the node's creation. */
   readonly czxid: bigint
   /** By the time that the write was found to have taken effect, the node had changed again. */
   readonly isOvertaken?: true

@@ -64,6 +64,7 @@ export type Admit = (queue: readonly Contender[], own: number) => Admission
 
 /** The rule of a recipe. */
 export interface AdmissionRule {
+  /** Decides who is admitted; pure. */
   readonly admit: Admit
   /** Whether a contender may have to wait for any change of the queue. */
   readonly hasLine: boolean

@@ -32,29 +32,32 @@
 import type { Created, NodeData } from '../../core/backend.ts'
 import { assert } from '../../core/assert.ts'
 import { abortable } from '../../core/async.ts'
-import type { Client, Data } from '../../core/client.ts'
+import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { refuseUnknown } from '../../core/options.ts'
 import { joinPath, nameOf, validatePath } from '../../core/path.ts'
 import { readEach } from '../../core/read-each.ts'
 import { refuseReentry } from './reentry.ts'
-import { checkAcquireOptions, checkTryOptions } from './acquire-options.ts'
-import type { AcquireOptions, OnSessionLoss, TryAcquireOptions } from './acquire-options.ts'
+import { checkContendOptions, checkTryContendOptions } from './acquire-options.ts'
+import type { ContendOptions, OnSessionLoss, TryContendOptions } from './acquire-options.ts'
 import { Cleanups } from './cleanups.ts'
 import { ANY_CHANGE } from './contender.ts'
 import type { AdmissionRule, Contender, ContenderNames } from './contender.ts'
 import type { ProtectedCreate } from './protected-writes.ts'
-import { deletion, ownedNode, protectedCreate } from './protected-writes.ts'
+import { deleteNode, deletion, ownedNode, protectedCreate } from './protected-writes.ts'
 import type { Lease } from './lease.ts'
 import { NodeLease } from './lease.ts'
 import { proveLease } from './lease-proof.ts'
+import { REVOKE_OPTIONS, Revocation, checkContender, checkReason, requestAll } from './revocation.ts'
+import type { ContenderRef, RevokeOptions } from './revocation.ts'
 import { QueueView, indexIn, readQueue } from './queue-view.ts'
 import { Line } from './line.ts'
 import { Round } from './round.ts'
 import type { Entrant } from './round.ts'
 import { NodeWatch } from './ownership.ts'
 import type { TimedWaitOptions } from './wait.ts'
-import { WAIT_OPTIONS, Wait, sessionOver } from './wait.ts'
+import { Wait, sessionOver } from './wait.ts'
+import { withinWait } from './within-wait.ts'
 
 /** What there is to know of one contender. */
 export interface ContenderInfo {
@@ -76,8 +79,12 @@ export interface ContenderInfo {
   readonly data: Uint8Array
 }
 
+/** What a contender enters the queue with. */
+type Entry = Pick<ContendOptions, 'data' | 'revocable'>
+
 /** The queue of one lock, and a way into it. */
 export class Contenders {
+  /** The parent of the contenders. */
   readonly path: string
   readonly #client: Client
   readonly #names: ContenderNames
@@ -107,15 +114,16 @@ export class Contenders {
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, or what the servers refused
    * @throws TypeError or RangeError for a wrong option
    */
-  async acquire(options: AcquireOptions): Promise<Lease> {
-    checkAcquireOptions(options)
-    const { data = '', onSessionLoss = 'reject', onReentry = 'error' } = options
+  async acquire(options: ContendOptions): Promise<Lease> {
+    checkContendOptions(options)
+    const { onSessionLoss = 'reject', onReentry = 'error' } = options
     if (onReentry === 'error') refuseReentry({ client: this.#client, path: this.path, kind: this.#names.kind })
     const wait = new Wait(this.#client, this.path, options, true)
     wait.observe('acquire', this.#names.kind)
     try {
       for (;;) {
-        const lease = await (wait.isPatient ? this.#queueUp(wait, data, onSessionLoss) : this.#tryOnce(wait, data))
+        const { isPatient } = wait
+        const lease = await (isPatient ? this.#queueUp(wait, options, onSessionLoss) : this.#tryOnce(wait, options))
         if (lease !== null) return lease
         if (!wait.isPatient) wait.timeOut()
         wait.check()
@@ -134,12 +142,12 @@ export class Contenders {
    * @returns null if it would have to wait; then no node is created, or the one that was overtaken is removed
    * @throws CoordinationError as {@link Contenders.acquire}, and `CONNECTION_LOSS`
    */
-  async tryAcquire(options: TryAcquireOptions): Promise<Lease | null> {
-    checkTryOptions(options)
+  async tryAcquire(options: TryContendOptions): Promise<Lease | null> {
+    checkTryContendOptions(options)
     const wait = new Wait(this.#client, this.path, options)
     wait.observe('tryAcquire', this.#names.kind)
     try {
-      return wait.tried(await this.#tryOnce(wait, options.data ?? ''))
+      return wait.tried(await this.#tryOnce(wait, options))
     } catch (error) {
       throw wait.explain(error)
     } finally {
@@ -153,26 +161,51 @@ export class Contenders {
    * @param options - what ends the reading
    */
   async list(options: TimedWaitOptions): Promise<ContenderInfo[]> {
-    refuseUnknown(options, WAIT_OPTIONS, 'contenders')
-    const wait = new Wait(this.#client, this.path, options)
-    try {
-      const queue = await readQueue(this.#client, this.path, this.#names.parse, { signal: wait.signal })
-      const infos = await readEach([...queue.keys()], (index) => this.#describe(queue, index), wait.signal)
-      return infos.filter((info) => info !== null)
-    } catch (error) {
-      throw wait.explain(error)
-    } finally {
-      wait.close()
-    }
+    return withinWait(this.#client, { what: 'contenders', path: this.path }, options, (signal) => this.#list(signal))
+  }
+
+  /**
+   * Asks contenders to give up.
+   *
+   * @param options - whom and why, and what ends the call
+   * @param isMeant - which of the holders, if none is named
+   * @returns those that were asked
+   */
+  async revoke(options: RevokeOptions, isMeant: (info: ContenderInfo) => boolean): Promise<ContenderInfo[]> {
+    refuseUnknown(options, REVOKE_OPTIONS, 'revoke')
+    const { reason, contender, ...limits } = options
+    checkReason(reason)
+    const one = contender === undefined ? null : checkContender(contender, this.path)
+    return withinWait(this.#client, { what: 'revoke', path: this.path }, limits, async (signal, wait) => {
+      const queue = await this.#list(signal)
+      const asked = queue.filter((info) => {
+        return one === null ? info.holds && isMeant(info) : info.path === one.path && info.token === one.czxid
+      })
+      return requestAll(this.#client, asked, reason ?? '', wait)
+    })
+  }
+
+  /** Deletes the node of a contender, and no other in its place. */
+  async evict(contender: ContenderRef, options: TimedWaitOptions): Promise<void> {
+    const node = checkContender(contender, this.path)
+    await withinWait(this.#client, { what: 'evict', path: this.path }, options, (signal) => {
+      return deleteNode(this.#client, node, signal)
+    })
+  }
+
+  async #list(signal: AbortSignal): Promise<ContenderInfo[]> {
+    const queue = await readQueue(this.#client, this.path, this.#names.parse, { signal })
+    const infos = await readEach([...queue.keys()], (index) => this.#describe(queue, index), signal)
+    return infos.filter((info) => info !== null)
   }
 
   /** Queues once; on the next session too if it is to queue again. Null: it has to be done again. */
-  async #queueUp(wait: Wait, data: Data, onSessionLoss: OnSessionLoss): Promise<Lease | null> {
-    if (onSessionLoss === 'reject') return this.#contend(wait, data)
+  async #queueUp(wait: Wait, entry: Entry, onSessionLoss: OnSessionLoss): Promise<Lease | null> {
+    if (onSessionLoss === 'reject') return this.#contend(wait, entry)
     // A wait of its own, that ends with the session.
     const turn = new Wait(this.#client, this.path, { signal: wait.signal }, true)
     try {
-      return await this.#contend(turn, data)
+      return await this.#contend(turn, entry)
     } catch (error) {
       wait.check()
       if (!isCoordinationError(turn.explain(error), 'SESSION_EXPIRED')) throw turn.explain(error)
@@ -183,22 +216,24 @@ export class Contenders {
   }
 
   /** Queues only if it would be admitted at once. */
-  async #tryOnce(wait: Wait, data: Data): Promise<Lease | null> {
+  async #tryOnce(wait: Wait, entry: Entry): Promise<Lease | null> {
     const { signal } = wait
     const refreshing = [this.#client.sync(this.path, { signal }), this.#view().refresh()] as const
     const [, queue] = await abortable(Promise.all(refreshing), signal)
     const sequence = ((queue.at(-1)?.sequence ?? -1) + 1) | 0
     const candidate: Contender = { name: '', kind: this.#names.kind, sequence }
     if (!this.#rule.admit([...queue, candidate], queue.length).granted) return null
-    return this.#contend(wait, data)
+    return this.#contend(wait, entry)
   }
 
   /** Queues once. Null: our node was deleted by somebody, or (impatient) it would have to wait; it is gone then. */
-  async #contend(wait: Wait, data: Data): Promise<Lease | null> {
-    const request = { parent: this.path, ...this.#names.newPrefix(), data }
+  async #contend(wait: Wait, { data = '', revocable = false }: Entry): Promise<Lease | null> {
+    const writable = revocable ? { isWritable: true } as const : {}
+    const request = { parent: this.path, ...this.#names.newPrefix(), ...writable, data }
     const created = await this.#create(request, wait)
     if (created === null) return null
-    const entrant = this.#enter(created, data)
+    const revocation = revocable ? new Revocation(this.#client, created.path) : null
+    const entrant = this.#enter(created, { data, revocation })
     try {
       wait.bindSession(entrant.node.sessionId)
       const lease = await this.#untilAdmitted(entrant, wait)
@@ -225,13 +260,13 @@ export class Contenders {
     return QueueView.of(this.#client, this.path, this.#names.parse)
   }
 
-  #enter({ path, stat }: Created, data: Data): Entrant {
+  #enter({ path, stat }: Created, own: Pick<Entrant, 'data' | 'revocation'>): Entrant {
     const watch = new NodeWatch()
     const contender = this.#names.parse(nameOf(path))
     assert(contender !== null, `${path} is named as a contender`)
     const view = this.#view()
     view.enter(contender.name, watch)
-    return { node: ownedNode(path, stat), contender, data, watch, view }
+    return { node: ownedNode(path, stat), contender, ...own, watch, view }
   }
 
   async #leave({ node, watch }: Entrant): Promise<void> {
@@ -242,7 +277,7 @@ export class Contenders {
 
   /** Rounds of looking, deciding and waiting. Null: the own node is gone, or there is no patience to wait. */
   async #untilAdmitted(entrant: Entrant, wait: Wait): Promise<Lease | null> {
-    const { view, contender, node, watch } = entrant
+    const { view, contender, node, watch, revocation } = entrant
     const line = new Line(this.#rule)
     let isOwnThere = this.#watchOwn(entrant, wait)
     let hasWaited = false
@@ -265,7 +300,8 @@ export class Contenders {
           if (hasWaited && !(await this.#isThere(entrant, wait))) return null
           if (isFollowed) await line.callNext(this.#client, entrant, wait)
           if (!(await proveLease(this.#client, node, wait))) throw sessionOver(node.path)
-          if (!round.isOwnTouched) return new NodeLease(this.#client, node, watch, { kind: contender.kind })
+          const options = { kind: contender.kind, revocation }
+          if (!round.isOwnTouched) return new NodeLease(this.#client, node, watch, options)
         }
         if (round.isOwnTouched) isOwnThere = this.#watchOwn(entrant, wait)
       } finally {
@@ -275,12 +311,14 @@ export class Contenders {
   }
 
   /** Arms the watch on the own node. It rides along with the first list, so it costs no round trip of its own. */
-  async #watchOwn({ node, watch }: Entrant, wait: Wait): Promise<boolean> {
+  async #watchOwn({ node, watch, revocation }: Entrant, wait: Wait): Promise<boolean> {
     this.#client.unwatch(node.path, watch.fire)
     try {
       const get = (): Promise<NodeData> => this.#client.get(node.path, { watch: watch.fire, signal: wait.signal })
-      const { stat } = await wait.insist(get)
-      return stat.czxid === node.czxid
+      const read = await wait.insist(get)
+      const isOwn = read.stat.czxid === node.czxid
+      if (isOwn) revocation?.see(read)
+      return isOwn
     } catch (error) {
       if (isCoordinationError(error, 'NO_NODE')) return false
       throw error

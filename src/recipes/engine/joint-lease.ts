@@ -11,8 +11,8 @@ import { whenAborted } from '../../core/async.ts'
 import { assert } from '../../core/assert.ts'
 import type { Lease, LeaseState } from './lease.ts'
 
-/** Several leases in one hand. It has no token and no check of its own: its parts have. */
-export interface JointLease extends Omit<Lease, 'path' | 'token' | 'check'> {
+/** Several leases in one hand. It has no token, no check and no requests of its own: its parts have. */
+export interface JointLease extends Omit<Lease, 'path' | 'token' | 'check' | 'onRevoke'> {
   /** The leases that it is made of. */
   readonly parts: readonly Lease[]
 }

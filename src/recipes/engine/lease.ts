@@ -10,15 +10,17 @@
  *           (CURATOR-678); `lost`, and then the signal, before they could have given the lock to another, as long as
  *           clocks drift by less than a tenth.
  */
-import type { Operation } from '../../core/backend.ts'
+import type { NodeData, Operation } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import type { Begun, LeaseEvent } from '../../core/observer.ts'
+import { requireFunction } from '../../core/options.ts'
 import { Cleanups } from './cleanups.ts'
 import type { OwnedNode } from './protected-writes.ts'
 import { checkIdentity, deletion } from './protected-writes.ts'
 import type { LossReason, NodeWatch } from './ownership.ts'
 import { Ownership } from './ownership.ts'
+import type { Revocation, RevokeRequest } from './revocation.ts'
 import { Waits } from './wait.ts'
 
 /**
@@ -67,6 +69,15 @@ export interface Lease extends AsyncDisposable {
    */
   check(): Operation
   /**
+   * Tells a listener of requests to give the lease up, by `revoke` of the lock or Curator's `Revoker`; at once of one
+   * that came before, also during the wait for the lease. Whether and when to release is the holder's to decide.
+   *
+   * @param listener - what it throws or rejects with is reported to the client's `onError`
+   * @returns ends it; so does the end of the lease
+   * @throws TypeError if it was not acquired with `revocable: true`, so that nobody can ask for it
+   */
+  onRevoke(listener: (request: RevokeRequest) => void | Promise<void>): () => void
+  /**
    * Gives it back: removes the holder's node, and no other at its path. Idempotent. Resolves when the servers have
    * confirmed it, when the session is over, when they refused it (which is reported) or the client closed before, whose
    * `close()` waits a little for it, or at once if it is lost (what remains of it is then removed in the background).
@@ -83,6 +94,8 @@ interface NodeLeaseOptions {
   readonly token?: bigint
   /** Whether the watch is armed on the node already, which it is by default. */
   readonly isArmed?: boolean
+  /** The requests for it; null, the default, if nobody can ask for it. */
+  readonly revocation?: Revocation | null
 }
 
 /** A lease on an ephemeral node whose existence is the holding. */
@@ -95,6 +108,7 @@ export class NodeLease implements Lease {
   readonly #ownership: Ownership
   readonly #disown: () => void
   readonly #kind: string
+  readonly #revocation: Revocation | null
   /** Null if nobody observes leases. */
   readonly #begun: Begun | null
   #state: 'holding' | 'releasing' | 'released' = 'holding'
@@ -114,9 +128,11 @@ export class NodeLease implements Lease {
     this.#client = client
     this.#node = node
     this.#kind = options.kind ?? 'lock'
+    const revocation = this.#revocation = options.revocation ?? null
     this.#begun = this.#begin()
     this.#disown = client.own({ close: () => this.#closeWithClient() })
-    this.#ownership = new Ownership(client, node, watch, (reason) => this.#onLost(reason))
+    const onRead = revocation === null ? null : (read: NodeData): void => revocation.see(read)
+    this.#ownership = new Ownership(client, node, watch, (reason) => this.#onLost(reason), onRead)
     this.#ownership.begin(options.isArmed ?? true)
   }
 
@@ -145,6 +161,12 @@ export class NodeLease implements Lease {
     return checkIdentity(this.#node)
   }
 
+  onRevoke(listener: (request: RevokeRequest) => void | Promise<void>): () => void {
+    requireFunction('listener', listener)
+    if (this.#revocation !== null) return this.#revocation.listen(listener)
+    throw new TypeError(`nobody can ask for ${this.path}: acquire it with { revocable: true }`)
+  }
+
   release(): Promise<void> {
     this.#releasing ??= this.#release()
     return this.#releasing
@@ -161,6 +183,7 @@ export class NodeLease implements Lease {
   async #release(): Promise<void> {
     if (!this.#isHeld) return
     this.#state = 'releasing'
+    this.#revocation?.end()
     this.#ownership.end()
     if (await Cleanups.of(this.#client).run(deletion(this.#client, this.#node))) this.#state = 'released'
     this.#tell('released')
@@ -209,6 +232,7 @@ export class NodeLease implements Lease {
   }
 
   #forget(): void {
+    this.#revocation?.end()
     this.#disown()
     this.#ownership.retire()
   }

@@ -9,10 +9,10 @@
  *           redlock#309).
  * Cost      one timer and one watch; after a reconnect one read.
  */
-import type { WatchEvent } from '../../core/backend.ts'
+import type { NodeData, Stat, WatchEvent } from '../../core/backend.ts'
 import { Deadline } from '../../core/async.ts'
 import type { Client } from '../../core/client.ts'
-import { CoordinationError } from '../../core/errors.ts'
+import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import type { OwnedNode } from './protected-writes.ts'
 
 /**
@@ -101,6 +101,7 @@ export class Ownership {
   readonly #node: OwnedNode
   readonly #watch: NodeWatch
   readonly #onLost: (reason: LossReason) => void
+  readonly #onRead: ((read: NodeData) => void) | null
   readonly #controller = new AbortController()
   readonly #deadline: Deadline
   #unlisten: (() => void) | null = null
@@ -114,12 +115,20 @@ export class Ownership {
    * @param node - the node
    * @param watch - of the node
    * @param onLost - called once if it is lost, after `isLost` was true and `signal` aborted
+   * @param onRead - gets what the node holds whenever it was looked at; null if its data are of no interest
    */
-  constructor(client: Client, node: OwnedNode, watch: NodeWatch, onLost: (reason: LossReason) => void) {
+  constructor(
+    client: Client,
+    node: OwnedNode,
+    watch: NodeWatch,
+    onLost: (reason: LossReason) => void,
+    onRead: ((read: NodeData) => void) | null = null,
+  ) {
     this.#client = client
     this.#node = node
     this.#watch = watch
     this.#onLost = onLost
+    this.#onRead = onRead
     this.#deadline = new Deadline(() => this.deadlineMs, () => this.lose('deadline-passed'))
   }
 
@@ -205,11 +214,26 @@ export class Ownership {
   async #lookAtNode(): Promise<void> {
     this.#unwatch()
     try {
-      const stat = await this.#client.exists(this.#node.path, { watch: this.#watch.fire })
+      const stat = await this.#look()
       if (this.#ended) this.#unwatch()
       else if (stat?.czxid !== this.#node.czxid) this.lose('node-deleted')
     } catch (error) {
       if (!this.#ended && this.#client.state.status === 'connected') this.#client.report(error)
+    }
+  }
+
+  /** Null: there is none. */
+  async #look(): Promise<Stat | null> {
+    const { path, czxid } = this.#node
+    const options = { watch: this.#watch.fire }
+    if (this.#onRead === null) return this.#client.exists(path, options)
+    try {
+      const read = await this.#client.get(path, options)
+      if (!this.#ended && read.stat.czxid === czxid) this.#onRead(read)
+      return read.stat
+    } catch (error) {
+      if (isCoordinationError(error, 'NO_NODE')) return null
+      throw error
     }
   }
 }

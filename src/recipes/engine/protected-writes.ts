@@ -233,7 +233,7 @@ export function isGone(error: unknown): boolean {
 }
 
 /** Deletes this very node; if it is gone, nothing. */
-async function deleteNode(client: Client, node: NodeIdentity, signal: AbortSignal): Promise<void> {
+export async function deleteNode(client: Client, node: NodeIdentity, signal: AbortSignal): Promise<void> {
   const { path } = node
   try {
     await client.multi([checkIdentity(node), { type: 'delete', path, version: -1 }], { signal })

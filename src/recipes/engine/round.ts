@@ -11,6 +11,7 @@ import { joinPath } from '../../core/path.ts'
 import type { Contender } from './contender.ts'
 import type { NodeWatch } from './ownership.ts'
 import type { OwnedNode } from './protected-writes.ts'
+import type { Revocation } from './revocation.ts'
 import type { QueueListener, QueueView } from './queue-view.ts'
 import type { Wait } from './wait.ts'
 
@@ -21,6 +22,8 @@ export interface Entrant {
   readonly data: Data
   readonly watch: NodeWatch
   readonly view: QueueView
+  /** Null if nobody can ask for it. */
+  readonly revocation: Revocation | null
 }
 
 /** One round of waiting: a bell that the watched contender, the own node and a reconnect ring. */

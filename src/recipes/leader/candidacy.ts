@@ -20,7 +20,7 @@ import { lossReason } from '../engine/ownership.ts'
 import type { OwnedNode } from '../engine/protected-writes.ts'
 import type { TimedWaitOptions, Wait } from '../engine/wait.ts'
 import { sessionOver } from '../engine/wait.ts'
-import { CANDIDATE_NAMES } from './candidate-names.ts'
+import type { ContenderNames } from '../engine/contender.ts'
 import { readNote } from './leader-note.ts'
 
 /** Options of {@link LeaderElection.campaign}. */
@@ -38,25 +38,33 @@ export interface Elected {
   readonly candidate: OwnedNode
 }
 
+/** The queue of an election. */
+export interface CandidateQueue {
+  readonly contenders: Contenders
+  readonly names: ContenderNames
+}
+
 const OPTIONS = optionNames<CampaignOptions>({ waitMs: true, signal: true, onSessionLoss: true })
 
 /** One campaign; see the head of this file. */
 export class Candidacy {
   readonly #client: Client
   readonly #contenders: Contenders
+  readonly #names: ContenderNames
   readonly #id: string
   readonly #onSessionLoss: OnSessionLoss
 
   /**
-   * @param contenders - the queue of the election
+   * @param queue - of the election, and the names of its candidates
    * @param id - the candidate's
    * @throws TypeError for a wrong option
    */
-  constructor(client: Client, contenders: Contenders, id: string, options: CampaignOptions) {
+  constructor(client: Client, queue: CandidateQueue, id: string, options: CampaignOptions) {
     refuseUnknown(options, OPTIONS, 'campaign')
     checkSessionLoss(options.onSessionLoss)
     this.#client = client
-    this.#contenders = contenders
+    this.#contenders = queue.contenders
+    this.#names = queue.names
     this.#id = id
     this.#onSessionLoss = options.onSessionLoss ?? 'queue-again'
   }
@@ -109,7 +117,7 @@ export class Candidacy {
   async #isPassedOver({ path: ownPath }: Lease, signal: AbortSignal): Promise<boolean> {
     const { path } = this.#contenders
     const note = await readNote(this.#client, path, signal)
-    if (note === null || CANDIDATE_NAMES.parse(note.successor) === null) return false
+    if (note === null || this.#names.parse(note.successor) === null) return false
     const chosen = joinPath(path, note.successor)
     return chosen !== ownPath && (await this.#client.exists(chosen, { signal })) !== null
   }

@@ -7,15 +7,16 @@
  *           `leadership.token`.
  * Liveness  a resignation or an expiry wakes exactly one successor.
  * Cost      uncontended: 3 round trips; standing by: 1 watch on the predecessor; hand-over: 1 event + 2 reads.
- * Source    ZooKeeper recipes, "Leader Election"; Curator LeaderLatch, whose nodes these are.
+ * Source    ZooKeeper recipes, "Leader Election"; Curator LeaderLatch, whose nodes these are by default.
  */
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { optionNames, refuseUnknown, requireFunction, validateText } from '../../core/options.ts'
 import { validateClient } from '../../core/validate-client.ts'
 import { joinPath, nameOf, validatePath } from '../../core/path.ts'
+import { textOf } from '../../core/value-text.ts'
 import type { Codec } from '../engine/codec.ts'
-import type { Admission, AdmissionRule, Contender } from '../engine/contender.ts'
+import type { Admission, AdmissionRule, Contender, ContenderNames } from '../engine/contender.ts'
 import { Contenders } from '../engine/contenders.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
 import { namedListener } from '../engine/listener.ts'
@@ -23,7 +24,8 @@ import { checkCodec, checkIterate, checkSubscribe } from '../engine/option-check
 import { readQueue } from '../engine/queue-view.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { WAIT_OPTIONS, Wait, clientClosed } from '../engine/wait.ts'
-import { CANDIDATE_NAMES } from './candidate-names.ts'
+import { NAMES_OF } from './candidate-names.ts'
+import type { ElectionLayout } from './candidate-names.ts'
 import type { CampaignOptions } from './candidacy.ts'
 import { Candidacy } from './candidacy.ts'
 import { LeaderData } from './leader-data.ts'
@@ -45,6 +47,11 @@ export interface LeaderElectionOptions<T> {
   readonly data?: T
   /** How that becomes bytes; JSON by default. */
   readonly codec?: Codec<T>
+  /**
+   * Whose candidates these are like, to share the election with processes in other languages: those of Curator's
+   * LeaderLatch (`latch`, the default), of its LeaderSelector (`selector`) or of kazoo's Election (`kazoo`).
+   */
+  readonly layout?: ElectionLayout
 }
 
 /** A change of an election. */
@@ -55,7 +62,12 @@ export interface LeaderChange<T> extends ElectionState<T> {
   readonly resync: boolean
 }
 
-const OPTIONS = optionNames<LeaderElectionOptions<unknown>>({ id: true, data: true, codec: true })
+const OPTIONS = optionNames<LeaderElectionOptions<unknown>>({
+  id: true,
+  data: true,
+  codec: true,
+  layout: true,
+})
 
 /** An election; see the head of this file. */
 export class LeaderElection<T = unknown> implements AsyncDisposable {
@@ -64,6 +76,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
   /** The id of candidates that stand through this object. */
   readonly id: string
   readonly #client: Client
+  readonly #names: ContenderNames
   readonly #contenders: Contenders
   readonly #first: T | undefined
   readonly #data: LeaderData<T>
@@ -83,13 +96,17 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
     refuseUnknown(options, OPTIONS, 'LeaderElection')
     validatePath(path)
     if (path === '/') throw new TypeError('path must be a node that can be created, got "/"')
-    const { id = crypto.randomUUID(), data, codec } = options
+    const { id = crypto.randomUUID(), data, codec, layout = 'latch' } = options
+    if (!Object.hasOwn(NAMES_OF, layout)) {
+      throw new TypeError(`layout must be 'latch', 'selector' or 'kazoo', got ${textOf(layout)}`)
+    }
     validateText('id', id)
     checkCodec(codec)
     this.path = path
     this.id = id
     this.#client = client
-    this.#contenders = new Contenders(client, path, CANDIDATE_NAMES, FIRST_LEADS)
+    this.#names = NAMES_OF[layout]
+    this.#contenders = new Contenders(client, path, this.#names, FIRST_LEADS)
     this.#first = data
     this.#data = new LeaderData(client, path, codec)
   }
@@ -109,10 +126,11 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
    * @throws TypeError or RangeError for a wrong option
    */
   async campaign(options: CampaignOptions = {}): Promise<Leadership<T>> {
-    const candidacy = new Candidacy(this.#client, this.#contenders, this.id, options)
+    const queue = { contenders: this.#contenders, names: this.#names }
+    const candidacy = new Candidacy(this.#client, queue, this.id, options)
     const first = this.#first === undefined ? null : this.#data.encode(this.#first)
     const wait = new Wait(this.#client, this.path, options, true)
-    wait.observe('campaign', CANDIDATE_NAMES.kind)
+    wait.observe('campaign', this.#names.kind)
     try {
       for (;;) {
         const { lease, candidate } = await candidacy.untilElected(wait)
@@ -165,7 +183,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
       const { signal } = wait
       await this.#client.sync(this.path, { signal })
       for (;;) {
-        const [first] = await readQueue(this.#client, this.path, CANDIDATE_NAMES.parse, { signal })
+        const [first] = await readQueue(this.#client, this.path, this.#names.parse, { signal })
         if (first === undefined) return null
         const info = await this.#leaderAt(joinPath(this.path, first.name), signal)
         if (info !== null) return info
@@ -231,7 +249,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
 
   #watched(): LeaderView<T> {
     if (this.#isClosed || this.#client.state.status === 'closed') throw clientClosed(this.path)
-    this.#view ??= new LeaderView(this.#client, this.path, this.#data)
+    this.#view ??= new LeaderView(this.#client, this.path, this.#data, this.#names)
     return this.#view
   }
 
@@ -241,7 +259,8 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
       const named = infos.filter(({ data }) => new TextDecoder().decode(data) === id)
       return named.map(({ path, token }) => ({ name: nameOf(path), token }))
     }
-    return { client: this.#client, path: this.path, id: this.id, data: this.#data, candidatesNamed: namesOf }
+    const own = { client: this.#client, path: this.path, id: this.id, data: this.#data, names: this.#names }
+    return { ...own, candidatesNamed: namesOf }
   }
 
   /** Null: the candidate is gone. */

@@ -16,8 +16,8 @@ import type { NodeData, Operation } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import type { CleanupTask } from '../engine/cleanups.ts'
-import { checkIdentity, isGone, readSynced } from '../engine/protected-writes.ts'
-import type { NodeIdentity, OwnedNode } from '../engine/protected-writes.ts'
+import { checkIdentity, deleteNode, isGone, readSynced } from '../engine/protected-writes.ts'
+import type { OwnedNode } from '../engine/protected-writes.ts'
 import type { Wait } from '../engine/wait.ts'
 
 /** What a leader says. */
@@ -117,17 +117,9 @@ function writing(there: NodeData | null, candidate: OwnedNode, path: string, not
 export function noteRemoval(client: Client, candidate: OwnedNode, path: string): CleanupTask {
   const notePath = notePathOf(path)
   return async (signal) => {
-    await removeNode(client, candidate, signal)
+    await deleteNode(client, candidate, signal)
     const found = await readSynced(client, notePath, signal)
     if (found === null || decodeNote(found.data)?.token !== candidate.czxid) return
-    await removeNode(client, { path: notePath, czxid: found.stat.czxid }, signal)
-  }
-}
-
-async function removeNode(client: Client, node: NodeIdentity, signal: AbortSignal): Promise<void> {
-  try {
-    await client.multi([checkIdentity(node), { type: 'delete', path: node.path, version: -1 }], { signal })
-  } catch (error) {
-    if (!isGone(error)) throw error
+    await deleteNode(client, { path: notePath, czxid: found.stat.czxid }, signal)
   }
 }

@@ -13,7 +13,7 @@ import { Feed } from '../engine/feed.ts'
 import type { MirrorNode } from '../engine/mirror.ts'
 import { Mirror } from '../engine/mirror.ts'
 import { clientClosed } from '../engine/wait.ts'
-import { CANDIDATE_NAMES } from './candidate-names.ts'
+import type { ContenderNames } from '../engine/contender.ts'
 import type { LeaderData } from './leader-data.ts'
 import { decodeNote, notePathOf } from './leader-note.ts'
 
@@ -53,6 +53,7 @@ export class LeaderView<T> {
   readonly feed: Feed<ElectionState<T>>
   readonly #path: string
   readonly #data: LeaderData<T>
+  readonly #names: ContenderNames
   readonly #candidates: Mirror
   readonly #note: Mirror
   readonly #ends: (() => void)[]
@@ -60,8 +61,9 @@ export class LeaderView<T> {
   #decoded: { readonly node: MirrorNode; readonly value: T | undefined } | null = null
 
   /** Makes a view and begins to read. */
-  constructor(client: Client, path: string, data: LeaderData<T>) {
+  constructor(client: Client, path: string, data: LeaderData<T>, names: ContenderNames) {
     this.#path = path
+    this.#names = names
     this.#data = data
     this.feed = new Feed((error) => client.report(error))
     this.#candidates = new Mirror(client, path, 1)
@@ -101,7 +103,7 @@ export class LeaderView<T> {
     const nodes = this.#candidates.snapshot?.nodes
     if (nodes === undefined || this.#note.snapshot === undefined) return
     const found = [...nodes].flatMap(([name, { data, stat }]) => {
-      const candidate = CANDIDATE_NAMES.parse(name)
+      const candidate = this.#names.parse(name)
       return candidate === null ? [] : [{ sequence: candidate.sequence, data, stat }]
     })
     found.sort((a, b) => compareSequence(a.sequence, b.sequence))

@@ -14,6 +14,7 @@ import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import type { ElectionEvent } from '../../core/observer.ts'
 import { refuseUnknown, validateSignal, validateText } from '../../core/options.ts'
 import { Cleanups } from '../engine/cleanups.ts'
+import type { ContenderNames } from '../engine/contender.ts'
 import { handBack } from '../engine/hand-back.ts'
 import type { Lease, LeaseState } from '../engine/lease.ts'
 import { proveLease } from '../engine/lease-proof.ts'
@@ -31,6 +32,7 @@ export interface Election<T> {
   readonly path: string
   readonly id: string
   readonly data: LeaderData<T>
+  readonly names: ContenderNames
   /** The tokens and names of the candidates with an id, first come first. */
   readonly candidatesNamed: (id: string, signal: AbortSignal) => Promise<readonly Successor[]>
 }
@@ -211,8 +213,8 @@ export class NodeLeadership<T> implements Leadership<T> {
       const successor = named.find(({ token }) => token !== this.token)
       if (successor === undefined) throw noCandidate(this.#election.path, id)
       await this.#write(wait, this.#data, successor.name)
-      const { client, path, data } = this.#election
-      const view = new LeaderView(client, path, data)
+      const { client, path, data, names } = this.#election
+      const view = new LeaderView(client, path, data, names)
       try {
         await abortable(this.#lease.release(), wait.signal)
         wait.bindSession(this.#candidate.sessionId)

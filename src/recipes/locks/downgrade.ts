@@ -14,14 +14,15 @@ import type { Client } from '../../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { joinPath, nameOf, parentOf } from '../../core/path.ts'
 import { textOf } from '../../core/value-text.ts'
-import type { TryAcquireOptions } from '../engine/acquire-options.ts'
-import { checkTryOptions } from '../engine/acquire-options.ts'
+import type { TryContendOptions } from '../engine/acquire-options.ts'
+import { checkTryContendOptions } from '../engine/acquire-options.ts'
 import { Cleanups } from '../engine/cleanups.ts'
 import type { Lease } from '../engine/lease.ts'
 import { NodeLease } from '../engine/lease.ts'
 import { proveLease } from '../engine/lease-proof.ts'
 import { NodeWatch } from '../engine/ownership.ts'
 import { deletion, isGone, isOutcomeUnknown, ownedNode, readSynced } from '../engine/protected-writes.ts'
+import { Revocation } from '../engine/revocation.ts'
 import { Wait, sessionOver } from '../engine/wait.ts'
 import { readWriteContenderOf, readerNameAt } from './contender-names.ts'
 import type { ReadWriteKind } from './contender-names.ts'
@@ -33,7 +34,7 @@ const READ: ReadWriteKind = 'read'
 export class Downgrade {
   readonly #client: Client
   readonly #lease: Lease
-  readonly #options: TryAcquireOptions
+  readonly #options: TryContendOptions
   /** The reader's node; its name is of this downgrade alone. */
   readonly #path: string
   /** The latest multi that may have made the node. */
@@ -45,8 +46,8 @@ export class Downgrade {
    * @param path - the lock
    * @throws TypeError if the lease is not that of this lock's writer, or for a wrong option
    */
-  constructor(client: Client, path: string, lease: Lease, options: TryAcquireOptions) {
-    checkTryOptions(options)
+  constructor(client: Client, path: string, lease: Lease, options: TryContendOptions) {
+    checkTryContendOptions(options)
     const writer = parentOf(lease.path) === path ? readWriteContenderOf(nameOf(lease.path)) : null
     if (writer?.kind !== 'write') {
       throw new TypeError(`downgrade takes a lease of the writer of ${path}, got one of ${textOf(lease.path)}`)
@@ -68,7 +69,8 @@ export class Downgrade {
       const node = ownedNode(this.#path, await this.#create(wait))
       if (!(await proveLease(this.#client, node, wait))) throw sessionOver(node.path)
       wait.check()
-      const options = { kind: READ, token: this.#lease.token, isArmed: false }
+      const revocation = this.#isRevocable ? new Revocation(this.#client, node.path) : null
+      const options = { kind: READ, token: this.#lease.token, isArmed: false, revocation }
       const reading = new NodeLease(this.#client, node, new NodeWatch(), options)
       void this.#lease.release()
       return reading
@@ -78,6 +80,10 @@ export class Downgrade {
     } finally {
       wait.close()
     }
+  }
+
+  get #isRevocable(): boolean {
+    return this.#options.revocable === true
   }
 
   async #create(wait: Wait): Promise<Stat> {
@@ -105,7 +111,7 @@ export class Downgrade {
     // Without the wait's signal: what became of the multi must be known before it can be cleaned up.
     const creating = this.#client.multi([
       this.#lease.check(),
-      { type: 'create', path: this.#path, data: bytes, mode: 'ephemeral', owned: true },
+      { type: 'create', path: this.#path, data: bytes, mode: 'ephemeral', owned: !this.#isRevocable },
     ])
     this.#owed = creating
     const created = statOf(await abortable(creating, wait.signal))

@@ -33,7 +33,7 @@ import type { TimedWaitOptions } from '../engine/wait.ts'
 import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
 import { refuseReentry } from '../engine/reentry.ts'
 import type { LockPlace } from '../engine/reentry.ts'
-import { LOCK } from './contender-names.ts'
+import { LOCK } from '../engine/lock-names.ts'
 
 /** Who holds an exclusive lock. */
 export interface HolderInfo {

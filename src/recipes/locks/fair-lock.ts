@@ -11,16 +11,17 @@ import type { Client } from '../../core/client.ts'
 import { optionNames, refuseUnknown } from '../../core/options.ts'
 import { validateClient } from '../../core/validate-client.ts'
 import { textOf } from '../../core/value-text.ts'
-import type { AcquireOptions, TryAcquireOptions } from '../engine/acquire-options.ts'
+import type { ContendOptions, TryContendOptions } from '../engine/acquire-options.ts'
 import type { Admission, AdmissionRule, Contender } from '../engine/contender.ts'
 import type { ContenderInfo } from '../engine/contenders.ts'
 import { Contenders } from '../engine/contenders.ts'
 import type { Lease } from '../engine/lease.ts'
 import { runLeased } from '../engine/leased-work.ts'
 import type { UsingArguments } from '../engine/leased-work.ts'
+import type { ContenderRef, RevokeOptions } from '../engine/revocation.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
-import { LOCK, lockNames } from './contender-names.ts'
-import type { LockLayout } from './contender-names.ts'
+import { LOCK, lockNames } from '../engine/lock-names.ts'
+import type { LockLayout } from '../engine/lock-names.ts'
 
 const RULE: AdmissionRule = { admit: lowestHolds, hasLine: false }
 
@@ -74,6 +75,7 @@ export class FairLock {
    * @param options.onSessionLoss - what to do when the session ends during the wait, and the place in the queue with
    * it: `reject` by default, or `queue-again`
    * @param options.onReentry - what to do within a `using` of this lock: `error` by default, or `wait`
+   * @param options.revocable - whether others may ask for the lease; see `lease.onRevoke`
    * @returns the lease; `lease.token` grows strictly with every acquisition of this path
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED` (not with `queue-again`), `CLIENT_CLOSED`,
    * `ALREADY_HELD` within a `using` of this lock, or what the servers refused; in each case this contender no longer
@@ -81,7 +83,7 @@ export class FairLock {
    * for one
    * @throws TypeError or RangeError for a wrong option
    */
-  acquire(options: AcquireOptions = {}): Promise<Lease> {
+  acquire(options: ContendOptions = {}): Promise<Lease> {
     return this.#contenders.acquire(options)
   }
 
@@ -94,7 +96,7 @@ export class FairLock {
    * servers refused; in each case this contender no longer waits
    * @throws TypeError or RangeError for a wrong option
    */
-  tryAcquire(options: TryAcquireOptions = {}): Promise<Lease | null> {
+  tryAcquire(options: TryContendOptions = {}): Promise<Lease | null> {
     return this.#contenders.tryAcquire(options)
   }
 
@@ -107,9 +109,43 @@ export class FairLock {
    * ended
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
    */
-  using<T>(...args: UsingArguments<AcquireOptions, T>): Promise<T> {
+  using<T>(...args: UsingArguments<ContendOptions, T>): Promise<T> {
     const place = { client: this.client, path: this.path, kind: LOCK }
     return runLeased(place, (options) => this.acquire(options), args)
+  }
+
+  /**
+   * Asks whoever holds the lock to give it up, or one contender. It changes nothing by itself: holders that acquired
+   * with `revocable: true` hear of it by `lease.onRevoke`, and release when they can. What they said of themselves in
+   * `data` is replaced by the request.
+   *
+   * @param options.reason - for the holder; holders of Curator's hear requests without one only
+   * @param options.contender - whom to ask, who may hold or wait; all who hold by default
+   * @param options.signal - ends the call
+   * @param options.waitMs - longest time in milliseconds; no limit by default
+   * @returns those that were asked. On a ZooKeeper server one that is not revocable is not among them; elsewhere it is,
+   * and does not hear it
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, `THROTTLED`,
+   * or what the servers refused; to ask again does no harm
+   * @throws TypeError or RangeError for a wrong option
+   */
+  revoke(options: RevokeOptions = {}): Promise<ContenderInfo[]> {
+    return this.#contenders.revoke(options, () => true)
+  }
+
+  /**
+   * Takes a contender out of the queue without asking it, for operators: its node is deleted, and no other that came to
+   * the same path. A holder's signal fires with the reason `node-deleted`; one that waits queues again, at the end. A
+   * holder may work on until it hears of it: guard what it writes by `lease.token` or `lease.check()`.
+   *
+   * @param contender - as {@link FairLock.contenders} lists it, or a lease
+   * @param options - what ends the call
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, `THROTTLED`,
+   * or what the servers refused; to evict it again does no harm
+   * @throws TypeError or RangeError for what is no contender of this lock, or a wrong option
+   */
+  evict(contender: ContenderRef, options: TimedWaitOptions = {}): Promise<void> {
+    return this.#contenders.evict(contender, options)
   }
 
   /**

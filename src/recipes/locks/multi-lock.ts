@@ -26,7 +26,7 @@ import { runHeld } from '../engine/leased-work.ts'
 import type { LeasedWork, UsingArguments } from '../engine/leased-work.ts'
 import { runHolding } from '../engine/reentry.ts'
 import { Wait } from '../engine/wait.ts'
-import { LOCK } from './contender-names.ts'
+import { LOCK } from '../engine/lock-names.ts'
 import { MultiLockRound } from './multi-lock-round.ts'
 import type { Lockable, MultiLockOptions, Place } from './multi-lock-round.ts'
 

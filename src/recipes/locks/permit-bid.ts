@@ -18,6 +18,7 @@ import { newMark } from '../engine/marked-data.ts'
 import { NodeWatch } from '../engine/ownership.ts'
 import type { OwnedNode } from '../engine/protected-writes.ts'
 import { deletion, ownedNode, protectedCreate } from '../engine/protected-writes.ts'
+import { Revocation } from '../engine/revocation.ts'
 import type { Wait } from '../engine/wait.ts'
 import { sessionOver } from '../engine/wait.ts'
 import { PermitLeases } from './permit-lease.ts'
@@ -36,6 +37,8 @@ export interface PermitRequest {
   readonly limit: PermitLimit
   readonly permits: number
   readonly data: Data
+  /** Whether others may ask for the permits. */
+  readonly revocable: boolean
 }
 
 /**
@@ -63,7 +66,7 @@ export async function takePermits(
     if (await untilEnough(client, request, { nodes, place, wait, first, looking })) {
       await abortable(place.release(), wait.signal)
       // Nothing is waited for after the proof: a lease that is handed out is one that lasts.
-      lease = await leaseOf(client, request.path, nodes, wait)
+      lease = await leaseOf(client, request, nodes, wait)
     }
     return lease
   } finally {
@@ -84,11 +87,12 @@ interface Taking {
 
 async function createAll(
   client: Client,
-  { leases, permits, data }: PermitRequest,
+  { leases, permits, data, revocable }: PermitRequest,
   wait: Wait,
 ): Promise<{ readonly nodes: readonly OwnedNode[]; readonly failed: PromiseRejectedResult | undefined }> {
   const creates = Array.from({ length: permits }, (): Promise<Created> => {
-    return protectedCreate(client, { parent: leases, mark: `_c_${newMark()}-`, rest: 'lease-', data }, wait)
+    const request = { parent: leases, mark: `_c_${newMark()}-`, rest: 'lease-', data }
+    return protectedCreate(client, revocable ? { ...request, isWritable: true } : request, wait)
   })
   const settled = await Promise.allSettled(creates)
   const made = settled.filter((one) => one.status === 'fulfilled')
@@ -118,12 +122,20 @@ async function untilEnough(client: Client, request: PermitRequest, taking: Takin
 }
 
 /** Hands the nodes out, if their session lives. */
-async function leaseOf(client: Client, path: string, nodes: readonly OwnedNode[], wait: Wait): Promise<PermitLease> {
+async function leaseOf(
+  client: Client,
+  { path, revocable }: PermitRequest,
+  nodes: readonly OwnedNode[],
+  wait: Wait,
+): Promise<PermitLease> {
   for (const node of nodes) {
     if (node.sessionId !== client.sessionId || !(await proveLease(client, node, wait))) throw sessionOver(node.path)
   }
   wait.check()
-  const leases = nodes.map((node) => new NodeLease(client, node, new NodeWatch(), { kind: PERMIT, isArmed: false }))
+  const leases = nodes.map((node) => {
+    const revocation = revocable ? new Revocation(client, node.path) : null
+    return new NodeLease(client, node, new NodeWatch(), { kind: PERMIT, isArmed: false, revocation })
+  })
   return new PermitLeases(path, leases)
 }
 

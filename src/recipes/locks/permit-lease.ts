@@ -4,6 +4,7 @@
 import type { Operation } from '../../core/backend.ts'
 import { JoinedLeases } from '../engine/joint-lease.ts'
 import type { Lease, LeaseState } from '../engine/lease.ts'
+import type { RevokeRequest } from '../engine/revocation.ts'
 
 /** A lease on permits, of which each has a node. */
 export interface PermitLease extends Lease {
@@ -17,6 +18,8 @@ export interface PermitLease extends Lease {
    * @throws TypeError if there are several permits: begin the multi with `...lease.parts.map((part) => part.check())`
    */
   check(): Operation
+  /** As {@link Lease.onRevoke}; the listener is told once for each permit that is asked for. */
+  onRevoke(listener: (request: RevokeRequest) => void | Promise<void>): () => void
 }
 
 /** See {@link PermitLease}. */
@@ -71,6 +74,13 @@ export class PermitLeases implements PermitLease {
     const count = String(this.parts.length)
     throw new TypeError(`this lease of ${this.path} has ${count} parts, which one check cannot stand for: begin the `
       + 'multi with ...lease.parts.map((part) => part.check())')
+  }
+
+  onRevoke(listener: (request: RevokeRequest) => void | Promise<void>): () => void {
+    const ends = this.parts.map((part) => part.onRevoke(listener))
+    return () => {
+      for (const end of ends) end()
+    }
   }
 
   release(): Promise<void> {

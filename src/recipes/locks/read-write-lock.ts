@@ -15,13 +15,14 @@
 import type { Client } from '../../core/client.ts'
 import { validateClient } from '../../core/validate-client.ts'
 import { compareSequence } from '../../core/path.ts'
-import type { AcquireOptions, TryAcquireOptions } from '../engine/acquire-options.ts'
+import type { ContendOptions, TryContendOptions } from '../engine/acquire-options.ts'
 import type { Admission, AdmissionRule, Contender } from '../engine/contender.ts'
 import type { ContenderInfo } from '../engine/contenders.ts'
 import { Contenders } from '../engine/contenders.ts'
 import type { Lease } from '../engine/lease.ts'
 import { runLeased } from '../engine/leased-work.ts'
 import type { UsingArguments } from '../engine/leased-work.ts'
+import type { ContenderRef, RevokeOptions } from '../engine/revocation.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { readWriteNames } from './contender-names.ts'
 import type { ReadWriteKind } from './contender-names.ts'
@@ -64,13 +65,38 @@ export class ReadWriteLock {
    * @param options.signal - ends the wait
    * @param options.waitMs - longest wait in milliseconds; no limit by default
    * @param options.data - what the reader says of itself
+   * @param options.revocable - whether others may ask for the reader's lease
    * @returns the reader's lease
    * @throws CoordinationError `LEASE_LOST` if the writer's lease is lost or released; `ABORTED`, `TIMEOUT`,
    * `SESSION_EXPIRED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, or what the servers refused
    * @throws TypeError if the lease is another's, or for a wrong option
    */
-  async downgrade(lease: Lease, options: TryAcquireOptions = {}): Promise<Lease> {
+  async downgrade(lease: Lease, options: TryContendOptions = {}): Promise<Lease> {
     return new Downgrade(this.#client, this.path, lease, options).run()
+  }
+
+  /**
+   * Asks those who hold the lock to give it up, or one contender; see {@link FairLock.revoke}.
+   *
+   * @param options - as for {@link FairLock.revoke}
+   * @returns those that were asked
+   * @throws CoordinationError as {@link FairLock.revoke}
+   * @throws TypeError or RangeError for a wrong option
+   */
+  revoke(options: RevokeOptions = {}): Promise<ContenderInfo[]> {
+    return this.writer.revokeAll(options)
+  }
+
+  /**
+   * Takes a contender out of the queue without asking it; see {@link FairLock.evict}.
+   *
+   * @param contender - as {@link ReadWriteLock.contenders} lists it, or a lease
+   * @param options - what ends the call
+   * @throws CoordinationError as {@link FairLock.evict}
+   * @throws TypeError or RangeError for what is no contender of this lock, or a wrong option
+   */
+  evict(contender: ContenderRef, options: TimedWaitOptions = {}): Promise<void> {
+    return this.writer.evict(contender, options)
   }
 
   /**
@@ -114,7 +140,7 @@ export class ReadWriteSide {
    * waits. While no server is in touch it waits for one
    * @throws TypeError or RangeError for a wrong option
    */
-  acquire(options: AcquireOptions = {}): Promise<Lease> {
+  acquire(options: ContendOptions = {}): Promise<Lease> {
     return this.#contenders.acquire(options)
   }
 
@@ -127,7 +153,7 @@ export class ReadWriteSide {
    * servers refused; in each case this contender no longer waits
    * @throws TypeError or RangeError for a wrong option
    */
-  tryAcquire(options: TryAcquireOptions = {}): Promise<Lease | null> {
+  tryAcquire(options: TryContendOptions = {}): Promise<Lease | null> {
     return this.#contenders.tryAcquire(options)
   }
 
@@ -139,9 +165,38 @@ export class ReadWriteSide {
    * @throws CoordinationError as `acquire`, and `LEASE_LOST` if the lease was lost before the work ended
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
    */
-  using<T>(...args: UsingArguments<AcquireOptions, T>): Promise<T> {
+  using<T>(...args: UsingArguments<ContendOptions, T>): Promise<T> {
     const place = { client: this.client, path: this.path, kind: this.kind }
     return runLeased(place, (options) => this.acquire(options), args)
+  }
+
+  /**
+   * Asks those who hold this side to give it up, or one contender; see {@link FairLock.revoke}.
+   *
+   * @param options - as for {@link FairLock.revoke}
+   * @returns those that were asked
+   * @throws CoordinationError as {@link FairLock.revoke}
+   * @throws TypeError or RangeError for a wrong option
+   */
+  revoke(options: RevokeOptions = {}): Promise<ContenderInfo[]> {
+    return this.#contenders.revoke(options, ({ kind }) => kind === this.kind)
+  }
+
+  /**
+   * Takes a contender out of the queue without asking it; see {@link FairLock.evict}.
+   *
+   * @param contender - as {@link ReadWriteSide.contenders} lists it, or a lease
+   * @param options - what ends the call
+   * @throws CoordinationError as {@link FairLock.evict}
+   * @throws TypeError or RangeError for what is no contender of this lock, or a wrong option
+   */
+  evict(contender: ContenderRef, options: TimedWaitOptions = {}): Promise<void> {
+    return this.#contenders.evict(contender, options)
+  }
+
+  /** Asks those of both sides; see {@link ReadWriteLock.revoke}. */
+  revokeAll(options: RevokeOptions): Promise<ContenderInfo[]> {
+    return this.#contenders.revoke(options, () => true)
   }
 
   /**

@@ -19,17 +19,18 @@ import type { Client } from '../../core/client.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { requireFunction } from '../../core/options.ts'
 import { validateClient } from '../../core/validate-client.ts'
-import { checkAcquireOptions, checkTryOptions } from '../engine/acquire-options.ts'
-import type { AcquireOptions, TryAcquireOptions } from '../engine/acquire-options.ts'
+import { checkContendOptions, checkTryContendOptions } from '../engine/acquire-options.ts'
+import type { ContendOptions, TryContendOptions } from '../engine/acquire-options.ts'
 import type { ContenderInfo } from '../engine/contenders.ts'
 import type { Lease, LeaseState } from '../engine/lease.ts'
 import { runHeld } from '../engine/leased-work.ts'
 import type { UsingArguments } from '../engine/leased-work.ts'
 import { leaseHeldHere, runHolding } from '../engine/reentry.ts'
 import type { LockPlace } from '../engine/reentry.ts'
+import type { ContenderRef, RevokeOptions, RevokeRequest } from '../engine/revocation.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { Wait } from '../engine/wait.ts'
-import { LOCK } from './contender-names.ts'
+import { LOCK } from '../engine/lock-names.ts'
 import { FairLock } from './fair-lock.ts'
 import type { FairLockOptions } from './fair-lock.ts'
 
@@ -76,15 +77,16 @@ export class ReentrantLock {
   /**
    * Acquires the lock: at once in a context that holds it, and otherwise after every earlier contender.
    *
-   * @param options - as for {@link FairLock.acquire}. In a context that holds it, `data` and `waitMs` change nothing;
-   * `onReentry: 'wait'` queues there all the same, for a task that the holder does not await, and `'error'` is refused
+   * @param options - as for {@link FairLock.acquire}. In a context that holds it, `data`,
+   * `waitMs` and `revocable` change nothing; `onReentry: 'wait'` queues there all the same, for a task that the holder
+   * does not await, and `'error'` is refused
    * @returns a lease; the lock is given back when all leases on this holding are released, in whatever order
    * @throws CoordinationError as {@link FairLock.acquire}; `ALREADY_HELD` with `onReentry: 'error'`, and within a
    * `using` of a {@link FairLock} of the same path
    * @throws TypeError or RangeError for a wrong option
    */
-  async acquire(options: AcquireOptions = {}): Promise<ReentrantLease> {
-    checkAcquireOptions(options)
+  async acquire(options: ContendOptions = {}): Promise<ReentrantLease> {
+    checkContendOptions(options)
     const again = options.onReentry === undefined ? this.#again(options) : null
     return again ?? new Holding(this.#place, await this.#lock.acquire(options)).lease()
   }
@@ -97,8 +99,8 @@ export class ReentrantLock {
    * @throws CoordinationError as {@link FairLock.tryAcquire}
    * @throws TypeError or RangeError for a wrong option
    */
-  async tryAcquire(options: TryAcquireOptions = {}): Promise<ReentrantLease | null> {
-    checkTryOptions(options)
+  async tryAcquire(options: TryContendOptions = {}): Promise<ReentrantLease | null> {
+    checkTryContendOptions(options)
     const again = this.#again(options)
     if (again !== null) return again
     const lease = await this.#lock.tryAcquire(options)
@@ -114,8 +116,32 @@ export class ReentrantLock {
    * ended
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
    */
-  using<T>(...args: UsingArguments<AcquireOptions, T, ReentrantLease>): Promise<T> {
+  using<T>(...args: UsingArguments<ContendOptions, T, ReentrantLease>): Promise<T> {
     return runHeld((options) => this.acquire(options), (lease, work) => lease.run(work), args)
+  }
+
+  /**
+   * Asks those who hold the lock to give it up, or one contender; see {@link FairLock.revoke}.
+   *
+   * @param options - as for {@link FairLock.revoke}
+   * @returns those that were asked
+   * @throws CoordinationError as {@link FairLock.revoke}
+   * @throws TypeError or RangeError for a wrong option
+   */
+  revoke(options: RevokeOptions = {}): Promise<ContenderInfo[]> {
+    return this.#lock.revoke(options)
+  }
+
+  /**
+   * Takes a contender out of the queue without asking it; see {@link FairLock.evict}.
+   *
+   * @param contender - as {@link ReentrantLock.contenders} lists it, or a lease
+   * @param options - what ends the call
+   * @throws CoordinationError as {@link FairLock.evict}
+   * @throws TypeError or RangeError for what is no contender of this lock, or a wrong option
+   */
+  evict(contender: ContenderRef, options: TimedWaitOptions = {}): Promise<void> {
+    return this.#lock.evict(contender, options)
   }
 
   /**
@@ -182,6 +208,8 @@ class CountedLease implements ReentrantLease {
   readonly #holding: Holding
   readonly #controller = new AbortController()
   readonly #unlisten: () => void
+  /** Each ends a listener to requests. */
+  readonly #deafeners = new Set<() => void>()
   #releasing: Promise<void> | null = null
   /** Whether it was released while there were others. */
   #isReturned = false
@@ -227,6 +255,12 @@ class CountedLease implements ReentrantLease {
     return this.#holding.held.check()
   }
 
+  onRevoke(listener: (request: RevokeRequest) => void | Promise<void>): () => void {
+    const end = this.#holding.held.onRevoke(listener)
+    this.#deafeners.add(end)
+    return end
+  }
+
   run<T>(work: (lease: ReentrantLease) => T): T {
     requireFunction('work', work)
     this.throwIfLost()
@@ -245,6 +279,7 @@ class CountedLease implements ReentrantLease {
   async #release(): Promise<void> {
     const { held } = this.#holding
     this.#unlisten()
+    for (const end of this.#deafeners) end()
     this.#holding.count -= 1
     if (this.#holding.count === 0) await held.release()
     else if (held.state !== 'lost') this.#isReturned = true

@@ -22,18 +22,23 @@ import { isCoordinationError } from '../../core/errors.ts'
 import { optionNames, refuseUnknown, validateInteger } from '../../core/options.ts'
 import { validateClient } from '../../core/validate-client.ts'
 import { joinPath, validatePath } from '../../core/path.ts'
-import { checkAcquireOptions, checkTryOptions } from '../engine/acquire-options.ts'
-import type { AcquireOptions, TryAcquireOptions } from '../engine/acquire-options.ts'
+import { checkContendOptions, checkTryContendOptions } from '../engine/acquire-options.ts'
+import type { AcquireOptions, ContendOptions, TryContendOptions } from '../engine/acquire-options.ts'
+import type { AdmissionRule } from '../engine/contender.ts'
 import type { ContenderInfo } from '../engine/contenders.ts'
+import { Contenders } from '../engine/contenders.ts'
+import { curatorNames } from '../engine/curator-names.ts'
 import { handBack } from '../engine/hand-back.ts'
 import type { Lease } from '../engine/lease.ts'
 import { runLeased } from '../engine/leased-work.ts'
 import type { UsingArguments } from '../engine/leased-work.ts'
+import type { ContenderRef, RevokeOptions } from '../engine/revocation.ts'
 import { Wait } from '../engine/wait.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { withinWait } from '../engine/within-wait.ts'
 import { FairLock } from './fair-lock.ts'
 import { PERMIT, takePermits } from './permit-bid.ts'
+import type { PermitRequest } from './permit-bid.ts'
 import type { PermitLease } from './permit-lease.ts'
 import { PERMITS_MAX, PermitLimit } from './permit-limit.ts'
 
@@ -47,7 +52,7 @@ export interface SemaphoreOptions {
 }
 
 /** Options of {@link Semaphore.tryAcquire}. */
-export interface TryPermitOptions extends TryAcquireOptions {
+export interface TryPermitOptions extends TryContendOptions {
   /** How many permits to take, all or none; 1 by default. */
   readonly permits?: number
 }
@@ -56,6 +61,10 @@ export interface TryPermitOptions extends TryAcquireOptions {
 export interface PermitOptions extends TryPermitOptions, Pick<AcquireOptions, 'onSessionLoss'> {}
 
 const OPTIONS = optionNames<SemaphoreOptions>({ permits: true })
+
+/** Permits have no order among each other: whoever has made a node for one holds it, or is just about to. */
+const PERMIT_NAMES = curatorNames('lease')
+const ALL_HOLD: AdmissionRule = { admit: () => ({ granted: true }), hasLine: false }
 
 /** The most permits that one call takes: each is a node. */
 const AT_ONCE_MAX = 1_000
@@ -68,6 +77,8 @@ export class Semaphore {
   readonly client: Client
   readonly #line: FairLock
   readonly #leases: string
+  /** Those who hold permits. */
+  readonly #holders: Contenders
   readonly #limit: PermitLimit
 
   /**
@@ -87,6 +98,7 @@ export class Semaphore {
     this.client = client
     this.#line = new FairLock(client, joinPath(path, 'locks'))
     this.#leases = joinPath(path, 'leases')
+    this.#holders = new Contenders(client, this.#leases, PERMIT_NAMES, ALL_HOLD)
     this.#limit = new PermitLimit(client, joinPath(path, 'permits'), options.permits)
   }
 
@@ -98,6 +110,7 @@ export class Semaphore {
    * @param options.waitMs - longest wait in milliseconds; no limit by default
    * @param options.data - what this contender says of itself
    * @param options.onSessionLoss - `reject` by default, or `queue-again`, as for `FairLock`
+   * @param options.revocable - whether others may ask for the permits; see `lease.onRevoke`
    * @returns one lease for all of them; it is lost when any of them is. Tokens grow from grant to grant
    * @throws CoordinationError `INVALID_VALUE` if there are fewer permits at all; `ABORTED`, `TIMEOUT`,
    * `SESSION_EXPIRED` (not with `queue-again`), `CLIENT_CLOSED`, or what the servers refused; in each case nothing is
@@ -106,7 +119,7 @@ export class Semaphore {
    */
   async acquire(options: PermitOptions = {}): Promise<PermitLease> {
     const { permits, ...others } = options
-    checkAcquireOptions(others)
+    checkContendOptions(others)
     const wanted = checkPermits(permits)
     const wait = new Wait(this.client, this.path, others, true)
     wait.observe('acquire', PERMIT)
@@ -135,7 +148,7 @@ export class Semaphore {
    */
   async tryAcquire(options: TryPermitOptions = {}): Promise<PermitLease | null> {
     const { permits, ...others } = options
-    checkTryOptions(others)
+    checkTryContendOptions(others)
     const wanted = checkPermits(permits)
     const wait = new Wait(this.client, this.path, others)
     wait.observe('tryAcquire', PERMIT)
@@ -197,12 +210,50 @@ export class Semaphore {
     return line.map((info) => ({ ...info, kind: PERMIT, holds: false }))
   }
 
+  /**
+   * Lists the permits that are held, each with its holder's session and data. The first in line, who makes its nodes
+   * before it counts, may be among them a little too early.
+   *
+   * @param options - what ends the reading
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
+   */
+  async holders(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {
+    return permits(await this.#holders.list(options))
+  }
+
+  /**
+   * Asks those who hold permits to give them up, or the holder of one; see {@link FairLock.revoke}.
+   *
+   * @param options - as for {@link FairLock.revoke}
+   * @returns the permits that were asked for
+   * @throws CoordinationError as {@link FairLock.revoke}
+   * @throws TypeError or RangeError for a wrong option
+   */
+  async revoke(options: RevokeOptions = {}): Promise<ContenderInfo[]> {
+    return permits(await this.#holders.revoke(options, () => true))
+  }
+
+  /**
+   * Takes a permit from its holder, or one that waits out of the line, without asking; see {@link FairLock.evict}. A
+   * lease of several permits is lost with any of them.
+   *
+   * @param contender - as {@link Semaphore.holders} or {@link Semaphore.waiting} lists it
+   * @param options - what ends the call
+   * @throws CoordinationError as {@link FairLock.evict}
+   * @throws TypeError or RangeError for what is no contender of this semaphore, or a wrong option
+   */
+  async evict(contender: ContenderRef, options: TimedWaitOptions = {}): Promise<void> {
+    const { path } = Object(contender) as Partial<ContenderRef>
+    const isWaiting = path?.startsWith(`${this.#line.path}/`) === true
+    await (isWaiting ? this.#line : this.#holders).evict(contender, options)
+  }
+
   /** Waits in line, then takes. Null: it has to be done again. */
-  async #queueUp(wait: Wait, permits: number, options: AcquireOptions): Promise<PermitLease | null> {
-    const { data = '', onSessionLoss = 'reject' } = options
+  async #queueUp(wait: Wait, permits: number, options: ContendOptions): Promise<PermitLease | null> {
+    const { data = '', onSessionLoss = 'reject', revocable = false } = options
     const place = await this.#line.acquire({ signal: wait.signal, data, onSessionLoss, onReentry: 'wait' })
     try {
-      return await this.#take(wait, permits, place, data)
+      return await this.#take(wait, place, { permits, data, revocable })
     } catch (error) {
       wait.check()
       if (onSessionLoss === 'reject' || !isCoordinationError(error, 'SESSION_EXPIRED')) throw error
@@ -211,28 +262,28 @@ export class Semaphore {
   }
 
   /** Takes only what is free at once. */
-  async #tryOnce(wait: Wait, permits: number, { data = '' }: TryAcquireOptions): Promise<PermitLease | null> {
+  async #tryOnce(wait: Wait, permits: number, options: TryContendOptions): Promise<PermitLease | null> {
+    const { data = '', revocable = false } = options
     const { signal } = wait
     const counting = [this.client.sync(this.path, { signal }), this.#count(signal), this.#limit.peek(signal)] as const
     const [, taken, limit] = await abortable(Promise.all(counting), signal)
     if (taken + permits > limit && permits <= limit) return null
     const place = await this.#line.tryAcquire({ signal, data })
-    return place === null ? null : this.#take(wait, permits, place, data)
+    return place === null ? null : this.#take(wait, place, { permits, data, revocable })
   }
 
   /** Takes permits as the first in line, and gives the place in the line back. */
   async #take(
     wait: Wait,
-    permits: number,
     place: Lease,
-    data: TryAcquireOptions['data'] = '',
+    bid: Pick<PermitRequest, 'permits' | 'data' | 'revocable'>,
   ): Promise<PermitLease | null> {
     const { path } = this
     // A wait of its own, that ends with the session.
     const turn = new Wait(this.client, path, { signal: wait.signal }, wait.isPatient)
     try {
       if (this.client.sessionId !== null) turn.bindSession(this.client.sessionId)
-      const request = { path, leases: this.#leases, limit: this.#limit, permits, data }
+      const request = { path, leases: this.#leases, limit: this.#limit, ...bid }
       const lease = await takePermits(this.client, request, place, turn)
       if (lease === null) await abortable(place.release(), turn.signal)
       return lease
@@ -256,6 +307,11 @@ export class Semaphore {
   #during<T>(options: TimedWaitOptions, what: string, run: (wait: Wait) => Promise<T>): Promise<T> {
     return withinWait(this.client, { what, path: this.path }, options, (_signal, wait) => run(wait))
   }
+}
+
+/** Says that what was listed are permits. */
+function permits(nodes: readonly ContenderInfo[]): ContenderInfo[] {
+  return nodes.map((info) => ({ ...info, kind: PERMIT }))
 }
 
 function checkPermits(permits: number | undefined): number {

@@ -46,6 +46,23 @@ export interface SharedSuiteOptions extends RecipeSuiteOptions {
   readonly makeShared: (client: Client, path: string) => TestedShared
 }
 
+/** What the suite needs of an allocator. */
+export interface TestedIds {
+  /** Gives an id. */
+  next(): Promise<bigint>
+}
+
+/** What {@link idSuite} tests, and how. */
+export interface IdSuiteOptions extends RecipeSuiteOptions {
+  /** Makes a client's side of the allocator at a path, which takes so many ids at a time. */
+  readonly makeIds: (client: Client, path: string, block: number) => TestedIds
+}
+
+interface IdWorld {
+  readonly world: RecipeWorld
+  readonly idsOf: (client: Client, block: number) => TestedIds
+}
+
 interface CounterWorld {
   readonly world: RecipeWorld
   readonly counterOf: (client: Client) => TestedCounter
@@ -151,6 +168,47 @@ const SHARED_CASES: readonly Case<SharedWorld>[] = [
     },
   },
 ]
+
+const ID_CASES: readonly Case<IdWorld>[] = [
+  {
+    name: 'gives each id once, whoever asks, and growing ones to each',
+    run: async ({ world, idsOf }) => {
+      const clients = await world.connectMany(CLIENTS)
+      const work = clients.map(async (client, index) => {
+        const [ids, given] = [idsOf(client, index + 1), [] as bigint[]]
+        for (let round = 0; round < ROUNDS; round++) given.push(await ids.next())
+        return given
+      })
+      const given = await Promise.all(work)
+      for (const own of given) equal(own, own.toSorted((x, y) => (x < y ? -1 : 1)), 'the ids of one client')
+      equal(new Set(given.flat()).size, CLIENTS * ROUNDS, 'how many different ids there are')
+    },
+  },
+  {
+    name: 'gives ids that were not given before, over the end of its session',
+    needs: ['expire'],
+    run: async ({ world, idsOf }) => {
+      const client = await world.connect()
+      const ids = idsOf(client, 2)
+      const given = [await ids.next()]
+      await world.expire(client)
+      for (let round = 0; round < ROUNDS; round++) given.push(await world.answer(ids.next(), 'an id'))
+      equal(new Set(given).size, ROUNDS + 1, 'how many different ids there are')
+    },
+  },
+]
+
+/**
+ * Registers the cases that every allocator of ids has to pass.
+ *
+ * @param runner - `describe` and `it` of a test runner
+ * @param options - the allocator to test
+ */
+export function idSuite(runner: Runner, options: IdSuiteOptions): void {
+  registerRecipe(runner, `ids ${options.name}`, options, ID_CASES, (world) => {
+    return { world, idsOf: (client, block) => options.makeIds(client, world.path('ids'), block) }
+  })
+}
 
 /**
  * Registers the cases that every counter has to pass.

@@ -105,6 +105,28 @@ it('chooses by labels that a process has all of', async () => {
   expect(await closeAll(rig, ...clients)).toEqual([])
 })
 
+it('goes on without a roll-out when an operator has deleted its node', async () => {
+  const rig = newRig()
+  const { clients, operator, members } = await fleetOf(rig, 'a')
+  const [client] = clients
+  if (client === undefined) throw new Error('a client')
+  await run(operator.publish(2, { rollout: { members: ['a'] } }))
+  await pass(100)
+  await run(client.delete(`${RECORDS}/staged`))
+  await pass(100)
+  expect(seen([operator, ...members])).toEqual([1, 1])
+  expect(await run(operator.rollout.staged())).toBeNull()
+  await run(operator.publish(3))
+  await run(operator.publish(4, { rollout: { members: ['a'] } }))
+  await pass(100)
+  expect(seen([operator, ...members])).toEqual([3, 'staged 4'])
+  expect(codeOf(await failureOf(operator.publish(5)))).toBe('VALUE_STAGED/rejected')
+  await run(operator.rollout.promote())
+  await pass(100)
+  expect(seen([operator, ...members])).toEqual([4, 4])
+  expect([await closeAll(rig, ...clients), rig.errors]).toEqual([[], []])
+})
+
 it('promotes without a gap: nobody goes back, and the bytes, format and comment are those staged', async () => {
   const rig = newRig()
   const { clients, operator, members } = await fleetOf(rig, 'a', 'b')

@@ -1,7 +1,8 @@
 /** Names of contenders, in every layout. */
 import { describe, expect, it } from 'vitest'
 import type { Contender } from '../../../src/recipes/engine/contender.ts'
-import { contenderOf, lockNames, readWriteContenderOf } from '../../../src/recipes/locks/contender-names.ts'
+import { lockNames } from '../../../src/recipes/engine/lock-names.ts'
+import { contenderOf, readWriteContenderOf } from '../../../src/recipes/locks/contender-names.ts'
 import { readWriteNames, readerNameAt } from '../../../src/recipes/locks/contender-names.ts'
 import { FairLock } from '../../../src/recipes/locks/fair-lock.ts'
 import { closeAll, newRig, run, useVirtualTime } from '../rig.ts'
