@@ -53,7 +53,7 @@ export function isSecretTlsKey(key: string): boolean {
   return key.endsWith('.password')
 }
 
-const NO_REVOCATION = 'it is not checked whether a certificate was revoked: let it be valid for a short time; remove this'
+const NO_REVOCATION = 'it is not checked whether a certificate was revoked: give out short-lived ones; remove this'
 
 /** Keys that ask for what there is not, for the list of the configuration. */
 export const MISSING_TLS: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; readonly what: string }[] = [
