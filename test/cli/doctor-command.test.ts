@@ -17,6 +17,7 @@ import type { Client } from '../../src/core/client.ts'
 import { CoordinationError } from '../../src/core/errors.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { freePort } from '../engines/process.ts'
+import { TestShell } from './shell-rig.ts'
 
 const WORDS = ['mntr', 'ruok']
 const three = embedded({ servers: 3, clientPorts: [0, 0, 0], fourLetterWords: WORDS })
@@ -214,6 +215,10 @@ describe('quorate doctor', () => {
       const paths = Array.from({ length: 2_501 }, (_, index) => `/wide/${start + index}-${start}`)
       await client.multi(paths.map((path) => ({ type: 'create', path, data: new Uint8Array(), mode: 'persistent' })))
     }
+    const shell = new TestShell(`zookeeper://${urlOf(alone.clientPorts)}`)
+    await shell.shell.connect()
+    await shell.ok('create /closed secret world:anyone:c')
+    await shell.shell.close()
     const context = { client, signal, nodesMax: 1_500, lockRoots: ['/locks'], nowMs: Date.now() + 7_200_000 }
     const locks = [await checkLocks({ ...context, stuckMs: 600_000 })]
     expect(found(locks, 'locks')).toEqual([
@@ -223,6 +228,7 @@ describe('quorate doctor', () => {
     expect(found(tree, 'sizes')).toEqual([
       expect.stringMatching(/^warn: 1 node \(\/large\) hold more than half of the /),
       'warn: 1 node (/wide) have many children',
+      'note: 1 node cannot be read',
     ])
     expect(found(tree, 'orphans')).toEqual([
       `bad: 1 node (/locks/dead/${dead}) stand in the queue of a lock or an election, and belong to no session`,
