@@ -19,6 +19,8 @@ import type { TopPicture, TopSource } from './top-frame.ts'
 const SECONDS = 2
 const SECONDS_MAX = 3_600
 const MS_PER_SECOND = 1_000
+const ROWS = 24
+const COLUMNS = 80
 const LOCK_ROOTS = ['/locks']
 
 const USAGE = `usage: quorate top [--connect URL] [options]
@@ -166,7 +168,8 @@ class TopScreen {
   }
 
   readonly #redraw = (): void => {
-    const { rows, columns } = this.#screen
+    // A terminal that does not know its size says 0.
+    const [rows, columns] = [this.#screen.rows || ROWS, this.#screen.columns || COLUMNS]
     const fitting = this.#lines
       .slice(0, Math.max(1, rows - 1))
       .map((line) => Array.from(line).slice(0, columns).join(''))

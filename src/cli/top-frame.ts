@@ -72,9 +72,11 @@ export function picturesLines({ name, asOfMs, ensemble, locks, rings, why }: Top
   const trip = roundTripMs === null ? UNTOLD : `${roundTripMs} ms`
   const lines = [
     `quorate top  ${visibleLine(name)}  ${time}Z  ${serving ? 'serving' : 'NOT SERVING'}  round trip ${trip}`,
-    `leader ${told(leader)}  epoch ${told(epoch)}  zxid ${told(zxid)}`,
-    `sessions ${told(sessions)}  nodes ${told(nodes)}`,
-    `voters ${told(voters)}  answering ${told(answering)}  can lose ${told(canLose)}`,
+    ...(voters === null ? ['this engine does not tell of its servers'] : [
+      `leader ${told(leader)}  epoch ${told(epoch)}  zxid ${told(zxid)}`,
+      `sessions ${told(sessions)}  nodes ${told(nodes)}`,
+      `voters ${told(voters)}  answering ${told(answering)}  can lose ${told(canLose)}`,
+    ]),
     ...findings.map(({ level, text }) => `${level === 'bad' ? '!' : '*'} ${visibleLine(text)}`),
     ...(rings ?? []).map((ring) => `! possible deadlock: ${[...ring, ring[0] ?? ''].join(' waits for ')}`),
     '',

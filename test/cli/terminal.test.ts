@@ -1,6 +1,6 @@
 /** The program at a terminal: editing, events, secrets, and what others have written. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { findProgram, reasonToSkip } from '../engines/process.ts'
 import { ProgramRig, START_MS_MAX } from './program-rig.ts'
@@ -141,5 +141,39 @@ describe.skipIf(skips !== null)(`the shell at a terminal${skips === null ? '' : 
     expect(await asks.ended).toBe(0)
     expect(asks.out).toContain('digest: ann')
     expect(asks.out).not.toContain('SECRET')
+  })
+
+  it('shows top on the other screen until q, and leaves the terminal as it was', async () => {
+    const top = rig.terminal({}, 'top', '--connect', rig.address, '--every', '0.1')
+    await top.printed(/\u001b\[\?1049h.*serving.*no lock is in use/s)
+    top.type('q')
+    expect(await top.ended).toBe(0)
+    expect(top.out).toMatch(/\u001b\[\?25h\u001b\[\?1049l$/)
+  })
+
+  it('asks before it publishes what config edit has changed', async () => {
+    await run('config', 'set', '/asked', '{"rate":1}')
+    const env = { VISUAL: 'sed -i s/1/2/' }
+    const edit = rig.terminal(env, '--connect', rig.address, 'config', 'edit', '/asked')
+    await edit.printed(/~ \/rate: 1 -> 2.*Publish\? \[y\/N\]/s)
+    edit.type('y\r')
+    expect(await edit.ended).toBe(0)
+    const declined = rig.terminal({ VISUAL: 'sed -i s/2/3/' }, '--connect', rig.address, 'config', 'edit', '/asked')
+    await declined.printed(/Publish\?/)
+    declined.type('n\r')
+    expect(await declined.ended).toBe(1)
+    const file = /your text is kept in (\S+)/.exec(declined.out)?.[1] ?? ''
+    expect(readFileSync(file, 'utf8')).toBe('{\n  "rate": 3\n}\n')
+    rmSync(dirname(file), { recursive: true })
+    expect((await run('config', 'get', '/asked')).out).toBe('{"rate":2}\n')
+  })
+})
+
+describe('quorate completion', () => {
+  it('has the options that the help of each program names', async () => {
+    const script = await rig.runWith({}, 'completion', 'bash')
+    expect(script.out).toMatch(/^ {4}dashboard\) words='--connect [^']*--read-write/m)
+    expect(script.out).toMatch(/^ {4}backup\) words='--to --log-dir --json --help' ;;/m)
+    expect(script.out).toMatch(/^ {4}doctor\) words='[^']*--stuck-after/m)
   })
 })

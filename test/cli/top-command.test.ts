@@ -74,9 +74,7 @@ describe('quorate top', () => {
     const lines = picturesLines({ ...picture, locks: null, rings: [['0x1', '0x2']], why: 'no server answers' })
     expect(lines).toEqual([
       'quorate top  x  00:00:00Z  NOT SERVING  round trip -',
-      'leader -  epoch -  zxid -',
-      'sessions -  nodes -',
-      'voters -  answering -  can lose -',
+      'this engine does not tell of its servers',
       '! There is no quorum.',
       '! possible deadlock: 0x1 waits for 0x2 waits for 0x1',
       '',

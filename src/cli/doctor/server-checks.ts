@@ -161,12 +161,17 @@ function monitorFindings({ server }: ServerRow, asked: Asked | undefined): Findi
 }
 
 function wordsCheck(asked: readonly Asked[]): Checked {
-  const findings = asked.flatMap(({ row: { server }, refused }): Finding[] => refused.length === 0 ? [] : [{
-    level: refused.includes('mntr') || refused.includes('srvr') ? 'warn' : 'note',
-    what: `${server} does not answer ${refused.join(', ')}`,
+  const byWords = new Map<string, string[]>()
+  for (const { row, refused } of asked) {
+    const words = refused.join(', ')
+    if (words !== '') byWords.set(words, [...(byWords.get(words) ?? []), row.server])
+  }
+  const findings = [...byWords].map(([words, servers]): Finding => ({
+    level: words === 'ruok' ? 'note' : 'warn',
+    what: `${servers.join(', ')} ${servers.length === 1 ? 'does' : 'do'} not answer ${words}`,
     why: 'quorate status, top, the dashboard and health checks of orchestrators ask for them',
-    todo: `in its configuration: 4lw.commands.whitelist=${WORDS.join(', ')}`,
-  }])
+    todo: `in the configuration: 4lw.commands.whitelist=${WORDS.join(', ')}`,
+  }))
   const answering = asked.filter(({ refused, row }) => refused.length === 0 && row.role !== null).length
   return checked('words', `${countOf(answering, 'server')} of ${asked.length} answer ${WORDS.join(', ')}`, findings)
 }
