@@ -196,6 +196,11 @@ describe('quorate run-once', () => {
     expect(told.out).toMatch(/^x{65535}$/)
   })
 
+  it('records what comes after the end of the command, from what it has started', async () => {
+    const { out } = await run('run-once', '--json', '/o/f', '--', 'sh', '-c', '(sleep 0.3; echo late) & echo early')
+    expect(JSON.parse(out)).toMatchObject({ out: 'early\nlate\n' })
+  })
+
   it('waits for somebody else who does it, no longer than its time, and ends when it loses the right', async () => {
     const script = 'echo begun; exec sleep 60'
     const first = quorate('--connect', rig.address, 'run-once', '-grace', '50', '/o/c', '--', 'sh', '-c', script)

@@ -184,7 +184,8 @@ function endOf(child: ChildProcess, program: string): Promise<number> {
       const isMissing = error.code === 'ENOENT'
       reject(new Failure(`cannot run ${program}: ${reasonOf(error)}`, isMissing ? NOT_FOUND : NOT_RUNNABLE))
     })
-    child.once('exit', (status, signal) => {
+    // With its output, which what it has started may still write to.
+    child.once('close', (status, signal) => {
       resolve(signal === null ? (status ?? ExitStatus.failure) : ExitStatus.signal + constants.signals[signal])
     })
   })
