@@ -167,7 +167,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'long-torn-record-is-damage',
-    breaks: 'A record of several sectors of which a crash left the first ones is damage, and the server does not start.',
+    breaks: 'A record of several sectors, of which a crash left the first ones, is damage and stops the start.',
     kin: 'ZooKeeper 3.8, which does not start on a last record whose checksum is wrong',
     edits: [{ file: SCANNER, from: 'isComplete && bytes[length - 1] !== 0', to: 'isComplete' }],
     expected: {
