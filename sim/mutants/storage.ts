@@ -166,6 +166,16 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     expected: { ...FILES_TEST, named: 'keeps digests of the tree, and reports the first record with another one' },
   },
   {
+    name: 'long-torn-record-is-damage',
+    breaks: 'A record of several sectors, of which a crash left the first ones, is damage and stops the start.',
+    kin: 'ZooKeeper 3.8, which does not start on a last record whose checksum is wrong',
+    edits: [{ file: SCANNER, from: 'isComplete && bytes[length - 1] !== 0', to: 'isComplete' }],
+    expected: {
+      test: 'test/backends/wire/disk/log-scanner.test.ts',
+      named: 'is torn where a record of many sectors ends in zeros, and not searched for what only looks like a record',
+    },
+  },
+  {
     name: 'copy-reads-past-the-records',
     breaks: 'A copy of a log that is being written goes on after its records, where later ones appear meanwhile.',
     kin: 'a copy of the files of a running server with cp',
