@@ -60,7 +60,8 @@ export function memberOptionsOf(
   const ticks = (limit: number): number => {
     return Math.min(LIMIT_TICKS_MAX, Math.max(1, Math.ceil((limit * cfg.tickTimeMs) / tickMs)))
   }
-  const clientPort = port ?? (line.client === null ? CLIENT_PORT : undefined)
+  const isSecureOnly = cfg.secureClientPort !== undefined
+  const clientPort = port ?? (line.client === null && !isSecureOnly ? CLIENT_PORT : undefined)
   return {
     options: {
       myid,
@@ -69,6 +70,7 @@ export function memberOptionsOf(
       syncLimitTicks: ticks(syncLimit),
       ...(clientPort === undefined ? {} : { clientPort }),
       ...(cfg.listensOnAll ? { peerListenHost: ALL_ADDRESSES } : {}),
+      ...(cfg.secureClientPort === undefined ? {} : { secureClientPort: cfg.secureClientPort }),
       ...(cfg.peerTls === undefined ? {} : { peerTls: cfg.peerTls }),
       ...(cfg.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: cfg.connectTimeoutMs }),
     },

@@ -180,7 +180,10 @@ function nameOf(options: EmbeddedOptions | MemberOptions): string {
 }
 
 function addressOf(server: Ensemble | EnsembleMember): string | null {
-  return 'myid' in server ? server.clientAddress : server.clientAddress(SERVER_ID)
+  const plain = 'myid' in server ? server.clientAddress : server.clientAddress(SERVER_ID)
+  const secure = 'myid' in server ? server.secureClientPort : (server.secureClientPorts[0] ?? null)
+  if (secure === null) return plain
+  return plain === null ? `port ${secure} by TLS` : `${plain}, and on port ${secure} by TLS`
 }
 
 function adminOf(server: Ensemble | EnsembleMember, { adminAddress }: EmbeddedOptions | MemberOptions): string[] {
@@ -212,7 +215,9 @@ function readArguments(args: readonly string[]): ServerArguments | null {
   if (file === undefined || cfg === null || Object.keys(cfg.servers).length === 0) {
     if (values.myid !== undefined) throw new UsageError('--myid needs a configuration with several server.N lines')
     const admin = adminPort === undefined ? {} : { adminPorts: [adminPort] }
-    const alone = { ...options, servers: 1, clientPorts: [port ?? CLIENT_PORT], ...admin }
+    const ports = port === undefined && cfg?.secureClientPort !== undefined ? [] : [port ?? CLIENT_PORT]
+    const secure = cfg?.secureClientPort === undefined ? {} : { secureClientPorts: [cfg.secureClientPort] }
+    const alone = { ...options, servers: 1, clientPorts: ports, ...secure, ...admin }
     return { options: alone, notices, endsWithInput, dashboardPort, log }
   }
   const more = memberOptionsOf(cfg, { file, myid: values.myid, port, options })
@@ -296,6 +301,7 @@ function optionsOf(cfg: ZooCfg): EmbeddedOptions {
     ...given('enforceQuota', cfg.enforceQuota),
     ...given('requestBytesMax', cfg.requestBytesMax),
     ...given('adminAddress', cfg.adminAddress),
+    ...given('clientTls', cfg.clientTls),
   }
 }
 

@@ -104,6 +104,10 @@ function entryOf(event: EnsembleEvent['event']): Line {
       const { peer, reason } = event
       return { level: 'warn', message: `cannot speak TLS with server ${peer}: ${reason}`, fields: { peer, reason } }
     }
+    case 'client-refused': {
+      const { address, reason } = event
+      return { level: 'debug', message: `turned a client at ${address} away: ${reason}`, fields: { address, reason } }
+    }
     case 'certificates-loaded': {
       const { keys, files } = event
       return { level: 'info', message: `uses the new files of ${keys}: ${files.join(', ')}`, fields: { keys, files } }

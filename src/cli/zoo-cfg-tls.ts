@@ -6,7 +6,7 @@
  * Source    X509Util.java, QuorumPeerConfig.java of ZooKeeper 3.8.
  */
 import { readFileSync } from 'node:fs'
-import type { PeerTlsOptions, TlsFileOptions } from '../backends/embedded/index.ts'
+import type { ClientTlsOptions, PeerTlsOptions, TlsFileOptions } from '../backends/embedded/index.ts'
 import { Failure } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
 
@@ -14,6 +14,10 @@ import { reasonOf } from './file-reason.ts'
 export interface ZooCfgTls {
   /** Undefined if servers talk to each other without. */
   readonly peerTls: PeerTlsOptions | undefined
+  /** Undefined if clients are served without. */
+  readonly clientTls: ClientTlsOptions | undefined
+  /** The port that speaks TLS alone. */
+  readonly secureClientPort: number | undefined
 }
 
 /** Families of keys, and what their values must be. */
@@ -23,23 +27,31 @@ const PROTOCOLS = /^ssl\.(quorum\.)?(protocol|enabledProtocols)$/
 const VERSIONS: readonly string[] = ['TLSv1.2', 'TLSv1.3']
 
 /** Keys without effect here: certificates are read again when their files change, and a hand-shake has its time. */
-const IDLE = /^(sslQuorumReloadCertFiles|client\.certReload|ssl\.(quorum\.)?handshakeDetectionTimeoutMillis)$/
+const IDLE_WORDS = /^(sslQuorumReloadCertFiles|serverCnxnFactory|authProvider\.x509|client\.certReload)$/
+const IDLE_TIME = /^ssl\.(quorum\.)?handshakeDetectionTimeoutMillis$/
 const IDLE_STORE = /^ssl\.(quorum\.)?trustStore\.(password|passwordPath)$/
+
+/** Others, each by itself. */
+const WORDS = /^(ssl\.(quorum\.)?clientAuth|secureClientPort|client\.portUnification|X509Auth\w+\.superUser)$/
+const PORT_MAX = 65_535
 
 /** Whether a key is one of these. */
 export function isTlsKey(key: string): boolean {
-  return [STORES, SWITCHES, PROTOCOLS, IDLE].some((keys) => keys.test(key)) || key === 'ssl.quorum.clientAuth'
+  return [STORES, SWITCHES, PROTOCOLS, WORDS, IDLE_WORDS, IDLE_TIME].some((keys) => keys.test(key))
 }
 
 /** Whether it is used, used between servers, or without effect on this server. */
 export function tlsEffectOf(key: string): 'used' | 'ensemble' | 'none' {
-  if (IDLE.test(key) || IDLE_STORE.test(key)) return 'none'
+  if ([IDLE_WORDS, IDLE_TIME, IDLE_STORE].some((keys) => keys.test(key))) return 'none'
   return key.startsWith('ssl.quorum.') ? 'ensemble' : 'used'
 }
 
 /** Says what a value must be, or null if it is that; a password is anything. */
 export function checkTlsValue(key: string, value: string): string | null {
-  if (SWITCHES.test(key)) return /^(true|false)$/i.test(value) ? null : 'true or false'
+  if (key === 'secureClientPort') return isPort(value) ? null : `a port from 0 to ${PORT_MAX}`
+  if (key === 'ssl.clientAuth') return /^(need|want|none)$/i.test(value) ? null : 'need, want or none'
+  const isSwitch = SWITCHES.test(key) || key === 'client.portUnification'
+  if (isSwitch) return /^(true|false)$/i.test(value) ? null : 'true or false'
   if (PROTOCOLS.test(key)) {
     const isKnown = value.split(',').every((version) => VERSIONS.includes(version.trim()))
     return isKnown ? null : 'of TLSv1.2 and TLSv1.3, which are what is spoken here'
@@ -53,7 +65,7 @@ export function isSecretTlsKey(key: string): boolean {
   return key.endsWith('.password')
 }
 
-const NO_REVOCATION = 'it is not checked whether a certificate was revoked: give out short-lived ones; remove this'
+const NO_REVOCATION = 'it is not checked whether a certificate was revoked: let it be short-lived, and remove this line'
 
 /** Keys that ask for what there is not, for the list of the configuration. */
 export const MISSING_TLS: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; readonly what: string }[] = [
@@ -75,7 +87,27 @@ export const MISSING_TLS: readonly { readonly keys: RegExp; readonly isMeant?: R
  * @throws Failure if something is missing, or cannot be read
  */
 export function tlsOf(text: (key: string) => string | undefined, file: string): ZooCfgTls {
-  return { peerTls: peerTlsOf(text, file) }
+  const port = text('secureClientPort')
+  return {
+    peerTls: peerTlsOf(text, file),
+    clientTls: clientTlsOf(text, file),
+    secureClientPort: port === undefined ? undefined : Number(port),
+  }
+}
+
+function isPort(value: string): boolean {
+  return /^\d+$/.test(value) && Number(value) <= PORT_MAX
+}
+
+function clientTlsOf(text: (key: string) => string | undefined, file: string): ClientTlsOptions | undefined {
+  const portUnification = /^true$/i.test(text('client.portUnification') ?? '')
+  if (text('secureClientPort') === undefined && !portUnification) return undefined
+  const files = filesOf('ssl', text, file)
+  const clientAuth = (text('ssl.clientAuth')?.toLowerCase() ?? 'need') as 'need' | 'want' | 'none'
+  if (clientAuth !== 'none' && files.trustStore === undefined) {
+    throw new Failure(`${file}: TLS for clients needs ssl.trustStore.location, or ssl.clientAuth=none`)
+  }
+  return { ...files, clientAuth, portUnification, superUser: text('X509AuthenticationProvider.superUser') ?? null }
 }
 
 function peerTlsOf(text: (key: string) => string | undefined, file: string): PeerTlsOptions | undefined {

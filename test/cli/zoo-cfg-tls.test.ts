@@ -58,3 +58,27 @@ describe('TLS between servers', () => {
     expect(notices).toEqual(['zoo.cfg: without effect on this server: sslQuorumReloadCertFiles (line 6)'])
   })
 })
+
+describe('TLS for clients', () => {
+  const stores = 'ssl.keyStore.location=/k.p12\nssl.trustStore.location=/t.pem'
+  it('has its port, its files and its superuser', () => {
+    const more = ['ssl.clientAuth=WANT', 'X509AuthenticationProvider.superUser=CN=admin']
+    const cfg = readZooCfg(['secureClientPort=2281', stores, ...more].join('\n'), 'zoo.cfg')
+    expect(cfg).toMatchObject({ secureClientPort: 2281, clientPort: undefined, notices: [] })
+    const clientTls = { keyStore: '/k.p12', trustStore: '/t.pem', clientAuth: 'want', superUser: 'CN=admin' }
+    expect(cfg.clientTls).toMatchObject({ ...clientTls, portUnification: false })
+    expect(readZooCfg(`client.portUnification=true\n${stores}`, 'zoo.cfg').clientTls).toMatchObject({
+      clientAuth: 'need',
+      portUnification: true,
+    })
+  })
+
+  it.each([
+    ['secureClientPort=2281', 'zoo.cfg: TLS needs ssl.keyStore.location'],
+    ['secureClientPort=2281\nssl.keyStore.location=/k', 'ssl.trustStore.location, or ssl.clientAuth=none'],
+    ['ssl.clientAuth=maybe', 'zoo.cfg:1: ssl.clientAuth must be need, want or none'],
+    ['secureClientPort=70000', 'zoo.cfg:1: secureClientPort must be a port from 0 to 65535'],
+  ])('is refused for %s', (text, message) => {
+    expect(() => readZooCfg(text, 'zoo.cfg')).toThrow(message)
+  })
+})

@@ -83,8 +83,8 @@ function signed({ issuer, subject, isAuthority, days, hosts }: Content, key: Key
   )
   const signature = createSign('sha256').update(body).sign(signer)
   const bytes = sequence(body, ECDSA_SHA256, der(0x03, Buffer.concat([hex('00'), signature])))
-  const lines = bytes.toString('base64').replaceAll(/.{64}/g, '$&\n')
-  return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`
+  const lines = bytes.toString('base64').replaceAll(/.{1,64}/g, '$&\n')
+  return `-----BEGIN CERTIFICATE-----\n${lines}-----END CERTIFICATE-----\n`
 }
 
 function timeOf(day: number): string {

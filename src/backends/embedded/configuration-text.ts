@@ -57,7 +57,6 @@ export function configurationText(
   const isAlone = membership === ''
   const sizes = sizesOf(directories)
   const own = [
-    'secureClientPort=-1',
     `dataDir=${directories?.data ?? ''}`,
     `dataDirSize=${sizes.data}`,
     `dataLogDir=${directories?.log ?? ''}`,

@@ -28,6 +28,8 @@ export interface EnsembleEvent {
     | TcpPeersEvent
     | CertificatesEvent
     | { readonly type: 'started' | 'crashed' }
+    /** A client did not come through its TLS hand-shake. */
+    | { readonly type: 'client-refused'; readonly address: string; readonly reason: string }
     | { readonly type: 'failed'; readonly error: unknown }
 }
 

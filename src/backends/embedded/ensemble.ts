@@ -93,7 +93,13 @@ export class Ensemble implements Backend, AsyncDisposable {
 
   /** The ports on which the servers serve ZooKeeper's clients, in the order of their ids; empty if they serve none. */
   get clientPorts(): readonly number[] {
+    if (this.#settings.clients.ports.length === 0) return []
     return this.#ids.flatMap((id) => this.#member(id).port?.port ?? [])
+  }
+
+  /** Those that speak TLS alone, in the order of their ids; empty if there are none. */
+  get secureClientPorts(): readonly number[] {
+    return this.#ids.flatMap((id) => this.#member(id).port?.securePort ?? [])
   }
 
   /** The ports of their AdminServers, in the order of their ids; empty if there are none. */
@@ -110,7 +116,8 @@ export class Ensemble implements Backend, AsyncDisposable {
   clientAddress(id: number): string | null {
     const { port } = this.#member(id)
     const { address } = this.#settings.clients
-    return port === null ? null : `${address.includes(':') ? `[${address}]` : address}:${port.port}`
+    if (port === null || this.#settings.clients.ports.length === 0) return null
+    return `${address.includes(':') ? `[${address}]` : address}:${port.port}`
   }
 
   /** Opens a session with any of the servers; the next one in turn for each session. */
@@ -297,6 +304,7 @@ export class Ensemble implements Backend, AsyncDisposable {
       id,
       clients,
       clientPort: clients.ports[id - 1] ?? null,
+      secureClientPort: clients.securePorts[id - 1] ?? null,
       adminPort: clients.adminPorts[id - 1] ?? null,
       company: { isStandalone: this.#isStandalone, voters: this.#voters.length },
       events: this.#events,
@@ -341,7 +349,7 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   async #startServers(): Promise<void> {
-    if (this.clientPorts.length > 0) await this.#openPorts()
+    if (this.#ids.some((id) => this.#member(id).port !== null)) await this.#openPorts()
     if (this.#isClosed) throw new TypeError('this ensemble is closed')
     const { isNew } = await this.#openStorages()
     this.#isStarted = true

@@ -7,6 +7,8 @@ import type { EnsembleEvents, EnsembleServerStatus } from './ensemble-events.ts'
 import { AdminServer } from './host/admin/admin-server.ts'
 import type { Company } from './host/admin/server-view.ts'
 import { ClientPort } from './host/clients/tcp-port.ts'
+import type { ClientTls } from './host/clients/tcp-port.ts'
+import { Certificates } from './host/tls/certificates.ts'
 import type { Host } from './host/host.ts'
 import { HostSlot } from './host/host-slot.ts'
 import type { PeerTransport } from './host/peers/transport.ts'
@@ -20,9 +22,11 @@ import type { ServerConfig } from './server/config.ts'
 /** What a server has to know of its owner. */
 export interface LocalServerOptions {
   readonly id: number
-  readonly clients: Omit<ClientSettings, 'ports' | 'adminPorts'>
+  readonly clients: Omit<ClientSettings, 'ports' | 'securePorts' | 'adminPorts'>
   /** 0 for any that is free, null for none. */
   readonly clientPort: number | null
+  /** The port that speaks TLS alone; 0 for any that is free, null for none. */
+  readonly secureClientPort: number | null
   /** The AdminServer's; 0 for any that is free, null for none. It needs a port for clients. */
   readonly adminPort: number | null
   readonly company: Company
@@ -70,10 +74,10 @@ export class LocalServer {
    * @param options - see {@link LocalServerOptions}
    */
   constructor(options: LocalServerOptions) {
-    const { id, clients, clientPort, adminPort, events } = options
+    const { id, clients, clientPort, secureClientPort, adminPort, events } = options
     this.id = id
     this.#options = options
-    if (clientPort === null) {
+    if (clientPort === null && secureClientPort === null) {
       this.port = null
       this.admin = null
       return
@@ -81,6 +85,10 @@ export class LocalServer {
     this.port = new ClientPort({
       ...clients,
       port: clientPort,
+      tls: tlsOf(options),
+      onTlsRefused: (address, reason) => {
+        events.emit(id, { type: 'client-refused', address, reason })
+      },
       company: options.company,
       configuration: () => options.configuration(),
       directories: () => options.directories(),
@@ -197,4 +205,12 @@ async function answered(
     ...ports.map((port) => port.drain(untilMs)),
     holdsBy(() => hosts().every((host) => host.isAnswered), untilMs),
   ])
+}
+
+function tlsOf({ id, clients: { tls }, secureClientPort, events }: LocalServerOptions): ClientTls | null {
+  if (tls === null) return null
+  const certificates = new Certificates(tls, 'ssl', (event) => {
+    events.emit(id, event)
+  })
+  return { ...tls, certificates, port: secureClientPort }
 }

@@ -20,6 +20,7 @@ const CONNECT_TIMEOUT_MS = 5_000
 const IN_ONE_PROCESS = {
   observers: 'end its text with :observer',
   clientPorts: 'end its text with ;port, or give clientPort',
+  secureClientPorts: 'give secureClientPort',
   adminPorts: 'give adminPort',
 } as const
 
@@ -35,6 +36,8 @@ export interface MemberOptions extends Omit<EmbeddedOptions, 'servers' | keyof t
   readonly servers: Readonly<Record<number, string>>
   /** The port on which this server serves clients, where its text has none; 0 for any that is free. */
   readonly clientPort?: number
+  /** The port on which it serves clients by TLS alone; 0 for any that is free. It needs `clientTls`. */
+  readonly secureClientPort?: number
   /**
    * The port of the AdminServer, which tells over HTTP where this server stands; 0 for any that is free. It needs a
    * port for clients. None by default.
@@ -62,6 +65,7 @@ export interface MemberSettings {
   /** Ids of those with a vote, ascending. */
   readonly voters: readonly number[]
   readonly clientPort: { readonly host: string; readonly port: number } | null
+  readonly secureClientPort: number | null
   readonly adminPort: number | null
   readonly peerListenHost: string | null
   readonly peerTls: PeerTlsSettings | null
@@ -77,7 +81,7 @@ export interface MemberSettings {
  */
 export function memberSettingsOf(options: MemberOptions): MemberSettings {
   const { myid, servers: texts, peerListenHost, peerTls, connectTimeoutMs = CONNECT_TIMEOUT_MS, ...more } = options
-  const { clientPort: _client, adminPort: _admin, ...rest } = more
+  const { clientPort: _client, secureClientPort = null, adminPort: _admin, ...rest } = more
   for (const [name, what] of Object.entries(IN_ONE_PROCESS)) {
     if ((rest as EmbeddedOptions)[name as keyof typeof IN_ONE_PROCESS] === undefined) continue
     throw new TypeError(`${name} is an option of an ensemble in one process; for a server with a myid, ${what}`)
@@ -94,12 +98,15 @@ export function memberSettingsOf(options: MemberOptions): MemberSettings {
   if (peerListenHost !== undefined) validateText('peerListenHost', peerListenHost)
   const common = settingsOf({ ...rest, servers: voters.length, observers: servers.size - voters.length })
   const clientPort = clientPortOf(own, options)
+  if (secureClientPort !== null) validateInteger('secureClientPort', secureClientPort, 0, PORT_MAX)
+  if (secureClientPort !== null && common.clients.tls === null) throw new TypeError('secureClientPort needs clientTls')
   return {
     myid,
     servers,
     voters,
     clientPort,
-    adminPort: adminPortOf(clientPort, options),
+    secureClientPort,
+    adminPort: adminPortOf(clientPort !== null || secureClientPort !== null, options),
     peerListenHost: peerListenHost ?? null,
     peerTls: (peerTls ?? null) === null ? null : peerTlsSettingsOf(peerTls as PeerTlsOptions),
     connectTimeoutMs,
@@ -134,9 +141,9 @@ function clientPortOf(own: ServerLine, options: MemberOptions): MemberSettings['
   return { host: own.client?.host ?? clientPortAddress ?? own.host, port }
 }
 
-function adminPortOf(clientPort: MemberSettings['clientPort'], { adminPort }: MemberOptions): number | null {
+function adminPortOf(servesClients: boolean, { adminPort }: MemberOptions): number | null {
   if (adminPort === undefined) return null
   validateInteger('adminPort', adminPort, 0, PORT_MAX)
-  if (clientPort !== null) return adminPort
+  if (servesClients) return adminPort
   throw new TypeError('adminPort needs a clientPort: an AdminServer tells of a server that serves clients over TCP')
 }

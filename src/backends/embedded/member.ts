@@ -124,6 +124,11 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     return clientPort === null || port === undefined ? null : textOf({ host: clientPort.host, port })
   }
 
+  /** The port on which it serves clients by TLS alone; null if it has none. */
+  get secureClientPort(): number | null {
+    return this.#server.port?.securePort ?? null
+  }
+
   /** The port of its AdminServer; null if it has none. */
   get adminPort(): number | null {
     return this.#server.admin?.port ?? null
@@ -227,11 +232,12 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   }
 
   #makeServer(): LocalServer {
-    const { myid, clientPort, adminPort, common, voters, servers } = this.#settings
+    const { myid, clientPort, secureClientPort, adminPort, common, voters, servers } = this.#settings
     return new LocalServer({
       id: myid,
       clients: { ...common.clients, address: clientPort?.host ?? common.clients.address },
       clientPort: clientPort?.port ?? null,
+      secureClientPort,
       adminPort,
       company: { isStandalone: servers.size === 1, voters: voters.length },
       events: this.#events,

@@ -6,6 +6,8 @@ import { FOUR_LETTER_WORDS } from './host/admin/four-letter-words.ts'
 import { SERVER_DEFAULTS } from './server/config.ts'
 import type { ServerConfig } from './server/config.ts'
 import type { StorageSettings } from './storages.ts'
+import { clientTlsSettingsOf } from './tls-options.ts'
+import type { ClientTlsOptions, ClientTlsSettings } from './tls-options.ts'
 
 const SERVERS_MAX = 9
 const OBSERVERS_MAX = 64
@@ -67,6 +69,13 @@ export interface EmbeddedOptions {
    * any that is free, which {@link Ensemble.clientPorts} tells. None by default.
    */
   readonly clientPorts?: readonly number[]
+  /**
+   * TCP ports that speak TLS alone, by {@link EmbeddedOptions.clientTls}: one for each server, as
+   * {@link EmbeddedOptions.clientPorts}. None by default.
+   */
+  readonly secureClientPorts?: readonly number[]
+  /** TLS for clients. Null, which is the default: there is none. */
+  readonly clientTls?: ClientTlsOptions | null
   /** Address on which these ports listen. Default 127.0.0.1, which only this machine reaches. */
   readonly clientPortAddress?: string
   /**
@@ -140,6 +149,8 @@ export interface EmbeddedSettings {
 /** What the ports for clients are told alike. */
 export interface ClientSettings {
   readonly ports: readonly number[]
+  readonly securePorts: readonly number[]
+  readonly tls: ClientTlsSettings | null
   readonly address: string
   /** One for each of the ports, or none. */
   readonly adminPorts: readonly number[]
@@ -165,6 +176,8 @@ const DEFAULTS = Object.freeze({
   commitLogCount: SERVER_DEFAULTS.commitLogCount,
   commitLogBytes: SERVER_DEFAULTS.commitLogBytes,
   clientPorts: [],
+  secureClientPorts: [],
+  clientTls: null,
   clientPortAddress: '127.0.0.1',
   adminPorts: [],
   adminAddress: '127.0.0.1',
@@ -271,20 +284,19 @@ function storageSettingsOf({ dataDir, dataLogDir, snapRetainCount }: AllOptions)
 }
 
 function clientSettingsOf(all: AllOptions): ClientSettings {
-  const { clientPorts, clientPortAddress, maxClientCnxns, globalOutstandingLimit, fourLetterWords } = all
-  checkList('clientPorts', clientPorts)
-  for (const port of clientPorts) validateInteger('a port of clientPorts', port, 0, PORT_MAX)
+  const { clientPorts, secureClientPorts, clientTls, clientPortAddress } = all
+  const { maxClientCnxns, globalOutstandingLimit, fourLetterWords } = all
   const tickTimeMs = all.tickTimeMs ?? all.tickMs
   validateInteger('tickTimeMs', tickTimeMs, TICK_MS_MIN, SESSION_TIMEOUT_MS_MAX)
-  const servers = all.servers + all.observers
-  if (clientPorts.length > 0 && clientPorts.length !== servers) {
-    throw new RangeError(`clientPorts must have a port for each of ${servers} servers, got ${clientPorts.length}`)
-  }
+  for (const name of ['clientPorts', 'secureClientPorts'] as const) checkPorts(name, all[name], all)
+  if (secureClientPorts.length > 0 && clientTls === null) throw new TypeError('secureClientPorts needs clientTls')
   validateText('clientPortAddress', clientPortAddress)
   validateInteger('maxClientCnxns', maxClientCnxns, 0, CLIENT_CNXNS_MAX)
   validateInteger('globalOutstandingLimit', globalOutstandingLimit, 1, OUTSTANDING_MAX)
   return {
     ports: clientPorts,
+    securePorts: secureClientPorts,
+    tls: clientTls === null ? null : clientTlsSettingsOf(clientTls),
     address: clientPortAddress,
     ...adminSettingsOf(all),
     maxClientCnxns,
@@ -300,14 +312,21 @@ function adminSettingsOf(all: AllOptions): Pick<ClientSettings, 'adminPorts' | '
   checkList('adminPorts', adminPorts)
   for (const port of adminPorts) validateInteger('a port of adminPorts', port, 0, PORT_MAX)
   validateText('adminAddress', adminAddress)
-  if (adminPorts.length > 0 && clientPorts.length === 0) {
+  if (adminPorts.length > 0 && clientPorts.length + all.secureClientPorts.length === 0) {
     throw new TypeError('adminPorts needs clientPorts: an AdminServer tells of a server that serves clients over TCP')
   }
-  const servers = clientPorts.length
+  const servers = all.servers + all.observers
   if (adminPorts.length > 0 && adminPorts.length !== servers) {
     throw new RangeError(`adminPorts must have a port for each of ${servers} servers, got ${adminPorts.length}`)
   }
   return { adminPorts, adminAddress }
+}
+
+function checkPorts(name: string, ports: readonly number[], { servers, observers }: AllOptions): void {
+  checkList(name, ports)
+  for (const port of ports) validateInteger(`a port of ${name}`, port, 0, PORT_MAX)
+  if (ports.length === 0 || ports.length === servers + observers) return
+  throw new RangeError(`${name} must have a port for each of ${servers + observers} servers, got ${ports.length}`)
 }
 
 function wordsOf(words: readonly string[]): ReadonlySet<string> {

@@ -31,6 +31,22 @@ export interface PeerTlsOptions extends TlsFileOptions {
   readonly clientHostnameVerification?: boolean
 }
 
+/** TLS for clients. */
+export interface ClientTlsOptions extends TlsFileOptions {
+  /**
+   * Whether a client has to show a certificate (`need`, the default), may (`want`), or is not asked (`none`). One that
+   * is shown has to be of an authority in the trust store; its subject is an identity of the scheme x509.
+   */
+  readonly clientAuth?: 'need' | 'want' | 'none'
+  /** Whether the ports for plain connections speak TLS too. Default false. */
+  readonly portUnification?: boolean
+  /** The subject of a certificate, as in `CN=admin,O=Example`, whose client bypasses all lists; null for none. */
+  readonly superUser?: string | null
+}
+
+/** Checked options, nothing missing. */
+export type ClientTlsSettings = Required<Omit<ClientTlsOptions, keyof TlsFileOptions>> & TlsFiles
+
 /** Checked options, nothing missing. */
 export type PeerTlsSettings = Required<Omit<PeerTlsOptions, keyof TlsFileOptions>> & TlsFiles
 
@@ -42,6 +58,34 @@ const PEER_NAMES = optionNames<PeerTlsOptions>({
   hostnameVerification: true,
   clientHostnameVerification: true,
 })
+
+const CLIENT_NAMES = optionNames<ClientTlsOptions>({
+  ...FILE_NAMES,
+  clientAuth: true,
+  portUnification: true,
+  superUser: true,
+})
+const CLIENT_AUTH: readonly unknown[] = ['need', 'want', 'none']
+
+/**
+ * Fills in and checks `clientTls`.
+ *
+ * @throws TypeError for an unknown option or a wrong type, which does not show a password
+ */
+export function clientTlsSettingsOf(options: ClientTlsOptions): ClientTlsSettings {
+  refuseUnknown(options, CLIENT_NAMES, 'clientTls')
+  const files = filesOf('clientTls', options)
+  const { clientAuth = 'need', portUnification = false, superUser = null } = options
+  if (!CLIENT_AUTH.includes(clientAuth)) {
+    throw new TypeError(`clientTls.clientAuth must be 'need', 'want' or 'none', got ${textOf(clientAuth)}`)
+  }
+  if (clientAuth !== 'none' && options.trustStore === undefined) {
+    throw new TypeError("clientTls.trustStore is missing: whose certificates are taken? Or give clientAuth 'none'")
+  }
+  validateBoolean('clientTls.portUnification', portUnification)
+  if (superUser !== null) validateText('clientTls.superUser', superUser)
+  return { ...files, clientAuth, portUnification, superUser }
+}
 
 /**
  * Fills in and checks `peerTls`.

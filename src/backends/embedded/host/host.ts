@@ -20,6 +20,8 @@ import type { ClientMessage, ServerMessage } from '../../wire/records.ts'
 import type { ServerConfig } from '../server/config.ts'
 import type { ServerInspection } from '../server/inspection.ts'
 import type { RandomSource } from '../server/ports.ts'
+import { NO_IDENTITIES } from '../server/state/identities.ts'
+import type { Identity } from '../server/state/identities.ts'
 import type { Ready, ServerEvent, ServerStatus } from '../server/ready.ts'
 import { Server } from '../server/server.ts'
 import type { Recovered } from '../server/zab/journal.ts'
@@ -168,15 +170,16 @@ export class Host implements PeerGate {
    *
    * @param client - its end
    * @param address - its IP address; empty if it is in this process
+   * @param proved - what it was proved to be while it connected
    * @returns the number of the connection
    */
-  openClient(client: ClientEnd, address = ''): number {
+  openClient(client: ClientEnd, address = '', proved: readonly Identity[] = NO_IDENTITIES): number {
     this.#lastConnection += 1
     const connection = this.#lastConnection
     this.#clients.set(connection, client)
     if (address !== '') {
       this.#input(() => {
-        if (this.#clients.has(connection)) this.#server.openClient(connection, address)
+        if (this.#clients.has(connection)) this.#server.openClient(connection, address, proved)
       })
     }
     return connection

@@ -34,6 +34,8 @@ import { Following } from './roles/following.ts'
 import { Leading } from './roles/leading.ts'
 import { Looking } from './roles/looking.ts'
 import type { RoleEnd, ServerParts } from './roles/role.ts'
+import { NO_IDENTITIES } from './state/identities.ts'
+import type { Identity } from './state/identities.ts'
 import { Replica } from './state/replica.ts'
 import type { RecoveredState } from './state/replica.ts'
 import type { State } from './state/state.ts'
@@ -156,9 +158,10 @@ export class Server {
    * A client has connected. The host calls this before the client's first message, if it knows the address.
    *
    * @param address - its IP address, which is an identity of the client
+   * @param proved - what it was proved to be while it connected
    */
-  openClient(connection: number, address: string): void {
-    this.#connections.open(connection, address)
+  openClient(connection: number, address: string, proved: readonly Identity[] = NO_IDENTITIES): void {
+    this.#connections.open(connection, address, proved)
   }
 
   /** Receives a message of a client on a connection; the first message opens it. */

@@ -69,8 +69,10 @@ export interface ServerView {
   outstanding(): number
   /** The server; null while there is none. */
   host(): InspectedHost | null
-  /** The port for clients. */
-  clientPort(): number
+  /** The port for clients; null if they have TLS alone. */
+  clientPort(): number | null
+  /** The port that speaks TLS alone; null if there is none. */
+  secureClientPort(): number | null
   /** What `conf` tells of the server behind its port: lines of `key=value`. */
   configuration(): string
   /** Where its files are; null if it has none. */
@@ -91,9 +93,10 @@ export function connectionCount(view: ServerView): number {
   return [...view.connections()].length
 }
 
-/** Lines of `key=value`, the port first. */
+/** Lines of `key=value`, the ports first. */
 export function configurationLines(view: ServerView): string {
-  return `clientPort=${view.clientPort()}\n${view.configuration()}`
+  const ports = `clientPort=${view.clientPort() ?? -1}\nsecureClientPort=${view.secureClientPort() ?? -1}`
+  return `${ports}\n${view.configuration()}`
 }
 
 /** What the numbers of a server are made of. */

@@ -12,6 +12,9 @@ import { createServer } from 'node:net'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import { Writer } from '../../../wire/jute.ts'
 import type { ClientMessage } from '../../../wire/records.ts'
+import type { Certificates } from '../tls/certificates.ts'
+import { TlsServer } from '../tls/tls-server.ts'
+import { certifiedIdentities } from './certified-identities.ts'
 import { ClientSocket } from './tcp-socket.ts'
 import type { SocketOwner } from './tcp-socket.ts'
 import { FourLetterWords } from '../admin/four-letter-words.ts'
@@ -35,12 +38,26 @@ const WRITER_BYTES = 0x1000
 /** A writer that has grown larger than this is not kept. */
 const KEPT_WRITER_BYTES_MAX = 0x20_0000
 
+/** TLS for clients. */
+export interface ClientTls {
+  readonly certificates: Certificates
+  readonly clientAuth: 'need' | 'want' | 'none'
+  /** The port that speaks TLS alone; 0 for any that is free, null for none. */
+  readonly port: number | null
+  /** Whether the other port speaks TLS too. */
+  readonly portUnification: boolean
+  /** The subject of a certificate whose client bypasses all lists; null for none. */
+  readonly superUser: string | null
+}
+
 /** What a port has to be told. */
 export interface ClientPortSettings {
   /** The address that it listens on. */
   readonly address: string
-  /** 0 for any that is free. */
-  readonly port: number
+  /** 0 for any that is free; null for none, where there is a port with TLS. */
+  readonly port: number | null
+  /** TLS for clients; null for none. */
+  readonly tls?: ClientTls | null
   /** Connections of one address; 0 for any number. */
   readonly maxClientCnxns: number
   /** Requests that may wait for their answers before no more are read. */
@@ -59,6 +76,8 @@ export interface ClientPortSettings {
   isIsolated(sessionId: bigint): boolean
   /** How long a connection may be without a session, and how long its end may take, in milliseconds. */
   readonly sessionlessMs?: number
+  /** A connection was ended since it did not come through its TLS hand-shake. */
+  readonly onTlsRefused?: (address: string, reason: string) => void
   /** Gets errors of this code; by then the connection of that session has ended. */
   readonly onClientError: (sessionId: bigint, error: unknown) => void
 }
@@ -76,9 +95,11 @@ export class ClientPort {
   readonly view: ServerView
   readonly #words: FourLetterWords
   readonly #owner: SocketOwner
-  #listener: NetServer | null = null
+  #listeners: NetServer[] = []
+  #handshakes: TlsServer[] = []
   /** The port that it has or had; 0 while it has never had one. */
   #port: number
+  #securePort: number
   #host: ClientHost | null = null
   #outstanding = 0
   #unflushed: ClientSocket[] = []
@@ -96,7 +117,8 @@ export class ClientPort {
    */
   constructor(settings: ClientPortSettings) {
     this.#settings = settings
-    this.#port = settings.port
+    this.#port = settings.port ?? 0
+    this.#securePort = settings.tls?.port ?? 0
     this.#sessionlessMs = settings.sessionlessMs ?? SESSIONLESS_MS
     this.#owner = this.#makeOwner()
     this.view = {
@@ -106,7 +128,8 @@ export class ClientPort {
       connections: () => this.#sockets,
       outstanding: () => this.#outstanding,
       host: () => this.#host,
-      clientPort: () => this.#port,
+      clientPort: () => (settings.port === null ? null : this.#port),
+      secureClientPort: () => this.securePort,
       configuration: () => settings.configuration(),
       directories: () => settings.directories(),
       company: settings.company,
@@ -117,6 +140,11 @@ export class ClientPort {
   /** The port; the one that it got if it was to be any. */
   get port(): number {
     return this.#port
+  }
+
+  /** The port that speaks TLS alone; null if there is none. */
+  get securePort(): number | null {
+    return (this.#settings.tls?.port ?? null) === null ? null : this.#securePort
   }
 
   /** How many clients are connected, with a session or without. */
@@ -130,24 +158,61 @@ export class ClientPort {
    * @throws Error that names address and port if they cannot be had
    */
   async listen(): Promise<void> {
+    const { port, tls = null } = this.#settings
+    if (port !== null) {
+      const handshakes = tls?.portUnification === true ? this.#makeHandshakes(tls, true) : null
+      this.#port = await this.#open(this.#port, handshakes)
+    }
+    if (tls !== null && tls.port !== null) {
+      this.#securePort = await this.#open(this.#securePort, this.#makeHandshakes(tls, false))
+    }
+  }
+
+  async #open(port: number, handshakes: TlsServer | null): Promise<number> {
     const { address } = this.#settings
     const listener = createServer({ noDelay: true, allowHalfOpen: true })
-    this.#listener = listener
+    this.#listeners.push(listener)
+    if (handshakes !== null) this.#handshakes.push(handshakes)
     await new Promise<void>((resolve, reject) => {
       listener.once('error', (cause: NodeJS.ErrnoException) => {
-        if (this.#listener === listener) this.#listener = null
+        this.#listeners = this.#listeners.filter((other) => other !== listener)
         const reason = cause.code === 'EADDRINUSE' ? 'it is taken' : cause.message
-        reject(new Error(`cannot listen on ${address}:${this.#port}: ${reason}`, { cause }))
+        reject(new Error(`cannot listen on ${address}:${port}: ${reason}`, { cause }))
       })
       listener.once('close', resolve)
-      listener.listen({ port: this.#port, host: address, exclusive: true }, resolve)
+      listener.listen({ port, host: address, exclusive: true }, resolve)
     })
-    if (this.#listener !== listener) return
+    if (!this.#listeners.includes(listener)) return port
     listener.removeAllListeners('error').on('error', () => undefined)
-    this.#port = (listener.address() as AddressInfo).port
     listener.on('connection', (socket) => {
-      this.#accept(socket)
+      if (this.#host === null || !this.#listeners.includes(listener)) socket.destroy()
+      else if (handshakes === null) this.#accept(socket)
+      else handshakes.add(socket)
     })
+    return (listener.address() as AddressInfo).port
+  }
+
+  #makeHandshakes({ certificates, clientAuth }: ClientTls, takesPlain: boolean): TlsServer {
+    return new TlsServer({
+      certificates,
+      clientAuth,
+      takesPlain,
+      handshakeMs: this.#sessionlessMs,
+      onSocket: (socket) => {
+        this.#accept(socket)
+      },
+      onRefused: (address, reason) => {
+        this.#traffic.handshakesRefused += 1
+        this.#settings.onTlsRefused?.(address, reason)
+      },
+    })
+  }
+
+  #stopListening(): void {
+    for (const listener of this.#listeners) listener.close()
+    this.#listeners = []
+    for (const handshakes of this.#handshakes) handshakes.close()
+    this.#handshakes = []
   }
 
   /** Puts a server behind the port. */
@@ -166,8 +231,7 @@ export class ClientPort {
    * @param untilMs - when to stop waiting, on `performance.now()`
    */
   async drain(untilMs: number): Promise<void> {
-    this.#listener?.close()
-    this.#listener = null
+    this.#stopListening()
     if (this.#sockets.size === 0) return
     await twoTurns()
     for (const socket of this.#sockets) socket.stopReading()
@@ -178,8 +242,7 @@ export class ClientPort {
 
   /** Closes the port and every connection, at once. It can be opened again. Idempotent. */
   close(): void {
-    this.#listener?.close()
-    this.#listener = null
+    this.#stopListening()
     for (const socket of [...this.#sockets]) socket.destroy()
     this.#host = null
     this.#outstanding = 0
@@ -189,11 +252,11 @@ export class ClientPort {
   }
 
   #accept(socket: Socket): void {
-    if (this.#host === null || this.#listener === null) {
+    if (this.#host === null || this.#listeners.length === 0) {
       socket.destroy()
       return
     }
-    const client = new ClientSocket(socket, this.#owner)
+    const client = new ClientSocket(socket, this.#owner, certifiedIdentities(socket, this.#settings.tls ?? null))
     const { maxClientCnxns } = this.#settings
     const count = this.#byAddress.get(client.address) ?? 0
     this.#sockets.add(client)
@@ -213,7 +276,7 @@ export class ClientPort {
       argumentBytes: (word) => this.#words.argumentBytes(word),
       answer: (word, argument, socket) => this.#words.answer(word, argument, socket),
       isIsolated: (sessionId) => this.#settings.isIsolated(sessionId),
-      openClient: (socket) => this.#host?.openClient(socket, socket.address) ?? 0,
+      openClient: (socket) => this.#host?.openClient(socket, socket.address, socket.identities) ?? 0,
       receiveClient: (connection, message: ClientMessage) => this.#host?.receiveClient(connection, message),
       closeClient: (connection) => this.#host?.closeClient(connection),
       counted: (received, sent, outstanding) => {

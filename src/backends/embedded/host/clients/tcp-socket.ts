@@ -18,6 +18,8 @@ import type { Writer } from '../../../wire/jute.ts'
 import type { ClientMessage, Reply, ServerMessage } from '../../../wire/records.ts'
 import { ServerWire } from '../../../wire/wire.ts'
 import type { ClientEnd } from '../host.ts'
+import { NO_IDENTITIES } from '../../server/state/identities.ts'
+import type { Identity } from '../../server/state/identities.ts'
 import { ConnectionTraffic } from './traffic.ts'
 
 /** With this much encoded and not taken by the network, a client is sent no more for now. */
@@ -77,6 +79,8 @@ export class ClientSocket implements ClientEnd {
   /** Its port. */
   readonly port: number
   readonly traffic = new ConnectionTraffic()
+  /** What it was proved to be by TLS. */
+  readonly identities: readonly Identity[]
   /** When it connected, in milliseconds since 1970. */
   readonly establishedMs = Date.now()
   /** 0n until the session is set up. */
@@ -104,7 +108,8 @@ export class ClientSocket implements ClientEnd {
   #isOver = false
   #nowMs = 0
 
-  constructor(socket: Socket, owner: SocketOwner) {
+  constructor(socket: Socket, owner: SocketOwner, identities: readonly Identity[] = NO_IDENTITIES) {
+    this.identities = identities
     this.address = plainAddress(socket.remoteAddress ?? '')
     this.port = socket.remotePort ?? 0
     this.#socket = socket

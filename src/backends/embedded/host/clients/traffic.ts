@@ -50,6 +50,8 @@ export class Traffic extends Passage {
   bytesReceived = 0
   /** Connections that were one too many of their address. */
   connectionsRejected = 0
+  /** Connections that did not come through their TLS hand-shakes. */
+  handshakesRefused = 0
   /** Connections that had no session in time. */
   sessionlessExpired = 0
   /** Errors of this code in what it did for one client, which ended that client's connection. */

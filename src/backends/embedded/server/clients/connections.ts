@@ -16,6 +16,7 @@ import { ClientGuard } from './client-guard.ts'
 import { NO_PASSWORD, PASSWORD_BYTES, newConnection } from './connection.ts'
 import type { Connection, ConnectionReply } from './connection.ts'
 import { NO_IDENTITIES, identitiesAt } from '../state/identities.ts'
+import type { Identity } from '../state/identities.ts'
 import type { RandomSource, ServerPorts } from '../ports.ts'
 import { RequestOrder } from './request-order.ts'
 import type { RequestHost } from './request-order.ts'
@@ -132,11 +133,13 @@ export class Connections {
    * A client at an address has connected, and has said nothing yet.
    *
    * @param address - empty if the client is in this process
+   * @param proved - what it was proved to be before it said anything
    */
-  open(id: number, address: string): void {
+  open(id: number, address: string, proved: readonly Identity[]): void {
     const connection = newConnection(id)
     connection.address = address
-    connection.identities = identitiesAt(address)
+    const own = identitiesAt(address)
+    connection.identities = proved.length === 0 ? own : [...own, ...proved]
     this.#connections.set(id, connection)
   }
 

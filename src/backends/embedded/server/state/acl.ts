@@ -15,7 +15,9 @@ import type { Acl, AclWish } from '../../../wire/records.ts'
 import type { Identity } from './identities.ts'
 import { isAddressRange, isInRange } from './ip-address.ts'
 
-const SCHEMES: ReadonlySet<string> = new Set(['world', 'digest', 'ip'])
+const SCHEMES: ReadonlySet<string> = new Set(['world', 'digest', 'ip', 'x509'])
+/** What was proved, and an address is nothing of that. */
+const PROVED: ReadonlySet<string> = new Set(['digest', 'x509'])
 
 /** Most entries of a list, duplicates left out. */
 export const ACL_ENTRIES_MAX = 1_024
@@ -23,6 +25,8 @@ export const ACL_ENTRIES_MAX = 1_024
 export const ACL_EXPANDED_CHARS_MAX = 0x10_0000
 /** Bytes of an entry besides its characters. */
 const ENTRY_CHARS = 12
+/** A subject has types and values. */
+const SUBJECT = /^[A-Za-z0-9.]+=/
 /** Of a client that no list stops. */
 const EVERYTHING = -1
 
@@ -35,6 +39,7 @@ export interface AclAllowance {
 interface Grants {
   readonly isSuper: boolean
   readonly digests: ReadonlySet<string>
+  readonly subjects: ReadonlySet<string>
   readonly addresses: readonly string[]
   readonly perms: WeakMap<readonly Acl[], number>
 }
@@ -66,6 +71,7 @@ function grantsOf(identities: readonly Identity[]): Grants {
   const grants = {
     isSuper: idsOf('super').length > 0,
     digests: new Set(idsOf('digest')),
+    subjects: new Set(idsOf('x509')),
     addresses: idsOf('ip'),
     perms: new WeakMap<readonly Acl[], number>(),
   }
@@ -101,8 +107,7 @@ export function completedAcl(
   for (const entry of wanted) {
     const { perms, scheme, id } = entry
     if (scheme === 'auth') {
-      // An address is nothing that was proved.
-      const proved = identities.filter((identity) => identity.scheme === 'digest')
+      const proved = identities.filter((identity) => PROVED.has(identity.scheme))
       allowance.chars -= proved.reduce((sum, identity) => sum + identity.id.length + ENTRY_CHARS, 0)
       if (proved.length === 0 || allowance.chars < 0) return Err.invalidAcl
       for (const identity of proved) completed.push({ perms, scheme: identity.scheme, id: identity.id })
@@ -168,12 +173,14 @@ function isOpen(acl: readonly AclWish[]): boolean {
   return acl.length === 1 && only?.perms === Perm.all && only.scheme === 'world' && only.id === 'anyone'
 }
 
-function isMatch({ scheme, id }: Acl, { digests, addresses }: Grants): boolean {
+function isMatch({ scheme, id }: Acl, { digests, subjects, addresses }: Grants): boolean {
   switch (scheme) {
     case 'world':
       return id === 'anyone'
     case 'digest':
       return digests.has(id)
+    case 'x509':
+      return subjects.has(id)
     case 'ip':
       return addresses.some((address) => isInRange(address, id))
     default:
@@ -187,6 +194,8 @@ function isValid(scheme: string, id: string): boolean {
       return id === 'anyone'
     case 'digest':
       return hasTwoParts(id)
+    case 'x509':
+      return SUBJECT.test(id)
     case 'ip':
       return isAddressRange(id)
     default:

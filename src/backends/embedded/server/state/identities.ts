@@ -5,7 +5,8 @@
  *           connection, and each request carries those that the connection had when it came.
  * Schemes   digest: `user:base64(sha1(user:password))`, proved by `user:password`, which travels in clear; whoever has
  *           the one that the configuration names is `super` and bypasses all lists. ip: the address, which needs no
- *           proof. There are no others; to claim one fails.
+ *           proof. x509: the subject of the certificate that a client has shown by TLS; a claim of it does not change
+ *           what is known. There are no others; to claim one fails.
  * Limits    identities of a connection, and the length of a claim; beyond them a claim fails. The reference has none
  *           but the length of a request.
  * Source    DigestAuthenticationProvider.java, IPAuthenticationProvider.java, AuthUtil.java of ZooKeeper 3.8.
@@ -58,6 +59,7 @@ export function authenticate(
   { superDigest, digest }: Authority,
 ): readonly Identity[] | null {
   if (scheme === 'ip' && address !== '') return merged(identities, identitiesAt(address))
+  if (scheme === 'x509' && identities.some((identity) => identity.scheme === scheme)) return identities
   if (scheme !== 'digest' || auth === null || auth.length > CLAIM_BYTES_MAX) return null
   const id = digestOf(auth, digest)
   const own = { scheme, id }

@@ -113,6 +113,7 @@ function view(more: Partial<ServerView> = {}): ServerView {
     outstanding: () => 0,
     host: () => null,
     clientPort: () => 0,
+    secureClientPort: () => null,
     configuration: () => '',
     directories: () => null,
     company: { isStandalone: true, voters: 1 },
