@@ -6,7 +6,6 @@ import type { Mutant } from './mutant.ts'
 const MULTI = 'recipes/locks/multi-lock.ts'
 const JOINT = 'recipes/engine/joint-lease.ts'
 
-/** See the head of this file. */
 export const LOCK_MUTANTS: readonly Mutant[] = [
   {
     name: 'multi-lock-order-as-given',

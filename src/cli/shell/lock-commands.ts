@@ -21,7 +21,6 @@ const STATUS_MAX = 255
 /** How much of what a contender says of itself stands in a table. */
 const DATA_CHARS_MAX = 60
 
-/** See the head of this file. */
 export const LOCK_COMMANDS: readonly Command[] = [
   {
     name: 'locks',

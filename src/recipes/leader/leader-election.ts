@@ -57,7 +57,7 @@ export interface LeaderChange<T> extends ElectionState<T> {
 
 const OPTIONS = optionNames<LeaderElectionOptions<unknown>>({ id: true, data: true, codec: true })
 
-/** An election; see the head of this file. */
+/** An election. */
 export class LeaderElection<T = unknown> implements AsyncDisposable {
   /** The parent of the candidates' nodes. */
   readonly path: string
