@@ -1,7 +1,7 @@
 /**
  * What watches the simulated world, and what it says when the world is wrong.
  *
- * Model     a check is a named object that looks at the world behind every event, at its end, or both; it throws a
+ * Model     a check is a named object that looks at the world after every event, at its end, or both; it throws a
  *           {@link Violation}, which ends the run.
  * Cost      `afterEvent` runs a hundred thousand times a second: it looks only at what is new. The heavy ones wait for
  *           `atEnd`.

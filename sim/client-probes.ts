@@ -9,7 +9,7 @@ import type { SentRequest, TapConnection, TapObserver } from './tap.ts'
 export class ClientProbes implements TapObserver {
   readonly #probes: Probes
   readonly #kernel: Kernel
-  /** What was armed again behind a change of connections, by connection. */
+  /** What was armed again after a change of connections, by connection. */
   readonly #movedWatches = new Map<number, Set<string>>()
 
   /** By connection, the event of the kernel in which its client was last told something, and how often in it. */

@@ -37,7 +37,7 @@ export interface ClientSlotsOptions {
   readonly turnsMs: Readonly<Record<Place, number>>
 }
 
-/** The slots of one run; see the head of this file. */
+/** The slots of one run. */
 export class ClientSlots implements ClientPlaces {
   readonly #world: World
   readonly #random: SeededRandom

@@ -1,5 +1,5 @@
 /**
- * Watches that stand armed, and which of them a change has made due: the first change behind the zxid at which one was
+ * Watches that stand armed, and which of them a change has made due: the first change after the zxid at which one was
  * armed.
  *
  * Cost      a committed change looks at who watches its path, no more; what is due is kept by its owner.
@@ -36,14 +36,14 @@ export class ExpectedWatches implements LedgerListener {
     ledger.listen(this)
   }
 
-  /** Arms a watch that sees every change behind `zxid`. */
+  /** Arms a watch that sees every change after `zxid`. */
   arm(owner: WatchOwner, path: string, kind: WatchKind, zxid: bigint): Armed {
     const armed: Armed = { owner, path, kind, due: null }
     this.#expectChangeBehind(armed, zxid)
     return armed
   }
 
-  /** Lets a watch see changes behind `zxid` only: those before it are excused. */
+  /** Lets a watch see changes after `zxid` only: those before it are excused. */
   rearm(armed: Armed, zxid: bigint): void {
     this.disarm(armed)
     this.#expectChangeBehind(armed, zxid)

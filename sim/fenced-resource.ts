@@ -6,7 +6,6 @@
  * has lost its lock, and writes. Only what is written to can tell.
  */
 
-/** See the head of this file. */
 export class FencedResource {
   #token = 0n
   #accepted = 0

@@ -45,7 +45,7 @@ class DiskMirror {
     return this.entries.at(-1)?.zxid ?? this.base
   }
 
-  /** How many entries are not behind a zxid. */
+  /** How many entries are not after a zxid. */
   countThrough(zxid: bigint): number {
     let low = 0
     let high = this.entries.length
@@ -81,7 +81,7 @@ interface Place {
   zxid: bigint
 }
 
-/** The ledger of one world; see the head of this file. */
+/** The ledger of one world. */
 export class Ledger implements Check {
   readonly name = 'ledger'
   readonly covers = ['P3', 'P5', 'P6', 'P7', 'P8', 'P11']
@@ -236,7 +236,7 @@ export class Ledger implements Check {
     place.zxid = zxid
   }
 
-  /** A server has applied what its log holds behind `from` up to `zxid`. */
+  /** A server has applied what its log holds after `from` up to `zxid`. */
   #applied(mirror: DiskMirror, from: bigint, zxid: bigint): void {
     const baseIndex = this.#indexes.get(mirror.base)
     if (baseIndex === undefined) {

@@ -198,7 +198,7 @@ export class Model {
     return this.#replayed.get(zxid)
   }
 
-  /** The first change behind a zxid that a watch is told of; null if there is none yet. */
+  /** The first change after a zxid that a watch is told of; null if there is none yet. */
   nextTrigger(path: string, kind: 'node' | 'children', zxid: bigint): bigint | null {
     return (kind === 'node' ? this.#ofNode : this.#ofChildren).get(path)?.nextAfter(zxid) ?? null
   }

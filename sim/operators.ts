@@ -44,7 +44,7 @@ export interface OperatorsOptions {
   readonly sessionTimeoutMs: number
 }
 
-/** The operators of one run; see the head of this file. */
+/** The operators of one run. */
 export class Operators {
   readonly #options: OperatorsOptions
   #hunted: string | null = null

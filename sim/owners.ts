@@ -14,7 +14,7 @@ interface Process {
   readonly incarnation: number
 }
 
-/** Knows the process of every session; see the head of this file. */
+/** Knows the process of every session. */
 export class Owners implements TapObserver {
   readonly #processes = new Map<bigint, Process>()
   readonly #operators = new Set<SimNode>()

@@ -2,7 +2,7 @@
  * What follows the phase of faults: healing, service, and rest.
  *
  * Liveness   only a random core of the servers is healed, with just enough of them to be a majority. The others are
- *            dead, frozen or cut off for ever. The core has to elect, to serve, and to take a write of a client that is
+ *            dead, frozen or cut off forever. The core has to elect, to serve, and to take a write of a client that is
  *            new, in time.
  * Answers    when every program has ended, a client that is left by itself has each of its syncs answered, on one
  *            connection: no other's request comes that could bring the answer of an earlier one along.
@@ -30,7 +30,7 @@ const CLOSING_TICKS = 6_000
 /** How often the last client asks for a sync, and how long it pauses in between, in ticks. */
 const LAST_SYNCS = 24
 const LAST_PAUSE_TICKS_MAX = 4
-/** Grace behind the last time-out of a session, in ticks. */
+/** Grace after the last time-out of a session, in ticks. */
 const EXPIRY_GRACE_TICKS = 40
 
 /** What the phases work on. */
@@ -44,7 +44,7 @@ export interface PhasesOptions {
   readonly onPhase: (text: string) => void
 }
 
-/** The phases of one run; see the head of this file. */
+/** The phases of one run. */
 export class Phases {
   readonly #options: PhasesOptions
   #core: readonly SimServer[] = []
@@ -161,7 +161,7 @@ export class Phases {
     return [...majority, ...more].sort((a, b) => a.id - b.id)
   }
 
-  /** Leaves a server to its fate, for ever. */
+  /** Leaves a server to its fate, forever. */
   #forsake(server: SimServer): void {
     const { world, injector, random } = this.#options
     const fate = random.pick(['dead', 'frozen', 'cut off'])

@@ -1,7 +1,7 @@
 /**
  * Runs seeds in worker processes, one at a time on each.
  *
- * A process is new after some hundreds of seeds, so that what a run might leave behind does not stay for ever. It is
+ * A process is new after some hundreds of seeds, so that what a run might leave behind does not stay forever. It is
  * not new sooner: the first forty or so run code that V8 has not compiled yet. One that says nothing for too long, or
  * ends with a seed that it has not reported, failed with that seed.
  */

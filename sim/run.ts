@@ -32,7 +32,7 @@ import type { WorldEvent } from '../src/testing/simulation/world.ts'
 
 /** A run of more events than this spins: two messages that cause each other, at the speed of the network. */
 const EVENTS_MAX = 3_000_000
-/** Clients begin within so many ticks, while the first leader is being elected and behind that. */
+/** Clients begin within so many ticks, while the first leader is being elected and after that. */
 const CLIENTS_START_TICKS = 20
 
 /** What went wrong. */

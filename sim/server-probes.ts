@@ -103,7 +103,7 @@ export class ServerProbes {
     }
   }
 
-  /** To be called behind every event. */
+  /** To be called after every event. */
   afterEvent(): void {
     const { latest } = this.#world.kernel
     const server = this.#world.servers.find(({ node }) => node === latest)

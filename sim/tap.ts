@@ -78,7 +78,7 @@ export interface TapSession {
   lastSentMs: number
 }
 
-/** The tap of one world; see the head of this file. */
+/** The tap of one world. */
 export class Tap implements NetworkTap {
   readonly sessions = new Map<bigint, TapSession>()
   readonly #world: CheckedWorld

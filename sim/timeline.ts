@@ -24,12 +24,12 @@ export class Timeline<T> {
     return this.#values[this.#countThrough(zxid) - 1]
   }
 
-  /** The zxid of the first change behind this one; null if there is none yet. */
+  /** The zxid of the first change after this one; null if there is none yet. */
   nextAfter(zxid: bigint): bigint | null {
     return this.#zxids[this.#countThrough(zxid)] ?? null
   }
 
-  /** How many changes are not behind this zxid. */
+  /** How many changes are not after this zxid. */
   #countThrough(zxid: bigint): number {
     let high = this.#zxids.length
     // Nearly always the newest is asked for.

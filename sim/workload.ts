@@ -2,7 +2,7 @@
  * What the clients of a simulated world do.
  *
  * Model     a workload gives each client slot a program. The program goes on until it is told that the run draws to its
- *           end, then it tidies up and returns; its client is closed behind it. If its process crashes, the slot gets a
+ *           end, then it tidies up and returns; its client is closed after it. If its process crashes, the slot gets a
  *           new client on a new node, and the program begins again with a higher `life`.
  * Errors    a program deals with every error that the world may cause. What it throws ends the run as a crash.
  */
@@ -20,7 +20,7 @@ import type { World } from '../src/testing/simulation/world.ts'
 /** What a workload is made from. */
 export interface WorkloadSetup {
   readonly world: World
-  /** What is committed; it looks behind each event before the checks of the workload do. */
+  /** What is committed; it looks after each event before the checks of the workload do. */
   readonly ledger: Ledger
   /** What clients and servers say to each other. */
   readonly tap: Tap
@@ -61,7 +61,7 @@ export interface Workload {
   /** The path at and below which operators may strike; absent if its checks know nothing of operators. */
   readonly hunted?: string
   /**
-   * The program of one life of one client; see the head of this file. One that returns before the run draws to its end
+   * The program of one life of one client. One that returns before the run draws to its end
    * is followed by another, on a client of its own.
    */
   program(client: Client, life: ClientLife): Promise<void>

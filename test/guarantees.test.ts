@@ -245,7 +245,7 @@ function tableOf(titles: readonly string[], rows: readonly (readonly string[])[]
   return [titles, titles.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
-/** A page with its generated parts made anew. */
+/** A page with its generated parts made again. */
 function generated(page: string, parts: Readonly<Record<string, string>>): string {
   return page.replace(/(<!-- generated: (\w+) -->\n).*?(?=<!-- end -->)/gs, (_all, begin: string, name: string) => {
     return `${begin}\n${parts[name] ?? ''}\n\n`

@@ -77,6 +77,13 @@ const BANNED_TEXT: readonly Ban[] = [
   { pattern: /\b(agents?|slaves?)\b/i, why: 'not a word of docs/glossary.md' },
 ]
 
+/** Turns of phrase that no text of the repository has, and the plain ones. */
+const BANNED_PHRASES: readonly Ban[] = [
+  { pattern: /\bsee the head of this file\b/i, why: 'say it here, or say nothing' },
+  { pattern: /\banew\b/i, why: 'again' },
+  { pattern: /\bfor ever\b/i, why: 'forever' },
+]
+
 /** What no TypeScript of the repository holds, and why. */
 const BANNED_CODE: readonly Ban[] = [
   { pattern: /\beslint-disable\b|@ts-(ignore|nocheck|expect-error)\b/, why: 'change the code, not the rule' },
@@ -372,6 +379,11 @@ const RULES: readonly Rule[] = [
       { 'docs/a.md': 'see ../shared/notes.md' },
       { 'docs/a.md': 'an agent of the ensemble' },
     ],
+  },
+  {
+    name: 'texts are in plain words',
+    check: without(isAny, BANNED_PHRASES),
+    bad: [{ 'src/a.ts': '/** See the head of this file. */' }, { 'docs/a.md': 'It begins anew' }],
   },
   {
     name: 'no rule is switched off, no type forced, nothing exported but by name',

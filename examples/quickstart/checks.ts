@@ -1,5 +1,5 @@
 /**
- * Was it all so? Each check computes anew from the ledger's file and the inputs, and trusts nothing that a worker said
+ * Was it all so? Each check computes again from the ledger's file and the inputs, and trusts nothing that a worker said
  * of itself if the file can tell.
  */
 import { parseLedger } from './ledger.ts'
@@ -73,7 +73,7 @@ function amountsAreRight({ jobs, pricings }: RunRecord, entries: readonly Entry[
   return {
     name: 'each amount is what its version of the configuration makes of the job',
     ok: wrong.length === 0,
-    found: `${entries.length - wrong.length} computed anew and equal, ${wrong.length} not`,
+    found: `${entries.length - wrong.length} computed again and equal, ${wrong.length} not`,
   }
 }
 

@@ -37,7 +37,6 @@ interface States {
 
 const decoder = new TextDecoder()
 
-/** See the head of this file. */
 export class CachesCheck implements Check, LedgerListener {
   readonly name = 'caches'
   readonly covers = ['CC1', 'CC2', 'CC3']

@@ -38,7 +38,6 @@ interface Entry {
 
 const decoder = new TextDecoder()
 
-/** See the head of this file. */
 export class ConfigHistoryCheck implements Check, LedgerListener {
   readonly name = 'config-history'
   readonly covers = ['CFG4']

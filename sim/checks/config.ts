@@ -3,7 +3,7 @@
  *
  * CFG1  every reader comes to the last committed value, once nobody writes any more.
  * CFG2  what a reader is told is a write that was committed, as it was committed, and never older than what it was told
- *       before. That there is no value, it is told only if that was so behind what it was told before.
+ *       before. That there is no value, it is told only if that was so after what it was told before.
  * CFG3  a reader that is out of touch says so.
  * C4    what is read from the servers is not older than any write that was acknowledged before.
  * C5    a write that was refused or never sent is not committed, one that was confirmed is so once, with that version
@@ -57,7 +57,6 @@ interface Write {
 
 const decoder = new TextDecoder()
 
-/** See the head of this file. */
 export class ConfigCheck implements Check, LedgerListener {
   readonly name = 'config'
   readonly covers = ['CFG1', 'CFG2', 'CFG3', 'C4', 'C5']
@@ -167,7 +166,7 @@ export class ConfigCheck implements Check, LedgerListener {
     const value = decode(node.data)
     const write = this.#write(value.by)
     const { committed } = write
-    // Who writes a value anew that was deleted before its answer was known cannot tell that it was there.
+    // Who writes a value again that was deleted before its answer was known cannot tell that it was there.
     const wasDeleted = committed !== null && committed.zxid < (this.#deleted.get(path) ?? 0n)
     if (committed !== null && !wasDeleted) {
       this.#fail(`C5: ${value.by} was committed at ${hex(committed.zxid)} and ${hex(zxid)}`)
@@ -183,7 +182,7 @@ export class ConfigCheck implements Check, LedgerListener {
 
   #expectHonest(by: string, { path, end, committed }: Write): void {
     if (end === null || end === 'maybe' || committed === null) return
-    // Who was refused behind a lost answer cannot tell that its value was there, and was deleted since.
+    // Who was refused after a lost answer cannot tell that its value was there, and was deleted since.
     const wasDeleted = committed.zxid < (this.#deleted.get(path) ?? 0n)
     if (end === 'never' && wasDeleted) return
     if (end === 'never') this.#fail(`C5: ${by} was refused, and is committed at ${hex(committed.zxid)}`)

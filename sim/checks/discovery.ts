@@ -25,7 +25,6 @@ interface Known {
   history: History | null
 }
 
-/** See the head of this file. */
 export class DiscoveryCheck implements Check, TapObserver {
   readonly name = 'discovery'
   readonly covers = ['P4', 'V1']

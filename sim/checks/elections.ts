@@ -12,7 +12,6 @@ const LOOKS = 100
 /** ... within so many ticks are a storm; an attempt that fails takes a tick, one that succeeds takes several. */
 const WITHIN_TICKS = 50
 
-/** See the head of this file. */
 export class ElectionsCheck implements Check {
   readonly name = 'elections'
   readonly covers = ['V3']

@@ -33,7 +33,6 @@ interface Count {
   readonly befores: Set<bigint>
 }
 
-/** See the head of this file. */
 export class LeadersCheck implements Check, LedgerListener {
   readonly name = 'leaders'
   readonly covers = ['LE1', 'LE2', 'CT1', 'CT2', 'CT3']

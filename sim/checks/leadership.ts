@@ -11,7 +11,6 @@ import { epochOf, hex } from '../ledger.ts'
 import type { Ledger } from '../ledger.ts'
 import type { CheckedWorld } from '../checked-world.ts'
 
-/** See the head of this file. */
 export class LeadershipCheck implements Check {
   readonly name = 'leadership'
   readonly covers = ['P1', 'P4', 'P9']

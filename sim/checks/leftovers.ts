@@ -14,7 +14,6 @@ import type { RecordedSession } from '../recorded-session.ts'
 import type { Tap, TapObserver } from '../tap.ts'
 import type { CheckedWorld } from '../checked-world.ts'
 
-/** See the head of this file. */
 export class LeftoversCheck implements Check, TapObserver {
   readonly name = 'leftovers'
   readonly covers = ['R1', 'R3']

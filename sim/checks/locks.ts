@@ -3,7 +3,7 @@
  *
  * L1   who is given a lock is at the head of its queue at that instant, in the one order of transactions: so no two
  *      tenures of a lock overlap.
- * L2   tokens grow from grant to grant. A fenced resource accepts no write of a holder behind one of a later holder,
+ * L2   tokens grow from grant to grant. A fenced resource accepts no write of a holder after one of a later holder,
  *      and refuses none of the latest.
  * L3   contenders of a fair lock stand in the order of their creation, and nobody is granted before an earlier one has
  *      ended.
@@ -110,7 +110,6 @@ const MARK = /^_c_([0-9a-f-]{36})-/
 /** Who stood still needs so long to be told what it missed, in milliseconds. */
 const AWAKE_MS = 100
 
-/** See the head of this file. */
 export class LocksCheck implements Check, LedgerListener, TapObserver {
   readonly name = 'locks'
   readonly covers = ['L1', 'L2', 'L3', 'L4', 'L5', 'L6', 'L7', 'L8', 'R3']
@@ -321,7 +320,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   }
 
   /**
-   * Who comes first, but for what operators have put back behind the coming of a contender: it may have read the queue
+   * Who comes first, but for what operators have put back after the coming of a contender: it may have read the queue
    * before, and may rely on it that only the end of it grows. What was there before it came, it has seen.
    */
   #headFor({ contenders }: Queue, { token }: Contender): Contender | undefined {

@@ -72,7 +72,6 @@ export interface MembershipCheckOptions {
 const MARK_BYTES = 37
 const decoder = new TextDecoder()
 
-/** See the head of this file. */
 export class MembershipCheck implements Check, LedgerListener {
   readonly name = 'membership'
   readonly covers = ['G1', 'G2', 'G3', 'G4', 'L5', 'R3']

@@ -15,7 +15,6 @@ import type { Replayed } from '../model.ts'
 import type { ApiCall, RecordedSession } from '../recorded-session.ts'
 import type { Tap, TapObserver } from '../tap.ts'
 
-/** See the head of this file. */
 export class OutcomesCheck implements Check, TapObserver, LedgerListener {
   readonly name = 'outcomes'
   readonly covers = ['C5']

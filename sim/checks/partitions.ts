@@ -42,7 +42,6 @@ export interface PartitionsCheckOptions {
   readonly items: readonly string[]
 }
 
-/** See the head of this file. */
 export class PartitionsCheck implements Check, LedgerListener {
   readonly name = 'partitions'
   readonly covers = ['N1', 'N2', 'N3', 'N4', 'R3']

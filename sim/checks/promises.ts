@@ -25,7 +25,6 @@ interface Told {
   isSynced: boolean
 }
 
-/** See the head of this file. */
 export class PromisesCheck implements Check, TapObserver, LedgerListener {
   readonly name = 'promises'
   readonly covers = ['P2', 'P5']

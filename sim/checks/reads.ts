@@ -15,7 +15,6 @@ import type { Ledger } from '../ledger.ts'
 import { describeStat, sameStat } from '../stats.ts'
 import type { SentRequest, Tap, TapConnection, TapObserver } from '../tap.ts'
 
-/** See the head of this file. */
 export class ReadsCheck implements Check, TapObserver {
   readonly name = 'reads'
   readonly covers = ['C3', 'C4', 'C6']

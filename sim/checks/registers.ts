@@ -1,5 +1,5 @@
 /**
- * Registers: texts that clients write, each once, and read behind a sync.
+ * Registers: texts that clients write, each once, and read after a sync.
  *
  * C1, C4   from outside: the calls of each register have an order that real time allows, in which each read answers the
  *          text that was written last.
@@ -36,7 +36,6 @@ interface NotedCall {
   isVoid: boolean
 }
 
-/** See the head of this file. */
 export class RegistersCheck implements Check {
   readonly name = 'raw-registers'
   readonly covers = ['C1', 'C4']
@@ -79,7 +78,7 @@ export class RegistersCheck implements Check {
   }
 }
 
-/** The calls that an order can be wrong about, each with an end; see the head of this file. */
+/** The calls that an order can be wrong about, each with an end. */
 function ended(calls: readonly RegisterCall[]): RegisterCall[] {
   const firstReads = new Map<string, number>()
   for (const { input, returned } of calls) {

@@ -19,7 +19,6 @@ const STATES_KEPT = 64
 /** A replay is compared with every so manieth state that is stored, and with all at the end. */
 const REPLAYS_EVERY = 8
 
-/** See the head of this file. */
 export class ReplicasCheck implements Check, LedgerListener {
   readonly name = 'replicas'
   readonly covers = ['P10', 'P11', 'P12']

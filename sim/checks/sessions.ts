@@ -1,12 +1,12 @@
 /**
  * Sessions: how long they live, and that they stay dead.
  *
- * S1   a session ends with exactly its own ephemeral nodes, and has none before and behind; the replay of the history
+ * S1   a session ends with exactly its own ephemeral nodes, and has none before and after; the replay of the history
  *      holds every transaction to it (model.ts).
  * S2   a leader does not end a session before its time-out has passed, on the leader's own clock, since it last heard
  *      of it or was established; and none ends while its client may still trust its lease, whatever its servers
  *      believed of each other.
- * S3   an id is opened once, does nothing behind its end, and is attached by no server that has seen its end.
+ * S3   an id is opened once, does nothing after its end, and is attached by no server that has seen its end.
  * S4   a session that is not heard of ends in time, as long as somebody leads.
  */
 import { OpCode } from '../../src/backends/wire/codes.ts'
@@ -29,7 +29,7 @@ const TURN_MS = 0.02
 const TICK_LATENESS_MS = 50
 /** Part by which clocks are allowed to differ in the worst plan, and as much again. */
 const DRIFT_PART = 0.25
-/** Grace of S4 behind a time-out: buckets, pings of followers, messages under way. */
+/** Grace of S4 after a time-out: buckets, pings of followers, messages under way. */
 const GRACE_MS = 10_000
 
 /** Sessions that a follower told its leader of, and that the leader has not been seen to take in yet. */
@@ -40,7 +40,6 @@ interface Reported {
   readonly sessionIds: readonly bigint[]
 }
 
-/** See the head of this file. */
 export class SessionsCheck implements Check, TapObserver, LedgerListener {
   readonly name = 'sessions'
   readonly covers = ['S1', 'S2', 'S3', 'S4']
@@ -154,7 +153,7 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
     const turnMs = this.#turnMs(server)
     const heardMs = this.#heard[server - 1]?.get(sessionId)?.findLast((atMs) => clockMs - atMs > turnMs) ?? 0
     const silentMs = clockMs - Math.max(heardMs, this.#ledSince[server - 1] ?? 0)
-    // A tick may come at once behind one that was late, and hearing counts from the tick before it.
+    // A tick may come at once after one that was late, and hearing counts from the tick before it.
     if (silentMs >= session.timeoutMs - this.#tickMs - TICK_LATENESS_MS) return
     const what = `session ${sessionId} of ${session.timeoutMs} ms after ${silentMs} ms of silence`
     this.#fail(`S2: server ${server} ended ${what}`)

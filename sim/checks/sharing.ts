@@ -27,7 +27,6 @@ interface Holding {
   readonly incarnation: number
 }
 
-/** See the head of this file. */
 export class SharingCheck implements Check {
   readonly name = 'sharing'
   readonly covers = ['W1', 'W2', 'P1']

@@ -1,8 +1,8 @@
 /**
- * Syncs: who has lost the answer to a write, and looks behind a sync for what became of it, must see it or never see
+ * Syncs: who has lost the answer to a write, and looks after a sync for what became of it, must see it or never see
  * it.
  *
- * C5   a write of an earlier connection of a session is not committed behind a sync that was answered on a later one.
+ * C5   a write of an earlier connection of a session is not committed after a sync that was answered on a later one.
  */
 import { Err, OpCode } from '../../src/backends/wire/codes.ts'
 import type { Reply } from '../../src/backends/wire/records.ts'
@@ -30,7 +30,6 @@ interface Answered {
   readonly zxid: bigint
 }
 
-/** See the head of this file. */
 export class SyncsCheck implements Check, LedgerListener, TapObserver {
   readonly name = 'syncs'
   readonly covers = ['C5']

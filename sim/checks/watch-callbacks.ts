@@ -2,9 +2,9 @@
  * Watches at the callback: what an application is told, over whatever connections its session had.
  *
  * W1   a callback is called before the session's caller learns of a state with the change that it waits for.
- * W3   each read that armed it calls it once, when the first change behind that read comes. On a new connection several
+ * W3   each read that armed it calls it once, when the first change after that read comes. On a new connection several
  *      changes are one call, and a node that was made and deleted in between is not told of.
- * W5   behind unwatch, and behind the end of its session, it is not called any more.
+ * W5   after unwatch, and after the end of its session, it is not called any more.
  */
 import type { WatchEvent, Watcher } from '../../src/core/backend.ts'
 import { Err, OpCode } from '../../src/backends/wire/codes.ts'
@@ -34,7 +34,6 @@ interface Callbacks extends WatchOwner {
   isOver: boolean
 }
 
-/** See the head of this file. */
 export class WatchCallbacksCheck implements Check, TapObserver {
   readonly name = 'watch-callbacks'
   readonly covers = ['W1', 'W3', 'W5']
@@ -125,7 +124,7 @@ export class WatchCallbacksCheck implements Check, TapObserver {
   #expectCalled(callbacks: Callbacks, sessionId: bigint, zxid: bigint): void {
     const endZxid = this.#ledger.model.sessions.get(sessionId)?.closedZxid ?? null
     for (const { due, path, kind } of callbacks.due) {
-      // The end of a session, and what comes behind it, is told to it no more.
+      // The end of a session, and what comes after it, is told to it no more.
       if (due === null || due > zxid || (endZxid !== null && due >= endZxid)) continue
       this.#fail(
         `W1: a call of session ${sessionId} was answered at ${hex(zxid)} before the watch of ${kind} ${path} ` +

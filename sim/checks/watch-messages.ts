@@ -2,8 +2,8 @@
  * Watches at the wire: the events of one connection, against what was armed on it and what has changed since.
  *
  * W1   a change that a watch waits for is told before any reply from a state with that change.
- * W2   events come in the order of zxids, and behind no reply from a later state.
- * W3   a watch is told of the first change behind the zxid at which it was armed, once; on a new connection what was
+ * W2   events come in the order of zxids, and after no reply from a later state.
+ * W3   a watch is told of the first change after the zxid at which it was armed, once; on a new connection what was
  *      missed is told at once, and nothing else.
  * W4   an event has a watch, and a committed change, that it is about.
  */
@@ -39,7 +39,6 @@ const CHANGE_OF: ReadonlyMap<number, ModelChange['type']> = new Map([
   [EventType.nodeDeleted, 'deleted'],
 ])
 
-/** See the head of this file. */
 export class WatchMessagesCheck implements Check, TapObserver {
   readonly name = 'watch-messages'
   readonly covers = ['W1', 'W2', 'W3', 'W4']
@@ -92,7 +91,7 @@ export class WatchMessagesCheck implements Check, TapObserver {
     const { zxid } = reply
     const endZxid = this.#ledger.model.sessions.get(sessionId)?.closedZxid ?? null
     for (const { due, path, kind } of watched.due) {
-      // The end of a session, and what comes behind it, is told to it no more.
+      // The end of a session, and what comes after it, is told to it no more.
       if (due === null || due > zxid || (endZxid !== null && due >= endZxid)) continue
       this.#fail(
         `W1: session ${sessionId} got a reply at ${hex(zxid)} of server ${server} before the event of ` +

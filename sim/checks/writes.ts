@@ -37,7 +37,6 @@ interface SessionWrites {
   lastZxid: bigint
 }
 
-/** See the head of this file. */
 export class WritesCheck implements Check, TapObserver, LedgerListener {
   readonly name = 'writes'
   readonly covers = ['C1', 'C2', 'C5', 'C6', 'S3']

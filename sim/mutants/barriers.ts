@@ -6,7 +6,6 @@ import type { Mutant } from './mutant.ts'
 const DOUBLE = 'recipes/barriers/double-barrier.ts'
 const TEST = 'test/recipes/barriers/double-barrier.test.ts'
 
-/** See the head of this file. */
 export const BARRIER_MUTANTS: readonly Mutant[] = [
   {
     name: 'round-opened-unchecked',

@@ -5,7 +5,6 @@ import type { Mutant } from './mutant.ts'
 
 const VIEW = 'recipes/caches/cache-base.ts'
 
-/** See the head of this file. */
 export const CACHE_MUTANTS: readonly Mutant[] = [
   {
     name: 'remade-node-told-as-changed',

@@ -27,7 +27,6 @@ const OWNERSHIP = 'recipes/engine/ownership.ts'
 /** A check that any node at the path passes. */
 const NO_IDENTITY = "{ type: 'check', path, version: -1 }"
 
-/** See the head of this file. */
 export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: 'unknown-write-repeated',
@@ -123,7 +122,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'session-not-given-up',
-    breaks: 'A client goes on with a session for ever, however long no server answers.',
+    breaks: 'A client goes on with a session forever, however long no server answers.',
     kin: 'ZOOKEEPER-4508',
     edits: [{ file: LEASE_RULE, from: 'const EXPIRY_PART = 4 / 3', to: 'const EXPIRY_PART = 4000' }],
     expected: { test: 'test/backends/client/session-liveness.test.ts', named: 'by the local clock at 4/3' },

@@ -8,7 +8,6 @@ const FOLLOWER = 'recipes/config/rollout-follower.ts'
 const LAYERED = 'recipes/config/layered-config.ts'
 const CENTER = 'recipes/config/config-center.ts'
 
-/** See the head of this file. */
 export const CONFIG_MUTANTS: readonly Mutant[] = [
   {
     name: 'staged-value-overwritten',

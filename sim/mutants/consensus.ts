@@ -20,7 +20,6 @@ const PROPOSALS_WAIT_FOR_THE_LEARNER = {
   to: 'learner.synced && learner.votes',
 }
 
-/** See the head of this file. */
 export const CONSENSUS_MUTANTS: readonly Mutant[] = [
   {
     name: 'ack-before-durable',

@@ -8,7 +8,6 @@ const NOTE = 'recipes/leader/leader-note.ts'
 const LEADERSHIP = 'recipes/leader/leadership.ts'
 const COMPARE_AND_SET = 'recipes/engine/compare-and-set.ts'
 
-/** See the head of this file. */
 export const LEADER_MUTANTS: readonly Mutant[] = [
   {
     name: 'second-candidate-leads-too',

@@ -8,7 +8,6 @@ const JOINT = 'recipes/engine/joint-lease.ts'
 const REVOCATION = 'recipes/engine/revocation.ts'
 const REVOCATION_TEST = 'test/recipes/locks/revocation.test.ts'
 
-/** See the head of this file. */
 export const LOCK_MUTANTS: readonly Mutant[] = [
   {
     name: 'multi-lock-order-as-given',

@@ -6,7 +6,6 @@ import type { Mutant } from './mutant.ts'
 const ONCE = 'recipes/once/once-only.ts'
 const TEST = 'test/recipes/once/once-only.test.ts'
 
-/** See the head of this file. */
 export const ONCE_MUTANTS: readonly Mutant[] = [
   {
     name: 'once-without-a-second-look',

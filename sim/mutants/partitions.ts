@@ -5,7 +5,6 @@ import type { Mutant } from './mutant.ts'
 
 const SHARE = 'recipes/membership/partition-share.ts'
 
-/** See the head of this file. */
 export const PARTITION_MUTANTS: readonly Mutant[] = [
   {
     name: 'item-given-away-untold',

@@ -5,7 +5,6 @@ import type { Mutant } from './mutant.ts'
 
 const TEST = 'test/recipes/queues/distributed-queue.test.ts'
 
-/** See the head of this file. */
 export const QUEUE_MUTANTS: readonly Mutant[] = [
   {
     name: 'item-removed-unclaimed',

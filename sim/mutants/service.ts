@@ -19,7 +19,6 @@ const REQUEST_ORDER = 'backends/embedded/server/clients/request-order.ts'
 const WATCH_TABLE = 'backends/embedded/server/clients/watch-table.ts'
 const WATCHES = 'backends/embedded/server/clients/watches.ts'
 
-/** See the head of this file. */
 export const SERVICE_MUTANTS: readonly Mutant[] = [
   {
     name: 'check-blind-to-creation',

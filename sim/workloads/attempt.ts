@@ -49,7 +49,7 @@ export function reported(kernel: Pick<Kernel, 'fail'>, check: () => void): void 
  * Waits until something holds.
  *
  * @param boundMs - by the clock of the node
- * @param describe - what to say if it does not come to hold, behind the name of the check
+ * @param describe - what to say if it does not come to hold, after the name of the check
  * @throws Violation of liveness
  */
 export async function eventually(

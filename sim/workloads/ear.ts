@@ -4,7 +4,6 @@
  */
 import { Violation } from '../check.ts'
 
-/** See the head of this file. */
 export class Ear<E, R extends void | Promise<void> = void | Promise<void>> {
   readonly #what: string
   readonly #listener: (event: E) => R

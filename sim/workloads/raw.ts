@@ -3,10 +3,10 @@
  *
  * Programs   creates of every mode, sets and deletes with and without versions, multis that succeed and that are
  *            refused, checks of which creation a node is of, reads with watches of every kind and their taking back,
- *            bursts of requests that do not wait for each other, and reads behind a sync.
+ *            bursts of requests that do not wait for each other, and reads after a sync.
  * Values     every value that is written is its own, so that it can be found in the history, or not.
  * Checks     C5 at the client, which repeats what was not sent: a value is in the history as often as its writer was
- *            told. C4 from outside: writes of a few registers, and reads of them behind a sync (checks/registers.ts).
+ *            told. C4 from outside: writes of a few registers, and reads of them after a sync (checks/registers.ts).
  */
 import { OpCode } from '../../src/backends/wire/codes.ts'
 import type { TxnBody } from '../../src/backends/wire/transactions.ts'
@@ -227,7 +227,7 @@ class RawClient {
     watching.ear.over()
   }
 
-  /** Writes a register, or reads it behind a sync: calls that are linearizable as a whole. */
+  /** Writes a register, or reads it after a sync: calls that are linearizable as a whole. */
   async #register(path: string): Promise<void> {
     const { registers } = this.#shared
     const { sessionId } = this.#client
@@ -243,7 +243,7 @@ class RawClient {
     await this.#attempt(async () => {
       await this.#client.sync(path)
       const { data } = await this.#client.get(path)
-      // A read that was repeated on another session is not behind its sync any more.
+      // A read that was repeated on another session is not after its sync any more.
       finish(this.#client.sessionId === sessionId ? new TextDecoder().decode(data) : null)
     })
   }

@@ -30,7 +30,7 @@ export function isKept(line: string): boolean {
   return !/^\s|^$/.test(line) && !holdsSecret(line) && oneLine(withoutTabs) === withoutTabs
 }
 
-/** Lines in a file; see the head of this one. */
+/** The lines of one file. */
 export class HistoryFile {
   /** The lines that there were, oldest first. */
   readonly lines: readonly string[]

@@ -2,7 +2,7 @@
  * Java's properties files, the form of zoo.cfg.
  *
  * Format    `key=value`, `key: value` or `key value`; `#` and `!` begin comment lines; a backslash at the end of a line
- *           goes on with the next one; `\t \n \r \f \uXXXX`; any other character behind a backslash stands for itself.
+ *           goes on with the next one; `\t \n \r \f \uXXXX`; any other character after a backslash stands for itself.
  * Source    java.util.Properties.load.
  */
 

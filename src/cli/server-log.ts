@@ -37,7 +37,7 @@ export interface LogEntry {
   readonly fields?: Readonly<Record<string, unknown>>
 }
 
-/** A log; see the head of this file. */
+/** A log. */
 export class ServerLog {
   readonly #settings: LogSettings
   readonly #write: (line: string) => void

@@ -38,7 +38,7 @@ export function looseWordsOf(line: string): string[] {
   return last === '' ? words : [...words, last]
 }
 
-/** What stands before the end of a line and is still being typed; its text is empty behind white space. */
+/** What stands before the end of a line and is still being typed; its text is empty after white space. */
 export function openWordOf(line: string): OpenWord {
   const { words, rest } = scan(line)
   const unclosed = /^\s*(["'])(.*)$/s.exec(rest)

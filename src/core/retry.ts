@@ -13,7 +13,7 @@ const FIRST_PAUSE_MS = 25
 /** Largest bound of a pause in milliseconds. */
 const PAUSE_MS_MAX = 2_000
 
-/** Doublings behind which the bound stays at its largest. */
+/** Doublings after which the bound stays at its largest. */
 const DOUBLINGS_MAX = 10
 
 /** Options of `repeat`. */

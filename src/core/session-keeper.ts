@@ -30,7 +30,7 @@ interface KeeperOptions {
 /** Does what must be done before a session is used. */
 type Prepare = (session: Session) => Promise<void>
 
-/** Keeps a session open; see the head of this file. */
+/** Keeps a session open. */
 export class SessionKeeper {
   readonly #backend: Backend
   readonly #options: KeeperOptions
@@ -206,7 +206,7 @@ export class SessionKeeper {
   }
 
   #stateOf(state: SessionState): ClientState {
-    // It is another one behind a move from a read-only server.
+    // It is another one after a move from a read-only server.
     const sessionId = this.#session?.id ?? this.#sessionId
     switch (state.status) {
       case 'connected':

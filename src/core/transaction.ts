@@ -42,7 +42,7 @@ type WithAnyData<O> = O extends { readonly data: Uint8Array } ? Omit<O, 'data'> 
 const CREATE_OPTIONS = optionNames<TransactionCreateOptions>({ mode: true, ttlMs: true, owned: true })
 const CHECK_OPTIONS = optionNames<TransactionCheckOptions>({ czxid: true })
 
-/** Parts that take effect together or not at all; made by `client.transaction()`. See the head of this file. */
+/** Parts that take effect together or not at all; made by `client.transaction()`. */
 export class Transaction<Results extends readonly OperationResult[] = []> {
   readonly #port: TransactionPort
   readonly #operations: readonly Operation[]

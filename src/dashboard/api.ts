@@ -276,7 +276,7 @@ export interface Reads {
 
 /**
  * What the reader of the page saw. The engine compares the version in the step that writes; the dashboard compares
- * mzxid just before, since a node that was deleted and made anew counts its versions from 0 again.
+ * mzxid just before, since a node that was deleted and made again counts its versions from 0 again.
  */
 export interface Seen {
   readonly version: number

@@ -10,7 +10,6 @@ const CONNECT_MS_MAX = 5_000
 /** Reads are repeated by whoever looks, so each is given up early. */
 const OPERATION_MS_MAX = 5_000
 
-/** See the head of this file. */
 export class DashboardConnection {
   readonly #settings: Pick<DashboardSettings, 'client' | 'connect'>
   readonly #ended = new AbortController()

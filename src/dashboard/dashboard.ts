@@ -27,7 +27,6 @@ const QUEUE_DEFAULT = 100
 /** A read of the API, by its name. */
 type Read = (query: URLSearchParams, signal: AbortSignal) => Promise<Answer<unknown>>
 
-/** See the head of this file. */
 export class DashboardHandler {
   readonly #settings: DashboardSettings
   readonly #connection: DashboardConnection

@@ -23,7 +23,6 @@ const FILES: Readonly<Record<string, { readonly name: string; readonly type: str
 /** Where the build puts them. */
 export const BUILT_PAGE = fileURLToPath(new URL('./page', import.meta.url))
 
-/** See the head of this file. */
 export class PageFiles {
   readonly #folder: string
   readonly #files = new Map<string, PageFile>()

@@ -26,7 +26,6 @@ interface Viewer {
   send<N extends keyof StreamEvents>(name: N, data: StreamEvents[N]): void
 }
 
-/** See the head of this file. */
 export class Streams {
   readonly #read: ReadTopic
   readonly #pollMs: number

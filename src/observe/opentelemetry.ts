@@ -30,7 +30,7 @@ const OPTIONS = optionNames<OpenTelemetryOptions>({ tracer: true })
 /** How many keys of leases are remembered for links, two for each, those that were acquired last. */
 const KEYS_MAX = 20_000
 
-/** An observer that makes spans; see the head of this file. */
+/** An observer that makes spans. */
 export class OpenTelemetryObserver implements Observer {
   readonly #tracer: Tracer
   /** Of leases, by path, and by token and path. */

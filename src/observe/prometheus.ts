@@ -25,7 +25,7 @@ const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 const HOLD_BUCKETS = [0.01, 0.1, 1, 10, 60, 600, 3_600, 21_600, 86_400]
 const MS_PER_SECOND = 1_000
 
-/** An observer that counts; see the head of this file. */
+/** An observer that counts. */
 export class PrometheusObserver implements Observer {
   /** The media type of the text, for `content-type`. */
   readonly contentType = 'text/plain; version=0.0.4; charset=utf-8'

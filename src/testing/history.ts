@@ -18,7 +18,7 @@ export interface SequentialModel<State, Input, Output> {
    * Does one call.
    *
    * @param output - what it answered; undefined if nobody knows, and then any answer would do
-   * @returns the state behind it, or null if it could not have answered that; the state that it is given stays as it is
+   * @returns the state after it, or null if it could not have answered that; the state that it is given stays as it is
    */
   step(state: State, input: Input, output: Output | undefined): State | null
   /** A text that two states share only if they are equal. */

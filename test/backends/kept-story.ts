@@ -32,7 +32,6 @@ interface Keeper {
   readonly partitioner: Partitioner
 }
 
-/** See the head of this file. */
 export class KeptActs {
   readonly #keepers: readonly Keeper[]
   readonly #ids: readonly string[]

@@ -5,7 +5,7 @@ import type { Client, ConnectOptions } from '../../src/core/client.ts'
 import { ScriptedBackend } from './scripted-backend.ts'
 import type { ScriptedSession } from './scripted-backend.ts'
 
-/** The state of one test; made anew for each. */
+/** The state of one test; made again for each. */
 export interface Rig {
   backend: ScriptedBackend
   /** What `onError` was told. */

@@ -1,15 +1,11 @@
 /** The dashboard over engines that are no ensemble of ours: it reads recipes there as it does here. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Backend, Client } from 'quorate'
+import type { Client } from 'quorate'
 import { ConfigCenter, FairLock, GroupMembership, LeaderElection, connect } from 'quorate'
-import { etcd } from 'quorate/etcd'
-import { redis } from 'quorate/redis'
-import { zookeeper } from 'quorate/zookeeper'
 import type { Child, ConfigDetail, Election, Ensemble, Group } from '../../src/dashboard/api.ts'
 import type { Lock, LockQueue, TreeNode } from '../../src/dashboard/api.ts'
-import { etcdMissing, startEtcd } from '../engines/etcd.ts'
-import { redisMissing, startRedis } from '../engines/redis.ts'
-import { reasonToSkipZooKeeper, startZooKeeper } from '../engines/zookeeper.ts'
+import { REAL_ENGINES } from '../engines/all.ts'
+import type { StartedEngine } from '../engines/all.ts'
 import { HttpRig, ask, dataOf } from './rig.ts'
 
 const START_MS_MAX = 60_000
@@ -22,46 +18,11 @@ const HEADERS = {
   'x-quorate-dashboard': '1',
 }
 
-interface Started {
-  readonly backend: Backend
-  /** Where its servers tell of themselves. */
-  readonly servers?: readonly string[]
-  stop(): Promise<unknown>
-}
-
-const ENGINES: readonly { readonly name: string; readonly missing: string | null; start(): Promise<Started> }[] = [
-  {
-    name: 'ZooKeeper',
-    missing: reasonToSkipZooKeeper(),
-    start: async () => {
-      const servers = await startZooKeeper()
-      const { connectString } = servers
-      return { backend: zookeeper(connectString), servers: [connectString], stop: () => servers.stop() }
-    },
-  },
-  {
-    name: 'etcd',
-    missing: etcdMissing,
-    start: async () => {
-      const cluster = await startEtcd(1)
-      return { backend: etcd(cluster.urls), stop: () => cluster.close() }
-    },
-  },
-  {
-    name: 'Redis',
-    missing: redisMissing,
-    start: async () => {
-      const server = await startRedis()
-      return { backend: redis(`redis://127.0.0.1:${server.port}`), stop: () => server.close() }
-    },
-  },
-]
-
-for (const { name, missing, start } of ENGINES) {
+for (const { name, missing, start } of REAL_ENGINES) {
   const title = `the dashboard over ${name}${missing === null ? '' : ` (skipped: ${missing})`}`
   describe.skipIf(missing !== null)(title, () => {
     const rig = new HttpRig()
-    let engine: Started
+    let engine: StartedEngine
     let client: Client
     let other: Client
     let looker: Client

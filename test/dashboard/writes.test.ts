@@ -57,7 +57,7 @@ describe('a change', () => {
     expect(await dataOf('/a')).toBe('theirs')
   })
 
-  it('is refused for a node that was deleted and made anew, whose version is the same', async () => {
+  it('is refused for a node that was deleted and made again, whose version is the same', async () => {
     await client.create('/a', 'old')
     const before = await seen('/a')
     await client.delete('/a')

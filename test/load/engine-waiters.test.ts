@@ -2,15 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../src/core/connect.ts'
 import type { Client } from '../../src/core/client.ts'
-import type { Backend } from '../../src/core/backend.ts'
-import { etcd } from '../../src/backends/etcd/index.ts'
-import { redis } from '../../src/backends/redis/index.ts'
-import { zookeeper } from '../../src/backends/zookeeper/index.ts'
 import { ExclusiveLock } from '../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
-import { etcdMissing, startEtcd } from '../engines/etcd.ts'
-import { redisMissing, startRedis } from '../engines/redis.ts'
-import { reasonToSkipZooKeeper, startZooKeeper } from '../engines/zookeeper.ts'
+import { REAL_ENGINES } from '../engines/all.ts'
+import type { StartedEngine } from '../engines/all.ts'
 
 const FEW = 100
 const SESSION_TIMEOUT_MS = 6_000
@@ -24,53 +19,13 @@ const LOCKS = [
   { name: 'ExclusiveLock', Lock: ExclusiveLock, part: 1 / 5 },
 ] as const
 
-interface Engine {
-  readonly name: string
-  readonly missing: string | null
-  /** Each of etcd's requests waits for the one before, so fewer fill the time that a test may take. */
-  readonly crowd: number
-  start(): Promise<Started>
-}
-
-interface Started {
-  readonly backend: Backend
-  stop(): Promise<unknown>
-}
-
 interface Served {
   readonly order: readonly number[]
   readonly rate: number
 }
 
-const ENGINES: readonly Engine[] = [
-  {
-    name: 'ZooKeeper',
-    missing: reasonToSkipZooKeeper(),
-    crowd: 5_000,
-    start: async () => {
-      const servers = await startZooKeeper()
-      return { backend: zookeeper(servers.connectString), stop: () => servers.stop() }
-    },
-  },
-  {
-    name: 'etcd',
-    missing: etcdMissing,
-    crowd: 2_000,
-    start: async () => {
-      const cluster = await startEtcd(1)
-      return { backend: etcd(cluster.urls), stop: () => cluster.close() }
-    },
-  },
-  {
-    name: 'Redis',
-    missing: redisMissing,
-    crowd: 5_000,
-    start: async () => {
-      const server = await startRedis()
-      return { backend: redis(`redis://127.0.0.1:${server.port}`), stop: () => server.close() }
-    },
-  },
-]
+/** How many wait. Each of etcd's requests waits for the one before, so fewer fill the time that a test may take. */
+const CROWDS = { ZooKeeper: 5_000, etcd: 2_000, Redis: 5_000 }
 
 /** Has so many wait for a lock, and then go through. Returns the order, and how many hand-overs there were a second. */
 async function serve(client: Client, lock: FairLock | ExclusiveLock, count: number): Promise<Served> {
@@ -93,10 +48,11 @@ async function untilChildren(client: Client, path: string, count: number): Promi
   while (((await client.exists(path))?.numChildren ?? 0) < count) await new Promise((done) => setTimeout(done, 20))
 }
 
-for (const { name, crowd, missing, start } of ENGINES) {
+for (const { name, missing, start } of REAL_ENGINES) {
+  const crowd = CROWDS[name]
   const title = `${crowd} waiters of one client on ${name}${missing === null ? '' : ` (skipped: ${missing})`}`
   describe.skipIf(missing !== null)(title, { timeout: LIMIT_MS }, () => {
-    let engine: Started
+    let engine: StartedEngine
     beforeAll(async () => {
       engine = await start()
     }, LIMIT_MS)

@@ -77,7 +77,6 @@ export class MemorySpan implements Span {
   }
 }
 
-/** See the head of this file. */
 export class MemoryTracer implements Tracer {
   readonly spans: MemorySpan[] = []
 

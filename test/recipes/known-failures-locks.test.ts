@@ -234,7 +234,7 @@ it.each([
   expect(await closeAll(rig, client)).toEqual([])
 })
 
-it('redlock#313: the release of a lease that is lost does not go on for ever', async () => {
+it('redlock#313: the release of a lease that is lost does not go on forever', async () => {
   const rig = newRig()
   const client = await rig.connect()
   const lease = await run(new FairLock(client, PATH).acquire())

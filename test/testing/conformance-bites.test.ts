@@ -277,7 +277,7 @@ const BROKEN: readonly Broken[] = [
     caughtBy: 'a session that the servers ended says `expired`, once, and for good',
   },
   {
-    what: 'containers stay for ever',
+    what: 'containers stay forever',
     control: ({ control }) => ({ ...control, reap: () => undefined }),
     caughtBy: 'a container goes after its last child and not before its first, or is refused with UNSUPPORTED',
   },

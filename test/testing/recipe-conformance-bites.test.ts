@@ -114,7 +114,7 @@ const LOCKS: readonly Broken<LockSuiteOptions['makeLock']>[] = [
 
 const ELECTIONS: readonly Broken<ElectionSuiteOptions['makeElection']>[] = [
   {
-    what: 'the first leader is told for ever',
+    what: 'the first leader is told forever',
     make: (client, path, id) => {
       const election = new LeaderElection<string>(client, path, { id })
       let first: Awaited<ReturnType<TestedElection['leader']>> = null

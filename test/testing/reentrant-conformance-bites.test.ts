@@ -73,7 +73,7 @@ const BROKEN: readonly Broken<Make>[] = [
     caughtBy: 'tasks of one function that hold nothing yet exclude each other',
   },
   {
-    what: 'a context that held it once holds it for ever',
+    what: 'a context that held it once holds it forever',
     make: (client, path) => changed(client, path, {
       tryAcquire: () => ofContexts.get(contexts.getStore() ?? {}) ?? new ReentrantLock(client, path).tryAcquire(),
       using: (work) => contexts.run({}, () => new ReentrantLock(client, path).using(async (lease) => {

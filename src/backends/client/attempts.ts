@@ -1,4 +1,4 @@
-/** When the client of a session makes its next attempt at a server: at once, or after a pause behind each round. */
+/** The time of a client's next attempt at a server: at once, or, when a round is over, after a pause. */
 import { fullJitterMs } from '../../core/retry.ts'
 
 /** Back-off between rounds over all the servers is at most this part of the session time-out. */

@@ -9,7 +9,7 @@ import type { Dialer } from './channel.ts'
 import type { ClientOutbox } from './outbox.ts'
 import { ReadWriteSearch } from './read-write-search.ts'
 
-/** The searches of one session, of which one runs while it is attached; see the head of this file. */
+/** The searches of one session, of which one runs while it is attached. */
 export class BetterServer {
   readonly #dialer: Dialer
   readonly #outbox: () => ClientOutbox

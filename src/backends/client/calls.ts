@@ -335,7 +335,7 @@ const FLAGS: Readonly<Record<CreateMode, number>> = {
   'persistent-with-ttl': CreateFlag.persistentWithTtl,
 }
 
-/** On failure every part is an error: 0 before the refused one, which has its own number, and -2 behind it. */
+/** On failure every part is an error: 0 before the refused one, which has its own number, and -2 after it. */
 function refusedPart(
   results: ReplyBodies[typeof OpCode.multi],
   operations: readonly MultiOperation[],

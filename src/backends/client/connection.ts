@@ -28,7 +28,7 @@ export interface ConnectionOwner {
   onLost(connection: Connection, reason: string): void
 }
 
-/** One connection; see the head of this file. */
+/** One connection. */
 export class Connection implements ChannelListener {
   /** When the ConnectRequest was sent, on `performance.now()`. */
   readonly connectSentMs: number

@@ -38,7 +38,7 @@ export interface PlainRequests {
   introduce(auth: AuthRequest): void
 }
 
-/** One session's way to speak to its servers; see the head of this file. */
+/** One session's way to speak to its servers. */
 export interface Dialect {
   readonly lease: ClientLease
   /** Most calls that are sent and not answered: what proves the lease waits for the answers of all that were sent. */

@@ -11,7 +11,7 @@ import type { ConnectRequest, ConnectResponse } from '../wire/records.ts'
 const PASSWD_BYTES = 16
 const NO_PASSWD = new Uint8Array(PASSWD_BYTES)
 
-/** The identity of one session; see the head of this file. */
+/** The identity of one session. */
 export class ClientIdentity {
   #id = 0n
   #passwd: Uint8Array = NO_PASSWD

@@ -19,7 +19,7 @@ export interface IntroductionRefusal {
 
 type Owner = 'application' | 'dialect'
 
-/** The introductions of one session; see the head of this file. */
+/** The introductions of one session. */
 export class ClientIntroductions {
   readonly #auth: readonly AuthRequest[]
   readonly #dialect: Pick<Dialect, 'auth' | 'refused'>

@@ -27,7 +27,7 @@ const SPACING_PART = 1 / 4
 /** Pings that are kept for a proof: more than are sent within the spacing. */
 const TOUCHES_MAX = 8
 
-/** The lease of one session; see the head of this file. */
+/** The lease of one session. */
 export interface ClientLease {
   /** Part of the session time-out after which a ping is sent. */
   readonly pingPart: number

@@ -12,7 +12,7 @@ import type { Deferred } from '../../core/async.ts'
 import { Fifo } from '../../core/fifo.ts'
 import type { Call } from './calls.ts'
 
-/** The calls of one session that have no answer yet; see the head of this file. */
+/** The calls of one session that have no answer yet. */
 export class ClientOutbox {
   readonly #calls: CallQueue<Call>
   readonly #send: (call: Call) => void

@@ -9,7 +9,7 @@ import type { Dialer } from './channel.ts'
 const PAUSE_MS_MIN = 100
 const PAUSE_MS_MAX = 60_000
 
-/** One search; see the head of this file. */
+/** One search. */
 export class ReadWriteSearch {
   readonly #dialer: Dialer
   readonly #onFound: () => void

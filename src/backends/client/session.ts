@@ -5,7 +5,7 @@
  * Model     one session, at most one connection at a time. Calls made while no server is in touch wait for the next
  *           one; calls in flight when a connection is lost fail, since nobody can tell what became of them.
  * Order     replies come in the order of the requests; a watch callback is called before the reply of any later read
- *           resolves. For that, everything that arrives behind an event queues up behind it (session/event-queue.ts);
+ *           resolves. For that, everything that arrives after an event queues up after it (session/event-queue.ts);
  *           while no event waits, a reply resolves its promise directly.
  * Lease     the servers end a session when they have heard nothing for its time-out T, counted from when they
  *           *received* something, which is not before we sent it. What proves that they have is in lease.ts.
@@ -222,7 +222,7 @@ class ClientSession implements Session, ConnectionOwner {
     })
   }
 
-  /** Does something behind every event that has arrived before. */
+  /** Does something after every event that has arrived before. */
   #inOrder(task: () => void): void {
     if (this.#queue.idle) task()
     else this.#queue.push(task)

@@ -56,7 +56,7 @@ const TYPES: ReadonlyMap<number, WatchEvent['type']> = new Map([
   [EventType.nodeChildrenChanged, 'children'],
 ])
 
-/** The watches of one session; see the head of this file. */
+/** The watches of one session. */
 export class ClientWatches {
   readonly #tables: Readonly<Record<WatchTable, Table>> = { data: new Map(), exist: new Map(), child: new Map() }
   /** Reads without an answer that will arm a watch, by path. */
@@ -112,7 +112,7 @@ export class ClientWatches {
 
   /**
    * Drops a callback from a path. A scenario to get right: (1) a read with watch A is in flight, (2) the last waiting
-   * callback B is unwatched. To disarm now would reach the server behind the read and take A's watch away, so it
+   * callback B is unwatched. To disarm now would reach the server after the read and take A's watch away, so it
    * waits until the read is answered.
    */
   unwatch(path: string, watch: Watcher): void {

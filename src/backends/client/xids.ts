@@ -11,7 +11,7 @@ export class Xids {
     this.#last = last
   }
 
-  /** The next one; behind the largest int32 they start again from 1, as negative ones mean other things. */
+  /** The next one; after the largest int32 they start again from 1, as negative ones mean other things. */
   next(): number {
     this.#last = this.#last === XID_MAX ? 1 : this.#last + 1
     return this.#last

@@ -56,7 +56,7 @@ export interface LocalServerStart {
   readonly storageReady?: Promise<void> | undefined
 }
 
-/** One server; see the head of this file. */
+/** One server. */
 export class LocalServer {
   readonly id: number
   /** Where ZooKeeper's clients connect to it; null if it serves none. */

@@ -65,7 +65,7 @@ export interface EmbeddedOptions {
   /** How many bytes of transactions it keeps so, however few they are. Default 16 MiB. */
   readonly commitLogBytes?: number
   /**
-   * TCP ports on which the servers serve ZooKeeper's clients: one for each server, observers behind the voters; 0 for
+   * TCP ports on which the servers serve ZooKeeper's clients: one for each server, observers after the voters; 0 for
    * any that is free, which {@link Ensemble.clientPorts} tells. None by default.
    */
   readonly clientPorts?: readonly number[]

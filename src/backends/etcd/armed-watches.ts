@@ -1,5 +1,5 @@
 /**
- * The watches of one session: callbacks that wait, each for the first change behind the revision at which it was armed.
+ * The watches of one session: callbacks that wait, each for the first change after the revision at which it was armed.
  *
  * Model     a watch is fired by the stream of changes. A read compares, at its own revision, what the armed watches
  *           were armed with: where that differs, an event is on its way, and the reply waits for it.
@@ -76,7 +76,7 @@ export class ArmedWatch {
   }
 }
 
-/** The watches of one session; see the head of this file. */
+/** The watches of one session. */
 export class ArmedWatches {
   readonly #byPath = new Map<string, Set<ArmedWatch>>()
   readonly #firing = new Set<ArmedWatch>()
@@ -84,7 +84,7 @@ export class ArmedWatches {
   readonly #call: (callback: () => unknown) => void
 
   /**
-   * @param deliver - runs a task behind all that was delivered before
+   * @param deliver - runs a task after all that was delivered before
    * @param call - calls back and reports what is thrown
    */
   constructor(deliver: (task: () => void) => void, call: (callback: () => unknown) => void) {
@@ -104,7 +104,7 @@ export class ArmedWatches {
     else watches.add(watch)
   }
 
-  /** The read was answered: from here on it waits for changes behind the revision of the answer. */
+  /** The read was answered: from here on it waits for changes after the revision of the answer. */
   arm(watch: ArmedWatch, revision: bigint, glimpse: Glimpse): void {
     if (watch.phase !== 'reading') return
     watch.phase = 'armed'

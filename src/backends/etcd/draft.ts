@@ -57,7 +57,7 @@ const ANY_VERSION = -1
 const NO_DATA = new Uint8Array()
 const NO_COUNT: CountRead = Object.freeze({ creates: 0, counted: 0n })
 
-/** A write that is being prepared; see the head of this file. */
+/** A write that is being prepared. */
 export class Draft {
   readonly #keys: Keys
   readonly #snapshot: Snapshot
@@ -113,7 +113,7 @@ export class Draft {
     return compares
   }
 
-  /** What is to be written, and read for the answers behind it. */
+  /** What is to be written, and read for the answers after it. */
   operations(): RequestOp[] {
     const ops = [...this.#nodes.values()].flatMap((node) => this.#writes(node))
     for (const [path, { creates, deletes }] of this.#tallies) {
@@ -208,7 +208,7 @@ export class Draft {
     this.#results.push((revision, responses) => {
       const reads = this.#counts.get(path)
       const { creates: all, counted } = reads?.count(responses) ?? NO_COUNT
-      // What the children did behind this operation is not yet in its answer.
+      // What the children did after this operation is not yet in its answer.
       const [later, gone] = [tally.creates - creates, tally.deletes - deletes]
       const numChildren = (reads?.numChildren(responses) ?? 0) - later + gone
       const counts = { creates: (all - later) | 0, pzxid: counted, numChildren: Math.max(0, numChildren) }

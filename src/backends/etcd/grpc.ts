@@ -1,5 +1,5 @@
 /**
- * gRPC over HTTP/2, as bytes: messages behind their lengths, and a status at the end.
+ * gRPC over HTTP/2, as bytes: messages after their lengths, and a status at the end.
  *
  * Source    gRPC's PROTOCOL-HTTP2.md.
  */

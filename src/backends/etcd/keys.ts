@@ -68,7 +68,7 @@ export class Keys {
   }
 }
 
-/** The first key behind all that begin with this one, which ends in `/`. */
+/** The first key after all that begin with this one, which ends in `/`. */
 function behind(key: string): string {
   return `${key.slice(0, -1)}0`
 }

@@ -1,7 +1,7 @@
 /**
  * Keeps the lease of a session alive, at one member after the other, and says when it cannot be trusted any more.
  *
- * Model     a keep-alive every third of the time-out. One that fails is repeated at the next member at once; behind
+ * Model     a keep-alive every third of the time-out. One that fails is repeated at the next member at once; after
  *           each round over all of them, after a pause.
  * Lease     etcd counts the time-out from when it received a keep-alive, which is not before we sent it. So the lease
  *           lives at least that long after the sending of the last one that was answered.
@@ -48,7 +48,7 @@ const ANSWER_MS_MIN = 500
 /** The pause between rounds is at most this part of the time-out. */
 const PAUSE_PART = 1 / 8
 
-/** Keeps one lease; see the head of this file. */
+/** Keeps one lease. */
 export class LeaseKeeper {
   readonly #channel: Channel
   readonly #keys: Keys

@@ -1,5 +1,5 @@
 /**
- * What the key of a node holds: one line of text that says what etcd does not keep, and the node's data behind it.
+ * What the key of a node holds: one line of text that says what etcd does not keep, and the node's data after it.
  *
  * Line      `quorate1 <kind> <version> <ctime> <mtime> <czxid>`: kind is `persistent` or `ephemeral`, times are in
  *           milliseconds since 1970. The czxid is 0 where it is the key's create_revision, as nearly always; 1 where it
@@ -16,7 +16,7 @@ export interface NodeHeader {
   readonly version: number
   readonly ctimeMs: number
   readonly mtimeMs: number
-  /** See the head of this file. */
+  /** As in the line: 0 where it is the create_revision of the key. */
   readonly czxid: bigint
 }
 

@@ -109,7 +109,7 @@ class ProtobufWriter {
     this.#buffer[this.#length++] = low
   }
 
-  /** Bytes behind their length. */
+  /** Bytes after their length. */
   bytes(content: Uint8Array): void {
     this.varint(content.length)
     this.#reserve(content.length)
@@ -117,7 +117,7 @@ class ProtobufWriter {
     this.#length += content.length
   }
 
-  /** UTF-8 behind its length. */
+  /** UTF-8 after its length. */
   text(content: string): void {
     const length = Buffer.byteLength(content)
     this.varint(length)
@@ -125,7 +125,7 @@ class ProtobufWriter {
     this.#length += this.#buffer.write(content, this.#length)
   }
 
-  /** What `write` writes, behind its length. */
+  /** What `write` writes, after its length. */
   delimited(write: () => void): void {
     const at = this.#length
     this.varint(0)

@@ -31,7 +31,7 @@ const NO_BYTES = new Uint8Array()
 const PLAIN_NAME = /^[!-\-0-~][ -.0-~]*$/
 const INT32 = /^-?\d{1,10}$/
 
-/** Reads to be done together; see the head of this file. */
+/** Reads to be done together. */
 export class ReadPlan {
   readonly ops: RequestOp[] = []
   readonly #keys: Keys

@@ -41,7 +41,7 @@ export interface WriterPort {
 /** Thrown when the servers have ended the session. Nothing was written. */
 export class SessionGone extends Error {}
 
-/** Refused transactions of one write behind which it pauses before the next. */
+/** Refused transactions of one write after which it pauses before the next. */
 const EAGER_TRIES = 1
 
 /** Transactions of one write that may be refused; that it takes so many means that a key of ours was tampered with. */

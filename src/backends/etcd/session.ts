@@ -60,7 +60,7 @@ const REQUEST_PART = 2 / 3
 const READ_OPS_MAX = 64
 const OPS_A_READ = 3
 
-/** A session; see the head of this file. */
+/** A session. */
 export class EtcdSession implements Session, HubListener, LeaseOwner {
   readonly id: bigint
   readonly timeoutMs: number
@@ -355,7 +355,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     call.reject(error instanceof RpcError ? failure(error, call.path) : error)
   }
 
-  /** Does something behind every event that has arrived before. */
+  /** Does something after every event that has arrived before. */
   #inOrder(task: () => void): void {
     if (this.#queue.idle) task()
     else this.#queue.push(task)

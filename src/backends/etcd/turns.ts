@@ -1,12 +1,12 @@
 /**
- * Turns at what would only get in each other's way: one after the other, each behind the one before.
+ * Turns at what would only get in each other's way: one after the other, each after the one before.
  *
  * Nothing depends on them but speed. Where nobody gets on, the others go ahead, so that one who is stuck holds up
  * nobody.
  */
 import { Deadline, deferred } from '../../core/async.ts'
 
-/** Longest time without the end of a turn, in milliseconds, behind which the next waits no longer. */
+/** Longest time without the end of a turn, in milliseconds, after which the next waits no longer. */
 const STUCK_MS = 1_000
 
 /** The line at one thing. */
@@ -17,7 +17,7 @@ interface Line {
   movedAtMs: number
 }
 
-/** Who is at what; see the head of this file. */
+/** Who is at what. */
 export class Turns {
   readonly #lines = new Map<string, Line>()
 

@@ -49,7 +49,6 @@ const LAG_MS_MAX = 1_000
 /** How long it may say nothing before it is doubted that it has to, in milliseconds. */
 const SILENCE_MS_MAX = 20
 
-/** See the head of this file. */
 export class WatchCheck {
   readonly #keys: Keys
   readonly #hub: CheckedStream

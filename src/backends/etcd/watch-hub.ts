@@ -1,10 +1,10 @@
 /**
  * The stream of changes: one for all sessions of a backend, over every node and session under its prefix.
  *
- * Model     a stream is opened behind the last revision that was delivered, and opened again there when it breaks: by
+ * Model     a stream is opened after the last revision that was delivered, and opened again there when it breaks: by
  *           the revisions of events and of the answer that it was created, never by progress notifications, which can
  *           overtake events (etcd-io/etcd#15220).
- * Gap       where that revision is compacted away, what happened since is not to be had: the stream begins anew, and
+ * Gap       where that revision is compacted away, what happened since is not to be had: the stream begins again, and
  *           its listeners are told to look for themselves.
  * Doubt     a stream can be silent because nothing happens or because its member is frozen or cut off. Nobody can tell
  *           from here, so listeners compare what they wait for with reads of their own, and have the stream moved to
@@ -52,7 +52,7 @@ interface Waiting {
   readonly resolve: (isDelivered: boolean) => void
 }
 
-/** The stream of one backend; see the head of this file. */
+/** The stream of one backend. */
 export class WatchHub {
   readonly #channel: Channel
   readonly #keys: Keys
@@ -83,7 +83,7 @@ export class WatchHub {
   }
 
   /**
-   * Adds a listener, who hears of everything behind the instant at which this resolves.
+   * Adds a listener, who hears of everything after the instant at which this resolves.
    *
    * @throws RpcError if etcd does not allow it
    */

@@ -13,7 +13,7 @@ import type { Reply } from './reply.ts'
 import type { Script } from './io/script.ts'
 import { ServerError } from './server-error.ts'
 
-/** A connection; see the head of this file. */
+/** A connection. */
 export class Link {
   readonly #connection: ScriptConnection
   readonly #key: string

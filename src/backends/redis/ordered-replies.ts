@@ -42,7 +42,7 @@ interface Early {
 /** Transactions that were heard before those in front of them; more are fetched when they are needed. */
 const EARLY_MAX = 256
 
-/** The order of one session; see the head of this file. */
+/** The order of one session. */
 export class OrderedReplies {
   readonly watches = new RedisWatches()
   readonly #queue: EventQueue

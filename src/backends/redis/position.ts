@@ -10,7 +10,7 @@ import { EPOCH_MAX } from './scripts/prelude.ts'
 
 /** A place in the order of transactions. */
 export interface Position {
-  /** Grows when the namespace is made anew or its server has changed. */
+  /** Grows when the namespace is made again or its server has changed. */
   readonly epoch: number
   /** Transactions in this epoch. */
   readonly counter: number
@@ -63,7 +63,7 @@ export function comparePositions(a: Position, b: Position): number {
   return a.epoch - b.epoch || a.counter - b.counter
 }
 
-/** Whether `next` is the very next transaction behind `position`. */
+/** Whether `next` is the very next transaction after `position`. */
 export function follows(position: Position, next: Position): boolean {
   return next.epoch === position.epoch && next.counter === position.counter + 1
 }

@@ -1,13 +1,13 @@
 /**
  * What all sessions of one backend hear of changes: one connection that is subscribed to the namespace's channel.
  *
- * Model     every transaction is published with its position and its changes. A session takes what comes next behind
+ * Model     every transaction is published with its position and its changes. A session takes what comes next after
  *           what it has seen; where something is missing it asks the stream.
  * Strangers whoever reaches the server, in whichever database, can publish there. The scripts seal what they publish
  *           with a word that only those know who can read the namespace's keys. A message without it says no more than
  *           that there may be something to look for.
  * Loss      a subscription may lose anything at any time without a word, and nothing rests on it but speed: every tick
- *           of a session asks the stream too. One that is found to be behind is made anew.
+ *           of a session asks the stream too. One that is found to be behind is made again.
  */
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { fullJitterMs } from '../../core/retry.ts'

@@ -1,7 +1,7 @@
 /**
  * The watches of one session: which callbacks wait for what, and what they have missed.
  *
- * Model     Redis knows of no watch. A read that arms one tells the position at which it was read; what happens behind
+ * Model     Redis knows of no watch. A read that arms one tells the position at which it was read; what happens after
  *           that position fires it. Transactions are shown to this table in their order, each once.
  * Gap       where transactions were missed, the table tells which nodes to read again, and fires what differs from
  *           what its read has seen.
@@ -32,7 +32,7 @@ export interface Fired {
 /** Transactions kept for reads that are on their way; more make them read again. */
 const RECENT_MAX = 1024
 
-/** The watches of one session; see the head of this file. */
+/** The watches of one session. */
 export class RedisWatches {
   readonly #armed = new Map<string, Set<Watch>>()
   /** On their way: their reads are not answered yet. */

@@ -7,6 +7,7 @@
  *           request that is refused whatever the state: int error number.
  * Unread    a body that cannot be read, or an operation that this package does not have, still takes its place in the
  *           order and is answered with an error, as the reference does for the former.
+ * Twice     a server decodes what its client sent and encodes it again here (decision 0021).
  * Source    Learner.request, LearnerHandler.run (REQUEST), PrepRequestProcessor.java.
  */
 import { isCoordinationError } from '../../core/errors.ts'

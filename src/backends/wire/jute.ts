@@ -100,7 +100,7 @@ export class Reader {
 
   /** Fails unless everything was read. */
   end(): void {
-    if (this.remaining !== 0) throw violation(`${this.remaining} bytes left over behind a record`)
+    if (this.remaining !== 0) throw violation(`${this.remaining} bytes left over after a record`)
   }
 
   #take(length: number): number {
@@ -262,7 +262,7 @@ export class Writer {
     return at
   }
 
-  /** Makes room for so many bytes, and for what is usual behind them. */
+  /** Makes room for so many bytes, and for what is usual after them. */
   #makeRoom(length: number): void {
     const end = this.#offset + length + INITIAL_WRITER_BYTES
     if (end > this.#bytes.length) this.#grow(end)

@@ -1,5 +1,5 @@
 /**
- * The bodies of multi and multiRead: parts behind headers, with a header at the end that says so.
+ * The bodies of multi and multiRead: parts after headers, with a header at the end that says so.
  *
  * Shapes    MultiHeader{int type, bool done, int err}; of a request err is -1, of a result that of the part; the last
  *           one is {-1, true, -1}. A refused part is ErrorResponse{int err}.
@@ -23,7 +23,7 @@ import type { MultiOperation, MultiResult, ReadOperation, ReadResult } from './r
 const MultiHeader = record({ type: int32, done: bool, err: int32 })
 const END = { type: -1, done: true, err: -1 }
 
-/** A list of parts behind headers. */
+/** A list of parts after headers. */
 function parts<T>(
   write: (writer: Writer, part: T) => void,
   read: (reader: Reader, type: number) => T,

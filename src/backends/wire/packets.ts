@@ -66,7 +66,7 @@ export type Packet =
   | { readonly type: 'ACKEPOCH'; readonly currentEpoch: number; readonly lastZxid: bigint }
   /** 13, leader -> learner: your log is a prefix of mine; the missing proposals follow. */
   | { readonly type: 'DIFF'; readonly zxid: bigint }
-  /** 14: cut your log behind this zxid; then as DIFF. */
+  /** 14: cut your log after this zxid; then as DIFF. */
   | { readonly type: 'TRUNC'; readonly zxid: bigint }
   /** 15: drop what you have; the state at this zxid follows in SNAPCHUNKs. Then as DIFF. */
   | { readonly type: 'SNAP'; readonly zxid: bigint }

@@ -3,7 +3,7 @@
  * is now this"), not wishes, so they can be refused no more.
  *
  * Encoding  TxnHeader, then the body that belongs to its type: ZooKeeper 3.8's log format. One field is ours: the
- *           password behind CreateSessionTxn, since ours cannot be computed from the session's id
+ *           password after CreateSessionTxn, since ours cannot be computed from the session's id
  *           (docs/decisions/0001).
  * Source    zookeeper.jute (module org.apache.zookeeper.txn), SerializeUtils.java.
  */
@@ -21,7 +21,7 @@ const CreateTxn = record({
   data: buffer,
   acl: AclList,
   ephemeral: bool,
-  /** The parent's count of child creates behind this one. */
+  /** The parent's count of child creates after this one. */
   parentCVersion: int32,
 })
 export type CreateTxn = Infer<typeof CreateTxn>

@@ -6,7 +6,7 @@
  *           int err} + body if err is 0; an event is a reply of xid -1.
  * Order     on the wire a reply does not name its operation: the client remembers what is in flight. In memory it does,
  *           and a server writes it by that: the xids of its clients may be equal, negative or anything else.
- * Safety    whatever is decoded, nothing is thrown but CoordinationError `PROTOCOL_VIOLATION`. Bytes behind a body are
+ * Safety    whatever is decoded, nothing is thrown but CoordinationError `PROTOCOL_VIOLATION`. Bytes after a body are
  *           ignored, as the reference does.
  * Source    ZooKeeperServer.processPacket, ClientCnxn.java, FinalRequestProcessor.java.
  */

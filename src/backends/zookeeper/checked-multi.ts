@@ -21,7 +21,6 @@ interface Part {
   readonly check: number | null
 }
 
-/** See the head of this file. */
 export class CheckedMulti {
   /** Nodes that have to be of this session, and the latest that it made there. */
   readonly checks: readonly CreationCheck[]

@@ -24,7 +24,7 @@ import type { OwnershipSupport } from './owned-nodes.ts'
 /** A busy server answers so many in a small part of a session time-out. */
 const IN_FLIGHT_MAX = 128
 
-/** The dialect of ZooKeeper; see the head of this file. */
+/** The dialect of ZooKeeper. */
 export class ZooKeeperDialect implements Dialect {
   readonly lease: RecognisingLease
   readonly inFlightMax = IN_FLIGHT_MAX

@@ -9,7 +9,6 @@ import { permsText, readAcl } from './acl-text.ts'
 import { statText } from './node-text.ts'
 import { preOrder, readTree } from '../../core/walk-tree.ts'
 
-/** See the head of this file. */
 export const ACL_COMMANDS: readonly Command[] = [
   {
     name: 'getAcl',

@@ -24,7 +24,6 @@ const LOCKS: Command = {
   run: locks,
 }
 
-/** See the head of this file. */
 export const LOCK_COMMANDS: readonly Command[] = [
   LOCKS,
 ]

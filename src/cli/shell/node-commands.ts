@@ -25,7 +25,6 @@ const BATCH_MAX = 10_000
 
 const TTL_MS_MAX = 2 ** 40 - 1
 
-/** See the head of this file. */
 export const NODE_COMMANDS: readonly Command[] = [
   {
     name: 'ls',

@@ -31,7 +31,6 @@ const CONFIG: Command = {
   run: config,
 }
 
-/** See the head of this file. */
 export const RECIPE_COMMANDS: readonly Command[] = [
   {
     name: 'members',

@@ -4,7 +4,6 @@ import { ExitStatus, Failure, UsageError } from '../exit-status.ts'
 import { packageVersion } from '../package-version.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 
-/** See the head of this file. */
 export const SESSION_COMMANDS: readonly Command[] = [
   {
     name: 'connect',

@@ -39,7 +39,6 @@ const DEPTH_MAX = 1_000_000
 /** What ZooKeeper keeps for itself. */
 const RESERVED = '/zookeeper'
 
-/** See the head of this file. */
 export const TREE_COMMANDS: readonly Command[] = [
   {
     name: 'tree',

@@ -28,7 +28,6 @@ const REMOVED: Readonly<Record<WatchKind, string>> = {
   config: 'DataWatchRemoved',
 }
 
-/** See the head of this file. */
 export const WATCH_COMMANDS: readonly Command[] = [
   {
     name: 'addWatch',

@@ -15,7 +15,6 @@ export interface Watch {
   readonly stop: () => void
 }
 
-/** See the head of this file. */
 export class WatchList {
   readonly #watches = new Set<Watch>()
   #isExpired = false

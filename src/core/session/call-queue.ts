@@ -46,7 +46,7 @@ export interface QueuedCall {
   sentAtMs: number
 }
 
-/** The calls of one session; see the head of this file. */
+/** The calls of one session. */
 export class CallQueue<C extends QueuedCall> {
   readonly #waitMsMax: number
   readonly #fail: (call: C, failure: CallFailure, sent: boolean) => void

@@ -21,7 +21,7 @@ export function functionText({ name }: { readonly name: string }): string {
   return typeof name === 'string' && name !== '' ? ` ${JSON.stringify(name)}` : ''
 }
 
-/** A queue of callbacks; see the head of this file. */
+/** A queue of callbacks. */
 export class EventQueue {
   // p-queue's `timeout` stays unset: it would free the slot while the task still runs, and tasks would overlap.
   readonly #tasks = new PQueue({ concurrency: 1 })
@@ -37,13 +37,13 @@ export class EventQueue {
     this.#onError = onError
   }
 
-  /** Whether nothing waits and nothing runs: then whatever is done now comes behind all that was pushed. */
+  /** Whether nothing waits and nothing runs: then whatever is done now comes after all that was pushed. */
   get idle(): boolean {
     return this.#length === 0
   }
 
   /**
-   * Runs a task behind all that were pushed before it, and never within this call.
+   * Runs a task after all that were pushed before it, and never within this call.
    *
    * @param task - what to run; the queue does not wait for a promise that it returns, but reports its rejection
    */

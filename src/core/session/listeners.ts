@@ -7,7 +7,7 @@
 import { functionText } from './event-queue.ts'
 import type { EventQueue } from './event-queue.ts'
 
-/** The listeners of one thing that changes; see the head of this file. */
+/** The listeners of one thing that changes. */
 export class Listeners<T> {
   readonly #queue: EventQueue
   readonly #kind: string

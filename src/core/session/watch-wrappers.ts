@@ -20,7 +20,7 @@ export interface WrappedWatch {
   unwatched: boolean
 }
 
-/** The wrappers of one client; see the head of this file. */
+/** The wrappers of one client. */
 export class WatchWrappers {
   readonly #call: (callback: () => unknown, where: string) => unknown
   #wrappers = new WeakMap<Watcher, Map<string, Set<WrappedWatch>>>()

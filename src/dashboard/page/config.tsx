@@ -7,7 +7,6 @@ import { useTopic } from './live.ts'
 import { Ago, Code, Empty, Head, Panel, Topic, Untold } from './parts.tsx'
 import { href } from './route.ts'
 
-/** See the head of this file. */
 export function Config({ path, roots }: { path: string | null; roots: readonly string[] }): JSX.Element {
   const shown = useTopic('config')
   return (

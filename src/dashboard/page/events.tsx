@@ -7,7 +7,6 @@ import { Empty, Head, Panel, Topic } from './parts.tsx'
 
 const SHOWN_MAX = 200
 
-/** See the head of this file. */
 export function Events(): JSX.Element {
   const shown = useTopic('events')
   const [held, setHeld] = useState<number | null>(null)

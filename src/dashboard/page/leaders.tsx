@@ -5,7 +5,6 @@ import { counted, linesOf, pretty } from './format.ts'
 import { useTopic } from './live.ts'
 import { Ago, Code, Columns, Empty, Head, Panel, Session, Topic } from './parts.tsx'
 
-/** See the head of this file. */
 export function Leaders({ roots }: { roots: readonly string[] }): JSX.Element {
   const shown = useTopic('leaders')
   return (

@@ -2,7 +2,7 @@
  * What the page shows, kept live: one stream for all topics that its views want.
  *
  * Lost      without a beat for five seconds the picture stays and is said to be old; the stream is opened again after
- *           1, 2, 4, 8 and then 15 seconds, for ever. A tab that is hidden for a minute lets go of it.
+ *           1, 2, 4, 8 and then 15 seconds, forever. A tab that is hidden for a minute lets go of it.
  */
 import { useEffect, useState } from 'preact/hooks'
 import type { Answer, Failure, Reads, StreamEvents } from '../api.ts'
@@ -68,7 +68,7 @@ class Live {
     }
   }
 
-  /** Opens the stream anew, with what is wanted by then. */
+  /** Opens the stream again, with what is wanted by then. */
   open(afterMs: number): void {
     if (this.#opening !== null) clearTimeout(this.#opening)
     this.#opening = setTimeout(() => {

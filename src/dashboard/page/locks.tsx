@@ -9,7 +9,6 @@ import { href } from './route.ts'
 
 const HELD_MS_LONG = 60_000
 
-/** See the head of this file. */
 export function Locks({ path, roots }: { path: string | null; roots: readonly string[] }): JSX.Element {
   const shown = useTopic('locks')
   const waits = useTopic('wait-for')

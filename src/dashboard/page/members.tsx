@@ -4,7 +4,6 @@ import { counted } from './format.ts'
 import { useTopic } from './live.ts'
 import { Ago, Columns, Empty, Head, Panel, Says, Session, Topic, Untold } from './parts.tsx'
 
-/** See the head of this file. */
 export function Members({ roots }: { roots: readonly string[] }): JSX.Element {
   const shown = useTopic('groups')
   return (

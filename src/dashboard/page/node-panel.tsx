@@ -9,7 +9,6 @@ import { Ago, Code, Panel, Session, Topic } from './parts.tsx'
 
 type Form = 'JSON' | 'Text' | 'Hex'
 
-/** See the head of this file. */
 export function NodePanel({ path, meta }: { path: string; meta: Meta }): JSX.Element {
   const shown = useTopic('node', `?path=${encodeURIComponent(path)}`)
   if (shown.failure?.code === 'NO_NODE') {

@@ -19,7 +19,6 @@ const NUMBERS = ['Behind', 'Clients', 'Watches', 'Latency']
 const LOW = { y: 5, height: 6 }
 const HIGH = { y: 2, height: 12 }
 
-/** See the head of this file. */
 export function Overview(): JSX.Element {
   const shown = useTopic('ensemble')
   return <Topic shown={shown}>{(answer) => <EnsembleView answer={answer} />}</Topic>

@@ -19,7 +19,6 @@ interface TreeState {
   readonly toggle: (path: string, isOpen: boolean) => void
 }
 
-/** See the head of this file. */
 export function Tree({ path, meta }: { path: string | null; meta: Meta }): JSX.Element {
   const selected = path ?? '/'
   const [open, setOpen] = useState<ReadonlySet<string>>(() => new Set(wayTo(selected)))

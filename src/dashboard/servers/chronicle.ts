@@ -14,7 +14,6 @@ const LANE_MS = 3_600_000
 
 type Lane = Server['lane']
 
-/** See the head of this file. */
 export class Chronicle {
   /** Since when it is kept. */
   readonly sinceMs = Date.now()

@@ -20,7 +20,7 @@ import type { TimedWaitOptions, Wait } from '../engine/wait.ts'
 import { withinWait } from '../engine/within-wait.ts'
 import { removeThis, statNow, untilGone } from './gate-node.ts'
 
-/** A gate that is up or down for all; see the head of this file. */
+/** A gate that is up or down for all. */
 export class Barrier {
   /** The node that is there while the barrier is up. */
   readonly path: string

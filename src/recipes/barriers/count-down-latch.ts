@@ -46,7 +46,7 @@ const COUNT_OPTIONS = optionNames<CountDownOptions>({ id: true, waitMs: true, si
 /** Each count is a node, and all of them are listed by who waits. */
 const COUNT_MAX = 1_000
 
-/** A gate that opens when so many things are done; see the head of this file. */
+/** A gate that opens when so many things are done. */
 export class CountDownLatch {
   /** The latch's node. */
   readonly path: string

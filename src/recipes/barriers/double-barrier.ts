@@ -52,7 +52,7 @@ type Meeting =
   | { readonly type: 'too-late'; readonly round: NodeIdentity }
   | { readonly type: 'gone' }
 
-/** A gate for so many at a time, on both sides of their work; see the head of this file. An object is one member. */
+/** A gate for so many at a time, on both sides of their work. An object is one member. */
 export class DoubleBarrier {
   /** The parent of the members' nodes. */
   readonly path: string

@@ -24,7 +24,7 @@ export interface ChildrenCacheOptions {
 
 const OPTIONS = optionNames<ChildrenCacheOptions>({ bytesMax: true })
 
-/** The children of a node; see the head of this file. */
+/** The children of a node. */
 export class ChildrenCache extends CacheBase {
   /**
    * Makes a cache and begins to read.

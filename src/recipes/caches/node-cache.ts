@@ -9,7 +9,7 @@ import type { Client } from '../../core/client.ts'
 import type { MirrorNode } from '../engine/mirror.ts'
 import { CacheBase } from './cache-base.ts'
 
-/** One node; see the head of this file. */
+/** One node. */
 export class NodeCache extends CacheBase {
   /**
    * Makes a cache and begins to read.

@@ -33,7 +33,7 @@ export interface TreeCacheOptions {
 
 const OPTIONS = optionNames<TreeCacheOptions>({ maxDepth: true, filter: true, bytesMax: true })
 
-/** A node and what is below it; see the head of this file. */
+/** A node and what is below it. */
 export class TreeCache extends CacheBase {
   /**
    * Makes a cache and begins to read.

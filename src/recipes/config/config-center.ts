@@ -88,7 +88,7 @@ export interface ConfigChange<T, D = undefined> {
   readonly staged: number | null
   /** How many changes before it this consumer did not get, because it was slow. */
   readonly missed: number
-  /** Whether it was read anew after a reconnect: then there may have been changes that nobody saw, or none at all. */
+  /** Whether it was read again after a reconnect: then there may have been changes that nobody saw, or none at all. */
   readonly resync: boolean
 }
 
@@ -119,7 +119,7 @@ const ROLLBACK_OPTIONS: ReadonlySet<string> = new Set([...PUBLISH_OPTIONS].filte
 const UPDATE_OPTIONS = optionNames<ConfigUpdateOptions>({ staged: true, waitMs: true, signal: true })
 const STAGED_POLICIES: readonly StagedPolicy[] = ['keep', 'withdraw']
 
-/** One validated value; see the head of this file. */
+/** One validated value. */
 export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   readonly #store: ConfigStore<T>
   readonly #default: D | undefined

@@ -55,7 +55,6 @@ interface StandIn<T> {
 
 const FALL_BACK_MS = 3_000
 
-/** See the head of this file. */
 export class ConfigFallback<T> {
   readonly #client: Client
   readonly #path: string

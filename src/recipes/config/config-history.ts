@@ -102,7 +102,7 @@ const READ_OPTIONS = optionNames<HistoryReadOptions>({ limit: true, waitMs: true
 const UNREADABLE: readonly SchemaIssue[] = Object.freeze([{ message: 'the entry is damaged' }])
 const TOO_LARGE: readonly SchemaIssue[] = Object.freeze([{ message: 'the value was too large to be kept' }])
 
-/** The history of one value; see the head of this file. */
+/** The history of one value. */
 export class ConfigHistory<T> {
   readonly #path: string
   readonly #format: ValueFormat<T>

@@ -39,7 +39,7 @@ import type { Encoded, OwnWrite, ReadingListener, StoreHooks } from './known-val
 /** A write, as its caller is told of it. */
 type Told<W extends WrittenNode> = Omit<W, 'czxid' | 'isOvertaken'>
 
-/** Validated values by key; see the head of this file. */
+/** Validated values by key. */
 export class ConfigStore<T> {
   /** Publishes every state in which a value is new, or everything was read again. */
   readonly #feed: Feed<ConfigState<T>>

@@ -19,19 +19,19 @@ import type { TimedWaitOptions } from '../engine/wait.ts'
 export interface ConfigTreeChange<T> {
   /** All values in force, by key. */
   readonly values: ConfigState<T>
-  /** Keys whose value is new or was written anew, sorted. */
+  /** Keys whose value is new or was written again, sorted. */
   readonly changed: readonly string[]
   /** Keys that have no value any more, sorted. */
   readonly removed: readonly string[]
   /** How many states before it this consumer did not get, because it was slow; what they changed is in this one. */
   readonly missed: number
-  /** Whether everything was read anew after a reconnect. */
+  /** Whether everything was read again after a reconnect. */
   readonly resync: boolean
 }
 
 const OPTIONS = optionNames<ConfigFormatOptions<unknown>>({ schema: true, format: true, codec: true })
 
-/** Validated values by key; see the head of this file. */
+/** Validated values by key. */
 export class ConfigTree<T> implements AsyncDisposable {
   readonly #store: ConfigStore<T>
 

@@ -51,7 +51,7 @@ export interface Updated<T> extends Written {
 export interface ConfigEntry<T> {
   /** The decoded and validated value. */
   readonly value: T
-  /** The node's version; counts from 0 again if the node is deleted and created anew. */
+  /** The node's version; counts from 0 again if the node is deleted and created again. */
   readonly version: number
   /** zxid of the write; grows with every write. */
   readonly zxid: bigint

@@ -45,7 +45,6 @@ export function isSameState<T>(a: ConfigState<T>, b: ConfigState<T>): boolean {
   return true
 }
 
-/** See the head of this file. */
 export class KnownValues<T> {
   /** zxid of what was read or written last of a node, valid or not. */
   readonly #seen = new Map<string, bigint>()

@@ -35,7 +35,7 @@ const MAGIC = /^quorate-config-copy 1 ([0-9a-f]{64})$/
 const LINE_FEED = 0x0a
 const ZXID = /^-?\d{1,20}$/
 
-/** Keeps one copy; see the head of this file. */
+/** Keeps one copy. */
 export class LastCopy {
   readonly #client: Client
   readonly #store: CopyStore

@@ -74,7 +74,7 @@ type Merged<T> = Pick<LayeredChange<T>, 'value' | 'layers'>
 const OPTIONS = optionNames<LayeredConfigOptions<unknown>>({ schema: true, codec: true })
 const LAYERS_MAX = 16
 
-/** One value made of several; see the head of this file. */
+/** One value made of several. */
 export class LayeredConfig<T> implements AsyncDisposable {
   /** Where the layers are, the base first. */
   readonly paths: readonly string[]

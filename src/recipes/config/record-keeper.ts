@@ -6,7 +6,7 @@
  * Found     a value is recorded if the head was written with it or after it, and names its version. One that is not
  *           comes from a process that keeps no history: it is recorded first, in a multi of its own.
  * Lost      an entry names the attempt that wrote it. After a lost reply, the entry of that version tells whether the
- *           write took effect. Only when it is gone again, behind many others, the outcome stays unknown.
+ *           write took effect. Only when it is gone again, after many others, the outcome stays unknown.
  * Bounds    the oldest entries go in the multi that adds one. Whoever publishes applies its own limits.
  * Cost      3 round trips for a write: `sync`, two reads at once, the multi.
  */
@@ -92,7 +92,7 @@ interface Doubt {
 /** Room in a transaction for the paths, the header of an entry and the head, in bytes. */
 const OVERHEAD_BYTES = 16_384
 
-/** The records of one value; see the head of this file. */
+/** The records of one value. */
 export class RecordKeeper {
   readonly #client: Client
   readonly #path: string

@@ -48,7 +48,6 @@ export interface StagedHere<T> {
   readonly zxid: bigint
 }
 
-/** See the head of this file. */
 export class RolloutFollower<T> implements StateOverlay<T> {
   readonly #client: Client
   readonly #path: string

@@ -47,7 +47,7 @@ const FIRST_HOLDS: AdmissionRule = { admit: firstHolds, hasLine: false }
 /** How often a change is tried before it queues for the lock. */
 const FREE_TRIES = 4
 
-/** A number for all processes; see the head of this file. */
+/** A number for all processes. */
 export class AtomicCounter {
   /** The node that holds the number. */
   readonly path: string

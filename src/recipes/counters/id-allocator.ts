@@ -29,7 +29,7 @@ const BLOCK_DEFAULT = 100
 /** So many blocks may be lost to one call. */
 const BLOCKS_LOST_MAX = 10
 
-/** Ids for all processes; see the head of this file. */
+/** Ids for all processes. */
 export class IdAllocator {
   readonly #client: Client
   readonly #counter: AtomicCounter

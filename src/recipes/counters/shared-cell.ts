@@ -55,7 +55,7 @@ interface CellState<T> extends SharedState<T> {
   readonly expected: ExpectedVersion
 }
 
-/** One value of one node; see the head of this file. */
+/** One value of one node. */
 export class SharedCell<T> {
   readonly path: string
   readonly #client: Client

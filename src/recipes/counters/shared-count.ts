@@ -25,7 +25,7 @@ const MIN = -(2 ** 31)
 const MAX = 2 ** 31 - 1
 const OPTIONS = optionNames<SharedCountOptions>({ seed: true })
 
-/** One number; see the head of this file. */
+/** One number. */
 export class SharedCount implements AsyncDisposable {
   /** The node that holds the value. */
   readonly path: string

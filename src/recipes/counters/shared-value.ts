@@ -27,7 +27,7 @@ export interface SharedValueOptions {
 
 const OPTIONS = optionNames<SharedValueOptions>({ seed: true })
 
-/** One value of bytes; see the head of this file. */
+/** One value of bytes. */
 export class SharedValue implements AsyncDisposable {
   /** The node that holds the value. */
   readonly path: string

@@ -1,7 +1,7 @@
 /**
  * Compare-and-set of persistent nodes, once, by force, or as a bounded read-change-write, over lost replies.
  *
- * Lost reply  read back behind a `sync`. With compare-and-set on version v, a node at v+1 with our data is our write
+ * Lost reply  read back after a `sync`. With compare-and-set on version v, a node at v+1 with our data is our write
  *             (or one equal to it, which is the same to every reader); at v, nothing happened and the write is safe to
  *             repeat; at v+1 with other data another was quicker; beyond, or recreated, it cannot be told, and the
  *             error says `unknown`. A forced write counts as done if our data are there; it is not repeated otherwise,

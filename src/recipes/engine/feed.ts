@@ -18,7 +18,7 @@ export interface Delivery<S> {
   /** How many states in between this consumer did not get. */
   readonly missed: number
   /**
-   * Whether everything was read anew since the last delivery: after a reconnect there may have been states nobody saw.
+   * Whether everything was read again since the last delivery: after a reconnect there may have been states nobody saw.
    */
   readonly resync: boolean
 }
@@ -41,7 +41,7 @@ export type Unsubscribe = (() => void) & Disposable
 /** Makes an event of a delivery; null tells that there is nothing in it for the consumer. */
 export type Describe<S, E> = (delivery: Delivery<S>) => E | null
 
-/** The sending side; see the head of this file. */
+/** The sending side. */
 export class Feed<S> {
   readonly #report: (error: unknown) => void
   readonly #mailboxes = new Set<Receiver<S>>()
@@ -66,7 +66,7 @@ export class Feed<S> {
    * Tells every consumer about a new state.
    *
    * @param state - immutable from now on
-   * @param resync - whether everything was read anew for it
+   * @param resync - whether everything was read again for it
    */
   publish(state: S, resync: boolean): void {
     if (this.#closed) return

@@ -20,7 +20,6 @@ export interface JointLease extends Omit<Lease, 'path' | 'token' | 'check' | 'on
 /** From the best state of a part to the worst: the whole is in the worst of them. */
 const STATES: readonly LeaseState[] = ['held', 'released', 'suspect', 'lost']
 
-/** See the head of this file. */
 export class JoinedLeases implements JointLease {
   readonly parts: readonly Lease[]
   readonly acquiredAtMs = performance.now()

@@ -83,7 +83,7 @@ const RETRY_MIN_MS = 50
 const RETRY_MAX_MS = 2_000
 const NOTHING_STORED = -1
 
-/** A node that is kept; see the head of this file. */
+/** A node that is kept. */
 export class KeptNode {
   /** Where it is. */
   readonly path: string

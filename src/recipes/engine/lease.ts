@@ -34,7 +34,7 @@ import { Waits } from './wait.ts'
  */
 export type LeaseState = 'held' | 'suspect' | 'lost' | 'released'
 
-/** What the holder of a lock has in hand; see the head of this file. */
+/** What the holder of a lock has in hand. */
 export interface Lease extends AsyncDisposable {
   /** The holder's node. */
   readonly path: string

@@ -8,7 +8,7 @@
  * Model     a client writes names of one layout, and knows contenders of all: the sequence numbers are one parent's, so
  *           that they order any names.
  * Order     as numbers, across the wrap of the counter. Curator and kazoo compare digits: with them, make the parent
- *           anew before 2,147,483,647 contenders.
+ *           again before 2,147,483,647 contenders.
  * Source    Curator ProtectedUtils, LockInternals; kazoo recipe/lock.py.
  */
 import { sequenceOf } from '../../core/path.ts'

@@ -9,7 +9,7 @@
  *           earlier has changed up to that answer's moment, and all of it is the state of that moment.
  * Identity  a node is the same as before if its czxid and mzxid are; its version alone would hide a delete and create
  *           (CURATOR-391).
- * Resync    after a reconnect or on a new session everything is read again behind a `sync`, so that it is not older
+ * Resync    after a reconnect or on a new session everything is read again after a `sync`, so that it is not older
  *           than what was seen before; the next snapshot says so. A watch that is still armed is not armed twice.
  * Liveness  a snapshot is published once no change came in between the first and the last read of a batch; nodes that
  *           change without a pause and faster than they can be read hold it back until they rest.
@@ -327,7 +327,7 @@ export class Mirror {
   /**
    * A list can be missed like this: 1. it is asked for, 2. its node is deleted, whose watch tells of it, 3. there is no
    * list, which arms nothing, 4. the node is created again, 5. it is read, and found. So the later one of a node that
-   * is there and a list that is not has the list read again: mostly the node, as it is asked for behind the list, but a
+   * is there and a list that is not has the list read again: mostly the node, as it is asked for after the list, but a
    * client need not settle its calls in that order.
    */
   async #readNames(tracked: Tracked): Promise<void> {

@@ -52,7 +52,6 @@ type Taken = Map<string, Claimed>
 
 const takenOf = new WeakMap<Client, Taken>()
 
-/** See the head of this file. */
 class CreationRecognition implements Recognition {
   readonly #client: Client
   readonly #path: string

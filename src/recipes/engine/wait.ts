@@ -40,7 +40,7 @@ interface ObservedWait {
 /** The waits that are observed, or a part of one that is, by their signals. */
 const observedBy = new WeakMap<AbortSignal, Wait>()
 
-/** One wait; see the head of this file. */
+/** One wait. */
 export class Wait {
   /** Whether its steps are made again when they were lost. */
   readonly isPatient: boolean

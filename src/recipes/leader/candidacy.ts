@@ -46,7 +46,7 @@ export interface CandidateQueue {
 
 const OPTIONS = optionNames<CampaignOptions>({ waitMs: true, signal: true, onSessionLoss: true })
 
-/** One campaign; see the head of this file. */
+/** One campaign. */
 export class Candidacy {
   readonly #client: Client
   readonly #contenders: Contenders

@@ -69,7 +69,7 @@ const OPTIONS = optionNames<LeaderElectionOptions<unknown>>({
   layout: true,
 })
 
-/** An election; see the head of this file. */
+/** An election. */
 export class LeaderElection<T = unknown> implements AsyncDisposable {
   /** The parent of the candidates' nodes. */
   readonly path: string

@@ -47,7 +47,7 @@ export interface ElectionState<T> {
   readonly candidates: readonly CandidateInfo[]
 }
 
-/** See the head of this file. */
+/** One client's view of an election. */
 export class LeaderView<T> {
   /** Publishes every state, once both mirrors have read. */
   readonly feed: Feed<ElectionState<T>>

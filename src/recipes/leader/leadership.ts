@@ -45,7 +45,7 @@ export interface Successor {
 
 const NOTHING = new Uint8Array()
 
-/** What an elected leader has in hand; see the head of this file. */
+/** What an elected leader has in hand. */
 export interface Leadership<T = unknown> extends AsyncDisposable {
   /** The leader's candidate node. */
   readonly path: string

@@ -18,7 +18,6 @@ export type RunOptions = WaitOptions
 /** The names of these options. */
 export const RUN_OPTIONS = optionNames<RunOptions>({ signal: true })
 
-/** See the head of this file. */
 export class Tenure<T> {
   readonly #client: Client
   readonly #work: LeaderWork<T>

@@ -30,7 +30,7 @@ import type { ReadWriteKind } from './contender-names.ts'
 /** What is held after it. */
 const READ: ReadWriteKind = 'read'
 
-/** One downgrade; see the head of this file. */
+/** One downgrade. */
 export class Downgrade {
   readonly #client: Client
   readonly #lease: Lease

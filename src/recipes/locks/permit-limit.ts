@@ -15,7 +15,7 @@ export const PERMITS_MAX = 2 ** 31 - 1
 
 const INT32_BYTES = 4
 
-/** The number of permits; see the head of this file. */
+/** The number of permits. */
 export class PermitLimit {
   readonly path: string
   readonly #client: Client

@@ -7,7 +7,7 @@
  *           what is registered and nothing else (not even oneself, before one is).
  * Liveness  a member that lost its session registers again by itself; others see an update with a new incarnation, or a
  *           leave and a join if its old session ended first.
- * Format    a member's data are stored behind a UUID of its handle and a line feed; JSON in UTF-8, or the codec's
+ * Format    a member's data are stored after a UUID of its handle and a line feed; JSON in UTF-8, or the codec's
  *           bytes, or nothing.
  * Cost      join: 1 round trip; a change costs each watcher 1 event + 1 or 2 reads.
  * Source    ZooKeeper recipes, "Group Membership"; Curator GroupMember.
@@ -45,7 +45,7 @@ export interface MemberInfo<T> {
   readonly id: string
   /** What it says of itself; undefined if that is nothing, or cannot be decoded (which is reported). */
   readonly data: T | undefined
-  /** zxid of its registration: a member that registered anew has a new one. */
+  /** zxid of its registration: a member that registered again has a new one. */
   readonly incarnation: bigint
   /** The session that it lives on. */
   readonly sessionId: bigint
@@ -65,13 +65,13 @@ export interface GroupChange<T> {
   readonly updated: readonly MemberInfo<T>[]
   /** How many states before it this consumer did not get, because it was slow; what they changed is in this one. */
   readonly missed: number
-  /** Whether all was read anew after a reconnect. */
+  /** Whether all was read again after a reconnect. */
   readonly resync: boolean
 }
 
 const OPTIONS = optionNames<GroupMembershipOptions<unknown>>({ codec: true })
 
-/** A group; see the head of this file. */
+/** A group. */
 export class GroupMembership<T = unknown> implements AsyncDisposable {
   /** The parent of the members' nodes. */
   readonly path: string

@@ -60,7 +60,6 @@ export interface ShareOptions {
 
 const RETRY_MS = 1_000
 
-/** See the head of this file. */
 export class Share {
   readonly #options: ShareOptions
   readonly #running: Promise<void>

@@ -61,7 +61,7 @@ type Known = Pick<PartitionerOptions, 'items' | 'count'>
 const ITEMS_MAX = 10_000
 const OPTIONS = optionNames<PartitionerOptions>({ id: true, items: true, count: true, onRevoke: true })
 
-/** One member of those that share out items; see the head of this file. */
+/** One member of those that share out items. */
 export class Partitioner implements AsyncDisposable {
   /** The parent of the nodes of members and items. */
   readonly path: string

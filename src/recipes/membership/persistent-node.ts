@@ -51,7 +51,7 @@ export interface PersistentNodeNotice {
 
 const OPTIONS = optionNames<PersistentNodeOptions>({ onSessionLoss: true, waitMs: true, signal: true })
 
-/** A node that is kept at its path; see the head of this file. */
+/** A node that is kept at its path. */
 export class PersistentNode implements AsyncDisposable {
   /** Where it is. */
   readonly path: string

@@ -131,7 +131,7 @@ interface Taken<T> {
   readonly lease: ItemLease
 }
 
-/** A queue of work; see the head of this file. */
+/** A queue of work. */
 export class DistributedQueue<T> {
   /** The parent of the queue's folders. */
   readonly path: string

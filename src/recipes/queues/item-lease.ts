@@ -33,7 +33,6 @@ export interface ClaimedItem {
   readonly attempt: number
 }
 
-/** See the head of this file. */
 export class ItemLease {
   /** What is leased. */
   readonly claimed: ClaimedItem

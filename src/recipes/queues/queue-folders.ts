@@ -11,7 +11,6 @@ import type { Wait } from '../engine/wait.ts'
 /** Items; the claims of those that are leased; items that were put away. */
 export type Folder = 'items' | 'claims' | 'dead'
 
-/** See the head of this file. */
 export class QueueFolders {
   /** The queue. */
   readonly path: string

@@ -42,7 +42,7 @@ const DEFAULTS = Object.freeze({ errorsMax: 2, downMs: 30_000 })
 const ERRORS_MAX_MAX = 1_000
 const OPTIONS = optionNames<ServiceProviderOptions>({ strategy: true, errorsMax: true, downMs: true })
 
-/** Picks instances; see the head of this file. */
+/** Picks instances. */
 export class ServiceProvider {
   readonly #watcher: Pick<ServiceWatcher, 'instances'>
   readonly #strategy: ProviderStrategy

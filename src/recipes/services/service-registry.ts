@@ -44,7 +44,7 @@ const UPDATE_OPTIONS = optionNames<InstanceDetails>(DETAILS)
 const OPTIONS = optionNames<RegisterOptions>({ ...DETAILS, id: true, onSessionLoss: true, waitMs: true, signal: true })
 const PORT_MAX = 65_535
 
-/** The services below a path; see the head of this file. */
+/** The services below a path. */
 export class ServiceRegistry {
   /** The parent of the services. */
   readonly path: string

@@ -48,7 +48,7 @@ export interface ServiceChange {
 
 type ByName = ReadonlyMap<string, DiscoveredInstance>
 
-/** The instances of one service; see the head of this file. */
+/** The instances of one service. */
 export class ServiceWatcher implements AsyncDisposable {
   /** The service's node. */
   readonly path: string

@@ -26,7 +26,7 @@ export interface TransactionReads {
   readonly writes: ReadonlyMap<string, Uint8Array | null>
 }
 
-/** Reads and writes of one transaction; see the head of this file. */
+/** Reads and writes of one transaction. */
 export class TransactionView {
   readonly #client: Client
   readonly #signal: AbortSignal

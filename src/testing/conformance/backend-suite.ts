@@ -2,7 +2,7 @@
  * The conformance suite of backends: what an engine has to pass to carry the recipes.
  *
  * Use       backendSuite({ describe, it, afterAll }, { name: 'mine', create, abilities: ['expire', 'disconnect'] })
- * Silence   that something does not happen is asserted behind a `sync` and a read of the same session, never by
+ * Silence   that something does not happen is asserted after a `sync` and a read of the same session, never by
  *           waiting.
  * Source    core/backend.ts, sentence by sentence; docs/guide/write-a-backend.md.
  */

@@ -75,7 +75,7 @@ const CASE_PATIENCES = 4
 const READS_PER_PAUSE = 50
 const STEPS_PER_TURN = 4
 
-/** What a case works in: sessions that are closed behind it, and a node of its own to work under. */
+/** What a case works in: sessions that are closed after it, and a node of its own to work under. */
 export class BackendWorld {
   /** A persistent node that only this case knows. */
   readonly base: string

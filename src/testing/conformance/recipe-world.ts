@@ -1,5 +1,5 @@
 /**
- * What a case of a recipe works in: clients that are closed behind it, and a node of its own to work under.
+ * What a case of a recipe works in: clients that are closed after it, and a node of its own to work under.
  */
 import { isCoordinationError } from '../../core/errors.ts'
 import type { Client } from '../../core/client.ts'

@@ -21,7 +21,7 @@ import { equal, errorIs, eventually, ok, rejects, show, within } from './expect.
 
 /** For the case that waits until a session gives itself up; engines that allow no such time-out clamp it. */
 const SHORT_TIMEOUT_MS = 1_000
-/** A session is given up at 4/3 of its time-out; behind this there is no doubt. */
+/** A session is given up at 4/3 of its time-out; after this there is no doubt. */
 const GIVEN_UP_TIMEOUTS = 2
 /** For the case that waits until calls have waited long enough. */
 const CALL_TIMEOUT_MS = 50

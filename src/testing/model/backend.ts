@@ -41,7 +41,7 @@ export interface ModelControl {
    * @returns a function that takes the hook away
    */
   onRequest(hook: RequestHook): () => void
-  /** Makes events take `delayMs` milliseconds longer from now on, and so the replies behind them. */
+  /** Makes events take `delayMs` milliseconds longer from now on, and so the replies after them. */
   delayEvents(delayMs: number): void
   /** Makes `open` reject with `CONNECTION_LOSS`, or no more. */
   refuseOpens(refuse: boolean): void

@@ -27,7 +27,7 @@ export interface ModelRequest {
  * - `lose-before`: the connection breaks before it takes effect, and comes back at once. What was in flight is lost.
  * - `lose-after`: likewise, but it took effect.
  * - `expire-before`, `expire-after`: the servers end the session before or after it takes effect.
- * - `{ delayMs }`: it takes that much longer to arrive, and so do those behind it.
+ * - `{ delayMs }`: it takes that much longer to arrive, and so do those after it.
  */
 export type Fate =
   | 'lose-before'

@@ -45,7 +45,7 @@ interface SnapshotFile {
 /**
  * Told when a batch begins to be written, and when it is durable and its host does not know yet.
  *
- * @returns behind `durable`: true if the machine dies at this instant, so that nobody will ever be told
+ * @returns after `durable`: true if the machine dies at this instant, so that nobody will ever be told
  */
 export type SyncWatcher = (phase: 'begun' | 'durable', operations: readonly DiskOperation[]) => boolean
 
@@ -71,7 +71,7 @@ export class SimDisk implements Storage {
   readonly #random: SeededRandom
   #storage = new MemoryStorage()
   /**
-   * Every entry of the log since the beginning, also those that snapshots have made needless. Null behind an install.
+   * Every entry of the log since the beginning, also those that snapshots have made needless. Null after an install.
    */
   #history: LogEntry[] = []
   #historyBase = 0n
@@ -87,7 +87,7 @@ export class SimDisk implements Storage {
     this.weather = { ...weather }
   }
 
-  /** The durable log, for checkers: entries behind `historyBase`. */
+  /** The durable log, for checkers: entries after `historyBase`. */
   get history(): readonly LogEntry[] {
     return this.#history
   }

@@ -13,7 +13,7 @@ export interface FaultScene {
   readonly tickMs: number
 }
 
-/** The slowest message of bad weather, in ticks: what is sent behind it on its connection waits for it. */
+/** The slowest message of bad weather, in ticks: what is sent after it on its connection waits for it. */
 const TAIL_TICKS_MAX = 75
 /** Wall clocks jump by up to six hours. */
 const JUMP_MS_MAX = 6 * 3_600_000

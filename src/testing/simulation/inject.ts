@@ -5,7 +5,7 @@
  *           when its packet comes.
  * Restarts  whatever the plan takes down it brings back, at the latest when the phase of faults is over.
  * Disks     a server whose disk was taken away counts as without memory until it has caught up and serves as a voter.
- *           No more than a minority may be so at once: behind that, no algorithm could keep a promise.
+ *           No more than a minority may be so at once: after that, no algorithm could keep a promise.
  */
 import { OpCode } from '../../backends/wire/codes.ts'
 import type { Packet } from '../../backends/wire/packets.ts'
@@ -53,7 +53,7 @@ export interface InjectorOptions {
   readonly operate?: (strike: Extract<Fault, { readonly kind: 'operate' }>) => boolean
 }
 
-/** Carries out one plan; see the head of this file. */
+/** Carries out one plan. */
 export class Injector {
   readonly blocks: Blocks
   readonly #world: World

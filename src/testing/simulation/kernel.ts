@@ -20,14 +20,14 @@ import { IDLE_TURN_MS, SimNode } from './sim-node.ts'
 
 /** Virtual start of the wall clock, milliseconds since 1970. */
 const EPOCH_MS = 1_700_000_000_000
-/** Events of one slice of real time, behind which the real event loop gets a turn. */
+/** Events of one slice of real time, after which the real event loop gets a turn. */
 const SLICE_EVENTS = 5_000
-/** How long behind the timers a process that stood still reads its sockets; before any immediate that they set. */
+/** How long after the timers a process that stood still reads its sockets; before any immediate that they set. */
 const POLL_MS = 0.001
 /** A run of more events than this does not end by itself: something spins. */
 const EVENTS_MAX = 20_000_000
 
-/** How microtasks are drained behind each event. */
+/** How microtasks are drained after each event. */
 export type Draining = 'native' | 'portable'
 
 interface KernelEvent extends HeapEvent {
@@ -39,7 +39,7 @@ interface KernelEvent extends HeapEvent {
   run: (() => void) | null
 }
 
-/** Called behind every event; throws if something is wrong with the world. */
+/** Called after every event; throws if something is wrong with the world. */
 export type Monitor = () => void
 
 /** Options of {@link Kernel}. */
@@ -50,7 +50,7 @@ export interface KernelOptions {
   readonly onTrace?: (atMs: number, node: string, label: string) => void
 }
 
-/** The kernel of one run; see the head of this file. */
+/** The kernel of one run. */
 export class Kernel {
   readonly random: SeededRandom
   readonly #heap = new EventHeap<KernelEvent>()
@@ -172,7 +172,7 @@ export class Kernel {
    * Runs until a virtual instant, or until a condition holds.
    *
    * @param untilMs - virtual time since the start
-   * @param until - looked at behind every event
+   * @param until - looked at after every event
    * @returns whether the condition came to hold
    */
   run(untilMs: number, until: () => boolean = () => false): Promise<boolean> {

@@ -209,7 +209,7 @@ function drawTurns(profile: Profile, { random, servers, clients, tickMs }: Fault
   return { turnsMs: Object.fromEntries(busy.map((place) => [place, Math.min(random.pick(TURNS_MS), tickMs)])) }
 }
 
-/** Draws what goes wrong in a climate, from shortly behind the start up to an instant in virtual milliseconds. */
+/** Draws what goes wrong in a climate, from shortly after the start up to an instant in virtual milliseconds. */
 export function drawPlanFor(name: ProfileName, untilMs: number, scene: FaultScene): Plan {
   const profile: Profile = PROFILES[name]
   const { random, tickMs } = scene
@@ -228,7 +228,7 @@ export function drawPlanFor(name: ProfileName, untilMs: number, scene: FaultScen
   return plan
 }
 
-/** Draws in any case, so that what is drawn behind it is the same. */
+/** Draws in any case, so that what is drawn after it is the same. */
 function drawUnless<T>(given: T | undefined, draw: () => T): T {
   const drawn = draw()
   return given ?? drawn

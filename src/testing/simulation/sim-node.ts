@@ -21,7 +21,7 @@ export class SimNode {
   pausedUntilMs = 0
   /** The longest turn of its event loop, in milliseconds, by the world's clock; 0 if it is never busy. */
   turnMsMax = 0
-  /** Whether due timers run before anything else when it goes on, as those of Node.js do behind a long callback. */
+  /** Whether due timers run before anything else when it goes on, as those of Node.js do after a long callback. */
   timersFirst = false
   readonly #turnsRandom: SeededRandom
   /** When the latest turn of a busy event loop ends. */

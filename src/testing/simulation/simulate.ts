@@ -37,7 +37,7 @@ export interface SimulateOptions {
   readonly seed: number
   /** Servers that vote, named `s1`, `s2`, ...; 3 by default. */
   readonly servers?: number
-  /** Servers that do not vote, named behind those that do; none by default. */
+  /** Servers that do not vote, named after those that do; none by default. */
   readonly observers?: number
   /** Clients, named `c1`, `c2`, ...; 3 by default. */
   readonly clients?: number
@@ -48,7 +48,7 @@ export interface SimulateOptions {
    * default.
    */
   readonly faults?: Plan | { readonly profile: ProfileName; readonly forMs: number }
-  /** Virtual milliseconds behind which the scenario is given up; 10 minutes by default. */
+  /** Virtual milliseconds after which the scenario is given up; 10 minutes by default. */
   readonly limitMs?: number
   /** `portable` runs where V8's own checkpoint cannot be reached, and is slower. */
   readonly draining?: Draining
@@ -82,10 +82,10 @@ export interface SimulatedClient extends SimulatedMachine {
    * Runs a program on this machine. Its time and chance are the machine's, and so is everything that it starts.
    *
    * @param program - gets the machine's client, which is connected before the first program runs
-   * @returns what the program returned; pending for ever if the machine crashes first
+   * @returns what the program returned; pending forever if the machine crashes first
    */
   run<T>(program: (client: Client) => Promise<T>): Promise<T>
-  /** Ends the machine without a word to anybody, for ever. */
+  /** Ends the machine without a word to anybody, forever. */
   crash(): void
 }
 
@@ -120,7 +120,7 @@ export interface SimulatedWorld {
   /** Ends all partitions. */
   heal(): void
   /**
-   * Looks at something behind every event.
+   * Looks at something after every event.
    *
    * @param invariant - what it throws ends the simulation
    */

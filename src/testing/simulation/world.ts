@@ -80,7 +80,7 @@ export class SimServer implements ServerPlace {
   }
 }
 
-/** The world; see the head of this file. */
+/** The world. */
 export class World {
   readonly kernel: Kernel
   readonly network: SimNetwork

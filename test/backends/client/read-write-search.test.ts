@@ -53,7 +53,7 @@ it('ends at once, also while a server is being asked', async () => {
   expect([asked(), found()]).toEqual([1, 0])
 })
 
-it('begins a session anew behind a read-only server, and resumes it once another one knows it', () => {
+it('begins a session again behind a read-only server, and resumes it once another one knows it', () => {
   const identity = new ClientIdentity(6_000)
   const passwd = new Uint8Array(16).fill(1)
   const answer = { protocolVersion: 0, timeOut: 4_000, sessionId: 5n, passwd, readOnly: true }

@@ -234,7 +234,7 @@ describe('calls', () => {
     expect(next).toEqual({})
   })
 
-  it('leave a server that answers out of turn: reported, writes of unknown outcome, attached anew', async () => {
+  it('leave a server that answers out of turn: reported, writes of unknown outcome, attached again', async () => {
     const { session, server, states } = await opened()
     const write = outcomeOf(session.set('/a', DATA, -1))
     const read = outcomeOf(session.get('/a'))
@@ -283,7 +283,7 @@ describe('closing', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('does not wait for ever', async () => {
+  it('does not wait forever', async () => {
     const { session } = await opened(60_000)
     const closed = outcomeOf(session.close())
     await vi.advanceTimersByTimeAsync(1999)

@@ -1,4 +1,4 @@
-/** Whose an item is: the same for everyone, for ever, in fair shares. */
+/** Whose an item is: the same for everyone, forever, in fair shares. */
 import { expect, it } from 'vitest'
 import { hashOf, scoreOf } from '../../../src/recipes/membership/rendezvous.ts'
 

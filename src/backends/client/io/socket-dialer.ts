@@ -63,7 +63,7 @@ export interface Transport {
   readonly lookup: Lookup | undefined
 }
 
-/** Dials real servers in turn; see the head of this file. */
+/** Dials real servers in turn. */
 export class SocketDialer implements Dialer {
   readonly #servers: readonly ServerAddress[]
   readonly #transport: Transport

@@ -4,7 +4,7 @@
  * Order     as server.ts asks: what may go at once, then the disk, then what waited for it. While the disk is busy the
  *           server goes on; what is to be persisted meanwhile becomes one batch (group commit).
  * States    snapshots are stored, and states sent to learners, beside all that: a chunk per turn.
- * Turns     the first input of an iteration of the event loop is handled behind the callback in which it came, the
+ * Turns     the first input of an iteration of the event loop is handled after the callback in which it came, the
  *           others together in the iteration's setImmediate: a single request waits for nothing, many share a turn and
  *           its commit, and timers and sockets get theirs however busy the server is: what does not fit in a turn waits
  *           for the next one.

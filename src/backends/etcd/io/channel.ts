@@ -66,7 +66,7 @@ const HINTS: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'does it speak TLS? If not, the endpoint is http:',
 }
 
-/** Speaks to the members of one cluster; see the head of this file. */
+/** Speaks to the members of one cluster. */
 export class Channel {
   readonly endpointCount: number
   readonly #settings: EtcdSettings

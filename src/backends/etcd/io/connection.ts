@@ -1,15 +1,15 @@
 /**
  * The connection to one member, which is opened when there is something to ask, and shared by all who ask.
  *
- * Retired   a request that is not answered in time may be the connection's fault: requests behind it go on another one,
+ * Retired   a request that is not answered in time may be the connection's fault: requests after it go on another one,
  *           and it ends with what is still under way on it.
- * Idle      without requests it keeps no process alive, and is closed behind a while.
+ * Idle      without requests it keeps no process alive, and is closed after a while.
  */
 import { connect, constants } from 'node:http2'
 import type { ClientHttp2Session, ClientHttp2Stream, SecureClientSessionOptions } from 'node:http2'
 import type { EtcdTlsOptions } from '../options.ts'
 
-/** A connection without requests is closed behind so many milliseconds. */
+/** A connection without requests is closed after so many milliseconds. */
 const IDLE_MS = 10_000
 
 /** So many bytes of answers may be under way before we have said that we took them. */
@@ -29,7 +29,7 @@ export interface Request {
   readonly retire: () => void
 }
 
-/** The connection to one member; see the head of this file. */
+/** The connection to one member. */
 export class MemberConnection {
   readonly #url: URL
   readonly #tls: EtcdTlsOptions

@@ -8,7 +8,7 @@
  * Safety    Redis does not undo a script that fails half-way. So a script looks first and writes last, and the first
  *           write of a transaction is one that a server refuses if it takes no writes (replica, out of memory, too
  *           few replicas). If that one passes, the others do.
- * Epoch     a server whose replication id is not the one noted has been started, promoted or filled anew, and may
+ * Epoch     a server whose replication id is not the one noted has been started, promoted or filled again, and may
  *           lack what was acknowledged before. It begins a greater epoch, so no position is ever given twice, and
  *           notes how far the old one went, so a session can tell whether its own history is complete.
  * Foreign   whoever reaches the server can write the keys. What is read is looked at before it is used: a key that does

@@ -1,6 +1,6 @@
 /**
- * What ZooKeeper's protocol has beyond the contract of a backend, for the commands that need it. Paths are those of the
- * client, under the chroot of its connection.
+ * The operations of ZooKeeper's protocol beyond the contract of a backend, for tools. Paths are those of the client,
+ * under the chroot of its connection.
  */
 import { OpCode } from '../../wire/codes.ts'
 import type { Acl, ClientInfo, ReplyBodies, RequestBodies } from '../../wire/records.ts'

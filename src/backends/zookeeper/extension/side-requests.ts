@@ -1,6 +1,6 @@
 /**
- * Requests of the shell beside those of a session, on the session's own connection: what ZooKeeper's protocol has and
- * the contract of a backend has not.
+ * Requests beside those of a session, on the session's own connection: for the parts of ZooKeeper's protocol that the
+ * contract of a backend has not.
  *
  * Model     a dialer around a session's dialer. It sends requests of its own with xids that the session never uses,
  *           takes their replies out, and lets everything else pass; events go to its watches and on to the session.
@@ -49,7 +49,7 @@ interface PersistentWatch {
   readonly watcher: PersistentWatcher
 }
 
-/** See the head of this file. Paths are those of the servers. */
+/** The requests beside those of one session. Paths are those of the servers. */
 export class SideRequests {
   readonly #identities: AuthRequest[] = []
   readonly #watches = new Map<string, PersistentWatch>()
@@ -143,7 +143,7 @@ export class SideRequests {
 
   /**
    * What a session does to watches on a path takes our persistent one there away: it removes all when it has none left,
-   * and in ZooKeeper 3.8 a one-shot watch takes the place of a persistent one. So ours is set again behind it.
+   * and in ZooKeeper 3.8 a one-shot watch takes the place of a persistent one. So ours is set again after it.
    */
   #onSessionSent(channel: Channel, message: ClientMessage): void {
     if (message.kind !== 'request' || channel !== this.#channel) return

@@ -16,7 +16,6 @@ const DIRECTORY_MODE = 0o700
 /** A temporary file that is as old as this has no process any more that writes it. */
 const LEFTOVER_MS = 60_000
 
-/** See the head of this file. */
 export class CopyFile implements CopyStore {
   readonly name: string
 

@@ -28,7 +28,7 @@ export interface OwnServer {
   untilServing(signal: AbortSignal): Promise<void>
 }
 
-/** Dials a client's own server, then the others; see the head of this file. */
+/** Dials a client's own server, then the others. */
 export class MemberDialer implements Dialer {
   readonly #own: OwnServer
   readonly #others: Dialer | null

@@ -30,7 +30,7 @@ class Passage {
   /** From a request to its reply. */
   readonly latency = new Latency()
 
-  /** Begins to count anew. */
+  /** Begins to count again. */
   reset(): void {
     this.received = 0
     this.sent = 0
@@ -64,7 +64,7 @@ export class Traffic extends Passage {
     summary.add(latencyMs)
   }
 
-  /** Begins to count anew, but for what only grows. */
+  /** Begins to count again, but for what only grows. */
   override reset(): void {
     super.reset()
     this.responseSizes.reset()
@@ -86,7 +86,7 @@ export class ConnectionTraffic extends Passage {
   /** How long the last reply took. */
   lastLatencyMs = 0
 
-  /** Begins to count anew. */
+  /** Begins to count again. */
   override reset(): void {
     super.reset()
     this.lastOp = -1

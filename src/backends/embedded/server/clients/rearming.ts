@@ -10,7 +10,7 @@
  */
 import type { ServerMessage } from '../../../wire/records.ts'
 
-/** The parts of one request on one connection; see the head of this file. */
+/** The parts of one request on one connection. */
 export class Rearming {
   /** What was missed is told as of here: no event that waits is older. */
   readonly zxid: bigint

@@ -210,7 +210,7 @@ describe('four-letter words', () => {
     }
   })
 
-  it('crst and srst begin to count anew', async () => {
+  it('crst and srst begin to count again', async () => {
     expect(await ask('crst')).toBe('Connection stats reset.\n')
     expect(await ask('cons')).toContain('recved=0,sent=0,')
     expect(await ask('srst')).toBe('Server stats reset.\n')
