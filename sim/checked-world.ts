@@ -3,7 +3,7 @@ import type { Backend } from '../src/core/backend.ts'
 import type { MemoryContents } from '../src/backends/embedded/host/storage/memory.ts'
 import type { ServerStatus } from '../src/backends/embedded/server/ready.ts'
 import type { DiskObserver } from '../src/testing/simulation/disk.ts'
-import type { SimNode } from '../src/testing/simulation/kernel.ts'
+import type { SimNode } from '../src/testing/simulation/sim-node.ts'
 import type { NetworkTap } from '../src/testing/simulation/network-tap.ts'
 import type { WorldEvent, WorldOptions } from '../src/testing/simulation/world.ts'
 

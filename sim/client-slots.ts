@@ -5,7 +5,7 @@
  *           of its own takes the slot after a while.
  */
 import type { ClientPlaces } from '../src/testing/simulation/inject.ts'
-import type { SimNode } from '../src/testing/simulation/kernel.ts'
+import type { SimNode } from '../src/testing/simulation/sim-node.ts'
 import type { Place } from '../src/testing/simulation/plan.ts'
 import type { Probes } from '../src/testing/simulation/probes.ts'
 import type { SeededRandom } from '../src/testing/simulation/random.ts'

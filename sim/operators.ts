@@ -10,7 +10,7 @@
 import type { Client } from '../src/core/client.ts'
 import { CoordinationError } from '../src/core/errors.ts'
 import { joinPath, parentOf } from '../src/core/path.ts'
-import type { SimNode } from '../src/testing/simulation/kernel.ts'
+import type { SimNode } from '../src/testing/simulation/sim-node.ts'
 import type { Ledger } from './ledger.ts'
 import type { Owners } from './owners.ts'
 import { OPERATOR_STRIKES } from '../src/testing/simulation/plan.ts'

@@ -4,7 +4,7 @@
  * Use       a node of a recipe is changed and deleted by the process that made it, by an operator, or at the end of its
  *           session. Checks of recipes hold every transaction to that.
  */
-import type { SimNode } from '../src/testing/simulation/kernel.ts'
+import type { SimNode } from '../src/testing/simulation/sim-node.ts'
 import type { RecordedSession } from './recorded-session.ts'
 import type { TapObserver } from './tap.ts'
 

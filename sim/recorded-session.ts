@@ -18,7 +18,7 @@ import type {
 import { CoordinationError } from '../src/core/errors.ts'
 import type { ErrorCode, Outcome } from '../src/core/errors.ts'
 import { OpCode } from '../src/backends/wire/codes.ts'
-import type { SimNode } from '../src/testing/simulation/kernel.ts'
+import type { SimNode } from '../src/testing/simulation/sim-node.ts'
 
 /** A call of a session's method. */
 export interface ApiCall {

@@ -12,6 +12,7 @@ import type { Check } from './check.ts'
 import { createChecks } from './checks/suite.ts'
 import { ClientProbes } from './client-probes.ts'
 import { ClientSlots } from './client-slots.ts'
+import { driveWorld } from '../src/testing/simulation/drive-world.ts'
 import { Injector } from '../src/testing/simulation/inject.ts'
 import type { Draining } from '../src/testing/simulation/kernel.ts'
 import { Ledger } from './ledger.ts'
@@ -27,6 +28,7 @@ import type { MakeWorkload } from './workload.ts'
 import { WORKLOADS } from './workloads/all.ts'
 import { Tap } from './tap.ts'
 import { World } from '../src/testing/simulation/world.ts'
+import type { WorldEvent } from '../src/testing/simulation/world.ts'
 
 /** A run of more events than this spins: two messages that cause each other, at the speed of the network. */
 const EVENTS_MAX = 3_000_000
@@ -150,7 +152,7 @@ class Run {
       config: { ...SERVER_DEFAULTS, ...server }, sessionTimeoutMs, onPhase: this.#note,
     })
     this.#checks = [...checks, ...workload.checks]
-    this.#watch()
+    this.#monitor()
   }
 
   async go(): Promise<RunReport> {
@@ -159,25 +161,27 @@ class Run {
       kernel.fail(error)
     }
     process.on('unhandledRejection', fail)
-    kernel.install()
     try {
-      await this.#goThroughPhases()
+      await driveWorld({
+        world: this.#world,
+        injector: this.#injector,
+        plan: this.#draw.plan,
+        observers: [this.#serverProbes, { notice: (happened) => this.#tell(happened) }],
+        begin: () => {
+          if (this.#hunted !== null) this.#operators.start(this.#hunted)
+          this.#clients.start(CLIENTS_START_TICKS * this.#world.tickMs)
+        },
+      }, () => this.#goThroughPhases())
       return this.#report(null)
     } catch (error) {
       return this.#report(findingOf(error, kernel.nowMs))
     } finally {
-      kernel.uninstall()
       process.off('unhandledRejection', fail)
     }
   }
 
   async #goThroughPhases(): Promise<void> {
-    const { kernel, servers } = this.#world
-    for (const { id } of servers) this.#world.start(id)
-    if (this.#hunted !== null) this.#operators.start(this.#hunted)
-    this.#clients.start(CLIENTS_START_TICKS * this.#world.tickMs)
-    this.#injector.start(this.#draw.plan)
-    await kernel.run(this.#draw.safetyMs)
+    await this.#world.kernel.run(this.#draw.safetyMs)
     this.#operators.end()
     this.#serviceTicks = await this.#phases.serve()
     this.#note(`serves after ${this.#serviceTicks} ticks`)
@@ -187,18 +191,13 @@ class Run {
     for (const check of this.#checks) check.atEnd?.()
   }
 
-  #watch(): void {
-    const { kernel, network, watchers, servers } = this.#world
-    network.onPacket = (from, to, packet) => {
-      this.#serverProbes.packet(from, to, packet)
-      this.#injector.packet(from, to, packet)
-    }
-    watchers.push((happened) => {
-      this.#serverProbes.notice(happened)
-      this.#injector.notice(happened)
-      this.#count(servers[happened.server - 1]?.status()?.zxid ?? 0n)
-      this.#note(`s${happened.server} ${JSON.stringify(happened.event, showZxid)}`)
-    })
+  #tell({ server, event }: WorldEvent): void {
+    this.#count(this.#world.servers[server - 1]?.status()?.zxid ?? 0n)
+    this.#note(`s${server} ${JSON.stringify(event, showZxid)}`)
+  }
+
+  #monitor(): void {
+    const { kernel } = this.#world
     for (const check of this.#checks) {
       if (check.afterEvent !== undefined) kernel.addMonitor(check.afterEvent.bind(check))
     }

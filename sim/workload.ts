@@ -8,7 +8,7 @@
  */
 import type { Client } from '../src/core/client.ts'
 import type { Check } from './check.ts'
-import type { SimNode } from '../src/testing/simulation/kernel.ts'
+import type { SimNode } from '../src/testing/simulation/sim-node.ts'
 import type { Ledger } from './ledger.ts'
 import type { Operators } from './operators.ts'
 import type { Owners } from './owners.ts'

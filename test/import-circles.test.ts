@@ -3,9 +3,6 @@ import { describe, expect, it } from 'vitest'
 import { importsOf, repository } from './source-files.ts'
 import type { File } from './source-files.ts'
 
-/** Rooms whose circles are left to be cut: the commands of the shell take the shell, which takes the commands. */
-const LEFT = ['src/cli/shell/', 'src/testing/simulation/']
-
 /** The circles of imports, types included, each as the files that it goes through. */
 function circlesOf(files: readonly File[]): string[][] {
   const byPath = new Map(files.map((file) => [file.path, file]))
@@ -26,11 +23,8 @@ function circlesOf(files: readonly File[]): string[][] {
 describe('imports', () => {
   it('make no circle', () => {
     const sources = repository().filter(({ path }) => /^(src|sim)\/.*\.ts$/.test(path))
-    const isLeft = (circle: readonly string[]): boolean => {
-      return LEFT.some((room) => circle.every((path) => path.startsWith(room)))
-    }
     expect(sources.length).toBeGreaterThan(100)
-    expect(circlesOf(sources).filter((circle) => !isLeft(circle))).toEqual([])
+    expect(circlesOf(sources)).toEqual([])
   })
 
   it.each([

@@ -9,7 +9,8 @@
  * Apart     it knows nothing of nodes or queues: only what programs were told, and at which instant.
  */
 import type { Lease } from '../../src/recipes/engine/lease.ts'
-import type { Kernel, SimNode } from '../../src/testing/simulation/kernel.ts'
+import type { Kernel } from '../../src/testing/simulation/kernel.ts'
+import type { SimNode } from '../../src/testing/simulation/sim-node.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 

@@ -7,6 +7,8 @@ const LOG = 'backends/embedded/host/storage/log-files.ts'
 const SCANNER = 'backends/wire/disk/log-scanner.ts'
 const GUARD = 'backends/embedded/host/storage/sync-guard.ts'
 const PROMISES = 'backends/embedded/host/storage/promise-files.ts'
+const RECOVERY = 'backends/embedded/host/storage/recovery.ts'
+const LOG_DIGEST = 'backends/embedded/server/state/log-digest.ts'
 const ROOM = 'backends/embedded/host/storage/room.ts'
 const SNAPSHOTS = 'backends/embedded/host/storage/snapshot-files.ts'
 
@@ -14,6 +16,7 @@ const FILES_TEST = { test: 'test/backends/embedded/host/storage/files.test.ts' }
 const FAILURES = { test: 'test/backends/embedded/host/storage/failing-calls.test.ts' }
 const PROMISES_TEST = { test: 'test/backends/embedded/host/storage/promise-files.test.ts' }
 const CORRUPTION = { test: 'test/backends/embedded/host/storage/corruption.test.ts' }
+const LOG_DIGEST_TEST = { test: 'test/backends/embedded/server/state/log-digest.test.ts' }
 const CRASHES = { test: 'test/backends/embedded/host/storage/crash.test.ts' }
 
 /** Mutants of the storage in files. */
@@ -139,6 +142,27 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     kin: 'two files that a crash leaves apart',
     edits: [{ file: PROMISES, from: 'await this.#promise({ votes, epochs:', to: 'void ({ votes, epochs:' }],
     expected: { ...PROMISES_TEST, named: 'are written with a checksum before the files of ZooKeeper' },
+  },
+  {
+    name: 'digest-without-the-parent',
+    breaks: 'The digest in a record of a create does not have the change of the parent.',
+    kin: 'ZooKeeper, whose digest of a container made with flag 4 is of another node',
+    edits: [{ file: LOG_DIGEST, from: 'parent.cversion = parentCVersion', to: 'void parentCVersion' }],
+    expected: LOG_DIGEST_TEST,
+  },
+  {
+    name: 'cut-stays-in-the-digest',
+    breaks: 'After a cut of the log, digests go on from a transaction that was cut off.',
+    kin: 'ZOOKEEPER-5094',
+    edits: [{ file: LOG_DIGEST, from: 'this.#sum.reset(this.#appliedDigest)', to: 'void this.#appliedDigest' }],
+    expected: LOG_DIGEST_TEST,
+  },
+  {
+    name: 'digests-are-not-compared',
+    breaks: 'A start says nothing of a record whose digest is not that of the tree.',
+    kin: 'ZooKeeper before 3.6',
+    edits: [{ file: RECOVERY, from: 'written === found ||', to: 'written !== null ||' }],
+    expected: { ...FILES_TEST, named: 'keeps the digests of the tree, and reports the first record whose digest is not that of the tree' },
   },
   {
     name: 'full-disk-counts-as-written',

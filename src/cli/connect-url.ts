@@ -14,8 +14,8 @@ import type { Backend } from '../core/backend.ts'
 import { backendOfUrl } from '../connect-url.ts'
 import { UsageError } from './exit-status.ts'
 import { isAmbiguous, shownUrl } from './secrets.ts'
-import { ZooKeeperOperations } from './shell/capabilities.ts'
-import { SideRequests } from './shell/side-requests.ts'
+import { ZooKeeperOperations } from '../backends/zookeeper/extension/operations.ts'
+import { SideRequests } from '../backends/zookeeper/extension/side-requests.ts'
 
 /** An engine, ready to be connected to. */
 export interface Engine {

@@ -1,6 +1,6 @@
 /** How a command of the command line ends, and the errors by which it does so. */
 
-/** Exit statuses of `quorate`; `lock` has its own, {@link LOCK_STATUSES}, and that of the command it runs. */
+/** Exit statuses of `quorate`; commands that run a program have their own, {@link LOCK_STATUSES}, and that of the program. */
 export const ExitStatus = Object.freeze({
   ok: 0,
   /** It was understood, and did not work. */
@@ -21,7 +21,7 @@ export interface Statuses {
   readonly failure: number
 }
 
-/** The statuses of every command but `lock`. */
+/** The statuses of every command that runs no program. */
 export const STATUSES: Statuses = Object.freeze({
   usage: ExitStatus.usage,
   unreachable: ExitStatus.failure,
@@ -29,7 +29,7 @@ export const STATUSES: Statuses = Object.freeze({
 })
 
 /**
- * The statuses of `lock`, apart from those that the command under it is likely to have.
+ * The statuses of `lock`, `elect` and `run-once`, apart from those that the command under it is likely to have.
  *
  * Source    sysexits.h: EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_IOERR, EX_TEMPFAIL. flock(1) uses it too.
  */
@@ -37,9 +37,9 @@ export const LOCK_STATUSES = Object.freeze({
   usage: 64,
   unreachable: 69,
   failure: 70,
-  /** The lock was lost while the command ran. */
+  /** What was held was lost while the command ran. */
   lost: 74,
-  /** Somebody else had the lock for as long as there was time; `-E` names another. */
+  /** Somebody else had it for as long as there was time; `-E` names another. */
   busy: 75,
 }) satisfies Statuses
 

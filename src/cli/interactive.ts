@@ -60,7 +60,7 @@ export async function runInteractive(
     if (!screen.isMuted) kept = lines.filter(isKept)
     lines.splice(0, Infinity, ...kept)
   })
-  shell.announce = (result) => {
+  shell.events.print = (result) => {
     session.announce(shown(json ? jsonLine(result.json) : result.text))
   }
   shell.ask = (question) => session.ask(shown(question))
@@ -216,7 +216,7 @@ class Session {
   }
 
   #drawPrompt(keepsCursor: boolean): void {
-    this.#editor.setPrompt(`[quorate: ${visibleLine(this.#shell.place)} ${this.#shell.lines.length}] `)
+    this.#editor.setPrompt(`[quorate: ${visibleLine(this.#shell.place)} ${this.#shell.history.length}] `)
     this.#editor.prompt(keepsCursor)
   }
 }

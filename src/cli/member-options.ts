@@ -69,6 +69,7 @@ export function memberOptionsOf(
       syncLimitTicks: ticks(syncLimit),
       ...(clientPort === undefined ? {} : { clientPort }),
       ...(cfg.listensOnAll ? { peerListenHost: ALL_ADDRESSES } : {}),
+      ...(cfg.peerTls === undefined ? {} : { peerTls: cfg.peerTls }),
       ...(cfg.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: cfg.connectTimeoutMs }),
     },
     notices: noticesOf(cfg, line, file),
@@ -78,7 +79,8 @@ export function memberOptionsOf(
 function noticesOf(cfg: ZooCfg, own: ServerLine, file: string): string[] {
   const notices: string[] = []
   const isLoopback = own.host === 'localhost' || own.host === '::1' || (isIPv4(own.host) && own.host.startsWith('127.'))
-  if (!isLoopback || cfg.listensOnAll) {
+  const isSecured = cfg.peerTls?.sslQuorum === true && cfg.peerTls.portUnification !== true
+  if ((!isLoopback || cfg.listensOnAll) && !isSecured) {
     const ports = `${own.peerPort} and ${own.electionPort}`
     const what = `the ports for other servers, ${ports}, are not encrypted, and whoever reaches them is believed`
     notices.push(`${file}: ${what}: let only the servers of this ensemble reach them`)

@@ -100,6 +100,18 @@ function entryOf(event: EnsembleEvent['event']): Line {
       const message = `turned ${address} away at its ${port} port: ${reason} (${count} so far)`
       return { level: 'warn', message, fields: { address, port, reason, count } }
     }
+    case 'peer-untrusted': {
+      const { peer, reason } = event
+      return { level: 'warn', message: `cannot speak TLS with server ${peer}: ${reason}`, fields: { peer, reason } }
+    }
+    case 'certificates-loaded': {
+      const { keys, files } = event
+      return { level: 'info', message: `uses the new files of ${keys}: ${files.join(', ')}`, fields: { keys, files } }
+    }
+    case 'certificates-kept': {
+      const { keys, reason } = event
+      return { level: 'warn', message: `keeps the certificates that it has: ${reason}`, fields: { keys, reason } }
+    }
     case 'vote-malformed': {
       const { peer, reason } = event
       return { level: 'warn', message: `cannot read a vote of server ${peer}: ${reason}`, fields: { peer, reason } }

@@ -13,9 +13,11 @@ import { readProperties } from './java-properties.ts'
 import type { Property } from './java-properties.ts'
 import { hint } from './nearest.ts'
 import { oneLine } from './visible.ts'
+import { MISSING_TLS, checkTlsValue, isIdleTlsKey, isQuorumTlsKey, isSecretTlsKey, isTlsKey, tlsOf } from './zoo-cfg-tls.ts'
+import type { ZooCfgTls } from './zoo-cfg-tls.ts'
 
 /** What a server is to do. What a file does not name has ZooKeeper's default; it is undefined where that is ours. */
-export interface ZooCfg {
+export interface ZooCfg extends ZooCfgTls {
   readonly clientPort: number | undefined
   readonly clientPortAddress: string | undefined
   readonly tickTimeMs: number
@@ -130,6 +132,8 @@ const KEYS: Readonly<Record<string, Key>> = {
   commitLogCount: { check: integer(INT32_MIN), effect: 'used' },
   'autopurge.snapRetainCount': { check: integer(INT32_MIN), effect: 'used' },
   'autopurge.purgeInterval': { check: integer(INT32_MIN), effect: 'none' },
+  sslQuorum: { check: boolean, effect: 'ensemble' },
+  portUnification: { check: boolean, effect: 'ensemble' },
   standaloneEnabled: { check: boolean, effect: 'ensemble' },
   extendedTypesEnabled: { check: flag, effect: 'used' },
   'DigestAuthenticationProvider.superDigest': { check: digest, effect: 'used' },
@@ -152,8 +156,6 @@ const KNOWN_WORDS: readonly string[] = ['*', ...FOUR_LETTER_WORDS]
 const MEMBER = /^server\.(\d+)$/
 const ADMIN = /^admin\.[A-Za-z]+$/
 
-const NO_TLS = 'there is no TLS between servers: keep their ports within a private network, and remove this line'
-
 /** Keys whose meaning this server does not have, and what to do; of a switch, only if it is on. */
 const MISSING: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; readonly what: string }[] = [
   { keys: /^dynamicConfigFile$/, what: 'there are no dynamic configurations: write its server.N lines into this file' },
@@ -163,8 +165,7 @@ const MISSING: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; read
     what: 'the commands of the AdminServer are at /commands: remove this line',
   },
   { keys: /^(group|weight)\.\d+$/, what: 'a majority of the voters decides, without groups and weights: remove it' },
-  { keys: /^(sslQuorum|portUnification)$/, isMeant: /^true$/i, what: NO_TLS },
-  { keys: /^ssl\.quorum\./, what: NO_TLS },
+  ...MISSING_TLS,
   {
     keys: /^quorum\.auth\.enableSasl$/,
     isMeant: /^true$/i,
@@ -203,7 +204,8 @@ export function readZooCfg(text: string, file: string): ZooCfg {
     }
     const must = known.check(value)
     // What should be a digest may be a password.
-    const got = known.check === digest ? '' : `, got ${JSON.stringify(value)}`
+    const isSecret = known.check === digest || isSecretTlsKey(key)
+    const got = isSecret ? '' : `, got ${JSON.stringify(value)}`
     if (must !== null) throw new Failure(`${file}:${line}: ${key} must be ${must}${got}`)
     if (MEMBER.test(key)) checkMember(property, file)
     const before = entries.get(key)
@@ -224,6 +226,10 @@ export function readZooCfg(text: string, file: string): ZooCfg {
 function keyOf(key: string): Key | undefined {
   if (Object.hasOwn(KEYS, key)) return KEYS[key]
   if (MEMBER.test(key)) return { check: anything, effect: 'ensemble' }
+  if (isTlsKey(key)) {
+    const effect = isIdleTlsKey(key) ? 'none' : isQuorumTlsKey(key) ? 'ensemble' : 'used'
+    return { check: (value) => checkTlsValue(key, value), effect }
+  }
   return ADMIN.test(key) ? { check: anything, effect: 'none' } : undefined
 }
 
@@ -302,6 +308,7 @@ function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<
     peerType: text('peerType')?.toLowerCase() as ZooCfg['peerType'],
     listensOnAll: isOn('quorumListenOnAllIPs') ?? false,
     connectTimeoutMs: number('cnxTimeout'),
+    ...tlsOf(text, file),
   }
 }
 

@@ -1,4 +1,5 @@
-/** `quorate lock` as scripts use it: its exit statuses, its signals, and what it does without its lock. */
+/** `quorate lock`, `elect` and `run-once` as scripts use them: exit statuses, signals, and what a loss does. */
+import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../engines/process.ts'
 import { addressOf, ProgramRig, START_MS_MAX } from './program-rig.ts'
@@ -143,5 +144,79 @@ describe('quorate lock', () => {
     const { out } = await run('locks', 'ls', '/l')
     expect(out).toMatch(new RegExp(`pid ${holder.child.pid ?? 0} on \\S+: sh\n`))
     expect(out).not.toContain('SECRET')
+  })
+})
+
+describe('quorate elect', () => {
+  it('runs a command while it leads, and resigns when that has ended', async () => {
+    const script = 'echo $QUORATE_ELECTION_PATH $QUORATE_ELECTION_TOKEN; read line'
+    const leader = quorate('--connect', rig.address, 'elect', '/e/a', '--', 'sh', '-c', script)
+    await leader.printed(/^\/e\/a \d+$/m)
+    const next = quorate('--connect', rig.address, 'elect', '/e/a', '--json', '--', 'sh', '-c', 'echo leads; exit 3')
+    expect(await run('elect', '-wait', '0', '/e/a', '--', 'true')).toMatchObject({
+      status: 75,
+      err: 'somebody else leads /e/a\n',
+    })
+    leader.child.stdin?.end('\n')
+    expect(await leader.ended).toBe(0)
+    expect(await next.ended).toBe(3)
+    expect(next.out).toBe('leads\n')
+    const told = JSON.parse(next.err.split('\n').at(-2) ?? '') as unknown
+    expect(told).toMatchObject({ leadership: { path: '/e/a', lost: false, status: 3 } })
+  })
+
+  it('ends the command when the leadership is lost', async () => {
+    const leader = quorate('--connect', rig.address, 'elect', '/e/b', '--', 'sh', '-c', 'echo here; exec sleep 60')
+    await leader.printed(/here/)
+    await run('deleteall', '/e/b')
+    expect(await leader.ended).toBe(74)
+    expect(leader.err).toMatch(/^leads \/e\/b\nlost the leadership \/e\/b, so the command was ended: /)
+  })
+})
+
+describe('quorate run-once', () => {
+  it('runs a command once, and shows its output to whoever comes later', async () => {
+    const script = `echo ran >> '${rig.folder}/once'; printf '%s' "did it"`
+    const first = await run('run-once', '-data', 'night 1', '/o/a', '--', 'sh', '-c', script)
+    expect(first).toEqual({ status: 0, out: 'did it', err: '' })
+    const second = await run('run-once', '/o/a', '--', 'sh', '-c', script)
+    expect(second).toEqual({ status: 0, out: 'did it', err: '/o/a was done before: night 1\n' })
+    expect(readFileSync(`${rig.folder}/once`, 'utf8')).toBe('ran\n')
+    const { out } = await run('run-once', '--json', '/o/a', '--', 'false')
+    expect(JSON.parse(out)).toMatchObject({ path: '/o/a', ran: false, by: 'night 1', out: 'did it', isCut: false })
+  })
+
+  it('records nothing of a command that fails, which the next one runs again', async () => {
+    expect(await run('run-once', '/o/b', '--', 'sh', '-c', 'echo no; exit 9')).toEqual({ status: 9, out: 'no\n', err: '' })
+    const script = 'head -c 70000 /dev/zero | tr "\\0" x'
+    const { status, out } = await run('run-once', '--json', '/o/b', '--', 'sh', '-c', script)
+    const told = JSON.parse(out) as { out: string; isCut: boolean; ran: boolean }
+    expect([status, told.ran, told.isCut]).toEqual([0, true, true])
+    expect(told.out).toMatch(/^x{65535}$/)
+  })
+
+  it('waits for somebody else who does it, no longer than its time, and ends when it loses the right', async () => {
+    const script = 'echo begun; exec sleep 60'
+    const first = quorate('--connect', rig.address, 'run-once', '-grace', '50', '/o/c', '--', 'sh', '-c', script)
+    await first.printed(/begun/)
+    expect(await run('run-once', '-wait', '50', '/o/c', '--', 'true')).toEqual({
+      status: 75,
+      out: '',
+      err: 'somebody else was at /o/c for 50 ms\n',
+    })
+    const waiting = quorate('--connect', rig.address, 'run-once', '/o/c', '--', 'echo', 'second')
+    await run('deleteall', '/o/c-lock')
+    expect(await first.ended).toBe(74)
+    expect(await waiting.ended).toBe(0)
+    expect(waiting.out).toBe('second\n')
+    expect(await run('run-once', '-wait', '0', '/o/d', '--', 'true')).toMatchObject({ status: 64 })
+  })
+
+  it('passes a signal on to the command, and records nothing', async () => {
+    const first = quorate('--connect', rig.address, 'run-once', '/o/e', '--', 'sh', '-c', 'echo begun; exec sleep 60')
+    await first.printed(/begun/)
+    first.child.kill('SIGTERM')
+    expect(await first.ended).toBe(128 + 15)
+    expect((await run('stat', '/o/e')).status).toBe(1)
   })
 })

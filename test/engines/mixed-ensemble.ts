@@ -24,6 +24,8 @@ const POLL_MS = 50
 export interface MixedOptions {
   /** The servers that are ours. */
   readonly ours: readonly number[]
+  /** More of every configuration. */
+  readonly config?: Readonly<Record<string, string | number>>
 }
 
 /** One server of either kind. */
@@ -44,9 +46,11 @@ export class MixedEnsemble {
   readonly #voters: readonly string[]
   readonly #members = new Map<number, Member>()
   readonly #folder: string
+  readonly #config: Readonly<Record<string, string | number>>
 
-  constructor(compiled: CompiledPackage, ports: readonly number[], { ours }: MixedOptions) {
+  constructor(compiled: CompiledPackage, ports: readonly number[], { ours, config = {} }: MixedOptions) {
     this.#compiled = compiled
+    this.#config = { ...LIMITS, ...config }
     this.#folder = join(compiled.path, `mixed-${ports[0]}`)
     this.#voters = IDS.map((id) => {
       const [peer, election] = ports.slice(3 * id - 3)
@@ -62,8 +66,8 @@ export class MixedEnsemble {
   become(id: number, kind: 'ours' | 'theirs'): void {
     const place = this.#places.get(id)
     if (place === undefined) throw new Error(`no server ${id}`)
-    const [compiled, voters] = [this.#compiled, this.#voters]
-    this.#members.set(id, kind === 'ours' ? new OurMember(compiled, place, voters) : new TheirMember(place, voters))
+    const [layout, compiled] = [{ ...place, config: this.#config, voters: this.#voters }, this.#compiled]
+    this.#members.set(id, kind === 'ours' ? new OurMember(compiled, layout) : new TheirMember(layout))
   }
 
   /** `127.0.0.1:port` of a server, for clients. */
@@ -148,11 +152,16 @@ interface Place {
   readonly folder: string
 }
 
+interface Layout extends Place {
+  readonly config: Readonly<Record<string, string | number>>
+  readonly voters: readonly string[]
+}
+
 class TheirMember implements Member {
   readonly #server: ZooKeeperServer
 
-  constructor({ id, port, folder }: Place, voters: readonly string[]) {
-    this.#server = zooKeeperMember({ id, port }, folder, { tickMs: TICK_MS, config: LIMITS }, voters)
+  constructor({ id, port, folder, config, voters }: Layout) {
+    this.#server = zooKeeperMember({ id, port }, folder, { tickMs: TICK_MS, config }, voters)
   }
 
   get port(): number {
@@ -182,14 +191,14 @@ class OurMember implements Member {
   readonly #args: readonly string[]
   #process: EngineProcess | null = null
 
-  constructor(compiled: CompiledPackage, { id, port, folder }: Place, voters: readonly string[]) {
+  constructor(compiled: CompiledPackage, { id, port, folder, config, voters }: Layout) {
     this.port = port
     this.dataDir = join(folder, 'data')
     mkdirSync(this.dataDir, { recursive: true })
     writeFileSync(join(this.dataDir, 'myid'), `${id}\n`)
     const settings = {
       tickTime: TICK_MS,
-      ...LIMITS,
+      ...config,
       dataDir: this.dataDir,
       clientPort: port,
       clientPortAddress: '127.0.0.1',

@@ -19,6 +19,8 @@ interface Settings {
   readonly disk?: string
   /** In milliseconds; 200 by default. */
   readonly tickTimeMs?: number
+  /** More lines of every configuration. */
+  readonly config?: readonly string[]
 }
 
 /** An ensemble under test. */
@@ -30,9 +32,11 @@ export class QuorateEnsemble {
   readonly #folder: string
   readonly #disk: string
   readonly #processes = new Map<number, EngineProcess>()
+  readonly #lines: (id: number) => readonly string[]
 
   /** @param ports - three for each server: peers, election, clients */
-  constructor(compiled: CompiledPackage, ports: readonly number[], { disk, tickTimeMs = TICK_TIME_MS }: Settings = {}) {
+  constructor(compiled: CompiledPackage, ports: readonly number[], settings: Settings = {}) {
+    const { disk, tickTimeMs = TICK_TIME_MS, config = [] } = settings
     this.#compiled = compiled
     this.#folder = join(compiled.path, `ensemble-${ports[0]}`)
     this.#disk = disk ?? this.#folder
@@ -45,13 +49,19 @@ export class QuorateEnsemble {
       const [peer, election, client] = ports.slice(PORTS_EACH * (id - 1))
       return `server.${id}=127.0.0.1:${peer}:${election};${client}`
     })
+    const limits = [`tickTime=${tickTimeMs}`, 'initLimit=10', 'syncLimit=5']
+    const more = ['4lw.commands.whitelist=*', 'maxClientCnxns=0', 'minSessionTimeout=400', 'maxSessionTimeout=60000']
+    this.#lines = (id) => [...limits, `dataDir=${this.dataDir(id)}`, ...more, ...lines]
     for (const id of this.ids) {
       mkdirSync(this.dataDir(id), { recursive: true })
       writeFileSync(join(this.dataDir(id), 'myid'), `${id}\n`)
-      const limits = [`tickTime=${tickTimeMs}`, 'initLimit=10', 'syncLimit=5', `dataDir=${this.dataDir(id)}`]
-      const more = ['4lw.commands.whitelist=*', 'maxClientCnxns=0', 'minSessionTimeout=400', 'maxSessionTimeout=60000']
-      writeFileSync(join(this.#folder, `zoo-${id}.cfg`), `${[...limits, ...more, ...lines].join('\n')}\n`)
+      this.configure(id, config)
     }
+  }
+
+  /** Writes the configuration of a server, with more lines than each has. */
+  configure(id: number, config: readonly string[]): void {
+    writeFileSync(join(this.#folder, `zoo-${id}.cfg`), `${[...this.#lines(id), ...config].join('\n')}\n`)
   }
 
   /** The directory of a server's data. */

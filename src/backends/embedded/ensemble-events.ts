@@ -2,6 +2,7 @@
 import { requireFunction } from '../../core/options.ts'
 import type { HostEvent } from './host/host.ts'
 import type { TcpPeersEvent } from './host/peers/tcp/tcp-peers.ts'
+import type { CertificatesEvent } from './host/tls/certificates.ts'
 import type { EmbeddedSettings } from './options.ts'
 import type { ServerEvent, ServerStatus } from './server/ready.ts'
 
@@ -25,6 +26,7 @@ export interface EnsembleEvent {
     | ServerEvent
     | HostEvent
     | TcpPeersEvent
+    | CertificatesEvent
     | { readonly type: 'started' | 'crashed' }
     | { readonly type: 'failed'; readonly error: unknown }
 }

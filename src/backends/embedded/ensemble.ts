@@ -4,14 +4,14 @@
  * Use       `const ensemble = embedded({ servers: 3 }); const client = await connect(ensemble)`
  * Model     the servers are the machines of server/, joined by a network in memory. What survives the crash of a
  *           server is its storage; what survives the end of the process is a storage in files (`dataDir`).
- * For tests `crash`, `restart`, `partition`, `heal`, `expireSession`, `disconnectSession`: what happens to real
- * ensembles, at the call.
+ * For tests the levers of chaos.ts: `crash`, `restart`, `partition`, `heal`, and those of sessions.
  */
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
 import { abortable, deferred } from '../../core/async.ts'
 import type { Deferred } from '../../core/async.ts'
 import { openClientSession } from '../client/session.ts'
 import { CAPABILITIES, DURABLE_CAPABILITIES } from './capabilities.ts'
+import { Chaos } from './chaos.ts'
 import { configurationText, membershipText } from './configuration-text.ts'
 import { EnsembleEvents } from './ensemble-events.ts'
 import type { EnsembleEvent, EnsembleServerStatus } from './ensemble-events.ts'
@@ -35,7 +35,7 @@ export class Ensemble implements Backend, AsyncDisposable {
   readonly #network = new MemoryNetwork()
   readonly #members = new Map<number, LocalServer>()
   readonly #voters: readonly number[]
-  readonly #isolated = new Set<bigint>()
+  readonly #chaos: Chaos
   readonly #events: EnsembleEvents
   readonly #started: Deferred<void> = deferred()
   #startTimer: NodeJS.Timeout | undefined
@@ -64,6 +64,14 @@ export class Ensemble implements Backend, AsyncDisposable {
       this.#events.emit(id, event)
       // The others go on; it is back when what it has begun is durable (decision 0017). One alone waits as it is.
       if (event.type === 'disk-full' && this.#voters.some((voter) => voter !== id)) this.#startAgain(id)
+    })
+    this.#chaos = new Chaos({
+      members: this.#members,
+      network: this.#network,
+      events: this.#events,
+      start: (member, wipe) => {
+        this.#bringBack(member, wipe)
+      },
     })
     this.#voters = Array.from({ length: servers }, (_, index) => index + 1)
     for (let id = 1; id <= servers + observers; id++) this.#addMember(id)
@@ -149,10 +157,7 @@ export class Ensemble implements Backend, AsyncDisposable {
    * @throws RangeError if there is no such server
    */
   crash(id: number): void {
-    const member = this.#member(id)
-    if (!member.isUp) return
-    member.stop()
-    this.#events.emit(id, { type: 'crashed' })
+    this.#chaos.crash(id)
   }
 
   /**
@@ -163,16 +168,7 @@ export class Ensemble implements Backend, AsyncDisposable {
    * @throws RangeError if there is no such server, or it is up
    */
   restart(id: number, options: { readonly wipe?: boolean } = {}): void {
-    const member = this.#member(id)
-    if (member.isUp) throw new RangeError(`server ${id} is up; crash it first`)
-    const wiped = options.wipe === true ? this.#storages.wipe(id) : undefined
-    if (options.wipe === true) member.isWiped = true
-    if (!this.#isStarted) return
-    this.#startHost(id, wiped)
-    member.listen().catch((error: unknown) => {
-      member.stop()
-      this.#failed(id, error)
-    })
+    this.#chaos.restart(id, options)
   }
 
   /**
@@ -182,16 +178,12 @@ export class Ensemble implements Backend, AsyncDisposable {
    * @throws RangeError if a server does not exist or is named twice
    */
   partition(groups: readonly (readonly number[])[]): void {
-    const named = groups.flat()
-    for (const id of named) checkId(id, this.#ids)
-    const twice = named.find((id, index) => named.indexOf(id) !== index)
-    if (twice !== undefined) throw new RangeError(`server ${twice} is named twice in a partition`)
-    this.#network.partition(groups)
+    this.#chaos.partition(groups)
   }
 
   /** Ends the partition. */
   heal(): void {
-    this.#network.heal()
+    this.#chaos.heal()
   }
 
   /**
@@ -200,7 +192,7 @@ export class Ensemble implements Backend, AsyncDisposable {
    * @param sessionId - such as `client.sessionId`
    */
   expireSession(sessionId: bigint): void {
-    for (const id of this.#ids) this.#member(id).host?.expireSession(sessionId)
+    this.#chaos.expire(sessionId)
   }
 
   /**
@@ -209,7 +201,7 @@ export class Ensemble implements Backend, AsyncDisposable {
    * @param sessionId - such as `client.sessionId`
    */
   disconnectSession(sessionId: bigint): void {
-    for (const id of this.#ids) this.#member(id).host?.disconnectSession(sessionId)
+    this.#chaos.disconnect(sessionId)
   }
 
   /**
@@ -219,13 +211,12 @@ export class Ensemble implements Backend, AsyncDisposable {
    * @param sessionId - such as `client.sessionId`
    */
   isolateSession(sessionId: bigint): void {
-    this.#isolated.add(sessionId)
-    this.disconnectSession(sessionId)
+    this.#chaos.isolate(sessionId)
   }
 
   /** Lets the client of an isolated session reach the servers again. */
   rejoinSession(sessionId: bigint): void {
-    this.#isolated.delete(sessionId)
+    this.#chaos.rejoin(sessionId)
   }
 
   /**
@@ -280,7 +271,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     const directory = {
       ids: this.#ids,
       host: (id: number) => this.#members.get(id)?.host ?? undefined,
-      isIsolated: (sessionId: bigint) => this.#isolated.has(sessionId),
+      isIsolated: this.#chaos.isIsolated,
       get isClosing() {
         return isDraining()
       },
@@ -315,7 +306,7 @@ export class Ensemble implements Backend, AsyncDisposable {
         return configurationText(one, this.#membership, this.#settings)
       },
       directories: () => this.#storages.directoriesOf(id),
-      isIsolated: (sessionId) => this.#isolated.has(sessionId),
+      isIsolated: this.#chaos.isIsolated,
       plug: (host) => {
         this.#network.attach(id, host)
       },
@@ -395,6 +386,18 @@ export class Ensemble implements Backend, AsyncDisposable {
       storage: this.#storages.of(id),
       transport: this.#network.transportOf(id),
       storageReady,
+    })
+  }
+
+  #bringBack(member: LocalServer, wipe: boolean): void {
+    const { id } = member
+    const wiped = wipe ? this.#storages.wipe(id) : undefined
+    if (wipe) member.isWiped = true
+    if (!this.#isStarted) return
+    this.#startHost(id, wiped)
+    member.listen().catch((error: unknown) => {
+      member.stop()
+      this.#failed(id, error)
     })
   }
 

@@ -5,6 +5,8 @@ import { settingsOf } from './options.ts'
 import type { EmbeddedOptions, EmbeddedSettings } from './options.ts'
 import { checkPortsDiffer, parseServerLine } from './server-line.ts'
 import type { ServerLine } from './server-line.ts'
+import { peerTlsSettingsOf } from './tls-options.ts'
+import type { PeerTlsOptions, PeerTlsSettings } from './tls-options.ts'
 
 /** What a session id has room for. */
 const MYID_MAX = 254
@@ -43,6 +45,11 @@ export interface MemberOptions extends Omit<EmbeddedOptions, 'servers' | keyof t
    * server's text.
    */
   readonly peerListenHost?: string
+  /**
+   * TLS between the servers, with certificates of both ends. Null, which is the default: the ports for other servers
+   * are not encrypted, and whoever reaches them is believed.
+   */
+  readonly peerTls?: PeerTlsOptions | null
   /** How long a connection to another server may take to be made, in milliseconds. Default 5,000. */
   readonly connectTimeoutMs?: number
 }
@@ -57,6 +64,7 @@ export interface MemberSettings {
   readonly clientPort: { readonly host: string; readonly port: number } | null
   readonly adminPort: number | null
   readonly peerListenHost: string | null
+  readonly peerTls: PeerTlsSettings | null
   readonly connectTimeoutMs: number
   /** What an ensemble in one process has too. */
   readonly common: EmbeddedSettings
@@ -68,7 +76,7 @@ export interface MemberSettings {
  * @throws TypeError for an unknown option or a wrong type, RangeError for a number outside its range
  */
 export function memberSettingsOf(options: MemberOptions): MemberSettings {
-  const { myid, servers: texts, peerListenHost, connectTimeoutMs = CONNECT_TIMEOUT_MS, ...more } = options
+  const { myid, servers: texts, peerListenHost, peerTls, connectTimeoutMs = CONNECT_TIMEOUT_MS, ...more } = options
   const { clientPort: _client, adminPort: _admin, ...rest } = more
   for (const [name, what] of Object.entries(IN_ONE_PROCESS)) {
     if ((rest as EmbeddedOptions)[name as keyof typeof IN_ONE_PROCESS] === undefined) continue
@@ -93,6 +101,7 @@ export function memberSettingsOf(options: MemberOptions): MemberSettings {
     clientPort,
     adminPort: adminPortOf(clientPort, options),
     peerListenHost: peerListenHost ?? null,
+    peerTls: (peerTls ?? null) === null ? null : peerTlsSettingsOf(peerTls as PeerTlsOptions),
     connectTimeoutMs,
     common,
   }

@@ -24,6 +24,7 @@ import { firstEpoch, noteEpoch } from './host/epochs.ts'
 import { MemberDialer } from './host/clients/member-dialer.ts'
 import { MemoryDialer } from './host/clients/memory.ts'
 import { TcpPeers } from './host/peers/tcp/tcp-peers.ts'
+import { Certificates } from './host/tls/certificates.ts'
 import { LocalServer, drain } from './local-server.ts'
 import { memberSettingsOf } from './member-options.ts'
 import type { MemberOptions, MemberSettings } from './member-options.ts'
@@ -79,7 +80,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
    * Starts the server. Resolves when it serves: a majority of the ensemble has to be up, and the first time all of its
    * voters. Idempotent.
    *
-   * @throws Error that names address and port if one of its ports cannot be had
+   * @throws Error that names address and port if one of its ports cannot be had, or a file of TLS and its key
    * @throws StorageError `LOCKED` if another process uses the data directory, `MISPLACED` if it is another server's;
    * what the storage raises; errors of the system
    */
@@ -208,7 +209,10 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   }
 
   #makePeers(): TcpPeers {
-    const { myid, servers, voters, peerListenHost, connectTimeoutMs, common } = this.#settings
+    const { myid, servers, voters, peerListenHost, peerTls, connectTimeoutMs, common } = this.#settings
+    const onEvent = (event: EnsembleEvent['event']): void => {
+      this.#events.emit(myid, event)
+    }
     return new TcpPeers({
       myid,
       servers,
@@ -217,9 +221,8 @@ export class EnsembleMember implements Backend, AsyncDisposable {
       connectTimeoutMs,
       idleTimeoutMs: common.server.syncLimitTicks * common.server.tickMs,
       configuration: this.#membership,
-      onEvent: (event) => {
-        this.#events.emit(myid, event)
-      },
+      tls: peerTls === null ? null : { ...peerTls, certificates: new Certificates(peerTls, 'ssl.quorum', onEvent) },
+      onEvent,
     })
   }
 

@@ -7,7 +7,7 @@ import type { Command, CommandContext, Given } from './command.ts'
 import { versionOf } from './command.ts'
 import { permsText, readAcl } from './acl-text.ts'
 import { statText } from './node-text.ts'
-import { DEPTH_MAX, preOrder, readTree } from './tree.ts'
+import { preOrder, readTree } from '../../core/walk-tree.ts'
 
 /** See the head of this file. */
 export const ACL_COMMANDS: readonly Command[] = [
@@ -50,10 +50,10 @@ export const ACL_COMMANDS: readonly Command[] = [
   },
 ]
 
-async function addAuth({ shell, zookeeper, print }: CommandContext, given: Given): Promise<void> {
+async function addAuth({ ask, zookeeper, print }: CommandContext, given: Given): Promise<void> {
   const [scheme = '', auth = ''] = given.words
   const isUser = scheme === 'digest' && auth !== '' && !auth.includes(':')
-  await zookeeper().addAuth(scheme, isUser ? `${auth}:${await passwordOf(auth, shell.ask)}` : auth)
+  await zookeeper().addAuth(scheme, isUser ? `${auth}:${await passwordOf(auth, ask)}` : auth)
   print({ text: '', json: { added: scheme } })
 }
 
@@ -82,7 +82,7 @@ async function setAcl({ client, zookeeper, signal, print }: CommandContext, give
   const acl = readAcl(text)
   const version = versionOf(given)
   if (given.has('R')) {
-    const nodes = [...preOrder(await readTree(client(), path, DEPTH_MAX, signal))]
+    const nodes = [...preOrder(await readTree(client(), path, signal))]
     for (const node of nodes) await zookeeper().setAcl(node.path, acl, version)
     print({ text: '', json: { path, nodes: nodes.length } })
     return

@@ -5,14 +5,17 @@
  *           number is a word; after `--` everything is a word.
  * Errors    one line each: what is wrong, what is likely meant, and how the command is used.
  */
+import type { ZooKeeperOperations } from '../../backends/zookeeper/extension/operations.ts'
 import type { Client } from '../../core/client.ts'
 import { OPTION_NAMES } from '../command-line.ts'
+import type { Ask, Login } from '../credentials.ts'
 import { UsageError } from '../exit-status.ts'
 import type { Statuses } from '../exit-status.ts'
 import { hint } from '../nearest.ts'
 import type { Result } from '../output.ts'
-import type { Shell } from './shell.ts'
-import type { ZooKeeperOperations } from './capabilities.ts'
+import type { EventPrinter } from './event-printer.ts'
+import type { LineHistory } from './line-history.ts'
+import type { WatchList } from './watch-list.ts'
 
 /** Whether a flag stands alone, or takes the word after it. */
 export type FlagKind = 'alone' | 'value'
@@ -29,6 +32,8 @@ export interface Command {
   readonly details?: string
   /** What it ends with when it fails, where that is not what the others end with. */
   readonly statuses?: Statuses
+  /** Whether what stands after `--` is a command line, which it keeps for itself. */
+  readonly runsProgram?: boolean
   /** Its flags, without the dash. */
   readonly flags?: Readonly<Record<string, FlagKind>>
   /** How many words it takes, at least and at most. */
@@ -37,10 +42,29 @@ export interface Command {
   readonly run: (context: CommandContext, given: Given) => Promise<void>
 }
 
-/** What a command works with. */
+/** Where to connect to, and who connects there. */
+export interface Destination {
+  readonly url: string
+  /** Null if the URL says it, or nobody has to. */
+  readonly login: Login | null
+}
+
+/** The course of a shell, for the commands that change it. */
+export interface ShellControl {
+  /** `host:port(CONNECTED)`, for a prompt. */
+  readonly place: string
+  /** Connects, after ending the present session; to the last place again if none is named. */
+  connect(to: Destination | undefined, signal: AbortSignal): Promise<void>
+  /** Ends the session, if there is one. */
+  close(): Promise<void>
+  /** Runs a line as if it was typed, and gives its exit status. */
+  runLine(line: string, signal: AbortSignal): Promise<number>
+  /** Has the shell end after this command. */
+  quit(): void
+}
+
+/** The things that a command works with. */
 export interface CommandContext {
-  /** The shell it was typed into. */
-  readonly shell: Shell
   /** The connected client; throws a Failure if there is none. */
   readonly client: () => Client
   /** What only ZooKeeper's protocol has; throws a Failure if the engine has it not. */
@@ -53,6 +77,17 @@ export interface CommandContext {
   readonly print: (result: Result) => void
   /** Tells people something on the side. */
   readonly note: (text: string) => void
+  /** The watches that have not fired. */
+  readonly watches: WatchList
+  /** Prints events. */
+  readonly events: EventPrinter
+  /** The lines that were run before. */
+  readonly history: LineHistory
+  readonly control: ShellControl
+  /** Asks at the terminal for what is not to be seen; null without a terminal. */
+  readonly ask: Ask | null
+  /** Whether lines are typed: then watches outlive a command, and no command takes the terminal. */
+  readonly isInteractive: boolean
 }
 
 /** What was typed after a command's name. */
@@ -82,7 +117,7 @@ export class Given {
       }
     }
     this.rest = end === -1 ? null : args.slice(end + 1)
-    this.words = command.name === LOCK ? words : [...words, ...(this.rest ?? [])]
+    this.words = command.runsProgram === true ? words : [...words, ...(this.rest ?? [])]
     this.#flags = flags
     const [min, max] = command.words
     if (this.words.length < min) throw wrong(command, 'too few arguments')
@@ -119,9 +154,6 @@ export class Given {
     throw new UsageError(`-${flag} must be a whole number from ${min} to ${max}, got ${JSON.stringify(text)}`)
   }
 }
-
-/** The one command that keeps what stands after `--` for itself: it is a command line. */
-const LOCK = 'lock'
 
 /** The longest version that a node can have. */
 const VERSION_MAX = 2 ** 31 - 1

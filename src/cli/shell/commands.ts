@@ -9,6 +9,7 @@ import { asksForHelp, Given, usageOf } from './command.ts'
 import { LOCK_COMMANDS } from './lock-commands.ts'
 import { NODE_COMMANDS } from './node-commands.ts'
 import { RECIPE_COMMANDS } from './recipe-commands.ts'
+import { RUN_COMMANDS } from './run-commands.ts'
 import { SESSION_COMMANDS } from './session-commands.ts'
 import { TREE_COMMANDS } from './tree-commands.ts'
 import { WATCH_COMMANDS } from './watch-commands.ts'
@@ -39,6 +40,7 @@ const ALL: readonly Command[] = [
   ...ACL_COMMANDS,
   ...WATCH_COMMANDS,
   ...LOCK_COMMANDS,
+  ...RUN_COMMANDS,
   ...RECIPE_COMMANDS,
   ...TREE_COMMANDS,
   ...SESSION_COMMANDS,

@@ -6,7 +6,7 @@ import type { Engine } from '../connect-url.ts'
 import type { Login } from '../credentials.ts'
 import { Failure } from '../exit-status.ts'
 import { shownUrl } from '../secrets.ts'
-import type { ZooKeeperOperations } from './capabilities.ts'
+import type { ZooKeeperOperations } from '../../backends/zookeeper/extension/operations.ts'
 
 /** Options of {@link ShellConnection.open}. */
 export interface ConnectionOptions {

@@ -1,49 +1,67 @@
 /**
- * Runs a command while a lock is held: `quorate lock PATH -- command...`.
+ * Runs a command while a lock or a leadership is held: `quorate lock PATH -- command...`, `quorate elect PATH -- ...`.
  *
- * Order     acquire, start, wait for its end, release. When the lock is lost first: SIGTERM, and after a grace SIGKILL;
- *           then the command's own status does not matter.
- * Status    the command's own; LOCK_STATUSES of exit-status.ts where there was no lock, or none any more.
- * Safety    the command is told about a loss, not fenced: what it writes should carry QUORATE_LOCK_TOKEN. Without a
- *           terminal it leads a process group of its own, and the signals go to all that it has started.
- * Signals   SIGINT, SIGTERM, SIGHUP and SIGQUIT of ours are passed on to it, and end a wait for the lock.
+ * Order     acquire, start, wait for its end, release. program-run.ts says what a loss does to the command.
+ * Status    the command's own; LOCK_STATUSES of exit-status.ts where it was not held, or no longer.
+ * Signals   those that are passed on to the command end a wait before it.
  */
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { constants } from 'node:os'
+import type { Client } from '../../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { FairLock } from '../../recipes/locks/fair-lock.ts'
-import type { Lease } from '../../recipes/engine/lease.ts'
-import { PASSWORD_VARIABLE } from '../credentials.ts'
+import { LeaderElection } from '../../recipes/leader/leader-election.ts'
 import { ExitStatus, Failure, LOCK_STATUSES } from '../exit-status.ts'
-import { reasonOf } from '../file-reason.ts'
 import { jsonLine } from '../output.ts'
 import type { CommandContext } from './command.ts'
+import { PassedSignals, runProgram } from './program-run.ts'
+import type { HeldRun } from './program-run.ts'
 
-/** What to run, and how to wait. */
-export interface LockedRun {
-  /** The lock. */
-  readonly path: string
-  readonly program: string
-  readonly args: readonly string[]
-  /** Longest wait for the lock, in milliseconds; 0 for none, no limit if undefined. */
-  readonly waitMs: number | undefined
-  /** What to end with if somebody else has the lock. */
-  readonly busyStatus: number
-  /** Time between SIGTERM and SIGKILL when the lock is lost, in milliseconds. */
-  readonly graceMs: number
-  /** What our contender says of itself. */
-  readonly data: string
+/** What is held: a lease, or a leadership. */
+interface Held {
+  readonly token: bigint
+  readonly signal: AbortSignal
+  /** Gives it back. */
+  readonly release: () => Promise<void>
 }
 
-/** Exit statuses of a shell for a program that is not there, or cannot be run. */
-const NOT_FOUND = 127
-const NOT_RUNNABLE = 126
 
-const PASSED_ON: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']
+/** What there is to hold at a path. */
+export interface Prize {
+  /** What it is, for people and as the key of JSON. */
+  readonly name: 'lock' | 'leadership'
+  /** The beginning of the names of the command's variables. */
+  readonly prefix: string
+  /** Says that somebody else has it. */
+  readonly taken: (path: string) => string
+  /** Acquires it; null, or `TIMEOUT`, if it is taken for as long as there is time. */
+  readonly acquire: (client: Client, run: HeldRun, signal: AbortSignal) => Promise<Held | null>
+}
 
-/** Those that a terminal sends by itself to everything in the foreground. */
-const OF_TERMINAL: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT'])
+/** A fair lock. */
+export const LOCK_PRIZE: Prize = {
+  name: 'lock',
+  prefix: 'QUORATE_LOCK',
+  taken: (path) => `somebody else has ${path}`,
+  acquire: async (client, { path, waitMs, data }, signal) => {
+    const lock = new FairLock(client, path)
+    const limit = waitMs === undefined ? {} : { waitMs }
+    const lease = await (waitMs === 0 ? lock.tryAcquire({ data, signal }) : lock.acquire({ data, signal, ...limit }))
+    return lease === null ? null : { token: lease.token, signal: lease.signal, release: () => lease.release() }
+  },
+}
+
+/** A leadership. */
+export const LEADER_PRIZE: Prize = {
+  name: 'leadership',
+  prefix: 'QUORATE_ELECTION',
+  taken: (path) => `somebody else leads ${path}`,
+  acquire: async (client, { path, waitMs, data }, signal) => {
+    const election = new LeaderElection(client, path, { id: data })
+    const leadership = await election.campaign(waitMs === undefined ? { signal } : { signal, waitMs })
+    const { token, signal: lost } = leadership
+    return { token, signal: lost, release: () => leadership.resign() }
+  },
+}
 
 /** How long the end of this program is put off until the servers have confirmed a release, in milliseconds. */
 const RELEASE_MS = 2_000
@@ -51,168 +69,69 @@ const RELEASE_MS = 2_000
 /**
  * Acquires, runs, releases.
  *
- * @throws Failure with the command's status if it is not 0, or with why there was no lock, or none any more
+ * @throws Failure with the command's status if it is not 0, or with why it was not held, or no longer
  */
-export async function runUnderLock(context: CommandContext, run: LockedRun): Promise<void> {
-  const signals = new Signals()
+export async function runWhileHeld(context: CommandContext, prize: Prize, run: HeldRun): Promise<void> {
+  const signals = new PassedSignals()
   try {
-    const lease = await acquire(context, run, signals)
+    const held = await acquire(context, prize, run, signals)
     let status: number
     let isLost: boolean
     try {
-      status = await runProgram(run, lease, signals)
+      const { name, prefix } = prize
+      const variables = { [`${prefix}_PATH`]: run.path, [`${prefix}_TOKEN`]: held.token.toString() }
+      if (name === 'leadership') context.note(`leads ${run.path}\n`)
+      status = await runProgram(run, { signal: held.signal, variables }, signals)
     } finally {
-      isLost = lease.signal.aborted
-      await release(context, run, lease)
+      isLost = held.signal.aborted
+      await release(context, run, held)
     }
-    const result = { path: run.path, token: lease.token, lost: isLost, status: isLost ? LOCK_STATUSES.lost : status }
-    if (context.json) context.note(jsonLine({ lock: result }))
-    if (isLost) throw lost(run, lease)
+    const result = { path: run.path, token: held.token, lost: isLost, status: isLost ? LOCK_STATUSES.lost : status }
+    if (context.json) context.note(jsonLine({ [prize.name]: result }))
+    if (isLost) throw lossOf(prize, run, held.signal)
     if (status !== ExitStatus.ok) throw new Failure('', status)
   } finally {
     signals.close()
   }
 }
 
-async function acquire(context: CommandContext, run: LockedRun, signals: Signals): Promise<Lease> {
-  const { path, waitMs, busyStatus, data } = run
+async function acquire(context: CommandContext, prize: Prize, run: HeldRun, signals: PassedSignals): Promise<Held> {
+  const { path, waitMs, busyStatus } = run
   const signal = AbortSignal.any([context.signal, signals.first])
   const client = context.client()
-  const lock = new FairLock(client, path)
   try {
-    const lease = await (waitMs === 0
-      ? lock.tryAcquire({ data, signal })
-      : lock.acquire(waitMs === undefined ? { data, signal } : { data, signal, waitMs }))
-    if (lease === null) throw new Failure(`somebody else has ${path}`, busyStatus)
-    return lease
+    const held = await prize.acquire(client, run, signal)
+    if (held === null) throw new Failure(prize.taken(path), busyStatus)
+    return held
   } catch (error) {
     if (isCoordinationError(error, 'TIMEOUT')) {
       // Without a server nobody knows whether it is free.
       const status = client.state.status === 'connected' ? busyStatus : 'unreachable'
-      throw new Failure(`${path} was not free within ${waitMs ?? 0} ms`, status)
+      throw new Failure(waitMs === 0 ? prize.taken(path) : `${path} was not free within ${waitMs ?? 0} ms`, status)
     }
-    if (isCoordinationError(error, 'ABORTED') && signals.name !== null) {
-      const status = ExitStatus.signal + constants.signals[signals.name]
-      throw new Failure(`no longer waiting for ${path}: ${signals.name}`, status)
-    }
+    if (isCoordinationError(error, 'ABORTED') && signals.name !== null) throw interrupted(path, signals.name)
     throw error
   }
 }
 
+/** The end of a wait by a signal. */
+export function interrupted(path: string, name: NodeJS.Signals): Failure {
+  return new Failure(`no longer waiting for ${path}: ${name}`, ExitStatus.signal + constants.signals[name])
+}
+
 /** Releases; a server that does not answer in time removes our node when the session is over. */
-async function release(context: CommandContext, { path }: LockedRun, lease: Lease): Promise<void> {
+async function release(context: CommandContext, { path }: HeldRun, held: Held): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<'late'>((resolve) => {
     timer = setTimeout(() => resolve('late'), RELEASE_MS)
   })
-  const outcome = await Promise.race([lease.release(), late])
+  const outcome = await Promise.race([held.release(), late])
   clearTimeout(timer)
   if (outcome !== 'late') return
   context.note(`no server has confirmed the release of ${path}: it is free when the session ends\n`)
 }
 
-/** Runs the program to its end, which a loss of the lease brings about. */
-async function runProgram(run: LockedRun, lease: Lease, signals: Signals): Promise<number> {
-  const isGroup = !process.stdin.isTTY
-  const { [PASSWORD_VARIABLE]: _password, ...inherited } = process.env
-  const env = { ...inherited, QUORATE_LOCK_PATH: run.path, QUORATE_LOCK_TOKEN: lease.token.toString() }
-  const child = start(run, env, isGroup)
-  const ended = endOf(child, run.program)
-  const kill = (name: NodeJS.Signals): void => {
-    if (child.pid !== undefined) send(isGroup ? -child.pid : child.pid, name)
-  }
-  // What a terminal sends to us, it sends to the program too.
-  const stopPassing = signals.listen((name) => {
-    if (isGroup || !OF_TERMINAL.has(name)) kill(name)
-  })
-  let grace: NodeJS.Timeout | undefined
-  const onLost = (): void => {
-    kill('SIGTERM')
-    grace = setTimeout(() => {
-      kill('SIGKILL')
-    }, run.graceMs)
-  }
-  // Should this program end by itself, the command must not go on without us.
-  const onExit = (): void => kill('SIGTERM')
-  process.once('exit', onExit)
-  lease.signal.addEventListener('abort', onLost, { once: true })
-  if (lease.signal.aborted) onLost()
-  try {
-    return await ended
-  } finally {
-    lease.signal.removeEventListener('abort', onLost)
-    process.off('exit', onExit)
-    clearTimeout(grace)
-    stopPassing()
-    // What it has started and left behind must not go on without the lock.
-    if (isGroup && lease.signal.aborted) kill('SIGKILL')
-  }
-}
-
-function start({ program, args }: LockedRun, env: NodeJS.ProcessEnv, isGroup: boolean): ChildProcess {
-  try {
-    return spawn(program, [...args], { stdio: 'inherit', env, detached: isGroup })
-  } catch (error) {
-    // What Node.js finds wrong, or the system before there is a process: too long a command line, for instance.
-    throw new Failure(`cannot run ${program}: ${reasonOf(error)}`, NOT_RUNNABLE)
-  }
-}
-
-function endOf(child: ChildProcess, program: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      const isMissing = error.code === 'ENOENT'
-      reject(new Failure(`cannot run ${program}: ${reasonOf(error)}`, isMissing ? NOT_FOUND : NOT_RUNNABLE))
-    })
-    child.once('exit', (status, signal) => {
-      resolve(signal === null ? (status ?? ExitStatus.failure) : ExitStatus.signal + constants.signals[signal])
-    })
-  })
-}
-
-/** Sends a signal to a process, or with a negative id to its group; it may be gone. */
-function send(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
-}
-
-function lost({ path }: LockedRun, lease: Lease): Failure {
-  const reason: unknown = lease.signal.reason
+function lossOf({ name }: Prize, { path }: HeldRun, { reason }: AbortSignal): Failure {
   const why = reason instanceof CoordinationError ? reason.message : String(reason)
-  return new Failure(`lost the lock ${path}, so the command was ended: ${why}`, LOCK_STATUSES.lost)
-}
-
-/** Signals to this process, which no longer end it. */
-class Signals {
-  /** The first one; null if there was none. */
-  name: NodeJS.Signals | null = null
-  readonly #first = new AbortController()
-  readonly #listeners = new Set<(name: NodeJS.Signals) => void>()
-
-  constructor() {
-    for (const name of PASSED_ON) process.on(name, this.#on)
-  }
-
-  /** Aborted by the first one. */
-  get first(): AbortSignal {
-    return this.#first.signal
-  }
-
-  listen(listener: (name: NodeJS.Signals) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
-
-  close(): void {
-    for (const name of PASSED_ON) process.off(name, this.#on)
-  }
-
-  readonly #on = (name: NodeJS.Signals): void => {
-    this.name ??= name
-    for (const listener of this.#listeners) listener(name)
-    this.#first.abort()
-  }
+  return new Failure(`lost the ${name} ${path}, so the command was ended: ${why}`, LOCK_STATUSES.lost)
 }

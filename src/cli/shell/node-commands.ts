@@ -14,7 +14,8 @@ import type { Command, CommandContext, Given } from './command.ts'
 import { versionOf } from './command.ts'
 import { hexDump } from './hex-dump.ts'
 import { listText, statText } from './node-text.ts'
-import { DEPTH_MAX, preOrder, readTree } from './tree.ts'
+import { watchedRead } from './watched-read.ts'
+import { preOrder, readTree } from '../../core/walk-tree.ts'
 
 /** How many deletes of `deleteall` are in flight at a time, unless `-b` says otherwise. */
 const BATCH = 1_000
@@ -118,9 +119,10 @@ export const NODE_COMMANDS: readonly Command[] = [
   },
 ]
 
-async function list({ shell, client, signal, print }: CommandContext, given: Given): Promise<void> {
+async function list(context: CommandContext, given: Given): Promise<void> {
+  const { client, signal, print } = context
   const path = given.word(0)
-  const read = await shell.watching(given.has('w'), 'children', path, (watch) =>
+  const read = await watchedRead(context, { isWatching: given.has('w'), kind: 'children', path }, (watch) =>
     client().children(path, { ...watch, signal }),
   )
   const isLong = given.has('s')
@@ -130,12 +132,15 @@ async function list({ shell, client, signal, print }: CommandContext, given: Giv
   })
 }
 
-async function listRecursively({ shell, client, signal, print }: CommandContext, given: Given): Promise<void> {
+async function listRecursively(context: CommandContext, given: Given): Promise<void> {
+  const { client, signal, print } = context
   const path = given.word(0)
-  const nodes = [...preOrder(await readTree(client(), path, DEPTH_MAX, signal))]
+  const nodes = [...preOrder(await readTree(client(), path, signal))]
   if (given.has('w')) {
     const arming = nodes.map((node) =>
-      shell.watching(true, 'children', node.path, (watch) => client().children(node.path, watch)),
+      watchedRead(context, { isWatching: true, kind: 'children', path: node.path }, (watch) =>
+        client().children(node.path, watch),
+      ),
     )
     // One that is gone by now has nothing to watch.
     await Promise.allSettled(arming)
@@ -193,9 +198,11 @@ function createModeOf(given: Given): { readonly mode: CreateMode | null; readonl
     : { mode: 'persistent', flags: CreateFlag.persistent }
 }
 
-async function get({ shell, client, signal, print }: CommandContext, given: Given): Promise<void> {
+async function get(context: CommandContext, given: Given): Promise<void> {
+  const { client, signal, print } = context
   const path = given.word(0)
-  const { data, stat: itsStat } = await shell.watching(given.has('w'), 'data', path, (watch) =>
+  const wanted = { isWatching: given.has('w'), kind: 'data', path } as const
+  const { data, stat: itsStat } = await watchedRead(context, wanted, (watch) =>
     client().get(path, { ...watch, signal }),
   )
   const isLong = given.has('s')
@@ -222,9 +229,10 @@ async function set({ client, signal, print }: CommandContext, given: Given): Pro
   })
 }
 
-async function stat({ shell, client, signal, print }: CommandContext, given: Given): Promise<void> {
+async function stat(context: CommandContext, given: Given): Promise<void> {
+  const { client, signal, print } = context
   const path = given.word(0)
-  const found = await shell.watching(given.has('w'), 'data', path, (watch) =>
+  const found = await watchedRead(context, { isWatching: given.has('w'), kind: 'data', path }, (watch) =>
     client().exists(path, { ...watch, signal }),
   )
   if (found === null) throw new CoordinationError('NO_NODE', `there is no node ${path}`, { outcome: 'rejected', path })
@@ -236,7 +244,7 @@ async function deleteAll({ client, signal, print }: CommandContext, given: Given
   const path = given.word(0)
   if (path === '/') throw new UsageError('deleteall / would delete everything: name the nodes one by one')
   const batch = given.integer('b', 1, BATCH_MAX) ?? BATCH
-  const nodes = [...preOrder(await readTree(client(), path, DEPTH_MAX, signal))].reverse()
+  const nodes = [...preOrder(await readTree(client(), path, signal))].reverse()
   let failed = 0
   let first: unknown
   for (let start = 0; start < nodes.length; start += batch) {

@@ -126,12 +126,12 @@ async function setConfig({ client, signal, print }: CommandContext, given: Given
 }
 
 /** Prints the value now, and each time that it changes, until the watch is removed or the shell ends. */
-function watchConfig({ shell, client }: CommandContext, path: string): void {
+function watchConfig({ client, events, watches }: CommandContext, path: string): void {
   const center = new ConfigCenter<unknown>(client(), path, { codec: readingCodec() })
   center.subscribe((change: ConfigChange<unknown>) => {
-    shell.announce(describe(path, change))
+    events.print(describe(path, change))
   })
-  shell.watches.add({ kind: 'config', path, stop: () => void center.close() })
+  watches.add({ kind: 'config', path, stop: () => void center.close() })
 }
 
 function describe(path: string, { value, version }: Pick<ConfigChange<unknown>, 'value' | 'version'>): Result {

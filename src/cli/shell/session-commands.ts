@@ -19,8 +19,8 @@ export const SESSION_COMMANDS: readonly Command[] = [
     usage: '',
     summary: 'ends the session, and with it its ephemeral nodes',
     words: [0, 0],
-    run: async ({ shell, print }) => {
-      await shell.close()
+    run: async ({ control, print }) => {
+      await control.close()
       print({ text: '', json: { closed: true } })
     },
   },
@@ -39,8 +39,8 @@ export const SESSION_COMMANDS: readonly Command[] = [
     usage: '',
     summary: 'lists the last commands, each with its number',
     words: [0, 0],
-    run: async ({ shell, print }) => {
-      const lines = shell.history()
+    run: async ({ history, print }) => {
+      const lines = history.last()
       print({ text: lines.map(({ number, line }) => `${number} - ${line}\n`).join(''), json: { history: lines } })
     },
   },
@@ -56,34 +56,26 @@ export const SESSION_COMMANDS: readonly Command[] = [
     usage: '',
     summary: 'ends the session and the shell; so do exit and Ctrl-D',
     words: [0, 0],
-    run: async ({ shell }) => {
-      shell.isOver = true
+    run: async ({ control }) => {
+      control.quit()
     },
   },
 ]
 
-async function connect({ shell, signal, print }: CommandContext, given: Given): Promise<void> {
+async function connect({ control, ask, signal, print }: CommandContext, given: Given): Promise<void> {
   const [url] = given.words
   if (given.has('p')) {
     if (url === undefined) throw new UsageError('connect -p needs the URL to connect to')
-    if (shell.ask === null) throw new UsageError('connect -p asks for a password, which needs a terminal')
-    await shell.connect({ url, login: await askedLogin(url, shell.ask) }, signal)
+    if (ask === null) throw new UsageError('connect -p asks for a password, which needs a terminal')
+    await control.connect({ url, login: await askedLogin(url, ask) }, signal)
   } else {
-    await shell.connect(url === undefined ? undefined : { url, login: null }, signal)
+    await control.connect(url === undefined ? undefined : { url, login: null }, signal)
   }
-  print({ text: '', json: { connected: shell.place } })
+  print({ text: '', json: { connected: control.place } })
 }
 
-async function redo({ shell, signal }: CommandContext, given: Given): Promise<void> {
-  const text = given.word(0)
-  const last = shell.lines.length - 1
-  const number = /^\d+$/.test(text) ? Number(text) : Infinity
-  // The last line is this redo itself, if it was typed.
-  const line = number < last ? shell.lines[number] : undefined
-  if (line === undefined) throw new UsageError(`there is no command ${text} in the history`)
-  if (/^\s*redo\b/.test(line)) throw new UsageError('No redoing redos')
-  shell.lines.pop()
-  const status = await shell.runLine(line, signal)
+async function redo({ history, control, signal }: CommandContext, given: Given): Promise<void> {
+  const status = await control.runLine(history.redo(given.word(0)), signal)
   // It has said itself what was wrong.
   if (status !== ExitStatus.ok) throw new Failure('', status)
 }

@@ -2,11 +2,11 @@
  * The shell: runs commands one after the other against one connection, and prints what they and its watches say.
  *
  * Use       `await shell.connect()`, then `await shell.run(['ls', '/'])`, which gives an exit status and never rejects.
- * Events    of watches and of the session are printed when they come, by `announce`, which an interactive line editor
- *           replaces by one that keeps the line that is being typed.
+ * Events    of watches and of the session are printed when they come, by `events`; an interactive line editor replaces
+ *           its `print` by one that keeps the line that is being typed.
+ * Commands  get what they work with (`CommandContext`), and never the shell.
  */
-import type { WatchEvent, Watcher } from '../../core/backend.ts'
-import type { Client, ClientState, ReadOptions } from '../../core/client.ts'
+import type { Client, ClientState } from '../../core/client.ts'
 import { engineOf } from '../connect-url.ts'
 import { withLogin } from '../credentials.ts'
 import type { Ask, Login } from '../credentials.ts'
@@ -14,15 +14,15 @@ import { ExitStatus, Failure, STATUSES } from '../exit-status.ts'
 import type { Statuses } from '../exit-status.ts'
 import { jsonLine } from '../output.ts'
 import type { Output, Result } from '../output.ts'
-import { shownLine, shownUrl } from '../secrets.ts'
+import { shownUrl } from '../secrets.ts'
 import { wordsOf } from '../words.ts'
-import type { Command, CommandContext, Given } from './command.ts'
+import type { Command, CommandContext, Destination, Given, ShellControl } from './command.ts'
 import { readCommand, statusesOf } from './commands.ts'
 import { ShellConnection } from './connection.ts'
 import { describeError } from './error-text.ts'
-import { eventName, eventText } from './node-text.ts'
+import { EventPrinter } from './event-printer.ts'
+import { LineHistory } from './line-history.ts'
 import { WatchList } from './watch-list.ts'
-import type { Watch } from './watch-list.ts'
 
 /** Options of a shell. */
 export interface ShellOptions {
@@ -42,29 +42,21 @@ export interface ShellOptions {
   readonly isInteractive: boolean
 }
 
-/** How many lines `history` shows. */
-const HISTORY_SHOWN = 11
-
-/** See the head of this file. */
-export class Shell {
-  /** Whether lines are typed. */
-  readonly isInteractive: boolean
+/** A shell, connected or not. */
+export class Shell implements ShellControl {
   /** The watches that have not fired. */
   readonly watches = new WatchList()
-  /** Lines that were run, by their number. */
-  readonly lines: string[] = []
+  /** Prints what comes while nobody has asked. */
+  readonly events: EventPrinter
+  /** The lines that were run. */
+  readonly history = new LineHistory()
   readonly #options: ShellOptions
   #url: string
   #login: Login | null
   #connection: ShellConnection | null = null
-  /** Whether events of watches are printed. */
-  printsWatches = true
-  /** Whether `quit` was typed. */
-  isOver = false
+  #isOver = false
   /** Asks at the terminal for what is not to be seen; null without a terminal. */
   ask: Ask | null = null
-  /** Prints what comes while nobody has asked: text, and its JSON. */
-  announce: (result: Result) => void
 
   /**
    * Makes a shell that is not connected.
@@ -75,16 +67,20 @@ export class Shell {
     this.#options = options
     this.#url = options.url
     this.#login = options.login
-    this.isInteractive = options.isInteractive
-    this.announce = (result) => {
+    this.events = new EventPrinter((result) => {
       this.#print(result, options.json)
-    }
+    })
   }
 
   /** `host:port(CONNECTED)`, for a prompt. */
   get place(): string {
     const label = this.#connection?.label ?? shownUrl(this.#url)
     return `${label}(${this.#status()})`
+  }
+
+  /** Whether `quit` was typed. */
+  get isOver(): boolean {
+    return this.#isOver
   }
 
   /** The client, if one is connected. */
@@ -99,7 +95,7 @@ export class Shell {
    * @param signal - ends the attempt
    */
   async connect(
-    to: { readonly url: string; readonly login: Login | null } = { url: this.#url, login: this.#login },
+    to: Destination = { url: this.#url, login: this.#login },
     signal: AbortSignal = new AbortController().signal,
   ): Promise<void> {
     const { url, login } = to
@@ -117,7 +113,7 @@ export class Shell {
         this.#onState(state)
       },
       onError: (error) => {
-        this.announce({ text: `${describeError(error).message}\n`, json: { error: describeError(error) } })
+        this.events.print({ text: `${describeError(error).message}\n`, json: { error: describeError(error) } })
       },
     })
   }
@@ -143,7 +139,7 @@ export class Shell {
       return this.#fail(error, this.#options.json)
     }
     if (words.length === 0) return ExitStatus.ok
-    this.lines.push(line)
+    this.history.add(line)
     return this.run(words, signal)
   }
 
@@ -166,53 +162,13 @@ export class Shell {
     }
   }
 
-  /** The last lines, each with its number; without what may be a secret. */
-  history(): readonly { readonly number: number; readonly line: string }[] {
-    const first = Math.max(0, this.lines.length - HISTORY_SHOWN)
-    return this.lines.slice(first).map((line, index) => ({ number: first + index, line: shownLine(line) }))
-  }
-
-  /**
-   * Reads with a watch whose event is printed, or without.
-   *
-   * @param kind - what the read's watch looks at
-   * @param read - gets the watch, if there is to be one
-   */
-  async watching<T>(
-    isWatching: boolean,
-    kind: 'children' | 'data',
-    path: string,
-    read: (options: ReadOptions) => Promise<T>,
-  ): Promise<T> {
-    if (!isWatching) return read({})
-    const { client } = this.#needConnection()
-    const watch: Watcher = (event) => {
-      this.watches.remove(entry)
-      if (!this.watches.hasLasting(event)) this.tell(event)
-    }
-    const entry: Watch = { kind, path, stop: () => client.unwatch(path, watch) }
-    this.watches.add(entry)
-    try {
-      return await read({ watch })
-    } catch (error) {
-      this.watches.remove(entry)
-      throw error
-    }
-  }
-
-  /** Prints an event, if events are printed. */
-  readonly tell = ({ type, path }: WatchEvent): void => {
-    this.#announceEvent(eventName(type), 'SyncConnected', path)
-  }
-
-  /** Tells that a watch is gone, as zkCli does. */
-  tellRemoved(type: string, path: string): void {
-    this.#announceEvent(type, 'SyncConnected', path)
+  /** Has the shell end after the present command. */
+  quit(): void {
+    this.#isOver = true
   }
 
   async #execute(command: Command, given: Given, json: boolean, signal: AbortSignal): Promise<void> {
     const context: CommandContext = {
-      shell: this,
       json,
       signal,
       client: () => this.#needConnection().client,
@@ -223,6 +179,12 @@ export class Shell {
       note: (text) => {
         this.#options.output.err(text)
       },
+      watches: this.watches,
+      events: this.events,
+      history: this.history,
+      control: this,
+      ask: this.ask,
+      isInteractive: this.#options.isInteractive,
     }
     await command.run(context, given)
   }
@@ -243,18 +205,10 @@ export class Shell {
     return status
   }
 
-  #onState({ status }: ClientState): void {
-    if (status === 'expired') this.watches.expire()
+  #onState(state: ClientState): void {
+    if (state.status === 'expired') this.watches.expire()
     // One command tells of its own troubles.
-    if (!this.isInteractive) return
-    if (status === 'connected') this.#announceEvent('None', 'SyncConnected', null)
-    else if (status === 'suspended') this.#announceEvent('None', 'Disconnected', null)
-    else if (status === 'expired') this.#announceEvent('None', 'Expired', null)
-  }
-
-  #announceEvent(type: string, state: string, path: string | null): void {
-    if (!this.printsWatches) return
-    this.announce({ text: eventText(type, state, path), json: { event: { type, state, path } } })
+    if (this.#options.isInteractive) this.events.tellState(state)
   }
 
   #status(): string {

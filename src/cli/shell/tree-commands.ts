@@ -23,13 +23,16 @@ import { reasonOf } from '../file-reason.ts'
 import { jsonData, jsonLine } from '../output.ts'
 import { oneLine } from '../visible.ts'
 import { aclEntryText, readAclEntry } from './acl-text.ts'
-import type { ZooKeeperOperations } from './capabilities.ts'
+import type { ZooKeeperOperations } from '../../backends/zookeeper/extension/operations.ts'
 import type { Command, CommandContext, Given } from './command.ts'
-import type { TreeNode } from './tree.ts'
-import { DEPTH_MAX, preOrder, readTree } from './tree.ts'
+import type { TreeNode } from '../../core/walk-tree.ts'
+import { preOrder, readTree } from '../../core/walk-tree.ts'
 
 /** How many nodes are read or written at a time. */
 const IN_FLIGHT_MAX = 128
+
+/** The greatest depth that can be asked for. */
+const DEPTH_MAX = 1_000_000
 
 /** What ZooKeeper keeps for itself. */
 const RESERVED = '/zookeeper'
@@ -63,7 +66,7 @@ export const TREE_COMMANDS: readonly Command[] = [
 
 async function drawTree({ client, signal, print }: CommandContext, given: Given): Promise<void> {
   const path = given.words[0] ?? '/'
-  const root = await readTree(client(), path, given.integer('d', 0, DEPTH_MAX) ?? DEPTH_MAX, signal)
+  const root = await readTree(client(), path, signal, given.integer('d', 0, DEPTH_MAX))
   print({ text: treeText(root), json: jsonTree(root) })
 }
 
@@ -87,7 +90,7 @@ function jsonTree({ path, name, stat, children }: TreeNode): object {
 
 async function exportTree({ client, zookeeper, signal, print, note }: CommandContext, given: Given): Promise<void> {
   const root = given.words[0] ?? '/'
-  const found = await readTree(client(), root, DEPTH_MAX, signal)
+  const found = await readTree(client(), root, signal)
   const all = [...preOrder(found)].filter(({ path }) => !isReserved(path))
   const nodes = all.filter(({ stat }) => stat.ephemeralOwner === 0n)
   const hidden: string[] = []
@@ -143,7 +146,7 @@ type MakeNode = (entry: Entry) => Promise<unknown>
 async function importTree(context: CommandContext, given: Given): Promise<void> {
   const [root = '', file] = given.words
   if (!isValidPath(root)) throw new UsageError(`import needs the path of a node, got ${JSON.stringify(root)}`)
-  if (file === undefined && context.shell.isInteractive) throw new UsageError('import needs a file: import path file')
+  if (file === undefined && context.isInteractive) throw new UsageError('import needs a file: import path file')
   const client = context.client()
   const lists = client.capabilities.acl ? context.zookeeper() : null
   const counts = { created: 0, changed: 0, unchanged: 0 }

@@ -2,7 +2,7 @@
 import { WatcherType } from '../../backends/wire/codes.ts'
 import { validatePath } from '../../core/path.ts'
 import { Failure, UsageError } from '../exit-status.ts'
-import type { PersistentWatchMode } from './side-requests.ts'
+import type { PersistentWatchMode } from '../../backends/zookeeper/extension/side-requests.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import type { WatchKind } from './watch-list.ts'
 
@@ -51,19 +51,19 @@ export const WATCH_COMMANDS: readonly Command[] = [
     usage: '[on|off]',
     summary: 'says whether events are printed, or changes it',
     words: [0, 1],
-    run: async ({ shell, print }, given) => {
+    run: async ({ events, print }, given) => {
       const word = given.words[0]
       if (word !== undefined && word !== 'on' && word !== 'off') {
         throw new UsageError(`printwatches takes on or off, got ${JSON.stringify(word)}`)
       }
-      if (word !== undefined) shell.printsWatches = word === 'on'
-      const state = shell.printsWatches ? 'on' : 'off'
+      if (word !== undefined) events.isOn = word === 'on'
+      const state = events.isOn ? 'on' : 'off'
       print({ text: word === undefined ? `printwatches is ${state}\n` : '', json: { printwatches: state } })
     },
   },
 ]
 
-async function addWatch({ shell, zookeeper, print }: CommandContext, given: Given): Promise<void> {
+async function addWatch({ watches, events, zookeeper, print }: CommandContext, given: Given): Promise<void> {
   const path = given.word(0)
   validatePath(path)
   const word = given.value('m') ?? 'PERSISTENT_RECURSIVE'
@@ -71,24 +71,25 @@ async function addWatch({ shell, zookeeper, print }: CommandContext, given: Give
   if (mode === undefined) {
     throw new UsageError(`-m must be ${Object.keys(MODES).join(' or ')}, got ${JSON.stringify(word)}`)
   }
-  await zookeeper().addWatch(path, mode, shell.tell)
-  shell.watches.take(path, ['persistent', 'persistentRecursive'])
-  shell.watches.add({ kind: mode, path, stop: () => undefined })
+  await zookeeper().addWatch(path, mode, events.tell)
+  watches.take(path, ['persistent', 'persistentRecursive'])
+  watches.add({ kind: mode, path, stop: () => undefined })
   print({ text: '', json: { watching: path, mode: word } })
 }
 
-async function removeWatches({ shell, client, zookeeper, print }: CommandContext, given: Given): Promise<void> {
+async function removeWatches(context: CommandContext, given: Given): Promise<void> {
+  const { watches, events, client, zookeeper, print } = context
   const path = given.word(0)
   validatePath(path)
   client()
   const flag = Object.keys(KINDS).find((name) => given.has(name))
-  const taken = [...shell.watches.take(path, flag === undefined ? null : (KINDS[flag] ?? null))]
+  const taken = [...watches.take(path, flag === undefined ? null : (KINDS[flag] ?? null))]
   if (taken.length === 0) throw new Failure(`there is no such watch on ${path}`)
   if (taken.some(({ kind }) => kind === 'persistent' || kind === 'persistentRecursive')) {
     // ZooKeeper 3.8 removes persistent watches with all others of the path, or not at all.
-    taken.push(...shell.watches.take(path, ['children', 'data']))
+    taken.push(...watches.take(path, ['children', 'data']))
     await zookeeper().removeWatches(path, WatcherType.any)
   }
-  for (const { kind } of taken) shell.tellRemoved(REMOVED[kind], path)
+  for (const { kind } of taken) events.tellRemoved(REMOVED[kind], path)
   print({ text: '', json: { removed: path, watches: taken.length } })
 }

@@ -1,11 +1,12 @@
 /** Configurations: values below the roots, and the history of one. */
 import type { Client } from '../../core/client.ts'
+import { readEach, unlessGone } from '../../core/read-each.ts'
 import type { Codec } from '../../recipes/engine/codec.ts'
 import { ConfigCenter } from '../../recipes/config/config-center.ts'
 import { secretText } from '../../recipes/config/secret-codec.ts'
 import type { HistoryEntry } from '../../recipes/config/config-history.ts'
 import type { Answer, ConfigDetail, ConfigKey, Release } from '../api.ts'
-import { answer, readEach, textOf, unlessGone } from './reading.ts'
+import { answer, textOf } from './reading.ts'
 import { untoldOf, walk } from './walk.ts'
 
 const HISTORY_MAX = 50

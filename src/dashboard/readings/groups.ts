@@ -1,8 +1,9 @@
 /** Groups: nodes below the roots that have ephemeral children, each of which is a member. */
 import type { Client } from '../../core/client.ts'
 import { joinPath } from '../../core/path.ts'
+import { readEach, unlessGone } from '../../core/read-each.ts'
 import type { Answer, Group } from '../api.ts'
-import { answer, hex, readEach, says, unlessGone } from './reading.ts'
+import { answer, hex, says } from './reading.ts'
 import { untoldOf, walk } from './walk.ts'
 
 /** The most members of a group that are read. */

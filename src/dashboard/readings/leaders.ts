@@ -1,10 +1,11 @@
 /** Elections: who leads, what that one proclaims, and who stands by. */
 import type { Client } from '../../core/client.ts'
 import { compareSequence, joinPath } from '../../core/path.ts'
+import { readEach, unlessGone } from '../../core/read-each.ts'
 import { CANDIDATE_NAMES } from '../../recipes/leader/candidate-names.ts'
 import { readNote } from '../../recipes/leader/leader-note.ts'
 import type { Answer, Contender, Election } from '../api.ts'
-import { answer, hex, readEach, says, textOf, unlessGone } from './reading.ts'
+import { answer, hex, says, textOf } from './reading.ts'
 import { untoldOf, walk } from './walk.ts'
 
 /** The most candidates of an election that are read. */

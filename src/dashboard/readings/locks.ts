@@ -8,19 +8,23 @@
 import type { Client } from '../../core/client.ts'
 import { CoordinationError } from '../../core/errors.ts'
 import { compareSequence, joinPath } from '../../core/path.ts'
+import { readEach, unlessGone } from '../../core/read-each.ts'
+import type { Met } from '../../core/walk-tree.ts'
 import type { Contender as QueuedName } from '../../recipes/engine/contender.ts'
 import { LOCK } from '../../recipes/engine/lock-names.ts'
 import { contenderOf } from '../../recipes/locks/contender-names.ts'
 import { admitReadWrite } from '../../recipes/locks/read-write-lock.ts'
 import type { Answer, Contender, Lock, LockQueue } from '../api.ts'
-import { answer, hex, readEach, says, unlessGone } from './reading.ts'
+import { answer, hex, says } from './reading.ts'
 import { untoldOf, walk } from './walk.ts'
-import type { Met } from './walk.ts'
 
 const HOLDERS_SHOWN_MAX = 5
 const LEASES = 'leases'
 const LINE = 'locks'
 const CANDIDATE = 'latch'
+
+/** A node by its path and the names of its children. */
+type Named = Pick<Met, 'path' | 'names' | 'isRoot'>
 
 /** A queue by its names alone, first come first. */
 interface Line {
@@ -75,11 +79,11 @@ export async function readQueue(
   return answer({ ...lock, queue }, { total: places.length })
 }
 
-function isQueue({ names }: Met): boolean {
+function isQueue({ names }: Named): boolean {
   return names.some((name) => isLockName(contenderOf(name)))
 }
 
-function isSemaphore({ names }: Met): boolean {
+function isSemaphore({ names }: Named): boolean {
   return names.includes(LEASES) && names.includes(LINE)
 }
 
@@ -88,7 +92,7 @@ function isLockName(contender: QueuedName | null): boolean {
 }
 
 /** The queue at a node; null if it is no lock. */
-async function lineOf(client: Client, met: Met, signal: AbortSignal): Promise<Line | null> {
+async function lineOf(client: Client, met: Named, signal: AbortSignal): Promise<Line | null> {
   const { path, names, isRoot } = met
   if (isSemaphore(met)) return semaphoreLine(client, path, signal)
   if (isQueue(met)) {

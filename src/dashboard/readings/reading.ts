@@ -1,10 +1,7 @@
 /** What all readings share: the form of their answers, and of the numbers and texts in them. */
-import { isCoordinationError } from '../../core/errors.ts'
 import { unmarkData } from '../../recipes/engine/marked-data.ts'
 import type { Answer } from '../api.ts'
 
-/** How many reads are in flight at a time. */
-const READS_IN_FLIGHT_MAX = 128
 /** The most that a list shows of what a node says of itself, in characters. */
 const SAYS_CHARS_MAX = 160
 
@@ -36,23 +33,4 @@ export function textOf(data: Uint8Array): string | null {
   } catch {
     return null
   }
-}
-
-/** What a read brings; null if the node is gone. */
-export async function unlessGone<T>(reading: Promise<T>): Promise<T | null> {
-  try {
-    return await reading
-  } catch (error) {
-    if (isCoordinationError(error, 'NO_NODE')) return null
-    throw error
-  }
-}
-
-/** Reads for each of a list, some at a time, in order. */
-export async function readEach<T, R>(list: readonly T[], read: (one: T) => Promise<R>): Promise<R[]> {
-  const found: R[] = []
-  for (let start = 0; start < list.length; start += READS_IN_FLIGHT_MAX) {
-    found.push(...(await Promise.all(list.slice(start, start + READS_IN_FLIGHT_MAX).map(read))))
-  }
-  return found
 }

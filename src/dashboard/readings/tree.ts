@@ -2,9 +2,10 @@
 import type { Stat } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { joinPath } from '../../core/path.ts'
+import { readEach } from '../../core/read-each.ts'
 import type { Answer, Child, NodeStat, TreeNode } from '../api.ts'
 import { secretText } from '../../recipes/config/secret-codec.ts'
-import { answer, hex, readEach, textOf } from './reading.ts'
+import { answer, hex, textOf } from './reading.ts'
 
 /** The most data that are shown of a node. */
 const DATA_BYTES_MAX = 262_144

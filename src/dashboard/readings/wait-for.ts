@@ -6,9 +6,10 @@
  * Bounds    the 50 locks that are most waited for, and the first 100 of each queue.
  */
 import type { Client } from '../../core/client.ts'
+import { readEach, unlessGone } from '../../core/read-each.ts'
 import type { Answer, Contender, LockQueue, SessionId, WaitFor } from '../api.ts'
 import { readLocks, readQueue } from './locks.ts'
-import { answer, readEach, unlessGone } from './reading.ts'
+import { answer } from './reading.ts'
 
 const LOCKS_MAX = 50
 const QUEUE_MAX = 100

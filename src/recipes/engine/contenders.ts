@@ -36,6 +36,7 @@ import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { refuseUnknown } from '../../core/options.ts'
 import { joinPath, nameOf, validatePath } from '../../core/path.ts'
+import { readEach } from '../../core/read-each.ts'
 import { refuseReentry } from './reentry.ts'
 import { checkContendOptions, checkTryContendOptions } from './acquire-options.ts'
 import type { ContendOptions, OnSessionLoss, TryContendOptions } from './acquire-options.ts'
@@ -80,9 +81,6 @@ export interface ContenderInfo {
 
 /** What a contender enters the queue with. */
 type Entry = Pick<ContendOptions, 'data' | 'revocable'>
-
-/** How many contenders are read at a time by `list()`. */
-const READS_IN_FLIGHT_MAX = 128
 
 /** The queue of one lock, and a way into it. */
 export class Contenders {
@@ -197,13 +195,8 @@ export class Contenders {
 
   async #list(signal: AbortSignal): Promise<ContenderInfo[]> {
     const queue = await readQueue(this.#client, this.path, this.#names.parse, { signal })
-    const infos: ContenderInfo[] = []
-    for (let start = 0; start < queue.length; start += READS_IN_FLIGHT_MAX) {
-      const indexes = queue.slice(start, start + READS_IN_FLIGHT_MAX).map((_, offset) => start + offset)
-      const read = await abortable(Promise.all(indexes.map((index) => this.#describe(queue, index))), signal)
-      infos.push(...read.filter((info) => info !== null))
-    }
-    return infos
+    const infos = await readEach([...queue.keys()], (index) => this.#describe(queue, index), signal)
+    return infos.filter((info) => info !== null)
   }
 
   /** Queues once; on the next session too if it is to queue again. Null: it has to be done again. */

@@ -6,10 +6,9 @@
  *           no writer before it.
  */
 import type { NodeData } from '../../core/backend.ts'
-import { abortable } from '../../core/async.ts'
 import type { Client } from '../../core/client.ts'
-import { isCoordinationError } from '../../core/errors.ts'
 import { compareSequence, joinPath } from '../../core/path.ts'
+import { readEach, unlessGone } from '../../core/read-each.ts'
 import { LOCK } from '../engine/lock-names.ts'
 import { contenderOf } from './contender-names.ts'
 import { unmarkData } from '../engine/marked-data.ts'
@@ -38,9 +37,6 @@ export interface LockQueue {
   readonly contenders: readonly LockContender[]
 }
 
-/** How many reads are in flight at a time. */
-const READS_IN_FLIGHT_MAX = 128
-
 /**
  * Reads the queue of a lock.
  *
@@ -53,11 +49,12 @@ export async function readLock(client: Client, path: string, signal: AbortSignal
     .filter((contender) => contender !== null)
     .sort((a, b) => compareSequence(a.sequence, b.sequence))
   if (queue.length === 0) return { path, contenders: await readHolder(client, path, signal) }
-  const nodes = await readAll(client, queue.map(({ name }) => joinPath(path, name)), signal)
-  const present = queue.flatMap((contender, index) => {
-    const node = nodes[index] ?? null
-    return node === null ? [] : [{ contender, ...node }]
+  const nodes = await readEach(queue, async (contender) => {
+    const at = joinPath(path, contender.name)
+    const read = await unlessGone(client.get(at, { signal }))
+    return read === null ? null : { contender, path: at, read }
   })
+  const present = nodes.filter((node) => node !== null)
   const order = present.map(({ contender }) => contender)
   const contenders = present.map((node, position) => {
     const holds = admitReadWrite(order, position).granted
@@ -69,13 +66,9 @@ export async function readLock(client: Client, path: string, signal: AbortSignal
 /** Reads the locks below a node: those of its children that have somebody at them. */
 export async function readLocks(client: Client, path: string, signal: AbortSignal): Promise<LockQueue[]> {
   const { names } = await client.children(path, { signal })
-  const locks: LockQueue[] = []
-  for (let start = 0; start < names.length; start += READS_IN_FLIGHT_MAX) {
-    const part = names.slice(start, start + READS_IN_FLIGHT_MAX).filter((name) => contenderOf(name) === null)
-    const reading = part.map((name) => unlessGone(readLock(client, joinPath(path, name), signal)))
-    for (const lock of await Promise.all(reading)) if (lock !== null && lock.contenders.length > 0) locks.push(lock)
-  }
-  return locks
+  const others = names.filter((name) => contenderOf(name) === null)
+  const locks = await readEach(others, (name) => unlessGone(readLock(client, joinPath(path, name), signal)))
+  return locks.filter((lock) => lock !== null && lock.contenders.length > 0) as LockQueue[]
 }
 
 /** The holder of an exclusive lock: whoever owns the node itself. */
@@ -88,30 +81,4 @@ function described(path: string, { data, stat }: NodeData, position: number): Lo
   const { ctime: sinceMs, czxid: token, ephemeralOwner: sessionId } = stat
   const said = unmarkData(data)?.data ?? data
   return { path, kind: LOCK, position, holds: true, sinceMs, token, sessionId, data: said }
-}
-
-async function readAll(
-  client: Client,
-  paths: readonly string[],
-  signal: AbortSignal,
-): Promise<({ readonly path: string; readonly read: NodeData } | null)[]> {
-  const nodes = []
-  for (let start = 0; start < paths.length; start += READS_IN_FLIGHT_MAX) {
-    const part = paths.slice(start, start + READS_IN_FLIGHT_MAX)
-    const reading = part.map(async (path) => {
-      const read = await unlessGone(client.get(path))
-      return read === null ? null : { path, read }
-    })
-    nodes.push(...(await abortable(Promise.all(reading), signal)))
-  }
-  return nodes
-}
-
-async function unlessGone<T>(reading: Promise<T>): Promise<T | null> {
-  try {
-    return await reading
-  } catch (error) {
-    if (isCoordinationError(error, 'NO_NODE')) return null
-    throw error
-  }
 }

@@ -12,13 +12,13 @@
  * Cost      join: 1 round trip; a change costs each watcher 1 event + 1 or 2 reads.
  * Source    ZooKeeper recipes, "Group Membership"; Curator GroupMember.
  */
-import { abortable } from '../../core/async.ts'
 import type { NodeData } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { optionNames, refuseUnknown, validateText } from '../../core/options.ts'
 import { validateClient } from '../../core/validate-client.ts'
 import { joinPath, validatePath } from '../../core/path.ts'
+import { readEach } from '../../core/read-each.ts'
 import type { Codec } from '../engine/codec.ts'
 import { invalidValue, jsonCodec } from '../engine/codec.ts'
 import type { Delivery, Describe, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
@@ -70,9 +70,6 @@ export interface GroupChange<T> {
 }
 
 const OPTIONS = optionNames<GroupMembershipOptions<unknown>>({ codec: true })
-
-/** How many members are read at a time by `members()`. */
-const READS_IN_FLIGHT_MAX = 128
 
 /** A group; see the head of this file. */
 export class GroupMembership<T = unknown> implements AsyncDisposable {
@@ -151,13 +148,8 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
     const wait = new Wait(this.#client, this.path, options)
     try {
       const names = await this.#names(wait.signal)
-      const infos: MemberInfo<T>[] = []
-      for (let start = 0; start < names.length; start += READS_IN_FLIGHT_MAX) {
-        const part = names.slice(start, start + READS_IN_FLIGHT_MAX)
-        const read = await abortable(Promise.all(part.map((name) => this.#readMember(name))), wait.signal)
-        infos.push(...read.filter((info) => info !== null))
-      }
-      return infos
+      const infos = await readEach(names, (name) => this.#readMember(name), wait.signal)
+      return infos.filter((info) => info !== null)
     } catch (error) {
       throw wait.explain(error)
     } finally {

@@ -12,7 +12,8 @@ import { MemoryStorage } from '../../backends/embedded/host/storage/memory.ts'
 import type { MemoryContents } from '../../backends/embedded/host/storage/memory.ts'
 import type { SnapshotSink, Storage, StoredState } from '../../backends/embedded/host/storage/storage.ts'
 import type { LogEntry, PersistOperation } from '../../backends/embedded/server/zab/journal.ts'
-import type { Kernel, SimNode } from './kernel.ts'
+import type { Kernel } from './kernel.ts'
+import type { SimNode } from './sim-node.ts'
 import type { SeededRandom } from './random.ts'
 
 /** How a disk behaves now. */

@@ -2,15 +2,34 @@
  * The globals of the simulated world: timers, Date, performance, Math.random and crypto.randomUUID, each the current
  * node's.
  */
-import type { Kernel, SimNode } from './kernel.ts'
+import type { SeededRandom } from './random.ts'
+import type { SimNode } from './sim-node.ts'
 
 const TIMEOUT_MS_MIN = 1
 const TIMEOUT_MS_MAX = 2 ** 31 - 1
 const UUID_BYTES = 16
 
+/** The part of a kernel that the globals stand on. */
+export interface WorldTime {
+  /** The node whose event runs; null for the world's. */
+  readonly current: SimNode | null
+  /** The chance of that node. */
+  readonly nodeRandom: SeededRandom
+  /** Its monotonic clock, in milliseconds. */
+  clockMs(): number
+  /** Its wall clock, in milliseconds since 1970. */
+  wallMs(): number
+  /** Lets something happen on a node; gives a function that cancels it. */
+  after(delayMs: number, node: SimNode | null, label: string, run: () => void): () => void
+  /** As `after`, at the end of the present turn of the node's event loop. */
+  afterTurn(node: SimNode | null, label: string, run: () => void): () => void
+  timerStarted(node: SimNode | null): void
+  timerEnded(node: SimNode | null): void
+}
+
 /** A timer of the simulation. Like Node's it can be unreferenced, which changes nothing here. */
 class SimTimer {
-  readonly #kernel: Kernel
+  readonly #kernel: WorldTime
   readonly #node: SimNode | null
   /** Null for an immediate: it waits for the end of the turn. */
   readonly #delayMs: number | null
@@ -19,7 +38,7 @@ class SimTimer {
   readonly #run: () => void
   #cancel: (() => void) | null = null
 
-  constructor(kernel: Kernel, label: string, delayMs: number | null, run: () => void, repeats = false) {
+  constructor(kernel: WorldTime, label: string, delayMs: number | null, run: () => void, repeats = false) {
     this.#kernel = kernel
     this.#node = kernel.current
     this.#delayMs = delayMs
@@ -79,7 +98,7 @@ class SimTimer {
  *
  * @returns a function that puts the real ones back
  */
-export function replaceGlobals(kernel: Kernel): () => void {
+export function replaceGlobals(kernel: WorldTime): () => void {
   const clear = (timer: unknown): void => {
     if (timer instanceof SimTimer) timer.clear()
   }
@@ -126,7 +145,7 @@ function timeoutMs(delayMs: number | undefined): number {
   return asked >= TIMEOUT_MS_MIN && asked <= TIMEOUT_MS_MAX ? asked : TIMEOUT_MS_MIN
 }
 
-function dateOf(kernel: Kernel): DateConstructor {
+function dateOf(kernel: WorldTime): DateConstructor {
   return new Proxy(Date, {
     construct: (target, args, newTarget): object => {
       const given = args.length === 0 ? [kernel.wallMs()] : args

@@ -10,7 +10,7 @@
 import { OpCode } from '../../backends/wire/codes.ts'
 import type { Packet } from '../../backends/wire/packets.ts'
 import { Blocks } from './blocks.ts'
-import type { SimNode } from './kernel.ts'
+import type { SimNode } from './sim-node.ts'
 import { FAULT_KINDS, describeFault } from './plan.ts'
 import type { Fault, FaultKind, LosableRequest, Place, Plan } from './plan.ts'
 import type { Probes } from './probes.ts'

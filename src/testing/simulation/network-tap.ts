@@ -1,7 +1,7 @@
 /** Looks on at the network of the simulated world. */
 import type { Packet } from '../../backends/wire/packets.ts'
 import type { ClientMessage, ServerMessage } from '../../backends/wire/records.ts'
-import type { SimNode } from './kernel.ts'
+import type { SimNode } from './sim-node.ts'
 
 /** Sees what goes through the network, and changes nothing; for checkers. Clients' connections are numbered from 1. */
 export interface NetworkTap {

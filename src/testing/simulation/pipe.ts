@@ -5,7 +5,8 @@
  *           those at a node that stands still come when it goes on, whatever was blocked and released meanwhile.
  * End       a pipe leads to one process: what takes that one's place on the machine hears nothing from it.
  */
-import type { Kernel, SimNode } from './kernel.ts'
+import type { Kernel } from './kernel.ts'
+import type { SimNode } from './sim-node.ts'
 
 /** The network around a pipe. */
 export interface PipeNetwork {

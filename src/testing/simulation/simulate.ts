@@ -16,8 +16,10 @@
  * it.
  */
 import type { Client, ConnectOptions } from '../../core/client.ts'
+import { driveWorld } from './drive-world.ts'
 import { Injector } from './inject.ts'
-import type { Draining, SimNode } from './kernel.ts'
+import type { Draining } from './kernel.ts'
+import type { SimNode } from './sim-node.ts'
 import type { FaultKind, Place, Plan } from './plan.ts'
 import { Probes } from './probes.ts'
 import { drawPlanFor } from './profiles.ts'
@@ -219,18 +221,9 @@ class Simulation implements SimulatedWorld {
   }
 
   async go(scenario: (world: SimulatedWorld) => Promise<void>): Promise<SimulationReport> {
-    const { kernel, servers, watchers, network } = this.#world
-    watchers.push((happened) => {
-      this.#injector.notice(happened)
-    })
-    network.onPacket = (from, to, packet) => {
-      this.#injector.packet(from, to, packet)
-    }
+    const { kernel } = this.#world
     let isOver = false
-    kernel.install()
-    try {
-      for (const { id } of servers) this.#world.start(id)
-      this.#injector.start(this.#plan)
+    await driveWorld({ world: this.#world, injector: this.#injector, plan: this.#plan }, async () => {
       kernel.after(0, null, 'scenario', () => {
         scenario(this).then(() => {
           isOver = true
@@ -240,10 +233,8 @@ class Simulation implements SimulatedWorld {
       })
       const hasEnded = await kernel.run(this.#limitMs, () => isOver)
       if (!hasEnded) throw new Error(`the scenario has not ended after ${this.#limitMs} virtual ms`)
-      return { hash: kernel.hash, virtualMs: kernel.nowMs, events: kernel.eventCount, faults: this.#injector.counts() }
-    } finally {
-      kernel.uninstall()
-    }
+    })
+    return { hash: kernel.hash, virtualMs: kernel.nowMs, events: kernel.eventCount, faults: this.#injector.counts() }
   }
 }
 

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { Notification } from '../../../src/backends/wire/packets.ts'
 import type { PeerConnection, PeerListener } from '../../../src/backends/embedded/host/peers/transport.ts'
 import { Kernel } from '../../../src/testing/simulation/kernel.ts'
-import type { SimNode } from '../../../src/testing/simulation/kernel.ts'
+import type { SimNode } from '../../../src/testing/simulation/sim-node.ts'
 import { SimNetwork } from '../../../src/testing/simulation/network.ts'
 import { SeededRandom } from '../../../src/testing/simulation/random.ts'
 

@@ -21,6 +21,7 @@ import { assert } from '../../../core/assert.ts'
 import type { Notification, Packet } from '../../wire/packets.ts'
 import type { ClientMessage } from '../../wire/records.ts'
 import { decodeTransaction } from '../../wire/transactions.ts'
+import type { Transaction } from '../../wire/transactions.ts'
 import { zooKeeperPassword } from '../../wire/zookeeper-password.ts'
 import { Connections } from './clients/connections.ts'
 import { LocalSessions } from './clients/local-sessions.ts'
@@ -40,7 +41,7 @@ import { Beginning } from './zab/beginning.ts'
 import { Election, NOBODY } from './zab/election.ts'
 import type { Elected } from './zab/election.ts'
 import { Journal, NO_COMMIT_LOG } from './zab/journal.ts'
-import type { LogEntry, Recovered } from './zab/journal.ts'
+import type { LogEntry, PersistOperation, Recovered } from './zab/journal.ts'
 import { Outbox } from './zab/outbox.ts'
 import { laterOf, zxidOf } from './zab/zxid.ts'
 
@@ -222,7 +223,7 @@ export class Server {
     const events = this.#events
     this.#events = []
     const { mark } = this.#journal
-    const persist = this.#journal.take()
+    const persist = this.#withDigests(this.#journal.take())
     return { dial, sendNow, persist, sendAfterPersist, snapshot, replies, close: closes, closeLinks, events, mark }
   }
 
@@ -423,13 +424,33 @@ export class Server {
     const end = committed < durable ? committed : durable
     if (end <= this.#state.lastZxid) return
     for (const entry of this.#journal.range(this.#state.lastZxid, end)) this.#apply(entry)
+    this.#replica.logDigest?.applied()
     this.#journal.trim(this.#state.lastZxid, this.#leading?.isAlone === true ? NO_COMMIT_LOG : this.#config)
     this.#replica.openDueSnapshot()
   }
 
+  /** Where the storage keeps digests, each entry gets that of the tree after it. */
+  #withDigests(operations: readonly PersistOperation[]): readonly PersistOperation[] {
+    const { logDigest } = this.#replica
+    if (logDigest === null) return operations
+    // With a state that replaces all, the digests have begun again: what is logged before it has none.
+    const installed = operations.findLastIndex(({ type }) => type === 'install')
+    return operations.map((operation, index) => {
+      if (index < installed) return operation
+      if (operation.type === 'truncate') logDigest.cut(operation.zxid)
+      if (operation.type !== 'append') return operation
+      const entries = operation.entries.map((entry) => ({ ...entry, digest: logDigest.add(this.#decoded(entry)) }))
+      return { ...operation, entries }
+    })
+  }
+
+  #decoded(entry: LogEntry): Transaction {
+    return this.#leading?.take(entry) ?? decodeTransaction(entry.txn)
+  }
+
   #apply(entry: LogEntry): void {
     const { zxid, txn } = entry
-    const transaction = this.#leading?.take(entry) ?? decodeTransaction(txn)
+    const transaction = this.#replica.logDigest?.take(zxid) ?? this.#decoded(entry)
     const applied = this.#replica.apply(transaction, txn.length)
     this.#leading?.applied(zxid, applied)
     this.#connections.applied(transaction, applied)

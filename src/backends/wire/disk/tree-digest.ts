@@ -72,6 +72,11 @@ export class TreeDigest {
   #high = 0
   #low = 0
 
+  /** Begins with a digest, that of no nodes by default. */
+  constructor(value = 0n) {
+    this.reset(value)
+  }
+
   /** A signed 64-bit number, as files have it. */
   get value(): bigint {
     return BigInt.asIntN(64, (BigInt(this.#high) << HALF_BITS) | BigInt(this.#low))
@@ -93,9 +98,9 @@ export class TreeDigest {
     this.#high = (this.#high - 1) >>> 0
   }
 
-  /** Takes every number away. */
-  clear(): void {
-    this.#high = 0
-    this.#low = 0
+  /** Goes on from another digest. */
+  reset(value: bigint): void {
+    this.#high = Number(BigInt.asUintN(64, value) >> HALF_BITS)
+    this.#low = Number(BigInt.asUintN(32, value))
   }
 }

@@ -7,8 +7,8 @@ import type { SnapshotSource } from '../../../../src/backends/embedded/server/za
 
 /** What a server starts with whose storage holds this. */
 export function recoveredFrom({ snapshot, ...journal }: MemoryContents): Recovered & RecoveredState {
-  if (snapshot === null) return { ...journal, base: 0n, state: null }
-  return { ...journal, base: snapshot.zxid, state: State.restore(...snapshot.chunks) }
+  if (snapshot === null) return { ...journal, base: 0n, state: null, logDigest: null }
+  return { ...journal, base: snapshot.zxid, state: State.restore(...snapshot.chunks), logDigest: null }
 }
 
 /** Stores a snapshot, whole. */

@@ -54,7 +54,7 @@ describe('the digest of a tree', () => {
     expect(digest.value).toBe(0x1_0000_0000n)
     digest.remove(1)
     expect(digest.value).toBe(0xffff_ffffn)
-    digest.clear()
+    digest.reset(0n)
     expect(digest.value).toBe(0n)
   })
 })

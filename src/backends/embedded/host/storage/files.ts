@@ -108,6 +108,7 @@ export class FileStorage implements Storage {
       acceptedEpoch: Math.max(found.acceptedEpoch ?? 0, found.currentEpoch ?? 0),
       currentEpoch: found.currentEpoch ?? 0,
       votes: found.votes ?? !isNew,
+      keepsDigests: true,
       snapshots: files.map((file) => ({ zxid: file.zxid, name: file.name, chunks: this.#snapshots.read(file) })),
       entriesAfter: (zxid) => this.#log.read(zxid),
     }

@@ -14,6 +14,7 @@
 import { assert } from '../../../../core/assert.ts'
 import { Writer } from '../../../wire/jute.ts'
 import { logFileName, parseDataFileName } from '../../../wire/disk/file-names.ts'
+import { DIGEST_VERSION } from '../../../wire/disk/log-entries.ts'
 import { LOG_HEADER, writeLogRecord } from '../../../wire/disk/log-file.ts'
 import { LogScanner } from '../../../wire/disk/log-scanner.ts'
 import type { LogRecord, LogVerdict } from '../../../wire/disk/log-scanner.ts'
@@ -83,7 +84,7 @@ export class LogFiles {
     // What an append that failed has left is not written again.
     writer.truncate(0)
     if (isNew) writer.bytes(LOG_HEADER)
-    for (const { txn } of entries) writeLogRecord(writer, txn, null)
+    for (const { txn, digest = null } of entries) writeLogRecord(writer, txn, digest)
     const bytes = writer.written()
     try {
       await this.#makeRoom(tail, bytes.length)
@@ -149,7 +150,7 @@ export class LogFiles {
           if (!follows(last, zxid)) throw missing(path, last, zxid)
           last = zxid
         }
-        if (entries.length > 0) yield entries.map(({ zxid, txn }) => ({ zxid, txn }))
+        if (entries.length > 0) yield entries.map(({ zxid, txn, digest }) => ({ zxid, txn, digest: valueOf(digest) }))
       }
       const verdict = scanner.end()
       if (verdict.state === 'damaged') throw verdict.damage
@@ -303,6 +304,11 @@ export class LogFiles {
 }
 
 type Undamaged = Exclude<LogVerdict, { state: 'damaged' }>
+
+/** Digests of other versions were never written by a release. */
+function valueOf(digest: LogRecord['digest']): bigint | null {
+  return digest?.version === DIGEST_VERSION ? digest.value : null
+}
 
 function missing(path: string, last: bigint, next: bigint): StorageError {
   const gap = `transactions are missing between ${formatZxid(last)} and ${formatZxid(next)}`

@@ -25,7 +25,7 @@ export class MemoryStorage implements Storage {
     const { snapshot, entries, ...promises } = this.contents
     const entriesAfter = (zxid: bigint): readonly LogEntry[][] => [entries.filter((entry) => entry.zxid > zxid)]
     const snapshots = snapshot === null ? [] : [{ name: 'snapshot', ...snapshot }]
-    return Promise.resolve({ ...promises, snapshots, entriesAfter })
+    return Promise.resolve({ ...promises, keepsDigests: false, snapshots, entriesAfter })
   }
 
   persist(operations: readonly PersistOperation[]): undefined {

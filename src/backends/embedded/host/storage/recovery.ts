@@ -3,20 +3,27 @@
  *
  * Fall back  a snapshot that is damaged costs nothing as long as an older one is there, and the log after it.
  * ZooKeeper  a directory that one has written is read too: its snapshots need the whole log to be exact.
+ * Digests    of records are compared with that of the tree; of a log of ZooKeeper's, the last one. A difference is
+ *            reported and costs nothing else: a ZooKeeper 3.8 differs from itself at times, and goes on as well.
  * Cost       a chunk, or a part of the log, per turn of the event loop: whatever else runs in the process goes on.
  */
 import type { LogEntry, Recovered } from '../../server/zab/journal.ts'
-import { epochOf } from '../../server/zab/zxid.ts'
+import { epochOf, formatZxid } from '../../server/zab/zxid.ts'
+import { LogDigest, digestOf, treeDigestOf } from '../../server/state/log-digest.ts'
 import type { RecoveredState } from '../../server/state/replica.ts'
 import { StateReader } from '../../server/state/state-reader.ts'
 import { State } from '../../server/state/state.ts'
 import { TolerantReplay } from '../../server/state/tolerant-replay.ts'
 import { isCoordinationError } from '../../../../core/errors.ts'
+import { OpCode } from '../../../wire/codes.ts'
 import { DamageError } from '../../../wire/disk/damage.ts'
 import { decodeTransaction } from '../../../wire/transactions.ts'
 import { nextTurn } from '../turns.ts'
 import { StorageError } from './storage-error.ts'
 import type { Storage, StoredSnapshot, StoredState } from './storage.ts'
+
+/** So many nodes are looked at in a turn. */
+const DIGEST_STEP_NODES = 10_000
 
 /**
  * Reads what a storage holds.
@@ -33,10 +40,10 @@ export async function recover(
   const snapshot = await newestOf(snapshots, onDamage)
   const base = snapshot?.state.lastZxid ?? 0n
   const log = stored.entriesAfter(base)
-  const { state, entries } =
+  const { state, entries, logDigest } =
     snapshot === null || snapshot.isExact
-      ? { state: snapshot?.state ?? null, entries: await read(log) }
-      : { state: await replayed(snapshot.state, log), entries: [] }
+      ? await read(log, snapshot, stored.keepsDigests, onDamage)
+      : await replayed(snapshot.state, log, stored.keepsDigests, onDamage)
   const last = entries.at(-1)?.zxid ?? state?.lastZxid ?? 0n
   // A ZooKeeper that was alone has promised nothing: its epoch is that of its transactions. With ours it can be an
   // earlier one, if a state was installed and its leader not acknowledged yet.
@@ -44,7 +51,7 @@ export async function recover(
   const isUnknown = acceptedEpoch === 0 && currentEpoch === 0
   const epochs = isUnknown ? { acceptedEpoch: epoch, currentEpoch: epoch } : { acceptedEpoch, currentEpoch }
   const promises = { ...epochs, votes }
-  return { ...promises, base: state?.lastZxid ?? 0n, state, entries }
+  return { ...promises, base: state?.lastZxid ?? 0n, state, entries, logDigest }
 }
 
 type Log = ReturnType<StoredState['entriesAfter']>
@@ -55,30 +62,80 @@ interface Found {
   readonly state: State
   /** Whether it is the state of one zxid. */
   readonly isExact: boolean
+  /** Of the nodes in it. */
+  readonly digest: bigint
 }
 
-async function read(log: Log): Promise<LogEntry[]> {
+type Content = RecoveredState & Pick<Recovered, 'entries'>
+type Report = (error: unknown) => void
+
+/** An exact state, and the log after it. */
+async function read(log: Log, snapshot: Found | null, keepsDigests: boolean, report: Report): Promise<Content> {
+  const state = snapshot?.state ?? (keepsDigests ? new State() : null)
+  const logDigest = keepsDigests && state !== null ? new LogDigest(state, snapshot?.digest ?? treeDigestOf(state)) : null
+  const check = new DigestCheck(report)
   const entries: LogEntry[] = []
   for await (const part of log) {
-    for (const entry of part) entries.push(entry)
-    await nextTurn()
-  }
-  return entries
-}
-
-/** The exact state at the end of the log of a ZooKeeper. */
-async function replayed(state: State, log: Log): Promise<State> {
-  const replay = new TolerantReplay(state)
-  let last = state.lastZxid
-  for await (const part of log) {
-    for (const { zxid, txn } of part) {
-      replay.apply(decodeTransaction(txn))
-      last = zxid
+    for (const { zxid, txn, digest = null } of part) {
+      entries.push({ zxid, txn })
+      if (logDigest !== null) check.compare(zxid, digest, logDigest.add(decodeTransaction(txn), txn))
     }
     await nextTurn()
   }
+  return { state, entries, logDigest }
+}
+
+/** The exact state at the end of the log of a ZooKeeper. */
+async function replayed(state: State, log: Log, keepsDigests: boolean, report: Report): Promise<Content> {
+  const replay = new TolerantReplay(state)
+  let last = state.lastZxid
+  let written: bigint | null = null
+  for await (const part of log) {
+    for (const { zxid, txn, digest = null } of part) {
+      const transaction = decodeTransaction(txn)
+      replay.apply(transaction)
+      last = zxid
+      // An error has no digest, and changes nothing.
+      if (transaction.txn.type !== OpCode.error) written = digest
+    }
+    await nextTurn()
+  }
+  if (!keepsDigests) {
+    replay.finish(last)
+    return { state, entries: [], logDigest: null }
+  }
+  const { nodeCount } = state.tree
+  const digest = await digestIn(state)
+  new DigestCheck(report).compare(last, written, digest)
   replay.finish(last)
-  return state
+  const isSame = state.tree.nodeCount === nodeCount
+  return { state, entries: [], logDigest: new LogDigest(state, isSame ? digest : await digestIn(state)) }
+}
+
+async function digestIn({ tree }: State): Promise<bigint> {
+  const digesting = digestOf(tree, DIGEST_STEP_NODES)
+  for (;;) {
+    const { done, value } = digesting.next()
+    if (done === true) return value
+    await nextTurn()
+  }
+}
+
+/** Compares digests, and reports the first difference: those after it follow from it. */
+class DigestCheck {
+  readonly #report: Report
+  #hasDiffered = false
+
+  constructor(report: Report) {
+    this.#report = report
+  }
+
+  compare(zxid: bigint, written: bigint | null, found: bigint): void {
+    if (written === null || written === found || this.#hasDiffered) return
+    this.#hasDiffered = true
+    const what = `the log says that the digest of the tree at zxid ${formatZxid(zxid)} is ${written}, and it is ${found}`
+    this.#report(new StorageError('DAMAGED', `${what}; compare it with the other servers`))
+  }
 }
 
 /**
@@ -112,7 +169,7 @@ async function stateOf({ name, zxid, chunks }: StoredSnapshot): Promise<Found> {
     reader.write(chunk)
     await nextTurn()
   }
-  return { name, state: State.of(reader), isExact: reader.isExact }
+  return { name, state: State.of(reader), isExact: reader.isExact, digest: reader.digest }
 }
 
 /** Whether an error says that a file is not what it should be, or is missing. */

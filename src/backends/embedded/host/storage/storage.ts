@@ -43,6 +43,8 @@ export interface SnapshotSink {
 
 /** The contents of a storage. */
 export interface StoredState extends Promises {
+  /** Whether entries come back with their digests, as far as they have any. */
+  readonly keepsDigests: boolean
   /** The snapshots, the newest one first; an older one is used if those before it are damaged. */
   readonly snapshots: readonly StoredSnapshot[]
   /**

@@ -5,6 +5,7 @@ import { assert } from '../../../../core/assert.ts'
 import type { Transaction } from '../../../wire/transactions.ts'
 import { decodeTransaction } from '../../../wire/transactions.ts'
 import type { RandomSource } from '../ports.ts'
+import { LogDigest, treeDigestOf } from './log-digest.ts'
 import { SnapshotSchedule } from './snapshot-schedule.ts'
 import type { SnapshotLimits } from './snapshot-schedule.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -22,6 +23,8 @@ interface ReplicaConfig extends SnapshotLimits {
 export interface RecoveredState {
   /** The one of the snapshot; null if there is none. */
   readonly state: State | null
+  /** The digests of its log, if the storage keeps them: that of the state, to which the whole log was added. */
+  readonly logDigest: LogDigest | null
 }
 
 /** A transaction of the log. */
@@ -42,20 +45,27 @@ export class Replica {
   readonly #config: ReplicaConfig
   readonly #snapshots: SnapshotSchedule
   #state: State
+  #logDigest: LogDigest | null
   /** The snapshot that is due and was not taken yet, or is being read. */
   #due: Snapshot | null = null
   #isTaken = false
 
-  constructor(config: ReplicaConfig, { state }: RecoveredState, random: RandomSource) {
+  constructor(config: ReplicaConfig, { state, logDigest }: RecoveredState, random: RandomSource) {
     this.#config = config
     this.#snapshots = new SnapshotSchedule(config, random)
     this.#state = state ?? new State()
+    this.#logDigest = logDigest
     this.#state.setMembership(config.membership)
   }
 
   /** The state; another one after {@link Replica.install}. */
   get state(): State {
     return this.#state
+  }
+
+  /** The digests of what is logged; null if the storage keeps none. Another one after {@link Replica.receive}. */
+  get logDigest(): LogDigest | null {
+    return this.#logDigest
   }
 
   /**
@@ -74,6 +84,9 @@ export class Replica {
         this.#state = state
         assert(state.lastZxid === zxid, 'a snapshot that is not of the zxid it was sent for')
         if (isFuzzy) replay(state, committed)
+        if (this.#logDigest !== null) {
+          this.#logDigest = new LogDigest(state, isFuzzy ? treeDigestOf(state) : reader.digest)
+        }
         state.setMembership(this.#config.membership)
         this.#snapshots.installed()
         return !isFuzzy ? null : { zxid: state.lastZxid, chunks: [...state.openSnapshot().chunks()] }

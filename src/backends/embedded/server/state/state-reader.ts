@@ -70,6 +70,11 @@ export class StateReader {
     return this.#isExact
   }
 
+  /** The digest of the nodes that have come. */
+  get digest(): bigint {
+    return this.#digest.value
+  }
+
   /**
    * Takes the next chunk, whose bytes must not change.
    *

@@ -118,6 +118,11 @@ export class Tree {
     return this.#nodes.get(path)?.descendantCount ?? 0
   }
 
+  /** Every node with its path, in no order; for reading only. */
+  nodes(): Iterable<readonly [string, TreeNode]> {
+    return this.#nodes
+  }
+
   /** The node at a path, to be read only. */
   get(path: string): TreeNode | undefined {
     return this.#nodes.get(path)

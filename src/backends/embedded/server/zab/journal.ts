@@ -19,6 +19,8 @@ export interface LogEntry {
   readonly zxid: bigint
   /** The encoded transaction. */
   readonly txn: Uint8Array
+  /** For a storage that keeps digests: that of the tree after it, null if it is not known. No other server gets it. */
+  readonly digest?: bigint | null
 }
 
 /** Work for the host's storage, made durable in order: a crash leaves a prefix of it. Each operation is atomic. */

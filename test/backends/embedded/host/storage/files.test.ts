@@ -7,10 +7,12 @@ import { FileStorage } from '../../../../../src/backends/embedded/host/storage/f
 import type { FileStorageOptions } from '../../../../../src/backends/embedded/host/storage/files.ts'
 import { nodeFileSystem } from '../../../../../src/backends/embedded/host/storage/node-file-system.ts'
 import { recover } from '../../../../../src/backends/embedded/host/storage/recovery.ts'
+import { LogDigest, treeDigestOf } from '../../../../../src/backends/embedded/server/state/log-digest.ts'
 import { State } from '../../../../../src/backends/embedded/server/state/state.ts'
 import type { LogEntry } from '../../../../../src/backends/embedded/server/zab/journal.ts'
 import { OpCode } from '../../../../../src/backends/wire/codes.ts'
-import { encodeTransaction } from '../../../../../src/backends/wire/transactions.ts'
+import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
+import { decodeTransaction, encodeTransaction } from '../../../../../src/backends/wire/transactions.ts'
 
 let directory = ''
 let full: string[] = []
@@ -123,6 +125,27 @@ describe('storage in files', () => {
     bytes[40] = (bytes[40] ?? 0) ^ 1
     writeFileSync(path('log.1'), bytes)
     await expect(recover(storage())).rejects.toThrow(/log\.1: at byte 16: .*checksum/)
+  })
+
+  it('keeps the digests of the tree, and reports the first record whose digest is not that of the tree', async () => {
+    const create = (zxid: number): LogEntry => {
+      const header = { clientId: 1n, cxid: zxid, zxid: BigInt(zxid), time: 1, type: OpCode.create }
+      const body = { path: `/${zxid}`, data: null, acl: OPEN_ACL, ephemeral: false, parentCVersion: zxid }
+      return { zxid: BigInt(zxid), txn: encodeTransaction({ header, txn: { type: OpCode.create, body } }) }
+    }
+    const right: bigint[] = []
+    const ahead = new LogDigest(new State(), treeDigestOf(new State()))
+    for (const zxid of [1, 2, 3]) right.push(ahead.add(decodeTransaction(create(zxid).txn)))
+    const files = storage()
+    await recover(files)
+    const written = right.map((digest, i) => ({ ...create(i + 1), digest: i === 0 ? digest : digest + 1n }))
+    await files.persist([{ type: 'append', entries: [...written, create(4)] }])
+    await files.close()
+    const reports: string[] = []
+    const { entries } = await recover(storage(), (error) => reports.push(String(error)))
+    expect(entries).toHaveLength(4)
+    expect(reports).toHaveLength(1)
+    expect(reports[0]).toContain(`the digest of the tree at zxid 0x2 is ${(right[1] ?? 0n) + 1n}, and it is ${right[1]}`)
   })
 
   it('refuses a log in which a transaction is missing', async () => {

@@ -12,14 +12,13 @@
  *           nowhere, though the system does not know: it is given up, and the next vote dials.
  * Source    QuorumCnxManager.connectOne, startConnection, handleConnection, toSend.
  */
-import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { Deadline } from '../../../../../core/async.ts'
 import { encodeInitiation } from '../../../../wire/initiation.ts'
 import type { Notification } from '../../../../wire/packets.ts'
 import { ElectionConnection } from './election-connection.ts'
-import { KEEP_ALIVE_MS } from './listener.ts'
 import type { PeerAddress } from './peer-address.ts'
+import type { PeerSockets } from './peer-sockets.ts'
 
 /** The least and the longest time between two dials, in milliseconds. */
 const REDIAL_MS_MIN = 100
@@ -33,6 +32,7 @@ export interface ElectionPeerOptions {
   readonly servers: ReadonlyMap<number, PeerAddress>
   readonly connectTimeoutMs: number
   readonly idleTimeoutMs: number
+  readonly sockets: PeerSockets
   /** Where this server's own election port is. */
   readonly announcedHost: () => string
   onVote(from: number, notification: Notification): void
@@ -134,16 +134,25 @@ export class ElectionPeer {
   }
 
   #dial(): void {
-    const { servers, connectTimeoutMs } = this.#options
+    const { servers, sockets, connectTimeoutMs } = this.#options
     const address = servers.get(this.#sid)
     if (address === undefined || this.#isClosed) return
-    const socket = connect({
-      host: address.host,
-      port: address.electionPort,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
-      allowHalfOpen: true,
+    const target = { peer: this.#sid, host: address.host, port: address.electionPort }
+    const socket = sockets.dial(target, () => {
+      if (this.#sid > this.#options.myid) {
+        // The other server ends it, having read who it is: of one that is closed here, TLS may lose that.
+        socket.end(this.#initiation())
+        socket.resume()
+        return
+      }
+      limit.stop()
+      socket.off('close', onClose)
+      this.#dialling = null
+      this.#keep(socket)
+      socket.write(this.#initiation(), () => {
+        this.#pump()
+      })
+      this.#pump()
     })
     const dueMs = performance.now() + connectTimeoutMs
     const limit = new Deadline(() => dueMs, () => socket.destroy())
@@ -157,19 +166,6 @@ export class ElectionPeer {
     limit.start()
     socket.on('error', () => undefined)
     socket.once('close', onClose)
-    socket.once('connect', () => {
-      socket.write(this.#initiation())
-      if (this.#sid > this.#options.myid) {
-        socket.resume()
-        socket.destroySoon()
-        return
-      }
-      limit.stop()
-      socket.off('close', onClose)
-      this.#dialling = null
-      this.#keep(socket)
-      this.#pump()
-    })
   }
 
   #initiation(): Uint8Array {

@@ -7,14 +7,14 @@
  * Source    QuorumCnxManager.Listener, QuorumCnxManager.handleConnection.
  */
 import type { Socket } from 'node:net'
-import { CoordinationError } from '../../../../../core/errors.ts'
 import { INITIATION_BYTES_MAX, readInitiation } from '../../../../wire/initiation.ts'
 import { encodeNotification } from '../../../../wire/notifications.ts'
 import type { Notification } from '../../../../wire/packets.ts'
 import { ElectionPeer } from './election-peer.ts'
 import type { ElectionPeerOptions } from './election-peer.ts'
 import { Listener } from './listener.ts'
-import { Strangers } from './strangers.ts'
+import type { PortSockets } from './peer-sockets.ts'
+import { Strangers, checkStranger } from './strangers.ts'
 
 const FRAME_HEAD_BYTES = 4
 
@@ -40,19 +40,23 @@ interface Known {
 export class ElectionPort {
   readonly #options: ElectionPortOptions
   readonly #listener: Listener
+  readonly #sockets: PortSockets
   readonly #strangers: Strangers<Known>
   readonly #peers = new Map<number, ElectionPeer>()
   #isClosed = false
 
   constructor(options: ElectionPortOptions) {
     this.#options = options
+    this.#sockets = options.sockets.port((socket) => {
+      this.#strangers.add(socket)
+    }, options.strangerDropped)
     this.#listener = new Listener((socket) => {
-      if (options.isAttached()) this.#strangers.add(socket)
+      if (options.isAttached()) this.#sockets.add(socket)
       else socket.destroy()
     })
     this.#strangers = new Strangers({
       bytesMax: INITIATION_BYTES_MAX,
-      read: (bytes) => this.#identify(bytes),
+      read: (bytes, socket) => this.#identify(bytes, socket),
       onKnown: (socket, known, bytes) => {
         this.#accept(socket, known.sid, bytes.subarray(known.bytes))
       },
@@ -84,6 +88,7 @@ export class ElectionPort {
   close(): void {
     this.#isClosed = true
     this.#listener.close()
+    this.#sockets.close()
     this.#strangers.close()
     for (const peer of this.#peers.values()) peer.close()
   }
@@ -93,17 +98,12 @@ export class ElectionPort {
     for (const peer of this.#peers.values()) peer.destroy()
   }
 
-  #identify(bytes: Uint8Array): Known | null {
+  #identify(bytes: Uint8Array, socket: Socket): Known | null {
     const initiation = readInitiation(bytes)
     if (initiation === null) return null
-    const { myid, servers } = this.#options
     const sid = Number(initiation.sid)
-    if (sid !== myid && servers.has(sid)) return { sid, bytes: initiation.bytes }
-    throw new CoordinationError(
-      'PROTOCOL_VIOLATION',
-      `server ${initiation.sid} is none of the others of this ensemble`,
-      { outcome: 'corrupt' },
-    )
+    checkStranger(initiation.sid, socket, this.#options)
+    return { sid, bytes: initiation.bytes }
   }
 
   #accept(socket: Socket, sid: number, bytes: Uint8Array): void {

@@ -2,9 +2,7 @@
 import { createServer } from 'node:net'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import { addressText } from '../../../../wire/initiation.ts'
-
-/** Unacknowledged probes of the system begin after this much silence, in milliseconds. */
-export const KEEP_ALIVE_MS = 10_000
+import { KEEP_ALIVE_MS } from './peer-sockets.ts'
 
 /** One listening port. */
 export class Listener {

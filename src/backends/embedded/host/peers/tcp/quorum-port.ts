@@ -8,17 +8,16 @@
  *           one replaces the one before.
  * Source    Leader.LearnerCnxAcceptor, LearnerHandler.run, Learner.connectToLeader.
  */
-import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { Deadline } from '../../../../../core/async.ts'
-import { CoordinationError } from '../../../../../core/errors.ts'
 import { PeerLink } from '../../../../wire/peer-link.ts'
 import { LEARNER_GREETING_BYTES_MAX, readLearnerGreeting } from '../../../../wire/learner-greeting.ts'
 import type { Dialling, PeerGate } from '../transport.ts'
-import { KEEP_ALIVE_MS, Listener } from './listener.ts'
+import { Listener } from './listener.ts'
 import type { PeerAddress } from './peer-address.ts'
+import type { PeerSockets, PortSockets } from './peer-sockets.ts'
 import { QuorumConnection } from './quorum-connection.ts'
-import { Strangers } from './strangers.ts'
+import { Strangers, checkStranger, stranger } from './strangers.ts'
 
 /**
  * A server of ZooKeeper opens its quorum port when it has learnt that it leads, which can be after its followers have:
@@ -35,6 +34,7 @@ export interface QuorumPortOptions {
   readonly myid: number
   readonly servers: ReadonlyMap<number, PeerAddress>
   readonly connectTimeoutMs: number
+  readonly sockets: PeerSockets
   /** Its configuration, for NEWLEADER. */
   readonly configuration: () => string
   /** Null while nobody is there to take a connection. */
@@ -46,6 +46,7 @@ export interface QuorumPortOptions {
 export class QuorumPort {
   readonly #options: QuorumPortOptions
   readonly #listener: Listener
+  readonly #sockets: PortSockets
   readonly #strangers: Strangers<number>
   /** Connections that are being made. */
   readonly #dials = new Set<Socket>()
@@ -56,13 +57,16 @@ export class QuorumPort {
 
   constructor(options: QuorumPortOptions) {
     this.#options = options
+    this.#sockets = options.sockets.port((socket) => {
+      this.#strangers.add(socket)
+    }, options.strangerDropped)
     this.#listener = new Listener((socket) => {
       if (options.gate() === null) socket.destroy()
-      else this.#strangers.add(socket)
+      else this.#sockets.add(socket)
     })
     this.#strangers = new Strangers({
       bytesMax: LEARNER_GREETING_BYTES_MAX,
-      read: (bytes) => this.#identify(bytes),
+      read: (bytes, socket) => this.#identify(bytes, socket),
       onKnown: (socket, sid, bytes) => {
         this.#accept(socket, sid, bytes)
       },
@@ -95,13 +99,12 @@ export class QuorumPort {
     }
     const { connectTimeoutMs } = this.#options
     const dueMs = performance.now() + connectTimeoutMs
-    const socket = connect({
-      host: address.host,
-      port: address.peerPort,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
-      allowHalfOpen: true,
+    const socket = this.#options.sockets.dial({ peer, host: address.host, port: address.peerPort }, () => {
+      limit.stop()
+      socket.off('close', onClose)
+      this.#dials.delete(socket)
+      const connection = this.#open(socket, new PeerLink({ role: 'learner', sid: this.#options.myid }))
+      connection.listen(dialling.onConnected(connection))
     })
     const limit = new Deadline(() => dueMs, () => socket.destroy())
     let isRefused = false
@@ -117,13 +120,6 @@ export class QuorumPort {
       isRefused = error.code === 'ECONNREFUSED'
     })
     socket.once('close', onClose)
-    socket.once('connect', () => {
-      limit.stop()
-      socket.off('close', onClose)
-      this.#dials.delete(socket)
-      const connection = this.#open(socket, new PeerLink({ role: 'learner', sid: this.#options.myid }))
-      connection.listen(dialling.onConnected(connection))
-    })
   }
 
   #redial(peer: number, dialling: Dialling, attempt: number): void {
@@ -140,6 +136,7 @@ export class QuorumPort {
   close(): void {
     this.#isClosed = true
     this.#listener.close()
+    this.#sockets.close()
     this.#strangers.close()
     for (const pause of this.#redials) pause.stop()
     for (const socket of [...this.#dials]) socket.destroy()
@@ -151,17 +148,15 @@ export class QuorumPort {
     for (const connection of [...this.#connections]) connection.destroy()
   }
 
-  #identify(bytes: Uint8Array): number | null {
+  #identify(bytes: Uint8Array, socket: Socket): number | null {
     const greeting = readLearnerGreeting(bytes)
     if (greeting === null) return null
     const { sid, configurationVersion } = greeting
-    const { myid, servers } = this.#options
-    const id = Number(sid)
-    if (id === myid || !servers.has(id)) throw stranger(`server ${sid} is none of the others of this ensemble`)
+    checkStranger(sid, socket, this.#options)
     if (configurationVersion > 0n) {
       throw stranger(`server ${sid} has configuration ${configurationVersion}; this one was never reconfigured`)
     }
-    return id
+    return Number(sid)
   }
 
   #accept(socket: Socket, sid: number, bytes: Uint8Array): void {
@@ -192,8 +187,4 @@ export class QuorumPort {
     this.#connections.add(connection)
     return connection
   }
-}
-
-function stranger(reason: string): CoordinationError {
-  return new CoordinationError('PROTOCOL_VIOLATION', reason, { outcome: 'corrupt' })
 }

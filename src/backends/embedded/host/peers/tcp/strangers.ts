@@ -7,7 +7,9 @@
  */
 import type { Socket } from 'node:net'
 import { Deadline } from '../../../../../core/async.ts'
-import { isCoordinationError } from '../../../../../core/errors.ts'
+import { CoordinationError, isCoordinationError } from '../../../../../core/errors.ts'
+import type { PeerAddress } from './peer-address.ts'
+import type { PeerSockets } from './peer-sockets.ts'
 
 /** Most connections to a port whose other ends are not known. */
 const STRANGERS_MAX = 64
@@ -21,7 +23,7 @@ export interface Introduction<T> {
    *
    * @throws CoordinationError if this is no server that may connect
    */
-  read(bytes: Uint8Array): T | null
+  read(bytes: Uint8Array, socket: Socket): T | null
   /** Takes the connection of a server; its first bytes are among those that were read. */
   onKnown(socket: Socket, known: T, bytes: Uint8Array): void
   /** A connection was ended here: its other end did not say who it is. */
@@ -119,7 +121,7 @@ export class Strangers<T> {
   #read(socket: Socket, bytes: Uint8Array): T | null {
     const { bytesMax } = this.#introduction
     try {
-      const known = this.#introduction.read(bytes)
+      const known = this.#introduction.read(bytes, socket)
       if (known === null && bytes.length >= bytesMax) {
         this.#drop(socket, `${bytes.length} bytes do not say who it is`)
       }
@@ -155,4 +157,29 @@ export class Strangers<T> {
     stranger.release()
     return socket
   }
+}
+
+/** Who may introduce itself at a port. */
+interface Known {
+  readonly myid: number
+  readonly servers: ReadonlyMap<number, PeerAddress>
+  readonly sockets: PeerSockets
+}
+
+/**
+ * Checks who it says it is.
+ *
+ * @throws CoordinationError if that is none of the other servers, or if its certificate is not for that server's host
+ */
+export function checkStranger(sid: bigint, socket: Socket, { myid, servers, sockets }: Known): void {
+  const id = Number(sid)
+  const address = servers.get(id)
+  if (id === myid || address === undefined) throw stranger(`server ${sid} is none of the others of this ensemble`)
+  const refusal = sockets.refusal(socket, address.host)
+  if (refusal !== null) throw stranger(`it says that it is server ${sid}, and ${refusal}`)
+}
+
+/** The error for an introduction that is refused. */
+export function stranger(reason: string): CoordinationError {
+  return new CoordinationError('PROTOCOL_VIOLATION', reason, { outcome: 'corrupt' })
 }

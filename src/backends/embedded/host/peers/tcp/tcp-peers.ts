@@ -14,11 +14,15 @@ import type { Dialling, PeerGate, PeerTransport } from '../transport.ts'
 import { ElectionPort } from './election-port.ts'
 import { serversText } from './peer-address.ts'
 import type { PeerAddress } from './peer-address.ts'
+import { PLAIN_SOCKETS, TlsPeerSockets } from './peer-sockets.ts'
+import type { PeerSockets, PeerTls } from './peer-sockets.ts'
 import { CLOSE_MS_MAX } from './quorum-connection.ts'
 import { QuorumPort } from './quorum-port.ts'
 
 /** Dropped strangers that come sooner after the last event are only counted. */
 const STRANGER_PAUSE_MS = 1_000
+/** What was told already is told again after so long, in milliseconds: servers dial again and again. */
+const REPEAT_MS = 60_000
 
 /** Something that an operator should know. */
 export type TcpPeersEvent =
@@ -32,6 +36,8 @@ export type TcpPeersEvent =
     /** How many were dropped so far, this one included. */
     readonly count: number
   }
+  /** A server that was dialled cannot be spoken to by TLS; the same reason is told again after a while. */
+  | { readonly type: 'peer-untrusted'; readonly peer: number; readonly reason: string }
   /** A server has sent a vote that cannot be read; said once per connection. */
   | { readonly type: 'vote-malformed'; readonly peer: number; readonly reason: string }
 
@@ -49,6 +55,8 @@ export interface TcpPeersOptions {
   readonly connectTimeoutMs: number
   /** A server that is asked who leads, and does not answer for so long, is dialled again. */
   readonly idleTimeoutMs: number
+  /** TLS with the others; null, which is the default, for plain TCP. */
+  readonly tls?: PeerTls | null
   /** The configuration that the others are told; by default one line per server, and version 0. */
   readonly configuration?: string
   readonly gate?: PeerGate
@@ -64,6 +72,8 @@ export class TcpPeers implements PeerTransport {
   #closing: Promise<void> | null = null
   #strangerCount = 0
   #strangerToldMs = -Infinity
+  /** When what was told last; those that come as they like are limited by the pause between them. */
+  readonly #toldMs = new Map<string, number>()
 
   /**
    * Makes a transport that does not listen.
@@ -77,9 +87,11 @@ export class TcpPeers implements PeerTransport {
     const configuration = (): string => {
       return options.configuration ?? serversText(servers, options.observers ?? new Set())
     }
+    const sockets = this.#makeSockets()
     this.#election = new ElectionPort({
       myid,
       servers,
+      sockets,
       connectTimeoutMs,
       idleTimeoutMs,
       announcedHost: (options.listenHost ?? null) === null ? null : this.#own.host,
@@ -94,6 +106,7 @@ export class TcpPeers implements PeerTransport {
     this.#quorum = new QuorumPort({
       myid,
       servers,
+      sockets,
       connectTimeoutMs,
       configuration,
       gate: () => this.#gate,
@@ -184,10 +197,35 @@ export class TcpPeers implements PeerTransport {
     return own
   }
 
+  #makeSockets(): PeerSockets {
+    const { tls = null, connectTimeoutMs, onEvent } = this.#options
+    if (tls === null) return PLAIN_SOCKETS
+    return new TlsPeerSockets({
+      tls,
+      handshakeMs: connectTimeoutMs,
+      onUntrusted: (peer, reason) => {
+        if (this.#isNews(`${peer} ${reason}`)) onEvent?.({ type: 'peer-untrusted', peer, reason })
+      },
+    })
+  }
+
+  /** Whether something is worth another line. */
+  #isNews(text: string): boolean {
+    const nowMs = performance.now()
+    const isNews = nowMs - (this.#toldMs.get(text) ?? -Infinity) >= REPEAT_MS
+    if (!isNews) return false
+    for (const [known, toldMs] of this.#toldMs) {
+      if (nowMs - toldMs >= REPEAT_MS) this.#toldMs.delete(known)
+    }
+    this.#toldMs.set(text, nowMs)
+    return true
+  }
+
   #strangerDropped(port: 'election' | 'quorum', address: string, reason: string): void {
     this.#strangerCount += 1
     const nowMs = performance.now()
     if (nowMs - this.#strangerToldMs < STRANGER_PAUSE_MS) return
+    if (!this.#isNews(`${port} ${address} ${reason}`)) return
     this.#strangerToldMs = nowMs
     this.#options.onEvent?.({ type: 'stranger-dropped', port, address, reason, count: this.#strangerCount })
   }

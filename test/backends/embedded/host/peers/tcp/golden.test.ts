@@ -233,7 +233,7 @@ describe('a state of a real leader', () => {
     await until(() => link?.packets.some(({ type }) => type === 'NEWLEADER') === true)
     const packets = link?.packets ?? []
     const zxid = packets.flatMap((packet) => (packet.type === 'SNAP' ? [packet.zxid] : []))[0] ?? -1n
-    const replica = new Replica(LIMITS, { state: null }, RANDOM)
+    const replica = new Replica(LIMITS, { state: null, logDigest: null }, RANDOM)
     const intake = replica.receive(zxid, true)
     for (const packet of packets) if (packet.type === 'SNAPCHUNK') intake.write(packet.bytes)
     const stored = intake.finish([])

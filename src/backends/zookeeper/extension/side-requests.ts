@@ -8,12 +8,12 @@
  * Repeats   none: what is in flight when a connection is lost fails, and what is asked while there is none was not
  *           sent. Identities and persistent watches are told to each new connection; watches end with their session.
  */
-import type { Channel, ChannelListener, Dialer } from '../../backends/client/channel.ts'
-import { AddWatchMode, Err, EventType, OpCode, errorCodeOf } from '../../backends/wire/codes.ts'
-import type { AuthRequest, ClientMessage, ReplyBodies, Request } from '../../backends/wire/records.ts'
-import type { Reply, RequestBodies, ServerMessage, WatcherEvent } from '../../backends/wire/records.ts'
-import type { WatchEvent } from '../../core/backend.ts'
-import { CoordinationError } from '../../core/errors.ts'
+import type { Channel, ChannelListener, Dialer } from '../../client/channel.ts'
+import { AddWatchMode, Err, EventType, OpCode, errorCodeOf } from '../../wire/codes.ts'
+import type { AuthRequest, ClientMessage, ReplyBodies, Request } from '../../wire/records.ts'
+import type { Reply, RequestBodies, ServerMessage, WatcherEvent } from '../../wire/records.ts'
+import type { WatchEvent } from '../../../core/backend.ts'
+import { CoordinationError } from '../../../core/errors.ts'
 
 /** Sessions count their xids from 1: two ranges that do not meet within two years of 16 requests a second. */
 const XID_MIN = 0x4000_0000

@@ -2,11 +2,11 @@
  * What ZooKeeper's protocol has beyond the contract of a backend, for the commands that need it. Paths are those of the
  * client, under the chroot of its connection.
  */
-import { OpCode } from '../../backends/wire/codes.ts'
-import type { Acl, ClientInfo, ReplyBodies, RequestBodies } from '../../backends/wire/records.ts'
-import type { Stat } from '../../core/backend.ts'
-import { Namespace } from '../../core/session/namespaced.ts'
-import { validatePath, validatePrefix } from '../../core/path.ts'
+import { OpCode } from '../../wire/codes.ts'
+import type { Acl, ClientInfo, ReplyBodies, RequestBodies } from '../../wire/records.ts'
+import type { Stat } from '../../../core/backend.ts'
+import { Namespace } from '../../../core/session/namespaced.ts'
+import { validatePath, validatePrefix } from '../../../core/path.ts'
 import type { PersistentWatchMode, PersistentWatcher, SideRequests } from './side-requests.ts'
 
 /** How {@link ZooKeeperOperations.create} makes a node. */

@@ -1,0 +1,148 @@
+/**
+ * The sockets between servers: plain ones, or with TLS and certificates of both ends.
+ *
+ * Names     the certificate of a server has to be for its host in the configuration, whoever dials: one that connects
+ *           is looked up by the id that it says. Where the host is a name, that name counts and not its address.
+ * Change    from plain to TLS without an end of service: `portUnification` everywhere, then `sslQuorum` everywhere, then
+ *           `portUnification` nowhere, each by a rolling restart.
+ * Source    QuorumX509Util.java, UnifiedServerSocket.java, ZKTrustManager.java of ZooKeeper 3.8.
+ */
+import { connect, isIP } from 'node:net'
+import type { Socket } from 'node:net'
+import { TLSSocket, checkServerIdentity, connect as connectTls } from 'node:tls'
+import type { Certificates } from '../../tls/certificates.ts'
+import { otherHostReason, tlsReason } from '../../tls/tls-reason.ts'
+import { TlsServer } from '../../tls/tls-server.ts'
+
+/** Unacknowledged probes of the system begin after this much silence, in milliseconds. */
+export const KEEP_ALIVE_MS = 10_000
+
+/** TLS between servers. */
+export interface PeerTls {
+  readonly certificates: Certificates
+  /** Whether this server dials with TLS. */
+  readonly sslQuorum: boolean
+  /** Whether it takes plain connections beside those with TLS. */
+  readonly portUnification: boolean
+  /** Whether the certificate of a server that is dialled has to be for its host. */
+  readonly hostnameVerification: boolean
+  /** Whether that of a server that connects has to be, too. */
+  readonly clientHostnameVerification: boolean
+}
+
+/** Which server is dialled, and where. */
+export interface DialTarget {
+  readonly peer: number
+  readonly host: string
+  readonly port: number
+}
+
+/** The sockets of one port. */
+export interface PortSockets {
+  /** Takes a connection that has just come. */
+  add(socket: Socket): void
+  /** Ends what is not handed on yet. */
+  close(): void
+}
+
+/** How a server connects to the others, and takes their connections. */
+export interface PeerSockets {
+  /**
+   * Connects.
+   *
+   * @param onOpen - called when the connection can be used
+   * @returns the socket, whose end is the caller's matter
+   */
+  dial(target: DialTarget, onOpen: () => void): Socket
+  /**
+   * Makes the sockets of a port.
+   *
+   * @param onSocket - gets each connection that can be used
+   * @param onRefused - told of one that was ended instead
+   */
+  port(onSocket: (socket: Socket) => void, onRefused: (address: string, reason: string) => void): PortSockets
+  /** Why the other end of this connection is not a server of this host; null if it may be. */
+  refusal(socket: Socket, host: string): string | null
+}
+
+/** Plain TCP. */
+export const PLAIN_SOCKETS: PeerSockets = {
+  dial: (target, onOpen) => dialPlain(target).once('connect', onOpen),
+  port: (onSocket) => ({ add: onSocket, close: () => undefined }),
+  refusal: () => null,
+}
+
+/** The owner of sockets with TLS. */
+export interface TlsPeerSocketsOptions {
+  readonly tls: PeerTls
+  /** Longest hand-shake with a server that connects, in milliseconds. */
+  readonly handshakeMs: number
+  /** A server that was dialled is not one that this server trusts, or does not trust it. */
+  readonly onUntrusted: (peer: number, reason: string) => void
+}
+
+/** TLS, or both while the servers change from one to the other. */
+export class TlsPeerSockets implements PeerSockets {
+  readonly #options: TlsPeerSocketsOptions
+
+  constructor(options: TlsPeerSocketsOptions) {
+    this.#options = options
+  }
+
+  dial(target: DialTarget, onOpen: () => void): Socket {
+    const { tls, onUntrusted } = this.#options
+    if (!tls.sslQuorum) return PLAIN_SOCKETS.dial(target, onOpen)
+    const { peer, host, port } = target
+    const options = {
+      ...tls.certificates.current().options,
+      host,
+      port,
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      ...(tls.hostnameVerification ? {} : { checkServerIdentity: () => undefined }),
+      allowHalfOpen: true,
+    }
+    const socket = connectTls(options)
+    socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS)
+    let isOpen = false
+    socket.once('secureConnect', () => {
+      isOpen = true
+      onOpen()
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      // A connection that stood may end at any time.
+      const reason = isOpen && error.code === 'ECONNRESET' ? null : tlsReason(error)
+      if (reason !== null) onUntrusted(peer, reason)
+    })
+    return socket
+  }
+
+  port(onSocket: (socket: Socket) => void, onRefused: (address: string, reason: string) => void): PortSockets {
+    const { tls, handshakeMs } = this.#options
+    return new TlsServer({
+      certificates: tls.certificates,
+      clientAuth: 'need',
+      takesPlain: tls.portUnification,
+      handshakeMs,
+      onSocket,
+      onRefused,
+    })
+  }
+
+  refusal(socket: Socket, host: string): string | null {
+    const { hostnameVerification, clientHostnameVerification } = this.#options.tls
+    if (!(socket instanceof TLSSocket) || !hostnameVerification || !clientHostnameVerification) return null
+    const error = checkServerIdentity(host, socket.getPeerCertificate())
+    return error === undefined ? null : otherHostReason(error)
+  }
+}
+
+function dialPlain({ host, port }: DialTarget): Socket {
+  return connect({
+    host,
+    port,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE_MS,
+    allowHalfOpen: true,
+  })
+}
