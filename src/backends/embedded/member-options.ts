@@ -3,8 +3,8 @@ import { validateInteger, validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 import { settingsOf } from './options.ts'
 import type { EmbeddedOptions, EmbeddedSettings } from './options.ts'
-import { checkPortsDiffer, parseServerLine } from './server-line.ts'
-import type { ServerLine } from './server-line.ts'
+import { checkPortsDiffer, parseServerLine } from '../wire/server-line.ts'
+import type { ServerLine } from '../wire/server-line.ts'
 
 /** What a session id has room for. */
 const MYID_MAX = 254

@@ -27,7 +27,7 @@ import { TcpPeers } from './host/peers/tcp/tcp-peers.ts'
 import { LocalServer, drain } from './local-server.ts'
 import { memberSettingsOf } from './member-options.ts'
 import type { MemberOptions, MemberSettings } from './member-options.ts'
-import { clientAddressOf, serverLineText } from './server-line.ts'
+import { clientAddressOf, serverLineText } from '../wire/server-line.ts'
 import { Storages } from './storages.ts'
 
 /** How long a server that ends as the leader may take to do what it has begun, in milliseconds. */
