@@ -102,4 +102,108 @@ describe('a change of the configuration', () => {
     cluster.tickUntil(() => serving(cluster).length === 3)
     expect(cluster.server(3).status()).toMatchObject({ role: 'FOLLOWING', leader: 2 })
   })
+
+  it('is refused while another one is under way', () => {
+    const cluster = changeable([1, 2, 3])
+    cluster.startAll([1, 2, 3])
+    const client = superuser(cluster, 3)
+    for (const id of [1, 2]) cluster.holdDisk(id)
+    expect(reconfigure(cluster, client, { joiningServers: line(4, 'observer') })).toBeNull()
+    const second = cluster.request(client, {
+      op: OpCode.reconfig, body: { ...NOTHING, joiningServers: line(5, 'observer') },
+    })
+    for (const id of [1, 2]) cluster.releaseDisk(id)
+    cluster.run()
+    expect(replyTo(client, second)).toMatchObject({ err: Err.reconfigInProgress })
+    expect(membersAt(cluster, 1)).toEqual({ voters: [1, 2, 3], observers: [4] })
+  })
+
+  it('is not in force anywhere before majorities of both have it on their disks', () => {
+    const cluster = changeable([1, 2, 3])
+    cluster.startAll([1, 2, 3])
+    cluster.start(4)
+    cluster.start(5)
+    cluster.tickUntil(() => serving(cluster).length === 5)
+    const joined = { joiningServers: `${line(4)},${line(5)}` }
+    expect(reconfigure(cluster, superuser(cluster, 3), joined)).toBe(Err.ok)
+    cluster.tickUntil(() => [4, 5].every((id) => cluster.server(id).status().role === 'FOLLOWING'))
+    cluster.tickUntil(() => serving(cluster).length === 5)
+    const client = superuser(cluster, 3)
+    for (const id of [4, 5]) cluster.holdDisk(id)
+    const before = cluster.events.length
+    // Of the old ones 1, 2 and 3 have it, of the new ones only 3.
+    const xid = cluster.request(client, { op: OpCode.reconfig, body: { ...NOTHING, leavingServers: '1,2' } })
+    cluster.run()
+    // Whoever looks meanwhile is told of the one that is in force.
+    cluster.start(6)
+    cluster.tickUntil(() => cluster.server(6).status().leader === 3)
+    const isInForce = (): boolean => cluster.events.slice(before).some(({ event }) => {
+      return event.type === 'reconfigured' && !event.text.includes('server.1=')
+    })
+    expect([replyTo(client, xid), isInForce()]).toEqual([null, false])
+    for (const id of [4, 5]) cluster.releaseDisk(id)
+    cluster.run()
+    expect([replyTo(client, xid)?.err, isInForce()]).toEqual([Err.ok, true])
+    expect(membersAt(cluster, 3)).toEqual({ voters: [3, 4, 5], observers: [] })
+  })
+
+  it('is refused with the numbers of the reference', () => {
+    const cluster = changeable([1, 2, 3])
+    cluster.startAll([1, 2, 3])
+    const client = superuser(cluster, 1)
+    const refusals: readonly [Partial<ReconfigRequest>, number][] = [
+      [{ curConfigId: 7n, leavingServers: '1' }, Err.badVersion],
+      [{ joiningServers: 'hi' }, Err.badArguments],
+      [{ joiningServers: 'server.4=h4:2888:3888:participant' }, Err.badArguments],
+      [{ joiningServers: line(4).replace('h4', 'h3') }, Err.badArguments],
+      [{ leavingServers: 'x' }, Err.badArguments],
+      [{ leavingServers: '1,2' }, Err.badArguments],
+      [{ newMembers: '' }, Err.badArguments],
+      [{ newMembers: `${line(1)},group.1=1` }, Err.badArguments],
+      [{ newMembers: [line(1), line(4), line(5)].join('\n') }, Err.newConfigNoQuorum],
+    ]
+    for (const [request, err] of refusals) expect([request, reconfigure(cluster, client, request)]).toEqual([request, err])
+    const stranger = cluster.client(2)
+    expect(reconfigure(cluster, stranger, { leavingServers: '1' })).toBe(Err.noAuth)
+    expect(textAt(cluster, 2)).toContain('version=100000001')
+  })
+
+  it('is seen by whoever watches /zookeeper/config', () => {
+    const cluster = changeable([1, 2, 3])
+    cluster.startAll([1, 2, 3])
+    const watcher = cluster.client(2)
+    cluster.request(watcher, { op: OpCode.getData, body: { path: CONFIG_PATH, watch: true } })
+    cluster.run()
+    expect(reconfigure(cluster, superuser(cluster, 3), { joiningServers: line(4, 'observer') })).toBe(Err.ok)
+    expect(watcher.received.at(-1)).toMatchObject({ kind: 'event', event: { type: 3, path: CONFIG_PATH } })
+  })
+})
+
+describe('a server that has missed a change', () => {
+  it('learns it from those that it asks who leads, and joins by its own role in it', () => {
+    const cluster = changeable([1, 2, 3])
+    cluster.startAll([1, 2, 3])
+    cluster.start(4)
+    const client = superuser(cluster, 3)
+    cluster.tickUntil(() => serving(cluster).includes(4))
+    cluster.crash(1)
+    expect(reconfigure(cluster, client, { joiningServers: `${line(4)},${line(1, 'observer')}` })).toBe(Err.ok)
+    // Nobody whom server 1 knows as a voter leads by then.
+    expect(reconfigure(cluster, client, { leavingServers: '3' })).toBe(Err.ok)
+    cluster.tickUntil(() => cluster.leader() === 4)
+    cluster.start(1)
+    cluster.tickUntil(() => serving(cluster).includes(1))
+    expect(cluster.server(1).status()).toMatchObject({ role: 'OBSERVING', leader: 4 })
+  })
+
+  it('and that all servers recover from their disks is still made', () => {
+    const cluster = changeable([1, 2, 3])
+    cluster.startAll([1, 2, 3])
+    const client = superuser(cluster, 3)
+    expect(reconfigure(cluster, client, { joiningServers: line(1, 'observer') })).toBe(Err.ok)
+    for (const id of [1, 2, 3]) cluster.crash(id)
+    cluster.startAll([1, 2, 3])
+    expect(membersAt(cluster, 2)).toEqual({ voters: [2, 3], observers: [1] })
+    expect(cluster.server(1).status().role).toBe('OBSERVING')
+  })
 })

@@ -45,7 +45,7 @@ export function nextConfiguration(members: Members, request: ReconfigRequest, ve
   const servers = newMembers === null
     ? changed(current, partsOf(joiningServers), partsOf(leavingServers))
     : serversIn(newMembers.split(/[,\n]/))
-  if (servers === null || !havePortsOfTheirOwn(servers)) return Err.badArguments
+  if (servers === null || !havePortsOfTheirOwn(servers) || hasMoved(current, servers)) return Err.badArguments
   const next = configurationOf(servers, version)
   const isTooSmall = next.voters.length < Math.min(VOTERS_MIN, current.voters.length)
   if (isTooSmall || next.voters.length === 0) return Err.badArguments
@@ -88,6 +88,15 @@ function havePortsOfTheirOwn(servers: ReadonlyMap<number, ServerLine>): boolean 
   } catch {
     return false
   }
+}
+
+/** A server's ports for others are open where it was started: one that moves is removed, and added when it is there. */
+function hasMoved({ text }: Configuration, next: ReadonlyMap<number, ServerLine>): boolean {
+  return [...readServers(text.split('\n'))].some(([id, { host, peerPort, electionPort }]) => {
+    const line = next.get(id)
+    if (line === undefined) return false
+    return line.host !== host || line.peerPort !== peerPort || line.electionPort !== electionPort
+  })
 }
 
 function partsOf(list: string | null): string[] {

@@ -148,7 +148,8 @@ export class Election {
       if (!isAnswered && heard.state === 'LOOKING' && this.#state !== 'LOOKING') this.#notify(from)
       return
     }
-    if (!this.#membership.mayCount(heard.leader)) return
+    // A voter can know of a proposed configuration, and vote for a server of it, that is not in the log here.
+    if (!this.#config.reconfigurable && !this.#membership.mayCount(heard.leader)) return
     if (this.#state !== 'LOOKING') {
       if (heard.state === 'LOOKING') this.#notify(from)
       return

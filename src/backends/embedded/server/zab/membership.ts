@@ -10,7 +10,7 @@
  *            elections, epochs, synchronisation, commits and confirmed syncs alike.
  * Safety     a configuration comes into force only by a transaction that majorities of both have on their disks. So
  *            every majority of the old one has a server with that transaction in its log: nobody who lacks it is
- *            established by the old one alone, and whoever has it needs the new one as well. Decision 0025.
+ *            established by the old one alone, and whoever has it needs the new one as well. Decision 0020.
  * Source     Shraer, Reed, Malkhi, Junqueira: "Dynamic Reconfiguration of Primary/Backup Clusters" (ATC 2012);
  *            QuorumPeer.processReconfig, Leader.tryToCommit, SyncedLearnerTracker of ZooKeeper 3.8. Departure: a server
  *            keeps no proposed configuration beside its log.

@@ -14,6 +14,8 @@ import type { Notification } from '../../../../wire/packets.ts'
 import { ElectionPeer } from './election-peer.ts'
 import type { ElectionPeerOptions } from './election-peer.ts'
 import { Listener } from './listener.ts'
+import { isServerId } from './peer-address.ts'
+import type { Meet } from './peer-address.ts'
 import { Strangers } from './strangers.ts'
 
 const FRAME_HEAD_BYTES = 4
@@ -24,6 +26,8 @@ export interface ElectionPortOptions extends Omit<ElectionPeerOptions, 'announce
   readonly announcedHost: string | null
   /** Its configuration, for its notifications. */
   readonly configuration: () => string
+  /** Takes a server in that is not among the others; null where nobody joins. */
+  readonly meet: Meet | null
   /** Whether somebody is there to take votes. */
   isAttached(): boolean
   readonly strangerDropped: (address: string, reason: string) => void
@@ -96,8 +100,12 @@ export class ElectionPort {
   #identify(bytes: Uint8Array): Known | null {
     const initiation = readInitiation(bytes)
     if (initiation === null) return null
-    const { myid, servers } = this.#options
+    const { myid, servers, meet } = this.#options
     const sid = Number(initiation.sid)
+    const [place] = initiation.addresses
+    if (meet !== null && place !== undefined && isServerId(sid) && !servers.has(sid)) {
+      meet(sid, { host: place.host, electionPort: place.port })
+    }
     if (sid !== myid && servers.has(sid)) return { sid, bytes: initiation.bytes }
     throw new CoordinationError(
       'PROTOCOL_VIOLATION',
@@ -118,7 +126,7 @@ export class ElectionPort {
   #peer(sid: number): ElectionPeer {
     const known = this.#peers.get(sid)
     if (known !== undefined) return known
-    const { servers, announcedHost, ...options } = this.#options
+    const { servers, announcedHost, meet: _meet, ...options } = this.#options
     const host = (): string => {
       return announcedHost ?? this.#listener.boundAddress ?? servers.get(options.myid)?.host ?? ''
     }

@@ -16,6 +16,7 @@ import { PeerLink } from '../../../../wire/peer-link.ts'
 import { LEARNER_GREETING_BYTES_MAX, readLearnerGreeting } from '../../../../wire/learner-greeting.ts'
 import type { Dialling, PeerGate } from '../transport.ts'
 import { KEEP_ALIVE_MS, Listener } from './listener.ts'
+import { isServerId } from './peer-address.ts'
 import type { PeerAddress } from './peer-address.ts'
 import { QuorumConnection } from './quorum-connection.ts'
 import { Strangers } from './strangers.ts'
@@ -34,6 +35,8 @@ const WAITING_INPUTS_HIGH = 5_000
 export interface QuorumPortOptions {
   readonly myid: number
   readonly servers: ReadonlyMap<number, PeerAddress>
+  /** Whether servers may learn from this one that are not among these: they are about to be added. */
+  readonly mayJoin: boolean
   readonly connectTimeoutMs: number
   /** Its configuration, for NEWLEADER. */
   readonly configuration: () => string
@@ -155,11 +158,12 @@ export class QuorumPort {
     const greeting = readLearnerGreeting(bytes)
     if (greeting === null) return null
     const { sid, configurationVersion } = greeting
-    const { myid, servers } = this.#options
+    const { myid, servers, mayJoin } = this.#options
     const id = Number(sid)
-    if (id === myid || !servers.has(id)) throw stranger(`server ${sid} is none of the others of this ensemble`)
+    const isKnown = servers.has(id) || mayJoin && isServerId(id)
+    if (id === myid || !isKnown) throw stranger(`server ${sid} is none of the others of this ensemble`)
     if (configurationVersion > 0n) {
-      throw stranger(`server ${sid} has configuration ${configurationVersion}; this one was never reconfigured`)
+      throw stranger(`server ${sid} has configuration ${configurationVersion}, of a ZooKeeper: ours do not mix with it`)
     }
     return id
   }

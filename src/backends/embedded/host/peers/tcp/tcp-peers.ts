@@ -13,7 +13,7 @@ import { holdsBy } from '../../turns.ts'
 import type { Dialling, PeerGate, PeerTransport } from '../transport.ts'
 import { ElectionPort } from './election-port.ts'
 import { serversText } from './peer-address.ts'
-import type { PeerAddress } from './peer-address.ts'
+import type { Meet, PeerAddress } from './peer-address.ts'
 import { CLOSE_MS_MAX } from './quorum-connection.ts'
 import { QuorumPort } from './quorum-port.ts'
 
@@ -50,7 +50,9 @@ export interface TcpPeersOptions {
   /** A server that is asked who leads, and does not answer for so long, is dialled again. */
   readonly idleTimeoutMs: number
   /** The configuration that the others are told; by default one line per server, and version 0. */
-  readonly configuration?: string
+  readonly configuration?: string | (() => string)
+  /** Adds a server that is about to join to `servers`; absent where none does. */
+  readonly meet?: Meet
   readonly gate?: PeerGate
   readonly onEvent?: (event: TcpPeersEvent) => void
 }
@@ -75,7 +77,8 @@ export class TcpPeers implements PeerTransport {
     this.#gate = options.gate ?? null
     const { myid, servers, connectTimeoutMs, idleTimeoutMs, onEvent } = options
     const configuration = (): string => {
-      return options.configuration ?? serversText(servers, options.observers ?? new Set())
+      const { configuration: told = serversText(servers, options.observers ?? new Set()) } = options
+      return typeof told === 'string' ? told : told()
     }
     this.#election = new ElectionPort({
       myid,
@@ -84,6 +87,7 @@ export class TcpPeers implements PeerTransport {
       idleTimeoutMs,
       announcedHost: (options.listenHost ?? null) === null ? null : this.#own.host,
       configuration,
+      meet: options.meet ?? null,
       isAttached: () => this.#gate !== null,
       onVote: (from, notification) => this.#gate?.receiveVote(from, notification),
       onMalformed: (peer, reason) => onEvent?.({ type: 'vote-malformed', peer, reason }),
@@ -96,6 +100,7 @@ export class TcpPeers implements PeerTransport {
       servers,
       connectTimeoutMs,
       configuration,
+      mayJoin: options.meet !== undefined,
       gate: () => this.#gate,
       strangerDropped: (address, reason) => {
         this.#strangerDropped('quorum', address, reason)
