@@ -24,6 +24,7 @@ export interface CheckedWorld {
   readonly servers: readonly CheckedServer[]
   readonly voters: readonly CheckedServer[]
   readonly events: readonly WorldEvent[]
+  readonly watchers: ((event: WorldEvent) => void)[]
   readonly options: Pick<WorldOptions, 'server'>
   wrapBackend: (backend: Backend, node: SimNode) => Backend
 }

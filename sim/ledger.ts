@@ -13,6 +13,7 @@ import type { LogEntry, PersistOperation } from '../src/backends/embedded/server
 import type { DiskOperation } from '../src/testing/simulation/disk.ts'
 import type { Check } from './check.ts'
 import { Violation } from './check.ts'
+import { Configurations } from './configurations.ts'
 import { Model } from './model.ts'
 import type { Replayed } from './model.ts'
 import type { CheckedServer, CheckedWorld } from './checked-world.ts'
@@ -88,7 +89,7 @@ export class Ledger implements Check {
   readonly model = new Model()
   readonly mirrors: readonly DiskMirror[]
   readonly #world: CheckedWorld
-  readonly #majority: number
+  readonly #configurations: Configurations
   readonly #counterMax: number
   readonly #listeners: LedgerListener[] = []
   readonly #serverOf: ReadonlyMap<object, CheckedServer>
@@ -107,7 +108,7 @@ export class Ledger implements Check {
   /** Begins to look at the disks of a world that has not run yet. */
   constructor(world: CheckedWorld) {
     this.#world = world
-    this.#majority = Math.floor(world.voters.length / 2) + 1
+    this.#configurations = new Configurations(world)
     this.#counterMax = world.options.server?.epochCounterMax ?? SERVER_DEFAULTS.epochCounterMax
     this.mirrors = world.servers.map(({ id }) => new DiskMirror(id))
     this.#installed = world.servers.map(() => 0n)
@@ -153,18 +154,30 @@ export class Ledger implements Check {
     return 0n
   }
 
-  /** The voters that have, or had, this transaction durable. */
+  /** The servers that have, or had, this transaction durable. */
   holdersOf(zxid: bigint): readonly number[] {
     const bits = this.#durableOn.get(zxid) ?? 0
-    const voters = this.#world.voters.filter(({ id }) => {
+    const holders = this.#world.servers.filter(({ id }) => {
       return (bits & (1 << id)) !== 0 || (this.#installed[id - 1] ?? 0n) >= zxid
     })
-    return voters.map(({ id }) => id)
+    return holders.map(({ id }) => id)
   }
 
-  /** How many voters a majority is. */
-  get majority(): number {
-    return this.#majority
+  /** Who votes by the common history. */
+  get voters(): readonly number[] {
+    return this.#configurations.voters
+  }
+
+  /**
+   * The voters of whom too few have a transaction of a server's log on their disks for it to be committed.
+   *
+   * @returns null if there are none
+   */
+  lacking(server: number, zxid: bigint): readonly number[] | null {
+    const last = this.#committed.at(-1)?.zxid ?? 0n
+    const { entries } = this.mirror(server)
+    const open = entries.filter((entry) => entry.zxid > last && entry.zxid <= zxid)
+    return this.#configurations.lacking(open, (id) => this.holdersOf(id))
   }
 
   /** Tells someone of what happens from now on. */
@@ -257,10 +270,12 @@ export class Ledger implements Check {
 
   #commit(entry: LogEntry, epoch: number): void {
     const { zxid } = entry
-    const holders = this.holdersOf(zxid)
-    if (holders.length < this.#majority) {
-      this.#fail(`P5: ${hex(zxid)} was applied when it was durable on voters ${holders.join(' ')} only`)
+    const lacking = this.#configurations.lacking([entry], (id) => this.holdersOf(id))
+    if (lacking !== null) {
+      const holders = `servers ${this.holdersOf(zxid).join(' ')} only, voters are ${lacking.join(' ')}`
+      this.#fail(`P5: ${hex(zxid)} was applied when it was durable on ${holders}`)
     }
+    this.#configurations.committed(entry)
     this.#indexes.set(zxid, this.#committed.length)
     this.#committed.push(entry)
     this.#epochsOf.push(epoch)

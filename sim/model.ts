@@ -237,7 +237,9 @@ export class Model {
         return txn.body.map((part) => this.#part(part, header, changes))
       }
       default:
-        if (txn.type !== OpCode.deleteContainer) this.#expectOpen(header)
+        // The first configuration is a request of a leader's own.
+        const isOwn = txn.type === OpCode.reconfig && header.clientId === 0n
+        if (txn.type !== OpCode.deleteContainer && !isOwn) this.#expectOpen(header)
         return [this.#part(txn, header, changes)]
     }
   }
@@ -264,7 +266,10 @@ export class Model {
         this.#delete(txn.body.path, header, changes)
         return { type: 'delete' }
       case OpCode.setData:
-        return this.#set(txn.body, header, changes)
+        return this.#set(txn.body, nextVersion(this.#existing(txn.body.path).version), header, changes)
+      case OpCode.reconfig:
+        // The reference keeps the version of this node at -1.
+        return this.#set(txn.body, -1, header, changes)
       case OpCode.check:
         this.#existing(txn.body.path)
         return { type: 'check' }
@@ -302,11 +307,11 @@ export class Model {
 
   #set(
     { path, data, version }: { path: string; data: Uint8Array | null; version: number },
+    next: number,
     header: TxnHeader,
     changes: ModelChange[],
   ): PartResult {
     const node = this.#existing(path)
-    const next = nextVersion(node.version)
     expect(version === next, () => `${describe(header)} makes version ${version} of ${path}, expected ${next}`)
     const { zxid, time } = header
     const changed = { ...node, data: data ?? NO_BYTES, version, mzxid: zxid, mtime: time }

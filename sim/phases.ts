@@ -39,7 +39,10 @@ export interface PhasesOptions {
   readonly clients: ClientSlots
   readonly injector: Injector
   readonly random: SeededRandom
-  readonly config: Pick<ServerConfig, 'tickMs' | 'notificationTicksMax' | 'initLimitTicks' | 'syncLimitTicks'>
+  readonly config: Pick<
+    ServerConfig,
+    'tickMs' | 'notificationTicksMax' | 'initLimitTicks' | 'syncLimitTicks' | 'reconfigurable'
+  >
   readonly sessionTimeoutMs: number
   readonly onPhase: (text: string) => void
 }
@@ -153,7 +156,9 @@ export class Phases {
 
   /** A majority that remembers, and perhaps some of the others. */
   #drawCore(): SimServer[] {
-    const { world, injector, random } = this.#options
+    const { world, injector, random, config } = this.#options
+    // Who is needed is not known from outside: the last configuration may be committed or not.
+    if (config.reconfigurable) return [...world.servers]
     const needed = Math.floor(world.voters.length / 2) + 1
     const remembering = random.shuffle(world.voters.filter(({ id }) => !injector.amnesiacs.has(id)))
     const majority = remembering.slice(0, needed)

@@ -10,6 +10,7 @@
 import type { Packet } from '../../src/backends/wire/packets.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
+import { isMajority } from '../configurations.ts'
 import { epochOf, hex } from '../ledger.ts'
 import type { Ledger, LedgerListener } from '../ledger.ts'
 import type { Tap, TapObserver } from '../tap.ts'
@@ -124,16 +125,19 @@ export class PromisesCheck implements Check, TapObserver, LedgerListener {
     if (currentEpoch < epoch) {
       this.#fail(`P5: server ${leader} sent UPTODATE in epoch ${epoch}, on its own disk is ${currentEpoch}`)
     }
-    const supporters = this.#world.voters.filter(({ id }) => id === leader || (this.#entered.get(id) ?? 0) >= epoch)
-    if (supporters.length >= this.#ledger.majority) return
-    this.#fail(`P5: server ${leader} sent UPTODATE in epoch ${epoch} with ${supporters.length} voters in it`)
+    const supporters = this.#world.servers.map(({ id }) => id).filter((id) => {
+      return id === leader || (this.#entered.get(id) ?? 0) >= epoch
+    })
+    if (isMajority(supporters, this.#ledger.voters)) return
+    this.#fail(`P5: server ${leader} sent UPTODATE in epoch ${epoch} with only ${supporters.join(' ')} in it`)
   }
 
   #expectMajority(leader: number, zxid: bigint): void {
     if (this.#ledger.isCommitted(zxid)) return
-    const holders = this.#ledger.holdersOf(zxid)
-    if (holders.length >= this.#ledger.majority) return
-    this.#fail(`P5: server ${leader} committed ${hex(zxid)}, which is durable on voters ${holders.join(' ')} only`)
+    const lacking = this.#ledger.lacking(leader, zxid)
+    if (lacking === null) return
+    const holders = `servers ${this.#ledger.holdersOf(zxid).join(' ')} only, voters are ${lacking.join(' ')}`
+    this.#fail(`P5: server ${leader} committed ${hex(zxid)}, which is durable on ${holders}`)
   }
 
   #fail(message: string): never {

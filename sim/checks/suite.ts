@@ -3,6 +3,7 @@ import type { Check } from '../check.ts'
 import type { Ledger } from '../ledger.ts'
 import type { Tap } from '../tap.ts'
 import type { CheckedWorld } from '../checked-world.ts'
+import { ConfigurationsCheck } from './configurations.ts'
 import { DiscoveryCheck } from './discovery.ts'
 import { ElectionsCheck } from './elections.ts'
 import { LeadershipCheck } from './leadership.ts'
@@ -29,6 +30,7 @@ export function createChecks(world: CheckedWorld, tap: Tap, ledger: Ledger): Che
     ledger,
     new LeadershipCheck(world, ledger),
     new PromisesCheck(world, ledger, tap),
+    new ConfigurationsCheck(world, ledger),
     new DiscoveryCheck(ledger, tap),
     new ReplicasCheck(world, ledger),
     new WritesCheck(ledger, tap),

@@ -11,12 +11,14 @@ import type { Mutant } from './mutant.ts'
 import { ONCE_MUTANTS } from './once.ts'
 import { PARTITION_MUTANTS } from './partitions.ts'
 import { QUEUE_MUTANTS } from './queues.ts'
+import { RECONFIGURATION_MUTANTS } from './reconfiguration.ts'
 import { SERVICE_MUTANTS } from './service.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
 
 /** All mutants; their names are different. */
 export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...CONSENSUS_MUTANTS,
+  ...RECONFIGURATION_MUTANTS,
   ...SERVICE_MUTANTS,
   ...CLIENT_MUTANTS,
   ...LEADER_MUTANTS,

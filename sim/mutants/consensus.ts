@@ -245,8 +245,8 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1291, discovery left out',
     edits: [{
       file: LEADER,
-      from: '!isQuorum(known.length + this.#selfVotes, this.#config.voters)',
-      to: 'known.length + this.#selfVotes === 0',
+      from: '!this.#isQuorum(this.#followers()))',
+      to: 'this.#followers().length === 0 && !this.#membership.isVoter(this.#config.myid))',
     }],
     expected: {
       test: 'test/backends/embedded/server/scenarios.test.ts',
@@ -345,8 +345,8 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1282',
     edits: [{
       file: LEADER,
-      from: '!isQuorum(synced.length + this.#selfVotes, this.#config.voters)',
-      to: 'synced.length === 0 && this.#config.voters.length > 1',
+      from: '!this.#isQuorum(this.#followers().filter((learner) => learner.synced)))',
+      to: 'this.#followers().every((learner) => !learner.synced) && !this.#membership.isAlone(this.#config.myid))',
     }],
     expected: { seeds: 50, seedsWithoutAssertions: 50, likely: 1 },
   },

@@ -127,6 +127,12 @@ function entryOf(event: EnsembleEvent['event']): Line {
     }
     case 'failed':
       return { level: 'error', message: `the server ended by itself: ${diskReason(event.error)}` }
+    case 'reconfigured': {
+      const { text } = event
+      const version = hex(event.version)
+      const message = `the configuration of version ${version} is in force: ${text.split('\n').slice(0, -1).join(' ')}`
+      return { level: 'info', message, fields: { version, text } }
+    }
     case 'expired': {
       const session = hex(event.sessionId)
       return { level: 'debug', message: `session ${session} has expired`, fields: { session } }

@@ -6,7 +6,7 @@
  * Source    QuorumPeerConfig.java of ZooKeeper 3.8; the system properties are those of its Administrator's Guide, by
  *           the names that they have in this file, without `zookeeper.`.
  */
-import { parseServerLine } from '../backends/embedded/server-line.ts'
+import { parseServerLine } from '../backends/wire/server-line.ts'
 import { FOUR_LETTER_WORDS } from '../backends/embedded/host/admin/four-letter-words.ts'
 import { Failure } from './exit-status.ts'
 import { readProperties } from './java-properties.ts'

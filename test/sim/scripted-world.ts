@@ -105,6 +105,7 @@ interface Asked {
 export class ScriptedWorld implements CheckedWorld {
   readonly servers = [1, 2, 3].map((id) => new ScriptedServer(id))
   readonly events: WorldEvent[] = []
+  readonly watchers: ((event: WorldEvent) => void)[] = []
   readonly options = { server: { tickMs: 50 } }
   readonly network: { tap: NetworkTap | null } = { tap: null }
   readonly kernel = {

@@ -13,6 +13,7 @@ import { abortable, deferred } from '../../core/async.ts'
 import type { Deferred } from '../../core/async.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { OwnDialect } from '../client/dialect.ts'
+import { configurationOf } from '../wire/configuration.ts'
 import { SocketDialer } from '../client/io/socket-dialer.ts'
 import { textOf } from '../client/server-address.ts'
 import { openClientSession } from '../client/session.ts'
@@ -23,12 +24,13 @@ import type { EnsembleEvent, EnsembleServerStatus } from './ensemble-events.ts'
 import { firstEpoch, noteEpoch } from './host/epochs.ts'
 import { MemberDialer } from './host/clients/member-dialer.ts'
 import { MemoryDialer } from './host/clients/memory.ts'
+import type { PeerAddress } from './host/peers/tcp/peer-address.ts'
 import { TcpPeers } from './host/peers/tcp/tcp-peers.ts'
 import { Certificates } from './host/tls/certificates.ts'
+import { KnownServers } from './known-servers.ts'
 import { LocalServer, drain } from './local-server.ts'
 import { memberSettingsOf } from './member-options.ts'
 import type { MemberOptions, MemberSettings } from './member-options.ts'
-import { clientAddressOf, serverLineText } from './server-line.ts'
 import { Storages } from './storages.ts'
 
 /** How long a server that ends as the leader may take to do what it has begun, in milliseconds. */
@@ -44,6 +46,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   /** Which server of the ensemble this is. */
   readonly myid: number
   readonly #settings: MemberSettings
+  readonly #known: KnownServers
   readonly #storages: Storages
   readonly #events: EnsembleEvents
   readonly #server: LocalServer
@@ -65,7 +68,9 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     const { myid, common } = this.#settings
     this.myid = myid
     this.capabilities = common.storage.dataDir === null ? CAPABILITIES : DURABLE_CAPABILITIES
+    this.#known = new KnownServers(myid, this.#settings.servers)
     this.#events = new EnsembleEvents(common)
+    if (common.server.reconfigEnabled) this.#followConfiguration()
     this.#storages = new Storages(common.storage, true, (_, event) => {
       this.#events.emit(myid, event)
       // The others go on; it is back when what it has begun is durable (decision 0017). The only voter waits as it is.
@@ -192,6 +197,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
         // A life in memory is later than all before. On disk are the epochs themselves.
         firstEpoch: common.storage.dataDir === null ? firstEpoch() : 1,
         membership: this.#membership,
+        reconfigurable: common.server.reconfigEnabled,
       },
       storage: this.#storages.of(myid),
       transport: peers,
@@ -214,37 +220,49 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   }
 
   #makePeers(): TcpPeers {
-    const { myid, servers, voters, peerListenHost, peerTls, connectTimeoutMs, common } = this.#settings
+    const { myid, peerListenHost, peerTls, connectTimeoutMs, common } = this.#settings
     const onEvent = (event: EnsembleEvent['event']): void => {
       this.#events.emit(myid, event)
     }
     return new TcpPeers({
       myid,
-      servers,
-      observers: new Set([...servers.keys()].filter((id) => !voters.includes(id))),
+      servers: this.#known.addresses,
       listenHost: peerListenHost,
       connectTimeoutMs,
       idleTimeoutMs: common.server.syncLimitTicks * common.server.tickMs,
-      configuration: this.#membership,
+      configuration: () => this.#known.text,
+      ...(common.server.reconfigEnabled && {
+        meet: (sid: number, place: Pick<PeerAddress, 'host' | 'electionPort'>) => {
+          this.#known.meet(sid, place)
+        },
+      }),
       tls: peerTls === null ? null : { ...peerTls, certificates: new Certificates(peerTls, 'ssl.quorum', onEvent) },
       onEvent,
     })
   }
 
   #makeServer(): LocalServer {
-    const { myid, clientPort, secureClientPort, adminPort, common, voters, servers } = this.#settings
+    const { myid, clientPort, secureClientPort, adminPort, common, servers } = this.#settings
+    const known = this.#known
     return new LocalServer({
       id: myid,
       clients: { ...common.clients, address: clientPort?.host ?? common.clients.address },
       clientPort: clientPort?.port ?? null,
       secureClientPort,
       adminPort,
-      company: { isStandalone: servers.size === 1, voters: voters.length },
+      company: {
+        get isStandalone() {
+          return known.size === 1
+        },
+        get voters() {
+          return known.voterCount
+        },
+      },
       events: this.#events,
       configuration: () => {
         const directories = this.#storages.directoriesOf(myid)
-        const one = { id: myid, votes: voters.includes(myid), ports: servers.get(myid) ?? null, directories }
-        return configurationText(one, this.#membership, common)
+        const one = { id: myid, votes: known.votes, ports: servers.get(myid) ?? null, directories }
+        return configurationText(one, known.text, common)
       },
       directories: () => this.#storages.directoriesOf(myid),
       isIsolated: () => false,
@@ -268,12 +286,17 @@ export class EnsembleMember implements Backend, AsyncDisposable {
 
   /** The same text at every server: /zookeeper/config is a part of the state that they have in common. */
   get #membership(): string {
-    const lines = [...this.#settings.servers].map(([id, server]) => serverLineText(id, server))
-    return [...lines, 'version=0'].join('\n')
+    return configurationOf(this.#settings.servers, 0n).text
+  }
+
+  #followConfiguration(): void {
+    this.#events.listen(({ event }) => {
+      if (event.type === 'reconfigured') this.#known.reconfigured(event.text)
+    })
   }
 
   #open(options: OpenOptions): Promise<Session> {
-    const { myid, servers, common } = this.#settings
+    const { myid, common } = this.#settings
     const isClosing = (): boolean => this.#isDraining
     const own = new MemoryDialer({
       ids: [myid],
@@ -283,7 +306,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
         return isClosing()
       },
     }, 0)
-    const others = [...servers].filter(([id]) => id !== myid).flatMap(([, server]) => clientAddressOf(server) ?? [])
+    const others = this.#known.otherClients
     const remote = others.length === 0 ? null : new SocketDialer(others, { tls: null, lookup: undefined })
     const dialer = new MemberDialer({ dialer: own, untilServing: (signal) => this.#untilServing(signal) }, remote)
     return openClientSession(dialer, {

@@ -31,7 +31,7 @@ const EXTENDED: ReadonlyMap<number, Codec<unknown>> = new Map<number, unknown>([
 ]) as ReadonlyMap<number, Codec<unknown>>
 
 /** Writes that a client may ask for, or its server for it. The rest of the operations is never forwarded. */
-const FORWARDED: ReadonlySet<number> = new Set([...WRITE_OPS, OpCode.closeSession])
+const FORWARDED: ReadonlySet<number> = new Set([...WRITE_OPS, OpCode.reconfig, OpCode.closeSession])
 
 /** Writes a request between servers of ours. */
 export function writeForwarded(writer: Writer, { sessionId, xid, op, body }: ForwardedRequest): void {

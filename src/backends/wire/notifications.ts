@@ -12,6 +12,9 @@
  *           message and goes on; the frame bounds it, so a caller may do the same.
  * Source    FastLeaderElection.buildMsg, FastLeaderElection.Messenger.WorkerReceiver.
  */
+import { isCoordinationError } from '../../core/errors.ts'
+import { readConfiguration, versionOf } from './configuration.ts'
+import type { Configuration } from './configuration.ts'
 import { Reader, nullableUstring, violation, written } from './jute.ts'
 import type { Notification, PeerState } from './packets.ts'
 
@@ -92,9 +95,9 @@ export function readNotification(bytes: Uint8Array): WireNotification {
 /**
  * The bytes of a notification of ours.
  *
- * @param configuration - the sender's, as ZooKeeper writes it; empty if it has none
+ * @param initial - the sender's configuration, as ZooKeeper writes it, if it names none of its own; empty if it has none
  */
-export function encodeNotification(notification: Notification, configuration = ''): Uint8Array {
+export function encodeNotification(notification: Notification, initial = ''): Uint8Array {
   const { state, leader, zxid, electionEpoch, peerEpoch } = notification
   const isNobody = leader === 0
   return writeNotification({
@@ -104,7 +107,7 @@ export function encodeNotification(notification: Notification, configuration = '
     electionEpoch: BigInt(electionEpoch),
     peerEpoch: isNobody ? NO_LEADER : BigInt(peerEpoch),
     version: VERSION,
-    configuration,
+    configuration: notification.configuration?.text ?? initial,
   })
 }
 
@@ -114,10 +117,13 @@ export function encodeNotification(notification: Notification, configuration = '
  * @throws CoordinationError `PROTOCOL_VIOLATION` if the bytes are none, or hold numbers that no server has
  */
 export function decodeNotification(bytes: Uint8Array): Notification {
-  const { state, leader, zxid, electionEpoch, peerEpoch } = readNotification(bytes)
+  const { state, leader, zxid, electionEpoch, peerEpoch, configuration: text } = readNotification(bytes)
+  const known = text === null ? null : changedConfiguration(text)
+  const configuration = known === null ? {} : { configuration: known }
   const round = inRange('round', electionEpoch, BigInt(Number.MAX_SAFE_INTEGER))
   if (leader === NO_LEADER) {
-    return { type: 'NOTIFICATION', state, leader: 0, zxid: zxid < 0n ? 0n : zxid, peerEpoch: 0, electionEpoch: round }
+    const vote = { leader: 0, zxid: zxid < 0n ? 0n : zxid, peerEpoch: 0 }
+    return { type: 'NOTIFICATION', state, ...vote, electionEpoch: round, ...configuration }
   }
   if (zxid < 0n) throw violation(`zxid ${zxid} in a notification`)
   return {
@@ -127,6 +133,18 @@ export function decodeNotification(bytes: Uint8Array): Notification {
     zxid,
     peerEpoch: inRange('peer epoch', peerEpoch, EPOCH_MAX),
     electionEpoch: round,
+    ...configuration,
+  }
+}
+
+/** Null for one that nobody has changed, or that ours have no word for, such as one with groups. */
+function changedConfiguration(text: string): Configuration | null {
+  if (versionOf(text) === 0n) return null
+  try {
+    return readConfiguration(text)
+  } catch (error) {
+    if (isCoordinationError(error, 'PROTOCOL_VIOLATION')) return null
+    throw error
   }
 }
 

@@ -9,6 +9,8 @@
  * Source    FastLeaderElection.Notification; Leader.java and Learner.java (packet types in comments).
  */
 
+import type { Configuration } from './configuration.ts'
+
 /** Where a server stands in the election. */
 export type PeerState = 'LOOKING' | 'FOLLOWING' | 'LEADING' | 'OBSERVING'
 
@@ -29,6 +31,8 @@ export interface Notification extends Vote {
   readonly electionEpoch: number
   /** The sender's state. */
   readonly state: PeerState
+  /** The configuration that is in force at the sender, if transactions have made it. */
+  readonly configuration?: Configuration
 }
 
 /** A session that was heard of, and the time-out it has. */

@@ -56,7 +56,8 @@ export type TxnBody =
   | { readonly type: typeof OpCode.createContainer; readonly body: CreateContainerTxn }
   | { readonly type: typeof OpCode.createTTL; readonly body: CreateTtlTxn }
   | { readonly type: typeof OpCode.delete | typeof OpCode.deleteContainer; readonly body: DeleteTxn }
-  | { readonly type: typeof OpCode.setData; readonly body: SetDataTxn }
+  /** `reconfig` sets /zookeeper/config. */
+  | { readonly type: typeof OpCode.setData | typeof OpCode.reconfig; readonly body: SetDataTxn }
   | { readonly type: typeof OpCode.setAcl; readonly body: SetAclTxn }
   | { readonly type: typeof OpCode.check; readonly body: CheckVersionTxn }
   | { readonly type: typeof OpCode.createSession; readonly body: CreateSessionTxn }
@@ -78,6 +79,7 @@ const CODECS: ReadonlyMap<number, unknown> = new Map<number, unknown>([
   [OpCode.delete, DeleteTxn],
   [OpCode.deleteContainer, DeleteTxn],
   [OpCode.setData, SetDataTxn],
+  [OpCode.reconfig, SetDataTxn],
   [OpCode.setAcl, SetAclTxn],
   [OpCode.check, CheckVersionTxn],
   [OpCode.createSession, CreateSessionTxn],

@@ -117,6 +117,12 @@ const DRAWS: Readonly<Record<FaultKind, Draw>> = Object.freeze({
   'lose-answer': (atMs, { random }) => ({
     kind: 'lose-answer', atMs, request: random.pick(LOSABLE_REQUESTS), nth: random.between(1, 3),
   }),
+  'reconfigure': (atMs, { random, servers }) => {
+    const shuffled = random.shuffle(servers)
+    const voters = random.between(1, shuffled.length)
+    const observers = shuffled.slice(voters).filter(() => random.chance(0.5))
+    return { kind: 'reconfigure', atMs, at: random.pick(servers), voters: shuffled.slice(0, voters), observers }
+  },
   'operate': (atMs, { random, sessionTimeoutMs, tickMs }) => ({
     kind: 'operate', atMs, forMs: random.between(1, 40) * tickMs, how: random.pick(OPERATOR_STRIKES),
     pick: random.unit(), timersFirst: random.chance(0.7),

@@ -7,13 +7,14 @@
  * Disks     a server whose disk was taken away counts as without memory until it has caught up and serves as a voter.
  *           No more than a minority may be so at once: after that, no algorithm could keep a promise.
  */
-import { OpCode } from '../../backends/wire/codes.ts'
+import { Err, OpCode } from '../../backends/wire/codes.ts'
 import type { Packet } from '../../backends/wire/packets.ts'
 import { Blocks } from './blocks.ts'
 import type { SimNode } from './sim-node.ts'
 import { FAULT_KINDS, describeFault } from './plan.ts'
 import type { Fault, FaultKind, LosableRequest, Place, Plan } from './plan.ts'
 import type { Probes } from './probes.ts'
+import { reconfigure } from './reconfigurer.ts'
 import type { World, WorldEvent } from './world.ts'
 
 /** How long a server that vanished takes to start again, in milliseconds: its peers still hold its old connections. */
@@ -166,6 +167,7 @@ export class Injector {
       case 'drift': return this.#drift(fault)
       case 'client-crash': return this.#clientCrash(fault)
       case 'lose-answer': return this.#loseAnswer(fault)
+      case 'reconfigure': return this.#reconfigure(fault)
       case 'operate':
         if (this.#operate?.(fault) === true) this.#happened(fault)
         return
@@ -300,6 +302,18 @@ export class Injector {
       })
       return true
     }
+  }
+
+  #reconfigure(fault: Of<'reconfigure'>): void {
+    const { node, slot: { host } } = this.#world.server(idOf(fault.at))
+    if (host === null) return
+    const change = { voters: fault.voters.map(idOf), observers: fault.observers.map(idOf) }
+    this.#world.kernel.as(node, () => {
+      reconfigure(host, change, (err) => {
+        this.#probes.hit(err === Err.ok ? 'reconfigured' : 'reconfiguration-refused')
+      })
+    })
+    this.#happened(fault)
   }
 
   #wipe(fault: Of<'wipe'>): void {

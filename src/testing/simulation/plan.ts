@@ -140,6 +140,13 @@ export type Fault =
   | (Timed & { readonly kind: 'client-crash'; readonly client: Place; readonly downMs: number })
   /** The n-th request of a kind from now is carried out, and its answer is lost with its connection. */
   | (Timed & { readonly kind: 'lose-answer'; readonly request: LosableRequest; readonly nth: number })
+  /** An operator has one of the servers replace the configuration: these vote, and those observe. */
+  | (Timed & {
+    readonly kind: 'reconfigure'
+    readonly at: Place
+    readonly voters: readonly Place[]
+    readonly observers: readonly Place[]
+  })
   /** An operator strikes at a node of a recipe. Its owner stands still meanwhile, if `stallMs` is not 0. */
   | (Lasting & {
     readonly kind: 'operate'
@@ -158,6 +165,7 @@ export const FAULT_KINDS = Object.freeze([
   'weather', 'clog', 'partition', 'bridge', 'one-way', 'client-cut-off', 'cut', 'cut-after', 'half-open', 'strike',
   'strand', 'slow-disk', 'disk-error', 'crash', 'crash-leader', 'crash-at-sync', 'wipe',
   'pause', 'pause-leader', 'clock-jump', 'drift', 'client-crash', 'lose-answer', 'operate',
+  'reconfigure',
 ] as const satisfies readonly FaultKind[])
 
 /** All that goes wrong in a run, in order of time. */

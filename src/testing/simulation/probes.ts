@@ -90,6 +90,8 @@ export const PROBES = Object.freeze({
   'step-unknown': 'it is not known whether a step of a counter was made',
   'member-rejoined': 'a member joined again with a new session',
   'config-conflict': 'two writers of a configuration met',
+  'reconfigured': 'an operator changed the configuration, and was told so',
+  'reconfiguration-refused': 'the servers refused a change of the configuration',
   'operator-deleted': 'an operator deleted a node of a recipe',
   'operator-restored': 'an operator made a node of a recipe again',
   'operator-cleared': 'an operator deleted a node of a recipe with all that was below',

@@ -10,6 +10,7 @@
  */
 import type { ServerConfig } from '../../backends/embedded/server/config.ts'
 import type { DiskWeather } from './disk.ts'
+import { OPERATOR_DIGEST, serverText } from './reconfigurer.ts'
 import { drawFault, drawStrikeBehindStrand } from './fault-draws.ts'
 import type { FaultScene } from './fault-draws.ts'
 import type { NetworkWeather } from './network.ts'
@@ -55,6 +56,8 @@ interface Profile {
   readonly everyTicks: readonly [min: number, max: number]
   /** Whether the limits of the servers are tiny, so that what is rare in practice is common here. */
   readonly tinyLimits?: boolean
+  /** Whether the servers of a run are changed while it goes on. */
+  readonly canChange?: boolean
   /** Chance that a class of the profile is left out of a run. */
   readonly leftOut?: number
   /** Chance that some event loops of a run are busy, so that much is handled in one turn. */
@@ -84,6 +87,7 @@ export type ProfileName =
   | 'ebb'
   | 'quiet'
   | 'failpoints'
+  | 'reconfiguration'
 
 /** The profiles, by name. */
 const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
@@ -129,11 +133,22 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
     everyTicks: [6, 37], leftOut: 0.2, containerCheckTicks: 1,
   },
   'quiet': { faults: { 'weather': 1, 'cut': 1, 'drift': 1, 'client-crash': 1 }, everyTicks: [150, 550] },
+  // A disk that is lost counts against the voters of the moment, which a plan does not know: so none is.
+  'reconfiguration': {
+    faults: {
+      'reconfigure': 12, 'crash': 3, 'crash-leader': 3, 'crash-at-sync': 3, 'strike': 4, 'strand': 2, 'partition': 2,
+      'one-way': 1, 'cut': 2, 'pause-leader': 1, 'clog': 1,
+    },
+    everyTicks: [6, 37], leftOut: 0.2, canChange: true,
+  },
   'failpoints': { faults: EVERYTHING, everyTicks: [11, 55], tinyLimits: true, leftOut: 0.5 },
 })
 
 /** The names of all profiles. */
 export const PROFILE_NAMES: readonly ProfileName[] = Object.freeze(Object.keys(PROFILES) as ProfileName[])
+
+/** Those that chance may choose: seeds mean the same as before the others were there. */
+const CHOSEN_NAMES = PROFILE_NAMES.filter((name) => PROFILES[name].canChange !== true)
 
 /** How long things go wrong, in ticks of the servers. */
 const SAFETY_TICKS_MIN = 300
@@ -174,7 +189,7 @@ export interface DrawOptions extends Given {
 /** Draws a run from its seed. */
 export function drawRun(seed: number, options: DrawOptions): Draw {
   const random = new SeededRandom(seed).fork('draw')
-  const name = drawUnless(options.profile, () => random.pick(PROFILE_NAMES))
+  const name = drawUnless(options.profile, () => random.pick(CHOSEN_NAMES))
   const profile: Profile = PROFILES[name]
   const servers = drawUnless(options.servers, () => random.pick([1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 7]))
   const observers = drawUnless(options.servers === undefined ? undefined : 0, () => random.pick([0, 0, 0, 1, 2]))
@@ -193,6 +208,7 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
     workload: drawUnless(options.workload, () => random.pick(options.workloads)),
     server: {
       tickMs,
+      ...(profile.canChange === true && changeable(servers, observers)),
       ...(profile.tinyLimits === true ? drawTinyLimits(random) : drawLimits(random)),
       ...(profile.containerCheckTicks === undefined ? {} : { containerCheckTicks: profile.containerCheckTicks }),
     },
@@ -201,6 +217,14 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
     ...drawTurns(profile, { ...scene, random: random.fork('turns') }),
     plan: drawPlanFor(name, safetyMs, scene),
   }
+}
+
+/** The servers as a configuration that the operator of {@link changeRequest} may change. */
+function changeable(servers: number, observers: number): Partial<ServerConfig> {
+  const ids = Array.from({ length: servers + observers }, (_, index) => index + 1)
+  const lines = ids.map((id) => serverText(id, id <= servers))
+  const membership = [...lines, 'version=0'].join('\n')
+  return { reconfigurable: true, reconfigEnabled: true, superDigest: OPERATOR_DIGEST, membership }
 }
 
 function drawTurns(profile: Profile, { random, servers, clients, tickMs }: FaultScene): Pick<Draw, 'turnsMs'> {

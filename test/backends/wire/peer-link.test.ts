@@ -210,13 +210,13 @@ describe('a link to a real server', () => {
     expect(sent(request(OpCode.error, { err: Err.unimplemented }))).toMatchObject(refused)
   })
 
-  it('gives an operation that is unknown here its place in the order', () => {
+  it('reads a change of the configuration', () => {
     const leader = new PeerLink({ role: 'leader', sid: 3 })
     const reconfig = RECORDED_LINKS.flatMap(({ frames }) => frames).filter(({ bytes }) => bytes[31] === OpCode.reconfig)
     expect(reconfig.map(({ name }) => name)).toEqual(['REQUEST'])
     expect(requestOf(read(leader, reconfig[0]?.bytes ?? new Uint8Array()))).toMatchObject({
-      op: OpCode.error,
-      body: { err: Err.unimplemented },
+      op: OpCode.reconfig,
+      body: { newMembers: null, curConfigId: -1n },
     })
   })
 })

@@ -34,16 +34,20 @@ export interface ServerConfig extends ZabConfig {
   readonly extendedTypes: boolean
   /** Whether a write that goes beyond a hard quota is refused. */
   readonly enforceQuota: boolean
-  /** Whether a reconfiguration is refused as what this server cannot do, or as what is switched off. */
+  /** Whether clients may change the configuration, where that can be done; otherwise they are told that it is off. */
   readonly reconfigEnabled: boolean
   /** An identity that bypasses all access control lists, as `user:base64(sha1(user:password))`; null for none. */
   readonly superDigest: string | null
-  /** Data of /zookeeper/config: the servers, as in ZooKeeper's configuration. Empty for a server on its own. */
+  /**
+   * Data of /zookeeper/config before it is changed: the servers, as in ZooKeeper's configuration. Empty for a server on
+   * its own.
+   */
   readonly membership: string
 }
 
 /** The defaults of everything but who a server is: for servers on a fast network, or in one process. */
 export const SERVER_DEFAULTS = Object.freeze({
+  reconfigurable: false,
   beginsTogether: false,
   tickMs: 50,
   electionWaitTicks: 2,

@@ -18,6 +18,8 @@
  * Source      design of etcd-io/raft (RawNode and Ready); ZooKeeper's request processors.
  */
 import { assert } from '../../../core/assert.ts'
+import { readConfiguration } from '../../wire/configuration.ts'
+import type { Configuration } from '../../wire/configuration.ts'
 import type { Notification, Packet } from '../../wire/packets.ts'
 import type { ClientMessage } from '../../wire/records.ts'
 import { decodeTransaction } from '../../wire/transactions.ts'
@@ -44,6 +46,7 @@ import { Election, NOBODY } from './zab/election.ts'
 import type { Elected } from './zab/election.ts'
 import { Journal, NO_COMMIT_LOG } from './zab/journal.ts'
 import type { LogEntry, PersistOperation, Recovered } from './zab/journal.ts'
+import { Membership } from './zab/membership.ts'
 import { Outbox } from './zab/outbox.ts'
 import { laterOf, zxidOf } from './zab/zxid.ts'
 
@@ -52,6 +55,7 @@ export class Server {
   readonly #config: ServerConfig
   readonly #ports: ServerPorts
   readonly #journal: Journal
+  readonly #membership: Membership
   readonly #outbox = new Outbox()
   readonly #election: Election
   readonly #connections: Connections
@@ -83,8 +87,9 @@ export class Server {
     this.#ports = ports
     this.#wallTimeMs = wallTimeMs
     this.#journal = new Journal(recovered)
-    this.#election = new Election(config, this.#outbox, this.#makeBeginning())
     this.#replica = new Replica(config, recovered, ports.random)
+    this.#membership = this.#makeMembership()
+    this.#election = new Election(config, this.#membership, this.#outbox, this.#makeBeginning())
     if (config.bootstrap) this.#journal.grantVote()
     this.#connections = this.#makeConnections()
     this.#parts = this.#makeParts()
@@ -113,6 +118,7 @@ export class Server {
 
   /** Receives a vote of another server. */
   receiveVote(from: number, notification: Notification): void {
+    this.#learnConfiguration(notification)
     this.#election.receiveVote(from, notification)
     this.#settle()
   }
@@ -284,6 +290,8 @@ export class Server {
     if (elected !== null) this.#join(elected)
     if (this.#role.end !== null) this.#look(this.#role.end)
     this.#applyCommitted()
+    const { configuration } = this.#replica
+    if (configuration !== null) this.#enter(configuration)
     if (this.#role.mayServe && !this.#serving) this.#serve()
     this.#deliverAnswers()
   }
@@ -320,6 +328,21 @@ export class Server {
     this.#role = new Looking(this.#parts, { waitTicks, goneLeader, isLeaving: this.#isLeaving })
   }
 
+  /** Whoever looks may have missed a configuration; a server that names one has it in force. */
+  #learnConfiguration({ configuration }: Notification): void {
+    if (!this.#config.reconfigurable || this.#role.kind !== 'looking' || configuration === undefined) return
+    if (configuration.version > this.#membership.current.version) this.#enter(configuration)
+  }
+
+  /** A committed configuration is in force from now on, if it is newer. */
+  #enter(configuration: Configuration): void {
+    if (!this.#membership.enter(configuration)) return
+    const { version, text } = configuration
+    this.#events.push({ type: 'reconfigured', version, text })
+    this.#role.reconfigured()
+    if (this.#role.end !== null) this.#look(this.#role.end)
+  }
+
   #reportLooking(reason: string): void {
     this.#events.push({ type: 'looking', round: this.#election.logicalClock + 1, reason })
   }
@@ -348,6 +371,21 @@ export class Server {
     return this.#role.kind === 'leading' ? this.#role : null
   }
 
+  /** @throws TypeError if the state here has a configuration that was changed, and none may be here */
+  #makeMembership(): Membership {
+    const { reconfigurable, voters, membership: text } = this.#config
+    const known = this.#replica.configuration
+    if (!reconfigurable && (known !== null || this.#journal.proposed !== null)) {
+      throw new TypeError('the configuration of this ensemble was changed at run time: start it with reconfigEnabled')
+    }
+    const initial = reconfigurable ? readConfiguration(text) : { version: 0n, voters, observers: [], text }
+    const membership = new Membership(initial, this.#journal)
+    if (known !== null && membership.enter(known)) {
+      this.#events.push({ type: 'reconfigured', version: known.version, text: known.text })
+    }
+    return membership
+  }
+
   #makeBeginning(): Beginning | null {
     if (!this.#config.beginsTogether) return null
     const { random } = this.#ports
@@ -360,6 +398,7 @@ export class Server {
     return {
       config: this.#config,
       journal: this.#journal,
+      membership: this.#membership,
       outbox: this.#outbox,
       election: this.#election,
       replica: this.#replica,
@@ -384,8 +423,8 @@ export class Server {
       requestBytesMax: this.#config.requestBytesMax,
       responseBytesMax: this.#config.responseBytesMax,
       superDigest: this.#config.superDigest,
-      reconfigEnabled: this.#config.reconfigEnabled,
-      isAlone: this.#config.voters.length === 1 && this.#config.voters.includes(this.#config.myid),
+      reconfiguration: !this.#config.reconfigEnabled ? 'disabled' : this.#config.reconfigurable ? 'enabled' : 'absent',
+      isAlone: () => this.#membership.isAlone(this.#config.myid),
       state: () => this.#state,
       secretOf: (sessionId) => this.#secretOf(sessionId),
       isServing: () => this.#serving,

@@ -27,6 +27,9 @@ export type RequestKind =
   /** Nothing can be answered to it. */
   | { readonly kind: 'broken' }
 
+/** Whether the configuration can be changed here; if not, it is switched off, or there is nothing to change. */
+export type Reconfiguration = 'enabled' | 'disabled' | 'absent'
+
 const READ: RequestKind = Object.freeze({ kind: 'read' })
 const SYNC: RequestKind = Object.freeze({ kind: 'sync' })
 const PING: RequestKind = Object.freeze({ kind: 'ping' })
@@ -37,16 +40,21 @@ const BROKEN: RequestKind = Object.freeze({ kind: 'broken' })
 /**
  * Decides how a message is handled.
  *
- * @param reconfigEnabled - whether a reconfiguration is refused as what is not there, or as switched off
+ * @param reconfiguration - whether one can be done here
  */
-export function kindOf(message: RequestMessage, reconfigEnabled: boolean): RequestKind {
+export function kindOf(message: RequestMessage, reconfiguration: Reconfiguration): RequestKind {
   if (message.kind === 'unreadable') return kindOfUnreadable(message.op)
   const { request } = message
-  // Reconfiguration is not there: so ZooKeeper answers on a server on its own.
-  if (request.op === OpCode.reconfig) {
-    return refusedWrite(reconfigEnabled ? Err.unimplemented : Err.reconfigDisabled)
+  if (request.op !== OpCode.reconfig) return kindOfRequest(request)
+  switch (reconfiguration) {
+    case 'enabled':
+      return { kind: 'write', write: request }
+    case 'disabled':
+      return refusedWrite(Err.reconfigDisabled)
+    case 'absent':
+      // So ZooKeeper answers on a server on its own.
+      return refusedWrite(Err.unimplemented)
   }
-  return kindOfRequest(request)
 }
 
 function kindOfRequest(request: Request): RequestKind {

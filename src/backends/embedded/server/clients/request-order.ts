@@ -21,7 +21,7 @@ import type { WriteRequest } from '../writes/prepare.ts'
 import { answerRead, beyondLimit } from './reads.ts'
 import { Rearming } from './rearming.ts'
 import { canBecome, kindOf, requestBytes, requestParts } from './request-kinds.ts'
-import type { RequestKind, RequestMessage } from './request-kinds.ts'
+import type { Reconfiguration, RequestKind, RequestMessage } from './request-kinds.ts'
 import type { State } from '../state/state.ts'
 import type { Watches } from './watches.ts'
 
@@ -43,12 +43,11 @@ export interface RequestHost {
   readonly requestBytesMax: number
   /** Longest answer, in bytes. */
   readonly responseBytesMax: number
-  /** Whether a reconfiguration is refused as what is not there, or as switched off. */
-  readonly reconfigEnabled: boolean
+  readonly reconfiguration: Reconfiguration
   /** The digest of the superuser, who bypasses all ACLs; null: nobody. */
   readonly superDigest: string | null
   /** Whether this server is a majority by itself. */
-  readonly isAlone: boolean
+  isAlone(): boolean
   /** The state, as far as it is applied here. */
   state(): State
   /** Has the leader make a transaction of a write. */
@@ -102,11 +101,11 @@ export class RequestOrder {
     const isTooLong = requestBytes(message) > this.#host.requestBytesMax || requestParts(message) > REQUEST_PARTS_MAX
     const kind: RequestKind = isTooLong
       ? { kind: 'refused', err: Err.badArguments }
-      : kindOf(message, this.#host.reconfigEnabled)
+      : kindOf(message, this.#host.reconfiguration)
     switch (kind.kind) {
       case 'ping':
         // Its answer renews a lease. One whose session is being ended waits for a sync, and so for that end.
-        if (this.#host.isAlone && isKept) this.#queue(connection, { xid: Xid.ping, op, part }, PONG, null)
+        if (this.#host.isAlone() && isKept) this.#queue(connection, { xid: Xid.ping, op, part }, PONG, null)
         else this.#ping(connection)
         break
       case 'auth':

@@ -35,6 +35,7 @@ export class Following implements RoleInputs {
   readonly name: 'FOLLOWING' | 'OBSERVING'
   readonly #parts: ServerParts
   readonly #learner: Learner
+  readonly #wantsVote: boolean
   readonly #lacksVote: boolean
   #uptimeTicks: number
   #hasAskedForVote = false
@@ -42,16 +43,17 @@ export class Following implements RoleInputs {
   #noSession: bigint | null = null
   #isSynchronised = false
   #hasVoteBack = false
+  #reconfigured: string | null = null
   #answers: Answer[] = []
 
   constructor(parts: ServerParts, { leader, uptimeTicks, needsState }: FollowingStart) {
     this.#parts = parts
     this.#uptimeTicks = uptimeTicks
     const { config, journal, outbox, replica, localSessions } = parts
-    const isVoter = config.voters.includes(config.myid)
-    const votes = isVoter && journal.votes
+    this.#wantsVote = wantsVote(parts)
+    const votes = this.#wantsVote && journal.votes
     this.name = votes ? 'FOLLOWING' : 'OBSERVING'
-    this.#lacksVote = isVoter && !votes
+    this.#lacksVote = this.#wantsVote && !votes
     const host = {
       receiveSnapshot: (zxid: bigint, isFuzzy: boolean) => replica.receive(zxid, isFuzzy),
       appliedZxid: () => replica.state.lastZxid,
@@ -84,7 +86,7 @@ export class Following implements RoleInputs {
   }
 
   get end(): RoleEnd | null {
-    const reason = this.#learner.failure ?? (this.#hasVoteBack ? 'caught up; votes again' : null)
+    const reason = this.#learner.failure ?? (this.#hasVoteBack ? 'caught up; votes again' : this.#reconfigured)
     if (reason === null) return null
     const { needsState, isLeaderGone, leader } = this.#learner
     return { reason, epochFloor: 0, needsState, goneLeader: isLeaderGone ? leader : null }
@@ -118,6 +120,7 @@ export class Following implements RoleInputs {
 
   receivePacket(from: number, link: number, packet: Packet): void {
     const answer = this.#learner.receivePacket(from, link, packet)
+    this.#expectOurs()
     this.#noteSynchronisation()
     if (packet.type === 'INFORM' && link === this.#learner.link) this.#lookForRefusal(packet.txn)
     this.#askForVote()
@@ -143,6 +146,11 @@ export class Following implements RoleInputs {
 
   flush(): void {}
 
+  /** A server that follows and is to observe, or the other way round, opens another link. */
+  reconfigured(): void {
+    if (wantsVote(this.#parts) !== this.#wantsVote) this.#reconfigured = 'the configuration has changed its role'
+  }
+
   takeAnswers(): readonly Answer[] {
     const answers = this.#answers
     this.#answers = []
@@ -151,6 +159,13 @@ export class Following implements RoleInputs {
 
   close(): void {
     this.#learner.close()
+  }
+
+  /** A leader of ZooKeeper is not shown to keep to a configuration that ours have changed. */
+  #expectOurs(): void {
+    if (this.#learner.isPlain && this.#parts.membership.current.version > 0n) {
+      this.#reconfigured ??= 'the configuration was changed, and a server of ZooKeeper leads'
+    }
   }
 
   #noteSynchronisation(): void {
@@ -184,4 +199,13 @@ export class Following implements RoleInputs {
     this.#hasVoteBack = true
     this.#parts.journal.grantVote()
   }
+}
+
+/**
+ * Whether a server follows, as the voters do. One that is in no configuration does so if it was started as a voter: it
+ * is joining, or was removed.
+ */
+function wantsVote({ config, membership }: ServerParts): boolean {
+  if (membership.isVoter(config.myid)) return true
+  return config.voters.includes(config.myid) && !membership.current.observers.includes(config.myid)
 }

@@ -11,6 +11,7 @@ import { decodeTransaction } from '../../../wire/transactions.ts'
 import type { LeadingInspection } from '../inspection.ts'
 import type { Applied } from '../state/state.ts'
 import type { WriteRequest } from '../writes/prepare.ts'
+import type { Members } from '../writes/reconfiguration.ts'
 import { Sequencer } from '../writes/sequencer.ts'
 import type { Proposer } from '../writes/sequencer.ts'
 import type { LogEntry } from '../zab/journal.ts'
@@ -34,8 +35,8 @@ export class Leading implements RoleInputs, Proposer {
    */
   constructor(parts: ServerParts, epochFloor: number) {
     this.#parts = parts
-    const { config, journal, outbox, replica } = parts
-    const host = { openSnapshot: () => replica.state.openSnapshot() }
+    const { config, journal, membership, outbox, replica } = parts
+    const host = { membership, openSnapshot: () => replica.state.openSnapshot() }
     const start = { committedZxid: replica.state.lastZxid, epochFloor }
     this.#leader = new Leader(config, journal, outbox, host, start)
   }
@@ -76,6 +77,7 @@ export class Leading implements RoleInputs, Proposer {
     assert(state.lastZxid === journal.lastZxid, 'a leader has applied its history before it proposes')
     election.enterEpoch(journal.currentEpoch)
     this.#sequencer = new Sequencer(state, this, config)
+    this.#establish()
   }
 
   submit(request: WriteRequest): void {
@@ -104,6 +106,7 @@ export class Leading implements RoleInputs, Proposer {
   tick(): void {
     this.#leader.tick()
     this.#sequencer?.tick(this.#parts.wallTimeMs)
+    this.#establish()
   }
 
   receivePacket(from: number, link: number, packet: Packet): void {
@@ -152,7 +155,37 @@ export class Leading implements RoleInputs, Proposer {
     this.#leader.close()
   }
 
+  reconfigured(): void {
+    this.#leader.reconfigured()
+  }
+
+  /** The first configuration becomes a transaction, as soon as nobody follows who knows no change of one. */
+  #establish(): void {
+    const { config, membership, wallTimeMs } = this.#parts
+    if (!config.reconfigurable || membership.current.version > 0n || membership.proposed !== null) return
+    const mayChange = !this.#leader.hasPlainLearners && this.#leader.hasSynced(membership.current.voters)
+    if (mayChange) this.#sequencer?.establish(membership.current.text, wallTimeMs)
+  }
+
   // For its sequencer
+
+  get members(): Members | null {
+    const { config, membership } = this.#parts
+    if (!config.reconfigurable) return null
+    const leader = this.#leader
+    return {
+      get current() {
+        return membership.current
+      },
+      get isChanging() {
+        return membership.proposed !== null
+      },
+      get areOurs() {
+        return !leader.hasPlainLearners
+      },
+      hasSynced: (voters) => leader.hasSynced(voters),
+    }
+  }
 
   get nextZxid(): bigint | null {
     return this.#leader.nextZxid

@@ -87,15 +87,18 @@ export class Looking implements RoleInputs {
   }
   persisted(): void {}
   flush(): void {}
+  reconfigured(): void {
+    if (this.#waitTicks === 0) this.#startElection()
+  }
   takeAnswers(): readonly Answer[] {
     return []
   }
   close(): void {}
 
   #startElection(): void {
-    const { config, journal, election } = this.#parts
+    const { config, journal, membership, election } = this.#parts
     const { currentEpoch, lastZxid } = journal
-    const isVoter = config.voters.includes(config.myid)
+    const isVoter = membership.mayCount(config.myid)
     this.#lacksVote = isVoter && !journal.votes
     const mayVote = isVoter && journal.votes && !this.#start.isLeaving
     election.look(mayVote ? { peerEpoch: currentEpoch, zxid: lastZxid } : null, this.#start.goneLeader)

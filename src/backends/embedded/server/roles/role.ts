@@ -14,12 +14,14 @@ import type { Replica } from '../state/replica.ts'
 import type { WriteRequest } from '../writes/prepare.ts'
 import type { Election } from '../zab/election.ts'
 import type { Journal } from '../zab/journal.ts'
+import type { Membership } from '../zab/membership.ts'
 import type { Outbox } from '../zab/outbox.ts'
 
 /** The parts of a server that outlive its roles. */
 export interface ServerParts {
   readonly config: ServerConfig
   readonly journal: Journal
+  readonly membership: Membership
   readonly outbox: Outbox
   readonly election: Election
   readonly replica: Replica
@@ -87,6 +89,8 @@ export interface RoleInputs {
   persisted(): void
   /** The output is about to be taken. */
   flush(): void
+  /** Another configuration is in force. */
+  reconfigured(): void
   /** Takes the answers to clients of this server, in order. */
   takeAnswers(): readonly Answer[]
   /** Closes its links. */

@@ -2,6 +2,9 @@
  * The state of one server, as it comes from its storage or from its leader, and the snapshots of it that are due.
  */
 import { assert } from '../../../../core/assert.ts'
+import { OpCode } from '../../../wire/codes.ts'
+import { readConfiguration, versionOf } from '../../../wire/configuration.ts'
+import type { Configuration } from '../../../wire/configuration.ts'
 import type { Transaction } from '../../../wire/transactions.ts'
 import { decodeTransaction } from '../../../wire/transactions.ts'
 import type { RandomSource } from '../ports.ts'
@@ -46,6 +49,7 @@ export class Replica {
   readonly #snapshots: SnapshotSchedule
   #state: State
   #logDigest: LogDigest | null
+  #configuration: Configuration | null = null
   /** The snapshot that is due and was not taken yet, or is being read. */
   #due: Snapshot | null = null
   #isTaken = false
@@ -55,10 +59,15 @@ export class Replica {
     this.#snapshots = new SnapshotSchedule(config, random)
     this.#state = state ?? new State()
     this.#logDigest = logDigest
-    this.#state.setMembership(config.membership)
+    this.#noteConfiguration()
   }
 
-  /** The state; another one after {@link Replica.install}. */
+  /** The configuration that transactions have made; null if none has. */
+  get configuration(): Configuration | null {
+    return this.#configuration
+  }
+
+  /** The state; another one after {@link Replica.receive}. */
   get state(): State {
     return this.#state
   }
@@ -87,7 +96,7 @@ export class Replica {
         if (this.#logDigest !== null) {
           this.#logDigest = new LogDigest(state, isFuzzy ? treeDigestOf(state) : reader.digest)
         }
-        state.setMembership(this.#config.membership)
+        this.#noteConfiguration()
         this.#snapshots.installed()
         return !isFuzzy ? null : { zxid: state.lastZxid, chunks: [...state.openSnapshot().chunks()] }
       },
@@ -101,7 +110,15 @@ export class Replica {
    */
   apply(transaction: Transaction, bytes: number): Applied {
     this.#snapshots.applied(bytes)
-    return this.#state.apply(transaction)
+    const applied = this.#state.apply(transaction)
+    if (transaction.txn.type === OpCode.reconfig) this.#noteConfiguration()
+    return applied
+  }
+
+  #noteConfiguration(): void {
+    const text = this.#state.configurationText
+    if (versionOf(text) > 0n) this.#configuration = readConfiguration(text)
+    else this.#state.setMembership(this.#config.membership)
   }
 
   /** Opens a snapshot if it is time for one. The next one waits until this one has been read. */

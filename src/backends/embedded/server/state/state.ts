@@ -23,7 +23,7 @@ import { SessionTable } from './session-table.ts'
 import { SNAPSHOT_STEPS, Snapshot } from './snapshot.ts'
 import type { SnapshotSteps } from './snapshot.ts'
 import { StateReader } from './state-reader.ts'
-import { SPECIAL_PATHS, Tree } from './tree.ts'
+import { CONFIG_PATH, SPECIAL_PATHS, Tree } from './tree.ts'
 import { zooKeeperPassword } from '../../../wire/zookeeper-password.ts'
 
 /** A change of a node, from which watches follow. */
@@ -119,6 +119,11 @@ export class State {
     this.#lastZxid = zxid
   }
 
+  /** The data of /zookeeper/config. */
+  get configurationText(): string {
+    return Buffer.from(this.#tree.get(CONFIG_PATH)?.data ?? []).toString('utf8')
+  }
+
   /** Sets what /zookeeper/config holds; see {@link Tree.setMembership}. */
   setMembership(text: string): void {
     this.#tree.setMembership(text)
@@ -194,6 +199,12 @@ export class State {
         const node = this.#tree.setData(path, data, version, header)
         changes.push({ type: 'changed', path, node })
         return { stat: node.stat() }
+      }
+      case OpCode.reconfig: {
+        const { path, data, version } = txn.body
+        const node = this.#tree.setData(path, data, version, header)
+        changes.push({ type: 'changed', path, node })
+        return { data, stat: node.stat() }
       }
       case OpCode.setAcl: {
         const { path, acl, version } = txn.body
@@ -277,7 +288,11 @@ export class State {
 type NodeTxn = Extract<TxnBody, { type: NodeTxnType }>
 type NodeTxnType = Exclude<TxnBody['type'], WholeTxnType>
 type WholeTxnType = typeof OpCode.error | typeof OpCode.multi | typeof OpCode.createSession | typeof OpCode.closeSession
-type NodeReply = ReplyBodies[typeof OpCode.create2] | ReplyBodies[typeof OpCode.setData] | null
+type NodeReply =
+  | ReplyBodies[typeof OpCode.create2]
+  | ReplyBodies[typeof OpCode.setData]
+  | ReplyBodies[typeof OpCode.reconfig]
+  | null
 
 function isErrorTxn(txn: TxnBody): txn is Extract<TxnBody, { type: typeof OpCode.error }> {
   return txn.type === OpCode.error

@@ -85,7 +85,8 @@ export class TolerantReplay {
       case OpCode.deleteContainer:
         this.#delete(txn.body.path, header)
         return
-      case OpCode.setData: {
+      case OpCode.setData:
+      case OpCode.reconfig: {
         const { path, data, version } = txn.body
         const node = tree.get(path)
         if (node !== undefined && node.mzxid < header.zxid) tree.setData(path, data, version, header)

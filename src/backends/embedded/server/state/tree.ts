@@ -37,7 +37,7 @@ export const SPECIAL_PATHS: readonly string[] = Object.freeze([
   '/zookeeper/quota',
 ])
 
-const CONFIG_PATH = '/zookeeper/config'
+export const CONFIG_PATH = '/zookeeper/config'
 const READ_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: 1, scheme: 'world', id: 'anyone' })])
 const NO_PATHS: readonly string[] = Object.freeze([])
 /** So much that is not data a node may keep in memory along with its data. */

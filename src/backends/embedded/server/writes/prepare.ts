@@ -18,6 +18,7 @@ import type {
   CheckRequest,
   DeleteRequest,
   MultiOperation,
+  ReconfigRequest,
   SetAclRequest,
   SetDataRequest,
 } from '../../../wire/records.ts'
@@ -33,8 +34,10 @@ import type { NodeFacts } from './outstanding.ts'
 import { exceedsHardLimit, limitsPathOf, statsPathOf } from '../state/quotas.ts'
 import type { Usage } from '../state/quotas.ts'
 import type { SessionTable } from '../state/session-table.ts'
-import { SPECIAL_PATHS, isReapable } from '../state/tree.ts'
+import { CONFIG_PATH, SPECIAL_PATHS, isReapable } from '../state/tree.ts'
 import type { Moment, Tree } from '../state/tree.ts'
+import { nextConfiguration } from './reconfiguration.ts'
+import type { Members } from './reconfiguration.ts'
 
 /**
  * The operation of a write. Servers ask to begin sessions and to remove containers, applications for the rest; `error`
@@ -46,6 +49,7 @@ export type WriteOperation =
   | { readonly op: typeof OpCode.createSession; readonly body: CreateSessionTxn }
   | { readonly op: typeof OpCode.closeSession; readonly body: null }
   | { readonly op: typeof OpCode.deleteContainer; readonly body: DeleteTxn }
+  | { readonly op: typeof OpCode.reconfig; readonly body: ReconfigRequest }
   | { readonly op: typeof OpCode.error; readonly body: { readonly err: number } }
 
 /** An operation that changes one node, or looks at one. */
@@ -85,15 +89,22 @@ interface Context extends Moment {
 export class Preparer {
   readonly #state: { readonly tree: Tree; readonly sessions: SessionTable }
   readonly #options: PrepareOptions
+  readonly #members: Members | null
   readonly #outstanding: Outstanding
   #lastZxid = 0n
 
   /**
    * @param state - what has been applied; it changes only by the transactions made here, in their order
+   * @param members - the servers of the ensemble; null if they cannot be changed
    */
-  constructor(state: { readonly tree: Tree; readonly sessions: SessionTable }, options: PrepareOptions) {
+  constructor(
+    state: { readonly tree: Tree; readonly sessions: SessionTable },
+    options: PrepareOptions,
+    members: Members | null = null,
+  ) {
     this.#state = state
     this.#options = options
+    this.#members = members
     this.#outstanding = new Outstanding(state.tree, state.sessions)
   }
 
@@ -146,6 +157,8 @@ export class Preparer {
         return this.#decideCloseSession(context)
       case OpCode.deleteContainer:
         return this.#decideDeleteContainer(request.body.path, context)
+      case OpCode.reconfig:
+        return this.#decideReconfig(request.body, context)
       case OpCode.error:
         return request.body.err
       case OpCode.check: {
@@ -344,6 +357,20 @@ export class Preparer {
     }
     this.#outstanding.setSession(sessionId, false, zxid)
     return { type: OpCode.closeSession, body: { paths2Delete: paths } }
+  }
+
+  /** Its list is asked last, as in the reference. */
+  #decideReconfig(request: ReconfigRequest, context: Context): Decided {
+    const members = this.#members
+    if (members === null) return Err.unimplemented
+    const next = nextConfiguration(members, request, context.zxid)
+    if (typeof next === 'number') return next
+    const node = this.#permitted(CONFIG_PATH, Perm.write, context)
+    if (typeof node === 'number') return node
+    const data = new Uint8Array(Buffer.from(next.text))
+    const facts = { ...node, version: -1, mtime: context.time, dataLength: data.length }
+    this.#outstanding.setNode(CONFIG_PATH, facts, context.zxid)
+    return { type: OpCode.reconfig, body: { path: CONFIG_PATH, data, version: -1 } }
   }
 
   /**

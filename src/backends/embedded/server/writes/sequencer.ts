@@ -14,8 +14,10 @@ import type { Packet } from '../../../wire/packets.ts'
 import { decodeTransaction, encodeTransaction } from '../../../wire/transactions.ts'
 import type { Transaction } from '../../../wire/transactions.ts'
 import { NO_IDENTITIES } from '../state/identities.ts'
+import type { Identity } from '../state/identities.ts'
 import { Preparer } from './prepare.ts'
 import type { PrepareOptions, WriteRequest } from './prepare.ts'
+import type { Members } from './reconfiguration.ts'
 import { samePassword } from '../state/session-table.ts'
 import { SessionTracker } from './session-tracker.ts'
 import { SizeStats } from './size-stats.ts'
@@ -24,11 +26,15 @@ import type { Applied, State } from '../state/state.ts'
 /** Containers and expired nodes that are removed at most in a minute, evenly over its ticks. */
 const REAPED_PER_MINUTE_MAX = 10_000
 const MINUTE_MS = 60_000
+/** Bypasses the list of /zookeeper/config. */
+const SUPER: Identity = Object.freeze({ scheme: 'super', id: '' })
 /** Stands for the leader's own requests, such as the end of an expired session; no server has this id. */
 const ITSELF = 0
 
 /** The leader, as a sequencer uses it. */
 export interface Proposer {
+  /** The servers of the ensemble; null if they cannot be changed. */
+  readonly members: Members | null
   /** The zxid of the next proposal; null if there is none any more, as the counters of the epoch are used up. */
   readonly nextZxid: bigint | null
   /** Proposes a transaction under that zxid. */
@@ -71,7 +77,7 @@ export class Sequencer {
   constructor(state: State, proposer: Proposer, options: SequencerOptions) {
     this.#state = state
     this.#proposer = proposer
-    this.#preparer = new Preparer(state, options)
+    this.#preparer = new Preparer(state, options, proposer.members)
     this.#tracker = new SessionTracker({ tickMs: options.tickMs, bucketTicks: options.sessionBucketTicks })
     this.#tickMs = options.tickMs
     this.#containerCheckTicks = options.containerCheckTicks
@@ -139,6 +145,18 @@ export class Sequencer {
   /** A session was heard of; false if it cannot be kept alive any more. */
   touch(sessionId: bigint): boolean {
     return this.#tracker.touch(sessionId)
+  }
+
+  /**
+   * Proposes the configuration that the servers were started with, so that it has a place in the order, and takes
+   * precedence over that of a server which joins.
+   *
+   * @param text - its lines
+   */
+  establish(text: string, wallTimeMs: number): void {
+    const body = { joiningServers: null, leavingServers: null, newMembers: text, curConfigId: 0n }
+    const own = { sessionId: 0n, xid: 0, identities: [SUPER] }
+    this.submit({ ...own, op: OpCode.reconfig, body }, ITSELF, wallTimeMs)
   }
 
   /** When a session ends if nothing is heard of it, in milliseconds from now; null if it is over. */

@@ -8,6 +8,8 @@ export interface ZabConfig {
   readonly myid: number
   /** Ids of the servers that vote, ascending. A server that is not among them is an observer. */
   readonly voters: readonly number[]
+  /** Whether servers can be added, removed and changed at run time; then {@link ZabConfig.voters} are the first. */
+  readonly reconfigurable: boolean
   /**
    * Whether a server may vote whose storage does not say so: true for the first start of an ensemble. A server that
    * lost its storage and comes back under its old id has forgotten what it promised, so it must not (decision 0006).

@@ -17,8 +17,8 @@
 import type { Notification, PeerState, Vote } from '../../../wire/packets.ts'
 import type { Beginning } from './beginning.ts'
 import type { ZabConfig } from './configuration.ts'
+import type { Membership } from './membership.ts'
 import type { Outbox } from './outbox.ts'
-import { isQuorum } from './quorum.ts'
 
 /** No server: a server that may not vote puts this in its notifications. */
 export const NOBODY = 0
@@ -46,6 +46,7 @@ export function isBetter(a: Vote, b: Vote): boolean {
 /** The election of one server: its present vote, and the votes of others. It outlives each single election. */
 export class Election {
   readonly #config: ZabConfig
+  readonly #membership: Membership
   readonly #outbox: Outbox
   readonly #beginning: Beginning | null
   #state: PeerState = 'LOOKING'
@@ -66,8 +67,9 @@ export class Election {
   #elected: Elected | null = null
 
   /** @param beginning - null where the composition root knows who may vote */
-  constructor(config: ZabConfig, outbox: Outbox, beginning: Beginning | null = null) {
+  constructor(config: ZabConfig, membership: Membership, outbox: Outbox, beginning: Beginning | null = null) {
     this.#config = config
+    this.#membership = membership
     this.#outbox = outbox
     this.#beginning = beginning
     this.#notifyEveryTicks = config.notificationTicksMin
@@ -139,14 +141,15 @@ export class Election {
 
   /** Hears a notification. */
   receiveVote(from: number, heard: Notification): void {
-    const isVoter = this.#config.voters.includes(from)
+    const isVoter = this.#membership.mayCount(from)
     if (!isVoter || heard.leader === NOBODY) {
       // It asks who leads. Whoever looks does not know, and two that only ask would answer each other forever.
       const isAnswered = isVoter && this.#hearBeginner(from, heard)
       if (!isAnswered && heard.state === 'LOOKING' && this.#state !== 'LOOKING') this.#notify(from)
       return
     }
-    if (!this.#config.voters.includes(heard.leader)) return
+    // A voter can know of a proposed configuration, and vote for a server of it, that is not in the log here.
+    if (!this.#config.reconfigurable && !this.#membership.mayCount(heard.leader)) return
     if (this.#state !== 'LOOKING') {
       if (heard.state === 'LOOKING') this.#notify(from)
       return
@@ -220,7 +223,7 @@ export class Election {
       return false
     }
     if (heard.leader === this.#config.myid) ids.push(this.#config.myid)
-    if (!isQuorum(new Set(ids).size, this.#config.voters)) return false
+    if (!this.#membership.isQuorum(ids)) return false
     this.#logicalClock = heard.electionEpoch
     this.#proposal = { leader: heard.leader, zxid: heard.zxid, peerEpoch: heard.peerEpoch }
     this.#decide(ids)
@@ -240,8 +243,8 @@ export class Election {
   #count(): void {
     if (!this.#mayVote) return
     const supporters = this.#supporters(this.#received, this.#proposal)
-    if (!isQuorum(supporters.length, this.#config.voters)) this.#decideInTicks = null
-    else if (this.#config.voters.every((id) => id === this.#absent || supporters.includes(id))) {
+    if (!this.#membership.isQuorum(supporters)) this.#decideInTicks = null
+    else if (this.#membership.voters.every((id) => id === this.#absent || supporters.includes(id))) {
       this.#decide(supporters)
     } else this.#decideInTicks ??= this.#config.electionWaitTicks
   }
@@ -263,13 +266,14 @@ export class Election {
 
   #notifyAll(): void {
     this.#notifyInTicks = this.#notifyEveryTicks
-    for (const voter of this.#config.voters) {
+    for (const voter of this.#membership.voters) {
       if (voter !== this.#config.myid) this.#notify(voter)
     }
   }
 
   #notify(to: number): void {
     const { leader, zxid, peerEpoch } = this.#proposal
+    const configuration = this.#membership.current
     this.#outbox.notify(to, {
       type: 'NOTIFICATION',
       leader,
@@ -277,6 +281,7 @@ export class Election {
       peerEpoch,
       electionEpoch: this.#logicalClock,
       state: this.#state,
+      ...(configuration.version > 0n && { configuration }),
     })
   }
 }

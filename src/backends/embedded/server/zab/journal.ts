@@ -11,6 +11,8 @@
  * falls; currentEpoch <= acceptedEpoch; what was applied is never cut off.
  */
 import { assert } from '../../../../core/assert.ts'
+import { reconfigurationIn } from '../../../wire/configuration.ts'
+import type { Configuration } from '../../../wire/configuration.ts'
 import type { ZabConfig } from './configuration.ts'
 import { counterOf, epochOf, formatZxid } from './zxid.ts'
 
@@ -86,6 +88,8 @@ export class Journal {
   #durable: DurableMark
   #operations: PersistOperation[] = []
   #appended: LogEntry[] = []
+  /** The configurations that entries in memory make. */
+  #configurations: { readonly zxid: bigint; readonly configuration: Configuration }[] = []
 
   constructor(recovered: Recovered) {
     this.#acceptedEpoch = recovered.acceptedEpoch
@@ -134,6 +138,16 @@ export class Journal {
     return { zxid: this.lastZxid, acceptedEpoch: this.#acceptedEpoch, currentEpoch: this.#currentEpoch }
   }
 
+  /** The configuration that the last of the entries in memory makes that make one; null if there is none. */
+  get proposed(): Configuration | null {
+    return this.#configurations.at(-1)?.configuration ?? null
+  }
+
+  /** The one before it, which was in force when the last one was proposed; null if no entry in memory makes it. */
+  get settled(): Configuration | null {
+    return this.#configurations.at(-2)?.configuration ?? null
+  }
+
   /** Whether anything waits to be persisted. */
   get dirty(): boolean {
     return this.#operations.length > 0 || this.#appended.length > 0
@@ -148,6 +162,8 @@ export class Journal {
     this.#entries.push(entry)
     this.#bytes += entry.txn.length
     this.#appended.push(entry)
+    const configuration = reconfigurationIn(entry.txn)
+    if (configuration !== null) this.#configurations.push({ zxid: entry.zxid, configuration })
   }
 
   /** Cuts off every entry after `zxid`, which must be the zxid of an entry or the base. */
@@ -157,6 +173,7 @@ export class Journal {
     })
     assert(this.covers(zxid), () => `a cut at ${formatZxid(zxid)}, which is not in the log`)
     this.#bytes -= bytesOf(this.#entries.splice(this.#indexAfter(zxid)))
+    this.#configurations = this.#configurations.filter((made) => made.zxid <= zxid)
     this.#queue({ type: 'truncate', zxid })
   }
 
@@ -164,6 +181,7 @@ export class Journal {
   install(zxid: bigint, chunks: readonly Uint8Array[]): void {
     this.#base = zxid
     this.#entries = []
+    this.#configurations = []
     this.#bytes = 0
     this.#queue({ type: 'install', zxid, chunks })
   }
@@ -229,6 +247,7 @@ export class Journal {
     this.#entries.splice(0, first)
     this.#bytes -= excessBytes
     this.#base = excess.at(-1)?.zxid ?? this.#base
+    this.#configurations = this.#configurations.filter(({ zxid }) => zxid > this.#base)
   }
 
   /** Takes what is to be persisted. */

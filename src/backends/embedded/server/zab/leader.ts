@@ -26,14 +26,17 @@ import type { Packet } from '../../../wire/packets.ts'
 import type { LearnerCounts } from '../learner-counts.ts'
 import type { ZabConfig } from './configuration.ts'
 import type { Journal } from './journal.ts'
+import type { Membership } from './membership.ts'
 import type { Outbox, SnapshotSource } from './outbox.ts'
 import { Progress } from './progress.ts'
 import { QuorumRounds } from './quorum-rounds.ts'
-import { isQuorum, quorumValue } from './quorum.ts'
+import { isQuorum } from './quorum.ts'
 import { counterOf, epochOf, formatZxid, zxidOf } from './zxid.ts'
 
 /** What a leader asks of the server around it. */
 export interface LeaderHost {
+  /** Who votes. */
+  readonly membership: Membership
   /** The applied state, for a learner that is too far behind. */
   openSnapshot(): SnapshotSource
 }
@@ -57,6 +60,7 @@ export class Leader {
   readonly #journal: Journal
   readonly #outbox: Outbox
   readonly #host: LeaderHost
+  readonly #membership: Membership
   /**
    * Ascending by id: the order in which they joined is history and must not show. Replaced on change, never modified.
    */
@@ -80,7 +84,8 @@ export class Leader {
     this.#journal = journal
     this.#outbox = outbox
     this.#host = host
-    this.#rounds = new QuorumRounds(config)
+    this.#membership = host.membership
+    this.#rounds = new QuorumRounds(config.myid, host.membership)
     this.#initialZxid = journal.lastZxid
     this.#initialEpoch = journal.currentEpoch
     this.#committed = start.committedZxid
@@ -110,7 +115,7 @@ export class Leader {
 
   /** Whether it is its own majority, and nobody learns from it. */
   get isAlone(): boolean {
-    return this.#selfVotes === 1 && this.#config.voters.length === 1 && this.#learners.length === 0
+    return this.#membership.isAlone(this.#config.myid) && this.#learners.length === 0
   }
 
   /** Whether a server of ZooKeeper learns from it. */
@@ -121,13 +126,13 @@ export class Leader {
   /** Its learners, in numbers. */
   get counts(): LearnerCounts {
     const synced = this.#learners.filter((learner) => learner.synced)
-    const followers = synced.filter((learner) => learner.votes)
-    const observers = synced.filter(({ id }) => !this.#config.voters.includes(id))
+    const voters = synced.filter(({ id }) => this.#membership.isVoter(id))
+    const followers = voters.filter(({ votes }) => votes)
     return {
       learners: this.#learners.length,
       followers: followers.length,
-      followersWithoutVote: synced.length - followers.length - observers.length,
-      observers: observers.length,
+      followersWithoutVote: voters.length - followers.length,
+      observers: synced.length - voters.length,
       pendingSyncs: this.#rounds.pendingCount,
     }
   }
@@ -158,6 +163,18 @@ export class Leader {
   /** Asks for a `sync` on behalf of a client of this server; {@link takeSynced} hands out the answer. */
   sync(syncId: number): void {
     this.#askRound(this.#config.myid, syncId)
+  }
+
+  /** Whether enough followers are synchronised for these voters to go on at once, with or without this server. */
+  hasSynced(voters: readonly number[]): boolean {
+    const synced = this.#followers().filter((learner) => learner.synced).map(({ id }) => id)
+    return isQuorum(voters.filter((id) => id === this.#config.myid || synced.includes(id)).length, voters)
+  }
+
+  /** Another configuration is in force: more may be committed by it. A leader without a vote in it makes way. */
+  reconfigured(): void {
+    if (!this.#membership.isVoter(this.#config.myid)) this.makeWay()
+    if (this.#phase === 'broadcast') this.#advanceCommit()
   }
 
   /** Takes nothing more on; {@link leave} gives up once everything is done. */
@@ -239,8 +256,7 @@ export class Leader {
       if (this.#ticks > this.#config.initLimitTicks) this.#abdicate('no majority was synchronised in time')
       return
     }
-    const synced = this.#voters().filter((learner) => learner.synced)
-    const hasMajority = isQuorum(synced.length + this.#selfVotes, this.#config.voters)
+    const hasMajority = this.#isQuorum(this.#followers().filter((learner) => learner.synced))
     this.#minorityTicks = hasMajority ? 0 : this.#minorityTicks + 1
     if (this.#minorityTicks > this.#config.pingTicks) this.#abdicate('no majority is synchronised any more')
     else if (this.#ticks % this.#config.pingTicks === 0) this.#ping()
@@ -269,7 +285,7 @@ export class Leader {
     const earlier = this.#find(from)
     if (earlier !== undefined) this.#drop(earlier)
     const votes = packet.type === 'FOLLOWERINFO'
-    if (votes && !this.#config.voters.includes(from)) {
+    if (!this.#mayLearn(from, packet)) {
       this.#outbox.close(from, link)
       return
     }
@@ -283,9 +299,18 @@ export class Leader {
     } else this.#sendEpoch(learner)
   }
 
+  /**
+   * Where servers can be added, one that is added next follows before it is counted. To a server of ZooKeeper, no
+   * changed configuration is shown.
+   */
+  #mayLearn(id: number, { type, dialect }: { readonly type: string; readonly dialect?: 'zookeeper' }): boolean {
+    const { current, proposed } = this.#membership
+    if (dialect === 'zookeeper' && (current.version > 0n || proposed !== null)) return false
+    return type === 'OBSERVERINFO' || this.#config.reconfigurable || this.#membership.mayCount(id)
+  }
+
   #chooseEpoch(): void {
-    const known = this.#voters()
-    if (!isQuorum(known.length + this.#selfVotes, this.#config.voters)) return
+    if (!this.#isQuorum(this.#followers())) return
     const accepted = this.#learners.map((learner) => learner.acceptedEpoch)
     this.#epoch = Math.max(this.#journal.acceptedEpoch, this.#epochFloor, ...accepted) + 1
     this.#journal.acceptEpoch(this.#epoch)
@@ -301,7 +326,7 @@ export class Leader {
       this.#drop(learner)
       return
     }
-    if (currentEpoch !== -1 && learner.votes) {
+    if (currentEpoch !== -1 && learner.votes && this.#membership.mayCount(learner.id)) {
       const isOfSameEpoch = currentEpoch === this.#initialEpoch
       const isAhead = currentEpoch > this.#initialEpoch || (isOfSameEpoch && lastZxid > this.#initialZxid)
       // Once a majority is synchronised, what anybody has seen more was never committed.
@@ -319,7 +344,7 @@ export class Leader {
 
   #checkEpochAcks(): void {
     if (this.#epoch === 0 || this.#journal.durable.acceptedEpoch < this.#epoch) return
-    if (!isQuorum(this.#epochAcks.size + this.#selfVotes, this.#config.voters)) return
+    if (!this.#membership.isQuorum([...this.#epochAcks, this.#config.myid])) return
     this.#phase = 'synchronisation'
     this.#journal.enterEpoch(this.#epoch)
     for (const learner of this.#learners) {
@@ -386,8 +411,7 @@ export class Leader {
   #checkEstablished(): void {
     const { currentEpoch, zxid } = this.#journal.durable
     if (currentEpoch < this.#epoch || zxid < this.#initialZxid) return
-    const synced = this.#voters().filter((learner) => learner.synced)
-    if (!isQuorum(synced.length + this.#selfVotes, this.#config.voters)) return
+    if (!this.#isQuorum(this.#followers().filter((learner) => learner.synced))) return
     this.#phase = 'broadcast'
     this.#committed = this.#initialZxid
     for (const learner of this.#learners) {
@@ -403,9 +427,9 @@ export class Leader {
 
   /** Commits what a majority has durable: this server counts itself only for what its own disk has. */
   #advanceCommit(): void {
-    const acked = this.#voters().map((learner) => learner.ackedZxid).filter((zxid) => zxid !== null)
-    if (this.#selfVotes === 1) acked.push(this.#journal.durable.zxid)
-    const majority = quorumValue(acked, this.#config.voters)
+    const acked = new Map([[this.#config.myid, this.#journal.durable.zxid]])
+    for (const { id, ackedZxid } of this.#followers()) if (ackedZxid !== null) acked.set(id, ackedZxid)
+    const majority = this.#membership.quorumValue(acked)
     if (majority === null || majority <= this.#committed) return
     const entries = this.#journal.range(this.#committed, majority)
     this.#committed = majority
@@ -458,12 +482,13 @@ export class Leader {
     this.#abdication ??= { reason, epochFloor }
   }
 
-  get #selfVotes(): 0 | 1 {
-    return this.#config.voters.includes(this.#config.myid) ? 1 : 0
+  #followers(): Progress[] {
+    return this.#learners.filter((learner) => learner.votes)
   }
 
-  #voters(): Progress[] {
-    return this.#learners.filter((learner) => learner.votes)
+  /** Whether these are a majority, together with this server if it votes. */
+  #isQuorum(learners: readonly Progress[]): boolean {
+    return this.#membership.isQuorum([this.#config.myid, ...learners.map(({ id }) => id)])
   }
 
   #find(id: number): Progress | undefined {

@@ -15,7 +15,7 @@ import { formatZxid } from './zxid.ts'
 interface Newcomer {
   readonly id: number
   readonly link: number
-  /** Whether it is counted in quorums. */
+  /** Whether it follows, as a voter does: proposals go to it, and it counts in quorums of voters that it is one of. */
   readonly votes: boolean
   readonly acceptedEpoch: number
   /** Whether it is a server of ZooKeeper. */
@@ -26,7 +26,7 @@ interface Newcomer {
 export class Progress {
   readonly id: number
   readonly link: number
-  /** Whether it is counted in quorums. */
+  /** Whether it follows, as a voter does: proposals go to it, and it counts in quorums of voters that it is one of. */
   readonly votes: boolean
   readonly acceptedEpoch: number
   /** Whether it is a server of ZooKeeper. */

@@ -12,8 +12,7 @@
  *            came in, and each waits for the round that was to begin next.
  * Source     Ongaro's dissertation on Raft, 6.4 (read index); Leader.processSync of ZooKeeper, which asks no majority.
  */
-import type { ZabConfig } from './configuration.ts'
-import { quorumValue } from './quorum.ts'
+import type { Membership } from './membership.ts'
 
 /** A sync that is asked for. */
 interface PendingSync {
@@ -38,13 +37,15 @@ interface Answers {
 
 /** The rounds of one leader. */
 export class QuorumRounds {
-  readonly #config: Pick<ZabConfig, 'myid' | 'voters'>
+  readonly #myid: number
+  readonly #membership: Pick<Membership, 'quorumValue'>
   readonly #answers = new Map<number, Answers>()
   #round = 0
   #syncs: PendingSync[] = []
 
-  constructor(config: Pick<ZabConfig, 'myid' | 'voters'>) {
-    this.#config = config
+  constructor(myid: number, membership: Pick<Membership, 'quorumValue'>) {
+    this.#myid = myid
+    this.#membership = membership
   }
 
   /** How many syncs are not confirmed yet. */
@@ -97,10 +98,9 @@ export class QuorumRounds {
    */
   takeConfirmed(committed: bigint): readonly PendingSync[] {
     if (this.#syncs.length === 0) return []
-    const { myid, voters } = this.#config
-    const rounds = [...this.#answers.values()].filter(({ votes }) => votes).map(({ confirmed }) => confirmed)
-    if (voters.includes(myid)) rounds.push(this.#round)
-    const confirmed = quorumValue(rounds, voters) ?? 0
+    const rounds = new Map([[this.#myid, this.#round]])
+    for (const [id, { votes, confirmed }] of this.#answers) if (votes) rounds.set(id, confirmed)
+    const confirmed = this.#membership.quorumValue(rounds) ?? 0
     const waits = (sync: PendingSync): boolean => sync.round > confirmed || sync.zxid > committed
     const taken = this.#syncs.filter((sync) => !waits(sync))
     this.#syncs = this.#syncs.filter(waits)

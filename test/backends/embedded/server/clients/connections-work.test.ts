@@ -55,7 +55,8 @@ class Follower {
     const host = {
       ...SERVER_DEFAULTS,
       myid: 1,
-      isAlone: false,
+      isAlone: () => false,
+      reconfiguration: 'disabled' as const,
       state: () => this.#state,
       isServing: () => true,
       seenHere: () => 0n,

@@ -6,6 +6,7 @@ import { Outbox } from '../../../../../src/backends/embedded/server/zab/outbox.t
 import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
 import type { Notification, PeerState, Vote } from '../../../../../src/backends/wire/packets.ts'
 import { Cluster } from '../cluster.ts'
+import { fixedMembership } from '../fixed-membership.ts'
 
 const VOTERS = [1, 2, 3]
 
@@ -20,7 +21,8 @@ function notification(of: Vote, electionEpoch: number, state: PeerState = 'LOOKI
 /** The election of one server alone; what it says is in the outbox. */
 function lonely(myid: number, voters: readonly number[] = VOTERS): { election: Election; outbox: Outbox } {
   const outbox = new Outbox()
-  const election = new Election({ ...SERVER_DEFAULTS, myid, voters, bootstrap: true }, outbox)
+  const config = { ...SERVER_DEFAULTS, myid, voters, bootstrap: true }
+  const election = new Election(config, fixedMembership(voters), outbox)
   return { election, outbox }
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { QuorumRounds } from '../../../../../src/backends/embedded/server/zab/quorum-rounds.ts'
+import { fixedMembership } from '../fixed-membership.ts'
 
 const MYID = 1
 const OBSERVER = 9
@@ -121,7 +122,7 @@ function pipelines(): fc.Arbitrary<Pipeline> {
 
 /** Takes the steps with both; returns how many syncs were confirmed. */
 function compare({ voters, steps }: Pipeline): number {
-  const rounds = new QuorumRounds({ myid: MYID, voters })
+  const rounds = new QuorumRounds(MYID, fixedMembership(voters))
   const naive = new NaiveRounds(voters)
   let proposed = 0n
   let committed = 0n
@@ -157,7 +158,7 @@ describe('rounds of pings', () => {
   })
 
   it('confirm nothing by answers to pings that were sent before', () => {
-    const rounds = new QuorumRounds({ myid: MYID, voters: [1, 2, 3] })
+    const rounds = new QuorumRounds(MYID, fixedMembership([1, 2, 3]))
     const learners = [2, 3].map((id) => ({ id, votes: true }))
     rounds.begin(learners)
     rounds.ask(MYID, 1, 0n)

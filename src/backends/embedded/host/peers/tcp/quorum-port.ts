@@ -14,6 +14,7 @@ import { PeerLink } from '../../../../wire/peer-link.ts'
 import { LEARNER_GREETING_BYTES_MAX, readLearnerGreeting } from '../../../../wire/learner-greeting.ts'
 import type { Dialling, PeerGate } from '../transport.ts'
 import { Listener } from './listener.ts'
+import { isServerId } from './peer-address.ts'
 import type { PeerAddress } from './peer-address.ts'
 import type { PeerSockets, PortSockets } from './peer-sockets.ts'
 import { QuorumConnection } from './quorum-connection.ts'
@@ -33,6 +34,8 @@ const WAITING_INPUTS_HIGH = 5_000
 export interface QuorumPortOptions {
   readonly myid: number
   readonly servers: ReadonlyMap<number, PeerAddress>
+  /** Whether servers may learn from this one that are not among these: they are about to be added. */
+  readonly mayJoin: boolean
   readonly connectTimeoutMs: number
   readonly sockets: PeerSockets
   /** Its configuration, for NEWLEADER. */
@@ -152,9 +155,12 @@ export class QuorumPort {
     const greeting = readLearnerGreeting(bytes)
     if (greeting === null) return null
     const { sid, configurationVersion } = greeting
-    checkStranger(sid, socket, this.#options)
+    const { servers, mayJoin } = this.#options
+    const id = Number(sid)
+    // One that is about to be added has shown a certificate of the same authority, if there is TLS, and has no host yet.
+    if (servers.has(id) || !mayJoin || !isServerId(id)) checkStranger(sid, socket, this.#options)
     if (configurationVersion > 0n) {
-      throw stranger(`server ${sid} has configuration ${configurationVersion}; this one was never reconfigured`)
+      throw stranger(`server ${sid} has configuration ${configurationVersion}, of a ZooKeeper: ours do not mix with it`)
     }
     return Number(sid)
   }

@@ -13,7 +13,7 @@ import { holdsBy } from '../../turns.ts'
 import type { Dialling, PeerGate, PeerTransport } from '../transport.ts'
 import { ElectionPort } from './election-port.ts'
 import { serversText } from './peer-address.ts'
-import type { PeerAddress } from './peer-address.ts'
+import type { Meet, PeerAddress } from './peer-address.ts'
 import { PLAIN_SOCKETS, TlsPeerSockets } from './peer-sockets.ts'
 import type { PeerSockets, PeerTls } from './peer-sockets.ts'
 import { CLOSE_MS_MAX } from './quorum-connection.ts'
@@ -58,7 +58,9 @@ export interface TcpPeersOptions {
   /** TLS with the others; null, which is the default, for plain TCP. */
   readonly tls?: PeerTls | null
   /** The configuration that the others are told; by default one line per server, and version 0. */
-  readonly configuration?: string
+  readonly configuration?: string | (() => string)
+  /** Adds a server that is about to join to `servers`; absent where none does. */
+  readonly meet?: Meet
   readonly gate?: PeerGate
   readonly onEvent?: (event: TcpPeersEvent) => void
 }
@@ -85,7 +87,8 @@ export class TcpPeers implements PeerTransport {
     this.#gate = options.gate ?? null
     const { myid, servers, connectTimeoutMs, idleTimeoutMs, onEvent } = options
     const configuration = (): string => {
-      return options.configuration ?? serversText(servers, options.observers ?? new Set())
+      const { configuration: told = serversText(servers, options.observers ?? new Set()) } = options
+      return typeof told === 'string' ? told : told()
     }
     const sockets = this.#makeSockets()
     this.#election = new ElectionPort({
@@ -96,6 +99,7 @@ export class TcpPeers implements PeerTransport {
       idleTimeoutMs,
       announcedHost: (options.listenHost ?? null) === null ? null : this.#own.host,
       configuration,
+      meet: options.meet ?? null,
       isAttached: () => this.#gate !== null,
       onVote: (from, notification) => this.#gate?.receiveVote(from, notification),
       onMalformed: (peer, reason) => onEvent?.({ type: 'vote-malformed', peer, reason }),
@@ -109,6 +113,7 @@ export class TcpPeers implements PeerTransport {
       sockets,
       connectTimeoutMs,
       configuration,
+      mayJoin: options.meet !== undefined,
       gate: () => this.#gate,
       strangerDropped: (address, reason) => {
         this.#strangerDropped('quorum', address, reason)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseServerLine, serverLineText } from '../../../src/backends/embedded/server-line.ts'
+import { parseServerLine, serverLineText } from '../../../src/backends/wire/server-line.ts'
 import { memberSettingsOf } from '../../../src/backends/embedded/member-options.ts'
 import type { MemberOptions } from '../../../src/backends/embedded/member-options.ts'
 
