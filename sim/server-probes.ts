@@ -58,6 +58,7 @@ export class ServerProbes {
       case 'link-dropped':
       case 'client-failed':
       case 'damaged':
+      case 'reconfigured':
       case 'disk-full':
       case 'disk-has-room':
       case 'snapshot-skipped': return

@@ -146,7 +146,7 @@ describe('digests of a log', () => {
     let compared = 0
     for (const { bytes } of files.filter(({ kind }) => kind === 'log')) {
       for (const { transaction, digest: written } of scan(bytes).records) {
-        const value = ahead.add(transaction as Transaction)
+        const value = ahead.add(transaction)
         if (written === null) continue
         compared += 1
         if (written.value !== value) found.push(transaction.header.zxid)
