@@ -39,8 +39,9 @@ export class ConfigurationsCheck implements Check, LedgerListener {
   committing(entry: LogEntry): void {
     const configuration = reconfigurationIn(entry.txn)
     if (configuration === null) return
-    if (configuration.version !== entry.zxid) this.#fail(`${hex(entry.zxid)} makes version ${hex(configuration.version)}`)
-    this.#versions.push(configuration.version)
+    const { version } = configuration
+    if (version !== entry.zxid) this.#fail(`${hex(entry.zxid)} makes version ${hex(version)}`)
+    this.#versions.push(version)
   }
 
   afterEvent(): void {

@@ -9,6 +9,7 @@ const JOURNAL = 'backends/embedded/server/zab/journal.ts'
 const LEADER = 'backends/embedded/server/zab/leader.ts'
 const LEARNER = 'backends/embedded/server/zab/learner.ts'
 const SERVER = 'backends/embedded/server/server.ts'
+const MEMBERSHIP = 'backends/embedded/server/zab/membership.ts'
 const QUORUM_ROUNDS = 'backends/embedded/server/zab/quorum-rounds.ts'
 const QUORUM = 'backends/embedded/server/zab/quorum.ts'
 
@@ -36,7 +37,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'leader-counts-itself-early',
     breaks: 'A leader counts itself for a proposal that is not on its own disk yet.',
     kin: 'Raft dissertation 10.2.1, done wrong',
-    edits: [{ file: LEADER, from: 'acked.push(this.#journal.durable.zxid)', to: 'acked.push(this.#journal.lastZxid)' }],
+    edits: [{ file: LEADER, from: 'this.#journal.durable.zxid]])', to: 'this.#journal.lastZxid]])' }],
     expected: { seeds: 20, seedsWithoutAssertions: 20, likely: 1 },
   },
   {
@@ -296,7 +297,9 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-2959',
     edits: [
       { file: LEADER, from: 'this.#learners.filter((learner) => learner.votes)', to: '[...this.#learners]' },
-      { file: QUORUM_ROUNDS, from: '.filter(({ votes }) => votes)', to: '' },
+      { file: QUORUM_ROUNDS, from: 'if (votes)', to: 'if (votes || true)' },
+      { file: MEMBERSHIP, from: 'voters.filter((id) => ids.includes(id)).length', to: 'ids.length' },
+      { file: MEMBERSHIP, from: 'voters.flatMap((id) => reached.get(id) ?? [])', to: '[...reached.values()]' },
     ],
     profile: 'partition',
     workload: 'raw',

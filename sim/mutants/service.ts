@@ -71,8 +71,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1622: a session that is being closed is renewed',
     edits: [{
       file: REQUEST_ORDER,
-      from: 'this.#host.isAlone && isKept',
-      to: 'this.#host.isAlone',
+      from: 'this.#host.isAlone() && isKept',
+      to: 'this.#host.isAlone()',
     }],
     profile: 'slow-disk',
     servers: 1,

@@ -95,7 +95,7 @@ export function readNotification(bytes: Uint8Array): WireNotification {
 /**
  * The bytes of a notification of ours.
  *
- * @param initial - the sender's configuration, as ZooKeeper writes it, if it names none of its own; empty if it has none
+ * @param initial - the sender's configuration as ZooKeeper writes it, if the notification names none; it may be empty
  */
 export function encodeNotification(notification: Notification, initial = ''): Uint8Array {
   const { state, leader, zxid, electionEpoch, peerEpoch } = notification

@@ -162,7 +162,8 @@ describe('a change of the configuration', () => {
       [{ newMembers: `${line(1)},group.1=1` }, Err.badArguments],
       [{ newMembers: [line(1), line(4), line(5)].join('\n') }, Err.newConfigNoQuorum],
     ]
-    for (const [request, err] of refusals) expect([request, reconfigure(cluster, client, request)]).toEqual([request, err])
+    const answers = refusals.map(([request]) => reconfigure(cluster, client, request))
+    expect(answers).toEqual(refusals.map(([, err]) => err))
     const stranger = cluster.client(2)
     expect(reconfigure(cluster, stranger, { leavingServers: '1' })).toBe(Err.noAuth)
     expect(textAt(cluster, 2)).toContain('version=100000001')

@@ -61,9 +61,7 @@ export class Leader {
   readonly #outbox: Outbox
   readonly #host: LeaderHost
   readonly #membership: Membership
-  /**
-   * Ascending by id: the order in which they joined is history and must not show. Replaced on change, never modified.
-   */
+  /** Ascending by id, as the order in which they joined must not show. Replaced on change, never modified. */
   #learners: readonly Progress[] = []
   readonly #rounds: QuorumRounds
   readonly #epochAcks = new Set<number>()
@@ -144,9 +142,7 @@ export class Leader {
     return epochOf(last) === this.#epoch ? last + 1n : zxidOf(this.#epoch, 1)
   }
 
-  /**
-   * Proposes the next transaction, which must bear {@link nextZxid}.
-   */
+  /** Proposes the next transaction, which must bear {@link nextZxid}. */
   propose(txn: Uint8Array): void {
     assert(this.#phase === 'broadcast', 'only an established leader proposes')
     const zxid = this.nextZxid
@@ -165,7 +161,7 @@ export class Leader {
     this.#askRound(this.#config.myid, syncId)
   }
 
-  /** Whether enough followers are synchronised for these voters to go on at once, with or without this server. */
+  /** Whether a majority of these voters is synchronised. */
   hasSynced(voters: readonly number[]): boolean {
     const synced = this.#followers().filter((learner) => learner.synced).map(({ id }) => id)
     return isQuorum(voters.filter((id) => id === this.#config.myid || synced.includes(id)).length, voters)
@@ -299,10 +295,7 @@ export class Leader {
     } else this.#sendEpoch(learner)
   }
 
-  /**
-   * Where servers can be added, one that is added next follows before it is counted. To a server of ZooKeeper, no
-   * changed configuration is shown.
-   */
+  /** A server that is added next follows before it counts. No changed configuration is shown to one of ZooKeeper. */
   #mayLearn(id: number, { type, dialect }: { readonly type: string; readonly dialect?: 'zookeeper' }): boolean {
     const { current, proposed } = this.#membership
     if (dialect === 'zookeeper' && (current.version > 0n || proposed !== null)) return false
@@ -486,7 +479,6 @@ export class Leader {
     return this.#learners.filter((learner) => learner.votes)
   }
 
-  /** Whether these are a majority, together with this server if it votes. */
   #isQuorum(learners: readonly Progress[]): boolean {
     return this.#membership.isQuorum([this.#config.myid, ...learners.map(({ id }) => id)])
   }

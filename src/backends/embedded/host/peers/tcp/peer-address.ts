@@ -19,8 +19,8 @@ export interface PeerAddress {
 }
 
 /**
- * Takes a server in that is not known, where servers can be added at run time. It gets where that server's election port
- * is, as it says.
+ * Takes a server in that is not known, where servers can be added at run time. It gets the place of that server's
+ * election port, as that server says.
  */
 export type Meet = (sid: number, place: Pick<PeerAddress, 'host' | 'electionPort'>) => void
 
