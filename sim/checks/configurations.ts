@@ -13,7 +13,7 @@ import type { CheckedWorld } from '../checked-world.ts'
 import { hex } from '../ledger.ts'
 import type { Ledger, LedgerListener } from '../ledger.ts'
 
-/** See the head of this file. */
+/** The check of P13. */
 export class ConfigurationsCheck implements Check, LedgerListener {
   readonly name = 'configurations'
   readonly covers = ['P13']

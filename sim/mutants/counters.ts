@@ -7,7 +7,7 @@ const BUCKET = 'recipes/counters/token-bucket.ts'
 const LIMITER = 'recipes/counters/rate-limiter.ts'
 const LIMITER_TEST = 'test/recipes/counters/rate-limiter.test.ts'
 
-/** See the head of this file. */
+/** Mutants of counters and rates. */
 export const COUNTER_MUTANTS: readonly Mutant[] = [
   {
     name: 'bucket-without-a-brim',

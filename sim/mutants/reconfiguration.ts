@@ -11,7 +11,7 @@ const SERVER = 'backends/embedded/server/server.ts'
 
 const BOTH = 'proposed === null ? [current] : [current, proposed]'
 
-/** See the head of this file. */
+/** Mutants of the change of servers. */
 export const RECONFIGURATION_MUTANTS: readonly Mutant[] = [
   {
     name: 'old-quorum-alone-decides',

@@ -11,7 +11,7 @@ import { clientAddressOf } from '../wire/server-line.ts'
 import type { ServerLine } from '../wire/server-line.ts'
 import type { PeerAddress } from './host/peers/tcp/peer-address.ts'
 
-/** See the head of this file. */
+/** The servers that one process knows. */
 export class KnownServers {
   readonly #myid: number
   readonly #addresses: Map<number, PeerAddress>

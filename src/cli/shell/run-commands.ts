@@ -42,5 +42,5 @@ const RUN_ONCE: Command = {
   },
 }
 
-/** See the head of this file. */
+/** `lock`, `elect` and `run-once`. */
 export const RUN_COMMANDS: readonly Command[] = [LOCK, ELECT, RUN_ONCE]

@@ -74,7 +74,7 @@ interface Booking {
 /** What is taken from a bucket that was read. */
 type Taking = Omit<Booking, 'written'>
 
-/** A rate for all processes; see the head of this file. */
+/** A rate for all processes. */
 export class RateLimiter {
   /** The node that holds the bucket. */
   readonly path: string
@@ -306,7 +306,7 @@ export class RateLimiter {
   }
 }
 
-/** The time of all who use one bucket; see "Clock" at the head of this file. */
+/** The time of all who use one bucket. */
 class FleetClock {
   /** How far it is ahead of `performance.now()`, in milliseconds. */
   #aheadMs = -Infinity

@@ -157,7 +157,7 @@ export class QuorumPort {
     const { sid, configurationVersion } = greeting
     const { servers, mayJoin } = this.#options
     const id = Number(sid)
-    // One that is about to be added has shown a certificate of the same authority, if there is TLS, and has no host yet.
+    // One that is about to be added has no host yet; with TLS it has shown a certificate of the same authority.
     if (servers.has(id) || !mayJoin || !isServerId(id)) checkStranger(sid, socket, this.#options)
     if (configurationVersion > 0n) {
       throw stranger(`server ${sid} has configuration ${configurationVersion}, of a ZooKeeper: ours do not mix with it`)
