@@ -261,11 +261,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     breaks: 'Permits are proven before the place in the line is given back, which may take as long as a lease lasts.',
     kin: 'Kleppmann 2016: a client that pauses between the check of its lease and its use',
     edits: [
-      { file: PERMITS, from: 'lease = await leaseOf(client, request.path, nodes, wait)', to: 'lease = won' },
+      { file: PERMITS, from: 'lease = await leaseOf(client, request, nodes, wait)', to: 'lease = won' },
       {
         file: PERMITS,
         from: 'await abortable(place.release(), wait.signal)',
-        to: 'const won = await leaseOf(client, request.path, nodes, wait); await place.release()',
+        to: 'const won = await leaseOf(client, request, nodes, wait); await place.release()',
       },
     ],
     // A release has to last for as long as a lease, and others have to take its permits by then.

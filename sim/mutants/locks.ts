@@ -51,7 +51,7 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     kin: 'Curator LockInternals.checkRevocableWatcher, which looks at changes alone',
     edits: [{
       file: 'recipes/engine/contenders.ts',
-      from: 'if (isOwn) revocation?.see(read)',
+      from: 'revocation?.see(read)',
       to: 'void revocation',
     }],
     expected: { test: REVOCATION_TEST, named: 'one who waits can be asked, and hears it when it holds' },
