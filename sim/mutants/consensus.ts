@@ -303,7 +303,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     ],
     profile: 'partition',
     workload: 'raw',
-    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 36 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 85 },
   },
   {
     name: 'incomplete-snapshot-kept',

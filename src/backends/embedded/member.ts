@@ -33,6 +33,9 @@ import { memberSettingsOf } from './member-options.ts'
 import type { MemberOptions, MemberSettings } from './member-options.ts'
 import { Storages } from './storages.ts'
 
+/** Off until an election under a change that is not committed yet always ends; `reconfig` is refused with -6. */
+const CAN_CHANGE: boolean = false
+
 /** How long a server that ends as the leader may take to do what it has begun, in milliseconds. */
 const HAND_OVER_MS_MAX = 1_000
 
@@ -197,7 +200,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
         // A life in memory is later than all before. On disk are the epochs themselves.
         firstEpoch: common.storage.dataDir === null ? firstEpoch() : 1,
         membership: this.#membership,
-        reconfigurable: common.server.reconfigEnabled,
+        reconfigurable: CAN_CHANGE && common.server.reconfigEnabled,
       },
       storage: this.#storages.of(myid),
       transport: peers,
@@ -231,7 +234,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
       connectTimeoutMs,
       idleTimeoutMs: common.server.syncLimitTicks * common.server.tickMs,
       configuration: () => this.#known.text,
-      ...(common.server.reconfigEnabled && {
+      ...(CAN_CHANGE && common.server.reconfigEnabled && {
         meet: (sid: number, place: Pick<PeerAddress, 'host' | 'electionPort'>) => {
           this.#known.meet(sid, place)
         },

@@ -117,7 +117,7 @@ export interface EmbeddedOptions {
   readonly extendedTypes?: boolean
   /** Whether a write that goes beyond a hard quota is refused. Default false. */
   readonly enforceQuota?: boolean
-  /** Whether `reconfig` may change an ensemble of processes; otherwise it is refused as off (-123). Default false. */
+  /** Whether `reconfig` is refused as unimplemented (-6), and not as disabled (-123). Default false. */
   readonly reconfigEnabled?: boolean
   /** Who no access control list stops, as `user:base64(sha1(user:password))`; null for nobody, which is the default. */
   readonly superDigest?: string | null

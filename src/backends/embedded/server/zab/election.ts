@@ -266,7 +266,11 @@ export class Election {
 
   #notifyAll(): void {
     this.#notifyInTicks = this.#notifyEveryTicks
-    for (const voter of this.#membership.voters) {
+    const { voters } = this.#membership
+    const { leader } = this.#proposal
+    // It may be a voter of a proposed configuration that is not in the log here.
+    const all = leader === NOBODY || voters.includes(leader) ? voters : [...voters, leader]
+    for (const voter of all) {
       if (voter !== this.#config.myid) this.#notify(voter)
     }
   }
