@@ -33,7 +33,7 @@ import { memberSettingsOf } from './member-options.ts'
 import type { MemberOptions, MemberSettings } from './member-options.ts'
 import { Storages } from './storages.ts'
 
-/** Off until an election under a change that is not committed yet always ends; `reconfig` is refused with -6. */
+/** Off until ensembles of processes have tests of it; `reconfig` is refused with -6. */
 const CAN_CHANGE: boolean = false
 
 /** How long a server that ends as the leader may take to do what it has begun, in milliseconds. */

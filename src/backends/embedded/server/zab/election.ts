@@ -142,6 +142,11 @@ export class Election {
   /** Hears a notification. */
   receiveVote(from: number, heard: Notification): void {
     const isVoter = this.#membership.mayCount(from)
+    if (this.#config.reconfigurable && !isVoter && heard.state === 'LEADING') {
+      // It may lead by a proposed configuration that is not in the log here. Voters alone make it the leader.
+      if (this.#state === 'LOOKING' && this.#elected === null) this.#receiveSettled(from, heard)
+      return
+    }
     if (!isVoter || heard.leader === NOBODY) {
       // It asks who leads. Whoever looks does not know, and two that only ask would answer each other forever.
       const isAnswered = isVoter && this.#hearBeginner(from, heard)
@@ -220,10 +225,12 @@ export class Election {
       // lead.
       if (votes !== this.#received) return false
     } else if (votes.get(heard.leader)?.state !== 'LEADING') {
+      // Voters are asked without end; another one has to be asked when it is heard of.
+      if (!this.#membership.mayCount(heard.leader)) this.#notify(heard.leader)
       return false
     }
     if (heard.leader === this.#config.myid) ids.push(this.#config.myid)
-    if (!this.#membership.isQuorum(ids)) return false
+    if (!this.#membership.canElect(ids)) return false
     this.#logicalClock = heard.electionEpoch
     this.#proposal = { leader: heard.leader, zxid: heard.zxid, peerEpoch: heard.peerEpoch }
     this.#decide(ids)
@@ -243,7 +250,7 @@ export class Election {
   #count(): void {
     if (!this.#mayVote) return
     const supporters = this.#supporters(this.#received, this.#proposal)
-    if (!this.#membership.isQuorum(supporters)) this.#decideInTicks = null
+    if (!this.#membership.canElect(supporters)) this.#decideInTicks = null
     else if (this.#membership.voters.every((id) => id === this.#absent || supporters.includes(id))) {
       this.#decide(supporters)
     } else this.#decideInTicks ??= this.#config.electionWaitTicks

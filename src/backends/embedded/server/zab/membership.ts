@@ -7,10 +7,11 @@
  * Proposed   the last one in the log, if it is newer than the one in force. So it is durable where the transaction is,
  *            and gone where that is cut off.
  * Quorum     a majority of the one in force and, while there is a proposed one, a majority of that too. It decides
- *            elections, epochs, synchronisation, commits and confirmed syncs alike.
+ *            epochs, synchronisation, commits and confirmed syncs alike. Elections, which decide nothing that has to be
+ *            safe, need the one in force alone.
  * Safety     a configuration comes into force only by a transaction that majorities of both have on their disks. So
  *            every majority of the old one has a server with that transaction in its log: nobody who lacks it is
- *            established by the old one alone, and whoever has it needs the new one as well. Decision 0020.
+ *            established by the old one alone, and whoever has it needs the new one as well. Decision 0022.
  * Source     Shraer, Reed, Malkhi, Junqueira: "Dynamic Reconfiguration of Primary/Backup Clusters" (ATC 2012);
  *            QuorumPeer.processReconfig, Leader.tryToCommit, SyncedLearnerTracker of ZooKeeper 3.8. Departure: a server
  *            keeps no proposed configuration beside its log.
@@ -65,7 +66,15 @@ export class Membership {
 
   /** Whether these servers are a majority of each configuration; the others among them do not count. */
   isQuorum(ids: readonly number[]): boolean {
-    return this.#all.every(({ voters }) => isQuorum(voters.filter((id) => ids.includes(id)).length, voters))
+    return this.#all.every((configuration) => hasMajority(configuration, ids))
+  }
+
+  /**
+   * Whether these servers may elect a leader: a majority of the configuration that is in force. New voters of a proposed
+   * one may lack it, and not know that they vote; they join who leads, which is established by both or not at all.
+   */
+  canElect(ids: readonly number[]): boolean {
+    return hasMajority(this.current, ids)
   }
 
   /**
@@ -95,4 +104,8 @@ export class Membership {
     const { current, proposed } = this
     return proposed === null ? [current] : [current, proposed]
   }
+}
+
+function hasMajority({ voters }: Configuration, ids: readonly number[]): boolean {
+  return isQuorum(voters.filter((id) => ids.includes(id)).length, voters)
 }
