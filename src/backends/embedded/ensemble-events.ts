@@ -1,8 +1,8 @@
 /** Events of an ensemble, for people and tests, and the status of its servers. */
 import { requireFunction } from '../../core/options.ts'
 import type { HostEvent } from './host/host.ts'
-import type { TcpPeersEvent } from './host/peers/tcp/tcp-peers.ts'
-import type { CertificatesEvent } from './host/tls/certificates.ts'
+import type { TcpPeersEvent } from './host/peers/tcp/peer-events.ts'
+import type { CertificatesEvent } from './host/tls/tls-settings.ts'
 import type { EmbeddedSettings } from './options.ts'
 import type { ServerEvent, ServerStatus } from './server/ready.ts'
 

@@ -1,7 +1,7 @@
 /** The options of TLS: what they may be, and what they are by default. */
 import { optionNames, refuseUnknown, validateBoolean, validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
-import type { TlsFiles } from './host/tls/tls-files.ts'
+import type { TlsFiles } from './host/tls/tls-settings.ts'
 
 const VERSIONS: readonly unknown[] = ['TLSv1.2', 'TLSv1.3']
 

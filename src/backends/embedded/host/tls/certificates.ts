@@ -9,17 +9,10 @@
 import { statSync } from 'node:fs'
 import type { SecureContextOptions } from 'node:tls'
 import { pathsOf, readTlsFiles } from './tls-files.ts'
-import type { TlsFiles, TlsKeys } from './tls-files.ts'
+import type { CertificatesEvent, TlsFiles, TlsKeys } from './tls-settings.ts'
 
 /** The files are looked at again after so long, in milliseconds. */
 const LOOK_MS = 1_000
-
-/** Something that happened to the files of a server's TLS. */
-export type CertificatesEvent =
-  /** Files have changed, and are used from now on. */
-  | { readonly type: 'certificates-loaded'; readonly keys: TlsKeys; readonly files: readonly string[] }
-  /** Files have changed and cannot be used: the certificates before them are. */
-  | { readonly type: 'certificates-kept'; readonly keys: TlsKeys; readonly reason: string }
 
 /** The certificates of some ports. */
 export class Certificates {

@@ -9,21 +9,7 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import type { SecureContextOptions, SecureVersion } from 'node:tls'
-
-/** The beginning of a key in ZooKeeper's configuration: client ports, and ports between servers. */
-export type TlsKeys = 'ssl' | 'ssl.quorum'
-
-/** Where the files are, and what opens them. */
-export interface TlsFiles {
-  /** PEM with the private key and its certificates, or PKCS12 (`.p12`, `.pfx`). */
-  readonly keyStore: string
-  /** Opens the private key; undefined if that is not encrypted. */
-  readonly keyStorePassword?: string | undefined
-  /** PEM with the certificates of the authorities that are trusted. */
-  readonly trustStore?: string | undefined
-  /** The oldest version of TLS that is spoken. Default TLSv1.2. */
-  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
-}
+import type { TlsFiles, TlsKeys } from './tls-settings.ts'
 
 const JKS_MAGIC = 'feedfeed'
 const PKCS12_FIRST_BYTE = 0x30

@@ -14,6 +14,7 @@ import type { Dialling, PeerGate, PeerTransport } from '../transport.ts'
 import { ElectionPort } from './election-port.ts'
 import { serversText } from './peer-address.ts'
 import type { Meet, PeerAddress } from './peer-address.ts'
+import type { TcpPeersEvent } from './peer-events.ts'
 import { PLAIN_SOCKETS, TlsPeerSockets } from './peer-sockets.ts'
 import type { PeerSockets, PeerTls } from './peer-sockets.ts'
 import { CLOSE_MS_MAX } from './quorum-connection.ts'
@@ -23,23 +24,6 @@ import { QuorumPort } from './quorum-port.ts'
 const STRANGER_PAUSE_MS = 1_000
 /** What was told already is told again after so long, in milliseconds: servers dial again and again. */
 const REPEAT_MS = 60_000
-
-/** Something that an operator should know. */
-export type TcpPeersEvent =
-  /** A connection was ended since its other end did not say, or not in time, that it is a server of the ensemble. */
-  | {
-    readonly type: 'stranger-dropped'
-    readonly port: 'election' | 'quorum'
-    /** Its IP address. */
-    readonly address: string
-    readonly reason: string
-    /** How many were dropped so far, this one included. */
-    readonly count: number
-  }
-  /** A server that was dialled cannot be spoken to by TLS; the same reason is told again after a while. */
-  | { readonly type: 'peer-untrusted'; readonly peer: number; readonly reason: string }
-  /** A server has sent a vote that cannot be read; said once per connection. */
-  | { readonly type: 'vote-malformed'; readonly peer: number; readonly reason: string }
 
 /** What a server has to know to reach the others, and to be reached. Durations are in milliseconds. */
 export interface TcpPeersOptions {

@@ -2,10 +2,8 @@
 import { connect, createServer } from 'node:net'
 import type { Server as NetServer, Socket } from 'node:net'
 import { TcpPeers } from '../../../../../../src/backends/embedded/host/peers/tcp/tcp-peers.ts'
-import type {
-  TcpPeersEvent,
-  TcpPeersOptions,
-} from '../../../../../../src/backends/embedded/host/peers/tcp/tcp-peers.ts'
+import type { TcpPeersOptions } from '../../../../../../src/backends/embedded/host/peers/tcp/tcp-peers.ts'
+import type { TcpPeersEvent } from '../../../../../../src/backends/embedded/host/peers/tcp/peer-events.ts'
 import type { PeerAddress } from '../../../../../../src/backends/embedded/host/peers/tcp/peer-address.ts'
 import type { PeerConnection, PeerListener } from '../../../../../../src/backends/embedded/host/peers/transport.ts'
 import type { Notification, Packet } from '../../../../../../src/backends/wire/packets.ts'
