@@ -175,8 +175,11 @@ export class Ledger implements Check {
    */
   lacking(server: number, zxid: bigint): readonly number[] | null {
     const last = this.#committed.at(-1)?.zxid ?? 0n
-    const { entries } = this.mirror(server)
-    const open = entries.filter((entry) => entry.zxid > last && entry.zxid <= zxid)
+    // A server may say that an entry is committed which its own disk has not got: another one's log has it then.
+    const logs = [server, ...this.holdersOf(zxid)].map((id) => this.mirror(id).entries)
+    const log = logs.find((entries) => entries.some((entry) => entry.zxid === zxid))
+    if (log === undefined) return this.voters
+    const open = log.filter((entry) => entry.zxid > last && entry.zxid <= zxid)
     return this.#configurations.lacking(open, (id) => this.holdersOf(id))
   }
 

@@ -34,7 +34,7 @@ describe('the ledger', () => {
   it('P5: refuses what is applied before a majority has it, though some later lose it', () => {
     const world = make()
     world.log(at(1, 3), set('/a', '2', 1), [1])
-    refuses(/P5: 0x100000003 was applied when it was durable on voters 1 only/, () => world.apply(1, at(1, 3)))
+    refuses(/P5: 0x100000003 was applied when it was durable on servers 1 only/, () => world.apply(1, at(1, 3)))
     const lossy = make()
     lossy.log(at(1, 3), set('/a', '2', 1), [1, 2])
     lossy.server(2).disk.observer?.wiped()

@@ -94,7 +94,7 @@ describe('the check of promises between servers', () => {
     const upToDate = (): void => { send(world, 1, 2, { type: 'UPTODATE' }) }
     refuses(/P5: server 1 sent UPTODATE in epoch 2, on its own disk is 1/, upToDate)
     epochs(world, 1, 2, 2)
-    refuses(/P5: server 1 sent UPTODATE in epoch 2 with 1 voters/, upToDate)
+    refuses(/P5: server 1 sent UPTODATE in epoch 2 with only 1 in it/, upToDate)
     epochs(world, 2, 2, 2)
     send(world, 2, 1, { type: 'ACK', zxid: at(2, 0) })
     send(world, 1, 2, { type: 'UPTODATE' })
