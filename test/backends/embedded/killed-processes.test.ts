@@ -6,7 +6,7 @@
  *           refused. On one, also: each has the data that was written, and was created in the order in which its
  *           session asked; a node that is set again and again has the last value that was acknowledged, or one that was
  *           asked for later. At the end the nodes of all rounds are still there.
- * Run       20 times each by default; `QUORATE_KILLS=500` makes it 500.
+ * Run       10 times each by default; `QUORATE_KILLS=500` makes it 500.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -18,7 +18,7 @@ import type { QuorateEnsemble } from '../../engines/quorate-ensemble.ts'
 import { compiledPackage } from '../../engines/quorate-server.ts'
 import type { CompiledPackage } from '../../engines/quorate-server.ts'
 
-const KILLS = Number(process.env['QUORATE_KILLS'] ?? 20)
+const KILLS = Number(process.env['QUORATE_KILLS'] ?? 10)
 const MS_EACH_MAX = 30_000
 const COMPILE_MS_MAX = 180_000
 /** A long run says how far it is. */
