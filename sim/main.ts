@@ -126,12 +126,17 @@ async function explore({ seconds, seeds, given }: Arguments): Promise<number> {
 }
 
 /** Breaks a rule, and runs the seeds within which that has to be found, until it is; then it may look for why. */
-async function hunt(mutant: Mutant, { seeds, shrink: isShrinking }: Arguments): Promise<number> {
-  const { name, breaks, expected, profile, workload, servers, clients } = mutant
+async function hunt(mutant: Mutant, { seeds, shrink: isShrinking, given: asked }: Arguments): Promise<number> {
+  const { name, breaks, expected } = mutant
   const folder = fileURLToPath(new URL(`../../node_modules/.cache/quorate-mutant-${name}/`, import.meta.url))
   makeMutant(mutant, { folder, assertions: 'on' })
   say(`${breaks} ${describeExpected(expected)}`)
-  const given = { profile, workload, servers, clients }
+  const given = {
+    profile: asked.profile ?? mutant.profile,
+    workload: asked.workload ?? mutant.workload,
+    servers: asked.servers ?? mutant.servers,
+    clients: asked.clients ?? mutant.clients,
+  }
   const found = new AbortController()
   let replaying: readonly string[] | null = null
   const findings = await run({

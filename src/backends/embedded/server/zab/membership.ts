@@ -70,8 +70,8 @@ export class Membership {
   }
 
   /**
-   * Whether these servers may elect a leader: a majority of the configuration that is in force. New voters of a proposed
-   * one may lack it, and not know that they vote; they join who leads, which is established by both or not at all.
+   * Whether these servers may elect a leader: a majority of the configuration that is in force. New voters of a
+   * proposed one may lack it, and not know that they vote; they join who leads, which both establish or neither.
    */
   canElect(ids: readonly number[]): boolean {
     return hasMajority(this.current, ids)
