@@ -1,4 +1,4 @@
-/** Many reads, a bounded number of them in flight at a time. */
+/** Many calls of one kind, a bounded number of them in flight at a time. */
 import { abortable } from './async.ts'
 import { isCoordinationError } from './errors.ts'
 

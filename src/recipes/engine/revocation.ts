@@ -17,6 +17,7 @@ import type { NodeData, Operation } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { optionNames } from '../../core/options.ts'
+import { readEach } from '../../core/read-each.ts'
 import { textOf } from '../../core/value-text.ts'
 import { Feed } from './feed.ts'
 import { namedListener } from './listener.ts'
@@ -134,7 +135,7 @@ export async function requestAll<T extends ContenderRef>(
   reason: string,
   { signal }: Pick<Wait, 'signal'>,
 ): Promise<T[]> {
-  const asked = await Promise.all(contenders.map(async (contender) => {
+  const asked = await readEach(contenders, async (contender) => {
     const { path, token: czxid } = contender
     const request: Operation = { type: 'set', path, data: encodeRequest(reason), version: -1 }
     try {
@@ -144,6 +145,6 @@ export async function requestAll<T extends ContenderRef>(
       if (isGone(error) || isCoordinationError(error, 'NO_AUTH')) return null
       throw error
     }
-  }))
+  }, signal)
   return asked.filter((contender) => contender !== null)
 }

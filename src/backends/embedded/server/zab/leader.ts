@@ -26,11 +26,11 @@ import type { Packet } from '../../../wire/packets.ts'
 import type { LearnerCounts } from '../learner-counts.ts'
 import type { ZabConfig } from './configuration.ts'
 import type { Journal } from './journal.ts'
+import { hasMajority } from './membership.ts'
 import type { Membership } from './membership.ts'
 import type { Outbox, SnapshotSource } from './outbox.ts'
 import { Progress } from './progress.ts'
 import { QuorumRounds } from './quorum-rounds.ts'
-import { isQuorum } from './quorum.ts'
 import { counterOf, epochOf, formatZxid, zxidOf } from './zxid.ts'
 
 /** What a leader asks of the server around it. */
@@ -164,7 +164,7 @@ export class Leader {
   /** Whether a majority of these voters is synchronised. */
   hasSynced(voters: readonly number[]): boolean {
     const synced = this.#followers().filter((learner) => learner.synced).map(({ id }) => id)
-    return isQuorum(voters.filter((id) => id === this.#config.myid || synced.includes(id)).length, voters)
+    return hasMajority({ voters }, [this.#config.myid, ...synced])
   }
 
   /** Another configuration is in force: more may be committed by it. A leader without a vote in it makes way. */
@@ -252,8 +252,8 @@ export class Leader {
       if (this.#ticks > this.#config.initLimitTicks) this.#abdicate('no majority was synchronised in time')
       return
     }
-    const hasMajority = this.#isQuorum(this.#followers().filter((learner) => learner.synced))
-    this.#minorityTicks = hasMajority ? 0 : this.#minorityTicks + 1
+    const isSupported = this.#isQuorum(this.#followers().filter((learner) => learner.synced))
+    this.#minorityTicks = isSupported ? 0 : this.#minorityTicks + 1
     if (this.#minorityTicks > this.#config.pingTicks) this.#abdicate('no majority is synchronised any more')
     else if (this.#ticks % this.#config.pingTicks === 0) this.#ping()
   }

@@ -106,6 +106,7 @@ export class Membership {
   }
 }
 
-function hasMajority({ voters }: Configuration, ids: readonly number[]): boolean {
+/** Whether more than half of a configuration's voters are among these servers. */
+export function hasMajority({ voters }: Pick<Configuration, 'voters'>, ids: readonly number[]): boolean {
   return isQuorum(voters.filter((id) => ids.includes(id)).length, voters)
 }
