@@ -98,16 +98,18 @@ async function portsFor(servers: number, first: number): Promise<Ports[]> {
   return ports
 }
 
-/** Ports that are taken are found before anything is written, and not when the servers start. */
+/** Ports that are taken are found before anything is written, and not when the servers start; all of them are named. */
 async function refuseTaken(ports: readonly number[]): Promise<void> {
+  const taken: string[] = []
   for (const port of ports) {
     try {
       await closed(await listening(port))
     } catch (error) {
       const reason = (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'it is taken' : reasonOf(error)
-      throw new Failure(`cannot use port ${port} of ${HOST}: ${reason}; give another --client-port, or 0 for any`)
+      taken.push(`cannot use port ${port} of ${HOST}: ${reason}`)
     }
   }
+  if (taken.length > 0) throw new Failure(`${taken.join('; ')}; give another --client-port, or 0 for any`)
 }
 
 /** Ports on which nobody listens; all are taken at once, so that they differ. */

@@ -165,7 +165,7 @@ export class Contenders {
   }
 
   /**
-   * Asks contenders to give up.
+   * Asks contenders to give up: those whose nodes were there when it was called.
    *
    * @param options - whom and why, and what ends the call
    * @param isMeant - which of the holders, if none is named
@@ -177,6 +177,8 @@ export class Contenders {
     checkReason(reason)
     const one = contender === undefined ? null : checkContender(contender, this.path)
     return withinWait(this.#client, { what: 'revoke', path: this.path }, limits, async (signal, wait) => {
+      // Our server may be behind: who holds by now is to be asked, too.
+      await this.#client.sync(this.path, { signal })
       const queue = await this.#list(signal)
       const asked = queue.filter((info) => {
         return one === null ? info.holds && isMeant(info) : info.path === one.path && info.token === one.czxid
