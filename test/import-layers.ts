@@ -76,6 +76,11 @@ export const LAYERS: readonly Layer[] = [
     to: ['src/testing/', ...SIMULATED],
   },
   {
+    from: 'src/testing/fixtures/',
+    holds: 'an ensemble and matchers for tests of applications',
+    to: ['src/testing/fixtures/', 'src/core/', `${EMBEDDED}index.ts`],
+  },
+  {
     from: 'src/testing/',
     holds: 'conformance suite, model backend, history checker',
     to: ['src/testing/', 'src/core/', 'src/recipes/'],

@@ -47,6 +47,7 @@ const PEERS = [
   { from: 'src/backends/redis/', name: 'ioredis' },
   { from: 'src/recipes/config/yaml.ts', name: 'yaml' },
   { from: 'src/observe/opentelemetry.ts', name: '@opentelemetry/api' },
+  { from: 'src/testing/fixtures/vitest.ts', name: 'vitest' },
   // Bundled into the page when it is built.
   { from: 'src/dashboard/page/', name: 'preact' },
   { from: 'src/dashboard/page/', name: 'preact/hooks' },
