@@ -43,7 +43,7 @@ export const ERROR_CODES = Object.freeze([
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
 /**
- * What became of the write that failed.
+ * The effect of the failed call on the servers.
  *
  * - `rejected`: the servers looked at it and refused it; nothing changed.
  * - `not-sent`: it never left this process; nothing changed and it can be sent again.
@@ -57,13 +57,13 @@ export type Outcome = 'rejected' | 'not-sent' | 'unknown' | 'session-over' | 'lo
 
 /** Options of {@link CoordinationError}. */
 export interface CoordinationErrorOptions {
-  /** What became of the write. */
+  /** The effect of the call on the servers. */
   readonly outcome: Outcome
   /** The absolute path that the call named, as the caller wrote it. */
   readonly path?: string
   /** In a `multi`: the zero-based index of the operation that was refused. */
   readonly index?: number
-  /** What led to this error. */
+  /** The error that led to this one. */
   readonly cause?: unknown
 }
 
@@ -71,7 +71,7 @@ export interface CoordinationErrorOptions {
 export class CoordinationError extends Error {
   /** A stable name of what happened. */
   readonly code: ErrorCode
-  /** What became of the write. */
+  /** The effect of the call on the servers. */
   readonly outcome: Outcome
   /** The path that the call named, if it named one. */
   readonly path: string | undefined
@@ -81,7 +81,7 @@ export class CoordinationError extends Error {
   /**
    * Makes an error.
    *
-   * @param code - what happened
+   * @param code - the stable code
    * @param message - a sentence for people; it should name the value that was wrong
    * @param options - the outcome, and where it happened
    */

@@ -33,7 +33,7 @@ export type Beginning =
 
 /** The part that all notices of something with a beginning have. */
 export interface EndNotice {
-  /** What this observer's `onBegin` returned for it; undefined without one. */
+  /** The value that this observer's `onBegin` returned for it; undefined without one. */
   readonly begun?: unknown
 }
 
@@ -45,7 +45,7 @@ export interface CallNotice extends EndNotice {
   readonly path: string | undefined
   /** How long it took, repeats and waits for a session included, in milliseconds. */
   readonly durationMs: number
-  /** What it rejected with; undefined if it succeeded. */
+  /** The error it rejected with; undefined if it succeeded. */
   readonly error: unknown
 }
 
@@ -76,7 +76,7 @@ export type WaitOutcome = 'done' | 'taken' | 'failed'
 export interface WaitNotice extends EndNotice {
   /** The method that waited, such as `acquire`, `tryAcquire` or `campaign`. */
   readonly what: string
-  /** What it asked for, such as `lock`, `read`, `write`, `permit`, `latch` (a candidate) or `barrier`. */
+  /** The kind of claim, such as `lock`, `read`, `write`, `permit`, `latch` (a candidate) or `barrier`. */
   readonly kind: string
   /** Where. */
   readonly path: string
@@ -86,20 +86,20 @@ export interface WaitNotice extends EndNotice {
   readonly durationMs: number
   /** How it ended. */
   readonly outcome: WaitOutcome
-  /** What it rejected with; undefined if it did not. */
+  /** The error it rejected with; undefined if it did not. */
   readonly error: unknown
   /** Whose end it waited for last; undefined if it did not have to wait for one. */
   readonly wokenBy: Waker | undefined
 }
 
-/** What became of a lease. */
+/** The change in a lease's life. */
 export type LeaseEvent = 'acquired' | 'released' | 'lost'
 
 /** A lease was acquired, released or lost. A release is told once the servers have confirmed it, or gave it up. */
 export interface LeaseNotice extends EndNotice {
-  /** What became of it. */
+  /** Whether it was acquired, released or lost. */
   readonly event: LeaseEvent
-  /** What is held, such as `lock`, `read`, `write`, `permit` or `latch` (a candidate that leads). */
+  /** The kind of claim that is held, such as `lock`, `read`, `write`, `permit` or `latch` (a candidate that leads). */
   readonly kind: string
   /** The holder's node. */
   readonly path: string
@@ -113,12 +113,12 @@ export interface LeaseNotice extends EndNotice {
   readonly reason: string | undefined
 }
 
-/** What became of a candidate. */
+/** The change in a candidate's leadership. */
 export type ElectionEvent = 'elected' | 'resigned' | 'lost'
 
 /** A candidate of this client leads, or leads no more. */
 export interface ElectionNotice {
-  /** What became of it. */
+  /** Whether it was elected, resigned or lost its leadership. */
   readonly event: ElectionEvent
   /** The election. */
   readonly path: string
@@ -143,7 +143,7 @@ export interface PublishNotice extends EndNotice {
   readonly path: string
   /** How long it took, in milliseconds. */
   readonly durationMs: number
-  /** What it rejected with; undefined if it succeeded. */
+  /** The error it rejected with; undefined if it succeeded. */
   readonly error: unknown
 }
 
@@ -153,8 +153,8 @@ export interface PublishNotice extends EndNotice {
  */
 export interface Observer {
   /**
-   * Something begins: called at once, in the asynchronous context of whoever began it. It must be quick. What it
-   * returns comes back as `begun` in the notices of what has begun.
+   * Something begins: called at once, in the asynchronous context of whoever began it. It must be quick. The value
+   * that it returns comes back as `begun` in the notices of what has begun.
    */
   readonly onBegin?: ((beginning: Beginning) => unknown) | undefined
   /** A call has ended. */
@@ -171,7 +171,7 @@ export interface Observer {
   readonly onPublish?: ((notice: PublishNotice) => void) | undefined
 }
 
-/** What an observer may be told. */
+/** The notice that each method of an observer gets. */
 interface NoticeOf {
   readonly onCall: CallNotice
   readonly onState: StateNotice
@@ -190,7 +190,7 @@ export const OBSERVER_METHODS: readonly (keyof Observer)[] = [
 export interface Begun {
   /** When, an instant on `performance.now()`. */
   readonly startMs: number
-  /** What the observers returned, in their order. */
+  /** The values that the observers' `onBegin` returned, in the order of the observers. */
   readonly values: readonly unknown[]
 }
 

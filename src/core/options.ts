@@ -10,7 +10,7 @@
  */
 import { textOf } from './value-text.ts'
 
-/** What people write who know another library, and the options that may be meant: the first that is known is named. */
+/** Names in other libraries, and the options they may stand for: a message names the first that the call takes. */
 const SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
     timeout: ['waitMs', 'connectTimeoutMs', 'requestTimeoutMs', 'sessionTimeoutMs', 'drainMs'],
@@ -72,9 +72,9 @@ export function optionNames<O>(names: Record<keyof O, true>): ReadonlySet<string
 /**
  * Refuses an option that is not known, and options that are no object.
  *
- * @param options - what the caller gave; undefined stands for none
+ * @param options - the options as the caller gave them; undefined stands for none
  * @param known - the names of the options that there are; see {@link optionNames}
- * @param what - what takes them, such as `acquire` or `embedded()`
+ * @param what - the call that takes them, for the message, such as `acquire` or `embedded()`
  * @throws TypeError which names the option, and the one that is likely meant
  */
 export function refuseUnknown(options: unknown, known: ReadonlySet<string>, what: string): void {
@@ -174,7 +174,7 @@ export function validateWaitMs(name: string, value: unknown): asserts value is n
 }
 
 /**
- * Checks what a client is given to end.
+ * Checks a resource that a client is to close when it closes.
  *
  * @throws TypeError with what was given
  */

@@ -1,5 +1,5 @@
 /**
- * What the servers refused, told in the same words on every engine.
+ * Errors for refusals of the servers, in the same words on every engine.
  *
  * Model     an engine says what was refused and where; the sentence is made here. A namespace or a chroot makes it
  *           again for the path that its caller wrote, so that a message and `path` never disagree.
@@ -19,7 +19,7 @@ export interface RefusalOptions {
   readonly isRead?: boolean
   /** `rejected` by default. */
   readonly outcome?: Outcome
-  /** What the engine said, in its own words. */
+  /** The engine's own error. */
   readonly cause?: unknown
 }
 
@@ -69,7 +69,7 @@ export function thrownAsSeenFrom(error: unknown, pathOf: (path: string) => strin
   return isCoordinationError(error) && error.path !== undefined ? asSeenFrom(error, pathOf(error.path)) : error
 }
 
-/** What kind of call was refused. */
+/** The kind of call that was refused. */
 interface Refused {
   readonly isCreate: boolean
   readonly isRead: boolean

@@ -9,7 +9,7 @@ import { textOf } from './value-text.ts'
 /**
  * Checks the client of a recipe.
  *
- * @param what - what it is for, such as `FairLock`
+ * @param what - the recipe or call that takes it, for the message, such as `FairLock`
  * @throws TypeError with what was given instead
  */
 export function validateClient(client: unknown, what: string): asserts client is Client {

@@ -51,7 +51,7 @@ export class Namespace {
   /**
    * Waits for what was called with paths on the servers.
    *
-   * @throws what it rejects with, with the path as seen from within
+   * @throws the error of the call, with the path as seen from within
    */
   async seen<T>(call: Promise<T>): Promise<T> {
     try {
