@@ -211,7 +211,7 @@ export interface Session {
   /**
    * Does all of the operations at one zxid, or none.
    *
-   * @returns one result an operation, in order
+   * @returns one result per operation, in order
    * @throws the error of the first operation that was refused, with its `index`
    */
   multi(operations: readonly Operation[]): Promise<OperationResult[]>

@@ -119,7 +119,7 @@ export function sequenceSuffix(counter: number): string {
  * Reads the number at the end of a sequential name.
  *
  * Past the wrap some numbers have eleven places, `-1000000000` to `-2147483648`, and their sign could be the last
- * character of the prefix instead. It is taken for a sign if it begins the name or another `-` stands before it, which
+ * character of the prefix instead. It counts as a sign if it begins the name or another `-` stands before it, which
  * is right for every prefix that is empty or ends in a single `-`.
  *
  * @param name - a node's name (not its path)

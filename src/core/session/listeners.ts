@@ -1,7 +1,7 @@
 /**
  * Listeners of changes: each hears every change from its subscription on, in order, from an ordered queue.
  *
- * End       a listening that has ended hears nothing more, not even of a change that others are being told of.
+ * End       a listener that was removed hears nothing more, not even of a change that others are being notified of.
  * Faults    an error of a listener is reported, with the listener's name, and stops nobody.
  */
 import { functionText } from './event-queue.ts'

@@ -66,7 +66,7 @@ export class WatchWrappers {
     if (ofPath?.size === 0) byPath?.delete(wrapped.path)
   }
 
-  /** Takes out what the session was given for every read of a path by one callback. */
+  /** Takes out the watchers that the session got for every read of a path by one callback. */
   take(path: string, original: Watcher): Watcher[] {
     const byPath = this.#wrappers.get(original)
     const ofPath = byPath?.get(path) ?? []

@@ -4,7 +4,7 @@
  *
  * Identity  a node is the same one if its czxid is: one that was deleted and made again between two looks is told as
  *           removed and as added, though its version may be the same (CURATOR-391).
- * Order     what was removed stands children first, what was added parents first.
+ * Order     removed nodes stand children first, added nodes parents first.
  */
 import type { Client } from '../../core/client.ts'
 import { validateInteger } from '../../core/options.ts'
@@ -43,7 +43,7 @@ export interface CacheChange {
   readonly resync: boolean
 }
 
-/** What a cache is of. */
+/** The part of the tree that a cache holds, and its limits. */
 export interface CacheScope extends MirrorOptions {
   /** The recipe, for messages. */
   readonly what: string
@@ -77,7 +77,7 @@ export abstract class CacheBase implements AsyncDisposable {
    *
    * @param client - through which to read; it closes the cache when it closes
    * @param path - need not be there
-   * @param scope - what it is of
+   * @param scope - the part of the tree that it holds, and its limits
    * @internal
    */
   constructor(client: Client, path: string, scope: CacheScope) {
@@ -98,7 +98,7 @@ export abstract class CacheBase implements AsyncDisposable {
   /**
    * Waits until everything was read once. A node that vanishes meanwhile does not hold it up.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `QUOTA_EXCEEDED` (more than `bytesMax`)
    */
   async ready(options: TimedWaitOptions = {}): Promise<void> {
@@ -136,7 +136,7 @@ export abstract class CacheBase implements AsyncDisposable {
     return this.#mirror.feed.iterate(this.path, this.#describe, options)
   }
 
-  /** Ends subscriptions, iterations and watches. What was known last stays readable. Idempotent. */
+  /** Ends subscriptions, iterations and watches. The last snapshot stays readable. Idempotent. */
   close(): Promise<void> {
     return this.#mirror.close()
   }

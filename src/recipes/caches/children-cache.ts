@@ -31,7 +31,7 @@ export class ChildrenCache extends CacheBase {
    *
    * @param client - through which to read; it closes the cache when it closes
    * @param path - the parent; it need not be there, and is no part of the cache
-   * @param options - what it may hold
+   * @param options - the limit of its size
    * @throws TypeError or RangeError if the path is none, or for a wrong option
    */
   constructor(client: Client, path: string, options: ChildrenCacheOptions = {}) {

@@ -40,7 +40,7 @@ export class TreeCache extends CacheBase {
    *
    * @param client - through which to read; it closes the cache when it closes
    * @param path - the root; it need not be there
-   * @param options - what it is of, and what it may hold
+   * @param options - the depth and filter of the tree, and the limit of its size
    * @throws TypeError or RangeError if the path is none, or for a wrong option
    */
   constructor(client: Client, path: string, options: TreeCacheOptions = {}) {

@@ -53,7 +53,7 @@ export interface ConfigCenterOptions<T, D> extends ConfigFormatOptions<T>, Fallb
 /** Options of {@link ConfigCenter.rollback}; all but `waitMs`, `signal`, `ifVersion` and `force` need a history. */
 export interface ConfigRollbackOptions extends PublishOptions, PublishNote {
   /**
-   * What becomes of a value that is staged: `keep` leaves it in force where it is, `withdraw` ends its roll-out in the
+   * The fate of a staged value: `keep` leaves it in force where it is, `withdraw` ends its roll-out in the
    * same transaction. Without it the write is refused while a value is staged (`VALUE_STAGED`).
    */
   readonly staged?: StagedPolicy
@@ -68,7 +68,7 @@ export interface ConfigPublishOptions extends ConfigRollbackOptions {
 /** Options of {@link ConfigCenter.update}. */
 export interface ConfigUpdateOptions extends TimedWaitOptions, Pick<ConfigRollbackOptions, 'staged'> {}
 
-/** What a publish made. With a roll-out, `version` is that of the value for all, which it left as it is. */
+/** The result of a publish. With a roll-out, `version` is that of the value for all, which it left as it is. */
 export interface Published extends Written {
   /** The version of its entry in the history; absent without one. */
   readonly historyVersion?: number
@@ -188,7 +188,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   /**
    * Waits until the value was read once, or something stands in for it since no server answers.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @returns the value in force
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`
    */
@@ -200,7 +200,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * Reads the value from the servers: not older than any write that was acknowledged before the call. `current` follows
    * by itself. It is the staged one where that is chosen for this process.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @returns the value, or the default if there is none
    * @throws CoordinationError `INVALID_VALUE` (outcome `corrupt`), `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`,
    * `SESSION_EXPIRED`, `CLIENT_CLOSED`
@@ -222,7 +222,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    *
    * @param value - encoded, then checked as every reader will check it
    * @param options.rollout - for whom to stage it, instead of publishing it for all; see {@link ConfigCenter.rollout}
-   * @param options.staged - what becomes of a value that is staged
+   * @param options.staged - the fate of a staged value: `keep` or `withdraw`
    * @param options.ifVersion - the version that the node must have instead; null: it must not exist
    * @param options.force - write whatever is there
    * @param options.author - who publishes, for the history
@@ -231,7 +231,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * @throws CoordinationError `BAD_VERSION`, `VALUE_STAGED` (outcome `rejected`); `NO_NODE` if there is no value which
    * another could be staged beside; `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (`not-sent`); `CONNECTION_LOSS`,
    * `SESSION_EXPIRED` (`unknown` only if it cannot be found out what became of it); `ABORTED`,
-   * `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); what the servers refused
+   * `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); a refusal of the servers
    * @throws TypeError or RangeError for a wrong option
    */
   async publish(value: T, options: ConfigPublishOptions = {}): Promise<Published> {
@@ -262,12 +262,12 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * @param change - gets the stored value, or null if there is none (the default does not count), and returns the next
    * one, or a promise of it. It is called once per attempt, so it should do nothing else; what it throws ends the
    * update, and nothing is written
-   * @param options - what ends the update
+   * @param options - the signal and the time limit of the update
    * @returns the value that was stored, with version and zxid of the write
    * @throws CoordinationError `BAD_VERSION` (outcome `rejected`) if others were quicker 30 times; `CONNECTION_LOSS`,
    * `SESSION_EXPIRED` (`unknown` if it cannot be found out whether the change was made: it is not made again then);
    * `INVALID_VALUE` (`corrupt`: the stored value; `not-sent`: the next one), `PAYLOAD_TOO_LARGE`; `ABORTED`, `TIMEOUT`,
-   * `CLIENT_CLOSED` (it may have taken effect); what the servers refused
+   * `CLIENT_CLOSED` (it may have taken effect); a refusal of the servers
    * @throws TypeError or RangeError for a wrong argument
    */
   async update(change: ChangeValue<T>, options: ConfigUpdateOptions = {}): Promise<Updated<T>> {

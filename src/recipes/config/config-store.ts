@@ -36,7 +36,7 @@ import { checkPublish } from './config-values.ts'
 import { KnownValues, isSameState } from './known-values.ts'
 import type { Encoded, OwnWrite, ReadingListener, StoreHooks } from './known-values.ts'
 
-/** A write, as its caller is told of it. */
+/** A write, as reported to its caller. */
 type Told<W extends WrittenNode> = Omit<W, 'czxid' | 'isOvertaken'>
 
 /** Validated values by key. */
@@ -69,7 +69,7 @@ export class ConfigStore<T> {
    * @param what - the recipe, for messages
    * @param depth - 0 for the one value, Infinity for a tree
    * @param options - how values are stored and checked
-   * @param hooks - what it works with
+   * @param hooks - a listener of its readings, and an overlay of its states
    */
   constructor(
     what: string,
@@ -386,7 +386,7 @@ export class ConfigStore<T> {
     }
   }
 
-  /** What the node must be like for who makes a write at this instant; undefined as long as nothing was read. */
+  /** The state of the node that a write at this instant expects; undefined as long as nothing was read. */
   #expected(key: string, options: PublishOptions): ExpectedVersion | undefined {
     if (options.force === true) return 'any'
     if (options.ifVersion !== undefined) return options.ifVersion === null ? null : this.#named(key, options.ifVersion)

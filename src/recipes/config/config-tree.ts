@@ -56,7 +56,7 @@ export class ConfigTree<T> implements AsyncDisposable {
   /**
    * Waits until all values were read once.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`
    */
   async ready(options: TimedWaitOptions = {}): Promise<void> {

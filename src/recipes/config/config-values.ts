@@ -1,5 +1,5 @@
 /**
- * What configurations take and tell: the options of a format and of a write, values with where they come from.
+ * Types of configurations: the options of a format and of a write, and values with their sources.
  */
 import type { NodeData } from '../../core/backend.ts'
 import { optionNames, refuseUnknown, validateBoolean, validateInteger } from '../../core/options.ts'
@@ -61,7 +61,7 @@ export interface ConfigEntry<T> {
 export interface InvalidValue {
   /** The node. */
   readonly path: string
-  /** What is wrong with it. */
+  /** Its faults. */
   readonly issues: readonly SchemaIssue[]
   /** The version of the refused value: `publish(value, { ifVersion: version })` replaces it. */
   readonly version: number

@@ -133,7 +133,7 @@ export class LayeredConfig<T> implements AsyncDisposable {
   /**
    * Waits until all layers were read once and made a value that passes, or none.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @returns the value in force
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`
    */

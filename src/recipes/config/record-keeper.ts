@@ -31,7 +31,7 @@ export interface RecordLimits {
   readonly bytesMax: number
 }
 
-/** What was read of a value and its records, at one moment or nearly so; a write compares it. */
+/** A value and the head of its records as read, at one moment or nearly so; a write compares them. */
 export interface RecordState {
   readonly value: NodeData | null
   readonly head: RecordHead
@@ -52,13 +52,13 @@ export interface Draft {
   readonly of: number | null
   /** Whether the value itself is left as it is, and only recorded. */
   readonly isAside?: boolean
-  /** What is written of a roll-out with it; the roll-out is left as it is by default. */
+  /** The change of the roll-out in the same transaction; none by default. */
   readonly rollout?: RolloutWrite
 }
 
-/** What is written of a roll-out with an entry. */
+/** A change of the node of the roll-out, in the transaction that writes an entry. */
 export interface RolloutWrite {
-  /** What its node holds from now on. */
+  /** The new data of its node. */
   readonly data: Uint8Array
   /** The version that its node must have; null: it must not exist. */
   readonly expected: number | null
@@ -82,7 +82,7 @@ export interface StoredEntry {
 /** Makes the next value of what is there. It may be called once per attempt; what it throws ends the write. */
 export type Plan = (state: RecordState) => Draft | Promise<Draft>
 
-/** What a write with a lost reply would have made. */
+/** A write with a lost reply, which may have taken effect. */
 interface Doubt {
   readonly error: CoordinationError
   /** The creation of the value's node; null if that would have been this write. */

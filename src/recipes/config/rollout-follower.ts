@@ -29,7 +29,7 @@ type Word<T> =
   | { readonly state: 'staged'; readonly value: T; readonly version: number; readonly zxid: bigint }
   | {
     readonly state: 'held'
-    /** What is kept until the value for all was read. */
+    /** The staged value, in force until the value for all was read. */
     readonly value: T
     readonly version: number
     readonly zxid: bigint
@@ -144,7 +144,7 @@ export class RolloutFollower<T> implements StateOverlay<T> {
     if (isNews && !this.#closing.signal.aborted) store.again()
   }
 
-  /** What a record says to this process. */
+  /** The word of a record for this process; null if it does not concern it. */
   async #wordOf(record: StagedRecord, zxid: bigint, store: ConfigStore<T>): Promise<Word<T> | null> {
     const before = this.#word
     const isChosenHere = this.#chooses(record)

@@ -26,7 +26,7 @@ export interface RolloutSelection {
 export interface RolloutMember {
   /** Tells the process from all others, and is the same after a restart. */
   readonly id: string
-  /** What a roll-out can choose it by, such as `{ region: 'eu' }`. */
+  /** Labels by which a roll-out can choose it, such as `{ region: 'eu' }`. */
   readonly labels?: Readonly<Record<string, string>>
 }
 

@@ -68,7 +68,7 @@ export class SharedValue implements AsyncDisposable {
   /**
    * Waits until the value was read once.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`
    */
   ready(options: TimedWaitOptions = {}): Promise<Uint8Array> {
@@ -78,7 +78,7 @@ export class SharedValue implements AsyncDisposable {
   /**
    * Reads the value from the servers: not older than any write that was confirmed before the call.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   get(options: TimedWaitOptions = {}): Promise<Uint8Array> {
@@ -89,7 +89,7 @@ export class SharedValue implements AsyncDisposable {
    * Sets the value, whatever it is. `current` is the new value when this resolves.
    *
    * @param value - bytes, or a string that is stored as UTF-8
-   * @param options - what ends the attempt
+   * @param options - the signal and the time limit of the attempt
    * @throws CoordinationError `CONNECTION_LOSS`, `SESSION_EXPIRED` (`unknown` if it cannot be found out what became of
    * it); `PAYLOAD_TOO_LARGE`; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); what the servers
    * refused
@@ -103,7 +103,7 @@ export class SharedValue implements AsyncDisposable {
    * Sets the value if it is still the one that this process has seen last.
    *
    * @param value - bytes, or a string that is stored as UTF-8
-   * @param options - what ends the attempt
+   * @param options - the signal and the time limit of the attempt
    * @returns whether it was set; false: another process was quicker, and `current` will follow
    * @throws CoordinationError as {@link SharedValue.set}
    * @throws TypeError or RangeError for a wrong argument

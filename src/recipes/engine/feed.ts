@@ -11,7 +11,7 @@ import type { CoordinationError } from '../../core/errors.ts'
 
 /** A step from the state that this consumer took last to the latest one. */
 export interface Delivery<S> {
-  /** What this consumer knows already; undefined before its first. */
+  /** The state that this consumer took last; undefined before its first. */
   readonly previous: S | undefined
   /** The latest state. */
   readonly current: S
@@ -77,9 +77,9 @@ export class Feed<S> {
   /**
    * Opens a mailbox as an async iterator. It ends when the feed does, and by `return()` (a `break` in `for await`).
    *
-   * @param path - what is iterated, for the error
+   * @param path - the node whose states are iterated, for the error
    * @param describe - makes the events
-   * @param options - where it begins and what ends it
+   * @param options - whether it begins with the present state, and the signal that ends it
    */
   iterate<E>(path: string, describe: Describe<S, E>, options: IterateOptions = {}): AsyncIterableIterator<E> {
     return this.#open(path, describe, options)
@@ -97,10 +97,10 @@ export class Feed<S> {
   /**
    * Calls a listener with each event. A promise that it returns is waited for before it is called again.
    *
-   * @param path - what is listened to
+   * @param path - the node whose states are listened to, for the error
    * @param describe - makes the events
-   * @param listener - what it throws or rejects with is reported
-   * @param options - where it begins
+   * @param listener - called with each event; its throw or rejection is reported
+   * @param options - whether it begins with the present state
    */
   subscribe<E>(
     path: string,
@@ -119,7 +119,7 @@ export class Feed<S> {
   /**
    * Ends every iteration and subscription. Idempotent.
    *
-   * @param failure - what those who iterate are told; null: nothing, it is just over
+   * @param failure - the error that iterations reject with; null: they just end
    */
   close(failure: CoordinationError | null = null): void {
     this.#closed = true

@@ -67,7 +67,7 @@ function isContainer(value: unknown): value is object {
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-/** What it is that JSON cannot hold, and never its content. */
+/** The kind of a value that JSON cannot hold, and never its content. */
 function kindOf(value: unknown): string {
   if (typeof value === 'number' || value === undefined) return String(value)
   if (typeof value !== 'object' || value === null) return `a ${typeof value}`

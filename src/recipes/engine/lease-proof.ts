@@ -21,8 +21,8 @@ const PAUSES_PER_TIMEOUT = 50
  * Makes sure that at least half of a lease is left.
  *
  * @param client - whose session owns the node
- * @param node - what is to be given out
- * @param wait - ends it
+ * @param node - the node whose lease is to be given out
+ * @param wait - ends it early, and repeats lost requests
  * @returns false if the session of the node is over
  */
 export async function proveLease(

@@ -5,8 +5,8 @@
 /**
  * Makes a listener whose errors say where it listens.
  *
- * @param what - what it listens to, such as `ConfigCenter`
- * @param path - of what
+ * @param what - the recipe that it listens to, such as `ConfigCenter`
+ * @param path - the path of that recipe
  * @param listener - of the caller
  * @returns one that throws an error with the cause
  */

@@ -26,7 +26,7 @@ import { readNote } from './leader-note.ts'
 /** Options of {@link LeaderElection.campaign}. */
 export interface CampaignOptions extends TimedWaitOptions {
   /**
-   * What to do when the session ends during the wait, and the place in line with it: `queue-again` on the next session,
+   * The fate of the wait when the session ends, and its place in line with it: `queue-again` on the next session,
    * at the end (the default), or `reject` with `SESSION_EXPIRED`.
    */
   readonly onSessionLoss?: OnSessionLoss

@@ -1,8 +1,8 @@
 /**
  * Leader election: one leader at a time among any number of candidates, in the order in which they stood.
  *
- * Model     one ephemeral sequential node per candidate under `path`, which holds its id; the lowest leads. What the
- *           leader proclaims, and to whom it hands over, is in a node beside it, `<path>-leader`.
+ * Model     one ephemeral sequential node per candidate under `path`, which holds its id; the lowest leads. Its
+ *           data, and the candidate it hands over to, are in a node beside it, `<path>-leader`.
  * Safety    at most one candidate is lowest; a paused leader may overlap its successor, so guard with
  *           `leadership.token`.
  * Liveness  a resignation or an expiry wakes exactly one successor.
@@ -43,7 +43,7 @@ const FIRST_LEADS: AdmissionRule = { admit: firstLeads, hasLine: false }
 export interface LeaderElectionOptions<T> {
   /** The name of this process as a candidate; a random one by default. */
   readonly id?: string
-  /** What it proclaims as soon as it leads; nothing by default. See {@link Leadership.proclaim}. */
+  /** The data that it proclaims as soon as it leads; none by default. See {@link Leadership.proclaim}. */
   readonly data?: T
   /** How that becomes bytes; JSON by default. */
   readonly codec?: Codec<T>
@@ -172,7 +172,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
   /**
    * Asks the servers who leads.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @returns who led at some moment after the call; null if nobody did
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
@@ -198,7 +198,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
   /**
    * Lists the leader and those who stand by, in the order in which they lead.
    *
-   * @param options - what ends the reading
+   * @param options - the signal and the time limit of the reading
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   async candidates(options: TimedWaitOptions = {}): Promise<CandidateInfo[]> {

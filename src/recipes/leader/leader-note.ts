@@ -20,13 +20,13 @@ import { checkIdentity, deleteNode, isGone, readSynced } from '../engine/protect
 import type { OwnedNode } from '../engine/protected-writes.ts'
 import type { Wait } from '../engine/wait.ts'
 
-/** What a leader says. */
+/** The note of a leader: its data, and its successor. */
 export interface LeaderNote {
   /** The token of its leadership. */
   readonly token: bigint
   /** Name of the candidate that it hands over to; empty if it does not. */
   readonly successor: string
-  /** What it proclaims; empty if nothing. */
+  /** The data that it proclaims, encoded; empty if none. */
   readonly data: Uint8Array
 }
 

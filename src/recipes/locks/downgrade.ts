@@ -27,7 +27,7 @@ import { Wait, sessionOver } from '../engine/wait.ts'
 import { readWriteContenderOf, readerNameAt } from './contender-names.ts'
 import type { ReadWriteKind } from './contender-names.ts'
 
-/** What is held after it. */
+/** The kind of lease after a downgrade. */
 const READ: ReadWriteKind = 'read'
 
 /** One downgrade. */

@@ -28,7 +28,7 @@ import type { PermitLimit } from './permit-limit.ts'
 /** The word for what a semaphore gives out. */
 export const PERMIT = 'permit'
 
-/** What is to be taken, and where. */
+/** The permits to be taken, and where. */
 export interface PermitRequest {
   /** The semaphore. */
   readonly path: string

@@ -43,7 +43,7 @@ export interface GroupMembershipOptions<T> {
 export interface MemberInfo<T> {
   /** Its name. */
   readonly id: string
-  /** What it says of itself; undefined if that is nothing, or cannot be decoded (which is reported). */
+  /** The data that it registered; undefined if there are none, or they cannot be decoded (which is reported). */
   readonly data: T | undefined
   /** zxid of its registration: a member that registered again has a new one. */
   readonly incarnation: bigint
@@ -107,15 +107,15 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
    * Registers a member.
    *
    * @param id - its name: one segment of a path, nobody else's in this group
-   * @param options.data - what it says of itself
-   * @param options.signal - ends the attempt; what it has registered is removed before this rejects
+   * @param options.data - the data of the member's node
+   * @param options.signal - ends the attempt; a node that it has made is removed before this rejects
    * @param options.waitMs - longest attempt in milliseconds; no limit by default. If it is given, and another has the
    * id, it waits for that one to go: above all for the node of the older session of a process that was started again
    * @param options.onSessionLoss - `reject` by default; `queue-again` goes on over losses of the session and of touch
    * @returns a handle that registers again by itself when its session is lost, until `leave()`
    * @throws CoordinationError `MEMBER_EXISTS` if another has the id, even one that crashed whose session still lives,
    * at once or when `waitMs` have passed; `ABORTED`, `TIMEOUT`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE`, `CLIENT_CLOSED`,
-   * what the servers refused, and with `reject` `SESSION_EXPIRED`, `CONNECTION_LOSS`
+   * a refusal of the servers, and with `reject` `SESSION_EXPIRED`, `CONNECTION_LOSS`
    * @throws TypeError if the id cannot be a node's name; TypeError or RangeError for a wrong option
    */
   async join(id: string, options: JoinOptions<T> = {}): Promise<Member<T>> {
@@ -138,7 +138,7 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
    * Reads the members from the servers, not older than any change that was acknowledged before the call. They are read
    * in parts, so the list need not have existed at one moment; the lists of `subscribe` have.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @returns all members, sorted by id
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
@@ -269,7 +269,7 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
     if (marked?.data.length === 0) return undefined
     try {
       if (marked === null) throw new TypeError('its data do not begin with the mark of a member')
-      // The codec's word is taken for the type: members have no schema.
+      // The codec vouches for the type: members have no schema.
       const data = this.#codec.decode(marked.data) as T
       return this.#isJson ? deepFreeze(data) : data
     } catch (cause) {

@@ -48,13 +48,13 @@ export interface PartitionerOptions {
 export interface PartitionChange {
   /** All that it owns, by item, in the order of the items. */
   readonly assignments: ReadonlyMap<string, Assignment>
-  /** What it did not own before. */
+  /** The items that it did not own before. */
   readonly assigned: readonly Assignment[]
-  /** What it owns no more; `state` tells whether that was given away or lost. */
+  /** The items that it owns no more; `state` tells whether each was given away or lost. */
   readonly revoked: readonly Assignment[]
 }
 
-/** What a member says of itself in the group: the items that it knows. */
+/** The data of a member in the group: the items that it knows. */
 type Known = Pick<PartitionerOptions, 'items' | 'count'>
 
 /** How many items there may be: each is a node, a watch and a timer. */
@@ -110,7 +110,7 @@ export class Partitioner implements AsyncDisposable {
     return this.#member?.state ?? null
   }
 
-  /** What this member owns at this instant, by item, in the order of the items. */
+  /** The assignments that this member owns at this instant, by item, in the order of the items. */
   get assignments(): ReadonlyMap<string, Assignment> {
     const owned = new Map<string, Assignment>()
     for (const [item, share] of this.#shares) if (share.current !== null) owned.set(item, share.current)
@@ -120,7 +120,7 @@ export class Partitioner implements AsyncDisposable {
   /**
    * Joins, and owns its share from then on. Idempotent.
    *
-   * @param options - what ends the wait for the join; with `waitMs` it waits for the node of an older session of its id
+   * @param options - the limits of the join; with `waitMs` it waits for the node of an older session of its id
    * @returns resolves when it has joined; items are assigned after that
    * @throws CoordinationError as {@link GroupMembership.join}
    */
@@ -224,7 +224,7 @@ function describe({ previous, current }: Delivery<ReadonlyMap<string, Assignment
   return assigned.length + revoked.length === 0 ? null : { assignments: current, assigned, revoked }
 }
 
-/** Which items a member knows. What it says comes from outside: one that says nothing clear knows none. */
+/** Which items a member knows. The data come from outside: a member whose data are not clear knows none. */
 function knowledgeOf(data: Partial<Known> | null | undefined): (item: string) => boolean {
   const { items, count } = data ?? {}
   const names = new Set<unknown>(Array.isArray(items) ? items : [])

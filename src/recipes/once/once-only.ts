@@ -64,7 +64,7 @@ const NOTHING = new Uint8Array()
  * @throws CoordinationError `LEASE_LOST` if the lease was lost before the result was recorded: it is not, and the next
  * caller does the work again; `INVALID_VALUE` (`corrupt`: a recorded result; `not-sent`: one that cannot be stored),
  * `PAYLOAD_TOO_LARGE`, `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED` (`unknown`: whether
- * it was recorded); what the servers refused; and what `work` throws: nothing is recorded then
+ * it was recorded); a refusal of the servers; and what `work` throws: nothing is recorded then
  * @throws TypeError or RangeError for a wrong argument
  */
 export async function onceOnly<T>(

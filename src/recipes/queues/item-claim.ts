@@ -23,7 +23,7 @@ import type { QueueFolders } from './queue-folders.ts'
  * @param name - of the item
  * @param found - the item as it was read: it is claimed only as that
  * @returns null if another is quicker, or the item is gone
- * @throws CoordinationError what ended the wait, or what the servers refused; nothing is claimed then
+ * @throws CoordinationError what ended the wait, or a refusal of the servers; nothing is claimed then
  */
 export async function claimItem(
   client: Client,

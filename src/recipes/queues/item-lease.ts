@@ -34,7 +34,7 @@ export interface ClaimedItem {
 }
 
 export class ItemLease {
-  /** What is leased. */
+  /** The leased item. */
   readonly claimed: ClaimedItem
   readonly #client: Client
   readonly #claim: OwnedNode
@@ -192,7 +192,7 @@ function lostError(path: string, what: string): CoordinationError {
   return new CoordinationError('LEASE_LOST', `${path} ${what}`, { outcome: 'lost', path })
 }
 
-/** What a multi was refused with, as a refusal of the item. */
+/** The refusal of a multi, as a refusal of the item. */
 function namedError(error: unknown, path: string): unknown {
   return isCoordinationError(error) && error.index !== undefined ? refusal(error.code, path, { cause: error }) : error
 }

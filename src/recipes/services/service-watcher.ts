@@ -86,7 +86,7 @@ export class ServiceWatcher implements AsyncDisposable {
   /**
    * Waits until the instances were read once.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`
    */
   async ready(options: TimedWaitOptions = {}): Promise<void> {
