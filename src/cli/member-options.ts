@@ -18,7 +18,7 @@ const TICK_MS = 50
 const LIMIT_TICKS_MAX = 100_000
 const ALL_ADDRESSES = '0.0.0.0'
 
-/** What a command line says beside the configuration. */
+/** The arguments of the command line beside the configuration. */
 interface Given {
   /** Of the configuration, for messages. */
   readonly file: string

@@ -1,4 +1,4 @@
-/** What was probably meant by a word that means nothing: of commands, flags, options and keys alike. */
+/** Suggestions for an unknown word: for commands, flags, options and keys alike. */
 
 /** How many letters may be wrong in a word: one in three, and two at most. */
 const LETTERS_PER_FLAW = 3

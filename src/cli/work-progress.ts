@@ -13,7 +13,7 @@ export interface ProgressScreen {
 
 /** How work is reported. */
 export interface ProgressOptions {
-  /** What is counted, such as `nodes exported`. */
+  /** The things that are counted, such as `nodes exported`. */
   readonly what: string
   /** How many there are; null if nobody knows. */
   readonly total?: number | null

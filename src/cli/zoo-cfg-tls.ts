@@ -10,7 +10,7 @@ import type { ClientTlsOptions, PeerTlsOptions, TlsFileOptions } from '../backen
 import { Failure } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
 
-/** What a configuration says of TLS. */
+/** The TLS options of a configuration. */
 export interface ZooCfgTls {
   /** Undefined if servers talk to each other without. */
   readonly peerTls: PeerTlsOptions | undefined

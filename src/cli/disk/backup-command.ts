@@ -64,7 +64,7 @@ const MYID_FILE = 'myid'
 const MYID_BYTES_MAX = 64
 const MYID_MAX = 254
 const UNFINISHED = 'unfinished'
-/** What may be in a directory that is empty: the lock, and what a file system makes for itself. */
+/** Names that an empty directory may hold: the lock, and the file system's own. */
 const NO_CONTENT = /^(quorate\.lock.*|lost\+found)$/
 
 /** From where to where. */

@@ -57,10 +57,10 @@ export class ShellConnection {
   }
 
   /**
-   * What ZooKeeper's protocol has besides.
+   * The calls that only ZooKeeper's protocol has.
    *
-   * @param what - what it is needed for
-   * @throws Failure if this engine has it not
+   * @param what - the feature that needs them, for the message
+   * @throws Failure if this engine does not have them
    */
   zookeeper(what: string): ZooKeeperOperations {
     if (this.#engine.zookeeper !== null) return this.#engine.zookeeper

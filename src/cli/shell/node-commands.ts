@@ -175,7 +175,7 @@ async function create({ client, zookeeper, signal, print }: CommandContext, give
   print({ text: `Created ${oneLine(created)}\n`, json: { created } })
 }
 
-/** What the flags ask for; a mode of null is one that only ZooKeeper has. */
+/** The mode that the flags ask for; null for one that only ZooKeeper has. */
 function createModeOf(given: Given): { readonly mode: CreateMode | null; readonly flags: number } {
   const [e, s, c, t] = ['e', 's', 'c', 't'].map((flag) => given.has(flag))
   if (c === true && (e === true || s === true)) {

@@ -31,13 +31,13 @@ export interface HeldRun extends ProgramRun {
   readonly path: string
   /** Longest wait, in milliseconds; 0 for none, no limit if undefined. */
   readonly waitMs: number | undefined
-  /** What to end with if it is somebody else's. */
+  /** The exit status if it is somebody else's. */
   readonly busyStatus: number
-  /** What ours says of itself. */
+  /** The data of our node. */
   readonly data: string
 }
 
-/** What is held meanwhile. */
+/** The lease or the leadership that is held while the program runs. */
 export interface Holding {
   /** Aborted when it is lost. */
   readonly signal: AbortSignal
@@ -133,7 +133,7 @@ export async function runProgram(run: ProgramRun, holding: Holding, signals: Pas
   const kill = (name: NodeJS.Signals): void => {
     if (child.pid !== undefined) send(isGroup ? -child.pid : child.pid, name)
   }
-  // What a terminal sends to us, it sends to the program too.
+  // A terminal sends its signals to the program too.
   const stopPassing = signals.listen((name) => {
     if (isGroup || !OF_TERMINAL.has(name)) kill(name)
   })
@@ -156,7 +156,7 @@ export async function runProgram(run: ProgramRun, holding: Holding, signals: Pas
     process.off('exit', onExit)
     clearTimeout(grace)
     stopPassing()
-    // What it has started and left behind must not go on without what was held.
+    // Processes that it has started and left behind must not go on after the loss.
     if (isGroup && holding.signal.aborted) kill('SIGKILL')
   }
 }
@@ -173,7 +173,7 @@ function start(
     if (onOutput !== undefined) child.stdout?.on('data', onOutput)
     return child
   } catch (error) {
-    // What Node.js finds wrong, or the system before there is a process: too long a command line, for instance.
+    // An error of Node.js, or of the system before there is a process: too long a command line, for instance.
     throw new Failure(`cannot run ${program}: ${reasonOf(error)}`, NOT_RUNNABLE)
   }
 }

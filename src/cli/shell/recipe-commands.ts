@@ -42,7 +42,7 @@ export const RECIPE_COMMANDS: readonly Command[] = [
   CONFIG,
 ]
 
-/** What a member or a value is when it is not JSON: its text, or its length. */
+/** Decodes JSON; other data are shown as their text, or as their length. */
 const lenientCodec: Codec<unknown> = {
   encode: () => {
     throw new TypeError('only for reading')

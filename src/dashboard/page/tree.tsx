@@ -11,7 +11,7 @@ import { go } from './route.ts'
 /** The most levels that are open at a time; the oldest is closed when there would be more. */
 const OPEN_MAX = 24
 
-/** What the rows of the tree share. */
+/** The state that all rows of the tree share. */
 interface TreeState {
   readonly selected: string
   readonly prefix: string

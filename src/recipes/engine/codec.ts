@@ -1,7 +1,7 @@
 /**
  * Values and the bytes they are stored as.
  *
- * Model     decode, then validate: what comes out is what a reader sees. What is to be written is encoded and goes the
+ * Model     decode, then validate: readers see the result. A value to be written is encoded and goes the
  *           reader's way before it is sent, so nobody can store what nobody could read.
  * Format    whatever the codec makes; JSON in UTF-8 is here.
  */
