@@ -34,7 +34,7 @@ export interface TestedCacheChange {
   readonly resync: boolean
 }
 
-/** What the suite needs of a cache. */
+/** The part of a cache that the suite calls. */
 export interface TestedCache {
   /** Whether it may be older than what the servers have. */
   readonly stale: boolean
@@ -48,7 +48,7 @@ export interface TestedCache {
   close(): Promise<void>
 }
 
-/** What {@link cacheSuite} tests, and how. */
+/** The subject and options of {@link cacheSuite}. */
 export interface CacheSuiteOptions extends RecipeSuiteOptions {
   /** Makes a cache at a path. */
   readonly makeCache: (client: Client, path: string) => TestedCache

@@ -21,7 +21,7 @@ export interface ModelOptions {
   readonly latencyMs?: number
   /** Time-out of sessions that ask for none, in milliseconds; 10,000 by default. */
   readonly sessionTimeoutMs?: number
-  /** What this engine shall seem to give; everything by default. */
+  /** Capabilities that this engine claims, where they differ from the default: everything. */
   readonly capabilities?: Partial<Capabilities>
 }
 

@@ -201,7 +201,7 @@ export class ModelSession implements Session {
     for (const watch of this.#watches) this.#ensemble.watches.disarm(watch)
     if (this.#states.current.status === 'connected') this.#expired()
     if (this.#states.current.status !== 'closed') return
-    // What is pending now is the close, and this is what it asked for.
+    // The only pending request is the close, and this end is its result.
     for (const request of this.#pending) this.#reply(request, () => request.resolve(undefined))
   }
 

@@ -11,7 +11,7 @@ import type { CreateMode, Operation, OperationResult, Stat, WatchEvent } from '.
 import { parentOf } from '../../core/path.ts'
 import { refusal } from '../../core/refusal.ts'
 
-/** What became of a write: an answer for each operation, and what it changed, in the order in which watches see it. */
+/** The result of a write: an answer per operation, and its changes, in the order in which watches see them. */
 interface Written {
   readonly results: readonly OperationResult[]
   readonly changes: readonly WatchEvent[]

@@ -1,10 +1,10 @@
 /**
  * The network of the simulated world: between servers, and between clients and servers.
  *
- * Model     a connection is two pipes. What goes through a pipe arrives in order or not at all; delays are drawn per
+ * Model     a connection is two pipes. Messages in a pipe arrive in order or not at all; delays are drawn per
  *           message, with a slow tail. A blocked direction holds what was sent until it is unblocked, as TCP would; a
  *           cut connection loses what is under way. Notifications of the election are datagrams: blocked ones are lost.
- * Bytes     what servers say to each other is encoded when it is sent and decoded when it arrives, as on sockets, so
+ * Bytes     messages between servers are encoded when sent and decoded when they arrive, as on sockets, so
  *           that a seed judges the encoding too. Bytes that cannot be read end the run.
  * Never     is anything reordered within a connection: that would test a network that cannot exist.
  */
@@ -296,7 +296,7 @@ export class SimNetwork {
     end.end()
   }
 
-  /** What is made of bytes; null if they cannot be read, which ends the run. */
+  /** Decodes bytes; null if they cannot be read, which ends the run. */
   #readable<T>(read: () => T): T | null {
     try {
       return read()
@@ -365,7 +365,7 @@ class ClientConnection implements Channel {
   #host: Host | null = null
   #number = 0
   #isOpen = true
-  /** What has come to a busy process, which reads it when its turn ends. */
+  /** Messages that have come to a busy process, which reads them when its turn ends; null: the end. */
   #unread: (ServerMessage | null)[] = []
   /** The server has closed its end: what still comes there is nobody's. */
   #isLeft = false
