@@ -159,7 +159,7 @@ function optionsOf(
   }
 }
 
-/** An option that there is not. Its value may be a secret. */
+/** An unknown option. Its value may be a secret. */
 function unknownOption(word: string, name: string): string {
   const hasValue = word.length > name.length
   if (hasValue && Object.hasOwn(ALONE, name)) return `${name} with a value`

@@ -83,7 +83,7 @@ const audiences = new WeakMap<AbortSignal, Audience>()
 
 /**
  * Calls back when a signal is aborted; at once if it is. However many wait for one signal, it has one listener: Node.js
- * takes more than ten for a leak, and says so.
+ * treats more than ten as a leak, and warns.
  *
  * @param onAbort - called once; a function of its own for each wait
  * @returns ends the wait

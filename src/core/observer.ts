@@ -116,7 +116,7 @@ export interface LeaseNotice extends EndNotice {
 /** The change in a candidate's leadership. */
 export type ElectionEvent = 'elected' | 'resigned' | 'lost'
 
-/** A candidate of this client leads, or leads no more. */
+/** A candidate of this client leads, or no longer leads. */
 export interface ElectionNotice {
   /** Whether it was elected, resigned or lost its leadership. */
   readonly event: ElectionEvent
@@ -165,7 +165,7 @@ export interface Observer {
   readonly onWait?: ((notice: WaitNotice) => void) | undefined
   /** A lease was acquired, released or lost. */
   readonly onLease?: ((notice: LeaseNotice) => void) | undefined
-  /** A candidate leads, or leads no more. */
+  /** A candidate leads, or no longer leads. */
   readonly onElection?: ((notice: ElectionNotice) => void) | undefined
   /** A change of a configuration has ended. */
   readonly onPublish?: ((notice: PublishNotice) => void) | undefined

@@ -73,7 +73,7 @@ export function optionNames<O>(names: Record<keyof O, true>): ReadonlySet<string
  * Refuses an option that is not known, and options that are no object.
  *
  * @param options - the options as the caller gave them; undefined stands for none
- * @param known - the names of the options that there are; see {@link optionNames}
+ * @param known - the names of all options of the call; see {@link optionNames}
  * @param what - the call that takes them, for the message, such as `acquire` or `embedded()`
  * @throws TypeError which names the option, and the one that is likely meant
  */
@@ -199,7 +199,7 @@ function exampleOf(value: unknown, known: ReadonlySet<string>): string {
   return name !== null && known.has(name) ? `, such as { ${name} }` : ''
 }
 
-/** The option that is likely meant, or all that there are. */
+/** The option that is likely meant, or all options of the call. */
 function hintOf(name: string, known: ReadonlySet<string>): string {
   const likely = likeliest(name.slice(0, NAME_CHARS_MAX), known)
   if (likely !== null) return `; did you mean "${likely}"?`

@@ -57,7 +57,7 @@ export interface Meta {
   readonly name: string
   /** For people; the page never branches on it. */
   readonly engine: string
-  /** The views that there are. */
+  /** The views of this dashboard. */
   readonly views: readonly View[]
   /** True, or the sentence that the dashed button shows. */
   readonly can: Readonly<Record<Action, true | string>>

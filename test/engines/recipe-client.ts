@@ -3,9 +3,9 @@
  * service, has its share of some items, takes two locks and leads, as it is told.
  *
  * Use       node recipe-client.js URL NAME SESSION_TIMEOUT_MS
- * Input     a word a line: `work` takes the locks in turns, `hold` takes them and keeps them, `use` asks the leases of
+ * Input     a word per line: `work` takes the locks in turns, `hold` takes and keeps them, `use` asks the leases of
  *           `hold` whether they are held, `count` counts on and on, `publish` publishes the next number, `end` ends it
- * Output    an object a line: see {@link Told}
+ * Output    an object per line: see {@link Told}
  */
 import { createInterface } from 'node:readline'
 import { connect, ConfigCenter, ExclusiveLock, FairLock, GroupMembership, isCoordinationError } from 'quorate'

@@ -51,7 +51,7 @@ export interface Holding {
 const KILL_GRACE_MS = 5_000
 const TIME_MS_MAX = 2 ** 31 - 1
 
-/** The greatest exit status that there is. */
+/** The greatest exit status of a process. */
 const STATUS_MAX = 255
 
 /** The flags of every command that runs a program. */

@@ -44,7 +44,7 @@ export interface ConfigCenterOptions<T, D> extends ConfigFormatOptions<T>, Fallb
    */
   readonly history?: boolean | HistoryOptions
   /**
-   * As what this process takes part in roll-outs: it has a staged value that is chosen for it, and says which value it
+   * The part of this process in roll-outs: it has a staged value that is chosen for it, and says which value it
    * has. It keeps a history then. By default it has the value for all.
    */
   readonly member?: RolloutMember

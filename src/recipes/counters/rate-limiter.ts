@@ -12,7 +12,7 @@
  *           forward fills the bucket once. Tokens whose answer was lost are paid for again, never given twice.
  * Blocks    a process may take more than it needs and give them out itself, within one period; whatever it has not
  *           used by then is lost.
- * Cost      3 round trips a call, as one change of a counter; by blocks 3 for each block. Waiting costs nothing.
+ * Cost      3 round trips per call, as one change of a counter; by blocks 3 for each block. Waiting costs nothing.
  * Source    Redisson RRateLimiter, golang.org/x/time/rate; the bucket: ITU-T I.371.
  */
 import type { NodeData } from '../../core/backend.ts'

@@ -85,7 +85,7 @@ export async function writeVersioned(
  * @param attemptsMax - how often it is tried
  * @throws CoordinationError `BAD_VERSION` (outcome `rejected`) if another was quicker each time; `CONNECTION_LOSS` or
  * `SESSION_EXPIRED` with outcome `unknown` if the answer to a write was lost and the node does not say whether it took
- * effect: equal data may be those of another who made the same change, so that it is not made again, nor reported as
+ * effect: equal data may be those of another who made the same change, so that it is not made again, nor counts as
  * done; what `change` threw; a refusal of the servers
  */
 export async function updateVersioned(

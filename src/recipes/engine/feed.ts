@@ -38,7 +38,7 @@ export interface IterateOptions extends SubscribeOptions {
 /** Ends a subscription. It is a function, and disposable for `using`. Idempotent. */
 export type Unsubscribe = (() => void) & Disposable
 
-/** Makes an event of a delivery; null tells that there is nothing in it for the consumer. */
+/** Makes an event of a delivery; null if it holds nothing for the consumer. */
 export type Describe<S, E> = (delivery: Delivery<S>) => E | null
 
 /** The sending side. */

@@ -215,7 +215,7 @@ export class KeptNode {
     return this.#withdrawing
   }
 
-  /** Throws why the node is kept no more, if so. */
+  /** Throws the reason if the node is no longer kept. */
   throwIfEnded(): void {
     if (this.#end === null && !this.#ending.signal.aborted) return
     if (this.#error instanceof Error) throw this.#error

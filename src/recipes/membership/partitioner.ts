@@ -50,7 +50,7 @@ export interface PartitionChange {
   readonly assignments: ReadonlyMap<string, Assignment>
   /** The items that it did not own before. */
   readonly assigned: readonly Assignment[]
-  /** The items that it owns no more; `state` tells whether each was given away or lost. */
+  /** The items that it no longer owns; `state` tells whether each was given away or lost. */
   readonly revoked: readonly Assignment[]
 }
 

@@ -151,7 +151,7 @@ export type Fault =
   | (Lasting & {
     readonly kind: 'operate'
     readonly how: OperatorStrike
-    /** Which node, as a part of all that there are: from 0 up to 1. */
+    /** Which node, as a fraction of the index among all: from 0 up to 1. */
     readonly pick: number
     readonly stallMs: number
     readonly timersFirst: boolean
