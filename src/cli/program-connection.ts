@@ -1,6 +1,6 @@
 /**
  * The connection of a command that is a program of its own, such as `quorate dashboard` or `quorate top`: the options
- * by which it is told where to connect and as whom, and the session.
+ * by which it knows where to connect and as whom, and the session.
  */
 import type { ServerAddress } from '../backends/client/server-address.ts'
 import type { Client } from '../core/client.ts'

@@ -197,7 +197,7 @@ export interface Client extends AsyncDisposable {
    * Ends everything that was opened through this client, newest first, then its session, and resolves when that is
    * done. Owned resources may call the client until they have ended; then calls reject with `CLIENT_CLOSED`, and so
    * do those in flight, unless `drainMs` gives them time. Idempotent, and rejects for wrong options only: what fails to
-   * end is told to `onError`. While no server is in touch it does not wait for one: the servers end the session at its
+   * end is reported to `onError`. While no server is in touch it waits for none: the servers end the session at its
    * time-out. A second `close()` without `drainMs` ends the wait of the first. Once it has resolved no listener is
    * called any more.
    */

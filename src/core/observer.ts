@@ -95,7 +95,7 @@ export interface WaitNotice extends EndNotice {
 /** The change in a lease's life. */
 export type LeaseEvent = 'acquired' | 'released' | 'lost'
 
-/** A lease was acquired, released or lost. A release is told once the servers have confirmed it, or gave it up. */
+/** A lease was acquired, released or lost. A release is reported once it is confirmed, or given up. */
 export interface LeaseNotice extends EndNotice {
   /** Whether it was acquired, released or lost. */
   readonly event: LeaseEvent
@@ -202,7 +202,7 @@ export class Notices {
   #sinceMs = 0
 
   /**
-   * Begins with nothing told.
+   * Begins with an empty queue.
    *
    * @param onError - gets what observers throw
    */
@@ -271,7 +271,7 @@ export class Notices {
     this.tell('onState', { state, previous, previousMs })
   }
 
-  /** Resolves when all that was told until now has been heard. */
+  /** Resolves when all notices until now have been delivered. */
   heard(): Promise<void> {
     return this.#queue.emptied()
   }

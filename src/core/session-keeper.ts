@@ -38,7 +38,7 @@ export class SessionKeeper {
   #session: Session | null = null
   #sessionId = 0n
   #sessionTimeoutMs = 0
-  /** The last state that was told, to tell none twice. */
+  /** The last state that was published, so that none is published twice. */
   #told: SessionState | null = null
   #next: Deferred<Session> = deferred()
   #lastError: unknown

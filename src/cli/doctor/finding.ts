@@ -1,6 +1,6 @@
 /** A finding of `quorate doctor`: what it is, why it matters, what to do; and the check that it is of. */
 
-/** The checks, in the order in which they are told. */
+/** The checks, in the order of the report. */
 export const CHECKS = [
   ...(['session', 'latency', 'clock', 'quorum', 'servers'] as const),
   ...(['words', 'locks', 'sizes', 'orphans'] as const),

@@ -3,7 +3,7 @@
  *
  * End       of what is held before the program's: SIGTERM, and after a grace SIGKILL; then the program's own status
  *           does not matter.
- * Safety    the program is told about a loss, not fenced: what it writes should carry the token that it is given in its
+ * Safety    the program hears of a loss, and is not fenced: its writes should carry the token that it is given in its
  *           environment. Without a terminal it leads a process group of its own, and the signals go to all that it has
  *           started.
  * Signals   SIGINT, SIGTERM, SIGHUP and SIGQUIT of ours are passed on to it.

@@ -98,7 +98,7 @@ function Row({ path, name, depth, child, tree }: {
       </div>
     </li>
   )
-  // Levels are told by numbers: an item that held those below it would be called by all of their names.
+  // Screen readers get levels by numbers: an item that held those below it would be called by all of their names.
   return <>{item}{isOpen && !isLeaf ? <Level path={path} depth={depth + 1} tree={tree} /> : null}</>
 }
 

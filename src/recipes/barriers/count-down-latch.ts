@@ -152,7 +152,7 @@ export class CountDownLatch {
   }
 
   /**
-   * Removes the latch with all of its counts. Who still waits is told so; a count that comes later begins another.
+   * Removes the latch with all of its counts. Those who still wait get an error; a later count begins another.
    *
    * @param options - the signal and the time limit of the attempt
    * @returns whether there was one

@@ -2,7 +2,7 @@
  * The common part of {@link NodeCache}, {@link ChildrenCache} and {@link TreeCache}: a mirror, and what is different
  * from one of its snapshots to the next.
  *
- * Identity  a node is the same one if its czxid is: one that was deleted and made again between two looks is told as
+ * Identity  a node is the same one if its czxid is: one deleted and made again between two looks is reported as
  *           removed and as added, though its version may be the same (CURATOR-391).
  * Order     removed nodes stand children first, added nodes parents first.
  */
@@ -28,7 +28,7 @@ export interface ChangedNode {
 
 /**
  * A step of a cache, from the state that this consumer knew to the latest one. Both are states that existed, so what
- * was written together is told together.
+ * was written together is published together.
  */
 export interface CacheChange {
   /** Nodes that are there now and were not, parents first. */

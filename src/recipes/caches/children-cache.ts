@@ -1,7 +1,7 @@
 /**
  * Children cache: the children of one node with their data, as a local copy that follows the servers.
  *
- * Safety    each state that is told existed, for all children together; none is older than one that was told before.
+ * Safety    each published state existed, for all children together; none is older than one published before.
  *           The last one always arrives.
  * Bound     `bytesMax`: rather than leave out a part, the cache ends.
  * Cost      start: 1 read per child and 2; a change: 1 event + 1 read, for a new or removed child 1 more; a look is

@@ -1,7 +1,7 @@
 /**
  * Config center: one value for many processes, validated, and changed without a restart.
  *
- * Model     the value is a node's data. Each process keeps a copy, and is told when it changes.
+ * Model     the value is a node's data. Each process keeps a copy, and is notified when it changes.
  * Safety    subscribers converge to the last valid value and never go back to an older write; steps in between may be
  *           skipped, and are counted. While there is no server the last value stays in force, and `stale` is true.
  * Roll-out  optional: a value for some processes first, by their ids or labels; see rollout.ts.

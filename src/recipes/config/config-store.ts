@@ -57,7 +57,7 @@ export class ConfigStore<T> {
   readonly #known = new KnownValues<T>()
   readonly #listener: ReadingListener | null
   readonly #overlay: StateOverlay<T> | null
-  /** The latest state that was not told, since the overlay was not ready. */
+  /** The latest state that was not published, since the overlay was not ready. */
   #held: ConfigState<T> | undefined
   /** Whether what is in force is not from the servers, but was offered. */
   #isOffered = false
@@ -289,7 +289,7 @@ export class ConfigStore<T> {
     })
   }
 
-  /** A write that was overtaken is older than what the mirror may have told already. */
+  /** A write that was overtaken is older than the states that the mirror may have published already. */
   #confirmed<W extends WrittenNode>(key: string, { bytes, value }: Encoded<T>, made: W): Told<W> {
     const { czxid, isOvertaken, ...written } = made
     const { version, zxid } = made

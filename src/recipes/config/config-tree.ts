@@ -3,7 +3,7 @@
  *
  * Model     a key is a path below the root, such as `payments/limits`; its value is that node's data. A node without
  *           data is a folder and has no value.
- * Safety    each state that is told existed at one moment, for all keys together. Otherwise as {@link ConfigCenter}.
+ * Safety    each published state existed at one moment, for all keys together. Otherwise as {@link ConfigCenter}.
  * Cost      reads are local; a change costs each process 1 event + 1 read for each key that changed.
  * Source    Curator TreeCache.
  */

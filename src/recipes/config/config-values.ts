@@ -72,13 +72,13 @@ export interface InvalidValue {
 /** All values that are in force, by key. */
 export type ConfigState<T> = ReadonlyMap<string, ConfigEntry<T>>
 
-/** Lays something over each state of a configuration, before it is told. */
+/** Lays something over each state of a configuration, before it is published. */
 export interface StateOverlay<T> {
-  /** Whether it knows what to lay over; until it does, nothing is told. */
+  /** Whether it knows what to lay over; until it does, nothing is published. */
   readonly isReady: boolean
   /** Whether that may be older than what the servers have. */
   readonly stale: boolean
-  /** Takes note of a state that is about to be told. */
+  /** Takes note of a state that is about to be published. */
   lay(state: ConfigState<T>): void
   /** Ends it. Idempotent. */
   close(): Promise<void>

@@ -27,7 +27,7 @@ export interface OwnWrite<T> {
 export interface ReadingListener {
   /** Called with a value that passes, read or written from here; null: there is no value. */
   onRead(value: StoredValue | null): void
-  /** Resolves when what was told is dealt with; called at the end. */
+  /** Resolves when all earlier calls are dealt with; called at the end. */
   flush(): Promise<void>
 }
 

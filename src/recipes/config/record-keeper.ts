@@ -163,9 +163,9 @@ export class RecordKeeper {
    *
    * @param plan - makes it
    * @param signal - ends the attempt; a write that was sent already may still take effect
-   * @throws CoordinationError what `plan` threw; `BAD_VERSION` if others were quicker each time; `PAYLOAD_TOO_LARGE`;
-   * `CONNECTION_LOSS` or `SESSION_EXPIRED` with outcome `unknown` if it cannot be told what became of the write; what
-   * the servers refused it with
+   * @throws CoordinationError the error of `plan`; `BAD_VERSION` if others were quicker each time; `PAYLOAD_TOO_LARGE`;
+   * `CONNECTION_LOSS` or `SESSION_EXPIRED` with outcome `unknown` if the fate of the write cannot be found out; a
+   * refusal of the servers
    */
   async change(plan: Plan, signal: AbortSignal): Promise<Recorded> {
     const change = new Change(this.#client, this.#path, this.paths, this.#limits)

@@ -1,7 +1,7 @@
 /**
  * A process that takes part in roll-outs: it has the staged value while that is chosen for it, and says which it has.
  *
- * Model     a mirror of the node of the roll-out, whose latest word is laid over each state of the values that is told;
+ * Model     a mirror of the node of the roll-out, whose latest word is laid over each published state of the values;
  *           and one ephemeral node, which holds which value this process has.
  * Safety    when a roll-out ends with a value for all, this process keeps what it has until it has read that value:
  *           it never goes back to the older one in between. A staged value that does not pass is reported, and said to

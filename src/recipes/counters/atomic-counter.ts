@@ -6,7 +6,7 @@
  *           under that, so that a crowd queues instead of overtaking each other. Others need not hold it: it calms, and
  *           does not protect.
  * Safety    each change that is confirmed was made once, on the number that it says was before. One whose answer was
- *           lost, and of which the node does not say what became, is told as `unknown`, and is not made again.
+ *           lost, and whose fate the node does not show, is reported as `unknown`, and is not made again.
  * Cost      alone: 3 round trips; overtaken: 3 more each time, and from the fourth time on a place in the queue.
  * Source    Curator DistributedAtomicLong and DistributedAtomicInteger, whose bytes these are.
  */
@@ -95,7 +95,7 @@ export class AtomicCounter {
    *
    * @param delta - how much; may be negative
    * @param options - the signal and the time limit of the attempt
-   * @returns the number before and after it; no two changes of one counter are told the same step
+   * @returns the number before and after it; no two changes of one counter get the same step
    * @throws CoordinationError `INVALID_VALUE` (`not-sent`: the sum does not fit; `corrupt`: no number is stored),
    * `CONNECTION_LOSS`, `SESSION_EXPIRED` (`unknown` if it cannot be found out whether it was added: it is not added
    * again then), `BAD_VERSION` (outcome `rejected`) if others were quicker 34 times; `ABORTED`, `TIMEOUT`,

@@ -1,7 +1,7 @@
 /**
  * Shared value: one value that all processes see and any of them may set, without a schema or a history.
  *
- * Model     the value is a node's data. Each process keeps a copy, and is told when it changes. As long as there is no
+ * Model     the value is a node's data. Each process keeps a copy, and is notified of changes. As long as there is no
  *           node the value is the seed, the same in each process.
  * Safety    nobody goes back to an older value than it has seen, also where the node was deleted and made again
  *           (Curator's readers stay on the old one then). `trySet` replaces only the value that this process saw last:

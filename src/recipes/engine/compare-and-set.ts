@@ -3,7 +3,7 @@
  *
  * Lost reply  read back after a `sync`. With compare-and-set on version v, a node at v+1 with our data is our write
  *             (or one equal to it, which is the same to every reader); at v, nothing happened and the write is safe to
- *             repeat; at v+1 with other data another was quicker; beyond, or recreated, it cannot be told, and the
+ *             repeat; at v+1 with other data another was quicker; beyond, or recreated, nobody can know, and the
  *             error says `unknown`. A forced write counts as done if our data are there; it is not repeated otherwise,
  *             since it could undo a newer one (CURATOR-584).
  * Identity    a version counts from 0 again when a node is deleted and made again. Who has seen the node names its
@@ -62,7 +62,7 @@ const NO_DATA = new Uint8Array()
  * @param expected - the condition that the node must meet
  * @param signal - ends the attempt; a write that was sent already may still take effect
  * @throws CoordinationError `BAD_VERSION` if it is not as expected; `CONNECTION_LOSS` or `SESSION_EXPIRED` with outcome
- * `unknown` if it cannot be told what became of the write; or the refusal of the servers
+ * `unknown` if the fate of the write cannot be found out; or the refusal of the servers
  */
 export async function writeVersioned(
   client: Client,
@@ -268,7 +268,7 @@ async function resolveUnknown(client: Client, failed: Write, error: Coordination
     if (areOurs) return writtenBy(stat)
     throw error
   }
-  // Another node is there: whether ours was written before that one came cannot be told.
+  // Another node is there: nobody can know whether ours was written before that one came.
   if (typeof expected === 'object' && expected !== null && stat.czxid !== expected.czxid) throw error
   const versionIfOurs = expected === null ? 0 : nextVersion(versionOf(expected))
   if (stat.version === versionIfOurs) {
@@ -280,7 +280,7 @@ async function resolveUnknown(client: Client, failed: Write, error: Coordination
   throw error
 }
 
-/** Reads what became of a write. If that fails, the outcome of the write is still unknown, and that is told. */
+/** Reads the fate of a write. If that fails, the outcome of the write is still unknown, and the error says so. */
 async function readBack(
   client: Client,
   path: string,

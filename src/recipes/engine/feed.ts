@@ -1,5 +1,5 @@
 /**
- * Feed: one state that changes, told to any number of consumers, each at its own pace.
+ * Feed: one state that changes, published to any number of consumers, each at its own pace.
  *
  * Model     each consumer has a mailbox with one place. A state that is not taken before the next one comes is replaced
  *           by it and counted as missed, so that nothing grows and the latest state always arrives.
@@ -232,7 +232,7 @@ class Mailbox<S, E> implements AsyncIterableIterator<E>, Receiver<S> {
     return this.#describe({ previous, current: state, missed, resync })
   }
 
-  /** An abort is told once; after it the iteration is over like any other. */
+  /** An abort rejects once; after it the iteration is over like any other. */
   #last(): IteratorResult<E, undefined> {
     const failure = this.#failure
     this.#failure = null

@@ -69,7 +69,7 @@ export interface KeepOptions extends TimedWaitOptions {
   readonly onSessionLoss?: OnSessionLoss
   /** Makes the error that tells of another's node at the path. */
   readonly taken: (path: string, stat: Stat) => CoordinationError
-  /** How the node is told from another's; by a mark before its data by default. */
+  /** How the node is distinguished from another's; by a mark before its data by default. */
   readonly recognition?: MakeRecognition
 }
 

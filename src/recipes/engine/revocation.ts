@@ -8,8 +8,8 @@
  *           is kept out by fencing alone.
  * Identity  both are multis that begin with a check of the node's creation: a node that came to the same path later is
  *           never touched.
- * Heard     a request is told from what a contender wrote itself by the node's version. The data are read whenever the
- *           watch is armed, so that no request falls between two watches; of two in a row the last one is told.
+ * Heard     the node's version distinguishes a request from the contender's own data. The data are read whenever the
+ *           watch is armed, so that no request falls between two watches; of two in a row the last one is delivered.
  * Source    Curator Revoker and LockInternals.checkRevocableWatcher, whose request is the bare word; its holders pass
  *           over one with a reason.
  */

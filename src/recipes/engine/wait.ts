@@ -6,8 +6,8 @@
  * Use       pass `signal` to every call within the wait; in a catch, throw `wait.explain(error)`; close it in a
  *           finally.
  * Patience  the steps of a patient wait are made again for as long as it lives when they were lost or found no server.
- * Observed  a wait with a name (`observe`) is told to the client's observers when it closes. One whose signal is that
- *           of another wait is a part of that one, and not told.
+ * Observed  a wait with a name (`observe`) is reported to the client's observers at its end. One whose signal is that
+ *           of another wait is a part of that one, and not reported.
  * Many      the waits of one client listen to it together, so that thousands of them cost one listener, and end
  *           together when it closes.
  */
@@ -92,7 +92,7 @@ export class Wait {
   }
 
   /**
-   * Has the wait told to the client's observers, from now on; to be called before it waits.
+   * Has the wait reported to the client's observers, from now on; to be called before it waits.
    *
    * @param what - the method that waits, such as `acquire`
    * @param kind - the kind of claim, such as `lock`

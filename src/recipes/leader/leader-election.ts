@@ -283,7 +283,7 @@ function firstLeads(queue: readonly Contender[], own: number): Admission {
   return predecessor === undefined ? { granted: true } : { granted: false, watch: predecessor.name }
 }
 
-/** Null: nothing that a consumer is told has changed. */
+/** Null: nothing that a consumer sees has changed. */
 function describe<T>({ previous, current, missed, resync }: Delivery<ElectionState<T>>): LeaderChange<T> | null {
   return previous !== undefined && !resync && isSame(previous, current) ? null : { ...current, missed, resync }
 }

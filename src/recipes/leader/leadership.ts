@@ -120,7 +120,7 @@ export class NodeLeadership<T> implements Leadership<T> {
   /** Writes of the note go one after the other. */
   #writing: Promise<unknown> = Promise.resolve()
   #hasNote = false
-  /** Whether observers have been told that it leads, and not yet of its end. */
+  /** Whether observers know that it leads, and not yet of its end. */
   #isInOffice = false
   #resigning: Promise<void> | null = null
 
@@ -270,7 +270,7 @@ export class NodeLeadership<T> implements Leadership<T> {
     this.#writing = writing.catch(() => undefined)
     if (await abortable(writing, wait.signal)) return
     void this.#removeNote()
-    // The servers know that it is over, and this process will be told.
+    // The servers know that it is over, and this process will hear of it.
     this.throwIfLost()
     throw lostError(this.path)
   }

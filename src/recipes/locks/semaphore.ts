@@ -46,7 +46,7 @@ import { PERMITS_MAX, PermitLimit } from './permit-limit.ts'
 export interface SemaphoreOptions {
   /**
    * How many permits there are, from 1. It is written down by the first client that acquires, and holds for all from
-   * then on; a client that was made with another number is told so by `onError`. See {@link Semaphore.setPermits}.
+   * then on; a client that was made with another number gets an error at `onError`. See {@link Semaphore.setPermits}.
    */
   readonly permits: number
 }

@@ -3,7 +3,7 @@
  *
  * Model     an ephemeral node per member under `path`, named by the member's id. It is there as long as the member's
  *           session.
- * Safety    an id has one member: a second one is refused. Each list that is told existed at one moment, and has in it
+ * Safety    an id has one member: a second one is refused. Each published list existed at one moment, and has in it
  *           what is registered and nothing else (not even oneself, before one is).
  * Liveness  a member that lost its session registers again by itself; others see an update with a new incarnation, or a
  *           leave and a join if its old session ended first.

@@ -187,7 +187,7 @@ export class Member<T> implements AsyncDisposable {
   }
 
   /**
-   * Iterates over what becomes of the membership; the latest state wins. Ends after the final state was told.
+   * Iterates over the states of the membership; the latest state wins. Ends after the final state.
    *
    * @param options.signal - ends the iteration, which then throws `ABORTED`
    */

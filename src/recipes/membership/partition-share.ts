@@ -132,7 +132,7 @@ export class Share {
     await abortable(held.lost, unwanted).catch(() => undefined)
     if (held.signal.aborted) {
       if (lossReason(held.signal) === 'client-closed') this.#isOver = true
-      // It is told first, and whoever is next must not wait for this member's clean-up.
+      // The loss is reported first, and the next owner must not wait for this member's clean-up.
       this.#show(null)
       await Promise.all([node.withdraw(), this.#revoke(held)])
       return

@@ -165,7 +165,7 @@ export class PersistentNode implements AsyncDisposable {
   }
 
   /**
-   * Iterates over what becomes of the node; the latest state wins. Ends after the final state was told.
+   * Iterates over the states of the node; the latest state wins. Ends after the final state.
    *
    * @param options.signal - ends the iteration, which then throws `ABORTED`
    */

@@ -9,7 +9,7 @@
  *           made again and written as often as the one that was read is treated as that one.
  * Liveness  a transaction is refused only if another changed what it read, or listed the same children; a random pause
  *           that grows keeps them apart, and `attemptsMax` bounds it.
- * Lost      a commit whose answer was lost is told as `unknown`, and is not made again: money would move twice.
+ * Lost      a commit whose answer was lost is reported as `unknown`, and is not made again: money would move twice.
  * Cost      one round trip per node that is read, and one for the commit.
  * Source    etcd clientv3/concurrency/stm.go; Shavit and Touitou, Software Transactional Memory, 1995.
  */

@@ -62,7 +62,7 @@ export interface Case<W> {
   readonly run: (world: W) => Promise<void>
 }
 
-/** A watcher that writes down what it is told. */
+/** A watcher that records its events. */
 interface Recorder {
   readonly watch: Watcher
   readonly events: readonly WatchEvent[]
@@ -166,7 +166,7 @@ export class BackendWorld {
   }
 }
 
-/** Makes a watcher that writes down what it is told. */
+/** Makes a watcher that records its events. */
 export function recorder(): Recorder {
   const events: WatchEvent[] = []
   return { events, watch: (event) => void events.push({ type: event.type, path: event.path }) }

@@ -127,7 +127,7 @@ const readingCases: readonly Case<ConfigWorld>[] = [
       await world.eventually(() => config.current === 1, 'the value comes into force')
       const values: (number | undefined)[] = []
       const iterating = (async () => {
-        // After a reconnect the value is told again, and that this is why.
+        // After a reconnect the value is published again, marked as a resync.
         for await (const { value, resync } of config.watch()) if (!resync || value !== values.at(-1)) values.push(value)
       })()
       await world.eventually(() => values.length === 1, 'the present value comes first')

@@ -51,7 +51,7 @@ export async function makeTargets(
   )
 }
 
-/** Calls each operation, in order and without waiting; what each comes to is told when all have ended. */
+/** Calls each operation, in order and without waiting; returns their results when all have ended. */
 export function callAll(session: Session, targets: readonly Target[]): Promise<readonly Ended[]> {
   return Promise.all(
     targets.map((target) =>

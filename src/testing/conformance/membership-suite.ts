@@ -259,7 +259,7 @@ export function membershipSuite(runner: Runner, options: MembershipSuiteOptions)
   })
 }
 
-/** A view that is made of nothing but the changes that a subscriber is told. */
+/** A view that is made of nothing but the changes that a subscriber gets. */
 interface View {
   /** The data of each member, by id. */
   readonly members: ReadonlyMap<string, string | undefined>

@@ -31,7 +31,7 @@ export interface ModelControl {
   disconnect(sessionId: bigint): void
   /** Lets a suspended session find a server again; it learns then if it is over. */
   reconnect(sessionId: bigint): void
-  /** Ends a session as if the servers had not heard of it: at once, and told at once if it is connected. */
+  /** Ends a session as if the servers had not heard of it: at once, and its client hears of it at once if connected. */
   expire(sessionId: bigint): void
   /** Removes empty containers that had children, and nodes whose time to live is over. It happens at no other time. */
   reap(): void

@@ -68,7 +68,7 @@ export class ModelEnsemble {
   readonly capabilities: Capabilities
   readonly latencyMs: number
   eventDelayMs = 0
-  /** Every session made here, for the test's hand to reach; over ones are kept while their clients may be told. */
+  /** Every session made here, for `control`; ended ones are kept while their clients may still hear of it. */
   readonly sessions = new Map<bigint, Reachable>()
   readonly #open = new Set<bigint>()
   #requestCounts = new Map<string, { readonly request: Omit<ModelRequest, 'path'>; count: number }>()

@@ -45,7 +45,7 @@ interface SnapshotFile {
 /**
  * Told when a batch begins to be written, and when it is durable and its host does not know yet.
  *
- * @returns after `durable`: true if the machine dies at this instant, so that nobody will ever be told
+ * @returns after `durable`: true if the machine dies at this instant, so that nobody will ever hear of it
  */
 export type SyncWatcher = (phase: 'begun' | 'durable', operations: readonly DiskOperation[]) => boolean
 

@@ -182,7 +182,7 @@ export class SimNetwork {
     this.#release()
   }
 
-  /** Cuts every connection between two nodes: what is under way is lost, both ends are told. */
+  /** Cuts every connection between two nodes: messages under way are lost, both ends hear of it. */
   cut(a: string, b: string): void {
     for (const link of this.#links.filter(({ there }) => there.pipe.connects(a, b))) this.#cutLink(link)
     for (const connection of this.#connections.filter(({ up }) => up.connects(a, b))) connection.reset()
@@ -207,7 +207,7 @@ export class SimNetwork {
     }
   }
 
-  /** A server's process has ended: its connections are reset. Whoever cannot be reached is not told. */
+  /** A server's process has ended: its connections are reset. An end that cannot be reached does not hear of it. */
   detach(id: number): void {
     this.#peers.delete(id)
     for (const link of this.#links.filter(({ opener, acceptor }) => opener === id || acceptor === id)) {
@@ -306,7 +306,7 @@ export class SimNetwork {
     }
   }
 
-  /** Breaks a link: both ends are told, as a reset would. */
+  /** Breaks a link: both ends hear of it, as of a reset. */
   #cutLink(link: SimLink): void {
     link.there.pipe.cut()
     link.back.pipe.cut()
@@ -478,7 +478,7 @@ class ClientConnection implements Channel {
     }
   }
 
-  /** The client's end is closed; it is told in a turn of its own. */
+  /** The client's end is closed; the server hears of it in a turn of its own. */
   #end(): void {
     if (!this.#isOpen) return
     this.#isOpen = false

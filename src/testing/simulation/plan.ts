@@ -110,7 +110,7 @@ export type Fault =
   | (Timed & { readonly kind: 'crash'; readonly servers: readonly Place[]; readonly downMs: readonly number[] })
   /** Whoever leads crashes. */
   | (Timed & { readonly kind: 'crash-leader'; readonly downMs: number })
-  /** A server crashes around its n-th sync from now: as it begins, or when it is durable and nobody was told. */
+  /** A server crashes around its n-th sync from now: as it begins, or when it is durable and nobody knows of it. */
   | (Timed & {
     readonly kind: 'crash-at-sync'
     readonly server: Place
