@@ -255,7 +255,7 @@ export function operationsOf(
 /**
  * Checks one operation of a multi, and gives it with data of its own.
  *
- * @throws TypeError or RangeError with what is wrong; CoordinationError `PAYLOAD_TOO_LARGE`, `UNSUPPORTED`
+ * @throws TypeError or RangeError that names the fault; CoordinationError `PAYLOAD_TOO_LARGE`, `UNSUPPORTED`
  */
 export function operationOf(operation: Operation, engine: Capabilities): Operation {
   validateFields(operation)

@@ -56,7 +56,7 @@ export interface WatchEvent {
 }
 
 /**
- * A one-shot callback. It is called at most once, from the session's ordered queue; what it throws is reported, no
+ * A one-shot callback. It is called at most once, from the session's ordered queue; its errors are reported, no
  * more.
  */
 export type Watcher = (event: WatchEvent) => void
@@ -269,7 +269,7 @@ export interface OpenOptions {
   /** Ends the attempt. */
   readonly signal?: AbortSignal
   /**
-   * Where errors go that have no caller to reject to, such as a watcher that throws, and what threw them if that is
+   * Where errors go that have no caller to reject to, such as a watcher that throws, and their source if that is
    * known.
    */
   readonly onError: (error: unknown, where?: string) => void

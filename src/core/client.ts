@@ -78,7 +78,7 @@ export interface Client extends AsyncDisposable {
   /** The path under which everything of this client lives; `/` if it has no namespace. */
   readonly namespace: string
   /**
-   * The path on the servers of what this client calls `/`: its namespace, below what its backend is given of the tree
+   * The path on the servers of this client's `/`: its namespace, below what its backend is given of the tree
    * (ZooKeeper's chroot). Two clients of one tree mean the same node by paths that are equal below their roots.
    */
   readonly root: string
@@ -97,7 +97,7 @@ export interface Client extends AsyncDisposable {
   /**
    * Listens to changes of the state, in order.
    *
-   * @param listener - called with each new state; what it throws goes to `onError`
+   * @param listener - called with each new state; its errors go to `onError`
    * @returns a function that ends the listening
    */
   onState(listener: (state: ClientState) => void): () => void

@@ -39,7 +39,7 @@ export const ERROR_CODES = Object.freeze([
   'SYSTEM_ERROR',
 ] as const)
 
-/** A stable name of what happened. */
+/** The stable name of the failure. */
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
 /**
@@ -69,7 +69,7 @@ export interface CoordinationErrorOptions {
 
 /** The only error class of this package besides TypeError and RangeError for misuse. */
 export class CoordinationError extends Error {
-  /** A stable name of what happened. */
+  /** The stable name of the failure. */
   readonly code: ErrorCode
   /** The effect of the call on the servers. */
   readonly outcome: Outcome

@@ -3,7 +3,7 @@
  *
  * Order     notices come from a queue of their own, one after the other, in the order in which things ended. None comes
  *           within a call of the client, so an observer may call whatever it likes. Only `onBegin` is called at once.
- * Faults    an observer that throws breaks nobody: what it throws goes to `onError`.
+ * Faults    an observer that throws breaks nobody: its errors go to `onError`.
  * Cost      a client without an observer, or a notice without a method for it, costs nothing.
  * Privacy   a notice holds paths, ids and times: no data of a node and no password. An error is the one that the caller
  *           gets; the text of one that the caller's own code threw is the caller's.
@@ -204,7 +204,7 @@ export class Notices {
   /**
    * Begins with an empty queue.
    *
-   * @param onError - gets what observers throw
+   * @param onError - gets the errors of observers
    */
   constructor(observers: readonly Observer[], onError: ErrorListener) {
     this.#observers = observers

@@ -1,5 +1,5 @@
 /**
- * Checks of what callers pass, for every method and constructor that takes options: recipes and backends use it too.
+ * Checks of options, for every method and constructor that takes options: recipes and backends use it too.
  *
  *     const NAMES = optionNames<AcquireOptions>({ waitMs: true, signal: true })
  *     refuseUnknown(options, NAMES, 'acquire')
@@ -95,7 +95,7 @@ export function refuseUnknown(options: unknown, known: ReadonlySet<string>, what
  * Checks a signal.
  *
  * @param signal - undefined stands for none
- * @throws TypeError with what was given
+ * @throws TypeError with the given value
  */
 export function validateSignal(signal: unknown, name = 'signal'): asserts signal is AbortSignal | undefined {
   if (signal === undefined || signal instanceof AbortSignal) return
@@ -106,7 +106,7 @@ export function validateSignal(signal: unknown, name = 'signal'): asserts signal
 /**
  * Checks a callback that may be left out.
  *
- * @throws TypeError with what was given
+ * @throws TypeError with the given value
  */
 export function validateFunction(name: string, value: unknown): void {
   if (value === undefined || typeof value === 'function') return
@@ -116,7 +116,7 @@ export function validateFunction(name: string, value: unknown): void {
 /**
  * Checks a callback that must be there.
  *
- * @throws TypeError with what was given
+ * @throws TypeError with the given value
  */
 export function requireFunction(name: string, value: unknown): void {
   if (typeof value !== 'function') throw new TypeError(`${name} must be a function, got ${textOf(value)}`)
@@ -125,7 +125,7 @@ export function requireFunction(name: string, value: unknown): void {
 /**
  * Checks a string that has something in it.
  *
- * @throws TypeError with what was given
+ * @throws TypeError with the given value
  */
 export function validateText(name: string, value: unknown): asserts value is string {
   if (typeof value === 'string' && value !== '') return
@@ -135,7 +135,7 @@ export function validateText(name: string, value: unknown): asserts value is str
 /**
  * Checks a switch.
  *
- * @throws TypeError with what was given
+ * @throws TypeError with the given value
  */
 export function validateBoolean(name: string, value: unknown): asserts value is boolean {
   if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false, got ${textOf(value)}`)
@@ -176,7 +176,7 @@ export function validateWaitMs(name: string, value: unknown): asserts value is n
 /**
  * Checks a resource that a client is to close when it closes.
  *
- * @throws TypeError with what was given
+ * @throws TypeError with the given value
  */
 export function validateOwned(resource: unknown): void {
   if (hasMethods(resource, ['close'])) return

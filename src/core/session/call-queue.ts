@@ -15,7 +15,7 @@ export interface CallFailure {
   readonly code: ErrorCode
   /** A sentence for people. */
   readonly message: string
-  /** The outcome of what was not sent, or changes nothing; a write that was sent is `unknown`. */
+  /** The outcome of a call that was not sent, or changes nothing; a write that was sent is `unknown`. */
   readonly outcome: Outcome
 }
 

@@ -28,7 +28,7 @@ export class WatchWrappers {
   /**
    * Begins without wrappers.
    *
-   * @param call - calls the application's callback, which is the one of a path; by default what it throws is thrown on
+   * @param call - calls the application's callback, which is the one of a path; by default its errors are thrown on
    */
   constructor(call: (callback: () => unknown, where: string) => unknown = (callback) => callback()) {
     this.#call = call

@@ -109,7 +109,7 @@ export abstract class CacheBase implements AsyncDisposable {
   /**
    * Listens to changes. A slow listener is not called for each state, but what changed is in the next change.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with all that is there, as added; true by default
    * @returns ends the listening
    * @throws CoordinationError `CLIENT_CLOSED` if the cache or the client was closed; `QUOTA_EXCEEDED` if it

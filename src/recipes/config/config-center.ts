@@ -260,7 +260,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * written in between; otherwise all again, after a short random pause. `current` is the new value when this resolves.
    *
    * @param change - gets the stored value, or null if there is none (the default does not count), and returns the next
-   * one, or a promise of it. It is called once per attempt, so it should do nothing else; what it throws ends the
+   * one, or a promise of it. It is called once per attempt, so it should do nothing else; its error ends the
    * update, and nothing is written
    * @param options - the signal and the time limit of the update
    * @returns the value that was stored, with version and zxid of the write
@@ -336,7 +336,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   /**
    * Listens to changes. A slow listener is not called for each, but always for the last.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the value that is in force; true by default
    * @returns ends the listening
    * @throws CoordinationError `CLIENT_CLOSED` if the center or the client was closed
@@ -363,7 +363,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   /**
    * Listens to stored values that were refused; the last good one stays in force.
    *
-   * @param listener - gets what is wrong, and the version to replace
+   * @param listener - gets the faults, and the version to replace
    * @returns ends the listening
    */
   onInvalid(listener: (invalid: InvalidValue) => void | Promise<void>): Unsubscribe {

@@ -88,7 +88,7 @@ export class ConfigFallback<T> {
     this.#loading = this.#run(store, fallBackMs)
   }
 
-  /** Takes note of what was read from the servers. */
+  /** Takes note of a value read from the servers. */
   onRead(value: StoredValue | null): void {
     this.#copy?.keep(value)
   }

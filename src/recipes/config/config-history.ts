@@ -81,7 +81,7 @@ export interface HistoryReadOptions extends TimedWaitOptions {
   readonly limit?: number
 }
 
-/** A value of the history, as it is stored, with what was said of it. */
+/** A value of the history, as it is stored, with its note. */
 interface KeptValue {
   readonly bytes: Uint8Array
   readonly header: RecordHeader
@@ -161,7 +161,7 @@ export class ConfigHistory<T> {
     }, signal)
   }
 
-  /** Writes the bytes of an older entry, with what was said of them unless something else is said. */
+  /** Writes the bytes of an older entry, with their format, and their comment unless another is given. */
   sendRollback({ header }: KeptValue, note: PublishNote, policy?: StagedPolicy): SendBytes<Recorded> {
     const said = { ...this.noteOf(note), comment: note.comment ?? header.comment, format: header.format }
     return (bytes, expected, signal) => this.keeper.change(async (state) => {

@@ -117,7 +117,7 @@ export class ConfigStore<T> {
   }
 
   /**
-   * Puts something in force for as long as nothing was read, such as a copy of what was read last.
+   * Puts something in force for as long as nothing was read, such as a copy of the value that was read last.
    *
    * @param entry - a value that was read once; a stored value that does not pass leaves it in force
    * @returns the state; null if something was read meanwhile
@@ -265,7 +265,7 @@ export class ConfigStore<T> {
   /**
    * Changes a value; see {@link ConfigCenter.update}.
    *
-   * @param send - reads, and writes the bytes that are made of what it reads
+   * @param send - reads, and writes the bytes made from the result
    */
   async update<W extends WrittenNode>(
     key: string,

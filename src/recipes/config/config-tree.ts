@@ -103,7 +103,7 @@ export class ConfigTree<T> implements AsyncDisposable {
   /**
    * Listens to changes. A slow listener is not called for each, but always for the last.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the values that are in force; true by default
    * @returns ends the listening
    */
@@ -127,7 +127,7 @@ export class ConfigTree<T> implements AsyncDisposable {
   /**
    * Listens to stored values that were refused; the last good ones stay in force.
    *
-   * @param listener - gets what is wrong, where, and the version to replace
+   * @param listener - gets the faults, the key, and the version to replace
    * @returns ends the listening
    */
   onInvalid(listener: (invalid: InvalidValue) => void | Promise<void>): Unsubscribe {

@@ -95,7 +95,7 @@ export interface StoredValue {
 /** Writes bytes to a node if it is as expected. */
 export type SendBytes<W> = (bytes: Uint8Array, expected: ExpectedVersion, signal: AbortSignal) => Promise<W>
 
-/** Reads a node and writes the bytes that are made of what it holds, until nobody was quicker. */
+/** Reads a node and writes the bytes made from its data; repeats while others are quicker. */
 export type ChangeBytes<W> = (
   make: (found: NodeData | null) => Promise<Uint8Array>,
   signal: AbortSignal,

@@ -68,7 +68,7 @@ export class LastCopy {
     }
   }
 
-  /** Takes note of what was read; null: there is no value. */
+  /** Takes note of a reading; null: there is no value. */
   keep(value: StoredValue | null): void {
     const zxid = value === null ? null : value.zxid
     if (this.#unsaved === undefined && this.#kept === zxid) return

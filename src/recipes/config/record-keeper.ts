@@ -79,7 +79,7 @@ export interface StoredEntry {
   readonly stat: Stat
 }
 
-/** Makes the next value of what is there. It may be called once per attempt; what it throws ends the write. */
+/** Makes the next value of what is there. It may be called once per attempt; its error ends the write. */
 export type Plan = (state: RecordState) => Draft | Promise<Draft>
 
 /** A write with a lost reply, which may have taken effect. */

@@ -69,7 +69,7 @@ export class RolloutFollower<T> implements StateOverlay<T> {
    *
    * @param path - of the value
    * @param paths - of its records
-   * @param member - as what this process takes part
+   * @param member - the id and the labels of this process
    */
   constructor(client: Client, path: string, paths: RecordPaths, member: RolloutMember) {
     this.#client = client

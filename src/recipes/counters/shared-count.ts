@@ -121,7 +121,7 @@ export class SharedCount implements AsyncDisposable {
   /**
    * Listens to changes. A slow listener is not called for each, but always for the last.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present value; true by default
    * @returns ends the listening
    * @throws CoordinationError `CLIENT_CLOSED` if the value or the client was closed

@@ -115,7 +115,7 @@ export class SharedValue implements AsyncDisposable {
   /**
    * Listens to changes. A slow listener is not called for each, but always for the last.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present value; true by default
    * @returns ends the listening
    * @throws CoordinationError `CLIENT_CLOSED` if the value or the client was closed
@@ -153,7 +153,7 @@ function same(bytes: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** A copy of what the caller gave. */
+/** A copy of the caller's bytes. */
 function bytesOf(name: string, value: unknown): Uint8Array {
   if (typeof value === 'string') return new TextEncoder().encode(value)
   if (value instanceof Uint8Array) return value.slice()

@@ -4,7 +4,7 @@
  * Model     each consumer has a mailbox with one place. A state that is not taken before the next one comes is replaced
  *           by it and counted as missed, so that nothing grows and the latest state always arrives.
  * Order     a consumer gets states in the order of their publication, one after the other, never inside `publish`.
- * Faults    a listener that is slow or throws delays and harms nobody else; what it throws is reported.
+ * Faults    a listener that is slow or throws delays and harms nobody else; its errors are reported.
  */
 import { abortedError, deferred, whenAborted } from '../../core/async.ts'
 import type { CoordinationError } from '../../core/errors.ts'
@@ -51,7 +51,7 @@ export class Feed<S> {
   /**
    * Makes a feed without a state.
    *
-   * @param report - gets what listeners throw
+   * @param report - gets the errors of listeners
    */
   constructor(report: (error: unknown) => void) {
     this.#report = report

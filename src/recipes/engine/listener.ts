@@ -1,5 +1,5 @@
 /**
- * Listeners of callers: what one throws is reported with the one that threw it.
+ * Listeners of callers: an error of one is reported with its name.
  */
 
 /**

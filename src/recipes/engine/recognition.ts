@@ -1,5 +1,5 @@
 /**
- * Recognition: how a kept node is distinguished from another's at its path, when the answer to its create or its session
+ * Recognition: how a kept node is known from another's at its path, when the answer to its create or its session
  * was lost.
  *
  * By mark      its data begin with a UUID of its handle.

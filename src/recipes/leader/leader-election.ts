@@ -212,7 +212,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
    * Listens to changes of the leader, of what it proclaims, and of the candidates. A slow listener is not called for
    * each, but always for the last.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present state; true by default
    * @returns ends the listening
    * @throws CoordinationError `CLIENT_CLOSED` if the election or the client was closed

@@ -160,7 +160,7 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
   /**
    * Listens to changes of the group. A slow listener is not called for each, but what it missed is in the next.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present members, all of them as joined; true by default
    * @returns ends the listening
    * @throws CoordinationError `CLIENT_CLOSED` if the group or the client was closed

@@ -175,7 +175,7 @@ export class Member<T> implements AsyncDisposable {
   }
 
   /**
-   * Listens to what becomes of the membership; the latest state wins.
+   * Listens to the states of the membership; the latest state wins.
    *
    * @param listener - called with each notice; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present state; true by default

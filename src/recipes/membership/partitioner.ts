@@ -44,7 +44,7 @@ export interface PartitionerOptions {
   readonly onRevoke?: (assignment: Assignment) => void | Promise<void>
 }
 
-/** A change of what this member owns. */
+/** A change of this member's assignments. */
 export interface PartitionChange {
   /** All that it owns, by item, in the order of the items. */
   readonly assignments: ReadonlyMap<string, Assignment>
@@ -147,10 +147,10 @@ export class Partitioner implements AsyncDisposable {
   }
 
   /**
-   * Listens to what this member owns; the latest state wins.
+   * Listens to this member's assignments; the latest state wins.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
-   * @param options.emitInitial - whether to begin with what it owns already; true by default
+   * @param listener - called one change at a time; its errors go to the client's `onError`
+   * @param options.emitInitial - whether to begin with the present assignments; true by default
    * @returns ends the listening
    */
   subscribe(listener: (change: PartitionChange) => void | Promise<void>, options: SubscribeOptions = {}): Unsubscribe {
@@ -159,7 +159,7 @@ export class Partitioner implements AsyncDisposable {
   }
 
   /**
-   * Iterates over changes of what this member owns. Ends when it has stopped or the client closes.
+   * Iterates over changes of this member's assignments. Ends when it has stopped or the client closes.
    *
    * @param options.signal - ends the iteration, which then throws `ABORTED`
    */

@@ -150,7 +150,7 @@ export class PersistentNode implements AsyncDisposable {
   }
 
   /**
-   * Listens to what becomes of the node; the latest state wins.
+   * Listens to the states of the node; the latest state wins.
    *
    * @param listener - called with each notice; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present state; true by default
