@@ -101,7 +101,7 @@ async function otherEngine(_rest: string, url: string): Promise<Engine> {
   }
 }
 
-/** Makes a backend; what it finds wrong is wrong with the URL. */
+/** Makes a backend; its errors are errors of the URL. */
 function made<T>(url: string, make: () => T): T {
   try {
     return make()

@@ -45,14 +45,14 @@ export interface EngineAt {
   readonly connectTimeoutMs: number
 }
 
-/** A session, and what its engine tells besides. */
+/** A session, and further facts of its engine. */
 export interface ProgramConnection {
   readonly client: Client
   /** Where it leads, for people. */
   readonly label: string
   /** The servers that answer four-letter words; none on engines that have no such words. */
   readonly servers: readonly ServerAddress[]
-  /** Ends the session, and what was started for it. */
+  /** Ends the session, and an ensemble started for it. */
   readonly close: () => Promise<void>
 }
 

@@ -166,7 +166,7 @@ function inputEnds(): { readonly signal: AbortSignal; readonly release: () => vo
   }
 }
 
-/** Its options are checked where they are used: what is wrong with them is a line of a configuration. */
+/** The options are checked where they are used; an error there is a failure of one line. */
 function made(options: EmbeddedOptions | MemberOptions): Ensemble | EnsembleMember {
   try {
     return 'myid' in options ? embedded(options) : embedded(options)

@@ -42,7 +42,7 @@ const LOCKS_MAX = 50
 const CELL_CHARS_MAX = 40
 const UNTOLD = '-'
 
-/** Takes a picture; what cannot be read is missing, with the reason. */
+/** Takes a picture; parts that cannot be read are missing, with the reason. */
 export async function takePicture(source: TopSource, chronicle: Chronicle, signal: AbortSignal): Promise<TopPicture> {
   const { client, label, servers, lockRoots } = source
   const { data } = await readEnsemble(client, { ensemble: undefined, servers }, chronicle, signal)

@@ -29,7 +29,7 @@ export function visibleLine(text: string): string {
   return text.replace(HIDDEN, escaped)
 }
 
-/** Text on one line; what does not end a line or control a terminal stays as it is. For names, on any output. */
+/** Text on one line; all but line ends and control characters stays as it is. For names, on any output. */
 export function oneLine(text: string): string {
   return text.replace(CONTROL, escaped)
 }

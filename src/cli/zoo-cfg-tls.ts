@@ -20,7 +20,7 @@ export interface ZooCfgTls {
   readonly secureClientPort: number | undefined
 }
 
-/** Families of keys, and what their values must be. */
+/** Families of keys, and the rules for their values. */
 const STORES = /^ssl\.(quorum\.)?(keyStore|trustStore)\.(location|password|passwordPath|type)$/
 const SWITCHES = /^ssl\.(quorum\.)?(hostnameVerification|clientHostnameVerification|crl|ocsp)$/
 const PROTOCOLS = /^ssl\.(quorum\.)?(protocol|enabledProtocols)$/

@@ -156,7 +156,7 @@ const KNOWN_WORDS: readonly string[] = ['*', ...FOUR_LETTER_WORDS]
 const MEMBER = /^server\.(\d+)$/
 const ADMIN = /^admin\.[A-Za-z]+$/
 
-/** Keys whose meaning this server does not have, and what to do; of a switch, only if it is on. */
+/** Keys whose meaning this server does not have, and advice; of a switch, only if it is on. */
 const MISSING: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; readonly what: string }[] = [
   { keys: /^dynamicConfigFile$/, what: 'there are no dynamic configurations: write its server.N lines into this file' },
   {

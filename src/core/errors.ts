@@ -51,7 +51,7 @@ export type ErrorCode = (typeof ERROR_CODES)[number]
  * - `session-over`: the session that it belonged to has ended, and with it every ephemeral node of that session.
  * - `lost`: a lease ended before its holder released it.
  * - `aborted`: the caller gave up (signal or time limit); whatever the wait had created is removed or is being removed.
- * - `corrupt`: what was received cannot be trusted or understood; nothing was changed because of it.
+ * - `corrupt`: the received data cannot be trusted or understood; nothing was changed because of it.
  */
 export type Outcome = 'rejected' | 'not-sent' | 'unknown' | 'session-over' | 'lost' | 'aborted' | 'corrupt'
 

@@ -376,7 +376,7 @@ export class KeptClient implements Client {
     return this.notices?.hears('onCall') === true ? this.notices.call(method, path, make) : make()
   }
 
-  /** The first attempt is direct; what is costly comes only after its failure. */
+  /** The first attempt is direct; costly steps come only after its failure. */
   async #make<T>(
     path: string | undefined,
     signal: AbortSignal | undefined,

@@ -1,5 +1,5 @@
 /**
- * Observation: what a client, and the recipes on it, tell somebody who measures them.
+ * Observation: the notices of a client, and of the recipes on it, for somebody who measures them.
  *
  * Order     notices come from a queue of their own, one after the other, in the order in which things ended. None comes
  *           within a call of the client, so an observer may call whatever it likes. Only `onBegin` is called at once.
@@ -148,7 +148,7 @@ export interface PublishNotice extends EndNotice {
 }
 
 /**
- * Somebody who measures clients; one may be given to many. Each method is optional; what it returns is ignored. Whether
+ * Somebody who measures clients; one may be given to many. Each method is optional; its result is ignored. Whether
  * it is there is looked at for each notice, so that a getter may say that nobody listens now.
  */
 export interface Observer {

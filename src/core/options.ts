@@ -57,7 +57,7 @@ const SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map(
 /** Longest name of an unknown option that is looked at and shown, in characters. */
 const NAME_CHARS_MAX = 64
 
-/** The longest time that an option may give, in milliseconds: what a timer can be set to, 24 days. */
+/** The longest time that an option may give, in milliseconds: the longest of a timer, 24 days. */
 const TIME_MS_MAX = 2 ** 31 - 1
 
 /**

@@ -13,7 +13,7 @@ import { parentOf } from './path.ts'
 export interface RefusalOptions {
   /** In a multi: which operation was refused, counted from 0. */
   readonly index?: number | undefined
-  /** Whether a create was refused: what is missing or ephemeral is then its parent. False by default. */
+  /** Whether a create was refused: then its parent is the missing or ephemeral node. False by default. */
   readonly isCreate?: boolean
   /** Whether a read was refused: a quota is then that of answers and watches. False by default. */
   readonly isRead?: boolean
@@ -47,7 +47,7 @@ export function refusal(code: ErrorCode, path: string | undefined, options: Refu
 }
 
 /**
- * An error for the path that its caller wrote: what was called, as seen from within a namespace.
+ * An error for the path that its caller wrote, as seen from within a namespace.
  *
  * @param path - in place of the error's own
  * @returns the same error, or one that differs from it in its path and the path in its message
@@ -126,5 +126,5 @@ function parentMissing(path: string): string {
     : `cannot create ${path}: its parent ${parent} does not exist; makePath makes it`
 }
 
-/** Every tree has a root: what is missing is the node that a namespace or a chroot shows as one. */
+/** Every tree has a root: the missing one is the node that a namespace or a chroot shows as one. */
 const ROOT_GONE = "the node that this client's namespace or chroot stands for was deleted"

@@ -2,7 +2,7 @@
  * Is a history of calls linearizable? A search for an order of the calls that respects real time and that a sequential
  * model could have given.
  *
- * Model     a pure step: what a call does to the state, and whether it could have answered what it did.
+ * Model     a pure step: the effect of a call on the state, and whether its answer was possible.
  * Unknown   a call whose outcome nobody knows may have taken effect at any time after it was made, or never.
  * Verdict   the search is bounded, since histories that are wrong can take exponentially long; a search that was given
  *           up is no proof, and callers treat it as a failure. Histories of independent keys are searched apart.
@@ -185,7 +185,7 @@ class LinearizationSearch<State, Input, Output> {
       entries.push({ at: call.returned.at, entry: begin.match })
       this.#owed += 1
     }
-    // At one instant calls come before returns: what may have been at the same time counts as that.
+    // At one instant calls come before returns: calls that may have been concurrent count as such.
     entries.sort((a, b) => a.at - b.at || Number(a.entry.isReturn) - Number(b.entry.isReturn))
     const head: Head<Input, Output> = { next: null }
     let last: Head<Input, Output> = head

@@ -84,7 +84,7 @@ type Finish = (copied: CopiedData, place: string) => Promise<void>
  *
  * @param args - after `backup`
  * @returns the exit status
- * @throws UsageError, Failure, and what says that the data are damaged
+ * @throws UsageError, Failure, and the error of damaged data
  */
 export async function runBackup(args: readonly string[], output: Output): Promise<number> {
   const { values, positionals } = takeOptions('backup', args, COMMON)
@@ -113,7 +113,7 @@ export async function runBackup(args: readonly string[], output: Output): Promis
  *
  * @param args - after `restore`
  * @returns the exit status
- * @throws UsageError, Failure, and what says that the data are damaged
+ * @throws UsageError, Failure, and the error of damaged data
  */
 export async function runRestore(args: readonly string[], output: Output): Promise<number> {
   const { values, positionals } = takeOptions('restore', args, RESTORE)

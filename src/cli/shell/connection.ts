@@ -1,4 +1,4 @@
-/** The shell's connection: a client, and what its engine has besides. */
+/** The shell's connection: a client, and its engine's own calls. */
 import { connect } from '../../core/connect.ts'
 import type { Client, ClientState } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
@@ -67,7 +67,7 @@ export class ShellConnection {
     throw new Failure(`${this.#engine.backend.name} has no ${what}: it is ZooKeeper's own`)
   }
 
-  /** Ends the session, and what was started for it. */
+  /** Ends the session, and an ensemble started for it. */
   async close(): Promise<void> {
     await this.client.close()
     await this.#engine.close()

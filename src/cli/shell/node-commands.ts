@@ -240,7 +240,7 @@ async function stat(context: CommandContext, given: Given): Promise<void> {
   print({ text: statText(found), json: { path, stat: found } })
 }
 
-/** Deletes from the leaves on, so many at a time; what another deletes meanwhile is as good. */
+/** Deletes from the leaves on, so many at a time; nodes that another deletes meanwhile count as done. */
 async function deleteAll({ client, signal, print }: CommandContext, given: Given): Promise<void> {
   const path = given.word(0)
   if (path === '/') throw new UsageError('deleteall / would delete everything: name the nodes one by one')

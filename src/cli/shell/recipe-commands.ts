@@ -99,7 +99,7 @@ async function config(context: CommandContext, given: Given): Promise<void> {
   else watchConfig(context, path)
 }
 
-/** JSON, and what can be said of a secret. */
+/** JSON, and a description of a secret. */
 function readingCodec(): Codec<unknown> {
   const json = jsonCodec<unknown>()
   return { ...json, decode: (bytes, path) => secretText(bytes) ?? json.decode(bytes, path) }

@@ -148,7 +148,7 @@ interface Entry {
   readonly acl: readonly Acl[]
 }
 
-/** Makes a node; what is there fails. */
+/** Makes a node; fails if it exists. */
 type MakeNode = (entry: Entry) => Promise<unknown>
 
 async function importTree(context: CommandContext, given: Given): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Ordered delivery: what is pushed runs later, one after the other, in the order in which it was pushed.
+ * Ordered delivery: tasks run after they were pushed, one after the other, in the order of the pushes.
  *
  * Use       callbacks of the caller (watchers, listeners) run from such a queue and never inside our dispatch, so
  *           that they may call anything of ours. Their errors are reported and stop nobody.

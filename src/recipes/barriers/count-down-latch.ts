@@ -95,7 +95,7 @@ export class CountDownLatch {
           return
         } catch (error) {
           if (!isGone(error) || attempt === CREATE_ATTEMPTS_MAX) throw error
-          // Removed: what was sent may have counted in that latch. If nothing was, this is to count in the next one.
+          // Removed: a create that was sent may have counted in that latch; otherwise this counts in the next one.
           if (lost[0] !== undefined) throw lost[0]
         }
       }

@@ -1,6 +1,6 @@
 /**
- * The common part of {@link NodeCache}, {@link ChildrenCache} and {@link TreeCache}: a mirror, and what is different
- * from one of its snapshots to the next.
+ * The common part of {@link NodeCache}, {@link ChildrenCache} and {@link TreeCache}: a mirror, and the difference
+ * between one of its snapshots and the next.
  *
  * Identity  a node is the same one if its czxid is: one deleted and made again between two looks is reported as
  *           removed and as added, though its version may be the same (CURATOR-391).
@@ -107,7 +107,7 @@ export abstract class CacheBase implements AsyncDisposable {
   }
 
   /**
-   * Listens to changes. A slow listener is not called for each state, but what changed is in the next change.
+   * Listens to changes. A slow listener is not called for each state, but missed changes are in the next.
    *
    * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with all that is there, as added; true by default

@@ -26,7 +26,7 @@ export interface FallbackOptions {
    * answers begins with it. The file is replaced as a whole, and only its owner may read it.
    */
   readonly cacheTo?: string | CopyStore
-  /** A file with a value, in the format of the codec: what a process begins with if there is no copy either. */
+  /** A file with a value, in the format of the codec: a process begins with it if there is no copy either. */
   readonly loadFrom?: string
   /** How long the servers have to answer before a copy or a file is used, in milliseconds; 3 s by default. */
   readonly fallBackMs?: number

@@ -418,7 +418,7 @@ export class ConfigStore<T> {
     return seenBy(this.#client, node)
   }
 
-  /** Waits for the first reading if a write was made before it; what that finds is what the write replaces. */
+  /** Waits for the first reading if a write was made before it; the write replaces the value that it finds. */
   async #onceRead(
     key: string,
     options: PublishOptions,

@@ -23,7 +23,7 @@ export interface ConfigTreeChange<T> {
   readonly changed: readonly string[]
   /** Keys that have no value any more, sorted. */
   readonly removed: readonly string[]
-  /** How many states before it this consumer did not get, because it was slow; what they changed is in this one. */
+  /** How many states before it this consumer did not get, because it was slow; their changes are in this one. */
   readonly missed: number
   /** Whether everything was read again after a reconnect. */
   readonly resync: boolean

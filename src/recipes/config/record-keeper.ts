@@ -41,7 +41,7 @@ export interface RecordState {
   readonly isFound: boolean
 }
 
-/** A value to be written, and what its entry says. */
+/** A value to be written, and the note of its entry. */
 export interface Draft {
   readonly kind: RecordKind
   readonly bytes: Uint8Array
@@ -360,7 +360,7 @@ class Change {
     return isCoordinationError(error) && error.outcome === 'not-sent' ? (this.unknown ?? error) : error
   }
 
-  /** Plans once for one state: what may have taken effect already is not planned again. */
+  /** Plans once for one state: a write that may have taken effect already is not planned again. */
   async #draft(state: RecordState, plan: Plan): Promise<Draft> {
     const before = this.#planned
     if (before !== null && this.#doubts.size > 0 && isSame(before.state, state)) return before.draft

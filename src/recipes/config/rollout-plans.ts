@@ -1,5 +1,5 @@
 /**
- * Plans of a roll-out: what is written to stage a value, to choose others for it, to promote and to withdraw it, and
+ * Plans of a roll-out: the writes that stage a value, choose others for it, promote and withdraw it, and
  * what a publish for all does to one that is on.
  *
  * Safety    each plan is one transaction with its entry in the history, which compares the value, the records and the
@@ -91,7 +91,7 @@ export class RolloutPlans {
     return { kind: 'select', bytes, of: version, isAside: true, rollout, ...note, format }
   }
 
-  /** Ends the roll-out: what was staged is in force for nobody. */
+  /** Ends the roll-out: the staged value is in force for nobody. */
   async withdraw(note: StepNote, signal: AbortSignal): Promise<Draft> {
     const { record, nodeVersion: expected } = await this.on(signal)
     const { value: bytes, version, format } = record

@@ -124,7 +124,7 @@ export class ConfigRollout<T> {
    * Chooses other processes for the value that is staged: a higher percentage adds some to those that have it.
    *
    * @param selection - for whom it is staged from now on
-   * @param options - the note of the entry, and what ends the attempt
+   * @param options - the note of the entry, and the limits of the attempt
    * @throws CoordinationError `NO_NODE` if nothing is staged; otherwise as {@link ConfigCenter.publish}
    * @throws TypeError or RangeError for a wrong selection or option
    */
@@ -167,7 +167,7 @@ export class ConfigRollout<T> {
   /**
    * Takes the staged value away: the value for all is in force again where it was.
    *
-   * @param options - the note of the entry, and what ends the attempt
+   * @param options - the note of the entry, and the limits of the attempt
    * @throws CoordinationError `NO_NODE` if nothing is staged; otherwise as {@link ConfigCenter.publish}
    * @throws TypeError or RangeError for a wrong option
    */

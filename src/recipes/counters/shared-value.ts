@@ -91,8 +91,8 @@ export class SharedValue implements AsyncDisposable {
    * @param value - bytes, or a string that is stored as UTF-8
    * @param options - the signal and the time limit of the attempt
    * @throws CoordinationError `CONNECTION_LOSS`, `SESSION_EXPIRED` (`unknown` if it cannot be found out what became of
-   * it); `PAYLOAD_TOO_LARGE`; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); what the servers
-   * refused
+   * it); `PAYLOAD_TOO_LARGE`; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); a refusal of
+   * the servers
    * @throws TypeError or RangeError for a wrong argument
    */
   async set(value: Data, options: TimedWaitOptions = {}): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Token bucket, as arithmetic: what a bucket holds, and when tokens can be had.
+ * Token bucket, as arithmetic: the tokens of a bucket, and when they can be had.
  *
  * Model     a bucket of `burst` tokens, into which `limit` drop per `perMs`. Its whole state is one instant, the one at
  *           which it is full again if nobody takes any more: tokens that are taken move it on by the time that it takes

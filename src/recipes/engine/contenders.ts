@@ -167,7 +167,7 @@ export class Contenders {
   /**
    * Asks contenders to give up: those whose nodes were there when it was called.
    *
-   * @param options - whom and why, and what ends the call
+   * @param options - whom and why, and the limits of the call
    * @param isMeant - which of the holders, if none is named
    * @returns those that were asked
    */

@@ -132,8 +132,8 @@ export class KeptNode {
    * @param path - where
    * @param bytes - its data, as the caller has them
    * @param options - the limits of the wait, the error for another's node, and how the node is recognised
-   * @throws CoordinationError `options.taken` if another has the path, at once or when `waitMs` have passed; what ended
-   * the wait; `PAYLOAD_TOO_LARGE`; a refusal of the servers. Nothing of it is there then, or clean-ups will remove it
+   * @throws CoordinationError `options.taken` if another has the path, at once or when `waitMs` have passed; the error
+   * that ended the wait; `PAYLOAD_TOO_LARGE`; a refusal of the servers. Then it has no node, or clean-ups will remove it
    */
   static async keep(client: Client, path: string, bytes: Uint8Array, options: KeepOptions): Promise<KeptNode> {
     const wait = new Wait(client, path, options)

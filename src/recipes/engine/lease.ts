@@ -1,5 +1,5 @@
 /**
- * A lease: what the holder of a lock has in hand.
+ * A lease: the holder's handle of a lock.
  *
  * Use       `await using lease = await lock.acquire()`; pass `lease.signal` to what must stop when the lock is lost,
  *           and `lease.token` to what it protects, which refuses a smaller token than it has seen. To nodes of the same

@@ -95,7 +95,7 @@ export async function protectedCreate(client: Client, request: ProtectedCreate, 
   try {
     for (let attempt = 1; ; attempt += 1) {
       wait.check()
-      // Without the wait's signal: what became of the create must be known before it can be cleaned up.
+      // Without the wait's signal: the fate of the create must be known before it can be cleaned up.
       const owned = request.isWritable !== true
       const creating = client.create(path, request.data, { mode: 'ephemeral-sequential', owned })
       owed = creating
@@ -184,7 +184,7 @@ class MarkSearch {
     })
   }
 
-  /** The nodes that are there now; what was written before the call is seen. */
+  /** The nodes that are there now; writes before the call are seen. */
   async nodes(signal: AbortSignal): Promise<FoundNode[]> {
     const { parent, mark } = this.#request
     const found: FoundNode[] = []

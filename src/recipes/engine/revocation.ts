@@ -4,7 +4,7 @@
  * Request   a write to the node of the contender, which watches its own node: `__REVOKE__`, and the reason after a
  *           space if there is one. Every such write asks again. It replaces what the contender said of itself, and
  *           changes nothing else: the holder goes on to hold until it releases.
- * Eviction  the node is deleted, and the holder's signal fires. Not cooperative: what the holder does until it notices
+ * Eviction  the node is deleted, and the holder's signal fires. Not cooperative: the holder's work until it notices
  *           is kept out by fencing alone.
  * Identity  both are multis that begin with a check of the node's creation: a node that came to the same path later is
  *           never touched.

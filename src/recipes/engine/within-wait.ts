@@ -1,5 +1,5 @@
 /**
- * A call within a wait of its own: what the caller, the time limit and the end of the client end, it ends.
+ * A call within a wait of its own, which the caller's signal, the time limit or the end of the client ends.
  */
 import type { Client } from '../../core/client.ts'
 import { refuseUnknown } from '../../core/options.ts'

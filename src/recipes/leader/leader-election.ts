@@ -120,8 +120,8 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
    * @param options.onSessionLoss - `queue-again` by default, or `reject`
    * @returns the leadership; its `token` grows strictly from leader to leader
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `SESSION_EXPIRED` (only with `reject`),
-   * `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (for `data`), `CONNECTION_LOSS` (only with `waitMs: 0`), or what the servers
-   * refused; in each case it is no candidate any more, and what could not be removed at once is counted by
+   * `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (for `data`), `CONNECTION_LOSS` (only with `waitMs: 0`), or a refusal of
+   * the servers; in each case it is no candidate any more; nodes that could not be removed at once are counted by
    * `pendingCleanups`. While no server is in touch it waits for one
    * @throws TypeError or RangeError for a wrong option
    */
@@ -154,8 +154,8 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
    * throws ends the run, unless that signal was aborted before: then it is reported to the client's `onError`
    * @param options.signal - ends the run; without it, only the end of the client or an error does
    * @returns resolves when the signal was aborted, the work has ended and the leadership was resigned
-   * @throws CoordinationError `CLIENT_CLOSED`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (for `data`), or what the servers
-   * refused; what `work` threw
+   * @throws CoordinationError `CLIENT_CLOSED`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (for `data`), a refusal of
+   * the servers, or the error of `work`
    * @throws TypeError for a wrong argument
    */
   async run(work: LeaderWork<T>, options: RunOptions = {}): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * The note of a leader: what it proclaims, and to whom it hands over. It is a node beside the election,
+ * The note of a leader: its data, and the candidate it hands over to. It is a node beside the election,
  * `<path>-leader`.
  *
  * Model     ephemeral, written by nobody but the leader: each write is a multi that begins with a check of the leader's

@@ -100,7 +100,7 @@ export interface Leadership<T = unknown> extends AsyncDisposable {
    */
   transferTo(id: string, options?: TimedWaitOptions): Promise<boolean>
   /**
-   * Resigns: removes the candidate's node, and what was proclaimed. The next candidate leads. Idempotent. Resolves when
+   * Resigns: removes the candidate's node, and the proclamation. The next candidate leads. Idempotent. Resolves when
    * the servers have confirmed it, when the session is over, when they refused it (which is reported) or the client
    * closed before, or at once if the leadership is lost. `state` says which. It never rejects.
    */

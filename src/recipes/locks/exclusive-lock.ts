@@ -224,7 +224,7 @@ class Bid {
     this.#wait.check()
     this.#changed = deferred()
     const mark = newMark()
-    // Without the wait's signal: what became of the create must be known before it can be cleaned up.
+    // Without the wait's signal: the fate of the create must be known before it can be cleaned up.
     const creating = this.#client.create(this.#path, markData(mark, this.#data), { mode: 'ephemeral', owned: true })
     const looking = this.#wait.insist(() => this.#look())
     looking.catch(() => undefined)

@@ -45,7 +45,7 @@ export interface PermitRequest {
  * Takes permits, and gives the place in the line back when it has them.
  *
  * @param place - the lease on the first place in the line; stays with the caller if there are no permits
- * @param wait - ends it; what was made is removed, or handed to the clean-ups, before this rejects
+ * @param wait - ends it; nodes that were made are removed, or handed to the clean-ups, before this rejects
  * @returns null if there were not enough and the wait is impatient, or if it has to be begun again
  */
 export async function takePermits(

@@ -63,7 +63,7 @@ export interface GroupChange<T> {
   readonly left: readonly MemberInfo<T>[]
   /** Those with new data or a new incarnation, as they are. */
   readonly updated: readonly MemberInfo<T>[]
-  /** How many states before it this consumer did not get, because it was slow; what they changed is in this one. */
+  /** How many states before it this consumer did not get, because it was slow; their changes are in this one. */
   readonly missed: number
   /** Whether all was read again after a reconnect. */
   readonly resync: boolean
@@ -158,7 +158,7 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Listens to changes of the group. A slow listener is not called for each, but what it missed is in the next.
+   * Listens to changes of the group. A slow listener is not called for each, but missed changes are in the next.
    *
    * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present members, all of them as joined; true by default

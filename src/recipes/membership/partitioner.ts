@@ -85,7 +85,7 @@ export class Partitioner implements AsyncDisposable {
    *
    * @param client - on whose session the member and what it owns live
    * @param path - has `members` and `items` below it
-   * @param options - who it is, and what there is to share out
+   * @param options - its id, and the items to share out
    * @throws TypeError or RangeError for a wrong path, id or item, or a wrong option
    */
   constructor(client: Client, path: string, options: PartitionerOptions) {

@@ -70,7 +70,7 @@ export class PersistentNode implements AsyncDisposable {
    * @param client - on whose sessions; when it closes, the node is removed
    * @param path - where; missing parents are made
    * @param data - exactly what the node holds; a string is stored as UTF-8
-   * @param options.signal - ends the attempt; what it has made is removed before this rejects
+   * @param options.signal - ends the attempt; a node that it has made is removed before this rejects
    * @param options.waitMs - longest attempt in milliseconds; no limit by default. If it is given, and another has the
    * path, it waits for that one to go
    * @param options.onSessionLoss - `reject` by default; `queue-again` goes on over losses of the session and of touch

@@ -82,8 +82,8 @@ export interface QueueItem<T> extends AsyncDisposable {
    *
    * @throws CoordinationError `LEASE_LOST` if the lease is over: the item is not removed, another has it or will;
    * `CONNECTION_LOSS`, `SESSION_EXPIRED` (with outcome `unknown` if it was removed, and may have been by another);
-   * `NO_NODE` if somebody deleted it; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); what the
-   * servers refused. Whatever it is, the lease is over then
+   * `NO_NODE` if somebody deleted it; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); a
+   * refusal of the servers. Whatever it is, the lease is over then
    * @throws TypeError or RangeError for a wrong option
    */
   ack(options?: TimedWaitOptions): Promise<void>

@@ -34,7 +34,7 @@ export async function claimItem(
 ): Promise<OwnedNode | null> {
   const mark = newMark()
   const path = folders.pathOf('claims', name)
-  // Without the wait's signal: what became of the claim must be known before it can be cleaned up.
+  // Without the wait's signal: the fate of the claim must be known before it can be cleaned up.
   const claiming = client.multi([
     { type: 'create', path, data: new TextEncoder().encode(mark), mode: 'ephemeral', owned: true },
     { type: 'set', path: folders.pathOf('items', name), data: found.data, version: found.stat.version },

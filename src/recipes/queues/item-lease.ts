@@ -1,5 +1,5 @@
 /**
- * The lease of one item of a queue: what the claim's owner may do, and how it ends.
+ * The lease of one item of a queue: the rights of the claim's owner, and how it ends.
  *
  * Safety    an item is removed in one multi with its claim, which must still be the very node: a consumer whose claim
  *           is gone removes nothing, since another may be at work. A settlement whose answer was lost is repeated. If

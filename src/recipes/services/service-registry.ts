@@ -68,7 +68,7 @@ export class ServiceRegistry {
    * Registers an instance.
    *
    * @param name - of the service: one segment of a path
-   * @param options - where it is to be reached, and what ends the wait; with `waitMs` it waits for an id that another
+   * @param options - how to reach it, and the limits of the wait; with `waitMs` it waits for an id that another
    * has to be free: above all for the node of an older session of a process that was started again
    * @returns a handle that registers again by itself when its session is lost, until `unregister()`
    * @throws CoordinationError `NODE_EXISTS` if another has the id, at once or when `waitMs` have passed; `ABORTED`,

@@ -102,7 +102,7 @@ export class ServiceWatcher implements AsyncDisposable {
   }
 
   /**
-   * Listens to changes. A slow listener is not called for each, but what it missed is in the next.
+   * Listens to changes. A slow listener is not called for each, but missed changes are in the next.
    *
    * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present instances, all of them as added; true by default

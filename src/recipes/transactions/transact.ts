@@ -48,7 +48,7 @@ const ATTEMPTS_LIMIT = 10_000
  * @returns the result of the function in the run that was committed
  * @throws CoordinationError `BAD_VERSION` (outcome `rejected`) if others were quicker each time; `CONNECTION_LOSS`,
  * `SESSION_EXPIRED` (`unknown` if the answer to the commit was lost); `PAYLOAD_TOO_LARGE`; `ABORTED`, `TIMEOUT`,
- * `CLIENT_CLOSED` (it may have taken effect); a refusal of the servers; what the function threw
+ * `CLIENT_CLOSED` (it may have taken effect); a refusal of the servers; the error of the function
  * @throws TypeError or RangeError for a wrong argument
  */
 export async function transact<R>(

@@ -1,5 +1,5 @@
 /**
- * The tree as one transaction sees it: what was read, with its own writes on top.
+ * The tree as one transaction sees it: the nodes that it read, with its own writes on top.
  */
 import type { Children, NodeData } from '../../core/backend.ts'
 import type { Client, Data } from '../../core/client.ts'

@@ -27,7 +27,7 @@ export interface ModelOptions {
 
 /** The test's hand on a model: faults to inject, and counts to look at. Unknown session ids are a RangeError. */
 export interface ModelControl {
-  /** Breaks a session's connection: it is suspended, and what is in flight is lost (writes: outcome `unknown`). */
+  /** Breaks a session's connection: it is suspended, and requests in flight are lost (writes: outcome `unknown`). */
   disconnect(sessionId: bigint): void
   /** Lets a suspended session find a server again; it learns then if it is over. */
   reconnect(sessionId: bigint): void

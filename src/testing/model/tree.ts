@@ -1,5 +1,5 @@
 /**
- * The model's tree: what the contract says a write does, with nothing around it.
+ * The model's tree: the effects of writes by the contract, with nothing around them.
  *
  * Model     nodes are values that are replaced and never modified, in a map by path. A write is a list of operations
  *           on a draft over that map: the draft becomes the map if all of them succeed, and is forgotten if one is

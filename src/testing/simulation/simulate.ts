@@ -12,7 +12,7 @@
  *     })
  *
  * While it runs, the global timers, Date, performance, Math.random and crypto.randomUUID are those of the simulated
- * machines. So one simulation runs at a time in a thread, and what waits for real sockets or files does not belong into
+ * machines. So one simulation runs at a time in a thread, and nothing that waits for real sockets or files belongs into
  * it.
  */
 import type { Client, ConnectOptions } from '../../core/client.ts'
@@ -115,7 +115,7 @@ export interface SimulatedWorld {
   sleep(forMs: number): Promise<void>
   /** Lets something happen at an instant of virtual time, counted from the start. */
   at(atMs: number, run: () => void): void
-  /** Lets no message through between two sides, until {@link SimulatedWorld.heal}; what is sent waits. */
+  /** Lets no message through between two sides, until {@link SimulatedWorld.heal}; messages wait. */
   partition(left: readonly Place[], right: readonly Place[]): void
   /** Ends all partitions. */
   heal(): void
