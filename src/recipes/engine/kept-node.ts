@@ -133,7 +133,7 @@ export class KeptNode {
    * @param bytes - its data, as the caller has them
    * @param options - the limits of the wait, the error for another's node, and how the node is recognised
    * @throws CoordinationError `options.taken` if another has the path, at once or when `waitMs` have passed; the error
-   * that ended the wait; `PAYLOAD_TOO_LARGE`; a refusal of the servers. Then it has no node, or clean-ups will remove it
+   * that ended the wait; `PAYLOAD_TOO_LARGE`; a refusal of the servers. Its node is gone then, or clean-ups remove it
    */
   static async keep(client: Client, path: string, bytes: Uint8Array, options: KeepOptions): Promise<KeptNode> {
     const wait = new Wait(client, path, options)
