@@ -12,7 +12,7 @@ import type { TestedLease, TestedLock } from './lock-suite.ts'
 import { registerRecipe } from './recipe-world.ts'
 import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
-/** What the suite needs of one side of a read-write lock. */
+/** The part of one side of a read-write lock that the suite calls. */
 export interface TestedSide extends TestedLock {
   /** Acquires, runs the work, releases. */
   using<T>(work: (lease: TestedLease) => Promise<T>): Promise<T>
