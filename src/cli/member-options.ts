@@ -18,7 +18,7 @@ const TICK_MS = 50
 const LIMIT_TICKS_MAX = 100_000
 const ALL_ADDRESSES = '0.0.0.0'
 
-/** What a command line says beside the configuration. */
+/** The arguments of the command line beside the configuration. */
 interface Given {
   /** Of the configuration, for messages. */
   readonly file: string
@@ -31,9 +31,9 @@ interface Given {
 type OwnOptions = Pick<MemberOptions, 'myid' | 'servers'> & Partial<MemberOptions>
 
 /**
- * Finds out which server this is, and what it has to know of the others.
+ * Finds out which server this is, and the facts that it needs about the others.
  *
- * @returns the options, and what people should know
+ * @returns the options, and warnings for the operator
  * @throws Failure for a configuration that cannot be used, UsageError for a wrong `--myid`
  */
 export function memberOptionsOf(

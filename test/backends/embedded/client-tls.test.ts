@@ -61,7 +61,7 @@ function tlsOf({ key, certificate }: Issued): { key: string; cert: string; ca: s
   return { key, cert: certificate, ca: ca.certificate }
 }
 
-/** What it may do with a node of the list that only alice's certificate is on. */
+/** `reads` if it may read a node whose list has only alice's certificate; otherwise the error's code. */
 async function reads(session: Session): Promise<string> {
   return session.get('/hers').then(() => 'reads', (error: unknown) => String((error as { code?: string }).code))
 }
