@@ -8,7 +8,7 @@
  *           resolves. For that, everything that arrives after an event queues up after it (session/event-queue.ts);
  *           while no event waits, a reply resolves its promise directly.
  * Lease     the servers end a session when they have heard nothing for its time-out T, counted from when they
- *           *received* something, which is not before we sent it. What proves that they have is in lease.ts.
+ *           *received* something, which is not before we sent it. lease.ts has the proofs that they have.
  *           Without one for too long the session is given up here (core/session/lease-rule.ts).
  * Source    ClientCnxn.java of ZooKeeper 3.8.
  */

@@ -11,7 +11,7 @@ const CLIENT_ERROR_PAUSE_MS = 1_000
 
 /** Where one server of the ensemble stands; `role` is `DOWN` while it is crashed. */
 export interface EnsembleServerStatus extends Omit<ServerStatus, 'role'> {
-  /** What it does. */
+  /** The server's state; `DOWN` while it is crashed. */
   readonly role: ServerStatus['role'] | 'DOWN'
 }
 
@@ -21,7 +21,7 @@ export interface EnsembleEvent {
   readonly server: number
   /** When, on `performance.now()`. */
   readonly atMs: number
-  /** What happened. */
+  /** The event, with its own fields. */
   readonly event:
     | ServerEvent
     | HostEvent

@@ -2,8 +2,8 @@
  * An ensemble of servers in this process: the composition root of the embedded backend.
  *
  * Use       `const ensemble = embedded({ servers: 3 }); const client = await connect(ensemble)`
- * Model     the servers are the machines of server/, joined by a network in memory. What survives the crash of a
- *           server is its storage; what survives the end of the process is a storage in files (`dataDir`).
+ * Model     the servers are the machines of server/, joined by a network in memory. A server's storage survives its
+ *           crash; only a storage in files (`dataDir`) survives the end of the process.
  * For tests the levers of chaos.ts: `crash`, `restart`, `partition`, `heal`, and those of sessions.
  */
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
@@ -82,7 +82,7 @@ export class Ensemble implements Backend, AsyncDisposable {
    *
    * @throws Error that names address and port if one of `clientPorts` or `adminPorts` cannot be had; nothing is started
    * then
-   * @throws StorageError `LOCKED` if another process uses the data directory; what a storage raises, if there is no
+   * @throws StorageError `LOCKED` if another process uses the data directory; an error of a storage, if there is no
    * majority without it; errors of the system
    */
   async start(): Promise<void> {
@@ -151,7 +151,7 @@ export class Ensemble implements Backend, AsyncDisposable {
   /**
    * Listens to what happens to the servers: elections with their votes, service, crashes.
    *
-   * @param listener - called within the turn in which it happens; what it throws goes to `onError`
+   * @param listener - called within the turn in which the event happens; its errors go to `onError`
    * @returns a function that ends the listening
    */
   onEvent(listener: (event: EnsembleEvent) => void): () => void {
@@ -245,8 +245,8 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   /**
-   * Ends all servers. What clients have asked for by now is answered first, within the option `drainMs`; nothing more
-   * is taken from them. Idempotent.
+   * Ends all servers. Requests that clients have sent by now are answered first, within the option `drainMs`; nothing
+   * more is taken from them. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()

@@ -1,6 +1,6 @@
 /**
- * One server that runs in this process: its host, and its ports for clients and operators if it has them. What joins it
- * to the others, in memory or over TCP, is its owner's.
+ * One server that runs in this process: its host, and its ports for clients and operators if it has them. Its owner
+ * joins it to the others, in memory or over TCP.
  */
 import { downStatus } from './down-status.ts'
 import type { EnsembleEvents, EnsembleServerStatus } from './ensemble-events.ts'
@@ -19,7 +19,7 @@ import { holdsBy, twoTurns } from './host/turns.ts'
 import type { ClientSettings } from './options.ts'
 import type { ServerConfig } from './server/config.ts'
 
-/** What a server has to know of its owner. */
+/** The settings and callbacks that the owner of a server gives it. */
 export interface LocalServerOptions {
   readonly id: number
   readonly clients: Omit<ClientSettings, 'ports' | 'securePorts' | 'adminPorts'>
@@ -198,7 +198,7 @@ async function answered(
   untilMs: number,
   refuse: () => void,
 ): Promise<void> {
-  // What the clients of this process have called is on its way to the servers.
+  // The calls of this process's clients are on their way to the servers.
   await twoTurns()
   refuse()
   await Promise.all([

@@ -1,4 +1,4 @@
-/** The options of one server of an ensemble of processes: what they may be, and what they are by default. */
+/** The options of one server of an ensemble of processes: their ranges and their defaults. */
 import { validateInteger, validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 import { settingsOf } from './options.ts'
@@ -8,7 +8,7 @@ import type { ServerLine } from '../wire/server-line.ts'
 import { peerTlsSettingsOf } from './tls-options.ts'
 import type { PeerTlsOptions, PeerTlsSettings } from './tls-options.ts'
 
-/** What a session id has room for. */
+/** The highest id of a server: a session id has one byte for it. */
 const MYID_MAX = 254
 const PORT_MAX = 65_535
 const CONNECT_TIMEOUT_MS_MIN = 10
@@ -70,7 +70,7 @@ export interface MemberSettings {
   readonly peerListenHost: string | null
   readonly peerTls: PeerTlsSettings | null
   readonly connectTimeoutMs: number
-  /** What an ensemble in one process has too. */
+  /** The settings that an ensemble in one process has too. */
   readonly common: EmbeddedSettings
 }
 

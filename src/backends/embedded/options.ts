@@ -1,4 +1,4 @@
-/** The options of the embedded ensemble: what they may be, and what they are by default. */
+/** The options of the embedded ensemble: their ranges and their defaults. */
 import { refuseUnknown, requireFunction, validateBoolean, validateInteger } from '../../core/options.ts'
 import { validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
@@ -15,7 +15,7 @@ const TICK_MS_MIN = 1
 const TICK_MS_MAX = 10_000
 /** A session time-out shorter than this many ticks could be over before the servers notice that a client is there. */
 const SESSION_TIMEOUT_TICKS_MIN = 2
-/** What a Java int and a timer hold. */
+/** The largest Java int, and the longest delay of a timer. */
 const INT32_MAX = 0x7fff_ffff
 const SESSION_TIMEOUT_MS_MAX = INT32_MAX
 const CONTAINER_CHECK_MS_MAX = INT32_MAX
@@ -90,7 +90,7 @@ export interface EmbeddedOptions {
   readonly maxClientCnxns?: number
   /** How many requests of a port wait for their answers before others are read. Default 1,000. */
   readonly globalOutstandingLimit?: number
-  /** What `conf` calls tickTime, in milliseconds: ZooKeeper's long tick, if there is one. By default `tickMs`. */
+  /** The tickTime that `conf` shows, in milliseconds: ZooKeeper's long tick, if there is one. By default `tickMs`. */
   readonly tickTimeMs?: number
   /** Four-letter words that the ports answer; `*` for all. `srvr` is always answered. Default only that. */
   readonly fourLetterWords?: readonly string[]
@@ -109,7 +109,7 @@ export interface EmbeddedOptions {
   readonly requestBytesMax?: number
   /**
    * Longest answer to a request, in bytes. A list of children, or a multiRead, that would be longer is refused with
-   * `QUOTA_EXCEEDED`. ZooKeeper has no such limit; what its clients take is their own jute.maxbuffer. Default
+   * `QUOTA_EXCEEDED`. ZooKeeper has no such limit; its clients take as much as their own jute.maxbuffer. Default
    * 16,777,216.
    */
   readonly responseBytesMax?: number
@@ -146,7 +146,7 @@ export interface EmbeddedSettings {
   readonly server: Omit<ServerConfig, 'myid' | 'voters' | 'bootstrap'>
 }
 
-/** What the ports for clients are told alike. */
+/** The settings that all ports for clients share. */
 export interface ClientSettings {
   readonly ports: readonly number[]
   readonly securePorts: readonly number[]

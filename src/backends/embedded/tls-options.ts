@@ -1,4 +1,4 @@
-/** The options of TLS: what they may be, and what they are by default. */
+/** The options of TLS: their ranges and their defaults. */
 import { optionNames, refuseUnknown, validateBoolean, validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 import type { TlsFiles } from './host/tls/tls-settings.ts'

@@ -1,4 +1,4 @@
-/** The backend: what its sessions share, and how one is opened. */
+/** The backend: the parts that its sessions share, and the opening of one. */
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
 import { abortable, abortedError, limited } from '../../core/async.ts'
 import { CoordinationError } from '../../core/errors.ts'

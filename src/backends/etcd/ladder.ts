@@ -21,7 +21,7 @@ export class Ladder {
   #rungs = 1
 
   /**
-   * What to go by on each rung, from the top: what is known, and what will be when others have taken a number, two
+   * The facts to assume on each rung, from the top: the known ones, then those after others have taken a number, two
    * numbers, and so on. One for anything but a single create that takes a number.
    */
   rungs(operations: readonly Operation[], snapshot: Snapshot): Snapshot[] {

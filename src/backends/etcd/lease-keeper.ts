@@ -6,8 +6,9 @@
  * Lease     etcd counts the time-out from when it received a keep-alive, which is not before we sent it. So the lease
  *           lives at least that long after the sending of the last one that was answered.
  * Majority  a leader answers keep-alives alone: one that was deposed and does not know it yet renews what nobody
- *           counts, and one that was elected a moment ago may not know a lease yet. So an answer counts when behind it
- *           the session's key was read, which takes a majority, in the same term; and a lease is gone when its key is.
+ *           counts, and one that was elected a moment ago may not know a lease yet. So an answer counts once the
+ *           session's key was read after it, which takes a majority, in the same term; and a lease is gone when its
+ *           key is.
  * Source    etcd-io/etcd#15247 and #16822; docs/decisions/0003.
  */
 import { Deadline } from '../../core/async.ts'
@@ -28,7 +29,7 @@ export interface OpenedLease {
   readonly endpoint: number
 }
 
-/** What a keeper tells its session. */
+/** The callbacks of a keeper to its session. */
 export interface LeaseOwner {
   /** A keep-alive was answered. */
   onAlive(): void

@@ -1,4 +1,4 @@
-/** The options of the etcd backend: what they may be, and what they are by default. */
+/** The options of the etcd backend: their ranges and their defaults. */
 import { optionNames, refuseUnknown } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 
@@ -21,7 +21,7 @@ export interface EtcdOptions {
    * them: a session goes on with the next one when its member does not answer.
    */
   readonly endpoints?: string | readonly string[]
-  /** What every key begins with; no `/` at its end. Applications that share nodes share it. Default `/quorate`. */
+  /** The beginning of every key; no `/` at its end. Applications that share nodes share it. Default `/quorate`. */
   readonly prefix?: string
   /** Name of the user, where the cluster has authentication enabled. */
   readonly user?: string

@@ -25,7 +25,7 @@ import { assumingNew, covers, needsOf, planOf } from './snapshot.ts'
 import type { Hints, Needs, Snapshot } from './snapshot.ts'
 import type { Turns } from './turns.ts'
 
-/** What a write needs of its session. */
+/** The session of a write, as the write uses it. */
 export interface WriterPort {
   readonly id: bigint
   /** Whether the session is over, so that nothing must be sent for it any more. */
@@ -138,7 +138,7 @@ export class SessionWrites {
     return { found: fits ? this.#noted(plan.snapshot(responses), answer) : null }
   }
 
-  /** Each rung is tried where the one above is not to be had; where none is, what is there is read instead. */
+  /** Each rung is tried where the one above does not apply; where none does, the nodes are read instead. */
   #transaction(drafts: readonly Draft[], reads: readonly RequestOp[]): TxnRequest {
     const key = this.#keys.session(this.#port.id)
     const alive: Compare = { result: 'greater', key, target: 'create', createRevision: 0n }

@@ -24,7 +24,7 @@ export class Turns {
   /**
    * Waits for one's turn.
    *
-   * @param key - what it is a turn at
+   * @param key - the line in which to wait
    * @returns ends the turn
    */
   async take(key: string): Promise<() => void> {

@@ -18,10 +18,10 @@ import type { TxnRequest, TxnResponse } from './messages.ts'
 import { ReadPlan } from './read-plan.ts'
 import type { WatchHub } from './watch-hub.ts'
 
-/** What it needs of the stream. */
+/** The stream, as the check uses it. */
 export type CheckedStream = Pick<WatchHub, 'hasDelivered' | 'deliveredBefore' | 'restart'>
 
-/** What it needs of its session. */
+/** The session, as the check uses it. */
 export interface CheckPort {
   /** The member that serves, as far as is known. */
   readonly endpoint: number

@@ -3,7 +3,7 @@
  *
  * Order     scripts are done and answered in the order in which they were sent. The first use of a script sends its
  *           text, which the server then remembers, so that none has to wait for a reply before the next is sent.
- * Errors    what ioredis throws is not handed on: its errors carry the command with its arguments, a password among
+ * Errors    of ioredis are not handed on: they carry the command with its arguments, a password among
  *           them. Only messages are taken over.
  */
 import { CoordinationError } from '../../core/errors.ts'

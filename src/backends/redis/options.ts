@@ -1,11 +1,11 @@
-/** The options of `redis()`: what they may be, and what they are by default. */
+/** The options of `redis()`: their ranges and their defaults. */
 import { optionNames, refuseUnknown } from '../../core/options.ts'
 import type { RedisTarget } from './driver.ts'
 
 /** Options of `redis()`. */
 export interface RedisBackendOptions {
   /**
-   * What sets this tree apart from others on the same server: letters, digits, `.`, `_`, `:` and `-`. Default
+   * Sets this tree apart from others on the same server: letters, digits, `.`, `_`, `:` and `-`. Default
    * `quorate`. All keys begin with `{<namespace>}:`.
    */
   readonly namespace?: string

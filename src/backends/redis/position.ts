@@ -45,7 +45,7 @@ const CHANGE_TYPES: Readonly<Record<string, Change['type']>> = Object.freeze({
 export const NOWHERE: Position = Object.freeze({ epoch: 0, counter: 0, text: '' })
 
 /**
- * Reads a position; what may follow it (ioredis-mock adds to the ids of a stream) is ignored.
+ * Reads a position; text that follows it (ioredis-mock adds to the ids of a stream) is ignored.
  *
  * @throws CoordinationError `PROTOCOL_VIOLATION` if it is none
  */

@@ -1,4 +1,4 @@
-/** What the scripts answer, read into the types of the contract. */
+/** The answers of the scripts, read into the types of the contract. */
 import type { Children, NodeData, Operation, OperationResult, Stat } from '../../core/backend.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import type { ErrorCode } from '../../core/errors.ts'
@@ -25,9 +25,12 @@ export interface Reply {
   readonly status: Status
   /** Where the namespace stood; null if there is none. */
   readonly position: Position | null
-  /** What the session had not seen, oldest first; empty if it asked for nothing, missed too much or cannot read it. */
+  /**
+   * Transactions that the session had not seen, oldest first; empty if it asked for none, missed too many or cannot
+   * read one.
+   */
   readonly news: readonly Transaction[]
-  /** What is special to the script. */
+  /** The script's own answer. */
   readonly payload: unknown
   /** More of it. */
   readonly more: unknown
@@ -113,7 +116,7 @@ function isName(name: string, path: string): boolean {
   return name !== '' && !name.includes('/') && isValidPath(joinPath(path, name))
 }
 
-/** What was read at a path. @throws CoordinationError `NO_NODE` if there is nothing */
+/** The value read at a path. @throws CoordinationError `NO_NODE` if there is nothing */
 export function present<T>(value: T | null, path: string): T {
   if (value !== null) return value
   throw refusal('NO_NODE', path)

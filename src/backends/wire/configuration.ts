@@ -13,7 +13,7 @@ import { parseServerLine, serverLineText } from './server-line.ts'
 import type { ServerLine } from './server-line.ts'
 import { decodeTransaction } from './transactions.ts'
 
-/** What a session id has room for. */
+/** The highest id of a server: a session id has one byte for it. */
 const SERVER_ID_MAX = 254
 const SERVER_KEY = /^server\.(\d{1,3})$/
 const VERSION_LINE = /^version=([\da-f]{1,16})$/m

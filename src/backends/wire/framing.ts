@@ -12,7 +12,7 @@ import { violation } from './jute.ts'
 export const FRAME_BYTES_MAX = 0xfffff
 
 const LENGTH_BYTES = 4
-/** What is reserved at first for a frame that is cut in two. */
+/** The first size of the buffer for a frame that arrives in several chunks. */
 const PARTIAL_BYTES_MIN = 512
 
 /** Cuts one stream into frames. */

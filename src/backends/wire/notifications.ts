@@ -27,7 +27,7 @@ const VERSION = 2
 const SHORT_BYTES = 28
 /** Without configuration: 3.4. */
 const PLAIN_BYTES = 40
-/** What stands for no server. */
+/** Stands for no server in the field of the proposed leader. */
 const NO_LEADER = -(2n ** 63n)
 const EPOCH_SHIFT = 32n
 const EPOCH_MAX = 0x7fff_ffffn

@@ -266,7 +266,7 @@ export interface ReplyBodies {
 }
 
 /**
- * What a server answers to a request: the header, and the body if `err` is 0. A multi's body is there on failure too.
+ * A server's answer to a request: the header, and the body if `err` is 0. A multi's body is there on failure too.
  */
 export interface Reply {
   readonly xid: number

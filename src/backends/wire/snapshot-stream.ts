@@ -40,7 +40,7 @@ const MARK_STEP_BYTES = 3
 export class SnapshotScanner {
   readonly #steps: Generator<Step, undefined, number>
   #step: Step
-  /** What has come of an integer. */
+  /** The value of an integer whose bytes have not all arrived. */
   #int = 0
   #offset = 0
   #isDone = false

@@ -55,7 +55,7 @@ export class CheckedMulti {
     return new CheckedMulti(operations, parts)
   }
 
-  /** What is sent in its place. */
+  /** The operations to send in its place. */
   get operations(): readonly Operation[] {
     return this.#parts.map(({ operation }) => operation)
   }

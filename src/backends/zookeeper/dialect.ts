@@ -1,5 +1,5 @@
 /**
- * How a session speaks to ZooKeeper, where one server answers alone what ours answer with a majority behind them.
+ * How a session speaks to ZooKeeper, where one server answers alone requests that ours answer after asking a majority.
  *
  * Lease     proven in three steps (client/lease.ts).
  * Sync      a transaction that changes nothing (zookeeper/empty-transaction.ts).

@@ -1,4 +1,4 @@
-/** The options of `zookeeper()`: what they may be, and what they are by default. */
+/** The options of `zookeeper()`: their ranges and their defaults. */
 import { optionNames, refuseUnknown, validateBoolean, validateFunction, validateInteger } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 import { OPEN_ACL } from '../wire/records.ts'
@@ -17,7 +17,7 @@ export const REQUEST_OVERHEAD_BYTES = 4_096
 export interface ZooKeeperAuth {
   /** How it is proven, such as `digest`. */
   readonly scheme: string
-  /** What proves it, such as `user:password`. It is sent as it is: use TLS where others may listen. */
+  /** The proof, such as `user:password`. It is sent as it is: use TLS where others may listen. */
   readonly auth: string | Uint8Array
 }
 
@@ -106,7 +106,7 @@ const PERMISSIONS: Readonly<Record<string, number>> = {
  * Fills in and checks options.
  *
  * @throws TypeError for an unknown option or a wrong type, RangeError for a number outside its range; neither shows
- * what may be a secret
+ * a value that may be a secret
  */
 export function settingsOf(options: ZooKeeperOptions): ZooKeeperSettings {
   refuseUnknown(options, NAMES, 'zookeeper()')

@@ -117,7 +117,7 @@ class Transport {
   }
 }
 
-/** What node:tls is to be told. */
+/** The options for node:tls. */
 function tlsOf({ ca, cert, key, servername }: EtcdTlsOptions): SecureClientSessionOptions {
   const pem = (text: string | Uint8Array): string | Buffer => (typeof text === 'string' ? text : Buffer.from(text))
   return {

@@ -13,13 +13,13 @@ const OPERATION_ARGUMENTS = 6
 /** The code of a refusal for a key that does not hold what belongs there; it names the key in place of the path. */
 export const FOREIGN_KEY = 'FOREIGN_KEY'
 
-/** What stands for the stat of a node where something is stored that is none. */
+/** Stands for the stat of a node where the stored value is none. */
 export const NO_STAT = '?'
 
 /**
  * Reads nodes. From ARGV[5] on there are two for each read: kind and path. Answers two for each: the stat, or ''
  * if there is no node; and the data, or the names of the children, a line each: no name has a line break in it. Where
- * what is stored is no node, the first is a question mark and the second the key.
+ * the stored value is no node, the first is a question mark and the second the key.
  */
 export const READ = scriptOf(`
 reapSessions()

@@ -1,9 +1,9 @@
 /**
- * The commands of the AdminServer: what the four-letter words tell, as JSON.
+ * The commands of the AdminServer: the answers of the four-letter words, as JSON.
  *
- * Shape     as in the reference: `command` and `error` (null if all went well), then what the command tells. Errors of
+ * Shape     as in the reference: `command` and `error` (null if all went well), then the answer's members. Errors of
  *           commands have the status 200 there, and so here.
- * Missing   what there is nothing to tell of: digests, system properties, snapshots, details of observers.
+ * Missing   facts that this server does not have: digests, system properties, snapshots, details of observers.
  * Source    Commands.java, ServerCnxn.getConnectionInfo, ServerStats.java of ZooKeeper 3.8.
  */
 import type { ServerInspection } from '../../server/inspection.ts'

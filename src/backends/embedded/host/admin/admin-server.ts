@@ -35,13 +35,13 @@ const JSON_TYPE = 'application/json; charset=utf-8'
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
 const LOOPBACK_ADDRESS = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i
 
-/** What an AdminServer has to be told. */
+/** The settings of an AdminServer. */
 export interface AdminServerSettings {
   /** The address that it listens on. */
   readonly address: string
   /** 0 for any that is free. */
   readonly port: number
-  /** What it tells of. */
+  /** The server that its commands show. */
   readonly view: ServerView
   /** How long a request may take to come, and an answer to be read on, in milliseconds. */
   readonly requestMs?: number

@@ -1,12 +1,12 @@
 /**
- * The four-letter words: what an operator asks of a server with `echo srvr | nc host 2181`.
+ * The four-letter words: an operator's questions to a server, as in `echo srvr | nc host 2181`.
  *
  * Model     a word in place of the first frame's length is answered with text, and the connection ends. Only enabled
  *           words are executed; the others are told so. A word the server does not know is no word.
- * Length    an answer is made line by line while it is sent, as fast as the client takes it: what `dump` or `wchp` has
- *           to tell can be longer than a text may be.
+ * Length    an answer is made line by line while it is sent, as fast as the client takes it: the answer of `dump` or
+ *           `wchp` can be longer than a text may be.
  * Source    org.apache.zookeeper.server.command, ServerStats.java, ServerCnxn.java, DataTree.java of ZooKeeper 3.8, and
- *           what a server of that version prints.
+ *           the output of a server of that version.
  */
 import { sizesOf } from '../storage/directory-size.ts'
 import type { ClientSocket } from '../clients/tcp-socket.ts'
@@ -54,7 +54,7 @@ export class FourLetterWords {
    * Makes them.
    *
    * @param enabled - those that are executed
-   * @param view - what they tell of
+   * @param view - the server that they show
    */
   constructor(enabled: ReadonlySet<string>, view: ServerView) {
     this.#enabled = enabled
@@ -216,7 +216,7 @@ function watchSummary(host: InspectedHost): string {
   return `${connections} connections watching ${paths} paths\nTotal watches:${count}\n`
 }
 
-/** What expires together, as the reference's queue of buckets shows it. */
+/** The entries that expire together, as the reference's queue of buckets shows them. */
 function* expirySets(
   name: string,
   entries: readonly { readonly line: string; readonly inMs: number }[],

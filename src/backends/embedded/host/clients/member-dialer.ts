@@ -5,7 +5,7 @@
  * Order     each search begins with the client's own server. From another one the client comes back when its own
  *           serves, between two calls (client/better-server.ts): not sooner than a while after it left, and later each
  *           time that its own server did not take it, as one that is behind does not.
- * Ours      what answers over TCP has to be a server of this package, since the client trusts each of its answers as
+ * Ours      the server that answers over TCP has to be of this package, since the client trusts each of its answers as
  *           one of a majority (decision 0014). It is asked before the session hears of it.
  */
 import type { Channel, ChannelListener, Dialer } from '../../../client/channel.ts'

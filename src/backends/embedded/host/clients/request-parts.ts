@@ -60,7 +60,7 @@ function bodyOf(given: Pick<SetWatchesRequest, 'relativeZxid'> & Partial<SetWatc
   }
 }
 
-/** What watches need, each as if no other had its path. */
+/** The room that watches need, each as if no other had its path. */
 function roomOf(once: readonly string[], lasting: readonly string[]): RequestPart['room'] {
   const bytes = [...once, ...lasting, ...lasting].reduce((sum, path) => sum + pathBytesOf(path), 0)
   return { watches: once.length + 2 * lasting.length, bytes }

@@ -69,7 +69,7 @@ export class Peers {
     return this.#open(from, connection, false)
   }
 
-  /** Sends a vote, or a packet on a link, with the state after it. What is sent on a link that has ended is lost. */
+  /** Sends a vote, or a packet on a link, with the state after it. A packet on a link that has ended is lost. */
   send(outgoing: Outgoing): void {
     const { to, message, state } = outgoing
     if (message.type === 'NOTIFICATION') this.#sendVote(to, message)

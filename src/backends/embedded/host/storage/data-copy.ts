@@ -23,7 +23,9 @@ const CHUNK_BYTES = 0x10_0000
 const PROMISES = ['acceptedEpoch', 'currentEpoch', VOTES_FILE]
 /** Far more than any has. */
 const PROMISE_BYTES_MAX = 4_096
-/** What a running server takes away or writes while it is copied is copied again, so often. */
+/**
+ * A running server removes and writes files during a copy: the copy is then tried again, up to so many times in all.
+ */
 const ATTEMPTS_MAX = 10
 /** Nothing is written to the log of a copy. */
 const PREALLOCATE_BYTES = 1
@@ -35,18 +37,18 @@ export interface DataPlace {
   readonly dataLogDir: string
 }
 
-/** What was copied. */
+/** The facts of a copy. */
 export interface CopiedData {
   /** Of the last transaction. */
   readonly lastZxid: bigint
   readonly acceptedEpoch: number
   readonly currentEpoch: number
   readonly votes: boolean
-  /** What was damaged and not needed, in words. */
+  /** The damage that was passed over because nothing needed it, in words. */
   readonly passedOver: readonly string[]
 }
 
-/** What is known of the source. */
+/** The known facts of the source. */
 export interface SourceFacts {
   /** Whether there may be no log; otherwise it is probably in another directory. */
   readonly mayLackLog: boolean

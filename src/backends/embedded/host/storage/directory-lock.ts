@@ -23,7 +23,7 @@ const HELP = 'stop it, or give this server another dataDir'
 /**
  * Locks a directory, which must be there.
  *
- * @param help - the end of the message if it is locked: what to do
+ * @param help - the end of the message if it is locked: the advice to the operator
  * @returns a function that unlocks it
  * @throws StorageError `LOCKED` if a process that is alive has locked it, this one included
  */

@@ -35,7 +35,7 @@ export interface OpenFile {
   read(at: number, length: number): Promise<Uint8Array>
   /** Writes all of these bytes. */
   write(bytes: Uint8Array, at: number): Promise<void>
-  /** Sets its length; what is added is zero. */
+  /** Sets its length; added bytes are zero. */
   setSize(length: number): Promise<void>
   /** Makes its bytes and its length durable. */
   sync(): Promise<void>

@@ -39,7 +39,7 @@ export class Certificates {
     this.#lookMs = performance.now() + LOOK_MS
   }
 
-  /** What is used at present, and a number that grows when that is replaced. */
+  /** The options in use, and a number that grows when they are replaced. */
   current(): { readonly version: number; readonly options: SecureContextOptions } {
     if (performance.now() >= this.#lookMs) this.#look()
     return { version: this.#version, options: this.#options }

@@ -48,7 +48,7 @@ export interface Pending {
   readonly identities: readonly Identity[]
   /** The read to answer; null if it reads nothing. */
   readonly read: Request | null
-  /** What it is of a request in parts; null if it is whole, or the last part. */
+  /** Its place in a request that is handled in parts; null if it is whole, or the last part. */
   readonly part: RequestPart | null
   /** The write to submit; null if it is no write. */
   readonly write: WriteOperation | null

@@ -133,7 +133,7 @@ export class Connections {
    * A client at an address has connected, and has said nothing yet.
    *
    * @param address - empty if the client is in this process
-   * @param proved - what it was proved to be before it said anything
+   * @param proved - the identities that it proved before it said anything
    */
   open(id: number, address: string, proved: readonly Identity[]): void {
     const connection = newConnection(id)
@@ -302,8 +302,8 @@ export class Connections {
   }
 
   /**
-   * Who is back has left its earlier connection here. It may have been at another server meanwhile, and what comes late
-   * over the earlier one would be behind its return on the way to the leader, so that it would be done out of order.
+   * Who is back has left its earlier connection here. It may have been at another server meanwhile, and a request that
+   * comes late over the earlier one would reach the leader after its return, so that it would be done out of order.
    */
   #closeEarlier(sessionId: bigint, passwd: Uint8Array): void {
     const earlier = this.#bySession.get(sessionId)

@@ -4,7 +4,7 @@
  * Model     a connection has at most one watch of a path. It is told once, or until it is disarmed; a recursive one is
  *           told of every node below its path, too, but never of children as such. To arm a path again changes how
  *           long it is told, in either direction: as in the reference, a later one-shot watch ends a persistent one.
- * Departed  the watches of a connection that is gone count no more, and are told nothing. They are cleared away a part
+ * Departed  the watches of a connection that is gone no longer count, and are told nothing. They are cleared a part
  *           at a time: some at once, some whenever the owner has the time, and two for each watch that is armed, so
  *           that there are never more of them than were armed at one time.
  * Cost      without recursive watches a change costs one look-up; with some, one for each node above it.
@@ -135,7 +135,7 @@ export class WatchTable {
     return true
   }
 
-  /** Disarms every watch of a connection, whose number comes no more. */
+  /** Disarms every watch of a connection, whose number never comes again. */
   removeAll(connection: number): void {
     const paths = this.#pathsOf.get(connection)
     if (paths === undefined) return

@@ -150,8 +150,8 @@ export class Watches {
   }
 
   /**
-   * Whether there is a watch of a path, whoever has armed it: what checkWatches answers. So does the reference, which
-   * looks at the path and not at the watcher.
+   * Whether there is a watch of a path, whoever has armed it: the answer of checkWatches. The reference, too, looks at
+   * the path and not at the watcher.
    *
    * @param type - one of `WatcherType`
    */
@@ -170,7 +170,7 @@ export class Watches {
     return this.#nodes.count
   }
 
-  /** Which connections watch which nodes, by path: not their children. What people are shown. */
+  /** Which connections watch which nodes, by path: not their children. Operators see it. */
   get nodesByPath(): ReadonlyMap<string, ReadonlySet<number>> {
     return this.#nodes.byPath
   }

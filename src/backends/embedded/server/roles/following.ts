@@ -3,7 +3,7 @@
  *
  * Lost vote  a server that came back without its storage may have promised anything. Once a majority that does not
  *            count it confirms the leader, and every attempt to lead that could still count a promise of its earlier
- *            life is over, what it promised is either here or void, and it can vote again (decision 0006). So it asks
+ *            life is over, its promises are either here or void, and it can vote again (decision 0006). So it asks
  *            for one sync per attempt to follow, when it has caught up and `initLimitTicks` have passed since its
  *            start. The answer to that sync, on the link of that attempt, gives it its vote; no other does.
  * ZooKeeper  confirms no sync by a majority. There this server asks for a write that must be refused, of a session that

@@ -1,7 +1,7 @@
 /**
  * A server that leads, or tries to: ZAB's leader (zab/leader.ts), and, once that is established and its history is
  * applied, the sequencer with which it decides on the requests of clients (writes/sequencer.ts). The two do not know
- * each other: what learners forward goes from the one to the other here.
+ * each other: this file passes learners' forwarded requests from the one to the other.
  */
 import { assert } from '../../../../core/assert.ts'
 import { OpCode } from '../../../wire/codes.ts'

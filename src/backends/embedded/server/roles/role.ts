@@ -2,8 +2,8 @@
  * A server looks for a leader, leads, or follows one. Each of these roles is an object, from its beginning to its end.
  * The server (server.ts) passes its inputs on to the present role, and draws the conclusions.
  *
- * Outputs   nothing in here calls the server back: what a role has concluded it shows (`end`, `isUpToDate`, `mayServe`)
- *           or hands out (`takeAnswers`), and the server looks at it after every input, in one place.
+ * Outputs   nothing in here calls the server back: a role shows its conclusions (`end`, `isUpToDate`, `mayServe`) or
+ *           hands them out (`takeAnswers`), and the server looks at them after every input, in one place.
  */
 import type { Packet } from '../../../wire/packets.ts'
 import type { Connections } from '../clients/connections.ts'

@@ -4,8 +4,8 @@
  * Model     a list has entries of permissions and an identity; whoever has a matching identity has the permissions of
  *           all matching entries. Lists are not inherited. `world:anyone` is everyone; in a request `auth` stands for
  *           the identities that the requester has proved.
- * Cost      the list that lets anyone do anything is one shared value, and is not even looked at. What another one
- *           grants to a client is found in one pass, once: lists and identities are values that never change.
+ * Cost      the list that lets anyone do anything is one shared value, and is not even looked at. The permissions that
+ *           another one grants to a client are found in one pass, once: lists and identities never change.
  * Limits    entries of a list; the reference has none but the length of a request.
  * Source    ZooKeeperServer.checkACL, PrepRequestProcessor.fixupACL, FinalRequestProcessor (getACL) of ZooKeeper 3.8.
  */
@@ -16,7 +16,7 @@ import type { Identity } from './identities.ts'
 import { isAddressRange, isInRange } from './ip-address.ts'
 
 const SCHEMES: ReadonlySet<string> = new Set(['world', 'digest', 'ip', 'x509'])
-/** What was proved, and an address is nothing of that. */
+/** The schemes of proved identities; an address is not proved. */
 const PROVED: ReadonlySet<string> = new Set(['digest', 'x509'])
 
 /** Most entries of a list, duplicates left out. */

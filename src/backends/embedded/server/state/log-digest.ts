@@ -4,7 +4,7 @@
  *
  * Model     a layer over the applied tree, with the nodes as transactions leave them that are logged and not applied.
  *           A node is in it until the last transaction that touched it has been applied.
- * Safety    the layer decides nothing: what is applied is what the transaction says. A digest that is not that of the
+ * Safety    the layer decides nothing: a transaction is applied as it stands. A digest that is not that of the
  *           tree shows at the next start, here or at a ZooKeeper's.
  * Cost      of a change: two numbers of 60 bytes for each node that it touches, and the sum of its data. Nothing that
  *           grows with the tree.
@@ -104,7 +104,7 @@ export class LogDigest {
   /**
    * Takes the next transaction of the log.
    *
-   * @param kept - what is kept of it until it is applied
+   * @param kept - the form in which it is kept until it is applied
    * @returns the digest of the tree after it
    */
   add(transaction: Transaction, kept: Transaction | Uint8Array = transaction): bigint {
@@ -140,7 +140,7 @@ export class LogDigest {
     for (const { transaction } of left) this.add(decoded(transaction), transaction)
   }
 
-  /** The state has had more transactions applied: what they did is in the tree. */
+  /** The state has had more transactions applied: their changes are in the tree. */
   applied(): void {
     const { lastZxid } = this.#state
     for (let next = this.#pending[this.#head]; next !== undefined; next = this.#pending[this.#head]) {
@@ -233,7 +233,7 @@ export class LogDigest {
     })
   }
 
-  /** As the state does it: what is listed, as far as it can go, and whatever else the session owns. */
+  /** As the state does it: the listed nodes, as far as possible, and whatever else the session owns. */
   #closeSession(listed: readonly string[], owner: bigint, zxid: bigint): void {
     for (const path of listed) {
       if (this.#node(path)?.numChildren === 0 && !SPECIAL_PATHS.includes(path)) this.#delete(path, zxid)

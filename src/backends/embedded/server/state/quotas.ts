@@ -19,7 +19,7 @@ const QUOTA_ROOT = '/zookeeper/quota'
 const LIMITS_NAME = '/zookeeper_limits'
 const STATS_NAME = '/zookeeper_stats'
 
-/** A quota is a few numbers. What is longer is none, and is not looked at with every write below it. */
+/** A quota is a few numbers. Longer data is no quota, and is not looked at with every write below it. */
 const QUOTA_BYTES_MAX = 1_024
 
 /** Nodes and bytes. */

@@ -99,7 +99,7 @@ export class Snapshot {
 
   /** The next chunk; it is empty where there was work without bytes, and null at the end. */
   next(): Uint8Array | null {
-    // The end of one that was given up must not be taken for the end of the state.
+    // The end of one that was given up must not look like the end of the state.
     assert(this.#isOpen || this.#isComplete, 'a snapshot is read that was closed before its end')
     if (this.#isComplete) return null
     const step = this.#steps.next()

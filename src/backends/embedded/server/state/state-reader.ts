@@ -37,7 +37,7 @@ export class StateReader {
   /** Whether it must hold what ours do, and not only what a ZooKeeper writes. */
   readonly #isOurs: boolean
   #passwords = 0
-  /** What the snapshot refers to and does not hold; null if there is no such thing. */
+  /** A reference of the snapshot to a list or a session that it does not hold; null if there is none. */
   #hole: string | null = null
   #isExact = false
   /** The parent of the node that came last. */

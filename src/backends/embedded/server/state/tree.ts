@@ -1,5 +1,5 @@
 /**
- * The tree of nodes: what every server of the ensemble agrees on, and what reads are answered from.
+ * The tree of nodes: the state that every server of the ensemble agrees on, and that reads are answered from.
  *
  * Model     nodes by path. The tree does what it is told and only asserts; who may do what is decided before, by
  *           prepare.ts.
@@ -236,7 +236,7 @@ export class Tree {
   }
 
   /**
-   * Deletes the ephemeral nodes of a session, which may be very many: what is done for a node's parent is done once.
+   * Deletes the ephemeral nodes of a session, which may be very many; each parent is updated once.
    *
    * @param onDeleted - gets each node as it was, in the order of their paths
    */
@@ -248,7 +248,7 @@ export class Tree {
     this.#ephemerals.delete(sessionId)
     for (const path of paths) {
       const node = this.#existing(path)
-      // The numbers of a quota can be the session's own: what they were in the end is what goes with them.
+      // The numbers of a quota can be the session's own: they are counted up to the moment at which they go.
       const measured = measuredBy(path)
       const measuredUsage = measured === null ? undefined : usages.get(measured)
       if (measured !== null && measuredUsage !== undefined) {
@@ -431,7 +431,7 @@ export function isReapable(node: Mortality, nowMs: number): boolean {
 }
 
 /**
- * Data to keep. What comes out of a transaction is a view of it: where the rest of the transaction is long, a copy is
+ * Data to keep. The data of a transaction is a view of it: where the rest of the transaction is long, a copy is
  * kept, so that a small node of a large multi does not keep all of it in memory.
  */
 function kept(data: Uint8Array | null): Uint8Array | null {

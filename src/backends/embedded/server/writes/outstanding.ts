@@ -58,7 +58,7 @@ export class Outstanding {
   readonly #latestSessions = new Map<bigint, SessionDecision>()
   /** By owner, the decisions about ephemeral nodes that are in force or were replaced by later ones. */
   readonly #ephemerals = new Map<bigint, Set<NodeDecision>>()
-  /** Sessions whose end is decided and not applied, with its zxid: what they own in the tree will be gone. */
+  /** Sessions whose end is decided and not applied, with its zxid: the nodes that they own in the tree will be gone. */
   readonly #ending = new Map<bigint, bigint>()
   readonly #nodeQueue = new DecisionQueue<NodeDecision>()
   readonly #sessionQueue = new DecisionQueue<SessionDecision>()

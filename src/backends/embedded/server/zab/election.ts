@@ -182,7 +182,7 @@ export class Election {
     const answer = beginning.answerTo(heard, this.#logicalClock)
     if (answer === null) return false
     this.#outbox.notify(from, answer)
-    // It can be asked now; what it was asked before its start is lost.
+    // It can be asked now; questions sent before its start are lost.
     if (beginning.isAsking && !beginning.hasAgreed(from)) this.#notifyInTicks = Math.min(this.#notifyInTicks, 1)
     return true
   }

@@ -8,7 +8,7 @@
  *     base <= applied <= durable <= last       and       applied <= committed
  *
  * Invariants (asserted): counters of one epoch are contiguous and epochs never fall along the log; neither epoch ever
- * falls; currentEpoch <= acceptedEpoch; what was applied is never cut off.
+ * falls; currentEpoch <= acceptedEpoch; an applied entry is never cut off.
  */
 import { assert } from '../../../../core/assert.ts'
 import { reconfigurationIn } from '../../../wire/configuration.ts'

@@ -33,7 +33,7 @@ import { Progress } from './progress.ts'
 import { QuorumRounds } from './quorum-rounds.ts'
 import { counterOf, epochOf, formatZxid, zxidOf } from './zxid.ts'
 
-/** What a leader asks of the server around it. */
+/** The server around a leader, as the leader uses it. */
 export interface LeaderHost {
   /** Who votes. */
   readonly membership: Membership
@@ -322,7 +322,7 @@ export class Leader {
     if (currentEpoch !== -1 && learner.votes && this.#membership.mayCount(learner.id)) {
       const isOfSameEpoch = currentEpoch === this.#initialEpoch
       const isAhead = currentEpoch > this.#initialEpoch || (isOfSameEpoch && lastZxid > this.#initialZxid)
-      // Once a majority is synchronised, what anybody has seen more was never committed.
+      // Once a majority is synchronised, entries that somebody has beyond it were never committed.
       if (isAhead && this.#phase !== 'broadcast') {
         const seen = `epoch ${currentEpoch}, zxid ${formatZxid(lastZxid)}`
         this.#abdicate(`server ${learner.id} has seen more: ${seen}`)

@@ -3,7 +3,7 @@
  *
  * Durable order   synchronised history -> current epoch -> ACK(NEWLEADER) -> only then new proposals are logged and
  *                 ACKed. The journal keeps one queue, and ACKs wait for it, so that nothing can overtake.
- * All or nothing  what arrives before NEWLEADER is only collected; if the link breaks before, nothing has happened.
+ * All or nothing  packets before NEWLEADER are only collected; if the link breaks before, nothing has happened.
  * Applying        nothing is applied before UPTODATE, and nothing that is not committed and durable here.
  *
  * Source          DSN 2011 paper, phases 1 to 3; ZooKeeper Learner.java, Follower.java, Observer.java, and thirteen
@@ -18,7 +18,7 @@ import type { Journal, LogEntry } from './journal.ts'
 import type { Outbox } from './outbox.ts'
 import { epochOf, formatZxid, zxidOf } from './zxid.ts'
 
-/** What a learner asks of the server around it. */
+/** The server around a learner, as the learner uses it. */
 export interface LearnerHost {
   /**
    * The leader sends its state at this zxid; committed transactions after it follow.
@@ -59,7 +59,7 @@ export interface StateToStore {
 /** A state on its way from the leader. */
 interface IncomingState {
   readonly intake: SnapshotIntake
-  /** What has come of it, for the disk. */
+  /** The chunks that have come of it, for the disk. */
   readonly chunks: Uint8Array[]
   isWhole: boolean
 }
@@ -308,7 +308,7 @@ export class Learner {
   }
 
   /**
-   * NEWLEADER: what was collected becomes this server's history, then the epoch its current one, then the leader is
+   * NEWLEADER: the entries collected become this server's history, then the epoch its current one, then the leader is
    * told. The three are queued in this order and become durable in it.
    */
   #install(zxid: bigint): void {

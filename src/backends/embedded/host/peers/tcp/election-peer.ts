@@ -26,7 +26,7 @@ const REDIAL_MS_MAX = 1_000
 /** A vote that could not be sent for so long is dropped, in milliseconds. */
 const VOTE_MS_MAX = 5_000
 
-/** What the traffic with every server has in common. */
+/** The settings that the traffic with every server shares. */
 export interface ElectionPeerOptions {
   readonly myid: number
   readonly servers: ReadonlyMap<number, PeerAddress>

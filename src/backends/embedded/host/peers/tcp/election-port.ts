@@ -22,7 +22,7 @@ const FRAME_HEAD_BYTES = 4
 
 /** The server whose port it is. */
 export interface ElectionPortOptions extends Omit<ElectionPeerOptions, 'announcedHost'> {
-  /** What it tells others to be its host; null for the address that it listens on. */
+  /** The host that it announces to others; null for the address that it listens on. */
   readonly announcedHost: string | null
   /** Its configuration, for its notifications. */
   readonly configuration: () => string

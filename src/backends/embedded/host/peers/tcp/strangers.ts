@@ -33,7 +33,7 @@ export interface Introduction<T> {
 interface Stranger {
   readonly address: string
   readonly dueMs: number
-  /** What has arrived. */
+  /** The bytes that have arrived. */
   bytes: Uint8Array
   /** Stops reading it here. */
   readonly release: () => void

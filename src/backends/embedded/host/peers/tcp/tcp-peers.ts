@@ -2,10 +2,10 @@
  * The way of one server to the others over TCP, in ZooKeeper's protocol: votes between election ports, links between a
  * learner and the quorum port of its leader.
  *
- * Model     see transport.ts. Votes: election-peer.ts; links: quorum-port.ts; what is negotiated and what is refused:
+ * Model     see transport.ts. Votes: election-peer.ts; links: quorum-port.ts; the negotiation and the refusals:
  *           docs/protocol/peers.md.
- * Failure   whatever happens to a socket ends that connection and nothing else. What an operator should know is an
- *           event; strangers, of whom anybody can send thousands, are counted, and one per second is an event.
+ * Failure   whatever happens to a socket ends that connection and nothing else. News for an operator is an event;
+ *           strangers, of whom anybody can send thousands, are counted, and one per second is an event.
  * Source    QuorumCnxManager.java, LearnerHandler.java, Learner.java of ZooKeeper 3.8.
  */
 import type { Notification } from '../../../../wire/packets.ts'
@@ -22,10 +22,12 @@ import { QuorumPort } from './quorum-port.ts'
 
 /** Dropped strangers that come sooner after the last event are only counted. */
 const STRANGER_PAUSE_MS = 1_000
-/** What was told already is told again after so long, in milliseconds: servers dial again and again. */
+/** The same event is repeated after so long, in milliseconds: servers dial again and again. */
 const REPEAT_MS = 60_000
 
-/** What a server has to know to reach the others, and to be reached. Durations are in milliseconds. */
+/**
+ * The addresses, limits and callbacks with which a server reaches the others and is reached. Durations in milliseconds.
+ */
 export interface TcpPeersOptions {
   /** The server's own id. */
   readonly myid: number
@@ -151,7 +153,7 @@ export class TcpPeers implements PeerTransport {
   }
 
   /**
-   * Closes both ports, and all connections: what was sent on them goes out first, for a limited time. Their users at
+   * Closes both ports, and all connections: packets already sent go out first, for a limited time. Their users at
    * this end hear nothing more. A transport that was closed is not opened again. Idempotent.
    */
   close(): Promise<void> {
