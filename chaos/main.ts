@@ -114,7 +114,7 @@ class Chaos {
   async #check(): Promise<void> {
     const { told } = this.#load
     const deadlineMs = performance.now() + START_MS_MAX
-    // What was published last may be one more than its publisher was told.
+    // The last value published may be one more than its publisher was told.
     const areEqual = (): boolean => [told.published, told.published + 1].some((last) =>
       [...told.heard.values()].every((heard) => heard === last))
     while (!areEqual()) {

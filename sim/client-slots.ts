@@ -26,7 +26,7 @@ interface Slot {
   isDone: boolean
 }
 
-/** What client slots are made from. */
+/** The parts that client slots are made from. */
 export interface ClientSlotsOptions {
   readonly world: World
   readonly random: SeededRandom

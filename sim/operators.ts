@@ -25,17 +25,17 @@ const PATIENCE_MS = 3_600_000
 const MOMENT_CHANCE = 0.15
 /** A program stands still at such a moment for up to this part of its session's time-out: its lease lasts longer. */
 const MOMENT_PART_MAX = 0.6
-/** What is restored at such a moment stays for up to so many ticks. */
+/** A node that is restored at such a moment stays for up to so many ticks. */
 const RESTORED_TICKS_MAX = 20
 
-/** What an operator is to do. */
+/** An operator's task. */
 interface Order {
   readonly how: OperatorStrike
   readonly path: string
   readonly forMs: number
 }
 
-/** What operators are made from. */
+/** The parts that operators are made from. */
 export interface OperatorsOptions {
   readonly world: World
   readonly ledger: Ledger

@@ -23,9 +23,9 @@ const NODE_ARGS: readonly string[] = Object.freeze(['--max-semi-space-size=32', 
 /** Of a worker's complaints, the last characters are kept. */
 const COMPLAINT_CHARS = 4_000
 
-/** What a pool has to do. */
+/** The work of a pool, and the callbacks to its owner. */
 export interface PoolOptions {
-  /** What to run, in order; each is taken when a process is free for it. */
+  /** The runs to make, in order; each is taken when a process is free for it. */
   readonly jobs: Iterator<Job>
   /** How many processes run at once. */
   readonly processes: number
@@ -75,7 +75,7 @@ class WorkerProcess {
     this.#child.stderr.on('data', (chunk: Buffer) => {
       this.#complaint = (this.#complaint + chunk.toString()).slice(-COMPLAINT_CHARS)
     })
-    // A process that is gone takes no more; it tells so by its end.
+    // A process that is gone takes nothing; its end tells of it.
     this.#child.stdin.on('error', () => undefined)
     this.ended = new Promise((resolve, reject) => {
       this.#child.on('error', reject)

@@ -116,7 +116,7 @@ export class ServerProbes {
     }
   }
 
-  /** At the end of the run: what did not happen. */
+  /** At the end of the run: counts what did not happen. */
   atEnd(): void {
     for (const epoch of this.#acceptedEpochs) {
       if (!this.#establishedEpochs.has(epoch)) this.#probes.hit('epoch-never-established')

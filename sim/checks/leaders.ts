@@ -1,6 +1,6 @@
 /**
- * Leaders and counters: what they were told, held against the committed log. Who leads is judged as who holds a lock
- * is; see the check of locks.
+ * Leaders and counters: their answers to callers, held against the committed log. Who leads is judged as the holder of
+ * a lock is; see the check of locks.
  *
  * LE1  the note beside an election is written by whoever leads at that instant, under its own token, and by no other.
  * LE2  who has resigned, and knows that it has, has left no note.
@@ -21,7 +21,7 @@ import type { Ledger, LedgerListener } from '../ledger.ts'
 import type { ModelChange, Replayed } from '../model.ts'
 import type { Owners } from '../owners.ts'
 
-/** What an attempt to count came to, as its caller was told. */
+/** The end of an attempt to count, as its caller was told. */
 export type StepEnd = 'never' | 'maybe' | Counted
 
 interface Count {

@@ -1,5 +1,5 @@
 /**
- * Watches at the callback: what an application is told, over whatever connections its session had.
+ * Watches at the callback: the events that an application is told, over whatever connections its session had.
  *
  * W1   a callback is called before the session's caller learns of a state with the change that it waits for.
  * W3   each read that armed it calls it once, when the first change after that read comes. On a new connection several
@@ -124,7 +124,7 @@ export class WatchCallbacksCheck implements Check, TapObserver {
   #expectCalled(callbacks: Callbacks, sessionId: bigint, zxid: bigint): void {
     const endZxid = this.#ledger.model.sessions.get(sessionId)?.closedZxid ?? null
     for (const { due, path, kind } of callbacks.due) {
-      // The end of a session, and what comes after it, is told to it no more.
+      // A session is no longer told of its end, or of changes after it.
       if (due === null || due > zxid || (endZxid !== null && due >= endZxid)) continue
       this.#fail(
         `W1: a call of session ${sessionId} was answered at ${hex(zxid)} before the watch of ${kind} ${path} ` +
