@@ -39,7 +39,7 @@ export interface Told {
   readonly registers: RegistersCheck
   /** Calls of registers. */
   calls: number
-  /** Of the configuration: published last, and heard last by each client. */
+  /** The configuration: the last number published, and the last that each client heard. */
   published: number
   readonly heard: Map<number, number>
   leases: number

@@ -5,7 +5,7 @@
  * the other, while clients write, read, lock and watch. Then everything heals, and what the clients were told is
  * compared with what the servers have. The seed draws the faults; when they meet what is going on is up to the machine.
  *
- *     --seconds N   how long the faults go on; 60 by default
+ *     --seconds N   how long the faults last; 60 by default
  *     --seed N      which faults
  *     --mutant NAME servers with a broken rule (mutants.ts), which has to be found
  *

@@ -77,7 +77,7 @@ export interface LedgerListener {
 }
 
 interface Place {
-  /** Of which life of the server. */
+  /** The host of one life of the server. */
   host: object | null
   zxid: bigint
 }
@@ -188,7 +188,7 @@ export class Ledger implements Check {
     this.#listeners.push(listener)
   }
 
-  /** To be told of what a disk made durable. */
+  /** To be called for each operation that a disk made durable. */
   persisted(server: number, operation: DiskOperation): void {
     const mirror = this.mirror(server)
     switch (operation.type) {

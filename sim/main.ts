@@ -35,7 +35,7 @@ import { WORKLOADS } from './workloads/all.ts'
 const EXIT_STATUS = Object.freeze({ crash: 10, safety: 11, liveness: 12 }) satisfies Record<Finding['kind'], number>
 const USAGE_STATUS = 2
 const REPORT_MS = 1_000
-/** One seed in so many runs twice. */
+/** One seed in this many runs twice. */
 const TWICE_EVERY = 20
 const SEED_SPAN = 2 ** 32
 /** Servers, or clients, of a world that can be asked for. */

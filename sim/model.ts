@@ -69,7 +69,7 @@ export interface Replayed {
 
 const NAME = 'replay'
 const NO_BYTES = new Uint8Array()
-/** Names of children are copied whole after so many changes of them. */
+/** Names of children are copied whole after this many changes of them. */
 const NAMES_EVERY = 32
 const NOTHING: readonly never[] = Object.freeze([])
 /** Nodes that are there from the beginning, and stay. */
@@ -198,7 +198,7 @@ export class Model {
     return this.#replayed.get(zxid)
   }
 
-  /** The first change after a zxid that a watch is told of; null if there is none yet. */
+  /** The first change after a zxid that a watch is notified of; null if there is none yet. */
   nextTrigger(path: string, kind: 'node' | 'children', zxid: bigint): bigint | null {
     return (kind === 'node' ? this.#ofNode : this.#ofChildren).get(path)?.nextAfter(zxid) ?? null
   }

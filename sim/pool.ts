@@ -20,7 +20,7 @@ const SEED_WALL_MS = 600_000
  * took a fifth off the processor time, over 20 and 40 seeds on a busy machine.
  */
 const NODE_ARGS: readonly string[] = Object.freeze(['--max-semi-space-size=32', '--always-sparkplug'])
-/** Of a worker's complaints, the last characters are kept. */
+/** The length of the end of a worker's complaints that is kept. */
 const COMPLAINT_CHARS = 4_000
 
 /** The work of a pool, and the callbacks to its owner. */
@@ -31,7 +31,7 @@ export interface PoolOptions {
   readonly processes: number
   /** The file of the worker. */
   readonly worker: URL
-  /** Ends the running: no seed is begun any more, and those under way are dropped. */
+  /** Ends the running: no further seed is begun, and those under way are dropped. */
   readonly signal: AbortSignal
   /** Gets each report as it comes. */
   readonly onLine: (line: WorkerLine) => void

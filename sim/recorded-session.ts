@@ -35,7 +35,7 @@ export interface ApiCall {
   zxid: bigint | null
   /** Null until it has ended. */
   outcome: 'ok' | Outcome | null
-  /** Of a call that failed. */
+  /** The error code of a call that failed. */
   code: ErrorCode | null
   /** Whether it resolved to null, as an exists of a missing node does. */
   isNull: boolean

@@ -32,7 +32,7 @@ import type { WorldEvent } from '../src/testing/simulation/world.ts'
 
 /** A run of more events than this spins: two messages that cause each other, at the speed of the network. */
 const EVENTS_MAX = 3_000_000
-/** Clients begin within so many ticks, while the first leader is being elected and after that. */
+/** Clients begin within this many ticks, while the first leader is being elected and after that. */
 const CLIENTS_START_TICKS = 20
 
 /** The fault that ended a run. */
@@ -67,7 +67,7 @@ export interface RunReport {
   readonly elections: number
   /** How many transactions were committed. */
   readonly commits: number
-  /** Ticks from healing to service; null if it did not come to that. */
+  /** Ticks from healing to service; null if there was none. */
   readonly serviceTicks: number | null
   /** How often each class of faults happened. */
   readonly faults: Partial<Record<FaultKind, number>>

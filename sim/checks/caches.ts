@@ -67,7 +67,7 @@ export class CachesCheck implements Check, LedgerListener {
     this.#moments += 1
   }
 
-  /** To be told of whatever a follower is told. */
+  /** To be called for each change that a follower is told. */
   told(follower: CacheFollower, { added, changed, removed }: CacheChange): void {
     const { name, kind, nodes } = follower
     for (const { path } of removed) {

@@ -64,7 +64,7 @@ export class ConfigHistoryCheck implements Check, LedgerListener {
     this.#recorded.add(by)
   }
 
-  /** To be told of whatever a reader lists. */
+  /** To be called for each list that a reader gets. */
   listed(path: string, entries: readonly SeenEntry[]): void {
     const known = entries[0]?.version === null ? entries.slice(1) : entries
     const [newest] = known

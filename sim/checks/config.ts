@@ -112,7 +112,7 @@ export class ConfigCheck implements Check, LedgerListener {
     if (end.zxid > (this.#acknowledged.get(write.path) ?? 0n)) this.#acknowledged.set(write.path, end.zxid)
   }
 
-  /** To be told of whatever a reader is told. */
+  /** To be called for each change that a reader is told. */
   told(reader: ConfigReader, { value, version, zxid }: SeenChange): void {
     const { name, path } = reader
     if (zxid === null) {

@@ -5,7 +5,7 @@
  * LE1  the note beside an election is written by whoever leads at that instant, under its own token, and by no other.
  * LE2  who has resigned, and knows that it has, has left no note.
  *      Operators delete candidates and put them back: those lead nobody, and write nothing.
- * CT1  a counter is changed by one step at a time: no step is made on a number that is not there any more.
+ * CT1  a counter is changed by one step at a time: no step is made on a number that is no longer there.
  * CT2  a step that was confirmed was made once, and one that was refused was not made. Of the others each was made once
  *      or not at all: so a counter is never beyond those that were confirmed and those that are not known.
  * CT3  no two confirmed steps are told the same number.

@@ -107,7 +107,7 @@ const NONE: Attempts = Object.freeze({ tokens: new Set<bigint>(), acquiring: new
 /** The name of a contender: it has the mark of the attempt that made it. */
 const MARK = /^_c_([0-9a-f-]{36})-/
 
-/** Who stood still needs so long to be told what it missed, in milliseconds. */
+/** A process that stood still needs this long to be told what it missed, in milliseconds. */
 const AWAKE_MS = 100
 
 export class LocksCheck implements Check, LedgerListener, TapObserver {
@@ -222,7 +222,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     }
   }
 
-  /** To be told of every write under a lease, and of what the fenced resource said to it. */
+  /** To be called for every write under a lease, with the answer of the fenced resource. */
   wrote(path: string, token: bigint, isAccepted: boolean): void {
     const queue = this.#queues.get(path)
     const tenure = this.#contenders.get(token)?.tenure ?? 0

@@ -161,7 +161,7 @@ export class MembershipCheck implements Check, LedgerListener {
     if (ghost !== undefined) this.#fail(`G3: ${ghost} is a ghost of session ${hex(sessionId)}, which owes nothing`)
   }
 
-  /** To be told of whatever a reader is told. */
+  /** To be called for each change that a reader is told. */
   told(reader: GroupReader, change: SeenChange): void {
     const { name } = reader
     const members = new Map(change.members.map((info) => [info.id, describe(info)]))

@@ -6,7 +6,7 @@
  * N2   tokens of an item grow from owner to owner, and are those of its nodes; a resource that refuses smaller tokens
  *      accepts the writes of one owner after the other.
  * N3   when it is calm, every item has an owner.
- * N4   an item that is not owned any more is told as such: its signal is aborted, and `onRevoke` is called once
+ * N4   an item that is no longer owned is told as such: its signal is aborted, and `onRevoke` is called once
  *      and waited for.
  * R3   at the end nothing is left.
  */
@@ -83,7 +83,7 @@ export class PartitionsCheck implements Check, LedgerListener {
     }
   }
 
-  /** To be told of each assignment, which may have ended already. */
+  /** To be called for each assignment, which may have ended already. */
   assigned(assignment: SeenAssignment, node: SimNode): void {
     const { item, token } = assignment
     const what = `item ${item} with token ${hex(token)} of ${node.name}`
@@ -129,7 +129,7 @@ export class PartitionsCheck implements Check, LedgerListener {
     }
   }
 
-  /** To be told of every write under an assignment, and of what the fenced resource said to it. */
+  /** To be called for every write under an assignment, with the answer of the fenced resource. */
   wrote({ item, token }: SeenAssignment, isAccepted: boolean): void {
     const written = this.#written.get(item) ?? 0n
     if (isAccepted && token < written) this.#fail(`N2: a write of ${hex(token)} was accepted after ${hex(written)}`)

@@ -14,7 +14,7 @@ import type { SimNode } from '../../src/testing/simulation/sim-node.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 
-/** A share of a lock or a semaphore: as a reader, as the writer, or so many permits. */
+/** A share of a lock or a semaphore: as a reader, as the writer, or a number of permits. */
 export type Share = 'read' | 'write' | number
 
 type SeenLease = Pick<Lease, 'path' | 'token' | 'leaseDeadlineMs'>

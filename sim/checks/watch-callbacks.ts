@@ -4,7 +4,7 @@
  * W1   a callback is called before the session's caller learns of a state with the change that it waits for.
  * W3   each read that armed it calls it once, when the first change after that read comes. On a new connection several
  *      changes are one call, and a node that was made and deleted in between is not told of.
- * W5   after unwatch, and after the end of its session, it is not called any more.
+ * W5   after unwatch, and after the end of its session, it is no longer called.
  */
 import type { WatchEvent, Watcher } from '../../src/core/backend.ts'
 import { Err, OpCode } from '../../src/backends/wire/codes.ts'

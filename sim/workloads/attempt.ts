@@ -5,7 +5,7 @@ import { CoordinationError } from '../../src/core/errors.ts'
 import { Violation } from '../check.ts'
 import type { Kernel } from '../../src/testing/simulation/kernel.ts'
 
-/** A program that waits for something looks so many times, at most. */
+/** Most looks of a program that waits for something. */
 const LOOKS_MAX = 400
 
 /** The end of an attempt. */

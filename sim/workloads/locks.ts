@@ -122,7 +122,7 @@ class LockUser {
     }
   }
 
-  /** Acquires in one of the ways there are. Null: it did not come to that. */
+  /** Acquires in one of the ways there are. Null: it did not acquire. */
   async #acquire(path: string): Promise<Lease | null> {
     const { random, tickMs } = this.#life
     const lock = this.#lock(path)

@@ -243,7 +243,7 @@ class RawClient {
     await this.#attempt(async () => {
       await this.#client.sync(path)
       const { data } = await this.#client.get(path)
-      // A read that was repeated on another session is not after its sync any more.
+      // A read that was repeated on another session does not follow its sync any more.
       finish(this.#client.sessionId === sessionId ? new TextDecoder().decode(data) : null)
     })
   }

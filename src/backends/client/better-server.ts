@@ -15,7 +15,7 @@ export class BetterServer {
   readonly #outbox: () => ClientOutbox
   readonly #move: (reason: string) => void
   readonly #readWrite: ReadWriteSearch
-  /** Of the present connection; aborted once that is lost. */
+  /** Aborted once the present connection is lost. */
   #stopped = new AbortController()
 
   /**

@@ -43,7 +43,7 @@ export interface Dialect {
   readonly lease: ClientLease
   /** Most calls in flight; the proof of a lease waits for the answers of all that were sent before it. */
   readonly inFlightMax: number
-  /** Identities that each server is told of, after those of the application. */
+  /** Identities that are introduced to each server, after those of the application. */
   readonly auth: readonly AuthRequest[]
   /** A server did not take one of {@link Dialect.auth}; it ends the connection. */
   refused(): void

@@ -169,7 +169,7 @@ export class ProvenLease implements ClientLease {
   /** The connection on which a proof is under way. */
   #provingLink = 0
   #isAttached = false
-  /** Of this connection, oldest first. */
+  /** The pings of this connection, oldest first. */
   #touches: Touch[] = []
 
   constructor(prover: LeaseProver) {

@@ -363,7 +363,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#drop(message)
   }
 
-  /** Leaves a connection that is of no use any more. */
+  /** Leaves a connection that is no longer usable. */
   #drop(reason: string): void {
     this.#connection?.close()
     this.#onLost(reason)
@@ -412,7 +412,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#calls.open(this.#dialect.recognise === undefined ? null : this.#recognition())
   }
 
-  /** The question whether the server is one of ours; whatever else it answers than that it is, it is none. */
+  /** Asks whether the server is one of ours; any answer but yes means that it is not. */
   #recognition(): Call {
     const body = { path: OWN_SERVER, watch: false }
     const resolve = (stat: Stat | null): void => {

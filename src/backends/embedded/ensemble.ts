@@ -41,7 +41,7 @@ export class Ensemble implements Backend, AsyncDisposable {
   #startTimer: NodeJS.Timeout | undefined
   #starting: Promise<void> | null = null
   #isStarted = false
-  /** Of this life: nothing of an earlier one is left, but clients have seen it. */
+  /** The first epoch of this life: nothing of an earlier life is left, but clients have seen it. */
   #firstEpoch = 1
   #isClosed = false
   #closing: Promise<void> | null = null

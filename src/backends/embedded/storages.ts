@@ -17,7 +17,7 @@ import { absolutePath, nodeFileSystem } from './host/storage/node-file-system.ts
 import { StorageError } from './host/storage/storage-error.ts'
 import type { Storage } from './host/storage/storage.ts'
 
-/** Room in logs is prepared in steps of so many bytes. */
+/** Room in logs is prepared in steps of this many bytes. */
 const PREALLOCATE_BYTES = 0x40_0000
 
 const MYID_FILE = 'myid'
@@ -78,7 +78,7 @@ export class Storages {
   }
 
   /**
-   * Locks the directories and begins a new ensemble, if this is none yet.
+   * Locks the directories and begins a new ensemble, if there is none yet.
    *
    * @param voters - their ids
    * @returns whether the voters have every right to vote that they ever had
@@ -90,7 +90,7 @@ export class Storages {
   }
 
   /**
-   * Begins a new ensemble, if this is none yet.
+   * Begins a new ensemble, if there is none yet.
    *
    * @param voters - their ids
    * @returns whether the voters have every right to vote that they ever had

@@ -174,7 +174,7 @@ export class ArmedWatches {
   }
 
   /**
-   * Waits until watches wait no more.
+   * Waits until none of these watches waits any longer.
    *
    * @param limitMs - longest wait in milliseconds
    * @returns whether none is left

@@ -1,5 +1,5 @@
 /**
- * Keeps the lease of a session alive, at one member after the other, and says when it cannot be trusted any more.
+ * Keeps the lease of a session alive, at one member after the other, and says when it can no longer be trusted.
  *
  * Model     a keep-alive every third of the time-out. One that fails is repeated at the next member at once; after
  *           each round over all of them, after a pause.

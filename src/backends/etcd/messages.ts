@@ -109,7 +109,7 @@ export interface WatchResponse {
   readonly events?: readonly KeyEvent[]
 }
 
-/** Asks for a lease of so many seconds. */
+/** Asks for a lease; its time to live is in seconds. */
 export interface LeaseGrantRequest {
   readonly ttl: bigint
 }

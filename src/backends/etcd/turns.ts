@@ -1,8 +1,8 @@
 /**
  * Turns at what would only get in each other's way: one after the other, each after the one before.
  *
- * Nothing depends on them but speed. Where nobody gets on, the others go ahead, so that one who is stuck holds up
- * nobody.
+ * Nothing depends on them but speed. Where nobody makes progress, the others go ahead, so that one who is stuck holds
+ * up nobody.
  */
 import { Deadline, deferred } from '../../core/async.ts'
 

@@ -8,7 +8,7 @@
  *           until the stream has delivered its revision. Other writers of the cluster move that too, and the stream
  *           says nothing of them: after a moment without a word the session's key is put once more, which the stream
  *           must deliver after all that came before. Only if it does not, all that is watched is looked at.
- * Gap       after changes that are not to be had, the stream proves nothing until all that is watched was looked at.
+ * Gap       after lost changes the stream proves nothing until all that is watched was looked at.
  */
 import type { ArmedWatches, Difference, Look } from './armed-watches.ts'
 import { RpcError } from './io/channel.ts'
@@ -146,7 +146,7 @@ export class WatchCheck {
     })
   }
 
-  /** Does the reads of the looks, but for those that were done with other reads, and tells what differs. */
+  /** Does the reads of the looks, except those that were done with other reads, and tells what differs. */
   async #look(looks: readonly Look[], done: DoneRead | null): Promise<Difference[]> {
     const answers = new Map<ReadPlan, Omit<DoneRead, 'plan'>>(done === null ? [] : [[done.plan, done]])
     for (const { plan } of looks) {

@@ -28,7 +28,7 @@ export interface Call {
   sentAtMs: number
 }
 
-/** For a call whose answer is none. */
+/** The failure of a call whose answer cannot be read. */
 export const UNREADABLE: CallFailure = {
   code: 'PROTOCOL_VIOLATION',
   message: 'what Redis answered cannot be understood',

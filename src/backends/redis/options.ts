@@ -12,7 +12,7 @@ export interface RedisBackendOptions {
   /** Session time-out of clients that do not ask for another, in milliseconds, 100 to 3,600,000. Default 10,000. */
   readonly sessionTimeoutMs?: number
   /**
-   * How often each session looks for what is due - sessions that are over, nodes that go by themselves - and for
+   * How often each session looks for what is due - sessions that are over, nodes that expire - and for
    * events that it was not told, in milliseconds, 10 to 60,000. Default 1,000.
    */
   readonly tickMs?: number

@@ -126,7 +126,7 @@ export class OrderedReplies {
       if (this.#early.length < EARLY_MAX) this.#early.push({ transaction, wasAskedFor: false })
       this.fetch()
     } else if (position.epoch === this.#last.epoch) {
-      // Of another epoch it may be another namespace: a channel has no database.
+      // One of another epoch may be of another namespace: a channel has no database.
       this.#skipTo(position)
     }
   }

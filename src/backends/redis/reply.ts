@@ -47,7 +47,7 @@ const QUOTED_MAX = 40
 /**
  * Reads an answer.
  *
- * @throws CoordinationError `PROTOCOL_VIOLATION` if it is none
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if it is malformed
  */
 export function parseReply(raw: unknown): Reply {
   const [status, position, news, payload, more, ...rest] = listOf(raw)
@@ -81,7 +81,7 @@ export function readsOf(reply: Reply, count: number): Reply[] {
  * Reads the stat of a node.
  *
  * @returns null if there is no node
- * @throws CoordinationError `PROTOCOL_VIOLATION` if what is stored at the path is none
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if the value at the path is no node
  */
 export function statOf({ payload, more }: Reply, path: string): Stat | null {
   const text = textOf(payload)
@@ -122,7 +122,7 @@ export function present<T>(value: T | null, path: string): T {
   throw refusal('NO_NODE', path)
 }
 
-/** Reads the stats that a check answers, for each path; `unreadable` where what is stored is none. */
+/** Reads the stats that a check answers, for each path; `unreadable` where the stored value is no node. */
 export function statsOf({ payload }: Reply, paths: readonly string[]): (Stat | null | 'unreadable')[] {
   const lines = textOf(payload).split('\n')
   return paths.map((path, i) => {

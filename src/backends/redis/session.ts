@@ -400,7 +400,7 @@ export class RedisSession implements Session {
     })
   }
 
-  /** Leaves a connection that is of no use any more. */
+  /** Leaves a connection that is no longer usable. */
   #drop(reason: string): void {
     this.#link?.close()
     if (this.#link !== null) this.#onLost(reason)

@@ -154,7 +154,7 @@ const CODE_OF_ERR: ReadonlyMap<number, ErrorCode> = new Map([
   [Err.sessionMoved, 'SESSION_MOVED'],
 ])
 
-/** Operations of clients that become transactions, but for the end of a session. */
+/** Operations of clients that become transactions, except the end of a session. */
 export const WRITE_OPS: ReadonlySet<number> = new Set([
   OpCode.create,
   OpCode.create2,

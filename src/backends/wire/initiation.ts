@@ -55,7 +55,7 @@ export function encodeInitiation(sid: number, address: ElectionAddress): Uint8Ar
  *
  * @param bytes - the bytes of the connection so far
  * @returns null while it has not arrived as a whole
- * @throws CoordinationError `PROTOCOL_VIOLATION` if it is none
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if it is malformed
  */
 export function readInitiation(bytes: Uint8Array): Initiation | null {
   if (bytes.length < LONG_BYTES) return null

@@ -262,7 +262,7 @@ export class Writer {
     return at
   }
 
-  /** Makes room for so many bytes, and for what is usual after them. */
+  /** Makes room for this many bytes, and for the usual ones after them. */
   #makeRoom(length: number): void {
     const end = this.#offset + length + INITIAL_WRITER_BYTES
     if (end > this.#bytes.length) this.#grow(end)

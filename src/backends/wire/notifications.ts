@@ -66,7 +66,7 @@ export function writeNotification(notification: WireNotification): Uint8Array {
  * Reads a notification.
  *
  * @param bytes - one frame, without its length
- * @throws CoordinationError `PROTOCOL_VIOLATION` if they are none
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if it is malformed
  */
 export function readNotification(bytes: Uint8Array): WireNotification {
   const { length } = bytes

@@ -22,7 +22,7 @@
  *     COMMIT        one per proposal                    up to its zxid          -
  *
  * Same      FOLLOWERINFO, OBSERVERINFO, LEADERINFO, ACKEPOCH, DIFF, TRUNC, SNAP, ACK, NEWLEADER, UPTODATE and PING.
- * Safety    malformed bytes raise CoordinationError `PROTOCOL_VIOLATION` and nothing else; the link is of no use then.
+ * Safety    malformed bytes raise CoordinationError `PROTOCOL_VIOLATION` and nothing else; the link is unusable then.
  * Cost      a transaction or a state is not copied: it is a piece of its own among those that `encode` gives. Decoded
  *           data keeps no more memory than twice its size.
  * Source    Learner.java, LearnerHandler.java, Leader.java of ZooKeeper 3.8.
@@ -64,7 +64,7 @@ import { zooKeeperPassword } from './zookeeper-password.ts'
 export type Dialect = 'zookeeper' | 'quorate'
 
 const LEADER_INFO_BYTES = 4
-/** Of packets whose zxid says nothing. */
+/** The zxid of packets that need none. */
 const NO_ZXID = 0n
 const ANY_ZXID = -1n
 

@@ -6,7 +6,7 @@
  *           content of `data` depends on type and direction: see peer-link.ts.
  * Safety    lengths are checked before anything is reserved for them, and what is reserved grows with the bytes that
  *           have arrived. Malformed bytes raise CoordinationError `PROTOCOL_VIOLATION` and nothing else; the stream is
- *           of no use after that. A type that ZooKeeper does not have is malformed: its servers skip such packets, but
+ *           unusable after that. A type that ZooKeeper does not have is malformed: its servers skip such packets, but
  *           in a stream without lengths it nearly always means that the reader has lost its place.
  * Cost      data that lies in one chunk is a view of it, or the chunk itself; only data that is cut in two is copied.
  * Source    zookeeper.jute (QuorumPacket), Leader.java (types), LearnerHandler.java.
@@ -114,7 +114,7 @@ export class QuorumPacketReader {
   #head: Head | null = null
   #data: Uint8Array | null = null
 
-  /** Bytes that have arrived, but for what is read of the packet that comes. */
+  /** Bytes that have arrived, without those already read of the packet that comes. */
   get pendingBytes(): number {
     return this.#end - this.#start
   }

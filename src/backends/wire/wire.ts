@@ -131,7 +131,7 @@ export class ServerWire {
   /** The client is so old that it knows of no read-only servers. */
   #isOld = false
 
-  /** Requests that have no reply yet, but for pings. */
+  /** Requests that have no reply yet, pings excepted. */
   get requestsInFlight(): number {
     return this.#inFlight.count
   }

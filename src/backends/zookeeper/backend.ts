@@ -19,7 +19,7 @@ import type { OwnershipSupport } from './owned-nodes.ts'
 import { REQUEST_OVERHEAD_BYTES } from './options.ts'
 import type { ZooKeeperSettings } from './options.ts'
 
-/** Of the time itself; when the servers look for nodes whose time is over is their own affair (once a minute). */
+/** The granularity of the time itself; the servers look once a minute for nodes whose time is over. */
 const TTL_GRANULARITY_MS = 1
 
 /** The create that tells whether a time to live would be taken: none of 0 ms ever is. */

@@ -15,9 +15,9 @@ type CreationCheck = Check & { readonly czxid: bigint }
 /** One operation that is sent. */
 interface Part {
   readonly operation: Operation
-  /** Of the operation whose result it gives; null for none. */
+  /** The index of the operation whose result it gives; null for none. */
   readonly index: number | null
-  /** Of the check that it makes; null for none. */
+  /** The index of the check that it makes; null for none. */
   readonly check: number | null
 }
 

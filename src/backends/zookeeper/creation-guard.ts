@@ -132,7 +132,7 @@ class Batch {
   #failures = 0
   #overtakenCount = 0
   #counts: readonly Count[] = []
-  /** Of the last attempt that was refused by them. */
+  /** The counts of the last attempt that was refused by them. */
   #overtaken: readonly Count[] = []
 
   constructor(requests: GuardedRequests, crowded: CrowdedParents, entries: readonly Entry[]) {
@@ -237,7 +237,7 @@ class Batch {
 
   /**
    * Guarded multis of others are creates too. Without chance two clients that go on at once could keep in step, and the
-   * one that is always second would never get on.
+   * one that is always second would never succeed.
    */
   #pause(): Promise<void> {
     return delay(Math.random() * Math.min(PAUSE_MS_MAX, this.#failures * PAUSE_MS))

@@ -21,7 +21,7 @@ import type { Acl, AuthRequest } from '../wire/records.ts'
 import { OwnedNodes, isOwnedCreate } from './owned-nodes.ts'
 import type { OwnershipSupport } from './owned-nodes.ts'
 
-/** A busy server answers so many in a small part of a session time-out. */
+/** A busy server answers this many in a small part of a session time-out. */
 const IN_FLIGHT_MAX = 128
 
 /** The dialect of ZooKeeper. */

@@ -48,7 +48,7 @@ export interface StreamListener<A> {
 /** Answers that say that nothing was changed. Any other may come after the change was made. */
 const REFUSALS: ReadonlySet<number> = new Set(Object.values(Status))
 
-/** etcd's message about a token that is of no use any more. */
+/** etcd's message about a token that is no longer valid. */
 const STALE_TOKEN = /invalid auth token|revision of auth store is old/
 
 /** Longest wait for a token, in milliseconds. */
@@ -57,7 +57,7 @@ const TOKEN_WAIT_MS = 5_000
 const HTTP_OK = 200
 const STATUS_OK = 0
 
-/** Of a connection that ended before a word of HTTP/2. */
+/** The message for a connection that ended before a word of HTTP/2. */
 const UNGREETED = 'the connection was closed at once (does it want TLS? Then the endpoint is https:)'
 
 /** The question for an operator when a connection fails like this. */
@@ -289,7 +289,7 @@ class Exchange {
   }
 }
 
-/** The failure that an answer of etcd means; null if it is none. */
+/** The failure that an answer of etcd means; null for success. */
 function failureOf(message: string, status: number): RpcError | null {
   if (status === STATUS_OK) return null
   return new RpcError(REFUSALS.has(status) ? 'refused' : 'lost', message, status)

@@ -9,7 +9,7 @@ import { connect, constants } from 'node:http2'
 import type { ClientHttp2Session, ClientHttp2Stream, SecureClientSessionOptions } from 'node:http2'
 import type { EtcdTlsOptions } from '../options.ts'
 
-/** A connection without requests is closed after so many milliseconds. */
+/** A connection without requests is closed after this time, in milliseconds. */
 const IDLE_MS = 10_000
 
 /** So many bytes of answers may be under way before we have said that we took them. */

@@ -1,7 +1,7 @@
 /** The scripts that read and write nodes. */
 import { ZXIDS_PER_EPOCH_STEP, scriptOf } from './prelude.ts'
 
-/** Answers of the last so many requests of a session are kept, in case one is sent twice. */
+/** Number of a session's last requests whose answers are kept, in case one is sent twice. */
 const REPLIES_KEPT = 128
 
 /** Answers longer than this are not kept, in bytes; sent twice, they are of unknown outcome. */
@@ -13,12 +13,12 @@ const OPERATION_ARGUMENTS = 6
 /** The code of a refusal for a key that does not hold what belongs there; it names the key in place of the path. */
 export const FOREIGN_KEY = 'FOREIGN_KEY'
 
-/** Stands for the stat of a node where the stored value is none. */
+/** Stands for the stat of a node where the stored value is no node. */
 export const NO_STAT = '?'
 
 /**
  * Reads nodes. From ARGV[5] on there are two for each read: kind and path. Answers two for each: the stat, or ''
- * if there is no node; and the data, or the names of the children, a line each: no name has a line break in it. Where
+ * if there is no node; and the data, or the names of the children, one per line: no name has a line break in it. Where
  * the stored value is no node, the first is a question mark and the second the key.
  */
 export const READ = scriptOf(`

@@ -20,7 +20,7 @@
  *           answer is made by one constructor, as a table that has grown is none to the mock.
  */
 
-/** How many entries of the stream are kept, at least: a session may miss so many and still be told one by one. */
+/** How many entries of the stream are kept, at least: a session that missed no more is still told one by one. */
 const EVENTS_KEPT = 1024
 
 /** How many missed entries one answer carries at most; a session that missed more reads what it watches again. */
@@ -403,7 +403,7 @@ function bare(text: string): string {
   return text.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('--')).join('\n')
 }
 
-/** Nodes that go by themselves: containers whose last child went, and nodes whose time to live is over. */
+/** Nodes that expire: containers whose last child went, and nodes whose time to live is over. */
 export const NODE_REAPER = `
 local function reapNodes(kind, which, upTo)
   local due = redis.pcall('ZRANGEBYSCORE', K .. which, '-inf', fmt(upTo), 'LIMIT', 0, ${REAPED_MAX})

@@ -44,7 +44,7 @@ export interface LogEntry {
 
 /** The version of digests that ZooKeeper writes since 3.6, and we do. */
 export const DIGEST_VERSION = 2
-/** The version of a digest that is none. */
+/** The version that stands for no digest. */
 const NO_DIGEST_VERSION = 0
 const DIGEST_BYTES = 12
 const HEADER_BYTES = 32

@@ -73,7 +73,7 @@ export class SnapshotReader {
   readonly #slab = new Slab()
   #items: SnapshotItem[] = []
   #step: Step = () => this.#readHeader()
-  /** No step is tried before the window has so many bytes. */
+  /** No step is tried before the window has this many bytes. */
   #needed = 0
   /** Checksum of all bytes consumed. */
   #sum = ADLER_START
@@ -94,7 +94,7 @@ export class SnapshotReader {
   }
 
   /**
-   * Reads the next chunk, which the reader does not keep. After an error the reader is of no use.
+   * Reads the next chunk, which the reader does not keep. After an error the reader is unusable.
    *
    * @returns the items that are complete with it
    * @throws DamageError if this is no snapshot, or a damaged one

@@ -95,7 +95,7 @@ function* followed<T>(first: Iterable<T>, then: Iterable<T>): Generator<T> {
   yield* then
 }
 
-/** Lines of `key=value` as members; a line that is none goes on with the value before it. */
+/** Lines of `key=value` as members; any other line belongs to the value before it, and is left out. */
 function configuration(view: ServerView): Answer {
   const values: Record<string, string | number> = {}
   for (const line of configurationLines(view).split('\n')) {

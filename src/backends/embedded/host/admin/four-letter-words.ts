@@ -67,7 +67,7 @@ export class FourLetterWords {
   }
 
   /**
-   * The answer to a word of a client, which counts as a packet; null if it is none.
+   * The answer to a word of a client, which counts as a packet; null if it is no known word.
    *
    * @param argument - the bytes that belong to it
    */
@@ -175,7 +175,7 @@ function isFourLetterWord(word: string): word is FourLetterWord {
   return (FOUR_LETTER_WORDS as readonly string[]).includes(word)
 }
 
-/** Of what a leader has proposed. */
+/** The line about the sizes of a leader's proposals; -1 on any other server. */
 function proposalSizes(host: InspectedHost): string {
   const { last = -1, min = -1, max = -1 } = host.inspect().leading?.proposalSizes ?? {}
   return `Proposal sizes last/min/max: ${last}/${min}/${max}`

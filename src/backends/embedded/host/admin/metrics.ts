@@ -60,7 +60,7 @@ export interface Summary {
 const PERCENTILES = [[0.5, 'p50'], [0.95, 'p95'], [0.99, 'p99'], [0.999, 'p999']] as const
 export const SHARES: readonly number[] = PERCENTILES.map(([share]) => share)
 
-/** The numbers of a server, but for its summaries. */
+/** The numbers of a server, without its summaries. */
 export function metricsOf(monitored: Monitored): readonly Metric[] {
   return [...gauges(monitored), ...counters(monitored.traffic)]
 }

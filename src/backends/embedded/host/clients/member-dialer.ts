@@ -16,7 +16,7 @@ import type { ClientMessage, ServerMessage } from '../../../wire/records.ts'
 /** Requests of a session begin with 1. */
 const QUESTION_XID = 0
 
-/** A client is at another server for so long at least, in milliseconds; each return that came to nothing doubles it. */
+/** Shortest stay of a client at another server, in milliseconds; each return that failed doubles it. */
 const AWAY_MS_MIN = 1_000
 const AWAY_MS_MAX = 60_000
 

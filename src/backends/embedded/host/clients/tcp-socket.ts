@@ -22,7 +22,7 @@ import { NO_IDENTITIES } from '../../server/state/identities.ts'
 import type { Identity } from '../../server/state/identities.ts'
 import { ConnectionTraffic } from './traffic.ts'
 
-/** With this much encoded and not taken by the network, a client is sent no more for now. */
+/** With this much encoded and not taken by the network, a client is sent nothing more for now. */
 const UNSENT_BYTES_HIGH = 0x10_0000
 /** More messages than this for a client that does not read end its connection. */
 export const UNSENT_MESSAGES_MAX = 100_000
@@ -33,7 +33,7 @@ const HELD_BYTES_MAX = 0x10_0000
 /** A connection that is not read is read for a moment this often. */
 const LOOK_MS = 1_000
 const WORD_BYTES = 4
-/** Of an answer to a word, so much is made in one go. */
+/** The part of an answer to a word that is made in one go. */
 const PIECE_CHARS = 0x1_0000
 const LENGTH_BYTES = 4
 const NO_FRAMES: Uint8Array[] = []
@@ -45,7 +45,7 @@ export interface SocketOwner {
   hasRoom(): boolean
   /** How many bytes belong to a four-letter word after it. */
   argumentBytes(word: string): number
-  /** The answer to a four-letter word, in pieces; null if it is none. */
+  /** The answer to a four-letter word, in pieces; null if it is no known word. */
   answer(word: string, argument: Uint8Array, socket: ClientSocket): Iterable<string> | null
   /** Whether the client of this session reaches no server at present. */
   isIsolated(sessionId: bigint): boolean
@@ -102,7 +102,7 @@ export class ClientSocket implements ClientEnd {
   #isBlocked = false
   #awaitsRoom = false
   #isFlushWanted = false
-  /** It is not read any more: its open requests are answered, and then it ends. */
+  /** It is no longer read: its open requests are answered, and then it ends. */
   #isStopping = false
   /** The client sends nothing more. */
   #isOver = false
@@ -146,7 +146,7 @@ export class ClientSocket implements ClientEnd {
     return !hasWork && this.#phase !== 'greeting' && this.#socket.writableLength === 0
   }
 
-  /** Reads no more of it. Requests that were read are still answered. */
+  /** Stops reading it. Requests that were read are still answered. */
   stopReading(): void {
     this.#isStopping = true
     this.#socket.pause()

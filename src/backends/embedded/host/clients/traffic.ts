@@ -64,7 +64,7 @@ export class Traffic extends Passage {
     summary.add(latencyMs)
   }
 
-  /** Begins to count again, but for what only grows. */
+  /** Starts the counts again, except those that only grow. */
   override reset(): void {
     super.reset()
     this.responseSizes.reset()

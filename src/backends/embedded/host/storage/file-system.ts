@@ -31,7 +31,7 @@ export interface FileSystem {
 export interface OpenFile {
   /** Its length in bytes. */
   size(): Promise<number>
-  /** Reads at most so many bytes; fewer only at the end of the file. */
+  /** Reads at most `length` bytes; fewer only at the end of the file. */
   read(at: number, length: number): Promise<Uint8Array>
   /** Writes all of these bytes. */
   write(bytes: Uint8Array, at: number): Promise<void>

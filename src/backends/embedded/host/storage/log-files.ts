@@ -34,7 +34,7 @@ const BEFORE_ALL = -1n
 
 /** Options of {@link LogFiles}. */
 export interface LogFilesOptions {
-  /** Room is prepared in steps of so many bytes. */
+  /** Room is prepared in steps of this many bytes. */
   readonly preallocateBytes: number
   /** Told of a record that was torn by a crash and is cut off. */
   onTornTail(file: string, offset: number): void
@@ -185,7 +185,7 @@ export class LogFiles {
   }
 
   /**
-   * Makes a batch durable. If that fails, it is taken away again, so that not even another process believes what the
+   * Makes a batch durable. If that fails, it is removed again, so that not even another process believes what the
    * system shows.
    */
   async #sync(tail: Tail): Promise<void> {

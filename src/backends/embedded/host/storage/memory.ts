@@ -3,7 +3,7 @@ import { unreachable } from '../../../../core/assert.ts'
 import type { LogEntry, PersistOperation, Promises } from '../../server/zab/journal.ts'
 import type { SnapshotSink, Storage, StoredState } from './storage.ts'
 
-/** The contents of a storage in memory, at hand. */
+/** The contents of a storage in memory. */
 export interface MemoryContents extends Promises {
   readonly snapshot: { readonly zxid: bigint; readonly chunks: readonly Uint8Array[] } | null
   /** The log after the snapshot. */

@@ -62,7 +62,7 @@ interface Found {
   readonly state: State
   /** Whether it is the state of one zxid. */
   readonly isExact: boolean
-  /** Of the nodes in it. */
+  /** The digest of the nodes in it. */
   readonly digest: bigint
 }
 

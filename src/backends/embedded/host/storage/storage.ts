@@ -57,7 +57,7 @@ export interface StoredState extends Promises {
 
 /** A snapshot in a storage. */
 export interface StoredSnapshot {
-  /** Of its file, or what else names it in errors. */
+  /** The name of its file, or another name for it in errors. */
   readonly name: string
   readonly zxid: bigint
   /** Its chunks may be cut anywhere. */

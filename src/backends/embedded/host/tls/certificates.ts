@@ -11,7 +11,7 @@ import type { SecureContextOptions } from 'node:tls'
 import { pathsOf, readTlsFiles } from './tls-files.ts'
 import type { CertificatesEvent, TlsFiles, TlsKeys } from './tls-settings.ts'
 
-/** The files are looked at again after so long, in milliseconds. */
+/** The files are looked at again after this time, in milliseconds. */
 const LOOK_MS = 1_000
 
 /** The certificates of some ports. */

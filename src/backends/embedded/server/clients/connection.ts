@@ -54,7 +54,7 @@ export interface Pending {
   readonly write: WriteOperation | null
   /** A sync's number; 0 for others. */
   readonly syncId: number
-  /** The writes that are submitted when this sync is confirmed; null if it is none. */
+  /** The writes that are submitted when this sync is confirmed; null if it is no sync. */
   readonly waiting: Pending[] | null
   /** The error number of what is not even tried. */
   readonly refusal: number

@@ -51,7 +51,7 @@ export interface ReadAnswer {
 }
 
 const NO_EVENTS: readonly WatcherEvent[] = Object.freeze([])
-/** Of the node that is nowhere but in the answer. */
+/** The stat of a node that is nowhere but in the answer. */
 const NO_STAT: StatRecord = Object.freeze({
   czxid: 0n,
   mzxid: 0n,
@@ -105,7 +105,7 @@ export function answerRead(request: Request, reader: Reader, from: Readable): Re
       if (typeof node === 'number') return refused(node)
       const { path } = request.body
       const below = state.tree.descendantCount(nodePath(path))
-      // Of the empty path the reference counts the root, too.
+      // For the empty path the reference counts the root, too.
       return answered({ totalNumber: path === '' ? below + 1 : below })
     }
     case OpCode.getEphemerals:
@@ -165,7 +165,7 @@ function exists(
   return stat === null ? refused(Err.noNode) : answered({ stat })
 }
 
-/** Each part stands for itself, but for the length of all together: a few bytes can ask for a large node. */
+/** Each part stands for itself, except for the length of all together: a few bytes can ask for a large node. */
 function multiRead(
   parts: readonly ReadOperation[],
   reader: Reader,

@@ -14,7 +14,7 @@ import { Fifo } from '../../../../core/fifo.ts'
 import { parentOf } from '../../../../core/path.ts'
 import type { PathPool } from './path-pool.ts'
 
-/** How long a watch is told of changes, and of which. */
+/** How long a watch is notified of changes, and of which. */
 export type WatchMode = 'once' | 'persistent' | 'recursive'
 
 /** So many watches of connections that are gone are cleared away in one go: a few milliseconds. */
@@ -22,7 +22,7 @@ export const WATCHES_CLEARED_AT_ONCE = 2_000
 /** So many are for each watch that is armed. */
 const CLEARED_PER_ARMED = 2
 
-/** At most so many bytes has a code unit of a string in memory. */
+/** Most bytes of a code unit of a string in memory. */
 const CODE_UNIT_BYTES = 2
 
 /** The bytes that a path takes in memory, at most. */
@@ -147,7 +147,7 @@ export class WatchTable {
     this.clearDeparted(WATCHES_CLEARED_AT_ONCE)
   }
 
-  /** Clears away watches of connections that are gone, at most so many. */
+  /** Clears away watches of connections that are gone, up to a number. */
   clearDeparted(count: number): void {
     let left = count
     for (let first = this.#departures.peek(); first !== undefined; first = this.#departures.peek()) {

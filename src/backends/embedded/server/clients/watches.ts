@@ -261,7 +261,7 @@ export class Watches {
     return events
   }
 
-  /** Whether a connection may have so many watches more, with so many bytes of paths. */
+  /** Whether a connection may have this many more watches, with this many bytes of paths. */
   hasRoom(connection: number, count: number, bytes: number): boolean {
     return this.countOf(connection) + count <= this.#limit && this.bytesOf(connection) + bytes <= this.#bytesMax
   }

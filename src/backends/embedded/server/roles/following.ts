@@ -39,7 +39,7 @@ export class Following implements RoleInputs {
   readonly #lacksVote: boolean
   #uptimeTicks: number
   #hasAskedForVote = false
-  /** A session that is none, in whose name a leader of ZooKeeper was asked. */
+  /** A session that does not exist, in whose name a leader of ZooKeeper was asked. */
   #noSession: bigint | null = null
   #isSynchronised = false
   #hasVoteBack = false

@@ -69,7 +69,7 @@ export interface RoleInputs {
   sync(syncId: number): void
   /** A client of this server wants its session to move here. */
   revalidate(packet: Extract<Packet, { type: 'REVALIDATE' }>): void
-  /** A session was heard of here; false if it cannot be kept alive any more. */
+  /** A session was heard of here; false if it can no longer be kept alive. */
   touch(sessionId: bigint): boolean
   /** One tick of logical time. */
   tick(): void

@@ -27,7 +27,7 @@ export const ACL_EXPANDED_CHARS_MAX = 0x10_0000
 const ENTRY_CHARS = 12
 /** A subject has types and values. */
 const SUBJECT = /^[A-Za-z0-9.]+=/
-/** Of a client that no list stops. */
+/** The permissions of a client that bypasses all lists. */
 const EVERYTHING = -1
 
 /** The characters that a request may still make of the `auth` entries in it. */

@@ -26,7 +26,7 @@ export const IDENTITIES_MAX = 100
 /** Longest `user:password`, in bytes. */
 export const CLAIM_BYTES_MAX = 4_096
 
-/** Of a client that is not known as anything. */
+/** The identities of a client that has proved none. */
 export const NO_IDENTITIES: readonly Identity[] = Object.freeze([])
 
 /** The client that makes a claim. */

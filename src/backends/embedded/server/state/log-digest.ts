@@ -31,7 +31,7 @@ interface Applied {
 /** A node as it will be. */
 class Ahead implements PersistedStat {
   readonly path: string
-  /** Of the last transaction that touched it. */
+  /** The zxid of the last transaction that touched it. */
   touchedBy = 0n
   isThere = true
   numChildren = 0
@@ -66,7 +66,7 @@ interface Pending {
   readonly zxid: bigint
   /** Or its bytes, where it need not be kept decoded. */
   readonly transaction: Transaction | Uint8Array
-  /** Of the tree after it. */
+  /** The digest of the tree after it. */
   readonly digest: bigint
   /** The nodes that it touched. */
   readonly nodes: readonly Ahead[]
@@ -79,7 +79,7 @@ const APPLIED_MAX = 1_024
 export class LogDigest {
   readonly #state: Applied
   readonly #sum: TreeDigest
-  /** Of the applied tree, as of the last call of {@link LogDigest.applied}. */
+  /** The digest of the applied tree, as of the last call of {@link LogDigest.applied}. */
   #appliedDigest: bigint
   readonly #nodes = new Map<string, Ahead>()
   /** By owner, the ephemeral nodes that transactions in the layer create. */
@@ -282,7 +282,7 @@ export class LogDigest {
 /**
  * The digest of a tree that nobody changes meanwhile.
  *
- * @param perStep - so many nodes are looked at between two steps
+ * @param perStep - the number of nodes that are looked at between two steps
  */
 export function* digestOf(tree: Tree, perStep = Infinity): Generator<undefined, bigint> {
   const sum = new TreeDigest()

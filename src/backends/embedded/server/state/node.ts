@@ -16,10 +16,10 @@ export type Ownership =
   | { readonly kind: 'container' }
   | { readonly kind: 'ttl'; readonly ttlMs: number }
 
-/** Of a node that lives until it is deleted. */
+/** The ownership of a node that lives until it is deleted. */
 export const PERSISTENT: Ownership = Object.freeze({ kind: 'persistent' })
 
-/** Of a node that is removed some time after its last child. */
+/** The ownership of a node that is removed some time after its last child. */
 export const CONTAINER: Ownership = Object.freeze({ kind: 'container' })
 
 /** Longest time to live: a file has five bytes for it. */

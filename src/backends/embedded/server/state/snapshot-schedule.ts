@@ -1,5 +1,5 @@
 /**
- * When a server takes a snapshot, so that its log stays short: after so many transactions, or so many bytes of them.
+ * When a server takes a snapshot, so that its log stays short: after a number of transactions, or of their bytes.
  *
  * Model     each limit is drawn again for every snapshot, from half to all of the configured one, so that the servers
  *           do not stop for their snapshots at the same time.

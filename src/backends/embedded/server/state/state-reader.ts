@@ -24,7 +24,7 @@ import { SPECIAL_PATHS, Tree } from './tree.ts'
 import { zooKeeperPassword } from '../../../wire/zookeeper-password.ts'
 
 
-/** Of a node whose list is not in the snapshot: nobody may do anything, until the log says more. */
+/** The list of a node whose own is not in the snapshot: nobody may do anything, until the log says more. */
 const NO_ACL: readonly Acl[] = Object.freeze([])
 
 /** Reads one snapshot. */
@@ -42,7 +42,7 @@ export class StateReader {
   #isExact = false
   /** The parent of the node that came last. */
   #parent: { readonly path: string; readonly node: TreeNode | undefined } = { path: '/', node: undefined }
-  /** Of the nodes that have come. */
+  /** The digest of the nodes that have come. */
   readonly #digest = new TreeDigest()
   /** The digest that the snapshot claims. */
   #claimed: SnapshotDigest | null = null

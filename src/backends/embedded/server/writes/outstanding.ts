@@ -122,7 +122,7 @@ export class Outstanding {
     const draft = this.#draft
     assert(draft !== null, 'a draft to keep')
     this.#draft = null
-    // Of a large multi, to put every decision into another map would be a good part of the work.
+    // To put every decision of a large multi into another map would be a good part of the work.
     if (this.#latestNodes.size === 0) this.#latestNodes = draft
     else for (const decision of draft.values()) this.#latestNodes.set(decision.path, decision)
     for (const decision of draft.values()) this.#queue(decision)

@@ -72,7 +72,7 @@ export interface DurableMark {
 /** How much of what was applied stays in memory. */
 type CommitLogLimits = Pick<ZabConfig, 'commitLogCount' | 'commitLogBytes'>
 
-/** Of a server that has nobody to bring up to date. */
+/** The limits of a server that has nobody to bring up to date. */
 export const NO_COMMIT_LOG: CommitLogLimits = Object.freeze({ commitLogCount: 0, commitLogBytes: 0 })
 
 /** The journal of one server. */
@@ -227,7 +227,7 @@ export class Journal {
   }
 
   /**
-   * Forgets (in memory) all but the last entries up to `appliedZxid`: at most so many, and at most so many bytes.
+   * Forgets (in memory) all but the last entries up to `appliedZxid`: at most `count` entries and `bytes` bytes.
    * Lazily, so that the cost stays small: at most twice that is kept.
    */
   trim(appliedZxid: bigint, { commitLogCount: count, commitLogBytes: bytes }: CommitLogLimits): void {

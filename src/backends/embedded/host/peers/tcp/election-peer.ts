@@ -23,7 +23,7 @@ import type { PeerSockets } from './peer-sockets.ts'
 /** The least and the longest time between two dials, in milliseconds. */
 const REDIAL_MS_MIN = 100
 const REDIAL_MS_MAX = 1_000
-/** A vote that could not be sent for so long is dropped, in milliseconds. */
+/** A vote that could not be sent within this time is dropped, in milliseconds. */
 const VOTE_MS_MAX = 5_000
 
 /** The settings that the traffic with every server shares. */

@@ -22,7 +22,7 @@ import { QuorumPort } from './quorum-port.ts'
 
 /** Dropped strangers that come sooner after the last event are only counted. */
 const STRANGER_PAUSE_MS = 1_000
-/** The same event is repeated after so long, in milliseconds: servers dial again and again. */
+/** The same event is repeated after this time, in milliseconds: servers dial again and again. */
 const REPEAT_MS = 60_000
 
 /**
@@ -39,7 +39,7 @@ export interface TcpPeersOptions {
   readonly listenHost?: string | null
   /** How long a dial may take, and how long who has connected may take to say who it is. */
   readonly connectTimeoutMs: number
-  /** A server that is asked who leads, and does not answer for so long, is dialled again. */
+  /** A server that is asked who leads, and does not answer for this long, is dialled again. */
   readonly idleTimeoutMs: number
   /** TLS with the others; null, which is the default, for plain TCP. */
   readonly tls?: PeerTls | null
@@ -123,7 +123,7 @@ export class TcpPeers implements PeerTransport {
   }
 
   /**
-   * Opens both ports. Who connects is turned away until there is a server behind them.
+   * Opens both ports. Connections are refused until there is a server behind them.
    *
    * @throws Error that names address and port if they cannot be had; nothing is open then
    */
