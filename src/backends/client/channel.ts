@@ -40,7 +40,7 @@ export interface Dialer {
    */
   findReadWrite?(): Promise<boolean>
   /**
-   * Waits until the server that is preferred can be had, while another one was dialled last. It is the one that is
+   * Waits until the preferred server is available, while another one was dialled last. It is the one that is
    * dialled next. Absent where all are alike.
    *
    * @param signal - ends the wait

@@ -1,4 +1,4 @@
-/** Where a server stands that does not run. */
+/** The status of a server that does not run. */
 import type { ServerStatus } from './server/ready.ts'
 
 /** The status of a server that is down. */

@@ -47,7 +47,7 @@ export interface LocalServerOptions {
   failed(error: unknown): void
 }
 
-/** With what a server starts. */
+/** The parts that a server starts with. */
 export interface LocalServerStart {
   readonly config: ServerConfig
   readonly storage: Storage
@@ -112,7 +112,7 @@ export class LocalServer {
     return this.#slot.isTaken
   }
 
-  /** Where it stands. */
+  /** Its status; `DOWN` while it does not run. */
   status(): EnsembleServerStatus {
     return this.host?.status() ?? downStatus(this.id)
   }
@@ -120,7 +120,7 @@ export class LocalServer {
   /**
    * Opens its ports.
    *
-   * @throws Error that names address and port if one of them cannot be had; close them then
+   * @throws Error that names address and port if one of them is not available; close them then
    */
   async listen(): Promise<void> {
     await Promise.all([this.port?.listen(), this.admin?.listen()])
@@ -179,7 +179,7 @@ export class LocalServer {
 }
 
 /**
- * Answers what clients have asked of some servers so far.
+ * Waits until the requests that clients have sent to some servers so far are answered.
  *
  * @param untilMs - when to stop waiting, on `performance.now()`
  * @param refuse - called when nothing more is taken from clients of this process

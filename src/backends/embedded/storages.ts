@@ -71,7 +71,7 @@ export class Storages {
     return dataDir === null ? null : this.#filesOf(id, dataDir).directories
   }
 
-  /** Takes a server's data away. */
+  /** Deletes a server's data. */
   async wipe(id: number): Promise<void> {
     this.#memories.delete(id)
     await this.#files.get(id)?.wipe()
@@ -106,7 +106,7 @@ export class Storages {
 
   /**
    * Locks the directories of a server that is a process of its own; the file `myid`, as ZooKeeper has it, says whose
-   * they are: another server's promises are not to be kept under this name.
+   * they are: another server's promises must not be kept under this name.
    *
    * @throws StorageError `LOCKED` if another process uses a directory; `MISPLACED` if it is another server's; errors of
    * the system

@@ -12,8 +12,8 @@ export interface RedisBackendOptions {
   /** Session time-out of clients that do not ask for another, in milliseconds, 100 to 3,600,000. Default 10,000. */
   readonly sessionTimeoutMs?: number
   /**
-   * How often each session looks for what is due - sessions that are over, nodes that expire - and for
-   * events that it was not told, in milliseconds, 10 to 60,000. Default 1,000.
+   * How often each session looks for overdue work - sessions that are over, nodes that expire - and for events that it
+   * missed, in milliseconds, 10 to 60,000. Default 1,000.
    */
   readonly tickMs?: number
   /** Longest time that a server has to answer while a session is opened, in milliseconds. Default 5,000. */

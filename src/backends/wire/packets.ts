@@ -11,7 +11,7 @@
 
 import type { Configuration } from './configuration.ts'
 
-/** Where a server stands in the election. */
+/** The state of a server in the election. */
 export type PeerState = 'LOOKING' | 'FOLLOWING' | 'LEADING' | 'OBSERVING'
 
 /** A vote for a leader, as compared: by peer epoch, then zxid, then id. */

@@ -6,7 +6,7 @@
  *           identity (scheme digest) with a secret that nobody else has. A multi that begins with a write is refused if
  *           the node that is there now is owned by another session.
  * Blind     for a node that lets everybody write: it was not made to be owned. So this is for where a look has just
- *           shown our node, and the count of its parent cannot be had (zookeeper/creation-guard.ts).
+ *           shown our node, and the count of its parent cannot be read (zookeeper/creation-guard.ts).
  * Same path one session may make one path twice. It hears its answers in the order of its requests, so it knows which
  *           of its creations is the latest; while a create of that path is under way, or its answer was lost, it does
  *           not, and says so.

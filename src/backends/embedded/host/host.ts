@@ -138,7 +138,7 @@ export class Host implements PeerGate {
     this.#armTick()
   }
 
-  /** Where the server stands. */
+  /** The status of the server. */
   status(): ServerStatus {
     return this.#server.status()
   }

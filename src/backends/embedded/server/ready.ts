@@ -41,7 +41,7 @@ export type ServerEvent =
   /** An error in what was done for one client: that client has lost its connection, or its request is refused. */
   | { readonly type: 'client-failed'; readonly sessionId: bigint; readonly error: unknown }
 
-/** Where a server stands. */
+/** The status of a server. */
 export interface ServerStatus {
   /** Its id. */
   readonly myid: number

@@ -244,7 +244,7 @@ export class Server {
     this.#settle()
   }
 
-  /** Where this server stands. */
+  /** The status of this server. */
   status(): ServerStatus {
     return {
       myid: this.#config.myid,
@@ -458,10 +458,7 @@ export class Server {
     return this.#replica.state
   }
 
-  /**
-   * Applies, in order, the entries that are committed and durable here: this server cannot forget what a client has
-   * seen.
-   */
+  /** Applies, in order, the entries that are committed and durable here: clients see nothing that a crash can undo. */
   #applyCommitted(): void {
     if (!this.#role.isUpToDate) return
     const committed = this.#role.committedZxid

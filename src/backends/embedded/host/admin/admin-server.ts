@@ -67,7 +67,7 @@ export class AdminServer {
   /**
    * Begins to listen.
    *
-   * @throws Error that names address and port if they cannot be had
+   * @throws Error that names address and port if they are not available
    */
   async listen(): Promise<void> {
     const { address } = this.#settings

@@ -155,7 +155,7 @@ export class ClientPort {
   /**
    * Opens the port. Connections are closed at once until there is a server behind it.
    *
-   * @throws Error that names address and port if they cannot be had
+   * @throws Error that names address and port if they are not available
    */
   async listen(): Promise<void> {
     const { port, tls = null } = this.#settings

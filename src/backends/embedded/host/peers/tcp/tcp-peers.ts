@@ -125,7 +125,7 @@ export class TcpPeers implements PeerTransport {
   /**
    * Opens both ports. Connections are refused until there is a server behind them.
    *
-   * @throws Error that names address and port if they cannot be had; nothing is open then
+   * @throws Error that names address and port if they are not available; nothing is open then
    */
   async listen(): Promise<void> {
     const { host, electionPort, peerPort } = this.#own
