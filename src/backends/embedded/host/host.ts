@@ -2,7 +2,7 @@
  * Drives one server: collects the inputs of a turn of the event loop, persists once for all of them, sends, answers.
  *
  * Order     as server.ts asks: messages that may go at once, then the disk, then those that waited for it. While the
- *           disk is busy the server goes on; the operations that gather meanwhile become one batch (group commit).
+ *           disk is busy the server continues; the operations that gather meanwhile become one batch (group commit).
  * States    snapshots are stored, and states sent to learners, beside all that: a chunk per turn.
  * Turns     the first input of an iteration of the event loop is handled after the callback in which it came, the
  *           others together in the iteration's setImmediate: a single request waits for nothing, many share a turn and
@@ -12,7 +12,7 @@
  *           passed, not that everybody is dead. Before it is counted, two turns pass, so that the data in the sockets
  *           is read first.
  * Failure   an error out of the machine or its storage ends this server (not the others), and is told to `onFailure`.
- *           One in what is done for a client, here or in there, ends that client's connection and is an event.
+ *           One in the handling of a client, here or in there, ends that client's connection and is an event.
  */
 import { STALL_MS, whenSocketsAreRead } from '../../../core/session/stall.ts'
 import type { Notification } from '../../wire/packets.ts'
@@ -56,7 +56,7 @@ export interface HostOptions {
   readonly config: ServerConfig
   readonly storage: Storage
   readonly random: RandomSource
-  /** The way to the other servers. Whoever made it ends its connections when the host stops. */
+  /** The way to the other servers. Its maker ends its connections when the host stops. */
   readonly transport: PeerTransport
   /** Most bytes that wait on one link to another server; one that has more is closed. */
   readonly peerQueueBytesMax?: number

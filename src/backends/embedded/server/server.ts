@@ -199,7 +199,7 @@ export class Server {
 
   /**
    * This server is about to end. If it leads, it takes nothing more on, does what it has begun, and then makes way for
-   * another leader; it votes for nobody any more. {@link hasLeft} tells when the host may end it.
+   * another leader; it no longer votes. {@link hasLeft} tells when the host may end it.
    */
   leave(): void {
     this.#isLeaving = true
@@ -328,7 +328,7 @@ export class Server {
     this.#role = new Looking(this.#parts, { waitTicks, goneLeader, isLeaving: this.#isLeaving })
   }
 
-  /** Whoever looks may have missed a configuration; a server that names one has it in force. */
+  /** A server that looks may have missed a configuration; a server that names one has it in force. */
   #learnConfiguration({ configuration }: Notification): void {
     if (!this.#config.reconfigurable || this.#role.kind !== 'looking' || configuration === undefined) return
     if (configuration.version > this.#membership.current.version) this.#enter(configuration)

@@ -2,7 +2,7 @@
  * The AdminServer: a server's state over HTTP, for people, monitoring and Prometheus.
  *
  * Paths     /commands lists the commands, /commands/<name> answers one as JSON, /metrics in Prometheus' text format.
- * Safety    it asks nobody who he is, so it listens on loopback unless it is told otherwise. A page that a browser
+ * Safety    it authenticates nobody, so it listens on loopback unless it is told otherwise. A page that a browser
  *           shows must not be able to use it: requests that a browser sends from another page are refused, and on
  *           loopback so are those for another host's name (DNS rebinding).
  * Limits    connections, time and length of a request; an answer is made while it is sent.
@@ -80,10 +80,10 @@ export class AdminServer {
       connectionsCheckingInterval: Math.ceil(requestMs / REQUEST_CHECKS),
     })
     listener.maxConnections = CONNECTIONS_MAX
-    // Somebody who asks and does not read the answer.
+    // A client that asks and does not read the answer.
     listener.timeout = requestMs
     listener.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      // Somebody who goes away before the end misses it.
+      // A client that leaves before the end misses it.
       this.#answer(request, response).catch(() => response.destroy())
     })
     this.#listener = listener

@@ -2,7 +2,7 @@
  * The four-letter words: an operator's questions to a server, as in `echo srvr | nc host 2181`.
  *
  * Model     a word in place of the first frame's length is answered with text, and the connection ends. Only enabled
- *           words are executed; the others are told so. A word the server does not know is no word.
+ *           words are executed; the others get an answer that says so. A word the server does not know is no word.
  * Length    an answer is made line by line while it is sent, as fast as the client takes it: the answer of `dump` or
  *           `wchp` can be longer than a text may be.
  * Source    org.apache.zookeeper.server.command, ServerStats.java, ServerCnxn.java, DataTree.java of ZooKeeper 3.8, and

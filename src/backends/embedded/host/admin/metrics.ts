@@ -56,7 +56,7 @@ export interface Summary {
   readonly summary: LatencySummary
 }
 
-/** The percentiles that are told, with the names that `mntr` has for them. */
+/** The percentiles that are shown, with the names that `mntr` has for them. */
 const PERCENTILES = [[0.5, 'p50'], [0.95, 'p95'], [0.99, 'p99'], [0.999, 'p999']] as const
 export const SHARES: readonly number[] = PERCENTILES.map(([share]) => share)
 

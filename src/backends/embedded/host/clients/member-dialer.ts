@@ -119,7 +119,7 @@ class AskingChannel implements Channel {
   }
 
   #onMessage(message: ServerMessage): void {
-    // That the session is over every server may say.
+    // Every server may say that the session is over.
     if (this.#isOurs || (message.kind === 'connect' && message.response.timeOut <= 0)) {
       this.#listener.onMessage(message)
     } else if (message.kind === 'connect') {

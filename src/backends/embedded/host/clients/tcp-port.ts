@@ -220,13 +220,13 @@ export class ClientPort {
     this.#host = host
   }
 
-  /** Counts an error in what was done for one client. */
+  /** Counts an error in the handling of one client. */
   noteClientError(): void {
     this.#traffic.clientErrors += 1
   }
 
   /**
-   * Closes the port to new connections, answers what the others have asked for so far, and ends them.
+   * Closes the port to new connections, answers the open requests of the others, and ends them.
    *
    * @param untilMs - when to stop waiting, on `performance.now()`
    */

@@ -1,5 +1,5 @@
 /**
- * One client on a TCP connection: frames in, frames out, and nothing that it does can harm more than itself.
+ * One client on a TCP connection: frames in, frames out, and it can harm nothing but itself.
  *
  * Order     the machine's messages for a client go out in their order; then, after them, the end of the connection.
  * Limits    frames are not taken while the session is set up, while the server has too much to do, and while the

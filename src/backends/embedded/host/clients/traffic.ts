@@ -54,7 +54,7 @@ export class Traffic extends Passage {
   handshakesRefused = 0
   /** Connections that had no session in time. */
   sessionlessExpired = 0
-  /** Errors of this code in what it did for one client, which ended that client's connection. */
+  /** Errors of this code in the handling of one client, which ended that client's connection. */
   clientErrors = 0
 
   /** A request was answered. */

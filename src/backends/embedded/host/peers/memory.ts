@@ -53,7 +53,7 @@ export class MemoryNetwork {
     for (const connection of [...this.#connections]) if (connection.from === id) connection.close()
   }
 
-  /** Lets only servers of the same group talk. Servers that are not named form one group more. */
+  /** Lets only servers of the same group talk. Servers that are not named form one more group. */
   partition(groups: readonly (readonly number[])[]): void {
     this.heal()
     this.#groups = new Map(groups.flatMap((ids, group) => ids.map((id): [number, number] => [id, group])))

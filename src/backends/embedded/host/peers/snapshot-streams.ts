@@ -27,7 +27,7 @@ export interface StreamedLinks {
   send(link: number, packet: Packet): void
   /** Bytes that the network has not taken. */
   unsentBytes(link: number): number
-  /** Told what went wrong while a state was read. */
+  /** Called with the error of the reading of a state. */
   failed(error: unknown): void
 }
 

@@ -3,7 +3,7 @@
  *
  * Verified  by a start: the copy is read as a server reads its files, so that one that is damaged, or lacks a
  *           transaction, is refused. A torn last record is cut off, in the copy.
- * Running   servers go on meanwhile: their log is copied as far as it is written, which is a prefix of it. Where
+ * Running   servers continue meanwhile: their log is copied as far as it is written, which is a prefix of it. Where
  *           something was removed or read while it was written, the copy is refused, and made again.
  * Needed    a place for the copy that is empty.
  * Memory    that of a start.

@@ -60,7 +60,7 @@ async function isLinked(own: string, path: string): Promise<boolean> {
   }
 }
 
-/** Takes the lock of a process that is gone away. */
+/** Removes the lock of a process that is gone. */
 async function removeIfAbandoned(directory: string, path: string, help: string): Promise<void> {
   const found = await contentOf(path)
   if (found === null) return

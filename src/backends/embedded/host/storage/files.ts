@@ -6,7 +6,7 @@
  *           section that it knows in logs and snapshots (docs/operations.md).
  * Order     operations in the order in which they come; see promise-files.ts, log-files.ts, snapshot-files.ts.
  * Install   a state from a leader replaces all there is. It is written as `install.<zxid>`; with that name it has taken
- *           effect, and a start that finds one goes on where a crash interrupted: the log goes, then it gets its name.
+ *           effect, and a start that finds one resumes where a crash interrupted: the log goes, then it gets its name.
  * Failure   of a sync is not repeated: nobody knows what the disk holds after it. The server stops, as after any other
  *           failure but one: a write that a full disk refuses is done when there is room (room.ts, decision 0017).
  */
@@ -56,7 +56,7 @@ export class FileStorage implements Storage {
   readonly #room: RoomWait
   /** Settles when all that was begun has ended, however it did. */
   #busy: Promise<unknown> = Promise.resolve()
-  /** How often waits were given up: whoever waits in line then does nothing more. */
+  /** How often waits were given up: operations that wait in line then do nothing more. */
   #closings = 0
 
   constructor(files: FileSystem, options: FileStorageOptions) {

@@ -56,9 +56,9 @@ export interface Pending {
   readonly syncId: number
   /** The writes that are submitted when this sync is confirmed; null if it is no sync. */
   readonly waiting: Pending[] | null
-  /** The error number of what is not even tried. */
+  /** The error number of a request that is not even tried. */
   readonly refusal: number
-  /** Whether there is no such operation: the connection ends after the answer. */
+  /** Whether the operation is unknown: the connection ends after the answer. */
   readonly isUnknown: boolean
   /** The answer of a write, once it is known. */
   answer: Reply | null

@@ -52,7 +52,7 @@ export function kindOf(message: RequestMessage, reconfiguration: Reconfiguration
     case 'disabled':
       return refusedWrite(Err.reconfigDisabled)
     case 'absent':
-      // So ZooKeeper answers on a server on its own.
+      // The reference answers this on a server on its own.
       return refusedWrite(Err.unimplemented)
   }
 }

@@ -54,7 +54,7 @@ export interface RequestHost {
   submit(request: WriteRequest): void
   /** Has the leader confirm that it leads. */
   sync(syncId: number): void
-  /** A session was heard of; false if it is known that its end is under way, and nothing keeps it alive any more. */
+  /** A session was heard of; false if it is known that its end is under way, and nothing can keep it alive. */
   touch(sessionId: bigint): boolean
 }
 
@@ -168,7 +168,7 @@ export class RequestOrder {
     const first = connection.pending.peek()
     if (first?.kind !== 'write' || first.xid !== reply.xid || !canBecome(first.op, type)) return
     if (reply.err === Err.sessionMoved) {
-      // The client has gone to another server; whoever is still here must not be told anything.
+      // The client has gone to another server; a connection that is still here gets nothing.
       this.#outlet.close(connection)
       return
     }

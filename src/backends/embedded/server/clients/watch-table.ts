@@ -17,9 +17,9 @@ import type { PathPool } from './path-pool.ts'
 /** How long a watch is notified of changes, and of which. */
 export type WatchMode = 'once' | 'persistent' | 'recursive'
 
-/** So many watches of connections that are gone are cleared away in one go: a few milliseconds. */
+/** Watches of connections that are gone that are cleared away in one go: a few milliseconds. */
 export const WATCHES_CLEARED_AT_ONCE = 2_000
-/** So many are for each watch that is armed. */
+/** Those that are cleared away for each watch that is armed. */
 const CLEARED_PER_ARMED = 2
 
 /** Most bytes of a code unit of a string in memory. */
@@ -169,7 +169,7 @@ export class WatchTable {
    * Disarms the one-shot watches of a path.
    *
    * @param isTold - whether a watch that lasts is told; a one-shot watch always is
-   * @returns who is told
+   * @returns the connections to notify
    */
   #take(path: string, isTold: (mode: WatchMode) => boolean): ReadonlySet<number> {
     const connections = this.#present(this.#connectionsOf.get(path) ?? NOBODY)

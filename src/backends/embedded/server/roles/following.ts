@@ -7,7 +7,7 @@
  *            for one sync per attempt to follow, when it has caught up and `initLimitTicks` have passed since its
  *            start. The answer to that sync, on the link of that attempt, gives it its vote; no other does.
  * ZooKeeper  confirms no sync by a majority. There this server asks for a write that must be refused, of a session that
- *            is none: its transaction comes back once a majority has it, and this server is in none as an observer.
+ *            does not exist: it comes back once a majority has it, and this server is in none as an observer.
  */
 import type { Packet } from '../../../wire/packets.ts'
 import { OpCode } from '../../../wire/codes.ts'
@@ -20,7 +20,7 @@ import type { Answer, RoleEnd, RoleInputs, ServerParts } from './role.ts'
 /** The number of the sync by which a server asks for its vote; those that clients ask for count from 1. */
 const VOTE_SYNC_ID = 0
 
-/** With what a server begins to follow. */
+/** The facts that a server begins to follow with. */
 interface FollowingStart {
   readonly leader: number
   /** Ticks since the server started. */

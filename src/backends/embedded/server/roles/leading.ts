@@ -85,7 +85,7 @@ export class Leading implements RoleInputs, Proposer {
     this.#sequencer?.submit(this.#withMovableSession(request), config.myid, wallTimeMs)
   }
 
-  /** Servers of ZooKeeper know but the password that is computed from a session's id. */
+  /** Servers of ZooKeeper know only the password that is computed from a session's id. */
   #withMovableSession(request: WriteRequest): WriteRequest {
     if (request.op !== OpCode.createSession || !this.#leader.hasPlainLearners) return request
     return { ...request, body: { ...request.body, passwd: null } }

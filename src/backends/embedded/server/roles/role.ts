@@ -29,7 +29,7 @@ export interface ServerParts {
   readonly localSessions: LocalSessions
   /** Wall clock at the present input, milliseconds since 1970. */
   readonly wallTimeMs: number
-  /** Tells operators what happened. */
+  /** Reports an event to operators. */
   report(event: ServerEvent): void
 }
 
@@ -65,7 +65,7 @@ export interface RoleInputs {
   serve(): void
   /** A client of this server writes. */
   submit(request: WriteRequest): void
-  /** A client of this server wants it confirmed that its leader leads. */
+  /** A client of this server asks for confirmation that its leader leads. */
   sync(syncId: number): void
   /** A client of this server wants its session to move here. */
   revalidate(packet: Extract<Packet, { type: 'REVALIDATE' }>): void

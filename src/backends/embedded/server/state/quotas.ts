@@ -72,7 +72,7 @@ export function statsPathOf(path: string): string {
   return QUOTA_ROOT + path + STATS_NAME
 }
 
-/** The data of a numbers' node that says this. */
+/** The data of the node that holds these numbers. */
 export function usageText(usage: Usage): Uint8Array {
   return textOf(new Map([['count', usage.count], ['bytes', usage.bytes]]))
 }

@@ -34,7 +34,7 @@ export class StateReader {
   readonly #tree = new Tree()
   readonly #sessions = new SessionTable()
   readonly #acls = new Map<bigint, readonly Acl[]>([[OPEN_ACL_NUMBER, OPEN_ACL]])
-  /** Whether it must hold what ours do, and not only what a ZooKeeper writes. */
+  /** Whether it must have our sections, and not only those that a ZooKeeper writes. */
   readonly #isOurs: boolean
   #passwords = 0
   /** A reference of the snapshot to a list or a session that it does not hold; null if there is none. */
@@ -80,7 +80,7 @@ export class StateReader {
   /**
    * Takes the next chunk, whose bytes must not change.
    *
-   * @throws CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if it does not go on with a snapshot
+   * @throws CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if it does not continue a snapshot
    */
   write(chunk: Uint8Array): void {
     this.#take(() => this.#reader.push(chunk))

@@ -1,5 +1,5 @@
 /**
- * A tree as it was at one moment, read while the tree goes on.
+ * A tree as it was at one moment, read while the tree changes.
  *
  * Model     copy on write. Before a node changes or goes, the tree shows it to each open image, which keeps it as it
  *           was: once, and only if the node was there at that moment and the last walk has not passed it.

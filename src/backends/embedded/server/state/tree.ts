@@ -40,7 +40,7 @@ export const SPECIAL_PATHS: readonly string[] = Object.freeze([
 export const CONFIG_PATH = '/zookeeper/config'
 const READ_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: 1, scheme: 'world', id: 'anyone' })])
 const NO_PATHS: readonly string[] = Object.freeze([])
-/** So much that is not data a node may keep in memory along with its data. */
+/** Most bytes beside its data that a node may keep in memory along with it. */
 const KEPT_BYTES_MAX = 1_024
 
 /** Children of one node that are deleted together. */
@@ -328,7 +328,7 @@ export class Tree {
   }
 
   /**
-   * Opens an image of the tree as it is now. Whoever opens one has to close it.
+   * Opens an image of the tree as it is now. Its opener has to close it.
    *
    * @param zxid - of the last transaction that is in the tree
    */

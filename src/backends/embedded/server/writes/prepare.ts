@@ -299,7 +299,7 @@ export class Preparer {
     return { type: OpCode.check, body: { path, version: versionAfter(node.version) } }
   }
 
-  /** A node with which the client may do something, or the error number of why not. */
+  /** A node with which the client may do something, or the error number that says why not. */
   #permitted(path: string, perm: number, { identities }: Context): NodeFacts | number {
     if (!isValidPath(path)) return Err.badArguments
     const node = this.#outstanding.node(path)

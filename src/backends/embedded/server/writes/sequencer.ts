@@ -45,7 +45,7 @@ export interface Proposer {
   undecided(sessionId: bigint, error: unknown): void
 }
 
-/** Durations that a sequencer keeps to, and what it judges requests by. */
+/** Durations that a sequencer keeps to, and the rules by which it judges requests. */
 export interface SequencerOptions extends PrepareOptions {
   readonly tickMs: number
   readonly sessionBucketTicks: number

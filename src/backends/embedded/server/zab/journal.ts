@@ -53,7 +53,7 @@ export interface Recovered extends Promises {
   readonly entries: readonly LogEntry[]
 }
 
-/** A storage in which nothing is. */
+/** An empty storage. */
 export const NOTHING_RECOVERED: Recovered = Object.freeze({
   acceptedEpoch: 0,
   currentEpoch: 0,
@@ -138,7 +138,7 @@ export class Journal {
     return { zxid: this.lastZxid, acceptedEpoch: this.#acceptedEpoch, currentEpoch: this.#currentEpoch }
   }
 
-  /** The configuration that the last of the entries in memory makes that make one; null if there is none. */
+  /** The configuration that the last reconfiguration among the entries in memory makes; null if none of them does. */
   get proposed(): Configuration | null {
     return this.#configurations.at(-1)?.configuration ?? null
   }
@@ -250,7 +250,7 @@ export class Journal {
     this.#configurations = this.#configurations.filter(({ zxid }) => zxid > this.#base)
   }
 
-  /** Takes what is to be persisted. */
+  /** Takes the operations to persist. */
   take(): readonly PersistOperation[] {
     this.#flushAppended()
     const operations = this.#operations

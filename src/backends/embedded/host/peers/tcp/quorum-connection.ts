@@ -5,7 +5,7 @@
  * End       `close` sends what was sent before it, then ends this half, and waits for the other half for a limited
  *           time: a connection that is closed over unread bytes would be reset, and the other end would lose its last
  *           packets.
- * Pace      of one connection, so much is read per turn, so that others get theirs; and nothing while the server has
+ * Pace      of one connection, a part is read per turn, so that others get theirs; and nothing while the server has
  *           too much to do.
  * States    one that comes in ZooKeeper's dialect is handed on as the snapshot file that it would be, and one that goes
  *           in it leaves without what ZooKeeper's do not have.
@@ -21,7 +21,7 @@ import type { PeerConnection, PeerListener } from '../transport.ts'
 
 /** How long the other end has to take the rest and to close its half, in milliseconds. */
 export const CLOSE_MS_MAX = 5_000
-/** So much is copied into one piece; longer writes go out as the pieces that they are. */
+/** Most bytes that are copied into one piece; longer writes go out as the pieces that they are. */
 const JOINED_BYTES_MAX = 0x1_0000
 
 /** With this much read of one connection in one turn, the rest waits for the next one. */
@@ -189,7 +189,7 @@ export class QuorumConnection implements PeerConnection {
     this.#closeDeadline.start()
   }
 
-  /** The other end has closed its half: it takes nothing more, so what is not sent yet is of no use. */
+  /** The other end has closed its half: it takes nothing more, so packets not yet sent are dropped. */
   #ended(): void {
     const isNews = this.#state === 'open'
     this.#state = isNews ? 'ended' : this.#state

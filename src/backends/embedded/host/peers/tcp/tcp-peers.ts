@@ -37,7 +37,7 @@ export interface TcpPeersOptions {
   readonly observers?: ReadonlySet<number>
   /** The address that both ports listen on; null for the host of this server among `servers`. */
   readonly listenHost?: string | null
-  /** How long a dial may take, and how long who has connected may take to say who it is. */
+  /** How long a dial may take, and how long the other end of a connection may take to say who it is. */
   readonly connectTimeoutMs: number
   /** A server that is asked who leads, and does not answer for this long, is dialled again. */
   readonly idleTimeoutMs: number
@@ -200,7 +200,7 @@ export class TcpPeers implements PeerTransport {
     })
   }
 
-  /** Whether something is worth another line. */
+  /** Whether an event is new enough to be reported. */
   #isNews(text: string): boolean {
     const nowMs = performance.now()
     const isNews = nowMs - (this.#toldMs.get(text) ?? -Infinity) >= REPEAT_MS
