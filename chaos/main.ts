@@ -20,7 +20,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { SeededRandom } from '../src/testing/simulation/random.ts'
 import { complaintsOf, dumpOf } from './checks.ts'
-import { Ensemble, PROGRAM } from './ensemble.ts'
+import { RelayedEnsemble, PROGRAM } from './relayed-ensemble.ts'
 import { FAULT_KINDS, drawFault, rest } from './faults.ts'
 import type { Fault, FaultKind } from './faults.ts'
 import { CHAOS_MUTANTS, mutantProgram } from './mutants.ts'
@@ -48,8 +48,8 @@ interface Found {
   readonly backMs: number
 }
 
-class Chaos {
-  readonly #ensemble: Ensemble
+class ChaosRun {
+  readonly #ensemble: RelayedEnsemble
   readonly #load: Load
   readonly #random: SeededRandom
   readonly #kinds: readonly FaultKind[]
@@ -58,7 +58,7 @@ class Chaos {
   #faults = 0
   #backMs = 0
 
-  constructor(ensemble: Ensemble, seed: number, kinds: readonly FaultKind[]) {
+  constructor(ensemble: RelayedEnsemble, seed: number, kinds: readonly FaultKind[]) {
     this.#ensemble = ensemble
     this.#kinds = kinds
     this.#random = new SeededRandom(seed)
@@ -169,11 +169,11 @@ async function main(args: string[]): Promise<number> {
   }
   const { seconds, seed, mutant } = given
   const folder = await mkdtemp(join(tmpdir(), 'quorate-chaos-'))
-  const ensemble = await Ensemble.make(folder, mutant === null ? PROGRAM : mutantProgram(mutant))
+  const ensemble = await RelayedEnsemble.make(folder, mutant === null ? PROGRAM : mutantProgram(mutant))
   let found: Found | null = null
   try {
     console.log(`seed ${seed}, ${seconds} s${mutant === null ? '' : `, ${mutant.name}: ${mutant.breaks}`}`)
-    found = await new Chaos(ensemble, seed, mutant?.faults ?? FAULT_KINDS).run(seconds)
+    found = await new ChaosRun(ensemble, seed, mutant?.faults ?? FAULT_KINDS).run(seconds)
   } finally {
     await ensemble.close()
     if (mutant === null && found?.complaints.length !== 0) console.log(`data and output of the servers: ${folder}`)

@@ -5,10 +5,10 @@
  * Source    QuorumPeerConfig.checkValidity, setupMyId, setupPeerType of ZooKeeper 3.8.
  */
 import { readFileSync } from 'node:fs'
-import { isIPv4 } from 'node:net'
 import type { EmbeddedOptions, MemberOptions } from '../backends/embedded/index.ts'
 import { checkPortsDiffer, parseServerLine } from '../backends/wire/server-line.ts'
 import type { ServerLine } from '../backends/wire/server-line.ts'
+import { isLoopback } from '../core/loopback.ts'
 import { Failure, UsageError } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
 import type { ZooCfg } from './zoo-cfg.ts'
@@ -80,9 +80,8 @@ export function memberOptionsOf(
 
 function noticesOf(cfg: ZooCfg, own: ServerLine, file: string): string[] {
   const notices: string[] = []
-  const isLoopback = own.host === 'localhost' || own.host === '::1' || (isIPv4(own.host) && own.host.startsWith('127.'))
   const isSecured = cfg.peerTls?.sslQuorum === true && cfg.peerTls.portUnification !== true
-  if ((!isLoopback || cfg.listensOnAll) && !isSecured) {
+  if ((!isLoopback(own.host) || cfg.listensOnAll) && !isSecured) {
     const ports = `${own.peerPort} and ${own.electionPort}`
     const what = `the ports for other servers, ${ports}, are not encrypted, and whoever reaches them is believed`
     notices.push(`${file}: ${what}: let only the servers of this ensemble reach them`)

@@ -269,7 +269,7 @@ export class Server {
   /** A point-in-time view for operators; its lists are built lazily. */
   inspect(): ServerInspection {
     return inspect({
-      state: this.#state,
+      replica: this.#replica,
       connections: this.#connections,
       expiresInMs: (sessionId) => this.#leading?.expiresInMs(sessionId) ?? null,
       leading: this.#leading?.inspection ?? null,

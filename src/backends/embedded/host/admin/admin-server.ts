@@ -13,6 +13,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { isLoopback } from '../../../../core/loopback.ts'
 import { COMMAND_NAMES, answerCommand } from './admin-commands.ts'
 import { jsonPieces } from './json-text.ts'
 import { PROMETHEUS_TYPE, prometheusLines } from './prometheus.ts'
@@ -32,8 +33,8 @@ const HEADER_BYTES_MAX = 8_192
 /** Pieces of an answer are put together up to this length, in characters. */
 const CHUNK_CHARS = 16_384
 const JSON_TYPE = 'application/json; charset=utf-8'
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
-const LOOPBACK_ADDRESS = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i
+/** The name or address in a `Host` header, without brackets and port. */
+const HOST_HEADER = /^\[?(.+?)\]?(?::\d{1,5})?$/
 
 /** The settings of an AdminServer. */
 export interface AdminServerSettings {
@@ -130,7 +131,8 @@ export class AdminServer {
   #isFromElsewhere({ headers }: IncomingMessage): boolean {
     const site = headers['sec-fetch-site']
     if (headers.origin !== undefined || (site !== undefined && site !== 'none' && site !== 'same-origin')) return true
-    return LOOPBACK_ADDRESS.test(this.#settings.address) && !LOOPBACK.test(headers.host ?? 'localhost')
+    const [, host = ''] = HOST_HEADER.exec(headers.host ?? 'localhost') ?? []
+    return isLoopback(this.#settings.address) && !isLoopback(host)
   }
 }
 

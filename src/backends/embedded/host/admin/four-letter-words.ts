@@ -28,6 +28,7 @@ export const FOUR_LETTER_WORDS = [
   'dump',
   'envi',
   'gtmk',
+  'hash',
   'isro',
   'mntr',
   'ruok',
@@ -114,6 +115,8 @@ export class FourLetterWords {
         return closed(grouped(host.inspect().watchesBySession, ''))
       case 'isro':
         return 'rw'
+      case 'hash':
+        return lines(host.inspect().digests.map(({ zxid, digest }) => `${hex(zxid)}: ${digest}`))
       case 'dirs':
         return directorySizes(this.#view)
       case 'crst':

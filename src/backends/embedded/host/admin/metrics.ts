@@ -28,6 +28,8 @@ export interface Monitored {
   readonly connectionCount: number
   /** Requests that have no reply yet. */
   readonly outstanding: number
+  /** TLS hand-shakes that are under way. */
+  readonly handshakes: number
   readonly uptimeMs: number
   /** How many servers have a vote. */
   readonly voters: number
@@ -102,8 +104,7 @@ function gauges(monitored: Monitored): readonly Metric[] {
     gauge('outstanding_requests', monitored.outstanding, 'Requests that have no reply yet'),
     gauge('znode_count', nodeCount(status), 'Nodes of the tree'),
     gauge('global_sessions', status.sessions, 'Open sessions of the ensemble'),
-    // Connections over TLS are not there, and these two count what goes around them.
-    gauge('non_mtls_remote_conn_count', 0, 'Connections of other machines around TLS, which is not there'),
+    gauge('non_mtls_remote_conn_count', traffic.plainRemote, 'Connections of other machines without TLS'),
     gauge('last_client_response_size', responseSizes.last, 'Length of the last reply, in bytes; -1 before the first'),
     gauge('packets_sent', traffic.sent, 'Packets that went to clients since the last reset'),
     gauge('packets_received', traffic.received, 'Packets that came from clients since the last reset'),
@@ -114,7 +115,7 @@ function gauges(monitored: Monitored): readonly Metric[] {
     gauge('watch_count', seen.watches, 'Watches of nodes and of children at this server'),
     gauge('synced_non_voting_followers', led?.followersWithoutVote, 'Followers in step that have no vote'),
     gauge('synced_observers', led?.observers, 'Observers that are in step with this leader'),
-    gauge('auth_failed_count', 0, 'Failed authentications over TLS, which is not there'),
+    gauge('auth_failed_count', traffic.handshakesRefused, 'Connections that failed their TLS hand-shakes'),
     gauge('min_latency', latency.min, 'Least time from a request to its reply, in milliseconds'),
     gauge('max_file_descriptor_count', fileLimit(), 'File descriptors that the process may have'),
     gauge('approximate_data_size', seen.dataBytes, 'Length of all paths and data, in bytes'),
@@ -125,10 +126,10 @@ function gauges(monitored: Monitored): readonly Metric[] {
     gauge('local_sessions', 0, 'Sessions of this server alone, which are not there'),
     gauge('uptime', Math.trunc(monitored.uptimeMs), 'For how long the server has run, in milliseconds'),
     gauge('max_latency', latency.max, 'Greatest time from a request to its reply, in milliseconds'),
-    gauge('outstanding_tls_handshake', 0, 'TLS handshakes that are under way; TLS is not there'),
+    gauge('outstanding_tls_handshake', monitored.handshakes, 'TLS hand-shakes that are under way'),
     gauge('learners', led?.learners, 'Servers that follow or observe this leader'),
     gauge('min_client_response_size', responseSizes.min, 'Length of the shortest reply, in bytes; -1 before the first'),
-    gauge('non_mtls_local_conn_count', 0, 'Connections of this machine around TLS, which is not there'),
+    gauge('non_mtls_local_conn_count', traffic.plainLocal, 'Connections of this machine without TLS'),
     gauge('quorum_size', isStandalone ? null : monitored.voters, 'Servers that have a vote'),
   ]
 }

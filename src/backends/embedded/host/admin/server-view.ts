@@ -67,6 +67,8 @@ export interface ServerView {
   connections(): Iterable<ClientSocket>
   /** Requests that have no reply yet. */
   outstanding(): number
+  /** TLS hand-shakes that are under way. */
+  handshakes(): number
   /** The server; null while there is none. */
   host(): InspectedHost | null
   /** The port for clients; null if they have TLS alone. */
@@ -111,6 +113,7 @@ export function monitored(view: ServerView, host: InspectedHost): Monitored {
     traffic: view.traffic,
     connectionCount: connectionCount(view),
     outstanding: view.outstanding(),
+    handshakes: view.handshakes(),
     uptimeMs: performance.now() - view.startedMs,
     voters,
   }

@@ -10,6 +10,7 @@
  */
 import { createServer } from 'node:net'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
+import { isLoopback } from '../../../../core/loopback.ts'
 import { Writer } from '../../../wire/jute.ts'
 import type { ClientMessage } from '../../../wire/records.ts'
 import type { Certificates } from '../tls/certificates.ts'
@@ -127,6 +128,7 @@ export class ClientPort {
       startedMs: performance.now(),
       connections: () => this.#sockets,
       outstanding: () => this.#outstanding,
+      handshakes: () => this.#handshakes.reduce((sum, { pendingCount }) => sum + pendingCount, 0),
       host: () => this.#host,
       clientPort: () => (settings.port === null ? null : this.#port),
       secureClientPort: () => this.securePort,
@@ -259,6 +261,7 @@ export class ClientPort {
     const client = new ClientSocket(socket, this.#owner, certifiedIdentities(socket, this.#settings.tls ?? null))
     const { maxClientCnxns } = this.#settings
     const count = this.#byAddress.get(client.address) ?? 0
+    if (!client.isSecure) this.#traffic.connectedPlainly(isLoopback(client.address))
     this.#sockets.add(client)
     this.#byAddress.set(client.address, count + 1)
     if (maxClientCnxns === 0 || count < maxClientCnxns) this.#setDeadline(client)

@@ -11,6 +11,7 @@
  * Source    NIOServerCnxn.java.
  */
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { isCoordinationError } from '../../../../core/errors.ts'
 import { OpCode } from '../../../wire/codes.ts'
 import { FrameReader } from '../../../wire/framing.ts'
@@ -78,6 +79,8 @@ export class ClientSocket implements ClientEnd {
   readonly address: string
   /** Its port. */
   readonly port: number
+  /** Whether it speaks TLS. */
+  readonly isSecure: boolean
   readonly traffic = new ConnectionTraffic()
   /** The identities that TLS has proved. */
   readonly identities: readonly Identity[]
@@ -112,6 +115,7 @@ export class ClientSocket implements ClientEnd {
     this.identities = identities
     this.address = plainAddress(socket.remoteAddress ?? '')
     this.port = socket.remotePort ?? 0
+    this.isSecure = socket instanceof TLSSocket
     this.#socket = socket
     this.#owner = owner
     this.#frames = new FrameReader(owner.frameBytesMax)

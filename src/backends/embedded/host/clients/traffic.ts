@@ -50,12 +50,21 @@ export class Traffic extends Passage {
   bytesReceived = 0
   /** Connections that were one too many of their address. */
   connectionsRejected = 0
+  /** Connections without TLS, from this machine and from others. */
+  plainLocal = 0
+  plainRemote = 0
   /** Connections that did not come through their TLS hand-shakes. */
   handshakesRefused = 0
   /** Connections that had no session in time. */
   sessionlessExpired = 0
   /** Errors of this code in the handling of one client, which ended that client's connection. */
   clientErrors = 0
+
+  /** A connection without TLS was made. */
+  connectedPlainly(isLocal: boolean): void {
+    if (isLocal) this.plainLocal += 1
+    else this.plainRemote += 1
+  }
 
   /** A request was answered. */
   measured(op: number, latencyMs: number): void {
@@ -67,6 +76,9 @@ export class Traffic extends Passage {
   /** Starts the counts again, except those that only grow. */
   override reset(): void {
     super.reset()
+    this.plainLocal = 0
+    this.plainRemote = 0
+    this.handshakesRefused = 0
     this.responseSizes.reset()
     this.readLatency.reset()
     this.updateLatency.reset()

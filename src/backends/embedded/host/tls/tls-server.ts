@@ -114,6 +114,11 @@ export class TlsServer {
     })
   }
 
+  /** Connections on their way. */
+  get pendingCount(): number {
+    return this.#pending.size
+  }
+
   /** Ends the connections that are not through, without a word. */
   close(): void {
     for (const [socket] of [...this.#pending]) {

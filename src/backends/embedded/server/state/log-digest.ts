@@ -72,6 +72,16 @@ interface Pending {
   readonly nodes: readonly Ahead[]
 }
 
+/** The digest of the tree as a transaction left it. */
+export interface ZxidDigest {
+  readonly zxid: bigint
+  readonly digest: bigint
+}
+
+/** The digest of each transaction whose zxid is a multiple of this is kept for operators. */
+const HISTORY_INTERVAL = 128n
+/** Digests that are kept for operators; the oldest go first. */
+const HISTORY_MAX = 1_024
 /** Applied ones stay in the array until there are this many. */
 const APPLIED_MAX = 1_024
 
@@ -89,6 +99,7 @@ export class LogDigest {
   #head = 0
   #next = 0
   #touched: Ahead[] = []
+  readonly #history: ZxidDigest[] = []
 
   /**
    * Begins with a state to which the whole log is applied.
@@ -116,6 +127,11 @@ export class LogDigest {
     const digest = this.#sum.value
     this.#pending.push({ zxid: header.zxid, transaction: kept, digest, nodes: this.#touched })
     return digest
+  }
+
+  /** Digests of some of the transactions that were applied, the oldest first. Source: DataTree.logZxidDigest. */
+  get history(): readonly ZxidDigest[] {
+    return this.#history
   }
 
   /** The transaction that is applied next; undefined if the log has none of this zxid. */
@@ -147,12 +163,18 @@ export class LogDigest {
       if (next.zxid > lastZxid) break
       this.#head += 1
       this.#appliedDigest = next.digest
+      if (next.zxid % HISTORY_INTERVAL === 0n) this.#remember(next)
       for (const node of next.nodes) if (node.touchedBy === next.zxid) this.#drop(node)
     }
     if (this.#head < this.#pending.length && this.#head <= APPLIED_MAX) return
     this.#pending = this.#pending.slice(this.#head)
     this.#next = Math.max(0, this.#next - this.#head)
     this.#head = 0
+  }
+
+  #remember({ zxid, digest }: ZxidDigest): void {
+    this.#history.push({ zxid, digest: BigInt.asIntN(64, digest) })
+    if (this.#history.length > HISTORY_MAX) this.#history.shift()
   }
 
   #drop(node: Ahead): void {
