@@ -13,7 +13,7 @@ import { countsOf } from './read-plan.ts'
 import type { Answer, CountRead, NodeRead, ReadPlan } from './read-plan.ts'
 import type { Hints } from './snapshot.ts'
 
-/** Who waits. The type of the answer is that of the method that was called. */
+/** The caller who waits. The type of the answer is that of the method that was called. */
 export interface CallEnd {
   /** Fulfils the caller's promise. */
   readonly resolve: (value: never) => void

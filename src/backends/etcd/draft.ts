@@ -23,13 +23,13 @@ import { ReadPlan } from './read-plan.ts'
 import type { Answer, CountRead } from './read-plan.ts'
 import type { Hints, Known, Needs, Snapshot } from './snapshot.ts'
 
-/** Who writes, and when. */
+/** The session that writes, and the time at which it does. */
 export interface Author {
   readonly session: bigint
   readonly nowMs: number
 }
 
-/** How a node stands in the draft. */
+/** The state of a node in the draft. */
 interface DraftNode {
   readonly path: string
   readonly known: Known

@@ -3,7 +3,7 @@
  *
  * Model     a node gets the number that its parent's count of children says; the count that is known may be out of
  *           date. So the transaction holds what it would be with the next few numbers too, each rung in the branch
- *           where the one above found its number taken. Of those who create at once as many get on as there are rungs,
+ *           where the one above found its number taken. Of those who create at once as many succeed as there are rungs,
  *           and none of them needs a second try.
  * Cost      etcd reads every rung, whether it stands on it or not: a lone creator pays for one.
  */

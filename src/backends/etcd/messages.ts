@@ -74,7 +74,7 @@ export interface TxnRequest {
   readonly failure: readonly RequestOp[]
 }
 
-/** The answer to a part of a transaction, as far as it is of use. */
+/** The answer to a part of a transaction, as far as it is used. */
 export interface ResponseOp {
   readonly range?: RangeResponse
   readonly txn?: TxnResponse

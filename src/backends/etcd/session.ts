@@ -2,7 +2,7 @@
  * A session on etcd: a lease with the calls, the watches and the state that belong to it.
  *
  * Order     one request at a time, in the order of the calls; reads that follow one another go into one
- *           request, at one revision. All reads are linearizable, so a session never reads what is older.
+ *           request, at one revision. All reads are linearizable, so a session never reads an older state.
  * Watches   the reply of a read is held until the stream has delivered what it shows to the watches (watch-check.ts).
  * Outcome   a write whose request has left and whose answer did not come is `unknown`, and never sent again. Reads,
  *           and what has not left, wait for the next member.
@@ -47,7 +47,7 @@ export interface Shared {
   readonly requestTimeoutMs: number
 }
 
-/** How a session is to behave. */
+/** The settings of one session. */
 export interface SessionOptions {
   readonly callTimeoutMs: number
   readonly onError: (error: unknown) => void
@@ -395,7 +395,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     await this.#revoke()
   }
 
-  /** Tells each member in turn until one confirms, for a limited time. The lease ends by itself if none does. */
+  /** Revokes the lease at one member after the other, for a limited time. It ends by itself if none confirms. */
   async #revoke(): Promise<void> {
     const { channel } = this.#shared
     const endMs = performance.now() + Math.min(CLOSE_MS_MAX, this.timeoutMs)

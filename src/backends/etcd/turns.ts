@@ -1,5 +1,5 @@
 /**
- * Turns at what would only get in each other's way: one after the other, each after the one before.
+ * Turns at work that would only get in each other's way: one after the other, each after the one before.
  *
  * Nothing depends on them but speed. Where nobody makes progress, the others go ahead, so that one who is stuck holds
  * up nobody.
@@ -17,7 +17,7 @@ interface Line {
   movedAtMs: number
 }
 
-/** Who is at what. */
+/** The turns at all keys. */
 export class Turns {
   readonly #lines = new Map<string, Line>()
 

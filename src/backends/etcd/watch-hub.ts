@@ -27,7 +27,7 @@ export type Change =
   | { readonly type: 'created' | 'changed' | 'deleted'; readonly path: string }
   | { readonly type: 'session-over'; readonly session: bigint }
 
-/** Who wants to know. */
+/** A listener of the stream. */
 export interface HubListener {
   /** The changes of one revision, in order. */
   onChanges(revision: bigint, changes: readonly Change[]): void
@@ -68,7 +68,7 @@ export class WatchHub {
   #isCreated = false
   #created: Deferred<undefined> = deferred()
   #failures = 0
-  /** Who waits for the delivery of a revision. */
+  /** Those who wait for the delivery of a revision. */
   readonly #waiting = new Set<Waiting>()
   #pause: ReturnType<typeof setTimeout> | undefined
   readonly #patience = new Deadline(() => (this.#stream?.openedAtMs ?? 0) + CREATE_WAIT_MS, () => {

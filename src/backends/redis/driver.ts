@@ -65,7 +65,7 @@ export interface Address {
 const PACKAGE: string = 'ioredis'
 const NOT_INSTALLED = 'quorate/redis needs the package ioredis, version 5 or 6, beside it: npm install ioredis'
 
-/** Longest wait for what a closed connection still has to say, in milliseconds. */
+/** Longest wait for the last events of a closed connection, in milliseconds. */
 const DISCONNECT_MS_MAX = 500
 
 /**

@@ -125,7 +125,7 @@ function lost(message: string): CoordinationError {
   return new CoordinationError('CONNECTION_LOSS', `lost the connection to Redis: ${message}`, { outcome: 'not-sent' })
 }
 
-/** Whether an error is what the server answered, rather than what became of the connection. */
+/** Whether an error is the server's answer, rather than the end of the connection. */
 function isAnswer(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError'
 }

@@ -219,7 +219,7 @@ export class OrderedReplies {
     this.#fire(this.watches.show(transaction))
   }
 
-  /** Goes on with what was heard before it was its turn. */
+  /** Shows the transactions that were heard before their turn. */
   #takeEarly(): void {
     if (this.#checking !== null || this.#early.length === 0) return
     const heard = this.#early.sort((a, b) => comparePositions(a.transaction.position, b.transaction.position))

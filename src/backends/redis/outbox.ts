@@ -119,7 +119,7 @@ export class ScriptOutbox {
   }
 
   /**
-   * Goes on when an answer was looked at.
+   * Continues once an answer was looked at.
    *
    * @param forget - has the texts of the scripts sent again
    * @returns false if the server refuses what it was just sent again: it counts otherwise than we do

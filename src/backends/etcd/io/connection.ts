@@ -12,7 +12,7 @@ import type { EtcdTlsOptions } from '../options.ts'
 /** A connection without requests is closed after this time, in milliseconds. */
 const IDLE_MS = 10_000
 
-/** So many bytes of answers may be under way before we have said that we took them. */
+/** Most bytes of answers under way before we have said that we took them. */
 const WINDOW_BYTES = 4 * 1024 * 1024
 
 /** Limit of Node.js on what the requests of one connection hold in memory, in megabytes. */

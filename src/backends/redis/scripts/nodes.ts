@@ -45,7 +45,7 @@ return {status, position, news, unpack(results)}
 `)
 
 /** Reads the stats of many nodes, for watches that may have missed something. ARGV[5] and on are paths.
- * Answers a line for each: empty for none, a question mark for what is no stat. */
+ * Answers one line per path: empty for none, a question mark for what is no stat. */
 export const CHECK = scriptOf(`
 reapSessions()
 if not isLive() then return answer('EXPIRED') end
@@ -61,7 +61,7 @@ return answer('OK', table.concat(stats, '\\n'))
 /**
  * Does operations, all or none. ARGV[5] is the number of the request, then six for each operation: type, path, data,
  * kind (p, e, c, t), '1' for a sequential one, and the version or time to live. A check has the creation that it asks
- * for in place of the kind, or '' if any will do. Answers a line for each operation, or one line that begins with R for
+ * for in place of the kind, or '' if any will do. Answers one line per operation, or one line that begins with R for
  * the one that was refused.
  *
  * A request that was done before is answered as it was then. One that does not come next is refused: something before
