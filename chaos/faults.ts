@@ -1,5 +1,5 @@
 /**
- * What is done to the ensemble: one fault after the other, each with its end, drawn from a seed.
+ * The faults that strike the ensemble: one after the other, each with its end, drawn from a seed.
  *
  * Servers    are killed, alone and all at once, ended in order, and frozen, also for longer than a session lasts.
  * Network    one server is cut off; or nothing that it sends arrives, or nothing that is sent to it, while connections

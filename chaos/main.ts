@@ -5,7 +5,7 @@
  * the other, while clients write, read, lock and watch. Then everything heals, and what the clients were told is
  * compared with what the servers have. The seed draws the faults; when they meet what is going on is up to the machine.
  *
- *     --seconds N   how long the faults go on; 60 by default
+ *     --seconds N   how long the faults last; 60 by default
  *     --seed N      which faults
  *     --mutant NAME servers with a broken rule (mutants.ts), which has to be found
  *
@@ -114,7 +114,7 @@ class ChaosRun {
   async #check(): Promise<void> {
     const { told } = this.#load
     const deadlineMs = performance.now() + START_MS_MAX
-    // What was published last may be one more than its publisher was told.
+    // The last value published may be one more than its publisher was told.
     const areEqual = (): boolean => [told.published, told.published + 1].some((last) =>
       [...told.heard.values()].every((heard) => heard === last))
     while (!areEqual()) {

@@ -1,9 +1,9 @@
 /**
- * The commands of the AdminServer: what the four-letter words tell, as JSON.
+ * The commands of the AdminServer: the answers of the four-letter words, as JSON.
  *
- * Shape     as in the reference: `command` and `error` (null if all went well), then what the command tells. Errors of
+ * Shape     as in the reference: `command` and `error` (null if all went well), then the answer's members. Errors of
  *           commands have the status 200 there, and so here.
- * Missing   what there is nothing to tell of: system properties, snapshots, details of observers.
+ * Missing   facts that this server does not have: system properties, snapshots, details of observers.
  * Source    Commands.java, ServerCnxn.getConnectionInfo, ServerStats.java of ZooKeeper 3.8.
  */
 import { DIGEST_VERSION } from '../../../wire/disk/log-entries.ts'
@@ -97,7 +97,7 @@ function* followed<T>(first: Iterable<T>, then: Iterable<T>): Generator<T> {
   yield* then
 }
 
-/** Lines of `key=value` as members; a line that is none goes on with the value before it. */
+/** Lines of `key=value` as members; any other line belongs to the value before it, and is left out. */
 function configuration(view: ServerView): Answer {
   const values: Record<string, string | number> = {}
   for (const line of configurationLines(view).split('\n')) {

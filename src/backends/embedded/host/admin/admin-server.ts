@@ -2,7 +2,7 @@
  * The AdminServer: a server's state over HTTP, for people, monitoring and Prometheus.
  *
  * Paths     /commands lists the commands, /commands/<name> answers one as JSON, /metrics in Prometheus' text format.
- * Safety    it asks nobody who he is, so it listens on loopback unless it is told otherwise. A page that a browser
+ * Safety    it authenticates nobody, so it listens on loopback unless it is told otherwise. A page that a browser
  *           shows must not be able to use it: requests that a browser sends from another page are refused, and on
  *           loopback so are those for another host's name (DNS rebinding).
  * Limits    connections, time and length of a request; an answer is made while it is sent.
@@ -36,13 +36,13 @@ const JSON_TYPE = 'application/json; charset=utf-8'
 /** The name or address in a `Host` header, without brackets and port. */
 const HOST_HEADER = /^\[?(.+?)\]?(?::\d{1,5})?$/
 
-/** What an AdminServer has to be told. */
+/** The settings of an AdminServer. */
 export interface AdminServerSettings {
   /** The address that it listens on. */
   readonly address: string
   /** 0 for any that is free. */
   readonly port: number
-  /** What it tells of. */
+  /** The server that its commands show. */
   readonly view: ServerView
   /** How long a request may take to come, and an answer to be read on, in milliseconds. */
   readonly requestMs?: number
@@ -68,7 +68,7 @@ export class AdminServer {
   /**
    * Begins to listen.
    *
-   * @throws Error that names address and port if they cannot be had
+   * @throws Error that names address and port if they are not available
    */
   async listen(): Promise<void> {
     const { address } = this.#settings
@@ -81,10 +81,10 @@ export class AdminServer {
       connectionsCheckingInterval: Math.ceil(requestMs / REQUEST_CHECKS),
     })
     listener.maxConnections = CONNECTIONS_MAX
-    // Somebody who asks and does not read the answer.
+    // A client that asks and does not read the answer.
     listener.timeout = requestMs
     listener.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      // Somebody who goes away before the end misses it.
+      // A client that leaves before the end misses it.
       this.#answer(request, response).catch(() => response.destroy())
     })
     this.#listener = listener

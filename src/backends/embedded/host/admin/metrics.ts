@@ -1,8 +1,8 @@
 /**
- * A server's numbers, in one table: what `mntr`, the AdminServer and `/metrics` tell.
+ * A server's numbers, in one table: `mntr`, the AdminServer and `/metrics` show them.
  *
  * Order     the reference's of `mntr`, which is that of a hash table.
- * Missing   what the reference counts of its own inner queues and caches (docs/protocol/differences.md, "metrics").
+ * Missing   the reference's counts of its own inner queues and caches (docs/protocol/differences.md, "metrics").
  * Source    ZooKeeperServer.dumpMonitorValues, LeaderZooKeeperServer, ServerMetrics.java of 3.8.
  */
 import { readFileSync, readdirSync } from 'node:fs'
@@ -16,10 +16,10 @@ const OPEN_FILES = '/proc/self/fd'
 const LIMITS = '/proc/self/limits'
 const OPEN_FILES_LIMIT = /^Max open files\s+(\d+)/m
 
-/** What the numbers are made of. */
+/** The sources of the numbers. */
 export interface Monitored {
   readonly version: string
-  /** What the server calls itself, such as `leader`. */
+  /** The server's mode, such as `leader`. */
   readonly mode: string
   readonly isStandalone: boolean
   readonly status: ServerStatus
@@ -41,7 +41,7 @@ export interface Metric {
   readonly name: string
   /** A counter only grows while the process lives. */
   readonly kind: 'gauge' | 'counter'
-  /** What it says, with its unit. */
+  /** The meaning of the number, with its unit. */
   readonly help: string
   /** Null where it means nothing, or the system does not tell. */
   readonly value: number | null
@@ -53,16 +53,16 @@ export interface Metric {
 export interface Summary {
   /** As the reference has it. */
   readonly name: string
-  /** What was measured, in milliseconds. */
+  /** The duration that was measured, in milliseconds. */
   readonly help: string
   readonly summary: LatencySummary
 }
 
-/** The percentiles that are told, with the names that `mntr` has for them. */
+/** The percentiles that are shown, with the names that `mntr` has for them. */
 const PERCENTILES = [[0.5, 'p50'], [0.95, 'p95'], [0.99, 'p99'], [0.999, 'p999']] as const
 export const SHARES: readonly number[] = PERCENTILES.map(([share]) => share)
 
-/** The numbers of a server, but for its summaries. */
+/** The numbers of a server, without its summaries. */
 export function metricsOf(monitored: Monitored): readonly Metric[] {
   return [...gauges(monitored), ...counters(monitored.traffic)]
 }

@@ -50,7 +50,7 @@ export class TlsServer {
   #version: number
   /** Connections on their way, the oldest first. */
   readonly #pending = new Map<Socket, Pending>()
-  /** What each hand-shake is on. */
+  /** The TCP socket under each hand-shake, by its place. */
   readonly #raw = new Map<string, Socket>()
   readonly #deadline: Deadline
 
