@@ -23,9 +23,11 @@ import { isQuorum, quorumValue } from './quorum.ts'
 /** The configurations of one server. */
 export class Membership {
   readonly #journal: Pick<Journal, 'proposed' | 'settled'>
+  readonly #initial: Configuration
   #current: Configuration
 
   constructor(initial: Configuration, journal: Pick<Journal, 'proposed' | 'settled'>) {
+    this.#initial = initial
     this.#current = initial
     this.#journal = journal
   }
@@ -52,6 +54,14 @@ export class Membership {
   /** Whether a server votes in the configuration that is in force. */
   isVoter(id: number): boolean {
     return this.current.voters.includes(id)
+  }
+
+  /**
+   * Whether a server is one of this ensemble: in a configuration that is in force or proposed, or in the list with which
+   * this server was started, which is an operator's word.
+   */
+  isMember(id: number): boolean {
+    return [this.#initial, ...this.#all].some(({ voters, observers }) => voters.includes(id) || observers.includes(id))
   }
 
   /** Whether a server votes in either. */
