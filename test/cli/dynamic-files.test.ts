@@ -18,7 +18,9 @@ peerType=participant
 # caf\u00e9
 DigestAuthenticationProvider.superDigest=super:x
 `
-const TEXT = ['server.1=a:2888:3888:participant;0.0.0.0:2181', 'server.2=b:2888:3888:observer;0.0.0.0:2181', 'version=1a0']
+const TEXT = [
+  'server.1=a:2888:3888:participant;0.0.0.0:2181', 'server.2=b:2888:3888:observer;0.0.0.0:2181', 'version=1a0',
+]
 
 let scratch: ReturnType<typeof scratchFolder>
 let file: string

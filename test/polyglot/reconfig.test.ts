@@ -25,9 +25,8 @@ beforeAll(async () => {
     return `127.0.0.1:${peer}:${election}:participant;127.0.0.1:${client}`
   })
   const servers = Object.fromEntries(places.slice(0, 3).map((place, index) => [index + 1, place]))
-  members = [1, 2, 3].map((myid) => embedded({
-    myid, servers, tickMs: 20, syncLimitTicks: 100, initLimitTicks: 100, reconfigEnabled: true, superDigest: SUPER_DIGEST,
-  }))
+  const options = { tickMs: 20, syncLimitTicks: 100, initLimitTicks: 100, superDigest: SUPER_DIGEST }
+  members = [1, 2, 3].map((myid) => embedded({ myid, servers, reconfigEnabled: true, ...options }))
   await Promise.all(members.map((member) => member.start()))
 })
 

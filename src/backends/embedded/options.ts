@@ -119,8 +119,8 @@ export interface EmbeddedOptions {
   readonly enforceQuota?: boolean
   /**
    * Whether clients may change the servers of an ensemble of processes by `reconfig`; if not, that is refused as
-   * disabled (-123). A server that is alone, and one of an ensemble in one process, refuse it as unimplemented (-6) where
-   * it is on. Default false.
+   * disabled (-123). A server that is alone, and one of an ensemble in one process, refuse it as unimplemented (-6)
+   * where it is on. Default false.
    */
   readonly reconfigEnabled?: boolean
   /** Who no access control list stops, as `user:base64(sha1(user:password))`; null for nobody, which is the default. */

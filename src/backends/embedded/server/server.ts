@@ -330,12 +330,8 @@ export class Server {
 
   /** Whoever looks may have missed a configuration; a server of the ensemble that names one has it in force. */
   #learnConfiguration(from: number, { configuration }: Notification): void {
-    const { reconfigurable, reconfigEnabled } = this.#config
-    if (!reconfigurable || this.#role.kind !== 'looking' || configuration === undefined) return
-    const { current } = this.#membership
-    // Where none was ever changed, one that was is of another ensemble, or of servers of ZooKeeper.
-    if (current.version === 0n && !reconfigEnabled) return
-    if (configuration.version > current.version && this.#membership.isMember(from)) this.#enter(configuration)
+    if (!this.#config.reconfigurable || this.#role.kind !== 'looking' || configuration === undefined) return
+    if (this.#membership.believes(from, this.#config)) this.#enter(configuration)
   }
 
   /** A committed configuration is in force from now on, if it is newer. */
@@ -380,8 +376,7 @@ export class Server {
     const { reconfigurable, voters, membership: text } = this.#config
     const known = this.#replica.configuration
     if (!reconfigurable && (known !== null || this.#journal.proposed !== null)) {
-      const what = 'the data are of an ensemble whose servers were changed at run time'
-      throw new TypeError(`${what}: start this one as a server of it, with a myid and the servers`)
+      throw new TypeError('the data are of an ensemble whose servers were changed: start it with myid and servers')
     }
     const initial = reconfigurable ? readConfiguration(text) : { version: 0n, voters, observers: [], text }
     const membership = new Membership(initial, this.#journal)

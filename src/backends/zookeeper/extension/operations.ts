@@ -90,7 +90,8 @@ export class ZooKeeperOperations {
 
   /** Reads who the servers are, from outside of the chroot. */
   async servers(): Promise<ServersInForce> {
-    const { data, stat } = await this.#requests.request(OpCode.getData, { path: CONFIG_PATH, watch: false }, CONFIG_PATH)
+    const body = { path: CONFIG_PATH, watch: false }
+    const { data, stat } = await this.#requests.request(OpCode.getData, body, CONFIG_PATH)
     return { text: textOf(data), stat }
   }
 

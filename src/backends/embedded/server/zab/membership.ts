@@ -57,10 +57,12 @@ export class Membership {
   }
 
   /**
-   * Whether a server is one of this ensemble: in a configuration that is in force or proposed, or in the list with which
-   * this server was started, which is an operator's word.
+   * Whether the word of a server on the configuration counts: it is in one that is in force or proposed, or in the list
+   * with which this server was started, which is an operator's word. Where nobody may change the servers, and nobody
+   * has, a configuration that was changed is of another ensemble, or of servers of ZooKeeper.
    */
-  isMember(id: number): boolean {
+  believes(id: number, { reconfigEnabled }: { readonly reconfigEnabled: boolean }): boolean {
+    if (!reconfigEnabled && this.current.version === 0n) return false
     return [this.#initial, ...this.#all].some(({ voters, observers }) => voters.includes(id) || observers.includes(id))
   }
 
