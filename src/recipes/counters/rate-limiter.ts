@@ -12,7 +12,7 @@
  *           forward fills the bucket once. Tokens whose answer was lost are paid for again, never given twice.
  * Blocks    a process may take more than it needs and give them out itself, within one period; whatever it has not
  *           used by then is lost.
- * Cost      3 round trips a call, as one change of a counter; by blocks 3 for each block. Waiting costs nothing.
+ * Cost      3 round trips per call, as one change of a counter; by blocks 3 for each block. Waiting costs nothing.
  * Source    Redisson RRateLimiter, golang.org/x/time/rate; the bucket: ITU-T I.371.
  */
 import type { NodeData } from '../../core/backend.ts'
@@ -59,7 +59,7 @@ const RATE = 'rate'
 const TOKENS_MAX = 1_000_000
 const PERIOD_MS = 1_000
 const PERIOD_MS_MAX = 86_400_000
-/** What a try throws to itself when it would have to wait. */
+/** Thrown by a try to itself when it would have to wait. */
 const NOT_NOW = new Error('the tokens are not there in time')
 
 /** Tokens that were taken, and the way back. */
@@ -71,7 +71,7 @@ interface Booking {
   readonly written: WrittenNode
 }
 
-/** What is taken from a bucket that was read. */
+/** A booking that is not written yet. */
 type Taking = Omit<Booking, 'written'>
 
 /** A rate for all processes. */
@@ -120,7 +120,7 @@ export class RateLimiter {
    * @param options.waitMs - longest wait in milliseconds; no limit by default. If the tokens will not be there by then,
    * the call rejects at once, and takes none
    * @throws CoordinationError `TIMEOUT`, `ABORTED`, `CLIENT_CLOSED`; `INVALID_VALUE` (`rejected`: more than a full
-   * bucket holds; `corrupt`: the node holds something else); what the servers refused. Tokens may be lost, never given
+   * bucket holds; `corrupt`: the node holds something else); a refusal of the servers. Tokens may be lost, never given
    * out twice
    * @throws TypeError or RangeError for a wrong argument
    */
@@ -146,7 +146,7 @@ export class RateLimiter {
    * Takes tokens if they are there.
    *
    * @param tokens - how many, from 1
-   * @param options - what ends the call
+   * @param options - the signal and the time limit of the call
    * @returns whether they were taken
    * @throws CoordinationError as {@link RateLimiter.acquire}, and `CONNECTION_LOSS`, `SESSION_EXPIRED`, or
    * `BAD_VERSION` if others were quicker each time; with outcome `unknown` tokens may be lost
@@ -160,12 +160,12 @@ export class RateLimiter {
   }
 
   /**
-   * Changes the rate for all clients. What the bucket holds stays, as far as it fits.
+   * Changes the rate for all clients. The tokens in the bucket stay, as far as they fit.
    *
    * @param rate - from now on
-   * @param options - what ends the call
+   * @param options - the signal and the time limit of the call
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`,
-   * `BAD_VERSION`, `INVALID_VALUE`, or what the servers refused
+   * `BAD_VERSION`, `INVALID_VALUE`, or a refusal of the servers
    * @throws TypeError or RangeError for a wrong rate or option
    */
   async setRate(rate: RateOptions, options: TimedWaitOptions = {}): Promise<void> {
@@ -182,7 +182,7 @@ export class RateLimiter {
   /**
    * Reads the rate as it holds for all, and how many tokens are there, as far as this client knows the time.
    *
-   * @param options - what ends the call
+   * @param options - the signal and the time limit of the call
    * @returns `tokens` is negative while tokens that were taken are not there yet
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`,
    * `INVALID_VALUE`
@@ -216,7 +216,7 @@ export class RateLimiter {
     }
   }
 
-  /** Takes tokens from the bucket. What becomes of a change whose answer was lost, it never relies on. */
+  /** Takes tokens from the bucket. A change whose answer was lost counts as not made, whatever became of it. */
   async #book(tokens: number, limitMs: number, signal: AbortSignal): Promise<Booking | null> {
     for (let hasLooked = this.#isClockSet; ; hasLooked = true) {
       let taking: Taking | null = null
