@@ -56,7 +56,8 @@ describe('reconfig', () => {
     const file = scratchFolder('reconfig')
     try {
       const added = await shell.ok(`reconfig -s -add ${OBSERVER}`)
-      expect(added).toContain(`Committed new configuration:\nserver.1=${own}\n${OBSERVER.replace(';', ';0.0.0.0:')}\nversion=`)
+      const observer = OBSERVER.replace(';', ';0.0.0.0:')
+      expect(added).toContain(`Committed new configuration:\nserver.1=${own}\n${observer}\nversion=`)
       expect(added).toContain('dataVersion = -1\n')
       const version = /version=([\da-f]+)/.exec(added)?.[1] ?? ''
       expect(await shell.json('config -c')).toMatchObject({

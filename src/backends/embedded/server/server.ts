@@ -328,7 +328,7 @@ export class Server {
     this.#role = new Looking(this.#parts, { waitTicks, goneLeader, isLeaving: this.#isLeaving })
   }
 
-  /** A server that looks may have missed a configuration; another one of the ensemble that names one has it in force. */
+  /** A server that looks may have missed a configuration; another one that names one has it in force. */
   #learnConfiguration(from: number, { configuration }: Notification): void {
     if (!this.#config.reconfigurable || this.#role.kind !== 'looking' || configuration === undefined) return
     if (this.#membership.believes(from, this.#config)) this.#enter(configuration)
