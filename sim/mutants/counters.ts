@@ -6,7 +6,6 @@ import type { Mutant } from './mutant.ts'
 const BUCKET = 'recipes/counters/token-bucket.ts'
 const LIMITER = 'recipes/counters/rate-limiter.ts'
 const CLOCK = 'recipes/counters/fleet-clock.ts'
-const LIMITER_TEST = 'test/recipes/counters/rate-limiter.test.ts'
 
 /** Mutants of counters and rates. */
 export const COUNTER_MUTANTS: readonly Mutant[] = [
@@ -22,7 +21,9 @@ export const COUNTER_MUTANTS: readonly Mutant[] = [
     breaks: 'A client that was away takes tokens by the time at which the bucket was written last.',
     kin: 'state that is judged by the time of its last write: two who come after a rest each find the bucket full',
     edits: [{ file: LIMITER, from: 'if (!this.#clock.isSet)', to: 'if (Object.is(this.#clock.isSet, null))' }],
-    expected: { test: LIMITER_TEST, named: 'a rest fills the bucket once' },
+    workload: 'sharing',
+    profile: 'recipes',
+    expected: { seeds: 20, seedsWithoutAssertions: 20 },
   },
   {
     name: 'clock-set-by-one-look',
@@ -30,5 +31,27 @@ export const COUNTER_MUTANTS: readonly Mutant[] = [
     kin: 'the Date header of a cached answer, taken for the time',
     edits: [{ file: CLOCK, from: 'mzxid > first', to: 'mzxid >= first' }],
     expected: { test: 'test/recipes/counters/fleet-clock.test.ts', named: 'is not set by what was there before' },
+  },
+  {
+    name: 'tokens-put-back-over-others',
+    breaks: 'Who gives up a wait puts the bucket back as it was, also if others have taken tokens since.',
+    kin: 'an undo that restores a whole state and not a step',
+    edits: [{
+      file: LIMITER,
+      from: 'encodeBucket(before), expected, signal',
+      to: "encodeBucket(before), 'any', signal",
+    }],
+    workload: 'sharing',
+    profile: 'recipes',
+    expected: { seeds: 20, seedsWithoutAssertions: 20 },
+  },
+  {
+    name: 'tokens-given-before-they-are-there',
+    breaks: 'Who has taken tokens goes on at once, whether they are there or not.',
+    kin: 'golang.org/x/time/rate, Reserve without a look at Delay',
+    edits: [{ file: LIMITER, from: 'if (leftMs > 0)', to: 'if (leftMs > Infinity)' }],
+    workload: 'sharing',
+    profile: 'recipes',
+    expected: { seeds: 20, seedsWithoutAssertions: 20 },
   },
 ]
