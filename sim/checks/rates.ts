@@ -8,8 +8,8 @@
  * RT4  tokens are paid for when they are taken: not at a time before the taker asked for the first time, nor before the
  *      last commit. So no stretch of time has more than a burst and what drops in.
  *
- * Clock     the fleet's is not known, only bounds of it: it is no later than the latest time of a commit, carried on by the
- *           fastest clock that there may be; no earlier than what a taker has read, carried on by the slowest.
+ * Clock     the fleet's is not known, only bounds of it: it is no later than the latest time of a commit, carried on by
+ *           the fastest clock that there may be; no earlier than what a taker has read, carried on by the slowest.
  */
 import type { SimNode } from '../../src/testing/simulation/sim-node.ts'
 import type { Kernel } from '../../src/testing/simulation/kernel.ts'
@@ -93,7 +93,9 @@ export class RatesCheck implements Check, LedgerListener {
     const [last, older] = [this.#versions.at(-1), this.#versions.at(-2)]
     const isFuller = last !== undefined && fullAtMs < last.fullAtMs
     const isPutBack = isFuller && fullAtMs === older?.fullAtMs && owners.isSameProcess(last.sessionId, clientId)
-    if (isFuller && (!isPutBack || last.isGiven)) this.#fail(`RT3: ${path} went from ${last.fullAtMs} back to ${fullAtMs}`)
+    if (isFuller && (!isPutBack || last.isGiven)) {
+      this.#fail(`RT3: ${path} went from ${last.fullAtMs} back to ${fullAtMs}`)
+    }
     const atMs = clocks.nowMs
     this.#versions.push({ fullAtMs, mtimeMs: time, atMs, sessionId: clientId, isGiven: false })
     this.#latest = { timeMs: Math.max(this.#latestMs(), time), atMs }

@@ -98,7 +98,8 @@ export class RevocationsCheck implements Check, LedgerListener {
       for (const { path, token } of before) {
         const contender = this.#contenderOf(token)
         const isHeld = this.#held.has(token) && contender?.isOver === false && !contender.isMeddledWith
-        if (isHeld && !tokens.has(token)) this.#fail(`RV1: ${node.name} asked all of ${lock}, and not ${path}, which holds`)
+        if (!isHeld || tokens.has(token)) continue
+        this.#fail(`RV1: ${node.name} asked all of ${lock}, and not ${path}, which holds`)
       }
       for (const { path, token } of asked) this.#expectHeld(token, `${node.name} asked ${path}`)
     }
@@ -131,7 +132,8 @@ export class RevocationsCheck implements Check, LedgerListener {
     if (request === null) this.#fail(`RV3: ${who}, and it is no request`)
     const isNamed = this.#hasAsked(sessionId, ({ whom, how }) => how === 'ask' && whom === token)
     if (!isNamed) {
-      if (!this.#hasAsked(sessionId, ({ whom }) => whom === parentOf(path))) this.#fail(`RV3: ${who}, which did not ask`)
+      const hasAskedAll = this.#hasAsked(sessionId, ({ whom }) => whom === parentOf(path))
+      if (!hasAskedAll) this.#fail(`RV3: ${who}, which did not ask`)
       this.#expectHeld(token, who)
     }
     const reasons = this.#reasons.get(token) ?? new Set<string>()

@@ -190,7 +190,7 @@ class LockUser {
     })
   }
 
-  /** Hears what is asked of a lease; one who obeys gives it back from within the listener. Returns what it has heard. */
+  /** Hears what is asked of a lease; one who obeys gives it back from within the listener. Returns what was heard. */
   #listen(lease: Lease, isObedient: boolean): readonly string[] {
     const { revocations } = this.#scene
     const heard: string[] = []

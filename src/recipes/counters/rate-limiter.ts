@@ -4,8 +4,8 @@
  * Model     a token bucket (token-bucket.ts) in one node, with its rate. Whoever takes tokens writes the node by
  *           compare-and-set, and waits until the tokens that it took are there. So a call costs one change, whatever it
  *           waits, and callers are served in the order of their changes.
- * Clock     the fleet's (fleet-clock.ts), by the times of writes of the node: those are of the leader's clock, on etcd of
- *           that of who wrote. A client first writes the bucket as it is, and so learns the time, before it takes
+ * Clock     the fleet's (fleet-clock.ts), by the times of writes of the node: those are of the leader's clock, on etcd
+ *           of that of who wrote. A client first writes the bucket as it is, and so learns the time, before it takes
  *           anything: by an older time it would pay in the past, and the bucket would fill twice.
  * Safety    by that clock, no more than `burst` and what drops in are given out in any time. A clock that is set
  *           forward fills the bucket once. Tokens whose answer was lost are paid for again, never given twice.
