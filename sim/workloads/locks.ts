@@ -50,7 +50,7 @@ const ASKING_CHANCE = 0.2
 const OBEDIENT_CHANCE = 0.5
 const ROOT = '/locks'
 
-/** What all users of the locks share. */
+/** The parts that all users of the locks share. */
 interface Scene extends Pick<WorkloadSetup, 'operators'> {
   readonly world: World
   readonly probes: Probes
@@ -96,9 +96,9 @@ class LockUser {
   readonly #isCareful: boolean
   /** How many tenures it works on at a time. */
   readonly #hands: number
-  /** What was begun within listeners and has not ended. */
+  /** Work that was begun within listeners and has not ended. */
   readonly #asides = new Set<Promise<void>>()
-  /** Its leases, by token, and its attempts to get one, by lock: what has not ended. */
+  /** Its leases, by token, and its attempts to get one, by lock, as long as they have not ended. */
   readonly #tokens = new Set<bigint>()
   readonly #acquiring = new Map<string, number>()
   #isClosed = false
@@ -146,7 +146,7 @@ class LockUser {
     if (lock instanceof FairLock) await this.#asker.ask(lock)
   }
 
-  /** Acquires in one of the ways there are. Null: it did not come to that. */
+  /** Acquires in one of the ways there are. Null: it did not acquire. */
   async #acquire(path: string): Promise<Lease | null> {
     const { random, tickMs } = this.#life
     const lock = this.#lock(path)
@@ -259,7 +259,7 @@ class LockUser {
     judge(null)
   }
 
-  /** Writes to what the lock guards: what a careful holder writes is there at once, as it has just looked. */
+  /** Writes to the guarded resource: the write of a careful holder is there at once, as it has just looked. */
   #write(path: string, token: bigint): void {
     const { world, check, resources } = this.#scene
     const resource = resources.get(path)

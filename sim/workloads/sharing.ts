@@ -109,7 +109,7 @@ class Sharer {
     }
   }
 
-  /** Acquires in one of the ways there are. Null: it did not come to that. */
+  /** Acquires in one of the ways there are. Null: it did not acquire. */
   async #acquire(wish: Wish): Promise<Lease | null> {
     const { random, tickMs } = this.#life
     const limitMs = random.unit() * WAIT_TICKS_MAX * tickMs

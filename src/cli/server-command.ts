@@ -42,7 +42,7 @@ const SERVER_ID = 1
 const TICK_MS_MAX = 50
 
 /**
- * Keeps the space for new objects as small as it begins. What a server makes is either gone with its turn or stays as
+ * Keeps the space for new objects as small as it begins. Objects of a server are either gone with their turn or stay as
  * long as a session, so a large one saves no work; it would grow with the first thousands of sessions, and take a
  * fifth of the memory (bench/README.md).
  */
@@ -166,7 +166,7 @@ function inputEnds(): { readonly signal: AbortSignal; readonly release: () => vo
   }
 }
 
-/** Its options are checked where they are used: what is wrong with them is a line of a configuration. */
+/** The options are checked where they are used; an error there is a failure of one line. */
 function made(options: EmbeddedOptions | MemberOptions): Ensemble | EnsembleMember {
   try {
     return 'myid' in options ? embedded(options) : embedded(options)

@@ -1,8 +1,8 @@
 /**
  * ZooKeeper's own configuration file, as far as this server goes by it.
  *
- * Rules     an unknown key is named and passed over; a wrong value is an error with its line. What is understood but
- *           has no effect here is said, so that nobody relies on it.
+ * Rules     an unknown key is named and passed over; a wrong value is an error with its line. A key that is known but
+ *           has no effect here gets a notice, so that nobody relies on it.
  * Source    QuorumPeerConfig.java of ZooKeeper 3.8; the system properties are those of its Administrator's Guide, by
  *           the names that they have in this file, without `zookeeper.`.
  */
@@ -16,7 +16,7 @@ import { oneLine } from './visible.ts'
 import { MISSING_TLS, checkTlsValue, isSecretTlsKey, isTlsKey, tlsEffectOf, tlsOf } from './zoo-cfg-tls.ts'
 import type { ZooCfgTls } from './zoo-cfg-tls.ts'
 
-/** What a server is to do. What a file does not name has ZooKeeper's default; it is undefined where that is ours. */
+/** The settings of a server. One that the file does not name has ZooKeeper's default, or is undefined for ours. */
 export interface ZooCfg extends ZooCfgTls {
   readonly clientPort: number | undefined
   readonly clientPortAddress: string | undefined
@@ -54,14 +54,14 @@ export interface ZooCfg extends ZooCfgTls {
   /** Whether the ports for other servers listen on every address. */
   readonly listensOnAll: boolean
   readonly connectTimeoutMs: number | undefined
-  /** What people should know, one line each, with file and line. */
+  /** Warnings for the operator, one line each, with file and line. */
   readonly notices: readonly string[]
 }
 
 /** Says what a value must be, or null if it is that. */
 type Check = (value: string) => string | null
 
-/** What an entry means here: it is used, used by a server of several or by an AdminServer, or has no effect. */
+/** The effect of an entry here: it is used, used by a server of several or by an AdminServer, or has no effect. */
 type Effect = 'used' | 'ensemble' | 'admin' | 'none'
 
 interface Key {
@@ -85,7 +85,7 @@ const CNX_TIMEOUT_MS_MAX = 600_000
 const SNAP_COUNT_MIN = 2
 /** ZooKeeper takes less for this. */
 const SNAP_RETAIN_COUNT_MIN = 3
-/** The least that ZooKeeper goes by: less is taken for this. */
+/** The least that ZooKeeper goes by: it treats less as this. */
 const COMMIT_LOG_COUNT_MIN = 500
 /** Stands for no limit, which ZooKeeper writes as 0 or less. */
 const SNAP_LOG_BYTES_MAX = Number.MAX_SAFE_INTEGER
@@ -149,14 +149,14 @@ const KEYS: Readonly<Record<string, Key>> = {
 
 const KEY_NAMES = Object.keys(KEYS)
 
-/** What may stand in the whitelist and means something here. */
+/** Words of the whitelist that mean something here. */
 const KNOWN_WORDS: readonly string[] = ['*', ...FOUR_LETTER_WORDS]
 
 /** Families of keys. */
 const MEMBER = /^server\.(\d+)$/
 const ADMIN = /^admin\.[A-Za-z]+$/
 
-/** Keys whose meaning this server does not have, and what to do; of a switch, only if it is on. */
+/** Keys whose meaning this server does not have, and advice; of a switch, only if it is on. */
 const MISSING: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; readonly what: string }[] = [
   { keys: /^dynamicConfigFile$/, what: 'there are no dynamic configurations: write its server.N lines into this file' },
   {
@@ -203,7 +203,7 @@ export function readZooCfg(text: string, file: string): ZooCfg {
       continue
     }
     const must = known.check(value)
-    // What should be a digest may be a password.
+    // A value that should be a digest may be a password.
     const isSecret = known.check === digest || isSecretTlsKey(key)
     const got = isSecret ? '' : `, got ${JSON.stringify(value)}`
     if (must !== null) throw new Failure(`${file}:${line}: ${key} must be ${must}${got}`)
@@ -326,7 +326,7 @@ function timeoutOfTicks(tickMs: number, ticks: number): number {
   return Math.min(INT32_MAX, tickMs * ticks)
 }
 
-/** What the file asks for and does not get. */
+/** Notices for entries of the file that have no effect. */
 function effectNotices(
   entries: readonly Property[],
   { servers, adminPort }: Pick<ZooCfg, 'servers' | 'adminPort'>,

@@ -9,7 +9,7 @@ import { runDraw } from '../../sim/run.ts'
 const PROFILES: readonly ProfileName[] = ['recipes', 'pause', 'churn', 'operators']
 const SEEDS = [1, 2, 3]
 
-/** What a long enough run of a workload has met. */
+/** The probes that a long enough run of a workload has met. */
 const MET: readonly (readonly [workload: string, probes: readonly ProbeName[]])[] = [
   ['locks', [
     'fenced-write-refused', 'lock-adopted', 'lock-lost', 'lock-waiter-timed-out', 'lock-released-late',

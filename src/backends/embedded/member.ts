@@ -80,7 +80,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
       if (event.type === 'disk-full' && !this.#isOnlyVoter) this.#startAgain()
     })
     this.#server = this.#makeServer()
-    // Who only listens to events need not wait for it.
+    // A caller that only listens to events need not wait for it.
     this.#serving.promise.catch(() => undefined)
   }
 
@@ -88,9 +88,9 @@ export class EnsembleMember implements Backend, AsyncDisposable {
    * Starts the server. Resolves when it serves: a majority of the ensemble has to be up, and the first time all of its
    * voters. Idempotent.
    *
-   * @throws Error that names address and port if one of its ports cannot be had, or a file of TLS and its key
+   * @throws Error that names address and port if one of its ports is not available, or a file of TLS and its key
    * @throws StorageError `LOCKED` if another process uses the data directory, `MISPLACED` if it is another server's;
-   * what the storage raises; errors of the system
+   * an error of the storage; errors of the system
    */
   async start(): Promise<void> {
     await this.#begin()
@@ -114,7 +114,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     }
   }
 
-  /** Where the server stands. */
+  /** The status of the server. */
   status(): EnsembleServerStatus {
     return this.#server.status()
   }
@@ -143,9 +143,9 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   }
 
   /**
-   * Listens to what happens to this server: elections with their votes, service, failures.
+   * Listens to the events of this server: elections with their votes, service, failures.
    *
-   * @param listener - called within the turn in which it happens; what it throws goes to `onError`
+   * @param listener - called within the turn in which the event happens; its errors go to `onError`
    * @returns a function that ends the listening
    */
   onEvent(listener: (event: EnsembleEvent) => void): () => void {
@@ -153,9 +153,9 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   }
 
   /**
-   * Ends the server. What clients have asked for by now is answered first, within the option `drainMs`; nothing more is
-   * taken from them. A server that leads then has everything committed that it has begun, for others' clients too, and
-   * makes way for another leader. Idempotent.
+   * Ends the server. Requests that clients have sent by now are answered first, within the option `drainMs`; nothing
+   * more is taken from them. A server that leads then has everything committed that it has begun, for others' clients
+   * too, and makes way for another leader. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()

@@ -34,7 +34,7 @@ export interface ServerLine {
 /**
  * Reads the text of one server.
  *
- * @param name - what the text is called in messages, such as `servers[2]`
+ * @param name - the text's name in messages, such as `servers[2]`
  * @throws TypeError that names the part that is wrong
  */
 export function parseServerLine(text: unknown, name: string): ServerLine {

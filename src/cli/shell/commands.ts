@@ -75,7 +75,7 @@ export function readCommand(words: readonly string[]): { readonly command: Comma
 }
 
 /**
- * What a command ends with when it fails.
+ * The exit statuses of a command that fails.
  *
  * @param words - its name and its arguments; before the name may stand what was not understood
  */
@@ -92,7 +92,7 @@ function helpText(): string {
     .join('')
 }
 
-/** What there is to say of a word that calls none. */
+/** The message for a word that is no command. */
 function unknownCommand(word: string): string {
   if (PROGRAM_NAMES.includes(word)) return `${word} runs only as the first word: quorate ${word} --help`
   const what = word === '' ? 'no command' : `Command not found ${word}`

@@ -13,7 +13,7 @@ import { tableText } from './table.ts'
 /** How much of what a contender says of itself stands in a table. */
 const DATA_CHARS_MAX = 60
 
-/** What `--graph` looks at if no node is named. */
+/** The node below which `--graph` looks if none is named. */
 const GRAPH_ROOT = '/locks'
 
 const LOCKS: Command = {
@@ -112,7 +112,7 @@ function waitingIn(contenders: readonly LockContender[]): number {
   return contenders.filter(({ holds }) => !holds).length
 }
 
-/** What a contender does; of a read-write lock, also on which side. */
+/** The state of a contender; of a read-write lock, also its side. */
 function stateOf({ kind, holds }: LockContender): string {
   if (kind === 'lock') return holds ? 'holds' : 'waits'
   return holds ? `${kind}s` : `waits to ${kind}`
@@ -122,7 +122,7 @@ function jsonContender({ data, ...contender }: LockContender): object {
   return { ...contender, ...jsonData(data) }
 }
 
-/** What a contender says, on one line. */
+/** The data of a contender, on one line. */
 function says({ data }: LockContender): string {
   const text = textOf(data) ?? `${data.length} bytes`
   const line = visibleLine(text)

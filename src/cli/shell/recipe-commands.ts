@@ -42,7 +42,7 @@ export const RECIPE_COMMANDS: readonly Command[] = [
   CONFIG,
 ]
 
-/** What a member or a value is when it is not JSON: its text, or its length. */
+/** Decodes JSON; other data are shown as their text, or as their length. */
 const lenientCodec: Codec<unknown> = {
   encode: () => {
     throw new TypeError('only for reading')
@@ -99,7 +99,7 @@ async function config(context: CommandContext, given: Given): Promise<void> {
   else watchConfig(context, path)
 }
 
-/** JSON, and what can be said of a secret. */
+/** JSON, and a description of a secret. */
 function readingCodec(): Codec<unknown> {
   const json = jsonCodec<unknown>()
   return { ...json, decode: (bytes, path) => secretText(bytes) ?? json.decode(bytes, path) }

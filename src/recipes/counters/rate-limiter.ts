@@ -61,7 +61,7 @@ const RATE = 'rate'
 const TOKENS_MAX = 1_000_000
 const PERIOD_MS = 1_000
 const PERIOD_MS_MAX = 86_400_000
-/** What a try throws to itself when it would have to wait. */
+/** Thrown by a try to itself when it would have to wait. */
 const NOT_NOW = new Error('the tokens are not there in time')
 
 /** Tokens that were taken, and the way back. */
@@ -73,7 +73,7 @@ interface Booking {
   readonly written: WrittenNode
 }
 
-/** What is taken from a bucket that was read. */
+/** A booking that is not written yet. */
 type Taking = Omit<Booking, 'written'>
 
 /** A rate for all processes. */
@@ -120,7 +120,7 @@ export class RateLimiter {
    * @param options.waitMs - longest wait in milliseconds; no limit by default. If the tokens will not be there by then,
    * the call rejects at once, and takes none
    * @throws CoordinationError `TIMEOUT`, `ABORTED`, `CLIENT_CLOSED`; `INVALID_VALUE` (`rejected`: more than a full
-   * bucket holds; `corrupt`: the node holds something else); what the servers refused. Tokens may be lost, never given
+   * bucket holds; `corrupt`: the node holds something else); a refusal of the servers. Tokens may be lost, never given
    * out twice
    * @throws TypeError or RangeError for a wrong argument
    */
@@ -146,7 +146,7 @@ export class RateLimiter {
    * Takes tokens if they are there.
    *
    * @param tokens - how many, from 1
-   * @param options - what ends the call
+   * @param options - the signal and the time limit of the call
    * @returns whether they were taken
    * @throws CoordinationError as {@link RateLimiter.acquire}, and `CONNECTION_LOSS`, `SESSION_EXPIRED`, or
    * `BAD_VERSION` if others were quicker each time; with outcome `unknown` tokens may be lost
@@ -160,12 +160,12 @@ export class RateLimiter {
   }
 
   /**
-   * Changes the rate for all clients. What the bucket holds stays, as far as it fits.
+   * Changes the rate for all clients. The tokens in the bucket stay, as far as they fit.
    *
    * @param rate - from now on
-   * @param options - what ends the call
+   * @param options - the signal and the time limit of the call
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`,
-   * `BAD_VERSION`, `INVALID_VALUE`, or what the servers refused
+   * `BAD_VERSION`, `INVALID_VALUE`, or a refusal of the servers
    * @throws TypeError or RangeError for a wrong rate or option
    */
   async setRate(rate: RateOptions, options: TimedWaitOptions = {}): Promise<void> {
@@ -183,7 +183,7 @@ export class RateLimiter {
   /**
    * Reads the rate as it holds for all, and how many tokens are there, as far as this client knows the time.
    *
-   * @param options - what ends the call
+   * @param options - the signal and the time limit of the call
    * @returns `tokens` is negative while tokens that were taken are not there yet
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`,
    * `INVALID_VALUE`
@@ -217,7 +217,7 @@ export class RateLimiter {
     }
   }
 
-  /** Takes tokens from the bucket. What becomes of a change whose answer was lost, it never relies on. */
+  /** Takes tokens from the bucket. A change whose answer was lost counts as not made, whatever became of it. */
   async #book(tokens: number, limitMs: number, signal: AbortSignal): Promise<Booking | null> {
     const look = this.#clock.look()
     for (;;) {
@@ -225,7 +225,7 @@ export class RateLimiter {
       const change = (found: NodeData | null): Promise<Uint8Array> => {
         const bucket = this.#read(found, look)
         taking = this.#takingFrom(bucket, tokens, limitMs)
-        // A bucket that is written as it is: the next reading tells the time.
+        // Without a taking the bucket is written as it is, and the next reading tells the time.
         const { left = 0 } = taking ?? {}
         return Promise.resolve(encodeBucket(taking === null ? bucket : this.#take(bucket, tokens + left)))
       }

@@ -19,7 +19,7 @@ import { admitReadWrite } from './read-write-lock.ts'
 /** One who holds a lock or waits for it. */
 export interface LockContender {
   readonly path: string
-  /** What it asks for: `lock`, `read` or `write`. */
+  /** The kind of its claim: `lock`, `read` or `write`. */
   readonly kind: string
   /** Place in the queue, counted from 0; the holder's. */
   readonly position: number
@@ -29,7 +29,7 @@ export interface LockContender {
   /** The token of its lease. */
   readonly token: bigint
   readonly sessionId: bigint
-  /** What it says of itself. */
+  /** The data of its node. */
   readonly data: Uint8Array
 }
 

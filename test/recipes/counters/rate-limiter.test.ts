@@ -9,7 +9,7 @@ useVirtualTime()
 
 const PATH = '/limits/mails'
 const RATE = { limit: 10, perMs: 1_000, burst: 5 }
-/** What a change costs, alone. */
+/** Milliseconds of a change, alone. */
 const CHANGE_MS = 3 * ROUND_TRIP_MS
 /** Longer than a token takes to come, by what the clocks may be late. */
 const TOKEN_MS = RATE.perMs / RATE.limit + CHANGE_MS

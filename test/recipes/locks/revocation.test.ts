@@ -19,7 +19,7 @@ useVirtualTime()
 
 const PATH = '/locks/orders'
 
-/** What can be asked for. */
+/** A lock whose leases can be revoked. */
 interface Revocable {
   acquire(options?: ContendOptions): Promise<Lease>
   revoke(options?: RevokeOptions): Promise<ContenderInfo[]>
@@ -35,7 +35,7 @@ const LOCKS: [string, (client: Client) => Revocable][] = [
   ['Semaphore', (client) => new Semaphore(client, PATH, { permits: 1 })],
 ]
 
-/** What a lease is asked for, as it comes. */
+/** The reasons of the requests to a lease, as they come. */
 function heardBy(lease: Lease): string[] {
   const heard: string[] = []
   lease.onRevoke(({ reason }) => void heard.push(reason))

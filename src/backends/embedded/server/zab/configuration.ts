@@ -1,5 +1,5 @@
 /**
- * The part of a server's configuration that consensus needs: who votes, and how long it waits for what.
+ * The part of a server's configuration that consensus needs: who votes, and how long each wait lasts.
  */
 
 /** Who votes, and the limits of an election and of an attempt to lead or follow. Durations are in ticks of `tickMs`. */

@@ -1,7 +1,7 @@
 /**
  * The election port of one server, and its votes to and from the others.
  *
- * Known     who connects says who it is in the first bytes. Who belongs to no server of the ensemble, or says nothing
+ * Known     a server that connects says who it is in the first bytes. One that is not of the ensemble, or says nothing
  *           in time, is dropped (strangers.ts); an observer without an id is among them, which does not work in the
  *           reference either.
  * Source    QuorumCnxManager.Listener, QuorumCnxManager.handleConnection.
@@ -22,7 +22,7 @@ const FRAME_HEAD_BYTES = 4
 
 /** The server whose port it is. */
 export interface ElectionPortOptions extends Omit<ElectionPeerOptions, 'announcedHost'> {
-  /** What it tells others to be its host; null for the address that it listens on. */
+  /** The host that it announces to others; null for the address that it listens on. */
   readonly announcedHost: string | null
   /** Its configuration, for its notifications. */
   readonly configuration: () => string

@@ -1,7 +1,7 @@
 /** Where the servers are, and the text in which they tell each other of it. */
 import { addressText } from '../../../../wire/initiation.ts'
 
-/** What a session id has room for. */
+/** The highest id of a server: a session id has one byte for it. */
 const SERVER_ID_MAX = 254
 
 /** Whether a server can have this id. */

@@ -1,6 +1,6 @@
 /**
  * The quorum port of one server, and its connections to those of others: a learner dials, the server that it believes
- * to lead accepts. The port is open whether this server leads or not; who does not lead closes what it is sent.
+ * to lead accepts. The port is open whether this server leads or not; if not, it closes new links.
  *
  * Known     a connection is handed on when its first packet has said who dialled. One that belongs to no server of the
  *           ensemble, or says nothing in time, is dropped (strangers.ts).
