@@ -52,7 +52,12 @@ export interface LocksCheckOptions {
   readonly probes: Probes
   /** The locks, by path. */
   readonly locks: ReadonlyMap<string, LockKind>
+  /** Whether a session may end the contender of a token that is not its process's own, as an operator may. */
+  readonly mayEvict?: (token: bigint, sessionId: bigint) => boolean
 }
+
+/** What others may look at in a contender. */
+export type SeenContender = Readonly<Pick<Contender, 'owner' | 'tenure' | 'isOver' | 'isMeddledWith'>>
 
 /** A node that holds or waits, from its creation to its end. */
 interface Contender {
@@ -62,7 +67,7 @@ interface Contender {
   /** Its place among those who ever were at the head; 0 before it is. */
   tenure: number
   isOver: boolean
-  /** An operator ended it. */
+  /** An operator ended it, or one who may evict. */
   isStruck: boolean
   /** Operators were here while it stood in line, or since the queue was empty: who wakes whom is their doing too. */
   isMeddledWith: boolean
@@ -118,6 +123,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   readonly #owners: LocksCheckOptions['owners']
   readonly #probes: Probes
   readonly #queues: ReadonlyMap<string, Queue>
+  readonly #mayEvict: (token: bigint, sessionId: bigint) => boolean
   /** Everyone who ever contended, by token. */
   readonly #contenders = new Map<bigint, Contender>()
   /** By path, the contender that was there last. */
@@ -129,7 +135,8 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   readonly #holdings = new Map<bigint, Holding>()
 
   /** Checks the locks of a world that has not run yet. */
-  constructor({ clocks, ledger, tap, owners, probes, locks }: LocksCheckOptions) {
+  constructor({ clocks, ledger, tap, owners, probes, locks, mayEvict = () => false }: LocksCheckOptions) {
+    this.#mayEvict = mayEvict
     this.#clocks = clocks
     this.#ledger = ledger
     this.#owners = owners
@@ -205,7 +212,12 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     if (state !== 'lost') this.#fail(`L8: ${path} with token ${hex(token)} says that it is lost, and is ${state}`)
   }
 
-  /** Whether an operator has ended the tenure of a token. */
+  /** What became of a contender so far, by its token; null if there was none. */
+  contender(token: bigint): SeenContender | null {
+    return this.#contenders.get(token) ?? null
+  }
+
+  /** Whether an operator, or one who may evict, has ended the tenure of a token. */
   isStruck(token: bigint): boolean {
     return this.#contenders.get(token)?.isStruck === true
   }
@@ -301,7 +313,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     const contender = queue.contenders.find((each) => each.path === path)
     if (contender === undefined) this.#fail(`${path} ended, and was in no queue`)
     contender.isOver = true
-    contender.isStruck = this.#owners.isOperator(header.clientId)
+    contender.isStruck = this.#owners.isOperator(header.clientId) || this.#mayEvict(contender.token, header.clientId)
     if (txn.type !== OpCode.closeSession) this.#expectEndedByOwner(contender, header.clientId)
     const mark = MARK.exec(nameOf(path))?.[1]
     if (mark !== undefined) this.#marks.delete(`${mark} ${contender.owner}`)

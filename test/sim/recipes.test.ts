@@ -14,6 +14,7 @@ const MET: readonly (readonly [workload: string, probes: readonly ProbeName[]])[
   ['locks', [
     'fenced-write-refused', 'lock-adopted', 'lock-lost', 'lock-waiter-timed-out', 'lock-released-late',
     'client-expired', 'operator-deleted', 'operator-restored', 'operator-cleared', 'lease-struck', 'closed-in-tenure',
+    'lock-asked', 'lock-evicted',
   ]],
   ['leaders', ['fenced-write-refused', 'lock-lost', 'leader-handed-over', 'client-expired', 'step-unknown']],
   ['config', ['config-conflict', 'config-resync', 'client-expired']],

@@ -6,6 +6,7 @@ import { hint } from '../nearest.ts'
 import { ACL_COMMANDS } from './acl-commands.ts'
 import type { Command } from './command.ts'
 import { asksForHelp, Given, usageOf } from './command.ts'
+import { COUNT_COMMANDS } from './count-commands.ts'
 import { ENSEMBLE_COMMANDS } from './ensemble-commands.ts'
 import { LOCK_COMMANDS } from './lock-commands.ts'
 import { NODE_COMMANDS } from './node-commands.ts'
@@ -44,6 +45,7 @@ const ALL: readonly Command[] = [
   ...LOCK_COMMANDS,
   ...RUN_COMMANDS,
   ...RECIPE_COMMANDS,
+  ...COUNT_COMMANDS,
   ...TREE_COMMANDS,
   ...SESSION_COMMANDS,
   HELP,

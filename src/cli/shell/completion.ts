@@ -10,7 +10,8 @@ export type Completion = readonly [candidates: string[], typed: string]
 
 /** Words that stand before the path of some commands. */
 export const SECOND_WORDS: Readonly<Record<string, readonly string[]>> = {
-  locks: ['ls', 'who'],
+  locks: ['ls', 'who', 'revoke', 'evict'],
+  counter: ['get', 'add', 'set'],
   config: ['get', 'set', 'watch', 'edit'],
   printwatches: ['on', 'off'],
   help: COMMAND_NAMES,

@@ -138,6 +138,19 @@ it('knows the time after a rest, however long, without having been there', async
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
+it('a rest fills the bucket once, however many come to it for the first time', async () => {
+  const rig = newRig()
+  const clients = [await rig.connect(), await rig.connect(), await rig.connect(), await rig.connect()]
+  const [first, ...others] = clients.map((client) => limiter(client))
+  if (first === undefined) throw new Error('nobody is there')
+  await run(first.acquire())
+  await pass(60_000)
+  const taken = []
+  for (const other of others) taken.push(await run(other.tryAcquire(4)))
+  expect(taken).toEqual([true, false, false])
+  expect(await closeAll(rig, ...clients)).toEqual([])
+})
+
 it('has one rate for all, which can be changed; who was made with another is told once', async () => {
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]
