@@ -3,6 +3,8 @@
  *
  * - `unit`: no process but this one, and no real time to speak of. Run it on every save. Its files share the modules
  *   that they load: none replaces a module, and none leaves anything running.
+ * - `conformance`: as `unit`, but the suites of `quorate/testing` on the model: sessions that they leave end in their
+ *   own time, and apart from the virtual time of others.
  * - `engines`: starts ZooKeeper, etcd, Redis, programs of this package, compilers; or measures real time.
  * - `polyglot`: clients in other languages against our servers.
  * - `simulation`: seeds and mutants, and searches of the same kind: each order, each crash, each damaged byte.
@@ -40,6 +42,7 @@ const ENGINES = [
   'test/recipes/documented-errors.test.ts',
   'test/support/monitors.test.ts',
 ]
+const CONFORMANCE = ['test/testing/{conformance,recipe-conformance,*-bites}.test.ts']
 const POLYGLOT = ['test/polyglot/**/*.test.ts']
 const SIMULATION = [
   'test/backends/embedded/host/storage/{corruption,crash,failing-calls}.test.ts',
@@ -51,7 +54,8 @@ const SIMULATION = [
 
 /** See the list above. */
 export const PROJECTS: readonly Project[] = [
-  { name: 'unit', include: ALL, exclude: [...ENGINES, ...POLYGLOT, ...SIMULATION], isolate: false },
+  { name: 'unit', include: ALL, exclude: [...CONFORMANCE, ...ENGINES, ...POLYGLOT, ...SIMULATION], isolate: false },
+  { name: 'conformance', include: CONFORMANCE, exclude: [], isolate: false },
   { name: 'engines', include: ENGINES, exclude: [], isolate: true },
   { name: 'polyglot', include: POLYGLOT, exclude: [], isolate: true },
   { name: 'simulation', include: SIMULATION, exclude: [], isolate: true },
