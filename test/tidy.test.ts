@@ -83,6 +83,7 @@ const BANNED_PHRASES: readonly Ban[] = [
   { pattern: /\bsee the head of this file\b/i, why: 'say it here, or say nothing' },
   { pattern: /\banew\b/i, why: 'again' },
   { pattern: /\bfor ever\b/i, why: 'forever' },
+  { pattern: /(\/\*\*|^\s*\*|\/\/|@returns|@param \w+ -) +What [^?\n]*$/m, why: 'name the thing' },
 ]
 
 /** Banned in all TypeScript of the repository, and why. */
@@ -384,7 +385,7 @@ const RULES: readonly Rule[] = [
   {
     name: 'texts are in plain words',
     check: without(isAny, BANNED_PHRASES),
-    bad: [{ 'src/a.ts': '/** See the head of this file. */' }, { 'docs/a.md': 'It begins anew' }],
+    bad: ['// See the head of this file.', '// Begin anew', '/** What a does. */'].map((text) => ({ 'a.ts': text })),
   },
   {
     name: 'no rule is switched off, no type forced, nothing exported but by name',

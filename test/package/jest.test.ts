@@ -28,14 +28,7 @@ import { redis } from 'quorate/redis'
 import { modelBackend } from 'quorate/testing'
 import { useEnsemble } from 'quorate/testing/jest'
 
-declare global {
-  namespace jest {
-    interface Matchers<R> {
-      toBeHeld(): R
-      toFailWith(code: string): Promise<R>
-    }
-  }
-}
+declare global { namespace jest { interface Matchers<R> { toBeHeld(): R; toFailWith(code: string): Promise<R> } } }
 
 const backends = [['embedded', () => embedded({ servers: 3 })], ['model', () => modelBackend()]] as const
 
