@@ -24,8 +24,8 @@ const ALL = ['test/**/*.test.ts']
 const ENGINES = [
   'test/backends/client-processes.test.ts',
   'test/backends/embedded/{conformance,conformance-disk,recipe-faults,server-process,take-turns,watch-limit}.test.ts',
-  'test/backends/embedded/{full-disk,killed-processes,mixed-ensemble,processes,rolling-restart}.test.ts',
-  'test/backends/embedded/{small-disk,tls-processes}.test.ts',
+  'test/backends/embedded/{killed,reconfig,tls}-processes.test.ts',
+  'test/backends/embedded/{full-disk,mixed-ensemble,processes,rolling-restart,small-disk}.test.ts',
   'test/backends/embedded/host/admin/reference-words.test.ts',
   'test/backends/embedded/host/clients/{reference-nodes,request-fuzz,limits}.test.ts',
   'test/backends/embedded/host/{longest-turn,snapshot-turn}.test.ts',

@@ -17,7 +17,7 @@ const HUNTS_MAX = 2
 /** The file that a mutant's runs begin with. */
 const BEGIN = 'sim/job.js'
 
-/** What to hunt with. */
+/** Options of {@link Hunts.hunt}. */
 export interface HuntOptions {
   /** How many seeds, at most. */
   readonly seeds: number

@@ -33,7 +33,7 @@ export class CompiledCode {
     }
   }
 
-  /** Writes what of a mutant differs into a folder, and in any case the file to begin with. */
+  /** Writes the files of a mutant that differ into a folder, and in any case the one to begin with. */
   writeDifference({ edits }: Pick<Mutant, 'edits'>, begin: string, folder: string): void {
     const edited = edits.map(({ file }) => `src/${file.replace(/\.ts$/, '.js')}`)
     const reached = new Set<string>()

@@ -33,7 +33,7 @@ interface StoreOperation {
   readonly chunks: readonly Uint8Array[]
 }
 
-/** What a disk makes durable as a whole. */
+/** An operation that a disk makes durable as a whole. */
 export type DiskOperation = PersistOperation | StoreOperation
 
 /** A snapshot that is being written. */
@@ -45,7 +45,7 @@ interface SnapshotFile {
 /**
  * Told when a batch begins to be written, and when it is durable and its host does not know yet.
  *
- * @returns after `durable`: true if the machine dies at this instant, so that nobody will ever be told
+ * @returns after `durable`: true if the machine dies at this instant, so that nobody will ever hear of it
  */
 export type SyncWatcher = (phase: 'begun' | 'durable', operations: readonly DiskOperation[]) => boolean
 
@@ -57,7 +57,7 @@ export interface DiskObserver {
   wiped(): void
 }
 
-/** What an injected disk error says. */
+/** The message of an injected disk error. */
 export const DISK_ERROR = 'EIO: injected disk error'
 
 /** The disk of one server. */
@@ -97,7 +97,7 @@ export class SimDisk implements Storage {
     return this.#historyBase
   }
 
-  /** What is being written and would be there in part after a crash. */
+  /** The operations that are being written, and would be there in part after a crash. */
   get pending(): readonly DiskOperation[] {
     const pending = this.#pending ?? []
     return this.#file === null ? pending : [...pending, this.#file.operation]
@@ -108,7 +108,7 @@ export class SimDisk implements Storage {
     return this.#syncs
   }
 
-  /** What is durable. */
+  /** The durable contents. */
   get contents(): MemoryContents {
     return this.#storage.contents
   }

@@ -24,7 +24,7 @@ import type { SimNode } from './sim-node.ts'
 import { SimNetwork } from './network.ts'
 import type { NetworkWeather, ServerPlace } from './network.ts'
 
-/** What the world is made of. */
+/** The parts of the world. */
 export interface WorldOptions extends KernelOptions {
   /** Servers that vote. */
   readonly servers: number
@@ -85,7 +85,7 @@ export class World {
   readonly kernel: Kernel
   readonly network: SimNetwork
   readonly servers: readonly SimServer[]
-  /** What happened to the servers, in order. */
+  /** The events of the servers, in order. */
   readonly events: WorldEvent[] = []
   /** Told of each as it happens: of a crash while the server still stands. */
   readonly watchers: ((event: WorldEvent) => void)[] = []
@@ -109,7 +109,7 @@ export class World {
     })
   }
 
-  /** What it was made of. */
+  /** The options that it was made with. */
   get options(): WorldOptions {
     return this.#options
   }

@@ -29,7 +29,7 @@ const DIGEST_STEP_NODES = 10_000
  * Reads what a storage holds.
  *
  * @param onDamage - told of each snapshot that was passed over
- * @throws DamageError of the oldest snapshot if all are damaged; what the storage raises
+ * @throws DamageError of the oldest snapshot if all are damaged; any error of the storage
  */
 export async function recover(
   storage: Storage,
@@ -62,7 +62,7 @@ interface Found {
   readonly state: State
   /** Whether it is the state of one zxid. */
   readonly isExact: boolean
-  /** Of the nodes in it. */
+  /** The digest of the nodes in it. */
   readonly digest: bigint
 }
 

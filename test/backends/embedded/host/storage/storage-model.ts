@@ -62,7 +62,7 @@ export function outcomes(model: Model, operations: readonly PersistOperation[]):
   return found
 }
 
-/** What a model is compared by, if its log is read on top of a snapshot of this zxid. */
+/** Describes a model for a comparison, as if its log is read on top of a snapshot of this zxid. */
 export function described({ acceptedEpoch, currentEpoch, votes, base, entries }: Model, snapshot: bigint): string {
   const log = entries.filter(({ zxid }) => zxid > snapshot)
   return JSON.stringify({
