@@ -29,7 +29,7 @@ import { runDraw } from './run.ts'
 import type { Finding } from './run.ts'
 import { shrink } from './shrink.ts'
 import { Tally } from './tally.ts'
-import type { Job } from './worker.ts'
+import type { Job } from './job.ts'
 import { WORKLOADS } from './workloads/all.ts'
 
 const EXIT_STATUS = Object.freeze({ crash: 10, safety: 11, liveness: 12 }) satisfies Record<Finding['kind'], number>

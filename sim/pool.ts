@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { Job, WorkerLine } from './worker.ts'
+import type { Job, WorkerLine } from './job.ts'
 
 /** Seeds that one process runs. */
 const SEEDS_A_PROCESS = 500

@@ -4,7 +4,7 @@ import type { FaultKind } from '../src/testing/simulation/plan.ts'
 import { PROBES } from '../src/testing/simulation/probes.ts'
 import type { ProbeName } from '../src/testing/simulation/probes.ts'
 import type { Finding } from './run.ts'
-import type { WorkerLine } from './worker.ts'
+import type { WorkerLine } from './job.ts'
 
 const MS_AN_HOUR = 3_600_000
 /** A probe that was hit fewer times is rare. */

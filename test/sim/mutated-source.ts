@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import type { TestProjectConfiguration } from 'vitest/config'
 import { createVitest } from 'vitest/node'
-import type { TestModule, Vitest } from 'vitest/node'
+import type { TestCase, TestModule, TestSuite, Vitest } from 'vitest/node'
 import type { Edit } from '../../sim/mutants/mutant.ts'
 import { applied } from '../../sim/mutants/patch.ts'
 import config from '../../vitest.config.ts'
@@ -22,11 +22,11 @@ export interface MutatedSource {
   readonly edits: readonly Edit[]
 }
 
-/** The outcome of some tests. */
+/** The outcome of some tests. The first that fails ends the run. */
 export interface Verdict {
-  /** The full names of the tests that passed. */
+  /** The names of the tests that passed, each after those of its suites. */
   readonly passed: readonly string[]
-  /** The full names of those that failed. */
+  /** The names of those that failed. */
   readonly failed: readonly string[]
   /** Errors outside of any test, of a file that cannot be loaded for example: they say nothing about a rule. */
   readonly errors: readonly string[]
@@ -45,7 +45,7 @@ export class MutatedTests {
   static async open(sources: readonly MutatedSource[]): Promise<MutatedTests> {
     const projects = sources.map(projectOf)
     return new MutatedTests(await createVitest('test', {
-      root: ROOT, config: false, watch: false, maxWorkers: 1, reporters: [{}], projects,
+      root: ROOT, config: false, watch: false, maxWorkers: 1, bail: 1, reporters: [{}], projects,
     }))
   }
 
@@ -56,7 +56,9 @@ export class MutatedTests {
     const testNamePattern = new RegExp(named.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'))
     const specification = project.createSpecification(join(ROOT, test), { testNamePattern })
     const { testModules, unhandledErrors } = await this.#vitest.runTestSpecifications([specification])
-    return verdictOf(testModules, unhandledErrors)
+    // Vitest gives the modules of earlier runs too.
+    const ours = testModules.filter((module) => module.project === project && module.moduleId === join(ROOT, test))
+    return verdictOf(ours, unhandledErrors)
   }
 
   async close(): Promise<void> {
@@ -79,10 +81,15 @@ function projectOf({ name, edits }: MutatedSource): TestProjectConfiguration {
 
 function verdictOf(modules: readonly TestModule[], unhandled: readonly unknown[]): Verdict {
   const namesOf = (state: 'passed' | 'failed'): string[] =>
-    modules.flatMap(({ children }) => [...children.allTests(state)].map(({ fullName }) => fullName))
+    modules.flatMap(({ children }) => [...children.allTests(state)].map(nameOf))
   const errors = modules.flatMap((module) =>
     [module, ...module.children.allSuites()].flatMap((part) => part.errors().map(({ message }) => message)),
   )
   const messages = unhandled.map((error) => inspect(error))
   return { passed: namesOf('passed'), failed: namesOf('failed'), errors, unhandled: messages }
+}
+
+/** The name of a test as the pattern of a run sees it. */
+function nameOf({ name, parent }: TestCase | TestSuite): string {
+  return parent.type === 'module' ? name : `${nameOf(parent)} ${name}`
 }
