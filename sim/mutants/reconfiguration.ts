@@ -128,8 +128,8 @@ export const RECONFIGURATION_MUTANTS: readonly Mutant[] = [
     },
   },
   {
-    name: 'switched-off-forgets-the-configuration',
-    breaks: 'Where changes are switched off, a leader makes the list that it was started with a new configuration.',
+    name: 'switched-off-is-asked-again',
+    breaks: 'Where changes are switched off, a leader proposes the list that it was started with at every tick.',
     kin: 'none known',
     edits: [{
       file: LEADING,
@@ -139,6 +139,16 @@ export const RECONFIGURATION_MUTANTS: readonly Mutant[] = [
     expected: {
       test: 'test/backends/embedded/server/reconfiguration.test.ts',
       named: 'the configuration is no transaction, and is not changed',
+    },
+  },
+  {
+    name: 'switched-off-changes-by-others',
+    breaks: 'A leader that has changes switched off makes those that other servers pass on.',
+    kin: 'none known',
+    edits: [{ file: LEADING, from: 'isOpen: config.reconfigEnabled,', to: 'isOpen: true,' }],
+    expected: {
+      test: 'test/backends/embedded/server/reconfiguration.test.ts',
+      named: 'at the leader alone, others pass the request on in vain',
     },
   },
 ]

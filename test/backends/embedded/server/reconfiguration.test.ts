@@ -220,6 +220,9 @@ describe('where it is switched off', () => {
     for (const client of clients) {
       expect(reconfigure(cluster, client, { leavingServers: '1' })).toBe(Err.reconfigDisabled)
     }
+    const { loggedZxid } = cluster.server(3).status()
+    cluster.tick(20)
+    expect(cluster.server(3).status()).toMatchObject({ role: 'LEADING', loggedZxid })
     expect(textAt(cluster, 2)).toContain('version=0')
   })
 
