@@ -56,7 +56,7 @@ export interface LocksCheckOptions {
   readonly mayEvict?: (token: bigint, sessionId: bigint) => boolean
 }
 
-/** What others may look at in a contender. */
+/** The part of a contender that other checks may look at. */
 export type SeenContender = Readonly<Pick<Contender, 'owner' | 'tenure' | 'isOver' | 'isMeddledWith'>>
 
 /** A node that holds or waits, from its creation to its end. */

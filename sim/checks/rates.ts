@@ -26,7 +26,7 @@ export interface CheckedRate {
   readonly burst: number
 }
 
-/** What the check looks at. */
+/** The world that the check looks at. */
 export interface RatesCheckOptions {
   readonly ledger: Ledger
   readonly owners: Pick<Owners, 'isOf' | 'isSameProcess'>

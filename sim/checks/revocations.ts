@@ -24,7 +24,7 @@ import type { ModelChange, Replayed } from '../model.ts'
 import type { Owners } from '../owners.ts'
 import type { SeenContender } from './locks.ts'
 
-/** What the check looks at. */
+/** The world that the check looks at. */
 export interface RevocationsCheckOptions {
   readonly ledger: Ledger
   readonly owners: Pick<Owners, 'isOperator' | 'isOf'>
