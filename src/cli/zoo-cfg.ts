@@ -6,9 +6,11 @@
  * Source    QuorumPeerConfig.java of ZooKeeper 3.8; the system properties are those of its Administrator's Guide, by
  *           the names that they have in this file, without `zookeeper.`.
  */
+import { readFileSync } from 'node:fs'
 import { parseServerLine } from '../backends/wire/server-line.ts'
 import { FOUR_LETTER_WORDS } from '../backends/embedded/host/admin/four-letter-words.ts'
 import { Failure } from './exit-status.ts'
+import { reasonOf } from './file-reason.ts'
 import { readProperties } from './java-properties.ts'
 import type { Property } from './java-properties.ts'
 import { hint } from './nearest.ts'
@@ -45,7 +47,7 @@ export interface ZooCfg extends ZooCfgTls {
   /** The AdminServer's; undefined if there is to be none, which is the default here. */
   readonly adminPort: number | undefined
   readonly adminAddress: string | undefined
-  /** The servers of the ensemble as texts, by myid; empty for a server on its own. */
+  /** The servers of the ensemble as texts, by myid, of this file or its dynamic one; empty for a server on its own. */
   readonly servers: Readonly<Record<number, string>>
   /** Ticks that a follower may take to catch up, and that it may be silent. */
   readonly initLimit: number | undefined
@@ -141,6 +143,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   enforceQuota: { check: flag, effect: 'used' },
   'jute.maxbuffer': { check: integer(REQUEST_BYTES_MIN, REQUEST_BYTES_MAX), effect: 'used' },
   reconfigEnabled: { check: boolean, effect: 'used' },
+  dynamicConfigFile: { check: anything, effect: 'used' },
   'admin.enableServer': { check: flag, effect: 'used' },
   'admin.serverPort': { check: integer(0, PORT_MAX), effect: 'admin' },
   'admin.serverAddress': { check: anything, effect: 'admin' },
@@ -158,7 +161,6 @@ const ADMIN = /^admin\.[A-Za-z]+$/
 
 /** Keys whose meaning this server does not have, and advice; of a switch, only if it is on. */
 const MISSING: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; readonly what: string }[] = [
-  { keys: /^dynamicConfigFile$/, what: 'there are no dynamic configurations: write its server.N lines into this file' },
   {
     keys: /^admin\.commandURL$/,
     isMeant: /^(?!\/commands\/?$)/,
@@ -186,9 +188,14 @@ const MISSING: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; read
  *
  * @param text - the whole file
  * @param file - its name, for messages
+ * @param readFile - reads the file that `dynamicConfigFile` names
  * @throws Failure for a wrong value, with file and line
  */
-export function readZooCfg(text: string, file: string): ZooCfg {
+export function readZooCfg(
+  text: string,
+  file: string,
+  readFile: (path: string) => string = (path) => readFileSync(path, 'utf8'),
+): ZooCfg {
   const entries = new Map<string, Property>()
   const notices: string[] = []
   const unknown: string[] = []
@@ -218,6 +225,7 @@ export function readZooCfg(text: string, file: string): ZooCfg {
     const [first = ''] = unknown
     throw new Failure(`${file} is no configuration of ZooKeeper: no key in it is known; the first is ${oneLine(first)}`)
   }
+  notices.push(...takeDynamic(entries, file, readFile))
   const settings = settingsOf(entries, file)
   const idle = effectNotices([...entries.values()], settings, file)
   return { ...settings, notices: [...notices, ...idle] }
@@ -230,6 +238,36 @@ function keyOf(key: string): Key | undefined {
     return { check: (value) => checkTlsValue(key, value), effect: tlsEffectOf(key) }
   }
   return ADMIN.test(key) ? { check: anything, effect: 'none' } : undefined
+}
+
+/**
+ * Puts the servers of the dynamic file, if there is one, into the place of those of the static file.
+ *
+ * @returns notices
+ */
+function takeDynamic(entries: Map<string, Property>, file: string, readFile: (path: string) => string): string[] {
+  const pointer = entries.get('dynamicConfigFile')
+  if (pointer === undefined) return []
+  const idle = [...entries.values()].filter(({ key }) => MEMBER.test(key))
+  for (const { key } of idle) entries.delete(key)
+  let text: string
+  try {
+    text = readFile(pointer.value)
+  } catch (error) {
+    throw new Failure(`${file}:${pointer.line}: cannot read ${pointer.value}: ${reasonOf(error)}`)
+  }
+  for (const property of readProperties(text)) {
+    refuseMissing(property, pointer.value)
+    const { key, line } = property
+    if (!MEMBER.test(key)) {
+      throw new Failure(`${pointer.value}:${line}: a dynamic configuration has server.N lines, not ${oneLine(key)}`)
+    }
+    checkMember(property, pointer.value)
+    entries.set(key, property)
+  }
+  if (idle.length === 0) return []
+  const names = idle.map(({ key, line }) => `${key} (line ${line})`).join(', ')
+  return [`${file}: without effect, as dynamicConfigFile says who the servers are: ${names}`]
 }
 
 /** One server is alone, as in ZooKeeper, unless `standaloneEnabled` says otherwise. */

@@ -3,7 +3,7 @@ import { validateInteger, validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 import { settingsOf } from './options.ts'
 import type { EmbeddedOptions, EmbeddedSettings } from './options.ts'
-import { checkPortsDiffer, parseServerLine } from '../wire/server-line.ts'
+import { checkPortsDiffer, isWildcard, parseServerLine } from '../wire/server-line.ts'
 import type { ServerLine } from '../wire/server-line.ts'
 import { peerTlsSettingsOf } from './tls-options.ts'
 import type { PeerTlsOptions, PeerTlsSettings } from './tls-options.ts'
@@ -138,7 +138,9 @@ function clientPortOf(own: ServerLine, options: MemberOptions): MemberSettings['
   if (clientPort !== undefined && clientPort !== port) {
     throw new RangeError(`clientPort is ${clientPort}, and servers[${options.myid}] says ${port}: give it once`)
   }
-  return { host: own.client?.host ?? clientPortAddress ?? own.host, port }
+  // A text that names all addresses is what the servers make of one that names none.
+  const named = own.client?.host ?? null
+  return { host: (isWildcard(named) ? clientPortAddress : named) ?? named ?? own.host, port }
 }
 
 function adminPortOf(servesClients: boolean, { adminPort }: MemberOptions): number | null {

@@ -24,7 +24,6 @@ import type { EnsembleEvent, EnsembleServerStatus } from './ensemble-events.ts'
 import { firstEpoch, noteEpoch } from './host/epochs.ts'
 import { MemberDialer } from './host/clients/member-dialer.ts'
 import { MemoryDialer } from './host/clients/memory.ts'
-import type { PeerAddress } from './host/peers/tcp/peer-address.ts'
 import { TcpPeers } from './host/peers/tcp/tcp-peers.ts'
 import { Certificates } from './host/tls/certificates.ts'
 import { KnownServers } from './known-servers.ts'
@@ -32,9 +31,6 @@ import { LocalServer, drain } from './local-server.ts'
 import { memberSettingsOf } from './member-options.ts'
 import type { MemberOptions, MemberSettings } from './member-options.ts'
 import { Storages } from './storages.ts'
-
-/** Off until ensembles of processes have tests of it; `reconfig` is refused with -6. */
-const CAN_CHANGE: boolean = false
 
 /** How long a server that ends as the leader may take to do what it has begun, in milliseconds. */
 const HAND_OVER_MS_MAX = 1_000
@@ -73,7 +69,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     this.capabilities = common.storage.dataDir === null ? CAPABILITIES : DURABLE_CAPABILITIES
     this.#known = new KnownServers(myid, this.#settings.servers)
     this.#events = new EnsembleEvents(common)
-    if (common.server.reconfigEnabled) this.#followConfiguration()
+    this.#followConfiguration()
     this.#storages = new Storages(common.storage, true, (_, event) => {
       this.#events.emit(myid, event)
       // The others go on; it is back when what it has begun is durable (decision 0017). The only voter waits as it is.
@@ -200,7 +196,8 @@ export class EnsembleMember implements Backend, AsyncDisposable {
         // A life in memory is later than all before. On disk are the epochs themselves.
         firstEpoch: common.storage.dataDir === null ? firstEpoch() : 1,
         membership: this.#membership,
-        reconfigurable: CAN_CHANGE && common.server.reconfigEnabled,
+        // What its log says holds, also where nobody may change it any more.
+        reconfigurable: true,
       },
       storage: this.#storages.of(myid),
       transport: peers,
@@ -218,8 +215,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   }
 
   get #isOnlyVoter(): boolean {
-    const { myid, voters } = this.#settings
-    return voters.length === 1 && voters.includes(myid)
+    return this.#known.voterCount === 1 && this.#known.votes
   }
 
   #makePeers(): TcpPeers {
@@ -234,11 +230,6 @@ export class EnsembleMember implements Backend, AsyncDisposable {
       connectTimeoutMs,
       idleTimeoutMs: common.server.syncLimitTicks * common.server.tickMs,
       configuration: () => this.#known.text,
-      ...(CAN_CHANGE && common.server.reconfigEnabled && {
-        meet: (sid: number, place: Pick<PeerAddress, 'host' | 'electionPort'>) => {
-          this.#known.meet(sid, place)
-        },
-      }),
       tls: peerTls === null ? null : { ...peerTls, certificates: new Certificates(peerTls, 'ssl.quorum', onEvent) },
       onEvent,
     })

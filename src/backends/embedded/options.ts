@@ -117,7 +117,11 @@ export interface EmbeddedOptions {
   readonly extendedTypes?: boolean
   /** Whether a write that goes beyond a hard quota is refused. Default false. */
   readonly enforceQuota?: boolean
-  /** Whether `reconfig` is refused as unimplemented (-6), and not as disabled (-123). Default false. */
+  /**
+   * Whether clients may change the servers of an ensemble of processes by `reconfig`; if not, that is refused as
+   * disabled (-123). A server that is alone, and one of an ensemble in one process, refuse it as unimplemented (-6)
+   * where it is on. Default false.
+   */
   readonly reconfigEnabled?: boolean
   /** Bypasses all access control lists, as `user:base64(sha1(user:password))`; null by default, for nobody. */
   readonly superDigest?: string | null

@@ -7,6 +7,7 @@ import { ACL_COMMANDS } from './acl-commands.ts'
 import type { Command } from './command.ts'
 import { asksForHelp, Given, usageOf } from './command.ts'
 import { COUNT_COMMANDS } from './count-commands.ts'
+import { ENSEMBLE_COMMANDS } from './ensemble-commands.ts'
 import { LOCK_COMMANDS } from './lock-commands.ts'
 import { NODE_COMMANDS } from './node-commands.ts'
 import { RECIPE_COMMANDS } from './recipe-commands.ts'
@@ -39,6 +40,7 @@ const HELP: Command = {
 const ALL: readonly Command[] = [
   ...NODE_COMMANDS,
   ...ACL_COMMANDS,
+  ...ENSEMBLE_COMMANDS,
   ...WATCH_COMMANDS,
   ...LOCK_COMMANDS,
   ...RUN_COMMANDS,

@@ -34,7 +34,7 @@ export interface ServerConfig extends ZabConfig {
   readonly extendedTypes: boolean
   /** Whether a write that goes beyond a hard quota is refused. */
   readonly enforceQuota: boolean
-  /** Whether clients may change the configuration, where that can be done; otherwise they are told that it is off. */
+  /** Whether clients may change the configuration where that can be done; if not, they are told that it is off. */
   readonly reconfigEnabled: boolean
   /** An identity that bypasses all access control lists, as `user:base64(sha1(user:password))`; null for none. */
   readonly superDigest: string | null

@@ -118,7 +118,7 @@ export class Server {
 
   /** Receives a vote of another server. */
   receiveVote(from: number, notification: Notification): void {
-    this.#learnConfiguration(notification)
+    this.#learnConfiguration(from, notification)
     this.#election.receiveVote(from, notification)
     this.#settle()
   }
@@ -328,10 +328,10 @@ export class Server {
     this.#role = new Looking(this.#parts, { waitTicks, goneLeader, isLeaving: this.#isLeaving })
   }
 
-  /** A server that looks may have missed a configuration; a server that names one has it in force. */
-  #learnConfiguration({ configuration }: Notification): void {
+  /** A server that looks may have missed a configuration; another one that names one has it in force. */
+  #learnConfiguration(from: number, { configuration }: Notification): void {
     if (!this.#config.reconfigurable || this.#role.kind !== 'looking' || configuration === undefined) return
-    if (configuration.version > this.#membership.current.version) this.#enter(configuration)
+    if (this.#membership.believes(from, this.#config)) this.#enter(configuration)
   }
 
   /** A committed configuration is in force from now on, if it is newer. */
@@ -376,7 +376,7 @@ export class Server {
     const { reconfigurable, voters, membership: text } = this.#config
     const known = this.#replica.configuration
     if (!reconfigurable && (known !== null || this.#journal.proposed !== null)) {
-      throw new TypeError('the configuration of this ensemble was changed at run time: start it with reconfigEnabled')
+      throw new TypeError('the data are of an ensemble whose servers were changed: start it with myid and servers')
     }
     const initial = reconfigurable ? readConfiguration(text) : { version: 0n, voters, observers: [], text }
     const membership = new Membership(initial, this.#journal)

@@ -23,6 +23,9 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [Err.authFailed, 'the servers refuse this identity'],
   [Err.noWatcher, 'there is no such watch'],
   [Err.quotaExceeded, 'a quota is exceeded'],
+  [Err.newConfigNoQuorum, 'no majority of the new voters follows the leader: add new servers as observers first'],
+  [Err.reconfigInProgress, 'another change of the servers is under way'],
+  [Err.reconfigDisabled, 'changes of the servers are switched off: reconfigEnabled=true in zoo.cfg of all of them'],
 ])
 
 const EVENTS: ReadonlyMap<number, WatchEvent['type']> = new Map([

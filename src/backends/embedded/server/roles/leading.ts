@@ -162,7 +162,8 @@ export class Leading implements RoleInputs, Proposer {
   /** The first configuration becomes a transaction, as soon as nobody follows who knows no change of one. */
   #establish(): void {
     const { config, membership, wallTimeMs } = this.#parts
-    if (!config.reconfigurable || membership.current.version > 0n || membership.proposed !== null) return
+    if (!config.reconfigurable || !config.reconfigEnabled) return
+    if (membership.current.version > 0n || membership.proposed !== null) return
     const mayChange = !this.#leader.hasPlainLearners && this.#leader.hasSynced(membership.current.voters)
     if (mayChange) this.#sequencer?.establish(membership.current.text, wallTimeMs)
   }
@@ -174,6 +175,7 @@ export class Leading implements RoleInputs, Proposer {
     if (!config.reconfigurable) return null
     const leader = this.#leader
     return {
+      isOpen: config.reconfigEnabled,
       get current() {
         return membership.current
       },

@@ -252,6 +252,8 @@ export class Preparer {
   #decideSetData({ path, data, version }: SetDataRequest, context: Context): Decided {
     const node = this.#permitted(path, Perm.write, context)
     if (typeof node === 'number') return node
+    // The servers of an ensemble read there who decides: only a reconfiguration writes it.
+    if (path === CONFIG_PATH && this.#members !== null) return Err.badArguments
     const copy = copyOf(data)
     const dataLength = lengthOf(copy)
     if (this.#exceedsQuota(path, { count: 0, bytes: dataLength - node.dataLength })) return Err.quotaExceeded

@@ -23,9 +23,11 @@ import { isQuorum, quorumValue } from './quorum.ts'
 /** The configurations of one server. */
 export class Membership {
   readonly #journal: Pick<Journal, 'proposed' | 'settled'>
+  readonly #initial: Configuration
   #current: Configuration
 
   constructor(initial: Configuration, journal: Pick<Journal, 'proposed' | 'settled'>) {
+    this.#initial = initial
     this.#current = initial
     this.#journal = journal
   }
@@ -52,6 +54,16 @@ export class Membership {
   /** Whether a server votes in the configuration that is in force. */
   isVoter(id: number): boolean {
     return this.current.voters.includes(id)
+  }
+
+  /**
+   * Whether the word of a server on the configuration counts: it is in one that is in force or proposed, or in the list
+   * with which this server was started, which is an operator's word. Where nobody may change the servers, and nobody
+   * has, a configuration that was changed is of another ensemble, or of servers of ZooKeeper.
+   */
+  believes(id: number, { reconfigEnabled }: { readonly reconfigEnabled: boolean }): boolean {
+    if (!reconfigEnabled && this.current.version === 0n) return false
+    return [this.#initial, ...this.#all].some(({ voters, observers }) => voters.includes(id) || observers.includes(id))
   }
 
   /** Whether a server votes in either. */

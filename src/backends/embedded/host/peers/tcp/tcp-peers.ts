@@ -13,7 +13,7 @@ import { holdsBy } from '../../turns.ts'
 import type { Dialling, PeerGate, PeerTransport } from '../transport.ts'
 import { ElectionPort } from './election-port.ts'
 import { serversText } from './peer-address.ts'
-import type { Meet, PeerAddress } from './peer-address.ts'
+import type { PeerAddress } from './peer-address.ts'
 import type { TcpPeersEvent } from './peer-events.ts'
 import { PLAIN_SOCKETS, TlsPeerSockets } from './peer-sockets.ts'
 import type { PeerSockets, PeerTls } from './peer-sockets.ts'
@@ -45,8 +45,6 @@ export interface TcpPeersOptions {
   readonly tls?: PeerTls | null
   /** The configuration that the others are told; by default one line per server, and version 0. */
   readonly configuration?: string | (() => string)
-  /** Adds a server that is about to join to `servers`; absent where none does. */
-  readonly meet?: Meet
   readonly gate?: PeerGate
   readonly onEvent?: (event: TcpPeersEvent) => void
 }
@@ -85,7 +83,6 @@ export class TcpPeers implements PeerTransport {
       idleTimeoutMs,
       announcedHost: (options.listenHost ?? null) === null ? null : this.#own.host,
       configuration,
-      meet: options.meet ?? null,
       isAttached: () => this.#gate !== null,
       onVote: (from, notification) => this.#gate?.receiveVote(from, notification),
       onMalformed: (peer, reason) => onEvent?.({ type: 'vote-malformed', peer, reason }),
@@ -99,7 +96,6 @@ export class TcpPeers implements PeerTransport {
       sockets,
       connectTimeoutMs,
       configuration,
-      mayJoin: options.meet !== undefined,
       gate: () => this.#gate,
       strangerDropped: (address, reason) => {
         this.#strangerDropped('quorum', address, reason)
