@@ -212,7 +212,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     if (state !== 'lost') this.#fail(`L8: ${path} with token ${hex(token)} says that it is lost, and is ${state}`)
   }
 
-  /** What became of a contender so far, by its token; null if there was none. */
+  /** A contender as it is by now, by its token; null if there was none. */
   contender(token: bigint): SeenContender | null {
     return this.#contenders.get(token) ?? null
   }

@@ -45,7 +45,7 @@ interface Version {
   isGiven: boolean
 }
 
-/** What is known of the clock of one process. */
+/** The clock of one process, as far as it is known. */
 interface Taker {
   readonly incarnation: number
   /** When it asked first, by the world's clock. */

@@ -30,7 +30,7 @@ export interface RevocationsCheckOptions {
   readonly owners: Pick<Owners, 'isOperator' | 'isOf'>
   /** The paths of the locks. */
   readonly locks: readonly string[]
-  /** What became of a contender so far, by its token; null if there was none. */
+  /** A contender as it is by now, by its token; null if there was none. */
   readonly contenderOf: (token: bigint) => SeenContender | null
 }
 
