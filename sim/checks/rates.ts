@@ -66,7 +66,7 @@ export interface Taking {
 
 /** Clocks run so much faster or slower than the world's, at most. */
 const DRIFT = 0.1
-/** What comes of sums of fractions, in milliseconds. */
+/** The error of sums of fractions, in milliseconds. */
 const ROUNDING_MS = 1e-3
 
 export class RatesCheck implements Check, LedgerListener {

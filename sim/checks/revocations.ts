@@ -57,7 +57,7 @@ export class RevocationsCheck implements Check, LedgerListener {
   readonly #askers: Asker[] = []
   /** Leases that may be asked for and are not being released, by token. */
   readonly #held = new Map<bigint, SeenLease>()
-  /** What was written to nodes as requests, by token. */
+  /** The reasons of the requests that were written to a node, by token. */
   readonly #reasons = new Map<bigint, Set<string>>()
 
   /** Checks the locks of a world that has not run yet. */
