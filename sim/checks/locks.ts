@@ -56,7 +56,7 @@ export interface LocksCheckOptions {
   readonly mayEvict?: (token: bigint, sessionId: bigint) => boolean
 }
 
-/** What others may look at in a contender. */
+/** The part of a contender that other checks may look at. */
 export type SeenContender = Readonly<Pick<Contender, 'owner' | 'tenure' | 'isOver' | 'isMeddledWith'>>
 
 /** A node that holds or waits, from its creation to its end. */
@@ -212,7 +212,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     if (state !== 'lost') this.#fail(`L8: ${path} with token ${hex(token)} says that it is lost, and is ${state}`)
   }
 
-  /** What became of a contender so far, by its token; null if there was none. */
+  /** A contender as it is by now, by its token; null if there was none. */
   contender(token: bigint): SeenContender | null {
     return this.#contenders.get(token) ?? null
   }

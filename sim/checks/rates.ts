@@ -26,7 +26,7 @@ export interface CheckedRate {
   readonly burst: number
 }
 
-/** What the check looks at. */
+/** The world that the check looks at. */
 export interface RatesCheckOptions {
   readonly ledger: Ledger
   readonly owners: Pick<Owners, 'isOf' | 'isSameProcess'>
@@ -45,7 +45,7 @@ interface Version {
   isGiven: boolean
 }
 
-/** What is known of the clock of one process. */
+/** The clock of one process, as far as it is known. */
 interface Taker {
   readonly incarnation: number
   /** When it asked first, by the world's clock. */
@@ -66,7 +66,7 @@ export interface Taking {
 
 /** Clocks run so much faster or slower than the world's, at most. */
 const DRIFT = 0.1
-/** What comes of sums of fractions, in milliseconds. */
+/** The error of sums of fractions, in milliseconds. */
 const ROUNDING_MS = 1e-3
 
 export class RatesCheck implements Check, LedgerListener {

@@ -24,13 +24,13 @@ import type { ModelChange, Replayed } from '../model.ts'
 import type { Owners } from '../owners.ts'
 import type { SeenContender } from './locks.ts'
 
-/** What the check looks at. */
+/** The world that the check looks at. */
 export interface RevocationsCheckOptions {
   readonly ledger: Ledger
   readonly owners: Pick<Owners, 'isOperator' | 'isOf'>
   /** The paths of the locks. */
   readonly locks: readonly string[]
-  /** What became of a contender so far, by its token; null if there was none. */
+  /** A contender as it is by now, by its token; null if there was none. */
   readonly contenderOf: (token: bigint) => SeenContender | null
 }
 
@@ -57,7 +57,7 @@ export class RevocationsCheck implements Check, LedgerListener {
   readonly #askers: Asker[] = []
   /** Leases that may be asked for and are not being released, by token. */
   readonly #held = new Map<bigint, SeenLease>()
-  /** What was written to nodes as requests, by token. */
+  /** The reasons of the requests that were written to a node, by token. */
   readonly #reasons = new Map<bigint, Set<string>>()
 
   /** Checks the locks of a world that has not run yet. */

@@ -57,7 +57,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: CALLS, from: 'this.isWrite || this.request.op === OpCode.sync', to: 'true' }],
     profile: 'partition',
     workload: 'locks',
-    expected: { seeds: 300, seedsWithoutAssertions: 300, likely: 84 },
+    expected: { seeds: 300, seedsWithoutAssertions: 300, likely: 93 },
   },
   {
     name: 'lease-outlives-session',
@@ -66,7 +66,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: LEASE_RULE, from: 'const LEASE_PART = 2 / 3', to: 'const LEASE_PART = 3 / 2' }],
     profile: 'recipes',
     workload: 'locks',
-    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 6 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 1 },
   },
   {
     name: 'seen-zxid-forgotten',
@@ -138,7 +138,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     }],
     profile: 'recipes',
     workload: 'locks',
-    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 2 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 4 },
   },
   {
     name: 'node-adopted-by-name-alone',
@@ -194,7 +194,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     }],
     workload: 'locks',
     profile: 'recipes',
-    expected: { seeds: 50, seedsWithoutAssertions: 50, likely: 2 },
+    expected: { seeds: 50, seedsWithoutAssertions: 50, likely: 1 },
   },
   {
     name: 'fair-lock-granted-unproven',
@@ -203,7 +203,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: CONTENDERS, from: '!(await proveLease(this.#client, node, wait))', to: 'false' }],
     profile: 'recipes',
     workload: 'locks',
-    expected: { seeds: 300, likely: 2 },
+    expected: { seeds: 300, likely: 12 },
   },
   {
     name: 'exclusive-lock-granted-unproven',
@@ -212,7 +212,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: EXCLUSIVE, from: '!(await proveLease(this.#client, node, this.#wait))', to: 'false' }],
     profile: 'recipes',
     workload: 'locks',
-    expected: { seeds: 300, likely: 88 },
+    expected: { seeds: 300, likely: 120 },
   },
   {
     name: 'exclusive-lock-of-older-session',
@@ -287,7 +287,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     edits: [{ file: OWNERSHIP, from: 'this.#controller.abort(new', to: 'void (new' }],
     workload: 'locks',
     profile: 'recipes',
-    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 2 },
+    expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 1 },
   },
   {
     name: 'released-before-confirmed',

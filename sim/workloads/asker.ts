@@ -14,7 +14,7 @@ const WAIT_TICKS_MAX = 75
 const HEARD_TICKS = 2_000
 const REASONS: readonly string[] = Object.freeze(['', 'a deploy', 'it is late'])
 
-/** What those who ask share. */
+/** The things that all who ask share. */
 export interface AskerScene extends Pick<WorkloadSetup, 'operators' | 'probes'> {
   readonly revocations: RevocationsCheck
 }

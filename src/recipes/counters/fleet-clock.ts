@@ -9,7 +9,7 @@
  */
 import type { Stat } from '../../core/backend.ts'
 
-/** What a look at the node is told of each version that it meets; null if the node is not there. */
+/** Hears of each version that one look at the node meets; null if the node is not there. */
 export type Look = (found: Pick<Stat, 'mtime' | 'mzxid'> | null) => void
 
 /** The time of all who write one node. */
