@@ -12,6 +12,7 @@ const LOG_DIGEST = 'backends/embedded/server/state/log-digest.ts'
 const COPY = 'backends/embedded/host/storage/data-copy.ts'
 const ROOM = 'backends/embedded/host/storage/room.ts'
 const SNAPSHOTS = 'backends/embedded/host/storage/snapshot-files.ts'
+const WHOLE = 'backends/embedded/host/storage/whole-file.ts'
 
 const FILES_TEST = { test: 'test/backends/embedded/host/storage/files.test.ts' }
 const FAILURES = { test: 'test/backends/embedded/host/storage/failing-calls.test.ts' }
@@ -202,5 +203,27 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     kin: 'ZooKeeper 3.8: a length that is too large ends the log',
     edits: [{ file: SCANNER, from: 'holdsWholeRecord(bytes, this.#lastZxid)', to: 'bytes.length < 0' }],
     expected: CORRUPTION,
+  },
+  {
+    name: 'fallback-lacks-transactions',
+    breaks: 'A snapshot of before a state from a leader is used where that is damaged, without what is between them.',
+    kin: 'ZooKeeper 3.8, which takes any older snapshot that it can read',
+    edits: [{ file: RECOVERY, from: 'counterOf(zxid) !== 0', to: 'counterOf(zxid) < 0' }],
+    expected: { ...FILES_TEST, named: 'does not fall back from a damaged state of a leader' },
+  },
+  {
+    name: 'cut-passes-over-damage',
+    breaks: 'A cut of a log whose records are damaged before the place cuts them off as well.',
+    kin: 'ZOOKEEPER-1489: a truncation that goes too far',
+    edits: [{ file: LOG, from: 'expectClean(path, scanner.end())', to: 'void path' }],
+    expected: { ...FILES_TEST, named: 'does not cut a log that is damaged before the place' },
+  },
+  {
+    name: 'short-write-counts-as-whole',
+    breaks: 'What a write did not take is not written.',
+    kin: 'programs that do not look at the result of write(2)',
+    edits: [{ file: WHOLE, from: 'while (done < bytes.length)', to: 'if (done === 0)' }],
+    profile: 'files',
+    expected: { seeds: 20 },
   },
 ]

@@ -73,6 +73,8 @@ export interface ServerDisk extends Storage {
   readonly isLost: boolean
   /** Whether it has reason to call itself damaged. */
   readonly mayBeDamaged: boolean
+  /** Its server runs with what was read. */
+  opened(): void
   /**
    * The machine crashed: of what was being written, some is there.
    *
@@ -221,6 +223,10 @@ export class SimDisk implements ServerDisk {
     return new Promise((resolve) => {
       this.#kernel.after(latencyMs, this.#node, 'disk', resolve)
     })
+  }
+
+  opened(): void {
+    // What was read is what it holds.
   }
 
   crash(): boolean {

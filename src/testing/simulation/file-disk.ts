@@ -88,6 +88,8 @@ export class FileDisk implements ServerDisk {
   /** The greatest zxid that a snapshot was taken of. */
   #applied = 0n
   #failNext = false
+  /** What the present start has read; null if it has not come to the end. */
+  #read: Model | null = null
   /** It is being put aside, and may be gone. */
   #isGoing = false
 
@@ -107,10 +109,11 @@ export class FileDisk implements ServerDisk {
   }
 
   async recover(): Promise<StoredState> {
+    this.#read = null
     await this.#takeTime(CALL_MS)
     this.#storage ??= this.#makeStorage()
     const stored = await this.#storage.recover()
-    return { ...stored, entriesAfter: (zxid) => this.#read(stored, zxid) }
+    return { ...stored, entriesAfter: (zxid) => this.#entriesAfter(stored, zxid) }
   }
 
   async persist(operations: readonly PersistOperation[]): Promise<void> {
@@ -230,18 +233,20 @@ export class FileDisk implements ServerDisk {
     this.#options.onEvent({ type: 'set-aside' })
   }
 
-  async *#read(stored: StoredState, zxid: bigint): AsyncGenerator<readonly LogEntry[], void> {
+  async *#entriesAfter(stored: StoredState, zxid: bigint): AsyncGenerator<readonly LogEntry[], void> {
     const entries: LogEntry[] = []
     for await (const part of stored.entriesAfter(zxid)) {
       entries.push(...part)
       yield part
     }
     const { acceptedEpoch, currentEpoch, votes } = stored
-    this.#found({ acceptedEpoch, currentEpoch, votes, base: zxid, entries })
+    this.#read = { acceptedEpoch, currentEpoch, votes, base: zxid, entries }
   }
 
-  /** A start has read this, and stands on it from now on. */
-  #found(found: Model): void {
+  opened(): void {
+    const found = this.#read
+    if (found === null) throw new Error('a server runs on files that were not read to their end')
+    this.#read = null
     const { base } = found
     if (this.#isGoing && described(found, base) === described(NEW, 0n)) this.#isAside()
     this.#isGoing = false
@@ -271,15 +276,24 @@ export class FileDisk implements ServerDisk {
   }
 
   #makeStorage(): FileStorage {
-    const { settings: { snapRetainCount, preallocateBytes, hasLogDirectory }, onEvent } = this.#options
+    const { settings: { snapRetainCount, preallocateBytes, hasLogDirectory } } = this.#options
+    const onEvent = (event: FileDiskEvent): void => {
+      this.#options.onEvent(event)
+    }
     return new FileStorage(this.#files, {
       dataDir: DATA_DIRECTORY,
       dataLogDir: hasLogDirectory ? LOG_DIRECTORY : DATA_DIRECTORY,
       snapRetainCount,
       preallocateBytes,
-      onTornTail: () => onEvent({ type: 'torn-tail' }),
-      onFull: (error) => onEvent({ type: 'disk-full', error }),
-      onRoom: () => onEvent({ type: 'disk-has-room' }),
+      onTornTail: () => {
+        onEvent({ type: 'torn-tail' })
+      },
+      onFull: (error) => {
+        onEvent({ type: 'disk-full', error })
+      },
+      onRoom: () => {
+        onEvent({ type: 'disk-has-room' })
+      },
     })
   }
 

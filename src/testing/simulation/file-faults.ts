@@ -94,13 +94,13 @@ export class FileFaults {
   #bitRot(fault: Of<'bit-rot'>): void {
     const id = idOf(fault.server)
     const disk = this.#disk(id)
-    const { world, crash, mayForget, forgets, happened } = this.#options
-    if (disk === null || !mayForget(id) || world.server(id).host() === null) return
-    if (!fault.isRunning) crash(id, fault.downMs)
+    const options = this.#options
+    if (disk === null || !options.mayForget(id) || options.world.server(id).host() === null) return
+    if (!fault.isRunning) options.crash(id, fault.downMs)
     if (disk.rot(fault) === null) return
     if (fault.isRunning) this.#rotten.add(id)
-    forgets(id)
-    happened(fault)
+    options.forgets(id)
+    options.happened(fault)
   }
 
   #disk(id: number): FileDisk | null {

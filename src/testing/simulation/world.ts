@@ -254,6 +254,7 @@ export class World {
         this.#failed(server, error)
       },
     }, (host) => {
+      disk.opened()
       this.network.attach(id, node, host)
     })
   }

@@ -216,6 +216,27 @@ describe('storage in files', () => {
     expect(names()).toEqual(['snapshot.0', 'snapshot.2', 'snapshot.9', 'votes'])
   })
 
+  it('does not fall back from a damaged state of a leader to a snapshot of before it, which lacks its transactions', async () => {
+    const files = await filled(1, 2, 3)
+    await takeSnapshot(files, 2)
+    const chunks = [...new State(undefined, undefined, 7n).openSnapshot().chunks()]
+    await files.persist([{ type: 'install', zxid: 7n, chunks }])
+    await files.close()
+    const bytes = readFileSync(path('snapshot.7'))
+    bytes[bytes.length - 10] = (bytes[bytes.length - 10] ?? 0) ^ 1
+    writeFileSync(path('snapshot.7'), bytes)
+    await expect(recover(storage())).rejects.toThrow(/snapshot\.7/)
+  })
+
+  it('does not cut a log that is damaged before the place', async () => {
+    const files = await filled(1, 2, 3, 4)
+    const bytes = readFileSync(path('log.1'))
+    bytes[80] = (bytes[80] ?? 0) ^ 1
+    writeFileSync(path('log.1'), bytes)
+    await expect(files.persist([{ type: 'truncate', zxid: 3n }])).rejects.toThrow(/log\.1: at byte \d+: .*checksum/)
+    await expect(recover(storage())).rejects.toThrow(/log\.1: at byte \d+: .*checksum/)
+  })
+
   it('has the epoch that it entered, also where the state that was installed is of a later one', async () => {
     const files = await filled(1)
     const zxid = 2n << 32n
