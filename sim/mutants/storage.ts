@@ -21,6 +21,9 @@ const CORRUPTION = { test: 'test/backends/embedded/host/storage/corruption.test.
 const LOG_DIGEST_TEST = { test: 'test/backends/embedded/server/state/log-digest.test.ts' }
 const CRASHES = { test: 'test/backends/embedded/host/storage/crash.test.ts' }
 
+/** The climate, and a small world, in which they show. */
+const FILES_WORLD = { profile: 'files', servers: 3, clients: 2 } as const
+
 /** Mutants of the storage in files. */
 export const STORAGE_MUTANTS: readonly Mutant[] = [
   {
@@ -223,7 +226,15 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     breaks: 'What a write did not take is not written.',
     kin: 'programs that do not look at the result of write(2)',
     edits: [{ file: WHOLE, from: 'while (done < bytes.length)', to: 'if (done === 0)' }],
-    profile: 'files',
+    ...FILES_WORLD,
+    expected: { seeds: 20 },
+  },
+  {
+    name: 'epoch-is-written-later',
+    breaks: 'An epoch is acknowledged when its file is about to be written.',
+    kin: 'ZOOKEEPER-4685',
+    edits: [{ file: FILES, from: 'await this.#promises.write(operation)', to: 'void this.#promises.write(operation)' }],
+    ...FILES_WORLD,
     expected: { seeds: 20 },
   },
 ]

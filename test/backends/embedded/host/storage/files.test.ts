@@ -284,6 +284,25 @@ describe('storage in files', () => {
     expect(zxidsOf(await recover(storage()))).toEqual([1, 2, 3, 4, 5, 6, 7])
   })
 
+  it('is read once where a start waits for room and another one begins, as a server that stands aside does', async () => {
+    const before = storage()
+    await recover(before)
+    await before.persist([{ type: 'epochs', acceptedEpoch: 1, currentEpoch: 1, votes: true }])
+    // What a crash leaves between the file with the checksum and those of ZooKeeper.
+    for (const name of ['acceptedEpoch', 'currentEpoch']) rmSync(path(name))
+    const files = new FileStorage(limited(), optionsOf())
+    room = 0
+    const first = recover(files)
+    await vi.waitFor(() => {
+      expect(full).toHaveLength(1)
+    })
+    const second = recover(files)
+    room = Infinity
+    await expect(first).rejects.toThrow('is read by a later start')
+    expect(await second).toMatchObject({ acceptedEpoch: 1, currentEpoch: 1 })
+    expect(names()).toEqual(['acceptedEpoch', 'currentEpoch', 'snapshot.0', 'votes'])
+  })
+
   it('does not wait for room when it is closed, and has nothing then of what could not be written', async () => {
     const files = new FileStorage(limited(), optionsOf())
     await recover(files)
