@@ -43,6 +43,8 @@ export type FileDiskEvent =
 
 const DATA_DIRECTORY = '/data'
 const LOG_DIRECTORY = '/log'
+/** Where the files are, of data and of logs. */
+const DIRECTORIES = [`${DATA_DIRECTORY}/${VERSION_DIRECTORY}`, `${LOG_DIRECTORY}/${VERSION_DIRECTORY}`] as const
 /** How likely only the process ends, and the machine goes on. */
 const KILL_CHANCE = 0.3
 /** The time of a call that does not wait for the disk, in milliseconds. */
@@ -202,15 +204,39 @@ export class FileDisk implements ServerDisk {
     this.#fullness = fullness
   }
 
+  /**
+   * Keeps a copy of what it holds, while its server is down and nothing is in doubt.
+   *
+   * @returns puts it back, as often as it is called
+   */
+  save(): () => void {
+    const restore = this.#files.save()
+    const model = { ...this.#model, entries: [...this.#model.entries] }
+    const applied = this.#applied
+    return () => {
+      restore()
+      this.#model = { ...model, entries: [...model.entries] }
+      this.#applied = applied
+      this.#doubtful = []
+      this.isLost = false
+      this.mayBeDamaged = false
+    }
+  }
+
   /** Lets a durable byte rot; gives its place, or null if there is none. */
   rot(place: RottenPlace): string | null {
-    const isLog = this.#options.settings.hasLogDirectory && place.file >= 0.5
-    // The two halves of the range are the two directories.
-    const file = this.#options.settings.hasLogDirectory ? (2 * place.file) % 1 : place.file
-    const directory = `${isLog ? LOG_DIRECTORY : DATA_DIRECTORY}/${VERSION_DIRECTORY}`
+    const [directory = '', file] = this.#options.settings.hasLogDirectory
+      // The two halves of the range are the two directories.
+      ? [DIRECTORIES[Math.floor(2 * place.file)], (2 * place.file) % 1]
+      : [DIRECTORIES[0], place.file]
     const found = this.#files.rot(directory, { ...place, file })
     this.mayBeDamaged ||= found !== null
     return found
+  }
+
+  /** How many bytes are durable in each file of the directory of data, in the order in which they rot. */
+  fileSizes(): readonly number[] {
+    return this.#files.filled(DIRECTORIES[0]).map(({ inode }) => inode.filledBytes)
   }
 
   get #open(): FileStorage {

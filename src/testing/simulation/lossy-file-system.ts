@@ -55,6 +55,14 @@ class Inode {
     if (at < this.bytes.length) this.bytes[at] = (this.bytes[at] ?? 0) ^ mask
   }
 
+  /** Another file with what is durable of this one. */
+  copy(): Inode {
+    const copy = new Inode()
+    copy.bytes = Buffer.from(this.#durable)
+    copy.#durable = Buffer.from(this.#durable)
+    return copy
+  }
+
   /** @returns whether what was written is there without something that was written before it */
   crash(random: SeededRandom, tears: boolean): boolean {
     const lost = new Set<number>()
@@ -108,6 +116,13 @@ class Directory {
     this.#changes = []
   }
 
+  copy(): Directory {
+    const copy = new Directory()
+    for (const [name, entry] of this.#durable) copy.names.set(name, entry.copy())
+    copy.sync()
+    return copy
+  }
+
   crash(random: SeededRandom, tears: boolean): boolean {
     const names = new Map(this.#durable)
     for (const change of this.#changes) if (random.chance(0.5)) apply(names, change)
@@ -143,7 +158,7 @@ export interface RottenPlace {
 /** The files of one machine. */
 export class LossyFileSystem implements FileSystem {
   readonly #random: SeededRandom
-  readonly #root = new Directory()
+  #root = new Directory()
   /** Before each call; after a crash, those of before must not come back. */
   onCall: CallWatcher = () => undefined
   /** Says how a call fails; null if it does not. */
@@ -168,21 +183,38 @@ export class LossyFileSystem implements FileSystem {
   }
 
   /**
+   * Keeps a copy of what is durable.
+   *
+   * @returns puts it back, as often as it is called
+   */
+  save(): () => void {
+    const saved = this.#root.copy()
+    return () => {
+      this.#root = saved.copy()
+    }
+  }
+
+  /**
    * Lets a durable byte of a directory rot.
    *
    * @returns the file and the place in it; null if nothing is durable there
    */
   rot(directory: string, { file, byte, mask }: RottenPlace): string | null {
-    const found = this.#entry(directory)
-    if (!(found instanceof Directory)) return null
-    const inodes = [...found.names].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([name, entry]) => {
-      return entry instanceof Inode && entry.filledBytes > 0 ? [{ name, inode: entry }] : []
-    })
-    const rotten = inodes[Math.floor(file * inodes.length)]
+    const files = this.filled(directory)
+    const rotten = files[Math.floor(file * files.length)]
     if (rotten === undefined) return null
     const at = Math.floor(byte * rotten.inode.filledBytes)
     rotten.inode.flip(at, mask)
     return `${rotten.name} at ${at}`
+  }
+
+  /** The files of a directory in which something is durable, by name. */
+  filled(directory: string): readonly { readonly name: string; readonly inode: Inode }[] {
+    const found = this.#entry(directory)
+    if (!(found instanceof Directory)) return []
+    return [...found.names].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([name, entry]) => {
+      return entry instanceof Inode && entry.filledBytes > 0 ? [{ name, inode: entry }] : []
+    })
   }
 
   /** Does the work of a call, or a part of it if it fails. */
