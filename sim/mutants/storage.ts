@@ -66,16 +66,6 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     expected: CRASHES,
   },
   {
-    name: 'cut-length-is-not-durable',
-    breaks: 'A cut of the log is acknowledged before the new length of the file is durable.',
-    kin: 'ZOOKEEPER-5094',
-    edits: [{
-      file: LOG, from: 'await file.setSize(size)', to: 'await file.sync(); await file.setSize(size); return',
-    }],
-    ...FILES_WORLD,
-    expected: SOON,
-  },
-  {
     name: 'purge-goes-too-far',
     breaks: 'With a snapshot goes the log that holds what comes right after it.',
     kin: 'ZOOKEEPER-3231',
