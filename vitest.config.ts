@@ -19,6 +19,8 @@ export default defineConfig({
       { find: /^quorate\/dashboard$/, replacement: source('./src/dashboard/index.ts') },
       { find: /^quorate\/opentelemetry$/, replacement: source('./src/observe/opentelemetry.ts') },
       { find: /^quorate\/testing$/, replacement: source('./src/testing/index.ts') },
+      { find: /^quorate\/testing\/vitest$/, replacement: source('./src/testing/fixtures/vitest.ts') },
+      { find: /^quorate\/testing\/jest$/, replacement: source('./src/testing/fixtures/jest.ts') },
     ],
   },
   test: {

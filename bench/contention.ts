@@ -2,7 +2,7 @@
  * Many who want one lock: how often it goes from one to another, how long they wait, and in which order they get it.
  *
  * Load      every contender acquires and releases, again and again, with no pause between.
- * Counted   a hand-over is a change of owner: who gets the lock again behind its own release has not waited. A wait
+ * Counted   a hand-over is a change of owner: whoever gets the lock again after its own release has not waited. A wait
  *           that has not ended with its round counts as long as it has lasted, or those that starve would not be seen.
  * Order     a contender is served out of turn when another one that called `acquire` before it still waits.
  */
@@ -63,7 +63,7 @@ export class Contention {
 
   /**
    * Lets them contend for the length of a round, when the rush of all at once is over: when each of them has had a
-   * turn or, as some may never have one, behind the length of two rounds.
+   * turn or, as some may never have one, after the length of two rounds.
    */
   async round({ warmUpMs, contentionMs }: Effort): Promise<void> {
     const line = new Line(this.#contenders.length)
@@ -91,7 +91,7 @@ export class Contention {
     if (before !== undefined && after !== undefined) this.#requests.push((after - before) / handOvers)
   }
 
-  /** What all rounds have shown. */
+  /** The figures of all rounds. */
   figures(): Figure[] {
     const { name, size } = this
     const share = this.#served === 0 ? 0 : this.#outOfTurn / this.#served
@@ -112,7 +112,7 @@ export class Contention {
   }
 }
 
-/** What is counted from `begin` to `end`. */
+/** Counts from `begin` to `end`. */
 interface Count {
   handOvers: number
   outOfTurn: number

@@ -13,7 +13,7 @@ export function countingEvents(backend: Backend, onEvent: () => void): Backend {
 }
 
 function countingSession(session: Session, onEvent: () => void): Session {
-  /** What the session was given in the place of each watcher: `unwatch` has to name it. */
+  /** The watcher that the session got in the place of each: `unwatch` has to name it. */
   const counted = new WeakMap<Watcher, Watcher>()
   const count = (watch: Watcher): Watcher => {
     const known = counted.get(watch)

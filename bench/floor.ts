@@ -1,4 +1,4 @@
-/** What nothing in one process can be quicker than: a promise, a turn of the event loop, a mutex of one process. */
+/** Lower bounds of anything in one process: a promise, a turn of the event loop, a mutex of one process. */
 import { Mutex } from 'async-mutex'
 import { measureRate } from './measure.ts'
 import type { Effort, Figure } from './measure.ts'

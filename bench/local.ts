@@ -8,7 +8,7 @@ import { measureOperations } from './operations.ts'
 
 const PARTS = [measureFloor, measureOperations, measureLockCycles, measureHandOvers, measureFanOut, measureElection]
 
-/** What costs how many times as much as what: by what other work on the machine changes least. */
+/** Ratios of costs, by the number that other work on the machine changes least. */
 const RATIOS: readonly Ratio[] = [
   { of: ['get', 1], to: ['promise round trip', 1], by: 'cpuUs' },
   { of: ['set', 1], to: ['promise round trip', 1], by: 'cpuUs' },

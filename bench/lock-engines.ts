@@ -21,7 +21,7 @@ export interface LockEngine {
   readonly backend: Backend
   /** Ours: the first with the sessions of all contenders on one backend; the second, if any, each on one of its own. */
   readonly ours: readonly [Competitor, ...Competitor[]]
-  /** What somebody would pick instead. */
+  /** Other libraries' locks on the same engine. */
   readonly rivals: readonly Competitor[]
   /** Ends it. */
   readonly stop: () => Promise<void>
@@ -144,7 +144,7 @@ async function openFairLock(backend: Backend): Promise<Contender> {
   }
 }
 
-/** What a server says to a four-letter word. */
+/** A server's answer to a four-letter word. */
 function ask(port: number, word: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connectSocket(port, '127.0.0.1')

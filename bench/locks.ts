@@ -112,7 +112,7 @@ class Queue {
     await lease.release()
   }
 
-  /** A contender whose node is there has still to arm its watch: behind some later reads on its session it has. */
+  /** A contender whose node is there has still to arm its watch: after some later reads on its session it has. */
   async #untilAllWait(): Promise<void> {
     const [client] = this.#clients
     const inLine = async (): Promise<number> => (await client?.children(HAND_OVER_PATH))?.names.length ?? 0

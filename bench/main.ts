@@ -36,7 +36,7 @@ suites: ${Object.keys(SUITES).join(', ')}`
 /**
  * Runs a suite.
  *
- * @param args - what stands behind the command
+ * @param args - the arguments after the command
  * @returns the exit status: 0, or 2 for a wrong argument
  */
 async function main(args: readonly string[]): Promise<number> {

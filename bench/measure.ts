@@ -7,7 +7,7 @@
 
 /** One measured number, as it is printed. */
 export interface Figure {
-  /** What was measured. */
+  /** The name of the figure. */
   readonly figure: string
   /** Operations in flight, contenders, sessions: the size it was measured at. */
   readonly size: number
@@ -22,7 +22,7 @@ export interface Figure {
   /** Processor time of one operation in microseconds, all threads: what other work on the machine changes least. */
   readonly cpuUs?: number
   readonly rounds?: number
-  /** What the design asks for. */
+  /** The target of the design. */
   readonly target?: string
 }
 
@@ -41,7 +41,7 @@ export interface Effort {
   readonly contenders: readonly number[]
 }
 
-/** What is done again and again; each of the lanes has one in flight. */
+/** The operation that is repeated; each of the lanes has one in flight. */
 export type Task = (lane: number) => Promise<unknown>
 
 /** How a task is measured. */
@@ -58,8 +58,8 @@ export interface TaskOptions {
  * Measures how often a task is done in a second while a number of them are in flight.
  *
  * @param figure - its name
- * @param task - what to do
- * @param options - how
+ * @param task - the operation
+ * @param options - the effort, and how many are in flight
  */
 export async function measureRate(figure: string, task: Task, options: TaskOptions): Promise<Figure> {
   const { effort, inFlight, batch = 1 } = options

@@ -1,11 +1,11 @@
 /**
- * What somebody would pick instead: redlock and redis-semaphore on a Redis, the lock of etcd3 on an etcd. Each
+ * Locks of other libraries: redlock and redis-semaphore on a Redis, the lock of etcd3 on an etcd. Each
  * contender has a connection of its own, as it would in a process of its own.
  *
- * redlock          tries again behind 200 ms, 100 more or less, by its defaults, and gives up behind ten tries; here it
+ * redlock          tries again after 200 ms, 100 more or less, by its defaults, and gives up after ten tries; here it
  *                  never gives up. The eager one pauses 10 ms, 5 more or less.
- * redis-semaphore  tries again behind 10 ms by its defaults; here it never gives up.
- * etcd3            its lock tries once, so whoever does not get it tries again behind a short pause; without one the
+ * redis-semaphore  tries again after 10 ms by its defaults; here it never gives up.
+ * etcd3            its lock tries once, so whoever does not get it tries again after a short pause; without one the
  *                  tries of a hundred keep the holder from its own requests.
  */
 import { Etcd3, EtcdLockFailedError } from 'etcd3'
@@ -20,7 +20,7 @@ const TTL_MS = 60_000
 /** Pauses between the tries of etcd3's lock are drawn evenly from zero to this, in milliseconds. */
 const ETCD3_PAUSE_MS_MAX = 50
 
-/** What is used of redlock, whose own types cannot be found behind its `exports`. */
+/** The part of redlock that is used; its own types cannot be found behind its `exports`. */
 interface Redlock {
   acquire(resources: readonly string[], ttlMs: number): Promise<{ release(): Promise<unknown> }>
 }

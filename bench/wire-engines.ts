@@ -1,4 +1,4 @@
-/** What is compared: Quorate in a process of its own, and Apache ZooKeeper with its data on a memory file system. */
+/** The compared engines: Quorate in a process of its own, and Apache ZooKeeper with data on a memory file system. */
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { startProcess } from '../test/engines/process.ts'

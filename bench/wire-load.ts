@@ -1,4 +1,4 @@
-/** What one engine is loaded with by one session, and what each request costs the engine. */
+/** The load of one session on one engine, and the engine's cost per request. */
 import { OpCode } from '../src/backends/wire/codes.ts'
 import { OPEN_ACL } from '../src/backends/wire/records.ts'
 import type { RequestBodies } from '../src/backends/wire/records.ts'

@@ -1,4 +1,4 @@
-/** What many sessions cost: the memory that they take, and the time until one change has been told to all of them. */
+/** The cost of many sessions: their memory, and the time until one change has been told to all of them. */
 import { OpCode } from '../src/backends/wire/codes.ts'
 import { spread } from './measure.ts'
 import type { Effort } from './measure.ts'

@@ -29,7 +29,7 @@ const SESSIONS = 10_000
 const WARM_UP_MS = 4_000
 const STARTS = 3
 
-/** What a ratio should be, by the figure. */
+/** The target of each ratio, by the figure. */
 const TARGETS = {
   start: '<= 0.5',
   latency: '<= 0.5 @ 1',
@@ -115,7 +115,7 @@ async function* measureOperations(
   for (const load of loads) await load.close()
 }
 
-/** What is resident, and how much of that is no file: a large program that others run too is shared with them. */
+/** Resident memory, and the part of it that is no file: processes of one program share its file. */
 interface Memory {
   readonly resident: Measured
   readonly own: Measured

@@ -1,5 +1,5 @@
 /**
- * What must be so when the faults have ended: of each server alone, and of what clients were told.
+ * The judgement after the faults have ended: of each server's tree, and of the answers that clients were told.
  */
 import { zookeeper } from '../src/backends/zookeeper/index.ts'
 import { connect } from '../src/index.ts'
@@ -44,7 +44,7 @@ async function nodeOf(
   return { path, text, children: children.map((name) => `${path}/${name}`) }
 }
 
-/** @returns what is wrong; nothing if all is as it must be */
+/** @returns the complaints; none if all is as it must be */
 export function complaintsOf(dumps: readonly Dump[], told: Told): string[] {
   const complaints: string[] = []
   const [first = new Map<string, string>(), ...others] = dumps

@@ -1,5 +1,5 @@
 /**
- * What is done to the ensemble: one fault after the other, each with its end, drawn from a seed.
+ * The faults that strike the ensemble: one after the other, each with its end, drawn from a seed.
  *
  * Servers    are killed, alone and all at once, ended in order, and frozen, also for longer than a session lasts.
  * Network    one server is cut off; or nothing that it sends arrives, or nothing that is sent to it, while connections
@@ -7,7 +7,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SeededRandom } from '../src/testing/simulation/random.ts'
-import type { Ensemble } from './ensemble.ts'
+import type { RelayedEnsemble } from './relayed-ensemble.ts'
 import type { Way } from './relay.ts'
 
 /** A fault while it lasts. */
@@ -28,7 +28,7 @@ const FROZEN_MS = { min: 300, max: 8_000 } as const
 const APART_MS = { min: 500, max: 5_000 } as const
 const SLOW_MS = { min: 10, max: 150 } as const
 
-type MakeFault = (ensemble: Ensemble, victim: number, random: SeededRandom) => Fault
+type MakeFault = (ensemble: RelayedEnsemble, victim: number, random: SeededRandom) => Fault
 
 const FAULTS = {
   killed: (ensemble, victim, random) => killed(ensemble, [victim], random.between(DOWN_MS.min, DOWN_MS.max)),
@@ -59,7 +59,7 @@ export type FaultKind = keyof typeof FAULTS
 export const FAULT_KINDS = Object.keys(FAULTS) as readonly FaultKind[]
 
 /** Draws the next fault, of one of these kinds. */
-export function drawFault(ensemble: Ensemble, random: SeededRandom, kinds: readonly FaultKind[]): Fault {
+export function drawFault(ensemble: RelayedEnsemble, random: SeededRandom, kinds: readonly FaultKind[]): Fault {
   const victim = random.pick(ensemble.ids)
   return FAULTS[random.pick(kinds)](ensemble, victim, random)
 }
@@ -73,7 +73,7 @@ function silent(direction: 'there' | 'back' | 'both'): Way {
   return { is: 'silent', direction }
 }
 
-function killed(ensemble: Ensemble, ids: readonly number[], forMs: number): Fault {
+function killed(ensemble: RelayedEnsemble, ids: readonly number[], forMs: number): Fault {
   return {
     what: ids.length === 1 ? `server ${ids[0]} is killed` : 'all servers are killed',
     forMs,
@@ -86,7 +86,7 @@ function killed(ensemble: Ensemble, ids: readonly number[], forMs: number): Faul
   }
 }
 
-function ended(ensemble: Ensemble, id: number, forMs: number): Fault {
+function ended(ensemble: RelayedEnsemble, id: number, forMs: number): Fault {
   return {
     what: `server ${id} is ended in order`,
     forMs,
@@ -95,7 +95,7 @@ function ended(ensemble: Ensemble, id: number, forMs: number): Fault {
   }
 }
 
-function frozen(ensemble: Ensemble, id: number, forMs: number): Fault {
+function frozen(ensemble: RelayedEnsemble, id: number, forMs: number): Fault {
   return {
     what: `server ${id} stands still`,
     forMs,
@@ -108,7 +108,7 @@ function frozen(ensemble: Ensemble, id: number, forMs: number): Fault {
  * @param from - the ways of connections that the server opens
  * @param to - of those that are opened to it
  */
-function apart(ensemble: Ensemble, id: number, from: Way, to: Way, what: string, random: SeededRandom): Fault {
+function apart(ensemble: RelayedEnsemble, id: number, from: Way, to: Way, what: string, random: SeededRandom): Fault {
   return {
     what: `server ${id} ${what}`,
     forMs: random.between(APART_MS.min, APART_MS.max),

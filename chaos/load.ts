@@ -31,7 +31,7 @@ const PAUSE_MS_MAX = 30
 const HELD_MS_MAX = 40
 const LOCK_WAIT_MS = 5_000
 
-/** What clients were told. */
+/** The answers that clients were told. */
 export interface Told {
   /** Nodes whose creation was acknowledged, and those of which the client was told that it was not done. */
   readonly created: string[]
@@ -39,7 +39,7 @@ export interface Told {
   readonly registers: RegistersCheck
   /** Calls of registers. */
   calls: number
-  /** Of the configuration: published last, and heard last by each client. */
+  /** The configuration: the last number published, and the last that each client heard. */
   published: number
   readonly heard: Map<number, number>
   leases: number
@@ -176,7 +176,7 @@ export class Load {
         await client.sync(path)
         const stat = await client.exists(path)
         const output = stat === null ? '' : Buffer.from((await client.get(path)).data).toString()
-        // A read that was repeated on another session is not behind its sync any more.
+        // A read that was repeated on another session does not follow its sync any more.
         return client.sessionId === sessionId ? { output } : 'nothing'
       }
       await client.makePath(path, { mode: 'persistent' })
@@ -241,7 +241,7 @@ export class Load {
   }
 }
 
-/** @throws what is no fault of the ensemble's */
+/** @throws any error that is not of the ensemble */
 function ofTheEnsemble(error: unknown): CoordinationError {
   if (error instanceof CoordinationError) return error
   throw error

@@ -5,7 +5,7 @@
  * the other, while clients write, read, lock and watch. Then everything heals, and what the clients were told is
  * compared with what the servers have. The seed draws the faults; when they meet what is going on is up to the machine.
  *
- *     --seconds N   how long the faults go on; 60 by default
+ *     --seconds N   how long the faults last; 60 by default
  *     --seed N      which faults
  *     --mutant NAME servers with a broken rule (mutants.ts), which has to be found
  *
@@ -20,7 +20,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { SeededRandom } from '../src/testing/simulation/random.ts'
 import { complaintsOf, dumpOf } from './checks.ts'
-import { Ensemble, PROGRAM } from './ensemble.ts'
+import { RelayedEnsemble, PROGRAM } from './relayed-ensemble.ts'
 import { FAULT_KINDS, drawFault, rest } from './faults.ts'
 import type { Fault, FaultKind } from './faults.ts'
 import { CHAOS_MUTANTS, mutantProgram } from './mutants.ts'
@@ -48,8 +48,8 @@ interface Found {
   readonly backMs: number
 }
 
-class Chaos {
-  readonly #ensemble: Ensemble
+class ChaosRun {
+  readonly #ensemble: RelayedEnsemble
   readonly #load: Load
   readonly #random: SeededRandom
   readonly #kinds: readonly FaultKind[]
@@ -58,7 +58,7 @@ class Chaos {
   #faults = 0
   #backMs = 0
 
-  constructor(ensemble: Ensemble, seed: number, kinds: readonly FaultKind[]) {
+  constructor(ensemble: RelayedEnsemble, seed: number, kinds: readonly FaultKind[]) {
     this.#ensemble = ensemble
     this.#kinds = kinds
     this.#random = new SeededRandom(seed)
@@ -114,7 +114,7 @@ class Chaos {
   async #check(): Promise<void> {
     const { told } = this.#load
     const deadlineMs = performance.now() + START_MS_MAX
-    // What was published last may be one more than its publisher was told.
+    // The last value published may be one more than its publisher was told.
     const areEqual = (): boolean => [told.published, told.published + 1].some((last) =>
       [...told.heard.values()].every((heard) => heard === last))
     while (!areEqual()) {
@@ -169,11 +169,11 @@ async function main(args: string[]): Promise<number> {
   }
   const { seconds, seed, mutant } = given
   const folder = await mkdtemp(join(tmpdir(), 'quorate-chaos-'))
-  const ensemble = await Ensemble.make(folder, mutant === null ? PROGRAM : mutantProgram(mutant))
+  const ensemble = await RelayedEnsemble.make(folder, mutant === null ? PROGRAM : mutantProgram(mutant))
   let found: Found | null = null
   try {
     console.log(`seed ${seed}, ${seconds} s${mutant === null ? '' : `, ${mutant.name}: ${mutant.breaks}`}`)
-    found = await new Chaos(ensemble, seed, mutant?.faults ?? FAULT_KINDS).run(seconds)
+    found = await new ChaosRun(ensemble, seed, mutant?.faults ?? FAULT_KINDS).run(seconds)
   } finally {
     await ensemble.close()
     if (mutant === null && found?.complaints.length !== 0) console.log(`data and output of the servers: ${folder}`)

@@ -2,8 +2,8 @@
  * A way from one server to a port of another, on which everything can happen that happens on networks.
  *
  * `cut`      connections end, and none is made
- * `silent`   connections stay and new ones are accepted, but nothing goes through in one direction or both; what was
- *            sent meanwhile goes through afterwards, as with TCP
+ * `silent`   connections stay and new ones are accepted, but nothing goes through in one direction or both; bytes that
+ *            were sent meanwhile go through afterwards, as with TCP
  * `slow`     each piece takes so long
  */
 import { once } from 'node:events'
@@ -67,7 +67,7 @@ export class Relay {
     for (const [from, to, direction] of [[near, far, 'there'], [far, near, 'back']] as const) {
       this.#sockets.add(from)
       from.setNoDelay(true)
-      // What is wrong with a connection is told to its two ends, by its end.
+      // An error of a connection is told to its two ends, by its end.
       from.on('error', () => undefined)
       from.once('close', () => {
         this.#sockets.delete(from)

@@ -22,7 +22,7 @@ type Flag = boolean | { readonly percent: number } | { readonly users: readonly 
 /** All flags, by their names. */
 type FlagDocument = Readonly<Record<string, Flag>>
 
-/** What came of a run. */
+/** The result of a run. */
 export interface FlagsReport {
   /** Each check, and whether it holds. */
   readonly checks: Readonly<Record<string, boolean>>

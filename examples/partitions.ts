@@ -15,7 +15,7 @@ import { connect, Partitioner } from 'quorate'
 import type { Assignment, Client } from 'quorate'
 import { embedded } from 'quorate/embedded'
 
-/** What came of a run. */
+/** The result of a run. */
 export interface PartitionsReport {
   /** Each check, and whether it holds. */
   readonly checks: Readonly<Record<string, boolean>>
@@ -99,7 +99,7 @@ class Worker {
 /**
  * Runs the story on three servers of its own.
  *
- * @returns what came of it
+ * @returns the result of the run
  */
 export async function runPartitions(): Promise<PartitionsReport> {
   await using ensemble = embedded({ servers: 3 })

@@ -65,8 +65,8 @@ interface Stage {
  *
  * @param venue - the engine
  * @param folder - where the ledger and the copy of the prices go
- * @param jobs - what there is to do
- * @returns what happened
+ * @param jobs - the invoices to price
+ * @returns the record of the run
  */
 async function runStory(venue: Venue, folder: string, jobs: readonly Invoice[]): Promise<RunRecord> {
   const chronicle = new Chronicle()
@@ -157,7 +157,7 @@ async function untilEqual({ venue, signal }: Stage): Promise<EnsembleServerStatu
  * Runs the story in a temporary folder, with the jobs of `examples/data/jobs.json`.
  *
  * @param url - the engine; three servers of its own by default
- * @returns what happened
+ * @returns the record of the run
  * @throws TypeError if the URL means no engine
  */
 export async function runQuickstart(url = 'embedded:'): Promise<RunRecord> {
@@ -196,7 +196,7 @@ async function runOnDisk(directory: string, url: string, args: readonly string[]
 /**
  * Prints what came of a run.
  *
- * @param run - what happened
+ * @param run - the record of the run
  * @param args - `--json` for one document instead of tables
  * @param print - gets the text
  * @returns the exit status
@@ -207,7 +207,7 @@ export function tell(run: RunRecord, args: readonly string[], print: (text: stri
   return report.ok ? 0 : 1
 }
 
-/** Runs the command. What its user can mend is said in a line: a wrong argument, an engine that does not answer. */
+/** Runs the command. An error that the user can mend takes one line: a wrong argument, a silent engine. */
 async function main(args: string[]): Promise<number> {
   try {
     const options = { connect: { type: 'string' }, 'data-dir': { type: 'string' }, json: { type: 'boolean' } } as const

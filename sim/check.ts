@@ -1,5 +1,5 @@
 /**
- * What watches the simulated world, and what it says when the world is wrong.
+ * The observers of the simulated world, and the report of one that finds it wrong.
  *
  * Model     a check is a named object that looks at the world after every event, at its end, or both; it throws a
  *           {@link Violation}, which ends the run.
@@ -7,7 +7,7 @@
  *           `atEnd`.
  */
 
-/** What was broken: a promise that holds always, or one that holds once the faults have ended. */
+/** The kind of a broken promise: one that holds always, or one that holds once the faults have ended. */
 export type ViolationKind = 'safety' | 'liveness'
 
 /** One invariant, or a family of them. */
@@ -31,7 +31,7 @@ export class Violation extends Error {
 
   /**
    * @param check - name of the check
-   * @param message - what was expected and what was there, with server, session and zxid
+   * @param message - the expected and the actual state, with server, session and zxid
    * @param kind - `safety` by default
    */
   constructor(check: string, message: string, kind: ViolationKind = 'safety') {

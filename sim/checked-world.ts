@@ -1,4 +1,4 @@
-/** What checks see of a world: enough to judge it, and little enough to write a wrong one by hand. */
+/** The part of a world that checks see: enough to judge it, and little enough to write a wrong one by hand. */
 import type { Backend } from '../src/core/backend.ts'
 import type { MemoryContents } from '../src/backends/embedded/host/storage/memory.ts'
 import type { ServerStatus } from '../src/backends/embedded/server/ready.ts'

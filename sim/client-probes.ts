@@ -9,7 +9,7 @@ import type { SentRequest, TapConnection, TapObserver } from './tap.ts'
 export class ClientProbes implements TapObserver {
   readonly #probes: Probes
   readonly #kernel: Kernel
-  /** What was armed again after a change of connections, by connection. */
+  /** The paths that were armed again after a change of connections, by connection. */
   readonly #movedWatches = new Map<number, Set<string>>()
 
   /** By connection, the event of the kernel in which its client was last told something, and how often in it. */
@@ -27,7 +27,7 @@ export class ClientProbes implements TapObserver {
     this.#movedWatches.set(number, new Set([...dataWatches, ...existWatches, ...childWatches]))
   }
 
-  /** What was missed meanwhile is told before the reply to setWatches; so this one came later. */
+  /** Missed changes are told before the reply to setWatches; so this one came later. */
   notified({ number }: TapConnection, { path }: WatcherEvent): void {
     this.#wasTold(number)
     if (this.#movedWatches.get(number)?.delete(path) === true) this.#probes.hit('watch-fired-after-move')

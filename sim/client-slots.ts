@@ -26,7 +26,7 @@ interface Slot {
   isDone: boolean
 }
 
-/** What client slots are made from. */
+/** The parts that client slots are made from. */
 export interface ClientSlotsOptions {
   readonly world: World
   readonly random: SeededRandom
@@ -58,12 +58,12 @@ export class ClientSlots implements ClientPlaces {
     this.#slots = Array.from({ length: count }, (_, index) => ({ index, node: null, lives: 0, isDone: false }))
   }
 
-  /** Lets every slot begin, each within so many milliseconds. */
+  /** Lets every slot begin, each within this many milliseconds. */
   start(withinMs: number): void {
     for (const slot of this.#slots) this.#fillIn(slot, this.#random.unit() * withinMs)
   }
 
-  /** Asks every program to come to its end. Slots that are empty stay so. */
+  /** Asks every program to end. Slots that are empty stay so. */
   end(): void {
     this.#isEnding = true
   }

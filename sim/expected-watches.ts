@@ -2,7 +2,7 @@
  * Watches that stand armed, and which of them a change has made due: the first change after the zxid at which one was
  * armed.
  *
- * Cost      a committed change looks at who watches its path, no more; what is due is kept by its owner.
+ * Cost      a committed change looks at who watches its path, no more; the owner of a watch keeps it once it is due.
  */
 import type { Ledger, LedgerListener } from './ledger.ts'
 import type { Replayed } from './model.ts'

@@ -1,8 +1,8 @@
 /**
- * What a request must become, given the state before it: the contract of the node model, written a second time.
+ * The transaction that a request must become in a given state: the contract of the node model, written a second time.
  *
- * Model     each part of a write is looked at in turn, on top of what the parts before it did. The first one that is
- *           refused refuses all.
+ * Model     each part of a write is looked at in turn, on top of the effects of the parts before it. The first one that
+ *           is refused refuses all.
  * Source    core/backend.ts; the order of the checks is ZooKeeper's, so that a request that is wrong twice gets the
  *           same error.
  */
@@ -14,7 +14,7 @@ import { sameBytes } from './ledger.ts'
 import { FIRST_PATHS, isOver, nextVersion } from './model.ts'
 import type { Model, NodeKind } from './model.ts'
 
-/** What one part becomes: a line that says everything but the data. */
+/** The outcome of one part: a line that says everything but the data. */
 export interface Part {
   readonly text: string
   readonly data: Uint8Array | null
@@ -31,7 +31,7 @@ interface Facts {
 type WritePart = MultiOperation | Extract<Request, { readonly op: typeof OpCode.create }>
 type CreatePart = Extract<WritePart, { readonly body: { readonly flags: number } }>
 
-/** A request that no client sends in these words: what the leader asks of itself, and the ends of a session. */
+/** A request that no client sends in these words: a request of the leader to itself, and the ends of a session. */
 export type LeadersRequest =
   | { readonly op: typeof OpCode.createSession | typeof OpCode.closeSession }
   | { readonly op: typeof OpCode.deleteContainer; readonly body: { readonly path: string } }
@@ -62,7 +62,7 @@ class StateDraft {
     this.#header = header
   }
 
-  /** What a part becomes, or the number of the error that refuses it. */
+  /** The outcome of a part, or the number of the error that refuses it. */
   judge(part: WritePart): Part | number {
     switch (part.op) {
       case OpCode.create:
@@ -143,7 +143,7 @@ class StateDraft {
 }
 
 /**
- * What a write must become.
+ * The outcome that a write must have.
  *
  * @param model - with everything before it, and nothing else
  * @param header - its session, and where it stands in the order
@@ -201,7 +201,7 @@ export function judgeLeaders(model: Model, request: LeadersRequest, sessionId: b
   }
 }
 
-/** What a transaction says, in the words of {@link judge}. */
+/** The parts of a transaction, in the words of {@link judge}. */
 export function partsOf(txn: TxnBody): readonly Part[] {
   switch (txn.type) {
     case OpCode.multi:

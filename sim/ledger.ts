@@ -1,9 +1,9 @@
 /**
- * The ledger: what is durable on each disk, and the one order of transactions in which all servers apply them.
+ * The ledger: the durable contents of each disk, and the one order of transactions in which all servers apply them.
  *
  * Model     each disk's log is mirrored as it is written. Whatever a server has applied becomes part of the common
  *           history if it is the first to get there, and must agree with it otherwise.
- * Checks    P3 (the i-th applied transaction is the same everywhere), P5 (what is applied is durable there, and on a
+ * Checks    P3 (the i-th applied transaction is the same everywhere), P5 (an applied one is durable there, and on a
  *           majority), P6 (a zxid stands for one transaction, in whichever log), P7 and P8 (counters contiguous, epochs
  *           never fall), P11 (a snapshot that is installed is of a state that was applied), P12 (files give back what they
  *           were given).
@@ -29,7 +29,7 @@ export function hex(zxid: bigint): string {
   return `0x${zxid.toString(16)}`
 }
 
-/** What is durable on the disk of one server. */
+/** The durable contents of the disk of one server. */
 class DiskMirror {
   readonly server: number
   /** The snapshot that was installed before the entries; 0n if none was. */
@@ -78,7 +78,7 @@ export interface LedgerListener {
 }
 
 interface Place {
-  /** Of which life of the server. */
+  /** The host of one life of the server. */
   host: object | null
   zxid: bigint
 }
@@ -148,7 +148,7 @@ export class Ledger implements Check {
   }
 
   /**
-   * The last transaction that was committed in an earlier epoch; 0n if there is none. What a later leader committed
+   * The last transaction that was committed in an earlier epoch; 0n if there is none. One that a later leader committed
    * does not count, even if it was proposed earlier: a leader of this epoch that is established late need not have it.
    */
   lastCommittedBefore(epoch: number): bigint {
@@ -192,7 +192,7 @@ export class Ledger implements Check {
     this.#listeners.push(listener)
   }
 
-  /** To be told of what a disk made durable. */
+  /** To be called for each operation that a disk made durable. */
   persisted(server: number, operation: DiskOperation): void {
     const mirror = this.mirror(server)
     switch (operation.type) {

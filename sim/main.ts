@@ -1,7 +1,7 @@
 /**
  * The command of the simulation: `npm run sim -- --seconds 60`.
  *
- *     --seconds N | --seeds N     fresh seeds on all processors; a line a second
+ *     --seconds N | --seeds N     fresh seeds on all processors; one line per second
  *     --seed 0xBEEF [--trace]     replays one seed and says what happened; with --trace, every event
  *     --mutant NAME [--seeds N]   breaks a rule of the code and looks how soon that is found
  *     --shrink                    with either of these: looks for the few faults that are enough, for the regressions
@@ -35,7 +35,7 @@ import { WORKLOADS } from './workloads/all.ts'
 const EXIT_STATUS = Object.freeze({ crash: 10, safety: 11, liveness: 12 }) satisfies Record<Finding['kind'], number>
 const USAGE_STATUS = 2
 const REPORT_MS = 1_000
-/** One seed in so many runs twice. */
+/** One seed in this many runs twice. */
 const TWICE_EVERY = 20
 const SEED_SPAN = 2 ** 32
 /** Servers, or clients, of a world that can be asked for. */
@@ -164,7 +164,7 @@ function describeExpected(expected: Mutant['expected']): string {
 
 interface Campaign extends Pick<PoolOptions, 'worker' | 'signal'> {
   readonly seeds: Iterable<number>
-  /** What all seeds have in common; each draws the rest. */
+  /** The part of each draw that all seeds share; the seed draws the rest. */
   readonly given: Given
   readonly onFinding?: (seed: number) => void
 }
@@ -235,7 +235,7 @@ async function replay({ given, trace, shrink: isShrinking }: Arguments, seed: nu
 
 /** The draw with as few faults as are enough for the same finding, as an entry of the regressions. */
 async function shrunk(draw: Draw, finding: Finding): Promise<string> {
-  // What was still to come has no part in it.
+  // Faults still to come have no part in it.
   const happened = draw.plan.filter(({ atMs }) => atMs <= finding.atMs)
   const plan = await shrink(happened, async (part) => {
     const again = await runDraw({ ...draw, plan: part })

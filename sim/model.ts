@@ -1,5 +1,5 @@
 /**
- * What the committed transactions mean, written a second time: the judge of what servers and clients say.
+ * The meaning of the committed transactions, written a second time: the judge of the answers of servers and clients.
  *
  * Model     each transaction is replayed once, in order. Every node keeps what it was at each zxid, so that the state
  *           at any zxid can be asked for at any later time.
@@ -16,7 +16,7 @@ import type { Transaction, TxnBody, TxnHeader } from '../src/backends/wire/trans
 import { Violation } from './check.ts'
 import { Timeline } from './timeline.ts'
 
-/** What kind of node it is. */
+/** The kind of a node. */
 export type NodeKind = 'persistent' | 'ephemeral' | 'container' | 'ttl'
 
 /** A node as it was at some zxid. */
@@ -52,24 +52,24 @@ export interface ModelChange {
   readonly path: string
 }
 
-/** What one part of a transaction answers. */
+/** The result of one part of a transaction. */
 export type PartResult =
   | { readonly type: 'create'; readonly path: string; readonly stat: Stat }
   | { readonly type: 'set'; readonly stat: Stat }
   | { readonly type: 'delete' | 'check' }
   | { readonly type: 'error'; readonly err: number }
 
-/** What became of one transaction. */
+/** The effect of one transaction. */
 export interface Replayed {
   readonly transaction: Transaction
-  /** One result; of a multi one a part; none of a session's begin and end. */
+  /** One result; of a multi one per part; none of a session's begin and end. */
   readonly results: readonly PartResult[]
   readonly changes: readonly ModelChange[]
 }
 
 const NAME = 'replay'
 const NO_BYTES = new Uint8Array()
-/** Names of children are copied whole after so many changes of them. */
+/** Names of children are copied whole after this many changes of them. */
 const NAMES_EVERY = 32
 const NOTHING: readonly never[] = Object.freeze([])
 /** Nodes that are there from the beginning, and stay. */
@@ -193,12 +193,12 @@ export class Model {
     return [...(this.#owned.get(sessionId) ?? [])].sort()
   }
 
-  /** What the transaction of a zxid did; undefined if there is none. */
+  /** The effect of the transaction of a zxid; undefined if there is none. */
   replayed(zxid: bigint): Replayed | undefined {
     return this.#replayed.get(zxid)
   }
 
-  /** The first change after a zxid that a watch is told of; null if there is none yet. */
+  /** The first change after a zxid that a watch is notified of; null if there is none yet. */
   nextTrigger(path: string, kind: 'node' | 'children', zxid: bigint): bigint | null {
     return (kind === 'node' ? this.#ofNode : this.#ofChildren).get(path)?.nextAfter(zxid) ?? null
   }
@@ -244,7 +244,7 @@ export class Model {
     }
   }
 
-  /** What a session does is done while it is open. */
+  /** A session's transactions are made while it is open. */
   #expectOpen(header: TxnHeader): void {
     expect(this.isOpen(header.clientId), () => `${describe(header)} of a session that is not open`)
   }

@@ -25,17 +25,17 @@ const PATIENCE_MS = 3_600_000
 const MOMENT_CHANCE = 0.15
 /** A program stands still at such a moment for up to this part of its session's time-out: its lease lasts longer. */
 const MOMENT_PART_MAX = 0.6
-/** What is restored at such a moment stays for up to so many ticks. */
+/** Longest stay of a node that is restored at such a moment, in ticks. */
 const RESTORED_TICKS_MAX = 20
 
-/** What an operator is to do. */
+/** An operator's task. */
 interface Order {
   readonly how: OperatorStrike
   readonly path: string
   readonly forMs: number
 }
 
-/** What operators are made from. */
+/** The parts that operators are made from. */
 export interface OperatorsOptions {
   readonly world: World
   readonly ledger: Ledger
@@ -50,7 +50,7 @@ export class Operators {
   #hunted: string | null = null
   #node: SimNode | null = null
   #client: Client | null = null
-  /** Of what is to be deleted again; whatever it is goes with the session. */
+  /** The timers of nodes that will be deleted again; the nodes go with the session anyway. */
   readonly #timers = new Set<ReturnType<typeof setTimeout>>()
   #isOver = false
 

@@ -40,6 +40,12 @@ export class Owners implements TapObserver {
     return process?.node.isUp === true && process.node.incarnation === process.incarnation ? process.node : null
   }
 
+  /** Whether a session was opened by a process: by a machine, in one of its lives. */
+  isOf(sessionId: bigint, { node, incarnation }: Process): boolean {
+    const process = this.#processes.get(sessionId)
+    return process?.node === node && process.incarnation === incarnation
+  }
+
   /** Whether two sessions were opened by one process. */
   isSameProcess(one: bigint, other: bigint): boolean {
     if (one === other) return true

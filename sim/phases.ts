@@ -1,5 +1,5 @@
 /**
- * What follows the phase of faults: healing, service, and rest.
+ * The phases after that of faults: healing, service, and rest.
  *
  * Liveness   only a random core of the servers is healed, with just enough of them to be a majority. The others are
  *            dead, frozen or cut off forever. The core has to elect, to serve, and to take a write of a client that is
@@ -24,7 +24,7 @@ import type { SeededRandom } from '../src/testing/simulation/random.ts'
 import type { SimServer, World, WorldEvent } from '../src/testing/simulation/world.ts'
 import { attempt } from './workloads/attempt.ts'
 
-/** What a new client writes to see that there is service. */
+/** The node that a new client writes to see that there is service. */
 const WITNESS_PATH = '/quorate-witness'
 /** How long programs have to come to their end once there is service, in ticks: longer than any wait of a client. */
 const CLOSING_TICKS = 6_000
@@ -34,7 +34,7 @@ const LAST_PAUSE_TICKS_MAX = 4
 /** Grace after the last time-out of a session, in ticks. */
 const EXPIRY_GRACE_TICKS = 40
 
-/** What the phases work on. */
+/** The parts of the run that the phases work on. */
 export interface PhasesOptions {
   readonly world: World
   readonly clients: ClientSlots

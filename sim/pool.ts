@@ -20,18 +20,18 @@ const SEED_WALL_MS = 600_000
  * took a fifth off the processor time, over 20 and 40 seeds on a busy machine.
  */
 const NODE_ARGS: readonly string[] = Object.freeze(['--max-semi-space-size=32', '--always-sparkplug'])
-/** Of a worker's complaints, the last characters are kept. */
+/** The length of the end of a worker's complaints that is kept. */
 const COMPLAINT_CHARS = 4_000
 
-/** What a pool has to do. */
+/** The work of a pool, and the callbacks to its owner. */
 export interface PoolOptions {
-  /** What to run, in order; each is taken when a process is free for it. */
+  /** The runs to make, in order; each is taken when a process is free for it. */
   readonly jobs: Iterator<Job>
   /** How many processes run at once. */
   readonly processes: number
   /** The file of the worker. */
   readonly worker: URL
-  /** Ends the running: no seed is begun any more, and those under way are dropped. */
+  /** Ends the running: no further seed is begun, and those under way are dropped. */
   readonly signal: AbortSignal
   /** Gets each report as it comes. */
   readonly onLine: (line: WorkerLine) => void
@@ -75,7 +75,7 @@ class WorkerProcess {
     this.#child.stderr.on('data', (chunk: Buffer) => {
       this.#complaint = (this.#complaint + chunk.toString()).slice(-COMPLAINT_CHARS)
     })
-    // A process that is gone takes no more; it tells so by its end.
+    // A process that is gone takes nothing; its end tells of it.
     this.#child.stdin.on('error', () => undefined)
     this.ended = new Promise((resolve, reject) => {
       this.#child.on('error', reject)

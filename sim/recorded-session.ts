@@ -1,5 +1,5 @@
 /**
- * A session whose calls, answers and callbacks are recorded. What it hands out is the session's own promises: to record
+ * A session whose calls, answers and callbacks are recorded. It hands out the session's own promises: to record
  * an answer costs the caller no turn.
  */
 import type {
@@ -35,7 +35,7 @@ export interface ApiCall {
   zxid: bigint | null
   /** Null until it has ended. */
   outcome: 'ok' | Outcome | null
-  /** Of a call that failed. */
+  /** The error code of a call that failed. */
   code: ErrorCode | null
   /** Whether it resolved to null, as an exists of a missing node does. */
   isNull: boolean
@@ -53,7 +53,7 @@ export interface ApiObserver {
   closing?(session: RecordedSession): void
 }
 
-/** What a recorded session needs of the tap. */
+/** The tap, as a recorded session uses it. */
 export interface Recording {
   /** Runs what makes a call. */
   making<T>(call: ApiCall, make: () => T): T

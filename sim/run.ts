@@ -3,7 +3,7 @@
  *
  * Phases    safety (the plan strikes while the clients work), liveness (a core is healed and must serve), quiescence
  *           (all ends and nothing is left); see phases.ts for the last two.
- * Finding   what was found first ends the run. `safety` and `liveness` are broken promises that a check saw; `crash` is
+ * Finding   the first one ends the run. `safety` and `liveness` are broken promises that a check saw; `crash` is
  *           an error that nobody expected: an assertion of a server, an exception in a client.
  */
 import { SERVER_DEFAULTS } from '../src/backends/embedded/server/config.ts'
@@ -32,16 +32,16 @@ import type { WorldEvent } from '../src/testing/simulation/world.ts'
 
 /** A run of more events than this spins: two messages that cause each other, at the speed of the network. */
 const EVENTS_MAX = 3_000_000
-/** Clients begin within so many ticks, while the first leader is being elected and after that. */
+/** Clients begin within this many ticks, while the first leader is being elected and after that. */
 const CLIENTS_START_TICKS = 20
 
-/** What went wrong. */
+/** The fault that ended a run. */
 export interface Finding {
   /** An error that nobody expected, a promise that holds always, or one that holds once the faults have ended. */
   readonly kind: 'crash' | 'safety' | 'liveness'
   /** The name of the check, or of the error. */
   readonly check: string
-  /** What it saw. */
+  /** The check's observation. */
   readonly message: string
   /** Virtual time since the start, in milliseconds. */
   readonly atMs: number
@@ -49,13 +49,13 @@ export interface Finding {
   readonly stack: string
 }
 
-/** What one run was like; JSON. */
+/** The course of one run; JSON. */
 export interface RunReport {
   /** The seed of its draw. */
   readonly seed: number
   /** The climate of its draw. */
   readonly profile: ProfileName
-  /** What its clients did. */
+  /** The workload of its clients. */
   readonly workload: string
   /** The hash of everything that happened: the same for the same draw, always. */
   readonly hash: number
@@ -67,20 +67,20 @@ export interface RunReport {
   readonly elections: number
   /** How many transactions were committed. */
   readonly commits: number
-  /** Ticks from healing to service; null if it did not come to that. */
+  /** Ticks from healing to service; null if there was none. */
   readonly serviceTicks: number | null
   /** How often each class of faults happened. */
   readonly faults: Partial<Record<FaultKind, number>>
   /** How often each rare situation came up. */
   readonly probes: Partial<Record<ProbeName, number>>
-  /** What was wrong; null if nothing was. */
+  /** The fault that was found; null if none was. */
   readonly finding: Finding | null
 }
 
 /** How a run is watched. */
 export interface RunOptions {
   readonly draining?: Draining
-  /** What a draw may name as its workload; {@link WORKLOADS} by default. */
+  /** The workloads that a draw may name; {@link WORKLOADS} by default. */
   readonly workloads?: Readonly<Record<string, MakeWorkload>>
   /** Gets a line for each fault, phase and event in the life of a server. */
   readonly onLine?: (atMs: number, line: string) => void

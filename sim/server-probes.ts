@@ -44,7 +44,7 @@ export class ServerProbes {
     return this.#establishedEpochs.size
   }
 
-  /** To be told of what happens to the servers, as it happens. */
+  /** To be called for each event of a server, as it happens. */
   notice({ server, event }: WorldEvent): void {
     switch (event.type) {
       case 'crashed': return this.#crashed(server)
@@ -68,7 +68,7 @@ export class ServerProbes {
     }
   }
 
-  /** To be told of each packet that arrives. */
+  /** To be called for each packet that arrives. */
   packet(from: number, to: number, packet: Packet): void {
     switch (packet.type) {
       case 'LEADERINFO':
@@ -119,7 +119,7 @@ export class ServerProbes {
     }
   }
 
-  /** At the end of the run: what did not happen. */
+  /** At the end of the run: counts what did not happen. */
   atEnd(): void {
     for (const epoch of this.#acceptedEpochs) {
       if (!this.#establishedEpochs.has(epoch)) this.#probes.hit('epoch-never-established')

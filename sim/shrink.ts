@@ -6,7 +6,7 @@
  * Source    Zeller, Hildebrandt: "Simplifying and isolating failure-inducing input" (2002), ddmin.
  */
 
-/** Runs of one shrinking, at most: after that, what has been reached so far is the answer. */
+/** Runs of one shrinking, at most: after that, the smallest plan so far is the answer. */
 const RUNS_MAX = 400
 
 /**

@@ -10,7 +10,7 @@ const MS_AN_HOUR = 3_600_000
 /** A probe that was hit fewer times is rare. */
 const RARE = 10
 
-/** What was found, and where. */
+/** A finding, and the seed that has it. */
 export interface SeedFinding {
   readonly seed: number
   readonly finding: Finding

@@ -1,11 +1,11 @@
 /**
- * The tap: what clients and servers really said to each other, connection by connection, and what was called at the
+ * The tap: the messages that clients and servers really exchanged, connection by connection, and the calls of the
  * sessions.
  *
  * Model     it sits in the network and between the clients and their backend, and tells its observers of everything in
  *           the order in which it happened. It changes nothing: not a message, not a promise, not a turn of the event
  *           loop.
- * Errors    an observer that finds something wrong throws a Violation; the tap ends the run with it, as what is tapped
+ * Errors    an observer that finds something wrong throws a Violation; the tap ends the run with it, as the tapped code
  *           would take it for an error of its own.
  */
 import type { Backend } from '../src/core/backend.ts'
@@ -57,7 +57,7 @@ export interface TapObserver extends ApiObserver {
   packetReceived?(from: number, to: number, link: number, packet: Packet): void
 }
 
-/** Requests that no method of the session stands behind. */
+/** Requests that no method of the session makes. */
 const UNCALLED: ReadonlySet<number> = new Set([
   OpCode.ping,
   OpCode.setWatches,
@@ -65,7 +65,7 @@ const UNCALLED: ReadonlySet<number> = new Set([
   OpCode.closeSession,
 ])
 
-/** What is recorded of one session. */
+/** The records of one session. */
 export interface TapSession {
   readonly id: bigint
   /** Null until one was opened at the backend's interface, and always for one whose opening was lost on its way. */
@@ -122,7 +122,7 @@ export class Tap implements NetworkTap {
     }
   }
 
-  /** What is recorded of a session. */
+  /** The records of a session. */
   session(id: bigint): TapSession | undefined {
     return this.sessions.get(id)
   }

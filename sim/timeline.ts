@@ -1,4 +1,4 @@
-/** What a value was at each zxid: every change is kept, the newest is found at once, an older one by halving. */
+/** The value at each zxid: every change is kept, the newest is found at once, an older one by halving. */
 export class Timeline<T> {
   readonly #zxids: bigint[] = []
   readonly #values: T[] = []

@@ -16,19 +16,19 @@ import { WORKLOADS } from './workloads/all.ts'
 /** Frames of a stack that are worth reading. */
 const STACK_FRAMES = 20
 
-/** What a worker is asked to do. */
+/** A run for a worker to make. */
 export interface Job {
-  /** What all is drawn from. */
+  /** The seed that everything is drawn from. */
   readonly seed: number
   /** Whether it runs a second time, to see that it goes the same way. */
   readonly isTwice: boolean
   /** Whether it is enough to know that something is found: its stack costs another run. */
   readonly isBrief?: boolean
-  /** What is not left to the seed. */
+  /** The part of the draw that is not left to the seed. */
   readonly given?: Given
 }
 
-/** What a worker says of a run. */
+/** A worker's report of a run. */
 export interface WorkerLine extends RunReport {
   /** Processor time of this run, in milliseconds. */
   readonly cpuMs: number

@@ -1,10 +1,10 @@
 /**
- * What the clients of a simulated world do.
+ * The work of the clients of a simulated world.
  *
  * Model     a workload gives each client slot a program. The program goes on until it is told that the run draws to its
  *           end, then it tidies up and returns; its client is closed after it. If its process crashes, the slot gets a
  *           new client on a new node, and the program begins again with a higher `life`.
- * Errors    a program deals with every error that the world may cause. What it throws ends the run as a crash.
+ * Errors    a program deals with every error that the world may cause. One that it throws ends the run as a crash.
  */
 import type { Client } from '../src/core/client.ts'
 import type { Check } from './check.ts'
@@ -17,12 +17,12 @@ import type { SeededRandom } from '../src/testing/simulation/random.ts'
 import type { Tap } from './tap.ts'
 import type { World } from '../src/testing/simulation/world.ts'
 
-/** What a workload is made from. */
+/** The parts of the run that a workload is made from. */
 export interface WorkloadSetup {
   readonly world: World
-  /** What is committed; it looks after each event before the checks of the workload do. */
+  /** The committed transactions; it looks after each event before the checks of the workload do. */
   readonly ledger: Ledger
-  /** What clients and servers say to each other. */
+  /** The messages between clients and servers. */
   readonly tap: Tap
   /** Whose session is whose. */
   readonly owners: Owners
@@ -47,7 +47,7 @@ export interface ClientLife {
   readonly random: SeededRandom
   /** Whether the faults are over and the program should come to its end. */
   isEnding(): boolean
-  /** What programs measure time in, as the servers do, in milliseconds. */
+  /** The unit of time of programs, as of the servers, in milliseconds. */
   readonly tickMs: number
   /** Lets virtual time pass on this node's clock; ends early when the run draws to its end. */
   sleep(forTicks: number): Promise<void>

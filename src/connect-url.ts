@@ -43,7 +43,7 @@ const FORMS = 'embedded:, zookeeper://host:port,host:port/chroot, etcd://host:po
 
 const HOST = /^(?:\[[\w:.%]+\]|[\w.-]+)(?::\d{1,5})?$/
 
-/** What the query of a URL may say, by scheme. */
+/** The parameters that the query of a URL may have, by scheme. */
 const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   embedded: ['servers'],
   zookeeper: [],
@@ -150,7 +150,7 @@ function partsOf(url: unknown): Parts {
   return { scheme, login, hosts, path, query }
 }
 
-/** What stands there may be a password whose host was forgotten, so it is not shown. */
+/** The text there may be a password whose host was forgotten, so it is not shown. */
 function validateHosts(scheme: string, hosts: string, path: string): void {
   if (scheme === 'embedded') {
     if (hosts + path !== '') throw wrong(scheme, 'it has no host and no path')

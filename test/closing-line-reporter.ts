@@ -1,9 +1,9 @@
 /**
- * Prints the run's result as one plain last line, for machines: `12 passed, 0 failed`, or with `, 1 skipped` behind it.
+ * Prints the run's result as one plain last line, for machines: `12 passed, 0 failed`, or with `, 1 skipped` after it.
  */
 import type { Reporter, TestModule } from 'vitest/node'
 
-/** What the closing line counts. */
+/** The numbers in the closing line. */
 export interface Counts {
   /** Tests that passed. */
   readonly passed: number
@@ -16,7 +16,7 @@ export interface Counts {
 /**
  * Writes the closing line.
  *
- * @param counts - what to tell
+ * @param counts - the numbers
  * @returns the line without its line feed
  */
 export function closingLine({ passed, failed, skipped }: Counts): string {

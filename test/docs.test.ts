@@ -2,8 +2,8 @@
  * The documentation, as a test: every example is a program that the compiler accepts and that runs, and every link
  * leads somewhere.
  *
- *     ```ts           a complete program; a ```text block right behind it is what it prints
- *     ```ts no-run    one that is only compiled, since it needs what a test has not
+ *     ```ts           a complete program; a ```text block right after it is its output
+ *     ```ts no-run    one that is only compiled, since a test lacks something it needs
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path/posix'
@@ -24,7 +24,7 @@ interface Example {
   readonly file: string
   readonly code: string
   readonly runs: boolean
-  /** What it must print, or null if it may print anything. */
+  /** The output that it must print, or null if it may print anything. */
   readonly prints: string | null
 }
 
@@ -80,7 +80,7 @@ function examplesOf({ path, text }: Page): Example[] {
   })
 }
 
-/** What the compiler says of files, each on a line with the file's name. */
+/** The compiler's errors for files, one per line, with the file's name. */
 function compile(files: readonly string[]): string[] {
   const configPath = join(ROOT, 'tsconfig.json')
   const { config } = ts.readConfigFile(configPath, (path) => ts.sys.readFile(path)) as { config: object }

@@ -72,7 +72,7 @@ const OTHER_FAULTS = 5
 const SUITES = 'test/testing/recipe-suites.ts'
 const FAULTS = 7
 const ENGINES = 4
-/** What registers a test, or a group of tests, with its first argument for the title. */
+/** Functions that register a test, or a group of tests, with the title as their first argument. */
 const REGISTERS = /^(it|describe|recipeFaults)\b/
 
 const text = readFileSync(join(ROOT, PAGE), 'utf8')
@@ -123,7 +123,7 @@ function titlesOf(file: string, seen = new Set<string>()): RegExp[] {
   return patterns
 }
 
-/** What is wrong with the names of tests on a page. */
+/** The faults in the names of tests on a page. */
 function problemsOf(page: string): string[] {
   const tests = namedTests(page)
   const found = new Map([...new Set(tests.map(({ file }) => file))].map((file) => [file, titlesOf(file)]))
@@ -147,7 +147,7 @@ function problemsOf(page: string): string[] {
   return [...problems, ...tests.filter(({ label }) => !used.has(label)).map(({ label }) => `${label}: not used`)]
 }
 
-/** What is wrong with the table of the other recipes. */
+/** The faults in the table of the other recipes. */
 function problemsOfOthers(page: string): string[] {
   const [, part = ''] = /^## The other recipes$(.*?)^## /ms.exec(page) ?? []
   const cases = [...part.matchAll(/^\| ([SV]\d+) \| `(.+?)` \| `(.+?)` \|$/gm)].map((row): NamedTest => {

@@ -10,13 +10,13 @@ const FOR_SERVERS = [
   ...['errors', 'path', 'assert', 'fifo'].map((name) => `src/core/${name}.ts`),
   'src/backends/wire/',
 ]
-/** What the simulation may see: it drives the production host (decision 0005). */
+/** The folders that the simulation may import: it drives the production host (decision 0005). */
 const SIMULATED = ['src/core/', 'src/recipes/', EMBEDDED, 'src/backends/wire/', 'src/backends/client/']
 
 /** A row of the table. */
 interface Layer {
   readonly from: string
-  /** What is there, for the diagram. */
+  /** The contents of the folder, for the diagram. */
   readonly holds: string
   readonly to: readonly string[]
 }
@@ -74,6 +74,11 @@ export const LAYERS: readonly Layer[] = [
     from: 'src/testing/simulation/',
     holds: 'the simulated world',
     to: ['src/testing/', ...SIMULATED],
+  },
+  {
+    from: 'src/testing/fixtures/',
+    holds: 'an ensemble and matchers for tests of applications',
+    to: ['src/testing/fixtures/', 'src/core/', `${EMBEDDED}index.ts`],
   },
   {
     from: 'src/testing/',

@@ -1,7 +1,7 @@
 /** How calls end, for tests that must not wait for them. */
 import { expect } from 'vitest'
 
-/** What a promise has come to so far: empty while it is pending. */
+/** The state of a promise: empty while it is pending. */
 export interface Settled {
   value?: unknown
   error?: unknown

@@ -1,10 +1,13 @@
 /**
  * The projects of the tests: each file belongs to one.
  *
- * - `unit`: no process but this one, and no real time to speak of. Run it on every save.
- * - `engines`: starts ZooKeeper, etcd, Redis, programs of this package, compilers.
+ * - `unit`: no process but this one, and no real time to speak of. Run it on every save. Its files share the modules
+ *   that they load: none replaces a module, and none leaves anything running.
+ * - `conformance`: as `unit`, but the suites of `quorate/testing` on the model: sessions that they leave end in their
+ *   own time, and apart from the virtual time of others.
+ * - `engines`: starts ZooKeeper, etcd, Redis, programs of this package, compilers; or measures real time.
  * - `polyglot`: clients in other languages against our servers.
- * - `simulation`: seeds and mutants.
+ * - `simulation`: seeds and mutants, and searches of the same kind: each order, each crash, each damaged byte.
  */
 
 /** One project, as vitest takes it. */
@@ -12,6 +15,8 @@ export interface Project {
   readonly name: string
   readonly include: string[]
   readonly exclude: string[]
+  /** Whether each file loads all modules again. */
+  readonly isolate: boolean
 }
 
 const ALL = ['test/**/*.test.ts']
@@ -19,10 +24,11 @@ const ALL = ['test/**/*.test.ts']
 const ENGINES = [
   'test/backends/client-processes.test.ts',
   'test/backends/embedded/{conformance,conformance-disk,recipe-faults,server-process,take-turns,watch-limit}.test.ts',
-  'test/backends/embedded/{killed-processes,mixed-ensemble,processes,small-disk,tls-processes}.test.ts',
+  'test/backends/embedded/{killed,reconfig,tls}-processes.test.ts',
+  'test/backends/embedded/{full-disk,mixed-ensemble,processes,rolling-restart,small-disk}.test.ts',
   'test/backends/embedded/host/admin/reference-words.test.ts',
   'test/backends/embedded/host/clients/{reference-nodes,request-fuzz,limits}.test.ts',
-  'test/backends/embedded/host/longest-turn.test.ts',
+  'test/backends/embedded/host/{longest-turn,snapshot-turn}.test.ts',
   'test/backends/etcd/{burst,cluster-faults,conformance,faults,hostile-keys,interop,recipe-faults}.test.ts',
   'test/backends/redis/{burst,conformance,deployments,faults,hostile-channel,hostile-keys}.test.ts',
   'test/backends/redis/{ioredis-6,recipe-faults,secured}.test.ts',
@@ -34,14 +40,23 @@ const ENGINES = [
   'test/cli/{ensemble-command,lock-program,program,terminal}.test.ts',
   'test/{differential,engines,examples,load,package}/**/*.test.ts',
   'test/recipes/documented-errors.test.ts',
+  'test/support/monitors.test.ts',
 ]
+const CONFORMANCE = ['test/testing/{conformance,recipe-conformance,*-bites}.test.ts']
 const POLYGLOT = ['test/polyglot/**/*.test.ts']
-const SIMULATION = ['test/sim/**/*.test.ts', 'test/testing/simulation/**/*.test.ts']
+const SIMULATION = [
+  'test/backends/embedded/host/storage/{corruption,crash,failing-calls}.test.ts',
+  'test/backends/embedded/server/random-schedules.test.ts',
+  'test/recipes/locks/many-waiters.test.ts',
+  'test/sim/**/*.test.ts',
+  'test/testing/simulation/**/*.test.ts',
+]
 
 /** See the list above. */
 export const PROJECTS: readonly Project[] = [
-  { name: 'unit', include: ALL, exclude: [...ENGINES, ...POLYGLOT, ...SIMULATION] },
-  { name: 'engines', include: ENGINES, exclude: [] },
-  { name: 'polyglot', include: POLYGLOT, exclude: [] },
-  { name: 'simulation', include: SIMULATION, exclude: [] },
+  { name: 'unit', include: ALL, exclude: [...CONFORMANCE, ...ENGINES, ...POLYGLOT, ...SIMULATION], isolate: false },
+  { name: 'conformance', include: CONFORMANCE, exclude: [], isolate: false },
+  { name: 'engines', include: ENGINES, exclude: [], isolate: true },
+  { name: 'polyglot', include: POLYGLOT, exclude: [], isolate: true },
+  { name: 'simulation', include: SIMULATION, exclude: [], isolate: true },
 ]

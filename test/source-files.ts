@@ -12,15 +12,15 @@ export interface File {
   readonly text: string
 }
 
-/** What a file takes from another. */
+/** An import of a file. */
 export interface Import {
   /** As written, or for a relative one the path from the root of the repository. */
   readonly target: string
-  /** What is imported: names, or `*` for all. */
+  /** The imported names, or `*` for all. */
   readonly names: readonly string[]
 }
 
-/** What is made or brought by tools. */
+/** Folders that tools make or bring. */
 const NOT_OURS = /^(node_modules|dist|dist-examples|dist-sim|coverage|docs\/api|\.git|test\/\.docs)(\/|$)/
 
 /** Pictures of the documentation. */
@@ -59,7 +59,7 @@ export function parse(file: File): ts.SourceFile {
 
 const importsSeen = new WeakMap<File, Import[]>()
 
-/** What a file imports, in whatever way; found once. */
+/** The imports of a file, in whatever way; found once. */
 export function importsOf(file: File): readonly Import[] {
   const seen = importsSeen.get(file)
   if (seen !== undefined) return seen

@@ -1,5 +1,5 @@
 /**
- * What the code looks like, as a test: import layers, sizes, names, dead exports, and what must agree with what. Each
+ * Style as a test: import layers, sizes, names, dead exports, and texts that must agree with each other. Each
  * rule is run over the repository, and over small bad samples that it has to refuse.
  */
 import { basename } from 'node:path/posix'
@@ -47,6 +47,7 @@ const PEERS = [
   { from: 'src/backends/redis/', name: 'ioredis' },
   { from: 'src/recipes/config/yaml.ts', name: 'yaml' },
   { from: 'src/observe/opentelemetry.ts', name: '@opentelemetry/api' },
+  { from: 'src/testing/fixtures/vitest.ts', name: 'vitest' },
   // Bundled into the page when it is built.
   { from: 'src/dashboard/page/', name: 'preact' },
   { from: 'src/dashboard/page/', name: 'preact/hooks' },
@@ -70,7 +71,7 @@ interface Ban {
   readonly why: string
 }
 
-/** What no text of the repository holds, and why. */
+/** Banned in every text of the repository, and why. */
 const BANNED_TEXT: readonly Ban[] = [
   { pattern: /\b(TODO|FIXME|XXX|HACK)\b/, why: 'finish it, or file an issue' },
   { pattern: /(^|[\s'"`(])(\/work|\/home|\/Users)\/|\.\.\/shared\b/, why: 'a path of one machine' },
@@ -82,9 +83,10 @@ const BANNED_PHRASES: readonly Ban[] = [
   { pattern: /\bsee the head of this file\b/i, why: 'say it here, or say nothing' },
   { pattern: /\banew\b/i, why: 'again' },
   { pattern: /\bfor ever\b/i, why: 'forever' },
+  { pattern: /(\/\*\*|^\s*\*|\/\/|@returns|@param \w+ -) +What [^?\n]*$/m, why: 'name the thing' },
 ]
 
-/** What no TypeScript of the repository holds, and why. */
+/** Banned in all TypeScript of the repository, and why. */
 const BANNED_CODE: readonly Ban[] = [
   { pattern: /\beslint-disable\b|@ts-(ignore|nocheck|expect-error)\b/, why: 'change the code, not the rule' },
   { pattern: /\bas unknown as\b/, why: 'the type is wrong: mend it' },
@@ -92,12 +94,12 @@ const BANNED_CODE: readonly Ban[] = [
   { pattern: /^\s*(export )?(declare )?((const )?enum|namespace) \w/m, why: 'a union of literals, a module' },
 ]
 
-/** What no module holds that applications load with the package, and why. */
+/** Banned in modules that applications load with the package, and why. */
 const BANNED_LIBRARY: readonly Ban[] = [
   { pattern: /\bimport\.meta\b/, why: 'Jest, which makes CommonJS of a module, cannot load it' },
 ]
 
-/** What no test holds, and why. */
+/** Banned in tests, and why. */
 const BANNED_TEST: readonly Ban[] = [
   { pattern: /\b(it|test|describe)\.(only|skip|todo|fails)\b/, why: 'every test runs' },
 ]
@@ -132,7 +134,7 @@ function checkLayers(file: File): string[] {
     .map(({ target }) => `${file.path}: may not import ${target}`)
 }
 
-/** What a file may import, as prefixes; null if it belongs to no layer. */
+/** The prefixes of files that a file may import; null if it belongs to no layer. */
 function allowedFor(path: string): readonly string[] | null {
   for (const { from, to } of LAYERS) {
     const found = new RegExp(`^${from.replace('*', '([^/]+)')}`).exec(path)
@@ -250,7 +252,7 @@ function checkPublishedProperties(files: readonly File[]): string[] {
     parse(file).statements.flatMap((statement) => {
       if (!ts.isInterfaceDeclaration(statement) && !ts.isClassDeclaration(statement)) return []
       const owner = statement.name?.text ?? ''
-      // What implements an interface is described there.
+      // A class that implements an interface is described there.
       const isImplementation = ts.isClassDeclaration(statement) && statement.heritageClauses !== undefined
       if (isImplementation || !published.has(`${file.path}#${owner}`)) return []
       return statement.members
@@ -383,7 +385,7 @@ const RULES: readonly Rule[] = [
   {
     name: 'texts are in plain words',
     check: without(isAny, BANNED_PHRASES),
-    bad: [{ 'src/a.ts': '/** See the head of this file. */' }, { 'docs/a.md': 'It begins anew' }],
+    bad: ['// See the head of this file.', '// Begin anew', '/** What a does. */'].map((text) => ({ 'a.ts': text })),
   },
   {
     name: 'no rule is switched off, no type forced, nothing exported but by name',

@@ -13,7 +13,7 @@ export interface Check {
   readonly name: string
   /** Null if it is left out on this engine. */
   readonly ok: boolean | null
-  /** What was found, or why it is left out. */
+  /** The finding, or why it is left out. */
   readonly found: string
 }
 

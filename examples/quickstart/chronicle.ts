@@ -41,7 +41,7 @@ export interface GroupRecord {
 const PULSE_PATH = '/pulse'
 const PULSE_PAUSE_MS = 2
 
-/** What happened. */
+/** The events of a run. */
 export class Chronicle {
   readonly happenings: Happening[] = []
   readonly elections: ElectionRecord[] = []

@@ -4,7 +4,7 @@ import type { ConfigCenter } from 'quorate'
 import { readPricing } from './pricing.ts'
 import type { Pricing } from './pricing.ts'
 
-/** What changes in the middle of the run. */
+/** The change of the price list in the middle of the run. */
 const CHANGE = {
   label: 'winter',
   tiers: { standard: 0, silver: 400, gold: 1_000, platinum: 1_500 },
@@ -13,7 +13,7 @@ const CHANGE = {
 
 /** A copy of the prices. */
 export class PriceList {
-  /** What was published, by version. */
+  /** The published price lists, by version. */
   readonly published = new Map<number, Pricing>()
   readonly #file: string
   readonly #config: ConfigCenter<Pricing>

@@ -1,5 +1,5 @@
 /**
- * What an invoice comes to.
+ * The price of an invoice.
  *
  * Units     amounts are whole numbers of the currency's smallest unit; rates are basis points (10,000 = 100 %).
  * Order     each line: list price, less the discounts of the tier and of the quantity, plus the energy surcharge, plus
@@ -58,7 +58,7 @@ export interface Currency {
   readonly perEuro: number
 }
 
-/** What an invoice comes to, in smallest units of its currency. */
+/** The price of an invoice, in smallest units of its currency. */
 export interface Price {
   /** By the price list, without discount, surcharge and tax. */
   readonly list: number

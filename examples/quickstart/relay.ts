@@ -18,7 +18,7 @@ export class Relay {
       for (const [socket, other] of [[near, far], [far, near]] as const) {
         this.#sockets.add(socket)
         socket.setNoDelay(true)
-        // What is wrong with a connection is told to its two ends, by its end.
+        // An error of a connection shows at both ends, as the end of the connection.
         socket.on('error', () => undefined)
         socket.on('close', () => {
           this.#sockets.delete(socket)

@@ -1,4 +1,4 @@
-/** What a run comes to: one document for machines, and the same as tables for people. */
+/** The report of a run: one document for machines, and the same as tables for people. */
 import { checkRun } from './checks.ts'
 import type { Check } from './checks.ts'
 import type { ElectionRecord, Happening } from './chronicle.ts'
@@ -9,7 +9,7 @@ import { serviceGaps } from './run-record.ts'
 import type { RunRecord, ServiceGaps } from './run-record.ts'
 import { textTable } from './text-table.ts'
 
-/** What one worker did. */
+/** The figures of one worker. */
 export interface WorkerRow {
   readonly worker: string
   readonly session: string

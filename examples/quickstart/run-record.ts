@@ -1,4 +1,4 @@
-/** Everything that a run leaves behind, for the checks and the report to look at. */
+/** Everything that a run leaves, for the checks and the report to look at. */
 import type { EnsembleServerStatus } from 'quorate/embedded'
 import type { ElectionRecord, GroupRecord, Happening, LeaderRecord } from './chronicle.ts'
 import type { Invoice, Pricing } from './pricing.ts'
@@ -6,7 +6,7 @@ import type { WorkerRecord } from './worker.ts'
 
 /** One run of the quickstart. */
 export interface RunRecord {
-  /** What was to be done. */
+  /** The invoices of the run. */
   readonly jobs: readonly Invoice[]
   /** The text of the ledger's file, as it is at the end. */
   readonly ledger: string

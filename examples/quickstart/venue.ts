@@ -20,7 +20,7 @@ export interface Venue extends AsyncDisposable {
   readonly victimBackend: Backend
   /** The same engine, for the pulse. */
   readonly pulseBackend: () => Backend
-  /** What everyone connects with. */
+  /** The options that everyone connects with. */
   readonly options: ConnectOptions
   /** Why rows about elections and servers are left out; null if they are not. */
   readonly leftOut: string | null

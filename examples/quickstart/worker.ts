@@ -23,7 +23,7 @@ const NAMESAKE_MS_MAX = 30_000
 /** Time that a job takes besides the pricing, such as to render it, in milliseconds a line. */
 const WORK_MS_PER_LINE = 4
 
-/** What a worker works with. */
+/** The jobs, the ledger, and the end of a worker. */
 export interface Tools {
   readonly jobs: readonly Invoice[]
   readonly ledger: Ledger
@@ -41,7 +41,7 @@ export interface Pause {
   readonly resume: () => void
 }
 
-/** What became of a worker. */
+/** The record of a worker. */
 export interface WorkerRecord {
   readonly name: string
   /** The session that it began with, and the one it ended with; in hexadecimal digits. */

@@ -66,7 +66,7 @@ class Customers {
  * Runs the story.
  *
  * @param note - gets a sentence about each event
- * @returns what happened
+ * @returns the record of the run
  */
 async function runStory(folder: string, note: (what: string) => void): Promise<RunRecord> {
   const limit = new AbortController()

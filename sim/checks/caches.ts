@@ -1,10 +1,10 @@
 /**
- * Caches: what those who follow nodes are told, held against the committed log.
+ * Caches: the changes that followers of nodes are told, held against the committed log.
  *
- * CC1  what a follower has been told makes, step by step, states that were there at one moment, all nodes together, and
- *      moments never go back. In the end everyone has the last.
- * CC2  a step adds what was not there, removes what was, and changes a node that stays the same one: one that was
- *      deleted and made again is told as removed and added.
+ * CC1  the changes that a follower is told make, step by step, states that were there at one moment, all nodes
+ *      together, and moments never go back. In the end everyone has the last.
+ * CC2  a step adds nodes that were not there, removes nodes that were, and changes a node that stays the same one: one
+ *      that was deleted and made again is told as removed and added.
  * CC3  a cache that is out of touch says so.
  */
 import { joinPath } from '../../src/core/path.ts'
@@ -24,7 +24,7 @@ export interface CacheFollower {
   readonly kind: CacheKind
   /** The moment of the last state that it was told, as an index into all of them; -1 before the first. */
   moment: number
-  /** By path, what each node was in that state. */
+  /** By path, each node in that state. */
   readonly nodes: Map<string, string>
 }
 
@@ -67,7 +67,7 @@ export class CachesCheck implements Check, LedgerListener {
     this.#moments += 1
   }
 
-  /** To be told of whatever a follower is told. */
+  /** To be called for each change that a follower is told. */
   told(follower: CacheFollower, { added, changed, removed }: CacheChange): void {
     const { name, kind, nodes } = follower
     for (const { path } of removed) {

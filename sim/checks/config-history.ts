@@ -1,5 +1,5 @@
 /**
- * History of configurations: what the committed log says of values and their records.
+ * History of configurations: the committed values and their records.
  *
  * CFG4  whoever keeps a history writes each value with its entry, in one transaction: the newest entry is that value,
  *       byte by byte, and names the version of its node. A value that others have written has an entry before the next
@@ -13,7 +13,7 @@ import type { Ledger, LedgerListener } from '../ledger.ts'
 import type { Replayed } from '../model.ts'
 import type { ConfigValue } from './config.ts'
 
-/** What a reader is told of an entry. */
+/** An entry as a reader is told of it. */
 export interface SeenEntry {
   readonly version: number | null
   readonly value: ConfigValue | undefined
@@ -64,7 +64,7 @@ export class ConfigHistoryCheck implements Check, LedgerListener {
     this.#recorded.add(by)
   }
 
-  /** To be told of whatever a reader lists. */
+  /** To be called for each list that a reader gets. */
   listed(path: string, entries: readonly SeenEntry[]): void {
     const known = entries[0]?.version === null ? entries.slice(1) : entries
     const [newest] = known

@@ -1,11 +1,11 @@
 /**
- * Configuration: what writers and readers of a value were told, held against the committed log.
+ * Configuration: the answers to writers and readers of a value, held against the committed log.
  *
  * CFG1  every reader comes to the last committed value, once nobody writes any more.
- * CFG2  what a reader is told is a write that was committed, as it was committed, and never older than what it was told
+ * CFG2  a reader is told a write that was committed, as it was committed, and never an older one than it was told
  *       before. That there is no value, it is told only if that was so after what it was told before.
  * CFG3  a reader that is out of touch says so.
- * C4    what is read from the servers is not older than any write that was acknowledged before.
+ * C4    a read from the servers is not older than any write that was acknowledged before.
  * C5    a write that was refused or never sent is not committed, one that was confirmed is so once, with that version
  *       and zxid, and any other at most once. But who has lost an answer, and looks for its value when that was deleted
  *       already, cannot tell that it ever was there: it may write it again, or say that it was refused.
@@ -42,10 +42,10 @@ export interface ConfigReader {
   zxid: bigint
 }
 
-/** What an attempt to write has come to, as its caller was told. */
+/** The end of an attempt to write, as its caller was told. */
 export type WriteEnd = 'never' | 'maybe' | Written
 
-/** What the check looks at in a change. */
+/** The part of a change that the check looks at. */
 type SeenChange = Pick<ConfigChange<ConfigValue>, 'value' | 'version' | 'zxid'>
 
 interface Write {
@@ -112,7 +112,7 @@ export class ConfigCheck implements Check, LedgerListener {
     if (end.zxid > (this.#acknowledged.get(write.path) ?? 0n)) this.#acknowledged.set(write.path, end.zxid)
   }
 
-  /** To be told of whatever a reader is told. */
+  /** To be called for each change that a reader is told. */
   told(reader: ConfigReader, { value, version, zxid }: SeenChange): void {
     const { name, path } = reader
     if (zxid === null) {

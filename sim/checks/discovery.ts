@@ -18,7 +18,7 @@ interface History {
   readonly zxid: bigint
 }
 
-/** What a leader knows of a learner, by their link. */
+/** A leader's knowledge of a learner, by their link. */
 interface Known {
   readonly votes: boolean
   readonly acceptedEpoch: number
@@ -62,7 +62,7 @@ export class DiscoveryCheck implements Check, TapObserver {
 
   #offered(leader: number, learner: number, link: number, epoch: number): void {
     const { currentEpoch, lastZxid } = this.#ledger.mirror(leader)
-    // It leaves behind the disk, so that the leader's log is there as it was when it chose the epoch.
+    // It leaves after the leader's disk has the epoch, so the leader's log is there as it was when it chose it.
     if (this.#begun.get(leader)?.offered !== epoch) {
       this.#begun.set(leader, { offered: epoch, history: { epoch: currentEpoch, zxid: lastZxid } })
     }

@@ -9,7 +9,7 @@ import type { CheckedWorld } from '../checked-world.ts'
 
 /** So many elections of one server ... */
 const LOOKS = 100
-/** ... within so many ticks are a storm; an attempt that fails takes a tick, one that succeeds takes several. */
+/** ... within this many ticks are a storm; an attempt that fails takes a tick, one that succeeds takes several. */
 const WITHIN_TICKS = 50
 
 export class ElectionsCheck implements Check {

@@ -1,11 +1,11 @@
 /**
- * Leaders and counters: what they were told, held against the committed log. Who leads is judged as who holds a lock
- * is; see the check of locks.
+ * Leaders and counters: their answers to callers, held against the committed log. Who leads is judged as the holder of
+ * a lock is; see the check of locks.
  *
  * LE1  the note beside an election is written by whoever leads at that instant, under its own token, and by no other.
  * LE2  who has resigned, and knows that it has, has left no note.
  *      Operators delete candidates and put them back: those lead nobody, and write nothing.
- * CT1  a counter is changed by one step at a time: no step is made on a number that is not there any more.
+ * CT1  a counter is changed by one step at a time: no step is made on a number that is no longer there.
  * CT2  a step that was confirmed was made once, and one that was refused was not made. Of the others each was made once
  *      or not at all: so a counter is never beyond those that were confirmed and those that are not known.
  * CT3  no two confirmed steps are told the same number.
@@ -21,7 +21,7 @@ import type { Ledger, LedgerListener } from '../ledger.ts'
 import type { ModelChange, Replayed } from '../model.ts'
 import type { Owners } from '../owners.ts'
 
-/** What an attempt to count came to, as its caller was told. */
+/** The end of an attempt to count, as its caller was told. */
 export type StepEnd = 'never' | 'maybe' | Counted
 
 interface Count {

@@ -1,5 +1,5 @@
 /**
- * What is left when everything has come to rest.
+ * The leftovers when everything has come to rest.
  *
  * R1   a client's process whose sessions were all closed has no timer set.
  * R3   the tables of a server that serves hold what the replay holds: its nodes and sessions, and no watch of a

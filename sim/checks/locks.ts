@@ -1,5 +1,5 @@
 /**
- * Locks: what holders and waiters were told, held against the queues in the committed log.
+ * Locks: the grants and losses that clients were told of, held against the queues in the committed log.
  *
  * L1   who is given a lock is at the head of its queue at that instant, in the one order of transactions: so no two
  *      tenures of a lock overlap.
@@ -13,12 +13,12 @@
  *      it: the next one is granted at that instant or later.
  * L6   an attempt has at most one node, and whoever neither holds, waits nor owes a clean-up has none.
  * L7   a contender ends by the process that made it, by an operator, or with its session; and by its own process only
- *      when its holder gives it up. What is at the path by then is another's.
+ *      when its holder gives it up. A node at the path after that is another's.
  * L8   a lease is lost before its signal says so.
  * R3   at the end no contender is left.
  *
  * Operators delete what somebody holds, and put back what has ended. Whoever is struck so believes what it believes
- *           until it hears of it. What they put back holds nothing, and stands where its number says.
+ *           until it hears of it. A node that they put back holds nothing, and stands where its number says.
  * Apart     the queue is kept from transactions alone: order is that of zxids, not of sequence numbers.
  */
 import type { WatchEvent } from '../../src/core/backend.ts'
@@ -42,7 +42,7 @@ import type { Tap, TapConnection, TapObserver } from '../tap.ts'
 /** How a lock is kept: contenders below its path (in an election others may watch them too), or one node at it. */
 export type LockKind = 'fair' | 'election' | 'exclusive'
 
-/** What the check looks at. */
+/** The parts of the run that the check looks at. */
 export interface LocksCheckOptions {
   /** Runs something on the clock of a node. */
   readonly clocks: Pick<Kernel, 'as' | 'nowMs'>
@@ -52,7 +52,12 @@ export interface LocksCheckOptions {
   readonly probes: Probes
   /** The locks, by path. */
   readonly locks: ReadonlyMap<string, LockKind>
+  /** Whether a session may end the contender of a token that is not its process's own, as an operator may. */
+  readonly mayEvict?: (token: bigint, sessionId: bigint) => boolean
 }
+
+/** What others may look at in a contender. */
+export type SeenContender = Readonly<Pick<Contender, 'owner' | 'tenure' | 'isOver' | 'isMeddledWith'>>
 
 /** A node that holds or waits, from its creation to its end. */
 interface Contender {
@@ -62,7 +67,7 @@ interface Contender {
   /** Its place among those who ever were at the head; 0 before it is. */
   tenure: number
   isOver: boolean
-  /** An operator ended it. */
+  /** An operator ended it, or one who may evict. */
   isStruck: boolean
   /** Operators were here while it stood in line, or since the queue was empty: who wakes whom is their doing too. */
   isMeddledWith: boolean
@@ -84,7 +89,7 @@ interface Queue {
   isMeddledWith: boolean
 }
 
-/** What the check looks at in a lease. */
+/** The part of a lease that the check looks at. */
 type SeenLease = Pick<Lease, 'path' | 'token' | 'state' | 'leaseDeadlineMs' | 'signal'>
 
 /** A lease in the hands of a client, and in which life of its process. */
@@ -104,10 +109,10 @@ export interface Attempts {
 
 const NONE: Attempts = Object.freeze({ tokens: new Set<bigint>(), acquiring: new Map<string, number>() })
 
-/** What a name of a contender says: the mark of the attempt that made it. */
+/** The name of a contender: it has the mark of the attempt that made it. */
 const MARK = /^_c_([0-9a-f-]{36})-/
 
-/** Who stood still needs so long to be told what it missed, in milliseconds. */
+/** A process that stood still needs this long to be told what it missed, in milliseconds. */
 const AWAKE_MS = 100
 
 export class LocksCheck implements Check, LedgerListener, TapObserver {
@@ -118,6 +123,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   readonly #owners: LocksCheckOptions['owners']
   readonly #probes: Probes
   readonly #queues: ReadonlyMap<string, Queue>
+  readonly #mayEvict: (token: bigint, sessionId: bigint) => boolean
   /** Everyone who ever contended, by token. */
   readonly #contenders = new Map<bigint, Contender>()
   /** By path, the contender that was there last. */
@@ -129,7 +135,8 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   readonly #holdings = new Map<bigint, Holding>()
 
   /** Checks the locks of a world that has not run yet. */
-  constructor({ clocks, ledger, tap, owners, probes, locks }: LocksCheckOptions) {
+  constructor({ clocks, ledger, tap, owners, probes, locks, mayEvict = () => false }: LocksCheckOptions) {
+    this.#mayEvict = mayEvict
     this.#clocks = clocks
     this.#ledger = ledger
     this.#owners = owners
@@ -205,7 +212,12 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     if (state !== 'lost') this.#fail(`L8: ${path} with token ${hex(token)} says that it is lost, and is ${state}`)
   }
 
-  /** Whether an operator has ended the tenure of a token. */
+  /** What became of a contender so far, by its token; null if there was none. */
+  contender(token: bigint): SeenContender | null {
+    return this.#contenders.get(token) ?? null
+  }
+
+  /** Whether an operator, or one who may evict, has ended the tenure of a token. */
   isStruck(token: bigint): boolean {
     return this.#contenders.get(token)?.isStruck === true
   }
@@ -222,7 +234,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     }
   }
 
-  /** To be told of every write under a lease, and of what the fenced resource said to it. */
+  /** To be called for every write under a lease, with the answer of the fenced resource. */
   wrote(path: string, token: bigint, isAccepted: boolean): void {
     const queue = this.#queues.get(path)
     const tenure = this.#contenders.get(token)?.tenure ?? 0
@@ -301,7 +313,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     const contender = queue.contenders.find((each) => each.path === path)
     if (contender === undefined) this.#fail(`${path} ended, and was in no queue`)
     contender.isOver = true
-    contender.isStruck = this.#owners.isOperator(header.clientId)
+    contender.isStruck = this.#owners.isOperator(header.clientId) || this.#mayEvict(contender.token, header.clientId)
     if (txn.type !== OpCode.closeSession) this.#expectEndedByOwner(contender, header.clientId)
     const mark = MARK.exec(nameOf(path))?.[1]
     if (mark !== undefined) this.#marks.delete(`${mark} ${contender.owner}`)
@@ -320,8 +332,8 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   }
 
   /**
-   * Who comes first, but for what operators have put back after the coming of a contender: it may have read the queue
-   * before, and may rely on it that only the end of it grows. What was there before it came, it has seen.
+   * The first in the queue, but for nodes that operators have put back after a contender came: it may have read the
+   * queue before, and may rely on it that only the end of it grows. It has seen the nodes that were there before it.
    */
   #headFor({ contenders }: Queue, { token }: Contender): Contender | undefined {
     return contenders.find((other) => !this.#owners.isOperator(other.owner) || other.token < token)

@@ -1,8 +1,8 @@
 /**
- * Membership: what members and those who watch a group were told, held against the committed log.
+ * Membership: the lists that members and watchers of a group were told, held against the committed log.
  *
  * G1   each list that is told is one that was there at one moment, with data and incarnations, and moments never go
- *      back; what it calls joined, left and updated is the difference to the list before. In the end everyone has the
+ *      back; `joined`, `left` and `updated` are the difference to the list before. In the end everyone has the
  *      last.
  * G2   who has joined is registered, by a node of its own and under the session of its client; of two handles that
  *      count as joined, none has the registration of another.
@@ -27,7 +27,7 @@ import type { ModelChange, ModelNode, Replayed } from '../model.ts'
 import type { Owners } from '../owners.ts'
 import type { Probes } from '../../src/testing/simulation/probes.ts'
 
-/** What a member says of itself. */
+/** The data of a member. */
 export interface MemberData {
   /** Names the handle. */
   readonly handle: string
@@ -40,11 +40,11 @@ export interface GroupReader {
   readonly name: string
   /** The moment of the last list that it was told, as an index into the states of the group; -1 before the first. */
   moment: number
-  /** What each member was in that list, by id. */
+  /** Each member as it was in that list, by id. */
   members: ReadonlyMap<string, string>
 }
 
-/** What the check looks at in a member's handle. */
+/** The part of a member's handle that the check looks at. */
 type SeenMember = Pick<Member<MemberData>, 'id' | 'incarnation' | 'state'>
 
 /** A member's handle, and in which life of which process. */
@@ -54,10 +54,10 @@ interface Handle {
   readonly incarnation: number
 }
 
-/** What the check looks at in a change. */
+/** The part of a change that the check looks at. */
 type SeenChange = Pick<GroupChange<MemberData>, 'members' | 'joined' | 'left' | 'updated'>
 
-/** What the check looks at. */
+/** The parts of the run that the check looks at. */
 export interface MembershipCheckOptions {
   /** Runs something on the clock of a node. */
   readonly clocks: Pick<Kernel, 'as'>
@@ -68,7 +68,7 @@ export interface MembershipCheckOptions {
   readonly path: string
 }
 
-/** What stands before the data of a member: the mark of its handle, and a line feed. */
+/** The bytes before the data of a member: the mark of its handle, and a line feed. */
 const MARK_BYTES = 37
 const decoder = new TextDecoder()
 
@@ -161,7 +161,7 @@ export class MembershipCheck implements Check, LedgerListener {
     if (ghost !== undefined) this.#fail(`G3: ${ghost} is a ghost of session ${hex(sessionId)}, which owes nothing`)
   }
 
-  /** To be told of whatever a reader is told. */
+  /** To be called for each change that a reader is told. */
   told(reader: GroupReader, change: SeenChange): void {
     const { name } = reader
     const members = new Map(change.members.map((info) => [info.id, describe(info)]))
@@ -237,7 +237,7 @@ export class MembershipCheck implements Check, LedgerListener {
     }
   }
 
-  /** Where a member would say that it stands, by its own clock; null if its process is no more. */
+  /** The state that a member would tell, by its own clock; null if its process is gone. */
   #stateOf({ member, node, incarnation }: Handle): string | null {
     if (!node.isUp || node.incarnation !== incarnation) return null
     return this.#clocks.as(node, () => member.state)

@@ -1,5 +1,5 @@
 /**
- * C5: what a caller was told of a write is true.
+ * C5: the outcome that a caller was told of a write is true.
  *
  * - `ok`: it is in the common history, once.
  * - `rejected`, `not-sent`, `session-over`: it changed nothing, and never will.

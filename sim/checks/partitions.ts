@@ -1,12 +1,12 @@
 /**
  * Partitions: who believes to own an item, held against the committed log.
  *
- * N1   of an item, nobody believes to be the owner whose node is not there; so no two do at any moment. What operators
- *      have deleted is known by the signal, and excused until then.
- * N2   tokens of an item grow from owner to owner, and are those of its nodes; what an item guards, and refuses smaller
- *      tokens, accepts the writes of one owner after the other.
+ * N1   of an item, nobody believes to be the owner whose node is not there; so no two do at any moment. A node that
+ *      operators have deleted is excused until the signal tells of it.
+ * N2   tokens of an item grow from owner to owner, and are those of its nodes; a resource that refuses smaller tokens
+ *      accepts the writes of one owner after the other.
  * N3   when it is calm, every item has an owner.
- * N4   an item that is not owned any more is told as such: its signal is aborted, and `onRevoke` is called once
+ * N4   an item that is no longer owned is told as such: its signal is aborted, and `onRevoke` is called once
  *      and waited for.
  * R3   at the end nothing is left.
  */
@@ -21,7 +21,7 @@ import type { Ledger, LedgerListener } from '../ledger.ts'
 import type { Replayed } from '../model.ts'
 import type { Owners } from '../owners.ts'
 
-/** What the check looks at in an assignment. */
+/** The part of an assignment that the check looks at. */
 type SeenAssignment = Pick<Assignment, 'item' | 'token' | 'state' | 'signal'>
 
 /** An assignment, and in which life of which process. */
@@ -31,7 +31,7 @@ interface Holding {
   readonly incarnation: number
 }
 
-/** What the check looks at. */
+/** The parts of the run that the check looks at. */
 export interface PartitionsCheckOptions {
   /** Runs something on the clock of a node. */
   readonly clocks: Pick<Kernel, 'as'>
@@ -50,7 +50,7 @@ export class PartitionsCheck implements Check, LedgerListener {
   readonly #owners: PartitionsCheckOptions['owners']
   readonly #path: string
   readonly #items: readonly string[]
-  /** What was assigned and not yet revoked, by item. */
+  /** Assignments that are not yet revoked, by item. */
   readonly #holdings = new Map<string, Set<Holding>>()
   /** The greatest token that was assigned of each item, and that was written with. */
   readonly #tokens = new Map<string, bigint>()
@@ -83,7 +83,7 @@ export class PartitionsCheck implements Check, LedgerListener {
     }
   }
 
-  /** To be told of each assignment, which may have ended already. */
+  /** To be called for each assignment, which may have ended already. */
   assigned(assignment: SeenAssignment, node: SimNode): void {
     const { item, token } = assignment
     const what = `item ${item} with token ${hex(token)} of ${node.name}`
@@ -129,7 +129,7 @@ export class PartitionsCheck implements Check, LedgerListener {
     }
   }
 
-  /** To be told of every write under an assignment, and of what the fenced resource said to it. */
+  /** To be called for every write under an assignment, with the answer of the fenced resource. */
   wrote({ item, token }: SeenAssignment, isAccepted: boolean): void {
     const written = this.#written.get(item) ?? 0n
     if (isAccepted && token < written) this.#fail(`N2: a write of ${hex(token)} was accepted after ${hex(written)}`)

@@ -1,5 +1,5 @@
 /**
- * Promises between servers: what a packet says is durable when the packet leaves.
+ * Promises between servers: a packet leaves only when the state that it promises is durable.
  *
  * P2   LEADERINFO and ACKEPOCH of an epoch leave when it is durable there as the accepted one.
  * P5   ACK of a transaction leaves when it and the current epoch are durable; ACK of NEWLEADER, when the whole history
@@ -18,7 +18,7 @@ import type { CheckedWorld } from '../checked-world.ts'
 
 const COUNTER_MASK = 0xffffffffn
 
-/** What a learner was told on one link. */
+/** The packets of one link, as far as its learner has heard them. */
 interface Told {
   epoch: number
   /** The last zxid that came before NEWLEADER. */
@@ -33,7 +33,7 @@ export class PromisesCheck implements Check, TapObserver, LedgerListener {
   readonly #ledger: Ledger
   /** By the number of the link, which its learner draws. */
   readonly #told = new Map<number, Told>()
-  /** By learner, what it was told on its latest link. */
+  /** By learner, the packets of its latest link. */
   readonly #latest = new Map<number, Told>()
   /** By server, the last epoch that it acknowledged. */
   readonly #entered = new Map<number, number>()

@@ -1,8 +1,8 @@
 /**
- * Reads and syncs: what a client sees is a state that existed, and never an older one than before.
+ * Reads and syncs: a client sees a state that existed, and never an older one than before.
  *
  * C3   the zxid of replies never falls within a session, whichever server it is on, so that it sees its own writes;
- *      what a read answers is the state at the zxid of its reply.
+ *      the answer of a read is the state at the zxid of its reply.
  * C4   when a sync is answered, its server has everything that anyone had been told of when the sync was sent.
  * C6   that state lies between transactions, never within one.
  */

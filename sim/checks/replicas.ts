@@ -3,7 +3,7 @@
  *
  * P10   states at one zxid are the same bytes on every server: each that is stored or installed during the run, and
  *       each that is in memory at its end.
- * P11   what a server holds is what a replay of the common history gives: its nodes, stats, data and sessions.
+ * P11   a server holds the result of a replay of the common history: its nodes, stats, data and sessions.
  * P12   a disk gives the same twice, and gives back the log that was written to it.
  */
 import { State } from '../../src/backends/embedded/server/state/state.ts'

@@ -48,8 +48,8 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
   readonly #tap: Tap
   readonly #tickMs: number
   /**
-   * By server, when it heard of a session, by its clock, in order: what its host may not have handed it yet, and the
-   * last time before.
+   * By server, when it heard of a session, by its clock, in order: the times that its host may not have told it yet,
+   * and the last one before.
    */
   readonly #heard: Map<bigint, number[]>[]
   /** By server, when it was last established as the leader, on its own clock. */

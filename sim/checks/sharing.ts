@@ -4,7 +4,7 @@
  * W1   who is given a writer's lease is alone; who is given a reader's has no writer beside it.
  * W2   the token of a writer is greater than those of all grants before, but for readers that it had been itself; a
  *      reader's is not smaller than that of any writer before.
- * P1   no more permits are held than there are.
+ * P1   no more permits are held than the semaphore has.
  *
  * Apart     it knows nothing of nodes or queues: only what programs were told, and at which instant.
  */
@@ -14,7 +14,7 @@ import type { SimNode } from '../../src/testing/simulation/sim-node.ts'
 import type { Check } from '../check.ts'
 import { Violation } from '../check.ts'
 
-/** What is held of a lock or a semaphore. */
+/** A share of a lock or a semaphore: as a reader, as the writer, or a number of permits. */
 export type Share = 'read' | 'write' | number
 
 type SeenLease = Pick<Lease, 'path' | 'token' | 'leaseDeadlineMs'>

@@ -1,10 +1,10 @@
 /**
- * Watches at the callback: what an application is told, over whatever connections its session had.
+ * Watches at the callback: the events that an application is told, over whatever connections its session had.
  *
  * W1   a callback is called before the session's caller learns of a state with the change that it waits for.
  * W3   each read that armed it calls it once, when the first change after that read comes. On a new connection several
  *      changes are one call, and a node that was made and deleted in between is not told of.
- * W5   after unwatch, and after the end of its session, it is not called any more.
+ * W5   after unwatch, and after the end of its session, it is no longer called.
  */
 import type { WatchEvent, Watcher } from '../../src/core/backend.ts'
 import { Err, OpCode } from '../../src/backends/wire/codes.ts'
@@ -124,7 +124,7 @@ export class WatchCallbacksCheck implements Check, TapObserver {
   #expectCalled(callbacks: Callbacks, sessionId: bigint, zxid: bigint): void {
     const endZxid = this.#ledger.model.sessions.get(sessionId)?.closedZxid ?? null
     for (const { due, path, kind } of callbacks.due) {
-      // The end of a session, and what comes after it, is told to it no more.
+      // A session is no longer told of its end, or of changes after it.
       if (due === null || due > zxid || (endZxid !== null && due >= endZxid)) continue
       this.#fail(
         `W1: a call of session ${sessionId} was answered at ${hex(zxid)} before the watch of ${kind} ${path} ` +

@@ -3,8 +3,8 @@
  *
  * W1   a change that a watch waits for is told before any reply from a state with that change.
  * W2   events come in the order of zxids, and after no reply from a later state.
- * W3   a watch is told of the first change after the zxid at which it was armed, once; on a new connection what was
- *      missed is told at once, and nothing else.
+ * W3   a watch is told of the first change after the zxid at which it was armed, once; on a new connection the missed
+ *      changes are told at once, and nothing else.
  * W4   an event has a watch, and a committed change, that it is about.
  */
 import { Err, EventType, OpCode } from '../../src/backends/wire/codes.ts'
@@ -91,7 +91,7 @@ export class WatchMessagesCheck implements Check, TapObserver {
     const { zxid } = reply
     const endZxid = this.#ledger.model.sessions.get(sessionId)?.closedZxid ?? null
     for (const { due, path, kind } of watched.due) {
-      // The end of a session, and what comes after it, is told to it no more.
+      // A session is no longer told of its end, or of changes after it.
       if (due === null || due > zxid || (endZxid !== null && due >= endZxid)) continue
       this.#fail(
         `W1: session ${sessionId} got a reply at ${hex(zxid)} of server ${server} before the event of ` +
@@ -159,7 +159,7 @@ export class WatchMessagesCheck implements Check, TapObserver {
     return true
   }
 
-  /** The answer to setWatches: what was missed has been told, the rest is armed. */
+  /** The answer to setWatches: the missed changes have been told, the other watches are armed. */
   #resumed(watched: Watched, request: SetWatchesRequest, server: number, zxid: bigint): void {
     const { model } = this.#ledger
     const { relativeZxid, dataWatches, existWatches, childWatches } = request

@@ -1,12 +1,12 @@
 /**
- * Writes: what clients were told of them, against the common history.
+ * Writes: the answers that clients were told, against the common history.
  *
  * C1   a write that was sent when someone had been told of a zxid has a greater one; its reply names the transaction
  *      that it became, with the result that a replay gives.
  * C2   replies come in the order of the requests, and zxids of one session's writes in the order of their sending.
  * C5   a request becomes at most one transaction, and nothing but what the contract says it must become in the state
  *      before it.
- * C6   a multi is in the history whole, with what a replay gives for each part.
+ * C6   a multi is in the history whole, with the result of a replay for each part.
  */
 import { Err, OpCode, Xid } from '../../src/backends/wire/codes.ts'
 import type { MultiResult, Reply, Request } from '../../src/backends/wire/records.ts'
@@ -25,7 +25,7 @@ import type { SentRequest, Tap, TapConnection, TapObserver } from '../tap.ts'
 
 /** Refusals that are about the session, not about what was asked. */
 const SESSION_REFUSALS: ReadonlySet<number> = new Set([Err.sessionExpired, Err.sessionMoved])
-/** What a server answers by itself, without the leader: the request is too long, or not known. */
+/** The refusals of a server by itself, without the leader: the request is too long, or not known. */
 const LOCAL_REFUSALS: ReadonlySet<number> = new Set([Err.badArguments, Err.unimplemented])
 
 interface SessionWrites {

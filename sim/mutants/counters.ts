@@ -5,7 +5,7 @@ import type { Mutant } from './mutant.ts'
 
 const BUCKET = 'recipes/counters/token-bucket.ts'
 const LIMITER = 'recipes/counters/rate-limiter.ts'
-const LIMITER_TEST = 'test/recipes/counters/rate-limiter.test.ts'
+const CLOCK = 'recipes/counters/fleet-clock.ts'
 
 /** Mutants of counters and rates. */
 export const COUNTER_MUTANTS: readonly Mutant[] = [
@@ -17,21 +17,41 @@ export const COUNTER_MUTANTS: readonly Mutant[] = [
     expected: { test: 'test/recipes/counters/token-bucket.test.ts', named: 'never above its brim' },
   },
   {
-    name: 'first-tokens-free',
-    breaks: 'The first caller takes its tokens at the beginning of time, from which on the bucket has filled again.',
-    kin: 'limiters whose state begins at zero',
-    edits: [{
-      file: LIMITER,
-      from: 'taking = found === null ? null : this.#takingFrom(bucket, tokens, limitMs)',
-      to: 'taking = this.#takingFrom(bucket, tokens, limitMs)',
-    }],
-    expected: { test: LIMITER_TEST, named: 'takes nothing where it would have to' },
+    name: 'paid-by-an-old-clock',
+    breaks: 'A client that was away takes tokens by the time at which the bucket was written last.',
+    kin: 'state that is judged by the time of its last write: two who come after a rest each find the bucket full',
+    edits: [{ file: LIMITER, from: 'if (!this.#clock.isSet)', to: 'if (Object.is(this.#clock.isSet, null))' }],
+    workload: 'sharing',
+    profile: 'recipes',
+    expected: { seeds: 20, seedsWithoutAssertions: 20 },
   },
   {
-    name: 'empty-by-an-old-clock',
-    breaks: 'A client that was away takes the bucket for as empty as it was when it was written last.',
-    kin: 'state that is judged by the time of its last write',
-    edits: [{ file: LIMITER, from: 'if (!this.#isClockSet)', to: 'if (Object.is(this.#isClockSet, null))' }],
-    expected: { test: LIMITER_TEST, named: 'knows the time after a rest' },
+    name: 'clock-set-by-one-look',
+    breaks: 'The first version that is read sets the clock, however old it is.',
+    kin: 'the Date header of a cached answer, taken for the time',
+    edits: [{ file: CLOCK, from: 'mzxid > first', to: 'mzxid >= first' }],
+    expected: { test: 'test/recipes/counters/fleet-clock.test.ts', named: 'is not set by what was there before' },
+  },
+  {
+    name: 'tokens-put-back-over-others',
+    breaks: 'Who gives up a wait puts the bucket back as it was, also if others have taken tokens since.',
+    kin: 'an undo that restores a whole state and not a step',
+    edits: [{
+      file: LIMITER,
+      from: 'encodeBucket(before), expected, signal',
+      to: "encodeBucket(before), 'any', signal",
+    }],
+    workload: 'sharing',
+    profile: 'recipes',
+    expected: { seeds: 20, seedsWithoutAssertions: 20 },
+  },
+  {
+    name: 'tokens-given-before-they-are-there',
+    breaks: 'Who has taken tokens goes on at once, whether they are there or not.',
+    kin: 'golang.org/x/time/rate, Reserve without a look at Delay',
+    edits: [{ file: LIMITER, from: 'if (leftMs > 0)', to: 'if (leftMs > Infinity)' }],
+    workload: 'sharing',
+    profile: 'recipes',
+    expected: { seeds: 20, seedsWithoutAssertions: 20 },
   },
 ]

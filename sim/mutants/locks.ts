@@ -67,4 +67,43 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     }],
     expected: { test: REVOCATION_TEST, named: 'is a request, and other data are none' },
   },
+  {
+    name: 'revoke-not-synced',
+    breaks: 'Who is to be asked is looked up on a server that may be behind.',
+    kin: 'ours: a request that found nobody, of a client whose server had not heard of the holder yet',
+    edits: [{
+      file: 'recipes/engine/contenders.ts',
+      from: 'await this.#client.sync(this.path, { signal })',
+      to: 'void 0',
+    }],
+    workload: 'locks',
+    profile: 'recipes',
+    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+  },
+  {
+    name: 'waiters-asked-too',
+    breaks: 'A request to all who hold reaches those who wait as well.',
+    kin: 'an interrupt of a whole group that was meant for its head',
+    edits: [{
+      file: 'recipes/engine/contenders.ts',
+      from: 'info.holds && isMeant(info)',
+      to: 'isMeant(info)',
+    }],
+    workload: 'locks',
+    profile: 'recipes',
+    expected: { seeds: 20, seedsWithoutAssertions: 20 },
+  },
+  {
+    name: 'request-to-holder-missed',
+    breaks: 'A holder looks whether its node is there, and not at what was written to it.',
+    kin: 'holders that watch for the end of their nodes alone',
+    edits: [{
+      file: 'recipes/engine/ownership.ts',
+      from: '!this.#ended && read.stat.czxid === czxid',
+      to: 'Object.is(read, null)',
+    }],
+    workload: 'locks',
+    profile: 'recipes',
+    expected: { seeds: 20, seedsWithoutAssertions: 20 },
+  },
 ]

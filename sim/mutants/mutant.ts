@@ -14,7 +14,7 @@ import type { ProfileName } from '../../src/testing/simulation/profiles.ts'
 export interface Edit {
   /** The file, below `src`. */
   readonly file: string
-  /** What stands there exactly once, in the source as in what the compiler makes of it. */
+  /** The text that stands there exactly once, in the source as in the compiler's output. */
   readonly from: string
   readonly to: string
 }
@@ -25,7 +25,7 @@ export interface Caught {
   readonly seeds: number
   /** The same where `assert` does nothing: the checks outside have to see it by themselves. Absent if they need not. */
   readonly seedsWithoutAssertions?: number
-  /** One of these seeds that has found it: tests try it first. If it finds it no more, another one has to. */
+  /** One of these seeds that has found it: tests try it first. If it no longer finds it, another one has to. */
   readonly likely?: number
 }
 
@@ -45,13 +45,13 @@ export interface Equivalent {
 
 /** One broken rule. */
 export interface Mutant {
-  /** What it is called: words with hyphens. */
+  /** Its name: words with hyphens. */
   readonly name: string
   /** The rule, as it is broken. */
   readonly breaks: string
   /** A bug of this kind that did happen to somebody, or who described it. */
   readonly kin: string
-  /** What is changed; all of it makes one broken rule. */
+  /** The changes; all of them make one broken rule. */
   readonly edits: readonly Edit[]
   /** The climate in which it shows; any, if absent. */
   readonly profile?: ProfileName

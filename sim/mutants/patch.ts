@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Edit, Mutant } from './mutant.ts'
 
-/** What takes the teeth out of every assertion. */
+/** The edit that takes the teeth out of every assertion. */
 const ASSERTIONS_OFF: Edit = { file: 'core/assert.ts', from: 'if (!condition)', to: 'if (false)' }
 
 /** The compiled code that this file is part of: `src` and `sim`. */
@@ -14,7 +14,7 @@ const COMPILED = fileURLToPath(new URL('../../', import.meta.url))
 
 /** How a mutant is made. */
 export interface MakeMutantOptions {
-  /** Where to; what is there is replaced. It has to lie below a folder in which packages are found. */
+  /** The target, whose content is replaced. It has to lie below a folder in which packages are found. */
   readonly folder: string
   /** The compiled code to copy; by default that which this module is part of. */
   readonly compiled?: string
@@ -50,7 +50,7 @@ export function applied({ file, from, to }: Edit, text: string): string {
   return parts.join(to)
 }
 
-/** What the compiler calls a source file. */
+/** The name of the compiled file of a source file. */
 function compiledName(file: string): string {
   return file.replace(/\.ts$/, '.js')
 }

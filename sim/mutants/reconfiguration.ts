@@ -5,8 +5,10 @@ import type { Mutant } from './mutant.ts'
 
 const ELECTION = 'backends/embedded/server/zab/election.ts'
 const JOURNAL = 'backends/embedded/server/zab/journal.ts'
+const LEADING = 'backends/embedded/server/roles/leading.ts'
 const MEMBERSHIP = 'backends/embedded/server/zab/membership.ts'
 const NEXT = 'backends/embedded/server/writes/reconfiguration.ts'
+const PREPARE = 'backends/embedded/server/writes/prepare.ts'
 const SERVER = 'backends/embedded/server/server.ts'
 
 const BOTH = 'proposed === null ? [current] : [current, proposed]'
@@ -99,6 +101,44 @@ export const RECONFIGURATION_MUTANTS: readonly Mutant[] = [
     expected: {
       test: 'test/backends/embedded/server/zab/membership.test.ts',
       named: 'of which a later one stands in the log is in force',
+    },
+  },
+  {
+    name: 'believes-any-configuration',
+    breaks: 'Whoever looks for a leader takes a configuration over from a server that belongs to none.',
+    kin: 'ZooKeeper takes it over from any server that calls',
+    edits: [{
+      file: MEMBERSHIP,
+      from: 'if (!reconfigEnabled && this.current.version === 0n) return false',
+      to: 'if (id > 0) return true',
+    }],
+    expected: {
+      test: 'test/backends/embedded/server/reconfiguration.test.ts',
+      named: 'takes no configuration over from a server that belongs to none',
+    },
+  },
+  {
+    name: 'configuration-is-any-data',
+    breaks: 'The superuser can set /zookeeper/config to what is no configuration.',
+    kin: 'ZooKeeper lets him, and has the configuration elsewhere',
+    edits: [{ file: PREPARE, from: 'path === CONFIG_PATH && this.#members !== null', to: 'false' }],
+    expected: {
+      test: 'test/backends/embedded/server/reconfiguration.test.ts',
+      named: 'lets nobody write there what is no configuration',
+    },
+  },
+  {
+    name: 'switched-off-forgets-the-configuration',
+    breaks: 'Where changes are switched off, a leader makes the list that it was started with a new configuration.',
+    kin: 'none known',
+    edits: [{
+      file: LEADING,
+      from: 'if (!config.reconfigurable || !config.reconfigEnabled) return',
+      to: 'if (!config.reconfigurable) return',
+    }],
+    expected: {
+      test: 'test/backends/embedded/server/reconfiguration.test.ts',
+      named: 'the configuration is no transaction, and is not changed',
     },
   },
 ]

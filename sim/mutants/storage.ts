@@ -1,4 +1,4 @@
-/** Mutants of the storage in files: what is durable when, and what a start believes. */
+/** Mutants of the storage in files: when data is durable, and which data a start believes. */
 import type { Mutant } from './mutant.ts'
 
 const FILES = 'backends/embedded/host/storage/files.ts'

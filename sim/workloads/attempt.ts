@@ -1,14 +1,14 @@
 /**
- * What programs of a workload share: how they bear what the world does to them, and how long they wait for it to end.
+ * How programs of a workload bear what the world does to them, and how long they wait for it to end.
  */
 import { CoordinationError } from '../../src/core/errors.ts'
 import { Violation } from '../check.ts'
 import type { Kernel } from '../../src/testing/simulation/kernel.ts'
 
-/** A program that waits for something looks so many times, at most. */
+/** Most looks of a program that waits for something. */
 const LOOKS_MAX = 400
 
-/** What became of an attempt. */
+/** The end of an attempt. */
 export type Attempted<T> =
   | { readonly value: T; readonly error: null }
   | { readonly value: null; readonly error: CoordinationError }
@@ -49,7 +49,7 @@ export function reported(kernel: Pick<Kernel, 'fail'>, check: () => void): void 
  * Waits until something holds.
  *
  * @param boundMs - by the clock of the node
- * @param describe - what to say if it does not come to hold, after the name of the check
+ * @param describe - the message if it does not come to hold, after the name of the check
  * @throws Violation of liveness
  */
 export async function eventually(

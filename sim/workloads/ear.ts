@@ -13,14 +13,14 @@ export class Ear<E, R extends void | Promise<void> = void | Promise<void>> {
    * Makes a listener.
    *
    * @param what - names it
-   * @param listener - what it does
+   * @param listener - its action
    */
   constructor(what: string, listener: (event: E) => R) {
     this.#what = what
     this.#listener = listener
   }
 
-  /** What to subscribe. */
+  /** The function to subscribe. */
   readonly hear = (event: E): R => {
     if (this.#isOver) throw new Violation('callbacks', `E1: ${this.#what} was called after its end`)
     return this.#listener(event)

@@ -31,7 +31,7 @@ const GRANT_TICKS = 3_000
 const CLEANUP_TICKS = 2_000
 const PATH = '/elections/cron'
 
-/** What all users share. */
+/** The parts that all users share. */
 interface Scene extends Pick<WorkloadSetup, 'operators'> {
   readonly world: World
   readonly probes: Probes

@@ -5,6 +5,8 @@
  *            late. Faults make both of them stand still beyond the life of their sessions.
  *            Nervous ones give their lease back from within a listener, at the first change of the connection.
  * Losers     some release what they lost from within its signal, and some acquire again there.
+ * Requests   now and then one asks whoever holds a fair lock to give it up, or one of its contenders, or evicts that.
+ *            Some holders do what they are asked.
  * Closing    some clients are closed while they hold, or while they release.
  * Waiters    wait without limit, for some time, until they change their mind, or not at all.
  * End        everybody acquires every lock once more, which must be granted in time, and owes nothing when it goes.
@@ -17,11 +19,13 @@ import type { Lease } from '../../src/recipes/engine/lease.ts'
 import { Violation } from '../check.ts'
 import { LocksCheck } from '../checks/locks.ts'
 import type { LockKind } from '../checks/locks.ts'
+import { RevocationsCheck } from '../checks/revocations.ts'
 import { FencedResource } from '../fenced-resource.ts'
 import type { Probes } from '../../src/testing/simulation/probes.ts'
 import type { SeededRandom } from '../../src/testing/simulation/random.ts'
 import type { World } from '../../src/testing/simulation/world.ts'
 import type { ClientLife, MakeWorkload, WorkloadSetup } from '../workload.ts'
+import { Asker } from './asker.ts'
 import { abortedAfter, attempt, eventually, reported } from './attempt.ts'
 import type { Attempted } from './attempt.ts'
 import { ClosedSession } from './closed-session.ts'
@@ -41,13 +45,17 @@ const GRANT_TICKS = 3_000
 const CLEANUP_TICKS = 2_000
 const NERVOUS_CHANCE = 0.1
 const CLOSING_CHANCE = 0.01
+const REVOCABLE_CHANCE = 0.7
+const ASKING_CHANCE = 0.2
+const OBEDIENT_CHANCE = 0.5
 const ROOT = '/locks'
 
-/** What all users of the locks share. */
+/** The parts that all users of the locks share. */
 interface Scene extends Pick<WorkloadSetup, 'operators'> {
   readonly world: World
   readonly probes: Probes
   readonly check: LocksCheck
+  readonly revocations: RevocationsCheck
   readonly locks: ReadonlyMap<string, LockKind>
   readonly resources: ReadonlyMap<string, FencedResource>
 }
@@ -55,11 +63,19 @@ interface Scene extends Pick<WorkloadSetup, 'operators'> {
 /** Makes the workload `locks`. */
 export const makeLocks: MakeWorkload = ({ world, ledger, tap, owners, operators, probes, random }) => {
   const locks = drawLocks(random)
-  const check = new LocksCheck({ clocks: world.kernel, ledger, tap, owners, probes, locks })
+  const check: LocksCheck = new LocksCheck({
+    clocks: world.kernel, ledger, tap, owners, probes, locks,
+    mayEvict: (token, sessionId) => revocations.mayEvict(token, sessionId),
+  })
+  const revocations = new RevocationsCheck({
+    ledger, owners,
+    locks: [...locks].filter(([, kind]) => kind === 'fair').map(([path]) => path),
+    contenderOf: (token) => check.contender(token),
+  })
   const resources = new Map([...locks.keys()].map((path) => [path, new FencedResource()]))
-  const scene = { world, probes, check, locks, resources, operators }
+  const scene = { world, probes, check, revocations, locks, resources, operators }
   const program = (client: Client, life: ClientLife): Promise<void> => new LockUser(client, life, scene).run()
-  return { name: 'locks', checks: [check], hunted: ROOT, program }
+  return { name: 'locks', checks: [check, revocations], hunted: ROOT, program }
 }
 
 function drawLocks(random: SeededRandom): Map<string, LockKind> {
@@ -76,12 +92,13 @@ class LockUser {
   readonly #life: ClientLife
   readonly #scene: Scene
   readonly #locks: ReadonlyMap<string, FairLock | ExclusiveLock>
+  readonly #asker: Asker
   readonly #isCareful: boolean
   /** How many tenures it works on at a time. */
   readonly #hands: number
-  /** What was begun within listeners and has not ended. */
+  /** Work that was begun within listeners and has not ended. */
   readonly #asides = new Set<Promise<void>>()
-  /** Its leases, by token, and its attempts to get one, by lock: what has not ended. */
+  /** Its leases, by token, and its attempts to get one, by lock, as long as they have not ended. */
   readonly #tokens = new Set<bigint>()
   readonly #acquiring = new Map<string, number>()
   #isClosed = false
@@ -93,6 +110,7 @@ class LockUser {
     this.#locks = new Map([...scene.locks].map(([path, kind]) => {
       return [path, kind === 'fair' ? new FairLock(client, path) : new ExclusiveLock(client, path)]
     }))
+    this.#asker = new Asker(life, scene)
     this.#isCareful = life.random.chance(0.5)
     this.#hands = life.random.pick([1, 1, 2])
   }
@@ -115,6 +133,7 @@ class LockUser {
     const paths = [...this.#locks.keys()]
     while (!this.#life.isEnding() && !this.#isClosed) {
       const path = random.pick(paths)
+      if (random.chance(ASKING_CHANCE)) await this.#ask(path)
       const lease = await this.#acquire(path)
       if (lease !== null) await this.#hold(path, lease)
       this.#lookForRest()
@@ -122,23 +141,31 @@ class LockUser {
     }
   }
 
-  /** Acquires in one of the ways there are. Null: it did not come to that. */
+  async #ask(path: string): Promise<void> {
+    const lock = this.#lock(path)
+    if (lock instanceof FairLock) await this.#asker.ask(lock)
+  }
+
+  /** Acquires in one of the ways there are. Null: it did not acquire. */
   async #acquire(path: string): Promise<Lease | null> {
     const { random, tickMs } = this.#life
     const lock = this.#lock(path)
     const limitMs = random.unit() * WAIT_TICKS_MAX * tickMs
+    const isRevocable = lock instanceof FairLock && random.chance(REVOCABLE_CHANCE)
+    const more = isRevocable ? { revocable: true } : {}
     const drawPatienceMs = (): number => random.unit() * PAUSE_TICKS_MAX * tickMs
     const ways: (() => Promise<Lease | null>)[] = [
-      () => lock.acquire(),
-      () => lock.acquire({ waitMs: limitMs, data: this.#life.node.name }),
-      () => abortedAfter(limitMs, (signal) => lock.acquire({ signal })),
-      () => abortedAfter(drawPatienceMs(), (signal) => lock.acquire({ signal })),
-      () => lock.tryAcquire(),
-      () => abortedAfter(drawPatienceMs(), (signal) => lock.tryAcquire({ signal })),
+      () => lock.acquire(more),
+      () => lock.acquire({ ...more, waitMs: limitMs, data: this.#life.node.name }),
+      () => abortedAfter(limitMs, (signal) => lock.acquire({ ...more, signal })),
+      () => abortedAfter(drawPatienceMs(), (signal) => lock.acquire({ ...more, signal })),
+      () => lock.tryAcquire(more),
+      () => abortedAfter(drawPatienceMs(), (signal) => lock.tryAcquire({ ...more, signal })),
     ]
     const { value, error } = await this.#attempt(path, random.pick(ways))
     if (error?.code === 'TIMEOUT') this.#scene.probes.hit('lock-waiter-timed-out')
     if (value !== null) this.#granted(path, value)
+    if (value !== null && isRevocable) this.#listen(value, random.chance(OBEDIENT_CHANCE))
     return value
   }
 
@@ -157,9 +184,25 @@ class LockUser {
     lease.signal.addEventListener('abort', () => {
       this.#scene.probes.hit('lock-lost')
       reported(this.#scene.world.kernel, () => this.#scene.check.lost(lease))
+      this.#scene.revocations.releasing(lease)
       if (random.chance(0.3)) this.#aside(() => this.#release(lease))
       if (random.chance(0.1)) this.#aside(() => this.#holdAgain(path))
     })
+  }
+
+  /** Hears what is asked of a lease; one who obeys gives it back from within the listener. Returns what was heard. */
+  #listen(lease: Lease, isObedient: boolean): readonly string[] {
+    const { revocations } = this.#scene
+    const heard: string[] = []
+    revocations.granted(lease)
+    lease.onRevoke(({ reason }) => {
+      heard.push(reason)
+      reported(this.#scene.world.kernel, () => {
+        revocations.heard(lease, reason)
+      })
+      if (isObedient) this.#aside(() => this.#release(lease))
+    })
+    return heard
   }
 
   /** Gives a lease back at the first change of the connection, from within the listener. */
@@ -206,7 +249,7 @@ class LockUser {
     const session = new ClosedSession(this.#client)
     this.#isClosed = true
     probes.hit('closed-in-tenure')
-    check.releasing(lease)
+    this.#releasing(lease)
     const judge = (sessionId: bigint | null): void => {
       check.released(lease, sessionId)
     }
@@ -216,7 +259,7 @@ class LockUser {
     judge(null)
   }
 
-  /** Writes to what the lock guards: what a careful holder writes is there at once, as it has just looked. */
+  /** Writes to the guarded resource: the write of a careful holder is there at once, as it has just looked. */
   #write(path: string, token: bigint): void {
     const { world, check, resources } = this.#scene
     const resource = resources.get(path)
@@ -234,13 +277,18 @@ class LockUser {
     } else world.kernel.after(lateMs, null, 'write', arrive)
   }
 
+  #releasing(lease: Lease): void {
+    this.#scene.check.releasing(lease)
+    this.#scene.revocations.releasing(lease)
+  }
+
   async #release(lease: Lease): Promise<void> {
     const { check, probes } = this.#scene
     let wasOutOfTouch = false
     const unlisten = this.#client.onState(({ status }) => {
       if (status === 'suspended') wasOutOfTouch = true
     })
-    check.releasing(lease)
+    this.#releasing(lease)
     await lease.release()
     this.#tokens.delete(lease.token)
     unlisten()
@@ -252,14 +300,17 @@ class LockUser {
   async #acquireLast(path: string): Promise<void> {
     const { check } = this.#scene
     const waitMs = GRANT_TICKS * this.#life.tickMs
+    const lock = this.#lock(path)
+    const more = lock instanceof FairLock ? { revocable: true } : {}
     for (;;) {
-      const { value: lease, error } = await this.#attempt(path, () => this.#lock(path).acquire({ waitMs }))
+      const { value: lease, error } = await this.#attempt(path, () => lock.acquire({ ...more, waitMs }))
       if (error?.code === 'TIMEOUT') {
         const queue = check.describe(path)
         throw new Violation(check.name, `V4: ${this.#life.node.name} waited ${waitMs} ms: ${queue}`, 'liveness')
       }
       if (lease === null) continue
       this.#granted(path, lease)
+      if (lock instanceof FairLock) await this.#asker.askLast(lock, lease, this.#listen(lease, false))
       return this.#release(lease)
     }
   }

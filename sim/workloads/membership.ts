@@ -44,7 +44,7 @@ const NEWS_ANSWERS_MAX = 200
 /** Part of the programs that make the group again whenever it is gone. */
 const KEEPER_CHANCE = 0.3
 
-/** What all users of the group share. */
+/** The parts that all users of the group share. */
 interface Scene extends Pick<WorkloadSetup, 'operators' | 'probes'> {
   readonly kernel: Pick<Kernel, 'fail'>
   readonly check: MembershipCheck

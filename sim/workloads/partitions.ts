@@ -31,7 +31,7 @@ const LATE_TICKS_MAX = 150
 const SETTLED_TICKS = 3_000
 const CLOSING_CHANCE = 0.03
 
-/** What all members share. */
+/** The parts that all members share. */
 interface Scene extends Pick<WorkloadSetup, 'operators' | 'probes'> {
   readonly check: PartitionsCheck
   readonly count: number

@@ -41,7 +41,7 @@ const MODES: readonly CreateMode[] = Object.freeze([
   'persistent-with-ttl',
 ])
 
-/** What became of a write, as far as its caller knows. */
+/** The outcome of a write, as far as its caller knows. */
 type Told = 'done' | 'not-done' | 'unknown'
 
 /** Makes the workload `raw`. */
@@ -89,7 +89,7 @@ class RawClient {
       await this.#step()
       await this.#life.sleep(this.#random.unit() * pauseTicksMax)
     }
-    // It leaves in the middle of a sentence: the end of its session comes right behind creates that nobody has applied.
+    // It leaves in the middle of a sentence: the end of its session comes right after creates that nobody has applied.
     for (let left = this.#random.between(0, BURST_MAX); left > 0; left--) void this.#one()
   }
 
@@ -198,7 +198,7 @@ class RawClient {
     const random = this.#random
     const ear = new Ear<WatchEvent, void>(`a watch on ${path} of ${this.#life.node.name}`, () => {
       this.#shared.probes.hit('watch-fired')
-      // What it does from within is what people do there.
+      // Its calls from within are what people do there.
       if (random.chance(0.1)) this.#unwatch()
       if (random.chance(0.1)) void this.#one()
     })
@@ -243,7 +243,7 @@ class RawClient {
     await this.#attempt(async () => {
       await this.#client.sync(path)
       const { data } = await this.#client.get(path)
-      // A read that was repeated on another session is not after its sync any more.
+      // A read that was repeated on another session does not follow its sync any more.
       finish(this.#client.sessionId === sessionId ? new TextDecoder().decode(data) : null)
     })
   }
@@ -257,7 +257,7 @@ class RawClient {
     return told
   }
 
-  /** @returns what it failed with, or null */
+  /** @returns the error that it failed with, or null */
   async #attempt(run: () => Promise<unknown>): Promise<CoordinationError | null> {
     const { probes } = this.#shared
     const { error } = await attempt(run)

@@ -1,5 +1,6 @@
 /**
- * Read-write locks and semaphores in use: clients read, write, go on reading after they wrote, and take permits.
+ * Read-write locks, semaphores and a rate in use: clients read, write, go on reading after they wrote, take permits,
+ * and tokens beside that.
  *
  * Waiters    wait without limit, for some time, until they change their mind, or not at all.
  * Tenures    some last longer than a session lives.
@@ -12,10 +13,12 @@ import type { Lease } from '../../src/recipes/engine/lease.ts'
 import { ReadWriteLock } from '../../src/recipes/locks/read-write-lock.ts'
 import { Semaphore } from '../../src/recipes/locks/semaphore.ts'
 import { Violation } from '../check.ts'
+import { RatesCheck } from '../checks/rates.ts'
 import { SharingCheck } from '../checks/sharing.ts'
 import type { Share } from '../checks/sharing.ts'
 import type { ClientLife, MakeWorkload } from '../workload.ts'
 import { abortedAfter, attempt, eventually } from './attempt.ts'
+import { Taker, rateFor } from './taker.ts'
 
 /** Times are in ticks. */
 const PAUSE_TICKS_MAX = 5
@@ -30,6 +33,7 @@ const CLEANUP_TICKS = 2_000
 const PERMITS = 3
 const LOCK = '/sharing/lock'
 const SEMAPHORE = '/sharing/semaphore'
+const RATE = '/sharing/rate'
 
 /** A way to ask for a share of something. */
 interface Wish {
@@ -40,10 +44,17 @@ interface Wish {
 }
 
 /** Makes the workload `sharing`. */
-export const makeSharing: MakeWorkload = ({ world }) => {
+export const makeSharing: MakeWorkload = ({ world, ledger, owners }) => {
   const check = new SharingCheck(world.kernel, PERMITS)
-  const program = (client: Client, life: ClientLife): Promise<void> => new Sharer(client, life, check).run()
-  return { name: 'sharing', checks: [check], program }
+  const rates = new RatesCheck({
+    ledger, owners, clocks: world.kernel, path: RATE, rate: rateFor(world.tickMs),
+  })
+  const program = async (client: Client, life: ClientLife): Promise<void> => {
+    const taker = new Taker(client, RATE, life, rates)
+    await Promise.all([taker.run(), new Sharer(client, life, check).run()])
+    await taker.takeLast()
+  }
+  return { name: 'sharing', checks: [check, rates], program }
 }
 
 /** One life of one client. */
@@ -98,7 +109,7 @@ class Sharer {
     }
   }
 
-  /** Acquires in one of the ways there are. Null: it did not come to that. */
+  /** Acquires in one of the ways there are. Null: it did not acquire. */
   async #acquire(wish: Wish): Promise<Lease | null> {
     const { random, tickMs } = this.#life
     const limitMs = random.unit() * WAIT_TICKS_MAX * tickMs

@@ -3,7 +3,7 @@ import { DEFAULT_URL } from './connect-url.ts'
 import { UsageError } from './exit-status.ts'
 import { hint } from './nearest.ts'
 
-/** What was asked for. */
+/** The program's own options, with their defaults. */
 export interface CommandLine {
   /** Where to connect to. */
   readonly url: string
@@ -31,7 +31,7 @@ export interface TakenArguments {
   readonly command: readonly string[]
   /** Whether there is a `--json`. */
   readonly json: boolean
-  /** What the options come to. Throws UsageError for a wrong one. */
+  /** Reads the options. Throws UsageError for a wrong one. */
   readonly options: () => CommandLine
 }
 
@@ -159,7 +159,7 @@ function optionsOf(
   }
 }
 
-/** An option that there is not. Its value may be a secret. */
+/** An unknown option. Its value may be a secret. */
 function unknownOption(word: string, name: string): string {
   const hasValue = word.length > name.length
   if (hasValue && Object.hasOwn(ALONE, name)) return `${name} with a value`

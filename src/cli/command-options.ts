@@ -6,7 +6,7 @@ import { hint } from './nearest.ts'
 /** Options by name, without dashes; one of type `string` has a value. */
 export type CommandOptions = Readonly<Record<string, { readonly type: 'string' | 'boolean'; readonly short?: string }>>
 
-/** What was given for options. */
+/** The values of the options that were given. */
 export type OptionValues<O extends CommandOptions> = {
   readonly [N in keyof O]?: O[N]['type'] extends 'string' ? string : boolean
 }

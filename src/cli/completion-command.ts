@@ -15,7 +15,7 @@ import type { Output } from './output.ts'
 import { COMMAND_NAMES, COMMANDS } from './shell/commands.ts'
 import { SECOND_WORDS } from './shell/completion.ts'
 
-/** What can follow a word. */
+/** The words that can follow a command. */
 interface Following {
   readonly name: string
   readonly words: readonly string[]

@@ -24,7 +24,7 @@ export interface Engine {
   /** Short and without secrets, for prompts and messages. */
   readonly label: string
   readonly backend: Backend
-  /** What only ZooKeeper's protocol has, on the session that the backend has opened last; null if it speaks another. */
+  /** ZooKeeper's own calls, on the session that the backend has opened last; null if it speaks another protocol. */
   readonly zookeeper: ZooKeeperOperations | null
   /** The servers that answer four-letter words; none on engines that have no such words. */
   readonly servers: readonly ServerAddress[]
@@ -101,7 +101,7 @@ async function otherEngine(_rest: string, url: string): Promise<Engine> {
   }
 }
 
-/** Makes a backend; what it finds wrong is wrong with the URL. */
+/** Makes a backend; its errors are errors of the URL. */
 function made<T>(url: string, make: () => T): T {
   try {
     return make()

@@ -65,7 +65,7 @@ export async function loginOf(
   return { user, password: await ask(`Password of ${line.user}: `) }
 }
 
-/** What to do where nobody can be asked. */
+/** Advice where nobody can be asked. */
 function instead(): string {
   return `set ${PASSWORD_VARIABLE}, or give --password-file FILE`
 }
@@ -112,7 +112,7 @@ async function passwordOf(
   return ask(user === null ? 'Password: ' : `Password of ${user}: `)
 }
 
-/** What the environment has; null if that is nothing. */
+/** The password in the environment; null if it is unset or empty. */
 export function environmentPassword(env: NodeJS.ProcessEnv): string | null {
   return env[PASSWORD_VARIABLE] || null
 }

@@ -5,6 +5,7 @@
  * Output    one line on standard output when it serves: the address to open, with the token if there is one.
  */
 import { textOf } from '../backends/client/server-address.ts'
+import { isLoopback } from '../core/loopback.ts'
 import { createDashboard } from '../dashboard/index.ts'
 import type { DashboardOptions, Family } from '../dashboard/index.ts'
 import { takeOptions } from './command-options.ts'
@@ -14,7 +15,6 @@ import type { Output } from './output.ts'
 import { CONNECTION_HELP, CONNECTION_OPTIONS, engineAt, openSession, placeOf } from './program-connection.ts'
 import type { Place } from './program-connection.ts'
 
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/
 /** The variable of the environment that has the token: arguments of a process can be read by everybody on a machine. */
 const TOKEN_VARIABLE = 'QUORATE_DASHBOARD_TOKEN'
 const FAMILIES: ReadonlySet<string> = new Set<Family>(['locks', 'leaders', 'groups', 'config'])
@@ -87,7 +87,7 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Dashboa
   const token = values.token ?? env[TOKEN_VARIABLE]
   const readOnly = values['read-write'] !== true
   if (token === undefined && !readOnly) throw new UsageError(`--read-write needs --token or ${TOKEN_VARIABLE}`)
-  if (token === undefined && !LOOPBACK.test(host)) {
+  if (token === undefined && !isLoopback(host)) {
     throw new UsageError(`--host ${host} is open to others: it needs --token or ${TOKEN_VARIABLE}`)
   }
   return {

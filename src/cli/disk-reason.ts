@@ -1,4 +1,4 @@
-/** Why a server cannot use its files, and what helps, in one line. */
+/** Why a server cannot use its files, and the remedy, in one line. */
 
 const HELP: ReadonlyMap<unknown, string> = new Map([
   ['EMFILE', 'this process has too many open files: raise its limit (ulimit -n)'],

@@ -19,7 +19,7 @@ import { rowOf } from '../dashboard/servers/server-row.ts'
 const SERVERS = 3
 const SERVERS_MIN = 2
 const SERVERS_MAX = 9
-/** A start that takes longer is told of with all lines of the servers. */
+/** A start that takes longer, in milliseconds, is reported with all lines of the servers. */
 const START_TOLD_MS = 5_000
 const ASK_MS_MAX = 1_000
 const ASK_PAUSE_MS = 50

@@ -10,6 +10,7 @@ import { clientAddressOf, parseServerLine } from '../backends/wire/server-line.t
 import type { ServerAddress } from '../backends/client/server-address.ts'
 import { Failure } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
+import { escapedValue } from './java-properties.ts'
 import { readZooCfg } from './zoo-cfg.ts'
 import type { ZooCfg } from './zoo-cfg.ts'
 
@@ -143,16 +144,12 @@ function writeEnsemble(folder: string, ports: readonly Ports[]): void {
       mkdirSync(own, { mode: 0o700 })
       writeFileSync(join(own, 'myid'), `${id}\n`)
       const head = [`tickTime=${TICK_TIME_MS}`, `initLimit=${INIT_LIMIT_TICKS}`, `syncLimit=${SYNC_LIMIT_TICKS}`]
-      const text = [...head, `dataDir=${escaped(own)}`, '4lw.commands.whitelist=*', ...lines].join('\n')
+      const text = [...head, `dataDir=${escapedValue(own)}`, '4lw.commands.whitelist=*', ...lines].join('\n')
       writeFileSync(join(own, 'zoo.cfg'), `${text}\n`)
     }
   } catch (error) {
     throw new Failure(`cannot write the ensemble into ${folder}: ${reasonOf(error)}`)
   }
-}
-
-function escaped(path: string): string {
-  return path.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r')
 }
 
 function folderOf(folder: string, id: number): string {

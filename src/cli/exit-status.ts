@@ -11,7 +11,7 @@ export const ExitStatus = Object.freeze({
   signal: 128,
 })
 
-/** What a command ends with when it does not do what it is for. */
+/** The exit statuses of a command that fails. */
 export interface Statuses {
   /** It was not understood. */
   readonly usage: number
@@ -37,18 +37,18 @@ export const LOCK_STATUSES = Object.freeze({
   usage: 64,
   unreachable: 69,
   failure: 70,
-  /** What was held was lost while the command ran. */
+  /** The lock or the leadership was lost while the command ran. */
   lost: 74,
   /** Somebody else had it for as long as there was time; `-E` names another. */
   busy: 75,
 }) satisfies Statuses
 
-/** What was typed is wrong; the message names it and says what is right. */
+/** The command line is wrong; the message names the fault and the right form. */
 export class UsageError extends Error {
   /**
    * Makes an error.
    *
-   * @param message - what is wrong, with the value
+   * @param message - the fault, with the value
    */
   constructor(message: string) {
     super(message)
@@ -56,16 +56,16 @@ export class UsageError extends Error {
   }
 }
 
-/** What was typed is right, and cannot be done; the message says why. */
+/** The command is valid and failed; the message says why. */
 export class Failure extends Error {
-  /** What the program ends with, or what is the matter, for which each command has its status. */
+  /** The exit status, or the kind of failure, for which each command has a status of its own. */
   readonly status: number | 'failure' | 'unreachable'
 
   /**
    * Makes an error.
    *
    * @param message - why
-   * @param status - what the program ends with; that of any failure by default
+   * @param status - the exit status, or the kind of failure; any failure by default
    */
   constructor(message: string, status: Failure['status'] = 'failure') {
     super(message)

@@ -2,8 +2,8 @@
  * The lines that were typed, kept for the next run in the state folder of the user. It is a convenience: where the file
  * cannot be read or written, there is none, and nothing else changes.
  *
- * Secrets   lines that may hold one are not kept, and neither are those that begin with a space. What an earlier
- *           version has kept of them is removed when the file is read. The file is for its owner alone.
+ * Secrets   lines that may hold one are not kept, and neither are those that begin with a space. Such lines of an
+ *           earlier version are removed when the file is read. The file is for its owner alone.
  */
 import { appendFileSync, chmodSync, mkdirSync, readFileSync } from 'node:fs'
 import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs'

@@ -17,7 +17,7 @@ import type { Shell } from './shell/shell.ts'
 import { jsonLine } from './output.ts'
 import { visibleLine } from './visible.ts'
 
-/** What an interactive shell works with. */
+/** The streams of an interactive shell. */
 export interface Terminal {
   readonly input: NodeJS.ReadStream
   readonly output: NodeJS.WriteStream
@@ -56,7 +56,7 @@ export async function runInteractive(
   const session = new Session(shell, editor, screen)
   let kept = [...file.lines].reverse()
   editor.on('history', (lines) => {
-    // What is removed here can be recalled by no key.
+    // A line that is removed here can be recalled by no key.
     if (!screen.isMuted) kept = lines.filter(isKept)
     lines.splice(0, Infinity, ...kept)
   })
@@ -130,7 +130,7 @@ class Session {
   async ask(question: string): Promise<string> {
     this.#output.write(question)
     this.#screen.isMuted = true
-    // What was typed ahead is no part of the answer.
+    // Input typed ahead is no part of the answer.
     this.#eraseLine()
     try {
       return await new Promise<string>((answer, give) => {
@@ -178,7 +178,7 @@ class Session {
     await ended
     this.#isClosed = true
     this.#question?.give(new Failure('no password was given'))
-    // Ctrl-D leaves the cursor behind the prompt.
+    // Ctrl-D leaves the cursor after the prompt.
     if (!this.#shell.isOver) this.#output.write('\n')
     this.#running?.abort()
     await last

@@ -18,11 +18,19 @@ export interface Property {
 
 const ESCAPES: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', f: '\f' }
 
+const LINE_END = /\r\n|\r|\n/
+
 /** An odd number of backslashes at the end: the line goes on. */
 const GOES_ON = /(?:^|[^\\])(?:\\\\)*\\$/
 
 /** A key, up to the first separator that no backslash stands before; then the separator. */
 const ENTRY = /^((?:\\.|[^\\=:\s])*)[ \t\f]*[=:]?[ \t\f]*(.*)$/s
+
+/** An entry, and the last line of it. */
+interface Span {
+  readonly property: Property
+  readonly lastLine: number
+}
 
 /**
  * Reads the entries of a file, in order; a key that stands there twice is there twice.
@@ -30,8 +38,28 @@ const ENTRY = /^((?:\\.|[^\\=:\s])*)[ \t\f]*[=:]?[ \t\f]*(.*)$/s
  * @param text - the whole file
  */
 export function readProperties(text: string): Property[] {
-  const properties: Property[] = []
-  const lines = text.split(/\r\n|\r|\n/)
+  return spansOf(text.split(LINE_END)).map(({ property }) => property)
+}
+
+/** A file without the entries of some keys; all other lines, comments too, are as they were. */
+export function withoutEntries(text: string, isLeftOut: (key: string) => boolean): string {
+  // Every second one is an end of line.
+  const parts = text.split(/(\r\n|\r|\n)/)
+  const lines = parts.filter((_, index) => index % 2 === 0)
+  const leftOut = new Set<number>()
+  for (const { property: { key, line }, lastLine } of spansOf(lines)) {
+    if (isLeftOut(key)) for (let each = line; each <= lastLine; each++) leftOut.add(each)
+  }
+  return parts.filter((_, index) => !leftOut.has(Math.floor(index / 2) + 1)).join('')
+}
+
+/** A value as it has to be written so that it is read as it is. */
+export function escapedValue(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r')
+}
+
+function spansOf(lines: readonly string[]): Span[] {
+  const spans: Span[] = []
   for (let index = 0; index < lines.length; index++) {
     const line = index + 1
     let logical = (lines[index] ?? '').trimStart()
@@ -41,9 +69,9 @@ export function readProperties(text: string): Property[] {
       logical = logical.slice(0, -1) + (lines[index] ?? '').trimStart()
     }
     const [, key = '', value = ''] = ENTRY.exec(logical) ?? []
-    properties.push({ key: unescape(key), value: unescape(value).trim(), line })
+    spans.push({ property: { key: unescape(key), value: unescape(value).trim(), line }, lastLine: index + 1 })
   }
-  return properties
+  return spans
 }
 
 function unescape(text: string): string {

@@ -60,7 +60,7 @@ class Interruption {
   }
 }
 
-/** What is a program of its own, with its options, and is loaded when it is asked for. */
+/** A command with options of its own, loaded when it is called. */
 interface Program {
   /** The signals that end it. */
   readonly signals?: readonly NodeJS.Signals[]

@@ -5,10 +5,10 @@
  * Source    QuorumPeerConfig.checkValidity, setupMyId, setupPeerType of ZooKeeper 3.8.
  */
 import { readFileSync } from 'node:fs'
-import { isIPv4 } from 'node:net'
 import type { EmbeddedOptions, MemberOptions } from '../backends/embedded/index.ts'
 import { checkPortsDiffer, parseServerLine } from '../backends/wire/server-line.ts'
 import type { ServerLine } from '../backends/wire/server-line.ts'
+import { isLoopback } from '../core/loopback.ts'
 import { Failure, UsageError } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
 import type { ZooCfg } from './zoo-cfg.ts'
@@ -18,7 +18,7 @@ const TICK_MS = 50
 const LIMIT_TICKS_MAX = 100_000
 const ALL_ADDRESSES = '0.0.0.0'
 
-/** What a command line says beside the configuration. */
+/** The arguments of the command line beside the configuration. */
 interface Given {
   /** Of the configuration, for messages. */
   readonly file: string
@@ -31,9 +31,9 @@ interface Given {
 type OwnOptions = Pick<MemberOptions, 'myid' | 'servers'> & Partial<MemberOptions>
 
 /**
- * Finds out which server this is, and what it has to know of the others.
+ * Finds out which server this is, and the facts that it needs about the others.
  *
- * @returns the options, and what people should know
+ * @returns the options, and warnings for the operator
  * @throws Failure for a configuration that cannot be used, UsageError for a wrong `--myid`
  */
 export function memberOptionsOf(
@@ -80,9 +80,8 @@ export function memberOptionsOf(
 
 function noticesOf(cfg: ZooCfg, own: ServerLine, file: string): string[] {
   const notices: string[] = []
-  const isLoopback = own.host === 'localhost' || own.host === '::1' || (isIPv4(own.host) && own.host.startsWith('127.'))
   const isSecured = cfg.peerTls?.sslQuorum === true && cfg.peerTls.portUnification !== true
-  if ((!isLoopback || cfg.listensOnAll) && !isSecured) {
+  if ((!isLoopback(own.host) || cfg.listensOnAll) && !isSecured) {
     const ports = `${own.peerPort} and ${own.electionPort}`
     const what = `the ports for other servers, ${ports}, are not encrypted, and whoever reaches them is believed`
     notices.push(`${file}: ${what}: let only the servers of this ensemble reach them`)

@@ -1,4 +1,4 @@
-/** What was probably meant by a word that means nothing: of commands, flags, options and keys alike. */
+/** Suggestions for an unknown word: for commands, flags, options and keys alike. */
 
 /** How many letters may be wrong in a word: one in three, and two at most. */
 const LETTERS_PER_FLAW = 3
@@ -8,7 +8,7 @@ const FLAWS_MAX = 2
  * Finds the word that is likest to another; one that differs only in case is likest of all.
  *
  * @param word - as it was typed
- * @param known - the words that there are, in order of preference
+ * @param known - all valid words, in order of preference
  * @returns null if none is near
  */
 export function nearest(word: string, known: readonly string[]): string | null {

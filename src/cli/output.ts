@@ -23,7 +23,7 @@ export interface StandardOutput extends Output {
   readonly shown: (text: string) => string
 }
 
-/** The streams of a program as they are for people: what others have written is made visible on a terminal. */
+/** The streams of a program as they are for people: control characters of others are made visible on a terminal. */
 export function standardOutput(isRaw: boolean): StandardOutput {
   const write = (stream: NodeJS.WriteStream, text: string): void => {
     stream.write(stream.isTTY && !isRaw ? visible(text) : text)
@@ -35,7 +35,7 @@ export function standardOutput(isRaw: boolean): StandardOutput {
   }
 }
 
-/** The line that stands for a value under `--json`; what is hidden in it is escaped. */
+/** The line that stands for a value under `--json`; invisible characters in it are escaped. */
 export function jsonLine(value: unknown): string {
   const json = JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? part.toString() : part))
   return `${visibleJson(json)}\n`

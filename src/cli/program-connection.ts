@@ -1,6 +1,6 @@
 /**
  * The connection of a command that is a program of its own, such as `quorate dashboard` or `quorate top`: the options
- * by which it is told where to connect and as whom, and the session.
+ * by which it knows where to connect and as whom, and the session.
  */
 import type { ServerAddress } from '../backends/client/server-address.ts'
 import type { Client } from '../core/client.ts'
@@ -45,14 +45,14 @@ export interface EngineAt {
   readonly connectTimeoutMs: number
 }
 
-/** A session, and what its engine tells besides. */
+/** A session, and further facts of its engine. */
 export interface ProgramConnection {
   readonly client: Client
   /** Where it leads, for people. */
   readonly label: string
   /** The servers that answer four-letter words; none on engines that have no such words. */
   readonly servers: readonly ServerAddress[]
-  /** Ends the session, and what was started for it. */
+  /** Ends the session, and an ensemble started for it. */
   readonly close: () => Promise<void>
 }
 

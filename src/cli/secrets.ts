@@ -1,5 +1,5 @@
 /**
- * What may be shown and kept of URLs and of lines that were typed. The parser that connects may be strict about a URL;
+ * Hides secrets in URLs and typed lines, before these are shown or kept. The parser that connects may be strict;
  * this one must hold for every text that somebody took for one, so it errs by hiding too much.
  *
  * Model     in a URL everything before the last `@` is who connects: a password may hold `/`, `?`, `#`, `:` and `@`,
@@ -8,7 +8,7 @@
 import { nearest } from './nearest.ts'
 import { looseWordsOf } from './words.ts'
 
-/** What stands in the place of a secret. */
+/** The text in the place of a secret. */
 const MASK = '***'
 
 const SCHEME = /^(?:zookeeper|etcds?|rediss?):\/\//

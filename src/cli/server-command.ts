@@ -13,6 +13,7 @@ import { newEpoch } from '../backends/embedded/host/epochs.ts'
 import { takeOptions } from './command-options.ts'
 import { DASHBOARD_HOST, DASHBOARD_PORT, dashboardPortOf, serveDashboard } from './dashboard-server.ts'
 import { diskReason } from './disk-reason.ts'
+import { DynamicFiles } from './dynamic-files.ts'
 import { ExitStatus, Failure, UsageError } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
 import type { Output } from './output.ts'
@@ -42,7 +43,7 @@ const SERVER_ID = 1
 const TICK_MS_MAX = 50
 
 /**
- * Keeps the space for new objects as small as it begins. What a server makes is either gone with its turn or stays as
+ * Keeps the space for new objects as small as it begins. Objects of a server are either gone with their turn or stay as
  * long as a session, so a large one saves no work; it would grow with the first thousands of sessions, and take a
  * fifth of the memory (bench/README.md).
  */
@@ -73,6 +74,8 @@ interface ServerArguments {
   readonly options: EmbeddedOptions | MemberOptions
   readonly notices: readonly string[]
   readonly endsWithInput: boolean
+  /** The configuration file that is kept up to date when the servers are changed; null if none is. */
+  readonly dynamic: string | null
   /** The port of the dashboard; null for none. */
   readonly dashboardPort: number | null
   readonly log: Pick<LogSettings, 'format' | 'level'>
@@ -106,8 +109,10 @@ export async function runServer(args: readonly string[], output: Output, signal:
     },
   }
   const server = made(options)
+  const files = dynamicFilesOf(given, log)
   server.onEvent(({ event }) => {
     log.tell(event)
+    if (event.type === 'reconfigured') files?.keep(event)
   })
   const waiting = setTimeout(() => {
     if (!('myid' in options)) return
@@ -128,6 +133,7 @@ export async function runServer(args: readonly string[], output: Output, signal:
   } finally {
     clearTimeout(waiting)
     await server.close()
+    await files?.settled()
     input?.release()
   }
 }
@@ -152,6 +158,15 @@ function logOf({ log, options }: ServerArguments, output: Output): ServerLog {
   })
 }
 
+function dynamicFilesOf({ dynamic, options }: ServerArguments, log: ServerLog): DynamicFiles | null {
+  if (dynamic === null || !('myid' in options)) return null
+  return new DynamicFiles(dynamic, options.myid, (version, error) => {
+    const what = `cannot keep the configuration of version 0x${version.toString(16)} beside ${dynamic}`
+    const message = `${what}: ${reasonOf(error)}; the data have it: write its server.N lines into ${dynamic} yourself`
+    log.write({ level: 'warn', event: 'configuration-not-kept', message })
+  })
+}
+
 /** A signal for the end of standard input; until it is released, the process does not end by itself. */
 function inputEnds(): { readonly signal: AbortSignal; readonly release: () => void } {
   const controller = new AbortController()
@@ -166,7 +181,7 @@ function inputEnds(): { readonly signal: AbortSignal; readonly release: () => vo
   }
 }
 
-/** Its options are checked where they are used: what is wrong with them is a line of a configuration. */
+/** The options are checked where they are used; an error there is a failure of one line. */
 function made(options: EmbeddedOptions | MemberOptions): Ensemble | EnsembleMember {
   try {
     return 'myid' in options ? embedded(options) : embedded(options)
@@ -218,12 +233,13 @@ function readArguments(args: readonly string[]): ServerArguments | null {
     const ports = port === undefined && cfg?.secureClientPort !== undefined ? [] : [port ?? CLIENT_PORT]
     const secure = cfg?.secureClientPort === undefined ? {} : { secureClientPorts: [cfg.secureClientPort] }
     const alone = { ...options, servers: 1, clientPorts: ports, ...secure, ...admin }
-    return { options: alone, notices, endsWithInput, dashboardPort, log }
+    return { options: alone, notices, endsWithInput, dynamic: null, dashboardPort, log }
   }
   const more = memberOptionsOf(cfg, { file, myid: values.myid, port, options })
   const admin = given('adminPort', adminPort)
   const all = { ...options, ...admin, ...more.options }
-  return { options: all, notices: [...notices, ...more.notices], endsWithInput, dashboardPort, log }
+  const dynamic = cfg.reconfigEnabled === true ? file : null
+  return { options: all, notices: [...notices, ...more.notices], endsWithInput, dynamic, dashboardPort, log }
 }
 
 const OPTIONS = {

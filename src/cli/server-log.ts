@@ -1,8 +1,8 @@
 /**
  * The log of `quorate server`: one line per event on standard error, for people or, as JSON, for programs.
  *
- * Text      time, level, message; what would break the line is escaped.
- * JSON      `time`, `level`, `server`, `event`, `message`, and what the event has: ids and zxids in hexadecimal.
+ * Text      time, level, message; characters that would break the line are escaped.
+ * JSON      `time`, `level`, `server`, `event`, `message`, and the fields of the event: ids and zxids in hexadecimal.
  * Levels    `error` asks for somebody now, `warn` soon, `info` is the life of the server and its elections, `debug`
  *           the rest. A level is written with all that are more urgent.
  */

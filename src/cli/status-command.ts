@@ -78,7 +78,7 @@ async function ask(address: ServerAddress, stop: AbortSignal): Promise<ServerRow
   }
 }
 
-/** What servers say is made visible, as they may be anybody's. */
+/** Control characters in texts of servers are made visible: the servers may be anybody's. */
 function tableOf(rows: readonly ServerRow[]): string {
   const lines = [HEADS, ...rows.map(cellsOf)]
   const widths = HEADS.map((_, column) => {

@@ -11,7 +11,7 @@ import { agoText } from './shell/node-text.ts'
 import { tableText } from './shell/table.ts'
 import { visibleLine } from './visible.ts'
 
-/** What is looked at. */
+/** The ensemble and the locks that `top` looks at. */
 export interface TopSource {
   readonly client: Client
   readonly label: string
@@ -19,7 +19,7 @@ export interface TopSource {
   readonly lockRoots: readonly string[]
 }
 
-/** What was seen. */
+/** One reading of them. */
 export interface TopPicture {
   readonly name: string
   /** When, by the clock of this process, in milliseconds since 1970. */
@@ -38,11 +38,11 @@ export interface TopPicture {
 
 /** How many locks a picture has. */
 const LOCKS_MAX = 50
-/** What the name of a lock, or what its holder says, may take of a line. */
+/** The most columns for the name of a lock, or for the data of its holder. */
 const CELL_CHARS_MAX = 40
 const UNTOLD = '-'
 
-/** Takes a picture; what cannot be read is missing, with the reason. */
+/** Takes a picture; parts that cannot be read are missing, with the reason. */
 export async function takePicture(source: TopSource, chronicle: Chronicle, signal: AbortSignal): Promise<TopPicture> {
   const { client, label, servers, lockRoots } = source
   const { data } = await readEnsemble(client, { ensemble: undefined, servers }, chronicle, signal)
@@ -64,7 +64,7 @@ function withoutLane({ lane: _lane, ...server }: Server): Omit<Server, 'lane'> {
   return server
 }
 
-/** The lines of a picture. What others have written is made visible. */
+/** The lines of a picture. Control characters in texts of others are made visible. */
 export function picturesLines({ name, asOfMs, ensemble, locks, rings, why }: TopPicture): string[] {
   const { serving, leader, epoch, zxid, voters, answering, canLose, sessions, nodes, findings } = ensemble
   const { roundTripMs } = ensemble.session

@@ -7,10 +7,10 @@
  *           `\n`, `\x1b` or `\u{202e}`. A backslash stays as it is: this is for eyes, and `--json` is for programs.
  */
 
-/** What shows nothing, or does something else than show. */
+/** Characters that show nothing, or do something else than show. */
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu
 
-/** What ends a line, or is a control character. */
+/** Line ends and control characters. */
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu
 
 const SHORT: ReadonlyMap<string, string> = new Map([
@@ -29,7 +29,7 @@ export function visibleLine(text: string): string {
   return text.replace(HIDDEN, escaped)
 }
 
-/** Text on one line; what does not end a line or control a terminal stays as it is. For names, on any output. */
+/** Text on one line; all but line ends and control characters stays as it is. For names, on any output. */
 export function oneLine(text: string): string {
   return text.replace(CONTROL, escaped)
 }

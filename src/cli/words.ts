@@ -14,7 +14,7 @@ export interface OpenWord {
   readonly before: readonly string[]
   /** The quote that begins it, or nothing. */
   readonly quote: string
-  /** What it is so far, without the quote. */
+  /** Its text so far, without the quote. */
   readonly text: string
 }
 
@@ -38,7 +38,7 @@ export function looseWordsOf(line: string): string[] {
   return last === '' ? words : [...words, last]
 }
 
-/** What stands before the end of a line and is still being typed; its text is empty after white space. */
+/** The last word of a line, which is still being typed; its text is empty after white space. */
 export function openWordOf(line: string): OpenWord {
   const { words, rest } = scan(line)
   const unclosed = /^\s*(["'])(.*)$/s.exec(rest)

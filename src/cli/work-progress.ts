@@ -13,7 +13,7 @@ export interface ProgressScreen {
 
 /** How work is reported. */
 export interface ProgressOptions {
-  /** What is counted, such as `nodes exported`. */
+  /** The things that are counted, such as `nodes exported`. */
   readonly what: string
   /** How many there are; null if nobody knows. */
   readonly total?: number | null
@@ -26,7 +26,7 @@ const FIRST_MS = 500
 const EVERY_MS = 100
 const ERASE = '\r\u001b[K'
 
-/** How far long work is, told on the terminal. End it when the work has ended, however it does. */
+/** How far long work is, shown on the terminal. End it when the work has ended, however it does. */
 export class WorkProgress {
   readonly #what: string
   readonly #total: number | null

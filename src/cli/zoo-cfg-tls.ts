@@ -10,7 +10,7 @@ import type { ClientTlsOptions, PeerTlsOptions, TlsFileOptions } from '../backen
 import { Failure } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
 
-/** What a configuration says of TLS. */
+/** The TLS options of a configuration. */
 export interface ZooCfgTls {
   /** Undefined if servers talk to each other without. */
   readonly peerTls: PeerTlsOptions | undefined
@@ -20,7 +20,7 @@ export interface ZooCfgTls {
   readonly secureClientPort: number | undefined
 }
 
-/** Families of keys, and what their values must be. */
+/** Families of keys, and the rules for their values. */
 const STORES = /^ssl\.(quorum\.)?(keyStore|trustStore)\.(location|password|passwordPath|type)$/
 const SWITCHES = /^ssl\.(quorum\.)?(hostnameVerification|clientHostnameVerification|crl|ocsp)$/
 const PROTOCOLS = /^ssl\.(quorum\.)?(protocol|enabledProtocols)$/

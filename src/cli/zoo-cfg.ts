@@ -1,14 +1,16 @@
 /**
  * ZooKeeper's own configuration file, as far as this server goes by it.
  *
- * Rules     an unknown key is named and passed over; a wrong value is an error with its line. What is understood but
- *           has no effect here is said, so that nobody relies on it.
+ * Rules     an unknown key is named and passed over; a wrong value is an error with its line. A key that is known but
+ *           has no effect here gets a notice, so that nobody relies on it.
  * Source    QuorumPeerConfig.java of ZooKeeper 3.8; the system properties are those of its Administrator's Guide, by
  *           the names that they have in this file, without `zookeeper.`.
  */
+import { readFileSync } from 'node:fs'
 import { parseServerLine } from '../backends/wire/server-line.ts'
 import { FOUR_LETTER_WORDS } from '../backends/embedded/host/admin/four-letter-words.ts'
 import { Failure } from './exit-status.ts'
+import { reasonOf } from './file-reason.ts'
 import { readProperties } from './java-properties.ts'
 import type { Property } from './java-properties.ts'
 import { hint } from './nearest.ts'
@@ -16,7 +18,7 @@ import { oneLine } from './visible.ts'
 import { MISSING_TLS, checkTlsValue, isSecretTlsKey, isTlsKey, tlsEffectOf, tlsOf } from './zoo-cfg-tls.ts'
 import type { ZooCfgTls } from './zoo-cfg-tls.ts'
 
-/** What a server is to do. What a file does not name has ZooKeeper's default; it is undefined where that is ours. */
+/** The settings of a server. One that the file does not name has ZooKeeper's default, or is undefined for ours. */
 export interface ZooCfg extends ZooCfgTls {
   readonly clientPort: number | undefined
   readonly clientPortAddress: string | undefined
@@ -45,7 +47,7 @@ export interface ZooCfg extends ZooCfgTls {
   /** The AdminServer's; undefined if there is to be none, which is the default here. */
   readonly adminPort: number | undefined
   readonly adminAddress: string | undefined
-  /** The servers of the ensemble as texts, by myid; empty for a server on its own. */
+  /** The servers of the ensemble as texts, by myid, of this file or its dynamic one; empty for a server on its own. */
   readonly servers: Readonly<Record<number, string>>
   /** Ticks that a follower may take to catch up, and that it may be silent. */
   readonly initLimit: number | undefined
@@ -54,14 +56,14 @@ export interface ZooCfg extends ZooCfgTls {
   /** Whether the ports for other servers listen on every address. */
   readonly listensOnAll: boolean
   readonly connectTimeoutMs: number | undefined
-  /** What people should know, one line each, with file and line. */
+  /** Warnings for the operator, one line each, with file and line. */
   readonly notices: readonly string[]
 }
 
 /** Says what a value must be, or null if it is that. */
 type Check = (value: string) => string | null
 
-/** What an entry means here: it is used, used by a server of several or by an AdminServer, or has no effect. */
+/** The effect of an entry here: it is used, used by a server of several or by an AdminServer, or has no effect. */
 type Effect = 'used' | 'ensemble' | 'admin' | 'none'
 
 interface Key {
@@ -85,7 +87,7 @@ const CNX_TIMEOUT_MS_MAX = 600_000
 const SNAP_COUNT_MIN = 2
 /** ZooKeeper takes less for this. */
 const SNAP_RETAIN_COUNT_MIN = 3
-/** The least that ZooKeeper goes by: less is taken for this. */
+/** The least that ZooKeeper goes by: it treats less as this. */
 const COMMIT_LOG_COUNT_MIN = 500
 /** Stands for no limit, which ZooKeeper writes as 0 or less. */
 const SNAP_LOG_BYTES_MAX = Number.MAX_SAFE_INTEGER
@@ -141,6 +143,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   enforceQuota: { check: flag, effect: 'used' },
   'jute.maxbuffer': { check: integer(REQUEST_BYTES_MIN, REQUEST_BYTES_MAX), effect: 'used' },
   reconfigEnabled: { check: boolean, effect: 'used' },
+  dynamicConfigFile: { check: anything, effect: 'used' },
   'admin.enableServer': { check: flag, effect: 'used' },
   'admin.serverPort': { check: integer(0, PORT_MAX), effect: 'admin' },
   'admin.serverAddress': { check: anything, effect: 'admin' },
@@ -149,16 +152,15 @@ const KEYS: Readonly<Record<string, Key>> = {
 
 const KEY_NAMES = Object.keys(KEYS)
 
-/** What may stand in the whitelist and means something here. */
+/** Words of the whitelist that mean something here. */
 const KNOWN_WORDS: readonly string[] = ['*', ...FOUR_LETTER_WORDS]
 
 /** Families of keys. */
 const MEMBER = /^server\.(\d+)$/
 const ADMIN = /^admin\.[A-Za-z]+$/
 
-/** Keys whose meaning this server does not have, and what to do; of a switch, only if it is on. */
+/** Keys whose meaning this server does not have, and advice; of a switch, only if it is on. */
 const MISSING: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; readonly what: string }[] = [
-  { keys: /^dynamicConfigFile$/, what: 'there are no dynamic configurations: write its server.N lines into this file' },
   {
     keys: /^admin\.commandURL$/,
     isMeant: /^(?!\/commands\/?$)/,
@@ -186,9 +188,14 @@ const MISSING: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; read
  *
  * @param text - the whole file
  * @param file - its name, for messages
+ * @param readFile - reads the file that `dynamicConfigFile` names
  * @throws Failure for a wrong value, with file and line
  */
-export function readZooCfg(text: string, file: string): ZooCfg {
+export function readZooCfg(
+  text: string,
+  file: string,
+  readFile: (path: string) => string = (path) => readFileSync(path, 'utf8'),
+): ZooCfg {
   const entries = new Map<string, Property>()
   const notices: string[] = []
   const unknown: string[] = []
@@ -203,7 +210,7 @@ export function readZooCfg(text: string, file: string): ZooCfg {
       continue
     }
     const must = known.check(value)
-    // What should be a digest may be a password.
+    // A value that should be a digest may be a password.
     const isSecret = known.check === digest || isSecretTlsKey(key)
     const got = isSecret ? '' : `, got ${JSON.stringify(value)}`
     if (must !== null) throw new Failure(`${file}:${line}: ${key} must be ${must}${got}`)
@@ -218,6 +225,7 @@ export function readZooCfg(text: string, file: string): ZooCfg {
     const [first = ''] = unknown
     throw new Failure(`${file} is no configuration of ZooKeeper: no key in it is known; the first is ${oneLine(first)}`)
   }
+  notices.push(...takeDynamic(entries, file, readFile))
   const settings = settingsOf(entries, file)
   const idle = effectNotices([...entries.values()], settings, file)
   return { ...settings, notices: [...notices, ...idle] }
@@ -230,6 +238,36 @@ function keyOf(key: string): Key | undefined {
     return { check: (value) => checkTlsValue(key, value), effect: tlsEffectOf(key) }
   }
   return ADMIN.test(key) ? { check: anything, effect: 'none' } : undefined
+}
+
+/**
+ * Puts the servers of the dynamic file, if there is one, into the place of those of the static file.
+ *
+ * @returns notices
+ */
+function takeDynamic(entries: Map<string, Property>, file: string, readFile: (path: string) => string): string[] {
+  const pointer = entries.get('dynamicConfigFile')
+  if (pointer === undefined) return []
+  const idle = [...entries.values()].filter(({ key }) => MEMBER.test(key))
+  for (const { key } of idle) entries.delete(key)
+  let text: string
+  try {
+    text = readFile(pointer.value)
+  } catch (error) {
+    throw new Failure(`${file}:${pointer.line}: cannot read ${pointer.value}: ${reasonOf(error)}`)
+  }
+  for (const property of readProperties(text)) {
+    refuseMissing(property, pointer.value)
+    const { key, line } = property
+    if (!MEMBER.test(key)) {
+      throw new Failure(`${pointer.value}:${line}: a dynamic configuration has server.N lines, not ${oneLine(key)}`)
+    }
+    checkMember(property, pointer.value)
+    entries.set(key, property)
+  }
+  if (idle.length === 0) return []
+  const names = idle.map(({ key, line }) => `${key} (line ${line})`).join(', ')
+  return [`${file}: without effect, as dynamicConfigFile says who the servers are: ${names}`]
 }
 
 /** One server is alone, as in ZooKeeper, unless `standaloneEnabled` says otherwise. */
@@ -326,7 +364,7 @@ function timeoutOfTicks(tickMs: number, ticks: number): number {
   return Math.min(INT32_MAX, tickMs * ticks)
 }
 
-/** What the file asks for and does not get. */
+/** Notices for entries of the file that have no effect. */
 function effectNotices(
   entries: readonly Property[],
   { servers, adminPort }: Pick<ZooCfg, 'servers' | 'adminPort'>,

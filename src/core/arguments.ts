@@ -1,8 +1,8 @@
 /**
- * What callers may pass: checks with the value in the message, and the one place where defaults stand.
+ * Checks of arguments, with the value in the message, and the one place where defaults stand.
  *
- * Errors    misuse is TypeError (a wrong kind of value) or RangeError (a value out of range). What is right in itself
- *           but more than the engine can take is CoordinationError with outcome `not-sent`.
+ * Errors    misuse is TypeError (a wrong kind of value) or RangeError (a value out of range). An argument that is
+ *           valid but exceeds a limit of the engine is CoordinationError with outcome `not-sent`.
  */
 import type { Capabilities, CreateMode, CreateOptions, Operation } from './backend.ts'
 import type { ClientCreateOptions, CloseOptions, ConnectOptions, Data, MakePathOptions } from './client.ts'
@@ -67,7 +67,7 @@ const OPTIONS_OF = {
   close: optionNames<CloseOptions>({ drainMs: true }),
 } as const
 
-/** What an operation of each type has. */
+/** The fields of an operation, by its type. */
 const FIELDS_OF = {
   create: optionNames<Extract<Operation, { type: 'create' }>>({
     type: true,
@@ -255,7 +255,7 @@ export function operationsOf(
 /**
  * Checks one operation of a multi, and gives it with data of its own.
  *
- * @throws TypeError or RangeError with what is wrong; CoordinationError `PAYLOAD_TOO_LARGE`, `UNSUPPORTED`
+ * @throws TypeError or RangeError that names the fault; CoordinationError `PAYLOAD_TOO_LARGE`, `UNSUPPORTED`
  */
 export function operationOf(operation: Operation, engine: Capabilities): Operation {
   validateFields(operation)

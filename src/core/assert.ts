@@ -1,6 +1,6 @@
 /**
  * Assertions about our own code: they stay on in production, because a broken promise that is noticed is an outage and
- * one that is not noticed is lost data. What the world may do is a CoordinationError; what a caller may do is a
+ * one that is not noticed is lost data. A failure of the world is a CoordinationError; a mistake of the caller is a
  * TypeError.
  */
 
@@ -20,7 +20,7 @@ export class AssertionError extends Error {
 /**
  * Asserts what must be true if our code is right.
  *
- * @param condition - what must hold
+ * @param condition - the condition that must hold
  * @param message - the promise, as a sentence; a function where building it costs something
  * @throws AssertionError if it does not hold
  */
@@ -31,8 +31,8 @@ export function assert(condition: boolean, message: string | (() => string)): as
 /**
  * Marks a branch that the types rule out.
  *
- * @param value - what should not exist
- * @param what - what it was meant to be
+ * @param value - the value that no case took; the compiler shows that there is none
+ * @param what - the kind of value, for the message
  * @throws AssertionError always
  */
 export function unreachable(value: never, what: string): never {

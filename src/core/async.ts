@@ -14,7 +14,7 @@ const TIMER_MS_MAX = 2 ** 31 - 1
 
 /** A promise and the means to settle it. */
 export interface Deferred<T> {
-  /** What is waited for. */
+  /** Settled by `resolve` or `reject`. */
   readonly promise: Promise<T>
   /** Fulfils it; without effect once it is settled. */
   readonly resolve: (value: T) => void
@@ -54,9 +54,9 @@ export function abortedError(signal: AbortSignal, path?: string): CoordinationEr
 }
 
 /**
- * Waits for a promise until a signal ends the wait. What the promise stands for goes on; only the wait ends.
+ * Waits for a promise until a signal ends the wait. The work itself goes on; only the wait ends.
  *
- * @param promise - what to wait for; if it rejects after the abort, that is ignored
+ * @param promise - the promise to wait for; if it rejects after the abort, that is ignored
  * @param signal - ends the wait; absent, the promise is returned as it is
  * @param path - the path that the call named, for the error
  * @throws CoordinationError `ABORTED` with outcome `aborted` as soon as the signal is aborted
@@ -83,7 +83,7 @@ const audiences = new WeakMap<AbortSignal, Audience>()
 
 /**
  * Calls back when a signal is aborted; at once if it is. However many wait for one signal, it has one listener: Node.js
- * takes more than ten for a leak, and says so.
+ * treats more than ten as a leak, and warns.
  *
  * @param onAbort - called once; a function of its own for each wait
  * @returns ends the wait
@@ -114,12 +114,12 @@ function gather(signal: AbortSignal): Audience {
 }
 
 /**
- * Waits for a promise for a limited time. What the promise stands for goes on; only the wait ends.
+ * Waits for a promise for a limited time. The work itself goes on; only the wait ends.
  *
- * @param promise - what to wait for; if it rejects later, that is ignored
+ * @param promise - the promise to wait for; if it rejects later, that is ignored
  * @param waitMs - longest wait in milliseconds; infinite for none
  * @param late - makes the error for a wait that took too long
- * @throws what `late` makes
+ * @throws the error of `late` when the time is over
  */
 export function limited<T>(promise: Promise<T>, waitMs: number, late: () => Error): Promise<T> {
   if (waitMs === Infinity) return promise

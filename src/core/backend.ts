@@ -10,7 +10,7 @@
  * Source    ZooKeeper Programmer's Guide; docs/architecture.md.
  */
 
-/** What kind of node a create makes. The sequential kinds append a ten-digit counter of the parent to the name. */
+/** The kind of node that a create makes. The sequential kinds append a ten-digit counter of the parent to the name. */
 export type CreateMode =
   | 'persistent'
   | 'ephemeral'
@@ -21,7 +21,7 @@ export type CreateMode =
   /** Removed by the servers some time after it has had no children and no change for `ttlMs`. */
   | 'persistent-with-ttl'
 
-/** What is known of a node besides its data. On engines other than ZooKeeper, their revision stands in zxid's place. */
+/** The metadata of a node. On engines other than ZooKeeper, their revision stands in zxid's place. */
 export interface Stat {
   /** zxid of the transaction that created the node. */
   readonly czxid: bigint
@@ -47,7 +47,7 @@ export interface Stat {
   readonly numChildren: number
 }
 
-/** What a watch tells: a hint that there is something to read, never the news itself. */
+/** The notification of a watch: a hint to read again; it never carries the new data. */
 export interface WatchEvent {
   /** `children` is the addition or removal of a child; the others concern the node itself. */
   readonly type: 'created' | 'changed' | 'deleted' | 'children'
@@ -56,14 +56,14 @@ export interface WatchEvent {
 }
 
 /**
- * A one-shot callback. It is called at most once, from the session's ordered queue; what it throws is reported, no
+ * A one-shot callback. It is called at most once, from the session's ordered queue; its errors are reported, no
  * more.
  */
 export type Watcher = (event: WatchEvent) => void
 
 /** Options of a create. */
 export interface CreateOptions {
-  /** What kind of node to make. */
+  /** The kind of node to make. */
   readonly mode: CreateMode
   /** With mode `persistent-with-ttl` only: its time to live in milliseconds, 1 to 2^40 - 1. */
   readonly ttlMs?: number
@@ -74,7 +74,7 @@ export interface CreateOptions {
   readonly owned?: boolean
 }
 
-/** What a create answers. */
+/** The result of a create. */
 export interface Created {
   /** The path of the new node; for a sequential mode with the counter appended. */
   readonly path: string
@@ -82,7 +82,7 @@ export interface Created {
   readonly stat: Stat
 }
 
-/** What a get answers. */
+/** The result of a get. */
 export interface NodeData {
   /** The node's data; do not modify. */
   readonly data: Uint8Array
@@ -90,7 +90,7 @@ export interface NodeData {
   readonly stat: Stat
 }
 
-/** What a children read answers. */
+/** The result of a children read. */
 export interface Children {
   /** Names (not paths) of the children, sorted by code unit. */
   readonly names: readonly string[]
@@ -118,7 +118,7 @@ export type Operation =
    */
   | { readonly type: 'check'; readonly path: string; readonly version: number; readonly czxid?: bigint }
 
-/** What one part of a successful multi answers, at the index of its operation. */
+/** The result of one part of a successful multi, at the index of its operation. */
 export type OperationResult =
   | { readonly type: 'create'; readonly path: string; readonly stat: Stat }
   | { readonly type: 'set'; readonly stat: Stat }
@@ -211,7 +211,7 @@ export interface Session {
   /**
    * Does all of the operations at one zxid, or none.
    *
-   * @returns one result an operation, in order
+   * @returns one result per operation, in order
    * @throws the error of the first operation that was refused, with its `index`
    */
   multi(operations: readonly Operation[]): Promise<OperationResult[]>
@@ -232,10 +232,10 @@ export interface Session {
   close(): Promise<void>
 }
 
-/** What an engine can and cannot give. Recipes ask this; nothing outside backends/ asks an engine's name. */
+/** The guarantees and features of an engine. Recipes ask for these; nothing outside backends/ asks an engine's name. */
 export interface Capabilities {
   /**
-   * What an acknowledged write survives: the end of all servers (`disk`), of a minority (`memory`), or of none
+   * How many servers may end without losing an acknowledged write: all (`disk`), a minority (`memory`), or none
    * (`best-effort`).
    */
   readonly durability: 'disk' | 'memory' | 'best-effort'
@@ -269,7 +269,7 @@ export interface OpenOptions {
   /** Ends the attempt. */
   readonly signal?: AbortSignal
   /**
-   * Where errors go that have no caller to reject to, such as a watcher that throws, and what threw them if that is
+   * Where errors go that have no caller to reject to, such as a watcher that throws, and their source if that is
    * known.
    */
   readonly onError: (error: unknown, where?: string) => void
@@ -279,7 +279,7 @@ export interface OpenOptions {
 export interface Backend {
   /** For people and logs; no code may branch on it. */
   readonly name: string
-  /** What this engine can and cannot give. */
+  /** The guarantees and features of this engine. */
   readonly capabilities: Capabilities
   /** The path on the servers of what its sessions call `/`, such as ZooKeeper's chroot; `/` if absent. */
   readonly root?: string

@@ -2,10 +2,10 @@
  * The arguments that calls of many kinds take.
  */
 
-/** What a node can be filled with: bytes, or a string that is stored as UTF-8. */
+/** The data of a node as a caller may write it: bytes, or a string that is stored as UTF-8. */
 export type Data = Uint8Array | string
 
-/** What every call that waits takes. */
+/** Options of every call that waits. */
 export interface WaitOptions {
   /**
    * Ends the wait: the call rejects with `ABORTED` at once, whose `cause` is the signal's reason. A write may

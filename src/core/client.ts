@@ -15,7 +15,7 @@ export type { ClientState } from './client-state.ts'
 
 /** Options of {@link Client.create}. */
 export interface ClientCreateOptions extends WaitOptions {
-  /** What kind of node; `persistent` by default. */
+  /** The kind of node; `persistent` by default. */
   readonly mode?: CreateMode
   /** With mode `persistent-with-ttl` only: milliseconds to live. */
   readonly ttlMs?: number
@@ -55,7 +55,7 @@ export interface MakePathOptions extends WaitOptions {
 export interface CloseOptions {
   /**
    * How long to wait, in milliseconds, for the calls that are in flight and the releases that are under way, before
-   * anything is ended. What is called meanwhile is done, and waited for too. 0 by default: calls in flight reject.
+   * anything is ended. Calls made meanwhile are sent and waited for too. 0 by default: calls in flight reject.
    */
   readonly drainMs?: number
 }
@@ -78,11 +78,11 @@ export interface Client extends AsyncDisposable {
   /** The path under which everything of this client lives; `/` if it has no namespace. */
   readonly namespace: string
   /**
-   * The path on the servers of what this client calls `/`: its namespace, below what its backend is given of the tree
+   * The path on the servers of this client's `/`: its namespace, below what its backend is given of the tree
    * (ZooKeeper's chroot). Two clients of one tree mean the same node by paths that are equal below their roots.
    */
   readonly root: string
-  /** What the engine can give. */
+  /** The guarantees and features of the engine. */
   readonly capabilities: Capabilities
   /** Where the client stands now. */
   readonly state: ClientState
@@ -97,7 +97,7 @@ export interface Client extends AsyncDisposable {
   /**
    * Listens to changes of the state, in order.
    *
-   * @param listener - called with each new state; what it throws goes to `onError`
+   * @param listener - called with each new state; its errors go to `onError`
    * @returns a function that ends the listening
    */
   onState(listener: (state: ClientState) => void): () => void
@@ -195,9 +195,9 @@ export interface Client extends AsyncDisposable {
   report(error: unknown, where?: string): void
   /**
    * Ends everything that was opened through this client, newest first, then its session, and resolves when that is
-   * done. What it owns may still call the client while it ends; after that, calls reject with `CLIENT_CLOSED`, and so
+   * done. Owned resources may call the client until they have ended; then calls reject with `CLIENT_CLOSED`, and so
    * do those in flight, unless `drainMs` gives them time. Idempotent, and rejects for wrong options only: what fails to
-   * end is told to `onError`. While no server is in touch it does not wait for one: the servers end the session at its
+   * end is reported to `onError`. While no server is in touch it waits for none: the servers end the session at its
    * time-out. A second `close()` without `drainMs` ends the wait of the first. Once it has resolved no listener is
    * called any more.
    */
@@ -214,7 +214,7 @@ export interface ConnectOptions {
   readonly connectTimeoutMs?: number
   /**
    * False: `connect` resolves at once, with a client that opens its first session in its own time, however long that
-   * takes. Its state is `expired` until then. What the servers refuse it with is told to `onError`. True by default.
+   * takes. Its state is `expired` until then. Refusals of the servers go to `onError`. True by default.
    */
   readonly waitForSession?: boolean
   /**
@@ -232,7 +232,7 @@ export interface ConnectOptions {
   readonly onError?: (error: unknown, where?: string) => void
   /**
    * Hears of calls, states, waits, leases, elections and changes of configurations, with their durations; nobody by
-   * default. What it throws goes to `onError`.
+   * default. Its errors go to `onError`.
    */
   readonly observer?: Observer | readonly Observer[]
   /**

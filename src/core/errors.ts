@@ -39,11 +39,11 @@ export const ERROR_CODES = Object.freeze([
   'SYSTEM_ERROR',
 ] as const)
 
-/** A stable name of what happened. */
+/** The stable name of the failure. */
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
 /**
- * What became of the write that failed.
+ * The effect of the failed call on the servers.
  *
  * - `rejected`: the servers looked at it and refused it; nothing changed.
  * - `not-sent`: it never left this process; nothing changed and it can be sent again.
@@ -51,27 +51,27 @@ export type ErrorCode = (typeof ERROR_CODES)[number]
  * - `session-over`: the session that it belonged to has ended, and with it every ephemeral node of that session.
  * - `lost`: a lease ended before its holder released it.
  * - `aborted`: the caller gave up (signal or time limit); whatever the wait had created is removed or is being removed.
- * - `corrupt`: what was received cannot be trusted or understood; nothing was changed because of it.
+ * - `corrupt`: the received data cannot be trusted or understood; nothing was changed because of it.
  */
 export type Outcome = 'rejected' | 'not-sent' | 'unknown' | 'session-over' | 'lost' | 'aborted' | 'corrupt'
 
 /** Options of {@link CoordinationError}. */
 export interface CoordinationErrorOptions {
-  /** What became of the write. */
+  /** The effect of the call on the servers. */
   readonly outcome: Outcome
   /** The absolute path that the call named, as the caller wrote it. */
   readonly path?: string
   /** In a `multi`: the zero-based index of the operation that was refused. */
   readonly index?: number
-  /** What led to this error. */
+  /** The error that led to this one. */
   readonly cause?: unknown
 }
 
 /** The only error class of this package besides TypeError and RangeError for misuse. */
 export class CoordinationError extends Error {
-  /** A stable name of what happened. */
+  /** The stable name of the failure. */
   readonly code: ErrorCode
-  /** What became of the write. */
+  /** The effect of the call on the servers. */
   readonly outcome: Outcome
   /** The path that the call named, if it named one. */
   readonly path: string | undefined
@@ -81,7 +81,7 @@ export class CoordinationError extends Error {
   /**
    * Makes an error.
    *
-   * @param code - what happened
+   * @param code - the stable code
    * @param message - a sentence for people; it should name the value that was wrong
    * @param options - the outcome, and where it happened
    */

@@ -41,7 +41,7 @@ interface Owned {
   readonly drain: () => Promise<void>
 }
 
-/** What of a call may be repeated. */
+/** Whether a call that failed with this error may be made again. */
 type Repeatable = (error: unknown) => boolean
 
 /** See {@link Client}, which documents the public members. */
@@ -376,7 +376,7 @@ export class KeptClient implements Client {
     return this.notices?.hears('onCall') === true ? this.notices.call(method, path, make) : make()
   }
 
-  /** The first attempt is direct; what is costly comes only after its failure. */
+  /** The first attempt is direct; costly steps come only after its failure. */
   async #make<T>(
     path: string | undefined,
     signal: AbortSignal | undefined,
@@ -454,5 +454,5 @@ function isUnsent(error: unknown): boolean {
 }
 
 function doNothing(): void {
-  // What was handed over too late is being closed already, and a drain that took too long is over.
+  // A resource handed over too late is being closed already, and a drain that took too long is over.
 }

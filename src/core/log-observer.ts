@@ -13,11 +13,11 @@ import type { StateNotice, WaitNotice } from './observer.ts'
 
 /** Where a client logs to: `console`, a logger of pino, or anything with these methods. */
 export interface Logger {
-  /** What only somebody who looks for a fault wants to see. */
+  /** Details for somebody who looks for a fault. */
   debug(message: string): void
-  /** What an operator wants to see. */
+  /** Normal events that an operator wants to see. */
   info(message: string): void
-  /** What an operator should look at. */
+  /** Events that need an operator's attention. */
   warn(message: string): void
 }
 

@@ -24,10 +24,10 @@ const NO_BYTES = new Uint8Array()
 /**
  * Makes a path on a session. To repeat it is safe, whatever became of the attempt before.
  *
- * @param path - what to make
+ * @param path - the path to make, as the session sees it
  * @param mode - of everything that is missing
  * @param signal - begins no further request once it is aborted
- * @throws what a read or a create was refused with; `NO_NODE` if parents vanished again and again
+ * @throws the error of the read or create that was refused; `NO_NODE` if parents vanished again and again
  */
 export async function makePath(
   session: Session,

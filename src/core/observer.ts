@@ -1,9 +1,9 @@
 /**
- * Observation: what a client, and the recipes on it, tell somebody who measures them.
+ * Observation: the notices of a client, and of the recipes on it, for somebody who measures them.
  *
  * Order     notices come from a queue of their own, one after the other, in the order in which things ended. None comes
  *           within a call of the client, so an observer may call whatever it likes. Only `onBegin` is called at once.
- * Faults    an observer that throws breaks nobody: what it throws goes to `onError`.
+ * Faults    an observer that throws breaks nobody: its errors go to `onError`.
  * Cost      a client without an observer, or a notice without a method for it, costs nothing.
  * Privacy   a notice holds paths, ids and times: no data of a node and no password. An error is the one that the caller
  *           gets; the text of one that the caller's own code threw is the caller's.
@@ -33,7 +33,7 @@ export type Beginning =
 
 /** The part that all notices of something with a beginning have. */
 export interface EndNotice {
-  /** What this observer's `onBegin` returned for it; undefined without one. */
+  /** The value that this observer's `onBegin` returned for it; undefined without one. */
   readonly begun?: unknown
 }
 
@@ -45,7 +45,7 @@ export interface CallNotice extends EndNotice {
   readonly path: string | undefined
   /** How long it took, repeats and waits for a session included, in milliseconds. */
   readonly durationMs: number
-  /** What it rejected with; undefined if it succeeded. */
+  /** The error it rejected with; undefined if it succeeded. */
   readonly error: unknown
 }
 
@@ -76,7 +76,7 @@ export type WaitOutcome = 'done' | 'taken' | 'failed'
 export interface WaitNotice extends EndNotice {
   /** The method that waited, such as `acquire`, `tryAcquire` or `campaign`. */
   readonly what: string
-  /** What it asked for, such as `lock`, `read`, `write`, `permit`, `latch` (a candidate) or `barrier`. */
+  /** The kind of claim, such as `lock`, `read`, `write`, `permit`, `latch` (a candidate) or `barrier`. */
   readonly kind: string
   /** Where. */
   readonly path: string
@@ -86,20 +86,20 @@ export interface WaitNotice extends EndNotice {
   readonly durationMs: number
   /** How it ended. */
   readonly outcome: WaitOutcome
-  /** What it rejected with; undefined if it did not. */
+  /** The error it rejected with; undefined if it did not. */
   readonly error: unknown
   /** Whose end it waited for last; undefined if it did not have to wait for one. */
   readonly wokenBy: Waker | undefined
 }
 
-/** What became of a lease. */
+/** The change in a lease's life. */
 export type LeaseEvent = 'acquired' | 'released' | 'lost'
 
-/** A lease was acquired, released or lost. A release is told once the servers have confirmed it, or gave it up. */
+/** A lease was acquired, released or lost. A release is reported once it is confirmed, or given up. */
 export interface LeaseNotice extends EndNotice {
-  /** What became of it. */
+  /** Whether it was acquired, released or lost. */
   readonly event: LeaseEvent
-  /** What is held, such as `lock`, `read`, `write`, `permit` or `latch` (a candidate that leads). */
+  /** The kind of claim that is held, such as `lock`, `read`, `write`, `permit` or `latch` (a candidate that leads). */
   readonly kind: string
   /** The holder's node. */
   readonly path: string
@@ -113,12 +113,12 @@ export interface LeaseNotice extends EndNotice {
   readonly reason: string | undefined
 }
 
-/** What became of a candidate. */
+/** The change in a candidate's leadership. */
 export type ElectionEvent = 'elected' | 'resigned' | 'lost'
 
-/** A candidate of this client leads, or leads no more. */
+/** A candidate of this client leads, or no longer leads. */
 export interface ElectionNotice {
-  /** What became of it. */
+  /** Whether it was elected, resigned or lost its leadership. */
   readonly event: ElectionEvent
   /** The election. */
   readonly path: string
@@ -143,18 +143,18 @@ export interface PublishNotice extends EndNotice {
   readonly path: string
   /** How long it took, in milliseconds. */
   readonly durationMs: number
-  /** What it rejected with; undefined if it succeeded. */
+  /** The error it rejected with; undefined if it succeeded. */
   readonly error: unknown
 }
 
 /**
- * Somebody who measures clients; one may be given to many. Each method is optional; what it returns is ignored. Whether
+ * Somebody who measures clients; one may be given to many. Each method is optional; its result is ignored. Whether
  * it is there is looked at for each notice, so that a getter may say that nobody listens now.
  */
 export interface Observer {
   /**
-   * Something begins: called at once, in the asynchronous context of whoever began it. It must be quick. What it
-   * returns comes back as `begun` in the notices of what has begun.
+   * Something begins: called at once, in the asynchronous context of whoever began it. It must be quick. The value
+   * that it returns comes back as `begun` in the notices of what has begun.
    */
   readonly onBegin?: ((beginning: Beginning) => unknown) | undefined
   /** A call has ended. */
@@ -165,13 +165,13 @@ export interface Observer {
   readonly onWait?: ((notice: WaitNotice) => void) | undefined
   /** A lease was acquired, released or lost. */
   readonly onLease?: ((notice: LeaseNotice) => void) | undefined
-  /** A candidate leads, or leads no more. */
+  /** A candidate leads, or no longer leads. */
   readonly onElection?: ((notice: ElectionNotice) => void) | undefined
   /** A change of a configuration has ended. */
   readonly onPublish?: ((notice: PublishNotice) => void) | undefined
 }
 
-/** What an observer may be told. */
+/** The notice that each method of an observer gets. */
 interface NoticeOf {
   readonly onCall: CallNotice
   readonly onState: StateNotice
@@ -190,7 +190,7 @@ export const OBSERVER_METHODS: readonly (keyof Observer)[] = [
 export interface Begun {
   /** When, an instant on `performance.now()`. */
   readonly startMs: number
-  /** What the observers returned, in their order. */
+  /** The values that the observers' `onBegin` returned, in the order of the observers. */
   readonly values: readonly unknown[]
 }
 
@@ -202,9 +202,9 @@ export class Notices {
   #sinceMs = 0
 
   /**
-   * Begins with nothing told.
+   * Begins with an empty queue.
    *
-   * @param onError - gets what observers throw
+   * @param onError - gets the errors of observers
    */
   constructor(observers: readonly Observer[], onError: ErrorListener) {
     this.#observers = observers
@@ -271,7 +271,7 @@ export class Notices {
     this.tell('onState', { state, previous, previousMs })
   }
 
-  /** Resolves when all that was told until now has been heard. */
+  /** Resolves when all notices until now have been delivered. */
   heard(): Promise<void> {
     return this.#queue.emptied()
   }

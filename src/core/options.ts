@@ -1,5 +1,5 @@
 /**
- * Checks of what callers pass, for every method and constructor that takes options: recipes and backends use it too.
+ * Checks of options, for every method and constructor that takes options: recipes and backends use it too.
  *
  *     const NAMES = optionNames<AcquireOptions>({ waitMs: true, signal: true })
  *     refuseUnknown(options, NAMES, 'acquire')
@@ -10,7 +10,7 @@
  */
 import { textOf } from './value-text.ts'
 
-/** What people write who know another library, and the options that may be meant: the first that is known is named. */
+/** Names in other libraries, and the options they may stand for: a message names the first that the call takes. */
 const SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
     timeout: ['waitMs', 'connectTimeoutMs', 'requestTimeoutMs', 'sessionTimeoutMs', 'drainMs'],
@@ -57,7 +57,7 @@ const SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map(
 /** Longest name of an unknown option that is looked at and shown, in characters. */
 const NAME_CHARS_MAX = 64
 
-/** The longest time that an option may give, in milliseconds: what a timer can be set to, 24 days. */
+/** The longest time that an option may give, in milliseconds: the longest of a timer, 24 days. */
 const TIME_MS_MAX = 2 ** 31 - 1
 
 /**
@@ -72,9 +72,9 @@ export function optionNames<O>(names: Record<keyof O, true>): ReadonlySet<string
 /**
  * Refuses an option that is not known, and options that are no object.
  *
- * @param options - what the caller gave; undefined stands for none
- * @param known - the names of the options that there are; see {@link optionNames}
- * @param what - what takes them, such as `acquire` or `embedded()`
+ * @param options - the options as the caller gave them; undefined stands for none
+ * @param known - the names of all options of the call; see {@link optionNames}
+ * @param what - the call that takes them, for the message, such as `acquire` or `embedded()`
  * @throws TypeError which names the option, and the one that is likely meant
  */
 export function refuseUnknown(options: unknown, known: ReadonlySet<string>, what: string): void {
@@ -95,7 +95,7 @@ export function refuseUnknown(options: unknown, known: ReadonlySet<string>, what
  * Checks a signal.
  *
  * @param signal - undefined stands for none
- * @throws TypeError with what was given
+ * @throws TypeError with the given value
  */
 export function validateSignal(signal: unknown, name = 'signal'): asserts signal is AbortSignal | undefined {
   if (signal === undefined || signal instanceof AbortSignal) return
@@ -106,7 +106,7 @@ export function validateSignal(signal: unknown, name = 'signal'): asserts signal
 /**
  * Checks a callback that may be left out.
  *
- * @throws TypeError with what was given
+ * @throws TypeError with the given value
  */
 export function validateFunction(name: string, value: unknown): void {
   if (value === undefined || typeof value === 'function') return
@@ -116,7 +116,7 @@ export function validateFunction(name: string, value: unknown): void {
 /**
  * Checks a callback that must be there.
  *
- * @throws TypeError with what was given
+ * @throws TypeError with the given value
  */
 export function requireFunction(name: string, value: unknown): void {
   if (typeof value !== 'function') throw new TypeError(`${name} must be a function, got ${textOf(value)}`)
@@ -125,7 +125,7 @@ export function requireFunction(name: string, value: unknown): void {
 /**
  * Checks a string that has something in it.
  *
- * @throws TypeError with what was given
+ * @throws TypeError with the given value
  */
 export function validateText(name: string, value: unknown): asserts value is string {
   if (typeof value === 'string' && value !== '') return
@@ -135,7 +135,7 @@ export function validateText(name: string, value: unknown): asserts value is str
 /**
  * Checks a switch.
  *
- * @throws TypeError with what was given
+ * @throws TypeError with the given value
  */
 export function validateBoolean(name: string, value: unknown): asserts value is boolean {
   if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false, got ${textOf(value)}`)
@@ -174,9 +174,9 @@ export function validateWaitMs(name: string, value: unknown): asserts value is n
 }
 
 /**
- * Checks what a client is given to end.
+ * Checks a resource that a client is to close when it closes.
  *
- * @throws TypeError with what was given
+ * @throws TypeError with the given value
  */
 export function validateOwned(resource: unknown): void {
   if (hasMethods(resource, ['close'])) return
@@ -199,7 +199,7 @@ function exampleOf(value: unknown, known: ReadonlySet<string>): string {
   return name !== null && known.has(name) ? `, such as { ${name} }` : ''
 }
 
-/** The option that is likely meant, or all that there are. */
+/** The option that is likely meant, or all options of the call. */
 function hintOf(name: string, known: ReadonlySet<string>): string {
   const likely = likeliest(name.slice(0, NAME_CHARS_MAX), known)
   if (likely !== null) return `; did you mean "${likely}"?`

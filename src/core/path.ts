@@ -39,7 +39,7 @@ const NINE = 0x39
 /**
  * Checks a path of a caller.
  *
- * @param path - what should be a path
+ * @param path - the caller's value
  * @param what - the name of the argument, for the message
  * @throws TypeError with the value and what is wrong with it, RangeError if it is longer than a client takes
  */
@@ -62,7 +62,7 @@ export function validateLength(path: string, what = 'path'): void {
 /**
  * Checks what a sequential create is given: a path to which digits will be appended, so that it may end in `/`.
  *
- * @param path - what should be such a prefix
+ * @param path - the caller's value
  * @param what - the name of the argument, for the message
  * @throws TypeError with the value and what is wrong with it, RangeError if it is longer than a client takes
  */
@@ -104,7 +104,7 @@ export function joinPath(parent: string, name: string): string {
 }
 
 /**
- * What a sequential create appends to the requested path.
+ * The counter that a sequential create appends to the requested path.
  *
  * @param counter - the parent's count of child creates, an int32
  * @returns ten places filled with zeros, the sign included; eleven for -1000000000 and below
@@ -119,7 +119,7 @@ export function sequenceSuffix(counter: number): string {
  * Reads the number at the end of a sequential name.
  *
  * Past the wrap some numbers have eleven places, `-1000000000` to `-2147483648`, and their sign could be the last
- * character of the prefix instead. It is taken for a sign if it begins the name or another `-` stands before it, which
+ * character of the prefix instead. It counts as a sign if it begins the name or another `-` stands before it, which
  * is right for every prefix that is empty or ends in a single `-`.
  *
  * @param name - a node's name (not its path)
@@ -157,7 +157,7 @@ function isLongNegative(name: string, start: number, value: number): boolean {
   return value > INT32_MAX || start === 1 || name.charCodeAt(start - 2) === MINUS
 }
 
-/** What is wrong with a path, or null. One pass: every request goes through here. */
+/** The first fault of a path, or null if it is valid. One pass: every request goes through here. */
 function flawOf(path: string): string | null {
   if (typeof path !== 'string') return 'it is not a string'
   if (path.length === 0) return 'it is empty'

@@ -5,7 +5,7 @@ import { withoutPassword } from './value-text.ts'
 const CAUSES_MAX = 8
 
 /**
- * The messages of an error, of its causes and of what it is an aggregate of (`connect` to a name with several addresses
+ * The messages of an error, of its causes and of the parts of an aggregate (`connect` to a name with several addresses
  * fails with an `AggregateError` whose own message is empty), each said once.
  *
  * @returns empty if there is nothing to say

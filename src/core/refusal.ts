@@ -1,5 +1,5 @@
 /**
- * What the servers refused, told in the same words on every engine.
+ * Errors for refusals of the servers, in the same words on every engine.
  *
  * Model     an engine says what was refused and where; the sentence is made here. A namespace or a chroot makes it
  *           again for the path that its caller wrote, so that a message and `path` never disagree.
@@ -13,13 +13,13 @@ import { parentOf } from './path.ts'
 export interface RefusalOptions {
   /** In a multi: which operation was refused, counted from 0. */
   readonly index?: number | undefined
-  /** Whether a create was refused: what is missing or ephemeral is then its parent. False by default. */
+  /** Whether a create was refused: then its parent is the missing or ephemeral node. False by default. */
   readonly isCreate?: boolean
   /** Whether a read was refused: a quota is then that of answers and watches. False by default. */
   readonly isRead?: boolean
   /** `rejected` by default. */
   readonly outcome?: Outcome
-  /** What the engine said, in its own words. */
+  /** The engine's own error. */
   readonly cause?: unknown
 }
 
@@ -47,7 +47,7 @@ export function refusal(code: ErrorCode, path: string | undefined, options: Refu
 }
 
 /**
- * An error for the path that its caller wrote: what was called, as seen from within a namespace.
+ * An error for the path that its caller wrote, as seen from within a namespace.
  *
  * @param path - in place of the error's own
  * @returns the same error, or one that differs from it in its path and the path in its message
@@ -69,7 +69,7 @@ export function thrownAsSeenFrom(error: unknown, pathOf: (path: string) => strin
   return isCoordinationError(error) && error.path !== undefined ? asSeenFrom(error, pathOf(error.path)) : error
 }
 
-/** What kind of call was refused. */
+/** The kind of call that was refused. */
 interface Refused {
   readonly isCreate: boolean
   readonly isRead: boolean
@@ -126,5 +126,5 @@ function parentMissing(path: string): string {
     : `cannot create ${path}: its parent ${parent} does not exist; makePath makes it`
 }
 
-/** Every tree has a root: what is missing is the node that a namespace or a chroot shows as one. */
+/** Every tree has a root: the missing one is the node that a namespace or a chroot shows as one. */
 const ROOT_GONE = "the node that this client's namespace or chroot stands for was deleted"

@@ -42,7 +42,7 @@ export function fullJitterMs(failures: number, boundMsMax: number = PAUSE_MS_MAX
  *
  * @param failure - how the first attempt, made by the caller, failed; it must be repeatable
  * @param attempt - makes one more attempt
- * @returns what the first attempt that succeeds returns
+ * @returns the result of the first attempt that succeeds
  * @throws the error of the last attempt when the time is over, or of the first that is not repeatable;
  * CoordinationError `ABORTED` if the signal ended a pause
  */

@@ -1,7 +1,7 @@
 /**
  * Keeps a session open: opens the first, and the next one when it is over, until it is closed.
  *
- * Model     at most one session at a time. What the client says about its state is read from that session; there is
+ * Model     at most one session at a time. The client's state is read from that session; there is
  *           no second opinion that could differ (CURATOR-36, CURATOR-561).
  */
 import { deferred } from './async.ts'
@@ -13,7 +13,7 @@ import type { ErrorListener } from './session/event-queue.ts'
 import { namespaced } from './session/namespaced.ts'
 import { repeat } from './retry.ts'
 
-/** What a keeper needs of its client. */
+/** The settings and callbacks that a client gives its keeper. */
 interface KeeperOptions {
   /** The node of the servers that its sessions show as their root. */
   readonly namespace: string
@@ -38,7 +38,7 @@ export class SessionKeeper {
   #session: Session | null = null
   #sessionId = 0n
   #sessionTimeoutMs = 0
-  /** The last state that was told, to tell none twice. */
+  /** The last state that was published, so that none is published twice. */
   #told: SessionState | null = null
   #next: Deferred<Session> = deferred()
   #lastError: unknown
@@ -84,7 +84,7 @@ export class SessionKeeper {
   /**
    * Opens the first session; tries on over connection losses until `close()`.
    *
-   * @throws what the engine throws, if another attempt cannot mend it
+   * @throws the engine's error, if another attempt cannot mend it
    */
   async open(): Promise<void> {
     this.#adopt(await this.#establish(() => this.#attempt(), isPassing))

@@ -11,7 +11,7 @@ import { optionNames, refuseUnknown } from './options.ts'
 
 /** Options of {@link Transaction.create}. */
 export interface TransactionCreateOptions {
-  /** What kind of node; `persistent` by default. */
+  /** The kind of node; `persistent` by default. */
   readonly mode?: CreateMode
   /** With mode `persistent-with-ttl` only: milliseconds to live. */
   readonly ttlMs?: number
@@ -25,10 +25,10 @@ export interface TransactionCheckOptions {
   readonly czxid?: bigint
 }
 
-/** What a part of one kind answers. */
+/** The result of a part, by its type. */
 type ResultOf<K extends Operation['type']> = Extract<OperationResult, { readonly type: K }>
 
-/** What a transaction needs of its client. */
+/** The calls that a transaction makes to its client. */
 export interface TransactionPort {
   /** Checks a part, and gives it with data of its own. */
   readonly check: (operation: Operation) => Operation
@@ -59,7 +59,7 @@ export class Transaction<Results extends readonly OperationResult[] = []> {
    *
    * @param path - where; for the sequential modes a prefix, which may end in `/`
    * @param data - its first data; empty by default
-   * @param options - what kind of node
+   * @param options - the kind of node, and its time to live
    * @throws TypeError or RangeError for a wrong argument, or if this builder is spent
    * @throws CoordinationError `PAYLOAD_TOO_LARGE`, `UNSUPPORTED`
    */
@@ -113,8 +113,8 @@ export class Transaction<Results extends readonly OperationResult[] = []> {
    * Does all parts at one zxid, or none. Waits for a session as `client.multi` does; not repeated when its outcome is
    * unknown.
    *
-   * @param options - what ends the wait
-   * @returns a result per part, in their order
+   * @param options - the signal that ends the wait
+   * @returns one result per part, in their order
    * @throws CoordinationError that of the first part that was refused, with its `index` and `path`; otherwise as
    * `client.multi`
    * @throws TypeError if there is no part, or this builder is spent

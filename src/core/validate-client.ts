@@ -9,8 +9,8 @@ import { textOf } from './value-text.ts'
 /**
  * Checks the client of a recipe.
  *
- * @param what - what it is for, such as `FairLock`
- * @throws TypeError with what was given instead
+ * @param what - the recipe or call that takes it, for the message, such as `FairLock`
+ * @throws TypeError with the given value
  */
 export function validateClient(client: unknown, what: string): asserts client is Client {
   if (hasMethods(client, ['create', 'get', 'multi', 'onState', 'own'])) return
@@ -22,7 +22,7 @@ export function validateClient(client: unknown, what: string): asserts client is
 /**
  * Checks the backend of `connect`.
  *
- * @throws TypeError with what was given instead, without its password
+ * @throws TypeError with the given value, without its password
  */
 export function validateBackend(backend: unknown): asserts backend is Backend {
   if (isBackend(backend)) return

@@ -5,7 +5,7 @@
 /** Longer strings are cut, so that a message stays one. In characters. */
 const STRING_CHARS_MAX = 200
 
-/** Says what a value is, to be put after `got`. Objects are named by their class only: what they hold may be secret. */
+/** Describes a value, to be put after `got`. Objects are named by their class only: their contents may be secret. */
 export function textOf(value: unknown): string {
   switch (typeof value) {
     case 'string':

@@ -16,10 +16,10 @@ export type Zxid = string
 export type Token = string
 /** `0x` and hexadecimal digits. */
 export type SessionId = string
-/** What an engine may not tell. */
+/** A value that the engine may not tell: null then. */
 export type Told<T> = T | null
 
-/** What every read answers. */
+/** The answer to a read. */
 export interface Answer<T> {
   readonly data: T
   /** When it was read. */
@@ -32,7 +32,7 @@ export interface Answer<T> {
   readonly untold: Readonly<Record<string, string>>
 }
 
-/** What a call answers that was not done. */
+/** The answer to a call that failed. */
 export interface Failure {
   readonly error: {
     readonly code: string
@@ -46,18 +46,18 @@ export interface Failure {
 
 /** The views of the page. */
 export type View = 'overview' | 'events' | 'locks' | 'leaders' | 'members' | 'config' | 'tree'
-/** What can be changed. */
+/** The changes that the page can make. */
 export type Action = 'node.write' | 'node.create' | 'node.delete'
 /** Families of recipes that are looked for below paths of their own. */
 export type Family = 'locks' | 'leaders' | 'groups' | 'config'
 
-/** What the page has to know before anything else. */
+/** The settings that the page loads first. */
 export interface Meta {
-  /** What the ensemble is called. */
+  /** The name of the ensemble, for its heading. */
   readonly name: string
   /** For people; the page never branches on it. */
   readonly engine: string
-  /** The views that there are. */
+  /** The views of this dashboard. */
   readonly views: readonly View[]
   /** True, or the sentence that the dashed button shows. */
   readonly can: Readonly<Record<Action, true | string>>
@@ -65,7 +65,7 @@ export interface Meta {
   readonly roots: Readonly<Record<Family, readonly string[]>>
 }
 
-/** What a server does; null if it does not answer. */
+/** The state of a server; null if it does not answer. */
 export type Role = 'LOOKING' | 'LEADING' | 'FOLLOWING' | 'OBSERVING' | 'STANDALONE' | null
 
 /** One server of the ensemble. */
@@ -115,7 +115,7 @@ export interface Ensemble {
   readonly findings: readonly Finding[]
 }
 
-/** What has happened since this process looks. */
+/** An event since this process began to look. */
 export interface LogEvent {
   readonly id: number
   readonly ms: number
@@ -160,11 +160,11 @@ export interface Contender {
   readonly path: string
   /** Place in line, counted from 0. */
   readonly position: number
-  /** What it asks for: `lock`, `read`, `write`, `permit`, `leadership`. */
+  /** The kind of its claim: `lock`, `read`, `write`, `permit`, `leadership`. */
   readonly kind: string
   readonly state: 'held' | 'waits'
   readonly session: SessionId
-  /** What it says of itself; empty if that is nothing. */
+  /** The data of its node as text; empty if there are none. */
   readonly says: string
   readonly sinceMs: number
   readonly token: Token
@@ -205,7 +205,7 @@ export interface Election {
   readonly path: string
   readonly leader: Contender | null
   readonly candidates: readonly Contender[]
-  /** What the leader proclaims; null if nothing, or if it cannot be read as text. */
+  /** The data that the leader proclaims; null if there are none, or if they cannot be read as text. */
   readonly proclaims: string | null
 }
 
@@ -254,7 +254,7 @@ export interface ConfigDetail {
   readonly history: readonly Release[]
 }
 
-/** What can be read, and how it answers. */
+/** The reads, by the name in their URL, and their answers. */
 export interface Reads {
   readonly meta: Meta
   readonly ensemble: Ensemble
@@ -275,7 +275,7 @@ export interface Reads {
 }
 
 /**
- * What the reader of the page saw. The engine compares the version in the step that writes; the dashboard compares
+ * The node as the page showed it. The engine compares the version in the step that writes; the dashboard compares
  * mzxid just before, since a node that was deleted and made again counts its versions from 0 again.
  */
 export interface Seen {
@@ -300,7 +300,7 @@ export interface Changes {
   readonly 'DELETE node': { readonly path: string; readonly seen: Seen }
 }
 
-/** What a change answers. */
+/** The answer to a change. */
 export interface Done {
   readonly path: string
   readonly version: number | null

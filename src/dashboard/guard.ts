@@ -3,7 +3,7 @@
  *
  * Rebinding  a name that its owner points at this machine would make a foreign page the same origin: only `localhost`,
  *            addresses in digits, and names that the caller has listed may stand in `Host`.
- * Forgery    what a browser sends for another page says so in `Origin` or `Sec-Fetch-Site`, and is refused; a change
+ * Forgery    a request for another page says so in `Origin` or `Sec-Fetch-Site`, and is refused; a change
  *            needs a header of ours besides, which no form can send.
  * Framing    no page may show this one in a frame, so nobody can be made to click in it.
  * Content    nothing inline and nothing from elsewhere is run or loaded, and scripts may not make HTML of text.
@@ -38,7 +38,7 @@ const HEADERS: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
 }
 
-/** What may be asked for by whom. */
+/** The settings that decide who may ask for what. */
 type Access = Pick<DashboardSettings, 'hosts' | 'token' | 'authorize' | 'readOnly'>
 
 /** Puts the headers on an answer that say what a browser may do with it. */

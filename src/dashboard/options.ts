@@ -28,13 +28,13 @@ export interface DashboardOptions {
   readonly ensemble?: LocalServers
   /** Servers of the ensemble as `host:port`, asked for `srvr` and `mntr` while somebody looks. */
   readonly servers?: readonly string[]
-  /** What the page calls the ensemble; the engine's name by default. */
+  /** The name of the ensemble on the page; the engine's name by default. */
   readonly name?: string
   /** Nodes below which locks, elections, groups and configurations are looked for; see the guide for the defaults. */
   readonly roots?: Partial<Readonly<Record<Family, readonly string[]>>>
   /** A secret that every request has to bring; nobody has to bring any by default. */
   readonly token?: string
-  /** Decides for each request, besides `token`. What it throws refuses. */
+  /** Decides for each request, besides `token`. An error that it throws refuses the request. */
   readonly authorize?: Authorize
   /** Whether nothing can be changed: true by default. False needs `token` or `authorize`. */
   readonly readOnly?: boolean

@@ -1,4 +1,4 @@
-/** What the query of a read may say. */
+/** The parameters in the query of a read. */
 import { validatePath } from '../core/path.ts'
 import type { ChildrenWindow } from './readings/tree.ts'
 import { Refusal } from './refusal.ts'

@@ -50,7 +50,7 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   INVALID_VALUE: 422,
 }
 
-/** What is said of an error, whatever it is. */
+/** The status and the body of the answer to a call that threw. */
 export function failureOf(error: unknown): ToldFailure {
   if (error instanceof Refusal) {
     const { status, code, message, about } = error
@@ -61,7 +61,7 @@ export function failureOf(error: unknown): ToldFailure {
     const body = { error: { code, message, outcome, ...(path === undefined ? {} : { path }) } }
     return { status: STATUS[code] ?? 500, body }
   }
-  // What a caller has written wrong, such as a path, is misuse of the library in its words.
+  // A wrong argument of a caller, such as a path, is misuse of the library in its words.
   if (error instanceof TypeError || error instanceof RangeError) {
     return { status: 400, body: { error: { code: 'USAGE', message: error.message, outcome: 'rejected' } } }
   }

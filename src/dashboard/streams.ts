@@ -97,7 +97,7 @@ class Topic {
   readonly #pollMs: number
   readonly #viewers = new Set<Viewer>()
   readonly #ended = new AbortController()
-  /** The last that was told, and its text to compare the next with. */
+  /** The last value that was sent, and its text to compare the next with. */
   #told: { readonly text: string; readonly tell: (viewer: Viewer) => void } | null = null
 
   constructor(name: string, read: ReadTopic, pollMs: number) {

@@ -1,5 +1,5 @@
 /**
- * What clients tell anybody in the process who listens, by channels of `node:diagnostics_channel`.
+ * Notices of clients for any listener in the process, by channels of `node:diagnostics_channel`.
  *
  *     quorate:call  quorate:wait  quorate:lease  quorate:publish     tracing channels, see `tracingChannel`
  *     quorate:state  quorate:election                                plain channels
@@ -15,7 +15,7 @@ import type { Beginning, ElectionNotice, EndNotice, LeaseNotice, Observer, State
 
 type Subject = Beginning['type']
 
-/** What is published on a tracing channel; it grows. */
+/** A message of a tracing channel; fields are added as the operation goes on. */
 interface Message {
   readonly type: Subject
   readonly error?: unknown

@@ -88,7 +88,7 @@ export class OpenTelemetryObserver implements Observer {
 
   #remember({ path, token }: Required<Waker>, context: SpanContext): void {
     for (const key of [keyOf({ path }), keyOf({ path, token })]) {
-      // What is new is last, so the first is the oldest.
+      // The newest is last, so the first is the oldest.
       this.#leases.delete(key)
       this.#leases.set(key, context)
       const [oldest] = this.#leases.keys()

@@ -2,7 +2,7 @@
  * Is a history of calls linearizable? A search for an order of the calls that respects real time and that a sequential
  * model could have given.
  *
- * Model     a pure step: what a call does to the state, and whether it could have answered what it did.
+ * Model     a pure step: the effect of a call on the state, and whether its answer was possible.
  * Unknown   a call whose outcome nobody knows may have taken effect at any time after it was made, or never.
  * Verdict   the search is bounded, since histories that are wrong can take exponentially long; a search that was given
  *           up is no proof, and callers treat it as a failure. Histories of independent keys are searched apart.
@@ -10,14 +10,14 @@
  *           Linearizability" (2017).
  */
 
-/** What calls do, one after the other. */
+/** The specification that calls must meet: their effects and answers, one after the other. */
 export interface SequentialModel<State, Input, Output> {
   /** The state before any call. */
   readonly initial: State
   /**
    * Does one call.
    *
-   * @param output - what it answered; undefined if nobody knows, and then any answer would do
+   * @param output - its answer; undefined if nobody knows it, and then any would do
    * @returns the state after it, or null if it could not have answered that; the state that it is given stays as it is
    */
   step(state: State, input: Input, output: Output | undefined): State | null
@@ -27,9 +27,9 @@ export interface SequentialModel<State, Input, Output> {
 
 /** One call. Times are of one clock, and in any unit. */
 export interface HistoryCall<Input, Output> {
-  /** What is independent of other keys; all calls share one if absent. */
+  /** The object it is about; calls of different keys are independent. All calls share one if absent. */
   readonly key?: string
-  /** What was asked for. */
+  /** The arguments of the call. */
   readonly input: Input
   /** When. */
   readonly calledAt: number
@@ -37,7 +37,7 @@ export interface HistoryCall<Input, Output> {
   readonly returned: { readonly at: number; readonly output: Output } | null
 }
 
-/** What a search found. */
+/** The result of a search. */
 export type HistoryVerdict =
   | { readonly verdict: 'linearizable' }
   /** `key` is the one whose calls have no order; `reached` of them could be ordered at best. */
@@ -56,7 +56,7 @@ const WORD_BITS = 32
 /**
  * Looks for an order of calls.
  *
- * @param model - what each key's calls do in sequence
+ * @param model - the specification of each key's calls
  * @param calls - in any order
  * @returns the verdict; `unknown` if the search was given up
  */
@@ -185,7 +185,7 @@ class LinearizationSearch<State, Input, Output> {
       entries.push({ at: call.returned.at, entry: begin.match })
       this.#owed += 1
     }
-    // At one instant calls come before returns: what may have been at the same time counts as that.
+    // At one instant calls come before returns: calls that may have been concurrent count as such.
     entries.sort((a, b) => a.at - b.at || Number(a.entry.isReturn) - Number(b.entry.isReturn))
     const head: Head<Input, Output> = { next: null }
     let last: Head<Input, Output> = head

@@ -1,7 +1,7 @@
 /// <reference lib="es2018.asyncgenerator" preserve="true" />
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * The public surface of `quorate/testing`: what proves a backend, and what stands in for one in tests.
+ * The public surface of `quorate/testing`: suites that prove backends, and engines for tests.
  *
  * @packageDocumentation
  */

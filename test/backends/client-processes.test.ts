@@ -123,7 +123,7 @@ for (const [name, skipped, start] of ENGINES) {
   })
 }
 
-/** What became of three processes. */
+/** The record of three processes. */
 interface Story {
   /** The token of whoever was frozen, those of the others meanwhile, and what its lease said when it woke up. */
   readonly locks: Readonly<Record<LockName, { held: bigint; meanwhile: readonly bigint[]; answer: string }>>
@@ -142,7 +142,7 @@ interface Story {
   readonly leftBehind: readonly string[]
   /** The numbers before each step that was confirmed, and null for each that is not known. */
   readonly steps: readonly (string | null)[]
-  /** What was counted in the end. */
+  /** The counter's number in the end. */
   readonly count: number
 }
 
@@ -230,7 +230,7 @@ async function publish(client: ClientProcess, value: number, followers: readonly
   await eventually(() => followers.every((follower) => follower.value === value), `${value} is published`, PATIENCE_MS)
 }
 
-/** What the counter says. */
+/** Reads the counter. */
 async function countAt(url: string): Promise<number> {
   const client = await connect(backendOf(url))
   const count = await new AtomicCounter(client, PATHS.counter).get()

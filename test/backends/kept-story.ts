@@ -1,5 +1,5 @@
 /**
- * What three clients keep while something happens to their engine: a node each, an instance of a service each, and
+ * Three clients that keep something while their engine fails: a node each, an instance of a service each, and
  * shares of items, each of which guards something that refuses old tokens.
  */
 import { Partitioner, PersistentNode, ServiceRegistry, ServiceWatcher } from '../../src/index.ts'
@@ -15,7 +15,7 @@ export const KEPT_PATHS = Object.freeze({
 /** How many items are shared out. */
 export const ITEMS = 8
 
-/** What became of it. */
+/** The record of the story. */
 export interface KeptRecord {
   /** Where each node stands. */
   readonly nodes: readonly string[]
@@ -25,7 +25,7 @@ export interface KeptRecord {
   readonly partitions: { readonly items: number; readonly refused: number; readonly repeated: number }
 }
 
-/** What one client keeps. */
+/** The node, the view and the shares of one client. */
 interface Keeper {
   readonly node: PersistentNode
   readonly watcher: ServiceWatcher
@@ -73,7 +73,7 @@ export class KeptActs {
     return isComplete && nodes.every((state) => state === 'registered')
   }
 
-  /** What became of it up to now. */
+  /** The record up to now. */
   get record(): KeptRecord {
     const owned = this.#keepers.flatMap(({ partitioner }) => [...partitioner.assignments.values()])
     const items = owned.filter(({ state }) => state === 'held').length

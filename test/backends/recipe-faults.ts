@@ -1,6 +1,6 @@
 /**
- * What holds for each recipe while its engine fails: the suite behind docs/guarantees.md. Each fault strikes three
- * clients at work; each recipe's part of what became of it is a test of its own.
+ * The promises of each recipe while its engine fails: the suite behind docs/guarantees.md. Each fault strikes three
+ * clients at work; each recipe's part of the record is a test of its own.
  */
 import { describe, expect, it } from 'vitest'
 import type { Client } from '../../src/index.ts'
@@ -14,7 +14,7 @@ import type { LockRecord, StoryRecord } from './recipe-story.ts'
 export interface StruckEngine {
   /** Connects a client, with the session time-out of this suite. */
   readonly connect: () => Promise<Client>
-  /** What happens to it while the clients work; resolves when it is over. */
+  /** Injects the fault while the clients work; resolves when it is over. */
   readonly strike: (clients: readonly Client[]) => Promise<void>
   /** Ends it. */
   readonly close: () => Promise<void>
@@ -36,9 +36,9 @@ const TEST_MS_MAX = 120_000
 const CUTS = 25
 
 /**
- * Registers what each recipe keeps under a fault.
+ * Registers a test per recipe for its promises under a fault.
  *
- * @param title - what happens
+ * @param title - the fault
  * @param start - starts the engine; called when the first test runs
  */
 export function recipeFaults(title: string, start: () => Promise<StruckEngine>, options: FaultOptions = {}): void {

@@ -1,5 +1,5 @@
 /**
- * Three clients at work with all recipes while something happens to their engine, and what became of it.
+ * Three clients at work with all recipes while something happens to their engine, and the record of it.
  *
  * Locks     each client takes both locks in turns, and uses what they guard twice each time: right after it got the
  *           lock, and a turn of the event loop later. Before each use it asks its lease whether it is still held.
@@ -16,7 +16,7 @@ import { eventually, within } from '../../src/testing/conformance/expect.ts'
 import { KEPT_PATHS, KeptActs } from './kept-story.ts'
 import type { KeptRecord } from './kept-story.ts'
 
-/** What a lock guards: it takes down who used it, and refuses a token below one that it has seen. */
+/** A resource that a lock guards: it takes down who used it, and refuses a token below one that it has seen. */
 export class Resource {
   /** Leases by their tokens, in the order of their first use. */
   readonly tokens: bigint[] = []
@@ -34,7 +34,7 @@ export class Resource {
   }
 }
 
-/** What became of a lock. */
+/** The record of a lock. */
 export interface LockRecord {
   readonly resource: Resource
   /** How often each client got it after the fault. */
@@ -43,7 +43,7 @@ export interface LockRecord {
   readonly leftBehind: readonly string[]
 }
 
-/** What became of a counter. */
+/** The record of a counter. */
 export interface CounterRecord {
   /** The numbers before each step that was confirmed. */
   readonly befores: readonly bigint[]
@@ -53,7 +53,7 @@ export interface CounterRecord {
   readonly last: bigint
 }
 
-/** What became of everything. */
+/** The record of all recipes. */
 export interface StoryRecord {
   readonly fair: LockRecord
   readonly exclusive: LockRecord
@@ -61,7 +61,7 @@ export interface StoryRecord {
   readonly counter: CounterRecord
   /** The values that each subscriber was told. */
   readonly values: readonly (readonly number[])[]
-  /** What was published last. */
+  /** The value that was published last. */
   readonly lastValue: number
   /** The members that each client saw at last, by id. */
   readonly members: readonly (readonly string[])[]
@@ -72,11 +72,11 @@ export interface StoryRecord {
   readonly keptLeftBehind: Readonly<Record<keyof typeof KEPT_PATHS, readonly string[]>>
 }
 
-/** What the story needs. */
+/** The engine of a story, and the fault. */
 export interface Stage {
   /** Connects a client. */
   readonly connect: () => Promise<Client>
-  /** What happens; resolves when it is over. */
+  /** Injects the fault; resolves when it is over. */
   readonly strike: (clients: readonly Client[]) => Promise<void>
   /** How long the story waits for what has to happen, in milliseconds. */
   readonly patienceMs: number
@@ -91,10 +91,10 @@ const LEADER_PATH = '/story/leader'
 const COUNTER_PATH = '/story/counter'
 const CONFIG_PATH = '/story/config'
 const GROUP_PATH = '/story/group'
-/** How often everyone gets each lock before the fault, and behind it. */
+/** How often everyone gets each lock before the fault, and after it. */
 const ROUNDS = 3
 
-/** Runs the story. Rejects if anyone waits in vain. */
+/** Runs the story. Rejects if anyone waits too long. */
 export async function runStory({ connect, strike, patienceMs }: Stage): Promise<StoryRecord> {
   const until = (condition: () => boolean | Promise<boolean>, promise: string): Promise<void> => {
     return eventually(condition, promise, patienceMs)
@@ -154,7 +154,7 @@ export async function runStory({ connect, strike, patienceMs }: Stage): Promise<
   return { ...record, values, lastValue, members }
 }
 
-/** What a contest is for. */
+/** The lock that a contest is about. */
 interface Prize {
   acquire(): Promise<AsyncDisposable & { readonly token: bigint; throwIfLost(): void }>
 }

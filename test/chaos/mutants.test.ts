@@ -13,7 +13,7 @@ import { SeededRandom } from '../../src/testing/simulation/random.ts'
 const SOURCE = fileURLToPath(new URL('../../src/', import.meta.url))
 const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext }
 
-/** What clients were told that have done nothing yet. */
+/** The record of clients that have done nothing yet. */
 function told(): Load['told'] {
   return new Load([], new SeededRandom(1), () => undefined).told
 }

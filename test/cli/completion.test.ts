@@ -21,7 +21,7 @@ describe.skipIf(skips !== null)(`the script for bash${skips === null ? '' : ` ($
     script = await scriptOf('bash')
   })
 
-  /** What bash offers for the last of the words. */
+  /** The words that bash offers for the last of these. */
   function offered(...words: string[]): string[] {
     const quoted = words.map((word) => `'${word}'`).join(' ')
     const answer = `printf '%s\\n' "\${COMPREPLY[@]}"`

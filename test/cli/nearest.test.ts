@@ -1,4 +1,4 @@
-/** What was probably meant by a word. */
+/** Suggestions for an unknown word. */
 import { expect, it } from 'vitest'
 import { hint, nearest } from '../../src/cli/nearest.ts'
 

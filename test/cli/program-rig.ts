@@ -8,7 +8,7 @@ import { compileInto, scratchFolder } from '../support/compiled.ts'
 /** Longest time to compile the program and to start a server on a busy machine, in milliseconds. */
 export const START_MS_MAX = 180_000
 
-/** What a command came to. */
+/** The exit status and the output of a command. */
 export interface Ended {
   readonly status: number | null
   readonly out: string

@@ -1,4 +1,4 @@
-/** What is shown and kept of URLs and lines that hold a password. */
+/** The parts of URLs and lines with a password that may be shown and kept. */
 import { describe, expect, it } from 'vitest'
 import { engineOf } from '../../src/cli/connect-url.ts'
 import { withLogin } from '../../src/cli/credentials.ts'
@@ -14,7 +14,7 @@ const BEGINNINGS = [
 ]
 const LEAK = /SECRET|RET|SEC|EC/
 
-/** What is said of a URL: the label of its engine, or what is wrong with it. */
+/** The label of a URL's engine, or the error of a wrong one. */
 function saidOf(url: string): Promise<string> {
   return engineOf(url).then(
     ({ label }) => label,

@@ -4,7 +4,7 @@ import type { Ensemble } from '../../src/backends/embedded/index.ts'
 import { Shell } from '../../src/cli/shell/shell.ts'
 import { wordsOf } from '../../src/cli/words.ts'
 
-/** What a line came to. */
+/** The exit status and the output of a line. */
 export interface Ran {
   readonly status: number
   readonly out: string

@@ -91,7 +91,11 @@ describe('a command on a node', () => {
     ['addWatch -m FOREVER /n', '-m must be PERSISTENT or PERSISTENT_RECURSIVE, got "FOREVER"'],
     ['setAcl / anyone', '"anyone" does not have the form scheme:id:perm'],
     ['setAcl / world:anyone:rx', 'unknown perm type x in world:anyone:rx: they are c, d, r, w and a'],
-    ['locks at /n', 'locks: it takes ls or who, got "at"; usage: locks ls|who path | --graph [path]'],
+    [
+      'locks at /n',
+      'locks: it takes ls, who, revoke or evict, got "at"; '
+      + 'usage: locks ls|who path | revoke [-r reason] path | evict path token | --graph [path]',
+    ],
     ['redo 99', 'there is no command 99 in the history'],
     ['create /a "b', 'a quote without an end: "b'],
   ])('is refused with what is wrong: %s', async (line, message) => {

@@ -33,7 +33,7 @@ describe.skipIf(skips !== null)(`the shell at a terminal${skips === null ? '' : 
     await shell.printed(/Created \/term/)
     shell.type('get -w /ter')
     await shell.printed(/get -w \/ter/)
-    // What comes together with other keys is pasted, and a tab in it is a tab.
+    // Keys that come together are pasted text, and a tab in it is a tab.
     shell.type('\t')
     await shell.printed(/get -w \/ter.*m/)
     shell.type('\r')
@@ -42,7 +42,7 @@ describe.skipIf(skips !== null)(`the shell at a terminal${skips === null ? '' : 
     await shell.printed(/half a/)
     const before = shell.out.length
     await run('set', '/term', 'other')
-    // The prompt, and what was typed behind it, are drawn again.
+    // The prompt, and the text typed after it, are drawn again.
     await shell.printed(/path:\/term\r\n.*2\] .*set \/term "half a/s, before)
     shell.type(' line"\r')
     await shell.printed(/\(CONNECTED\) 3\] /)
@@ -85,7 +85,7 @@ describe.skipIf(skips !== null)(`the shell at a terminal${skips === null ? '' : 
     const before = shell.out.length
     await run('set', `/evil/${name}`, 'y')
     await shell.printed(/NodeDataChanged path:\/evil\/n\\u\{202e\}\\u\{200b\}m/, before)
-    // What would not show as it is cannot be completed either.
+    // A name that would not show as it is cannot be completed either.
     shell.type('ls /evil/n')
     await shell.printed(/ls \/evil\/n$/, before)
     shell.type('\t')

@@ -1,4 +1,4 @@
-/** What others have written, as it goes to a terminal. */
+/** Texts of others, as they go to a terminal. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { jsonLine } from '../../src/cli/output.ts'

@@ -9,7 +9,7 @@ import { scratchFolder } from '../support/compiled.ts'
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
 afterEach(() => void vi.useRealTimers())
 
-/** What is drawn of work in steps of 100 ms, at a thousand a step. */
+/** The texts drawn for work in steps of 100 ms, a thousand per step. */
 function drawn(steps: number, options: Partial<ProgressOptions>, isTTY = true): string[] {
   const texts: string[] = []
   const progress = new WorkProgress({ what: 'nodes', screen: { isTTY, write: (text) => texts.push(text) }, ...options })

@@ -185,8 +185,35 @@ reconfigEnabled=true
     expect(readZooCfg('server.1=a:1:2\nstandaloneEnabled=false', FILE).servers).toEqual({ 1: 'a:1:2' })
   })
 
+  it('takes its servers from the file that dynamicConfigFile names', () => {
+    const read = (text: string, dynamic: string): ReturnType<typeof readZooCfg> => readZooCfg(text, FILE, (path) => {
+      if (path !== 'x.dynamic.1a') throw Object.assign(new Error(path), { code: 'ENOENT' })
+      return dynamic
+    })
+    const pointer = 'clientPort=1\ndynamicConfigFile=x.dynamic.1a'
+    const { servers, notices } = read(`${pointer}\nserver.7=z:1:2`, 'server.1=a:1:2\nserver.2=b:1:2:observer;3')
+    expect(servers).toEqual({ 1: 'a:1:2', 2: 'b:1:2:observer;3' })
+    expect(notices).toEqual([
+      'conf/zoo.cfg: without effect, as dynamicConfigFile says who the servers are: server.7 (line 3)',
+    ])
+    const refusal = (text: string, dynamic: string): string => {
+      try {
+        read(text, dynamic)
+        return 'accepted'
+      } catch (error) {
+        return error instanceof Failure ? error.message : String(error)
+      }
+    }
+    expect(refusal('dynamicConfigFile=y', '')).toBe('conf/zoo.cfg:1: cannot read y: there is no such file')
+    expect(refusal(pointer, 'server.1=a:1')).toMatch(/^x.dynamic.1a:1: server.1 must be .*a port is missing$/)
+    expect(refusal(pointer, '\ngroup.1=1')).toMatch(/^x.dynamic.1a:2: group.1: a majority of the voters decides/)
+    expect(refusal(pointer, 'version=1')).toBe(
+      'x.dynamic.1a:1: a dynamic configuration has server.N lines, not version',
+    )
+  })
+
   it.each([
-    'dynamicConfigFile=x', 'group.1=1:2', 'weight.1=2', 'ssl.quorum.ciphersuites=x',
+    'group.1=1:2', 'weight.1=2', 'ssl.quorum.ciphersuites=x',
     'ssl.quorum.crl=true', 'ssl.quorum.clientAuth=none',
     'quorum.auth.enableSasl=true', 'multiAddress.enabled=true', 'oraclePath=x', 'observerMasterPort=1',
     'localSessionsEnabled=true', 'readonlymode.enabled=true',

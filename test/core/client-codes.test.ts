@@ -36,7 +36,7 @@ const create = (path: string, mode: 'persistent' | 'container' = 'persistent', d
   return { type: 'create', path, data, mode }
 }
 
-/** What the servers, or the client in their place, refuse; in a tree with `/p` and `/p/c`, and `/e`, an ephemeral. */
+/** Calls that the servers, or the client for them, refuse, in a tree with `/p` and `/p/c`, and `/e`, an ephemeral. */
 const REFUSED: Readonly<Record<Method, readonly ((client: Client) => Promise<unknown>)[]>> = {
   create: [
     (client) => client.create('/p'),

@@ -165,7 +165,7 @@ describe('connect', () => {
 })
 
 describe('arguments', () => {
-  /** What no type would let through, but a caller without types may pass. */
+  /** A value that no type would let through, but a caller without types may pass. */
   const wrong = (value: unknown): never => value as never
   const check = { type: 'check', path: '/a', version: 0 } as const
   const mortal = { mode: 'persistent-with-ttl' } as const

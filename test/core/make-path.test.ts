@@ -25,7 +25,7 @@ async function connected(namespace = '/'): Promise<Client> {
   return connecting
 }
 
-/** What a call costs: requests by kind, and round trips. */
+/** The cost of a call: requests by kind, and round trips. */
 async function costOf(call: () => Promise<unknown>): Promise<{ reads: number; creates: number; roundTrips: number }> {
   model.control.resetCounts()
   const startMs = performance.now()

@@ -1,4 +1,4 @@
-/** What tests of the client share: a scripted backend, virtual time, and the errors that had no caller. */
+/** The rig of the client's tests: a scripted backend, virtual time, and the errors that had no caller. */
 import { afterEach, beforeEach, vi } from 'vitest'
 import { connect } from '../../src/core/connect.ts'
 import type { Client, ConnectOptions } from '../../src/core/client.ts'
@@ -8,7 +8,7 @@ import type { ScriptedSession } from './scripted-backend.ts'
 /** The state of one test; made again for each. */
 export interface Rig {
   backend: ScriptedBackend
-  /** What `onError` was told. */
+  /** The errors that `onError` got. */
   errors: unknown[]
   readonly onError: (error: unknown) => void
   /** Lets everything that was promised happen, without time passing. */

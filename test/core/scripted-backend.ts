@@ -48,7 +48,7 @@ export class ScriptedSession implements Session {
   readonly unwatched: [string, Watcher][] = []
   readonly #listeners = new Set<(state: SessionState) => void>()
   closeCount = 0
-  /** What `close` waits for. */
+  /** `close` waits for this. */
   closing: Promise<void> = Promise.resolve()
 
   constructor(id: bigint) {
@@ -107,7 +107,7 @@ export class ScriptedBackend implements Backend {
   capabilities: Capabilities = CAPABILITIES
   readonly sessions: ScriptedSession[] = []
   readonly opens: OpenOptions[] = []
-  /** What the next openings do; when there is none left they succeed. */
+  /** The fates of the next openings; when there is none left they succeed. */
   readonly script: ('pending' | Error)[] = []
   #lastId = 0n
 

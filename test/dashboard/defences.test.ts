@@ -1,4 +1,4 @@
-/** What the dashboard refuses, and what it says to browsers: as requests that no honest page sends. */
+/** Requests that no honest page sends: the dashboard's refusals, and its headers for browsers. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connect } from 'quorate'
 import type { Client } from 'quorate'

@@ -55,7 +55,7 @@ export class PageRig {
     return page
   }
 
-  /** What axe finds wrong, a line each. */
+  /** The faults that axe finds, one per line. */
   async violations(page: Page): Promise<string[]> {
     await page.evaluate(AXE)
     const found = await page.evaluate(async () => {

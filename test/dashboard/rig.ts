@@ -6,14 +6,14 @@ import { DashboardHandler } from '../../src/dashboard/dashboard.ts'
 import { settingsOf } from '../../src/dashboard/options.ts'
 import type { DashboardOptions } from '../../src/dashboard/options.ts'
 
-/** What a request came to. */
+/** The answer to a request. */
 export interface Reply {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly text: string
 }
 
-/** What a request is sent with. */
+/** The method, headers and body of a request. */
 export interface Sent {
   readonly method?: string
   readonly headers?: OutgoingHttpHeaders

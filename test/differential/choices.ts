@@ -1,5 +1,5 @@
 /**
- * What random requests are made of: few paths, so that they meet; few identities; everything once in a while wrong.
+ * The parts of random requests: few paths, so that they meet; few identities; everything once in a while wrong.
  *
  * Avoided   addresses of the other family. Deliberate difference "ip-version-6". (All of them are on a page in
  *           docs/protocol, and a test holds that and these comments together.)
@@ -67,7 +67,7 @@ export const QUOTAS = [
   'count=0,bytes=0',
 ]
 
-/** What the random requests of one program are chosen from. */
+/** The choices for the random requests of one program. */
 export class Choices {
   readonly chance: Chance
   readonly root: string
@@ -149,7 +149,7 @@ export class Choices {
     return NODES.map((node) => this.root + node).filter((path) => this.isPersistent(slot, path) && this.chance.is(0.4))
   }
 
-  /** Data for a node. What limits and counts a quota must be readable: junk in it ends the reference's process. */
+  /** Data for a node. The limits and counts of a quota must be readable: junk in them ends the reference's process. */
   data(path: Text): Uint8Array | null {
     const { chance } = this
     if (typeof path === 'string' && /zookeeper_(limits|stats)$/.test(path)) return Buffer.from(chance.pick(QUOTAS))

@@ -1,15 +1,15 @@
 /**
  * Makes random programs.
  *
- * Avoided   what the reference does in an order that depends on timing: behind a setACL, behind a request that it
- *           cannot read and, under a quota, behind any write, nothing is pipelined; authentication, which it does out
+ * Avoided   requests whose order on the reference depends on timing: after a setACL, after a request that it
+ *           cannot read and, under a quota, after any write, nothing is pipelined; authentication, which it does out
  *           of the order of requests, stands alone.
  *           Deliberate differences "set-acl-order", "own-server", "unknown-operation-order", "quota-order",
  *           "failed-multi".
- *           What does harm to the reference: a lone check that succeeds makes its log unreadable, null paths in multi,
+ *           Requests that harm the reference: a lone check that succeeds makes its log unreadable, null paths in multi,
  *           in addWatch and in setWatches2 wedge it, a negative time to live under other flags ends its process.
  *           Deliberate differences "lone-check", "negative-ttl", "container-flags", "quota-junk", "wrong-password".
- *           What programs have no use for here.
+ *           Requests that programs have no use for here.
  *           Deliberate differences "client-create-session", "malformed-auth", "limits".
  */
 import { Chance } from './chance.ts'
@@ -97,7 +97,7 @@ class Generator {
     this.#connect(slot)
   }
 
-  /** What may end the connection, and the connection after it. */
+  /** Bytes that may end the connection, and the connection after it. */
   #malformed(slot: number): void {
     const chance = this.#chance
     chance.weighted<() => unknown>([
@@ -178,7 +178,7 @@ class Generator {
     for (const node of nodes) this.#push(0, [node])
   }
 
-  /** A request, and whether nothing may be pipelined behind it. */
+  /** A request, and whether nothing may be pipelined after it. */
   #request(slot: number): { readonly request: Request; readonly isLast: boolean } {
     const operation = this.#operation(slot)
     const isWatches = operation.name === 'setWatches' || operation.name === 'setWatches2'

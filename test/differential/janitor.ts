@@ -7,7 +7,7 @@ import { encodeHello, encodeRequest } from './requests.ts'
 const OPEN: readonly AclEntry[] = [{ perms: 31, scheme: 'world', id: 'anyone' }]
 const TIMEOUT_MS = 60_000
 
-/** What proves the superuser to servers that are started with {@link SUPER_DIGEST}. */
+/** The password of the superuser for servers that are started with {@link SUPER_DIGEST}. */
 export const SUPER_PASSWORD = 'super:sesame'
 /** `super:` and base64(sha1(SUPER_PASSWORD)). */
 export const SUPER_DIGEST = 'super:vj2Twc2lQjSrH72zpcKdVtrT1Pc='

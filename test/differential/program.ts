@@ -1,8 +1,8 @@
 /**
- * What a random program consists of.
+ * Random programs, and their parts.
  *
  * Model     a few sessions, each in a slot, act one after the other. A burst is a few requests pipelined in one of
- *           them; behind it every connection is asked for its events, so that what a transcript holds does not depend
+ *           them; after it every connection is asked for its events, so that a transcript does not depend
  *           on timing.
  */
 
@@ -44,7 +44,7 @@ interface ReadFields {
   readonly watch: boolean
 }
 
-/** What a request asks for. */
+/** The operation of a request. */
 export type Operation =
   | Part
   | ({ readonly name: 'exists' | 'getData' | 'getChildren' | 'getChildren2' } & ReadFields)

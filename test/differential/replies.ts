@@ -9,7 +9,7 @@
 import { ByteReader } from './bytes.ts'
 import type { Operation } from './program.ts'
 
-/** What is known of a program's run on one server. */
+/** The numbers of a program's run on one server, by which texts are made comparable. */
 export class Masks {
   #base = 0n
   readonly #sessions: bigint[] = []
@@ -85,7 +85,7 @@ const acl = list((reader, masks) => `${int(reader, masks)}:${text(reader, masks)
 /** Deliberate difference "who-am-i-order". */
 const info = bag((reader, masks) => `${text(reader, masks)}:${text(reader, masks)}`)
 
-/** What each part of a multi's answer holds, by its operation. */
+/** The fields in each part of a multi's answer, by its operation. */
 const PARTS: Readonly<Record<number, readonly Field[]>> = {
   [-1]: [int],
   1: [text],
@@ -112,7 +112,7 @@ const results: Field = (reader, masks) => {
   }
 }
 
-/** What a successful reply holds behind its header. */
+/** The fields of a successful reply after its header. */
 const BODIES: Readonly<Record<Operation['name'], readonly Field[]>> = {
   create: [text],
   create2: [text, stat],
@@ -186,7 +186,7 @@ export function describeEvent(frame: Buffer, masks: Masks): string {
   }
 }
 
-/** What a server says first. */
+/** The first message of a server. */
 export interface Welcome {
   readonly words: string
   readonly sessionId: bigint

@@ -35,7 +35,7 @@ export const OP_CODES = {
   closeSession: -11,
 } as const
 
-/** What a client says first. */
+/** The first message of a client. */
 export interface Hello {
   readonly lastZxid: bigint
   readonly timeoutMs: number

@@ -1,7 +1,7 @@
 /**
  * Runs a program on a server and writes down what the server says.
  *
- * Order     within a connection exactly as received; between connections by the steps: behind each, every connection
+ * Order     within a connection exactly as received; between connections by the steps: after each, every connection
  *           is asked with a ping, so that its events of that step are there.
  * Masks     those of replies.ts; and where a session is closed, the order of the events, which in the reference is
  *           that of a hash table. Deliberate difference "close-order".
@@ -13,11 +13,11 @@ import { Masks, describeEvent, describeReply, readWelcome } from './replies.ts'
 import { describeRequest, encodeHello, encodeRequest } from './requests.ts'
 import type { Janitor } from './janitor.ts'
 
-/** What one step gave. */
+/** The lines of one step. */
 export interface Entry {
-  /** What was done, for the reader. */
+  /** The step, for the reader. */
   readonly step: string
-  /** What came of it: this is compared. */
+  /** The answers and the events: these are compared. */
   readonly lines: readonly string[]
 }
 
@@ -42,7 +42,7 @@ interface Slot {
   isClosed: boolean
 }
 
-/** Runs a program on the server behind a janitor, who cleans up behind it. */
+/** Runs a program on the server behind a janitor, who cleans up after it. */
 export async function transcriptOf(program: Program, janitor: Janitor): Promise<Entry[]> {
   const run = new Run(janitor.port)
   const entries: Entry[] = []
@@ -153,7 +153,7 @@ class Run {
     }
   }
 
-  /** What every connection has been told since it was last asked. */
+  /** The events of every connection since it was last asked. */
   async #events(isUnordered: boolean): Promise<string[]> {
     const found = [...this.#slots].map(async ([index, slot]) => {
       const { connection } = slot
@@ -218,7 +218,7 @@ class Run {
     return [await this.#untilClosed(connection)]
   }
 
-  /** What comes until the server ends the connection: its events are not owed any more, and not compared. */
+  /** The end of a connection that the server closes: events before it need not come any more, and are not compared. */
   async #untilClosed(connection: Connection): Promise<string> {
     for (;;) {
       const received = await connection.receive()

@@ -11,7 +11,7 @@ export const etcdMissing: string | null = reasonToSkip('etcd', findProgram('etcd
 
 /** A cluster under test; members are counted from 0. */
 export interface EtcdCluster {
-  /** Client URLs, one a member. */
+  /** Client URLs, one per member. */
   readonly urls: readonly string[]
   /** The file with the certificate that the first member has made for itself; only with the flag `--auto-tls`. */
   readonly certificate: string

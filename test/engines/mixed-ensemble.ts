@@ -115,7 +115,7 @@ export class MixedEnsemble {
     await this.#member(id).kill()
   }
 
-  /** What a server says that it is: `leader`, `follower`; null if it does not serve. */
+  /** The role that a server reports: `leader`, `follower`; null if it does not serve. */
   async role(id: number): Promise<string | null> {
     const answer = await askPort(this.#member(id).port, 'srvr').catch(() => '')
     return /^Mode: (\w+)$/m.exec(answer)?.[1] ?? null

@@ -23,7 +23,7 @@ interface Pair {
   sessionId: bigint
 }
 
-/** What the proxies of one ensemble know together. */
+/** The state that the proxies of one ensemble share. */
 interface Knowledge {
   readonly isolated: Set<bigint>
   readonly deaf: Set<bigint>

@@ -3,7 +3,7 @@
  * one alone.
  *
  * Use       const ensemble = await startQuorateEnsemble(compiled)   // connect to zookeeper(ensemble.addresses)
- *           ensemble.server(2).process.signal('SIGKILL')
+ *           ensemble.process(2).signal('SIGKILL')
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,6 +21,8 @@ interface Settings {
   readonly tickTimeMs?: number
   /** More lines of every configuration. */
   readonly config?: readonly string[]
+  /** How many of the servers make the ensemble at first; each of the others names those and itself. All by default. */
+  readonly first?: number
 }
 
 /** An ensemble under test. */
@@ -28,6 +30,8 @@ export class QuorateEnsemble {
   /** Where clients connect, as `host:port,host:port,host:port`. */
   readonly addresses: string
   readonly ids: readonly number[]
+  /** The line of a server in a configuration, with its role if that is given. */
+  readonly line: (id: number, role?: 'participant' | 'observer') => string
   readonly #compiled: CompiledPackage
   readonly #folder: string
   readonly #disk: string
@@ -36,7 +40,7 @@ export class QuorateEnsemble {
 
   /** @param ports - three for each server: peers, election, clients */
   constructor(compiled: CompiledPackage, ports: readonly number[], settings: Settings = {}) {
-    const { disk, tickTimeMs = TICK_TIME_MS, config = [] } = settings
+    const { disk, tickTimeMs = TICK_TIME_MS, config = [], first = ports.length / PORTS_EACH } = settings
     this.#compiled = compiled
     this.#folder = join(compiled.path, `ensemble-${ports[0]}`)
     this.#disk = disk ?? this.#folder
@@ -45,13 +49,17 @@ export class QuorateEnsemble {
     const clients = this.ids.map((id) => ports[PORTS_EACH * id - 1] ?? 0)
     this.addresses = clients.map((port) => `127.0.0.1:${port}`).join(',')
     const isAlone = this.ids.length === 1
-    const lines = isAlone ? ['clientPortAddress=127.0.0.1', `clientPort=${clients[0]}`] : this.ids.map((id) => {
+    this.line = (id, role) => {
       const [peer, election, client] = ports.slice(PORTS_EACH * (id - 1))
-      return `server.${id}=127.0.0.1:${peer}:${election};${client}`
-    })
+      return `server.${id}=127.0.0.1:${peer}:${election}${role === undefined ? '' : `:${role}`};${client}`
+    }
+    const lines = (own: number): string[] => {
+      if (isAlone) return ['clientPortAddress=127.0.0.1', `clientPort=${clients[0]}`]
+      return this.ids.filter((id) => id <= first || id === own).map((id) => this.line(id))
+    }
     const limits = [`tickTime=${tickTimeMs}`, 'initLimit=10', 'syncLimit=5']
     const more = ['4lw.commands.whitelist=*', 'maxClientCnxns=0', 'minSessionTimeout=400', 'maxSessionTimeout=60000']
-    this.#lines = (id) => [...limits, `dataDir=${this.dataDir(id)}`, ...more, ...lines]
+    this.#lines = (id) => [...limits, `dataDir=${this.dataDir(id)}`, ...more, ...lines(id)]
     for (const id of this.ids) {
       mkdirSync(this.dataDir(id), { recursive: true })
       writeFileSync(join(this.dataDir(id), 'myid'), `${id}\n`)
@@ -61,7 +69,17 @@ export class QuorateEnsemble {
 
   /** Writes the configuration of a server, with more lines than each has. */
   configure(id: number, config: readonly string[]): void {
-    writeFileSync(join(this.#folder, `zoo-${id}.cfg`), `${[...this.#lines(id), ...config].join('\n')}\n`)
+    writeFileSync(this.configuration(id), `${[...this.#lines(id), ...config].join('\n')}\n`)
+  }
+
+  /** The path of a server's configuration. */
+  configuration(id: number): string {
+    return join(this.#folder, `zoo-${id}.cfg`)
+  }
+
+  /** Where clients reach one server. */
+  address(id: number): string {
+    return this.addresses.split(',')[id - 1] ?? ''
   }
 
   /** The directory of a server's data. */
@@ -80,8 +98,8 @@ export class QuorateEnsemble {
   start(ids: readonly number[] = this.ids): void {
     const program = join(this.#compiled.path, 'dist/cli/main.js')
     for (const id of ids) {
-      const file = join(this.#folder, `zoo-${id}.cfg`)
-      this.#processes.set(id, startProcess(globalThis.process.execPath, [program, 'server', file]))
+      const args = [program, 'server', this.configuration(id)]
+      this.#processes.set(id, startProcess(globalThis.process.execPath, args))
     }
   }
 

@@ -3,9 +3,9 @@
  * service, has its share of some items, takes two locks and leads, as it is told.
  *
  * Use       node recipe-client.js URL NAME SESSION_TIMEOUT_MS
- * Input     a word a line: `work` takes the locks in turns, `hold` takes them and keeps them, `use` asks the leases of
+ * Input     a word per line: `work` takes the locks in turns, `hold` takes and keeps them, `use` asks the leases of
  *           `hold` whether they are held, `count` counts on and on, `publish` publishes the next number, `end` ends it
- * Output    an object a line: see {@link Told}
+ * Output    an object per line: see {@link Told}
  */
 import { createInterface } from 'node:readline'
 import { connect, ConfigCenter, ExclusiveLock, FairLock, GroupMembership, isCoordinationError } from 'quorate'
@@ -16,13 +16,13 @@ import { etcd } from 'quorate/etcd'
 import { redis } from 'quorate/redis'
 import { zookeeper } from 'quorate/zookeeper'
 
-/** What a process tells of itself. */
+/** A line that a process prints. */
 export type Told =
   | { readonly type: 'ready' }
   /** It took a lock and gave it back. */
   | { readonly type: 'round'; readonly lock: LockName; readonly token: string }
   | { readonly type: 'holding'; readonly lock: LockName; readonly token: string }
-  /** What its lease said when it was asked: `held`, or the code of the error. */
+  /** The answer of its lease when it was used: `held`, or the code of the error. */
   | { readonly type: 'used'; readonly lock: LockName; readonly answer: string }
   | { readonly type: 'value'; readonly value: number }
   /** The number before a step that was confirmed, or null for one of which it is not known whether it was made. */
@@ -35,13 +35,13 @@ export type Told =
 /** The two locks, and the leadership. */
 export type LockName = 'fair' | 'exclusive' | 'leader'
 
-/** What is held: a lease or a leadership. */
+/** A lease or a leadership that is held. */
 interface Held extends AsyncDisposable {
   readonly token: bigint
   throwIfLost(): void
 }
 
-/** What is taken. */
+/** A lock or an election. */
 interface Lock {
   acquire(): Promise<Held>
 }

@@ -135,7 +135,7 @@ function firstSlot(index: number, servers: number): number {
 export interface SentinelRedis {
   readonly primary: RedisServer
   readonly replica: RedisServer
-  /** What clients are told. */
+  /** The options for clients. */
   readonly target: RedisOptions
   /** Ends all three. */
   close(): Promise<void>

@@ -98,7 +98,7 @@ interface Pair {
   readonly server: Socket
   /** The session that it serves, as soon as that is known. */
   session: string | null
-  /** What was said while that is not known. */
+  /** The bytes read while that is not known. */
   heard: string
 }
 
@@ -132,7 +132,7 @@ export class RedisProxy {
     return proxy
   }
 
-  /** What to connect to. */
+  /** The URL to connect to. */
   get url(): string {
     return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }

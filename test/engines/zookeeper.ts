@@ -14,7 +14,7 @@ import { findProgram, freePorts, reasonToSkip, startProcess, untilReady } from '
 import type { EngineProcess } from './process.ts'
 
 const JARS = '/usr/share/java'
-/** What a server needs of it: the whole folder takes a JVM a second longer to look through. */
+/** The jars that a server needs: the whole folder takes a JVM a second longer to look through. */
 const SERVER_JARS = 'zookeeper zookeeper-jute slf4j-api slf4j-nop snappy-java metrics-core netty-all'.split(' ')
 /** And what one with TLS needs besides. */
 const NETTY_JARS = 'buffer codec common handler resolver transport'.split(' ').map((part) => `netty-${part}`)
@@ -27,7 +27,7 @@ const WORD_MS_MAX = 5_000
 const LEADER_MS_MAX = 60_000
 const POLL_MS = 50
 
-/** What {@link startZooKeeper} may be asked for. */
+/** Options of {@link startZooKeeper}. */
 export interface ZooKeeperOptions {
   /** How many servers: 1 stands alone, 3 make an ensemble. Default 1. */
   readonly servers?: 1 | 3
@@ -67,11 +67,11 @@ export interface ZooKeeperServer {
   freeze(): void
   /** SIGCONT. */
   thaw(): void
-  /** What it answers to a four-letter word; rejects while it is down. */
+  /** Its answer to a four-letter word; rejects while it is down. */
   ask(word: string): Promise<string>
 }
 
-/** What {@link startZooKeeper} has started. */
+/** The servers that {@link startZooKeeper} has started. */
 export interface ZooKeeper {
   /** All servers, by id. */
   readonly servers: readonly ZooKeeperServer[]
@@ -202,7 +202,7 @@ class Server implements ZooKeeperServer {
   }
 }
 
-/** What the server on a port of 127.0.0.1 answers to a four-letter word. */
+/** The answer of the server on a port of 127.0.0.1 to a four-letter word. */
 export function askPort(port: number, word: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ port, host: '127.0.0.1' })

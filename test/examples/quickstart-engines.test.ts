@@ -13,7 +13,7 @@ import { reasonToSkipZooKeeper, startZooKeeper } from '../engines/zookeeper.ts'
 
 /** An engine that somebody else runs. */
 interface Running {
-  /** What `--connect` is given. */
+  /** The value of `--connect`. */
   readonly url: string
   readonly backend: Backend
   readonly stop: () => Promise<void>

@@ -60,7 +60,7 @@ it('goes on after each kill with the ledger, the prices and the tokens of before
   const tokens = after.map(({ token }) => BigInt(token))
   expect(tokens).toEqual([...tokens].sort((a, b) => (a < b ? -1 : 1)))
   expect(new Set(tokens).size).toBe(tokens.length)
-  // What somebody has changed since is found.
+  // A change by somebody else since then is found.
   writeFileSync(file, ledger().replace(`"token":"${tokens.at(-1)}"`, `"token":"${tokens[0]}"`))
   expect((await ended(start('--data-dir', directory))).status).toBe(1)
 }, RUN_MS_MAX)

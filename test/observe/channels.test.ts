@@ -1,4 +1,4 @@
-/** What a process hears on the channels, and that nobody pays for those that it does not listen to. */
+/** Messages on the channels, and that one without listeners costs nothing. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, expect, it } from 'vitest'

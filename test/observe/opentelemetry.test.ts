@@ -18,7 +18,7 @@ import type { MemorySpan } from './memory-tracer.ts'
 
 useVirtualTime()
 
-/** What the SDK for Node.js does: the active context is that of the asynchronous one. */
+/** Contexts as in the SDK for Node.js: the active one is that of the asynchronous context. */
 class AsyncContexts implements ContextManager {
   readonly #store = new AsyncLocalStorage<Context>()
 

@@ -48,7 +48,7 @@ async function bundle(project: Project, platform: Platform, format: Format, exte
   return `out/main.${extension}`
 }
 
-/** What ioredis and its dependencies ask for without `node:`. */
+/** Modules of Node.js that ioredis and its dependencies import without `node:`. */
 const NODE_MODULES = [
   'assert', 'crypto', 'diagnostics_channel', 'dns', 'events', 'net', 'os', 'stream', 'string_decoder', 'tls', 'tty',
   'url', 'util',

@@ -1,4 +1,4 @@
-/** What the pages of first contact tell people to write, found in their text: what is tested is what they say. */
+/** The programs and commands in the pages of first contact, found in their text: the tests run these very ones. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from './published.ts'

@@ -26,6 +26,9 @@ import { connect, FairLock, isCoordinationError } from 'quorate'
 import { embedded } from 'quorate/embedded'
 import { redis } from 'quorate/redis'
 import { modelBackend } from 'quorate/testing'
+import { useEnsemble } from 'quorate/testing/jest'
+
+declare global { namespace jest { interface Matchers<R> { toBeHeld(): R; toFailWith(code: string): Promise<R> } } }
 
 const backends = [['embedded', () => embedded({ servers: 3 })], ['model', () => modelBackend()]] as const
 
@@ -37,6 +40,20 @@ describe.each(backends)('%s', (_, make) => {
     await lease.release()
     expect(isCoordinationError(await client.get('/nothing').catch((error: unknown) => error), 'NO_NODE')).toBe(true)
     await client.close()
+  })
+})
+
+describe('an ensemble of a file', () => {
+  const { connect } = useEnsemble()
+
+  it('is there, with matchers', async () => {
+    const client = await connect()
+    expect(await new FairLock(client, '/locks/b').acquire()).toBeHeld()
+    await expect(client.get('/nothing')).toFailWith('NO_NODE')
+  })
+
+  it('is as new for the next test', async () => {
+    expect((await (await connect()).children('/')).names).toEqual(['zookeeper'])
   })
 })
 
@@ -79,7 +96,7 @@ describe.skipIf(skip !== null)(`Jest${skip === null ? '' : ` (${skip})`}`, { tim
 
     it('loads the package by the recipe of the page', async () => {
       const { status, output } = await jest(documented)
-      expect(output).toContain('3 passed')
+      expect(output).toContain('5 passed')
       expect(status).toBe(0)
     })
 

@@ -1,4 +1,4 @@
-/** What is published, as those who install it meet it: what is in it, what loads, and what compilers make of it. */
+/** The published package, as users install it: its files, how its modules load, and its types in each compiler. */
 import { readFileSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path/posix'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -9,7 +9,7 @@ import type { Manifest, Project } from './published.ts'
 const GETTING_STARTED = 'docs/getting-started.md'
 const FIRST_PROGRAM = block('README.md', '## In twenty lines', 'ts')
 const FIRST_PROGRAM_PRINTS = /^worker-1 has joined\nthe discount is 10 %\ncharging with fence \d+ false\n$/
-/** What the compilers are called in package.json of the repository. */
+/** The names of the compilers in package.json of the repository. */
 const COMPILERS = ['typescript-5.6', 'typescript-5.9', 'typescript']
 /** A compiler takes seconds, and many of them on a machine under load. */
 const COMPILE_MS_MAX = 300_000

@@ -15,7 +15,7 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const MODULES = join(ROOT, 'node_modules')
 const OUTPUT_BYTES_MAX = 16 * 2 ** 20
 
-/** What of package.json is looked at. */
+/** The part of package.json that the tests look at. */
 export interface Manifest {
   readonly version: string
   readonly type: string

@@ -75,7 +75,7 @@ public final class CuratorPartner {
         private final Map<String, Object> objects = new HashMap<>();
         /** The paths of locks that this actor was asked to give up, once for each request. */
         private final List<String> asked = new CopyOnWriteArrayList<>();
-        /** What ends the leadership of each selector. */
+        /** The latch that ends the leadership of each selector. */
         private final Map<String, CountDownLatch> retirements = new HashMap<>();
         private final Map<String, List<Lease>> leases = new HashMap<>();
 

@@ -35,7 +35,7 @@ import org.apache.zookeeper.CreateMode;
 import org.apache.zookeeper.KeeperException;
 
 /**
- * What applications do with Curator, against the servers whose addresses are the first argument. With a second
+ * Typical uses of Curator, against the servers whose addresses are the first argument. With a second
  * argument its recipes live through moves between servers instead.
  */
 public final class CuratorRecipes {

@@ -25,7 +25,7 @@ import org.apache.zookeeper.data.Stat;
 import org.apache.zookeeper.server.auth.DigestAuthenticationProvider;
 
 /**
- * What applications do with ZooKeeper's own Java client, against the servers whose addresses are the first argument.
+ * Typical uses of ZooKeeper's own Java client, against the servers whose addresses are the first argument.
  * With a second argument it moves between servers instead.
  */
 public final class JavaClient {

@@ -16,12 +16,12 @@ const MODULES: readonly (readonly string[])[] = [
 
 /** Fewer tests than any of these has: kazoo was not found, or its tests were not. */
 const MODULE_TESTS_MIN = 20
-/** What is left out, and why. */
+/** Test classes that are left out, and why. */
 const LEFT_OUT: Readonly<Record<string, string>> = {
   'client.TestReconfig': 'an ensemble is not reconfigured: see docs/protocol/differences.md',
   'connection.TestReadOnlyMode': 'a server that has lost its leader serves nobody, not even reads',
 }
-/** What kazoo leaves out itself, here. */
+/** Tests that kazoo itself skips here. */
 const SKIPPED = ['cache.KazooTreeCacheTests.test_close', 'cache.KazooTreeCacheTests.test_delete_operation']
 
 const skip = reasonToSkip("kazoo's tests", hasKazoo && existsSync(TESTS))

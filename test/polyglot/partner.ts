@@ -29,7 +29,7 @@ interface Call {
 /**
  * Starts a program; calls wait until it is ready.
  *
- * @param args - what it is told, after its own name: where the servers are
+ * @param args - its arguments: the addresses of the servers
  */
 export function startPartner({ program, args: first }: Command, args: readonly string[]): Partner {
   const child = spawn(program, [...first, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })

@@ -31,7 +31,7 @@ export const hasKazoo = existsSync(PYTHON) && existsSync(KAZOO)
 export const hasJavaClient = findProgram('javac') !== null && classPath(JARS) !== null
 export const hasCurator = hasJavaClient && classPath(CURATOR_JARS) !== null
 
-/** What a program may ask for, by the first word; it is told when that is done. */
+/** Requests that a program may make, by their first word; it gets a line when they are done. */
 export type Asks = Readonly<Record<string, (argument: string) => void | Promise<void>>>
 
 /** How a program is run. */
@@ -55,9 +55,9 @@ export function java(file: string): Command {
 /**
  * Runs a program to its end.
  *
- * @param args - what it is told, after its own name: most often where the servers are
- * @returns what it says works, in order
- * @throws Error with what it has said, if it fails
+ * @param args - its arguments: most often the addresses of the servers
+ * @returns the features that it reports to work, in order
+ * @throws Error with its output, if it fails
  */
 export async function run(command: Command, args: readonly string[], asks: Asks = {}): Promise<string[]> {
   const child = spawn(command.program, [...command.args, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })

@@ -15,7 +15,7 @@ const FOUR_LETTER_WORDS = ['cons', 'ruok', 'srvr', 'stat', 'mntr', 'conf', 'envi
 export interface Servers extends AsyncDisposable {
   /** `host:port,...` of all of them. */
   readonly addresses: string
-  /** What is done to them when a program asks for it. */
+  /** Faults that a program may ask for. */
   readonly asks: Asks
 }
 

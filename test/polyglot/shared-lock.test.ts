@@ -11,7 +11,7 @@ import { SERVERS_OF_EACH_KIND, SESSION_TIMEOUT_MS } from './servers.ts'
 
 const ROUNDS = 15
 
-/** What the lock guards: who is in, and who ever was. Nobody begins before everybody is ready. */
+/** A resource that the lock guards: it knows who is in, and who ever was. Nobody begins before everybody is ready. */
 class Room {
   readonly entered: string[] = []
   readonly overlaps: string[] = []

@@ -12,7 +12,7 @@ const COMMANDS = fileURLToPath(new URL('zkcli-commands.txt', import.meta.url))
 
 const skip = reasonToSkipZooKeeper() ?? reasonToSkip('zkCli.sh', existsSync(ZKCLI))
 
-/** What zkCli.sh prints to each of its streams, and which events it has seen: these come at any time in between. */
+/** The output of zkCli.sh on each of its streams, and the events that it has seen, which come at any time. */
 interface Session {
   /** Its exit status, which is that of the last command that failed. */
   readonly status: number | null

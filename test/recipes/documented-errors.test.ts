@@ -295,7 +295,7 @@ function tree(call: (made: ConfigTree<unknown>, options: TimedWaitOptions) => Pr
   }
 }
 
-/** What happens to a call. */
+/** An event that ends a call. */
 interface Event {
   readonly name: string
   /** Before the call. */

@@ -1,5 +1,5 @@
 /**
- * What went wrong with the locks of others, each as a test that would have caught it. The names say whose report it
+ * Failures of the locks of others, each as a test that would have caught it. The names say whose report it
  * was.
  */
 import { expect, it } from 'vitest'

@@ -1,5 +1,5 @@
 /**
- * What went wrong with the caches, configuration and membership of others, each as a test that would have caught it.
+ * Failures of the caches, configuration and membership of others, each as a test that would have caught it.
  * The names say whose report it was.
  */
 import { expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-/** What callers get wrong: each is told what, and what is likely meant. */
+/** Mistakes of callers: the error of each names the value, and the option that is likely meant. */
 import { expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
@@ -219,7 +219,7 @@ const MISUSES: readonly Misuse[] = [
   ['tree watch({ signal: {} })', ({ tree }) => call(tree, 'watch', { signal: {} }), /signal must be/],
 ]
 
-/** What a call throws or rejects with, if it does so at once. */
+/** The error that a call throws or rejects with, if it does so at once. */
 async function errorOf(task: () => unknown): Promise<unknown> {
   try {
     const result = task()

@@ -1,4 +1,4 @@
-/** What an observer hears of the recipes: waits, leases, elections and changes of configurations. */
+/** Notices of the recipes to an observer: waits, leases, elections and changes of configurations. */
 import { expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
 import { connect } from '../../src/core/connect.ts'

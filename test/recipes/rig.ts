@@ -20,11 +20,11 @@ export const SESSION_TIMEOUT_MS = 9_000
 const STEP_MS = 5
 const LIMIT_MS = 120_000
 
-/** What a test works with. */
+/** The backend of a test, with its control, and its clients. */
 export interface Rig {
   readonly backend: ModelBackend
   readonly control: ModelControl
-  /** What clients reported to `onError`. */
+  /** The errors that clients reported to `onError`. */
   readonly errors: unknown[]
   /** Connects another client. */
   connect(options?: ConnectOptions): Promise<Client>
@@ -122,7 +122,7 @@ export async function interrupt(rig: Rig, client: Client, timeMs: number): Promi
   await pass(ROUND_TRIP_MS)
 }
 
-/** What may become of a request: each way in which it can fail or be late. */
+/** The fates of a request: each way in which it can fail or be late. */
 const FATES: Fate[] = ['lose-before', 'lose-after', 'expire-before', 'expire-after', { delayMs: 300 }]
 
 /** A fault and the request (from 1) that meets it. */

@@ -30,7 +30,7 @@ interface Fault {
   readonly fate: Fate
 }
 
-/** What a schedule came to. */
+/** The result of a schedule. */
 interface Result {
   readonly requests: number
   /** The clients in the order in which they held. */

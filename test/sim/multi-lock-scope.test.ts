@@ -14,7 +14,7 @@ import type { ModelBackend } from '../../src/testing/model/backend.ts'
 import type { Fate } from '../../src/testing/model/ensemble.ts'
 import { Kernel } from '../../src/testing/simulation/kernel.ts'
 
-/** What each client wants, as it gives it: a circle. */
+/** The locks of each client, in the order that it gives: a circle. */
 const WISHES = [['a', 'b'], ['b', 'c'], ['c', 'a']] as const
 const LATENCY_MS = 10
 const STEP_MS = LATENCY_MS

@@ -9,7 +9,7 @@ import { makeMutant } from '../../sim/mutants/patch.ts'
 import { runPool } from '../../sim/pool.ts'
 import type { Finding } from '../../sim/run.ts'
 
-/** What to hunt with. */
+/** Options of {@link hunt}. */
 export interface Hunt {
   /** The code to make the mutant of; see {@link compileSimulationInto}. */
   readonly compiled: string

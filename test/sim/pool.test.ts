@@ -111,7 +111,7 @@ describe('the command', () => {
     // A small world, of which hundreds run.
     const world = ['--workload', 'keys', '--servers', '3', '--clients', '1']
     const { status, output } = run('--mutant', 'truncation-skipped', '--shrink', ...world)
-    // What finds it first, an assertion within a server or a check of the history, is by the seed.
+    // The seed decides which finds it first: an assertion within a server, or a check of the history.
     const [, kind = ''] = /^(CRASH|SAFETY) at /m.exec(output) ?? []
     expect(status).toBe({ CRASH: 10, SAFETY: 11 }[kind])
     const [, faults, found = ''] = /^(\d+) are:\n(\{.*?\n\})/ms.exec(output) ?? []

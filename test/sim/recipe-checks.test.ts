@@ -230,7 +230,7 @@ describe('the check of locks', () => {
     check.releasing(lease)
     check.released({ ...lease, state: 'released' }, SESSION)
     expect(probes.counts()).toEqual({ 'lease-struck': 1 })
-    // What was put back before it holds nothing.
+    // A node that was put back before it holds nothing.
     check.releasing(grant(6, second))
     expect(() => { end(9, first) }).toThrow(/L7: .* of session 0x502 was deleted by 0x500/)
   })
@@ -277,7 +277,7 @@ describe('the check of locks', () => {
     await Promise.resolve()
     for (const each of tell) each({ status: 'expired', sessionId: SESSION })
     await judged
-    // Who says so behind the end of its session knows that it is over.
+    // Whoever says so after the end of its session knows that it is over.
     await session.judge(Promise.resolve(), judge)
   })
 

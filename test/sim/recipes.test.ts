@@ -9,11 +9,12 @@ import { runDraw } from '../../sim/run.ts'
 const PROFILES: readonly ProfileName[] = ['recipes', 'pause', 'churn', 'operators']
 const SEEDS = [1, 2, 3]
 
-/** What a long enough run of a workload has met. */
+/** The probes that a long enough run of a workload has met. */
 const MET: readonly (readonly [workload: string, probes: readonly ProbeName[]])[] = [
   ['locks', [
     'fenced-write-refused', 'lock-adopted', 'lock-lost', 'lock-waiter-timed-out', 'lock-released-late',
     'client-expired', 'operator-deleted', 'operator-restored', 'operator-cleared', 'lease-struck', 'closed-in-tenure',
+    'lock-asked', 'lock-evicted',
   ]],
   ['leaders', ['fenced-write-refused', 'lock-lost', 'leader-handed-over', 'client-expired', 'step-unknown']],
   ['config', ['config-conflict', 'config-resync', 'client-expired']],

@@ -6,7 +6,7 @@ import type { Draw } from '../../src/testing/simulation/profiles.ts'
 
 /** One of them. */
 export interface Regression {
-  /** What was found then. */
+  /** The finding of that time. */
   readonly found: string
   readonly draw: Draw
 }
@@ -14,7 +14,7 @@ export interface Regression {
 /** All of them, oldest first. */
 export const REGRESSIONS: readonly Regression[] = [
   {
-    // The simulated network reordered a connection: what a partition had held came behind what a pause had.
+    // The simulated network reordered a connection: messages held by a partition came after those held by a pause.
     found: 'AssertionError: the log ends at 0x800000057; 0x800000059 leaves a gap',
     draw: {
       seed: 25_726_407, profile: 'failpoints', servers: 3, observers: 0, clients: 5,
@@ -35,7 +35,7 @@ export const REGRESSIONS: readonly Regression[] = [
     },
   },
   {
-    // Writes that were decided in the same turn as the last counter of an epoch got counters behind it.
+    // Writes that were decided in the same turn as the last counter of an epoch got counters after it.
     found: 'ledger: P6: server 1 logged 0x70000003d, which the counter of an epoch never reaches',
     draw: {
       seed: 175_611_988, profile: 'failpoints', servers: 3, observers: 0, clients: 3,
@@ -81,7 +81,7 @@ export const REGRESSIONS: readonly Regression[] = [
     },
   },
   {
-    // What a cut-off client had sent reached a server that had closed that connection, and was taken for heard.
+    // Messages of a cut-off client reached a server that had closed that connection, and counted as heard.
     found: 'sessions: S2: server 2 ended session 180101452427419091 of 40000 ms after 24944.01000000001 ms of silence',
     draw: {
       seed: 687_483_564, profile: 'churn', servers: 2, observers: 0, clients: 3,

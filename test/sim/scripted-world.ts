@@ -94,7 +94,7 @@ class ScriptedServer implements CheckedServer {
   }
 }
 
-/** What a transaction says apart from its body. */
+/** The fields of a transaction apart from its body. */
 interface Asked {
   readonly session?: bigint
   readonly cxid?: number

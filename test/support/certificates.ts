@@ -11,7 +11,7 @@ const DAY_MS = 86_400_000
 const OIDS: Readonly<Record<string, string>> = { CN: '550403', O: '55040a', OU: '55040b', C: '550406', ST: '550408' }
 const ECDSA_SHA256 = sequence(hex('06082a8648ce3d040302'))
 
-/** What a certificate is to say. */
+/** The fields of a certificate to make. */
 export interface CertificateOptions {
   /** Names and IPv4 addresses that it is for. */
   readonly hosts?: readonly string[]

@@ -10,7 +10,7 @@ import ts from 'typescript'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** Below `node_modules`, where packages are found. */
 const CACHE = join(ROOT, 'node_modules/.cache')
-/** What was compiled before, by what it was made of: a dozen test files of a run want the same. */
+/** Code that was compiled before, by a digest of its sources: a dozen test files of a run want the same. */
 const COMPILED = join(CACHE, 'quorate-compiled')
 const OPTIONS: ts.CompilerOptions = {
   target: ts.ScriptTarget.ES2022,

@@ -1,24 +1,24 @@
 /**
- * What a load test keeps an eye on: the longest turn of the event loop, and what is left in memory.
+ * Monitors of a load test: the longest turn of the event loop, and the memory that is still in use.
  *
  * Turns     are measured in processor time and not by the clock: a turn in which the machine did something else is
- *           nobody's fault. What the collector and the threads of files and names do at the same time counts too, so
+ *           nobody's fault. The work of the collector and of the threads of files and names counts too, so
  *           the figure is an upper bound.
- * Heap      is what is in use behind two collections. It falls before it is compared: what is still to be collected is
+ * Heap      is the memory in use after two collections. It falls before it is compared: garbage is
  *           no growth.
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** What was seen while something ran. */
+/** The figures of a run. */
 export interface Seen {
   /** Processor time of the longest turn of the event loop, in milliseconds. */
   readonly longestTurnMs: number
-  /** What is in use more than before, in bytes; below 0 if it is less. */
+  /** The growth of the memory in use, in bytes; below 0 if it is less. */
   readonly grownBytes: number
 }
 
-/** Runs something, and looks at the event loop meanwhile and at the heap before and behind it. */
+/** Runs something, and looks at the event loop meanwhile and at the heap before and after it. */
 export async function monitored(run: () => Promise<void>): Promise<Seen> {
   const before = heapBytes()
   const turns = new Turns()
@@ -30,7 +30,7 @@ export async function monitored(run: () => Promise<void>): Promise<Seen> {
   return { longestTurnMs: turns.longestMs, grownBytes: heapBytes() - before }
 }
 
-/** What is in use, and what the sockets and buffers outside of the heap hold, in bytes, behind a collection. */
+/** The heap in use, with the sockets' and buffers' memory outside of it, in bytes, after a collection. */
 export function heapBytes(): number {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void

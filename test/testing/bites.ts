@@ -1,4 +1,4 @@
-/** What shows that a recipe suite finds what it is there to find. */
+/** Shows that a recipe suite finds recipes that break a promise. */
 import { describe, expect, it } from 'vitest'
 import type { Client } from '../../src/core/client.ts'
 import { connect } from '../../src/core/connect.ts'
@@ -13,7 +13,7 @@ export interface Broken<Make> {
   readonly caughtBy: string
 }
 
-/** Of a case that has to fail, and may do so by waiting in vain. A case that has to pass has the suite's own. */
+/** Of a case that has to fail, and may do so by a wait that runs out. A case that has to pass has the suite's own. */
 const PATIENCE_MS = 300
 
 /** Registers a test for each broken recipe: a sound one passes the case, the broken one does not. */

@@ -10,7 +10,7 @@ import { collectedCases } from './collected-cases.ts'
 /** Wraps each session; what it does not change goes through to the model. */
 export type Breakage = (session: Session, shared: Shared) => Partial<Session>
 
-/** What the sessions of one broken backend share. */
+/** The state that the sessions of one broken backend share. */
 interface Shared {
   readonly model: ModelBackend
   readonly state: Map<string, number>
@@ -20,7 +20,7 @@ interface Shared {
 export interface Broken {
   readonly what: string
   readonly breakage?: Breakage
-  /** What is wrong with the backend itself. */
+  /** A fault of the backend itself. */
   readonly open?: (open: Backend['open']) => Backend['open']
   /** The case that has to fail; its name, whole. */
   readonly caughtBy: string
@@ -86,7 +86,7 @@ function broken(model: ModelBackend, { breakage, open: breakOpen }: Broken): Bac
   return { name: 'broken', capabilities: model.capabilities, open: breakOpen?.(open) ?? open }
 }
 
-/** What a sound model lets be done to it. */
+/** The control of a sound model. */
 function handOf({ control }: ModelBackend): BackendControl {
   const unreachable = (): Backend => {
     const backend = modelBackend()

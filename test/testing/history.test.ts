@@ -152,7 +152,7 @@ describe('the search for a linearizable order', () => {
 })
 
 /**
- * The definition, word for word: some call that nothing known precedes goes first, and the rest has an order behind it.
+ * The definition, word for word: some call that nothing known precedes goes first, and the rest has an order after it.
  */
 function hasOrder(history: readonly Call[], state: number): boolean {
   if (history.every(({ returned }) => returned === null)) return true

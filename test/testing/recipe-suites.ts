@@ -51,7 +51,7 @@ import { layeredSuite, onceSuite, rolloutSuite, transactionSuite } from '../../s
 export function recipeSuites(backend: Backend, control: BackendControl): void {
   const runner = { describe, it }
   const engine = {
-    // What is stored wrong on purpose is reported here, and elsewhere, which the cases look at.
+    // Values stored wrong on purpose are reported here, and elsewhere, which the cases look at.
     connect: () => connect(backend, { onError: () => undefined }),
     control,
   }

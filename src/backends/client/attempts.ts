@@ -24,7 +24,7 @@ export class ClientAttempts {
     this.#serverCount = serverCount
   }
 
-  /** Whether every server was tried, and none was of use. */
+  /** Whether as many attempts have failed since the last stable connection as there are servers. */
   get areInVain(): boolean {
     return this.#failures >= this.#serverCount
   }

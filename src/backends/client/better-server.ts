@@ -2,7 +2,7 @@
  * The way of a session to a better server than the one that it is on.
  *
  * Majority  from a server that has none, and can be read from only, to one that has: at once (read-write-search.ts).
- * Home      from any server to the one that the dialer prefers, when that can be had: the present one is sent nothing
+ * Home      from any server to the one that the dialer prefers, when that is available: the present one is sent nothing
  *           more, and left when it has answered everything, so that no call fails of it.
  */
 import type { Dialer } from './channel.ts'
@@ -15,7 +15,7 @@ export class BetterServer {
   readonly #outbox: () => ClientOutbox
   readonly #move: (reason: string) => void
   readonly #readWrite: ReadWriteSearch
-  /** Of the present connection; aborted once that is lost. */
+  /** Aborted once the present connection is lost. */
   #stopped = new AbortController()
 
   /**

@@ -1,6 +1,6 @@
 /**
- * One call of the session interface on its way: the request that it became, what its reply means, and what its
- * failure means.
+ * One call of the session interface on its way: the request that it became, and the meaning of its reply or its
+ * failure.
  */
 import type { Children, CreateMode, CreateOptions, Created, NodeData, Operation } from '../../core/backend.ts'
 import type { OperationResult, Stat, Watcher } from '../../core/backend.ts'
@@ -42,7 +42,7 @@ const NO_BYTES = new Uint8Array()
 
 /** xid and operation. */
 const REQUEST_HEADER_BYTES = 8
-/** What UTF-8 needs for a character of a JavaScript string. */
+/** Most bytes of UTF-8 per UTF-16 code unit. */
 const UTF8_BYTES_MAX = 3
 /** More than the numbers, flags and lengths of a part take, or those of an entry of its list; the header is in it. */
 const FIXED_BYTES_MAX = 64
@@ -69,7 +69,6 @@ interface CallEnd {
 
 /** A request with the caller that waits for its reply. */
 export class Call {
-  /** What is sent. */
   readonly request: Request
   /** The path that the caller named; empty for a multi. */
   readonly path: string
@@ -159,7 +158,7 @@ export class Call {
  * The create request for a mode.
  *
  * @param ttlMs - milliseconds to live; there with mode `persistent-with-ttl` only
- * @param acl - what the node's access control list is to be
+ * @param acl - the node's access control list
  */
 export function createCall(
   path: string,
@@ -215,36 +214,36 @@ function lengthOf(...texts: readonly (string | null)[]): number {
   return texts.reduce((sum, text) => sum + (text?.length ?? 0), 0)
 }
 
-/** What a create answers. */
+/** Reads the reply to a create. */
 export function readCreated({ path, stat }: { readonly path: string; readonly stat: Stat }): Created {
   return { path, stat }
 }
 
-/** What a get answers; a node without data reads as empty. */
+/** Reads the reply to a get; a node without data reads as empty. */
 export function readData({ data, stat }: ReplyBodies[typeof OpCode.getData]): NodeData {
   // In one process these bytes are the server's own, and callers write into what they are given.
   return { data: data === null ? NO_BYTES : new Uint8Array(data), stat }
 }
 
-/** What an exists or a set answers. */
+/** Reads the reply to an exists or a set. */
 export function readStat({ stat }: { readonly stat: Stat }): Stat {
   return stat
 }
 
-/** What a children read answers; servers give names in no particular order. */
+/** Reads the reply to a children read; the names are sorted, since servers give them in no particular order. */
 export function readChildren({ children, stat }: ReplyBodies[typeof OpCode.getChildren2]): Children {
   return { names: [...children].sort(), stat }
 }
 
-/** What a delete or a sync answers. */
+/** Reads the reply to a delete or a sync, which has no body. */
 export function readNothing(): void {
   // Its success is all there is to know.
 }
 
 /**
- * What a multi answers; it has no refused part.
+ * Reads the reply to a multi that was not refused.
  *
- * @param operations - what it was asked for
+ * @param operations - the operations that were asked for
  * @param zxid - of its transaction
  * @param sessionId - who asked
  */

@@ -1,10 +1,10 @@
 /**
- * What the client's half of the protocol asks of its transport: one connection to one server at a time, messages in
+ * The transport that the client's half of the protocol needs: one connection to one server at a time, messages in
  * order. In memory it is a pair of queues; over TCP, a socket with framing and jute.
  */
 import type { ClientMessage, ServerMessage } from '../wire/records.ts'
 
-/** What a channel tells its owner. Nothing comes after `onClose`, which comes exactly once, also after `close()`. */
+/** The callbacks of a channel. Nothing comes after `onClose`, which comes exactly once, also after `close()`. */
 export interface ChannelListener {
   onMessage(message: ServerMessage): void
   /** `reason` tells people why; absent if there is nothing to tell. */
@@ -17,7 +17,9 @@ export interface Channel {
   readonly server: string
   /** Sends a message; dropped silently once the channel is closed. */
   send(message: ClientMessage): void
-  /** Closes the connection; what was sent may or may not have arrived. `onClose` follows, not within this call. */
+  /**
+   * Closes the connection; messages sent before may or may not have arrived. `onClose` follows, not within this call.
+   */
   close(): void
 }
 
@@ -38,7 +40,7 @@ export interface Dialer {
    */
   findReadWrite?(): Promise<boolean>
   /**
-   * Waits until the server that is preferred can be had, while another one was dialled last. It is the one that is
+   * Waits until the preferred server is available, while another one was dialled last. It is the one that is
    * dialled next. Absent where all are alike.
    *
    * @param signal - ends the wait

@@ -5,7 +5,7 @@
  * Model     a connection is attached once the server has answered the ConnectRequest, and lost once; nothing comes
  *           after that.
  * Liveness  a ping goes out when nothing that renews the session was sent for a part of its time-out that the owner
- *           sets; a server that says nothing for two thirds of it is taken for dead (frozen, cut off), which leaves a
+ *           sets; a server that says nothing for two thirds of it is treated as dead (frozen, cut off), which leaves a
  *           third to attach to another one.
  * Source    ClientCnxn.java (SendThread) of ZooKeeper 3.8.
  */
@@ -18,7 +18,7 @@ import type { ConnectRequest, ConnectResponse, Request, ServerMessage } from '..
 /** A server that was silent for this part of the session time-out is given up. */
 const SILENCE_AFTER = 2 / 3
 
-/** What a connection tells the session that it serves. */
+/** The callbacks of a connection, to the session that it serves. */
 export interface ConnectionOwner {
   /** The server answered the ConnectRequest; the owner calls `attached` or `close` on the connection. */
   onConnectResponse(connection: Connection, response: ConnectResponse): void

@@ -1,8 +1,8 @@
 /**
- * What differs between servers that speak this protocol: what proves that a session lives, what makes later reads
- * linearizable, and what a multi can compare.
+ * The differences between servers that speak this protocol: the proof that a session lives, the request that makes
+ * later reads linearizable, and the comparisons that a multi may hold.
  *
- * Ours      answer a ping, a write and a `sync` only with a majority behind them, compare creations, and date the
+ * Ours      answer a ping, a write and a `sync` only when a majority has confirmed it, compare creations, and date the
  *           creates of a multi: each of these is one plain request.
  * ZooKeeper see zookeeper/dialect.ts.
  */
@@ -41,9 +41,9 @@ export interface PlainRequests {
 /** One session's way to speak to its servers. */
 export interface Dialect {
   readonly lease: ClientLease
-  /** Most calls that are sent and not answered: what proves the lease waits for the answers of all that were sent. */
+  /** Most calls in flight; the proof of a lease waits for the answers of all that were sent before it. */
   readonly inFlightMax: number
-  /** Identities that each server is told of, after those of the application. */
+  /** Identities that are introduced to each server, after those of the application. */
   readonly auth: readonly AuthRequest[]
   /** A server did not take one of {@link Dialect.auth}; it ends the connection. */
   refused(): void
@@ -60,8 +60,8 @@ export interface Dialect {
 /**
  * Makes the dialect of one session.
  *
- * @param bound - the same requests, for the server that is attached when they are called and for no other: what is not
- * sent when its connection is lost fails, as not sent
+ * @param bound - the same requests, for the server that is attached when they are called and for no other: a request
+ * not yet sent when its connection is lost fails, as not sent
  */
 export type MakeDialect = (requests: PlainRequests, bound: PlainRequests) => Dialect
 

@@ -49,7 +49,7 @@ export class ClientIdentity {
     if (zxid > this.#lastZxidSeen) this.#lastZxidSeen = zxid
   }
 
-  /** What is said to the next server. */
+  /** The request that opens or resumes this session at the next server. */
   connectRequest(readOnly: boolean): ConnectRequest {
     const [sessionId, passwd] = this.#isProvisional ? [0n, NO_PASSWD] : [this.#id, this.#passwd]
     const seen = { lastZxidSeen: this.#lastZxidSeen, timeOut: this.#timeoutMs }

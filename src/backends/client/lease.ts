@@ -1,16 +1,16 @@
 /**
- * Up to when the servers cannot have ended a session: what a lease of this process may be trusted for.
+ * The instant until which the servers cannot have ended a session, so that a lease of this process may be trusted.
  *
  * Model     the servers end a session when the leader has heard nothing of it for its time-out T. A proof is an instant
  *           after which the leader has heard of it; session/lease-rule.ts has the deadline that follows.
- * Answered  on servers that answer a ping only when a majority stands behind the answer (ours: decision 0003), every
+ * Answered  on servers that answer a ping only when a majority has confirmed the answer (ours: decision 0003), every
  *           answered ping, write and `sync` is a proof, and proves the instant at which it was sent.
  * Proven    on ZooKeeper any server answers a ping alone, and a follower tells its leader of the sessions that it has
  *           heard of only when the leader pings it, every half tick. There a proof takes three steps on one connection:
  *           (1) a ping is answered, so the follower has heard of the session; (2) a quarter of T later, which is more
  *           than half a tick, a `sync` is answered, so the leader has pinged the follower in between; (3) a write is
  *           answered, so what the follower said to that ping has reached the leader, and a majority still follows it.
- *           What is proven is the sending of (1). Decision 0007 has the argument, and the cost.
+ *           The proof holds for the sending of (1). Decision 0007 has the argument, and the cost.
  * Source    Learner.ping, LearnerHandler, SessionTrackerImpl of ZooKeeper 3.8.
  */
 import { trustedUntilMs } from '../../core/session/lease-rule.ts'
@@ -69,7 +69,7 @@ export class AnsweredLease implements ClientLease {
   }
 
   detached(): void {
-    // What was proven stays proven.
+    // A proof outlives its connection.
   }
 
   ponged(sentMs: number): void {
@@ -101,7 +101,7 @@ export class RecognisingLease implements ClientLease {
     return this.#present.areCallsPings
   }
 
-  /** What either has proven stays proven. */
+  /** The later deadline of the two: a proof of either kind stays one. */
   get deadlineMs(): number {
     return Math.max(this.#proven.deadlineMs, this.#answered.deadlineMs)
   }
@@ -169,7 +169,7 @@ export class ProvenLease implements ClientLease {
   /** The connection on which a proof is under way. */
   #provingLink = 0
   #isAttached = false
-  /** Of this connection, oldest first. */
+  /** The pings of this connection, oldest first. */
   #touches: Touch[] = []
 
   constructor(prover: LeaseProver) {

@@ -1,4 +1,4 @@
-/** What a client's session is opened with. */
+/** The settings that a client's session is opened with. */
 import type { MakeDialect } from './dialect.ts'
 import type { Acl, AuthRequest } from '../wire/records.ts'
 

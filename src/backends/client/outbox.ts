@@ -1,8 +1,8 @@
 /**
- * What a session has to send: in the order of the calls, and no more at once than servers answer in a short while.
+ * The calls that a session has yet to send: in order, and no more in flight than servers answer in a short while.
  *
  * Room      a server answers in order, so whatever is sent waits for the answers of all that was sent before it: a ping
- *           too, and what proves that the session lives. So the calls in flight are bounded, and the rest waits here,
+ *           too, and the proof that the session lives. So the calls in flight are bounded, and the rest waits here,
  *           where a proof overtakes it. A burst of calls then costs no lease, whatever its length.
  */
 import { CALLS_MAX } from '../../core/session/call-queue.ts'
@@ -17,7 +17,7 @@ export class ClientOutbox {
   readonly #calls: CallQueue<Call>
   readonly #send: (call: Call) => void
   readonly #inFlightMax: number
-  /** What waits for room; empty while there is no connection. */
+  /** Calls that wait for room; empty while there is no connection. */
   readonly #backlog = new Fifo<Call>()
   #inFlight = 0
   #isOpen = false
@@ -95,7 +95,7 @@ export class ClientOutbox {
   }
 
   /**
-   * The connection is lost: what was in flight fails, and what is bound to it. What else waited for room waits for the
+   * The connection is lost: calls in flight fail, and calls bound to it. Others that waited for room wait for the
    * next connection.
    */
   close(failure: CallFailure): void {

@@ -14,13 +14,13 @@ export class ReadWriteSearch {
   readonly #dialer: Dialer
   readonly #onFound: () => void
   #timer: ReturnType<typeof setTimeout> | undefined
-  /** Counts the searches: what a search that has ended still hears of is of no interest. */
+  /** Counts the searches: an answer to a search that has ended is ignored. */
   #round = 0
 
   /**
    * Makes a search that has not begun.
    *
-   * @param onFound - called once a search: the server will be dialled next
+   * @param onFound - called once per search: the server will be dialled next
    */
   constructor(dialer: Dialer, onFound: () => void) {
     this.#dialer = dialer

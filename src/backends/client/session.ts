@@ -8,7 +8,7 @@
  *           resolves. For that, everything that arrives after an event queues up after it (session/event-queue.ts);
  *           while no event waits, a reply resolves its promise directly.
  * Lease     the servers end a session when they have heard nothing for its time-out T, counted from when they
- *           *received* something, which is not before we sent it. What proves that they have is in lease.ts.
+ *           *received* something, which is not before we sent it. lease.ts has the proofs that they have.
  *           Without one for too long the session is given up here (core/session/lease-rule.ts).
  * Source    ClientCnxn.java of ZooKeeper 3.8.
  */
@@ -363,7 +363,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#drop(message)
   }
 
-  /** Leaves a connection that is of no use any more. */
+  /** Leaves a connection that is no longer usable. */
   #drop(reason: string): void {
     this.#connection?.close()
     this.#onLost(reason)
@@ -412,7 +412,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#calls.open(this.#dialect.recognise === undefined ? null : this.#recognition())
   }
 
-  /** The question whether the server is one of ours; whatever else it answers than that it is, it is none. */
+  /** Asks whether the server is one of ours; any answer but yes means that it is not. */
   #recognition(): Call {
     const body = { path: OWN_SERVER, watch: false }
     const resolve = (stat: Stat | null): void => {

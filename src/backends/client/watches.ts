@@ -63,7 +63,7 @@ export class ClientWatches {
   readonly #arming = new Map<string, Set<ArmingRead>>()
   /** Paths that the server may watch for nobody, to be looked at when their last arming read is answered. */
   readonly #disarmOwed = new Set<string>()
-  /** What the delivery that is under way has still to call. */
+  /** Entries that the delivery under way has yet to call. */
   #firing: readonly Entry[] = []
   readonly #disarm: (path: string) => void
   readonly #call: (callback: () => unknown) => void

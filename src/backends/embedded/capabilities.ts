@@ -5,7 +5,7 @@ import { REQUEST_BYTES_MAX } from './server/config.ts'
 /** Part of a request that is not its data: its path, mostly. */
 const REQUEST_OVERHEAD_BYTES = 4_096
 
-/** Of servers in memory. */
+/** The capabilities of servers in memory. */
 export const CAPABILITIES: Capabilities = Object.freeze({
   durability: 'memory',
   linearizableSync: true,
@@ -16,5 +16,5 @@ export const CAPABILITIES: Capabilities = Object.freeze({
   dataBytesMax: REQUEST_BYTES_MAX - REQUEST_OVERHEAD_BYTES,
 })
 
-/** Of servers with a data directory. */
+/** The capabilities of servers with a data directory. */
 export const DURABLE_CAPABILITIES: Capabilities = Object.freeze({ ...CAPABILITIES, durability: 'disk' })

@@ -1,4 +1,4 @@
-/** The levers for tests of an ensemble: what happens to real servers, networks and sessions, at the call. */
+/** The levers for tests of an ensemble: each acts on real servers, networks and sessions, at the call. */
 import type { EnsembleEvents } from './ensemble-events.ts'
 import type { MemoryNetwork } from './host/peers/memory.ts'
 import type { LocalServer } from './local-server.ts'

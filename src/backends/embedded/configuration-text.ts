@@ -1,6 +1,6 @@
 /**
- * What servers are told, in the words of ZooKeeper's configuration: what `conf` prints, and what /zookeeper/config
- * holds.
+ * The settings of servers in the words of ZooKeeper's configuration: the text of `conf`, and the data of
+ * /zookeeper/config.
  *
  * Peers     the servers of an ensemble in one process have no ports for each other: 0 stands in their place.
  * Source    ZooKeeperServerConf.java, QuorumPeer.java, QuorumServer.toString, QuorumMaj.toString of ZooKeeper 3.8.
@@ -30,7 +30,7 @@ export interface OneServer {
 const PEER_ADDRESS = '127.0.0.1:0:0'
 
 /**
- * The members of an ensemble, one a line, and the version of that configuration: the first.
+ * The members of an ensemble, one per line, and the version of that configuration: the first.
  *
  * @param members - by id
  * @param address - on which they serve clients
@@ -44,7 +44,7 @@ export function membershipText(members: readonly Member[], address: string): str
 }
 
 /**
- * What the four-letter word `conf` tells of a server, behind its port.
+ * The answer of the four-letter word `conf` for a server, after the line of its port.
  *
  * @param member - the server
  * @param membership - the members of its ensemble; empty for a server on its own

@@ -1,7 +1,7 @@
-/** Where a server stands that does not run. */
+/** The status of a server that does not run. */
 import type { ServerStatus } from './server/ready.ts'
 
-/** What there is to tell of a server that is down. */
+/** The status of a server that is down. */
 export function downStatus(myid: number): Omit<ServerStatus, 'role'> & { readonly role: 'DOWN' } {
   return {
     myid,

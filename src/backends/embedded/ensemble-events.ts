@@ -6,12 +6,12 @@ import type { CertificatesEvent } from './host/tls/tls-settings.ts'
 import type { EmbeddedSettings } from './options.ts'
 import type { ServerEvent, ServerStatus } from './server/ready.ts'
 
-/** Errors in what is done for clients that come sooner after the last one are not told. */
+/** Shortest time between two reports of errors in the handling of clients; others in between are only events. */
 const CLIENT_ERROR_PAUSE_MS = 1_000
 
-/** Where one server of the ensemble stands; `role` is `DOWN` while it is crashed. */
+/** The status of one server of the ensemble; `role` is `DOWN` while it is crashed. */
 export interface EnsembleServerStatus extends Omit<ServerStatus, 'role'> {
-  /** What it does. */
+  /** The server's state; `DOWN` while it is crashed. */
   readonly role: ServerStatus['role'] | 'DOWN'
 }
 
@@ -21,7 +21,7 @@ export interface EnsembleEvent {
   readonly server: number
   /** When, on `performance.now()`. */
   readonly atMs: number
-  /** What happened. */
+  /** The event, with its own fields. */
   readonly event:
     | ServerEvent
     | HostEvent
@@ -79,7 +79,7 @@ export class EnsembleEvents {
     this.#settings.onError(error)
   }
 
-  /** Whoever can cause one can cause thousands: they are all counted and events, and one at a time is told. */
+  /** A client that can cause one can cause thousands: all of them are counted and are events, few are reported. */
   tellClientError(error: unknown): void {
     const nowMs = performance.now()
     if (nowMs - this.#clientErrorAtMs < CLIENT_ERROR_PAUSE_MS) return

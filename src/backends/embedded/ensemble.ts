@@ -2,8 +2,8 @@
  * An ensemble of servers in this process: the composition root of the embedded backend.
  *
  * Use       `const ensemble = embedded({ servers: 3 }); const client = await connect(ensemble)`
- * Model     the servers are the machines of server/, joined by a network in memory. What survives the crash of a
- *           server is its storage; what survives the end of the process is a storage in files (`dataDir`).
+ * Model     the servers are the machines of server/, joined by a network in memory. A server's storage survives its
+ *           crash; only a storage in files (`dataDir`) survives the end of the process.
  * For tests the levers of chaos.ts: `crash`, `restart`, `partition`, `heal`, and those of sessions.
  */
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
@@ -41,7 +41,7 @@ export class Ensemble implements Backend, AsyncDisposable {
   #startTimer: NodeJS.Timeout | undefined
   #starting: Promise<void> | null = null
   #isStarted = false
-  /** Of this life: nothing of an earlier one is left, but clients have seen it. */
+  /** The first epoch of this life: nothing of an earlier life is left, but clients have seen it. */
   #firstEpoch = 1
   #isClosed = false
   #closing: Promise<void> | null = null
@@ -80,9 +80,9 @@ export class Ensemble implements Backend, AsyncDisposable {
   /**
    * Starts the servers. Resolves when they serve, or at least a majority of them does. Idempotent.
    *
-   * @throws Error that names address and port if one of `clientPorts` or `adminPorts` cannot be had; nothing is started
-   * then
-   * @throws StorageError `LOCKED` if another process uses the data directory; what a storage raises, if there is no
+   * @throws Error that names address and port if one of `clientPorts` or `adminPorts` is not available; nothing is
+   * started then
+   * @throws StorageError `LOCKED` if another process uses the data directory; an error of a storage, if there is no
    * majority without it; errors of the system
    */
   async start(): Promise<void> {
@@ -127,7 +127,7 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   /**
-   * The same ensemble, for clients that want to begin with a certain server. When it goes, they go to the others.
+   * The same ensemble, for clients that want to begin with a certain server. When it ends, they move to the others.
    *
    * @param id - myid of the server
    * @throws RangeError if there is no such server
@@ -138,7 +138,7 @@ export class Ensemble implements Backend, AsyncDisposable {
     return { name, capabilities, open: (options) => this.#open(this.#ids.indexOf(id), options) }
   }
 
-  /** Where each server stands, by id. */
+  /** The status of each server, by id. */
   status(): EnsembleServerStatus[] {
     return this.#ids.map((id) => this.#member(id).status())
   }
@@ -149,9 +149,9 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   /**
-   * Listens to what happens to the servers: elections with their votes, service, crashes.
+   * Listens to the events of the servers: elections with their votes, service, crashes.
    *
-   * @param listener - called within the turn in which it happens; what it throws goes to `onError`
+   * @param listener - called within the turn in which the event happens; its errors go to `onError`
    * @returns a function that ends the listening
    */
   onEvent(listener: (event: EnsembleEvent) => void): () => void {
@@ -171,7 +171,7 @@ export class Ensemble implements Backend, AsyncDisposable {
    * Starts a server that is down, with the storage it had.
    *
    * @param id - myid of the server
-   * @param options - `wipe: true` takes its storage away first; it then votes only when it has caught up
+   * @param options - `wipe: true` deletes its storage first; it then votes only when it has caught up
    * @throws RangeError if there is no such server, or it is up
    */
   restart(id: number, options: { readonly wipe?: boolean } = {}): void {
@@ -181,7 +181,7 @@ export class Ensemble implements Backend, AsyncDisposable {
   /**
    * Lets only servers of the same group talk to each other. Clients reach all of them.
    *
-   * @param groups - ids; servers that are not named form one group more
+   * @param groups - ids; servers that are not named form one more group
    * @throws RangeError if a server does not exist or is named twice
    */
   partition(groups: readonly (readonly number[])[]): void {
@@ -245,8 +245,8 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   /**
-   * Ends all servers. What clients have asked for by now is answered first, within the option `drainMs`; nothing more
-   * is taken from them. Idempotent.
+   * Ends all servers. Requests that clients have sent by now are answered first, within the option `drainMs`; nothing
+   * more is taken from them. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()

@@ -3,7 +3,7 @@
  * another configuration.
  *
  * Departed  a server that was removed stays reachable while this process lives: it asks who leads, and is told.
- * Met       so does one that is about to join, at the address that it gives.
+ * Unknown   is one that no configuration names: it is turned away until one does (decision 0022).
  * Own       this server keeps the address that it was started with: its ports are open there.
  */
 import { configurationOf, readServers } from '../wire/configuration.ts'
@@ -62,10 +62,5 @@ export class KnownServers {
     this.#text = text
     this.#servers = readServers(text.split('\n'))
     for (const [id, server] of this.#servers) if (id !== this.#myid) this.#addresses.set(id, server)
-  }
-
-  /** A server that is about to join says where its election port is. */
-  meet(id: number, { host, electionPort }: Pick<PeerAddress, 'host' | 'electionPort'>): void {
-    if (id !== this.#myid) this.#addresses.set(id, { host, electionPort, peerPort: electionPort })
   }
 }

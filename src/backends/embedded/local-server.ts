@@ -1,6 +1,6 @@
 /**
- * One server that runs in this process: its host, and its ports for clients and operators if it has them. What joins it
- * to the others, in memory or over TCP, is its owner's.
+ * One server that runs in this process: its host, and its ports for clients and operators if it has them. Its owner
+ * joins it to the others, in memory or over TCP.
  */
 import { downStatus } from './down-status.ts'
 import type { EnsembleEvents, EnsembleServerStatus } from './ensemble-events.ts'
@@ -19,7 +19,7 @@ import { holdsBy, twoTurns } from './host/turns.ts'
 import type { ClientSettings } from './options.ts'
 import type { ServerConfig } from './server/config.ts'
 
-/** What a server has to know of its owner. */
+/** The settings and callbacks that the owner of a server gives it. */
 export interface LocalServerOptions {
   readonly id: number
   readonly clients: Omit<ClientSettings, 'ports' | 'securePorts' | 'adminPorts'>
@@ -47,7 +47,7 @@ export interface LocalServerOptions {
   failed(error: unknown): void
 }
 
-/** With what a server starts. */
+/** The parts that a server starts with. */
 export interface LocalServerStart {
   readonly config: ServerConfig
   readonly storage: Storage
@@ -112,7 +112,7 @@ export class LocalServer {
     return this.#slot.isTaken
   }
 
-  /** Where it stands. */
+  /** Its status; `DOWN` while it does not run. */
   status(): EnsembleServerStatus {
     return this.host?.status() ?? downStatus(this.id)
   }
@@ -120,7 +120,7 @@ export class LocalServer {
   /**
    * Opens its ports.
    *
-   * @throws Error that names address and port if one of them cannot be had; close them then
+   * @throws Error that names address and port if one of them is not available; close them then
    */
   async listen(): Promise<void> {
     await Promise.all([this.port?.listen(), this.admin?.listen()])
@@ -179,7 +179,7 @@ export class LocalServer {
 }
 
 /**
- * Answers what clients have asked of some servers so far.
+ * Waits until the requests that clients have sent to some servers so far are answered.
  *
  * @param untilMs - when to stop waiting, on `performance.now()`
  * @param refuse - called when nothing more is taken from clients of this process
@@ -198,7 +198,7 @@ async function answered(
   untilMs: number,
   refuse: () => void,
 ): Promise<void> {
-  // What the clients of this process have called is on its way to the servers.
+  // The calls of this process's clients are on their way to the servers.
   await twoTurns()
   refuse()
   await Promise.all([

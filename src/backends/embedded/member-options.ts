@@ -1,14 +1,14 @@
-/** The options of one server of an ensemble of processes: what they may be, and what they are by default. */
+/** The options of one server of an ensemble of processes: their ranges and their defaults. */
 import { validateInteger, validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 import { settingsOf } from './options.ts'
 import type { EmbeddedOptions, EmbeddedSettings } from './options.ts'
-import { checkPortsDiffer, parseServerLine } from '../wire/server-line.ts'
+import { checkPortsDiffer, isWildcard, parseServerLine } from '../wire/server-line.ts'
 import type { ServerLine } from '../wire/server-line.ts'
 import { peerTlsSettingsOf } from './tls-options.ts'
 import type { PeerTlsOptions, PeerTlsSettings } from './tls-options.ts'
 
-/** What a session id has room for. */
+/** The highest id of a server: a session id has one byte for it. */
 const MYID_MAX = 254
 const PORT_MAX = 65_535
 const CONNECT_TIMEOUT_MS_MIN = 10
@@ -16,7 +16,7 @@ const CONNECT_TIMEOUT_MS_MAX = 600_000
 /** ZooKeeper's cnxTimeout. */
 const CONNECT_TIMEOUT_MS = 5_000
 
-/** Options that are of an ensemble in one process. */
+/** Options of an ensemble in one process, with the advice to who gives them for a member. */
 const IN_ONE_PROCESS = {
   observers: 'end its text with :observer',
   clientPorts: 'end its text with ;port, or give clientPort',
@@ -39,8 +39,8 @@ export interface MemberOptions extends Omit<EmbeddedOptions, 'servers' | keyof t
   /** The port on which it serves clients by TLS alone; 0 for any that is free. It needs `clientTls`. */
   readonly secureClientPort?: number
   /**
-   * The port of the AdminServer, which tells over HTTP where this server stands; 0 for any that is free. It needs a
-   * port for clients. None by default.
+   * The port of the AdminServer, which reports this server's state over HTTP; 0 for any that is free. It needs a port
+   * for clients. None by default.
    */
   readonly adminPort?: number
   /**
@@ -50,10 +50,10 @@ export interface MemberOptions extends Omit<EmbeddedOptions, 'servers' | keyof t
   readonly peerListenHost?: string
   /**
    * TLS between the servers, with certificates of both ends. Null, which is the default: the ports for other servers
-   * are not encrypted, and whoever reaches them is believed.
+   * neither encrypt nor authenticate.
    */
   readonly peerTls?: PeerTlsOptions | null
-  /** How long a connection to another server may take to be made, in milliseconds. Default 5,000. */
+  /** Longest time that it may take to connect to another server, in milliseconds. Default 5,000. */
   readonly connectTimeoutMs?: number
 }
 
@@ -70,7 +70,7 @@ export interface MemberSettings {
   readonly peerListenHost: string | null
   readonly peerTls: PeerTlsSettings | null
   readonly connectTimeoutMs: number
-  /** What an ensemble in one process has too. */
+  /** The settings that an ensemble in one process has too. */
   readonly common: EmbeddedSettings
 }
 
@@ -138,7 +138,9 @@ function clientPortOf(own: ServerLine, options: MemberOptions): MemberSettings['
   if (clientPort !== undefined && clientPort !== port) {
     throw new RangeError(`clientPort is ${clientPort}, and servers[${options.myid}] says ${port}: give it once`)
   }
-  return { host: own.client?.host ?? clientPortAddress ?? own.host, port }
+  // A text that names all addresses is what the servers make of one that names none.
+  const named = own.client?.host ?? null
+  return { host: (isWildcard(named) ? clientPortAddress : named) ?? named ?? own.host, port }
 }
 
 function adminPortOf(servesClients: boolean, { adminPort }: MemberOptions): number | null {

@@ -24,7 +24,6 @@ import type { EnsembleEvent, EnsembleServerStatus } from './ensemble-events.ts'
 import { firstEpoch, noteEpoch } from './host/epochs.ts'
 import { MemberDialer } from './host/clients/member-dialer.ts'
 import { MemoryDialer } from './host/clients/memory.ts'
-import type { PeerAddress } from './host/peers/tcp/peer-address.ts'
 import { TcpPeers } from './host/peers/tcp/tcp-peers.ts'
 import { Certificates } from './host/tls/certificates.ts'
 import { KnownServers } from './known-servers.ts'
@@ -32,9 +31,6 @@ import { LocalServer, drain } from './local-server.ts'
 import { memberSettingsOf } from './member-options.ts'
 import type { MemberOptions, MemberSettings } from './member-options.ts'
 import { Storages } from './storages.ts'
-
-/** Off until ensembles of processes have tests of it; `reconfig` is refused with -6. */
-const CAN_CHANGE: boolean = false
 
 /** How long a server that ends as the leader may take to do what it has begun, in milliseconds. */
 const HAND_OVER_MS_MAX = 1_000
@@ -73,14 +69,14 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     this.capabilities = common.storage.dataDir === null ? CAPABILITIES : DURABLE_CAPABILITIES
     this.#known = new KnownServers(myid, this.#settings.servers)
     this.#events = new EnsembleEvents(common)
-    if (common.server.reconfigEnabled) this.#followConfiguration()
+    this.#followConfiguration()
     this.#storages = new Storages(common.storage, true, (_, event) => {
       this.#events.emit(myid, event)
       // The others go on; it is back when what it has begun is durable (decision 0017). The only voter waits as it is.
       if (event.type === 'disk-full' && !this.#isOnlyVoter) this.#startAgain()
     })
     this.#server = this.#makeServer()
-    // Who only listens to events need not wait for it.
+    // A caller that only listens to events need not wait for it.
     this.#serving.promise.catch(() => undefined)
   }
 
@@ -88,9 +84,9 @@ export class EnsembleMember implements Backend, AsyncDisposable {
    * Starts the server. Resolves when it serves: a majority of the ensemble has to be up, and the first time all of its
    * voters. Idempotent.
    *
-   * @throws Error that names address and port if one of its ports cannot be had, or a file of TLS and its key
+   * @throws Error that names address and port if one of its ports is not available, or a file of TLS and its key
    * @throws StorageError `LOCKED` if another process uses the data directory, `MISPLACED` if it is another server's;
-   * what the storage raises; errors of the system
+   * an error of the storage; errors of the system
    */
   async start(): Promise<void> {
     await this.#begin()
@@ -114,7 +110,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     }
   }
 
-  /** Where the server stands. */
+  /** The status of the server. */
   status(): EnsembleServerStatus {
     return this.#server.status()
   }
@@ -143,9 +139,9 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   }
 
   /**
-   * Listens to what happens to this server: elections with their votes, service, failures.
+   * Listens to the events of this server: elections with their votes, service, failures.
    *
-   * @param listener - called within the turn in which it happens; what it throws goes to `onError`
+   * @param listener - called within the turn in which the event happens; its errors go to `onError`
    * @returns a function that ends the listening
    */
   onEvent(listener: (event: EnsembleEvent) => void): () => void {
@@ -153,9 +149,9 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   }
 
   /**
-   * Ends the server. What clients have asked for by now is answered first, within the option `drainMs`; nothing more is
-   * taken from them. A server that leads then has everything committed that it has begun, for others' clients too, and
-   * makes way for another leader. Idempotent.
+   * Ends the server. Requests that clients have sent by now are answered first, within the option `drainMs`; nothing
+   * more is taken from them. A server that leads then has everything committed that it has begun, for others' clients
+   * too, and makes way for another leader. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -200,7 +196,8 @@ export class EnsembleMember implements Backend, AsyncDisposable {
         // A life in memory is later than all before. On disk are the epochs themselves.
         firstEpoch: common.storage.dataDir === null ? firstEpoch() : 1,
         membership: this.#membership,
-        reconfigurable: CAN_CHANGE && common.server.reconfigEnabled,
+        // What its log says holds, also where nobody may change it any more.
+        reconfigurable: true,
       },
       storage: this.#storages.of(myid),
       transport: peers,
@@ -218,8 +215,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   }
 
   get #isOnlyVoter(): boolean {
-    const { myid, voters } = this.#settings
-    return voters.length === 1 && voters.includes(myid)
+    return this.#known.voterCount === 1 && this.#known.votes
   }
 
   #makePeers(): TcpPeers {
@@ -234,11 +230,6 @@ export class EnsembleMember implements Backend, AsyncDisposable {
       connectTimeoutMs,
       idleTimeoutMs: common.server.syncLimitTicks * common.server.tickMs,
       configuration: () => this.#known.text,
-      ...(CAN_CHANGE && common.server.reconfigEnabled && {
-        meet: (sid: number, place: Pick<PeerAddress, 'host' | 'electionPort'>) => {
-          this.#known.meet(sid, place)
-        },
-      }),
       tls: peerTls === null ? null : { ...peerTls, certificates: new Certificates(peerTls, 'ssl.quorum', onEvent) },
       onEvent,
     })

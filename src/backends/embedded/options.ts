@@ -1,4 +1,4 @@
-/** The options of the embedded ensemble: what they may be, and what they are by default. */
+/** The options of the embedded ensemble: their ranges and their defaults. */
 import { refuseUnknown, requireFunction, validateBoolean, validateInteger } from '../../core/options.ts'
 import { validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
@@ -15,7 +15,7 @@ const TICK_MS_MIN = 1
 const TICK_MS_MAX = 10_000
 /** A session time-out shorter than this many ticks could be over before the servers notice that a client is there. */
 const SESSION_TIMEOUT_TICKS_MIN = 2
-/** What a Java int and a timer hold. */
+/** The largest Java int, and the longest delay of a timer. */
 const INT32_MAX = 0x7fff_ffff
 const SESSION_TIMEOUT_MS_MAX = INT32_MAX
 const CONTAINER_CHECK_MS_MAX = INT32_MAX
@@ -45,7 +45,7 @@ export interface EmbeddedOptions {
   readonly containerCheckMs?: number
   /**
    * The directory in which the servers keep their data, which then survive the end of the process: in the files of
-   * ZooKeeper, so that a server alone can take turns with one. Of several servers, each has a directory in it. Null,
+   * ZooKeeper, so that a server alone can take turns with one. With several servers, each has a directory in it. Null,
    * which is the default: everything is in memory, and ends with the process.
    */
   readonly dataDir?: string | null
@@ -60,13 +60,13 @@ export interface EmbeddedOptions {
    * state has, if that is more. Default 64 MiB.
    */
   readonly snapLogBytes?: number
-  /** How many transactions a server keeps at hand for others that missed them. Default 500. */
+  /** How many transactions a server keeps in memory for others that missed them. Default 500. */
   readonly commitLogCount?: number
-  /** How many bytes of transactions it keeps so, however few they are. Default 16 MiB. */
+  /** Most bytes of transactions that it keeps so, however few they are. Default 16 MiB. */
   readonly commitLogBytes?: number
   /**
    * TCP ports on which the servers serve ZooKeeper's clients: one for each server, observers after the voters; 0 for
-   * any that is free, which {@link Ensemble.clientPorts} tells. None by default.
+   * any that is free, which {@link Ensemble.clientPorts} names. None by default.
    */
   readonly clientPorts?: readonly number[]
   /**
@@ -74,23 +74,23 @@ export interface EmbeddedOptions {
    * {@link EmbeddedOptions.clientPorts}. None by default.
    */
   readonly secureClientPorts?: readonly number[]
-  /** TLS for clients. Null, which is the default: there is none. */
+  /** TLS for clients; null, which is the default, for none. */
   readonly clientTls?: ClientTlsOptions | null
   /** Address on which these ports listen. Default 127.0.0.1, which only this machine reaches. */
   readonly clientPortAddress?: string
   /**
-   * Ports of the servers' AdminServers, which tell over HTTP where a server stands: one for each of
+   * Ports of the servers' AdminServers, which report a server's state over HTTP: one for each of
    * {@link EmbeddedOptions.clientPorts}, without which there are none; 0 for any that is free, which
-   * {@link Ensemble.adminPorts} tells. None by default.
+   * {@link Ensemble.adminPorts} names. None by default.
    */
   readonly adminPorts?: readonly number[]
-  /** Address on which these listen; they ask nobody who he is. Default 127.0.0.1, which only this machine reaches. */
+  /** Address on which these listen; they authenticate nobody. Default 127.0.0.1, which only this machine reaches. */
   readonly adminAddress?: string
   /** How many clients of one address each port serves; 0 for any number. Default 60. */
   readonly maxClientCnxns?: number
   /** How many requests of a port wait for their answers before others are read. Default 1,000. */
   readonly globalOutstandingLimit?: number
-  /** What `conf` calls tickTime, in milliseconds: ZooKeeper's long tick, if there is one. By default `tickMs`. */
+  /** The tickTime that `conf` shows, in milliseconds: ZooKeeper's long tick, if there is one. By default `tickMs`. */
   readonly tickTimeMs?: number
   /** Four-letter words that the ports answer; `*` for all. `srvr` is always answered. Default only that. */
   readonly fourLetterWords?: readonly string[]
@@ -98,9 +98,9 @@ export interface EmbeddedOptions {
   readonly minSessionTimeoutMs?: number
   /** Longest session time-out that a client can have, in milliseconds. Default 60,000, or what the others need. */
   readonly maxSessionTimeoutMs?: number
-  /** Longest that a follower may take to catch up with its leader, in ticks. Default 60. */
+  /** Longest time that a follower may take to catch up with its leader, in ticks. Default 60. */
   readonly initLimitTicks?: number
-  /** Longest that a follower and its leader may not hear of each other, in ticks. Default 20. */
+  /** Longest silence between a follower and its leader, in ticks. Default 20. */
   readonly syncLimitTicks?: number
   /**
    * Longest request, in bytes: data and paths in this process, all of it over TCP. ZooKeeper's jute.maxbuffer; default
@@ -109,7 +109,7 @@ export interface EmbeddedOptions {
   readonly requestBytesMax?: number
   /**
    * Longest answer to a request, in bytes. A list of children, or a multiRead, that would be longer is refused with
-   * `QUOTA_EXCEEDED`. ZooKeeper has no such limit; what its clients take is their own jute.maxbuffer. Default
+   * `QUOTA_EXCEEDED`. ZooKeeper has no such limit; its clients take as much as their own jute.maxbuffer. Default
    * 16,777,216.
    */
   readonly responseBytesMax?: number
@@ -117,17 +117,21 @@ export interface EmbeddedOptions {
   readonly extendedTypes?: boolean
   /** Whether a write that goes beyond a hard quota is refused. Default false. */
   readonly enforceQuota?: boolean
-  /** Whether `reconfig` is refused as unimplemented (-6), and not as disabled (-123). Default false. */
+  /**
+   * Whether clients may change the servers of an ensemble of processes by `reconfig`; if not, that is refused as
+   * disabled (-123). A server that is alone, and one of an ensemble in one process, refuse it as unimplemented (-6)
+   * where it is on. Default false.
+   */
   readonly reconfigEnabled?: boolean
-  /** Who no access control list stops, as `user:base64(sha1(user:password))`; null for nobody, which is the default. */
+  /** Bypasses all access control lists, as `user:base64(sha1(user:password))`; null by default, for nobody. */
   readonly superDigest?: string | null
-  /** How long `close()` waits for the answers to what clients have in flight, in milliseconds. Default 5,000. */
+  /** How long `close()` waits for the answers to clients' requests in flight, in milliseconds. Default 5,000. */
   readonly drainMs?: number
   /** Gets the error of a server that ended by itself. By default it is emitted as a process warning. */
   readonly onError?: (error: unknown) => void
   /**
-   * Gets an error in what a server did for one client, whose connection it ended; the server goes on. At most one per
-   * second is told; events and `mntr` (`zk_client_error_count`) have them all. By default it is emitted as a process
+   * Gets an error in what a server did for one client, whose connection it ended; the server continues. At most one per
+   * second is reported; events and `mntr` (`zk_client_error_count`) have all. By default it is emitted as a process
    * warning.
    */
   readonly onClientError?: (error: unknown) => void
@@ -146,7 +150,7 @@ export interface EmbeddedSettings {
   readonly server: Omit<ServerConfig, 'myid' | 'voters' | 'bootstrap'>
 }
 
-/** What the ports for clients are told alike. */
+/** The settings that all ports for clients share. */
 export interface ClientSettings {
   readonly ports: readonly number[]
   readonly securePorts: readonly number[]

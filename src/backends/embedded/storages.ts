@@ -17,7 +17,7 @@ import { absolutePath, nodeFileSystem } from './host/storage/node-file-system.ts
 import { StorageError } from './host/storage/storage-error.ts'
 import type { Storage } from './host/storage/storage.ts'
 
-/** Room in logs is prepared in steps of so many bytes. */
+/** Room in logs is prepared in steps of this many bytes. */
 const PREALLOCATE_BYTES = 0x40_0000
 
 const MYID_FILE = 'myid'
@@ -71,14 +71,14 @@ export class Storages {
     return dataDir === null ? null : this.#filesOf(id, dataDir).directories
   }
 
-  /** Takes a server's data away. */
+  /** Deletes a server's data. */
   async wipe(id: number): Promise<void> {
     this.#memories.delete(id)
     await this.#files.get(id)?.wipe()
   }
 
   /**
-   * Locks the directories and begins a new ensemble, if this is none yet.
+   * Locks the directories and begins a new ensemble, if there is none yet.
    *
    * @param voters - their ids
    * @returns whether the voters have every right to vote that they ever had
@@ -90,7 +90,7 @@ export class Storages {
   }
 
   /**
-   * Begins a new ensemble, if this is none yet.
+   * Begins a new ensemble, if there is none yet.
    *
    * @param voters - their ids
    * @returns whether the voters have every right to vote that they ever had
@@ -106,7 +106,7 @@ export class Storages {
 
   /**
    * Locks the directories of a server that is a process of its own; the file `myid`, as ZooKeeper has it, says whose
-   * they are: another server's promises are not to be kept under this name.
+   * they are: another server's promises must not be kept under this name.
    *
    * @throws StorageError `LOCKED` if another process uses a directory; `MISPLACED` if it is another server's; errors of
    * the system

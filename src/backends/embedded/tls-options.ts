@@ -1,4 +1,4 @@
-/** The options of TLS: what they may be, and what they are by default. */
+/** The options of TLS: their ranges and their defaults. */
 import { optionNames, refuseUnknown, validateBoolean, validateText } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 import type { TlsFiles } from './host/tls/tls-settings.ts'
@@ -23,11 +23,11 @@ export interface PeerTlsOptions extends TlsFileOptions {
   readonly trustStore: string
   /** Whether this server connects to the others by TLS. Default true; false while they change to it. */
   readonly sslQuorum?: boolean
-  /** Whether it takes plain connections beside those with TLS, while the servers change to it. Default false. */
+  /** Whether it accepts plain connections beside those with TLS, while the servers change to it. Default false. */
   readonly portUnification?: boolean
   /** Whether the certificate of another server has to be for the host in its text. Default true. */
   readonly hostnameVerification?: boolean
-  /** Whether that holds for one that connects, too. By default what `hostnameVerification` says. */
+  /** Whether that holds for one that connects, too. By default as `hostnameVerification`. */
   readonly clientHostnameVerification?: boolean
 }
 

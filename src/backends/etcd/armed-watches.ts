@@ -1,8 +1,8 @@
 /**
  * The watches of one session: callbacks that wait, each for the first change after the revision at which it was armed.
  *
- * Model     a watch is fired by the stream of changes. A read compares, at its own revision, what the armed watches
- *           were armed with: where that differs, an event is on its way, and the reply waits for it.
+ * Model     a watch is fired by the stream of changes. A read compares, at its own revision, the watched nodes with the
+ *           state that armed the watches: where they differ, an event is on its way, and the reply waits for it.
  * Order     a change that arrives before the reply of the read that arms a watch is kept, as that reply may be older.
  */
 import type { WatchEvent, Watcher } from '../../core/backend.ts'
@@ -13,7 +13,7 @@ import type { WatchedRead } from '../../core/session/wakes.ts'
 import type { Answer, ReadPlan } from './read-plan.ts'
 import type { Change } from './watch-hub.ts'
 
-/** What a read shows of a node, as far as watches on it are concerned. */
+/** The part of a read's answer that concerns watches on the node. */
 export interface Glimpse {
   /** When the node was made; 0 if there is none. */
   readonly created: bigint
@@ -48,9 +48,9 @@ export class ArmedWatch {
   /** The revision at which it was armed, and what the read showed there. */
   revision = 0n
   glimpse: Glimpse = NOTHING
-  /** What came while it was `reading`. */
+  /** Events that came while it was `reading`. */
   readonly early: { readonly revision: bigint; readonly type: WatchEvent['type'] }[] = []
-  /** Told when it waits no more. */
+  /** Called when it waits no longer. */
   readonly waiting = new Set<() => void>()
 
   /** Makes a watch that rides on a read without an answer. */
@@ -68,7 +68,7 @@ export class ArmedWatch {
     return glimpse.counted !== armed.counted || glimpse.numChildren !== armed.numChildren
   }
 
-  /** What happened, by what a read shows. */
+  /** The type of the event that explains what a read shows now. */
   typeOf(glimpse: Glimpse): WatchEvent['type'] {
     if (this.glimpse.created === 0n) return 'created'
     if (glimpse.created !== this.glimpse.created) return 'deleted'
@@ -174,7 +174,7 @@ export class ArmedWatches {
   }
 
   /**
-   * Waits until watches wait no more.
+   * Waits until none of these watches waits any longer.
    *
    * @param limitMs - longest wait in milliseconds
    * @returns whether none is left

@@ -1,4 +1,4 @@
-/** The backend: what its sessions share, and how one is opened. */
+/** The backend: the parts that its sessions share, and the opening of one. */
 import type { Backend, Capabilities, OpenOptions, Session } from '../../core/backend.ts'
 import { abortable, abortedError, limited } from '../../core/async.ts'
 import { CoordinationError } from '../../core/errors.ts'
@@ -15,7 +15,7 @@ import { Hints } from './snapshot.ts'
 import { Turns } from './turns.ts'
 import { WatchHub } from './watch-hub.ts'
 
-/** etcd takes requests of 1.5 MiB by default: the largest data leave room for what else a request holds. */
+/** etcd takes requests of 1.5 MiB by default: the largest data leave room for the rest of a request. */
 const DATA_BYTES_MAX = 1_000_000
 
 const MS_A_SECOND = 1_000

@@ -1,4 +1,4 @@
-/** Calls of the session interface on their way: what is asked for, and who waits for the answer. */
+/** Calls of the session interface on their way: the request, and the caller who waits for the answer. */
 import type { Operation, OperationResult } from '../../core/backend.ts'
 import type { CallFailure } from '../../core/session/call-queue.ts'
 import { CoordinationError } from '../../core/errors.ts'
@@ -13,7 +13,7 @@ import { countsOf } from './read-plan.ts'
 import type { Answer, CountRead, NodeRead, ReadPlan } from './read-plan.ts'
 import type { Hints } from './snapshot.ts'
 
-/** Who waits. The type of the answer is that of the method that was called. */
+/** The caller who waits. The type of the answer is that of the method that was called. */
 export interface CallEnd {
   /** Fulfils the caller's promise. */
   readonly resolve: (value: never) => void
@@ -24,7 +24,7 @@ export interface CallEnd {
 /** Any call. */
 export type Call = ReadCall | WriteCall
 
-/** What a read found. */
+/** The findings of a read. */
 interface Found {
   readonly node: NodeRead | null
   readonly count: CountRead
@@ -140,7 +140,7 @@ export class WriteCall {
   }
 }
 
-/** What etcd says of a lease that is too long for it. */
+/** etcd's message about a lease that is too long for it. */
 const LONG_TIMEOUT = /too large lease TTL/
 
 /** gRPC's number for a method that a server does not have. */
@@ -164,7 +164,7 @@ function codeOf({ status, message }: RpcError): ErrorCode {
   return /too large|larger than max|too many operations/.test(message) ? 'PAYLOAD_TOO_LARGE' : 'SYSTEM_ERROR'
 }
 
-/** What etcd refused, in our words; its own are the cause. */
+/** The reason of etcd's refusal in our words; its own are the cause. */
 function sentenceOf(code: ErrorCode, { message }: RpcError): string {
   if (/authentication is not enabled/.test(message)) return 'authentication is off in etcd, so give no user'
   if (code === 'NO_AUTH') return 'etcd wants another user or password, or the user lacks permissions for the prefix'
@@ -174,7 +174,7 @@ function sentenceOf(code: ErrorCode, { message }: RpcError): string {
   return 'etcd refused the request; the cause has its words'
 }
 
-/** Why a request was not answered as it should, in our words: what etcd answered itself is for the cause. */
+/** Why a request was not answered as it should, in our words: etcd's own answer is for the cause. */
 export function reasonOf({ status, message }: RpcError): string {
   if (status === 0) return message
   if (/no leader|leader changed|not leader/.test(message)) return 'the cluster has no leader'

@@ -1,5 +1,5 @@
 /**
- * A write as a transaction: what operations do to the nodes that are known, and what etcd has to compare so that it is
+ * A write as a transaction: operations change the known nodes in a draft, and etcd compares so that they are
  * done to exactly those nodes or not at all.
  *
  * Compared  a node that is changed: that it is the one that was read, unchanged. A node that has to be there, or not:
@@ -23,13 +23,13 @@ import { ReadPlan } from './read-plan.ts'
 import type { Answer, CountRead } from './read-plan.ts'
 import type { Hints, Known, Needs, Snapshot } from './snapshot.ts'
 
-/** Who writes, and when. */
+/** The session that writes, and the time at which it does. */
 export interface Author {
   readonly session: bigint
   readonly nowMs: number
 }
 
-/** How a node stands in the draft. */
+/** The state of a node in the draft. */
 interface DraftNode {
   readonly path: string
   readonly known: Known
@@ -44,7 +44,7 @@ interface DraftNode {
   wasEmpty: boolean | null
 }
 
-/** What happened to the children of a node, since the draft began or the node was made in it. */
+/** The creates and deletes of a node's children, since the draft began or the node was made in it. */
 interface Tally {
   creates: number
   deletes: number
@@ -66,13 +66,13 @@ export class Draft {
   readonly #tallies = new Map<string, Tally>()
   readonly #results: Result[] = []
   readonly #setPaths = new Set<string>()
-  /** What the stats of changed nodes are made of; known when the plan of the transaction is made. */
+  /** The source of the stats of changed nodes; known when the plan of the transaction is made. */
   readonly #counts = new Map<string, { readonly count: Answer<CountRead>; readonly numChildren: Answer<number> }>()
 
   /**
    * Does operations on a draft.
    *
-   * @param snapshot - what is known; it covers what the operations need
+   * @param snapshot - the known nodes; it covers all that the operations need
    * @param isMulti - whether an error tells the index of its operation
    * @throws CoordinationError of the first operation that is refused
    */
@@ -83,7 +83,7 @@ export class Draft {
     for (const [index, operation] of operations.entries()) this.#apply(operation, isMulti ? index : undefined)
   }
 
-  /** What to read again if it turns out that the nodes are not as they were known. */
+  /** The reads to repeat if it turns out that the nodes are not as they were known. */
   get needs(): Needs {
     const needs = new Map<string, Set<keyof Known>>()
     for (const { path, wasEmpty } of this.#nodes.values()) {
@@ -93,7 +93,7 @@ export class Draft {
     return needs
   }
 
-  /** What has to hold. */
+  /** The comparisons that have to hold. */
   compares(): Compare[] {
     const compares: Compare[] = []
     for (const node of this.#nodes.values()) {
@@ -113,7 +113,7 @@ export class Draft {
     return compares
   }
 
-  /** What is to be written, and read for the answers after it. */
+  /** The writes of the transaction, and the reads that its answers need, after them. */
   operations(): RequestOp[] {
     const ops = [...this.#nodes.values()].flatMap((node) => this.#writes(node))
     for (const [path, { creates, deletes }] of this.#tallies) {
@@ -208,7 +208,7 @@ export class Draft {
     this.#results.push((revision, responses) => {
       const reads = this.#counts.get(path)
       const { creates: all, counted } = reads?.count(responses) ?? NO_COUNT
-      // What the children did after this operation is not yet in its answer.
+      // Creates and deletes of children after this operation are not yet in its answer.
       const [later, gone] = [tally.creates - creates, tally.deletes - deletes]
       const numChildren = (reads?.numChildren(responses) ?? 0) - later + gone
       const counts = { creates: (all - later) | 0, pzxid: counted, numChildren: Math.max(0, numChildren) }
@@ -313,7 +313,7 @@ function creationOf({ known, now, isBorn }: DraftNode): bigint | null {
   return now === null || node === null || isBorn ? null : czxidOf({ ...node, czxid: now.czxid })
 }
 
-/** A node that was just made has no children: what is needed to delete it is known. */
+/** A node that was just made has no children: all that its delete needs is known. */
 function bornCounts({ isBorn, now }: DraftNode, revision: bigint): Known {
   if (!isBorn || now === null) return {}
   return { count: now.isEphemeral ? NO_COUNT : { creates: 0, counted: revision }, numChildren: 0 }

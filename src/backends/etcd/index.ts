@@ -22,7 +22,7 @@ export type { EtcdOptions, EtcdTlsOptions } from './options.ts'
 export function etcd(endpoints?: string | readonly string[] | EtcdOptions, options?: EtcdOptions): Backend
 export function etcd(...given: [endpoints?: string | readonly string[] | EtcdOptions, options?: EtcdOptions]): Backend {
   const [endpoints = {}, options = {}] = given
-  // Who gives nothing means the default; who gives undefined has lost an address.
+  // No argument means the default; undefined means that the caller has lost an address.
   if (given.length > 0) requireEndpoints(given[0])
   const all = isEndpoints(endpoints) ? { ...options, endpoints } : { ...endpoints, ...options }
   return new EtcdBackend(settingsOf(all))

@@ -14,20 +14,20 @@ export interface KeyRange {
   readonly end: string
 }
 
-/** What a key that is watched stands for. */
+/** The meaning of a key that is watched. */
 export type WatchedKey = { readonly path: string } | { readonly session: bigint }
 
 const HEXADECIMAL = 16
 
 /** The keys under one prefix. */
 export class Keys {
-  /** Nodes and sessions: what there is to watch. */
+  /** Nodes and sessions: the range that a watch covers. */
   readonly watched: KeyRange
   readonly #nodes: string
   readonly #counts: string
   readonly #sessions: string
 
-  /** @param prefix - what every key begins with */
+  /** @param prefix - begins every key */
   constructor(prefix: string) {
     this.#nodes = `${prefix}/nodes/`
     this.#counts = `${prefix}/counts/`
@@ -56,7 +56,7 @@ export class Keys {
     return `${this.#sessions}${id.toString(HEXADECIMAL)}`
   }
 
-  /** What a key in the watched range is; null for what somebody else put there. */
+  /** The meaning of a key in the watched range; null for a key that somebody else put there. */
   read(key: string): WatchedKey | null {
     if (key.startsWith(this.#nodes)) {
       const slash = key.indexOf('/', this.#nodes.length)

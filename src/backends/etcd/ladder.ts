@@ -3,7 +3,7 @@
  *
  * Model     a node gets the number that its parent's count of children says; the count that is known may be out of
  *           date. So the transaction holds what it would be with the next few numbers too, each rung in the branch
- *           where the one above found its number taken. Of those who create at once as many get on as there are rungs,
+ *           where the one above found its number taken. Of those who create at once as many succeed as there are rungs,
  *           and none of them needs a second try.
  * Cost      etcd reads every rung, whether it stands on it or not: a lone creator pays for one.
  */
@@ -21,7 +21,7 @@ export class Ladder {
   #rungs = 1
 
   /**
-   * What to go by on each rung, from the top: what is known, and what will be when others have taken a number, two
+   * The facts to assume on each rung, from the top: the known ones, then those after others have taken a number, two
    * numbers, and so on. One for anything but a single create that takes a number.
    */
   rungs(operations: readonly Operation[], snapshot: Snapshot): Snapshot[] {

@@ -1,13 +1,14 @@
 /**
- * Keeps the lease of a session alive, at one member after the other, and says when it cannot be trusted any more.
+ * Keeps the lease of a session alive, at one member after the other, and says when it can no longer be trusted.
  *
  * Model     a keep-alive every third of the time-out. One that fails is repeated at the next member at once; after
  *           each round over all of them, after a pause.
  * Lease     etcd counts the time-out from when it received a keep-alive, which is not before we sent it. So the lease
  *           lives at least that long after the sending of the last one that was answered.
  * Majority  a leader answers keep-alives alone: one that was deposed and does not know it yet renews what nobody
- *           counts, and one that was elected a moment ago may not know a lease yet. So an answer counts when behind it
- *           the session's key was read, which takes a majority, in the same term; and a lease is gone when its key is.
+ *           counts, and one that was elected a moment ago may not know a lease yet. So an answer counts once the
+ *           session's key was read after it, which takes a majority, in the same term; and a lease is gone when its
+ *           key is.
  * Source    etcd-io/etcd#15247 and #16822; docs/decisions/0003.
  */
 import { Deadline } from '../../core/async.ts'
@@ -28,7 +29,7 @@ export interface OpenedLease {
   readonly endpoint: number
 }
 
-/** What a keeper tells its session. */
+/** The callbacks of a keeper to its session. */
 export interface LeaseOwner {
   /** A keep-alive was answered. */
   onAlive(): void

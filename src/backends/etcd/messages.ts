@@ -1,6 +1,6 @@
 /**
- * The messages of etcd's v3 API and its methods, as far as they are used. What is zero, false or empty is left out.
- * Keys are text here, as all of ours are.
+ * The messages of etcd's v3 API and its methods, as far as they are used. Fields that are zero, false or empty are left
+ * out. Keys are text here, as all of ours are.
  *
  * Source    api/etcdserverpb/rpc.proto and api/mvccpb/kv.proto of etcd 3.4.
  */
@@ -8,7 +8,7 @@ import type { KeyRange } from './keys.ts'
 import { bool, bytes, choice, int64, many, message, one, text } from './protobuf.ts'
 import type { Message } from './protobuf.ts'
 
-/** What stands before every answer. */
+/** The header of every answer. */
 export interface Header {
   readonly revision?: bigint
   /** The term of the member that answers. */
@@ -74,7 +74,7 @@ export interface TxnRequest {
   readonly failure: readonly RequestOp[]
 }
 
-/** The answer to a part of a transaction, as far as it is of use. */
+/** The answer to a part of a transaction, as far as it is used. */
 export interface ResponseOp {
   readonly range?: RangeResponse
   readonly txn?: TxnResponse
@@ -109,7 +109,7 @@ export interface WatchResponse {
   readonly events?: readonly KeyEvent[]
 }
 
-/** Asks for a lease of so many seconds. */
+/** Asks for a lease; its time to live is in seconds. */
 export interface LeaseGrantRequest {
   readonly ttl: bigint
 }

@@ -1,5 +1,5 @@
 /**
- * What the key of a node holds: one line of text that says what etcd does not keep, and the node's data after it.
+ * The value of a node's key: one line of text with facts that etcd does not keep, and the node's data after it.
  *
  * Line      `quorate1 <kind> <version> <ctime> <mtime> <czxid>`: kind is `persistent` or `ephemeral`, times are in
  *           milliseconds since 1970. The czxid is 0 where it is the key's create_revision, as nearly always; 1 where it
@@ -10,7 +10,7 @@
 import type { Stat } from '../../core/backend.ts'
 import { CoordinationError } from '../../core/errors.ts'
 
-/** What the line says. */
+/** The fields of the line. */
 export interface NodeHeader {
   readonly isEphemeral: boolean
   readonly version: number
@@ -35,7 +35,7 @@ interface DecodedNode {
   readonly data: Uint8Array
 }
 
-/** What the other keys tell of a node. */
+/** The counts of a node's children, which are in other keys. */
 export interface ChildCounts {
   /** How many children were ever created, an int32 that wraps. */
   readonly creates: number

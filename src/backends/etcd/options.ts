@@ -1,8 +1,8 @@
-/** The options of the etcd backend: what they may be, and what they are by default. */
+/** The options of the etcd backend: their ranges and their defaults. */
 import { optionNames, refuseUnknown } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 
-/** Whom to trust, and how this side proves who it is, at `https:` endpoints. PEM, as `node:tls` takes it. */
+/** Trusted authorities and the client's own certificate, for `https:` endpoints. PEM, as `node:tls` takes it. */
 export interface EtcdTlsOptions {
   /** Authorities to trust instead of the ones that Node.js trusts. */
   readonly ca?: string | Uint8Array
@@ -18,10 +18,10 @@ export interface EtcdTlsOptions {
 export interface EtcdOptions {
   /**
    * Client URLs of the members, in one string with commas or in a list. Default `http://127.0.0.1:2379`. Give all of
-   * them: a session goes on with the next one when its member does not answer.
+   * them: a session moves to the next one when its member does not answer.
    */
   readonly endpoints?: string | readonly string[]
-  /** What every key begins with; no `/` at its end. Applications that share nodes share it. Default `/quorate`. */
+  /** The beginning of every key; no `/` at its end. Applications that share nodes share it. Default `/quorate`. */
   readonly prefix?: string
   /** Name of the user, where the cluster has authentication enabled. */
   readonly user?: string

@@ -4,8 +4,8 @@
  *
  * Shapes    a field is a varint of its number and wire type, and its content: a varint (int64 as bigint, bool), or a
  *           length and as many bytes (bytes, text, another message). A repeated field stands once for each element.
- * Absent    what is undefined is not written, and what did not come is undefined: proto3 leaves out what is zero, false
- *           or empty. A zero that is given is written, as a choice of several (`oneof`) is made by its being there.
+ * Absent    an undefined field is not written, and a missing field is undefined: proto3 leaves out zero, false and
+ *           empty values. A zero that is given is written, as a choice of several (`oneof`) is made by its being there.
  * Safety    a reader never reads past its bytes, and skips fields that it does not know; whatever it is fed, it throws
  *           nothing but MalformedMessage.
  * Source    protobuf.dev, "Encoding".
@@ -13,14 +13,14 @@
 
 /** Bytes that are no message. */
 export class MalformedMessage extends Error {
-  /** @param reason - what is wrong with them */
+  /** @param reason - the fault in them */
   constructor(reason: string) {
     super(`malformed message: ${reason}`)
     this.name = 'MalformedMessage'
   }
 }
 
-/** What a field can hold. */
+/** A type of field, as it is written and read. */
 export interface Kind<T> {
   readonly wireType: number
   readonly write: (writer: ProtobufWriter, value: T) => void
@@ -76,7 +76,7 @@ class ProtobufWriter {
   #buffer = Buffer.allocUnsafe(INITIAL_BYTES)
   #length = 0
 
-  /** What was written. */
+  /** The bytes written so far. */
   written(): Uint8Array {
     return this.#buffer.subarray(0, this.#length)
   }
@@ -92,7 +92,7 @@ class ProtobufWriter {
     this.#buffer[this.#length++] = rest
   }
 
-  /** Any 64 bits; what is negative takes ten bytes. */
+  /** Any 64 bits; a negative value takes ten bytes. */
   varint64(value: bigint): void {
     if (value >= 0n && value <= Number.MAX_SAFE_INTEGER) {
       this.varint(Number(value))
@@ -125,7 +125,7 @@ class ProtobufWriter {
     this.#length += this.#buffer.write(content, this.#length)
   }
 
-  /** What `write` writes, after its length. */
+  /** The bytes that `write` writes, after their length. */
   delimited(write: () => void): void {
     const at = this.#length
     this.varint(0)
@@ -257,7 +257,7 @@ export const bool: Kind<boolean> = {
   read: (reader) => reader.varint64() !== 0n,
 }
 
-/** Bytes; what is read is a view of the message. */
+/** Bytes; reading gives a view of the message. */
 export const bytes: Kind<Uint8Array> = {
   wireType: DELIMITED,
   write: (writer, value) => writer.bytes(value),

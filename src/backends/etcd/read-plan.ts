@@ -1,5 +1,5 @@
 /**
- * What is read in one transaction, so that all of it is of one revision: a list of reads, and what their answers mean.
+ * The reads of one transaction, so that all of them are of one revision, and the decoders of their answers.
  */
 import { isValidPath, joinPath } from '../../core/path.ts'
 import type { Keys } from './keys.ts'
@@ -14,7 +14,7 @@ export interface NodeRead {
   readonly data: Uint8Array
 }
 
-/** What a key with a count of children says. */
+/** The contents of a key with a count of children. */
 export interface CountRead {
   readonly creates: number
   /** When it was last changed; 0 if there is none. */

@@ -3,7 +3,7 @@
  *
  * Retry     a transaction that found something else than was known has changed nothing, and has read what is there
  *           instead: the operations are judged again, by that. Somebody else has written meanwhile, so of all who try
- *           one gets on. A transaction whose answer is lost is not sent again by anybody.
+ *           one succeeds. A transaction whose answer is lost is not sent again by anybody.
  * New       of a node that is to be created and was never seen, a write assumes that there is none: that saves a read
  *           before nearly every create, and costs nothing where it is wrong.
  * Turns     creates under one parent get in each other's way, so those of one process take turns, and for
@@ -25,10 +25,10 @@ import { assumingNew, covers, needsOf, planOf } from './snapshot.ts'
 import type { Hints, Needs, Snapshot } from './snapshot.ts'
 import type { Turns } from './turns.ts'
 
-/** What a write needs of its session. */
+/** The session of a write, as the write uses it. */
 export interface WriterPort {
   readonly id: bigint
-  /** Whether the session is over, so that nothing must be sent for it any more. */
+  /** Whether the session is over, so that nothing may be sent for it. */
   readonly isOver: boolean
   /**
    * Sends a transaction.
@@ -44,7 +44,7 @@ export class SessionGone extends Error {}
 /** Refused transactions of one write after which it pauses before the next. */
 const EAGER_TRIES = 1
 
-/** Transactions of one write that may be refused; that it takes so many means that a key of ours was tampered with. */
+/** Transactions of one write that may be refused; more of them mean that a key of ours was tampered with. */
 const TRIES_MAX = 100
 
 /** Longest such pause, in milliseconds. */
@@ -138,7 +138,7 @@ export class SessionWrites {
     return { found: fits ? this.#noted(plan.snapshot(responses), answer) : null }
   }
 
-  /** Each rung is tried where the one above is not to be had; where none is, what is there is read instead. */
+  /** Each rung is tried where the one above does not apply; where none does, the nodes are read instead. */
   #transaction(drafts: readonly Draft[], reads: readonly RequestOp[]): TxnRequest {
     const key = this.#keys.session(this.#port.id)
     const alive: Compare = { result: 'greater', key, target: 'create', createRevision: 0n }

@@ -1,8 +1,8 @@
 /**
  * A session on etcd: a lease with the calls, the watches and the state that belong to it.
  *
- * Order     one request at a time, in the order of the calls; reads that stand one behind the other go into one
- *           request, at one revision. All reads are linearizable, so a session never reads what is older.
+ * Order     one request at a time, in the order of the calls; reads that follow one another go into one
+ *           request, at one revision. All reads are linearizable, so a session never reads an older state.
  * Watches   the reply of a read is held until the stream has delivered what it shows to the watches (watch-check.ts).
  * Outcome   a write whose request has left and whose answer did not come is `unknown`, and never sent again. Reads,
  *           and what has not left, wait for the next member.
@@ -37,7 +37,7 @@ import { WatchCheck } from './watch-check.ts'
 import type { Change, HubListener, WatchHub } from './watch-hub.ts'
 import { SessionGone, SessionWrites } from './session-writes.ts'
 
-/** What the sessions of a backend share. */
+/** The parts that the sessions of a backend share. */
 export interface Shared {
   readonly channel: Channel
   readonly keys: Keys
@@ -47,7 +47,7 @@ export interface Shared {
   readonly requestTimeoutMs: number
 }
 
-/** How a session is to behave. */
+/** The settings of one session. */
 export interface SessionOptions {
   readonly callTimeoutMs: number
   readonly onError: (error: unknown) => void
@@ -74,7 +74,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   readonly #states: SessionStates
   /** Called, and not yet sent. */
   readonly #waiting = new Fifo<Call>()
-  /** What is being done, or was not done because no member was in touch; it comes before those that wait. */
+  /** Calls that are being done, or were not done because no member was in touch; they come before those that wait. */
   #current: Call[] = []
   #isPumping = false
   #suspendedAtMs = 0
@@ -241,7 +241,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
   async #pump(): Promise<void> {
     if (this.#isPumping) return
     this.#isPumping = true
-    // What is called in one turn goes together.
+    // The calls of one turn go together.
     await Promise.resolve()
     while (this.#states.current.status === 'connected' && this.#take()) {
       const [first] = this.#current
@@ -327,7 +327,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     }
   }
 
-  /** What could not be done: refused for good, to be done at another member, or of unknown outcome. */
+  /** Calls that could not be done: refused for good, to be done at another member, or of unknown outcome. */
   #onFailure(error: unknown, endpoint: number): void {
     if (this.#states.isOver) {
       this.#current = []
@@ -395,7 +395,7 @@ export class EtcdSession implements Session, HubListener, LeaseOwner {
     await this.#revoke()
   }
 
-  /** Tells each member in turn until one confirms, for a limited time. The lease ends by itself if none does. */
+  /** Revokes the lease at one member after the other, for a limited time. It ends by itself if none confirms. */
   async #revoke(): Promise<void> {
     const { channel } = this.#shared
     const endMs = performance.now() + Math.min(CLOSE_MS_MAX, this.timeoutMs)

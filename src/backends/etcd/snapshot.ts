@@ -1,8 +1,8 @@
 /**
- * What is known of nodes when a write is prepared: read for it, or left over from earlier answers.
+ * The facts about nodes that are known when a write is prepared: read for it, or left over from earlier answers.
  *
- * Hints     what is left over may be out of date. It only saves a read: every write is a transaction that compares, and
- *           no refusal is told from hints alone.
+ * Hints     facts that are left over may be out of date. They only save a read: every write is a transaction that
+ *           compares, and no refusal is told from hints alone.
  */
 import type { Operation } from '../../core/backend.ts'
 import { parentOf } from '../../core/path.ts'
@@ -12,23 +12,23 @@ import type { NodeState } from './node-value.ts'
 import { ReadPlan } from './read-plan.ts'
 import type { Answer, CountRead } from './read-plan.ts'
 
-/** What is known of one node; what is undefined is not known. */
+/** The facts that are known of one node; an undefined field is not known. */
 export interface Known {
   readonly node?: NodeState | null
   readonly count?: CountRead
   readonly numChildren?: number
 }
 
-/** What is known, by path. */
+/** The facts that are known, by path. */
 export type Snapshot = ReadonlyMap<string, Known>
 
-/** What has to be known, by path. */
+/** The facts that must be known, by path. */
 export type Needs = ReadonlyMap<string, ReadonlySet<keyof Known>>
 
 /** How many nodes are remembered. */
 const HINTS_MAX = 4_096
 
-/** What has to be known to decide on operations; the names of sequential nodes are not known before. */
+/** The facts that decide on operations; the names of sequential nodes are not known before. */
 export function needsOf(operations: readonly Operation[]): Needs {
   const needs = new Map<string, Set<keyof Known>>()
   const need = (path: string, ...parts: (keyof Known)[]): void => {
@@ -54,8 +54,8 @@ export function needsOf(operations: readonly Operation[]): Needs {
 }
 
 /**
- * What is known, and of nodes that are to be created and were never seen, that there are none: the transaction compares
- * it, and finds what is there otherwise.
+ * The known facts, completed by an assumption: a node that is to be created and was never seen is not there. The
+ * transaction compares that, and finds the node otherwise.
  */
 export function assumingNew(operations: readonly Operation[], snapshot: Snapshot): Snapshot {
   const assumed = new Map(snapshot)
@@ -102,11 +102,11 @@ export function planOf(needs: Needs, keys: Keys, offset: number): NeedsPlan {
   return { ops: plan.ops, snapshot: (answers) => new Map(reads.map(([path, known]) => [path, known(answers)])) }
 }
 
-/** What was seen last, of the nodes that were seen last; shared by the sessions of a backend. */
+/** The latest facts about the nodes seen last; shared by the sessions of a backend. */
 export class Hints {
   readonly #known = new Map<string, { readonly revision: bigint; readonly known: Known }>()
 
-  /** What may be known of these paths. */
+  /** The facts that are remembered of these paths; they may be out of date. */
   about(needs: Needs): Snapshot {
     return new Map([...needs.keys()].flatMap((path) => {
       const hint = this.#known.get(path)

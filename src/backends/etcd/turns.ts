@@ -1,8 +1,8 @@
 /**
- * Turns at what would only get in each other's way: one after the other, each after the one before.
+ * Turns at work that would only get in each other's way: one after the other, each after the one before.
  *
- * Nothing depends on them but speed. Where nobody gets on, the others go ahead, so that one who is stuck holds up
- * nobody.
+ * Nothing depends on them but speed. Where nobody makes progress, the others go ahead, so that one who is stuck holds
+ * up nobody.
  */
 import { Deadline, deferred } from '../../core/async.ts'
 
@@ -17,14 +17,14 @@ interface Line {
   movedAtMs: number
 }
 
-/** Who is at what. */
+/** The turns at all keys. */
 export class Turns {
   readonly #lines = new Map<string, Line>()
 
   /**
    * Waits for one's turn.
    *
-   * @param key - what it is a turn at
+   * @param key - the line in which to wait
    * @returns ends the turn
    */
   async take(key: string): Promise<() => void> {

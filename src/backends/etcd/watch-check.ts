@@ -8,7 +8,7 @@
  *           until the stream has delivered its revision. Other writers of the cluster move that too, and the stream
  *           says nothing of them: after a moment without a word the session's key is put once more, which the stream
  *           must deliver after all that came before. Only if it does not, all that is watched is looked at.
- * Gap       after changes that are not to be had, the stream proves nothing until all that is watched was looked at.
+ * Gap       after lost changes the stream proves nothing until all that is watched was looked at.
  */
 import type { ArmedWatches, Difference, Look } from './armed-watches.ts'
 import { RpcError } from './io/channel.ts'
@@ -18,10 +18,10 @@ import type { TxnRequest, TxnResponse } from './messages.ts'
 import { ReadPlan } from './read-plan.ts'
 import type { WatchHub } from './watch-hub.ts'
 
-/** What it needs of the stream. */
+/** The stream, as the check uses it. */
 export type CheckedStream = Pick<WatchHub, 'hasDelivered' | 'deliveredBefore' | 'restart'>
 
-/** What it needs of its session. */
+/** The session, as the check uses it. */
 export interface CheckPort {
   /** The member that serves, as far as is known. */
   readonly endpoint: number
@@ -146,7 +146,7 @@ export class WatchCheck {
     })
   }
 
-  /** Does the reads of the looks, but for those that were done with other reads, and tells what differs. */
+  /** Does the reads of the looks, except those that were done with other reads, and tells what differs. */
   async #look(looks: readonly Look[], done: DoneRead | null): Promise<Difference[]> {
     const answers = new Map<ReadPlan, Omit<DoneRead, 'plan'>>(done === null ? [] : [[done.plan, done]])
     for (const { plan } of looks) {

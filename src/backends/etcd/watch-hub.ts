@@ -4,7 +4,7 @@
  * Model     a stream is opened after the last revision that was delivered, and opened again there when it breaks: by
  *           the revisions of events and of the answer that it was created, never by progress notifications, which can
  *           overtake events (etcd-io/etcd#15220).
- * Gap       where that revision is compacted away, what happened since is not to be had: the stream begins again, and
+ * Gap       where that revision is compacted away, the changes since are lost: the stream begins again, and
  *           its listeners are told to look for themselves.
  * Doubt     a stream can be silent because nothing happens or because its member is frozen or cut off. Nobody can tell
  *           from here, so listeners compare what they wait for with reads of their own, and have the stream moved to
@@ -27,9 +27,9 @@ export type Change =
   | { readonly type: 'created' | 'changed' | 'deleted'; readonly path: string }
   | { readonly type: 'session-over'; readonly session: bigint }
 
-/** Who wants to know. */
+/** A listener of the stream. */
 export interface HubListener {
-  /** What happened at one revision, in order. */
+  /** The changes of one revision, in order. */
   onChanges(revision: bigint, changes: readonly Change[]): void
   /** Changes were missed: look at everything that is waited for. */
   onGap(): void
@@ -68,7 +68,7 @@ export class WatchHub {
   #isCreated = false
   #created: Deferred<undefined> = deferred()
   #failures = 0
-  /** Who waits for the delivery of a revision. */
+  /** Those who wait for the delivery of a revision. */
   readonly #waiting = new Set<Waiting>()
   #pause: ReturnType<typeof setTimeout> | undefined
   readonly #patience = new Deadline(() => (this.#stream?.openedAtMs ?? 0) + CREATE_WAIT_MS, () => {

@@ -12,7 +12,7 @@ export interface Call {
   readonly script: ScriptName
   /** The path that the caller named; empty for none. */
   readonly path: string
-  /** What is special to the script; a write puts its number before it. */
+  /** The script's own arguments; a write puts its number before them. */
   readonly args: readonly (string | Buffer)[]
   /** The watch that rides on it. */
   readonly watch: Watch | null
@@ -28,7 +28,7 @@ export interface Call {
   sentAtMs: number
 }
 
-/** For a call whose answer is none. */
+/** The failure of a call whose answer cannot be read. */
 export const UNREADABLE: CallFailure = {
   code: 'PROTOCOL_VIOLATION',
   message: 'what Redis answered cannot be understood',
@@ -82,7 +82,7 @@ export function operationArguments(operation: Operation): (string | Buffer)[] {
   }
 }
 
-/** The data as they are now: what the caller does to them later is not sent. */
+/** A copy of the data as they are now: changes that the caller makes to them later are not sent. */
 function bufferOf(data: Uint8Array): Buffer {
   return Buffer.from(data)
 }

@@ -2,12 +2,12 @@
  * ioredis, as far as it is used: an optional peer, loaded when the first connection is made.
  *
  * Safety    a connection is made for one purpose and thrown away when it breaks. ioredis is kept from repeating
- *           anything by itself, since it cannot know what was done: what it re-sends may be done twice.
+ *           anything by itself, since it cannot know what was done: a command that it re-sends may be done twice.
  */
 import type { Redis, RedisOptions } from 'ioredis'
 import { CoordinationError } from '../../core/errors.ts'
 
-/** What is used of an ioredis instance, as far as its types tell; ioredis-mock has it too. */
+/** The methods of an ioredis instance that are used, as far as its types tell; ioredis-mock has them too. */
 export interface RedisConnection {
   /** Connects; instances are made lazy. */
   connect(): Promise<unknown>
@@ -19,7 +19,7 @@ export interface RedisConnection {
   disconnect(): void
 }
 
-/** What every instance has besides. */
+/** The further methods of every instance. */
 export interface ScriptConnection extends RedisConnection {
   /** Runs a script and answers with buffers. */
   evalBuffer(script: string, keyCount: number, ...args: (string | Buffer)[]): Promise<unknown>
@@ -65,7 +65,7 @@ export interface Address {
 const PACKAGE: string = 'ioredis'
 const NOT_INSTALLED = 'quorate/redis needs the package ioredis, version 5 or 6, beside it: npm install ioredis'
 
-/** Longest wait for what a closed connection still has to say, in milliseconds. */
+/** Longest wait for the last events of a closed connection, in milliseconds. */
 const DISCONNECT_MS_MAX = 500
 
 /**

@@ -1,4 +1,6 @@
-/** What the sessions of one backend share: how to connect, what they hear, and how far they have seen. */
+/**
+ * The parts that the sessions of one backend share: how to connect, the feed of changes, and how far they have seen.
+ */
 import { CoordinationError } from '../../core/errors.ts'
 import { newConnection } from './driver.ts'
 import type { Address } from './driver.ts'
@@ -13,7 +15,7 @@ import { ServerError } from './server-error.ts'
 export class Hub {
   /** Its options, checked. */
   readonly settings: RedisSettings
-  /** What all hear of changes. */
+  /** The feed of changes that all hear. */
   readonly feed: Subscription
   /** The hash tag: the one key that scripts are given, from which they make the others. */
   readonly key: string
@@ -48,7 +50,7 @@ export class Hub {
    * Connects, and does something that shows that this is a server that serves.
    *
    * @param timeoutMs - longest time that both may take together, in milliseconds
-   * @param attempt - what to do; when it succeeds, the link is the caller's
+   * @param attempt - the work to try on the link; when it succeeds, the link is the caller's
    * @throws CoordinationError `CONNECTION_LOSS` with outcome `not-sent` if it cannot be reached, does not answer or
    * does not serve; `NO_AUTH` if it wants another password; `UNSUPPORTED` if ioredis is missing
    */

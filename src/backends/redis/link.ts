@@ -3,7 +3,7 @@
  *
  * Order     scripts are done and answered in the order in which they were sent. The first use of a script sends its
  *           text, which the server then remembers, so that none has to wait for a reply before the next is sent.
- * Errors    what ioredis throws is not handed on: its errors carry the command with its arguments, a password among
+ * Errors    of ioredis are not handed on: they carry the command with its arguments, a password among
  *           them. Only messages are taken over.
  */
 import { CoordinationError } from '../../core/errors.ts'
@@ -125,7 +125,7 @@ function lost(message: string): CoordinationError {
   return new CoordinationError('CONNECTION_LOSS', `lost the connection to Redis: ${message}`, { outcome: 'not-sent' })
 }
 
-/** Whether an error is what the server answered, rather than what became of the connection. */
+/** Whether an error is the server's answer, rather than the end of the connection. */
 function isAnswer(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError'
 }

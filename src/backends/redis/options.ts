@@ -1,19 +1,19 @@
-/** The options of `redis()`: what they may be, and what they are by default. */
+/** The options of `redis()`: their ranges and their defaults. */
 import { optionNames, refuseUnknown } from '../../core/options.ts'
 import type { RedisTarget } from './driver.ts'
 
 /** Options of `redis()`. */
 export interface RedisBackendOptions {
   /**
-   * What sets this tree apart from others on the same server: letters, digits, `.`, `_`, `:` and `-`. Default
+   * Sets this tree apart from others on the same server: letters, digits, `.`, `_`, `:` and `-`. Default
    * `quorate`. All keys begin with `{<namespace>}:`.
    */
   readonly namespace?: string
   /** Session time-out of clients that do not ask for another, in milliseconds, 100 to 3,600,000. Default 10,000. */
   readonly sessionTimeoutMs?: number
   /**
-   * How often each session looks for what is due - sessions that are over, nodes that go by themselves - and for
-   * events that it was not told, in milliseconds, 10 to 60,000. Default 1,000.
+   * How often each session looks for overdue work - sessions that are over, nodes that expire - and for events that it
+   * missed, in milliseconds, 10 to 60,000. Default 1,000.
    */
   readonly tickMs?: number
   /** Longest time that a server has to answer while a session is opened, in milliseconds. Default 5,000. */

@@ -77,7 +77,7 @@ export class OrderedReplies {
     return this.#last
   }
 
-  /** What a script is told to bring the news since: nothing while nobody watches. */
+  /** The position since which a script is asked for news: empty, for none, while nobody watches. */
   get asksSince(): string {
     return this.watches.isNeeded ? this.#last.text : ''
   }
@@ -99,7 +99,7 @@ export class OrderedReplies {
     this.#takeEarly()
   }
 
-  /** What was asked for to fill a hole has come, or has failed. */
+  /** The fetch that was to fill a hole has ended, or has failed. */
   fetched(): void {
     this.#isFetching = false
     this.#takeEarly()
@@ -126,7 +126,7 @@ export class OrderedReplies {
       if (this.#early.length < EARLY_MAX) this.#early.push({ transaction, wasAskedFor: false })
       this.fetch()
     } else if (position.epoch === this.#last.epoch) {
-      // Of another epoch it may be another namespace: a channel has no database.
+      // One of another epoch may be of another namespace: a channel has no database.
       this.#skipTo(position)
     }
   }
@@ -144,7 +144,7 @@ export class OrderedReplies {
     this.#early = []
   }
 
-  /** The session is over: what was answered is settled, since no watch is left that had to be told before. */
+  /** The session is over: answers that wait are settled, since no watch is left that had to be told before. */
   end(): void {
     this.watches.clear()
     for (const { call, reply } of this.#held.splice(0)) this.#settleCall(call, reply)
@@ -219,7 +219,7 @@ export class OrderedReplies {
     this.#fire(this.watches.show(transaction))
   }
 
-  /** Goes on with what was heard before it was its turn. */
+  /** Shows the transactions that were heard before their turn. */
   #takeEarly(): void {
     if (this.#checking !== null || this.#early.length === 0) return
     const heard = this.#early.sort((a, b) => comparePositions(a.transaction.position, b.transaction.position))
@@ -248,7 +248,7 @@ export class OrderedReplies {
   }
 }
 
-/** What a read has shown; its caller is told what cannot be read. */
+/** The state that a read has shown; its caller gets an error for an answer that is `unreadable`. */
 function seenIn(reply: Reply, { path }: Watch): Stat | null | 'unreadable' {
   try {
     return statOf(reply, path)

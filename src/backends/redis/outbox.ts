@@ -2,8 +2,8 @@
  * The calls of a session on their way out: in their order, no more at once than the answers of a short while, and a
  * renewal of the session before all that only brings data.
  *
- * Room      a server answers in order, so whatever is sent waits for the answers of all that was sent before it. What
- *           is in flight is bounded by the bytes that its answers are expected to have; the rest waits here. A renewal
+ * Room      a server answers in order, so whatever is sent waits for the answers of all that was sent before it. The
+ *           calls in flight are bounded by the bytes that their answers are expected to have; the rest waits. A renewal
  *           is sent before all of that.
  * Reads     those that are called in one turn of the event loop are sent as one script.
  * Again     which calls are sent again, and when, is the matter of resend.ts.
@@ -119,7 +119,7 @@ export class ScriptOutbox {
   }
 
   /**
-   * Goes on when an answer was looked at.
+   * Continues once an answer was looked at.
    *
    * @param forget - has the texts of the scripts sent again
    * @returns false if the server refuses what it was just sent again: it counts otherwise than we do
@@ -135,7 +135,7 @@ export class ScriptOutbox {
     return true
   }
 
-  /** The connection is lost: what was not sent waits for the next. What was in flight has been taken out before. */
+  /** The connection is lost: calls not yet sent wait for the next. Those in flight have been taken out before. */
   close(): void {
     this.#isOpen = false
     this.#reads.drop()

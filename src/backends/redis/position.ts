@@ -45,9 +45,9 @@ const CHANGE_TYPES: Readonly<Record<string, Change['type']>> = Object.freeze({
 export const NOWHERE: Position = Object.freeze({ epoch: 0, counter: 0, text: '' })
 
 /**
- * Reads a position; what may follow it (ioredis-mock adds to the ids of a stream) is ignored.
+ * Reads a position; text that follows it (ioredis-mock adds to the ids of a stream) is ignored.
  *
- * @throws CoordinationError `PROTOCOL_VIOLATION` if it is none
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if it is malformed
  */
 export function parsePosition(text: string): Position {
   const [, epoch, counter] = POSITION.exec(text) ?? []
@@ -80,7 +80,7 @@ export function placeOf(zxid: bigint): string {
   return `${zxid >> COUNTER_BITS}-${BigInt.asUintN(Number(COUNTER_BITS), zxid)}`
 }
 
-/** Reads the changes of a transaction, a line each. */
+/** Reads the changes of a transaction, one per line. */
 export function parseChanges(text: string): Change[] {
   if (text === '') return []
   return text.split('\n').map((line) => {

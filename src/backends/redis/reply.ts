@@ -1,4 +1,4 @@
-/** What the scripts answer, read into the types of the contract. */
+/** The answers of the scripts, read into the types of the contract. */
 import type { Children, NodeData, Operation, OperationResult, Stat } from '../../core/backend.ts'
 import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import type { ErrorCode } from '../../core/errors.ts'
@@ -25,9 +25,12 @@ export interface Reply {
   readonly status: Status
   /** Where the namespace stood; null if there is none. */
   readonly position: Position | null
-  /** What the session had not seen, oldest first; empty if it asked for nothing, missed too much or cannot read it. */
+  /**
+   * Transactions that the session had not seen, oldest first; empty if it asked for none, missed too many or cannot
+   * read one.
+   */
   readonly news: readonly Transaction[]
-  /** What is special to the script. */
+  /** The script's own answer. */
   readonly payload: unknown
   /** More of it. */
   readonly more: unknown
@@ -44,7 +47,7 @@ const QUOTED_MAX = 40
 /**
  * Reads an answer.
  *
- * @throws CoordinationError `PROTOCOL_VIOLATION` if it is none
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if it is malformed
  */
 export function parseReply(raw: unknown): Reply {
   const [status, position, news, payload, more, ...rest] = listOf(raw)
@@ -78,7 +81,7 @@ export function readsOf(reply: Reply, count: number): Reply[] {
  * Reads the stat of a node.
  *
  * @returns null if there is no node
- * @throws CoordinationError `PROTOCOL_VIOLATION` if what is stored at the path is none
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if the value at the path is no node
  */
 export function statOf({ payload, more }: Reply, path: string): Stat | null {
   const text = textOf(payload)
@@ -113,13 +116,13 @@ function isName(name: string, path: string): boolean {
   return name !== '' && !name.includes('/') && isValidPath(joinPath(path, name))
 }
 
-/** What was read at a path. @throws CoordinationError `NO_NODE` if there is nothing */
+/** The value read at a path. @throws CoordinationError `NO_NODE` if there is nothing */
 export function present<T>(value: T | null, path: string): T {
   if (value !== null) return value
   throw refusal('NO_NODE', path)
 }
 
-/** Reads the stats that a check answers, for each path; `unreadable` where what is stored is none. */
+/** Reads the stats that a check answers, for each path; `unreadable` where the stored value is no node. */
 export function statsOf({ payload }: Reply, paths: readonly string[]): (Stat | null | 'unreadable')[] {
   const lines = textOf(payload).split('\n')
   return paths.map((path, i) => {

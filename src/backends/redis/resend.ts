@@ -41,7 +41,7 @@ export class Resend {
     return this.#kept !== null
   }
 
-  /** A session is attached with its latest request: what was sent before is settled. */
+  /** A session is attached with its latest request: all writes sent before are settled. */
   attached(): void {
     this.#lastDone = this.#lastRequest
   }

@@ -1,4 +1,4 @@
-/** What a Redis server answers with when it does not do a script, and what callers are told of it. */
+/** The errors with which a Redis server refuses a script, and the messages that callers get for them. */
 import type { CallFailure } from '../../core/session/call-queue.ts'
 import type { ErrorCode } from '../../core/errors.ts'
 import type { Address } from './driver.ts'
@@ -13,7 +13,7 @@ import type { Address } from './driver.ts'
  */
 type Reason = 'forgotten' | 'elsewhere' | 'forbidden' | 'failed'
 
-/** What is known of an answer by its first word. */
+/** The meaning of an error by its first word. */
 interface Meaning {
   readonly reason: Reason
   readonly sentence: string
@@ -66,7 +66,7 @@ const CODES: Readonly<Record<Reason, ErrorCode>> = Object.freeze({
 /** An error that a server answered with; its own message is the server's, and for the `cause` alone. */
 export class ServerError extends Error {
   readonly reason: Reason
-  /** What callers are told. */
+  /** The message for callers. */
   readonly sentence: string
   /** Where a cluster says that the namespace is. */
   readonly address: Address | null
@@ -85,7 +85,7 @@ export class ServerError extends Error {
     this.unknown = reason === 'failed' && !isRefusedAtOnce
   }
 
-  /** What a call fails with that was answered so. */
+  /** The failure of a call that was answered so. */
   get failure(): CallFailure & { readonly cause: unknown } {
     const isRejected = this.reason === 'forbidden' || this.reason === 'failed'
     const outcome = isRejected ? 'rejected' : 'not-sent'

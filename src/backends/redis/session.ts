@@ -52,7 +52,7 @@ const PAUSE_MS_MAX = 1_000
 export interface Birth {
   /** The connection on which it was opened. */
   readonly link: Link
-  /** What the script that opens answered. */
+  /** The answer of the script that opens sessions. */
   readonly reply: Reply
   /** The position in it. */
   readonly position: Position
@@ -272,7 +272,7 @@ export class RedisSession implements Session {
 
   #fail(call: Call, failure: CallFailure, sent: boolean): void {
     if (call.watch !== null) this.#replies.watches.failed(call.watch)
-    // Behind every event that was fired before.
+    // After every event that was fired before.
     if (this.#queue.idle) failCall(call, failure, sent)
     else this.#queue.push(() => failCall(call, failure, sent))
   }
@@ -400,7 +400,7 @@ export class RedisSession implements Session {
     })
   }
 
-  /** Leaves a connection that is of no use any more. */
+  /** Leaves a connection that is no longer usable. */
   #drop(reason: string): void {
     this.#link?.close()
     if (this.#link !== null) this.#onLost(reason)

@@ -1,8 +1,8 @@
 /**
- * What all sessions of one backend hear of changes: one connection that is subscribed to the namespace's channel.
+ * The feed of changes for all sessions of one backend: one connection that is subscribed to the namespace's channel.
  *
- * Model     every transaction is published with its position and its changes. A session takes what comes next after
- *           what it has seen; where something is missing it asks the stream.
+ * Model     every transaction is published with its position and its changes. A session takes the ones after those
+ *           that it has seen; where one is missing it asks the stream.
  * Strangers whoever reaches the server, in whichever database, can publish there. The scripts seal what they publish
  *           with a word that only those know who can read the namespace's keys. A message without it says no more than
  *           that there may be something to look for.
@@ -52,7 +52,7 @@ export class Subscription {
     this.#connect = connect
   }
 
-  /** Listens. @returns what ends it */
+  /** Listens. @returns a function that ends it */
   listen(listener: FeedListener): () => void {
     this.#listeners.add(listener)
     if (this.#listeners.size === 1) void this.#subscribe()
@@ -71,7 +71,7 @@ export class Subscription {
     if (!this.#isSubscribed) return
     const since = this.#toldOf
     this.#toldOf = position
-    // What was there when it began, it never sees.
+    // It never sees the transactions that were there when it began.
     if (since === null || comparePositions(position, since) <= 0) return
     if (this.#last === null || comparePositions(this.#last, position) < 0) this.#again()
   }
@@ -118,7 +118,7 @@ export class Subscription {
     this.#tell(transaction)
   }
 
-  /** What a message says, if a script of this namespace has sealed it. */
+  /** The transaction in a message, if a script of this namespace has sealed it. */
   #read(message: string): Transaction | null {
     const end = message.indexOf('\n')
     const head = end < 0 ? message : message.slice(0, end)

@@ -1,10 +1,10 @@
 /**
  * The watches of one session: which callbacks wait for what, and what they have missed.
  *
- * Model     Redis knows of no watch. A read that arms one tells the position at which it was read; what happens after
+ * Model     Redis knows of no watch. A read that arms one tells the position at which it was read; a change after
  *           that position fires it. Transactions are shown to this table in their order, each once.
- * Gap       where transactions were missed, the table tells which nodes to read again, and fires what differs from
- *           what its read has seen.
+ * Gap       where transactions were missed, the table tells which nodes to read again, and fires every watch whose node
+ *           differs from what its read has seen.
  */
 import type { Stat, WatchEvent, Watcher } from '../../core/backend.ts'
 import { wakes } from '../../core/session/wakes.ts'
@@ -39,9 +39,9 @@ export class RedisWatches {
   readonly #arming = new Set<Watch>()
   /** Fired, and not called yet. */
   readonly #firing = new Set<Watch>()
-  /** What was shown while a read was on its way, which it may have been answered before. */
+  /** Transactions that were shown while a read was on its way, which may have been answered before them. */
   #recent: Transaction[] = []
-  /** What was shown up to here and not kept. */
+  /** The last transaction that was shown and not kept. */
   #forgottenUpTo: Position | null = null
 
   /** Whether anybody waits for anything, or is about to. */
@@ -70,7 +70,7 @@ export class RedisWatches {
    * Notes that a read was answered and arms its watch.
    *
    * @param position - where it was read
-   * @returns what it is to be told at once, since it was shown before; `missed` if that is not known any more
+   * @returns the event to tell at once, since it was shown before; `missed` if that is not known any more
    */
   answered(watch: Watch, position: Position): Fired | 'missed' | null {
     this.#arming.delete(watch)
@@ -79,7 +79,7 @@ export class RedisWatches {
     return fired
   }
 
-  /** Shows a transaction. @returns what fires, in order */
+  /** Shows a transaction. @returns the watches that fire, in order */
   show(transaction: Transaction): Fired[] {
     if (this.#arming.size > 0) this.#remember(transaction)
     const fired: Fired[] = []
@@ -106,7 +106,7 @@ export class RedisWatches {
     return [...this.#armed.keys()].sort()
   }
 
-  /** Compares what was read again with what each watch has seen. @returns what fires */
+  /** Compares nodes that were read again with the state that each watch has seen. @returns the watches that fire */
   judge(paths: readonly string[], stats: readonly (Stat | null | 'unreadable')[]): Fired[] {
     return paths.flatMap((path, index) => {
       const stat = stats[index] ?? null
@@ -179,7 +179,7 @@ export class RedisWatches {
   }
 }
 
-/** What a watch would have been told, had its session seen how the node became what it is; null if nothing. */
+/** The event that a watch missed while the node became what it is; null if none. */
 function difference({ kind, seen }: Watch, now: Stat | null | 'unreadable'): WatchEvent['type'] | null {
   // Whoever watches reads it again, and is told what is wrong with it.
   if (now === 'unreadable') return kind === 'children' ? 'children' : 'changed'

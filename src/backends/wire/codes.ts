@@ -68,7 +68,7 @@ export const CreateFlag = {
   persistentSequentialWithTtl: 6,
 } as const
 
-/** What a watch event is about. */
+/** Types of watch events, as a WatcherEvent numbers them. */
 export const EventType = { nodeCreated: 1, nodeDeleted: 2, nodeDataChanged: 3, nodeChildrenChanged: 4 } as const
 
 /** The state that stands in a watch event of a live session. */
@@ -118,7 +118,9 @@ export const Err = {
   throttledOp: -127,
 } as const
 
-/** What each number means to a caller. Some only the reference's own client and servers use among themselves. */
+/**
+ * The code that a caller gets for each number. Some only the reference's own client and servers use among themselves.
+ */
 const CODE_OF_ERR: ReadonlyMap<number, ErrorCode> = new Map([
   [Err.systemError, 'SYSTEM_ERROR'],
   [Err.runtimeInconsistency, 'SYSTEM_ERROR'],
@@ -152,7 +154,7 @@ const CODE_OF_ERR: ReadonlyMap<number, ErrorCode> = new Map([
   [Err.sessionMoved, 'SESSION_MOVED'],
 ])
 
-/** Operations of clients that become transactions, but for the end of a session. */
+/** Operations of clients that become transactions, except the end of a session. */
 export const WRITE_OPS: ReadonlySet<number> = new Set([
   OpCode.create,
   OpCode.create2,

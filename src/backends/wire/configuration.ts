@@ -13,11 +13,11 @@ import { parseServerLine, serverLineText } from './server-line.ts'
 import type { ServerLine } from './server-line.ts'
 import { decodeTransaction } from './transactions.ts'
 
-/** What a session id has room for. */
+/** The highest id of a server: a session id has one byte for it. */
 const SERVER_ID_MAX = 254
 const SERVER_KEY = /^server\.(\d{1,3})$/
 const VERSION_LINE = /^version=([\da-f]{1,16})$/m
-/** Of a transaction's header, whose last field is its type. */
+/** The end of a transaction's type, which is the last field of its header. */
 const TYPE_END = 32
 
 /** A configuration as consensus needs it. */
@@ -63,7 +63,7 @@ export function readServers(lines: readonly string[]): Map<number, ServerLine> {
 /**
  * Reads a configuration.
  *
- * @throws CoordinationError `PROTOCOL_VIOLATION` if it is none
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if it is malformed
  */
 export function readConfiguration(text: string): Configuration {
   try {

@@ -12,7 +12,7 @@ import { violation } from './jute.ts'
 export const FRAME_BYTES_MAX = 0xfffff
 
 const LENGTH_BYTES = 4
-/** What is reserved at first for a frame that is cut in two. */
+/** The first size of the buffer for a frame that arrives in several chunks. */
 const PARTIAL_BYTES_MIN = 512
 
 /** Cuts one stream into frames. */
@@ -41,7 +41,7 @@ export class FrameReader {
    *
    * @param chunk - must not be modified afterwards: frames are views of it
    * @param onFrame - called for each frame that is complete with this chunk, in order
-   * @throws CoordinationError `PROTOCOL_VIOLATION` if a length is negative or too large; the stream is of no use then
+   * @throws CoordinationError `PROTOCOL_VIOLATION` if a length is negative or too large; the stream is unusable then
    */
   push(chunk: Uint8Array, onFrame: (frame: Uint8Array) => void): void {
     let offset = this.#partial === null ? 0 : this.#complete(this.#partial, chunk, onFrame)

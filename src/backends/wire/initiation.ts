@@ -37,7 +37,7 @@ export interface Initiation {
   readonly sid: bigint
   /** Where its election port is, as it says; empty before ZooKeeper 3.5. */
   readonly addresses: readonly ElectionAddress[]
-  /** How many bytes it took; what comes after them are frames. */
+  /** Its length in bytes; frames follow it. */
   readonly bytes: number
 }
 
@@ -53,9 +53,9 @@ export function encodeInitiation(sid: number, address: ElectionAddress): Uint8Ar
 /**
  * Reads an initiation.
  *
- * @param bytes - what has arrived on the connection so far
+ * @param bytes - the bytes of the connection so far
  * @returns null while it has not arrived as a whole
- * @throws CoordinationError `PROTOCOL_VIOLATION` if it is none
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if it is malformed
  */
 export function readInitiation(bytes: Uint8Array): Initiation | null {
   if (bytes.length < LONG_BYTES) return null

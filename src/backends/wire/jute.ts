@@ -82,7 +82,7 @@ export class Reader {
     return new Uint8Array(this.#view.buffer, start, length)
   }
 
-  /** The next bytes as UTF-8. What is none reads as U+FFFD, which no path may contain; a byte order mark stays. */
+  /** The next bytes as UTF-8. Invalid bytes read as U+FFFD, which no path may contain; a byte order mark stays. */
   text(length: number): string {
     const start = this.#take(length)
     this.#buffer ??= Buffer.from(this.#view.buffer)
@@ -208,14 +208,14 @@ export class Writer {
     this.#offset = length
   }
 
-  /** What was written from there on, as a copy of its own: plain bytes, no Buffer. */
+  /** The bytes written from `start` on, as a copy of their own: plain bytes, no Buffer. */
   finish(start = 0): Uint8Array {
     const copy = new Uint8Array(this.#offset - start)
     this.#bytes.copy(copy, 0, start, this.#offset)
     return copy
   }
 
-  /** What was written, as a view that is good until the next write. */
+  /** The bytes written so far, as a view that is good until the next write. */
   written(): Uint8Array {
     return this.#bytes.subarray(0, this.#offset)
   }
@@ -262,7 +262,7 @@ export class Writer {
     return at
   }
 
-  /** Makes room for so many bytes, and for what is usual after them. */
+  /** Makes room for this many bytes, and for the usual ones after them. */
   #makeRoom(length: number): void {
     const end = this.#offset + length + INITIAL_WRITER_BYTES
     if (end > this.#bytes.length) this.#grow(end)
@@ -334,7 +334,7 @@ export const buffer: Codec<Bytes | null> = {
   },
 }
 
-/** Bytes, or null; what is read is a copy, so that who keeps it does not keep the whole chunk that it came in. */
+/** Bytes, or null; reading copies them, so that who keeps them does not keep the whole chunk that they came in. */
 export const copiedBuffer: Codec<Bytes | null> = {
   write: (writer, value) => {
     buffer.write(writer, value)

@@ -21,7 +21,7 @@ export const LEARNER_GREETING_BYTES_MAX = HEAD_BYTES + Math.max(...INFO_BYTES) +
 /**
  * Reads who opens a link.
  *
- * @param bytes - what has arrived on the connection so far, from its first byte on
+ * @param bytes - the bytes of the connection so far, from its first byte on
  * @returns null while the packet has not arrived as a whole
  * @throws CoordinationError `PROTOCOL_VIOLATION` if it is no such packet
  */

@@ -27,7 +27,7 @@ const VERSION = 2
 const SHORT_BYTES = 28
 /** Without configuration: 3.4. */
 const PLAIN_BYTES = 40
-/** What stands for no server. */
+/** Stands for no server in the field of the proposed leader. */
 const NO_LEADER = -(2n ** 63n)
 const EPOCH_SHIFT = 32n
 const EPOCH_MAX = 0x7fff_ffffn
@@ -66,7 +66,7 @@ export function writeNotification(notification: WireNotification): Uint8Array {
  * Reads a notification.
  *
  * @param bytes - one frame, without its length
- * @throws CoordinationError `PROTOCOL_VIOLATION` if they are none
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if it is malformed
  */
 export function readNotification(bytes: Uint8Array): WireNotification {
   const { length } = bytes

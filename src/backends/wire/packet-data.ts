@@ -1,11 +1,11 @@
 /**
- * What the packets of a link have in common: how they begin and end, and the data that several of them have.
+ * The common parts of a link's packets: how they begin and end, and the data that several of them have.
  *
  * Memory    memory outside of the heap of the engine is slow to have. A packet without data is an array so small that
  *           it lies on the heap, as long as nothing asks for its ArrayBuffer; they are the most frequent ones. Others
  *           share blocks, and nobody keeps them: a transaction or a part of a state is kept, so it is a piece of its
  *           own.
- * Safety    what is malformed raises CoordinationError `PROTOCOL_VIOLATION`.
+ * Safety    malformed data raises CoordinationError `PROTOCOL_VIOLATION`.
  */
 import { assert } from '../../core/assert.ts'
 import { Reader, Writer, violation } from './jute.ts'
@@ -139,7 +139,7 @@ export function expectAnnouncement(reader: Reader): void {
   reader.end()
 }
 
-/** What a learner says of itself as it opens a link. */
+/** The data of the packet with which a learner opens a link. */
 export interface LearnerInfo {
   readonly sid: bigint
   readonly configurationVersion: bigint

@@ -1,5 +1,5 @@
 /**
- * What servers say to each other: notifications of the election, and the packets between a leader and its learners.
+ * The messages between servers: notifications of the election, and the packets between a leader and its learners.
  *
  * Quorum packets travel on links. A link is one connection that a learner opened to the server that it believes to
  * lead; packets of a link arrive in order or not at all, and a new attempt is a new link, so that nothing of an earlier
@@ -11,7 +11,7 @@
 
 import type { Configuration } from './configuration.ts'
 
-/** Where a server stands in the election. */
+/** The state of a server in the election. */
 export type PeerState = 'LOOKING' | 'FOLLOWING' | 'LEADING' | 'OBSERVING'
 
 /** A vote for a leader, as compared: by peer epoch, then zxid, then id. */
@@ -121,5 +121,5 @@ export type Packet =
   /** 7, leader -> learner: confirmed; every write acknowledged before it was asked for has reached you. */
   | { readonly type: 'SYNCED'; readonly syncId: number }
 
-/** What one server sends another: a notification, or a packet on a link. */
+/** A message from one server to another: a notification, or a packet on a link. */
 export type PeerMessage = Notification | { readonly type: 'PACKET'; readonly link: number; readonly packet: Packet }

@@ -22,9 +22,9 @@
  *     COMMIT        one per proposal                    up to its zxid          -
  *
  * Same      FOLLOWERINFO, OBSERVERINFO, LEADERINFO, ACKEPOCH, DIFF, TRUNC, SNAP, ACK, NEWLEADER, UPTODATE and PING.
- * Safety    malformed bytes raise CoordinationError `PROTOCOL_VIOLATION` and nothing else; the link is of no use then.
- * Cost      a transaction or a state is not copied: it is a piece of its own among those that `encode` gives. What is
- *           read keeps no more memory than twice its size.
+ * Safety    malformed bytes raise CoordinationError `PROTOCOL_VIOLATION` and nothing else; the link is unusable then.
+ * Cost      a transaction or a state is not copied: it is a piece of its own among those that `encode` gives. Decoded
+ *           data keeps no more memory than twice its size.
  * Source    Learner.java, LearnerHandler.java, Leader.java of ZooKeeper 3.8.
  */
 import { OpCode } from './codes.ts'
@@ -60,11 +60,11 @@ import { SnapshotScanner } from './snapshot-stream.ts'
 import { UnnumberedAnswers } from './unnumbered-answers.ts'
 import { zooKeeperPassword } from './zookeeper-password.ts'
 
-/** What both ends speak. */
+/** The form in which an end of a link sends: plain ZooKeeper, or with our extensions. */
 export type Dialect = 'zookeeper' | 'quorate'
 
 const LEADER_INFO_BYTES = 4
-/** Of packets whose zxid says nothing. */
+/** The zxid of packets that need none. */
 const NO_ZXID = 0n
 const ANY_ZXID = -1n
 
@@ -95,7 +95,7 @@ export class PeerLink {
   #scanner: SnapshotScanner | null = null
   #learnerInfo: LearnerInfo | null = null
   #peerAnnounced = false
-  /** What pings say to be the last proposal: at the leader what it sent, at a learner what it was pinged with. */
+  /** The last proposal that pings name: at the leader the last it sent, at a learner the one it was pinged with. */
   #pingZxid = NO_ZXID
   /** In ZooKeeper's dialect, at a learner. */
   readonly #asked = new UnnumberedAnswers()
@@ -109,7 +109,7 @@ export class PeerLink {
     this.#configuration = configuration
   }
 
-  /** What this end sends now. */
+  /** The dialect in which this end sends now. */
   get dialect(): Dialect {
     return this.#dialect
   }
@@ -178,7 +178,7 @@ export class PeerLink {
     return this.#role === 'leader' ? this.#fromLearner(packet) : this.#fromLeader(packet)
   }
 
-  /** What has arrived of a state of ZooKeeper's; null if nothing has. */
+  /** The part of a ZooKeeper's state that has arrived; null if none has. */
   #nextOfState(scanner: SnapshotScanner): Packet | null {
     const bytes = this.#packets.takeRaw((pending) => scanner.scan(pending))
     if (bytes.length === 0) return null

@@ -28,7 +28,7 @@ export function plainTransaction(txn: Uint8Array): Uint8Array {
 /**
  * The transaction that a server of ZooKeeper has sent.
  *
- * @throws CoordinationError `PROTOCOL_VIOLATION` if it is none that our servers can apply
+ * @throws CoordinationError `PROTOCOL_VIOLATION` if our servers cannot apply it
  */
 export function transactionOf(entry: Uint8Array): Uint8Array {
   const { txn, transaction } = readLogEntry(entry)

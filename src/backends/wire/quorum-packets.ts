@@ -6,7 +6,7 @@
  *           content of `data` depends on type and direction: see peer-link.ts.
  * Safety    lengths are checked before anything is reserved for them, and what is reserved grows with the bytes that
  *           have arrived. Malformed bytes raise CoordinationError `PROTOCOL_VIOLATION` and nothing else; the stream is
- *           of no use after that. A type that ZooKeeper does not have is malformed: its servers skip such packets, but
+ *           unusable after that. A type that ZooKeeper does not have is malformed: its servers skip such packets, but
  *           in a stream without lengths it nearly always means that the reader has lost its place.
  * Cost      data that lies in one chunk is a view of it, or the chunk itself; only data that is cut in two is copied.
  * Source    zookeeper.jute (QuorumPacket), Leader.java (types), LearnerHandler.java.
@@ -66,7 +66,7 @@ export interface QuorumPacket {
   readonly authinfo: readonly ClientIdentity[] | null
 }
 
-/** What stands before the data of a packet. */
+/** The fields before the data of a packet. */
 interface Head {
   readonly type: number
   readonly zxid: bigint
@@ -104,17 +104,17 @@ export function writeAuthinfo(writer: Writer, authinfo: readonly ClientIdentity[
 
 /** Cuts one direction of a link into packets. */
 export class QuorumPacketReader {
-  /** Bytes that have arrived; those before `#start` are read. What was handed out is never written over. */
+  /** Bytes that have arrived; those before `#start` are read. Bytes that were handed out are never written over. */
   #bytes: Uint8Array = new Uint8Array()
   #start = 0
   #end = 0
   /** Whether `#bytes` was made here, so that more may be appended to it. */
   #isOwn = false
-  /** What has been read of the packet that comes. */
+  /** The fields read so far of the packet that comes; null before all of them are there. */
   #head: Head | null = null
   #data: Uint8Array | null = null
 
-  /** Bytes that have arrived, but for what is read of the packet that comes. */
+  /** Bytes that have arrived, without those already read of the packet that comes. */
   get pendingBytes(): number {
     return this.#end - this.#start
   }
@@ -122,7 +122,7 @@ export class QuorumPacketReader {
   /**
    * Takes the next chunk of the stream.
    *
-   * @param chunk - must not be modified afterwards: what is read is a view of it
+   * @param chunk - must not be modified afterwards: packets are views of it
    */
   feed(chunk: Uint8Array): void {
     if (this.#start < this.#end) {
@@ -170,7 +170,7 @@ export class QuorumPacketReader {
     if (length > this.pendingBytes) return null
     const start = this.#start
     this.#start += length
-    // What is a chunk of its own stays that.
+    // A piece that is a whole chunk needs no view.
     return length === this.#bytes.length ? this.#bytes : this.#bytes.subarray(start, start + length)
   }
 

@@ -100,13 +100,13 @@ export const CreateTtlRequest = record({
 export type CreateTtlRequest = Infer<typeof CreateTtlRequest>
 export const DeleteRequest = record({ path: ustring, version: int32 })
 export type DeleteRequest = Infer<typeof DeleteRequest>
-/** Of exists, getData, getChildren and getChildren2 alike. */
+/** The request of exists, getData, getChildren and getChildren2. */
 export const ReadRequest = record({ path: ustring, watch: bool })
 export type ReadRequest = Infer<typeof ReadRequest>
 /** Names a node: of getACL and getAllChildrenNumber. */
 export const PathRequest = record({ path: ustring })
 export type PathRequest = Infer<typeof PathRequest>
-/** Of sync, both ways: the path goes back as it came, and means nothing. */
+/** Request and reply of sync: the path goes back as it came, and means nothing. */
 export const SyncRecord = record({ path: nullableUstring })
 export type SyncRecord = Infer<typeof SyncRecord>
 export const SetAclRequest = record({ path: ustringOrEmpty, acl: AclWishes, version: int32 })
@@ -115,10 +115,10 @@ export const SetDataRequest = record({ path: ustringOrEmpty, data: copiedBuffer,
 export type SetDataRequest = Infer<typeof SetDataRequest>
 export const CheckRequest = record({ path: ustringOrEmpty, version: int32 })
 export type CheckRequest = Infer<typeof CheckRequest>
-/** Of {@link OpCode.checkCreation}. */
+/** The request of {@link OpCode.checkCreation}. */
 export const CheckCreationRequest = record({ path: ustringOrEmpty, version: int32, czxid: int64 })
 export type CheckCreationRequest = Infer<typeof CheckCreationRequest>
-/** Of removeWatches and checkWatches; `type` is a WatcherType of codes.ts. */
+/** The request of removeWatches and checkWatches; `type` is a WatcherType of codes.ts. */
 export const WatchesRequest = record({ path: ustring, type: int32 })
 export type WatchesRequest = Infer<typeof WatchesRequest>
 /** `mode` is an AddWatchMode of codes.ts. */
@@ -266,7 +266,7 @@ export interface ReplyBodies {
 }
 
 /**
- * What a server answers to a request: the header, and the body if `err` is 0. A multi's body is there on failure too.
+ * A server's answer to a request: the header, and the body if `err` is 0. A multi's body is there on failure too.
  */
 export interface Reply {
   readonly xid: number

@@ -34,7 +34,7 @@ export interface ServerLine {
 /**
  * Reads the text of one server.
  *
- * @param name - what the text is called in messages, such as `servers[2]`
+ * @param name - the text's name in messages, such as `servers[2]`
  * @throws TypeError that names the part that is wrong
  */
 export function parseServerLine(text: unknown, name: string): ServerLine {
@@ -72,8 +72,12 @@ export function serverLineText(id: number, { host, peerPort, electionPort, votes
 export function clientAddressOf(server: ServerLine): { readonly host: string; readonly port: number } | null {
   const { client } = server
   if (client === null) return null
-  const isReachable = client.host !== null && !WILDCARDS.has(client.host)
-  return { host: isReachable ? client.host : server.host, port: client.port }
+  return { host: client.host === null || isWildcard(client.host) ? server.host : client.host, port: client.port }
+}
+
+/** Whether a host stands for all addresses of a machine; none at all does, too. */
+export function isWildcard(host: string | null): boolean {
+  return host === null || WILDCARDS.has(host)
 }
 
 /**

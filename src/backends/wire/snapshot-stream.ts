@@ -29,7 +29,7 @@ export const SNAPSHOT_MARK: Uint8Array = Uint8Array.of(0, 0, 0, MARK.length, ...
 /** The path that ends the nodes, without its length, and the mark. */
 const END = Uint8Array.of(SLASH, ...SNAPSHOT_MARK)
 
-/** A step of the walk: so many bytes are passed over; if it is negative, they are read as an integer. */
+/** A step of the walk: a number of bytes to pass over; a negative one of bytes to read as an integer. */
 type Step = number
 /** Reads an int32. */
 const INT: Step = -INT_BYTES
@@ -40,7 +40,7 @@ const MARK_STEP_BYTES = 3
 export class SnapshotScanner {
   readonly #steps: Generator<Step, undefined, number>
   #step: Step
-  /** What has come of an integer. */
+  /** The value of an integer whose bytes have not all arrived. */
   #int = 0
   #offset = 0
   #isDone = false

@@ -18,7 +18,7 @@ const HEADER_BYTES = 16
 
 /** Converts one state, chunk by chunk. */
 export class StateFile {
-  /** What has come and may be the mark. */
+  /** The bytes held back, as they may be the mark. */
   #held: Uint8Array = new Uint8Array()
   #sum = ADLER_START
   #hasBegun = false

@@ -1,6 +1,6 @@
 /**
- * Transactions: what the leader made of a request, and what every server applies. They are idempotent facts ("the node
- * is now this"), not wishes, so they can be refused no more.
+ * Transactions: the leader makes one of each write, and every server applies it. They are idempotent facts ("the node
+ * is now this"), not wishes, so they can no longer be refused.
  *
  * Encoding  TxnHeader, then the body that belongs to its type: ZooKeeper 3.8's log format. One field is ours: the
  *           password after CreateSessionTxn, since ours cannot be computed from the session's id
@@ -87,7 +87,7 @@ const CODECS: ReadonlyMap<number, unknown> = new Map<number, unknown>([
   [OpCode.error, ErrorTxn],
 ])
 
-/** What may be part of a multi: changes of nodes, and the errors that a refused multi consists of. */
+/** The types that may be part of a multi: changes of nodes, and the errors that a refused multi consists of. */
 const PART_TYPES: ReadonlySet<number> = new Set([
   OpCode.create,
   OpCode.create2,

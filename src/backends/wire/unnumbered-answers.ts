@@ -1,5 +1,5 @@
 /**
- * What a learner has asked a leader of ZooKeeper, whose answers bear no numbers: syncs are answered in order, and the
+ * The questions of a learner to a leader of ZooKeeper, whose answers bear no numbers: syncs are answered in order, the
  * question whether a session may move by the session's id.
  *
  * Source    LearnerHandler.java, Learner.revalidate of ZooKeeper 3.8.

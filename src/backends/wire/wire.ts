@@ -124,14 +124,14 @@ function readConnect<T extends object>(codec: Codec<T>, frame: Uint8Array): { va
 
 /** The server's side of one connection. */
 export class ServerWire {
-  /** What the last reply that was written answers; for a ping, and before the first, operation and time stay. */
+  /** The request that the last written reply answers; replies to pings leave it as it is, and `op` is -1 before any. */
   readonly answered: AnsweredOperation = { op: -1, atMs: 0 }
   readonly #inFlight = new OperationsInFlight()
   #isConnected = false
   /** The client is so old that it knows of no read-only servers. */
   #isOld = false
 
-  /** Requests that have no reply yet, but for pings. */
+  /** Requests that have no reply yet, pings excepted. */
   get requestsInFlight(): number {
     return this.#inFlight.count
   }
@@ -139,7 +139,7 @@ export class ServerWire {
   /**
    * Reads what a client sent.
    *
-   * @param frame - one frame, without its length; what is decoded keeps none of it
+   * @param frame - one frame, without its length; the decoded message keeps none of it
    * @param atMs - when it came, in milliseconds, for {@link ServerWire.answered}
    * @throws CoordinationError `PROTOCOL_VIOLATION` if not even its header can be read
    */
@@ -241,7 +241,7 @@ export class ClientWire {
   /**
    * Reads what a server sent.
    *
-   * @param frame - one frame, without its length; what is decoded keeps none of it
+   * @param frame - one frame, without its length; the decoded message keeps none of it
    * @throws CoordinationError `PROTOCOL_VIOLATION` if it is malformed, or answers nothing that was asked
    */
   decode(frame: Uint8Array): ServerMessage {

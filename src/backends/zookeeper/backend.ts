@@ -1,7 +1,7 @@
 /**
  * ZooKeeper as a backend: sessions over its own protocol.
  *
- * Secrets   what is in `auth` and `tls` is kept in private fields, and is in no message and no inspection.
+ * Secrets   `auth` and `tls` are kept in private fields, and are in no message and no inspection.
  * Abilities containers are there since 3.5; whether nodes may have a time to live is a setting of the servers, and is
  *           asked for with the first session.
  */
@@ -19,10 +19,10 @@ import type { OwnershipSupport } from './owned-nodes.ts'
 import { REQUEST_OVERHEAD_BYTES } from './options.ts'
 import type { ZooKeeperSettings } from './options.ts'
 
-/** Of the time itself; when the servers look for nodes whose time is over is their own affair (once a minute). */
+/** The granularity of the time itself; the servers look once a minute for nodes whose time is over. */
 const TTL_GRANULARITY_MS = 1
 
-/** What is asked for to learn whether a time to live would be taken: none of 0 ms ever is. */
+/** The create that tells whether a time to live would be taken: none of 0 ms ever is. */
 const TTL_PROBE = { mode: 'persistent-with-ttl', ttlMs: 0 } as const
 const TTL_PROBE_PATH = '/zookeeper/ttl-probe'
 
@@ -79,7 +79,7 @@ export class ZooKeeperBackend implements Backend {
     return namespaced(session, this.#destination.chroot)
   }
 
-  /** What is done once, with the first session. */
+  /** Probes the servers and makes the chroot; done once, with the first session. */
   async #prepare(session: Session): Promise<void> {
     this.#hasTtl ??= await probeTtl(session)
     if (this.#isChrootMade) return

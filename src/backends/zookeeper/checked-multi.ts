@@ -15,9 +15,9 @@ type CreationCheck = Check & { readonly czxid: bigint }
 /** One operation that is sent. */
 interface Part {
   readonly operation: Operation
-  /** Of the operation whose result it gives; null for none. */
+  /** The index of the operation whose result it gives; null for none. */
   readonly index: number | null
-  /** Of the check that it makes; null for none. */
+  /** The index of the check that it makes; null for none. */
   readonly check: number | null
 }
 
@@ -55,7 +55,7 @@ export class CheckedMulti {
     return new CheckedMulti(operations, parts)
   }
 
-  /** What is sent in its place. */
+  /** The operations to send in its place. */
   get operations(): readonly Operation[] {
     return this.#parts.map(({ operation }) => operation)
   }

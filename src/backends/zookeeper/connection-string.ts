@@ -19,7 +19,7 @@ const HOSTS_MAX = 256
 /** Longest chroot: it shares the room in a request with the path of the client. In characters. */
 const CHROOT_CHARS_MAX = 256
 
-/** What a connection string says. */
+/** The parts of a connection string. */
 export interface Destination {
   /** In the order in which they were written. */
   readonly servers: readonly ServerAddress[]

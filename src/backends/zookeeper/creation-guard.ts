@@ -5,8 +5,8 @@
  *           sequential create under the parent, and the delete of the one name that this create has if nothing was
  *           created there since we looked, is refused as soon as anything was: our node cannot have been made again.
  * Proof     1. the parent's count is read, 2. then the node, and it is the creation that is meant, 3. the multi passes
- *           its first two parts, so no child was created after step 1. What is at the path in step 3 was there in step
- *           2, and is the node that is meant. Both reads may come from a server that lags: the multi is judged by the
+ *           its first two parts, so no child was created after step 1. The node at the path in step 3 was there in step
+ *           2, and is the one that is meant. Both reads may come from a server that lags: the multi is judged by the
  *           leader.
  * Owned     a parent that is removed and made again counts from the start, and may come to the same count. So a node
  *           that this session owns (owned-nodes.ts) is also written in the multi: a node that another session owns
@@ -41,7 +41,7 @@ const PAUSE_MS_MAX = 50
 /** Attempts of one multi that may be overtaken: with the pauses, some ten seconds. */
 export const OVERTAKEN_MAX = 400
 
-/** How long a parent is taken for crowded after a count of it was overtaken, in milliseconds. */
+/** How long a parent is treated as crowded after a count of it was overtaken, in milliseconds. */
 const CROWDED_MS = 1_000
 /** Parents that are remembered as crowded. */
 const CROWDED_MAX = 64
@@ -50,7 +50,7 @@ const NO_BYTES = new Uint8Array()
 
 type Check = Extract<Operation, { readonly type: 'check' }>
 
-/** What the guard asks the servers, in the session's order. None of it is repeated over a lost connection. */
+/** The requests of the guard to the servers, in the session's order. None is repeated over a lost connection. */
 export interface GuardedRequests extends Pick<Session, 'exists' | 'sync'> {
   /** A multi as the servers know it, without checks of creations. */
   multi(operations: readonly Operation[]): Promise<OperationResult[]>
@@ -69,7 +69,7 @@ interface Entry {
   isDenied: boolean
 }
 
-/** What is sent for an entry. */
+/** The multi that is sent for an entry. */
 interface Part {
   readonly entry: Entry
   /** Null: without its checks. */
@@ -77,7 +77,7 @@ interface Part {
   readonly operations: readonly Operation[]
 }
 
-/** What a parent's stat says of the next sequential name under it. */
+/** The count of child creates as a parent's stat shows it: it gives the next sequential name. */
 interface Count {
   readonly parent: string
   /** Twice the count of child creates, as an int32: its highest bit is lost. */
@@ -132,7 +132,7 @@ class Batch {
   #failures = 0
   #overtakenCount = 0
   #counts: readonly Count[] = []
-  /** Of the last attempt that was refused by them. */
+  /** The counts of the last attempt that was refused by them. */
   #overtaken: readonly Count[] = []
 
   constructor(requests: GuardedRequests, crowded: CrowdedParents, entries: readonly Entry[]) {
@@ -237,7 +237,7 @@ class Batch {
 
   /**
    * Guarded multis of others are creates too. Without chance two clients that go on at once could keep in step, and the
-   * one that is always second would never get on.
+   * one that is always second would never succeed.
    */
   #pause(): Promise<void> {
     return delay(Math.random() * Math.min(PAUSE_MS_MAX, this.#failures * PAUSE_MS))

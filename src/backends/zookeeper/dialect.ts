@@ -1,5 +1,5 @@
 /**
- * How a session speaks to ZooKeeper, where one server answers alone what ours answer with a majority behind them.
+ * How a session speaks to ZooKeeper, where one server answers alone requests that ours answer after asking a majority.
  *
  * Lease     proven in three steps (client/lease.ts).
  * Sync      a transaction that changes nothing (zookeeper/empty-transaction.ts).
@@ -21,7 +21,7 @@ import type { Acl, AuthRequest } from '../wire/records.ts'
 import { OwnedNodes, isOwnedCreate } from './owned-nodes.ts'
 import type { OwnershipSupport } from './owned-nodes.ts'
 
-/** A busy server answers so many in a small part of a session time-out. */
+/** A busy server answers this many in a small part of a session time-out. */
 const IN_FLIGHT_MAX = 128
 
 /** The dialect of ZooKeeper. */

@@ -1,4 +1,4 @@
-/** The options of `zookeeper()`: what they may be, and what they are by default. */
+/** The options of `zookeeper()`: their ranges and their defaults. */
 import { optionNames, refuseUnknown, validateBoolean, validateFunction, validateInteger } from '../../core/options.ts'
 import { textOf } from '../../core/value-text.ts'
 import { OPEN_ACL } from '../wire/records.ts'
@@ -10,14 +10,14 @@ const TIMEOUT_MS_MIN = 10
 const TIMEOUT_MS_MAX = 3_600_000
 const DATA_BYTES_MAX = 1_073_741_824
 
-/** How much longer than the data of its node a request may be: by its path, mostly. */
+/** Most bytes of a request beside the data of its node: its path, mostly. */
 export const REQUEST_OVERHEAD_BYTES = 4_096
 
-/** Who this client is, by one scheme of the servers'. */
+/** An identity of this client, in one of the servers' schemes. */
 export interface ZooKeeperAuth {
   /** How it is proven, such as `digest`. */
   readonly scheme: string
-  /** What proves it, such as `user:password`. It is sent as it is: use TLS where others may listen. */
+  /** The proof, such as `user:password`. It is sent as it is: use TLS where others may listen. */
   readonly auth: string | Uint8Array
 }
 
@@ -40,16 +40,16 @@ export interface ZooKeeperOptions {
   readonly sessionTimeoutMs?: number
   /** How long a server has to answer while a session is opened, in milliseconds. Default: its share of the time-out. */
   readonly connectTimeoutMs?: number
-  /** Who this client is, told to each server before anything else. Default: nobody in particular. */
+  /** The identities of this client, sent to each server before anything else. Default: none. */
   readonly auth?: readonly ZooKeeperAuth[]
   /**
-   * Who may do what with the nodes that this client creates: everyone everything (`open`, the default), everything but
-   * only who `auth` says that the creator is (`creator`), or a list.
+   * The permissions on the nodes that this client creates: all of them for everyone (`open`, the default), all of them
+   * for the identities of the creator alone, as `auth` names them (`creator`), or a list.
    */
   readonly acl?: 'open' | 'creator' | readonly ZooKeeperAcl[]
-  /** Speaks TLS: true for what Node.js does by default, or its options, such as `ca` and `cert`. Default false. */
+  /** TLS to the servers: true for the defaults of Node.js, or its options, such as `ca` and `cert`. Default false. */
   readonly tls?: boolean | TlsOptions
-  /** Whether a server that has lost its majority will do; it can be read from only. Default false. */
+  /** Whether a server that has lost its majority is accepted, which serves reads only. Default false. */
   readonly readOnly?: boolean
   /** Finds the addresses of a host, at each attempt to connect. Default: the system's resolver. */
   readonly lookup?: Lookup
@@ -75,7 +75,7 @@ const DEFAULTS: Required<Omit<ZooKeeperOptions, 'connectTimeoutMs' | 'lookup'>> 
   acl: 'open',
   tls: false,
   readOnly: false,
-  // jute.maxbuffer, less what else is in a request.
+  // jute.maxbuffer, less the rest of a request.
   dataBytesMax: 1_048_575 - REQUEST_OVERHEAD_BYTES,
 })
 
@@ -106,7 +106,7 @@ const PERMISSIONS: Readonly<Record<string, number>> = {
  * Fills in and checks options.
  *
  * @throws TypeError for an unknown option or a wrong type, RangeError for a number outside its range; neither shows
- * what may be a secret
+ * a value that may be a secret
  */
 export function settingsOf(options: ZooKeeperOptions): ZooKeeperSettings {
   refuseUnknown(options, NAMES, 'zookeeper()')

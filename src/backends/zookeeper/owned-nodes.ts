@@ -6,7 +6,7 @@
  *           identity (scheme digest) with a secret that nobody else has. A multi that begins with a write is refused if
  *           the node that is there now is owned by another session.
  * Blind     for a node that lets everybody write: it was not made to be owned. So this is for where a look has just
- *           shown our node, and the count of its parent cannot be had (zookeeper/creation-guard.ts).
+ *           shown our node, and the count of its parent cannot be read (zookeeper/creation-guard.ts).
  * Same path one session may make one path twice. It hears its answers in the order of its requests, so it knows which
  *           of its creations is the latest; while a create of that path is under way, or its answer was lost, it does
  *           not, and says so.
@@ -60,7 +60,7 @@ export class OwnedNodes {
   readonly #underWay = new Map<string, number>()
   #trust: Trust
 
-  /** @param support - what sessions of this backend have learnt of the servers */
+  /** @param support - the experience that sessions of this backend have had with the servers */
   constructor(requests: PlainRequests, support: OwnershipSupport) {
     const { acl, isAnonymous } = requests
     const credentials = `quorate-session:${crypto.randomUUID()}`
@@ -92,9 +92,9 @@ export class OwnedNodes {
   /**
    * Makes nodes that are to be owned.
    *
-   * @param paths - where; for a sequential create, what the path begins with
+   * @param paths - the nodes' paths; for a sequential create, the beginning of the path
    * @param create - makes them
-   * @param createdOf - which its answer tells of
+   * @param createdOf - the nodes that its answer tells of
    */
   async creating<T>(
     paths: readonly string[],
@@ -174,7 +174,7 @@ export function isOwnedCreate(operation: Operation | undefined): operation is Op
   return operation?.type === 'create' && operation.owned === true
 }
 
-/** What the refusal of a trial tells. */
+/** The trust that the refusal of a trial leaves. */
 function trustAfter(error: unknown): Trust {
   if (!isCoordinationError(error)) return 'none'
   const { code, index, outcome } = error

@@ -64,7 +64,7 @@ const MYID_FILE = 'myid'
 const MYID_BYTES_MAX = 64
 const MYID_MAX = 254
 const UNFINISHED = 'unfinished'
-/** What may be in a directory that is empty: the lock, and what a file system makes for itself. */
+/** Names that an empty directory may hold: the lock, and the file system's own. */
 const NO_CONTENT = /^(quorate\.lock.*|lost\+found)$/
 
 /** From where to where. */
@@ -84,7 +84,7 @@ type Finish = (copied: CopiedData, place: string) => Promise<void>
  *
  * @param args - after `backup`
  * @returns the exit status
- * @throws UsageError, Failure, and what says that the data are damaged
+ * @throws UsageError, Failure, and the error of damaged data
  */
 export async function runBackup(args: readonly string[], output: Output): Promise<number> {
   const { values, positionals } = takeOptions('backup', args, COMMON)
@@ -113,7 +113,7 @@ export async function runBackup(args: readonly string[], output: Output): Promis
  *
  * @param args - after `restore`
  * @returns the exit status
- * @throws UsageError, Failure, and what says that the data are damaged
+ * @throws UsageError, Failure, and the error of damaged data
  */
 export async function runRestore(args: readonly string[], output: Output): Promise<number> {
   const { values, positionals } = takeOptions('restore', args, RESTORE)

@@ -14,7 +14,7 @@ import { oneLine } from '../visible.ts'
 
 type Body = LoggedTransaction['txn']
 
-/** What a transaction does, in words and as fields. */
+/** The effect of a transaction, in words and as fields. */
 interface Effect {
   readonly words: readonly string[]
   readonly fields: Readonly<Record<string, unknown>>

@@ -86,7 +86,7 @@ export async function runSnapshot(args: readonly string[], output: Output): Prom
   return listing.tellEnd(output, json)
 }
 
-/** What a snapshot holds, as it is read. */
+/** The listing of a snapshot, as it is read. */
 class Listing {
   readonly #file: string
   readonly #showsData: boolean

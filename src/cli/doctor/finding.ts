@@ -1,6 +1,6 @@
 /** A finding of `quorate doctor`: what it is, why it matters, what to do; and the check that it is of. */
 
-/** The checks, in the order in which they are told. */
+/** The checks, in the order of the report. */
 export const CHECKS = [
   ...(['session', 'latency', 'clock', 'quorum', 'servers'] as const),
   ...(['words', 'locks', 'sizes', 'orphans'] as const),
@@ -12,18 +12,18 @@ export type CheckName = (typeof CHECKS)[number]
 /** Something that should be mended (`bad`), that may become so (`warn`), or that is good to know (`note`). */
 export interface Finding {
   readonly level: 'bad' | 'warn' | 'note'
-  /** What was found, with the values. */
+  /** The finding in a sentence, with the values. */
   readonly what: string
   /** Why it matters. */
   readonly why: string
-  /** What to do about it. */
+  /** The advice. */
   readonly todo: string
 }
 
-/** What a check came to. */
+/** The result of a check. */
 export interface Checked {
   readonly check: CheckName
-  /** What was seen, in a line; why nothing was, if it was left out. */
+  /** The observation, in a line; the reason, if it was left out. */
   readonly says: string
   /** Whether it could not be made. */
   readonly isLeftOut: boolean

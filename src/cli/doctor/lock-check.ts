@@ -8,7 +8,7 @@ import { checked, countOf } from './finding.ts'
 import type { Checked, Finding } from './finding.ts'
 import type { TreeContext } from './tree-checks.ts'
 
-/** What to look at. */
+/** The client, the roots of the locks, and the limit of the check. */
 export interface LockContext extends Omit<TreeContext, 'nodesMax'> {
   /** How long the first in line may wait, in milliseconds. */
   readonly stuckMs: number

@@ -15,7 +15,7 @@ const LIMIT_MS = 3_000
 const LAG_MAX = 100
 const LATENCY_MS_MAX = 100
 const OUTSTANDING_MAX = 100
-/** The part of its file descriptors that a server may use before it is told. */
+/** The fraction of its file descriptors that a server may use without a finding. */
 const DESCRIPTORS_PART_MAX = 0.8
 /** Words of each server that people and programs ask for. */
 const WORDS = ['srvr', 'mntr', 'ruok'] as const

@@ -11,7 +11,7 @@ import { describeError } from '../shell/error-text.ts'
 import { checked, leftOut } from './finding.ts'
 import type { Checked, Finding } from './finding.ts'
 
-/** What of the engine matters to these checks. */
+/** The client that these checks measure, and the properties of its engine. */
 export interface SessionContext {
   readonly client: Pick<Client, 'create' | 'delete' | 'exists' | 'sessionTimeoutMs'>
   readonly signal: AbortSignal
@@ -23,7 +23,7 @@ export interface SessionContext {
   readonly tellsTime: boolean
 }
 
-/** What the checks came to, and by how much the clock of the servers is ahead of ours, in milliseconds. */
+/** The results of the checks, and by how much the clock of the servers is ahead of ours, in milliseconds. */
 export interface SessionChecked {
   readonly checks: readonly Checked[]
   readonly aheadMs: number

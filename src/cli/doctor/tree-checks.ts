@@ -16,7 +16,7 @@ import { visibleLine } from '../visible.ts'
 import { checked, countOf } from './finding.ts'
 import type { Checked, Finding } from './finding.ts'
 
-/** What to look at. */
+/** The client, and the part of the tree to look at. */
 export interface TreeContext {
   readonly client: Client
   readonly signal: AbortSignal
@@ -36,7 +36,7 @@ interface Seen {
   readonly listBytes: number
 }
 
-/** What ZooKeeper keeps for itself. */
+/** The node below which ZooKeeper keeps its own nodes. */
 const RESERVED = '/zookeeper'
 /** jute.maxbuffer, unless somebody has set it. */
 const LIST_BYTES_MAX = 1_048_575

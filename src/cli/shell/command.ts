@@ -1,5 +1,5 @@
 /**
- * What a command of the shell is, and what it is given: flags and words, by the rules of zkCli's option parser.
+ * Commands of the shell, and their arguments: flags and words, by the rules of zkCli's option parser.
  *
  * Rules     flags may stand anywhere; one letter each, `-sw` is `-s -w`; `-v 3` and `-v3` are the same; a negative
  *           number is a word; after `--` everything is a word.
@@ -24,13 +24,13 @@ export type FlagKind = 'alone' | 'value'
 export interface Command {
   /** The word by which it is called. */
   readonly name: string
-  /** What may stand after the word. */
+  /** The arguments after the word, as the usage shows them. */
   readonly usage: string
-  /** What it does, in a line. */
+  /** Its effect, in a line. */
   readonly summary: string
-  /** What else its help says; whole lines. */
+  /** The rest of its help; whole lines. */
   readonly details?: string
-  /** What it ends with when it fails, where that is not what the others end with. */
+  /** Its exit statuses on failure; those of the other commands if absent. */
   readonly statuses?: Statuses
   /** Whether what stands after `--` is a command line, which it keeps for itself. */
   readonly runsProgram?: boolean
@@ -67,7 +67,7 @@ export interface ShellControl {
 export interface CommandContext {
   /** The connected client; throws a Failure if there is none. */
   readonly client: () => Client
-  /** What only ZooKeeper's protocol has; throws a Failure if the engine has it not. */
+  /** The calls that only ZooKeeper's protocol has; throws a Failure if the engine has it not. */
   readonly zookeeper: () => ZooKeeperOperations
   /** Whether results are printed as JSON. */
   readonly json: boolean
@@ -90,11 +90,11 @@ export interface CommandContext {
   readonly isInteractive: boolean
 }
 
-/** What was typed after a command's name. */
+/** The arguments after a command's name. */
 export class Given {
   /** The words, without flags. */
   readonly words: readonly string[]
-  /** What stands after `--`; null if there is no `--`. */
+  /** The arguments after `--`; null if there is no `--`. */
   readonly rest: readonly string[] | null
   readonly #flags: ReadonlyMap<string, string>
 
@@ -163,7 +163,7 @@ export function versionOf(given: Given): number {
   return given.integer('v', -1, VERSION_MAX) ?? -1
 }
 
-/** What asks for the help of any command. */
+/** Flags that ask for the help of any command. */
 const HELP_FLAGS: ReadonlySet<string> = new Set(['--help', '-h', '-help'])
 
 /** Whether arguments ask for help, and for nothing else. */
@@ -172,7 +172,7 @@ export function asksForHelp(args: readonly string[]): boolean {
   return (end === -1 ? args : args.slice(0, end)).some((word) => HELP_FLAGS.has(word))
 }
 
-/** What is wrong with the arguments of a command, and how it is used. */
+/** An error for wrong arguments of a command, with its usage. */
 export function wrong(command: Command, what: string): UsageError {
   return new UsageError(`${command.name}: ${what}; ${usageOf(command)}`)
 }

@@ -6,6 +6,8 @@ import { hint } from '../nearest.ts'
 import { ACL_COMMANDS } from './acl-commands.ts'
 import type { Command } from './command.ts'
 import { asksForHelp, Given, usageOf } from './command.ts'
+import { COUNT_COMMANDS } from './count-commands.ts'
+import { ENSEMBLE_COMMANDS } from './ensemble-commands.ts'
 import { LOCK_COMMANDS } from './lock-commands.ts'
 import { NODE_COMMANDS } from './node-commands.ts'
 import { RECIPE_COMMANDS } from './recipe-commands.ts'
@@ -38,10 +40,12 @@ const HELP: Command = {
 const ALL: readonly Command[] = [
   ...NODE_COMMANDS,
   ...ACL_COMMANDS,
+  ...ENSEMBLE_COMMANDS,
   ...WATCH_COMMANDS,
   ...LOCK_COMMANDS,
   ...RUN_COMMANDS,
   ...RECIPE_COMMANDS,
+  ...COUNT_COMMANDS,
   ...TREE_COMMANDS,
   ...SESSION_COMMANDS,
   HELP,
@@ -73,7 +77,7 @@ export function readCommand(words: readonly string[]): { readonly command: Comma
 }
 
 /**
- * What a command ends with when it fails.
+ * The exit statuses of a command that fails.
  *
  * @param words - its name and its arguments; before the name may stand what was not understood
  */
@@ -90,7 +94,7 @@ function helpText(): string {
     .join('')
 }
 
-/** What there is to say of a word that calls none. */
+/** The message for a word that is no command. */
 function unknownCommand(word: string): string {
   if (PROGRAM_NAMES.includes(word)) return `${word} runs only as the first word: quorate ${word} --help`
   const what = word === '' ? 'no command' : `Command not found ${word}`

@@ -1,16 +1,17 @@
-/** What a line that is being typed can go on with: names of commands, then paths. */
+/** Completion of a line that is being typed: names of commands, then paths. */
 import type { Client } from '../../core/client.ts'
 import { joinPath } from '../../core/path.ts'
 import { isVisible } from '../visible.ts'
 import { openWordOf } from '../words.ts'
 import { COMMAND_NAMES } from './commands.ts'
 
-/** What readline asks a completer for: the candidates, and the part of the line that they would replace. */
+/** The answer of a completer to readline: the candidates, and the part of the line that they would replace. */
 export type Completion = readonly [candidates: string[], typed: string]
 
 /** Words that stand before the path of some commands. */
 export const SECOND_WORDS: Readonly<Record<string, readonly string[]>> = {
-  locks: ['ls', 'who'],
+  locks: ['ls', 'who', 'revoke', 'evict'],
+  counter: ['get', 'add', 'set'],
   config: ['get', 'set', 'watch', 'edit'],
   printwatches: ['on', 'off'],
   help: COMMAND_NAMES,

@@ -1,4 +1,4 @@
-/** The shell's connection: a client, and what its engine has besides. */
+/** The shell's connection: a client, and its engine's own calls. */
 import { connect } from '../../core/connect.ts'
 import type { Client, ClientState } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
@@ -57,17 +57,17 @@ export class ShellConnection {
   }
 
   /**
-   * What ZooKeeper's protocol has besides.
+   * The calls that only ZooKeeper's protocol has.
    *
-   * @param what - what it is needed for
-   * @throws Failure if this engine has it not
+   * @param what - the feature that needs them, for the message
+   * @throws Failure if this engine does not have them
    */
   zookeeper(what: string): ZooKeeperOperations {
     if (this.#engine.zookeeper !== null) return this.#engine.zookeeper
     throw new Failure(`${this.#engine.backend.name} has no ${what}: it is ZooKeeper's own`)
   }
 
-  /** Ends the session, and what was started for it. */
+  /** Ends the session, and an ensemble started for it. */
   async close(): Promise<void> {
     await this.client.close()
     await this.#engine.close()

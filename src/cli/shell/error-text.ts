@@ -1,4 +1,4 @@
-/** What went wrong, in zkCli's words where it has some, and as JSON. */
+/** The text of errors, in zkCli's words where it has some, and as JSON. */
 import { isCoordinationError } from '../../core/errors.ts'
 import type { CoordinationError, ErrorCode } from '../../core/errors.ts'
 import { Failure, STATUSES, UsageError } from '../exit-status.ts'
@@ -7,13 +7,13 @@ import { oneLine } from '../visible.ts'
 
 /** An error as it is printed. */
 export interface ErrorDescription {
-  /** What the command ends with. */
+  /** The exit status of the command. */
   readonly status: number
   /** A code of the package, `USAGE`, `NO_SERVER`, or `FAILURE`. */
   readonly code: string
   /** For people: one line. */
   readonly message: string
-  /** What became of a write, if the error says. */
+  /** The effect on the servers, if the error says; see `outcome` of CoordinationError. */
   readonly outcome?: string
   /** The path it is about. */
   readonly path?: string
@@ -30,13 +30,13 @@ const PHRASES: Partial<Record<ErrorCode, string>> = {
   INVALID_ACL: 'Acl is not valid : ',
 }
 
-/** What says that no server answers, or none that knows this client. */
+/** Codes for: no server answers, or none that knows this client. */
 const UNREACHABLE: ReadonlySet<ErrorCode> = new Set(['CONNECTION_LOSS', 'SESSION_EXPIRED', 'TIMEOUT'])
 
 /**
- * What there is to say of anything that was thrown. Wrong paths and the like are TypeError and RangeError.
+ * Describes anything that was thrown. Wrong paths and the like are TypeError and RangeError.
  *
- * @param statuses - what the command ends with
+ * @param statuses - the exit statuses of the command
  */
 export function describeError(error: unknown, statuses: Statuses = STATUSES): ErrorDescription {
   if (isCoordinationError(error)) return describeCoordinationError(error, statuses)

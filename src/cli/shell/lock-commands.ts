@@ -1,26 +1,31 @@
-/** A command on locks: `locks ls`, `locks who` and `locks --graph`. */
+/** A command on locks: `locks ls`, `locks who`, `locks revoke`, `locks evict` and `locks --graph`. */
+import { Failure } from '../exit-status.ts'
 import { jsonData, textOf } from '../output.ts'
 import { oneLine, visibleLine } from '../visible.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import { wrong } from './command.ts'
 import { showGraph } from './lock-graph.ts'
 import type { LockContender } from '../../recipes/locks/inspect.ts'
-import { readLock, readLocks } from '../../recipes/locks/inspect.ts'
+import { askHolders, evictContender, readLock, readLocks } from '../../recipes/locks/inspect.ts'
 import { agoText, hex } from './node-text.ts'
 import { tableText } from './table.ts'
 
 /** How much of what a contender says of itself stands in a table. */
 const DATA_CHARS_MAX = 60
 
-/** What `--graph` looks at if no node is named. */
+/** The node below which `--graph` looks if none is named. */
 const GRAPH_ROOT = '/locks'
 
 const LOCKS: Command = {
   name: 'locks',
-  usage: 'ls|who path | --graph [path]',
+  usage: 'ls|who path | revoke [-r reason] path | evict path token | --graph [path]',
   summary: 'ls: the locks below a node, their holders and queues; who: everyone at one; --graph: who waits for whom',
-  flags: { graph: 'alone' },
-  words: [0, 2],
+  details: `revoke asks whoever holds a lock to give it up, and tells why; the holder decides
+  -r reason   why
+evict takes one out of the queue, by the token that who shows: if it holds, its lease is lost
+`,
+  flags: { graph: 'alone', r: 'value' },
+  words: [0, 3],
   run: locks,
 }
 
@@ -35,9 +40,32 @@ async function locks(context: CommandContext, given: Given): Promise<void> {
     return showGraph(context, what ?? GRAPH_ROOT)
   }
   if (what === undefined || path === undefined) throw wrong(LOCKS, 'too few arguments')
+  const token = given.words[2]
+  if (given.has('r') && what !== 'revoke') throw wrong(LOCKS, `${what} has no flag -r`)
+  if (token !== undefined && what !== 'evict') throw wrong(LOCKS, `${what}: too many arguments`)
   if (what === 'ls') await listLocks(context, path)
   else if (what === 'who') await listContenders(context, path)
-  else throw wrong(LOCKS, `it takes ls or who, got ${JSON.stringify(what)}`)
+  else if (what === 'revoke') await revoke(context, path, given.value('r') ?? '')
+  else if (what === 'evict') await evict(context, path, token)
+  else throw wrong(LOCKS, `it takes ls, who, revoke or evict, got ${JSON.stringify(what)}`)
+}
+
+async function revoke({ client, signal, print }: CommandContext, path: string, reason: string): Promise<void> {
+  const asked = await askHolders(client(), path, reason, signal)
+  const sessions = asked.map(({ sessionId }) => hex(sessionId)).join(', ')
+  print({
+    text: asked.length === 0 ? 'nobody who holds can be asked\n' : `asked ${sessions}\n`,
+    json: { path, asked: asked.map(jsonContender) },
+  })
+}
+
+async function evict({ client, signal, print }: CommandContext, path: string, text = ''): Promise<void> {
+  if (!/^\d+$/.test(text)) {
+    throw wrong(LOCKS, `evict needs the token of a contender, as locks who shows it, got ${JSON.stringify(text)}`)
+  }
+  const evicted = await evictContender(client(), path, BigInt(text), signal)
+  if (evicted === null) throw new Failure(`nobody at ${oneLine(path)} has the token ${text}`)
+  print({ text: `evicted ${hex(evicted.sessionId)}\n`, json: { path, evicted: jsonContender(evicted) } })
 }
 
 async function listLocks({ client, signal, print }: CommandContext, path: string): Promise<void> {
@@ -84,7 +112,7 @@ function waitingIn(contenders: readonly LockContender[]): number {
   return contenders.filter(({ holds }) => !holds).length
 }
 
-/** What a contender does; of a read-write lock, also on which side. */
+/** The state of a contender; of a read-write lock, also its side. */
 function stateOf({ kind, holds }: LockContender): string {
   if (kind === 'lock') return holds ? 'holds' : 'waits'
   return holds ? `${kind}s` : `waits to ${kind}`
@@ -94,7 +122,7 @@ function jsonContender({ data, ...contender }: LockContender): object {
   return { ...contender, ...jsonData(data) }
 }
 
-/** What a contender says, on one line. */
+/** The data of a contender, on one line. */
 function says({ data }: LockContender): string {
   const text = textOf(data) ?? `${data.length} bytes`
   const line = visibleLine(text)

@@ -16,7 +16,7 @@ import type { CommandContext } from './command.ts'
 import { PassedSignals, runProgram } from './program-run.ts'
 import type { HeldRun } from './program-run.ts'
 
-/** What is held: a lease, or a leadership. */
+/** A lease or a leadership that is held. */
 interface Held {
   readonly token: bigint
   readonly signal: AbortSignal
@@ -25,9 +25,9 @@ interface Held {
 }
 
 
-/** What there is to hold at a path. */
+/** A thing to hold at a path: a lock, or the leadership of an election. */
 export interface Prize {
-  /** What it is, for people and as the key of JSON. */
+  /** Its name, for people and as the key of JSON. */
   readonly name: 'lock' | 'leadership'
   /** The beginning of the names of the command's variables. */
   readonly prefix: string

@@ -175,7 +175,7 @@ async function create({ client, zookeeper, signal, print }: CommandContext, give
   print({ text: `Created ${oneLine(created)}\n`, json: { created } })
 }
 
-/** What the flags ask for; a mode of null is one that only ZooKeeper has. */
+/** The mode that the flags ask for; null for one that only ZooKeeper has. */
 function createModeOf(given: Given): { readonly mode: CreateMode | null; readonly flags: number } {
   const [e, s, c, t] = ['e', 's', 'c', 't'].map((flag) => given.has(flag))
   if (c === true && (e === true || s === true)) {
@@ -240,7 +240,7 @@ async function stat(context: CommandContext, given: Given): Promise<void> {
   print({ text: statText(found), json: { path, stat: found } })
 }
 
-/** Deletes from the leaves on, so many at a time; what another deletes meanwhile is as good. */
+/** Deletes from the leaves on, so many at a time; nodes that another deletes meanwhile count as done. */
 async function deleteAll({ client, signal, print }: CommandContext, given: Given): Promise<void> {
   const path = given.word(0)
   if (path === '/') throw new UsageError('deleteall / would delete everything: name the nodes one by one')

@@ -56,7 +56,7 @@ export function eventText(type: string, state: string, path: string | null): str
   return `\nWATCHER::\n\nWatchedEvent state:${state} type:${type} path:${oneLine(String(path))}\n`
 }
 
-/** What ZooKeeper calls an event. */
+/** ZooKeeper's name of an event. */
 export function eventName(type: WatchEvent['type']): string {
   return EVENTS[type]
 }

@@ -1,8 +1,8 @@
 /**
  * Runs a command once for everybody: `quorate run-once PATH -- command...`.
  *
- * Model     {@link onceOnly} with the command as its work. What is recorded is that it ended with status 0, when, for
- *           whom, and the beginning of its standard output.
+ * Model     {@link onceOnly} with the command as its work. The record says that it ended with status 0, when, by
+ *           whom, and holds the beginning of its standard output.
  * Status    0 if it has been done, now or before; the command's own if that is another, and then nothing is recorded.
  * Signals   end a wait before the command; once it runs they are passed on to it.
  */
@@ -16,13 +16,13 @@ import { interrupted } from './lock-run.ts'
 import { PassedSignals, runProgram } from './program-run.ts'
 import type { HeldRun } from './program-run.ts'
 
-/** What to run, and how long it is good for. */
+/** A command to run once, and how long its result is good for. */
 export interface OnceRun extends HeldRun {
   /** How long what was done is good for, in milliseconds; forever if undefined. */
   readonly ttlMs: number | undefined
 }
 
-/** What is recorded. */
+/** The record of a run that ended with status 0. */
 interface OnceRecord {
   /** Who did it. */
   readonly by: string

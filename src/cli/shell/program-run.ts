@@ -3,7 +3,7 @@
  *
  * End       of what is held before the program's: SIGTERM, and after a grace SIGKILL; then the program's own status
  *           does not matter.
- * Safety    the program is told about a loss, not fenced: what it writes should carry the token that it is given in its
+ * Safety    the program hears of a loss, and is not fenced: its writes should carry the token that it is given in its
  *           environment. Without a terminal it leads a process group of its own, and the signals go to all that it has
  *           started.
  * Signals   SIGINT, SIGTERM, SIGHUP and SIGQUIT of ours are passed on to it.
@@ -31,13 +31,13 @@ export interface HeldRun extends ProgramRun {
   readonly path: string
   /** Longest wait, in milliseconds; 0 for none, no limit if undefined. */
   readonly waitMs: number | undefined
-  /** What to end with if it is somebody else's. */
+  /** The exit status if it is somebody else's. */
   readonly busyStatus: number
-  /** What ours says of itself. */
+  /** The data of our node. */
   readonly data: string
 }
 
-/** What is held meanwhile. */
+/** The lease or the leadership that is held while the program runs. */
 export interface Holding {
   /** Aborted when it is lost. */
   readonly signal: AbortSignal
@@ -51,7 +51,7 @@ export interface Holding {
 const KILL_GRACE_MS = 5_000
 const TIME_MS_MAX = 2 ** 31 - 1
 
-/** The greatest exit status that there is. */
+/** The greatest exit status of a process. */
 const STATUS_MAX = 255
 
 /** The flags of every command that runs a program. */
@@ -133,7 +133,7 @@ export async function runProgram(run: ProgramRun, holding: Holding, signals: Pas
   const kill = (name: NodeJS.Signals): void => {
     if (child.pid !== undefined) send(isGroup ? -child.pid : child.pid, name)
   }
-  // What a terminal sends to us, it sends to the program too.
+  // A terminal sends its signals to the program too.
   const stopPassing = signals.listen((name) => {
     if (isGroup || !OF_TERMINAL.has(name)) kill(name)
   })
@@ -156,7 +156,7 @@ export async function runProgram(run: ProgramRun, holding: Holding, signals: Pas
     process.off('exit', onExit)
     clearTimeout(grace)
     stopPassing()
-    // What it has started and left behind must not go on without what was held.
+    // Processes that it has started and left behind must not go on after the loss.
     if (isGroup && holding.signal.aborted) kill('SIGKILL')
   }
 }
@@ -173,7 +173,7 @@ function start(
     if (onOutput !== undefined) child.stdout?.on('data', onOutput)
     return child
   } catch (error) {
-    // What Node.js finds wrong, or the system before there is a process: too long a command line, for instance.
+    // An error of Node.js, or of the system before there is a process: too long a command line, for instance.
     throw new Failure(`cannot run ${program}: ${reasonOf(error)}`, NOT_RUNNABLE)
   }
 }

@@ -1,4 +1,4 @@
-/** Commands on what the recipes keep: `members`, and `config get|set|watch`. */
+/** Commands on what the recipes keep: `members`, and `config get|set|watch`; `config` alone is ZooKeeper's. */
 import { isCoordinationError } from '../../core/errors.ts'
 import type { Codec } from '../../recipes/engine/codec.ts'
 import { ConfigCenter } from '../../recipes/config/config-center.ts'
@@ -14,20 +14,26 @@ import type { Command, CommandContext, Given } from './command.ts'
 import { versionOf, wrong } from './command.ts'
 import { editConfig } from './config-edit.ts'
 import { agoText, hex } from './node-text.ts'
+import { printServers } from './ensemble-commands.ts'
 import { tableText } from './table.ts'
 
 const DATA_CHARS_MAX = 60
 
 const CONFIG: Command = {
   name: 'config',
-  usage: 'get|watch path | set [-v version] path json | edit [-y] [-schema file] path',
-  summary: 'reads, watches, replaces or edits a value of a config center, which is JSON; -v if it has this version',
+  usage: 'get|watch path | set [-v version] path json | edit [-y] [-schema file] path | [-c] [-s]',
+  summary:
+    'reads, watches, replaces or edits a value of a config center, which is JSON; -v if it has this version; ' +
+    'alone, prints the servers of the ensemble',
   details: `edit opens it in $VISUAL or $EDITOR, shows what has changed, and publishes it if nobody else has meanwhile
   -y            without asking
   -schema file  a JavaScript module whose default export is a Standard Schema that the value has to match
+without a path
+  -c            where clients connect, instead of the servers
+  -s            with the stat of /zookeeper/config
 `,
-  flags: { v: 'value', y: 'alone', schema: 'value' },
-  words: [2, 3],
+  flags: { v: 'value', y: 'alone', schema: 'value', c: 'alone', s: 'alone' },
+  words: [0, 3],
   run: config,
 }
 
@@ -42,7 +48,7 @@ export const RECIPE_COMMANDS: readonly Command[] = [
   CONFIG,
 ]
 
-/** What a member or a value is when it is not JSON: its text, or its length. */
+/** Decodes JSON; other data are shown as their text, or as their length. */
 const lenientCodec: Codec<unknown> = {
   encode: () => {
     throw new TypeError('only for reading')
@@ -82,7 +88,16 @@ async function members({ client, signal, print }: CommandContext, given: Given):
 }
 
 async function config(context: CommandContext, given: Given): Promise<void> {
-  const [what = '', path = '', value] = given.words
+  const [what, path, value] = given.words
+  if (what === undefined) {
+    const ofValues = ['v', 'y', 'schema'].find((flag) => given.has(flag))
+    if (ofValues !== undefined) throw wrong(CONFIG, `-${ofValues} needs a path`)
+    await printServers(context, given)
+    return
+  }
+  const ofServers = ['c', 's'].find((flag) => given.has(flag))
+  if (ofServers !== undefined) throw wrong(CONFIG, `${what} has no flag -${ofServers}`)
+  if (path === undefined) throw wrong(CONFIG, 'too few arguments')
   const takesValue = what === 'set'
   if (!['get', 'set', 'watch', 'edit'].includes(what)) {
     throw wrong(CONFIG, `it takes get, set, watch or edit, got ${JSON.stringify(what)}`)
@@ -99,7 +114,7 @@ async function config(context: CommandContext, given: Given): Promise<void> {
   else watchConfig(context, path)
 }
 
-/** JSON, and what can be said of a secret. */
+/** JSON, and a description of a secret. */
 function readingCodec(): Codec<unknown> {
   const json = jsonCodec<unknown>()
   return { ...json, decode: (bytes, path) => secretText(bytes) ?? json.decode(bytes, path) }

@@ -1,7 +1,7 @@
 /**
  * Commands on whole trees: `tree`, and `export` and `import` as JSON lines.
  *
- * Format    a line a node: `{"path":"/a","data":"text"}`, with `"encoding":"base64"` where the data are not UTF-8, and
+ * Format    a line per node: `{"path":"/a","data":"text"}`, with `"encoding":"base64"` where data are not UTF-8, and
  *           `"acl":["scheme:id:perms"]` where not everybody may do everything. Paths are relative to the node that is
  *           exported, `/` is this node itself; parents come before children.
  * Lists     are those of new nodes; import leaves the list of a node that is there as it is. Hashes that the servers
@@ -36,7 +36,7 @@ const IN_FLIGHT_MAX = 128
 /** The greatest depth that can be asked for. */
 const DEPTH_MAX = 1_000_000
 
-/** What ZooKeeper keeps for itself. */
+/** The node below which ZooKeeper keeps its own nodes. */
 const RESERVED = '/zookeeper'
 
 export const TREE_COMMANDS: readonly Command[] = [
@@ -148,7 +148,7 @@ interface Entry {
   readonly acl: readonly Acl[]
 }
 
-/** Makes a node; what is there fails. */
+/** Makes a node; fails if it exists. */
 type MakeNode = (entry: Entry) => Promise<unknown>
 
 async function importTree(context: CommandContext, given: Given): Promise<void> {

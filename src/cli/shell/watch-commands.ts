@@ -19,7 +19,7 @@ const KINDS: Readonly<Record<string, readonly WatchKind[]>> = {
   r: ['persistentRecursive'],
 }
 
-/** What zkCli tells of watches that are removed. */
+/** zkCli's events for watches that are removed. */
 const REMOVED: Readonly<Record<WatchKind, string>> = {
   children: 'ChildWatchRemoved',
   data: 'DataWatchRemoved',

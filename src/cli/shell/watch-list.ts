@@ -4,7 +4,7 @@ import { abortable, deferred } from '../../core/async.ts'
 import type { Deferred } from '../../core/async.ts'
 import { Failure } from '../exit-status.ts'
 
-/** What a watch looks at. `config` is a subscription of `config watch`. */
+/** The kind of a watch. `config` is a subscription of `config watch`. */
 export type WatchKind = 'children' | 'data' | 'persistent' | 'persistentRecursive' | 'config'
 
 /** One watch. */

@@ -8,7 +8,7 @@ import type { Watch } from './watch-list.ts'
 export interface WatchWanted {
   /** False for a read without a watch. */
   readonly isWatching: boolean
-  /** What the read's watch looks at. */
+  /** The kind of the read's watch. */
   readonly kind: 'children' | 'data'
   readonly path: string
 }

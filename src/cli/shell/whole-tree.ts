@@ -1,4 +1,4 @@
-/** All of a tree, while the terminal is told how far the reading is. */
+/** All of a tree, while the terminal shows how far the reading is. */
 import type { Client } from '../../core/client.ts'
 import type { TreeNode } from '../../core/walk-tree.ts'
 import { readTree } from '../../core/walk-tree.ts'

@@ -9,13 +9,13 @@ import { Fifo } from '../fifo.ts'
 /** Calls without an answer that one session holds, in flight and waiting; more are refused as not sent. */
 export const CALLS_MAX = 65_536
 
-/** What calls fail with. */
+/** The code, message and outcome of the error that a call fails with. */
 export interface CallFailure {
-  /** What happened. */
+  /** The code of the error. */
   readonly code: ErrorCode
   /** A sentence for people. */
   readonly message: string
-  /** The outcome of what was not sent, or changes nothing; a write that was sent is `unknown`. */
+  /** The outcome of a call that was not sent, or changes nothing; a write that was sent is `unknown`. */
   readonly outcome: Outcome
 }
 

@@ -1,8 +1,8 @@
 /**
- * Ordered delivery: what is pushed runs later, one after the other, in the order in which it was pushed.
+ * Ordered delivery: tasks run after they were pushed, one after the other, in the order of the pushes.
  *
  * Use       callbacks of the caller (watchers, listeners) run from such a queue and never inside our dispatch, so
- *           that they may call anything of ours. What they throw is reported and stops nobody.
+ *           that they may call anything of ours. Their errors are reported and stop nobody.
  * Turn      the queue runs on microtasks, so it empties within the turn of the event loop that filled it: it holds no
  *           more than one turn delivers, and needs no limit of its own.
  */
@@ -11,8 +11,8 @@ import PQueue from 'p-queue'
 /**
  * Gets errors that have no caller to reject to.
  *
- * @param error - what was thrown
- * @param where - what threw it, such as `the watcher "onChange" of /a`; undefined if there is nothing to say
+ * @param error - the thrown value
+ * @param where - its source, such as `the watcher "onChange" of /a`; undefined if unknown
  */
 export type ErrorListener = (error: unknown, where?: string) => void
 
@@ -45,7 +45,7 @@ export class EventQueue {
   /**
    * Runs a task after all that were pushed before it, and never within this call.
    *
-   * @param task - what to run; the queue does not wait for a promise that it returns, but reports its rejection
+   * @param task - run later; the queue does not wait for a promise that it returns, but reports its rejection
    */
   push(task: () => unknown): void {
     this.#length += 1
@@ -67,7 +67,7 @@ export class EventQueue {
   /**
    * Calls a callback of the caller at once, for a task that has several to call.
    *
-   * @param callback - what it throws, or rejects with, is reported
+   * @param callback - called at once; its throw or rejection is reported
    * @param where - which one it is, for the report, such as `the watcher of /a`
    */
   call(callback: () => unknown, where?: string): void {
@@ -86,9 +86,9 @@ export class EventQueue {
   /**
    * Tells an error that has no caller to reject to.
    *
-   * @param error - what was thrown; if the one who is told throws too, that is dropped: there is nowhere left to tell
+   * @param error - the thrown value; if `onError` throws too, that is dropped: there is nowhere left to tell
    * it
-   * @param where - where it comes from
+   * @param where - its source
    */
   report(error: unknown, where?: string): void {
     try {

@@ -2,7 +2,7 @@
  * The lease rule: how long a process may rely on its session, and when it gives the session up.
  *
  * Model     the servers end a session when they have not heard of it for its time-out T. They heard of it after the
- *           sending of whatever proves that they did (an answered ping, write or keep-alive; each engine has its own),
+ *           sending of the request that proves it (an answered ping, write or keep-alive; each engine has its own),
  *           so both instants count from that sending.
  * Trust     a lease is good for 2/3 T: clocks that differ by a tenth still leave a fifth of T to stop the work in.
  * Give up   after 4/3 T the servers have ended the session, even by a clock that is slow by a quarter: it is given up

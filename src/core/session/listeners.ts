@@ -1,8 +1,8 @@
 /**
  * Listeners of changes: each hears every change from its subscription on, in order, from an ordered queue.
  *
- * End       a listening that has ended hears nothing more, not even of a change that others are being told of.
- * Faults    what a listener throws is reported, with the listener's name, and stops nobody.
+ * End       a listener that was removed hears nothing more, not even of a change that others are being notified of.
+ * Faults    an error of a listener is reported, with the listener's name, and stops nobody.
  */
 import { functionText } from './event-queue.ts'
 import type { EventQueue } from './event-queue.ts'
@@ -17,7 +17,7 @@ export class Listeners<T> {
    * Begins with nobody.
    *
    * @param queue - where listeners are called from
-   * @param kind - what they listen to, for reports, such as `onState`
+   * @param kind - the kind of listener, for reports, such as `onState`
    */
   constructor(queue: EventQueue, kind: string) {
     this.#queue = queue

@@ -1,6 +1,6 @@
 /**
  * Path translation: a session under one node of the servers, which looks like the root from within. The client's
- * namespace and ZooKeeper's chroot are this decorator; what speaks to servers beside a session (the shell) translates
+ * namespace and ZooKeeper's chroot are this decorator; the shell, which speaks to servers beside a session, translates
  * its paths with the same {@link Namespace}.
  *
  * Errors    name the path that the call was made with, in `path` and in the message.
@@ -51,7 +51,7 @@ export class Namespace {
   /**
    * Waits for what was called with paths on the servers.
    *
-   * @throws what it rejects with, with the path as seen from within
+   * @throws the error of the call, with the path as seen from within
    */
   async seen<T>(call: Promise<T>): Promise<T> {
     try {

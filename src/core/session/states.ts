@@ -1,4 +1,4 @@
-/** The state of one session, and the listeners that are told of its changes in order. */
+/** The state of one session, and the listeners that are notified of its changes in order. */
 import type { SessionState } from '../backend.ts'
 import type { EventQueue } from './event-queue.ts'
 import { Listeners } from './listeners.ts'

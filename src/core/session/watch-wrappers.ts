@@ -1,5 +1,5 @@
 /**
- * What stands between a watcher of the application and the session: it gives the event the application's own path,
+ * A wrapper between a watcher of the application and the session: it gives the event the application's own path,
  * and lets one read be forgotten without another read of the same watcher.
  *
  * Limit     a wrapper is forgotten when it fires, is unwatched, or its read fails; those that die silently with their
@@ -14,7 +14,7 @@ export interface WrappedWatch {
   readonly path: string
   /** The application's own callback. */
   readonly original: Watcher
-  /** What the session is given in its place. */
+  /** The callback that the session gets in its place. */
   readonly watcher: Watcher
   /** Set once the application has unwatched it; a read that is repeated must not arm it then. */
   unwatched: boolean
@@ -28,7 +28,7 @@ export class WatchWrappers {
   /**
    * Begins without wrappers.
    *
-   * @param call - calls the application's callback, which is the one of a path; by default what it throws is thrown on
+   * @param call - calls the application's callback, which is the one of a path; by default its errors are thrown on
    */
   constructor(call: (callback: () => unknown, where: string) => unknown = (callback) => callback()) {
     this.#call = call
@@ -66,7 +66,7 @@ export class WatchWrappers {
     if (ofPath?.size === 0) byPath?.delete(wrapped.path)
   }
 
-  /** Takes out what the session was given for every read of a path by one callback. */
+  /** Takes out the watchers that the session got for every read of a path by one callback. */
   take(path: string, original: Watcher): Watcher[] {
     const byPath = this.#wrappers.get(original)
     const ofPath = byPath?.get(path) ?? []

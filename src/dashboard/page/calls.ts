@@ -34,7 +34,7 @@ function headers(): Record<string, string> {
   return token === null ? {} : { Authorization: `Bearer ${token}` }
 }
 
-/** What a call may say beside its path. */
+/** The options of a call beside its path. */
 interface CallInit extends Omit<RequestInit, 'headers'> {
   readonly headers?: Readonly<Record<string, string>>
 }

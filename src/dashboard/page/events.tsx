@@ -1,4 +1,4 @@
-/** What changed just before? */
+/** Which events led to this? */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { clock, count } from './format.ts'

@@ -84,7 +84,7 @@ export interface DiffLine {
   readonly text: string
 }
 
-/** The most lines of a text that are compared; above it the whole text is taken for another one. */
+/** The most lines of a text that are compared; above it the whole text counts as changed. */
 const LINES_MAX = 600
 
 /** Compares two texts by their lines: the longest common part is the same. */

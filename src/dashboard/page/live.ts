@@ -1,5 +1,5 @@
 /**
- * What the page shows, kept live: one stream for all topics that its views want.
+ * The data of the page, kept live: one stream for all topics that its views want.
  *
  * Lost      without a beat for five seconds the picture stays and is said to be old; the stream is opened again after
  *           1, 2, 4, 8 and then 15 seconds, forever. A tab that is hidden for a minute lets go of it.
@@ -164,7 +164,7 @@ export function useTick(): void {
   useEffect(() => live.listen(() => draw((count) => count + 1)), [])
 }
 
-/** What time it is by the server's clock; it stands still while the picture is old. */
+/** The time by the server's clock, in milliseconds since 1970; it stands still while the picture is old. */
 export function nowMs(): number {
   return (live.liveness === 'live' ? Date.now() : live.heardMs) + live.aheadMs
 }

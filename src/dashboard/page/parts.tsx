@@ -1,4 +1,4 @@
-/** Parts of all views. What comes from a node is always the child of an element, which makes it text. */
+/** Parts of all views. Data of a node are always the child of an element, which makes them text. */
 import type { ComponentChildren, JSX } from 'preact'
 import type { Answer, SessionId } from '../api.ts'
 import type { Shown } from './live.ts'
@@ -30,7 +30,7 @@ export function Panel({ title, more, end, children }: {
   )
 }
 
-/** What stands where there is nothing, with the line of code that fills it. */
+/** The panel of an empty view, with the line of code that fills it. */
 export function Empty({ title, text, code }: { title: string; text: string; code?: string }): JSX.Element {
   return (
     <section class="panel empty">
@@ -62,7 +62,7 @@ export function Topic<T>({ shown, children }: {
   )
 }
 
-/** What was left out, said aloud. */
+/** The reasons for fields that were left out. */
 export function Untold({ answer, names }: { answer: Answer<unknown>; names: readonly string[] }): JSX.Element | null {
   const told = names.flatMap((name) => answer.untold[name] ?? [])
   return told.length === 0 ? null : <p class="note warn">{told.join(' ')}</p>
@@ -99,7 +99,7 @@ export function Session({ id }: { id: SessionId }): JSX.Element {
   return <code title="session">{id}</code>
 }
 
-/** What somebody says of himself. */
+/** The data of a contender or a member, as text. */
 export function Says({ text }: { text: string }): JSX.Element {
   return text === '' ? <span class="t">says nothing</span> : <span title={text}>{text}</span>
 }

@@ -11,7 +11,7 @@ import { go } from './route.ts'
 /** The most levels that are open at a time; the oldest is closed when there would be more. */
 const OPEN_MAX = 24
 
-/** What the rows of the tree share. */
+/** The state that all rows of the tree share. */
 interface TreeState {
   readonly selected: string
   readonly prefix: string
@@ -98,7 +98,7 @@ function Row({ path, name, depth, child, tree }: {
       </div>
     </li>
   )
-  // Levels are told by numbers: an item that held those below it would be called by all of their names.
+  // Screen readers get levels by numbers: an item that held those below it would be called by all of their names.
   return <>{item}{isOpen && !isLeaf ? <Level path={path} depth={depth + 1} tree={tree} /> : null}</>
 }
 

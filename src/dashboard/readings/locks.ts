@@ -131,7 +131,7 @@ function parted(places: readonly Place[]): Pick<Line, 'holders' | 'waiters'> {
   return { holders: places.filter(isHeld), waiters: places.filter((place) => !isHeld(place)) }
 }
 
-/** What a list shows of a lock; null if it is none after all. */
+/** A lock as the list shows it; null if it is none after all. */
 async function describe(client: Client, line: Line, signal: AbortSignal): Promise<Lock | null> {
   const { path, kind } = line
   const [holders, first] = await Promise.all([

@@ -1,11 +1,11 @@
-/** What all readings share: the form of their answers, and of the numbers and texts in them. */
+/** The common part of all readings: the form of their answers, and of the numbers and texts in them. */
 import { unmarkData } from '../../recipes/engine/marked-data.ts'
 import type { Answer } from '../api.ts'
 
 /** The most that a list shows of what a node says of itself, in characters. */
 const SAYS_CHARS_MAX = 160
 
-/** What an answer has besides its data. */
+/** The fields of an answer besides its data. */
 type More = Partial<Pick<Answer<unknown>, 'next' | 'total' | 'untold'>>
 
 /** An answer, read now. */
@@ -18,7 +18,7 @@ export function hex(value: bigint): string {
   return `0x${value.toString(16)}`
 }
 
-/** What a contender or a member says of itself, for a list: text, or how long it is. */
+/** The data of a contender or a member, for a list: text, or their length. */
 export function says(data: Uint8Array): string {
   const said = unmarkData(data)?.data ?? data
   const text = textOf(said)

@@ -1,5 +1,5 @@
 /**
- * What has happened since this process looks: the roles of each server over the last hour, and a log of events.
+ * The events since this process began to look: the roles of each server over the last hour, and a log of events.
  *
  * Bounds    1,000 events, and 200 changes of role per server; the oldest go first.
  * Source    servers of this process tell each change as it happens; of others, changes are seen while somebody looks.

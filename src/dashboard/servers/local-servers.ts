@@ -1,7 +1,7 @@
 /** Servers in this process: an embedded ensemble, or its one member that runs here. */
 import type { EnsembleEvent, EnsembleServerStatus } from '../../backends/embedded/index.ts'
 
-/** What of `Ensemble` and `EnsembleMember` tells of servers. */
+/** The part of `Ensemble` and `EnsembleMember` that tells of servers. */
 export interface LocalServers {
   /** Where they stand. */
   status(): EnsembleServerStatus | readonly EnsembleServerStatus[]

@@ -3,7 +3,7 @@
  * text of that server.
  */
 
-/** What a server says of itself; null where it does not. */
+/** The state that a server reports; null for a field that it does not. */
 export interface ServerRow {
   readonly server: string
   /** `leader`, `follower`, `observer` or `standalone`; null if it does not serve. */

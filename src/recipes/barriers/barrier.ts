@@ -44,10 +44,10 @@ export class Barrier {
   /**
    * Raises the barrier. If it is up already, it stays up.
    *
-   * @param options - what ends the attempt
+   * @param options - the signal and the time limit of the attempt
    * @throws CoordinationError `CONNECTION_LOSS`, `SESSION_EXPIRED` (with outcome `unknown` if the answer was lost and
    * the barrier is down: it was not raised, or somebody has lowered it since); `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`
-   * (it may have taken effect); what the servers refused
+   * (it may have taken effect); a refusal of the servers
    * @throws TypeError or RangeError for a wrong option
    */
   raise(options: TimedWaitOptions = {}): Promise<void> {
@@ -68,10 +68,10 @@ export class Barrier {
   /**
    * Lowers the barrier, whoever has raised it: all who wait go on.
    *
-   * @param options - what ends the attempt
+   * @param options - the signal and the time limit of the attempt
    * @returns whether it was up when this call looked
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect), `CONNECTION_LOSS`,
-   * `SESSION_EXPIRED`, `NOT_EMPTY` if somebody has put nodes below it, or what the servers refused
+   * `SESSION_EXPIRED`, `NOT_EMPTY` if somebody has put nodes below it, or a refusal of the servers
    * @throws TypeError or RangeError for a wrong option
    */
   lower(options: TimedWaitOptions = {}): Promise<boolean> {
@@ -107,7 +107,7 @@ export class Barrier {
   /**
    * Tells whether the barrier is up.
    *
-   * @param options - what ends the reading
+   * @param options - the signal and the time limit of the reading
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, or what the
    * servers refused
    * @throws TypeError or RangeError for a wrong option

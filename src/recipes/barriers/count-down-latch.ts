@@ -76,10 +76,10 @@ export class CountDownLatch {
   /**
    * Counts one thing as done.
    *
-   * @param options.id - what is done; it counts once
+   * @param options.id - the name of the task that is done; each name counts once
    * @throws CoordinationError `INVALID_VALUE` if the latch has another count; `CONNECTION_LOSS` or `SESSION_EXPIRED`
    * with outcome `unknown` if the answer was lost and the latch was removed meanwhile; `ABORTED`, `TIMEOUT`,
-   * `CLIENT_CLOSED` (it may have counted); what the servers refused
+   * `CLIENT_CLOSED` (it may have counted); a refusal of the servers
    * @throws TypeError or RangeError for a wrong option
    */
   async countDown(options: CountDownOptions = {}): Promise<void> {
@@ -95,7 +95,7 @@ export class CountDownLatch {
           return
         } catch (error) {
           if (!isGone(error) || attempt === CREATE_ATTEMPTS_MAX) throw error
-          // Removed: what was sent may have counted in that latch. If nothing was, this is to count in the next one.
+          // Removed: a create that was sent may have counted in that latch; otherwise this counts in the next one.
           if (lost[0] !== undefined) throw lost[0]
         }
       }
@@ -108,7 +108,7 @@ export class CountDownLatch {
    * @param options.signal - ends the wait
    * @param options.waitMs - longest wait in milliseconds; no limit by default
    * @throws CoordinationError `INVALID_VALUE` if the latch has another count; `NO_NODE` if it was removed during the
-   * wait; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, or what the servers refused
+   * wait; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, or a refusal of the servers
    * @throws TypeError or RangeError for a wrong option
    */
   wait(options: TimedWaitOptions = {}): Promise<void> {
@@ -136,10 +136,10 @@ export class CountDownLatch {
   /**
    * Tells how many things are still to be done.
    *
-   * @param options - what ends the reading
+   * @param options - the signal and the time limit of the reading
    * @returns 0 if the latch is open
    * @throws CoordinationError `INVALID_VALUE` if the latch has another count; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`,
-   * `CONNECTION_LOSS`, `SESSION_EXPIRED`, or what the servers refused
+   * `CONNECTION_LOSS`, `SESSION_EXPIRED`, or a refusal of the servers
    * @throws TypeError or RangeError for a wrong option
    */
   remaining(options: TimedWaitOptions = {}): Promise<number> {
@@ -152,12 +152,12 @@ export class CountDownLatch {
   }
 
   /**
-   * Removes the latch with all of its counts. Who still waits is told so; a count that comes later begins another.
+   * Removes the latch with all of its counts. Those who still wait get an error; a later count begins another.
    *
-   * @param options - what ends the attempt
+   * @param options - the signal and the time limit of the attempt
    * @returns whether there was one
    * @throws CoordinationError `NOT_EMPTY` if somebody has put nodes below a count; `ABORTED`, `TIMEOUT`,
-   * `CLIENT_CLOSED` (it may have taken effect), `CONNECTION_LOSS`, `SESSION_EXPIRED`, or what the servers refused
+   * `CLIENT_CLOSED` (it may have taken effect), `CONNECTION_LOSS`, `SESSION_EXPIRED`, or a refusal of the servers
    * @throws TypeError or RangeError for a wrong option
    */
   remove(options: TimedWaitOptions = {}): Promise<boolean> {

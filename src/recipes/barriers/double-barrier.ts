@@ -91,8 +91,8 @@ export class DoubleBarrier {
    * @param options.signal - ends the wait
    * @param options.waitMs - longest wait in milliseconds; no limit by default
    * @throws CoordinationError `ALREADY_HELD` if this member is in, or on its way in; `ABORTED`, `TIMEOUT`,
-   * `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, or what the servers refused; in each case it is not in, and
-   * its node is removed. If the round opened at that moment, the others take it for one that has left
+   * `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, or a refusal of the servers; in each case it is not in, and
+   * its node is removed. If the round opened at that moment, the others treat it as one that has left
    * @throws TypeError or RangeError for a wrong option
    */
   async enter(options: TimedWaitOptions = {}): Promise<void> {

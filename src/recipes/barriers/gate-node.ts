@@ -51,7 +51,7 @@ export async function untilGone(client: Client, node: NodeIdentity, wait: Wait):
 /**
  * Removes this very node, over lost answers: repeated, it meets no other.
  *
- * @throws CoordinationError what ended the wait; what the servers refused it with, such as `NOT_EMPTY`
+ * @throws CoordinationError what ended the wait; a refusal of the servers, such as `NOT_EMPTY`
  */
 export async function removeThis(client: Client, node: NodeIdentity, wait: Wait): Promise<void> {
   const { path } = node

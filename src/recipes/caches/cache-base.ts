@@ -1,10 +1,10 @@
 /**
- * The common part of {@link NodeCache}, {@link ChildrenCache} and {@link TreeCache}: a mirror, and what is different
- * from one of its snapshots to the next.
+ * The common part of {@link NodeCache}, {@link ChildrenCache} and {@link TreeCache}: a mirror, and the difference
+ * between one of its snapshots and the next.
  *
- * Identity  a node is the same one if its czxid is: one that was deleted and made again between two looks is told as
+ * Identity  a node is the same one if its czxid is: one deleted and made again between two looks is reported as
  *           removed and as added, though its version may be the same (CURATOR-391).
- * Order     what was removed stands children first, what was added parents first.
+ * Order     removed nodes stand children first, added nodes parents first.
  */
 import type { Client } from '../../core/client.ts'
 import { validateInteger } from '../../core/options.ts'
@@ -28,7 +28,7 @@ export interface ChangedNode {
 
 /**
  * A step of a cache, from the state that this consumer knew to the latest one. Both are states that existed, so what
- * was written together is told together.
+ * was written together is published together.
  */
 export interface CacheChange {
   /** Nodes that are there now and were not, parents first. */
@@ -43,7 +43,7 @@ export interface CacheChange {
   readonly resync: boolean
 }
 
-/** What a cache is of. */
+/** The part of the tree that a cache holds, and its limits. */
 export interface CacheScope extends MirrorOptions {
   /** The recipe, for messages. */
   readonly what: string
@@ -77,7 +77,7 @@ export abstract class CacheBase implements AsyncDisposable {
    *
    * @param client - through which to read; it closes the cache when it closes
    * @param path - need not be there
-   * @param scope - what it is of
+   * @param scope - the part of the tree that it holds, and its limits
    * @internal
    */
   constructor(client: Client, path: string, scope: CacheScope) {
@@ -98,7 +98,7 @@ export abstract class CacheBase implements AsyncDisposable {
   /**
    * Waits until everything was read once. A node that vanishes meanwhile does not hold it up.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `QUOTA_EXCEEDED` (more than `bytesMax`)
    */
   async ready(options: TimedWaitOptions = {}): Promise<void> {
@@ -107,9 +107,9 @@ export abstract class CacheBase implements AsyncDisposable {
   }
 
   /**
-   * Listens to changes. A slow listener is not called for each state, but what changed is in the next change.
+   * Listens to changes. A slow listener is not called for each state, but missed changes are in the next.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with all that is there, as added; true by default
    * @returns ends the listening
    * @throws CoordinationError `CLIENT_CLOSED` if the cache or the client was closed; `QUOTA_EXCEEDED` if it
@@ -136,7 +136,7 @@ export abstract class CacheBase implements AsyncDisposable {
     return this.#mirror.feed.iterate(this.path, this.#describe, options)
   }
 
-  /** Ends subscriptions, iterations and watches. What was known last stays readable. Idempotent. */
+  /** Ends subscriptions, iterations and watches. The last snapshot stays readable. Idempotent. */
   close(): Promise<void> {
     return this.#mirror.close()
   }

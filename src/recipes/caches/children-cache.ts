@@ -1,7 +1,7 @@
 /**
  * Children cache: the children of one node with their data, as a local copy that follows the servers.
  *
- * Safety    each state that is told existed, for all children together; none is older than one that was told before.
+ * Safety    each published state existed, for all children together; none is older than one published before.
  *           The last one always arrives.
  * Bound     `bytesMax`: rather than leave out a part, the cache ends.
  * Cost      start: 1 read per child and 2; a change: 1 event + 1 read, for a new or removed child 1 more; a look is
@@ -31,7 +31,7 @@ export class ChildrenCache extends CacheBase {
    *
    * @param client - through which to read; it closes the cache when it closes
    * @param path - the parent; it need not be there, and is no part of the cache
-   * @param options - what it may hold
+   * @param options - the limit of its size
    * @throws TypeError or RangeError if the path is none, or for a wrong option
    */
   constructor(client: Client, path: string, options: ChildrenCacheOptions = {}) {

@@ -1,7 +1,7 @@
 /**
  * Node cache: one node, there or not, as a local copy that follows the servers.
  *
- * Safety    each state that is told existed; none is older than one that was told before. The last one always arrives.
+ * Safety    each published state existed; none is older than one published before. The last one always arrives.
  * Cost      start: 1 read, and 1 more while there is no node; a change: 1 event + 1 read; a look is local.
  * Source    Curator CuratorCache with SINGLE_NODE_CACHE; kazoo DataWatch.
  */

@@ -1,12 +1,12 @@
 /**
  * Tree cache: a node and all that is below it, as a local copy that follows the servers.
  *
- * Safety    each state that is told existed, for the whole tree at one moment; none is older than one that was told
+ * Safety    each published state existed, for the whole tree at one moment; none is older than one published
  *           before. The last one always arrives.
  * Bounds    `bytesMax`: rather than leave out a part, the cache ends. `maxDepth` and `filter` say what it is of:
  *           nothing else is read or watched.
  * Cost      start: 2 reads per node; a change: 1 event + 1 read, for a new or removed node 1 or 2 more. A look is
- *           local, but each state that is told costs a walk through the copy, and so do `nodes` and `children`.
+ *           local, but each published state costs a walk through the copy, and so do `nodes` and `children`.
  * Source    Curator TreeCache and CuratorCache; kazoo TreeCache.
  */
 import type { Client } from '../../core/client.ts'
@@ -21,7 +21,7 @@ export interface TreeCacheOptions {
   readonly maxDepth?: number
   /**
    * Whether a node below the root is part of it, and all below that; every one by default. It is given the whole path
-   * and must say the same whenever it is asked. A node for which it throws is left out, and `onError` is told.
+   * and must say the same whenever it is asked. A node for which it throws is left out, and `onError` gets the error.
    */
   readonly filter?: (path: string) => boolean
   /**
@@ -40,7 +40,7 @@ export class TreeCache extends CacheBase {
    *
    * @param client - through which to read; it closes the cache when it closes
    * @param path - the root; it need not be there
-   * @param options - what it is of, and what it may hold
+   * @param options - the depth and filter of the tree, and the limit of its size
    * @throws TypeError or RangeError if the path is none, or for a wrong option
    */
   constructor(client: Client, path: string, options: TreeCacheOptions = {}) {

@@ -1,7 +1,7 @@
 /**
  * Config center: one value for many processes, validated, and changed without a restart.
  *
- * Model     the value is a node's data. Each process keeps a copy, and is told when it changes.
+ * Model     the value is a node's data. Each process keeps a copy, and is notified when it changes.
  * Safety    subscribers converge to the last valid value and never go back to an older write; steps in between may be
  *           skipped, and are counted. While there is no server the last value stays in force, and `stale` is true.
  * Roll-out  optional: a value for some processes first, by their ids or labels; see rollout.ts.
@@ -44,7 +44,7 @@ export interface ConfigCenterOptions<T, D> extends ConfigFormatOptions<T>, Fallb
    */
   readonly history?: boolean | HistoryOptions
   /**
-   * As what this process takes part in roll-outs: it has a staged value that is chosen for it, and says which value it
+   * The part of this process in roll-outs: it has a staged value that is chosen for it, and says which value it
    * has. It keeps a history then. By default it has the value for all.
    */
   readonly member?: RolloutMember
@@ -53,7 +53,7 @@ export interface ConfigCenterOptions<T, D> extends ConfigFormatOptions<T>, Fallb
 /** Options of {@link ConfigCenter.rollback}; all but `waitMs`, `signal`, `ifVersion` and `force` need a history. */
 export interface ConfigRollbackOptions extends PublishOptions, PublishNote {
   /**
-   * What becomes of a value that is staged: `keep` leaves it in force where it is, `withdraw` ends its roll-out in the
+   * The fate of a staged value: `keep` leaves it in force where it is, `withdraw` ends its roll-out in the
    * same transaction. Without it the write is refused while a value is staged (`VALUE_STAGED`).
    */
   readonly staged?: StagedPolicy
@@ -68,7 +68,7 @@ export interface ConfigPublishOptions extends ConfigRollbackOptions {
 /** Options of {@link ConfigCenter.update}. */
 export interface ConfigUpdateOptions extends TimedWaitOptions, Pick<ConfigRollbackOptions, 'staged'> {}
 
-/** What a publish made. With a roll-out, `version` is that of the value for all, which it left as it is. */
+/** The result of a publish. With a roll-out, `version` is that of the value for all, which it left as it is. */
 export interface Published extends Written {
   /** The version of its entry in the history; absent without one. */
   readonly historyVersion?: number
@@ -188,7 +188,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   /**
    * Waits until the value was read once, or something stands in for it since no server answers.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @returns the value in force
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`
    */
@@ -200,7 +200,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * Reads the value from the servers: not older than any write that was acknowledged before the call. `current` follows
    * by itself. It is the staged one where that is chosen for this process.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @returns the value, or the default if there is none
    * @throws CoordinationError `INVALID_VALUE` (outcome `corrupt`), `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`,
    * `SESSION_EXPIRED`, `CLIENT_CLOSED`
@@ -222,7 +222,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    *
    * @param value - encoded, then checked as every reader will check it
    * @param options.rollout - for whom to stage it, instead of publishing it for all; see {@link ConfigCenter.rollout}
-   * @param options.staged - what becomes of a value that is staged
+   * @param options.staged - the fate of a staged value: `keep` or `withdraw`
    * @param options.ifVersion - the version that the node must have instead; null: it must not exist
    * @param options.force - write whatever is there
    * @param options.author - who publishes, for the history
@@ -231,7 +231,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * @throws CoordinationError `BAD_VERSION`, `VALUE_STAGED` (outcome `rejected`); `NO_NODE` if there is no value which
    * another could be staged beside; `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (`not-sent`); `CONNECTION_LOSS`,
    * `SESSION_EXPIRED` (`unknown` only if it cannot be found out what became of it); `ABORTED`,
-   * `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); what the servers refused
+   * `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); a refusal of the servers
    * @throws TypeError or RangeError for a wrong option
    */
   async publish(value: T, options: ConfigPublishOptions = {}): Promise<Published> {
@@ -260,14 +260,14 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
    * written in between; otherwise all again, after a short random pause. `current` is the new value when this resolves.
    *
    * @param change - gets the stored value, or null if there is none (the default does not count), and returns the next
-   * one, or a promise of it. It is called once per attempt, so it should do nothing else; what it throws ends the
+   * one, or a promise of it. It is called once per attempt, so it should do nothing else; its error ends the
    * update, and nothing is written
-   * @param options - what ends the update
+   * @param options - the signal and the time limit of the update
    * @returns the value that was stored, with version and zxid of the write
    * @throws CoordinationError `BAD_VERSION` (outcome `rejected`) if others were quicker 30 times; `CONNECTION_LOSS`,
    * `SESSION_EXPIRED` (`unknown` if it cannot be found out whether the change was made: it is not made again then);
    * `INVALID_VALUE` (`corrupt`: the stored value; `not-sent`: the next one), `PAYLOAD_TOO_LARGE`; `ABORTED`, `TIMEOUT`,
-   * `CLIENT_CLOSED` (it may have taken effect); what the servers refused
+   * `CLIENT_CLOSED` (it may have taken effect); a refusal of the servers
    * @throws TypeError or RangeError for a wrong argument
    */
   async update(change: ChangeValue<T>, options: ConfigUpdateOptions = {}): Promise<Updated<T>> {
@@ -336,7 +336,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   /**
    * Listens to changes. A slow listener is not called for each, but always for the last.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the value that is in force; true by default
    * @returns ends the listening
    * @throws CoordinationError `CLIENT_CLOSED` if the center or the client was closed
@@ -363,7 +363,7 @@ export class ConfigCenter<T, D = undefined> implements AsyncDisposable {
   /**
    * Listens to stored values that were refused; the last good one stays in force.
    *
-   * @param listener - gets what is wrong, and the version to replace
+   * @param listener - gets the faults, and the version to replace
    * @returns ends the listening
    */
   onInvalid(listener: (invalid: InvalidValue) => void | Promise<void>): Unsubscribe {

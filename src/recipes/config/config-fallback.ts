@@ -1,9 +1,9 @@
 /**
- * What a process begins with while no server answers: the copy of the value that it read last, or a file.
+ * The value that a process begins with while no server answers: the copy of the value that it read last, or a file.
  *
  * When      the servers have some time to answer first, so that a process that can reach them never begins with an old
  *           value. Once the servers were read, nothing of this comes back into force.
- * Checks    a copy and a file are decoded and validated as a stored value; what does not pass is told of and passed
+ * Checks    a copy and a file are decoded and validated as a stored value; invalid ones are reported and passed
  *           over.
  */
 import { delay } from '../../core/async.ts'
@@ -19,14 +19,14 @@ import { CopyFile, readWhole } from './io/copy-file.ts'
 import { LastCopy } from './last-copy.ts'
 import type { CopyStore } from './last-copy.ts'
 
-/** What a process begins with while no server answers. */
+/** Sources of a value to begin with while no server answers. */
 export interface FallbackOptions {
   /**
    * A file, or a store of yours, that keeps a copy of the last good value; a process that starts while no server
    * answers begins with it. The file is replaced as a whole, and only its owner may read it.
    */
   readonly cacheTo?: string | CopyStore
-  /** A file with a value, in the format of the codec: what a process begins with if there is no copy either. */
+  /** A file with a value, in the format of the codec: a process begins with it if there is no copy either. */
   readonly loadFrom?: string
   /** How long the servers have to answer before a copy or a file is used, in milliseconds; 3 s by default. */
   readonly fallBackMs?: number
@@ -88,12 +88,12 @@ export class ConfigFallback<T> {
     this.#loading = this.#run(store, fallBackMs)
   }
 
-  /** Takes note of what was read from the servers. */
+  /** Takes note of a value read from the servers. */
   onRead(value: StoredValue | null): void {
     this.#copy?.keep(value)
   }
 
-  /** What stands in for the stored value in a state; undefined if nothing does. */
+  /** The value that stands in for the stored one in a state; undefined if none does. */
   of(state: ConfigState<T>): StandIn<T> | undefined {
     if (state === this.#filed?.state) return { value: this.#filed.value, source: 'file' }
     const copied = this.#copied

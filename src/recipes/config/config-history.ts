@@ -36,7 +36,7 @@ export interface HistoryOptions {
   readonly bytesMax?: number
 }
 
-/** What an entry says about who has published, and why. */
+/** The author and the comment that an entry of the history keeps. */
 export interface PublishNote {
   /** Who publishes; the `author` of the history by default. At most 256 characters. */
   readonly author?: string
@@ -52,7 +52,7 @@ export interface HistoryEntry<T> {
   readonly kind: RecordKind
   /** The value; undefined if it does not pass, or was too large to be kept. */
   readonly value: T | undefined
-  /** What is wrong with it, if something is. */
+  /** Its faults; empty if it passes. */
   readonly issues: readonly SchemaIssue[]
   /** When it was written, in milliseconds since 1970, by the clock of the servers. */
   readonly timeMs: number
@@ -60,7 +60,7 @@ export interface HistoryEntry<T> {
   readonly author: string | null
   /** Why; null if nobody said. */
   readonly comment: string | null
-  /** What the codec calls its format; null if it does not say. */
+  /** The codec's name of its format; null if the codec has none. */
   readonly format: string | null
   /** For a rollback, and a step of a roll-out but the first: the version whose value it is; otherwise null. */
   readonly of: number | null
@@ -81,7 +81,7 @@ export interface HistoryReadOptions extends TimedWaitOptions {
   readonly limit?: number
 }
 
-/** A value of the history, as it is stored, with what was said of it. */
+/** A value of the history, as it is stored, with its note. */
 interface KeptValue {
   readonly bytes: Uint8Array
   readonly header: RecordHeader
@@ -130,7 +130,7 @@ export class ConfigHistory<T> {
     this.plans = new RolloutPlans(path, this.keeper)
   }
 
-  /** What an entry says about who has made it, why, and in which format its value is. */
+  /** The author, the comment and the format that an entry of the history keeps. */
   noteOf({ author, comment }: PublishNote): StepNote {
     return { author: author ?? this.#author, comment: comment ?? null, format: this.#format.format }
   }
@@ -161,7 +161,7 @@ export class ConfigHistory<T> {
     }, signal)
   }
 
-  /** Writes the bytes of an older entry, with what was said of them unless something else is said. */
+  /** Writes the bytes of an older entry, with their format, and their comment unless another is given. */
   sendRollback({ header }: KeptValue, note: PublishNote, policy?: StagedPolicy): SendBytes<Recorded> {
     const said = { ...this.noteOf(note), comment: note.comment ?? header.comment, format: header.format }
     return (bytes, expected, signal) => this.keeper.change(async (state) => {

@@ -28,7 +28,7 @@ export type RecordKind =
   /** The staged value, which is in force for nobody any more. */
   | 'withdraw'
 
-/** What an entry says of its value. */
+/** The header of an entry, which stands before its value. */
 export interface RecordHeader {
   /** Counts from 1, without a gap. */
   readonly version: number
@@ -56,7 +56,7 @@ export interface RecordEntry {
   readonly value: Uint8Array
 }
 
-/** What the head of the records says. */
+/** The head of the records: an index of the entries that are kept. */
 export interface RecordHead {
   /** The newest version; 0 if there is none. */
   readonly last: number

@@ -36,7 +36,7 @@ import { checkPublish } from './config-values.ts'
 import { KnownValues, isSameState } from './known-values.ts'
 import type { Encoded, OwnWrite, ReadingListener, StoreHooks } from './known-values.ts'
 
-/** A write, as its caller is told of it. */
+/** A write, as reported to its caller. */
 type Told<W extends WrittenNode> = Omit<W, 'czxid' | 'isOvertaken'>
 
 /** Validated values by key. */
@@ -57,7 +57,7 @@ export class ConfigStore<T> {
   readonly #known = new KnownValues<T>()
   readonly #listener: ReadingListener | null
   readonly #overlay: StateOverlay<T> | null
-  /** The latest state that was not told, since the overlay was not ready. */
+  /** The latest state that was not published, since the overlay was not ready. */
   #held: ConfigState<T> | undefined
   /** Whether what is in force is not from the servers, but was offered. */
   #isOffered = false
@@ -69,7 +69,7 @@ export class ConfigStore<T> {
    * @param what - the recipe, for messages
    * @param depth - 0 for the one value, Infinity for a tree
    * @param options - how values are stored and checked
-   * @param hooks - what it works with
+   * @param hooks - a listener of its readings, and an overlay of its states
    */
   constructor(
     what: string,
@@ -117,7 +117,7 @@ export class ConfigStore<T> {
   }
 
   /**
-   * Puts something in force for as long as nothing was read, such as a copy of what was read last.
+   * Puts something in force for as long as nothing was read, such as a copy of the value that was read last.
    *
    * @param entry - a value that was read once; a stored value that does not pass leaves it in force
    * @returns the state; null if something was read meanwhile
@@ -265,7 +265,7 @@ export class ConfigStore<T> {
   /**
    * Changes a value; see {@link ConfigCenter.update}.
    *
-   * @param send - reads, and writes the bytes that are made of what it reads
+   * @param send - reads, and writes the bytes made from the result
    */
   async update<W extends WrittenNode>(
     key: string,
@@ -289,7 +289,7 @@ export class ConfigStore<T> {
     })
   }
 
-  /** A write that was overtaken is older than what the mirror may have told already. */
+  /** A write that was overtaken is older than the states that the mirror may have published already. */
   #confirmed<W extends WrittenNode>(key: string, { bytes, value }: Encoded<T>, made: W): Told<W> {
     const { czxid, isOvertaken, ...written } = made
     const { version, zxid } = made
@@ -386,7 +386,7 @@ export class ConfigStore<T> {
     }
   }
 
-  /** What the node must be like for who makes a write at this instant; undefined as long as nothing was read. */
+  /** The state of the node that a write at this instant expects; undefined as long as nothing was read. */
   #expected(key: string, options: PublishOptions): ExpectedVersion | undefined {
     if (options.force === true) return 'any'
     if (options.ifVersion !== undefined) return options.ifVersion === null ? null : this.#named(key, options.ifVersion)
@@ -418,7 +418,7 @@ export class ConfigStore<T> {
     return seenBy(this.#client, node)
   }
 
-  /** Waits for the first reading if a write was made before it; what that finds is what the write replaces. */
+  /** Waits for the first reading if a write was made before it; the write replaces the value that it finds. */
   async #onceRead(
     key: string,
     options: PublishOptions,

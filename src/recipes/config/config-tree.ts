@@ -3,7 +3,7 @@
  *
  * Model     a key is a path below the root, such as `payments/limits`; its value is that node's data. A node without
  *           data is a folder and has no value.
- * Safety    each state that is told existed at one moment, for all keys together. Otherwise as {@link ConfigCenter}.
+ * Safety    each published state existed at one moment, for all keys together. Otherwise as {@link ConfigCenter}.
  * Cost      reads are local; a change costs each process 1 event + 1 read for each key that changed.
  * Source    Curator TreeCache.
  */
@@ -23,7 +23,7 @@ export interface ConfigTreeChange<T> {
   readonly changed: readonly string[]
   /** Keys that have no value any more, sorted. */
   readonly removed: readonly string[]
-  /** How many states before it this consumer did not get, because it was slow; what they changed is in this one. */
+  /** How many states before it this consumer did not get, because it was slow; their changes are in this one. */
   readonly missed: number
   /** Whether everything was read again after a reconnect. */
   readonly resync: boolean
@@ -56,7 +56,7 @@ export class ConfigTree<T> implements AsyncDisposable {
   /**
    * Waits until all values were read once.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`
    */
   async ready(options: TimedWaitOptions = {}): Promise<void> {
@@ -103,7 +103,7 @@ export class ConfigTree<T> implements AsyncDisposable {
   /**
    * Listens to changes. A slow listener is not called for each, but always for the last.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the values that are in force; true by default
    * @returns ends the listening
    */
@@ -127,7 +127,7 @@ export class ConfigTree<T> implements AsyncDisposable {
   /**
    * Listens to stored values that were refused; the last good ones stay in force.
    *
-   * @param listener - gets what is wrong, where, and the version to replace
+   * @param listener - gets the faults, the key, and the version to replace
    * @returns ends the listening
    */
   onInvalid(listener: (invalid: InvalidValue) => void | Promise<void>): Unsubscribe {

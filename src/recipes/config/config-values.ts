@@ -1,5 +1,5 @@
 /**
- * What configurations take and tell: the options of a format and of a write, values with where they come from.
+ * Types of configurations: the options of a format and of a write, and values with their sources.
  */
 import type { NodeData } from '../../core/backend.ts'
 import { optionNames, refuseUnknown, validateBoolean, validateInteger } from '../../core/options.ts'
@@ -61,7 +61,7 @@ export interface ConfigEntry<T> {
 export interface InvalidValue {
   /** The node. */
   readonly path: string
-  /** What is wrong with it. */
+  /** Its faults. */
   readonly issues: readonly SchemaIssue[]
   /** The version of the refused value: `publish(value, { ifVersion: version })` replaces it. */
   readonly version: number
@@ -72,13 +72,13 @@ export interface InvalidValue {
 /** All values that are in force, by key. */
 export type ConfigState<T> = ReadonlyMap<string, ConfigEntry<T>>
 
-/** Lays something over each state of a configuration, before it is told. */
+/** Lays something over each state of a configuration, before it is published. */
 export interface StateOverlay<T> {
-  /** Whether it knows what to lay over; until it does, nothing is told. */
+  /** Whether it knows what to lay over; until it does, nothing is published. */
   readonly isReady: boolean
   /** Whether that may be older than what the servers have. */
   readonly stale: boolean
-  /** Takes note of a state that is about to be told. */
+  /** Takes note of a state that is about to be published. */
   lay(state: ConfigState<T>): void
   /** Ends it. Idempotent. */
   close(): Promise<void>
@@ -95,7 +95,7 @@ export interface StoredValue {
 /** Writes bytes to a node if it is as expected. */
 export type SendBytes<W> = (bytes: Uint8Array, expected: ExpectedVersion, signal: AbortSignal) => Promise<W>
 
-/** Reads a node and writes the bytes that are made of what it holds, until nobody was quicker. */
+/** Reads a node and writes the bytes made from its data; repeats while others are quicker. */
 export type ChangeBytes<W> = (
   make: (found: NodeData | null) => Promise<Uint8Array>,
   signal: AbortSignal,

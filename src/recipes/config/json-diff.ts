@@ -2,7 +2,7 @@
  * The difference of two values, by the places in them. Pure.
  *
  * Rule      objects are compared member by member, arrays item by item at one index; everything else as a whole.
- *           What is no array and no plain object is equal if it is the same, or holds the same bytes.
+ *           Other values are equal if they are the same, or hold the same bytes.
  * Place     a JSON Pointer (RFC 6901), empty for the value itself.
  */
 

@@ -1,5 +1,5 @@
 /**
- * What a process knows of the values of nodes, by key: the last valid one, what was read or written last, and of which
+ * The values of nodes that a process knows, by key: the last valid one, the one read or written last, and of which
  * node that was. Pure.
  */
 import { assert } from '../../core/assert.ts'
@@ -23,17 +23,17 @@ export interface OwnWrite<T> {
   readonly generation: number
 }
 
-/** Is told of each reading of the one value of a store, before it comes into force. */
+/** Notified of each reading of the one value of a store, before it comes into force. */
 export interface ReadingListener {
-  /** Is told of a value that passes, read or written from here; null: there is no value. */
+  /** Called with a value that passes, read or written from here; null: there is no value. */
   onRead(value: StoredValue | null): void
-  /** Resolves when what was told is dealt with; called at the end. */
+  /** Resolves when all earlier calls are dealt with; called at the end. */
   flush(): Promise<void>
 }
 
-/** What a store of one value works with. */
+/** The listener and the overlay of a store of one value. */
 export interface StoreHooks<T> {
-  /** Is told of readings; with it, also the first reading is not older than any acknowledged write. */
+  /** Notified of readings; with it, also the first reading is not older than any acknowledged write. */
   readonly listener?: ReadingListener | null
   readonly overlay?: StateOverlay<T> | null
 }

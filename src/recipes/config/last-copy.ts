@@ -3,8 +3,8 @@
  *
  * Format    `quorate-config-copy 1 SHA-256`, a line of JSON that says which value it is, then the bytes as they are
  *           stored. The checksum is of all that follows the first line.
- * Trust     a copy that is damaged, or of another value or format, is told of and passed over.
- * Writes    one at a time; of several that wait, only the last. A save that fails is told of, and made again with the
+ * Trust     a copy that is damaged, or of another value or format, is reported and passed over.
+ * Writes    one at a time; of several that wait, only the last. A save that fails is reported, and made again with the
  *           next reading.
  */
 import type { Client } from '../../core/client.ts'
@@ -15,7 +15,7 @@ import { sha256 } from './io/digest.ts'
 
 /** Where a copy is kept. */
 export interface CopyStore {
-  /** What messages call it, such as the name of a file. */
+  /** Its name in messages, such as that of a file. */
   readonly name: string
   /** Finds the bytes that were saved last; null if there are none. */
   load(): Promise<Uint8Array | null>
@@ -23,7 +23,7 @@ export interface CopyStore {
   save(bytes: Uint8Array | null): Promise<void>
 }
 
-/** What a copy must be of. */
+/** The value that a copy belongs to; the copy of another value is not used. */
 interface Identity {
   readonly namespace: string
   readonly path: string
@@ -40,7 +40,7 @@ export class LastCopy {
   readonly #client: Client
   readonly #store: CopyStore
   readonly #identity: Identity
-  /** What is kept, as far as is known: its zxid, or null for nothing. */
+  /** zxid of the value that is kept; null: none is; undefined: not known. */
   #kept: bigint | null | undefined
   /** The latest reading that is not saved; undefined if it is. */
   #unsaved: { readonly copy: StoredValue | null } | undefined
@@ -68,7 +68,7 @@ export class LastCopy {
     }
   }
 
-  /** Takes note of what was read; null: there is no value. */
+  /** Takes note of a reading; null: there is no value. */
   keep(value: StoredValue | null): void {
     const zxid = value === null ? null : value.zxid
     if (this.#unsaved === undefined && this.#kept === zxid) return

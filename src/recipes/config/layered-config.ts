@@ -1,5 +1,5 @@
 /**
- * Layered configuration: one value made of several, such as what holds everywhere and what an environment changes.
+ * Layered configuration: one value made of several, such as a base for everywhere and the changes of an environment.
  *
  * Model     each layer is the value of a node, JSON or what a codec makes; the first is the base, and each later one is
  *           laid over those before it. A layer that has no value changes nothing.
@@ -133,7 +133,7 @@ export class LayeredConfig<T> implements AsyncDisposable {
   /**
    * Waits until all layers were read once and made a value that passes, or none.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @returns the value in force
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`
    */
@@ -158,7 +158,7 @@ export class LayeredConfig<T> implements AsyncDisposable {
   /**
    * Listens to changes. A slow listener is not called for each, but always for the last.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the value that is in force; true by default
    * @returns ends the listening
    * @throws CoordinationError `CLIENT_CLOSED` if this or the client was closed
@@ -188,7 +188,7 @@ export class LayeredConfig<T> implements AsyncDisposable {
   /**
    * Listens to merged values that were refused; the last good one stays in force.
    *
-   * @param listener - gets what is wrong, and what the value was made of
+   * @param listener - gets the faults, and the layers of the value
    * @returns ends the listening
    */
   onInvalid(listener: (invalid: InvalidLayers) => void | Promise<void>): Unsubscribe {

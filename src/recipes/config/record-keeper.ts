@@ -31,7 +31,7 @@ export interface RecordLimits {
   readonly bytesMax: number
 }
 
-/** What was read of a value and its records, at one moment or nearly so; a write compares it. */
+/** A value and the head of its records as read, at one moment or nearly so; a write compares them. */
 export interface RecordState {
   readonly value: NodeData | null
   readonly head: RecordHead
@@ -41,7 +41,7 @@ export interface RecordState {
   readonly isFound: boolean
 }
 
-/** A value to be written, and what its entry says. */
+/** A value to be written, and the note of its entry. */
 export interface Draft {
   readonly kind: RecordKind
   readonly bytes: Uint8Array
@@ -52,13 +52,13 @@ export interface Draft {
   readonly of: number | null
   /** Whether the value itself is left as it is, and only recorded. */
   readonly isAside?: boolean
-  /** What is written of a roll-out with it; the roll-out is left as it is by default. */
+  /** The change of the roll-out in the same transaction; none by default. */
   readonly rollout?: RolloutWrite
 }
 
-/** What is written of a roll-out with an entry. */
+/** A change of the node of the roll-out, in the transaction that writes an entry. */
 export interface RolloutWrite {
-  /** What its node holds from now on. */
+  /** The new data of its node. */
   readonly data: Uint8Array
   /** The version that its node must have; null: it must not exist. */
   readonly expected: number | null
@@ -79,10 +79,10 @@ export interface StoredEntry {
   readonly stat: Stat
 }
 
-/** Makes the next value of what is there. It may be called once per attempt; what it throws ends the write. */
+/** Makes the next value of what is there. It may be called once per attempt; its error ends the write. */
 export type Plan = (state: RecordState) => Draft | Promise<Draft>
 
-/** What a write with a lost reply would have made. */
+/** A write with a lost reply, which may have taken effect. */
 interface Doubt {
   readonly error: CoordinationError
   /** The creation of the value's node; null if that would have been this write. */
@@ -163,9 +163,9 @@ export class RecordKeeper {
    *
    * @param plan - makes it
    * @param signal - ends the attempt; a write that was sent already may still take effect
-   * @throws CoordinationError what `plan` threw; `BAD_VERSION` if others were quicker each time; `PAYLOAD_TOO_LARGE`;
-   * `CONNECTION_LOSS` or `SESSION_EXPIRED` with outcome `unknown` if it cannot be told what became of the write; what
-   * the servers refused it with
+   * @throws CoordinationError the error of `plan`; `BAD_VERSION` if others were quicker each time; `PAYLOAD_TOO_LARGE`;
+   * `CONNECTION_LOSS` or `SESSION_EXPIRED` with outcome `unknown` if the fate of the write cannot be found out; a
+   * refusal of the servers
    */
   async change(plan: Plan, signal: AbortSignal): Promise<Recorded> {
     const change = new Change(this.#client, this.#path, this.paths, this.#limits)
@@ -360,7 +360,7 @@ class Change {
     return isCoordinationError(error) && error.outcome === 'not-sent' ? (this.unknown ?? error) : error
   }
 
-  /** Plans once for one state: what may have taken effect already is not planned again. */
+  /** Plans once for one state: a write that may have taken effect already is not planned again. */
   async #draft(state: RecordState, plan: Plan): Promise<Draft> {
     const before = this.#planned
     if (before !== null && this.#doubts.size > 0 && isSame(before.state, state)) return before.draft

@@ -1,7 +1,7 @@
 /**
  * A process that takes part in roll-outs: it has the staged value while that is chosen for it, and says which it has.
  *
- * Model     a mirror of the node of the roll-out, whose latest word is laid over each state of the values that is told;
+ * Model     a mirror of the node of the roll-out, whose latest word is laid over each published state of the values;
  *           and one ephemeral node, which holds which value this process has.
  * Safety    when a roll-out ends with a value for all, this process keeps what it has until it has read that value:
  *           it never goes back to the older one in between. A staged value that does not pass is reported, and said to
@@ -29,7 +29,7 @@ type Word<T> =
   | { readonly state: 'staged'; readonly value: T; readonly version: number; readonly zxid: bigint }
   | {
     readonly state: 'held'
-    /** What is kept until the value for all was read. */
+    /** The staged value, in force until the value for all was read. */
     readonly value: T
     readonly version: number
     readonly zxid: bigint
@@ -69,7 +69,7 @@ export class RolloutFollower<T> implements StateOverlay<T> {
    *
    * @param path - of the value
    * @param paths - of its records
-   * @param member - as what this process takes part
+   * @param member - the id and the labels of this process
    */
   constructor(client: Client, path: string, paths: RecordPaths, member: RolloutMember) {
     this.#client = client
@@ -144,7 +144,7 @@ export class RolloutFollower<T> implements StateOverlay<T> {
     if (isNews && !this.#closing.signal.aborted) store.again()
   }
 
-  /** What a record says to this process. */
+  /** The word of a record for this process; null if it does not concern it. */
   async #wordOf(record: StagedRecord, zxid: bigint, store: ConfigStore<T>): Promise<Word<T> | null> {
     const before = this.#word
     const isChosenHere = this.#chooses(record)

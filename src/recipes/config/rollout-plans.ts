@@ -1,5 +1,5 @@
 /**
- * Plans of a roll-out: what is written to stage a value, to choose others for it, to promote and to withdraw it, and
+ * Plans of a roll-out: the writes that stage a value, choose others for it, promote and withdraw it, and
  * what a publish for all does to one that is on.
  *
  * Safety    each plan is one transaction with its entry in the history, which compares the value, the records and the
@@ -14,12 +14,12 @@ import { decodeStaged, encodeStaged, endedAs } from './rollout-records.ts'
 import type { RolloutSelection, StagedRecord } from './rollout-records.ts'
 
 /**
- * What a write for all does while a value is staged: `keep` leaves that in force where it is, `withdraw` ends its
+ * The effect of a write for all on a staged value: `keep` leaves it in force where it is, `withdraw` ends its
  * roll-out in the same transaction.
  */
 export type StagedPolicy = 'keep' | 'withdraw'
 
-/** What an entry says about who has made a step, why, and in which format the value is. */
+/** The author, the comment and the format that an entry keeps of a step. */
 export type StepNote = Pick<Draft, 'author' | 'comment' | 'format'>
 
 /** A value to stage, and for whom. */
@@ -53,7 +53,7 @@ export class RolloutPlans {
   }
 
   /**
-   * What a write for all does to a roll-out.
+   * The change of a roll-out that goes with a write for all.
    *
    * @throws CoordinationError `VALUE_STAGED` if one is on and the policy does not say what is to become of it
    */
@@ -91,7 +91,7 @@ export class RolloutPlans {
     return { kind: 'select', bytes, of: version, isAside: true, rollout, ...note, format }
   }
 
-  /** Ends the roll-out: what was staged is in force for nobody. */
+  /** Ends the roll-out: the staged value is in force for nobody. */
   async withdraw(note: StepNote, signal: AbortSignal): Promise<Draft> {
     const { record, nodeVersion: expected } = await this.on(signal)
     const { value: bytes, version, format } = record

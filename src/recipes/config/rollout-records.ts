@@ -26,7 +26,7 @@ export interface RolloutSelection {
 export interface RolloutMember {
   /** Tells the process from all others, and is the same after a restart. */
   readonly id: string
-  /** What a roll-out can choose it by, such as `{ region: 'eu' }`. */
+  /** Labels by which a roll-out can choose it, such as `{ region: 'eu' }`. */
   readonly labels?: Readonly<Record<string, string>>
 }
 
@@ -85,7 +85,7 @@ const NO_BYTES = new Uint8Array()
 /**
  * Checks a selection.
  *
- * @throws TypeError or RangeError with what is wrong with it
+ * @throws TypeError or RangeError that names the fault
  */
 export function checkSelection(selection: RolloutSelection): void {
   const given: unknown = selection
@@ -105,7 +105,7 @@ export function checkSelection(selection: RolloutSelection): void {
 /**
  * Checks a member.
  *
- * @throws TypeError or RangeError with what is wrong with it
+ * @throws TypeError or RangeError that names the fault
  */
 export function checkMember({ id, labels }: RolloutMember): void {
   checkText('member.id', id)

@@ -31,7 +31,7 @@ export interface PromoteOptions extends RolloutOptions {
   readonly force?: boolean
 }
 
-/** What a step of a roll-out made. */
+/** The result of a step of a roll-out. */
 export interface RolloutStep {
   /** The version of its entry in the history. */
   readonly historyVersion: number
@@ -102,7 +102,7 @@ export class ConfigRollout<T> {
   /**
    * Reads what is staged.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @returns null if nothing is
    * @throws CoordinationError `INVALID_VALUE` (outcome `corrupt`: the record), `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`,
    * `SESSION_EXPIRED`, `CLIENT_CLOSED`
@@ -124,7 +124,7 @@ export class ConfigRollout<T> {
    * Chooses other processes for the value that is staged: a higher percentage adds some to those that have it.
    *
    * @param selection - for whom it is staged from now on
-   * @param options - the note of the entry, and what ends the attempt
+   * @param options - the note of the entry, and the limits of the attempt
    * @throws CoordinationError `NO_NODE` if nothing is staged; otherwise as {@link ConfigCenter.publish}
    * @throws TypeError or RangeError for a wrong selection or option
    */
@@ -167,7 +167,7 @@ export class ConfigRollout<T> {
   /**
    * Takes the staged value away: the value for all is in force again where it was.
    *
-   * @param options - the note of the entry, and what ends the attempt
+   * @param options - the note of the entry, and the limits of the attempt
    * @throws CoordinationError `NO_NODE` if nothing is staged; otherwise as {@link ConfigCenter.publish}
    * @throws TypeError or RangeError for a wrong option
    */
@@ -179,7 +179,7 @@ export class ConfigRollout<T> {
   /**
    * Lists which value each process has that takes part in roll-outs and is alive.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @returns one for each, sorted by id
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */

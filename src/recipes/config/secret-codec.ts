@@ -114,7 +114,7 @@ function keysOf(keys: unknown): ReadonlyMap<string, Uint8Array> {
     if (typeof id !== 'string' || !KEY_ID.test(id)) {
       throw new TypeError(`the id of a key must be 1 to 64 letters, digits, ., _ and -, got ${textOf(id)}`)
     }
-    // What is wrong with it is said without showing it.
+    // The message names the fault and never shows the key.
     if (!(bytes instanceof Uint8Array) || bytes.length !== KEY_BYTES) {
       throw new TypeError(`the key ${id} must be a Uint8Array of ${String(KEY_BYTES)} bytes`)
     }

@@ -6,7 +6,7 @@
  *           under that, so that a crowd queues instead of overtaking each other. Others need not hold it: it calms, and
  *           does not protect.
  * Safety    each change that is confirmed was made once, on the number that it says was before. One whose answer was
- *           lost, and of which the node does not say what became, is told as `unknown`, and is not made again.
+ *           lost, and whose fate the node does not show, is reported as `unknown`, and is not made again.
  * Cost      alone: 3 round trips; overtaken: 3 more each time, and from the fourth time on a place in the queue.
  * Source    Curator DistributedAtomicLong and DistributedAtomicInteger, whose bytes these are.
  */
@@ -33,7 +33,7 @@ export interface AtomicCounterOptions {
   readonly bits?: Bits
 }
 
-/** What a change did. */
+/** The result of a change. */
 export interface Counted {
   /** The number before it. */
   readonly before: bigint
@@ -79,7 +79,7 @@ export class AtomicCounter {
   /**
    * Reads the number from the servers: not older than any change that was confirmed before the call.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @throws CoordinationError `INVALID_VALUE` (outcome `corrupt`), `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`,
    * `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
@@ -94,12 +94,12 @@ export class AtomicCounter {
    * Adds to the number.
    *
    * @param delta - how much; may be negative
-   * @param options - what ends the attempt
-   * @returns the number before and after it; no two changes of one counter are told the same step
+   * @param options - the signal and the time limit of the attempt
+   * @returns the number before and after it; no two changes of one counter get the same step
    * @throws CoordinationError `INVALID_VALUE` (`not-sent`: the sum does not fit; `corrupt`: no number is stored),
    * `CONNECTION_LOSS`, `SESSION_EXPIRED` (`unknown` if it cannot be found out whether it was added: it is not added
    * again then), `BAD_VERSION` (outcome `rejected`) if others were quicker 34 times; `ABORTED`, `TIMEOUT`,
-   * `CLIENT_CLOSED` (it may have taken effect); what the servers refused
+   * `CLIENT_CLOSED` (it may have taken effect); a refusal of the servers
    * @throws TypeError or RangeError for a wrong argument
    */
   async add(delta: bigint | number, options: TimedWaitOptions = {}): Promise<Counted> {
@@ -110,9 +110,9 @@ export class AtomicCounter {
   /**
    * Sets the number if it is what it is expected to be. A counter that was never changed is 0.
    *
-   * @param expected - what it has to be
-   * @param next - what it becomes
-   * @param options - what ends the attempt
+   * @param expected - the number that the counter must hold
+   * @param next - the new number
+   * @param options - the signal and the time limit of the attempt
    * @returns whether it was set; false: it was another number at some moment after the call
    * @throws CoordinationError as {@link AtomicCounter.add}
    * @throws TypeError or RangeError for a wrong argument
@@ -139,10 +139,10 @@ export class AtomicCounter {
   /**
    * Sets the number, whatever it is.
    *
-   * @param value - what it becomes
-   * @param options - what ends the attempt
+   * @param value - the new number
+   * @param options - the signal and the time limit of the attempt
    * @throws CoordinationError `CONNECTION_LOSS`, `SESSION_EXPIRED` (`unknown` if it cannot be found out what became of
-   * it); `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); what the servers refused
+   * it); `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); a refusal of the servers
    * @throws TypeError or RangeError for a wrong argument
    */
   async set(value: bigint | number, options: TimedWaitOptions = {}): Promise<void> {

@@ -64,10 +64,10 @@ export class IdAllocator {
   /**
    * Gives an id, from 0 on.
    *
-   * @param options - what ends the wait for a block
+   * @param options - the signal and the time limit of the wait for a block
    * @throws CoordinationError `INVALID_VALUE` (`not-sent`: there are no more; `corrupt`: no number is stored),
-   * `CONNECTION_LOSS`, `SESSION_EXPIRED`, `BAD_VERSION`; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`; what the servers
-   * refused. In each case no id was given, and ids may be lost
+   * `CONNECTION_LOSS`, `SESSION_EXPIRED`, `BAD_VERSION`; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`; a refusal of
+   * the servers. In each case no id was given, and ids may be lost
    * @throws TypeError or RangeError for a wrong option
    */
   next(options: TimedWaitOptions = {}): Promise<bigint> {

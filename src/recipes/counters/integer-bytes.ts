@@ -2,7 +2,7 @@
  * Whole numbers as Curator stores them: big-endian, in two's complement, of 4 bytes (DistributedAtomicInteger,
  * SharedCount) or 8 (DistributedAtomicLong).
  *
- * Reading   as Curator does it: no bytes are 0, and what follows the number is ignored. Fewer bytes are an error.
+ * Reading   as Curator does it: no bytes are 0, and bytes after the number are ignored. Fewer bytes are an error.
  */
 import { CoordinationError } from '../../core/errors.ts'
 

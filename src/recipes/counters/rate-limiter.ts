@@ -4,15 +4,15 @@
  * Model     a token bucket (token-bucket.ts) in one node, with its rate. Whoever takes tokens writes the node by
  *           compare-and-set, and waits until the tokens that it took are there. So a call costs one change, whatever it
  *           waits, and callers are served in the order of their changes.
- * Clock     the fleet's: the latest of all times that writes of the node had (by the clock of the leader; on etcd by
- *           that of who wrote), carried on by this process's monotonic clock. It is the same for all but for the time
- *           that an answer takes, and never goes back. A client that was away first writes the bucket as it is, and so
- *           learns the time, before it takes a bucket for empty.
+ * Clock     the fleet's (fleet-clock.ts), by the times of writes of the node: those are of the leader's clock, on etcd
+ *           of that of who wrote. A client first writes the bucket as it is, and so learns the time, before it takes
+ *           anything: by an older time it would pay in the past, and the bucket would fill twice.
  * Safety    by that clock, no more than `burst` and what drops in are given out in any time. A clock that is set
  *           forward fills the bucket once. Tokens whose answer was lost are paid for again, never given twice.
  * Blocks    a process may take more than it needs and give them out itself, within one period; whatever it has not
  *           used by then is lost.
- * Cost      3 round trips a call, as one change of a counter; by blocks 3 for each block. Waiting costs nothing.
+ * Cost      3 round trips per call, as one change of a counter, and 3 more for a client's first; by blocks 3 for each
+ *           block. Waiting costs nothing.
  * Source    Redisson RRateLimiter, golang.org/x/time/rate; the bucket: ITU-T I.371.
  */
 import type { NodeData } from '../../core/backend.ts'
@@ -29,6 +29,8 @@ import { isOutcomeUnknown, readSynced } from '../engine/protected-writes.ts'
 import { Turn } from '../engine/turns.ts'
 import type { TimedWaitOptions, Wait } from '../engine/wait.ts'
 import { withinWait } from '../engine/within-wait.ts'
+import { FleetClock } from './fleet-clock.ts'
+import type { Look } from './fleet-clock.ts'
 import { changeRate, decodeBucket, encodeBucket, takeFrom, tokensIn } from './token-bucket.ts'
 import type { Bucket, Rate } from './token-bucket.ts'
 
@@ -59,7 +61,7 @@ const RATE = 'rate'
 const TOKENS_MAX = 1_000_000
 const PERIOD_MS = 1_000
 const PERIOD_MS_MAX = 86_400_000
-/** What a try throws to itself when it would have to wait. */
+/** Thrown by a try to itself when it would have to wait. */
 const NOT_NOW = new Error('the tokens are not there in time')
 
 /** Tokens that were taken, and the way back. */
@@ -71,7 +73,7 @@ interface Booking {
   readonly written: WrittenNode
 }
 
-/** What is taken from a bucket that was read. */
+/** A booking that is not written yet. */
 type Taking = Omit<Booking, 'written'>
 
 /** A rate for all processes. */
@@ -84,8 +86,6 @@ export class RateLimiter {
   readonly #block: number
   readonly #clock = new FleetClock()
   #isCompared = false
-  /** Whether the clock goes by a write of this client: it is late by no more than an answer takes. */
-  #isClockSet = false
   /** Tokens of a block that nobody has used, and until when they may be used, an instant on `performance.now()`. */
   #left = 0
   #leftUntilMs = 0
@@ -120,7 +120,7 @@ export class RateLimiter {
    * @param options.waitMs - longest wait in milliseconds; no limit by default. If the tokens will not be there by then,
    * the call rejects at once, and takes none
    * @throws CoordinationError `TIMEOUT`, `ABORTED`, `CLIENT_CLOSED`; `INVALID_VALUE` (`rejected`: more than a full
-   * bucket holds; `corrupt`: the node holds something else); what the servers refused. Tokens may be lost, never given
+   * bucket holds; `corrupt`: the node holds something else); a refusal of the servers. Tokens may be lost, never given
    * out twice
    * @throws TypeError or RangeError for a wrong argument
    */
@@ -146,7 +146,7 @@ export class RateLimiter {
    * Takes tokens if they are there.
    *
    * @param tokens - how many, from 1
-   * @param options - what ends the call
+   * @param options - the signal and the time limit of the call
    * @returns whether they were taken
    * @throws CoordinationError as {@link RateLimiter.acquire}, and `CONNECTION_LOSS`, `SESSION_EXPIRED`, or
    * `BAD_VERSION` if others were quicker each time; with outcome `unknown` tokens may be lost
@@ -160,21 +160,22 @@ export class RateLimiter {
   }
 
   /**
-   * Changes the rate for all clients. What the bucket holds stays, as far as it fits.
+   * Changes the rate for all clients. The tokens in the bucket stay, as far as they fit.
    *
    * @param rate - from now on
-   * @param options - what ends the call
+   * @param options - the signal and the time limit of the call
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`,
-   * `BAD_VERSION`, `INVALID_VALUE`, or what the servers refused
+   * `BAD_VERSION`, `INVALID_VALUE`, or a refusal of the servers
    * @throws TypeError or RangeError for a wrong rate or option
    */
   async setRate(rate: RateOptions, options: TimedWaitOptions = {}): Promise<void> {
     refuseUnknown(rate, RATE_OPTIONS, 'setRate')
     const next = checkRate(Object(rate) as RateOptions)
+    const look = this.#clock.look()
     await withinWait(this.client, { what: 'setRate', path: this.path }, options, async (signal) => {
       await updateVersioned(this.client, this.path, (found) => {
         this.#isCompared = true
-        return Promise.resolve(encodeBucket(changeRate(this.#read(found), next, this.#clock.nowMs)))
+        return Promise.resolve(encodeBucket(changeRate(this.#read(found, look), next, this.#clock.nowMs)))
       }, signal)
     })
   }
@@ -182,14 +183,14 @@ export class RateLimiter {
   /**
    * Reads the rate as it holds for all, and how many tokens are there, as far as this client knows the time.
    *
-   * @param options - what ends the call
+   * @param options - the signal and the time limit of the call
    * @returns `tokens` is negative while tokens that were taken are not there yet
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`,
    * `INVALID_VALUE`
    */
   status(options: TimedWaitOptions = {}): Promise<Required<RateOptions> & { readonly tokens: number }> {
     return withinWait(this.client, { what: 'status', path: this.path }, options, async (signal) => {
-      const bucket = this.#read(await readSynced(this.client, this.path, signal))
+      const bucket = this.#read(await readSynced(this.client, this.path, signal), this.#clock.look())
       return { ...bucket.rate, tokens: tokensIn(bucket, this.#clock.nowMs) }
     })
   }
@@ -216,15 +217,15 @@ export class RateLimiter {
     }
   }
 
-  /** Takes tokens from the bucket. What becomes of a change whose answer was lost, it never relies on. */
+  /** Takes tokens from the bucket. A change whose answer was lost counts as not made, whatever became of it. */
   async #book(tokens: number, limitMs: number, signal: AbortSignal): Promise<Booking | null> {
-    for (let hasLooked = this.#isClockSet; ; hasLooked = true) {
+    const look = this.#clock.look()
+    for (;;) {
       let taking: Taking | null = null
       const change = (found: NodeData | null): Promise<Uint8Array> => {
-        const bucket = this.#read(found)
-        this.#isClockSet ||= hasLooked && found !== null
-        // A bucket that is new, or seems to be empty, is written as it is: the next reading tells the time.
-        taking = found === null ? null : this.#takingFrom(bucket, tokens, limitMs)
+        const bucket = this.#read(found, look)
+        taking = this.#takingFrom(bucket, tokens, limitMs)
+        // Without a taking the bucket is written as it is, and the next reading tells the time.
         const { left = 0 } = taking ?? {}
         return Promise.resolve(encodeBucket(taking === null ? bucket : this.#take(bucket, tokens + left)))
       }
@@ -247,13 +248,13 @@ export class RateLimiter {
   #takingFrom(bucket: Bucket, tokens: number, limitMs: number): Taking | null {
     const { rate } = bucket
     if (tokens > rate.burst) throw tooMany(this.path, tokens, rate)
+    if (!this.#clock.isSet) return null
     const { nowMs } = this.#clock
     const wanted = Math.max(tokens, Math.min(this.#block, rate.burst))
     const isBlockThere = takeFrom(bucket, wanted, nowMs).readyAtMs <= nowMs
     const left = isBlockThere ? wanted - tokens : 0
     const { readyAtMs } = takeFrom(bucket, tokens + left, nowMs)
     if (readyAtMs <= nowMs) return { readyAtMs, left, before: bucket }
-    if (!this.#isClockSet) return null
     if (performance.now() + readyAtMs - nowMs > limitMs) throw NOT_NOW
     return { readyAtMs, left, before: bucket }
   }
@@ -263,13 +264,13 @@ export class RateLimiter {
   }
 
   /** The bucket that was read, or a full one; and the time that goes with it. */
-  #read(found: NodeData | null): Bucket {
+  #read(found: NodeData | null, look: Look): Bucket {
+    look(found === null ? null : found.stat)
     if (found === null) {
       this.#isCompared = true
       return { rate: this.#rate, fullAtMs: 0 }
     }
     const bucket = decodeBucket(this.path, found.data)
-    this.#clock.observe(found.stat.mtime)
     this.#compare(bucket.rate)
     return bucket
   }
@@ -303,21 +304,6 @@ export class RateLimiter {
     run: (signal: AbortSignal, wait: Wait) => Promise<void>,
   ): Promise<void> {
     return withinWait(this.client, { what, path: this.path, isUnlimited: true, kind: RATE }, options, run)
-  }
-}
-
-/** The time of all who use one bucket. */
-class FleetClock {
-  /** How far it is ahead of `performance.now()`, in milliseconds. */
-  #aheadMs = -Infinity
-
-  get nowMs(): number {
-    return this.#aheadMs === -Infinity ? 0 : performance.now() + this.#aheadMs
-  }
-
-  /** Notes when a state that was just read was written: it is later now. */
-  observe(writtenAtMs: number): void {
-    this.#aheadMs = Math.max(this.#aheadMs, writtenAtMs - performance.now())
   }
 }
 

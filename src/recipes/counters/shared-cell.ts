@@ -51,7 +51,7 @@ export interface CellFormat<T> {
 
 /** A state and the node that it was read from. */
 interface CellState<T> extends SharedState<T> {
-  /** What a write that replaces this very state expects. */
+  /** The condition of a write that replaces this very state. */
   readonly expected: ExpectedVersion
 }
 

@@ -72,7 +72,7 @@ export class SharedCount implements AsyncDisposable {
   /**
    * Waits until the value was read once.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`
    */
   ready(options: TimedWaitOptions = {}): Promise<number> {
@@ -82,7 +82,7 @@ export class SharedCount implements AsyncDisposable {
   /**
    * Reads the value from the servers: not older than any write that was confirmed before the call.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @throws CoordinationError `INVALID_VALUE` (outcome `corrupt`), `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`,
    * `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
@@ -94,9 +94,9 @@ export class SharedCount implements AsyncDisposable {
    * Sets the value, whatever it is. `current` is the new value when this resolves.
    *
    * @param value - a whole number of 32 bits
-   * @param options - what ends the attempt
+   * @param options - the signal and the time limit of the attempt
    * @throws CoordinationError `CONNECTION_LOSS`, `SESSION_EXPIRED` (`unknown` if it cannot be found out what became of
-   * it); `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); what the servers refused
+   * it); `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); a refusal of the servers
    * @throws TypeError or RangeError for a wrong argument
    */
   async set(value: number, options: TimedWaitOptions = {}): Promise<void> {
@@ -108,7 +108,7 @@ export class SharedCount implements AsyncDisposable {
    * Sets the value if it is still the one that this process has seen last.
    *
    * @param value - a whole number of 32 bits
-   * @param options - what ends the attempt
+   * @param options - the signal and the time limit of the attempt
    * @returns whether it was set; false: another process was quicker, and `current` will follow
    * @throws CoordinationError as {@link SharedCount.set}
    * @throws TypeError or RangeError for a wrong argument
@@ -121,7 +121,7 @@ export class SharedCount implements AsyncDisposable {
   /**
    * Listens to changes. A slow listener is not called for each, but always for the last.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present value; true by default
    * @returns ends the listening
    * @throws CoordinationError `CLIENT_CLOSED` if the value or the client was closed

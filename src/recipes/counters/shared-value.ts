@@ -1,7 +1,7 @@
 /**
  * Shared value: one value that all processes see and any of them may set, without a schema or a history.
  *
- * Model     the value is a node's data. Each process keeps a copy, and is told when it changes. As long as there is no
+ * Model     the value is a node's data. Each process keeps a copy, and is notified of changes. As long as there is no
  *           node the value is the seed, the same in each process.
  * Safety    nobody goes back to an older value than it has seen, also where the node was deleted and made again
  *           (Curator's readers stay on the old one then). `trySet` replaces only the value that this process saw last:
@@ -68,7 +68,7 @@ export class SharedValue implements AsyncDisposable {
   /**
    * Waits until the value was read once.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`
    */
   ready(options: TimedWaitOptions = {}): Promise<Uint8Array> {
@@ -78,7 +78,7 @@ export class SharedValue implements AsyncDisposable {
   /**
    * Reads the value from the servers: not older than any write that was confirmed before the call.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   get(options: TimedWaitOptions = {}): Promise<Uint8Array> {
@@ -89,10 +89,10 @@ export class SharedValue implements AsyncDisposable {
    * Sets the value, whatever it is. `current` is the new value when this resolves.
    *
    * @param value - bytes, or a string that is stored as UTF-8
-   * @param options - what ends the attempt
+   * @param options - the signal and the time limit of the attempt
    * @throws CoordinationError `CONNECTION_LOSS`, `SESSION_EXPIRED` (`unknown` if it cannot be found out what became of
-   * it); `PAYLOAD_TOO_LARGE`; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); what the servers
-   * refused
+   * it); `PAYLOAD_TOO_LARGE`; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); a refusal of
+   * the servers
    * @throws TypeError or RangeError for a wrong argument
    */
   async set(value: Data, options: TimedWaitOptions = {}): Promise<void> {
@@ -103,7 +103,7 @@ export class SharedValue implements AsyncDisposable {
    * Sets the value if it is still the one that this process has seen last.
    *
    * @param value - bytes, or a string that is stored as UTF-8
-   * @param options - what ends the attempt
+   * @param options - the signal and the time limit of the attempt
    * @returns whether it was set; false: another process was quicker, and `current` will follow
    * @throws CoordinationError as {@link SharedValue.set}
    * @throws TypeError or RangeError for a wrong argument
@@ -115,7 +115,7 @@ export class SharedValue implements AsyncDisposable {
   /**
    * Listens to changes. A slow listener is not called for each, but always for the last.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present value; true by default
    * @returns ends the listening
    * @throws CoordinationError `CLIENT_CLOSED` if the value or the client was closed
@@ -153,7 +153,7 @@ function same(bytes: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** A copy of what the caller gave. */
+/** A copy of the caller's bytes. */
 function bytesOf(name: string, value: unknown): Uint8Array {
   if (typeof value === 'string') return new TextEncoder().encode(value)
   if (value instanceof Uint8Array) return value.slice()

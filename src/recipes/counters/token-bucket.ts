@@ -1,11 +1,11 @@
 /**
- * Token bucket, as arithmetic: what a bucket holds, and when tokens can be had.
+ * Token bucket, as arithmetic: the tokens of a bucket, and when they can be had.
  *
  * Model     a bucket of `burst` tokens, into which `limit` drop per `perMs`. Its whole state is one instant, the one at
  *           which it is full again if nobody takes any more: tokens that are taken move it on by the time that it takes
  *           to replace them. So there is nothing that has to be refilled by anybody.
- * Debt      tokens may be taken before they are there: the bucket says when they will be. Whoever comes later waits
- *           behind, so takers are served in the order in which they took.
+ * Debt      tokens may be taken before they are there: the bucket says when they will be. Later takers wait
+ *           longer, so takers are served in the order in which they took.
  * Source    the generic cell rate algorithm (ITU-T I.371), whose theoretical arrival time this is.
  */
 import { CoordinationError } from '../../core/errors.ts'
@@ -27,7 +27,7 @@ export interface Bucket {
   readonly fullAtMs: number
 }
 
-/** What became of a bucket from which tokens were taken. */
+/** A bucket after tokens were taken from it. */
 export interface Taken {
   readonly bucket: Bucket
   /** When the tokens are there; not later than now if they are there already. */

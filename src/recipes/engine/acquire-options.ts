@@ -8,26 +8,26 @@ import type { TimedWaitOptions } from './wait.ts'
 
 /** Options of a try for a lock. */
 export interface TryAcquireOptions extends TimedWaitOptions {
-  /** What the node of this contender says to people and tools that look at the queue; empty by default. */
+  /** The data of this contender's node, for people and tools that look at the queue; empty by default. */
   readonly data?: Data
 }
 
-/** What becomes of a wait whose session ends. */
+/** The fate of a wait whose session ends. */
 export type OnSessionLoss = 'reject' | 'queue-again'
 
-/** What becomes of a wait for a lock that the asynchronous context of the caller holds. */
+/** The fate of a wait for a lock that the asynchronous context of the caller holds. */
 export type OnReentry = 'error' | 'wait'
 
 /** Options of a wait for a lock. */
 export interface AcquireOptions extends TryAcquireOptions {
   /**
-   * What to do when the session ends during the wait, and the place in the queue with it: `reject` with
+   * The fate of the wait when the session ends, and its place in the queue with it: `reject` with
    * `SESSION_EXPIRED`, or `queue-again` on the next session, at the end. Each lock says what it does by default.
    */
   readonly onSessionLoss?: OnSessionLoss
   /**
-   * What to do within a `using` of the same lock, which would wait for itself: reject with `ALREADY_HELD` (`error`, the
-   * default), or `wait`, for a task that the work of that `using` does not await. A lease by `acquire` is not known of.
+   * The fate of a wait within a `using` of the same lock, which waits for itself: `error` rejects with `ALREADY_HELD`,
+   * `wait` is for a task that the work does not await. A lease by `acquire` is not known of. `error` by default.
    */
   readonly onReentry?: OnReentry
 }

@@ -1,5 +1,5 @@
 /**
- * Clean-ups: removals that are owed and go on in the background until they are confirmed.
+ * Clean-ups: removals that must be done, and go on in the background until they are confirmed.
  *
  * Model     one set of tasks per client. A task is repeated until it succeeds, the servers refuse it for good (which is
  *           reported), or the client ends; the end of its session then removes what was to be removed.
@@ -30,7 +30,7 @@ const cleanupsOf = new WeakMap<Client, Cleanups>()
  * Counts the nodes of this client that are to be removed and not yet known to be gone.
  *
  * @param client - whose clean-ups to count
- * @returns 0 when nothing is owed
+ * @returns 0 when nothing is left to remove
  */
 export function pendingCleanups(client: Client): number {
   return cleanupsOf.get(client)?.pending ?? 0

@@ -1,7 +1,7 @@
 /**
  * Values and the bytes they are stored as.
  *
- * Model     decode, then validate: what comes out is what a reader sees. What is to be written is encoded and goes the
+ * Model     decode, then validate: readers see the result. A value to be written is encoded and goes the
  *           reader's way before it is sent, so nobody can store what nobody could read.
  * Format    whatever the codec makes; JSON in UTF-8 is here.
  */
@@ -11,7 +11,7 @@ import type { SchemaIssue, StandardSchema } from './standard-schema.ts'
 
 /** Turns values into bytes and back. Both may throw: then the value, or the bytes, are invalid. */
 export interface Codec<T> {
-  /** What the bytes are, in a word such as `yaml`: a history shows it, and a rollback keeps it. */
+  /** The name of the format of the bytes, such as `yaml`: a history shows it, and a rollback keeps it. */
   readonly format?: string
   /** Whether its values are arrays, plain objects and what JSON can hold: they are frozen then. False by default. */
   readonly isPlain?: boolean
@@ -21,7 +21,7 @@ export interface Codec<T> {
   decode(bytes: Uint8Array, path?: string): unknown
 }
 
-/** What a decoding comes to: a value, or what is wrong with the bytes. */
+/** The result of a decoding: a value, or the faults of the bytes. */
 export type Decoded<T> = { readonly value: T } | { readonly issues: readonly SchemaIssue[] }
 
 /**
@@ -58,13 +58,13 @@ export class ValueFormat<T> {
     this.#schema = schema
   }
 
-  /** What the codec calls its bytes; null if it does not say. */
+  /** The codec's name of its format; null if it has none. */
   get format(): string | null {
     return this.#codec.format ?? null
   }
 
   /**
-   * Decodes and validates. What the codec or the schema throw becomes an issue; it never rejects. Arrays and plain
+   * Decodes and validates. An error of the codec or the schema becomes an issue; it never rejects. Arrays and plain
    * objects of a plain codec are frozen, however deep, since everybody in this process gets the same.
    *
    * @param path - of the value, for a codec that asks for it
@@ -78,7 +78,7 @@ export class ValueFormat<T> {
    * Decodes and validates what has to pass.
    *
    * @param path - where it is, or was to be, for the error
-   * @param outcome - what the error says became of it
+   * @param outcome - the outcome of the error
    * @throws CoordinationError `INVALID_VALUE`
    */
   async read(bytes: Uint8Array, path: string, outcome: 'not-sent' | 'corrupt'): Promise<T> {
@@ -98,8 +98,8 @@ export class ValueFormat<T> {
   /**
    * Encodes a value and makes sure that readers will accept it.
    *
-   * @param value - what to store
-   * @param path - where to, for the error
+   * @param value - the value to store
+   * @param path - its node, for the codec and the error
    * @returns the bytes, and the value as readers will see it
    * @throws CoordinationError `INVALID_VALUE` with outcome `not-sent`
    */
@@ -116,7 +116,7 @@ export class ValueFormat<T> {
   }
 }
 
-/** What a schema makes of a value; without one, the value is what its type says, by the caller's word. */
+/** Validates a value with a schema; without one, the caller vouches for the value's type. */
 export async function validated<T>(raw: unknown, schema: StandardSchema<T> | undefined): Promise<Decoded<T>> {
   if (schema === undefined) return { value: raw as T }
   const result = await schema['~standard'].validate(raw)

@@ -3,7 +3,7 @@
  *
  * Lost reply  read back after a `sync`. With compare-and-set on version v, a node at v+1 with our data is our write
  *             (or one equal to it, which is the same to every reader); at v, nothing happened and the write is safe to
- *             repeat; at v+1 with other data another was quicker; beyond, or recreated, it cannot be told, and the
+ *             repeat; at v+1 with other data another was quicker; beyond, or recreated, nobody can know, and the
  *             error says `unknown`. A forced write counts as done if our data are there; it is not repeated otherwise,
  *             since it could undo a newer one (CURATOR-584).
  * Identity    a version counts from 0 again when a node is deleted and made again. Who has seen the node names its
@@ -28,10 +28,10 @@ export interface SeenNode {
   readonly version: number
 }
 
-/** What the node must be like: as it was seen, have this version, not exist (null), or anything (`any`). */
+/** The condition that the node must meet: as it was seen, of this version, missing (null), or none (`any`). */
 export type ExpectedVersion = SeenNode | number | null | 'any'
 
-/** What a write made. */
+/** The result of a write. */
 export interface Written {
   /** The node's version from now on. */
   readonly version: number
@@ -39,7 +39,7 @@ export interface Written {
   readonly zxid: bigint
 }
 
-/** What a write made, and of which node. */
+/** The result of a write, and the creation of the node that it wrote. */
 export interface WrittenNode extends Written {
   /** zxid of the node's creation. */
   readonly czxid: bigint
@@ -59,10 +59,10 @@ const NO_DATA = new Uint8Array()
  * @param client - through which to write
  * @param path - the node
  * @param data - all of its new data
- * @param expected - what it must be like
+ * @param expected - the condition that the node must meet
  * @param signal - ends the attempt; a write that was sent already may still take effect
  * @throws CoordinationError `BAD_VERSION` if it is not as expected; `CONNECTION_LOSS` or `SESSION_EXPIRED` with outcome
- * `unknown` if it cannot be told what became of the write; what the servers refused it with
+ * `unknown` if the fate of the write cannot be found out; or the refusal of the servers
  */
 export async function writeVersioned(
   client: Client,
@@ -85,8 +85,8 @@ export async function writeVersioned(
  * @param attemptsMax - how often it is tried
  * @throws CoordinationError `BAD_VERSION` (outcome `rejected`) if another was quicker each time; `CONNECTION_LOSS` or
  * `SESSION_EXPIRED` with outcome `unknown` if the answer to a write was lost and the node does not say whether it took
- * effect: equal data may be those of another who made the same change, so that it is not made again, nor taken for
- * done; what `change` threw; what the servers refused
+ * effect: equal data may be those of another who made the same change, so that it is not made again, nor counts as
+ * done; what `change` threw; a refusal of the servers
  */
 export async function updateVersioned(
   client: Client,
@@ -231,11 +231,11 @@ interface Write {
   readonly data: Uint8Array
   readonly expected: ExpectedVersion
   readonly signal: AbortSignal
-  /** Whether equal data at the next version may be taken for this write: for every reader they are the same. */
+  /** Whether equal data at the next version count as this write: for every reader they are the same. */
   readonly isEqualOurs: boolean
 }
 
-/** What to do after a failed attempt: nothing (it took effect after all), another (null), or throw. */
+/** Decides on a failed attempt: its result (it took effect after all), null for another attempt, or a throw. */
 async function afterFailure(client: Client, failed: Write, error: unknown): Promise<WrittenNode | null> {
   const { path, expected, signal } = failed
   if (isCoordinationError(error, 'NO_NODE')) {
@@ -268,7 +268,7 @@ async function resolveUnknown(client: Client, failed: Write, error: Coordination
     if (areOurs) return writtenBy(stat)
     throw error
   }
-  // Another node is there: whether ours was written before that one came cannot be told.
+  // Another node is there: nobody can know whether ours was written before that one came.
   if (typeof expected === 'object' && expected !== null && stat.czxid !== expected.czxid) throw error
   const versionIfOurs = expected === null ? 0 : nextVersion(versionOf(expected))
   if (stat.version === versionIfOurs) {
@@ -280,7 +280,7 @@ async function resolveUnknown(client: Client, failed: Write, error: Coordination
   throw error
 }
 
-/** Reads what became of a write. If that fails, the outcome of the write is still unknown, and that is told. */
+/** Reads the fate of a write. If that fails, the outcome of the write is still unknown, and the error says so. */
 async function readBack(
   client: Client,
   path: string,

@@ -59,11 +59,11 @@ import type { TimedWaitOptions } from './wait.ts'
 import { Wait, sessionOver } from './wait.ts'
 import { withinWait } from './within-wait.ts'
 
-/** What there is to know of one contender. */
+/** One contender of a queue, as read from its node. */
 export interface ContenderInfo {
   /** Its node. */
   readonly path: string
-  /** What it asks for, such as `lock`. */
+  /** The kind of its claim, such as `lock`. */
   readonly kind: string
   /** Place in the queue, counted from 0. */
   readonly position: number
@@ -75,11 +75,11 @@ export interface ContenderInfo {
   readonly token: bigint
   /** The session that it lives on. */
   readonly sessionId: bigint
-  /** What it says of itself. */
+  /** The data of its node. */
   readonly data: Uint8Array
 }
 
-/** What a contender enters the queue with. */
+/** The data of a contender's node, and whether it can be asked to release. */
 type Entry = Pick<ContendOptions, 'data' | 'revocable'>
 
 /** The queue of one lock, and a way into it. */
@@ -110,8 +110,8 @@ export class Contenders {
   /**
    * Waits until a new contender is admitted.
    *
-   * @param options - what ends the wait; the contender's node is removed, or left to the clean-ups, before this rejects
-   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, or what the servers refused
+   * @param options - the limits of the wait; the node is removed, or left to the clean-ups, before this rejects
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, or a refusal of the servers
    * @throws TypeError or RangeError for a wrong option
    */
   async acquire(options: ContendOptions): Promise<Lease> {
@@ -158,7 +158,7 @@ export class Contenders {
   /**
    * Lists the queue, first come first. It is read in parts, so one who leaves meanwhile is not in it.
    *
-   * @param options - what ends the reading
+   * @param options - the signal and the time limit of the reading
    */
   async list(options: TimedWaitOptions): Promise<ContenderInfo[]> {
     return withinWait(this.#client, { what: 'contenders', path: this.path }, options, (signal) => this.#list(signal))
@@ -167,7 +167,7 @@ export class Contenders {
   /**
    * Asks contenders to give up: those whose nodes were there when it was called.
    *
-   * @param options - whom and why, and what ends the call
+   * @param options - whom and why, and the limits of the call
    * @param isMeant - which of the holders, if none is named
    * @returns those that were asked
    */

@@ -14,7 +14,7 @@ const MARKED = /^_c_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-([a-z]+)-(-?\d{9
  * function share a view.
  *
  * @param kind - the word, such as `lock` or `latch`
- * @param more - what else is said of a new one
+ * @param more - further properties of a new contender's node
  */
 export function curatorNames(kind: string, more: Pick<ContenderPrefix, 'isWritable'> = {}): ContenderNames {
   return Object.freeze({

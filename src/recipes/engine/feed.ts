@@ -1,17 +1,17 @@
 /**
- * Feed: one state that changes, told to any number of consumers, each at its own pace.
+ * Feed: one state that changes, published to any number of consumers, each at its own pace.
  *
  * Model     each consumer has a mailbox with one place. A state that is not taken before the next one comes is replaced
  *           by it and counted as missed, so that nothing grows and the latest state always arrives.
  * Order     a consumer gets states in the order of their publication, one after the other, never inside `publish`.
- * Faults    a listener that is slow or throws delays and harms nobody else; what it throws is reported.
+ * Faults    a listener that is slow or throws delays and harms nobody else; its errors are reported.
  */
 import { abortedError, deferred, whenAborted } from '../../core/async.ts'
 import type { CoordinationError } from '../../core/errors.ts'
 
 /** A step from the state that this consumer took last to the latest one. */
 export interface Delivery<S> {
-  /** What this consumer knows already; undefined before its first. */
+  /** The state that this consumer took last; undefined before its first. */
   readonly previous: S | undefined
   /** The latest state. */
   readonly current: S
@@ -38,7 +38,7 @@ export interface IterateOptions extends SubscribeOptions {
 /** Ends a subscription. It is a function, and disposable for `using`. Idempotent. */
 export type Unsubscribe = (() => void) & Disposable
 
-/** Makes an event of a delivery; null tells that there is nothing in it for the consumer. */
+/** Makes an event of a delivery; null if it holds nothing for the consumer. */
 export type Describe<S, E> = (delivery: Delivery<S>) => E | null
 
 /** The sending side. */
@@ -51,7 +51,7 @@ export class Feed<S> {
   /**
    * Makes a feed without a state.
    *
-   * @param report - gets what listeners throw
+   * @param report - gets the errors of listeners
    */
   constructor(report: (error: unknown) => void) {
     this.#report = report
@@ -77,9 +77,9 @@ export class Feed<S> {
   /**
    * Opens a mailbox as an async iterator. It ends when the feed does, and by `return()` (a `break` in `for await`).
    *
-   * @param path - what is iterated, for the error
+   * @param path - the node whose states are iterated, for the error
    * @param describe - makes the events
-   * @param options - where it begins and what ends it
+   * @param options - whether it begins with the present state, and the signal that ends it
    */
   iterate<E>(path: string, describe: Describe<S, E>, options: IterateOptions = {}): AsyncIterableIterator<E> {
     return this.#open(path, describe, options)
@@ -97,10 +97,10 @@ export class Feed<S> {
   /**
    * Calls a listener with each event. A promise that it returns is waited for before it is called again.
    *
-   * @param path - what is listened to
+   * @param path - the node whose states are listened to, for the error
    * @param describe - makes the events
-   * @param listener - what it throws or rejects with is reported
-   * @param options - where it begins
+   * @param listener - called with each event; its throw or rejection is reported
+   * @param options - whether it begins with the present state
    */
   subscribe<E>(
     path: string,
@@ -119,7 +119,7 @@ export class Feed<S> {
   /**
    * Ends every iteration and subscription. Idempotent.
    *
-   * @param failure - what those who iterate are told; null: nothing, it is just over
+   * @param failure - the error that iterations reject with; null: they just end
    */
   close(failure: CoordinationError | null = null): void {
     this.#closed = true
@@ -232,7 +232,7 @@ class Mailbox<S, E> implements AsyncIterableIterator<E>, Receiver<S> {
     return this.#describe({ previous, current: state, missed, resync })
   }
 
-  /** An abort is told once; after it the iteration is over like any other. */
+  /** An abort rejects once; after it the iteration is over like any other. */
   #last(): IteratorResult<E, undefined> {
     const failure = this.#failure
     this.#failure = null

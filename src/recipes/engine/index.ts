@@ -6,8 +6,8 @@
  * - {@link Mirror}: a local copy of nodes that follows the servers.
  * - {@link KeptNode}: a node of ours that is made again whenever it was lost.
  * - {@link updateVersioned}, {@link writeVersioned}, {@link removeVersioned}: compare-and-set over lost answers.
- * - {@link withinWait}, {@link Wait}: what ends a call - the caller's signal, a limit of time, the end of the client.
- * - {@link Cleanups}, {@link deletion}: removals that are owed, and go on in the background until they are confirmed.
+ * - {@link withinWait}, {@link Wait}: a call that the caller's signal, a limit of time or the end of the client ends.
+ * - {@link Cleanups}, {@link deletion}: removals that go on in the background until they are confirmed.
  *
  * @packageDocumentation
  */

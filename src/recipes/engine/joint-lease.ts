@@ -5,7 +5,7 @@
  *           holder's to release. So the joint lease is never held in part without saying so.
  * Release   of the last one first, and of each, whatever becomes of the others: none waits for another, whose servers
  *           may be out of reach. Over when every one is over.
- * Fence     none of its own: each part has a token, which says nothing of what the others are for.
+ * Fence     none of its own: each part has a token, which says nothing about the others.
  */
 import { whenAborted } from '../../core/async.ts'
 import { assert } from '../../core/assert.ts'

@@ -1,5 +1,5 @@
 /**
- * Values of JSON: what it can hold without changing it in silence, and how such values are kept from being changed.
+ * Values that JSON can hold without a change in silence, and how such values are kept from being changed.
  */
 import { textOf } from '../../core/value-text.ts'
 
@@ -13,7 +13,7 @@ export function refuseUnfaithful(value: unknown): void {
 }
 
 /**
- * Freezes arrays and plain objects, and what is in them. Anything else is left as it is, with what is in it.
+ * Freezes arrays and plain objects, and their contents. Anything else is left as it is, with its contents.
  *
  * @returns the same value
  */
@@ -25,7 +25,7 @@ export function deepFreeze<T>(value: T): T {
   return value
 }
 
-/** A frozen copy of the arrays and plain objects of a value: what the caller holds stays its own. */
+/** A frozen copy of the arrays and plain objects of a value: the caller's stays its own. */
 export function frozenCopy<T>(value: T): T {
   return deepFreeze(copy(value, new Map()) as T)
 }
@@ -67,7 +67,7 @@ function isContainer(value: unknown): value is object {
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-/** What it is that JSON cannot hold, and never its content. */
+/** The kind of a value that JSON cannot hold, and never its content. */
 function kindOf(value: unknown): string {
   if (typeof value === 'number' || value === undefined) return String(value)
   if (typeof value !== 'object' || value === null) return `a ${typeof value}`

@@ -45,7 +45,7 @@ import { Wait, Waits, clientClosed, sessionOver } from './wait.ts'
  */
 export type KeptState = 'registered' | 'suspect' | 'registering' | 'withdrawn' | 'lost'
 
-/** What becomes of a kept node, for its feed. */
+/** A state of a kept node, for its feed. */
 export interface Standing {
   /** Where it stands. */
   readonly state: KeptState
@@ -57,7 +57,7 @@ export interface Standing {
   readonly error?: unknown
 }
 
-/** What has become of a kept node since a consumer was told last. */
+/** The state of a kept node, and its changes since a consumer was notified last. */
 export interface StandingChange extends Standing {
   /** Whether it was made again since then. */
   readonly isAgain: boolean
@@ -65,15 +65,15 @@ export interface StandingChange extends Standing {
 
 /** How a node is kept. */
 export interface KeepOptions extends TimedWaitOptions {
-  /** What to do when the session ends, or the servers are out of touch, before it was made; `reject` by default. */
+  /** The fate of the call if the session ends, or no server is in touch, before it is made; `reject` by default. */
   readonly onSessionLoss?: OnSessionLoss
   /** Makes the error that tells of another's node at the path. */
   readonly taken: (path: string, stat: Stat) => CoordinationError
-  /** How the node is told from another's; by a mark before its data by default. */
+  /** How the node is distinguished from another's; by a mark before its data by default. */
   readonly recognition?: MakeRecognition
 }
 
-/** What is to be stored, and how often that has changed. */
+/** The data to be stored, and how often they have changed. */
 interface Wanted {
   readonly bytes: Uint8Array
   readonly revision: number
@@ -131,9 +131,9 @@ export class KeptNode {
    * @param client - on whose session
    * @param path - where
    * @param bytes - its data, as the caller has them
-   * @param options - what ends the wait, and what is said of another's node
-   * @throws CoordinationError `options.taken` if another has the path, at once or when `waitMs` have passed; what ended
-   * the wait; `PAYLOAD_TOO_LARGE`; what the servers refused. Nothing of it is there then, or clean-ups will remove it
+   * @param options - the limits of the wait, the error for another's node, and how the node is recognised
+   * @throws CoordinationError `options.taken` if another has the path, at once or when `waitMs` have passed; the error
+   * that ended the wait; `PAYLOAD_TOO_LARGE`; a refusal of the servers. Its node is gone then, or clean-ups remove it
    */
   static async keep(client: Client, path: string, bytes: Uint8Array, options: KeepOptions): Promise<KeptNode> {
     const wait = new Wait(client, path, options)
@@ -190,7 +190,7 @@ export class KeptNode {
    * Replaces the data. Those that come faster than they can be stored replace each other.
    *
    * @param bytes - the new data, as the caller has them
-   * @param wait - what ends the wait; the data are stored all the same
+   * @param wait - the wait that this call is a part of; the data are stored all the same if it ends
    * @returns resolves when these or later data are stored
    * @throws CoordinationError what ended the wait, `PAYLOAD_TOO_LARGE`, or why the node is kept no more
    */
@@ -215,7 +215,7 @@ export class KeptNode {
     return this.#withdrawing
   }
 
-  /** Throws why the node is kept no more, if so. */
+  /** Throws the reason if the node is no longer kept. */
   throwIfEnded(): void {
     if (this.#end === null && !this.#ending.signal.aborted) return
     if (this.#error instanceof Error) throw this.#error
@@ -410,7 +410,7 @@ export class KeptNode {
   }
 }
 
-/** What is new for a consumer of a kept node's feed; null if nothing is. */
+/** The change for a consumer of a kept node's feed; null if there is none. */
 export function standingChange({ previous, current }: Delivery<Standing>): StandingChange | null {
   const isAgain = previous !== undefined && previous.registrations !== current.registrations
   const isSame = previous?.state === current.state && previous.incarnation === current.incarnation

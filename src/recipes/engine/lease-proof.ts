@@ -2,7 +2,7 @@
  * A grant is worth something only while the session cannot have ended: after a stall, or when answers were slow, it is
  * proven again before it is given out (redlock#296), so that whoever gets it has at least half of a lease to begin in.
  *
- * Length    of a lease: what a fresh proof gives. No engine gives more than 2/3 of the session time-out. Where a proof
+ * Length    of a lease: that of a fresh proof. No engine gives more than 2/3 of the session time-out. Where a proof
  *           is one answered request it gives all of that; where it takes several, half of it.
  */
 import { delay } from '../../core/async.ts'
@@ -21,8 +21,8 @@ const PAUSES_PER_TIMEOUT = 50
  * Makes sure that at least half of a lease is left.
  *
  * @param client - whose session owns the node
- * @param node - what is to be given out
- * @param wait - ends it
+ * @param node - the node whose lease is to be given out
+ * @param wait - ends it early, and repeats lost requests
  * @returns false if the session of the node is over
  */
 export async function proveLease(

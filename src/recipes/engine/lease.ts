@@ -1,5 +1,5 @@
 /**
- * A lease: what the holder of a lock has in hand.
+ * A lease: the holder's handle of a lock.
  *
  * Use       `await using lease = await lock.acquire()`; pass `lease.signal` to what must stop when the lock is lost,
  *           and `lease.token` to what it protects, which refuses a smaller token than it has seen. To nodes of the same
@@ -34,7 +34,7 @@ import { Waits } from './wait.ts'
  */
 export type LeaseState = 'held' | 'suspect' | 'lost' | 'released'
 
-/** What the holder of a lock has in hand. */
+/** The holder's handle of an acquired lock. */
 export interface Lease extends AsyncDisposable {
   /** The holder's node. */
   readonly path: string
@@ -72,7 +72,7 @@ export interface Lease extends AsyncDisposable {
    * Tells a listener of requests to give the lease up, by `revoke` of the lock or Curator's `Revoker`; at once of one
    * that came before, also during the wait for the lease. Whether and when to release is the holder's to decide.
    *
-   * @param listener - what it throws or rejects with is reported to the client's `onError`
+   * @param listener - called with each request; its throw or rejection is reported to the client's `onError`
    * @returns ends it; so does the end of the lease
    * @throws TypeError if it was not acquired with `revocable: true`, so that nobody can ask for it
    */
@@ -88,7 +88,7 @@ export interface Lease extends AsyncDisposable {
 
 /** Options of a {@link NodeLease}. */
 interface NodeLeaseOptions {
-  /** What is held, for observers: `lock` by default. */
+  /** The kind of claim that is held, for observers: `lock` by default. */
   readonly kind?: string
   /** The fencing token, if it is not the zxid of the node's creation. */
   readonly token?: bigint
@@ -190,7 +190,7 @@ export class NodeLease implements Lease {
     this.#forget()
   }
 
-  /** Lost or not, the node may still be there and keep others waiting: it is owed to them to remove it. */
+  /** Lost or not, the node may still be there and keep others waiting: it must be removed. */
   #onLost(reason: LossReason): void {
     this.#tell('lost', reason)
     this.#forget()

@@ -24,10 +24,10 @@ export type UsingArguments<O, T, L = Lease> =
  *
  * @param place - the lock: the work is known to run under it
  * @param acquire - gets the lease
- * @param args - what the caller of `using` gave
- * @returns what the work returns
+ * @param args - the arguments of `using`: options, if any, and the work
+ * @returns the result of the work
  * @throws TypeError if the work is no function; nothing is acquired then
- * @throws CoordinationError what `acquire` rejects with; `LEASE_LOST` if the lease was lost before the work ended
+ * @throws CoordinationError the error of `acquire`; `LEASE_LOST` if the lease was lost before the work ended
  */
 export async function runLeased<O, T, L extends Lease>(
   place: LockPlace,

@@ -1,12 +1,12 @@
 /**
- * Listeners of callers: what one throws is reported with the one that threw it.
+ * Listeners of callers: an error of one is reported with its name.
  */
 
 /**
  * Makes a listener whose errors say where it listens.
  *
- * @param what - what it listens to, such as `ConfigCenter`
- * @param path - of what
+ * @param what - the recipe that it listens to, such as `ConfigCenter`
+ * @param path - the path of that recipe
  * @param listener - of the caller
  * @returns one that throws an error with the cause
  */

@@ -26,7 +26,7 @@ export function newMark(): string {
  *
  * @param mark - from {@link newMark}
  * @param data - bytes, or a string to be stored as UTF-8
- * @returns what to store
+ * @returns the bytes to store: the mark, then the data
  */
 export function markData(mark: string, data: Uint8Array | string): Uint8Array {
   const body = typeof data === 'string' ? new TextEncoder().encode(data) : data
@@ -39,7 +39,7 @@ export function markData(mark: string, data: Uint8Array | string): Uint8Array {
 /**
  * Takes marked data apart.
  *
- * @param bytes - what a node holds
+ * @param bytes - the data of a node
  * @returns the mark and the data, or null if they carry no mark: then somebody else wrote them
  */
 export function unmarkData(bytes: Uint8Array): MarkedData | null {

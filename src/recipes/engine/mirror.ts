@@ -15,8 +15,8 @@
  *           change without a pause and faster than they can be read hold it back until they rest.
  * Absence   a missing root is a normal state, watched like any other. The mirror never writes (CURATOR-319).
  * Bounds    with `bytesMax` it ends with `QUOTA_EXCEEDED` rather than hold more than that, and says so: it never leaves
- *           out a part in silence. What `filter` refuses is neither read nor watched, nor is anything below it.
- * Cost      start: one read a node and one a list; a change: one event and one read; a reconnect: as the start.
+ *           out a part in silence. A node that `filter` refuses is neither read nor watched, nor is anything below it.
+ * Cost      start: one read per node and one per list; a change: one event and one read; a reconnect: as the start.
  * Source    ZooKeeper Programmer's Guide, "Watches"; Curator TreeCache.
  */
 import type { Children, NodeData, Stat } from '../../core/backend.ts'
@@ -45,7 +45,7 @@ export interface MirrorSnapshot {
   readonly generation: number
 }
 
-/** What a mirror may hold. */
+/** The filter and the limits of a mirror. */
 export interface MirrorOptions {
   /**
    * Whether a node below the root is part of it, and all below that; every one by default. It must say the same
@@ -61,7 +61,7 @@ export interface MirrorOptions {
   readonly isSynced?: boolean
 }
 
-/** What a node costs beside its data and its path, in bytes: its stat, its watches, its places in maps. */
+/** Bytes counted per node beside its data and its path: its stat, its watches, its places in maps. */
 const NODE_BYTES = 256
 /**
  * How many reads are on their way at a time; it also keeps a crowd of mirrors from flooding a server after a reconnect.
@@ -85,8 +85,8 @@ class WatchedRead {
   /**
    * Makes it; nothing is sent.
    *
-   * @param path - what is read
-   * @param onEvent - called when the watch has fired: what was read is not sure any more
+   * @param path - the node that is read
+   * @param onEvent - called when the watch has fired: the result of the last read may be stale
    */
   constructor(client: Client, path: string, onEvent: () => void) {
     this.#client = client
@@ -148,7 +148,7 @@ interface Tracked {
   readonly key: string
   readonly path: string
   readonly depth: number
-  /** What it costs as long as it is not there. */
+  /** Bytes counted for it as long as the node does not exist. */
   readonly emptyBytes: number
   readonly data: WatchedRead
   readonly list: WatchedRead
@@ -174,10 +174,10 @@ export class Mirror {
   #wake = deferred<undefined>()
   #sessionId: bigint | null
   #isInTouch: boolean
-  /** Whether the next reads have to be behind a `sync`, and whether the next snapshot tells of it. */
+  /** Whether the next reads have to come after a `sync`, and whether the next snapshot tells of it. */
   #needsSync = false
   #isResync = false
-  /** What all that is tracked costs. */
+  /** Bytes counted for all tracked nodes; at most `#bytesMax`. */
   #bytes = 0
   #failure: CoordinationError | null = null
 
@@ -187,7 +187,7 @@ export class Mirror {
    * @param client - through which to read; its end is the mirror's end
    * @param path - the root of what is mirrored
    * @param depth - 0: the node; 1: with its children; Infinity: with all below it
-   * @param options - what it may hold, and how fresh it is at first
+   * @param options - its filter and limits, and how fresh it is at first
    * @throws TypeError if the path is none
    */
   constructor(client: Client, path: string, depth: number, options: MirrorOptions = {}) {

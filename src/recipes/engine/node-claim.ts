@@ -27,11 +27,11 @@ export interface Claimant {
   readonly queuesAgain: boolean
   /** Ends the claim. */
   readonly signal: AbortSignal
-  /** Is told of each write of the node, which may yet make one. */
+  /** Called with each write that may make the node, before its answer. */
   readonly onWrite: (writing: Promise<unknown>) => void
 }
 
-/** What a claim came to. */
+/** The result of a claim. */
 export interface Claimed {
   readonly stat: Stat
   /** Whether it is the claimant's, or another's. */
@@ -45,7 +45,7 @@ export interface Claimed {
  *
  * @param bytes - its data, as they are stored
  * @returns the node at the path, be it the claimant's or another's
- * @throws CoordinationError `SESSION_EXPIRED` for a claimant that does not queue again; what the servers refused
+ * @throws CoordinationError `SESSION_EXPIRED` for a claimant that does not queue again; a refusal of the servers
  */
 export async function claim(claimant: Claimant, bytes: Uint8Array): Promise<Claimed> {
   const { client, path, queuesAgain, signal } = claimant

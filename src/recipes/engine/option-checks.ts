@@ -11,7 +11,7 @@ const ITERATE_OPTIONS = optionNames<IterateOptions>({ emitInitial: true, signal:
 /**
  * Checks what a `subscribe` is given.
  *
- * @throws TypeError with what is wrong
+ * @throws TypeError that names the fault
  */
 export function checkSubscribe(listener: unknown, options: SubscribeOptions): void {
   requireFunction('listener', listener)
@@ -22,7 +22,7 @@ export function checkSubscribe(listener: unknown, options: SubscribeOptions): vo
 /**
  * Checks what a `watch` is given.
  *
- * @throws TypeError with what is wrong
+ * @throws TypeError that names the fault
  */
 export function checkIterate(options: IterateOptions): void {
   refuseUnknown(options, ITERATE_OPTIONS, 'watch')
@@ -33,7 +33,7 @@ export function checkIterate(options: IterateOptions): void {
 /**
  * Checks a codec.
  *
- * @throws TypeError with what was given; undefined stands for JSON
+ * @throws TypeError with the given value; undefined stands for JSON
  */
 export function checkCodec(codec: unknown): void {
   if (codec === undefined || (hasFunction(codec, 'encode') && hasFunction(codec, 'decode'))) return
@@ -43,7 +43,7 @@ export function checkCodec(codec: unknown): void {
 /**
  * Checks a schema.
  *
- * @throws TypeError with what was given; undefined stands for none
+ * @throws TypeError with the given value; undefined stands for none
  */
 export function checkSchema(schema: unknown): void {
   if (schema === undefined) return

@@ -2,7 +2,7 @@
  * Ownership: the time for which an ephemeral node of ours can be relied on, as far as this process can know.
  *
  * Model     begins with a node that the live session owns; lost at the first of: its session is over, the local
- *           deadline passed, somebody deleted the node, the client closed. What is lost never comes back.
+ *           deadline passed, somebody deleted the node, the client closed. A lost ownership never comes back.
  * Safety    the deadline counts from when the last answered request was sent, and lies safely before the servers could
  *           end the session (`client.leaseDeadlineMs`). A timer that comes late tells of a stalled process: what the
  *           sockets hold is read first, and if no answer in it moves the deadline, the node is lost (CURATOR-206,

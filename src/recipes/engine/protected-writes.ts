@@ -4,7 +4,7 @@
  * Create    the name holds a UUID of this attempt. A lost answer is looked up in the list of the parent's children: a
  *           node with our UUID is ours if the session that is live now owns it; one of an older session of ours is
  *           about to go and is deleted, never adopted (CURATOR-498, 604); any other is that of somebody who has copied
- *           the name. Once a create was sent, its clean-up is owed, whatever happens.
+ *           the name. Once a create was sent, its clean-up must be done, whatever happens.
  * Identity  a node that is ours is deleted, set or replaced only by a multi that begins with a check of its czxid: two
  *           nodes at one path, one after the other, have equal versions, and the second one may be another's.
  * Delete    repeated until the node is known to be gone or the session that owned it is over.
@@ -24,7 +24,7 @@ import { sessionOver } from './wait.ts'
 /** How often a create is tried while its parent vanishes, or (unless its caller is patient) its answers are lost. */
 export const CREATE_ATTEMPTS_MAX = 10
 
-/** What tells a node from every other, also from those at the same path before and after it. */
+/** The identity of a node among all others, also those at the same path before and after it. */
 export interface NodeIdentity {
   /** Where it is. */
   readonly path: string
@@ -38,13 +38,13 @@ export interface OwnedNode extends NodeIdentity {
   readonly sessionId: bigint
 }
 
-/** What a protected create makes. */
+/** The node that a protected create makes. */
 export interface ProtectedCreate {
   /** The parent; made as a container if it is missing. */
   readonly parent: string
-  /** What the name begins with, and that of no other attempt does. */
+  /** The beginning of the node's name; that of no other attempt is the same. */
   readonly mark: string
-  /** What it goes on with before its sequence number, such as `lock-`. */
+  /** The rest of the name before its sequence number, such as `lock-`. */
   readonly rest: string
   /** The node's data. */
   readonly data: Data
@@ -85,7 +85,7 @@ export function isOutcomeUnknown(error: unknown): error is CoordinationError {
  * @param request - where and what
  * @param wait - ends it; then the node, if it was made, is deleted or handed to the clean-ups before this rejects
  * @returns the node; the live session owned it when it was last looked at
- * @throws CoordinationError what ended the wait, `SESSION_EXPIRED`, or what the servers refused the create with
+ * @throws CoordinationError what ended the wait, `SESSION_EXPIRED`, or a refusal of the servers
  */
 export async function protectedCreate(client: Client, request: ProtectedCreate, wait: Wait): Promise<Created> {
   const path = joinPath(request.parent, request.mark + request.rest)
@@ -95,7 +95,7 @@ export async function protectedCreate(client: Client, request: ProtectedCreate, 
   try {
     for (let attempt = 1; ; attempt += 1) {
       wait.check()
-      // Without the wait's signal: what became of the create must be known before it can be cleaned up.
+      // Without the wait's signal: the fate of the create must be known before it can be cleaned up.
       const owned = request.isWritable !== true
       const creating = client.create(path, request.data, { mode: 'ephemeral-sequential', owned })
       owed = creating
@@ -184,7 +184,7 @@ class MarkSearch {
     })
   }
 
-  /** The nodes that are there now; what was written before the call is seen. */
+  /** The nodes that are there now; writes before the call are seen. */
   async nodes(signal: AbortSignal): Promise<FoundNode[]> {
     const { parent, mark } = this.#request
     const found: FoundNode[] = []
@@ -246,7 +246,7 @@ export async function deleteNode(client: Client, node: NodeIdentity, signal: Abo
  * Makes the task that deletes an ephemeral node of ours, to be run by {@link Cleanups}.
  *
  * @param client - through which it was created
- * @param node - what to delete; nothing else is deleted in its place
+ * @param node - the node to delete; no other node at its path is
  * @returns one attempt; it resolves when the node is gone or its session is over
  */
 export function deletion(client: Client, node: OwnedNode): CleanupTask {

@@ -124,7 +124,7 @@ export class QueueView {
   }
 
   /**
-   * Reads the list for one caller alone, with its watch; what it shows is the view from then on.
+   * Reads the list for one caller alone, with its watch; its result is the view from then on.
    *
    * @param options - the caller's
    */

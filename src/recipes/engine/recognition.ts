@@ -1,5 +1,5 @@
 /**
- * Recognition: how a kept node is told from another's at the same path, when the answer to its create or its session
+ * Recognition: how a kept node is known from another's at its path, when the answer to its create or its session
  * was lost.
  *
  * By mark      its data begin with a UUID of its handle.
@@ -16,7 +16,7 @@ import { isOutcomeUnknown } from './protected-writes.ts'
 export interface Recognition {
   /** Makes the bytes to store of the handle's data. */
   stored(data: Uint8Array): Uint8Array
-  /** To be told of each write that may make the node, before its answer; null if it has made none. */
+  /** To be called with each write that may make the node, before its answer; null if it has made none. */
   follow(making: Promise<Stat | null>): void
   /** Whether a node is the handle's. If so, no other handle of the client takes it from then on. */
   takes(found: NodeData): boolean

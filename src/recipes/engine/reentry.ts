@@ -1,8 +1,8 @@
 /**
  * Re-entry: a work that runs under a lease by `using`, and asks for the same lock again, would wait for itself forever.
  *
- * Known     what the current asynchronous context runs under: `using` notes its lease for the work, and for everything
- *           that the work calls and awaits. `acquire` notes nothing: its caller goes on in the context that it had.
+ * Known     the leases that the current asynchronous context runs under: `using` notes its lease for the work and
+ *           everything that it calls and awaits. `acquire` notes nothing: its caller keeps its context.
  * Unsure    a task that the work starts and does not await has the same context. It is refused too while the lease is
  *           held, although it would only wait until the work has ended; `onReentry: 'wait'` lets it wait.
  * Source    Redisson's locks belong to threads; pitfalls of that are why ownership here is a handle.
@@ -16,7 +16,7 @@ import type { Lease } from './lease.ts'
 export interface LockPlace {
   readonly client: Client
   readonly path: string
-  /** What is asked for there, such as `lock`, `read` or `write`. */
+  /** The kind of claim there, such as `lock`, `read` or `write`. */
   readonly kind: string
 }
 
@@ -58,7 +58,7 @@ function heldHere({ client, path }: LockPlace): Held | null {
   return null
 }
 
-/** What to do instead, by what is held and what is asked for. */
+/** Advice for the message, by the kind that is held and the kind that is asked for. */
 const INSTEAD: ReadonlyMap<string, string> = new Map([
   ['read write', 'a reader\'s lease cannot become a writer\'s: release it first, or take the writer\'s from the start'],
   ['write read', 'take the reader\'s lease by downgrade()'],

@@ -4,12 +4,12 @@
  * Request   a write to the node of the contender, which watches its own node: `__REVOKE__`, and the reason after a
  *           space if there is one. Every such write asks again. It replaces what the contender said of itself, and
  *           changes nothing else: the holder goes on to hold until it releases.
- * Eviction  the node is deleted, and the holder's signal fires. Not cooperative: what the holder does until it notices
+ * Eviction  the node is deleted, and the holder's signal fires. Not cooperative: the holder's work until it notices
  *           is kept out by fencing alone.
  * Identity  both are multis that begin with a check of the node's creation: a node that came to the same path later is
  *           never touched.
- * Heard     a request is told from what a contender wrote itself by the node's version. The data are read whenever the
- *           watch is armed, so that no request falls between two watches; of two in a row the last one is told.
+ * Heard     the node's version distinguishes a request from the contender's own data. The data are read whenever the
+ *           watch is armed, so that no request falls between two watches; of two in a row the last one is delivered.
  * Source    Curator Revoker and LockInternals.checkRevocableWatcher, whose request is the bare word; its holders pass
  *           over one with a reason.
  */

@@ -20,7 +20,7 @@ export interface StandardSchema<Output> {
   }
 }
 
-/** What a validation comes to: a value, or issues. */
+/** The result of a validation: a value, or issues. */
 export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] }

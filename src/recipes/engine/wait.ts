@@ -6,8 +6,8 @@
  * Use       pass `signal` to every call within the wait; in a catch, throw `wait.explain(error)`; close it in a
  *           finally.
  * Patience  the steps of a patient wait are made again for as long as it lives when they were lost or found no server.
- * Observed  a wait with a name (`observe`) is told to the client's observers when it closes. One whose signal is that
- *           of another wait is a part of that one, and not told.
+ * Observed  a wait with a name (`observe`) is reported to the client's observers at its end. One whose signal is that
+ *           of another wait is a part of that one, and not reported.
  * Many      the waits of one client listen to it together, so that thousands of them cost one listener, and end
  *           together when it closes.
  */
@@ -18,7 +18,7 @@ import type { Begun, Waker } from '../../core/observer.ts'
 import { optionNames, validateSignal, validateWaitMs } from '../../core/options.ts'
 import { fullJitterMs } from '../../core/retry.ts'
 
-/** What every wait of a recipe takes. */
+/** Options of every wait of a recipe. */
 export interface TimedWaitOptions extends WaitOptions {
   /**
    * The longest wait in milliseconds; without limit by default. It rejects with `TIMEOUT`. 0 tries once: it takes the
@@ -30,7 +30,7 @@ export interface TimedWaitOptions extends WaitOptions {
 /** The names of these options, for those who take no others. */
 export const WAIT_OPTIONS = optionNames<TimedWaitOptions>({ waitMs: true, signal: true })
 
-/** A wait that observers are told of. */
+/** A wait that observers are notified of. */
 interface ObservedWait {
   readonly what: string
   readonly kind: string
@@ -61,7 +61,7 @@ export class Wait {
    * Begins a wait.
    *
    * @param client - whose end ends the wait, and which waits for it when it closes
-   * @param path - what is waited for, for the errors
+   * @param path - the path of the recipe, for the errors
    * @param options - the caller's signal and limit
    * @param isPatient - whether `insist` repeats steps; one that tries once never does
    * @throws TypeError or RangeError for a wrong option
@@ -92,10 +92,10 @@ export class Wait {
   }
 
   /**
-   * Has the wait told to the client's observers, from now on; to be called before it waits.
+   * Has the wait reported to the client's observers, from now on; to be called before it waits.
    *
    * @param what - the method that waits, such as `acquire`
-   * @param kind - what it asks for, such as `lock`
+   * @param kind - the kind of claim, such as `lock`
    */
   observe(what: string, kind: string): void {
     const { notices } = this.#client
@@ -154,8 +154,8 @@ export class Wait {
   /**
    * Finds what to reject with.
    *
-   * @param error - what a call within the wait rejected with
-   * @returns what ended the wait, if something did; otherwise the error itself
+   * @param error - the error of a call within the wait
+   * @returns the error that ended the wait, if one did; otherwise the error itself
    */
   explain(error: unknown): unknown {
     this.#error = this.signal.aborted ? this.signal.reason : error
@@ -244,8 +244,8 @@ export class Waits {
   }
 
   /**
-   * Ends all, since the client closes. What closes with it and was waited for here calls this first, so that no lock is
-   * passed from one waiter of a closing client to the next.
+   * Ends all, since the client closes. A resource that closes with it, and is waited for here, calls this first: then
+   * no lock is passed from one waiter of a closing client to the next.
    */
   async end(): Promise<void> {
     await Promise.all([...this.#waits].map((wait) => wait.endWithClient()))

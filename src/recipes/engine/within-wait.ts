@@ -1,5 +1,5 @@
 /**
- * A call within a wait of its own: what the caller, the time limit and the end of the client end, it ends.
+ * A call within a wait of its own, which the caller's signal, the time limit or the end of the client ends.
  */
 import type { Client } from '../../core/client.ts'
 import { refuseUnknown } from '../../core/options.ts'
@@ -10,10 +10,10 @@ import { WAIT_OPTIONS, Wait } from './wait.ts'
  * Runs a task within a wait.
  *
  * @param call - its name and the path that it is about, for the errors; whether the wait is for as long as it takes,
- * and what for, if observers are told of it
+ * and the kind of claim, if observers are to get it
  * @param options - the caller's
  * @param task - is given the signal of the wait, and the wait
- * @throws what ended the wait, if something did; otherwise what the task threw
+ * @throws the error that ended the wait, if one did; otherwise the error of the task
  */
 export async function withinWait<R>(
   client: Client,

@@ -2,7 +2,7 @@
  * A candidacy: the way of one campaign from the queue to the leadership.
  *
  * Transfer  whoever is admitted looks at the note of its predecessor. If that hands over to another candidate which
- *           still stands in the queue, this one gives its place back before anybody was told that it leads, and queues
+ *           still stands in the queue, this one gives its place back before anybody heard that it leads, and queues
  *           again, after the other. So the chosen one leads after as many steps as stand before it, and those keep
  *           their order. A note that was written before its leader's node went is seen by all who saw that node go.
  */
@@ -26,7 +26,7 @@ import { readNote } from './leader-note.ts'
 /** Options of {@link LeaderElection.campaign}. */
 export interface CampaignOptions extends TimedWaitOptions {
   /**
-   * What to do when the session ends during the wait, and the place in line with it: `queue-again` on the next session,
+   * The fate of the wait when the session ends, and its place in line with it: `queue-again` on the next session,
    * at the end (the default), or `reject` with `SESSION_EXPIRED`.
    */
   readonly onSessionLoss?: OnSessionLoss

@@ -1,5 +1,5 @@
 /**
- * What leaders say of themselves, as values and as bytes.
+ * The data that leaders proclaim, as values and as bytes.
  */
 import type { Client } from '../../core/client.ts'
 import { CoordinationError } from '../../core/errors.ts'
@@ -16,7 +16,7 @@ export class LeaderData<T> {
   readonly #isJson: boolean
 
   /**
-   * @param client - is told of bytes that cannot be decoded
+   * @param client - its `onError` gets the error of bytes that cannot be decoded
    * @param path - the election
    * @param codec - JSON if absent
    */
@@ -45,7 +45,7 @@ export class LeaderData<T> {
   decode(bytes: Uint8Array | undefined): T | undefined {
     if (bytes === undefined || bytes.length === 0) return undefined
     try {
-      // The codec's word is taken for the type: leaders have no schema.
+      // The codec vouches for the type: leaders have no schema.
       const value = this.#codec.decode(bytes) as T
       return this.#isJson ? deepFreeze(value) : value
     } catch (cause) {

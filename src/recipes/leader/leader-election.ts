@@ -1,8 +1,8 @@
 /**
  * Leader election: one leader at a time among any number of candidates, in the order in which they stood.
  *
- * Model     one ephemeral sequential node per candidate under `path`, which holds its id; the lowest leads. What the
- *           leader proclaims, and to whom it hands over, is in a node beside it, `<path>-leader`.
+ * Model     one ephemeral sequential node per candidate under `path`, which holds its id; the lowest leads. Its
+ *           data, and the candidate it hands over to, are in a node beside it, `<path>-leader`.
  * Safety    at most one candidate is lowest; a paused leader may overlap its successor, so guard with
  *           `leadership.token`.
  * Liveness  a resignation or an expiry wakes exactly one successor.
@@ -43,7 +43,7 @@ const FIRST_LEADS: AdmissionRule = { admit: firstLeads, hasLine: false }
 export interface LeaderElectionOptions<T> {
   /** The name of this process as a candidate; a random one by default. */
   readonly id?: string
-  /** What it proclaims as soon as it leads; nothing by default. See {@link Leadership.proclaim}. */
+  /** The data that it proclaims as soon as it leads; none by default. See {@link Leadership.proclaim}. */
   readonly data?: T
   /** How that becomes bytes; JSON by default. */
   readonly codec?: Codec<T>
@@ -120,8 +120,8 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
    * @param options.onSessionLoss - `queue-again` by default, or `reject`
    * @returns the leadership; its `token` grows strictly from leader to leader
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `SESSION_EXPIRED` (only with `reject`),
-   * `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (for `data`), `CONNECTION_LOSS` (only with `waitMs: 0`), or what the servers
-   * refused; in each case it is no candidate any more, and what could not be removed at once is counted by
+   * `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (for `data`), `CONNECTION_LOSS` (only with `waitMs: 0`), or a refusal of
+   * the servers; in each case it is no candidate any more; nodes that could not be removed at once are counted by
    * `pendingCleanups`. While no server is in touch it waits for one
    * @throws TypeError or RangeError for a wrong option
    */
@@ -154,8 +154,8 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
    * throws ends the run, unless that signal was aborted before: then it is reported to the client's `onError`
    * @param options.signal - ends the run; without it, only the end of the client or an error does
    * @returns resolves when the signal was aborted, the work has ended and the leadership was resigned
-   * @throws CoordinationError `CLIENT_CLOSED`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (for `data`), or what the servers
-   * refused; what `work` threw
+   * @throws CoordinationError `CLIENT_CLOSED`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (for `data`), a refusal of
+   * the servers, or the error of `work`
    * @throws TypeError for a wrong argument
    */
   async run(work: LeaderWork<T>, options: RunOptions = {}): Promise<void> {
@@ -172,7 +172,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
   /**
    * Asks the servers who leads.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @returns who led at some moment after the call; null if nobody did
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
@@ -198,7 +198,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
   /**
    * Lists the leader and those who stand by, in the order in which they lead.
    *
-   * @param options - what ends the reading
+   * @param options - the signal and the time limit of the reading
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   async candidates(options: TimedWaitOptions = {}): Promise<CandidateInfo[]> {
@@ -212,7 +212,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
    * Listens to changes of the leader, of what it proclaims, and of the candidates. A slow listener is not called for
    * each, but always for the last.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present state; true by default
    * @returns ends the listening
    * @throws CoordinationError `CLIENT_CLOSED` if the election or the client was closed
@@ -283,7 +283,7 @@ function firstLeads(queue: readonly Contender[], own: number): Admission {
   return predecessor === undefined ? { granted: true } : { granted: false, watch: predecessor.name }
 }
 
-/** Null: nothing that a consumer is told has changed. */
+/** Null: nothing that a consumer sees has changed. */
 function describe<T>({ previous, current, missed, resync }: Delivery<ElectionState<T>>): LeaderChange<T> | null {
   return previous !== undefined && !resync && isSame(previous, current) ? null : { ...current, missed, resync }
 }

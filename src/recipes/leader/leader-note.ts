@@ -1,5 +1,5 @@
 /**
- * The note of a leader: what it proclaims, and to whom it hands over. It is a node beside the election,
+ * The note of a leader: its data, and the candidate it hands over to. It is a node beside the election,
  * `<path>-leader`.
  *
  * Model     ephemeral, written by nobody but the leader: each write is a multi that begins with a check of the leader's
@@ -20,13 +20,13 @@ import { checkIdentity, deleteNode, isGone, readSynced } from '../engine/protect
 import type { OwnedNode } from '../engine/protected-writes.ts'
 import type { Wait } from '../engine/wait.ts'
 
-/** What a leader says. */
+/** The note of a leader: its data, and its successor. */
 export interface LeaderNote {
   /** The token of its leadership. */
   readonly token: bigint
   /** Name of the candidate that it hands over to; empty if it does not. */
   readonly successor: string
-  /** What it proclaims; empty if nothing. */
+  /** The data that it proclaims, encoded; empty if none. */
   readonly data: Uint8Array
 }
 

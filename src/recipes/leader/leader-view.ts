@@ -35,7 +35,7 @@ export interface CandidateInfo {
 
 /** Who leads. */
 export interface LeaderInfo<T> extends Omit<CandidateInfo, 'position' | 'leads'> {
-  /** What it proclaims; undefined if that is nothing, or cannot be decoded (which is reported). */
+  /** The data that it proclaims; undefined if there are none, or they cannot be decoded (which is reported). */
   readonly data: T | undefined
 }
 
@@ -57,7 +57,7 @@ export class LeaderView<T> {
   readonly #candidates: Mirror
   readonly #note: Mirror
   readonly #ends: (() => void)[]
-  /** What the leader says, decoded once for each note. */
+  /** The leader's data, decoded once per note. */
   #decoded: { readonly node: MirrorNode; readonly value: T | undefined } | null = null
 
   /** Makes a view and begins to read. */

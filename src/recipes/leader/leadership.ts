@@ -1,10 +1,10 @@
 /**
- * A leadership: what an elected leader has in hand.
+ * A leadership: the handle of an elected leader.
  *
  * Use       `await using leadership = await election.campaign()`; pass `leadership.signal` to what must stop when it is
  *           lost, and `leadership.token` to what the leader writes to, which refuses a smaller token than it has seen.
  * States    those of a lease; see {@link LeaseState}.
- * Safety    what a leader proclaims, and to whom it hands over, is written by a multi that checks its own candidate
+ * Safety    a leader's data and successor are written by a multi that checks its own candidate
  *           node: one who leads no longer writes nothing. A resignation ends the candidate first and the note after it.
  */
 import type { Operation } from '../../core/backend.ts'
@@ -26,7 +26,7 @@ import type { LeaderData } from './leader-data.ts'
 import { noteRemoval, writeNote } from './leader-note.ts'
 import { LeaderView } from './leader-view.ts'
 
-/** What a leadership needs of its election. */
+/** The parts of an election that a leadership uses. */
 export interface Election<T> {
   readonly client: Client
   readonly path: string
@@ -45,7 +45,7 @@ export interface Successor {
 
 const NOTHING = new Uint8Array()
 
-/** What an elected leader has in hand. */
+/** The handle of an elected leader. */
 export interface Leadership<T = unknown> extends AsyncDisposable {
   /** The leader's candidate node. */
   readonly path: string
@@ -81,9 +81,9 @@ export interface Leadership<T = unknown> extends AsyncDisposable {
    * watch see it as the leader's `data`. It ends with the leadership. While no server is in touch it waits for one.
    *
    * @param data - replaces what was proclaimed before
-   * @param options - what ends the wait; it may have taken effect then
+   * @param options - the signal and the time limit of the wait; it may have taken effect then
    * @throws CoordinationError `LEASE_LOST` if it leads no longer; `INVALID_VALUE`, `PAYLOAD_TOO_LARGE` (`not-sent`);
-   * `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`; what the servers refused
+   * `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`; a refusal of the servers
    * @throws TypeError or RangeError for a wrong option
    */
   proclaim(data: T, options?: TimedWaitOptions): Promise<void>
@@ -92,15 +92,15 @@ export interface Leadership<T = unknown> extends AsyncDisposable {
    * again after it; a LeaderLatch of Curator does not, and leads first.
    *
    * @param id - of the candidate; the first with that id is meant
-   * @param options - what ends the wait for it to lead
+   * @param options - the signal and the time limit of the wait for it to lead
    * @returns true when it leads, false if it stopped being a candidate before that, or the session of this one ended
    * @throws CoordinationError `NO_NODE` if there is no such candidate: then nothing has changed; `LEASE_LOST`;
-   * `ABORTED`, `TIMEOUT`: it may have resigned by then, see `state`; `CLIENT_CLOSED`; what the servers refused
+   * `ABORTED`, `TIMEOUT`: it may have resigned by then, see `state`; `CLIENT_CLOSED`; a refusal of the servers
    * @throws TypeError or RangeError for a wrong argument
    */
   transferTo(id: string, options?: TimedWaitOptions): Promise<boolean>
   /**
-   * Resigns: removes the candidate's node, and what was proclaimed. The next candidate leads. Idempotent. Resolves when
+   * Resigns: removes the candidate's node, and the proclamation. The next candidate leads. Idempotent. Resolves when
    * the servers have confirmed it, when the session is over, when they refused it (which is reported) or the client
    * closed before, or at once if the leadership is lost. `state` says which. It never rejects.
    */
@@ -120,7 +120,7 @@ export class NodeLeadership<T> implements Leadership<T> {
   /** Writes of the note go one after the other. */
   #writing: Promise<unknown> = Promise.resolve()
   #hasNote = false
-  /** Whether observers have been told that it leads, and not yet of its end. */
+  /** Whether observers know that it leads, and not yet of its end. */
   #isInOffice = false
   #resigning: Promise<void> | null = null
 
@@ -270,12 +270,12 @@ export class NodeLeadership<T> implements Leadership<T> {
     this.#writing = writing.catch(() => undefined)
     if (await abortable(writing, wait.signal)) return
     void this.#removeNote()
-    // The servers know that it is over, and this process will be told.
+    // The servers know that it is over, and this process will hear of it.
     this.throwIfLost()
     throw lostError(this.path)
   }
 
-  /** What of the leadership is beside its candidate must go with it. */
+  /** Removes the leader's note: it must go with the candidate. */
   async #removeNote(): Promise<void> {
     if (!this.#hasNote) return
     this.#hasNote = false

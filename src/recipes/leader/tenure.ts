@@ -9,7 +9,7 @@ import { whenAborted } from '../../core/async.ts'
 import { optionNames, validateSignal } from '../../core/options.ts'
 import type { Leadership } from './leadership.ts'
 
-/** What a leader does: as long as what it returns has not settled, it leads. */
+/** The work of a leader; it leads until the returned promise settles. */
 export type LeaderWork<T> = (leadership: Leadership<T>, signal: AbortSignal) => Promise<void> | void
 
 /** Options of {@link LeaderElection.run}. */

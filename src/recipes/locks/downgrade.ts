@@ -27,7 +27,7 @@ import { Wait, sessionOver } from '../engine/wait.ts'
 import { readWriteContenderOf, readerNameAt } from './contender-names.ts'
 import type { ReadWriteKind } from './contender-names.ts'
 
-/** What is held after it. */
+/** The kind of lease after a downgrade. */
 const READ: ReadWriteKind = 'read'
 
 /** One downgrade. */
@@ -108,7 +108,7 @@ export class Downgrade {
   async #attempt(wait: Wait): Promise<Stat> {
     const { data = '' } = this.#options
     const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data
-    // Without the wait's signal: what became of the multi must be known before it can be cleaned up.
+    // Without the wait's signal: the fate of the multi must be known before it can be cleaned up.
     const creating = this.#client.multi([
       this.#lease.check(),
       { type: 'create', path: this.#path, data: bytes, mode: 'ephemeral', owned: !this.#isRevocable },

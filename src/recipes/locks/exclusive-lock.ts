@@ -43,7 +43,7 @@ export interface HolderInfo {
   readonly token: bigint
   /** The session that it lives on. */
   readonly sessionId: bigint
-  /** What it said of itself. */
+  /** The data that it gave when it acquired. */
   readonly data: Uint8Array
 }
 
@@ -74,13 +74,13 @@ export class ExclusiveLock {
    *
    * @param options.signal - ends the wait
    * @param options.waitMs - longest wait in milliseconds; no limit by default
-   * @param options.data - what the holder says of itself; see {@link ExclusiveLock.holder}
+   * @param options.data - the data of the holder's node; see {@link ExclusiveLock.holder}
    * @param options.onSessionLoss - `queue-again` by default: a session that ends costs a waiter nothing, and it goes on
    * with the next one; `reject` ends the wait with `SESSION_EXPIRED`
-   * @param options.onReentry - what to do within a `using` of this lock: `error` by default, or `wait`
+   * @param options.onReentry - the fate of a wait within a `using` of this lock: `error` by default, or `wait`
    * @returns the lease; `lease.token` grows strictly with every acquisition of this path
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `SESSION_EXPIRED` (only with `reject`),
-   * `ALREADY_HELD` within a `using` of this lock, or what the servers refused; in each case nothing is held, and what
+   * `ALREADY_HELD` within a `using` of this lock, or a refusal of the servers; in each case nothing is held, and what
    * could not be removed at once is counted by `pendingCleanups`. While no server is in touch it waits for one
    * @throws TypeError or RangeError for a wrong option
    */
@@ -138,7 +138,7 @@ export class ExclusiveLock {
    * Acquires the lock, runs the work under its lease, and releases it.
    *
    * @param args - the options of {@link ExclusiveLock.acquire}, which may be left out, and the work; it gets the lease
-   * @returns what the work returns; what it throws is thrown after the release
+   * @returns the result of the work; its error is thrown after the release
    * @throws CoordinationError as {@link ExclusiveLock.acquire}, and `LEASE_LOST` if the lease was lost before the work
    * ended
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
@@ -150,7 +150,7 @@ export class ExclusiveLock {
   /**
    * Tells who holds the lock.
    *
-   * @param options - what ends the reading
+   * @param options - the signal and the time limit of the reading
    * @returns null if nobody does
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
    */
@@ -224,7 +224,7 @@ class Bid {
     this.#wait.check()
     this.#changed = deferred()
     const mark = newMark()
-    // Without the wait's signal: what became of the create must be known before it can be cleaned up.
+    // Without the wait's signal: the fate of the create must be known before it can be cleaned up.
     const creating = this.#client.create(this.#path, markData(mark, this.#data), { mode: 'ephemeral', owned: true })
     const looking = this.#wait.insist(() => this.#look())
     looking.catch(() => undefined)
@@ -270,8 +270,8 @@ class Bid {
    * Makes a lease of our node as soon as the session can be shown to live. Null: the session is over, or somebody has
    * deleted the node.
    *
-   * @param seen - what the look of this attempt found. It is another's if the client had to repeat the two requests and
-   * did so in the other order; then the watch is on that one's node, and its event must not be taken for ours
+   * @param seen - the node that this attempt's look found. It is another's if the client repeated the two requests and
+   * did so in the other order; then the watch is on that one's node, and its event must not count as ours
    */
   async #leaseOf(stat: Stat, seen: Stat | null): Promise<Lease | null> {
     const node = ownedNode(this.#path, stat)

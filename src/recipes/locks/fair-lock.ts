@@ -71,14 +71,14 @@ export class FairLock {
    *
    * @param options.signal - ends the wait; the contender's node is removed before this rejects
    * @param options.waitMs - longest wait in milliseconds; no limit by default
-   * @param options.data - what this contender says of itself; see {@link FairLock.contenders}
-   * @param options.onSessionLoss - what to do when the session ends during the wait, and the place in the queue with
+   * @param options.data - the data of this contender's node; see {@link FairLock.contenders}
+   * @param options.onSessionLoss - the fate of the wait when the session ends, and its place in the queue with
    * it: `reject` by default, or `queue-again`
-   * @param options.onReentry - what to do within a `using` of this lock: `error` by default, or `wait`
+   * @param options.onReentry - the fate of a wait within a `using` of this lock: `error` by default, or `wait`
    * @param options.revocable - whether others may ask for the lease; see `lease.onRevoke`
    * @returns the lease; `lease.token` grows strictly with every acquisition of this path
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED` (not with `queue-again`), `CLIENT_CLOSED`,
-   * `ALREADY_HELD` within a `using` of this lock, or what the servers refused; in each case this contender no longer
+   * `ALREADY_HELD` within a `using` of this lock, or a refusal of the servers; in each case this contender no longer
    * waits, and what could not be removed at once is counted by `pendingCleanups`. While no server is in touch it waits
    * for one
    * @throws TypeError or RangeError for a wrong option
@@ -104,7 +104,7 @@ export class FairLock {
    * Acquires the lock, runs the work under its lease, and releases it.
    *
    * @param args - the options of {@link FairLock.acquire}, which may be left out, and the work; it gets the lease
-   * @returns what the work returns; what it throws is thrown after the release
+   * @returns the result of the work; its error is thrown after the release
    * @throws CoordinationError as {@link FairLock.acquire}, and `LEASE_LOST` if the lease was lost before the work
    * ended
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
@@ -116,8 +116,8 @@ export class FairLock {
 
   /**
    * Asks whoever holds the lock to give it up, or one contender. It changes nothing by itself: holders that acquired
-   * with `revocable: true` hear of it by `lease.onRevoke`, and release when they can. What they said of themselves in
-   * `data` is replaced by the request.
+   * with `revocable: true` hear of it by `lease.onRevoke`, and release when they can. The `data` of
+   * their nodes is replaced by the request.
    *
    * @param options.reason - for the holder; holders of Curator's hear requests without one only
    * @param options.contender - whom to ask, who may hold or wait; all who hold by default
@@ -126,7 +126,7 @@ export class FairLock {
    * @returns those that were asked. On a ZooKeeper server one that is not revocable is not among them; elsewhere it is,
    * and does not hear it
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, `THROTTLED`,
-   * or what the servers refused; to ask again does no harm
+   * or a refusal of the servers; to ask again does no harm
    * @throws TypeError or RangeError for a wrong option
    */
   revoke(options: RevokeOptions = {}): Promise<ContenderInfo[]> {
@@ -139,9 +139,9 @@ export class FairLock {
    * holder may work on until it hears of it: guard what it writes by `lease.token` or `lease.check()`.
    *
    * @param contender - as {@link FairLock.contenders} lists it, or a lease
-   * @param options - what ends the call
+   * @param options - the signal and the time limit of the call
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, `THROTTLED`,
-   * or what the servers refused; to evict it again does no harm
+   * or a refusal of the servers; to evict it again does no harm
    * @throws TypeError or RangeError for what is no contender of this lock, or a wrong option
    */
   evict(contender: ContenderRef, options: TimedWaitOptions = {}): Promise<void> {
@@ -151,7 +151,7 @@ export class FairLock {
   /**
    * Lists the holder and those who wait, in the order in which they are served.
    *
-   * @param options - what ends the reading
+   * @param options - the signal and the time limit of the reading
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   contenders(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {

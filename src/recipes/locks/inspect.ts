@@ -12,12 +12,14 @@ import { readEach, unlessGone } from '../../core/read-each.ts'
 import { LOCK } from '../engine/lock-names.ts'
 import { contenderOf } from './contender-names.ts'
 import { unmarkData } from '../engine/marked-data.ts'
+import { deleteNode } from '../engine/protected-writes.ts'
+import { requestAll } from '../engine/revocation.ts'
 import { admitReadWrite } from './read-write-lock.ts'
 
 /** One who holds a lock or waits for it. */
 export interface LockContender {
   readonly path: string
-  /** What it asks for: `lock`, `read` or `write`. */
+  /** The kind of its claim: `lock`, `read` or `write`. */
   readonly kind: string
   /** Place in the queue, counted from 0; the holder's. */
   readonly position: number
@@ -27,7 +29,7 @@ export interface LockContender {
   /** The token of its lease. */
   readonly token: bigint
   readonly sessionId: bigint
-  /** What it says of itself. */
+  /** The data of its node. */
   readonly data: Uint8Array
 }
 
@@ -69,6 +71,42 @@ export async function readLocks(client: Client, path: string, signal: AbortSigna
   const others = names.filter((name) => contenderOf(name) === null)
   const locks = await readEach(others, (name) => unlessGone(readLock(client, joinPath(path, name), signal)))
   return locks.filter((lock) => lock !== null && lock.contenders.length > 0) as LockQueue[]
+}
+
+/**
+ * Asks whoever holds a lock by now to give it up. An exclusive lock has nobody who could be asked.
+ *
+ * @returns those that were asked
+ */
+export async function askHolders(
+  client: Client,
+  path: string,
+  reason: string,
+  signal: AbortSignal,
+): Promise<LockContender[]> {
+  await client.sync(path, { signal })
+  const { contenders } = await readLock(client, path, signal)
+  const holders = contenders.filter((contender) => contender.holds && contender.path !== path)
+  return requestAll(client, holders, reason, { signal })
+}
+
+/**
+ * Takes a contender out of the queue of a lock, by the token of its lease.
+ *
+ * @returns null if there is none of this token
+ */
+export async function evictContender(
+  client: Client,
+  path: string,
+  token: bigint,
+  signal: AbortSignal,
+): Promise<LockContender | null> {
+  await client.sync(path, { signal })
+  const { contenders } = await readLock(client, path, signal)
+  const meant = contenders.find((contender) => contender.token === token)
+  if (meant === undefined) return null
+  await deleteNode(client, { path: meant.path, czxid: token }, signal)
+  return meant
 }
 
 /** The holder of an exclusive lock: whoever owns the node itself. */

@@ -14,13 +14,13 @@ import type { Wait } from '../engine/wait.ts'
 /** Options of {@link MultiLock.acquire}, for all of its locks together. */
 export type MultiLockOptions = Omit<AcquireOptions, 'onReentry'>
 
-/** What a {@link MultiLock} is made of: any lock here, or a face of one, such as a semaphore with several permits. */
+/** A part of a {@link MultiLock}: any lock here, or a face of one, such as a semaphore with several permits. */
 export interface Lockable {
   /** The client that it was made for. */
   readonly client: Client
   /** Where it is, as that client calls it. */
   readonly path: string
-  /** What is asked for there, such as `read`; `lock` if absent. */
+  /** The kind of its lease, such as `read`; `lock` if absent. */
   readonly kind?: string
   /** Waits for it. */
   acquire(options: MultiLockOptions): Promise<Lease>
@@ -42,14 +42,14 @@ export class MultiLockRound {
   readonly #wait: Wait
   readonly #controller = new AbortController()
   readonly #ends: (() => void)[]
-  /** What is held, in the order in which it was acquired. */
+  /** The leases held so far, in the order in which they were acquired. */
   readonly #held: { readonly place: Place; readonly lease: Lease }[] = []
   #isLost = false
 
   /**
    * Begins an attempt.
    *
-   * @param wait - what ends it
+   * @param wait - ends the attempt
    */
   constructor(wait: Wait) {
     this.#wait = wait

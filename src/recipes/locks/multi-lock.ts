@@ -7,7 +7,7 @@
  *           same locks one by one has to keep that order too.
  * Places    a full path stands once in it. Two trees may have nodes of one path, but which of two such locks comes
  *           first could not be known in the same way by everybody, nor whether they are one lock.
- * Waiting   what is held already is watched while the rest is waited for. If a part of it is lost, all is released, and
+ * Waiting   leases held already are watched while the rest is waited for. If one of them is lost, all are released, and
  *           it begins again, at the end of each queue; nothing had been given out.
  * Loss      as soon as one part is lost the whole is.
  * Safety    that of each part. There is no token for all: each guarded thing has its own lock's token, or its check.
@@ -62,7 +62,7 @@ export class MultiLock {
    * (`queue-again`, the default), or `reject`
    * @returns one lease for all, whose `parts` are in the order of the locks as they were given
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `SESSION_EXPIRED` and `LEASE_LOST` (only with
-   * `reject`), `ALREADY_HELD`, `INVALID_VALUE`, or what the servers refused one of them with; in each case nothing is
+   * `reject`), `ALREADY_HELD`, `INVALID_VALUE`, or a refusal of the servers one of them with; in each case nothing is
    * held, and what could not be released at once is counted by `pendingCleanups`
    * @throws TypeError or RangeError for a wrong option
    */
@@ -96,7 +96,7 @@ export class MultiLock {
    * @param options - as for {@link MultiLock.acquire}
    * @returns the lease, or null if one of them is taken; then nothing is held
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `LEASE_LOST`
-   * if a part was lost meanwhile, `INVALID_VALUE`, or what the servers refused; in each case nothing is held
+   * if a part was lost meanwhile, `INVALID_VALUE`, or a refusal of the servers; in each case nothing is held
    * @throws TypeError or RangeError for a wrong option
    */
   async tryAcquire(options: TryAcquireOptions = {}): Promise<JointLease | null> {
@@ -119,7 +119,7 @@ export class MultiLock {
    * Acquires all of the locks, runs the work under their lease, and releases them.
    *
    * @param args - the options of {@link MultiLock.acquire}, which may be left out, and the work; it gets the lease
-   * @returns what the work returns; what it throws is thrown after the release
+   * @returns the result of the work; its error is thrown after the release
    * @throws CoordinationError as {@link MultiLock.acquire}, and `LEASE_LOST` if a part was lost before the work ended
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
    */

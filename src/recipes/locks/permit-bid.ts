@@ -28,7 +28,7 @@ import type { PermitLimit } from './permit-limit.ts'
 /** The word for what a semaphore gives out. */
 export const PERMIT = 'permit'
 
-/** What is to be taken, and where. */
+/** The permits to be taken, and where. */
 export interface PermitRequest {
   /** The semaphore. */
   readonly path: string
@@ -45,7 +45,7 @@ export interface PermitRequest {
  * Takes permits, and gives the place in the line back when it has them.
  *
  * @param place - the lease on the first place in the line; stays with the caller if there are no permits
- * @param wait - ends it; what was made is removed, or handed to the clean-ups, before this rejects
+ * @param wait - ends it; nodes that were made are removed, or handed to the clean-ups, before this rejects
  * @returns null if there were not enough and the wait is impatient, or if it has to be begun again
  */
 export async function takePermits(

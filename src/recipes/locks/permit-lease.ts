@@ -18,7 +18,7 @@ export interface PermitLease extends Lease {
    * @throws TypeError if there are several permits: begin the multi with `...lease.parts.map((part) => part.check())`
    */
   check(): Operation
-  /** As {@link Lease.onRevoke}; the listener is told once for each permit that is asked for. */
+  /** As {@link Lease.onRevoke}; the listener is called once for each permit that is asked for. */
   onRevoke(listener: (request: RevokeRequest) => void | Promise<void>): () => void
 }
 

@@ -10,7 +10,7 @@ import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { writeVersioned } from '../engine/compare-and-set.ts'
 import type { Wait } from '../engine/wait.ts'
 
-/** The most permits that a semaphore can have: what fits into an int32. */
+/** The most permits that a semaphore can have: the greatest int32. */
 export const PERMITS_MAX = 2 ** 31 - 1
 
 const INT32_BYTES = 4

@@ -64,11 +64,11 @@ export class ReadWriteLock {
    * @param lease - of this lock's writer; it is being released when this resolves, and still held when it rejects
    * @param options.signal - ends the wait
    * @param options.waitMs - longest wait in milliseconds; no limit by default
-   * @param options.data - what the reader says of itself
+   * @param options.data - the data of the reader's node
    * @param options.revocable - whether others may ask for the reader's lease
    * @returns the reader's lease
    * @throws CoordinationError `LEASE_LOST` if the writer's lease is lost or released; `ABORTED`, `TIMEOUT`,
-   * `SESSION_EXPIRED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, or what the servers refused
+   * `SESSION_EXPIRED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, or a refusal of the servers
    * @throws TypeError if the lease is another's, or for a wrong option
    */
   async downgrade(lease: Lease, options: TryContendOptions = {}): Promise<Lease> {
@@ -91,9 +91,9 @@ export class ReadWriteLock {
    * Takes a contender out of the queue without asking it; see {@link FairLock.evict}.
    *
    * @param contender - as {@link ReadWriteLock.contenders} lists it, or a lease
-   * @param options - what ends the call
+   * @param options - the signal and the time limit of the call
    * @throws CoordinationError as {@link FairLock.evict}
-   * @throws TypeError or RangeError for what is no contender of this lock, or a wrong option
+   * @throws TypeError or RangeError for a contender of another lock, or none, or a wrong option
    */
   evict(contender: ContenderRef, options: TimedWaitOptions = {}): Promise<void> {
     return this.writer.evict(contender, options)
@@ -102,7 +102,7 @@ export class ReadWriteLock {
   /**
    * Lists all who hold or wait, readers and writers, in the order in which they are served.
    *
-   * @param options - what ends the reading
+   * @param options - the signal and the time limit of the reading
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   contenders(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {
@@ -112,7 +112,7 @@ export class ReadWriteLock {
 
 /** One side of a {@link ReadWriteLock}. */
 export class ReadWriteSide {
-  /** What those of this side do. */
+  /** The kind of lease that this side gives. */
   readonly kind: ReadWriteKind
   /** The client that it was made for. */
   readonly client: Client
@@ -136,7 +136,7 @@ export class ReadWriteSide {
    * @param options - as for `FairLock`
    * @returns the lease; `lease.token` grows strictly from writer to writer, and from a writer to the readers after it
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `SESSION_EXPIRED` (not with `queue-again`), `CLIENT_CLOSED`,
-   * `ALREADY_HELD` within a `using` of either side, or what the servers refused; in each case this contender no longer
+   * `ALREADY_HELD` within a `using` of either side, or a refusal of the servers; in each case this contender no longer
    * waits. While no server is in touch it waits for one
    * @throws TypeError or RangeError for a wrong option
    */
@@ -161,7 +161,7 @@ export class ReadWriteSide {
    * Acquires this side, runs the work under its lease, and releases it.
    *
    * @param args - the options of {@link ReadWriteSide.acquire}, which may be left out, and the work; it gets the lease
-   * @returns what the work returns; what it throws is thrown after the release
+   * @returns the result of the work; its error is thrown after the release
    * @throws CoordinationError as `acquire`, and `LEASE_LOST` if the lease was lost before the work ended
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
    */
@@ -186,9 +186,9 @@ export class ReadWriteSide {
    * Takes a contender out of the queue without asking it; see {@link FairLock.evict}.
    *
    * @param contender - as {@link ReadWriteSide.contenders} lists it, or a lease
-   * @param options - what ends the call
+   * @param options - the signal and the time limit of the call
    * @throws CoordinationError as {@link FairLock.evict}
-   * @throws TypeError or RangeError for what is no contender of this lock, or a wrong option
+   * @throws TypeError or RangeError for a contender of another lock, or none, or a wrong option
    */
   evict(contender: ContenderRef, options: TimedWaitOptions = {}): Promise<void> {
     return this.#contenders.evict(contender, options)
@@ -202,7 +202,7 @@ export class ReadWriteSide {
   /**
    * Lists those of this side, in the order in which they are served; positions count both sides.
    *
-   * @param options - what ends the reading
+   * @param options - the signal and the time limit of the reading
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   async contenders(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {

@@ -4,7 +4,7 @@
  * Model     a fair lock, and a count of the leases on one holding of it. The last one that is released gives it back.
  * Holder    is an asynchronous context: the work of `using`, or of `lease.run`, with all that it calls and awaits. A
  *           bare `acquire` cannot mark the context of its caller: the mark would stay on whoever called that one, and
- *           two tasks that are started by one function would be taken for one. So it contends like any other unless its
+ *           two tasks that are started by one function would count as one. So it contends like any other unless its
  *           caller runs under a lease.
  * Outliving a task that the work does not await has the work's context, and none of its leases: once all leases are
  *           released, or lost, that context holds nothing, and whoever acquires in it queues.
@@ -42,7 +42,7 @@ export interface ReentrantLease extends Lease {
    * Runs a work as the holder: within it, the lock is acquired again at once. It releases nothing.
    *
    * @param work - gets this lease
-   * @returns what the work returns
+   * @returns the result of the work
    * @throws CoordinationError `LEASE_LOST` if this lease is lost or released; the work is not run then
    * @throws TypeError if the work is no function
    */
@@ -111,7 +111,7 @@ export class ReentrantLock {
    * Acquires the lock, runs the work as its holder, and releases what it acquired.
    *
    * @param args - the options of {@link ReentrantLock.acquire}, which may be left out, and the work; it gets the lease
-   * @returns what the work returns; what it throws is thrown after the release
+   * @returns the result of the work; its error is thrown after the release
    * @throws CoordinationError as {@link ReentrantLock.acquire}, and `LEASE_LOST` if the lease was lost before the work
    * ended
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
@@ -136,9 +136,9 @@ export class ReentrantLock {
    * Takes a contender out of the queue without asking it; see {@link FairLock.evict}.
    *
    * @param contender - as {@link ReentrantLock.contenders} lists it, or a lease
-   * @param options - what ends the call
+   * @param options - the signal and the time limit of the call
    * @throws CoordinationError as {@link FairLock.evict}
-   * @throws TypeError or RangeError for what is no contender of this lock, or a wrong option
+   * @throws TypeError or RangeError for a contender of another lock, or none, or a wrong option
    */
   evict(contender: ContenderRef, options: TimedWaitOptions = {}): Promise<void> {
     return this.#lock.evict(contender, options)
@@ -147,7 +147,7 @@ export class ReentrantLock {
   /**
    * Lists the holder and those who wait, in the order in which they are served; a holder is listed once.
    *
-   * @param options - what ends the reading
+   * @param options - the signal and the time limit of the reading
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   contenders(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {

@@ -46,7 +46,7 @@ import { PERMITS_MAX, PermitLimit } from './permit-limit.ts'
 export interface SemaphoreOptions {
   /**
    * How many permits there are, from 1. It is written down by the first client that acquires, and holds for all from
-   * then on; a client that was made with another number is told so by `onError`. See {@link Semaphore.setPermits}.
+   * then on; a client that was made with another number gets an error at `onError`. See {@link Semaphore.setPermits}.
    */
   readonly permits: number
 }
@@ -108,12 +108,12 @@ export class Semaphore {
    * @param options.permits - how many; 1 by default
    * @param options.signal - ends the wait; whatever was made is removed before this rejects
    * @param options.waitMs - longest wait in milliseconds; no limit by default
-   * @param options.data - what this contender says of itself
+   * @param options.data - the data of this contender's node
    * @param options.onSessionLoss - `reject` by default, or `queue-again`, as for `FairLock`
    * @param options.revocable - whether others may ask for the permits; see `lease.onRevoke`
    * @returns one lease for all of them; it is lost when any of them is. Tokens grow from grant to grant
    * @throws CoordinationError `INVALID_VALUE` if there are fewer permits at all; `ABORTED`, `TIMEOUT`,
-   * `SESSION_EXPIRED` (not with `queue-again`), `CLIENT_CLOSED`, or what the servers refused; in each case nothing is
+   * `SESSION_EXPIRED` (not with `queue-again`), `CLIENT_CLOSED`, or a refusal of the servers; in each case nothing is
    * held, and what could not be removed at once is counted by `pendingCleanups`
    * @throws TypeError or RangeError for a wrong option
    */
@@ -143,7 +143,7 @@ export class Semaphore {
    * @param options - as for {@link Semaphore.acquire}
    * @returns the lease, or null if it would have to wait, be it only for one who is just taking others
    * @throws CoordinationError `INVALID_VALUE` if there are fewer permits at all; `ABORTED`, `TIMEOUT`,
-   * `SESSION_EXPIRED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, or what the servers refused; in each case nothing is held
+   * `SESSION_EXPIRED`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, or a refusal of the servers; in each case nothing is held
    * @throws TypeError or RangeError for a wrong option
    */
   async tryAcquire(options: TryPermitOptions = {}): Promise<PermitLease | null> {
@@ -165,7 +165,7 @@ export class Semaphore {
    * Acquires permits, runs the work under their lease, and releases them.
    *
    * @param args - the options of {@link Semaphore.acquire}, which may be left out, and the work; it gets the lease
-   * @returns what the work returns; what it throws is thrown after the release
+   * @returns the result of the work; its error is thrown after the release
    * @throws CoordinationError as {@link Semaphore.acquire}, and `LEASE_LOST` if the lease was lost before the work
    * ended
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
@@ -202,7 +202,7 @@ export class Semaphore {
   /**
    * Lists those who wait, first come first; the first of them has the turn.
    *
-   * @param options - what ends the reading
+   * @param options - the signal and the time limit of the reading
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   async waiting(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {
@@ -214,7 +214,7 @@ export class Semaphore {
    * Lists the permits that are held, each with its holder's session and data. The first in line, who makes its nodes
    * before it counts, may be among them a little too early.
    *
-   * @param options - what ends the reading
+   * @param options - the signal and the time limit of the reading
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   async holders(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {
@@ -238,9 +238,9 @@ export class Semaphore {
    * lease of several permits is lost with any of them.
    *
    * @param contender - as {@link Semaphore.holders} or {@link Semaphore.waiting} lists it
-   * @param options - what ends the call
+   * @param options - the signal and the time limit of the call
    * @throws CoordinationError as {@link FairLock.evict}
-   * @throws TypeError or RangeError for what is no contender of this semaphore, or a wrong option
+   * @throws TypeError or RangeError for a contender of another semaphore, or none, or a wrong option
    */
   async evict(contender: ContenderRef, options: TimedWaitOptions = {}): Promise<void> {
     const { path } = Object(contender) as Partial<ContenderRef>

@@ -3,7 +3,7 @@
  *
  * Model     an ephemeral node per member under `path`, named by the member's id. It is there as long as the member's
  *           session.
- * Safety    an id has one member: a second one is refused. Each list that is told existed at one moment, and has in it
+ * Safety    an id has one member: a second one is refused. Each published list existed at one moment, and has in it
  *           what is registered and nothing else (not even oneself, before one is).
  * Liveness  a member that lost its session registers again by itself; others see an update with a new incarnation, or a
  *           leave and a join if its old session ended first.
@@ -43,7 +43,7 @@ export interface GroupMembershipOptions<T> {
 export interface MemberInfo<T> {
   /** Its name. */
   readonly id: string
-  /** What it says of itself; undefined if that is nothing, or cannot be decoded (which is reported). */
+  /** The data that it registered; undefined if there are none, or they cannot be decoded (which is reported). */
   readonly data: T | undefined
   /** zxid of its registration: a member that registered again has a new one. */
   readonly incarnation: bigint
@@ -63,7 +63,7 @@ export interface GroupChange<T> {
   readonly left: readonly MemberInfo<T>[]
   /** Those with new data or a new incarnation, as they are. */
   readonly updated: readonly MemberInfo<T>[]
-  /** How many states before it this consumer did not get, because it was slow; what they changed is in this one. */
+  /** How many states before it this consumer did not get, because it was slow; their changes are in this one. */
   readonly missed: number
   /** Whether all was read again after a reconnect. */
   readonly resync: boolean
@@ -107,15 +107,15 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
    * Registers a member.
    *
    * @param id - its name: one segment of a path, nobody else's in this group
-   * @param options.data - what it says of itself
-   * @param options.signal - ends the attempt; what it has registered is removed before this rejects
+   * @param options.data - the data of the member's node
+   * @param options.signal - ends the attempt; a node that it has made is removed before this rejects
    * @param options.waitMs - longest attempt in milliseconds; no limit by default. If it is given, and another has the
    * id, it waits for that one to go: above all for the node of the older session of a process that was started again
    * @param options.onSessionLoss - `reject` by default; `queue-again` goes on over losses of the session and of touch
    * @returns a handle that registers again by itself when its session is lost, until `leave()`
    * @throws CoordinationError `MEMBER_EXISTS` if another has the id, even one that crashed whose session still lives,
    * at once or when `waitMs` have passed; `ABORTED`, `TIMEOUT`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE`, `CLIENT_CLOSED`,
-   * what the servers refused, and with `reject` `SESSION_EXPIRED`, `CONNECTION_LOSS`
+   * a refusal of the servers, and with `reject` `SESSION_EXPIRED`, `CONNECTION_LOSS`
    * @throws TypeError if the id cannot be a node's name; TypeError or RangeError for a wrong option
    */
   async join(id: string, options: JoinOptions<T> = {}): Promise<Member<T>> {
@@ -138,7 +138,7 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
    * Reads the members from the servers, not older than any change that was acknowledged before the call. They are read
    * in parts, so the list need not have existed at one moment; the lists of `subscribe` have.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @returns all members, sorted by id
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
@@ -158,9 +158,9 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Listens to changes of the group. A slow listener is not called for each, but what it missed is in the next.
+   * Listens to changes of the group. A slow listener is not called for each, but missed changes are in the next.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present members, all of them as joined; true by default
    * @returns ends the listening
    * @throws CoordinationError `CLIENT_CLOSED` if the group or the client was closed
@@ -269,7 +269,7 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
     if (marked?.data.length === 0) return undefined
     try {
       if (marked === null) throw new TypeError('its data do not begin with the mark of a member')
-      // The codec's word is taken for the type: members have no schema.
+      // The codec vouches for the type: members have no schema.
       const data = this.#codec.decode(marked.data) as T
       return this.#isJson ? deepFreeze(data) : data
     } catch (cause) {

@@ -24,10 +24,10 @@ import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
 
 /** Options of {@link GroupMembership.join}. */
 export interface JoinOptions<T> extends TimedWaitOptions {
-  /** What the member says of itself; nothing by default. */
+  /** The data of the member's node; none by default. */
   readonly data?: T
   /**
-   * What to do when the session ends, or the servers are out of reach, before it has registered: `reject` by default,
+   * The fate of the call if the session ends, or no server is in touch, before it has registered: `reject` by default,
    * or `queue-again`, for as long as the wait lasts.
    */
   readonly onSessionLoss?: OnSessionLoss
@@ -46,7 +46,7 @@ export interface JoinOptions<T> extends TimedWaitOptions {
  */
 export type MemberState = 'joined' | 'suspect' | 'rejoining' | 'left' | 'lost'
 
-/** What a member tells of itself. */
+/** A state of a member, as its subscribers get it. */
 export interface MemberNotice {
   /** Where it stands. */
   readonly state: MemberState
@@ -106,7 +106,7 @@ export class Member<T> implements AsyncDisposable {
    * @param path - the member's node
    * @param id - its name
    * @param encode - makes the bytes to store; may throw
-   * @param options - what it says of itself, and what ends the wait
+   * @param options - the data of its node, and the limits of the wait
    */
   static async join<T>(
     client: Client,
@@ -143,10 +143,10 @@ export class Member<T> implements AsyncDisposable {
    * Replaces what the member says of itself. Updates that come faster than they can be stored replace each other.
    *
    * @param data - the new data
-   * @param options - what ends the wait; the data are stored all the same
+   * @param options - the signal and the time limit of the wait; the data are stored all the same
    * @returns resolves when these or later data are stored
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `PAYLOAD_TOO_LARGE`, `INVALID_VALUE`, or why the membership ended:
-   * `MEMBER_EXISTS`, `CLIENT_CLOSED`, or what the servers refused
+   * `MEMBER_EXISTS`, `CLIENT_CLOSED`, or a refusal of the servers
    */
   async update(data: T, options: TimedWaitOptions = {}): Promise<void> {
     refuseUnknown(options, WAIT_OPTIONS, 'update')
@@ -175,9 +175,9 @@ export class Member<T> implements AsyncDisposable {
   }
 
   /**
-   * Listens to what becomes of the membership; the latest state wins.
+   * Listens to the states of the membership; the latest state wins.
    *
-   * @param listener - what it throws goes to the client's `onError`
+   * @param listener - called with each notice; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present state; true by default
    * @returns ends the listening
    */
@@ -187,7 +187,7 @@ export class Member<T> implements AsyncDisposable {
   }
 
   /**
-   * Iterates over what becomes of the membership; the latest state wins. Ends after the final state was told.
+   * Iterates over the states of the membership; the latest state wins. Ends after the final state.
    *
    * @param options.signal - ends the iteration, which then throws `ABORTED`
    */

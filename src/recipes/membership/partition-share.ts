@@ -3,8 +3,8 @@
  *
  * Model     an ephemeral node of the item is its lease: whoever made it owns the item. One loop per item claims the
  *           node when the item is wanted, has it, and lets go of it when it is not wanted any more or was lost.
- * Order     to let go: `onRevoke` is called and waited for, the signal aborts, and then the node is removed. What was
- *           lost is told at once; `onRevoke` is waited for before the item is claimed again.
+ * Order     to let go: `onRevoke` is called and waited for, the signal aborts, then the node is removed. A lost item
+ *           is reported at once; `onRevoke` is waited for before the item is claimed again.
  */
 import type { Stat } from '../../core/backend.ts'
 import { abortable, deferred, delay } from '../../core/async.ts'
@@ -44,15 +44,15 @@ export interface Assignment {
   throwIfLost(): void
 }
 
-/** What a share needs. */
+/** The item of a share, its node, and the callbacks of its owner. */
 export interface ShareOptions {
   readonly client: Client
   readonly item: string
   /** The node of the item. */
   readonly path: string
-  /** What the node says of its owner. */
+  /** The data of the node, which name its owner. */
   readonly owner: Uint8Array
-  /** Called and waited for before the item is let go of; what it throws is reported. */
+  /** Called and waited for before the item is let go of; its errors are reported. */
   readonly onRevoke: (assignment: Assignment) => void | Promise<void>
   /** Called when `current` has changed. */
   readonly onChange: () => void
@@ -132,7 +132,7 @@ export class Share {
     await abortable(held.lost, unwanted).catch(() => undefined)
     if (held.signal.aborted) {
       if (lossReason(held.signal) === 'client-closed') this.#isOver = true
-      // It is told first, and whoever is next must not wait for this member's clean-up.
+      // The loss is reported first, and the next owner must not wait for this member's clean-up.
       this.#show(null)
       await Promise.all([node.withdraw(), this.#revoke(held)])
       return

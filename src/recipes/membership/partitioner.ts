@@ -44,17 +44,17 @@ export interface PartitionerOptions {
   readonly onRevoke?: (assignment: Assignment) => void | Promise<void>
 }
 
-/** A change of what this member owns. */
+/** A change of this member's assignments. */
 export interface PartitionChange {
   /** All that it owns, by item, in the order of the items. */
   readonly assignments: ReadonlyMap<string, Assignment>
-  /** What it did not own before. */
+  /** The items that it did not own before. */
   readonly assigned: readonly Assignment[]
-  /** What it owns no more; `state` tells whether that was given away or lost. */
+  /** The items that it no longer owns; `state` tells whether each was given away or lost. */
   readonly revoked: readonly Assignment[]
 }
 
-/** What a member says of itself in the group: the items that it knows. */
+/** The data of a member in the group: the items that it knows. */
 type Known = Pick<PartitionerOptions, 'items' | 'count'>
 
 /** How many items there may be: each is a node, a watch and a timer. */
@@ -85,7 +85,7 @@ export class Partitioner implements AsyncDisposable {
    *
    * @param client - on whose session the member and what it owns live
    * @param path - has `members` and `items` below it
-   * @param options - who it is, and what there is to share out
+   * @param options - its id, and the items to share out
    * @throws TypeError or RangeError for a wrong path, id or item, or a wrong option
    */
   constructor(client: Client, path: string, options: PartitionerOptions) {
@@ -110,7 +110,7 @@ export class Partitioner implements AsyncDisposable {
     return this.#member?.state ?? null
   }
 
-  /** What this member owns at this instant, by item, in the order of the items. */
+  /** The assignments that this member owns at this instant, by item, in the order of the items. */
   get assignments(): ReadonlyMap<string, Assignment> {
     const owned = new Map<string, Assignment>()
     for (const [item, share] of this.#shares) if (share.current !== null) owned.set(item, share.current)
@@ -120,7 +120,7 @@ export class Partitioner implements AsyncDisposable {
   /**
    * Joins, and owns its share from then on. Idempotent.
    *
-   * @param options - what ends the wait for the join; with `waitMs` it waits for the node of an older session of its id
+   * @param options - the limits of the join; with `waitMs` it waits for the node of an older session of its id
    * @returns resolves when it has joined; items are assigned after that
    * @throws CoordinationError as {@link GroupMembership.join}
    */
@@ -147,10 +147,10 @@ export class Partitioner implements AsyncDisposable {
   }
 
   /**
-   * Listens to what this member owns; the latest state wins.
+   * Listens to this member's assignments; the latest state wins.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
-   * @param options.emitInitial - whether to begin with what it owns already; true by default
+   * @param listener - called one change at a time; its errors go to the client's `onError`
+   * @param options.emitInitial - whether to begin with the present assignments; true by default
    * @returns ends the listening
    */
   subscribe(listener: (change: PartitionChange) => void | Promise<void>, options: SubscribeOptions = {}): Unsubscribe {
@@ -159,7 +159,7 @@ export class Partitioner implements AsyncDisposable {
   }
 
   /**
-   * Iterates over changes of what this member owns. Ends when it has stopped or the client closes.
+   * Iterates over changes of this member's assignments. Ends when it has stopped or the client closes.
    *
    * @param options.signal - ends the iteration, which then throws `ABORTED`
    */
@@ -224,7 +224,7 @@ function describe({ previous, current }: Delivery<ReadonlyMap<string, Assignment
   return assigned.length + revoked.length === 0 ? null : { assignments: current, assigned, revoked }
 }
 
-/** Which items a member knows. What it says comes from outside: one that says nothing clear knows none. */
+/** Which items a member knows. The data come from outside: a member whose data are not clear knows none. */
 function knowledgeOf(data: Partial<Known> | null | undefined): (item: string) => boolean {
   const { items, count } = data ?? {}
   const names = new Set<unknown>(Array.isArray(items) ? items : [])

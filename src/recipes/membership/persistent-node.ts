@@ -31,13 +31,13 @@ import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
 /** Options of {@link PersistentNode.open}. */
 export interface PersistentNodeOptions extends TimedWaitOptions {
   /**
-   * What to do when the session ends, or the servers are out of reach, before the node was made: `reject` by default,
+   * The fate of the call if the session ends, or no server is in touch, before the node was made: `reject` by default,
    * or `queue-again`, for as long as the wait lasts.
    */
   readonly onSessionLoss?: OnSessionLoss
 }
 
-/** What becomes of a persistent node. */
+/** A state of a persistent node, as its subscribers get it. */
 export interface PersistentNodeNotice {
   /** Where it stands. */
   readonly state: KeptState
@@ -70,13 +70,13 @@ export class PersistentNode implements AsyncDisposable {
    * @param client - on whose sessions; when it closes, the node is removed
    * @param path - where; missing parents are made
    * @param data - exactly what the node holds; a string is stored as UTF-8
-   * @param options.signal - ends the attempt; what it has made is removed before this rejects
+   * @param options.signal - ends the attempt; a node that it has made is removed before this rejects
    * @param options.waitMs - longest attempt in milliseconds; no limit by default. If it is given, and another has the
    * path, it waits for that one to go
    * @param options.onSessionLoss - `reject` by default; `queue-again` goes on over losses of the session and of touch
    * @returns a handle that makes the node again when it is lost, until `close()`
    * @throws CoordinationError `NODE_EXISTS` if another has the path, at once or when `waitMs` have passed; `ABORTED`,
-   * `TIMEOUT`, `PAYLOAD_TOO_LARGE`, `CLIENT_CLOSED`, what the servers refused, and with `reject` `SESSION_EXPIRED`,
+   * `TIMEOUT`, `PAYLOAD_TOO_LARGE`, `CLIENT_CLOSED`, a refusal of the servers, and with `reject` `SESSION_EXPIRED`,
    * `CONNECTION_LOSS`
    * @throws TypeError or RangeError for a wrong path, wrong data or a wrong option
    */
@@ -117,10 +117,10 @@ export class PersistentNode implements AsyncDisposable {
    * Replaces the data. Those that come faster than they can be stored replace each other.
    *
    * @param data - exactly what the node is to hold
-   * @param options - what ends the wait; the data are stored all the same
+   * @param options - the signal and the time limit of the wait; the data are stored all the same
    * @returns resolves when these or later data are stored
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `PAYLOAD_TOO_LARGE`, or why the node is kept no more:
-   * `NODE_EXISTS`, `CLIENT_CLOSED`, or what the servers refused
+   * `NODE_EXISTS`, `CLIENT_CLOSED`, or a refusal of the servers
    */
   async set(data: Data, options: TimedWaitOptions = {}): Promise<void> {
     refuseUnknown(options, WAIT_OPTIONS, 'set')
@@ -150,9 +150,9 @@ export class PersistentNode implements AsyncDisposable {
   }
 
   /**
-   * Listens to what becomes of the node; the latest state wins.
+   * Listens to the states of the node; the latest state wins.
    *
-   * @param listener - what it throws goes to the client's `onError`
+   * @param listener - called with each notice; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present state; true by default
    * @returns ends the listening
    */
@@ -165,7 +165,7 @@ export class PersistentNode implements AsyncDisposable {
   }
 
   /**
-   * Iterates over what becomes of the node; the latest state wins. Ends after the final state was told.
+   * Iterates over the states of the node; the latest state wins. Ends after the final state.
    *
    * @param options.signal - ends the iteration, which then throws `ABORTED`
    */

@@ -59,12 +59,12 @@ const NOTHING = new Uint8Array()
  * @param path - names the work, such as `/once/migration-7`; holds its result
  * @param work - is called if no result is recorded, by one process at a time, and waited for once it has begun. Its
  * result is recorded; `undefined` too
- * @param options - how long the result is good for, how it is stored, and what ends the wait
+ * @param options - how long the result is good for, how it is stored, and the limits of the wait
  * @returns the recorded result, of this call or of an earlier one
  * @throws CoordinationError `LEASE_LOST` if the lease was lost before the result was recorded: it is not, and the next
  * caller does the work again; `INVALID_VALUE` (`corrupt`: a recorded result; `not-sent`: one that cannot be stored),
  * `PAYLOAD_TOO_LARGE`, `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED` (`unknown`: whether
- * it was recorded); what the servers refused; and what `work` throws: nothing is recorded then
+ * it was recorded); a refusal of the servers; and what `work` throws: nothing is recorded then
  * @throws TypeError or RangeError for a wrong argument
  */
 export async function onceOnly<T>(

@@ -69,7 +69,7 @@ export interface ConsumeOptions {
 export interface QueueItem<T> extends AsyncDisposable {
   /** Names it in the queue, also as a dead letter. */
   readonly id: string
-  /** What was put. */
+  /** The value that was put. */
   readonly value: T
   /** How often it has been handed out, this time included: more than 1 if somebody has failed at it, or died. */
   readonly attempt: number
@@ -82,8 +82,8 @@ export interface QueueItem<T> extends AsyncDisposable {
    *
    * @throws CoordinationError `LEASE_LOST` if the lease is over: the item is not removed, another has it or will;
    * `CONNECTION_LOSS`, `SESSION_EXPIRED` (with outcome `unknown` if it was removed, and may have been by another);
-   * `NO_NODE` if somebody deleted it; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); what the
-   * servers refused. Whatever it is, the lease is over then
+   * `NO_NODE` if somebody deleted it; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); a
+   * refusal of the servers. Whatever it is, the lease is over then
    * @throws TypeError or RangeError for a wrong option
    */
   ack(options?: TimedWaitOptions): Promise<void>
@@ -107,7 +107,7 @@ export interface DeadLetter<T> {
   readonly reason: string
   /** How often it had been handed out. */
   readonly attempt: number
-  /** What was put; undefined if it cannot be decoded. */
+  /** The value that was put; undefined if it cannot be decoded. */
   readonly value: T | undefined
 }
 
@@ -139,7 +139,7 @@ export class DistributedQueue<T> {
   readonly #format: ValueFormat<T>
   readonly #folders: QueueFolders
   readonly #attemptsMax: number
-  /** What is left of the latest list, and when it was read. */
+  /** The items of the latest list that were not tried yet, and when it was read. */
   #entries: ItemEntry[] = []
   #listedAtMs = -Infinity
 
@@ -172,7 +172,7 @@ export class DistributedQueue<T> {
    * @returns its id
    * @throws CoordinationError `QUEUE_FULL`; `INVALID_VALUE` if it cannot be encoded; `CONNECTION_LOSS`,
    * `SESSION_EXPIRED` with outcome `unknown` if the answer was lost and it is not there: it was not put, or is done
-   * already; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); what the servers refused
+   * already; `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect); a refusal of the servers
    * @throws TypeError or RangeError for a wrong option
    */
   async put(value: T, options: PutOptions = {}): Promise<string> {
@@ -268,7 +268,7 @@ export class DistributedQueue<T> {
    * @param id - its id
    * @returns whether it was there
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED` (it may have taken effect), `CONNECTION_LOSS`,
-   * `SESSION_EXPIRED`, or what the servers refused
+   * `SESSION_EXPIRED`, or a refusal of the servers
    * @throws TypeError or RangeError for a wrong option
    */
   removeDeadLetter(id: string, options: TimedWaitOptions = {}): Promise<boolean> {

@@ -23,7 +23,7 @@ import type { QueueFolders } from './queue-folders.ts'
  * @param name - of the item
  * @param found - the item as it was read: it is claimed only as that
  * @returns null if another is quicker, or the item is gone
- * @throws CoordinationError what ended the wait, or what the servers refused; nothing is claimed then
+ * @throws CoordinationError what ended the wait, or a refusal of the servers; nothing is claimed then
  */
 export async function claimItem(
   client: Client,
@@ -34,7 +34,7 @@ export async function claimItem(
 ): Promise<OwnedNode | null> {
   const mark = newMark()
   const path = folders.pathOf('claims', name)
-  // Without the wait's signal: what became of the claim must be known before it can be cleaned up.
+  // Without the wait's signal: the fate of the claim must be known before it can be cleaned up.
   const claiming = client.multi([
     { type: 'create', path, data: new TextEncoder().encode(mark), mode: 'ephemeral', owned: true },
     { type: 'set', path: folders.pathOf('items', name), data: found.data, version: found.stat.version },

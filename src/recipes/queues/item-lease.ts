@@ -1,5 +1,5 @@
 /**
- * The lease of one item of a queue: what the claim's owner may do, and how it ends.
+ * The lease of one item of a queue: the rights of the claim's owner, and how it ends.
  *
  * Safety    an item is removed in one multi with its claim, which must still be the very node: a consumer whose claim
  *           is gone removes nothing, since another may be at work. A settlement whose answer was lost is repeated. If
@@ -34,7 +34,7 @@ export interface ClaimedItem {
 }
 
 export class ItemLease {
-  /** What is leased. */
+  /** The leased item. */
   readonly claimed: ClaimedItem
   readonly #client: Client
   readonly #claim: OwnedNode
@@ -192,7 +192,7 @@ function lostError(path: string, what: string): CoordinationError {
   return new CoordinationError('LEASE_LOST', `${path} ${what}`, { outcome: 'lost', path })
 }
 
-/** What a multi was refused with, as a refusal of the item. */
+/** The refusal of a multi, as a refusal of the item. */
 function namedError(error: unknown, path: string): unknown {
   return isCoordinationError(error) && error.index !== undefined ? refusal(error.code, path, { cause: error }) : error
 }

@@ -39,7 +39,7 @@ export class QueueFolders {
     return stat?.numChildren ?? 0
   }
 
-  /** What is in a folder; it is not made. No write that was confirmed before the call is missed. */
+  /** The names in a folder; it is not made if missing. No write that was confirmed before the call is missed. */
   async namesNow(folder: Folder, wait: Wait): Promise<readonly string[]> {
     const path = this.#folder(folder)
     try {
@@ -51,7 +51,7 @@ export class QueueFolders {
     }
   }
 
-  /** What is in a folder, which is made if it is missing; the bell rings when that changes. */
+  /** The names in a folder, which is made if missing; the bell rings when they change. */
   async watchedNames(folder: Folder, wait: Wait, bell: Bell): Promise<readonly string[]> {
     const path = this.#folder(folder)
     const watch = bell.on(path, () => undefined)

@@ -1,5 +1,5 @@
 /**
- * Where a queue keeps its nodes, and what their names say.
+ * Where a queue keeps its nodes, and the meaning of their names.
  *
  * Items     `items/PPP-MARK[-DUE]-SEQ`: priority, a mark of the put, the instant before which nobody may have it, and
  *           the servers' number. So the list of names alone is the order, and no item has to be read for it.

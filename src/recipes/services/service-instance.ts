@@ -30,7 +30,7 @@ export interface ServiceInstance {
   readonly port: number | null
   /** Where it listens with TLS. */
   readonly sslPort: number | null
-  /** What else it says of itself: a string, number, boolean, null or object; no array, which Curator cannot read. */
+  /** Further data of the instance: a string, number, boolean, null or object; no array, which Curator cannot read. */
   readonly payload: unknown
   /** When it registered, in milliseconds since 1970 by its own clock. */
   readonly registrationTimeUTC: number
@@ -63,8 +63,8 @@ export function encodeInstance(instance: ServiceInstance): Uint8Array {
 /**
  * Reads an instance.
  *
- * @param bytes - what a node holds
- * @throws Error with what is wrong
+ * @param bytes - the data of a node
+ * @throws Error that names the fault
  */
 export function decodeInstance(bytes: Uint8Array): ServiceInstance {
   const stored: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))

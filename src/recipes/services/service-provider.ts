@@ -88,7 +88,7 @@ export class ServiceProvider {
   /**
    * Notes that a call of an instance has failed.
    *
-   * @param instance - what `pick` has returned
+   * @param instance - the instance that `pick` has returned
    */
   noteError(instance: Pick<DiscoveredInstance, 'id' | 'incarnation'>): void {
     const nowMs = performance.now()

@@ -26,7 +26,7 @@ import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
 import { encodeInstance } from './service-instance.ts'
 import type { ServiceInstance } from './service-instance.ts'
 
-/** What an instance says of itself. */
+/** The details of an instance that it registers, and may change. */
 export type InstanceDetails = Partial<
   Pick<ServiceInstance, 'address' | 'port' | 'sslPort' | 'payload' | 'uriSpec' | 'enabled'>
 >
@@ -35,7 +35,7 @@ export type InstanceDetails = Partial<
 export interface RegisterOptions extends InstanceDetails, TimedWaitOptions {
   /** The instance's id, nobody else's in its service; a UUID by default. */
   readonly id?: string
-  /** What to do when the session ends before it has registered; `reject` by default. */
+  /** The fate of the call when the session ends before it has registered; `reject` by default. */
   readonly onSessionLoss?: OnSessionLoss
 }
 
@@ -68,11 +68,11 @@ export class ServiceRegistry {
    * Registers an instance.
    *
    * @param name - of the service: one segment of a path
-   * @param options - where it is to be reached, and what ends the wait; with `waitMs` it waits for an id that another
+   * @param options - how to reach it, and the limits of the wait; with `waitMs` it waits for an id that another
    * has to be free: above all for the node of an older session of a process that was started again
    * @returns a handle that registers again by itself when its session is lost, until `unregister()`
    * @throws CoordinationError `NODE_EXISTS` if another has the id, at once or when `waitMs` have passed; `ABORTED`,
-   * `TIMEOUT`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE`, `CLIENT_CLOSED`, what the servers refused, and with `reject`
+   * `TIMEOUT`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE`, `CLIENT_CLOSED`, a refusal of the servers, and with `reject`
    * `SESSION_EXPIRED`, `CONNECTION_LOSS`
    * @throws TypeError or RangeError for a wrong name, id or option
    */
@@ -111,7 +111,7 @@ export class ServiceRegistry {
    * Reads the names of the services, not older than any change that was acknowledged before the call. A service stays
    * for a while after its last instance has gone.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @returns the names, sorted
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
@@ -146,7 +146,7 @@ export class ServiceRegistration implements AsyncDisposable {
     this.#instance = Object.freeze(instance)
   }
 
-  /** What it says of itself. */
+  /** The instance as it was registered or updated last. */
   get instance(): ServiceInstance {
     return this.#instance
   }
@@ -164,10 +164,10 @@ export class ServiceRegistration implements AsyncDisposable {
   /**
    * Changes what it says of itself. Changes that come faster than they can be stored replace each other.
    *
-   * @param details - what is to change; the rest stays
-   * @param options - what ends the wait; the change is stored all the same
+   * @param details - the details to change; the rest stays
+   * @param options - the signal and the time limit of the wait; the change is stored all the same
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `INVALID_VALUE`, `PAYLOAD_TOO_LARGE`, or why it is registered no
-   * more: `NODE_EXISTS`, `CLIENT_CLOSED`, or what the servers refused
+   * more: `NODE_EXISTS`, `CLIENT_CLOSED`, or a refusal of the servers
    */
   async update(details: InstanceDetails, options: TimedWaitOptions = {}): Promise<void> {
     refuseUnknown(details, UPDATE_OPTIONS, 'update')

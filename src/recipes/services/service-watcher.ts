@@ -86,7 +86,7 @@ export class ServiceWatcher implements AsyncDisposable {
   /**
    * Waits until the instances were read once.
    *
-   * @param options - what ends the wait
+   * @param options - the signal and the time limit of the wait
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`
    */
   async ready(options: TimedWaitOptions = {}): Promise<void> {
@@ -102,9 +102,9 @@ export class ServiceWatcher implements AsyncDisposable {
   }
 
   /**
-   * Listens to changes. A slow listener is not called for each, but what it missed is in the next.
+   * Listens to changes. A slow listener is not called for each, but missed changes are in the next.
    *
-   * @param listener - called one change at a time; what it throws goes to the client's `onError`
+   * @param listener - called one change at a time; its errors go to the client's `onError`
    * @param options.emitInitial - whether to begin with the present instances, all of them as added; true by default
    * @returns ends the listening
    */

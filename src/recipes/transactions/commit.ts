@@ -52,7 +52,7 @@ export function commitOf(reads: TransactionReads, { comparesCreations }: Capabil
   return [...counts, ...[...absences.values()].flat(), ...needed(checks), ...writesOf(reads)]
 }
 
-/** Leaves out checks of mere existence where another check of the node is made, and what stands there twice. */
+/** Leaves out checks of mere existence where another check of the node is made, and duplicates. */
 function needed(checks: readonly Check[]): Check[] {
   const compared = new Set(checks.filter(isComparison).map(({ path }) => path))
   const existing = new Set(checks.filter(({ path }) => !compared.has(path)).map(({ path }) => path))

@@ -9,7 +9,7 @@
  *           made again and written as often as the one that was read is treated as that one.
  * Liveness  a transaction is refused only if another changed what it read, or listed the same children; a random pause
  *           that grows keeps them apart, and `attemptsMax` bounds it.
- * Lost      a commit whose answer was lost is told as `unknown`, and is not made again: money would move twice.
+ * Lost      a commit whose answer was lost is reported as `unknown`, and is not made again: money would move twice.
  * Cost      one round trip per node that is read, and one for the commit.
  * Source    etcd clientv3/concurrency/stm.go; Shavit and Touitou, Software Transactional Memory, 1995.
  */
@@ -39,16 +39,16 @@ const ATTEMPTS_LIMIT = 10_000
 /**
  * Runs a function as a transaction.
  *
- * The function may run several times, so all of its effects must go through `tx`. What it throws ends the transaction
+ * The function may run several times, so all of its effects must go through `tx`. Its error ends the transaction
  * and nothing is written; if its reads did not fit together it runs again instead.
  *
  * @param client - through which to read and write
  * @param work - reads and writes through `tx`, which is of no use after it has returned
- * @param options - what ends the attempt, and how often it is made
- * @returns what the function returned in the run that was committed
+ * @param options - the limits of the call, and how often it tries
+ * @returns the result of the function in the run that was committed
  * @throws CoordinationError `BAD_VERSION` (outcome `rejected`) if others were quicker each time; `CONNECTION_LOSS`,
  * `SESSION_EXPIRED` (`unknown` if the answer to the commit was lost); `PAYLOAD_TOO_LARGE`; `ABORTED`, `TIMEOUT`,
- * `CLIENT_CLOSED` (it may have taken effect); what the servers refused; what the function threw
+ * `CLIENT_CLOSED` (it may have taken effect); a refusal of the servers; the error of the function
  * @throws TypeError or RangeError for a wrong argument
  */
 export async function transact<R>(
@@ -84,7 +84,7 @@ async function runOnce<R>(
     value = await work(view)
   } catch (error) {
     const reads = view.end()
-    // What it threw counts only if it has seen a state that there was.
+    // Its error counts only if its reads saw one state that existed.
     if (signal.aborted || (await isCommitted(client, { ...reads, writes: new Map() }, signal))) throw error
     return null
   }

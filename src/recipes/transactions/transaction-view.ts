@@ -1,5 +1,5 @@
 /**
- * The tree as one transaction sees it: what was read, with its own writes on top.
+ * The tree as one transaction sees it: the nodes that it read, with its own writes on top.
  */
 import type { Children, NodeData } from '../../core/backend.ts'
 import type { Client, Data } from '../../core/client.ts'
@@ -12,7 +12,7 @@ import { textOf } from '../../core/value-text.ts'
 export interface NodeRead {
   /** Null: there is none. */
   readonly found: NodeData | null
-  /** Of a node that there is not: the highest missing node on the way to it, and whether an ephemeral is above that. */
+  /** For a missing node: the highest missing one on the way to it, and whether an ephemeral is above that. */
   readonly missing: { readonly path: string; readonly parent: NodeData | null } | null
   /** Whether its data were looked at, and not only whether it exists. */
   isDataUsed: boolean

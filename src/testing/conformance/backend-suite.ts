@@ -22,14 +22,14 @@ import { stateCases } from './state-cases.ts'
 import { watchCases } from './watch-cases.ts'
 import { watchMatrixCases } from './watch-matrix-cases.ts'
 
-/** What {@link backendSuite} tests, and how. */
+/** The subject and options of {@link backendSuite}. */
 export interface BackendSuiteOptions {
   /** Stands in the title. */
   readonly name: string
   /** Starts the engine: once for the suite if the runner has `afterAll`, otherwise once for each case. */
   readonly create: () => Promise<Subject>
   /**
-   * What the subject's `control` can do. Cases that need more are registered as skips, with the reason in their names.
+   * Methods of the subject's `control`. Cases that need more are registered as skips, with the reason in their names.
    */
   readonly abilities?: readonly (keyof BackendControl)[]
   /** How long a case waits for what has to happen, in milliseconds; 5,000 by default. */
@@ -56,15 +56,15 @@ export interface ConformanceGap {
   readonly name: string
   /** Whether it is not run at all, or asks for a refusal instead. */
   readonly kind: 'skipped' | 'refused'
-  /** What the engine, or the test's hand on it, lacks. */
+  /** The capability of the engine, or the method of `control`, that is missing. */
   readonly reason: string
 }
 
 /**
- * What the suite does not ask of an engine.
+ * Lists the cases that the suite does not run on an engine, or runs as a refusal.
  *
- * @param capabilities - what the engine can give
- * @param abilities - what the test's hand on it can do
+ * @param capabilities - those of the engine
+ * @param abilities - the methods that its `control` has
  * @returns the cases that are skipped, or ask for a refusal
  */
 export function conformanceGaps(

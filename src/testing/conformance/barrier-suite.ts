@@ -9,7 +9,7 @@ import { equal, ok, rejects } from './expect.ts'
 import { registerRecipe } from './recipe-world.ts'
 import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
-/** What ends a wait at a barrier. */
+/** Options of a wait at a barrier. */
 export interface TestedBarrierOptions {
   /** Ends the wait. */
   readonly signal?: AbortSignal
@@ -17,7 +17,7 @@ export interface TestedBarrierOptions {
   readonly waitMs?: number
 }
 
-/** What the suite needs of a barrier. */
+/** The part of a barrier that the suite calls. */
 export interface TestedBarrier {
   /** Raises it. */
   raise(): Promise<void>
@@ -29,13 +29,13 @@ export interface TestedBarrier {
   isUp(): Promise<boolean>
 }
 
-/** What {@link barrierSuite} tests, and how. */
+/** The subject and options of {@link barrierSuite}. */
 export interface BarrierSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the barrier at a path, which is down at first. */
   readonly makeBarrier: (client: Client, path: string) => TestedBarrier
 }
 
-/** What the suite needs of a latch. */
+/** The part of a latch that the suite calls. */
 export interface TestedLatch {
   /** Counts one thing as done. */
   countDown(options?: { readonly id?: string }): Promise<void>
@@ -47,13 +47,13 @@ export interface TestedLatch {
   remove(): Promise<boolean>
 }
 
-/** What {@link latchSuite} tests, and how. */
+/** The subject and options of {@link latchSuite}. */
 export interface LatchSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the latch at a path. */
   readonly makeLatch: (client: Client, path: string, count: number) => TestedLatch
 }
 
-/** What the suite needs of one member's side of a double barrier. */
+/** The part of one member's side of a double barrier that the suite calls. */
 export interface TestedDoubleBarrier {
   /** Waits until so many members are here. */
   enter(options?: TestedBarrierOptions): Promise<void>
@@ -61,7 +61,7 @@ export interface TestedDoubleBarrier {
   leave(options?: TestedBarrierOptions): Promise<void>
 }
 
-/** What {@link doubleBarrierSuite} tests, and how. */
+/** The subject and options of {@link doubleBarrierSuite}. */
 export interface DoubleBarrierSuiteOptions extends RecipeSuiteOptions {
   /** Makes one member's side of the double barrier at a path. */
   readonly makeDoubleBarrier: (client: Client, path: string, count: number) => TestedDoubleBarrier

@@ -2,7 +2,7 @@
  * The conformance suite of caches: a local copy of nodes that comes to the last state, and tells each step to it.
  *
  * Use       cacheSuite({ describe, it }, { name: 'mine', connect, makeCache: (client, path) => ..., nodesIn })
- * Replay    whatever a cache tells is applied to what it told before: it adds what was not there, changes and removes
+ * Replay    each step of a cache is applied to the steps before: it adds what was not there, changes and removes
  *           what was.
  */
 import type { Stat } from '../../core/backend.ts'
@@ -34,7 +34,7 @@ export interface TestedCacheChange {
   readonly resync: boolean
 }
 
-/** What the suite needs of a cache. */
+/** The part of a cache that the suite calls. */
 export interface TestedCache {
   /** Whether it may be older than what the servers have. */
   readonly stale: boolean
@@ -48,7 +48,7 @@ export interface TestedCache {
   close(): Promise<void>
 }
 
-/** What {@link cacheSuite} tests, and how. */
+/** The subject and options of {@link cacheSuite}. */
 export interface CacheSuiteOptions extends RecipeSuiteOptions {
   /** Makes a cache at a path. */
   readonly makeCache: (client: Client, path: string) => TestedCache
@@ -62,11 +62,11 @@ interface CacheWorld {
   readonly nodesIn: CacheSuiteOptions['nodesIn']
 }
 
-/** A cache, and everything it has told. */
+/** A cache, and all steps that it has published. */
 interface Followed {
   readonly cache: TestedCache
   readonly changes: TestedCacheChange[]
-  /** The data of each node of the suite, by its path, as all that was told makes them. */
+  /** The data of each node of the suite, by its path, as all steps make them. */
   readonly told: () => Record<string, string>
   /** The same, as the cache has them. */
   readonly known: () => Record<string, string>
@@ -223,7 +223,7 @@ const CASES: readonly Case<CacheWorld>[] = [
       const told = followed.changes.length
       await followed.cache.close()
       await writer.set(paths[0], 'later')
-      // A second cache of the same client hears of it; what would have told the first one did so by then.
+      // A second cache of the same client hears of it; an event for the first one has come by then.
       const second = follow(makeCache(client, world.path('cache')), paths)
       await comesTo(world, second, { ...all(paths, 'last'), [paths[0]]: 'later' })
       equal([followed.changes.length, followed.known()], [told, all(paths, 'last')], 'what was told, and what it has')
@@ -233,7 +233,7 @@ const CASES: readonly Case<CacheWorld>[] = [
 
 const NO_CHANGE: TestedCacheChange = { added: [], changed: [], removed: [], resync: false }
 
-/** Follows a cache, and applies what it tells to what it told before. */
+/** Follows a cache, and applies each step to those before. */
 function follow(
   cache: TestedCache,
   paths: readonly string[],

@@ -1,5 +1,5 @@
 /**
- * What not every engine can give: each case holds for those that can, and for the others asserts that they say so.
+ * Optional capabilities: each case holds for engines that have them, and asserts that the others refuse.
  */
 import type { Capabilities, CreateOptions, Session } from '../../core/backend.ts'
 import { bytes } from './case.ts'

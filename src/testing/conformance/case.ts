@@ -5,7 +5,7 @@ import type { Backend, Capabilities, OpenOptions, Session, SessionState } from '
 import type { WatchEvent, Watcher } from '../../core/backend.ts'
 import { equal, eventually, ok, within } from './expect.ts'
 
-/** What a suite needs of a test runner; vitest, jest, mocha and node:test have it. */
+/** The functions of a test runner that a suite calls; vitest, jest, mocha and node:test have them. */
 export interface Runner {
   /** Registers a group. */
   readonly describe: (name: string, body: () => void) => unknown
@@ -37,11 +37,11 @@ export interface BackendControl {
   readonly unreachable?: () => Backend | Promise<Backend>
 }
 
-/** What is tested. */
+/** An engine under test. */
 export interface Subject {
   /** The engine, which nobody else uses meanwhile. */
   readonly backend: Backend
-  /** What can be done to it besides. */
+  /** Faults that the test can inject into it. */
   readonly control?: BackendControl
   /** Ends the engine, after every session was closed. */
   close(): Promise<void>
@@ -54,7 +54,7 @@ export interface Case<W> {
   /** The abilities without which it cannot be run. */
   readonly needs?: readonly (keyof BackendControl)[]
   /**
-   * What of the engine's capabilities it rests on: says what is missing, or null. An engine without is asked to refuse
+   * Names the capability that the case rests on and the engine lacks, or null. Such an engine is asked to refuse
    * instead, which is no skip.
    */
   readonly lacks?: (capabilities: Capabilities) => string | null
@@ -62,7 +62,7 @@ export interface Case<W> {
   readonly run: (world: W) => Promise<void>
 }
 
-/** A watcher that writes down what it is told. */
+/** A watcher that records its events. */
 interface Recorder {
   readonly watch: Watcher
   readonly events: readonly WatchEvent[]
@@ -75,7 +75,7 @@ const CASE_PATIENCES = 4
 const READS_PER_PAUSE = 50
 const STEPS_PER_TURN = 4
 
-/** What a case works in: sessions that are closed after it, and a node of its own to work under. */
+/** The world of a case: sessions that are closed after it, and a node of its own to work under. */
 export class BackendWorld {
   /** A persistent node that only this case knows. */
   readonly base: string
@@ -160,13 +160,13 @@ export class BackendWorld {
     await this.eventually(() => session.state.status === 'expired', 'a session that the servers ended says `expired`')
   }
 
-  /** What was reported to the sessions' `onError` since the last call. */
+  /** Takes the errors reported to the sessions' `onError` since the last call. */
   takeErrors(): unknown[] {
     return this.#errors.splice(0)
   }
 }
 
-/** Makes a watcher that writes down what it is told. */
+/** Makes a watcher that records its events. */
 export function recorder(): Recorder {
   const events: WatchEvent[] = []
   return { events, watch: (event) => void events.push({ type: event.type, path: event.path }) }
@@ -180,7 +180,7 @@ export function stateLog(session: Session): readonly SessionState['status'][] {
 }
 
 /**
- * Waits until everything that happened before is behind this session: since an event is delivered before the session
+ * Waits until this session has seen everything that happened before: since an event is delivered before the session
  * can read the state that fired it, an event that has not come by then never comes. This is how cases assert silence
  * without waiting.
  */

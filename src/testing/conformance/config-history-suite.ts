@@ -23,7 +23,7 @@ export interface TestedHistoryEntry {
   readonly isCurrent: boolean
 }
 
-/** What the suite needs of a configuration with a history. Its values are numbers. */
+/** The part of a configuration with a history that the suite calls. Its values are numbers. */
 export interface TestedConfigHistory {
   /** Reads the value from the servers. */
   get(): Promise<number | undefined>
@@ -40,7 +40,7 @@ export interface TestedConfigHistory {
   rollback(version: number, options?: { readonly ifVersion?: number }): Promise<unknown>
 }
 
-/** What {@link configHistorySuite} tests, and how. */
+/** The subject and options of {@link configHistorySuite}. */
 export interface ConfigHistorySuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the value at a path, which is stored as JSON, with so many entries at most. */
   readonly makeConfig: (client: Client, path: string, entriesMax: number) => TestedConfigHistory

@@ -12,7 +12,7 @@ import { equal, ok, rejects } from './expect.ts'
 import { registerRecipe } from './recipe-world.ts'
 import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
-/** What a subscriber is told. */
+/** A change, as a subscriber gets it. */
 export interface TestedConfigChange {
   /** The value in force from now on; undefined if there is none. */
   readonly value: number | undefined
@@ -24,7 +24,7 @@ export interface TestedConfigChange {
   readonly resync: boolean
 }
 
-/** What the suite needs of a configuration. Its values are numbers. */
+/** The part of a configuration that the suite calls. Its values are numbers. */
 export interface TestedConfig {
   /** The latest valid value. */
   readonly current: number | undefined
@@ -53,7 +53,7 @@ export interface TestedConfig {
   close(): Promise<void>
 }
 
-/** What {@link configSuite} tests, and how. */
+/** The subject and options of {@link configSuite}. */
 export interface ConfigSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the value at a path, which is stored as JSON and accepted by a schema. */
   readonly makeConfig: (client: Client, path: string, schema: StandardSchema<number>) => TestedConfig
@@ -127,7 +127,7 @@ const readingCases: readonly Case<ConfigWorld>[] = [
       await world.eventually(() => config.current === 1, 'the value comes into force')
       const values: (number | undefined)[] = []
       const iterating = (async () => {
-        // After a reconnect the value is told again, and that this is why.
+        // After a reconnect the value is published again, marked as a resync.
         for await (const { value, resync } of config.watch()) if (!resync || value !== values.at(-1)) values.push(value)
       })()
       await world.eventually(() => values.length === 1, 'the present value comes first')
@@ -308,7 +308,7 @@ async function count(config: TestedConfig): Promise<void> {
     } catch (error) {
       if (!isCoordinationError(error, 'BAD_VERSION')) throw error
     }
-    // What was written comes into force by events, for which the event loop has to turn.
+    // A written value comes into force by events, for which the event loop has to turn.
     await new Promise((resolve) => setTimeout(resolve, 0))
   }
 }

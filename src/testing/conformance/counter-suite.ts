@@ -10,7 +10,7 @@ import { equal, ok } from './expect.ts'
 import { registerRecipe } from './recipe-world.ts'
 import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
-/** What the suite needs of a counter. */
+/** The part of a counter that the suite calls. */
 export interface TestedCounter {
   /** The number. */
   get(): Promise<bigint>
@@ -20,13 +20,13 @@ export interface TestedCounter {
   compareAndSet(expected: number, next: number): Promise<boolean>
 }
 
-/** What {@link counterSuite} tests, and how. */
+/** The subject and options of {@link counterSuite}. */
 export interface CounterSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the counter at a path; nothing may be there yet. */
   readonly makeCounter: (client: Client, path: string) => TestedCounter
 }
 
-/** What the suite needs of a shared number. */
+/** The part of a shared number that the suite calls. */
 export interface TestedShared {
   /** The number that this client knows. */
   readonly current: number | undefined
@@ -40,19 +40,19 @@ export interface TestedShared {
   trySet(value: number): Promise<boolean>
 }
 
-/** What {@link sharedSuite} tests, and how. */
+/** The subject and options of {@link sharedSuite}. */
 export interface SharedSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the number at a path, which is 0 at first. */
   readonly makeShared: (client: Client, path: string) => TestedShared
 }
 
-/** What the suite needs of an allocator. */
+/** The part of an allocator that the suite calls. */
 export interface TestedIds {
   /** Gives an id. */
   next(): Promise<bigint>
 }
 
-/** What {@link idSuite} tests, and how. */
+/** The subject and options of {@link idSuite}. */
 export interface IdSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the allocator at a path, which takes so many ids at a time. */
   readonly makeIds: (client: Client, path: string, block: number) => TestedIds

@@ -1,5 +1,5 @@
 /**
- * The conformance suite of elections: who leads, what is told of that, and how a leader hands over. That there is one
+ * The conformance suite of elections: who leads, how that is published, and how a leader hands over. That there is one
  * leader at a time is a matter of the lock suite, through which an election goes as well.
  *
  * Use       electionSuite({ describe, it }, { name: 'mine', connect, makeElection: (client, path, id) => ... })
@@ -10,7 +10,7 @@ import { equal, ok, rejects } from './expect.ts'
 import { registerRecipe } from './recipe-world.ts'
 import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
-/** What the suite needs of a leadership. */
+/** The part of a leadership that the suite calls. */
 export interface TestedLeadership {
   /** Grows strictly from leader to leader. */
   readonly token: bigint
@@ -24,17 +24,17 @@ export interface TestedLeadership {
   resign(): Promise<void>
 }
 
-/** What the suite needs to be told of a leader. */
+/** A leader, as the suite reads it. */
 export interface TestedLeader {
   /** Its name. */
   readonly id: string
   /** That of its leadership. */
   readonly token: bigint
-  /** What it proclaims. */
+  /** The data that it proclaims. */
   readonly data: string | undefined
 }
 
-/** What the suite needs of an election. */
+/** The part of an election that the suite calls. */
 export interface TestedElection {
   /** Waits until this candidate leads. */
   campaign(options?: { readonly signal?: AbortSignal; readonly waitMs?: number }): Promise<TestedLeadership>
@@ -51,7 +51,7 @@ export interface TestedElection {
   watch(): AsyncIterable<{ readonly leader: TestedLeader | null }>
 }
 
-/** What {@link electionSuite} tests, and how. */
+/** The subject and options of {@link electionSuite}. */
 export interface ElectionSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the election at a path, for a candidate with this id. */
   readonly makeElection: (client: Client, path: string, id: string) => TestedElection

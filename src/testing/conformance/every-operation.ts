@@ -9,9 +9,9 @@ import { equal, ok } from './expect.ts'
 
 /** An operation, in a form that can be called on any node that is there. */
 interface EveryOperation {
-  /** What it does, in a word or a few. */
+  /** The operation, in a word or a few. */
   readonly name: string
-  /** What comes of its node: something that can be seen in its stat, or nothing. */
+  /** Its effect on the node: one that can be seen in its stat, or none. */
   readonly effect: 'change' | 'none'
   /** Whether it takes a watch along. */
   readonly hasWatch: boolean
@@ -23,14 +23,14 @@ export interface Target extends EveryOperation {
   /** A node that is there, without data, children or changes. */
   readonly path: string
   readonly watch: Watcher
-  /** What its watch was told. */
+  /** The events that its watch got. */
   readonly events: readonly WatchEvent[]
 }
 
 /** A call that has ended. */
 export interface Ended {
   readonly target: Target
-  /** What it rejected with, or null if it was answered. */
+  /** The error it rejected with, or null if it was answered. */
   readonly error: unknown
 }
 
@@ -51,7 +51,7 @@ export async function makeTargets(
   )
 }
 
-/** Calls each operation, in order and without waiting; what each comes to is told when all have ended. */
+/** Calls each operation, in order and without waiting; returns their results when all have ended. */
 export function callAll(session: Session, targets: readonly Target[]): Promise<readonly Ended[]> {
   return Promise.all(
     targets.map((target) =>

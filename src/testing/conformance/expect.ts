@@ -1,5 +1,5 @@
 /**
- * What the conformance cases assert with: a few functions that need no test runner and say what was expected of whom.
+ * Assertions of the conformance cases: they need no test runner, and their messages say what was expected of whom.
  */
 import { isCoordinationError } from '../../core/errors.ts'
 import type { CoordinationError, ErrorCode, Outcome } from '../../core/errors.ts'

@@ -13,7 +13,7 @@ import { equal, ok, rejects } from './expect.ts'
 import { registerRecipe } from './recipe-world.ts'
 import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
-/** What the suite needs of a lease. */
+/** The part of a lease that the suite calls. */
 export interface TestedHolding {
   /** The holder's node. */
   readonly path: string
@@ -23,7 +23,7 @@ export interface TestedHolding {
   release(): Promise<void>
 }
 
-/** What {@link fencingSuite} tests, and how. */
+/** The subject and options of {@link fencingSuite}. */
 export interface FencingSuiteOptions extends RecipeSuiteOptions {
   /** Acquires the lock at a path for a client; nothing may be there yet. */
   readonly acquire: (client: Client, path: string) => Promise<TestedHolding>

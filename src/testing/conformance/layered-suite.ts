@@ -9,7 +9,7 @@ import { equal } from './expect.ts'
 import { registerRecipe } from './recipe-world.ts'
 import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
-/** What the suite needs of a layered configuration, whose layers are JSON. */
+/** The part of a layered configuration that the suite calls. Its layers are JSON. */
 export interface TestedLayered {
   /** The merged value; undefined if no layer has one. */
   readonly current: unknown
@@ -19,7 +19,7 @@ export interface TestedLayered {
   subscribe(listener: (change: { readonly value: unknown }) => void): () => void
 }
 
-/** What {@link layeredSuite} tests, and how. */
+/** The subject and options of {@link layeredSuite}. */
 export interface LayeredSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the value whose layers are at these paths, the base first. */
   readonly makeLayered: (client: Client, paths: readonly string[]) => TestedLayered

@@ -11,7 +11,7 @@ import { equal, errorIs, ok, rejects } from './expect.ts'
 import { registerRecipe } from './recipe-world.ts'
 import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
-/** What the suite needs of a lease. */
+/** The part of a lease that the suite calls. */
 export interface TestedLease {
   /** Grows strictly from holder to holder. */
   readonly token: bigint
@@ -23,7 +23,7 @@ export interface TestedLease {
   release(): Promise<void>
 }
 
-/** What the suite needs of a lock. */
+/** The part of a lock that the suite calls. */
 export interface TestedLock {
   /** Waits for the lock; rejects with `TIMEOUT` or `ABORTED` when the wait is over before. */
   acquire(options?: { readonly signal?: AbortSignal; readonly waitMs?: number }): Promise<TestedLease>
@@ -31,7 +31,7 @@ export interface TestedLock {
   tryAcquire(): Promise<TestedLease | null>
 }
 
-/** What {@link lockSuite} tests, and how. */
+/** The subject and options of {@link lockSuite}. */
 export interface LockSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the lock at a path; nothing may be there yet. */
   readonly makeLock: (client: Client, path: string) => TestedLock
@@ -328,7 +328,7 @@ export function lockSuite(runner: Runner, options: LockSuiteOptions): void {
   })
 }
 
-/** What a lock guards: it refuses tokens that it has seen grow past, and notices when two are at it. */
+/** A resource that a lock guards: it refuses tokens below the last one, and notices two users at a time. */
 class FencedCounter {
   value = 0
   #token = 0n

@@ -13,7 +13,7 @@ import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 export interface TestedMemberInfo {
   /** Its name. */
   readonly id: string
-  /** What it says of itself. */
+  /** Its data; undefined if there are none. */
   readonly data: string | undefined
   /** Grows from registration to registration. */
   readonly incarnation: bigint
@@ -31,7 +31,7 @@ export interface TestedMember {
   leave(): Promise<void>
 }
 
-/** What a subscriber is told. */
+/** A change, as a subscriber gets it. */
 export interface TestedGroupChange {
   /** All members. */
   readonly members: readonly TestedMemberInfo[]
@@ -43,7 +43,7 @@ export interface TestedGroupChange {
   readonly updated: readonly TestedMemberInfo[]
 }
 
-/** What the suite needs of a group. What members say of themselves are strings. */
+/** The part of a group that the suite calls. The data of members are strings. */
 export interface TestedGroup {
   /** Registers a member; rejects with `MEMBER_EXISTS` if another has the id. */
   join(id: string, options?: { readonly data?: string }): Promise<TestedMember>
@@ -53,7 +53,7 @@ export interface TestedGroup {
   subscribe(listener: (change: TestedGroupChange) => void): () => void
 }
 
-/** What {@link membershipSuite} tests, and how. */
+/** The subject and options of {@link membershipSuite}. */
 export interface MembershipSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the group at a path; nothing may be there yet. */
   readonly makeGroup: (client: Client, path: string) => TestedGroup
@@ -259,15 +259,15 @@ export function membershipSuite(runner: Runner, options: MembershipSuiteOptions)
   })
 }
 
-/** A view that is made of nothing but the changes that a subscriber is told. */
+/** A view that is made of nothing but the changes that a subscriber gets. */
 interface View {
-  /** What each member says of itself, by id. */
+  /** The data of each member, by id. */
   readonly members: ReadonlyMap<string, string | undefined>
   /** Number of changes, of joins and of leaves in them. */
   changes: number
   joins: number
   leaves: number
-  /** What could not be applied to the view before it. */
+  /** Changes that do not fit the view before them. */
   readonly misfits: readonly string[]
 }
 

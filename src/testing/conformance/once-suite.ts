@@ -9,7 +9,7 @@ import { equal, ok, rejects } from './expect.ts'
 import { registerRecipe } from './recipe-world.ts'
 import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
-/** What work is given. */
+/** The handle that work gets. */
 export interface TestedOnceWork {
   /** Aborted when the work should stop. */
   readonly signal: AbortSignal
@@ -17,7 +17,7 @@ export interface TestedOnceWork {
   readonly token: bigint
 }
 
-/** What {@link onceSuite} tests, and how. */
+/** The subject and options of {@link onceSuite}. */
 export interface OnceSuiteOptions extends RecipeSuiteOptions {
   /** Does work once for all processes that name a path. */
   readonly onceOnly: (
@@ -120,7 +120,7 @@ const CASES: readonly Case<OnceWorld>[] = [
  * Registers the cases that work which is done once has to pass.
  *
  * @param runner - `describe` and `it` of a test runner
- * @param options - what to test
+ * @param options - the subject
  */
 export function onceSuite(runner: Runner, options: OnceSuiteOptions): void {
   registerRecipe(runner, `once only: ${options.name}`, options, CASES, (world) => {

@@ -22,7 +22,7 @@ export interface TestedAssignment {
 
 /** One member of those that share out items. */
 export interface TestedPartitioner {
-  /** What it owns now, by item. */
+  /** Its present assignments, by item. */
   readonly assignments: ReadonlyMap<string, TestedAssignment>
   /** Joins; rejects with `MEMBER_EXISTS` if another has the id. */
   start(): Promise<void>
@@ -42,7 +42,7 @@ export interface TestedPartitionerOptions {
   readonly onRevoke?: (assignment: TestedAssignment) => void | Promise<void>
 }
 
-/** What {@link partitionerSuite} tests, and how. */
+/** The subject and options of {@link partitionerSuite}. */
 export interface PartitionerSuiteOptions extends RecipeSuiteOptions {
   /** Makes a member's side of the partitioner at a path; nothing may be there yet. */
   readonly makePartitioner: (client: Client, path: string, options: TestedPartitionerOptions) => TestedPartitioner

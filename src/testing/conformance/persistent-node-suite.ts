@@ -21,7 +21,7 @@ export interface TestedPersistentNode {
   close(): Promise<void>
 }
 
-/** What {@link persistentNodeSuite} tests, and how. */
+/** The subject and options of {@link persistentNodeSuite}. */
 export interface PersistentNodeSuiteOptions extends RecipeSuiteOptions {
   /** Makes a node and keeps it; rejects with `NODE_EXISTS` if another has the path. */
   readonly openNode: (client: Client, path: string, data: string) => Promise<TestedPersistentNode>
@@ -138,7 +138,7 @@ const CASES: readonly Case<NodeWorld>[] = [
  * Registers the cases that every persistent node has to pass.
  *
  * @param runner - `describe` and `it` of a test runner
- * @param options - what to test
+ * @param options - the subject
  */
 export function persistentNodeSuite(runner: Runner, options: PersistentNodeSuiteOptions): void {
   registerRecipe(runner, `persistent node ${options.name}`, options, CASES, (world) => {
@@ -146,7 +146,7 @@ export function persistentNodeSuite(runner: Runner, options: PersistentNodeSuite
   })
 }
 
-/** What a node holds; null if there is none. */
+/** The data of a node as text; null if there is no node. */
 async function read(client: Client, path: string): Promise<string | null> {
   await client.sync(path)
   if ((await client.exists(path)) === null) return null

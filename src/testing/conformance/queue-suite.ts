@@ -12,7 +12,7 @@ import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
 /** An item as the suite knows it. */
 export interface TestedItem {
-  /** What was put. */
+  /** The value that was put. */
   readonly value: string
   /** How often it has been handed out, this time included. */
   readonly attempt: number
@@ -28,7 +28,7 @@ export interface TestedItem {
   deadLetter(reason: string): Promise<void>
 }
 
-/** What the suite needs of a queue. */
+/** The part of a queue that the suite calls. */
 export interface TestedQueue {
   /** Puts an item; of smaller priorities first. */
   put(value: string, options?: { readonly priority?: number; readonly delayMs?: number }): Promise<unknown>
@@ -36,11 +36,11 @@ export interface TestedQueue {
   take(options?: { readonly signal?: AbortSignal; readonly waitMs?: number }): Promise<TestedItem>
   /** How many items there are. */
   size(): Promise<number>
-  /** What was put away. */
+  /** The dead letters. */
   deadLetters(): Promise<readonly { readonly value: string | undefined; readonly reason: string }[]>
 }
 
-/** What {@link queueSuite} tests, and how. */
+/** The subject and options of {@link queueSuite}. */
 export interface QueueSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the queue at a path. */
   readonly makeQueue: (client: Client, path: string, maxItems: number) => TestedQueue

@@ -20,7 +20,7 @@ export interface TestedRate {
   readonly burst: number
 }
 
-/** What the suite needs of a rate limiter. */
+/** The part of a rate limiter that the suite calls. */
 export interface TestedLimiter {
   /** Takes tokens, and waits until they are there. */
   acquire(tokens?: number): Promise<void>
@@ -30,7 +30,7 @@ export interface TestedLimiter {
   setRate(rate: TestedRate): Promise<void>
 }
 
-/** What {@link rateSuite} tests, and how. */
+/** The subject and options of {@link rateSuite}. */
 export interface RateSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the limiter at a path; nothing may be there yet. */
   readonly makeLimiter: (client: Client, path: string, rate: TestedRate) => TestedLimiter

@@ -12,13 +12,13 @@ import type { TestedLease, TestedLock } from './lock-suite.ts'
 import { registerRecipe } from './recipe-world.ts'
 import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
-/** What the suite needs of one side of a read-write lock. */
+/** The part of one side of a read-write lock that the suite calls. */
 export interface TestedSide extends TestedLock {
   /** Acquires, runs the work, releases. */
   using<T>(work: (lease: TestedLease) => Promise<T>): Promise<T>
 }
 
-/** What the suite needs of a read-write lock. */
+/** The part of a read-write lock that the suite calls. */
 export interface TestedReadWriteLock {
   /** Those who read. */
   readonly reader: TestedSide
@@ -28,7 +28,7 @@ export interface TestedReadWriteLock {
   downgrade(lease: TestedLease): Promise<TestedLease>
 }
 
-/** What {@link readWriteSuite} tests, and how. */
+/** The subject and options of {@link readWriteSuite}. */
 export interface ReadWriteSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the lock at a path; nothing may be there yet. */
   readonly makeLock: (client: Client, path: string) => TestedReadWriteLock
@@ -165,7 +165,7 @@ export function readWriteSuite(runner: Runner, options: ReadWriteSuiteOptions): 
   })
 }
 
-/** What a read-write lock guards: it notices who is at it together. */
+/** A resource that a read-write lock guards: it notices who uses it together. */
 class Book {
   writes = 0
   #readers = 0

@@ -1,5 +1,5 @@
 /**
- * What a case of a recipe works in: clients that are closed after it, and a node of its own to work under.
+ * The world of a recipe's case: clients that are closed after it, and a node of its own to work under.
  */
 import { isCoordinationError } from '../../core/errors.ts'
 import type { Client } from '../../core/client.ts'
@@ -7,7 +7,7 @@ import { PATIENCE_MS, register } from './case.ts'
 import type { BackendControl, Case, Runner } from './case.ts'
 import { eventually, ok, within } from './expect.ts'
 
-/** What every recipe suite takes. */
+/** Options of every recipe suite. */
 export interface RecipeSuiteOptions {
   /** Stands in the title. */
   readonly name: string

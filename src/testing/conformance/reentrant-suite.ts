@@ -12,13 +12,13 @@ import type { TestedLease, TestedLock } from './lock-suite.ts'
 import { registerRecipe } from './recipe-world.ts'
 import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
-/** What the suite needs of a reentrant lock. */
+/** The part of a reentrant lock that the suite calls. */
 export interface TestedReentrantLock extends TestedLock {
   /** Acquires, runs the work as the holder, releases. */
   using<T>(work: (lease: TestedLease) => Promise<T>): Promise<T>
 }
 
-/** What {@link reentrantSuite} tests, and how. */
+/** The subject and options of {@link reentrantSuite}. */
 export interface ReentrantSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the lock at a path; nothing may be there yet. */
   readonly makeLock: (client: Client, path: string) => TestedReentrantLock

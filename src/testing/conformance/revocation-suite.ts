@@ -20,13 +20,13 @@ export interface TestedContender {
   readonly token: bigint
 }
 
-/** What the suite needs of a lease that can be asked for. */
+/** The part of a revocable lease that the suite calls. */
 export interface TestedRevocableLease extends TestedLease, TestedContender {
   /** Tells a listener of requests, also of one that came before. */
   onRevoke(listener: (request: { readonly reason: string }) => void): unknown
 }
 
-/** What the suite needs of a lock that can be asked for. */
+/** The part of a lock with revocable leases that the suite calls. */
 export interface TestedRevocableLock {
   /** Waits for the lock. */
   acquire(options: { readonly revocable: true }): Promise<TestedRevocableLease>
@@ -36,7 +36,7 @@ export interface TestedRevocableLock {
   evict(contender: TestedContender): Promise<void>
 }
 
-/** What {@link revocationSuite} tests, and how. */
+/** The subject and options of {@link revocationSuite}. */
 export interface RevocationSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the lock at a path; nothing may be there yet. */
   readonly makeLock: (client: Client, path: string) => TestedRevocableLock

@@ -17,7 +17,7 @@ export interface TestedSelection {
   readonly members?: readonly string[]
 }
 
-/** What the suite needs of a configuration with roll-outs. Its values are numbers. */
+/** The part of a configuration with roll-outs that the suite calls. Its values are numbers. */
 export interface TestedRollout {
   /** The value in force in this process; undefined without one. */
   readonly current: number | undefined
@@ -43,7 +43,7 @@ export interface TestedRollout {
   }
 }
 
-/** What {@link rolloutSuite} tests, and how. */
+/** The subject and options of {@link rolloutSuite}. */
 export interface RolloutSuiteOptions extends RecipeSuiteOptions {
   /** Makes the side of a process that takes part with this id; null: that keeps a history, and takes no part. */
   readonly makeConfig: (client: Client, path: string, id: string | null) => TestedRollout

@@ -11,7 +11,7 @@ import type { TestedLease } from './lock-suite.ts'
 import { registerRecipe } from './recipe-world.ts'
 import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
-/** What a call for permits takes. */
+/** Options of a call for permits. */
 export interface TestedPermitOptions {
   /** How many; 1 by default. */
   readonly permits?: number
@@ -21,7 +21,7 @@ export interface TestedPermitOptions {
   readonly waitMs?: number
 }
 
-/** What the suite needs of a semaphore. */
+/** The part of a semaphore that the suite calls. */
 export interface TestedSemaphore {
   /** Waits for permits, all or none. */
   acquire(options?: TestedPermitOptions): Promise<TestedLease>
@@ -33,7 +33,7 @@ export interface TestedSemaphore {
   setPermits(permits: number): Promise<void>
 }
 
-/** What {@link semaphoreSuite} tests, and how. */
+/** The subject and options of {@link semaphoreSuite}. */
 export interface SemaphoreSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the semaphore at a path; nothing may be there yet. */
   readonly makeSemaphore: (client: Client, path: string, permits: number) => TestedSemaphore

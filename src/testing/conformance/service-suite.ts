@@ -18,7 +18,7 @@ export interface TestedInstance {
   readonly address: string | null
   /** Where it listens. */
   readonly port: number | null
-  /** What else it says of itself. */
+  /** Its payload. */
   readonly payload: unknown
   /** Whether it is to be called. */
   readonly enabled: boolean
@@ -45,7 +45,7 @@ export interface TestedRegistry {
   names(): Promise<readonly string[]>
 }
 
-/** What a subscriber is told. */
+/** A change, as a subscriber gets it. */
 export interface TestedServiceChange {
   /** All instances. */
   readonly instances: readonly TestedInstance[]
@@ -67,7 +67,7 @@ export interface TestedServiceWatcher {
   subscribe(listener: (change: TestedServiceChange) => void): () => void
 }
 
-/** What {@link serviceSuite} tests, and how. */
+/** The subject and options of {@link serviceSuite}. */
 export interface ServiceSuiteOptions extends RecipeSuiteOptions {
   /** Makes a client's side of the registry at a path; nothing may be there yet. */
   readonly makeRegistry: (client: Client, path: string) => TestedRegistry

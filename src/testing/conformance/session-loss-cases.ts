@@ -117,7 +117,7 @@ const reconnectCases: readonly Case<BackendWorld>[] = [
 /** Cases about the loss of sessions and connections. */
 export const sessionLossCases: readonly Case<BackendWorld>[] = [...expiryCases, ...reconnectCases]
 
-/** What became of a write, by its own word: `done`, or the outcome of its error. */
+/** The outcome of a write, by its own word: `done`, or that of its error. */
 function outcomeOf(call: Promise<unknown>): Promise<string> {
   return call.then(
     () => 'done',

@@ -28,7 +28,7 @@ const CALL_TIMEOUT_MS = 50
 const QUEUED = 20
 /** A session comes to its end at another moment in each. */
 const ROUNDS = 5
-/** What a call that waits for a server may reject with in any state: then nothing has happened. */
+/** The refusal that a call may get in any state while it waits for a server: then nothing has happened. */
 const NOT_SENT = ['CONNECTION_LOSS', 'not-sent'] as const
 
 type Refusal = readonly [ErrorCode, Outcome]

@@ -10,7 +10,7 @@ import { equal, ok } from './expect.ts'
 import { registerRecipe } from './recipe-world.ts'
 import type { RecipeSuiteOptions, RecipeWorld } from './recipe-world.ts'
 
-/** What the suite needs of a transaction. */
+/** The part of a transaction that the suite calls. */
 export interface TestedTransaction {
   /** The data of a node, or null. */
   get(path: string): Promise<Uint8Array | null>
@@ -22,7 +22,7 @@ export interface TestedTransaction {
   delete(path: string): Promise<boolean>
 }
 
-/** What {@link transactionSuite} tests, and how. */
+/** The subject and options of {@link transactionSuite}. */
 export interface TransactionSuiteOptions extends RecipeSuiteOptions {
   /** Runs a function as a transaction. */
   readonly transact: (client: Client, work: (tx: TestedTransaction) => Promise<unknown>) => Promise<unknown>

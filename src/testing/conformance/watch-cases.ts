@@ -280,9 +280,9 @@ export const watchCases: readonly Case<BackendWorld>[] = [
 ]
 
 interface Watched {
-  /** What each watch shall have been told after `change`, by the name of its node. */
+  /** The events that each watch must have got after `change`, by the name of its node. */
   readonly expected: Readonly<Record<string, readonly string[]>>
-  /** What they were told. */
+  /** The events that they got. */
   events(): Readonly<Record<string, readonly string[]>>
   /** Fires each of them. */
   change(): Promise<unknown>

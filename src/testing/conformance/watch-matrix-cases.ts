@@ -10,7 +10,7 @@ type ReadKind = 'exists' | 'get' | 'children'
 type Fires = Readonly<Record<ReadKind, WatchEvent['type'] | null>>
 
 interface Change {
-  /** What is done, as the rest of a sentence. */
+  /** The change, as the rest of a sentence. */
   readonly name: string
   /** Makes what must be there before, but the watched node itself. */
   readonly prepare?: (session: Session, path: string) => Promise<unknown>

@@ -21,17 +21,17 @@ export interface ModelOptions {
   readonly latencyMs?: number
   /** Time-out of sessions that ask for none, in milliseconds; 10,000 by default. */
   readonly sessionTimeoutMs?: number
-  /** What this engine shall seem to give; everything by default. */
+  /** Capabilities that this engine claims, where they differ from the default: everything. */
   readonly capabilities?: Partial<Capabilities>
 }
 
 /** The test's hand on a model: faults to inject, and counts to look at. Unknown session ids are a RangeError. */
 export interface ModelControl {
-  /** Breaks a session's connection: it is suspended, and what is in flight is lost (writes: outcome `unknown`). */
+  /** Breaks a session's connection: it is suspended, and requests in flight are lost (writes: outcome `unknown`). */
   disconnect(sessionId: bigint): void
   /** Lets a suspended session find a server again; it learns then if it is over. */
   reconnect(sessionId: bigint): void
-  /** Ends a session as if the servers had not heard of it: at once, and told at once if it is connected. */
+  /** Ends a session as if the servers had not heard of it: at once, and its client hears of it at once if connected. */
   expire(sessionId: bigint): void
   /** Removes empty containers that had children, and nodes whose time to live is over. It happens at no other time. */
   reap(): void

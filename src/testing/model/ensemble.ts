@@ -1,5 +1,5 @@
 /**
- * What the sessions of one model share: the tree, the watches, the timers, the faults that a test asked for, and the
+ * The state that the sessions of one model share: the tree, watches, timers, faults that a test asked for, and the
  * counts that it may look at.
  */
 import type { Capabilities, Operation, OperationResult, WatchEvent } from '../../core/backend.ts'
@@ -22,9 +22,9 @@ export interface ModelRequest {
 }
 
 /**
- * What a hook does to a request.
+ * The fault that a hook injects into a request.
  *
- * - `lose-before`: the connection breaks before it takes effect, and comes back at once. What was in flight is lost.
+ * - `lose-before`: the connection breaks before it takes effect, and comes back at once. Requests in flight are lost.
  * - `lose-after`: likewise, but it took effect.
  * - `expire-before`, `expire-after`: the servers end the session before or after it takes effect.
  * - `{ delayMs }`: it takes that much longer to arrive, and so do those after it.
@@ -68,7 +68,7 @@ export class ModelEnsemble {
   readonly capabilities: Capabilities
   readonly latencyMs: number
   eventDelayMs = 0
-  /** Every session made here, for the test's hand to reach; over ones are kept while their clients may be told. */
+  /** Every session made here, for `control`; ended ones are kept while their clients may still hear of it. */
   readonly sessions = new Map<bigint, Reachable>()
   readonly #open = new Set<bigint>()
   #requestCounts = new Map<string, { readonly request: Omit<ModelRequest, 'path'>; count: number }>()

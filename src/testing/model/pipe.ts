@@ -1,5 +1,5 @@
 /**
- * One direction of a connection: what is put in comes out in the same order, each item not before its delay is over.
+ * One direction of a connection: items come out in the order in which they went in, none before its delay is over.
  *
  * A delay of 0 takes one microtask and no timer, so tests that need no time need no clock either.
  */

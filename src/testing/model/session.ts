@@ -2,8 +2,8 @@
  * One session of the model: the client's half (state, what is pending) and the server's half (what applies a request).
  *
  * Model     two pipes, requests there and replies and events back, so that requests take effect and are answered in
- *           order, and an event comes before every reply that follows it. A disconnect empties both: what was in
- *           flight is lost, but events are kept for the reconnect, as a server that re-arms watches finds them again.
+ *           order, and an event comes before every reply that follows it. A disconnect empties both: messages in
+ *           flight are lost, but events are kept for the reconnect, as a server that re-arms watches finds them again.
  * Time      a ping every third of the time-out. The server ends a session that it has not heard of for the time-out;
  *           the client goes by session/lease-rule.ts.
  */
@@ -36,7 +36,7 @@ import type { Watch } from './watches.ts'
 interface Request {
   readonly kind: RequestKind | 'ping'
   readonly path: string
-  /** Does the work on the server; what it throws is the answer. */
+  /** Does the work on the server; its error is the answer. */
   readonly apply: () => unknown
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
@@ -163,7 +163,7 @@ export class ModelSession implements Session {
 
   // --- faults, called by the ensemble -------------------------------------------------------------------------------
 
-  /** Cuts the connection: what is in flight is lost, the session waits. */
+  /** Cuts the connection: requests in flight are lost, the session waits. */
   disconnect(): void {
     const { status } = this.#states.current
     if (status === 'suspended' || status === 'expired') return
@@ -201,7 +201,7 @@ export class ModelSession implements Session {
     for (const watch of this.#watches) this.#ensemble.watches.disarm(watch)
     if (this.#states.current.status === 'connected') this.#expired()
     if (this.#states.current.status !== 'closed') return
-    // What is pending now is the close, and this is what it asked for.
+    // The only pending request is the close, and this end is its result.
     for (const request of this.#pending) this.#reply(request, () => request.resolve(undefined))
   }
 

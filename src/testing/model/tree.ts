@@ -1,5 +1,5 @@
 /**
- * The model's tree: what the contract says a write does, with nothing around it.
+ * The model's tree: the effects of writes by the contract, with nothing around them.
  *
  * Model     nodes are values that are replaced and never modified, in a map by path. A write is a list of operations
  *           on a draft over that map: the draft becomes the map if all of them succeed, and is forgotten if one is
@@ -11,7 +11,7 @@ import type { CreateMode, Operation, OperationResult, Stat, WatchEvent } from '.
 import { parentOf } from '../../core/path.ts'
 import { refusal } from '../../core/refusal.ts'
 
-/** What became of a write: an answer for each operation, and what it changed, in the order in which watches see it. */
+/** The result of a write: an answer per operation, and its changes, in the order in which watches see them. */
 interface Written {
   readonly results: readonly OperationResult[]
   readonly changes: readonly WatchEvent[]

@@ -33,7 +33,7 @@ export interface StoreOperation {
   readonly chunks: readonly Uint8Array[]
 }
 
-/** What a disk makes durable as a whole. */
+/** An operation that a disk makes durable as a whole. */
 export type DiskOperation = PersistOperation | StoreOperation
 
 /** A snapshot that is being written. */
@@ -45,7 +45,7 @@ interface SnapshotFile {
 /**
  * Told when a batch begins to be written, and when it is durable and its host does not know yet.
  *
- * @returns after `durable`: true if the machine dies at this instant, so that nobody will ever be told
+ * @returns after `durable`: true if the machine dies at this instant, so that nobody will ever hear of it
  */
 export type SyncWatcher = (phase: 'begun' | 'durable', operations: readonly DiskOperation[]) => boolean
 
@@ -65,9 +65,9 @@ export interface ServerDisk extends Storage {
   /** For faults that strike at a sync. */
   onSync: SyncWatcher | null
   observer: DiskObserver | null
-  /** What is being written and would be there in part after a crash. */
+  /** The operations that are being written, and would be there in part after a crash. */
   readonly pending: readonly DiskOperation[]
-  /** What is durable. */
+  /** The durable contents. */
   readonly contents: MemoryContents
   /** Whether it was taken away, or put aside: its server is to begin without a vote. */
   readonly isLost: boolean

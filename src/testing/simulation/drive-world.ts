@@ -27,7 +27,7 @@ export interface Drive {
  * Takes the globals, starts the servers and the plan, and gives the globals back when the course has ended.
  *
  * @param course - runs the kernel for as long as it takes
- * @returns what the course came to
+ * @returns the result of the course
  * @throws whatever the course throws
  */
 export async function driveWorld<T>(

@@ -30,7 +30,7 @@ export function after(model: Model, operation: PersistOperation): Model {
 
 /** One of the things that may be found. */
 export interface Outcome {
-  /** What was done of the operations; the last one of them in part, perhaps. */
+  /** Those that were done; of the last one perhaps a part. */
   readonly operations: readonly PersistOperation[]
   readonly model: Model
 }
@@ -47,7 +47,7 @@ export function outcomes(model: Model, operations: readonly PersistOperation[]):
   return found
 }
 
-/** What may be done of an operation that is not done as a whole. */
+/** The parts of an operation that can be done without the rest. */
 function partsOf({ entries }: Model, operation: PersistOperation): PersistOperation[] {
   switch (operation.type) {
     case 'append':
@@ -62,7 +62,7 @@ function partsOf({ entries }: Model, operation: PersistOperation): PersistOperat
   }
 }
 
-/** What a model is compared by, if its log is read on top of a snapshot of this zxid. */
+/** The text that a model is compared by, if its log is read on top of a snapshot of this zxid. */
 export function described({ acceptedEpoch, currentEpoch, votes, base, entries }: Model, snapshot: bigint): string {
   const log = entries.filter(({ zxid }) => zxid > snapshot)
   return JSON.stringify({

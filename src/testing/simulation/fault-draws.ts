@@ -1,15 +1,15 @@
-/** How a fault of each class is drawn: what it strikes, and how hard. */
+/** How a fault of each class is drawn: its target, and how hard it strikes. */
 import { LOSABLE_REQUESTS, OPERATOR_STRIKES, STRUCK_PACKETS } from './plan.ts'
 import type { Fault, FaultKind, Place } from './plan.ts'
 import type { SeededRandom } from './random.ts'
 
-/** What a fault is drawn for. */
+/** The world that a fault is drawn for. */
 export interface FaultScene {
   readonly random: SeededRandom
   readonly servers: readonly Place[]
   readonly clients: readonly Place[]
   readonly sessionTimeoutMs: number
-  /** What times of faults are drawn in, in milliseconds: a tick of the servers. */
+  /** The unit in which times of faults are drawn: a tick of the servers, in milliseconds. */
   readonly tickMs: number
 }
 
@@ -151,7 +151,7 @@ const DRAWS: Readonly<Record<FaultKind, Draw>> = Object.freeze({
   }),
 })
 
-/** What follows when a stranded proposal comes back to the others. */
+/** The packets that follow when a stranded proposal comes back to the others. */
 const BEHIND_STRAND = Object.freeze(['TRUNC', 'NEWLEADER', 'UPTODATE'] as const)
 
 /** Draws the strike at what follows a fault of the class `strand`. */

@@ -23,7 +23,7 @@ import type { CallFailure, RottenPlace } from './lossy-file-system.ts'
 import type { SeededRandom } from './random.ts'
 import type { SimNode } from './sim-node.ts'
 
-/** What the files of the servers of a run are like. */
+/** The way in which the servers of a run keep their files. */
 export interface FileSettings {
   readonly snapRetainCount: number
   readonly preallocateBytes: number
@@ -38,7 +38,7 @@ export type FileDiskEvent =
   | Extract<HostEvent, { type: 'disk-full' | 'disk-has-room' }>
   /** The last record of its log, which was never acknowledged, was torn and is cut off. */
   | { readonly type: 'torn-tail' }
-  /** What it holds was damaged and is put aside. */
+  /** Its files were damaged and are put aside. */
   | { readonly type: 'set-aside' }
 
 const DATA_DIRECTORY = '/data'
@@ -54,7 +54,7 @@ const SYNCS: ReadonlySet<string> = new Set(['sync', 'syncDirectory'])
 const NEED_ROOM: ReadonlySet<string> = new Set(['create', 'write', 'grow', 'rename'])
 const NEVER = new Promise<never>(() => undefined)
 
-/** What a disk is made of. */
+/** The parts of a disk. */
 export interface FileDiskOptions {
   readonly kernel: Kernel
   readonly node: SimNode
@@ -81,16 +81,16 @@ export class FileDisk implements ServerDisk {
   #files: LossyFileSystem
   /** That of the present life. */
   #storage: FileStorage | null = null
-  /** What was acknowledged. */
+  /** The state that was acknowledged. */
   #model: Model = NEW
-  /** What was under way when an earlier life ended. */
+  /** Operations that were under way when an earlier life ended. */
   #doubtful: readonly PersistOperation[] = []
   #pending: readonly PersistOperation[] = []
   #snapshot: StoreOperation | null = null
   /** The greatest zxid that a snapshot was taken of. */
   #applied = 0n
   #failNext = false
-  /** What the present start has read; null if it has not come to the end. */
+  /** The state that the present start has read; null if it has not come to the end. */
   #read: Model | null = null
   /** It is being put aside, and may be gone. */
   #isGoing = false

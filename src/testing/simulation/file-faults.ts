@@ -9,7 +9,7 @@ export type FileFault = Extract<Fault, { readonly kind: 'crash-at-call' | 'call-
 
 type Of<K extends FileFault['kind']> = Extract<FileFault, { readonly kind: K }>
 
-/** What such faults are made of. */
+/** The means of such faults. */
 export interface FileFaultsOptions {
   readonly world: World
   /** Does something in an event of the world. */
@@ -49,7 +49,7 @@ export class FileFaults {
     return downMs
   }
 
-  /** To be told of what happens to the servers. */
+  /** To be called for each event of the servers. */
   notice({ server, event }: WorldEvent): void {
     if (event.type === 'started') this.#rotten.delete(server)
   }

@@ -43,7 +43,7 @@ export interface ClientPlaces {
   crash(slot: number, downMs: number): boolean
 }
 
-/** What an injector works on. */
+/** The world that an injector works on, and its callbacks. */
 export interface InjectorOptions {
   readonly world: World
   readonly clients: ClientPlaces
@@ -65,7 +65,7 @@ export class Injector {
   readonly #onFault: (text: string) => void
   readonly #operate: InjectorOptions['operate']
   readonly #counts = new Map<FaultKind, number>()
-  /** What ends the faults that last. */
+  /** Functions that end the faults that last. */
   readonly #undo = new Set<() => void>()
   /** Faults that wait for a packet: they answer true when they have struck. */
   readonly #packetTraps = new Set<(from: number, to: number, packet: Packet) => boolean>()
@@ -139,12 +139,12 @@ export class Injector {
     }
   }
 
-  /** To be told of each packet that arrives. */
+  /** To be called for each packet that arrives. */
   packet(from: number, to: number, packet: Packet): void {
     for (const trap of this.#packetTraps) if (trap(from, to, packet)) this.#packetTraps.delete(trap)
   }
 
-  /** To be told of what happens to the servers. */
+  /** To be called for each event of the servers. */
   notice(happened: WorldEvent): void {
     const { server, event } = happened
     this.#files.notice(happened)
@@ -422,7 +422,7 @@ export class Injector {
     })
   }
 
-  // What the faults are made of
+  // The parts of faults
 
   /** Crashes a server and starts it again; false if it is down already. */
   #crash(id: number, downMs: number, wipe = false): boolean {

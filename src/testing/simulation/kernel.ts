@@ -215,12 +215,12 @@ export class Kernel {
     this.#restore = null
   }
 
-  /** What a node's monotonic clock shows. */
+  /** The monotonic clock of the node that runs, or the world's, in milliseconds. */
   clockMs(): number {
     return this.#current === null ? this.#nowMs : this.#current.clockMs(this.#nowMs)
   }
 
-  /** What a node's wall clock shows. */
+  /** The wall clock of the node that runs, or the world's, in milliseconds since 1970. */
   wallMs(): number {
     return Math.floor(EPOCH_MS + this.clockMs() + (this.#current?.wallOffsetMs ?? 0))
   }

@@ -38,7 +38,7 @@ class Inode {
     this.#changes = []
   }
 
-  /** What is waiting is never written, though everybody sees it. */
+  /** Bytes that wait are never written, though everybody sees them. */
   failSync(): void {
     this.#changes = this.#changes.filter((change) => 'size' in change)
   }

@@ -1,10 +1,10 @@
 /**
  * The network of the simulated world: between servers, and between clients and servers.
  *
- * Model     a connection is two pipes. What goes through a pipe arrives in order or not at all; delays are drawn per
+ * Model     a connection is two pipes. Messages in a pipe arrive in order or not at all; delays are drawn per
  *           message, with a slow tail. A blocked direction holds what was sent until it is unblocked, as TCP would; a
  *           cut connection loses what is under way. Notifications of the election are datagrams: blocked ones are lost.
- * Bytes     what servers say to each other is encoded when it is sent and decoded when it arrives, as on sockets, so
+ * Bytes     messages between servers are encoded when sent and decoded when they arrive, as on sockets, so
  *           that a seed judges the encoding too. Bytes that cannot be read end the run.
  * Never     is anything reordered within a connection: that would test a network that cannot exist.
  */
@@ -182,7 +182,7 @@ export class SimNetwork {
     this.#release()
   }
 
-  /** Cuts every connection between two nodes: what is under way is lost, both ends are told. */
+  /** Cuts every connection between two nodes: messages under way are lost, both ends hear of it. */
   cut(a: string, b: string): void {
     for (const link of this.#links.filter(({ there }) => there.pipe.connects(a, b))) this.#cutLink(link)
     for (const connection of this.#connections.filter(({ up }) => up.connects(a, b))) connection.reset()
@@ -207,7 +207,7 @@ export class SimNetwork {
     }
   }
 
-  /** A server's process has ended: its connections are reset. Whoever cannot be reached is not told. */
+  /** A server's process has ended: its connections are reset. An end that cannot be reached does not hear of it. */
   detach(id: number): void {
     this.#peers.delete(id)
     for (const link of this.#links.filter(({ opener, acceptor }) => opener === id || acceptor === id)) {
@@ -296,7 +296,7 @@ export class SimNetwork {
     end.end()
   }
 
-  /** What is made of bytes; null if they cannot be read, which ends the run. */
+  /** Decodes bytes; null if they cannot be read, which ends the run. */
   #readable<T>(read: () => T): T | null {
     try {
       return read()
@@ -306,7 +306,7 @@ export class SimNetwork {
     }
   }
 
-  /** Breaks a link: both ends are told, as a reset would. */
+  /** Breaks a link: both ends hear of it, as of a reset. */
   #cutLink(link: SimLink): void {
     link.there.pipe.cut()
     link.back.pipe.cut()
@@ -365,7 +365,7 @@ class ClientConnection implements Channel {
   #host: Host | null = null
   #number = 0
   #isOpen = true
-  /** What has come to a busy process, which reads it when its turn ends. */
+  /** Messages that have come to a busy process, which reads them when its turn ends; null: the end. */
   #unread: (ServerMessage | null)[] = []
   /** The server has closed its end: what still comes there is nobody's. */
   #isLeft = false
@@ -478,7 +478,7 @@ class ClientConnection implements Channel {
     }
   }
 
-  /** The client's end is closed; it is told in a turn of its own. */
+  /** The client's end is closed; the server hears of it in a turn of its own. */
   #end(): void {
     if (!this.#isOpen) return
     this.#isOpen = false

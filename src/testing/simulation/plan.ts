@@ -1,5 +1,5 @@
 /**
- * What goes wrong in a run, and when: drawn up front from the seed, plain JSON, so that it can be replayed, shrunk and
+ * The faults of a run, with their times: drawn up front from the seed, as plain JSON that can be replayed, shrunk and
  * kept.
  *
  * Names     servers are `s1`, `s2`, ...; clients are named by their slot, `c1`, `c2`, ..., whichever node fills it now.
@@ -11,13 +11,13 @@
 /** A node by its place in the plan. */
 export type Place = string
 
-/** What happens at an instant. */
+/** A fault at an instant. */
 export interface Timed {
   /** When, in milliseconds of the world's clock. */
   readonly atMs: number
 }
 
-/** What goes on for a while. */
+/** A fault that lasts. */
 export interface Lasting extends Timed {
   /** How long, in milliseconds. */
   readonly forMs: number
@@ -53,11 +53,11 @@ export const LOSABLE_REQUESTS = Object.freeze(['create', 'set', 'delete', 'multi
 /** A write of a client whose answer a plan may lose. */
 export type LosableRequest = 'create' | 'set' | 'delete' | 'multi'
 
-/** What operators do. */
+/** The strikes of operators. */
 export const OPERATOR_STRIKES = Object.freeze(['delete', 'restore', 'clear'] as const)
 
 /**
- * What an operator does: deletes a node; deletes it and makes it again, with its data but in a session of the
+ * The strike of an operator: deletes a node; deletes it and makes it again, with its data but in a session of the
  * operator's own, and deletes that when the strike is over; or deletes a node's parent and everything below it.
  */
 export type OperatorStrike = 'delete' | 'restore' | 'clear'
@@ -110,7 +110,7 @@ export type Fault =
   | (Timed & { readonly kind: 'crash'; readonly servers: readonly Place[]; readonly downMs: readonly number[] })
   /** Whoever leads crashes. */
   | (Timed & { readonly kind: 'crash-leader'; readonly downMs: number })
-  /** A server crashes around its n-th sync from now: as it begins, or when it is durable and nobody was told. */
+  /** A server crashes around its n-th sync from now: as it begins, or when it is durable and nobody knows of it. */
   | (Timed & {
     readonly kind: 'crash-at-sync'
     readonly server: Place
@@ -176,7 +176,7 @@ export type Fault =
   | (Lasting & {
     readonly kind: 'operate'
     readonly how: OperatorStrike
-    /** Which node, as a part of all that there are: from 0 up to 1. */
+    /** Which node, as a fraction of the index among all: from 0 up to 1. */
     readonly pick: number
     readonly stallMs: number
     readonly timersFirst: boolean

@@ -90,6 +90,8 @@ export const PROBES = Object.freeze({
   'watch-fired-after-move': 'a watch fired on another connection than the one that armed it',
   'lock-adopted': 'the reply to the create of a contender was lost, and its node was found',
   'lock-lost': 'a holder was told that it holds no longer',
+  'lock-asked': 'holders of a lock were asked to give it up',
+  'lock-evicted': 'a contender of a lock was evicted',
   'lock-waiter-timed-out': 'a contender stopped waiting',
   'lock-released-late': 'a release was confirmed after its connection had been lost',
   'fenced-write-refused': 'a fenced resource refused a stale write',

@@ -1,6 +1,6 @@
 /**
- * What a run is made of, drawn up front from its seed: the ensemble, its limits, the clients, the weather, and the plan
- * of what goes wrong. All of it is JSON.
+ * The draw of a run, made up front from its seed: the ensemble, its limits, the clients, the weather, and the plan
+ * of its faults. All of it is JSON.
  *
  * A profile is a climate: which classes of faults come, how often, and with which limits. Within it everything is drawn
  * (swarm testing: a run has some of the classes of its profile, not always all, since faults hide one another).
@@ -20,7 +20,7 @@ import { SeededRandom } from './random.ts'
 
 /** Everything that one run is made of. */
 export interface Draw {
-  /** What all chance in the run comes from, beyond this draw too. */
+  /** The seed of all chance in the run, beyond this draw too. */
   readonly seed: number
   /** The climate it was drawn for. */
   readonly profile: ProfileName
@@ -30,7 +30,7 @@ export interface Draw {
   readonly observers: number
   /** Slots for clients: when one dies, another takes its place. */
   readonly clients: number
-  /** What clients ask for, in milliseconds. */
+  /** The session time-out that clients ask for, in milliseconds. */
   readonly sessionTimeoutMs: number
   /** The name of what the clients do; see run.ts. */
   readonly workload: string
@@ -42,11 +42,11 @@ export interface Draw {
   readonly network: NetworkWeather
   /** The disks while no fault strikes them. */
   readonly disk: DiskWeather
-  /** What the files of the servers are like; absent where their disks have none. */
+  /** How the servers keep their files; absent where their disks have none. */
   readonly files?: FileSettings
   /** The longest turns of the event loops that are busy, in milliseconds, by place. */
   readonly turnsMs?: Readonly<Record<Place, number>>
-  /** What goes wrong. */
+  /** The faults, with their times. */
   readonly plan: Plan
 }
 
@@ -186,11 +186,11 @@ const TURNS_MS: readonly number[] = Object.freeze([0.2, 2, 20, 20])
 /** Time-outs of sessions are so many ticks or more: servers must be able to notice anything within one. */
 const SESSION_TICKS_MIN = 20
 
-/** What of a run is given, and not left to chance; the rest is drawn as it would have been. */
+/** The parts of a run that are given, and not left to chance; the rest is drawn as it would have been. */
 export interface Given {
   /** Its climate. */
   readonly profile?: ProfileName | undefined
-  /** What its clients do. */
+  /** The name of the workload of its clients. */
   readonly workload?: string | undefined
   /** Servers that vote; then there are no others. */
   readonly servers?: number | undefined
@@ -198,7 +198,7 @@ export interface Given {
   readonly clients?: number | undefined
 }
 
-/** What may be drawn. */
+/** Options of {@link drawRun}. */
 export interface DrawOptions extends Given {
   /** The names of the workloads there are. */
   readonly workloads: readonly string[]
@@ -250,7 +250,7 @@ function drawFiles({ hasFiles = false }: Profile, random: SeededRandom): Pick<Dr
   return hasFiles || random.chance(FILES_CHANCE) ? { files: drawFileSettings(random) } : {}
 }
 
-/** Draws what the files of servers are like. */
+/** Draws how servers keep their files. */
 export function drawFileSettings(random: SeededRandom): FileSettings {
   return {
     snapRetainCount: random.between(1, 3),

@@ -21,7 +21,7 @@ export function serverText(id: number, votes: boolean): string {
   return `server.${id}=s${id}:2888:3888:${votes ? 'participant' : 'observer'};0.0.0.0:2181`
 }
 
-/** What an operator wants. */
+/** The configuration that an operator wants. */
 export interface Change {
   readonly voters: readonly number[]
   readonly observers: readonly number[]

@@ -38,7 +38,7 @@ export class SimNode {
     this.#sinceMs = nowMs
   }
 
-  /** What its monotonic clock shows at a virtual instant. */
+  /** The time of its monotonic clock at a virtual instant, in milliseconds. */
   clockMs(nowMs: number): number {
     return this.#clockMs + (nowMs - this.#sinceMs) * this.rate
   }

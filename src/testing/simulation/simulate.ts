@@ -12,7 +12,7 @@
  *     })
  *
  * While it runs, the global timers, Date, performance, Math.random and crypto.randomUUID are those of the simulated
- * machines. So one simulation runs at a time in a thread, and what waits for real sockets or files does not belong into
+ * machines. So one simulation runs at a time in a thread, and nothing that waits for real sockets or files belongs into
  * it.
  */
 import type { Client, ConnectOptions } from '../../core/client.ts'
@@ -34,7 +34,7 @@ const DEFAULTS = Object.freeze({
 
 /** Options of {@link simulate}. */
 export interface SimulateOptions {
-  /** What everything that is left to chance is drawn from: a whole number. */
+  /** The seed of all chance: a whole number. */
   readonly seed: number
   /** Servers that vote, named `s1`, `s2`, ...; 3 by default. */
   readonly servers?: number
@@ -45,7 +45,7 @@ export interface SimulateOptions {
   /** Time-out of their sessions in virtual milliseconds; 2 s by default. */
   readonly sessionTimeoutMs?: number
   /**
-   * What goes wrong by itself: a plan, or a climate to draw one from for the first `forMs` milliseconds. Nothing by
+   * Faults that happen by themselves: a plan, or a climate to draw one from for the first `forMs` milliseconds. None by
    * default.
    */
   readonly faults?: Plan | { readonly profile: ProfileName; readonly forMs: number }
@@ -55,7 +55,7 @@ export interface SimulateOptions {
   readonly draining?: Draining
 }
 
-/** What a simulation was like. */
+/** The figures of a simulation. */
 export interface SimulationReport {
   /** The same for the same seed and the same code. */
   readonly hash: number
@@ -83,7 +83,7 @@ export interface SimulatedClient extends SimulatedMachine {
    * Runs a program on this machine. Its time and chance are the machine's, and so is everything that it starts.
    *
    * @param program - gets the machine's client, which is connected before the first program runs
-   * @returns what the program returned; pending forever if the machine crashes first
+   * @returns the result of the program; pending forever if the machine crashes first
    */
   run<T>(program: (client: Client) => Promise<T>): Promise<T>
   /** Ends the machine without a word to anybody, forever. */
@@ -94,7 +94,7 @@ export interface SimulatedClient extends SimulatedMachine {
 export interface SimulatedServer extends SimulatedMachine {
   /** Whether it is the leader and serves. */
   readonly isLeading: boolean
-  /** Ends its process. What was not durable is lost; nothing happens if it is down. */
+  /** Ends its process. Data that were not durable are lost; nothing happens if it is down. */
   crash(): void
   /** Starts it again, with its disk; nothing happens if it is up. */
   start(): void
@@ -116,14 +116,14 @@ export interface SimulatedWorld {
   sleep(forMs: number): Promise<void>
   /** Lets something happen at an instant of virtual time, counted from the start. */
   at(atMs: number, run: () => void): void
-  /** Lets no message through between two sides, until {@link SimulatedWorld.heal}; what is sent waits. */
+  /** Lets no message through between two sides, until {@link SimulatedWorld.heal}; messages wait. */
   partition(left: readonly Place[], right: readonly Place[]): void
   /** Ends all partitions. */
   heal(): void
   /**
    * Looks at something after every event.
    *
-   * @param invariant - what it throws ends the simulation
+   * @param invariant - called after every event; its error ends the simulation
    */
   always(invariant: () => void): void
 }
@@ -132,9 +132,9 @@ export interface SimulatedWorld {
  * Runs a scenario in a simulated world.
  *
  * @param options - `seed` is required
- * @param scenario - what happens; the simulation ends when its promise settles
- * @returns what the simulation was like
- * @throws whatever the scenario or an invariant throws, and what its clients report; Error if it does not end in time
+ * @param scenario - the course of the simulation, which ends when its promise settles
+ * @returns the figures of the simulation
+ * @throws errors of the scenario or an invariant, and those that its clients report; Error if it does not end in time
  */
 export async function simulate(
   options: SimulateOptions,

@@ -28,7 +28,7 @@ import type { SimNode } from './sim-node.ts'
 import { SimNetwork } from './network.ts'
 import type { NetworkWeather, ServerPlace } from './network.ts'
 
-/** What the world is made of. */
+/** The parts of the world. */
 export interface WorldOptions extends KernelOptions {
   /** Servers that vote. */
   readonly servers: number
@@ -38,7 +38,7 @@ export interface WorldOptions extends KernelOptions {
   readonly server?: Partial<ServerConfig>
   readonly network?: Partial<NetworkWeather>
   readonly disk?: Partial<DiskWeather>
-  /** What the files of the servers are like; if absent, their disks have none, and are faster. */
+  /** How the servers keep their files; if absent, their disks have none, and are faster. */
   readonly files?: FileSettings | undefined
 }
 
@@ -95,7 +95,7 @@ export class World {
   readonly kernel: Kernel
   readonly network: SimNetwork
   readonly servers: readonly SimServer[]
-  /** What happened to the servers, in order. */
+  /** The events of the servers, in order. */
   readonly events: WorldEvent[] = []
   /** Told of each as it happens: of a crash while the server still stands. */
   readonly watchers: ((event: WorldEvent) => void)[] = []
@@ -120,7 +120,7 @@ export class World {
     })
   }
 
-  /** What it was made of. */
+  /** The options that it was made with. */
   get options(): WorldOptions {
     return this.#options
   }

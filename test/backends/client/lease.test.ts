@@ -1,4 +1,4 @@
-/** What proves a lease where a server's answer to a ping does not. */
+/** Proofs of a lease where a server's answer to a ping is none. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ProvenLease } from '../../../src/backends/client/lease.ts'
 

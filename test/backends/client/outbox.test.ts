@@ -1,4 +1,4 @@
-/** What a session has to send, and what of it waits for the answers of the rest. */
+/** The outbox of a session: its order, and which requests wait for the answers of the rest. */
 import { describe, expect, it } from 'vitest'
 import { CallQueue } from '../../../src/core/session/call-queue.ts'
 import type { CallFailure } from '../../../src/core/session/call-queue.ts'

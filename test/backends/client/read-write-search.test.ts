@@ -64,7 +64,7 @@ it('begins a session again behind a read-only server, and resumes it once anothe
   identity.accept({ ...answer, sessionId: 6n, readOnly: false })
   expect(identity.connectRequest(true)).toMatchObject({ sessionId: 6n, passwd, timeOut: 4_000 })
   expect(identity.isMeant(answer)).toBe(false)
-  // What it has is not given up on a read-only server.
+  // A session of its own is not given up on a read-only server.
   identity.accept({ ...answer, sessionId: 6n })
   expect(identity.connectRequest(true)).toMatchObject({ sessionId: 6n })
 })

@@ -107,7 +107,7 @@ export class ScriptedChannel implements Channel {
   }
 }
 
-/** A dialer whose servers are scripted; `onDial` may answer at once, in the turn behind the dial. */
+/** A dialer whose servers are scripted; `onDial` may answer at once, in the turn after the dial. */
 export class ScriptedDialer implements Dialer {
   readonly channels: ScriptedChannel[] = []
   readonly serverCount: number

@@ -134,7 +134,7 @@ describe('staying attached', () => {
   ] as const)('%s', async (_name, hasMessage, status) => {
     const { session, server } = await opened()
     const now = performance.now.bind(performance)
-    // Runs behind the timer that finds the silence: the sockets are read in the turn after the timers.
+    // Runs after the timer that finds the silence: the sockets are read in the turn after the timers.
     setTimeout(() => {
       setImmediate(() => {
         if (hasMessage) server.event(EventType.nodeCreated, '/x')

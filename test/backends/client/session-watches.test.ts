@@ -13,7 +13,7 @@ let dialer: ScriptedDialer
 let session: Session
 let server: ScriptedChannel
 let errors: unknown[]
-/** What happened, in order. */
+/** Events and replies, in the order in which the application hears of them. */
 let heard: string[]
 
 beforeEach(async () => {

@@ -46,7 +46,7 @@ function file(name: string, text: string): string {
 async function start(tls: Partial<ClientTlsOptions> = {}, clientPorts: readonly number[] = []): Promise<void> {
   const files = { keyStore: file('key', server.keyStore), trustStore: file('ca', ca.certificate) }
   const ports = { clientPorts, secureClientPorts: [0], clientTls: { ...files, ...tls } }
-  ensemble = embedded({ servers: 1, tickMs: 20, ...ports })
+  ensemble = embedded({ servers: 1, tickMs: 20, adminPorts: [0], ...ports })
   await ensemble.start()
 }
 
@@ -61,7 +61,7 @@ function tlsOf({ key, certificate }: Issued): { key: string; cert: string; ca: s
   return { key, cert: certificate, ca: ca.certificate }
 }
 
-/** What it may do with a node of the list that only alice's certificate is on. */
+/** `reads` if it may read a node whose list has only alice's certificate; otherwise the error's code. */
 async function reads(session: Session): Promise<string> {
   return session.get('/hers').then(() => 'reads', (error: unknown) => String((error as { code?: string }).code))
 }
@@ -112,6 +112,23 @@ describe('a client that comes by TLS', () => {
     const port = ensemble?.clientPorts[0]
     await (await open(tlsOf(alice), port)).create('/both', NO_BYTES, PERSISTENT)
     expect((await (await open(false, port)).children('/')).names).toContain('both')
+  })
+
+  it('is told apart from plain ones in what operators see, as are those that were turned away', async () => {
+    await start({ portUnification: true }, [0])
+    await open(tlsOf(alice))
+    await open(false, ensemble?.clientPorts[0])
+    await expect(open(tlsOf(strangers.issue()))).rejects.toMatchObject({ code: 'CONNECTION_LOSS' })
+    const tell = async (command: string): Promise<Record<string, unknown>> => {
+      const answer = await fetch(`http://127.0.0.1:${ensemble?.adminPorts[0]}/commands/${command}`)
+      return await answer.json() as Record<string, unknown>
+    }
+    const { connections, secure_connections: secure } = await tell('connections')
+    expect([connections, secure]).toMatchObject([{ length: 1 }, { length: 1 }])
+    const numbers = await tell('monitor')
+    expect(numbers).toMatchObject({ non_mtls_local_conn_count: 1, non_mtls_remote_conn_count: 0 })
+    expect(numbers).toMatchObject({ outstanding_tls_handshake: 0 })
+    expect(numbers['auth_failed_count']).toBeGreaterThan(0)
   })
 
   it('sees the new certificate of the server when its file was replaced', async () => {

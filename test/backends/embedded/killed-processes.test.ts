@@ -61,14 +61,14 @@ class Writer {
     await this.#ended
   }
 
-  /** What is wrong with the names that a server has. */
+  /** Finds acknowledged names that a server lacks, and refused ones that it has. */
   complaintsOfNames(names: ReadonlySet<string>): string[] {
     const lost = [...this.#created.acknowledged].filter((number) => !names.has(String(number)))
     const done = [...this.#created.refused].filter((number) => names.has(String(number)))
     return [...lost.map((number) => `${number} is lost`), ...done.map((number) => `${number} was refused and is there`)]
   }
 
-  /** What is wrong with the nodes of these names. */
+  /** Finds faults in the data and the order of the nodes of these names. */
   async complaintsOfNodes(reader: Client, names: ReadonlySet<string>): Promise<string[]> {
     const numbers = [...names].filter((name) => name !== SET_NAME).map(Number).sort((a, b) => a - b)
     const nodes = new Map<number, { readonly text: string; readonly czxid: bigint }>()

@@ -111,6 +111,21 @@ describe('three servers with a myid', () => {
     await expect(fetch(`http://127.0.0.1:${one?.adminPort ?? 0}/commands`)).rejects.toThrow()
   })
 
+  it('serve clients at clientPortAddress, where their texts name all addresses or none', async () => {
+    const [peer, election, client] = await freePorts(3)
+    const addressWith = async (end: string): Promise<string | null> => {
+      const servers = { 1: `localhost:${peer}:${election}:participant;${end}` }
+      const one = member({ myid: 1, servers, clientPortAddress: '127.0.0.1' })
+      await one.start()
+      const { clientAddress } = one
+      await one.close()
+      return clientAddress
+    }
+    expect(await addressWith(`${client}`)).toBe(`127.0.0.1:${client}`)
+    expect(await addressWith(`0.0.0.0:${client}`)).toBe(`127.0.0.1:${client}`)
+    expect(await addressWith(`localhost:${client}`)).toBe(`localhost:${client}`)
+  })
+
   it('show the ensemble in /zookeeper/config', async () => {
     const servers = await places()
     const all = [1, 2, 3].map((myid) => member({ myid, servers }))

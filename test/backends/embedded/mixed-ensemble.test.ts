@@ -62,7 +62,7 @@ async function closeAllBut(kept: Client): Promise<void> {
   clients.push(kept)
 }
 
-/** What two clients at two servers can expect of each other, in both directions. */
+/** The promises to two clients at two servers, in both directions. */
 function itServesBoth(one: number, other: number): void {
   it('takes writes at each server, and refuses as always', async () => {
     const [here, there] = [await clientOf(one), await clientOf(other)]

@@ -60,7 +60,7 @@ class Writer {
   }
 }
 
-/** What every server has, as a client of it alone reads it. */
+/** The children at every server, as a client of it alone reads them. */
 async function childrenAt(parent: string): Promise<string[][]> {
   return Promise.all(ensemble.addresses.split(',').map(async (address) => {
     await using reader = await connect(zookeeper(address), { onError: () => undefined })

@@ -1,4 +1,4 @@
-/** What the recipes keep on embedded servers, over TCP, while they fail: docs/guarantees.md names these tests. */
+/** The promises of recipes on embedded servers, over TCP, while these fail: docs/guarantees.md names these tests. */
 import { connect } from '../../../src/index.ts'
 import { embedded } from '../../../src/backends/embedded/index.ts'
 import type { Ensemble } from '../../../src/backends/embedded/index.ts'

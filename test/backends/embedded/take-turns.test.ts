@@ -9,9 +9,11 @@ import { OpCode } from '../../../src/backends/wire/codes.ts'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import { reasonToSkipZooKeeper, startZooKeeper } from '../../engines/zookeeper.ts'
 import { scan } from '../wire/disk/golden.ts'
+import { answerTo } from './host/clients/raw-client.ts'
 
 const ROUNDS = 3
-const NODES = 30
+/** So many that the digest after one of them is remembered for `hash`. */
+const NODES = 130
 const TEST_MS_MAX = 180_000
 
 const skip = reasonToSkipZooKeeper()
@@ -22,7 +24,7 @@ async function takeTurn(backend: Backend, turn: number): Promise<readonly unknow
     await using client = await connect(backend)
     await client.create(`/turn-${turn}`, 'folder')
     const numbered = { mode: 'persistent-sequential' } as const
-    for (let i = 0; i < NODES; i++) await client.create(`/turn-${turn}/n-`, `${turn}`, numbered)
+    await Promise.all(Array.from({ length: NODES }, () => client.create(`/turn-${turn}/n-`, `${turn}`, numbered)))
     await client.set('/turn-0', `after turn ${turn}`)
     if (turn > 0) await client.delete(`/turn-${turn - 1}/n-0000000000`)
     await client.create(`/turn-${turn}/own`, '', { mode: 'ephemeral' })
@@ -63,14 +65,17 @@ describe.skipIf(skip !== null)(`one directory${skip === null ? '' : ` (${skip})`
         const theirs = await takeTurn(zookeeper(server.address), turn)
         turn += 1
         await server.kill()
-        const ours = embedded({ servers: 1, dataDir: server.dataDir })
+        const ours = embedded({ servers: 1, dataDir: server.dataDir, clientPorts: [0], fourLetterWords: ['hash'] })
         expect(await look(ours, turn)).toEqual(theirs)
         const written = await takeTurn(ours, turn)
         turn += 1
+        const digests = await answerTo(ours.clientPorts[0] ?? 0, 'hash')
         await ours.close()
         expect(digestsIn(server.dataDir)).toBeGreaterThan(NODES)
         await server.start()
         expect(await look(zookeeper(server.address), turn)).toEqual(written)
+        expect(digests).toMatch(/^(?:[0-9a-f]+80: -?\d+\n)+$/)
+        expect(await server.ask('hash')).toContain(digests)
         expect(await server.ask('mntr')).toMatch(/zk_digest_mismatches_count\t0/)
       }
     } finally {

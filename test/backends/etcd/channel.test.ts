@@ -1,4 +1,4 @@
-/** What is known of a request when a member, or what stands in its place, does not answer as it should. */
+/** The outcome of a request when a member, or a server in its place, does not answer as it should. */
 import { constants, createServer } from 'node:http2'
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import { createServer as createTcpServer } from 'node:net'

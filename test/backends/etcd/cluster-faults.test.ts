@@ -1,4 +1,4 @@
-/** What three members of etcd survive, and what the recipes keep meanwhile. */
+/** Faults that three members of etcd survive, and the promises that recipes keep meanwhile. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ConfigCenter, connect, FairLock } from '../../../src/index.ts'
 import type { Client } from '../../../src/index.ts'
@@ -9,7 +9,7 @@ import type { EtcdCluster } from '../../engines/etcd.ts'
 
 const PATIENCE_MS = 40_000
 const TIMEOUT_MS = 10_000
-/** What it takes to notice that a member is frozen. */
+/** Milliseconds until a frozen member is noticed. */
 const REQUEST_MS = 2_000
 const CONTENDERS = 5
 const TURNS_BEHIND = 10
@@ -21,7 +21,7 @@ const until = (condition: () => boolean | Promise<boolean>, promise: string): Pr
   return eventually(condition, promise, PATIENCE_MS)
 }
 
-/** What a lock guards: it refuses a token that it has seen grow past. */
+/** A resource that a lock guards: it refuses a token that is not above the last one. */
 class Resource {
   readonly tokens: bigint[] = []
   refused = 0

@@ -1,4 +1,4 @@
-/** What the world does to a session on one member of etcd: lost answers, freezes, crashes, compaction. */
+/** Faults of a session on one member of etcd: lost answers, freezes, crashes, compaction. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ConfigCenter, connect, ExclusiveLock, FairLock, GroupMembership } from '../../../src/index.ts'
 import { isCoordinationError } from '../../../src/index.ts'
@@ -15,7 +15,7 @@ import type { TcpProxy } from './tcp-proxy.ts'
 const PATIENCE_MS = 30_000
 const SHORT_TIMEOUT_MS = 2_000
 const LONG_TIMEOUT_MS = 30_000
-/** Looks for changes by itself no sooner than behind the patience of this suite. */
+/** Looks for changes by itself no sooner than after the patience of this suite. */
 const QUIET_TIMEOUT_MS = 120_000
 const CHANGES = 20
 const CLOSES = 24
@@ -69,7 +69,7 @@ describe.skipIf(etcdMissing !== null)(`faults of one etcd${missing}`, () => {
       () => session.multi([{ type: 'set', path: '/n', data: bytes('2'), version: 1 }]),
     ]
     for (const write of writes) {
-      // What it knows is fresh, so that its first transaction is the one that writes.
+      // Its view is fresh, so that its first transaction is the one that writes.
       await session.exists('/n')
       const before = proxy.count(COMMIT)
       const lost = proxy.loseAnswerOf(COMMIT)

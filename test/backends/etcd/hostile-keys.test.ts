@@ -1,4 +1,4 @@
-/** What any other client of an etcd can write under a prefix, and what callers get of it. */
+/** Keys that any other client of an etcd can write under a prefix, and the errors that callers get. */
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { CoordinationError } from '../../../src/index.ts'
@@ -74,7 +74,7 @@ describe.skipIf(etcdMissing !== null)(`strangers in the keys of a real etcd${rea
       expect(error).toMatchObject({ ...FOREIGN, path: '/a' })
       expect((error as Error).message).toContain(named)
     }
-    // What was read in the same request is not concerned.
+    // Another read in the same request is not concerned.
     expect(reads[2]?.status).toBe('fulfilled')
   })
 

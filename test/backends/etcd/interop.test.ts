@@ -1,4 +1,4 @@
-/** What other tools of etcd see and do: `etcdctl`, authentication, TLS. */
+/** Other tools of etcd on our keys: `etcdctl`, authentication, TLS. */
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'

@@ -9,7 +9,7 @@ const create = (mode: CreateMode, bytes = 0): Operation => {
 const NUMBERED = [create('ephemeral-sequential')]
 const known = (creates: number): Snapshot => new Map([['/p', { count: { creates, counted: 1n } }]])
 
-/** What the count of the parent is taken for on each rung. */
+/** The count of the parent that each rung assumes. */
 function counts(ladder: Ladder, operations = NUMBERED, creates = 5): (number | undefined)[] {
   return ladder.rungs(operations, known(creates)).map((snapshot) => snapshot.get('/p')?.count?.creates)
 }

@@ -1,4 +1,4 @@
-/** What etcd may say while a session is opened: each is told in our words, with etcd's own as the cause. */
+/** Errors of etcd while a session is opened: each is reported in our words, with etcd's own as the cause. */
 import { createServer } from 'node:http2'
 import type { Http2Server, ServerHttp2Session } from 'node:http2'
 import type { AddressInfo } from 'node:net'

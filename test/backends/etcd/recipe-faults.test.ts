@@ -1,4 +1,4 @@
-/** What the recipes keep on etcd while it fails: docs/guarantees.md names these tests. */
+/** The promises that recipes keep on etcd while it fails: docs/guarantees.md names these tests. */
 import { connect } from '../../../src/index.ts'
 import { etcd } from '../../../src/backends/etcd/index.ts'
 import type { Client } from '../../../src/index.ts'
@@ -9,7 +9,7 @@ import type { StruckEngine } from '../recipe-faults.ts'
 import { proxiedEtcd } from './subject.ts'
 import { startProxy } from './tcp-proxy.ts'
 
-/** What it takes to notice that a member is gone or frozen. */
+/** Milliseconds until a member that is gone or frozen is noticed. */
 const REQUEST_MS = 1_000
 
 type Strike = (clients: readonly Client[], cluster: EtcdCluster) => Promise<void>

@@ -7,7 +7,7 @@ import { freePort } from '../../engines/process.ts'
 import { startProxy } from './tcp-proxy.ts'
 import type { TcpProxy } from './tcp-proxy.ts'
 
-/** What a suite works with. */
+/** An etcd backend for a suite, and the faults that it can inject. */
 export interface ProxiedEtcd {
   readonly backend: Backend
   readonly control: Required<BackendControl>

@@ -24,7 +24,7 @@ export interface TcpProxy {
   close(): Promise<void>
 }
 
-/** What a client sends before its first frame. */
+/** Length of the preface that a client sends before its first frame. */
 const PREFACE_BYTES = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'.length
 const FRAME_HEAD_BYTES = 9
 const TYPE_OFFSET = 3
@@ -102,7 +102,7 @@ export async function startProxy(target: string): Promise<TcpProxy> {
   }
 }
 
-/** Finds the frames with contents in what comes, behind so many bytes that are none; their bytes as characters. */
+/** Finds the frames with contents in a stream, after so many bytes of a preface; their bytes as characters. */
 function dataFrames(skipped: number, onData: (stream: number, content: string) => void): (chunk: Buffer) => void {
   let rest = Buffer.alloc(0)
   let toSkip = skipped

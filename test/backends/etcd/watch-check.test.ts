@@ -48,7 +48,7 @@ interface Rig {
   /** Transactions that looked at watched paths. */
   readonly looks: TxnRequest[]
   readonly counts: { marks: number }
-  /** What another has changed. */
+  /** The revisions of keys that another client has changed. */
   readonly changed: Map<string, bigint>
   mark: () => Promise<bigint>
   /** Whether a read at a revision was answered. */

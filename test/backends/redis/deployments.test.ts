@@ -11,7 +11,7 @@ const reason = redisMissing === null ? '' : ` (skipped: ${redisMissing})`
 
 let open: { close(): Promise<unknown> }[] = []
 afterEach(async () => {
-  // What was opened last hangs on what was opened before.
+  // Resources that were opened last depend on earlier ones.
   for (const one of open.reverse()) await one.close()
   open = []
 })

@@ -1,4 +1,4 @@
-/** What a real Redis and the way to it can do to a session: cut, freeze, crash, forget, and lose what it answered. */
+/** Faults of a real Redis and of the way to it: cuts, freezes, crashes, lost data and lost answers. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connect, ExclusiveLock, FairLock, isCoordinationError } from '../../../src/index.ts'
 import type { Client } from '../../../src/index.ts'

@@ -1,4 +1,4 @@
-/** What any other client of a Redis can publish on a namespace's channel, and what an application makes of it. */
+/** Messages that any other client of a Redis can publish on a namespace's channel, and their effect. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ConfigCenter, connect } from '../../../src/index.ts'
 import type { Backend, Client } from '../../../src/index.ts'

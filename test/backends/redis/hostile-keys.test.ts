@@ -1,4 +1,4 @@
-/** What any other client of a Redis can write into a namespace's keys, and what callers get of it. */
+/** Values that any other client of a Redis can write into a namespace's keys, and the errors that callers get. */
 import fc from 'fast-check'
 import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -10,14 +10,14 @@ import { redisMissing, sessionText, startRedis } from '../../engines/redis.ts'
 import type { RedisServer } from '../../engines/redis.ts'
 
 const SETTLED_MS_MAX = 5_000
-/** What a script may take on a machine that is very busy; a quadratic one takes minutes. */
+/** Time limit of a script on a machine that is very busy, in milliseconds; a quadratic one takes minutes. */
 const LINEAR_MS_MAX = 20_000
 const ROUNDS = 60
 const EMPTY = new Uint8Array()
 const reason = redisMissing === null ? '' : ` (skipped: ${redisMissing})`
 const FOREIGN = { code: 'PROTOCOL_VIOLATION', outcome: 'corrupt' }
 
-/** What a stranger can write in place of anything. */
+/** Values that a stranger can write in place of any other. */
 const TEXTS = [
   '', ' ', 'x', '0', '-1', '7', '1e999', 'nan', 'inf', '0x10', '99999999999999999999', '2147483648', '\n', '\u0000',
   '/', '//', '/a', 'a/b', '..', '{"a":1}', '5-1', 's5-1',
@@ -73,7 +73,7 @@ describe.skipIf(redisMissing !== null)(`strangers in the keys of a real Redis${r
       expect(error).toMatchObject({ ...FOREIGN, path: '/a' })
       expect((error as Error).message).toContain(named)
     }
-    // What was read in the same script is not concerned.
+    // Another read in the same script is not concerned.
     expect(reads[2]?.status).toBe('fulfilled')
     expect(session.state.status).toBe('connected')
   })

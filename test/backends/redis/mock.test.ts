@@ -1,4 +1,4 @@
-/** The recipes on ioredis-mock: no server needed. What breaks connections cannot be tried there; see faults.test.ts. */
+/** The recipes on ioredis-mock: no server needed. Broken connections cannot be tried there; see faults.test.ts. */
 import RedisMock from 'ioredis-mock'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ConfigCenter, connect, ExclusiveLock, FairLock, GroupMembership } from '../../../src/index.ts'

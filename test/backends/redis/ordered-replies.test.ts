@@ -52,7 +52,7 @@ describe('the replies of a session', () => {
   const arm = (): void => {
     replies.answered(call('armed', watching()), reply(1))
   }
-  /** What has been logged since, when the queue of events has run empty. */
+  /** The log since the last call, once the queue of events has run empty. */
   const logged = async (): Promise<string[]> => {
     await new Promise(setImmediate)
     return log.splice(0)

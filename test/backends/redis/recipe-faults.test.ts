@@ -1,4 +1,4 @@
-/** What the recipes keep on Redis while it fails: docs/guarantees.md names these tests. */
+/** The promises that recipes keep on Redis while it fails: docs/guarantees.md names these tests. */
 import { connect } from '../../../src/index.ts'
 import { redis } from '../../../src/backends/redis/index.ts'
 import type { Client } from '../../../src/index.ts'
@@ -10,7 +10,7 @@ import type { StruckEngine } from '../recipe-faults.ts'
 
 type Strike = (clients: readonly Client[], proxy: RedisProxy, server: RedisServer) => Promise<void>
 
-/** What it acknowledged is on the disk. */
+/** Options of a server whose acknowledged writes are on the disk. */
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always']
 const PATIENCE_MS = 30_000
 /** Writes stay stopped until the primary is killed. */

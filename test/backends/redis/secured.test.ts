@@ -69,7 +69,7 @@ describe.skipIf(redisTlsMissing !== null)(`a Redis with TLS${skipped(redisTlsMis
 
 describe.skipIf(redisMissing !== null)(`a Redis with users${skipped(redisMissing)}`, () => {
   const PASSWORD = 'swordfish'
-  /** What docs/backends/redis.md says that a user needs. */
+  /** The commands that a user needs, by docs/backends/redis.md. */
   const COMMANDS =
     '+eval +evalsha +subscribe +publish +info +time +hget +hset +hincrby +del +sadd +srem +smembers ' +
     '+zadd +zrem +zscore +zrange +zrangebyscore +xadd +xrevrange'

@@ -53,13 +53,13 @@ function requests(operations: typeof OPERATIONS): fc.Arbitrary<Packet> {
   )
 }
 
-/** What opens a link. */
+/** Packets that open a link. */
 export const opening: fc.Arbitrary<Packet> = fc.oneof(
   packet('FOLLOWERINFO', { acceptedEpoch: epoch }),
   packet('OBSERVERINFO', { acceptedEpoch: epoch }),
 )
 
-/** What a learner may send in either dialect. */
+/** Packets that a learner may send in either dialect. */
 export const fromLearner: fc.Arbitrary<Packet> = fc.oneof(
   packet('ACKEPOCH', { currentEpoch: fc.integer({ min: -1, max: 2 ** 31 - 1 }), lastZxid: zxid }),
   packet('ACK', { zxid }),
@@ -67,7 +67,7 @@ export const fromLearner: fc.Arbitrary<Packet> = fc.oneof(
   requests(OPERATIONS),
 )
 
-/** What a learner of ours may send to a leader of ours. */
+/** Packets that a learner of ours may send to a leader of ours. */
 export const fromLearnerOfOurs: fc.Arbitrary<Packet> = fc.oneof(
   fromLearner,
   requests(OPERATIONS_OF_OURS),
@@ -81,7 +81,7 @@ const txn = fc.record({ path: text, data, version: anInt32 }).map((body) => enco
   txn: { type: OpCode.setData, body },
 }))
 
-/** What a leader may send in either dialect. */
+/** Packets that a leader may send in either dialect. */
 export const fromLeader: fc.Arbitrary<Packet> = fc.oneof(
   packet('DIFF', { zxid }),
   packet('TRUNC', { zxid }),
@@ -94,7 +94,7 @@ export const fromLeader: fc.Arbitrary<Packet> = fc.oneof(
   packet('PING', { touched: fc.constant([]) }),
 )
 
-/** What a leader of ours may send to a learner of ours. */
+/** Packets that a leader of ours may send to a learner of ours. */
 export const fromLeaderOfOurs: fc.Arbitrary<Packet> = fc.oneof(
   fromLeader,
   packet('SNAPCHUNK', { bytes, isLast: fc.boolean() }),

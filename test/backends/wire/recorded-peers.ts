@@ -15,7 +15,7 @@ export interface RecordedFrame {
   readonly bytes: Uint8Array
 }
 
-/** What went over one connection to the quorum port. */
+/** The frames of one connection to the quorum port. */
 export interface RecordedLink {
   readonly title: string
   readonly learner: number

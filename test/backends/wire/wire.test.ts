@@ -31,7 +31,7 @@ const STAT_HEX =
   '0000000000000001 0000000000000002 0000000000000003 0000000000000004 00000005 00000006 00000007 0000000000000008 ' +
   '00000009 0000000a 000000000000000b'
 
-/** Both sides of a connection, behind the handshake. */
+/** Both sides of a connection, after the handshake. */
 function connected(): { readonly client: ClientWire; readonly server: ServerWire } {
   const client = new ClientWire()
   const server = new ServerWire()

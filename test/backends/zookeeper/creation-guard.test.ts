@@ -4,6 +4,7 @@ import { CreationGuard, OVERTAKEN_MAX, checksCreation } from '../../../src/backe
 import type { Operation, OperationResult, Session, Stat } from '../../../src/core/backend.ts'
 import { CoordinationError } from '../../../src/core/errors.ts'
 import { modelBackend } from '../../../src/testing/index.ts'
+import { openSession } from '../../support/model-sessions.ts'
 
 const NO_DATA = new Uint8Array()
 /** The parent, the node, and the multi. */
@@ -17,10 +18,6 @@ const NOTHING_OWNED = { plan: () => null, distrust: () => undefined }
 afterEach(() => {
   vi.restoreAllMocks()
 })
-
-function fail(error: unknown): never {
-  throw error
-}
 
 interface Scene {
   readonly owner: Session
@@ -41,7 +38,7 @@ async function scene(
   ownership: 'none' | 'kept' | 'denied' = 'kept',
 ): Promise<Scene> {
   const backend = modelBackend()
-  const [owner, other] = [await backend.open({ onError: fail }), await backend.open({ onError: fail })]
+  const [owner, other] = [await openSession(backend), await openSession(backend)]
   let calls = 0
   let multis = 0
   let unguarded = 0
@@ -194,7 +191,7 @@ describe('a guarded multi', () => {
 
   it('syncs before it refuses, since a server that lags may not know the node yet', async () => {
     const backend = modelBackend()
-    const owner = await backend.open({ onError: fail })
+    const owner = await openSession(backend)
     const { stat } = await plain(owner, '/n')
     let isSynced = false
     const session = {

@@ -7,6 +7,7 @@ import { OPEN_ACL } from '../../../src/backends/wire/records.ts'
 import type { Operation, Session } from '../../../src/core/backend.ts'
 import { CoordinationError } from '../../../src/core/errors.ts'
 import { modelBackend } from '../../../src/testing/index.ts'
+import { openSession } from '../../support/model-sessions.ts'
 
 const DATA = Uint8Array.of(7)
 const OWN = { mode: 'ephemeral-sequential', owned: true } as const
@@ -27,10 +28,6 @@ interface Scene {
 afterEach(() => {
   vi.restoreAllMocks()
 })
-
-function fail(error: unknown): never {
-  throw error
-}
 
 /** Answers as ZooKeeper does, as far as the dialect asks: nobody may write the servers' configuration. */
 function requestsOf(session: Session): PlainRequests {
@@ -59,7 +56,7 @@ function removal({ path, czxid }: Made): Operation[] {
 
 async function scene(): Promise<Scene> {
   const backend = modelBackend()
-  const [session, other] = [await backend.open({ onError: fail }), await backend.open({ onError: fail })]
+  const [session, other] = [await openSession(backend), await openSession(backend)]
   const plan = vi.spyOn(OwnedNodes.prototype, 'plan')
   const requests = requestsOf(session)
   const dialect = new ZooKeeperDialect(requests, requests, { isRefused: false })

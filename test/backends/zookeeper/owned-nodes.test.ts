@@ -217,7 +217,7 @@ function whatEveryServerKeepsInHaste(server: { readonly address: string }): void
   })
 }
 
-/** What it costs where the servers check lists as they do by default. */
+/** Promises and costs where the servers check access control lists, which they do by default. */
 function whatServersWithListsKeep(server: { readonly address: string }): void {
   it('does not wait until nobody creates beside the node', async () => {
     const [own, other] = [await open(server.address), await open(server.address)]

@@ -1,4 +1,4 @@
-/** What the recipes keep on ZooKeeper while it fails: docs/guarantees.md names these tests. */
+/** The promises that recipes keep on ZooKeeper while it fails: docs/guarantees.md names these tests. */
 import { connect } from '../../../src/index.ts'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import type { Client } from '../../../src/index.ts'

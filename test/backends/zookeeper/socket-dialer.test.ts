@@ -17,7 +17,7 @@ afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end()
 })
 
-/** What a played server does with a connection, message by message. */
+/** The part of a played server on a connection, message by message. */
 type Play = (message: ClientMessage, reply: (err: number) => void, socket: Socket) => void
 
 /** A server that opens sessions, and answers what it is asked with an error or with nothing in particular. */

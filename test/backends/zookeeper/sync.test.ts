@@ -1,5 +1,5 @@
 /**
- * What a `sync` promises on a real ensemble, from whichever server to whichever other.
+ * The promise of a `sync` on a real ensemble, from whichever server to whichever other.
  *
  * A leader of ZooKeeper answers a `sync` of its own clients at once, while a write that it has committed may still wait
  * to be applied there; a follower may have applied it, and answered, before.

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { runTool } from '../../../src/cli/disk/tools.ts'
 
-/** What a tool came to. */
+/** The exit status and the output of a tool. */
 export interface Ended {
   readonly status: number
   readonly out: string

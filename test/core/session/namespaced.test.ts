@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Session, WatchEvent } from '../../../src/core/backend.ts'
 import { Namespace, namespaced } from '../../../src/core/session/namespaced.ts'
 import { modelBackend } from '../../../src/testing/index.ts'
+import { openSession } from '../../support/model-sessions.ts'
 
 const NO_BYTES = new Uint8Array()
 const PERSISTENT = { mode: 'persistent' } as const
@@ -9,9 +10,8 @@ const PERSISTENT = { mode: 'persistent' } as const
 /** A session of the servers, and one under `/app` within another under `/eu`. */
 async function sessions(): Promise<{ outer: Session; inner: Session }> {
   const model = modelBackend()
-  const options = { onError: () => undefined }
-  const outer = await model.open(options)
-  const inner = namespaced(namespaced(await model.open(options), '/eu'), '/app')
+  const outer = await openSession(model)
+  const inner = namespaced(namespaced(await openSession(model), '/eu'), '/app')
   await inner.create('/', NO_BYTES, PERSISTENT)
   return { outer, inner }
 }

@@ -1,4 +1,4 @@
-/** What the sessions of all engines share: the lease rule, what wakes which read, the states, and the wait at close. */
+/** Rules of sessions on all engines: the lease, which change wakes which read, the states, and the wait at close. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { SessionState, WatchEvent } from '../../../src/core/backend.ts'
 import { CLOSE_MS_MAX, untilConfirmed } from '../../../src/core/session/closing.ts'

@@ -22,7 +22,7 @@ const KIND_NAMES = Object.keys(KINDS) as (keyof typeof KINDS)[]
 
 type AnyCache = NodeCache | ChildrenCache | TreeCache
 
-/** What is told, as it is applied to what was told before: a path without its `+`, `~` or `-` is an error. */
+/** Applies each change to the view made of those before: a path without its `+`, `~` or `-` is an error. */
 class Replay {
   readonly nodes = new Map<string, { readonly text: string; readonly czxid: bigint }>()
   readonly lines: string[] = []

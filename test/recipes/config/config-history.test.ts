@@ -22,7 +22,7 @@ function center(client: Client, options: Options = { history: true }): ConfigCen
   return new ConfigCenter<number>(client, PATH, options)
 }
 
-/** What the history lists: versions and values, the newest first. */
+/** Lists the history: versions and values, the newest first. */
 async function listed(config: ConfigCenter<number>): Promise<unknown[]> {
   return (await run(config.history())).map(({ version, value }) => [version, value])
 }
@@ -256,7 +256,7 @@ it('needs the option for what it gives, and refuses wrong ones', async () => {
   expect(await closeAll(rig, client)).toEqual([])
 })
 
-/** What is stored at last, and what the history says of it: the same value, and versions without a gap. */
+/** Checks that the stored value is the newest of the history, and that its versions have no gap. */
 async function expectAgreement(config: ConfigCenter<number>): Promise<number[]> {
   const entries = await run(config.history())
   const versions = entries.map(({ version }) => version)
@@ -319,7 +319,7 @@ it('a write whose answer was lost, and that was overtaken, does not come back in
   await pass(ROUND_TRIP_MS)
   await run(rival.publish(3, { force: true }))
   await run(other.delete(PATH))
-  // What became of the write is looked up only when the reading knows that the value is gone.
+  // The fate of the write is looked up only when the reading knows that the value is gone.
   await run(publishing)
   await pass(10 * ROUND_TRIP_MS)
   expect([told.at(-1), config.current]).toEqual([undefined, undefined])

@@ -206,7 +206,7 @@ it('refuses a publish for all while a value is staged, unless it says what becom
   await pass(100)
   expect(seen([operator, ...members])).toEqual([3, 3, 'staged 2'])
   expect(await run(operator.rollout.staged())).toMatchObject({ version: 2, isOvertaken: true })
-  // What was published meanwhile is not lost by a promotion of something older either.
+  // A value published meanwhile is not lost by a promotion of an older one either.
   expect(codeOf(await failureOf(operator.rollout.promote()))).toBe('BAD_VERSION/rejected')
   await run(operator.publish(4, { staged: 'withdraw' }))
   await pass(100)

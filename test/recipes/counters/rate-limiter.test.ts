@@ -9,7 +9,7 @@ useVirtualTime()
 
 const PATH = '/limits/mails'
 const RATE = { limit: 10, perMs: 1_000, burst: 5 }
-/** What a change costs, alone. */
+/** Milliseconds of a change, alone. */
 const CHANGE_MS = 3 * ROUND_TRIP_MS
 /** Longer than a token takes to come, by what the clocks may be late. */
 const TOKEN_MS = RATE.perMs / RATE.limit + CHANGE_MS
@@ -136,6 +136,19 @@ it('knows the time after a rest, however long, without having been there', async
   await run(limiter(b).acquire(5))
   expect(performance.now() - startMs).toBeLessThanOrEqual(2 * CHANGE_MS)
   expect(await closeAll(rig, a, b)).toEqual([])
+})
+
+it('a rest fills the bucket once, however many come to it for the first time', async () => {
+  const rig = newRig()
+  const clients = [await rig.connect(), await rig.connect(), await rig.connect(), await rig.connect()]
+  const [first, ...others] = clients.map((client) => limiter(client))
+  if (first === undefined) throw new Error('nobody is there')
+  await run(first.acquire())
+  await pass(60_000)
+  const taken = []
+  for (const other of others) taken.push(await run(other.tryAcquire(4)))
+  expect(taken).toEqual([true, false, false])
+  expect(await closeAll(rig, ...clients)).toEqual([])
 })
 
 it('has one rate for all, which can be changed; who was made with another is told once', async () => {

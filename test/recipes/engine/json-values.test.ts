@@ -1,4 +1,4 @@
-/** What JSON would change in silence is refused, with its place; what everybody gets, nobody can change. */
+/** Values that JSON would change in silence are refused, with their place; shared values are frozen. */
 import { expect, it } from 'vitest'
 import { jsonCodec } from '../../../src/recipes/engine/codec.ts'
 import { ConfigCenter } from '../../../src/recipes/config/config-center.ts'

@@ -32,12 +32,12 @@ const THINGS: readonly (readonly [string, RequestKind, (client: Client) => Promi
   }],
 ]
 
-/** What takes several steps. */
+/** An acquisition that takes several steps. */
 interface Steps {
   readonly what: string
   /** The kind of the last request. */
   readonly last: RequestKind
-  /** What its path begins with. */
+  /** The beginning of its path. */
   readonly at?: string
   /** Makes all steps but the last one or two. */
   readonly prepare: (client: Client) => Promise<() => Promise<unknown>>

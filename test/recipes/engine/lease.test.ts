@@ -1,4 +1,4 @@
-/** What a holder knows of its lease, and when. */
+/** The state of a lease as its holder knows it, and when it changes. */
 import { expect, it, vi } from 'vitest'
 import type { Client } from '../../../src/core/client.ts'
 import { CoordinationError } from '../../../src/core/errors.ts'

@@ -123,7 +123,7 @@ it('of depth 1 lists a root that was away, came, went before its list was read, 
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
-/** A client that hands out its lists later than what it has read behind them. */
+/** A client that hands out its lists later than the data that it has read after them. */
 function withLateLists(client: Client, lateMs: number): Client {
   const late = async (...args: Parameters<Client['children']>): ReturnType<Client['children']> => {
     try {

@@ -1,4 +1,4 @@
-/** What becomes of a work that asks for the lock that it runs under. */
+/** A work that asks for the lock that it runs under. */
 import { expect, it } from 'vitest'
 import type { Client } from '../../../src/core/client.ts'
 import type { AcquireOptions } from '../../../src/recipes/engine/acquire-options.ts'

@@ -1,4 +1,4 @@
-/** What every lock of ours does, in virtual time, over every fault at every request. */
+/** Promises of every lock of ours, in virtual time, over every fault at every request. */
 import { expect, it, vi } from 'vitest'
 import type { Client } from '../../../src/core/client.ts'
 import { pendingCleanups } from '../../../src/recipes/engine/cleanups.ts'
@@ -164,7 +164,7 @@ it('an ExclusiveLock is waited for over the end of the waiter\'s session', async
 })
 
 it('an ExclusiveLock takes the end of the holder before it for no loss, in whatever order requests come', async () => {
-  // The pauses behind a failed attempt differ: the look at the lock is repeated long before the create.
+  // The pauses after a failed attempt differ: the look at the lock is repeated long before the create.
   const pauses = [0.95, 0.05]
   for (let releaseMs = 0; releaseMs <= 150; releaseMs += 5) {
     const rig = newRig()

@@ -1,6 +1,7 @@
 /** Holders are asked to give up, or made to: on every lock that stands on contenders, and nobody else than is meant. */
 import { expect, it } from 'vitest'
 import type { Client } from '../../../src/core/client.ts'
+import { connect } from '../../../src/core/connect.ts'
 import type { ContendOptions } from '../../../src/recipes/engine/acquire-options.ts'
 import type { ContenderInfo } from '../../../src/recipes/engine/contenders.ts'
 import type { Lease } from '../../../src/recipes/engine/lease.ts'
@@ -10,6 +11,7 @@ import { FairLock } from '../../../src/recipes/locks/fair-lock.ts'
 import { ReadWriteLock } from '../../../src/recipes/locks/read-write-lock.ts'
 import { ReentrantLock } from '../../../src/recipes/locks/reentrant-lock.ts'
 import { Semaphore } from '../../../src/recipes/locks/semaphore.ts'
+import { behindBackend } from '../behind.ts'
 import { ROUND_TRIP_MS, closeAll, interrupt, newRig, nodesUnder, pass, run, stateOf, strike } from '../rig.ts'
 import { useVirtualTime } from '../rig.ts'
 
@@ -17,7 +19,7 @@ useVirtualTime()
 
 const PATH = '/locks/orders'
 
-/** What can be asked for. */
+/** A lock whose leases can be revoked. */
 interface Revocable {
   acquire(options?: ContendOptions): Promise<Lease>
   revoke(options?: RevokeOptions): Promise<ContenderInfo[]>
@@ -33,7 +35,7 @@ const LOCKS: [string, (client: Client) => Revocable][] = [
   ['Semaphore', (client) => new Semaphore(client, PATH, { permits: 1 })],
 ]
 
-/** What a lease is asked for, as it comes. */
+/** The reasons of the requests to a lease, as they come. */
 function heardBy(lease: Lease): string[] {
   const heard: string[] = []
   lease.onRevoke(({ reason }) => void heard.push(reason))
@@ -102,6 +104,24 @@ it('the node is compared at the instant of the request, not when the queue was l
   expect(await run(revoking)).toEqual([])
   expect(new TextDecoder().decode((await run(c.get(lease.path))).data)).toBe('another')
   expect(await closeAll(rig, a, b, c)).toEqual([])
+})
+
+it('who holds by now is asked also through a server that is behind', async () => {
+  const rig = newRig()
+  const { backend, fallBehind } = behindBackend(rig.backend)
+  const [a, b] = [await rig.connect(), await run(connect(backend))]
+  const [mine, theirs] = [new FairLock(a, PATH), new FairLock(b, PATH)]
+  await run((await run(mine.acquire())).release())
+  expect(await run(theirs.revoke())).toEqual([])
+  fallBehind()
+  const lease = await run(mine.acquire({ revocable: true }))
+  expect(await run(theirs.contenders())).toEqual([])
+  const heard = heardBy(lease)
+  expect((await run(theirs.revoke({ reason: 'a deploy' }))).map(({ path }) => path)).toEqual([lease.path])
+  await pass(ROUND_TRIP_MS)
+  expect(heard).toEqual(['a deploy'])
+  await run(lease.release())
+  expect([await closeAll(rig, a, b), rig.errors]).toEqual([[], []])
 })
 
 it('one who waits can be asked, and hears it when it holds', async () => {

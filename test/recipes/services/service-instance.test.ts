@@ -15,7 +15,7 @@ const DB: ServiceInstance = {
   uriSpec: null,
   enabled: true,
 }
-/** What Curator 5.4 and 5.9 have stored of it. */
+/** The bytes that Curator 5.4 and 5.9 have stored for it. */
 const STORED = '{"name":"db","id":"id-1","address":"10.0.0.1","port":1234,"sslPort":null,"payload":null,'
   + '"registrationTimeUTC":1795870642243,"serviceType":"DYNAMIC","uriSpec":null}'
 

@@ -5,7 +5,7 @@ import { runDraw } from '../../../sim/run.ts'
 import { makeRaw } from '../../../sim/workloads/raw.ts'
 import { ScriptedWorld } from '../scripted-world.ts'
 
-/** What the checks of the suite hold a world to; the rest belongs to the recipes, and to the phases of a run. */
+/** The invariants that the suite checks; the rest belongs to the recipes, and to the phases of a run. */
 const INVARIANTS = [
   ...['P1', 'P2', 'P3', 'P4', 'P5', 'P6', 'P7', 'P8', 'P9', 'P10', 'P11', 'P12', 'P13'],
   ...['C1', 'C2', 'C3', 'C4', 'C5', 'C6', 'W1', 'W2', 'W3', 'W4', 'W5', 'S1', 'S2', 'S3', 'S4', 'V3', 'R1', 'R3'],

@@ -11,7 +11,7 @@ const WEATHER = { delayMsMin: 1, delayMsMax: 1, tailChance: 0, tailFactor: 1 }
 let kernel: Kernel
 let network: SimNetwork
 let nodes: readonly [SimNode, SimNode]
-/** What each life of a server has heard, in order. */
+/** The messages that each life of a server has heard, in order. */
 let heard: string[]
 /** The end of the link that server 2 has accepted last. */
 let accepted: PeerConnection

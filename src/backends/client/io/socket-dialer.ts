@@ -4,7 +4,7 @@
  * Order     the servers are shuffled once for each session, so that sessions spread over them, and then tried in turn.
  * Names     a host's name is looked up at every attempt: servers move, and one bad name harms no other server
  *           (ZOOKEEPER-1576, 2184).
- * Writes    what is sent within one turn of the event loop leaves as one segment.
+ * Writes    messages sent within one turn of the event loop leave as one segment.
  * Source    ClientCnxnSocketNIO.java, StaticHostProvider.java.
  */
 import { lookup as systemLookup } from 'node:dns/promises'
@@ -39,7 +39,7 @@ const ANSWER_MS_MAX = 1_000
  */
 export type Lookup = (host: string) => Promise<readonly string[]>
 
-/** What node:tls may be told; where, is the connection string's business. */
+/** The settings for node:tls; the address comes from the connection string. */
 export type TlsOptions = Pick<
   ConnectionOptions,
   | 'ca'
@@ -117,10 +117,10 @@ class SocketChannel implements Channel {
   readonly #wire = new ClientWire()
   readonly #reader = new FrameReader(REPLY_BYTES_MAX)
   #socket: Socket | null = null
-  /** What was sent before there was a socket, or waits for the end of this turn. */
+  /** Encoded messages that wait for the socket, or for the end of this turn. */
   #unsent: Uint8Array[] = []
   #isClosed = false
-  /** Whether a first message of the server was read: what speaks another protocol has none. */
+  /** Whether a first message of the server was read: a peer that speaks another protocol sends none. */
   #isUnderstood = false
   #reason = 'the server closed the connection'
   readonly #isTls: boolean

@@ -7,7 +7,7 @@
  * Safety    lives of one process never share an epoch, however short they are. Lives of different processes do not
  *           either if each begins with a new epoch of the clock ({@link newEpoch}), and the clock is not set back.
  */
-/** What one epoch of the clock lasts. */
+/** The duration of one epoch of the clock. */
 const EPOCH_MS = 500
 /** 2026-01-01, in milliseconds since 1970. */
 const ORIGIN_MS = 1_767_225_600_000

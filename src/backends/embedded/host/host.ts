@@ -1,18 +1,18 @@
 /**
  * Drives one server: collects the inputs of a turn of the event loop, persists once for all of them, sends, answers.
  *
- * Order     as server.ts asks: what may go at once, then the disk, then what waited for it. While the disk is busy the
- *           server goes on; what is to be persisted meanwhile becomes one batch (group commit).
+ * Order     as server.ts asks: messages that may go at once, then the disk, then those that waited for it. While the
+ *           disk is busy the server continues; the operations that gather meanwhile become one batch (group commit).
  * States    snapshots are stored, and states sent to learners, beside all that: a chunk per turn.
  * Turns     the first input of an iteration of the event loop is handled after the callback in which it came, the
  *           others together in the iteration's setImmediate: a single request waits for nothing, many share a turn and
- *           its commit, and timers and sockets get theirs however busy the server is: what does not fit in a turn waits
- *           for the next one.
+ *           its commit, and timers and sockets get theirs however busy the server is: work that does not fit in a turn
+ *           waits for the next one.
  * Time      a tick that comes late is one tick: a process that was stopped for a while finds that little time has
- *           passed, not that everybody is dead. Before it is counted, two turns pass, so that what is in the sockets is
- *           read first.
+ *           passed, not that everybody is dead. Before it is counted, two turns pass, so that the data in the sockets
+ *           is read first.
  * Failure   an error out of the machine or its storage ends this server (not the others), and is told to `onFailure`.
- *           One in what is done for a client, here or in there, ends that client's connection and is an event.
+ *           One in the handling of a client, here or in there, ends that client's connection and is an event.
  */
 import { STALL_MS, whenSocketsAreRead } from '../../../core/session/stall.ts'
 import type { Notification } from '../../wire/packets.ts'
@@ -51,12 +51,12 @@ export type HostEvent =
   /** There was no room for a snapshot: the log is kept that it would have replaced. */
   | { readonly type: 'snapshot-skipped'; readonly error: unknown }
 
-/** What a host needs from outside. */
+/** The ports of a host to the world outside, and the callbacks to its owner. */
 export interface HostOptions {
   readonly config: ServerConfig
   readonly storage: Storage
   readonly random: RandomSource
-  /** The way to the other servers. Whoever made it ends its connections when the host stops. */
+  /** The way to the other servers. Its maker ends its connections when the host stops. */
   readonly transport: PeerTransport
   /** Most bytes that wait on one link to another server; one that has more is closed. */
   readonly peerQueueBytesMax?: number
@@ -107,12 +107,12 @@ export class Host implements PeerGate {
   }
 
   /**
-   * Makes a host of a server with what its storage holds. It does nothing until it is started.
+   * Makes a host of a server with the contents of its storage. It does nothing until it is started.
    *
-   * If the storage is damaged and other servers vote too, what it holds is put aside, and the server begins without: it
+   * If the storage is damaged and other servers vote too, its contents are put aside, and the server begins without: it
    * learns from the others, and votes again once that cannot undo what it promised (decision 0006).
    *
-   * @throws what the storage raises, if there is nobody to learn from
+   * @throws any error of the storage, if there is nobody to learn from
    */
   static async open(options: HostOptions): Promise<Host> {
     const { storage, config } = options
@@ -138,7 +138,7 @@ export class Host implements PeerGate {
     this.#armTick()
   }
 
-  /** Where the server stands. */
+  /** The status of the server. */
   status(): ServerStatus {
     return this.#server.status()
   }
@@ -160,7 +160,7 @@ export class Host implements PeerGate {
     })
   }
 
-  /** What there is to see of the server, for operators. */
+  /** The server's inner state, for operators. */
   inspect(): ServerInspection {
     return this.#server.inspect()
   }
@@ -170,7 +170,7 @@ export class Host implements PeerGate {
    *
    * @param client - its end
    * @param address - its IP address; empty if it is in this process
-   * @param proved - what it was proved to be while it connected
+   * @param proved - the identities that it proved while it connected
    * @returns the number of the connection
    */
   openClient(client: ClientEnd, address = '', proved: readonly Identity[] = NO_IDENTITIES): number {
@@ -194,7 +194,7 @@ export class Host implements PeerGate {
     }
   }
 
-  /** The client closed its connection. It is told nothing more; what it sent before is handled, as in the reference. */
+  /** The client closed its connection. It gets nothing more; its earlier requests are handled, as in the reference. */
   closeClient(connection: number): void {
     const client = this.#clients.get(connection)
     if (client === undefined || client === GONE) return
@@ -415,7 +415,7 @@ export class Host implements PeerGate {
         whenSocketsAreRead(() => this.#tick())
       }
     }, Math.max(0, this.#tickDueMs - performance.now()))
-    // A server alone does not keep its process alive; what its clients wait for does.
+    // A server alone does not keep its process alive; the waits of its clients do.
     this.#tickTimer.unref()
   }
 

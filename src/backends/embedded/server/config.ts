@@ -9,7 +9,7 @@ import type { ZabConfig } from './zab/configuration.ts'
 /** Longest data and paths of one request together, in bytes: the default of ZooKeeper's jute.maxbuffer. */
 export const REQUEST_BYTES_MAX = 0xfffff
 
-/** Longest answer to a request, in bytes: what clients of this package take. ZooKeeper has no limit. */
+/** Longest answer to a request, in bytes: the most that clients of this package take. ZooKeeper has no limit. */
 const RESPONSE_BYTES_MAX = 0x100_0000
 
 /** The configuration of a server. Durations are in milliseconds or in ticks of `tickMs`, as their names say. */
@@ -34,7 +34,7 @@ export interface ServerConfig extends ZabConfig {
   readonly extendedTypes: boolean
   /** Whether a write that goes beyond a hard quota is refused. */
   readonly enforceQuota: boolean
-  /** Whether clients may change the configuration, where that can be done; otherwise they are told that it is off. */
+  /** Whether clients may change the configuration where that can be done; if not, they are told that it is off. */
   readonly reconfigEnabled: boolean
   /** An identity that bypasses all access control lists, as `user:base64(sha1(user:password))`; null for none. */
   readonly superDigest: string | null

@@ -8,8 +8,9 @@
 import type { Connection } from './clients/connection.ts'
 import type { Connections } from './clients/connections.ts'
 import type { LearnerCounts } from './learner-counts.ts'
+import type { ZxidDigest } from './state/log-digest.ts'
+import type { Replica } from './state/replica.ts'
 import { formatSessionId } from './state/session-table.ts'
-import type { State } from './state/state.ts'
 
 /** One open session of the ensemble. */
 export interface SessionInspection {
@@ -80,6 +81,8 @@ export interface ServerInspection {
   readonly watchesByPath: Listing
   /** Paths of watched nodes by session, likewise. */
   readonly watchesBySession: Listing
+  /** Digests of the tree after some transactions, the oldest first; none where the storage keeps no digests. */
+  readonly digests: readonly ZxidDigest[]
   /** Clients that are connected here. */
   readonly connections: readonly ConnectionInspection[]
   /** Null on a server that does not lead. */
@@ -88,7 +91,7 @@ export interface ServerInspection {
 
 /** The parts that are looked at. */
 export interface Inspected {
-  readonly state: State
+  readonly replica: Replica
   readonly connections: Connections
   /** When a session ends if nothing is heard of it; null where that is not known. */
   readonly expiresInMs: (sessionId: bigint) => number | null
@@ -96,7 +99,8 @@ export interface Inspected {
 }
 
 /** Looks at a server. */
-export function inspect({ state, connections, expiresInMs, leading }: Inspected): ServerInspection {
+export function inspect({ replica, connections, expiresInMs, leading }: Inspected): ServerInspection {
+  const { state, logDigest } = replica
   const { tree } = state
   const all = (): Connection[] => [...connections.all].sort((a, b) => a.id - b.id)
   /** Null of a connection that is gone, whose watches are being cleared away. */
@@ -134,6 +138,7 @@ export function inspect({ state, connections, expiresInMs, leading }: Inspected)
     get watchesBySession() {
       return listing(watches.nodesByConnection, sessionOf, String)
     },
+    digests: logDigest?.history ?? [],
     get connections() {
       return all().map(inspectConnection)
     },

@@ -1,6 +1,6 @@
 /**
- * The ports of a server: what it asks of its host, since a pure machine has no source of chance of its own, and none of
- * the modules of Node.js.
+ * The ports of a server to its host: a pure machine has no source of chance of its own, and none of the modules of
+ * Node.js.
  */
 
 /** Where a server's randomness comes from. */

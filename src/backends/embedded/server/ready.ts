@@ -34,14 +34,14 @@ export type ServerEvent =
   | { readonly type: 'synchronised'; readonly mode: 'DIFF' | 'TRUNC' | 'SNAP'; readonly from: bigint }
   | { readonly type: 'serving'; readonly role: 'LEADING' | 'FOLLOWING' | 'OBSERVING'; readonly epoch: number }
   | { readonly type: 'expired'; readonly sessionId: bigint }
-  /** Another configuration is in force here: the text of its servers, a line each, and its version. */
+  /** Another configuration is in force here: the text of its servers, one per line, and its version. */
   | { readonly type: 'reconfigured'; readonly version: bigint; readonly text: string }
   /** A link to another server was closed here: too much waited to be sent on it, or it brought what cannot be read. */
   | { readonly type: 'link-dropped'; readonly peer: number; readonly reason: string }
   /** An error in what was done for one client: that client has lost its connection, or its request is refused. */
   | { readonly type: 'client-failed'; readonly sessionId: bigint; readonly error: unknown }
 
-/** Where a server stands. */
+/** The status of a server. */
 export interface ServerStatus {
   /** Its id. */
   readonly myid: number

@@ -1,7 +1,7 @@
 /**
  * One server of an ensemble as a pure machine: inputs are methods, output is data.
  *
- *     ticks, peers' messages, clients' requests  ->  Server  ->  Ready: what to send, persist, answer, close
+ *     ticks, peers' messages, clients' requests  ->  Server  ->  Ready: to send, to persist, to answer, to close
  *
  * There is no timer, socket, file, clock or source of chance in here, so the same inputs give the same output, in
  * production and in the simulator alike. This file and its roles (roles/) join the two halves, which do not know each
@@ -77,8 +77,8 @@ export class Server {
    * Makes a server that starts to look for a leader.
    *
    * @param config - its configuration
-   * @param recovered - what its storage holds
-   * @param ports - what it asks of its host
+   * @param recovered - the contents of its storage
+   * @param ports - the functions of its host that it uses
    * @param wallTimeMs - wall clock, milliseconds since 1970
    */
   constructor(config: ServerConfig, recovered: Recovered & RecoveredState, ports: ServerPorts, wallTimeMs: number) {
@@ -118,7 +118,7 @@ export class Server {
 
   /** Receives a vote of another server. */
   receiveVote(from: number, notification: Notification): void {
-    this.#learnConfiguration(notification)
+    this.#learnConfiguration(from, notification)
     this.#election.receiveVote(from, notification)
     this.#settle()
   }
@@ -164,7 +164,7 @@ export class Server {
    * A client has connected. The host calls this before the client's first message, if it knows the address.
    *
    * @param address - its IP address, which is an identity of the client
-   * @param proved - what it was proved to be while it connected
+   * @param proved - the identities that it proved while it connected
    */
   openClient(connection: number, address: string, proved: readonly Identity[] = NO_IDENTITIES): void {
     this.#connections.open(connection, address, proved)
@@ -199,7 +199,7 @@ export class Server {
 
   /**
    * This server is about to end. If it leads, it takes nothing more on, does what it has begun, and then makes way for
-   * another leader; it votes for nobody any more. {@link hasLeft} tells when the host may end it.
+   * another leader; it no longer votes. {@link hasLeft} tells when the host may end it.
    */
   leave(): void {
     this.#isLeaving = true
@@ -244,7 +244,7 @@ export class Server {
     this.#settle()
   }
 
-  /** Where this server stands. */
+  /** The status of this server. */
   status(): ServerStatus {
     return {
       myid: this.#config.myid,
@@ -269,7 +269,7 @@ export class Server {
   /** A point-in-time view for operators; its lists are built lazily. */
   inspect(): ServerInspection {
     return inspect({
-      state: this.#state,
+      replica: this.#replica,
       connections: this.#connections,
       expiresInMs: (sessionId) => this.#leading?.expiresInMs(sessionId) ?? null,
       leading: this.#leading?.inspection ?? null,
@@ -328,10 +328,10 @@ export class Server {
     this.#role = new Looking(this.#parts, { waitTicks, goneLeader, isLeaving: this.#isLeaving })
   }
 
-  /** Whoever looks may have missed a configuration; a server that names one has it in force. */
-  #learnConfiguration({ configuration }: Notification): void {
+  /** A server that looks may have missed a configuration; another one that names one has it in force. */
+  #learnConfiguration(from: number, { configuration }: Notification): void {
     if (!this.#config.reconfigurable || this.#role.kind !== 'looking' || configuration === undefined) return
-    if (configuration.version > this.#membership.current.version) this.#enter(configuration)
+    if (this.#membership.believes(from, this.#config)) this.#enter(configuration)
   }
 
   /** A committed configuration is in force from now on, if it is newer. */
@@ -376,7 +376,7 @@ export class Server {
     const { reconfigurable, voters, membership: text } = this.#config
     const known = this.#replica.configuration
     if (!reconfigurable && (known !== null || this.#journal.proposed !== null)) {
-      throw new TypeError('the configuration of this ensemble was changed at run time: start it with reconfigEnabled')
+      throw new TypeError('the data are of an ensemble whose servers were changed: start it with myid and servers')
     }
     const initial = reconfigurable ? readConfiguration(text) : { version: 0n, voters, observers: [], text }
     const membership = new Membership(initial, this.#journal)
@@ -458,7 +458,7 @@ export class Server {
     return this.#replica.state
   }
 
-  /** Applies, in order, what is committed and durable here: what a client has seen, this server cannot forget. */
+  /** Applies, in order, the entries that are committed and durable here: clients see nothing that a crash can undo. */
   #applyCommitted(): void {
     if (!this.#role.isUpToDate) return
     const committed = this.#role.committedZxid
@@ -475,7 +475,7 @@ export class Server {
   #withDigests(operations: readonly PersistOperation[]): readonly PersistOperation[] {
     const { logDigest } = this.#replica
     if (logDigest === null) return operations
-    // With a state that replaces all, the digests have begun again: what is logged before it has none.
+    // With a state that replaces all, the digests have begun again: entries logged before it have none.
     const installed = operations.findLastIndex(({ type }) => type === 'install')
     return operations.map((operation, index) => {
       if (index < installed) return operation

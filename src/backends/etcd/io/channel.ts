@@ -19,13 +19,13 @@ import type { EtcdSettings } from '../options.ts'
 import { MemberConnection } from './connection.ts'
 import type { Request } from './connection.ts'
 
-/** What is known of a request that failed. */
+/** The fate of a request that failed: `unsent`, `refused` without effect, or `lost` with an unknown one. */
 export type Failure = 'unsent' | 'refused' | 'lost'
 
 /** How a request failed. */
 export class RpcError extends Error {
   readonly failure: Failure
-  /** What etcd answered, as gRPC numbers it; 0 if it answered nothing. */
+  /** The status of etcd's answer, as gRPC numbers it; 0 if it answered nothing. */
   readonly status: number
 
   /** @param message - etcd's own, or that of the connection */
@@ -45,10 +45,10 @@ export interface StreamListener<A> {
   onEnd(error: RpcError): void
 }
 
-/** Answers that say that nothing was changed. What is not among them may come after the change was made. */
+/** Answers that say that nothing was changed. Any other may come after the change was made. */
 const REFUSALS: ReadonlySet<number> = new Set(Object.values(Status))
 
-/** What etcd says when a token is of no use any more. */
+/** etcd's message about a token that is no longer valid. */
 const STALE_TOKEN = /invalid auth token|revision of auth store is old/
 
 /** Longest wait for a token, in milliseconds. */
@@ -57,10 +57,10 @@ const TOKEN_WAIT_MS = 5_000
 const HTTP_OK = 200
 const STATUS_OK = 0
 
-/** Of a connection that ended before a word of HTTP/2. */
+/** The message for a connection that ended before a word of HTTP/2. */
 const UNGREETED = 'the connection was closed at once (does it want TLS? Then the endpoint is https:)'
 
-/** What to look at when a connection fails like this. */
+/** The question for an operator when a connection fails like this. */
 const HINTS: Readonly<Record<string, string>> = {
   ERR_HTTP2_ERROR: 'does etcd listen there?',
   ERR_SSL_WRONG_VERSION_NUMBER: 'does it speak TLS? If not, the endpoint is http:',
@@ -101,7 +101,7 @@ export class Channel {
    * Opens a stream.
    *
    * @param body - the one request of ours on it
-   * @returns what closes it
+   * @returns a function that closes it
    */
   stream<Q, A>(endpoint: number, method: Method<Q, A>, body: Q, listener: StreamListener<A>): () => void {
     let exchange: Exchange | null = null
@@ -210,7 +210,7 @@ export class Channel {
   }
 }
 
-/** What comes back. */
+/** The callbacks of an exchange. */
 interface ExchangeListener {
   onMessage(message: Uint8Array): void
   /** It is over, without an error if etcd says that all is well. */
@@ -289,13 +289,13 @@ class Exchange {
   }
 }
 
-/** The failure that an answer of etcd means; null if it is none. */
+/** The failure that an answer of etcd means; null for success. */
 function failureOf(message: string, status: number): RpcError | null {
   if (status === STATUS_OK) return null
   return new RpcError(REFUSALS.has(status) ? 'refused' : 'lost', message, status)
 }
 
-/** What happened, in words; where a connection has failed, why. */
+/** The error's text; where a connection has failed, with a hint. */
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { message, code = '' }: NodeJS.ErrnoException = error.cause instanceof Error ? error.cause : error

@@ -9,10 +9,10 @@ import { connect, constants } from 'node:http2'
 import type { ClientHttp2Session, ClientHttp2Stream, SecureClientSessionOptions } from 'node:http2'
 import type { EtcdTlsOptions } from '../options.ts'
 
-/** A connection without requests is closed after so many milliseconds. */
+/** A connection without requests is closed after this time, in milliseconds. */
 const IDLE_MS = 10_000
 
-/** So many bytes of answers may be under way before we have said that we took them. */
+/** Most bytes of answers under way before we have said that we took them. */
 const WINDOW_BYTES = 4 * 1024 * 1024
 
 /** Limit of Node.js on what the requests of one connection hold in memory, in megabytes. */
@@ -117,7 +117,7 @@ class Transport {
   }
 }
 
-/** What node:tls is to be told. */
+/** The options for node:tls. */
 function tlsOf({ ca, cert, key, servername }: EtcdTlsOptions): SecureClientSessionOptions {
   const pem = (text: string | Uint8Array): string | Buffer => (typeof text === 'string' ? text : Buffer.from(text))
   return {

@@ -6,7 +6,7 @@ import { ATTACH, END, OPEN, TICK } from '../scripts/session.ts'
 /** A script. */
 export interface Script {
   readonly text: string
-  /** SHA-1 of the text, in hexadecimal: what EVALSHA takes. */
+  /** SHA-1 of the text, in hexadecimal: the argument of EVALSHA. */
   readonly sha: string
 }
 

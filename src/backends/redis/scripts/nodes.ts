@@ -1,7 +1,7 @@
 /** The scripts that read and write nodes. */
 import { ZXIDS_PER_EPOCH_STEP, scriptOf } from './prelude.ts'
 
-/** Answers of the last so many requests of a session are kept, in case one is sent twice. */
+/** Number of a session's last requests whose answers are kept, in case one is sent twice. */
 const REPLIES_KEPT = 128
 
 /** Answers longer than this are not kept, in bytes; sent twice, they are of unknown outcome. */
@@ -13,13 +13,13 @@ const OPERATION_ARGUMENTS = 6
 /** The code of a refusal for a key that does not hold what belongs there; it names the key in place of the path. */
 export const FOREIGN_KEY = 'FOREIGN_KEY'
 
-/** What stands for the stat of a node where something is stored that is none. */
+/** Stands for the stat of a node where the stored value is no node. */
 export const NO_STAT = '?'
 
 /**
  * Reads nodes. From ARGV[5] on there are two for each read: kind and path. Answers two for each: the stat, or ''
- * if there is no node; and the data, or the names of the children, a line each: no name has a line break in it. Where
- * what is stored is no node, the first is a question mark and the second the key.
+ * if there is no node; and the data, or the names of the children, one per line: no name has a line break in it. Where
+ * the stored value is no node, the first is a question mark and the second the key.
  */
 export const READ = scriptOf(`
 reapSessions()
@@ -45,7 +45,7 @@ return {status, position, news, unpack(results)}
 `)
 
 /** Reads the stats of many nodes, for watches that may have missed something. ARGV[5] and on are paths.
- * Answers a line for each: empty for none, a question mark for what is no stat. */
+ * Answers one line per path: empty for none, a question mark for what is no stat. */
 export const CHECK = scriptOf(`
 reapSessions()
 if not isLive() then return answer('EXPIRED') end
@@ -61,7 +61,7 @@ return answer('OK', table.concat(stats, '\\n'))
 /**
  * Does operations, all or none. ARGV[5] is the number of the request, then six for each operation: type, path, data,
  * kind (p, e, c, t), '1' for a sequential one, and the version or time to live. A check has the creation that it asks
- * for in place of the kind, or '' if any will do. Answers a line for each operation, or one line that begins with R for
+ * for in place of the kind, or '' if any will do. Answers one line per operation, or one line that begins with R for
  * the one that was refused.
  *
  * A request that was done before is answered as it was then. One that does not come next is refused: something before

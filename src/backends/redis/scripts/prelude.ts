@@ -1,5 +1,5 @@
 /**
- * What every script begins with: the keys, the clock, the epoch, transactions, and the end of sessions.
+ * The prelude of every script: the keys, the clock, the epoch, transactions, and the end of sessions.
  *
  * Model     a namespace is one hash tag, so one slot of a cluster, one server and one order. Everything that changes
  *           is one transaction: it takes the next position `<epoch>-<counter>`, adds one entry to the stream with all
@@ -9,18 +9,18 @@
  *           write of a transaction is one that a server refuses if it takes no writes (replica, out of memory, too
  *           few replicas). If that one passes, the others do.
  * Epoch     a server whose replication id is not the one noted has been started, promoted or filled again, and may
- *           lack what was acknowledged before. It begins a greater epoch, so no position is ever given twice, and
+ *           lack acknowledged writes. It begins a greater epoch, so no position is ever given twice, and
  *           notes how far the old one went, so a session can tell whether its own history is complete.
- * Foreign   whoever reaches the server can write the keys. What is read is looked at before it is used: a key that does
- *           not hold what belongs there ends the script before its first write, and its name is answered. What ends
- *           sessions and nodes by itself passes over such keys instead, since every script of everybody does that.
+ * Foreign   whoever reaches the server can write the keys. Every value is checked before it is used: a key that does
+ *           not hold what belongs there ends the script before its first write, and the answer names it. The reaping of
+ *           sessions and nodes passes over such keys instead, since every script of everybody does it.
  * Linear    every pattern is anchored, and no two parts of one could match the same text: a script stops all others.
  * Portable  runs on ioredis-mock too (Lua 5.3 with 32-bit integers): HGET and not HMGET where a field may be missing,
  *           missing is compared with `false`, numbers leave through string.format, no cjson, an injected clock, and an
  *           answer is made by one constructor, as a table that has grown is none to the mock.
  */
 
-/** How many entries of the stream are kept, at least: what a session may miss and still be told one by one. */
+/** How many entries of the stream are kept, at least: a session that missed no more is still told one by one. */
 const EVENTS_KEPT = 1024
 
 /** How many missed entries one answer carries at most; a session that missed more reads what it watches again. */
@@ -380,7 +380,7 @@ end
 const PRELUDE = KEYS_AND_CLOCK + EPOCH + NODES + TRANSACTION + SESSION_END
 
 /**
- * Makes a script of what it does, which ends with its answer. What is not ours is answered with its key.
+ * Makes a script of its body, which ends with its answer. A key that does not hold a value of ours is answered by name.
  *
  * It is sent without comments and indentation: of a client without a password a server takes no text of more than 16 KB
  * and no command of more than ten parts, and says so instead of asking for the password.
@@ -403,7 +403,7 @@ function bare(text: string): string {
   return text.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('--')).join('\n')
 }
 
-/** Nodes that go by themselves: containers whose last child went, and nodes whose time to live is over. */
+/** Nodes that expire: containers whose last child went, and nodes whose time to live is over. */
 export const NODE_REAPER = `
 local function reapNodes(kind, which, upTo)
   local due = redis.pcall('ZRANGEBYSCORE', K .. which, '-inf', fmt(upTo), 'LIMIT', 0, ${REAPED_MAX})

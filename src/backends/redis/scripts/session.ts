@@ -5,8 +5,8 @@ import { NODE_REAPER, scriptOf } from './prelude.ts'
  * Opens a session, and makes the namespace if it is missing.
  *
  * ARGV[2] and ARGV[4] are empty; ARGV[3] is what the namespace's messages are sealed with if it has no seal yet;
- * ARGV[5] the time-out in milliseconds; ARGV[6] the greatest position that this process has seen, which a new namespace
- * and a server that lost some of it must leave behind. Answers the session, and the seal.
+ * ARGV[5] the time-out in milliseconds; ARGV[6] the greatest position that this process has seen: a new namespace, or a
+ * server that lost some of it, must go on after it. Answers the session, and the seal.
  */
 export const OPEN = scriptOf(`
 if epoch == false then

@@ -76,7 +76,7 @@ export class ByteWindow {
     this.#end = rest.length
   }
 
-  /** Makes room for so many bytes after the last one. */
+  /** Makes room for this many bytes after the last one. */
   #reserve(length: number): void {
     const { length: kept } = this
     if (this.#isOwn && this.#end + length <= this.#bytes.length) return

@@ -1,10 +1,10 @@
 /**
- * Transactions as the entries of a log: what our servers say to each other, in the form that ZooKeeper keeps.
+ * Transactions as the entries of a log: the form in which ZooKeeper keeps them, and in which our servers exchange them.
  *
  * Format    TxnHeader, body, then `TxnDigest` = int32 version, int64 digest of the tree after this transaction. An
- *           error has no digest. What follows is ignored by every ZooKeeper.
+ *           error has no digest. Every ZooKeeper ignores the bytes that follow.
  * Ours      the password of a new session (decision 0001) follows the digest, as a buffer. Without a digest there is
- *           one of version 0, which every ZooKeeper passes over, so that the password is not taken for a digest.
+ *           one of version 0, which every ZooKeeper passes over, so that the password is not read as a digest.
  * Reading   is wider than writing: a closeSession without paths (3.5 and older), or with a digest alone; a create
  *           without the parent's count (before 3.4).
  * Source    SerializeUtils.deserializeTxn, TxnLogEntry, TxnDigest of ZooKeeper 3.8.
@@ -32,7 +32,7 @@ export interface LoggedDigest {
   readonly value: bigint
 }
 
-/** What an entry holds. */
+/** A decoded log entry. */
 export interface LogEntry {
   /** The transaction as servers exchange it: see {@link encodeTransaction}. */
   readonly txn: Uint8Array
@@ -44,7 +44,7 @@ export interface LogEntry {
 
 /** The version of digests that ZooKeeper writes since 3.6, and we do. */
 export const DIGEST_VERSION = 2
-/** The version of a digest that is none. */
+/** The version that stands for no digest. */
 const NO_DIGEST_VERSION = 0
 const DIGEST_BYTES = 12
 const HEADER_BYTES = 32

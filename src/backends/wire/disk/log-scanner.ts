@@ -4,8 +4,8 @@
  * Verdict   `clean`: nothing, or zeros, after the last record. `torn`: one incomplete record at the end, as a write
  *           leaves it that was interrupted. `damaged`: anything else; records may follow that cannot be told from
  *           rubbish.
- * Safety    a record that is whole but for its length or its end mark is never taken for a torn one: what looks torn is
- *           searched for whole records first. Only the last record whose tail became zeros after it was durable cannot
+ * Safety    a record that is whole but for its length or end mark is never treated as torn: an end that looks torn is
+ *           first searched for whole records. Only the last record whose tail became zeros after it was durable cannot
  *           be told from a torn one.
  * Memory    one record at most, and never for a length that the file only claims.
  * Stricter  than ZooKeeper, which takes a zeroed header for the end of the file, and records in any order.
@@ -58,7 +58,7 @@ export type LogVerdict =
     readonly isLast: boolean
     /**
      * Whether a whole sector of 512 bytes from `offset` on is zero. A crash of the machine can leave that behind, in
-     * what was not synced yet; a loss of durable bytes as well.
+     * bytes that were not synced yet; a loss of durable bytes as well.
      */
     readonly isSectorMissing: boolean
   }
@@ -72,12 +72,12 @@ export interface LogScannerOptions {
 type Torn = Extract<LogVerdict, { state: 'torn' }>
 type Damaged = Extract<LogVerdict, { state: 'damaged' }>
 
-/** What follows should be zeros. If it is not, that is a damage. */
+/** Only zeros should follow; any other byte is damage. */
 interface Expectation {
   /** Where the damage begins. */
   readonly offset: number
   readonly kind: DamageKind
-  /** What the damage is, for people. */
+  /** The damage, in words for people. */
   readonly what: string
   /** Where the zeros begin. */
   readonly zerosFrom: number
@@ -112,12 +112,12 @@ export class LogScanner {
     this.#entryBytesMax = entryBytesMax
   }
 
-  /** Whether a damage was found: there will be no more records, and what follows only completes the verdict. */
+  /** Whether a damage was found: there will be no more records, and the bytes after it only complete the verdict. */
   get isDamaged(): boolean {
     return this.#damaged !== null
   }
 
-  /** Whether the records have ended before the file: what follows should be zeros. */
+  /** Whether the records have ended before the file: only zeros should follow. */
   get isPastRecords(): boolean {
     return this.#phase === 'zeros'
   }

@@ -15,7 +15,7 @@ const SHOWN_CHARS_MAX = 40
 const FILE_BYTES_MAX = 4_096
 const DECIMAL = /^[0-9]{1,19}$/
 
-/** What an `initialize` file holds: it lets a server without data begin as one that never had any. */
+/** The content of an `initialize` file, which lets a server without data begin as one that never had any. */
 export const INITIALIZE_CONTENT = ''
 
 /**

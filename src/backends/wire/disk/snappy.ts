@@ -94,7 +94,7 @@ export class SnappyUnpacker {
   }
 }
 
-/** A block, unpacked; null if it is none. */
+/** A block, unpacked; null if it is malformed. */
 function unpackBlock(packed: Uint8Array): Uint8Array | null {
   const head = readVarint(packed)
   if (head === null || head.value > BLOCK_BYTES_MAX) return null

@@ -51,7 +51,7 @@ export interface SessionSecret {
   readonly passwd: Uint8Array
 }
 
-/** What follows the nodes. */
+/** The sections that follow the nodes. */
 export interface SnapshotEnding {
   /** The tree's digest and the last transaction in it, when the last node has been written; null if it is not kept. */
   readonly digest: { readonly zxid: bigint; readonly value: bigint } | null
@@ -61,7 +61,7 @@ export interface SnapshotEnding {
   readonly secrets: readonly SessionSecret[] | null
 }
 
-/** What a snapshot is written from. */
+/** The source of a snapshot file. */
 export interface SnapshotContent {
   readonly sessions: readonly SnapshotSession[]
   /** Every list that a node refers to. */

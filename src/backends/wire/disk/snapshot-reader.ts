@@ -3,8 +3,8 @@
  *
  * Safety    items are handed out before the checksum that covers them is seen: nothing may be believed before `end`
  *           returns. Every error is a DamageError with the offset in the unpacked stream.
- * Sections  read are those of ZooKeeper 3.5 (no digest), 3.6 to 3.8, 3.9 (the last zxid), and ours (passwords). What
- *           comes after them must end with a seal, and is passed over.
+ * Sections  read are those of ZooKeeper 3.5 (no digest), 3.6 to 3.8, 3.9 (the last zxid), and ours (passwords). Bytes
+ *           after them must end with a seal, and are passed over.
  * Left      to the reader of the items: whether paths are valid and parents there, and whether a list of that number
  *           is.
  * Memory    one node.
@@ -73,7 +73,7 @@ export class SnapshotReader {
   readonly #slab = new Slab()
   #items: SnapshotItem[] = []
   #step: Step = () => this.#readHeader()
-  /** No step is tried before the window has so many bytes. */
+  /** No step is tried before the window has this many bytes. */
   #needed = 0
   /** Checksum of all bytes consumed. */
   #sum = ADLER_START
@@ -94,9 +94,9 @@ export class SnapshotReader {
   }
 
   /**
-   * Reads the next chunk, which the reader does not keep. After an error the reader is of no use.
+   * Reads the next chunk, which the reader does not keep. After an error the reader is unusable.
    *
-   * @returns what is complete with it
+   * @returns the items that are complete with it
    * @throws DamageError if this is no snapshot, or a damaged one
    */
   push(chunk: Uint8Array): readonly SnapshotItem[] {
@@ -109,7 +109,7 @@ export class SnapshotReader {
   /**
    * There are no more chunks: now all that was read can be believed.
    *
-   * @returns what could not be told from something else before
+   * @returns the items that could not be told from something else before
    * @throws DamageError `cut` if the file is incomplete; as {@link SnapshotReader.push}
    */
   end(): readonly SnapshotItem[] {

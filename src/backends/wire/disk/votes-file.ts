@@ -53,7 +53,7 @@ export function parseVotes(file: string, content: Uint8Array): VotesRecord {
 /**
  * The content of the file.
  *
- * @throws RangeError if an epoch is none
+ * @throws RangeError for a number that is no epoch
  */
 export function formatVotes({ votes, epochs }: VotesRecord): string {
   const word = votes ? 'yes' : 'no'

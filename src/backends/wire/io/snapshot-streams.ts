@@ -1,7 +1,7 @@
 /**
  * Compressed snapshots: reading what a ZooKeeper may have written, and writing gzip.
  *
- * Memory    a few chunks. What a file unpacks to is never held as a whole.
+ * Memory    a few chunks. The unpacked file is never held as a whole.
  */
 import { Readable, pipeline } from 'node:stream'
 import { createGunzip, createGzip } from 'node:zlib'
@@ -19,7 +19,7 @@ const CHUNK_BYTES = 0x1_0000
  * Unpacks a snapshot file.
  *
  * @param file - the name that errors say
- * @param compression - what its name says: see `parseDataFileName`
+ * @param compression - as the file's name says: see `parseDataFileName`
  * @returns its contents, for a `SnapshotReader`
  * @throws DamageError `header`, `compression`, `length` or `cut`; its offset is that of the compressed file
  */

@@ -19,6 +19,21 @@ export interface CreateWithAcl {
   readonly ttlMs: number | undefined
 }
 
+/** A change of the servers: one list that takes the place of all, or some that leave and some that join. */
+export type ServerChange =
+  | { readonly members: readonly string[] }
+  | { readonly joining: readonly string[]; readonly leaving: readonly string[] }
+
+/** The servers of the ensemble, as their configuration says. */
+export interface ServersInForce {
+  /** A line per server, then its version. */
+  readonly text: string
+  readonly stat: Stat
+}
+
+/** Where the servers keep it; above every chroot. */
+const CONFIG_PATH = '/zookeeper/config'
+
 /** The operations of ZooKeeper that other engines have not. */
 export class ZooKeeperOperations {
   readonly #requests: SideRequests
@@ -73,6 +88,33 @@ export class ZooKeeperOperations {
     return (await this.#requests.request(OpCode.whoAmI, null, '')).clientInfo
   }
 
+  /** Reads who the servers are, from outside of the chroot. */
+  async servers(): Promise<ServersInForce> {
+    const body = { path: CONFIG_PATH, watch: false }
+    const { data, stat } = await this.#requests.request(OpCode.getData, body, CONFIG_PATH)
+    return { text: textOf(data), stat }
+  }
+
+  /**
+   * Adds servers, removes them, or changes their roles.
+   *
+   * @param change - servers as `server.4=host:2888:3888:participant;2181`; those that leave, by id
+   * @param version - of the configuration that is changed; -1n for whichever it is
+   * @throws CoordinationError `NO_AUTH` if this is not the superuser, nor somebody whom the list of /zookeeper/config
+   * names; `RECONFIG_REFUSED`, `BAD_VERSION`, `BAD_ARGUMENTS`
+   */
+  async reconfigure(change: ServerChange, version: bigint): Promise<ServersInForce> {
+    const whole = 'members' in change
+    const list = (entries: readonly string[]): string | null => (entries.length === 0 ? null : entries.join(','))
+    const { data, stat } = await this.#requests.request(OpCode.reconfig, {
+      joiningServers: whole ? null : list(change.joining),
+      leavingServers: whole ? null : list(change.leaving),
+      newMembers: whole ? change.members.join(',') : null,
+      curConfigId: version,
+    }, CONFIG_PATH)
+    return { text: textOf(data), stat }
+  }
+
   /** Proves to the servers who this is. */
   addAuth(scheme: string, auth: string): Promise<void> {
     return this.#requests.addAuth(scheme, new TextEncoder().encode(auth))
@@ -102,4 +144,8 @@ export class ZooKeeperOperations {
     const resolved = this.#chroot.resolve(path)
     return this.#chroot.seen(this.#requests.request(op, body(resolved), resolved))
   }
+}
+
+function textOf(data: Uint8Array | null): string {
+  return new TextDecoder().decode(data ?? new Uint8Array())
 }

@@ -5,7 +5,7 @@
  * Model     a dialer around a session's dialer. It sends requests of its own with xids that the session never uses,
  *           takes their replies out, and lets everything else pass; events go to its watches and on to the session.
  * Order     one connection, so its requests and the session's are served in the order in which they were made.
- * Repeats   none: what is in flight when a connection is lost fails, and what is asked while there is none was not
+ * Repeats   none: a request in flight when a connection is lost fails, and one that is made while there is none was not
  *           sent. Identities and persistent watches are told to each new connection; watches end with their session.
  */
 import type { Channel, ChannelListener, Dialer } from '../../client/channel.ts'
@@ -18,11 +18,14 @@ import { CoordinationError } from '../../../core/errors.ts'
 /** Sessions count their xids from 1: two ranges that do not meet within two years of 16 requests a second. */
 const XID_MIN = 0x4000_0000
 
-/** What people are told in the place of a code. */
+/** The messages for people in the place of a code. */
 const NAMES: ReadonlyMap<number, string> = new Map([
   [Err.authFailed, 'the servers refuse this identity'],
   [Err.noWatcher, 'there is no such watch'],
   [Err.quotaExceeded, 'a quota is exceeded'],
+  [Err.newConfigNoQuorum, 'no majority of the new voters follows the leader: add new servers as observers first'],
+  [Err.reconfigInProgress, 'another change of the servers is under way'],
+  [Err.reconfigDisabled, 'changes of the servers are switched off: reconfigEnabled=true in zoo.cfg of all of them'],
 ])
 
 const EVENTS: ReadonlyMap<number, WatchEvent['type']> = new Map([
@@ -72,7 +75,7 @@ export class SideRequests {
   /**
    * Sends a request.
    *
-   * @param path - what it is about, for its error
+   * @param path - the path for its error
    * @throws CoordinationError with the code of what the servers refuse it with; `CONNECTION_LOSS` (outcome `not-sent`,
    * or `unknown` if it was in flight)
    */
@@ -133,7 +136,7 @@ export class SideRequests {
       if (message.response.sessionId !== this.#sessionId) this.#watches.clear()
       this.#sessionId = message.response.sessionId
       this.#channel = channel
-      // Before anything of the session's: what it asks for may need them.
+      // Before any request of the session's, which may need them.
       for (const identity of this.#identities) this.#repeat(OpCode.auth, identity)
       for (const [path, { mode }] of this.#watches) this.#repeat(OpCode.addWatch, { path, mode: AddWatchMode[mode] })
     }
@@ -142,7 +145,7 @@ export class SideRequests {
   }
 
   /**
-   * What a session does to watches on a path takes our persistent one there away: it removes all when it has none left,
+   * A session's requests for watches on a path take away our persistent one: it removes all when it has none left,
    * and in ZooKeeper 3.8 a one-shot watch takes the place of a persistent one. So ours is set again after it.
    */
   #onSessionSent(channel: Channel, message: ClientMessage): void {

@@ -22,10 +22,10 @@ const EPHEMERALS = 20_000
 const WATCHES = 50_000
 const PART_OF_A_TREE = 1_000
 const RUNS = 30
-/** What no turn takes, in milliseconds. */
+/** The limit of any turn, in milliseconds. */
 const TURN_MS_MAX = 50
 /**
- * What is above it, and by how much; in brackets, what was measured on a machine with much else to do. A multi is one
+ * Exceptions, with their limits; in brackets, figures measured on a machine with much else to do. A multi is one
  * transaction (10,000 creates: 49 to 76 ms), a request is decoded in one go (95,000 watches: 49 to 69 ms; 45,000 that
  * are recursive: up to 60 ms), and so is the end of a session one transaction, in which each of its nodes is deleted
  * (50,000 nodes: 83 to 105 ms).
@@ -146,7 +146,7 @@ const check = { op: OpCode.check, body: { path: '/', version: -1 } } as const
 const read = { op: OpCode.getData, body: { path: '/zookeeper/config', watch: false } } as const
 const listPath = { path: '/list', watch: true }
 
-/** What a client asks for, by what it is called; after a change of the list, where that can matter. */
+/** Requests of a client, with a name; after a change of the list, where that can matter. */
 interface Entry {
   readonly name: string
   readonly asked: () => Asked

@@ -71,7 +71,7 @@ export class LoopMonitor {
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
-/** What the calibration takes on the machine that limits in milliseconds are meant for. */
+/** Milliseconds of the calibration on the machine that limits in milliseconds are meant for. */
 const CALIBRATION_MS = 20
 
 /** To sort names is work of the same kind as a server's, and knows nothing of it. */

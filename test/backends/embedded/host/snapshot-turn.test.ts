@@ -16,7 +16,7 @@ import { LoopMonitor, longestTurnMs } from './loop-monitor.ts'
 const NODES = 100_000
 const PART_OF_A_TREE = 1_000
 const RUNS = 10
-/** What no turn takes because of a snapshot that is taken, in milliseconds. Made in one piece it took 390 to 570 ms. */
+/** The limit of a turn while a snapshot is taken, in milliseconds. Made in one piece it took 390 to 570 ms. */
 const TURN_MS_MAX = 10
 /** A state that is read is kept, all of it, so the collector copies it while it grows: 32 to 35 ms were measured. */
 const READING_TURN_MS_MAX = 50

@@ -5,7 +5,7 @@ import type { ServerEvent } from '../../../../src/backends/embedded/server/ready
 import type { PersistOperation } from '../../../../src/backends/embedded/server/zab/journal.ts'
 import type { TestConnection } from './test-connection.ts'
 
-/** What a cluster tells of while it runs; each is called at the moment at which it happens. */
+/** Callbacks of a running cluster; each is called at the moment of its event. */
 export interface ClusterObserver {
   onEvent?(server: number, event: ServerEvent): void
   /** Just before operations become durable. */

@@ -99,11 +99,12 @@ export class Cluster {
   }
 
   /** Starts a server with what its storage holds. */
-  start(id: number): void {
+  start(id: number, settings: Partial<ServerConfig> = {}): void {
     const storage = this.#storage(id)
     const config = {
       ...SERVER_DEFAULTS,
       ...this.#config,
+      ...settings,
       myid: id,
       voters: this.#voters,
       bootstrap: !this.#wiped.has(id) && this.#config.beginsTogether !== true,

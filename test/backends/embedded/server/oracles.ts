@@ -1,5 +1,5 @@
 /**
- * What must be true of an ensemble at every step, watched from outside: an observer that sees every disk, message and
+ * Invariants of an ensemble at every step, watched from outside: by an observer that sees every disk, message and
  * reply.
  *
  * P1 one leader per epoch, forever     P3 every server applies the same transactions in the same order

@@ -1,5 +1,5 @@
 /**
- * What stands between a request and the state on a leader, in one piece: prepare, encode, decode, apply. Applies may
+ * The way of a request to the state on a leader, in one piece: prepare, encode, decode, apply. Applies may
  * lag.
  */
 import { CreateFlag, OpCode } from '../../../../src/backends/wire/codes.ts'

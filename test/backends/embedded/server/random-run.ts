@@ -43,7 +43,7 @@ interface Weights {
   leave: number
 }
 
-/** What a life was like, so that a test can see that something happened in it. */
+/** The figures of a run, so that a test can see that something happened in it. */
 export interface RunSummary {
   readonly applied: number
   readonly epochs: number
@@ -221,7 +221,7 @@ export class RandomRun {
         for (const id of up) this.#crash(id, this.#draw(2) * this.#draw(SURVIVORS_MAX))
         return true
       case 'breakLink':
-        // What a partition holds back cannot be lost as well.
+        // Messages that a partition holds back cannot be lost as well.
         return !this.#partitioned && this.#with(up, (id) => cluster.breakLink(id, this.#pick(this.#servers)))
       case 'wipe':
         return this.#forgetful === null && this.#with(up.filter((id) => this.#isWipeable(id)), (id) => this.#wipe(id))

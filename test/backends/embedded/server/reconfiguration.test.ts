@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { Err, OpCode } from '../../../../src/backends/wire/codes.ts'
+import { Err, OpCode, Perm } from '../../../../src/backends/wire/codes.ts'
 import { readConfiguration } from '../../../../src/backends/wire/configuration.ts'
+import type { Configuration } from '../../../../src/backends/wire/configuration.ts'
 import type { ReconfigRequest, ServerMessage } from '../../../../src/backends/wire/records.ts'
 import { Cluster } from './cluster.ts'
 import type { TestConnection } from './test-connection.ts'
@@ -12,13 +13,13 @@ function line(id: number, role: 'participant' | 'observer' = 'participant'): str
   return `server.${id}=h${id}:2888:3888:${role};0.0.0.0:2181`
 }
 
-/** Servers whose configuration anybody may change. */
-function changeable(voters: readonly number[], observers: readonly number[] = []): Cluster {
+/** Servers whose configuration the superuser may change. */
+function changeable(voters: readonly number[], observers: readonly number[] = [], reconfigEnabled = true): Cluster {
   const lines = [...voters.map((id) => line(id)), ...observers.map((id) => line(id, 'observer'))]
   const membership = [...lines.sort(), 'version=0'].join('\n')
   const digest = 'super:xQJmxLMiHGwaqBvst5y6rkB6HQs='
   const cluster = new Cluster(voters, {
-    reconfigurable: true, reconfigEnabled: true, membership, superDigest: digest,
+    reconfigurable: true, reconfigEnabled, membership, superDigest: digest,
   })
   cluster.isTracing = false
   return cluster
@@ -158,6 +159,8 @@ describe('a change of the configuration', () => {
       [{ joiningServers: line(4).replace('h4', 'h3') }, Err.badArguments],
       [{ leavingServers: 'x' }, Err.badArguments],
       [{ leavingServers: '1,2' }, Err.badArguments],
+      [{ joiningServers: line(2).replace('h2', 'elsewhere') }, Err.badArguments],
+      [{ joiningServers: line(2).replace('2181', '2182') }, Err.badArguments],
       [{ newMembers: '' }, Err.badArguments],
       [{ newMembers: `${line(1)},group.1=1` }, Err.badArguments],
       [{ newMembers: [line(1), line(4), line(5)].join('\n') }, Err.newConfigNoQuorum],
@@ -180,6 +183,67 @@ describe('a change of the configuration', () => {
   })
 })
 
+describe('the list of /zookeeper/config', () => {
+  it('lets a client change the configuration that it names, whoever that is', () => {
+    const cluster = changeable([1, 2, 3])
+    cluster.startAll([1, 2, 3])
+    const acl = [
+      { perms: Perm.read, scheme: 'world', id: 'anyone' },
+      { perms: Perm.write, scheme: 'digest', id: 'ann:i9V/d2HTT0sehGWzvQcFNipywIQ=' },
+    ]
+    const granted = cluster.client(2)
+    cluster.request(granted, { op: OpCode.auth, body: { type: 0, scheme: 'digest', auth: Buffer.from('ann:a') } })
+    cluster.run()
+    expect(reconfigure(cluster, granted, { leavingServers: '1' })).toBe(Err.noAuth)
+    cluster.request(superuser(cluster, 3), { op: OpCode.setAcl, body: { path: CONFIG_PATH, acl, version: -1 } })
+    cluster.run()
+    expect(reconfigure(cluster, granted, { leavingServers: '1' })).toBe(Err.ok)
+  })
+
+  it('lets nobody write there what is no configuration', () => {
+    const cluster = changeable([1, 2, 3])
+    cluster.startAll([1, 2, 3])
+    const client = superuser(cluster, 3)
+    const data = Buffer.from('version=ffffffffff')
+    const set = cluster.request(client, { op: OpCode.setData, body: { path: CONFIG_PATH, data, version: -1 } })
+    cluster.run()
+    expect(replyTo(client, set)?.err).toBe(Err.badArguments)
+    expect(textAt(cluster, 1)).toContain('version=100000001')
+  })
+})
+
+describe('where it is switched off', () => {
+  it('the configuration is no transaction, and is not changed', () => {
+    const cluster = changeable([1, 2, 3], [], false)
+    cluster.startAll([1, 2, 3])
+    const clients = [1, 3].map((id) => superuser(cluster, id))
+    for (const client of clients) {
+      expect(reconfigure(cluster, client, { leavingServers: '1' })).toBe(Err.reconfigDisabled)
+    }
+    expect(textAt(cluster, 2)).toContain('version=0')
+  })
+
+  it('at the leader alone, others pass the request on in vain', () => {
+    const cluster = changeable([1, 2, 3], [], false)
+    cluster.start(1, { reconfigEnabled: true })
+    cluster.startAll([2, 3])
+    expect(cluster.leader()).toBe(3)
+    expect(reconfigure(cluster, superuser(cluster, 1), { leavingServers: '1' })).toBe(Err.reconfigDisabled)
+  })
+
+  it('what was changed before still holds after a restart of all', () => {
+    const cluster = changeable([1, 2, 3])
+    cluster.startAll([1, 2, 3])
+    expect(reconfigure(cluster, superuser(cluster, 3), { leavingServers: '3' })).toBe(Err.ok)
+    cluster.tickUntil(() => cluster.leader() === 2)
+    for (const id of [1, 2, 3]) cluster.crash(id)
+    for (const id of [1, 2]) cluster.start(id, { reconfigEnabled: false })
+    cluster.tickUntil(() => serving(cluster).length === 2)
+    expect(membersAt(cluster, 1)).toEqual({ voters: [1, 2], observers: [] })
+    expect(reconfigure(cluster, superuser(cluster, 1), { joiningServers: line(3) })).toBe(Err.reconfigDisabled)
+  })
+})
+
 describe('a server that has missed a change', () => {
   it('learns it from those that it asks who leads, and joins by its own role in it', () => {
     const cluster = changeable([1, 2, 3])
@@ -195,6 +259,26 @@ describe('a server that has missed a change', () => {
     cluster.start(1)
     cluster.tickUntil(() => serving(cluster).includes(1))
     expect(cluster.server(1).status()).toMatchObject({ role: 'OBSERVING', leader: 4 })
+  })
+
+  it('takes no configuration over from a server that belongs to none', () => {
+    const cluster = changeable([1, 2, 3])
+    cluster.startAll([1, 2, 3])
+    const known = readConfiguration(textAt(cluster, 1))
+    for (const id of [2, 3]) cluster.crash(id)
+    cluster.tickUntil(() => cluster.server(1).status().role === 'LOOKING')
+    const foreign = readConfiguration([line(1), line(9), 'version=900000001'].join('\n'))
+    const hears = (from: number, configuration: Configuration): readonly number[] => {
+      const vote = { leader: 9, zxid: 0n, peerEpoch: 9, electionEpoch: 90, state: 'LOOKING', configuration } as const
+      cluster.turn(1, () => {
+        cluster.server(1).receiveVote(from, { type: 'NOTIFICATION', ...vote })
+      })
+      cluster.tick()
+      const last = cluster.events.filter(({ event }) => event.type === 'reconfigured').at(-1)?.event
+      return last?.type === 'reconfigured' ? readConfiguration(last.text).voters : []
+    }
+    expect(hears(9, foreign)).toEqual(known.voters)
+    expect(hears(2, foreign)).toEqual([1, 9])
   })
 
   it('and that all servers recover from their disks is still made', () => {

@@ -5,7 +5,7 @@ import { State } from '../../../../src/backends/embedded/server/state/state.ts'
 import type { Recovered } from '../../../../src/backends/embedded/server/zab/journal.ts'
 import type { SnapshotSource } from '../../../../src/backends/embedded/server/zab/outbox.ts'
 
-/** What a server starts with whose storage holds this. */
+/** The recovered state of a server whose storage holds this. */
 export function recoveredFrom({ snapshot, ...journal }: MemoryContents): Recovered & RecoveredState {
   if (snapshot === null) return { ...journal, base: 0n, state: null, logDigest: null }
   return { ...journal, base: snapshot.zxid, state: State.restore(...snapshot.chunks), logDigest: null }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { SCRIPTS } from '../../../../src/backends/redis/io/script.ts'
 import { lintLua } from './lua-lint.ts'
 
-/** What a Redis takes at once of a client that has shown no password, in bytes. */
+/** The longest request that a Redis takes of a client that has shown no password, in bytes. */
 const UNAUTHENTICATED_BYTES_MAX = 16_384
 
 describe('the scripts', () => {

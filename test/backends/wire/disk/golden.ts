@@ -59,7 +59,7 @@ export function goldenText(directory: string, name: string): Uint8Array {
   return readFileSync(`${ROOT}/${directory}/${name}`)
 }
 
-/** What ZooKeeper's own tool prints for a log. */
+/** The output of ZooKeeper's own tool for a log. */
 export function toolkitDump({ directory, name }: GoldenFile): string {
   return gunzipSync(readFileSync(`${ROOT}/${directory}/${name}.toolkit.txt.gz`)).toString()
 }
@@ -75,7 +75,7 @@ export function* chunked(bytes: Uint8Array, length: number): Generator<Uint8Arra
   }
 }
 
-/** What is in a log, and how it ends. */
+/** The records of a log, and how it ends. */
 export interface Scan {
   readonly records: readonly LogRecord[]
   readonly verdict: LogVerdict

@@ -15,7 +15,7 @@ function txnOf(txn: TxnBody): Uint8Array {
   return encodeTransaction({ header: { clientId: 1n, cxid: 2, zxid: 3n, time: 4, type: txn.type }, txn })
 }
 
-/** What follows the header, in hexadecimal digits. */
+/** The bytes after the header, in hexadecimal digits. */
 function writtenAfterHeader(txn: TxnBody, digest: bigint | null = 0xffn): string {
   const bytes = written((writer) => {
     writeLogEntry(writer, txnOf(txn), digest)

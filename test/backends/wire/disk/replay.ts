@@ -148,7 +148,7 @@ function parentOf(path: string): string {
   return slash === 0 ? '/' : path.slice(0, slash)
 }
 
-/** What came out of a replay. */
+/** The result of a replay. */
 export interface Replay {
   readonly tree: ReplayedTree
   readonly lastZxid: bigint

@@ -1,11 +1,12 @@
 /**
- * The commands of the AdminServer: what the four-letter words tell, as JSON.
+ * The commands of the AdminServer: the answers of the four-letter words, as JSON.
  *
- * Shape     as in the reference: `command` and `error` (null if all went well), then what the command tells. Errors of
+ * Shape     as in the reference: `command` and `error` (null if all went well), then the answer's members. Errors of
  *           commands have the status 200 there, and so here.
- * Missing   what there is nothing to tell of: digests, system properties, snapshots, details of observers.
+ * Missing   facts that this server does not have: system properties, snapshots, details of observers.
  * Source    Commands.java, ServerCnxn.getConnectionInfo, ServerStats.java of ZooKeeper 3.8.
  */
+import { DIGEST_VERSION } from '../../../wire/disk/log-entries.ts'
 import type { ServerInspection } from '../../server/inspection.ts'
 import { counterOf, epochOf } from '../../server/zab/zxid.ts'
 import type { ClientSocket } from '../clients/tcp-socket.ts'
@@ -40,6 +41,7 @@ const COMMANDS: readonly Command[] = [
   { names: ['dump'], answer: dump },
   { names: ['environment', 'env', 'envi'], answer: () => new Members(environmentEntries(VERSION)), isAlways: true },
   { names: ['get_trace_mask', 'gtmk'], answer: (view) => ({ tracemask: view.traceMask.value }), isAlways: true },
+  { names: ['hash'], answer: digests },
   { names: ['initial_configuration', 'icfg'], answer: (view) => ({ initial_configuration: configurationLines(view) }) },
   { names: ['is_read_only', 'isro'], answer: () => ({ read_only: false }) },
   { names: ['leader', 'lead'], answer: leader },
@@ -95,7 +97,7 @@ function* followed<T>(first: Iterable<T>, then: Iterable<T>): Generator<T> {
   yield* then
 }
 
-/** Lines of `key=value` as members; a line that is none goes on with the value before it. */
+/** Lines of `key=value` as members; any other line belongs to the value before it, and is left out. */
 function configuration(view: ServerView): Answer {
   const values: Record<string, string | number> = {}
   for (const line of configurationLines(view).split('\n')) {
@@ -127,8 +129,16 @@ function setTraceMask({ traceMask }: ServerView, _host: InspectedHost, query: UR
 }
 
 function connectionsOf(view: ServerView, isBrief: boolean): Answer {
-  const connections = mapped(view.connections(), (client) => connectionInfo(client, isBrief))
-  return { connections, secure_connections: [] }
+  const infos = (isSecure: boolean): Iterable<Answer> => {
+    const all = [...view.connections()].filter((client) => client.isSecure === isSecure)
+    return mapped(all, (client) => connectionInfo(client, isBrief))
+  }
+  return { connections: infos(false), secure_connections: infos(true) }
+}
+
+function digests(_view: ServerView, host: InspectedHost): Answer {
+  const all = host.inspect().digests
+  return { digests: all.map(({ zxid, digest }) => ({ zxid, digest_version: DIGEST_VERSION, digest })) }
 }
 
 function* mapped<T, R>(all: Iterable<T>, convert: (one: T) => R): Generator<R> {

@@ -2,7 +2,7 @@
  * The AdminServer: a server's state over HTTP, for people, monitoring and Prometheus.
  *
  * Paths     /commands lists the commands, /commands/<name> answers one as JSON, /metrics in Prometheus' text format.
- * Safety    it asks nobody who he is, so it listens on loopback unless it is told otherwise. A page that a browser
+ * Safety    it authenticates nobody, so it listens on loopback unless it is told otherwise. A page that a browser
  *           shows must not be able to use it: requests that a browser sends from another page are refused, and on
  *           loopback so are those for another host's name (DNS rebinding).
  * Limits    connections, time and length of a request; an answer is made while it is sent.
@@ -13,6 +13,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { isLoopback } from '../../../../core/loopback.ts'
 import { COMMAND_NAMES, answerCommand } from './admin-commands.ts'
 import { jsonPieces } from './json-text.ts'
 import { PROMETHEUS_TYPE, prometheusLines } from './prometheus.ts'
@@ -32,16 +33,16 @@ const HEADER_BYTES_MAX = 8_192
 /** Pieces of an answer are put together up to this length, in characters. */
 const CHUNK_CHARS = 16_384
 const JSON_TYPE = 'application/json; charset=utf-8'
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
-const LOOPBACK_ADDRESS = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i
+/** The name or address in a `Host` header, without brackets and port. */
+const HOST_HEADER = /^\[?(.+?)\]?(?::\d{1,5})?$/
 
-/** What an AdminServer has to be told. */
+/** The settings of an AdminServer. */
 export interface AdminServerSettings {
   /** The address that it listens on. */
   readonly address: string
   /** 0 for any that is free. */
   readonly port: number
-  /** What it tells of. */
+  /** The server that its commands show. */
   readonly view: ServerView
   /** How long a request may take to come, and an answer to be read on, in milliseconds. */
   readonly requestMs?: number
@@ -67,7 +68,7 @@ export class AdminServer {
   /**
    * Begins to listen.
    *
-   * @throws Error that names address and port if they cannot be had
+   * @throws Error that names address and port if they are not available
    */
   async listen(): Promise<void> {
     const { address } = this.#settings
@@ -80,10 +81,10 @@ export class AdminServer {
       connectionsCheckingInterval: Math.ceil(requestMs / REQUEST_CHECKS),
     })
     listener.maxConnections = CONNECTIONS_MAX
-    // Somebody who asks and does not read the answer.
+    // A client that asks and does not read the answer.
     listener.timeout = requestMs
     listener.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      // Somebody who goes away before the end misses it.
+      // A client that leaves before the end misses it.
       this.#answer(request, response).catch(() => response.destroy())
     })
     this.#listener = listener
@@ -130,7 +131,8 @@ export class AdminServer {
   #isFromElsewhere({ headers }: IncomingMessage): boolean {
     const site = headers['sec-fetch-site']
     if (headers.origin !== undefined || (site !== undefined && site !== 'none' && site !== 'same-origin')) return true
-    return LOOPBACK_ADDRESS.test(this.#settings.address) && !LOOPBACK.test(headers.host ?? 'localhost')
+    const [, host = ''] = HOST_HEADER.exec(headers.host ?? 'localhost') ?? []
+    return isLoopback(this.#settings.address) && !isLoopback(host)
   }
 }
 

@@ -1,12 +1,12 @@
 /**
- * The four-letter words: what an operator asks of a server with `echo srvr | nc host 2181`.
+ * The four-letter words: an operator's questions to a server, as in `echo srvr | nc host 2181`.
  *
  * Model     a word in place of the first frame's length is answered with text, and the connection ends. Only enabled
- *           words are executed; the others are told so. A word the server does not know is no word.
- * Length    an answer is made line by line while it is sent, as fast as the client takes it: what `dump` or `wchp` has
- *           to tell can be longer than a text may be.
+ *           words are executed; the others get an answer that says so. A word the server does not know is no word.
+ * Length    an answer is made line by line while it is sent, as fast as the client takes it: the answer of `dump` or
+ *           `wchp` can be longer than a text may be.
  * Source    org.apache.zookeeper.server.command, ServerStats.java, ServerCnxn.java, DataTree.java of ZooKeeper 3.8, and
- *           what a server of that version prints.
+ *           the output of a server of that version.
  */
 import { sizesOf } from '../storage/directory-size.ts'
 import type { ClientSocket } from '../clients/tcp-socket.ts'
@@ -28,6 +28,7 @@ export const FOUR_LETTER_WORDS = [
   'dump',
   'envi',
   'gtmk',
+  'hash',
   'isro',
   'mntr',
   'ruok',
@@ -54,7 +55,7 @@ export class FourLetterWords {
    * Makes them.
    *
    * @param enabled - those that are executed
-   * @param view - what they tell of
+   * @param view - the server that they show
    */
   constructor(enabled: ReadonlySet<string>, view: ServerView) {
     this.#enabled = enabled
@@ -67,7 +68,7 @@ export class FourLetterWords {
   }
 
   /**
-   * The answer to a word of a client, which counts as a packet; null if it is none.
+   * The answer to a word of a client, which counts as a packet; null if it is no known word.
    *
    * @param argument - the bytes that belong to it
    */
@@ -114,6 +115,8 @@ export class FourLetterWords {
         return closed(grouped(host.inspect().watchesBySession, ''))
       case 'isro':
         return 'rw'
+      case 'hash':
+        return lines(host.inspect().digests.map(({ zxid, digest }) => `${hex(zxid)}: ${digest}`))
       case 'dirs':
         return directorySizes(this.#view)
       case 'crst':
@@ -175,7 +178,7 @@ function isFourLetterWord(word: string): word is FourLetterWord {
   return (FOUR_LETTER_WORDS as readonly string[]).includes(word)
 }
 
-/** Of what a leader has proposed. */
+/** The line about the sizes of a leader's proposals; -1 on any other server. */
 function proposalSizes(host: InspectedHost): string {
   const { last = -1, min = -1, max = -1 } = host.inspect().leading?.proposalSizes ?? {}
   return `Proposal sizes last/min/max: ${last}/${min}/${max}`
@@ -216,7 +219,7 @@ function watchSummary(host: InspectedHost): string {
   return `${connections} connections watching ${paths} paths\nTotal watches:${count}\n`
 }
 
-/** What expires together, as the reference's queue of buckets shows it. */
+/** The entries that expire together, as the reference's queue of buckets shows them. */
 function* expirySets(
   name: string,
   entries: readonly { readonly line: string; readonly inMs: number }[],

@@ -1,5 +1,5 @@
 /**
- * JSON in pieces: what is long is made while it is sent.
+ * JSON in pieces: a long value is made while it is sent.
  *
  * Numbers   a bigint becomes a number with all of its digits, as the reference prints a Java long.
  * Source    RFC 8259.
@@ -15,7 +15,7 @@ export class Members {
   }
 }
 
-/** What can be written. An iterable becomes an array. */
+/** A value that can be written. An iterable becomes an array. */
 export type JsonValue =
   | string
   | number

@@ -1,8 +1,8 @@
 /**
- * A server's numbers, in one table: what `mntr`, the AdminServer and `/metrics` tell.
+ * A server's numbers, in one table: `mntr`, the AdminServer and `/metrics` show them.
  *
  * Order     the reference's of `mntr`, which is that of a hash table.
- * Missing   what the reference counts of its own inner queues and caches (docs/protocol/differences.md, "metrics").
+ * Missing   the reference's counts of its own inner queues and caches (docs/protocol/differences.md, "metrics").
  * Source    ZooKeeperServer.dumpMonitorValues, LeaderZooKeeperServer, ServerMetrics.java of 3.8.
  */
 import { readFileSync, readdirSync } from 'node:fs'
@@ -16,10 +16,10 @@ const OPEN_FILES = '/proc/self/fd'
 const LIMITS = '/proc/self/limits'
 const OPEN_FILES_LIMIT = /^Max open files\s+(\d+)/m
 
-/** What the numbers are made of. */
+/** The sources of the numbers. */
 export interface Monitored {
   readonly version: string
-  /** What the server calls itself, such as `leader`. */
+  /** The server's mode, such as `leader`. */
   readonly mode: string
   readonly isStandalone: boolean
   readonly status: ServerStatus
@@ -28,6 +28,8 @@ export interface Monitored {
   readonly connectionCount: number
   /** Requests that have no reply yet. */
   readonly outstanding: number
+  /** TLS hand-shakes that are under way. */
+  readonly handshakes: number
   readonly uptimeMs: number
   /** How many servers have a vote. */
   readonly voters: number
@@ -39,7 +41,7 @@ export interface Metric {
   readonly name: string
   /** A counter only grows while the process lives. */
   readonly kind: 'gauge' | 'counter'
-  /** What it says, with its unit. */
+  /** The meaning of the number, with its unit. */
   readonly help: string
   /** Null where it means nothing, or the system does not tell. */
   readonly value: number | null
@@ -51,16 +53,16 @@ export interface Metric {
 export interface Summary {
   /** As the reference has it. */
   readonly name: string
-  /** What was measured, in milliseconds. */
+  /** The duration that was measured, in milliseconds. */
   readonly help: string
   readonly summary: LatencySummary
 }
 
-/** The percentiles that are told, with the names that `mntr` has for them. */
+/** The percentiles that are shown, with the names that `mntr` has for them. */
 const PERCENTILES = [[0.5, 'p50'], [0.95, 'p95'], [0.99, 'p99'], [0.999, 'p999']] as const
 export const SHARES: readonly number[] = PERCENTILES.map(([share]) => share)
 
-/** The numbers of a server, but for its summaries. */
+/** The numbers of a server, without its summaries. */
 export function metricsOf(monitored: Monitored): readonly Metric[] {
   return [...gauges(monitored), ...counters(monitored.traffic)]
 }
@@ -102,8 +104,7 @@ function gauges(monitored: Monitored): readonly Metric[] {
     gauge('outstanding_requests', monitored.outstanding, 'Requests that have no reply yet'),
     gauge('znode_count', nodeCount(status), 'Nodes of the tree'),
     gauge('global_sessions', status.sessions, 'Open sessions of the ensemble'),
-    // Connections over TLS are not there, and these two count what goes around them.
-    gauge('non_mtls_remote_conn_count', 0, 'Connections of other machines around TLS, which is not there'),
+    gauge('non_mtls_remote_conn_count', traffic.plainRemote, 'Connections of other machines without TLS'),
     gauge('last_client_response_size', responseSizes.last, 'Length of the last reply, in bytes; -1 before the first'),
     gauge('packets_sent', traffic.sent, 'Packets that went to clients since the last reset'),
     gauge('packets_received', traffic.received, 'Packets that came from clients since the last reset'),
@@ -114,7 +115,7 @@ function gauges(monitored: Monitored): readonly Metric[] {
     gauge('watch_count', seen.watches, 'Watches of nodes and of children at this server'),
     gauge('synced_non_voting_followers', led?.followersWithoutVote, 'Followers in step that have no vote'),
     gauge('synced_observers', led?.observers, 'Observers that are in step with this leader'),
-    gauge('auth_failed_count', 0, 'Failed authentications over TLS, which is not there'),
+    gauge('auth_failed_count', traffic.handshakesRefused, 'Connections that failed their TLS hand-shakes'),
     gauge('min_latency', latency.min, 'Least time from a request to its reply, in milliseconds'),
     gauge('max_file_descriptor_count', fileLimit(), 'File descriptors that the process may have'),
     gauge('approximate_data_size', seen.dataBytes, 'Length of all paths and data, in bytes'),
@@ -125,10 +126,10 @@ function gauges(monitored: Monitored): readonly Metric[] {
     gauge('local_sessions', 0, 'Sessions of this server alone, which are not there'),
     gauge('uptime', Math.trunc(monitored.uptimeMs), 'For how long the server has run, in milliseconds'),
     gauge('max_latency', latency.max, 'Greatest time from a request to its reply, in milliseconds'),
-    gauge('outstanding_tls_handshake', 0, 'TLS handshakes that are under way; TLS is not there'),
+    gauge('outstanding_tls_handshake', monitored.handshakes, 'TLS hand-shakes that are under way'),
     gauge('learners', led?.learners, 'Servers that follow or observe this leader'),
     gauge('min_client_response_size', responseSizes.min, 'Length of the shortest reply, in bytes; -1 before the first'),
-    gauge('non_mtls_local_conn_count', 0, 'Connections of this machine around TLS, which is not there'),
+    gauge('non_mtls_local_conn_count', traffic.plainLocal, 'Connections of this machine without TLS'),
     gauge('quorum_size', isStandalone ? null : monitored.voters, 'Servers that have a vote'),
   ]
 }

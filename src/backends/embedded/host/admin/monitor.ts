@@ -26,7 +26,7 @@ export function monitorLines(monitored: Monitored): string[] {
   ]
 }
 
-/** Where a server stands with the others, as `mntr` and the AdminServer call it. */
+/** The state of a server among the others, as `mntr` and the AdminServer name it. */
 export function peerState({ status }: Monitored): string {
   return PEER_STATES[status.role]
 }

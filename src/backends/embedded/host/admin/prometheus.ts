@@ -13,7 +13,7 @@ export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 const MICROSECONDS = 1_000_000
 
-/** The text. A server that does not serve tells of that, and of its process. */
+/** The text. While the server does not serve, it has that fact and the process alone. */
 export function* prometheusLines(view: ServerView): Generator<string> {
   const host = view.host()
   const status = host?.status() ?? null

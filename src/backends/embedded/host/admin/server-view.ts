@@ -1,5 +1,5 @@
 /**
- * A view of one server for those who look after it: what the four-letter words, the metrics and the AdminServer tell.
+ * A view of one server for its operators: the four-letter words, the metrics and the AdminServer show it.
  */
 import { OpCode } from '../../../wire/codes.ts'
 import type { ClientSocket } from '../clients/tcp-socket.ts'
@@ -9,12 +9,12 @@ import type { ServerDirectories } from '../storage/directory-size.ts'
 import type { Monitored } from './metrics.ts'
 import type { TraceMask } from './trace-mask.ts'
 
-/** What `srvr` and others call the version: monitoring of the field wants a ZooKeeper's. */
+/** The version in `srvr` and elsewhere: monitoring of the field wants a ZooKeeper's. */
 export const VERSION = '3.8.0-quorate'
-/** What is told while clients are not served. */
+/** The answer while clients are not served. */
 export const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests'
 
-/** What the reference calls operations. */
+/** The reference's short names of operations. */
 const OPERATION_NAMES: ReadonlyMap<number, string> = new Map([
   [OpCode.create, 'CREA'],
   [OpCode.create2, 'CREA'],
@@ -47,7 +47,7 @@ const OPERATION_NAMES: ReadonlyMap<number, string> = new Map([
   [OpCode.closeSession, 'CLOS'],
 ])
 
-/** What is asked of a server. */
+/** The part of a host that operators see. */
 export type InspectedHost = Pick<Host, 'status' | 'inspect'>
 
 /** The servers around one. */
@@ -67,13 +67,15 @@ export interface ServerView {
   connections(): Iterable<ClientSocket>
   /** Requests that have no reply yet. */
   outstanding(): number
+  /** TLS hand-shakes that are under way. */
+  handshakes(): number
   /** The server; null while there is none. */
   host(): InspectedHost | null
   /** The port for clients; null if they have TLS alone. */
   clientPort(): number | null
   /** The port that speaks TLS alone; null if there is none. */
   secureClientPort(): number | null
-  /** What `conf` tells of the server behind its port: lines of `key=value`. */
+  /** The answer of `conf` for the server, after the line of its port: lines of `key=value`. */
   configuration(): string
   /** Where its files are; null if it has none. */
   directories(): ServerDirectories | null
@@ -83,7 +85,7 @@ export interface ServerView {
 
 const MODES = { LOOKING: 'looking', LEADING: 'leader', FOLLOWING: 'follower', OBSERVING: 'observer' } as const
 
-/** What a server calls itself. */
+/** The server's mode: `standalone`, or its role in the ensemble. */
 export function modeOf({ company }: ServerView, host: InspectedHost): string {
   return company.isStandalone ? 'standalone' : MODES[host.status().role]
 }
@@ -99,7 +101,7 @@ export function configurationLines(view: ServerView): string {
   return `${ports}\n${view.configuration()}`
 }
 
-/** What the numbers of a server are made of. */
+/** Gathers the sources of a server's numbers. */
 export function monitored(view: ServerView, host: InspectedHost): Monitored {
   const { isStandalone, voters } = view.company
   return {
@@ -111,12 +113,13 @@ export function monitored(view: ServerView, host: InspectedHost): Monitored {
     traffic: view.traffic,
     connectionCount: connectionCount(view),
     outstanding: view.outstanding(),
+    handshakes: view.handshakes(),
     uptimeMs: performance.now() - view.startedMs,
     voters,
   }
 }
 
-/** What the reference calls an operation. */
+/** The reference's short name of an operation; `NA` if it has none. */
 export function operationName(op: number): string {
   return OPERATION_NAMES.get(op) ?? 'NA'
 }

@@ -5,7 +5,7 @@
  * Order     each search begins with the client's own server. From another one the client comes back when its own
  *           serves, between two calls (client/better-server.ts): not sooner than a while after it left, and later each
  *           time that its own server did not take it, as one that is behind does not.
- * Ours      what answers over TCP has to be a server of this package, since the client trusts each of its answers as
+ * Ours      the server that answers over TCP has to be of this package, since the client trusts each of its answers as
  *           one of a majority (decision 0014). It is asked before the session hears of it.
  */
 import type { Channel, ChannelListener, Dialer } from '../../../client/channel.ts'
@@ -16,7 +16,7 @@ import type { ClientMessage, ServerMessage } from '../../../wire/records.ts'
 /** Requests of a session begin with 1. */
 const QUESTION_XID = 0
 
-/** A client is at another server for so long at least, in milliseconds; each return that came to nothing doubles it. */
+/** Shortest stay of a client at another server, in milliseconds; each return that failed doubles it. */
 const AWAY_MS_MIN = 1_000
 const AWAY_MS_MAX = 60_000
 
@@ -119,7 +119,7 @@ class AskingChannel implements Channel {
   }
 
   #onMessage(message: ServerMessage): void {
-    // That the session is over every server may say.
+    // Every server may say that the session is over.
     if (this.#isOurs || (message.kind === 'connect' && message.response.timeOut <= 0)) {
       this.#listener.onMessage(message)
     } else if (message.kind === 'connect') {

@@ -1,5 +1,5 @@
 /**
- * Cuts what a client asks for in one go into parts, where the server may do something else between them.
+ * Cuts a client's large request into parts, where the server may do something else between them.
  *
  * Order     the parts come one after the other, before whatever the client asks for next; the last one is answered. To
  *           the client they look like one request (server/clients/rearming.ts).
@@ -8,7 +8,7 @@ import { OpCode } from '../../../wire/codes.ts'
 import type { ClientMessage, RequestPart, SetWatches2Request, SetWatchesRequest } from '../../../wire/records.ts'
 import { pathBytesOf } from '../../server/clients/watch-table.ts'
 
-/** So many watches are armed in one go: some milliseconds. */
+/** Watches that are armed in one go: some milliseconds. */
 const WATCHES_AT_ONCE = 2_000
 
 const NO_PATHS: readonly string[] = Object.freeze([])
@@ -60,7 +60,7 @@ function bodyOf(given: Pick<SetWatchesRequest, 'relativeZxid'> & Partial<SetWatc
   }
 }
 
-/** What watches need, each as if no other had its path. */
+/** The room that watches need, each as if no other had its path. */
 function roomOf(once: readonly string[], lasting: readonly string[]): RequestPart['room'] {
   const bytes = [...once, ...lasting, ...lasting].reduce((sum, path) => sum + pathBytesOf(path), 0)
   return { watches: once.length + 2 * lasting.length, bytes }

@@ -1,8 +1,8 @@
 /**
- * The TCP port of one server: what real ZooKeeper clients connect to.
+ * The TCP port of one server, for real ZooKeeper clients.
  *
- * Order     what the server has for its clients in one turn goes out at the end of it, one write per client; what takes
- *           too long goes out in the turns after it.
+ * Order     the messages of one turn for clients go out at the end of it, one write per client; those that would take
+ *           too long go out in the turns after it.
  * Limits    connections of one address; requests that are not answered (others are read when there is room); time until
  *           a session is set up, and until a connection that was ended is closed.
  * Time      a deadline that fires late first lets the sockets be read, and is judged then: see host.ts.
@@ -10,6 +10,7 @@
  */
 import { createServer } from 'node:net'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
+import { isLoopback } from '../../../../core/loopback.ts'
 import { Writer } from '../../../wire/jute.ts'
 import type { ClientMessage } from '../../../wire/records.ts'
 import type { Certificates } from '../tls/certificates.ts'
@@ -50,7 +51,7 @@ export interface ClientTls {
   readonly superUser: string | null
 }
 
-/** What a port has to be told. */
+/** The settings of a port, and the callbacks to its owner. */
 export interface ClientPortSettings {
   /** The address that it listens on. */
   readonly address: string
@@ -66,7 +67,7 @@ export interface ClientPortSettings {
   readonly frameBytesMax: number
   /** The four-letter words that are answered. */
   readonly fourLetterWords: ReadonlySet<string>
-  /** What `conf` tells of the server behind its port: lines of `key=value`. */
+  /** The answer of `conf` for the server, after the line of its port: lines of `key=value`. */
   configuration(): string
   /** Where its files are; null if it has none. */
   directories(): ServerDirectories | null
@@ -91,7 +92,7 @@ export class ClientPort {
   readonly #sockets = new Set<ClientSocket>()
   readonly #byAddress = new Map<string, number>()
   readonly #traffic = new Traffic()
-  /** What operators are told of the port and its server. */
+  /** The view of the port and its server for operators. */
   readonly view: ServerView
   readonly #words: FourLetterWords
   readonly #owner: SocketOwner
@@ -127,6 +128,7 @@ export class ClientPort {
       startedMs: performance.now(),
       connections: () => this.#sockets,
       outstanding: () => this.#outstanding,
+      handshakes: () => this.#handshakes.reduce((sum, { pendingCount }) => sum + pendingCount, 0),
       host: () => this.#host,
       clientPort: () => (settings.port === null ? null : this.#port),
       secureClientPort: () => this.securePort,
@@ -155,7 +157,7 @@ export class ClientPort {
   /**
    * Opens the port. Connections are closed at once until there is a server behind it.
    *
-   * @throws Error that names address and port if they cannot be had
+   * @throws Error that names address and port if they are not available
    */
   async listen(): Promise<void> {
     const { port, tls = null } = this.#settings
@@ -220,13 +222,13 @@ export class ClientPort {
     this.#host = host
   }
 
-  /** Counts an error in what was done for one client. */
+  /** Counts an error in the handling of one client. */
   noteClientError(): void {
     this.#traffic.clientErrors += 1
   }
 
   /**
-   * Closes the port to new connections, answers what the others have asked for so far, and ends them.
+   * Closes the port to new connections, answers the open requests of the others, and ends them.
    *
    * @param untilMs - when to stop waiting, on `performance.now()`
    */
@@ -259,6 +261,7 @@ export class ClientPort {
     const client = new ClientSocket(socket, this.#owner, certifiedIdentities(socket, this.#settings.tls ?? null))
     const { maxClientCnxns } = this.#settings
     const count = this.#byAddress.get(client.address) ?? 0
+    if (!client.isSecure) this.#traffic.connectedPlainly(isLoopback(client.address))
     this.#sockets.add(client)
     this.#byAddress.set(client.address, count + 1)
     if (maxClientCnxns === 0 || count < maxClientCnxns) this.#setDeadline(client)

@@ -1,16 +1,17 @@
 /**
- * One client on a TCP connection: frames in, frames out, and nothing that it does can harm more than itself.
+ * One client on a TCP connection: frames in, frames out, and it can harm nothing but itself.
  *
- * Order     what the machine has for a client goes out in that order; with the end of the connection, behind it.
+ * Order     the machine's messages for a client go out in their order; then, after them, the end of the connection.
  * Limits    frames are not taken while the session is set up, while the server has too much to do, and while the
  *           client does not read what it is sent: the messages for it wait as they are, and share the server's data.
  *           Too many of them end the connection. A few frames are read ahead, and now and then some more, as only who
  *           reads notices the end of the connection.
- * End       what the client sent before it ended its half of the connection is taken, and then this half ends.
- * Safety    what is malformed ends the connection, without an answer, as the reference does.
+ * End       requests that the client sent before it ended its half of the connection are taken, then this half ends.
+ * Safety    malformed bytes end the connection, without an answer, as the reference does.
  * Source    NIOServerCnxn.java.
  */
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { isCoordinationError } from '../../../../core/errors.ts'
 import { OpCode } from '../../../wire/codes.ts'
 import { FrameReader } from '../../../wire/framing.ts'
@@ -22,7 +23,7 @@ import { NO_IDENTITIES } from '../../server/state/identities.ts'
 import type { Identity } from '../../server/state/identities.ts'
 import { ConnectionTraffic } from './traffic.ts'
 
-/** With this much encoded and not taken by the network, a client is sent no more for now. */
+/** With this much encoded and not taken by the network, a client is sent nothing more for now. */
 const UNSENT_BYTES_HIGH = 0x10_0000
 /** More messages than this for a client that does not read end its connection. */
 export const UNSENT_MESSAGES_MAX = 100_000
@@ -33,19 +34,19 @@ const HELD_BYTES_MAX = 0x10_0000
 /** A connection that is not read is read for a moment this often. */
 const LOOK_MS = 1_000
 const WORD_BYTES = 4
-/** Of an answer to a word, so much is made in one go. */
+/** The part of an answer to a word that is made in one go. */
 const PIECE_CHARS = 0x1_0000
 const LENGTH_BYTES = 4
 const NO_FRAMES: Uint8Array[] = []
 
-/** What a connection needs of the port that it came in on. */
+/** The port that a connection came in on, as the connection uses it. */
 export interface SocketOwner {
   readonly frameBytesMax: number
   /** Whether another request may be taken. */
   hasRoom(): boolean
   /** How many bytes belong to a four-letter word after it. */
   argumentBytes(word: string): number
-  /** The answer to a four-letter word, in pieces; null if it is none. */
+  /** The answer to a four-letter word, in pieces; null if it is no known word. */
   answer(word: string, argument: Uint8Array, socket: ClientSocket): Iterable<string> | null
   /** Whether the client of this session reaches no server at present. */
   isIsolated(sessionId: bigint): boolean
@@ -78,8 +79,10 @@ export class ClientSocket implements ClientEnd {
   readonly address: string
   /** Its port. */
   readonly port: number
+  /** Whether it speaks TLS. */
+  readonly isSecure: boolean
   readonly traffic = new ConnectionTraffic()
-  /** What it was proved to be by TLS. */
+  /** The identities that TLS has proved. */
   readonly identities: readonly Identity[]
   /** When it connected, in milliseconds since 1970. */
   readonly establishedMs = Date.now()
@@ -90,7 +93,7 @@ export class ClientSocket implements ClientEnd {
   readonly #owner: SocketOwner
   readonly #wire = new ServerWire()
   readonly #frames: FrameReader
-  /** The bytes before there are enough to tell a four-letter word; null behind them. */
+  /** The bytes before there are enough to tell a four-letter word; null after them. */
   #head: Uint8Array | null = new Uint8Array()
   #phase: 'new' | 'greeting' | 'open' | 'ending' | 'closed' = 'new'
   #connection = 0
@@ -102,7 +105,7 @@ export class ClientSocket implements ClientEnd {
   #isBlocked = false
   #awaitsRoom = false
   #isFlushWanted = false
-  /** It is not read any more: what it has asked for is answered, and then it ends. */
+  /** It is no longer read: its open requests are answered, and then it ends. */
   #isStopping = false
   /** The client sends nothing more. */
   #isOver = false
@@ -112,6 +115,7 @@ export class ClientSocket implements ClientEnd {
     this.identities = identities
     this.address = plainAddress(socket.remoteAddress ?? '')
     this.port = socket.remotePort ?? 0
+    this.isSecure = socket instanceof TLSSocket
     this.#socket = socket
     this.#owner = owner
     this.#frames = new FrameReader(owner.frameBytesMax)
@@ -146,14 +150,14 @@ export class ClientSocket implements ClientEnd {
     return !hasWork && this.#phase !== 'greeting' && this.#socket.writableLength === 0
   }
 
-  /** Reads no more of it. What was read is still answered. */
+  /** Stops reading it. Requests that were read are still answered. */
   stopReading(): void {
     this.#isStopping = true
     this.#socket.pause()
   }
 
   /**
-   * Ends the connection from this side. What still comes is thrown away and not left unread: a connection that is
+   * Ends the connection from this side. Bytes that still come are discarded and not left unread: a connection that is
    * closed over unread bytes is reset, and the client loses the answers that it has not read.
    */
   finish(): void {
@@ -167,12 +171,12 @@ export class ClientSocket implements ClientEnd {
   onMessage(message: ServerMessage): void {
     if (this.#phase === 'closed') return
     this.#unsent.push(message)
-    // What one turn has for a client that reads is no sign of one that does not, however much it is.
+    // The messages of one turn are no sign of a client that does not read, however many they are.
     if (this.#isBlocked && this.#unsent.length > UNSENT_MESSAGES_MAX) this.destroy()
     else this.#wantFlush()
   }
 
-  /** The server ends the connection, behind what it has sent. */
+  /** The server ends the connection, after the messages that it has sent. */
   onClose(): void {
     if (this.#phase === 'closed') return
     this.#phase = 'ending'
@@ -208,12 +212,12 @@ export class ClientSocket implements ClientEnd {
       this.#encode(writer, nowMs)
     })
     if (this.#phase === 'closed') return false
-    // Behind what waits already, an empty write tells when there is room again.
+    // After the bytes that wait already, an empty write tells when there is room again.
     if (this.#isBlocked && !this.#awaitsRoom) {
       this.#awaitsRoom = true
       this.#socket.write(writer.written(), this.#onRoom)
     } else if (writer.length > 0) this.#socket.write(writer.written())
-    // What the network took at once is of no use any more; of what it did not, every byte is.
+    // Bytes that the network took at once are of no use any more; if it left any, the writer's are all in use.
     const isInUse = writer.length > 0 && this.#socket.writableLength > 0
     if (!this.#isBlocked && this.#phase === 'ending') this.#socket.destroySoon()
     if (this.#held.length > 0) this.proceed()

@@ -7,7 +7,7 @@ import { OpCode } from '../../../wire/codes.ts'
 import { SizeStats } from '../../server/writes/size-stats.ts'
 import { Latency, LatencySummary } from './latency.ts'
 
-/** What the reference counts as updates: what becomes a transaction. */
+/** The operations that the reference counts as updates: those that become a transaction. */
 const UPDATES: ReadonlySet<number> = new Set([
   OpCode.create,
   OpCode.create2,
@@ -21,7 +21,7 @@ const UPDATES: ReadonlySet<number> = new Set([
   OpCode.closeSession,
 ])
 
-/** What goes through anything. */
+/** Counts of packets, both ways. */
 class Passage {
   /** Packets that came. */
   received = 0
@@ -38,7 +38,7 @@ class Passage {
   }
 }
 
-/** What went through a port. */
+/** The traffic of a port. */
 export class Traffic extends Passage {
   /** Lengths of what was sent, in bytes, without their own. */
   readonly responseSizes = new SizeStats()
@@ -50,12 +50,21 @@ export class Traffic extends Passage {
   bytesReceived = 0
   /** Connections that were one too many of their address. */
   connectionsRejected = 0
+  /** Connections without TLS, from this machine and from others. */
+  plainLocal = 0
+  plainRemote = 0
   /** Connections that did not come through their TLS hand-shakes. */
   handshakesRefused = 0
   /** Connections that had no session in time. */
   sessionlessExpired = 0
-  /** Errors of this code in what it did for one client, which ended that client's connection. */
+  /** Errors of this code in the handling of one client, which ended that client's connection. */
   clientErrors = 0
+
+  /** A connection without TLS was made. */
+  connectedPlainly(isLocal: boolean): void {
+    if (isLocal) this.plainLocal += 1
+    else this.plainRemote += 1
+  }
 
   /** A request was answered. */
   measured(op: number, latencyMs: number): void {
@@ -64,16 +73,19 @@ export class Traffic extends Passage {
     summary.add(latencyMs)
   }
 
-  /** Begins to count again, but for what only grows. */
+  /** Starts the counts again, except those that only grow. */
   override reset(): void {
     super.reset()
+    this.plainLocal = 0
+    this.plainRemote = 0
+    this.handshakesRefused = 0
     this.responseSizes.reset()
     this.readLatency.reset()
     this.updateLatency.reset()
   }
 }
 
-/** What went through one connection. */
+/** The traffic of one connection. */
 export class ConnectionTraffic extends Passage {
   /** Operation that was answered last; -1 before the first. */
   lastOp = -1

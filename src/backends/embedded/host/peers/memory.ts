@@ -1,10 +1,10 @@
 /**
  * The network between the servers of one process: connections that keep their order, and partitions.
  *
- * Model     what one server sends another arrives in order, at once. While two servers are partitioned, everything but
+ * Model     messages from one server to another arrive in order, at once. While two servers are partitioned, all but
  *           votes is held, as TCP would hold it, and arrives in order when the partition heals; votes are lost. When a
  *           server goes down its connections end, and the other ends are told.
- * Bytes     what travels is encoded as it would be on a socket. Bytes that the receiver cannot read are a fault of this
+ * Bytes     messages are encoded as they would be on a socket. Bytes that the receiver cannot read are a fault of this
  *           package, so they raise an error and do not end the connection.
  */
 import { decodeNotification, encodeNotification } from '../../../wire/notifications.ts'
@@ -25,7 +25,7 @@ export class MemoryNetwork {
   readonly #gates = new Map<number, PeerGate>()
   /** Group of each server while there is a partition; null without one. */
   #groups: ReadonlyMap<number, number> | null = null
-  /** What waits for the end of the partition, by sender and receiver. */
+  /** The messages that wait for the end of the partition, by sender and receiver. */
   readonly #held = new Map<string, { readonly from: number; readonly to: number; readonly queue: Held[] }>()
   readonly #connections = new Set<MemoryConnection>()
 
@@ -53,13 +53,13 @@ export class MemoryNetwork {
     for (const connection of [...this.#connections]) if (connection.from === id) connection.close()
   }
 
-  /** Lets only servers of the same group talk. Servers that are not named form one group more. */
+  /** Lets only servers of the same group talk. Servers that are not named form one more group. */
   partition(groups: readonly (readonly number[])[]): void {
     this.heal()
     this.#groups = new Map(groups.flatMap((ids, group) => ids.map((id): [number, number] => [id, group])))
   }
 
-  /** Ends the partition; what was held arrives. */
+  /** Ends the partition; the messages that were held arrive. */
   heal(): void {
     this.#groups = null
     const held = [...this.#held.values()]

@@ -3,7 +3,7 @@
  *
  * Order     on one link everything goes in the order in which it was sent; see snapshot-streams.ts for states.
  * Limits    bytes that wait for the network, or after a state, per link. One that has more is closed, with a reason:
- *           whoever does not keep up is brought up to date on a new link, and costs nobody memory meanwhile.
+ *           a server that does not keep up catches up on a new link, and costs nobody memory meanwhile.
  */
 import type { Notification, Packet } from '../../../wire/packets.ts'
 import type { Outgoing } from '../../server/zab/outbox.ts'
@@ -69,7 +69,7 @@ export class Peers {
     return this.#open(from, connection, false)
   }
 
-  /** Sends a vote, or a packet on a link, with the state after it. What is sent on a link that has ended is lost. */
+  /** Sends a vote, or a packet on a link, with the state after it. A packet on a link that has ended is lost. */
   send(outgoing: Outgoing): void {
     const { to, message, state } = outgoing
     if (message.type === 'NOTIFICATION') this.#sendVote(to, message)

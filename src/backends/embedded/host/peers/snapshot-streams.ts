@@ -1,9 +1,9 @@
 /**
  * Sends states to learners beside whatever else the host does: a chunk per turn of the event loop.
  *
- * Order     on one link everything arrives in the order in which it was sent: what is sent after a state waits until
- *           the last chunk has gone.
- * Pace      while the network has not taken what was sent before, no further chunk is made.
+ * Order     on one link everything arrives in the order in which it was sent: packets sent after a state wait until the
+ *           last chunk has gone.
+ * Pace      while the network has not taken the bytes sent before, no further chunk is made.
  */
 import type { Packet } from '../../../wire/packets.ts'
 import type { SnapshotSource } from '../../server/zab/outbox.ts'
@@ -11,13 +11,13 @@ import { holdsBy, nextTurn } from '../turns.ts'
 
 /** With more bytes of a link unsent, its state waits. */
 const UNSENT_BYTES_HIGH = 0x10_0000
-/** What a packet takes beside its transaction, roughly. */
+/** The rough size of a packet beside its transaction. */
 const PACKET_BYTES = 64
 
 /** A state on its way over one link. */
 interface Stream {
   readonly source: SnapshotSource
-  /** What was sent after it. */
+  /** The packets that were sent after it. */
   readonly waiting: { readonly packet: Packet; readonly state: SnapshotSource | undefined }[]
   waitingBytes: number
 }
@@ -27,11 +27,11 @@ export interface StreamedLinks {
   send(link: number, packet: Packet): void
   /** Bytes that the network has not taken. */
   unsentBytes(link: number): number
-  /** Told what went wrong while a state was read. */
+  /** Called with the error of the reading of a state. */
   failed(error: unknown): void
 }
 
-/** What is sent over the links of one server, by the number of the link. */
+/** The packets and states that are sent over the links of one server, by the number of the link. */
 export class SnapshotStreams {
   readonly #links: StreamedLinks
   readonly #streams = new Map<number, Stream>()
@@ -57,7 +57,7 @@ export class SnapshotStreams {
     return this.#streams.get(link)?.waitingBytes ?? 0
   }
 
-  /** A link has ended; what was to be sent on it is lost. */
+  /** A link has ended; the packets that waited for it are lost. */
   closed(link: number): void {
     const stream = this.#streams.get(link)
     if (stream === undefined) return

@@ -5,7 +5,7 @@
  *           in order or not at all, and once either end is closed it brings nothing more. A vote is a datagram: it may
  *           be lost, and none overtakes another of the same pair.
  * Bytes     an implementation encodes and decodes with the link of its end (wire/peer-link.ts, wire/notifications.ts).
- *           What the other end sends and cannot be read ends the connection, with the reason.
+ *           Bytes of the other end that cannot be decoded end the connection, with the reason.
  * Turns     nothing is sent or closed from within the calls of an implementation, but in a later turn.
  */
 import type { Notification, Packet } from '../../../wire/packets.ts'

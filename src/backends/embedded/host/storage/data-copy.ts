@@ -3,8 +3,8 @@
  *
  * Verified  by a start: the copy is read as a server reads its files, so that one that is damaged, or lacks a
  *           transaction, is refused. A torn last record is cut off, in the copy.
- * Running   servers go on meanwhile: their log is copied as far as it is written, which is a prefix of it. Where
- *           something was taken away or read while it was written, the copy is refused, and made again.
+ * Running   servers continue meanwhile: their log is copied as far as it is written, which is a prefix of it. Where
+ *           something was removed or read while it was written, the copy is refused, and made again.
  * Needed    a place for the copy that is empty.
  * Memory    that of a start.
  */
@@ -24,7 +24,9 @@ const CHUNK_BYTES = 0x10_0000
 const PROMISES = ['acceptedEpoch', 'currentEpoch', VOTES_FILE]
 /** Far more than any has. */
 const PROMISE_BYTES_MAX = 4_096
-/** What a running server takes away or writes while it is copied is copied again, so often. */
+/**
+ * A running server removes and writes files during a copy: the copy is then tried again, up to this many times in all.
+ */
 const ATTEMPTS_MAX = 10
 /** Nothing is written to the log of a copy. */
 const PREALLOCATE_BYTES = 1
@@ -36,18 +38,18 @@ export interface DataPlace {
   readonly dataLogDir: string
 }
 
-/** What was copied. */
+/** The facts of a copy. */
 export interface CopiedData {
-  /** Of the last transaction. */
+  /** The zxid of the last transaction. */
   readonly lastZxid: bigint
   readonly acceptedEpoch: number
   readonly currentEpoch: number
   readonly votes: boolean
-  /** What was damaged and not needed, in words. */
+  /** The damage that was passed over because nothing needed it, in words. */
   readonly passedOver: readonly string[]
 }
 
-/** What is known of the source. */
+/** The known facts of the source. */
 export interface SourceFacts {
   /** Whether there may be no log; otherwise it is probably in another directory. */
   readonly mayLackLog: boolean
@@ -164,7 +166,7 @@ async function readAsStart(
     snapRetainCount: 1,
     preallocateBytes: PREALLOCATE_BYTES,
     onTornTail: (file, offset) => {
-      // Of a log that is being written, the last record may not be whole yet.
+      // The last record of a log that is being written may not be whole yet.
       if (isRunning) return
       note(new Error(`${file}: at byte ${offset}: the last record was incomplete, as a crash leaves it`))
     },

@@ -2,7 +2,7 @@
  * A lock on a data directory: one process uses it at a time.
  *
  * Model     a file that names a process, and the instant at which that process began, so that another process that has
- *           the same id later is not mistaken for it. The file of a process that is gone is taken away.
+ *           the same id later is not mistaken for it. The file of a process that is gone is removed.
  * Limits    it keeps out processes of this machine. A directory that several machines mount is not protected.
  */
 import { randomUUID } from 'node:crypto'
@@ -12,7 +12,7 @@ import { withPath } from './node-file-system.ts'
 import { StorageError } from './storage-error.ts'
 
 const FILE_NAME = 'quorate.lock'
-/** Others may take a lock at the same time; so often it is tried. */
+/** Others may take a lock at the same time; this many attempts are made. */
 const ATTEMPTS_MAX = 20
 /** Where the instant at which a process began stands in /proc/PID/stat, after the name of its program. */
 const START_FIELD = 19
@@ -23,7 +23,7 @@ const HELP = 'stop it, or give this server another dataDir'
 /**
  * Locks a directory, which must be there.
  *
- * @param help - the end of the message if it is locked: what to do
+ * @param help - the end of the message if it is locked: the advice to the operator
  * @returns a function that unlocks it
  * @throws StorageError `LOCKED` if a process that is alive has locked it, this one included
  */
@@ -60,7 +60,7 @@ async function isLinked(own: string, path: string): Promise<boolean> {
   }
 }
 
-/** Takes the lock of a process that is gone away. */
+/** Removes the lock of a process that is gone. */
 async function removeIfAbandoned(directory: string, path: string, help: string): Promise<void> {
   const found = await contentOf(path)
   if (found === null) return

@@ -1,7 +1,7 @@
 /** How much the files of a directory take, for operators. */
 import { readdirSync, statSync } from 'node:fs'
 
-/** What is asked for within a turn must not take long: of more files than these, the first ones count. */
+/** A question answered within a turn must not take long: of more files than these, the first ones count. */
 const FILES_MAX = 1_000
 
 /** Where the files of a server are: snapshots and epochs, and logs. */

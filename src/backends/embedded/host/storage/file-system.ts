@@ -31,11 +31,11 @@ export interface FileSystem {
 export interface OpenFile {
   /** Its length in bytes. */
   size(): Promise<number>
-  /** Reads at most so many bytes; fewer only at the end of the file. */
+  /** Reads at most `length` bytes; fewer only at the end of the file. */
   read(at: number, length: number): Promise<Uint8Array>
   /** Writes all of these bytes. */
   write(bytes: Uint8Array, at: number): Promise<void>
-  /** Sets its length; what is added is zero. */
+  /** Sets its length; added bytes are zero. */
   setSize(length: number): Promise<void>
   /** Makes its bytes and its length durable. */
   sync(): Promise<void>

@@ -1,14 +1,14 @@
 /**
- * Storage in files: what a server has acknowledged survives the end of its process, and of its machine.
+ * Storage in files: data that a server has acknowledged survives the end of its process, and of its machine.
  *
  * Layout    that of ZooKeeper 3.8: `version-2/` with logs, snapshots and epochs; logs in another directory if asked
- *           for. Ours alone, where ZooKeeper does not look: the file `votes`, and what follows the last record or
+ *           for. Ours alone, where ZooKeeper does not look: the file `votes`, and the bytes after the last record or
  *           section that it knows in logs and snapshots (docs/operations.md).
  * Order     operations in the order in which they come; see promise-files.ts, log-files.ts, snapshot-files.ts.
  * Install   a state from a leader replaces all there is. It is written as `install.<zxid>`; with that name it has taken
- *           effect, and a start that finds one goes on where a crash interrupted: the log goes, then it gets its name.
- * Failure   of a sync is not repeated: what the disk holds after it is not known. The server stops, as after any other
- *           failure but one: what a full disk refuses is written when there is room (room.ts, decision 0017).
+ *           effect, and a start that finds one resumes where a crash interrupted: the log goes, then it gets its name.
+ * Failure   of a sync is not repeated: nobody knows what the disk holds after it. The server stops, as after any other
+ *           failure but one: a write that a full disk refuses is done when there is room (room.ts, decision 0017).
  */
 import { parseDataFileName, snapshotFileName } from '../../../wire/disk/file-names.ts'
 import type { LogEntry, PersistOperation } from '../../server/zab/journal.ts'
@@ -56,7 +56,7 @@ export class FileStorage implements Storage {
   readonly #room: RoomWait
   /** Settles when all that was begun has ended, however it did. */
   #busy: Promise<unknown> = Promise.resolve()
-  /** How often waits were given up: whoever waits in line then does nothing more. */
+  /** How often waits were given up: operations that wait in line then do nothing more. */
   #closings = 0
   /** How often it was to be read: an earlier start that waited meanwhile does nothing more. */
   #starts = 0
@@ -82,7 +82,7 @@ export class FileStorage implements Storage {
    * no snapshot, or if the files with promises contradict each other
    */
   async recover(): Promise<StoredState> {
-    // What an earlier host of this server had begun comes to its end first, however long it waits for room.
+    // The operations of an earlier host of this server end first, however long they wait for room.
     const closings = this.#closings
     this.#starts += 1
     const start = this.#starts
@@ -104,7 +104,7 @@ export class FileStorage implements Storage {
     }
     const found = await this.#promises.read()
     if (isNew) {
-      // Before anything else: what has data and does not say who may vote is a ZooKeeper's.
+      // Before anything else: a directory that has data and does not say who may vote is a ZooKeeper's.
       if (found.votes === null) await this.#promises.setVotes(false)
       await this.#writeFirstSnapshot()
     }
@@ -153,7 +153,7 @@ export class FileStorage implements Storage {
       write: (chunk) => this.#tracked(file.write(chunk)),
       commit: () => this.#tracked(commit()),
       abort: () => {
-        // What cannot be removed now is removed by the next start.
+        // A file that cannot be removed now is removed by the next start.
         this.#tracked(file.abort()).catch(() => undefined)
       },
     }

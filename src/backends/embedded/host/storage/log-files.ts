@@ -5,10 +5,10 @@
  *           snapshot the next record begins a new one. Room is prepared ahead, so that a sync need not make the length
  *           durable.
  * Durable   once {@link LogFiles.append} is done: the bytes, and before the first of them are, the name of the file.
- * Failure   of a write leaves no trace: what may be there of the batch is cut off, durably, before the next one is
+ * Failure   of a write leaves no trace: the part of the batch that is there is cut off, durably, before the next one is
  *           written. After a sync that failed nothing is written or read: decision 0015.
  * Reading   a torn last record was never acknowledged: it is cut off. Damage before the end, or a transaction that is
- *           missing, is an error that names file and offset; what comes after it is not used.
+ *           missing, is an error that names file and offset; entries after it are not used.
  * Source    FileTxnLog of ZooKeeper 3.8; etcd, server/storage/wal.
  */
 import { assert } from '../../../../core/assert.ts'
@@ -34,7 +34,7 @@ const BEFORE_ALL = -1n
 
 /** Options of {@link LogFiles}. */
 export interface LogFilesOptions {
-  /** Room is prepared in steps of so many bytes. */
+  /** Room is prepared in steps of this many bytes. */
   readonly preallocateBytes: number
   /** Told of a record that was torn by a crash and is cut off. */
   onTornTail(file: string, offset: number): void
@@ -56,7 +56,7 @@ export class LogFiles {
   readonly #directory: string
   readonly #options: LogFilesOptions
   #tail: Tail | null = null
-  /** A write to it failed: what follows its end is to be cut off. */
+  /** A write to it failed: the bytes after its end must be cut off. */
   #uncut: { readonly path: string; readonly end: number } | null = null
   #isFull = false
   #writer = new Writer(READ_BYTES)
@@ -81,7 +81,7 @@ export class LogFiles {
     const isNew = this.#tail === null
     const tail = this.#tail ?? (await this.#create(first.zxid))
     const writer = this.#writer
-    // What an append that failed has left is not written again.
+    // Drops the records of an append that failed.
     writer.truncate(0)
     if (isNew) writer.bytes(LOG_HEADER)
     for (const { txn, digest = null } of entries) writeLogRecord(writer, txn, digest)
@@ -175,7 +175,7 @@ export class LogFiles {
     }
   }
 
-  /** What a write that failed has left must be gone before its records are written again, elsewhere. */
+  /** The rest of a failed write must be gone before its records are written again, elsewhere. */
   async #cutOff(): Promise<void> {
     if (this.#uncut === null) return
     const { path, end } = this.#uncut
@@ -185,7 +185,7 @@ export class LogFiles {
   }
 
   /**
-   * Makes a batch durable. If that fails, it is taken away again, so that not even another process believes what the
+   * Makes a batch durable. If that fails, it is removed again, so that not even another process believes what the
    * system shows.
    */
   async #sync(tail: Tail): Promise<void> {
@@ -291,7 +291,7 @@ export class LogFiles {
     return this.#files.syncDirectory(this.#directory)
   }
 
-  /** What is purged beside this may be gone already. */
+  /** A purge that runs beside this may have removed the file already. */
   async #removeDurably(path: string): Promise<void> {
     await removeIfThere(this.#files, path)
     await this.#files.syncDirectory(this.#directory)

@@ -3,7 +3,7 @@ import { unreachable } from '../../../../core/assert.ts'
 import type { LogEntry, PersistOperation, Promises } from '../../server/zab/journal.ts'
 import type { SnapshotSink, Storage, StoredState } from './storage.ts'
 
-/** What a storage in memory holds, at hand. */
+/** The contents of a storage in memory. */
 export interface MemoryContents extends Promises {
   readonly snapshot: { readonly zxid: bigint; readonly chunks: readonly Uint8Array[] } | null
   /** The log after the snapshot. */
@@ -16,7 +16,7 @@ export class MemoryStorage implements Storage {
   #snapshot: MemoryContents['snapshot'] = null
   #entries: LogEntry[] = []
 
-  /** What it holds now. */
+  /** The contents at this moment; its lists are copies. */
   get contents(): MemoryContents {
     return { ...this.#promises, snapshot: this.#snapshot, entries: [...this.#entries] }
   }

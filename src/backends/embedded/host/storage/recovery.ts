@@ -32,7 +32,7 @@ const DIGEST_STEP_NODES = 10_000
  * @param onDamage - told of each snapshot that was passed over
  * @param passedOver - damaged snapshots that the storage does not hold any more
  * @throws DamageError of the oldest snapshot if all are damaged, and of one that was passed over if the log does not
- * reach it; what the storage raises
+ * reach it; any error of the storage
  */
 export async function recover(
   storage: Storage,
@@ -87,7 +87,7 @@ interface Found {
   readonly passedOver: readonly PassedOver[]
   /** Whether it is the state of one zxid. */
   readonly isExact: boolean
-  /** Of the nodes in it. */
+  /** The digest of the nodes in it. */
   readonly digest: bigint
 }
 

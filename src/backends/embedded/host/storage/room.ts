@@ -2,7 +2,7 @@
  * Waiting for room on a disk that is full.
  *
  * Model     a step that fails for lack of room is done again, after a pause, until it succeeds or the wait is given up.
- *           A step must be such that it can be: what a failed attempt left is taken away by the next one.
+ *           A step must be repeatable: the next attempt removes whatever a failed one left.
  */
 
 /** How often a full disk is tried again. */
@@ -36,7 +36,7 @@ export class RoomWait {
   /**
    * Does a step, again and again while there is no room.
    *
-   * @throws what the step throws; also for lack of room, if the wait is given up
+   * @throws any error of the step; also one for lack of room, if the wait is given up
    */
   async do(step: () => Promise<void>): Promise<void> {
     for (;;) {

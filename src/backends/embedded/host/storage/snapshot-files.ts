@@ -62,7 +62,7 @@ export class SnapshotFiles {
       for (const chunk of chunks) await file.write(chunk)
       await file.commit(name)
     } catch (error) {
-      // What cannot be removed now is removed by the next start.
+      // A file that cannot be removed now is removed by the next start.
       await file.abort().catch(() => undefined)
       throw error
     }
@@ -141,7 +141,7 @@ class SnapshotFile {
     await this.#files.syncDirectory(this.#directory)
   }
 
-  /** Gives it up. What was written is removed, or will be with the next start. */
+  /** Gives it up. The part that was written is removed now, or by the next start. */
   async abort(): Promise<void> {
     this.#isAborted = true
     const file = this.#file

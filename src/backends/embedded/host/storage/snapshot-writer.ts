@@ -8,7 +8,7 @@ import { nextTurn } from '../turns.ts'
 import { isNoRoom } from './room.ts'
 import type { SnapshotSink, Storage } from './storage.ts'
 
-/** What is being stored. */
+/** A snapshot that is being stored. */
 interface Writing {
   readonly source: SnapshotSource
   readonly sink: SnapshotSink

@@ -1,5 +1,5 @@
 /**
- * The port to a server's durable state: what a host asks of a storage.
+ * The port to a server's durable state: the requests of a host to a storage.
  *
  * Log        operations become durable in the order in which they are given, a batch at a time. After a crash a prefix
  *            of them is there, each as a whole; but of an append, a prefix of its entries can be there, and of a
@@ -50,14 +50,14 @@ export interface StoredState extends Promises {
   /**
    * The log after a zxid, in parts; to be read once, after the snapshot of that zxid (0n: none).
    *
-   * @throws what says that it is damaged, or that a transaction is missing
+   * @throws an error that says that it is damaged, or that a transaction is missing
    */
   entriesAfter(zxid: bigint): Parts<readonly LogEntry[]>
 }
 
 /** A snapshot in a storage. */
 export interface StoredSnapshot {
-  /** Of its file, or what else names it in errors. */
+  /** The name of its file, or another name for it in errors. */
   readonly name: string
   readonly zxid: bigint
   /** Its chunks may be cut anywhere. */

@@ -11,7 +11,7 @@ import type { SecureContextOptions } from 'node:tls'
 import { pathsOf, readTlsFiles } from './tls-files.ts'
 import type { CertificatesEvent, TlsFiles, TlsKeys } from './tls-settings.ts'
 
-/** The files are looked at again after so long, in milliseconds. */
+/** The files are looked at again after this time, in milliseconds. */
 const LOOK_MS = 1_000
 
 /** The certificates of some ports. */
@@ -39,7 +39,7 @@ export class Certificates {
     this.#lookMs = performance.now() + LOOK_MS
   }
 
-  /** What is used at present, and a number that grows when that is replaced. */
+  /** The options in use, and a number that grows when they are replaced. */
   current(): { readonly version: number; readonly options: SecureContextOptions } {
     if (performance.now() >= this.#lookMs) this.#look()
     return { version: this.#version, options: this.#options }

@@ -26,7 +26,7 @@ export function pathsOf({ keyStore, trustStore }: TlsFiles): readonly string[] {
 /**
  * Reads the files.
  *
- * @returns what node:tls makes a context of; it was tried
+ * @returns the options of a secure context for node:tls; a context was made of them
  * @throws Error that names the file and its key
  */
 export function readTlsFiles(files: TlsFiles, keys: TlsKeys): SecureContextOptions {

@@ -26,7 +26,7 @@ const MESSAGES: readonly (readonly [RegExp, string])[] = [
   [/alert certificate required/i, 'it asks for a certificate of this server'],
 ]
 
-/** Of an error of a socket; null if it has nothing to do with TLS. */
+/** The reason of an error of a socket; null if it has nothing to do with TLS. */
 export function tlsReason(error: NodeJS.ErrnoException): string | null {
   const { code = '', message } = error
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return otherHostReason(error)
@@ -43,7 +43,7 @@ export function distrustOf(socket: TLSSocket): string | null {
   return REASONS[code] ?? `its certificate is not trusted: ${code}`
 }
 
-/** Of the error of the check whether a certificate is for a host. */
+/** The reason of a certificate that is not for the host. */
 export function otherHostReason(error: Error): string {
   const { host, cert } = error as Error & { readonly host?: string; readonly cert?: PeerCertificate }
   const names = cert?.subjectaltname ?? `the name ${String(cert?.subject?.CN)}`

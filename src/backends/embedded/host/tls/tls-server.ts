@@ -50,7 +50,7 @@ export class TlsServer {
   #version: number
   /** Connections on their way, the oldest first. */
   readonly #pending = new Map<Socket, Pending>()
-  /** What each hand-shake is on. */
+  /** The TCP socket under each hand-shake, by its place. */
   readonly #raw = new Map<string, Socket>()
   readonly #deadline: Deadline
 
@@ -112,6 +112,11 @@ export class TlsServer {
     socket.once('end', () => {
       if (this.#forget(socket)) socket.destroy()
     })
+  }
+
+  /** Connections on their way. */
+  get pendingCount(): number {
+    return this.#pending.size
   }
 
   /** Ends the connections that are not through, without a word. */

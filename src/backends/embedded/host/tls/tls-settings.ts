@@ -1,4 +1,4 @@
-/** Where a server's TLS comes from, and what is told of it. Applications see these types: they need none of Node.js. */
+/** The sources of a server's TLS, and its events. Applications see these types: they need none of Node.js. */
 
 /** The beginning of a key in ZooKeeper's configuration: client ports, and ports between servers. */
 export type TlsKeys = 'ssl' | 'ssl.quorum'

@@ -1,9 +1,9 @@
 /**
- * Keeps what goes wrong for one client from all others.
+ * Keeps an error in the handling of one client away from all others.
  *
  * Model     each step that is done for a client runs in here. An error in it costs that client its connection. The
  *           exception is what the step asks of the consensus: an error in there breaks promises to other servers, and
- *           the server must stop, whoever asked.
+ *           the server must stop, no matter who asked.
  */
 
 /** The calls that steps for clients make to the consensus. */
@@ -20,7 +20,7 @@ export class ClientGuard {
   /**
    * Does something for a client.
    *
-   * @param onError - called with what it throws
+   * @param onError - called with the error that it throws
    */
   run(step: () => void, onError: (error: unknown) => void): void {
     try {
@@ -46,7 +46,7 @@ export class ClientGuard {
     }
   }
 
-  /** Throws what went wrong in the consensus, if anything did. */
+  /** Throws the error of the consensus, if there was one. */
   expectConsensus(): void {
     if (this.#breach !== null) throw this.#breach.error
   }

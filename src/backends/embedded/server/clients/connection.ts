@@ -48,17 +48,17 @@ export interface Pending {
   readonly identities: readonly Identity[]
   /** The read to answer; null if it reads nothing. */
   readonly read: Request | null
-  /** What it is of a request in parts; null if it is whole, or the last part. */
+  /** Its place in a request that is handled in parts; null if it is whole, or the last part. */
   readonly part: RequestPart | null
   /** The write to submit; null if it is no write. */
   readonly write: WriteOperation | null
   /** A sync's number; 0 for others. */
   readonly syncId: number
-  /** The writes that are submitted when this sync is confirmed; null if it is none. */
+  /** The writes that are submitted when this sync is confirmed; null if it is no sync. */
   readonly waiting: Pending[] | null
-  /** The error number of what is not even tried. */
+  /** The error number of a request that is not even tried. */
   readonly refusal: number
-  /** Whether there is no such operation: the connection ends after the answer. */
+  /** Whether the operation is unknown: the connection ends after the answer. */
   readonly isUnknown: boolean
   /** The answer of a write, once it is known. */
   answer: Reply | null

@@ -35,7 +35,7 @@ export interface ConnectionsHost extends RequestHost {
   readonly maxSessionTimeoutMs: number
   /** Whether this server is in touch with a majority. */
   isServing(): boolean
-  /** An error in what was done for one client has ended its connection; the code is wrong, and goes on. */
+  /** An error in the handling of one client has ended its connection; the code is wrong, and continues. */
   clientFailed(sessionId: bigint, error: unknown): void
   /**
    * While it serves: whatever clients have seen up to this zxid is applied here. That is all of what was before its
@@ -133,7 +133,7 @@ export class Connections {
    * A client at an address has connected, and has said nothing yet.
    *
    * @param address - empty if the client is in this process
-   * @param proved - what it was proved to be before it said anything
+   * @param proved - the identities that it proved before it said anything
    */
   open(id: number, address: string, proved: readonly Identity[]): void {
     const connection = newConnection(id)
@@ -171,7 +171,7 @@ export class Connections {
     else this.#close(connection)
   }
 
-  /** Nothing that one client makes go wrong may reach the others: it costs that client its connection. */
+  /** No error of one client may reach the others: it costs that client its connection. */
   #guard(connection: Connection, step: () => void): void {
     this.#clientGuard.run(step, (error) => {
       if (this.#connections.get(connection.id) === connection) this.#close(connection)
@@ -185,7 +185,7 @@ export class Connections {
     this.#watches.clearDeparted()
   }
 
-  /** Throws what went wrong in the consensus while something was done for a client, if anything did. */
+  /** Throws the error of the consensus in the handling of a client, if there was one. */
   expectConsensus(): void {
     this.#clientGuard.expectConsensus()
   }
@@ -302,8 +302,8 @@ export class Connections {
   }
 
   /**
-   * Who is back has left its earlier connection here. It may have been at another server meanwhile, and what comes late
-   * over the earlier one would be behind its return on the way to the leader, so that it would be done out of order.
+   * Who is back has left its earlier connection here. It may have been at another server meanwhile, and a request that
+   * comes late over the earlier one would reach the leader after its return, so that it would be done out of order.
    */
   #closeEarlier(sessionId: bigint, passwd: Uint8Array): void {
     const earlier = this.#bySession.get(sessionId)

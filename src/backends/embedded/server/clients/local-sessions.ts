@@ -24,7 +24,7 @@ export class LocalSessions {
     if (!this.#touched.has(sessionId)) this.#touched.set(sessionId, { sessionId, timeoutMs: timeoutMs() })
   }
 
-  /** Takes the sessions that the leader is to be told of. */
+  /** Takes the sessions that the leader must still hear of. */
   takeTouched(): readonly SessionTouch[] {
     if (this.#touched.size === 0) return []
     const touched = [...this.#touched.values()]

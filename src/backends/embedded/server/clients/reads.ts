@@ -2,7 +2,7 @@
  * Answers from a server's own state: reads, and the watches that they arm at one instant with the reading.
  *
  * Rights    getData, the two getChildren and getAllChildrenNumber need READ, getACL needs READ or ADMIN; exists needs
- *           nothing, and neither does a watch. Whom a list shuts out gets no watch.
+ *           nothing, and neither does a watch. A client that a list shuts out gets no watch.
  * Limits    the length of an answer is known before it is built. One that is too long, or a watch too many of its
  *           connection, refuses the one request.
  * Paths     are looked up as they are: one that is not well formed names no node. The empty one is the root.
@@ -51,7 +51,7 @@ export interface ReadAnswer {
 }
 
 const NO_EVENTS: readonly WatcherEvent[] = Object.freeze([])
-/** Of the node that is nowhere but in the answer. */
+/** The stat of a node that is nowhere but in the answer. */
 const NO_STAT: StatRecord = Object.freeze({
   czxid: 0n,
   mzxid: 0n,
@@ -105,7 +105,7 @@ export function answerRead(request: Request, reader: Reader, from: Readable): Re
       if (typeof node === 'number') return refused(node)
       const { path } = request.body
       const below = state.tree.descendantCount(nodePath(path))
-      // Of the empty path the reference counts the root, too.
+      // For the empty path the reference counts the root, too.
       return answered({ totalNumber: path === '' ? below + 1 : below })
     }
     case OpCode.getEphemerals:
@@ -140,7 +140,7 @@ function answerWatches(request: Request, { connection }: Reader, state: State, w
     case OpCode.removeWatches: {
       const { path, type } = request.body
       if (!WATCHER_TYPES.has(type)) return refused(Err.marshallingError)
-      // The reference goes up the path, if there is any use in that, and what has no slash leads nowhere.
+      // The reference goes up the path, if that helps, and a path without a slash leads nowhere.
       const isLost = request.op === OpCode.checkWatches && watches.hasRecursive && path !== '' && !path.includes('/')
       if (isLost) return refused(Err.marshallingError)
       const isThere =
@@ -165,7 +165,7 @@ function exists(
   return stat === null ? refused(Err.noNode) : answered({ stat })
 }
 
-/** Each part stands for itself, but for the length of all together: a few bytes can ask for a large node. */
+/** Each part stands for itself, except for the length of all together: a few bytes can ask for a large node. */
 function multiRead(
   parts: readonly ReadOperation[],
   reader: Reader,

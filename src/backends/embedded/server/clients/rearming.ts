@@ -1,8 +1,8 @@
 /**
  * A setWatches that is done in parts, over several turns, and looks to its client as if it had been done in one.
  *
- * Order     what the client missed is told part by part. A watch of an early part can fire before a late part has been
- *           looked at: that event waits until the last part is done. So whatever was missed is told first, and all of
+ * Order     the missed changes are told part by part. A watch of an early part can fire before a late part has been
+ *           looked at: that event waits until the last part is done. So every missed change is told first, and all of
  *           it before the answer.
  * Whole     a request with watches that last is refused by its first part or not at all: that part knows what all of
  *           them need, and nothing else of the connection is done in between.
@@ -12,7 +12,7 @@ import type { ServerMessage } from '../../../wire/records.ts'
 
 /** The parts of one request on one connection. */
 export class Rearming {
-  /** What was missed is told as of here: no event that waits is older. */
+  /** The zxid of the events for missed changes: no event that waits is older. */
   readonly zxid: bigint
   /** Whether the watches would be too many: nothing is armed, and the answer says so. */
   readonly isRefused: boolean

@@ -3,7 +3,7 @@
  *
  * Kinds     a write becomes a transaction, also if it cannot be read or is refused whatever the state: it takes its
  *           place and its zxid. A sync waits for a majority. Everything else is answered here.
- * Unknown   an operation that there is not is answered so, and the connection ends.
+ * Unknown   an unknown operation gets an *unimplemented* reply, and the connection ends.
  * Source    PrepRequestProcessor.pRequestHelper, Request.isValid, ZooKeeperServer.processPacket of ZooKeeper 3.8.
  */
 import { Err, OpCode, WRITE_OPS } from '../../../wire/codes.ts'
@@ -52,7 +52,7 @@ export function kindOf(message: RequestMessage, reconfiguration: Reconfiguration
     case 'disabled':
       return refusedWrite(Err.reconfigDisabled)
     case 'absent':
-      // So ZooKeeper answers on a server on its own.
+      // The reference answers this on a server on its own.
       return refusedWrite(Err.unimplemented)
   }
 }
@@ -138,7 +138,7 @@ export function requestParts(message: RequestMessage): number {
   return request.op === OpCode.multi || request.op === OpCode.multiRead ? request.body.length : 1
 }
 
-/** Bytes of data and (roughly, for non-ASCII ones) paths: what grows with what a client asks. */
+/** Bytes of data and (roughly, for non-ASCII ones) paths: the part of a request that has no fixed size. */
 export function requestBytes(message: RequestMessage): number {
   if (message.kind === 'unreadable') return 0
   const { request } = message

@@ -5,7 +5,7 @@
  *           for the session's own writes and is then answered from the local state, at one instant with the arming
  *           of its watch; a write is not even submitted before the session's earlier syncs are confirmed. addauth is
  *           out of this order, as in the reference: it is answered at once, and counts for every later request.
- * Pings     are answered when a majority stands behind this server, all of one tick together (decision 0003) and out of
+ * Pings     are answered when a majority has confirmed this server, all of one tick together (decision 0003) and out of
  *           the order of the requests; by a server that is its own majority at once, in their order.
  * Limits    requests and pings that wait, per connection; one more and it is closed.
  * Source    CommitProcessor.java, FinalRequestProcessor.java, ZooKeeperServer.processPacket of ZooKeeper 3.8.
@@ -54,7 +54,7 @@ export interface RequestHost {
   submit(request: WriteRequest): void
   /** Has the leader confirm that it leads. */
   sync(syncId: number): void
-  /** A session was heard of; false if it is known that its end is under way, and nothing keeps it alive any more. */
+  /** A session was heard of; false if it is known that its end is under way, and nothing can keep it alive. */
   touch(sessionId: bigint): boolean
 }
 
@@ -159,8 +159,8 @@ export class RequestOrder {
   /**
    * Writes of a session are applied in order, and none is submitted before the syncs ahead of it are confirmed. So a
    * reply belongs to the first request that waits, if that is a write - or to a write that came through another server,
-   * or an earlier connection, and nobody here waits for it. If that one had the same xid, what its transaction is tells
-   * them apart.
+   * or an earlier connection, and nobody here waits for it. If that one had the same xid, the type of its transaction
+   * tells them apart.
    *
    * @param type - the type of the transaction
    */
@@ -168,7 +168,7 @@ export class RequestOrder {
     const first = connection.pending.peek()
     if (first?.kind !== 'write' || first.xid !== reply.xid || !canBecome(first.op, type)) return
     if (reply.err === Err.sessionMoved) {
-      // The client has gone to another server; whoever is still here must not be told anything.
+      // The client has gone to another server; a connection that is still here gets nothing.
       this.#outlet.close(connection)
       return
     }
@@ -219,7 +219,7 @@ export class RequestOrder {
     else this.#submit(connection, entry)
   }
 
-  /** A client's lease lives on the answer of a ping, so it is answered when a majority stands behind it. */
+  /** A client's lease lives on the answer of a ping, so it is answered only when a majority confirms this server. */
   #ping(connection: Connection): void {
     connection.unansweredPings += 1
     if (connection.unansweredPings > UNANSWERED_PINGS_MAX) this.#outlet.close(connection)

@@ -4,7 +4,7 @@
  * Model     a connection has at most one watch of a path. It is told once, or until it is disarmed; a recursive one is
  *           told of every node below its path, too, but never of children as such. To arm a path again changes how
  *           long it is told, in either direction: as in the reference, a later one-shot watch ends a persistent one.
- * Departed  the watches of a connection that is gone count no more, and are told nothing. They are cleared away a part
+ * Departed  the watches of a connection that is gone no longer count, and are told nothing. They are cleared a part
  *           at a time: some at once, some whenever the owner has the time, and two for each watch that is armed, so
  *           that there are never more of them than were armed at one time.
  * Cost      without recursive watches a change costs one look-up; with some, one for each node above it.
@@ -14,15 +14,15 @@ import { Fifo } from '../../../../core/fifo.ts'
 import { parentOf } from '../../../../core/path.ts'
 import type { PathPool } from './path-pool.ts'
 
-/** How long a watch is told of changes, and of which. */
+/** How long a watch is notified of changes, and of which. */
 export type WatchMode = 'once' | 'persistent' | 'recursive'
 
-/** So many watches of connections that are gone are cleared away in one go: a few milliseconds. */
+/** Watches of connections that are gone that are cleared away in one go: a few milliseconds. */
 export const WATCHES_CLEARED_AT_ONCE = 2_000
-/** So many are for each watch that is armed. */
+/** Those that are cleared away for each watch that is armed. */
 const CLEARED_PER_ARMED = 2
 
-/** At most so many bytes has a code unit of a string in memory. */
+/** Most bytes of a code unit of a string in memory. */
 const CODE_UNIT_BYTES = 2
 
 /** The bytes that a path takes in memory, at most. */
@@ -135,7 +135,7 @@ export class WatchTable {
     return true
   }
 
-  /** Disarms every watch of a connection, whose number comes no more. */
+  /** Disarms every watch of a connection, whose number never comes again. */
   removeAll(connection: number): void {
     const paths = this.#pathsOf.get(connection)
     if (paths === undefined) return
@@ -147,7 +147,7 @@ export class WatchTable {
     this.clearDeparted(WATCHES_CLEARED_AT_ONCE)
   }
 
-  /** Clears away watches of connections that are gone, at most so many. */
+  /** Clears away watches of connections that are gone, up to a number. */
   clearDeparted(count: number): void {
     let left = count
     for (let first = this.#departures.peek(); first !== undefined; first = this.#departures.peek()) {
@@ -169,7 +169,7 @@ export class WatchTable {
    * Disarms the one-shot watches of a path.
    *
    * @param isTold - whether a watch that lasts is told; a one-shot watch always is
-   * @returns who is told
+   * @returns the connections to notify
    */
   #take(path: string, isTold: (mode: WatchMode) => boolean): ReadonlySet<number> {
     const connections = this.#present(this.#connectionsOf.get(path) ?? NOBODY)

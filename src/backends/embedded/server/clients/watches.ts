@@ -1,5 +1,5 @@
 /**
- * Watches: who is told when a node changes.
+ * Watches: the connections to notify when a node changes.
  *
  * Model     two tables of path and connection, as in the reference: one for the node itself (armed by getData and by
  *           exists) and one for its children; addWatch arms both. A watch belongs to the connection, not to a callback:
@@ -7,8 +7,8 @@
  * Triggers  created: node -> NodeCreated. Changed: node -> NodeDataChanged. Deleted: node and children -> NodeDeleted,
  *           once. Created and deleted, at the parent: children -> NodeChildrenChanged. A recursive watch sees the first
  *           three of every node at and below its path, and no NodeChildrenChanged.
- * Order     events come in the order of the changes. Who is told first of one change follows the order of arming; it
- *           shows on no connection, since events of one connection are the only ones that have an order.
+ * Order     events come in the order of the changes. The order of arming decides which client hears first of a change;
+ *           it shows on no connection, since events of one connection are the only ones that have an order.
  * Cost      a change that nobody watches: two look-ups. The end of a connection: a part of its watches at a time.
  * Source    DataTree.java, WatchManager.java of ZooKeeper 3.8.
  */
@@ -150,8 +150,8 @@ export class Watches {
   }
 
   /**
-   * Whether there is a watch of a path, whoever has armed it: what checkWatches answers. So does the reference, which
-   * looks at the path and not at the watcher.
+   * Whether there is a watch of a path, whoever has armed it: the answer of checkWatches. The reference, too, looks at
+   * the path and not at the watcher.
    *
    * @param type - one of `WatcherType`
    */
@@ -170,7 +170,7 @@ export class Watches {
     return this.#nodes.count
   }
 
-  /** Which connections watch which nodes, by path: not their children. What people are shown. */
+  /** Which connections watch which nodes, by path: not their children. Operators see it. */
   get nodesByPath(): ReadonlyMap<string, ReadonlySet<number>> {
     return this.#nodes.byPath
   }
@@ -214,7 +214,7 @@ export class Watches {
    *
    * A watch whose node has changed after `relativeZxid` is told at once instead of being armed. A node that was
    * created and deleted in between is not seen by an exists watch; one that was deleted and made again is told as
-   * changed. So is one that would be a watch too many: whoever hears of it reads again, and that read is refused.
+   * changed. So is one that would be a watch too many: the client reads again, and that read is refused.
    *
    * @param request - paths by kind of watch, and the last zxid that the client has seen
    * @returns the events for this connection; null if it would have too many watches that last: nothing was armed
@@ -261,7 +261,7 @@ export class Watches {
     return events
   }
 
-  /** Whether a connection may have so many watches more, with so many bytes of paths. */
+  /** Whether a connection may have this many more watches, with this many bytes of paths. */
   hasRoom(connection: number, count: number, bytes: number): boolean {
     return this.countOf(connection) + count <= this.#limit && this.bytesOf(connection) + bytes <= this.#bytesMax
   }

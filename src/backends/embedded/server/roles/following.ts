@@ -3,11 +3,11 @@
  *
  * Lost vote  a server that came back without its storage may have promised anything. Once a majority that does not
  *            count it confirms the leader, and every attempt to lead that could still count a promise of its earlier
- *            life is over, what it promised is either here or void, and it can vote again (decision 0006). So it asks
+ *            life is over, its promises are either here or void, and it can vote again (decision 0006). So it asks
  *            for one sync per attempt to follow, when it has caught up and `initLimitTicks` have passed since its
  *            start. The answer to that sync, on the link of that attempt, gives it its vote; no other does.
  * ZooKeeper  confirms no sync by a majority. There this server asks for a write that must be refused, of a session that
- *            is none: its transaction comes back once a majority has it, and this server is in none as an observer.
+ *            does not exist: it comes back once a majority has it, and this server is in none as an observer.
  */
 import type { Packet } from '../../../wire/packets.ts'
 import { OpCode } from '../../../wire/codes.ts'
@@ -20,7 +20,7 @@ import type { Answer, RoleEnd, RoleInputs, ServerParts } from './role.ts'
 /** The number of the sync by which a server asks for its vote; those that clients ask for count from 1. */
 const VOTE_SYNC_ID = 0
 
-/** With what a server begins to follow. */
+/** The facts that a server begins to follow with. */
 interface FollowingStart {
   readonly leader: number
   /** Ticks since the server started. */
@@ -39,7 +39,7 @@ export class Following implements RoleInputs {
   readonly #lacksVote: boolean
   #uptimeTicks: number
   #hasAskedForVote = false
-  /** A session that is none, in whose name a leader of ZooKeeper was asked. */
+  /** A session that does not exist, in whose name a leader of ZooKeeper was asked. */
   #noSession: bigint | null = null
   #isSynchronised = false
   #hasVoteBack = false

@@ -1,7 +1,7 @@
 /**
  * A server that leads, or tries to: ZAB's leader (zab/leader.ts), and, once that is established and its history is
  * applied, the sequencer with which it decides on the requests of clients (writes/sequencer.ts). The two do not know
- * each other: what learners forward goes from the one to the other here.
+ * each other: this file passes learners' forwarded requests from the one to the other.
  */
 import { assert } from '../../../../core/assert.ts'
 import { OpCode } from '../../../wire/codes.ts'
@@ -85,7 +85,7 @@ export class Leading implements RoleInputs, Proposer {
     this.#sequencer?.submit(this.#withMovableSession(request), config.myid, wallTimeMs)
   }
 
-  /** Servers of ZooKeeper know but the password that is computed from a session's id. */
+  /** Servers of ZooKeeper know only the password that is computed from a session's id. */
   #withMovableSession(request: WriteRequest): WriteRequest {
     if (request.op !== OpCode.createSession || !this.#leader.hasPlainLearners) return request
     return { ...request, body: { ...request.body, passwd: null } }
@@ -162,7 +162,8 @@ export class Leading implements RoleInputs, Proposer {
   /** The first configuration becomes a transaction, as soon as nobody follows who knows no change of one. */
   #establish(): void {
     const { config, membership, wallTimeMs } = this.#parts
-    if (!config.reconfigurable || membership.current.version > 0n || membership.proposed !== null) return
+    if (!config.reconfigurable || !config.reconfigEnabled) return
+    if (membership.current.version > 0n || membership.proposed !== null) return
     const mayChange = !this.#leader.hasPlainLearners && this.#leader.hasSynced(membership.current.voters)
     if (mayChange) this.#sequencer?.establish(membership.current.text, wallTimeMs)
   }
@@ -174,6 +175,7 @@ export class Leading implements RoleInputs, Proposer {
     if (!config.reconfigurable) return null
     const leader = this.#leader
     return {
+      isOpen: config.reconfigEnabled,
       get current() {
         return membership.current
       },

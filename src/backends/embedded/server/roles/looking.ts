@@ -11,7 +11,7 @@ interface Early {
   readonly packet: Packet
 }
 
-/** With what a server begins to look. */
+/** The facts that a server begins to look with. */
 interface LookingStart {
   /** Ticks until the election starts; 0 for at once. */
   readonly waitTicks: number

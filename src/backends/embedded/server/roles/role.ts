@@ -2,8 +2,8 @@
  * A server looks for a leader, leads, or follows one. Each of these roles is an object, from its beginning to its end.
  * The server (server.ts) passes its inputs on to the present role, and draws the conclusions.
  *
- * Outputs   nothing in here calls the server back: what a role has concluded it shows (`end`, `isUpToDate`, `mayServe`)
- *           or hands out (`takeAnswers`), and the server looks at it after every input, in one place.
+ * Outputs   nothing in here calls the server back: a role shows its conclusions (`end`, `isUpToDate`, `mayServe`) or
+ *           hands them out (`takeAnswers`), and the server looks at them after every input, in one place.
  */
 import type { Packet } from '../../../wire/packets.ts'
 import type { Connections } from '../clients/connections.ts'
@@ -29,7 +29,7 @@ export interface ServerParts {
   readonly localSessions: LocalSessions
   /** Wall clock at the present input, milliseconds since 1970. */
   readonly wallTimeMs: number
-  /** Tells operators what happened. */
+  /** Reports an event to operators. */
   report(event: ServerEvent): void
 }
 
@@ -65,11 +65,11 @@ export interface RoleInputs {
   serve(): void
   /** A client of this server writes. */
   submit(request: WriteRequest): void
-  /** A client of this server wants it confirmed that its leader leads. */
+  /** A client of this server asks for confirmation that its leader leads. */
   sync(syncId: number): void
   /** A client of this server wants its session to move here. */
   revalidate(packet: Extract<Packet, { type: 'REVALIDATE' }>): void
-  /** A session was heard of here; false if it cannot be kept alive any more. */
+  /** A session was heard of here; false if it can no longer be kept alive. */
   touch(sessionId: bigint): boolean
   /** One tick of logical time. */
   tick(): void

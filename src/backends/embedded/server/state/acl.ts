@@ -1,11 +1,11 @@
 /**
  * Access control lists: who may do what with a node.
  *
- * Model     a list has entries of permissions and an identity; whoever has a matching identity has the permissions of
+ * Model     a list has entries of permissions and an identity; a client with a matching identity has the permissions of
  *           all matching entries. Lists are not inherited. `world:anyone` is everyone; in a request `auth` stands for
  *           the identities that the requester has proved.
- * Cost      the list that lets anyone do anything is one shared value, and is not even looked at. What another one
- *           grants to a client is found in one pass, once: lists and identities are values that never change.
+ * Cost      the list that lets anyone do anything is one shared value, and is not even looked at. The permissions that
+ *           another one grants to a client are found in one pass, once: lists and identities never change.
  * Limits    entries of a list; the reference has none but the length of a request.
  * Source    ZooKeeperServer.checkACL, PrepRequestProcessor.fixupACL, FinalRequestProcessor (getACL) of ZooKeeper 3.8.
  */
@@ -16,18 +16,18 @@ import type { Identity } from './identities.ts'
 import { isAddressRange, isInRange } from './ip-address.ts'
 
 const SCHEMES: ReadonlySet<string> = new Set(['world', 'digest', 'ip', 'x509'])
-/** What was proved, and an address is nothing of that. */
+/** The schemes of proved identities; an address is not proved. */
 const PROVED: ReadonlySet<string> = new Set(['digest', 'x509'])
 
 /** Most entries of a list, duplicates left out. */
 export const ACL_ENTRIES_MAX = 1_024
-/** Length of all lists of one request together in which `auth` was replaced, in characters of what they hold then. */
+/** Length of all lists of one request together in which `auth` was replaced, in characters after that. */
 export const ACL_EXPANDED_CHARS_MAX = 0x10_0000
 /** Bytes of an entry besides its characters. */
 const ENTRY_CHARS = 12
 /** A subject has types and values. */
 const SUBJECT = /^[A-Za-z0-9.]+=/
-/** Of a client that no list stops. */
+/** The permissions of a client that bypasses all lists. */
 const EVERYTHING = -1
 
 /** The characters that a request may still make of the `auth` entries in it. */
@@ -88,7 +88,7 @@ function permsOf(acl: readonly Acl[], grants: Grants): number {
 }
 
 /**
- * The list that a node gets where a client asks for this one: without duplicates, `auth` replaced by who that is, so
+ * The list that a node gets where a client asks for this one: without duplicates, `auth` replaced by the identities, so
  * that what stands in its id does not matter. Clients such as kazoo send null there.
  *
  * @param allowance - of the request that it stands in
@@ -153,7 +153,7 @@ function comparesNull(acl: readonly AclWish[]): boolean {
   return false
 }
 
-/** A list as a client sees it: only who may change it sees the hashes of passwords. */
+/** A list as a client sees it: only a client that may change it sees the hashes of passwords. */
 export function visibleAcl(acl: readonly Acl[], identities: readonly Identity[]): readonly Acl[] {
   if (isPermitted(acl, Perm.admin, identities)) return acl
   return acl.map(({ perms, scheme, id }) => ({

@@ -5,8 +5,8 @@
  *           connection, and each request carries those that the connection had when it came.
  * Schemes   digest: `user:base64(sha1(user:password))`, proved by `user:password`, which travels in clear; whoever has
  *           the one that the configuration names is `super` and bypasses all lists. ip: the address, which needs no
- *           proof. x509: the subject of the certificate that a client has shown by TLS; a claim of it does not change
- *           what is known. There are no others; to claim one fails.
+ *           proof. x509: the subject of the certificate that a client has shown by TLS; a claim of it changes
+ *           nothing. There are no others; to claim one fails.
  * Limits    identities of a connection, and the length of a claim; beyond them a claim fails. The reference has none
  *           but the length of a request.
  * Source    DigestAuthenticationProvider.java, IPAuthenticationProvider.java, AuthUtil.java of ZooKeeper 3.8.
@@ -26,7 +26,7 @@ export const IDENTITIES_MAX = 100
 /** Longest `user:password`, in bytes. */
 export const CLAIM_BYTES_MAX = 4_096
 
-/** Of a client that is not known as anything. */
+/** The identities of a client that has proved none. */
 export const NO_IDENTITIES: readonly Identity[] = Object.freeze([])
 
 /** The client that makes a claim. */

@@ -30,7 +30,7 @@ export function isAddressRange(text: string): boolean {
   return rangeOf(text) !== null
 }
 
-/** Whether an address lies in a range; false if one of them is none. */
+/** Whether an address lies in a range; false if either is malformed. */
 export function isInRange(address: string, range: string): boolean {
   const wanted = rangeOf(range)
   const actual = bytesOf(address)

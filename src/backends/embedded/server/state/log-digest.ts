@@ -4,7 +4,7 @@
  *
  * Model     a layer over the applied tree, with the nodes as transactions leave them that are logged and not applied.
  *           A node is in it until the last transaction that touched it has been applied.
- * Safety    the layer decides nothing: what is applied is what the transaction says. A digest that is not that of the
+ * Safety    the layer decides nothing: a transaction is applied as it stands. A digest that is not that of the
  *           tree shows at the next start, here or at a ZooKeeper's.
  * Cost      of a change: two numbers of 60 bytes for each node that it touches, and the sum of its data. Nothing that
  *           grows with the tree.
@@ -31,7 +31,7 @@ interface Applied {
 /** A node as it will be. */
 class Ahead implements PersistedStat {
   readonly path: string
-  /** Of the last transaction that touched it. */
+  /** The zxid of the last transaction that touched it. */
   touchedBy = 0n
   isThere = true
   numChildren = 0
@@ -66,12 +66,22 @@ interface Pending {
   readonly zxid: bigint
   /** Or its bytes, where it need not be kept decoded. */
   readonly transaction: Transaction | Uint8Array
-  /** Of the tree after it. */
+  /** The digest of the tree after it. */
   readonly digest: bigint
   /** The nodes that it touched. */
   readonly nodes: readonly Ahead[]
 }
 
+/** The digest of the tree as a transaction left it. */
+export interface ZxidDigest {
+  readonly zxid: bigint
+  readonly digest: bigint
+}
+
+/** The digest of each transaction whose zxid is a multiple of this is kept for operators. */
+const HISTORY_INTERVAL = 128n
+/** Digests that are kept for operators; the oldest go first. */
+const HISTORY_MAX = 1_024
 /** Applied ones stay in the array until there are this many. */
 const APPLIED_MAX = 1_024
 
@@ -79,7 +89,7 @@ const APPLIED_MAX = 1_024
 export class LogDigest {
   readonly #state: Applied
   readonly #sum: TreeDigest
-  /** Of the applied tree, as of the last call of {@link LogDigest.applied}. */
+  /** The digest of the applied tree, as of the last call of {@link LogDigest.applied}. */
   #appliedDigest: bigint
   readonly #nodes = new Map<string, Ahead>()
   /** By owner, the ephemeral nodes that transactions in the layer create. */
@@ -89,6 +99,7 @@ export class LogDigest {
   #head = 0
   #next = 0
   #touched: Ahead[] = []
+  readonly #history: ZxidDigest[] = []
 
   /**
    * Begins with a state to which the whole log is applied.
@@ -104,7 +115,7 @@ export class LogDigest {
   /**
    * Takes the next transaction of the log.
    *
-   * @param kept - what is kept of it until it is applied
+   * @param kept - the form in which it is kept until it is applied
    * @returns the digest of the tree after it
    */
   add(transaction: Transaction, kept: Transaction | Uint8Array = transaction): bigint {
@@ -116,6 +127,11 @@ export class LogDigest {
     const digest = this.#sum.value
     this.#pending.push({ zxid: header.zxid, transaction: kept, digest, nodes: this.#touched })
     return digest
+  }
+
+  /** Digests of some of the transactions that were applied, the oldest first. Source: DataTree.logZxidDigest. */
+  get history(): readonly ZxidDigest[] {
+    return this.#history
   }
 
   /** The transaction that is applied next; undefined if the log has none of this zxid. */
@@ -140,19 +156,25 @@ export class LogDigest {
     for (const { transaction } of left) this.add(decoded(transaction), transaction)
   }
 
-  /** The state has had more transactions applied: what they did is in the tree. */
+  /** The state has had more transactions applied: their changes are in the tree. */
   applied(): void {
     const { lastZxid } = this.#state
     for (let next = this.#pending[this.#head]; next !== undefined; next = this.#pending[this.#head]) {
       if (next.zxid > lastZxid) break
       this.#head += 1
       this.#appliedDigest = next.digest
+      if (next.zxid % HISTORY_INTERVAL === 0n) this.#remember(next)
       for (const node of next.nodes) if (node.touchedBy === next.zxid) this.#drop(node)
     }
     if (this.#head < this.#pending.length && this.#head <= APPLIED_MAX) return
     this.#pending = this.#pending.slice(this.#head)
     this.#next = Math.max(0, this.#next - this.#head)
     this.#head = 0
+  }
+
+  #remember({ zxid, digest }: ZxidDigest): void {
+    this.#history.push({ zxid, digest: BigInt.asIntN(64, digest) })
+    if (this.#history.length > HISTORY_MAX) this.#history.shift()
   }
 
   #drop(node: Ahead): void {
@@ -233,7 +255,7 @@ export class LogDigest {
     })
   }
 
-  /** As the state does it: what is listed, as far as it can go, and whatever else the session owns. */
+  /** As the state does it: the listed nodes, as far as possible, and whatever else the session owns. */
   #closeSession(listed: readonly string[], owner: bigint, zxid: bigint): void {
     for (const path of listed) {
       if (this.#node(path)?.numChildren === 0 && !SPECIAL_PATHS.includes(path)) this.#delete(path, zxid)
@@ -282,7 +304,7 @@ export class LogDigest {
 /**
  * The digest of a tree that nobody changes meanwhile.
  *
- * @param perStep - so many nodes are looked at between two steps
+ * @param perStep - the number of nodes that are looked at between two steps
  */
 export function* digestOf(tree: Tree, perStep = Infinity): Generator<undefined, bigint> {
   const sum = new TreeDigest()

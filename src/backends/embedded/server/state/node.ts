@@ -1,5 +1,5 @@
 /**
- * One node of the tree: what it holds, what kind it is, and its stat as clients see it.
+ * One node of the tree: its data, its list, its kind, and its stat as clients see it.
  *
  * Counting  `childCreates` is the number of successful creates of children (int32, wraps); sequence numbers come from
  *           it. The `cversion` that clients see is 2 * childCreates - numChildren, which is creates plus deletes.
@@ -16,13 +16,13 @@ export type Ownership =
   | { readonly kind: 'container' }
   | { readonly kind: 'ttl'; readonly ttlMs: number }
 
-/** Of a node that lives until it is deleted. */
+/** The ownership of a node that lives until it is deleted. */
 export const PERSISTENT: Ownership = Object.freeze({ kind: 'persistent' })
 
-/** Of a node that is removed some time after its last child. */
+/** The ownership of a node that is removed some time after its last child. */
 export const CONTAINER: Ownership = Object.freeze({ kind: 'container' })
 
-/** Longest time to live: what fits in five bytes. */
+/** Longest time to live: a file has five bytes for it. */
 export const TTL_MS_MAX = 2 ** 40 - 1
 
 const NO_NAMES: readonly string[] = Object.freeze([])
@@ -184,7 +184,7 @@ export function ownerNumberOf(ownership: Ownership): bigint {
 /**
  * The ownership that an `ephemeralOwner` in a file stands for.
  *
- * @returns null if it stands for none: the mark of extended types with a type that there is not
+ * @returns null if it stands for none: the mark of extended types with an unknown type
  */
 export function ownershipOf(ownerNumber: bigint): Ownership | null {
   if (ownerNumber === 0n) return PERSISTENT

@@ -19,7 +19,7 @@ const QUOTA_ROOT = '/zookeeper/quota'
 const LIMITS_NAME = '/zookeeper_limits'
 const STATS_NAME = '/zookeeper_stats'
 
-/** A quota is a few numbers. What is longer is none, and is not looked at with every write below it. */
+/** A quota is a few numbers. Longer data is no quota, and is not looked at with every write below it. */
 const QUOTA_BYTES_MAX = 1_024
 
 /** Nodes and bytes. */
@@ -72,7 +72,7 @@ export function statsPathOf(path: string): string {
   return QUOTA_ROOT + path + STATS_NAME
 }
 
-/** The data of a numbers' node that says this. */
+/** The data of the node that holds these numbers. */
 export function usageText(usage: Usage): Uint8Array {
   return textOf(new Map([['count', usage.count], ['bytes', usage.bytes]]))
 }

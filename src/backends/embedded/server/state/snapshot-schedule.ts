@@ -1,10 +1,10 @@
 /**
- * When a server takes a snapshot, so that its log stays short: after so many transactions, or so many bytes of them.
+ * When a server takes a snapshot, so that its log stays short: after a number of transactions, or of their bytes.
  *
- * Model     each limit is drawn again for every snapshot, from half to all of what is configured, so that the servers
+ * Model     each limit is drawn again for every snapshot, from half to all of the configured one, so that the servers
  *           do not stop for their snapshots at the same time.
  * Cost      a snapshot costs as much as the state is large, so by bytes there is none before the log is as large as
- *           the state: what is written for snapshots is never more than what was written by clients.
+ *           the state: snapshots never write more than clients have written.
  * Source    SyncRequestProcessor.shouldSnapshot of ZooKeeper 3.8.
  */
 import type { RandomSource } from '../ports.ts'

@@ -1,5 +1,5 @@
 /**
- * The replicated state in bytes, written in chunks while the state goes on.
+ * The replicated state in bytes, written in chunks while the state changes.
  *
  * Format    that of ZooKeeper's snapshot files (wire/disk/snapshot-file.ts): sessions by id, lists numbered in the
  *           order in which nodes name them, nodes in pre-order with sorted children; and the passwords at the end.
@@ -7,7 +7,7 @@
  *           shown to it first. Two walks: the first numbers the lists, which are written before the nodes.
  * Digest    of the tree at its zxid, summed up as the nodes are written: nothing is kept for it between snapshots.
  * Safety    equal states give equal chunks, whatever is written meanwhile and however fast they are read.
- * Cost      a step is a chunk, or bounded work without bytes. Whoever opens a snapshot reads it to its end or closes
+ * Cost      a step is a chunk, or bounded work without bytes. Its opener reads a snapshot to its end or closes
  *           it.
  * Source    SerializeUtils.serializeSnapshot, DataTree.serializeNode, ReferenceCountedACLCache.java; decision 0013.
  */
@@ -37,9 +37,9 @@ export const OPEN_ACL_NUMBER: bigint = -1n
 export interface SnapshotSteps {
   /** About the length of a chunk, unless it is the data of one node. */
   readonly chunkBytes: number
-  /** So many ids are sorted in a step that writes nothing. */
+  /** Ids that are sorted in a step that writes nothing. */
   readonly sorted: number
-  /** So many nodes and entries of lists are looked at in a step that writes nothing. */
+  /** Nodes and entries of lists that are looked at in a step that writes nothing. */
   readonly looks: number
 }
 
@@ -99,7 +99,7 @@ export class Snapshot {
 
   /** The next chunk; it is empty where there was work without bytes, and null at the end. */
   next(): Uint8Array | null {
-    // The end of one that was given up must not be taken for the end of the state.
+    // The end of one that was given up must not look like the end of the state.
     assert(this.#isOpen || this.#isComplete, 'a snapshot is read that was closed before its end')
     if (this.#isComplete) return null
     const step = this.#steps.next()

@@ -11,7 +11,7 @@ import { assert } from '../../../../core/assert.ts'
 
 /** A chunk with more names than this is cut in two. */
 const CHUNK_NAMES_MAX = 512
-/** So many names are removed one by one, without a look at every chunk. */
+/** Names that are removed one by one, without a look at every chunk. */
 const SINGLE_REMOVALS_MAX = 16
 /** Right after freezing: every chunk is also somebody else's, and so is the list of them. */
 const NOTHING_OWNED: ReadonlySet<string[]> = new Set()

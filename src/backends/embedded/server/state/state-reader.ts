@@ -24,7 +24,7 @@ import { SPECIAL_PATHS, Tree } from './tree.ts'
 import { zooKeeperPassword } from '../../../wire/zookeeper-password.ts'
 
 
-/** Of a node whose list is not in the snapshot: nobody may do anything, until the log says more. */
+/** The list of a node whose own is not in the snapshot: nobody may do anything, until the log says more. */
 const NO_ACL: readonly Acl[] = Object.freeze([])
 
 /** Reads one snapshot. */
@@ -34,15 +34,15 @@ export class StateReader {
   readonly #tree = new Tree()
   readonly #sessions = new SessionTable()
   readonly #acls = new Map<bigint, readonly Acl[]>([[OPEN_ACL_NUMBER, OPEN_ACL]])
-  /** Whether it must hold what ours do, and not only what a ZooKeeper writes. */
+  /** Whether it must have our sections, and not only those that a ZooKeeper writes. */
   readonly #isOurs: boolean
   #passwords = 0
-  /** What the snapshot refers to and does not hold; null if there is no such thing. */
+  /** A reference of the snapshot to a list or a session that it does not hold; null if there is none. */
   #hole: string | null = null
   #isExact = false
   /** The parent of the node that came last. */
   #parent: { readonly path: string; readonly node: TreeNode | undefined } = { path: '/', node: undefined }
-  /** Of the nodes that have come. */
+  /** The digest of the nodes that have come. */
   readonly #digest = new TreeDigest()
   /** The digest that the snapshot claims. */
   #claimed: SnapshotDigest | null = null
@@ -80,7 +80,7 @@ export class StateReader {
   /**
    * Takes the next chunk, whose bytes must not change.
    *
-   * @throws CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if it does not go on with a snapshot
+   * @throws CoordinationError `PROTOCOL_VIOLATION` (outcome `corrupt`) if it does not continue a snapshot
    */
   write(chunk: Uint8Array): void {
     this.#take(() => this.#reader.push(chunk))

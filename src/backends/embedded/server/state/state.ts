@@ -135,8 +135,8 @@ export class State {
   }
 
   /**
-   * Opens a snapshot of the state as it is now, to be read in chunks while it goes on: equal states give equal chunks.
-   * Whoever opens one reads it to its end or closes it.
+   * Opens a snapshot of the state as it is now, to be read in chunks while it changes: equal states give equal chunks.
+   * Its opener reads it to its end or closes it.
    */
   openSnapshot(steps: SnapshotSteps = SNAPSHOT_STEPS): Snapshot {
     const content = { tree: this.#tree, sessions: this.#sessions, lastZxid: this.#lastZxid }

@@ -1,9 +1,9 @@
 /**
  * Replays the log of a ZooKeeper on one of its snapshots, which can hold parts of transactions that came later.
  *
- * Model     what a transaction has already done is not done again: a node that is there was created, one of a later
+ * Model     no change of a transaction is made twice: a node that is there was created, one of a later
  *           creation was deleted before that; counters of a parent only grow. Once the whole log is replayed, the state
- *           is exact: what was missing in the snapshot comes from the log.
+ *           is exact: the log has whatever the snapshot lacked.
  * End       ephemeral nodes without a session go, as when a ZooKeeper starts.
  * Source    DataTree.processTxn and setCversionPzxid, ZooKeeperServer.loadData of ZooKeeper 3.8; decision 0013 for why
  *           our own snapshots need nothing of this.

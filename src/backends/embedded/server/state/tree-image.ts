@@ -1,13 +1,13 @@
 /**
- * A tree as it was at one moment, read while the tree goes on.
+ * A tree as it was at one moment, read while the tree changes.
  *
  * Model     copy on write. Before a node changes or goes, the tree shows it to each open image, which keeps it as it
  *           was: once, and only if the node was there at that moment and the last walk has not passed it.
  * Safety    a walk gives every node of that moment, once, as it was then; decision 0013.
  * Order     parents first, siblings by code unit. Of two paths a walk reaches the lesser one first, where `/` counts as
  *           less than any other character.
- * Cost      nothing that grows with the tree until it is walked; then one look-up per node. What it keeps is bounded by
- *           the number of nodes that change while it is open, so whoever opens one closes it.
+ * Cost      nothing that grows with the tree until it is walked; then one look-up per node. It keeps at most as many
+ *           nodes as change while it is open, so whoever opens one closes it.
  */
 import { assert } from '../../../../core/assert.ts'
 import { joinPath } from '../../../../core/path.ts'
@@ -69,7 +69,7 @@ export class TreeImage {
     return this.#visit(false)
   }
 
-  /** As {@link TreeImage.walk}; what has been passed is not kept any more. */
+  /** As {@link TreeImage.walk}; nodes that the walk has passed are not kept any more. */
   lastWalk(): Generator<Visit, void> {
     return this.#visit(true)
   }

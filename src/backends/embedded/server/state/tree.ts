@@ -1,5 +1,5 @@
 /**
- * The tree of nodes: what every server of the ensemble agrees on, and what reads are answered from.
+ * The tree of nodes: the state that every server of the ensemble agrees on, and that reads are answered from.
  *
  * Model     nodes by path. The tree does what it is told and only asserts; who may do what is decided before, by
  *           prepare.ts.
@@ -40,7 +40,7 @@ export const SPECIAL_PATHS: readonly string[] = Object.freeze([
 export const CONFIG_PATH = '/zookeeper/config'
 const READ_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: 1, scheme: 'world', id: 'anyone' })])
 const NO_PATHS: readonly string[] = Object.freeze([])
-/** So much that is not data a node may keep in memory along with its data. */
+/** Most bytes beside its data that a node may keep in memory along with it. */
 const KEPT_BYTES_MAX = 1_024
 
 /** Children of one node that are deleted together. */
@@ -236,7 +236,7 @@ export class Tree {
   }
 
   /**
-   * Deletes the ephemeral nodes of a session, which may be very many: what is done for a node's parent is done once.
+   * Deletes the ephemeral nodes of a session, which may be very many; each parent is updated once.
    *
    * @param onDeleted - gets each node as it was, in the order of their paths
    */
@@ -248,7 +248,7 @@ export class Tree {
     this.#ephemerals.delete(sessionId)
     for (const path of paths) {
       const node = this.#existing(path)
-      // The numbers of a quota can be the session's own: what they were in the end is what goes with them.
+      // The numbers of a quota can be the session's own: they are counted up to the moment at which they go.
       const measured = measuredBy(path)
       const measuredUsage = measured === null ? undefined : usages.get(measured)
       if (measured !== null && measuredUsage !== undefined) {
@@ -328,7 +328,7 @@ export class Tree {
   }
 
   /**
-   * Opens an image of the tree as it is now. Whoever opens one has to close it.
+   * Opens an image of the tree as it is now. Its opener has to close it.
    *
    * @param zxid - of the last transaction that is in the tree
    */
@@ -431,7 +431,7 @@ export function isReapable(node: Mortality, nowMs: number): boolean {
 }
 
 /**
- * Data to keep. What comes out of a transaction is a view of it: where the rest of the transaction is long, a copy is
+ * Data to keep. The data of a transaction is a view of it: where the rest of the transaction is long, a copy is
  * kept, so that a small node of a large multi does not keep all of it in memory.
  */
 function kept(data: Uint8Array | null): Uint8Array | null {

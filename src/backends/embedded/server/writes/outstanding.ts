@@ -58,7 +58,7 @@ export class Outstanding {
   readonly #latestSessions = new Map<bigint, SessionDecision>()
   /** By owner, the decisions about ephemeral nodes that are in force or were replaced by later ones. */
   readonly #ephemerals = new Map<bigint, Set<NodeDecision>>()
-  /** Sessions whose end is decided and not applied, with its zxid: what they own in the tree will be gone. */
+  /** Sessions whose end is decided and not applied, with its zxid: the nodes that they own in the tree will be gone. */
   readonly #ending = new Map<bigint, bigint>()
   readonly #nodeQueue = new DecisionQueue<NodeDecision>()
   readonly #sessionQueue = new DecisionQueue<SessionDecision>()
@@ -122,7 +122,7 @@ export class Outstanding {
     const draft = this.#draft
     assert(draft !== null, 'a draft to keep')
     this.#draft = null
-    // Of a large multi, to put every decision into another map would be a good part of the work.
+    // To put every decision of a large multi into another map would be a good part of the work.
     if (this.#latestNodes.size === 0) this.#latestNodes = draft
     else for (const decision of draft.values()) this.#latestNodes.set(decision.path, decision)
     for (const decision of draft.values()) this.#queue(decision)

@@ -94,7 +94,7 @@ export class Preparer {
   #lastZxid = 0n
 
   /**
-   * @param state - what has been applied; it changes only by the transactions made here, in their order
+   * @param state - the applied state; it changes only by the transactions made here, in their order
    * @param members - the servers of the ensemble; null if they cannot be changed
    */
   constructor(
@@ -252,6 +252,8 @@ export class Preparer {
   #decideSetData({ path, data, version }: SetDataRequest, context: Context): Decided {
     const node = this.#permitted(path, Perm.write, context)
     if (typeof node === 'number') return node
+    // The servers of an ensemble read there who decides: only a reconfiguration writes it.
+    if (path === CONFIG_PATH && this.#members !== null) return Err.badArguments
     const copy = copyOf(data)
     const dataLength = lengthOf(copy)
     if (this.#exceedsQuota(path, { count: 0, bytes: dataLength - node.dataLength })) return Err.quotaExceeded
@@ -299,7 +301,7 @@ export class Preparer {
     return { type: OpCode.check, body: { path, version: versionAfter(node.version) } }
   }
 
-  /** A node with which the client may do something, or the error number of why not. */
+  /** A node with which the client may do something, or the error number that says why not. */
   #permitted(path: string, perm: number, { identities }: Context): NodeFacts | number {
     if (!isValidPath(path)) return Err.badArguments
     const node = this.#outstanding.node(path)
@@ -325,7 +327,7 @@ export class Preparer {
       const decided = part === null ? Err.marshallingError : this.#decidePart(part, context)
       if (typeof decided === 'number') {
         this.#outstanding.rollback()
-        // What cannot be read is refused as a whole.
+        // A part that cannot be read refuses the whole multi.
         if (decided === Err.marshallingError) return decided
         const errors = parts.map((_, i) => {
           return errorOf(i < bodies.length ? Err.ok : i === bodies.length ? decided : Err.runtimeInconsistency)

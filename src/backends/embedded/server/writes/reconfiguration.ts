@@ -15,6 +15,8 @@ import type { ServerLine } from '../../../wire/server-line.ts'
 
 /** The servers of the ensemble, as its leader knows them. */
 export interface Members {
+  /** Whether it may be changed. */
+  readonly isOpen: boolean
   /** The configuration that is in force. */
   readonly current: Configuration
   /** Whether another one is proposed. */
@@ -37,8 +39,9 @@ const VOTERS_MIN = 2
  * @returns the configuration, or the error number that refuses the request
  */
 export function nextConfiguration(members: Members, request: ReconfigRequest, version: bigint): Configuration | number {
-  const { current, isChanging } = members
+  const { isOpen, current, isChanging } = members
   const { joiningServers, leavingServers, newMembers, curConfigId } = request
+  if (!isOpen) return Err.reconfigDisabled
   if (!members.areOurs) return Err.unimplemented
   if (isChanging) return Err.reconfigInProgress
   if (curConfigId !== ANY_VERSION && curConfigId !== current.version) return Err.badVersion
@@ -90,11 +93,12 @@ function havePortsOfTheirOwn(servers: ReadonlyMap<number, ServerLine>): boolean 
   }
 }
 
-/** A server's ports for others are open where it was started: one that moves is removed, and added when it is there. */
+/** A server's ports are open where it was started: one that moves is removed, and added when it is there. */
 function hasMoved({ text }: Configuration, next: ReadonlyMap<number, ServerLine>): boolean {
-  return [...readServers(text.split('\n'))].some(([id, { host, peerPort, electionPort }]) => {
+  return [...readServers(text.split('\n'))].some(([id, { host, peerPort, electionPort, client }]) => {
     const line = next.get(id)
     if (line === undefined) return false
+    if (client !== null && line.client !== null && client.port !== line.client.port) return true
     return line.host !== host || line.peerPort !== peerPort || line.electionPort !== electionPort
   })
 }

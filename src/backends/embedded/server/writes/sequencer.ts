@@ -35,7 +35,7 @@ const ITSELF = 0
 export interface Proposer {
   /** The servers of the ensemble; null if they cannot be changed. */
   readonly members: Members | null
-  /** The zxid of the next proposal; null if there is none any more, as the counters of the epoch are used up. */
+  /** The zxid of the next proposal; null if the counters of the epoch are used up. */
   readonly nextZxid: bigint | null
   /** Proposes a transaction under that zxid. */
   propose(txn: Uint8Array): void
@@ -45,7 +45,7 @@ export interface Proposer {
   undecided(sessionId: bigint, error: unknown): void
 }
 
-/** Durations that a sequencer keeps to, and what it judges requests by. */
+/** Durations that a sequencer keeps to, and the rules by which it judges requests. */
 export interface SequencerOptions extends PrepareOptions {
   readonly tickMs: number
   readonly sessionBucketTicks: number
@@ -142,7 +142,7 @@ export class Sequencer {
     return { type: 'REVALIDATED', connection, sessionId, valid, timeoutMs: valid ? timeoutMs : 0 }
   }
 
-  /** A session was heard of; false if it cannot be kept alive any more. */
+  /** A session was heard of; false if it can no longer be kept alive. */
   touch(sessionId: bigint): boolean {
     return this.#tracker.touch(sessionId)
   }

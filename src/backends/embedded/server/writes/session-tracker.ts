@@ -68,7 +68,7 @@ export class SessionTracker {
   /**
    * Notes that a session was heard of.
    *
-   * @returns false if it is not tracked or is being closed: it cannot be kept alive any more
+   * @returns false if it is not tracked or is being closed: it can no longer be kept alive
    */
   touch(id: bigint): boolean {
     const tracked = this.#sessions.get(id)
@@ -81,7 +81,7 @@ export class SessionTracker {
    * Notes that a session is on this server from now on, with this time-out, which begins now.
    *
    * @param timeoutMs - in milliseconds; lasts until the next move or the next leader
-   * @returns false if it is not tracked or is being closed: it cannot move any more
+   * @returns false if it is not tracked or is being closed: it can no longer move
    */
   move(id: bigint, owner: number, timeoutMs: number): boolean {
     const tracked = this.#sessions.get(id)

@@ -12,7 +12,7 @@ export class SizeStats {
   #min = NONE
   #max = NONE
 
-  /** Of what was sent last. */
+  /** The size of the last message. */
   get last(): number {
     return this.#last
   }

@@ -1,5 +1,5 @@
 /**
- * The part of a server's configuration that consensus needs: who votes, and how long it waits for what.
+ * The part of a server's configuration that consensus needs: who votes, and how long each wait lasts.
  */
 
 /** Who votes, and the limits of an election and of an attempt to lead or follow. Durations are in ticks of `tickMs`. */
@@ -8,7 +8,10 @@ export interface ZabConfig {
   readonly myid: number
   /** Ids of the servers that vote, ascending. A server that is not among them is an observer. */
   readonly voters: readonly number[]
-  /** Whether servers can be added, removed and changed at run time; then {@link ZabConfig.voters} are the first. */
+  /**
+   * Whether transactions say who the servers are, once one has said it; then {@link ZabConfig.voters} are the first. It
+   * is so also where nobody may change them.
+   */
   readonly reconfigurable: boolean
   /**
    * Whether a server may vote whose storage does not say so: true for the first start of an ensemble. A server that

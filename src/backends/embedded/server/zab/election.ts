@@ -6,7 +6,7 @@
  *           it hears of. Rounds are numbered by a logical clock; votes of earlier rounds do not count.
  * Joining   a server that comes to a running ensemble follows the leader that a majority follows, provided the leader
  *           itself says that it leads.
- * Observers ask, and are told; their votes are not counted.
+ * Observers ask, and get answers; their votes are not counted.
  * Liveness  with a majority that can talk, all of it decides for one server. Safety is not decided here: two rounds may
  *           elect two leaders, and discovery (leader.ts) lets at most one of them be established.
  *           A leader that has ended its links is gone, or has given up: the next one is elected without waiting for it.
@@ -27,7 +27,7 @@ export const NOBODY = 0
 export interface Elected {
   /** The vote that won. */
   readonly vote: Vote
-  /** Who was heard to be for it, ascending, this server included if it votes. */
+  /** The servers known to be for it, ascending, this server included if it votes. */
   readonly supporters: readonly number[]
 }
 
@@ -115,7 +115,7 @@ export class Election {
     return elected
   }
 
-  /** Tells the election what became of it, so that servers that look are told. */
+  /** Tells the election its outcome, so that looking servers learn of it. */
   settle(state: Exclude<PeerState, 'LOOKING'>): void {
     this.#state = state
   }
@@ -148,7 +148,7 @@ export class Election {
       return
     }
     if (!isVoter || heard.leader === NOBODY) {
-      // It asks who leads. Whoever looks does not know, and two that only ask would answer each other forever.
+      // It asks who leads. A server that looks does not know, and two that only ask would answer each other forever.
       const isAnswered = isVoter && this.#hearBeginner(from, heard)
       if (!isAnswered && heard.state === 'LOOKING' && this.#state !== 'LOOKING') this.#notify(from)
       return
@@ -182,7 +182,7 @@ export class Election {
     const answer = beginning.answerTo(heard, this.#logicalClock)
     if (answer === null) return false
     this.#outbox.notify(from, answer)
-    // It can be asked now; what it was asked before its start is lost.
+    // It can be asked now; questions sent before its start are lost.
     if (beginning.isAsking && !beginning.hasAgreed(from)) this.#notifyInTicks = Math.min(this.#notifyInTicks, 1)
     return true
   }
@@ -244,7 +244,7 @@ export class Election {
   }
 
   /**
-   * Looks whether a majority is for the proposal: at once if everybody is who can be expected to vote, otherwise after
+   * Looks whether a majority is for the proposal: at once if every voter that can be expected is, otherwise after
    * a wait for better votes.
    */
   #count(): void {

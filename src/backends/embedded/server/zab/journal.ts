@@ -8,7 +8,7 @@
  *     base <= applied <= durable <= last       and       applied <= committed
  *
  * Invariants (asserted): counters of one epoch are contiguous and epochs never fall along the log; neither epoch ever
- * falls; currentEpoch <= acceptedEpoch; what was applied is never cut off.
+ * falls; currentEpoch <= acceptedEpoch; an applied entry is never cut off.
  */
 import { assert } from '../../../../core/assert.ts'
 import { reconfigurationIn } from '../../../wire/configuration.ts'
@@ -53,7 +53,7 @@ export interface Recovered extends Promises {
   readonly entries: readonly LogEntry[]
 }
 
-/** A storage in which nothing is. */
+/** An empty storage. */
 export const NOTHING_RECOVERED: Recovered = Object.freeze({
   acceptedEpoch: 0,
   currentEpoch: 0,
@@ -72,7 +72,7 @@ export interface DurableMark {
 /** How much of what was applied stays in memory. */
 type CommitLogLimits = Pick<ZabConfig, 'commitLogCount' | 'commitLogBytes'>
 
-/** Of a server that has nobody to bring up to date. */
+/** The limits of a server that has nobody to bring up to date. */
 export const NO_COMMIT_LOG: CommitLogLimits = Object.freeze({ commitLogCount: 0, commitLogBytes: 0 })
 
 /** The journal of one server. */
@@ -138,7 +138,7 @@ export class Journal {
     return { zxid: this.lastZxid, acceptedEpoch: this.#acceptedEpoch, currentEpoch: this.#currentEpoch }
   }
 
-  /** The configuration that the last of the entries in memory makes that make one; null if there is none. */
+  /** The configuration that the last reconfiguration among the entries in memory makes; null if none of them does. */
   get proposed(): Configuration | null {
     return this.#configurations.at(-1)?.configuration ?? null
   }
@@ -227,7 +227,7 @@ export class Journal {
   }
 
   /**
-   * Forgets (in memory) all but the last entries up to `appliedZxid`: at most so many, and at most so many bytes.
+   * Forgets (in memory) all but the last entries up to `appliedZxid`: at most `count` entries and `bytes` bytes.
    * Lazily, so that the cost stays small: at most twice that is kept.
    */
   trim(appliedZxid: bigint, { commitLogCount: count, commitLogBytes: bytes }: CommitLogLimits): void {
@@ -250,7 +250,7 @@ export class Journal {
     this.#configurations = this.#configurations.filter(({ zxid }) => zxid > this.#base)
   }
 
-  /** Takes what is to be persisted. */
+  /** Takes the operations to persist. */
   take(): readonly PersistOperation[] {
     this.#flushAppended()
     const operations = this.#operations

@@ -1,8 +1,8 @@
 /**
  * The leader's half of ZAB: discovery, synchronisation, broadcast.
  *
- * Discovery        a majority tells the highest epoch it has accepted; the new one is greater. Whoever accepts it
- *                  follows no earlier leader any more. If one of them has seen more than this server, this server gives
+ * Discovery        a majority tells the highest epoch it has accepted; the new one is greater. A voter that accepts it
+ *                  leaves earlier leaders for good. If one of them has seen more than this server, this server gives
  *                  up.
  * Synchronisation  each learner's log is brought to this server's by DIFF, TRUNC or SNAP, and the learner makes it
  *                  durable, then its epoch, then says so. With a majority of those, the leader is established, its
@@ -17,7 +17,7 @@
  *
  * Liveness         a leader that has no synchronised majority in time, or loses it, gives up; so does a learner without
  *                  it.
- * Source           DSN 2011 paper; ZooKeeper Leader.java, Progressr.java. Departures: a voter that accepted a
+ * Source           DSN 2011 paper; ZooKeeper Leader.java, LearnerHandler.java. Departures: a voter that accepted a
  *                  higher epoch makes this leader run discovery again (there it is locked out); `sync` waits for a
  *                  majority. Making way is etcd raft's leadership transfer without a target: the election chooses.
  */
@@ -33,7 +33,7 @@ import { Progress } from './progress.ts'
 import { QuorumRounds } from './quorum-rounds.ts'
 import { counterOf, epochOf, formatZxid, zxidOf } from './zxid.ts'
 
-/** What a leader asks of the server around it. */
+/** The server around a leader, as the leader uses it. */
 export interface LeaderHost {
   /** Who votes. */
   readonly membership: Membership
@@ -198,7 +198,7 @@ export class Leader {
   }
 
   /**
-   * Receives a packet. A link begins with FOLLOWERINFO or OBSERVERINFO; packets of unknown links are of the past.
+   * Receives a packet. A link begins with FOLLOWERINFO or OBSERVERINFO; packets of unknown links are dropped.
    *
    * @returns the packet, if it has something for the server around this leader
    */
@@ -322,7 +322,7 @@ export class Leader {
     if (currentEpoch !== -1 && learner.votes && this.#membership.mayCount(learner.id)) {
       const isOfSameEpoch = currentEpoch === this.#initialEpoch
       const isAhead = currentEpoch > this.#initialEpoch || (isOfSameEpoch && lastZxid > this.#initialZxid)
-      // Once a majority is synchronised, what anybody has seen more was never committed.
+      // Once a majority is synchronised, entries that somebody has beyond it were never committed.
       if (isAhead && this.#phase !== 'broadcast') {
         const seen = `epoch ${currentEpoch}, zxid ${formatZxid(lastZxid)}`
         this.#abdicate(`server ${learner.id} has seen more: ${seen}`)
@@ -488,7 +488,7 @@ export class Leader {
   }
 }
 
-/** With what an attempt to lead begins. */
+/** The facts that an attempt to lead begins with. */
 export interface LeaderStart {
   /** This server knows everything up to here to be committed. */
   readonly committedZxid: bigint

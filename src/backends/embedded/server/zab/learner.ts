@@ -3,7 +3,7 @@
  *
  * Durable order   synchronised history -> current epoch -> ACK(NEWLEADER) -> only then new proposals are logged and
  *                 ACKed. The journal keeps one queue, and ACKs wait for it, so that nothing can overtake.
- * All or nothing  what arrives before NEWLEADER is only collected; if the link breaks before, nothing has happened.
+ * All or nothing  packets before NEWLEADER are only collected; if the link breaks before, nothing has happened.
  * Applying        nothing is applied before UPTODATE, and nothing that is not committed and durable here.
  *
  * Source          DSN 2011 paper, phases 1 to 3; ZooKeeper Learner.java, Follower.java, Observer.java, and thirteen
@@ -18,7 +18,7 @@ import type { Journal, LogEntry } from './journal.ts'
 import type { Outbox } from './outbox.ts'
 import { epochOf, formatZxid, zxidOf } from './zxid.ts'
 
-/** What a learner asks of the server around it. */
+/** The server around a learner, as the learner uses it. */
 export interface LearnerHost {
   /**
    * The leader sends its state at this zxid; committed transactions after it follow.
@@ -59,7 +59,7 @@ export interface StateToStore {
 /** A state on its way from the leader. */
 interface IncomingState {
   readonly intake: SnapshotIntake
-  /** What has come of it, for the disk. */
+  /** The chunks that have come of it, for the disk. */
   readonly chunks: Uint8Array[]
   isWhole: boolean
 }
@@ -153,7 +153,7 @@ export class Learner {
   }
 
   /**
-   * Receives a packet; those of other links are of the past.
+   * Receives a packet; those of other links are dropped.
    *
    * @returns the packet, if it is an answer to a client of this server
    */
@@ -224,7 +224,7 @@ export class Learner {
     this.#epoch = packet.epoch
     if (packet.epoch > acceptedEpoch) this.#journal.acceptEpoch(packet.epoch)
     const known = packet.epoch > acceptedEpoch ? currentEpoch : -1
-    // Whoever has nothing gets a state. Only an answer that does not count in the election of the leader may say so.
+    // A learner without data gets a state. Only an answer that does not count in the election of the leader may say so.
     const lastZxid = this.#start.needsState && this.#isPlain && known === -1 ? 0n : this.#journal.lastZxid
     this.#outbox.afterPersist(this.leader, this.link, { type: 'ACKEPOCH', currentEpoch: known, lastZxid })
     this.#phase = 'synchronisation'
@@ -289,7 +289,7 @@ export class Learner {
     state.chunks.push(chunk.bytes)
     state.intake.write(chunk.bytes)
     state.isWhole = chunk.isLast
-    // A large state takes its time; only who is silent is given up.
+    // A large state takes its time; only a silent leader is given up.
     this.#outbox.now(this.leader, this.link, { type: 'SNAPACK' })
   }
 
@@ -308,7 +308,7 @@ export class Learner {
   }
 
   /**
-   * NEWLEADER: what was collected becomes this server's history, then the epoch its current one, then the leader is
+   * NEWLEADER: the entries collected become this server's history, then the epoch its current one, then the leader is
    * told. The three are queued in this order and become durable in it.
    */
   #install(zxid: bigint): void {
@@ -369,7 +369,7 @@ export class Learner {
     }
   }
 
-  /** @returns whether it goes on with the log */
+  /** @returns whether it continues the log */
   #append({ zxid, txn }: LogEntry): boolean {
     const last = this.#journal.lastZxid
     if (!this.#fits(follows(last, zxid), `${formatZxid(zxid)} does not follow ${formatZxid(last)}`)) return false
@@ -377,7 +377,7 @@ export class Learner {
     return true
   }
 
-  /** A leader of ZooKeeper gives up who answers a ping before it has acknowledged NEWLEADER. */
+  /** A leader of ZooKeeper gives up a learner that answers a ping before it has acknowledged NEWLEADER. */
   #answerPing(): void {
     const answer = { type: 'PING', touched: this.#host.takeTouched() } as const
     if (this.#phase === 'broadcast') this.#outbox.now(this.leader, this.link, answer)
@@ -400,7 +400,7 @@ export class Learner {
   }
 
   /**
-   * Checks what a leader of ours never breaks. A leader of ZooKeeper can: then this attempt is over, and the next one
+   * Checks a rule that our leaders never break. A leader of ZooKeeper can: then this attempt is over, and the next one
    * asks for its state.
    */
   #fits(isSo: boolean, otherwise: string): boolean {
@@ -425,14 +425,14 @@ export class Learner {
   }
 }
 
-/** With what an attempt to follow begins. */
+/** The facts that an attempt to follow begins with. */
 export interface LearnerStart {
   readonly leader: number
   readonly votes: boolean
   /** This server knows everything up to here to be committed. */
   readonly committedZxid: bigint
   /**
-   * So many ticks must pass before a leader of ZooKeeper, which counts every voter, may count this one: it has no vote,
+   * Ticks that must pass before a leader of ZooKeeper, which counts every voter, may count this one: it has no vote,
    * and attempts to lead that had a promise of an earlier life may not be over.
    */
   readonly uncountedTicks: number

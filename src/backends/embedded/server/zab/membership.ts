@@ -11,7 +11,7 @@
  *            safe, need the one in force alone.
  * Safety     a configuration comes into force only by a transaction that majorities of both have on their disks. So
  *            every majority of the old one has a server with that transaction in its log: nobody who lacks it is
- *            established by the old one alone, and whoever has it needs the new one as well. Decision 0022.
+ *            established by the old one alone, and a server that has it needs the new one as well. Decision 0022.
  * Source     Shraer, Reed, Malkhi, Junqueira: "Dynamic Reconfiguration of Primary/Backup Clusters" (ATC 2012);
  *            QuorumPeer.processReconfig, Leader.tryToCommit, SyncedLearnerTracker of ZooKeeper 3.8. Departure: a server
  *            keeps no proposed configuration beside its log.
@@ -23,9 +23,11 @@ import { isQuorum, quorumValue } from './quorum.ts'
 /** The configurations of one server. */
 export class Membership {
   readonly #journal: Pick<Journal, 'proposed' | 'settled'>
+  readonly #initial: Configuration
   #current: Configuration
 
   constructor(initial: Configuration, journal: Pick<Journal, 'proposed' | 'settled'>) {
+    this.#initial = initial
     this.#current = initial
     this.#journal = journal
   }
@@ -54,6 +56,16 @@ export class Membership {
     return this.current.voters.includes(id)
   }
 
+  /**
+   * Whether the word of a server on the configuration counts: it is in one that is in force or proposed, or in the list
+   * with which this server was started, which is an operator's word. Where nobody may change the servers, and nobody
+   * has, a configuration that was changed is of another ensemble, or of servers of ZooKeeper.
+   */
+  believes(id: number, { reconfigEnabled }: { readonly reconfigEnabled: boolean }): boolean {
+    if (!reconfigEnabled && this.current.version === 0n) return false
+    return [this.#initial, ...this.#all].some(({ voters, observers }) => voters.includes(id) || observers.includes(id))
+  }
+
   /** Whether a server votes in either. */
   mayCount(id: number): boolean {
     return this.#all.some(({ voters }) => voters.includes(id))
@@ -71,7 +83,7 @@ export class Membership {
 
   /**
    * Whether these servers may elect a leader: a majority of the configuration that is in force. New voters of a
-   * proposed one may lack it, and not know that they vote; they join who leads, which both establish or neither.
+   * proposed one may lack it, and not know that they vote; they join the leader, which both establish or neither.
    */
   canElect(ids: readonly number[]): boolean {
     return hasMajority(this.current, ids)
@@ -80,7 +92,7 @@ export class Membership {
   /**
    * The greatest value that majorities of all configurations have reached.
    *
-   * @param reached - by server; who is left out has reached nothing
+   * @param reached - by server; a server that is left out has reached nothing
    * @returns null if there is none
    */
   quorumValue<T extends bigint | number>(reached: ReadonlyMap<number, T>): T | null {

@@ -28,8 +28,8 @@ export interface LinkEnd {
 }
 
 /**
- * The output of a server until its host takes it. Which list a message is in says whether it may leave before what was
- * to be persisted is durable. On one link, a message of the one list is never followed by one of the other that it must
+ * The output of a server until its host takes it. A message's list says whether it may leave before the operations
+ * queued so far are durable. On one link, a message of the one list is never followed by one of the other that it must
  * precede: a leader's LEADERINFO, and a learner's FOLLOWERINFO, ACKEPOCH and ACKs, wait for the disk; everything else
  * does not.
  */
@@ -39,12 +39,12 @@ export class Outbox {
   sendAfterPersist: Outgoing[] = []
   closeLinks: LinkEnd[] = []
 
-  /** Wants a link to a server; the host tells when it is there, or that the server cannot be reached. */
+  /** Asks for a link to a server; the host says when it is there, or that the server cannot be reached. */
   dial(peer: number): void {
     this.dials.push(peer)
   }
 
-  /** Sends a vote once what it promises is durable. */
+  /** Sends a vote once its promise is durable. */
   notify(to: number, notification: Notification): void {
     this.sendAfterPersist.push({ to, message: notification })
   }

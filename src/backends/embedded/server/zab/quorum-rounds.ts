@@ -85,7 +85,7 @@ export class QuorumRounds {
     if (answers !== undefined) answers.confirmed = answers.open.shift() ?? answers.confirmed
   }
 
-  /** A learner's link is over: its answers count no more, and nobody is there to be answered. */
+  /** A learner's link is over: its answers no longer count, and nobody is there to be answered. */
   forget(learner: number): void {
     this.#answers.delete(learner)
     this.#syncs = this.#syncs.filter(({ asker }) => asker !== learner)

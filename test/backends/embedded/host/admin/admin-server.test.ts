@@ -34,6 +34,7 @@ const INSPECTION: ServerInspection = {
   nodeWatches: { count: 0, paths: 0, connections: 0 },
   watchesByPath: [],
   watchesBySession: [],
+  digests: [],
   connections: [],
   leading: null,
 }
@@ -111,6 +112,7 @@ function view(more: Partial<ServerView> = {}): ServerView {
     startedMs: 0,
     connections: () => [],
     outstanding: () => 0,
+    handshakes: () => 0,
     host: () => null,
     clientPort: () => 0,
     secureClientPort: () => null,
@@ -145,7 +147,7 @@ function* endless(tell: (count: number) => void): Generator<[string, string[]]> 
 }
 
 /** Numbers that change from one question to the next. */
-const MOVING = /uptime|_ms$|latency|packets|bytes_received|response_size|descriptor|num_alive_connections/
+const MOVING = /uptime|_ms$|latency|packets|bytes_received|response_size|descriptor|num_alive|non_mtls_local/
 
 describe('the commands of the AdminServer', () => {
   it('are listed, and each says its name and no error', async () => {
@@ -233,6 +235,17 @@ describe('the commands of the AdminServer', () => {
     expect((await command('watches'))['session_id_to_watched_paths']).toEqual({ [id]: ['/a'] })
     expect(await text('watches_by_path')).toContain(`"/a" : [\n      ${id}\n    ]`)
     expect(await command('watch_summary')).toMatchObject({ num_connections: 1, num_paths: 1, num_total_watches: 1 })
+  })
+
+  it('hash tells digests as numbers with all of their digits', async () => {
+    expect(await command('hash')).toEqual({ command: 'hash', error: null, digests: [] })
+    const digests = [{ zxid: 128n, digest: -9_007_199_254_740_993n }]
+    const status = { ...downStatus(1), role: 'LEADING' as const, serving: true }
+    const host = { status: () => status, inspect: () => ({ ...INSPECTION, digests }) }
+    const admin = await adminOver({ host: () => host })
+    const { text } = await ask(admin.port, '/commands/hash')
+    expect(text).toContain('"zxid" : 128,')
+    expect(text).toContain('"digest" : -9007199254740993')
   })
 
   it('zabstate tells of the vote and the zxid in its two parts', async () => {

@@ -25,7 +25,7 @@ afterAll(async () => {
   await Promise.all([alone, three].map((ensemble) => ensemble.close()))
 })
 
-/** What stands before the value in each line. */
+/** The key of each line. */
 function keys(text: string, separator: RegExp): string[] {
   return text.split('\n').map((line) => line.split(separator)[0] ?? '')
 }

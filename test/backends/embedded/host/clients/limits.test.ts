@@ -126,7 +126,7 @@ describe('requests that are not answered', () => {
     const other = await openOn(port)
     other.socket.write(syncs(other, 3))
     await host.until(() => host.requests.length === 11)
-    // Whatever else could come has had every chance to: the server has read and answered something behind it.
+    // Whatever else could come has had every chance to: the server has answered a later request.
     const third = await openOn(port)
     expect(third.isClosed).toBe(false)
     expect(host.requests.map(({ connection }) => connection)).toEqual([...Array.from({ length: 10 }, () => 1), 2])

@@ -10,7 +10,7 @@ import { ClientWire } from '../../../../../src/backends/wire/wire.ts'
 const REPLY_BYTES_MAX = 0x400_0000
 const PASSWORD_BYTES = 16
 
-/** What a new session is asked for with. */
+/** The request for a new session. */
 export const NEW_SESSION: ConnectRequest = {
   protocolVersion: 0,
   lastZxidSeen: 0n,
@@ -28,7 +28,7 @@ export class RawClient {
   readonly socket: Socket
   /** Everything the server has sent and nobody has taken. */
   readonly messages: ServerMessage[] = []
-  /** How often the server sent what this client does not understand. */
+  /** How often the server sent a message that this client does not understand. */
   violations = 0
   /** Resolves when the connection has ended, whoever ended it. */
   readonly closed: Promise<void>
@@ -37,7 +37,7 @@ export class RawClient {
   #waiting: (() => void)[] = []
   #isClosed = false
   #lastXid = 0
-  /** xids of every frame that came behind the first. */
+  /** xids of every frame that came after the first. */
   readonly #xids = new Set<number>()
 
   private constructor(socket: Socket) {

@@ -1,4 +1,4 @@
-/** What a real ZooKeeper and ours make of the same requests, where time passes in between or much is sent. */
+/** A real ZooKeeper and ours answer the same requests alike, where time passes in between or much is sent. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { embedded } from '../../../../../src/backends/embedded/index.ts'
 import { CreateFlag, Err, OpCode } from '../../../../../src/backends/wire/codes.ts'

@@ -1,5 +1,5 @@
 /**
- * What a hostile client costs the others: nothing. `FUZZ_INPUTS=2000000` makes a long run of it.
+ * A hostile client costs the others nothing. `FUZZ_INPUTS=2000000` makes a long run of it.
  */
 import { afterEach, expect, it } from 'vitest'
 import { embedded } from '../../../../../src/backends/embedded/index.ts'

@@ -76,7 +76,7 @@ async function written(): Promise<Map<string, Uint8Array>> {
   return found
 }
 
-/** What a server starts with, in words that can be compared; or how it says that it does not. */
+/** The state that a server starts with, as comparable text; or its report that it does not start. */
 async function started(contents: ReadonlyMap<string, Uint8Array>): Promise<{ state: string; isTold: boolean }> {
   const files = new LossyFileSystem(new SeededRandom(1))
   await files.makeDirectory(DIRECTORY)

@@ -2,7 +2,7 @@
  * Storage in files, on a disk that loses what was not synced: random lives of a server's storage, with a crash of the
  * machine at any call of the system.
  *
- * Checked   what is found after a crash is what was acknowledged, and of what was under way a prefix, each operation as
+ * Checked   a crash leaves all that was acknowledged, and a prefix of the operations under way, each of them as
  *           a whole (of an append, a prefix of its entries; of a cut, the last ones are gone). Or it is said to be
  *           damaged: only where a batch under way was longer than a sector, so that a part in its middle can be
  *           missing.

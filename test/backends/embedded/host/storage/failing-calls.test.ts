@@ -3,8 +3,8 @@
  * in turn, of each kind, once or from then on.
  *
  * Checked   after the failure the server ends. A start after it, in the same process, in another one or after a crash
- *           of the machine, finds what was acknowledged, once, and of what was under way a prefix; the storage goes on
- *           from there. What a start has found is durable: a crash of the machine after it takes nothing away.
+ *           of the machine, finds all that was acknowledged, once, and a prefix of the rest; the storage goes on
+ *           from there. A state that a start has found is durable: a crash of the machine after it takes nothing away.
  *           A disk that is full for some calls, and then has room, takes nothing; nor does a crash soon after.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -117,7 +117,7 @@ class Life {
     }
   }
 
-  /** What a start finds, which must be one of the things that can be there. */
+  /** Reads the storage as a start does; the state must be one of the possible ones. */
   async expectFound(storage: FileStorage, where: string): Promise<Model> {
     const { acceptedEpoch, currentEpoch, votes, base, entries } = await recover(storage)
     const result = { acceptedEpoch, currentEpoch, votes, base, entries }
@@ -127,7 +127,7 @@ class Life {
     return possible[expected.indexOf(described(result, base))]?.model as Model
   }
 
-  /** What is there is durable, and the next transaction can follow it. */
+  /** Checks that the found state is durable, and that the next transaction can follow it. */
   async goOn(storage: FileStorage, found: Model, where: string): Promise<void> {
     this.model = found
     this.under = []
@@ -263,7 +263,7 @@ describe('a disk that is full for a while', () => {
       setImmediate(pass)
     }
     const lived = life.live().then(() => 'whole' as const, (error: unknown) => {
-      // What is not waited for: the first files of a server, and the end of its storage.
+      // Nobody waits for the first files of a server, and the end of its storage.
       if (!isNoRoom(error) || life.under.length > 0) throw error
       return life.model === NEW ? 'not begun' as const : 'whole' as const
     })

@@ -55,7 +55,7 @@ function digestOf({ tree }: State): bigint {
   return digest.value
 }
 
-/** What the last record says of the tree after it; null if it says nothing. */
+/** The digest of the tree in the last record that has one; null if none has. */
 function lastDigest(files: readonly GoldenFile[]): bigint | null {
   const records = files.filter(({ kind }) => kind === 'log').flatMap((file) => [...scan(file.bytes).records])
   return records.findLast(({ digest }) => digest !== null)?.digest?.value ?? null

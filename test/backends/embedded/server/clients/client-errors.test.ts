@@ -76,7 +76,7 @@ class Rig {
   }
 }
 
-/** What no decoder gives: the code that meets it fails. */
+/** A value that no decoder gives: the code that meets it fails. */
 const NO_LIST: unknown = null
 
 describe('an error in what a server does for one client', () => {

@@ -90,7 +90,7 @@ describe('requests on one connection', () => {
     xids.push(sync(cluster, client))
     for (let i = 0; i < 5; i++) cluster.create(other, `/other-${i}`)
     xids.push(cluster.create(client, '/b'))
-    // What the leader knows of pings comes late, what it knows of the log does not.
+    // The leader hears of pings late, and of the log in time.
     let late = true
     cluster.intercept = (_from, to, message) => {
       return !late || to !== LEADER || message.type !== 'PACKET' || message.packet.type !== 'PING'

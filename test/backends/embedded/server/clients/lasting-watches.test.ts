@@ -8,7 +8,7 @@ import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
 
 const NAMES = new Map<number, string>(Object.entries(EventType).map(([name, type]) => [type, name]))
 
-/** What a change tells, as `connection: event path`. */
+/** The events of a change, as `connection: event path`. */
 function fire(watches: Watches, type: Change['type'], path: string): string[] {
   const fired = watches.fire([{ type, path, node: { acl: OPEN_ACL, parent: null } }])
   return fired.map(({ connection, event }) => `${connection}: ${NAMES.get(event.type)} ${event.path}`)

@@ -34,7 +34,7 @@ function partsFor(body: Partial<SetWatches2Request>): ClientMessage[] {
   return parts
 }
 
-/** What came since the last look: events by type and path, and answers. */
+/** Messages since the last look: events by type and path, and answers. */
 function heard(connection: TestConnection): string[] {
   return connection.received.splice(0).flatMap((message) => {
     if (message.kind === 'connect') return []

@@ -8,7 +8,7 @@ import type { TestConnection } from '../test-connection.ts'
 const VOTERS = [1, 2, 3]
 /** The server that leads when all start together. */
 const LEADER = 3
-/** What {@link Cluster.connect} asks for, in ticks. */
+/** The session time-out that {@link Cluster.connect} asks for, in ticks. */
 const TIMEOUT_TICKS = 1_000 / SERVER_DEFAULTS.tickMs
 
 function ensemble(config = {}): Cluster {
@@ -41,7 +41,7 @@ function ticksToExpiry(cluster: Cluster, { sessionId }: TestConnection): number 
   return ticks
 }
 
-/** What a client was told when its session was refused. */
+/** The answer to a client whose session is refused. */
 const REFUSED = {
   kind: 'connect',
   response: { protocolVersion: 0, timeOut: 0, sessionId: 0n, passwd: new Uint8Array(16), readOnly: false },

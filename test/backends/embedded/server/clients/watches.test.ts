@@ -22,7 +22,7 @@ const OPEN = { acl: OPEN_ACL, parent: null }
 
 type PlainChange = Pick<Change, 'type' | 'path'>
 
-/** What changes tell, as `connection: event path`. */
+/** The events of changes, as `connection: event path`. */
 function fire(watches: Watches, ...changes: PlainChange[]): string[] {
   const fired = watches.fire(changes.map((change) => ({ ...change, node: OPEN })))
   return fired.map(({ connection, event }) => `${connection}: ${told(event)}`)

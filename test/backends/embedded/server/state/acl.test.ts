@@ -25,10 +25,10 @@ function completed(list: readonly AclWish[], identities: readonly Identity[]): r
   return completedAcl(list, identities, { chars: ACL_EXPANDED_CHARS_MAX })
 }
 
-/** Far more than what is linear takes, and far less than what is quadratic: that took ten seconds. */
+/** Far more than a linear step takes, and far less than a quadratic one: that took ten seconds. */
 const CPU_MS_MAX = 1_000
 
-/** What a step takes, in milliseconds of the processor: the least of a few times, so that nobody else's work counts. */
+/** Processor time of a step in milliseconds: the least of a few times, so that nobody else's work counts. */
 function cpuMsOf(step: () => void): number {
   const times = [1, 2, 3].map(() => {
     const before = process.cpuUsage()

@@ -10,7 +10,7 @@ import {
 } from '../../../../../src/backends/embedded/server/state/identities.ts'
 import type { Identity } from '../../../../../src/backends/embedded/server/state/identities.ts'
 
-/** What ZooKeeper's DigestAuthenticationProvider makes of them. */
+/** The superuser's login, and its digest by ZooKeeper's DigestAuthenticationProvider. */
 const SUPER = { password: 'super:test', digest: 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=' }
 
 function addauth(

@@ -5,7 +5,7 @@ import { Cluster } from '../cluster.ts'
 
 const CHECK_TICKS = 10
 const CONTAINERS = 50
-/** 10,000 a minute at 50 ms a tick. */
+/** 10,000 per minute at 50 ms per tick. */
 const PER_TICK = 8
 
 it('containers that are empty again are removed in a steady pace, not in a herd', () => {

@@ -82,7 +82,7 @@ type Program = readonly (
   | { readonly applies: number }
 )[]
 
-/** What a request is answered, part by part: an error, or a path and a stat where it has them. */
+/** The answer to a request, or to a part of one: an error, or a path and a stat where it has them. */
 interface Answer {
   readonly err: number
   readonly path?: string

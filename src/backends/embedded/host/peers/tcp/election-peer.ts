@@ -1,11 +1,11 @@
 /**
  * The election traffic with one other server: at most one connection, at most one dial, at most one vote that waits.
  *
- * Rule      the connection that the server with the greater id opened is kept. So who dials a greater server says who
- *           it is and closes; the other then dials back.
- * Votes     a vote is a state: the newest replaces one that waits. One that has waited for too long is of no use: who
- *           still looks for a leader repeats it. The last one is sent again on a new connection, since it may be lost
- *           with the one before.
+ * Rule      the connection that the server with the greater id opened is kept. So a server that dials a greater one
+ *           says who it is and closes; the other then dials back.
+ * Votes     a vote is a state: the newest replaces one that waits. One that has waited for too long is dropped, since
+ *           a server that still looks for a leader repeats it. The last one is sent again on a new connection, since
+ *           it may be lost with the one before.
  * Dials     while a vote waits, and when a smaller server asks to be dialled. After an attempt the next one waits, for
  *           longer each time, until there is a connection.
  * Half-open a server that is asked who leads answers. If it has not answered for a while, the connection may lead
@@ -23,10 +23,10 @@ import type { PeerSockets } from './peer-sockets.ts'
 /** The least and the longest time between two dials, in milliseconds. */
 const REDIAL_MS_MIN = 100
 const REDIAL_MS_MAX = 1_000
-/** A vote that could not be sent for so long is dropped, in milliseconds. */
+/** A vote that could not be sent within this time is dropped, in milliseconds. */
 const VOTE_MS_MAX = 5_000
 
-/** What the traffic with every server has in common. */
+/** The settings that the traffic with every server shares. */
 export interface ElectionPeerOptions {
   readonly myid: number
   readonly servers: ReadonlyMap<number, PeerAddress>

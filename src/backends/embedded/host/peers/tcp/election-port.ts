@@ -1,7 +1,7 @@
 /**
  * The election port of one server, and its votes to and from the others.
  *
- * Known     who connects says who it is in the first bytes. Who belongs to no server of the ensemble, or says nothing
+ * Known     a server that connects says who it is in the first bytes. One that is not of the ensemble, or says nothing
  *           in time, is dropped (strangers.ts); an observer without an id is among them, which does not work in the
  *           reference either.
  * Source    QuorumCnxManager.Listener, QuorumCnxManager.handleConnection.
@@ -13,8 +13,6 @@ import type { Notification } from '../../../../wire/packets.ts'
 import { ElectionPeer } from './election-peer.ts'
 import type { ElectionPeerOptions } from './election-peer.ts'
 import { Listener } from './listener.ts'
-import { isServerId } from './peer-address.ts'
-import type { Meet } from './peer-address.ts'
 import type { PortSockets } from './peer-sockets.ts'
 import { Strangers, checkStranger } from './strangers.ts'
 
@@ -22,12 +20,10 @@ const FRAME_HEAD_BYTES = 4
 
 /** The server whose port it is. */
 export interface ElectionPortOptions extends Omit<ElectionPeerOptions, 'announcedHost'> {
-  /** What it tells others to be its host; null for the address that it listens on. */
+  /** The host that it announces to others; null for the address that it listens on. */
   readonly announcedHost: string | null
   /** Its configuration, for its notifications. */
   readonly configuration: () => string
-  /** Takes a server in that is not among the others; null where nobody joins. */
-  readonly meet: Meet | null
   /** Whether somebody is there to take votes. */
   isAttached(): boolean
   readonly strangerDropped: (address: string, reason: string) => void
@@ -105,14 +101,8 @@ export class ElectionPort {
   #identify(bytes: Uint8Array, socket: Socket): Known | null {
     const initiation = readInitiation(bytes)
     if (initiation === null) return null
-    const { servers, meet } = this.#options
-    const sid = Number(initiation.sid)
-    const [place] = initiation.addresses
-    if (meet !== null && place !== undefined && isServerId(sid) && !servers.has(sid)) {
-      meet(sid, { host: place.host, electionPort: place.port })
-    }
     checkStranger(initiation.sid, socket, this.#options)
-    return { sid, bytes: initiation.bytes }
+    return { sid: Number(initiation.sid), bytes: initiation.bytes }
   }
 
   #accept(socket: Socket, sid: number, bytes: Uint8Array): void {
@@ -127,7 +117,7 @@ export class ElectionPort {
   #peer(sid: number): ElectionPeer {
     const known = this.#peers.get(sid)
     if (known !== undefined) return known
-    const { servers, announcedHost, meet: _meet, ...options } = this.#options
+    const { servers, announcedHost, ...options } = this.#options
     const host = (): string => {
       return announcedHost ?? this.#listener.boundAddress ?? servers.get(options.myid)?.host ?? ''
     }

@@ -27,7 +27,7 @@ export class Listener {
   /**
    * Opens the port.
    *
-   * @throws Error that names address and port if they cannot be had
+   * @throws Error that names address and port if they are not available
    */
   async open(host: string, port: number): Promise<void> {
     const server = createServer({

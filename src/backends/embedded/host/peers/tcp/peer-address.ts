@@ -1,14 +1,6 @@
 /** Where the servers are, and the text in which they tell each other of it. */
 import { addressText } from '../../../../wire/initiation.ts'
 
-/** What a session id has room for. */
-const SERVER_ID_MAX = 254
-
-/** Whether a server can have this id. */
-export function isServerId(id: number): boolean {
-  return Number.isInteger(id) && id >= 1 && id <= SERVER_ID_MAX
-}
-
 /** Where one server is reached by the others. */
 export interface PeerAddress {
   /** IP address or name; a name is looked up at each dial. */
@@ -17,12 +9,6 @@ export interface PeerAddress {
   readonly peerPort: number
   readonly electionPort: number
 }
-
-/**
- * Takes a server in that is not known, where servers can be added at run time. It gets the place of that server's
- * election port, as that server says.
- */
-export type Meet = (sid: number, place: Pick<PeerAddress, 'host' | 'electionPort'>) => void
 
 /**
  * The configuration as ZooKeeper writes it: a line per server, ascending, then the version of an ensemble that was

@@ -1,11 +1,11 @@
 /**
  * One connection between a learner and the server that it believes to lead: packets out, packets in.
  *
- * Order     what is sent in one turn of the event loop leaves in one write at the end of it.
+ * Order     packets sent in one turn of the event loop leave in one write at the end of it.
  * End       `close` sends what was sent before it, then ends this half, and waits for the other half for a limited
  *           time: a connection that is closed over unread bytes would be reset, and the other end would lose its last
  *           packets.
- * Pace      of one connection, so much is read per turn, so that others get theirs; and nothing while the server has
+ * Pace      of one connection, a part is read per turn, so that others get theirs; and nothing while the server has
  *           too much to do.
  * States    one that comes in ZooKeeper's dialect is handed on as the snapshot file that it would be, and one that goes
  *           in it leaves without what ZooKeeper's do not have.
@@ -21,13 +21,13 @@ import type { PeerConnection, PeerListener } from '../transport.ts'
 
 /** How long the other end has to take the rest and to close its half, in milliseconds. */
 export const CLOSE_MS_MAX = 5_000
-/** So much is copied into one piece; longer writes go out as the pieces that they are. */
+/** Most bytes that are copied into one piece; longer writes go out as the pieces that they are. */
 const JOINED_BYTES_MAX = 0x1_0000
 
 /** With this much read of one connection in one turn, the rest waits for the next one. */
 const TURN_BYTES_MAX = 0x4_0000
 
-/** What a connection needs of the port that it belongs to. */
+/** The port that a connection belongs to, as the connection uses it. */
 export interface QuorumConnectionOwner {
   /** Whether the server has too much to do to be handed more. */
   readonly isBehind: () => boolean
@@ -41,7 +41,7 @@ export class QuorumConnection implements PeerConnection {
   readonly #link: PeerLink
   readonly #owner: QuorumConnectionOwner
   #listener: PeerListener | null = null
-  /** What was sent in this turn. */
+  /** The packets that were sent in this turn. */
   #pending: Uint8Array[] = []
   #pendingBytes = 0
   #state: 'open' | 'closing' | 'ended' = 'open'
@@ -181,7 +181,7 @@ export class QuorumConnection implements PeerConnection {
     this.#socket.uncork()
   }
 
-  /** Ends this half after what was sent. What still comes is thrown away. */
+  /** Ends this half after the packets that were sent. Bytes that still come are discarded. */
   #end(): void {
     this.#socket.end()
     this.#socket.resume()
@@ -189,7 +189,7 @@ export class QuorumConnection implements PeerConnection {
     this.#closeDeadline.start()
   }
 
-  /** The other end has closed its half: it takes nothing more, so what is not sent yet is of no use. */
+  /** The other end has closed its half: it takes nothing more, so packets not yet sent are dropped. */
   #ended(): void {
     const isNews = this.#state === 'open'
     this.#state = isNews ? 'ended' : this.#state

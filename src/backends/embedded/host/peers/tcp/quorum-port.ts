@@ -1,6 +1,6 @@
 /**
  * The quorum port of one server, and its connections to those of others: a learner dials, the server that it believes
- * to lead accepts. The port is open whether this server leads or not; who does not lead closes what it is sent.
+ * to lead accepts. The port is open whether this server leads or not; if not, it closes new links.
  *
  * Known     a connection is handed on when its first packet has said who dialled. One that belongs to no server of the
  *           ensemble, or says nothing in time, is dropped (strangers.ts).
@@ -14,7 +14,6 @@ import { PeerLink } from '../../../../wire/peer-link.ts'
 import { LEARNER_GREETING_BYTES_MAX, readLearnerGreeting } from '../../../../wire/learner-greeting.ts'
 import type { Dialling, PeerGate } from '../transport.ts'
 import { Listener } from './listener.ts'
-import { isServerId } from './peer-address.ts'
 import type { PeerAddress } from './peer-address.ts'
 import type { PeerSockets, PortSockets } from './peer-sockets.ts'
 import { QuorumConnection } from './quorum-connection.ts'
@@ -34,8 +33,6 @@ const WAITING_INPUTS_HIGH = 5_000
 export interface QuorumPortOptions {
   readonly myid: number
   readonly servers: ReadonlyMap<number, PeerAddress>
-  /** Whether servers may learn from this one that are not among these: they are about to be added. */
-  readonly mayJoin: boolean
   readonly connectTimeoutMs: number
   readonly sockets: PeerSockets
   /** Its configuration, for NEWLEADER. */
@@ -155,10 +152,7 @@ export class QuorumPort {
     const greeting = readLearnerGreeting(bytes)
     if (greeting === null) return null
     const { sid, configurationVersion } = greeting
-    const { servers, mayJoin } = this.#options
-    const id = Number(sid)
-    // One that is about to be added has no host yet; with TLS it has shown a certificate of the same authority.
-    if (servers.has(id) || !mayJoin || !isServerId(id)) checkStranger(sid, socket, this.#options)
+    checkStranger(sid, socket, this.#options)
     if (configurationVersion > 0n) {
       throw stranger(`server ${sid} has configuration ${configurationVersion}, of a ZooKeeper: ours do not mix with it`)
     }

@@ -33,7 +33,7 @@ export interface Introduction<T> {
 interface Stranger {
   readonly address: string
   readonly dueMs: number
-  /** What has arrived. */
+  /** The bytes that have arrived. */
   bytes: Uint8Array
   /** Stops reading it here. */
   readonly release: () => void
@@ -73,7 +73,7 @@ export class Strangers<T> {
     const onData = (chunk: Buffer): void => {
       this.#receive(socket, chunk)
     }
-    // Who leaves by itself is a dial that was given up, or a look whether the port is open.
+    // One that leaves by itself is a dial that was given up, or a look whether the port is open.
     const onEnd = (): void => {
       this.#remove(socket)?.destroy()
     }
@@ -117,7 +117,7 @@ export class Strangers<T> {
     this.#introduction.onKnown(socket, known, stranger.bytes)
   }
 
-  /** Who it is, if that is known by now; whoever will never be known is dropped. */
+  /** Who it is, if that is known by now; one that will never be known is dropped. */
   #read(socket: Socket, bytes: Uint8Array): T | null {
     const { bytesMax } = this.#introduction
     try {

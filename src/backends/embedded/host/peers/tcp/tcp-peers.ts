@@ -2,10 +2,10 @@
  * The way of one server to the others over TCP, in ZooKeeper's protocol: votes between election ports, links between a
  * learner and the quorum port of its leader.
  *
- * Model     see transport.ts. Votes: election-peer.ts; links: quorum-port.ts; what is negotiated and what is refused:
+ * Model     see transport.ts. Votes: election-peer.ts; links: quorum-port.ts; the negotiation and the refusals:
  *           docs/protocol/peers.md.
- * Failure   whatever happens to a socket ends that connection and nothing else. What an operator should know is an
- *           event; strangers, of whom anybody can send thousands, are counted, and one per second is an event.
+ * Failure   whatever happens to a socket ends that connection and nothing else. News for an operator is an event;
+ *           strangers, of whom anybody can send thousands, are counted, and one per second is an event.
  * Source    QuorumCnxManager.java, LearnerHandler.java, Learner.java of ZooKeeper 3.8.
  */
 import type { Notification } from '../../../../wire/packets.ts'
@@ -13,7 +13,7 @@ import { holdsBy } from '../../turns.ts'
 import type { Dialling, PeerGate, PeerTransport } from '../transport.ts'
 import { ElectionPort } from './election-port.ts'
 import { serversText } from './peer-address.ts'
-import type { Meet, PeerAddress } from './peer-address.ts'
+import type { PeerAddress } from './peer-address.ts'
 import type { TcpPeersEvent } from './peer-events.ts'
 import { PLAIN_SOCKETS, TlsPeerSockets } from './peer-sockets.ts'
 import type { PeerSockets, PeerTls } from './peer-sockets.ts'
@@ -22,10 +22,12 @@ import { QuorumPort } from './quorum-port.ts'
 
 /** Dropped strangers that come sooner after the last event are only counted. */
 const STRANGER_PAUSE_MS = 1_000
-/** What was told already is told again after so long, in milliseconds: servers dial again and again. */
+/** The same event is repeated after this time, in milliseconds: servers dial again and again. */
 const REPEAT_MS = 60_000
 
-/** What a server has to know to reach the others, and to be reached. Durations are in milliseconds. */
+/**
+ * The addresses, limits and callbacks with which a server reaches the others and is reached. Durations in milliseconds.
+ */
 export interface TcpPeersOptions {
   /** The server's own id. */
   readonly myid: number
@@ -35,16 +37,14 @@ export interface TcpPeersOptions {
   readonly observers?: ReadonlySet<number>
   /** The address that both ports listen on; null for the host of this server among `servers`. */
   readonly listenHost?: string | null
-  /** How long a dial may take, and how long who has connected may take to say who it is. */
+  /** How long a dial may take, and how long the other end of a connection may take to say who it is. */
   readonly connectTimeoutMs: number
-  /** A server that is asked who leads, and does not answer for so long, is dialled again. */
+  /** A server that is asked who leads, and does not answer for this long, is dialled again. */
   readonly idleTimeoutMs: number
   /** TLS with the others; null, which is the default, for plain TCP. */
   readonly tls?: PeerTls | null
   /** The configuration that the others are told; by default one line per server, and version 0. */
   readonly configuration?: string | (() => string)
-  /** Adds a server that is about to join to `servers`; absent where none does. */
-  readonly meet?: Meet
   readonly gate?: PeerGate
   readonly onEvent?: (event: TcpPeersEvent) => void
 }
@@ -83,7 +83,6 @@ export class TcpPeers implements PeerTransport {
       idleTimeoutMs,
       announcedHost: (options.listenHost ?? null) === null ? null : this.#own.host,
       configuration,
-      meet: options.meet ?? null,
       isAttached: () => this.#gate !== null,
       onVote: (from, notification) => this.#gate?.receiveVote(from, notification),
       onMalformed: (peer, reason) => onEvent?.({ type: 'vote-malformed', peer, reason }),
@@ -97,7 +96,6 @@ export class TcpPeers implements PeerTransport {
       sockets,
       connectTimeoutMs,
       configuration,
-      mayJoin: options.meet !== undefined,
       gate: () => this.#gate,
       strangerDropped: (address, reason) => {
         this.#strangerDropped('quorum', address, reason)
@@ -121,9 +119,9 @@ export class TcpPeers implements PeerTransport {
   }
 
   /**
-   * Opens both ports. Who connects is turned away until there is a server behind them.
+   * Opens both ports. Connections are refused until there is a server behind them.
    *
-   * @throws Error that names address and port if they cannot be had; nothing is open then
+   * @throws Error that names address and port if they are not available; nothing is open then
    */
   async listen(): Promise<void> {
     const { host, electionPort, peerPort } = this.#own
@@ -151,7 +149,7 @@ export class TcpPeers implements PeerTransport {
   }
 
   /**
-   * Closes both ports, and all connections: what was sent on them goes out first, for a limited time. Their users at
+   * Closes both ports, and all connections: packets already sent go out first, for a limited time. Their users at
    * this end hear nothing more. A transport that was closed is not opened again. Idempotent.
    */
   close(): Promise<void> {
@@ -198,7 +196,7 @@ export class TcpPeers implements PeerTransport {
     })
   }
 
-  /** Whether something is worth another line. */
+  /** Whether an event is new enough to be reported. */
   #isNews(text: string): boolean {
     const nowMs = performance.now()
     const isNews = nowMs - (this.#toldMs.get(text) ?? -Infinity) >= REPEAT_MS

@@ -66,7 +66,7 @@ export class Node {
   readonly votes: { readonly from: number; readonly vote: Notification }[] = []
   readonly accepted: Link[] = []
   readonly connections = new Map<number, PeerConnection>()
-  /** What its gate says of how much waits. */
+  /** The number of waiting inputs that its gate reports. */
   waitingInputs = 0
   readonly #servers: ReadonlyMap<number, PeerAddress>
 

@@ -7,6 +7,8 @@ import type { PeerAddress } from '../../../../../../src/backends/embedded/host/p
 import type { PeerTls } from '../../../../../../src/backends/embedded/host/peers/tcp/peer-sockets.ts'
 import { Certificates } from '../../../../../../src/backends/embedded/host/tls/certificates.ts'
 import type { CertificatesEvent } from '../../../../../../src/backends/embedded/host/tls/tls-settings.ts'
+import { KnownServers } from '../../../../../../src/backends/embedded/known-servers.ts'
+import { readServers } from '../../../../../../src/backends/wire/configuration.ts'
 import { authority } from '../../../../../support/certificates.ts'
 import type { Issued } from '../../../../../support/certificates.ts'
 import { Node, loopback, until, vote } from './tcp-rig.ts'
@@ -129,6 +131,28 @@ describe('servers with certificates', () => {
     const link = await plain.dial(2)
     await until(() => link?.isClosed === true)
     expect(leader.events.map(({ reason }) => reason)).toEqual(['its TLS hand-shake is not done after 100 ms'])
+  })
+})
+
+describe('a server that joins', () => {
+  it('is turned away until a configuration names it, and then unless its certificate is for that host', async () => {
+    servers = await loopback(2, 'localhost')
+    const line = (id: number, host = 'localhost'): string => {
+      const { peerPort, electionPort } = servers.get(id) ?? { peerPort: 0, electionPort: 0 }
+      return `server.${id}=${host}:${peerPort}:${electionPort}:participant`
+    }
+    const known = new KnownServers(2, readServers([line(2)]))
+    const learner = new Node(1, servers, { tls: tlsOf(good) })
+    nodes.push(learner)
+    const leader = new Node(2, known.addresses, { tls: tlsOf(good) })
+    nodes.push(leader)
+    await Promise.all(nodes.map(({ peers }) => peers.listen()))
+    expect((await told(learner, leader)).join()).toContain('server 1 is none of the others')
+    leader.events.splice(0)
+    known.reconfigured([line(1, 'other.example'), line(2), 'version=1'].join('\n'))
+    expect((await told(learner, leader)).join()).toContain('it says that it is server 1, and its certificate is for')
+    known.reconfigured([line(1), line(2), 'version=2'].join('\n'))
+    await work(learner, leader)
   })
 })
 

@@ -39,7 +39,7 @@ interface ServerPorts {
 }
 
 /** The servers and what is between them. */
-export class Ensemble {
+export class RelayedEnsemble {
   /** Where clients connect: `host:port,...`. */
   readonly addresses: readonly string[]
   readonly ids: readonly number[] = IDS
@@ -67,7 +67,7 @@ export class Ensemble {
    *
    * @param program - of the servers
    */
-  static async make(folder: string, program: string): Promise<Ensemble> {
+  static async make(folder: string, program: string): Promise<RelayedEnsemble> {
     const pairs = IDS.flatMap((from) => IDS.filter((to) => to !== from).map((to) => [from, to] as const))
     const free = await freePorts(3 * IDS.length + 2 * pairs.length)
     const take = (): number => free.pop() ?? 0
@@ -94,7 +94,7 @@ export class Ensemble {
       const text = [...SETTINGS, `dataDir=${dataDir}`, ...lines].join('\n')
       writeFileSync(join(folder, `zoo-${id}.cfg`), `${text}\n`)
     }
-    return new Ensemble(folder, program, ports, relays)
+    return new RelayedEnsemble(folder, program, ports, relays)
   }
 
   /** Starts a server. */
