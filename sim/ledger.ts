@@ -5,8 +5,8 @@
  *           history if it is the first to get there, and must agree with it otherwise.
  * Checks    P3 (the i-th applied transaction is the same everywhere), P5 (an applied one is durable there, and on a
  *           majority), P6 (a zxid stands for one transaction, in whichever log), P7 and P8 (counters contiguous, epochs
- *           never fall), P11 (a snapshot that is installed is of a state that was applied), P12 (files give back what they
- *           were given).
+ *           never fall), P11 (a snapshot that is installed is of a state that was applied), P12 (files give back
+ *           what they were given).
  * Cost      a look at one server per event; work in proportion to what is new.
  */
 import { SERVER_DEFAULTS } from '../src/backends/embedded/server/config.ts'

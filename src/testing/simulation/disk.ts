@@ -226,7 +226,7 @@ export class SimDisk implements ServerDisk {
   }
 
   opened(): void {
-    // What was read is what it holds.
+    // Nothing can differ from what it holds.
   }
 
   crash(): boolean {

@@ -19,7 +19,7 @@ const TAIL_TICKS_MAX = 75
 const JUMP_MS_MAX = 6 * 3_600_000
 /** Clocks are wrong by up to a tenth; the deadlines of clients allow for that. */
 const DRIFT_MAX = 0.1
-/** Faults strike at one of the next so many calls of the system: an epoch, or a state from a leader, takes about that. */
+/** Faults strike at one of the next so many calls of the system; an epoch, or a leader's state, takes about that. */
 const CALLS_MAX = 40
 /** An owner whose node an operator strikes at stands still for up to this part of its session's time-out. */
 const STALL_PART_MAX = 1.2

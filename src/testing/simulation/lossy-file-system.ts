@@ -76,7 +76,7 @@ class Inode {
       for (const sector of sectorsOf(change)) {
         const number = Math.floor(sector.at / SECTOR_BYTES)
         isCut ||= !tears && random.chance(0.3)
-        // What a sector holds later was written after what it holds earlier.
+        // A later write of a sector carries the earlier ones with it.
         if (isCut || lost.has(number) || (tears && random.chance(0.5))) lost.add(number)
         else {
           this.#durable = changed(this.#durable, sector)

@@ -131,8 +131,8 @@ export type Fault =
   /** The disks of servers are so full that a call that needs room finds none, with this chance. */
   | (Lasting & { readonly kind: 'disk-full'; readonly servers: readonly Place[]; readonly chance: number })
   /**
-   * A durable byte of a server's files changes while it is down, or while it runs. Which file, and which byte of it, are
-   * parts of all that there are: from 0 up to 1.
+   * A durable byte of a server's files changes while it is down, or while it runs. Which file, and which byte of it,
+   * are parts of all that there are: from 0 up to 1.
    */
   | (Timed & {
     readonly kind: 'bit-rot'

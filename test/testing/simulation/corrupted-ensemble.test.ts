@@ -2,8 +2,8 @@
  * Every single byte of a small directory, corrupted, in an ensemble of three whose other servers are intact: it starts,
  * all three serve, and all of them have exactly what was there.
  *
- * Values    one bit of a byte is flipped, a different one from byte to byte. Every {@link STEP}th byte is looked at; with
- *           QUORATE_EVERY_CORRUPTION=1 each bit of every byte.
+ * Values    one bit of a byte is flipped, a different one from byte to byte. Every {@link STEP}th byte is looked at;
+ *           with QUORATE_EVERY_CORRUPTION=1 each bit of every byte.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FileDisk } from '../../../src/testing/simulation/file-disk.ts'

@@ -173,7 +173,7 @@ describe('storage in files', () => {
         }
         recoveries += 1
         const words = described(result, result.base)
-        // What is read first is a state that a leader sent, or a snapshot of a transaction that was acknowledged.
+        // The state that is read first came from a leader, or is a snapshot of an acknowledged transaction.
         const possible = readable(outcomesOfAll, result.base, life.applied)
         const expected = possible.map(({ model }) => described(model, result.base))
         expect(expected, `seed ${seed}, crash ${crash}`).toContain(words)

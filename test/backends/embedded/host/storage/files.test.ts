@@ -216,7 +216,7 @@ describe('storage in files', () => {
     expect(names()).toEqual(['snapshot.0', 'snapshot.2', 'snapshot.9', 'votes'])
   })
 
-  it('does not fall back from a damaged state of a leader to a snapshot of before it, which lacks its transactions', async () => {
+  it('does not fall back from a damaged state of a leader to a snapshot of before it', async () => {
     const files = await filled(1, 2, 3)
     await takeSnapshot(files, 2)
     const chunks = [...new State(undefined, undefined, 7n).openSnapshot().chunks()]
@@ -284,11 +284,11 @@ describe('storage in files', () => {
     expect(zxidsOf(await recover(storage()))).toEqual([1, 2, 3, 4, 5, 6, 7])
   })
 
-  it('is read once where a start waits for room and another one begins, as a server that stands aside does', async () => {
+  it('is read once where a start waits for room and another one begins', async () => {
     const before = storage()
     await recover(before)
     await before.persist([{ type: 'epochs', acceptedEpoch: 1, currentEpoch: 1, votes: true }])
-    // What a crash leaves between the file with the checksum and those of ZooKeeper.
+    // As after a crash between the file with the checksum and those of ZooKeeper.
     for (const name of ['acceptedEpoch', 'currentEpoch']) rmSync(path(name))
     const files = new FileStorage(limited(), optionsOf())
     room = 0
