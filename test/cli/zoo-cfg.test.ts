@@ -107,9 +107,9 @@ reconfigEnabled=true
   })
 
   it('says which four-letter words it has not', () => {
-    const cfg = readZooCfg('4lw.commands.whitelist=ruok, gtmk,hash', FILE)
+    const cfg = readZooCfg('4lw.commands.whitelist=ruok, gtmk,dgst', FILE)
     expect(cfg.fourLetterWords).toEqual(['ruok', 'gtmk'])
-    expect(cfg.notices).toEqual(['conf/zoo.cfg:1: 4lw.commands.whitelist: this server has no hash'])
+    expect(cfg.notices).toEqual(['conf/zoo.cfg:1: 4lw.commands.whitelist: this server has no dgst'])
     expect(readZooCfg('4lw.commands.whitelist=*', FILE)).toMatchObject({ fourLetterWords: ['*'], notices: [] })
     expect(readZooCfg('4lw.commands.whitelist=', FILE)).toMatchObject({ fourLetterWords: [], notices: [] })
   })

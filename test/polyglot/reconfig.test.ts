@@ -41,7 +41,7 @@ function added(): string {
   return `server.4=${places[3]?.replace(':participant', ':observer')}`
 }
 
-/** What zkCli.sh prints for some lines. */
+/** The output of zkCli.sh for some lines. */
 async function zkCli(lines: readonly string[]): Promise<string> {
   const running = promisify(execFile)(ZKCLI, ['-server', addressOf(1)])
   running.child.stdin?.end(`${lines.join('\n')}\n`)

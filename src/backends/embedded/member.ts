@@ -196,7 +196,7 @@ export class EnsembleMember implements Backend, AsyncDisposable {
         // A life in memory is later than all before. On disk are the epochs themselves.
         firstEpoch: common.storage.dataDir === null ? firstEpoch() : 1,
         membership: this.#membership,
-        // What its log says holds, also where nobody may change it any more.
+        // A configuration in its log holds, also where nobody may change it any more.
         reconfigurable: true,
       },
       storage: this.#storages.of(myid),
