@@ -2,8 +2,8 @@
  * A disk of the simulated world on which the files of production stand: FileStorage, on a file system that takes time,
  * fails, gets full, rots, and loses what was not synced.
  *
- * Model     each call of the system is an event of the server's machine. A life ends with the process alone, so that the
- *           next one finds what the system has in memory, or the machine loses power.
+ * Model     each call of the system is an event of the server's machine. A life ends with the process alone, so that
+ *           the next one finds what the system has in memory, or the machine loses power.
  * Checked   what a start reads is what was acknowledged, with a part of what was under way, perhaps; or it says that it
  *           is damaged. This is told to the observer, as is what becomes durable.
  * Damage    is expected where bytes rotted, and where a later part of a write is there and an earlier one is not, which

@@ -151,7 +151,7 @@ export interface CallFailure {
 export interface RottenPlace {
   readonly file: number
   readonly byte: number
-  /** What is flipped in the byte. */
+  /** The bits of the byte that flip. */
   readonly mask: number
 }
 
