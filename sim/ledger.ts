@@ -5,7 +5,8 @@
  *           history if it is the first to get there, and must agree with it otherwise.
  * Checks    P3 (the i-th applied transaction is the same everywhere), P5 (an applied one is durable there, and on a
  *           majority), P6 (a zxid stands for one transaction, in whichever log), P7 and P8 (counters contiguous, epochs
- *           never fall), P11 (a snapshot that is installed is of a state that was applied).
+ *           never fall), P11 (a snapshot that is installed is of a state that was applied), P12 (files give back
+ *           what they were given).
  * Cost      a look at one server per event; work in proportion to what is new.
  */
 import { SERVER_DEFAULTS } from '../src/backends/embedded/server/config.ts'
@@ -85,7 +86,7 @@ interface Place {
 /** The ledger of one world. */
 export class Ledger implements Check {
   readonly name = 'ledger'
-  readonly covers = ['P3', 'P5', 'P6', 'P7', 'P8', 'P11']
+  readonly covers = ['P3', 'P5', 'P6', 'P7', 'P8', 'P11', 'P12']
   readonly model = new Model()
   readonly mirrors: readonly DiskMirror[]
   readonly #world: CheckedWorld
@@ -121,6 +122,9 @@ export class Ledger implements Check {
         },
         wiped: () => {
           Object.assign(this.mirror(id), { base: 0n, entries: [], acceptedEpoch: 0, currentEpoch: 0 })
+        },
+        contradicted: (what) => {
+          this.#guard(() => this.#fail(`P12: the files of server ${id} do not give back what it was told: ${what}`))
         },
       }
     }

@@ -6,6 +6,7 @@
  *            new, in time.
  * Answers    when every program has ended, a client that is left by itself has each of its syncs answered, on one
  *            connection: no other's request comes that could bring the answer of an earlier one along.
+ * Files      at last, servers that stand on files crash all at once, and read what they have.
  * Quiescence every program ends and every client closes. Then nothing may be left: no session, watch or connection on
  *            any server of the core, no timer on any client's node, and all of the core has applied the same.
  * Bounds     in ticks of the servers, so that they hold for any tick; they are generous for slow disks and networks,
@@ -127,6 +128,20 @@ export class Phases {
     if (!this.#coreRests()) this.#fail('quiescence', `something is left after ${restMs} ms: ${this.#describe()}`)
     const timers = leftTimers()
     if (timers.length > 0) throw new Violation('timers', `clients have closed and left timers: ${timers.join(', ')}`)
+  }
+
+  /**
+   * Lets all machines lose power and read what their files have; what that has to be is looked at while they do.
+   *
+   * @throws Violation if one does not come up
+   */
+  async readAgain(): Promise<void> {
+    const { world: { kernel, servers }, world, config } = this.#options
+    for (const { id } of servers) world.crash(id)
+    for (const { id } of servers) world.start(id)
+    const endMs = kernel.nowMs + CLOSING_TICKS * config.tickMs
+    if (await kernel.run(endMs, () => servers.every((server) => server.host() !== null))) return
+    this.#fail('restart', 'a server has not read its files')
   }
 
   async #syncAlone(): Promise<void> {

@@ -112,11 +112,11 @@ class Run {
   #serviceTicks: number | null = null
 
   constructor(draw: Draw, options: RunOptions) {
-    const { seed, servers, observers, clients, sessionTimeoutMs, server, network, disk, turnsMs = {} } = draw
+    const { seed, servers, observers, clients, sessionTimeoutMs, server, network, disk, files, turnsMs = {} } = draw
     const { draining = 'native', workloads = WORKLOADS, onTrace } = options
     this.#draw = draw
     const world = new World({
-      seed, draining, servers, observers, sessionTimeoutMs, server, network, disk,
+      seed, draining, servers, observers, sessionTimeoutMs, server, network, disk, files,
       ...(onTrace === undefined ? {} : { onTrace }),
     })
     this.#world = world
@@ -189,6 +189,7 @@ class Run {
     this.#note('rests')
     this.#serverProbes.atEnd()
     for (const check of this.#checks) check.atEnd?.()
+    if (this.#draw.files !== undefined) await this.#phases.readAgain()
   }
 
   #tell({ server, event }: WorldEvent): void {

@@ -57,11 +57,14 @@ export class ServerProbes {
       case 'elected':
       case 'link-dropped':
       case 'client-failed':
-      case 'damaged':
-      case 'reconfigured':
-      case 'disk-full':
-      case 'disk-has-room':
-      case 'snapshot-skipped': return
+      case 'disk-torn':
+      case 'reconfigured': return
+      case 'damaged': return this.#probes.hit('damage-passed-over')
+      case 'torn-tail': return this.#probes.hit('torn-tail-cut')
+      case 'set-aside': return this.#probes.hit('files-set-aside')
+      case 'disk-full': return this.#probes.hit('disk-was-full')
+      case 'disk-has-room': return this.#probes.hit('disk-had-room-again')
+      case 'snapshot-skipped': return this.#probes.hit('snapshot-skipped')
     }
   }
 
@@ -136,7 +139,10 @@ export class ServerProbes {
   #crashed(id: number): void {
     const server = this.#world.server(id)
     const status = server.status()
-    if (status === null) return
+    if (status === null) {
+      this.#probes.hit('crashed-in-recovery')
+      return
+    }
     if (status.role === 'LOOKING') this.#probes.hit('crashed-while-looking')
     else if (status.role !== 'LEADING') this.#probes.hit('follower-crashed')
     else this.#leaderCrashed(id, status.loggedZxid > status.zxid)

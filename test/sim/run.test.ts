@@ -13,6 +13,9 @@ import { WORKLOADS } from '../../sim/workloads/all.ts'
 import { makeKeys } from '../../sim/workloads/keys.ts'
 
 const workloads = { keys: makeKeys }
+/** Classes that strike at files. */
+const OF_FILES: readonly FaultKind[] = ['crash-at-call', 'call-error', 'disk-full', 'bit-rot']
+const FILES = { snapRetainCount: 2, preallocateBytes: 4_096, hasLogDirectory: false, shortWriteChance: 0.1 }
 
 /** Three servers with clients that are always busy, and what goes wrong. */
 function drawOf(plan: readonly Fault[], change: Partial<Draw> = {}): Draw {
@@ -37,7 +40,8 @@ describe('a run', () => {
   it.each(FAULT_KINDS)('carries out faults of the class %s, counts them, and survives them', async (kind) => {
     // Operators strike at the nodes of recipes.
     const { workload } = drawRun(1, { profile: 'quiet', workloads: [kind === 'operate' ? 'locks' : 'keys'] })
-    const report = await runDraw(drawOf(faultsOf(kind), { workload }), { workloads: WORKLOADS })
+    const files = OF_FILES.includes(kind) ? { files: FILES } : {}
+    const report = await runDraw(drawOf(faultsOf(kind), { workload, ...files }), { workloads: WORKLOADS })
     expect(report.finding).toBeNull()
     expect(report.faults[kind]).toBeGreaterThan(0)
     expect(Object.keys(report.faults)).toEqual([kind])
@@ -52,6 +56,20 @@ describe('a run', () => {
     expect(await runDraw(draw, { workloads })).toEqual(first)
     expect(await runDraw(draw, { workloads, draining: 'portable' })).toEqual(first)
     expect((await runDraw({ ...draw, seed: 12 }, { workloads })).hash).not.toBe(first.hash)
+  })
+
+  it('on files goes the same way for the same draw too, with both ways of draining', async () => {
+    const draw = drawRun(3, { profile: 'files', workloads: ['keys'], servers: 3 })
+    const first = await runDraw(draw, { workloads })
+    expect(first.finding).toBeNull()
+    expect(await runDraw(draw, { workloads, draining: 'portable' })).toEqual(first)
+  })
+
+  it('spares disks without files what strikes at files', async () => {
+    const plan = OF_FILES.flatMap(faultsOf)
+    const report = await run(drawOf(plan))
+    expect(report.finding).toBeNull()
+    expect(report.faults).toEqual({})
   })
 
   it('handles each input on its own where no event loop is busy, and no node stands still', async () => {

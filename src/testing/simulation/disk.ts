@@ -5,8 +5,8 @@
  *           durable, and of an append a random prefix of its entries: lost and torn writes. An error leaves such a
  *           prefix too. Snapshots are written beside that, a chunk at a time; one that was being committed is there or
  *           not.
- * Not here  what needs bytes: a torn record, bit rot, reordering between syncs. A storage that finds its bytes damaged
- *           has to report it, which for its server is the same as to have lost them: see `wipe`.
+ * Not here  what needs bytes: a torn record, bit rot, reordering between syncs. See file-disk.ts, on which the files of
+ *           production stand, and which is slower.
  */
 import { MemoryStorage } from '../../backends/embedded/host/storage/memory.ts'
 import type { MemoryContents } from '../../backends/embedded/host/storage/memory.ts'
@@ -27,7 +27,7 @@ export interface DiskWeather {
 }
 
 /** A snapshot that is stored. */
-interface StoreOperation {
+export interface StoreOperation {
   readonly type: 'snapshot'
   readonly zxid: bigint
   readonly chunks: readonly Uint8Array[]
@@ -55,17 +55,60 @@ export interface DiskObserver {
   persisted(operation: DiskOperation): void
   /** Everything is lost. */
   wiped(): void
+  /** A start has read something else than what was acknowledged, in words. */
+  contradicted(what: string): void
 }
 
-/** The message of an injected disk error. */
-export const DISK_ERROR = 'EIO: injected disk error'
-
-/** The disk of one server. */
-export class SimDisk implements Storage {
+/** The disk of one server, as the world and its faults see it. */
+export interface ServerDisk extends Storage {
   readonly weather: DiskWeather
   /** For faults that strike at a sync. */
+  onSync: SyncWatcher | null
+  observer: DiskObserver | null
+  /** The operations that are being written, and would be there in part after a crash. */
+  readonly pending: readonly DiskOperation[]
+  /** The durable contents. */
+  readonly contents: MemoryContents
+  /** Whether it was taken away, or put aside: its server is to begin without a vote. */
+  readonly isLost: boolean
+  /** Whether it has reason to call itself damaged. */
+  readonly mayBeDamaged: boolean
+  /** Its server runs with what was read. */
+  opened(): void
+  /**
+   * The machine crashed: of what was being written, some is there.
+   *
+   * @param mayTear - whether of one write a later part may be there without an earlier one
+   * @returns whether that happened
+   */
+  crash(mayTear?: boolean): boolean
+  /** Lets the sync under way, or the next one, fail. */
+  failNextSync(): void
+  /** Takes back what has not happened of {@link ServerDisk.failNextSync} and the like. */
+  cancelFailure(): void
+  /** Loses everything. */
+  wipe(): void
+}
+
+/** Whether an error is that of a disk that fails, or comes from one. */
+export function isDiskError(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && cause.code === 'EIO') return true
+  }
+  return false
+}
+
+function diskError(): Error {
+  return Object.assign(new Error('EIO: injected disk error'), { code: 'EIO' })
+}
+
+/** The disk of one server. */
+export class SimDisk implements ServerDisk {
+  readonly weather: DiskWeather
   onSync: SyncWatcher | null = null
   observer: DiskObserver | null = null
+  isLost = false
+  readonly mayBeDamaged = false
   readonly #kernel: Kernel
   readonly #node: SimNode
   readonly #random: SeededRandom
@@ -97,7 +140,6 @@ export class SimDisk implements Storage {
     return this.#historyBase
   }
 
-  /** The operations that are being written, and would be there in part after a crash. */
   get pending(): readonly DiskOperation[] {
     const pending = this.#pending ?? []
     return this.#file === null ? pending : [...pending, this.#file.operation]
@@ -108,7 +150,6 @@ export class SimDisk implements Storage {
     return this.#syncs
   }
 
-  /** The durable contents. */
   get contents(): MemoryContents {
     return this.#storage.contents
   }
@@ -125,7 +166,7 @@ export class SimDisk implements Storage {
     if (this.#failNext) {
       this.#failNext = false
       this.#applyPrefix()
-      throw new Error(DISK_ERROR)
+      throw diskError()
     }
     this.#pending = null
     for (const operation of operations) this.#apply(operation)
@@ -160,7 +201,7 @@ export class SimDisk implements Storage {
     if (this.#file !== file) return
     if (this.#failNext) {
       this.#failNext = false
-      throw new Error(DISK_ERROR)
+      throw diskError()
     }
     this.#file = null
     this.#apply(file.operation)
@@ -184,28 +225,30 @@ export class SimDisk implements Storage {
     })
   }
 
-  /** The machine crashed: of what was being written, some is there. */
-  crash(): void {
+  opened(): void {
+    // Nothing can differ from what it holds.
+  }
+
+  crash(): boolean {
     this.#failNext = false
     const file = this.#file
     this.#file = null
     const isThere = file?.isCommitting === true && this.#random.chance(0.5)
     if (isThere) this.#apply(file.operation)
     this.#applyPrefix()
+    return false
   }
 
-  /** Lets the sync under way, or the next one, fail. */
   failNextSync(): void {
     this.#failNext = true
   }
 
-  /** Takes {@link SimDisk.failNextSync} back, if it has not happened. */
   cancelFailure(): void {
     this.#failNext = false
   }
 
-  /** Loses everything. */
   wipe(): void {
+    this.isLost = true
     this.#storage = new MemoryStorage()
     this.#history = []
     this.#historyBase = 0n

@@ -19,6 +19,8 @@ const TAIL_TICKS_MAX = 75
 const JUMP_MS_MAX = 6 * 3_600_000
 /** Clocks are wrong by up to a tenth; the deadlines of clients allow for that. */
 const DRIFT_MAX = 0.1
+/** Faults strike at one of the next so many calls of the system; an epoch, or a leader's state, takes about that. */
+const CALLS_MAX = 40
 /** An owner whose node an operator strikes at stands still for up to this part of its session's time-out. */
 const STALL_PART_MAX = 1.2
 
@@ -123,6 +125,25 @@ const DRAWS: Readonly<Record<FaultKind, Draw>> = Object.freeze({
     const observers = shuffled.slice(voters).filter(() => random.chance(0.5))
     return { kind: 'reconfigure', atMs, at: random.pick(servers), voters: shuffled.slice(0, voters), observers }
   },
+  'crash-at-call': (atMs, scene) => ({
+    kind: 'crash-at-call', atMs, server: scene.random.pick(scene.servers), nth: scene.random.between(1, CALLS_MAX),
+    downMs: drawDownMs(scene),
+  }),
+  'call-error': (atMs, scene) => ({
+    kind: 'call-error', atMs, server: scene.random.pick(scene.servers), nth: scene.random.between(1, CALLS_MAX),
+    done: scene.random.pick([0, 0.5, 1]), downMs: drawDownMs(scene),
+  }),
+  'disk-full': (atMs, scene) => {
+    const { random, servers } = scene
+    const count = random.chance(0.6) ? 1 : random.between(1, servers.length)
+    const full = random.shuffle(servers).slice(0, count)
+    return { kind: 'disk-full', atMs, forMs: drawOutageMs(scene), servers: full, chance: random.pick([0.2, 1]) }
+  },
+  'bit-rot': (atMs, scene) => ({
+    kind: 'bit-rot', atMs, server: scene.random.pick(scene.servers),
+    file: scene.random.unit(), byte: scene.random.unit(), mask: 1 << scene.random.between(0, 7),
+    isRunning: scene.random.chance(0.5), downMs: drawDownMs(scene),
+  }),
   'operate': (atMs, { random, sessionTimeoutMs, tickMs }) => ({
     kind: 'operate', atMs, forMs: random.between(1, 40) * tickMs, how: random.pick(OPERATOR_STRIKES),
     pick: random.unit(), timersFirst: random.chance(0.7),

@@ -10,8 +10,9 @@
 import { Err, OpCode } from '../../backends/wire/codes.ts'
 import type { Packet } from '../../backends/wire/packets.ts'
 import { Blocks } from './blocks.ts'
+import { FileFaults } from './file-faults.ts'
 import type { SimNode } from './sim-node.ts'
-import { FAULT_KINDS, describeFault } from './plan.ts'
+import { FAULT_KINDS, describeFault, idOf } from './plan.ts'
 import type { Fault, FaultKind, LosableRequest, Place, Plan } from './plan.ts'
 import type { Probes } from './probes.ts'
 import { reconfigure } from './reconfigurer.ts'
@@ -72,6 +73,7 @@ export class Injector {
   readonly #requestTraps = new Set<(client: string, server: string, op: number) => boolean>()
   readonly #diskErrors = new Map<number, Of<'disk-error'>>()
   readonly #amnesiacs = new Set<number>()
+  readonly #files: FileFaults
   readonly #calmNetwork
   readonly #calmDisk
   #isOver = false
@@ -87,6 +89,16 @@ export class Injector {
       for (const trap of this.#requestTraps) if (trap(client, server, op)) this.#requestTraps.delete(trap)
     }
     this.blocks = new Blocks(world.network)
+    world.mayTear = (id) => this.#mayForget(id)
+    this.#files = new FileFaults({
+      world,
+      atOnce: (run) => { this.#atOnce(run) },
+      crash: (id, downMs) => this.#crash(id, downMs),
+      happened: (fault) => { this.#happened(fault) },
+      lasts: (fault, undo) => { this.#lasts(fault, undo) },
+      mayForget: (id) => this.#mayForget(id),
+      forgets: (id) => { this.#forgets(id) },
+    })
     this.#calmNetwork = { ...world.network.weather }
     this.#calmDisk = { ...world.server(1).disk.weather }
   }
@@ -133,13 +145,17 @@ export class Injector {
   }
 
   /** To be called for each event of the servers. */
-  notice({ server, event }: WorldEvent): void {
-    if (event.type === 'serving' && event.role !== 'OBSERVING') this.#amnesiacs.delete(server)
+  notice(happened: WorldEvent): void {
+    const { server, event } = happened
+    this.#files.notice(happened)
+    const remembers = event.type === 'serving' && event.role !== 'OBSERVING' && !this.#files.isRotten(server)
+    if (remembers) this.#amnesiacs.delete(server)
+    if (event.type === 'disk-torn' || event.type === 'set-aside') this.#forgets(server)
     if (event.type !== 'disk-error') return
     const fault = this.#diskErrors.get(server)
     this.#diskErrors.delete(server)
     if (fault !== undefined) this.#happened(fault)
-    this.#restart(server, fault?.downMs ?? RESTART_MS)
+    this.#restart(server, fault?.downMs ?? this.#files.downMs(server) ?? RESTART_MS)
   }
 
   #inject(fault: Fault): void {
@@ -168,6 +184,10 @@ export class Injector {
       case 'client-crash': return this.#clientCrash(fault)
       case 'lose-answer': return this.#loseAnswer(fault)
       case 'reconfigure': return this.#reconfigure(fault)
+      case 'crash-at-call':
+      case 'call-error':
+      case 'disk-full':
+      case 'bit-rot': return this.#files.inject(fault)
       case 'operate':
         if (this.#operate?.(fault) === true) this.#happened(fault)
         return
@@ -318,14 +338,22 @@ export class Injector {
 
   #wipe(fault: Of<'wipe'>): void {
     const id = idOf(fault.server)
-    const { voters } = this.#world
-    const isVoter = id <= voters.length
-    const others = [...this.#amnesiacs].filter((amnesiac) => amnesiac !== id).length
-    if (isVoter && 2 * (others + 1) >= voters.length) return
+    if (!this.#mayForget(id)) return
     if (!this.#crash(id, fault.downMs, true)) return
     if (this.#amnesiacs.has(id)) this.#probes.hit('amnesiac-lost-again')
-    if (isVoter) this.#amnesiacs.add(id)
+    this.#forgets(id)
     this.#happened(fault)
+  }
+
+  /** Whether a server may lose its memory: those that have are a minority with it. */
+  #mayForget(id: number): boolean {
+    const { voters } = this.#world
+    const others = [...this.#amnesiacs].filter((amnesiac) => amnesiac !== id).length
+    return id > voters.length || 2 * (others + 1) < voters.length
+  }
+
+  #forgets(id: number): void {
+    if (id <= this.#world.voters.length) this.#amnesiacs.add(id)
   }
 
   #pause(fault: Of<'pause' | 'pause-leader'>, node: SimNode | undefined): void {
@@ -398,7 +426,7 @@ export class Injector {
 
   /** Crashes a server and starts it again; false if it is down already. */
   #crash(id: number, downMs: number, wipe = false): boolean {
-    if (this.#world.server(id).host() === null) return false
+    if (!this.#world.server(id).slot.isTaken) return false
     this.#world.crash(id)
     if (wipe) this.#world.wipe(id)
     this.#restart(id, downMs)
@@ -452,9 +480,4 @@ export class Injector {
   #everybody(): string[] {
     return [...this.#world.servers.map(({ node }) => node.name), ...this.#clients.nodes().map(({ name }) => name)]
   }
-}
-
-/** The number in the name of a place. */
-function idOf(place: Place): number {
-  return Number(place.slice(1))
 }

@@ -118,6 +118,31 @@ export type Fault =
     readonly side: 'before' | 'after'
     readonly downMs: number
   })
+  /** A server crashes before the n-th call of the system that its files make from now. Those without files do not. */
+  | (Timed & { readonly kind: 'crash-at-call'; readonly server: Place; readonly nth: number; readonly downMs: number })
+  /** The n-th such call fails when a part of its work, from 0 to 1, is done; that ends the server, nearly always. */
+  | (Timed & {
+    readonly kind: 'call-error'
+    readonly server: Place
+    readonly nth: number
+    readonly done: number
+    readonly downMs: number
+  })
+  /** The disks of servers are so full that a call that needs room finds none, with this chance. */
+  | (Lasting & { readonly kind: 'disk-full'; readonly servers: readonly Place[]; readonly chance: number })
+  /**
+   * A durable byte of a server's files changes while it is down, or while it runs. Which file, and which byte of it,
+   * are parts of all that there are: from 0 up to 1.
+   */
+  | (Timed & {
+    readonly kind: 'bit-rot'
+    readonly server: Place
+    readonly file: number
+    readonly byte: number
+    readonly mask: number
+    readonly isRunning: boolean
+    readonly downMs: number
+  })
   /** A server crashes and comes back without its disk. */
   | (Timed & { readonly kind: 'wipe'; readonly server: Place; readonly downMs: number })
   /** A process stands still. When it goes on, due timers may run before what is in its sockets is read. */
@@ -165,11 +190,16 @@ export const FAULT_KINDS = Object.freeze([
   'weather', 'clog', 'partition', 'bridge', 'one-way', 'client-cut-off', 'cut', 'cut-after', 'half-open', 'strike',
   'strand', 'slow-disk', 'disk-error', 'crash', 'crash-leader', 'crash-at-sync', 'wipe',
   'pause', 'pause-leader', 'clock-jump', 'drift', 'client-crash', 'lose-answer', 'operate',
-  'reconfigure',
+  'reconfigure', 'crash-at-call', 'call-error', 'disk-full', 'bit-rot',
 ] as const satisfies readonly FaultKind[])
 
 /** All that goes wrong in a run, in order of time. */
 export type Plan = readonly Fault[]
+
+/** The number in the name of a place. */
+export function idOf(place: Place): number {
+  return Number(place.slice(1))
+}
 
 /** How a fault reads in a trace. */
 export function describeFault(fault: Fault): string {

@@ -55,6 +55,13 @@ export const PROBES = Object.freeze({
   'crashed-durable-untold': 'a server crashed when something was durable and nobody knew',
   'disk-error-of-leader': 'the disk of the leader failed',
   'disk-error-of-follower': 'the disk of a follower failed',
+  'torn-tail-cut': 'a start cut a torn last record off',
+  'damage-passed-over': 'a start found a damaged snapshot, or files that are put aside',
+  'files-set-aside': 'a server put its damaged files aside and began without',
+  'crashed-in-recovery': 'a server crashed while it read its files',
+  'disk-was-full': 'a disk had no room for what a server had to write',
+  'disk-had-room-again': 'what had waited for room was durable',
+  'snapshot-skipped': 'there was no room for a snapshot',
   'paused-beyond-session': 'a server stood still for longer than a session lives',
   'leader-paused-and-replaced': 'a leader stood still and found another one when it went on',
 

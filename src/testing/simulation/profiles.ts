@@ -10,6 +10,7 @@
  */
 import type { ServerConfig } from '../../backends/embedded/server/config.ts'
 import type { DiskWeather } from './disk.ts'
+import type { FileSettings } from './file-disk.ts'
 import { OPERATOR_DIGEST, serverText } from './reconfigurer.ts'
 import { drawFault, drawStrikeBehindStrand } from './fault-draws.ts'
 import type { FaultScene } from './fault-draws.ts'
@@ -41,6 +42,8 @@ export interface Draw {
   readonly network: NetworkWeather
   /** The disks while no fault strikes them. */
   readonly disk: DiskWeather
+  /** How the servers keep their files; absent where their disks have none. */
+  readonly files?: FileSettings
   /** The longest turns of the event loops that are busy, in milliseconds, by place. */
   readonly turnsMs?: Readonly<Record<Place, number>>
   /** The faults, with their times. */
@@ -56,6 +59,8 @@ interface Profile {
   readonly everyTicks: readonly [min: number, max: number]
   /** Whether the limits of the servers are tiny, so that what is rare in practice is common here. */
   readonly tinyLimits?: boolean
+  /** Whether the servers of all runs stand on files. */
+  readonly hasFiles?: boolean
   /** Whether the servers of a run are changed while it goes on. */
   readonly canChange?: boolean
   /** Chance that a class of the profile is left out of a run. */
@@ -88,6 +93,7 @@ export type ProfileName =
   | 'quiet'
   | 'failpoints'
   | 'reconfiguration'
+  | 'files'
 
 /** The profiles, by name. */
 const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
@@ -142,13 +148,25 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
     everyTicks: [6, 37], leftOut: 0.2, canChange: true,
   },
   'failpoints': { faults: EVERYTHING, everyTicks: [11, 55], tinyLimits: true, leftOut: 0.5 },
+  'files': {
+    faults: {
+      'crash-at-call': 6, 'call-error': 2, 'disk-full': 3, 'bit-rot': 4, 'disk-error': 1, 'crash': 3, 'crash-leader': 2,
+      'crash-at-sync': 2, 'wipe': 1, 'strike': 4, 'strand': 3, 'cut': 1,
+    },
+    everyTicks: [8, 40], leftOut: 0.2, tinyLimits: true, hasFiles: true,
+  },
 })
 
 /** The names of all profiles. */
 export const PROFILE_NAMES: readonly ProfileName[] = Object.freeze(Object.keys(PROFILES) as ProfileName[])
 
 /** Those that chance may choose: seeds mean the same as before the others were there. */
-const CHOSEN_NAMES = PROFILE_NAMES.filter((name) => PROFILES[name].canChange !== true)
+const CHOSEN_NAMES = PROFILE_NAMES.filter((name) => {
+  const { canChange = false, hasFiles = false } = PROFILES[name]
+  return !canChange && !hasFiles
+})
+/** Chance that the servers stand on files in a profile that does not ask for it. */
+const FILES_CHANCE = 1 / 16
 
 /** How long things go wrong, in ticks of the servers. */
 const SAFETY_TICKS_MIN = 300
@@ -214,6 +232,7 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
     },
     network: drawNetwork(random),
     disk: drawDisk(random),
+    ...drawFiles(profile, random.fork('files')),
     ...drawTurns(profile, { ...scene, random: random.fork('turns') }),
     plan: drawPlanFor(name, safetyMs, scene),
   }
@@ -225,6 +244,26 @@ function changeable(servers: number, observers: number): Partial<ServerConfig> {
   const lines = ids.map((id) => serverText(id, id <= servers))
   const membership = [...lines, 'version=0'].join('\n')
   return { reconfigurable: true, reconfigEnabled: true, superDigest: OPERATOR_DIGEST, membership }
+}
+
+function drawFiles({ hasFiles = false }: Profile, random: SeededRandom): Pick<Draw, 'files'> {
+  return hasFiles || random.chance(FILES_CHANCE) ? { files: drawFileSettings(random) } : {}
+}
+
+/** Draws how servers keep their files. */
+export function drawFileSettings(random: SeededRandom): FileSettings {
+  return {
+    snapRetainCount: random.between(1, 3),
+    preallocateBytes: random.pick([512, 4_096, 16_384]),
+    hasLogDirectory: random.chance(0.3),
+    shortWriteChance: random.pick([0, 0.1, 0.5]),
+  }
+}
+
+/** Whether the servers of a profile stand on files. */
+export function hasFiles(name: ProfileName): boolean {
+  const profile: Profile = PROFILES[name]
+  return profile.hasFiles === true
 }
 
 function drawTurns(profile: Profile, { random, servers, clients, tickMs }: FaultScene): Pick<Draw, 'turnsMs'> {

@@ -22,8 +22,9 @@ import type { Draining } from './kernel.ts'
 import type { SimNode } from './sim-node.ts'
 import type { FaultKind, Place, Plan } from './plan.ts'
 import { Probes } from './probes.ts'
-import { drawPlanFor } from './profiles.ts'
+import { drawFileSettings, drawPlanFor, hasFiles } from './profiles.ts'
 import type { ProfileName } from './profiles.ts'
+import { SeededRandom } from './random.ts'
 import { World } from './world.ts'
 import type { SimServer } from './world.ts'
 
@@ -157,7 +158,9 @@ class Simulation implements SimulatedWorld {
     const settings = { ...DEFAULTS, ...options }
     const { seed, servers, observers, clients, sessionTimeoutMs, limitMs, faults, draining } = settings
     if (!Number.isSafeInteger(seed)) throw new TypeError(`seed must be a whole number: ${String(seed)}`)
-    this.#world = new World({ seed, servers, observers, sessionTimeoutMs, draining })
+    const isOnFiles = 'profile' in faults && hasFiles(faults.profile)
+    const files = isOnFiles ? drawFileSettings(new SeededRandom(seed).fork('files')) : undefined
+    this.#world = new World({ seed, servers, observers, sessionTimeoutMs, draining, files })
     const { random } = this.#world.kernel
     this.#random = random.fork('scenario')
     this.#limitMs = limitMs

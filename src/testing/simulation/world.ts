@@ -11,13 +11,17 @@ import { connect } from '../../core/connect.ts'
 import type { Client, ConnectOptions } from '../../core/client.ts'
 import type { Host, HostEvent } from '../../backends/embedded/host/host.ts'
 import { HostSlot } from '../../backends/embedded/host/host-slot.ts'
+import { isDamage } from '../../backends/embedded/host/storage/recovery.ts'
+import { isNoRoom } from '../../backends/embedded/host/storage/room.ts'
 import { SERVER_DEFAULTS } from '../../backends/embedded/server/config.ts'
 import type { ServerConfig } from '../../backends/embedded/server/config.ts'
 import type { ServerEvent, ServerStatus } from '../../backends/embedded/server/ready.ts'
 import type { Dialer } from '../../backends/client/channel.ts'
 import { openClientSession } from '../../backends/client/session.ts'
-import { DISK_ERROR, SimDisk } from './disk.ts'
-import type { DiskWeather } from './disk.ts'
+import { SimDisk, isDiskError } from './disk.ts'
+import type { DiskWeather, ServerDisk } from './disk.ts'
+import { FileDisk } from './file-disk.ts'
+import type { FileDiskEvent, FileSettings } from './file-disk.ts'
 import { Kernel } from './kernel.ts'
 import type { KernelOptions } from './kernel.ts'
 import type { SimNode } from './sim-node.ts'
@@ -34,13 +38,18 @@ export interface WorldOptions extends KernelOptions {
   readonly server?: Partial<ServerConfig>
   readonly network?: Partial<NetworkWeather>
   readonly disk?: Partial<DiskWeather>
+  /** How the servers keep their files; if absent, their disks have none, and are faster. */
+  readonly files?: FileSettings | undefined
 }
 
 /** Something in the life of a server. */
 export interface WorldEvent {
   readonly atMs: number
   readonly server: number
-  readonly event: ServerEvent | HostEvent | { readonly type: 'started' | 'crashed' | 'disk-error' }
+  readonly event: ServerEvent | HostEvent | FileDiskEvent | {
+    /** `disk-torn`: what it was writing when it crashed may look damaged. */
+    readonly type: 'started' | 'crashed' | 'disk-error' | 'disk-torn'
+  }
 }
 
 const NETWORK: NetworkWeather = { delayMsMin: 0.1, delayMsMax: 2, tailChance: 0.001, tailFactor: 100 }
@@ -59,11 +68,12 @@ const CAPABILITIES: Capabilities = Object.freeze({
 export class SimServer implements ServerPlace {
   readonly id: number
   readonly node: SimNode
-  readonly disk: SimDisk
+  readonly disk: ServerDisk
   readonly slot = new HostSlot()
-  isWiped = false
+  /** How often it was started. */
+  lives = 0
 
-  constructor(id: number, node: SimNode, disk: SimDisk) {
+  constructor(id: number, node: SimNode, disk: ServerDisk) {
     this.id = id
     this.node = node
     this.disk = disk
@@ -91,6 +101,8 @@ export class World {
   readonly watchers: ((event: WorldEvent) => void)[] = []
   /** Puts something between the clients and their backend; for checkers, which record what is called there. */
   wrapBackend: (backend: Backend, node: SimNode) => Backend = (backend) => backend
+  /** Whether the disk of a server may be such after a crash that it looks damaged. */
+  mayTear: (server: number) => boolean = () => true
   readonly #options: WorldOptions
   readonly #voters: readonly number[]
   #clients = 0
@@ -104,8 +116,7 @@ export class World {
     this.#voters = Array.from({ length: options.servers }, (_, index) => index + 1)
     this.servers = Array.from({ length: options.servers + options.observers }, (_, index) => {
       const node = this.kernel.addNode(`s${index + 1}`)
-      const disk = new SimDisk(this.kernel, node, random.fork(`disk ${index + 1}`), { ...DISK, ...options.disk })
-      return new SimServer(index + 1, node, disk)
+      return new SimServer(index + 1, node, this.#makeDisk(index + 1, node))
     })
   }
 
@@ -136,7 +147,6 @@ export class World {
     const server = this.server(id)
     if (server.slot.isTaken) throw new Error(`server ${id} is up`)
     server.disk.wipe()
-    server.isWiped = true
   }
 
   /** Starts a server that is down. */
@@ -204,35 +214,68 @@ export class World {
     }
   }
 
+  #makeDisk(id: number, node: SimNode): ServerDisk {
+    const { kernel } = this
+    const { files } = this.#options
+    const random = kernel.random.fork(`disk ${id}`)
+    const weather = { ...DISK, ...this.#options.disk }
+    if (files === undefined) return new SimDisk(kernel, node, random, weather)
+    return new FileDisk({
+      kernel, node, random, weather,
+      settings: files,
+      onEvent: (event) => {
+        this.#note(id, event)
+        if (event.type === 'disk-full') this.#standAside(id)
+      },
+    })
+  }
+
   #startHost(server: SimServer): void {
     const { id, node, disk } = server
+    server.lives += 1
     server.slot.open({
       config: {
         ...SERVER_DEFAULTS,
         ...this.#options.server,
         myid: id,
         voters: this.#voters,
-        bootstrap: !server.isWiped,
+        bootstrap: !disk.isLost,
       },
       storage: disk,
-      random: node.random.fork(`server ${node.incarnation}`),
+      random: node.random.fork(`server ${server.lives - 1}`),
       transport: this.network.transportOf(id),
       onEvent: (event) => {
         // A server goes on without that client, or from an older snapshot. Here it is a fault of ours.
-        if (event.type === 'client-failed' || event.type === 'damaged') this.kernel.fail(event.error)
-        if (event.type !== 'damaged') this.#note(id, event)
+        const isOurs = event.type === 'client-failed' || (event.type === 'damaged' && !isExpected(event.error, disk))
+        if (isOurs) this.kernel.fail(event.error)
+        else this.#note(id, event)
       },
       onFailure: (error) => {
         this.#failed(server, error)
       },
     }, (host) => {
+      disk.opened()
       this.network.attach(id, node, host)
     })
   }
 
+  /** As the product does (decision 0017): the others go on, and it starts again when what it has begun is durable. */
+  #standAside(id: number): void {
+    const server = this.server(id)
+    const isOnlyVoter = this.#voters.length === 1 && id === 1
+    if (isOnlyVoter || !server.slot.isTaken) return
+    this.#note(id, { type: 'crashed' })
+    server.slot.empty()
+    this.network.detach(id)
+    this.#note(id, { type: 'started' })
+    this.#startHost(server)
+  }
+
   /** A disk error ends a server, as it should; anything else is a broken promise of ours. */
   #failed(server: SimServer, error: unknown): void {
-    if (error instanceof Error && error.message === DISK_ERROR) {
+    // A start needs room; who runs waits for it.
+    const isFullAtStart = server.host() === null && isNoRoom(error)
+    if (isFullAtStart || isExpected(error, server.disk)) {
       this.#note(server.id, { type: 'disk-error' })
       this.#end(server)
       return
@@ -244,7 +287,7 @@ export class World {
   #end(server: SimServer): void {
     this.kernel.kill(server.node)
     server.slot.empty()
-    server.disk.crash()
+    if (server.disk.crash(this.mayTear(server.id))) this.#note(server.id, { type: 'disk-torn' })
     this.network.detach(server.id)
   }
 
@@ -253,4 +296,9 @@ export class World {
     this.events.push(happened)
     for (const watch of this.watchers) watch(happened)
   }
+}
+
+/** Whether a disk has reason for this error. */
+function isExpected(error: unknown, disk: ServerDisk): boolean {
+  return isDiskError(error) || (disk.mayBeDamaged && isDamage(error))
 }

@@ -18,10 +18,14 @@ describe('a draw', () => {
 
   it('covers every profile, every class of faults, and every size of ensemble', () => {
     const draws = drawAll()
-    const chosen = PROFILE_NAMES.filter((name) => name !== 'reconfiguration')
+    const chosen = PROFILE_NAMES.filter((name) => !['reconfiguration', 'files'].includes(name))
     expect(new Set(draws.map(({ profile }) => profile))).toEqual(new Set(chosen))
-    const kinds = FAULT_KINDS.filter((kind) => kind !== 'reconfigure')
+    const special = ['reconfigure', 'crash-at-call', 'call-error', 'disk-full', 'bit-rot']
+    const kinds = FAULT_KINDS.filter((kind) => !special.includes(kind))
     expect(new Set(draws.flatMap(({ plan }) => plan.map(({ kind }) => kind)))).toEqual(new Set(kinds))
+    const standing = draws.filter(({ files }) => files !== undefined).length / SEEDS
+    expect(standing).toBeGreaterThan(0.03)
+    expect(standing).toBeLessThan(0.1)
     expect([...new Set(draws.map(({ servers }) => servers))].sort()).toEqual([1, 2, 3, 4, 5, 7])
     expect([...new Set(draws.map(({ observers }) => observers))].sort()).toEqual([0, 1, 2])
     expect([...new Set(draws.map(({ clients }) => clients))].sort()).toEqual([2, 3, 4, 5, 6, 7, 8])

@@ -16,6 +16,7 @@ import type { FileSystem } from './file-system.ts'
 import { FileStorage, INSTALL_PREFIX, VERSION_DIRECTORY } from './files.ts'
 import { PromiseFiles, VOTES_FILE } from './promise-files.ts'
 import { isDamage, newestOf, recover } from './recovery.ts'
+import type { PassedOver } from './recovery.ts'
 import { SnapshotFiles } from './snapshot-files.ts'
 import { StorageError } from './storage-error.ts'
 
@@ -98,7 +99,10 @@ async function copyOnce(
   const names = await files.list(data)
   const installed = names.find((name) => name.startsWith(INSTALL_PREFIX))
   // A state from a leader that has taken effect replaces all there is: the log does not belong to it.
-  const chosen = installed === undefined ? await newestSnapshot(files, data, note) : { name: installed, zxid: null }
+  const chosen =
+    installed === undefined
+      ? await newestSnapshot(files, data, note)
+      : { name: installed, zxid: null, passedOver: [] }
   await copyFile(files, `${data}/${chosen.name}`, `${dataCopy}/${chosen.name}`)
   if (chosen.zxid !== null) {
     const firsts = await logsOf(files, logs)
@@ -116,7 +120,8 @@ async function copyOnce(
   }
   await files.syncDirectory(dataCopy)
   await files.syncDirectory(logsCopy)
-  return { ...(await readAsStart(files, to, note, isRunning)), passedOver }
+  const start = await readAsStart(files, to, { note, isRunning, passedOver: chosen.passedOver })
+  return { ...start, passedOver }
 }
 
 /** The files with promises, with their content. */
@@ -147,8 +152,12 @@ export async function setPromises(
 async function readAsStart(
   files: FileSystem,
   { dataDir, dataLogDir }: DataPlace,
-  note: (error: unknown) => void,
-  isRunning: boolean,
+  { note, isRunning, passedOver }: {
+    readonly note: (error: unknown) => void
+    readonly isRunning: boolean
+    /** Damaged snapshots that were not copied. */
+    readonly passedOver: readonly PassedOver[]
+  },
 ): Promise<Omit<CopiedData, 'passedOver'>> {
   const ignore = (): void => undefined
   const storage = new FileStorage(files, {
@@ -165,7 +174,7 @@ async function readAsStart(
     onRoom: ignore,
   })
   try {
-    const { acceptedEpoch, currentEpoch, votes, entries, base } = await recover(storage)
+    const { acceptedEpoch, currentEpoch, votes, entries, base } = await recover(storage, undefined, passedOver)
     return { lastZxid: entries.at(-1)?.zxid ?? base, acceptedEpoch, currentEpoch, votes }
   } finally {
     await storage.close()
@@ -176,13 +185,13 @@ async function newestSnapshot(
   files: FileSystem,
   directory: string,
   note: (error: unknown) => void,
-): Promise<{ readonly name: string; readonly zxid: bigint }> {
+): Promise<{ readonly name: string; readonly zxid: bigint; readonly passedOver: readonly PassedOver[] }> {
   const snapshots = new SnapshotFiles(files, directory)
   const stored = await snapshots.list()
   const candidates = stored.map((file) => ({ zxid: file.zxid, name: file.name, chunks: snapshots.read(file) }))
   const found = await newestOf(candidates, note)
   if (found === null) throw new StorageError('DAMAGED', `${directory} holds no snapshot: there is nothing to copy`)
-  return { name: found.name, zxid: found.state.lastZxid }
+  return { name: found.name, zxid: found.state.lastZxid, passedOver: found.passedOver }
 }
 
 async function logsOf(files: FileSystem, directory: string): Promise<bigint[]> {

@@ -58,6 +58,8 @@ export class FileStorage implements Storage {
   #busy: Promise<unknown> = Promise.resolve()
   /** How often waits were given up: operations that wait in line then do nothing more. */
   #closings = 0
+  /** How often it was to be read: an earlier start that waited meanwhile does nothing more. */
+  #starts = 0
 
   constructor(files: FileSystem, options: FileStorageOptions) {
     this.#files = new SyncGuard(files)
@@ -82,7 +84,10 @@ export class FileStorage implements Storage {
   async recover(): Promise<StoredState> {
     // The operations of an earlier host of this server end first, however long they wait for room.
     const closings = this.#closings
+    this.#starts += 1
+    const start = this.#starts
     await this.#busy
+    this.#expectLast(start)
     if (closings !== this.#closings) throw new Error(`${this.#directory} was closed before it was read`)
     await this.#log.close()
     await this.#makeDirectories()
@@ -103,7 +108,8 @@ export class FileStorage implements Storage {
       if (found.votes === null) await this.#promises.setVotes(false)
       await this.#writeFirstSnapshot()
     }
-    await this.#room.do(() => this.#promises.settle())
+    await this.#tracked(this.#room.do(() => this.#promises.settle()))
+    this.#expectLast(start)
     return {
       acceptedEpoch: Math.max(found.acceptedEpoch ?? 0, found.currentEpoch ?? 0),
       currentEpoch: found.currentEpoch ?? 0,
@@ -210,6 +216,11 @@ export class FileStorage implements Storage {
     this.#closings += 1
     this.#room.giveUp()
     await this.#busy
+  }
+
+  /** @throws Error if another start has begun since */
+  #expectLast(start: number): void {
+    if (start !== this.#starts) throw new Error(`${this.#directory} is read by a later start`)
   }
 
   #tracked<T>(work: Promise<T>): Promise<T> {

@@ -226,10 +226,16 @@ export class LogFiles {
   async #cut(first: bigint, zxid: bigint): Promise<void> {
     const path = this.#path(first)
     let end: number | null = null
+    let isPast = false
     const scanner = new LogScanner(path)
     for await (const records of this.#scan(path, scanner)) {
-      for (const record of records) if (record.zxid <= zxid) end = record.offset + record.length
+      for (const record of records) {
+        if (record.zxid <= zxid) end = record.offset + record.length
+        else isPast = true
+      }
     }
+    // Without a record after the place, the records may have ended before it.
+    if (!isPast) expectClean(path, scanner.end())
     assert(end !== null, () => `${path} holds the transaction that it is named after`)
     await this.#resize(path, end)
   }
@@ -308,6 +314,14 @@ type Undamaged = Exclude<LogVerdict, { state: 'damaged' }>
 /** Digests of other versions were never written by a release. */
 function valueOf(digest: LogRecord['digest']): bigint | null {
   return digest?.version === DIGEST_VERSION ? digest.value : null
+}
+
+/** @throws DamageError, or StorageError `DAMAGED` where a record that was whole is incomplete */
+function expectClean(path: string, verdict: LogVerdict): void {
+  if (verdict.state === 'damaged') throw verdict.damage
+  if (verdict.state === 'clean') return
+  const help = 'restore a backup, or remove the directory and let the leader fill it'
+  throw new StorageError('DAMAGED', `${path}: at byte ${verdict.offset}: ${verdict.reason}; ${help}`)
 }
 
 function missing(path: string, last: bigint, next: bigint): StorageError {

@@ -3,7 +3,9 @@ import { close, fdatasync, fstat, fsync, ftruncate, open, read, write } from 'no
 import { mkdir, open as openHandle, readdir, rename, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import type { FileSystem, OpenFile } from './file-system.ts'
+import type { FileSystem } from './file-system.ts'
+import { WholeFile } from './whole-file.ts'
+import type { FileCalls } from './whole-file.ts'
 
 const closeFile = promisify(close)
 const syncData = promisify(fdatasync)
@@ -29,7 +31,7 @@ export const nodeFileSystem: FileSystem = Object.freeze({
     for (let made = directory; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made))
   },
   open: async (path: string, mode: 'read' | 'write' | 'create') => {
-    return new NodeFile(await openFile(path, FLAGS[mode], FILE_MODE), path)
+    return new WholeFile(new NodeFile(await openFile(path, FLAGS[mode], FILE_MODE), path))
   },
   rename,
   remove: unlink,
@@ -55,7 +57,7 @@ export function withPath(error: unknown, path: string): unknown {
   return error instanceof Error && 'code' in error && !('path' in error) ? Object.assign(error, { path }) : error
 }
 
-class NodeFile implements OpenFile {
+class NodeFile implements FileCalls {
   readonly #fd: number
   readonly #path: string
 
@@ -68,27 +70,12 @@ class NodeFile implements OpenFile {
     return this.#named(async () => (await statFile(this.#fd)).size)
   }
 
-  read(at: number, length: number): Promise<Uint8Array> {
-    return this.#named(async () => {
-      const bytes = new Uint8Array(length)
-      let got = 0
-      while (got < length) {
-        const { bytesRead } = await readFile(this.#fd, bytes, got, length - got, at + got)
-        if (bytesRead === 0) break
-        got += bytesRead
-      }
-      return bytes.subarray(0, got)
-    })
+  read(into: Uint8Array, at: number): Promise<number> {
+    return this.#named(async () => (await readFile(this.#fd, into, 0, into.length, at)).bytesRead)
   }
 
-  write(bytes: Uint8Array, at: number): Promise<void> {
-    return this.#named(async () => {
-      let done = 0
-      // A disk that gets full takes a part, and says why only when it is asked to take the rest.
-      while (done < bytes.length) {
-        done += (await writeFile(this.#fd, bytes, done, bytes.length - done, at + done)).bytesWritten
-      }
-    })
+  write(bytes: Uint8Array, at: number): Promise<number> {
+    return this.#named(async () => (await writeFile(this.#fd, bytes, 0, bytes.length, at)).bytesWritten)
   }
 
   setSize(length: number): Promise<void> {

@@ -1,14 +1,15 @@
 /**
  * Reads a server's state and journal from its storage.
  *
- * Fall back  a snapshot that is damaged costs nothing as long as an older one is there, and the log after it.
+ * Fall back  a snapshot that is damaged costs nothing as long as an older one is there, and the log after it up to the
+ *            transaction that the damaged one is named after. One that a leader sent has no log before it.
  * ZooKeeper  a directory that one has written is read too: its snapshots need the whole log to be exact.
  * Digests    of records are compared with that of the tree; of a log of ZooKeeper's, the last one. A difference is
  *            reported and costs nothing else: a ZooKeeper 3.8 differs from itself at times, and goes on as well.
  * Cost       a chunk, or a part of the log, per turn of the event loop: whatever else runs in the process goes on.
  */
 import type { LogEntry, Recovered } from '../../server/zab/journal.ts'
-import { epochOf, formatZxid } from '../../server/zab/zxid.ts'
+import { counterOf, epochOf, formatZxid } from '../../server/zab/zxid.ts'
 import { LogDigest, digestOf, treeDigestOf } from '../../server/state/log-digest.ts'
 import type { RecoveredState } from '../../server/state/replica.ts'
 import { StateReader } from '../../server/state/state-reader.ts'
@@ -29,17 +30,20 @@ const DIGEST_STEP_NODES = 10_000
  * Reads what a storage holds.
  *
  * @param onDamage - told of each snapshot that was passed over
- * @throws DamageError of the oldest snapshot if all are damaged; any error of the storage
+ * @param passedOver - damaged snapshots that the storage does not hold any more
+ * @throws DamageError of the oldest snapshot if all are damaged, and of one that was passed over if the log does not
+ * reach it; any error of the storage
  */
 export async function recover(
   storage: Storage,
   onDamage: (error: unknown) => void = () => undefined,
+  passedOver: readonly PassedOver[] = [],
 ): Promise<Recovered & RecoveredState> {
   const stored = await storage.recover()
   const { snapshots, acceptedEpoch, currentEpoch, votes } = stored
   const snapshot = await newestOf(snapshots, onDamage)
   const base = snapshot?.state.lastZxid ?? 0n
-  const log = stored.entriesAfter(base)
+  const log = reaching([...passedOver, ...(snapshot?.passedOver ?? [])], stored.entriesAfter(base))
   const { state, entries, logDigest } =
     snapshot === null || snapshot.isExact
       ? await read(log, snapshot, stored.keepsDigests, onDamage)
@@ -56,10 +60,31 @@ export async function recover(
 
 type Log = ReturnType<StoredState['entriesAfter']>
 
+/** A snapshot that is damaged, so that an older one is used. */
+export interface PassedOver {
+  readonly zxid: bigint
+  readonly damage: Error
+}
+
+/** The log, which has to hold the transaction of each snapshot that was passed over. */
+async function* reaching(passedOver: readonly PassedOver[], log: Log): AsyncGenerator<readonly LogEntry[], void> {
+  const needed = new Map(passedOver.map(({ zxid, damage }) => [zxid, damage]))
+  for await (const part of log) {
+    if (needed.size > 0) for (const { zxid } of part) needed.delete(zxid)
+    yield part
+  }
+  for (const [zxid, damage] of needed) {
+    // One that a ZooKeeper named after the beginning of an epoch is of no transaction.
+    if (counterOf(zxid) !== 0) throw damage
+  }
+}
+
 /** A state that was read from a snapshot. */
 interface Found {
   readonly name: string
   readonly state: State
+  /** Those that are newer, and damaged. */
+  readonly passedOver: readonly PassedOver[]
   /** Whether it is the state of one zxid. */
   readonly isExact: boolean
   /** The digest of the nodes in it. */
@@ -151,21 +176,22 @@ export async function newestOf(
   snapshots: readonly StoredSnapshot[],
   onDamage: (error: unknown) => void,
 ): Promise<Found | null> {
-  let damage: Error | null = null
+  const passedOver: PassedOver[] = []
   for (const snapshot of snapshots) {
     try {
-      return await stateOf(snapshot)
+      return { ...(await stateOf(snapshot)), passedOver }
     } catch (error) {
       if (!isDamage(error)) throw error
       onDamage(error)
-      damage = error
+      passedOver.push({ zxid: snapshot.zxid, damage: error })
     }
   }
-  if (damage !== null) throw damage
+  const oldest = passedOver.at(-1)
+  if (oldest !== undefined) throw oldest.damage
   return null
 }
 
-async function stateOf({ name, zxid, chunks }: StoredSnapshot): Promise<Found> {
+async function stateOf({ name, zxid, chunks }: StoredSnapshot): Promise<Omit<Found, 'passedOver'>> {
   const reader = new StateReader(name, zxid)
   for await (const chunk of chunks) {
     reader.write(chunk)

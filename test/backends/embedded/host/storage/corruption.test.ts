@@ -15,7 +15,7 @@ import { OPEN_ACL } from '../../../../../src/backends/wire/records.ts'
 import { decodeTransaction, encodeTransaction } from '../../../../../src/backends/wire/transactions.ts'
 import type { TxnBody } from '../../../../../src/backends/wire/transactions.ts'
 import { SeededRandom } from '../../../../../src/testing/simulation/random.ts'
-import { LossyFileSystem } from './lossy-file-system.ts'
+import { LossyFileSystem } from '../../../../../src/testing/simulation/lossy-file-system.ts'
 
 const DIRECTORY = '/data/version-2'
 const SESSION = 0x100_0000_0000_0001n

@@ -12,9 +12,10 @@ import { FileStorage } from '../../../../../src/backends/embedded/host/storage/f
 import { isDamage, recover } from '../../../../../src/backends/embedded/host/storage/recovery.ts'
 import type { PersistOperation } from '../../../../../src/backends/embedded/server/zab/journal.ts'
 import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
-import { LossyFileSystem } from './lossy-file-system.ts'
-import { NEW, after, described, entryOf, outcomes, stateAt } from './storage-model.ts'
-import type { Model } from './storage-model.ts'
+import { LossyFileSystem } from '../../../../../src/testing/simulation/lossy-file-system.ts'
+import { NEW, after, described, outcomes, readable } from '../../../../../src/testing/simulation/durable-model.ts'
+import type { Model } from '../../../../../src/testing/simulation/durable-model.ts'
+import { entryOf, stateAt } from './storage-model.ts'
 import { SeededRandom } from '../../../../../src/testing/simulation/random.ts'
 
 const LIVES = 150
@@ -173,12 +174,10 @@ describe('storage in files', () => {
         recoveries += 1
         const words = described(result, result.base)
         // The state that is read first came from a leader, or is a snapshot of an acknowledged transaction.
-        const possible = outcomesOfAll.filter(({ base, entries }) => {
-          return base === result.base || entries.some(({ zxid }) => zxid === result.base && zxid <= life.applied)
-        })
-        const expected = possible.map((model) => described(model, result.base))
+        const possible = readable(outcomesOfAll, result.base, life.applied)
+        const expected = possible.map(({ model }) => described(model, result.base))
         expect(expected, `seed ${seed}, crash ${crash}`).toContain(words)
-        life.model = possible[expected.indexOf(words)] as Model
+        life.model = possible[expected.indexOf(words)]?.model as Model
         if (result.base > life.applied) life.applied = result.base
       }
     }

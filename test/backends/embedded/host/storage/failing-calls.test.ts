@@ -14,10 +14,11 @@ import { isNoRoom } from '../../../../../src/backends/embedded/host/storage/room
 import type { PersistOperation } from '../../../../../src/backends/embedded/server/zab/journal.ts'
 import { zxidOf } from '../../../../../src/backends/embedded/server/zab/zxid.ts'
 import { SeededRandom } from '../../../../../src/testing/simulation/random.ts'
-import { LossyFileSystem } from './lossy-file-system.ts'
-import type { CallFailure } from './lossy-file-system.ts'
-import { NEW, after, described, entryOf, outcomes, stateAt } from './storage-model.ts'
-import type { Model } from './storage-model.ts'
+import { LossyFileSystem } from '../../../../../src/testing/simulation/lossy-file-system.ts'
+import type { CallFailure } from '../../../../../src/testing/simulation/lossy-file-system.ts'
+import { NEW, after, described, outcomes, readable } from '../../../../../src/testing/simulation/durable-model.ts'
+import type { Model } from '../../../../../src/testing/simulation/durable-model.ts'
+import { entryOf, stateAt } from './storage-model.ts'
 
 type Kind = CallFailure & { readonly lasts: boolean }
 
@@ -120,12 +121,10 @@ class Life {
   async expectFound(storage: FileStorage, where: string): Promise<Model> {
     const { acceptedEpoch, currentEpoch, votes, base, entries } = await recover(storage)
     const result = { acceptedEpoch, currentEpoch, votes, base, entries }
-    const possible = outcomes(this.model, this.under).filter((model) => {
-      return model.base === base || model.entries.some(({ zxid }) => zxid === base && zxid <= this.#applied)
-    })
-    const expected = possible.map((model) => described(model, base))
+    const possible = readable(outcomes(this.model, this.under), base, this.#applied)
+    const expected = possible.map(({ model }) => described(model, base))
     expect(expected, where).toContain(described(result, base))
-    return possible[expected.indexOf(described(result, base))] as Model
+    return possible[expected.indexOf(described(result, base))]?.model as Model
   }
 
   /** Checks that the found state is durable, and that the next transaction can follow it. */
@@ -221,7 +220,7 @@ describe('a call of the system that fails', () => {
 })
 
 /** Calls that a disk without room refuses. */
-const NEED_ROOM: ReadonlySet<string> = new Set(['open', 'write', 'setSize', 'rename'])
+const NEED_ROOM: ReadonlySet<string> = new Set(['create', 'write', 'grow', 'shrink', 'rename'])
 const FULL_CALLS = [1, 3]
 const PARTS = [0, 0.5]
 /** Crashes come so many calls after the disk was found full. */

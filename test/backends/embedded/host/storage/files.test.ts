@@ -216,6 +216,27 @@ describe('storage in files', () => {
     expect(names()).toEqual(['snapshot.0', 'snapshot.2', 'snapshot.9', 'votes'])
   })
 
+  it('does not fall back from a damaged state of a leader to a snapshot of before it', async () => {
+    const files = await filled(1, 2, 3)
+    await takeSnapshot(files, 2)
+    const chunks = [...new State(undefined, undefined, 7n).openSnapshot().chunks()]
+    await files.persist([{ type: 'install', zxid: 7n, chunks }])
+    await files.close()
+    const bytes = readFileSync(path('snapshot.7'))
+    bytes[bytes.length - 10] = (bytes[bytes.length - 10] ?? 0) ^ 1
+    writeFileSync(path('snapshot.7'), bytes)
+    await expect(recover(storage())).rejects.toThrow(/snapshot\.7/)
+  })
+
+  it('does not cut a log that is damaged before the place', async () => {
+    const files = await filled(1, 2, 3, 4)
+    const bytes = readFileSync(path('log.1'))
+    bytes[80] = (bytes[80] ?? 0) ^ 1
+    writeFileSync(path('log.1'), bytes)
+    await expect(files.persist([{ type: 'truncate', zxid: 3n }])).rejects.toThrow(/log\.1: at byte \d+: .*checksum/)
+    await expect(recover(storage())).rejects.toThrow(/log\.1: at byte \d+: .*checksum/)
+  })
+
   it('has the epoch that it entered, also where the state that was installed is of a later one', async () => {
     const files = await filled(1)
     const zxid = 2n << 32n
@@ -261,6 +282,25 @@ describe('storage in files', () => {
     await files.close()
     expect(names().filter((name) => name.startsWith('log'))).toEqual(['log.1', 'log.2', 'log.4', 'log.6'])
     expect(zxidsOf(await recover(storage()))).toEqual([1, 2, 3, 4, 5, 6, 7])
+  })
+
+  it('is read once where a start waits for room and another one begins', async () => {
+    const before = storage()
+    await recover(before)
+    await before.persist([{ type: 'epochs', acceptedEpoch: 1, currentEpoch: 1, votes: true }])
+    // As after a crash between the file with the checksum and those of ZooKeeper.
+    for (const name of ['acceptedEpoch', 'currentEpoch']) rmSync(path(name))
+    const files = new FileStorage(limited(), optionsOf())
+    room = 0
+    const first = recover(files)
+    await vi.waitFor(() => {
+      expect(full).toHaveLength(1)
+    })
+    const second = recover(files)
+    room = Infinity
+    await expect(first).rejects.toThrow('is read by a later start')
+    expect(await second).toMatchObject({ acceptedEpoch: 1, currentEpoch: 1 })
+    expect(names()).toEqual(['acceptedEpoch', 'currentEpoch', 'snapshot.0', 'votes'])
   })
 
   it('does not wait for room when it is closed, and has nothing then of what could not be written', async () => {

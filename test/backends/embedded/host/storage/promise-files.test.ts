@@ -4,7 +4,7 @@ import { replaceFile } from '../../../../../src/backends/embedded/host/storage/f
 import { PromiseFiles } from '../../../../../src/backends/embedded/host/storage/promise-files.ts'
 import { StorageError } from '../../../../../src/backends/embedded/host/storage/storage-error.ts'
 import { SeededRandom } from '../../../../../src/testing/simulation/random.ts'
-import { LossyFileSystem } from './lossy-file-system.ts'
+import { LossyFileSystem } from '../../../../../src/testing/simulation/lossy-file-system.ts'
 
 const DIRECTORY = '/data'
 let files = new LossyFileSystem(new SeededRandom(1))
