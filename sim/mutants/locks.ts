@@ -76,9 +76,7 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
       from: 'await this.#client.sync(this.path, { signal })',
       to: 'void 0',
     }],
-    workload: 'locks',
-    profile: 'recipes',
-    expected: { seeds: 50, seedsWithoutAssertions: 50 },
+    expected: { test: REVOCATION_TEST, named: 'who holds by now is asked also through a server that is behind' },
   },
   {
     name: 'waiters-asked-too',

@@ -109,8 +109,8 @@ export const RECONFIGURATION_MUTANTS: readonly Mutant[] = [
     kin: 'ZooKeeper takes it over from any server that calls',
     edits: [{
       file: MEMBERSHIP,
-      from: 'if (!reconfigEnabled && this.current.version === 0n) return false',
-      to: 'if (id > 0) return true',
+      from: 'voters.includes(id) || observers.includes(id))',
+      to: 'voters.includes(id) || observers.length >= 0)',
     }],
     expected: {
       test: 'test/backends/embedded/server/reconfiguration.test.ts',
@@ -133,8 +133,8 @@ export const RECONFIGURATION_MUTANTS: readonly Mutant[] = [
     kin: 'none known',
     edits: [{
       file: LEADING,
-      from: 'if (!config.reconfigurable || !config.reconfigEnabled) return',
-      to: 'if (!config.reconfigurable) return',
+      from: '!config.reconfigurable || !config.reconfigEnabled',
+      to: '!config.reconfigurable',
     }],
     expected: {
       test: 'test/backends/embedded/server/reconfiguration.test.ts',

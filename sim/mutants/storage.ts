@@ -220,8 +220,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     breaks: 'A snapshot of before a state from a leader is used where that is damaged, without what is between them.',
     kin: 'ZooKeeper 3.8, which takes any older snapshot that it can read',
     edits: [{ file: RECOVERY, from: 'counterOf(zxid) !== 0', to: 'counterOf(zxid) < 0' }],
-    ...FILES_WORLD,
-    expected: SOON,
+    expected: { ...FILES_TEST, named: 'does not fall back from a damaged state of a leader' },
   },
   {
     name: 'cut-passes-over-damage',
