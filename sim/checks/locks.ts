@@ -71,6 +71,8 @@ interface Contender {
   isStruck: boolean
   /** Operators were here while it stood in line, or since the queue was empty: who wakes whom is their doing too. */
   isMeddledWith: boolean
+  /** Another was struck while it stood in line. */
+  isBesideStruck: boolean
   /** The clients, but its own, whose watches were called at its end; one for each call. */
   readonly woken: string[]
 }
@@ -170,7 +172,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     const contender = this.#latest.get(path)
     if (type !== 'deleted' || contender === undefined || this.#queues.has(path)) return
     if (session.id !== contender.owner) contender.woken.push(session.node.name)
-    if (contender.isMeddledWith || this.#queueOf(path)?.kind === 'election') return
+    if (contender.isMeddledWith || contender.isBesideStruck || this.#queueOf(path)?.kind === 'election') return
     if (contender.woken.length > 1) this.#fail(`L4: the end of ${path} woke ${contender.woken.join(' and ')}`)
   }
 
@@ -289,7 +291,7 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
   #enter(queue: Queue, { path }: ModelChange, token: bigint): void {
     const owner = this.#ledger.model.node(path, token)?.owner ?? 0n
     const { isMeddledWith } = queue
-    const begins = { tenure: 0, isOver: false, isStruck: false, woken: [] }
+    const begins = { tenure: 0, isOver: false, isStruck: false, isBesideStruck: false, woken: [] }
     const contender: Contender = { path, token, owner, isMeddledWith, ...begins }
     const isRestored = this.#owners.isOperator(owner)
     const last = queue.contenders.findLast((other) => !this.#owners.isOperator(other.owner))
@@ -314,6 +316,8 @@ export class LocksCheck implements Check, LedgerListener, TapObserver {
     if (contender === undefined) this.#fail(`${path} ended, and was in no queue`)
     contender.isOver = true
     contender.isStruck = this.#owners.isOperator(header.clientId) || this.#mayEvict(contender.token, header.clientId)
+    // One that waited may still watch the one before it, as does its successor by now.
+    if (contender.isStruck) for (const each of queue.contenders) each.isBesideStruck = true
     if (txn.type !== OpCode.closeSession) this.#expectEndedByOwner(contender, header.clientId)
     const mark = MARK.exec(nameOf(path))?.[1]
     if (mark !== undefined) this.#marks.delete(`${mark} ${contender.owner}`)
