@@ -14,7 +14,7 @@ import { statText } from './node-text.ts'
 import { visible } from '../visible.ts'
 
 const HEX = 16
-/** Whatever version is in force. */
+/** Matches each version that can be in force. */
 const ANY_VERSION = -1n
 
 const RECONFIG: Command = {

@@ -28,7 +28,7 @@ export class FleetClock {
     return this.#isSet
   }
 
-  /** Begins a look: what it is told of sets the clock, as soon as that was written after the look began. */
+  /** Begins a look: a version that it meets sets the clock, once one of them was written after the look began. */
   look(): Look {
     let first: bigint | null = null
     return (found) => {
