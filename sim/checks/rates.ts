@@ -7,6 +7,7 @@
  * RT3  a bucket gets fuller by time alone, or by the process that took last, which puts back what it took.
  * RT4  tokens are paid for when they are taken: not at a time before the taker asked for the first time, nor before the
  *      last commit. So no stretch of time has more than a burst and what drops in.
+ * RT5  nobody notes a time that has not come.
  *
  * Clock     the fleet's is not known, only bounds of it: it is no later than the latest time of a commit, carried on by
  *           the fastest clock that there may be; no earlier than what a taker has read, carried on by the slowest.
@@ -35,10 +36,17 @@ export interface RatesCheckOptions {
   readonly rate: CheckedRate
 }
 
+/** The part of a bucket that is looked at, as its node has it. */
+interface Noted {
+  readonly fullAtMs: number
+  readonly atMs: number
+}
+
 /** A bucket as it was committed. */
 interface Version {
   readonly fullAtMs: number
-  readonly mtimeMs: number
+  /** The later of the time of the commit and of that which its writer noted. */
+  readonly timeMs: number
   /** When it was committed, by the world's clock. */
   readonly atMs: number
   readonly sessionId: bigint
@@ -71,12 +79,12 @@ const ROUNDING_MS = 1e-3
 
 export class RatesCheck implements Check, LedgerListener {
   readonly name = 'rates'
-  readonly covers = ['RT1', 'RT2', 'RT3', 'RT4']
+  readonly covers = ['RT1', 'RT2', 'RT3', 'RT4', 'RT5']
   readonly #options: RatesCheckOptions
   readonly #versions: Version[] = []
   readonly #takers = new Map<SimNode, Taker>()
   /** The fleet's clock is no later than this was at that instant of the world. */
-  #latest = { timeMs: -Infinity, atMs: 0 }
+  #latest = { timeMs: 0, atMs: 0 }
 
   /** Checks the limiter of a world that has not run yet. */
   constructor(options: RatesCheckOptions) {
@@ -89,7 +97,7 @@ export class RatesCheck implements Check, LedgerListener {
     if (!changes.some((change) => change.path === path)) return
     const node = ledger.model.node(path, zxid)
     if (node === null) this.#fail(`RT3: ${path} was deleted`)
-    const { fullAtMs } = JSON.parse(new TextDecoder().decode(node.data)) as { readonly fullAtMs: number }
+    const { fullAtMs, atMs: notedMs } = JSON.parse(new TextDecoder().decode(node.data)) as Noted
     const [last, older] = [this.#versions.at(-1), this.#versions.at(-2)]
     const isFuller = last !== undefined && fullAtMs < last.fullAtMs
     const isPutBack = isFuller && fullAtMs === older?.fullAtMs && owners.isSameProcess(last.sessionId, clientId)
@@ -97,7 +105,12 @@ export class RatesCheck implements Check, LedgerListener {
       this.#fail(`RT3: ${path} went from ${last.fullAtMs} back to ${fullAtMs}`)
     }
     const atMs = clocks.nowMs
-    this.#versions.push({ fullAtMs, mtimeMs: time, atMs, sessionId: clientId, isGiven: false })
+    if (notedMs > this.#latestMs() + ROUNDING_MS) {
+      this.#fail(`RT5: ${notedMs} was noted in ${path}; it was ${this.#latestMs()} at most`)
+    }
+    this.#versions.push({
+      fullAtMs, timeMs: Math.max(time, notedMs), atMs, sessionId: clientId, isGiven: false,
+    })
     this.#latest = { timeMs: Math.max(this.#latestMs(), time), atMs }
   }
 
@@ -129,11 +142,11 @@ export class RatesCheck implements Check, LedgerListener {
     if (before === undefined || before.atMs < taker.firstMs) this.#fail(`RT4: ${who}, and did not know the time`)
     const heldMs = Math.max(before.atMs, sinceMs) - (taker.reached?.atMs ?? Infinity)
     const carriedMs = (taker.reached?.timeMs ?? -Infinity) + Math.max(heldMs, 0) * (1 - DRIFT)
-    const atLeastMs = Math.max(before.fullAtMs, before.mtimeMs, carriedMs) + this.#refillMs(tokens)
+    const atLeastMs = Math.max(before.fullAtMs, before.timeMs, carriedMs) + this.#refillMs(tokens)
     if (taken.fullAtMs < atLeastMs - ROUNDING_MS) {
       this.#fail(`RT4: ${who}, which fills the bucket at ${taken.fullAtMs}, and not at ${atLeastMs} or later`)
     }
-    taker.reached ??= { timeMs: before.mtimeMs, atMs: taken.atMs }
+    taker.reached ??= { timeMs: before.timeMs, atMs: taken.atMs }
   }
 
   /** The latest that the fleet's clock can show now. */

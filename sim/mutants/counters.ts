@@ -26,6 +26,13 @@ export const COUNTER_MUTANTS: readonly Mutant[] = [
     expected: { seeds: 20, seedsWithoutAssertions: 20 },
   },
   {
+    name: 'time-that-is-not-noted',
+    breaks: 'Who comes new goes by the time of the last write alone, though its writer knew a later one.',
+    kin: 'ZooKeeper, mtime of a leader whose clock is behind that of the one before',
+    edits: [{ file: CLOCK, from: 'return Math.max(mtime, notedMs)', to: 'return mtime' }],
+    expected: { test: 'test/recipes/counters/rate-limiter.test.ts', named: 'whose clock is behind' },
+  },
+  {
     name: 'clock-set-by-one-look',
     breaks: 'The first version that is read sets the clock, however old it is.',
     kin: 'the Date header of a cached answer, taken for the time',
@@ -38,8 +45,8 @@ export const COUNTER_MUTANTS: readonly Mutant[] = [
     kin: 'an undo that restores a whole state and not a step',
     edits: [{
       file: LIMITER,
-      from: 'encodeBucket(before), expected, signal',
-      to: "encodeBucket(before), 'any', signal",
+      from: 'encodeBucket(this.#dated(before)), expected, signal',
+      to: "encodeBucket(this.#dated(before)), 'any', signal",
     }],
     workload: 'sharing',
     profile: 'recipes',

@@ -16,7 +16,7 @@ interface Scene {
   readonly check: RatesCheck
   takes(tokens: number): Taking
   /** A bucket is written, at an instant of the world and by the leader's clock, which is 10,000 ahead. */
-  write(fullAtMs: number, atMs: number, session?: bigint): void
+  write(fullAtMs: number, atMs: number, session?: bigint, notedMs?: number): void
   passTo(atMs: number): void
 }
 
@@ -34,9 +34,9 @@ function make(): Scene {
   return {
     check,
     takes: (tokens) => check.takes(tokens, world.client),
-    write: (fullAtMs, atMs, session = SESSION) => {
+    write: (fullAtMs, atMs, session = SESSION, notedMs = 0) => {
       clocks.nowMs = atMs
-      const data = JSON.stringify({ ...RATE, fullAtMs })
+      const data = JSON.stringify({ ...RATE, fullAtMs, atMs: notedMs })
       const txn = version === 0 ? create(PATH, data, 2) : set(PATH, data, version)
       world.commit(at(1, 4 + version), txn, { session, time: atMs + 10_000 })
       version += 1
@@ -106,4 +106,15 @@ it('RT4: refuses tokens of a bucket that was never looked at, and those that are
   const second = takes(2)
   write(11_000, 30_010)
   expect(() => { check.given(second) }).toThrow(/RT4: .* fills the bucket at 11000, and not at 40200 or later/)
+})
+
+it('RT4: refuses tokens that are paid for before the time that was noted, and RT5 a time that has not come', () => {
+  const { check, takes, write } = make()
+  const taking = takes(1)
+  write(0, 10)
+  write(0, 1_000, OTHER_SESSION, 10_500)
+  write(10_150, 1_010)
+  expect(() => { check.given(taking) }).toThrow(/RT4: .* fills the bucket at 10150, and not at 11100 or later/)
+  const early = (): void => { write(20_000, 1_100, OTHER_SESSION, 12_000) }
+  expect(early).toThrow(/RT5: 12000 was noted in \/rate; it was 11209 at most/)
 })

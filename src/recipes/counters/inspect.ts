@@ -1,6 +1,7 @@
 /** The buckets of rate limiters, as tools see them. */
 import type { Client } from '../../core/client.ts'
 import { readSynced } from '../engine/protected-writes.ts'
+import { timeOf } from './fleet-clock.ts'
 import { decodeBucket, tokensIn } from './token-bucket.ts'
 import type { Rate } from './token-bucket.ts'
 
@@ -8,7 +9,7 @@ import type { Rate } from './token-bucket.ts'
 export interface SeenBucket extends Rate {
   /** How many tokens there were when it was written last; negative while some that were taken were not there yet. */
   readonly tokens: number
-  /** When it was written last, in milliseconds since 1970 by the leader's clock. */
+  /** When it was written last, in milliseconds since 1970 by the fleet's clock. */
   readonly writtenAtMs: number
 }
 
@@ -22,6 +23,6 @@ export async function readBucket(client: Client, path: string, signal: AbortSign
   const found = await readSynced(client, path, signal)
   if (found === null) return null
   const bucket = decodeBucket(path, found.data)
-  const { mtime: writtenAtMs } = found.stat
+  const writtenAtMs = timeOf({ mtime: found.stat.mtime, notedMs: bucket.atMs })
   return { ...bucket.rate, tokens: tokensIn(bucket, writtenAtMs), writtenAtMs }
 }

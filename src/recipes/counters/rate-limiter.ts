@@ -4,9 +4,10 @@
  * Model     a token bucket (token-bucket.ts) in one node, with its rate. Whoever takes tokens writes the node by
  *           compare-and-set, and waits until the tokens that it took are there. So a call costs one change, whatever it
  *           waits, and callers are served in the order of their changes.
- * Clock     the fleet's (fleet-clock.ts), by the times of writes of the node: those are of the leader's clock, on etcd
- *           of that of who wrote. A client first writes the bucket as it is, and so learns the time, before it takes
- *           anything: by an older time it would pay in the past, and the bucket would fill twice.
+ * Clock     the fleet's (fleet-clock.ts), by the times of writes of the node, which are of the leader's clock (on etcd
+ *           of the writer's), and by the time that each writer notes in the bucket. A client first writes the bucket as
+ *           it is, and so learns the time, before it takes anything: by an older time it would pay in the past, and the
+ *           bucket would fill twice.
  * Safety    by that clock, no more than `burst` and what drops in are given out in any time. A clock that is set
  *           forward fills the bucket once. Tokens whose answer was lost are paid for again, never given twice.
  * Blocks    a process may take more than it needs and give them out itself, within one period; whatever it has not
@@ -227,7 +228,7 @@ export class RateLimiter {
         taking = this.#takingFrom(bucket, tokens, limitMs)
         // Without a taking the bucket is written as it is, and the next reading tells the time.
         const { left = 0 } = taking ?? {}
-        return Promise.resolve(encodeBucket(taking === null ? bucket : this.#take(bucket, tokens + left)))
+        return Promise.resolve(encodeBucket(taking === null ? this.#dated(bucket) : this.#take(bucket, tokens + left)))
       }
       try {
         const written = await updateVersioned(this.client, this.path, change, signal)
@@ -263,14 +264,20 @@ export class RateLimiter {
     return takeFrom(bucket, tokens, this.#clock.nowMs).bucket
   }
 
+  /** As it is, with the time that it is. */
+  #dated(bucket: Bucket): Bucket {
+    return { ...bucket, atMs: this.#clock.nowMs }
+  }
+
   /** The bucket that was read, or a full one; and the time that goes with it. */
   #read(found: NodeData | null, look: Look): Bucket {
-    look(found === null ? null : found.stat)
     if (found === null) {
+      look(null)
       this.#isCompared = true
-      return { rate: this.#rate, fullAtMs: 0 }
+      return { rate: this.#rate, fullAtMs: 0, atMs: 0 }
     }
     const bucket = decodeBucket(this.path, found.data)
+    look({ ...found.stat, notedMs: bucket.atMs })
     this.#compare(bucket.rate)
     return bucket
   }
@@ -292,7 +299,7 @@ export class RateLimiter {
     const { version, czxid } = written
     const expected = this.client.capabilities.comparesCreations ? { version, czxid } : version
     try {
-      await writeVersioned(this.client, this.path, encodeBucket(before), expected, signal)
+      await writeVersioned(this.client, this.path, encodeBucket(this.#dated(before)), expected, signal)
     } catch (error) {
       if (!isCoordinationError(error, 'BAD_VERSION', 'NO_NODE')) throw error
     }

@@ -10,6 +10,9 @@
  */
 import { CoordinationError } from '../../core/errors.ts'
 
+/** The error of sums of times since 1970 with fractions, in milliseconds. */
+const ROUNDING_MS = 1e-3
+
 /** How many tokens come, and how many may be had at once. */
 export interface Rate {
   /** Tokens per `perMs`. */
@@ -25,6 +28,8 @@ export interface Bucket {
   readonly rate: Rate
   /** When it is full, in milliseconds since 1970 by the fleet's clock; in the past if it is. */
   readonly fullAtMs: number
+  /** When it was written, by the fleet's clock as its writer knew it; a write's own time may be earlier. */
+  readonly atMs: number
 }
 
 /** A bucket after tokens were taken from it. */
@@ -37,18 +42,18 @@ export interface Taken {
 /** Takes tokens, be they there already or not. */
 export function takeFrom({ rate, fullAtMs }: Bucket, tokens: number, nowMs: number): Taken {
   const fullAfterMs = Math.max(fullAtMs, nowMs) + refillMs(rate, tokens)
-  return { bucket: { rate, fullAtMs: fullAfterMs }, readyAtMs: fullAfterMs - refillMs(rate, rate.burst) }
+  return { bucket: { rate, fullAtMs: fullAfterMs, atMs: nowMs }, readyAtMs: fullAfterMs - refillMs(rate, rate.burst) }
 }
 
 /** How many whole tokens are there; negative while some that were taken are not. */
 export function tokensIn({ rate, fullAtMs }: Bucket, nowMs: number): number {
-  return Math.floor(rate.burst - Math.max(fullAtMs - nowMs, 0) / refillMs(rate, 1))
+  return Math.floor(rate.burst - Math.max(fullAtMs - nowMs - ROUNDING_MS, 0) / refillMs(rate, 1))
 }
 
 /** Puts another rate in place, with as many tokens as there are, or as fit. */
 export function changeRate(bucket: Bucket, rate: Rate, nowMs: number): Bucket {
   const missing = Math.max(rate.burst - tokensIn(bucket, nowMs), 0)
-  return { rate, fullAtMs: nowMs + refillMs(rate, missing) }
+  return { rate, fullAtMs: nowMs + refillMs(rate, missing), atMs: nowMs }
 }
 
 function refillMs({ limit, perMs }: Rate, tokens: number): number {
@@ -56,8 +61,8 @@ function refillMs({ limit, perMs }: Rate, tokens: number): number {
 }
 
 /** Makes the bytes of a bucket. */
-export function encodeBucket({ rate, fullAtMs }: Bucket): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ ...rate, fullAtMs }))
+export function encodeBucket({ rate, fullAtMs, atMs }: Bucket): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ ...rate, fullAtMs, atMs }))
 }
 
 /**
@@ -68,9 +73,9 @@ export function encodeBucket({ rate, fullAtMs }: Bucket): Uint8Array {
 export function decodeBucket(path: string, data: Uint8Array): Bucket {
   const text = new TextDecoder().decode(data)
   try {
-    const { limit, perMs, burst, fullAtMs } = Object(JSON.parse(text)) as Record<string, unknown>
-    if ([limit, perMs, burst].every(isPositive) && Number.isFinite(fullAtMs)) {
-      return { rate: { limit, perMs, burst } as Rate, fullAtMs: fullAtMs as number }
+    const { limit, perMs, burst, fullAtMs, atMs } = Object(JSON.parse(text)) as Record<string, unknown>
+    if ([limit, perMs, burst].every(isPositive) && [fullAtMs, atMs].every(Number.isFinite)) {
+      return { rate: { limit, perMs, burst }, fullAtMs, atMs } as Bucket
     }
   } catch {
     // Told below.

@@ -1,13 +1,14 @@
 /** The clock of a fleet: late by no more than a look, and never back. */
 import { expect, it } from 'vitest'
 import { FleetClock } from '../../../src/recipes/counters/fleet-clock.ts'
+import type { TimedVersion } from '../../../src/recipes/counters/fleet-clock.ts'
 import { pass, useVirtualTime } from '../rig.ts'
 
 useVirtualTime()
 
-/** A version of the node: its number, and when it was written. */
-function version(mzxid: bigint, mtime: number): { readonly mzxid: bigint; readonly mtime: number } {
-  return { mzxid, mtime }
+/** A version of the node: its number, when it was written, and the time that its writer noted. */
+function version(mzxid: bigint, mtime: number, notedMs = 0): TimedVersion {
+  return { mzxid, mtime, notedMs }
 }
 
 it('shows nothing before anything was read', () => {
@@ -52,5 +53,14 @@ it('never goes back: of two servers it goes by the one that is ahead', async () 
   clock.look()(version(2n, 5_000))
   expect(clock.nowMs).toBe(9_100)
   clock.look()(version(3n, 9_500))
+  expect(clock.nowMs).toBe(9_500)
+})
+
+it('goes on from the time that a writer noted, where the server that wrote is behind it', async () => {
+  const clock = new FleetClock()
+  clock.look()(version(1n, 5_000, 9_000))
+  await pass(100)
+  expect(clock.nowMs).toBe(9_100)
+  clock.look()(version(2n, 9_500, 9_200))
   expect(clock.nowMs).toBe(9_500)
 })

@@ -1,5 +1,5 @@
 /** A rate for a fleet, in virtual time, over every fault at every request. */
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import type { Client } from '../../../src/core/client.ts'
 import { RateLimiter } from '../../../src/recipes/counters/rate-limiter.ts'
 import { LATENCY_MS, ROUND_TRIP_MS, closeAll, codeOf, failureOf, newRig, pass, run, sessionOf } from '../rig.ts'
@@ -149,6 +149,22 @@ it('a rest fills the bucket once, however many come to it for the first time', a
   for (const other of others) taken.push(await run(other.tryAcquire(4)))
   expect(taken).toEqual([true, false, false])
   expect(await closeAll(rig, ...clients)).toEqual([])
+})
+
+it('waits no longer than the bucket says where a server leads whose clock is behind', async () => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  const mine = limiter(a)
+  await run(mine.acquire(1))
+  vi.setSystemTime(Date.now() - 3_600_000)
+  await run(mine.acquire(4))
+  const [theirs, startMs] = [limiter(b), performance.now()]
+  expect((await run(theirs.status())).tokens).toBe(0)
+  await run(theirs.acquire(2))
+  const waitedMs = performance.now() - startMs
+  expect(waitedMs).toBeGreaterThanOrEqual(2 * TOKEN_MS - 4 * CHANGE_MS)
+  expect(waitedMs).toBeLessThanOrEqual(2 * TOKEN_MS + CHANGE_MS)
+  expect(await closeAll(rig, a, b)).toEqual([])
 })
 
 it('has one rate for all, which can be changed; who was made with another is told once', async () => {
