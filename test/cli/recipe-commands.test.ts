@@ -1,8 +1,10 @@
-/** `locks revoke|evict`, `counter`, `rate`, `queue` and `services`, against a server in this process. */
+/** Commands on what recipes keep, against a server in this process. */
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { zookeeper } from '../../src/backends/zookeeper/index.ts'
 import type { Client } from '../../src/core/client.ts'
 import { connect } from '../../src/core/connect.ts'
+import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
+import { secretCodec } from '../../src/recipes/config/secret-codec.ts'
 import { RateLimiter } from '../../src/recipes/counters/rate-limiter.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
 import { DistributedQueue } from '../../src/recipes/queues/distributed-queue.ts'
@@ -88,4 +90,55 @@ it('services lists names, and the instances of one', async () => {
   expect(await shell.json('services /s mails')).toMatchObject({ name: 'mails', instances: [{ id: 'one', port: 8080 }] })
   await registration.unregister()
   expect(await shell.ok('services /s mails')).toBe('none\n')
+})
+
+it('config history lists the versions that are kept, the newest first', async () => {
+  expect(await shell.ok('config history /c/none')).toBe('/c/none has no history\n')
+  await using center = new ConfigCenter<unknown>(client, '/c/limits', { history: { author: 'ann' } })
+  await center.publish({ rate: 50 }, { comment: 'the first' })
+  await center.publish({ rate: 60 })
+  await center.publish({ rate: 70 }, { rollout: { members: ['one'] } })
+  const lines = (await shell.ok('config history /c/limits')).split('\n')
+  expect(lines[0]).toMatch(/^VERSION +HOW +SINCE +IN FORCE +BY +VALUE +COMMENT$/)
+  expect(lines[1]).toMatch(/^3 +stage +\d+ s +for some +ann +\{"rate":70\}$/)
+  expect(lines[2]).toMatch(/^2 +publish +\d+ s +yes +ann +\{"rate":60\}$/)
+  expect(lines[3]).toMatch(/^1 +publish +\d+ s +ann +\{"rate":50\} +the first$/)
+  expect(await shell.json('config history -n 2 /c/limits')).toMatchObject({
+    path: '/c/limits',
+    history: [{ version: 3, isStaged: true }, { version: 2, isCurrent: true, value: { rate: 60 }, author: 'ann' }],
+  })
+  expect((await shell.run('config get -n 2 /c/limits')).err).toMatch(/^config: get has no flag -n;/)
+})
+
+it('config diff compares two versions, and no secrets', async () => {
+  expect(await shell.ok('config diff /c/limits 1 3')).toBe('~ /rate: 50 -> 70\n')
+  expect(await shell.ok('config diff /c/limits 2 2')).toBe('')
+  expect(await shell.json('config diff /c/limits 1 2')).toEqual({
+    path: '/c/limits', from: 1, to: 2, changes: [{ place: '/rate', type: 'changed', before: 50, after: 60 }],
+  })
+  expect(await shell.run('config diff /c/limits 1 9')).toMatchObject({ status: 1 })
+  expect((await shell.run('config diff /c/limits 1')).err).toMatch(/^config: diff: too few arguments/)
+  expect((await shell.run('config diff /c/limits one 2')).err).toMatch(/^a version of the history must be a whole num/)
+  const codec = secretCodec<string>({ keys: [{ id: 'k1', bytes: new Uint8Array(32) }] })
+  await using center = new ConfigCenter<string>(client, '/c/secret', { codec, history: true })
+  await center.publish('a')
+  await center.publish('b')
+  expect(await shell.ok('config history /c/secret')).toContain('"a secret, encrypted with the key k1"')
+  expect((await shell.run('config diff /c/secret 1 2')).err).toContain('which cannot be compared here')
+  await shell.ok('config rollback /c/secret 1')
+  expect(await center.get()).toBe('a')
+})
+
+it('config rollback publishes a version again, and says so in the history', async () => {
+  expect(await shell.run('config rollback /c/limits 1')).toMatchObject({ status: 1 })
+  expect((await shell.run('config rollback -staged drop /c/limits 1')).err).toMatch(/^-staged must be keep or withdraw/)
+  const line = 'config rollback -a bob -m "too fast" -staged withdraw /c/limits 1'
+  expect(await shell.ok(line)).toMatch(/^version \d is the value of version 1\n$/)
+  expect(await shell.ok('config get /c/limits')).toBe('{"rate":50}\n')
+  expect(await shell.json('config history -n 1 /c/limits')).toMatchObject({
+    history: [{ kind: 'rollback', of: 1, author: 'bob', comment: 'too fast', isCurrent: true, isStaged: false }],
+  })
+  expect((await shell.run('config rollback -v 0 /c/limits 2')).err).toMatch(/^version No is not valid/)
+  expect(await shell.json('config rollback -v 2 /c/limits 2')).toMatchObject({ path: '/c/limits', of: 2, version: 3 })
+  expect((await shell.run('config rollback /c/limits 77')).err).toContain('there is no version 77')
 })

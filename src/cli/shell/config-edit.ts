@@ -152,8 +152,8 @@ async function openEditor(file: string): Promise<void> {
   }
 }
 
-/** A change on one line. */
-function changeText({ place, type, before, after }: ValueChange): string {
+/** A change on one line, with its end. */
+export function changeText({ place, type, before, after }: ValueChange): string {
   const where = place === '' ? 'the value' : visibleLine(place)
   const [old, next] = [before, after].map((value) => visibleLine(JSON.stringify(value) ?? ''))
   if (type === 'added' || before === undefined) return `+ ${where}: ${next ?? ''}\n`

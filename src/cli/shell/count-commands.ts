@@ -10,13 +10,19 @@ import type { Command, CommandContext, Given } from './command.ts'
 import { wrong } from './command.ts'
 import { agoText } from './node-text.ts'
 import { tableText } from './table.ts'
+import { runVerb } from './verbs.ts'
 
 const COUNTER: Command = {
   name: 'counter',
   usage: 'get path | add|set path number',
   summary: 'reads or changes the number of an AtomicCounter',
-  words: [2, 3],
-  run: counter,
+  verbs: {
+    get: { words: [1, 1], run: counter },
+    add: { words: [2, 2], run: counter },
+    set: { words: [2, 2], run: counter },
+  },
+  words: [0, 3],
+  run: (context, given) => runVerb(COUNTER, context, given),
 }
 
 export const COUNT_COMMANDS: readonly Command[] = [
@@ -46,12 +52,6 @@ export const COUNT_COMMANDS: readonly Command[] = [
 
 async function counter({ client, signal, print }: CommandContext, given: Given): Promise<void> {
   const [what = '', path = '', text] = given.words
-  if (!['get', 'add', 'set'].includes(what)) {
-    throw wrong(COUNTER, `it takes get, add or set, got ${JSON.stringify(what)}`)
-  }
-  if ((what === 'get') !== (text === undefined)) {
-    throw wrong(COUNTER, `${what}: too ${text === undefined ? 'few' : 'many'} arguments`)
-  }
   const number = new AtomicCounter(client(), path)
   if (what === 'set') await number.set(integer(text), { signal })
   const value = what === 'add' ? (await number.add(integer(text), { signal })).after : await number.get({ signal })

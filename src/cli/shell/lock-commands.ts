@@ -1,17 +1,15 @@
 /** A command on locks: `locks ls`, `locks who`, `locks revoke`, `locks evict` and `locks --graph`. */
 import { Failure } from '../exit-status.ts'
 import { jsonData, textOf } from '../output.ts'
-import { oneLine, visibleLine } from '../visible.ts'
+import { oneLine } from '../visible.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import { wrong } from './command.ts'
 import { showGraph } from './lock-graph.ts'
 import type { LockContender } from '../../recipes/locks/inspect.ts'
 import { askHolders, evictContender, readLock, readLocks } from '../../recipes/locks/inspect.ts'
 import { agoText, hex } from './node-text.ts'
-import { tableText } from './table.ts'
-
-/** How much of what a contender says of itself stands in a table. */
-const DATA_CHARS_MAX = 60
+import { cellText, tableText } from './table.ts'
+import { runVerb } from './verbs.ts'
 
 /** The node below which `--graph` looks if none is named. */
 const GRAPH_ROOT = '/locks'
@@ -25,6 +23,14 @@ const LOCKS: Command = {
 evict takes one out of the queue, by the token that who shows: if it holds, its lease is lost
 `,
   flags: { graph: 'alone', r: 'value' },
+  verbs: {
+    ls: { words: [1, 1], run: (context, given) => listLocks(context, given.word(1)) },
+    who: { words: [1, 1], run: (context, given) => listContenders(context, given.word(1)) },
+    revoke: {
+      words: [1, 1], flags: ['r'], run: (context, given) => revoke(context, given.word(1), given.value('r') ?? ''),
+    },
+    evict: { words: [2, 2], run: (context, given) => evict(context, given.word(1), given.word(2)) },
+  },
   words: [0, 3],
   run: locks,
 }
@@ -34,20 +40,10 @@ export const LOCK_COMMANDS: readonly Command[] = [
 ]
 
 async function locks(context: CommandContext, given: Given): Promise<void> {
-  const [what, path] = given.words
-  if (given.has('graph')) {
-    if (path !== undefined) throw wrong(LOCKS, `--graph takes one path, got ${given.words.join(' ')}`)
-    return showGraph(context, what ?? GRAPH_ROOT)
-  }
-  if (what === undefined || path === undefined) throw wrong(LOCKS, 'too few arguments')
-  const token = given.words[2]
-  if (given.has('r') && what !== 'revoke') throw wrong(LOCKS, `${what} has no flag -r`)
-  if (token !== undefined && what !== 'evict') throw wrong(LOCKS, `${what}: too many arguments`)
-  if (what === 'ls') await listLocks(context, path)
-  else if (what === 'who') await listContenders(context, path)
-  else if (what === 'revoke') await revoke(context, path, given.value('r') ?? '')
-  else if (what === 'evict') await evict(context, path, token)
-  else throw wrong(LOCKS, `it takes ls, who, revoke or evict, got ${JSON.stringify(what)}`)
+  if (!given.has('graph')) return runVerb(LOCKS, context, given)
+  const [path = GRAPH_ROOT, ...more] = given.words
+  if (more.length > 0) throw wrong(LOCKS, `--graph takes one path, got ${given.words.join(' ')}`)
+  await showGraph(context, path)
 }
 
 async function revoke({ client, signal, print }: CommandContext, path: string, reason: string): Promise<void> {
@@ -59,7 +55,7 @@ async function revoke({ client, signal, print }: CommandContext, path: string, r
   })
 }
 
-async function evict({ client, signal, print }: CommandContext, path: string, text = ''): Promise<void> {
+async function evict({ client, signal, print }: CommandContext, path: string, text: string): Promise<void> {
   if (!/^\d+$/.test(text)) {
     throw wrong(LOCKS, `evict needs the token of a contender, as locks who shows it, got ${JSON.stringify(text)}`)
   }
@@ -124,7 +120,5 @@ function jsonContender({ data, ...contender }: LockContender): object {
 
 /** The data of a contender, on one line. */
 function says({ data }: LockContender): string {
-  const text = textOf(data) ?? `${data.length} bytes`
-  const line = visibleLine(text)
-  return line.length <= DATA_CHARS_MAX ? line : `${line.slice(0, DATA_CHARS_MAX - 3)}...`
+  return cellText(textOf(data) ?? `${data.length} bytes`)
 }
