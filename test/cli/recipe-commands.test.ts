@@ -6,7 +6,11 @@ import { connect } from '../../src/core/connect.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { secretCodec } from '../../src/recipes/config/secret-codec.ts'
 import { RateLimiter } from '../../src/recipes/counters/rate-limiter.ts'
+import { Barrier } from '../../src/recipes/barriers/barrier.ts'
+import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
+import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
+import { Semaphore } from '../../src/recipes/locks/semaphore.ts'
 import { DistributedQueue } from '../../src/recipes/queues/distributed-queue.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ShellRig } from './shell-rig.ts'
@@ -141,4 +145,68 @@ it('config rollback publishes a version again, and says so in the history', asyn
   expect((await shell.run('config rollback -v 0 /c/limits 2')).err).toMatch(/^version No is not valid/)
   expect(await shell.json('config rollback -v 2 /c/limits 2')).toMatchObject({ path: '/c/limits', of: 2, version: 3 })
   expect((await shell.run('config rollback /c/limits 77')).err).toContain('there is no version 77')
+})
+
+/** Waits until a command shows what it is to show; others come to the servers in their own time. */
+async function until(line: string, shown: RegExp): Promise<string> {
+  for (;;) {
+    const text = await shell.ok(line)
+    if (shown.test(text)) return text
+  }
+}
+
+it('semaphore shows permits, holders and those who wait, and changes their number', async () => {
+  expect(await shell.ok('semaphore who /p/mails')).toBe('/p/mails has no permits\n')
+  const semaphore = new Semaphore(client, '/p/mails', { permits: 2 })
+  await using first = await semaphore.acquire({ permits: 2, data: 'both' })
+  const next = semaphore.acquire({ data: 'one more' })
+  const lines = (await until('semaphore who /p/mails', /1 waiting/)).split('\n')
+  expect(lines[0]).toBe('2 of 2 permits held, 1 waiting')
+  expect(lines[2]).toMatch(/^0 +holds +\d+ s +0x\w+ +\d+ +both$/)
+  expect(lines[4]).toMatch(/^0 +waits +\d+ s +0x\w+ +\d+ +one more$/)
+  expect(await shell.json('semaphore set /p/mails 3')).toEqual({ path: '/p/mails', permits: 3 })
+  await using second = await next
+  const held = [...first.parts, second].map(({ token }) => ({ kind: 'permit', token: token.toString(), holds: true }))
+  expect(await shell.json('semaphore who /p/mails')).toMatchObject({ permits: 3, holders: held, waiting: [] })
+  expect((await shell.run('semaphore set /p/mails 0')).err).toMatch(/^semaphore: permits must be a whole number from 1/)
+  expect((await shell.run('semaphore take /p/mails')).err).toMatch(/^semaphore: it takes who or set, got "take";/)
+})
+
+it('barrier tells whether a barrier is up, raises and lowers it', async () => {
+  expect(await shell.ok('barrier get /b/go')).toBe('down\n')
+  expect(await shell.json('barrier raise /b/go')).toEqual({ path: '/b/go', isUp: true })
+  const waiting = new Barrier(client, '/b/go').wait()
+  expect(await shell.ok('barrier get /b/go')).toBe('up\n')
+  expect(await shell.ok('barrier lower /b/go')).toBe('down\n')
+  await waiting
+})
+
+it('double-barrier lists those who wait and those who are in', async () => {
+  expect(await shell.ok('double-barrier /b/round')).toBe('nobody\n')
+  const [one, two, late] = [1, 2, 3].map(() => new DoubleBarrier(client, '/b/round', { count: 2 }))
+  const entering = one?.enter()
+  expect(await until('double-barrier /b/round', /waits/)).toMatch(/\n\S+ +waits +\d+ s +0x\w+\n$/)
+  await Promise.all([entering, two?.enter()])
+  expect(await shell.json('double-barrier /b/round')).toMatchObject({
+    isOpen: true, members: [{ isIn: true }, { isIn: true }],
+  })
+  const tooLate = late?.enter()
+  await Promise.all([one?.leave(), two?.leave()])
+  await until('double-barrier /b/round', /waits/)
+  await Promise.all([new DoubleBarrier(client, '/b/round', { count: 2 }).enter(), tooLate])
+})
+
+it('latch shows what is done, and counts', async () => {
+  expect(await shell.ok('latch get /b/steps')).toBe('/b/steps has no latch\n')
+  expect(await shell.run('latch count /b/steps a')).toMatchObject({ status: 1, err: '/b/steps has no latch\n' })
+  const latch = new CountDownLatch(client, '/b/steps', { count: 3 })
+  await latch.countDown({ id: 'b' })
+  expect(await shell.ok('latch count /b/steps a')).toBe('2 of 3 done, 1 to go\n')
+  expect(await shell.ok('latch count /b/steps a')).toBe('2 of 3 done, 1 to go\n')
+  expect(await shell.json('latch get /b/steps')).toEqual({ path: '/b/steps', count: 3, remaining: 1, done: ['a', 'b'] })
+  const waiting = latch.wait()
+  expect(await shell.ok('latch count /b/steps')).toBe('3 of 3 done, open\n')
+  await waiting
+  await shell.ok('create /b/other text')
+  expect((await shell.run('latch get /b/other')).err).toContain('must hold the count of a latch')
 })

@@ -9,6 +9,7 @@ import { asksForHelp, Given, usageOf } from './command.ts'
 import { CONFIG_COMMANDS } from './config-commands.ts'
 import { COUNT_COMMANDS } from './count-commands.ts'
 import { ENSEMBLE_COMMANDS } from './ensemble-commands.ts'
+import { GATE_COMMANDS } from './gate-commands.ts'
 import { LOCK_COMMANDS } from './lock-commands.ts'
 import { NODE_COMMANDS } from './node-commands.ts'
 import { RECIPE_COMMANDS } from './recipe-commands.ts'
@@ -48,6 +49,7 @@ const ALL: readonly Command[] = [
   ...RECIPE_COMMANDS,
   ...CONFIG_COMMANDS,
   ...COUNT_COMMANDS,
+  ...GATE_COMMANDS,
   ...TREE_COMMANDS,
   ...SESSION_COMMANDS,
   HELP,

@@ -1,12 +1,17 @@
-/** A command on locks: `locks ls`, `locks who`, `locks revoke`, `locks evict` and `locks --graph`. */
+/** Commands on locks: `locks ls`, `locks who`, `locks revoke`, `locks evict` and `locks --graph`; and `semaphore`. */
 import { Failure } from '../exit-status.ts'
 import { jsonData, textOf } from '../output.ts'
 import { oneLine } from '../visible.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import { wrong } from './command.ts'
 import { showGraph } from './lock-graph.ts'
+import { LOCK } from '../../recipes/engine/lock-names.ts'
 import type { LockContender } from '../../recipes/locks/inspect.ts'
 import { askHolders, evictContender, readLock, readLocks } from '../../recipes/locks/inspect.ts'
+import { PERMIT } from '../../recipes/locks/permit-bid.ts'
+import { readSemaphore } from '../../recipes/locks/permit-inspect.ts'
+import { PERMITS_MAX } from '../../recipes/locks/permit-limit.ts'
+import { Semaphore } from '../../recipes/locks/semaphore.ts'
 import { agoText, hex } from './node-text.ts'
 import { cellText, tableText } from './table.ts'
 import { runVerb } from './verbs.ts'
@@ -35,9 +40,19 @@ evict takes one out of the queue, by the token that who shows: if it holds, its 
   run: locks,
 }
 
-export const LOCK_COMMANDS: readonly Command[] = [
-  LOCKS,
-]
+const SEMAPHORE: Command = {
+  name: 'semaphore',
+  usage: 'who path | set path permits',
+  summary: 'shows how many permits a Semaphore has, who holds them and who waits; or changes their number for all',
+  verbs: {
+    who: { words: [1, 1], run: showSemaphore },
+    set: { words: [2, 2], run: setPermits },
+  },
+  words: [0, 3],
+  run: (context, given) => runVerb(SEMAPHORE, context, given),
+}
+
+export const LOCK_COMMANDS: readonly Command[] = [LOCKS, SEMAPHORE]
 
 async function locks(context: CommandContext, given: Given): Promise<void> {
   if (!given.has('graph')) return runVerb(LOCKS, context, given)
@@ -88,6 +103,33 @@ async function listLocks({ client, signal, print }: CommandContext, path: string
 
 async function listContenders({ client, signal, print }: CommandContext, path: string): Promise<void> {
   const { contenders } = await readLock(client(), path, signal)
+  print({ text: contendersText(contenders), json: { path, contenders: contenders.map(jsonContender) } })
+}
+
+async function showSemaphore({ client, signal, print }: CommandContext, given: Given): Promise<void> {
+  const path = given.word(1)
+  const { permits, holders, waiting } = await readSemaphore(client(), path, signal)
+  const json = { path, permits, holders: holders.map(jsonContender), waiting: waiting.map(jsonContender) }
+  if (permits === null && holders.length + waiting.length === 0) {
+    print({ text: `${oneLine(path)} has no permits\n`, json })
+    return
+  }
+  const head = `${holders.length} of ${permits ?? 'an unknown number of'} permits held, ${waiting.length} waiting\n`
+  print({ text: head + contendersText([...holders, ...waiting]), json })
+}
+
+async function setPermits({ client, signal, print }: CommandContext, given: Given): Promise<void> {
+  const [, path = '', text = ''] = given.words
+  const permits = /^\d{1,10}$/.test(text) ? Number(text) : 0
+  if (permits < 1 || permits > PERMITS_MAX) {
+    throw wrong(SEMAPHORE, `permits must be a whole number from 1 to ${PERMITS_MAX}, got ${JSON.stringify(text)}`)
+  }
+  await new Semaphore(client(), path, { permits }).setPermits(permits, { signal })
+  print({ text: '', json: { path, permits } })
+}
+
+/** A table of contenders, first come first. */
+function contendersText(contenders: readonly LockContender[]): string {
   const nowMs = Date.now()
   const rows = contenders.map((contender) => [
     String(contender.position),
@@ -97,10 +139,7 @@ async function listContenders({ client, signal, print }: CommandContext, path: s
     contender.token.toString(),
     says(contender),
   ])
-  print({
-    text: rows.length === 0 ? 'nobody\n' : tableText([['#', 'STATE', 'SINCE', 'SESSION', 'TOKEN', 'SAYS'], ...rows]),
-    json: { path, contenders: contenders.map(jsonContender) },
-  })
+  return rows.length === 0 ? 'nobody\n' : tableText([['#', 'STATE', 'SINCE', 'SESSION', 'TOKEN', 'SAYS'], ...rows])
 }
 
 /** How many of a queue wait. */
@@ -110,7 +149,7 @@ function waitingIn(contenders: readonly LockContender[]): number {
 
 /** The state of a contender; of a read-write lock, also its side. */
 function stateOf({ kind, holds }: LockContender): string {
-  if (kind === 'lock') return holds ? 'holds' : 'waits'
+  if (kind === LOCK || kind === PERMIT) return holds ? 'holds' : 'waits'
   return holds ? `${kind}s` : `waits to ${kind}`
 }
 
