@@ -1,16 +1,24 @@
 /** Commands on what recipes keep, against a server in this process. */
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { deferred } from '../../src/core/async.ts'
 import { zookeeper } from '../../src/backends/zookeeper/index.ts'
 import type { Client } from '../../src/core/client.ts'
 import { connect } from '../../src/core/connect.ts'
 import { ConfigCenter } from '../../src/recipes/config/config-center.ts'
 import { secretCodec } from '../../src/recipes/config/secret-codec.ts'
+import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
 import { RateLimiter } from '../../src/recipes/counters/rate-limiter.ts'
+import { SharedCount } from '../../src/recipes/counters/shared-count.ts'
+import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
 import { Barrier } from '../../src/recipes/barriers/barrier.ts'
 import { CountDownLatch } from '../../src/recipes/barriers/count-down-latch.ts'
 import { DoubleBarrier } from '../../src/recipes/barriers/double-barrier.ts'
 import { FairLock } from '../../src/recipes/locks/fair-lock.ts'
+import { LeaderElection } from '../../src/recipes/leader/leader-election.ts'
 import { Semaphore } from '../../src/recipes/locks/semaphore.ts'
+import { GroupMembership } from '../../src/recipes/membership/group-membership.ts'
+import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
+import { onceOnly } from '../../src/recipes/once/once-only.ts'
 import { DistributedQueue } from '../../src/recipes/queues/distributed-queue.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ShellRig } from './shell-rig.ts'
@@ -31,7 +39,7 @@ afterAll(async () => {
   await rig.close()
 })
 
-function once(signal: AbortSignal): Promise<void> {
+function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     signal.addEventListener('abort', () => { resolve() })
   })
@@ -45,7 +53,7 @@ it('locks revoke asks who holds, and locks evict takes the lock away', async () 
   })
   expect(await shell.ok('locks revoke -r "a deploy" /l/orders')).toMatch(/^asked 0x[0-9a-f]+\n$/)
   expect(await heard).toBe('a deploy')
-  const lost = once(lease.signal)
+  const lost = aborted(lease.signal)
   const token = lease.token.toString()
   expect(await shell.json(`locks evict /l/orders ${token}`)).toMatchObject({ evicted: { token, path: lease.path } })
   await lost
@@ -209,4 +217,99 @@ it('latch shows what is done, and counts', async () => {
   await waiting
   await shell.ok('create /b/other text')
   expect((await shell.run('latch get /b/other')).err).toContain('must hold the count of a latch')
+})
+
+it('shared reads and replaces values and numbers, by version where one is named', async () => {
+  expect(await shell.ok('shared get /v/motto')).toBe('/v/motto has no value\n')
+  await shell.ok('shared set /v/motto "slow is smooth"')
+  expect(await shell.ok('shared get /v/motto')).toBe('slow is smooth\n')
+  await using motto = new SharedValue(client, '/v/motto')
+  await motto.set('smooth is fast')
+  expect((await shell.run('shared set -v 0 /v/motto late')).err).toMatch(/^version No is not valid/)
+  expect(await shell.json('shared set -v 1 /v/motto x')).toMatchObject({ path: '/v/motto', version: 2 })
+  expect(await shell.json('shared get /v/motto')).toEqual({ path: '/v/motto', data: 'x', version: 2 })
+  expect((await shell.run('shared get -n /v/motto')).err).toContain('a number of 32 bits has more')
+  await shell.ok('shared set -n /v/limit -7')
+  await using limit = new SharedCount(client, '/v/limit')
+  expect(await limit.get()).toBe(-7)
+  await limit.set(12)
+  expect(await shell.json('shared get -n /v/limit')).toEqual({ path: '/v/limit', value: 12, version: 1 })
+  expect((await shell.run('shared set -n /v/limit 2147483648')).err).toMatch(/^shared: "2147483648" is no whole number/)
+})
+
+it('ids shows the first that nobody has, and takes some', async () => {
+  expect(await shell.ok('ids get /i/orders')).toBe('0\n')
+  expect(await shell.ok('ids take /i/orders')).toBe('0\n')
+  expect(await shell.json('ids take /i/orders 3')).toEqual({ path: '/i/orders', ids: ['1', '2', '3'] })
+  expect(await new IdAllocator(client, '/i/orders', { block: 10 }).next()).toBe(4n)
+  expect(await shell.ok('ids get /i/orders')).toBe('14\n')
+  expect((await shell.run('ids take /i/orders 0')).err).toMatch(/^ids: count must be a whole number from 1 to 1000/)
+})
+
+it('leader shows who leads, what it proclaims, and who stands by, in each layout', async () => {
+  expect(await shell.ok('leader /e/cron')).toBe('nobody\n')
+  for (const layout of ['latch', 'kazoo'] as const) {
+    const path = `/e/${layout}`
+    const election = (id: string): LeaderElection<string> => {
+      return new LeaderElection(client, path, { id, layout, data: `${id}:80` })
+    }
+    await using leadership = await election('one').campaign()
+    const next = election('two').campaign()
+    const text = await until(`leader ${path}`, /stands by/)
+    expect(text).toMatch(/\n0 +one +leads +\d+ s +0x\w+ +\d+ +one:80\n1 +two +stands by +\d+ s +0x\w+ +\d+\n$/)
+    expect(await shell.json(`leader ${path}`)).toMatchObject({
+      leader: { id: 'one', data: 'one:80', token: leadership.token.toString() },
+      candidates: [{ id: 'one', leads: true }, { id: 'two', leads: false }],
+    })
+    await leadership.resign()
+    await (await next).resign()
+  }
+})
+
+it('partitions lists items and their owners, and those that nobody has', async () => {
+  expect(await shell.ok('partitions /shares')).toBe('0 members, 0 of 0 items owned\n')
+  await using one = new Partitioner(client, '/shares', { id: 'one', count: 11 })
+  await one.start()
+  const lines = (await until('partitions /shares', /11 of 11/)).split('\n')
+  expect(lines[0]).toBe('1 members, 11 of 11 items owned')
+  expect(lines[4]).toMatch(/^2 +one +\d+ s +0x\w+ +\d+$/)
+  expect(lines[12]).toMatch(/^10 +one /)
+  expect(await shell.json('partitions /shares')).toMatchObject({
+    members: [{ id: 'one' }],
+    items: [...one.assignments.values()].map(({ item, token }) => ({ item, owner: { id: 'one', token: `${token}` } })),
+  })
+  await one.stop()
+  await using group = new GroupMembership<object>(client, '/shares/members')
+  await group.join('idle', { data: { items: ['b', 'a'] } })
+  await shell.ok('create /shares/members/x "{"')
+  expect((await shell.ok('partitions /shares')).split('\n')).toEqual([
+    'the data of member "x" cannot be decoded',
+    '2 members, 0 of 2 items owned',
+    'ITEM  OWNER   SINCE  SESSION  TOKEN',
+    'a     nobody',
+    'b     nobody',
+    '',
+  ])
+})
+
+it('once shows what is recorded and who is at it, and forgets', async () => {
+  expect(await shell.ok('once get /once/m7')).toBe('/once/m7 is not done\n')
+  expect(await shell.ok('once forget /once/m7')).toBe('/once/m7 is not done\n')
+  const started = deferred<undefined>()
+  const gate = deferred<{ rows: number }>()
+  const working = onceOnly(client, '/once/m7', () => {
+    started.resolve(undefined)
+    return gate.promise
+  })
+  await started.promise
+  expect(await shell.ok('once get /once/m7')).toMatch(/^\S+ is not done\n0x\w+ is at it, since \d+ s; 0 waiting\n$/)
+  gate.resolve({ rows: 7 })
+  await working
+  expect(await shell.ok('once get /once/m7')).toMatch(/^done \d+ s ago: \{"rows":7\}\n$/)
+  expect(await shell.json('once get /once/m7')).toMatchObject({ done: true, data: '{"rows":7}', queue: [] })
+  expect(await shell.json('once forget /once/m7')).toEqual({ path: '/once/m7', forgotten: true })
+  expect(await onceOnly(client, '/once/m7', () => undefined)).toBeUndefined()
+  expect(await shell.ok('once get /once/m7')).toMatch(/^done \d+ s ago\n$/)
+  await shell.ok('create /once/other text')
+  expect((await shell.run('once forget /once/other')).err).toContain('holds no result of onceOnly')
 })
