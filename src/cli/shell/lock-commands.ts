@@ -5,8 +5,8 @@ import { oneLine } from '../visible.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import { wrong } from './command.ts'
 import { showGraph } from './lock-graph.ts'
+import type { ContenderInfo } from '../../recipes/engine/contenders.ts'
 import { LOCK } from '../../recipes/engine/lock-names.ts'
-import type { LockContender } from '../../recipes/locks/inspect.ts'
 import { askHolders, evictContender, readLock, readLocks } from '../../recipes/locks/inspect.ts'
 import { PERMIT } from '../../recipes/locks/permit-bid.ts'
 import { readSemaphore } from '../../recipes/locks/permit-inspect.ts'
@@ -129,7 +129,7 @@ async function setPermits({ client, signal, print }: CommandContext, given: Give
 }
 
 /** A table of contenders, first come first. */
-function contendersText(contenders: readonly LockContender[]): string {
+function contendersText(contenders: readonly ContenderInfo[]): string {
   const nowMs = Date.now()
   const rows = contenders.map((contender) => [
     String(contender.position),
@@ -143,21 +143,21 @@ function contendersText(contenders: readonly LockContender[]): string {
 }
 
 /** How many of a queue wait. */
-function waitingIn(contenders: readonly LockContender[]): number {
+function waitingIn(contenders: readonly ContenderInfo[]): number {
   return contenders.filter(({ holds }) => !holds).length
 }
 
 /** The state of a contender; of a read-write lock, also its side. */
-function stateOf({ kind, holds }: LockContender): string {
+function stateOf({ kind, holds }: ContenderInfo): string {
   if (kind === LOCK || kind === PERMIT) return holds ? 'holds' : 'waits'
   return holds ? `${kind}s` : `waits to ${kind}`
 }
 
-function jsonContender({ data, ...contender }: LockContender): object {
+function jsonContender({ data, ...contender }: ContenderInfo): object {
   return { ...contender, ...jsonData(data) }
 }
 
 /** The data of a contender, on one line. */
-function says({ data }: LockContender): string {
+function says({ data }: ContenderInfo): string {
   return cellText(textOf(data) ?? `${data.length} bytes`)
 }
