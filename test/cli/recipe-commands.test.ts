@@ -1,5 +1,7 @@
 /** Commands on what recipes keep, against a server in this process. */
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { rmSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { deferred } from '../../src/core/async.ts'
 import { zookeeper } from '../../src/backends/zookeeper/index.ts'
 import type { Client } from '../../src/core/client.ts'
@@ -21,8 +23,7 @@ import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { onceOnly } from '../../src/recipes/once/once-only.ts'
 import { DistributedQueue } from '../../src/recipes/queues/distributed-queue.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
-import { ShellRig } from './shell-rig.ts'
-import type { TestShell } from './shell-rig.ts'
+import { ShellRig, TestShell } from './shell-rig.ts'
 
 const rig = new ShellRig()
 let shell: TestShell
@@ -312,4 +313,33 @@ it('once shows what is recorded and who is at it, and forgets', async () => {
   expect(await shell.ok('once get /once/m7')).toMatch(/^done \d+ s ago\n$/)
   await shell.ok('create /once/other text')
   expect((await shell.run('once forget /once/other')).err).toContain('holds no result of onceOnly')
+})
+
+it('config set and edit record what they publish, where a history is kept', async () => {
+  expect((await shell.run('config set -m why /c/plain 1')).err).toContain('needs a ConfigCenter with the option hi')
+  await using center = new ConfigCenter<number>(client, '/c/rate', { history: true })
+  await center.publish(1)
+  await shell.ok('config set -a ann -m "a busy day" /c/rate 2')
+  await shell.ok('config set -v 1 /c/rate 3')
+  expect(await shell.json('config history /c/rate')).toMatchObject({
+    history: [
+      { version: 3, value: 3, author: null },
+      { version: 2, value: 2, author: 'ann', comment: 'a busy day' },
+      { version: 1, value: 1 },
+    ],
+  })
+  await center.publish(9, { rollout: { members: ['one'] }, force: true })
+  expect((await shell.run('config set /c/rate 4')).err).toContain('is staged for some processes')
+  await shell.ok('config set -staged keep /c/rate 4')
+  expect((await center.rollout.staged())?.value).toBe(9)
+  const typed = new TestShell(`zookeeper://${rig.address}`, { isInteractive: false })
+  await typed.shell.connect()
+  vi.stubEnv('VISUAL', 'echo 5 >')
+  const { err } = await typed.run('config edit -y /c/rate')
+  expect(err).toMatch(/is staged for some processes.*; your text is kept in /)
+  rmSync(dirname(/kept in (\S+)\n$/.exec(err)?.[1] ?? '/no/such/file'), { recursive: true })
+  expect(await typed.run('config edit -y -a bob -staged withdraw /c/rate')).toMatchObject({ status: 0 })
+  vi.unstubAllEnvs()
+  await typed.shell.close()
+  expect((await center.history({ limit: 1 }))[0]).toMatchObject({ value: 5, author: 'bob', isCurrent: true })
 })

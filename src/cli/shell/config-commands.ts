@@ -11,6 +11,7 @@ import { oneLine } from '../visible.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import { versionOf, wrong } from './command.ts'
 import { editConfig } from './config-edit.ts'
+import { historyOf, NOTE_FLAGS, noteOf } from './config-notes.ts'
 import { compareVersions, listVersions, rollBack } from './config-versions.ts'
 import { printServers } from './ensemble-commands.ts'
 import { runVerb } from './verbs.ts'
@@ -19,7 +20,7 @@ const CONFIG: Command = {
   name: 'config',
   usage:
     'get|watch|history path | set [-v version] path json | edit [-y] [-schema file] path | diff path version version | '
-    + 'rollback path version | [-c] [-s]',
+    + 'rollback [-v version] path version | [-c] [-s]',
   summary:
     'reads, watches, replaces or edits a value of a config center, which is JSON; -v if it has this version; ' +
     'shows what it was, and takes it back; alone, prints the servers of the ensemble',
@@ -31,8 +32,9 @@ history lists the versions that a ConfigCenter with the option history has kept,
 diff shows what has changed from one of these versions to another
 rollback publishes one of them again, byte by byte, as a new version
   -v version    if the value's node has this version, which is the one of stat and set, not of the history
+set, edit and rollback record what they publish, where a history is kept
   -a author     who does it
-  -m comment    why; by default, what was said of that version
+  -m comment    why; a rollback says by default what was said of that version
   -staged what  of a value that is staged for some: keep it or withdraw it
 without a path
   -c            where clients connect, instead of the servers
@@ -51,18 +53,18 @@ without a path
   },
   verbs: {
     get: { words: [1, 1], run: getConfig },
-    set: { words: [2, 2], flags: ['v'], run: setConfig },
+    set: { words: [2, 2], flags: ['v', ...NOTE_FLAGS], run: setConfig },
     watch: { words: [1, 1], run: watchConfig },
     edit: {
       words: [1, 1],
-      flags: ['y', 'schema'],
+      flags: ['y', 'schema', ...NOTE_FLAGS],
       run: (context, given) => editConfig(context, given, context.isInteractive),
     },
     history: { words: [1, 1], flags: ['n'], run: listVersions },
     diff: { words: [3, 3], run: compareVersions },
     rollback: {
       words: [2, 2],
-      flags: ['v', 'a', 'm', 'staged'],
+      flags: ['v', ...NOTE_FLAGS],
       run: (context, given) => rollBack(context, given, guardOf(given)),
     },
   },
@@ -103,9 +105,10 @@ function guardOf(given: Given): Pick<ConfigPublishOptions, 'ifVersion' | 'force'
 async function setConfig({ client, signal, print }: CommandContext, given: Given): Promise<void> {
   const [, path = '', text = ''] = given.words
   const value = readJson(text)
-  const center = new ConfigCenter<unknown>(client(), path)
+  const note = noteOf(given)
+  const center = new ConfigCenter<unknown>(client(), path, await historyOf(client(), path, signal))
   try {
-    const written = await center.publish(value, { ...guardOf(given), signal })
+    const written = await center.publish(value, { ...guardOf(given), ...note, signal })
     print({ text: '', json: { path, version: written.version, zxid: written.zxid } })
   } catch (error) {
     if (isCoordinationError(error, 'INVALID_VALUE')) throw new UsageError(error.message)

@@ -1,7 +1,6 @@
 /**
  * `config history`, `diff` and `rollback`: the versions that the history of a configuration keeps.
  *
- * Kept      a rollback from here prunes nothing: the bounds of a history are those of the processes that publish.
  * Values    of any format; a rollback keeps their bytes. Of a secret is said that it is one, and it is not compared.
  */
 import type { Client } from '../../core/client.ts'
@@ -15,12 +14,10 @@ import { Failure, UsageError } from '../exit-status.ts'
 import { oneLine, visibleLine } from '../visible.ts'
 import type { CommandContext, Given } from './command.ts'
 import { changeText } from './config-edit.ts'
+import { HISTORY_UNBOUNDED, noteOf } from './config-notes.ts'
 import { lenientCodec } from './lenient-codec.ts'
 import { agoText } from './node-text.ts'
 import { cellText, tableText } from './table.ts'
-
-/** The most that a history can keep. */
-const UNBOUNDED = Object.freeze({ entriesMax: 1_000, bytesMax: 1_073_741_824 })
 
 const VERSION_MAX = Number.MAX_SAFE_INTEGER
 
@@ -37,7 +34,7 @@ const comparingCodec: Codec<unknown> = {
 /** Lists the versions, the newest first. */
 export async function listVersions({ client, signal, print }: CommandContext, given: Given): Promise<void> {
   const path = given.word(1)
-  const limit = given.integer('n', 1, UNBOUNDED.entriesMax)
+  const limit = given.integer('n', 1, HISTORY_UNBOUNDED.entriesMax)
   const entries = await withCenter(client(), path, lenientCodec, (center) => {
     return center.history({ signal, ...(limit === undefined ? {} : { limit }) })
   })
@@ -71,14 +68,7 @@ export async function rollBack(
 ): Promise<void> {
   const path = given.word(1)
   const of = versionAt(given, 2)
-  const [author, comment] = [given.value('a'), given.value('m')]
-  const options = {
-    ...guard,
-    signal,
-    ...(author === undefined ? {} : { author }),
-    ...(comment === undefined ? {} : { comment }),
-    ...stagedOf(given),
-  }
+  const options = { ...guard, ...noteOf(given), signal }
   const written = await withCenter(client(), path, lenientCodec, (center) => center.rollback(of, options))
   const { version, zxid, historyVersion = null } = written
   print({
@@ -93,7 +83,7 @@ async function withCenter<R>(
   codec: Codec<unknown>,
   run: (center: ConfigCenter<unknown>) => Promise<R>,
 ): Promise<R> {
-  const center = new ConfigCenter<unknown>(client, path, { codec, history: UNBOUNDED })
+  const center = new ConfigCenter<unknown>(client, path, { codec, history: HISTORY_UNBOUNDED })
   try {
     return await run(center)
   } catch (error) {
@@ -121,11 +111,4 @@ function versionAt(given: Given, index: number): number {
   const text = given.word(index)
   if (/^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= VERSION_MAX) return Number(text)
   throw new UsageError(`a version of the history must be a whole number from 1, got ${JSON.stringify(text)}`)
-}
-
-function stagedOf(given: Given): Pick<ConfigRollbackOptions, 'staged'> {
-  const staged = given.value('staged')
-  if (staged === undefined) return {}
-  if (staged === 'keep' || staged === 'withdraw') return { staged }
-  throw new UsageError(`-staged must be keep or withdraw, got ${JSON.stringify(staged)}`)
 }
