@@ -18,6 +18,47 @@ export const QUEUE_MUTANTS: readonly Mutant[] = [
     expected: { test: TEST, named: 'counts attempts over crashes, and puts away what was handed out too often' },
   },
   {
+    name: 'settlement-given-up-keeps-the-claim',
+    breaks: 'A consumer that gives up before it has sent its settlement keeps the item, and nobody works on it.',
+    kin: 'a refused deadLetter() of this queue: the item stayed with a session that had nobody to settle it',
+    edits: [{
+      file: 'recipes/queues/item-lease.ts',
+      from: "isCoordinationError(error) && this.#stage === 'leased'",
+      to: "isCoordinationError(error) && this.#stage === 'settled'",
+    }],
+    workload: 'queues',
+    profile: 'recipes',
+    expected: { seeds: 20, seedsWithoutAssertions: 20 },
+  },
+  {
+    name: 'item-settled-by-whoever',
+    breaks: 'A consumer whose claim is gone removes the item, and the claim of whoever has it now.',
+    kin: 'CURATOR-605; Redis, DEL of a lock without a look at its value',
+    edits: [{
+      file: 'recipes/queues/item-lease.ts',
+      from: 'if (this.#ownership.isLost)',
+      to: 'if (Object.is(this.#ownership, null))',
+    }, {
+      file: 'recipes/queues/item-lease.ts',
+      from: '[checkIdentity(this.#claim), ...removals, ...more]',
+      to: '[...removals, ...more]',
+    }],
+    workload: 'queues',
+    profile: 'recipes',
+    expected: { seeds: 40, seedsWithoutAssertions: 40 },
+  },
+  {
+    name: 'dead-item-holds-up-others',
+    breaks: 'An item that cannot be put away, since there is no room, fails every take.',
+    kin: 'head-of-line blocking by a poison message whose dead-letter queue is full',
+    edits: [{
+      file: 'recipes/queues/distributed-queue.ts',
+      from: "if (!isCoordinationError(error, 'QUEUE_FULL'))",
+      to: "if (isCoordinationError(error, 'QUEUE_FULL'))",
+    }],
+    expected: { test: TEST, named: 'passes over what cannot be put away' },
+  },
+  {
     name: 'claim-of-a-given-up-take-kept',
     breaks: 'A take that is given up leaves the claim that it has sent.',
     kin: 'CURATOR-79; kazoo#429',

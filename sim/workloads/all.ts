@@ -7,6 +7,7 @@ import { makeLeaders } from './leaders.ts'
 import { makeLocks } from './locks.ts'
 import { makeMembership } from './membership.ts'
 import { makePartitions } from './partitions.ts'
+import { makeQueues } from './queues.ts'
 import { makeRaw } from './raw.ts'
 import { makeSharing } from './sharing.ts'
 
@@ -21,4 +22,5 @@ export const WORKLOADS: Readonly<Record<string, MakeWorkload>> = Object.freeze({
   partitions: makePartitions,
   sharing: makeSharing,
   caches: makeCaches,
+  queues: makeQueues,
 })

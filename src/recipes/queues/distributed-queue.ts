@@ -78,6 +78,13 @@ export interface QueueItem<T> extends AsyncDisposable {
   /** Aborted when the lease is lost, with `LEASE_LOST` as its reason: stop, another may begin. */
   readonly signal: AbortSignal
   /**
+   * Makes sure at this instant that nobody else can have the item. It asks the clock and not a timer, so it is right
+   * even in the middle of a long task.
+   *
+   * @throws CoordinationError `LEASE_LOST` with outcome `lost` if the lease is lost, or the item settled
+   */
+  throwIfLost(): void
+  /**
    * The work is done: removes the item.
    *
    * @throws CoordinationError `LEASE_LOST` if the lease is over: the item is not removed, another has it or will;
@@ -142,6 +149,9 @@ export class DistributedQueue<T> {
   /** The items of the latest list that were not tried yet, and when it was read. */
   #entries: ItemEntry[] = []
   #listedAtMs = -Infinity
+  /** Whether an item of the latest list was passed over, since there was no room to put it away. */
+  #hasPassedOver = false
+  #isFullReported = false
 
   /**
    * Makes a queue's client side; nothing is sent.
@@ -326,11 +336,14 @@ export class DistributedQueue<T> {
       const claimed = new Set(await this.#folders.watchedNames('claims', wait, bell))
       this.#entries = entriesOf(names.filter((name) => !claimed.has(name)))
       this.#listedAtMs = performance.now()
+      this.#hasPassedOver = false
       const taken = await this.#claimFirst(wait)
       if (taken !== null) return taken
       if (isOnce) wait.timeOut('no item is due')
-      const dueMs = Math.min(...this.#entries.map((entry) => entry.dueMs))
-      if (dueMs < Infinity) timer = setTimeout(bell.ring, Math.min(dueMs - Date.now(), DUE_LOOK_MS_MAX))
+      // Nobody tells of room.
+      const dueMs = Math.min(...this.#entries.map((entry) => entry.dueMs)) - Date.now()
+      const isLookDue = this.#hasPassedOver || dueMs < Infinity
+      if (isLookDue) timer = setTimeout(bell.ring, Math.min(dueMs, DUE_LOOK_MS_MAX))
       await bell.heard(wait)
       this.#listedAtMs = -Infinity
       return null
@@ -353,21 +366,24 @@ export class DistributedQueue<T> {
     return null
   }
 
-  /** Null: another has it, or it is gone, or it was put away. */
+  /** Null: another has it, or it is gone, or it was put away, or was to be and there is no room. */
   async #claim(name: string, wait: Wait): Promise<Taken<T> | null> {
     const path = this.#folders.pathOf('items', name)
     const found = await wait.insist(() => dataOf(this.#client, path, wait.signal))
-    const claim = found === null ? null : await claimItem(this.#client, this.#folders, name, found, wait)
-    if (found === null || claim === null) return null
+    if (found === null) return null
+    const attempt = found.stat.version + 1
+    const decoded = await this.#format.decode(found.data, this.path)
+    const isDead = 'issues' in decoded || attempt > this.#attemptsMax
+    if (isDead && !(await this.#hasRoomForDead(wait))) return null
+    const claim = await claimItem(this.#client, this.#folders, name, found, wait)
+    if (claim === null) return null
     try {
       if (!(await proveLease(this.#client, claim, wait))) return null
     } catch (error) {
       await Cleanups.of(this.#client).confirmOrHandOver(deletion(this.#client, claim))
       throw error
     }
-    const attempt = found.stat.version + 1
     const lease = new ItemLease(this.#client, claim, { name, folders: this.#folders, bytes: found.data, attempt })
-    const decoded = await this.#format.decode(found.data, this.path)
     if ('issues' in decoded) {
       const error = invalidValue(path, decoded.issues, 'corrupt')
       this.#client.report(error)
@@ -375,6 +391,21 @@ export class DistributedQueue<T> {
     } else if (attempt <= this.#attemptsMax) return { lease, item: itemOf(lease, decoded.value) }
     else await putAway(lease, `handed out ${this.#attemptsMax} times, and never done`, wait)
     return null
+  }
+
+  /** An item that cannot be put away is passed over: it must not hold up the others. That is reported once. */
+  async #hasRoomForDead(wait: Wait): Promise<boolean> {
+    try {
+      await this.#folders.refuseFull('dead', wait)
+      this.#isFullReported = false
+      return true
+    } catch (error) {
+      if (!isCoordinationError(error, 'QUEUE_FULL')) throw error
+      if (!this.#isFullReported) this.#client.report(error)
+      this.#isFullReported = true
+      this.#hasPassedOver = true
+      return false
+    }
   }
 
   /** Makes an item; returns its name. */
@@ -404,6 +435,7 @@ function itemOf<T>(lease: ItemLease, value: T): QueueItem<T> {
     id, value, attempt,
     token: lease.token,
     signal: lease.signal,
+    throwIfLost: () => lease.throwIfLost(),
     ack: (options = {}) => lease.ack(options),
     nack: () => lease.nack(),
     deadLetter: (reason, options = {}) => lease.deadLetter(reason, options),

@@ -70,6 +70,13 @@ export class ItemLease {
     return this.#over.promise
   }
 
+  /** Makes sure at this instant that the lease is held. */
+  throwIfLost(): void {
+    if (this.#stage === 'leased' && !this.#ownership.isProven) this.#ownership.lose('deadline-passed')
+    if (this.signal.aborted) throw this.signal.reason
+    if (this.#stage !== 'leased') throw lostError(this.#path, 'is settled')
+  }
+
   /** Removes the item: it is done. */
   ack(options: TimedWaitOptions): Promise<void> {
     return this.#settle('ack', options, [])
@@ -106,20 +113,29 @@ export class ItemLease {
     })
   }
 
-  #settle(
+  async #settle(
     what: string,
     options: TimedWaitOptions,
     more: readonly Operation[],
     before: (wait: Wait) => Promise<void> = () => Promise.resolve(),
   ): Promise<void> {
     const path = this.#path
-    return withinWait(this.#client, { what, path, isUnlimited: true }, options, async (_signal, wait) => {
-      await before(wait)
-      if (this.#ownership.isLost) throw this.signal.reason
-      if (this.#stage !== 'leased') throw lostError(path, 'was settled before')
-      this.#begin(this.#send(more, wait))
-      await this.#settling
-    })
+    try {
+      await withinWait(this.#client, { what, path, isUnlimited: true }, options, async (_signal, wait) => {
+        await before(wait)
+        if (this.#ownership.isLost) throw this.signal.reason
+        if (this.#stage !== 'leased') throw lostError(path, 'was settled before')
+        this.#begin(this.#send(more, wait))
+        await this.#settling
+      })
+    } catch (error) {
+      // One that ended before it has sent anything still has the claim.
+      if (isCoordinationError(error) && this.#stage === 'leased' && !this.#ownership.isLost) {
+        this.#begin(this.#removeClaim())
+        await this.#settling.catch(() => undefined)
+      }
+      throw error
+    }
   }
 
   async #send(more: readonly Operation[], wait: Wait): Promise<void> {

@@ -107,6 +107,7 @@ export const PROBES = Object.freeze({
   'lease-struck': 'a holder whose node an operator had deleted gave its lease back',
   'member-struck': 'a member whose node an operator had deleted left',
   'closed-in-tenure': 'a client was closed while it held something',
+  'item-came-back': 'an item of a queue was handed out again',
   'cache-node-remade': 'a follower of a cache was told that a node was removed and added in one step',
   'cache-resync': 'a follower of a cache read again after a reconnect',
   'config-resync': 'a subscriber of a configuration read again after a reconnect',
