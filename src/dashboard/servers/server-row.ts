@@ -8,6 +8,10 @@ export interface ServerRow {
   readonly server: string
   /** `leader`, `follower`, `observer` or `standalone`; null if it does not serve. */
   readonly role: string | null
+  /**
+   * The epoch of its zxid. On a server of ours, on a leader and on one that is alone that is the epoch in which it
+   * serves. A ZooKeeper that follows does not report that one: it shows an earlier one until the first write.
+   */
   readonly epoch: number | null
   /** `0x` and hexadecimal digits. */
   readonly zxid: string | null
@@ -67,14 +71,21 @@ export function rowOf(server: string, srvr: string, monitor: string): ServerRow 
   }
 }
 
-/** The rows, each with its distance to the greatest zxid among them. */
+/** The rows, each with its distance to the last write among them. */
 export function withLags(rows: readonly ServerRow[]): readonly ServerRow[] {
   const zxids = rows.flatMap(({ zxid }) => (zxid === null ? [] : [BigInt(zxid)]))
-  const greatest = zxids.reduce((most, zxid) => (zxid > most ? zxid : most), 0n)
+  const last = zxids.reduce((most, zxid) => (isWrite(zxid) && zxid > most ? zxid : most), 0n)
   return rows.map((row) => {
-    if (row.zxid === null || BigInt(row.zxid) >> EPOCH_BITS !== greatest >> EPOCH_BITS) return row
-    return { ...row, lag: Number(greatest - BigInt(row.zxid)) }
+    if (row.zxid === null) return row
+    const zxid = BigInt(row.zxid)
+    if (zxid > last) return { ...row, lag: 0 }
+    return zxid >> EPOCH_BITS === last >> EPOCH_BITS ? { ...row, lag: Number(last - zxid) } : row
   })
+}
+
+/** The first zxid of an epoch stands for its beginning: nothing is written by it. */
+function isWrite(zxid: bigint): boolean {
+  return BigInt.asUintN(Number(EPOCH_BITS), zxid) !== 0n
 }
 
 function numberOf(text: string | undefined): number | null {

@@ -17,7 +17,7 @@ import type { JsonValue } from './json-text.ts'
 import { nodeCount, numbersOf, rounded4 } from './metrics.ts'
 import { peerState } from './monitor.ts'
 import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount, hex } from './server-view.ts'
-import { modeOf, monitored, operationName } from './server-view.ts'
+import { modeOf, monitored, operationName, servedZxid } from './server-view.ts'
 import type { InspectedHost, ServerView } from './server-view.ts'
 
 /** A line of the membership, such as `server.1=127.0.0.1:2888:3888:participant;0.0.0.0:2181`. */
@@ -227,7 +227,7 @@ function serverStats(view: ServerView, host: InspectedHost): Answer {
       packets_sent: sent,
       packets_received: received,
       server_state: modeOf(view, host),
-      last_processed_zxid: status.zxid,
+      last_processed_zxid: servedZxid(status),
       outstanding_requests: view.outstanding(),
       avg_latency: rounded4(latency.average),
       max_latency: latency.max,
@@ -278,7 +278,9 @@ function votingView(view: ServerView): Answer {
 
 function zabState(view: ServerView, host: InspectedHost): Answer {
   if (view.company.isStandalone) return { voting: false, zabstate: '' }
-  const { myid, role, zxid } = host.status()
+  const status = host.status()
+  const { myid, role } = status
+  const zxid = servedZxid(status)
   return {
     myid,
     is_leader: role === 'LEADING',

@@ -15,7 +15,7 @@ import { environmentEntries } from './environment.ts'
 import { decimal, nodeCount } from './metrics.ts'
 import { monitorLines } from './monitor.ts'
 import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount } from './server-view.ts'
-import { hex, modeOf, monitored, operationName } from './server-view.ts'
+import { hex, modeOf, monitored, operationName, servedZxid } from './server-view.ts'
 import type { InspectedHost, ServerView } from './server-view.ts'
 import { TRACE_MASK_BYTES } from './trace-mask.ts'
 
@@ -130,7 +130,7 @@ export class FourLetterWords {
 
   #server(host: InspectedHost, clients: string): string {
     const { latency, received, sent } = this.#view.traffic
-    const { zxid } = host.status()
+    const zxid = servedZxid(host.status())
     const mode = modeOf(this.#view, host)
     return lines([
       `Zookeeper version: ${VERSION}`,

@@ -4,6 +4,8 @@
 import { OpCode } from '../../../wire/codes.ts'
 import type { ClientSocket } from '../clients/tcp-socket.ts'
 import type { Traffic } from '../clients/traffic.ts'
+import type { ServerStatus } from '../../server/ready.ts'
+import { laterOf, zxidOf } from '../../server/zab/zxid.ts'
 import type { Host } from '../host.ts'
 import type { ServerDirectories } from '../storage/directory-size.ts'
 import type { Monitored } from './metrics.ts'
@@ -88,6 +90,14 @@ const MODES = { LOOKING: 'looking', LEADING: 'leader', FOLLOWING: 'follower', OB
 /** The server's mode: `standalone`, or its role in the ensemble. */
 export function modeOf({ company }: ServerView, host: InspectedHost): string {
   return company.isStandalone ? 'standalone' : MODES[host.status().role]
+}
+
+/**
+ * The zxid up to which a server that serves has applied everything: its leader's epoch has begun with what came before,
+ * also before the first transaction of that epoch.
+ */
+export function servedZxid({ epoch, zxid }: ServerStatus): bigint {
+  return laterOf(zxid, zxidOf(epoch, 0))
 }
 
 /** How many clients are connected. */
