@@ -15,7 +15,7 @@ import { environmentEntries } from './environment.ts'
 import { decimal, nodeCount } from './metrics.ts'
 import { monitorLines } from './monitor.ts'
 import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount } from './server-view.ts'
-import { hex, modeOf, monitored, operationName, servedZxid } from './server-view.ts'
+import { hex, modeOf, monitored, operationName, resetNumbers, servedZxid } from './server-view.ts'
 import type { InspectedHost, ServerView } from './server-view.ts'
 import { TRACE_MASK_BYTES } from './trace-mask.ts'
 
@@ -123,7 +123,7 @@ export class FourLetterWords {
         for (const { traffic } of this.#view.connections()) traffic.reset()
         return 'Connection stats reset.\n'
       case 'srst':
-        this.#view.traffic.reset()
+        resetNumbers(this.#view)
         return 'Server stats reset.\n'
     }
   }

@@ -50,7 +50,7 @@ const OPERATION_NAMES: ReadonlyMap<number, string> = new Map([
 ])
 
 /** The part of a host that operators see. */
-export type InspectedHost = Pick<Host, 'status' | 'inspect'>
+export type InspectedHost = Pick<Host, 'status' | 'inspect' | 'times' | 'syncTimes'>
 
 /** The servers around one. */
 export interface Company {
@@ -105,6 +105,14 @@ export function connectionCount(view: ServerView): number {
   return [...view.connections()].length
 }
 
+/** Starts the counts of a server again, except those that only grow. */
+export function resetNumbers(view: ServerView): void {
+  const host = view.host()
+  view.traffic.reset()
+  host?.times.reset()
+  host?.syncTimes?.reset()
+}
+
 /** Lines of `key=value`, the ports first. */
 export function configurationLines(view: ServerView): string {
   const ports = `clientPort=${view.clientPort() ?? -1}\nsecureClientPort=${view.secureClientPort() ?? -1}`
@@ -121,6 +129,8 @@ export function monitored(view: ServerView, host: InspectedHost): Monitored {
     status: host.status(),
     seen: host.inspect(),
     traffic: view.traffic,
+    times: host.times,
+    syncTimes: host.syncTimes,
     connectionCount: connectionCount(view),
     outstanding: view.outstanding(),
     handshakes: view.handshakes(),
