@@ -325,6 +325,7 @@ function optionsOf(cfg: ZooCfg): EmbeddedOptions {
     ...given('snapCount', cfg.snapCount),
     ...given('snapLogBytes', cfg.snapLogBytes),
     ...given('commitLogCount', cfg.commitLogCount),
+    ...given('leaderServes', cfg.leaderServes),
     ...given('reconfigEnabled', cfg.reconfigEnabled),
     ...given('superDigest', cfg.superDigest),
     ...given('enforceQuota', cfg.enforceQuota),

@@ -311,8 +311,14 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     })
   }
 
+  get #takesClients(): boolean {
+    const { role, serving } = this.status()
+    if (this.#isDraining || !serving) return false
+    return role !== 'LEADING' || this.#settings.common.server.leaderServes || this.#known.voterCount === 1
+  }
+
   async #untilServing(signal: AbortSignal): Promise<void> {
-    while (this.#isDraining || !this.status().serving) {
+    while (!this.#takesClients) {
       const { promise, resolve } = deferred<void>()
       const unlisten = this.onEvent(({ event }) => {
         if (event.type === 'serving') resolve()

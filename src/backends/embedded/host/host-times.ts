@@ -1,5 +1,5 @@
 /**
- * What a host measures of its server's own work, for operators: elections, snapshots, its start.
+ * Measurements of a server's own work, for operators: elections, snapshots, its start.
  *
  * Source    ServerMetrics.java: QuorumPeer and FastLeaderElection for elections, ZooKeeperServer.takeSnapshot,
  *           FileTxnSnapLog.restore, SessionTrackerImpl.

@@ -1,4 +1,4 @@
-/** What a server measures of its own work, in `mntr` and as Prometheus reads it. */
+/** A server's measurements of its own work, in `mntr`. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

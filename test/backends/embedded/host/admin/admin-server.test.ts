@@ -153,7 +153,8 @@ function* endless(tell: (count: number) => void): Generator<[string, string[]]> 
 const SUMMED = /(?:read|update)latency|snapshottime|election_time|dbinittime|startup_/
 
 /** Numbers that change from one question to the next. */
-const MOVING = /uptime|_ms$|latency|packets|connection_request|bytes_received|response_size|descriptor|num_alive|non_mtls_local/
+const MOVING =
+  /uptime|_ms$|latency|packets|connection_request|bytes_received|response_size|descriptor|num_alive|non_mtls_local/
 
 describe('the commands of the AdminServer', () => {
   it('are listed, and each says its name and no error', async () => {

@@ -1,0 +1,89 @@
+/** `leaderServes`: a leader that leaves all clients to the others. */
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { embedded } from '../../../src/backends/embedded/index.ts'
+import type { Ensemble } from '../../../src/backends/embedded/index.ts'
+import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
+import { connect } from '../../../src/index.ts'
+import { freePorts } from '../../engines/process.ts'
+import { RawClient, answerTo } from './host/clients/raw-client.ts'
+
+const TICK_MS = 10
+
+const cleanUps: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
+})
+
+async function three(): Promise<Ensemble> {
+  const ensemble = embedded({ servers: 3, tickMs: TICK_MS, clientPorts: [0, 0, 0], leaderServes: false })
+  cleanUps.push(() => ensemble.close())
+  await ensemble.start()
+  return ensemble
+}
+
+function leaderOf({ leader }: Ensemble): number {
+  if (leader === null) throw new Error('nobody leads')
+  return leader
+}
+
+describe('a leader that serves no clients', () => {
+  it('ends their connections, over TCP and in its process, and tells operators where it stands', async () => {
+    const ensemble = await three()
+    const leader = leaderOf(ensemble)
+    const portOf = (id: number): number => ensemble.clientPorts[id - 1] ?? 0
+    const refused = await RawClient.dial(portOf(leader))
+    refused.connect()
+    await refused.closed
+    expect(refused.messages).toEqual([])
+    expect(await answerTo(portOf(leader), 'srvr')).toContain('Mode: leader\n')
+    for (const id of [1, 2, 3].filter((one) => one !== leader)) await (await RawClient.open(portOf(id))).drop()
+
+    await using inProcess = await connect(ensemble.at(leader))
+    await inProcess.create('/a', 'x')
+    await using overTcp = await connect(zookeeper(`127.0.0.1:${portOf(leader)},127.0.0.1:${portOf(leader % 3 + 1)}`))
+    await overTcp.set('/a', 'y')
+    expect(ensemble.status().find(({ myid }) => myid === leader)).toMatchObject({ serving: true, connections: 0 })
+    expect(ensemble.status().reduce((sum, { connections }) => sum + connections, 0)).toBe(2)
+  })
+
+  it('has lost the clients that it had before it was elected; they go on elsewhere with their sessions', async () => {
+    const ensemble = await three()
+    const first = leaderOf(ensemble)
+    const others = [1, 2, 3].filter((id) => id !== first)
+    const clients = await Promise.all(others.map((id) => connect(ensemble.at(id), { sessionTimeoutMs: 5_000 })))
+    cleanUps.push(() => Promise.all(clients.map((client) => client.close())))
+    const sessions = clients.map(({ sessionId }) => sessionId)
+    expect(ensemble.status().map(({ connections }) => connections).sort()).toEqual([0, 1, 1])
+    ensemble.crash(first)
+    await vi.waitFor(() => expect(ensemble.leader).not.toBeNull(), 10_000)
+    for (const [index, client] of clients.entries()) await client.create(`/after-${index}`, '')
+    const leader = leaderOf(ensemble)
+    expect(ensemble.status().find(({ myid }) => myid === leader)?.connections).toBe(0)
+    expect(clients.map(({ sessionId }) => sessionId)).toEqual(sessions)
+  })
+
+  it('is none where it is the only voter', async () => {
+    const alone = embedded({ servers: 1, observers: 1, tickMs: TICK_MS, leaderServes: false })
+    cleanUps.push(() => alone.close())
+    await using client = await connect(alone.at(1))
+    await client.create('/a', '')
+    expect(alone.status()[0]?.connections).toBe(1)
+  })
+
+  it('has its own client at another process', async () => {
+    const ports = await freePorts(9)
+    const servers = Object.fromEntries([1, 2, 3].map((id) => {
+      const [peer, election, client] = ports.slice(3 * id - 3)
+      return [id, `127.0.0.1:${peer}:${election};${client}`]
+    }))
+    const all = [1, 2, 3].map((myid) => embedded({ myid, servers, tickMs: TICK_MS, leaderServes: false }))
+    cleanUps.push(() => Promise.all(all.map((member) => member.close())))
+    await Promise.all(all.map((member) => member.start()))
+    const leader = all.find(({ myid, leader: id }) => id === myid)
+    if (leader === undefined) throw new Error('nobody leads')
+    await using client = await connect(leader)
+    await client.create('/a', '')
+    expect(leader.status()).toMatchObject({ role: 'LEADING', connections: 0 })
+    expect(all.reduce((sum, member) => sum + member.status().connections, 0)).toBe(1)
+  })
+})
