@@ -4,8 +4,8 @@ import { embedded } from '../../../src/backends/embedded/index.ts'
 import type { Ensemble } from '../../../src/backends/embedded/index.ts'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import { connect } from '../../../src/index.ts'
-import { freePorts } from '../../engines/process.ts'
 import { RawClient, answerTo } from './host/clients/raw-client.ts'
+import { CHANGEABLE, change, memberTexts, rolesOf, startThree } from './members.ts'
 
 const TICK_MS = 10
 
@@ -71,19 +71,37 @@ describe('a leader that serves no clients', () => {
   })
 
   it('has its own client at another process', async () => {
-    const ports = await freePorts(9)
-    const servers = Object.fromEntries([1, 2, 3].map((id) => {
-      const [peer, election, client] = ports.slice(3 * id - 3)
-      return [id, `127.0.0.1:${peer}:${election};${client}`]
-    }))
-    const all = [1, 2, 3].map((myid) => embedded({ myid, servers, tickMs: TICK_MS, leaderServes: false }))
+    const all = await startThree(await memberTexts(3), { tickMs: TICK_MS, leaderServes: false })
     cleanUps.push(() => Promise.all(all.map((member) => member.close())))
-    await Promise.all(all.map((member) => member.start()))
-    const leader = all.find(({ myid, leader: id }) => id === myid)
-    if (leader === undefined) throw new Error('nobody leads')
+    const [leader] = rolesOf(all)
     await using client = await connect(leader)
     await client.create('/a', '')
     expect(leader.status()).toMatchObject({ role: 'LEADING', connections: 0 })
     expect(all.reduce((sum, member) => sum + member.status().connections, 0)).toBe(1)
   })
+
+  it('has its own client at a process that joined later, when the others have left', async () => {
+    const texts = await memberTexts(4)
+    const options = { ...CHANGEABLE, leaderServes: false }
+    const all = await startThree(texts, options)
+    cleanUps.push(() => Promise.all(all.map((member) => member.close())))
+    const [leader, first, second] = rolesOf(all)
+    await using client = await connect(leader, { sessionTimeoutMs: 10_000 })
+    const { sessionId } = client
+    const fourth = embedded({ myid: 4, servers: texts, ...options })
+    cleanUps.push(() => fourth.close())
+    const starting = fourth.start()
+    expect(await change({ joiningServers: `server.4=${texts[4]?.replace(';', ':observer;')}` }, first)).toBe(0)
+    await starting
+    const vote = { joiningServers: `server.4=${texts[4]?.replace(';', ':participant;')}` }
+    await vi.waitFor(async () => expect(await change(vote, first)).toBe(0), 10_000)
+    for (const leaving of [first, second]) {
+      await vi.waitFor(async () => {
+        expect(await change({ leavingServers: String(leaving.myid) }, fourth)).toBe(0)
+      }, 10_000)
+      await leaving.close()
+    }
+    await client.create('/there', '')
+    expect([fourth.status().connections, leader.leader, client.sessionId]).toEqual([1, leader.myid, sessionId])
+  }, 30_000)
 })

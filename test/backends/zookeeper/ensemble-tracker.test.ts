@@ -1,45 +1,28 @@
 /** Clients follow the servers of an ensemble as they are reconfigured. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { embedded } from '../../../src/backends/embedded/index.ts'
 import type { EnsembleMember } from '../../../src/backends/embedded/index.ts'
-import { OpCode } from '../../../src/backends/wire/codes.ts'
 import { EnsembleTracker } from '../../../src/backends/zookeeper/ensemble-tracker.ts'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import { CoordinationError } from '../../../src/core/errors.ts'
 import { connect } from '../../../src/index.ts'
-import { freePorts } from '../../engines/process.ts'
-import { RawClient } from '../embedded/host/clients/raw-client.ts'
+import { CHANGEABLE, change, memberTexts, rolesOf, startThree } from '../embedded/members.ts'
 
 const PATIENCE = { timeout: 10_000, interval: 5 }
-/** Of `super:test`. */
-const SUPER_DIGEST = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU='
 
 const cleanUps: (() => unknown)[] = []
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
 })
 
-/** Three servers whose configuration can be changed. */
-async function threeMembers(): Promise<readonly EnsembleMember[]> {
-  const ports = await freePorts(9)
-  const servers = Object.fromEntries([1, 2, 3].map((id) => {
-    const [peer, election, client] = ports.slice(3 * id - 3)
-    return [id, `127.0.0.1:${peer}:${election};127.0.0.1:${client}`]
-  }))
-  const options = { servers, tickMs: 20, initLimitTicks: 100, superDigest: SUPER_DIGEST, reconfigEnabled: true }
-  const members = [1, 2, 3].map((myid) => embedded({ myid, ...options }))
+/** A server that leads, and two others. */
+async function threeMembers(): Promise<ReturnType<typeof rolesOf>> {
+  const members = await startThree(await memberTexts(3), CHANGEABLE)
   cleanUps.push(() => Promise.all(members.map((member) => member.close())))
-  await Promise.all(members.map((member) => member.start()))
-  return members
+  return rolesOf(members)
 }
 
 async function remove({ myid }: EnsembleMember, by: EnsembleMember): Promise<void> {
-  const operator = await RawClient.open(Number(by.clientAddress?.split(':')[1]))
-  const auth = new TextEncoder().encode('super:test')
-  expect((await operator.ask(OpCode.auth, { type: 0, scheme: 'digest', auth })).err).toBe(0)
-  const change = { joiningServers: null, leavingServers: String(myid), newMembers: null, curConfigId: -1n }
-  expect((await operator.ask(OpCode.reconfig, change)).err).toBe(0)
-  await operator.drop()
+  expect(await change({ leavingServers: String(myid) }, by)).toBe(0)
 }
 
 /** A session whose configuration is these texts, one after the other; undefined refuses the read. */
@@ -65,9 +48,7 @@ const line = (id: number, end = ''): string => `server.${id}=app-${id}:2888:3888
 
 describe('a client that follows its ensemble', () => {
   it('moves when its server is removed, without a call that fails, and knows the others from then on', async () => {
-    const members = await threeMembers()
-    const [removed, kept] = members.filter(({ myid, leader }) => myid !== leader)
-    if (removed === undefined || kept === undefined) throw new Error('nobody follows')
+    const [, removed, kept] = await threeMembers()
     const backend = zookeeper(removed.clientAddress ?? '', { ensembleTracker: true, sessionTimeoutMs: 5_000 })
     const client = await connect(backend)
     cleanUps.push(() => client.close())
@@ -90,9 +71,7 @@ describe('a client that follows its ensemble', () => {
   })
 
   it('stays where it is without the option', async () => {
-    const members = await threeMembers()
-    const [removed, kept] = members.filter(({ myid, leader }) => myid !== leader)
-    if (removed === undefined || kept === undefined) throw new Error('nobody follows')
+    const [, removed, kept] = await threeMembers()
     await using client = await connect(zookeeper(removed.clientAddress ?? ''))
     await remove(removed, kept)
     await client.create('/a', '')
