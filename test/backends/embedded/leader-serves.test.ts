@@ -5,7 +5,7 @@ import type { Ensemble } from '../../../src/backends/embedded/index.ts'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import { connect } from '../../../src/index.ts'
 import { RawClient, answerTo } from './host/clients/raw-client.ts'
-import { CHANGEABLE, change, memberTexts, rolesOf, startThree } from './members.ts'
+import { CHANGEABLE, change, memberTexts, portOf, rolesOf, startThree } from './members.ts'
 
 const TICK_MS = 10
 
@@ -91,13 +91,13 @@ describe('a leader that serves no clients', () => {
     const fourth = embedded({ myid: 4, servers: texts, ...options })
     cleanUps.push(() => fourth.close())
     const starting = fourth.start()
-    expect(await change({ joiningServers: `server.4=${texts[4]?.replace(';', ':observer;')}` }, first)).toBe(0)
+    expect(await change({ joiningServers: `server.4=${texts[4]?.replace(';', ':observer;')}` }, portOf(first))).toBe(0)
     await starting
     const vote = { joiningServers: `server.4=${texts[4]?.replace(';', ':participant;')}` }
-    await vi.waitFor(async () => expect(await change(vote, first)).toBe(0), 10_000)
+    await vi.waitFor(async () => expect(await change(vote, portOf(first))).toBe(0), 10_000)
     for (const leaving of [first, second]) {
       await vi.waitFor(async () => {
-        expect(await change({ leavingServers: String(leaving.myid) }, fourth)).toBe(0)
+        expect(await change({ leavingServers: String(leaving.myid) }, portOf(fourth))).toBe(0)
       }, 10_000)
       await leaving.close()
     }

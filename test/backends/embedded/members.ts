@@ -7,7 +7,7 @@ import { RawClient } from './host/clients/raw-client.ts'
 
 const PORTS_EACH = 3
 /** Of `super:test`. */
-const SUPER_DIGEST = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU='
+export const SUPER_DIGEST = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU='
 const SUPER = new TextEncoder().encode('super:test')
 
 /** Options that let them begin soon, and be changed. */
@@ -23,11 +23,19 @@ export async function memberTexts(count: number): Promise<Record<number, string>
 }
 
 /** The first three of some servers; they serve. Who calls this closes them. */
-export async function startThree(texts: Record<number, string>, more: Partial<MemberOptions>): Promise<EnsembleMember[]> {
+export async function startThree(
+  texts: Record<number, string>,
+  more: Partial<MemberOptions>,
+): Promise<EnsembleMember[]> {
   const servers = Object.fromEntries(Object.entries(texts).slice(0, 3))
   const members = [1, 2, 3].map((myid) => embedded({ myid, servers, ...more }))
   await Promise.all(members.map((member) => member.start()))
   return members
+}
+
+/** The port on which a server serves clients. */
+export function portOf({ clientAddress }: EnsembleMember): number {
+  return Number(clientAddress?.split(':')[1])
 }
 
 /** The one that leads, and the two others. */
@@ -41,14 +49,14 @@ export function rolesOf(members: readonly EnsembleMember[]): [EnsembleMember, En
 /**
  * Changes the servers, as the superuser.
  *
- * @param by - a server that serves clients
+ * @param port - of a server that serves clients
  * @returns the number of the error, 0 for none
  */
 export async function change(
   what: { readonly joiningServers?: string; readonly leavingServers?: string },
-  by: EnsembleMember,
+  port: number,
 ): Promise<number> {
-  const operator = await RawClient.open(Number(by.clientAddress?.split(':')[1]))
+  const operator = await RawClient.open(port)
   await operator.ask(OpCode.auth, { type: 0, scheme: 'digest', auth: SUPER })
   const nothing = { joiningServers: null, leavingServers: null, newMembers: null, curConfigId: -1n }
   const { err } = await operator.ask(OpCode.reconfig, { ...nothing, ...what })

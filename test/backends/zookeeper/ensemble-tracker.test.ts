@@ -5,7 +5,7 @@ import { EnsembleTracker } from '../../../src/backends/zookeeper/ensemble-tracke
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import { CoordinationError } from '../../../src/core/errors.ts'
 import { connect } from '../../../src/index.ts'
-import { CHANGEABLE, change, memberTexts, rolesOf, startThree } from '../embedded/members.ts'
+import { CHANGEABLE, change, memberTexts, portOf, rolesOf, startThree } from '../embedded/members.ts'
 
 const PATIENCE = { timeout: 10_000, interval: 5 }
 
@@ -22,7 +22,7 @@ async function threeMembers(): Promise<ReturnType<typeof rolesOf>> {
 }
 
 async function remove({ myid }: EnsembleMember, by: EnsembleMember): Promise<void> {
-  expect(await change({ leavingServers: String(myid) }, by)).toBe(0)
+  expect(await change({ leavingServers: String(myid) }, portOf(by))).toBe(0)
 }
 
 /** A session whose configuration is these texts, one after the other; undefined refuses the read. */
