@@ -1,8 +1,10 @@
 /**
  * The projects of the tests: each file belongs to one.
  *
- * - `unit`: no process but this one, and no real time to speak of. Run it on every save. Its files share the modules
- *   that they load: none replaces a module, and none leaves anything running.
+ * - `unit`: pure code, and recipes in virtual time. Run it on every save. Its files share the modules that they load:
+ *   none replaces a module, and none leaves anything running.
+ * - `hosts`: as `unit`, but on real sockets and files of this process: servers, backends, commands, the dashboard.
+ * - `repository`: looks at the files of the repository: their layers, sizes, words and guarantees.
  * - `conformance`: as `unit`, but the suites of `quorate/testing` on the model: sessions that they leave end in their
  *   own time, and apart from the virtual time of others.
  * - `engines`: starts ZooKeeper, etcd, Redis, programs of this package, compilers; or measures real time.
@@ -42,6 +44,13 @@ const ENGINES = [
   'test/recipes/documented-errors.test.ts',
   'test/support/monitors.test.ts',
 ]
+const HOSTS = [
+  'test/backends/embedded/*.test.ts',
+  'test/backends/embedded/host/**/*.test.ts',
+  'test/backends/{etcd,redis,zookeeper}/**/*.test.ts',
+  'test/{cli,dashboard}/**/*.test.ts',
+]
+const REPOSITORY = ['test/{architecture,closing-line-reporter,guarantees,import-circles,tidy}.test.ts']
 const CONFORMANCE = ['test/testing/{conformance,recipe-conformance,*-bites}.test.ts']
 const POLYGLOT = ['test/polyglot/**/*.test.ts']
 const SIMULATION = [
@@ -52,9 +61,14 @@ const SIMULATION = [
   'test/testing/simulation/**/*.test.ts',
 ]
 
+/** Files that have a process of their own, or a project that is no folder. */
+const APART = [...ENGINES, ...POLYGLOT, ...SIMULATION]
+
 /** See the list above. */
 export const PROJECTS: readonly Project[] = [
-  { name: 'unit', include: ALL, exclude: [...CONFORMANCE, ...ENGINES, ...POLYGLOT, ...SIMULATION], isolate: false },
+  { name: 'unit', include: ALL, exclude: [...CONFORMANCE, ...HOSTS, ...REPOSITORY, ...APART], isolate: false },
+  { name: 'hosts', include: HOSTS, exclude: APART, isolate: false },
+  { name: 'repository', include: REPOSITORY, exclude: [], isolate: false },
   { name: 'conformance', include: CONFORMANCE, exclude: [], isolate: false },
   { name: 'engines', include: ENGINES, exclude: [], isolate: true },
   { name: 'polyglot', include: POLYGLOT, exclude: [], isolate: true },

@@ -5,7 +5,7 @@ import { oneLine, visibleLine } from '../visible.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import { wrong } from './command.ts'
 import { showGraph } from './lock-graph.ts'
-import type { LockContender } from '../../recipes/locks/inspect.ts'
+import type { ContenderInfo } from '../../recipes/engine/contenders.ts'
 import { askHolders, evictContender, readLock, readLocks } from '../../recipes/locks/inspect.ts'
 import { agoText, hex } from './node-text.ts'
 import { tableText } from './table.ts'
@@ -108,22 +108,22 @@ async function listContenders({ client, signal, print }: CommandContext, path: s
 }
 
 /** How many of a queue wait. */
-function waitingIn(contenders: readonly LockContender[]): number {
+function waitingIn(contenders: readonly ContenderInfo[]): number {
   return contenders.filter(({ holds }) => !holds).length
 }
 
 /** The state of a contender; of a read-write lock, also its side. */
-function stateOf({ kind, holds }: LockContender): string {
+function stateOf({ kind, holds }: ContenderInfo): string {
   if (kind === 'lock') return holds ? 'holds' : 'waits'
   return holds ? `${kind}s` : `waits to ${kind}`
 }
 
-function jsonContender({ data, ...contender }: LockContender): object {
+function jsonContender({ data, ...contender }: ContenderInfo): object {
   return { ...contender, ...jsonData(data) }
 }
 
 /** The data of a contender, on one line. */
-function says({ data }: LockContender): string {
+function says({ data }: ContenderInfo): string {
   const text = textOf(data) ?? `${data.length} bytes`
   const line = visibleLine(text)
   return line.length <= DATA_CHARS_MAX ? line : `${line.slice(0, DATA_CHARS_MAX - 3)}...`

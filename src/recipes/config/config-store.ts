@@ -18,17 +18,16 @@ import { validateClient } from '../../core/validate-client.ts'
 import { joinPath, validatePath } from '../../core/path.ts'
 import { ValueFormat, invalidValue } from '../engine/codec.ts'
 import type { Delivery, Describe, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
-import { Feed } from '../engine/feed.ts'
 import { readSynced } from '../engine/protected-writes.ts'
 import type { MirrorNode, MirrorSnapshot } from '../engine/mirror.ts'
 import { Mirror } from '../engine/mirror.ts'
-import { namedListener } from '../engine/listener.ts'
-import { checkIterate, checkSchema, checkSubscribe } from '../engine/option-checks.ts'
+import { checkSchema } from '../engine/option-checks.ts'
+import { Outlet } from '../engine/outlet.ts'
 import type { PublishAction } from '../../core/observer.ts'
 import type { ExpectedVersion, SeenNode, WrittenNode } from '../engine/compare-and-set.ts'
 import { removeVersioned, seenBy, updateVersioned, writeVersioned } from '../engine/compare-and-set.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
-import { WAIT_OPTIONS, Wait, clientClosed } from '../engine/wait.ts'
+import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
 import { codecOf } from './config-formats.ts'
 import type { ChangeBytes, ChangeValue, ConfigEntry, ConfigFormatOptions, ConfigState } from './config-values.ts'
 import type { InvalidValue, PublishOptions, SendBytes, StateOverlay } from './config-values.ts'
@@ -42,17 +41,16 @@ type Told<W extends WrittenNode> = Omit<W, 'czxid' | 'isOvertaken'>
 /** Validated values by key. */
 export class ConfigStore<T> {
   /** Publishes every state in which a value is new, or everything was read again. */
-  readonly #feed: Feed<ConfigState<T>>
+  readonly #outlet: Outlet<ConfigState<T>>
   /** How values are stored and checked. */
   readonly format: ValueFormat<T>
-  readonly #what: string
   readonly #client: Client
   readonly #path: string
   readonly #depth: number
   readonly #mirror: Mirror
   readonly #snapshots: Unsubscribe
   readonly #disown: () => void
-  readonly #invalids: Feed<InvalidValue>
+  readonly #invalids: Outlet<InvalidValue>
   readonly #ownWrites = new Map<string, OwnWrite<T>>()
   readonly #known = new KnownValues<T>()
   readonly #listener: ReadingListener | null
@@ -61,7 +59,6 @@ export class ConfigStore<T> {
   #held: ConfigState<T> | undefined
   /** Whether what is in force is not from the servers, but was offered. */
   #isOffered = false
-  #isClosed = false
 
   /**
    * Makes a store and begins to read.
@@ -81,13 +78,12 @@ export class ConfigStore<T> {
   ) {
     validateClient(client, what)
     checkSchema(options.schema)
-    this.#what = what
     this.#client = client
     this.#path = path
     this.#depth = depth
     this.format = new ValueFormat(codecOf(options), options.schema)
-    this.#feed = new Feed((error) => client.report(error))
-    this.#invalids = new Feed((error) => client.report(error))
+    this.#outlet = new Outlet(client, what, path)
+    this.#invalids = new Outlet(client, `${what}.onInvalid`, path)
     this.#listener = listener
     this.#overlay = overlay
     this.#mirror = new Mirror(client, path, depth, { isSynced: listener !== null })
@@ -97,7 +93,7 @@ export class ConfigStore<T> {
 
   /** The values in force; undefined until they were read once. */
   get state(): ConfigState<T> | undefined {
-    return this.#feed.current
+    return this.#outlet.current
   }
 
   /** Whether they may be older than what the servers have. */
@@ -106,14 +102,8 @@ export class ConfigStore<T> {
   }
 
   /** Waits until the values were read once. */
-  async ready(options: TimedWaitOptions): Promise<ConfigState<T>> {
-    refuseUnknown(options, WAIT_OPTIONS, 'ready')
-    this.#throwIfClosed()
-    if (this.state !== undefined) return this.state
-    return this.#waiting(this.#path, options, async (signal) => {
-      for await (const { current } of this.#feed.iterate(this.#path, (delivery) => delivery, { signal })) return current
-      throw clientClosed(this.#path)
-    })
+  ready(options: TimedWaitOptions): Promise<ConfigState<T>> {
+    return this.#outlet.ready(options)
   }
 
   /**
@@ -123,7 +113,7 @@ export class ConfigStore<T> {
    * @returns the state; null if something was read meanwhile
    */
   offer(entry: (ConfigEntry<T> & { readonly czxid: bigint }) | null): ConfigState<T> | null {
-    if (this.state !== undefined || this.#isClosed) return null
+    if (this.state !== undefined || this.#outlet.isClosed) return null
     const state = new Map<string, ConfigEntry<T>>()
     if (entry !== null) {
       const { czxid, ...value } = entry
@@ -132,7 +122,7 @@ export class ConfigStore<T> {
       state.set('', known)
     }
     this.#isOffered = true
-    this.#feed.publish(state, false)
+    this.#outlet.publish(state, false)
     return state
   }
 
@@ -147,17 +137,12 @@ export class ConfigStore<T> {
     this.#held = isHeld ? state : undefined
     if (isHeld) return
     this.#overlay?.lay(state)
-    this.#feed.publish(state, resync)
+    this.#outlet.publish(state, resync)
   }
 
   /** Calls a listener with every value that is refused from now on. */
   onInvalid(listener: (invalid: InvalidValue) => void | Promise<void>): Unsubscribe {
-    requireFunction('listener', listener)
-    this.#throwIfClosed()
-    // Without one so far there is nothing to skip.
-    const emitInitial = this.#invalids.current === undefined
-    const named = namedListener(`${this.#what}.onInvalid`, this.#path, listener)
-    return this.#invalids.subscribe(this.#path, ({ current }) => current, named, { emitInitial })
+    return this.#invalids.subscribeToNext(listener)
   }
 
   /** Calls a listener with every event that is described. */
@@ -166,16 +151,12 @@ export class ConfigStore<T> {
     listener: (event: E) => void | Promise<void>,
     options: SubscribeOptions,
   ): Unsubscribe {
-    checkSubscribe(listener, options)
-    this.#throwIfClosed()
-    return this.#feed.subscribe(this.#path, describe, namedListener(this.#what, this.#path, listener), options)
+    return this.#outlet.subscribe(describe, listener, options)
   }
 
   /** Iterates over every event that is described. */
   iterate<E>(describe: Describe<ConfigState<T>, E>, options: IterateOptions): AsyncIterableIterator<E> {
-    checkIterate(options)
-    this.#throwIfClosed()
-    return this.#feed.iterate(this.#path, describe, options)
+    return this.#outlet.iterate(describe, options)
   }
 
   /**
@@ -185,7 +166,7 @@ export class ConfigStore<T> {
    */
   async read(key: string, options: TimedWaitOptions): Promise<ConfigEntry<T> | null> {
     refuseUnknown(options, WAIT_OPTIONS, 'get')
-    this.#throwIfClosed()
+    this.#outlet.throwIfClosed()
     const path = this.pathOf(key)
     return this.#waiting(path, options, async (signal) => {
       const found = await readSynced(this.#client, path, signal)
@@ -207,7 +188,7 @@ export class ConfigStore<T> {
     send: SendBytes<W>,
   ): Promise<Told<W>> {
     checkPublish(options, 'publish')
-    this.#throwIfClosed()
+    this.#outlet.throwIfClosed()
     // Before anything is waited for: a change that comes in meanwhile was not before the eyes of who made this value.
     const seen = this.#expected(key, options)
     const encoded = await this.format.encode(value, this.pathOf(key))
@@ -217,7 +198,7 @@ export class ConfigStore<T> {
   /** Writes a value elsewhere, if the one of the root is as expected, and leaves that as it is. */
   async writeAside<W>(value: T, options: PublishOptions, send: SendBytes<W>): Promise<W> {
     checkPublish(options, 'publish')
-    this.#throwIfClosed()
+    this.#outlet.throwIfClosed()
     const seen = this.#expected('', options)
     const { bytes } = await this.format.encode(value, this.#path)
     return this.#changing('publish', this.#path, options, async (signal) => {
@@ -238,7 +219,7 @@ export class ConfigStore<T> {
     send: SendBytes<W>,
   ): Promise<Told<W>> {
     checkPublish(options, 'rollback')
-    this.#throwIfClosed()
+    this.#outlet.throwIfClosed()
     const make = async (signal: AbortSignal): Promise<Encoded<T>> => {
       const bytes = await find(signal)
       return { bytes, value: await this.format.read(bytes, this.pathOf(key), 'not-sent') }
@@ -275,7 +256,7 @@ export class ConfigStore<T> {
   ): Promise<Told<W> & { readonly value: T }> {
     requireFunction('change', change)
     refuseUnknown(options, WAIT_OPTIONS, 'update')
-    this.#throwIfClosed()
+    this.#outlet.throwIfClosed()
     const path = this.pathOf(key)
     return this.#changing('update', path, options, async (signal) => {
       let next: Encoded<T> | undefined
@@ -307,7 +288,7 @@ export class ConfigStore<T> {
   /** Removes a value; see {@link ConfigTree.remove}. */
   async remove(key: string, options: PublishOptions): Promise<void> {
     checkPublish(options, 'remove')
-    this.#throwIfClosed()
+    this.#outlet.throwIfClosed()
     const path = this.pathOf(key)
     const seen = this.#expected(key, options)
     await this.#changing('remove', path, options, async (signal) => {
@@ -336,7 +317,7 @@ export class ConfigStore<T> {
    * @param ask - gets the signal that ends it
    */
   async asking<R>(options: TimedWaitOptions, ask: (signal: AbortSignal) => Promise<R>): Promise<R> {
-    this.#throwIfClosed()
+    this.#outlet.throwIfClosed()
     return this.#waiting(this.#path, options, ask)
   }
 
@@ -350,17 +331,12 @@ export class ConfigStore<T> {
 
   /** Ends the reading and every subscription. Idempotent. */
   async close(): Promise<void> {
-    this.#isClosed = true
     this.#disown()
     this.#snapshots()
-    this.#feed.close()
+    this.#outlet.close()
     this.#invalids.close()
     await Promise.all([this.#mirror.close(), this.#overlay?.close()])
     await this.#listener?.flush()
-  }
-
-  #throwIfClosed(): void {
-    if (this.#isClosed || this.#client.state.status === 'closed') throw clientClosed(this.#path)
   }
 
   /** Waits as below, and tells observers what became of the change. */

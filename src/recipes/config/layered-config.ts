@@ -12,7 +12,7 @@
  * Cost      a change costs each process 1 event + 1 read.
  */
 import type { Client } from '../../core/client.ts'
-import { optionNames, refuseUnknown, requireFunction } from '../../core/options.ts'
+import { optionNames, refuseUnknown } from '../../core/options.ts'
 import { validateClient } from '../../core/validate-client.ts'
 import { validatePath } from '../../core/path.ts'
 import { textOf } from '../../core/value-text.ts'
@@ -20,13 +20,11 @@ import { reasonOf } from '../../core/reason.ts'
 import type { Codec, Decoded } from '../engine/codec.ts'
 import { invalidValue, jsonCodec, validated } from '../engine/codec.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
-import { Feed } from '../engine/feed.ts'
 import { deepFreeze } from '../engine/json-values.ts'
-import { namedListener } from '../engine/listener.ts'
-import { checkCodec, checkIterate, checkSchema, checkSubscribe } from '../engine/option-checks.ts'
+import { checkCodec, checkSchema } from '../engine/option-checks.ts'
+import { Outlet } from '../engine/outlet.ts'
 import type { SchemaIssue, StandardSchema } from '../engine/standard-schema.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
-import { WAIT_OPTIONS, Wait, clientClosed } from '../engine/wait.ts'
 import { ConfigStore } from './config-store.ts'
 import type { ConfigEntry } from './config-values.ts'
 import { merged } from './merge-patch.ts'
@@ -81,8 +79,8 @@ export class LayeredConfig<T> implements AsyncDisposable {
   readonly #client: Client
   readonly #stores: readonly ConfigStore<unknown>[]
   readonly #schema: StandardSchema<T> | undefined
-  readonly #feed: Feed<Merged<T>>
-  readonly #invalids: Feed<InvalidLayers>
+  readonly #outlet: Outlet<Merged<T>>
+  readonly #invalids: Outlet<InvalidLayers>
   readonly #disown: () => void
   /** One merge at a time: validations never overtake each other. */
   #merging: Promise<void> = Promise.resolve()
@@ -90,7 +88,6 @@ export class LayeredConfig<T> implements AsyncDisposable {
   #entries: readonly (ConfigEntry<unknown> | undefined)[] | null = null
   /** Whether a layer was read again since the last merge. */
   #isResynced = false
-  #isClosed = false
 
   /**
    * Makes it and begins to read.
@@ -110,8 +107,9 @@ export class LayeredConfig<T> implements AsyncDisposable {
     this.#client = client
     const { codec = jsonCodec<unknown>() } = options
     this.#schema = options.schema
-    this.#feed = new Feed((error) => client.report(error))
-    this.#invalids = new Feed((error) => client.report(error))
+    const [base = '/'] = this.paths
+    this.#outlet = new Outlet(client, 'LayeredConfig', base)
+    this.#invalids = new Outlet(client, 'LayeredConfig.onInvalid', base)
     this.#stores = this.paths.map((path) => new ConfigStore('LayeredConfig', client, path, 0, { codec }))
     // On a closed client everything says so when it is used.
     if (client.state.status !== 'closed') {
@@ -122,12 +120,12 @@ export class LayeredConfig<T> implements AsyncDisposable {
 
   /** The merged value in force, the latest valid one; undefined if no layer has a value, or until all were read. */
   get current(): T | undefined {
-    return this.#feed.current?.value
+    return this.#outlet.current?.value
   }
 
   /** Whether `current` may be older than what the servers have. */
   get stale(): boolean {
-    return this.#feed.current === undefined || this.#stores.some((store) => store.stale)
+    return this.#outlet.current === undefined || this.#stores.some((store) => store.stale)
   }
 
   /**
@@ -138,21 +136,7 @@ export class LayeredConfig<T> implements AsyncDisposable {
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`
    */
   async ready(options: TimedWaitOptions = {}): Promise<T | undefined> {
-    refuseUnknown(options, WAIT_OPTIONS, 'ready')
-    this.#throwIfClosed()
-    const known = this.#feed.current
-    if (known !== undefined) return known.value
-    const [path = '/'] = this.paths
-    const wait = new Wait(this.#client, path, options)
-    try {
-      const { signal } = wait
-      for await (const { value } of this.#feed.iterate(path, ({ current }) => current, { signal })) return value
-      throw clientClosed(path)
-    } catch (error) {
-      throw wait.explain(error)
-    } finally {
-      wait.close()
-    }
+    return (await this.#outlet.ready(options)).value
   }
 
   /**
@@ -167,10 +151,7 @@ export class LayeredConfig<T> implements AsyncDisposable {
     listener: (change: LayeredChange<T>) => void | Promise<void>,
     options: SubscribeOptions = {},
   ): Unsubscribe {
-    checkSubscribe(listener, options)
-    this.#throwIfClosed()
-    const [path = '/'] = this.paths
-    return this.#feed.subscribe(path, describe<T>, namedListener('LayeredConfig', path, listener), options)
+    return this.#outlet.subscribe(describe<T>, listener, options)
   }
 
   /**
@@ -180,9 +161,7 @@ export class LayeredConfig<T> implements AsyncDisposable {
    * @param options.emitInitial - whether to begin with the value that is in force; true by default
    */
   watch(options: IterateOptions = {}): AsyncIterableIterator<LayeredChange<T>> {
-    checkIterate(options)
-    this.#throwIfClosed()
-    return this.#feed.iterate(this.paths[0] ?? '/', describe<T>, options)
+    return this.#outlet.iterate(describe<T>, options)
   }
 
   /**
@@ -192,19 +171,13 @@ export class LayeredConfig<T> implements AsyncDisposable {
    * @returns ends the listening
    */
   onInvalid(listener: (invalid: InvalidLayers) => void | Promise<void>): Unsubscribe {
-    requireFunction('listener', listener)
-    this.#throwIfClosed()
-    const [path = '/'] = this.paths
-    const named = namedListener('LayeredConfig.onInvalid', path, listener)
-    const emitInitial = this.#invalids.current === undefined
-    return this.#invalids.subscribe(path, ({ current }) => current, named, { emitInitial })
+    return this.#invalids.subscribeToNext(listener)
   }
 
   /** Ends subscriptions, iterations and watches. Idempotent. */
   async close(): Promise<void> {
-    this.#isClosed = true
     this.#disown()
-    this.#feed.close()
+    this.#outlet.close()
     this.#invalids.close()
     await Promise.all(this.#stores.map((store) => store.close()))
   }
@@ -212,10 +185,6 @@ export class LayeredConfig<T> implements AsyncDisposable {
   /** Closes it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  #throwIfClosed(): void {
-    if (this.#isClosed || this.#client.state.status === 'closed') throw clientClosed(this.paths[0] ?? '/')
   }
 
   async #merge(resync: boolean): Promise<void> {
@@ -239,9 +208,9 @@ export class LayeredConfig<T> implements AsyncDisposable {
     const [base, ...overlays] = entries
     let raw = base?.value
     for (const overlay of overlays) if (overlay !== undefined) raw = merged(raw, overlay.value)
-    if (raw === undefined) return this.#feed.publish({ value: undefined, layers }, resync)
+    if (raw === undefined) return this.#outlet.publish({ value: undefined, layers }, resync)
     const decoded = await this.#check(raw)
-    if ('value' in decoded) return this.#feed.publish({ value: deepFreeze(decoded.value), layers }, resync)
+    if ('value' in decoded) return this.#outlet.publish({ value: deepFreeze(decoded.value), layers }, resync)
     const { issues } = decoded
     this.#client.report(invalidValue(this.paths.join(' + '), issues, 'corrupt'))
     this.#invalids.publish({ issues, layers }, false)

@@ -10,14 +10,11 @@ import { isCoordinationError } from '../../core/errors.ts'
 import type { ExpectedVersion } from '../engine/compare-and-set.ts'
 import { seenBy, writeVersioned } from '../engine/compare-and-set.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
-import { Feed } from '../engine/feed.ts'
-import { namedListener } from '../engine/listener.ts'
 import type { MirrorSnapshot } from '../engine/mirror.ts'
 import { Mirror } from '../engine/mirror.ts'
-import { checkIterate, checkSubscribe } from '../engine/option-checks.ts'
+import { Outlet } from '../engine/outlet.ts'
 import { readSynced } from '../engine/protected-writes.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
-import { clientClosed } from '../engine/wait.ts'
 import { withinWait } from '../engine/within-wait.ts'
 
 /** A value, and of which write it is. */
@@ -61,18 +58,17 @@ export class SharedCell<T> {
   readonly #client: Client
   readonly #format: CellFormat<T>
   readonly #mirror: Mirror
-  readonly #feed: Feed<CellState<T>>
+  readonly #outlet: Outlet<CellState<T>>
   readonly #ends: (() => void)[]
   /** The last snapshot when a write of our own was confirmed. */
   #ownGeneration = 0
-  #isClosed = false
 
   /** Makes a cell and begins to read. */
   constructor(client: Client, path: string, format: CellFormat<T>) {
     this.path = path
     this.#client = client
     this.#format = format
-    this.#feed = new Feed((error) => client.report(error))
+    this.#outlet = new Outlet(client, format.what, path)
     this.#mirror = new Mirror(client, path, 0)
     this.#ends = [
       this.#mirror.feed.subscribe(path, (delivery) => delivery, (delivery) => this.#take(delivery)),
@@ -82,22 +78,22 @@ export class SharedCell<T> {
 
   /** The value that is known; undefined until it was read once. */
   get current(): T | undefined {
-    return this.#feed.current?.value
+    return this.#outlet.current?.value
   }
 
   /** Its version; null if it is the seed, or was not read yet. */
   get version(): number | null {
-    return this.#feed.current?.version ?? null
+    return this.#outlet.current?.version ?? null
   }
 
   /** Whether it may be older than what the servers have. */
   get stale(): boolean {
-    return this.#mirror.stale || this.#feed.current === undefined
+    return this.#mirror.stale || this.#outlet.current === undefined
   }
 
   /** Waits until the value was read once. */
   async ready(options: TimedWaitOptions): Promise<T> {
-    return this.#call('ready', options, async (signal) => (await this.#first(signal)).value)
+    return (await this.#outlet.ready(options)).value
   }
 
   /** Reads the value from the servers. */
@@ -117,9 +113,9 @@ export class SharedCell<T> {
   /** Writes if the node is the one that was seen last; false if it is not. */
   async trySet(value: T, options: TimedWaitOptions): Promise<boolean> {
     const bytes = this.#format.encode(value)
-    const seen = this.#feed.current
+    const seen = this.#outlet.current
     return this.#call('trySet', options, async (signal) => {
-      const { expected } = seen ?? (await this.#first(signal))
+      const { expected } = seen ?? (await this.#outlet.first(signal))
       try {
         await this.#write(value, bytes, expected, signal)
         return true
@@ -132,53 +128,38 @@ export class SharedCell<T> {
 
   /** Calls a listener with every change. */
   subscribe(listener: (change: SharedChange<T>) => void | Promise<void>, options: SubscribeOptions): Unsubscribe {
-    checkSubscribe(listener, options)
-    this.#throwIfClosed()
-    const named = namedListener(this.#format.what, this.path, listener)
-    return this.#feed.subscribe(this.path, describe, named, options)
+    return this.#outlet.subscribe(describe, listener, options)
   }
 
   /** Iterates over every change. */
   iterate(options: IterateOptions): AsyncIterableIterator<SharedChange<T>> {
-    checkIterate(options)
-    this.#throwIfClosed()
-    return this.#feed.iterate<SharedChange<T>>(this.path, describe, options)
+    return this.#outlet.iterate<SharedChange<T>>(describe, options)
   }
 
   /** Ends the reading and every subscription. Idempotent. */
   async close(): Promise<void> {
-    this.#isClosed = true
     for (const end of this.#ends.splice(0)) end()
-    this.#feed.close()
+    this.#outlet.close()
     await this.#mirror.close()
   }
 
-  #throwIfClosed(): void {
-    if (this.#isClosed || this.#client.state.status === 'closed') throw clientClosed(this.path)
-  }
-
   async #call<R>(what: string, options: TimedWaitOptions, task: (signal: AbortSignal) => Promise<R>): Promise<R> {
-    this.#throwIfClosed()
+    this.#outlet.throwIfClosed()
     return withinWait(this.#client, { what, path: this.path }, options, task)
-  }
-
-  async #first(signal: AbortSignal): Promise<CellState<T>> {
-    for await (const state of this.#feed.iterate(this.path, ({ current }) => current, { signal })) return state
-    throw clientClosed(this.path)
   }
 
   async #write(value: T, bytes: Uint8Array, expected: ExpectedVersion, signal: AbortSignal): Promise<void> {
     const { version, zxid, czxid } = await writeVersioned(this.#client, this.path, bytes, expected, signal)
-    if ((this.#feed.current?.zxid ?? 0n) >= zxid) return
+    if ((this.#outlet.current?.zxid ?? 0n) >= zxid) return
     this.#ownGeneration = this.#mirror.snapshot?.generation ?? 0
     const seen = seenBy(this.#client, { czxid, version })
-    this.#feed.publish(Object.freeze({ value, version, zxid, expected: seen }), false)
+    this.#outlet.publish(Object.freeze({ value, version, zxid, expected: seen }), false)
   }
 
   #take({ current, resync }: Delivery<MirrorSnapshot>): void {
     if (current.generation <= this.#ownGeneration) return
     const state = this.#stateOf(current)
-    if (state !== null) this.#feed.publish(Object.freeze(state), resync)
+    if (state !== null) this.#outlet.publish(Object.freeze(state), resync)
   }
 
   /** Null: it cannot be read, which is reported; the last value stays in force. */

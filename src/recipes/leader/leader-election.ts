@@ -23,7 +23,8 @@ import { namedListener } from '../engine/listener.ts'
 import { checkCodec, checkIterate, checkSubscribe } from '../engine/option-checks.ts'
 import { readQueue } from '../engine/queue-view.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
-import { WAIT_OPTIONS, Wait, clientClosed } from '../engine/wait.ts'
+import { Wait, clientClosed } from '../engine/wait.ts'
+import { withinWait } from '../engine/within-wait.ts'
 import { NAMES_OF } from './candidate-names.ts'
 import type { ElectionLayout } from './candidate-names.ts'
 import type { CampaignOptions } from './candidacy.ts'
@@ -177,10 +178,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   async leader(options: TimedWaitOptions = {}): Promise<LeaderInfo<T> | null> {
-    refuseUnknown(options, WAIT_OPTIONS, 'leader')
-    const wait = new Wait(this.#client, this.path, options)
-    try {
-      const { signal } = wait
+    return withinWait(this.#client, { what: 'leader', path: this.path }, options, async (signal) => {
       await this.#client.sync(this.path, { signal })
       for (;;) {
         const [first] = await readQueue(this.#client, this.path, this.#names.parse, { signal })
@@ -188,11 +186,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
         const info = await this.#leaderAt(joinPath(this.path, first.name), signal)
         if (info !== null) return info
       }
-    } catch (error) {
-      throw wait.explain(error)
-    } finally {
-      wait.close()
-    }
+    })
   }
 
   /**

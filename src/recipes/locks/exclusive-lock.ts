@@ -14,9 +14,9 @@ import type { Created, Stat } from '../../core/backend.ts'
 import { abortable, deferred } from '../../core/async.ts'
 import type { Client, Data } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
-import { refuseUnknown } from '../../core/options.ts'
 import { validateClient } from '../../core/validate-client.ts'
 import { parentOf, validatePath } from '../../core/path.ts'
+import { unlessGone } from '../../core/read-each.ts'
 import { Cleanups } from '../engine/cleanups.ts'
 import { checkAcquireOptions, checkTryOptions } from '../engine/acquire-options.ts'
 import type { AcquireOptions, TryAcquireOptions } from '../engine/acquire-options.ts'
@@ -30,7 +30,8 @@ import { markData, newMark, unmarkData } from '../engine/marked-data.ts'
 import { NodeWatch } from '../engine/ownership.ts'
 import { Turn } from '../engine/turns.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
-import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
+import { Wait } from '../engine/wait.ts'
+import { withinWait } from '../engine/within-wait.ts'
 import { refuseReentry } from '../engine/reentry.ts'
 import type { LockPlace } from '../engine/reentry.ts'
 import { LOCK } from '../engine/lock-names.ts'
@@ -155,18 +156,12 @@ export class ExclusiveLock {
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `CONNECTION_LOSS`, `SESSION_EXPIRED`
    */
   async holder(options: TimedWaitOptions = {}): Promise<HolderInfo | null> {
-    refuseUnknown(options, WAIT_OPTIONS, 'holder')
-    const wait = new Wait(this.client, this.path, options)
-    try {
-      const { data, stat } = await this.client.get(this.path, { signal: wait.signal })
-      const { ctime: sinceMs, czxid: token, ephemeralOwner: sessionId } = stat
-      return { sinceMs, token, sessionId, data: unmarkData(data)?.data ?? data }
-    } catch (error) {
-      if (isCoordinationError(error, 'NO_NODE')) return null
-      throw wait.explain(error)
-    } finally {
-      wait.close()
-    }
+    return withinWait(this.client, { what: 'holder', path: this.path }, options, async (signal) => {
+      const found = await unlessGone(this.client.get(this.path, { signal }))
+      if (found === null) return null
+      const { ctime: sinceMs, czxid: token, ephemeralOwner: sessionId } = found.stat
+      return { sinceMs, token, sessionId, data: unmarkData(found.data)?.data ?? found.data }
+    })
   }
 
   get #place(): LockPlace {

@@ -9,6 +9,7 @@ import type { NodeData } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
 import { compareSequence, joinPath } from '../../core/path.ts'
 import { readEach, unlessGone } from '../../core/read-each.ts'
+import type { ContenderInfo } from '../engine/contenders.ts'
 import { LOCK } from '../engine/lock-names.ts'
 import { contenderOf } from './contender-names.ts'
 import { unmarkData } from '../engine/marked-data.ts'
@@ -16,27 +17,10 @@ import { deleteNode } from '../engine/protected-writes.ts'
 import { requestAll } from '../engine/revocation.ts'
 import { admitReadWrite } from './read-write-lock.ts'
 
-/** One who holds a lock or waits for it. */
-export interface LockContender {
-  readonly path: string
-  /** The kind of its claim: `lock`, `read` or `write`. */
-  readonly kind: string
-  /** Place in the queue, counted from 0; the holder's. */
-  readonly position: number
-  readonly holds: boolean
-  /** When it came, in milliseconds since 1970 by the leader's clock. */
-  readonly sinceMs: number
-  /** The token of its lease. */
-  readonly token: bigint
-  readonly sessionId: bigint
-  /** The data of its node. */
-  readonly data: Uint8Array
-}
-
 /** A lock and who is at it, first come first. */
 export interface LockQueue {
   readonly path: string
-  readonly contenders: readonly LockContender[]
+  readonly contenders: readonly ContenderInfo[]
 }
 
 /**
@@ -83,7 +67,7 @@ export async function askHolders(
   path: string,
   reason: string,
   signal: AbortSignal,
-): Promise<LockContender[]> {
+): Promise<ContenderInfo[]> {
   await client.sync(path, { signal })
   const { contenders } = await readLock(client, path, signal)
   const holders = contenders.filter((contender) => contender.holds && contender.path !== path)
@@ -100,7 +84,7 @@ export async function evictContender(
   path: string,
   token: bigint,
   signal: AbortSignal,
-): Promise<LockContender | null> {
+): Promise<ContenderInfo | null> {
   await client.sync(path, { signal })
   const { contenders } = await readLock(client, path, signal)
   const meant = contenders.find((contender) => contender.token === token)
@@ -110,12 +94,12 @@ export async function evictContender(
 }
 
 /** The holder of an exclusive lock: whoever owns the node itself. */
-async function readHolder(client: Client, path: string, signal: AbortSignal): Promise<LockContender[]> {
+async function readHolder(client: Client, path: string, signal: AbortSignal): Promise<ContenderInfo[]> {
   const read = await client.get(path, { signal })
   return read.stat.ephemeralOwner === 0n ? [] : [described(path, read, 0)]
 }
 
-function described(path: string, { data, stat }: NodeData, position: number): LockContender {
+function described(path: string, { data, stat }: NodeData, position: number): ContenderInfo {
   const { ctime: sinceMs, czxid: token, ephemeralOwner: sessionId } = stat
   const said = unmarkData(data)?.data ?? data
   return { path, kind: LOCK, position, holds: true, sinceMs, token, sessionId, data: said }

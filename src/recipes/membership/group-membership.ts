@@ -31,7 +31,8 @@ import type { MirrorSnapshot } from '../engine/mirror.ts'
 import { Mirror } from '../engine/mirror.ts'
 import { checkCodec, checkIterate, checkSubscribe } from '../engine/option-checks.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
-import { WAIT_OPTIONS, Wait, clientClosed } from '../engine/wait.ts'
+import { clientClosed } from '../engine/wait.ts'
+import { withinWait } from '../engine/within-wait.ts'
 
 /** Options of a {@link GroupMembership}. */
 export interface GroupMembershipOptions<T> {
@@ -143,18 +144,12 @@ export class GroupMembership<T = unknown> implements AsyncDisposable {
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   async members(options: TimedWaitOptions = {}): Promise<MemberInfo<T>[]> {
-    refuseUnknown(options, WAIT_OPTIONS, 'members')
     this.#throwIfClosed()
-    const wait = new Wait(this.#client, this.path, options)
-    try {
-      const names = await this.#names(wait.signal)
-      const infos = await readEach(names, (name) => this.#readMember(name), wait.signal)
+    return withinWait(this.#client, { what: 'members', path: this.path }, options, async (signal) => {
+      const names = await this.#names(signal)
+      const infos = await readEach(names, (name) => this.#readMember(name), signal)
       return infos.filter((info) => info !== null)
-    } catch (error) {
-      throw wait.explain(error)
-    } finally {
-      wait.close()
-    }
+    })
   }
 
   /**

@@ -20,7 +20,7 @@ import type { KeptState, Standing } from '../engine/kept-node.ts'
 import { namedListener } from '../engine/listener.ts'
 import { checkIterate, checkSubscribe } from '../engine/option-checks.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
-import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
+import { withinWait } from '../engine/within-wait.ts'
 
 /** Options of {@link GroupMembership.join}. */
 export interface JoinOptions<T> extends TimedWaitOptions {
@@ -149,16 +149,10 @@ export class Member<T> implements AsyncDisposable {
    * `MEMBER_EXISTS`, `CLIENT_CLOSED`, or a refusal of the servers
    */
   async update(data: T, options: TimedWaitOptions = {}): Promise<void> {
-    refuseUnknown(options, WAIT_OPTIONS, 'update')
-    const wait = new Wait(this.#client, this.path, options)
-    try {
+    await withinWait(this.#client, { what: 'update', path: this.path }, options, async (_, wait) => {
       this.#node.throwIfEnded()
       await this.#node.store(this.#encode(data), wait)
-    } catch (error) {
-      throw wait.explain(error)
-    } finally {
-      wait.close()
-    }
+    })
   }
 
   /**

@@ -26,7 +26,7 @@ import { namedListener } from '../engine/listener.ts'
 import { checkIterate, checkSubscribe } from '../engine/option-checks.ts'
 import { byCreation } from '../engine/recognition.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
-import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
+import { withinWait } from '../engine/within-wait.ts'
 
 /** Options of {@link PersistentNode.open}. */
 export interface PersistentNodeOptions extends TimedWaitOptions {
@@ -123,16 +123,9 @@ export class PersistentNode implements AsyncDisposable {
    * `NODE_EXISTS`, `CLIENT_CLOSED`, or a refusal of the servers
    */
   async set(data: Data, options: TimedWaitOptions = {}): Promise<void> {
-    refuseUnknown(options, WAIT_OPTIONS, 'set')
     const bytes = bytesOf(data)
-    const wait = new Wait(this.#client, this.path, options)
-    try {
-      await this.#node.store(bytes, wait)
-    } catch (error) {
-      throw wait.explain(error)
-    } finally {
-      wait.close()
-    }
+    const call = { what: 'set', path: this.path }
+    await withinWait(this.#client, call, options, (_, wait) => this.#node.store(bytes, wait))
   }
 
   /**

@@ -10,11 +10,11 @@
  */
 import type { Stat } from '../../core/backend.ts'
 import type { Client } from '../../core/client.ts'
-import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
-import { optionNames, refuseUnknown, validateBoolean, validateInteger } from '../../core/options.ts'
+import { CoordinationError } from '../../core/errors.ts'
+import { optionNames, refuseUnknown, validateBoolean, validateInteger, validateText } from '../../core/options.ts'
 import { validateClient } from '../../core/validate-client.ts'
-import { validateText } from '../../core/options.ts'
 import { joinPath, validatePath } from '../../core/path.ts'
+import { unlessGone } from '../../core/read-each.ts'
 import { checkSessionLoss } from '../engine/acquire-options.ts'
 import type { OnSessionLoss } from '../engine/acquire-options.ts'
 import { invalidValue } from '../engine/codec.ts'
@@ -22,7 +22,7 @@ import { KeptNode } from '../engine/kept-node.ts'
 import type { KeptState } from '../engine/kept-node.ts'
 import { byCreation } from '../engine/recognition.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
-import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
+import { withinWait } from '../engine/within-wait.ts'
 import { encodeInstance } from './service-instance.ts'
 import type { ServiceInstance } from './service-instance.ts'
 
@@ -116,17 +116,10 @@ export class ServiceRegistry {
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
    */
   async names(options: TimedWaitOptions = {}): Promise<readonly string[]> {
-    refuseUnknown(options, WAIT_OPTIONS, 'names')
-    const wait = new Wait(this.#client, this.path, options)
-    try {
-      await this.#client.sync(this.path, { signal: wait.signal })
-      return (await this.#client.children(this.path, { signal: wait.signal })).names
-    } catch (error) {
-      if (isCoordinationError(error, 'NO_NODE')) return []
-      throw wait.explain(error)
-    } finally {
-      wait.close()
-    }
+    return withinWait(this.#client, { what: 'names', path: this.path }, options, async (signal) => {
+      await this.#client.sync(this.path, { signal })
+      return (await unlessGone(this.#client.children(this.path, { signal })))?.names ?? []
+    })
   }
 }
 
@@ -171,21 +164,15 @@ export class ServiceRegistration implements AsyncDisposable {
    */
   async update(details: InstanceDetails, options: TimedWaitOptions = {}): Promise<void> {
     refuseUnknown(details, UPDATE_OPTIONS, 'update')
-    refuseUnknown(options, WAIT_OPTIONS, 'update')
     checkDetails(details)
     const instance = Object.freeze({ ...this.#instance, ...details })
     const bytes = bytesOf(instance, this.path)
-    const wait = new Wait(this.#client, this.path, options)
-    try {
+    await withinWait(this.#client, { what: 'update', path: this.path }, options, async (_, wait) => {
       this.#node.throwIfEnded()
       const storing = this.#node.store(bytes, wait)
       this.#instance = instance
       await storing
-    } catch (error) {
-      throw wait.explain(error)
-    } finally {
-      wait.close()
-    }
+    })
   }
 
   /** Ends the registration. Idempotent; never rejects. Resolves when the servers have confirmed it. */

@@ -9,7 +9,6 @@
  */
 import type { Client } from '../../core/client.ts'
 import { CoordinationError } from '../../core/errors.ts'
-import { refuseUnknown } from '../../core/options.ts'
 import { validateClient } from '../../core/validate-client.ts'
 import { joinPath, validatePath } from '../../core/path.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
@@ -19,7 +18,7 @@ import { Mirror } from '../engine/mirror.ts'
 import type { MirrorNode, MirrorSnapshot } from '../engine/mirror.ts'
 import { checkIterate, checkSubscribe } from '../engine/option-checks.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
-import { WAIT_OPTIONS, Wait } from '../engine/wait.ts'
+import { withinWait } from '../engine/within-wait.ts'
 import { decodeInstance } from './service-instance.ts'
 import type { ServiceInstance } from './service-instance.ts'
 import { validateSegment } from './service-registry.ts'
@@ -90,15 +89,7 @@ export class ServiceWatcher implements AsyncDisposable {
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`
    */
   async ready(options: TimedWaitOptions = {}): Promise<void> {
-    refuseUnknown(options, WAIT_OPTIONS, 'ready')
-    const wait = new Wait(this.#client, this.path, options)
-    try {
-      await this.#mirror.ready(wait.signal)
-    } catch (error) {
-      throw wait.explain(error)
-    } finally {
-      wait.close()
-    }
+    await withinWait(this.#client, { what: 'ready', path: this.path }, options, (signal) => this.#mirror.ready(signal))
   }
 
   /**
