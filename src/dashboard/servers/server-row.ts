@@ -73,14 +73,22 @@ export function rowOf(server: string, srvr: string, monitor: string): ServerRow 
 
 /** The rows, each with its distance to the last write among them. */
 export function withLags(rows: readonly ServerRow[]): readonly ServerRow[] {
-  const zxids = rows.flatMap(({ zxid }) => (zxid === null ? [] : [BigInt(zxid)]))
+  const lagOf = lagsBehind(rows.flatMap(({ zxid }) => (zxid === null ? [] : [BigInt(zxid)])))
+  return rows.map((row) => (row.zxid === null ? row : { ...row, lag: lagOf(BigInt(row.zxid)) }))
+}
+
+/**
+ * How many writes a server has not applied.
+ *
+ * @param zxids - up to which servers have applied; the last write among them is the one that counts
+ * @returns a function of a server's own: null if it is of an older epoch
+ */
+export function lagsBehind(zxids: readonly bigint[]): (zxid: bigint) => number | null {
   const last = zxids.reduce((most, zxid) => (isWrite(zxid) && zxid > most ? zxid : most), 0n)
-  return rows.map((row) => {
-    if (row.zxid === null) return row
-    const zxid = BigInt(row.zxid)
-    if (zxid > last) return { ...row, lag: 0 }
-    return zxid >> EPOCH_BITS === last >> EPOCH_BITS ? { ...row, lag: Number(last - zxid) } : row
-  })
+  return (zxid) => {
+    if (zxid > last) return 0
+    return zxid >> EPOCH_BITS === last >> EPOCH_BITS ? Number(last - zxid) : null
+  }
 }
 
 /** The first zxid of an epoch stands for its beginning: nothing is written by it. */
