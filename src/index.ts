@@ -82,7 +82,7 @@ export type { LeaderChange, LeaderElectionOptions } from './recipes/leader/leade
 export type { CampaignOptions } from './recipes/leader/candidacy.ts'
 export type { CandidateInfo, ElectionState, LeaderInfo } from './recipes/leader/leader-view.ts'
 export type { LeaderWork, RunOptions } from './recipes/leader/tenure.ts'
-export type { Leadership } from './recipes/leader/leadership.ts'
+export type { Leadership, OnResign } from './recipes/leader/leadership.ts'
 export { AtomicCounter } from './recipes/counters/atomic-counter.ts'
 export type { AtomicCounterOptions, Counted } from './recipes/counters/atomic-counter.ts'
 export { IdAllocator } from './recipes/counters/id-allocator.ts'

@@ -56,6 +56,28 @@ export const LEADER_MUTANTS: readonly Mutant[] = [
     expected: { seeds: 20, seedsWithoutAssertions: 20 },
   },
   {
+    name: 'resignation-told-late',
+    breaks: 'A resignation is told when the servers have confirmed it, so that another may lead by then.',
+    kin: 'a leader that works on while its successor begins',
+    edits: [{
+      file: LEADERSHIP,
+      from: 'if (this.#ending?.signal.aborted === false)',
+      to: 'if (void releasing.then(() => this.#ending?.abort(resignedError(this.path))), false)',
+    }],
+    expected: { test: 'test/recipes/leader/resignation.test.ts' },
+  },
+  {
+    name: 'transfer-not-told',
+    breaks: 'Those who work under a leadership hear of a transfer when the other one leads.',
+    kin: 'a leader that works on while its successor begins',
+    edits: [{
+      file: LEADERSHIP,
+      from: 'abortable(this.#giveBack(), wait.signal)',
+      to: 'abortable(this.#lease.release(), wait.signal)',
+    }],
+    expected: { test: 'test/recipes/leader/resignation.test.ts' },
+  },
+  {
     name: 'counter-written-by-force',
     breaks: 'An update writes its number whatever is there by then.',
     kin: 'the lost update',

@@ -13,7 +13,7 @@ import { ExitStatus, UsageError } from './exit-status.ts'
 import { hint } from './nearest.ts'
 import type { Output } from './output.ts'
 import { COMMAND_NAMES, COMMANDS } from './shell/commands.ts'
-import { SECOND_WORDS } from './shell/completion.ts'
+import { secondWordsOf } from './shell/completion.ts'
 
 /** The words that can follow a command. */
 interface Following {
@@ -64,7 +64,7 @@ async function followingOf(helpOf: (program: string) => Promise<string>): Promis
   const commands = COMMAND_NAMES.map((name) => {
     const flags = Object.keys(COMMANDS.get(name)?.flags ?? {})
     const dashed = flags.map((flag) => (flag === 'graph' ? `--${flag}` : `-${flag}`))
-    return { name, words: [...(SECOND_WORDS[name] ?? []), ...dashed, '--json', '--help'] }
+    return { name, words: [...secondWordsOf(name), ...dashed, '--json', '--help'] }
   })
   const programs = await Promise.all(PROGRAM_NAMES.filter((name) => name !== 'completion').map(async (name) => {
     const named = (await helpOf(name)).match(/--[a-z][a-z-]*/g) ?? []

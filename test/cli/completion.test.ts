@@ -33,13 +33,14 @@ describe.skipIf(skips !== null)(`the script for bash${skips === null ? '' : ` ($
 
   it('offers commands, programs of their own, and options', () => {
     expect(offered('get')).toEqual(['get', 'getAcl', 'getAllChildrenNumber', 'getEphemerals'])
-    expect(offered('do')).toEqual(['doctor'])
+    expect(offered('do')).toEqual(['doctor', 'double-barrier'])
     expect(offered('--conn')).toEqual(['--connect', '--connect-timeout'])
   })
 
   it('offers second words, flags, and options of programs', () => {
     expect(offered('config', '')).toEqual(expect.arrayContaining(['get', 'set', 'watch', 'edit', '-v', '--json']))
     expect(offered('locks', '--g')).toEqual(['--graph'])
+    expect(offered('semaphore', 'w')).toEqual(['who'])
     expect(offered('dashboard', '--')).toEqual(['--connect', '--read-write', '--token'])
     expect(offered('completion', 'z')).toEqual(['zsh'])
   })

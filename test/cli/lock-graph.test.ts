@@ -59,7 +59,7 @@ describe('locks --graph', () => {
 
   it('takes one node, and nothing that ls or who takes', async () => {
     expect((await shell.run('locks --graph ls /locks')).err).toMatch(/^locks: --graph takes one path, got ls \/locks;/)
-    expect((await shell.run('locks ls')).err).toMatch(/^locks: too few arguments/)
+    expect((await shell.run('locks ls')).err).toMatch(/^locks: ls: too few arguments/)
     expect(await shell.run('locks --graph /none')).toMatchObject({ status: 0 })
   })
 })

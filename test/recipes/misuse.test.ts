@@ -125,6 +125,7 @@ const MISUSES: readonly Misuse[] = [
   ['new LeaderElection({ id: 5 })', ({ client }) => make(LeaderElection, client, '/e', { id: 5 }), /id must be/],
   ['new LeaderElection({ codec })', ({ client }) => make(LeaderElection, client, '/e', { codec: 5 }), /codec must/],
   ['new LeaderElection({ layout })', ({ client }) => make(LeaderElection, client, '/e', { layout: 'x' }), /'latch'/],
+  ['new LeaderElection({ onResign })', ({ client }) => make(LeaderElection, client, '/e', { onResign: 1 }), /'silent'/],
   ['new LeaderElection("/")', ({ client }) => make(LeaderElection, client, '/'), /path must be a node/],
   ['add()', ({ counter }) => call(counter, 'add'), /delta must be a bigint or a safe whole number/],
   ['add(0.5)', ({ counter }) => call(counter, 'add', 0.5), /delta must be/],

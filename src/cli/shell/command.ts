@@ -20,6 +20,16 @@ import type { WatchList } from './watch-list.ts'
 /** Whether a flag stands alone, or takes the word after it. */
 export type FlagKind = 'alone' | 'value'
 
+/** A part of a command, by the word after its name. */
+export interface Verb {
+  /** How many words it takes after its own, at least and at most. */
+  readonly words: readonly [min: number, max: number]
+  /** The flags of the command that it takes; none if absent. */
+  readonly flags?: readonly string[]
+  /** Does it; the first of the words that it is given is its own. */
+  readonly run: (context: CommandContext, given: Given) => Promise<void> | void
+}
+
 /** A command. */
 export interface Command {
   /** The word by which it is called. */
@@ -36,6 +46,8 @@ export interface Command {
   readonly runsProgram?: boolean
   /** Its flags, without the dash. */
   readonly flags?: Readonly<Record<string, FlagKind>>
+  /** Its parts, by the word that calls each; it runs them by `runVerb`. */
+  readonly verbs?: Readonly<Record<string, Verb>>
   /** How many words it takes, at least and at most. */
   readonly words: readonly [min: number, max: number]
   /** Does it. */

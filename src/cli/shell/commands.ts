@@ -6,8 +6,10 @@ import { hint } from '../nearest.ts'
 import { ACL_COMMANDS } from './acl-commands.ts'
 import type { Command } from './command.ts'
 import { asksForHelp, Given, usageOf } from './command.ts'
+import { CONFIG_COMMANDS } from './config-commands.ts'
 import { COUNT_COMMANDS } from './count-commands.ts'
 import { ENSEMBLE_COMMANDS } from './ensemble-commands.ts'
+import { GATE_COMMANDS } from './gate-commands.ts'
 import { LOCK_COMMANDS } from './lock-commands.ts'
 import { NODE_COMMANDS } from './node-commands.ts'
 import { RECIPE_COMMANDS } from './recipe-commands.ts'
@@ -45,7 +47,9 @@ const ALL: readonly Command[] = [
   ...LOCK_COMMANDS,
   ...RUN_COMMANDS,
   ...RECIPE_COMMANDS,
+  ...CONFIG_COMMANDS,
   ...COUNT_COMMANDS,
+  ...GATE_COMMANDS,
   ...TREE_COMMANDS,
   ...SESSION_COMMANDS,
   HELP,

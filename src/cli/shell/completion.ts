@@ -3,18 +3,20 @@ import type { Client } from '../../core/client.ts'
 import { joinPath } from '../../core/path.ts'
 import { isVisible } from '../visible.ts'
 import { openWordOf } from '../words.ts'
-import { COMMAND_NAMES } from './commands.ts'
+import { COMMAND_NAMES, COMMANDS } from './commands.ts'
 
 /** The answer of a completer to readline: the candidates, and the part of the line that they would replace. */
 export type Completion = readonly [candidates: string[], typed: string]
 
-/** Words that stand before the path of some commands. */
-export const SECOND_WORDS: Readonly<Record<string, readonly string[]>> = {
-  locks: ['ls', 'who', 'revoke', 'evict'],
-  counter: ['get', 'add', 'set'],
-  config: ['get', 'set', 'watch', 'edit'],
+/** Second words of commands that have no verbs. */
+const SECOND_WORDS: Readonly<Record<string, readonly string[]>> = {
   printwatches: ['on', 'off'],
   help: COMMAND_NAMES,
+}
+
+/** The words that may stand after the name of a command; empty if it takes any. */
+export function secondWordsOf(name: string): readonly string[] {
+  return SECOND_WORDS[name] ?? Object.keys(COMMANDS.get(name)?.verbs ?? {})
 }
 
 /**
@@ -27,8 +29,7 @@ export async function complete(line: string, client: Client | null): Promise<Com
   const typed = line.slice(start)
   if (before.length === 0) return [spaced(startingWith(COMMAND_NAMES, typed)), typed]
   if (text.startsWith('/')) return [await pathsFrom(text, quote, client), typed]
-  const second = SECOND_WORDS[before[0] ?? '']
-  return before.length === 1 && second !== undefined ? [spaced(startingWith(second, typed)), typed] : [[], typed]
+  return before.length === 1 ? [spaced(startingWith(secondWordsOf(before[0] ?? ''), typed)), typed] : [[], typed]
 }
 
 async function pathsFrom(text: string, quote: string, client: Client | null): Promise<string[]> {

@@ -22,6 +22,7 @@ import { Failure, UsageError } from '../exit-status.ts'
 import { reasonOf } from '../file-reason.ts'
 import { oneLine, visibleLine } from '../visible.ts'
 import type { CommandContext, Given } from './command.ts'
+import { historyOf, noteOf } from './config-notes.ts'
 import { PassedSignals, runProgram } from './program-run.ts'
 
 /** A value as it is stored. */
@@ -55,13 +56,18 @@ export async function editConfig(context: Context, given: Given, isInteractive: 
     throw new UsageError('config edit asks before it publishes, which needs a terminal; -y publishes without')
   }
   const schema = await schemaOf(given.value('schema'))
+  const note = noteOf(given)
   const client = context.client()
   const before = await readStored(client, path, context.signal)
   const file = join(await mkdtemp(join(tmpdir(), 'quorate-')), FILE)
   await writeFile(file, `${JSON.stringify(before.value ?? {}, null, INDENT)}\n`, { mode: FILE_MODE })
-  const center = new ConfigCenter<unknown>(client, path, schema === null ? {} : { schema })
+  const options = { ...(await historyOf(client, path, context.signal)), ...(schema === null ? {} : { schema }) }
+  const center = new ConfigCenter<unknown>(client, path, options)
   try {
-    const version = await editUntilDone(context, center, before, file, asks)
+    const publish = async (value: unknown): Promise<number> => {
+      return (await center.publish(value, { ifVersion: before.version, ...note, signal: context.signal })).version
+    }
+    const version = await editUntilDone(context, publish, before, file, asks)
     await rm(dirname(file), { recursive: true })
     if (version === null) context.note(`${oneLine(path)} is as it was\n`)
     context.print({ text: '', json: { path, version: version ?? before.version, changed: version !== null } })
@@ -72,8 +78,8 @@ export async function editConfig(context: Context, given: Given, isInteractive: 
 
 /** @returns the version that was published; null if there was nothing to publish */
 async function editUntilDone(
-  { note, signal }: Context,
-  center: ConfigCenter<unknown>,
+  { note }: Context,
+  publish: (value: unknown) => Promise<number>,
   before: Stored,
   file: string,
   asks: boolean,
@@ -87,7 +93,7 @@ async function editUntilDone(
       if (changes.length === 0) return null
       note(changes.map(changeText).join(''))
       if (asks && !(await confirms('Publish? [y/N] ', /^y(es)?$/i))) throw kept('it was not published', file)
-      return (await center.publish(value, { ifVersion: before.version, signal })).version
+      return await publish(value)
     } catch (error) {
       if (isCoordinationError(error, 'BAD_VERSION', 'NODE_EXISTS', 'NO_NODE')) {
         throw kept('somebody else has changed it meanwhile, and nothing was written', file)
@@ -152,8 +158,8 @@ async function openEditor(file: string): Promise<void> {
   }
 }
 
-/** A change on one line. */
-function changeText({ place, type, before, after }: ValueChange): string {
+/** A change on one line, with its end. */
+export function changeText({ place, type, before, after }: ValueChange): string {
   const where = place === '' ? 'the value' : visibleLine(place)
   const [old, next] = [before, after].map((value) => visibleLine(JSON.stringify(value) ?? ''))
   if (type === 'added' || before === undefined) return `+ ${where}: ${next ?? ''}\n`

@@ -1,17 +1,20 @@
-/** A command on locks: `locks ls`, `locks who`, `locks revoke`, `locks evict` and `locks --graph`. */
+/** Commands on locks: `locks ls`, `locks who`, `locks revoke`, `locks evict` and `locks --graph`; and `semaphore`. */
 import { Failure } from '../exit-status.ts'
 import { jsonData, textOf } from '../output.ts'
-import { oneLine, visibleLine } from '../visible.ts'
+import { oneLine } from '../visible.ts'
 import type { Command, CommandContext, Given } from './command.ts'
 import { wrong } from './command.ts'
 import { showGraph } from './lock-graph.ts'
 import type { ContenderInfo } from '../../recipes/engine/contenders.ts'
+import { LOCK } from '../../recipes/engine/lock-names.ts'
 import { askHolders, evictContender, readLock, readLocks } from '../../recipes/locks/inspect.ts'
+import { PERMIT } from '../../recipes/locks/permit-bid.ts'
+import { readSemaphore } from '../../recipes/locks/permit-inspect.ts'
+import { PERMITS_MAX } from '../../recipes/locks/permit-limit.ts'
+import { Semaphore } from '../../recipes/locks/semaphore.ts'
 import { agoText, hex } from './node-text.ts'
-import { tableText } from './table.ts'
-
-/** How much of what a contender says of itself stands in a table. */
-const DATA_CHARS_MAX = 60
+import { cellText, tableText } from './table.ts'
+import { runVerb } from './verbs.ts'
 
 /** The node below which `--graph` looks if none is named. */
 const GRAPH_ROOT = '/locks'
@@ -25,29 +28,37 @@ const LOCKS: Command = {
 evict takes one out of the queue, by the token that who shows: if it holds, its lease is lost
 `,
   flags: { graph: 'alone', r: 'value' },
+  verbs: {
+    ls: { words: [1, 1], run: (context, given) => listLocks(context, given.word(1)) },
+    who: { words: [1, 1], run: (context, given) => listContenders(context, given.word(1)) },
+    revoke: {
+      words: [1, 1], flags: ['r'], run: (context, given) => revoke(context, given.word(1), given.value('r') ?? ''),
+    },
+    evict: { words: [2, 2], run: (context, given) => evict(context, given.word(1), given.word(2)) },
+  },
   words: [0, 3],
   run: locks,
 }
 
-export const LOCK_COMMANDS: readonly Command[] = [
-  LOCKS,
-]
+const SEMAPHORE: Command = {
+  name: 'semaphore',
+  usage: 'who path | set path permits',
+  summary: 'shows how many permits a Semaphore has, who holds them and who waits; or changes their number for all',
+  verbs: {
+    who: { words: [1, 1], run: showSemaphore },
+    set: { words: [2, 2], run: setPermits },
+  },
+  words: [0, 3],
+  run: (context, given) => runVerb(SEMAPHORE, context, given),
+}
+
+export const LOCK_COMMANDS: readonly Command[] = [LOCKS, SEMAPHORE]
 
 async function locks(context: CommandContext, given: Given): Promise<void> {
-  const [what, path] = given.words
-  if (given.has('graph')) {
-    if (path !== undefined) throw wrong(LOCKS, `--graph takes one path, got ${given.words.join(' ')}`)
-    return showGraph(context, what ?? GRAPH_ROOT)
-  }
-  if (what === undefined || path === undefined) throw wrong(LOCKS, 'too few arguments')
-  const token = given.words[2]
-  if (given.has('r') && what !== 'revoke') throw wrong(LOCKS, `${what} has no flag -r`)
-  if (token !== undefined && what !== 'evict') throw wrong(LOCKS, `${what}: too many arguments`)
-  if (what === 'ls') await listLocks(context, path)
-  else if (what === 'who') await listContenders(context, path)
-  else if (what === 'revoke') await revoke(context, path, given.value('r') ?? '')
-  else if (what === 'evict') await evict(context, path, token)
-  else throw wrong(LOCKS, `it takes ls, who, revoke or evict, got ${JSON.stringify(what)}`)
+  if (!given.has('graph')) return runVerb(LOCKS, context, given)
+  const [path = GRAPH_ROOT, ...more] = given.words
+  if (more.length > 0) throw wrong(LOCKS, `--graph takes one path, got ${given.words.join(' ')}`)
+  await showGraph(context, path)
 }
 
 async function revoke({ client, signal, print }: CommandContext, path: string, reason: string): Promise<void> {
@@ -59,7 +70,7 @@ async function revoke({ client, signal, print }: CommandContext, path: string, r
   })
 }
 
-async function evict({ client, signal, print }: CommandContext, path: string, text = ''): Promise<void> {
+async function evict({ client, signal, print }: CommandContext, path: string, text: string): Promise<void> {
   if (!/^\d+$/.test(text)) {
     throw wrong(LOCKS, `evict needs the token of a contender, as locks who shows it, got ${JSON.stringify(text)}`)
   }
@@ -92,6 +103,33 @@ async function listLocks({ client, signal, print }: CommandContext, path: string
 
 async function listContenders({ client, signal, print }: CommandContext, path: string): Promise<void> {
   const { contenders } = await readLock(client(), path, signal)
+  print({ text: contendersText(contenders), json: { path, contenders: contenders.map(jsonContender) } })
+}
+
+async function showSemaphore({ client, signal, print }: CommandContext, given: Given): Promise<void> {
+  const path = given.word(1)
+  const { permits, holders, waiting } = await readSemaphore(client(), path, signal)
+  const json = { path, permits, holders: holders.map(jsonContender), waiting: waiting.map(jsonContender) }
+  if (permits === null && holders.length + waiting.length === 0) {
+    print({ text: `${oneLine(path)} has no permits\n`, json })
+    return
+  }
+  const head = `${holders.length} of ${permits ?? 'an unknown number of'} permits held, ${waiting.length} waiting\n`
+  print({ text: head + contendersText([...holders, ...waiting]), json })
+}
+
+async function setPermits({ client, signal, print }: CommandContext, given: Given): Promise<void> {
+  const [, path = '', text = ''] = given.words
+  const permits = /^\d{1,10}$/.test(text) ? Number(text) : 0
+  if (permits < 1 || permits > PERMITS_MAX) {
+    throw wrong(SEMAPHORE, `permits must be a whole number from 1 to ${PERMITS_MAX}, got ${JSON.stringify(text)}`)
+  }
+  await new Semaphore(client(), path, { permits }).setPermits(permits, { signal })
+  print({ text: '', json: { path, permits } })
+}
+
+/** A table of contenders, first come first. */
+function contendersText(contenders: readonly ContenderInfo[]): string {
   const nowMs = Date.now()
   const rows = contenders.map((contender) => [
     String(contender.position),
@@ -101,10 +139,7 @@ async function listContenders({ client, signal, print }: CommandContext, path: s
     contender.token.toString(),
     says(contender),
   ])
-  print({
-    text: rows.length === 0 ? 'nobody\n' : tableText([['#', 'STATE', 'SINCE', 'SESSION', 'TOKEN', 'SAYS'], ...rows]),
-    json: { path, contenders: contenders.map(jsonContender) },
-  })
+  return rows.length === 0 ? 'nobody\n' : tableText([['#', 'STATE', 'SINCE', 'SESSION', 'TOKEN', 'SAYS'], ...rows])
 }
 
 /** How many of a queue wait. */
@@ -114,7 +149,7 @@ function waitingIn(contenders: readonly ContenderInfo[]): number {
 
 /** The state of a contender; of a read-write lock, also its side. */
 function stateOf({ kind, holds }: ContenderInfo): string {
-  if (kind === 'lock') return holds ? 'holds' : 'waits'
+  if (kind === LOCK || kind === PERMIT) return holds ? 'holds' : 'waits'
   return holds ? `${kind}s` : `waits to ${kind}`
 }
 
@@ -124,7 +159,5 @@ function jsonContender({ data, ...contender }: ContenderInfo): object {
 
 /** The data of a contender, on one line. */
 function says({ data }: ContenderInfo): string {
-  const text = textOf(data) ?? `${data.length} bytes`
-  const line = visibleLine(text)
-  return line.length <= DATA_CHARS_MAX ? line : `${line.slice(0, DATA_CHARS_MAX - 3)}...`
+  return cellText(textOf(data) ?? `${data.length} bytes`)
 }

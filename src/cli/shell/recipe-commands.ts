@@ -1,40 +1,27 @@
-/** Commands on what the recipes keep: `members`, and `config get|set|watch`; `config` alone is ZooKeeper's. */
-import { isCoordinationError } from '../../core/errors.ts'
-import type { Codec } from '../../recipes/engine/codec.ts'
-import { ConfigCenter } from '../../recipes/config/config-center.ts'
-import type { ConfigChange } from '../../recipes/config/config-center.ts'
-import { secretText } from '../../recipes/config/secret-codec.ts'
-import { jsonCodec } from '../../recipes/engine/codec.ts'
+/** Commands on processes and what is theirs: `members`, `leader`, `partitions` and `once`. */
+import { readElection } from '../../recipes/leader/inspect.ts'
 import { GroupMembership } from '../../recipes/membership/group-membership.ts'
-import { UsageError } from '../exit-status.ts'
-import { textOf } from '../output.ts'
-import type { Result } from '../output.ts'
+import { readPartitions } from '../../recipes/membership/inspect.ts'
+import { forgetOnce, readOnce } from '../../recipes/once/inspect.ts'
+import type { SeenOnce } from '../../recipes/once/inspect.ts'
+import { jsonData, textOf } from '../output.ts'
 import { oneLine, visibleLine } from '../visible.ts'
 import type { Command, CommandContext, Given } from './command.ts'
-import { versionOf, wrong } from './command.ts'
-import { editConfig } from './config-edit.ts'
+import { lenientCodec } from './lenient-codec.ts'
 import { agoText, hex } from './node-text.ts'
-import { printServers } from './ensemble-commands.ts'
-import { tableText } from './table.ts'
+import { cellText, tableText } from './table.ts'
+import { runVerb } from './verbs.ts'
 
-const DATA_CHARS_MAX = 60
-
-const CONFIG: Command = {
-  name: 'config',
-  usage: 'get|watch path | set [-v version] path json | edit [-y] [-schema file] path | [-c] [-s]',
-  summary:
-    'reads, watches, replaces or edits a value of a config center, which is JSON; -v if it has this version; ' +
-    'alone, prints the servers of the ensemble',
-  details: `edit opens it in $VISUAL or $EDITOR, shows what has changed, and publishes it if nobody else has meanwhile
-  -y            without asking
-  -schema file  a JavaScript module whose default export is a Standard Schema that the value has to match
-without a path
-  -c            where clients connect, instead of the servers
-  -s            with the stat of /zookeeper/config
-`,
-  flags: { v: 'value', y: 'alone', schema: 'value', c: 'alone', s: 'alone' },
-  words: [0, 3],
-  run: config,
+const ONCE: Command = {
+  name: 'once',
+  usage: 'get|forget path',
+  summary: 'shows the result that onceOnly or run-once has recorded, and who is at it; or has it done again',
+  verbs: {
+    get: { words: [1, 1], run: showOnce },
+    forget: { words: [1, 1], run: forget },
+  },
+  words: [0, 2],
+  run: (context, given) => runVerb(ONCE, context, given),
 }
 
 export const RECIPE_COMMANDS: readonly Command[] = [
@@ -45,24 +32,22 @@ export const RECIPE_COMMANDS: readonly Command[] = [
     words: [1, 1],
     run: members,
   },
-  CONFIG,
+  {
+    name: 'leader',
+    usage: 'path',
+    summary: 'shows who leads an election, what it proclaims, and who stands by',
+    words: [1, 1],
+    run: leader,
+  },
+  {
+    name: 'partitions',
+    usage: 'path',
+    summary: 'lists the items that the members of a Partitioner share out, and their owners',
+    words: [1, 1],
+    run: partitions,
+  },
+  ONCE,
 ]
-
-/** Decodes JSON; other data are shown as their text, or as their length. */
-const lenientCodec: Codec<unknown> = {
-  encode: () => {
-    throw new TypeError('only for reading')
-  },
-  decode: (bytes) => {
-    const text = textOf(bytes)
-    if (text === null) return `${bytes.length} bytes`
-    try {
-      return JSON.parse(text) as unknown
-    } catch {
-      return text
-    }
-  },
-}
 
 async function members({ client, signal, print }: CommandContext, given: Given): Promise<void> {
   const path = given.word(0)
@@ -87,90 +72,78 @@ async function members({ client, signal, print }: CommandContext, given: Given):
   })
 }
 
-async function config(context: CommandContext, given: Given): Promise<void> {
-  const [what, path, value] = given.words
-  if (what === undefined) {
-    const ofValues = ['v', 'y', 'schema'].find((flag) => given.has(flag))
-    if (ofValues !== undefined) throw wrong(CONFIG, `-${ofValues} needs a path`)
-    await printServers(context, given)
-    return
-  }
-  const ofServers = ['c', 's'].find((flag) => given.has(flag))
-  if (ofServers !== undefined) throw wrong(CONFIG, `${what} has no flag -${ofServers}`)
-  if (path === undefined) throw wrong(CONFIG, 'too few arguments')
-  const takesValue = what === 'set'
-  if (!['get', 'set', 'watch', 'edit'].includes(what)) {
-    throw wrong(CONFIG, `it takes get, set, watch or edit, got ${JSON.stringify(what)}`)
-  }
-  if (takesValue !== (value !== undefined)) {
-    throw wrong(CONFIG, `${what}: too ${takesValue ? 'few' : 'many'} arguments`)
-  }
-  if (!takesValue && given.has('v')) throw wrong(CONFIG, `${what} has no flag -v`)
-  const ofEdit = ['y', 'schema'].find((flag) => given.has(flag))
-  if (what !== 'edit' && ofEdit !== undefined) throw wrong(CONFIG, `${what} has no flag -${ofEdit}`)
-  if (what === 'get') await getConfig(context, path)
-  else if (what === 'set') await setConfig(context, given)
-  else if (what === 'edit') await editConfig(context, given, context.isInteractive)
-  else watchConfig(context, path)
-}
-
-/** JSON, and a description of a secret. */
-function readingCodec(): Codec<unknown> {
-  const json = jsonCodec<unknown>()
-  return { ...json, decode: (bytes, path) => secretText(bytes) ?? json.decode(bytes, path) }
-}
-
-async function getConfig({ client, signal, print }: CommandContext, path: string): Promise<void> {
-  const center = new ConfigCenter<unknown>(client(), path, { codec: readingCodec() })
-  try {
-    const value = await center.ready({ signal })
-    print(describe(path, { value, version: center.version }))
-  } finally {
-    await center.close()
-  }
-}
-
-async function setConfig({ client, signal, print }: CommandContext, given: Given): Promise<void> {
-  const [, path = '', text = ''] = given.words
-  const value = readJson(text)
-  const center = new ConfigCenter<unknown>(client(), path)
-  try {
-    const version = versionOf(given)
-    const guard = given.has('v') && version !== -1 ? { ifVersion: version } : { force: true }
-    const written = await center.publish(value, { ...guard, signal })
-    print({ text: '', json: { path, version: written.version, zxid: written.zxid } })
-  } catch (error) {
-    if (isCoordinationError(error, 'INVALID_VALUE')) throw new UsageError(error.message)
-    throw error
-  } finally {
-    await center.close()
-  }
-}
-
-/** Prints the value now, and each time that it changes, until the watch is removed or the shell ends. */
-function watchConfig({ client, events, watches }: CommandContext, path: string): void {
-  const center = new ConfigCenter<unknown>(client(), path, { codec: readingCodec() })
-  center.subscribe((change: ConfigChange<unknown>) => {
-    events.print(describe(path, change))
+async function leader({ client, signal, print }: CommandContext, given: Given): Promise<void> {
+  const path = given.word(0)
+  const { leader: found, candidates } = await readElection(client(), path, lenientCodec, signal)
+  const nowMs = Date.now()
+  const rows = candidates.map(({ id, position, leads, token, sessionId, sinceMs }) => {
+    const proclaimed = leads && found?.token === token ? says(found.data) : ''
+    const state = leads ? 'leads' : 'stands by'
+    const since = agoText(sinceMs, nowMs)
+    return [String(position), visibleLine(id), state, since, hex(sessionId), String(token), proclaimed]
   })
-  watches.add({ kind: 'config', path, stop: () => void center.close() })
+  const head = ['#', 'CANDIDATE', 'STATE', 'SINCE', 'SESSION', 'TOKEN', 'PROCLAIMS']
+  print({
+    text: rows.length === 0 ? 'nobody\n' : tableText([head, ...rows]),
+    json: { path, leader: found === null ? null : { ...found, data: found.data ?? null }, candidates },
+  })
 }
 
-function describe(path: string, { value, version }: Pick<ConfigChange<unknown>, 'value' | 'version'>): Result {
-  if (version === null) return { text: `${oneLine(path)} has no value\n`, json: { path, value: null, version: null } }
-  return { text: `${JSON.stringify(value)}\n`, json: { path, value, version } }
+async function partitions({ client, signal, print }: CommandContext, given: Given): Promise<void> {
+  const path = given.word(0)
+  const { members: found, items } = await readPartitions(client(), path, signal)
+  const nowMs = Date.now()
+  const rows = items.map(({ item, owner }) => {
+    if (owner === null) return [visibleLine(item), 'nobody']
+    const since = agoText(owner.sinceMs, nowMs)
+    return [visibleLine(item), visibleLine(owner.id), since, hex(owner.sessionId), String(owner.token)]
+  })
+  const owned = items.filter(({ owner }) => owner !== null).length
+  const head = `${found.length} members, ${owned} of ${items.length} items owned\n`
+  print({
+    text: rows.length === 0 ? head : head + tableText([['ITEM', 'OWNER', 'SINCE', 'SESSION', 'TOKEN'], ...rows]),
+    json: { path, members: found.map(({ id, sinceMs, sessionId }) => ({ id, sinceMs, sessionId })), items },
+  })
 }
 
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    throw new UsageError(`${JSON.stringify(text)} is not JSON; a string needs its quotes, as in '"text"'`)
-  }
+async function showOnce({ client, signal, print }: CommandContext, given: Given): Promise<void> {
+  const path = given.word(1)
+  const seen = await readOnce(client(), path, signal)
+  const { result, queue } = seen
+  const recorded = result === null ? { done: false } : { done: true, recordedMs: result.recordedMs }
+  print({
+    text: onceText(path, seen),
+    json: {
+      path,
+      ...recorded,
+      ...(result === null || result.data.length === 0 ? { data: null } : jsonData(result.data)),
+      queue: queue.map(({ sessionId, sinceMs, token, holds }) => ({ sessionId, sinceMs, token, holds })),
+    },
+  })
 }
 
+function onceText(path: string, { result, queue }: SeenOnce): string {
+  const nowMs = Date.now()
+  const [first, ...others] = queue
+  const doing = first === undefined
+    ? ''
+    : `${hex(first.sessionId)} is at it, since ${agoText(first.sinceMs, nowMs)}; ${others.length} waiting\n`
+  if (result === null) return `${oneLine(path)} is not done\n${doing}`
+  const text = textOf(result.data) ?? `${result.data.length} bytes`
+  return `done ${agoText(result.recordedMs, nowMs)} ago${text === '' ? '' : `: ${visibleLine(text)}`}\n${doing}`
+}
+
+async function forget({ client, signal, print }: CommandContext, given: Given): Promise<void> {
+  const path = given.word(1)
+  const isForgotten = await forgetOnce(client(), path, signal)
+  print({
+    text: isForgotten ? '' : `${oneLine(path)} is not done\n`,
+    json: { path, forgotten: isForgotten },
+  })
+}
+
+/** The data of a member, for a cell. */
 function says(data: unknown): string {
   if (data === undefined) return ''
-  const line = visibleLine(typeof data === 'string' ? data : JSON.stringify(data))
-  return line.length <= DATA_CHARS_MAX ? line : `${line.slice(0, DATA_CHARS_MAX - 3)}...`
+  return cellText(typeof data === 'string' ? data : JSON.stringify(data))
 }

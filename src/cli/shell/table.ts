@@ -1,4 +1,14 @@
 /** Rows of text in columns. */
+import { visibleLine } from '../visible.ts'
+
+/** The longest text in a cell. */
+const CELL_CHARS_MAX = 60
+
+/** Text of others, for a cell: on one line, and cut where it is long. */
+export function cellText(text: string): string {
+  const line = visibleLine(text)
+  return line.length <= CELL_CHARS_MAX ? line : `${line.slice(0, CELL_CHARS_MAX - 3)}...`
+}
 
 /**
  * Sets a table.

@@ -38,7 +38,8 @@ const OPTIONS = optionNames<DoubleBarrierOptions>({ count: true })
 /** Each member is one operation of the multi that opens a round, and etcd takes 128 by default. */
 const COUNT_MAX = 100
 
-const READY = 'ready'
+/** The node that opens a round. */
+export const READY = 'ready'
 
 /** Where a member has its place: its node, and the `ready` of its round; null if that was removed at once. */
 interface Place {

@@ -155,8 +155,13 @@ export class SharedCount implements AsyncDisposable {
   }
 }
 
-/** A node without data has no number: Curator refuses it too. */
-function numberOf(bytes: Uint8Array, path: string): number {
+/**
+ * Reads the number of a node. One without data has none: Curator refuses it too.
+ *
+ * @param path - of the node, for the error
+ * @throws CoordinationError `INVALID_VALUE` with outcome `corrupt` for too few bytes
+ */
+export function numberOf(bytes: Uint8Array, path: string): number {
   if (bytes.length > 0) return Number(decodeInteger(bytes, 32, path))
   throw new CoordinationError('INVALID_VALUE', `${path} is empty, and holds no number`, { outcome: 'corrupt', path })
 }

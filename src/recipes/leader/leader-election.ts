@@ -34,7 +34,7 @@ import { readNote } from './leader-note.ts'
 import type { CandidateInfo, ElectionState, LeaderInfo } from './leader-view.ts'
 import { LeaderView, leaderOf } from './leader-view.ts'
 import { NodeLeadership } from './leadership.ts'
-import type { Election, Leadership, Successor } from './leadership.ts'
+import type { Election, Leadership, OnResign, Successor } from './leadership.ts'
 import { RUN_OPTIONS, Tenure } from './tenure.ts'
 import type { LeaderWork, RunOptions } from './tenure.ts'
 
@@ -53,6 +53,11 @@ export interface LeaderElectionOptions<T> {
    * LeaderLatch (`latch`, the default), of its LeaderSelector (`selector`) or of kazoo's Election (`kazoo`).
    */
   readonly layout?: ElectionLayout
+  /**
+   * Whether a resignation aborts the leadership's signal, so that whoever works under it hears of it: `notify`, or
+   * `silent` (the default).
+   */
+  readonly onResign?: OnResign
 }
 
 /** A change of an election. */
@@ -68,7 +73,10 @@ const OPTIONS = optionNames<LeaderElectionOptions<unknown>>({
   data: true,
   codec: true,
   layout: true,
+  onResign: true,
 })
+
+const ON_RESIGN: readonly OnResign[] = ['silent', 'notify']
 
 /** An election. */
 export class LeaderElection<T = unknown> implements AsyncDisposable {
@@ -81,6 +89,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
   readonly #contenders: Contenders
   readonly #first: T | undefined
   readonly #data: LeaderData<T>
+  readonly #onResign: OnResign
   #view: LeaderView<T> | null = null
   #isClosed = false
 
@@ -97,9 +106,12 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
     refuseUnknown(options, OPTIONS, 'LeaderElection')
     validatePath(path)
     if (path === '/') throw new TypeError('path must be a node that can be created, got "/"')
-    const { id = crypto.randomUUID(), data, codec, layout = 'latch' } = options
+    const { id = crypto.randomUUID(), data, codec, layout = 'latch', onResign = 'silent' } = options
     if (!Object.hasOwn(NAMES_OF, layout)) {
       throw new TypeError(`layout must be 'latch', 'selector' or 'kazoo', got ${textOf(layout)}`)
+    }
+    if (!ON_RESIGN.includes(onResign)) {
+      throw new TypeError(`onResign must be 'silent' or 'notify', got ${textOf(onResign)}`)
     }
     validateText('id', id)
     checkCodec(codec)
@@ -110,6 +122,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
     this.#contenders = new Contenders(client, path, this.#names, FIRST_LEADS)
     this.#first = data
     this.#data = new LeaderData(client, path, codec)
+    this.#onResign = onResign
   }
 
   /**
@@ -254,7 +267,7 @@ export class LeaderElection<T = unknown> implements AsyncDisposable {
       return named.map(({ path, token }) => ({ name: nameOf(path), token }))
     }
     const own = { client: this.#client, path: this.path, id: this.id, data: this.#data, names: this.#names }
-    return { ...own, candidatesNamed: namesOf }
+    return { ...own, onResign: this.#onResign, candidatesNamed: namesOf }
   }
 
   /** Null: the candidate is gone. */

@@ -4,6 +4,8 @@
  * Use       `await using leadership = await election.campaign()`; pass `leadership.signal` to what must stop when it is
  *           lost, and `leadership.token` to what the leader writes to, which refuses a smaller token than it has seen.
  * States    those of a lease; see {@link LeaseState}.
+ * Signal    that of the lease, which tells losses; with `onResign: 'notify'` one of its own, which tells resignations
+ *           too. What the leadership does itself goes by that of the lease.
  * Safety    a leader's data and successor are written by a multi that checks its own candidate
  *           node: one who leads no longer writes nothing. A resignation ends the candidate first and the note after it.
  */
@@ -26,6 +28,15 @@ import type { LeaderData } from './leader-data.ts'
 import { noteRemoval, writeNote } from './leader-note.ts'
 import { LeaderView } from './leader-view.ts'
 
+/**
+ * Whether a resignation is told to those who work under the leadership, as the close modes of Curator's LeaderLatch
+ * have it.
+ *
+ * - `silent`: its signal is aborted by losses only; whoever resigns has ended the work before.
+ * - `notify`: its signal is aborted by a resignation, too, before another can lead.
+ */
+export type OnResign = 'silent' | 'notify'
+
 /** The parts of an election that a leadership uses. */
 export interface Election<T> {
   readonly client: Client
@@ -33,6 +44,7 @@ export interface Election<T> {
   readonly id: string
   readonly data: LeaderData<T>
   readonly names: ContenderNames
+  readonly onResign: OnResign
   /** The tokens and names of the candidates with an id, first come first. */
   readonly candidatesNamed: (id: string, signal: AbortSignal) => Promise<readonly Successor[]>
 }
@@ -56,8 +68,8 @@ export interface Leadership<T = unknown> extends AsyncDisposable {
   /** When it was elected, an instant on `performance.now()`. */
   readonly electedAtMs: number
   /**
-   * Aborted when the leadership is lost, never by a resignation. Its reason is a `LEASE_LOST` error; see
-   * {@link lossReason}.
+   * Aborted when the leadership is lost; by a resignation only with the option `onResign: 'notify'` of the election.
+   * Its reason is a `LEASE_LOST` error; {@link lossReason} gives null for a resignation.
    */
   readonly signal: AbortSignal
   /** Where it stands at this instant. */
@@ -116,6 +128,8 @@ export class NodeLeadership<T> implements Leadership<T> {
   readonly #election: Election<T>
   readonly #lease: Lease
   readonly #candidate: OwnedNode
+  /** Aborts the signal of those who work under it; null if that is the lease's own. */
+  readonly #ending: AbortController | null
   #data: Uint8Array = NOTHING
   /** Writes of the note go one after the other. */
   #writing: Promise<unknown> = Promise.resolve()
@@ -139,7 +153,12 @@ export class NodeLeadership<T> implements Leadership<T> {
     this.id = election.id
     this.token = lease.token
     this.electedAtMs = lease.acquiredAtMs
-    lease.signal.addEventListener('abort', () => void this.#removeNote(), { once: true })
+    const ending = election.onResign === 'notify' ? new AbortController() : null
+    this.#ending = ending
+    whenAborted(lease.signal, () => {
+      ending?.abort(lease.signal.reason)
+      void this.#removeNote()
+    })
   }
 
   /**
@@ -170,12 +189,12 @@ export class NodeLeadership<T> implements Leadership<T> {
   takeOffice(): this {
     this.#isInOffice = true
     this.#tell('elected')
-    whenAborted(this.signal, () => this.#leaveOffice('lost'))
+    whenAborted(this.#lease.signal, () => this.#leaveOffice('lost'))
     return this
   }
 
   get signal(): AbortSignal {
-    return this.#lease.signal
+    return (this.#ending ?? this.#lease).signal
   }
 
   get state(): LeaseState {
@@ -216,7 +235,7 @@ export class NodeLeadership<T> implements Leadership<T> {
       const { client, path, data, names } = this.#election
       const view = new LeaderView(client, path, data, names)
       try {
-        await abortable(this.#lease.release(), wait.signal)
+        await abortable(this.#giveBack(), wait.signal)
         wait.bindSession(this.#candidate.sessionId)
         return await view.untilLeads(successor.token, wait.signal)
       } catch (error) {
@@ -239,9 +258,16 @@ export class NodeLeadership<T> implements Leadership<T> {
   }
 
   async #resign(): Promise<void> {
-    await this.#lease.release()
+    await this.#giveBack()
     this.#leaveOffice('resigned')
     await this.#removeNote()
+  }
+
+  /** Gives the candidate's place back, and tells those who work under it before the servers can have heard of it. */
+  #giveBack(): Promise<void> {
+    const releasing = this.#lease.release()
+    if (this.#ending?.signal.aborted === false) this.#ending.abort(resignedError(this.path))
+    return releasing
   }
 
   #leaveOffice(event: ElectionEvent): void {
@@ -253,7 +279,7 @@ export class NodeLeadership<T> implements Leadership<T> {
   #tell(event: ElectionEvent): void {
     const { client, path } = this.#election
     const ledMs = event === 'elected' ? 0 : performance.now() - this.electedAtMs
-    const reason = lossReason(this.signal) ?? undefined
+    const reason = lossReason(this.#lease.signal) ?? undefined
     client.notices?.tell('onElection', { event, path, id: this.id, token: this.token, ledMs, reason })
   }
 
@@ -289,7 +315,8 @@ export class NodeLeadership<T> implements Leadership<T> {
     const { signal: given, ...limit } = options
     validateSignal(given)
     const ending = new AbortController()
-    const unlisten = [this.signal, ...(given === undefined ? [] : [given])].map((signal) =>
+    const lost = this.#lease.signal
+    const unlisten = [lost, ...(given === undefined ? [] : [given])].map((signal) =>
       whenAborted(signal, () => {
         ending.abort(signal.reason)
       }))
@@ -297,8 +324,8 @@ export class NodeLeadership<T> implements Leadership<T> {
     try {
       return await step(wait)
     } catch (error) {
-      const isLost = this.signal.aborted && ending.signal.reason === this.signal.reason
-      throw isLost && !isCoordinationError(error, 'CLIENT_CLOSED') ? this.signal.reason : wait.explain(error)
+      const isLost = lost.aborted && ending.signal.reason === lost.reason
+      throw isLost && !isCoordinationError(error, 'CLIENT_CLOSED') ? lost.reason : wait.explain(error)
     } finally {
       for (const end of unlisten) end()
       wait.close()
@@ -309,6 +336,10 @@ export class NodeLeadership<T> implements Leadership<T> {
 function noCandidate(path: string, id: string): CoordinationError {
   const message = `there is no candidate ${JSON.stringify(id)} at ${path} to hand over to; this one leads on`
   return new CoordinationError('NO_NODE', message, { outcome: 'rejected', path })
+}
+
+function resignedError(path: string): CoordinationError {
+  return new CoordinationError('LEASE_LOST', `${path} was resigned`, { outcome: 'lost', path })
 }
 
 function lostError(path: string): CoordinationError {

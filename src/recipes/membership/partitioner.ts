@@ -55,10 +55,14 @@ export interface PartitionChange {
 }
 
 /** The data of a member in the group: the items that it knows. */
-type Known = Pick<PartitionerOptions, 'items' | 'count'>
+export type Known = Pick<PartitionerOptions, 'items' | 'count'>
 
 /** How many items there may be: each is a node, a watch and a timer. */
-const ITEMS_MAX = 10_000
+export const ITEMS_MAX = 10_000
+/** The parent of the members' nodes. */
+export const MEMBERS = 'members'
+/** The parent of the items' nodes. */
+export const ITEMS = 'items'
 const OPTIONS = optionNames<PartitionerOptions>({ id: true, items: true, count: true, onRevoke: true })
 
 /** One member of those that share out items. */
@@ -101,7 +105,7 @@ export class Partitioner implements AsyncDisposable {
     this.#items = itemsOf(items, count)
     this.#known = items === undefined ? { count: this.#items.length } : { items: this.#items }
     this.#onRevoke = onRevoke
-    this.#group = new GroupMembership(client, joinPath(path, 'members'))
+    this.#group = new GroupMembership(client, joinPath(path, MEMBERS))
     this.#feed = new Feed((error) => client.report(error))
   }
 
@@ -179,7 +183,7 @@ export class Partitioner implements AsyncDisposable {
     const owner = new TextEncoder().encode(this.id)
     const onChange = (): void => this.#feed.publish(this.assignments, false)
     for (const item of this.#items) {
-      const path = joinPath(joinPath(this.path, 'items'), item)
+      const path = joinPath(joinPath(this.path, ITEMS), item)
       const share = { client: this.#client, item, path, owner, onRevoke: this.#onRevoke, onChange }
       this.#shares.set(item, new Share(share))
     }

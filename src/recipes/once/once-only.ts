@@ -99,7 +99,7 @@ class Key<T> {
     this.#path = path
     this.#format = format
     this.#ttlMs = ttlMs
-    this.#lock = new Contenders(client, `${path}-lock`, LOCK_NAMES, FIRST_HOLDS)
+    this.#lock = queueOf(client, path)
   }
 
   async run(work: (given: OnceWork) => T | PromiseLike<T>, signal: AbortSignal): Promise<T> {
@@ -180,6 +180,11 @@ class Key<T> {
     if (bytes.length === 0) return undefined as T
     return this.#format.read(bytes, this.#path, 'corrupt')
   }
+}
+
+/** Those who do the work of a path, or wait to. */
+export function queueOf(client: Client, path: string): Contenders {
+  return new Contenders(client, `${path}-lock`, LOCK_NAMES, FIRST_HOLDS)
 }
 
 function lost(lease: Lease, path: string, cause?: unknown): CoordinationError {
