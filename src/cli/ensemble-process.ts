@@ -19,12 +19,17 @@ const END_MS_MAX = 10_000
 /** The time and the level of a line of its log. */
 const HEAD = /^\d{4}-\d\d-\d\dT[\d:.]+Z (?:error|warn |info |debug) /
 
+/** Lines of its end that repeat what the command says. */
+const OF_THE_END = /^(?:stops: |has ended$)/
+
 /** Lines of its start that repeat what its own line says. */
 const OF_THE_START = new RegExp([
+  '^has read its data: ',
   '^looks for a leader: ',
   '^server \\d+ \\(.*\\) is elected in round',
   '^has the leader\'s history',
   '^serves, ',
+  '^serves clients on ',
   '^server \\d+ waits for the others',
 ].join('|'))
 
@@ -89,6 +94,7 @@ export class EnsembleProcess {
   }
 
   #take(line: string): void {
+    if (OF_THE_END.test(line)) return
     this.#lastLine = line
     if (this.#isHolding) this.#held.push(line)
     else this.#tell(line)

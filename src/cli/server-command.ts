@@ -8,8 +8,10 @@ import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { embedded } from '../backends/embedded/index.ts'
 import type { EmbeddedOptions, Ensemble } from '../backends/embedded/index.ts'
-import type { EnsembleMember, MemberOptions } from '../backends/embedded/index.ts'
+import type { EnsembleMember, EnsembleServerStatus, MemberOptions } from '../backends/embedded/index.ts'
 import { newEpoch } from '../backends/embedded/host/epochs.ts'
+import { textOf } from '../backends/client/server-address.ts'
+import { assert } from '../core/assert.ts'
 import { takeOptions } from './command-options.ts'
 import { DASHBOARD_HOST, DASHBOARD_PORT, dashboardPortOf, serveDashboard } from './dashboard-server.ts'
 import { diskReason } from './disk-reason.ts'
@@ -18,8 +20,8 @@ import { ExitStatus, Failure, UsageError } from './exit-status.ts'
 import { reasonOf } from './file-reason.ts'
 import type { Output } from './output.ts'
 import { memberOptionsOf } from './member-options.ts'
-import { LOG_FORMATS, LOG_LEVELS, ServerLog } from './server-log.ts'
-import type { LogSettings } from './server-log.ts'
+import { LOG_FORMATS, LOG_LEVELS, ServerLog, placeText } from './server-log.ts'
+import type { LogSettings, ServingPlace } from './server-log.ts'
 import { readZooCfg } from './zoo-cfg.ts'
 import type { ZooCfg } from './zoo-cfg.ts'
 
@@ -124,11 +126,13 @@ export async function runServer(args: readonly string[], output: Output, signal:
     await start(server, stop)
     clearTimeout(waiting)
     if (stop.aborted) return ExitStatus.ok
-    const place = given.options.dataDir ?? 'in memory'
-    const more = [place, ...adminOf(server, options), `pid ${process.pid}`].join('; ')
-    output.out(`${nameOf(options)} serves on ${addressOf(server) ?? 'no port'} (${more})\n`)
+    const place = placeOf(server, options)
+    output.out(`${nameOf(options)} serves on ${placeText(place)}\n`)
+    log.ready(place, statusOf(server))
     await serveUntil(AbortSignal.any([stop, failed.signal]), server, given.dashboardPort, output)
     if (failed.signal.aborted) throw new Failure(`the server ended by itself: ${diskReason(failed.signal.reason)}`)
+    const reason = signal.aborted ? 'a signal came' : 'its standard input has ended'
+    log.write({ level: 'info', event: 'stopping', message: `stops: ${reason}`, fields: { reason } })
     return ExitStatus.ok
   } finally {
     clearTimeout(waiting)
@@ -194,6 +198,10 @@ function nameOf(options: EmbeddedOptions | MemberOptions): string {
   return 'myid' in options ? `quorate server ${options.myid} of ${Object.keys(options.servers).length}` : 'quorate'
 }
 
+function placeOf(server: Ensemble | EnsembleMember, options: EmbeddedOptions | MemberOptions): ServingPlace {
+  return { address: addressOf(server), dataDir: options.dataDir ?? null, adminAddress: adminOf(server, options) }
+}
+
 function addressOf(server: Ensemble | EnsembleMember): string | null {
   const plain = 'myid' in server ? server.clientAddress : server.clientAddress(SERVER_ID)
   const secure = 'myid' in server ? server.secureClientPort : (server.secureClientPorts[0] ?? null)
@@ -201,11 +209,16 @@ function addressOf(server: Ensemble | EnsembleMember): string | null {
   return plain === null ? `port ${secure} by TLS` : `${plain}, and on port ${secure} by TLS`
 }
 
-function adminOf(server: Ensemble | EnsembleMember, { adminAddress }: EmbeddedOptions | MemberOptions): string[] {
+function adminOf(server: Ensemble | EnsembleMember, { adminAddress }: EmbeddedOptions | MemberOptions): string | null {
   const port = 'myid' in server ? server.adminPort : (server.adminPorts[0] ?? null)
-  if (port === null) return []
-  const host = adminAddress ?? ADMIN_ADDRESS
-  return [`AdminServer on ${host.includes(':') ? `[${host}]` : host}:${port}`]
+  return port === null ? null : textOf({ host: adminAddress ?? ADMIN_ADDRESS, port })
+}
+
+function statusOf(server: Ensemble | EnsembleMember): EnsembleServerStatus {
+  if ('myid' in server) return server.status()
+  const [status] = server.status()
+  assert(status !== undefined, 'an ensemble has a server')
+  return status
 }
 
 /** Reads arguments and configuration; null if only the usage is asked for. */
@@ -312,6 +325,7 @@ function optionsOf(cfg: ZooCfg): EmbeddedOptions {
     ...given('snapCount', cfg.snapCount),
     ...given('snapLogBytes', cfg.snapLogBytes),
     ...given('commitLogCount', cfg.commitLogCount),
+    ...given('leaderServes', cfg.leaderServes),
     ...given('reconfigEnabled', cfg.reconfigEnabled),
     ...given('superDigest', cfg.superDigest),
     ...given('enforceQuota', cfg.enforceQuota),

@@ -6,7 +6,7 @@
  * Levels    `error` asks for somebody now, `warn` soon, `info` is the life of the server and its elections, `debug`
  *           the rest. A level is written with all that are more urgent.
  */
-import type { EnsembleEvent } from '../backends/embedded/index.ts'
+import type { EnsembleEvent, EnsembleServerStatus } from '../backends/embedded/index.ts'
 import { diskReason } from './disk-reason.ts'
 import { jsonLine } from './output.ts'
 import { oneLine } from './visible.ts'
@@ -24,8 +24,18 @@ const HEX = 16
 export interface LogSettings {
   readonly format: (typeof LOG_FORMATS)[number]
   readonly level: LogLevel
-  /** Which server of an ensemble writes it; null for one that is alone, which has no elections to tell of. */
+  /** Which server of an ensemble writes it; null for one that is alone, which has no election to tell of. */
   readonly myid: number | null
+}
+
+/** Where a server serves, and from what. */
+export interface ServingPlace {
+  /** The address for clients, in words; null if it has no port. */
+  readonly address: string | null
+  /** Null if its data are in memory. */
+  readonly dataDir: string | null
+  /** Null if there is no AdminServer. */
+  readonly adminAddress: string | null
 }
 
 /** One line. */
@@ -66,20 +76,34 @@ export class ServerLog {
     this.write({ level: 'error', event: 'client-error', message })
   }
 
+  /** Writes the line that says that clients are served, and where. */
+  ready(place: ServingPlace, { epoch, zxid }: Pick<EnsembleServerStatus, 'epoch' | 'zxid'>): void {
+    const fields = { ...place, pid: process.pid, epoch, zxid: hex(zxid) }
+    const message = `serves clients on ${placeText(place)}, epoch ${epoch}, zxid ${fields.zxid}`
+    this.write({ level: 'info', event: 'ready', message, fields })
+  }
+
   /** Writes a line for an event. */
   tell(event: EnsembleEvent['event']): void {
     // For people it is the last line of the command, whatever its log.
     if (event.type === 'failed' && this.#settings.format === 'text') return
     const entry = entryOf(event)
-    const isQuiet = this.#settings.myid === null && entry.level === 'info' && LIFE.has(event.type)
+    const isQuiet = this.#settings.myid === null && entry.level === 'info' && ELECTIONS.has(event.type)
     this.write({ event: event.type, ...entry, ...(isQuiet ? { level: 'debug' } : {}) })
   }
 }
 
-/** The life of a server that is alone is of no interest. */
-const LIFE: ReadonlySet<string> = new Set(['looking', 'elected', 'synchronised', 'serving'])
+/** An address, and in parentheses the rest and the id of the process. */
+export function placeText({ address, dataDir, adminAddress }: ServingPlace): string {
+  const admin = adminAddress === null ? [] : [`AdminServer on ${adminAddress}`]
+  return `${address ?? 'no port'} (${[dataDir ?? 'in memory', ...admin, `pid ${process.pid}`].join('; ')})`
+}
 
-type Line = Omit<LogEntry, 'event'>
+/** The elections of a server that is alone are of no interest; that it serves, `ready` says. */
+const ELECTIONS: ReadonlySet<string> = new Set(['looking', 'elected', 'synchronised', 'serving'])
+
+/** An entry; without a name for programs it has that of its event. */
+type Line = Omit<LogEntry, 'event'> & Partial<Pick<LogEntry, 'event'>>
 
 /** Events of these kinds. */
 type Told<T extends EnsembleEvent['event']['type']> = Extract<EnsembleEvent['event'], { readonly type: T }>
@@ -164,10 +188,13 @@ function ofLife(event: Told<'looking' | 'elected' | 'synchronised' | 'serving' |
       const { role, epoch } = event
       return { level: 'info', message: `serves, ${role}, epoch ${epoch}`, fields: { role, epoch } }
     }
-    case 'started':
-      return { level: 'debug', message: 'has read its data' }
+    case 'started': {
+      const { epoch, loggedZxid } = event
+      const fields = { epoch, zxid: hex(loggedZxid) }
+      return { level: 'info', message: `has read its data: epoch ${epoch}, zxid ${fields.zxid}`, fields }
+    }
     case 'crashed':
-      return { level: 'debug', message: 'has ended' }
+      return { level: 'info', event: 'ended', message: 'has ended' }
   }
 }
 

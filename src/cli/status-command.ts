@@ -26,7 +26,8 @@ const HEADS = ['SERVER', 'ROLE', 'EPOCH', 'ZXID', 'LAG', 'SESSIONS', 'CLIENTS', 
 
 const USAGE = `usage: quorate status host:port[,host:port...] [options]
 Where the servers of an ensemble stand, ours or ZooKeeper's: role, epoch, zxid, how many writes they are behind the
-most advanced, sessions, clients, latency (min/avg/max in ms), nodes and version.
+most advanced, sessions, clients, latency (min/avg/max in ms), nodes and version. A follower or observer of ZooKeeper
+shows the epoch of an earlier leader until the first write.
 ${UNTOLD} is what a server does not tell: sessions need mntr in its 4lw.commands.whitelist.
 options:
   --json             a line of JSON

@@ -43,6 +43,7 @@ export interface ZooCfg extends ZooCfgTls {
   readonly containerCheckMs: number
   readonly enforceQuota: boolean | undefined
   readonly requestBytesMax: number | undefined
+  readonly leaderServes: boolean | undefined
   readonly reconfigEnabled: boolean | undefined
   /** The AdminServer's; undefined if there is to be none, which is the default here. */
   readonly adminPort: number | undefined
@@ -109,6 +110,8 @@ const integer = (min: number, max = INT32_MAX): Check => (value) => {
 }
 /** As ZooKeeper reads what becomes a system property: whatever is not true is false. */
 const flag: Check = () => null
+/** As ZooKeeper reads this one: whatever is not `no` is yes. */
+const yesUnlessNo: Check = () => null
 const words: Check = () => null
 const digest: Check = (value) => (/^[^:\s]+:\S+$/.test(value) ? null : 'super:<base64 of the SHA-1 of super:password>')
 const role: Check = (value) => (/^(observer|participant)$/i.test(value) ? null : 'observer or participant')
@@ -142,6 +145,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   'znode.container.checkIntervalMs': { check: integer(1), effect: 'used' },
   enforceQuota: { check: flag, effect: 'used' },
   'jute.maxbuffer': { check: integer(REQUEST_BYTES_MIN, REQUEST_BYTES_MAX), effect: 'used' },
+  leaderServes: { check: yesUnlessNo, effect: 'ensemble' },
   reconfigEnabled: { check: boolean, effect: 'used' },
   dynamicConfigFile: { check: anything, effect: 'used' },
   'admin.enableServer': { check: flag, effect: 'used' },
@@ -336,6 +340,7 @@ function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<
     containerCheckMs: number('znode.container.checkIntervalMs') ?? CONTAINER_CHECK_MS,
     enforceQuota: isOn('enforceQuota'),
     requestBytesMax: number('jute.maxbuffer'),
+    leaderServes: entries.has('leaderServes') ? text('leaderServes') !== 'no' : undefined,
     reconfigEnabled: isOn('reconfigEnabled'),
     adminPort: adminPortOf(text, number),
     adminAddress: text('admin.serverAddress'),
@@ -383,6 +388,9 @@ function effectNotices(
     notices.push(`${file}:${whitelist.line}: ${whitelist.key}: this server has no ${unknown.join(', ')}`)
   }
   for (const { key, value, line } of entries) {
+    if (keyOf(key)?.check === yesUnlessNo && !/^(yes|no)$/.test(value)) {
+      notices.push(`${file}:${line}: ${key}: ${JSON.stringify(value)} is not no, so it is yes`)
+    }
     if (keyOf(key)?.check !== flag || /^(true|false)$/i.test(value)) continue
     notices.push(`${file}:${line}: ${key}: ${JSON.stringify(value)} is not true, so it is off`)
   }

@@ -78,7 +78,7 @@ export class ProgramRig {
   /** Another server. */
   async serve(): Promise<Program> {
     const server = this.quorate({}, 'server', '--client-port', '0')
-    await server.printed(/\n/)
+    await server.printed(/serves clients on .*\n/)
     return server
   }
 
@@ -127,6 +127,11 @@ export class ProgramRig {
     rmSync(this.folder, { recursive: true })
     return status
   }
+}
+
+/** The lines of a server's log, without their times. */
+export function messagesOf(server: Program): string[] {
+  return server.err.trimEnd().split('\n').map((line) => line.replace(/^\d{4}-\S+Z /, ''))
 }
 
 /** Where a server says that it serves. */

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../engines/process.ts'
-import { addressOf, ProgramRig, START_MS_MAX } from './program-rig.ts'
+import { addressOf, messagesOf, ProgramRig, START_MS_MAX } from './program-rig.ts'
 import type { Ended, Program } from './program-rig.ts'
 
 const rig = new ProgramRig()
@@ -24,18 +24,21 @@ describe('quorate server', () => {
     expect(readFileSync(rig.main, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
     expect(statSync(rig.main).mode & 0o111).toBe(0o111)
     expect(rig.server.out).toBe(`quorate serves on ${rig.address} (in memory; pid ${rig.server.child.pid ?? 0})\n`)
-    expect(rig.server.err).toBe('')
+    expect(messagesOf(rig.server)).toEqual([
+      'info  has read its data: epoch 0, zxid 0x0',
+      expect.stringMatching(/^info {2}serves clients on 127\.0\.0\.1:\d+ \(in memory; pid \d+\), epoch \d+, zxid 0x0$/),
+    ])
   })
 
   it.each(['SIGTERM', 'SIGINT'] as const)('ends with status 0 on %s, even with clients', async (signal) => {
     const own = quorate('server', '--client-port=0')
-    await own.printed(/\n/)
+    await own.printed(/serves on .*\n/)
     const client = quorate('--connect', addressOf(own))
     client.type('create /a\n')
     await client.printed(/Created/)
     own.child.kill(signal)
     expect(await own.ended).toBe(0)
-    expect(own.err).toBe('')
+    expect(messagesOf(own).slice(-2)).toEqual(['info  stops: a signal came', 'info  has ended'])
   })
 
   it('ends with status 1 and the reason if its port is taken', async () => {
@@ -55,9 +58,9 @@ describe('quorate server', () => {
     const own = quorate('server', file)
     await own.printed(/serves on/)
     expect(own.out).toContain(`quorate serves on 127.0.0.1:${port} (`)
-    const lines = own.err.split('\n').map((line) => /^\d{4}-\S+Z warn {2}(.*)$/.exec(line)?.[1])
     const without = `${file}: without effect on this server: initLimit (line 5)`
-    expect(lines).toEqual([`${file}:4: unknown key colour: ignored`, without, undefined])
+    const warnings = messagesOf(own).filter((line) => line.startsWith('warn'))
+    expect(warnings).toEqual([`warn  ${file}:4: unknown key colour: ignored`, `warn  ${without}`])
     const client = quorate('--connect', `127.0.0.1:${port}`, 'create', '-t', '1000', '/ttl')
     expect(await client.ended).toBe(1)
   })
@@ -65,8 +68,9 @@ describe('quorate server', () => {
   it('keeps its data over the end of its process, and its directory to itself', async () => {
     const folder = join(rig.folder, 'data')
     const first = quorate('server', '--client-port=0', '--data-dir', folder)
-    await first.printed(/\n/)
+    await first.printed(/serves on .*\n/)
     expect(first.out).toContain(`(${folder}; pid `)
+    expect(messagesOf(first)[0]).toBe('info  has read its data: epoch 0, zxid 0x0')
     expect((await rig.runWith({}, '--connect', addressOf(first), 'create', '/kept', 'value')).status).toBe(0)
     const second = quorate('server', '--client-port=0', '--data-dir', folder)
     expect(await second.ended).toBe(1)
@@ -74,10 +78,27 @@ describe('quorate server', () => {
     first.child.kill('SIGKILL')
     await first.ended
     const third = quorate('server', '--client-port=0', '--data-dir', folder)
-    await third.printed(/\n/)
+    await third.printed(/serves on .*\n/)
+    expect(messagesOf(third)[0]).toMatch(/^info {2}has read its data: epoch 1, zxid 0x10000000[1-9]$/)
     expect(await rig.runWith({}, '--connect', addressOf(third), 'get', '/kept')).toMatchObject({ out: 'value\n' })
     third.child.kill('SIGTERM')
     expect(await third.ended).toBe(0)
+  })
+
+  it('tells programs the same as JSON: what it has read, where it serves, that it stops', async () => {
+    const folder = join(rig.folder, 'told')
+    const own = quorate('server', '--client-port=0', '--data-dir', folder, '--log', 'json')
+    await own.printed(/serves clients on .*\n/)
+    own.child.kill('SIGTERM')
+    expect(await own.ended).toBe(0)
+    const lines = own.err.trimEnd().split('\n').map((line) => JSON.parse(line) as unknown)
+    const { pid } = own.child
+    expect(lines).toMatchObject([
+      { level: 'info', event: 'started', epoch: 0, zxid: '0x0' },
+      { event: 'ready', address: addressOf(own), dataDir: folder, adminAddress: null, pid, epoch: 1, zxid: '0x0' },
+      { event: 'stopping', reason: 'a signal came' },
+      { event: 'ended' },
+    ])
   })
 
   it('refuses a wrong value with file and line, and status 1', async () => {
@@ -117,7 +138,7 @@ describe('a tool for files', () => {
   it('reads what a server keeps, while it runs and after it, without a connection', async () => {
     const folder = join(rig.folder, 'read-by-tools')
     const server = quorate('server', '--client-port=0', '--data-dir', folder)
-    await server.printed(/\n/)
+    await server.printed(/serves on .*\n/)
     await rig.runWith({}, '--connect', addressOf(server), 'create', '/listed', 'value')
     const log = readdirSync(join(folder, 'version-2')).find((name) => name.startsWith('log.')) ?? ''
     const listed = await rig.runWith({}, 'log', join(folder, 'version-2', log))

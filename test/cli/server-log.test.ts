@@ -55,8 +55,13 @@ describe('the log of a server', () => {
     expect((['error', 'warn', 'info', 'debug'] as const).map(count)).toEqual([0, 1, 2, 3])
   })
 
-  it('is silent about the life of a server that is alone, but for who wants to know', () => {
+  it('is silent about the elections of a server that is alone, but for who wants to know', () => {
     expect(logged({ myid: null }, [LOOKING, ELECTED, SERVING])).toEqual([])
+    const life = [{ type: 'started', epoch: 3, loggedZxid: 0x3_0000_0012n }, { type: 'crashed' }] as const
+    expect(logged({ myid: null }, life)).toEqual([
+      `${TIME} info  has read its data: epoch 3, zxid 0x300000012\n`,
+      `${TIME} info  has ended\n`,
+    ])
     expect(logged({ myid: null, level: 'debug' }, [LOOKING, ELECTED, SERVING])).toHaveLength(3)
   })
 

@@ -68,7 +68,10 @@ describe('quorate status', () => {
       const role = id === leader ? 'leader' : id === 4 ? 'observer' : 'follower'
       return [`127.0.0.1:${three.clientPorts[id - 1]}`, role]
     }))
-    for (const row of rows) expect(row.slice(5, 7)[0]).toBe('0')
+    for (const row of rows) expect(row.slice(4, 6)).toEqual(['0', '0'])
+    // Nothing is written in this epoch yet.
+    const epochs = three.status().map(({ epoch }) => [String(epoch), `0x${epoch.toString(16)}00000000`])
+    expect(rows.map((row) => row.slice(2, 4))).toEqual(epochs)
     expect(status).toBe(0)
   })
 
@@ -99,6 +102,17 @@ describe('quorate status', () => {
     const { out } = await told([one, two, three].join(','))
     expect(out).toMatch(/follower {2}2 +0x200000003 +4 +- /)
     expect(out).toMatch(/observer {2}1 +0x1ffffffff +older epoch /)
+  })
+
+  it('counts nothing as missing on followers of a ZooKeeper whose leader has not written yet', async () => {
+    const list = [
+      await answering({ srvr: srvr('0x200000000', 'leader'), mntr: REFUSED }),
+      await answering({ srvr: srvr('0x100000007', 'follower'), mntr: REFUSED }),
+      await answering({ srvr: srvr('0x100000005', 'observer'), mntr: REFUSED }),
+      await answering({ srvr: srvr('0x0', 'observer'), mntr: REFUSED }),
+    ]
+    const { servers: rows } = await json(list.join(','))
+    expect(rows.map(({ epoch, lag }) => [epoch, lag])).toEqual([[2, 0], [1, 0], [1, 2], [0, null]])
   })
 
   it('shows - for what a server does not tell', async () => {

@@ -225,6 +225,23 @@ reconfigEnabled=true
     expect(refusalOf(`clientPort=1\n${line}`)).toBe('accepted')
   })
 
+  it('leaves all clients to the others only by leaderServes=no, as ZooKeeper does', () => {
+    const servers = 'initLimit=1\nsyncLimit=1\nserver.1=a:1:2\nserver.2=b:1:2\n'
+    const served = (text: string): unknown[] => {
+      const { leaderServes, notices } = readZooCfg(`${servers}${text}`, FILE)
+      return [leaderServes, ...notices]
+    }
+    expect(served('')).toEqual([undefined])
+    expect(served('leaderServes=no')).toEqual([false])
+    expect(served('leaderServes=yes')).toEqual([true])
+    expect(served('leaderServes=false')).toEqual([
+      true, 'conf/zoo.cfg:5: leaderServes: "false" is not no, so it is yes',
+    ])
+    expect(readZooCfg('leaderServes=no', FILE).notices).toEqual([
+      'conf/zoo.cfg: without effect on this server: leaderServes (line 1)',
+    ])
+  })
+
   it('has an AdminServer if it asks for one, on 8080 unless it says otherwise', () => {
     const adminOf = (text: string): unknown[] => {
       const { adminPort, adminAddress, notices } = readZooCfg(`clientPort=1\n${text}`, FILE)

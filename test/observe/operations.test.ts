@@ -1,5 +1,7 @@
 /** The dashboard and the alert rules in docs/operations name metrics and outcomes that there are. */
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { embedded } from '../../src/backends/embedded/index.ts'
@@ -24,7 +26,8 @@ const PROMQL = new Set([
   'sum', 'by', 'rate', 'increase', 'histogram_quantile', 'max', 'count', 'floor', 'changes', 'and',
 ])
 
-const ensemble = embedded({ servers: 1, clientPorts: [0], adminPorts: [0] })
+const dataDir = mkdtempSync(join(tmpdir(), 'quorate-operations-'))
+const ensemble = embedded({ servers: 1, clientPorts: [0], adminPorts: [0], dataDir })
 let served = ''
 
 beforeAll(async () => {
@@ -32,13 +35,18 @@ beforeAll(async () => {
   served = await (await fetch(`http://127.0.0.1:${String(ensemble.adminPorts[0])}/metrics`)).text()
 })
 
-afterAll(() => ensemble.close())
+afterAll(async () => {
+  await ensemble.close()
+  rmSync(dataDir, { recursive: true })
+})
 
 /** The names of series, by what they are. */
 function namesIn(text: string): Set<string> {
-  return new Set([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name = '', type]) =>
-    type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
-  ))
+  return new Set([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name = '', type]) => {
+    const summed = [`${name}_sum`, `${name}_count`]
+    if (type === 'summary') return [name, ...summed]
+    return type === 'histogram' ? [`${name}_bucket`, ...summed] : [name]
+  }))
 }
 
 /** The names that an expression uses. */

@@ -9,7 +9,7 @@ const STABLE_MS = 1_000
 
 /** The attempts of one session. */
 export class ClientAttempts {
-  readonly #serverCount: number
+  readonly #servers: { readonly serverCount: number }
   /** Connections that came to nothing since the last one that was stable. */
   #failures = 0
   #attachedAtMs: number | null = null
@@ -18,15 +18,15 @@ export class ClientAttempts {
   /**
    * Counts from nothing.
    *
-   * @param serverCount - how many servers make a round
+   * @param servers - how many of them make a round; their number may change
    */
-  constructor(serverCount: number) {
-    this.#serverCount = serverCount
+  constructor(servers: { readonly serverCount: number }) {
+    this.#servers = servers
   }
 
   /** Whether as many attempts have failed since the last stable connection as there are servers. */
   get areInVain(): boolean {
-    return this.#failures >= this.#serverCount
+    return this.#failures >= this.#servers.serverCount
   }
 
   /** A server has attached the session. */
@@ -48,11 +48,12 @@ export class ClientAttempts {
    * @param attempt - makes it
    */
   next(timeoutMs: number, attempt: () => void): void {
-    if (this.#failures === 0 || this.#failures % this.#serverCount !== 0) {
+    const { serverCount } = this.#servers
+    if (this.#failures === 0 || this.#failures % serverCount !== 0) {
       attempt()
       return
     }
-    this.#pause = setTimeout(attempt, fullJitterMs(this.#failures / this.#serverCount, timeoutMs * BACK_OFF_PART))
+    this.#pause = setTimeout(attempt, fullJitterMs(this.#failures / serverCount, timeoutMs * BACK_OFF_PART))
   }
 
   /** Makes no attempt that waits for the end of a pause. */

@@ -2,7 +2,7 @@
  * The way of a session to a better server than the one that it is on.
  *
  * Majority  from a server that has none, and can be read from only, to one that has: at once (read-write-search.ts).
- * Home      from any server to the one that the dialer prefers, when that is available: the present one is sent nothing
+ * Preferred from any server to one that the dialer prefers, when that is available: the present one is sent nothing
  *           more, and left when it has answered everything, so that no call fails of it.
  */
 import type { Dialer } from './channel.ts'
@@ -37,7 +37,7 @@ export class BetterServer {
   start(isReadOnly: boolean): void {
     this.stop()
     if (isReadOnly) this.#readWrite.start()
-    else void this.#goHome(this.#stopped.signal)
+    else void this.#goToPreferred(this.#stopped.signal)
   }
 
   /** The server is lost. Idempotent. */
@@ -47,12 +47,12 @@ export class BetterServer {
     this.#stopped = new AbortController()
   }
 
-  async #goHome(signal: AbortSignal): Promise<void> {
+  async #goToPreferred(signal: AbortSignal): Promise<void> {
     if (this.#dialer.preferred === undefined) return
-    const isBack = await this.#dialer.preferred(signal)
-    while (isBack && !signal.aborted) {
+    const isThere = await this.#dialer.preferred(signal)
+    while (isThere && !signal.aborted) {
       // An urgent call is sent all the same; it may come between the last answer and this turn.
-      if (await this.#outbox().settle() && !signal.aborted) this.#move('its own server serves again')
+      if (await this.#outbox().settle() && !signal.aborted) this.#move('another server is preferred')
     }
   }
 }

@@ -40,11 +40,11 @@ export interface Dialer {
    */
   findReadWrite?(): Promise<boolean>
   /**
-   * Waits until the preferred server is available, while another one was dialled last. It is the one that is
+   * Waits until a server that is preferred to the one that was dialled last is available. It is the one that is
    * dialled next. Absent where all are alike.
    *
    * @param signal - ends the wait
-   * @returns false if it was dialled last, or the wait was ended
+   * @returns false if there is none that is preferred, or the wait was ended
    */
   preferred?(signal: AbortSignal): Promise<boolean>
 }

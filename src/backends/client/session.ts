@@ -101,7 +101,7 @@ class ClientSession implements Session, ConnectionOwner {
     this.#dialer = dialer
     this.#options = options
     this.#identity = new ClientIdentity(options.sessionTimeoutMs)
-    this.#attempts = new ClientAttempts(dialer.serverCount)
+    this.#attempts = new ClientAttempts(dialer)
     this.#search = new BetterServer(dialer, () => this.#calls, (reason) => {
       this.#drop(reason)
     })

@@ -27,7 +27,9 @@ export interface EnsembleEvent {
     | HostEvent
     | TcpPeersEvent
     | CertificatesEvent
-    | { readonly type: 'started' | 'crashed' }
+    /** It has read its data: the epoch and the last transaction that they hold, which may not be committed. */
+    | { readonly type: 'started'; readonly epoch: number; readonly loggedZxid: bigint }
+    | { readonly type: 'crashed' }
     /** A client did not come through its TLS hand-shake. */
     | { readonly type: 'client-refused'; readonly address: string; readonly reason: string }
     | { readonly type: 'failed'; readonly error: unknown }

@@ -154,7 +154,8 @@ export class LocalServer {
     }, (host) => {
       this.port?.attach(host)
       this.#options.plug(host)
-      events.emit(id, { type: 'started' })
+      const { epoch, loggedZxid } = host.status()
+      events.emit(id, { type: 'started', epoch, loggedZxid })
     }, storageReady)
   }
 

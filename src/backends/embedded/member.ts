@@ -303,16 +303,40 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     const others = this.#known.otherClients
     const remote = others.length === 0 ? null : new SocketDialer(others, { tls: null, lookup: undefined })
     const dialer = new MemberDialer({ dialer: own, untilServing: (signal) => this.#untilServing(signal) }, remote)
-    return openClientSession(dialer, {
+    const opening = openClientSession(dialer, {
       ...options,
       sessionTimeoutMs: options.sessionTimeoutMs ?? common.sessionTimeoutMs,
       requestBytesMax: common.clients.frameBytesMax,
       dialect: (requests) => new OwnDialect(requests, remote !== null),
     })
+    return remote === null ? opening : this.#following(opening, remote)
+  }
+
+  /** The others as they are reconfigured, for a session until it is over. */
+  async #following(opening: Promise<Session>, others: SocketDialer): Promise<Session> {
+    const unlisten = this.#events.listen(({ event }) => {
+      if (event.type === 'reconfigured') others.replace(this.#known.otherClients)
+    })
+    try {
+      const session = await opening
+      session.onState(({ status }) => {
+        if (status === 'expired' || status === 'closed') unlisten()
+      })
+      return session
+    } catch (error) {
+      unlisten()
+      throw error
+    }
+  }
+
+  get #takesClients(): boolean {
+    const { role, serving } = this.status()
+    if (this.#isDraining || !serving) return false
+    return role !== 'LEADING' || this.#settings.common.server.leaderServes || this.#known.voterCount === 1
   }
 
   async #untilServing(signal: AbortSignal): Promise<void> {
-    while (this.#isDraining || !this.status().serving) {
+    while (!this.#takesClients) {
       const { promise, resolve } = deferred<void>()
       const unlisten = this.onEvent(({ event }) => {
         if (event.type === 'serving') resolve()

@@ -118,6 +118,11 @@ export interface EmbeddedOptions {
   /** Whether a write that goes beyond a hard quota is refused. Default false. */
   readonly enforceQuota?: boolean
   /**
+   * Whether the server that leads takes clients. If not, they are at the others, and it has all of its time for writes;
+   * one that becomes the leader has no clients any more. The only voter takes clients in any case. Default true.
+   */
+  readonly leaderServes?: boolean
+  /**
    * Whether clients may change the servers of an ensemble of processes by `reconfig`; if not, that is refused as
    * disabled (-123). A server that is alone, and one of an ensemble in one process, refuse it as unimplemented (-6)
    * where it is on. Default false.
@@ -194,6 +199,7 @@ const DEFAULTS = Object.freeze({
   responseBytesMax: SERVER_DEFAULTS.responseBytesMax,
   extendedTypes: SERVER_DEFAULTS.extendedTypes,
   enforceQuota: SERVER_DEFAULTS.enforceQuota,
+  leaderServes: SERVER_DEFAULTS.leaderServes,
   reconfigEnabled: SERVER_DEFAULTS.reconfigEnabled,
   superDigest: SERVER_DEFAULTS.superDigest,
   drainMs: 5_000,
@@ -223,6 +229,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
   for (const name of ['snapLogBytes', 'commitLogCount', 'commitLogBytes'] as const) {
     validateInteger(name, all[name], 1, Number.MAX_SAFE_INTEGER)
   }
+  validateBoolean('leaderServes', all.leaderServes)
   validateBoolean('reconfigEnabled', all.reconfigEnabled)
   validateInteger('initLimitTicks', all.initLimitTicks, 1, LIMIT_TICKS_MAX)
   validateInteger('syncLimitTicks', all.syncLimitTicks, 1, LIMIT_TICKS_MAX)
@@ -249,6 +256,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
       snapLogBytes: all.snapLogBytes,
       commitLogCount: all.commitLogCount,
       commitLogBytes: all.commitLogBytes,
+      leaderServes: all.leaderServes,
       reconfigEnabled: all.reconfigEnabled,
       initLimitTicks: all.initLimitTicks,
       syncLimitTicks: all.syncLimitTicks,

@@ -15,6 +15,7 @@ import { textOf } from '../client/server-address.ts'
 import { openClientSession } from '../client/session.ts'
 import type { Destination } from './connection-string.ts'
 import { ZooKeeperDialect } from './dialect.ts'
+import { EnsembleTracker } from './ensemble-tracker.ts'
 import type { OwnershipSupport } from './owned-nodes.ts'
 import { REQUEST_OVERHEAD_BYTES } from './options.ts'
 import type { ZooKeeperSettings } from './options.ts'
@@ -36,6 +37,7 @@ export class ZooKeeperBackend implements Backend {
   readonly #destination: Destination
   readonly #settings: ZooKeeperSettings
   readonly #around: (dialer: Dialer) => Dialer
+  readonly #tracker: EnsembleTracker
   readonly #ownership: OwnershipSupport = { isRefused: false }
   #hasTtl: boolean | null = null
   #isChrootMade = false
@@ -51,14 +53,15 @@ export class ZooKeeperBackend implements Backend {
     this.root = destination.chroot
     this.#destination = destination
     this.#settings = settings
+    this.#tracker = new EnsembleTracker(destination.servers)
     this.#around = around
     this.capabilities = capabilitiesOf(settings.dataBytesMax, () => this.#hasTtl === true)
   }
 
   async open(options: OpenOptions): Promise<Session> {
     const { tls, lookup, connectTimeoutMs, auth, acl, readOnly, sessionTimeoutMs, dataBytesMax } = this.#settings
-    const dialer = this.#around(new SocketDialer(this.#destination.servers, { tls, lookup }))
-    const session = await openClientSession(dialer, {
+    const sockets = new SocketDialer(this.#tracker.servers, { tls, lookup })
+    const session = await openClientSession(this.#around(sockets), {
       sessionTimeoutMs: options.sessionTimeoutMs ?? sessionTimeoutMs,
       auth,
       acl,
@@ -76,6 +79,7 @@ export class ZooKeeperBackend implements Backend {
       await session.close()
       throw error
     }
+    if (this.#settings.ensembleTracker) this.#tracker.follow(session, sockets)
     return namespaced(session, this.#destination.chroot)
   }
 

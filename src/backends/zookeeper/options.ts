@@ -51,6 +51,12 @@ export interface ZooKeeperOptions {
   readonly tls?: boolean | TlsOptions
   /** Whether a server that has lost its majority is accepted, which serves reads only. Default false. */
   readonly readOnly?: boolean
+  /**
+   * Whether clients follow the servers as they are reconfigured: the addresses for clients that `/zookeeper/config`
+   * names take the place of those of the connection string, and a client whose server was removed moves. These
+   * addresses must be reachable from here. Not with `tls`, since they are those without. Default false.
+   */
+  readonly ensembleTracker?: boolean
   /** Finds the addresses of a host, at each attempt to connect. Default: the system's resolver. */
   readonly lookup?: Lookup
   /** Longest data of one node, in bytes; less than the servers' `jute.maxbuffer`. Default 1,044,479. */
@@ -65,6 +71,7 @@ export interface ZooKeeperSettings {
   readonly acl: readonly Acl[]
   readonly tls: TlsOptions | null
   readonly readOnly: boolean
+  readonly ensembleTracker: boolean
   readonly lookup: Lookup | undefined
   readonly dataBytesMax: number
 }
@@ -75,6 +82,7 @@ const DEFAULTS: Required<Omit<ZooKeeperOptions, 'connectTimeoutMs' | 'lookup'>> 
   acl: 'open',
   tls: false,
   readOnly: false,
+  ensembleTracker: false,
   // jute.maxbuffer, less the rest of a request.
   dataBytesMax: 1_048_575 - REQUEST_OVERHEAD_BYTES,
 })
@@ -86,6 +94,7 @@ const NAMES = optionNames<ZooKeeperOptions>({
   acl: true,
   tls: true,
   readOnly: true,
+  ensembleTracker: true,
   lookup: true,
   dataBytesMax: true,
 })
@@ -111,13 +120,17 @@ const PERMISSIONS: Readonly<Record<string, number>> = {
 export function settingsOf(options: ZooKeeperOptions): ZooKeeperSettings {
   refuseUnknown(options, NAMES, 'zookeeper()')
   const all = { ...DEFAULTS, ...definedOf(options) }
-  const { connectTimeoutMs, readOnly, lookup } = all
+  const { connectTimeoutMs, readOnly, ensembleTracker, lookup } = all
   validateInteger('sessionTimeoutMs', all.sessionTimeoutMs, TIMEOUT_MS_MIN, TIMEOUT_MS_MAX)
   if (connectTimeoutMs !== undefined) {
     validateInteger('connectTimeoutMs', connectTimeoutMs, TIMEOUT_MS_MIN, TIMEOUT_MS_MAX)
   }
   validateInteger('dataBytesMax', all.dataBytesMax, 1, DATA_BYTES_MAX)
   validateBoolean('readOnly', readOnly)
+  validateBoolean('ensembleTracker', ensembleTracker)
+  if (ensembleTracker && all.tls !== false) {
+    throw new TypeError('ensembleTracker cannot be used with tls: /zookeeper/config names the ports without TLS')
+  }
   validateFunction('lookup', lookup)
   return {
     sessionTimeoutMs: all.sessionTimeoutMs,
@@ -126,6 +139,7 @@ export function settingsOf(options: ZooKeeperOptions): ZooKeeperSettings {
     acl: aclOf(all.acl, all.auth.length > 0),
     tls: tlsOf(all.tls),
     readOnly,
+    ensembleTracker,
     lookup,
     dataBytesMax: all.dataBytesMax,
   }

@@ -8,6 +8,10 @@ export interface ServerRow {
   readonly server: string
   /** `leader`, `follower`, `observer` or `standalone`; null if it does not serve. */
   readonly role: string | null
+  /**
+   * The epoch of its zxid. On a server of ours, on a leader and on one that is alone that is the epoch in which it
+   * serves. A ZooKeeper that follows does not report that one: it shows an earlier one until the first write.
+   */
   readonly epoch: number | null
   /** `0x` and hexadecimal digits. */
   readonly zxid: string | null
@@ -67,14 +71,29 @@ export function rowOf(server: string, srvr: string, monitor: string): ServerRow 
   }
 }
 
-/** The rows, each with its distance to the greatest zxid among them. */
+/** The rows, each with its distance to the last write among them. */
 export function withLags(rows: readonly ServerRow[]): readonly ServerRow[] {
-  const zxids = rows.flatMap(({ zxid }) => (zxid === null ? [] : [BigInt(zxid)]))
-  const greatest = zxids.reduce((most, zxid) => (zxid > most ? zxid : most), 0n)
-  return rows.map((row) => {
-    if (row.zxid === null || BigInt(row.zxid) >> EPOCH_BITS !== greatest >> EPOCH_BITS) return row
-    return { ...row, lag: Number(greatest - BigInt(row.zxid)) }
-  })
+  const lagOf = lagsBehind(rows.flatMap(({ zxid }) => (zxid === null ? [] : [BigInt(zxid)])))
+  return rows.map((row) => (row.zxid === null ? row : { ...row, lag: lagOf(BigInt(row.zxid)) }))
+}
+
+/**
+ * How many writes a server has not applied.
+ *
+ * @param zxids - up to which servers have applied; the last write among them is the one that counts
+ * @returns a function of a server's own: null if it is of an older epoch
+ */
+export function lagsBehind(zxids: readonly bigint[]): (zxid: bigint) => number | null {
+  const last = zxids.reduce((most, zxid) => (isWrite(zxid) && zxid > most ? zxid : most), 0n)
+  return (zxid) => {
+    if (zxid > last) return 0
+    return zxid >> EPOCH_BITS === last >> EPOCH_BITS ? Number(last - zxid) : null
+  }
+}
+
+/** The first zxid of an epoch stands for its beginning: nothing is written by it. */
+function isWrite(zxid: bigint): boolean {
+  return BigInt.asUintN(Number(EPOCH_BITS), zxid) !== 0n
 }
 
 function numberOf(text: string | undefined): number | null {

@@ -5,7 +5,7 @@ import type { EnsembleServerStatus } from '../../backends/embedded/index.ts'
 import type { Role, Server } from '../api.ts'
 import { askWord } from './ask-word.ts'
 import type { LocalServers } from './local-servers.ts'
-import { failedRow, rowOf } from './server-row.ts'
+import { failedRow, lagsBehind, rowOf } from './server-row.ts'
 import type { ServerRow } from './server-row.ts'
 
 /** A server now; its lane is kept elsewhere. */
@@ -16,7 +16,6 @@ export interface ServerState extends Omit<Server, 'lane'> {
 }
 
 const WORD_MS_MAX = 2_000
-const EPOCH_BITS = 32n
 
 const ROLES: Readonly<Record<string, Role>> = {
   leader: 'LEADING',
@@ -26,7 +25,7 @@ const ROLES: Readonly<Record<string, Role>> = {
 }
 
 /** Servers of this process. */
-export function localStates(servers: LocalServers): ServerState[] {
+export function localStates(servers: Pick<LocalServers, 'status'>): ServerState[] {
   const status = servers.status()
   const all = Array.isArray(status) ? (status as readonly EnsembleServerStatus[]) : [status as EnsembleServerStatus]
   return withLags(all.map((one) => {
@@ -70,16 +69,15 @@ function stateOf(row: ServerRow): ServerState {
   return { id: server, role: told, ...numbers, latencyMs: latencyMs?.avg ?? null, why: error, sessions, nodes }
 }
 
-/** Each with its distance to the leader, if their epochs are the same. */
+/** Each with its distance to the leader, if it is not of an older epoch. */
 function withLags(states: readonly ServerState[]): ServerState[] {
   const first = states.find(({ role }) => role === 'LEADING' || role === 'STANDALONE')?.applied
   if (first === undefined || first === null) return [...states]
   const leading = BigInt(first)
-  return states.map((state) => {
-    const applied = state.applied === null ? null : BigInt(state.applied)
-    if (applied === null || applied >> EPOCH_BITS !== leading >> EPOCH_BITS) return state
-    return { ...state, behind: Math.max(0, Number(leading - applied)) }
-  })
+  const all = states.flatMap(({ applied }) => (applied === null ? [] : [BigInt(applied)]))
+  // One that was asked later than the leader may be further.
+  const lagOf = lagsBehind(all.filter((applied) => applied <= leading))
+  return states.map((state) => (state.applied === null ? state : { ...state, behind: lagOf(BigInt(state.applied)) }))
 }
 
 function hex(value: bigint): string {

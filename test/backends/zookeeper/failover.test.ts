@@ -1,15 +1,22 @@
-/** Three real servers: one is killed and restarted, one freezes, one is cut off in the middle of a request. */
-import { afterAll, afterEach, describe, expect, it } from 'vitest'
+/**
+ * Three real servers: one is killed and restarted, one freezes, one is cut off in the middle of a request, one is
+ * removed from the configuration.
+ */
+import { join } from 'node:path'
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import type { Session, SessionState } from '../../../src/core/backend.ts'
 import { connect } from '../../../src/core/connect.ts'
 import type { Client } from '../../../src/core/client.ts'
+import { rowOf, withLags } from '../../../src/dashboard/servers/server-row.ts'
 import { ConfigCenter } from '../../../src/recipes/config/config-center.ts'
 import { ExclusiveLock } from '../../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../../src/recipes/locks/fair-lock.ts'
 import { GroupMembership } from '../../../src/recipes/membership/group-membership.ts'
+import { SUPER_DIGEST, change } from '../embedded/members.ts'
 import { startProxies } from '../../engines/proxy.ts'
-import { reasonToSkipZooKeeper, startZooKeeper } from '../../engines/zookeeper.ts'
+import { freePorts, scratchFolder } from '../../engines/process.ts'
+import { reasonToSkipZooKeeper, startZooKeeper, zooKeeperMember } from '../../engines/zookeeper.ts'
 import type { ZooKeeper, ZooKeeperServer } from '../../engines/zookeeper.ts'
 
 /** Much longer than an election takes, even on a busy machine. */
@@ -208,3 +215,51 @@ async function serverOf(servers: readonly ZooKeeperServer[], { id }: Session): P
   if (server === undefined) throw new Error(`no server has a connection with ${sid}`)
   return server
 }
+
+/** Servers whose lines name their ports for clients, and that let the superuser change them. */
+async function changeable(): Promise<readonly ZooKeeperServer[]> {
+  const scratch = scratchFolder('reconfigured')
+  const ports = await freePorts(9)
+  const lines = [1, 2, 3].map((id) => {
+    const [client, peer, election] = ports.slice(3 * id - 3)
+    return `server.${id}=127.0.0.1:${peer}:${election}:participant;127.0.0.1:${client}`
+  })
+  const config = { reconfigEnabled: 'true' }
+  const properties = { 'zookeeper.DigestAuthenticationProvider.superDigest': SUPER_DIGEST }
+  const servers = [1, 2, 3].map((id) => {
+    const place = { id, port: ports[3 * id - 3] ?? 0 }
+    return zooKeeperMember(place, join(scratch.path, String(id)), { config, properties }, lines)
+  })
+  endings.push(async () => {
+    await Promise.all(servers.map((server) => server.kill()))
+    scratch.remove()
+  })
+  await Promise.all(servers.map((server) => server.start()))
+  return servers
+}
+
+describe.skipIf(skipped !== null)(`their configuration${skipped === null ? '' : ` (skipped: ${skipped})`}`, () => {
+  it('is followed by a client whose server is removed, with its session', { timeout: TEST_MS_MAX }, async () => {
+    const servers = await changeable()
+    const answers = await Promise.all(servers.map((server) => server.ask('srvr')))
+    // Only the leader names its epoch before the first write, and nobody lags.
+    const rows = withLags(answers.map((answer) => rowOf('', answer, '')))
+    expect(rows.map(({ role, epoch, lag }) => `${role} ${epoch} ${lag}`).sort()).toEqual([
+      'follower 0 0', 'follower 0 0', 'leader 1 0',
+    ])
+    const [removed, kept] = servers.filter((_, index) => answers[index]?.includes('Mode: follower'))
+    if (removed === undefined || kept === undefined) throw new Error('nobody follows')
+    const client = await connect(zookeeper(removed.address, {
+      sessionTimeoutMs: SESSION_TIMEOUT_MS, ensembleTracker: true,
+    }))
+    endings.push(() => client.close())
+    const { sessionId } = client
+    expect(await change({ leavingServers: String(removed.id) }, kept.port)).toBe(0)
+    await vi.waitFor(async () => {
+      expect((await removed.ask('cons')).includes(`sid=0x${sessionId?.toString(16)}`)).toBe(false)
+    }, 20_000)
+    await removed.kill()
+    await client.create('/moved', '')
+    expect(client.sessionId).toBe(sessionId)
+  })
+})

@@ -12,6 +12,7 @@ import { connect as connectTcp, isIP } from 'node:net'
 import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
+import { whenAborted } from '../../../core/async.ts'
 import { isCoordinationError } from '../../../core/errors.ts'
 import { FrameReader } from '../../wire/framing.ts'
 import type { ClientMessage } from '../../wire/records.ts'
@@ -65,9 +66,13 @@ export interface Transport {
 
 /** Dials real servers in turn. */
 export class SocketDialer implements Dialer {
-  readonly #servers: readonly ServerAddress[]
+  #servers: readonly ServerAddress[]
   readonly #transport: Transport
   #turn = 0
+  /** The server that was dialled last. */
+  #dialled: ServerAddress | null = null
+  /** Ends the wait for other servers. */
+  #wake: () => void = () => undefined
 
   constructor(servers: readonly ServerAddress[], transport: Transport) {
     this.#servers = shuffled(servers)
@@ -81,7 +86,32 @@ export class SocketDialer implements Dialer {
   dial(listener: ChannelListener): Channel {
     const server = this.#servers[this.#turn % this.#servers.length] ?? { host: '', port: 0 }
     this.#turn += 1
+    this.#dialled = server
     return new SocketChannel(server, this.#transport, listener)
+  }
+
+  /** The servers are these from now on; a session on another one moves. */
+  replace(servers: readonly ServerAddress[]): void {
+    const texts = (all: readonly ServerAddress[]): string => all.map(textOf).sort().join(',')
+    if (texts(servers) === texts(this.#servers)) return
+    this.#servers = shuffled(servers)
+    this.#turn = 0
+    this.#wake()
+  }
+
+  /** A server that is not among the servers any more is worse than any of them. */
+  async preferred(signal: AbortSignal): Promise<boolean> {
+    while (!signal.aborted && this.#isAmong(this.#dialled)) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+        whenAborted(signal, resolve)
+      })
+    }
+    return !signal.aborted
+  }
+
+  #isAmong(server: ServerAddress | null): boolean {
+    return server === null || this.#servers.some(({ host, port }) => host === server.host && port === server.port)
   }
 
   async findReadWrite(): Promise<boolean> {

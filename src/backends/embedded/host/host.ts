@@ -24,10 +24,10 @@ import { NO_IDENTITIES } from '../server/state/identities.ts'
 import type { Identity } from '../server/state/identities.ts'
 import type { Ready, ServerEvent, ServerStatus } from '../server/ready.ts'
 import { Server } from '../server/server.ts'
-import type { Recovered } from '../server/zab/journal.ts'
-import type { RecoveredState } from '../server/state/replica.ts'
 import { partsOf } from './clients/request-parts.ts'
 import { sha1 } from './digest.ts'
+import { HostTimes } from './host-times.ts'
+import type { LatencySummary } from './latency.ts'
 import { Peers } from './peers/peers.ts'
 import type { PeerConnection, PeerGate, PeerListener, PeerTransport } from './peers/transport.ts'
 import { isDamage, recover } from './storage/recovery.ts'
@@ -79,6 +79,8 @@ const GONE: ClientEnd = Object.freeze({ onMessage: () => undefined, onClose: () 
 export class Host implements PeerGate {
   readonly #options: HostOptions
   readonly #server: Server
+  /** Measurements of its server's work. */
+  readonly times = new HostTimes()
   readonly #snapshots: SnapshotWriter
   readonly #peers: Peers
   readonly #clients = new Map<number, ClientEnd>()
@@ -93,14 +95,15 @@ export class Host implements PeerGate {
   #tickTimer: NodeJS.Timeout | undefined
   #tickDueMs = 0
 
-  private constructor(options: HostOptions, recovered: Recovered & RecoveredState) {
+  private constructor(options: HostOptions, recovered: Awaited<ReturnType<typeof recover>>) {
     const fail = (error: unknown): void => {
       this.#fail(error)
     }
     this.#options = options
+    this.times.recovered(recovered.times)
     const ports = { random: options.random, digest: sha1 }
     this.#server = new Server(options.config, recovered, ports, Date.now())
-    this.#snapshots = new SnapshotWriter(options.storage, fail, (error) => {
+    this.#snapshots = new SnapshotWriter(options.storage, this.times.snapshot, fail, (error) => {
       options.onEvent({ type: 'snapshot-skipped', error })
     })
     this.#peers = this.#makePeers(fail)
@@ -141,6 +144,11 @@ export class Host implements PeerGate {
   /** The status of the server. */
   status(): ServerStatus {
     return this.#server.status()
+  }
+
+  /** Times of the syncs of its log; null if nothing is synced. */
+  get syncTimes(): LatencySummary | null {
+    return this.#options.storage.syncTimes ?? null
   }
 
   /** The applied state in bytes: two servers at the same zxid have the same. */
@@ -342,7 +350,10 @@ export class Host implements PeerGate {
       for (const outgoing of ready.sendNow) this.#peers.send(outgoing)
       for (const { connection, message } of ready.replies) this.#deliver(connection, message)
       for (const connection of ready.close) this.#closeClient(connection)
-      for (const event of ready.events) this.#options.onEvent(event)
+      for (const event of ready.events) {
+        this.times.heard(event)
+        this.#options.onEvent(event)
+      }
       if (ready.snapshot !== null) this.#snapshots.begin(ready.snapshot)
       this.#unpersisted.push(ready)
       this.#persist()

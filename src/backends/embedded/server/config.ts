@@ -34,6 +34,8 @@ export interface ServerConfig extends ZabConfig {
   readonly extendedTypes: boolean
   /** Whether a write that goes beyond a hard quota is refused. */
   readonly enforceQuota: boolean
+  /** Whether a leader takes clients. The only voter takes them in any case. */
+  readonly leaderServes: boolean
   /** Whether clients may change the configuration where that can be done; if not, they are told that it is off. */
   readonly reconfigEnabled: boolean
   /** An identity that bypasses all access control lists, as `user:base64(sha1(user:password))`; null for none. */
@@ -70,6 +72,7 @@ export const SERVER_DEFAULTS = Object.freeze({
   responseBytesMax: RESPONSE_BYTES_MAX,
   extendedTypes: true,
   enforceQuota: false,
+  leaderServes: true,
   reconfigEnabled: false,
   superDigest: null,
   membership: '',

@@ -427,7 +427,7 @@ export class Server {
       isAlone: () => this.#membership.isAlone(this.#config.myid),
       state: () => this.#state,
       secretOf: (sessionId) => this.#secretOf(sessionId),
-      isServing: () => this.#serving,
+      takesClients: () => this.#serving && this.#role.takesClients,
       seenHere: () => laterOf(this.#state.lastZxid, zxidOf(this.#journal.currentEpoch, 0)),
       submit: (request) => {
         this.#role.submit(request)

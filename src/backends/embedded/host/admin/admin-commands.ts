@@ -10,6 +10,7 @@ import { DIGEST_VERSION } from '../../../wire/disk/log-entries.ts'
 import type { ServerInspection } from '../../server/inspection.ts'
 import { counterOf, epochOf } from '../../server/zab/zxid.ts'
 import type { ClientSocket } from '../clients/tcp-socket.ts'
+import { HostTimes } from '../host-times.ts'
 import { sizesOf } from '../storage/directory-size.ts'
 import { environmentEntries } from './environment.ts'
 import { Members } from './json-text.ts'
@@ -17,7 +18,7 @@ import type { JsonValue } from './json-text.ts'
 import { nodeCount, numbersOf, rounded4 } from './metrics.ts'
 import { peerState } from './monitor.ts'
 import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount, hex } from './server-view.ts'
-import { modeOf, monitored, operationName } from './server-view.ts'
+import { modeOf, monitored, operationName, resetNumbers, servedZxid } from './server-view.ts'
 import type { InspectedHost, ServerView } from './server-view.ts'
 
 /** A line of the membership, such as `server.1=127.0.0.1:2888:3888:participant;0.0.0.0:2181`. */
@@ -90,6 +91,8 @@ const NO_HOST: InspectedHost = {
   inspect: () => {
     throw new TypeError('there is no server to ask')
   },
+  times: new HostTimes(),
+  syncTimes: null,
 }
 
 function* followed<T>(first: Iterable<T>, then: Iterable<T>): Generator<T> {
@@ -118,7 +121,7 @@ function resetConnections(view: ServerView): Answer {
 }
 
 function resetServer(view: ServerView): Answer {
-  view.traffic.reset()
+  resetNumbers(view)
   return {}
 }
 
@@ -227,7 +230,7 @@ function serverStats(view: ServerView, host: InspectedHost): Answer {
       packets_sent: sent,
       packets_received: received,
       server_state: modeOf(view, host),
-      last_processed_zxid: status.zxid,
+      last_processed_zxid: servedZxid(status),
       outstanding_requests: view.outstanding(),
       avg_latency: rounded4(latency.average),
       max_latency: latency.max,
@@ -278,7 +281,9 @@ function votingView(view: ServerView): Answer {
 
 function zabState(view: ServerView, host: InspectedHost): Answer {
   if (view.company.isStandalone) return { voting: false, zabstate: '' }
-  const { myid, role, zxid } = host.status()
+  const status = host.status()
+  const { myid, role } = status
+  const zxid = servedZxid(status)
   return {
     myid,
     is_leader: role === 'LEADING',

@@ -15,7 +15,7 @@ import { environmentEntries } from './environment.ts'
 import { decimal, nodeCount } from './metrics.ts'
 import { monitorLines } from './monitor.ts'
 import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount } from './server-view.ts'
-import { hex, modeOf, monitored, operationName } from './server-view.ts'
+import { hex, modeOf, monitored, operationName, resetNumbers, servedZxid } from './server-view.ts'
 import type { InspectedHost, ServerView } from './server-view.ts'
 import { TRACE_MASK_BYTES } from './trace-mask.ts'
 
@@ -123,14 +123,14 @@ export class FourLetterWords {
         for (const { traffic } of this.#view.connections()) traffic.reset()
         return 'Connection stats reset.\n'
       case 'srst':
-        this.#view.traffic.reset()
+        resetNumbers(this.#view)
         return 'Server stats reset.\n'
     }
   }
 
   #server(host: InspectedHost, clients: string): string {
     const { latency, received, sent } = this.#view.traffic
-    const { zxid } = host.status()
+    const zxid = servedZxid(host.status())
     const mode = modeOf(this.#view, host)
     return lines([
       `Zookeeper version: ${VERSION}`,

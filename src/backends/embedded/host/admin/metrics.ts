@@ -8,8 +8,9 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import type { ServerInspection } from '../../server/inspection.ts'
 import type { ServerStatus } from '../../server/ready.ts'
-import type { LatencySummary } from '../clients/latency.ts'
 import type { Traffic } from '../clients/traffic.ts'
+import type { HostTimes } from '../host-times.ts'
+import { LatencySummary } from '../latency.ts'
 
 const DECIMALS = 10_000
 const OPEN_FILES = '/proc/self/fd'
@@ -25,6 +26,9 @@ export interface Monitored {
   readonly status: ServerStatus
   readonly seen: ServerInspection
   readonly traffic: Traffic
+  readonly times: HostTimes
+  /** Of the syncs of its log; null if there are none. */
+  readonly syncTimes: LatencySummary | null
   readonly connectionCount: number
   /** Requests that have no reply yet. */
   readonly outstanding: number
@@ -56,24 +60,41 @@ export interface Summary {
   /** The duration that was measured, in milliseconds. */
   readonly help: string
   readonly summary: LatencySummary
+  /** Whether `mntr` shows its percentiles; the reference has them of some summaries only. */
+  readonly hasPercentiles: boolean
 }
 
 /** The percentiles that are shown, with the names that `mntr` has for them. */
 const PERCENTILES = [[0.5, 'p50'], [0.95, 'p95'], [0.99, 'p99'], [0.999, 'p999']] as const
 export const SHARES: readonly number[] = PERCENTILES.map(([share]) => share)
 
+/** Of a server that is alone, which has no elections to speak of. */
+const NONE = new LatencySummary()
+
 /** The numbers of a server, without its summaries. */
 export function metricsOf(monitored: Monitored): readonly Metric[] {
-  return [...gauges(monitored), ...counters(monitored.traffic)]
+  return [...gauges(monitored), ...counters(monitored)]
 }
 
 /** The times of a server. */
-export function summariesOf({ traffic }: Monitored): readonly Summary[] {
+export function summariesOf({ isStandalone, traffic, times, syncTimes }: Monitored): readonly Summary[] {
   const { readLatency, updateLatency } = traffic
+  const { election, snapshot, start, startSnapshot, startLog, startTransactions } = times
   return [
-    { name: 'readlatency', help: 'Time of a request that changes nothing, in ms', summary: readLatency },
-    { name: 'updatelatency', help: 'Time of a request that becomes a transaction, in ms', summary: updateLatency },
+    summed('readlatency', readLatency, 'Time of a request that changes nothing, in ms', true),
+    summed('updatelatency', updateLatency, 'Time of a request that becomes a transaction, in ms', true),
+    ...(syncTimes === null ? [] : [summed('fsynctime', syncTimes, 'Time of a sync of the log to the disk, in ms')]),
+    summed('snapshottime', snapshot, 'Time until a snapshot is stored, in ms'),
+    summed('election_time', isStandalone ? NONE : election, 'Time until an election is decided, in ms'),
+    summed('dbinittime', start, 'Time until all data are read at a start, in ms'),
+    summed('startup_snap_load_time', startSnapshot, 'Time until the snapshot is read at a start, in ms'),
+    summed('startup_txns_load_time', startLog, 'Time until the log after the snapshot is read at a start, in ms'),
+    summed('startup_txns_loaded', startTransactions, 'Transactions of the log after the snapshot at a start'),
   ]
+}
+
+function summed(name: string, summary: LatencySummary, help: string, hasPercentiles = false): Summary {
+  return { name, summary, help, hasPercentiles }
 }
 
 /** All numbers of a server, one by one: `p99_readlatency` and the like for its summaries. */
@@ -81,14 +102,15 @@ export function numbersOf(monitored: Monitored): readonly Metric[] {
   return [...metricsOf(monitored), ...summariesOf(monitored).flatMap(numbersOfSummary)]
 }
 
-function numbersOfSummary({ name, help, summary }: Summary): Metric[] {
+function numbersOfSummary({ name, help, summary, hasPercentiles }: Summary): Metric[] {
   const { average, min, max, count, sum } = summary.times
   const values = { min, max, cnt: count, sum }
+  const shown = hasPercentiles ? PERCENTILES : []
   const percentiles = summary.percentiles(SHARES)
   return [
     decimalGauge(`avg_${name}`, average, help),
     ...Object.entries(values).map(([key, value]) => gauge(`${key}_${name}`, value, help)),
-    ...PERCENTILES.map(([, key], index) => gauge(`${key}_${name}`, percentiles[index], help)),
+    ...shown.map(([, key], index) => gauge(`${key}_${name}`, percentiles[index], help)),
   ]
 }
 
@@ -134,11 +156,14 @@ function gauges(monitored: Monitored): readonly Metric[] {
   ]
 }
 
-function counters(traffic: Traffic): readonly Metric[] {
+function counters({ isStandalone, traffic, times }: Monitored): readonly Metric[] {
   return [
     counter('connection_rejected', traffic.connectionsRejected, 'Connections that were one too many of their address'),
     counter('sessionless_connections_expired', traffic.sessionlessExpired, 'Connections that had no session in time'),
+    counter('looking_count', isStandalone ? 0 : times.looks, 'How often this server looked for a leader'),
     counter('bytes_received_count', traffic.bytesReceived, 'Bytes that came from clients'),
+    counter('connection_request_count', traffic.connectionRequests, 'Clients that asked for a session'),
+    counter('stale_sessions_expired', times.expiredSessions, 'Sessions that this leader ended by their time-outs'),
     // Not of the reference.
     counter('client_error_count', traffic.clientErrors, 'Errors of the server in what it did for one client'),
   ]

@@ -4,6 +4,8 @@
 import { OpCode } from '../../../wire/codes.ts'
 import type { ClientSocket } from '../clients/tcp-socket.ts'
 import type { Traffic } from '../clients/traffic.ts'
+import type { ServerStatus } from '../../server/ready.ts'
+import { laterOf, zxidOf } from '../../server/zab/zxid.ts'
 import type { Host } from '../host.ts'
 import type { ServerDirectories } from '../storage/directory-size.ts'
 import type { Monitored } from './metrics.ts'
@@ -48,7 +50,7 @@ const OPERATION_NAMES: ReadonlyMap<number, string> = new Map([
 ])
 
 /** The part of a host that operators see. */
-export type InspectedHost = Pick<Host, 'status' | 'inspect'>
+export type InspectedHost = Pick<Host, 'status' | 'inspect' | 'times' | 'syncTimes'>
 
 /** The servers around one. */
 export interface Company {
@@ -90,9 +92,25 @@ export function modeOf({ company }: ServerView, host: InspectedHost): string {
   return company.isStandalone ? 'standalone' : MODES[host.status().role]
 }
 
+/**
+ * The zxid up to which a server that serves has applied everything: its leader's epoch has begun with what came before,
+ * also before the first transaction of that epoch.
+ */
+export function servedZxid({ epoch, zxid }: ServerStatus): bigint {
+  return laterOf(zxid, zxidOf(epoch, 0))
+}
+
 /** How many clients are connected. */
 export function connectionCount(view: ServerView): number {
   return [...view.connections()].length
+}
+
+/** Starts the counts of a server again, except those that only grow. */
+export function resetNumbers(view: ServerView): void {
+  const host = view.host()
+  view.traffic.reset()
+  host?.times.reset()
+  host?.syncTimes?.reset()
 }
 
 /** Lines of `key=value`, the ports first. */
@@ -111,6 +129,8 @@ export function monitored(view: ServerView, host: InspectedHost): Monitored {
     status: host.status(),
     seen: host.inspect(),
     traffic: view.traffic,
+    times: host.times,
+    syncTimes: host.syncTimes,
     connectionCount: connectionCount(view),
     outstanding: view.outstanding(),
     handshakes: view.handshakes(),

@@ -19,7 +19,7 @@ import { certifiedIdentities } from './certified-identities.ts'
 import { ClientSocket } from './tcp-socket.ts'
 import type { SocketOwner } from './tcp-socket.ts'
 import { FourLetterWords } from '../admin/four-letter-words.ts'
-import type { Company, ServerView } from '../admin/server-view.ts'
+import type { Company, InspectedHost, ServerView } from '../admin/server-view.ts'
 import { TraceMask } from '../admin/trace-mask.ts'
 import type { Host } from '../host.ts'
 import type { ServerDirectories } from '../storage/directory-size.ts'
@@ -84,7 +84,7 @@ export interface ClientPortSettings {
 }
 
 /** The server behind the port. */
-export type ClientHost = Pick<Host, 'status' | 'inspect' | 'openClient' | 'receiveClient' | 'closeClient'>
+export type ClientHost = InspectedHost & Pick<Host, 'openClient' | 'receiveClient' | 'closeClient'>
 
 /** A server's port for clients. */
 export class ClientPort {
@@ -279,7 +279,10 @@ export class ClientPort {
       argumentBytes: (word) => this.#words.argumentBytes(word),
       answer: (word, argument, socket) => this.#words.answer(word, argument, socket),
       isIsolated: (sessionId) => this.#settings.isIsolated(sessionId),
-      openClient: (socket) => this.#host?.openClient(socket, socket.address, socket.identities) ?? 0,
+      openClient: (socket) => {
+        this.#traffic.connectionRequests += 1
+        return this.#host?.openClient(socket, socket.address, socket.identities) ?? 0
+      },
       receiveClient: (connection, message: ClientMessage) => this.#host?.receiveClient(connection, message),
       closeClient: (connection) => this.#host?.closeClient(connection),
       counted: (received, sent, outstanding) => {

@@ -5,7 +5,7 @@
  */
 import { OpCode } from '../../../wire/codes.ts'
 import { SizeStats } from '../../server/writes/size-stats.ts'
-import { Latency, LatencySummary } from './latency.ts'
+import { Latency, LatencySummary } from '../latency.ts'
 
 /** The operations that the reference counts as updates: those that become a transaction. */
 const UPDATES: ReadonlySet<number> = new Set([
@@ -48,6 +48,8 @@ export class Traffic extends Passage {
   readonly updateLatency = new LatencySummary()
   /** Bytes that came. */
   bytesReceived = 0
+  /** Connections whose clients asked for a session, a new one or their own. */
+  connectionRequests = 0
   /** Connections that were one too many of their address. */
   connectionsRejected = 0
   /** Connections without TLS, from this machine and from others. */

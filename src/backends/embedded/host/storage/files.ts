@@ -13,6 +13,7 @@
 import { parseDataFileName, snapshotFileName } from '../../../wire/disk/file-names.ts'
 import type { LogEntry, PersistOperation } from '../../server/zab/journal.ts'
 import { State } from '../../server/state/state.ts'
+import type { LatencySummary } from '../latency.ts'
 import { removeIfThere } from './file-system.ts'
 import type { FileSystem } from './file-system.ts'
 import { LogFiles } from './log-files.ts'
@@ -69,6 +70,10 @@ export class FileStorage implements Storage {
     this.#snapshots = new SnapshotFiles(this.#files, this.#directory)
     this.#promises = new PromiseFiles(this.#files, this.#directory)
     this.#room = new RoomWait((error) => options.onFull(error), () => options.onRoom())
+  }
+
+  get syncTimes(): LatencySummary {
+    return this.#log.syncTimes
   }
 
   /** Where its files are. */

@@ -21,6 +21,7 @@ import type { LogRecord, LogVerdict } from '../../../wire/disk/log-scanner.ts'
 import { follows } from '../../server/zab/journal.ts'
 import type { LogEntry } from '../../server/zab/journal.ts'
 import { formatZxid } from '../../server/zab/zxid.ts'
+import { LatencySummary } from '../latency.ts'
 import { removeIfThere } from './file-system.ts'
 import type { FileSystem, OpenFile } from './file-system.ts'
 import { StorageError } from './storage-error.ts'
@@ -59,6 +60,8 @@ export class LogFiles {
   /** A write to it failed: the bytes after its end must be cut off. */
   #uncut: { readonly path: string; readonly end: number } | null = null
   #isFull = false
+  /** Times of the syncs of batches, in milliseconds. */
+  readonly syncTimes = new LatencySummary()
   #writer = new Writer(READ_BYTES)
 
   constructor(files: FileSystem, directory: string, options: LogFilesOptions) {
@@ -189,8 +192,10 @@ export class LogFiles {
    * system shows.
    */
   async #sync(tail: Tail): Promise<void> {
+    const beganMs = performance.now()
     try {
       await tail.file.sync()
+      this.syncTimes.add(Math.trunc(performance.now() - beganMs))
     } catch (error) {
       await tail.file.setSize(tail.end).catch(() => undefined)
       await this.#drop(tail)

@@ -38,13 +38,15 @@ export async function recover(
   storage: Storage,
   onDamage: (error: unknown) => void = () => undefined,
   passedOver: readonly PassedOver[] = [],
-): Promise<Recovered & RecoveredState> {
+): Promise<Recovered & RecoveredState & { readonly times: RecoveryTimes }> {
+  const beganMs = performance.now()
   const stored = await storage.recover()
   const { snapshots, acceptedEpoch, currentEpoch, votes } = stored
   const snapshot = await newestOf(snapshots, onDamage)
   const base = snapshot?.state.lastZxid ?? 0n
+  const snapshotMs = performance.now() - beganMs
   const log = reaching([...passedOver, ...(snapshot?.passedOver ?? [])], stored.entriesAfter(base))
-  const { state, entries, logDigest } =
+  const { state, entries, logDigest, transactions } =
     snapshot === null || snapshot.isExact
       ? await read(log, snapshot, stored.keepsDigests, onDamage)
       : await replayed(snapshot.state, log, stored.keepsDigests, onDamage)
@@ -55,7 +57,18 @@ export async function recover(
   const isUnknown = acceptedEpoch === 0 && currentEpoch === 0
   const epochs = isUnknown ? { acceptedEpoch: epoch, currentEpoch: epoch } : { acceptedEpoch, currentEpoch }
   const promises = { ...epochs, votes }
-  return { ...promises, base: state?.lastZxid ?? 0n, state, entries, logDigest }
+  const times = { snapshotMs, logMs: performance.now() - beganMs - snapshotMs, transactions }
+  return { ...promises, base: state?.lastZxid ?? 0n, state, entries, logDigest, times }
+}
+
+/** How long a start took to read what there is. */
+export interface RecoveryTimes {
+  /** Until the snapshot was read. */
+  readonly snapshotMs: number
+  /** For the log after it. */
+  readonly logMs: number
+  /** How many transactions of the log were read. */
+  readonly transactions: number
 }
 
 type Log = ReturnType<StoredState['entriesAfter']>
@@ -91,7 +104,7 @@ interface Found {
   readonly digest: bigint
 }
 
-type Content = RecoveredState & Pick<Recovered, 'entries'>
+type Content = RecoveredState & Pick<Recovered, 'entries'> & { readonly transactions: number }
 type Report = (error: unknown) => void
 
 /** An exact state, and the log after it. */
@@ -108,7 +121,7 @@ async function read(log: Log, snapshot: Found | null, keepsDigests: boolean, rep
     }
     await nextTurn()
   }
-  return { state, entries, logDigest }
+  return { state, entries, logDigest, transactions: entries.length }
 }
 
 /** The exact state at the end of the log of a ZooKeeper. */
@@ -116,11 +129,13 @@ async function replayed(state: State, log: Log, keepsDigests: boolean, report: R
   const replay = new TolerantReplay(state)
   let last = state.lastZxid
   let written: bigint | null = null
+  let transactions = 0
   for await (const part of log) {
     for (const { zxid, txn, digest = null } of part) {
       const transaction = decodeTransaction(txn)
       replay.apply(transaction)
       last = zxid
+      transactions += 1
       // An error has no digest, and changes nothing.
       if (transaction.txn.type !== OpCode.error) written = digest
     }
@@ -128,14 +143,15 @@ async function replayed(state: State, log: Log, keepsDigests: boolean, report: R
   }
   if (!keepsDigests) {
     replay.finish(last)
-    return { state, entries: [], logDigest: null }
+    return { state, entries: [], logDigest: null, transactions }
   }
   const { nodeCount } = state.tree
   const digest = await digestIn(state)
   new DigestCheck(report).compare(last, written, digest)
   replay.finish(last)
   const isSame = state.tree.nodeCount === nodeCount
-  return { state, entries: [], logDigest: new LogDigest(state, isSame ? digest : await digestIn(state)) }
+  const logDigest = new LogDigest(state, isSame ? digest : await digestIn(state))
+  return { state, entries: [], logDigest, transactions }
 }
 
 async function digestIn({ tree }: State): Promise<bigint> {

@@ -4,6 +4,7 @@
  */
 import { assert } from '../../../../core/assert.ts'
 import type { SnapshotSource } from '../../server/zab/outbox.ts'
+import type { LatencySummary } from '../latency.ts'
 import { nextTurn } from '../turns.ts'
 import { isNoRoom } from './room.ts'
 import type { SnapshotSink, Storage } from './storage.ts'
@@ -12,11 +13,13 @@ import type { SnapshotSink, Storage } from './storage.ts'
 interface Writing {
   readonly source: SnapshotSource
   readonly sink: SnapshotSink
+  readonly beganMs: number
 }
 
 /** Stores one snapshot at a time. */
 export class SnapshotWriter {
   readonly #storage: Storage
+  readonly #times: LatencySummary
   readonly #onFailure: (error: unknown) => void
   readonly #onSkip: (error: unknown) => void
   #writing: Writing | null = null
@@ -26,11 +29,18 @@ export class SnapshotWriter {
   /**
    * Makes a writer.
    *
+   * @param times - gets how long each took, in milliseconds
    * @param onFailure - told what went wrong, of the state or of the storage
    * @param onSkip - told why a snapshot was given up, and nothing else changes
    */
-  constructor(storage: Storage, onFailure: (error: unknown) => void, onSkip: (error: unknown) => void) {
+  constructor(
+    storage: Storage,
+    times: LatencySummary,
+    onFailure: (error: unknown) => void,
+    onSkip: (error: unknown) => void,
+  ) {
     this.#storage = storage
+    this.#times = times
     this.#onFailure = onFailure
     this.#onSkip = onSkip
   }
@@ -42,7 +52,7 @@ export class SnapshotWriter {
       this.#next = source
       return
     }
-    const writing = { source, sink: this.#storage.createSnapshot(source.zxid) }
+    const writing = { source, sink: this.#storage.createSnapshot(source.zxid), beganMs: performance.now() }
     this.#writing = writing
     this.#write(writing).catch((error: unknown) => {
       if (this.#writing !== writing) return
@@ -71,6 +81,7 @@ export class SnapshotWriter {
       if (chunk.length > 0) await sink.write(chunk)
     }
     await sink.commit()
+    this.#times.add(Math.trunc(performance.now() - writing.beganMs))
     if (this.#writing !== writing) return
     this.#writing = null
     const next = this.#next

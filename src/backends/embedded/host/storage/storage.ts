@@ -8,9 +8,12 @@
  *            then, and if it never is, the storage holds the snapshot before it and every entry of the log after that.
  */
 import type { LogEntry, PersistOperation, Promises } from '../../server/zab/journal.ts'
+import type { LatencySummary } from '../latency.ts'
 
 /** Durable state of one server. */
 export interface Storage {
+  /** Times of the syncs of its log, in milliseconds; none where nothing is synced. */
+  readonly syncTimes?: LatencySummary
   /** Reads what there is, for a server that starts; to be called once, before anything else. */
   recover(): Promise<StoredState>
   /**

@@ -33,8 +33,8 @@ export interface ConnectionsHost extends RequestHost {
   readonly myid: number
   readonly minSessionTimeoutMs: number
   readonly maxSessionTimeoutMs: number
-  /** Whether this server is in touch with a majority. */
-  isServing(): boolean
+  /** Whether this server is in touch with a majority, and takes clients in its present role. */
+  takesClients(): boolean
   /** An error in the handling of one client has ended its connection; the code is wrong, and continues. */
   clientFailed(sessionId: bigint, error: unknown): void
   /**
@@ -268,7 +268,7 @@ export class Connections {
 
   #connect(connection: Connection, request: ConnectRequest): void {
     const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#host
-    if (!this.#host.isServing() || request.lastZxidSeen > this.#host.seenHere()) {
+    if (!this.#host.takesClients() || request.lastZxidSeen > this.#host.seenHere()) {
       this.#close(connection)
       return
     }

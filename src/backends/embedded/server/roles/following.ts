@@ -32,6 +32,7 @@ interface FollowingStart {
 /** The role of a server that knows of a leader. */
 export class Following implements RoleInputs {
   readonly kind = 'following'
+  readonly takesClients = true
   readonly name: 'FOLLOWING' | 'OBSERVING'
   readonly #parts: ServerParts
   readonly #learner: Learner

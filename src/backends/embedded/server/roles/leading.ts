@@ -57,6 +57,11 @@ export class Leading implements RoleInputs, Proposer {
     return this.#leader.isEstablished
   }
 
+  get takesClients(): boolean {
+    const { config, membership } = this.#parts
+    return config.leaderServes || membership.isAlone(config.myid)
+  }
+
   get end(): RoleEnd | null {
     return this.#leader.abdication
   }

@@ -29,6 +29,7 @@ export class Looking implements RoleInputs {
   readonly committedZxid = 0n
   readonly isUpToDate = false
   readonly mayServe = false
+  readonly takesClients = false
   readonly #parts: ServerParts
   readonly #early = new Map<number, Early>()
   readonly #start: LookingStart

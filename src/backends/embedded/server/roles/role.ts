@@ -59,6 +59,8 @@ export interface RoleInputs {
   readonly isUpToDate: boolean
   /** Whether clients may be served once what is committed is applied. */
   readonly mayServe: boolean
+  /** Whether clients that ask for a session here get one while it serves. */
+  readonly takesClients: boolean
   /** Set once the role is over; the server must look for a leader. */
   readonly end: RoleEnd | null
   /** Service begins: everything that was committed before is applied. */

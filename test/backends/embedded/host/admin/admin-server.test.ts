@@ -8,6 +8,7 @@ import { COMMAND_NAMES } from '../../../../../src/backends/embedded/host/admin/a
 import { AdminServer } from '../../../../../src/backends/embedded/host/admin/admin-server.ts'
 import type { ServerView } from '../../../../../src/backends/embedded/host/admin/server-view.ts'
 import { TraceMask } from '../../../../../src/backends/embedded/host/admin/trace-mask.ts'
+import { HostTimes } from '../../../../../src/backends/embedded/host/host-times.ts'
 import { Traffic } from '../../../../../src/backends/embedded/host/clients/traffic.ts'
 import { embedded } from '../../../../../src/backends/embedded/index.ts'
 import type { EmbeddedOptions, MemberOptions } from '../../../../../src/backends/embedded/index.ts'
@@ -38,6 +39,8 @@ const INSPECTION: ServerInspection = {
   connections: [],
   leading: null,
 }
+
+const UNMEASURED = { times: new HostTimes(), syncTimes: null }
 
 const alone = embedded({ servers: 1, clientPorts: [0], adminPorts: [0], fourLetterWords: ['*'] })
 const three = embedded({
@@ -146,8 +149,12 @@ function* endless(tell: (count: number) => void): Generator<[string, string[]]> 
   }
 }
 
+/** Numbers that are summed up. */
+const SUMMED = /(?:read|update)latency|snapshottime|election_time|dbinittime|startup_/
+
 /** Numbers that change from one question to the next. */
-const MOVING = /uptime|_ms$|latency|packets|bytes_received|response_size|descriptor|num_alive|non_mtls_local/
+const MOVING =
+  /uptime|_ms$|latency|packets|connection_request|bytes_received|response_size|descriptor|num_alive|non_mtls_local/
 
 describe('the commands of the AdminServer', () => {
   it('are listed, and each says its name and no error', async () => {
@@ -241,7 +248,7 @@ describe('the commands of the AdminServer', () => {
     expect(await command('hash')).toEqual({ command: 'hash', error: null, digests: [] })
     const digests = [{ zxid: 128n, digest: -9_007_199_254_740_993n }]
     const status = { ...downStatus(1), role: 'LEADING' as const, serving: true }
-    const host = { status: () => status, inspect: () => ({ ...INSPECTION, digests }) }
+    const host = { ...UNMEASURED, status: () => status, inspect: () => ({ ...INSPECTION, digests }) }
     const admin = await adminOver({ host: () => host })
     const { text } = await ask(admin.port, '/commands/hash')
     expect(text).toContain('"zxid" : 128,')
@@ -298,7 +305,7 @@ describe('/metrics', () => {
     const { status, headers, text } = await ask(three.adminPorts[(three.leader ?? 0) - 1] ?? 0, '/metrics')
     expect([status, headers['content-type']]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8'])
     expect(text.endsWith('\n')).toBe(true)
-    const lines = text.trimEnd().split('\n').filter((line) => !/(?:read|update)latency/.test(line))
+    const lines = text.trimEnd().split('\n').filter((line) => !SUMMED.test(line))
     const names: string[] = []
     for (let at = 0; at < lines.length; at += 3) {
       const found = [HELP, TYPE, SAMPLE].map((form, index) => form.exec(lines[at + index] ?? '')?.[1])
@@ -319,7 +326,7 @@ describe('/metrics', () => {
     }))
     for (const [key, value] of words) {
       const name = key.replace(/^zk_/, '')
-      if (/version|state|(?:read|update)latency/.test(name)) continue
+      if (/version|state/.test(name) || SUMMED.test(name)) continue
       expect([name, samples.has(name)]).toEqual([name, true])
       if (!MOVING.test(name)) expect([name, samples.get(name)]).toEqual([name, Number(value)])
     }
@@ -404,6 +411,7 @@ describe('the AdminServer', () => {
   it('makes an answer while it is read, and ends somebody who does not read on', async () => {
     const over = deferred<number>()
     const host = {
+      ...UNMEASURED,
       status: () => ({ ...downStatus(1), role: 'LEADING' as const, serving: true }),
       inspect: () => ({ ...INSPECTION, watchesBySession: endless((count) => over.resolve(count)) }),
     }

@@ -14,9 +14,17 @@ const START_MS_MAX = 120_000
 /** The first of the reference's counters; what comes before it are the numbers of a server, which we have all. */
 const FIRST_COUNTER = 'zk_proposal_count'
 /** Of its counters, those that count something which is here too. */
-const COUNTERS = ['zk_connection_rejected', 'zk_sessionless_connections_expired', 'zk_bytes_received_count']
+const COUNTERS = [
+  'zk_connection_rejected',
+  'zk_sessionless_connections_expired',
+  'zk_looking_count',
+  'zk_bytes_received_count',
+  'zk_connection_request_count',
+  'zk_stale_sessions_expired',
+]
 
-const SUMMARY = /_(?:read|update)latency$/
+/** Of the summaries, those that are here too; `fsynctime` where there is a disk. */
+const SUMMARY = /_(?:(?:read|update)latency|snapshottime|election_time|dbinittime|startup_(?:snap|txns)_load\w*)$/
 
 const alone = embedded({ servers: 1, clientPorts: [0], fourLetterWords: ['*'] })
 const three = embedded({ servers: 3, clientPorts: [0, 0, 0], fourLetterWords: ['*'] })

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { ClientPort } from '../../../../../src/backends/embedded/host/clients/tcp-port.ts'
 import type { ClientHost } from '../../../../../src/backends/embedded/host/clients/tcp-port.ts'
 import { UNSENT_MESSAGES_MAX } from '../../../../../src/backends/embedded/host/clients/tcp-socket.ts'
+import { HostTimes } from '../../../../../src/backends/embedded/host/host-times.ts'
 import type { ClientEnd } from '../../../../../src/backends/embedded/host/host.ts'
 import { FRAME_BYTES_MAX } from '../../../../../src/backends/wire/framing.ts'
 import { OpCode } from '../../../../../src/backends/wire/codes.ts'
@@ -21,6 +22,8 @@ class StubHost implements ClientHost {
   readonly requests: { readonly connection: number; readonly xid: number }[] = []
   readonly closed: number[] = []
   greets = true
+  readonly times = new HostTimes()
+  readonly syncTimes = null
   #waiting: (() => void)[] = []
 
   openClient(end: ClientEnd, address = ''): number {

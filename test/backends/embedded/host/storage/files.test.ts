@@ -65,6 +65,23 @@ function limited(): FileSystem {
   }
 }
 
+/** A disk that takes its time. */
+function slow(syncMs: number): FileSystem {
+  return {
+    ...nodeFileSystem,
+    open: async (name, mode) => {
+      const file = await nodeFileSystem.open(name, mode)
+      const { sync } = file
+      return Object.assign(file, {
+        sync: async () => {
+          await new Promise((resolve) => setTimeout(resolve, syncMs))
+          await sync.call(file)
+        },
+      })
+    },
+  }
+}
+
 const append = (...zxids: number[]) => ({ type: 'append', entries: zxids.map(entryOf) }) as const
 
 function zxidsOf({ entries }: { readonly entries: readonly LogEntry[] }): number[] {
@@ -89,6 +106,17 @@ const path = (name: string): string => join(directory, 'version-2', name)
 const names = (): string[] => readdirSync(join(directory, 'version-2')).sort()
 
 describe('storage in files', () => {
+  it('measures each sync of its log, and what a start reads', async () => {
+    const files = new FileStorage(slow(30), optionsOf())
+    await recover(files)
+    expect(files.syncTimes.times.count).toBe(0)
+    await files.persist([append(1, 2)])
+    await files.persist([append(3)])
+    // A timer may fire a little early.
+    expect([files.syncTimes.times.count, files.syncTimes.times.min >= 29]).toEqual([2, true])
+    expect((await recover(storage())).times).toMatchObject({ transactions: 3 })
+  })
+
   it('begins with a snapshot, without a right to vote, and with names of ZooKeeper', async () => {
     const found = await recover(storage())
     expect(found).toMatchObject({ acceptedEpoch: 0, currentEpoch: 0, votes: false, base: 0n, entries: [] })

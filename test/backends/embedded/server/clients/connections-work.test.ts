@@ -58,7 +58,7 @@ class Follower {
       isAlone: () => false,
       reconfiguration: 'disabled' as const,
       state: () => this.#state,
-      isServing: () => true,
+      takesClients: () => true,
       seenHere: () => 0n,
       secretOf: () => null,
       submit: () => undefined,

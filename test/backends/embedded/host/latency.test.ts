@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LatencySummary } from '../../../../../src/backends/embedded/host/clients/latency.ts'
+import { LatencySummary } from '../../../../src/backends/embedded/host/latency.ts'
 
 const SHARES = [0, 0.5, 0.95, 0.99, 0.999, 1]
 
