@@ -49,6 +49,7 @@ const HOSTS = [
   'test/backends/embedded/host/**/*.test.ts',
   'test/backends/{etcd,redis,zookeeper}/**/*.test.ts',
   'test/{cli,dashboard}/**/*.test.ts',
+  'test/observe/operations.test.ts',
 ]
 const REPOSITORY = ['test/{architecture,closing-line-reporter,guarantees,import-circles,tidy}.test.ts']
 const CONFORMANCE = ['test/testing/{conformance,recipe-conformance,*-bites}.test.ts']

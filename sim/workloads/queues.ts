@@ -7,6 +7,7 @@
  *            removed now and then; before that there may be no room for more.
  * End        everybody works until nothing is left to do, which must be in time.
  */
+import { delay } from '../../src/core/async.ts'
 import type { Client } from '../../src/core/client.ts'
 import type { CoordinationError } from '../../src/core/errors.ts'
 import { pendingCleanups } from '../../src/recipes/engine/cleanups.ts'
@@ -82,11 +83,13 @@ class QueueUser {
     const endMs = performance.now() + settledMs
     while (!check.isEmpty) {
       if (performance.now() >= endMs) {
-        throw new Violation(check.name, `QU5: after ${settledMs} ms ${check.left}; the last take: ${this.#lastTake?.message}`, 'liveness')
+        const why = `the last take: ${this.#lastTake?.message}`
+        throw new Violation(check.name, `QU5: after ${settledMs} ms ${check.left}; ${why}`, 'liveness')
       }
       const item = await this.#take()
       if (item !== null) await this.#settle(item, 'ack')
       else await this.#makeRoom()
+      await delay(this.#life.tickMs)
     }
     await eventually(check.name, settledMs, () => pendingCleanups(this.#client) === 0, () => 'clean-ups are owed')
   }

@@ -21,6 +21,7 @@ const MET: readonly (readonly [workload: string, probes: readonly ProbeName[]])[
   ['partitions', ['client-expired', 'fenced-write-refused', 'closed-in-tenure', 'operator-deleted']],
   ['sharing', ['client-expired']],
   ['caches', ['cache-resync', 'cache-node-remade', 'client-expired', 'operator-deleted']],
+  ['queues', ['item-came-back', 'client-expired', 'closed-in-tenure']],
   ['membership', ['member-rejoined', 'client-expired', 'member-struck', 'closed-in-tenure']],
 ]
 
