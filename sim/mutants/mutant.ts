@@ -14,7 +14,7 @@ import type { ProfileName } from '../../src/testing/simulation/profiles.ts'
 export interface Edit {
   /** The file, below `src`. */
   readonly file: string
-  /** The text that stands there exactly once, in the source as in the compiler's output. */
+  /** The text that stands exactly once in what the compiler makes of the file. */
   readonly from: string
   readonly to: string
 }

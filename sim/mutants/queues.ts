@@ -28,24 +28,7 @@ export const QUEUE_MUTANTS: readonly Mutant[] = [
     }],
     workload: 'queues',
     profile: 'recipes',
-    expected: { seeds: 20, seedsWithoutAssertions: 20 },
-  },
-  {
-    name: 'item-settled-by-whoever',
-    breaks: 'A consumer whose claim is gone removes the item, and the claim of whoever has it now.',
-    kin: 'CURATOR-605; Redis, DEL of a lock without a look at its value',
-    edits: [{
-      file: 'recipes/queues/item-lease.ts',
-      from: 'if (this.#ownership.isLost)',
-      to: 'if (Object.is(this.#ownership, null))',
-    }, {
-      file: 'recipes/queues/item-lease.ts',
-      from: '[checkIdentity(this.#claim), ...removals, ...more]',
-      to: '[...removals, ...more]',
-    }],
-    workload: 'queues',
-    profile: 'recipes',
-    expected: { seeds: 40, seedsWithoutAssertions: 40 },
+    expected: { seeds: 20, seedsWithoutAssertions: 20, likely: 2 },
   },
   {
     name: 'dead-item-holds-up-others',

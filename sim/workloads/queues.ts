@@ -21,7 +21,7 @@ import { abortedAfter, attempt, eventually } from './attempt.ts'
 
 const PATH = '/queue'
 /** Times are in ticks. */
-const PAUSE_TICKS_MAX = 10
+const PAUSE_TICKS_MAX = 20
 const WAIT_TICKS_MAX = 75
 const WORK_TICKS_MAX = 5
 /** How long everything may take once there is service: longer than any session lives on without its client. */

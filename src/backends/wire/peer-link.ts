@@ -159,7 +159,7 @@ export class PeerLink {
    * @param onPacket - called for each packet that is complete with this chunk, in order
    * @throws CoordinationError `PROTOCOL_VIOLATION` if the bytes are not what the other end may send
    */
-  receive(chunk: Uint8Array, onPacket: (packet: Packet) => void): void {
+  receiveBytes(chunk: Uint8Array, onPacket: (packet: Packet) => void): void {
     this.#packets.feed(chunk)
     for (;;) {
       const packet = this.#scanner === null ? this.#next() : this.#nextOfState(this.#scanner)

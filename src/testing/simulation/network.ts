@@ -109,7 +109,7 @@ class LinkEnd implements PeerConnection {
   /** The packets in what the other end sent. */
   decode(pieces: readonly Uint8Array[]): readonly Packet[] {
     const packets: Packet[] = []
-    for (const piece of pieces) this.#link.receive(piece, (packet) => packets.push(packet))
+    for (const piece of pieces) this.#link.receiveBytes(piece, (packet) => packets.push(packet))
     return packets
   }
 }

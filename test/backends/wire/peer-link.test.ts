@@ -29,7 +29,7 @@ function bytesOf(link: PeerLink, packet: Packet): Uint8Array {
 
 function read(link: PeerLink, bytes: Uint8Array): Packet[] {
   const packets: Packet[] = []
-  link.receive(bytes, (packet) => packets.push(packet))
+  link.receiveBytes(bytes, (packet) => packets.push(packet))
   return packets
 }
 

@@ -152,12 +152,12 @@ class MemoryConnection implements PeerConnection {
     if (!this.#isOpen) return
     const pieces = this.#link.encode(packet)
     if (!this.#network.isCut(this.from, this.to)) {
-      this.#other?.receive(pieces)
+      this.#other?.receiveBytes(pieces)
       return
     }
     let bytes = 0
     for (const piece of pieces) bytes += piece.length
-    this.#network.carry(this.from, this.to, () => this.#other?.receive(pieces), this, bytes)
+    this.#network.carry(this.from, this.to, () => this.#other?.receiveBytes(pieces), this, bytes)
   }
 
   close(): void {
@@ -166,9 +166,9 @@ class MemoryConnection implements PeerConnection {
     this.#network.carry(this.from, this.to, () => this.#other?.ended(), null, 0)
   }
 
-  receive(pieces: readonly Uint8Array[]): void {
+  receiveBytes(pieces: readonly Uint8Array[]): void {
     if (!this.#isOpen) return
-    for (const piece of pieces) this.#link.receive(piece, this.#onPacket)
+    for (const piece of pieces) this.#link.receiveBytes(piece, this.#onPacket)
   }
 
   ended(): void {

@@ -56,7 +56,7 @@ export class Following implements RoleInputs {
     this.name = votes ? 'FOLLOWING' : 'OBSERVING'
     this.#lacksVote = this.#wantsVote && !votes
     const host = {
-      receiveSnapshot: (zxid: bigint, isFuzzy: boolean) => replica.receive(zxid, isFuzzy),
+      receiveSnapshot: (zxid: bigint, isFuzzy: boolean) => replica.receiveSnapshot(zxid, isFuzzy),
       appliedZxid: () => replica.state.lastZxid,
       takeTouched: () => localSessions.takeTouched(),
     }

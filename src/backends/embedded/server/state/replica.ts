@@ -67,12 +67,12 @@ export class Replica {
     return this.#configuration
   }
 
-  /** The state; another one after {@link Replica.receive}. */
+  /** The state; another one after {@link Replica.receiveSnapshot}. */
   get state(): State {
     return this.#state
   }
 
-  /** The digests of what is logged; null if the storage keeps none. Another one after {@link Replica.receive}. */
+  /** The digests of what is logged; null if the storage keeps none. Another one after {@link Replica.receiveSnapshot}. */
   get logDigest(): LogDigest | null {
     return this.#logDigest
   }
@@ -82,7 +82,7 @@ export class Replica {
    *
    * @param isFuzzy - whether it is of a server of ZooKeeper, and can hold parts of later transactions
    */
-  receive(zxid: bigint, isFuzzy: boolean): Intake {
+  receiveSnapshot(zxid: bigint, isFuzzy: boolean): Intake {
     const reader = new StateReader('state', isFuzzy ? zxid : null)
     return {
       write: (chunk) => {

@@ -37,7 +37,7 @@ export class ElectionConnection {
     this.#socket = socket
     this.#owner = owner
     socket.on('data', (chunk: Buffer) => {
-      this.receive(chunk)
+      this.receiveBytes(chunk)
     })
     socket.on('error', () => undefined)
     socket.on('end', () => {
@@ -72,7 +72,7 @@ export class ElectionConnection {
   }
 
   /** Takes bytes that have come. */
-  receive(chunk: Uint8Array): void {
+  receiveBytes(chunk: Uint8Array): void {
     if (this.#isEnded) return
     this.#unansweredSinceMs = null
     try {

@@ -93,7 +93,7 @@ export class ElectionPeer {
     this.#stopDial()
     const connection = this.#keep(socket)
     this.#pump()
-    connection.receive(bytes)
+    connection.receiveBytes(bytes)
   }
 
   /** The other server has connected, and is the smaller one: its connection is closed, and it is dialled. */

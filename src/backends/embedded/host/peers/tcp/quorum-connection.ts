@@ -60,7 +60,7 @@ export class QuorumConnection implements PeerConnection {
     this.#owner = owner
     this.#closeDeadline = new Deadline(() => this.#closeDueMs, () => socket.destroy())
     socket.on('data', (chunk: Buffer) => {
-      this.receive(chunk)
+      this.receiveBytes(chunk)
       this.#pace(chunk.length)
     })
     socket.on('error', () => undefined)
@@ -121,10 +121,10 @@ export class QuorumConnection implements PeerConnection {
   }
 
   /** Takes bytes that have come. */
-  receive(chunk: Uint8Array): void {
+  receiveBytes(chunk: Uint8Array): void {
     if (this.#state !== 'open') return
     try {
-      this.#link.receive(chunk, this.#onPacket)
+      this.#link.receiveBytes(chunk, this.#onPacket)
     } catch (error) {
       if (!isCoordinationError(error)) throw error
       this.#fail(error.message)

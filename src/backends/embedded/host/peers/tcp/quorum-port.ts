@@ -173,7 +173,7 @@ export class QuorumPort {
     })
     this.#accepted.set(sid, connection)
     connection.listen(gate.acceptPeer(sid, connection))
-    connection.receive(bytes)
+    connection.receiveBytes(bytes)
   }
 
   #open(socket: Socket, link: PeerLink, onGone: () => void = () => undefined): QuorumConnection {

@@ -55,7 +55,7 @@ describe('a stream that is cut anywhere', () => {
             onClear: () => undefined,
             onClose: () => undefined,
           })
-          connection.receive(bytes.subarray(known.bytes))
+          connection.receiveBytes(bytes.subarray(known.bytes))
         },
         onDropped: (_address, reason) => expect.fail(reason),
       }, IDENTIFY_MS)
@@ -82,7 +82,7 @@ describe('a stream that is cut anywhere', () => {
           const link = new Link(SERVER, connection)
           links.push(link)
           connection.listen(link)
-          connection.receive(bytes)
+          connection.receiveBytes(bytes)
         },
         onDropped: (_address, reason) => expect.fail(reason),
       }, IDENTIFY_MS)
@@ -90,7 +90,7 @@ describe('a stream that is cut anywhere', () => {
       const learner = new PeerLink({ role: 'learner', sid: SERVER })
       const bytes = Buffer.concat(sent.flatMap((packet) => [...learner.encode(packet)]))
       const whole: Packet[] = []
-      new PeerLink({ role: 'leader', sid: 2 }).receive(Uint8Array.from(bytes), (packet) => whole.push(packet))
+      new PeerLink({ role: 'leader', sid: 2 }).receiveBytes(Uint8Array.from(bytes), (packet) => whole.push(packet))
       const socket = new Socket()
       strangers.add(socket)
       bring(socket, bytes, lengths)

@@ -160,7 +160,7 @@ async function nextOf(link: Link): Promise<Packet> {
 
 /** Sends what a real server sent, as the packet that it is. */
 function repeat(link: Link, shadow: PeerLink, { bytes }: RecordedFrame): void {
-  shadow.receive(bytes, (packet) => {
+  shadow.receiveBytes(bytes, (packet) => {
     link.connection.send(packet)
   })
 }
@@ -176,7 +176,7 @@ describe('the quorum port', () => {
         raw.write(hexBytes(bytes))
         await until(() => ours.accepted.length === 1)
         const packet = await nextOf(ours.accepted[0] as Link)
-        asShadow.receive(bytes, (expected) => {
+        asShadow.receiveBytes(bytes, (expected) => {
           expect(packet, name).toEqual(expected)
         })
         // So that it knows what the answers belong to.
@@ -234,7 +234,7 @@ describe('a state of a real leader', () => {
     const packets = link?.packets ?? []
     const zxid = packets.flatMap((packet) => (packet.type === 'SNAP' ? [packet.zxid] : []))[0] ?? -1n
     const replica = new Replica(LIMITS, { state: null, logDigest: null }, RANDOM)
-    const intake = replica.receive(zxid, true)
+    const intake = replica.receiveSnapshot(zxid, true)
     for (const packet of packets) if (packet.type === 'SNAPCHUNK') intake.write(packet.bytes)
     const stored = intake.finish([])
     expect(stored?.zxid).toBe(zxid)
