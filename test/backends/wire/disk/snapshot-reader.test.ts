@@ -189,6 +189,8 @@ describe('a snapshot of anything', () => {
     fc.assert(fc.property(bytesOf, refused), { numRuns: 300 })
     fc.assert(
       fc.property(bytesOf, fc.nat({ max: FULL.length - 1 }), (bytes, at) => {
+        // Without its digest it is whole, as releases before 3.6 wrote it.
+        fc.pre(bytes.length > 0 || at !== FULL.length - DIGEST_SECTION_BYTES)
         expect(damageOf(joined(FULL.subarray(0, at), bytes), 97)).not.toBeNull()
       }),
       { numRuns: 300 },
