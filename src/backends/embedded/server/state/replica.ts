@@ -72,7 +72,7 @@ export class Replica {
     return this.#state
   }
 
-  /** The digests of what is logged; null if the storage keeps none. Another one after {@link Replica.receiveSnapshot}. */
+  /** The digests of what is logged; null if the storage has none. Another after {@link Replica.receiveSnapshot}. */
   get logDigest(): LogDigest | null {
     return this.#logDigest
   }
