@@ -54,7 +54,9 @@ export class Asker {
     const { error } = await attempt(() => lock.evict(lease))
     if (error !== null) return
     revocations.evicted(lease)
-    await until(() => lease.signal.aborted, 'RV5: was not told that it is evicted')
+    // One that a listener has released meanwhile is told nothing.
+    const isTold = (): boolean => lease.signal.aborted || lease.state === 'released'
+    await until(isTold, 'RV5: was not told that it is evicted')
   }
 
   async #askAll(lock: FairLock): Promise<readonly { readonly token: bigint }[] | null> {
