@@ -65,7 +65,8 @@ it('takes another rate with the tokens that there are', () => {
 it('is read as it was written, and nothing else is', () => {
   const bucket: Bucket = { rate: RATE, fullAtMs: NOW_MS + 0.25, atMs: NOW_MS + 0.5 }
   expect(decodeBucket('/r', encodeBucket(bucket))).toEqual(bucket)
-  for (const text of ['', '5', 'null', '{}', '{"limit":1,"perMs":1,"burst":1,"fullAtMs":1}', '{"limit":1']) {
+  for (const text of ['', '5', 'null', '{}', '{"limit":1,"perMs":1,"burst":1,"fullAtMs":1}', '{"limit":1',
+    '{"limit":1,"perMs":1,"burst":1,"fullAtMs":1,"atMs":1e300}']) {
     expect(() => decodeBucket('/r', new TextEncoder().encode(text))).toThrow(/\/r must hold the bucket/)
   }
 })
