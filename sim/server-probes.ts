@@ -58,6 +58,7 @@ export class ServerProbes {
       case 'link-dropped':
       case 'client-failed':
       case 'disk-torn':
+      case 'read-only':
       case 'reconfigured': return
       case 'damaged': return this.#probes.hit('damage-passed-over')
       case 'torn-tail': return this.#probes.hit('torn-tail-cut')

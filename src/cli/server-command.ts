@@ -326,6 +326,7 @@ function optionsOf(cfg: ZooCfg): EmbeddedOptions {
     ...given('snapLogBytes', cfg.snapLogBytes),
     ...given('commitLogCount', cfg.commitLogCount),
     ...given('leaderServes', cfg.leaderServes),
+    ...given('readOnlyMode', cfg.readOnlyMode),
     ...given('reconfigEnabled', cfg.reconfigEnabled),
     ...given('superDigest', cfg.superDigest),
     ...given('enforceQuota', cfg.enforceQuota),

@@ -157,6 +157,11 @@ function entryOf(event: EnsembleEvent['event']): Line {
       const message = `the configuration of version ${version} is in force: ${text.split('\n').slice(0, -1).join(' ')}`
       return { level: 'info', message, fields: { version, text } }
     }
+    case 'read-only': {
+      const zxid = hex(event.zxid)
+      const message = `has no majority: clients that ask for it may read, up to zxid ${zxid}`
+      return { level: 'warn', message, fields: { zxid } }
+    }
     case 'expired': {
       const session = hex(event.sessionId)
       return { level: 'debug', message: `session ${session} has expired`, fields: { session } }

@@ -44,6 +44,7 @@ export interface ZooCfg extends ZooCfgTls {
   readonly enforceQuota: boolean | undefined
   readonly requestBytesMax: number | undefined
   readonly leaderServes: boolean | undefined
+  readonly readOnlyMode: boolean | undefined
   readonly reconfigEnabled: boolean | undefined
   /** The AdminServer's; undefined if there is to be none, which is the default here. */
   readonly adminPort: number | undefined
@@ -146,6 +147,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   enforceQuota: { check: flag, effect: 'used' },
   'jute.maxbuffer': { check: integer(REQUEST_BYTES_MIN, REQUEST_BYTES_MAX), effect: 'used' },
   leaderServes: { check: yesUnlessNo, effect: 'ensemble' },
+  'readonlymode.enabled': { check: flag, effect: 'ensemble' },
   reconfigEnabled: { check: boolean, effect: 'used' },
   dynamicConfigFile: { check: anything, effect: 'used' },
   'admin.enableServer': { check: flag, effect: 'used' },
@@ -181,9 +183,9 @@ const MISSING: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; read
   { keys: /^oraclePath$/, what: 'there is no oracle: two servers need each other; have a third, and remove this line' },
   { keys: /^observerMasterPort$/, what: 'observers connect to the leader: remove this line' },
   {
-    keys: /^(localSessionsEnabled|localSessionsUpgradingEnabled|readonlymode\.enabled)$/,
+    keys: /^localSessions(Upgrading)?Enabled$/,
     isMeant: /^true$/i,
-    what: 'there is no such mode: clients would be served otherwise than they expect; remove this line',
+    what: 'every session is one of the whole ensemble: remove this line',
   },
 ]
 
@@ -341,6 +343,7 @@ function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<
     enforceQuota: isOn('enforceQuota'),
     requestBytesMax: number('jute.maxbuffer'),
     leaderServes: entries.has('leaderServes') ? text('leaderServes') !== 'no' : undefined,
+    readOnlyMode: isOn('readonlymode.enabled'),
     reconfigEnabled: isOn('reconfigEnabled'),
     adminPort: adminPortOf(text, number),
     adminAddress: text('admin.serverAddress'),

@@ -216,7 +216,7 @@ reconfigEnabled=true
     'group.1=1:2', 'weight.1=2', 'ssl.quorum.ciphersuites=x',
     'ssl.quorum.crl=true', 'ssl.quorum.clientAuth=none',
     'quorum.auth.enableSasl=true', 'multiAddress.enabled=true', 'oraclePath=x', 'observerMasterPort=1',
-    'localSessionsEnabled=true', 'readonlymode.enabled=true',
+    'localSessionsEnabled=true', 'localSessionsUpgradingEnabled=true',
   ])('is refused with %s, and what to do is said', (line) => {
     expect(refusalOf(line)).toMatch(new RegExp(`^conf/zoo.cfg:1: ${line.split('=')[0]}: .*(remove|write)`))
   })
@@ -239,6 +239,17 @@ reconfigEnabled=true
     ])
     expect(readZooCfg('leaderServes=no', FILE).notices).toEqual([
       'conf/zoo.cfg: without effect on this server: leaderServes (line 1)',
+    ])
+  })
+
+  it('lets clients read without a majority if it asks for that, as a server of several', () => {
+    const servers = 'initLimit=1\nsyncLimit=1\nserver.1=a:1:2\nserver.2=b:1:2\n'
+    const modeOf = (text: string): boolean | undefined => readZooCfg(`${servers}${text}`, FILE).readOnlyMode
+    expect(modeOf('')).toBe(undefined)
+    expect(modeOf('readonlymode.enabled=true')).toBe(true)
+    expect(modeOf('readonlymode.enabled=false')).toBe(false)
+    expect(readZooCfg('readonlymode.enabled=true', FILE).notices).toEqual([
+      'conf/zoo.cfg: without effect on this server: readonlymode.enabled (line 1)',
     ])
   })
 

@@ -1,7 +1,7 @@
 /** Servers for clients in other languages, and what these clients ask to be done to ours. */
 import { createConnection } from 'node:net'
 import { embedded } from 'quorate/embedded'
-import type { Ensemble } from 'quorate/embedded'
+import type { EmbeddedOptions, Ensemble } from 'quorate/embedded'
 import { freePorts } from '../engines/process.ts'
 import { reasonToSkipZooKeeper, startZooKeeper } from '../engines/zookeeper.ts'
 import type { Asks } from './programs.ts'
@@ -17,6 +17,8 @@ export interface Servers extends AsyncDisposable {
   readonly addresses: string
   /** Faults that a program may ask for. */
   readonly asks: Asks
+  /** Whether those that are up have no majority, and are read from. */
+  areReadOnly(): boolean
 }
 
 /** Time-out of the sessions of those who meet on servers: no stall of a busy machine ends one. */
@@ -42,12 +44,12 @@ async function startMeetingPlace(): Promise<MeetingPlace> {
 }
 
 /** Starts one server, or an ensemble of three. */
-export async function startServers(count: 1 | 3): Promise<Servers> {
+export async function startServers(count: 1 | 3, more: EmbeddedOptions = {}): Promise<Servers> {
   // Ports that nobody else is given while a server is down, the client that looks for it there least of all.
   const ports = await freePorts(count)
   const start = async (): Promise<Ensemble> => {
     const ensemble = embedded({
-      servers: count, clientPorts: ports, fourLetterWords: FOUR_LETTER_WORDS, superDigest: SUPER_DIGEST,
+      servers: count, clientPorts: ports, fourLetterWords: FOUR_LETTER_WORDS, superDigest: SUPER_DIGEST, ...more,
     })
     await ensemble.start()
     return ensemble
@@ -63,6 +65,7 @@ export async function startServers(count: 1 | 3): Promise<Servers> {
         ensemble = await start()
       },
     },
+    areReadOnly: () => ensemble.status().every(({ role, readOnly }) => role === 'DOWN' || readOnly),
     [Symbol.asyncDispose]: () => ensemble.close(),
   }
 }

@@ -53,6 +53,7 @@ const STATUS: ServerStatus = {
   role: 'FOLLOWING',
   leader: 1,
   serving: true,
+  readOnly: false,
   epoch: 1,
   zxid: 0n,
   loggedZxid: 0n,

@@ -8,6 +8,7 @@ export function downStatus(myid: number): Omit<ServerStatus, 'role'> & { readonl
     role: 'DOWN',
     leader: null,
     serving: false,
+    readOnly: false,
     epoch: 0,
     zxid: 0n,
     loggedZxid: 0n,

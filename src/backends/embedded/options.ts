@@ -30,6 +30,8 @@ const RESPONSE_BYTES_MIN = 1_024
 const RESPONSE_BYTES_MAX = 0x4000_0000
 const LIMIT_TICKS_MAX = 100_000
 const DRAIN_MS_MAX = 600_000
+/** The reference's least time until a server that finds no leader is read-only. */
+const READ_ONLY_WAIT_MS_MIN = 2_000
 
 /** Options of `embedded()`. */
 export interface EmbeddedOptions {
@@ -123,6 +125,12 @@ export interface EmbeddedOptions {
    */
   readonly leaderServes?: boolean
   /**
+   * Whether a server that has found no leader for a while serves those who only read, and say so when they connect:
+   * ZooKeeper's `readonlymode.enabled`. The while is two seconds, or `tickTimeMs` if that is longer. They may read what
+   * is no longer so, and hold nothing. Clients in this process never ask for that. Default false.
+   */
+  readonly readOnlyMode?: boolean
+  /**
    * Whether clients may change the servers of an ensemble of processes by `reconfig`; if not, that is refused as
    * disabled (-123). A server that is alone, and one of an ensemble in one process, refuse it as unimplemented (-6)
    * where it is on. Default false.
@@ -200,6 +208,7 @@ const DEFAULTS = Object.freeze({
   extendedTypes: SERVER_DEFAULTS.extendedTypes,
   enforceQuota: SERVER_DEFAULTS.enforceQuota,
   leaderServes: SERVER_DEFAULTS.leaderServes,
+  readOnlyMode: false,
   reconfigEnabled: SERVER_DEFAULTS.reconfigEnabled,
   superDigest: SERVER_DEFAULTS.superDigest,
   drainMs: 5_000,
@@ -224,12 +233,15 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
   validateInteger('servers', all.servers, 1, SERVERS_MAX)
   validateInteger('observers', all.observers, 0, OBSERVERS_MAX)
   const times = timesOf(all)
+  const clients = clientSettingsOf(all)
+  const readOnlyWaitMs = Math.max(READ_ONLY_WAIT_MS_MIN, clients.tickTimeMs)
   validateInteger('snapCount', all.snapCount, SNAP_COUNT_MIN, SNAP_COUNT_MAX)
   validateInteger('drainMs', all.drainMs, 0, DRAIN_MS_MAX)
   for (const name of ['snapLogBytes', 'commitLogCount', 'commitLogBytes'] as const) {
     validateInteger(name, all[name], 1, Number.MAX_SAFE_INTEGER)
   }
   validateBoolean('leaderServes', all.leaderServes)
+  validateBoolean('readOnlyMode', all.readOnlyMode)
   validateBoolean('reconfigEnabled', all.reconfigEnabled)
   validateInteger('initLimitTicks', all.initLimitTicks, 1, LIMIT_TICKS_MAX)
   validateInteger('syncLimitTicks', all.syncLimitTicks, 1, LIMIT_TICKS_MAX)
@@ -247,7 +259,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
     drainMs: all.drainMs,
     onError: all.onError,
     onClientError: all.onClientError,
-    clients: clientSettingsOf(all),
+    clients,
     storage: storageSettingsOf(all),
     server: {
       ...SERVER_DEFAULTS,
@@ -257,6 +269,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
       commitLogCount: all.commitLogCount,
       commitLogBytes: all.commitLogBytes,
       leaderServes: all.leaderServes,
+      readOnlyWaitTicks: all.readOnlyMode ? Math.ceil(readOnlyWaitMs / times.tickMs) : null,
       reconfigEnabled: all.reconfigEnabled,
       initLimitTicks: all.initLimitTicks,
       syncLimitTicks: all.syncLimitTicks,

@@ -36,6 +36,10 @@ export interface ServerConfig extends ZabConfig {
   readonly enforceQuota: boolean
   /** Whether a leader takes clients. The only voter takes them in any case. */
   readonly leaderServes: boolean
+  /**
+   * After how many ticks without a leader clients may read here that say so; null: never.
+   */
+  readonly readOnlyWaitTicks: number | null
   /** Whether clients may change the configuration where that can be done; if not, they are told that it is off. */
   readonly reconfigEnabled: boolean
   /** An identity that bypasses all access control lists, as `user:base64(sha1(user:password))`; null for none. */
@@ -73,6 +77,7 @@ export const SERVER_DEFAULTS = Object.freeze({
   extendedTypes: true,
   enforceQuota: false,
   leaderServes: true,
+  readOnlyWaitTicks: null,
   reconfigEnabled: false,
   superDigest: null,
   membership: '',

@@ -100,7 +100,7 @@ export interface Inspected {
 
 /** Looks at a server. */
 export function inspect({ replica, connections, expiresInMs, leading }: Inspected): ServerInspection {
-  const { state, logDigest } = replica
+  const { readable: state, logDigest } = replica
   const { tree } = state
   const all = (): Connection[] => [...connections.all].sort((a, b) => a.id - b.id)
   /** Null of a connection that is gone, whose watches are being cleared away. */

@@ -33,6 +33,8 @@ export type ServerEvent =
   | { readonly type: 'elected'; readonly vote: Vote; readonly supporters: readonly number[]; readonly round: number }
   | { readonly type: 'synchronised'; readonly mode: 'DIFF' | 'TRUNC' | 'SNAP'; readonly from: bigint }
   | { readonly type: 'serving'; readonly role: 'LEADING' | 'FOLLOWING' | 'OBSERVING'; readonly epoch: number }
+  /** It has found no leader, and clients that say so can read here, up to this zxid. */
+  | { readonly type: 'read-only'; readonly zxid: bigint }
   | { readonly type: 'expired'; readonly sessionId: bigint }
   /** Another configuration is in force here: the text of its servers, one per line, and its version. */
   | { readonly type: 'reconfigured'; readonly version: bigint; readonly text: string }
@@ -51,6 +53,8 @@ export interface ServerStatus {
   readonly leader: number | null
   /** Whether clients are served. */
   readonly serving: boolean
+  /** Whether it has no majority, and clients that say so can read here all the same. */
+  readonly readOnly: boolean
   /** Epoch of the last leader it was synchronised with. */
   readonly epoch: number
   /** zxid of the last transaction that it has applied. */

@@ -18,7 +18,6 @@
  * Source      design of etcd-io/raft (RawNode and Ready); ZooKeeper's request processors.
  */
 import { assert } from '../../../core/assert.ts'
-import { readConfiguration } from '../../wire/configuration.ts'
 import type { Configuration } from '../../wire/configuration.ts'
 import type { Notification, Packet } from '../../wire/packets.ts'
 import type { ClientMessage } from '../../wire/records.ts'
@@ -41,14 +40,15 @@ import type { Identity } from './state/identities.ts'
 import { Replica } from './state/replica.ts'
 import type { RecoveredState } from './state/replica.ts'
 import type { State } from './state/state.ts'
-import { Beginning } from './zab/beginning.ts'
+import { beginningOf } from './zab/beginning.ts'
 import { Election, NOBODY } from './zab/election.ts'
 import type { Elected } from './zab/election.ts'
 import { Journal, NO_COMMIT_LOG } from './zab/journal.ts'
 import type { LogEntry, PersistOperation, Recovered } from './zab/journal.ts'
-import { Membership } from './zab/membership.ts'
+import { membershipOf } from './zab/membership.ts'
+import type { Membership } from './zab/membership.ts'
 import { Outbox } from './zab/outbox.ts'
-import { laterOf, zxidOf } from './zab/zxid.ts'
+import { zxidOf } from './zab/zxid.ts'
 
 /** One server. */
 export class Server {
@@ -66,6 +66,7 @@ export class Server {
   readonly #links = new Map<number, number>()
   #role: Looking | Leading | Following
   #serving = false
+  #hasServed = false
   #epochFloor: number
   #needsState = false
   #isLeaving = false
@@ -88,8 +89,11 @@ export class Server {
     this.#wallTimeMs = wallTimeMs
     this.#journal = new Journal(recovered)
     this.#replica = new Replica(config, recovered, ports.random)
-    this.#membership = this.#makeMembership()
-    this.#election = new Election(config, this.#membership, this.#outbox, this.#makeBeginning())
+    this.#membership = membershipOf(config, this.#replica.configuration, this.#journal)
+    const { configuration } = this.#replica
+    if (configuration !== null && this.#membership.enter(configuration)) this.#reportConfiguration(configuration)
+    const beginning = beginningOf(config, this.#journal, ports.random)
+    this.#election = new Election(config, this.#membership, this.#outbox, beginning)
     if (config.bootstrap) this.#journal.grantVote()
     this.#connections = this.#makeConnections()
     this.#parts = this.#makeParts()
@@ -246,18 +250,20 @@ export class Server {
 
   /** The status of this server. */
   status(): ServerStatus {
+    const state = this.#replica.readable
     return {
       myid: this.#config.myid,
       role: this.#role.name,
       leader: this.#role.leader,
       serving: this.#serving,
+      readOnly: this.#replica.isReadOnly,
       epoch: this.#journal.currentEpoch,
-      zxid: this.#state.lastZxid,
+      zxid: state.lastZxid,
       loggedZxid: this.#journal.lastZxid,
-      sessions: this.#state.sessions.size,
+      sessions: state.sessions.size,
       connections: this.#connections.count,
       watches: this.#connections.watches.count,
-      nodes: this.#state.tree.nodeCount,
+      nodes: state.tree.nodeCount,
     }
   }
 
@@ -293,6 +299,7 @@ export class Server {
     const { configuration } = this.#replica
     if (configuration !== null) this.#enter(configuration)
     if (this.#role.mayServe && !this.#serving) this.#serve()
+    if (this.#role.kind === 'looking' && this.#role.isReadOnlyDue) this.#openReadOnly()
     this.#deliverAnswers()
   }
 
@@ -302,6 +309,7 @@ export class Server {
     assert(vote.leader !== NOBODY, 'nobody was elected')
     assert(this.#role.kind === 'looking', 'an election ends while the server looks')
     const { early } = this.#role
+    if (this.#replica.isReadOnly) this.#endClients()
     this.#role = vote.leader === this.#config.myid
       ? new Leading(this.#parts, this.#epochFloor)
       : new Following(this.#parts, {
@@ -321,7 +329,7 @@ export class Server {
     this.#role.close()
     this.#serving = false
     this.#localSessions.forgetSyncs()
-    this.#connections.closeAll()
+    this.#endClients()
     this.#reportLooking(reason)
     // An attempt that failed before it served is repeated by the clock, not by messages, so that two cannot spin.
     const waitTicks = hadService ? 0 : 1
@@ -337,10 +345,13 @@ export class Server {
   /** A committed configuration is in force from now on, if it is newer. */
   #enter(configuration: Configuration): void {
     if (!this.#membership.enter(configuration)) return
-    const { version, text } = configuration
-    this.#events.push({ type: 'reconfigured', version, text })
+    this.#reportConfiguration(configuration)
     this.#role.reconfigured()
     if (this.#role.end !== null) this.#look(this.#role.end)
+  }
+
+  #reportConfiguration({ version, text }: Configuration): void {
+    this.#events.push({ type: 'reconfigured', version, text })
   }
 
   #reportLooking(reason: string): void {
@@ -351,7 +362,22 @@ export class Server {
     assert(this.#role.kind !== 'looking', 'a server that looks serves nobody')
     this.#role.serve()
     this.#serving = true
+    this.#hasServed = true
     this.#events.push({ type: 'serving', role: this.#role.name, epoch: this.#journal.currentEpoch })
+  }
+
+  /** There is no leader: whoever says so reads what is here. A server that knows nothing has nothing to show. */
+  #openReadOnly(): void {
+    const durable = this.#journal.durable.zxid
+    if (this.#replica.isReadOnly || durable === 0n) return
+    // One that has not served since its start knows of no commit after its snapshot, as in the reference.
+    this.#replica.openReadOnly(this.#hasServed ? [] : this.#journal.range(this.#state.lastZxid, durable))
+    this.#events.push({ type: 'read-only', zxid: this.#replica.readable.lastZxid })
+  }
+
+  #endClients(): void {
+    this.#replica.closeReadOnly()
+    this.#connections.closeAll()
   }
 
   /** Syncs wait until what they confirm is applied here. */
@@ -369,28 +395,6 @@ export class Server {
 
   get #leading(): Leading | null {
     return this.#role.kind === 'leading' ? this.#role : null
-  }
-
-  /** @throws TypeError if the state here has a configuration that was changed, and none may be here */
-  #makeMembership(): Membership {
-    const { reconfigurable, voters, membership: text } = this.#config
-    const known = this.#replica.configuration
-    if (!reconfigurable && (known !== null || this.#journal.proposed !== null)) {
-      throw new TypeError('the data are of an ensemble whose servers were changed: start it with myid and servers')
-    }
-    const initial = reconfigurable ? readConfiguration(text) : { version: 0n, voters, observers: [], text }
-    const membership = new Membership(initial, this.#journal)
-    if (known !== null && membership.enter(known)) {
-      this.#events.push({ type: 'reconfigured', version: known.version, text: known.text })
-    }
-    return membership
-  }
-
-  #makeBeginning(): Beginning | null {
-    if (!this.#config.beginsTogether) return null
-    const { random } = this.#ports
-    // A zxid of an epoch from 1 on, so positive in 64 bits.
-    return new Beginning(this.#config, this.#journal, zxidOf(1 + (random.u32() >>> 2), random.u32()))
   }
 
   #makeParts(): ServerParts {
@@ -417,18 +421,14 @@ export class Server {
 
   #makeConnections(): Connections {
     return new Connections({
-      myid: this.#config.myid,
-      minSessionTimeoutMs: this.#config.minSessionTimeoutMs,
-      maxSessionTimeoutMs: this.#config.maxSessionTimeoutMs,
-      requestBytesMax: this.#config.requestBytesMax,
-      responseBytesMax: this.#config.responseBytesMax,
-      superDigest: this.#config.superDigest,
+      ...this.#config,
       reconfiguration: !this.#config.reconfigEnabled ? 'disabled' : this.#config.reconfigurable ? 'enabled' : 'absent',
       isAlone: () => this.#membership.isAlone(this.#config.myid),
-      state: () => this.#state,
+      isReadOnly: () => this.#replica.isReadOnly,
+      state: () => this.#replica.readable,
       secretOf: (sessionId) => this.#secretOf(sessionId),
       takesClients: () => this.#serving && this.#role.takesClients,
-      seenHere: () => laterOf(this.#state.lastZxid, zxidOf(this.#journal.currentEpoch, 0)),
+      seenHere: () => this.#replica.seenUpTo(zxidOf(this.#journal.currentEpoch, 0)),
       submit: (request) => {
         this.#role.submit(request)
       },

@@ -4,7 +4,7 @@
 import { CreateFlag, OpCode } from '../../../../src/backends/wire/codes.ts'
 import type { PeerMessage } from '../../../../src/backends/wire/packets.ts'
 import { OPEN_ACL } from '../../../../src/backends/wire/records.ts'
-import type { ClientMessage, Request, ServerMessage } from '../../../../src/backends/wire/records.ts'
+import type { ClientMessage, ConnectRequest, Request, ServerMessage } from '../../../../src/backends/wire/records.ts'
 import { sha1 } from '../../../../src/backends/embedded/host/digest.ts'
 import { MemoryNetwork } from '../../../../src/backends/embedded/host/peers/memory.ts'
 import { Peers } from '../../../../src/backends/embedded/host/peers/peers.ts'
@@ -356,7 +356,7 @@ export class Cluster {
   /** Connects a client; a session is given to resume it, an address if it has one. */
   connect(
     server: number,
-    resume?: { sessionId: bigint; passwd: Uint8Array },
+    { sessionId = 0n, passwd = new Uint8Array(16), readOnly = false }: Partial<ConnectRequest> = {},
     lastZxidSeen = 0n,
     timeOut = 1_000,
     address = '',
@@ -371,17 +371,15 @@ export class Cluster {
       passwd: new Uint8Array(16),
     }
     this.#connections.push(connection)
-    const sessionId = resume?.sessionId ?? 0n
-    const passwd = resume?.passwd ?? new Uint8Array(16)
     if (address !== '') this.members.get(server)?.server.openClient(connection.number, address)
-    const request = { protocolVersion: 0, lastZxidSeen, timeOut, sessionId, passwd, readOnly: false }
+    const request = { protocolVersion: 0, lastZxidSeen, timeOut, sessionId, passwd, readOnly }
     this.send(connection, { kind: 'connect', request })
     return connection
   }
 
   /** Connects a client and waits until it has its session. */
-  client(server: number, resume?: { sessionId: bigint; passwd: Uint8Array }, lastZxidSeen = 0n): TestConnection {
-    const connection = this.connect(server, resume, lastZxidSeen)
+  client(server: number, asked: Partial<ConnectRequest> = {}, lastZxidSeen = 0n): TestConnection {
+    const connection = this.connect(server, asked, lastZxidSeen)
     this.run()
     if (connection.closed || connection.sessionId === 0n) throw new Error(`server ${server} gave no session`)
     return connection

@@ -55,6 +55,8 @@ export function formatEvent(event: ServerEvent): string {
       return `synchronised by ${event.mode} from ${formatZxid(event.from)}`
     case 'serving':
       return `serving, ${event.role}, epoch ${event.epoch}`
+    case 'read-only':
+      return `read-only up to ${formatZxid(event.zxid)}`
     case 'reconfigured':
       return `reconfigured: ${event.text.replaceAll('\n', ' ')}`
     case 'expired':

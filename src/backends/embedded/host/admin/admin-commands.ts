@@ -17,7 +17,7 @@ import { Members } from './json-text.ts'
 import type { JsonValue } from './json-text.ts'
 import { nodeCount, numbersOf, rounded4 } from './metrics.ts'
 import { peerState } from './monitor.ts'
-import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount, hex } from './server-view.ts'
+import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount, hex, isShown } from './server-view.ts'
 import { modeOf, monitored, operationName, resetNumbers, servedZxid } from './server-view.ts'
 import type { InspectedHost, ServerView } from './server-view.ts'
 
@@ -44,7 +44,7 @@ const COMMANDS: readonly Command[] = [
   { names: ['get_trace_mask', 'gtmk'], answer: (view) => ({ tracemask: view.traceMask.value }), isAlways: true },
   { names: ['hash'], answer: digests },
   { names: ['initial_configuration', 'icfg'], answer: (view) => ({ initial_configuration: configurationLines(view) }) },
-  { names: ['is_read_only', 'isro'], answer: () => ({ read_only: false }) },
+  { names: ['is_read_only', 'isro'], answer: (_, host) => ({ read_only: host.status().readOnly }) },
   { names: ['leader', 'lead'], answer: leader },
   { names: ['monitor', 'mntr'], answer: monitor },
   { names: ['ruok'], answer: () => ({}) },
@@ -76,8 +76,8 @@ export function answerCommand(name: string, view: ServerView, query: URLSearchPa
   if (command === undefined) return { command: name, error: `Unknown command: ${name}` }
   const [primary = name] = command.names
   const host = view.host()
-  const isServing = host?.status().serving ?? false
-  if (command.isAlways !== true && (host === null || !isServing)) return { command: primary, error: NOT_SERVING }
+  const isAnswered = command.isAlways ?? (host !== null && isShown(host.status()))
+  if (!isAnswered) return { command: primary, error: NOT_SERVING }
   const answer = command.answer(view, host ?? NO_HOST, query)
   const entries = answer instanceof Members ? answer.entries : Object.entries(answer)
   return new Members(followed([['command', primary], ['error', null]], entries))
@@ -225,7 +225,7 @@ function serverStats(view: ServerView, host: InspectedHost): Answer {
   const { leading } = host.inspect()
   return {
     version: VERSION,
-    read_only: false,
+    read_only: status.readOnly,
     server_stats: {
       packets_sent: sent,
       packets_received: received,
@@ -291,7 +291,7 @@ function zabState(view: ServerView, host: InspectedHost): Answer {
     last_zxid: `0x${hex(zxid)}`,
     zab_epoch: epochOf(zxid),
     zab_counter: counterOf(zxid),
-    // Clients are served in this phase only.
-    zabstate: 'broadcast',
+    // Clients that write are served in this phase only.
+    zabstate: status.readOnly ? 'election' : 'broadcast',
   }
 }

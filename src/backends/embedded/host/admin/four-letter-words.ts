@@ -14,7 +14,7 @@ import type { ServerInspection } from '../../server/inspection.ts'
 import { environmentEntries } from './environment.ts'
 import { decimal, nodeCount } from './metrics.ts'
 import { monitorLines } from './monitor.ts'
-import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount } from './server-view.ts'
+import { NOT_SERVING, VERSION, addressOf, configurationLines, connectionCount, isShown } from './server-view.ts'
 import { hex, modeOf, monitored, operationName, resetNumbers, servedZxid } from './server-view.ts'
 import type { InspectedHost, ServerView } from './server-view.ts'
 import { TRACE_MASK_BYTES } from './trace-mask.ts'
@@ -88,8 +88,7 @@ export class FourLetterWords {
     if (word === 'ruok') return 'imok'
     if (word === 'envi') return environment()
     if (word === 'gtmk' || word === 'stmk') return `${this.#view.traceMask.value}`
-    const isServing = host?.status().serving ?? false
-    if (host === null || !isServing) return word === 'isro' ? 'null' : `${NOT_SERVING}\n`
+    if (host === null || !isShown(host.status())) return word === 'isro' ? 'null' : `${NOT_SERVING}\n`
     return this.#answer(word, host)
   }
 
@@ -114,7 +113,7 @@ export class FourLetterWords {
       case 'wchc':
         return closed(grouped(host.inspect().watchesBySession, ''))
       case 'isro':
-        return 'rw'
+        return host.status().readOnly ? 'ro' : 'rw'
       case 'hash':
         return lines(host.inspect().digests.map(({ zxid, digest }) => `${hex(zxid)}: ${digest}`))
       case 'dirs':
@@ -134,6 +133,7 @@ export class FourLetterWords {
     const mode = modeOf(this.#view, host)
     return lines([
       `Zookeeper version: ${VERSION}`,
+      ...(host.status().readOnly ? ['READ-ONLY mode; serving only read-only clients'] : []),
       `${clients}Latency min/avg/max: ${latency.min}/${decimal(latency.average)}/${latency.max}`,
       `Received: ${received}`,
       `Sent: ${sent}`,

@@ -5,7 +5,7 @@
  */
 import { SHARES, metricsOf, summariesOf } from './metrics.ts'
 import type { Metric, Summary } from './metrics.ts'
-import { monitored } from './server-view.ts'
+import { isShown, monitored } from './server-view.ts'
 import type { ServerView } from './server-view.ts'
 
 /** The media type of the text. */
@@ -13,14 +13,14 @@ export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 const MICROSECONDS = 1_000_000
 
-/** The text. While the server does not serve, it has that fact and the process alone. */
+/** The text. While the server does not serve, not even reads, it has that fact and the process alone. */
 export function* prometheusLines(view: ServerView): Generator<string> {
   const host = view.host()
   const status = host?.status() ?? null
   yield* linesOf(own('quorate_serving', status?.serving === true ? 1 : 0, 'Whether clients are served: 1 or 0'))
   yield* linesOf(own('quorate_epoch', status?.epoch ?? null, 'Epoch of the leader that it was synchronised with last'))
   for (const metric of processMetrics()) yield* linesOf(metric)
-  if (host !== null && status?.serving === true) {
+  if (host !== null && status !== null && isShown(status)) {
     const numbers = monitored(view, host)
     for (const metric of metricsOf(numbers)) yield* linesOf(metric)
     for (const summary of summariesOf(numbers)) yield summaryLines(summary)

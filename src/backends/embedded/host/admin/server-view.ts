@@ -87,17 +87,23 @@ export interface ServerView {
 
 const MODES = { LOOKING: 'looking', LEADING: 'leader', FOLLOWING: 'follower', OBSERVING: 'observer' } as const
 
-/** The server's mode: `standalone`, or its role in the ensemble. */
+/** The server's mode: `standalone`, or its role in the ensemble; `read-only` while it has none and is read from. */
 export function modeOf({ company }: ServerView, host: InspectedHost): string {
-  return company.isStandalone ? 'standalone' : MODES[host.status().role]
+  const { role, readOnly } = host.status()
+  return company.isStandalone ? 'standalone' : readOnly ? 'read-only' : MODES[role]
+}
+
+/** Whether there is something to tell of a server: it serves clients, if only those that read. */
+export function isShown({ serving, readOnly }: Pick<ServerStatus, 'serving' | 'readOnly'>): boolean {
+  return serving || readOnly
 }
 
 /**
  * The zxid up to which a server that serves has applied everything: its leader's epoch has begun with what came before,
- * also before the first transaction of that epoch.
+ * also before the first transaction of that epoch. One that is read-only tells of no more than can be read there.
  */
-export function servedZxid({ epoch, zxid }: ServerStatus): bigint {
-  return laterOf(zxid, zxidOf(epoch, 0))
+export function servedZxid({ epoch, zxid, readOnly }: ServerStatus): bigint {
+  return readOnly ? zxid : laterOf(zxid, zxidOf(epoch, 0))
 }
 
 /** How many clients are connected. */

@@ -58,8 +58,8 @@ export interface Pending {
   readonly waiting: Pending[] | null
   /** The error number of a request that is not even tried. */
   readonly refusal: number
-  /** Whether the operation is unknown: the connection ends after the answer. */
-  readonly isUnknown: boolean
+  /** Whether the connection ends after the answer. */
+  readonly isLast: boolean
   /** The answer of a write, once it is known. */
   answer: Reply | null
 }

@@ -5,6 +5,9 @@
  *           one, to those who may read the node. For requests see request-order.ts.
  * Handshake the password is looked at before anything is changed: a wrong one disturbs nobody. A client that has seen
  *           more than this server has applied is turned away, so that it never travels back in time.
+ * Read-only a server without a majority takes those clients alone that have said that it will do, under sessions that
+ *           nobody else knows (read-only-sessions.ts). It cannot tell what has become of a session of the ensemble: who
+ *           comes with one is turned away, and keeps it for a server that can.
  * Source    ZooKeeperServer.processConnectRequest, NIOServerCnxn.java, FinalRequestProcessor.java.
  */
 import { OpCode, Perm } from '../../../wire/codes.ts'
@@ -18,8 +21,10 @@ import type { Connection, ConnectionReply } from './connection.ts'
 import { NO_IDENTITIES, identitiesAt } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
 import type { RandomSource, ServerPorts } from '../ports.ts'
+import { ReadOnlySessions, isOfReadOnly } from './read-only-sessions.ts'
 import { RequestOrder } from './request-order.ts'
 import type { RequestHost } from './request-order.ts'
+import type { RequestMessage } from './request-kinds.ts'
 import { samePassword } from '../state/session-table.ts'
 import type { Applied } from '../state/state.ts'
 import { Watches } from './watches.ts'
@@ -33,13 +38,15 @@ export interface ConnectionsHost extends RequestHost {
   readonly myid: number
   readonly minSessionTimeoutMs: number
   readonly maxSessionTimeoutMs: number
+  readonly tickMs: number
+  readonly sessionBucketTicks: number
   /** Whether this server is in touch with a majority, and takes clients in its present role. */
   takesClients(): boolean
   /** An error in the handling of one client has ended its connection; the code is wrong, and continues. */
   clientFailed(sessionId: bigint, error: unknown): void
   /**
    * While it serves: whatever clients have seen up to this zxid is applied here. That is all of what was before its
-   * leader's epoch, although nothing may have happened in that yet.
+   * leader's epoch, although nothing may have happened in that yet. Without a majority it is what can be read.
    */
   seenHere(): bigint
   /**
@@ -59,6 +66,7 @@ export class Connections {
   /** Connections that have a session, or create one; who resumes one is not in here before the leader has said yes. */
   readonly #bySession = new Map<bigint, Connection>()
   readonly #watches = new Watches()
+  readonly #readOnlySessions: ReadOnlySessions
   readonly #clientGuard = new ClientGuard()
   readonly #requests: RequestOrder
   #replies: ConnectionReply[] = []
@@ -67,6 +75,7 @@ export class Connections {
   constructor(host: ConnectionsHost, { random, digest }: ServerPorts) {
     this.#host = this.#clientGuard.watched(host)
     this.#random = random
+    this.#readOnlySessions = new ReadOnlySessions(random, host)
     const outlet = {
       send: (connection: Connection, message: ServerMessage) => {
         this.#send(connection, message)
@@ -167,8 +176,17 @@ export class Connections {
     if (message.kind === 'connect') {
       if (connection.phase === 'new') this.#connect(connection, message.request)
       else this.#close(connection)
-    } else if (connection.phase === 'open') this.#requests.receiveRequest(connection, message)
-    else this.#close(connection)
+    } else if (connection.phase === 'open') {
+      this.#touchReadOnly(connection, message)
+      this.#requests.receiveRequest(connection, message)
+    } else this.#close(connection)
+  }
+
+  #touchReadOnly({ sessionId }: Connection, message: RequestMessage): void {
+    if (!this.#host.isReadOnly()) return
+    const isEnd = message.kind === 'request' && message.request.op === OpCode.closeSession
+    if (isEnd) this.#readOnlySessions.end(sessionId)
+    else this.#readOnlySessions.touch(sessionId)
   }
 
   /** No error of one client may reach the others: it costs that client its connection. */
@@ -183,6 +201,7 @@ export class Connections {
   tick(): void {
     this.#requests.tick()
     this.#watches.clearDeparted()
+    for (const ended of this.#readOnlySessions.tick()) this.disconnectSession(ended)
   }
 
   /** Throws the error of the consensus in the handling of a client, if there was one. */
@@ -268,13 +287,36 @@ export class Connections {
 
   #connect(connection: Connection, request: ConnectRequest): void {
     const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#host
-    if (!this.#host.takesClients() || request.lastZxidSeen > this.#host.seenHere()) {
+    const isReadOnly = this.#host.isReadOnly()
+    const isTaken = isReadOnly ? request.readOnly : this.#host.takesClients()
+    if (!isTaken || request.lastZxidSeen > this.#host.seenHere()) {
       this.#close(connection)
       return
     }
     connection.timeoutMs = Math.min(Math.max(request.timeOut, minSessionTimeoutMs), maxSessionTimeoutMs)
-    if (request.sessionId === 0n) this.#create(connection)
+    if (isReadOnly) this.#openReadOnly(connection, request)
+    else if (request.sessionId === 0n) this.#create(connection)
     else this.#resume(connection, request.sessionId, request.passwd ?? NO_PASSWORD)
+  }
+
+  #openReadOnly(connection: Connection, { sessionId, passwd }: ConnectRequest): void {
+    const { timeoutMs } = connection
+    if (sessionId === 0n) {
+      connection.sessionId = this.newSessionId()
+      connection.passwd = this.#readOnlySessions.begin(connection.sessionId, timeoutMs)
+    } else if (passwd === null || !isOfReadOnly(passwd)) {
+      this.#close(connection)
+      return
+    } else if (this.#readOnlySessions.resume(sessionId, passwd, timeoutMs)) {
+      connection.sessionId = sessionId
+      connection.passwd = passwd
+      this.#closeEarlier(sessionId, passwd)
+    } else {
+      this.#refuse(connection)
+      return
+    }
+    this.#bySession.set(connection.sessionId, connection)
+    this.#accept(connection)
   }
 
   #create(connection: Connection): void {
@@ -313,7 +355,8 @@ export class Connections {
   #accept(connection: Connection): void {
     connection.phase = 'open'
     const { sessionId, passwd, timeoutMs } = connection
-    const response = { protocolVersion: 0, timeOut: timeoutMs, sessionId, passwd, readOnly: false }
+    const readOnly = this.#host.isReadOnly()
+    const response = { protocolVersion: 0, timeOut: timeoutMs, sessionId, passwd, readOnly }
     this.#send(connection, { kind: 'connect', response })
   }
 

@@ -41,6 +41,8 @@ export interface Readable {
   readonly watches: Watches
   /** Longest answer, in bytes. */
   readonly responseBytesMax: number
+  /** Whether no majority stands behind the answers of this server. */
+  readonly isReadOnly: boolean
 }
 
 /** An answer: an error number or a body, after events of watches that could not be armed again. */
@@ -76,7 +78,7 @@ export function answerRead(request: Request, reader: Reader, from: Readable): Re
   const { state, watches, responseBytesMax } = from
   switch (request.op) {
     case OpCode.exists:
-      return exists(request.body, reader, state, watches)
+      return exists(request.body, reader, from)
     case OpCode.getData: {
       const node = readable(request.body.path, Perm.read, reader, state)
       if (typeof node === 'number') return refused(node)
@@ -155,11 +157,11 @@ function answerWatches(request: Request, { connection }: Reader, state: State, w
 function exists(
   { path, watch }: ReadRequest,
   { connection }: Reader,
-  state: State,
-  watches: Watches,
+  { state, watches, isReadOnly }: Readable,
 ): ReadAnswer {
   if (path.includes('\0')) return refused(Err.badArguments)
-  if (path === OWN_SERVER) return answered({ stat: NO_STAT })
+  // Who hears of a server of ours takes the answers of its pings for those of a majority.
+  if (path === OWN_SERVER && !isReadOnly) return answered({ stat: NO_STAT })
   if (watch && !watches.watchExist(path, connection)) return beyondLimit()
   const stat = state.tree.stat(nodePath(path))
   return stat === null ? refused(Err.noNode) : answered({ stat })

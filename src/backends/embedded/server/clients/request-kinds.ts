@@ -3,8 +3,10 @@
  *
  * Kinds     a write becomes a transaction, also if it cannot be read or is refused whatever the state: it takes its
  *           place and its zxid. A sync waits for a majority. Everything else is answered here.
+ * Read-only a server without a majority refuses writes and syncs, whatever they ask for.
  * Unknown   an unknown operation gets an *unimplemented* reply, and the connection ends.
- * Source    PrepRequestProcessor.pRequestHelper, Request.isValid, ZooKeeperServer.processPacket of ZooKeeper 3.8.
+ * Source    PrepRequestProcessor.pRequestHelper, Request.isValid, ZooKeeperServer.processPacket,
+ *           ReadOnlyRequestProcessor of ZooKeeper 3.8.
  */
 import { Err, OpCode, WRITE_OPS } from '../../../wire/codes.ts'
 import type { ClientMessage, Request } from '../../../wire/records.ts'
@@ -23,6 +25,8 @@ export type RequestKind =
   | { readonly kind: 'sasl' }
   /** Answered with an error number, and nothing is done. */
   | { readonly kind: 'refused'; readonly err: number }
+  /** A read-only session is closed. */
+  | { readonly kind: 'end' }
   | { readonly kind: 'unknown' }
   /** Nothing can be answered to it. */
   | { readonly kind: 'broken' }
@@ -34,6 +38,8 @@ const READ: RequestKind = Object.freeze({ kind: 'read' })
 const SYNC: RequestKind = Object.freeze({ kind: 'sync' })
 const PING: RequestKind = Object.freeze({ kind: 'ping' })
 const SASL: RequestKind = Object.freeze({ kind: 'sasl' })
+const END: RequestKind = Object.freeze({ kind: 'end' })
+const NOT_READ_ONLY: RequestKind = Object.freeze({ kind: 'refused', err: Err.notReadOnly })
 const UNKNOWN: RequestKind = Object.freeze({ kind: 'unknown' })
 const BROKEN: RequestKind = Object.freeze({ kind: 'broken' })
 
@@ -55,6 +61,13 @@ export function kindOf(message: RequestMessage, reconfiguration: Reconfiguration
       // The reference answers this on a server on its own.
       return refusedWrite(Err.unimplemented)
   }
+}
+
+/** Decides how a server without a majority handles a message. */
+export function kindWithoutMajority(message: RequestMessage): RequestKind {
+  const { op } = message.kind === 'unreadable' ? message : message.request
+  if (op === OpCode.closeSession) return END
+  return WRITE_OPS.has(op) || NEED_MAJORITY.has(op) ? NOT_READ_ONLY : kindOf(message, 'disabled')
 }
 
 function kindOfRequest(request: Request): RequestKind {
@@ -125,6 +138,9 @@ const READS: ReadonlySet<number> = new Set([
   OpCode.addWatch,
   OpCode.whoAmI,
 ])
+
+/** Operations that need a majority, besides the writes. */
+const NEED_MAJORITY: ReadonlySet<number> = new Set([OpCode.sync, OpCode.reconfig, OpCode.deleteContainer])
 
 /** Whether a write can have become a transaction of this type; an error, any can. */
 export function canBecome(op: number, type: number): boolean {

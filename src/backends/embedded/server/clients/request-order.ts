@@ -7,6 +7,8 @@
  *           out of this order, as in the reference: it is answered at once, and counts for every later request.
  * Pings     are answered when a majority has confirmed this server, all of one tick together (decision 0003) and out of
  *           the order of the requests; by a server that is its own majority at once, in their order.
+ * Read-only without a majority there is nothing to wait for: reads and pings are answered at once, and all that needs a
+ *           majority is refused.
  * Limits    requests and pings that wait, per connection; one more and it is closed.
  * Source    CommitProcessor.java, FinalRequestProcessor.java, ZooKeeperServer.processPacket of ZooKeeper 3.8.
  */
@@ -20,7 +22,7 @@ import type { ServerPorts } from '../ports.ts'
 import type { WriteRequest } from '../writes/prepare.ts'
 import { answerRead, beyondLimit } from './reads.ts'
 import { Rearming } from './rearming.ts'
-import { canBecome, kindOf, requestBytes, requestParts } from './request-kinds.ts'
+import { canBecome, kindOf, kindWithoutMajority, requestBytes, requestParts } from './request-kinds.ts'
 import type { Reconfiguration, RequestKind, RequestMessage } from './request-kinds.ts'
 import type { State } from '../state/state.ts'
 import type { Watches } from './watches.ts'
@@ -48,6 +50,8 @@ export interface RequestHost {
   readonly superDigest: string | null
   /** Whether this server is a majority by itself. */
   isAlone(): boolean
+  /** Whether this server has lost its majority, and can be read from all the same. */
+  isReadOnly(): boolean
   /** The state, as far as it is applied here. */
   state(): State
   /** Has the leader make a transaction of a write. */
@@ -99,13 +103,11 @@ export class RequestOrder {
     const part = (message.kind === 'request' ? message.part : undefined) ?? null
     // The reference closes the connection of a request that is too long, and its clients send the same again, forever.
     const isTooLong = requestBytes(message) > this.#host.requestBytesMax || requestParts(message) > REQUEST_PARTS_MAX
-    const kind: RequestKind = isTooLong
-      ? { kind: 'refused', err: Err.badArguments }
-      : kindOf(message, this.#host.reconfiguration)
+    const kind: RequestKind = isTooLong ? { kind: 'refused', err: Err.badArguments } : this.#kindOf(message)
     switch (kind.kind) {
       case 'ping':
         // Its answer renews a lease. One whose session is being ended waits for a sync, and so for that end.
-        if (this.#host.isAlone() && isKept) this.#queue(connection, { xid: Xid.ping, op, part }, PONG, null)
+        if (this.#asksNobody && isKept) this.#queue(connection, { xid: Xid.ping, op, part }, PONG, null)
         else this.#ping(connection)
         break
       case 'auth':
@@ -125,6 +127,14 @@ export class RequestOrder {
       default:
         this.#queue(connection, { xid, op, part }, kind, request)
     }
+  }
+
+  #kindOf(message: RequestMessage): RequestKind {
+    return this.#host.isReadOnly() ? kindWithoutMajority(message) : kindOf(message, this.#host.reconfiguration)
+  }
+
+  get #asksNobody(): boolean {
+    return this.#host.isAlone() || this.#host.isReadOnly()
   }
 
   /** Lets a tick pass: all pings that came in it are confirmed together. */
@@ -205,8 +215,8 @@ export class RequestOrder {
       write: what.kind === 'write' ? what.write : null,
       syncId: isSync ? this.#lastSyncId : 0,
       waiting: isSync ? [] : null,
-      refusal: what.kind === 'refused' ? what.err : Err.unimplemented,
-      isUnknown: what.kind === 'unknown',
+      refusal: what.kind === 'refused' ? what.err : what.kind === 'end' ? Err.ok : Err.unimplemented,
+      isLast: what.kind === 'unknown' || what.kind === 'end',
       answer: null,
     }
     connection.pending.push(entry)
@@ -259,7 +269,7 @@ export class RequestOrder {
       pending.shift()
       const reply = head.answer ?? this.#answerNow(connection, head)
       if (head.part === null) this.#send(connection, head.op, reply)
-      if (!head.isUnknown) continue
+      if (!head.isLast) continue
       this.#outlet.close(connection)
       return
     }
@@ -271,8 +281,8 @@ export class RequestOrder {
     if (part === null) this.#send(connection, request.op, reply)
   }
 
-  #answerNow(connection: Connection, { xid, read, refusal, identities, isUnknown, part }: Pending): Reply {
-    if (isUnknown) return { xid, zxid: UNKNOWN_ZXID, err: refusal, body: null }
+  #answerNow(connection: Connection, { xid, read, refusal, identities, isLast, part }: Pending): Reply {
+    if (isLast && refusal !== Err.ok) return { xid, zxid: UNKNOWN_ZXID, err: refusal, body: null }
     if (read !== null) return this.#read(connection, read, identities, part)
     return { xid, zxid: this.#host.state().lastZxid, err: refusal, body: null }
   }
@@ -289,7 +299,7 @@ export class RequestOrder {
     const { rearming } = connection
     const reader = { connection: connection.id, sessionId: connection.sessionId, identities }
     const { responseBytesMax } = this.#host
-    const from = { state, watches: this.#watches, responseBytesMax }
+    const from = { state, watches: this.#watches, responseBytesMax, isReadOnly: this.#host.isReadOnly() }
     const answer = rearming?.isRefused === true ? beyondLimit() : answerRead(request, reader, from)
     const toldZxid = rearming?.zxid ?? zxid
     for (const event of answer.events) this.#outlet.send(connection, { kind: 'event', zxid: toldZxid, event })

@@ -1,5 +1,6 @@
 /**
- * A server that looks for a leader. It serves nobody; learners that come early wait until it is known who leads.
+ * A server that looks for a leader. It serves nobody, but after a while those who only read, where that is wanted;
+ * learners that come early wait until it is known who leads.
  */
 import type { Packet } from '../../../wire/packets.ts'
 import type { Answer, RoleEnd, RoleInputs, ServerParts } from './role.ts'
@@ -34,6 +35,7 @@ export class Looking implements RoleInputs {
   readonly #early = new Map<number, Early>()
   readonly #start: LookingStart
   #waitTicks: number
+  #lookedTicks = 0
   /** It began to look without its vote. */
   #lacksVote = false
 
@@ -55,7 +57,14 @@ export class Looking implements RoleInputs {
     return { reason: 'no voter has promised anything: the ensemble begins', epochFloor: 0 }
   }
 
+  /** Whether it has looked in vain for so long that clients may read here. */
+  get isReadOnlyDue(): boolean {
+    const { readOnlyWaitTicks } = this.#parts.config
+    return readOnlyWaitTicks !== null && this.#lookedTicks >= readOnlyWaitTicks && !this.#start.isLeaving
+  }
+
   tick(): void {
+    this.#lookedTicks += 1
     if (this.#waitTicks === 0) return
     this.#waitTicks -= 1
     if (this.#waitTicks === 0) this.#startElection()

@@ -50,6 +50,8 @@ export class Replica {
   #state: State
   #logDigest: LogDigest | null
   #configuration: Configuration | null = null
+  /** While clients read without a majority. */
+  #readOnly: State | null = null
   /** The snapshot that is due and was not taken yet, or is being read. */
   #due: Snapshot | null = null
   #isTaken = false
@@ -65,6 +67,25 @@ export class Replica {
   /** The configuration that transactions have made; null if none has. */
   get configuration(): Configuration | null {
     return this.#configuration
+  }
+
+  /** The state that clients read: that of this server, but while it has no majority. */
+  get readable(): State {
+    return this.#readOnly ?? this.#state
+  }
+
+  /**
+   * The zxid up to which what clients have seen is applied here, on a server that follows a leader or is one: all of
+   * what was before that leader's epoch. Without a majority, it is what they can read.
+   */
+  seenUpTo(epochStart: bigint): bigint {
+    const { lastZxid } = this.readable
+    return this.isReadOnly || lastZxid > epochStart ? lastZxid : epochStart
+  }
+
+  /** Whether clients read without a majority. */
+  get isReadOnly(): boolean {
+    return this.#readOnly !== null
   }
 
   /** The state; another one after {@link Replica.receiveSnapshot}. */
@@ -119,6 +140,30 @@ export class Replica {
     const text = this.#state.configurationText
     if (versionOf(text) > 0n) this.#configuration = readConfiguration(text)
     else this.#state.setMembership(this.#config.membership)
+  }
+
+  /**
+   * Lets clients read without a majority.
+   *
+   * @param log - what follows the state in the log of a server that does not know how much of it is committed: it is
+   * applied to a copy, which is given up again, and never to the state that a leader continues
+   */
+  openReadOnly(log: readonly Entry[]): void {
+    this.#readOnly = log.length === 0 ? this.#state : this.#copyWith(log)
+  }
+
+  /** No client reads without a majority any more. Idempotent. */
+  closeReadOnly(): void {
+    this.#readOnly = null
+  }
+
+  #copyWith(log: readonly Entry[]): State {
+    const reader = new StateReader()
+    for (const chunk of this.#state.openSnapshot().chunks()) reader.write(chunk)
+    const copy = State.of(reader)
+    if (versionOf(copy.configurationText) === 0n) copy.setMembership(this.#config.membership)
+    for (const { txn } of log) copy.apply(decodeTransaction(txn))
+    return copy
   }
 
   /** Opens a snapshot if it is time for one. The next one waits until this one has been read. */

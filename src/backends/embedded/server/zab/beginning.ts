@@ -14,6 +14,14 @@
 import type { Notification } from '../../../wire/packets.ts'
 import type { ZabConfig } from './configuration.ts'
 import type { Journal } from './journal.ts'
+import type { RandomSource } from '../ports.ts'
+import { zxidOf } from './zxid.ts'
+
+/** The part of a server that starts in the beginning of its ensemble; null if that begins otherwise. */
+export function beginningOf(config: ZabConfig, journal: Journal, random: RandomSource): Beginning | null {
+  // A zxid of an epoch from 1 on, so positive in 64 bits.
+  return config.beginsTogether ? new Beginning(config, journal, zxidOf(1 + (random.u32() >>> 2), random.u32())) : null
+}
 
 /** The part of one server in the beginning of its ensemble. */
 export class Beginning {

@@ -16,7 +16,9 @@
  *            QuorumPeer.processReconfig, Leader.tryToCommit, SyncedLearnerTracker of ZooKeeper 3.8. Departure: a server
  *            keeps no proposed configuration beside its log.
  */
+import { readConfiguration } from '../../../wire/configuration.ts'
 import type { Configuration } from '../../../wire/configuration.ts'
+import type { ZabConfig } from './configuration.ts'
 import type { Journal } from './journal.ts'
 import { isQuorum, quorumValue } from './quorum.ts'
 
@@ -116,6 +118,24 @@ export class Membership {
     const { current, proposed } = this
     return proposed === null ? [current] : [current, proposed]
   }
+}
+
+/**
+ * The configurations of a server that starts, before it has entered the committed one of its state.
+ *
+ * @param known - that one; null if none was ever changed
+ * @throws TypeError if there is a configuration that was changed, and none may be here
+ */
+export function membershipOf(
+  { reconfigurable, voters, membership: text }: ZabConfig & { readonly membership: string },
+  known: Configuration | null,
+  journal: Pick<Journal, 'proposed' | 'settled'>,
+): Membership {
+  if (!reconfigurable && (known !== null || journal.proposed !== null)) {
+    throw new TypeError('the data are of an ensemble whose servers were changed: start it with myid and servers')
+  }
+  const initial = reconfigurable ? readConfiguration(text) : { version: 0n, voters, observers: [], text }
+  return new Membership(initial, journal)
 }
 
 /** Whether more than half of a configuration's voters are among these servers. */

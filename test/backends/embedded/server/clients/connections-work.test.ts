@@ -56,6 +56,7 @@ class Follower {
       ...SERVER_DEFAULTS,
       myid: 1,
       isAlone: () => false,
+      isReadOnly: () => false,
       reconfiguration: 'disabled' as const,
       state: () => this.#state,
       takesClients: () => true,

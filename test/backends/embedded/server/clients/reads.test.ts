@@ -37,7 +37,8 @@ class Scene {
     const reader = { connection: 1, sessionId: SESSION, identities }
     const { watches, responseBytesMax } = this
     const { state } = this.pipeline
-    return answerRead({ xid: 1, ...request } as Request, reader, { state, watches, responseBytesMax })
+    const from = { state, watches, responseBytesMax, isReadOnly: false }
+    return answerRead({ xid: 1, ...request } as Request, reader, from)
   }
 
   read(op: number, path: string, identities?: readonly Identity[]): ReadAnswer | null {
