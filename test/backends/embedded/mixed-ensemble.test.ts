@@ -2,12 +2,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../../src/index.ts'
 import type { Client, Operation } from '../../../src/index.ts'
+import { Err, OWN_SERVER, OpCode } from '../../../src/backends/wire/codes.ts'
 import { zookeeper } from '../../../src/backends/zookeeper/index.ts'
 import { mixedEnsemble } from '../../engines/mixed-ensemble.ts'
 import type { MixedEnsemble } from '../../engines/mixed-ensemble.ts'
 import { compiledPackage } from '../../engines/quorate-server.ts'
 import type { CompiledPackage } from '../../engines/quorate-server.ts'
 import { reasonToSkipZooKeeper } from '../../engines/zookeeper.ts'
+import { RawClient } from './host/clients/raw-client.ts'
 
 const skip = reasonToSkipZooKeeper()
 const why = skip === null ? '' : ` (${skip})`
@@ -128,6 +130,12 @@ describe.skipIf(skip !== null)(`a server of ours with two of ZooKeeper${why}`, (
   it('follows, with the state that a real leader has sent it', async () => {
     expect(await mixed.role(OURS)).toBe('follower')
     expect(await countsOf('/before')).toEqual([5, 5, 5])
+  })
+
+  it('is not recognised as one of ours: its leader asks no majority before a ping or a sync is answered', async () => {
+    const client = await RawClient.open(Number(mixed.address(OURS).split(':')[1]))
+    expect((await client.ask(OpCode.exists, { path: OWN_SERVER, watch: false })).err).toBe(Err.noNode)
+    await client.drop()
   })
 
   itServesBoth(OURS, TWO)

@@ -370,7 +370,6 @@ export class Server {
   #openReadOnly(): void {
     const durable = this.#journal.durable.zxid
     if (this.#replica.isReadOnly || durable === 0n) return
-    // One that has not served since its start knows of no commit after its snapshot, as in the reference.
     this.#replica.openReadOnly(this.#hasServed ? [] : this.#journal.range(this.#state.lastZxid, durable))
     this.#events.push({ type: 'read-only', zxid: this.#replica.readable.lastZxid })
   }
@@ -425,6 +424,7 @@ export class Server {
       reconfiguration: !this.#config.reconfigEnabled ? 'disabled' : this.#config.reconfigurable ? 'enabled' : 'absent',
       isAlone: () => this.#membership.isAlone(this.#config.myid),
       isReadOnly: () => this.#replica.isReadOnly,
+      isConfirmed: () => !this.#replica.isReadOnly && !this.#role.isPlain,
       state: () => this.#replica.readable,
       secretOf: (sessionId) => this.#secretOf(sessionId),
       takesClients: () => this.#serving && this.#role.takesClients,
@@ -449,7 +449,7 @@ export class Server {
   #secretOf(sessionId: bigint): Uint8Array | null {
     const known = this.#state.sessions.get(sessionId)
     if (known !== undefined) return known.passwd
-    return this.#role.kind === 'following' && this.#role.isPlain ? zooKeeperPassword(sessionId) : null
+    return this.#role.isPlain ? zooKeeperPassword(sessionId) : null
   }
 
   // State

@@ -41,8 +41,8 @@ export interface Readable {
   readonly watches: Watches
   /** Longest answer, in bytes. */
   readonly responseBytesMax: number
-  /** Whether no majority stands behind the answers of this server. */
-  readonly isReadOnly: boolean
+  /** Whether a majority stands behind the answers of this server to pings and syncs. */
+  readonly isConfirmed: boolean
 }
 
 /** An answer: an error number or a body, after events of watches that could not be armed again. */
@@ -157,11 +157,10 @@ function answerWatches(request: Request, { connection }: Reader, state: State, w
 function exists(
   { path, watch }: ReadRequest,
   { connection }: Reader,
-  { state, watches, isReadOnly }: Readable,
+  { state, watches, isConfirmed }: Readable,
 ): ReadAnswer {
   if (path.includes('\0')) return refused(Err.badArguments)
-  // Who hears of a server of ours takes the answers of its pings for those of a majority.
-  if (path === OWN_SERVER && !isReadOnly) return answered({ stat: NO_STAT })
+  if (path === OWN_SERVER && isConfirmed) return answered({ stat: NO_STAT })
   if (watch && !watches.watchExist(path, connection)) return beyondLimit()
   const stat = state.tree.stat(nodePath(path))
   return stat === null ? refused(Err.noNode) : answered({ stat })

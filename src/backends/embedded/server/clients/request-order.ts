@@ -52,6 +52,8 @@ export interface RequestHost {
   isAlone(): boolean
   /** Whether this server has lost its majority, and can be read from all the same. */
   isReadOnly(): boolean
+  /** Whether a majority stands behind its answers to pings and syncs; a leader of ZooKeeper asks none (decision 0014). */
+  isConfirmed(): boolean
   /** The state, as far as it is applied here. */
   state(): State
   /** Has the leader make a transaction of a write. */
@@ -299,7 +301,7 @@ export class RequestOrder {
     const { rearming } = connection
     const reader = { connection: connection.id, sessionId: connection.sessionId, identities }
     const { responseBytesMax } = this.#host
-    const from = { state, watches: this.#watches, responseBytesMax, isReadOnly: this.#host.isReadOnly() }
+    const from = { state, watches: this.#watches, responseBytesMax, isConfirmed: this.#host.isConfirmed() }
     const answer = rearming?.isRefused === true ? beyondLimit() : answerRead(request, reader, from)
     const toldZxid = rearming?.zxid ?? zxid
     for (const event of answer.events) this.#outlet.send(connection, { kind: 'event', zxid: toldZxid, event })

@@ -77,7 +77,6 @@ export class Following implements RoleInputs {
     return this.#learner.isUpToDate
   }
 
-  /** Whether its leader is a server of ZooKeeper. */
   get isPlain(): boolean {
     return this.#learner.isPlain
   }

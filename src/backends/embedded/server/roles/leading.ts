@@ -22,6 +22,7 @@ import type { Answer, RoleEnd, RoleInputs, ServerParts } from './role.ts'
 export class Leading implements RoleInputs, Proposer {
   readonly kind = 'leading'
   readonly name = 'LEADING'
+  readonly isPlain = false
   readonly #parts: ServerParts
   readonly #leader: Leader
   /** While it serves. */

@@ -28,6 +28,7 @@ export class Looking implements RoleInputs {
   readonly name = 'LOOKING'
   readonly leader = null
   readonly committedZxid = 0n
+  readonly isPlain = false
   readonly isUpToDate = false
   readonly mayServe = false
   readonly takesClients = false

@@ -53,6 +53,8 @@ export interface RoleInputs {
   readonly name: ServerStatus['role']
   /** The server that it follows or is; null while it looks. */
   readonly leader: number | null
+  /** Whether its leader is a server of ZooKeeper. */
+  readonly isPlain: boolean
   /** Everything up to here is committed. */
   readonly committedZxid: bigint
   /** Whether its history is that of an established leader, so that what is committed may be applied. */

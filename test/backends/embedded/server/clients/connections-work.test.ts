@@ -57,6 +57,7 @@ class Follower {
       myid: 1,
       isAlone: () => false,
       isReadOnly: () => false,
+      isConfirmed: () => true,
       reconfiguration: 'disabled' as const,
       state: () => this.#state,
       takesClients: () => true,

@@ -37,7 +37,7 @@ class Scene {
     const reader = { connection: 1, sessionId: SESSION, identities }
     const { watches, responseBytesMax } = this
     const { state } = this.pipeline
-    const from = { state, watches, responseBytesMax, isReadOnly: false }
+    const from = { state, watches, responseBytesMax, isConfirmed: true }
     return answerRead({ xid: 1, ...request } as Request, reader, from)
   }
 
