@@ -355,6 +355,7 @@ export class Host implements PeerGate {
         this.#options.onEvent(event)
       }
       if (ready.snapshot !== null) this.#snapshots.begin(ready.snapshot)
+      this.times.logs(ready.persist)
       this.#unpersisted.push(ready)
       this.#persist()
     }

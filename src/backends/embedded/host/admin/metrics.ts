@@ -79,13 +79,18 @@ export function metricsOf(monitored: Monitored): readonly Metric[] {
 /** The times of a server. */
 export function summariesOf({ isStandalone, traffic, times, syncTimes }: Monitored): readonly Summary[] {
   const { readLatency, updateLatency } = traffic
-  const { election, snapshot, start, startSnapshot, startLog, startTransactions } = times
+  const { snapshot, start, startSnapshot, startLog, startTransactions } = times
+  const ofPeer = (summary: LatencySummary): LatencySummary => (isStandalone ? NONE : summary)
   return [
     summed('readlatency', readLatency, 'Time of a request that changes nothing, in ms', true),
     summed('updatelatency', updateLatency, 'Time of a request that becomes a transaction, in ms', true),
     ...(syncTimes === null ? [] : [summed('fsynctime', syncTimes, 'Time of a sync of the log to the disk, in ms')]),
     summed('snapshottime', snapshot, 'Time until a snapshot is stored, in ms'),
-    summed('election_time', isStandalone ? NONE : election, 'Time until an election is decided, in ms'),
+    summed('election_time', ofPeer(times.election), 'Time until an election is decided, in ms'),
+    summed('unavailable_time', ofPeer(times.unavailable), 'Time without a leader until clients are served, in ms'),
+    summed('leader_unavailable_time', ofPeer(times.leaderUnavailable), 'The same, of a server that leads then, in ms'),
+    summed('follower_sync_time', ofPeer(times.followerSync), 'Time until a follower has what its leader has, in ms'),
+    summed('observer_sync_time', ofPeer(times.observerSync), 'Time until an observer has what its leader has, in ms'),
     summed('dbinittime', start, 'Time until all data are read at a start, in ms'),
     summed('startup_snap_load_time', startSnapshot, 'Time until the snapshot is read at a start, in ms'),
     summed('startup_txns_load_time', startLog, 'Time until the log after the snapshot is read at a start, in ms'),
@@ -157,12 +162,17 @@ function gauges(monitored: Monitored): readonly Metric[] {
 }
 
 function counters({ isStandalone, traffic, times }: Monitored): readonly Metric[] {
+  const [proposals, heard] = isStandalone ? [0, 0] : [times.proposals, times.proposalsHeard]
   return [
+    counter('proposal_count', proposals, 'Transactions that this server proposed, as the leader'),
     counter('connection_rejected', traffic.connectionsRejected, 'Connections that were one too many of their address'),
     counter('sessionless_connections_expired', traffic.sessionlessExpired, 'Connections that had no session in time'),
     counter('looking_count', isStandalone ? 0 : times.looks, 'How often this server looked for a leader'),
+    counter('learner_proposal_received_count', heard, 'Proposals of leaders that this server logged'),
     counter('bytes_received_count', traffic.bytesReceived, 'Bytes that came from clients'),
     counter('connection_request_count', traffic.connectionRequests, 'Clients that asked for a session'),
+    counter('response_bytes', traffic.bytesAnswered, 'Bytes that went to clients'),
+    counter('connection_revalidate_count', traffic.revalidations, 'Connections with a session that the client had'),
     counter('stale_sessions_expired', times.expiredSessions, 'Sessions that this leader ended by their time-outs'),
     // Not of the reference.
     counter('client_error_count', traffic.clientErrors, 'Errors of the server in what it did for one client'),

@@ -283,7 +283,10 @@ export class ClientPort {
         this.#traffic.connectionRequests += 1
         return this.#host?.openClient(socket, socket.address, socket.identities) ?? 0
       },
-      receiveClient: (connection, message: ClientMessage) => this.#host?.receiveClient(connection, message),
+      receiveClient: (connection, message: ClientMessage) => {
+        if (message.kind === 'connect' && message.request.sessionId !== 0n) this.#traffic.revalidations += 1
+        this.#host?.receiveClient(connection, message)
+      },
       closeClient: (connection) => this.#host?.closeClient(connection),
       counted: (received, sent, outstanding) => {
         this.#traffic.received += received
@@ -298,6 +301,7 @@ export class ClientPort {
       },
       answered: (bytes) => {
         this.#traffic.responseSizes.add(bytes)
+        this.#traffic.bytesAnswered += bytes
       },
       wantsFlush: (socket) => {
         this.#wantsFlush(socket)

@@ -48,6 +48,10 @@ export class Traffic extends Passage {
   readonly updateLatency = new LatencySummary()
   /** Bytes that came. */
   bytesReceived = 0
+  /** Bytes of what was sent, without their lengths. */
+  bytesAnswered = 0
+  /** Connections whose clients came with a session that they had. */
+  revalidations = 0
   /** Connections whose clients asked for a session, a new one or their own. */
   connectionRequests = 0
   /** Connections that were one too many of their address. */

@@ -52,7 +52,7 @@ export interface RequestHost {
   isAlone(): boolean
   /** Whether this server has lost its majority, and can be read from all the same. */
   isReadOnly(): boolean
-  /** Whether a majority stands behind its answers to pings and syncs; a leader of ZooKeeper asks none (decision 0014). */
+  /** Whether a majority stands behind its answers to pings and syncs; a leader of ZooKeeper asks none: decision 14. */
   isConfirmed(): boolean
   /** The state, as far as it is applied here. */
   state(): State

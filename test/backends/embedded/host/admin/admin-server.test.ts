@@ -150,7 +150,7 @@ function* endless(tell: (count: number) => void): Generator<[string, string[]]> 
 }
 
 /** Numbers that are summed up. */
-const SUMMED = /(?:read|update)latency|snapshottime|election_time|dbinittime|startup_/
+const SUMMED = /(?:read|update)latency|snapshottime|election_time|unavailable_time|sync_time|dbinittime|startup_/
 
 /** Numbers that change from one question to the next. */
 const MOVING =

@@ -191,6 +191,30 @@ describe('four-letter words', () => {
     }
   })
 
+  it('mntr counts what a leader proposes and the others hear of it, and the sessions that come back', async () => {
+    const leader = three.leader ?? 1
+    const numbersOf = async (id: number): Promise<number[]> => {
+      const numbers = values(await ask('mntr', three, id), '\t')
+      const counts = ['proposal_count', 'learner_proposal_received_count', 'connection_revalidate_count']
+      const names = [...counts, 'cnt_leader_unavailable_time', 'cnt_follower_sync_time', 'cnt_observer_sync_time']
+      return names.map((name) => Number(numbers.get(`zk_${name}`)))
+    }
+    const before = await Promise.all([1, 2, 3, 4].map(numbersOf))
+    const writer = await RawClient.open(three.clientPorts[leader - 1] ?? 0)
+    for (let i = 0; i < 3; i++) await writer.ask(OpCode.setData, { path: '/', data: Uint8Array.of(i), version: -1 })
+    await writer.drop()
+    const { sessionId, passwd } = writer.session
+    const mover = await RawClient.open(three.clientPorts[3] ?? 0, { sessionId, passwd })
+    const after = await Promise.all([1, 2, 3, 4].map(numbersOf))
+    for (const [index, now] of after.entries()) {
+      const proposed = now.slice(0, 3).map((value, at) => value - (before[index]?.[at] ?? NaN))
+      const id = index + 1
+      expect([id, ...proposed]).toEqual(id === leader ? [id, 4, 0, 0] : [id, 0, 4, id === 4 ? 1 : 0])
+      expect(now.slice(3)).toEqual(id === leader ? [1, 0, 0] : id === 4 ? [0, 0, 1] : [0, 1, 0])
+    }
+    await mover.drop()
+  })
+
   it('are answered by a server that does not serve: ruok with imok, others that it does not', async () => {
     const ports = three.clientPorts
     const [down, other] = [1, 2, 3].filter((id) => id !== three.leader)

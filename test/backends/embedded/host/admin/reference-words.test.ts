@@ -21,10 +21,18 @@ const COUNTERS = [
   'zk_bytes_received_count',
   'zk_connection_request_count',
   'zk_stale_sessions_expired',
+  'zk_proposal_count',
+  'zk_learner_proposal_received_count',
+  'zk_response_bytes',
+  'zk_connection_revalidate_count',
 ]
 
 /** Of the summaries, those that are here too; `fsynctime` where there is a disk. */
-const SUMMARY = /_(?:(?:read|update)latency|snapshottime|election_time|dbinittime|startup_(?:snap|txns)_load\w*)$/
+const SUMMARIES = [
+  '(?:read|update)latency', 'snapshottime', 'election_time', '(?:leader_)?unavailable_time',
+  '(?:follower|observer)_sync_time', 'dbinittime', 'startup_(?:snap|txns)_load\\w*',
+]
+const SUMMARY = new RegExp(`_(?:${SUMMARIES.join('|')})$`)
 
 const alone = embedded({ servers: 1, clientPorts: [0], fourLetterWords: ['*'] })
 const three = embedded({ servers: 3, clientPorts: [0, 0, 0], fourLetterWords: ['*'] })
