@@ -15,6 +15,8 @@ const REPLY_BYTES_MAX = 0x1000_0000
 export class WireClient {
   /** Called for each watch event. */
   onEvent: () => void = () => undefined
+  /** Resolves when the connection has ended. */
+  readonly closed: Promise<void>
   readonly #socket: Socket
   readonly #wire = new ClientWire()
   readonly #frames = new FrameReader(REPLY_BYTES_MAX)
@@ -28,6 +30,7 @@ export class WireClient {
   private constructor(socket: Socket) {
     this.#socket = socket
     socket.setNoDelay(true)
+    this.closed = new Promise((resolve) => socket.once('close', () => resolve()))
     socket.on('data', (chunk: Buffer) => {
       this.#frames.push(chunk, (frame) => {
         this.#receive(this.#wire.decode(frame))
@@ -35,9 +38,14 @@ export class WireClient {
     })
   }
 
-  /** Connects and opens a session. */
-  static async open(port: number): Promise<WireClient> {
+  /**
+   * Connects and opens a session.
+   *
+   * @param silenceMsMax - ends the connection after so long without a word of the server; 0 for any length
+   */
+  static async open(port: number, silenceMsMax = 0): Promise<WireClient> {
     const socket = connect(port, '127.0.0.1')
+    socket.setTimeout(silenceMsMax, () => socket.destroy())
     const client = new WireClient(socket)
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject)

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { measureDisk } from '../bench/disk.ts'
+import { measureEnsemble } from '../bench/ensemble.ts'
 import { measureLocal } from '../bench/local.ts'
 import { measureLocks } from '../bench/lock-comparison.ts'
 import { LOCK_ENGINES } from '../bench/lock-engines.ts'
@@ -66,6 +67,29 @@ it.skipIf(skip !== null)(`measures both servers on disk${skip === null ? '' : ` 
     for (const operation of ['set', 'create', '90/10']) expect(names).toContain(`disk: ${operation}, ${name} @ 256`)
     expect(names).toContain(`disk: bytes for a set of 100 bytes, ${name} @ 256`)
     expect(names).toContain(`disk: start to first answer, nodes, ${name} @ 2000`)
+  }
+  expect(new Set(names).size).toBe(names.length)
+  expect(figures.filter(({ value }) => !(value > 0 && Number.isFinite(value)))).toEqual([])
+}, 300_000)
+
+it.skipIf(skip !== null)(`measures both as three processes${skip === null ? '' : ` (${skip})`}`, async () => {
+  const compiled = compiledPackage()
+  const figures: Figure[] = []
+  try {
+    for await (const figure of measureEnsemble(EFFORT, compiled.path)) figures.push(figure)
+  } finally {
+    compiled.remove()
+  }
+  const names = figures.map(({ figure, size }) => `${figure} @ ${size}`)
+  for (const name of ['quorate', 'zookeeper']) {
+    for (const operation of ['set', 'create', 'get', '90/10']) {
+      expect(names).toContain(`ensemble: ${operation}, ${name} @ 256`)
+    }
+    for (const end of ['kill -9', 'SIGSTOP']) {
+      expect(names).toContain(`ensemble: fail-over after ${end}, tick in ms, ${name} @ 200`)
+    }
+    expect(names).toContain(`ensemble: start to first write, killed before, ${name} @ 3`)
+    expect(names).toContain(`ensemble: FairLock hand-over, ${name} @ 3`)
   }
   expect(new Set(names).size).toBe(names.length)
   expect(figures.filter(({ value }) => !(value > 0 && Number.isFinite(value)))).toEqual([])

@@ -11,7 +11,7 @@ import { freePorts, startProcess, untilReady } from './process.ts'
 import type { EngineProcess } from './process.ts'
 import type { CompiledPackage } from './quorate-server.ts'
 import { askPort, zooKeeperMember } from './zookeeper.ts'
-import type { ZooKeeperServer } from './zookeeper.ts'
+import type { ZooKeeperOptions, ZooKeeperServer } from './zookeeper.ts'
 
 const IDS = [1, 2, 3]
 const TICK_MS = 200
@@ -26,6 +26,10 @@ export interface MixedOptions {
   readonly ours: readonly number[]
   /** More of every configuration. */
   readonly config?: Readonly<Record<string, string | number>>
+  /** How the servers of ZooKeeper are run. */
+  readonly reference?: Pick<ZooKeeperOptions, 'properties' | 'heapMb' | 'jvmDefaults'>
+  /** Where its folder is made; that of the package by default. */
+  readonly folder?: string
 }
 
 /** One server of either kind. */
@@ -41,17 +45,18 @@ interface Member {
 /** An ensemble under test. */
 export class MixedEnsemble {
   readonly ids: readonly number[] = IDS
-  readonly #compiled: CompiledPackage
+  readonly #compiled: Pick<CompiledPackage, 'path'>
   readonly #places: ReadonlyMap<number, Place>
   readonly #voters: readonly string[]
   readonly #members = new Map<number, Member>()
   readonly #folder: string
-  readonly #config: Readonly<Record<string, string | number>>
+  readonly #options: Pick<Layout, 'config' | 'reference'>
 
-  constructor(compiled: CompiledPackage, ports: readonly number[], { ours, config = {} }: MixedOptions) {
+  constructor(compiled: Pick<CompiledPackage, 'path'>, ports: readonly number[], options: MixedOptions) {
+    const { ours, config = {}, reference = {}, folder = compiled.path } = options
     this.#compiled = compiled
-    this.#config = { ...LIMITS, ...config }
-    this.#folder = join(compiled.path, `mixed-${ports[0]}`)
+    this.#options = { config: { ...LIMITS, ...config }, reference }
+    this.#folder = join(folder, `mixed-${ports[0]}`)
     this.#voters = IDS.map((id) => {
       const [peer, election] = ports.slice(3 * id - 3)
       return `server.${id}=127.0.0.1:${peer}:${election}`
@@ -66,7 +71,7 @@ export class MixedEnsemble {
   become(id: number, kind: 'ours' | 'theirs'): void {
     const place = this.#places.get(id)
     if (place === undefined) throw new Error(`no server ${id}`)
-    const [layout, compiled] = [{ ...place, config: this.#config, voters: this.#voters }, this.#compiled]
+    const [layout, compiled] = [{ ...place, ...this.#options, voters: this.#voters }, this.#compiled]
     this.#members.set(id, kind === 'ours' ? new OurMember(compiled, layout) : new TheirMember(layout))
   }
 
@@ -154,14 +159,15 @@ interface Place {
 
 interface Layout extends Place {
   readonly config: Readonly<Record<string, string | number>>
+  readonly reference: NonNullable<MixedOptions['reference']>
   readonly voters: readonly string[]
 }
 
 class TheirMember implements Member {
   readonly #server: ZooKeeperServer
 
-  constructor({ id, port, folder, config, voters }: Layout) {
-    this.#server = zooKeeperMember({ id, port }, folder, { tickMs: TICK_MS, config }, voters)
+  constructor({ id, port, folder, config, reference, voters }: Layout) {
+    this.#server = zooKeeperMember({ id, port }, folder, { tickMs: TICK_MS, config, ...reference }, voters)
   }
 
   get port(): number {
@@ -191,7 +197,7 @@ class OurMember implements Member {
   readonly #args: readonly string[]
   #process: EngineProcess | null = null
 
-  constructor(compiled: CompiledPackage, { id, port, folder, config, voters }: Layout) {
+  constructor(compiled: Pick<CompiledPackage, 'path'>, { id, port, folder, config, voters }: Layout) {
     this.port = port
     this.dataDir = join(folder, 'data')
     mkdirSync(this.dataDir, { recursive: true })
@@ -229,6 +235,9 @@ class OurMember implements Member {
 }
 
 /** Lays out an ensemble, none of whose servers is started. */
-export async function mixedEnsemble(compiled: CompiledPackage, options: MixedOptions): Promise<MixedEnsemble> {
+export async function mixedEnsemble(
+  compiled: Pick<CompiledPackage, 'path'>,
+  options: MixedOptions,
+): Promise<MixedEnsemble> {
   return new MixedEnsemble(compiled, await freePorts(3 * IDS.length), options)
 }
