@@ -15,6 +15,9 @@ const SNAPSHOT = 'backends/embedded/server/state/snapshot.ts'
 const SEQUENCER = 'backends/embedded/server/writes/sequencer.ts'
 const SORTED_NAMES = 'backends/embedded/server/state/sorted-names.ts'
 const TREE_IMAGE = 'backends/embedded/server/state/tree-image.ts'
+const READ_ONLY_TEST = 'test/backends/embedded/server/read-only.test.ts'
+const READS = 'backends/embedded/server/clients/reads.ts'
+const REPLICA = 'backends/embedded/server/state/replica.ts'
 const REQUEST_ORDER = 'backends/embedded/server/clients/request-order.ts'
 const WATCH_TABLE = 'backends/embedded/server/clients/watch-table.ts'
 const WATCHES = 'backends/embedded/server/clients/watches.ts'
@@ -36,6 +39,27 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     profile: 'pause',
     workload: 'raw',
     expected: { seeds: 100, seedsWithoutAssertions: 100 },
+  },
+  {
+    name: 'read-only-proves-leases',
+    breaks: 'A server without a majority says that it is one of ours, whose answers to pings prove leases.',
+    kin: 'decision 0014',
+    edits: [{ file: READS, from: 'path === OWN_SERVER && isConfirmed', to: 'path === OWN_SERVER' }],
+    expected: { test: READ_ONLY_TEST, named: 'is not recognised as one of ours, whose answers to pings renew leases' },
+  },
+  {
+    name: 'read-only-applies-its-log',
+    breaks: 'What a server shows without a majority is applied to the state that its leader continues.',
+    kin: 'ZooKeeper applies its whole log when it starts',
+    edits: [{ file: REPLICA, from: 'const copy = State.of(reader)', to: 'const copy = this.#state' }],
+    expected: { test: READ_ONLY_TEST, named: 'is its whole log after a restart, in a copy' },
+  },
+  {
+    name: 'read-only-ends-sessions',
+    breaks: 'A server without a majority says of a session of the ensemble that it is over.',
+    kin: 'ReadOnlyZooKeeperServer of ZooKeeper, which says so of those that it does not know',
+    edits: [{ file: CONNECTIONS, from: 'passwd === null || !isOfReadOnly(passwd)', to: 'passwd === null' }],
+    expected: { test: READ_ONLY_TEST, named: 'turns a session of the ensemble away without a word' },
   },
   {
     name: 'sync-without-majority',
@@ -71,8 +95,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-1622: a session that is being closed is renewed',
     edits: [{
       file: REQUEST_ORDER,
-      from: 'this.#host.isAlone() && isKept',
-      to: 'this.#host.isAlone()',
+      from: 'this.#asksNobody && isKept',
+      to: 'this.#asksNobody',
     }],
     profile: 'slow-disk',
     servers: 1,
