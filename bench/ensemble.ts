@@ -1,6 +1,6 @@
 /**
- * The suite `ensemble`: three servers of Quorate and three of Apache ZooKeeper, each a process of its own, side by side:
- * their data on the same disk, each write synced before it is answered, asked by the same client. A ratio is that of
+ * The suite `ensemble`: three servers of Quorate and three of Apache ZooKeeper, each a process of its own, with their
+ * data on the same disk, each write synced before it is answered, side by side by the same client. A ratio is that of
  * Quorate's figure to ZooKeeper's.
  *
  * Start      from the start of three processes until the first of them has a write acknowledged.
@@ -44,7 +44,7 @@ const TARGETS = {
 
 const PACKAGE = fileURLToPath(new URL('../../', import.meta.url))
 
-/** What is done how often. */
+/** Sizes and numbers of rounds of one form. */
 interface Extent {
   readonly ticks: readonly number[]
   readonly failOvers: number

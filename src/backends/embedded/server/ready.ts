@@ -57,7 +57,7 @@ export interface ServerStatus {
   readonly readOnly: boolean
   /** Epoch of the last leader it was synchronised with. */
   readonly epoch: number
-  /** zxid of the last transaction that it has applied. */
+  /** zxid of the last transaction that it has applied; while it is read-only, of the last one that can be read. */
   readonly zxid: bigint
   /** zxid of the last transaction in its log. */
   readonly loggedZxid: bigint
