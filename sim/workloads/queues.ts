@@ -17,7 +17,7 @@ import type { DistributedQueueOptions, QueueItem } from '../../src/recipes/queue
 import { Violation } from '../check.ts'
 import { QueuesCheck } from '../checks/queues.ts'
 import type { ClientLife, MakeWorkload, WorkloadSetup } from '../workload.ts'
-import { abortedAfter, attempt, eventually } from './attempt.ts'
+import { abortedAfter, attempt, eventually, isRefusal, limited } from './attempt.ts'
 
 const PATH = '/queue'
 /** Times are in ticks. */
@@ -166,16 +166,8 @@ class QueueUser {
     })
   }
 
-  /** Calls within some limit of time, until it changes its mind, or without any patience. */
   #limited<T>(call: (limits: TimedWaitOptions) => Promise<T>): Promise<T> {
-    const { random, tickMs } = this.#life
-    const limitMs = random.unit() * WAIT_TICKS_MAX * tickMs
-    const ways: (() => Promise<T>)[] = [
-      () => call({ waitMs: limitMs }),
-      () => abortedAfter(limitMs, (signal) => call({ signal })),
-      () => call({ waitMs: 0 }),
-    ]
-    return random.pick(ways)()
+    return limited(this.#life, WAIT_TICKS_MAX, call)
   }
 
   async #work(item: QueueItem<string>): Promise<void> {
@@ -197,9 +189,4 @@ class QueueUser {
     if (error === null) check.confirmed(item, settlement === 'deadLetter', node)
     else if (isRefusal(error)) check.unsettled(item, node)
   }
-}
-
-/** Whether a call has had no effect for sure. */
-function isRefusal(error: CoordinationError | null): boolean {
-  return error !== null && ['rejected', 'not-sent', 'lost'].includes(error.outcome)
 }
