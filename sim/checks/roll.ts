@@ -87,9 +87,10 @@ export class Roll {
     const moment = moments.find((candidate) => candidate >= reader.moment)
     if (moment === undefined) return `${name} was told of moment ${moments.at(-1)} behind ${reader.moment}`
     const wrong = this.#wrongDifference(reader, members, difference)
+    if (wrong !== null) return wrong
     reader.moment = moment
     reader.members = members
-    return wrong
+    return null
   }
 
   /** Whether a reader was told of the list that is there now. */

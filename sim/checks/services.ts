@@ -176,8 +176,8 @@ export class ServicesCheck implements Check, LedgerListener {
 }
 
 function wordsOf({ data }: ModelNode): InstanceWords {
-  const { port, payload, enabled = true } = JSON.parse(decoder.decode(data)) as InstanceWords
-  return { port, payload, enabled }
+  type Stored = Omit<InstanceWords, 'enabled'> & Partial<InstanceWords>
+  return { enabled: true, ...(JSON.parse(decoder.decode(data)) as Stored) }
 }
 
 function keyOf({ payload }: InstanceWords): string {

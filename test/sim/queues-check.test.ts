@@ -4,7 +4,7 @@ import { OpCode } from '../../src/backends/wire/codes.ts'
 import type { TxnBody } from '../../src/backends/wire/transactions.ts'
 import { QueuesCheck } from '../../sim/checks/queues.ts'
 import type { SeenItem } from '../../sim/checks/queues.ts'
-import { SESSION, ScriptedWorld, at, create, set } from './scripted-world.ts'
+import { SESSION, ScriptedWorld, at, create, remove, set } from './scripted-world.ts'
 
 const OTHER_SESSION = SESSION + 1n
 const NEW_SESSION: TxnBody = { type: OpCode.createSession, body: { timeOut: 2_000, passwd: null } }
@@ -19,10 +19,6 @@ interface Scene {
   commit(session: bigint, ...parts: TxnBody[]): bigint
   /** An item that a consumer was given, which believes in it until it is told otherwise. */
   item(token: bigint, attempt?: number): SeenItem & { isLost: boolean }
-}
-
-function remove(path: string): TxnBody {
-  return { type: OpCode.delete, body: { path } }
 }
 
 /** A queue with one item, which `SESSION` has put. */
