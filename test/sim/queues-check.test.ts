@@ -111,6 +111,15 @@ it('QU3: refuses an end that was confirmed and is none, or of another, and one t
   expect(() => { check.confirmed(item(token), false, world.client) }).toThrow(/QU3: .* again/)
 })
 
+it('QU6: refuses an item that is given before it is due', () => {
+  const { check, world, commit } = make()
+  const id = `100-b-${Date.now() + 60_000}-0000000001`
+  commit(SESSION, create(`/queue/items/${id}`, '"later"', 2))
+  const token = commit(SESSION, create(`/queue/claims/${id}`, 'mark', 1, true), set(`/queue/items/${id}`, '"later"', 1))
+  const item = { id, value: 'later', attempt: 1, token, throwIfLost: () => undefined }
+  expect(() => { check.taken(item, world.client) }).toThrow(/QU6: .* ms before it is due/)
+})
+
 it('QU4: refuses a put that is of another, made two items, or was refused and made one', () => {
   const { check, world, commit } = make()
   expect(() => { check.put('rest', ID, world.client) }).toThrow(/QU4: c1 was told that rest is/)
