@@ -42,7 +42,7 @@ it('OO1: refuses a result of one who is not first, one that replaces another too
   expect(() => { again.commit(SESSION, remove('/fleeting')) }).toThrow(/OO1: the result of \/fleeting was deleted/)
 })
 
-it('OO2: refuses work that begins beside a result, by the lease of another, or with a token that is not greater', () => {
+it('OO2: refuses work beside a result, by the lease of another, or with a token that is not greater', () => {
   const { check, world, commit, tokens: [lasting = 0n] } = make()
   check.begins('/lasting', lasting, world.client)
   expect(() => { check.begins('/lasting', lasting, world.client) }).toThrow(/OO2: .* with token .*, after/)
