@@ -79,6 +79,8 @@ export default tseslint.config(
     rules: {
       // `expect(backend.open).toHaveBeenCalled()` names a method without calling it.
       '@typescript-eslint/unbound-method': 'off',
+      // A module of Nest is a class with a decorator and nothing else.
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
     },
   },
 )

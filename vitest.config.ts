@@ -16,6 +16,8 @@ export default defineConfig({
       { find: /^quorate\/redis$/, replacement: source('./src/backends/redis/index.ts') },
       { find: /^quorate\/prometheus$/, replacement: source('./src/observe/prometheus.ts') },
       { find: /^quorate\/recipe$/, replacement: source('./src/recipes/engine/index.ts') },
+      { find: /^quorate\/nestjs$/, replacement: source('./src/frameworks/nestjs/index.ts') },
+      { find: /^quorate\/fastify$/, replacement: source('./src/frameworks/fastify/index.ts') },
       { find: /^quorate\/dashboard$/, replacement: source('./src/dashboard/index.ts') },
       { find: /^quorate\/opentelemetry$/, replacement: source('./src/observe/opentelemetry.ts') },
       { find: /^quorate\/testing$/, replacement: source('./src/testing/index.ts') },

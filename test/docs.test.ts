@@ -2,8 +2,9 @@
  * The documentation, as a test: every example is a program that the compiler accepts and that runs, and every link
  * leads somewhere.
  *
- *     ```ts           a complete program; a ```text block right after it is its output
- *     ```ts no-run    one that is only compiled, since a test lacks something it needs
+ *     ```ts               a complete program; a ```text block right after it is its output
+ *     ```ts no-run        one that is only compiled, since a test lacks something it needs
+ *     ```ts decorators    the same, with the decorators that Nest has
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path/posix'
@@ -72,20 +73,23 @@ function pages(): Page[] {
 }
 
 function examplesOf({ path, text }: Page): Example[] {
-  const blocks = text.matchAll(/^```ts( no-run)?\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?/gms)
-  return [...blocks].map(({ index, 1: noRun, 2: code = '', 3: prints }) => {
+  const blocks = text.matchAll(/^```ts( no-run| decorators)?\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?/gms)
+  return [...blocks].map(({ index, 1: how, 2: code = '', 3: prints }) => {
     const line = text.slice(0, index).split('\n').length
     const file = `${EXTRACTED}/${path.replaceAll('/', '-').replace(/\.md$/, '')}-${line}.ts`
-    return { name: `${path}:${line}`, file, code, runs: noRun === undefined, prints: prints ?? null }
+    return { name: `${path}:${line}`, file, code, runs: how === undefined, prints: prints ?? null }
   })
 }
+
+/** As the templates of Nest have them; they change nothing where there is no decorator. */
+const FOR_DECORATORS = { experimentalDecorators: true, emitDecoratorMetadata: true, erasableSyntaxOnly: false }
 
 /** The compiler's errors for files, one per line, with the file's name. */
 function compile(files: readonly string[]): string[] {
   const configPath = join(ROOT, 'tsconfig.json')
   const { config } = ts.readConfigFile(configPath, (path) => ts.sys.readFile(path)) as { config: object }
   const parsed = ts.parseJsonConfigFileContent({ ...config, include: [], files }, ts.sys, ROOT, {}, configPath)
-  const options = { ...parsed.options, noUnusedLocals: false, noUnusedParameters: false }
+  const options = { ...parsed.options, noUnusedLocals: false, noUnusedParameters: false, ...FOR_DECORATORS }
   const program = ts.createProgram(files.map((file) => join(ROOT, file)), options)
   // Of these files alone: `npm run typecheck` tells about the others.
   const found = files.flatMap((file) => ts.getPreEmitDiagnostics(program, program.getSourceFile(join(ROOT, file))))

@@ -42,6 +42,11 @@ export const LAYERS: readonly Layer[] = [
     to: ['src/observe/', 'src/core/'],
   },
   {
+    from: 'src/frameworks/',
+    holds: 'Nest and Fastify: a client for the life of an application',
+    to: ['src/frameworks/', 'src/core/', 'src/recipes/', 'src/observe/connect.ts'],
+  },
+  {
     from: 'src/cli/',
     holds: 'the command `quorate`',
     to: ['src/'],

@@ -3,7 +3,8 @@
  *
  * - `unit`: pure code, and recipes in virtual time. Run it on every save. Its files share the modules that they load:
  *   none replaces a module, and none leaves anything running.
- * - `hosts`: as `unit`, but on real sockets and files of this process: servers, backends, commands, the dashboard.
+ * - `hosts`: as `unit`, but on real sockets and files of this process: servers, backends, commands, the dashboard,
+ *   frameworks.
  * - `repository`: looks at the files of the repository: their layers, sizes, words and guarantees.
  * - `conformance`: as `unit`, but the suites of `quorate/testing` on the model: sessions that they leave end in their
  *   own time, and apart from the virtual time of others.
@@ -48,7 +49,7 @@ const HOSTS = [
   'test/backends/embedded/*.test.ts',
   'test/backends/embedded/host/**/*.test.ts',
   'test/backends/{etcd,redis,zookeeper}/**/*.test.ts',
-  'test/{cli,dashboard}/**/*.test.ts',
+  'test/{cli,dashboard,frameworks}/**/*.test.ts',
   'test/observe/operations.test.ts',
 ]
 const REPOSITORY = ['test/{architecture,closing-line-reporter,guarantees,import-circles,tidy}.test.ts']

@@ -39,18 +39,20 @@ const OUTSIDE = /^src\/(backends\/([a-z]+\/io|embedded\/host)\/|recipes\/config\
 const RUNTIME_DEPENDENCIES = ['p-queue', 'p-retry']
 /** Which asynchronous context it runs in, a recipe can know from Node.js alone; and who listens in the process. */
 const OF_NODE = [
-  { file: 'src/recipes/engine/reentry.ts', name: 'node:async_hooks' },
   { file: 'src/observe/channels.ts', name: 'node:diagnostics_channel' },
+  ...['recipes/engine/reentry.ts', 'frameworks/nestjs/with-lock.ts', 'frameworks/nestjs/leader-only.ts']
+    .map((file) => ({ file: `src/${file}`, name: 'node:async_hooks' })),
 ] as const
 /** Optional peers, and each only where it is used. */
 const PEERS = [
   { from: 'src/backends/redis/', name: 'ioredis' },
   { from: 'src/recipes/config/yaml.ts', name: 'yaml' },
+  ...['@nestjs/common', '@nestjs/core', 'reflect-metadata'].map((name) => ({ from: 'src/frameworks/nestjs/', name })),
+  { from: 'src/frameworks/fastify/', name: 'fastify' },
   { from: 'src/observe/opentelemetry.ts', name: '@opentelemetry/api' },
   { from: 'src/testing/fixtures/vitest.ts', name: 'vitest' },
   // Bundled into the page when it is built.
-  { from: 'src/dashboard/page/', name: 'preact' },
-  { from: 'src/dashboard/page/', name: 'preact/hooks' },
+  ...['preact', 'preact/hooks'].map((name) => ({ from: 'src/dashboard/page/', name })),
 ] as const
 /** Globals that tests replace, so they are read when they are used and never kept from when a module was loaded. */
 const REPLACED_GLOBALS = new Set([

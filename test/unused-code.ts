@@ -25,6 +25,9 @@ export function checkDeadExports(files: readonly File[]): string[] {
   )
 }
 
+/** Members that Nest calls; to list them here is to name them. */
+export const CALLED_BY_NEST = ['onApplicationBootstrap', 'beforeApplicationShutdown', 'onApplicationShutdown']
+
 /**
  * A member of a class that no code names but its declarations. Names are compared, and not what they belong to, so a
  * dead member with the name of a living one is not found.

@@ -9,6 +9,11 @@ import type { Manifest, Project } from './published.ts'
 const GETTING_STARTED = 'docs/getting-started.md'
 const FIRST_PROGRAM = block('README.md', '## In twenty lines', 'ts')
 const FIRST_PROGRAM_PRINTS = /^worker-1 has joined\nthe discount is 10 %\ncharging with fence \d+ false\n$/
+/** Packages of others that some entries need, and what those need of the application. */
+const PEERS = [
+  ...['@opentelemetry/api', 'yaml', 'fastify'],
+  ...['@nestjs/common', '@nestjs/core', 'rxjs', 'reflect-metadata'],
+]
 /** The names of the compilers in package.json of the repository. */
 const COMPILERS = ['typescript-5.6', 'typescript-5.9', 'typescript']
 /** A compiler takes seconds, and many of them on a machine under load. */
@@ -99,7 +104,7 @@ describe('the packed package', () => {
   })
 
   it('loads each entry by import and by require, as the same module, without ioredis', async () => {
-    const project = published.project('module', ['@opentelemetry/api', 'yaml'])
+    const project = published.project('module', PEERS)
     const loaded = entries().map(([name]) => name).filter((name) => !IN_A_RUNNER.includes(name))
     const names = JSON.stringify(loaded)
     project.write('load.mjs', `
@@ -151,7 +156,7 @@ describe.each(COMPILERS)('the first program, with %s', { timeout: COMPILE_MS_MAX
   })
 
   it('runs with the tsconfig.json of the page, which sees the types of every entry', async () => {
-    const project = published.project('module', ['@types/node', 'ioredis', '@opentelemetry/api', 'yaml'])
+    const project = published.project('module', ['@types/node', 'ioredis', ...PEERS])
     project.write('first.ts', FIRST_PROGRAM)
     project.write('all.ts', useOfEveryEntry())
     project.write('tsconfig.json', block(GETTING_STARTED, '## TypeScript', 'json'))

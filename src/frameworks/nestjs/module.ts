@@ -1,0 +1,54 @@
+/** The module: connects when the application starts, and closes when it ends. */
+import { ConfigurableModuleBuilder, Module } from '@nestjs/common'
+import type { DynamicModule } from '@nestjs/common'
+import { DiscoveryModule, DiscoveryService } from '@nestjs/core'
+import type { Client } from '../../core/client.ts'
+import { connect } from '../../observe/connect.ts'
+import { QuorateHealthIndicator } from './health.ts'
+import { lockProviders } from './inject.ts'
+import { Leaderships } from './leader-only.ts'
+import { QuorateLife } from './life.ts'
+import { QUORATE_CLIENT, checkOptions } from './options.ts'
+import type { QuorateModuleOptions } from './options.ts'
+
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<QuorateModuleOptions>()
+  .setClassMethodName('forRoot')
+  .setExtras({}, (definition) => withLocks({ ...definition, global: true }))
+  .build()
+
+/**
+ * Quorate in a Nest application. Import `QuorateModule.forRoot({ backend })`, or
+ * `forRootAsync({ inject, useFactory })`, once; what it provides is there in every module, the locks that `@InjectLock`
+ * has asked for by then too.
+ */
+export class QuorateModule extends ConfigurableModuleClass {}
+
+Module({
+  imports: [DiscoveryModule],
+  providers: [
+    Leaderships,
+    QuorateHealthIndicator,
+    { provide: QUORATE_CLIENT, inject: [MODULE_OPTIONS_TOKEN], useFactory: clientOf },
+    {
+      provide: QuorateLife,
+      inject: [QUORATE_CLIENT, MODULE_OPTIONS_TOKEN, DiscoveryService, Leaderships],
+      useFactory: (...parts: ConstructorParameters<typeof QuorateLife>) => new QuorateLife(...parts),
+    },
+  ],
+  exports: [QUORATE_CLIENT, Leaderships, QuorateHealthIndicator],
+})(QuorateModule)
+
+async function clientOf(options: QuorateModuleOptions): Promise<Client> {
+  checkOptions(options)
+  const { client, backend, connect: connectOptions } = options
+  if (client !== undefined) return client
+  // checkOptions has seen one of the two.
+  return connect(backend as NonNullable<typeof backend>, connectOptions)
+}
+
+function withLocks(definition: DynamicModule): DynamicModule {
+  const locks = lockProviders()
+  const { providers = [], exports = [] } = definition
+  const tokens = locks.map(({ provide }) => provide)
+  return { ...definition, providers: [...providers, ...locks], exports: [...exports, ...tokens] }
+}

@@ -1,0 +1,83 @@
+/**
+ * `@OnConfig(path)`: a method that is called with a configuration's value when the application starts, and with each
+ * next one.
+ */
+import type { Client } from '../../core/client.ts'
+import { validatePath } from '../../core/path.ts'
+import { ConfigCenter } from '../../recipes/config/config-center.ts'
+import type { ConfigCenterOptions, ConfigChange } from '../../recipes/config/config-center.ts'
+import { MethodNotes } from './decorated-methods.ts'
+
+/** Options of {@link OnConfig}. */
+export interface OnConfigOptions<T, D> extends ConfigCenterOptions<T, D> {
+  /**
+   * How long, in milliseconds, the application's start waits for the first value, and for the method's first call;
+   * 15,000 by default. Then it fails.
+   */
+  readonly startMs?: number
+}
+
+/** A configuration that a method wants. */
+export interface WantedConfig {
+  readonly path: string
+  readonly options: OnConfigOptions<unknown, unknown>
+}
+
+const START_MS = 15_000
+
+/** The configurations of decorated methods. */
+export const configsOf = new MethodNotes<WantedConfig>()
+
+/**
+ * Calls the method with a configuration's value, one change at a time. The application's start waits for the first
+ * call; what the method throws there ends the start, and later goes to the client's `onError`.
+ *
+ * @param path - the node that holds the value
+ * @param options - as for `ConfigCenter`; and for how long the start waits
+ * @throws TypeError if the path is none
+ */
+export function OnConfig<T = unknown, D = undefined>(path: string, options: OnConfigOptions<T, D> = {}) {
+  validatePath(path)
+  return <M extends (change: ConfigChange<T, D>) => Promise<void> | void>(
+    target: object,
+    name: string | symbol,
+    _descriptor: TypedPropertyDescriptor<M>,
+  ): void => {
+    configsOf.add(target, name, { path, options: options })
+  }
+}
+
+/**
+ * Subscribes a method.
+ *
+ * @param client - through which to read
+ * @param wanted - the configuration
+ * @param call - calls the method
+ * @returns the center, once the method has returned for the first time
+ * @throws CoordinationError `TIMEOUT` if there was no value to tell in time; what the method throws
+ */
+export async function subscribeMethod(
+  client: Client,
+  { path, options: { startMs = START_MS, ...options } }: WantedConfig,
+  call: (change: ConfigChange<unknown, unknown>) => unknown,
+): Promise<ConfigCenter<unknown, unknown>> {
+  const center = new ConfigCenter<unknown, unknown>(client, path, options)
+  try {
+    await center.ready({ waitMs: startMs })
+    await new Promise<void>((resolve, reject) => {
+      let isFirst = true
+      center.subscribe((change) => {
+        const called = (async () => call(change))()
+        if (isFirst) called.then(() => resolve(), reject)
+        // An error of the first call ends the start, and is not reported as well.
+        const told = isFirst ? called.then(undefined, () => undefined) : called
+        isFirst = false
+        return told.then(() => undefined)
+      })
+    })
+    return center
+  } catch (error) {
+    await center.close()
+    throw error
+  }
+}
