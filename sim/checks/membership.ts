@@ -14,7 +14,7 @@
  * R3   at the end nobody is left.
  */
 import { OpCode } from '../../src/backends/wire/codes.ts'
-import { joinPath, nameOf, parentOf } from '../../src/core/path.ts'
+import { joinPath, nameOf } from '../../src/core/path.ts'
 import type { GroupChange, MemberInfo } from '../../src/recipes/membership/group-membership.ts'
 import type { Member } from '../../src/recipes/membership/member.ts'
 import type { Check } from '../check.ts'
@@ -25,6 +25,8 @@ import { hex } from '../ledger.ts'
 import type { Ledger, LedgerListener } from '../ledger.ts'
 import type { ModelChange, ModelNode, Replayed } from '../model.ts'
 import type { Owners } from '../owners.ts'
+import { Roll } from './roll.ts'
+import type { RollReader } from './roll.ts'
 import type { Probes } from '../../src/testing/simulation/probes.ts'
 
 /** The data of a member. */
@@ -33,15 +35,6 @@ export interface MemberData {
   readonly handle: string
   /** Counts its updates. */
   readonly update: number
-}
-
-/** One consumer of the changes of the group. */
-export interface GroupReader {
-  readonly name: string
-  /** The moment of the last list that it was told, as an index into the states of the group; -1 before the first. */
-  moment: number
-  /** Each member as it was in that list, by id. */
-  members: ReadonlyMap<string, string>
 }
 
 /** The part of a member's handle that the check looks at. */
@@ -80,11 +73,7 @@ export class MembershipCheck implements Check, LedgerListener {
   readonly #owners: MembershipCheckOptions['owners']
   readonly #probes: Probes
   readonly #path: string
-  /** How many states the group has had. */
-  #moments = 1
-  /** By what a state looks like, the moments at which it was there; at the first one nobody was. */
-  readonly #momentsOf = new Map<string, number[]>([['', [0]]])
-  #latest = ''
+  readonly #roll: Roll
   readonly #handles = new Set<Handle>()
   /** By the mark of a handle, the session that registered it first. */
   readonly #marks = new Map<string, bigint>()
@@ -98,19 +87,20 @@ export class MembershipCheck implements Check, LedgerListener {
     this.#owners = owners
     this.#probes = probes
     this.#path = path
+    this.#roll = new Roll({
+      ledger, path,
+      words: { come: 'joined', gone: 'left', changed: 'updated' },
+      looksOf: (id, node) => `${id} ${node.czxid} ${dataOf(node)}`,
+    })
     ledger.listen(this)
   }
 
   committed({ transaction, changes }: Replayed): void {
     const { header: { zxid, clientId }, txn } = transaction
-    const touched = changes.filter(({ path }) => path !== '/' && parentOf(path) === this.#path)
+    const touched = this.#roll.of(changes)
     if (touched.length === 0) return
     for (const change of touched) this.#look(change, zxid, clientId, txn.type === OpCode.closeSession)
-    this.#latest = this.#stateAt(zxid)
-    const moments = this.#momentsOf.get(this.#latest)
-    if (moments === undefined) this.#momentsOf.set(this.#latest, [this.#moments])
-    else moments.push(this.#moments)
-    this.#moments += 1
+    this.#roll.enter(zxid)
   }
 
   /** To be told, in the same event, of every handle that a client was given. */
@@ -162,49 +152,25 @@ export class MembershipCheck implements Check, LedgerListener {
   }
 
   /** To be called for each change that a reader is told. */
-  told(reader: GroupReader, change: SeenChange): void {
-    const { name } = reader
-    const members = new Map(change.members.map((info) => [info.id, describe(info)]))
-    const moments = this.#momentsOf.get([...members.values()].sort().join('\n'))
-    if (moments === undefined) {
-      this.#fail(`G1: ${name} was told of a list that never was: ${[...members.values()].join(', ')}`)
-    }
-    const moment = moments.find((candidate) => candidate >= reader.moment)
-    if (moment === undefined) this.#fail(`G1: ${name} was told of moment ${moments.at(-1)} behind ${reader.moment}`)
-    this.#expectDifference(reader, members, change)
-    reader.moment = moment
-    reader.members = members
+  told(reader: RollReader, { members, joined, left, updated }: SeenChange): void {
+    const looks = new Map(members.map((info) => [info.id, describe(info)]))
+    const difference = { come: joined.map(idOf), gone: left.map(idOf), changed: updated.map(idOf) }
+    const wrong = this.#roll.told(reader, looks, difference)
+    if (wrong !== null) this.#fail(`G1: ${wrong}`)
   }
 
   /** Whether a reader was told of the list that is there now. */
-  isUpToDate({ moment, members }: GroupReader): boolean {
-    return moment >= 0 && [...members.values()].sort().join('\n') === this.#latest
+  isUpToDate(reader: RollReader): boolean {
+    return this.#roll.isUpToDate(reader)
   }
 
   /** Whether a reader was told of the registration that a member has now. */
-  knows({ members }: GroupReader, { id, incarnation }: SeenMember): boolean {
+  knows({ members }: RollReader, { id, incarnation }: SeenMember): boolean {
     return members.get(id)?.startsWith(`${id} ${incarnation} `) === true
   }
 
   atEnd(): void {
-    if (this.#latest !== '') this.#fail(`R3: of the group are left: ${this.#latest}`)
-  }
-
-  #expectDifference(reader: GroupReader, after: ReadonlyMap<string, string>, change: SeenChange): void {
-    const before = reader.members
-    const expected = {
-      joined: [...after.keys()].filter((id) => !before.has(id)),
-      left: [...before.keys()].filter((id) => !after.has(id)),
-      updated: [...after].filter(([id, text]) => before.has(id) && before.get(id) !== text).map(([id]) => id),
-    }
-    for (const kind of ['joined', 'left', 'updated'] as const) {
-      // A member that cannot know whether its data were stored stores them again: an update without news.
-      const isNews = (id: string): boolean => kind !== 'updated' || before.get(id) !== after.get(id)
-      const told = change[kind].map(({ id }) => id).filter(isNews)
-      if (told.sort().join(' ') !== expected[kind].sort().join(' ')) {
-        this.#fail(`G1: ${reader.name} was told that ${told.join(' ')} ${kind}, it was ${expected[kind].join(' ')}`)
-      }
-    }
+    if (this.#roll.latest !== '') this.#fail(`R3: of the group are left: ${this.#roll.latest}`)
   }
 
   #look({ type, path }: ModelChange, zxid: bigint, sessionId: bigint, isSessionEnd: boolean): void {
@@ -243,14 +209,6 @@ export class MembershipCheck implements Check, LedgerListener {
     return this.#clocks.as(node, () => member.state)
   }
 
-  #stateAt(zxid: bigint): string {
-    const names = this.#ledger.model.names(this.#path, zxid)
-    return names.map((id) => {
-      const node = this.#node(id, zxid)
-      return node === null ? '' : `${id} ${node.czxid} ${dataOf(node)}`
-    }).sort().join('\n')
-  }
-
   #node(id: string, zxid?: bigint): ModelNode | null {
     return this.#ledger.model.node(joinPath(this.#path, id), zxid)
   }
@@ -258,6 +216,10 @@ export class MembershipCheck implements Check, LedgerListener {
   #fail(message: string): never {
     throw new Violation(this.name, message)
   }
+}
+
+function idOf({ id }: { readonly id: string }): string {
+  return id
 }
 
 function describe({ id, incarnation, data }: MemberInfo<MemberData>): string {

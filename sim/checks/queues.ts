@@ -9,6 +9,7 @@
  * QU4  a put that was confirmed has made one item with its value, by the process that put it; one that was refused has
  *      made none; none makes two.
  * QU5  once there is service and everybody works, the queue gets empty.
+ * QU6  no item is handed out before it is due by the wall clock of its consumer, if that has never jumped.
  */
 import { joinPath, nameOf, parentOf } from '../../src/core/path.ts'
 import type { QueueItem } from '../../src/recipes/queues/distributed-queue.ts'
@@ -56,7 +57,7 @@ const decoder = new TextDecoder()
 
 export class QueuesCheck implements Check, LedgerListener {
   readonly name = 'queues'
-  readonly covers = ['QU1', 'QU2', 'QU3', 'QU4', 'QU5']
+  readonly covers = ['QU1', 'QU2', 'QU3', 'QU4', 'QU5', 'QU6']
   readonly #options: QueuesCheckOptions
   readonly #items: string
   readonly #claims: string
@@ -93,6 +94,8 @@ export class QueuesCheck implements Check, LedgerListener {
     if (story === undefined || story.value !== value) return this.#fail(`QU4: ${who} and the value ${value}`)
     const place = story.tokens.indexOf(token)
     if (place === -1) this.#fail(`QU2: ${who}, and it was never claimed so`)
+    const earlyMs = dueMsOf(id) - this.#options.clocks.as(node, () => Date.now())
+    if (earlyMs > 0 && node.wallOffsetMs === 0) this.#fail(`QU6: ${who} ${earlyMs} ms before it is due`)
     if (attempt !== place + 1) this.#fail(`QU2: ${who} as attempt ${attempt}, and it is attempt ${place + 1}`)
     const holding = { item, node, incarnation: node.incarnation }
     if (!this.#believes(holding)) return
@@ -210,4 +213,9 @@ export class QueuesCheck implements Check, LedgerListener {
   #fail(message: string): never {
     throw new Violation(this.name, message)
   }
+}
+
+/** The instant before which nobody may have an item, as its name says; 0 if it says none. */
+function dueMsOf(id: string): number {
+  return Number(/^\d+-[^-]+-(\d+)-/.exec(id)?.[1] ?? 0)
 }

@@ -13,7 +13,9 @@ import { PARTITION_MUTANTS } from './partitions.ts'
 import { QUEUE_MUTANTS } from './queues.ts'
 import { RECONFIGURATION_MUTANTS } from './reconfiguration.ts'
 import { SERVICE_MUTANTS } from './service.ts'
+import { SERVICE_DISCOVERY_MUTANTS } from './services.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
+import { TRANSACTION_MUTANTS } from './transactions.ts'
 
 /** All mutants; their names are different. */
 export const MUTANTS: readonly Mutant[] = Object.freeze([
@@ -31,6 +33,8 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...CONFIG_MUTANTS,
   ...ONCE_MUTANTS,
   ...COUNTER_MUTANTS,
+  ...TRANSACTION_MUTANTS,
+  ...SERVICE_DISCOVERY_MUTANTS,
 ])
 
 /** The one that has to be found in every run of the tests: if it is not, the simulation itself is broken. */

@@ -42,6 +42,30 @@ export const QUEUE_MUTANTS: readonly Mutant[] = [
     expected: { test: TEST, named: 'passes over what cannot be put away' },
   },
   {
+    name: 'refused-item-taken-at-once',
+    breaks: 'A consumer that has no room to put an item away takes it again at once, and again.',
+    kin: 'ours: a hot loop over a poison message whose dead-letter queue is full',
+    edits: [{
+      file: 'recipes/queues/distributed-queue.ts',
+      from: 'onFull: () => this.#setBacks.note(name)',
+      to: 'onFull: () => undefined',
+    }],
+    expected: { test: TEST, named: 'leaves an item alone that it had no room to put away' },
+  },
+  {
+    name: 'delayed-item-given-early',
+    breaks: 'An item is handed out before it is due.',
+    kin: 'a delay queue that looks at the order of its items and not at the clock',
+    edits: [{
+      file: 'recipes/queues/distributed-queue.ts',
+      from: 'dueMs <= nowMs && this.#setBacks',
+      to: 'dueMs <= nowMs + dueMs && this.#setBacks',
+    }],
+    workload: 'queues',
+    profile: 'recipes',
+    expected: { seeds: 20, seedsWithoutAssertions: 20 },
+  },
+  {
     name: 'claim-of-a-given-up-take-kept',
     breaks: 'A take that is given up leaves the claim that it has sent.',
     kin: 'CURATOR-79; kazoo#429',

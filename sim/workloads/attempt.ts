@@ -2,8 +2,10 @@
  * How programs of a workload bear what the world does to them, and how long they wait for it to end.
  */
 import { CoordinationError } from '../../src/core/errors.ts'
+import type { TimedWaitOptions } from '../../src/recipes/engine/wait.ts'
 import { Violation } from '../check.ts'
 import type { Kernel } from '../../src/testing/simulation/kernel.ts'
+import type { ClientLife } from '../workload.ts'
 
 /** Most looks of a program that waits for something. */
 const LOOKS_MAX = 400
@@ -34,6 +36,30 @@ export async function abortedAfter<T>(delayMs: number, run: (signal: AbortSignal
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** Whether a call has had no effect for sure. */
+export function isRefusal(error: CoordinationError | null): boolean {
+  return error !== null && ['rejected', 'not-sent', 'lost'].includes(error.outcome)
+}
+
+/**
+ * Calls within some limit of time, until the program changes its mind, or without any patience.
+ *
+ * @param waitTicksMax - the longest limit, in ticks
+ */
+export function limited<T>(
+  { random, tickMs }: Pick<ClientLife, 'random' | 'tickMs'>,
+  waitTicksMax: number,
+  call: (limits: TimedWaitOptions) => Promise<T>,
+): Promise<T> {
+  const limitMs = random.unit() * waitTicksMax * tickMs
+  const ways: (() => Promise<T>)[] = [
+    () => call({ waitMs: limitMs }),
+    () => abortedAfter(limitMs, (signal) => call({ signal })),
+    () => call({ waitMs: 0 }),
+  ]
+  return random.pick(ways)()
 }
 
 /** Runs a check within a listener of an AbortSignal, whose errors end the process and not the run. */

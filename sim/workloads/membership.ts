@@ -18,7 +18,8 @@ import type { GroupChange } from '../../src/recipes/membership/group-membership.
 import type { Member } from '../../src/recipes/membership/member.ts'
 import { Violation } from '../check.ts'
 import { MembershipCheck } from '../checks/membership.ts'
-import type { GroupReader, MemberData } from '../checks/membership.ts'
+import type { MemberData } from '../checks/membership.ts'
+import type { RollReader } from '../checks/roll.ts'
 import type { Kernel } from '../../src/testing/simulation/kernel.ts'
 import type { Probes } from '../../src/testing/simulation/probes.ts'
 import type { ClientLife, MakeWorkload, WorkloadSetup } from '../workload.ts'
@@ -65,7 +66,7 @@ class GroupUser {
   readonly #life: ClientLife
   readonly #scene: Scene
   readonly #probes: Probes
-  readonly #readers: GroupReader[] = []
+  readonly #readers: RollReader[] = []
   readonly #ears: Ear<GroupChange<MemberData>>[] = []
   #group: GroupMembership<MemberData>
   readonly #isKeeper: boolean
@@ -257,7 +258,7 @@ class GroupUser {
   }
 
   /** Ends one reader from within another, and begins again. */
-  #watchAgain(unsubscribe: () => void, ear: Ear<GroupChange<MemberData>>, reader: GroupReader): void {
+  #watchAgain(unsubscribe: () => void, ear: Ear<GroupChange<MemberData>>, reader: RollReader): void {
     unsubscribe()
     ear.over()
     if (!this.#readers.includes(reader)) return

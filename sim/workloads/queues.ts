@@ -1,6 +1,6 @@
 /**
- * A queue in use: clients put items of several priorities, take them one at a time and several at once, and settle them
- * in every way there is, or not at all.
+ * A queue in use: clients put items of several priorities, some of them to be done later, take them one at a time and
+ * several at once, and settle them in every way there is, or not at all.
  *
  * Waiters    wait for some time, until they change their mind, or not at all; some go through a loop of takes.
  * Work       some lasts longer than a session lives; some clients are closed in the middle of it. What was put away is
@@ -17,7 +17,7 @@ import type { DistributedQueueOptions, QueueItem } from '../../src/recipes/queue
 import { Violation } from '../check.ts'
 import { QueuesCheck } from '../checks/queues.ts'
 import type { ClientLife, MakeWorkload, WorkloadSetup } from '../workload.ts'
-import { abortedAfter, attempt, eventually } from './attempt.ts'
+import { abortedAfter, attempt, eventually, isRefusal, limited } from './attempt.ts'
 
 const PATH = '/queue'
 /** Times are in ticks. */
@@ -27,6 +27,8 @@ const WORK_TICKS_MAX = 5
 /** How long everything may take once there is service: longer than any session lives on without its client. */
 const SETTLED_TICKS = 3_000
 const LONG_WORK_CHANCE = 0.03
+const DELAY_CHANCE = 0.2
+const DELAY_TICKS_MAX = 60
 const CLOSING_CHANCE = 0.01
 const TIDY_CHANCE = 0.05
 /**
@@ -99,13 +101,14 @@ class QueueUser {
   }
 
   async #produce(): Promise<void> {
-    const { random, node } = this.#life
+    const { random, node, tickMs } = this.#life
     while (this.#goesOn) {
       this.#puts += 1
       const value = `${node.name}-${node.incarnation}-${this.#puts}`
       const priority = random.between(1, 3)
+      const delayMs = random.chance(DELAY_CHANCE) ? random.between(1, DELAY_TICKS_MAX) * tickMs : 0
       const { value: id, error } = await attempt(() => this.#limited((limits) => {
-        return this.#queue.put(value, { ...limits, priority })
+        return this.#queue.put(value, { ...limits, priority, delayMs })
       }))
       if (id !== null) this.#scene.check.put(value, id, node)
       else if (isRefusal(error)) this.#scene.check.refused(value)
@@ -166,16 +169,8 @@ class QueueUser {
     })
   }
 
-  /** Calls within some limit of time, until it changes its mind, or without any patience. */
   #limited<T>(call: (limits: TimedWaitOptions) => Promise<T>): Promise<T> {
-    const { random, tickMs } = this.#life
-    const limitMs = random.unit() * WAIT_TICKS_MAX * tickMs
-    const ways: (() => Promise<T>)[] = [
-      () => call({ waitMs: limitMs }),
-      () => abortedAfter(limitMs, (signal) => call({ signal })),
-      () => call({ waitMs: 0 }),
-    ]
-    return random.pick(ways)()
+    return limited(this.#life, WAIT_TICKS_MAX, call)
   }
 
   async #work(item: QueueItem<string>): Promise<void> {
@@ -197,9 +192,4 @@ class QueueUser {
     if (error === null) check.confirmed(item, settlement === 'deadLetter', node)
     else if (isRefusal(error)) check.unsettled(item, node)
   }
-}
-
-/** Whether a call has had no effect for sure. */
-function isRefusal(error: CoordinationError | null): boolean {
-  return error !== null && ['rejected', 'not-sent', 'lost'].includes(error.outcome)
 }

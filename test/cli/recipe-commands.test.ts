@@ -89,9 +89,13 @@ it('queue counts what is to do, with consumers, and put away', async () => {
   for (const name of ['a', 'b', 'c']) await queue.put(name)
   const [first, second] = [await queue.take(), await queue.take()]
   await first.deadLetter('wrong')
-  expect(await shell.json('queue /q/mails')).toEqual({ path: '/q/mails', items: 2, leased: 1, dead: 1 })
+  const counts = { items: 2, leased: 1, dead: 1, returned: 0, attemptsMost: 0 }
+  expect(await shell.json('queue /q/mails')).toEqual({ path: '/q/mails', ...counts })
+  await (await queue.take()).nack()
+  const free = '1 free that had been handed out, up to 1 times'
+  expect(await shell.ok('queue /q/mails')).toBe(`2 items, 1 with consumers, ${free}; 1 put away\n`)
   await second.ack()
-  expect(await shell.ok('queue /q/mails')).toBe('1 items, 0 with consumers; 1 put away\n')
+  expect(await shell.ok('queue /q/mails')).toBe(`1 items, 0 with consumers, ${free}; 1 put away\n`)
 })
 
 it('services lists names, and the instances of one', async () => {

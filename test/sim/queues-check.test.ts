@@ -4,7 +4,7 @@ import { OpCode } from '../../src/backends/wire/codes.ts'
 import type { TxnBody } from '../../src/backends/wire/transactions.ts'
 import { QueuesCheck } from '../../sim/checks/queues.ts'
 import type { SeenItem } from '../../sim/checks/queues.ts'
-import { SESSION, ScriptedWorld, at, create, set } from './scripted-world.ts'
+import { SESSION, ScriptedWorld, at, create, remove, set } from './scripted-world.ts'
 
 const OTHER_SESSION = SESSION + 1n
 const NEW_SESSION: TxnBody = { type: OpCode.createSession, body: { timeOut: 2_000, passwd: null } }
@@ -19,10 +19,6 @@ interface Scene {
   commit(session: bigint, ...parts: TxnBody[]): bigint
   /** An item that a consumer was given, which believes in it until it is told otherwise. */
   item(token: bigint, attempt?: number): SeenItem & { isLost: boolean }
-}
-
-function remove(path: string): TxnBody {
-  return { type: OpCode.delete, body: { path } }
 }
 
 /** A queue with one item, which `SESSION` has put. */
@@ -113,6 +109,15 @@ it('QU3: refuses an end that was confirmed and is none, or of another, and one t
   expect(() => { check.unsettled(item(token), world.client) }).toThrow(/QU3: c1 was told that it has not removed/)
   check.confirmed(item(token), false, world.client)
   expect(() => { check.confirmed(item(token), false, world.client) }).toThrow(/QU3: .* again/)
+})
+
+it('QU6: refuses an item that is given before it is due', () => {
+  const { check, world, commit } = make()
+  const id = `100-b-${Date.now() + 60_000}-0000000001`
+  commit(SESSION, create(`/queue/items/${id}`, '"later"', 2))
+  const token = commit(SESSION, create(`/queue/claims/${id}`, 'mark', 1, true), set(`/queue/items/${id}`, '"later"', 1))
+  const item = { id, value: 'later', attempt: 1, token, throwIfLost: () => undefined }
+  expect(() => { check.taken(item, world.client) }).toThrow(/QU6: .* ms before it is due/)
 })
 
 it('QU4: refuses a put that is of another, made two items, or was refused and made one', () => {

@@ -8,7 +8,7 @@ import { ConfigCheck } from '../../sim/checks/config.ts'
 import type { ConfigReader } from '../../sim/checks/config.ts'
 import { LocksCheck } from '../../sim/checks/locks.ts'
 import { MembershipCheck } from '../../sim/checks/membership.ts'
-import type { GroupReader } from '../../sim/checks/membership.ts'
+import type { RollReader } from '../../sim/checks/roll.ts'
 import { ClosedSession } from '../../sim/workloads/closed-session.ts'
 import { FencedResource } from '../../sim/fenced-resource.ts'
 import { Probes } from '../../src/testing/simulation/probes.ts'
@@ -381,7 +381,7 @@ describe('the check of membership', () => {
   interface Scene {
     readonly world: ScriptedWorld
     readonly check: MembershipCheck
-    readonly reader: GroupReader
+    readonly reader: RollReader
   }
 
   /** `x` joins as the third transaction, `y` as the fourth, `x` updates as the fifth. */

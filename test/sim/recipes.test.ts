@@ -22,6 +22,10 @@ const MET: readonly (readonly [workload: string, probes: readonly ProbeName[]])[
   ['sharing', ['client-expired']],
   ['caches', ['cache-resync', 'cache-node-remade', 'client-expired', 'operator-deleted']],
   ['queues', ['item-came-back', 'client-expired', 'closed-in-tenure']],
+  ['barriers', ['round-entered', 'client-expired']],
+  ['once', ['work-done-again', 'client-expired', 'closed-in-tenure']],
+  ['transactions', ['transaction-again', 'client-expired']],
+  ['services', ['client-expired', 'closed-in-tenure']],
   ['membership', ['member-rejoined', 'client-expired', 'member-struck', 'closed-in-tenure']],
 ]
 

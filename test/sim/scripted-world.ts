@@ -247,6 +247,10 @@ export function set(path: string, data: string, version: number): TxnBody {
   return { type: OpCode.setData, body: { path, data: bytes(data), version } }
 }
 
+export function remove(path: string): TxnBody {
+  return { type: OpCode.delete, body: { path } }
+}
+
 export function get(xid: number, path: string, watch = false): Request {
   return { xid, op: OpCode.getData, body: { path, watch } }
 }

@@ -27,6 +27,7 @@ import { IdAllocator } from '../../src/recipes/counters/id-allocator.ts'
 import { SharedValue } from '../../src/recipes/counters/shared-value.ts'
 import type { TestedShared } from '../../src/testing/index.ts'
 import type { FencingSuiteOptions, RevocationSuiteOptions } from '../../src/testing/index.ts'
+import type { TestedRevocableLease, TestedRevocableLock } from '../../src/testing/index.ts'
 import { Partitioner } from '../../src/recipes/membership/partitioner.ts'
 import { ServiceRegistry } from '../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../src/recipes/services/service-watcher.ts'
@@ -202,27 +203,45 @@ function registerRevocation(runner: Runner, engine: Engine): void {
     'ReadWriteLock.reader': (client, path) => new ReadWriteLock(client, path).reader,
     ReentrantLock: (client, path) => new ReentrantLock(client, path),
     Semaphore: (client, path) => new Semaphore(client, path, { permits: 1 }),
+    ExclusiveLock: (client, path) => new ExclusiveLock(client, path),
+    MultiLock: oneOfSeveral,
   }
   for (const [name, make] of Object.entries(makeLock)) revocationSuite(runner, { ...engine, name, makeLock: make })
+}
+
+/** A MultiLock of one lock, whose leases are known by their part. */
+function oneOfSeveral(client: Client, path: string): TestedRevocableLock {
+  const lock = new MultiLock([new FairLock(client, path)])
+  return {
+    acquire: async (options) => testedJoint(await lock.acquire(options)),
+    revoke: (options) => lock.revoke(options),
+    evict: (contender) => lock.evict(contender),
+  }
 }
 
 /** Two locks of different kinds below a path, acquired as one; its token is the one of the first, which fences it. */
 function twoAsOne(client: Client, path: string): TestedLock {
   const lock = new MultiLock([new FairLock(client, `${path}/fair`), new ExclusiveLock(client, `${path}/exclusive`)])
-  const tested = (lease: JointLease): TestedLease => ({
-    token: lease.parts[0]?.token ?? 0n,
+  return {
+    acquire: async (options) => testedJoint(await lock.acquire(options)),
+    tryAcquire: async () => {
+      const lease = await lock.tryAcquire()
+      return lease === null ? null : testedJoint(lease)
+    },
+  }
+}
+
+function testedJoint(lease: JointLease): TestedRevocableLease {
+  const [first] = lease.parts
+  return {
+    path: first?.path ?? '',
+    token: first?.token ?? 0n,
     signal: lease.signal,
     get state() {
       return lease.state
     },
     release: () => lease.release(),
-  })
-  return {
-    acquire: async (options) => tested(await lock.acquire(options)),
-    tryAcquire: async () => {
-      const lease = await lock.tryAcquire()
-      return lease === null ? null : tested(lease)
-    },
+    onRevoke: (listener) => lease.onRevoke(listener),
   }
 }
 

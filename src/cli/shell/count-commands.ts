@@ -167,8 +167,10 @@ async function rate({ client, signal, print }: CommandContext, given: Given): Pr
 
 async function queue({ client, signal, print }: CommandContext, given: Given): Promise<void> {
   const path = given.word(0)
-  const { items, leased, dead } = await readQueueCounts(client(), path, signal)
-  print({ text: `${items} items, ${leased} with consumers; ${dead} put away\n`, json: { path, items, leased, dead } })
+  const counts = await readQueueCounts(client(), path, signal)
+  const { items, leased, dead, returned, attemptsMost } = counts
+  const back = returned === 0 ? '' : `, ${returned} free that had been handed out, up to ${attemptsMost} times`
+  print({ text: `${items} items, ${leased} with consumers${back}; ${dead} put away\n`, json: { path, ...counts } })
 }
 
 async function services({ client, signal, print }: CommandContext, given: Given): Promise<void> {

@@ -5,10 +5,11 @@
  *           which opens the round: members whose nodes are older than it are in. A round is over when none of them is
  *           left; then `ready` is removed, and the next one may open.
  * Safety    `ready` is made in one multi with a check of `count` members: one that died after it was counted opens
- *           nothing. A `ready` that is older than a member's own node is that of the round before, and lets nobody in.
- *           It is removed as that very node, never the one of the next round.
+ *           nothing, and one that died before it and was not counted is not in. A `ready` that is older than a member's
+ *           own node is that of the round before, and lets nobody in. It is removed as that very node, never the one of
+ *           the next round.
  * Liveness  a `ready` that was left behind by a crash is removed by whoever comes next.
- * Cost      enter: 3 round trips and 1 watch; 1 more for the last one. leave: 4 round trips, and 1 watch, 1 event and
+ * Cost      enter: 4 round trips and 1 watch; 1 more for the last one. leave: 4 round trips, and 1 watch, 1 event and
  *           1 list for each member that is waited for.
  * Source    ZooKeeper recipes, "Double Barriers"; Curator DistributedDoubleBarrier, kazoo DoubleBarrier.
  */
@@ -161,12 +162,12 @@ export class DoubleBarrier {
         const found = await wait.insist(() => this.#client.exists(this.#ready, { watch, signal: wait.signal }))
         if (found !== null) {
           const round = { path: this.#ready, czxid: found.czxid }
-          if (found.czxid > member.czxid) return { type: 'in', round }
+          if (found.czxid > member.czxid) return await this.#inIfCounted(member, round, wait)
           if (await this.#stepBack(member, round, wait)) return { type: 'too-late', round }
           continue
         }
         // Created after our node was there, and removed by somebody who leaves, as kazoo does first.
-        if (wasOpened) return { type: 'in', round: null }
+        if (wasOpened) return await this.#inIfCounted(member, null, wait)
         const names = await this.#members(wait)
         if (!names.includes(nameOf(member.path))) return { type: 'gone' }
         if (names.length >= this.#count) await this.#open(member, names, wait)
@@ -177,6 +178,29 @@ export class DoubleBarrier {
       } finally {
         bell.end()
       }
+    }
+  }
+
+  /**
+   * A member that is there after the round has opened was there when it did; so was one that the round names, which may
+   * be gone by now. Of any other that is gone nobody knows.
+   */
+  async #inIfCounted(member: OwnedNode, round: NodeIdentity | null, wait: Wait): Promise<Meeting> {
+    const { signal } = wait
+    const found = await wait.insist(() => this.#client.exists(member.path, { signal }))
+    const isThere = found?.czxid === member.czxid
+    const isCounted = isThere || (round !== null && (await this.#names(round, member, wait)))
+    return isCounted ? { type: 'in', round } : { type: 'gone' }
+  }
+
+  /** Whether a round that is still under way names a member. */
+  async #names({ path, czxid }: NodeIdentity, member: OwnedNode, wait: Wait): Promise<boolean> {
+    try {
+      const { data, stat } = await wait.insist(() => this.#client.get(path, { signal: wait.signal }))
+      return stat.czxid === czxid && new TextDecoder().decode(data).split('\n').includes(nameOf(member.path))
+    } catch (error) {
+      if (isCoordinationError(error, 'NO_NODE')) return false
+      throw error
     }
   }
 
@@ -200,7 +224,8 @@ export class DoubleBarrier {
     const others = names.filter((name) => name !== nameOf(member.path)).slice(0, this.#count - 1)
     const paths = [member.path, ...others.map((name) => joinPath(this.path, name))]
     const checks = paths.map((path) => ({ type: 'check', path, version: -1 }) as const)
-    const create = { type: 'create', path: this.#ready, data: new Uint8Array(), mode: 'persistent' } as const
+    const data = new TextEncoder().encode(paths.map(nameOf).join('\n'))
+    const create = { type: 'create', path: this.#ready, data, mode: 'persistent' } as const
     try {
       await wait.insist(() => this.#client.multi([...checks, create], { signal: wait.signal }))
     } catch (error) {

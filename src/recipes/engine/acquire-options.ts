@@ -48,16 +48,15 @@ export interface TryContendOptions extends TryAcquireOptions, RevocableOptions {
 /** Options of a wait for a lock that can be asked for. */
 export interface ContendOptions extends AcquireOptions, RevocableOptions {}
 
-const TRY_OPTIONS = optionNames<TryAcquireOptions>({ waitMs: true, signal: true, data: true })
-const ACQUIRE_OPTIONS = optionNames<AcquireOptions>({
+const TRY_OPTIONS = optionNames<TryContendOptions>({ waitMs: true, signal: true, data: true, revocable: true })
+const ACQUIRE_OPTIONS = optionNames<ContendOptions>({
   waitMs: true,
   signal: true,
   data: true,
   onSessionLoss: true,
   onReentry: true,
+  revocable: true,
 })
-const TRY_CONTEND_OPTIONS = new Set([...TRY_OPTIONS, 'revocable'])
-const CONTEND_OPTIONS = new Set([...ACQUIRE_OPTIONS, 'revocable'])
 const ON_SESSION_LOSS: readonly OnSessionLoss[] = ['reject', 'queue-again']
 const ON_REENTRY: readonly OnReentry[] = ['error', 'wait']
 
@@ -66,19 +65,10 @@ const ON_REENTRY: readonly OnReentry[] = ['error', 'wait']
  *
  * @throws TypeError with the option's name and value
  */
-export function checkTryOptions(options: TryAcquireOptions): void {
-  checkTry(options, TRY_OPTIONS)
-}
-
-/** As {@link checkTryOptions}, where the contender can be asked for. */
 export function checkTryContendOptions(options: TryContendOptions): void {
-  checkTry(options, TRY_CONTEND_OPTIONS)
-  checkRevocable(options)
-}
-
-function checkTry(options: TryAcquireOptions, known: ReadonlySet<string>): void {
-  refuseUnknown(options, known, 'tryAcquire')
+  refuseUnknown(options, TRY_OPTIONS, 'tryAcquire')
   checkData(options.data)
+  checkRevocable(options)
 }
 
 /**
@@ -86,21 +76,12 @@ function checkTry(options: TryAcquireOptions, known: ReadonlySet<string>): void 
  *
  * @throws TypeError with the option's name and value
  */
-export function checkAcquireOptions(options: AcquireOptions): void {
-  checkAcquire(options, ACQUIRE_OPTIONS)
-}
-
-/** As {@link checkAcquireOptions}, where the contender can be asked for. */
 export function checkContendOptions(options: ContendOptions): void {
-  checkAcquire(options, CONTEND_OPTIONS)
-  checkRevocable(options)
-}
-
-function checkAcquire(options: AcquireOptions, known: ReadonlySet<string>): void {
-  refuseUnknown(options, known, 'acquire')
+  refuseUnknown(options, ACQUIRE_OPTIONS, 'acquire')
   checkData(options.data)
   checkSessionLoss(options.onSessionLoss)
   checkReentry(options.onReentry)
+  checkRevocable(options)
 }
 
 /** Checks what to do when a session ends. */

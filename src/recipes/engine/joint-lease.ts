@@ -5,14 +5,16 @@
  *           holder's to release. So the joint lease is never held in part without saying so.
  * Release   of the last one first, and of each, whatever becomes of the others: none waits for another, whose servers
  *           may be out of reach. Over when every one is over.
+ * Revoking  a request for any part is one for the whole, which cannot be given up in part.
  * Fence     none of its own: each part has a token, which says nothing about the others.
  */
 import { whenAborted } from '../../core/async.ts'
 import { assert } from '../../core/assert.ts'
 import type { Lease, LeaseState } from './lease.ts'
+import type { RevokeRequest } from './revocation.ts'
 
-/** Several leases in one hand. It has no token, no check and no requests of its own: its parts have. */
-export interface JointLease extends Omit<Lease, 'path' | 'token' | 'check' | 'onRevoke'> {
+/** Several leases in one hand. It has no token and no check of its own: its parts have. */
+export interface JointLease extends Omit<Lease, 'path' | 'token' | 'check'> {
   /** The leases that it is made of. */
   readonly parts: readonly Lease[]
 }
@@ -58,6 +60,13 @@ export class JoinedLeases implements JointLease {
   throwIfLost(): void {
     for (const part of this.parts) part.throwIfLost()
     if (this.signal.aborted) throw this.signal.reason
+  }
+
+  onRevoke(listener: (request: RevokeRequest) => void | Promise<void>): () => void {
+    const ends = this.parts.map((part) => part.onRevoke(listener))
+    return () => {
+      for (const end of ends) end()
+    }
   }
 
   release(): Promise<void> {

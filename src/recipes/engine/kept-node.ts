@@ -93,6 +93,7 @@ export class KeptNode {
   readonly #options: KeepOptions
   readonly #recognition: Recognition
   readonly #ending = new AbortController()
+  /** Resolved when the node is there and holds the data that it was given. */
   readonly #registered = deferred<undefined>()
   readonly #ends: (() => void)[] = []
   #wanted: Wanted
@@ -275,7 +276,8 @@ export class KeptNode {
     this.#registrations += 1
     this.#ownership = new Ownership(this.#client, this.#node, new NodeWatch(), (reason) => this.#onLost(reason))
     this.#ownership.begin(false)
-    this.#registered.resolve(undefined)
+    // A node that an earlier call has left holds its data as yet.
+    if (isFresh) this.#registered.resolve(undefined)
     this.#advance()
     this.#tell()
   }
@@ -300,6 +302,7 @@ export class KeptNode {
       const [, stored] = await this.#write(this.#client.multi([checkIdentity(node), set], { signal: ownership.signal }))
       if (stored?.type === 'set') this.#version = stored.stat.version
       this.#stored = revision
+      this.#registered.resolve(undefined)
       this.#advance()
     } catch (error) {
       if (ownership.signal.aborted) return

@@ -8,6 +8,7 @@
  *           is kept out by fencing alone.
  * Identity  both are multis that begin with a check of the node's creation: a node that came to the same path later is
  *           never touched.
+ * Mark      a node that its maker knows by a mark before its data keeps that.
  * Heard     the node's version distinguishes a request from the contender's own data. The data are read whenever the
  *           watch is armed, so that no request falls between two watches; of two in a row the last one is delivered.
  * Source    Curator Revoker and LockInternals.checkRevocableWatcher, whose request is the bare word; its holders pass
@@ -21,6 +22,7 @@ import { readEach } from '../../core/read-each.ts'
 import { textOf } from '../../core/value-text.ts'
 import { Feed } from './feed.ts'
 import { namedListener } from './listener.ts'
+import { markData, unmarkData } from './marked-data.ts'
 import { checkIdentity, isGone } from './protected-writes.ts'
 import type { NodeIdentity } from './protected-writes.ts'
 import type { TimedWaitOptions, Wait } from './wait.ts'
@@ -87,7 +89,7 @@ export class Revocation {
   see({ data, stat }: NodeData): void {
     if (stat.version === this.#version) return
     this.#version = stat.version
-    const request = decodeRequest(data)
+    const request = decodeRequest(unmarkData(data)?.data ?? data)
     if (request !== null) this.#feed.publish(request, false)
   }
 
@@ -110,11 +112,23 @@ export class Revocation {
  * @throws TypeError if it is none of those
  */
 export function checkContender(contender: unknown, parent: string): NodeIdentity {
+  return checkRef(contender, (path) => path.startsWith(`${parent}/`), parent)
+}
+
+/**
+ * Checks whom to ask or evict of a lock whose holder's node is its own path.
+ *
+ * @throws TypeError if it is none of that lock
+ */
+export function checkHolder(contender: unknown, lock: string): NodeIdentity {
+  return checkRef(contender, (path) => path === lock, lock)
+}
+
+function checkRef(contender: unknown, isOf: (path: string) => boolean, lock: string): NodeIdentity {
   const { path, token } = Object(contender) as Partial<ContenderRef>
-  const isOne = typeof path === 'string' && path.startsWith(`${parent}/`) && typeof token === 'bigint'
-  if (isOne) return { path, czxid: token }
+  if (typeof path === 'string' && isOf(path) && typeof token === 'bigint') return { path, czxid: token }
   const got = typeof path === 'string' ? path : textOf(contender)
-  throw new TypeError(`contender must be one of ${parent}, with its path and token, got ${got}`)
+  throw new TypeError(`contender must be one of ${lock}, with its path and token, got ${got}`)
 }
 
 /** Checks the reason of a request. */
@@ -127,6 +141,7 @@ export function checkReason(reason: string | undefined): void {
 /**
  * Asks for nodes.
  *
+ * @param markOf - the mark before the data of a node, which stays; none by default
  * @returns those that were asked: not those that are gone, or whose data the servers let nobody else write
  */
 export async function requestAll<T extends ContenderRef>(
@@ -134,10 +149,13 @@ export async function requestAll<T extends ContenderRef>(
   contenders: readonly T[],
   reason: string,
   { signal }: Pick<Wait, 'signal'>,
+  markOf: (contender: T) => string | undefined = () => undefined,
 ): Promise<T[]> {
   const asked = await readEach(contenders, async (contender) => {
     const { path, token: czxid } = contender
-    const request: Operation = { type: 'set', path, data: encodeRequest(reason), version: -1 }
+    const [words, mark] = [encodeRequest(reason), markOf(contender)]
+    const data = mark === undefined ? words : markData(mark, words)
+    const request: Operation = { type: 'set', path, data, version: -1 }
     try {
       await client.multi([checkIdentity({ path, czxid }), request], { signal })
       return contender

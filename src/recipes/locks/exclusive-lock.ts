@@ -8,19 +8,24 @@
  * Liveness  a release wakes one waiter of each client and one of them wins; those of one client take turns. For many
  *           clients take {@link FairLock}.
  * Cost      uncontended: 1 round trip; waiting: 1 watch; hand-over: 1 event + 1 create for each client that waits.
+ * Revoking  a request is written to the holder's node; see engine/revocation.ts. The mark of the node stays.
  * Source    ZooKeeper Programmer's Guide, ephemeral nodes; Chubby, "locks".
  */
-import type { Created, Stat } from '../../core/backend.ts'
+import type { Created, NodeData, Stat } from '../../core/backend.ts'
 import { abortable, deferred } from '../../core/async.ts'
 import type { Client, Data } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
+import { refuseUnknown } from '../../core/options.ts'
 import { validateClient } from '../../core/validate-client.ts'
 import { parentOf, validatePath } from '../../core/path.ts'
 import { unlessGone } from '../../core/read-each.ts'
 import { Cleanups } from '../engine/cleanups.ts'
-import { checkAcquireOptions, checkTryOptions } from '../engine/acquire-options.ts'
-import type { AcquireOptions, TryAcquireOptions } from '../engine/acquire-options.ts'
+import { checkContendOptions, checkTryContendOptions } from '../engine/acquire-options.ts'
+import type { ContendOptions, TryContendOptions } from '../engine/acquire-options.ts'
 import { CREATE_ATTEMPTS_MAX, deletion, isOutcomeUnknown, ownedNode, readSynced } from '../engine/protected-writes.ts'
+import { deleteNode } from '../engine/protected-writes.ts'
+import { REVOKE_OPTIONS, Revocation, checkHolder, checkReason, requestAll } from '../engine/revocation.ts'
+import type { ContenderRef, RevokeOptions } from '../engine/revocation.ts'
 import type { Lease } from '../engine/lease.ts'
 import { runLeased } from '../engine/leased-work.ts'
 import type { UsingArguments } from '../engine/leased-work.ts'
@@ -38,6 +43,8 @@ import { LOCK } from '../engine/lock-names.ts'
 
 /** Who holds an exclusive lock. */
 export interface HolderInfo {
+  /** Its node, which is the lock's path. */
+  readonly path: string
   /** Since when, in milliseconds since 1970 by the leader's clock. */
   readonly sinceMs: number
   /** The token of its lease. */
@@ -79,14 +86,15 @@ export class ExclusiveLock {
    * @param options.onSessionLoss - `queue-again` by default: a session that ends costs a waiter nothing, and it goes on
    * with the next one; `reject` ends the wait with `SESSION_EXPIRED`
    * @param options.onReentry - the fate of a wait within a `using` of this lock: `error` by default, or `wait`
+   * @param options.revocable - whether others may ask for the lease; see `lease.onRevoke`
    * @returns the lease; `lease.token` grows strictly with every acquisition of this path
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `SESSION_EXPIRED` (only with `reject`),
    * `ALREADY_HELD` within a `using` of this lock, or a refusal of the servers; in each case nothing is held, and what
    * could not be removed at once is counted by `pendingCleanups`. While no server is in touch it waits for one
    * @throws TypeError or RangeError for a wrong option
    */
-  async acquire(options: AcquireOptions = {}): Promise<Lease> {
-    checkAcquireOptions(options)
+  async acquire(options: ContendOptions = {}): Promise<Lease> {
+    checkContendOptions(options)
     if (options.onReentry !== 'wait') refuseReentry(this.#place)
     const wait = new Wait(this.client, this.path, options, true)
     wait.observe('acquire', LOCK)
@@ -95,7 +103,7 @@ export class ExclusiveLock {
       const { sessionId } = this.client
       if (options.onSessionLoss === 'reject' && sessionId !== null) wait.bindSession(sessionId)
       if (wait.isPatient) turn = await Turn.take(this.client, this.path, wait.signal)
-      bid = new Bid(this.client, this.path, options.data ?? '', wait)
+      bid = new Bid(this.client, this.path, options, wait)
       for (;;) {
         const lease = await bid.make()
         if (lease !== null) return lease
@@ -120,11 +128,11 @@ export class ExclusiveLock {
    * servers refused; in each case nothing is held
    * @throws TypeError or RangeError for a wrong option
    */
-  async tryAcquire(options: TryAcquireOptions = {}): Promise<Lease | null> {
-    checkTryOptions(options)
+  async tryAcquire(options: TryContendOptions = {}): Promise<Lease | null> {
+    checkTryContendOptions(options)
     const wait = new Wait(this.client, this.path, options)
     wait.observe('tryAcquire', LOCK)
-    const bid = new Bid(this.client, this.path, options.data ?? '', wait)
+    const bid = new Bid(this.client, this.path, options, wait)
     try {
       return wait.tried(await bid.make())
     } catch (error) {
@@ -144,7 +152,7 @@ export class ExclusiveLock {
    * ended
    * @throws TypeError or RangeError for a wrong option, or a work that is no function
    */
-  using<T>(...args: UsingArguments<AcquireOptions, T>): Promise<T> {
+  using<T>(...args: UsingArguments<ContendOptions, T>): Promise<T> {
     return runLeased(this.#place, (options) => this.acquire(options), args)
   }
 
@@ -158,10 +166,61 @@ export class ExclusiveLock {
   async holder(options: TimedWaitOptions = {}): Promise<HolderInfo | null> {
     return withinWait(this.client, { what: 'holder', path: this.path }, options, async (signal) => {
       const found = await unlessGone(this.client.get(this.path, { signal }))
-      if (found === null) return null
-      const { ctime: sinceMs, czxid: token, ephemeralOwner: sessionId } = found.stat
-      return { sinceMs, token, sessionId, data: unmarkData(found.data)?.data ?? found.data }
+      return found === null ? null : this.#infoOf(found)
     })
+  }
+
+  /**
+   * Asks whoever holds the lock to give it up. It changes nothing by itself: a holder that acquired with
+   * `revocable: true` hears of it by `lease.onRevoke`, and releases when it can. The `data` of its node is replaced by
+   * the request.
+   *
+   * @param options.reason - for the holder
+   * @param options.contender - the holder that is meant, as {@link ExclusiveLock.holder} tells of it, or a lease; by
+   * default whoever holds
+   * @param options.signal - ends the call
+   * @param options.waitMs - longest time in milliseconds; no limit by default
+   * @returns the holder that was asked; empty if there is none, or another than was meant. On a ZooKeeper server one
+   * that is not revocable is not asked; elsewhere it is, and does not hear it
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, `THROTTLED`,
+   * or a refusal of the servers; to ask again does no harm
+   * @throws TypeError or RangeError for a wrong option
+   */
+  async revoke(options: RevokeOptions = {}): Promise<HolderInfo[]> {
+    refuseUnknown(options, REVOKE_OPTIONS, 'revoke')
+    const { reason, contender, ...limits } = options
+    checkReason(reason)
+    const one = contender === undefined ? null : checkHolder(contender, this.path)
+    return withinWait(this.client, { what: 'revoke', path: this.path }, limits, async (signal, wait) => {
+      // Our server may be behind: who holds by now is to be asked.
+      const found = await readSynced(this.client, this.path, signal)
+      if (found === null || (one !== null && found.stat.czxid !== one.czxid)) return []
+      const mark = unmarkData(found.data)?.mark
+      return requestAll(this.client, [this.#infoOf(found)], reason ?? '', wait, () => mark)
+    })
+  }
+
+  /**
+   * Takes the lock from its holder without asking it, for operators: its node is deleted, and no other that came to the
+   * same path. The holder's signal fires with the reason `node-deleted`. It may work on until it hears of it: guard
+   * what it writes by `lease.token` or `lease.check()`.
+   *
+   * @param contender - as {@link ExclusiveLock.holder} tells of it, or a lease
+   * @param options - the signal and the time limit of the call
+   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`, `THROTTLED`,
+   * or a refusal of the servers; to evict it again does no harm
+   * @throws TypeError or RangeError for what is no holder of this lock, or a wrong option
+   */
+  async evict(contender: ContenderRef, options: TimedWaitOptions = {}): Promise<void> {
+    const node = checkHolder(contender, this.path)
+    await withinWait(this.client, { what: 'evict', path: this.path }, options, (signal) => {
+      return deleteNode(this.client, node, signal)
+    })
+  }
+
+  #infoOf({ data, stat }: NodeData): HolderInfo {
+    const { ctime: sinceMs, czxid: token, ephemeralOwner: sessionId } = stat
+    return { path: this.path, sinceMs, token, sessionId, data: unmarkData(data)?.data ?? data }
   }
 
   get #place(): LockPlace {
@@ -175,18 +234,22 @@ class Bid {
   readonly #client: Client
   readonly #path: string
   readonly #data: Data
+  readonly #isRevocable: boolean
   readonly #unlisten: () => void
   /** Of the latest attempt: armed on the node that was there, ours or the holder's. */
   #watch = new NodeWatch()
   #changed = deferred<undefined>()
+  /** The data that were there at the latest look; read only where others may ask. */
+  #seen: NodeData | null = null
   /** How often a create has failed for another reason than a holder. */
   #setbacks = 0
 
-  constructor(client: Client, path: string, data: Data, wait: Wait) {
+  constructor(client: Client, path: string, { data = '', revocable = false }: TryContendOptions, wait: Wait) {
     this.#wait = wait
     this.#client = client
     this.#path = path
     this.#data = data
+    this.#isRevocable = revocable
     this.#unlisten = client.onState(({ status }) => {
       if (status === 'connected') this.#changed.resolve(undefined)
     })
@@ -220,7 +283,8 @@ class Bid {
     this.#changed = deferred()
     const mark = newMark()
     // Without the wait's signal: the fate of the create must be known before it can be cleaned up.
-    const creating = this.#client.create(this.#path, markData(mark, this.#data), { mode: 'ephemeral', owned: true })
+    const options = { mode: 'ephemeral', owned: !this.#isRevocable } as const
+    const creating = this.#client.create(this.#path, markData(mark, this.#data), options)
     const looking = this.#wait.insist(() => this.#look())
     looking.catch(() => undefined)
     let own: Stat | null | undefined
@@ -277,16 +341,22 @@ class Bid {
       if (!this.#watch.hasNews) break
       there = await this.#wait.insist(() => this.#look())
     }
-    const lease = new NodeLease(this.#client, node, this.#watch)
+    const revocation = this.#isRevocable ? new Revocation(this.#client, this.#path) : null
+    // A request that came before the watch was armed.
+    if (this.#seen !== null) revocation?.see(this.#seen)
+    const lease = new NodeLease(this.#client, node, this.#watch, { revocation })
     this.#watch = new NodeWatch()
     return lease
   }
 
   /** Looks at what is there, with a watch of its own. */
-  #look(): Promise<Stat | null> {
+  async #look(): Promise<Stat | null> {
     this.#client.unwatch(this.#path, this.#watch.fire)
     this.#watch = new NodeWatch()
-    return this.#client.exists(this.#path, { watch: this.#watch.fire, signal: this.#wait.signal })
+    const options = { watch: this.#watch.fire, signal: this.#wait.signal }
+    if (!this.#isRevocable) return this.#client.exists(this.#path, options)
+    this.#seen = await unlessGone(this.#client.get(this.#path, options))
+    return this.#seen?.stat ?? null
   }
 
   /** Removes what an attempt that was given up has created or will yet create. */

@@ -3,16 +3,17 @@
  */
 import { whenAborted } from '../../core/async.ts'
 import type { Client } from '../../core/client.ts'
-import type { AcquireOptions, TryAcquireOptions } from '../engine/acquire-options.ts'
+import type { ContendOptions, TryContendOptions } from '../engine/acquire-options.ts'
 import { handBack } from '../engine/hand-back.ts'
 import { JoinedLeases } from '../engine/joint-lease.ts'
 import type { JointLease } from '../engine/joint-lease.ts'
 import type { Lease } from '../engine/lease.ts'
 import { proveLease } from '../engine/lease-proof.ts'
-import type { Wait } from '../engine/wait.ts'
+import type { ContenderRef, RevokeOptions } from '../engine/revocation.ts'
+import type { TimedWaitOptions, Wait } from '../engine/wait.ts'
 
 /** Options of {@link MultiLock.acquire}, for all of its locks together. */
-export type MultiLockOptions = Omit<AcquireOptions, 'onReentry'>
+export type MultiLockOptions = Omit<ContendOptions, 'onReentry'>
 
 /** A part of a {@link MultiLock}: any lock here, or a face of one, such as a semaphore with several permits. */
 export interface Lockable {
@@ -25,7 +26,11 @@ export interface Lockable {
   /** Waits for it. */
   acquire(options: MultiLockOptions): Promise<Lease>
   /** Gets it if it is free; otherwise null. */
-  tryAcquire(options: TryAcquireOptions): Promise<Lease | null>
+  tryAcquire(options: TryContendOptions): Promise<Lease | null>
+  /** Asks whoever holds it to give it up; a lock without this cannot be asked for. */
+  revoke?(options: RevokeOptions): Promise<ContenderRef[]>
+  /** Takes it from a holder. */
+  evict?(contender: ContenderRef, options: TimedWaitOptions): Promise<void>
 }
 
 /** A lock, and where it stands. */

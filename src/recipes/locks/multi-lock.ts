@@ -18,19 +18,23 @@ import { optionNames, refuseUnknown, requireFunction } from '../../core/options.
 import { validateClient } from '../../core/validate-client.ts'
 import { validatePath } from '../../core/path.ts'
 import { textOf } from '../../core/value-text.ts'
-import { checkAcquireOptions, checkTryOptions } from '../engine/acquire-options.ts'
-import type { TryAcquireOptions } from '../engine/acquire-options.ts'
+import { checkContendOptions, checkTryContendOptions } from '../engine/acquire-options.ts'
+import type { TryContendOptions } from '../engine/acquire-options.ts'
 import type { JointLease } from '../engine/joint-lease.ts'
 import type { Lease } from '../engine/lease.ts'
 import { runHeld } from '../engine/leased-work.ts'
 import type { LeasedWork, UsingArguments } from '../engine/leased-work.ts'
 import { runHolding } from '../engine/reentry.ts'
+import type { ContenderRef, RevokeOptions } from '../engine/revocation.ts'
 import { Wait } from '../engine/wait.ts'
+import type { TimedWaitOptions } from '../engine/wait.ts'
 import { LOCK } from '../engine/lock-names.ts'
 import { MultiLockRound } from './multi-lock-round.ts'
 import type { Lockable, MultiLockOptions, Place } from './multi-lock-round.ts'
 
-const OPTIONS = optionNames<MultiLockOptions>({ waitMs: true, signal: true, data: true, onSessionLoss: true })
+const OPTIONS = optionNames<MultiLockOptions>({
+  waitMs: true, signal: true, data: true, onSessionLoss: true, revocable: true,
+})
 
 /** Several locks that are acquired together. */
 export class MultiLock {
@@ -59,7 +63,8 @@ export class MultiLock {
    * @param options - `signal` ends the wait, and whatever was acquired is released before this rejects; `waitMs` is the
    * longest wait for all together, in milliseconds, without limit by default; `data` is what each contender says of
    * itself; `onSessionLoss` is what to do when a session ends, or a part is lost, before all are had: begin again
-   * (`queue-again`, the default), or `reject`
+   * (`queue-again`, the default), or `reject`; `revocable` is whether others may ask for each of them, and so for all:
+   * see `lease.onRevoke`
    * @returns one lease for all, whose `parts` are in the order of the locks as they were given
    * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CLIENT_CLOSED`, `SESSION_EXPIRED` and `LEASE_LOST` (only with
    * `reject`), `ALREADY_HELD`, `INVALID_VALUE`, or a refusal of the servers one of them with; in each case nothing is
@@ -68,15 +73,16 @@ export class MultiLock {
    */
   async acquire(options: MultiLockOptions = {}): Promise<JointLease> {
     refuseUnknown(options, OPTIONS, 'acquire')
-    checkAcquireOptions(options)
-    const { data = '', onSessionLoss = 'queue-again' } = options
+    checkContendOptions(options)
+    const { onSessionLoss = 'queue-again' } = options
+    const each = entryOf(options)
     const limit = options.waitMs === 0 ? { waitMs: 0 } : {}
     const wait = this.#newWait(options, true)
     try {
       for (;;) {
         const round = new MultiLockRound(wait)
         const lease = await round.run(this.#places, ({ lock }, signal) => {
-          return lock.acquire({ signal, data, onSessionLoss, ...limit })
+          return lock.acquire({ signal, ...each, onSessionLoss, ...limit })
         })
         if (lease !== null) return lease
         if (onSessionLoss === 'reject') throw round.signal.reason
@@ -99,13 +105,13 @@ export class MultiLock {
    * if a part was lost meanwhile, `INVALID_VALUE`, or a refusal of the servers; in each case nothing is held
    * @throws TypeError or RangeError for a wrong option
    */
-  async tryAcquire(options: TryAcquireOptions = {}): Promise<JointLease | null> {
-    checkTryOptions(options)
-    const { data = '' } = options
+  async tryAcquire(options: TryContendOptions = {}): Promise<JointLease | null> {
+    checkTryContendOptions(options)
+    const each = entryOf(options)
     const wait = this.#newWait(options, false)
     try {
       const round = new MultiLockRound(wait)
-      const lease = await round.run(this.#places, ({ lock }, signal) => lock.tryAcquire({ signal, data }))
+      const lease = await round.run(this.#places, ({ lock }, signal) => lock.tryAcquire({ signal, ...each }))
       if (lease === null && round.signal.aborted) throw round.signal.reason
       return lease
     } catch (error) {
@@ -127,8 +133,46 @@ export class MultiLock {
     return runHeld((options) => this.acquire(options), (lease, work) => this.#hold(lease, work), args)
   }
 
+  /**
+   * Asks whoever holds any of the locks to give it up, or one contender. It changes nothing by itself: see the `revoke`
+   * of each lock.
+   *
+   * @param options - whom and why, and the limits of the call
+   * @returns those that were asked, of all locks
+   * @throws CoordinationError as the `revoke` of each lock; some may have been asked, and to ask again does no harm
+   * @throws TypeError or RangeError for a wrong option, a contender of another lock, or a lock that cannot be asked for
+   */
+  async revoke(options: RevokeOptions = {}): Promise<ContenderRef[]> {
+    const { contender } = options
+    const locks = contender === undefined ? this.locks : this.#locksOf(contender)
+    const calls = locks.map((lock) => lock.revoke?.bind(lock) ?? notAskable(lock))
+    return (await Promise.all(calls.map((revoke) => revoke(options)))).flat()
+  }
+
+  /**
+   * Takes one of the locks from a holder, or a contender out of its queue, without asking it, for operators. Whoever
+   * holds all of them loses all, and is to release the others.
+   *
+   * @param contender - a part of a lease, or as one of the locks lists it
+   * @param options - the signal and the time limit of the call
+   * @throws CoordinationError as the `evict` of the lock
+   * @throws TypeError or RangeError for a wrong option, a contender of another lock, or a lock that cannot be asked for
+   */
+  async evict(contender: ContenderRef, options: TimedWaitOptions = {}): Promise<void> {
+    const calls = this.#locksOf(contender).map((lock) => lock.evict?.bind(lock) ?? notAskable(lock))
+    await Promise.all(calls.map((evict) => evict(contender, options)))
+  }
+
+  /** The locks that a contender may be of, by its path; two clients may call theirs the same. */
+  #locksOf(contender: ContenderRef): readonly Lockable[] {
+    const { path } = Object(contender) as Partial<ContenderRef>
+    const locks = this.locks.filter((lock) => path === lock.path || path?.startsWith(`${lock.path}/`) === true)
+    if (locks.length > 0) return locks
+    throw new TypeError(`contender must be one of the locks of this MultiLock, got ${path ?? textOf(contender)}`)
+  }
+
   /** The client of the first lock ends the wait when it closes; each other one ends the wait for its own lock. */
-  #newWait(options: TryAcquireOptions, isPatient: boolean): Wait {
+  #newWait(options: TryContendOptions, isPatient: boolean): Wait {
     const [first] = this.#places
     assert(first !== undefined, 'a MultiLock has locks')
     return new Wait(first.lock.client, this.#places.map(({ fullPath }) => fullPath).join(' and '), options, isPatient)
@@ -144,6 +188,15 @@ export class MultiLock {
     }, () => work(lease))
     return within()
   }
+}
+
+/** The part of the options that each lock gets. */
+function entryOf({ data = '', revocable }: TryContendOptions): Pick<TryContendOptions, 'data' | 'revocable'> {
+  return revocable === undefined ? { data } : { data, revocable }
+}
+
+function notAskable({ path }: Lockable): never {
+  throw new TypeError(`the lock at ${path} cannot be asked for`)
 }
 
 function notLocks(what: string): TypeError {

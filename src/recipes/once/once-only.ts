@@ -6,6 +6,8 @@
  *           writes the result in one multi with the check of its lease.
  * Safety    one result is recorded per key, and everybody is given that one. Work whose process dies or loses its lease
  *           records nothing and is done again by the next: it has to stand that, or be guarded by `token`.
+ * Many      of the callers of one client one queues at a time; those who wait behind it are given the result that it
+ *           found or recorded, since that was there while they called. So ten thousand of them cost two reads each.
  * Failure   work that throws records nothing; its caller gets the error, and the next caller does the work again.
  * Expiry    with `ttlMs` a result is over that long after it was recorded, by the clock of the servers; whoever asks
  *           next does the work again and replaces it. Nobody else removes it.
@@ -28,6 +30,7 @@ import type { Lease } from '../engine/lease.ts'
 import { markData, newMark, unmarkData } from '../engine/marked-data.ts'
 import { checkCodec } from '../engine/option-checks.ts'
 import { CREATE_ATTEMPTS_MAX, isOutcomeUnknown, readSynced } from '../engine/protected-writes.ts'
+import { Turn } from '../engine/turns.ts'
 import type { TimedWaitOptions } from '../engine/wait.ts'
 import { withinWait } from '../engine/within-wait.ts'
 
@@ -85,6 +88,15 @@ export async function onceOnly<T>(
   return withinWait(client, { what: 'onceOnly', path, isUnlimited: true }, ends, (signal) => key.run(work, signal))
 }
 
+/** What the callers of one client who wait for a key know of it. */
+interface Shared {
+  waiting: number
+  /** The result that was there last, as it is stored; its time-out is over for who has a shorter one. */
+  result: { readonly data: Uint8Array; readonly ttlMs: number } | null
+}
+
+const sharedOf = new WeakMap<Client, Map<string, Shared>>()
+
 /** One call. */
 class Key<T> {
   readonly #client: Client
@@ -106,21 +118,57 @@ class Key<T> {
     const found = await readSynced(this.#client, this.#path, signal)
     // The clock of this process only decides whether to look closer.
     if (found !== null && Date.now() - found.stat.mtime < this.#ttlMs) return this.#valueOf(found.data)
-    const lease = await this.#lock.acquire({ signal, onSessionLoss: 'queue-again' })
+    return this.#inTurn(signal, async (shared) => {
+      const lease = await this.#lock.acquire({ signal, onSessionLoss: 'queue-again' })
+      const tell = (data: Uint8Array): void => {
+        shared.result = { data, ttlMs: this.#ttlMs }
+      }
+      try {
+        return await this.#runUnder(lease, work, signal, tell)
+      } finally {
+        await handBack(this.#client, lease.release())
+      }
+    })
+  }
+
+  /** Lets those of one client queue one after the other, until one of them has a result for all who wait. */
+  async #inTurn(signal: AbortSignal, queue: (shared: Shared) => Promise<T>): Promise<T> {
+    const ofClient = sharedOf.get(this.#client) ?? new Map<string, Shared>()
+    sharedOf.set(this.#client, ofClient)
+    const shared = ofClient.get(this.#path) ?? { waiting: 0, result: null }
+    ofClient.set(this.#path, shared)
+    // Whoever comes now has not looked since: what was there before may be over.
+    const before = shared.result
+    shared.waiting += 1
+    let turn: Turn | null = null
     try {
-      return await this.#runUnder(lease, work, signal)
+      turn = await Turn.take(this.#client, this.#lock.path, signal)
+      const { result } = shared
+      const isGood = result !== null && result !== before && result.ttlMs <= this.#ttlMs
+      return isGood ? await this.#valueOf(result.data) : await queue(shared)
     } finally {
-      await handBack(this.#client, lease.release())
+      turn?.end()
+      shared.waiting -= 1
+      if (shared.waiting === 0) ofClient.delete(this.#path)
     }
   }
 
-  async #runUnder(lease: Lease, work: (given: OnceWork) => T | PromiseLike<T>, signal: AbortSignal): Promise<T> {
+  async #runUnder(
+    lease: Lease,
+    work: (given: OnceWork) => T | PromiseLike<T>,
+    signal: AbortSignal,
+    tell: (data: Uint8Array) => void,
+  ): Promise<T> {
     const found = await readSynced(this.#client, this.#path, signal)
-    if (found !== null && !(await this.#isOver(found, lease, signal))) return this.#valueOf(found.data)
+    if (found !== null && !(await this.#isOver(found, lease, signal))) {
+      tell(found.data)
+      return this.#valueOf(found.data)
+    }
     const value = await work({ signal: AbortSignal.any([signal, lease.signal]), token: lease.token })
     const encoded = value === undefined ? null : await this.#format.encode(value, this.#path)
     const bytes = markData(this.#mark, encoded?.bytes ?? NOTHING)
     const other = await this.#record(bytes, found, lease, signal)
+    tell(other ?? bytes)
     if (other !== null) return this.#valueOf(other)
     return encoded === null ? value : encoded.value
   }

@@ -35,6 +35,7 @@ import { ItemLease } from './item-lease.ts'
 import { QueueFolders } from './queue-folders.ts'
 import { PRIORITY_MAX, entriesOf, newItemPrefix, readDead } from './queue-names.ts'
 import type { ItemEntry } from './queue-names.ts'
+import { SetBacks } from './set-backs.ts'
 
 /** Options of {@link DistributedQueue}. */
 export interface DistributedQueueOptions<T> {
@@ -152,6 +153,7 @@ export class DistributedQueue<T> {
   /** Whether an item of the latest list was passed over, since there was no room to put it away. */
   #hasPassedOver = false
   #isFullReported = false
+  readonly #setBacks = new SetBacks()
 
   /**
    * Makes a queue's client side; nothing is sent.
@@ -335,15 +337,19 @@ export class DistributedQueue<T> {
       const names = await this.#folders.watchedNames('items', wait, bell)
       const claimed = new Set(await this.#folders.watchedNames('claims', wait, bell))
       this.#entries = entriesOf(names.filter((name) => !claimed.has(name)))
+      this.#setBacks.keep(new Set(names))
       this.#listedAtMs = performance.now()
       this.#hasPassedOver = false
       const taken = await this.#claimFirst(wait)
       if (taken !== null) return taken
       if (isOnce) wait.timeOut('no item is due')
       // Nobody tells of room.
-      const dueMs = Math.min(...this.#entries.map((entry) => entry.dueMs)) - Date.now()
-      const isLookDue = this.#hasPassedOver || dueMs < Infinity
-      if (isLookDue) timer = setTimeout(bell.ring, Math.min(dueMs, DUE_LOOK_MS_MAX))
+      const nowMs = Date.now()
+      const leftMs = Math.min(...this.#entries.map(({ name, dueMs }) => {
+        return Math.max(dueMs - nowMs, this.#setBacks.leftMs(name))
+      }))
+      const isLookDue = this.#hasPassedOver || leftMs < Infinity
+      if (isLookDue) timer = setTimeout(bell.ring, Math.min(leftMs, DUE_LOOK_MS_MAX))
       await bell.heard(wait)
       this.#listedAtMs = -Infinity
       return null
@@ -357,7 +363,7 @@ export class DistributedQueue<T> {
   async #claimFirst(wait: Wait): Promise<Taken<T> | null> {
     while (performance.now() - this.#listedAtMs < LIST_MS) {
       const nowMs = Date.now()
-      const place = this.#entries.findIndex(({ dueMs }) => dueMs <= nowMs)
+      const place = this.#entries.findIndex(({ name, dueMs }) => dueMs <= nowMs && this.#setBacks.leftMs(name) === 0)
       const [entry] = place === -1 ? [] : this.#entries.splice(place, 1)
       if (entry === undefined) return null
       const taken = await this.#claim(entry.name, wait)
@@ -383,7 +389,8 @@ export class DistributedQueue<T> {
       await Cleanups.of(this.#client).confirmOrHandOver(deletion(this.#client, claim))
       throw error
     }
-    const lease = new ItemLease(this.#client, claim, { name, folders: this.#folders, bytes: found.data, attempt })
+    const claimed = { name, folders: this.#folders, bytes: found.data, attempt }
+    const lease = new ItemLease(this.#client, claim, { ...claimed, onFull: () => this.#setBacks.note(name) })
     if ('issues' in decoded) {
       const error = invalidValue(path, decoded.issues, 'corrupt')
       this.#client.report(error)

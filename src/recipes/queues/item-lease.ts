@@ -31,6 +31,8 @@ export interface ClaimedItem {
   readonly bytes: Uint8Array
   /** How often it has been handed out, this time included. */
   readonly attempt: number
+  /** Called when there is no room to put it away, before it is free for others. */
+  readonly onFull: () => void
 }
 
 export class ItemLease {
@@ -85,10 +87,17 @@ export class ItemLease {
   /** Puts the item away. */
   async deadLetter(reason: string, options: TimedWaitOptions): Promise<void> {
     validateText('reason', reason)
-    const { bytes, attempt, folders, name } = this.claimed
+    const { bytes, attempt, folders, name, onFull } = this.claimed
     const data = deadData({ reason, attempt }, bytes)
     const create = { type: 'create', path: folders.pathOf('dead', name), data, mode: 'persistent' } as const
-    await this.#settle('deadLetter', options, [create], (wait) => folders.refuseFull('dead', wait))
+    await this.#settle('deadLetter', options, [create], async (wait) => {
+      try {
+        await folders.refuseFull('dead', wait)
+      } catch (error) {
+        if (isCoordinationError(error, 'QUEUE_FULL')) onFull()
+        throw error
+      }
+    })
   }
 
   /** Gives the item back, unless it is settled or lost; never rejects. */

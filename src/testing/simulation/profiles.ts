@@ -165,6 +165,8 @@ const CHOSEN_NAMES = PROFILE_NAMES.filter((name) => {
   const { canChange = false, hasFiles = false } = PROFILES[name]
   return !canChange && !hasFiles
 })
+/** So many workloads were there when their draw was made to last. */
+const FIRST_WORKLOADS = 10
 /** Chance that the servers stand on files in a profile that does not ask for it. */
 const FILES_CHANCE = 1 / 16
 
@@ -223,7 +225,7 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
   }
   return {
     seed, profile: name, servers, observers, clients, sessionTimeoutMs, safetyMs,
-    workload: drawUnless(options.workload, () => random.pick(options.workloads)),
+    workload: drawUnless(options.workload, () => drawWorkload(random, options.workloads)),
     server: {
       tickMs,
       ...(profile.canChange === true && changeable(servers, observers)),
@@ -236,6 +238,18 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
     ...drawTurns(profile, { ...scene, random: random.fork('turns') }),
     plan: drawPlanFor(name, safetyMs, scene),
   }
+}
+
+/**
+ * Draws one of the workloads, each as likely as any other. One that is added at the end takes its share of the seeds
+ * and leaves the others as they were.
+ */
+function drawWorkload(random: SeededRandom, names: readonly string[]): string {
+  let drawn = random.pick(names.slice(0, FIRST_WORKLOADS))
+  for (const [index, name] of names.entries()) {
+    if (index >= FIRST_WORKLOADS && random.fork(`workload ${name}`).chance(1 / (index + 1))) drawn = name
+  }
+  return drawn
 }
 
 /** The servers as a configuration that the operator of {@link changeRequest} may change. */

@@ -103,6 +103,24 @@ it('does not open by a member that died after it was counted', async () => {
   expect(await closeAll(rig, b, c)).toEqual([])
 })
 
+it('is not in by a round that opened when its node was gone already', async () => {
+  const rig = newRig()
+  const [a, b, c] = [await rig.connect(), await rig.connect(), await rig.connect()]
+  const entry = member(a).enter()
+  await pass(10 * ROUND_TRIP_MS)
+  const id = sessionOf(a)
+  rig.control.disconnect(id)
+  rig.control.expire(id)
+  const [one, two] = [member(b), member(c)]
+  await run(Promise.all([one.enter(), two.enter()]))
+  rig.control.reconnect(id)
+  await pass(SETTLED_MS)
+  expect(await stateOf(entry)).toBe('pending')
+  await run(Promise.all([one.leave(), two.leave()]))
+  await run(Promise.all([entry, one.enter()]))
+  expect(await closeAll(rig, a, b, c)).toEqual([])
+})
+
 it('counts on a member that came during a round once that is over, and does not take it away then', async () => {
   const rig = newRig()
   const [a, b, late] = [await rig.connect(), await rig.connect(), await rig.connect()]

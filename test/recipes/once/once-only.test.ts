@@ -34,6 +34,39 @@ it('is done once, and everybody gets its result', async () => {
   expect(await closeAll(rig, ...clients)).toEqual([])
 })
 
+it('costs each of many callers of one client two requests, and one of them the work', async () => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const { work, times } = counting(200)
+  let requests = 0
+  rig.control.onRequest(() => {
+    requests += 1
+    return undefined
+  })
+  const calls = Array.from({ length: 1_000 }, () => onceOnly(client, PATH, work))
+  expect(new Set(await run(Promise.all(calls)))).toEqual(new Set([1]))
+  expect(times()).toBe(1)
+  expect(requests).toBeLessThan(2 * calls.length + 20)
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
+it('gives those who wait no result that is over for them, and lets the next one do what failed', async () => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const { work, times } = counting()
+  await run(onceOnly(client, PATH, work))
+  await pass(1_000)
+  // The first does the work again. What it has recorded is good for a shorter time to live too, as it looks itself.
+  const ttls = [500, 100, 100].map((ttlMs) => onceOnly(client, PATH, work, { ttlMs }))
+  expect(await run(Promise.all(ttls))).toEqual([2, 2, 2])
+  expect(times()).toBe(2)
+  const failing = failureOf(onceOnly(client, '/once/failing', () => Promise.reject(new Error('no luck'))))
+  const next = onceOnly(client, '/once/failing', work)
+  expect(String(await failing)).toBe('Error: no luck')
+  expect(await run(next)).toBe(3)
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
 it('shares also a result that is nothing, and null', async () => {
   const rig = newRig()
   const client = await rig.connect()

@@ -175,6 +175,41 @@ it('passes over what cannot be put away, says so once, and hands out what comes 
   expect(await closeAll(rig, client)).toEqual([])
 })
 
+it('leaves an item alone that it had no room to put away, for longer each time, and takes what follows', async () => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const full = queue(client, { maxItems: 2 })
+  for (const value of ['dead', 'dead too']) {
+    await run(full.put(value))
+    await run((await run(full.take())).deadLetter('no use'))
+  }
+  await run(full.put('poison', { priority: 0 }))
+  const takenAtMs: number[] = []
+  const ending = new AbortController()
+  const consuming = (async () => {
+    for await (const item of full.consume({ signal: ending.signal })) {
+      if (item.value === 'good') await item.ack()
+      else {
+        takenAtMs.push(performance.now())
+        await item.deadLetter('no use').catch((error: unknown) => expect(codeOf(error)).toBe('QUEUE_FULL/rejected'))
+      }
+    }
+  })().catch(codeOf)
+  await pass(3_000)
+  await run(full.put('good'))
+  await pass(SETTLED_MS / 10)
+  expect(await run(full.size())).toBe(1)
+  const pausesMs = takenAtMs.slice(1).map((atMs, index) => atMs - (takenAtMs[index] ?? 0))
+  expect(pausesMs.length).toBeLessThan(6)
+  expect(pausesMs).toEqual([...pausesMs].sort((a, b) => a - b))
+  for (const { id } of await run(full.deadLetters())) await run(full.removeDeadLetter(id))
+  await pass(SETTLED_MS)
+  expect(await run(full.size())).toBe(0)
+  ending.abort()
+  expect(await run(consuming)).toBe('ABORTED/aborted')
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
 it('knows at each instant whether it has an item', async () => {
   const rig = newRig()
   const [client, other] = [await rig.connect(), await rig.connect()]

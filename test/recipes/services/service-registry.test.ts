@@ -1,6 +1,7 @@
 /** Instances that register, change, come back and go, and who sees it. */
 import { expect, it } from 'vitest'
 import { pendingCleanups } from '../../../src/recipes/engine/cleanups.ts'
+import { decodeInstance } from '../../../src/recipes/services/service-instance.ts'
 import { ServiceRegistration, ServiceRegistry } from '../../../src/recipes/services/service-registry.ts'
 import { ServiceWatcher } from '../../../src/recipes/services/service-watcher.ts'
 import type { ServiceChange } from '../../../src/recipes/services/service-watcher.ts'
@@ -51,6 +52,31 @@ it('registers in one round trip, with a UUID where no id is given', async () => 
   expect(instance.id).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
   expect(path).toBe(`${BASE}/api/${instance.id}`)
   expect(await closeAll(rig, client)).toEqual([])
+})
+
+it('says what it was told to once it is registered, also by a node that an earlier call has left', async () => {
+  const rig = newRig()
+  const [client, other] = [await rig.connect(), await rig.connect()]
+  const registry = new ServiceRegistry(client, BASE)
+  await run(client.makePath(`${BASE}/api`))
+  const id = sessionOf(client)
+  const aborting = new AbortController()
+  const first = failureOf(registry.register('api', { id: 'one', port: 80, signal: aborting.signal }))
+  await pass(1)
+  aborting.abort()
+  const options = { id: 'one', port: 81, waitMs: 60_000, onSessionLoss: 'queue-again' } as const
+  const second = registry.register('api', options)
+  await pass(1)
+  // The answers to both creates are lost. Whoever looks first after that takes the node of the first one.
+  rig.control.disconnect(id)
+  await pass(ROUND_TRIP_MS)
+  const late = strike(rig, { delayMs: 300 }, ({ kind }) => kind === 'multi')
+  rig.control.reconnect(id)
+  const { path } = await run(second)
+  const { data } = await run(other.get(path))
+  expect({ isMet: late.isMet, port: decodeInstance(data).port }).toEqual({ isMet: true, port: 81 })
+  expect(codeOf(await first)).toBe('ABORTED/aborted')
+  expect(await closeAll(rig, client, other)).toEqual([])
 })
 
 it('registers again after its session was lost, with a greater incarnation', async () => {
