@@ -64,6 +64,9 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     kin: 'ZOOKEEPER-5094',
     edits: [{ file: LOG, from: 'await this.#removeDurably(this.#path(', to: 'await this.#files.remove(this.#path(' }],
     ...FILES_WORLD,
+    // Rarely found (1 of seeds 0 to 299): whatever is written next syncs the directory, and with it the removal. Logs
+    // have to be in a directory of their own, the cut has to remove a file, the power has to fail before the next
+    // record, and the name has to come back. The crash test of the storage sees it in each run.
     expected: { seeds: 300, seedsWithoutAssertions: 300, likely: 93 },
   },
   {

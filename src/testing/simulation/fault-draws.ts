@@ -163,13 +163,6 @@ export function drawStrikeBehindStrand(atMs: number, scene: FaultScene): Fault {
   return strike.kind === 'strike' ? { ...strike, packet: scene.random.pick(BEHIND_STRAND), nth: 1 } : strike
 }
 
-/** Draws the strike at the cut of a log that follows a fault of the class `diverge`: mostly while it is being made. */
-export function drawStrikeAtCut(atMs: number, scene: FaultScene): Fault {
-  const strike = drawFault('strike', atMs, scene)
-  const what = scene.random.chance(0.75) ? 'crash-receiver-in-sync' : scene.random.pick(['crash-receiver', 'cut'] as const)
-  return strike.kind === 'strike' ? { ...strike, packet: 'TRUNC', nth: 1, what } : strike
-}
-
 /** Draws one fault of a class. */
 export function drawFault(kind: FaultKind, atMs: number, scene: FaultScene): Fault {
   return DRAWS[kind](atMs, scene)

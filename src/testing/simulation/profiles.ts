@@ -13,7 +13,7 @@ import type { ServerConfig } from '../../backends/embedded/server/config.ts'
 import type { DiskWeather } from './disk.ts'
 import type { FileSettings } from './file-disk.ts'
 import { OPERATOR_DIGEST, serverText } from './reconfigurer.ts'
-import { drawFault, drawStrikeAtCut, drawStrikeBehindStrand } from './fault-draws.ts'
+import { drawFault, drawStrikeBehindStrand } from './fault-draws.ts'
 import type { FaultScene } from './fault-draws.ts'
 import type { NetworkWeather } from './network.ts'
 import type { Fault, FaultKind, Place, Plan } from './plan.ts'
@@ -290,8 +290,8 @@ export function drawPlanFor(name: ProfileName, untilMs: number, scene: FaultScen
   for (let atMs = FIRST_FAULT_TICKS * tickMs; atMs < untilMs; atMs += Math.ceil(2 * random.unit() * everyMs)) {
     const fault = drawFault(random.pick(bag), atMs, scene)
     plan.push(fault)
-    if (fault.kind === 'diverge' && random.chance(0.8)) plan.push(drawStrikeAtCut(atMs, scene))
-    if (fault.kind === 'strand' && random.chance(0.5)) plan.push(drawStrikeBehindStrand(atMs, scene))
+    const isStrand = fault.kind === 'strand' || fault.kind === 'diverge'
+    if (isStrand && random.chance(0.5)) plan.push(drawStrikeBehindStrand(atMs, scene))
   }
   return plan
 }
