@@ -26,7 +26,7 @@ interface Answer {
   readonly frame: Buffer
   readonly zxid: bigint
   readonly err: number
-  /** What comes after the header of the frame. */
+  /** The rest of the frame, after its header. */
   readonly body: ByteReader
 }
 
@@ -80,7 +80,9 @@ export class Janitor {
   /** Each node that a program has made, in words: its data, its stat and its access control list. */
   async look(root: string, masks: Masks): Promise<string[]> {
     const paths = (await this.#below(root)).sort()
-    const reads = paths.flatMap((path): Operation[] => [{ name: 'getData', path, watch: false }, { name: 'getACL', path }])
+    const reads = paths.flatMap((path): Operation[] => {
+      return [{ name: 'getData', path, watch: false }, { name: 'getACL', path }]
+    })
     const answers = await this.#ask(reads)
     return answers.map(({ frame }, index) => {
       const read = reads[index]

@@ -2,9 +2,9 @@
  * Replies and events in words, with what must differ between two servers masked.
  *
  * Masks     zxids count from the program's own first one, or, if they are older, are just that, and go on counting
- *           over a restart, whatever it does to the epoch; times are "t"; the
- *           ids of sessions are numbered by their first use; passwords are their length; lists whose order is that of
- *           a hash table in the reference are sorted.
+ *           over a restart, whatever it does to the epoch; times are "t"; the ids of sessions are numbered by their
+ *           first use; passwords are their length; lists whose order is that of a hash table in the reference are
+ *           sorted.
  *           Deliberate differences "zxid-epoch", "session-numbers", "list-order".
  */
 import { ByteReader } from './bytes.ts'
@@ -40,7 +40,7 @@ export class Masks {
     return life === undefined ? count : life.first + count - life.count
   }
 
-  /** How many transactions of the program, or of others since it began, are before this one; less than 0 if it is older. */
+  /** How many transactions since the program began, its own and others, are before this one; less than 0 for older. */
   #countOf(value: bigint): bigint {
     const life = this.#lives.find(({ first }) => first <= value) ?? this.#lives.at(-1)
     return life === undefined ? value : life.count + value - life.first
