@@ -63,7 +63,24 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     breaks: 'A cut of the log is acknowledged before the files that it removes are gone for good.',
     kin: 'ZOOKEEPER-5094',
     edits: [{ file: LOG, from: 'await this.#removeDurably(this.#path(', to: 'await this.#files.remove(this.#path(' }],
-    expected: CRASHES,
+    ...FILES_WORLD,
+    // Rarely found (1 of seeds 0 to 299): whatever is written next syncs the directory, and with it the removal. Logs
+    // have to be in a directory of their own, the cut has to remove a file, the power has to fail before the next
+    // record, and the name has to come back. The crash test of the storage sees it in each run.
+    expected: { seeds: 300, seedsWithoutAssertions: 300, likely: 93 },
+  },
+  {
+    name: 'cut-length-is-not-durable',
+    breaks: 'A cut of the log is acknowledged before the file that it shortens has its length for good.',
+    kin: 'ZooKeeper, which does not sync what it truncates',
+    edits: [{
+      file: LOG,
+      from: 'named after`);\n        await this.#resize(path, end)',
+      to: "named after`);\n        const cut = await this.#files.open(path, 'write');\n"
+        + '        await cut.setSize(end).finally(() => cut.close())',
+    }],
+    ...FILES_WORLD,
+    expected: { ...SOON, likely: 7 },
   },
   {
     name: 'purge-goes-too-far',

@@ -21,6 +21,11 @@ export type Pair = readonly [Janitor, Janitor]
 /** @returns the first difference, or null if there is none */
 export async function differenceOf(program: Program, pair: Pair): Promise<Difference | null> {
   const transcripts = await Promise.all([transcriptOf(program, pair[0]), transcriptOf(program, pair[1])])
+  return firstDifference(program, transcripts)
+}
+
+/** @returns the first difference of two transcripts of a program, or null if there is none */
+export function firstDifference(program: Program, transcripts: Difference['transcripts']): Difference | null {
   const [left, right] = transcripts
   const at = left.findIndex(({ lines }, index) => lines.join('\n') !== right[index]?.lines.join('\n'))
   return at === -1 && left.length === right.length ? null : { program, at: Math.max(0, at), transcripts }

@@ -1,6 +1,8 @@
 /** The two kinds of servers that are compared, set up alike. */
 import { embedded } from 'quorate/embedded'
 import type { EmbeddedOptions } from 'quorate/embedded'
+import { startQuorateEnsemble } from '../engines/quorate-ensemble.ts'
+import type { CompiledPackage } from '../engines/quorate-server.ts'
 import { startZooKeeper } from '../engines/zookeeper.ts'
 import { SUPER_DIGEST } from './janitor.ts'
 
@@ -18,8 +20,17 @@ export interface TargetServer {
   stop(): Promise<void>
 }
 
+/** The end of a server: it is asked to stop, or killed. */
+export type Ending = 'SIGTERM' | 'SIGKILL'
+
+/** One that has its data on disk, and can be started again. */
+export interface DurableServer extends TargetServer {
+  /** Ends it, and starts it again on the data that it left. */
+  restart(ending: Ending): Promise<void>
+}
+
 /** Starts a ZooKeeper with everything that programs use switched on. */
-export async function startReal(): Promise<TargetServer> {
+export async function startReal(): Promise<DurableServer> {
   const zooKeeper = await startZooKeeper({
     tickMs: 2_000,
     heapMb: 256,
@@ -31,11 +42,42 @@ export async function startReal(): Promise<TargetServer> {
       'znode.container.checkIntervalMs': NEVER_MS,
     },
   })
-  const server = zooKeeper.servers[0]
+  const [server] = zooKeeper.servers
+  if (server === undefined) throw new Error('no server')
   return {
-    port: server?.port ?? 0,
-    output: () => server?.process?.output() ?? '',
+    port: server.port,
+    output: () => server.process?.output() ?? '',
     stop: () => zooKeeper.stop(),
+    restart: async (ending) => {
+      server.process?.signal(ending)
+      await server.process?.ended
+      await server.start()
+    },
+  }
+}
+
+/** Starts one of ours as a process with a data directory, set up in the same way. */
+export async function startDurable(compiled: CompiledPackage): Promise<DurableServer> {
+  const ensemble = await startQuorateEnsemble(compiled, {
+    servers: 1,
+    config: [
+      'extendedTypesEnabled=true',
+      'enforceQuota=true',
+      `DigestAuthenticationProvider.superDigest=${SUPER_DIGEST}`,
+      `znode.container.checkIntervalMs=${NEVER_MS}`,
+    ],
+  })
+  const [id = 1] = ensemble.ids
+  return {
+    port: Number(ensemble.addresses.split(':')[1]),
+    output: () => ensemble.process(id).output(),
+    stop: () => ensemble.stop(),
+    restart: async (ending) => {
+      ensemble.process(id).signal(ending)
+      await ensemble.process(id).ended
+      ensemble.start()
+      await ensemble.untilServing()
+    },
   }
 }
 

@@ -34,6 +34,11 @@ export function programOf(seed: number, stepCount: number): Program {
   return new Generator(seed).program(stepCount)
 }
 
+/** Whether the program of a seed has a node with a quota. */
+export function hasQuota(seed: number): boolean {
+  return seed % QUOTA_EVERY === 0
+}
+
 class Generator {
   readonly #seed: number
   readonly #chance: Chance
@@ -47,7 +52,7 @@ class Generator {
     this.#seed = seed
     this.#chance = new Chance(seed)
     this.#root = `/seed-${seed}`
-    this.#hasQuota = seed % QUOTA_EVERY === 0
+    this.#hasQuota = hasQuota(seed)
     this.#choices = new Choices(this.#chance, this.#root, SLOTS, this.#hasQuota)
   }
 

@@ -1,9 +1,10 @@
 /**
  * Replies and events in words, with what must differ between two servers masked.
  *
- * Masks     zxids count from the program's own first one, or, if they are older, are just that; times are "t"; the
- *           ids of sessions are numbered by their first use; passwords are their length; lists whose order is that of
- *           a hash table in the reference are sorted.
+ * Masks     zxids count from the program's own first one, or, if they are older, are just that, and go on counting
+ *           over a restart, whatever it does to the epoch; times are "t"; the ids of sessions are numbered by their
+ *           first use; passwords are their length; lists whose order is that of a hash table in the reference are
+ *           sorted.
  *           Deliberate differences "zxid-epoch", "session-numbers", "list-order".
  */
 import { ByteReader } from './bytes.ts'
@@ -11,17 +12,38 @@ import type { Operation } from './program.ts'
 
 /** The numbers of a program's run on one server, by which texts are made comparable. */
 export class Masks {
-  #base = 0n
+  /** Where the zxids of the program begin, and those after each restart; `count` transactions are before `first`. */
+  #lives: readonly { readonly first: bigint; readonly count: bigint }[] = [{ first: 0n, count: 0n }]
   readonly #sessions: bigint[] = []
 
   /** The zxid from which the program's are counted. */
   setBase(zxid: bigint): void {
-    this.#base = zxid
+    this.#lives = [{ first: zxid, count: 0n }]
+  }
+
+  /** A server restarted: `last` is the last zxid of before, and `first` the first one after it. */
+  restarted(last: bigint, first: bigint): void {
+    const count = this.#countOf(last) + 1n
+    this.#lives = [{ first, count }, ...this.#lives]
   }
 
   zxid(value: bigint): string {
     if (value <= 0n) return String(value)
-    return value < this.#base ? 'z-old' : `z+${value - this.#base}`
+    const count = this.#countOf(value)
+    return count < 0n ? 'z-old' : `z+${count}`
+  }
+
+  /** The zxid that is so many transactions before another one. */
+  zxidsBefore(value: bigint, zxidsBack: number): bigint {
+    const count = this.#countOf(value) - BigInt(zxidsBack)
+    const life = this.#lives.find((each) => each.count <= count) ?? this.#lives.at(-1)
+    return life === undefined ? count : life.first + count - life.count
+  }
+
+  /** How many transactions since the program began, its own and others, are before this one; less than 0 for older. */
+  #countOf(value: bigint): bigint {
+    const life = this.#lives.find(({ first }) => first <= value) ?? this.#lives.at(-1)
+    return life === undefined ? value : life.count + value - life.first
   }
 
   session(id: bigint): string {

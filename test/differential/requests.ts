@@ -51,16 +51,19 @@ export function encodeHello({ lastZxid, timeoutMs, sessionId, password, isOldCli
   return framed(writer.bytes())
 }
 
+/** The zxid that is so many transactions before the last one that a client has seen. */
+export type ZxidsBefore = (zxidsBack: number) => bigint
+
 /**
  * A request as a frame.
  *
- * @param lastZxid - the zxid that setWatches counts back from
+ * @param zxidsBefore - for setWatches, which no other request needs
  */
-export function encodeRequest({ xid, operation, damage }: Request, lastZxid: bigint): Buffer {
+export function encodeRequest({ xid, operation, damage }: Request, zxidsBefore: ZxidsBefore = () => 0n): Buffer {
   const op = operation.name === 'raw' ? operation.op : OP_CODES[operation.name]
   const header = new ByteWriter().int(xid).int(op).bytes()
   const writer = new ByteWriter()
-  writeBody(writer, operation, lastZxid)
+  writeBody(writer, operation, zxidsBefore)
   let body = operation.name === 'raw' ? Buffer.from(operation.body) : writer.bytes()
   if (damage?.kind === 'cut') body = body.subarray(0, Math.max(0, body.length - damage.bytes))
   if (damage?.kind === 'longer') body = Buffer.concat([body, Buffer.alloc(damage.bytes, 7)])
@@ -84,7 +87,7 @@ function inWords(_key: string, value: unknown): unknown {
   return value
 }
 
-function writeBody(writer: ByteWriter, operation: Operation, lastZxid: bigint): void {
+function writeBody(writer: ByteWriter, operation: Operation, zxidsBefore: ZxidsBefore): void {
   switch (operation.name) {
     case 'create':
     case 'create2':
@@ -123,7 +126,7 @@ function writeBody(writer: ByteWriter, operation: Operation, lastZxid: bigint): 
       return void writer.string(operation.path).int(operation.mode)
     case 'setWatches':
     case 'setWatches2':
-      return writeWatches(writer, operation, lastZxid)
+      return writeWatches(writer, operation, zxidsBefore)
     case 'auth':
       return void writer.int(0).string(operation.scheme).buffer(operation.auth)
     case 'sasl':
@@ -164,9 +167,9 @@ function writeAcl(writer: ByteWriter, acl: readonly AclEntry[] | null): void {
 
 type SettingWatches = Extract<Operation, { name: 'setWatches' | 'setWatches2' }>
 
-function writeWatches(writer: ByteWriter, operation: SettingWatches, lastZxid: bigint): void {
+function writeWatches(writer: ByteWriter, operation: SettingWatches, zxidsBefore: ZxidsBefore): void {
   const paths = (list: readonly Text[]): unknown => writer.list(list, (path) => writer.string(path))
-  writer.long(lastZxid - BigInt(operation.zxidsBack))
+  writer.long(zxidsBefore(operation.zxidsBack))
   paths(operation.data)
   paths(operation.exist)
   paths(operation.child)

@@ -60,7 +60,8 @@ export async function transcriptOf(program: Program, janitor: Janitor): Promise<
   return entries
 }
 
-class Run {
+/** A program on a server, step by step. */
+export class Run {
   readonly masks = new Masks()
   readonly #port: number
   readonly #slots = new Map<number, Slot>()
@@ -102,6 +103,24 @@ class Run {
     }
   }
 
+  /** The server restarted, with these zxids before and after: connections are gone, and sessions are not. */
+  restarted(lastZxid: bigint, firstZxid: bigint): void {
+    this.masks.restarted(lastZxid, firstZxid)
+    for (const slot of this.#slots.values()) {
+      slot.connection?.destroy()
+      slot.connection = null
+    }
+  }
+
+  /** Resumes every session, as after a disconnect. */
+  async comeBack(): Promise<Entry[]> {
+    const entries: Entry[] = []
+    for (const [slot, { isClosed }] of this.#slots) {
+      if (!isClosed) entries.push(await this.take({ kind: 'resume', slot, how: 'after a disconnect' }))
+    }
+    return entries
+  }
+
   /** Ends every session, so that nothing of this run happens in a later one. */
   async close(): Promise<void> {
     for (const index of this.#slots.keys()) await this.#end(index)
@@ -119,7 +138,8 @@ class Run {
     const slot = this.#slots.get(index)
     const connection = slot?.connection ?? null
     if (slot === undefined || connection === null) return ['not connected']
-    connection.send(Buffer.concat(requests.map((request) => encodeRequest(request, this.#lastZxid))))
+    const zxidsBefore = (zxidsBack: number): bigint => this.masks.zxidsBefore(this.#lastZxid, zxidsBack)
+    connection.send(Buffer.concat(requests.map((request) => encodeRequest(request, zxidsBefore))))
     const lines: string[] = []
     for (const request of requests) {
       const isClose = request.operation.name === 'closeSession'
@@ -158,7 +178,7 @@ class Run {
     const found = [...this.#slots].map(async ([index, slot]) => {
       const { connection } = slot
       if (connection === null) return []
-      connection.send(encodeRequest(PING, 0n))
+      connection.send(encodeRequest(PING))
       const lines: string[] = []
       const received = await this.#receive(connection, lines)
       if (typeof received === 'string') {

@@ -76,8 +76,11 @@ const DRAWS: Readonly<Record<FaultKind, Draw>> = Object.freeze({
     nth: scene.random.chance(0.6) ? 1 : scene.random.between(2, 8),
     what: scene.random.pick(['cut', 'crash-sender', 'crash-receiver', 'crash-receiver-in-sync']),
     downMs: drawDownMs(scene),
+    // From a stream of its own: seeds mean the same as before it was drawn.
+    call: scene.random.fork(`call ${atMs}`).between(1, CALLS_MAX),
   }),
   'strand': (atMs, scene) => ({ kind: 'strand', atMs, forMs: drawOutageMs(scene) }),
+  'diverge': (atMs, { random, tickMs }) => ({ kind: 'diverge', atMs, forMs: random.between(1, 40) * tickMs }),
   'slow-disk': (atMs, scene) => ({
     kind: 'slow-disk', atMs, forMs: drawOutageMs(scene),
     server: scene.random.pick(scene.servers), latencyMs: scene.random.pick([0.5, 2.5, 10, 50]) * scene.tickMs,

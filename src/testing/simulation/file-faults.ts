@@ -7,6 +7,8 @@ import type { World, WorldEvent } from './world.ts'
 /** A fault of files. */
 export type FileFault = Extract<Fault, { readonly kind: 'crash-at-call' | 'call-error' | 'disk-full' | 'bit-rot' }>
 
+type Strike = Extract<Fault, { readonly kind: 'strike' }>
+
 type Of<K extends FileFault['kind']> = Extract<FileFault, { readonly kind: K }>
 
 /** The means of such faults. */
@@ -57,16 +59,22 @@ export class FileFaults {
   /** Carries one out. */
   inject(fault: FileFault): void {
     switch (fault.kind) {
-      case 'crash-at-call': return this.#crashAtCall(fault)
+      case 'crash-at-call': return this.#crashAtCall(fault, idOf(fault.server), fault.nth)
       case 'call-error': return this.#callError(fault)
       case 'disk-full': return this.#diskFull(fault)
       case 'bit-rot': return this.#bitRot(fault)
     }
   }
 
-  #crashAtCall(fault: Of<'crash-at-call'>): void {
-    const id = idOf(fault.server)
-    this.#disk(id)?.crashAtCall(fault.nth, () => {
+  /** Lets a server that was struck crash in its files, in the middle of what it writes; false if it has none. */
+  crashAtStruckCall(fault: Strike, id: number): boolean {
+    if (fault.call === undefined || this.#disk(id) === null) return false
+    this.#crashAtCall(fault, id, fault.call)
+    return true
+  }
+
+  #crashAtCall(fault: Of<'crash-at-call'> | Strike, id: number, nth: number): void {
+    this.#disk(id)?.crashAtCall(nth, () => {
       this.#options.atOnce(() => {
         this.#options.crash(id, fault.downMs)
         this.#options.happened(fault)

@@ -7,29 +7,23 @@
  * Disks     a server whose disk was taken away counts as without memory until it has caught up and serves as a voter.
  *           No more than a minority may be so at once: after that, no algorithm could keep a promise.
  */
-import { Err, OpCode } from '../../backends/wire/codes.ts'
+import { Err } from '../../backends/wire/codes.ts'
 import type { Packet } from '../../backends/wire/packets.ts'
 import { Blocks } from './blocks.ts'
+import { Divergence } from './divergence.ts'
 import { FileFaults } from './file-faults.ts'
 import type { SimNode } from './sim-node.ts'
 import { FAULT_KINDS, describeFault, idOf } from './plan.ts'
-import type { Fault, FaultKind, LosableRequest, Place, Plan } from './plan.ts'
+import type { Fault, FaultKind, Place, Plan } from './plan.ts'
 import type { Probes } from './probes.ts'
 import { reconfigure } from './reconfigurer.ts'
 import type { World, WorldEvent } from './world.ts'
+import { LOSABLE_OPS, WRITE_OPS } from './write-requests.ts'
 
 /** How long a server that vanished takes to start again, in milliseconds: its peers still hold its old connections. */
 const HALF_OPEN_DOWN_MS = 10
 /** How long a server whose disk failed for no fault of the plan's stays down, in milliseconds. */
 const RESTART_MS = 100
-
-/** Operations of the requests whose answers can be lost. */
-const LOSABLE_OPS: Readonly<Record<LosableRequest, readonly number[]>> = Object.freeze({
-  create: [OpCode.create, OpCode.create2, OpCode.createContainer, OpCode.createTTL],
-  set: [OpCode.setData],
-  delete: [OpCode.delete],
-  multi: [OpCode.multi],
-})
 
 type Of<K extends FaultKind> = Extract<Fault, { readonly kind: K }>
 
@@ -74,6 +68,7 @@ export class Injector {
   readonly #diskErrors = new Map<number, Of<'disk-error'>>()
   readonly #amnesiacs = new Set<number>()
   readonly #files: FileFaults
+  readonly #divergence: Divergence
   readonly #calmNetwork
   readonly #calmDisk
   #isOver = false
@@ -87,6 +82,7 @@ export class Injector {
     this.#operate = operate
     world.network.onRequest = (client, server, op) => {
       for (const trap of this.#requestTraps) if (trap(client, server, op)) this.#requestTraps.delete(trap)
+      if (WRITE_OPS.has(op)) this.#divergence.reached(idOf(server))
     }
     this.blocks = new Blocks(world.network)
     world.mayTear = (id) => this.#mayForget(id)
@@ -98,6 +94,16 @@ export class Injector {
       lasts: (fault, undo) => { this.#lasts(fault, undo) },
       mayForget: (id) => this.#mayForget(id),
       forgets: (id) => { this.#forgets(id) },
+    })
+    this.#divergence = new Divergence({
+      world,
+      blocks: this.blocks,
+      leader: () => this.#leader(),
+      atOnce: (run) => { this.#atOnce(run) },
+      endless: (fault, undo) => {
+        this.#happened(fault)
+        return this.#endless(undo)
+      },
     })
     this.#calmNetwork = { ...world.network.weather }
     this.#calmDisk = { ...world.server(1).disk.weather }
@@ -142,12 +148,14 @@ export class Injector {
   /** To be called for each packet that arrives. */
   packet(from: number, to: number, packet: Packet): void {
     for (const trap of this.#packetTraps) if (trap(from, to, packet)) this.#packetTraps.delete(trap)
+    if (packet.type === 'REQUEST') this.#divergence.reached(to)
   }
 
   /** To be called for each event of the servers. */
   notice(happened: WorldEvent): void {
     const { server, event } = happened
     this.#files.notice(happened)
+    this.#divergence.notice(happened)
     const remembers = event.type === 'serving' && event.role !== 'OBSERVING' && !this.#files.isRotten(server)
     if (remembers) this.#amnesiacs.delete(server)
     if (event.type === 'disk-torn' || event.type === 'set-aside') this.#forgets(server)
@@ -171,6 +179,7 @@ export class Injector {
       case 'half-open': return this.#halfOpen(fault)
       case 'strike': return this.#strike(fault)
       case 'strand': return this.#strand(fault)
+      case 'diverge': return this.#divergence.arm(fault)
       case 'slow-disk': return this.#slowDisk(fault)
       case 'disk-error': return this.#diskError(fault)
       case 'crash': return this.#crashMany(fault)
@@ -317,6 +326,7 @@ export class Injector {
       if (left > 0) return false
       disk.onSync = null
       if (phase === 'durable') this.#probes.hit('crashed-durable-untold')
+      if (fault.kind === 'strike' && this.#files.crashAtStruckCall(fault, id)) return true
       this.#atOnce(() => {
         if (this.#crash(id, fault.downMs)) this.#happened(fault)
       })
@@ -452,11 +462,16 @@ export class Injector {
   }
 
   #until(forMs: number, kind: FaultKind, undo: () => void): void {
+    this.#world.kernel.after(forMs, null, `end of ${kind}`, this.#endless(undo))
+  }
+
+  /** @returns undoes it, unless that was done when the phase of faults was over */
+  #endless(undo: () => void): () => void {
     const end = (): void => {
       if (this.#undo.delete(end)) undo()
     }
     this.#undo.add(end)
-    this.#world.kernel.after(forMs, null, `end of ${kind}`, end)
+    return end
   }
 
   #happened(fault: Fault): void {

@@ -99,9 +99,16 @@ export type Fault =
     readonly nth: number
     readonly what: 'cut' | 'crash-sender' | 'crash-receiver' | 'crash-receiver-in-sync'
     readonly downMs: number
+    /** If it stands on files, the call of the system that is its last, counted from where that writing begins. */
+    readonly call?: number
   })
   /** Whoever gets the next write from a follower cannot tell the other servers of it: it is stranded there. */
   | (Lasting & { readonly kind: 'strand' })
+  /**
+   * Whoever leads cannot tell the other servers of the next write that gets to it, until so long after another one
+   * leads: its log goes another way than theirs, and is cut when it comes back.
+   */
+  | (Lasting & { readonly kind: 'diverge' })
   /** The disk of a server is slow. */
   | (Lasting & { readonly kind: 'slow-disk'; readonly server: Place; readonly latencyMs: number })
   /** The next sync of a server fails, which ends it. */
@@ -190,7 +197,7 @@ export const FAULT_KINDS = Object.freeze([
   'weather', 'clog', 'partition', 'bridge', 'one-way', 'client-cut-off', 'cut', 'cut-after', 'half-open', 'strike',
   'strand', 'slow-disk', 'disk-error', 'crash', 'crash-leader', 'crash-at-sync', 'wipe',
   'pause', 'pause-leader', 'clock-jump', 'drift', 'client-crash', 'lose-answer', 'operate',
-  'reconfigure', 'crash-at-call', 'call-error', 'disk-full', 'bit-rot',
+  'reconfigure', 'crash-at-call', 'call-error', 'disk-full', 'bit-rot', 'diverge',
 ] as const satisfies readonly FaultKind[])
 
 /** All that goes wrong in a run, in order of time. */

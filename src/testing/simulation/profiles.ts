@@ -8,6 +8,7 @@
  * Time is drawn in ticks of the servers, and a tick may be anything from short to long. So all worlds are as eventful,
  * and in those with long ticks the network and the disks are fast beside them.
  */
+import { SERVER_DEFAULTS } from '../../backends/embedded/server/config.ts'
 import type { ServerConfig } from '../../backends/embedded/server/config.ts'
 import type { DiskWeather } from './disk.ts'
 import type { FileSettings } from './file-disk.ts'
@@ -61,6 +62,8 @@ interface Profile {
   readonly tinyLimits?: boolean
   /** Whether the servers of all runs stand on files. */
   readonly hasFiles?: boolean
+  /** Chance that leaders remember enough to have a log cut; tiny limits have them send their state instead. */
+  readonly longMemoryChance?: number
   /** Whether the servers of a run are changed while it goes on. */
   readonly canChange?: boolean
   /** Chance that a class of the profile is left out of a run. */
@@ -151,9 +154,9 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
   'files': {
     faults: {
       'crash-at-call': 6, 'call-error': 2, 'disk-full': 3, 'bit-rot': 4, 'disk-error': 1, 'crash': 3, 'crash-leader': 2,
-      'crash-at-sync': 2, 'wipe': 1, 'strike': 4, 'strand': 3, 'cut': 1,
+      'crash-at-sync': 2, 'wipe': 1, 'strike': 4, 'strand': 3, 'diverge': 5, 'cut': 1,
     },
-    everyTicks: [8, 40], leftOut: 0.2, tinyLimits: true, hasFiles: true,
+    everyTicks: [8, 40], leftOut: 0.2, tinyLimits: true, hasFiles: true, longMemoryChance: 0.6,
   },
 })
 
@@ -231,6 +234,7 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
       ...(profile.canChange === true && changeable(servers, observers)),
       ...(profile.tinyLimits === true ? drawTinyLimits(random) : drawLimits(random)),
       ...(profile.containerCheckTicks === undefined ? {} : { containerCheckTicks: profile.containerCheckTicks }),
+      ...drawMemory(profile, random.fork('memory')),
     },
     network: drawNetwork(random),
     disk: drawDisk(random),
@@ -269,7 +273,7 @@ export function drawFileSettings(random: SeededRandom): FileSettings {
   return {
     snapRetainCount: random.between(1, 3),
     preallocateBytes: random.pick([512, 4_096, 16_384]),
-    hasLogDirectory: random.chance(0.3),
+    hasLogDirectory: random.chance(0.5),
     shortWriteChance: random.pick([0, 0.1, 0.5]),
   }
 }
@@ -300,7 +304,8 @@ export function drawPlanFor(name: ProfileName, untilMs: number, scene: FaultScen
   for (let atMs = FIRST_FAULT_TICKS * tickMs; atMs < untilMs; atMs += Math.ceil(2 * random.unit() * everyMs)) {
     const fault = drawFault(random.pick(bag), atMs, scene)
     plan.push(fault)
-    if (fault.kind === 'strand' && random.chance(0.5)) plan.push(drawStrikeBehindStrand(atMs, scene))
+    const isStrand = fault.kind === 'strand' || fault.kind === 'diverge'
+    if (isStrand && random.chance(0.5)) plan.push(drawStrikeBehindStrand(atMs, scene))
   }
   return plan
 }
@@ -339,6 +344,13 @@ function drawTinyLimits(random: SeededRandom): Partial<ServerConfig> {
     epochCounterMax: random.pick([0xffff_ffff, 200, 60]),
     containerCheckTicks: 10,
   }
+}
+
+/** Draws how much leaders remember, where the limits are not to say. */
+function drawMemory({ longMemoryChance = 0 }: Profile, random: SeededRandom): Partial<ServerConfig> {
+  if (!random.chance(longMemoryChance)) return {}
+  const { commitLogCount, commitLogBytes } = SERVER_DEFAULTS
+  return { commitLogCount, commitLogBytes }
 }
 
 function drawNetwork(random: SeededRandom): NetworkWeather {

@@ -20,7 +20,7 @@ describe('a draw', () => {
     const draws = drawAll()
     const chosen = PROFILE_NAMES.filter((name) => !['reconfiguration', 'files'].includes(name))
     expect(new Set(draws.map(({ profile }) => profile))).toEqual(new Set(chosen))
-    const special = ['reconfigure', 'crash-at-call', 'call-error', 'disk-full', 'bit-rot']
+    const special = ['reconfigure', 'crash-at-call', 'call-error', 'disk-full', 'bit-rot', 'diverge']
     const kinds = FAULT_KINDS.filter((kind) => !special.includes(kind))
     expect(new Set(draws.flatMap(({ plan }) => plan.map(({ kind }) => kind)))).toEqual(new Set(kinds))
     const standing = draws.filter(({ files }) => files !== undefined).length / SEEDS
