@@ -1,7 +1,8 @@
 /**
- * The recipe for Jest, with Jest itself. It is not among the packages that the repository installs, since it brings
- * three hundred others: where QUORATE_JEST is 1, as in CI, it is installed for this test alone.
+ * The published package with tools that the repository does not install, since they are large: Jest, for its recipe,
+ * and newer versions of Node.js. Where QUORATE_INSTALL is 1, as in CI, they are installed for these tests alone.
  */
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { block } from './documented.ts'
 import { PublishedPackage, run } from './published.ts'
@@ -9,6 +10,8 @@ import type { Project, Ran } from './published.ts'
 
 const TOOLS = ['jest@30.5.2', 'ts-jest@29.4.15', '@types/jest@30.0.0', 'typescript@5.9.3', '@types/node@20.19.25']
 const NODE_MAJOR = Number(process.versions.node.split('.')[0])
+/** The versions of Node.js that get security fixes, beside the one that runs the tests. */
+const VERSIONS = ['22.23.3', '24.21.0', '26.10.0']
 const INSTALL_MS_MAX = 600_000
 const TEST_MS_MAX = 300_000
 
@@ -62,25 +65,65 @@ it('says that ioredis is missing', async () => {
 })
 `
 
-const skip = process.env['QUORATE_JEST'] === '1' ? null : 'skipped: QUORATE_JEST is not 1'
+/** Each engine's code is loaded; a lock is lost and taken over, over TCP, by two clients; a server is started again. */
+const ON_DISK = `
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect, FairLock } from 'quorate'
+import { embedded } from 'quorate/embedded'
+import { etcd } from 'quorate/etcd'
+import { redis } from 'quorate/redis'
+import { zookeeper } from 'quorate/zookeeper'
+
+const dataDir = mkdtempSync(join(tmpdir(), 'quorate-node-'))
+const tokens = []
+for (const round of [1, 2]) {
+  const ensemble = embedded({ servers: 3, dataDir, clientPorts: [0, 0, 0] })
+  await ensemble.start()
+  const address = ensemble.clientPorts.map((port) => '127.0.0.1:' + port).join()
+  const holder = await connect(zookeeper(address))
+  const waiter = await connect(zookeeper(address))
+  const lease = await new FairLock(holder, '/locks/a').acquire()
+  const next = new FairLock(waiter, '/locks/a').acquire()
+  await holder.delete(lease.path)
+  const taken = await next
+  tokens.push(lease.token, taken.token)
+  await Promise.all([holder.close(), waiter.close()])
+  await ensemble.close()
+}
+rmSync(dataDir, { recursive: true })
+const names = [etcd, redis].map((make) => make.name)
+console.log(process.versions.node, names.join(), tokens.every((token, index) => index === 0 || token > tokens[index - 1]))
+`
+
+const skip = process.env['QUORATE_INSTALL'] === '1' ? null : 'skipped: QUORATE_INSTALL is not 1'
+
+let published: PublishedPackage
+
+beforeAll(async () => {
+  if (skip === null) published = await PublishedPackage.pack()
+}, INSTALL_MS_MAX)
+
+afterAll(() => {
+  published?.remove()
+})
+
+async function install(packages: readonly string[], project: Project, folder = '.'): Promise<void> {
+  const npm = ['install', '--no-audit', '--no-fund', '--no-save', '--prefix', folder, ...packages]
+  const { status, output } = await run('npm', npm, project.folder)
+  if (status !== 0) throw new Error(`npm ${npm.join(' ')}:\n${output}`)
+}
 
 describe.skipIf(skip !== null)(`Jest${skip === null ? '' : ` (${skip})`}`, { timeout: TEST_MS_MAX }, () => {
-  let published: PublishedPackage
   let project: Project
 
   beforeAll(async () => {
-    published = await PublishedPackage.pack()
     project = published.project('commonjs')
-    const npm = ['install', '--no-audit', '--no-fund', '--no-save', ...TOOLS]
-    const { status, output } = await run('npm', npm, project.folder)
-    if (status !== 0) throw new Error(`npm ${npm.join(' ')}:\n${output}`)
+    await install(TOOLS, project)
     published.install(project)
     project.write('src/lock.spec.ts', SPEC)
   }, INSTALL_MS_MAX)
-
-  afterAll(() => {
-    published.remove()
-  })
 
   function jest(config: object): Promise<Ran> {
     project.write('jest.config.json', JSON.stringify(config))
@@ -106,5 +149,20 @@ describe.skipIf(skip !== null)(`Jest${skip === null ? '' : ` (${skip})`}`, { tim
       const { output } = await jest(without)
       expect(output).toMatch(/Must use import to load ES Module: .*\/quorate\/dist\/index\.js/)
     })
+  })
+})
+
+describe.skipIf(skip !== null)(`Node.js${skip === null ? '' : ` (${skip})`}`, { timeout: TEST_MS_MAX }, () => {
+  it.each(VERSIONS)('%s runs the first program, and servers on disk', async (version) => {
+    const project = published.project('module')
+    project.write('first.mjs', block('docs/getting-started.md', '**In JavaScript**', 'js'))
+    project.write('program.mjs', ON_DISK)
+    const name = `node-${process.platform}-${process.arch}`
+    await install([`${name}@${version}`], project, 'runtime')
+    const node = join(project.folder, 'runtime/node_modules', name, 'bin/node')
+    const quiet = { NODE_NO_WARNINGS: '1' }
+    expect(await run(node, ['first.mjs'], project.folder, quiet)).toEqual({ status: 0, output: 'held\n' })
+    const ran = await run(node, ['program.mjs'], project.folder, quiet)
+    expect(ran).toEqual({ status: 0, output: `${version} etcd,redis true\n` })
   })
 })
