@@ -55,12 +55,14 @@ class Worker {
   /** Resolves when it has begun on the mail at which it is to die. */
   readonly atStuck: Promise<void>
   #atStuckNow: () => void = () => undefined
+  #diesAtStuck: boolean
 
   private constructor(client: Client, outbox: Outbox, diesAtStuck: boolean) {
+    this.#diesAtStuck = diesAtStuck
     this.#client = client
     this.#outbox = outbox
     this.atStuck = new Promise((resolve) => (this.#atStuckNow = resolve))
-    this.#running = this.#run(diesAtStuck)
+    this.#running = this.#run()
   }
 
   static async start(backend: Backend, outbox: Outbox, diesAtStuck = false): Promise<Worker> {
@@ -77,12 +79,12 @@ class Worker {
     await this.#client.close()
   }
 
-  async #run(diesAtStuck: boolean): Promise<void> {
+  async #run(): Promise<void> {
     const queue = new DistributedQueue<Mail>(this.#client, PATH)
     const working = new Set<Promise<void>>()
     try {
       for await (const item of queue.consume({ concurrency: CONCURRENCY, signal: this.#stop.signal })) {
-        const work = this.#work(item, diesAtStuck).finally(() => working.delete(work))
+        const work = this.#work(item).finally(() => working.delete(work))
         working.add(work)
       }
     } catch (error) {
@@ -91,9 +93,11 @@ class Worker {
     await Promise.all(working)
   }
 
-  async #work(item: QueueItem<Mail>, diesAtStuck: boolean): Promise<void> {
+  async #work(item: QueueItem<Mail>): Promise<void> {
     try {
-      if (diesAtStuck && item.value.to === STUCK) {
+      if (this.#diesAtStuck && item.value.to === STUCK) {
+        // Once: it is back with its next session, as a process that is started again.
+        this.#diesAtStuck = false
         this.#atStuckNow()
         await new Promise((resolve) => item.signal.addEventListener('abort', resolve))
       }

@@ -22,7 +22,7 @@ const ADDITIONS = 10
 const UNLUCKY = { worker: 1, additions: 4 }
 const SESSION_TIMEOUT_MS = 2_000
 
-/** What a worker is told. */
+/** The task that a worker is given. */
 interface Task {
   readonly worker: number
   readonly address: string

@@ -94,7 +94,8 @@ for (const round of [1, 2]) {
 }
 rmSync(dataDir, { recursive: true })
 const names = [etcd, redis].map((make) => make.name)
-console.log(process.versions.node, names.join(), tokens.every((token, index) => index === 0 || token > tokens[index - 1]))
+const haveGrown = tokens.every((token, index) => index === 0 || token > tokens[index - 1])
+console.log(process.versions.node, names.join(), haveGrown)
 `
 
 const skip = process.env['QUORATE_INSTALL'] === '1' ? null : 'skipped: QUORATE_INSTALL is not 1'

@@ -88,7 +88,7 @@ export async function onceOnly<T>(
   return withinWait(client, { what: 'onceOnly', path, isUnlimited: true }, ends, (signal) => key.run(work, signal))
 }
 
-/** What the callers of one client who wait for a key know of it. */
+/** The knowledge of a key that those callers of one client share who wait for it. */
 interface Shared {
   waiting: number
   /** The result that was there last, as it is stored; its time-out is over for who has a shorter one. */
