@@ -1,5 +1,5 @@
 /**
- * `quorate/fastify`: a plugin for Fastify 5 that connects when the server starts, closes when it ends, and runs routes
+ * `quorate/fastify`: a plugin for Fastify, 4 and later, that connects when the server starts, closes when it ends, and runs routes
  * under locks. It needs `fastify`, an optional peer.
  *
  * @packageDocumentation
@@ -98,7 +98,7 @@ export async function quoratePlugin(fastify: FastifyInstance, options: QuoratePl
 Object.assign(quoratePlugin, {
   [Symbol.for('skip-override')]: true,
   [Symbol.for('fastify.display-name')]: 'quorate',
-  [Symbol.for('plugin-meta')]: { name: 'quorate', fastify: '5.x' },
+  [Symbol.for('plugin-meta')]: { name: 'quorate', fastify: '>=4' },
 })
 
 async function clientOf(options: QuoratePluginOptions): Promise<Client> {
