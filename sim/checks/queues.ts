@@ -8,7 +8,7 @@
  * QU3  an item is confirmed as done to the one who removed it; to whom it was refused, it is not removed by that.
  * QU4  a put that was confirmed has made one item with its value, by the process that put it; one that was refused has
  *      made none; none makes two.
- * QU5  once there is service and everybody works, the queue gets empty.
+ * QU5  once there is service and everybody works, nothing is left of the queue that is due by anybody's wall clock.
  * QU6  no item is handed out before it is due by the wall clock of its consumer, if that has never jumped.
  */
 import { joinPath, nameOf, parentOf } from '../../src/core/path.ts'
@@ -67,7 +67,6 @@ export class QueuesCheck implements Check, LedgerListener {
   readonly #values = new Set<string>()
   readonly #refused = new Set<string>()
   readonly #holdings = new Set<Holding>()
-  #left = 0
 
   /** Checks a queue of a world that has not run yet. */
   constructor(options: QueuesCheckOptions) {
@@ -139,18 +138,22 @@ export class QueuesCheck implements Check, LedgerListener {
     this.#refused.add(value)
   }
 
-  /** Whether nothing is to do. */
-  get isEmpty(): boolean {
-    return this.#left === 0
+  /** Whether nothing is to do at an instant of a wall clock. One that had jumped may have put off an item by hours. */
+  isEmptyAt(wallMs: number): boolean {
+    return this.#dueAt(wallMs).length === 0
   }
 
-  /** The items that there are, and whose they are, for a message. */
-  get left(): string {
+  /** The items that are due then, and whose they are, for a message. */
+  leftAt(wallMs: number): string {
     const { model } = this.#options.ledger
-    return model.names(this.#items).map((id) => {
+    return this.#dueAt(wallMs).map((id) => {
       const claim = model.node(joinPath(this.#claims, id))
       return claim === null ? `${id} is free` : `${id} is claimed by ${hex(claim.owner)} with ${hex(claim.czxid)}`
     }).join(', ')
+  }
+
+  #dueAt(wallMs: number): readonly string[] {
+    return this.#options.ledger.model.names(this.#items).filter((id) => dueMsOf(id) <= wallMs)
   }
 
   atEnd(): void {
@@ -167,7 +170,6 @@ export class QueuesCheck implements Check, LedgerListener {
       if (this.#values.has(value)) this.#fail(`QU4: ${value} was put twice`)
       this.#values.add(value)
       this.#stories.set(id, { value, putBy: clientId, tokens: [], end: null, isConfirmed: false })
-      this.#left += 1
     } else if (type === 'deleted') {
       const claim = model.node(joinPath(this.#claims, id), zxid - 1n)
       const isClaimGone = all.some((other) => other.type === 'deleted' && other.path === joinPath(this.#claims, id))
@@ -177,7 +179,6 @@ export class QueuesCheck implements Check, LedgerListener {
       const isDead = all.some((other) => other.type === 'created' && other.path === joinPath(this.#dead, id))
       const story = this.#stories.get(id)
       if (story !== undefined) story.end = { sessionId: clientId, token: claim.czxid, isDead }
-      this.#left -= 1
     }
   }
 

@@ -83,10 +83,10 @@ class QueueUser {
     const { check } = this.#scene
     const settledMs = SETTLED_TICKS * this.#life.tickMs
     const endMs = performance.now() + settledMs
-    while (!check.isEmpty) {
+    while (!check.isEmptyAt(Date.now())) {
       if (performance.now() >= endMs) {
         const why = `the last take: ${this.#lastTake?.message}`
-        throw new Violation(check.name, `QU5: after ${settledMs} ms ${check.left}; ${why}`, 'liveness')
+        throw new Violation(check.name, `QU5: after ${settledMs} ms ${check.leftAt(Date.now())}; ${why}`, 'liveness')
       }
       const item = await this.#take()
       if (item !== null) await this.#settle(item, 'ack')

@@ -1,7 +1,7 @@
 /**
  * `quorate status`: where the servers of an ensemble stand, ours or ZooKeeper's, as a table or as JSON.
  *
- * Source    their four-letter words: `srvr`, which a server answers by default, and `mntr` where it is enabled.
+ * Source    their four-letter words: `srvr`, which a server answers by default; `mntr` and `dirs` where they are enabled.
  */
 import { parseArgs } from 'node:util'
 import { textOf } from '../backends/client/server-address.ts'
@@ -20,20 +20,27 @@ const MS_PER_SECOND = 1_000
 const WATCH_SECONDS_MAX = 86_400
 const PORT_MAX = 65_535
 const ADDRESS = /^(\[[\w:.%]+\]|[\w.-]+):(\d{1,5})$/
+const DIRS = /^datadir_size: (\d{1,15})\nlogdir_size: (\d{1,15})$/m
+const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const
 /** Stands for what a server does not tell. */
 const UNTOLD = '-'
-const HEADS = ['SERVER', 'ROLE', 'EPOCH', 'ZXID', 'LAG', 'SESSIONS', 'CLIENTS', 'LATENCY', 'NODES', 'VERSION'] as const
+const HEADS = ['SERVER', 'ROLE', 'EPOCH', 'ZXID', 'LAG', 'SESSIONS', 'CLIENTS', 'LATENCY', 'NODES', 'DISK', 'VERSION'] as const
 
 const USAGE = `usage: quorate status host:port[,host:port...] [options]
 Where the servers of an ensemble stand, ours or ZooKeeper's: role, epoch, zxid, how many writes they are behind the
-most advanced, sessions, clients, latency (min/avg/max in ms), nodes and version. A follower or observer of ZooKeeper
-shows the epoch of an earlier leader until the first write.
-${UNTOLD} is what a server does not tell: sessions need mntr in its 4lw.commands.whitelist.
+most advanced, sessions, clients, latency (min/avg/max in ms), nodes, size of its files and version. A follower or
+observer of ZooKeeper shows the epoch of an earlier leader until the first write.
+${UNTOLD} is what a server does not tell: sessions need mntr in its 4lw.commands.whitelist, the size needs dirs.
 options:
   --json             a line of JSON
   --watch SECONDS    again and again, with so long a pause
   --help
 exit status: 0 if a leader or a server on its own serves, 1 if not, 2 not understood`
+
+/** A server's state, with the bytes of its snapshots and logs; null if it does not tell them. */
+interface StatusRow extends ServerRow {
+  readonly diskBytes: number | null
+}
 
 interface StatusArguments {
   readonly addresses: readonly ServerAddress[]
@@ -69,18 +76,35 @@ export async function runStatus(args: readonly string[], output: Output, stop: A
   }
 }
 
-async function ask(address: ServerAddress, stop: AbortSignal): Promise<ServerRow> {
+async function ask(address: ServerAddress, stop: AbortSignal): Promise<StatusRow> {
   const server = textOf(address)
-  const monitor = askWord(address, 'mntr', LIMIT_MS, stop).catch(() => '')
+  const [monitor, dirs] = ['mntr', 'dirs'].map((word) => askWord(address, word, LIMIT_MS, stop).catch(() => ''))
   try {
-    return rowOf(server, await askWord(address, 'srvr', LIMIT_MS, stop), await monitor)
+    const row = rowOf(server, await askWord(address, 'srvr', LIMIT_MS, stop), (await monitor) ?? '')
+    return { ...row, diskBytes: row.error === null ? diskBytesOf((await dirs) ?? '') : null }
   } catch (error) {
-    return failedRow(server, error instanceof Error ? error.message : String(error))
+    return { ...failedRow(server, error instanceof Error ? error.message : String(error)), diskBytes: null }
   }
 }
 
+/** The bytes of an answer to `dirs`, which may be anything. Of one directory for both, the size is told twice. */
+function diskBytesOf(dirs: string): number | null {
+  const [, data, log] = DIRS.exec(dirs) ?? []
+  if (data === undefined || log === undefined) return null
+  return data === log ? Number(data) : Number(data) + Number(log)
+}
+
+/** Bytes as people read them. */
+function sizeOf(bytes: number | null): string | null {
+  if (bytes === null) return null
+  const step = SIZE_UNITS.findIndex((_, index) => bytes < 1_000 ** (index + 1))
+  const unit = step === -1 ? SIZE_UNITS.length - 1 : step
+  const size = bytes / 1_000 ** unit
+  return `${unit === 0 || size >= 100 ? Math.round(size) : size.toFixed(1)} ${SIZE_UNITS[unit]}`
+}
+
 /** Control characters in texts of servers are made visible: the servers may be anybody's. */
-function tableOf(rows: readonly ServerRow[]): string {
+function tableOf(rows: readonly StatusRow[]): string {
   const lines = [HEADS, ...rows.map(cellsOf)]
   const widths = HEADS.map((_, column) => {
     return Math.max(...lines.filter((line) => line.length === HEADS.length).map((line) => (line[column] ?? '').length))
@@ -91,11 +115,12 @@ function tableOf(rows: readonly ServerRow[]): string {
   }).join('')
 }
 
-function cellsOf(row: ServerRow): readonly string[] {
+function cellsOf(row: StatusRow): readonly string[] {
   if (row.error !== null) return [row.server, visibleLine(row.error)]
-  const { role, epoch, zxid, lag, sessions, connections, latencyMs, nodes, version } = row
+  const { role, epoch, zxid, lag, sessions, connections, latencyMs, nodes, diskBytes, version } = row
   const latency = latencyMs === null ? null : `${latencyMs.min}/${latencyMs.avg}/${latencyMs.max}`
-  const told = [role, epoch, zxid, lag ?? 'older epoch', sessions, connections, latency, nodes, version]
+  const place = [role, epoch, zxid, lag ?? 'older epoch']
+  const told = [...place, sessions, connections, latency, nodes, sizeOf(diskBytes), version]
   return [row.server, ...told.map((value) => (value === null ? UNTOLD : visibleLine(String(value))))]
 }
 

@@ -54,6 +54,10 @@ function srvr(zxid: string, mode: string): string {
     `Outstanding: 0\nZxid: ${zxid}\nMode: ${mode}\nNode count: 9\n`
 }
 
+function sizes(data: number, log: number): string {
+  return `datadir_size: ${data}\nlogdir_size: ${log}\n`
+}
+
 const REFUSED = 'mntr is not executed because it is not in the whitelist.\n'
 
 describe('quorate status', () => {
@@ -61,7 +65,7 @@ describe('quorate status', () => {
     const { status, out } = await told(three.clientPorts.map((port) => `127.0.0.1:${port}`).join(','))
     const [heads, ...rows] = out.trimEnd().split('\n').map((line) => line.split(/ {2,}/))
     expect(heads).toEqual([
-      'SERVER', 'ROLE', 'EPOCH', 'ZXID', 'LAG', 'SESSIONS', 'CLIENTS', 'LATENCY', 'NODES', 'VERSION',
+      'SERVER', 'ROLE', 'EPOCH', 'ZXID', 'LAG', 'SESSIONS', 'CLIENTS', 'LATENCY', 'NODES', 'DISK', 'VERSION',
     ])
     const { leader } = three
     expect(rows.map(([server, role]) => [server, role])).toEqual([1, 2, 3, 4].map((id) => {
@@ -78,9 +82,9 @@ describe('quorate status', () => {
   it('tells the same as JSON, from ZooKeeper too, with the lag behind the most advanced', async () => {
     const monitor = 'zk_version\t3.9.2\nzk_global_sessions\t12\n'
     const [one, two, three] = [
-      await answering({ srvr: srvr('0x200000007', 'leader'), mntr: monitor }),
-      await answering({ srvr: srvr('0x200000003', 'follower'), mntr: REFUSED }),
-      await answering({ srvr: srvr('0x1ffffffff', 'observer'), mntr: REFUSED }),
+      await answering({ srvr: srvr('0x200000007', 'leader'), mntr: monitor, dirs: sizes(7, 67_108_880) }),
+      await answering({ srvr: srvr('0x200000003', 'follower'), mntr: REFUSED, dirs: REFUSED }),
+      await answering({ srvr: srvr('0x1ffffffff', 'observer'), mntr: REFUSED, dirs: sizes(888, 888) }),
     ]
     const { serves, servers: rows } = await json([one, two, three].join(','))
     expect(serves).toBe(true)
@@ -96,12 +100,14 @@ describe('quorate status', () => {
       nodes: 9,
       version: '3.9.2-e454e8c7283100c7caec6dcae2bc82aaecb63023',
       error: null,
+      diskBytes: 67_108_887,
     })
-    expect(rows[1]).toMatchObject({ role: 'follower', lag: 4, sessions: null })
-    expect(rows[2]).toMatchObject({ role: 'observer', epoch: 1, lag: null })
+    expect(rows[1]).toMatchObject({ role: 'follower', lag: 4, sessions: null, diskBytes: null })
+    expect(rows[2]).toMatchObject({ role: 'observer', epoch: 1, lag: null, diskBytes: 888 })
     const { out } = await told([one, two, three].join(','))
     expect(out).toMatch(/follower {2}2 +0x200000003 +4 +- /)
     expect(out).toMatch(/observer {2}1 +0x1ffffffff +older epoch /)
+    expect(['67.1 MB', '-', '888 B'].every((size) => out.includes(`  ${size}  `))).toBe(true)
   })
 
   it('counts nothing as missing on followers of a ZooKeeper whose leader has not written yet', async () => {

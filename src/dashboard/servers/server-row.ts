@@ -72,7 +72,7 @@ export function rowOf(server: string, srvr: string, monitor: string): ServerRow 
 }
 
 /** The rows, each with its distance to the last write among them. */
-export function withLags(rows: readonly ServerRow[]): readonly ServerRow[] {
+export function withLags<R extends ServerRow>(rows: readonly R[]): readonly R[] {
   const lagOf = lagsBehind(rows.flatMap(({ zxid }) => (zxid === null ? [] : [BigInt(zxid)])))
   return rows.map((row) => (row.zxid === null ? row : { ...row, lag: lagOf(BigInt(row.zxid)) }))
 }
