@@ -1,7 +1,8 @@
 /**
  * `quorate status`: where the servers of an ensemble stand, ours or ZooKeeper's, as a table or as JSON.
  *
- * Source    their four-letter words: `srvr`, which a server answers by default; `mntr` and `dirs` where they are enabled.
+ * Source    their four-letter words: `srvr`, which a server answers by default; `mntr` and `dirs` where they are
+ *           enabled.
  */
 import { parseArgs } from 'node:util'
 import { textOf } from '../backends/client/server-address.ts'
@@ -24,7 +25,8 @@ const DIRS = /^datadir_size: (\d{1,15})\nlogdir_size: (\d{1,15})$/m
 const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const
 /** Stands for what a server does not tell. */
 const UNTOLD = '-'
-const HEADS = ['SERVER', 'ROLE', 'EPOCH', 'ZXID', 'LAG', 'SESSIONS', 'CLIENTS', 'LATENCY', 'NODES', 'DISK', 'VERSION'] as const
+const HEADS =
+  ['SERVER', 'ROLE', 'EPOCH', 'ZXID', 'LAG', 'SESSIONS', 'CLIENTS', 'LATENCY', 'NODES', 'DISK', 'VERSION'] as const
 
 const USAGE = `usage: quorate status host:port[,host:port...] [options]
 Where the servers of an ensemble stand, ours or ZooKeeper's: role, epoch, zxid, how many writes they are behind the

@@ -1,6 +1,6 @@
 /**
- * `quorate/fastify`: a plugin for Fastify, 4 and later, that connects when the server starts, closes when it ends, and runs routes
- * under locks. It needs `fastify`, an optional peer.
+ * `quorate/fastify`: a plugin for Fastify, 4 and later, that connects when the server starts, closes when it ends, and
+ * runs routes under locks. It needs `fastify`, an optional peer.
  *
  * @packageDocumentation
  */
