@@ -10,10 +10,15 @@ import { ReadWriteLock } from '../../recipes/locks/read-write-lock.ts'
 import { ReentrantLock } from '../../recipes/locks/reentrant-lock.ts'
 import { QUORATE_CLIENT } from './options.ts'
 
-const LOCKS = { fair: FairLock, exclusive: ExclusiveLock, 'read-write': ReadWriteLock, reentrant: ReentrantLock }
-
 /** The locks that {@link InjectLock} can inject. */
-export type LockKind = keyof typeof LOCKS
+export type LockKind = 'fair' | 'exclusive' | 'read-write' | 'reentrant'
+
+const LOCKS = {
+  fair: FairLock,
+  exclusive: ExclusiveLock,
+  'read-write': ReadWriteLock,
+  reentrant: ReentrantLock,
+} satisfies Record<LockKind, new (client: Client, path: string) => unknown>
 
 /** Injects into a constructor's parameter or a property. */
 export type Injection = PropertyDecorator & ParameterDecorator

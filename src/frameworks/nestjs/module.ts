@@ -1,6 +1,6 @@
 /** The module: connects when the application starts, and closes when it ends. */
 import { ConfigurableModuleBuilder, Module } from '@nestjs/common'
-import type { DynamicModule } from '@nestjs/common'
+import type { ConfigurableModuleAsyncOptions, DynamicModule } from '@nestjs/common'
 import { DiscoveryModule, DiscoveryService } from '@nestjs/core'
 import type { Client } from '../../core/client.ts'
 import { connect } from '../../observe/connect.ts'
@@ -21,7 +21,25 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
  * `forRootAsync({ inject, useFactory })`, once; what it provides is there in every module, the locks that `@InjectLock`
  * has asked for by then too.
  */
-export class QuorateModule extends ConfigurableModuleClass {}
+export class QuorateModule extends ConfigurableModuleClass {
+  /**
+   * Connects with these options when the application starts.
+   *
+   * @param options - the engine, or a client that is there; wrong ones end the start
+   */
+  static override forRoot(options: QuorateModuleOptions): DynamicModule {
+    return super.forRoot(options)
+  }
+
+  /**
+   * The same with options that a factory or a class makes.
+   *
+   * @param options - `useFactory` with `inject`, `useClass` or `useExisting`, and `imports`
+   */
+  static override forRootAsync(options: ConfigurableModuleAsyncOptions<QuorateModuleOptions>): DynamicModule {
+    return super.forRootAsync(options)
+  }
+}
 
 Module({
   imports: [DiscoveryModule],

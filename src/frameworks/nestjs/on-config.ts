@@ -7,15 +7,19 @@ import { validatePath } from '../../core/path.ts'
 import { ConfigCenter } from '../../recipes/config/config-center.ts'
 import type { ConfigCenterOptions, ConfigChange } from '../../recipes/config/config-center.ts'
 import { MethodNotes } from './decorated-methods.ts'
+import type { DecoratorFor } from './decorated-methods.ts'
 
-/** Options of {@link OnConfig}. */
-export interface OnConfigOptions<T, D> extends ConfigCenterOptions<T, D> {
+/** Options of {@link OnConfig}: those of a `ConfigCenter`, and one of the application's start. */
+export type OnConfigOptions<T, D> = ConfigCenterOptions<T, D> & {
   /**
    * How long, in milliseconds, the application's start waits for the first value, and for the method's first call;
    * 15,000 by default. Then it fails.
    */
   readonly startMs?: number
 }
+
+/** A method that is told a configuration's value. */
+export type ConfigMethod<T, D> = (change: ConfigChange<T, D>) => Promise<void> | void
 
 /** A configuration that a method wants. */
 export interface WantedConfig {
@@ -36,13 +40,12 @@ export const configsOf = new MethodNotes<WantedConfig>()
  * @param options - as for `ConfigCenter`; and for how long the start waits
  * @throws TypeError if the path is none
  */
-export function OnConfig<T = unknown, D = undefined>(path: string, options: OnConfigOptions<T, D> = {}) {
+export function OnConfig<T = unknown, D = undefined>(
+  path: string,
+  options: OnConfigOptions<T, D> = {},
+): DecoratorFor<ConfigMethod<T, D>> {
   validatePath(path)
-  return <M extends (change: ConfigChange<T, D>) => Promise<void> | void>(
-    target: object,
-    name: string | symbol,
-    _descriptor: TypedPropertyDescriptor<M>,
-  ): void => {
+  return (target, name) => {
     configsOf.add(target, name, { path, options: options })
   }
 }
