@@ -1,40 +1,21 @@
 /** The plugin for Fastify, in the real framework. */
 import Fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
-import { afterEach, describe, expect, it } from 'vitest'
-import { CoordinationError, FairLock, connect } from 'quorate'
-import type { Backend, Client } from 'quorate'
-import { embedded } from 'quorate/embedded'
+import { describe, expect, it } from 'vitest'
+import { CoordinationError, FairLock } from 'quorate'
 import { quoratePlugin } from 'quorate/fastify'
 import type { QuoratePluginOptions } from 'quorate/fastify'
 import { zookeeper } from 'quorate/zookeeper'
+import { POLL, closeAfterEach, closeLater, newClient, newEnsemble } from './rig.ts'
 
-/** As long as it takes on a machine under load. */
-const POLL = { timeout: 30_000 }
-const opened: (() => Promise<unknown>)[] = []
-
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close()
-})
-
-function newEnsemble(): ReturnType<typeof embedded> {
-  const ensemble = embedded({ servers: 1 })
-  opened.push(() => ensemble.close())
-  return ensemble
-}
-
-async function newClient(backend: Backend): Promise<Client> {
-  const client = await connect(backend, { sessionTimeoutMs: 4_000 })
-  opened.push(() => client.close())
-  return client
-}
+closeAfterEach()
 
 async function start(
   options: QuoratePluginOptions,
   routes: (fastify: FastifyInstance) => unknown = () => undefined,
 ): Promise<FastifyInstance> {
   const fastify = Fastify()
-  opened.push(() => fastify.close())
+  closeLater(() => fastify.close())
   await fastify.register(quoratePlugin, options)
   await routes(fastify)
   await fastify.ready()
@@ -131,7 +112,7 @@ describe('the plugin', () => {
   })
 
   it('refuses wrong options and locks, and fails to start without servers', async () => {
-    await expect(start({})).rejects.toThrow('connect needs a backend')
+    await expect(start({})).rejects.toThrow('quoratePlugin needs either backend')
     await expect(start({ backed: 1 } as object)).rejects.toThrow('backend')
     const backend = newEnsemble()
     await expect(start({ backend, client: await newClient(backend) })).rejects.toThrow('client excludes backend')

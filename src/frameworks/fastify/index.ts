@@ -5,31 +5,20 @@
  * @packageDocumentation
  */
 import type { FastifyInstance, FastifyRequest, RouteHandlerMethod } from 'fastify'
-import type { Backend } from '../../core/backend.ts'
-import type { Client, ConnectOptions } from '../../core/client.ts'
+import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { optionNames, refuseUnknown } from '../../core/options.ts'
 import { validatePath } from '../../core/path.ts'
-import { validateBackend, validateClient } from '../../core/validate-client.ts'
 import { textOf } from '../../core/value-text.ts'
-import { connect } from '../../observe/connect.ts'
 import type { Lease } from '../../recipes/engine/lease.ts'
 import { FairLock } from '../../recipes/locks/fair-lock.ts'
+import { closeApplicationClient, openApplicationClient } from '../application-client.ts'
+import type { ApplicationClientOptions } from '../application-client.ts'
+
+export type { ApplicationClientOptions } from '../application-client.ts'
 
 /** Options of {@link quoratePlugin}: what to connect to, or a client that is there. */
-export interface QuoratePluginOptions {
-  /** The engine to connect to when the server starts. */
-  readonly backend?: Backend
-  /** How to connect to it; the options of `connect`. */
-  readonly connect?: ConnectOptions
-  /** A client of the application's own, instead of `backend`. The plugin does not close it. */
-  readonly client?: Client
-  /**
-   * How long, in milliseconds, the end of the server waits for calls and releases that are under way before the plugin
-   * closes its client; 5,000 by default.
-   */
-  readonly drainMs?: number
-}
+export type QuoratePluginOptions = ApplicationClientOptions
 
 /** The lock of a route: `config: { lock }` of its options. */
 export interface RouteLock {
@@ -56,9 +45,7 @@ declare module 'fastify' {
   }
 }
 
-const OPTIONS = optionNames<QuoratePluginOptions>({ backend: true, connect: true, client: true, drainMs: true })
 const LOCK_OPTIONS = optionNames<RouteLock>({ path: true, waitMs: true })
-const DRAIN_MS = 5_000
 const WAIT_MS = 10_000
 /** Somebody else has the lock. */
 const LOCKED = 423
@@ -81,7 +68,7 @@ const LOCKED_HANDLERS = new WeakSet<RouteHandlerMethod>()
  * @throws CoordinationError as `connect`
  */
 export async function quoratePlugin(fastify: FastifyInstance, options: QuoratePluginOptions): Promise<void> {
-  const client = await clientOf(options)
+  const client = await openApplicationClient(options, 'quoratePlugin')
   fastify.decorate('quorate', client)
   fastify.decorateRequest('lease', null)
   fastify.addHook('onRoute', (route) => {
@@ -90,8 +77,7 @@ export async function quoratePlugin(fastify: FastifyInstance, options: QuoratePl
     checkRouteLock(lock)
     route.handler = underLock(client, lock, route.handler)
   })
-  if (options.client !== undefined) return
-  fastify.addHook('onClose', () => client.close({ drainMs: options.drainMs ?? DRAIN_MS }))
+  fastify.addHook('onClose', () => closeApplicationClient(client, options))
 }
 
 // By these, which fastify-plugin would set, it belongs to the whole server and not to a scope of its own.
@@ -100,18 +86,6 @@ Object.assign(quoratePlugin, {
   [Symbol.for('fastify.display-name')]: 'quorate',
   [Symbol.for('plugin-meta')]: { name: 'quorate', fastify: '>=4' },
 })
-
-async function clientOf(options: QuoratePluginOptions): Promise<Client> {
-  refuseUnknown(options, OPTIONS, 'quoratePlugin')
-  const { backend, client, connect: connectOptions } = options
-  if (client !== undefined && backend === undefined && connectOptions === undefined) {
-    validateClient(client, 'quoratePlugin')
-    return client
-  }
-  if (client !== undefined) throw new TypeError('quoratePlugin: client excludes backend and connect')
-  validateBackend(backend)
-  return connect(backend, connectOptions)
-}
 
 function checkRouteLock(lock: RouteLock): void {
   refuseUnknown(lock, LOCK_OPTIONS, 'the lock of a route')

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 export { QuorateModule } from './module.ts'
+export type { ApplicationClientOptions } from '../application-client.ts'
 export { QUORATE_CLIENT } from './options.ts'
 export type { QuorateModuleOptions } from './options.ts'
 export type { AsyncMethod, DecoratorFor } from './decorated-methods.ts'

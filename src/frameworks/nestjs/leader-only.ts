@@ -46,8 +46,8 @@ export function currentLeadership(): Leadership | undefined {
 
 /** The leaderships of this process. */
 export class Leaderships {
-  readonly #leading = new Map<string, Leadership>()
-  readonly #working = new Map<Leadership, Set<Promise<unknown>>>()
+  /** The leaderships that last, by path, each with the methods that run. */
+  readonly #tenures = new Map<string, { readonly leadership: Leadership; readonly working: Set<Promise<unknown>> }>()
 
   /**
    * Stands in an election until the signal ends it, again after each loss.
@@ -71,8 +71,8 @@ export class Leaderships {
 
   /** Whether this process leads. */
   leads(path: string): boolean {
-    const leadership = this.#leading.get(path)
-    return leadership !== undefined && leadership.leaseDeadlineMs > performance.now()
+    const tenure = this.#tenures.get(path)
+    return tenure !== undefined && tenure.leadership.leaseDeadlineMs > performance.now()
   }
 
   /**
@@ -81,30 +81,28 @@ export class Leaderships {
    * @throws CoordinationError `LEASE_LOST` if the leadership was lost meanwhile; before that, what the work throws
    */
   async runLeading(path: string, work: () => unknown): Promise<void> {
-    const leadership = this.#leading.get(path)
-    if (leadership === undefined || !this.leads(path)) return
-    const working = this.#working.get(leadership)
+    const tenure = this.#tenures.get(path)
+    if (tenure === undefined || !this.leads(path)) return
+    const { leadership, working } = tenure
     const run = leaderships.run(leadership, async () => {
       await work()
     })
     const settled = run.catch(() => undefined)
-    working?.add(settled)
+    working.add(settled)
     try {
       await run
       leadership.throwIfLost()
     } finally {
-      working?.delete(settled)
+      working.delete(settled)
     }
   }
 
   async #lead(path: string, leadership: Leadership, ending: AbortSignal): Promise<void> {
     const working = new Set<Promise<unknown>>()
-    this.#working.set(leadership, working)
-    this.#leading.set(path, leadership)
+    this.#tenures.set(path, { leadership, working })
     await new Promise<void>((resolve) => whenAborted(ending, () => resolve()))
     // From here on nothing begins; what has begun is waited for, as the next leader may then work beside nobody.
-    this.#leading.delete(path)
+    this.#tenures.delete(path)
     await Promise.all(working)
-    this.#working.delete(leadership)
   }
 }

@@ -2,15 +2,15 @@
 import { Logger } from '@nestjs/common'
 import type { BeforeApplicationShutdown, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common'
 import type { DiscoveryService } from '@nestjs/core'
+import { delay } from '../../core/async.ts'
 import type { Client } from '../../core/client.ts'
 import type { ConfigCenter } from '../../recipes/config/config-center.ts'
+import { closeApplicationClient, drainMsOf } from '../application-client.ts'
 import type { CalledMethod } from './decorated-methods.ts'
 import { electionsOf } from './leader-only.ts'
 import type { Leaderships } from './leader-only.ts'
 import { configsOf, subscribeMethod } from './on-config.ts'
 import type { QuorateModuleOptions } from './options.ts'
-
-const DRAIN_MS = 5_000
 
 /** Begins and ends what decorators ask for. */
 export class QuorateLife implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
@@ -43,15 +43,24 @@ export class QuorateLife implements OnApplicationBootstrap, BeforeApplicationShu
     this.#elections = Promise.all([...paths].map((path) => this.#stand(path)))
   }
 
-  /** Resigns, after the methods that run, and tells no more configurations. */
+  /**
+   * Resigns, after the methods that run, and tells no more configurations. A method that runs for longer than the end
+   * of the application waits, as one that itself ends it, is left to the close of the client: its signal is aborted.
+   */
   async beforeApplicationShutdown(): Promise<void> {
     this.#ending.abort()
-    await Promise.all([this.#elections, ...this.#centers.map((center) => center.close())])
+    const over = new AbortController()
+    const ended = Promise.all([this.#elections, ...this.#centers.map((center) => center.close())])
+    try {
+      await Promise.race([ended, delay(drainMsOf(this.#options), over.signal)])
+    } finally {
+      over.abort()
+    }
   }
 
   /** Closes the client, once the application has answered its last request. */
   async onApplicationShutdown(): Promise<void> {
-    if (this.#options.client === undefined) await this.#client.close({ drainMs: this.#options.drainMs ?? DRAIN_MS })
+    await closeApplicationClient(this.#client, this.#options)
   }
 
   async #stand(path: string): Promise<void> {

@@ -3,12 +3,12 @@ import { ConfigurableModuleBuilder, Module } from '@nestjs/common'
 import type { ConfigurableModuleAsyncOptions, DynamicModule } from '@nestjs/common'
 import { DiscoveryModule, DiscoveryService } from '@nestjs/core'
 import type { Client } from '../../core/client.ts'
-import { connect } from '../../observe/connect.ts'
+import { openApplicationClient } from '../application-client.ts'
 import { QuorateHealthIndicator } from './health.ts'
 import { lockProviders } from './inject.ts'
 import { Leaderships } from './leader-only.ts'
 import { QuorateLife } from './life.ts'
-import { QUORATE_CLIENT, checkOptions } from './options.ts'
+import { QUORATE_CLIENT } from './options.ts'
 import type { QuorateModuleOptions } from './options.ts'
 
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<QuorateModuleOptions>()
@@ -41,12 +41,14 @@ export class QuorateModule extends ConfigurableModuleClass {
   }
 }
 
+const openClient = (options: QuorateModuleOptions): Promise<Client> => openApplicationClient(options, 'QuorateModule')
+
 Module({
   imports: [DiscoveryModule],
   providers: [
     Leaderships,
     QuorateHealthIndicator,
-    { provide: QUORATE_CLIENT, inject: [MODULE_OPTIONS_TOKEN], useFactory: clientOf },
+    { provide: QUORATE_CLIENT, inject: [MODULE_OPTIONS_TOKEN], useFactory: openClient },
     {
       provide: QuorateLife,
       inject: [QUORATE_CLIENT, MODULE_OPTIONS_TOKEN, DiscoveryService, Leaderships],
@@ -55,14 +57,6 @@ Module({
   ],
   exports: [QUORATE_CLIENT, Leaderships, QuorateHealthIndicator],
 })(QuorateModule)
-
-async function clientOf(options: QuorateModuleOptions): Promise<Client> {
-  checkOptions(options)
-  const { client, backend, connect: connectOptions } = options
-  if (client !== undefined) return client
-  // checkOptions has seen one of the two.
-  return connect(backend as NonNullable<typeof backend>, connectOptions)
-}
 
 function withLocks(definition: DynamicModule): DynamicModule {
   const locks = lockProviders()

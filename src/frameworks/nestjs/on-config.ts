@@ -2,7 +2,10 @@
  * `@OnConfig(path)`: a method that is called with a configuration's value when the application starts, and with each
  * next one.
  */
+import { limited } from '../../core/async.ts'
 import type { Client } from '../../core/client.ts'
+import { CoordinationError } from '../../core/errors.ts'
+import { validateWaitMs } from '../../core/options.ts'
 import { validatePath } from '../../core/path.ts'
 import { ConfigCenter } from '../../recipes/config/config-center.ts'
 import type { ConfigCenterOptions, ConfigChange } from '../../recipes/config/config-center.ts'
@@ -38,13 +41,14 @@ export const configsOf = new MethodNotes<WantedConfig>()
  *
  * @param path - the node that holds the value
  * @param options - as for `ConfigCenter`; and for how long the start waits
- * @throws TypeError if the path is none
+ * @throws TypeError if the path is none; TypeError or RangeError for a wrong time
  */
 export function OnConfig<T = unknown, D = undefined>(
   path: string,
   options: OnConfigOptions<T, D> = {},
 ): DecoratorFor<ConfigMethod<T, D>> {
   validatePath(path)
+  validateWaitMs('startMs', options.startMs ?? START_MS)
   return (target, name) => {
     configsOf.add(target, name, { path, options: options })
   }
@@ -57,7 +61,8 @@ export function OnConfig<T = unknown, D = undefined>(
  * @param wanted - the configuration
  * @param call - calls the method
  * @returns the center, once the method has returned for the first time
- * @throws CoordinationError `TIMEOUT` if there was no value to tell in time; what the method throws
+ * @throws CoordinationError `TIMEOUT` if there was no value to tell, or the method did not return, in time; what it
+ * throws
  */
 export async function subscribeMethod(
   client: Client,
@@ -65,8 +70,13 @@ export async function subscribeMethod(
   call: (change: ConfigChange<unknown, unknown>) => unknown,
 ): Promise<ConfigCenter<unknown, unknown>> {
   const center = new ConfigCenter<unknown, unknown>(client, path, options)
-  try {
-    await center.ready({ waitMs: startMs })
+  const late = (): Error => new CoordinationError(
+    'TIMEOUT',
+    `@OnConfig of ${path}: after ${startMs} ms there is no valid value, or the method has not returned`,
+    { outcome: 'aborted', path },
+  )
+  const firstCall = async (): Promise<void> => {
+    await center.ready()
     await new Promise<void>((resolve, reject) => {
       let isFirst = true
       center.subscribe((change) => {
@@ -78,6 +88,9 @@ export async function subscribeMethod(
         return told.then(() => undefined)
       })
     })
+  }
+  try {
+    await limited(firstCall(), startMs, late)
     return center
   } catch (error) {
     await center.close()

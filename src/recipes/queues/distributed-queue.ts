@@ -337,7 +337,7 @@ export class DistributedQueue<T> {
       const names = await this.#folders.watchedNames('items', wait, bell)
       const claimed = new Set(await this.#folders.watchedNames('claims', wait, bell))
       this.#entries = entriesOf(names.filter((name) => !claimed.has(name)))
-      this.#setBacks.keep(new Set(names))
+      this.#setBacks.keep(names)
       this.#listedAtMs = performance.now()
       this.#hasPassedOver = false
       const taken = await this.#claimFirst(wait)

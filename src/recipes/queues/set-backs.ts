@@ -22,7 +22,9 @@ export class SetBacks {
   }
 
   /** Forgets all items but these, which are there. */
-  keep(names: ReadonlySet<string>): void {
-    for (const name of this.#pauses.keys()) if (!names.has(name)) this.#pauses.delete(name)
+  keep(names: readonly string[]): void {
+    if (this.#pauses.size === 0) return
+    const there = new Set(names)
+    for (const name of this.#pauses.keys()) if (!there.has(name)) this.#pauses.delete(name)
   }
 }

@@ -3,42 +3,23 @@ import { Logger } from '@nestjs/common'
 import type { INestApplication } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import { Test } from '@nestjs/testing'
-import { afterEach, describe, expect, it } from 'vitest'
-import { ConfigCenter, FairLock, LeaderElection, connect } from 'quorate'
-import type { Backend, Client } from 'quorate'
-import { embedded } from 'quorate/embedded'
+import { describe, expect, it } from 'vitest'
+import { ConfigCenter, FairLock, LeaderElection } from 'quorate'
+import type { Client } from 'quorate'
 import { Leaderships, QUORATE_CLIENT, QuorateModule, WithLock, lockToken } from 'quorate/nestjs'
 import type { QuorateModuleOptions } from 'quorate/nestjs'
 import { zookeeper } from 'quorate/zookeeper'
 import { Diary, Orders, OrdersController, OrdersModule } from './orders.ts'
+import { POLL, SESSION_TIMEOUT_MS, closeAfterEach, closeLater, newClient, newEnsemble } from '../rig.ts'
 
-const TIMEOUT_MS = 1_500
-/** As long as it takes on a machine under load. */
-const POLL = { timeout: 30_000 }
-const opened: (() => Promise<unknown>)[] = []
-
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close()
-})
-
-function newEnsemble(): ReturnType<typeof embedded> {
-  const ensemble = embedded({ servers: 1 })
-  opened.push(() => ensemble.close())
-  return ensemble
-}
-
-async function newClient(backend: Backend): Promise<Client> {
-  const client = await connect(backend, { sessionTimeoutMs: TIMEOUT_MS })
-  opened.push(() => client.close())
-  return client
-}
+closeAfterEach()
 
 async function start(options: QuorateModuleOptions): Promise<INestApplication> {
   const module = await Test.createTestingModule({ imports: [QuorateModule.forRoot(options), OrdersModule] }).compile()
   const app = module.createNestApplication()
   app.useLogger(false)
   await app.init()
-  opened.push(() => app.close())
+  closeLater(() => app.close())
   return app
 }
 
@@ -157,6 +138,15 @@ describe('@LeaderOnly', () => {
     await [one, two][1 - leads]?.get(Orders).cleanUp()
     expect(other.lines).toEqual(['clean-up held', 'cleaned up'])
   })
+
+  it('does not hold up the end of the application when the method itself ends that', async () => {
+    const app = await start({ backend: newEnsemble(), drainMs: 100 })
+    const diary = app.get(Diary)
+    diary.pause = () => app.close()
+    await settled(() => app.get(Leaderships).leads('/elections/clean-up'))
+    await expect(app.get(Orders).cleanUp()).rejects.toMatchObject({ code: 'LEASE_LOST' })
+    expect(diary.lines).toEqual(['clean-up held', 'cleaned up'])
+  })
 })
 
 describe('the module', () => {
@@ -184,6 +174,7 @@ describe('the module', () => {
   it('refuses wrong options, and fails to start without servers', async () => {
     Logger.overrideLogger(false)
     await expect(start({})).rejects.toThrow('QuorateModule needs either backend')
+    await expect(start({ backend: newEnsemble(), drainMs: -1 })).rejects.toThrow('drainMs')
     await expect(start({ backed: 1 } as object)).rejects.toThrow('backend')
     const nobody = zookeeper('127.0.0.1:1')
     await expect(start({ backend: nobody, connect: { connectTimeoutMs: 50 } })).rejects.toMatchObject({
@@ -193,7 +184,7 @@ describe('the module', () => {
 
   it('says by terminus how it is', async () => {
     const ensemble = newEnsemble()
-    const app = await start({ backend: ensemble, connect: { sessionTimeoutMs: TIMEOUT_MS }, drainMs: 0 })
+    const app = await start({ backend: ensemble, connect: { sessionTimeoutMs: SESSION_TIMEOUT_MS }, drainMs: 0 })
     await app.listen(0, '127.0.0.1')
     const url = `${await app.getUrl()}/orders/health`
     const healthy = await fetch(url)
