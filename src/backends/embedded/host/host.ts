@@ -123,14 +123,14 @@ export class Host implements PeerGate {
       options.onEvent({ type: 'damaged', error })
     }
     try {
-      return new Host(options, await recover(storage, report))
+      return new Host(options, await recover(storage, { onDamage: report, server: config }))
     } catch (error) {
       const isAlone = config.voters.length === 1 && config.voters.includes(config.myid)
       if (isAlone || !isDamage(error)) throw error
       report(error)
       await storage.setAside()
       const beginner = { ...config, bootstrap: false, beginsTogether: false }
-      return new Host({ ...options, config: beginner }, await recover(storage, report))
+      return new Host({ ...options, config: beginner }, await recover(storage, { onDamage: report }))
     }
   }
 

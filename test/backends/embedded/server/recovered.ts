@@ -1,5 +1,6 @@
 /** Recovery and snapshots of a storage in memory, at once. */
 import type { MemoryContents, MemoryStorage } from '../../../../src/backends/embedded/host/storage/memory.ts'
+import { NOTHING_REPLAYED } from '../../../../src/backends/embedded/server/state/replica.ts'
 import type { RecoveredState } from '../../../../src/backends/embedded/server/state/replica.ts'
 import { State } from '../../../../src/backends/embedded/server/state/state.ts'
 import type { Recovered } from '../../../../src/backends/embedded/server/zab/journal.ts'
@@ -7,8 +8,9 @@ import type { SnapshotSource } from '../../../../src/backends/embedded/server/za
 
 /** The recovered state of a server whose storage holds this. */
 export function recoveredFrom({ snapshot, ...journal }: MemoryContents): Recovered & RecoveredState {
-  if (snapshot === null) return { ...journal, base: 0n, state: null, logDigest: null }
-  return { ...journal, base: snapshot.zxid, state: State.restore(...snapshot.chunks), logDigest: null }
+  const none = { logDigest: null, replayed: NOTHING_REPLAYED }
+  if (snapshot === null) return { ...journal, ...none, base: 0n, state: null }
+  return { ...journal, ...none, base: snapshot.zxid, state: State.restore(...snapshot.chunks) }
 }
 
 /** Stores a snapshot, whole. */

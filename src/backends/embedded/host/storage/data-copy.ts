@@ -174,7 +174,7 @@ async function readAsStart(
     onRoom: ignore,
   })
   try {
-    const { acceptedEpoch, currentEpoch, votes, entries, base } = await recover(storage, undefined, passedOver)
+    const { acceptedEpoch, currentEpoch, votes, entries, base } = await recover(storage, { passedOver })
     return { lastZxid: entries.at(-1)?.zxid ?? base, acceptedEpoch, currentEpoch, votes }
   } finally {
     await storage.close()

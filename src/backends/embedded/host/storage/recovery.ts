@@ -4,21 +4,27 @@
  * Fall back  a snapshot that is damaged costs nothing as long as an older one is there, and the log after it up to the
  *            transaction that the damaged one is named after. One that a leader sent has no log before it.
  * ZooKeeper  a directory that one has written is read too: its snapshots need the whole log to be exact.
+ * Alone      what is in the log of a server that is the only voter is committed, and applied as it is read. Of any
+ *            other server it is kept: a leader will say how far it is committed.
  * Digests    of records are compared with that of the tree; of a log of ZooKeeper's, the last one. A difference is
  *            reported and costs nothing else: a ZooKeeper 3.8 differs from itself at times, and goes on as well.
  * Cost       a chunk, or a part of the log, per turn of the event loop: whatever else runs in the process goes on.
  */
+import type { ServerConfig } from '../../server/config.ts'
 import type { LogEntry, Recovered } from '../../server/zab/journal.ts'
 import { counterOf, epochOf, formatZxid } from '../../server/zab/zxid.ts'
 import { LogDigest, digestOf, treeDigestOf } from '../../server/state/log-digest.ts'
+import { NOTHING_REPLAYED } from '../../server/state/replica.ts'
 import type { RecoveredState } from '../../server/state/replica.ts'
 import { StateReader } from '../../server/state/state-reader.ts'
 import { State } from '../../server/state/state.ts'
 import { TolerantReplay } from '../../server/state/tolerant-replay.ts'
 import { isCoordinationError } from '../../../../core/errors.ts'
 import { OpCode } from '../../../wire/codes.ts'
+import { readConfiguration, versionOf } from '../../../wire/configuration.ts'
 import { DamageError } from '../../../wire/disk/damage.ts'
 import { decodeTransaction } from '../../../wire/transactions.ts'
+import type { Transaction } from '../../../wire/transactions.ts'
 import { nextTurn } from '../turns.ts'
 import { StorageError } from './storage-error.ts'
 import type { Storage, StoredSnapshot, StoredState } from './storage.ts'
@@ -26,30 +32,38 @@ import type { Storage, StoredSnapshot, StoredState } from './storage.ts'
 /** So many nodes are looked at in a turn. */
 const DIGEST_STEP_NODES = 10_000
 
+/** How a storage is read. */
+interface RecoverOptions {
+  /** Told of each snapshot that was passed over. */
+  readonly onDamage?: Report
+  /** Damaged snapshots that the storage does not hold any more. */
+  readonly passedOver?: readonly PassedOver[]
+  /** The server that goes on with it; null if none does. */
+  readonly server?: Pick<ServerConfig, 'myid' | 'voters'> | null
+}
+
 /**
  * Reads what a storage holds.
  *
- * @param onDamage - told of each snapshot that was passed over
- * @param passedOver - damaged snapshots that the storage does not hold any more
  * @throws DamageError of the oldest snapshot if all are damaged, and of one that was passed over if the log does not
  * reach it; any error of the storage
  */
 export async function recover(
   storage: Storage,
-  onDamage: (error: unknown) => void = () => undefined,
-  passedOver: readonly PassedOver[] = [],
+  { onDamage = () => undefined, passedOver = [], server = null }: RecoverOptions = {},
 ): Promise<Recovered & RecoveredState & { readonly times: RecoveryTimes }> {
   const beganMs = performance.now()
   const stored = await storage.recover()
-  const { snapshots, acceptedEpoch, currentEpoch, votes } = stored
+  const { snapshots, acceptedEpoch, currentEpoch, votes, keepsDigests } = stored
   const snapshot = await newestOf(snapshots, onDamage)
   const base = snapshot?.state.lastZxid ?? 0n
   const snapshotMs = performance.now() - beganMs
   const log = reaching([...passedOver, ...(snapshot?.passedOver ?? [])], stored.entriesAfter(base))
-  const { state, entries, logDigest, transactions } =
+  const isCommitted = votes && server !== null && snapshot !== null && isOnlyVoter(server, snapshot.state)
+  const { state, entries, logDigest, replayed } =
     snapshot === null || snapshot.isExact
-      ? await read(log, snapshot, stored.keepsDigests, onDamage)
-      : await replayed(snapshot.state, log, stored.keepsDigests, onDamage)
+      ? await read(log, snapshot, { keepsDigests, isCommitted }, onDamage)
+      : await replay(snapshot.state, log, keepsDigests, onDamage)
   const last = entries.at(-1)?.zxid ?? state?.lastZxid ?? 0n
   // A ZooKeeper that was alone has promised nothing: its epoch is that of its transactions. With ours it can be an
   // earlier one, if a state was installed and its leader not acknowledged yet.
@@ -57,8 +71,9 @@ export async function recover(
   const isUnknown = acceptedEpoch === 0 && currentEpoch === 0
   const epochs = isUnknown ? { acceptedEpoch: epoch, currentEpoch: epoch } : { acceptedEpoch, currentEpoch }
   const promises = { ...epochs, votes }
+  const transactions = replayed.transactions + entries.length
   const times = { snapshotMs, logMs: performance.now() - beganMs - snapshotMs, transactions }
-  return { ...promises, base: state?.lastZxid ?? 0n, state, entries, logDigest, times }
+  return { ...promises, base: state?.lastZxid ?? 0n, state, entries, logDigest, replayed, times }
 }
 
 /** How long a start took to read what there is. */
@@ -104,54 +119,110 @@ interface Found {
   readonly digest: bigint
 }
 
-type Content = RecoveredState & Pick<Recovered, 'entries'> & { readonly transactions: number }
+type Content = RecoveredState & Pick<Recovered, 'entries'>
 type Report = (error: unknown) => void
 
+/** Whether nobody but this server votes: then whatever is in its log is committed, up to a change of who votes. */
+function isOnlyVoter({ myid, voters }: Pick<ServerConfig, 'myid' | 'voters'>, { configurationText }: State): boolean {
+  const isChanged = versionOf(configurationText) > 0n
+  const lists = isChanged ? [voters, readConfiguration(configurationText).voters] : [voters]
+  return lists.every((ids) => ids.length === 1 && ids.includes(myid))
+}
+
+interface Reading {
+  readonly keepsDigests: boolean
+  /** See {@link isOnlyVoter}. */
+  readonly isCommitted: boolean
+}
+
 /** An exact state, and the log after it. */
-async function read(log: Log, snapshot: Found | null, keepsDigests: boolean, report: Report): Promise<Content> {
+async function read(
+  log: Log,
+  snapshot: Found | null,
+  { keepsDigests, isCommitted }: Reading,
+  report: Report,
+): Promise<Content> {
   const state = snapshot?.state ?? (keepsDigests ? new State() : null)
   const isDigested = keepsDigests && state !== null
   const logDigest = isDigested ? new LogDigest(state, snapshot?.digest ?? treeDigestOf(state)) : null
   const check = new DigestCheck(report)
+  const committed = isCommitted && state !== null ? new CommittedLog(state) : null
   const entries: LogEntry[] = []
   for await (const part of log) {
     for (const { zxid, txn, digest = null } of part) {
-      entries.push({ zxid, txn })
-      if (logDigest !== null) check.compare(zxid, digest, logDigest.add(decodeTransaction(txn), txn))
+      const transaction = decodeTransaction(txn)
+      const isApplied = committed?.takes(transaction) === true
+      if (logDigest !== null) check.compare(zxid, digest, logDigest.add(transaction, isApplied ? transaction : txn))
+      if (isApplied) committed.apply(transaction, txn.length)
+      else entries.push({ zxid, txn })
     }
+    logDigest?.applied()
     await nextTurn()
   }
-  return { state, entries, logDigest, transactions: entries.length }
+  state?.tree.endReplay()
+  return { state, entries, logDigest, replayed: committed?.replayed ?? NOTHING_REPLAYED }
+}
+
+/** The log of the only voter: committed up to the first transaction that changes who votes. */
+class CommittedLog {
+  readonly #state: State
+  readonly #replayed = { ...NOTHING_REPLAYED }
+  #isPast = false
+
+  constructor(state: State) {
+    this.#state = state
+    state.tree.beginReplay()
+  }
+
+  /** The part of the log that was applied. */
+  get replayed(): RecoveredState['replayed'] {
+    return this.#replayed
+  }
+
+  /** Whether the next transaction is known to be committed. */
+  takes({ txn }: Transaction): boolean {
+    this.#isPast ||= txn.type === OpCode.reconfig
+    return !this.#isPast
+  }
+
+  apply(transaction: Transaction, bytes: number): void {
+    this.#state.apply(transaction)
+    this.#replayed.transactions += 1
+    this.#replayed.bytes += bytes
+  }
 }
 
 /** The exact state at the end of the log of a ZooKeeper. */
-async function replayed(state: State, log: Log, keepsDigests: boolean, report: Report): Promise<Content> {
-  const replay = new TolerantReplay(state)
+async function replay(state: State, log: Log, keepsDigests: boolean, report: Report): Promise<Content> {
+  const tolerant = new TolerantReplay(state)
+  const replayed = { ...NOTHING_REPLAYED }
   let last = state.lastZxid
   let written: bigint | null = null
-  let transactions = 0
+  state.tree.beginReplay()
   for await (const part of log) {
     for (const { zxid, txn, digest = null } of part) {
       const transaction = decodeTransaction(txn)
-      replay.apply(transaction)
+      tolerant.apply(transaction)
       last = zxid
-      transactions += 1
+      replayed.transactions += 1
+      replayed.bytes += txn.length
       // An error has no digest, and changes nothing.
       if (transaction.txn.type !== OpCode.error) written = digest
     }
     await nextTurn()
   }
+  state.tree.endReplay()
   if (!keepsDigests) {
-    replay.finish(last)
-    return { state, entries: [], logDigest: null, transactions }
+    tolerant.finish(last)
+    return { state, entries: [], logDigest: null, replayed }
   }
   const { nodeCount } = state.tree
   const digest = await digestIn(state)
   new DigestCheck(report).compare(last, written, digest)
-  replay.finish(last)
+  tolerant.finish(last)
   const isSame = state.tree.nodeCount === nodeCount
   const logDigest = new LogDigest(state, isSame ? digest : await digestIn(state))
-  return { state, entries: [], logDigest, transactions }
+  return { state, entries: [], logDigest, replayed }
 }
 
 async function digestIn({ tree }: State): Promise<bigint> {

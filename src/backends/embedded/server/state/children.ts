@@ -1,8 +1,14 @@
-/** The children of one node: their names in order, and how much there is below. */
+/**
+ * The children of one node: by name, their names in order, and how much there is below.
+ *
+ * Cost      a table for each node that has children, and none for the whole tree: of a million nodes, one that comes
+ *           would touch a good part of it, and to make it larger would stop the server for long.
+ */
 import { SortedNames } from './sorted-names.ts'
 
 /** Children of a node. */
-export class Children {
+export class Children<Node> {
+  readonly #nodes = new Map<string, Node>()
   readonly #names = new SortedNames()
   #chars = 0
   /** Nodes below, at any depth. */
@@ -30,19 +36,40 @@ export class Children {
     return this.#names.freeze()
   }
 
-  /** Adds a name. It must be new. */
-  add(name: string): void {
-    this.#names.add(name)
-    this.#chars += name.length
+  /** The child of this name. */
+  get(name: string): Node | undefined {
+    return this.#nodes.get(name)
   }
 
-  /** Removes a name; without effect if it is not there. */
+  /** All children with their names, in no order. */
+  entries(): IterableIterator<[string, Node]> {
+    return this.#nodes.entries()
+  }
+
+  /** Adds a child; false if there was one of this name, which it has replaced then. */
+  add(name: string, node: Node): boolean {
+    // One look-up, and not two.
+    const before = this.#nodes.size
+    this.#nodes.set(name, node)
+    if (this.#nodes.size === before) return false
+    this.#names.add(name)
+    this.#chars += name.length
+    return true
+  }
+
+  /** Removes a child; without effect if it is not there. */
   remove(name: string): void {
+    this.#nodes.delete(name)
     if (this.#names.remove(name)) this.#chars -= name.length
   }
 
+  /** Removes a child and leaves its name, until {@link Children.removeAll}. */
+  detach(name: string): void {
+    this.#nodes.delete(name)
+  }
+
   /**
-   * Removes the names at the ends of paths.
+   * Removes the names at the ends of paths, whose nodes were detached.
    *
    * @param paths - sorted by code unit
    * @param from - where the names begin

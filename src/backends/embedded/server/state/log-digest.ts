@@ -205,7 +205,7 @@ export class LogDigest {
         return
       case OpCode.delete:
       case OpCode.deleteContainer:
-        this.#delete(txn.body.path, zxid)
+        this.#delete(this.#node(txn.body.path), zxid)
         return
       case OpCode.setData:
         this.#update(txn.body.path, zxid, (node) => {
@@ -244,25 +244,30 @@ export class LogDigest {
     else created.add(node)
   }
 
-  #delete(path: string, zxid: bigint): void {
-    const node = this.#node(path)
+  #delete(node: Ahead | undefined, zxid: bigint): void {
     if (node === undefined) return
     this.#discount(node, zxid)
     node.isThere = false
-    this.#update(parentOf(path), zxid, (parent) => {
-      parent.pzxid = zxid
-      parent.numChildren -= 1
-    })
+    const parent = this.#node(parentOf(node.path))
+    if (parent === undefined) return
+    parent.numChildren -= 1
+    // Of many siblings that go together, only the first one changes the parent's number.
+    if (parent.touchedBy === zxid && parent.pzxid === zxid) return
+    this.#discount(parent, zxid)
+    parent.pzxid = zxid
+    this.#count(parent)
   }
 
   /** As the state does it: the listed nodes, as far as possible, and whatever else the session owns. */
   #closeSession(listed: readonly string[], owner: bigint, zxid: bigint): void {
     for (const path of listed) {
-      if (this.#node(path)?.numChildren === 0 && !SPECIAL_PATHS.includes(path)) this.#delete(path, zxid)
+      const node = this.#node(path)
+      if (node?.numChildren === 0 && !SPECIAL_PATHS.includes(path)) this.#delete(node, zxid)
     }
     const created = [...(this.#ephemerals.get(owner) ?? [])].map(({ path }) => path)
     for (const path of [...this.#state.tree.ephemeralsOf(owner), ...created]) {
-      if (this.#node(path)?.ephemeralOwner === owner) this.#delete(path, zxid)
+      const node = this.#node(path)
+      if (node?.ephemeralOwner === owner) this.#delete(node, zxid)
     }
   }
 

@@ -3,6 +3,8 @@
  *
  * Counting  `childCreates` is the number of successful creates of children (int32, wraps); sequence numbers come from
  *           it. The `cversion` that clients see is 2 * childCreates - numChildren, which is creates plus deletes.
+ * Data      where it begins in its memory, and how long it is: a view of its own for each of a million nodes would cost
+ *           as much as everything else about them.
  * Kinds     in files, and nowhere else, container and TTL nodes are marked in `ephemeralOwner`, where clients see 0.
  * Source    DataNode.java, EphemeralType.java of ZooKeeper 3.8.
  */
@@ -26,6 +28,7 @@ export const CONTAINER: Ownership = Object.freeze({ kind: 'container' })
 export const TTL_MS_MAX = 2 ** 40 - 1
 
 const NO_NAMES: readonly string[] = Object.freeze([])
+const NO_NODES: readonly (readonly [string, TreeNode])[] = Object.freeze([])
 const NO_PARTS: readonly (readonly string[])[] = Object.freeze([])
 
 const CONTAINER_OWNER = -(2n ** 63n)
@@ -51,7 +54,6 @@ export interface NodeImage {
 
 /** Everything about a node that the servers agree on. Only the tree changes it. */
 export class TreeNode {
-  data: Uint8Array | null
   acl: readonly Acl[]
   readonly ownership: Ownership
   readonly czxid: bigint
@@ -67,10 +69,14 @@ export class TreeNode {
   childCreates = 0
   /** The node above; null for the root, and for a node that is not in the tree yet. */
   parent: TreeNode | null = null
-  #children: Children | null = null
+  #children: Children<TreeNode> | null = null
+  /** The memory that its data is in; null if it has none. */
+  #memory: ArrayBufferLike | null = null
+  #dataStart = 0
+  #dataLength = 0
 
   constructor(data: Uint8Array | null, acl: readonly Acl[], ownership: Ownership, zxid: bigint, timeMs: number) {
-    this.data = data
+    if (data !== null) this.data = data
     this.acl = acl
     this.ownership = ownership
     this.czxid = zxid
@@ -78,6 +84,17 @@ export class TreeNode {
     this.pzxid = zxid
     this.ctime = timeMs
     this.mtime = timeMs
+  }
+
+  /** Its data, which must not be written to. */
+  get data(): Uint8Array | null {
+    return this.#memory === null ? null : new Uint8Array(this.#memory, this.#dataStart, this.#dataLength)
+  }
+
+  set data(data: Uint8Array | null) {
+    this.#memory = data === null ? null : data.buffer
+    this.#dataStart = data === null ? 0 : data.byteOffset
+    this.#dataLength = data === null ? 0 : data.length
   }
 
   /** Number of its children. */
@@ -92,7 +109,7 @@ export class TreeNode {
 
   /** Length of its data in bytes. */
   get dataLength(): number {
-    return this.data === null ? 0 : this.data.length
+    return this.#dataLength
   }
 
   /** Names of its children, sorted by code unit. The array never changes: a later change makes another one. */
@@ -110,26 +127,41 @@ export class TreeNode {
     return this.#children === null ? 0 : this.#children.descendantBytes
   }
 
-  /** Adds a child's name. It must be new. */
-  addChild(name: string): void {
-    this.#children ??= new Children()
-    this.#children.add(name)
+  /** The child of this name. */
+  child(name: string): TreeNode | undefined {
+    return this.#children?.get(name)
   }
 
-  /** Removes a child's name. */
+  /** Its children with their names, in no order. */
+  childNodes(): Iterable<readonly [string, TreeNode]> {
+    return this.#children === null ? NO_NODES : this.#children.entries()
+  }
+
+  /** Adds a child; false if there was one of this name, which it has replaced then. */
+  addChild(name: string, node: TreeNode): boolean {
+    this.#children ??= new Children()
+    return this.#children.add(name, node)
+  }
+
+  /** Removes a child. */
   removeChild(name: string): void {
     this.#children?.remove(name)
     if (this.#children?.count === 0) this.#children = null
   }
 
+  /** Removes a child and leaves its name, until {@link TreeNode.removeNames}. */
+  detachChild(name: string): void {
+    this.#children?.detach(name)
+  }
+
   /**
-   * Removes children.
+   * Removes the names of children that were detached.
    *
    * @param paths - theirs, sorted by code unit
    * @param from - where the names begin in them
    * @throws AssertionError if one is not there
    */
-  removeChildren(paths: readonly string[], from: number): void {
+  removeNames(paths: readonly string[], from: number): void {
     this.#children?.removeAll(paths, from)
     if (this.#children?.count === 0) this.#children = null
   }

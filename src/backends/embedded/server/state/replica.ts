@@ -28,7 +28,12 @@ export interface RecoveredState {
   readonly state: State | null
   /** The digests of its log, if the storage keeps them: that of the state, to which the whole log was added. */
   readonly logDigest: LogDigest | null
+  /** The part of the log that is in the state already, beyond its snapshot. */
+  readonly replayed: { readonly transactions: number; readonly bytes: number }
 }
+
+/** For a state to which nothing of the log was applied. */
+export const NOTHING_REPLAYED = Object.freeze({ transactions: 0, bytes: 0 })
 
 /** A transaction of the log. */
 interface Entry {
@@ -56,11 +61,12 @@ export class Replica {
   #due: Snapshot | null = null
   #isTaken = false
 
-  constructor(config: ReplicaConfig, { state, logDigest }: RecoveredState, random: RandomSource) {
+  constructor(config: ReplicaConfig, { state, logDigest, replayed }: RecoveredState, random: RandomSource) {
     this.#config = config
     this.#snapshots = new SnapshotSchedule(config, random)
     this.#state = state ?? new State()
     this.#logDigest = logDigest
+    this.#snapshots.applied(replayed.bytes, replayed.transactions)
     this.#noteConfiguration()
   }
 

@@ -32,9 +32,9 @@ export class SnapshotSchedule {
     this.#draw()
   }
 
-  /** A transaction of this length was applied. */
-  applied(bytes: number): void {
-    this.#count += 1
+  /** Transactions were applied, of so many bytes together. */
+  applied(bytes: number, transactions = 1): void {
+    this.#count += transactions
     this.#bytes += bytes
   }
 

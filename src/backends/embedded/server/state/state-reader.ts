@@ -169,9 +169,7 @@ export class StateReader {
   #putNode(fields: SnapshotNode): void {
     const { path } = fields
     const tree = this.#tree
-    if (!isValidPath(path) || tree.get(path) !== undefined) {
-      throw violation(`node ${JSON.stringify(path)} in a snapshot`)
-    }
+    if (!isValidPath(path)) throw violation(`node ${JSON.stringify(path)} in a snapshot`)
     const parent = path === '/' ? null : this.#parentOf(path)
     if (parent === undefined || parent?.ownership.kind === 'ephemeral') throw violation(`node ${path} without a parent`)
     for (const zxid of [fields.czxid, fields.mzxid, fields.pzxid]) {
@@ -195,7 +193,7 @@ export class StateReader {
     node.version = fields.version
     node.aversion = fields.aversion
     node.childCreates = fields.cversion
-    tree.insert(path, node, parent)
+    if (!tree.insert(path, node, parent)) throw violation(`two nodes ${JSON.stringify(path)} in a snapshot`)
   }
 
   /** Siblings come one after the other. */

@@ -1,18 +1,19 @@
 /**
  * The tree of nodes: the state that every server of the ensemble agrees on, and that reads are answered from.
  *
- * Model     nodes by path. The tree does what it is told and only asserts; who may do what is decided before, by
- *           prepare.ts.
+ * Model     each node knows its children by name. The tree does what it is told and only asserts; who may do what is
+ *           decided before, by prepare.ts.
  * Start     `/`, `/zookeeper`, `/zookeeper/quota` and `/zookeeper/config` are there from the beginning, and cannot be
  *           deleted.
- * Cost      create, change, delete: a few look-ups by path, and a count at each node above. A read: one look-up. How
- *           many nodes there are below one is known.
+ * Cost      a look-up by path: one by name for each of its segments. Create, change, delete: a few of them, and a count
+ *           at each node above. How many nodes there are below one is known.
  * Quotas    the numbers of quotas are kept with every change; see quotas.ts.
  * Images    whatever changes a node shows it to the open images first, its parent included; see tree-image.ts.
  * Source    DataTree.java of ZooKeeper 3.8.
  */
 import { assert } from '../../../../core/assert.ts'
-import { nameOf, parentOf } from '../../../../core/path.ts'
+import { joinPath, nameOf, parentOf } from '../../../../core/path.ts'
+import { Slab } from '../../../wire/disk/slab.ts'
 import { OPEN_ACL } from '../../../wire/records.ts'
 import type { Acl, StatRecord } from '../../../wire/records.ts'
 import { sharedAcl } from './acl.ts'
@@ -39,6 +40,7 @@ export const SPECIAL_PATHS: readonly string[] = Object.freeze([
 
 export const CONFIG_PATH = '/zookeeper/config'
 const READ_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: 1, scheme: 'world', id: 'anyone' })])
+const SLASH = 0x2f
 const NO_PATHS: readonly string[] = Object.freeze([])
 /** Most bytes beside its data that a node may keep in memory along with it. */
 const KEPT_BYTES_MAX = 1_024
@@ -54,7 +56,12 @@ interface Leaving {
 
 /** The nodes of one server. */
 export class Tree {
-  readonly #nodes = new Map<string, TreeNode>()
+  /** Null between {@link Tree.clear} and the first node of a snapshot. */
+  #root: TreeNode | null = null
+  #nodeCount = 0
+  /** The node above the one that was looked up last. It is in the tree: whoever deletes a node looks it up first. */
+  #near: TreeNode | null = null
+  #nearPath = ''
   /** Paths of ephemeral nodes by their session. */
   readonly #ephemerals = new Map<bigint, SortedNames>()
   /** Paths of container and TTL nodes. */
@@ -62,6 +69,8 @@ export class Tree {
   readonly #quotas = new Quotas()
   readonly #images = new Set<TreeImage>()
   #dataBytes = 0
+  /** While a log is replayed. */
+  #slab: Slab | null = null
 
   /** Makes the tree that every ensemble begins with. */
   constructor() {
@@ -88,7 +97,7 @@ export class Tree {
 
   /** Number of nodes. */
   get nodeCount(): number {
-    return this.#nodes.size
+    return this.#nodeCount
   }
 
   /** Number of ephemeral nodes. */
@@ -115,33 +124,59 @@ export class Tree {
 
   /** Number of all nodes below one. */
   descendantCount(path: string): number {
-    return this.#nodes.get(path)?.descendantCount ?? 0
+    return this.get(path)?.descendantCount ?? 0
   }
 
-  /** Every node with its path, in no order; for reading only. */
-  nodes(): Iterable<readonly [string, TreeNode]> {
-    return this.#nodes
+  /** Every node with its path, parents first; for reading only, while nothing changes. */
+  *nodes(): Generator<readonly [string, TreeNode], void> {
+    const waiting: (readonly [string, TreeNode])[] = this.#root === null ? [] : [['/', this.#root]]
+    for (let visit = waiting.pop(); visit !== undefined; visit = waiting.pop()) {
+      yield visit
+      const [path, node] = visit
+      for (const [name, child] of node.childNodes()) waiting.push([joinPath(path, name), child])
+    }
   }
 
   /** The node at a path, to be read only. */
   get(path: string): TreeNode | undefined {
-    return this.#nodes.get(path)
+    if (path === '/') return this.#root ?? undefined
+    if (path.charCodeAt(0) !== SLASH) return undefined
+    const last = path.lastIndexOf('/')
+    const parent = this.#directory(path, last)
+    return parent?.child(path.slice(last + 1))
+  }
+
+  /** The node above a path, which ends at this index. Mostly it is the one that was looked up before. */
+  #directory(path: string, end: number): TreeNode | undefined {
+    const { length } = this.#nearPath
+    const isNear = this.#near !== null && path.charCodeAt(length) === SLASH && path.startsWith(this.#nearPath)
+    let node = (isNear ? this.#near : this.#root) ?? undefined
+    if (isNear && length === end) return node
+    for (let start = isNear ? length + 1 : 1; start <= end; ) {
+      const slash = path.indexOf('/', start)
+      node = node?.child(path.slice(start, slash))
+      if (node === undefined) return undefined
+      start = slash + 1
+    }
+    this.#near = node ?? null
+    this.#nearPath = path.slice(0, end)
+    return node
   }
 
   /** The answer of an exists request, or null if there is no such node. */
   stat(path: string): StatRecord | null {
-    return this.#nodes.get(path)?.stat() ?? null
+    return this.get(path)?.stat() ?? null
   }
 
   /** The answer of a getData request, or null if there is no such node. */
   data(path: string): { readonly data: Uint8Array | null; readonly stat: StatRecord } | null {
-    const node = this.#nodes.get(path)
+    const node = this.get(path)
     return node === undefined ? null : { data: node.data, stat: node.stat() }
   }
 
   /** The answer of a getChildren2 request (names sorted by code unit), or null if there is no such node. */
   children(path: string): { readonly children: readonly string[]; readonly stat: StatRecord } | null {
-    const node = this.#nodes.get(path)
+    const node = this.get(path)
     return node === undefined ? null : { children: node.children, stat: node.stat() }
   }
 
@@ -169,8 +204,8 @@ export class Tree {
       return `create ${path} as child create ${childCreates} of ${parentPath}, which has had ${parent.childCreates}`
     })
     this.#keep(parentPath, parent)
-    const node = new TreeNode(kept(content.data), sharedAcl(content.acl), content.ownership, at.zxid, at.time)
-    this.#insertBelow(parent, path, node)
+    const node = new TreeNode(this.#kept(content.data), sharedAcl(content.acl), content.ownership, at.zxid, at.time)
+    assert(this.insert(path, node, parent), () => `create of ${path}, which is there`)
     parent.childCreates = childCreates
     parent.pzxid = at.zxid
     const measured = measuredBy(path)
@@ -188,7 +223,7 @@ export class Tree {
   setData(path: string, data: Uint8Array | null, version: number, at: Moment): TreeNode {
     const node = this.#existing(path)
     this.#keep(path, node)
-    const bytes = this.#replaceData(node, kept(data))
+    const bytes = this.#replaceData(node, this.#kept(data))
     node.version = version
     node.mzxid = at.zxid
     node.mtime = at.time
@@ -226,7 +261,7 @@ export class Tree {
     countAbove(node, -1, -node.dataLength)
     parent.removeChild(nameOf(path))
     parent.pzxid = at.zxid
-    this.#nodes.delete(path)
+    this.#nodeCount -= 1
     this.#dataBytes -= path.length + node.dataLength
     this.#quotas.deleted(path)
     if (node.ownership.kind === 'ephemeral') this.#forgetEphemeral(node.ownership.owner, path)
@@ -247,7 +282,10 @@ export class Tree {
     const paths = this.ephemeralsOf(sessionId)
     this.#ephemerals.delete(sessionId)
     for (const path of paths) {
-      const node = this.#existing(path)
+      const name = nameOf(path)
+      const parent = this.#directory(path, path.length - name.length - 1)
+      const node = parent?.child(name)
+      assert(parent !== undefined && node?.numChildren === 0, () => `${path} below a parent, and without children`)
       // The numbers of a quota can be the session's own: they are counted up to the moment at which they go.
       const measured = measuredBy(path)
       const measuredUsage = measured === null ? undefined : usages.get(measured)
@@ -255,8 +293,7 @@ export class Tree {
         this.#addToQuota(measured, measuredUsage)
         usages.delete(measured)
       }
-      const { parent, dataLength } = node
-      assert(parent !== null && node.numChildren === 0, () => `${path} below a parent, and without children`)
+      const { dataLength } = node
       this.#keep(path, node)
       if (family === null || family.parent !== parent) {
         this.#keep(parentOf(path), parent)
@@ -265,7 +302,8 @@ export class Tree {
       }
       family.paths.push(path)
       family.bytes += dataLength
-      this.#nodes.delete(path)
+      parent.detachChild(name)
+      this.#nodeCount -= 1
       this.#dataBytes -= path.length + dataLength
       this.#quotas.deleted(path)
       const limited = this.#quotas.of(path)
@@ -283,34 +321,48 @@ export class Tree {
    * Puts a node with its stat in its place; for {@link Tree.create} and for what reads snapshots, which sets the rest.
    *
    * @param parent - the node above it, if the caller has it already; null for the root
-   * @throws AssertionError if the parent is missing or the node is there
+   * @returns false if there was a node already: the tree is of no use then
+   * @throws AssertionError if the parent is missing
    */
-  insert(path: string, node: TreeNode, parent = path === '/' ? null : this.#existing(parentOf(path))): void {
-    this.#insertBelow(parent, path, node)
-  }
-
-  #insertBelow(parent: TreeNode | null, path: string, node: TreeNode): void {
-    assert(!this.#nodes.has(path), () => `create of ${path}, which is there`)
-    if (parent !== null) {
+  insert(path: string, node: TreeNode, parent = path === '/' ? null : this.#existing(parentOf(path))): boolean {
+    if (parent === null) {
+      if (this.#root !== null) return false
+      this.#root = node
+    } else {
+      if (!parent.addChild(nameOf(path), node)) return false
       node.parent = parent
-      parent.addChild(nameOf(path))
       countAbove(node, 1, node.dataLength)
     }
-    this.#nodes.set(path, node)
+    this.#nodeCount += 1
     this.#dataBytes += path.length + node.dataLength
     this.#quotas.created(path)
-    if (node.ownership.kind === 'persistent') return
     if (node.ownership.kind === 'ephemeral') this.#noteEphemeral(node.ownership.owner, path)
-    else this.#mortals.add(path)
+    else if (node.ownership.kind !== 'persistent') this.#mortals.add(path)
+    return true
   }
 
   /** Takes every node out, so that a snapshot's can be put in. */
   clear(): void {
-    this.#nodes.clear()
+    this.#root = null
+    this.#near = null
+    this.#nodeCount = 0
     this.#ephemerals.clear()
     this.#mortals.clear()
     this.#quotas.clear()
     this.#dataBytes = 0
+  }
+
+  /**
+   * Transactions of a log follow, until {@link Tree.endReplay}: their data is copied into memory that several nodes
+   * share. It is kept until the last of them has gone, and is not more than the log.
+   */
+  beginReplay(): void {
+    this.#slab = new Slab()
+  }
+
+  /** Data that comes from now on gets memory of its own. */
+  endReplay(): void {
+    this.#slab = null
   }
 
   /**
@@ -350,9 +402,18 @@ export class Tree {
   }
 
   #existing(path: string): TreeNode {
-    const node = this.#nodes.get(path)
+    const node = this.get(path)
     assert(node !== undefined, () => `no node ${path}`)
     return node
+  }
+
+  /**
+   * Data to keep. The data of a transaction is a view of it: where the rest of the transaction is long, a copy is
+   * kept, so that a small node of a large multi does not keep all of it in memory.
+   */
+  #kept(data: Uint8Array | null): Uint8Array | null {
+    if (data === null || data.buffer.byteLength <= 2 * data.length + KEPT_BYTES_MAX) return data
+    return this.#slab === null ? new Uint8Array(data) : this.#slab.copy(data)
   }
 
   /** Returns by how much the data grew, in bytes. */
@@ -372,7 +433,7 @@ export class Tree {
   }
 
   #addToQuota(limited: string, change: Usage): void {
-    const stats = this.#nodes.get(statsPathOf(limited))
+    const stats = this.get(statsPathOf(limited))
     if (stats === undefined) return
     this.#keep(statsPathOf(limited), stats)
     this.#replaceData(stats, changedUsage(stats.data, change))
@@ -380,7 +441,7 @@ export class Tree {
 
   /** Nodes and bytes of a node and all below it. */
   #usageOf(path: string): Usage {
-    const node = this.#nodes.get(path)
+    const node = this.get(path)
     if (node === undefined) return { count: 0, bytes: 0 }
     return { count: 1 + node.descendantCount, bytes: node.dataLength + node.descendantBytes }
   }
@@ -411,7 +472,7 @@ function removeFamily({ parent, paths, bytes }: Leaving, at: Moment): void {
     above.countBelow(-paths.length, -bytes)
   }
   const [first = ''] = paths
-  parent.removeChildren(paths, first.lastIndexOf('/') + 1)
+  parent.removeNames(paths, first.lastIndexOf('/') + 1)
   parent.pzxid = at.zxid
 }
 
@@ -428,13 +489,4 @@ export function isReapable(node: Mortality, nowMs: number): boolean {
   if (node.numChildren !== 0) return false
   if (node.ownership.kind === 'container') return node.childCreates !== 0
   return node.ownership.kind === 'ttl' && nowMs - node.mtime > node.ownership.ttlMs
-}
-
-/**
- * Data to keep. The data of a transaction is a view of it: where the rest of the transaction is long, a copy is
- * kept, so that a small node of a large multi does not keep all of it in memory.
- */
-function kept(data: Uint8Array | null): Uint8Array | null {
-  if (data === null || data.buffer.byteLength <= 2 * data.length + KEPT_BYTES_MAX) return data
-  return new Uint8Array(data)
 }

@@ -87,7 +87,7 @@ async function started(contents: ReadonlyMap<string, Uint8Array>): Promise<{ sta
   }
   const reports: string[] = []
   try {
-    const found = await recover(storageOn(files, reports), (error) => reports.push(String(error)))
+    const found = await recover(storageOn(files, reports), { onDamage: (error) => reports.push(String(error)) })
     const state = found.state ?? new State()
     for (const { txn } of found.entries) state.apply(decodeTransaction(txn))
     const { acceptedEpoch, currentEpoch, votes } = found

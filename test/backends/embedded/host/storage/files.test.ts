@@ -170,7 +170,7 @@ describe('storage in files', () => {
     await files.persist([{ type: 'append', entries: [...written, create(4)] }])
     await files.close()
     const reports: string[] = []
-    const { entries } = await recover(storage(), (error) => reports.push(String(error)))
+    const { entries } = await recover(storage(), { onDamage: (error) => reports.push(String(error)) })
     expect(entries).toHaveLength(4)
     expect(reports).toHaveLength(1)
     const [, second = 0n] = right
@@ -206,7 +206,7 @@ describe('storage in files', () => {
     bytes[100] = (bytes[100] ?? 0) ^ 1
     writeFileSync(path('snapshot.2'), bytes)
     const told: unknown[] = []
-    const found = await recover(storage(), (error) => told.push(error))
+    const found = await recover(storage(), { onDamage: (error) => told.push(error) })
     expect(found.base).toBe(1n)
     expect(zxidsOf(found)).toEqual([2])
     expect(String(told)).toMatch(/snapshot\.2: at byte \d+/)

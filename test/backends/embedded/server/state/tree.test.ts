@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AssertionError } from '../../../../../src/core/assert.ts'
 import {
@@ -52,6 +53,37 @@ describe('the tree', () => {
     })
     expect(tree.data('/a')?.data).toEqual(Uint8Array.of(1, 2))
     expect(tree.stat('/a/b')).toBeNull()
+  })
+
+  it('finds every node by its path, and none that has gone, whatever was looked up before', () => {
+    const paths = ['/a', '/a/b', '/a/b/c', '/a/bc', '/a/c', '/ab', '/b', '/b/b']
+    const kinds = ['create', 'create-ephemeral', 'delete', 'end-session', 'look'] as const
+    const step = fc.tuple(fc.constantFrom(...kinds), fc.constantFrom(...paths, '/', 'a', '//', '/a/', '/a//b', ''))
+    fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const tree = new Tree()
+      const model = new Map<string, bigint>()
+      let zxid = 0n
+      for (const [kind, path] of steps) {
+        const at = { zxid: ++zxid, time: 0 }
+        const parent = path.slice(0, Math.max(1, path.lastIndexOf('/')))
+        const above = tree.get(parent)
+        const hasChildren = [...model.keys()].some((other) => other.startsWith(`${path}/`))
+        const isFree = paths.includes(path) && !model.has(path) && (parent === '/' || model.has(parent))
+        const isEphemeral = kind === 'create-ephemeral'
+        if (kind.startsWith('create') && isFree && above?.ownership.kind === 'persistent') {
+          tree.create(path, content(isEphemeral ? ephemeralOf(7n) : PERSISTENT), (above.childCreates + 1) | 0, at)
+          model.set(path, zxid)
+        } else if (kind === 'delete' && model.has(path) && !hasChildren) {
+          tree.delete(path, at)
+          model.delete(path)
+        } else if (kind === 'end-session') tree.deleteEphemeralsOf(7n, at, (gone) => model.delete(gone))
+        expect(tree.get(path)?.czxid).toBe(path === '/' ? 0n : model.get(path))
+      }
+      for (const path of paths) expect(tree.get(path)?.czxid).toBe(model.get(path))
+      const found = [...tree.nodes()].map(([path]) => path).filter((path) => !/^\/(zookeeper|$)/.test(path))
+      expect(found.sort()).toEqual([...model.keys()].sort())
+      expect(tree.nodeCount).toBe(4 + model.size)
+    }))
   })
 
   it('does not count a change of a child on its parent', () => {

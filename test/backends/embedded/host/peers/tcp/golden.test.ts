@@ -4,7 +4,7 @@ import { PeerLink } from '../../../../../../src/backends/wire/peer-link.ts'
 import { decodeNotification, readNotification } from '../../../../../../src/backends/wire/notifications.ts'
 import type { Notification, Packet } from '../../../../../../src/backends/wire/packets.ts'
 import type { PeerAddress } from '../../../../../../src/backends/embedded/host/peers/tcp/peer-address.ts'
-import { Replica } from '../../../../../../src/backends/embedded/server/state/replica.ts'
+import { NOTHING_REPLAYED, Replica } from '../../../../../../src/backends/embedded/server/state/replica.ts'
 import { State } from '../../../../../../src/backends/embedded/server/state/state.ts'
 import { RECORDED_LINKS, RECORDED_NOTIFICATIONS, withoutDigest } from '../../../../wire/recorded-peers.ts'
 import type { RecordedFrame } from '../../../../wire/recorded-peers.ts'
@@ -233,7 +233,7 @@ describe('a state of a real leader', () => {
     await until(() => link?.packets.some(({ type }) => type === 'NEWLEADER') === true)
     const packets = link?.packets ?? []
     const zxid = packets.flatMap((packet) => (packet.type === 'SNAP' ? [packet.zxid] : []))[0] ?? -1n
-    const replica = new Replica(LIMITS, { state: null, logDigest: null }, RANDOM)
+    const replica = new Replica(LIMITS, { state: null, logDigest: null, replayed: NOTHING_REPLAYED }, RANDOM)
     const intake = replica.receiveSnapshot(zxid, true)
     for (const packet of packets) if (packet.type === 'SNAPCHUNK') intake.write(packet.bytes)
     const stored = intake.finish([])
