@@ -19,6 +19,7 @@ const FAILURES = { test: 'test/backends/embedded/host/storage/failing-calls.test
 const PROMISES_TEST = { test: 'test/backends/embedded/host/storage/promise-files.test.ts' }
 const CORRUPTION = { test: 'test/backends/embedded/host/storage/corruption.test.ts' }
 const LOG_DIGEST_TEST = { test: 'test/backends/embedded/server/state/log-digest.test.ts' }
+const RECOVERY_TEST = { test: 'test/backends/embedded/host/storage/recovery.test.ts' }
 const CRASHES = { test: 'test/backends/embedded/host/storage/crash.test.ts' }
 
 /** The climate, and a small world, in which they show. */
@@ -192,6 +193,21 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     kin: 'ZooKeeper before 3.6',
     edits: [{ file: RECOVERY, from: 'written === found ||', to: 'written !== null ||' }],
     expected: { ...FILES_TEST, named: 'keeps digests of the tree, and reports the first record with another one' },
+  },
+  {
+    name: 'log-of-several-is-committed',
+    breaks: 'One of several voters applies its log as it reads it, before anybody has said how far it is committed.',
+    kin: 'ZooKeeper, which applies its whole log at a start, and loads it again where a leader cuts it',
+    edits: [{ file: RECOVERY, from: 'ids.length === 1 && ids.includes(myid)', to: 'ids.includes(myid)' }],
+    ...FILES_WORLD,
+    expected: SOON,
+  },
+  {
+    name: 'change-of-voters-is-committed',
+    breaks: 'The only voter applies from its log what makes others vote, and what comes after it, without their word.',
+    kin: 'the bug in single-server membership changes of Raft (raft-dev, July 2015)',
+    edits: [{ file: RECOVERY, from: '||= txn.type === OpCode.reconfig', to: '||= txn.type === null' }],
+    expected: { ...RECOVERY_TEST, named: 'is kept from where it makes the voters three' },
   },
   {
     name: 'long-torn-record-is-damage',
