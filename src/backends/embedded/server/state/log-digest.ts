@@ -264,8 +264,9 @@ export class LogDigest {
       const node = this.#node(path)
       if (node?.numChildren === 0 && !SPECIAL_PATHS.includes(path)) this.#delete(node, zxid)
     }
+    const { tree } = this.#state
     const created = [...(this.#ephemerals.get(owner) ?? [])].map(({ path }) => path)
-    for (const path of [...this.#state.tree.ephemeralsOf(owner), ...created]) {
+    for (const path of tree.areEphemeralsOf(owner, listed) ? created : [...tree.ephemeralsOf(owner), ...created]) {
       const node = this.#node(path)
       if (node?.ephemeralOwner === owner) this.#delete(node, zxid)
     }
@@ -330,7 +331,7 @@ export function treeDigestOf({ tree }: Pick<Applied, 'tree'>): bigint {
 }
 
 function aheadOf(path: string, node: TreeNode): Ahead {
-  const content = isDigested(path) ? contentDigest(path, node.data) : 0
+  const content = isDigested(path) ? contentDigest(path, node.dataLength === 0 ? null : node.data) : 0
   const ahead = new Ahead(path, content, ownerNumberOf(node.ownership), node.czxid, node.ctime)
   ahead.mzxid = node.mzxid
   ahead.pzxid = node.pzxid

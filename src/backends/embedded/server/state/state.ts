@@ -56,6 +56,7 @@ export interface Applied {
 
 /** About how long a record of a node or session is, without path and data. */
 const RECORD_BYTES = 84
+const NO_PATHS: readonly string[] = Object.freeze([])
 const NO_CHANGES: readonly Change[] = Object.freeze([])
 
 /** The tree, the sessions, and the zxid of the last transaction that is in them. */
@@ -267,7 +268,8 @@ export class State {
   #applyCloseSession(paths: readonly string[], header: TxnHeader): Applied {
     const { clientId } = header
     const changes: Change[] = []
-    for (const path of paths) {
+    // Mostly the list is exactly the session's nodes, which may be very many to look up.
+    for (const path of this.#tree.areEphemeralsOf(clientId, paths) ? NO_PATHS : paths) {
       const node = this.#tree.get(path)
       if (node === undefined || node.ownership.kind === 'ephemeral' && node.ownership.owner === clientId) continue
       // Only the list of a leader of ZooKeeper can be out of date: ours is exactly the session's nodes.

@@ -185,6 +185,12 @@ export class Tree {
     return this.#ephemerals.get(sessionId)?.list ?? NO_PATHS
   }
 
+  /** Whether a list is that of {@link Tree.ephemeralsOf}. */
+  areEphemeralsOf(sessionId: bigint, paths: readonly string[]): boolean {
+    const own = this.ephemeralsOf(sessionId)
+    return own.length === paths.length && own.every((path, index) => path === paths[index])
+  }
+
   /**
    * Creates a node below an existing one.
    *
