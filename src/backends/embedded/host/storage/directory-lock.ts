@@ -16,6 +16,8 @@ const FILE_NAME = 'quorate.lock'
 const ATTEMPTS_MAX = 20
 /** Where the instant at which a process began stands in /proc/PID/stat, after the name of its program. */
 const START_FIELD = 19
+/** The state of a process that has ended, and whose parent has not asked how: in containers, it can stay for good. */
+const ZOMBIE = 'Z'
 const FILE_MODE = 0o600
 
 const HELP = 'stop it, or give this server another dataDir'
@@ -102,11 +104,17 @@ async function isAlive(pid: number, start: string): Promise<boolean> {
     // It may not be asked, but it is there.
     if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return false
   }
-  return (await startOf(pid)) === start
+  const [state] = await fieldsOf(pid)
+  return state !== ZOMBIE && (await startOf(pid)) === start
 }
 
 /** When a process began, in a form that can be compared; `-` where the system does not tell. */
 async function startOf(pid: number): Promise<string> {
+  return (await fieldsOf(pid))[START_FIELD] ?? '-'
+}
+
+/** The state of a process, and more about it; empty where the system does not tell. */
+async function fieldsOf(pid: number): Promise<readonly string[]> {
   const stat = await contentOf(`/proc/${pid}/stat`)
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[START_FIELD] ?? '-'
+  return stat === null ? [] : stat.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
