@@ -19,6 +19,7 @@ import type { RecoveredState } from '../../server/state/replica.ts'
 import { StateReader } from '../../server/state/state-reader.ts'
 import { State } from '../../server/state/state.ts'
 import { TolerantReplay } from '../../server/state/tolerant-replay.ts'
+import { AssertionError } from '../../../../core/assert.ts'
 import { isCoordinationError } from '../../../../core/errors.ts'
 import { OpCode } from '../../../wire/codes.ts'
 import { readConfiguration, versionOf } from '../../../wire/configuration.ts'
@@ -185,8 +186,15 @@ class CommittedLog {
     return !this.#isPast
   }
 
+  /** @throws StorageError `DAMAGED` if it does not fit: the records are sound, and are not those of this state */
   apply(transaction: Transaction, bytes: number): void {
-    this.#state.apply(transaction)
+    try {
+      this.#state.apply(transaction)
+    } catch (error) {
+      if (!(error instanceof AssertionError)) throw error
+      const what = `the log at zxid ${formatZxid(transaction.header.zxid)} does not fit the snapshot before it`
+      throw new StorageError('DAMAGED', `${what} (${error.message}); restore a backup`)
+    }
     this.#replayed.transactions += 1
     this.#replayed.bytes += bytes
   }

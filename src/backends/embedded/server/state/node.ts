@@ -28,7 +28,6 @@ export const CONTAINER: Ownership = Object.freeze({ kind: 'container' })
 export const TTL_MS_MAX = 2 ** 40 - 1
 
 const NO_NAMES: readonly string[] = Object.freeze([])
-const NO_NODES: readonly (readonly [string, TreeNode])[] = Object.freeze([])
 const NO_PARTS: readonly (readonly string[])[] = Object.freeze([])
 
 const CONTAINER_OWNER = -(2n ** 63n)
@@ -132,9 +131,9 @@ export class TreeNode {
     return this.#children?.get(name)
   }
 
-  /** Its children with their names, in no order. */
-  childNodes(): Iterable<readonly [string, TreeNode]> {
-    return this.#children === null ? NO_NODES : this.#children.entries()
+  /** Its children with their names, in no order; undefined if it has none. */
+  childNodes(): Iterator<readonly [string, TreeNode]> | undefined {
+    return this.#children?.entries()
   }
 
   /** Adds a child; false if there was one of this name, which it has replaced then. */

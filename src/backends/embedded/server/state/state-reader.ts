@@ -6,7 +6,7 @@
  * Cost      work and memory in proportion to what has come.
  */
 import { CoordinationError } from '../../../../core/errors.ts'
-import { isValidPath, parentOf } from '../../../../core/path.ts'
+import { isValidPath } from '../../../../core/path.ts'
 import { DamageError } from '../../../wire/disk/damage.ts'
 import { SnapshotReader } from '../../../wire/disk/snapshot-reader.ts'
 import type { SnapshotItem } from '../../../wire/disk/snapshot-reader.ts'
@@ -40,8 +40,6 @@ export class StateReader {
   /** A reference of the snapshot to a list or a session that it does not hold; null if there is none. */
   #hole: string | null = null
   #isExact = false
-  /** The parent of the node that came last. */
-  #parent: { readonly path: string; readonly node: TreeNode | undefined } = { path: '/', node: undefined }
   /** The digest of the nodes that have come. */
   readonly #digest = new TreeDigest()
   /** The digest that the snapshot claims. */
@@ -170,7 +168,7 @@ export class StateReader {
     const { path } = fields
     const tree = this.#tree
     if (!isValidPath(path)) throw violation(`node ${JSON.stringify(path)} in a snapshot`)
-    const parent = path === '/' ? null : this.#parentOf(path)
+    const parent = path === '/' ? null : tree.above(path)
     if (parent === undefined || parent?.ownership.kind === 'ephemeral') throw violation(`node ${path} without a parent`)
     for (const zxid of [fields.czxid, fields.mzxid, fields.pzxid]) {
       if (zxid > this.#latestZxid) this.#latestZxid = zxid
@@ -194,16 +192,5 @@ export class StateReader {
     node.aversion = fields.aversion
     node.childCreates = fields.cversion
     if (!tree.insert(path, node, parent)) throw violation(`two nodes ${JSON.stringify(path)} in a snapshot`)
-  }
-
-  /** Siblings come one after the other. */
-  #parentOf(path: string): TreeNode | undefined {
-    const { path: last, node } = this.#parent
-    const slash = path.lastIndexOf('/')
-    if (node !== undefined && slash === last.length && path.startsWith(last)) return node
-    const parentPath = parentOf(path)
-    const parent = this.#tree.get(parentPath)
-    this.#parent = { path: parentPath, node: parent }
-    return parent
   }
 }

@@ -8,7 +8,7 @@
  * Cost      a look-up by path: one by name for each of its segments. Create, change, delete: a few of them, and a count
  *           at each node above. How many nodes there are below one is known.
  * Quotas    the numbers of quotas are kept with every change; see quotas.ts.
- * Images    whatever changes a node shows it to the open images first, its parent included; see tree-image.ts.
+ * Images    whatever changes a node shows it to the open images first, and its parent; see tree-image.ts.
  * Source    DataTree.java of ZooKeeper 3.8.
  */
 import { assert } from '../../../../core/assert.ts'
@@ -40,8 +40,7 @@ export const SPECIAL_PATHS: readonly string[] = Object.freeze([
 
 export const CONFIG_PATH = '/zookeeper/config'
 const READ_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: 1, scheme: 'world', id: 'anyone' })])
-const SLASH = 0x2f
-const NO_PATHS: readonly string[] = Object.freeze([])
+const [SLASH, NO_PATHS]: [number, readonly string[]] = [0x2f, Object.freeze([])]
 /** Most bytes beside its data that a node may keep in memory along with it. */
 const KEPT_BYTES_MAX = 1_024
 
@@ -129,25 +128,28 @@ export class Tree {
 
   /** Every node with its path, parents first; for reading only, while nothing changes. */
   *nodes(): Generator<readonly [string, TreeNode], void> {
-    const waiting: (readonly [string, TreeNode])[] = this.#root === null ? [] : [['/', this.#root]]
-    for (let visit = waiting.pop(); visit !== undefined; visit = waiting.pop()) {
-      yield visit
-      const [path, node] = visit
-      for (const [name, child] of node.childNodes()) waiting.push([joinPath(path, name), child])
+    if (this.#root !== null) yield ['/', this.#root]
+    const families = [{ path: '/', children: this.#root?.childNodes() }]
+    for (let family = families.at(-1); family !== undefined; family = families.at(-1)) {
+      const next = family.children?.next()
+      if (next === undefined || next.done === true) families.pop()
+      else {
+        const path = joinPath(family.path, next.value[0])
+        yield [path, next.value[1]]
+        families.push({ path, children: next.value[1].childNodes() })
+      }
     }
   }
 
   /** The node at a path, to be read only. */
   get(path: string): TreeNode | undefined {
     if (path === '/') return this.#root ?? undefined
-    if (path.charCodeAt(0) !== SLASH) return undefined
-    const last = path.lastIndexOf('/')
-    const parent = this.#directory(path, last)
-    return parent?.child(path.slice(last + 1))
+    return path.charCodeAt(0) === SLASH ? this.above(path)?.child(nameOf(path)) : undefined
   }
 
-  /** The node above a path, which ends at this index. Mostly it is the one that was looked up before. */
-  #directory(path: string, end: number): TreeNode | undefined {
+  /** The node above a path, which is not the root's. Mostly it is the one that was looked up before. */
+  above(path: string): TreeNode | undefined {
+    const end = path.lastIndexOf('/')
     const { length } = this.#nearPath
     const isNear = this.#near !== null && path.charCodeAt(length) === SLASH && path.startsWith(this.#nearPath)
     let node = (isNear ? this.#near : this.#root) ?? undefined
@@ -289,7 +291,7 @@ export class Tree {
     this.#ephemerals.delete(sessionId)
     for (const path of paths) {
       const name = nameOf(path)
-      const parent = this.#directory(path, path.length - name.length - 1)
+      const parent = this.above(path)
       const node = parent?.child(name)
       assert(parent !== undefined && node?.numChildren === 0, () => `${path} below a parent, and without children`)
       // The numbers of a quota can be the session's own: they are counted up to the moment at which they go.

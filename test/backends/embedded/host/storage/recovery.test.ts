@@ -114,6 +114,17 @@ describe('a log', () => {
     expect([found.base, found.entries.map(({ zxid }) => zxid)]).toEqual([4n, [5n]])
   })
 
+  it('of the only voter that does not fit its snapshot is refused, by its zxid', async () => {
+    const files = storage()
+    await recover(files)
+    await files.persist([
+      { type: 'epochs', acceptedEpoch: 0, currentEpoch: 0, votes: true },
+      { type: 'append', entries: [{ zxid: 1n, txn: encodeTransaction(create(1, 7)) }] },
+    ])
+    await files.close()
+    await expect(recover(storage(), { server: ALONE })).rejects.toThrow(/^the log at zxid 0x1 .*create \/n1.*backup$/)
+  })
+
   it('keeps in memory little more than the data of its nodes', async () => {
     await write(creates())
     const { state } = await recover(storage(), { server: ALONE })
