@@ -6,7 +6,7 @@ import { CLIENTS, part, wentBack } from './part.ts'
 const ROLLOUT = '/story/rollout'
 /** More than are published in a story. */
 const ENTRIES_MAX = 1_000
-const ENTRIES_LOOKED_AT = 100
+const ENTRIES_LOOKED_AT = 10
 
 type RolloutSaid =
   /** It had this value from then on. */

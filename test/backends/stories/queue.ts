@@ -13,6 +13,8 @@ const NACKS_EVERY = 4
 type QueueSaid =
   | { readonly type: 'put'; readonly value: string }
   | { readonly type: 'held'; readonly hold: Hold }
+  /** It is about to confirm it. */
+  | { readonly type: 'acks'; readonly value: string }
   /** `isSure`: it was confirmed; otherwise it is not known whether it was removed. */
   | { readonly type: 'done'; readonly id: string; readonly value: string; readonly isSure: boolean }
 
@@ -33,6 +35,7 @@ export const DISTRIBUTED_QUEUE = part<QueueSaid>(
           tell({ type: 'held', hold: { place: id, weight: FULL, token: String(item.token), ...span } })
           takes += 1
           if (takes % NACKS_EVERY === 0) return false
+          tell({ type: 'acks', value })
           await item.ack()
           tell({ type: 'done', id, value, isSure: true })
           return true
@@ -72,8 +75,11 @@ export const DISTRIBUTED_QUEUE = part<QueueSaid>(
         ...twice([...ids.values()], 'the value'),
       ]
     },
-    missing: ({ said }) => {
-      const done = new Set(said.flatMap((one) => (one.type === 'done' ? [one.value] : [])))
+    missing: ({ said, present }) => {
+      // Who was killed could not say any more that it was done.
+      const done = new Set(said.flatMap((one) => {
+        return one.type === 'done' || (one.type === 'acks' && !present.includes(one.who)) ? [one.value] : []
+      }))
       return said.flatMap((one) => (one.type === 'put' && !done.has(one.value) ? [`${one.value} is not done`] : []))
     },
   },

@@ -18,7 +18,7 @@ export interface Line {
 }
 
 /** Between two rounds: all parts of a client share one process. */
-const REST_MS = 100
+const REST_MS = 400
 
 /** Makes what has to be there before anyone begins. */
 export async function prepare(client: Client): Promise<void> {
