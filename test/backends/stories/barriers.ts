@@ -5,9 +5,9 @@ import type { Span } from './holds.ts'
 import { part, pause } from './part.ts'
 import type { Said } from './part.ts'
 
-const UP_MS = 30
-/** So much later each round comes to the barrier, modulo twice the time that it is up. */
-const STEP_MS = 13
+const UP_MS = 200
+/** So much later each round comes to the barrier, modulo the time that it is up: it need not meet it up. */
+const STEP_MS = 70
 
 interface BarrierSaid extends Span {
   /** `up`: it was raised, and not lowered yet. `waited`: from the call to its end. */
@@ -29,7 +29,7 @@ export const BARRIER = part<BarrierSaid>('Barrier lets those who wait go on when
           tell({ type: 'up', fromMs, toMs: now() })
           await barrier.lower()
         } else {
-          lateMs = (lateMs + STEP_MS) % (2 * UP_MS)
+          lateMs = (lateMs + STEP_MS) % UP_MS
           await pause(lateMs)
           const fromMs = now()
           await barrier.wait()
