@@ -11,7 +11,8 @@
  *  5. A round begins (round.ts). The view has the list; names of no contender are reported (foreign-names.ts).
  *  6. The predicate looks at the queue. It admits the contender, or says what could: the end of one other, or any
  *     change of the queue.
- *  7. Not admitted: the round waits for that, or for news of the own node, which it watches. Then the next round begins.
+ *  7. Not admitted: the round waits for that, or for news of the own node, which is watched from then on. Then the next
+ *     round begins.
  *  8. Admitted: the node is looked at again if there was a wait, and the session is shown to live (lease-proof.ts).
  *  9. If others wait in line for any change, the contender calls the next one by a write to its own node (line.ts).
  * 10. The caller gets a lease (lease.ts), which stands on the ownership of the node (ownership.ts).
@@ -330,7 +331,7 @@ export class Contenders {
     }
   }
 
-  /** Arms the watch on the own node, and looks whether that is there. It rides along with the other reads of a round. */
+  /** Arms the watch on the own node, and looks whether that is there. It leaves together with what a round reads. */
   async #watchOwn({ node, watch, revocation }: Entrant, wait: Wait): Promise<boolean> {
     this.#client.unwatch(node.path, watch.fire)
     try {
