@@ -96,8 +96,8 @@ export const LEADER_MUTANTS: readonly Mutant[] = [
     kin: 'DistributedAtomicValue.tryOnce, which counts a step of another as its own',
     edits: [{
       file: COMPARE_AND_SET,
-      from: 'expected, signal, isEqualOurs: false }',
-      to: 'expected, signal, isEqualOurs: true }',
+      from: 'return await writeUntilKnown(client, { path, data, expected, signal, isEqualOurs: false }',
+      to: 'return await writeUntilKnown(client, { path, data, expected, signal, isEqualOurs: true }',
     }],
     profile: 'churn',
     workload: 'leaders',

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -20,6 +20,11 @@ import { backendOf, ITEMS, PATHS } from '../engines/recipe-client.ts'
 import type { LockName, Told } from '../engines/recipe-client.ts'
 import { redisMissing, startRedis } from '../engines/redis.ts'
 import { reasonToSkipZooKeeper, startZooKeeper } from '../engines/zookeeper.ts'
+import { Book } from './stories/book.ts'
+import { now } from './stories/holds.ts'
+import { PARTS } from './stories/parts.ts'
+import { prepare } from './stories/troupe.ts'
+import type { Line } from './stories/troupe.ts'
 
 /** An engine in a process of its own. */
 interface ServerProcess {
@@ -33,6 +38,13 @@ const TEST_MS_MAX = 120_000
 const ROUNDS = 3
 const LOCKS: readonly LockName[] = ['fair', 'exclusive', 'leader']
 const NAMES = ['one', 'two', 'three'] as const
+/** How the program of a client and its parts are compiled. */
+const COMPILED = {
+  target: ts.ScriptTarget.ES2022,
+  module: ts.ModuleKind.ESNext,
+  verbatimModuleSyntax: true,
+  rewriteRelativeImportExtensions: true,
+}
 
 const ENGINES: readonly (readonly [name: string, skipped: string | null, start: () => Promise<ServerProcess>])[] = [
   ['embedded', null, async () => {
@@ -57,10 +69,15 @@ let compiled: CompiledPackage
 
 beforeAll(() => {
   compiled = compiledPackage()
-  const source = fileURLToPath(new URL('../engines/recipe-client.ts', import.meta.url))
-  const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true }
-  const { outputText } = ts.transpileModule(readFileSync(source, 'utf8'), { compilerOptions })
-  writeFileSync(join(compiled.path, 'recipe-client.js'), outputText)
+  for (const folder of ['engines', 'backends/stories']) {
+    mkdirSync(join(compiled.path, folder), { recursive: true })
+    const from = fileURLToPath(new URL(`../${folder}/`, import.meta.url))
+    for (const file of readdirSync(from)) {
+      if (folder === 'engines' ? file !== 'recipe-client.ts' : !file.endsWith('.ts')) continue
+      const { outputText } = ts.transpileModule(readFileSync(join(from, file), 'utf8'), { compilerOptions: COMPILED })
+      writeFileSync(join(compiled.path, folder, file.replace(/ts$/, 'js')), outputText)
+    }
+  }
 })
 
 afterAll(() => compiled.remove())
@@ -120,6 +137,12 @@ for (const [name, skipped, start] of ENGINES) {
       expect([ownedMeanwhile, ownedBehindFreeze, ownedBehindKill]).toEqual([all, all, all])
       expect(leftBehind).toEqual([])
     })
+
+    for (const part of PARTS) {
+      it(part.title, async () => {
+        expect((await told()).book.problems(part)).toEqual([])
+      })
+    }
   })
 }
 
@@ -144,11 +167,16 @@ interface Story {
   readonly steps: readonly (string | null)[]
   /** The counter's number in the end. */
   readonly count: number
+  /** The problems of all parts. */
+  readonly book: Book
 }
 
 async function run(start: () => Promise<ServerProcess>): Promise<Story> {
   const server = await start()
-  const clients = NAMES.map((name) => new ClientProcess(server.url, name))
+  const book = new Book(PATIENCE_MS)
+  const look = await connect(backendOf(server.url))
+  await prepare(look)
+  const clients = NAMES.map((name) => new ClientProcess(server.url, name, book.write))
   const [one, two, three] = clients as [ClientProcess, ClientProcess, ClientProcess]
   try {
     for (const client of clients) await client.untilTold(({ type }) => type === 'ready', 'it is ready')
@@ -158,8 +186,11 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
     for (const client of [two, three]) client.say('work')
     for (const client of clients) client.say('count')
     for (const client of clients) await client.untilTold(({ type }) => type === 'step', 'it counts')
+    for (const client of clients) client.say('play')
+    await book.served([0, 1, 2], now(), 'before the freeze')
 
     one.child.kill('SIGSTOP')
+    const frozenMs = now()
     await publish(two, 2, [two])
     for (const lock of LOCKS) {
       for (const client of [two, three]) await client.untilRounds(lock, ROUNDS, 'it gets the lock of a frozen one')
@@ -167,7 +198,9 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
     const meanwhile = (lock: LockName): bigint[] => [...two.tokens(lock), ...three.tokens(lock)]
     const tokens = { fair: meanwhile('fair'), exclusive: meanwhile('exclusive'), leader: meanwhile('leader') }
     const ownedMeanwhile = await untilShared([two, three])
+    await book.served([1, 2], frozenMs, 'while another is frozen')
     one.child.kill('SIGCONT')
+    const thawedMs = now()
     one.say('use')
     for (const lock of LOCKS) await one.untilTold((told) => told.type === 'used' && told.lock === lock, 'it wakes up')
     await eventually(() => one.value === 2, 'whoever was frozen comes to the last value', PATIENCE_MS)
@@ -179,8 +212,10 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
     const instancesBehindFreeze = [one.instances, two.instances]
     const ownedBehindFreeze = await untilShared(clients)
     const nodesBehindFreeze = await untilNodes(server.url, NAMES.length)
+    await book.served([0, 1, 2], thawedMs, 'after the freeze')
 
     three.child.kill('SIGKILL')
+    const killedMs = now()
     const rounds = (lock: LockName): number => two.rounds(lock)
     const before = { fair: rounds('fair'), exclusive: rounds('exclusive'), leader: rounds('leader') }
     for (const lock of LOCKS) await two.untilRounds(lock, before[lock] + ROUNDS, 'it goes on without a killed one')
@@ -191,8 +226,12 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
     const instancesBehindKill = [one.instances, two.instances]
     const ownedBehindKill = await untilShared([one, two])
     const nodesBehindKill = await untilNodes(server.url, 2)
+    await book.served([0, 1], killedMs, 'without a killed one')
+    for (const client of [one, two]) client.say('conclude')
+    await book.concluded([0, 1])
     for (const client of [one, two]) client.say('end')
     await Promise.all([one.ended, two.ended])
+    await book.close([0, 1], look)
     const lockOf = (lock: LockName) => ({ held: one.held(lock), meanwhile: tokens[lock], answer: one.answer(lock) })
     return {
       locks: { fair: lockOf('fair'), exclusive: lockOf('exclusive'), leader: lockOf('leader') },
@@ -209,8 +248,10 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
       leftBehind: await leftBehind(server.url),
       steps: clients.flatMap((client) => client.steps),
       count: await countAt(server.url),
+      book,
     }
   } finally {
+    await look.close()
     for (const { child } of clients) child.kill('SIGKILL')
     await Promise.all(clients.map(({ ended }) => ended))
     await server.close()
@@ -287,14 +328,20 @@ class ClientProcess {
   readonly #told: Told[] = []
   #errors = ''
 
-  constructor(url: string, name: string) {
+  /** Starts it; the lines of its parts go to `write`. */
+  constructor(url: string, name: (typeof NAMES)[number], write: (line: Line) => void) {
     this.#name = name
-    const program = join(compiled.path, 'recipe-client.js')
-    this.child = spawn(process.execPath, [program, url, name, String(SESSION_TIMEOUT_MS)], { stdio: 'pipe' })
+    const program = join(compiled.path, 'engines', 'recipe-client.js')
+    const words = [url, name, String(SESSION_TIMEOUT_MS), String(NAMES.indexOf(name))]
+    this.child = spawn(process.execPath, [program, ...words], { stdio: 'pipe' })
     this.ended = new Promise((resolve) => this.child.once('close', resolve))
     this.child.stderr?.on('data', (chunk: Buffer) => (this.#errors += chunk.toString()))
     if (this.child.stdout === null) throw new Error('there is no output to read')
-    createInterface({ input: this.child.stdout }).on('line', (line) => this.#told.push(JSON.parse(line) as Told))
+    createInterface({ input: this.child.stdout }).on('line', (line) => {
+      const told = JSON.parse(line) as Told
+      if (told.type === 'line') write(told.line)
+      else this.#told.push(told)
+    })
   }
 
   /** The value that it was told last. */

@@ -9,6 +9,7 @@ import { steps } from '../../src/testing/conformance/case.ts'
 import { ITEMS } from './kept-story.ts'
 import { MEMBERS, runStory } from './recipe-story.ts'
 import type { LockRecord, StoryRecord } from './recipe-story.ts'
+import { PARTS } from './stories/parts.ts'
 
 /** An engine that can be struck. */
 export interface StruckEngine {
@@ -99,6 +100,12 @@ export function recipeFaults(title: string, start: () => Promise<StruckEngine>, 
       expect(kept.partitions).toEqual({ items: ITEMS, refused: 0, repeated: 0 })
       expect(keptLeftBehind.items).toEqual([])
     })
+
+    for (const part of PARTS) {
+      it(part.title, async () => {
+        expect((await story()).book.problems(part)).toEqual([])
+      })
+    }
   })
 }
 

@@ -8,6 +8,7 @@
  * Config    one client publishes a number after the other, all subscribe.
  * Members   each client joins, all subscribe.
  * Kept      see kept-story.ts.
+ * Parts     all other recipes: see stories/part.ts.
  */
 import { ConfigCenter, ExclusiveLock, FairLock, GroupMembership, isCoordinationError } from '../../src/index.ts'
 import { AtomicCounter, LeaderElection } from '../../src/index.ts'
@@ -15,6 +16,8 @@ import type { Client } from '../../src/index.ts'
 import { eventually, within } from '../../src/testing/conformance/expect.ts'
 import { KEPT_PATHS, KeptActs } from './kept-story.ts'
 import type { KeptRecord } from './kept-story.ts'
+import type { Book } from './stories/book.ts'
+import { Cast } from './stories/cast.ts'
 
 /** A resource that a lock guards: it takes down who used it, and refuses a token below one that it has seen. */
 export class Resource {
@@ -70,6 +73,8 @@ export interface StoryRecord {
   readonly kept: KeptRecord
   /** Nodes under each path of what is kept when every client was closed, by recipe. */
   readonly keptLeftBehind: Readonly<Record<keyof typeof KEPT_PATHS, readonly string[]>>
+  /** The problems of all parts. */
+  readonly book: Book
 }
 
 /** The engine of a story, and the fault. */
@@ -93,6 +98,7 @@ const CONFIG_PATH = '/story/config'
 const GROUP_PATH = '/story/group'
 /** How often everyone gets each lock before the fault, and after it. */
 const ROUNDS = 3
+const REST_MS = 20
 
 /** Runs the story. Rejects if anyone waits too long. */
 export async function runStory({ connect, strike, patienceMs }: Stage): Promise<StoryRecord> {
@@ -113,13 +119,17 @@ export async function runStory({ connect, strike, patienceMs }: Stage): Promise<
   const views = await Promise.all(clients.map((client, index) => joinAndWatch(client, MEMBERS[index] ?? '')))
   const contests = [fair, exclusive, leader]
   const kept = await KeptActs.begin(clients, MEMBERS)
+  const cast = await Cast.begin(clients, patienceMs)
 
   await until(() => contests.every((contest) => contest.isServed), 'everyone gets the locks before the fault')
   await until(() => kept.isSettled, 'all that is kept is there before the fault')
+  await cast.served('before the fault')
   for (const contest of contests) contest.contendOn()
   await strike(clients)
   for (const contest of contests) contest.contend(ROUNDS)
   await until(() => contests.every((contest) => contest.isServed), 'everyone gets the locks behind the fault')
+  await cast.served('after the fault')
+  await cast.conclude()
   await within(counting.end(), 'the last step of the counter', patienceMs)
   const lastValue = await within(publishing.end(), 'the last publication', patienceMs)
   await until(() => values.every((told) => told.at(-1) === lastValue), 'subscribers converge')
@@ -130,6 +140,7 @@ export async function runStory({ connect, strike, patienceMs }: Stage): Promise<
   kept.end()
   await within(Promise.all(contests.map((contest) => contest.end())), 'the end of the work', patienceMs)
   await within(Promise.all(clients.map((client) => client.close())), 'the close of all clients', patienceMs)
+  await within(cast.ended(), 'the end of all parts', patienceMs)
 
   const look = await connect()
   const left = async (path: string): Promise<readonly string[]> => {
@@ -150,8 +161,9 @@ export async function runStory({ connect, strike, patienceMs }: Stage): Promise<
       items: await left(KEPT_PATHS.items),
     },
   }
+  const book = await cast.close(look)
   await look.close()
-  return { ...record, values, lastValue, members }
+  return { ...record, values, lastValue, members, book }
 }
 
 /** The lock that a contest is about. */
@@ -203,8 +215,7 @@ class Contest {
   async #work(lock: Prize, index: number): Promise<void> {
     while (!this.#isOver) {
       if ((this.#rounds[index] ?? 0) < this.#share) await tolerated(() => this.#round(lock, index))
-      // A call that fails at once must not keep the event loop to itself.
-      await turn()
+      await rest()
     }
   }
 
@@ -242,7 +253,7 @@ class Counting {
         if (!isCoordinationError(error)) throw error
         if (error.outcome === 'unknown') this.steps.unknown += 1
       }
-      await turn()
+      await rest()
     }
   }
 }
@@ -273,7 +284,7 @@ class Publishing {
     while (!this.#isOver) {
       this.#value += 1
       await tolerated(() => this.#config.publish(this.#value))
-      await turn()
+      await rest()
     }
   }
 }
@@ -317,6 +328,11 @@ async function namesUnder(client: Client, path: string): Promise<readonly string
     if (isCoordinationError(error, 'NO_NODE')) return []
     throw error
   }
+}
+
+/** All of them share one process: nobody keeps it to itself, least of all one whose calls fail at once. */
+function rest(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, REST_MS))
 }
 
 function turn(): Promise<void> {

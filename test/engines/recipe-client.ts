@@ -1,10 +1,11 @@
 /**
  * A client in a process of its own: it joins a group, follows a configuration, keeps a node and an instance of a
- * service, has its share of some items, takes two locks and leads, as it is told.
+ * service, has its share of some items, takes two locks and leads, and plays all parts, as it is told.
  *
- * Use       node recipe-client.js URL NAME SESSION_TIMEOUT_MS
+ * Use       node recipe-client.js URL NAME SESSION_TIMEOUT_MS NUMBER
  * Input     a word per line: `work` takes the locks in turns, `hold` takes and keeps them, `use` asks the leases of
- *           `hold` whether they are held, `count` counts on and on, `publish` publishes the next number, `end` ends it
+ *           `hold` whether they are held, `count` counts on and on, `publish` publishes the next number, `play` plays
+ *           the parts, `conclude` ends the work that comes to an end, `end` ends it
  * Output    an object per line: see {@link Told}
  */
 import { createInterface } from 'node:readline'
@@ -15,6 +16,8 @@ import type { Backend, Client } from 'quorate'
 import { etcd } from 'quorate/etcd'
 import { redis } from 'quorate/redis'
 import { zookeeper } from 'quorate/zookeeper'
+import { Troupe } from '../backends/stories/troupe.ts'
+import type { Line } from '../backends/stories/troupe.ts'
 
 /** A line that a process prints. */
 export type Told =
@@ -31,6 +34,8 @@ export type Told =
   | { readonly type: 'instances'; readonly ids: readonly string[] }
   /** The items that it owns. */
   | { readonly type: 'items'; readonly items: readonly string[] }
+  /** A line of a part. */
+  | { readonly type: 'line'; readonly line: Line }
 
 /** The two locks, and the leadership. */
 export type LockName = 'fair' | 'exclusive' | 'leader'
@@ -62,7 +67,10 @@ export const PATHS = Object.freeze({
 /** How many items are shared out. */
 export const ITEMS = 6
 
-const [, program = '', url = '', name = '', sessionTimeoutMs = ''] = process.argv
+/** The number of the client that writes what the others follow. */
+const LEAD = 1
+
+const [, program = '', url = '', name = '', sessionTimeoutMs = '', number = ''] = process.argv
 /** The test imports this module for its types and names. */
 if (program.endsWith('recipe-client.js')) await main()
 
@@ -90,12 +98,17 @@ async function main(): Promise<void> {
   await keep(client)
   const names = ['fair', 'exclusive', 'leader'] as const
   const leases = new Map<LockName, Held>()
+  let troupe: Troupe | null = null
   const commands: Readonly<Record<string, () => unknown>> = {
     work: () => names.map((lock) => takeInTurns(locks[lock], lock)),
     count: () => count(new AtomicCounter(client, PATHS.counter)),
     hold: () => Promise.all(names.map(async (lock) => leases.set(lock, await hold(locks[lock], lock)))),
     use: () => names.map((lock) => use(lock, leases.get(lock))),
     publish: () => config.publish((config.current ?? 0) + 1),
+    play: () => {
+      troupe = new Troupe(client, { who: Number(number), lead: LEAD }, (line) => tell({ type: 'line', line }))
+    },
+    conclude: () => troupe?.conclude(),
     end: () => client.close().then(() => process.exit(0)),
   }
   createInterface({ input: process.stdin }).on('line', (word) => void commands[word]?.())

@@ -4,7 +4,8 @@
  * Order     a reply at position p is settled when everything up to p was shown to the watches, so no read shows what a
  *           watch was not told of. Changes come from the feed, which is quick and may lose some, and with each reply.
  * Gap       where changes are missing (too many, or from before a fail-over), all that is watched is read again, and
- *           every reply is held until that is answered.
+ *           every reply is held until that is answered. A watch whose read came from within the gap has its own node
+ *           read again; that closes no gap, and skips nothing, so that the reads after it are not within one too.
  */
 import type { Stat } from '../../core/backend.ts'
 import { isCoordinationError } from '../../core/errors.ts'
@@ -53,8 +54,8 @@ export class OrderedReplies {
   #held: Held[] = []
   /** Heard, and something in front of them is missing. */
   #early: Early[] = []
-  /** The paths that are being read again; null in general. */
-  #checking: readonly string[] | null = null
+  /** The paths that are being read again, and whether to close a gap; null in general. */
+  #checking: { readonly paths: readonly string[]; readonly closesGap: boolean } | null = null
   /** Whether there is a gap that no check is on its way for. */
   #owesCheck = false
   #isFetching = false
@@ -90,10 +91,11 @@ export class OrderedReplies {
 
   /** Takes the answer to a check. */
   checked(reply: Reply): void {
-    const paths = this.#checking ?? []
+    const { paths, closesGap } = this.#checking ?? { paths: [], closesGap: true }
     const fired = this.watches.judge(paths, statsOf(reply, paths))
     this.#checking = null
-    if (reply.position !== null) this.#skipTo(reply.position)
+    if (reply.position !== null && closesGap) this.#skipTo(reply.position)
+    else if (reply.position !== null) this.#hub.saw(reply.position)
     this.#fire(fired)
     this.#settleHeld()
     this.#takeEarly()
@@ -169,7 +171,7 @@ export class OrderedReplies {
       else fired = this.watches.answered(watch, reply.position)
     }
     this.#settleCall(call, reply)
-    if (fired === 'missed') this.#check()
+    if (fired === 'missed') this.#readAgain([call.path], false)
     else if (fired !== null) this.#fire([fired])
   }
 
@@ -209,8 +211,12 @@ export class OrderedReplies {
   #check(): void {
     if (this.#checking !== null) return
     this.#owesCheck = false
-    this.#checking = this.watches.pathsToCheck()
-    this.#missing.check(this.#checking)
+    this.#readAgain(this.watches.pathsToCheck(), true)
+  }
+
+  #readAgain(paths: readonly string[], closesGap: boolean): void {
+    this.#checking = { paths, closesGap }
+    this.#missing.check(paths)
   }
 
   #show(transaction: Transaction): void {

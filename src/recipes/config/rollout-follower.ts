@@ -19,7 +19,7 @@ import { readSynced } from '../engine/protected-writes.ts'
 import { byCreation } from '../engine/recognition.ts'
 import { Wait } from '../engine/wait.ts'
 import type { ConfigStore } from './config-store.ts'
-import type { ConfigEntry, ConfigState, StateOverlay } from './config-values.ts'
+import type { ConfigState, StateOverlay } from './config-values.ts'
 import type { RecordPaths } from './config-records.ts'
 import { decodeStaged, encodeApplied, isChosen } from './rollout-records.ts'
 import type { RolloutMember, StagedRecord } from './rollout-records.ts'
@@ -33,10 +33,8 @@ type Word<T> =
     readonly value: T
     readonly version: number
     readonly zxid: bigint
-    /** zxid of the write of the value for all that is to be read. */
+    /** zxid of the write of the value for all that is to be read; older ones may be read on the way. */
     readonly until: bigint
-    /** The older one that was known when this was read. */
-    readonly over: ConfigEntry<T>
   }
   | { readonly state: 'withdrawn'; readonly zxid: bigint }
 
@@ -105,7 +103,8 @@ export class RolloutFollower<T> implements StateOverlay<T> {
   of(state: ConfigState<T>): StagedHere<T> | null {
     const word = this.#laid.get(state)
     if (word?.state === 'staged') return word
-    return word?.state === 'held' && state.get('') === word.over ? word : null
+    const entry = state.get('')
+    return word?.state === 'held' && entry !== undefined && entry.zxid < word.until ? word : null
   }
 
   /** zxid of the withdrawal of a value that was chosen for this process; 0 if that was not the end of the latest. */
@@ -156,7 +155,7 @@ export class RolloutFollower<T> implements StateOverlay<T> {
     const hadOne = before?.state === 'staged' || before?.state === 'held' ? before : null
     const until = record.state === 'replaced' ? zxid : record.base
     const over = store.state?.get('')
-    if (hadOne !== null && over !== undefined && over.zxid < until) return { ...hadOne, state: 'held', until, over }
+    if (hadOne !== null && over !== undefined && over.zxid < until) return { ...hadOne, state: 'held', until }
     if (record.state !== 'withdrawn' || !isChosenHere) return null
     return before?.state === 'withdrawn' && before.zxid === zxid ? before : { state: 'withdrawn', zxid }
   }

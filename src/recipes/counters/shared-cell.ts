@@ -7,8 +7,8 @@
  */
 import type { Client } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
-import type { ExpectedVersion } from '../engine/compare-and-set.ts'
-import { seenBy, writeVersioned } from '../engine/compare-and-set.ts'
+import type { ExpectedVersion, WrittenNode } from '../engine/compare-and-set.ts'
+import { seenBy, winVersioned, writeVersioned } from '../engine/compare-and-set.ts'
 import type { Delivery, IterateOptions, SubscribeOptions, Unsubscribe } from '../engine/feed.ts'
 import type { MirrorSnapshot } from '../engine/mirror.ts'
 import { Mirror } from '../engine/mirror.ts'
@@ -107,7 +107,9 @@ export class SharedCell<T> {
   /** Writes whatever is there. */
   async set(value: T, options: TimedWaitOptions): Promise<void> {
     const bytes = this.#format.encode(value)
-    await this.#call('set', options, (signal) => this.#write(value, bytes, 'any', signal))
+    await this.#call('set', options, async (signal) => {
+      this.#written(value, await writeVersioned(this.#client, this.path, bytes, 'any', signal))
+    })
   }
 
   /** Writes if the node is the one that was seen last; false if it is not. */
@@ -117,7 +119,7 @@ export class SharedCell<T> {
     return this.#call('trySet', options, async (signal) => {
       const { expected } = seen ?? (await this.#outlet.first(signal))
       try {
-        await this.#write(value, bytes, expected, signal)
+        this.#written(value, await winVersioned(this.#client, this.path, bytes, expected, signal))
         return true
       } catch (error) {
         if (isCoordinationError(error, 'BAD_VERSION')) return false
@@ -148,8 +150,7 @@ export class SharedCell<T> {
     return withinWait(this.#client, { what, path: this.path }, options, task)
   }
 
-  async #write(value: T, bytes: Uint8Array, expected: ExpectedVersion, signal: AbortSignal): Promise<void> {
-    const { version, zxid, czxid } = await writeVersioned(this.#client, this.path, bytes, expected, signal)
+  #written(value: T, { version, zxid, czxid }: WrittenNode): void {
     if ((this.#outlet.current?.zxid ?? 0n) >= zxid) return
     this.#ownGeneration = this.#mirror.snapshot?.generation ?? 0
     const seen = seenBy(this.#client, { czxid, version })

@@ -2,10 +2,10 @@
  * Compare-and-set of persistent nodes, once, by force, or as a bounded read-change-write, over lost replies.
  *
  * Lost reply  read back after a `sync`. With compare-and-set on version v, a node at v+1 with our data is our write
- *             (or one equal to it, which is the same to every reader); at v, nothing happened and the write is safe to
- *             repeat; at v+1 with other data another was quicker; beyond, or recreated, nobody can know, and the
- *             error says `unknown`. A forced write counts as done if our data are there; it is not repeated otherwise,
- *             since it could undo a newer one (CURATOR-584).
+ *             (or one equal to it, which is the same to every reader; where it matters whose it is, it is `unknown`);
+ *             at v, nothing happened and the write is safe to repeat; at v+1 with other data another was quicker;
+ *             beyond, or recreated, nobody can know, and the error says `unknown`. A forced write counts as done if our
+ *             data are there; it is not repeated otherwise, since it could undo a newer one (CURATOR-584).
  * Identity    a version counts from 0 again when a node is deleted and made again. Who has seen the node names its
  *             creation too, so that an equal version of another node is refused; a version alone cannot tell them
  *             apart.
@@ -72,6 +72,20 @@ export async function writeVersioned(
   signal: AbortSignal,
 ): Promise<WrittenNode> {
   return writeUntilKnown(client, { path, data, expected, signal, isEqualOurs: true })
+}
+
+/**
+ * As {@link writeVersioned}, for a writer to whom it matters whether it was the one: equal data at the next version may
+ * be those of a rival, so that they count as `unknown`.
+ */
+export async function winVersioned(
+  client: Client,
+  path: string,
+  data: Uint8Array,
+  expected: ExpectedVersion,
+  signal: AbortSignal,
+): Promise<WrittenNode> {
+  return writeUntilKnown(client, { path, data, expected, signal, isEqualOurs: false })
 }
 
 /**

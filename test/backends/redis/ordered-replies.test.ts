@@ -91,6 +91,30 @@ describe('the replies of a session', () => {
     expect(await logged()).toEqual(['armed', 'check /a', 'first', 'changed /a', 'second'])
   })
 
+  it('are not held up by check after check once nothing is missing any more', async () => {
+    arm()
+    replies.answered(call('first'), reply(400))
+    replies.answered(call('one', watching()), reply(401))
+    replies.checked(reply(402, { payload: stat(1) }))
+    expect(await logged()).toEqual(['armed', 'check /a', 'first', 'one', 'check /a'])
+    replies.answered(call('two', watching()), reply(403, { news: [[403, 'D/b']] }))
+    replies.checked(reply(404, { payload: stat(1) }))
+    expect(await logged()).toEqual(['two'])
+    replies.answered(call('three'), reply(404, { news: [[404, 'D/a']] }))
+    expect(await logged()).toEqual(['changed /a', 'changed /a', 'changed /a', 'three'])
+  })
+
+  it('tell a watch, once its node was read again, what it has missed of a gap', async () => {
+    arm()
+    replies.answered(call('first'), reply(400))
+    replies.answered(call('one', watching()), reply(401))
+    replies.checked(reply(403, { payload: stat(1) }))
+    replies.checked(reply(405, { payload: stat(402) }))
+    expect(await logged()).toEqual(['armed', 'check /a', 'first', 'one', 'check /a', 'changed /a', 'changed /a'])
+    replies.answered(call('two'), reply(405, { news: [[404, 'D/b'], [405, 'D/a']] }))
+    expect(await logged()).toEqual(['two'])
+  })
+
   it('leave what is heard too early until what lies in front of it has come', async () => {
     arm()
     replies.heard(heard(3, 'X/a'))

@@ -105,6 +105,24 @@ it('chooses by labels that a process has all of', async () => {
   expect(await closeAll(rig, ...clients)).toEqual([])
 })
 
+it('keeps a promoted value while it comes to know an older one for all', async () => {
+  const rig = newRig()
+  const { clients, operator } = await fleetOf(rig)
+  const [client] = clients
+  if (client === undefined) throw new Error('a client')
+  const one = member(client, 'a', { schema: slowSchema((value) => (value === 3 ? 200 : 0)) })
+  await run(one.ready())
+  const values = valuesOf(one)
+  await run(operator.publish(2, { rollout: { members: ['a'] } }))
+  await pass(100)
+  await run(operator.publish(3, { staged: 'keep' }))
+  await run(operator.rollout.promote({ force: true }))
+  await pass(1_000)
+  expect(values).toEqual([1, 2])
+  expect(seen([one])).toEqual([2])
+  expect(await closeAll(rig, ...clients)).toEqual([])
+})
+
 it('goes on without a roll-out when an operator has deleted its node', async () => {
   const rig = newRig()
   const { clients, operator, members } = await fleetOf(rig, 'a')

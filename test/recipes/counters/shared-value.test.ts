@@ -158,6 +158,19 @@ it.each(sweepOf(REQUESTS_MAX))('sets and shows over $what at request $nth', asyn
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
+it.each(sweepOf(REQUESTS_MAX))('gives one of two the same step over $what at request $nth', async (struck) => {
+  const rig = newRig()
+  const [a, b] = [await rig.connect(), await rig.connect()]
+  const counts = [a, b].map((client) => new SharedCount(client, PATH))
+  await run(Promise.all(counts.map((count) => count.ready())))
+  const id = sessionOf(a)
+  strike(rig, struck.fate, ({ sessionId, kind }) => sessionId === id && kind !== 'close', struck.nth)
+  const outcomes = await run(Promise.all(counts.map((count) => count.trySet(1).catch(codeOf))))
+  expect(outcomes.filter((outcome) => outcome === true).length).toBeLessThanOrEqual(1)
+  for (const outcome of outcomes) expect(String(outcome)).toMatch(/^(true|false)$|\/unknown$/)
+  expect(await closeAll(rig, a, b)).toEqual([])
+})
+
 it('shows one of many clients nothing but what was written', async () => {
   const rig = newRig()
   const clients = await Promise.all(Array.from({ length: 4 }, () => rig.connect()))
