@@ -9,6 +9,9 @@
 import { percentiles, spread } from './measure.ts'
 import type { Effort, Figure } from './measure.ts'
 
+/** A round without a hand-over goes on for so many times its length. */
+const PATIENCE = 100
+
 /** Gets a lock and gives it back. */
 export interface Contender {
   /** Resolves when the lock is held, with what gives it back. */
@@ -76,6 +79,8 @@ export class Contention {
     const cpu = process.cpuUsage()
     const startMs = line.begin()
     await passed(contentionMs)
+    // A rate needs one; where there is none after that long either, it is 0.
+    await Promise.race([line.handedOver, passed(contentionMs * PATIENCE)])
     const { handOvers, waits, turns, outOfTurn, endMs } = line.end()
     const { user, system } = process.cpuUsage(cpu)
     const after = await this.#competitor.requests?.()
@@ -129,8 +134,11 @@ class Line {
   #owner = -1
   #isOver = false
   #count: Count
+  #tellHandOver: () => void = () => undefined
   /** Resolves when each of them has had a turn. */
   readonly everyoneServed: Promise<void>
+  /** Resolves when one after another has had it since `begin`. */
+  handedOver: Promise<void>
 
   constructor(size: number) {
     let allServed = (): void => undefined
@@ -138,6 +146,7 @@ class Line {
     this.#allServed = () => allServed()
     this.#unserved = new Set(Array.from({ length: size }, (_, index) => index))
     this.#askedAtMs = Array.from({ length: size }, () => Infinity)
+    this.handedOver = this.#nextHandOver()
     this.#count = this.#zero()
   }
 
@@ -152,6 +161,7 @@ class Line {
 
   begin(): number {
     this.#count = this.#zero()
+    this.handedOver = this.#nextHandOver()
     return performance.now()
   }
 
@@ -179,7 +189,12 @@ class Line {
     if (this.#owner === index) return
     this.#owner = index
     count.handOvers += 1
+    this.#tellHandOver()
     count.waits.push(performance.now() - askedAtMs)
+  }
+
+  #nextHandOver(): Promise<void> {
+    return new Promise((resolve) => (this.#tellHandOver = resolve))
   }
 
   #zero(): Count {

@@ -104,4 +104,15 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     profile: 'recipes',
     expected: { seeds: 20, seedsWithoutAssertions: 20 },
   },
+  {
+    name: 'lease-unwatched',
+    breaks: 'A lease that was given out at first sight believes that its node is watched already.',
+    kin: 'ours: what had been done before the lease was left to the lease',
+    edits: [{
+      file: 'recipes/engine/contenders.ts',
+      from: 'isArmed: isOwnThere !== null',
+      to: 'isArmed: true',
+    }],
+    expected: { test: 'test/recipes/engine/lease.test.ts', named: 'is lost if another node stands in the place' },
+  },
 ]

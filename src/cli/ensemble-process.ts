@@ -12,7 +12,7 @@ import { deferred } from '../core/async.ts'
 import type { Deferred } from '../core/async.ts'
 import type { DevelopmentServer } from './ensemble-directory.ts'
 
-const MAIN = fileURLToPath(new URL('main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url))
 /** A server that was asked to end and has not after this long is killed; above its drainMs. */
 const END_MS_MAX = 10_000
 

@@ -15,50 +15,12 @@
  * Exit status: 0 done, 1 not done, 2 not understood; 128 and its number if a signal ended it; `lock`, `elect` and
  * `run-once` have that of their command.
  */
-import { constants } from 'node:os'
-import { askerOf } from './ask-password.ts'
-import { FILE_TOOLS, takeArguments, USAGE } from './command-line.ts'
-import type { CommandLine } from './command-line.ts'
-import { loginOf } from './credentials.ts'
-import type { Login } from './credentials.ts'
-import { shownUrl } from './secrets.ts'
+import { FILE_TOOLS } from './command-line.ts'
 import { ExitStatus } from './exit-status.ts'
-import { HistoryFile, historyPath } from './history-file.ts'
-import { runInteractive, runScript } from './interactive.ts'
-import { jsonLine, standardOutput } from './output.ts'
+import { Interruption } from './interruption.ts'
+import { standardOutput } from './output.ts'
 import type { StandardOutput } from './output.ts'
-import { packageVersion } from './package-version.ts'
 import { describeError } from './shell/error-text.ts'
-import { readCommand, statusesOf } from './shell/commands.ts'
-import { Shell } from './shell/shell.ts'
-
-/** Commands that need no connection. */
-const LOCAL: ReadonlySet<string> = new Set(['help', 'version', 'quit', 'close', 'history', 'printwatches'])
-
-/** The first signal that asked this program to end. */
-class Interruption {
-  name: NodeJS.Signals | null = null
-  readonly #controller = new AbortController()
-
-  constructor(names: readonly NodeJS.Signals[]) {
-    for (const name of names) {
-      // A second one ends the program as if nobody listened.
-      process.once(name, () => {
-        this.name ??= name
-        this.#controller.abort()
-      })
-    }
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  /** The status of a program that it has ended. */
-  get status(): number {
-    return ExitStatus.signal + (this.name === null ? 0 : constants.signals[this.name])
-  }
-}
 
 /** A command with options of its own, loaded when it is called. */
 interface Program {
@@ -105,20 +67,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (FILE_TOOLS.has(first)) return (await import('./disk/tools.ts')).runTool(first, rest, standardOutput(false))
   const program = Object.hasOwn(PROGRAMS, first) ? PROGRAMS[first] : undefined
   if (program !== undefined) return runProgram(program, rest)
-  const { command, json, options } = takeArguments(args)
-  let output = standardOutput(false)
-  try {
-    const line = options()
-    output = standardOutput(line.raw)
-    if (line.shows === 'usage') output.out(`${USAGE}\n`)
-    else if (line.shows === 'version') output.out(`${packageVersion()}\n`)
-    else return await (command.length === 0 ? runShell(line, output) : runOnce(line, command, output))
-    return ExitStatus.ok
-  } catch (error) {
-    const { status, ...described } = describeError(error, statusesOf(command))
-    if (described.message !== '') output.err(json ? jsonLine({ error: described }) : `${described.message}\n`)
-    return status
-  }
+  return (await import('./shell-command.ts')).runShellCommand(args)
 }
 
 /** The help of a program of its own. */
@@ -139,55 +88,6 @@ async function runProgram({ run, signals = ENDS }: Program, args: readonly strin
     output.err(`${message}\n`)
     return status
   }
-}
-
-/** Runs one command; after one that set watches, waits until they have fired. */
-async function runOnce(line: CommandLine, words: readonly string[], output: StandardOutput): Promise<number> {
-  const { command } = readCommand(words)
-  const login = LOCAL.has(command.name) ? null : await whoConnects(line)
-  const interruption = new Interruption(['SIGINT', 'SIGTERM'])
-  const { signal } = interruption
-  const shell = new Shell({ ...line, login, output, isInteractive: false })
-  shell.ask = askerOf(process.stdin, process.stderr)
-  try {
-    if (!LOCAL.has(command.name)) await shell.connect(undefined, signal)
-    const status = await shell.run(words, signal)
-    // A command with statuses of its own says itself which one a signal means.
-    const isOurs = command.statuses === undefined && status === ExitStatus.failure
-    if (status !== ExitStatus.ok) return signal.aborted && isOurs ? interruption.status : status
-    await shell.watches.untilEmpty(signal)
-    return status
-  } catch (error) {
-    if (signal.aborted) return interruption.status
-    throw error
-  } finally {
-    await shell.close()
-  }
-}
-
-/** Reads commands: with an editor from a terminal, as they are from anything else. */
-async function runShell(line: CommandLine, output: StandardOutput): Promise<number> {
-  const isTyped = process.stdin.isTTY && process.stdout.isTTY
-  const shell = new Shell({ ...line, login: await whoConnects(line), output, isInteractive: true })
-  try {
-    if (isTyped) {
-      if (!line.json) output.out(`Connecting to ${shownUrl(line.url)}\n`)
-      await shell.connect().catch((error: unknown) => {
-        output.err(`${describeError(error).message}\n`)
-      })
-      const terminal = { input: process.stdin, output: process.stdout, shown: output.shown }
-      await runInteractive(shell, terminal, new HistoryFile(historyPath()), line.json)
-      return ExitStatus.ok
-    }
-    await shell.connect()
-    return await runScript(shell, process.stdin)
-  } finally {
-    await shell.close()
-  }
-}
-
-function whoConnects(line: CommandLine): Promise<Login | null> {
-  return loginOf(line, process.env, askerOf(process.stdin, process.stderr))
 }
 
 /** The end of a program that is broken: one line, without a trace that means nothing to who sees it. */

@@ -21,7 +21,7 @@ const FILES: Readonly<Record<string, { readonly name: string; readonly type: str
 }
 
 /** Where the build puts them. */
-export const BUILT_PAGE = fileURLToPath(new URL('./page', import.meta.url))
+export const BUILT_PAGE = fileURLToPath(new URL('../dashboard/page', import.meta.url))
 
 export class PageFiles {
   readonly #folder: string

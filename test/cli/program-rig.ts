@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { chmodSync, copyFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { compileInto, scratchFolder } from '../support/compiled.ts'
+import { buildPackageInto, scratchFolder } from '../support/compiled.ts'
 
 /** Longest time to compile the program and to start a server on a busy machine, in milliseconds. */
 export const START_MS_MAX = 180_000
@@ -55,9 +55,9 @@ export class ProgramRig {
   #server: Program | null = null
   #address = ''
 
-  /** Compiles, and starts the server. */
+  /** Builds the package, and starts the server. */
   async start(): Promise<void> {
-    compileInto(join(this.folder, 'dist'))
+    buildPackageInto(join(this.folder, 'dist'))
     copyFileSync('package.json', join(this.folder, 'package.json'))
     chmodSync(this.main, 0o755)
     this.#server = await this.serve()

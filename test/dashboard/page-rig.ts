@@ -10,7 +10,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { build } from 'vite'
 import { findProgram, reasonToSkip } from '../engines/process.ts'
 
-const CONFIG = fileURLToPath(new URL('../../vite.config.ts', import.meta.url))
+const CONFIG = fileURLToPath(new URL('../../vite-page.config.ts', import.meta.url))
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const CHROMIUM = findProgram('chromium')
 const SIZE = { width: 1280, height: 800 }

@@ -7,7 +7,7 @@
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { compileInto, scratchFolder } from '../support/compiled.ts'
+import { buildPackageInto, scratchFolder } from '../support/compiled.ts'
 import { freePort, isListening, startProcess, untilReady } from './process.ts'
 import type { EngineProcess } from './process.ts'
 
@@ -28,10 +28,10 @@ export interface QuorateServer {
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const TICK_MS = 20
 
-/** Compiles the package; whoever asked for it removes it. */
+/** Builds the package; whoever asked for it removes it. */
 export function compiledPackage(): CompiledPackage {
   const path = scratchFolder()
-  compileInto(join(path, 'dist'))
+  buildPackageInto(join(path, 'dist'))
   copyFileSync(join(ROOT, 'package.json'), join(path, 'package.json'))
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }

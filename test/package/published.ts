@@ -69,7 +69,11 @@ export class PublishedPackage {
     writeFileSync(join(copy, 'docs/api/index.html'), '')
     symlinkSync(MODULES, join(copy, 'node_modules'))
     await succeed(process.execPath, [tsc('typescript'), '-p', 'tsconfig.build.json', '--noCheck'], copy)
-    await succeed(process.execPath, [join(MODULES, 'vite/bin/vite.js'), 'build', '--logLevel', 'error'], copy)
+    const vite = join(MODULES, 'vite/bin/vite.js')
+    for (const part of ['package', 'page']) {
+      const options = ['--config', `vite-${part}.config.ts`, '--logLevel', 'error']
+      await succeed(process.execPath, [vite, 'build', ...options], copy)
+    }
     await succeed('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', root], copy)
     const archive = readdirSync(root).find((name) => name.endsWith('.tgz')) ?? ''
     await succeed('tar', ['-xzf', archive], root)

@@ -5,13 +5,14 @@
  *
  *  1. A recipe gives its names of nodes and its rule (contender.ts); the options are checked (acquire-options.ts).
  *  2. One wait holds everything that can end this acquisition: signal, time limit, session, client (wait.ts).
- *  3. An ephemeral sequential node is created, over lost answers (protected-writes.ts). It is the contender.
- *  4. The contender enters the view of the queue that all contenders of its client share (queue-view.ts), and watches
- *     its own node.
- *  5. A round begins (round.ts). The view lists the children; names of no contender are reported (foreign-names.ts).
+ *  3. An ephemeral sequential node is created, over lost answers (protected-writes.ts). It is the contender. The list
+ *     of the children leaves together with it.
+ *  4. The contender enters the view of the queue that all contenders of its client share (queue-view.ts).
+ *  5. A round begins (round.ts). The view has the list; names of no contender are reported (foreign-names.ts).
  *  6. The predicate looks at the queue. It admits the contender, or says what could: the end of one other, or any
  *     change of the queue.
- *  7. Not admitted: the round waits for that, or for news of the own node. Then the next round begins.
+ *  7. Not admitted: the round waits for that, or for news of the own node, which is watched from then on. Then the next
+ *     round begins.
  *  8. Admitted: the node is looked at again if there was a wait, and the session is shown to live (lease-proof.ts).
  *  9. If others wait in line for any change, the contender calls the next one by a write to its own node (line.ts).
  * 10. The caller gets a lease (lease.ts), which stands on the ownership of the node (ownership.ts).
@@ -19,20 +20,23 @@
  *     the same. Either wakes one other.
  *
  * Safety    a grant needs: a list that shows our node, everyone before it in that list gone or admitted beside it, our
- *           node still there and of the same creation, its session live and with half of a lease left. Identity of a
- *           node is our UUID and its owner (CURATOR-498, 604, 620).
+ *           node still there and of the same creation if there was a wait, its session live and with half of a lease
+ *           left. Identity of a node is our UUID and its owner (CURATOR-498, 604, 620). Without a wait the list is as
+ *           good as new; a node that was put there under our name since keeps others out as ours did, and the
+ *           lease, which looks at its node first of all, is lost.
  * Liveness  each waiter watches one other, by a read that arms nothing when that one is gone, or by that one's own
  *           watch if it is of the same client; it lists again after a reconnect, and when its own node was deleted by
  *           somebody (then it queues again, at the end).
  * Serial    one loop per contender; a round's callbacks ring that round's bell, without effect when it is over.
- * Cost      uncontended: 2 round trips; waiting: 1 watch beside the one on the own node; hand-over: 1 event + 1 read.
+ * Cost      uncontended: 1 round trip, and the lease watches the own node; waiting: 1 watch beside the one on the own
+ *           node; hand-over: 1 event + 1 read.
  *           Contenders of one client share their lists, whatever their number.
  * Source    ZooKeeper recipes, "Locks"; Curator LockInternals.
  */
 import type { Created, NodeData } from '../../core/backend.ts'
 import { assert } from '../../core/assert.ts'
 import { abortable } from '../../core/async.ts'
-import type { Client } from '../../core/client.ts'
+import type { Client, Data } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { refuseUnknown } from '../../core/options.ts'
 import { joinPath, nameOf, validatePath } from '../../core/path.ts'
@@ -232,10 +236,8 @@ export class Contenders {
   async #contend(wait: Wait, { data = '', revocable = false }: Entry): Promise<Lease | null> {
     const writable = revocable ? { isWritable: true } as const : {}
     const request = { parent: this.path, ...this.#names.newPrefix(), ...writable, data }
-    const created = await this.#create(request, wait)
-    if (created === null) return null
-    const revocation = revocable ? new Revocation(this.#client, created.path) : null
-    const entrant = this.#enter(created, { data, revocation })
+    const entrant = await this.#enter(request, wait, { data, isRevocable: revocable })
+    if (entrant === null) return null
     try {
       wait.bindSession(entrant.node.sessionId)
       const lease = await this.#untilAdmitted(entrant, wait)
@@ -262,13 +264,28 @@ export class Contenders {
     return QueueView.of(this.#client, this.path, this.#names.parse)
   }
 
-  #enter({ path, stat }: Created, own: Pick<Entrant, 'data' | 'revocation'>): Entrant {
-    const watch = new NodeWatch()
-    const contender = this.#names.parse(nameOf(path))
-    assert(contender !== null, `${path} is named as a contender`)
+  /** Creates a contender and takes it into the view, whose list leaves together with the creation. Null: as there. */
+  async #enter(
+    request: ProtectedCreate,
+    wait: Wait,
+    { data, isRevocable }: { readonly data: Data; readonly isRevocable: boolean },
+  ): Promise<Entrant | null> {
     const view = this.#view()
-    view.enter(contender.name, watch)
-    return { node: ownedNode(path, stat), contender, ...own, watch, view }
+    const enough = view.expect()
+    try {
+      const creating = this.#create(request, wait)
+      view.readAhead()
+      const created = await creating
+      if (created === null) return null
+      const contender = this.#names.parse(nameOf(created.path))
+      assert(contender !== null, `${created.path} is named as a contender`)
+      const watch = new NodeWatch()
+      view.enter(contender.name, watch)
+      const revocation = isRevocable ? new Revocation(this.#client, created.path) : null
+      return { node: ownedNode(created.path, created.stat), contender, data, revocation, watch, view }
+    } finally {
+      enough()
+    }
   }
 
   async #leave({ node, watch }: Entrant): Promise<void> {
@@ -281,13 +298,14 @@ export class Contenders {
   async #untilAdmitted(entrant: Entrant, wait: Wait): Promise<Lease | null> {
     const { view, contender, node, watch, revocation } = entrant
     const line = new Line(this.#rule)
-    let isOwnThere = this.#watchOwn(entrant, wait)
+    // Whether it is there is shown by the list; requests to a contender may have come before.
+    let isOwnThere = revocation === null ? null : this.#watchOwn(entrant, wait)
     let hasWaited = false
     for (;;) {
       const round = new Round(this.#client, entrant)
       try {
         const showing = wait.insist(() => abortable(view.showing(contender), wait.signal))
-        const [isThere, queue] = await Promise.all([isOwnThere, showing])
+        const [isThere, queue] = await Promise.all([isOwnThere ?? true, showing])
         wait.check()
         const own = queue === null ? -1 : indexIn(queue, contender)
         if (!isThere || queue === null || own === -1) return null
@@ -295,6 +313,7 @@ export class Contenders {
         if (!admission.granted) {
           if (!wait.isPatient) return null
           hasWaited = true
+          isOwnThere ??= this.#watchOwnFrom(round, entrant, wait)
           if (admission.watch === ANY_CHANGE) await line.wait(round, queue, own, wait)
           else await round.waitFor(admission.watch, wait)
         } else {
@@ -302,7 +321,7 @@ export class Contenders {
           if (hasWaited && !(await this.#isThere(entrant, wait))) return null
           if (isFollowed) await line.callNext(this.#client, entrant, wait)
           if (!(await proveLease(this.#client, node, wait))) throw sessionOver(node.path)
-          const options = { kind: contender.kind, revocation }
+          const options = { kind: contender.kind, revocation, isArmed: isOwnThere !== null }
           if (!round.isOwnTouched) return new NodeLease(this.#client, node, watch, options)
         }
         if (round.isOwnTouched) isOwnThere = this.#watchOwn(entrant, wait)
@@ -312,7 +331,7 @@ export class Contenders {
     }
   }
 
-  /** Arms the watch on the own node. It rides along with the first list, so it costs no round trip of its own. */
+  /** Arms the watch on the own node, and looks whether that is there. It leaves together with what a round reads. */
   async #watchOwn({ node, watch, revocation }: Entrant, wait: Wait): Promise<boolean> {
     this.#client.unwatch(node.path, watch.fire)
     try {
@@ -325,6 +344,14 @@ export class Contenders {
       if (isCoordinationError(error, 'NO_NODE')) return false
       throw error
     }
+  }
+
+  /** Begins to watch the own node while a round waits, which ends if that is not there. */
+  #watchOwnFrom(round: Round, entrant: Entrant, wait: Wait): Promise<boolean> {
+    const isThere = this.#watchOwn(entrant, wait)
+    const ring = (): void => round.ring()
+    isThere.then((is) => is || ring(), ring)
+    return isThere
   }
 
   /** Whether the own node is there at this instant, whatever of its watch is on its way. */

@@ -53,6 +53,8 @@ export class QueueView {
   #reading: Promise<void> | null = null
   #next: Promise<void> | null = null
   #unlisten: (() => void) | null = null
+  /** How many of this client are about to enter. */
+  #expected = 0
 
   private constructor(client: Client, path: string, parse: Parse) {
     this.#client = client
@@ -60,9 +62,31 @@ export class QueueView {
     this.#parse = parse
   }
 
-  /** The view of a queue; there is one per client and path for as long as a contender of that client is in it. */
+  /**
+   * The view of a queue; there is one per client and path for as long as a contender of that client is in it, or
+   * expected.
+   */
   static of(client: Client, path: string, parse: Parse): QueueView {
     return viewsFor(client, parse).get(path) ?? new QueueView(client, path, parse)
+  }
+
+  /** A contender of this client is about to come in. Returns what is to be called when it has, or will not. */
+  expect(): () => void {
+    if (!this.#isInUse) this.#begin()
+    this.#expected += 1
+    return () => {
+      this.#expected -= 1
+      this.#endIfUnused()
+    }
+  }
+
+  /**
+   * Reads the list together with the creation of a contender, which was just sent: a session's requests take effect in
+   * their order, so mostly the list shows it.
+   */
+  readAhead(): void {
+    // Whoever needs the list finds out by itself that there is none.
+    if (this.#reading === null) this.#read().catch(() => undefined)
   }
 
   /**
@@ -72,7 +96,7 @@ export class QueueView {
    * @param watch - on its node; armed by its owner
    */
   enter(name: string, watch: NodeWatch): void {
-    if (this.#local.size === 0) this.#begin()
+    if (!this.#isInUse) this.#begin()
     this.#local.set(name, watch)
     watch.follow((event) => {
       if (event?.type === 'deleted') this.remove(name)
@@ -178,9 +202,17 @@ export class QueueView {
     })
   }
 
+  get #isInUse(): boolean {
+    return this.#local.size + this.#expected > 0
+  }
+
   #letGo(name: string): void {
     this.#local.delete(name)
-    if (this.#local.size > 0) return
+    this.#endIfUnused()
+  }
+
+  #endIfUnused(): void {
+    if (this.#isInUse) return
     this.#unlisten?.()
     const views = viewsFor(this.#client, this.#parse)
     if (views.get(this.path) === this) views.delete(this.path)

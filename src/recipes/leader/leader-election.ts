@@ -6,7 +6,7 @@
  * Safety    at most one candidate is lowest; a paused leader may overlap its successor, so guard with
  *           `leadership.token`.
  * Liveness  a resignation or an expiry wakes exactly one successor.
- * Cost      uncontended: 3 round trips; standing by: 1 watch on the predecessor; hand-over: 1 event + 2 reads.
+ * Cost      uncontended: 2 round trips; standing by: 1 watch on the predecessor; hand-over: 1 event + 2 reads.
  * Source    ZooKeeper recipes, "Leader Election"; Curator LeaderLatch, whose nodes these are by default.
  */
 import type { Client } from '../../core/client.ts'

@@ -4,7 +4,7 @@
  * Model     one ephemeral sequential node per contender under `path`; the lowest holds.
  * Safety    at most one contender is lowest; a paused holder may overlap its successor, so guard with `lease.token`.
  * Liveness  a release or an expiry wakes exactly one successor.
- * Cost      uncontended: 2 round trips; waiting: 1 watch on the predecessor; hand-over: 1 event + 1 read.
+ * Cost      uncontended: 1 round trip; waiting: 1 watch on the predecessor; hand-over: 1 event + 1 read.
  * Source    ZooKeeper recipes, "Locks"; Curator InterProcessMutex, whose names of nodes these are by default.
  */
 import type { Client } from '../../core/client.ts'

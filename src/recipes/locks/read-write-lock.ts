@@ -9,7 +9,7 @@
  *           a writer wakes that one. A reader watches the last writer before it, and no later one (kazoo#649).
  * Downgrade a writer may take a reader's lease, with nobody in between. There is no upgrade: two readers who wait to
  *           write would wait for each other.
- * Cost      uncontended: 2 round trips; waiting: 1 watch; hand-over: 1 event + 1 list.
+ * Cost      uncontended: 1 round trip; waiting: 1 watch; hand-over: 1 event + 1 list.
  * Source    ZooKeeper recipes, "Shared Locks"; Curator InterProcessReadWriteLock, whose names of nodes these are.
  */
 import type { Client } from '../../core/client.ts'

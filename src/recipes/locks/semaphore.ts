@@ -13,7 +13,7 @@
  *           `SharedCount` at that path keeps it; one that was made with a number of its own follows that instead.
  *           Curator's `acquire(n)` takes one by one and keeps what it has: two of those may wait for each other, and
  *           one of those and one of ours that wants several. Two of ours never do.
- * Cost      free: 4 round trips; waiting: 1 watch; hand-over: 1 event + 1 list, and 2 round trips for the next in line.
+ * Cost      free: 3 round trips; waiting: 1 watch; hand-over: 1 event + 1 list, and 2 round trips for the next in line.
  * Source    Curator InterProcessSemaphoreV2; its first semaphore watched one holder, and was retired for it.
  */
 import { abortable } from '../../core/async.ts'

@@ -11,7 +11,7 @@
  * Failure   work that throws records nothing; its caller gets the error, and the next caller does the work again.
  * Expiry    with `ttlMs` a result is over that long after it was recorded, by the clock of the servers; whoever asks
  *           next does the work again and replaces it. Nobody else removes it.
- * Cost      a result that is there: 2 round trips. Otherwise those of a fair lock, and 3 more; 1 more with `ttlMs`.
+ * Cost      a result that is there: 2 round trips. Otherwise that of a fair lock, and 3 more; 1 more with `ttlMs`.
  * Source    Stripe, "Idempotent requests"; the lease check of transactions on Chubby and etcd.
  */
 import type { NodeData, Operation } from '../../core/backend.ts'

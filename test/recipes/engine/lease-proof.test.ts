@@ -22,7 +22,7 @@ const LATE_MS = LEASE_MS - 100
 
 const THINGS: readonly (readonly [string, RequestKind, (client: Client) => Promise<unknown>])[] = [
   ['a fair lock', 'children', (client) => new FairLock(client, PATH).acquire()],
-  ['a fair lock that was tried', 'get', (client) => new FairLock(client, PATH).tryAcquire()],
+  ['a fair lock that was tried', 'children', (client) => new FairLock(client, PATH).tryAcquire()],
   ['an exclusive lock', 'exists', (client) => new ExclusiveLock(client, PATH).acquire()],
   ['an exclusive lock', 'create', (client) => new ExclusiveLock(client, PATH).acquire()],
   ['a permit', 'multi', (client) => new Semaphore(client, PATH, { permits: 2 }).acquire()],

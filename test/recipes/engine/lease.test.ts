@@ -33,7 +33,10 @@ interface Held {
 async function holder(): Promise<Held> {
   const rig = newRig()
   const client = await rig.connect()
-  return { rig, client, lease: await run(new FairLock(client, PATH).acquire()) }
+  const lease = await run(new FairLock(client, PATH).acquire())
+  // It watches its node.
+  await pass(ROUND_TRIP_MS)
+  return { rig, client, lease }
 }
 
 function thrownBy(task: () => void): unknown {
@@ -195,6 +198,39 @@ it('is lost at once when a stalled holder asks, before any timer has run', async
   expect(await closeAll(rig, client)).toEqual([])
 })
 
+it('is lost at once, and its node is gone in the end, when the holder has stalled before it was watched', async () => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const lease = await run(new FairLock(client, PATH).acquire())
+  stall(LEASE_MS + 1)
+  expect(codeOf(thrownBy(() => lease.throwIfLost()))).toBe('LEASE_LOST/lost')
+  vi.restoreAllMocks()
+  await pass(SESSION_TIMEOUT_MS)
+  expect(ephemerals(rig)).toEqual([])
+  expect(pendingCleanups(client)).toBe(0)
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
+it('is lost if another node stands in the place of its own when it looks for the first time', async () => {
+  const rig = newRig()
+  const [client, admin] = [await rig.connect(), await rig.connect()]
+  const lock = new FairLock(client, PATH)
+  await run((await run(lock.acquire())).release())
+  let isReplaced = false
+  rig.control.onRequest(({ kind, path }) => {
+    if (isReplaced || kind !== 'exists' || !path.startsWith(PATH)) return undefined
+    isReplaced = true
+    void admin.delete(path).then(() => admin.create(path))
+    return { delayMs: 4 * ROUND_TRIP_MS }
+  })
+  const lease = await run(lock.acquire())
+  expect(lease.state).toBe('held')
+  await pass(10 * ROUND_TRIP_MS)
+  expect(isReplaced).toBe(true)
+  expect(lossReason(lease.signal)).toBe('node-deleted')
+  expect(await closeAll(rig, client, admin)).toEqual([])
+})
+
 it('released while no server is in touch is released only when the servers confirm it', async () => {
   const { rig, client, lease } = await holder()
   const session = sessionOf(client)
@@ -209,6 +245,39 @@ it('released while no server is in touch is released only when the servers confi
   expect(pendingCleanups(client)).toBe(0)
   expect(ephemerals(rig)).toEqual([])
   expect(await closeAll(rig, client)).toEqual([])
+})
+
+it('is lost at once, and its node is gone in the end, when the holder has stalled before it was watched', async () => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const lease = await run(new FairLock(client, PATH).acquire())
+  stall(LEASE_MS + 1)
+  expect(codeOf(thrownBy(() => lease.throwIfLost()))).toBe('LEASE_LOST/lost')
+  vi.restoreAllMocks()
+  await pass(SESSION_TIMEOUT_MS)
+  expect(ephemerals(rig)).toEqual([])
+  expect(pendingCleanups(client)).toBe(0)
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
+it('is lost if another node stands in the place of its own when it looks for the first time', async () => {
+  const rig = newRig()
+  const [client, admin] = [await rig.connect(), await rig.connect()]
+  const lock = new FairLock(client, PATH)
+  await run((await run(lock.acquire())).release())
+  let isReplaced = false
+  rig.control.onRequest(({ kind, path }) => {
+    if (isReplaced || kind !== 'exists' || !path.startsWith(PATH)) return undefined
+    isReplaced = true
+    void admin.delete(path).then(() => admin.create(path))
+    return { delayMs: 4 * ROUND_TRIP_MS }
+  })
+  const lease = await run(lock.acquire())
+  expect(lease.state).toBe('held')
+  await pass(10 * ROUND_TRIP_MS)
+  expect(isReplaced).toBe(true)
+  expect(lossReason(lease.signal)).toBe('node-deleted')
+  expect(await closeAll(rig, client, admin)).toEqual([])
 })
 
 it('released while no server is in touch is released at the latest when the session is over', async () => {

@@ -91,6 +91,8 @@ it.each(LOCKS)('%s rejects with TIMEOUT after waitMs and leaves nothing behind',
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]
   await run(make(a).acquire())
+  // Its lease has begun to watch.
+  await pass(ROUND_TRIP_MS)
   const before = { nodes: rig.control.nodes(), watches: rig.control.watchCount() }
   const startMs = performance.now()
   expect(codeOf(await failureOf(make(b).acquire({ waitMs: 3_000 })))).toBe('TIMEOUT/aborted')
@@ -112,6 +114,7 @@ it.each(LOCKS)('%s aborted at any moment of the wait leaves nothing behind', asy
     const rig = newRig()
     const [a, b] = [await rig.connect(), await rig.connect()]
     const held = await run(make(a).acquire())
+    await pass(ROUND_TRIP_MS)
     const before = { nodes: rig.control.nodes(), watches: rig.control.watchCount() }
     const stop = new AbortController()
     const acquiring = make(b).acquire({ signal: stop.signal })

@@ -17,11 +17,11 @@ import { Slab } from '../../../wire/disk/slab.ts'
 import { OPEN_ACL } from '../../../wire/records.ts'
 import type { Acl, StatRecord } from '../../../wire/records.ts'
 import { sharedAcl } from './acl.ts'
+import { Ephemerals } from './ephemerals.ts'
 import { PERSISTENT, TreeNode } from './node.ts'
 import type { Ownership } from './node.ts'
 import { Quotas, changedUsage, measuredBy, statsPathOf, usageText } from './quotas.ts'
 import type { Usage } from './quotas.ts'
-import { SortedNames } from './sorted-names.ts'
 import { TreeImage } from './tree-image.ts'
 
 /** The instant of a transaction: its zxid, and the leader's wall clock in milliseconds since 1970. */
@@ -40,7 +40,7 @@ export const SPECIAL_PATHS: readonly string[] = Object.freeze([
 
 export const CONFIG_PATH = '/zookeeper/config'
 const READ_ACL: readonly Acl[] = Object.freeze([Object.freeze({ perms: 1, scheme: 'world', id: 'anyone' })])
-const [SLASH, NO_PATHS]: [number, readonly string[]] = [0x2f, Object.freeze([])]
+const SLASH = 0x2f
 /** Most bytes beside its data that a node may keep in memory along with it. */
 const KEPT_BYTES_MAX = 1_024
 
@@ -61,8 +61,7 @@ export class Tree {
   /** The node above the one that was looked up last. It is in the tree: whoever deletes a node looks it up first. */
   #near: TreeNode | null = null
   #nearPath = ''
-  /** Paths of ephemeral nodes by their session. */
-  readonly #ephemerals = new Map<bigint, SortedNames>()
+  readonly #ephemerals = new Ephemerals()
   /** Paths of container and TTL nodes. */
   readonly #mortals = new Set<string>()
   readonly #quotas = new Quotas()
@@ -101,14 +100,12 @@ export class Tree {
 
   /** Number of ephemeral nodes. */
   get ephemeralCount(): number {
-    let count = 0
-    for (const paths of this.#ephemerals.values()) count += paths.size
-    return count
+    return this.#ephemerals.count
   }
 
   /** Owners of ephemeral nodes, with the paths of these. */
   get ephemerals(): ReadonlyMap<bigint, Iterable<string> & { readonly size: number }> {
-    return this.#ephemerals
+    return this.#ephemerals.byOwner
   }
 
   /** Length of all paths and data. */
@@ -184,7 +181,7 @@ export class Tree {
 
   /** Paths of a session's ephemeral nodes, sorted by code unit. The array never changes. */
   ephemeralsOf(sessionId: bigint): readonly string[] {
-    return this.#ephemerals.get(sessionId)?.list ?? NO_PATHS
+    return this.#ephemerals.of(sessionId)
   }
 
   /** Whether a list is that of {@link Tree.ephemeralsOf}. */
@@ -272,7 +269,7 @@ export class Tree {
     this.#nodeCount -= 1
     this.#dataBytes -= path.length + node.dataLength
     this.#quotas.deleted(path)
-    if (node.ownership.kind === 'ephemeral') this.#forgetEphemeral(node.ownership.owner, path)
+    if (node.ownership.kind === 'ephemeral') this.#ephemerals.remove(node.ownership.owner, path)
     else if (node.ownership.kind !== 'persistent') this.#mortals.delete(path)
     this.#countForQuota(path, -1, -node.dataLength)
     return node
@@ -287,9 +284,7 @@ export class Tree {
     const families = new Map<TreeNode, Leaving>()
     const usages = new Map<string, Usage>()
     let family: Leaving | null = null
-    const paths = this.ephemeralsOf(sessionId)
-    this.#ephemerals.delete(sessionId)
-    for (const path of paths) {
+    for (const path of this.#ephemerals.take(sessionId)) {
       const name = nameOf(path)
       const parent = this.above(path)
       const node = parent?.child(name)
@@ -344,7 +339,7 @@ export class Tree {
     this.#nodeCount += 1
     this.#dataBytes += path.length + node.dataLength
     this.#quotas.created(path)
-    if (node.ownership.kind === 'ephemeral') this.#noteEphemeral(node.ownership.owner, path)
+    if (node.ownership.kind === 'ephemeral') this.#ephemerals.add(node.ownership.owner, path)
     else if (node.ownership.kind !== 'persistent') this.#mortals.add(path)
     return true
   }
@@ -452,21 +447,6 @@ export class Tree {
     const node = this.get(path)
     if (node === undefined) return { count: 0, bytes: 0 }
     return { count: 1 + node.descendantCount, bytes: node.dataLength + node.descendantBytes }
-  }
-
-  #noteEphemeral(owner: bigint, path: string): void {
-    let paths = this.#ephemerals.get(owner)
-    if (paths === undefined) {
-      paths = new SortedNames()
-      this.#ephemerals.set(owner, paths)
-    }
-    paths.add(path)
-  }
-
-  #forgetEphemeral(owner: bigint, path: string): void {
-    const paths = this.#ephemerals.get(owner)
-    paths?.remove(path)
-    if (paths?.size === 0) this.#ephemerals.delete(owner)
   }
 }
 
