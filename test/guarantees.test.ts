@@ -68,7 +68,9 @@ const OTHERS = [
   'LayeredConfig',
 ]
 /** The labels of a cell of theirs: one for each fault, by engine. */
-const OTHER_LABELS = ['E', 'Z', 'T', 'R'].map((engine) => ['1', '2', '3', '4', '5', 'P'].map((fault) => `${engine}${fault}`))
+const OTHER_LABELS = ['E', 'Z', 'T', 'R'].map((engine) => {
+  return ['1', '2', '3', '4', '5', 'P'].map((fault) => `${engine}${fault}`)
+})
 /** Where the suites are registered that run on each engine. */
 const SUITES = 'test/testing/recipe-suites.ts'
 const FAULTS = 7

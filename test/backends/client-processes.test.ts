@@ -188,7 +188,6 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
     for (const client of clients) await client.untilTold(({ type }) => type === 'step', 'it counts')
     for (const client of clients) client.say('play')
     await book.served([0, 1, 2], now(), 'before the freeze')
-
     one.child.kill('SIGSTOP')
     const frozenMs = now()
     await publish(two, 2, [two])
@@ -214,19 +213,7 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
     const nodesBehindFreeze = await untilNodes(server.url, NAMES.length)
     await book.served([0, 1, 2], thawedMs, 'after the freeze')
 
-    three.child.kill('SIGKILL')
-    const killedMs = now()
-    const rounds = (lock: LockName): number => two.rounds(lock)
-    const before = { fair: rounds('fair'), exclusive: rounds('exclusive'), leader: rounds('leader') }
-    for (const lock of LOCKS) await two.untilRounds(lock, before[lock] + ROUNDS, 'it goes on without a killed one')
-    await eventually(() => two.members.length === 2, 'whoever was killed is no member', PATIENCE_MS)
-    const membersBehindKill = two.members
-    const isAlone = (client: ClientProcess): boolean => client.instances.length === 2
-    await eventually(() => isAlone(one) && isAlone(two), 'whoever was killed is no instance', PATIENCE_MS)
-    const instancesBehindKill = [one.instances, two.instances]
-    const ownedBehindKill = await untilShared([one, two])
-    const nodesBehindKill = await untilNodes(server.url, 2)
-    await book.served([0, 1], killedMs, 'without a killed one')
+    const killed = await kill(server, three, [one, two], book)
     for (const client of [one, two]) client.say('conclude')
     await book.concluded([0, 1])
     for (const client of [one, two]) client.say('end')
@@ -237,14 +224,11 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
       locks: { fair: lockOf('fair'), exclusive: lockOf('exclusive'), leader: lockOf('leader') },
       values: [one.value, two.value],
       membersBehindFreeze,
-      membersBehindKill,
       nodesBehindFreeze,
-      nodesBehindKill,
       instancesBehindFreeze,
-      instancesBehindKill,
       ownedMeanwhile,
       ownedBehindFreeze,
-      ownedBehindKill,
+      ...killed,
       leftBehind: await leftBehind(server.url),
       steps: clients.flatMap((client) => client.steps),
       count: await countAt(server.url),
@@ -256,6 +240,31 @@ async function run(start: () => Promise<ServerProcess>): Promise<Story> {
     await Promise.all(clients.map(({ ended }) => ended))
     await server.close()
   }
+}
+
+type Killed = Pick<Story, 'membersBehindKill' | 'nodesBehindKill' | 'instancesBehindKill' | 'ownedBehindKill'>
+
+/** Kills one of three, and waits until the others go on without it. */
+async function kill(
+  server: ServerProcess,
+  three: ClientProcess,
+  [one, two]: readonly [ClientProcess, ClientProcess],
+  book: Book,
+): Promise<Killed> {
+  three.child.kill('SIGKILL')
+  const killedMs = now()
+  const rounds = (lock: LockName): number => two.rounds(lock)
+  const before = { fair: rounds('fair'), exclusive: rounds('exclusive'), leader: rounds('leader') }
+  for (const lock of LOCKS) await two.untilRounds(lock, before[lock] + ROUNDS, 'it goes on without a killed one')
+  await eventually(() => two.members.length === 2, 'whoever was killed is no member', PATIENCE_MS)
+  const membersBehindKill = two.members
+  const isAlone = (client: ClientProcess): boolean => client.instances.length === 2
+  await eventually(() => isAlone(one) && isAlone(two), 'whoever was killed is no instance', PATIENCE_MS)
+  const instancesBehindKill = [one.instances, two.instances]
+  const ownedBehindKill = await untilShared([one, two])
+  const nodesBehindKill = await untilNodes(server.url, 2)
+  await book.served([0, 1], killedMs, 'without a killed one')
+  return { membersBehindKill, nodesBehindKill, instancesBehindKill, ownedBehindKill }
 }
 
 function judgeLock({ locks }: Story, lock: LockName): void {

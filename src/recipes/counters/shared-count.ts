@@ -110,8 +110,8 @@ export class SharedCount implements AsyncDisposable {
    * @param value - a whole number of 32 bits
    * @param options - the signal and the time limit of the attempt
    * @returns whether it was set; false: another process was quicker, and `current` will follow
-   * @throws CoordinationError as {@link SharedCount.set}; `unknown` also if the answer was lost and the value is there: it
-   * may be that of another who has set the same
+   * @throws CoordinationError as {@link SharedCount.set}; `unknown` also if the answer was lost and the value is there:
+   * it may be that of another who has set the same
    * @throws TypeError or RangeError for a wrong argument
    */
   async trySet(value: number, options: TimedWaitOptions = {}): Promise<boolean> {

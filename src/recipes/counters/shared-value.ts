@@ -105,8 +105,8 @@ export class SharedValue implements AsyncDisposable {
    * @param value - bytes, or a string that is stored as UTF-8
    * @param options - the signal and the time limit of the attempt
    * @returns whether it was set; false: another process was quicker, and `current` will follow
-   * @throws CoordinationError as {@link SharedValue.set}; `unknown` also if the answer was lost and the value is there: it
-   * may be that of another who has set the same
+   * @throws CoordinationError as {@link SharedValue.set}; `unknown` also if the answer was lost and the value is there:
+   * it may be that of another who has set the same
    * @throws TypeError or RangeError for a wrong argument
    */
   async trySet(value: Data, options: TimedWaitOptions = {}): Promise<boolean> {

@@ -68,7 +68,7 @@ interface LatchSaid {
 }
 
 /** Latch after latch, each client counts its own task twice, and waits. */
-export const COUNT_DOWN_LATCH = part<LatchSaid>('CountDownLatch counts an id once and keeps it, and lets everyone go on', {
+export const COUNT_DOWN_LATCH = part<LatchSaid>('CountDownLatch counts an id once, keeps it, and lets everyone go on', {
   paths: [],
   open: ({ client, who, tell }) => {
     let latch = 0
@@ -125,7 +125,7 @@ interface DoubleSaid extends Span {
 }
 
 /** Everyone enters and leaves; a round takes two of them. */
-export const DOUBLE_BARRIER = part<DoubleSaid>('DoubleBarrier opens a round when enough are there, and lets everyone in', {
+export const DOUBLE_BARRIER = part<DoubleSaid>('DoubleBarrier opens a round when enough are there, and lets all in', {
   paths: [DOUBLE],
   // The node of a round whose members are gone is removed by whoever comes next.
   stays: [`${DOUBLE}/ready`],

@@ -42,7 +42,9 @@ export class Book {
   concluded(present: readonly number[]): Promise<void> {
     return this.#settle((part) => {
       const lines = this.#of(part.title)
-      const isIn = (type: Line['type'], who: number): boolean => lines.some((line) => line.type === type && line.who === who)
+      const isIn = (type: Line['type'], who: number): boolean => {
+        return lines.some((line) => line.type === type && line.who === who)
+      }
       const working = present.filter((who) => isIn('owes', who) && !isIn('ends', who))
       const missing = part.missing?.({ said: this.#said(part), present }) ?? []
       return [...working.map((who) => `${who} does not come to its end`), ...missing]

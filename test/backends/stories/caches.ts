@@ -70,7 +70,7 @@ export const NODE_CACHE = cachePart('NodeCache shows everyone the last state, an
   },
 })
 
-export const CHILDREN_CACHE = cachePart('ChildrenCache shows all children of one moment, the last one, and never goes back', {
+export const CHILDREN_CACHE = cachePart('ChildrenCache shows all children of one moment, the last, never going back', {
   path: '/story/children-cache',
   nodes: ['a', 'b', 'c'].map((name) => `/story/children-cache/${name}`),
   make: (client, path) => {

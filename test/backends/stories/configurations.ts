@@ -105,7 +105,7 @@ interface LayersSaid {
 }
 
 /** One publishes number after number in each layer. */
-export const LAYERED_CONFIG = part<LayersSaid>('LayeredConfig brings everyone to the last value of each layer, never back', {
+export const LAYERED_CONFIG = part<LayersSaid>('LayeredConfig brings all to the last value of each layer, never back', {
   paths: [],
   open: ({ client, isLead, tell }) => {
     new LayeredConfig<Layers>(client, LAYER_PATHS).subscribe(({ value }) => {
@@ -124,8 +124,8 @@ export const LAYERED_CONFIG = part<LayersSaid>('LayeredConfig brings everyone to
     return { round: publish, last: publish }
   },
   broken: ({ said, present }) => present.flatMap((who) => LAYERS.flatMap((layer) => {
-    const seen = said.filter((one) => one.type === 'saw' && one.who === who).flatMap(({ layers }) => layers[layer] ?? [])
-    return wentBack(seen, `${layer} at ${who}`)
+    const own = said.filter((one) => one.type === 'saw' && one.who === who)
+    return wentBack(own.flatMap(({ layers }) => layers[layer] ?? []), `${layer} at ${who}`)
   })),
   missing: ({ said, present }) => LAYERS.flatMap((layer) => {
     const numbers = (type: LayersSaid['type'], who?: number): number[] => {

@@ -111,7 +111,7 @@ const TOKENS = 4
 const CLOCK_ERROR_MS = 5
 
 /** Everyone takes tokens, faster than there are any. */
-export const RATE_LIMITER = part<Span>('RateLimiter gives out no more than the rate allows, and serves everyone again', {
+export const RATE_LIMITER = part<Span>('RateLimiter gives out no more than the rate allows, and serves all again', {
   paths: [],
   open: ({ client, tell }) => {
     const limiter = new RateLimiter(client, '/story/rate', RATE)

@@ -52,7 +52,8 @@ export function overfull(holds: readonly Hold[], limit: number): string[] {
     return own.flatMap(({ fromMs }) => {
       const beside = own.filter((other) => other.fromMs <= fromMs && fromMs <= other.toMs)
       const weight = beside.reduce((sum, other) => sum + other.weight, 0)
-      return weight > limit ? [`${weight} of ${limit} of ${place} are held by ${beside.map(tokenOf).join(' and ')}`] : []
+      const tokens = beside.map(({ token }) => token).join(' and ')
+      return weight > limit ? [`${weight} of ${limit} of ${place} are held by ${tokens}`] : []
     })
   })
 }
@@ -75,8 +76,4 @@ function byPlace(holds: readonly Hold[]): [place: string, holds: Hold[]][] {
     places.set(hold.place, [...(places.get(hold.place) ?? []), hold])
   }
   return [...places]
-}
-
-function tokenOf({ token }: Hold): string {
-  return token
 }

@@ -24,7 +24,9 @@ const BROKEN: readonly (readonly [part: Part, said: readonly object[], sentence:
   [READ_WRITE_LOCK, [
     hold(0, '/story/read-write', 3, 7, [1, 2]), hold(1, '/story/read-write', 1, 6, [4, 8]),
   ], '6 is a token from before'],
-  [READ_WRITE_LOCK, [hold(0, 'the writers', 1, 1, [1, 5]), hold(1, 'the writers', 1, 2, [3, 4])], '2 of 1 of the writers'],
+  [READ_WRITE_LOCK, [
+    hold(0, 'the writers', 1, 1, [1, 5]), hold(1, 'the writers', 1, 2, [3, 4]),
+  ], '2 of 1 of the writers'],
   [REENTRANT_LOCK, [again(3, { inner: '3', count: 1 })], '3 was held 1 times'],
   [REENTRANT_LOCK, [again(3, { inner: '4', count: 2 })], '3 was taken twice as two'],
   [MULTI_LOCK, [hold(0, '/m/1', 1, 5, [1, 2]), hold(1, '/m/1', 1, 5, [3, 4])], '/m/1 was given to 5 after 5'],
@@ -37,7 +39,8 @@ const BROKEN: readonly (readonly [part: Part, said: readonly object[], sentence:
     { who: 0, type: 'up', fromMs: 1, toMs: 9 }, { who: 1, type: 'waited', fromMs: 2, toMs: 8 },
   ], '1 passed at 8'],
   [COUNT_DOWN_LATCH, [
-    { who: 0, latch: 0, counts: 'a', atMs: 1, remaining: -1 }, { who: 1, latch: 0, counts: 'b', atMs: 2, remaining: -1 },
+    { who: 0, latch: 0, counts: 'a', atMs: 1, remaining: -1 },
+    { who: 1, latch: 0, counts: 'b', atMs: 2, remaining: -1 },
     { who: 0, latch: 0, counts: null, atMs: 3, remaining: 0 },
   ], '0 passed latch 0 after a,b'],
   [DOUBLE_BARRIER, [
@@ -49,8 +52,12 @@ const BROKEN: readonly (readonly [part: Part, said: readonly object[], sentence:
     { who, type: 'in', fromMs: 1, toMs: 3, isSameSession: true },
     { who, type: 'left', fromMs: 5 + 5 * who, toMs: 6 + 5 * who, isSameSession: true },
   ]), '0 had left at 6, and 1 was in until 10'],
-  [DISTRIBUTED_QUEUE, [0, 1].map((who) => ({ who, type: 'held', hold: hold(who, 'i', 1, who, [1, 5]) })), '2 of 1 of i'],
-  [DISTRIBUTED_QUEUE, [0, 1].map((who) => ({ who, type: 'done', id: 'i', value: 'v', isSure: true })), 'what is done i'],
+  [DISTRIBUTED_QUEUE, [0, 1].map((who) => {
+    return { who, type: 'held', hold: hold(who, 'i', 1, who, [1, 5]) }
+  }), '2 of 1 of i'],
+  [DISTRIBUTED_QUEUE, [0, 1].map((who) => {
+    return { who, type: 'done', id: 'i', value: 'v', isSure: true }
+  }), 'what is done i'],
   [CHILDREN_CACHE, [{ who: 0, type: 'saw', values: [1, 2] }], '0 saw 1,2 at one moment'],
   [NODE_CACHE, [{ who: 0, type: 'saw', values: [2] }, { who: 0, type: 'saw', values: [1] }], '0 went from 2 back to 1'],
   [TRANSACT, [

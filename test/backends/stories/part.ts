@@ -23,8 +23,8 @@ export interface Party {
   /** Works once. It is called again and again; an error of the world ends a round, which does not count then. */
   round?(): Promise<void>
   /**
-   * Ends the work: it is called until it succeeds, when the fault is over and no round goes on. Without it the rounds go
-   * on until the client is closed in the middle of one.
+   * Ends the work: it is called until it succeeds, when the fault is over and no round goes on. Without it the rounds
+   * go on until the client is closed in the middle of one.
    */
   last?(): Promise<void>
 }

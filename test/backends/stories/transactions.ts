@@ -92,7 +92,7 @@ interface OnceSaid {
 }
 
 /** Everyone asks for the work of the moment. */
-export const ONCE_ONLY = part<OnceSaid>('onceOnly gives everyone one result, of work that was done, and serves everyone again', {
+export const ONCE_ONLY = part<OnceSaid>('onceOnly gives everyone one result, of work that was done', {
   paths: [],
   open: ({ client, who, tell }) => {
     let works = 0
