@@ -18,7 +18,7 @@ export interface Hold extends Span {
   readonly token: string
 }
 
-const HOLD_MS = 3
+const HOLD_MS = 20
 
 /** The time, in milliseconds. */
 export function now(): number {
