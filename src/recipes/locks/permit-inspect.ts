@@ -2,7 +2,7 @@
 import type { Client } from '../../core/client.ts'
 import { joinPath } from '../../core/path.ts'
 import type { ContenderInfo } from '../engine/contenders.ts'
-import { PermitLimit } from './permit-limit.ts'
+import { PERMITS_MAX, PermitLimit } from './permit-limit.ts'
 import { Semaphore } from './semaphore.ts'
 
 /** A semaphore and who is at it. */
@@ -25,7 +25,7 @@ const NONE = 0
  */
 export async function readSemaphore(client: Client, path: string, signal: AbortSignal): Promise<SeenSemaphore> {
   await client.sync(path, { signal })
-  const semaphore = new Semaphore(client, path, { permits: 1 })
+  const semaphore = new Semaphore(client, path, { permits: PERMITS_MAX })
   const [permits, holders, waiting] = await Promise.all([
     new PermitLimit(client, joinPath(path, 'permits'), NONE).peek(signal),
     semaphore.holders({ signal }),

@@ -211,14 +211,19 @@ export class Semaphore {
   }
 
   /**
-   * Lists the permits that are held, each with its holder's session and data. The first in line, who makes its nodes
-   * before it counts, may be among them a little too early.
+   * Lists the permits that are held, each with its holder's session and data. The first in line makes its nodes before
+   * it counts: those that are too many are not among them; of one who wants several, some may be.
    *
    * @param options - the signal and the time limit of the reading
-   * @throws CoordinationError `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`, `CLIENT_CLOSED`
+   * @throws CoordinationError `INVALID_VALUE`, `ABORTED`, `TIMEOUT`, `CONNECTION_LOSS`, `SESSION_EXPIRED`,
+   * `CLIENT_CLOSED`
    */
   async holders(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {
-    return permits(await this.#holders.list(options))
+    const reading = [this.#holders.list(options), this.#line.contenders(options), this.permits(options)] as const
+    const [nodes, [first], limit] = await Promise.all(reading)
+    const isBid = ({ sessionId, position }: ContenderInfo): boolean => position >= limit && sessionId === first?.sessionId
+    const lastHolder = nodes.findLastIndex((info) => !isBid(info))
+    return permits(nodes.slice(0, lastHolder + 1))
   }
 
   /**

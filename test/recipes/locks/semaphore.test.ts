@@ -105,6 +105,27 @@ it('takes three round trips when permits are free', async () => {
   expect(await closeAll(rig, client)).toEqual([])
 })
 
+it('does not count the first in line among the holders, nor one who held before among those who wait', async () => {
+  const rig = newRig()
+  const client = await rig.connect()
+  const held = await run(semaphore(client).acquire({ permits: 2 }))
+  await run(semaphore(client).setPermits(2))
+  const next = semaphore(client).acquire()
+  await pass(10 * ROUND_TRIP_MS)
+  const counted = async (): Promise<number[]> => {
+    const [holders, waiting] = await Promise.all([semaphore(client).holders(), semaphore(client).waiting()])
+    return [holders.length, waiting.length]
+  }
+  expect(await run(counted())).toEqual([2, 1])
+  // More are held than there are from now on.
+  await run(semaphore(client).setPermits(1))
+  expect((await run(semaphore(client).holders())).length).toBeGreaterThanOrEqual(1)
+  await run(held.release())
+  expect(await run(next)).toHaveProperty('state', 'held')
+  expect(await run(counted())).toEqual([1, 0])
+  expect(await closeAll(rig, client)).toEqual([])
+})
+
 it('leaves the nodes that Curator has, and the number of permits as a SharedCount', async () => {
   const rig = newRig()
   const line = await lineOf(rig, [2, 1, 1])
