@@ -221,7 +221,8 @@ export class Semaphore {
   async holders(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {
     const reading = [this.#holders.list(options), this.#line.contenders(options), this.permits(options)] as const
     const [nodes, [first], limit] = await Promise.all(reading)
-    const isBid = ({ sessionId, position }: ContenderInfo): boolean => position >= limit && sessionId === first?.sessionId
+    const isBid = ({ position, sessionId }: ContenderInfo): boolean =>
+      position >= limit && sessionId === first?.sessionId
     const lastHolder = nodes.findLastIndex((info) => !isBid(info))
     return permits(nodes.slice(0, lastHolder + 1))
   }
