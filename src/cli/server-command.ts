@@ -48,7 +48,7 @@ const TICK_MS_MAX = 50
  * Keeps the space for new objects as small as it is when the data are read. Objects of a server that serves are either
  * gone with their turn or stay as long as a session, so a large one saves no work; it would grow with the first
  * thousands of sessions, and take a fifth of the memory (bench/README.md). While the data are read it may grow: most of
- * what is read stays, and would be copied more often; a start took four tenths longer.
+ * them stay, and would be copied more often, so that a start took a quarter longer.
  */
 const SMALL_NURSERY = '--semi-space-growth-factor=1'
 

@@ -18,6 +18,7 @@ import { KEPT_PATHS, KeptActs } from './kept-story.ts'
 import type { KeptRecord } from './kept-story.ts'
 import type { Book } from './stories/book.ts'
 import { Cast } from './stories/cast.ts'
+import { tolerated } from './stories/part.ts'
 
 /** A resource that a lock guards: it takes down who used it, and refuses a token below one that it has seen. */
 export class Resource {
@@ -306,17 +307,6 @@ async function joinAndWatch(client: Client, id: string): Promise<{ readonly memb
   })
   await group.join(id)
   return view
-}
-
-/** Whether something was done; what the world may do to it is no error. */
-async function tolerated(doIt: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await doIt()
-    return true
-  } catch (error) {
-    if (!isCoordinationError(error)) throw error
-    return false
-  }
 }
 
 async function namesUnder(client: Client, path: string): Promise<readonly string[]> {

@@ -247,39 +247,6 @@ it('released while no server is in touch is released only when the servers confi
   expect(await closeAll(rig, client)).toEqual([])
 })
 
-it('is lost at once, and its node is gone in the end, when the holder has stalled before it was watched', async () => {
-  const rig = newRig()
-  const client = await rig.connect()
-  const lease = await run(new FairLock(client, PATH).acquire())
-  stall(LEASE_MS + 1)
-  expect(codeOf(thrownBy(() => lease.throwIfLost()))).toBe('LEASE_LOST/lost')
-  vi.restoreAllMocks()
-  await pass(SESSION_TIMEOUT_MS)
-  expect(ephemerals(rig)).toEqual([])
-  expect(pendingCleanups(client)).toBe(0)
-  expect(await closeAll(rig, client)).toEqual([])
-})
-
-it('is lost if another node stands in the place of its own when it looks for the first time', async () => {
-  const rig = newRig()
-  const [client, admin] = [await rig.connect(), await rig.connect()]
-  const lock = new FairLock(client, PATH)
-  await run((await run(lock.acquire())).release())
-  let isReplaced = false
-  rig.control.onRequest(({ kind, path }) => {
-    if (isReplaced || kind !== 'exists' || !path.startsWith(PATH)) return undefined
-    isReplaced = true
-    void admin.delete(path).then(() => admin.create(path))
-    return { delayMs: 4 * ROUND_TRIP_MS }
-  })
-  const lease = await run(lock.acquire())
-  expect(lease.state).toBe('held')
-  await pass(10 * ROUND_TRIP_MS)
-  expect(isReplaced).toBe(true)
-  expect(lossReason(lease.signal)).toBe('node-deleted')
-  expect(await closeAll(rig, client, admin)).toEqual([])
-})
-
 it('released while no server is in touch is released at the latest when the session is over', async () => {
   const { rig, client, lease } = await holder()
   rig.control.refuseOpens(true)
