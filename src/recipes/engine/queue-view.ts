@@ -90,13 +90,12 @@ export class QueueView {
   }
 
   /**
-   * Takes a contender of this client in, until its watch is retired.
+   * Takes a contender of this client in that was expected, until its watch is retired.
    *
    * @param name - its node's name
    * @param watch - on its node; armed by its owner
    */
   enter(name: string, watch: NodeWatch): void {
-    if (!this.#isInUse) this.#begin()
     this.#local.set(name, watch)
     watch.follow((event) => {
       if (event?.type === 'deleted') this.remove(name)
