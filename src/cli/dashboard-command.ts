@@ -27,7 +27,7 @@ ${CONNECTION_HELP}
   --port PORT              where the page is; 0 for any that is free (default: ${DASHBOARD_PORT})
   --host ADDRESS           where it listens (default: ${DASHBOARD_HOST}); others than this machine need a token
   --token TOKEN            what everybody has to bring; also from ${TOKEN_VARIABLE}
-  --read-write             nodes can be changed; needs a token
+  --read-write             nodes can be changed, and configurations rolled back; needs a token
   --root FAMILY=PATH,...   where locks, leaders, groups or config are looked for, such as --root locks=/app/locks
   --help`
 

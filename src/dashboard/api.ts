@@ -50,7 +50,7 @@ export type View =
   | 'locks' | 'leaders' | 'members' | 'config' | 'services'
   | 'tree'
 /** The changes that the page can make. */
-export type Action = 'node.write' | 'node.create' | 'node.delete'
+export type Action = 'node.write' | 'node.create' | 'node.delete' | 'config.rollback'
 /** Families of recipes that are looked for below paths of their own. */
 export type Family = 'locks' | 'leaders' | 'groups' | 'config' | 'services'
 
@@ -289,7 +289,9 @@ export interface Release {
 /** A value and its history, newest first. */
 export interface ConfigDetail {
   readonly path: string
+  /** Of the node. */
   readonly version: number
+  readonly mzxid: Zxid
   readonly value: string
   readonly history: readonly Release[]
 }
@@ -340,6 +342,16 @@ export interface Changes {
     readonly mode: 'persistent' | 'container'
   }
   readonly 'DELETE node': { readonly path: string; readonly seen: Seen }
+  /** Writes the value of an older version again, as a new entry of the history. */
+  readonly 'POST rollback': {
+    readonly path: string
+    /** Of the history. */
+    readonly version: number
+    /** Kept with the new entry; the comment in place of that of the version. */
+    readonly author?: string
+    readonly comment?: string
+    readonly seen: Seen
+  }
 }
 
 /** The answer to a change. */

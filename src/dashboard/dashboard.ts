@@ -20,7 +20,7 @@ import { limitOf, pathOf, windowOf } from './query.ts'
 import { Refusal, failureOf } from './refusal.ts'
 import { Chronicle } from './servers/chronicle.ts'
 import { Streams } from './streams.ts'
-import { changeNode } from './writes.ts'
+import { CHANGES } from './writes.ts'
 
 const API = '/api/v1/'
 const NAME_CHARS_MAX = 100
@@ -108,10 +108,11 @@ export class DashboardHandler {
     await checkAccess(request, this.#settings)
     const { method = 'GET' } = request
     if (method !== 'GET' && method !== 'HEAD') {
-      if (name !== 'node') throw new Refusal(404, 'NOT_FOUND', `nothing is changed at ${API}${name}`)
+      const change = CHANGES.get(name)
+      if (change === undefined) throw new Refusal(404, 'NOT_FOUND', `nothing is changed at ${API}${name}`)
       const body = await bodyOf(request)
       const client = await this.#connection.client()
-      return send(request, response, 200, await limited(request, (signal) => changeNode(client, method, body, signal)))
+      return send(request, response, 200, await limited(request, (signal) => change(client, method, body, signal)))
     }
     if (name === 'stream') return this.#streams.open(response, query.getAll('topic'))
     send(request, response, 200, await limited(request, (signal) => this.#readNamed(name, query, signal)))
@@ -158,11 +159,12 @@ export class DashboardHandler {
 
   #meta(): Meta {
     const { name, engine, readOnly, roots } = this.#settings
-    const can = readOnly ? READ_ONLY : true
+    const can: true | string = readOnly ? READ_ONLY : true
     const views = [
       ...(['overview', 'sessions', 'events'] as const),
       ...(['locks', 'leaders', 'members', 'config', 'services', 'tree'] as const),
     ]
-    return { name, engine, views, can: { 'node.write': can, 'node.create': can, 'node.delete': can }, roots }
+    const actions = { 'node.write': can, 'node.create': can, 'node.delete': can, 'config.rollback': can }
+    return { name, engine, views, can: actions, roots }
   }
 }

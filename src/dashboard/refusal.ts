@@ -33,6 +33,7 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   NODE_EXISTS: 409,
   BAD_VERSION: 409,
   NOT_EMPTY: 409,
+  VALUE_STAGED: 409,
   NO_CHILDREN_FOR_EPHEMERALS: 409,
   BAD_ARGUMENTS: 400,
   NO_AUTH: 403,

@@ -1,5 +1,5 @@
 /**
- * Changes of single nodes.
+ * Changes of single nodes, and of configurations.
  *
  * Safety    a change names the version and the zxid that its author saw: a page that is stale changes nothing. The
  *           version is compared by the engine in the step that writes; the zxid just before.
@@ -8,6 +8,7 @@
 import type { Client } from '../core/client.ts'
 import { validatePath } from '../core/path.ts'
 import type { Changes, Done, Seen } from './api.ts'
+import { recordedTexts } from './readings/config.ts'
 import { hex } from './readings/reading.ts'
 import { Refusal } from './refusal.ts'
 
@@ -18,13 +19,19 @@ const MODES: ReadonlySet<unknown> = new Set(['persistent', 'container'])
 /** A request's body, of which nothing is known yet. */
 type Body = Readonly<Record<string, unknown>>
 
+/** Makes a change, by the method and the body of its request. */
+type Change = (client: Client, method: string, body: Body, signal: AbortSignal) => Promise<Done>
+
+/** The changes, by the name in their URL. */
+export const CHANGES: ReadonlyMap<string, Change> = new Map([['node', changeNode], ['rollback', rollBack]])
+
 /**
- * Makes a change.
+ * Changes a node.
  *
  * @param method - PUT replaces data, POST makes a node, DELETE removes one
  * @throws Refusal for a wrong request, or for a node that is another one than was seen; CoordinationError
  */
-export async function changeNode(client: Client, method: string, body: Body, signal: AbortSignal): Promise<Done> {
+async function changeNode(client: Client, method: string, body: Body, signal: AbortSignal): Promise<Done> {
   const path = pathOf(body)
   switch (method) {
     case 'PUT': {
@@ -45,6 +52,36 @@ export async function changeNode(client: Client, method: string, body: Body, sig
     default:
       throw new Refusal(405, 'USAGE', `a node is changed by PUT, POST or DELETE, got ${method}`)
   }
+}
+
+/**
+ * Writes an older value of a configuration again.
+ *
+ * @throws Refusal for a wrong request, or for a node that is another one than was seen; CoordinationError `NO_NODE` if
+ * the version is not kept, `VALUE_STAGED` while a value is staged
+ */
+async function rollBack(client: Client, method: string, body: Body, signal: AbortSignal): Promise<Done> {
+  if (method !== 'POST') throw new Refusal(405, 'USAGE', `a value is rolled back by POST, got ${method}`)
+  const path = pathOf(body)
+  const note = { ...textIn(body, 'author'), ...textIn(body, 'comment') }
+  const seen = await checkSeen(client, path, seenOf(body), signal)
+  const center = recordedTexts(client, path)
+  try {
+    const { version, zxid } = await center.rollback(body['version'] as number, {
+      ...note,
+      ifVersion: seen.version,
+      signal,
+    })
+    return { path, version, zxid: hex(zxid) }
+  } finally {
+    await center.close()
+  }
+}
+
+function textIn(body: Body, name: 'author' | 'comment'): Record<string, string> {
+  const text = body[name] ?? ''
+  if (typeof text !== 'string') throw new Refusal(400, 'USAGE', `${name} must be a string`)
+  return text === '' ? {} : { [name]: text }
 }
 
 async function checkSeen(client: Client, path: string, seen: Seen, signal: AbortSignal): Promise<Seen> {

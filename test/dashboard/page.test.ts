@@ -124,6 +124,9 @@ describe.skipIf(chromiumMissing !== null)(`the page of the dashboard${skipped}`,
     expect(await edit.getAttribute('aria-disabled')).toBe('true')
     expect(await edit.getAttribute('title')).toContain('Read-only')
     await page.getByText('Read-only', { exact: true }).waitFor()
+    await shows('config?path=/config/discount', 'Compare')
+    const rollBack = page.getByRole('button', { name: /^Roll back to version 1, off: / })
+    expect(await rollBack.getAttribute('aria-disabled')).toBe('true')
   })
 
   it('is on a picture', async () => {
@@ -182,6 +185,13 @@ describe.skipIf(chromiumMissing !== null)(`the page of the dashboard${skipped}`,
     await signed.getByRole('button', { name: 'Write' }).click()
     await signed.getByText('version 2').first().waitFor({ timeout: SHOWN_MS_MAX })
     expect(new TextDecoder().decode((await client.get('/edited')).data)).toBe('mine')
+    await signed.goto(`${own}#/config?path=/config/discount`)
+    await signed.getByRole('button', { name: 'Roll back to version 1' }).click()
+    await signed.getByRole('textbox', { name: 'Who' }).fill('bob')
+    await signed.getByRole('button', { name: 'Roll back', exact: true }).click()
+    await signed.getByText('value of v1').waitFor({ timeout: SHOWN_MS_MAX })
+    const { data } = await client.get('/config/discount')
+    expect(JSON.parse(new TextDecoder().decode(data))).toHaveProperty('percent', 10)
     await signed.context().close()
   })
 })

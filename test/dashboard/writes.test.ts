@@ -1,9 +1,9 @@
 /** Changes of nodes: only of what was seen, and never of what is kept. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { connect } from 'quorate'
+import { ConfigCenter, connect } from 'quorate'
 import type { Client } from 'quorate'
 import { modelBackend } from 'quorate/testing'
-import type { TreeNode } from '../../src/dashboard/api.ts'
+import type { ConfigDetail, TreeNode } from '../../src/dashboard/api.ts'
 import { HttpRig, ask } from './rig.ts'
 
 const TOKEN = 'a-token-of-the-test'
@@ -25,8 +25,12 @@ describe('a change', () => {
     await client.close()
   })
 
-  async function change(method: string, body: object): Promise<{ status: number; answer: Record<string, unknown> }> {
-    const { status, text } = await ask(node, { method, headers: HEADERS, body: JSON.stringify(body) })
+  async function change(method: string, body: object, name = 'node'): Promise<{
+    status: number
+    answer: Record<string, unknown>
+  }> {
+    const sent = { method, headers: HEADERS, body: JSON.stringify(body) }
+    const { status, text } = await ask(node.replace(/node$/, name), sent)
     return { status, answer: JSON.parse(text) as Record<string, unknown> }
   }
 
@@ -87,5 +91,57 @@ describe('a change', () => {
     await client.create('/a')
     await client.create('/a/b')
     expect((await change('DELETE', { path: '/a', seen: await seen('/a') })).status).toBe(409)
+  })
+
+  describe('of a configuration', () => {
+    let config: ConfigCenter<object>
+
+    beforeEach(async () => {
+      config = new ConfigCenter<object>(client, '/config/discount', { history: { author: 'anna', entriesMax: 200 } })
+      await config.publish({ percent: 10 }, { comment: 'black week' })
+      await config.publish({ percent: 15 })
+    })
+
+    const rollBack = (body: object): ReturnType<typeof change> => {
+      return change('POST', { path: '/config/discount', ...body }, 'rollback')
+    }
+    const detail = async (): Promise<ConfigDetail> => {
+      const { text } = await ask(node.replace(/node$/, 'release?path=/config/discount'), { headers: AUTHORIZATION })
+      return (JSON.parse(text) as { data: ConfigDetail }).data
+    }
+
+    it('writes an older value again, byte for byte, as a new entry that says who and why', async () => {
+      const { version, mzxid } = await detail()
+      const seen = { version, mzxid }
+      const done = await rollBack({ version: 1, seen, author: 'bob', comment: 'too many orders' })
+      expect(done).toMatchObject({ status: 200, answer: { path: '/config/discount', version: 2 } })
+      const { value, history } = await detail()
+      expect(value).toBe('{"percent":10}')
+      expect(history[0]).toMatchObject({ kind: 'rollback', of: 1, by: 'bob', note: 'too many orders', isInForce: true })
+      expect(await config.get()).toEqual({ percent: 10 })
+    })
+
+    it('is refused where somebody else was quicker, or the version is not kept, or a value is staged', async () => {
+      const { version, mzxid } = await detail()
+      await config.publish({ percent: 20 })
+      expect(await rollBack({ version: 1, seen: { version, mzxid } })).toMatchObject({ status: 409 })
+      const seen = await detail().then((now) => ({ version: now.version, mzxid: now.mzxid }))
+      expect(await rollBack({ version: 9, seen })).toMatchObject({ status: 404 })
+      expect(await rollBack({ version: 0, seen })).toMatchObject({ status: 400 })
+      expect(await rollBack({ version: 1 })).toMatchObject({ status: 428 })
+      expect(await rollBack({ version: 1, seen, author: 7 })).toMatchObject({ status: 400 })
+      await config.publish({ percent: 25 }, { rollout: { members: ['a'] } })
+      const late = await detail().then((now) => ({ version: now.version, mzxid: now.mzxid }))
+      const staged = await rollBack({ version: 1, seen: late })
+      expect(staged).toMatchObject({ status: 409, answer: { error: { code: 'VALUE_STAGED' } } })
+      expect((await detail()).value).toBe('{"percent":20}')
+    })
+
+    it('removes nothing of a history that others keep', async () => {
+      for (let percent = 0; percent < 120; percent++) await config.publish({ percent })
+      const { version, mzxid } = await detail()
+      expect((await rollBack({ version: 2, seen: { version, mzxid } })).status).toBe(200)
+      expect(await config.history()).toHaveLength(123)
+    })
   })
 })

@@ -1,5 +1,5 @@
 /** Calls of the API, with the token that the address of the page has brought. */
-import type { Answer, Done, Failure, Reads } from '../api.ts'
+import type { Answer, Changes, Done, Failure, Reads } from '../api.ts'
 
 const TOKEN = 'quorate-token'
 
@@ -48,14 +48,23 @@ export async function call(path: string, init: CallInit = {}): Promise<Response>
   throw new CallFailed(response.status, body?.error ?? unknown)
 }
 
+/** Why a change was not made, or may have been, for whoever made it. */
+export function outcomeOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  const isUnknown = error instanceof CallFailed && error.failure.outcome === 'unknown'
+  if (!isUnknown) return `Not written: ${message}`
+  return `It may have been written. ${message}. Read the node before you do it again.`
+}
+
 /** Reads once. */
 export async function read<N extends keyof Reads>(name: N, query = ''): Promise<Answer<Reads[N]>> {
   return (await (await call(name + query)).json()) as Answer<Reads[N]>
 }
 
-/** Makes a change of a node. */
-export async function change(method: 'PUT' | 'POST' | 'DELETE', body: object): Promise<Done> {
+/** Makes a change. */
+export async function change<C extends keyof Changes>(name: C, body: Changes[C]): Promise<Done> {
+  const [method = '', path = ''] = name.split(' ')
   const init = { 'Content-Type': 'application/json', 'X-Quorate-Dashboard': '1' }
-  const response = await call('node', { method, headers: init, body: JSON.stringify(body) })
+  const response = await call(path, { method, headers: init, body: JSON.stringify(body) })
   return (await response.json()) as Done
 }

@@ -1,14 +1,16 @@
 /** Was it the configuration, and what did it say before? */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import type { ConfigDetail, ConfigKey, Release } from '../api.ts'
+import type { ConfigDetail, ConfigKey, Meta, Release } from '../api.ts'
+import { change, outcomeOf } from './calls.ts'
 import { bytes, counted, diff, linesOf, moment, pretty } from './format.ts'
 import { useTopic } from './live.ts'
 import { Ago, Code, Empty, Head, Panel, Topic, Untold } from './parts.tsx'
 import { href } from './route.ts'
 
-export function Config({ path, roots }: { path: string | null; roots: readonly string[] }): JSX.Element {
+export function Config({ path, meta }: { path: string | null; meta: Meta }): JSX.Element {
   const shown = useTopic('config')
+  const roots = meta.roots.config
   return (
     <Topic shown={shown}>
       {({ data }) => {
@@ -38,7 +40,7 @@ export function Config({ path, roots }: { path: string | null; roots: readonly s
                   ))}
                 </ul>
               </Panel>
-              <Detail key={selected} path={selected} />
+              <Detail key={selected} path={selected} can={meta.can['config.rollback']} />
             </div>
           </>
         )
@@ -52,9 +54,10 @@ function newest(keys: readonly ConfigKey[]): JSX.Element {
   return <>{last.path} changed last, <Ago ms={last.changedMs} /></>
 }
 
-function Detail({ path }: { path: string }): JSX.Element {
+function Detail({ path, can }: { path: string; can: true | string }): JSX.Element {
   const shown = useTopic('release', `?path=${encodeURIComponent(path)}`)
   const [compared, setCompared] = useState<number | null>(null)
+  const [target, setTarget] = useState<Target | null>(null)
   const { answer, failure } = shown
   if (answer === null) return <p class="q">{failure === null ? 'Reading…' : failure.message}</p>
   const { data } = answer
@@ -64,12 +67,14 @@ function Detail({ path }: { path: string }): JSX.Element {
       {(older?.value ?? null) === null || older === undefined ? <Value detail={data} /> : (
         <Compared detail={data} older={older} onEnd={() => setCompared(null)} />
       )}
+      {target === null ? null : <RollBack key={target.version} target={target} onEnd={() => setTarget(null)} />}
       <Panel title="History" more={counted(data.history.length, 'value')}>
         <Untold answer={answer} names={['history']} />
         <ol class="list" aria-label={`History of ${path}, newest first`}>
           {data.history.map((release) => (
             <ReleaseRow key={release.version ?? 'now'} release={release} isCompared={release === older}
-              onCompare={() => setCompared(release === older ? null : release.version)} />
+              onCompare={() => setCompared(release === older ? null : release.version)} can={can}
+              onRollBack={(version) => setTarget({ detail: data, version })} />
           ))}
         </ol>
       </Panel>
@@ -77,10 +82,50 @@ function Detail({ path }: { path: string }): JSX.Element {
   )
 }
 
-function ReleaseRow({ release, isCompared, onCompare }: {
+/** A version to go back to, and the value that is to be replaced. */
+interface Target {
+  readonly detail: ConfigDetail
+  readonly version: number
+}
+
+/** Writes only if the value is still the one that was seen when this was opened. */
+function RollBack({ target: { detail, version }, onEnd }: { target: Target; onEnd: () => void }): JSX.Element {
+  const { path, mzxid } = detail
+  const [author, setAuthor] = useState('')
+  const [comment, setComment] = useState('')
+  const [told, setTold] = useState<string | null>(null)
+  const write = async (): Promise<void> => {
+    try {
+      await change('POST rollback', { path, version, author, comment, seen: { version: detail.version, mzxid } })
+      onEnd()
+    } catch (error) {
+      setTold(outcomeOf(error))
+    }
+  }
+  return (
+    <Panel title={`Roll ${path} back to version ${version}`}>
+      <form class="pad" onSubmit={(event) => { event.preventDefault(); void write() }}>
+        {told === null ? null : <p class="note bad" role="alert">{told}</p>}
+        <p>Its value is written again as a new version, and goes to all processes at once. Nothing is deleted.</p>
+        <div class="row">
+          <label>Who <input class="field" value={author} maxLength={256}
+            onInput={({ currentTarget }) => setAuthor(currentTarget.value)} /></label>
+          <label>Why <input class="field" value={comment} maxLength={1_024}
+            onInput={({ currentTarget }) => setComment(currentTarget.value)} /></label>
+          <button type="submit" class="btn pri">Roll back</button>
+          <button type="button" class="btn" onClick={onEnd}>Cancel</button>
+        </div>
+      </form>
+    </Panel>
+  )
+}
+
+function ReleaseRow({ release, isCompared, onCompare, can, onRollBack }: {
   release: Release
   isCompared: boolean
   onCompare: () => void
+  can: true | string
+  onRollBack: (version: number) => void
 }): JSX.Element {
   const { version, ms, by, note, kind, isInForce, value, of } = release
   return (
@@ -92,10 +137,17 @@ function ReleaseRow({ release, isCompared, onCompare }: {
         <small>{moment(ms)}{note === null ? '' : ` · ${note}`}</small>
       </span>
       {isInForce || value === null || version === null ? null : (
-        <button type="button" class="btn sm" aria-pressed={isCompared} onClick={onCompare}
-          aria-label={`Compare version ${version} with the value in force`}>
-          Compare
-        </button>
+        <>
+          <button type="button" class="btn sm" aria-pressed={isCompared} onClick={onCompare}
+            aria-label={`Compare version ${version} with the value in force`}>
+            Compare
+          </button>
+          <button type="button" class="btn sm" aria-disabled={can !== true} title={can === true ? undefined : can}
+            aria-label={`Roll back to version ${version}${can === true ? '' : `, off: ${can}`}`}
+            onClick={() => { if (can === true) onRollBack(version) }}>
+            Roll back…
+          </button>
+        </>
       )}
     </li>
   )

@@ -122,7 +122,7 @@ function ViewOf({ meta, route: { view, path } }: { meta: Meta; route: Route }): 
     case 'members':
       return <Members roots={roots.groups} />
     case 'config':
-      return <Config path={path} roots={roots.config} />
+      return <Config path={path} meta={meta} />
     case 'services':
       return <Services roots={roots.services} />
     case 'tree':

@@ -2,7 +2,7 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import type { Meta, TreeNode } from '../api.ts'
-import { CallFailed, change } from './calls.ts'
+import { change, outcomeOf } from './calls.ts'
 import { bytes, count, hexDump, linesOf, pretty } from './format.ts'
 import { useTopic } from './live.ts'
 import { Ago, Code, Panel, Session, Topic } from './parts.tsx'
@@ -95,13 +95,10 @@ function Editor({ seen, there, onEnd }: { seen: TreeNode; there: TreeNode; onEnd
   const write = async (): Promise<void> => {
     const { version, mzxid } = base.stat
     try {
-      await change('PUT', { path: base.path, data: text, encoding: 'utf8', seen: { version, mzxid } })
+      await change('PUT node', { path: base.path, data: text, encoding: 'utf8', seen: { version, mzxid } })
       onEnd()
     } catch (error) {
-      const isUnknown = error instanceof CallFailed && error.failure.outcome === 'unknown'
-      const message = error instanceof Error ? error.message : String(error)
-      const advice = `It may have been written. ${message}. Read the node before you do it again.`
-      setTold(isUnknown ? advice : `Not written: ${message}`)
+      setTold(outcomeOf(error))
     }
   }
   return (

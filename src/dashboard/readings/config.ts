@@ -4,9 +4,10 @@ import { readEach, unlessGone } from '../../core/read-each.ts'
 import type { Codec } from '../../recipes/engine/codec.ts'
 import { ConfigCenter } from '../../recipes/config/config-center.ts'
 import { secretText } from '../../recipes/config/secret-codec.ts'
+import { HISTORY_LIMITS } from '../../recipes/config/config-history.ts'
 import type { HistoryEntry } from '../../recipes/config/config-history.ts'
 import type { Answer, ConfigDetail, ConfigKey, Release } from '../api.ts'
-import { answer, textOf } from './reading.ts'
+import { answer, hex, textOf } from './reading.ts'
 import { untoldOf, walk } from './walk.ts'
 
 const HISTORY_MAX = 50
@@ -15,7 +16,7 @@ const VALUE_CHARS_MAX = 262_144
 /** Values as their texts, whatever format they are in. */
 const TEXTS: Codec<string> = {
   encode: () => {
-    throw new TypeError('only for reading')
+    throw new TypeError('values are read, and written again as they were')
   },
   decode: (bytes) => shown(bytes),
 }
@@ -49,11 +50,20 @@ export async function readRelease(client: Client, path: string, signal: AbortSig
   else if (!history.some(({ version }) => version !== null)) {
     untold['history'] = 'No history is kept: a ConfigCenter with the option history keeps one.'
   }
-  return answer({ path, version: stat.version, value: shown(data), history: history ?? [] }, { untold })
+  const { version, mzxid } = stat
+  return answer({ path, version, mzxid: hex(mzxid), value: shown(data), history: history ?? [] }, { untold })
+}
+
+/**
+ * A configuration whose values are texts, whatever format they are in. It keeps as much of the history as can be kept:
+ * those who publish have set how much that is.
+ */
+export function recordedTexts(client: Client, path: string): ConfigCenter<string> {
+  return new ConfigCenter<string>(client, path, { codec: TEXTS, history: HISTORY_LIMITS })
 }
 
 async function historyOf(client: Client, path: string, signal: AbortSignal): Promise<Release[] | null> {
-  const center = new ConfigCenter<string>(client, path, { codec: TEXTS, history: {} })
+  const center = recordedTexts(client, path)
   try {
     const entries = await center.history({ limit: HISTORY_MAX, signal })
     return entries.map(releaseOf)

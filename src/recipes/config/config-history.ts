@@ -95,6 +95,8 @@ const HISTORY_DEFAULTS = Object.freeze({ entriesMax: 100, bytesMax: 1_048_576 })
 
 const ENTRIES_MAX = 1_000
 const BYTES_MAX = 1_073_741_824
+/** The most that can be kept: whoever publishes with these removes nothing that others keep. */
+export const HISTORY_LIMITS = Object.freeze({ entriesMax: ENTRIES_MAX, bytesMax: BYTES_MAX })
 const AUTHOR_CHARS_MAX = 256
 const COMMENT_CHARS_MAX = 1_024
 const OPTIONS = optionNames<HistoryOptions>({ author: true, entriesMax: true, bytesMax: true })
