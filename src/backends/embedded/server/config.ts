@@ -12,6 +12,15 @@ export const REQUEST_BYTES_MAX = 0xfffff
 /** Longest answer to a request, in bytes: the most that clients of this package take. ZooKeeper has no limit. */
 const RESPONSE_BYTES_MAX = 0x100_0000
 
+/** See {@link LocalSessionsMode}. */
+export const LOCAL_SESSIONS_MODES = Object.freeze(['off', 'upgradeable', 'only'] as const)
+
+/**
+ * Whether a server alone knows its new sessions: never (`off`); until they ask for their first ephemeral node
+ * (`upgradeable`); or always, and such a node is refused (`only`).
+ */
+export type LocalSessionsMode = (typeof LOCAL_SESSIONS_MODES)[number]
+
 /** The configuration of a server. Durations are in milliseconds or in ticks of `tickMs`, as their names say. */
 export interface ServerConfig extends ZabConfig {
   /** Length of one call of `tick()`. */
@@ -40,6 +49,8 @@ export interface ServerConfig extends ZabConfig {
    * After how many ticks without a leader clients may read here that say so; null: never.
    */
   readonly readOnlyWaitTicks: number | null
+  /** Whether it alone knows its new sessions: ZooKeeper's localSessionsEnabled and localSessionsUpgradingEnabled. */
+  readonly localSessions: LocalSessionsMode
   /** Whether clients may change the configuration where that can be done; if not, they are told that it is off. */
   readonly reconfigEnabled: boolean
   /** An identity that bypasses all access control lists, as `user:base64(sha1(user:password))`; null for none. */
@@ -78,6 +89,7 @@ export const SERVER_DEFAULTS = Object.freeze({
   enforceQuota: false,
   leaderServes: true,
   readOnlyWaitTicks: null,
+  localSessions: 'off',
   reconfigEnabled: false,
   superDigest: null,
   membership: '',
