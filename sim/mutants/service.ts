@@ -66,8 +66,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'ephemeral-on-local-session',
-    breaks: 'A server does not ask for the beginning of its local session before its first ephemeral node in a multi.',
-    kin: 'QuorumZooKeeperServer.checkUpgradeSession of ZooKeeper, without its look into a multi',
+    breaks: 'A server does not ask for the beginning of a local session whose first ephemeral node is in a multi.',
+    kin: 'checkUpgradeSession of QuorumZooKeeperServer.java, without its look into a multi',
     edits: [{ file: REQUEST_KINDS, from: `'flags' in body && isEphemeral(body.flags)`, to: 'false' }],
     expected: { test: LOCAL_SESSIONS_TEST, named: 'becomes one of the ensemble before its first ephemeral node' },
   },
@@ -94,7 +94,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     breaks: 'A leader says that a session is over whose beginning it has proposed.',
     kin: 'decision 0028',
     edits: [{ file: SEQUENCER, from: 'this.#tracker.has(sessionId)', to: 'false' }],
-    expected: { test: LOCAL_SESSIONS_TEST, named: 'is not called over: who resumes it elsewhere waits until it is one' },
+    expected: { test: LOCAL_SESSIONS_TEST, named: 'is not called over: who resumes it elsewhere waits until' },
   },
   {
     name: 'turned-away-by-id-alone',

@@ -252,7 +252,7 @@ reconfigEnabled=true
     ])
   })
 
-  it('has local sessions if it asks for that, as a server of several, and lets them grow only if it asks for that too', () => {
+  it('has local sessions as a server of several, upgraded or not, if it asks for that', () => {
     const servers = 'initLimit=1\nsyncLimit=1\nserver.1=a:1:2\nserver.2=b:1:2\n'
     const modeOf = (text: string): string | undefined => readZooCfg(`${servers}${text}`, FILE).localSessions
     const [local, upgrading] = ['localSessionsEnabled=true', 'localSessionsUpgradingEnabled=true']

@@ -1,4 +1,4 @@
-/** Sessions that one of three processes alone knows, over TCP: as clients of ZooKeeper, ours, and operators see them. */
+/** Sessions that one of three servers alone knows, over TCP: as clients of ZooKeeper, ours, and operators see them. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { EnsembleMember } from '../../../src/backends/embedded/index.ts'
 import { Err, OpCode } from '../../../src/backends/wire/codes.ts'
@@ -56,7 +56,7 @@ async function expiring(member: EnsembleMember): Promise<number> {
 }
 
 describe('a session of a server of three processes', () => {
-  it('is known to that server alone, until it makes an ephemeral node, which it then takes elsewhere', async () => {
+  it('is known to that server alone, until it makes an ephemeral node; then it can go elsewhere', async () => {
     const [leader, first, second] = await three('upgradeable')
     const [client, atLeader] = [await RawClient.open(portOf(first)), await RawClient.open(portOf(leader))]
     const { zxid } = leader.status()
@@ -64,8 +64,10 @@ describe('a session of a server of three processes', () => {
     expect([await sessionsAt(leader), await sessionsAt(second)]).toEqual([['0', '1'], ['0', '0']])
     expect([await expiring(leader), await expiring(first)]).toEqual([1, 0])
     const sid = `0x${BigInt.asUintN(64, client.session.sessionId).toString(16)}`
-    expect(await answerTo(portOf(first), 'dump')).toMatch(new RegExp(
-      `^SessionTracker dump:\nLocal Session Sets \\(1\\)/\\(1\\):\n1 expire at .*:\n\t${sid}\nGlobal Sessions\\(0\\):\n`,
+    const dump = await answerTo(portOf(first), 'dump')
+    expect(dump).toMatch(new RegExp(
+      `^SessionTracker dump:\nLocal Session Sets \\(1\\)/\\(1\\):\n1 expire at .*:\n\t${sid}\n`
+        + 'Global Sessions\\(0\\):\n',
     ))
     expect(leader.status().zxid).toBe(zxid)
 

@@ -1,4 +1,4 @@
-/** What a session that one server alone knows is answered, by ZooKeeper's servers and by ours. */
+/** The answers to a session that one server alone knows, by ZooKeeper's servers and by ours. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { embedded } from '../../../src/backends/embedded/index.ts'
 import { OpCode } from '../../../src/backends/wire/codes.ts'
@@ -29,7 +29,7 @@ async function countsAt(port: number): Promise<string[]> {
   return monitored.split('\n').filter((line) => /^zk_(global|local)_sessions/.test(line))
 }
 
-/** What happens to a client of the first server, with the place of each answer in the order. */
+/** The life of a client of the first server, with the place of each answer in the order. */
 async function answersOf([first = 0, second = 0]: readonly number[]): Promise<readonly unknown[]> {
   const told: unknown[] = []
   const client = await RawClient.open(first)

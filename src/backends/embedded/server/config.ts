@@ -4,6 +4,7 @@
  * Limits are counted in ticks, so that a process that was stopped for a while does not find that everything has timed
  * out.
  */
+import type { LocalSessionsMode } from './ports.ts'
 import type { ZabConfig } from './zab/configuration.ts'
 
 /** Longest data and paths of one request together, in bytes: the default of ZooKeeper's jute.maxbuffer. */
@@ -11,15 +12,6 @@ export const REQUEST_BYTES_MAX = 0xfffff
 
 /** Longest answer to a request, in bytes: the most that clients of this package take. ZooKeeper has no limit. */
 const RESPONSE_BYTES_MAX = 0x100_0000
-
-/** See {@link LocalSessionsMode}. */
-export const LOCAL_SESSIONS_MODES = Object.freeze(['off', 'upgradeable', 'only'] as const)
-
-/**
- * Whether a server alone knows its new sessions: never (`off`); until they ask for their first ephemeral node
- * (`upgradeable`); or always, and such a node is refused (`only`).
- */
-export type LocalSessionsMode = (typeof LOCAL_SESSIONS_MODES)[number]
 
 /** The configuration of a server. Durations are in milliseconds or in ticks of `tickMs`, as their names say. */
 export interface ServerConfig extends ZabConfig {

@@ -186,8 +186,7 @@ export class Server {
   }
 
   /**
-   * Ends a session as if its time-out had passed: one that this server alone knows, or any if it leads; false if there
-   * is none.
+   * Ends a session as if its time-out had passed, if this server alone knows it, or leads; false if there is none.
    */
   expireSession(sessionId: bigint): boolean {
     const isExpired = this.#connections.expireLocal(sessionId) || (this.#leading?.expire(sessionId) ?? false)

@@ -6,7 +6,7 @@ import type { Reply, Request } from '../../../../src/backends/wire/records.ts'
 import { decodeTransaction } from '../../../../src/backends/wire/transactions.ts'
 import type { Transaction } from '../../../../src/backends/wire/transactions.ts'
 import { SERVER_DEFAULTS } from '../../../../src/backends/embedded/server/config.ts'
-import type { LocalSessionsMode } from '../../../../src/backends/embedded/server/config.ts'
+import type { LocalSessionsMode } from '../../../../src/backends/embedded/server/ports.ts'
 import { Cluster } from './cluster.ts'
 import { replyOf } from './test-connection.ts'
 import type { TestConnection } from './test-connection.ts'
@@ -95,7 +95,7 @@ describe.each([1, LEADER])('a session that server %i alone knows', (home) => {
     expect(errOf(cluster, client, setting('/none'))).toBe(Err.noNode)
     expect(client.received).toContainEqual(expect.objectContaining({ kind: 'event' }))
     for (const id of VOTERS) expect(cluster.server(id).status().nodes).toBe(cluster.server(home).status().nodes)
-    // What it has written is in the log under its id, and no beginning and no end of it.
+    // Its writes are in the log under its id, and no beginning and no end of it.
     const types = logOf(cluster, 2, before).map(({ txn }) => txn.type)
     expect(types).not.toContain(OpCode.createSession)
     expect(new Set(logOf(cluster, 2, before).map(({ header }) => header.clientId))).toEqual(new Set([client.sessionId]))
@@ -107,8 +107,8 @@ describe.each([1, LEADER])('a session that server %i alone knows', (home) => {
     for (const flags of [CreateFlag.ephemeral, CreateFlag.ephemeralSequential]) {
       expect(errOf(cluster, client, creation('/e', flags))).toBe(Err.ephemeralOnLocalSession)
     }
-    const multi = ask(cluster, client, { op: OpCode.multi, body: [setting('/a'), creation('/e', 1), setting('/a')] } as Asked)
-    expect(multi).toMatchObject({ err: Err.ok, body: [
+    const parts = [setting('/a'), creation('/e', CreateFlag.ephemeral), setting('/a')]
+    expect(ask(cluster, client, { op: OpCode.multi, body: parts } as Asked)).toMatchObject({ err: Err.ok, body: [
       { op: OpCode.error, err: Err.ok },
       { op: OpCode.error, err: Err.ephemeralOnLocalSession },
       { op: OpCode.error, err: Err.runtimeInconsistency },
@@ -306,7 +306,8 @@ describe('a session that is about to become one of the ensemble', () => {
     const cluster = ensemble('upgradeable')
     const client = cluster.client(LEADER)
     cluster.intercept = (_from, _to, message) => {
-      return message.type !== 'PACKET' || !(message.packet.type === 'ACK' || message.packet.type === 'PROPOSAL' && !isKnown)
+      const type = message.type === 'PACKET' ? message.packet.type : null
+      return type !== 'ACK' && (isKnown || type !== 'PROPOSAL')
     }
     cluster.request(client, creation('/e', CreateFlag.ephemeral))
     cluster.run()

@@ -5,9 +5,9 @@
  *           one, to those who may read the node. For requests see request-order.ts.
  * Handshake the password is looked at before anything is changed: a wrong one disturbs nobody. A client that has seen
  *           more than this server has applied is turned away, so that it never travels back in time.
- * Local     where that is configured, a new session is known to this server alone (local-sessions.ts), and its client has
- *           it at once. Before its first ephemeral node, if it may have one, the leader is asked to have every server
- *           know the session, as it asks for that of a new one; from then on it is one of the ensemble.
+ * Local     where that is configured, a new session is known to this server alone (local-sessions.ts), and its client
+ *           has it at once. Before its first ephemeral node, if it may have one, the leader is asked to begin it as it
+ *           begins others; from then on it is a session of the ensemble.
  * Read-only a server without a majority takes those clients alone that have said that it will do, under sessions that
  *           nobody else knows either. It cannot tell what has become of a session of the ensemble: who comes with one
  *           is turned away, and keeps it for a server that can.
@@ -19,13 +19,11 @@ import type { ClientMessage, ConnectRequest, ServerMessage } from '../../../wire
 import type { Transaction } from '../../../wire/transactions.ts'
 import { isPermitted } from '../state/acl.ts'
 import { ClientGuard } from './client-guard.ts'
-import type { LocalSessionsMode } from '../config.ts'
 import { NO_PASSWORD, newConnection } from './connection.ts'
 import type { Connection, ConnectionReply } from './connection.ts'
 import { NO_IDENTITIES, identitiesAt } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
-import type { RandomSource, ServerPorts } from '../ports.ts'
-import type { ServerEvent } from '../ready.ts'
+import type { LocalSessionsMode, RandomSource, ServerPorts } from '../ports.ts'
 import { LocalSessions, isOfReadOnly, readOnlyPassword } from './local-sessions.ts'
 import { RequestOrder } from './request-order.ts'
 import type { RequestHost } from './request-order.ts'
@@ -40,6 +38,14 @@ import { Watches } from './watches.ts'
 const SERVER_ID_SHIFT = 56n
 const RANDOM_HIGH_BITS = 0xffffff
 
+/**
+ * The time of a session that this server alone knows is over, or an error in the handling of one client has ended its
+ * connection; the code is wrong, and continues.
+ */
+type ClientEvent =
+  | { readonly type: 'expired'; readonly sessionId: bigint }
+  | { readonly type: 'client-failed'; readonly sessionId: bigint; readonly error: unknown }
+
 /** The server around the connections, as they use it. */
 export interface ConnectionsHost extends RequestHost {
   readonly myid: number
@@ -50,11 +56,8 @@ export interface ConnectionsHost extends RequestHost {
   readonly localSessions: LocalSessionsMode
   /** Whether this server is in touch with a majority, and takes clients in its present role. */
   takesClients(): boolean
-  /**
-   * The time of a session that this server alone knows is over, or an error in the handling of one client has ended its
-   * connection; the code is wrong, and continues.
-   */
-  report(event: Extract<ServerEvent, { type: 'expired' | 'client-failed' }>): void
+  /** Tells operators. */
+  report(event: ClientEvent): void
   /**
    * While it serves: whatever clients have seen up to this zxid is applied here. That is all of what was before its
    * leader's epoch, although nothing may have happened in that yet. Without a majority it is what can be read.
@@ -213,7 +216,7 @@ export class Connections {
     } else sessions.touch(sessionId)
   }
 
-  /** What it has asked for before stays the request of a local session, and comes to the leader before this. */
+  /** Earlier requests come to the leader before this, as those of a local session. */
   #upgrade(connection: Connection): void {
     connection.isLocal = false
     this.#begin(connection, { localPasswd: connection.passwd })

@@ -22,7 +22,8 @@ class Rig {
   readonly #dialer: MemberDialer
 
   constructor({ mayReturn = true } = {}) {
-    this.#dialer = new MemberDialer({ dialer: this.#side('own', 1), mayReturn, ...this.#serving }, this.#side('other', 2))
+    const own = { dialer: this.#side('own', 1), mayReturn, ...this.#serving }
+    this.#dialer = new MemberDialer(own, this.#side('other', 2))
   }
 
   readonly #serving = {
