@@ -75,11 +75,14 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'upgrade-after-creation',
     breaks: 'The beginning of a local session is asked for after its first ephemeral node.',
     kin: 'QuorumZooKeeperServer.checkUpgradeSession of ZooKeeper, called too late',
-    edits: [{
-      file: CONNECTIONS,
-      from: 'this.#attend(connection, message);\n            this.#requests.receiveRequest(connection, message);',
-      to: 'this.#requests.receiveRequest(connection, message);\n            this.#attend(connection, message);',
-    }],
+    edits: [
+      { file: CONNECTIONS, from: 'this.#attend(connection, message)', to: 'void 0' },
+      {
+        file: CONNECTIONS,
+        from: 'this.#requests.receiveRequest(connection, message)',
+        to: 'this.#requests.receiveRequest(connection, message), this.#attend(connection, message)',
+      },
+    ],
     expected: { test: LOCAL_SESSIONS_TEST, named: 'becomes one of the ensemble before its first ephemeral node' },
   },
   {

@@ -118,15 +118,17 @@ describe.each([1, LEADER])('a session that server %i alone knows', (home) => {
     expect(errOf(cluster, client, setting('/a'))).toBe(Err.ok)
   })
 
-  it.each<[string, Asked]>([
-    ['a create', creation('/e', CreateFlag.ephemeral)],
-    ['a create in a multi', { op: OpCode.multi, body: [setting('/a'), creation('/e', CreateFlag.ephemeral)] } as Asked],
-  ])('becomes one of the ensemble before its first ephemeral node: %s', (_, first) => {
+  const sync: Asked = { op: OpCode.sync, body: { path: '/' } }
+  it.each<[string, Asked, Asked[]]>([
+    ['a create', creation('/e', CreateFlag.ephemeral), []],
+    ['a create that waits for a sync', creation('/e', CreateFlag.ephemeral), [sync, setting('/a')]],
+    ['a create in a multi', { op: OpCode.multi, body: [setting('/a'), creation('/e', CreateFlag.ephemeral)] } as Asked, []],
+  ])('becomes one of the ensemble before its first ephemeral node: %s', (_, first, earlier) => {
     const cluster = ensemble('upgradeable')
     const before = loggedZxid(cluster)
     const client = cluster.client(home)
     // Sent together: each is done in the scope that the session has in its turn.
-    const xids = [setting('/a'), { op: OpCode.sync, body: { path: '/' } }, setting('/a'), first, setting('/a'), END]
+    const xids = [setting('/a'), ...earlier, first, setting('/a'), END]
       .map((request) => cluster.request(client, request))
     cluster.run()
     expect(xids.map((xid) => replyOf(client, xid)?.err)).toEqual(xids.map(() => Err.ok))
