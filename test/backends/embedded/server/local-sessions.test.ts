@@ -53,6 +53,10 @@ function existence(path: string): Asked {
   return { op: OpCode.exists, body: { path, watch: false } }
 }
 
+function asMulti(...parts: readonly Asked[]): Asked {
+  return { op: OpCode.multi, body: parts } as Asked
+}
+
 const PING: Asked = { op: OpCode.ping, body: null }
 const END: Asked = { op: OpCode.closeSession, body: null }
 
@@ -107,8 +111,8 @@ describe.each([1, LEADER])('a session that server %i alone knows', (home) => {
     for (const flags of [CreateFlag.ephemeral, CreateFlag.ephemeralSequential]) {
       expect(errOf(cluster, client, creation('/e', flags))).toBe(Err.ephemeralOnLocalSession)
     }
-    const parts = [setting('/a'), creation('/e', CreateFlag.ephemeral), setting('/a')]
-    expect(ask(cluster, client, { op: OpCode.multi, body: parts } as Asked)).toMatchObject({ err: Err.ok, body: [
+    const multi = asMulti(setting('/a'), creation('/e', CreateFlag.ephemeral), setting('/a'))
+    expect(ask(cluster, client, multi)).toMatchObject({ err: Err.ok, body: [
       { op: OpCode.error, err: Err.ok },
       { op: OpCode.error, err: Err.ephemeralOnLocalSession },
       { op: OpCode.error, err: Err.runtimeInconsistency },
@@ -122,7 +126,7 @@ describe.each([1, LEADER])('a session that server %i alone knows', (home) => {
   it.each<[string, Asked, Asked[]]>([
     ['a create', creation('/e', CreateFlag.ephemeral), []],
     ['a create that waits for a sync', creation('/e', CreateFlag.ephemeral), [sync, setting('/a')]],
-    ['a create in a multi', { op: OpCode.multi, body: [setting('/a'), creation('/e', CreateFlag.ephemeral)] } as Asked, []],
+    ['a create in a multi', asMulti(setting('/a'), creation('/e', CreateFlag.ephemeral)), []],
   ])('becomes one of the ensemble before its first ephemeral node: %s', (_, first, earlier) => {
     const cluster = ensemble('upgradeable')
     const before = loggedZxid(cluster)
