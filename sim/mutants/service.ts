@@ -5,7 +5,8 @@ import type { Mutant } from './mutant.ts'
 
 const CONNECTIONS = 'backends/embedded/server/clients/connections.ts'
 const LEADING = 'backends/embedded/server/roles/leading.ts'
-const LOCAL_SESSIONS = 'backends/embedded/server/clients/local-sessions.ts'
+const LEADER_EXCHANGE = 'backends/embedded/server/clients/leader-exchange.ts'
+const LOCAL_SESSIONS_TEST = 'test/backends/embedded/server/local-sessions.test.ts'
 const OUTSTANDING = 'backends/embedded/server/writes/outstanding.ts'
 const PREPARE = 'backends/embedded/server/writes/prepare.ts'
 const QUORUM_ROUNDS = 'backends/embedded/server/zab/quorum-rounds.ts'
@@ -18,7 +19,9 @@ const TREE_IMAGE = 'backends/embedded/server/state/tree-image.ts'
 const READ_ONLY_TEST = 'test/backends/embedded/server/read-only.test.ts'
 const READS = 'backends/embedded/server/clients/reads.ts'
 const REPLICA = 'backends/embedded/server/state/replica.ts'
+const REQUEST_KINDS = 'backends/embedded/server/clients/request-kinds.ts'
 const REQUEST_ORDER = 'backends/embedded/server/clients/request-order.ts'
+const TURNED_AWAY = 'backends/embedded/server/writes/turned-away.ts'
 const WATCH_TABLE = 'backends/embedded/server/clients/watch-table.ts'
 const WATCHES = 'backends/embedded/server/clients/watches.ts'
 
@@ -62,6 +65,52 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     expected: { test: READ_ONLY_TEST, named: 'turns a session of the ensemble away without a word' },
   },
   {
+    name: 'ephemeral-on-local-session',
+    breaks: 'A server does not ask for the beginning of a local session whose first ephemeral node is in a multi.',
+    kin: 'checkUpgradeSession of QuorumZooKeeperServer.java, without its look into a multi',
+    edits: [{ file: REQUEST_KINDS, from: `'flags' in body && isEphemeral(body.flags)`, to: 'false' }],
+    expected: { test: LOCAL_SESSIONS_TEST, named: 'becomes one of the ensemble before its first ephemeral node' },
+  },
+  {
+    name: 'upgrade-after-creation',
+    breaks: 'The beginning of a local session is asked for after its first ephemeral node.',
+    kin: 'QuorumZooKeeperServer.checkUpgradeSession of ZooKeeper, called too late',
+    edits: [
+      { file: CONNECTIONS, from: 'this.#attend(connection, message)', to: 'void 0' },
+      {
+        file: CONNECTIONS,
+        from: 'this.#requests.receiveRequest(connection, message)',
+        to: 'this.#requests.receiveRequest(connection, message), this.#attend(connection, message)',
+      },
+    ],
+    expected: { test: LOCAL_SESSIONS_TEST, named: 'becomes one of the ensemble before its first ephemeral node' },
+  },
+  {
+    name: 'local-session-outlives-its-end',
+    breaks: 'A leader does what is on its way of a local session of which its client was told that it is over.',
+    kin: 'ZooKeeper as it is: a client told that its session is over has its late writes done',
+    edits: [{ file: SEQUENCER, from: 'this.#turnedAway.add(sessionId, passwd)', to: 'void 0' }],
+    expected: { test: LOCAL_SESSIONS_TEST, named: 'does nothing any more, not even what was on its way' },
+  },
+  {
+    name: 'upgrade-called-over',
+    breaks: 'A leader says that a session is over whose beginning it has proposed.',
+    kin: 'decision 0028',
+    edits: [{ file: SEQUENCER, from: 'this.#tracker.has(sessionId)', to: 'false' }],
+    expected: { test: LOCAL_SESSIONS_TEST, named: 'is not called over: who resumes it elsewhere waits until' },
+  },
+  {
+    name: 'turned-away-by-id-alone',
+    breaks: 'Who knows the id of a local session alone can end it.',
+    kin: 'decision 0001',
+    edits: [{
+      file: TURNED_AWAY,
+      from: "`${sessionId}:${Buffer.from(passwd).toString('base64')}`",
+      to: '`${sessionId}:${passwd.length}`',
+    }],
+    expected: { test: LOCAL_SESSIONS_TEST, named: 'is not harmed by one who does not know its password' },
+  },
+  {
     name: 'sync-without-majority',
     breaks: 'A leader answers a sync, and with it pings, without asking a majority whether it still leads.',
     kin: 'ZOOKEEPER-1675',
@@ -85,7 +134,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'sync-not-awaited',
     breaks: 'A follower answers a sync before it has applied what the sync waits for.',
     kin: 'ZOOKEEPER-2137',
-    edits: [{ file: LOCAL_SESSIONS, from: 'first.zxid > appliedZxid', to: 'false' }],
+    edits: [{ file: LEADER_EXCHANGE, from: 'first.zxid > appliedZxid', to: 'false' }],
     workload: 'raw',
     expected: { seeds: 100, seedsWithoutAssertions: 100, likely: 7 },
   },

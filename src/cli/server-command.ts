@@ -328,6 +328,7 @@ function optionsOf(cfg: ZooCfg): EmbeddedOptions {
     ...given('commitLogCount', cfg.commitLogCount),
     ...given('leaderServes', cfg.leaderServes),
     ...given('readOnlyMode', cfg.readOnlyMode),
+    ...given('localSessions', cfg.localSessions),
     ...given('reconfigEnabled', cfg.reconfigEnabled),
     ...given('superDigest', cfg.superDigest),
     ...given('enforceQuota', cfg.enforceQuota),

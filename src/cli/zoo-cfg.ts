@@ -45,6 +45,7 @@ export interface ZooCfg extends ZooCfgTls {
   readonly requestBytesMax: number | undefined
   readonly leaderServes: boolean | undefined
   readonly readOnlyMode: boolean | undefined
+  readonly localSessions: 'upgradeable' | 'only' | undefined
   readonly reconfigEnabled: boolean | undefined
   /** The AdminServer's; undefined if there is to be none, which is the default here. */
   readonly adminPort: number | undefined
@@ -148,6 +149,8 @@ const KEYS: Readonly<Record<string, Key>> = {
   'jute.maxbuffer': { check: integer(REQUEST_BYTES_MIN, REQUEST_BYTES_MAX), effect: 'used' },
   leaderServes: { check: yesUnlessNo, effect: 'ensemble' },
   'readonlymode.enabled': { check: flag, effect: 'ensemble' },
+  localSessionsEnabled: { check: boolean, effect: 'ensemble' },
+  localSessionsUpgradingEnabled: { check: boolean, effect: 'ensemble' },
   reconfigEnabled: { check: boolean, effect: 'used' },
   dynamicConfigFile: { check: anything, effect: 'used' },
   'admin.enableServer': { check: flag, effect: 'used' },
@@ -182,11 +185,6 @@ const MISSING: readonly { readonly keys: RegExp; readonly isMeant?: RegExp; read
   { keys: /^multiAddress\.enabled$/, isMeant: /^true$/i, what: 'a server has one address: remove this line' },
   { keys: /^oraclePath$/, what: 'there is no oracle: two servers need each other; have a third, and remove this line' },
   { keys: /^observerMasterPort$/, what: 'observers connect to the leader: remove this line' },
-  {
-    keys: /^localSessions(Upgrading)?Enabled$/,
-    isMeant: /^true$/i,
-    what: 'every session is one of the whole ensemble: remove this line',
-  },
 ]
 
 /**
@@ -344,6 +342,7 @@ function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<
     requestBytesMax: number('jute.maxbuffer'),
     leaderServes: entries.has('leaderServes') ? text('leaderServes') !== 'no' : undefined,
     readOnlyMode: isOn('readonlymode.enabled'),
+    localSessions: isOn('localSessionsEnabled') ? localModeOf(isOn('localSessionsUpgradingEnabled')) : undefined,
     reconfigEnabled: isOn('reconfigEnabled'),
     adminPort: adminPortOf(text, number),
     adminAddress: text('admin.serverAddress'),
@@ -355,6 +354,10 @@ function settingsOf(entries: ReadonlyMap<string, Property>, file: string): Omit<
     connectTimeoutMs: number('cnxTimeout'),
     ...tlsOf(text, file),
   }
+}
+
+function localModeOf(isUpgrading = false): ZooCfg['localSessions'] {
+  return isUpgrading ? 'upgradeable' : 'only'
 }
 
 /** ZooKeeper has an AdminServer unless it is told otherwise; here it is there if it is asked for. */

@@ -19,6 +19,7 @@ export const ERROR_CODES = Object.freeze([
   'PAYLOAD_TOO_LARGE',
   'QUOTA_EXCEEDED',
   'READ_ONLY',
+  'LOCAL_SESSION',
   'THROTTLED',
   'NO_WATCHER',
   'RECONFIG_REFUSED',

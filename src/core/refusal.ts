@@ -100,6 +100,8 @@ function sentenceOf(code: ErrorCode, path: string | undefined, { isCreate, isRea
       return isRead ? beyondLimit(path) : `a write to ${path} would go beyond a quota`
     case 'READ_ONLY':
       return `the server can only be read from, since it has no majority: ${path} was not written`
+    case 'LOCAL_SESSION':
+      return `the server alone knows this session, which can own no ephemeral node: ${path} was not created`
     case 'THROTTLED':
       return `the servers have too much to do and did not look at the call on ${path}`
     case 'UNSUPPORTED':

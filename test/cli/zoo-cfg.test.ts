@@ -216,7 +216,6 @@ reconfigEnabled=true
     'group.1=1:2', 'weight.1=2', 'ssl.quorum.ciphersuites=x',
     'ssl.quorum.crl=true', 'ssl.quorum.clientAuth=none',
     'quorum.auth.enableSasl=true', 'multiAddress.enabled=true', 'oraclePath=x', 'observerMasterPort=1',
-    'localSessionsEnabled=true', 'localSessionsUpgradingEnabled=true',
   ])('is refused with %s, and what to do is said', (line) => {
     expect(refusalOf(line)).toMatch(new RegExp(`^conf/zoo.cfg:1: ${line.split('=')[0]}: .*(remove|write)`))
   })
@@ -250,6 +249,17 @@ reconfigEnabled=true
     expect(modeOf('readonlymode.enabled=false')).toBe(false)
     expect(readZooCfg('readonlymode.enabled=true', FILE).notices).toEqual([
       'conf/zoo.cfg: without effect on this server: readonlymode.enabled (line 1)',
+    ])
+  })
+
+  it('has local sessions as a server of several, upgraded or not, if it asks for that', () => {
+    const servers = 'initLimit=1\nsyncLimit=1\nserver.1=a:1:2\nserver.2=b:1:2\n'
+    const modeOf = (text: string): string | undefined => readZooCfg(`${servers}${text}`, FILE).localSessions
+    const [local, upgrading] = ['localSessionsEnabled=true', 'localSessionsUpgradingEnabled=true']
+    expect([modeOf(''), modeOf('localSessionsEnabled=false'), modeOf(upgrading)]).toEqual(Array(3).fill(undefined))
+    expect([modeOf(local), modeOf(`${local}\n${upgrading}`)]).toEqual(['only', 'upgradeable'])
+    expect(readZooCfg(local, FILE).notices).toEqual([
+      'conf/zoo.cfg: without effect on this server: localSessionsEnabled (line 1)',
     ])
   })
 

@@ -58,6 +58,7 @@ const STATUS: ServerStatus = {
   zxid: 0n,
   loggedZxid: 0n,
   sessions: 0,
+  localSessions: 0,
   connections: 0,
   watches: 0,
   nodes: 4,

@@ -13,6 +13,7 @@ export function downStatus(myid: number): Omit<ServerStatus, 'role'> & { readonl
     zxid: 0n,
     loggedZxid: 0n,
     sessions: 0,
+    localSessions: 0,
     connections: 0,
     watches: 0,
     nodes: 0,

@@ -201,7 +201,8 @@ export class Ensemble implements Backend, AsyncDisposable {
   }
 
   /**
-   * Ends a session as if its time-out had passed. Nothing happens while there is no leader.
+   * Ends a session as if its time-out had passed. Nothing happens while there is no leader, or while a local session is
+   * just becoming one of the ensemble.
    *
    * @param sessionId - such as `client.sessionId`
    */

@@ -310,7 +310,10 @@ export class EnsembleMember implements Backend, AsyncDisposable {
     }, 0)
     const others = this.#known.otherClients
     const remote = others.length === 0 ? null : new SocketDialer(others, { tls: null, lookup: undefined })
-    const dialer = new MemberDialer({ dialer: own, untilServing: (signal) => this.#untilServing(signal) }, remote)
+    // A session that another server alone knows would end if it left that server.
+    const mayReturn = common.server.localSessions === 'off'
+    const untilServing = (signal: AbortSignal): Promise<void> => this.#untilServing(signal)
+    const dialer = new MemberDialer({ dialer: own, mayReturn, untilServing }, remote)
     const opening = openClientSession(dialer, {
       ...options,
       sessionTimeoutMs: options.sessionTimeoutMs ?? common.sessionTimeoutMs,

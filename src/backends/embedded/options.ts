@@ -5,6 +5,8 @@ import { textOf } from '../../core/value-text.ts'
 import { FOUR_LETTER_WORDS } from './host/admin/four-letter-words.ts'
 import { SERVER_DEFAULTS } from './server/config.ts'
 import type { ServerConfig } from './server/config.ts'
+import { LOCAL_SESSIONS_MODES } from './server/ports.ts'
+import type { LocalSessionsMode } from './server/ports.ts'
 import type { StorageSettings } from './storages.ts'
 import { clientTlsSettingsOf } from './tls-options.ts'
 import type { ClientTlsOptions, ClientTlsSettings } from './tls-options.ts'
@@ -131,6 +133,14 @@ export interface EmbeddedOptions {
    */
   readonly readOnlyMode?: boolean
   /**
+   * Whether new sessions are known to one server alone, the one that the client is on: ZooKeeper's
+   * `localSessionsEnabled`. Such a session costs the leader and the log nothing, and ends when its client leaves that
+   * server. `'upgradeable'`: before its first ephemeral node - each lock, lead and membership makes one - it becomes a
+   * session of the ensemble. `'only'`: that node is refused with `LOCAL_SESSION`. Default `'off'`: every session is one
+   * of the ensemble.
+   */
+  readonly localSessions?: LocalSessionsMode
+  /**
    * Whether clients may change the servers of an ensemble of processes by `reconfig`; if not, that is refused as
    * disabled (-123). A server that is alone, and one of an ensemble in one process, refuse it as unimplemented (-6)
    * where it is on. Default false.
@@ -209,6 +219,7 @@ const DEFAULTS = Object.freeze({
   enforceQuota: SERVER_DEFAULTS.enforceQuota,
   leaderServes: SERVER_DEFAULTS.leaderServes,
   readOnlyMode: false,
+  localSessions: SERVER_DEFAULTS.localSessions,
   reconfigEnabled: SERVER_DEFAULTS.reconfigEnabled,
   superDigest: SERVER_DEFAULTS.superDigest,
   drainMs: 5_000,
@@ -242,6 +253,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
   }
   validateBoolean('leaderServes', all.leaderServes)
   validateBoolean('readOnlyMode', all.readOnlyMode)
+  validateLocalSessions(all.localSessions)
   validateBoolean('reconfigEnabled', all.reconfigEnabled)
   validateInteger('initLimitTicks', all.initLimitTicks, 1, LIMIT_TICKS_MAX)
   validateInteger('syncLimitTicks', all.syncLimitTicks, 1, LIMIT_TICKS_MAX)
@@ -270,6 +282,7 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
       commitLogBytes: all.commitLogBytes,
       leaderServes: all.leaderServes,
       readOnlyWaitTicks: all.readOnlyMode ? Math.ceil(readOnlyWaitMs / times.tickMs) : null,
+      localSessions: all.localSessions,
       reconfigEnabled: all.reconfigEnabled,
       initLimitTicks: all.initLimitTicks,
       syncLimitTicks: all.syncLimitTicks,
@@ -280,6 +293,11 @@ export function settingsOf(options: EmbeddedOptions): EmbeddedSettings {
       superDigest: all.superDigest,
     },
   }
+}
+
+function validateLocalSessions(mode: unknown): void {
+  if (LOCAL_SESSIONS_MODES.some((known) => known === mode)) return
+  throw new TypeError(`localSessions must be ${LOCAL_SESSIONS_MODES.join(', ')}, got ${textOf(mode)}`)
 }
 
 type AllOptions = Required<Omit<EmbeddedOptions, DependentOption>> & Pick<EmbeddedOptions, DependentOption>

@@ -133,7 +133,7 @@ const CODE_OF_ERR: ReadonlyMap<number, ErrorCode> = new Map([
   [Err.apiError, 'SYSTEM_ERROR'],
   [Err.authFailed, 'NO_AUTH'],
   [Err.notReadOnly, 'READ_ONLY'],
-  [Err.ephemeralOnLocalSession, 'UNSUPPORTED'],
+  [Err.ephemeralOnLocalSession, 'LOCAL_SESSION'],
   [Err.noWatcher, 'NO_WATCHER'],
   [Err.requestTimeout, 'TIMEOUT'],
   [Err.reconfigDisabled, 'RECONFIG_REFUSED'],

@@ -4,7 +4,8 @@
  * Shape     long session, int cxid, int op, then the body as the client sent it; createSession (-10): int time-out;
  *           closeSession: nothing. The identities of the client are the packet's authinfo.
  * Ours      on a link between servers of ours createSession also has the session's password, and `error` (-1) is a
- *           request that is refused whatever the state: int error number.
+ *           request that is refused whatever the state: int error number. After the body of a request of a session that
+ *           the sender alone knows, or has known alone until now, stands the session's password.
  * Unread    a body that cannot be read, or an operation that this package does not have, still takes its place in the
  *           order and is answered with an error, as the reference does for the former.
  * Twice     a server decodes what its client sent and encodes it again here (decision 0021).
@@ -34,10 +35,11 @@ const EXTENDED: ReadonlyMap<number, Codec<unknown>> = new Map<number, unknown>([
 const FORWARDED: ReadonlySet<number> = new Set([...WRITE_OPS, OpCode.reconfig, OpCode.closeSession])
 
 /** Writes a request between servers of ours. */
-export function writeForwarded(writer: Writer, { sessionId, xid, op, body }: ForwardedRequest): void {
+export function writeForwarded(writer: Writer, { sessionId, xid, op, body, localPasswd }: ForwardedRequest): void {
   const codec = EXTENDED.get(op) ?? codecOf(op)
   writeHead(writer, sessionId, xid, op)
   codec.write(writer, body)
+  if (localPasswd !== undefined) copiedBuffer.write(writer, localPasswd)
 }
 
 /**
@@ -81,7 +83,11 @@ export function readForwarded(
   const op = reader.int32()
   try {
     const body = readBody(reader, op, isExtended)
-    if (body !== undefined) return { sessionId, xid, op, body, identities }
+    if (body !== undefined) {
+      const request = { sessionId, xid, op, body, identities }
+      const localPasswd = isExtended && reader.remaining > 0 ? copiedBuffer.read(reader) : null
+      return localPasswd === null ? request : { ...request, localPasswd }
+    }
   } catch (error) {
     if (!isCoordinationError(error, 'PROTOCOL_VIOLATION')) throw error
     return { sessionId, xid, op: OpCode.error, body: { err: Err.marshallingError }, identities }

@@ -56,6 +56,8 @@ export interface ForwardedRequest {
   /** As `op` demands it. */
   readonly body: unknown
   readonly identities: readonly ClientIdentity[]
+  /** The session's password, if the server that forwards it alone knows the session, or has done so until now. */
+  readonly localPasswd?: Uint8Array
 }
 
 /** The packets of a link; each names its number in ZooKeeper. `dialect` stands in those of a server of ZooKeeper. */

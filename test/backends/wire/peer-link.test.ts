@@ -206,6 +206,9 @@ describe('a link to a real server', () => {
       op: OpCode.multi,
       body: [{ op: OpCode.check, body: check }],
     })
+    const closed = request(OpCode.closeSession, null)
+    const local = { ...closed, request: { ...closed.request, localPasswd: new Uint8Array(16) } }
+    expect(sent(local)).toEqual(closed.request)
     const refused = { op: OpCode.error, body: { err: Err.marshallingError } }
     expect(sent(request(OpCode.error, { err: Err.unimplemented }))).toMatchObject(refused)
   })

@@ -53,6 +53,15 @@ function requests(operations: typeof OPERATIONS): fc.Arbitrary<Packet> {
   )
 }
 
+/** Requests of sessions that one server alone knows. */
+function localRequests(operations: typeof OPERATIONS): fc.Arbitrary<Packet> {
+  return requests(operations).chain((made) => {
+    return bytes.map((localPasswd): Packet => {
+      return made.type === 'REQUEST' ? { ...made, request: { ...made.request, localPasswd } } : made
+    })
+  })
+}
+
 /** Packets that open a link. */
 export const opening: fc.Arbitrary<Packet> = fc.oneof(
   packet('FOLLOWERINFO', { acceptedEpoch: epoch }),
@@ -71,6 +80,7 @@ export const fromLearner: fc.Arbitrary<Packet> = fc.oneof(
 export const fromLearnerOfOurs: fc.Arbitrary<Packet> = fc.oneof(
   fromLearner,
   requests(OPERATIONS_OF_OURS),
+  localRequests([...OPERATIONS, ...OPERATIONS_OF_OURS]),
   packet('REVALIDATE', { connection: anInt32, sessionId: anInt64, timeoutMs: anInt32, passwd: bytes }),
   packet('SYNC', { syncId: anInt32, touched }),
   packet('SNAPACK', {}),

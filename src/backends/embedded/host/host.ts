@@ -240,7 +240,7 @@ export class Host implements PeerGate {
     return this.#isStopped || this.#server.hasLeft
   }
 
-  /** Ends a session as if its time-out had passed, if this server leads. */
+  /** Ends a session as if its time-out had passed, if this server leads, or alone knows it. */
   expireSession(sessionId: bigint): void {
     this.#input(() => {
       this.#server.expireSession(sessionId)

@@ -4,6 +4,7 @@
  * Limits are counted in ticks, so that a process that was stopped for a while does not find that everything has timed
  * out.
  */
+import type { LocalSessionsMode } from './ports.ts'
 import type { ZabConfig } from './zab/configuration.ts'
 
 /** Longest data and paths of one request together, in bytes: the default of ZooKeeper's jute.maxbuffer. */
@@ -40,6 +41,8 @@ export interface ServerConfig extends ZabConfig {
    * After how many ticks without a leader clients may read here that say so; null: never.
    */
   readonly readOnlyWaitTicks: number | null
+  /** Whether it alone knows its new sessions: ZooKeeper's localSessionsEnabled and localSessionsUpgradingEnabled. */
+  readonly localSessions: LocalSessionsMode
   /** Whether clients may change the configuration where that can be done; if not, they are told that it is off. */
   readonly reconfigEnabled: boolean
   /** An identity that bypasses all access control lists, as `user:base64(sha1(user:password))`; null for none. */
@@ -78,6 +81,7 @@ export const SERVER_DEFAULTS = Object.freeze({
   enforceQuota: false,
   leaderServes: true,
   readOnlyWaitTicks: null,
+  localSessions: 'off',
   reconfigEnabled: false,
   superDigest: null,
   membership: '',

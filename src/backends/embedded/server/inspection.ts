@@ -12,13 +12,16 @@ import type { ZxidDigest } from './state/log-digest.ts'
 import type { Replica } from './state/replica.ts'
 import { formatSessionId } from './state/session-table.ts'
 
-/** One open session of the ensemble. */
+/** One open session. */
 export interface SessionInspection {
   /** `0x` and hexadecimal digits. */
   readonly id: string
   /** The negotiated time-out in milliseconds. */
   readonly timeoutMs: number
-  /** When it ends if nothing is heard of it, in milliseconds from now; null on a server that does not lead. */
+  /**
+   * When it ends if nothing is heard of it, in milliseconds from now; null of one of the ensemble on a server that does
+   * not lead.
+   */
   readonly expiresInMs: number | null
 }
 
@@ -69,8 +72,10 @@ export interface ServerInspection {
   readonly outstanding: number
   /** Watches of nodes and of children. */
   readonly watches: number
-  /** Open sessions. */
+  /** Open sessions of the ensemble. */
   readonly sessions: readonly SessionInspection[]
+  /** Sessions that this server alone knows; null if there can be none. */
+  readonly localSessions: readonly SessionInspection[] | null
   /** How many sessions have ephemeral nodes. */
   readonly ephemeralOwners: number
   /** Paths of ephemeral nodes by session. */
@@ -96,10 +101,13 @@ export interface Inspected {
   /** When a session ends if nothing is heard of it; null where that is not known. */
   readonly expiresInMs: (sessionId: bigint) => number | null
   readonly leading: LeadingInspection | null
+  /** Whether the server may have sessions that it alone knows. */
+  readonly hasLocalSessions: boolean
 }
 
 /** Looks at a server. */
-export function inspect({ replica, connections, expiresInMs, leading }: Inspected): ServerInspection {
+export function inspect(inspected: Inspected): ServerInspection {
+  const { replica, connections, expiresInMs, leading, hasLocalSessions } = inspected
   const { readable: state, logDigest } = replica
   const { tree } = state
   const all = (): Connection[] => [...connections.all].sort((a, b) => a.id - b.id)
@@ -121,6 +129,12 @@ export function inspect({ replica, connections, expiresInMs, leading }: Inspecte
     get sessions() {
       return state.sessions.entries().map(([id, { timeoutMs }]) => {
         return { id: formatSessionId(id), timeoutMs, expiresInMs: expiresInMs(id) }
+      })
+    },
+    get localSessions() {
+      if (!hasLocalSessions) return null
+      return connections.localSessions.all.map(({ sessionId, timeoutMs, expiresInMs: inMs }) => {
+        return { id: formatSessionId(sessionId), timeoutMs, expiresInMs: inMs }
       })
     },
     ephemeralOwners: tree.ephemerals.size,

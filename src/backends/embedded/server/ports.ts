@@ -1,6 +1,6 @@
 /**
  * The ports of a server to its host: a pure machine has no source of chance of its own, and none of the modules of
- * Node.js.
+ * Node.js. Besides, a choice of the host that several rooms of the server know.
  */
 
 /** Where a server's randomness comes from. */
@@ -20,3 +20,12 @@ export interface ServerPorts {
    */
   readonly digest: (bytes: Uint8Array) => Uint8Array
 }
+
+/** See {@link LocalSessionsMode}. */
+export const LOCAL_SESSIONS_MODES = Object.freeze(['off', 'upgradeable', 'only'] as const)
+
+/**
+ * Whether a server alone knows its new sessions: never (`off`); until they ask for their first ephemeral node
+ * (`upgradeable`); or always, and such a node is refused (`only`).
+ */
+export type LocalSessionsMode = (typeof LOCAL_SESSIONS_MODES)[number]

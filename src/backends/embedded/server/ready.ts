@@ -63,6 +63,8 @@ export interface ServerStatus {
   readonly loggedZxid: bigint
   /** Sessions of the whole ensemble, as far as this server knows. */
   readonly sessions: number
+  /** Sessions that this server alone knows. */
+  readonly localSessions: number
   /** Clients that are connected here. */
   readonly connections: number
   /** Watches that are armed here. */

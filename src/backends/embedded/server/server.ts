@@ -25,7 +25,7 @@ import { decodeTransaction } from '../../wire/transactions.ts'
 import type { Transaction } from '../../wire/transactions.ts'
 import { zooKeeperPassword } from '../../wire/zookeeper-password.ts'
 import { Connections } from './clients/connections.ts'
-import { LocalSessions } from './clients/local-sessions.ts'
+import { LeaderExchange } from './clients/leader-exchange.ts'
 import type { ServerConfig } from './config.ts'
 import { inspect } from './inspection.ts'
 import type { ServerInspection } from './inspection.ts'
@@ -61,7 +61,7 @@ export class Server {
   readonly #connections: Connections
   readonly #replica: Replica
   readonly #parts: ServerParts
-  readonly #localSessions = new LocalSessions()
+  readonly #exchange = new LeaderExchange()
   /** Who is at the other end of each link that is open. */
   readonly #links = new Map<number, number>()
   #role: Looking | Leading | Following
@@ -186,12 +186,10 @@ export class Server {
   }
 
   /**
-   * Ends a session as if its time-out had passed; does nothing on a server that does not lead.
-   *
-   * @returns false if this server does not lead, or there is no such session
+   * Ends a session as if its time-out had passed, if this server alone knows it, or leads; false if there is none.
    */
   expireSession(sessionId: bigint): boolean {
-    const isExpired = this.#leading?.expire(sessionId) ?? false
+    const isExpired = this.#connections.expireLocal(sessionId) || (this.#leading?.expire(sessionId) ?? false)
     this.#settle()
     return isExpired
   }
@@ -261,6 +259,7 @@ export class Server {
       zxid: state.lastZxid,
       loggedZxid: this.#journal.lastZxid,
       sessions: state.sessions.size,
+      localSessions: this.#connections.localSessions.size,
       connections: this.#connections.count,
       watches: this.#connections.watches.count,
       nodes: state.tree.nodeCount,
@@ -279,6 +278,7 @@ export class Server {
       connections: this.#connections,
       expiresInMs: (sessionId) => this.#leading?.expiresInMs(sessionId) ?? null,
       leading: this.#leading?.inspection ?? null,
+      hasLocalSessions: this.#config.localSessions !== 'off',
     })
   }
 
@@ -328,7 +328,7 @@ export class Server {
     const hadService = this.#serving
     this.#role.close()
     this.#serving = false
-    this.#localSessions.forgetSyncs()
+    this.#exchange.forgetSyncs()
     this.#endClients()
     this.#reportLooking(reason)
     // An attempt that failed before it served is repeated by the clock, not by messages, so that two cannot spin.
@@ -383,10 +383,10 @@ export class Server {
   #deliverAnswers(): void {
     for (const answer of this.#role.takeAnswers()) {
       if (answer.type === 'REVALIDATED') this.#connections.revalidated(answer)
-      else this.#localSessions.confirm(answer.syncId, this.#role.committedZxid)
+      else this.#exchange.confirm(answer.syncId, this.#role.committedZxid)
     }
     for (;;) {
-      const syncId = this.#localSessions.takeDue(this.#state.lastZxid)
+      const syncId = this.#exchange.takeDue(this.#state.lastZxid)
       if (syncId === null) return
       this.#connections.synced(syncId)
     }
@@ -406,7 +406,7 @@ export class Server {
       election: this.#election,
       replica: this.#replica,
       connections: this.#connections,
-      localSessions: this.#localSessions,
+      exchange: this.#exchange,
       get wallTimeMs() {
         return wallTimeMs()
       },
@@ -438,8 +438,8 @@ export class Server {
       revalidate: (packet) => {
         this.#role.revalidate(packet)
       },
-      clientFailed: (sessionId, error) => {
-        this.#events.push({ type: 'client-failed', sessionId, error })
+      report: (event) => {
+        this.#events.push(event)
       },
       touch: (sessionId) => this.#role.touch(sessionId),
     }, this.#ports)

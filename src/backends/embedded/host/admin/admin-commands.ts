@@ -180,10 +180,11 @@ function directories(view: ServerView): Answer {
 }
 
 function dump(_view: ServerView, host: InspectedHost): Answer {
-  const { sessions, ephemeralsBySession } = host.inspect()
+  const { sessions, localSessions, ephemeralsBySession, leading } = host.inspect()
   const nowMs = Date.now()
   const byTime = new Map<string, bigint[]>()
-  for (const { id, expiresInMs } of sessions) {
+  // A server that does not lead lists none, not even those that it alone knows, as ZooKeeper's.
+  for (const { id, expiresInMs } of leading === null ? [] : [...localSessions ?? [], ...sessions]) {
     if (expiresInMs === null) continue
     const time = String(Math.trunc(nowMs + expiresInMs))
     const ids = byTime.get(time)

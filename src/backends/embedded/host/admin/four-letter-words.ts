@@ -10,7 +10,7 @@
  */
 import { sizesOf } from '../storage/directory-size.ts'
 import type { ClientSocket } from '../clients/tcp-socket.ts'
-import type { ServerInspection } from '../../server/inspection.ts'
+import type { ServerInspection, SessionInspection } from '../../server/inspection.ts'
 import { environmentEntries } from './environment.ts'
 import { decimal, nodeCount } from './metrics.ts'
 import { monitorLines } from './monitor.ts'
@@ -155,10 +155,11 @@ export class FourLetterWords {
   }
 
   *#dump(host: InspectedHost): Generator<string> {
-    const { sessions, ephemeralsBySession, ephemeralOwners } = host.inspect()
+    const { sessions, localSessions, ephemeralsBySession, ephemeralOwners } = host.inspect()
     yield 'SessionTracker dump:\n'
+    if (localSessions !== null) yield* expirySets('Local Session', localSessions.map(expiryOf))
     if (host.status().role === 'LEADING') {
-      yield* expirySets('Session', sessions.map(({ id, expiresInMs }) => ({ line: id, inMs: expiresInMs ?? 0 })))
+      yield* expirySets(localSessions === null ? 'Session' : 'Global Session', sessions.map(expiryOf))
     } else {
       yield `Global Sessions(${sessions.length}):\n`
       for (const { id, timeoutMs } of sessions) yield `${id}\t${timeoutMs}ms\n`
@@ -172,6 +173,10 @@ export class FourLetterWords {
       return { line, inMs: client.sessionTimeoutMs }
     }))
   }
+}
+
+function expiryOf({ id, expiresInMs }: SessionInspection): { readonly line: string; readonly inMs: number } {
+  return { line: id, inMs: expiresInMs ?? 0 }
 }
 
 function isFourLetterWord(word: string): word is FourLetterWord {

@@ -150,7 +150,7 @@ function gauges(monitored: Monitored): readonly Metric[] {
     gauge('last_proposal_size', led?.proposalSizes.last, 'Length of the last proposal, in bytes'),
     gauge('pending_syncs', led?.pendingSyncs, 'Syncs that wait for this leader'),
     gauge('leader_uptime', led?.leadingMs, 'For how long this leader has led, in milliseconds'),
-    gauge('local_sessions', 0, 'Sessions of this server alone, which are not there'),
+    gauge('local_sessions', status.localSessions, 'Sessions that this server alone knows'),
     gauge('uptime', Math.trunc(monitored.uptimeMs), 'For how long the server has run, in milliseconds'),
     gauge('max_latency', latency.max, 'Greatest time from a request to its reply, in milliseconds'),
     gauge('outstanding_tls_handshake', monitored.handshakes, 'TLS hand-shakes that are under way'),

@@ -4,7 +4,8 @@
  *
  * Order     each search begins with the client's own server. From another one the client comes back when its own
  *           serves, between two calls (client/better-server.ts): not sooner than a while after it left, and later each
- *           time that its own server did not take it, as one that is behind does not.
+ *           time that its own server did not take it, as one that is behind does not. Where sessions are known to one
+ *           server alone, a client stays at the other one: its session would end by the move.
  * Ours      the server that answers over TCP has to be of this package, since the client trusts each of its answers as
  *           one of a majority (decision 0014). It is asked before the session hears of it.
  */
@@ -24,6 +25,8 @@ const AWAY_MS_MAX = 60_000
 export interface OwnServer {
   /** Opens connections to it. */
   readonly dialer: Dialer
+  /** Whether a client may leave another server for it while that serves. */
+  readonly mayReturn: boolean
   /** Resolves as soon as it serves; rejects when the signal ends the wait. */
   untilServing(signal: AbortSignal): Promise<void>
 }
@@ -72,7 +75,7 @@ export class MemberDialer implements Dialer {
   }
 
   async preferred(signal: AbortSignal): Promise<boolean> {
-    if (this.#isAtOwn) return false
+    if (this.#isAtOwn || !this.#own.mayReturn) return false
     const awayMs = this.#awayMs
     this.#awayMs = Math.min(2 * awayMs, AWAY_MS_MAX)
     try {

@@ -6,10 +6,9 @@ import type { Reply, Request, RequestPart, ServerMessage } from '../../../wire/r
 import { NO_IDENTITIES } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
 import type { Rearming } from './rearming.ts'
+import { PASSWORD_BYTES } from '../state/session-table.ts'
 import type { WriteOperation } from '../writes/prepare.ts'
 
-/** Length of a session password. */
-export const PASSWORD_BYTES = 16
 /** Stands in an answer that has no password to tell. */
 export const NO_PASSWORD: Uint8Array = new Uint8Array(PASSWORD_BYTES)
 
@@ -19,6 +18,10 @@ export interface Connection {
   /** Where the client is; empty if it is in this process. */
   address: string
   phase: 'new' | 'creating' | 'resuming' | 'open'
+  /** Whether this server alone knows its session, and has not asked the leader to have every server know it. */
+  isLocal: boolean
+  /** Whether its local session was closed by its client: nothing more is taken from it. */
+  isClosing: boolean
   sessionId: bigint
   passwd: Uint8Array
   timeoutMs: number
@@ -76,6 +79,8 @@ export function newConnection(id: number): Connection {
     id,
     address: '',
     phase: 'new',
+    isLocal: false,
+    isClosing: false,
     sessionId: 0n,
     passwd: NO_PASSWORD,
     timeoutMs: 0,

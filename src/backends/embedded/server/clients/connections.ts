@@ -5,9 +5,12 @@
  *           one, to those who may read the node. For requests see request-order.ts.
  * Handshake the password is looked at before anything is changed: a wrong one disturbs nobody. A client that has seen
  *           more than this server has applied is turned away, so that it never travels back in time.
+ * Local     where that is configured, a new session is known to this server alone (local-sessions.ts), and its client
+ *           has it at once. Before its first ephemeral node, if it may have one, the leader is asked to begin it as it
+ *           begins others; from then on it is a session of the ensemble.
  * Read-only a server without a majority takes those clients alone that have said that it will do, under sessions that
- *           nobody else knows (read-only-sessions.ts). It cannot tell what has become of a session of the ensemble: who
- *           comes with one is turned away, and keeps it for a server that can.
+ *           nobody else knows either. It cannot tell what has become of a session of the ensemble: who comes with one
+ *           is turned away, and keeps it for a server that can.
  * Source    ZooKeeperServer.processConnectRequest, NIOServerCnxn.java, FinalRequestProcessor.java.
  */
 import { OpCode, Perm } from '../../../wire/codes.ts'
@@ -16,22 +19,32 @@ import type { ClientMessage, ConnectRequest, ServerMessage } from '../../../wire
 import type { Transaction } from '../../../wire/transactions.ts'
 import { isPermitted } from '../state/acl.ts'
 import { ClientGuard } from './client-guard.ts'
-import { NO_PASSWORD, PASSWORD_BYTES, newConnection } from './connection.ts'
+import { NO_PASSWORD, newConnection } from './connection.ts'
 import type { Connection, ConnectionReply } from './connection.ts'
 import { NO_IDENTITIES, identitiesAt } from '../state/identities.ts'
 import type { Identity } from '../state/identities.ts'
-import type { RandomSource, ServerPorts } from '../ports.ts'
-import { ReadOnlySessions, isOfReadOnly } from './read-only-sessions.ts'
+import type { LocalSessionsMode, RandomSource, ServerPorts } from '../ports.ts'
+import { LocalSessions, isOfReadOnly, readOnlyPassword } from './local-sessions.ts'
 import { RequestOrder } from './request-order.ts'
 import type { RequestHost } from './request-order.ts'
+import { asksForEphemeral } from './request-kinds.ts'
 import type { RequestMessage } from './request-kinds.ts'
-import { samePassword } from '../state/session-table.ts'
+import { PASSWORD_BYTES, samePassword } from '../state/session-table.ts'
 import type { Applied } from '../state/state.ts'
+import type { WriteRequest } from '../writes/prepare.ts'
 import { Watches } from './watches.ts'
 
 /** High byte: the server's id; the rest: random, so that no two incarnations of a server give the same id. */
 const SERVER_ID_SHIFT = 56n
 const RANDOM_HIGH_BITS = 0xffffff
+
+/**
+ * The time of a session that this server alone knows is over, or an error in the handling of one client has ended its
+ * connection; the code is wrong, and continues.
+ */
+type ClientEvent =
+  | { readonly type: 'expired'; readonly sessionId: bigint }
+  | { readonly type: 'client-failed'; readonly sessionId: bigint; readonly error: unknown }
 
 /** The server around the connections, as they use it. */
 export interface ConnectionsHost extends RequestHost {
@@ -40,10 +53,11 @@ export interface ConnectionsHost extends RequestHost {
   readonly maxSessionTimeoutMs: number
   readonly tickMs: number
   readonly sessionBucketTicks: number
+  readonly localSessions: LocalSessionsMode
   /** Whether this server is in touch with a majority, and takes clients in its present role. */
   takesClients(): boolean
-  /** An error in the handling of one client has ended its connection; the code is wrong, and continues. */
-  clientFailed(sessionId: bigint, error: unknown): void
+  /** Tells operators. */
+  report(event: ClientEvent): void
   /**
    * While it serves: whatever clients have seen up to this zxid is applied here. That is all of what was before its
    * leader's epoch, although nothing may have happened in that yet. Without a majority it is what can be read.
@@ -66,7 +80,8 @@ export class Connections {
   /** Connections that have a session, or create one; who resumes one is not in here before the leader has said yes. */
   readonly #bySession = new Map<bigint, Connection>()
   readonly #watches = new Watches()
-  readonly #readOnlySessions: ReadOnlySessions
+  readonly #localSessions: LocalSessions
+  readonly #readOnlySessions: LocalSessions
   readonly #clientGuard = new ClientGuard()
   readonly #requests: RequestOrder
   #replies: ConnectionReply[] = []
@@ -75,7 +90,8 @@ export class Connections {
   constructor(host: ConnectionsHost, { random, digest }: ServerPorts) {
     this.#host = this.#clientGuard.watched(host)
     this.#random = random
-    this.#readOnlySessions = new ReadOnlySessions(random, host)
+    this.#localSessions = new LocalSessions(host)
+    this.#readOnlySessions = new LocalSessions(host)
     const outlet = {
       send: (connection: Connection, message: ServerMessage) => {
         this.#send(connection, message)
@@ -118,6 +134,11 @@ export class Connections {
   /** A connection by its number. */
   get(id: number): Connection | undefined {
     return this.#connections.get(id)
+  }
+
+  /** The sessions that this server alone knows while it serves; for reading only. */
+  get localSessions(): LocalSessions {
+    return this.#localSessions
   }
 
   /** The watches of these connections; for reading only. */
@@ -177,23 +198,35 @@ export class Connections {
       if (connection.phase === 'new') this.#connect(connection, message.request)
       else this.#close(connection)
     } else if (connection.phase === 'open') {
-      this.#touchReadOnly(connection, message)
+      this.#attend(connection, message)
       this.#requests.receiveRequest(connection, message)
     } else this.#close(connection)
   }
 
-  #touchReadOnly({ sessionId }: Connection, message: RequestMessage): void {
-    if (!this.#host.isReadOnly()) return
+  /** A session that this server alone knows lives by what it hears of it. */
+  #attend(connection: Connection, message: RequestMessage): void {
+    if (!connection.isLocal) return
+    const { sessionId } = connection
+    const isReadOnly = this.#host.isReadOnly()
+    const sessions = isReadOnly ? this.#readOnlySessions : this.#localSessions
     const isEnd = message.kind === 'request' && message.request.op === OpCode.closeSession
-    if (isEnd) this.#readOnlySessions.end(sessionId)
-    else this.#readOnlySessions.touch(sessionId)
+    if (isEnd) sessions.end(sessionId)
+    else if (!isReadOnly && this.#host.localSessions === 'upgradeable' && asksForEphemeral(message)) {
+      if (sessions.end(sessionId)) this.#upgrade(connection)
+    } else sessions.touch(sessionId)
+  }
+
+  /** Earlier requests come to the leader before this, as those of a local session. */
+  #upgrade(connection: Connection): void {
+    connection.isLocal = false
+    this.#begin(connection, { localPasswd: connection.passwd })
   }
 
   /** No error of one client may reach the others: it costs that client its connection. */
   #guard(connection: Connection, step: () => void): void {
     this.#clientGuard.run(step, (error) => {
       if (this.#connections.get(connection.id) === connection) this.#close(connection)
-      this.#host.clientFailed(connection.sessionId, error)
+      this.#host.report({ type: 'client-failed', sessionId: connection.sessionId, error })
     })
   }
 
@@ -202,6 +235,7 @@ export class Connections {
     this.#requests.tick()
     this.#watches.clearDeparted()
     for (const ended of this.#readOnlySessions.tick()) this.disconnectSession(ended)
+    for (const ended of this.#localSessions.tick()) this.#expired(ended)
   }
 
   /** Throws the error of the consensus in the handling of a client, if there was one. */
@@ -221,7 +255,20 @@ export class Connections {
       const connection = this.#connections.get(id)
       if (connection !== undefined) this.#close(connection)
     }
+    this.#localSessions.clear()
     this.#requests.clear()
+  }
+
+  /** Ends a session that this server alone knows, as if its time were over; false if there is none. */
+  expireLocal(sessionId: bigint): boolean {
+    const isExpired = this.#localSessions.end(sessionId)
+    if (isExpired) this.#expired(sessionId)
+    return isExpired
+  }
+
+  #expired(sessionId: bigint): void {
+    this.#host.report({ type: 'expired', sessionId })
+    this.disconnectSession(sessionId)
   }
 
   /** Closes the connection of a session, if it is connected here. */
@@ -248,7 +295,7 @@ export class Connections {
     const connection = this.#bySession.get(header.clientId)
     if (connection === undefined) return
     if (txn.type === OpCode.createSession) {
-      // A session that moved here before this server heard of its beginning has been accepted already.
+      // A session that moved here before this server heard of its beginning has been accepted already, a local one too.
       if (connection.phase !== 'creating') return
       // A leader of ZooKeeper has decided on another one.
       connection.passwd = this.#host.secretOf(header.clientId) ?? connection.passwd
@@ -303,7 +350,8 @@ export class Connections {
     const { timeoutMs } = connection
     if (sessionId === 0n) {
       connection.sessionId = this.newSessionId()
-      connection.passwd = this.#readOnlySessions.begin(connection.sessionId, timeoutMs)
+      connection.passwd = readOnlyPassword(this.#random)
+      this.#readOnlySessions.begin(connection.sessionId, connection.passwd, timeoutMs)
     } else if (passwd === null || !isOfReadOnly(passwd)) {
       this.#close(connection)
       return
@@ -315,23 +363,37 @@ export class Connections {
       this.#refuse(connection)
       return
     }
-    this.#bySession.set(connection.sessionId, connection)
-    this.#accept(connection)
+    this.#acceptLocal(connection)
   }
 
   #create(connection: Connection): void {
-    connection.phase = 'creating'
     connection.sessionId = this.newSessionId()
     connection.passwd = this.#random.bytes(PASSWORD_BYTES)
+    if (this.#host.localSessions !== 'off') {
+      const { sessionId, timeoutMs } = connection
+      // A leader of ZooKeeper would decide on this one.
+      connection.passwd = this.#host.secretOf(sessionId) ?? connection.passwd
+      this.#localSessions.begin(sessionId, connection.passwd, timeoutMs)
+      this.#acceptLocal(connection)
+      return
+    }
+    connection.phase = 'creating'
     this.#bySession.set(connection.sessionId, connection)
-    const { sessionId, passwd, timeoutMs } = connection
-    const own = { sessionId, xid: 0, identities: NO_IDENTITIES }
+    this.#begin(connection)
+  }
+
+  #begin({ sessionId, passwd, timeoutMs }: Connection, upgrade?: Pick<WriteRequest, 'localPasswd'>): void {
+    const own = { sessionId, xid: 0, identities: NO_IDENTITIES, ...upgrade }
     this.#host.submit({ ...own, op: OpCode.createSession, body: { timeOut: timeoutMs, passwd } })
   }
 
   #resume(connection: Connection, sessionId: bigint, passwd: Uint8Array): void {
     connection.sessionId = sessionId
     connection.passwd = passwd
+    if (this.#localSessions.has(sessionId)) {
+      this.#resumeLocal(connection)
+      return
+    }
     const secret = this.#host.secretOf(sessionId)
     if (secret !== null && !samePassword(secret, passwd)) {
       this.#refuse(connection)
@@ -341,6 +403,20 @@ export class Connections {
     connection.phase = 'resuming'
     const { id, timeoutMs } = connection
     this.#host.revalidate({ type: 'REVALIDATE', connection: id, sessionId, timeoutMs, passwd })
+  }
+
+  #resumeLocal(connection: Connection): void {
+    const { sessionId, passwd, timeoutMs } = connection
+    if (this.#localSessions.resume(sessionId, passwd, timeoutMs)) {
+      this.#closeEarlier(sessionId, passwd)
+      this.#acceptLocal(connection)
+    } else this.#refuse(connection)
+  }
+
+  #acceptLocal(connection: Connection): void {
+    connection.isLocal = true
+    this.#bySession.set(connection.sessionId, connection)
+    this.#accept(connection)
   }
 
   /**

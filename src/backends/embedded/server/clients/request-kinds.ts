@@ -2,7 +2,8 @@
  * The handling of each request that a client can send.
  *
  * Kinds     a write becomes a transaction, also if it cannot be read or is refused whatever the state: it takes its
- *           place and its zxid. A sync waits for a majority. Everything else is answered here.
+ *           place and its zxid. A sync waits for a majority. Everything else is answered here, and so is the end of a
+ *           session that this server alone knows.
  * Read-only a server without a majority refuses writes and syncs, whatever they ask for.
  * Unknown   an unknown operation gets an *unimplemented* reply, and the connection ends.
  * Source    PrepRequestProcessor.pRequestHelper, Request.isValid, ZooKeeperServer.processPacket,
@@ -10,6 +11,7 @@
  */
 import { Err, OpCode, WRITE_OPS } from '../../../wire/codes.ts'
 import type { ClientMessage, Request } from '../../../wire/records.ts'
+import { isEphemeral } from '../writes/create-mode.ts'
 import type { WriteOperation } from '../writes/prepare.ts'
 
 /** A message of a client that is connected. */
@@ -25,7 +27,7 @@ export type RequestKind =
   | { readonly kind: 'sasl' }
   /** Answered with an error number, and nothing is done. */
   | { readonly kind: 'refused'; readonly err: number }
-  /** A read-only session is closed. */
+  /** A session that this server alone knows is closed. */
   | { readonly kind: 'end' }
   | { readonly kind: 'unknown' }
   /** Nothing can be answered to it. */
@@ -47,10 +49,12 @@ const BROKEN: RequestKind = Object.freeze({ kind: 'broken' })
  * Decides how a message is handled.
  *
  * @param reconfiguration - whether one can be done here
+ * @param isLocal - whether this server alone knows the session
  */
-export function kindOf(message: RequestMessage, reconfiguration: Reconfiguration): RequestKind {
+export function kindOf(message: RequestMessage, reconfiguration: Reconfiguration, isLocal: boolean): RequestKind {
   if (message.kind === 'unreadable') return kindOfUnreadable(message.op)
   const { request } = message
+  if (isLocal && request.op === OpCode.closeSession) return END
   if (request.op !== OpCode.reconfig) return kindOfRequest(request)
   switch (reconfiguration) {
     case 'enabled':
@@ -66,8 +70,7 @@ export function kindOf(message: RequestMessage, reconfiguration: Reconfiguration
 /** Decides how a server without a majority handles a message. */
 export function kindWithoutMajority(message: RequestMessage): RequestKind {
   const { op } = message.kind === 'unreadable' ? message : message.request
-  if (op === OpCode.closeSession) return END
-  return WRITE_OPS.has(op) || NEED_MAJORITY.has(op) ? NOT_READ_ONLY : kindOf(message, 'disabled')
+  return WRITE_OPS.has(op) || NEED_MAJORITY.has(op) ? NOT_READ_ONLY : kindOf(message, 'disabled', true)
 }
 
 function kindOfRequest(request: Request): RequestKind {
@@ -145,6 +148,21 @@ const NEED_MAJORITY: ReadonlySet<number> = new Set([OpCode.sync, OpCode.reconfig
 /** Whether a write can have become a transaction of this type; an error, any can. */
 export function canBecome(op: number, type: number): boolean {
   return type === OpCode.error || type === (op === OpCode.check ? OpCode.multi : op)
+}
+
+/** Whether a message asks for an ephemeral node, to be done or refused. */
+export function asksForEphemeral(message: RequestMessage): boolean {
+  if (message.kind === 'unreadable') return false
+  const { request } = message
+  switch (request.op) {
+    case OpCode.create:
+    case OpCode.create2:
+      return isEphemeral(request.body.flags)
+    case OpCode.multi:
+      return request.body.some(({ body }) => 'flags' in body && isEphemeral(body.flags))
+    default:
+      return false
+  }
 }
 
 /** How many operations a request has in it. */

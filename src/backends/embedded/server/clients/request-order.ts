@@ -6,7 +6,8 @@
  *           of its watch; a write is not even submitted before the session's earlier syncs are confirmed. addauth is
  *           out of this order, as in the reference: it is answered at once, and counts for every later request.
  * Pings     are answered when a majority has confirmed this server, all of one tick together (decision 0003) and out of
- *           the order of the requests; by a server that is its own majority at once, in their order.
+ *           the order of the requests; by a server that is its own majority at once, in their order. Those of a session
+ *           that this server alone knows are answered at once: it owns nothing, so no lease lives on them.
  * Read-only without a majority there is nothing to wait for: reads and pings are answered at once, and all that needs a
  *           majority is refused.
  * Limits    requests and pings that wait, per connection; one more and it is closed.
@@ -99,13 +100,16 @@ export class RequestOrder {
       this.#outlet.close(connection)
       return
     }
-    const isKept = this.#host.touch(connection.sessionId)
+    if (connection.isClosing) return
+    const { isLocal } = connection
+    const isKept = isLocal || this.#host.touch(connection.sessionId)
     const request = message.kind === 'request' ? message.request : null
     const { xid, op } = message.kind === 'request' ? message.request : message
     const part = (message.kind === 'request' ? message.part : undefined) ?? null
     // The reference closes the connection of a request that is too long, and its clients send the same again, forever.
     const isTooLong = requestBytes(message) > this.#host.requestBytesMax || requestParts(message) > REQUEST_PARTS_MAX
-    const kind: RequestKind = isTooLong ? { kind: 'refused', err: Err.badArguments } : this.#kindOf(message)
+    const kind: RequestKind = isTooLong ? { kind: 'refused', err: Err.badArguments } : this.#kindOf(message, isLocal)
+    connection.isClosing = kind.kind === 'end'
     switch (kind.kind) {
       case 'ping':
         // Its answer renews a lease. One whose session is being ended waits for a sync, and so for that end.
@@ -131,8 +135,9 @@ export class RequestOrder {
     }
   }
 
-  #kindOf(message: RequestMessage): RequestKind {
-    return this.#host.isReadOnly() ? kindWithoutMajority(message) : kindOf(message, this.#host.reconfiguration)
+  #kindOf(message: RequestMessage, isLocal: boolean): RequestKind {
+    const { reconfiguration } = this.#host
+    return this.#host.isReadOnly() ? kindWithoutMajority(message) : kindOf(message, reconfiguration, isLocal)
   }
 
   get #asksNobody(): boolean {
@@ -235,6 +240,7 @@ export class RequestOrder {
   #ping(connection: Connection): void {
     connection.unansweredPings += 1
     if (connection.unansweredPings > UNANSWERED_PINGS_MAX) this.#outlet.close(connection)
+    else if (connection.isLocal) this.#pong(connection)
     else this.#pinged.push(connection)
   }
 
@@ -258,10 +264,11 @@ export class RequestOrder {
     else connection.identities = identities
   }
 
-  #submit({ sessionId }: Connection, { xid, identities, write }: Pending): void {
+  #submit({ sessionId, isLocal, passwd }: Connection, { xid, identities, write }: Pending): void {
     assert(write !== null, 'a write says what it writes')
     const { op, body } = write
-    this.#host.submit({ sessionId, xid, identities, op, body } as WriteRequest)
+    const request = { sessionId, xid, identities, op, body } as WriteRequest
+    this.#host.submit(isLocal ? { ...request, localPasswd: passwd } : request)
   }
 
   #drain(connection: Connection): void {

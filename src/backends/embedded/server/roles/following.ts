@@ -50,7 +50,7 @@ export class Following implements RoleInputs {
   constructor(parts: ServerParts, { leader, uptimeTicks, needsState }: FollowingStart) {
     this.#parts = parts
     this.#uptimeTicks = uptimeTicks
-    const { config, journal, outbox, replica, localSessions } = parts
+    const { config, journal, outbox, replica, exchange } = parts
     this.#wantsVote = wantsVote(parts)
     const votes = this.#wantsVote && journal.votes
     this.name = votes ? 'FOLLOWING' : 'OBSERVING'
@@ -58,7 +58,7 @@ export class Following implements RoleInputs {
     const host = {
       receiveSnapshot: (zxid: bigint, isFuzzy: boolean) => replica.receiveSnapshot(zxid, isFuzzy),
       appliedZxid: () => replica.state.lastZxid,
-      takeTouched: () => localSessions.takeTouched(),
+      takeTouched: () => exchange.takeTouched(),
     }
     const uncountedTicks = this.#lacksVote ? config.initLimitTicks - uptimeTicks : 0
     const start = { leader, votes, committedZxid: replica.state.lastZxid, uncountedTicks, needsState }
@@ -99,7 +99,7 @@ export class Following implements RoleInputs {
   }
 
   sync(syncId: number): void {
-    this.#learner.send({ type: 'SYNC', syncId, touched: this.#parts.localSessions.takeTouched() })
+    this.#learner.send({ type: 'SYNC', syncId, touched: this.#parts.exchange.takeTouched() })
   }
 
   revalidate(packet: Extract<Packet, { type: 'REVALIDATE' }>): void {
@@ -107,8 +107,8 @@ export class Following implements RoleInputs {
   }
 
   touch(sessionId: bigint): boolean {
-    const { connections, localSessions } = this.#parts
-    localSessions.touch(sessionId, () => connections.timeoutMsOf(sessionId))
+    const { connections, exchange } = this.#parts
+    exchange.touch(sessionId, () => connections.timeoutMsOf(sessionId))
     return true
   }
 

@@ -91,9 +91,13 @@ export class Leading implements RoleInputs, Proposer {
     this.#sequencer?.submit(this.#withMovableSession(request), config.myid, wallTimeMs)
   }
 
-  /** Servers of ZooKeeper know only the password that is computed from a session's id. */
+  /**
+   * Servers of ZooKeeper know only the password that is computed from a session's id. The client of a session that was
+   * local until now has another one already, which the servers of this package will know.
+   */
   #withMovableSession(request: WriteRequest): WriteRequest {
     if (request.op !== OpCode.createSession || !this.#leader.hasPlainLearners) return request
+    if (request.localPasswd !== undefined) return request
     return { ...request, body: { ...request.body, passwd: null } }
   }
 
@@ -102,7 +106,9 @@ export class Leading implements RoleInputs, Proposer {
   }
 
   revalidate(packet: Extract<Packet, { type: 'REVALIDATE' }>): void {
-    if (this.#sequencer !== null) this.#answers.push(this.#sequencer.revalidate(packet, this.#parts.config.myid))
+    const { myid } = this.#parts.config
+    const answer = this.#sequencer?.revalidate(packet, myid) ?? null
+    if (answer !== null) this.revalidated(answer, myid)
   }
 
   touch(sessionId: bigint): boolean {
@@ -122,7 +128,8 @@ export class Leading implements RoleInputs, Proposer {
       const request = this.#withMovableSession(forwarded.request as WriteRequest)
       this.#sequencer.submit(request, from, this.#parts.wallTimeMs)
     } else if (forwarded.type === 'REVALIDATE') {
-      this.#leader.answer(from, this.#sequencer.revalidate(forwarded, from))
+      const answer = this.#sequencer.revalidate(forwarded, from)
+      if (answer !== null) this.revalidated(answer, from)
     } else for (const { sessionId } of forwarded.touched) this.#sequencer.touch(sessionId)
   }
 
@@ -205,6 +212,11 @@ export class Leading implements RoleInputs, Proposer {
 
   expired(sessionId: bigint): void {
     this.#parts.report({ type: 'expired', sessionId })
+  }
+
+  revalidated(answer: Extract<Answer, { type: 'REVALIDATED' }>, to: number): void {
+    if (to === this.#parts.config.myid) this.#answers.push(answer)
+    else this.#leader.answer(to, answer)
   }
 
   undecided(sessionId: bigint, error: unknown): void {

@@ -7,7 +7,7 @@
  */
 import type { Packet } from '../../../wire/packets.ts'
 import type { Connections } from '../clients/connections.ts'
-import type { LocalSessions } from '../clients/local-sessions.ts'
+import type { LeaderExchange } from '../clients/leader-exchange.ts'
 import type { ServerConfig } from '../config.ts'
 import type { ServerEvent, ServerStatus } from '../ready.ts'
 import type { Replica } from '../state/replica.ts'
@@ -26,7 +26,7 @@ export interface ServerParts {
   readonly election: Election
   readonly replica: Replica
   readonly connections: Connections
-  readonly localSessions: LocalSessions
+  readonly exchange: LeaderExchange
   /** Wall clock at the present input, milliseconds since 1970. */
   readonly wallTimeMs: number
   /** Reports an event to operators. */

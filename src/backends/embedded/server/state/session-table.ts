@@ -7,6 +7,9 @@
 import { assert } from '../../../../core/assert.ts'
 import { isSessionId } from './node.ts'
 
+/** Length of a session password. */
+export const PASSWORD_BYTES = 16
+
 /** A session as every server knows it. */
 interface SessionEntry {
   /** The negotiated time-out in milliseconds. */

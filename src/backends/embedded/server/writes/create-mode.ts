@@ -37,8 +37,12 @@ export function ownershipFor(request: Creation, sessionId: bigint, extendedTypes
   }
   if (hasTtlFlag(flags)) return Err.badArguments
   if (request.op === OpCode.createContainer) return CONTAINER
-  const isEphemeral = flags === CreateFlag.ephemeral || flags === CreateFlag.ephemeralSequential
-  return isEphemeral ? { kind: 'ephemeral', owner: sessionId } : PERSISTENT
+  return isEphemeral(flags) ? { kind: 'ephemeral', owner: sessionId } : PERSISTENT
+}
+
+/** Whether the flags of a plain create, or of any create in a multi, make an ephemeral node. */
+export function isEphemeral(flags: number): boolean {
+  return flags === CreateFlag.ephemeral || flags === CreateFlag.ephemeralSequential
 }
 
 /** Whether the node gets a number after its name. */

@@ -66,6 +66,11 @@ export type WriteRequest = WriteOperation & {
   readonly sessionId: bigint
   readonly xid: number
   readonly identities: readonly Identity[]
+  /**
+   * The session's password, if the server that it is on alone knows the session - with `createSession`: has known it
+   * alone until now. Absent for a session of the ensemble.
+   */
+  readonly localPasswd?: Uint8Array
 }
 
 /** Options that requests are judged by, beside the state. */
@@ -81,6 +86,8 @@ type Decided = TxnBody | number
 
 interface Context extends Moment {
   readonly sessionId: bigint
+  /** Whether the server that the session is on alone knows it. */
+  readonly isLocal: boolean
   readonly identities: readonly Identity[]
   readonly aclAllowance: AclAllowance
 }
@@ -130,7 +137,9 @@ export class Preparer {
     assert(zxid > this.#lastZxid, () => `prepare of zxid ${zxid} after ${this.#lastZxid}`)
     this.#lastZxid = zxid
     const { sessionId, xid, identities } = request
-    const context = { sessionId, identities, aclAllowance: { chars: ACL_EXPANDED_CHARS_MAX }, zxid, time: timeMs }
+    const isLocal = request.localPasswd !== undefined
+    const aclAllowance = { chars: ACL_EXPANDED_CHARS_MAX }
+    const context = { sessionId, isLocal, identities, aclAllowance, zxid, time: timeMs }
     const decided = refusal === Err.ok ? this.#decide(request, context) : refusal
     const txn = typeof decided === 'number' ? errorOf(decided) : decided
     return { header: { clientId: sessionId, cxid: xid, zxid, time: timeMs, type: txn.type }, txn }
@@ -197,7 +206,9 @@ export class Preparer {
     const { path, flags } = request.body
     const ownership = ownershipFor(request, context.sessionId, this.#options.extendedTypes)
     if (typeof ownership === 'number') return ownership
-    if (ownership.kind === 'ephemeral' && !this.#outstanding.isOpen(ownership.owner)) return Err.sessionExpired
+    if (ownership.kind === 'ephemeral' && !this.#outstanding.isOpen(ownership.owner)) {
+      return context.isLocal ? Err.ephemeralOnLocalSession : Err.sessionExpired
+    }
     const slash = path.lastIndexOf('/')
     if (slash === -1 || path.includes('\0')) return Err.badArguments
     const acl = completedAcl(request.body.acl, context.identities, context.aclAllowance)

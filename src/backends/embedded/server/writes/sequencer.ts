@@ -5,7 +5,10 @@
  * Model     there is one per epoch that a server leads: it begins when the leader is established and has applied its
  *           history, and ends with its leadership. A request becomes a transaction, a refused one too; the proposer
  *           gives the zxid and takes the bytes.
- * Sessions  every session has its full time-out from the beginning. Only a sequencer ends sessions.
+ * Sessions  every session has its full time-out from the beginning. Only a sequencer ends sessions of the ensemble.
+ * Local     a session that one server alone knows may write too, and that server says so with each request. Once a
+ *           client was told here that its session is over, nothing of it is done any more, not even what is on its way
+ *           (turned-away.ts); and who comes back while the session is about to be one of the ensemble waits for that.
  * Source    PrepRequestProcessor.java, LeaderSessionTracker.java, ContainerManager.java of ZooKeeper 3.8.
  */
 import { assert } from '../../../../core/assert.ts'
@@ -21,6 +24,8 @@ import type { Members } from './reconfiguration.ts'
 import { samePassword } from '../state/session-table.ts'
 import { SessionTracker } from './session-tracker.ts'
 import { SizeStats } from './size-stats.ts'
+import { TurnedAwaySessions } from './turned-away.ts'
+import type { TurnedAwayOptions } from './turned-away.ts'
 import type { Applied, State } from '../state/state.ts'
 
 /** Containers and expired nodes that are removed at most in a minute, evenly over its ticks. */
@@ -41,16 +46,19 @@ export interface Proposer {
   propose(txn: Uint8Array): void
   /** A session's time is over; its end has been proposed. */
   expired(sessionId: bigint): void
+  /** An answer to a server whose question had to wait. */
+  revalidated(answer: Revalidated, to: number): void
   /** An error in deciding on a request of this session; the request is refused. */
   undecided(sessionId: bigint, error: unknown): void
 }
 
 /** Durations that a sequencer keeps to, and the rules by which it judges requests. */
-export interface SequencerOptions extends PrepareOptions {
-  readonly tickMs: number
-  readonly sessionBucketTicks: number
+export interface SequencerOptions extends PrepareOptions, TurnedAwayOptions {
   readonly containerCheckTicks: number
 }
+
+type Revalidate = Extract<Packet, { type: 'REVALIDATE' }>
+type Revalidated = Extract<Packet, { type: 'REVALIDATED' }>
 
 /** The transaction that a request becomes, as a value and in bytes. */
 interface Decision {
@@ -64,6 +72,9 @@ export class Sequencer {
   readonly #proposer: Proposer
   readonly #preparer: Preparer
   readonly #tracker: SessionTracker
+  readonly #turnedAway: TurnedAwaySessions
+  /** Questions of servers about sessions whose beginning is proposed and not applied. */
+  readonly #waiting = new Map<bigint, { readonly packet: Revalidate; readonly from: number }[]>()
   readonly #tickMs: number
   readonly #containerCheckTicks: number
   readonly #proposalSizes = new SizeStats()
@@ -79,6 +90,7 @@ export class Sequencer {
     this.#proposer = proposer
     this.#preparer = new Preparer(state, options, proposer.members)
     this.#tracker = new SessionTracker({ tickMs: options.tickMs, bucketTicks: options.sessionBucketTicks })
+    this.#turnedAway = new TurnedAwaySessions(options)
     this.#tickMs = options.tickMs
     this.#containerCheckTicks = options.containerCheckTicks
     this.#reapedPerTick = Math.max(1, Math.floor((REAPED_PER_MINUTE_MAX * options.tickMs) / MINUTE_MS))
@@ -100,11 +112,7 @@ export class Sequencer {
   submit(request: WriteRequest, from: number, wallTimeMs: number): void {
     const zxid = this.#proposer.nextZxid
     if (zxid === null) return
-    let refusal: number = Err.ok
-    if (from !== ITSELF && request.op !== OpCode.createSession) {
-      refusal = this.#tracker.check(request.sessionId, from)
-      this.#tracker.touch(request.sessionId)
-    }
+    const refusal = from === ITSELF ? Err.ok : this.#refusalOf(request, from)
     const { transaction, txn } = this.#decide(request, zxid, wallTimeMs, refusal)
     const { type, body } = transaction.txn
     if (type === OpCode.createSession) this.#tracker.track(request.sessionId, body.timeOut, from)
@@ -112,6 +120,16 @@ export class Sequencer {
     this.#proposed.push(transaction)
     this.#proposalSizes.add(txn.length)
     this.#proposer.propose(txn)
+  }
+
+  #refusalOf({ sessionId, op, localPasswd }: WriteRequest, from: number): number {
+    if (localPasswd !== undefined) {
+      return this.#turnedAway.has(sessionId, localPasswd) ? Err.sessionExpired : Err.ok
+    }
+    if (op === OpCode.createSession) return Err.ok
+    const refusal = this.#tracker.check(sessionId, from)
+    this.#tracker.touch(sessionId)
+    return refusal
   }
 
   /** Whatever goes wrong in deciding on one request, that request is refused, and leaves no trace. */
@@ -131,15 +149,32 @@ export class Sequencer {
   /**
    * Moves a session to another server, if the password is right and the session is not over. From now on it has the
    * time-out that its client asks for now.
+   *
+   * @returns the answer; null if it has to wait, and then the proposer gets it
    */
-  revalidate(
-    { connection, sessionId, timeoutMs, passwd }: Extract<Packet, { type: 'REVALIDATE' }>,
-    from: number,
-  ): Extract<Packet, { type: 'REVALIDATED' }> {
+  revalidate(packet: Revalidate, from: number): Revalidated | null {
+    const { connection, sessionId, timeoutMs, passwd } = packet
     const session = this.#state.sessions.get(sessionId)
+    if (session === undefined) {
+      if (this.#tracker.has(sessionId)) {
+        this.#waiting.set(sessionId, [...this.#waiting.get(sessionId) ?? [], { packet, from }])
+        return null
+      }
+      this.#turnedAway.add(sessionId, passwd)
+    }
     const isOwner = session !== undefined && samePassword(session.passwd, passwd)
     const valid = isOwner && this.#tracker.move(sessionId, from, timeoutMs)
     return { type: 'REVALIDATED', connection, sessionId, valid, timeoutMs: valid ? timeoutMs : 0 }
+  }
+
+  /** A session has begun: whoever waited for it is answered. */
+  #answerWaiting(sessionId: bigint): void {
+    const waiting = this.#waiting.get(sessionId) ?? []
+    this.#waiting.delete(sessionId)
+    for (const { packet, from } of waiting) {
+      const answer = this.revalidate(packet, from)
+      if (answer !== null) this.#proposer.revalidated(answer, from)
+    }
   }
 
   /** A session was heard of; false if it can no longer be kept alive. */
@@ -174,6 +209,7 @@ export class Sequencer {
   /** Lets a tick pass: ends the sessions that are due, and now and then looks for nodes whose time is over. */
   tick(wallTimeMs: number): void {
     this.#ticks += 1
+    this.#turnedAway.tick()
     for (const sessionId of this.#tracker.tick()) this.#end(sessionId, wallTimeMs)
     if (this.#ticks % this.#containerCheckTicks === 0) {
       this.#doomed = this.#state.reapable(wallTimeMs, REAPED_PER_MINUTE_MAX)
@@ -199,8 +235,9 @@ export class Sequencer {
   }
 
   /** A transaction has been applied. */
-  applied(zxid: bigint, { endedSession }: Applied): void {
+  applied(zxid: bigint, { newSession, endedSession }: Applied): void {
     this.#preparer.applied(zxid)
+    if (newSession !== null) this.#answerWaiting(newSession)
     if (endedSession !== null) this.#tracker.remove(endedSession)
   }
 

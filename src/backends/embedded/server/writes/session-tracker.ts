@@ -47,6 +47,11 @@ export class SessionTracker {
     return this.#sessions.size
   }
 
+  /** Whether a session is tracked, one that is being closed included. */
+  has(id: bigint): boolean {
+    return this.#sessions.has(id)
+  }
+
   /**
    * Begins to track a session, with its full time-out from now. Of one that is tracked already only the owner changes.
    *

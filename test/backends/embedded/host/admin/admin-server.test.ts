@@ -30,6 +30,7 @@ const INSPECTION: ServerInspection = {
   outstanding: 0,
   watches: 0,
   sessions: [],
+  localSessions: null,
   ephemeralOwners: 0,
   ephemeralsBySession: [],
   nodeWatches: { count: 0, paths: 0, connections: 0 },

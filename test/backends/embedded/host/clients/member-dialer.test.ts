@@ -19,14 +19,20 @@ class Rig {
   /** Whether the own server serves; those who wait for that wait in `waiting`. */
   isServing = true
   readonly waiting: (() => void)[] = []
-  readonly #dialer = new MemberDialer({
-    dialer: this.#side('own', 1),
-    untilServing: (signal) => new Promise((resolve, reject) => {
+  readonly #dialer: MemberDialer
+
+  constructor({ mayReturn = true } = {}) {
+    const own = { dialer: this.#side('own', 1), mayReturn, ...this.#serving }
+    this.#dialer = new MemberDialer(own, this.#side('other', 2))
+  }
+
+  readonly #serving = {
+    untilServing: (signal: AbortSignal) => new Promise<void>((resolve, reject) => {
       if (this.isServing) resolve()
       else this.waiting.push(resolve)
       signal.addEventListener('abort', reject)
     }),
-  }, this.#side('other', 2))
+  }
 
   dial(): Channel {
     return this.#dialer.dial({
@@ -109,6 +115,12 @@ describe('a client of a server in its process', () => {
     await vi.advanceTimersByTimeAsync(1)
     rig.waiting[0]?.()
     expect(await preferred).toBe(true)
+  })
+
+  it('stays at another server where its session would end by the move', async () => {
+    const rig = new Rig({ mayReturn: false })
+    for (let count = 0; count < 2; count++) rig.dial()
+    expect(await rig.preferred()).toBe(false)
   })
 
   it('waits twice as long each time that its own server did not take it, until it has', async () => {

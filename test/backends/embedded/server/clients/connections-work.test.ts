@@ -5,6 +5,7 @@ import { sha1 } from '../../../../../src/backends/embedded/host/digest.ts'
 import { OpCode } from '../../../../../src/backends/wire/codes.ts'
 import { Connections } from '../../../../../src/backends/embedded/server/clients/connections.ts'
 import { SERVER_DEFAULTS } from '../../../../../src/backends/embedded/server/config.ts'
+import type { ServerEvent } from '../../../../../src/backends/embedded/server/ready.ts'
 import { State } from '../../../../../src/backends/embedded/server/state/state.ts'
 import { SeededRandom } from '../../../../../src/testing/simulation/random.ts'
 import { Cluster } from '../cluster.ts'
@@ -66,8 +67,8 @@ class Follower {
       submit: () => undefined,
       sync: () => undefined,
       touch: () => true,
-      clientFailed: (_: bigint, error: unknown) => {
-        throw error
+      report: (event: ServerEvent) => {
+        throw new Error(event.type)
       },
       revalidate: (packet: Revalidate) => {
         this.asked.push(packet)
