@@ -38,8 +38,8 @@ afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end()
 })
 
-async function open(address: string, options: ZooKeeperOptions = {}): Promise<Watched> {
-  const sent: number[] = []
+/** A backend that tells the operations of the requests that its sessions send. */
+function backendAt(address: string, options: ZooKeeperOptions, sent: number[]): ZooKeeperBackend {
   const around = (dialer: Dialer): Dialer => ({
     serverCount: dialer.serverCount,
     dial: (listener): Channel => {
@@ -59,8 +59,12 @@ async function open(address: string, options: ZooKeeperOptions = {}): Promise<Wa
       return { server: channel.server, send, close: () => channel.close() }
     },
   })
-  const backend = new ZooKeeperBackend(destinationOf(address), settingsOf(options), around)
-  const session = await backend.open({ onError: () => undefined })
+  return new ZooKeeperBackend(destinationOf(address), settingsOf(options), around)
+}
+
+async function open(address: string, options: ZooKeeperOptions = {}): Promise<Watched> {
+  const sent: number[] = []
+  const session = await backendAt(address, options, sent).open({ onError: () => undefined })
   endings.push(() => session.close())
   return { session, sent }
 }
@@ -270,6 +274,19 @@ function whatServersWithListsKeep(server: { readonly address: string }): void {
     expect(first).toEqual([OpCode.auth, OpCode.multi, OpCode.create2])
     const second = await requestsOf(own, () => own.session.create(`${parent}/c`, DATA, OWN))
     expect(second).toEqual([OpCode.create2])
+  })
+
+  it('takes six requests for a free lock: one to acquire it with two looks, and a deletion with two', async () => {
+    const sent: number[] = []
+    const client = await connect(backendAt(server.address, {}, sent))
+    endings.push(() => client.close())
+    const lock = new FairLock(client, joinPath(await parentIn(await open(server.address)), 'lock'))
+    await (await lock.acquire()).release()
+    const before = sent.length
+    await (await lock.acquire()).release()
+    const looks = [OpCode.exists, OpCode.exists]
+    const acquired = [OpCode.create2, OpCode.getChildren2, OpCode.exists]
+    expect(sent.slice(before).filter((op) => op !== OpCode.ping)).toEqual([...acquired, ...looks, OpCode.multi])
   })
 
   it('lets others read and delete the node, and its owner alone write it', async () => {
