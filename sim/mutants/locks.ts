@@ -113,6 +113,8 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
       from: 'isArmed: isOwnThere !== null',
       to: 'isArmed: true',
     }],
-    expected: { test: 'test/recipes/engine/lease.test.ts', named: 'is lost if another node stands in the place' },
+    workload: 'locks',
+    profile: 'operators',
+    expected: { seeds: 20, seedsWithoutAssertions: 20, likely: 1 },
   },
 ]
