@@ -6,13 +6,13 @@
  */
 import { OpCode } from '../../backends/wire/codes.ts'
 import type { LogRecord } from '../../backends/wire/disk/log-scanner.ts'
-import type { LoggedTransaction } from '../../backends/wire/disk/log-entries.ts'
+import type { Transaction } from '../../backends/wire/transactions.ts'
 import { jsonData, textOf } from '../output.ts'
 import type { Result } from '../output.ts'
 import { hex } from '../shell/node-text.ts'
 import { oneLine } from '../visible.ts'
 
-type Body = LoggedTransaction['txn']
+type Body = Transaction['txn']
 
 /** The effect of a transaction, in words and as fields. */
 interface Effect {

@@ -1,8 +1,8 @@
 /**
  * The bytes of a stream that were received and not consumed yet.
  *
- * Memory    the bytes that the reader waits with, at most doubled. A chunk is looked at in place and belongs to its
- *           owner again when `settle` has returned.
+ * Memory    the bytes that the reader waits with, at most doubled. A chunk is looked at in place, or in memory that it
+ *           shares with the bytes before it and nothing else.
  */
 
 const EMPTY = new Uint8Array()
@@ -13,9 +13,13 @@ export class ByteWindow {
   #bytes: Uint8Array = EMPTY
   #start = 0
   #end = 0
-  /** Whether the bytes are ours to change. */
   #isOwn = false
   #offset = 0
+
+  /** Whether the memory of its bytes will be used again for others. */
+  get isReused(): boolean {
+    return this.#isOwn
+  }
 
   /** Where in the stream the window begins. */
   get offset(): number {
@@ -29,10 +33,11 @@ export class ByteWindow {
 
   /** Adds the next chunk of the stream. */
   push(chunk: Uint8Array): void {
-    if (this.length === 0) {
-      this.#bytes = chunk
+    // Of many small chunks, each is added to those before it; a large one takes the little before it with it.
+    if (chunk.length >= this.length) {
+      this.#bytes = this.length === 0 ? chunk : joined(this.view(), chunk)
       this.#start = 0
-      this.#end = chunk.length
+      this.#end = this.#bytes.length
       this.#isOwn = false
       return
     }
@@ -91,4 +96,11 @@ export class ByteWindow {
     this.#start = 0
     this.#end = kept
   }
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(first.length + second.length)
+  bytes.set(first)
+  bytes.set(second, first.length)
+  return bytes
 }

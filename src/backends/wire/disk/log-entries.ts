@@ -17,14 +17,6 @@ import { AclList } from '../records.ts'
 import { SetDataTxn, TxnHeader, encodeTransaction, readTxnBody } from '../transactions.ts'
 import type { CreateTxn, Transaction, TxnBody } from '../transactions.ts'
 
-/** A transaction that a log may hold: also a change of the membership, which ours do not make. */
-export type LoggedTransaction =
-  | Transaction
-  | {
-    readonly header: TxnHeader
-    readonly txn: { readonly type: typeof OpCode.reconfig; readonly body: SetDataTxn }
-  }
-
 /** The digest of a tree that a transaction or a snapshot carries. */
 export interface LoggedDigest {
   readonly version: number
@@ -37,7 +29,7 @@ export interface LogEntry {
   /** The transaction as servers exchange it: see {@link encodeTransaction}. */
   readonly txn: Uint8Array
   /** The same, decoded. Its data are views of `txn`, or of the entry. */
-  readonly transaction: LoggedTransaction
+  readonly transaction: Transaction
   /** The digest of the tree after it; null if the writer gave none. */
   readonly digest: LoggedDigest | null
 }

@@ -123,8 +123,9 @@ export class LogScanner {
   }
 
   /**
-   * Reads the next chunk, which the scanner does not keep.
+   * Reads the next chunk.
    *
+   * @param chunk - nobody changes it any more: records are views of it
    * @returns the records that are complete with it
    */
   push(chunk: Uint8Array): readonly LogRecord[] {
@@ -208,7 +209,8 @@ export class LogScanner {
   /** Takes the record whose checksum is right; null if it cannot be one of this log. Its end mark comes next. */
   #takeRecord(end: number): LogRecord | null {
     const { offset } = this.#window
-    const entry = this.#readEntry(this.#slab.copy(this.#window.view(end).subarray(RECORD_HEADER_BYTES)))
+    const bytes = this.#window.view(end).subarray(RECORD_HEADER_BYTES)
+    const entry = this.#readEntry(this.#window.isReused ? this.#slab.copy(bytes) : bytes)
     if (entry === null) return null
     const { zxid } = entry.transaction.header
     const last = this.#lastZxid

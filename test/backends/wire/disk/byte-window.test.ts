@@ -24,6 +24,24 @@ describe('a window of bytes', () => {
     )
   })
 
+  it('does not use the memory of a view again where it says so', () => {
+    const step = fc.record({ chunk: fc.nat({ max: 300 }), consumed: fc.nat({ max: 400 }) })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const window = new ByteWindow()
+        const views: { readonly view: Uint8Array; readonly bytes: readonly number[] }[] = []
+        steps.forEach(({ chunk, consumed }, index) => {
+          window.push(new Uint8Array(chunk).fill(index))
+          if (!window.isReused) views.push({ view: window.view(), bytes: [...window.view()] })
+          window.consume(Math.min(consumed, window.length))
+          window.settle()
+        })
+        for (const { view, bytes } of views) expect([...view]).toEqual(bytes)
+      }),
+      { numRuns: 200 },
+    )
+  })
+
   it('reads integers with their sign', () => {
     const window = new ByteWindow()
     window.push(Uint8Array.of(9, 255, 255, 255, 254))

@@ -85,6 +85,6 @@ export interface Scan {
 export function scan(bytes: Uint8Array, file = 'log.1', chunkBytes = 0x1_0000): Scan {
   const scanner = new LogScanner(file)
   const records: LogRecord[] = []
-  for (const chunk of chunked(bytes, chunkBytes)) records.push(...scanner.push(chunk))
+  for (const chunk of chunked(bytes, chunkBytes)) records.push(...scanner.push(chunk.slice()))
   return { records, verdict: scanner.end() }
 }

@@ -6,12 +6,12 @@ import type { LogRecord } from '../../../../src/backends/wire/disk/log-scanner.t
 import type { SnapshotItem } from '../../../../src/backends/wire/disk/snapshot-reader.ts'
 import { TreeDigest, contentDigest, isDigested, nodeDigest } from '../../../../src/backends/wire/disk/tree-digest.ts'
 import type { PersistedStat } from '../../../../src/backends/wire/disk/tree-digest.ts'
-import type { LoggedTransaction } from '../../../../src/backends/wire/disk/log-entries.ts'
+import type { Transaction } from '../../../../src/backends/wire/transactions.ts'
 import { filesOf, scan } from './golden.ts'
 import { readItems, unpacked } from './golden-snapshots.ts'
 
-type Txn = LoggedTransaction['txn']
-type Header = LoggedTransaction['header']
+type Txn = Transaction['txn']
+type Header = Transaction['header']
 
 interface ReplayedNode {
   readonly data: Uint8Array | null
@@ -58,7 +58,7 @@ export class ReplayedTree {
     if (node !== null && isDigested(path)) this.#digest.add(numberOf(path, node))
   }
 
-  apply({ header, txn }: LoggedTransaction): void {
+  apply({ header, txn }: Transaction): void {
     if (txn.type === OpCode.createSession) {
       this.sessions.set(header.clientId, txn.body.timeOut)
     } else if (txn.type === OpCode.closeSession) {

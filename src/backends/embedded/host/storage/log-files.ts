@@ -24,9 +24,12 @@ import { formatZxid } from '../../server/zab/zxid.ts'
 import { LatencySummary } from '../latency.ts'
 import { removeIfThere } from './file-system.ts'
 import type { FileSystem, OpenFile } from './file-system.ts'
+import type { StoredEntry } from './storage.ts'
 import { StorageError } from './storage-error.ts'
 
-const READ_BYTES = 0x4_0000
+/** What is decoded of a part must not live long: a larger part would be copied by the garbage collector. */
+const READ_BYTES = 0x1_0000
+const WRITER_BYTES = 0x4_0000
 /** A writer that has grown beyond this for one batch is dropped after it. */
 const KEPT_WRITER_BYTES = 0x10_0000
 
@@ -62,7 +65,7 @@ export class LogFiles {
   #isFull = false
   /** Times of the syncs of batches, in milliseconds. */
   readonly syncTimes = new LatencySummary()
-  #writer = new Writer(READ_BYTES)
+  #writer = new Writer(WRITER_BYTES)
 
   constructor(files: FileSystem, directory: string, options: LogFilesOptions) {
     this.#files = files
@@ -100,7 +103,7 @@ export class LogFiles {
     await this.#sync(tail)
     tail.end += bytes.length
     if (isNew) await this.#syncNames()
-    if (bytes.length > KEPT_WRITER_BYTES) this.#writer = new Writer(READ_BYTES)
+    if (bytes.length > KEPT_WRITER_BYTES) this.#writer = new Writer(WRITER_BYTES)
   }
 
   /** Cuts off every record after this zxid, durably. */
@@ -139,7 +142,7 @@ export class LogFiles {
    *
    * @throws DamageError, or StorageError `DAMAGED` if a transaction is missing
    */
-  async *read(after: bigint): AsyncGenerator<readonly LogEntry[], void> {
+  async *read(after: bigint): AsyncGenerator<readonly StoredEntry[], void> {
     const firsts = await this.#list()
     const start = Math.max(0, firsts.findLastIndex((first) => first <= after))
     let last = after
@@ -153,7 +156,7 @@ export class LogFiles {
           if (!follows(last, zxid)) throw missing(path, last, zxid)
           last = zxid
         }
-        if (entries.length > 0) yield entries.map(({ zxid, txn, digest }) => ({ zxid, txn, digest: valueOf(digest) }))
+        if (entries.length > 0) yield entries.map(stored)
       }
       const verdict = scanner.end()
       if (verdict.state === 'damaged') throw verdict.damage
@@ -315,6 +318,10 @@ export class LogFiles {
 }
 
 type Undamaged = Exclude<LogVerdict, { state: 'damaged' }>
+
+function stored({ zxid, txn, transaction, digest }: LogRecord): StoredEntry {
+  return { zxid, txn, transaction, digest: valueOf(digest) }
+}
 
 /** Digests of other versions were never written by a release. */
 function valueOf(digest: LogRecord['digest']): bigint | null {

@@ -28,7 +28,7 @@ import { decodeTransaction } from '../../../wire/transactions.ts'
 import type { Transaction } from '../../../wire/transactions.ts'
 import { nextTurn } from '../turns.ts'
 import { StorageError } from './storage-error.ts'
-import type { Storage, StoredSnapshot, StoredState } from './storage.ts'
+import type { Storage, StoredEntry, StoredSnapshot, StoredState } from './storage.ts'
 
 /** So many nodes are looked at in a turn. */
 const DIGEST_STEP_NODES = 10_000
@@ -96,7 +96,7 @@ export interface PassedOver {
 }
 
 /** The log, which has to hold the transaction of each snapshot that was passed over. */
-async function* reaching(passedOver: readonly PassedOver[], log: Log): AsyncGenerator<readonly LogEntry[], void> {
+async function* reaching(passedOver: readonly PassedOver[], log: Log): AsyncGenerator<readonly StoredEntry[], void> {
   const needed = new Map(passedOver.map(({ zxid, damage }) => [zxid, damage]))
   for await (const part of log) {
     if (needed.size > 0) for (const { zxid } of part) needed.delete(zxid)
@@ -150,8 +150,7 @@ async function read(
   const committed = isCommitted && state !== null ? new CommittedLog(state) : null
   const entries: LogEntry[] = []
   for await (const part of log) {
-    for (const { zxid, txn, digest = null } of part) {
-      const transaction = decodeTransaction(txn)
+    for (const { zxid, txn, transaction = decodeTransaction(txn), digest = null } of part) {
       const isApplied = committed?.takes(transaction) === true
       if (logDigest !== null) check.compare(zxid, digest, logDigest.add(transaction, isApplied ? transaction : txn))
       if (isApplied) committed.apply(transaction, txn.length)
@@ -208,8 +207,7 @@ async function replay(state: State, log: Log, keepsDigests: boolean, report: Rep
   let written: bigint | null = null
   state.tree.beginReplay()
   for await (const part of log) {
-    for (const { zxid, txn, digest = null } of part) {
-      const transaction = decodeTransaction(txn)
+    for (const { zxid, txn, transaction = decodeTransaction(txn), digest = null } of part) {
       tolerant.apply(transaction)
       last = zxid
       replayed.transactions += 1

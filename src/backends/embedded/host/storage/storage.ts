@@ -8,6 +8,7 @@
  *            then, and if it never is, the storage holds the snapshot before it and every entry of the log after that.
  */
 import type { LogEntry, PersistOperation, Promises } from '../../server/zab/journal.ts'
+import type { Transaction } from '../../../wire/transactions.ts'
 import type { LatencySummary } from '../latency.ts'
 
 /** Durable state of one server. */
@@ -55,7 +56,13 @@ export interface StoredState extends Promises {
    *
    * @throws an error that says that it is damaged, or that a transaction is missing
    */
-  entriesAfter(zxid: bigint): Parts<readonly LogEntry[]>
+  entriesAfter(zxid: bigint): Parts<readonly StoredEntry[]>
+}
+
+/** An entry of the log as a storage gives it back. */
+export interface StoredEntry extends LogEntry {
+  /** The transaction, where the storage had to decode it. */
+  readonly transaction?: Transaction
 }
 
 /** A snapshot in a storage. */
