@@ -1,7 +1,7 @@
 /** A backend that counts what its sessions are asked for, and the watch events which they are given. */
 import type { Backend, Session, Watcher } from 'quorate'
 
-/** What is counted. */
+/** Told of what is to be counted. */
 export interface Counts {
   /** Called before each watch event is handed on. */
   readonly onEvent?: () => void

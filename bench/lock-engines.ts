@@ -76,7 +76,8 @@ async function startZooKeeperServer(name: string): Promise<LockEngine> {
 /** @param counts - whether it tells by four-letter words how many requests it took */
 function overTcp(name: string, engine: RunningEngine, counts: boolean): LockEngine {
   const { port } = engine
-  const requests = async (): Promise<number> => firstNumber(await askPort(port, 'mntr'), /^zk_packets_received\t(\d+)$/m)
+  const received = /^zk_packets_received\t(\d+)$/m
+  const requests = async (): Promise<number> => firstNumber(await askPort(port, 'mntr'), received)
   const connectString = `127.0.0.1:${port}`
   const sessions = withSessions(name, zookeeper(connectString), counts ? requests : null)
   return { ...sessions, rivals: [], connectString, stop: () => engine.stop() }

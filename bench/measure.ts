@@ -78,8 +78,11 @@ export async function measureRate(figure: string, task: Task, options: TaskOptio
   return { figure, size: inFlight, ...rate, ...(batch === 1 ? { p50Ms, p99Ms } : {}) }
 }
 
+/** A figure of operations in a second, but for its name and size. */
+type RateFigure = Required<Pick<Figure, 'unit' | 'value' | 'min' | 'max' | 'rounds' | 'p50Ms' | 'p99Ms' | 'cpuUs'>>
+
 /** Summarises rounds: operations a second, their latency and their processor time. */
-export function rateOf(rounds: readonly Round[]): Required<Pick<Figure, 'unit' | 'value' | 'min' | 'max' | 'rounds' | 'p50Ms' | 'p99Ms' | 'cpuUs'>> {
+export function rateOf(rounds: readonly Round[]): RateFigure {
   const sum = (of: (round: Round) => number): number => rounds.reduce((total, round) => total + of(round), 0)
   const cpuUs = sum((round) => round.cpuUs) / sum((round) => round.done)
   const rates = rounds.map(({ done, durationMs }) => (done * 1_000) / durationMs)
@@ -112,7 +115,7 @@ interface Load {
   readonly durationMs: number
 }
 
-/** What was done in a round. */
+/** The work of one round. */
 export interface Round {
   readonly done: number
   readonly durationMs: number

@@ -1,7 +1,7 @@
 /**
- * What is measured of each recipe: a cycle that begins and ends in the same state, so that it can be repeated.
+ * The cycle by which each recipe is measured: it begins and ends in the same state, so that it can be repeated.
  *
- * A cycle has a session for each of its lanes. What is made once - the objects, the nodes that stay - is made before.
+ * A cycle has a session for each of its lanes. The objects and the nodes that stay are made before it is timed.
  */
 import {
   AtomicCounter, Barrier, ChildrenCache, ConfigCenter, ConfigTree, CountDownLatch, DistributedQueue, DoubleBarrier,
@@ -19,13 +19,13 @@ export interface OpenCycle {
   readonly close?: () => Promise<unknown>
 }
 
-/** What one recipe is measured by. */
+/** The measure of one recipe. */
 export interface RecipeCycle {
   /** Its name in the figures. */
   readonly name: string
   /** How many sessions do it at the same time, on one path. */
   readonly lanes: number
-  /** What other libraries' programs call the same; null where none has it. */
+  /** Its name in the programs of other libraries; null where none has it. */
   readonly rival: string | null
   /** Makes what is needed before. */
   readonly open: (client: Client, path: string) => OpenCycle | Promise<OpenCycle>
