@@ -17,7 +17,7 @@ import type { Place } from './program-connection.ts'
 
 /** The variable of the environment that has the token: arguments of a process can be read by everybody on a machine. */
 const TOKEN_VARIABLE = 'QUORATE_DASHBOARD_TOKEN'
-const FAMILIES: ReadonlySet<string> = new Set<Family>(['locks', 'leaders', 'groups', 'config'])
+const FAMILIES: ReadonlySet<string> = new Set<Family>(['locks', 'leaders', 'groups', 'config', 'services'])
 
 const USAGE = `usage: quorate dashboard [--connect URL] [options]
 A page that shows an ensemble, its tree, locks, leaders, members and configuration, live. Open the address that it

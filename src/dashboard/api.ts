@@ -45,11 +45,14 @@ export interface Failure {
 }
 
 /** The views of the page. */
-export type View = 'overview' | 'events' | 'locks' | 'leaders' | 'members' | 'config' | 'tree'
+export type View =
+  | 'overview' | 'sessions' | 'events'
+  | 'locks' | 'leaders' | 'members' | 'config' | 'services'
+  | 'tree'
 /** The changes that the page can make. */
 export type Action = 'node.write' | 'node.create' | 'node.delete'
 /** Families of recipes that are looked for below paths of their own. */
-export type Family = 'locks' | 'leaders' | 'groups' | 'config'
+export type Family = 'locks' | 'leaders' | 'groups' | 'config' | 'services'
 
 /** The settings that the page loads first. */
 export interface Meta {
@@ -221,6 +224,43 @@ export interface Group {
   }[]
 }
 
+/** A service and its instances. */
+export interface Service {
+  readonly path: string
+  readonly name: string
+  readonly instances: readonly {
+    readonly id: string
+    readonly path: string
+    /** `host:port`, as far as it says. */
+    readonly address: string | null
+    /** `withheld`: it is disabled, and no provider hands it out. `unreadable`: the node holds no instance. */
+    readonly state: 'offered' | 'withheld' | 'unreadable'
+    /** Null: it stays when its session ends. */
+    readonly session: SessionId | null
+    readonly sinceMs: number
+    /** Its payload as text; empty if there is none. */
+    readonly says: string
+  }[]
+}
+
+/** An open session. */
+export interface SessionRow {
+  readonly id: SessionId
+  /** That of the dashboard itself. */
+  readonly isOwn: boolean
+  readonly timeoutMs: Told<number>
+  /** When it ends if nothing is heard of it, from when it was read. */
+  readonly expiresInMs: Told<number>
+  /** The server that its client is connected to; null also if that is none of those that were asked. */
+  readonly server: Told<string>
+  /** Where its client is; null as `server` is. */
+  readonly address: Told<string>
+  /** How many nodes go when it ends. */
+  readonly ephemerals: number
+  /** The first of these that the dashboard's client can see. */
+  readonly paths: readonly string[]
+}
+
 /** A value of a configuration. */
 export interface ConfigKey {
   readonly path: string
@@ -269,6 +309,8 @@ export interface Reads {
   readonly 'wait-for': WaitFor
   readonly leaders: readonly Election[]
   readonly groups: readonly Group[]
+  readonly services: readonly Service[]
+  readonly sessions: readonly SessionRow[]
   readonly config: readonly ConfigKey[]
   /** `release?path=` */
   readonly release: ConfigDetail

@@ -12,6 +12,8 @@ import { readGroups } from './readings/groups.ts'
 import { readElections } from './readings/leaders.ts'
 import { readLocks, readQueue } from './readings/locks.ts'
 import { answer } from './readings/reading.ts'
+import { readServices } from './readings/services.ts'
+import { readSessions } from './readings/sessions.ts'
 import { readChildren, readNode } from './readings/tree.ts'
 import { readWaitFor } from './readings/wait-for.ts'
 import { limitOf, pathOf, windowOf } from './query.ts'
@@ -147,6 +149,8 @@ export class DashboardHandler {
       ['wait-for', async (_query, signal) => readWaitFor(await client(), roots.locks, signal)],
       ['leaders', async (_query, signal) => readElections(await client(), roots.leaders, signal)],
       ['groups', async (_query, signal) => readGroups(await client(), roots.groups, signal)],
+      ['services', async (_query, signal) => readServices(await client(), roots.services, signal)],
+      ['sessions', async (_query, signal) => readSessions(await client(), this.#settings, roots, signal)],
       ['config', async (_query, signal) => readValues(await client(), roots.config, signal)],
       ['release', async (query, signal) => readRelease(await client(), pathOf(query), signal)],
     ])
@@ -155,7 +159,10 @@ export class DashboardHandler {
   #meta(): Meta {
     const { name, engine, readOnly, roots } = this.#settings
     const can = readOnly ? READ_ONLY : true
-    const views = ['overview', 'events', 'locks', 'leaders', 'members', 'config', 'tree'] as const
+    const views = [
+      ...(['overview', 'sessions', 'events'] as const),
+      ...(['locks', 'leaders', 'members', 'config', 'services', 'tree'] as const),
+    ]
     return { name, engine, views, can: { 'node.write': can, 'node.create': can, 'node.delete': can }, roots }
   }
 }

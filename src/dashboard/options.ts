@@ -71,6 +71,7 @@ const ROOTS: Readonly<Record<Family, readonly string[]>> = Object.freeze({
   leaders: ['/elections', '/leaders'],
   groups: ['/groups'],
   config: ['/config'],
+  services: ['/services'],
 })
 
 const ROOTS_MAX = 16
@@ -157,7 +158,8 @@ function engineOf(connect: Backend | string | URL | undefined): string {
 /** An embedded ensemble is an engine and tells of its servers. */
 function localServersOf(connect: Backend | string | URL | undefined): LocalServers | undefined {
   if (typeof connect !== 'object' || connect instanceof URL) return undefined
-  return 'status' in connect && 'onEvent' in connect ? (connect as Backend & LocalServers) : undefined
+  const isLocal = 'status' in connect && 'sessions' in connect && 'onEvent' in connect
+  return isLocal ? (connect as Backend & LocalServers) : undefined
 }
 
 function checkToken(token: unknown): void {

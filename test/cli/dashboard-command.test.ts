@@ -84,7 +84,7 @@ describe('quorate dashboard', () => {
     [['--read-write'], '--read-write needs --token'],
     [['--host', '0.0.0.0'], '--host 0.0.0.0 is open to others: it needs --token'],
     [['--port', '70000'], '--port must be a port from 0 to 65535, got "70000"'],
-    [['--root', 'lock=/a'], '--root must be one of locks, leaders, groups, config, = and paths'],
+    [['--root', 'lock=/a'], '--root must be one of locks, leaders, groups, config, services, = and paths'],
     [['--colour', 'red'], 'dashboard has no option --colour'],
     [['now'], 'dashboard takes options only, got now'],
     [['--connect', 'embedded:?servers=1', '--token', 'short', '--port', '0'], 'token must be 8 or more characters'],

@@ -1,12 +1,12 @@
 /** The reads of the dashboard's API, against ensembles of this process. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ConfigCenter, ExclusiveLock, FairLock, GroupMembership, LeaderElection } from 'quorate'
-import { ReadWriteLock, Semaphore, connect } from 'quorate'
+import { ReadWriteLock, Semaphore, ServiceRegistry, connect } from 'quorate'
 import type { Client } from 'quorate'
 import { embedded } from 'quorate/embedded'
 import { modelBackend } from 'quorate/testing'
-import type { Child, ConfigDetail, ConfigKey, Election, Ensemble, Group } from '../../src/dashboard/api.ts'
-import type { Lock, LockQueue, LogEvent, TreeNode, WaitFor } from '../../src/dashboard/api.ts'
+import type { Answer, Child, ConfigDetail, ConfigKey, Election, Ensemble, Group } from '../../src/dashboard/api.ts'
+import type { Lock, LockQueue, LogEvent, Service, SessionRow, TreeNode, WaitFor } from '../../src/dashboard/api.ts'
 import { HttpRig, ask, dataOf } from './rig.ts'
 
 describe('the API of the dashboard', () => {
@@ -124,6 +124,29 @@ describe('the API of the dashboard', () => {
     expect(group).toMatchObject({ path: '/groups/workers', members: [{ id: 'w1', says: '{"zone":"eu"}' }] })
   })
 
+  it('tells the instances of services, also those that nobody is given', async () => {
+    const registry = new ServiceRegistry(client, '/services')
+    await registry.register('api', { address: '10.0.0.7', port: 8080, payload: { zone: 'eu' } })
+    await registry.register('api', { id: 'off', address: '::1', sslPort: 8443, enabled: false })
+    await client.create('/services/api/odd', 'not an instance')
+    const [service] = await dataOf<Service[]>(`${api}services`)
+    const told = service?.instances.map(({ address, state, says, session }) => [address, state, says, session !== null])
+    expect([service?.name, told?.sort()]).toEqual(['api', [
+      [null, 'unreadable', 'not an instance', false],
+      ['10.0.0.7:8080', 'offered', expect.stringContaining('"zone":"eu"') as string, true],
+      ['[::1] (TLS: 8443)', 'withheld', '', true],
+    ]])
+  })
+
+  it('tells of an engine without servers the sessions that own a node', async () => {
+    await new GroupMembership(other, '/groups/workers').join('w1')
+    const { text } = await ask(`${api}sessions`)
+    const { data, total, untold } = JSON.parse(text) as Answer<SessionRow[]>
+    expect(data).toMatchObject([{ isOwn: false, timeoutMs: null, ephemerals: 1, paths: ['/groups/workers/w1'] }])
+    expect(total).toBeNull()
+    expect(untold['all']).toMatch(/^Shown are those who own a node below the roots/)
+  })
+
   it('tells values of a configuration, and who published what', async () => {
     const config = new ConfigCenter<object>(client, '/config/discount', { history: { author: 'anna' } })
     await config.publish({ percent: 10 }, { comment: 'black week' })
@@ -175,6 +198,35 @@ describe('the API of the dashboard', () => {
 })
 
 describe('the API over an embedded ensemble', () => {
+  it('tells every session with the nodes that go with it, and one that is silent first', async () => {
+    const rig = new HttpRig()
+    const ensemble = embedded({ servers: 3 })
+    const cut = await connect(ensemble.at(1), { sessionTimeoutMs: 2_000, onError: () => undefined })
+    const client = await connect(ensemble, { namespace: '/app' })
+    try {
+      const api = `${await rig.dashboard({ client, ensemble })}api/v1/`
+      await cut.create('/elsewhere', '', { mode: 'ephemeral' })
+      await client.create('/own', '', { mode: 'ephemeral' })
+      const rows = await dataOf<SessionRow[]>(`${api}sessions`)
+      const [own, other] = [true, false].map((isOwn) => rows.find((row) => row.isOwn === isOwn))
+      expect(rows).toHaveLength(2)
+      expect(own).toMatchObject({ ephemerals: 1, paths: ['/own'], address: 'in the process of its server' })
+      expect(other).toMatchObject({ timeoutMs: 2_000, ephemerals: 1, paths: [], server: '1' })
+      ensemble.isolateSession(cut.sessionId ?? 0n)
+      const first = async (): Promise<SessionRow | undefined> => (await dataOf<SessionRow[]>(`${api}sessions`))[0]
+      await expect.poll(first, { timeout: 10_000, interval: 10 }).toMatchObject({
+        isOwn: false,
+        expiresInMs: expect.toSatisfy((ms: number) => ms < 1_000) as number,
+        server: null,
+      })
+    } finally {
+      await rig.close()
+      await cut.close()
+      await client.close()
+      await ensemble.close()
+    }
+  })
+
   it('tells roles, and what happens to servers', async () => {
     const rig = new HttpRig()
     const ensemble = embedded({ servers: 3 })

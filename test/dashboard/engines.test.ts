@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Client } from 'quorate'
 import { ConfigCenter, FairLock, GroupMembership, LeaderElection, connect } from 'quorate'
 import type { Child, ConfigDetail, Election, Ensemble, Group } from '../../src/dashboard/api.ts'
-import type { Lock, LockQueue, TreeNode } from '../../src/dashboard/api.ts'
+import type { Lock, LockQueue, SessionRow, TreeNode } from '../../src/dashboard/api.ts'
 import { REAL_ENGINES } from '../engines/all.ts'
 import type { StartedEngine } from '../engines/all.ts'
 import { HttpRig, ask, dataOf } from './rig.ts'
@@ -84,6 +84,10 @@ for (const { name, missing, start } of REAL_ENGINES) {
       expect(await change({ version, mzxid }, 'two')).toBe(200)
       expect(await change({ version, mzxid }, 'three')).toBe(409)
       expect((await read<TreeNode>('node?path=/plain')).data).toMatchObject({ text: 'two' })
+      await client.create('/groups/mine', '', { mode: 'ephemeral' })
+      const own = (await read<SessionRow[]>('sessions')).find(({ paths }) => paths.includes('/groups/mine'))
+      expect(own?.id).toBe(`0x${client.sessionId?.toString(16)}`)
+      if (engine.servers !== undefined) expect(own?.server).toBe(engine.servers[0])
       const { serving, session, servers, nodes } = await read<Ensemble>('ensemble')
       expect({ serving, status: session.status }).toEqual({ serving: true, status: 'connected' })
       if (engine.servers === undefined) expect({ servers, nodes }).toEqual({ servers: [], nodes: null })

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Page } from 'playwright-core'
-import { ConfigCenter, FairLock, GroupMembership, LeaderElection, connect } from 'quorate'
+import { ConfigCenter, FairLock, GroupMembership, LeaderElection, ServiceRegistry, connect } from 'quorate'
 import type { Client, Lease } from 'quorate'
 import { embedded } from 'quorate/embedded'
 import type { Ensemble } from 'quorate/embedded'
@@ -21,7 +21,7 @@ const SHOWN_MS_MAX = 30_000
 const COMPRESSED_BYTES_MAX = 60 * 1_024
 const PICTURE = fileURLToPath(new URL('../../docs/guide/dashboard.png', import.meta.url))
 const VIEWS = [
-  ...['overview', 'locks?path=/locks/orders', 'leaders', 'members', 'config'],
+  ...['overview', 'sessions', 'locks?path=/locks/orders', 'leaders', 'members', 'config', 'services'],
   ...['tree?path=/config/discount', 'events'],
 ]
 const HOSTILE = '<img src=x onerror="document.title=\'taken\'">'
@@ -76,6 +76,10 @@ describe.skipIf(chromiumMissing !== null)(`the page of the dashboard${skipped}`,
     await shows('locks?path=/locks/orders', 'checkout-1', '1 contender waits.', 'checkout-2')
     await shows('leaders', '/elections/scheduler', 'scheduler-a', 'LEADS')
     await shows('members', '/groups/workers', 'worker-1', 'worker-2')
+    await shows('services', '/services/api', '10.0.0.7:8080', 'OFFERED', '1 service, 1 instance.')
+    await shows('sessions', '2 sessions; all of them are heard.', 'this dashboard', 'in the process of its server')
+    await page.getByText(/^\d nodes$/).first().click()
+    await page.getByRole('link', { name: '/groups/workers/worker-' }).waitFor()
     await shows('config?path=/config/discount', '"percent": 15', 'anna', 'Compare')
     await shows('tree?path=/config/discount', 'persistent', '"percent": 15', 'Length')
     await shows('events', 'Events, newest first.')
@@ -191,6 +195,7 @@ async function fill(client: Client, worker: Client): Promise<Lease> {
   const group = new GroupMembership(client, '/groups/workers')
   await group.join('worker-1', { data: { zone: 'eu' } })
   await new GroupMembership(worker, '/groups/workers').join('worker-2')
+  await new ServiceRegistry(client, '/services').register('api', { address: '10.0.0.7', port: 8080 })
   const config = new ConfigCenter<object>(client, '/config/discount', { history: { author: 'anna' } })
   await config.publish({ percent: 10, countries: ['DE', 'AT'] }, { comment: 'black week' })
   await config.publish({ percent: 15, countries: ['DE', 'AT'] })

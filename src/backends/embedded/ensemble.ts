@@ -21,6 +21,8 @@ import { MemoryNetwork } from './host/peers/memory.ts'
 import { LocalServer, drain } from './local-server.ts'
 import { checkId, settingsOf } from './options.ts'
 import type { EmbeddedOptions, EmbeddedSettings } from './options.ts'
+import { sessionsOf } from './session-list.ts'
+import type { EnsembleSession } from './session-list.ts'
 import { Storages } from './storages.ts'
 
 /** How long a start waits for the last servers, once a majority serves. */
@@ -141,6 +143,11 @@ export class Ensemble implements Backend, AsyncDisposable {
   /** The status of each server, by id. */
   status(): EnsembleServerStatus[] {
     return this.#ids.map((id) => this.#member(id).status())
+  }
+
+  /** The open sessions, by id. It takes time in proportion to them and their nodes. */
+  sessions(): EnsembleSession[] {
+    return sessionsOf(this.#ids.flatMap((id) => this.#member(id).host ?? []))
   }
 
   /** myid of the server that leads and serves, or null. */

@@ -11,6 +11,7 @@ import type { EmbeddedOptions } from './options.ts'
 
 export { Ensemble } from './ensemble.ts'
 export type { EnsembleEvent, EnsembleServerStatus } from './ensemble-events.ts'
+export type { EnsembleSession } from './session-list.ts'
 export type { HostEvent } from './host/host.ts'
 export type { TcpPeersEvent } from './host/peers/tcp/peer-events.ts'
 export type { CertificatesEvent, TlsKeys } from './host/tls/tls-settings.ts'

@@ -30,6 +30,8 @@ import { KnownServers } from './known-servers.ts'
 import { LocalServer, drain } from './local-server.ts'
 import { memberSettingsOf } from './member-options.ts'
 import type { MemberOptions, MemberSettings } from './member-options.ts'
+import { sessionsOf } from './session-list.ts'
+import type { EnsembleSession } from './session-list.ts'
 import { Storages } from './storages.ts'
 
 /** How long a server that ends as the leader may take to do what it has begun, in milliseconds. */
@@ -113,6 +115,12 @@ export class EnsembleMember implements Backend, AsyncDisposable {
   /** The status of the server. */
   status(): EnsembleServerStatus {
     return this.#server.status()
+  }
+
+  /** The open sessions of the ensemble, by id. It takes time in proportion to them and their nodes. */
+  sessions(): EnsembleSession[] {
+    const { host } = this.#server
+    return host === null ? [] : sessionsOf([host])
   }
 
   /** myid of the leader that this server follows or is; null while it does not serve. */

@@ -14,12 +14,15 @@ import { Members } from './members.tsx'
 import { Overview } from './overview.tsx'
 import { go, href, useRoute } from './route.ts'
 import type { Route } from './route.ts'
+import { Services } from './services.tsx'
+import { Sessions } from './sessions.tsx'
 import { Tree } from './tree.tsx'
 
 /** Groups of the navigation: view, word, letter after `g`, and the path of its icon. */
 const NAV: readonly (readonly [string, readonly (readonly [View, string, string, string])[]])[] = [
   ['Ensemble', [
     ['overview', 'Overview', 'o', 'M8 3v4M8 7l-4 5M8 7l4 5M3 12h2M11 12h2M7 2h2v2H7z'],
+    ['sessions', 'Sessions', 's', 'M2 4h12v8H2zM5 12v2M11 12v2M4 14h8'],
     ['events', 'Events', 'e', 'M2 4h12M2 8h8M2 12h10'],
   ]],
   ['Recipes', [
@@ -27,6 +30,7 @@ const NAV: readonly (readonly [string, readonly (readonly [View, string, string,
     ['leaders', 'Leaders', 'd', 'M4 14V2l9 3-9 3'],
     ['members', 'Members', 'm', 'M6 7a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM2 13c0-5 8-5 8 0M11 4a2 2 0 0 1 0 4'],
     ['config', 'Configuration', 'c', 'M2 4h6M11 4h3M2 8h2M7 8h7M2 12h7M12 12h2M8 2v4M4 6v4M9 10v4'],
+    ['services', 'Services', 'v', 'M3 3h10v4H3zM3 9h10v4H3zM5 5h1M5 11h1'],
   ]],
   ['Data', [['tree', 'Tree', 't', 'M3 3h4v3H3zM9 7h4v3H9zM9 12h4v2H9zM5 6v7h4M5 8.5h4']]],
 ]
@@ -107,6 +111,8 @@ function ViewOf({ meta, route: { view, path } }: { meta: Meta; route: Route }): 
   switch (view) {
     case 'overview':
       return <Overview />
+    case 'sessions':
+      return <Sessions />
     case 'events':
       return <Events />
     case 'locks':
@@ -117,6 +123,8 @@ function ViewOf({ meta, route: { view, path } }: { meta: Meta; route: Route }): 
       return <Members roots={roots.groups} />
     case 'config':
       return <Config path={path} roots={roots.config} />
+    case 'services':
+      return <Services roots={roots.services} />
     case 'tree':
       return <Tree path={path} meta={meta} />
   }

@@ -10,7 +10,9 @@ export interface Route {
   readonly path: string | null
 }
 
-const VIEWS: ReadonlySet<string> = new Set(['overview', 'events', 'locks', 'leaders', 'members', 'config', 'tree'])
+const VIEWS: ReadonlySet<string> = new Set<View>([
+  ...(['overview', 'sessions', 'events', 'locks', 'leaders', 'members', 'config', 'services', 'tree'] as const),
+])
 
 /** The address of a view. */
 export function href(view: View, path?: string): string {

@@ -27,7 +27,7 @@ import type { FileSystem, OpenFile } from './file-system.ts'
 import type { StoredEntry } from './storage.ts'
 import { StorageError } from './storage-error.ts'
 
-/** What is decoded of a part must not live long: a larger part would be copied by the garbage collector. */
+/** A part of a log: of a larger one, the garbage collector would copy the decoded records. */
 const READ_BYTES = 0x1_0000
 const WRITER_BYTES = 0x4_0000
 /** A writer that has grown beyond this for one batch is dropped after it. */
