@@ -64,7 +64,9 @@ it('measures every recipe, with the requests that it takes', async () => {
   expect(figures.map(({ figure, size }) => [figure, size])).toEqual(
     RECIPE_CYCLES.map(({ name, lanes }) => [`embedded: ${name}`, lanes]),
   )
-  expect(figures.filter(({ value, requests }) => !(value > 0 && (requests ?? 0) > 0))).toEqual([])
+  // An allocator of ids asks for none as long as its block lasts.
+  const asking = figures.filter(({ figure }) => !figure.includes('IdAllocator'))
+  expect(asking.filter(({ value, requests }) => !(value > 0 && (requests ?? 0) > 0))).toEqual([])
   expect(figures.find(({ figure }) => figure.includes('ExclusiveLock'))).toMatchObject({ requests: 3 })
 })
 
