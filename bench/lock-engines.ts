@@ -1,6 +1,5 @@
 /** Where locks are measured: each engine with our backend on it, and what else there is to lock with on that engine. */
 import { existsSync } from 'node:fs'
-import { connect as connectSocket } from 'node:net'
 import { connect, FairLock } from 'quorate'
 import type { Backend } from 'quorate'
 import { embedded } from 'quorate/embedded'
@@ -9,7 +8,7 @@ import { redis } from 'quorate/redis'
 import { zookeeper } from 'quorate/zookeeper'
 import { etcdMissing, startEtcd } from '../test/engines/etcd.ts'
 import { redisMissing, startRedis } from '../test/engines/redis.ts'
-import { reasonToSkipZooKeeper } from '../test/engines/zookeeper.ts'
+import { askPort, reasonToSkipZooKeeper } from '../test/engines/zookeeper.ts'
 import type { Competitor, Contender } from './contention.ts'
 import { openEtcd3, openRedisSemaphore, openRedlock } from './rivals.ts'
 import { startQuorate, startReference } from './wire-engines.ts'
@@ -23,6 +22,8 @@ export interface LockEngine {
   readonly ours: readonly [Competitor, ...Competitor[]]
   /** Other libraries' locks on the same engine. */
   readonly rivals: readonly Competitor[]
+  /** `host:port` for clients of ZooKeeper in other languages; absent where they find nobody. */
+  readonly connectString?: string
   /** Ends it. */
   readonly stop: () => Promise<void>
 }
@@ -50,7 +51,7 @@ const PATH = '/locks/contended'
 const SERVER_SCRIPT = new URL('./wire-server.js', import.meta.url)
 const SERVERS = 3
 /** As long as the locks of the rivals live: a machine that is busy must not end them. */
-const SESSION_TIMEOUT_MS = 60_000
+export const SESSION_TIMEOUT_MS = 60_000
 const REDLOCK_PAUSE_MS = 200
 const REDLOCK_EAGER_PAUSE_MS = 10
 
@@ -75,9 +76,11 @@ async function startZooKeeperServer(name: string): Promise<LockEngine> {
 /** @param counts - whether it tells by four-letter words how many requests it took */
 function overTcp(name: string, engine: RunningEngine, counts: boolean): LockEngine {
   const { port } = engine
-  const requests = async (): Promise<number> => firstNumber(await ask(port, 'mntr'), /^zk_packets_received\t(\d+)$/m)
-  const sessions = withSessions(name, zookeeper(`127.0.0.1:${port}`), counts ? requests : null)
-  return { ...sessions, rivals: [], stop: () => engine.stop() }
+  const received = /^zk_packets_received\t(\d+)$/m
+  const requests = async (): Promise<number> => firstNumber(await askPort(port, 'mntr'), received)
+  const connectString = `127.0.0.1:${port}`
+  const sessions = withSessions(name, zookeeper(connectString), counts ? requests : null)
+  return { ...sessions, rivals: [], connectString, stop: () => engine.stop() }
 }
 
 async function startEtcdMember(name: string): Promise<LockEngine> {
@@ -142,20 +145,6 @@ async function openFairLock(backend: Backend): Promise<Contender> {
     },
     close: () => client.close(),
   }
-}
-
-/** A server's answer to a four-letter word. */
-function ask(port: number, word: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connectSocket(port, '127.0.0.1')
-    let answer = ''
-    socket.on('connect', () => void socket.write(word))
-    socket.on('data', (chunk: Buffer) => (answer += chunk.toString()))
-    socket.on('error', reject)
-    socket.on('close', () => {
-      resolve(answer)
-    })
-  })
 }
 
 function firstNumber(text: string, pattern: RegExp): number {

@@ -3,7 +3,7 @@ import { connect, ExclusiveLock, FairLock } from 'quorate'
 import type { Client, Lease } from 'quorate'
 import { embedded } from 'quorate/embedded'
 import type { Ensemble } from 'quorate/embedded'
-import { countingEvents } from './counting-backend.ts'
+import { counting } from './counting-backend.ts'
 import { measureRate, percentiles, spread } from './measure.ts'
 import type { Effort, Figure } from './measure.ts'
 
@@ -68,7 +68,7 @@ class Queue {
   static async open(ensemble: Ensemble, contenders: number): Promise<Queue> {
     const waiting = new Set<number>()
     let note = (_client: number): void => undefined
-    const backends = Array.from({ length: contenders + 1 }, (_, i) => countingEvents(ensemble, () => note(i)))
+    const backends = Array.from({ length: contenders + 1 }, (_, i) => counting(ensemble, { onEvent: () => note(i) }))
     const clients = await Promise.all(backends.map((backend) => connect(backend)))
     const queue = new Queue(clients, waiting)
     note = (client) => {

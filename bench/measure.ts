@@ -21,6 +21,10 @@ export interface Figure {
   readonly p99Ms?: number
   /** Processor time of one operation in microseconds, all threads: what other work on the machine changes least. */
   readonly cpuUs?: number
+  /** Requests of one operation that sessions were asked for, whatever the engine. */
+  readonly requests?: number
+  /** Requests of one operation that the server has counted. */
+  readonly received?: number
   readonly rounds?: number
   /** The target of the design. */
   readonly target?: string
@@ -64,18 +68,25 @@ export interface TaskOptions {
 export async function measureRate(figure: string, task: Task, options: TaskOptions): Promise<Figure> {
   const { effort, inFlight, batch = 1 } = options
   await options.beforeRound?.()
-  await keepInFlight(task, { inFlight, batch, durationMs: effort.warmUpMs, latencies: [] })
+  await runRound(task, { inFlight, batch, durationMs: effort.warmUpMs })
   const rounds: Round[] = []
-  const latencies: number[] = []
   for (let i = 0; i < effort.rounds; i++) {
     await options.beforeRound?.()
-    rounds.push(await keepInFlight(task, { inFlight, batch, durationMs: effort.roundMs, latencies }))
+    rounds.push(await runRound(task, { inFlight, batch, durationMs: effort.roundMs }))
   }
+  const { p50Ms, p99Ms, ...rate } = rateOf(rounds)
+  return { figure, size: inFlight, ...rate, ...(batch === 1 ? { p50Ms, p99Ms } : {}) }
+}
+
+/** A figure of operations in a second, but for its name and size. */
+type RateFigure = Required<Pick<Figure, 'unit' | 'value' | 'min' | 'max' | 'rounds' | 'p50Ms' | 'p99Ms' | 'cpuUs'>>
+
+/** Summarises rounds: operations a second, their latency and their processor time. */
+export function rateOf(rounds: readonly Round[]): RateFigure {
   const sum = (of: (round: Round) => number): number => rounds.reduce((total, round) => total + of(round), 0)
   const cpuUs = sum((round) => round.cpuUs) / sum((round) => round.done)
   const rates = rounds.map(({ done, durationMs }) => (done * 1_000) / durationMs)
-  const rate = { figure, size: inFlight, unit: 'ops/s', ...spread(rates), cpuUs } as const
-  return batch === 1 ? { ...rate, ...percentiles(latencies) } : rate
+  return { unit: 'ops/s', ...spread(rates), cpuUs, ...percentiles(rounds.flatMap(({ latencies }) => latencies)) }
 }
 
 /** Summarises rounds: their median, least and greatest. */
@@ -89,7 +100,8 @@ export function percentiles(latencies: readonly number[]): Pick<Required<Figure>
   return { p50Ms: atRank(sorted, 0.5), p99Ms: atRank(sorted, 0.99) }
 }
 
-function quantile(values: readonly number[], share: number): number {
+/** The value below which a share of them is; NaN if there is none. */
+export function quantile(values: readonly number[], share: number): number {
   return atRank(Float64Array.from(values).sort(), share)
 }
 
@@ -101,17 +113,21 @@ interface Load {
   readonly inFlight: number
   readonly batch: number
   readonly durationMs: number
-  readonly latencies: number[]
 }
 
-interface Round {
+/** The work of one round. */
+export interface Round {
   readonly done: number
   readonly durationMs: number
   readonly cpuUs: number
+  /** Of each operation, or of each batch of them, in milliseconds. */
+  readonly latencies: readonly number[]
 }
 
-async function keepInFlight(task: Task, { inFlight, batch, durationMs, latencies }: Load): Promise<Round> {
+/** Keeps a number of tasks in flight for some time. */
+export async function runRound(task: Task, { inFlight, batch, durationMs }: Load): Promise<Round> {
   let done = 0
+  const latencies: number[] = []
   const before = process.cpuUsage()
   const startMs = performance.now()
   const endMs = startMs + durationMs
@@ -127,5 +143,5 @@ async function keepInFlight(task: Task, { inFlight, batch, durationMs, latencies
   }
   await Promise.all(Array.from({ length: inFlight }, (_, lane) => runLane(lane)))
   const { user, system } = process.cpuUsage(before)
-  return { done, durationMs: performance.now() - startMs, cpuUs: user + system }
+  return { done, durationMs: performance.now() - startMs, cpuUs: user + system, latencies }
 }

@@ -13,17 +13,20 @@ const COLUMNS: readonly Column[] = [
   ['CPU us', ({ cpuUs }) => round(cpuUs)],
   ['p50 ms', ({ p50Ms }) => round(p50Ms)],
   ['p99 ms', ({ p99Ms }) => round(p99Ms)],
+  ['requests', ({ requests }) => round(requests)],
+  ['received', ({ received }) => round(received)],
   ['target', ({ target }) => target ?? ''],
 ]
 
 /**
- * Makes the table, in Markdown that reads well as it is.
+ * Makes the table, in Markdown that reads well as it is. A column that has nothing to say is left out.
  *
  * @param figures - in the order of their lines
  */
 export function tableOf(figures: readonly Figure[]): string {
-  const rows = figures.map((figure) => COLUMNS.map(([, cell]) => cell(figure)))
-  const titles = COLUMNS.map(([title]) => title)
+  const columns = COLUMNS.filter(([, cell]) => figures.some((figure) => cell(figure) !== ''))
+  const rows = figures.map((figure) => columns.map(([, cell]) => cell(figure)))
+  const titles = columns.map(([title]) => title)
   const widths = titles.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))
   const isText = (column: number): boolean => ['figure', 'unit', 'target'].includes(titles[column] ?? '')
   const pad = (text: string, column: number): string =>

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { measureDisk } from '../bench/disk.ts'
 import { measureEnsemble } from '../bench/ensemble.ts'
@@ -6,9 +7,12 @@ import { measureLocks } from '../bench/lock-comparison.ts'
 import { LOCK_ENGINES } from '../bench/lock-engines.ts'
 import type { Figure } from '../bench/measure.ts'
 import { percentiles, spread } from '../bench/measure.ts'
+import { RECIPE_CYCLES } from '../bench/recipe-cycles.ts'
+import { measureRecipes } from '../bench/recipes.ts'
 import { tableOf } from '../bench/report.ts'
 import { compiledPackage } from './engines/quorate-server.ts'
 import { reasonToSkipZooKeeper } from './engines/zookeeper.ts'
+import { hasCurator, hasKazoo } from './polyglot/programs.ts'
 
 /** As little as there can be: the numbers mean nothing here. */
 const EFFORT = { warmUpMs: 1, roundMs: 1, rounds: 1, events: 1, handOvers: 1, contentionMs: 50, contenders: [3] }
@@ -53,6 +57,42 @@ it('measures locks on every engine that is installed, and rivals on the same; wh
 })
 
 const skip = reasonToSkipZooKeeper()
+
+it('measures every recipe, with the requests that it takes', async () => {
+  const figures: Figure[] = []
+  for await (const figure of measureRecipes(EFFORT, { engines: ['embedded'] })) figures.push(figure)
+  expect(figures.map(({ figure, size }) => [figure, size])).toEqual(
+    RECIPE_CYCLES.map(({ name, lanes }) => [`embedded: ${name}`, lanes]),
+  )
+  // An allocator of ids asks for none as long as its block lasts.
+  const asking = figures.filter(({ figure }) => !figure.includes('IdAllocator'))
+  expect(asking.filter(({ value, requests }) => !(value > 0 && (requests ?? 0) > 0))).toEqual([])
+  expect(figures.find(({ figure }) => figure.includes('ExclusiveLock'))).toMatchObject({ requests: 3 })
+})
+
+const rivals = [hasCurator ? 'Curator' : [], hasKazoo ? 'kazoo' : []].flat()
+const noRivals = skip ?? (rivals.length === 2 ? null : 'Curator or kazoo is not installed')
+
+it.skipIf(noRivals !== null)(`measures recipes of others${noRivals === null ? '' : ` (${noRivals})`}`, async () => {
+  const figures: Figure[] = []
+  const cycles = RECIPE_CYCLES.filter(({ rival, lanes }) => rival !== null && (lanes === 1 || rival === 'lock'))
+  const folder = fileURLToPath(new URL('../bench', import.meta.url))
+  for await (const figure of measureRecipes(EFFORT, { engines: ['ZooKeeper'], cycles, folder })) figures.push(figure)
+  const names = figures.map(({ figure, size }) => `${figure} @ ${size}`)
+  for (const rival of rivals) {
+    const lock = 'FairLock: acquire, release'
+    expect(names).toContain(`ZooKeeper: ${lock}, ratio to ${rival} @ 4`)
+    const { received } = figures.find(({ figure, size }) => figure === `${rival}: ${lock}` && size === 1) ?? {}
+    // A creation, a list, a deletion; and what else it asks for, the first time above all.
+    expect(received).toBeGreaterThanOrEqual(3)
+  }
+  const isMeasured = ({ name }: { readonly name: string }): boolean => {
+    return figures.some(({ figure }) => rivals.some((rival) => figure === `${rival}: ${name}`))
+  }
+  expect(cycles.filter((cycle) => !isMeasured(cycle))).toEqual([])
+  expect(new Set(names).size).toBe(names.length)
+  expect(figures.filter(({ value }) => !(value > 0))).toEqual([])
+}, 120_000)
 
 it.skipIf(skip !== null)(`measures both servers on disk${skip === null ? '' : ` (${skip})`}`, async () => {
   const compiled = compiledPackage()

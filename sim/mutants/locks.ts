@@ -7,6 +7,7 @@ const MULTI = 'recipes/locks/multi-lock.ts'
 const JOINT = 'recipes/engine/joint-lease.ts'
 const REVOCATION = 'recipes/engine/revocation.ts'
 const REVOCATION_TEST = 'test/recipes/locks/revocation.test.ts'
+const EXCLUSIVE_TEST = 'test/recipes/locks/revocation-without-queue.test.ts'
 
 export const LOCK_MUTANTS: readonly Mutant[] = [
   {
@@ -84,8 +85,8 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     kin: 'an interrupt of a whole group that was meant for its head',
     edits: [{
       file: 'recipes/engine/contenders.ts',
-      from: 'info.holds && isMeant(info)',
-      to: 'isMeant(info)',
+      from: 'queue.filter(({ holds }) => holds)',
+      to: 'queue',
     }],
     workload: 'locks',
     profile: 'recipes',
@@ -113,6 +114,41 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
       from: 'isArmed: isOwnThere !== null',
       to: 'isArmed: true',
     }],
-    expected: { test: 'test/recipes/engine/lease.test.ts', named: 'is lost if another node stands in the place' },
+    workload: 'locks',
+    profile: 'operators',
+    expected: { seeds: 20, seedsWithoutAssertions: 20, likely: 1 },
+  },
+  {
+    name: 'request-takes-mark',
+    breaks: 'A request to the holder of an exclusive lock takes the mark of the attempt off its node.',
+    kin: 'ours: an attempt that was asked before the answer to its create, and took its own node for another\'s',
+    edits: [{
+      file: 'recipes/locks/exclusive-lock.ts',
+      from: ', wait, () => mark)',
+      to: ', wait)',
+    }],
+    expected: { test: EXCLUSIVE_TEST, named: 'hears a request that came before the answer to its create' },
+  },
+  {
+    name: 'whoever-holds-asked',
+    breaks: 'A request to one holder of an exclusive lock reaches whoever has come after it.',
+    kin: 'an interrupt that meets the next process of the same number',
+    edits: [{
+      file: 'recipes/locks/exclusive-lock.ts',
+      from: 'one !== null && found.stat.czxid !== one.czxid',
+      to: 'Object.is(one, undefined)',
+    }],
+    expected: { test: EXCLUSIVE_TEST, named: 'only if it is the one that is meant' },
+  },
+  {
+    name: 'bid-asked-too',
+    breaks: 'A request to those who hold permits reaches the first in line, whose nodes stand beside theirs.',
+    kin: 'ours: Semaphore.revoke() asked the bid of the first in line, too',
+    edits: [{
+      file: 'recipes/locks/semaphore.ts',
+      from: '(nodes, signal) => this.#withoutBid(nodes, { signal })',
+      to: '(nodes) => nodes',
+    }],
+    expected: { test: REVOCATION_TEST, named: 'asks those who hold and not the first in line' },
   },
 ]

@@ -20,6 +20,7 @@ import { Violation } from '../check.ts'
 import { LocksCheck } from '../checks/locks.ts'
 import type { LockKind } from '../checks/locks.ts'
 import { RevocationsCheck } from '../checks/revocations.ts'
+import { StrikesCheck } from '../checks/strikes.ts'
 import { FencedResource } from '../fenced-resource.ts'
 import type { Probes } from '../../src/testing/simulation/probes.ts'
 import type { SeededRandom } from '../../src/testing/simulation/random.ts'
@@ -56,6 +57,7 @@ interface Scene extends Pick<WorkloadSetup, 'operators'> {
   readonly probes: Probes
   readonly check: LocksCheck
   readonly revocations: RevocationsCheck
+  readonly strikes: StrikesCheck
   readonly locks: ReadonlyMap<string, LockKind>
   readonly resources: ReadonlyMap<string, FencedResource>
 }
@@ -72,10 +74,11 @@ export const makeLocks: MakeWorkload = ({ world, ledger, tap, owners, operators,
     locks: [...locks].filter(([, kind]) => kind === 'fair').map(([path]) => path),
     contenderOf: (token) => check.contender(token),
   })
+  const strikes = new StrikesCheck({ ledger, tap, probes })
   const resources = new Map([...locks.keys()].map((path) => [path, new FencedResource()]))
-  const scene = { world, probes, check, revocations, locks, resources, operators }
+  const scene = { world, probes, check, revocations, strikes, locks, resources, operators }
   const program = (client: Client, life: ClientLife): Promise<void> => new LockUser(client, life, scene).run()
-  return { name: 'locks', checks: [check, revocations], hunted: ROOT, program }
+  return { name: 'locks', checks: [check, revocations, strikes], hunted: ROOT, program }
 }
 
 function drawLocks(random: SeededRandom): Map<string, LockKind> {
@@ -179,6 +182,7 @@ class LockUser {
 
   #granted(path: string, lease: Lease): void {
     this.#scene.check.granted(path, lease, this.#life.node)
+    this.#scene.strikes.granted(lease, this.#life.node)
     const { random } = this.#life
     if (random.chance(NERVOUS_CHANCE)) this.#beNervous(lease)
     lease.signal.addEventListener('abort', () => {
@@ -279,6 +283,7 @@ class LockUser {
 
   #releasing(lease: Lease): void {
     this.#scene.check.releasing(lease)
+    this.#scene.strikes.releasing(lease)
     this.#scene.revocations.releasing(lease)
   }
 

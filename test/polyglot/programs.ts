@@ -7,7 +7,7 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { findProgram } from '../engines/process.ts'
@@ -40,16 +40,18 @@ export interface Command {
   readonly args: readonly string[]
 }
 
-/** A Python program of this folder. */
+/** A Python program of this folder, or at an absolute path. */
 export function python(file: string): Command {
-  return { program: PYTHON, args: [join(FOLDER, file)] }
+  return { program: PYTHON, args: [resolve(FOLDER, file)] }
 }
 
-/** A Java program of this folder, in one file, which is compiled as it starts. */
-export function java(file: string): Command {
-  const jars = classPath(file.startsWith('Curator') ? [...JARS, ...CURATOR_JARS] : JARS) ?? ''
-  const quick = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto', '-Xmx256m']
-  return { program: 'java', args: [...quick, '-cp', jars, join(FOLDER, file)] }
+/** Makes a JVM start soon, which a test wants. */
+const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto', '-Xmx256m']
+
+/** A Java program of this folder, or at an absolute path, in one file, which is compiled as it starts. */
+export function java(file: string, flags: readonly string[] = QUICK_START): Command {
+  const jars = classPath(basename(file).startsWith('Curator') ? [...JARS, ...CURATOR_JARS] : JARS) ?? ''
+  return { program: 'java', args: [...flags, '-cp', jars, resolve(FOLDER, file)] }
 }
 
 /**

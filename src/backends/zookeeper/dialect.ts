@@ -17,7 +17,7 @@ import { CreationGuard, checksCreation } from './creation-guard.ts'
 import { OwnDialect } from '../client/dialect.ts'
 import type { Dialect, PlainRequests } from '../client/dialect.ts'
 import { NEVER_THERE, committed } from './empty-transaction.ts'
-import type { Acl, AuthRequest } from '../wire/records.ts'
+import type { AuthRequest } from '../wire/records.ts'
 import { OwnedNodes, isOwnedCreate } from './owned-nodes.ts'
 import type { OwnershipSupport } from './owned-nodes.ts'
 
@@ -48,7 +48,7 @@ export class ZooKeeperDialect implements Dialect {
     this.#guard = new CreationGuard({
       exists: (path) => requests.exists(path),
       sync: (path) => this.sync(path),
-      multi: (operations) => this.#dated(operations),
+      multi: (operations) => this.#plain(operations),
       plan: (operations) => this.#owned.plan(operations),
       distrust: () => this.#owned.distrust(),
     })
@@ -96,9 +96,10 @@ export class ZooKeeperDialect implements Dialect {
   }
 
   async #checked(operations: readonly Operation[]): Promise<OperationResult[]> {
-    if (!checksCreation(operations)) return this.#dated(operations)
+    if (!checksCreation(operations)) return this.#withDates(this.#plain(operations))
     try {
-      const results = await this.#guard.multi(operations)
+      // The nodes that only guard it are nobody's: their dates are not asked for.
+      const results = await this.#withDates(this.#guard.multi(operations))
       this.#owned.forget(operations, true)
       return results
     } catch (error) {
@@ -108,9 +109,8 @@ export class ZooKeeperDialect implements Dialect {
     }
   }
 
-  #dated(operations: readonly Operation[]): Promise<OperationResult[]> {
-    const aclOf = (operation: Operation): readonly Acl[] => this.#owned.aclFor(isOwnedCreate(operation))
-    return this.#withDates(this.#requests.multi(operations, aclOf))
+  #plain(operations: readonly Operation[]): Promise<OperationResult[]> {
+    return this.#requests.multi(operations, (operation) => this.#owned.aclFor(isOwnedCreate(operation)))
   }
 
   #withDates(results: Promise<OperationResult[]>): Promise<OperationResult[]> {

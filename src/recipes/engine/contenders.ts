@@ -86,6 +86,12 @@ export interface ContenderInfo {
 /** The data of a contender's node, and whether it can be asked to release. */
 type Entry = Pick<ContendOptions, 'data' | 'revocable'>
 
+/** Chooses from those that hold whom a request to nobody in particular is for. */
+export type ChooseHolders = (
+  holders: readonly ContenderInfo[],
+  signal: AbortSignal,
+) => readonly ContenderInfo[] | Promise<readonly ContenderInfo[]>
+
 /** The queue of one lock, and a way into it. */
 export class Contenders {
   /** The parent of the contenders. */
@@ -172,10 +178,10 @@ export class Contenders {
    * Asks contenders to give up: those whose nodes were there when it was called.
    *
    * @param options - whom and why, and the limits of the call
-   * @param isMeant - which of the holders, if none is named
+   * @param choose - who of those that hold is meant, if none is named
    * @returns those that were asked
    */
-  async revoke(options: RevokeOptions, isMeant: (info: ContenderInfo) => boolean): Promise<ContenderInfo[]> {
+  async revoke(options: RevokeOptions, choose: ChooseHolders): Promise<ContenderInfo[]> {
     refuseUnknown(options, REVOKE_OPTIONS, 'revoke')
     const { reason, contender, ...limits } = options
     checkReason(reason)
@@ -184,9 +190,9 @@ export class Contenders {
       // Our server may be behind: who holds by now is to be asked, too.
       await this.#client.sync(this.path, { signal })
       const queue = await this.#list(signal)
-      const asked = queue.filter((info) => {
-        return one === null ? info.holds && isMeant(info) : info.path === one.path && info.token === one.czxid
-      })
+      const asked = one === null
+        ? await choose(queue.filter(({ holds }) => holds), signal)
+        : queue.filter(({ path, token }) => path === one.path && token === one.czxid)
       return requestAll(this.#client, asked, reason ?? '', wait)
     })
   }

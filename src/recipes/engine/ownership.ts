@@ -106,6 +106,7 @@ export class Ownership {
   readonly #deadline: Deadline
   #unlisten: (() => void) | null = null
   #ended = false
+  #retired = false
   #lost = false
 
   /**
@@ -186,6 +187,7 @@ export class Ownership {
 
   /** Forgets the watch on the node, for good. */
   retire(): void {
+    this.#retired = true
     this.#unwatch()
     this.#watch.retire()
   }
@@ -215,8 +217,9 @@ export class Ownership {
     this.#unwatch()
     try {
       const stat = await this.#look()
-      if (this.#ended) this.#unwatch()
-      else if (stat?.czxid !== this.#node.czxid) this.lose('node-deleted')
+      const isThere = stat?.czxid === this.#node.czxid
+      if (this.#retired || (this.#ended && !isThere)) this.#unwatch()
+      else if (!isThere) this.lose('node-deleted')
     } catch (error) {
       if (!this.#ended && this.#client.state.status === 'connected') this.#client.report(error)
     }

@@ -130,7 +130,7 @@ export class FairLock {
    * @throws TypeError or RangeError for a wrong option
    */
   revoke(options: RevokeOptions = {}): Promise<ContenderInfo[]> {
-    return this.#contenders.revoke(options, () => true)
+    return this.#contenders.revoke(options, (holders) => holders)
   }
 
   /**

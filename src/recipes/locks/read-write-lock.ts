@@ -179,7 +179,7 @@ export class ReadWriteSide {
    * @throws TypeError or RangeError for a wrong option
    */
   revoke(options: RevokeOptions = {}): Promise<ContenderInfo[]> {
-    return this.#contenders.revoke(options, ({ kind }) => kind === this.kind)
+    return this.#contenders.revoke(options, (holders) => holders.filter(({ kind }) => kind === this.kind))
   }
 
   /**
@@ -196,7 +196,7 @@ export class ReadWriteSide {
 
   /** Asks those of both sides; see {@link ReadWriteLock.revoke}. */
   revokeAll(options: RevokeOptions): Promise<ContenderInfo[]> {
-    return this.#contenders.revoke(options, () => true)
+    return this.#contenders.revoke(options, (holders) => holders)
   }
 
   /**

@@ -219,24 +219,21 @@ export class Semaphore {
    * `CLIENT_CLOSED`
    */
   async holders(options: TimedWaitOptions = {}): Promise<ContenderInfo[]> {
-    const reading = [this.#holders.list(options), this.#line.contenders(options), this.permits(options)] as const
-    const [nodes, [first], limit] = await Promise.all(reading)
-    const isBid = ({ position, sessionId }: ContenderInfo): boolean =>
-      position >= limit && sessionId === first?.sessionId
-    const lastHolder = nodes.findLastIndex((info) => !isBid(info))
-    return permits(nodes.slice(0, lastHolder + 1))
+    return permits(await this.#withoutBid(this.#holders.list(options), options))
   }
 
   /**
-   * Asks those who hold permits to give them up, or the holder of one; see {@link FairLock.revoke}.
+   * Asks those who hold permits, as {@link Semaphore.holders} lists them, to give them up, or the holder of one; see
+   * {@link FairLock.revoke}.
    *
    * @param options - as for {@link FairLock.revoke}
    * @returns the permits that were asked for
-   * @throws CoordinationError as {@link FairLock.revoke}
+   * @throws CoordinationError as {@link FairLock.revoke}; `INVALID_VALUE` if nobody is named and the number of permits
+   * is none
    * @throws TypeError or RangeError for a wrong option
    */
   async revoke(options: RevokeOptions = {}): Promise<ContenderInfo[]> {
-    return permits(await this.#holders.revoke(options, () => true))
+    return permits(await this.#holders.revoke(options, (nodes, signal) => this.#withoutBid(nodes, { signal })))
   }
 
   /**
@@ -252,6 +249,17 @@ export class Semaphore {
     const { path } = Object(contender) as Partial<ContenderRef>
     const isWaiting = path?.startsWith(`${this.#line.path}/`) === true
     await (isWaiting ? this.#line : this.#holders).evict(contender, options)
+  }
+
+  /** Leaves out what the first in line has made before it counts, as far as that is too many. */
+  async #withoutBid(
+    nodes: readonly ContenderInfo[] | Promise<readonly ContenderInfo[]>,
+    limits: TimedWaitOptions,
+  ): Promise<readonly ContenderInfo[]> {
+    const [made, [first], limit] = await Promise.all([nodes, this.#line.contenders(limits), this.permits(limits)])
+    const isBid = ({ position, sessionId }: ContenderInfo): boolean =>
+      position >= limit && sessionId === first?.sessionId
+    return made.slice(0, made.findLastIndex((info) => !isBid(info)) + 1)
   }
 
   /** Waits in line, then takes. Null: it has to be done again. */

@@ -105,6 +105,7 @@ export const PROBES = Object.freeze({
   'operator-restored': 'an operator made a node of a recipe again',
   'operator-cleared': 'an operator deleted a node of a recipe with all that was below',
   'lease-struck': 'a holder whose node an operator had deleted gave its lease back',
+  'strike-heard': 'a holder whose node somebody had deleted was told, by its watch or by a look',
   'member-struck': 'a member whose node an operator had deleted left',
   'closed-in-tenure': 'a client was closed while it held something',
   'item-came-back': 'an item of a queue was handed out again',

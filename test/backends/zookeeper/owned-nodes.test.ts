@@ -38,8 +38,8 @@ afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end()
 })
 
-async function open(address: string, options: ZooKeeperOptions = {}): Promise<Watched> {
-  const sent: number[] = []
+/** A backend that tells the operations of the requests that its sessions send. */
+function backendAt(address: string, options: ZooKeeperOptions, sent: number[]): ZooKeeperBackend {
   const around = (dialer: Dialer): Dialer => ({
     serverCount: dialer.serverCount,
     dial: (listener): Channel => {
@@ -59,8 +59,12 @@ async function open(address: string, options: ZooKeeperOptions = {}): Promise<Wa
       return { server: channel.server, send, close: () => channel.close() }
     },
   })
-  const backend = new ZooKeeperBackend(destinationOf(address), settingsOf(options), around)
-  const session = await backend.open({ onError: () => undefined })
+  return new ZooKeeperBackend(destinationOf(address), settingsOf(options), around)
+}
+
+async function open(address: string, options: ZooKeeperOptions = {}): Promise<Watched> {
+  const sent: number[] = []
+  const session = await backendAt(address, options, sent).open({ onError: () => undefined })
   endings.push(() => session.close())
   return { session, sent }
 }
@@ -284,6 +288,22 @@ function whatServersWithListsKeep(server: { readonly address: string }): void {
   })
 }
 
+/** The cost of a recipe where the servers check access control lists. */
+function whatALockTakes(server: { readonly address: string }): void {
+  it('takes six requests for a free lock: one to acquire it with two looks, and a deletion with two', async () => {
+    const sent: number[] = []
+    const client = await connect(backendAt(server.address, {}, sent))
+    endings.push(() => client.close())
+    const lock = new FairLock(client, joinPath(await parentIn(await open(server.address)), 'lock'))
+    await (await lock.acquire()).release()
+    const before = sent.length
+    await (await lock.acquire()).release()
+    const looks = [OpCode.exists, OpCode.exists]
+    const acquired = [OpCode.create2, OpCode.getChildren2, OpCode.exists]
+    expect(sent.slice(before).filter((op) => op !== OpCode.ping)).toEqual([...acquired, ...looks, OpCode.multi])
+  })
+}
+
 /** Whom the servers know a session as. */
 function whatBecomesOfTheIdentity(server: { readonly address: string }): void {
   it('is known again after the connection was lost', async () => {
@@ -319,6 +339,7 @@ describe('our own servers, over the protocol of ZooKeeper', () => {
   whatEveryServerKeeps(server)
   whatEveryServerKeepsInHaste(server)
   whatServersWithListsKeep(server)
+  whatALockTakes(server)
   whatBecomesOfTheIdentity(server)
 })
 
@@ -327,6 +348,7 @@ describe.skipIf(skipped !== null)('ZooKeeper', () => {
   whatEveryServerKeeps(server)
   whatEveryServerKeepsInHaste(server)
   whatServersWithListsKeep(server)
+  whatALockTakes(server)
   whatBecomesOfTheIdentity(server)
 })
 

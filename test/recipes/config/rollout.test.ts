@@ -65,7 +65,7 @@ function valuesOf(center: Center): unknown[] {
   return values
 }
 
-it('has the staged value in force where it is chosen, and says who has which version', async () => {
+it('has a staged value where it is chosen and in the history, and says who has which (Nacos 12217)', async () => {
   const rig = newRig()
   const { clients, operator, members } = await fleetOf(rig, 'a', 'b')
   const staged = await run(operator.publish(2, { rollout: { members: ['b'] }, comment: 'try' }))

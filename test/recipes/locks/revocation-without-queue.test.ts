@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { ExclusiveLock } from '../../../src/recipes/locks/exclusive-lock.ts'
 import { FairLock } from '../../../src/recipes/locks/fair-lock.ts'
 import { MultiLock } from '../../../src/recipes/locks/multi-lock.ts'
-import { ROUND_TRIP_MS, closeAll, interrupt, newRig, nodesUnder, pass, run, stateOf, strike } from '../rig.ts'
+import { ROUND_TRIP_MS, closeAll, interrupt, newRig, nodesUnder, pass, run, sessionOf, stateOf } from '../rig.ts'
 import { useVirtualTime } from '../rig.ts'
 
 useVirtualTime()
@@ -23,9 +23,17 @@ it('an exclusive lock hears a request that came before the answer to its create,
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]
   await run(a.makePath('/locks'))
-  const struck = strike(rig, 'lose-after', ({ kind }) => kind === 'create')
+  const session = sessionOf(a)
+  let isLost = false
+  // It looks for its node after a while; by then the request stands there in the place of its data.
+  rig.control.onRequest(({ kind, sessionId }) => {
+    if (kind === 'sync' && sessionId === session) return { delayMs: 300 }
+    if (kind !== 'create' || isLost) return undefined
+    isLost = true
+    return 'lose-after'
+  })
   const acquiring = new ExclusiveLock(a, PATH).acquire({ revocable: true, data: 'a' })
-  for (let step = 0; step < 100 && !struck.isMet; step++) await pass(1)
+  for (let step = 0; step < 100 && nodesUnder(rig, '/locks').length === 0; step++) await pass(1)
   const asked = await run(new ExclusiveLock(b, PATH).revoke({ reason: 'a deploy' }))
   const lease = await run(acquiring)
   expect(asked).toMatchObject([{ path: PATH, token: lease.token }])

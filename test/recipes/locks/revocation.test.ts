@@ -236,6 +236,29 @@ it('a semaphore lists who holds, asks for each permit, and evicts from the permi
   expect(await closeAll(rig, a, b)).toEqual([])
 })
 
+it('a semaphore asks those who hold and not the first in line, whose node stands beside theirs', async () => {
+  const rig = newRig()
+  const [a, b, c] = [await rig.connect(), await rig.connect(), await rig.connect()]
+  const [mine, theirs, asker] = [a, b, c].map((client) => new Semaphore(client, PATH, { permits: 2 }))
+  if (mine === undefined || theirs === undefined || asker === undefined) throw new Error('there are three')
+  const lease = await run(mine.acquire({ permits: 2, revocable: true }))
+  const heard = heardBy(lease)
+  const waiting = theirs.acquire({ revocable: true })
+  await pass(10 * ROUND_TRIP_MS)
+  expect(nodesUnder(rig, `${PATH}/leases`)).toHaveLength(3)
+  const asked = await run(asker.revoke({ reason: 'a deploy' }))
+  expect(asked.map(({ token }) => token)).toEqual(lease.parts.map(({ token }) => token))
+  await pass(10 * ROUND_TRIP_MS)
+  expect(heard).toEqual(['a deploy', 'a deploy'])
+  await run(lease.release())
+  const next = await run(waiting)
+  const heardNext = heardBy(next)
+  await pass(10 * ROUND_TRIP_MS)
+  expect(heardNext).toEqual([])
+  await run(next.release())
+  expect(await closeAll(rig, a, b, c)).toEqual([])
+})
+
 it('a listener that throws is reported, and harms no other; one that has ended hears nothing', async () => {
   const rig = newRig()
   const [a, b] = [await rig.connect(), await rig.connect()]
