@@ -166,6 +166,12 @@ export class Load {
     this.#pause = null
   }
 
+  /** Resolves once a write was acknowledged that was not begun before. */
+  async mark(): Promise<void> {
+    const [client] = this.#clients
+    if (client !== undefined) await this.#insist(() => client.set(ROOT, ''))
+  }
+
   /** Ends the programs; the clients stay. */
   async stop(): Promise<void> {
     this.#halt()

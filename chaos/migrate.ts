@@ -7,7 +7,7 @@
  *     --work N    how many seconds the clients work between two steps; 5 by default
  *     --seed N    what the clients do
  *
- * Exit status: 0 nothing was found, 1 something was found (the data are kept) or it took too long, 2 wrong arguments, or
+ * Exit status: 0 nothing was found, 1 something was found (the data are kept) or it took too long, 2 wrong arguments or
  * ZooKeeper is not installed.
  */
 import { randomInt } from 'node:crypto'
