@@ -79,7 +79,7 @@ class ChaosRun {
   }
 
   async run(seconds: number): Promise<Found> {
-    for (const id of this.#ensemble.ids) this.#ensemble.start(id)
+    await this.#ensemble.begin()
     await this.#load.start()
     const firstMs = await this.#untilAcknowledged(START_MS_MAX)
     if (firstMs === null) throw new Error('no write was acknowledged at the start')

@@ -32,6 +32,7 @@ const CLOCK = new URL('shifted-clock.js', import.meta.url).href
 /** Of each server's disk: far more than it needs. */
 const DISK_BYTES = 0x2000_0000
 const POLL_MS = 50
+const START_MS_MAX = 60_000
 const SETTINGS = [
   'tickTime=200',
   'initLimit=10',
@@ -48,7 +49,7 @@ const SETTINGS = [
 export interface RelayedOptions {
   /** The program of our servers. */
   readonly program: string
-  /** The server that is of ZooKeeper; null if all are ours. */
+  /** The server that becomes one of ZooKeeper; null if all stay ours. */
   readonly theirs: number | null
 }
 
@@ -73,6 +74,7 @@ export class RelayedEnsemble {
   readonly #relays: ReadonlyMap<string, readonly Relay[]>
   readonly #logs = new Map<number, WriteStream>()
   readonly #said = new Map<number, string>()
+  #isMixed = false
   readonly #processes = new Map<number, ChildProcess>()
 
   private constructor(
@@ -129,10 +131,10 @@ export class RelayedEnsemble {
   /** Starts a server. */
   start(id: number): void {
     const file = join(this.#folder, `zoo-${id}.cfg`)
-    const { program, theirs } = this.#options
+    const { program } = this.#options
     const args = ['--import', CLOCK, program, 'server', file, '--end-with-input']
     const env = { ...process.env, QUORATE_CHAOS_CLOCK: join(this.#folder, `clock-${id}`) }
-    const child = id === theirs
+    const child = this.#isTheirs(id)
       ? spawn('java', zooKeeperArguments(file), { stdio: ['pipe', 'pipe', 'pipe'] })
       : spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'], env })
     child.stdin.on('error', () => undefined)
@@ -143,6 +145,19 @@ export class RelayedEnsemble {
       })
     }
     this.#processes.set(id, child)
+  }
+
+  /** Starts the servers; resolves when all serve, one of them as a server of ZooKeeper if that is wanted. */
+  async begin(): Promise<void> {
+    for (const id of IDS) this.start(id)
+    await this.#untilAllServe()
+    const { theirs } = this.#options
+    if (theirs === null) return
+    // Three of ours begin: an empty one of ours would wait for others of ours.
+    await this.terminate(theirs)
+    this.#isMixed = true
+    this.start(theirs)
+    await this.#untilAllServe()
   }
 
   /** Kills a server, wherever it is in its work; resolves when it has ended. */
@@ -163,7 +178,7 @@ export class RelayedEnsemble {
     child.kill('SIGTERM')
     const [code, signal] = await once(child, 'exit') as [number | null, string | null]
     // A JVM has no other end.
-    if (code !== 0 && id !== this.#options.theirs) throw new Error(`server ${id} ended with ${signal ?? `status ${code}`} on SIGTERM`)
+    if (code !== 0 && !this.#isTheirs(id)) throw new Error(`server ${id} ended with ${signal ?? `status ${code}`} on SIGTERM`)
   }
 
   /** Has a server stand still until `thaw`. */
@@ -239,6 +254,16 @@ export class RelayedEnsemble {
     }
     await Promise.all([...this.#relays.values()].flat().map((relay) => relay.close()))
     for (const log of this.#logs.values()) log.end()
+  }
+
+  #isTheirs(id: number): boolean {
+    return this.#isMixed && id === this.#options.theirs
+  }
+
+  async #untilAllServe(): Promise<void> {
+    for (const id of IDS) {
+      if (!(await this.untilServing(id, START_MS_MAX))) throw new Error(`server ${id} does not serve`)
+    }
   }
 
   #process(id: number): ChildProcess {
