@@ -33,6 +33,7 @@ const CLOCK = new URL('shifted-clock.js', import.meta.url).href
 const DISK_BYTES = 0x2000_0000
 const POLL_MS = 50
 const START_MS_MAX = 60_000
+const LISTEN_MS_MAX = 1_000
 const SETTINGS = [
   'tickTime=200',
   'initLimit=10',
@@ -106,8 +107,10 @@ export class RelayedEnsemble {
       const target = ports[to - 1] ?? { peer: 0, election: 0 }
       const [peer, election] = [take(), take()]
       ways.set(`${from}-${to}`, [peer, election])
+      // A server of ZooKeeper listens at its quorum port from when it knows that it leads, and not before.
+      const waitMs = to === options.theirs ? LISTEN_MS_MAX : 0
       relays.set(`${from}-${to}`, await Promise.all([
-        Relay.start(peer, target.peer),
+        Relay.start(peer, target.peer, waitMs),
         Relay.start(election, target.election),
       ]))
     }
