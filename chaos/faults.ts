@@ -4,8 +4,8 @@
  * Servers    are killed, alone and all at once, ended in order, and frozen, also for longer than a session lasts.
  * Network    one server is cut off; or nothing that it sends arrives, or nothing that is sent to it, while connections
  *            stay; ways become slow.
- * Disks      one gets full. Of a server that is down, the last record is cut off in the middle, or a bit is flipped in its
- *            newest files; the others go on meanwhile, so that a majority has all that the victim loses.
+ * Disks      one gets full. Of a server that is down, the last record is cut off in the middle, or a bit is flipped in
+ *            its newest files; the others go on meanwhile, so that a majority has all that the victim loses.
  * Clocks     one jumps, ahead or back, by up to a day.
  */
 import { setTimeout as delay } from 'node:timers/promises'

@@ -3,7 +3,8 @@
  *
  * Three servers, each a process with a disk of its own, are killed, frozen and cut off from each other, their disks get
  * full, their files are damaged, their clocks jump: one fault after the other, while clients write, read, lock and
- * watch. Then everything heals, and what the clients were told is compared with what the servers have. The seed draws the faults; when they meet what is going on is up to the machine.
+ * watch. Then everything heals, and what the clients were told is compared with what the servers have.
+ * The seed draws the faults; when they meet what is going on is up to the machine.
  *
  *     --seconds N   how long the faults last; 60 by default
  *     --seed N      which faults

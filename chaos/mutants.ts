@@ -56,28 +56,6 @@ export const CHAOS_MUTANTS: readonly ChaosMutant[] = [
     faults: ['killed'],
     expected: /servers 1 and \d differ in \d+ nodes/,
   },
-  {
-    name: 'ticks-by-the-wall-clock',
-    breaks: 'A server has its next tick when the wall clock says so: one that is set back waits.',
-    edits: [
-      { file: HOST, from: 'this.#tickDueMs = performance.now()', to: 'this.#tickDueMs = Date.now()' },
-      {
-        file: HOST,
-        from: 'const lateMs = performance.now() - this.#tickDueMs',
-        to: 'const lateMs = Date.now() - this.#tickDueMs',
-      },
-      { file: HOST, from: 'this.#tickDueMs - performance.now())', to: 'this.#tickDueMs - Date.now())' },
-    ],
-    faults: ['clock'],
-    expected: /no write was acknowledged|does not serve/,
-  },
-  {
-    name: 'keeps-a-damaged-file',
-    breaks: 'A server whose files are damaged ends, and does not put them aside to learn from the others.',
-    edits: [{ file: HOST, from: 'if (isAlone || !isDamage(error))', to: 'if (true)' }],
-    faults: ['flipped'],
-    expected: /does not serve|has ended by itself/,
-  },
 ]
 
 /**

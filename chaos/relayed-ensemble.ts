@@ -181,7 +181,8 @@ export class RelayedEnsemble {
     child.kill('SIGTERM')
     const [code, signal] = await once(child, 'exit') as [number | null, string | null]
     // A JVM has no other end.
-    if (code !== 0 && !this.#isTheirs(id)) throw new Error(`server ${id} ended with ${signal ?? `status ${code}`} on SIGTERM`)
+    if (code === 0 || this.#isTheirs(id)) return
+    throw new Error(`server ${id} ended with ${signal ?? `status ${code}`} on SIGTERM`)
   }
 
   /** Has a server stand still until `thaw`. */

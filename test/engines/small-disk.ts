@@ -71,7 +71,7 @@ export async function startSmallDisk(bytes: number): Promise<SmallDisk> {
       const before = size
       for (;;) {
         const { bsize, blocks, bfree } = statfsSync(path)
-        // What is written meanwhile needs more than this: it is refused, and tried again.
+        // Too small if something was written meanwhile: that is refused, and tried again.
         if (await setSize((blocks - bfree) * bsize)) return before - size
       }
     },
