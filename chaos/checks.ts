@@ -44,8 +44,17 @@ async function nodeOf(
   return { path, text, children: children.map((name) => `${path}/${name}`) }
 }
 
-/** @returns the complaints; none if all is as it must be */
-export function complaintsOf(dumps: readonly Dump[], told: Told): string[] {
+/**
+ * Compares the servers with each other, and with what clients were told.
+ *
+ * @param present - the ephemeral nodes of sessions that go on, and their sessions; by default none goes on
+ * @returns the complaints; none if all is as it must be
+ */
+export function complaintsOf(
+  dumps: readonly Dump[],
+  told: Told,
+  present: ReadonlyMap<string, string> = new Map(),
+): string[] {
   const complaints: string[] = []
   const [first = new Map<string, string>(), ...others] = dumps
   for (const [index, other] of others.entries()) {
@@ -60,9 +69,12 @@ export function complaintsOf(dumps: readonly Dump[], told: Told): string[] {
   if (lost.length > 0) complaints.push(`${lost.length} acknowledged nodes are lost, such as ${lost[0]}`)
   const done = told.refused.filter((path) => first.has(path))
   if (done.length > 0) complaints.push(`${done.length} nodes are there that were refused, such as ${done[0]}`)
-  const ephemeral = [...first].filter(([, text]) => !text.includes('"ephemeralOwner":"0"')).map(([path]) => path)
-  const [kept] = ephemeral
-  if (kept !== undefined) complaints.push(`${ephemeral.length} ephemerals outlive all sessions, such as ${kept}`)
+  const owners = new Map([...first].map(([path, text]) => [path, /"ephemeralOwner":"(\d+)"/.exec(text)?.[1] ?? '0']))
+  const gone = [...present].filter(([path, session]) => owners.get(path) !== session).map(([path]) => path)
+  if (gone.length > 0) complaints.push(`${gone.length} ephemerals of living sessions are gone, such as ${gone[0]}`)
+  const living = new Set(['0', ...present.values()])
+  const kept = [...owners].filter(([, owner]) => !living.has(owner)).map(([path]) => path)
+  if (kept.length > 0) complaints.push(`${kept.length} ephemerals outlive all sessions, such as ${kept[0]}`)
   try {
     told.registers.atEnd()
   } catch (error) {

@@ -12,6 +12,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { RegistersCheck } from '../sim/checks/registers.ts'
 import type { RegisterInput } from '../sim/checks/registers.ts'
 import { zookeeper } from '../src/backends/zookeeper/index.ts'
+import { deferred } from '../src/core/async.ts'
+import type { Deferred } from '../src/core/async.ts'
 import { ConfigCenter, CoordinationError, FairLock, connect } from '../src/index.ts'
 import type { Client, Lease } from '../src/index.ts'
 import type { SeededRandom } from '../src/testing/simulation/random.ts'
@@ -28,8 +30,27 @@ const JOURNAL_BRANCH = 1_000
 const REGISTERS = 3
 const REGISTERS_FOR_MS = 3_000
 const PAUSE_MS_MAX = 30
-const HELD_MS_MAX = 40
+/** Short, so that waits end in the middle of a fault; a session that is spared waits until it has the lock. */
 const LOCK_WAIT_MS = 5_000
+const SPARED_LOCK_WAIT_MS = 60_000
+/** Errors in spite of all care: the connection was lost, and by the answer what it would have said. */
+const SPARED: ReadonlySet<string> = new Set(['CONNECTION_LOSS', 'NODE_EXISTS'])
+
+
+/** How clients are served. */
+export interface LoadOptions {
+  /** Default {@link SESSION_TIMEOUT_MS}. */
+  readonly sessionTimeoutMs?: number
+  /** Default 4. */
+  readonly clients?: number
+  /** The longest time between two writes of a client, and that it has the lock; default 30. */
+  readonly pauseMs?: number
+  /**
+   * Whether everything that is done to the servers is done with care, so that clients may be told of lost connections
+   * and of nothing worse: no session ends, no lease is lost, nothing is refused. Default false.
+   */
+  readonly isSpared?: boolean
+}
 
 /** The answers that clients were told. */
 export interface Told {
@@ -42,9 +63,14 @@ export interface Told {
   /** The configuration: the last number published, and the last that each client heard. */
   published: number
   readonly heard: Map<number, number>
+  /** An ephemeral node of each client, and the session that it was created in. */
+  readonly present: Map<string, string>
   leases: number
-  /** When a write was acknowledged last, in milliseconds of `performance.now()`. */
+  /** Creations that were repeated, since nobody knew whether they were done. */
+  repeated: number
+  /** When a write was acknowledged last, in milliseconds of `performance.now()`; and the longest time between two. */
   acknowledgedAtMs: number
+  withoutMs: number
 }
 
 /** The clock by which calls come before others. */
@@ -63,36 +89,61 @@ export class Load {
     calls: 0,
     published: 0,
     heard: new Map(),
+    present: new Map(),
     leases: 0,
+    repeated: 0,
     acknowledgedAtMs: performance.now(),
+    withoutMs: 0,
   }
   readonly #addresses: string
   readonly #random: SeededRandom
   /** Told of what must not be. */
   readonly #violated: (what: string) => void
+  readonly #options: Required<LoadOptions>
   readonly #end = new AbortController()
+  /** Resolved once the programs may go on; and how many wait for it. */
+  #pause: Deferred<void> | null = null
+  #pausing = 0
   #clients: readonly Client[] = []
   #running: Promise<unknown> = Promise.resolve()
   #holder: Lease | null = null
   #lastToken = -1n
 
-  constructor(addresses: readonly string[], random: SeededRandom, violated: (what: string) => void) {
+  constructor(
+    addresses: readonly string[],
+    random: SeededRandom,
+    violated: (what: string) => void,
+    options: LoadOptions = {},
+  ) {
     this.#addresses = addresses.join(',')
     this.#random = random
     this.#violated = violated
+    this.#options = {
+      sessionTimeoutMs: SESSION_TIMEOUT_MS,
+      clients: CLIENTS,
+      pauseMs: PAUSE_MS_MAX,
+      isSpared: false,
+      ...options,
+    }
   }
 
   /** Connects the clients and lets them begin. */
   async start(): Promise<void> {
-    this.#clients = await Promise.all(Array.from({ length: CLIENTS }, () => {
+    this.#clients = await Promise.all(Array.from({ length: this.#options.clients }, () => {
       return connect(zookeeper(this.#addresses), {
-        sessionTimeoutMs: SESSION_TIMEOUT_MS,
+        sessionTimeoutMs: this.#options.sessionTimeoutMs,
         connectTimeoutMs: CONNECT_MS_MAX,
         onError: () => undefined,
       })
     }))
     const [first] = this.#clients
     await first?.makePath(`${ROOT}/registers`, { mode: 'persistent' })
+    for (const [index, client] of this.#clients.entries()) {
+      const path = `${ROOT}/present-${index}`
+      await client.create(path, '', { mode: 'ephemeral' })
+      this.told.present.set(path, String(client.sessionId))
+    }
+    this.told.acknowledgedAtMs = performance.now()
     this.#running = Promise.all(this.#clients.map(async (client, index) => {
       if (index > 0) this.#listen(client, index)
       const publishing = index === 0 ? this.#publish(client) : null
@@ -101,15 +152,51 @@ export class Load {
     this.#running.catch((error: unknown) => this.#violated(`a client failed: ${String(error)}`))
   }
 
+  /** Has the programs stand still; resolves when nothing is under way. */
+  async pause(): Promise<void> {
+    this.#pause ??= deferred()
+    // Three programs of each client, and the publisher.
+    while (this.#pausing < 3 * this.#clients.length + 1) await delay(PAUSE_MS_MAX)
+  }
+
+  /** Has them go on. */
+  resume(): void {
+    this.told.acknowledgedAtMs = performance.now()
+    this.#pause?.resolve()
+    this.#pause = null
+  }
+
+  /** Resolves once a write was acknowledged that was not begun before. */
+  async mark(): Promise<void> {
+    const [client] = this.#clients
+    if (client !== undefined) await this.#insist(() => client.set(ROOT, ''))
+  }
+
   /** Ends the programs; the clients stay. */
   async stop(): Promise<void> {
-    this.#end.abort(new Error('the load ends'))
+    this.#halt()
     await this.#running
   }
 
-  /** Closes the clients. */
+  /** Closes the clients; programs that still run end. */
   async close(): Promise<void> {
+    this.#halt()
     await Promise.all(this.#clients.map((client) => client.close()))
+  }
+
+  #halt(): void {
+    this.#end.abort(new Error('the load ends'))
+    this.resume()
+  }
+
+  /** Whether a program goes on, which has begun and ended what it does at a time. */
+  async #goesOn(): Promise<boolean> {
+    if (this.#pause !== null) {
+      this.#pausing += 1
+      await this.#pause.promise
+      this.#pausing -= 1
+    }
+    return !this.#isEnding
   }
 
   get #isEnding(): boolean {
@@ -118,19 +205,42 @@ export class Load {
 
   async #write(client: Client, index: number): Promise<void> {
     const random = this.#random.fork(`write ${index}`)
-    for (let count = 0; !this.#isEnding; count++) {
+    for (let count = 0; await this.#goesOn(); count++) {
       const parent = `${ROOT}/journal-${index}-${Math.floor(count / JOURNAL_BRANCH)}`
       const path = `${parent}/${count}`
-      try {
-        if (count % JOURNAL_BRANCH === 0) await this.#insist(() => client.makePath(parent, { mode: 'persistent' }))
-        await client.create(path, 'x')
+      if (count % JOURNAL_BRANCH === 0) await this.#insist(() => client.makePath(parent, { mode: 'persistent' }))
+      await this.#create(client, path)
+      await delay(random.between(1, this.#options.pauseMs))
+    }
+  }
+
+  /** Creates a node that nobody else creates, again and again as long as it is not known whether that was done. */
+  async #create(client: Client, path: string): Promise<void> {
+    for (let isAgain = false; !isAgain || !this.#isEnding; isAgain = true) {
+      const found = await this.#attempt(client, path, isAgain)
+      if (found === 'done') {
         this.told.created.push(path)
-        this.told.acknowledgedAtMs = performance.now()
-      } catch (error) {
-        const { outcome } = ofTheEnsemble(error)
-        if (outcome === 'rejected' || outcome === 'not-sent') this.told.refused.push(path)
+        this.#acknowledged()
+        return
       }
-      await delay(random.between(1, PAUSE_MS_MAX))
+      if (found === 'not done' && !this.#options.isSpared) {
+        if (!isAgain) this.told.refused.push(path)
+        return
+      }
+      this.told.repeated += 1
+      await delay(PAUSE_MS_MAX)
+    }
+  }
+
+  /** @param isAgain - whether an earlier attempt may have created it */
+  async #attempt(client: Client, path: string, isAgain: boolean): Promise<'done' | 'not done' | 'unknown'> {
+    try {
+      await client.create(path, 'x')
+      return 'done'
+    } catch (error) {
+      const { code, outcome } = this.#met(error)
+      if (isAgain && code === 'NODE_EXISTS') return 'done'
+      return outcome === 'rejected' || outcome === 'not-sent' ? 'not done' : 'unknown'
     }
   }
 
@@ -141,7 +251,7 @@ export class Load {
         await run()
         return
       } catch (error) {
-        ofTheEnsemble(error)
+        this.#met(error)
         await delay(PAUSE_MS_MAX)
       }
     }
@@ -150,7 +260,7 @@ export class Load {
   async #read(client: Client, index: number): Promise<void> {
     const random = this.#random.fork(`registers ${index}`)
     const startedAtMs = performance.now()
-    for (let count = 0; !this.#isEnding; count++) {
+    for (let count = 0; await this.#goesOn(); count++) {
       const round = Math.floor((performance.now() - startedAtMs) / REGISTERS_FOR_MS)
       const key = `${ROOT}/registers/${round}-${random.between(1, REGISTERS)}`
       const isWrite = random.chance(0.5)
@@ -160,7 +270,7 @@ export class Load {
       const answer = await this.#register(client, key, input)
       // A write of which nobody knows whether it was done has no end.
       if (answer !== 'unknown') tell(answer === 'nothing' ? null : answer.output)
-      await delay(random.between(1, 4 * PAUSE_MS_MAX))
+      await delay(random.between(1, 4 * this.#options.pauseMs))
     }
   }
 
@@ -181,10 +291,10 @@ export class Load {
       }
       await client.makePath(path, { mode: 'persistent' })
       await client.set(path, input.value)
-      this.told.acknowledgedAtMs = performance.now()
+      this.#acknowledged()
       return { output: '' }
     } catch (error) {
-      const { outcome } = ofTheEnsemble(error)
+      const { outcome } = this.#met(error)
       return input.type === 'read' || outcome === 'rejected' || outcome === 'not-sent' ? 'nothing' : 'unknown'
     }
   }
@@ -192,16 +302,18 @@ export class Load {
   async #lock(client: Client, index: number): Promise<void> {
     const random = this.#random.fork(`lock ${index}`)
     const lock = new FairLock(client, `${ROOT}/lock`)
-    while (!this.#isEnding) {
+    const waitMs = this.#options.isSpared ? SPARED_LOCK_WAIT_MS : LOCK_WAIT_MS
+    while (await this.#goesOn()) {
       try {
-        const lease = await lock.acquire({ waitMs: LOCK_WAIT_MS, signal: this.#end.signal })
+        const lease = await lock.acquire({ waitMs, signal: this.#end.signal })
         this.#took(lease)
-        await delay(random.between(0, HELD_MS_MAX))
+        await delay(random.between(0, this.#options.pauseMs))
+        if (lease.signal.aborted && this.#options.isSpared) this.#violated(`the lease ${lease.token} was lost`)
         if (this.#holder === lease) this.#holder = null
         await lease.release()
       } catch (error) {
         if (this.#isEnding) return
-        ofTheEnsemble(error)
+        this.#met(error)
       }
     }
   }
@@ -220,12 +332,12 @@ export class Load {
 
   async #publish(client: Client): Promise<void> {
     const config = new ConfigCenter<number>(client, `${ROOT}/config`)
-    for (let next = 1; !this.#isEnding; next++) {
+    for (let next = 1; await this.#goesOn(); next++) {
       await this.#insist(async () => {
         await config.publish(next, { force: true })
         this.told.published = next
       })
-      await delay(4 * PAUSE_MS_MAX)
+      await delay(4 * this.#options.pauseMs)
     }
     await config.close()
   }
@@ -239,10 +351,17 @@ export class Load {
       this.told.heard.set(index, value)
     })
   }
-}
 
-/** @throws any error that is not of the ensemble */
-function ofTheEnsemble(error: unknown): CoordinationError {
-  if (error instanceof CoordinationError) return error
-  throw error
+  #acknowledged(): void {
+    const nowMs = performance.now()
+    this.told.withoutMs = Math.max(this.told.withoutMs, nowMs - this.told.acknowledgedAtMs)
+    this.told.acknowledgedAtMs = nowMs
+  }
+
+  /** @throws any error that is not of the ensemble */
+  #met(error: unknown): CoordinationError {
+    if (!(error instanceof CoordinationError)) throw error
+    if (this.#options.isSpared && !SPARED.has(error.code)) this.#violated(`an operation failed: ${error.message}`)
+    return error
+  }
 }

@@ -21,23 +21,31 @@ export type Way =
   | { readonly is: 'slow'; readonly delayMs: number }
 
 const HOST = '127.0.0.1'
+const REDIAL_MS = 20
 
 /** A relay in front of one port. */
 export class Relay {
   readonly #server: Server
   readonly #target: number
+  readonly #waitMs: number
   readonly #sockets = new Set<Socket>()
   #way: Way = { is: 'open' }
   #changed: Deferred<void> = deferred()
 
-  private constructor(target: number) {
+  private constructor(target: number, waitMs: number) {
     this.#target = target
-    this.#server = createServer((near) => this.#accept(near))
+    this.#waitMs = waitMs
+    this.#server = createServer((near) => void this.#accept(near))
   }
 
-  /** Listens on one port, and leads to another. */
-  static async start(port: number, target: number): Promise<Relay> {
-    const relay = new Relay(target)
+  /**
+   * Listens on one port, and leads to another.
+   *
+   * @param waitMs - how long a connection stays open without a listener at the other port; it ends at once by default.
+   *   It cannot be refused, as it would be without a relay
+   */
+  static async start(port: number, target: number, waitMs = 0): Promise<Relay> {
+    const relay = new Relay(target, waitMs)
     relay.#server.listen(port, HOST)
     await once(relay.#server, 'listening')
     return relay
@@ -58,12 +66,13 @@ export class Relay {
     await once(this.#server, 'close')
   }
 
-  #accept(near: Socket): void {
-    if (this.#way.is === 'cut') {
+  async #accept(near: Socket): Promise<void> {
+    near.on('error', () => undefined)
+    const far = this.#way.is === 'cut' ? null : await this.#dial()
+    if (far === null) {
       near.destroy()
       return
     }
-    const far = createConnection({ host: HOST, port: this.#target })
     for (const [from, to, direction] of [[near, far, 'there'], [far, near, 'back']] as const) {
       this.#sockets.add(from)
       from.setNoDelay(true)
@@ -74,6 +83,19 @@ export class Relay {
         void this.#until(direction).then(() => to.destroy())
       })
       void this.#pump(from, to, direction)
+    }
+  }
+
+  /** Connects to the target; null if nobody listens there in time. */
+  async #dial(): Promise<Socket | null> {
+    const deadlineMs = performance.now() + this.#waitMs
+    for (;;) {
+      const far = createConnection({ host: HOST, port: this.#target })
+      const isOpen = await once(far, 'connect').then(() => true, () => false)
+      if (isOpen && this.#way.is !== 'cut') return far
+      far.destroy()
+      if (isOpen || performance.now() >= deadlineMs) return null
+      await delay(REDIAL_MS)
     }
   }
 

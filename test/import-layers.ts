@@ -73,7 +73,7 @@ export const LAYERS: readonly Layer[] = [
   {
     from: 'chaos/',
     holds: 'real processes under real faults',
-    to: ['chaos/', 'sim/checks/registers.ts', 'sim/mutants/', 'src/'],
+    to: ['chaos/', 'sim/checks/registers.ts', 'sim/mutants/', 'src/', 'test/engines/'],
   },
   {
     from: 'src/testing/simulation/',

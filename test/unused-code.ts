@@ -7,7 +7,7 @@ const BUILD = ts.readConfigFile('tsconfig.build.json', (path) => ts.sys.readFile
 /** The files that others begin with: applications, a browser, a shell. */
 export const ENTRY_POINTS = [
   ...BUILD.files,
-  ...['src/dashboard/page/main.tsx', 'sim/main.ts', 'sim/worker.ts', 'chaos/main.ts'],
+  ...['src/dashboard/page/main.tsx', 'sim/main.ts', 'sim/worker.ts', 'chaos/main.ts', 'chaos/migrate.ts'],
 ]
 
 /** Exports that nobody imports, but those of types that describe other exports of their file. */

@@ -30,6 +30,8 @@ export interface MixedOptions {
   readonly reference?: Pick<ZooKeeperOptions, 'properties' | 'heapMb' | 'jvmDefaults'>
   /** Where its folder is made; that of the package by default. */
   readonly folder?: string
+  /** The program of our servers; that of the package by default. */
+  readonly program?: string
 }
 
 /** One server of either kind. */
@@ -45,7 +47,7 @@ interface Member {
 /** An ensemble under test. */
 export class MixedEnsemble {
   readonly ids: readonly number[] = IDS
-  readonly #compiled: Pick<CompiledPackage, 'path'>
+  readonly #program: string
   readonly #places: ReadonlyMap<number, Place>
   readonly #voters: readonly string[]
   readonly #members = new Map<number, Member>()
@@ -54,7 +56,7 @@ export class MixedEnsemble {
 
   constructor(compiled: Pick<CompiledPackage, 'path'>, ports: readonly number[], options: MixedOptions) {
     const { ours, config = {}, reference = {}, folder = compiled.path } = options
-    this.#compiled = compiled
+    this.#program = options.program ?? join(compiled.path, 'dist/cli/main.js')
     this.#options = { config: { ...LIMITS, ...config }, reference }
     this.#folder = join(folder, `mixed-${ports[0]}`)
     this.#voters = IDS.map((id) => {
@@ -71,8 +73,8 @@ export class MixedEnsemble {
   become(id: number, kind: 'ours' | 'theirs'): void {
     const place = this.#places.get(id)
     if (place === undefined) throw new Error(`no server ${id}`)
-    const [layout, compiled] = [{ ...place, ...this.#options, voters: this.#voters }, this.#compiled]
-    this.#members.set(id, kind === 'ours' ? new OurMember(compiled, layout) : new TheirMember(layout))
+    const layout = { ...place, ...this.#options, voters: this.#voters }
+    this.#members.set(id, kind === 'ours' ? new OurMember(this.#program, layout) : new TheirMember(layout))
   }
 
   /** `127.0.0.1:port` of a server, for clients. */
@@ -118,6 +120,14 @@ export class MixedEnsemble {
   /** `kill -9`, and waits for the end. */
   async kill(id: number): Promise<void> {
     await this.#member(id).kill()
+  }
+
+  /** Ends a server as an operator does, with SIGTERM, and waits for the end. */
+  async end(id: number): Promise<void> {
+    const process = this.process(id)
+    process.signal('SIGTERM')
+    await process.ended
+    await this.kill(id)
   }
 
   /** The role that a server reports: `leader`, `follower`; null if it does not serve. */
@@ -197,7 +207,7 @@ class OurMember implements Member {
   readonly #args: readonly string[]
   #process: EngineProcess | null = null
 
-  constructor(compiled: Pick<CompiledPackage, 'path'>, { id, port, folder, config, voters }: Layout) {
+  constructor(program: string, { id, port, folder, config, voters }: Layout) {
     this.port = port
     this.dataDir = join(folder, 'data')
     mkdirSync(this.dataDir, { recursive: true })
@@ -216,7 +226,7 @@ class OurMember implements Member {
     const file = join(folder, 'zoo.cfg')
     const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}`)
     writeFileSync(file, [...lines, ...voters, ''].join('\n'))
-    this.#args = [join(compiled.path, 'dist/cli/main.js'), 'server', file]
+    this.#args = [program, 'server', file]
   }
 
   get process(): EngineProcess | null {

@@ -7,7 +7,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { reasonToSkip } from './process.ts'
@@ -25,6 +25,8 @@ export interface SmallDisk {
   makeRoom(): void
   /** Makes it larger by so many bytes. */
   grow(bytes: number): Promise<void>
+  /** Makes it so small that nothing more goes onto it, until {@link SmallDisk.grow} by the bytes that this returns. */
+  shrink(): Promise<number>
   /** Ends it; processes that use it have ended. */
   stop(): Promise<void>
 }
@@ -38,7 +40,8 @@ export function reasonToSkipSmallDisks(): string | null {
 /** Makes an empty one. */
 export async function startSmallDisk(bytes: number): Promise<SmallDisk> {
   const folder = mkdtempSync(join(tmpdir(), 'quorate-small-'))
-  const resize = `while read size; do mount -o remount,size=$size '${folder}' && echo grown; done`
+  const remount = `mount -o remount,size=$size '${folder}' 2>/dev/null && echo done || echo refused`
+  const resize = `while read size; do ${remount}; done`
   const script = `mount -t tmpfs -o size=${bytes} tmpfs '${folder}' && echo mounted && ${resize}`
   const holder = spawn('unshare', [...UNSHARE, 'sh', '-c', script], { stdio: ['pipe', 'pipe', 'inherit'] })
   const ended = once(holder, 'exit')
@@ -46,6 +49,13 @@ export async function startSmallDisk(bytes: number): Promise<SmallDisk> {
   if (!String(first[0]).startsWith('mounted')) throw new Error('the small disk could not be mounted')
   let size = bytes
   const path = `/proc/${holder.pid}/root${folder}`
+  const setSize = async (to: number): Promise<boolean> => {
+    const answered = once(holder.stdout, 'data')
+    holder.stdin.write(`${to}\n`)
+    const isDone = String((await answered)[0]).startsWith('done')
+    if (isDone) size = to
+    return isDone
+  }
   return {
     path,
     takeRoom: (taken) => {
@@ -55,10 +65,15 @@ export async function startSmallDisk(bytes: number): Promise<SmallDisk> {
       rmSync(join(path, FILLER))
     },
     grow: async (more) => {
-      size += more
-      const answered = once(holder.stdout, 'data')
-      holder.stdin.write(`${size}\n`)
-      await answered
+      await setSize(size + more)
+    },
+    shrink: async () => {
+      const before = size
+      for (;;) {
+        const { bsize, blocks, bfree } = statfsSync(path)
+        // Too small if something was written meanwhile: that is refused, and tried again.
+        if (await setSize((blocks - bfree) * bsize)) return before - size
+      }
     },
     stop: async () => {
       holder.stdin.end()

@@ -133,6 +133,30 @@ export function zooKeeperMember(
   return new Server(id, port, folder, options, voters)
 }
 
+/**
+ * The arguments of `java` that run a server.
+ *
+ * @param file - its configuration
+ */
+export function zooKeeperArguments(file: string, options: ZooKeeperOptions = {}, program = ENSEMBLE): string[] {
+  const properties = {
+    'zookeeper.extendedTypesEnabled': 'true',
+    'zookeeper.admin.enableServer': 'false',
+    // A killed process loses nothing that it has written; only a lost machine would.
+    'zookeeper.forceSync': 'no',
+    ...options.properties,
+  }
+  const isTls = Object.keys(options.config ?? {}).some((key) => key.startsWith('ssl.'))
+  return [
+    ...(options.jvmDefaults === true ? [] : [`-Xmx${options.heapMb ?? HEAP_MB}m`, '-XX:+UseSerialGC']),
+    ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
+    '-cp',
+    classPath(isTls ? [...SERVER_JARS, ...NETTY_JARS] : SERVER_JARS) ?? '',
+    program,
+    file,
+  ]
+}
+
 class Server implements ZooKeeperServer {
   readonly id: number
   readonly port: number
@@ -148,22 +172,7 @@ class Server implements ZooKeeperServer {
     writeFileSync(join(this.dataDir, 'myid'), `${id}\n`)
     const file = join(folder, 'zoo.cfg')
     writeFileSync(file, configOf(this, options, voters))
-    const properties = {
-      'zookeeper.extendedTypesEnabled': 'true',
-      'zookeeper.admin.enableServer': 'false',
-      // A killed process loses nothing that it has written; only a lost machine would.
-      'zookeeper.forceSync': 'no',
-      ...options.properties,
-    }
-    const isTls = Object.keys(options.config ?? {}).some((key) => key.startsWith('ssl.'))
-    this.#args = [
-      ...(options.jvmDefaults === true ? [] : [`-Xmx${options.heapMb ?? HEAP_MB}m`, '-XX:+UseSerialGC']),
-      ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
-      '-cp',
-      classPath(isTls ? [...SERVER_JARS, ...NETTY_JARS] : SERVER_JARS) ?? '',
-      voters.length === 0 ? STANDALONE : ENSEMBLE,
-      file,
-    ]
+    this.#args = zooKeeperArguments(file, options, voters.length === 0 ? STANDALONE : ENSEMBLE)
   }
 
   get address(): string {

@@ -135,14 +135,14 @@ export class PeerLink {
         return [barePacket(PacketType.ack, packet.zxid)]
       case 'COMMIT':
         if (this.#dialect === 'quorate') return [barePacket(PacketType.commit, packet.zxid)]
-        return this.#uncommitted.takeUpTo(packet.zxid).map((zxid) => barePacket(PacketType.commit, zxid))
+        return this.#uncommitted.takeUpTo(packet.zxid)
       case 'TRUNC':
         return [barePacket(PacketType.trunc, packet.zxid)]
       case 'DIFF':
         this.#pingZxid = packet.zxid
         return [barePacket(PacketType.diff, packet.zxid)]
       case 'UPTODATE':
-        return [barePacket(PacketType.upToDate, ANY_ZXID)]
+        return [barePacket(PacketType.upToDate, ANY_ZXID), ...this.#uncommitted.release()]
       default:
         return [
           packetOf((writer) => {
@@ -224,7 +224,8 @@ export class PeerLink {
         end(writer, start)
         break
       }
-      case 'NEWLEADER': {
+      case 'NEWLEADER':
+        this.#uncommitted.hold()
         if (this.#configuration === null) writer.bytes(barePacket(PacketType.newLeader, packet.zxid))
         else {
           writer.int32(PacketType.newLeader)
@@ -233,7 +234,6 @@ export class PeerLink {
           writer.int32(-1)
         }
         break
-      }
       default:
         this.#writeService(writer, packet)
     }

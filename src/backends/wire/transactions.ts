@@ -7,7 +7,7 @@
  *           (docs/decisions/0001).
  * Source    zookeeper.jute (module org.apache.zookeeper.txn), SerializeUtils.java.
  */
-import { OpCode } from './codes.ts'
+import { Err, OpCode } from './codes.ts'
 import { Reader, bool, buffer, int32, int64, millis, record, ustring, ustrings, violation, written } from './jute.ts'
 import type { Codec, Infer, Writer } from './jute.ts'
 import { AclList } from './records.ts'
@@ -138,9 +138,11 @@ function writeBody(writer: Writer, txn: TxnBody): void {
 /**
  * Reads the body of a transaction of this type, and leaves what comes after it.
  *
+ * @param onUndone - called for an error in a multi that has the body of the change that was undone; read as
+ *   `Err.ok`. Without it, such a part is refused
  * @throws CoordinationError `PROTOCOL_VIOLATION` if there is none
  */
-export function readTxnBody(reader: Reader, type: number): TxnBody {
+export function readTxnBody(reader: Reader, type: number, onUndone?: () => void): TxnBody {
   if (type !== OpCode.multi) return { type, body: codecOf(type).read(reader) } as TxnBody
   const count = reader.int32()
   if (count < 0 || count > reader.remaining) {
@@ -151,7 +153,13 @@ export function readTxnBody(reader: Reader, type: number): TxnBody {
     const partType = reader.int32()
     if (!PART_TYPES.has(partType)) throw violation(`a transaction of type ${partType} inside a multi`)
     const nested = new Reader(buffer.read(reader) ?? new Uint8Array())
-    parts.push(readTxnBody(nested, partType))
+    const part = readTxnBody(nested, partType)
+    if (part.type === OpCode.error && nested.remaining > 0 && onUndone !== undefined) {
+      onUndone()
+      parts.push({ type: part.type, body: { err: Err.ok } })
+      continue
+    }
+    parts.push(part)
     nested.end()
   }
   return { type, body: parts }

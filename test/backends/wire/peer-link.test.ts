@@ -172,6 +172,20 @@ describe('a link to a real server', () => {
     expect([commits(2n), commits(9n)]).toEqual([[], [{ type: 'COMMIT', zxid: 3n }]])
   })
 
+  it('commits nothing between NEWLEADER and UPTODATE, where a learner of ZooKeeper fails at a COMMIT', () => {
+    const leader = new PeerLink({ role: 'leader', sid: 3 })
+    const learner = new PeerLink({ role: 'learner', sid: 1 })
+    const sent = (packet: Packet): string[] => read(learner, bytesOf(leader, packet)).map(({ type }) => type)
+    for (const zxid of [1n, 2n, 3n]) sent({ type: 'PROPOSAL', zxid, txn: SET_DATA })
+    expect(sent({ type: 'COMMIT', zxid: 1n })).toEqual(['COMMIT'])
+    expect(sent({ type: 'NEWLEADER', zxid: 0x100000000n })).toEqual(['NEWLEADER'])
+    expect(sent({ type: 'COMMIT', zxid: 2n })).toEqual([])
+    expect(sent({ type: 'COMMIT', zxid: 3n })).toEqual([])
+    expect(sent({ type: 'UPTODATE' })).toEqual(['UPTODATE', 'COMMIT', 'COMMIT'])
+    sent({ type: 'PROPOSAL', zxid: 4n, txn: SET_DATA })
+    expect(sent({ type: 'COMMIT', zxid: 4n })).toEqual(['COMMIT'])
+  })
+
   it('sends no password of a session that begins, and knows no digest', () => {
     const leader = new PeerLink({ role: 'leader', sid: 3 })
     const learner = new PeerLink({ role: 'learner', sid: 1 })

@@ -135,7 +135,9 @@ export function readLogEntry(entry: Uint8Array): LogEntry {
     }
     default:
   }
-  const txn = readTxnBody(reader, header.type)
+  let isUndone = false
+  const txn = readTxnBody(reader, header.type, () => (isUndone = true))
+  if (isUndone) return rewritten(header, txn, readDigest(reader))
   const bytes = entry.subarray(0, entry.length - reader.remaining)
   return { txn: bytes, transaction: { header, txn }, digest: readDigest(reader) }
 }

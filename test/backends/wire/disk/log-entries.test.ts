@@ -74,6 +74,15 @@ describe('an entry of a log', () => {
     expect(writtenAfterHeader({ ...createA, type: OpCode.create2 })).toBe(writtenAfterHeader(createA))
   })
 
+  it('has the body of a change that was undone, where a leader of ZooKeeper sends a refused multi again', () => {
+    const refusal: TxnBody = { type: OpCode.error, body: { err: -101 } }
+    const again = Buffer.from(txnOf({ type: OpCode.multi, body: [createA, refusal] }))
+    again.writeInt32BE(OpCode.error, HEADER_BYTES + 4)
+    const { txn, transaction } = readLogEntry(new Uint8Array(again))
+    expect(transaction.txn.body).toEqual([{ type: OpCode.error, body: { err: 0 } }, refusal])
+    expect(decodeTransaction(txn)).toEqual(transaction)
+  })
+
   it('is never a check outside a multi, which no ZooKeeper reads', () => {
     const check: TxnBody = { type: OpCode.check, body: { path: '/a', version: 1 } }
     expect(() => writtenAfterHeader(check)).toThrow(AssertionError)
