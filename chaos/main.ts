@@ -163,7 +163,11 @@ class ChaosRun {
     }
     await this.#load.close()
     await delay(2 * SESSION_TIMEOUT_MS)
-    const dumps = await Promise.all(this.#ensemble.addresses.map((address) => dumpOf(address)))
+    const read = await Promise.all(this.#ensemble.addresses.map((address) => dumpOf(address).catch((error: unknown) => {
+      this.#complaints.push(`the server at ${address} cannot be read at the end: ${String(error)}`)
+      return []
+    })))
+    const dumps = read.flat()
     const registers = this.#isMixed ? new Load([], this.#random, () => undefined).told.registers : told.registers
     this.#complaints.push(...complaintsOf(dumps, { ...told, registers }))
     const { created, calls, leases, published } = told

@@ -1,4 +1,4 @@
-/** The open sessions of an ensemble, as far as its servers in this process know of them. */
+/** The open sessions of an ensemble, as far as its servers in this process know of them; local ones, too. */
 import type { Host } from './host/host.ts'
 import type { ServerInspection } from './server/inspection.ts'
 
@@ -31,7 +31,9 @@ export function sessionsOf(hosts: readonly Host[]): EnsembleSession[] {
   const places = new Map(views.flatMap(({ status, seen }) => {
     return seen.connections.map(({ sessionId, address }) => [sessionId, { server: status.myid, address }] as const)
   }))
-  return best.seen.sessions.map(({ id, timeoutMs, expiresInMs }) => {
+  const local = views.flatMap(({ seen }) => seen.localSessions ?? [])
+  const known = new Map([...best.seen.sessions, ...local].map((session) => [BigInt(session.id), session]))
+  return [...known].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { id, timeoutMs, expiresInMs }]) => {
     const { server = null, address = null } = places.get(id) ?? {}
     return { id, timeoutMs, expiresInMs, server, address, ephemerals: ephemerals.get(id)?.sort() ?? [] }
   })
