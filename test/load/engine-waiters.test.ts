@@ -8,10 +8,14 @@ import { REAL_ENGINES } from '../engines/all.ts'
 import type { StartedEngine } from '../engines/all.ts'
 
 const FEW = 100
-const SESSION_TIMEOUT_MS = 6_000
+/** A third of it passes between two proofs of a lease, and the calls of the crowd take a turn of half a second to make. */
+const SESSION_TIMEOUT_MS = 12_000
 const LIMIT_MS = 120_000
-/** A crowd that costs each of its hand-overs something for each who waits falls to a tenth of the rate of few. */
-const RATE_PART_MIN = 1 / 2
+/**
+ * A crowd that costs each of its hand-overs something for each who waits falls to a tenth of the rate of few. That rate
+ * is measured before the crowd and after it, since a machine that has other things to do is not always as fast.
+ */
+const RATE_PART_MIN = 1 / 4
 
 /** Waiters for an exclusive lock take turns in the client, so that fewer will do. */
 const LOCKS = [
@@ -62,11 +66,13 @@ for (const { name, missing, start } of REAL_ENGINES) {
       const count = crowd * part
       const client = await connect(engine.backend, { sessionTimeoutMs: SESSION_TIMEOUT_MS })
       const unrelated = await new FairLock(client, `/${Lock.name}/unrelated`).acquire()
-      const few = await serve(client, new Lock(client, `/${Lock.name}/few`), FEW)
+      const before = await serve(client, new Lock(client, `/${Lock.name}/before`), FEW)
       const many = await serve(client, new Lock(client, `/${Lock.name}/many`), count)
+      const after = await serve(client, new Lock(client, `/${Lock.name}/after`), FEW)
+      const few = Math.min(before.rate, after.rate)
       expect(many.order).toEqual(Array.from({ length: count }, (_, index) => index))
       expect([unrelated.signal.aborted, unrelated.state]).toEqual([false, 'held'])
-      expect(many.rate, `${Math.round(few.rate)} a second among few`).toBeGreaterThan(few.rate * RATE_PART_MIN)
+      expect(many.rate, `${Math.round(few)} a second among few`).toBeGreaterThan(few * RATE_PART_MIN)
       await client.close()
     })
   })
