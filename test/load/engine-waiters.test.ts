@@ -8,7 +8,7 @@ import { REAL_ENGINES } from '../engines/all.ts'
 import type { StartedEngine } from '../engines/all.ts'
 
 const FEW = 100
-/** A third of it passes between two proofs of a lease, and the calls of the crowd take a turn of half a second to make. */
+/** Two proofs of a lease are a third of it apart, and the calls of the crowd take a turn of half a second to make. */
 const SESSION_TIMEOUT_MS = 12_000
 const LIMIT_MS = 120_000
 /**
