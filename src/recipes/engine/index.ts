@@ -21,6 +21,7 @@ export type {
   ContenderPrefix,
 } from './contender.ts'
 export { Contenders } from './contenders.ts'
+export type { ChooseHolders } from './contenders.ts'
 export { curatorNames } from './curator-names.ts'
 export { Mirror } from './mirror.ts'
 export type { MirrorOptions, MirrorSnapshot } from './mirror.ts'
