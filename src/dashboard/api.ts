@@ -256,7 +256,7 @@ export interface SessionRow {
   /** Where its client is; null as `server` is. */
   readonly address: Told<string>
   /** How many nodes go when it ends. */
-  readonly ephemerals: number
+  readonly ephemerals: Told<number>
   /** The first of these that the dashboard's client can see. */
   readonly paths: readonly string[]
 }

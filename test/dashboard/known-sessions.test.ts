@@ -1,6 +1,9 @@
 /** Sessions in answers to `dump` and `cons`, in the form of ZooKeeper 3.8; engines.test.ts asks a real one. */
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { connectedIn, ephemeralsIn } from '../../src/dashboard/servers/known-sessions.ts'
+import { askedSessions, connectedIn, ephemeralsIn } from '../../src/dashboard/servers/known-sessions.ts'
 
 const DUMP = `SessionTracker dump:
 Session Sets (1)/(1):
@@ -45,4 +48,28 @@ describe('what servers tell of sessions in words', () => {
       expect(connectedIn('a:1', text)).toEqual([])
     },
   )
+
+  it('does not say that nothing goes with a session where `dump` is not answered', async () => {
+    const refused = 'dump is not executed because it is not in the whitelist.\n'
+    const answers: Record<string, string> = { cons: CONS, dump: refused }
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.once('data', (word) => socket.end(answers[word.toString()] ?? ''))
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const ask = (): ReturnType<typeof askedSessions> => {
+      return askedSessions([{ host: '127.0.0.1', port }], AbortSignal.timeout(5_000))
+    }
+    expect(await ask()).toMatchObject([{ id: '0x100000b3c2d0000', ephemerals: null }])
+    answers['dump'] = DUMP
+    expect(await ask()).toMatchObject([
+      { id: '0x100000b3c2d0000', ephemerals: ['/locks/a b/lock-0000000001', '/members/worker-1'] },
+      { id: '0x200000b3c2d0001', server: null, ephemerals: ['/members/worker-2'] },
+    ])
+    answers['cons'] = ''
+    answers['dump'] = ''
+    expect(await ask()).toBeNull()
+    server.close()
+  })
 })

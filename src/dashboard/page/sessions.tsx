@@ -47,7 +47,9 @@ function Row({ row, ageMs, untold }: {
       <td><Told value={address} why={untold['server']} /></td>
       <td><Told value={server} why={untold['server']} /></td>
       <td class="says">
-        {ephemerals === 0 ? <span class="t">nothing</span> : (
+        {ephemerals === null ? <Told value={null} why={untold['ephemerals']} /> : ephemerals === 0 ? (
+          <span class="t">nothing</span>
+        ) : (
           <details>
             <summary>{counted(ephemerals, 'node')}</summary>
             <ul>

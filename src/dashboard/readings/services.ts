@@ -49,7 +49,7 @@ async function readInstances(
   return instances.filter((instance) => instance !== null)
 }
 
-/** Whatever is no instance is shown as it is: providers pass over it, and somebody should know. */
+/** A node that holds no instance is shown as it is: providers pass over it, and somebody should know. */
 function toldOf(data: Uint8Array): Pick<Service['instances'][number], 'address' | 'state' | 'says'> {
   try {
     const instance = decodeInstance(data)

@@ -16,9 +16,11 @@ const ROWS_MAX = 500
 const PATHS_MAX = 50
 
 const OWNERS_ALONE = 'Shown are those who own a node below the roots of the views: nobody tells of the others.'
+const CONNECTED_OR_OWNERS = 'Shown are those who are connected to a server that was asked, or own a node.'
 const NOT_TOLD = {
   expiresInMs: 'Only a leader in the process of the dashboard tells it.',
   server: 'The servers that were asked do not tell it.',
+  ephemerals: 'No server answers the word dump: it is not enabled, or its answer is too long.',
 } as const
 
 /** Reads them; those that are silent first, the next to end before all. */
@@ -29,8 +31,10 @@ export async function readSessions(
   signal: AbortSignal,
 ): Promise<Answer<SessionRow[]>> {
   const own = client.sessionId === null ? null : hex(client.sessionId)
-  const told = await toldBy(source, signal)
-  if (told !== null) return answerOf(told, own, client.root, [])
+  const { ensemble, servers } = source
+  if (ensemble !== undefined) return answerOf(localSessions(ensemble), own, client.root, [])
+  const asked = servers.length === 0 ? null : await askedSessions(servers, signal)
+  if (asked !== null) return answerOf(asked, own, client.root, [CONNECTED_OR_OWNERS])
   const walked = await walk(client, Object.values(roots).flat(), signal, () => true)
   return answerOf(ownersIn(walked.met), own, '/', [OWNERS_ALONE, ...Object.values(untoldOf(walked))])
 }
@@ -45,11 +49,6 @@ function silentMs({ expiresInMs, timeoutMs }: KnownSession): number {
 function within(root: string, paths: readonly string[]): readonly string[] {
   if (root === '/') return paths
   return paths.filter((path) => path.startsWith(`${root}/`)).map((path) => path.slice(root.length))
-}
-
-async function toldBy({ ensemble, servers }: ServersSource, signal: AbortSignal): Promise<KnownSession[] | null> {
-  if (ensemble !== undefined) return localSessions(ensemble)
-  return servers.length === 0 ? null : askedSessions(servers, signal)
 }
 
 function ownersIn(met: Awaited<ReturnType<typeof walk>>['met']): KnownSession[] {
@@ -74,8 +73,8 @@ function answerOf(
   const rows = sorted.slice(0, ROWS_MAX).map(({ ephemerals, ...session }): SessionRow => ({
     ...session,
     isOwn: session.id === own,
-    ephemerals: ephemerals.length,
-    paths: within(root, ephemerals).slice(0, PATHS_MAX),
+    ephemerals: ephemerals?.length ?? null,
+    paths: within(root, ephemerals ?? []).slice(0, PATHS_MAX),
   }))
   const left = sorted.length > ROWS_MAX ? [`Only the first ${ROWS_MAX} of ${sorted.length} sessions are shown.`] : []
   const all = [...notes, ...left].join(' ')

@@ -17,7 +17,7 @@ export interface KnownSession {
   /** Where its client is. */
   readonly address: Told<string>
   /** Paths of its ephemeral nodes. */
-  readonly ephemerals: readonly string[]
+  readonly ephemerals: Told<readonly string[]>
 }
 
 /** Whoever is connected. */
@@ -36,7 +36,7 @@ export function localSessions(ensemble: Pick<LocalServers, 'sessions'>): KnownSe
 }
 
 /**
- * Those of servers elsewhere, whose words `dump` and `cons` have to be enabled.
+ * Those of servers elsewhere that are connected or own a node; the words `dump` and `cons` have to be enabled.
  *
  * @returns null if none of them answers one of these
  */
@@ -52,10 +52,12 @@ export async function askedSessions(
   }))
   const ephemerals = new Map(answers.flatMap((answer) => [...(answer.ephemerals ?? [])]))
   const connected = new Map(answers.flatMap((answer) => answer.connected.map((one) => [one.id, one] as const)))
-  if (connected.size === 0 && answers.every((answer) => answer.ephemerals === null)) return null
+  const areOwnersTold = answers.some((answer) => answer.ephemerals !== null)
+  if (connected.size === 0 && !areOwnersTold) return null
   return [...new Set([...connected.keys(), ...ephemerals.keys()])].map((id) => {
     const { timeoutMs = null, server = null, address = null } = connected.get(id) ?? {}
-    return { id, timeoutMs, expiresInMs: null, server, address, ephemerals: ephemerals.get(id) ?? [] }
+    const own = ephemerals.get(id) ?? (areOwnersTold ? [] : null)
+    return { id, timeoutMs, expiresInMs: null, server, address, ephemerals: own }
   })
 }
 
