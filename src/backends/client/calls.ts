@@ -139,6 +139,13 @@ export class Call {
     return reply.err === Err.noNode && op === OpCode.exists ? 'exist' : null
   }
 
+  /** zxid of the creation of the node that a get or an exists has shown; null if it has shown none. */
+  shownBy(reply: Reply): bigint | null {
+    const { op } = this.request
+    if (reply.err !== Err.ok || (op !== OpCode.getData && op !== OpCode.exists)) return null
+    return (reply.body as ReplyBodies[typeof OpCode.exists]).stat.czxid
+  }
+
   #settleOk(body: Reply['body'], zxid: bigint): void {
     const { op, body: asked } = this.request
     const error = op === OpCode.multi ? refusedPart(body as ReplyBodies[typeof OpCode.multi], asked) : null

@@ -267,6 +267,7 @@ class ClientSession implements Session, ConnectionOwner {
       sync: (path, isUrgent) => {
         return this.#call(OpCode.sync, { path }, path, readNothing, undefined, { isUrgent, isBound })
       },
+      watchOn: (path, czxid) => (this.#phase === 'attached' ? this.#watches.on(path, czxid) : 'none'),
       introduce: (auth) => {
         if (this.#phase === 'attached' && this.#connection !== null) this.#introductions.add(this.#connection, auth)
       },
@@ -316,7 +317,7 @@ class ClientSession implements Session, ConnectionOwner {
       this.#answeredSentMs = Math.max(this.#answeredSentMs, call.sentAtMs)
       this.#dialect.lease.answered(call.sentAtMs)
     }
-    if (call.arms) this.#watches.answered(call, call.armedBy(reply))
+    if (call.arms) this.#watches.answered(call, call.armedBy(reply), call.shownBy(reply))
     call.settle(reply)
     if (reply.err === Err.sessionExpired) this.#expire()
     else if (reply.err === Err.sessionMoved) this.#drop('the session has moved to another server')

@@ -31,6 +31,8 @@ interface ArmingRead {
 
 interface Entry {
   readonly watch: Watcher
+  /** zxid of the creation of the node that its read has shown; null for a list, or where there was no node. */
+  readonly czxid: bigint | null
   /** False once it was called or unwatched; it may still stand in the list of a delivery that is under way. */
   live: boolean
 }
@@ -100,14 +102,22 @@ export class ClientWatches {
    *
    * @param read - as given to `reading`
    * @param table - where the server armed it; null if it did not
+   * @param czxid - of the creation of the node that it has shown
    */
-  answered(read: ArmingRead, table: WatchTable | null): void {
+  answered(read: ArmingRead, table: WatchTable | null, czxid: bigint | null = null): void {
     const reads = this.#arming.get(read.path)
     if (reads === undefined || !reads.delete(read)) return
-    if (table !== null && read.watch !== null) this.#add(table, read.path, { watch: read.watch, live: true })
+    if (table !== null && read.watch !== null) this.#add(table, read.path, { watch: read.watch, czxid, live: true })
     if (reads.size > 0) return
     this.#arming.delete(read.path)
     if (this.#disarmOwed.delete(read.path) && !this.#waits(read.path)) this.#disarm(read.path)
+  }
+
+  /** See `PlainRequests.watchOn`. */
+  on(path: string, czxid: bigint): 'stands' | 'coming' | 'none' {
+    const stands = this.#tables.data.get(path)?.some((entry) => entry.czxid === czxid) === true
+    if (stands && this.#rearming.length === 0) return 'stands'
+    return this.#arming.has(path) ? 'coming' : 'none'
   }
 
   /**

@@ -11,14 +11,17 @@
  * Owned     a parent that is removed and made again counts from the start, and may come to the same count. So a node
  *           that this session owns (owned-nodes.ts) is also written in the multi: a node that another session owns
  *           refuses that, however its parent came about. For other nodes the proof holds while the parent stays.
- * Refusal   is told only after a `sync`: a server that lags may not know the node yet.
+ * Known     an owned node that this session has made, and watches, needs no look: the answer to its create was one, and
+ *           its watch, which has not fired, is one that lasts. If the session also knows the count since (child-counts),
+ *           the multi is refused by that as after a look, and is exact; if it was overtaken, it goes by the write.
+ * Refusal   after a look is told only after a `sync`: a server that lags may not know the node yet.
  * Crowded   where others create beside our node all the time, the count is never what it was. There an owned node goes
  *           by the look of step 2 and by the write: no node of another recipe is ever touched, and one that somebody
  *           else puts at the path could be only within that one round trip. A node that is not owned has no other way:
  *           after so many attempts its multi is refused, and nothing was done.
- * Cost      two round trips (the two reads leave together), and one more when somebody creates a child in between; one
- *           more each time for a node that is not owned. Checks that wait meanwhile leave in one multi, since each
- *           guarded multi is such a create itself.
+ * Cost      one request for a node of which enough is known. For another two round trips (the two reads leave
+ *           together), and one more when somebody creates a child in between; one more each time for a node that is not
+ *           owned. Checks that wait meanwhile leave in one multi, since each guarded multi is such a create itself.
  * Order     requests that are called after a guarded multi may take effect before it.
  * Source    PrepRequestProcessor.pRequest2TxnCreate, DataNode.copyStat of ZooKeeper 3.8; decision 0010.
  */
@@ -52,10 +55,24 @@ type Check = Extract<Operation, { readonly type: 'check' }>
 
 /** The requests of the guard to the servers, in the session's order. None is repeated over a lost connection. */
 export interface GuardedRequests extends Pick<Session, 'exists' | 'sync'> {
-  /** A multi as the servers know it, without checks of creations. */
-  multi(operations: readonly Operation[]): Promise<OperationResult[]>
+  /**
+   * A multi as the servers know it, without checks of creations.
+   *
+   * @param isBound - whether it is for the server that is attached now, and for no other
+   */
+  multi(operations: readonly Operation[], isBound: boolean): Promise<OperationResult[]>
   /** How to do a multi with them by what this session owns; null if it cannot be. */
   plan(operations: readonly Operation[]): CheckedMulti | null
+  /**
+   * What the session knows of the nodes of such a plan without a look: the count of each parent by which the multi is to
+   * be guarded, of none where it was overtaken.
+   *
+   * @param isCrowded - whether others have just been seen to create under a parent
+   * @returns null if they have to be looked at
+   */
+  known(plan: CheckedMulti, isCrowded: (parent: string) => boolean): ReadonlyMap<string, number> | null
+  /** A multi that is guarded by this count of a parent was done (so the count is one more by now), or was refused. */
+  counted(parent: string, count: number | null): void
   /** A node that the servers did not let us write was ours. */
   distrust(): void
 }
@@ -152,13 +169,30 @@ class Batch {
   }
 
   async #step(): Promise<void> {
+    if (await this.#attemptKnown()) return
     const isCrowded = this.#counts.some(({ parent }) => this.#crowded.has(parent))
     if (isCrowded && this.#entries.every((entry) => this.#planOf(entry) === null)) await this.#pause()
     if (!(await this.#look())) return
     const isStillCrowded = this.#counts.some(({ parent }) => this.#crowded.has(parent))
     const owned = isStillCrowded ? this.#entries.filter((entry) => this.#planOf(entry) !== null) : []
-    if (owned.length > 0) await this.#attempt(owned, [])
-    else await this.#attempt(this.#entries, this.#counts.flatMap(guardOf))
+    if (owned.length > 0) await this.#attempt(owned, [], false)
+    else await this.#attempt(this.#entries, this.#counts, false)
+  }
+
+  /** Does without a look what can be done without one. False: nothing can. */
+  async #attemptKnown(): Promise<boolean> {
+    const counts = new Map<string, number>()
+    const entries = this.#entries.filter((entry) => {
+      const plan = this.#planOf(entry)
+      const known = plan === null ? null : this.#requests.known(plan, (parent) => this.#crowded.has(parent))
+      for (const [parent, count] of known ?? []) counts.set(parent, count)
+      return known !== null
+    })
+    if (entries.length === 0) return false
+    this.#counts = [...counts].map(([parent, count]) => ({ parent, doubled: (2 * count) | 0, isUpperHalf: count < 0 }))
+    // What is known by a watch is known of this connection.
+    await this.#attempt(entries, this.#counts, true)
+    return true
   }
 
   #planOf(entry: Entry): CheckedMulti | null {
@@ -191,14 +225,16 @@ class Batch {
     return false
   }
 
-  async #attempt(entries: readonly Entry[], guards: readonly Operation[]): Promise<void> {
+  async #attempt(entries: readonly Entry[], counts: readonly Count[], isBound: boolean): Promise<void> {
+    const guards = counts.flatMap(guardOf)
     const parts = entries.map((entry): Part => {
       const plan = this.#planOf(entry)
       return { entry, plan, operations: plan?.operations ?? entry.operations.map(withoutCreation) }
     })
     const operations = [...guards, ...parts.flatMap((part) => part.operations)]
     try {
-      const results = await this.#requests.multi(operations)
+      const results = await this.#requests.multi(operations, isBound)
+      for (const count of counts) this.#requests.counted(count.parent, valueOf(count))
       this.#entries = this.#entries.filter((entry) => !entries.includes(entry))
       if (entries.some(({ isDenied }) => isDenied)) this.#requests.distrust()
       let start = guards.length
@@ -216,8 +252,11 @@ class Batch {
       }
       if (!isCoordinationError(error, 'NO_NODE')) throw error
       // Somebody has created a child, or the parent is gone: the next look tells.
-      for (const { parent } of this.#counts) this.#crowded.add(parent)
-      this.#overtaken = this.#counts
+      for (const { parent } of counts) {
+        this.#crowded.add(parent)
+        this.#requests.counted(parent, null)
+      }
+      this.#overtaken = counts
       this.#overtakenBy(guards[error.index]?.path ?? '/')
     }
   }
@@ -327,10 +366,15 @@ function countsOf(parent: string, stat: Stat | null, overtaken: readonly Count[]
   return [{ parent, doubled, isUpperHalf }]
 }
 
-function guardOf({ parent, doubled, isUpperHalf }: Count): Operation[] {
-  const prefix = joinPath(parent, `quorate-check-${crypto.randomUUID()}-`)
+/** The count itself, an int32. */
+function valueOf({ doubled, isUpperHalf }: Count): number {
   const lower = doubled >>> 1
-  const path = prefix + sequenceSuffix(isUpperHalf ? (lower | 0x8000_0000) | 0 : lower)
+  return isUpperHalf ? (lower | 0x8000_0000) | 0 : lower
+}
+
+function guardOf(count: Count): Operation[] {
+  const prefix = joinPath(count.parent, `quorate-check-${crypto.randomUUID()}-`)
+  const path = prefix + sequenceSuffix(valueOf(count))
   const guard: Operation[] = [
     { type: 'create', path: prefix, data: NO_BYTES, mode: 'persistent-sequential' },
     { type: 'delete', path, version: -1 },

@@ -48,8 +48,10 @@ export class ZooKeeperDialect implements Dialect {
     this.#guard = new CreationGuard({
       exists: (path) => requests.exists(path),
       sync: (path) => this.sync(path),
-      multi: (operations) => this.#plain(operations),
+      multi: (operations, isBound) => this.#plain(operations, isBound ? bound : requests),
       plan: (operations) => this.#owned.plan(operations),
+      known: (plan, isCrowded) => this.#owned.known(plan, isCrowded),
+      counted: (parent, count) => this.#owned.counted(parent, count),
       distrust: () => this.#owned.distrust(),
     })
   }
@@ -96,7 +98,7 @@ export class ZooKeeperDialect implements Dialect {
   }
 
   async #checked(operations: readonly Operation[]): Promise<OperationResult[]> {
-    if (!checksCreation(operations)) return this.#withDates(this.#plain(operations))
+    if (!checksCreation(operations)) return this.#withDates(this.#plain(operations, this.#requests))
     try {
       // The nodes that only guard it are nobody's: their dates are not asked for.
       const results = await this.#withDates(this.#guard.multi(operations))
@@ -109,8 +111,8 @@ export class ZooKeeperDialect implements Dialect {
     }
   }
 
-  #plain(operations: readonly Operation[]): Promise<OperationResult[]> {
-    return this.#requests.multi(operations, (operation) => this.#owned.aclFor(isOwnedCreate(operation)))
+  #plain(operations: readonly Operation[], requests: PlainRequests): Promise<OperationResult[]> {
+    return requests.multi(operations, (operation) => this.#owned.aclFor(isOwnedCreate(operation)))
   }
 
   #withDates(results: Promise<OperationResult[]>): Promise<OperationResult[]> {

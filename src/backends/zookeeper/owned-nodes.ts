@@ -23,8 +23,10 @@ import { isCoordinationError } from '../../core/errors.ts'
 import { joinPath, parentOf } from '../../core/path.ts'
 import { Perm } from '../wire/codes.ts'
 import type { PlainRequests } from '../client/dialect.ts'
+import type { GuardedRequests } from './creation-guard.ts'
 import type { Acl, AuthRequest } from '../wire/records.ts'
 import { CheckedMulti } from './checked-multi.ts'
+import { ChildCounts } from './child-counts.ts'
 import { digestOf } from './io/digest.ts'
 
 const NO_BYTES = new Uint8Array()
@@ -43,6 +45,13 @@ const NO_VERSION = 2 ** 31 - 1
  */
 type Trust = 'untried' | 'trying' | 'trusted' | 'none'
 
+/** A creation of ours. */
+interface Creation {
+  readonly czxid: bigint
+  /** The parent's count of children ever created, right after it; null if it is not known. */
+  readonly count: number | null
+}
+
 /** Shared by the sessions of one backend. */
 export interface OwnershipSupport {
   /** The servers have refused an identity of ours. */
@@ -55,7 +64,8 @@ export class OwnedNodes {
   readonly #identity: AuthRequest
   readonly #ownAcl: readonly Acl[]
   /** For each path, the creation of ours that is the latest. */
-  readonly #creations = new Map<string, bigint>()
+  readonly #creations = new Map<string, Creation>()
+  readonly #counts = new ChildCounts()
   /** For each path, how many creates of it are under way. */
   readonly #underWay = new Map<string, number>()
   #trust: Trust
@@ -94,7 +104,7 @@ export class OwnedNodes {
    *
    * @param paths - the nodes' paths; for a sequential create, the beginning of the path
    * @param create - makes them
-   * @param createdOf - the nodes that its answer tells of
+   * @param createdOf - the nodes that its answer tells of, in the order of the paths
    */
   async creating<T>(
     paths: readonly string[],
@@ -106,7 +116,10 @@ export class OwnedNodes {
     for (const path of paths) this.#underWay.set(path, (this.#underWay.get(path) ?? 0) + 1)
     try {
       const answer = await create()
-      for (const { path, stat } of isOwned ? createdOf(answer) : []) this.#creations.set(path, stat.czxid)
+      for (const [index, { path, stat }] of createdOf(answer).entries()) {
+        const count = this.#counts.created(paths[index] ?? path, path)
+        if (isOwned) this.#creations.set(path, { czxid: stat.czxid, count })
+      }
       return answer
     } catch (error) {
       // It may have been made, in the place of the latest that we know.
@@ -125,15 +138,35 @@ export class OwnedNodes {
   plan(operations: readonly Operation[]): CheckedMulti | null {
     const multi = this.#trust === 'trusted' ? CheckedMulti.of(operations) : null
     for (const { path, czxid } of multi?.checks ?? []) {
-      if (this.#creations.get(path) !== czxid || this.#underWay.has(path)) return null
+      if (this.#creations.get(path)?.czxid !== czxid || this.#underWay.has(path)) return null
     }
     return multi
+  }
+
+  /** See {@link GuardedRequests.known}: of a plan that was just made. */
+  known({ checks }: CheckedMulti, isCrowded: (parent: string) => boolean): ReadonlyMap<string, number> | null {
+    const counts = new Map<string, number>()
+    for (const { path, czxid } of checks) {
+      const parent = parentOf(path)
+      const since = this.#creations.get(path)?.count ?? null
+      const count = since === null || isCrowded(parent) ? null : this.#counts.latestSince(parent, since)
+      const watch = this.#requests.watchOn(path, czxid)
+      if (count !== null && watch !== 'none') counts.set(parent, count)
+      else if (watch !== 'stands' || (since === null && !isCrowded(parent))) return null
+    }
+    return counts
+  }
+
+  /** See {@link GuardedRequests.counted}. */
+  counted(parent: string, count: number | null): void {
+    if (count === null) this.#counts.forget(parent)
+    else this.#counts.guarded(parent, count)
   }
 
   /** A multi was done or refused: nodes of ours that are gone by it are remembered no longer. */
   forget(operations: readonly Operation[], isDone: boolean): void {
     for (const operation of operations) {
-      if (operation.type !== 'check' || this.#creations.get(operation.path) !== operation.czxid) continue
+      if (operation.type !== 'check' || this.#creations.get(operation.path)?.czxid !== operation.czxid) continue
       const isDeleted = operations.some(({ type, path }) => type === 'delete' && path === operation.path)
       if (isDeleted || !isDone) this.#creations.delete(operation.path)
     }

@@ -3,9 +3,9 @@
  *
  * Every wait arms its watch together with a read, which says whether there is something to wait for.
  */
-import type { Stat, WatchEvent } from '../../core/backend.ts'
+import type { WatchEvent } from '../../core/backend.ts'
 import { abortable, deferred } from '../../core/async.ts'
-import type { Client, Data } from '../../core/client.ts'
+import type { Client, Data, ReadOptions } from '../../core/client.ts'
 import { isCoordinationError } from '../../core/errors.ts'
 import { joinPath } from '../../core/path.ts'
 import type { Contender } from './contender.ts'
@@ -51,7 +51,7 @@ export class Round implements QueueListener {
     const { view } = this.#entrant
     this.#ends.push(view.follow(name, this))
     wait.waitsFor({ path: joinPath(view.path, name) })
-    if (view.isLocal(name) || (await this.#look(name, wait)) !== null) await abortable(this.#bell.promise, wait.signal)
+    if (view.isLocal(name) || (await this.#isThere(name, wait))) await abortable(this.#bell.promise, wait.signal)
   }
 
   /**
@@ -60,15 +60,27 @@ export class Round implements QueueListener {
    * @returns false if it has called already
    */
   async waitForCall(name: string, wait: Wait): Promise<boolean> {
-    const stat = await this.#look(name, wait)
-    if (stat === null) return true
-    if (stat.version !== 0) return false
+    const found = await this.#look(name, wait, (path, options) => this.#client.get(path, options))
+    if (found === null) return true
+    if (found.stat.version !== 0) return false
     await abortable(this.#bell.promise, wait.signal)
     return true
   }
 
+  /**
+   * Whether a contender is there, with a watch that rings at its end. It has no children, so its list of them is watched
+   * for nothing else: what is written to it, if only to delete it as the very node that is meant, wakes nobody.
+   */
+  async #isThere(name: string, wait: Wait): Promise<boolean> {
+    return (await this.#look(name, wait, (path, options) => this.#client.children(path, options))) !== null
+  }
+
   /** Looks at a contender with a watch that rings. Null: it is gone. */
-  async #look(name: string, wait: Wait): Promise<Stat | null> {
+  async #look<R>(
+    name: string,
+    wait: Wait,
+    read: (path: string, options: ReadOptions) => Promise<R>,
+  ): Promise<R | null> {
     const { view } = this.#entrant
     const path = joinPath(view.path, name)
     const watch = (event: WatchEvent): void => {
@@ -78,7 +90,7 @@ export class Round implements QueueListener {
     }
     this.#ends.push(() => this.#client.unwatch(path, watch))
     try {
-      return (await wait.insist(() => this.#client.get(path, { watch, signal: wait.signal }))).stat
+      return await wait.insist(() => read(path, { watch, signal: wait.signal }))
     } catch (error) {
       if (!isCoordinationError(error, 'NO_NODE')) throw error
       view.remove(name)

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { CheckedMulti } from '../../../src/backends/zookeeper/checked-multi.ts'
 import { CreationGuard, OVERTAKEN_MAX, checksCreation } from '../../../src/backends/zookeeper/creation-guard.ts'
+import type { GuardedRequests } from '../../../src/backends/zookeeper/creation-guard.ts'
 import type { Operation, OperationResult, Session, Stat } from '../../../src/core/backend.ts'
 import { CoordinationError } from '../../../src/core/errors.ts'
 import { modelBackend } from '../../../src/testing/index.ts'
@@ -13,7 +14,7 @@ const CALLS_OF_A_GUARDED_MULTI = 3
 const COUNTED = 2
 
 /** A session that owns no node, so that all goes by counts. */
-const NOTHING_OWNED = { plan: () => null, distrust: () => undefined }
+const NOTHING_OWNED = { plan: () => null, known: () => null, counted: () => undefined, distrust: () => undefined }
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -28,7 +29,11 @@ interface Scene {
   /** How many were asked for by what the session owns alone, without the count. */
   readonly unguarded: () => number
   readonly distrusted: () => boolean
+  /** What the guard has told of counts. */
+  readonly counted: readonly Counted[]
 }
+
+type Counted = readonly [parent: string, count: number | null]
 
 /**
  * @param before - is awaited before each request of the guard takes effect; told how many came before it
@@ -36,6 +41,7 @@ interface Scene {
 async function scene(
   before: (call: number, other: Session) => Promise<void> = async () => undefined,
   ownership: 'none' | 'kept' | 'denied' = 'kept',
+  known: GuardedRequests['known'] = () => null,
 ): Promise<Scene> {
   const backend = modelBackend()
   const [owner, other] = [await openSession(backend), await openSession(backend)]
@@ -43,6 +49,7 @@ async function scene(
   let multis = 0
   let unguarded = 0
   let isDistrusted = false
+  const counted: Counted[] = []
   // As on a real session, each request takes effect after those that were asked for earlier.
   let last: Promise<unknown> = Promise.resolve()
   const inOrder = <T>(run: () => Promise<T>): Promise<T> => {
@@ -61,6 +68,8 @@ async function scene(
   const guard = new CreationGuard({
     ...session,
     plan: (operations) => (ownership === 'none' ? null : CheckedMulti.of(operations)),
+    known,
+    counted: (parent, count) => void counted.push([parent, count]),
     distrust: () => {
       isDistrusted = true
     },
@@ -75,7 +84,8 @@ async function scene(
       return inOrder(() => (ownership === 'denied' && at >= 0 ? Promise.reject(denied) : owner.multi(operations)))
     },
   })
-  return { owner, other, guard, multis: () => multis, unguarded: () => unguarded, distrusted: () => isDistrusted }
+  const told = { multis: () => multis, unguarded: () => unguarded, distrusted: () => isDistrusted, counted }
+  return { owner, other, guard, ...told }
 }
 
 function plain(session: Session, path: string): Promise<{ readonly path: string; readonly stat: Stat }> {
@@ -176,6 +186,49 @@ describe('a guarded multi', () => {
     await guard.multi([check('/p/n', stat.czxid), remove('/p/n')])
     expect([unguarded(), distrusted()]).toEqual([0, true])
     expect(await owner.exists('/p/n')).toBeNull()
+  })
+
+  it('takes one request where the count since the creation is known', async () => {
+    const asked: number[] = []
+    const ofParent = new Map([['/p', 1]])
+    const note = async (call: number): Promise<void> => void asked.push(call)
+    const { owner, guard, counted, unguarded } = await scene(note, 'kept', () => ofParent)
+    await plain(owner, '/p')
+    const { stat } = await plain(owner, '/p/n')
+    await guard.multi([check('/p/n', stat.czxid), remove('/p/n')])
+    expect([asked, unguarded(), counted]).toEqual([[0], 0, [['/p', 1]]])
+    expect(await owner.exists('/p/n')).toBeNull()
+  })
+
+  it('looks at a node whose count was overtaken, unless a watch that stands on it is known to be told', async () => {
+    for (const isWatched of [false, true]) {
+      const asked: number[] = []
+      const known: GuardedRequests['known'] = (_, isCrowded) => {
+        if (!isCrowded('/p')) return new Map([['/p', 1]])
+        return isWatched ? new Map() : null
+      }
+      const note = async (call: number): Promise<void> => void asked.push(call)
+      const { owner, guard, counted, unguarded } = await scene(note, 'kept', known)
+      await plain(owner, '/p')
+      const { stat } = await plain(owner, '/p/n')
+      await plain(owner, '/p/other')
+      await guard.multi([check('/p/n', stat.czxid), remove('/p/n')])
+      expect(asked).toHaveLength(isWatched ? 2 : 4)
+      expect([unguarded(), counted]).toEqual([1, [['/p', null]]])
+      expect(await owner.exists('/p/n')).toBeNull()
+    }
+  })
+
+  it('never touches a node that was made again since its count was known', async () => {
+    const { owner, other, guard } = await scene(undefined, 'kept', (_, isCrowded) => {
+      return isCrowded('/p') ? null : new Map([['/p', 1]])
+    })
+    await plain(owner, '/p')
+    const { stat } = await plain(owner, '/p/n')
+    await other.multi([remove('/p/n'), { type: 'create', path: '/p/n', data: NO_DATA, mode: 'ephemeral' }])
+    const removal = guard.multi([check('/p/n', stat.czxid), remove('/p/n')])
+    await expect(removal).rejects.toMatchObject({ code: 'BAD_VERSION', index: 0, path: '/p/n', outcome: 'rejected' })
+    expect(await other.exists('/p/n')).not.toBeNull()
   })
 
   it('refuses a check of a node that the same multi creates, and one whose parent is gone', async () => {

@@ -46,6 +46,7 @@ function requestsOf(session: Session): PlainRequests {
       return isTrial ? Promise.reject(refusedTrial()) : session.multi(operations)
     },
     sync: (path) => session.sync(path),
+    watchOn: () => 'none',
     introduce: () => undefined,
   }
 }
