@@ -13,23 +13,24 @@
  *     change of the queue.
  *  7. Not admitted: the round waits for that, or for news of the own node, which is watched from then on. Then the next
  *     round begins.
- *  8. Admitted: the node is looked at again if there was a wait, and the session is shown to live (lease-proof.ts).
+ *  8. Admitted: the session is shown to live (lease-proof.ts).
  *  9. If others wait in line for any change, the contender calls the next one by a write to its own node (line.ts).
  * 10. The caller gets a lease (lease.ts), which stands on the ownership of the node (ownership.ts).
  * 11. A release deletes the node, and is repeated until that is confirmed (cleanups.ts). A wait that ends early does
  *     the same. Either wakes one other.
  *
- * Safety    a grant needs: a list that shows our node, everyone before it in that list gone or admitted beside it, our
- *           node still there and of the same creation if there was a wait, its session live and with half of a lease
- *           left. Identity of a node is our UUID and its owner (CURATOR-498, 604, 620). Without a wait the list is as
- *           good as new; a node that was put there under our name since keeps others out as ours did, and the
- *           lease, which looks at its node first of all, is lost.
+ * Safety    a grant needs: a list that shows our node, everyone before it in that list gone or admitted beside it, its
+ *           session live and with half of a lease left; and if there was a wait, our node seen there, of the same
+ *           creation, by a read whose watch has not fired. Events come in the order of the changes, so it was there
+ *           when the last one before it went. Identity of a node is our UUID and its owner (CURATOR-498, 604, 620).
+ *           Without a wait the list is as good as new; a node that was put there under our name since keeps others out
+ *           as ours did, and the lease, which looks at its node first of all, is lost.
  * Liveness  each waiter watches one other, by a read that arms nothing when that one is gone, or by that one's own
  *           watch if it is of the same client; it lists again after a reconnect, and when its own node was deleted by
  *           somebody (then it queues again, at the end).
  * Serial    one loop per contender; a round's callbacks ring that round's bell, without effect when it is over.
  * Cost      uncontended: 1 round trip, and the lease watches the own node; waiting: 1 watch beside the one on the own
- *           node; hand-over: 1 event + 1 read.
+ *           node; hand-over: 1 event.
  *           Contenders of one client share their lists, whatever their number.
  * Source    ZooKeeper recipes, "Locks"; Curator LockInternals.
  */
@@ -306,7 +307,6 @@ export class Contenders {
     const line = new Line(this.#rule)
     // Whether it is there is shown by the list; requests to a contender may have come before.
     let isOwnThere = revocation === null ? null : this.#watchOwn(entrant, wait)
-    let hasWaited = false
     for (;;) {
       const round = new Round(this.#client, entrant)
       try {
@@ -318,13 +318,11 @@ export class Contenders {
         const admission = this.#rule.admit(queue, own)
         if (!admission.granted) {
           if (!wait.isPatient) return null
-          hasWaited = true
           isOwnThere ??= this.#watchOwnFrom(round, entrant, wait)
           if (admission.watch === ANY_CHANGE) await line.wait(round, queue, own, wait)
           else await round.waitFor(admission.watch, wait)
         } else {
           const isFollowed = own + 1 < queue.length
-          if (hasWaited && !(await this.#isThere(entrant, wait))) return null
           if (isFollowed) await line.callNext(this.#client, entrant, wait)
           if (!(await proveLease(this.#client, node, wait))) throw sessionOver(node.path)
           const options = { kind: contender.kind, revocation, isArmed: isOwnThere !== null }
@@ -358,12 +356,6 @@ export class Contenders {
     const ring = (): void => round.ring()
     isThere.then((is) => is || ring(), ring)
     return isThere
-  }
-
-  /** Whether the own node is there at this instant, whatever of its watch is on its way. */
-  async #isThere({ node }: Entrant, wait: Wait): Promise<boolean> {
-    const stat = await wait.insist(() => this.#client.exists(node.path, { signal: wait.signal }))
-    return stat?.czxid === node.czxid
   }
 
   async #describe(queue: readonly Contender[], position: number): Promise<ContenderInfo | null> {

@@ -158,7 +158,7 @@ it('many of one client are served in order', async () => {
 })
 
 /** All that one of them sends but the end of its session. */
-const REQUESTS = 12
+const REQUESTS = 10
 
 it.each(sweepOf(REQUESTS))('who is struck by $what at request $nth keeps nobody waiting', async ({ fate, nth }) => {
   const rig = newRig()
