@@ -18,7 +18,7 @@ import { CoordinationError, isCoordinationError } from '../../core/errors.ts'
 import { parentOf } from '../../core/path.ts'
 import { refusal } from '../../core/refusal.ts'
 import { fullJitterMs } from '../../core/retry.ts'
-import { CREATE_ATTEMPTS_MAX, checkIdentity, isOutcomeUnknown, readSynced } from './protected-writes.ts'
+import { CREATE_ATTEMPTS_MAX, checkIdentity, isOutcomeUnknown, readOrNull, readSynced } from './protected-writes.ts'
 
 /** A node as it was seen: of this creation, and with this version. */
 export interface SeenNode {
@@ -88,6 +88,17 @@ export async function winVersioned(
   return writeUntilKnown(client, { path, data, expected, signal, isEqualOurs: false })
 }
 
+/** Options of {@link updateVersioned}. */
+export interface UpdateOptions {
+  /** How often it is tried. */
+  readonly attemptsMax?: number
+  /**
+   * Whether the first read is not ahead of a `sync`, where the engine compares creations and so refuses what was made of
+   * an old state; false by default. `change` may then be called with such a state.
+   */
+  readonly isOptimistic?: boolean
+}
+
 /**
  * Changes a node's data: reads, lets the caller make the next data, and writes them with compare-and-set; all again if
  * another was quicker, with a random pause in between that grows.
@@ -96,7 +107,7 @@ export async function winVersioned(
  * @param path - the node; made with its parents if it is missing
  * @param change - makes the next data from what is there, null if nothing is; called once per attempt
  * @param signal - ends the update; a write that was sent already may still take effect
- * @param attemptsMax - how often it is tried
+ * @param options - how often it is tried, and how it begins
  * @throws CoordinationError `BAD_VERSION` (outcome `rejected`) if another was quicker each time; `CONNECTION_LOSS` or
  * `SESSION_EXPIRED` with outcome `unknown` if the answer to a write was lost and the node does not say whether it took
  * effect: equal data may be those of another who made the same change, so that it is not made again, nor counts as
@@ -107,11 +118,19 @@ export async function updateVersioned(
   path: string,
   change: (found: NodeData | null) => Promise<Uint8Array>,
   signal: AbortSignal,
-  attemptsMax = UPDATE_ATTEMPTS_MAX,
+  { attemptsMax = UPDATE_ATTEMPTS_MAX, isOptimistic = false }: UpdateOptions = {},
 ): Promise<WrittenNode> {
   for (let attempt = 1; ; attempt += 1) {
-    const found = await readSynced(client, path, signal)
-    const data = await change(found)
+    const isUnsynced = isOptimistic && attempt === 1 && client.capabilities.comparesCreations
+    const found = isUnsynced ? await readOrNull(client, path, signal) : await readSynced(client, path, signal)
+    let data: Uint8Array
+    try {
+      data = await change(found)
+    } catch (error) {
+      // What it makes of an old state is refused by the servers; what it says of one is said again of the present one.
+      if (isUnsynced) continue
+      throw error
+    }
     const expected = found === null ? null : seenBy(client, found.stat)
     try {
       return await writeUntilKnown(client, { path, data, expected, signal, isEqualOurs: false })

@@ -30,8 +30,8 @@
  *           somebody (then it queues again, at the end).
  * Serial    one loop per contender; a round's callbacks ring that round's bell, without effect when it is over.
  * Cost      uncontended: 1 round trip, and the lease watches the own node; waiting: 1 watch beside the one on the own
- *           node; hand-over: 1 event.
- *           Contenders of one client share their lists, whatever their number.
+ *           node; hand-over: 1 event, and 1 read where others stood before the one that went: a list, or a look at
+ *           the only one. Contenders of one client share their lists, whatever their number.
  * Source    ZooKeeper recipes, "Locks"; Curator LockInternals.
  */
 import type { Created, NodeData } from '../../core/backend.ts'

@@ -64,8 +64,13 @@ export function ownedNode(path: string, stat: Stat): OwnedNode {
  * @returns null if there is none
  */
 export async function readSynced(client: Client, path: string, signal: AbortSignal): Promise<NodeData | null> {
+  await client.sync(path, { signal })
+  return readOrNull(client, path, signal)
+}
+
+/** Reads a node as its server has it. Null: there is none. */
+export async function readOrNull(client: Client, path: string, signal: AbortSignal): Promise<NodeData | null> {
   try {
-    await client.sync(path, { signal })
     return await client.get(path, { signal })
   } catch (error) {
     if (isCoordinationError(error, 'NO_NODE')) return null

@@ -135,6 +135,22 @@ export class QueueView {
   }
 
   /**
+   * A contender has waited for the end of another. If that has come, most of those before it went earlier, which nobody
+   * here has heard: one list tells of all, where to look at each would take the longer the longer the queue was.
+   *
+   * @param contender - the one that has waited
+   * @param name - of the one that it waited for
+   */
+  doubt(contender: Contender, name: string): void {
+    const queue = this.#queue
+    const other = this.#parse(name)
+    if (queue === null || (other !== null && indexIn(queue, other) !== -1)) return
+    const before = queue[indexIn(queue, contender) - 1]
+    const isHeard = before === undefined || before === queue[0] || this.#local.has(before.name)
+    if (!isHeard) this.#queue = null
+  }
+
+  /**
    * The queue as far as it is known, once it shows a contender.
    *
    * @returns null if a list that was read after this call does not show it: its node is gone

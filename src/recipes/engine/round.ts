@@ -48,10 +48,11 @@ export class Round implements QueueListener {
 
   /** Waits for news of a contender; not at all if that is gone already. */
   async waitFor(name: string, wait: Wait): Promise<void> {
-    const { view } = this.#entrant
+    const { view, contender } = this.#entrant
     this.#ends.push(view.follow(name, this))
     wait.waitsFor({ path: joinPath(view.path, name) })
     if (view.isLocal(name) || (await this.#isThere(name, wait))) await abortable(this.#bell.promise, wait.signal)
+    view.doubt(contender, name)
   }
 
   /**

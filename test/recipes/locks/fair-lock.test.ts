@@ -74,6 +74,22 @@ it('wakes exactly one of many waiters at a release, with one event and no read',
   expect(await closeQueue(rig, waiters)).toEqual([])
 })
 
+it('takes one read at most from holder to holder, however many came before', async () => {
+  const rig = newRig()
+  const waiters = await queueOf(rig, 8)
+  const reads: number[] = []
+  for (const [index, { acquiring }] of waiters.entries()) {
+    const lease = await run(acquiring)
+    await pass(6 * ROUND_TRIP_MS)
+    if (index > 0) reads.push(rig.control.requestCount({ sessionId: sessionOf((waiters[index] as Waiter).client) }))
+    rig.control.resetCounts()
+    await run(lease.release())
+  }
+  // Those who came third and later have heard of nobody but the one before them.
+  expect(reads).toEqual([0, 1, 1, 1, 1, 1, 1])
+  expect(await closeQueue(rig, waiters)).toEqual([])
+})
+
 it('goes on past a waiter that dies, whichever it is', async () => {
   for (let victim = 1; victim < 4; victim += 1) {
     const rig = newRig()
