@@ -189,8 +189,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     kin: 'a missed wake-up',
     edits: [{
       file: ROUND,
-      from: 'get(path, { watch, signal: wait.signal })',
-      to: 'get(path, { signal: wait.signal })',
+      from: 'read(path, { watch, signal: wait.signal })',
+      to: 'read(path, { signal: wait.signal })',
     }],
     workload: 'locks',
     profile: 'recipes',

@@ -7,6 +7,7 @@ const MULTI = 'recipes/locks/multi-lock.ts'
 const JOINT = 'recipes/engine/joint-lease.ts'
 const REVOCATION = 'recipes/engine/revocation.ts'
 const REVOCATION_TEST = 'test/recipes/locks/revocation.test.ts'
+const OWNED_TEST = 'test/backends/zookeeper/owned-nodes-memory.test.ts'
 const EXCLUSIVE_TEST = 'test/recipes/locks/revocation-without-queue.test.ts'
 
 export const LOCK_MUTANTS: readonly Mutant[] = [
@@ -150,5 +151,41 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
       to: '(nodes) => nodes',
     }],
     expected: { test: REVOCATION_TEST, named: 'asks those who hold and not the first in line' },
+  },
+  {
+    name: 'touched-waiter-admitted',
+    breaks: 'A contender that has waited is admitted whatever it has heard of its own node.',
+    kin: 'ours: a place in the queue that was taken from an older look',
+    edits: [{
+      file: 'recipes/engine/contenders.ts',
+      from: 'if (!round.isOwnTouched)',
+      to: 'if (round.isOwnTouched !== null)',
+    }],
+    expected: {
+      test: 'test/recipes/locks/fair-lock.test.ts',
+      named: 'whose node goes together with the holder',
+    },
+  },
+  {
+    name: 'count-not-asked',
+    breaks: 'On ZooKeeper a node that the session has made is deleted without a look and without its parent\'s count.',
+    kin: 'Curator, whose release deletes whatever is at the path',
+    edits: [{
+      file: 'backends/zookeeper/owned-nodes.ts',
+      from: 'counts.set(parent, count)',
+      to: 'void count',
+    }],
+    expected: { test: OWNED_TEST, named: 'leaves alone what anybody has put in the place' },
+  },
+  {
+    name: 'unwatched-node-known',
+    breaks: 'On ZooKeeper a node that nobody watches is not looked at before it is deleted.',
+    kin: 'ours: what was known of a node once, taken for what is known of it now',
+    edits: [{
+      file: 'backends/zookeeper/owned-nodes.ts',
+      from: "watch !== 'stands' ||",
+      to: "watch === 'never' ||",
+    }],
+    expected: { test: OWNED_TEST, named: 'is looked at where others create beside it' },
   },
 ]

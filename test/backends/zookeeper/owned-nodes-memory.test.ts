@@ -1,4 +1,4 @@
-/** A session remembers the nodes that it owns for as long as they are there: leases come and go for years. */
+/** The nodes that a session owns: for how long it remembers them, and when it need not look at them. */
 import { afterEach, expect, it, vi } from 'vitest'
 import type { PlainRequests } from '../../../src/backends/client/dialect.ts'
 import { ZooKeeperDialect } from '../../../src/backends/zookeeper/dialect.ts'
@@ -21,6 +21,8 @@ interface Made {
 interface Scene {
   readonly dialect: ZooKeeperDialect
   readonly other: Session
+  /** The paths that were looked at since. */
+  readonly looks: readonly string[]
   /** Which of these nodes the session remembers. */
   remembered(nodes: readonly Made[]): string[]
 }
@@ -30,7 +32,7 @@ afterEach(() => {
 })
 
 /** Answers as ZooKeeper does, as far as the dialect asks: nobody may write the servers' configuration. */
-function requestsOf(session: Session): PlainRequests {
+function requestsOf(session: Session, given: Pick<PlainRequests, 'watchOn'>, seen: string[]): PlainRequests {
   const refusedTrial = (): CoordinationError => {
     return new CoordinationError('NO_AUTH', 'nobody may', { outcome: 'rejected', index: 3 })
   }
@@ -38,7 +40,10 @@ function requestsOf(session: Session): PlainRequests {
     acl: OPEN_ACL,
     isAnonymous: true,
     create: (path, data, options) => session.create(path, data, options),
-    exists: (path) => session.exists(path),
+    exists: (path) => {
+      seen.push(path)
+      return session.exists(path)
+    },
     set: (path, data, version) => session.set(path, data, version),
     delete: (path, version) => session.delete(path, version),
     multi: (operations) => {
@@ -46,7 +51,7 @@ function requestsOf(session: Session): PlainRequests {
       return isTrial ? Promise.reject(refusedTrial()) : session.multi(operations)
     },
     sync: (path) => session.sync(path),
-    watchOn: () => 'none',
+    ...given,
     introduce: () => undefined,
   }
 }
@@ -55,11 +60,12 @@ function removal({ path, czxid }: Made): Operation[] {
   return [{ type: 'check', path, version: -1, czxid }, { type: 'delete', path, version: -1 }]
 }
 
-async function scene(): Promise<Scene> {
+async function scene(watchOn: PlainRequests['watchOn'] = () => 'none'): Promise<Scene> {
   const backend = modelBackend()
   const [session, other] = [await openSession(backend), await openSession(backend)]
   const plan = vi.spyOn(OwnedNodes.prototype, 'plan')
-  const requests = requestsOf(session)
+  const looks: string[] = []
+  const requests = requestsOf(session, { watchOn }, looks)
   const dialect = new ZooKeeperDialect(requests, requests, { isRefused: false })
   await session.create('/p', DATA, { mode: 'persistent' })
   const first = await acquired(dialect)
@@ -69,7 +75,8 @@ async function scene(): Promise<Scene> {
   const remembered = (nodes: readonly Made[]): string[] => {
     return nodes.filter((node) => owned.plan(removal(node)) !== null).map(({ path }) => path)
   }
-  return { dialect, other, remembered }
+  looks.length = 0
+  return { dialect, other, looks, remembered }
 }
 
 /** The node of a lease. */
@@ -123,4 +130,44 @@ it('a node that is only changed stays remembered', async () => {
   const [check] = removal(node)
   if (check !== undefined) await dialect.multi([check, set])
   expect(remembered([node])).toEqual([node.path])
+})
+
+it.each(['stands', 'coming'] as const)('a node whose watch %s is not looked at where nobody creates', async (watch) => {
+  const { dialect, other, looks } = await scene(() => watch)
+  const nodes = await acquiredMany(dialect)
+  for (const node of nodes) expect(await dialect.multi(removal(node))).toHaveLength(2)
+  expect([looks, (await other.children('/p')).names]).toEqual([[], []])
+})
+
+it('leaves alone what anybody has put in the place of a node that was not looked at', async () => {
+  let isHeard = false
+  const { dialect, other } = await scene(() => {
+    // The event that tells of the other node is on its way, and comes before the refusal.
+    const watch = isHeard ? 'none' : 'stands'
+    isHeard = true
+    return watch
+  })
+  isHeard = false
+  const { path, czxid } = await acquired(dialect)
+  await other.delete(path, -1)
+  await other.create(path, DATA, { mode: 'ephemeral' })
+  await expect(dialect.multi(removal({ path, czxid }))).rejects.toMatchObject({ code: 'BAD_VERSION', index: 0 })
+  expect((await other.exists(path))?.ephemeralOwner).toBe(other.id)
+})
+
+it.each(['none', 'coming'] as const)('is looked at where others create beside it, if its watch is %s', async (watch) => {
+  const { dialect, other, looks } = await scene(() => watch)
+  const { path, czxid } = await acquired(dialect)
+  await other.create('/p/beside-', DATA, { mode: 'ephemeral-sequential' })
+  await dialect.multi(removal({ path, czxid }))
+  expect(looks).toContain(path)
+  expect(await other.exists(path)).toBeNull()
+})
+
+it('is not looked at where others create beside it, if its watch stands', async () => {
+  const { dialect, other, looks } = await scene(() => 'stands')
+  const { path, czxid } = await acquired(dialect)
+  await other.create('/p/beside-', DATA, { mode: 'ephemeral-sequential' })
+  await dialect.multi(removal({ path, czxid }))
+  expect([looks, await other.exists(path)]).toEqual([[], null])
 })

@@ -158,6 +158,22 @@ it('queues again at the end when somebody deletes the node of a waiter', async (
   expect(await closeQueue(rig, waiters)).toEqual([])
 })
 
+it('queues again when the node of a waiter, whose node goes together with the holder\'s, is gone', async () => {
+  const rig = newRig()
+  const waiters = await queueOf(rig, 3)
+  const [first, second, third] = waiters as [Waiter, Waiter, Waiter]
+  const list = await run(new FairLock(second.client, PATH).contenders())
+  const gone = [list[1]?.path ?? '', list[0]?.path ?? '']
+  await run(third.client.multi(gone.map((path) => ({ type: 'delete', path, version: -1 }))))
+  await pass(20 * ROUND_TRIP_MS)
+  expect((await run(first.acquiring)).state).toBe('lost')
+  expect(await stateOf(second.acquiring)).toBe('pending')
+  await run((await run(third.acquiring)).release())
+  const lease = await run(second.acquiring)
+  expect([lease.state, gone.includes(lease.path)]).toEqual(['held', false])
+  expect(await closeQueue(rig, waiters)).toEqual([])
+})
+
 it('lets nodes of other names under its path alone', async () => {
   const rig = newRig()
   const client = await rig.connect()
