@@ -153,17 +153,17 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
     expected: { test: REVOCATION_TEST, named: 'asks those who hold and not the first in line' },
   },
   {
-    name: 'touched-waiter-admitted',
-    breaks: 'A contender that has waited is admitted whatever it has heard of its own node.',
-    kin: 'ours: a place in the queue that was taken from an older look',
+    name: 'waiter-unwatched',
+    breaks: 'A contender that waits believes that its node is there, and watched.',
+    kin: 'Curator LockInternals, which hears of its own node by the next list',
     edits: [{
       file: 'recipes/engine/contenders.ts',
-      from: 'if (!round.isOwnTouched)',
-      to: 'if (round.isOwnTouched !== null)',
+      from: 'isOwnThere ??= this.#watchOwnFrom(round, entrant, wait)',
+      to: 'isOwnThere ??= Promise.resolve(true)',
     }],
     expected: {
       test: 'test/recipes/locks/fair-lock.test.ts',
-      named: 'whose node goes together with the holder',
+      named: 'queues again at the end when somebody deletes the node of a waiter',
     },
   },
   {

@@ -35,8 +35,8 @@ export interface PlainRequests {
   /** The request that ZooKeeper calls sync. */
   sync(path: string, isUrgent?: boolean): Promise<void>
   /**
-   * What is known of a node by a watch on it: `stands` if a read has shown this creation, and its watch has not fired
-   * since; `coming` if such a read is on its way; nothing while no server is in touch.
+   * The knowledge of a node that a watch on it gives: `stands` if a read has shown this creation, and its watch has not
+   * fired since; `coming` if such a read is on its way; none while no server is in touch.
    */
   watchOn(path: string, czxid: bigint): 'stands' | 'coming' | 'none'
   /** Tells the present server, if there is one, of another identity; the next ones hear of {@link Dialect.auth}. */

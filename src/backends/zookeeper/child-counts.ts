@@ -1,5 +1,5 @@
 /**
- * What a session knows of how many children were ever created under a parent, from its own creations there.
+ * The counts of children ever created under a parent, as a session knows them from its own creations there.
  *
  * Model     a sequential create tells the parent's count by the number in the name that it made; a create without a
  *           number tells that there is at least one more. So the counts of a parent since some creation of ours are

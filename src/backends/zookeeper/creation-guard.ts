@@ -12,8 +12,9 @@
  *           that this session owns (owned-nodes.ts) is also written in the multi: a node that another session owns
  *           refuses that, however its parent came about. For other nodes the proof holds while the parent stays.
  * Known     an owned node that this session has made, and watches, needs no look: the answer to its create was one, and
- *           its watch, which has not fired, is one that lasts. If the session also knows the count since (child-counts),
- *           the multi is refused by that as after a look, and is exact; if it was overtaken, it goes by the write.
+ *           its watch, which has not fired, is one that lasts. If the session also knows the count since then
+ *           (child-counts.ts), the multi is refused by that as after a look, and is exact; if the count was overtaken,
+ *           it goes by the write. Decision 0031.
  * Refusal   after a look is told only after a `sync`: a server that lags may not know the node yet.
  * Crowded   where others create beside our node all the time, the count is never what it was. There an owned node goes
  *           by the look of step 2 and by the write: no node of another recipe is ever touched, and one that somebody
@@ -64,8 +65,8 @@ export interface GuardedRequests extends Pick<Session, 'exists' | 'sync'> {
   /** How to do a multi with them by what this session owns; null if it cannot be. */
   plan(operations: readonly Operation[]): CheckedMulti | null
   /**
-   * What the session knows of the nodes of such a plan without a look: the count of each parent by which the multi is to
-   * be guarded, of none where it was overtaken.
+   * The nodes of such a plan, as far as the session knows them without a look: the count of each parent by which the
+   * multi is to be guarded, of none where it was overtaken.
    *
    * @param isCrowded - whether others have just been seen to create under a parent
    * @returns null if they have to be looked at
@@ -190,7 +191,7 @@ class Batch {
     })
     if (entries.length === 0) return false
     this.#counts = [...counts].map(([parent, count]) => ({ parent, doubled: (2 * count) | 0, isUpperHalf: count < 0 }))
-    // What is known by a watch is known of this connection.
+    // A watch tells of this connection alone.
     await this.#attempt(entries, this.#counts, true)
     return true
   }

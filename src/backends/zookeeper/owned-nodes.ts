@@ -23,7 +23,6 @@ import { isCoordinationError } from '../../core/errors.ts'
 import { joinPath, parentOf } from '../../core/path.ts'
 import { Perm } from '../wire/codes.ts'
 import type { PlainRequests } from '../client/dialect.ts'
-import type { GuardedRequests } from './creation-guard.ts'
 import type { Acl, AuthRequest } from '../wire/records.ts'
 import { CheckedMulti } from './checked-multi.ts'
 import { ChildCounts } from './child-counts.ts'
@@ -143,7 +142,7 @@ export class OwnedNodes {
     return multi
   }
 
-  /** See {@link GuardedRequests.known}: of a plan that was just made. */
+  /** See `known` of the guard's requests; the plan was just made. */
   known({ checks }: CheckedMulti, isCrowded: (parent: string) => boolean): ReadonlyMap<string, number> | null {
     const counts = new Map<string, number>()
     for (const { path, czxid } of checks) {
@@ -157,7 +156,7 @@ export class OwnedNodes {
     return counts
   }
 
-  /** See {@link GuardedRequests.counted}. */
+  /** See `counted` of the guard's requests. */
   counted(parent: string, count: number | null): void {
     if (count === null) this.#counts.forget(parent)
     else this.#counts.guarded(parent, count)

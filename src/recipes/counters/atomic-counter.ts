@@ -7,8 +7,8 @@
  *           does not protect.
  * Safety    each change that is confirmed was made once, on the number that it says was before. One whose answer was
  *           lost, and whose fate the node does not show, is reported as `unknown`, and is not made again.
- * Cost      alone: 2 round trips, and 3 on ZooKeeper; overtaken: 3 more each time, and from the fourth time on a place in
- *           the queue.
+ * Cost      alone: 2 round trips, and 3 on ZooKeeper; overtaken: 3 more each time, and from the fourth time on a place
+ *           in the queue.
  * Source    Curator DistributedAtomicLong and DistributedAtomicInteger, whose bytes these are.
  */
 import type { Client } from '../../core/client.ts'

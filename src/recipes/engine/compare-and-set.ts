@@ -93,8 +93,8 @@ export interface UpdateOptions {
   /** How often it is tried. */
   readonly attemptsMax?: number
   /**
-   * Whether the first read is not ahead of a `sync`, where the engine compares creations and so refuses what was made of
-   * an old state; false by default. `change` may then be called with such a state.
+   * Whether the first read does without a `sync`, where the engine compares creations and so refuses data made of an old
+   * state; false by default. `change` may then be called with such a state.
    */
   readonly isOptimistic?: boolean
 }
@@ -127,7 +127,7 @@ export async function updateVersioned(
     try {
       data = await change(found)
     } catch (error) {
-      // What it makes of an old state is refused by the servers; what it says of one is said again of the present one.
+      // Data made of an old state would be refused by the servers; an error of one is judged again by the present one.
       if (isUnsynced) continue
       throw error
     }

@@ -29,7 +29,7 @@ interface Scene {
   /** How many were asked for by what the session owns alone, without the count. */
   readonly unguarded: () => number
   readonly distrusted: () => boolean
-  /** What the guard has told of counts. */
+  /** The counts that the guard has told of. */
   readonly counted: readonly Counted[]
 }
 

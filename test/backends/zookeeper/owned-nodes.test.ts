@@ -246,6 +246,51 @@ function whatServersWithListsKeep(server: { readonly address: string }): void {
     expect(multis).toBeLessThan(1.2 * rounds)
   })
 
+  it('touches nothing that another has put under a parent that was made again and counts from the start', async () => {
+    const [own, other] = [await open(server.address), await open(server.address)]
+    const top = await parentIn(own)
+    for (let round = 0; round < 60; round += 1) {
+      const parent = joinPath(top, `p${round}`)
+      const path = joinPath(parent, 'n')
+      await own.session.create(parent, DATA, PERSISTENT)
+      const { stat } = await own.session.create(path, DATA, OWN)
+      const removing = own.session.multi(remove(path, stat.czxid))
+      const replacing = other.session.multi([
+        { type: 'delete', path, version: -1 },
+        { type: 'delete', path: parent, version: -1 },
+        { type: 'create', path: parent, data: DATA, ...PERSISTENT },
+        { type: 'create', path, data: DATA, ...OWN },
+      ])
+      const [, replaced] = await Promise.allSettled([removing, replacing])
+      expect((await own.session.exists(path)) !== null).toBe(replaced.status === 'fulfilled')
+    }
+  })
+
+  it('asks for nothing of the kind while no node is to be owned', async () => {
+    const own = await open(server.address)
+    const parent = await parentIn(own)
+    const plain = await requestsOf(own, () => own.session.create(`${parent}/a`, DATA, { mode: 'ephemeral' }))
+    expect(plain).toEqual([OpCode.create2])
+    const first = await requestsOf(own, () => own.session.create(`${parent}/b`, DATA, OWN))
+    expect(first).toEqual([OpCode.auth, OpCode.multi, OpCode.create2])
+    const second = await requestsOf(own, () => own.session.create(`${parent}/c`, DATA, OWN))
+    expect(second).toEqual([OpCode.create2])
+  })
+
+  it('lets others read and delete the node, and its owner alone write it', async () => {
+    const [own, other] = [await open(server.address), await open(server.address)]
+    const path = joinPath(await parentIn(own), 'n')
+    await own.session.create(path, DATA, OWN)
+    await expect(other.session.set(path, DATA, -1)).rejects.toMatchObject({ code: 'NO_AUTH' })
+    expect((await other.session.get(path)).data).toEqual(DATA)
+    expect((await own.session.set(path, DATA, -1)).version).toBe(1)
+    await other.session.delete(path, -1)
+    expect(await own.session.exists(path)).toBeNull()
+  })
+}
+
+/** Nodes that are watched, where the servers check access control lists. */
+function whatAWatchSpares(server: { readonly address: string }): void {
   it('touches no node that anybody has put in the place of a watched one that it has just made', async () => {
     const [own, other] = [await open(server.address), await open(server.address)]
     for (let round = 0; round < 60; round += 1) {
@@ -301,48 +346,6 @@ function whatServersWithListsKeep(server: { readonly address: string }): void {
       expect(sent.slice(0, 2)).toEqual([OpCode.exists, OpCode.exists])
     }
   })
-
-  it('touches nothing that another has put under a parent that was made again and counts from the start', async () => {
-    const [own, other] = [await open(server.address), await open(server.address)]
-    const top = await parentIn(own)
-    for (let round = 0; round < 60; round += 1) {
-      const parent = joinPath(top, `p${round}`)
-      const path = joinPath(parent, 'n')
-      await own.session.create(parent, DATA, PERSISTENT)
-      const { stat } = await own.session.create(path, DATA, OWN)
-      const removing = own.session.multi(remove(path, stat.czxid))
-      const replacing = other.session.multi([
-        { type: 'delete', path, version: -1 },
-        { type: 'delete', path: parent, version: -1 },
-        { type: 'create', path: parent, data: DATA, ...PERSISTENT },
-        { type: 'create', path, data: DATA, ...OWN },
-      ])
-      const [, replaced] = await Promise.allSettled([removing, replacing])
-      expect((await own.session.exists(path)) !== null).toBe(replaced.status === 'fulfilled')
-    }
-  })
-
-  it('asks for nothing of the kind while no node is to be owned', async () => {
-    const own = await open(server.address)
-    const parent = await parentIn(own)
-    const plain = await requestsOf(own, () => own.session.create(`${parent}/a`, DATA, { mode: 'ephemeral' }))
-    expect(plain).toEqual([OpCode.create2])
-    const first = await requestsOf(own, () => own.session.create(`${parent}/b`, DATA, OWN))
-    expect(first).toEqual([OpCode.auth, OpCode.multi, OpCode.create2])
-    const second = await requestsOf(own, () => own.session.create(`${parent}/c`, DATA, OWN))
-    expect(second).toEqual([OpCode.create2])
-  })
-
-  it('lets others read and delete the node, and its owner alone write it', async () => {
-    const [own, other] = [await open(server.address), await open(server.address)]
-    const path = joinPath(await parentIn(own), 'n')
-    await own.session.create(path, DATA, OWN)
-    await expect(other.session.set(path, DATA, -1)).rejects.toMatchObject({ code: 'NO_AUTH' })
-    expect((await other.session.get(path)).data).toEqual(DATA)
-    expect((await own.session.set(path, DATA, -1)).version).toBe(1)
-    await other.session.delete(path, -1)
-    expect(await own.session.exists(path)).toBeNull()
-  })
 }
 
 /** The cost of a recipe where the servers check access control lists. */
@@ -395,6 +398,7 @@ describe('our own servers, over the protocol of ZooKeeper', () => {
   whatEveryServerKeeps(server)
   whatEveryServerKeepsInHaste(server)
   whatServersWithListsKeep(server)
+  whatAWatchSpares(server)
   whatALockTakes(server)
   whatBecomesOfTheIdentity(server)
 })
@@ -404,6 +408,7 @@ describe.skipIf(skipped !== null)('ZooKeeper', () => {
   whatEveryServerKeeps(server)
   whatEveryServerKeepsInHaste(server)
   whatServersWithListsKeep(server)
+  whatAWatchSpares(server)
   whatALockTakes(server)
   whatBecomesOfTheIdentity(server)
 })
