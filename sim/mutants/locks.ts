@@ -186,6 +186,6 @@ export const LOCK_MUTANTS: readonly Mutant[] = [
       from: "watch !== 'stands' ||",
       to: "watch === 'never' ||",
     }],
-    expected: { test: OWNED_TEST, named: 'is looked at where others create beside it' },
+    expected: { test: OWNED_TEST, named: 'is looked at where others create beside it, with watch' },
   },
 ]

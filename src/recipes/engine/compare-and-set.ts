@@ -93,8 +93,8 @@ export interface UpdateOptions {
   /** How often it is tried. */
   readonly attemptsMax?: number
   /**
-   * Whether the first read does without a `sync`, where the engine compares creations and so refuses data made of an old
-   * state; false by default. `change` may then be called with such a state.
+   * Whether the first read does without a `sync`, where the engine compares creations and so refuses data made of an
+   * old state; false by default. `change` may then be called with such a state.
    */
   readonly isOptimistic?: boolean
 }

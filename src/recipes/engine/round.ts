@@ -69,8 +69,8 @@ export class Round implements QueueListener {
   }
 
   /**
-   * Whether a contender is there, with a watch that rings at its end. It has no children, so a watch on their list fires
-   * for nothing else: a write to it, if only to delete it as the very node that is meant, wakes nobody.
+   * Whether a contender is there, with a watch that rings at its end. It has no children, so a watch on their list
+   * fires for nothing else: a write to it, if only to delete it as the very node that is meant, wakes nobody.
    */
   async #isThere(name: string, wait: Wait): Promise<boolean> {
     return (await this.#look(name, wait, (path, options) => this.#client.children(path, options))) !== null

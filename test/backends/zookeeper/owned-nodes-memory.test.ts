@@ -155,7 +155,7 @@ it('leaves alone what anybody has put in the place of a node that was not looked
   expect((await other.exists(path))?.ephemeralOwner).toBe(other.id)
 })
 
-it.each(['none', 'coming'] as const)('is looked at where others create beside it, if it has watch %s', async (watch) => {
+it.each(['none', 'coming'] as const)('is looked at where others create beside it, with watch %s', async (watch) => {
   const { dialect, other, looks } = await scene(() => watch)
   const { path, czxid } = await acquired(dialect)
   await other.create('/p/beside-', DATA, { mode: 'ephemeral-sequential' })
