@@ -10,6 +10,8 @@
  * Cost      a look at one server per event; work in proportion to what is new.
  */
 import { SERVER_DEFAULTS } from '../src/backends/embedded/server/config.ts'
+import { OpCode } from '../src/backends/wire/codes.ts'
+import { decodeTransaction } from '../src/backends/wire/transactions.ts'
 import type { LogEntry, PersistOperation } from '../src/backends/embedded/server/zab/journal.ts'
 import type { DiskOperation } from '../src/testing/simulation/disk.ts'
 import type { Check } from './check.ts'
@@ -185,6 +187,16 @@ export class Ledger implements Check {
     if (log === undefined) return this.voters
     const open = log.filter((entry) => entry.zxid > last && entry.zxid <= zxid)
     return this.#configurations.lacking(open, (id) => this.holdersOf(id))
+  }
+
+  /** Whether the end of a session is on the disks of a majority, and nobody has applied it yet. */
+  isEnding(sessionId: bigint): boolean {
+    const last = this.#committed.at(-1)?.zxid ?? 0n
+    return this.mirrors.some((mirror) => mirror.entries.slice(mirror.countThrough(last)).some(({ zxid, txn }) => {
+      const { header } = decodeTransaction(txn)
+      const isEnd = header.type === OpCode.closeSession && header.clientId === sessionId
+      return isEnd && this.lacking(mirror.server, zxid) === null
+    }))
   }
 
   /** Tells someone of what happens from now on. */

@@ -8,6 +8,8 @@
  *      believed of each other.
  * S3   an id is opened once, does nothing after its end, and is attached by no server that has seen its end.
  * S4   a session that is not heard of ends in time, as long as somebody leads.
+ * S5   a client is told that its session is over only when it is: its end is on the disks of a majority. Otherwise what
+ *      is still on its way may be done, and what it owns is there until another end.
  */
 import { OpCode } from '../../src/backends/wire/codes.ts'
 import type { Packet } from '../../src/backends/wire/packets.ts'
@@ -42,7 +44,7 @@ interface Reported {
 
 export class SessionsCheck implements Check, TapObserver, LedgerListener {
   readonly name = 'sessions'
-  readonly covers = ['S1', 'S2', 'S3', 'S4']
+  readonly covers = ['S1', 'S2', 'S3', 'S4', 'S5']
   readonly #world: CheckedWorld
   readonly #ledger: Ledger
   readonly #tap: Tap
@@ -101,8 +103,12 @@ export class SessionsCheck implements Check, TapObserver, LedgerListener {
     if (header.cxid === 0) this.#expectNoLease(header.clientId)
   }
 
-  attached({ server, sessionId }: TapConnection, { timeOut }: ConnectResponse): void {
-    if (timeOut <= 0) return
+  attached({ server, sessionId, askedId }: TapConnection, { timeOut }: ConnectResponse): void {
+    if (timeOut <= 0) {
+      const isKnown = this.#ledger.model.isOpen(askedId) && !this.#ledger.isEnding(askedId)
+      if (isKnown) this.#fail(`S5: server ${server} said that session ${askedId} is over, which is open`)
+      return
+    }
     const session = this.#ledger.model.sessions.get(sessionId)
     if (session === undefined) this.#fail(`S3: server ${server} attached session ${sessionId}, which was never opened`)
     const { closedZxid } = session

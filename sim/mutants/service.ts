@@ -89,8 +89,15 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     name: 'local-session-outlives-its-end',
     breaks: 'A leader does what is on its way of a local session of which its client was told that it is over.',
     kin: 'ZooKeeper as it is: a client told that its session is over has its late writes done',
-    edits: [{ file: SEQUENCER, from: 'this.#turnedAway.add(sessionId, passwd)', to: 'void 0' }],
+    edits: [{ file: SEQUENCER, from: 'this.#turnedAway?.add(sessionId, passwd)', to: 'void 0' }],
     expected: { test: LOCAL_SESSIONS_TEST, named: 'does nothing any more, not even what was on its way' },
+  },
+  {
+    name: 'local-session-of-others',
+    breaks: 'A leader that remembers nobody whom it has turned away does what local sessions of other servers ask for.',
+    kin: 'decision 0028',
+    edits: [{ file: SEQUENCER, from: 'localPasswd) === false', to: 'localPasswd) !== true' }],
+    expected: { test: LOCAL_SESSIONS_TEST, named: 'writes nothing and is never one of the ensemble' },
   },
   {
     name: 'upgrade-called-over',
@@ -109,6 +116,20 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
       to: '`${sessionId}:${passwd.length}`',
     }],
     expected: { test: LOCAL_SESSIONS_TEST, named: 'is not harmed by one who does not know its password' },
+  },
+  {
+    name: 'end-told-unconfirmed',
+    breaks: 'A leader says that a session is over before a majority has confirmed the leader, and that end.',
+    kin: 'LeaderSessionTracker and LearnerHandler of ZooKeeper, which ask nobody',
+    edits: [{ file: LEADING, from: 'if (answer.valid)', to: 'if (true)' }],
+    expected: { seeds: 200, seedsWithoutAssertions: 200, likely: 39 },
+  },
+  {
+    name: 'end-told-by-deposed',
+    breaks: 'A leader says that a session is over once what it has proposed is committed, and asks no majority.',
+    kin: 'decision 0029',
+    edits: [{ file: QUORUM_ROUNDS, from: 'sync.round > confirmed', to: 'sync.syncId >= 0 && sync.round > confirmed' }],
+    expected: { seeds: 1_000, seedsWithoutAssertions: 1_000 },
   },
   {
     name: 'sync-without-majority',

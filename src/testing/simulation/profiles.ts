@@ -47,6 +47,11 @@ export interface Draw {
   readonly files?: FileSettings
   /** The longest turns of the event loops that are busy, in milliseconds, by place. */
   readonly turnsMs?: Readonly<Record<Place, number>>
+  /**
+   * Chance that a client loses its connection as soon as it has a session, so that it moves before it has seen a zxid;
+   * absent if that is left to the plan.
+   */
+  readonly unseenMoveChance?: number
   /** The faults, with their times. */
   readonly plan: Plan
 }
@@ -173,6 +178,9 @@ const FIRST_WORKLOADS = 10
 /** Chance that the servers stand on files in a profile that does not ask for it. */
 const FILES_CHANCE = 1 / 16
 
+/** Chance that clients of a run move before they have seen a zxid. */
+const UNSEEN_MOVES_CHANCE = 1 / 6
+
 /** How long things go wrong, in ticks of the servers. */
 const SAFETY_TICKS_MIN = 300
 const SAFETY_TICKS_MAX = 1_000
@@ -240,6 +248,7 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
     disk: drawDisk(random),
     ...drawFiles(profile, random.fork('files')),
     ...drawTurns(profile, { ...scene, random: random.fork('turns') }),
+    ...drawUnseenMoves(random.fork('unseen moves')),
     plan: drawPlanFor(name, safetyMs, scene),
   }
 }
@@ -288,6 +297,10 @@ function drawTurns(profile: Profile, { random, servers, clients, tickMs }: Fault
   if (!random.chance(profile.busyChance ?? BUSY_CHANCE)) return {}
   const busy = [...servers, ...clients].filter(() => random.chance(BUSY_PART))
   return { turnsMs: Object.fromEntries(busy.map((place) => [place, Math.min(random.pick(TURNS_MS), tickMs)])) }
+}
+
+function drawUnseenMoves(random: SeededRandom): Pick<Draw, 'unseenMoveChance'> {
+  return random.chance(UNSEEN_MOVES_CHANCE) ? { unseenMoveChance: random.pick([0.1, 0.5]) } : {}
 }
 
 /** Draws what goes wrong in a climate, from shortly after the start up to an instant in virtual milliseconds. */

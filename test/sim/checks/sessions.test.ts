@@ -110,6 +110,25 @@ describe('the check of sessions', () => {
     refuses(/S3: .* whose end its client has seen/, () => world.connect(3))
   })
 
+  it('S5: refuses that a client is told of an end that no majority has on its disks', () => {
+    const { world } = make()
+    let connection = 1
+    const tellOver = (): void => {
+      connection += 1
+      const request = { protocolVersion: 0, lastZxidSeen: 0n, timeOut: TIMEOUT_MS, sessionId: SESSION, passwd: null }
+      const response = { protocolVersion: 0, timeOut: 0, sessionId: 0n, passwd: null, readOnly: false }
+      world.tap.opened(connection, world.client, 1)
+      world.tap.clientSent(connection, { kind: 'connect', request: { ...request, readOnly: false } })
+      world.tap.clientReceived(connection, { kind: 'connect', response })
+    }
+    refuses(/S5: server 1 said that session 1280 is over, which is open/, tellOver)
+    world.log(at(1, 3), END, [1])
+    refuses(/S5: server 1/, tellOver)
+    world.log(at(1, 3), END, [2])
+    tellOver()
+    expect(world.ledger.model.isOpen(SESSION)).toBe(true)
+  })
+
   it('S4: refuses a session that is open long after its client fell silent, if somebody leads', () => {
     const { world, check } = make()
     world.connect(1)
