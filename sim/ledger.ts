@@ -89,7 +89,7 @@ interface Place {
 export class Ledger implements Check {
   readonly name = 'ledger'
   readonly covers = ['P3', 'P5', 'P6', 'P7', 'P8', 'P11', 'P12']
-  readonly model = new Model()
+  readonly model: Model
   readonly mirrors: readonly DiskMirror[]
   readonly #world: CheckedWorld
   readonly #configurations: Configurations
@@ -111,6 +111,7 @@ export class Ledger implements Check {
   /** Begins to look at the disks of a world that has not run yet. */
   constructor(world: CheckedWorld) {
     this.#world = world
+    this.model = new Model(world.options.server?.localSessions)
     this.#configurations = new Configurations(world)
     this.#counterMax = world.options.server?.epochCounterMax ?? SERVER_DEFAULTS.epochCounterMax
     this.mirrors = world.servers.map(({ id }) => new DiskMirror(id))
@@ -189,14 +190,26 @@ export class Ledger implements Check {
     return this.#configurations.lacking(open, (id) => this.holdersOf(id))
   }
 
+  /** The last transaction that is on the disks of a majority; nobody may have applied it yet. */
+  get durableZxid(): bigint {
+    return this.#unapplied().reduce((last, { zxid }) => max(last, zxid), this.#committed.at(-1)?.zxid ?? 0n)
+  }
+
   /** Whether the end of a session is on the disks of a majority, and nobody has applied it yet. */
   isEnding(sessionId: bigint): boolean {
-    const last = this.#committed.at(-1)?.zxid ?? 0n
-    return this.mirrors.some((mirror) => mirror.entries.slice(mirror.countThrough(last)).some(({ zxid, txn }) => {
+    return this.#unapplied().some(({ txn }) => {
       const { header } = decodeTransaction(txn)
-      const isEnd = header.type === OpCode.closeSession && header.clientId === sessionId
-      return isEnd && this.lacking(mirror.server, zxid) === null
-    }))
+      return header.type === OpCode.closeSession && header.clientId === sessionId
+    })
+  }
+
+  /** The transactions that are on the disks of a majority, and that nobody has applied. */
+  #unapplied(): readonly LogEntry[] {
+    const last = this.#committed.at(-1)?.zxid ?? 0n
+    return this.mirrors.flatMap((mirror) => {
+      const later = mirror.entries.slice(mirror.countThrough(last))
+      return later.filter(({ zxid }) => this.lacking(mirror.server, zxid) === null)
+    })
   }
 
   /** Tells someone of what happens from now on. */

@@ -239,7 +239,8 @@ export class Phases {
     return this.#core.every((server) => {
       const status = server.status()
       if (status?.serving !== true || status.zxid !== zxid) return false
-      return status.sessions === 0 && status.watches === 0 && status.connections === 0
+      const { sessions, localSessions, watches, connections } = status
+      return sessions === 0 && localSessions === 0 && watches === 0 && connections === 0
     })
   }
 
@@ -251,9 +252,10 @@ export class Phases {
     return this.#core.map((server) => {
       const status = server.status()
       if (status === null) return `${server.node.name} down`
-      const { role, serving, epoch, zxid, sessions, watches, connections } = status
+      const { role, serving, epoch, zxid, sessions, localSessions, watches, connections } = status
       const state = `${role}${serving ? '' : ' not serving'} epoch=${epoch} zxid=0x${zxid.toString(16)}`
-      return `${server.node.name} ${state} sessions=${sessions} watches=${watches} connections=${connections}`
+      const clients = `sessions=${sessions} local=${localSessions} watches=${watches} connections=${connections}`
+      return `${server.node.name} ${state} ${clients}`
     }).join('; ')
   }
 }

@@ -71,6 +71,8 @@ interface Profile {
   readonly longMemoryChance?: number
   /** Whether the servers of a run are changed while it goes on. */
   readonly canChange?: boolean
+  /** Whether the servers keep new sessions for themselves. */
+  readonly hasLocalSessions?: boolean
   /** Chance that a class of the profile is left out of a run. */
   readonly leftOut?: number
   /** Chance that some event loops of a run are busy, so that much is handled in one turn. */
@@ -102,6 +104,7 @@ export type ProfileName =
   | 'failpoints'
   | 'reconfiguration'
   | 'files'
+  | 'local-sessions'
 
 /** The profiles, by name. */
 const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
@@ -163,6 +166,14 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
     },
     everyTicks: [8, 40], leftOut: 0.2, tinyLimits: true, hasFiles: true, longMemoryChance: 0.6,
   },
+  // Whoever moves to another server has another session there: what is on its way from the one before must not be done.
+  'local-sessions': {
+    faults: {
+      'cut': 6, 'client-cut-off': 2, 'half-open': 2, 'clog': 3, 'one-way': 2, 'partition': 2, 'client-crash': 2,
+      'pause': 2, 'lose-answer': 3, 'crash-leader': 1, 'crash': 1, 'strand': 1, 'weather': 2,
+    },
+    everyTicks: [4, 30], leftOut: 0.2, hasLocalSessions: true, busyChance: 0.5,
+  },
 })
 
 /** The names of all profiles. */
@@ -170,8 +181,8 @@ export const PROFILE_NAMES: readonly ProfileName[] = Object.freeze(Object.keys(P
 
 /** Those that chance may choose: seeds mean the same as before the others were there. */
 const CHOSEN_NAMES = PROFILE_NAMES.filter((name) => {
-  const { canChange = false, hasFiles = false } = PROFILES[name]
-  return !canChange && !hasFiles
+  const { canChange = false, hasFiles = false, hasLocalSessions = false }: Profile = PROFILES[name]
+  return !canChange && !hasFiles && !hasLocalSessions
 })
 /** So many workloads were there when their draw was made to last. */
 const FIRST_WORKLOADS = 10
@@ -234,15 +245,16 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
     clients: places('c', clients),
     sessionTimeoutMs, tickMs,
   }
+  const workload = drawUnless(options.workload, () => drawWorkload(random, options.workloads))
   return {
-    seed, profile: name, servers, observers, clients, sessionTimeoutMs, safetyMs,
-    workload: drawUnless(options.workload, () => drawWorkload(random, options.workloads)),
+    seed, profile: name, workload, servers, observers, clients, sessionTimeoutMs, safetyMs,
     server: {
       tickMs,
       ...(profile.canChange === true && changeable(servers, observers)),
       ...(profile.tinyLimits === true ? drawTinyLimits(random) : drawLimits(random)),
       ...(profile.containerCheckTicks === undefined ? {} : { containerCheckTicks: profile.containerCheckTicks }),
       ...drawMemory(profile, random.fork('memory')),
+      ...drawLocalSessions(profile, workload, random.fork('local sessions')),
     },
     network: drawNetwork(random),
     disk: drawDisk(random),
@@ -297,6 +309,12 @@ function drawTurns(profile: Profile, { random, servers, clients, tickMs }: Fault
   if (!random.chance(profile.busyChance ?? BUSY_CHANCE)) return {}
   const busy = [...servers, ...clients].filter(() => random.chance(BUSY_PART))
   return { turnsMs: Object.fromEntries(busy.map((place) => [place, Math.min(random.pick(TURNS_MS), tickMs)])) }
+}
+
+/** Recipes that own something can be used with those alone that may become sessions of the ensemble. */
+function drawLocalSessions(profile: Profile, workload: string, random: SeededRandom): Partial<ServerConfig> {
+  if (profile.hasLocalSessions !== true) return {}
+  return { localSessions: workload === 'raw' && random.chance(0.5) ? 'only' : 'upgradeable' }
 }
 
 function drawUnseenMoves(random: SeededRandom): Pick<Draw, 'unseenMoveChance'> {
