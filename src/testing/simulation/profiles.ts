@@ -47,6 +47,8 @@ export interface Draw {
   readonly files?: FileSettings
   /** The longest turns of the event loops that are busy, in milliseconds, by place. */
   readonly turnsMs?: Readonly<Record<Place, number>>
+  /** Whether the servers talk over sockets, by the transport of production; absent if not. */
+  readonly sockets?: true
   /**
    * Chance that a client loses its connection as soon as it has a session, so that it moves before it has seen a zxid;
    * absent if that is left to the plan.
@@ -71,6 +73,8 @@ interface Profile {
   readonly longMemoryChance?: number
   /** Whether the servers of a run are changed while it goes on. */
   readonly canChange?: boolean
+  /** Whether the servers talk over sockets, by the transport of production. */
+  readonly hasSockets?: boolean
   /** Whether the servers keep new sessions for themselves. */
   readonly hasLocalSessions?: boolean
   /** Chance that a class of the profile is left out of a run. */
@@ -105,6 +109,7 @@ export type ProfileName =
   | 'reconfiguration'
   | 'files'
   | 'local-sessions'
+  | 'sockets'
 
 /** The profiles, by name. */
 const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
@@ -174,6 +179,13 @@ const PROFILES: Readonly<Record<ProfileName, Profile>> = Object.freeze({
     },
     everyTicks: [4, 30], leftOut: 0.2, hasLocalSessions: true, busyChance: 0.5,
   },
+  'sockets': {
+    faults: {
+      'cut': 6, 'cut-after': 4, 'partition': 3, 'one-way': 3, 'clog': 3, 'bridge': 2, 'crash': 3, 'crash-leader': 3,
+      'strike': 3, 'half-open': 2, 'pause': 2, 'pause-leader': 1, 'crash-at-sync': 2, 'weather': 2, 'drift': 1,
+    },
+    everyTicks: [8, 50], leftOut: 0.3, hasSockets: true, busyChance: 0.5,
+  },
 })
 
 /** The names of all profiles. */
@@ -181,8 +193,8 @@ export const PROFILE_NAMES: readonly ProfileName[] = Object.freeze(Object.keys(P
 
 /** Those that chance may choose: seeds mean the same as before the others were there. */
 const CHOSEN_NAMES = PROFILE_NAMES.filter((name) => {
-  const { canChange = false, hasFiles = false, hasLocalSessions = false }: Profile = PROFILES[name]
-  return !canChange && !hasFiles && !hasLocalSessions
+  const { canChange = false, hasFiles = false, hasLocalSessions = false, hasSockets = false }: Profile = PROFILES[name]
+  return !canChange && !hasFiles && !hasLocalSessions && !hasSockets
 })
 /** So many workloads were there when their draw was made to last. */
 const FIRST_WORKLOADS = 10
@@ -199,6 +211,8 @@ const SAFETY_TICKS_MAX = 1_000
 const FIRST_FAULT_TICKS = 11
 /** How long a tick may be, in milliseconds: beside the longest ones networks and disks are fast. */
 const TICKS_MS: readonly number[] = Object.freeze([10, 20, 50, 100, 200, 500, 1_000])
+/** Pauses between dials are as long as in production. */
+const SOCKETS_TICK_MS_MIN = 200
 /** The slowest message of good weather, in milliseconds: it must not cost every leader its majority. */
 const TAIL_MS_MAX = 200
 /** Chance that event loops are busy, in a profile that does not say. */
@@ -236,7 +250,8 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
   const servers = drawUnless(options.servers, () => random.pick([1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 7]))
   const observers = drawUnless(options.servers === undefined ? undefined : 0, () => random.pick([0, 0, 0, 1, 2]))
   const clients = drawUnless(options.clients, () => random.between(2, 8))
-  const tickMs = random.pick(TICKS_MS)
+  const drawnTickMs = random.pick(TICKS_MS)
+  const tickMs = profile.hasSockets === true ? Math.max(drawnTickMs, SOCKETS_TICK_MS_MIN) : drawnTickMs
   const sessionTimeoutMs = SESSION_TICKS_MIN * tickMs * random.pick([1, 1.5, 2, 4])
   const safetyMs = random.between(SAFETY_TICKS_MIN, SAFETY_TICKS_MAX) * tickMs
   const scene = {
@@ -260,6 +275,7 @@ export function drawRun(seed: number, options: DrawOptions): Draw {
     disk: drawDisk(random),
     ...drawFiles(profile, random.fork('files')),
     ...drawTurns(profile, { ...scene, random: random.fork('turns') }),
+    ...(profile.hasSockets === true ? { sockets: true } : {}),
     ...drawUnseenMoves(random.fork('unseen moves')),
     plan: drawPlanFor(name, safetyMs, scene),
   }
