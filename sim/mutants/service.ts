@@ -84,6 +84,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
         to: 'this.#requests.receiveRequest(connection, message), this.#attend(connection, message)',
       },
     ],
+    profile: 'local-sessions',
     expected: { test: LOCAL_SESSIONS_TEST, named: 'becomes one of the ensemble before its first ephemeral node' },
   },
   {
@@ -91,6 +92,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     breaks: 'A leader does what is on its way of a local session of which its client was told that it is over.',
     kin: 'ZooKeeper as it is: a client told that its session is over has its late writes done',
     edits: [{ file: SEQUENCER, from: 'this.#turnedAway?.add(sessionId, passwd)', to: 'void 0' }],
+    profile: 'local-sessions',
     expected: { test: LOCAL_SESSIONS_TEST, named: 'does nothing any more, not even what was on its way' },
   },
   {

@@ -56,6 +56,9 @@ export class SocketPeers {
       connectTimeoutMs: 5 * tickMs,
       idleTimeoutMs: 20 * tickMs,
       sockets: this.#socketsOf(node),
+      onEvent: (event) => {
+        if (event.type === 'vote-malformed') this.#world.kernel.fail(new Error(`a vote at server ${id}: ${event.reason}`))
+      },
     })
     return {
       transport: {
