@@ -42,7 +42,7 @@ export interface PhasesOptions {
   readonly random: SeededRandom
   readonly config: Pick<
     ServerConfig,
-    'tickMs' | 'notificationTicksMax' | 'initLimitTicks' | 'syncLimitTicks' | 'reconfigurable'
+    'tickMs' | 'notificationTicksMax' | 'initLimitTicks' | 'syncLimitTicks' | 'reconfigurable' | 'localSessions'
   >
   readonly sessionTimeoutMs: number
   readonly onPhase: (text: string) => void
@@ -198,10 +198,11 @@ export class Phases {
     const isAlone = new Promise<void>((resolve) => {
       this.#goOnAlone = resolve
     })
+    const mode = config.localSessions === 'only' ? 'persistent' : 'ephemeral'
     return world.addClient(async (client, node) => {
       for (;;) {
         try {
-          await client.create(`${WITNESS_PATH}-${node.name}`, node.name, { mode: 'ephemeral' })
+          await client.create(`${WITNESS_PATH}-${node.name}`, node.name, { mode })
           break
         } catch (error) {
           if (!(error instanceof CoordinationError)) throw error

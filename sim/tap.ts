@@ -130,7 +130,8 @@ export class Tap implements NetworkTap {
   }
 
   opened(connection: number, client: SimNode, server: number): void {
-    this.#connections.set(connection, { number: connection, client, server, sessionId: 0n, askedId: 0n, sent: new Fifo() })
+    const opened = { number: connection, client, server, sessionId: 0n, askedId: 0n, sent: new Fifo<SentRequest>() }
+    this.#connections.set(connection, opened)
   }
 
   clientSent(number: number, message: ClientMessage): void {

@@ -34,6 +34,6 @@ export const PEER_MUTANTS: readonly Mutant[] = [
     kin: 'the rule of QuorumCnxManager honoured at one end only',
     edits: [{ file: ELECTION_PORT, from: 'if (sid > this.#options.myid)', to: 'if (true)' }],
     profile: 'sockets',
-    expected: { seeds: 40, seedsWithoutAssertions: 40 },
+    expected: { seeds: 80, seedsWithoutAssertions: 80, likely: 17 },
   },
 ]

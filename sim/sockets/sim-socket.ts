@@ -1,14 +1,13 @@
 /**
  * One end of a simulated TCP connection, as far as the transport between servers uses one (peer-sockets.ts).
  *
- * Bytes     what is written arrives in order, in pieces that are cut anywhere, each with a delay of its own: one write may
- *           come as several reads. A blocked direction holds them; a cut connection loses those under way.
- * Ends      each half by itself, as with `allowHalfOpen`. Who writes to an end that is gone is reset, and loses what it has
- *           not read.
- * Events    as Node.js has them: nothing is called from within a call of the user, `data` begins with the first listener
- *           or `resume`, `end` comes after the last byte was read, `close` is the last one.
+ * Bytes     what is written arrives in order, in pieces that are cut anywhere, each with a delay of its own: one write
+ *           may come as several reads. A blocked direction holds them; a cut connection loses those under way.
+ * Ends      each half by itself, as with `allowHalfOpen`. Who writes to an end that is gone is reset, and loses what it
+ *           has not read.
+ * Events    as Node.js has them: nothing is called from within a call of the user, `data` begins with the first
+ *           listener or `resume`, `end` comes after the last byte was read, `close` is the last one.
  */
-import { EventEmitter } from 'node:events'
 import type { PeerSocket } from '../../src/backends/embedded/host/peers/tcp/peer-sockets.ts'
 import type { SeededRandom } from '../../src/testing/simulation/random.ts'
 import type { SimNetwork } from '../../src/testing/simulation/network.ts'
@@ -37,6 +36,12 @@ export interface SocketWorld {
 
 type Heard = (argument: never) => void
 
+interface Listening {
+  readonly event: string
+  readonly listener: Heard
+  readonly isOnce: boolean
+}
+
 /** One end. */
 export class SimSocket implements PeerSocket {
   readonly remoteAddress: string
@@ -46,7 +51,7 @@ export class SimSocket implements PeerSocket {
   readonly #world: SocketWorld
   readonly #node: SimNode
   readonly #incarnation: number
-  readonly #events = new EventEmitter()
+  #listening: readonly Listening[] = []
   #out: Pipe<Item> | null = null
   /** Bytes that have arrived and are not read. */
   #unread: Buffer[] = []
@@ -121,18 +126,18 @@ export class SimSocket implements PeerSocket {
   }
 
   on(event: string, listener: Heard): this {
-    this.#events.on(event, listener as () => void)
+    this.#listening = [...this.#listening, { event, listener, isOnce: false }]
     if (event === 'data' && this.#isFlowing !== false) this.resume()
     return this
   }
 
   once(event: string, listener: () => void): this {
-    this.#events.once(event, listener)
+    this.#listening = [...this.#listening, { event, listener, isOnce: true }]
     return this
   }
 
   off(event: string, listener: Heard): this {
-    this.#events.off(event, listener as () => void)
+    this.#listening = this.#listening.filter((other) => other.event !== event || other.listener !== listener)
     return this
   }
 
@@ -150,9 +155,8 @@ export class SimSocket implements PeerSocket {
     return true
   }
 
-  end(bytes?: Uint8Array): this {
+  end(): this {
     if (this.#isGone || this.#hasEnded) return this
-    if (bytes !== undefined) this.write(bytes)
     this.#hasEnded = true
     this.#push('end')
     this.#closeIfBothEnded()
@@ -259,16 +263,19 @@ export class SimSocket implements PeerSocket {
     if (this.#isGone) return
     this.#isGone = true
     this.#later(0, () => {
-      this.#world.within(this, () => {
-        this.#events.emit('close')
-      })
+      this.#tell('close')
     })
   }
 
-  #emit(event: string, ...told: unknown[]): void {
-    if (this.#isGone) return
+  #emit(event: string, told?: unknown): void {
+    if (!this.#isGone) this.#tell(event, told)
+  }
+
+  #tell(event: string, told?: unknown): void {
+    const listeners = this.#listening.filter((listening) => listening.event === event)
+    this.#listening = this.#listening.filter((listening) => listening.event !== event || !listening.isOnce)
     this.#world.within(this, () => {
-      this.#events.emit(event, ...told)
+      for (const { listener } of listeners) listener(told as never)
     })
   }
 

@@ -2,13 +2,17 @@
  * The production transport between servers (TcpPeers) in the simulated world: both ports, the connection rule, the
  * framing, strangers and redials, over sockets of the simulated network.
  *
- * Model     the host of a server is its node's name, its ports are the same on each. The tap and whoever strikes at packets
- *           are told of them as they leave and arrive, as by the network of messages.
+ * Model     the host of a server is its node's name, its ports are the same on each. The tap and whoever strikes at
+ *           packets are told of them as they leave and arrive, as by the network of messages.
  * Judged    bytes that one of them cannot read end the run: nobody here writes such.
  */
 import { TcpPeers } from '../../src/backends/embedded/host/peers/tcp/tcp-peers.ts'
 import type { PeerAddress } from '../../src/backends/embedded/host/peers/tcp/peer-address.ts'
-import type { PeerListenerPort, PeerSocket, PeerSockets } from '../../src/backends/embedded/host/peers/tcp/peer-sockets.ts'
+import type {
+  PeerListenerPort,
+  PeerSocket,
+  PeerSockets,
+} from '../../src/backends/embedded/host/peers/tcp/peer-sockets.ts'
 import type { PeerConnection, PeerGate, PeerListener } from '../../src/backends/embedded/host/peers/transport.ts'
 import type { Packet } from '../../src/backends/wire/packets.ts'
 import type { SeededRandom } from '../../src/testing/simulation/random.ts'
@@ -57,7 +61,8 @@ export class SocketPeers {
       idleTimeoutMs: 20 * tickMs,
       sockets: this.#socketsOf(node),
       onEvent: (event) => {
-        if (event.type === 'vote-malformed') this.#world.kernel.fail(new Error(`a vote at server ${id}: ${event.reason}`))
+        if (event.type !== 'vote-malformed') return
+        this.#world.kernel.fail(new Error(`a vote at server ${id}: ${event.reason}`))
       },
     })
     return {

@@ -10,7 +10,7 @@ const WEATHER = { delayMsMin: 1, delayMsMax: 3, tailChance: 0, tailFactor: 1 }
 let kernel: Kernel
 let network: SimNetwork
 let nodes: readonly [SimNode, SimNode]
-/** What each end has heard, in order; bytes of one end are joined. */
+/** The events of each end, in order; bytes that come one after the other are joined. */
 let heard: { readonly a: string[]; readonly b: string[] }
 let reads: number
 
@@ -75,7 +75,8 @@ describe('a simulated socket', () => {
 
   it('ends each half by itself, after what was written', async () => {
     const { a, b } = await dial()
-    a.end(Buffer.from('last'))
+    a.write(Buffer.from('last'))
+    a.end()
     await pass(50)
     expect(heard).toEqual({ a: ['connect'], b: ['>last', 'end'] })
     b.write(Buffer.from('answer'))
@@ -87,7 +88,8 @@ describe('a simulated socket', () => {
   it('keeps what comes while nobody reads, and its end after that', async () => {
     const { a, b } = await dial()
     b.pause()
-    a.end(Buffer.from('kept'))
+    a.write(Buffer.from('kept'))
+    a.end()
     await pass(50)
     expect(heard.b).toEqual([])
     b.resume()

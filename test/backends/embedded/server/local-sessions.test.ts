@@ -250,7 +250,10 @@ describe('a local session whose client was told by another server that it is ove
     cluster.request(client, creation('/late', CreateFlag.ephemeral))
     const elsewhere = cluster.connect(2, client)
     // The question and the leader's ping, the answer to that and to the question.
-    for (let i = 0; i < 2; i++) for (const [from, to] of [[2, LEADER], [LEADER, 2]] as const) cluster.deliver(from, to)
+    for (let i = 0; i < 2; i++) {
+      cluster.deliver(2, LEADER)
+      cluster.deliver(LEADER, 2)
+    }
     expect(elsewhere.received).toMatchObject(OVER)
     cluster.run()
     const replies = client.received.flatMap((message) => (message.kind === 'reply' ? [message.reply.err] : []))
@@ -285,7 +288,7 @@ describe('a local session whose client was told by another server that it is ove
 })
 
 describe('a local session of a server whose leader has none', () => {
-  it('writes nothing and is never one of the ensemble, since its leader remembers nobody whom it has turned away', () => {
+  it('writes nothing and is never one of the ensemble: its leader remembers nobody whom it has turned away', () => {
     const cluster = new Cluster(VOTERS)
     for (const id of VOTERS) cluster.start(id, { localSessions: id === 1 ? 'upgradeable' : 'off' })
     cluster.tickUntil(() => VOTERS.every((id) => cluster.server(id).status().serving))

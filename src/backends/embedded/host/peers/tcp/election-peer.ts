@@ -140,7 +140,8 @@ export class ElectionPeer {
     const socket = sockets.dial(target, () => {
       if (this.#sid > this.#options.myid) {
         // The other server ends it, having read who it is: of one that is closed here, TLS may lose that.
-        socket.end(this.#initiation())
+        socket.write(this.#initiation())
+        socket.end()
         socket.resume()
         return
       }

@@ -29,7 +29,6 @@ export interface PeerSocket {
   write(bytes: Uint8Array, onTaken?: () => void): boolean
   /** Ends this half after what was written. */
   end(): unknown
-  end(bytes: Uint8Array): unknown
   destroy(): unknown
   /** Ends both halves, this one after what was written. */
   destroySoon(): void
