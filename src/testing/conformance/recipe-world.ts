@@ -129,10 +129,9 @@ export class RecipeWorld {
   }
 }
 
+/** Never another node that has come to its path since. */
 function deleteThis(operator: Client, path: string, czxid: bigint | undefined): Promise<unknown> {
-  // Without comparing creations itself an engine takes several requests; there whoever had the node takes several too,
-  // and these come first.
-  if (czxid === undefined || !operator.capabilities.comparesCreations) return operator.delete(path)
+  if (czxid === undefined) return operator.delete(path)
   return operator.transaction().check(path, -1, { czxid }).delete(path).commit()
 }
 
