@@ -1,0 +1,17 @@
+/** What the drawing shows, as a sentence. */
+import type { ServerView } from './messages.ts'
+import type { Numbers } from './numbers.ts'
+
+/** The state of the ensemble. */
+export function sentenceOf(servers: readonly ServerView[], numbers: Numbers): string {
+  if (servers.length === 0) return 'Three servers start.'
+  const leader = servers.find(({ role, serving }) => role === 'LEADING' && serving)
+  const serving = servers.filter((server) => server.serving).length
+  if (leader !== undefined) {
+    return `Server ${leader.id} leads epoch ${numbers.epoch(leader.epoch)}. ${serving} of ${servers.length} servers serve.`
+  }
+  const reachable = servers.filter(({ role, isCutOff }) => role !== 'DOWN' && !isCutOff).length
+  return reachable > servers.length / 2
+    ? 'No leader: the servers vote.'
+    : 'No majority: nothing is served, and nothing is wrong.'
+}
