@@ -8,41 +8,8 @@ const DECODER = new TextDecoder('utf-8', { ignoreBOM: true })
 /** Longest run of bytes that becomes a string in one call. */
 const RUN_BYTES = 0x2000
 
-/** Bytes with Node's way of making, reading and writing them. */
-export class PlatformBuffer extends Uint8Array<ArrayBuffer> {
-  /** Text and lists as bytes of their own; an ArrayBuffer as it is. */
-  static override from(source: string | ArrayBuffer | ArrayLike<number>): PlatformBuffer {
-    if (source instanceof ArrayBuffer) return new PlatformBuffer(source)
-    if (typeof source === 'string') return new PlatformBuffer(ENCODER.encode(source).buffer)
-    return new PlatformBuffer(Uint8Array.from(source).buffer)
-  }
-
-  /** Zeros. */
-  static alloc(length: number): PlatformBuffer {
-    return new PlatformBuffer(length)
-  }
-
-  /** Zeros, as a page has no other memory. */
-  static allocUnsafeSlow(length: number): PlatformBuffer {
-    return new PlatformBuffer(length)
-  }
-
-  /** How many bytes a text has in UTF-8. */
-  static byteLength(text: string): number {
-    return ENCODER.encode(text).length
-  }
-
-  /** All of them, one after the other. */
-  static concat(parts: readonly Uint8Array[]): PlatformBuffer {
-    const all = new PlatformBuffer(parts.reduce((sum, { length }) => sum + length, 0))
-    let offset = 0
-    for (const part of parts) {
-      all.set(part, offset)
-      offset += part.length
-    }
-    return all
-  }
-
+/** Bytes with Node's way of reading and writing them. */
+class Bytes extends Uint8Array {
   /** Copies some of the bytes; there has to be room for them. */
   copy(target: Uint8Array, at: number, start: number, end: number): number {
     target.set(new Uint8Array(this.buffer, this.byteOffset + start, end - start), at)
@@ -65,3 +32,28 @@ export class PlatformBuffer extends Uint8Array<ArrayBuffer> {
     return encoding === 'base64' ? btoa(text) : text
   }
 }
+
+/** Text and lists as bytes of their own; an ArrayBuffer as it is. */
+function from(source: string | ArrayBuffer | ArrayLike<number>): Bytes {
+  if (source instanceof ArrayBuffer) return new Bytes(source)
+  return new Bytes(typeof source === 'string' ? ENCODER.encode(source) : source)
+}
+
+function concat(parts: readonly Uint8Array[]): Bytes {
+  const all = new Bytes(parts.reduce((sum, { length }) => sum + length, 0))
+  let offset = 0
+  for (const part of parts) {
+    all.set(part, offset)
+    offset += part.length
+  }
+  return all
+}
+
+/** In place of the global of Node.js. A page has no memory that is not zeros. */
+export const PLATFORM_BUFFER = Object.freeze({
+  from,
+  concat,
+  alloc: (length: number) => new Bytes(length),
+  allocUnsafeSlow: (length: number) => new Bytes(length),
+  byteLength: (text: string) => ENCODER.encode(text).length,
+})

@@ -3,7 +3,7 @@
  * `setImmediate`, timers that can be `unref`ed, and warnings. They have to be there before the first module of src/ is
  * loaded.
  */
-import { PlatformBuffer } from './buffer.ts'
+import { PLATFORM_BUFFER } from './buffer.ts'
 
 type Task = () => void
 
@@ -46,7 +46,7 @@ export function installGlobals(): void {
   const turns = new Turns()
   const { setTimeout: later, setInterval: often } = globalThis
   Object.assign(globalThis, {
-    Buffer: PlatformBuffer,
+    Buffer: PLATFORM_BUFFER,
     setImmediate: (task: Task) => turns.next(task),
     clearImmediate: (id: number | undefined) => turns.cancel(id),
     setTimeout: (task: Task, ms?: number) => unrefable(later(task, ms)),
