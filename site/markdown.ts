@@ -22,6 +22,7 @@ export function changeMarkdown(md: MarkdownIt): void {
     if (realPath === undefined) return
     const source = relative(ROOT, realPath)
     for (const token of state.tokens) if (token.children !== null) token.children = withLinks(source, token.children)
+    emptyHeadersAsCells(state.tokens)
     if (source === ERRORS) for (const [index, token] of state.tokens.entries()) addCode(md, state.tokens, index, token)
   })
 }
@@ -43,14 +44,24 @@ function withLinks(source: string, tokens: readonly Token[]): Token[] {
   })
 }
 
+/** An empty heading of a column heads nothing, and is announced all the same. */
+function emptyHeadersAsCells(tokens: readonly Token[]): void {
+  for (const [index, token] of tokens.entries()) {
+    const [text, end] = tokens.slice(index + 1)
+    if (token.type !== 'th_open' || text?.content !== '' || end === undefined) continue
+    token.tag = 'td'
+    end.tag = 'td'
+  }
+}
+
 /** The heading of an error has its code as a second anchor. */
 function addCode(md: MarkdownIt, tokens: readonly Token[], index: number, token: Token): void {
   const line = tokens[index + 1]
-  if (token.type !== 'heading_open' || line?.children == null) return
+  const first = line?.children?.[0]
+  if (token.type !== 'heading_open' || line === undefined || first === undefined) return
   const code = /^`?([A-Z][A-Z_]+)`?$/.exec(line.content)?.[1]
-  const first = line.children[0]
-  if (code === undefined || first === undefined) return
+  if (code === undefined) return
   const mark = new (first.constructor as new (type: string, tag: string, nesting: number) => Token)('html_inline', '', 0)
   mark.content = `<span id="${md.utils.escapeHtml(code)}"></span>`
-  line.children.unshift(mark)
+  line.children?.unshift(mark)
 }

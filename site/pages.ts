@@ -19,13 +19,12 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['examples/README.md', 'examples.md'],
 ])
 
-/** The README is the front page of a viewer of the repository; this site has another. */
+/** The README is the front page of a viewer of the repository; what others link to in it is its table of recipes. */
 const README = 'README.md'
-const FRONT_PAGE = 'index.md'
+const TABLE_OF_RECIPES = '/which-recipe.md'
 
 /** The address of a page below the site, as `guide/fair-lock.md`; null if its source is no page of the site. */
 export function addressOf(source: string): string | null {
-  if (source === README) return FRONT_PAGE
   const elsewhere = ELSEWHERE.get(source)
   if (elsewhere !== undefined) return elsewhere
   const found = /^(?:docs|site(?=\/reference))\/(.*\.md)$/.exec(source)
@@ -68,6 +67,7 @@ export function siteLink(source: string, href: string): SiteLink {
   if (/^([a-z]+:|\/|#)/.test(href)) return { kind: 'as-is' }
   const [path = '', anchor] = href.split('#')
   const target = join(dirname(source), decodeURIComponent(path))
+  if (target === README) return { kind: 'page', href: TABLE_OF_RECIPES }
   const address = addressOf(target)
   if (address !== null) return { kind: 'page', href: `/${address}${anchor === undefined ? '' : `#${anchor}`}` }
   if (/^docs\/operations\//.test(target) && existsSync(join(ROOT, target))) {

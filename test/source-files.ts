@@ -21,7 +21,8 @@ export interface Import {
 }
 
 /** Folders that tools make or bring. */
-const NOT_OURS = /^(node_modules|dist|dist-examples|dist-sim|coverage|docs\/api|\.git|test\/\.docs)(\/|$)/
+const NOT_OURS =
+  /^(node_modules|dist|dist-examples|dist-sim|coverage|docs\/api|\.git|test\/\.docs|site\/(dist|reference|\.vitepress\/(cache|\.temp)))(\/|$)/
 
 /** Pictures of the documentation. */
 const NO_TEXT = /\.png$/

@@ -11,6 +11,8 @@ import type { Page, Section } from '../navigation.ts'
 import { ROOT, addressOf, excluded, slugOf, titleOf } from '../pages.ts'
 
 const REFERENCE = 'site/reference'
+/** Tests that are about everything else leave the pages of the API out. */
+const HAS_REFERENCE = process.env['QUORATE_SITE_REFERENCE'] !== 'off' && existsSync(join(ROOT, REFERENCE))
 /** Where the built site is; a test builds it elsewhere. */
 const OUT_DIR = process.env['QUORATE_SITE_OUT'] ?? join(ROOT, 'site/dist')
 /** Files of docs/ that pages link to, and that are no pages. */
@@ -20,7 +22,7 @@ const linkOf = (source: string): string => `/${(addressOf(source) ?? '').replace
 
 /** The entries of the package, by the names under which they are imported, if TypeDoc has written their pages. */
 function apiPages(): Page[] {
-  if (!existsSync(join(ROOT, REFERENCE))) return []
+  if (!HAS_REFERENCE) return []
   const names: readonly [string, string][] = [
     ['quorate', 'index'],
     ['quorate/embedded', 'backends/embedded'],
@@ -80,7 +82,7 @@ export default defineConfig({
   description: 'Locks, leader election, configuration and membership for Node.js that survive a crash.',
   lang: 'en',
   srcDir: ROOT,
-  srcExclude: excluded(),
+  srcExclude: [...excluded(), ...(HAS_REFERENCE ? [] : [`${REFERENCE}/**`])],
   outDir: OUT_DIR,
   cacheDir: join(ROOT, 'site/.vitepress/cache'),
   base: process.env['QUORATE_SITE_BASE'] ?? '/',

@@ -36,7 +36,11 @@ const PHASES: Readonly<Record<Phase, string>> = {
 /** The component. */
 export const LiveEnsemble = defineComponent({
   name: 'LiveEnsemble',
-  setup() {
+  setup(_props, { slots }) {
+    const isMounted = ref(false)
+    onMounted(() => {
+      isMounted.value = true
+    })
     const root = ref<HTMLElement | null>(null)
     const phase = ref<Phase>('waits')
     const view = shallowRef<StageView>(NOTHING)
@@ -68,10 +72,15 @@ export const LiveEnsemble = defineComponent({
     onBeforeUnmount(() => stage?.end())
 
     const levers = computed(() => leversOf(view.value, phase.value === 'runs'))
+    const frame = (parts: VNode[]): VNode => {
+      return h('section', { ref: root, class: 'demo', 'aria-label': 'A live ensemble' }, parts)
+    }
     return () => {
+      // Without JavaScript the page has the steps as text.
+      if (!isMounted.value) return frame([h('div', { key: 'steps', class: 'demo-steps' }, slots['default']?.())])
       const sentence = phase.value === 'runs' ? sentenceOf(view.value.servers, numbers) : PHASES[phase.value]
-      return h('section', { ref: root, class: 'demo', 'aria-label': 'A live ensemble' }, [
-        h('div', { class: 'demo-stage' }, [
+      return frame([
+        h('div', { key: 'stage', class: 'demo-stage' }, [
           h('div', { class: 'demo-picture' }, [
             h('p', { class: 'demo-sentence' }, sentence),
             drawing(view.value, sentence, numbers),
