@@ -25,7 +25,7 @@ const NOT_OURS =
   /^(node_modules|dist|dist-examples|dist-sim|coverage|docs\/api|\.git|test\/\.docs|site\/(dist|reference|\.vitepress\/(cache|\.temp)))(\/|$)/
 
 /** Pictures of the documentation. */
-const NO_TEXT = /\.png$/
+const NO_TEXT = /\.png$|^docs\/.*\.svg$/
 
 /** Every text of the repository, in a fixed order. */
 export function repository(): File[] {

@@ -110,7 +110,6 @@ export default defineConfig({
     sidebar: sidebars(),
     outline: { level: [2, 3] },
     search: { provider: 'local' },
-    footer: { message: 'MIT licence' },
   },
   vite: {
     resolve: { alias: DEMO_ALIASES },

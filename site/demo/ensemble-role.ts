@@ -69,7 +69,7 @@ function textOf({ server, event }: EnsembleEvent): string | null {
     case 'looking':
       return `Server ${server} looks for a leader: ${event.reason}.`
     case 'elected':
-      return `Server ${server} counts the votes of ${event.supporters.join(' and ')} for ${event.vote.leader}.`
+      return `Server ${server} counts the votes of ${event.supporters.join(', ')} for ${event.vote.leader}.`
     case 'serving':
       return `Server ${server} serves, ${event.role.toLowerCase()}.`
     case 'expired':
